@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* address.h - Mailboxes and domains: one grammar, one normal form, used by every check.
+ *
+ * A mailbox is `local@domain` (RFC 5321 section 4.1.2, with the UTF-8 of RFC 6531). Nothing is
+ * repaired: what does not fit the grammar is refused, so that no two readers can see two different
+ * addresses in the same bytes.
+ */
+#ifndef ADDRESS_H
+#define ADDRESS_H
+
+#include "check.h"
+#include "span.h"
+
+enum { ADDRESS_LOCAL_MAX = 64, ADDRESS_DOMAIN_MAX = 253, ADDRESS_MAX = 320 };
+
+struct address {
+    struct span text; /* the whole mailbox, borrowed from the input */
+    struct span local;
+    struct span domain; /* as given; address_domain_ascii() gives the normal form */
+};
+
+/* Parse `local@domain`. A domain literal, a trailing dot, comments and blanks are refused. */
+MUST_CHECK bool address_parse(struct span text, struct address *address_r);
+
+/* The domain's normal form: lower-case A-labels (RFC 5891), at most 253 octets, labels of 1 to 63.
+ * `ascii_r` holds at least ADDRESS_DOMAIN_MAX + 1 bytes. False when it is no domain name, or an
+ * xn-- label does not round-trip.
+ */
+MUST_CHECK bool address_domain_ascii(struct span domain, char *ascii_r);
+
+/* A host name or an EHLO argument's domain: letters, digits, hyphens and dots. */
+bool address_is_host(struct span text);
+
+/* The single mailbox of a From field's value (RFC 5322 section 3.4): `addr`, `<addr>` or `phrase
+ * <addr>`, comments allowed outside the address. Lists, groups, route addresses and a bare '@'
+ * beside the angle brackets are refused: `why_r` then says what was wrong. `address_r` borrows from
+ * `value`.
+ */
+MUST_CHECK bool address_from_field(struct span value, struct address *address_r,
+                                   const char **why_r);
+
+#endif

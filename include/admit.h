@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* admit.h - The whole decision about a message that needs no state, in order, on one page. */
+#ifndef ADMIT_H
+#define ADMIT_H
+
+#include "identity.h"
+#include "message.h"
+#include "stream.h"
+
+struct admit_input {
+    const struct identity *identity;
+    const struct stream *streams;
+    size_t stream_count;
+    struct span sender; /* MAIL FROM; empty for the null sender */
+    struct span header;
+    bool smtputf8;
+    struct message_facts facts;
+};
+
+/* What the relay needs to know about an admitted message. */
+struct admission {
+    struct message_summary summary;
+    char stream[64]; /* empty: none */
+    enum stream_class class;
+};
+
+/* May this credential say MAIL FROM with that address? The null sender may always be said. */
+struct verdict admit_sender(const struct identity *identity, struct span sender);
+
+/* May this message be accepted? `admission_r` is filled when the verdict accepts; its spans borrow
+ * from the header. */
+struct verdict admit_message(const struct admit_input *input, struct admission *admission_r);
+
+#endif

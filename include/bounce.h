@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* bounce.h - Delivery status notifications (RFC 3464, 6522, 6533): what becomes of mail that did
+ * not arrive. */
+#ifndef BOUNCE_H
+#define BOUNCE_H
+
+#include "buf.h"
+#include "err.h"
+
+enum bounce_action { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_RELAYED };
+
+struct bounce_recipient {
+    struct span address;  /* as given at RCPT */
+    struct span original; /* ORCPT as given, xtext; empty when there was none */
+    struct verdict answer;
+    struct span remote; /* host that answered; empty when the answer is ours */
+};
+
+struct bounce_input {
+    enum bounce_action action;
+    const char *hostname, *from_domain, *id; /* id: of the message that is reported */
+    struct span to;                          /* the original sender */
+    struct span envelope_id;                 /* ENVID as given, xtext; empty when there was none */
+    struct span header;                      /* of the original */
+    struct span body;                        /* of the original; reported when `full` */
+    bool full;
+    int64_t arrived_ms, now_ms, expires_ms;
+    const struct bounce_recipient *recipients;
+    size_t count;
+};
+
+/* Append the whole notification, header and body, CRLF lines. False when it does not fit into
+ * `out`. The caller sends it from the null sender, and never for a message that came from the null
+ * sender (RFC 5321 section 4.5.5).
+ */
+MUST_CHECK bool bounce_write(const struct bounce_input *in, struct buf *out);
+
+/* Append what an xtext (RFC 3461 section 4) stands for; control bytes become '?'. False when it is
+ * no xtext. */
+MUST_CHECK bool bounce_xtext_decode(struct span xtext, struct buf *out);
+
+#endif

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* buf.h - Bytes that we own and that grow, but never past the limit they were born with.
+ *
+ * What does not fit is not added, and `overflow` stays set until the buf is cleared: the writer
+ * goes on without a check at each step, and the owner turns it into one answer at the end.
+ */
+#ifndef BUF_H
+#define BUF_H
+
+#include "check.h"
+#include "span.h"
+
+struct buf {
+    char *ptr; /* the first byte that has not been dropped */
+    size_t len;
+    size_t limit;
+    bool overflow;
+    char *memory;
+    size_t size;
+};
+
+void buf_init(struct buf *b, size_t limit);
+void buf_fini(struct buf *b); /* frees; the buf is empty and may be used again */
+void buf_clear(struct buf *b);
+/* Forget the content and give the memory back, so that an idle owner costs nothing. */
+void buf_release(struct buf *b);
+
+bool buf_add(struct buf *b, struct span bytes); /* false when it did not fit */
+bool buf_add_char(struct buf *b, char c);
+bool buf_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* `len` writable bytes at the end, not yet counted; NULL when over the limit. buf_commit() counts
+ * them. */
+MUST_CHECK char *buf_reserve(struct buf *b, size_t len);
+void buf_commit(struct buf *b, size_t len);
+
+void buf_drop(struct buf *b, size_t len); /* forget `len` bytes at the front */
+struct span buf_span(const struct buf *b);
+const char *buf_text(
+    struct buf *b); /* ends it with a zero that is not counted; "" when even that did not fit */
+
+#endif

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* check.h - What we guarantee ourselves: assertions that stay in, and memory that is there or we
+ * stop.
+ *
+ * CHECK states what *we* guarantee; what a peer sends is never a CHECK. Everything acknowledged is
+ * on disk, so stopping at a broken invariant or without memory is safe: the next start finds it.
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stddef.h>
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
+#define UNREACHABLE() check_failed("this line is never reached", __FILE__, __LINE__)
+
+_Noreturn void check_failed(const char *what, const char *file, int line);
+
+/* Zeroed memory for `count` things of `size` bytes; aborts when there is none. Free with free(). */
+MUST_CHECK void *xcalloc(size_t count, size_t size);
+
+/* Grow an array to `count` things of `size` bytes; new bytes are not cleared. Aborts on overflow or
+ * without memory. */
+MUST_CHECK void *xgrow(void *array, size_t count, size_t size);
+
+/* A copy of a C string; aborts without memory. Free with free(). */
+MUST_CHECK char *xstrdup(const char *text);
+
+#endif

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* compose.h - Make the outgoing copy: trace, missing fields, removed fields, 7-bit conversion, then
+ * the signature over exactly the bytes that leave (C7).
+ */
+#ifndef COMPOSE_H
+#define COMPOSE_H
+
+#include "buf.h"
+#include "err.h"
+#include "signing.h"
+
+/* Gives the submitted body piece by piece: an empty chunk is the end. Called until then, or until
+ * it fails. */
+typedef bool compose_read(void *context, struct span *chunk_r, struct err *err);
+
+struct compose_input {
+    struct span header; /* as submitted, up to its last field's CRLF */
+    compose_read *read_body;
+    void *context;
+    bool header_has_utf8, body_has_8bit;
+    /* trace (RFC 5321 section 4.4) */
+    const char *hostname, *id;
+    struct span helo, peer,
+        protocol;               /* protocol: "ESMTPSA"; empty for mail that we made ourselves */
+    struct span only_recipient; /* for the "for" clause; empty when there are several */
+    int64_t created_ms;
+    /* the hop */
+    bool hop_8bitmime, hop_smtputf8;
+    /* the signature */
+    const char *domain;
+    const struct signing_key *keys;
+    size_t key_count;
+};
+
+enum compose_result {
+    COMPOSE_OK,
+    COMPOSE_NEVER, /* this hop cannot take the message: `verdict` says why */
+    COMPOSE_FAULT  /* our side could not do it: `err` says why; nothing may leave */
+};
+
+struct compose_output {
+    struct buf head; /* all fields and the empty line */
+    struct buf body; /* in place of the submitted body, when `converted` */
+    bool converted;
+    struct verdict verdict;
+    struct err err;
+};
+
+/* Initialises `out`; the caller ends it with compose_fini() in every case. */
+enum compose_result compose(const struct compose_input *in, struct compose_output *out);
+void compose_fini(struct compose_output *out);
+
+/* Write an envelope address as this hop can take it: as it is, or with the domain's A-labels (RFC
+ * 6531 section 3.6). False when the local part is not ASCII and the hop has no SMTPUTF8.
+ */
+MUST_CHECK bool compose_address(struct span address, bool hop_smtputf8, struct buf *out);
+
+#endif

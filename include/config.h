@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* config.h - The settings, read once and never changed: a reload makes a new set beside the old. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "buf.h"
+#include "delivery.h"
+#include "err.h"
+#include "stream.h"
+
+struct config_listener {
+    char name[64], host[64];
+    unsigned port;
+    bool implicit_tls;
+};
+
+/* How mail for some domains leaves. */
+struct config_route {
+    char domain[256]; /* "club.example", "*.club.example" or "*" */
+    char host[256];   /* smart host; empty: the domain's MX */
+    unsigned port;
+    enum delivery_tls tls;
+    char username[256], password[256]; /* empty: no AUTH */
+};
+
+struct config {
+    char hostname[256], state_dir[1024], path[1024];
+    char certificate[1024], key[1024];
+    const char *const *public_ips;
+    size_t public_ip_count;
+    struct config_listener *listeners;
+    size_t listener_count;
+    struct config_route *routes; /* the fallback, "*" by MX, is always the last */
+    size_t route_count;
+    struct stream *streams;
+    size_t stream_count;
+    const char *const *dns_forward;
+    size_t dns_forward_count;
+    bool dnssec;
+    char ca_file[1024]; /* empty: the system's authorities */
+    char log_level[16];
+    unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;
+    unsigned connect_timeout_s, idle_reuse_s;
+    uint64_t size_max;
+};
+
+/* Where the file is, when the command line does not say: $SEALPOST_CONFIG or
+ * /etc/sealpost/sealpost.conf. */
+const char *config_default_path(void);
+
+/* Read and check. ERR_CONFIG names file, line, setting and what is allowed. Free with
+ * config_free(). */
+MUST_CHECK bool config_read(const char *path, struct config **config_r, struct err *err);
+void config_free(struct config *c);
+
+/* The effective settings as a config file; passwords are left out. */
+void config_print(const struct config *c, struct buf *out);
+
+/* The route for a domain in normal form; never NULL. */
+const struct config_route *config_route(const struct config *c, const char *domain);
+
+#endif

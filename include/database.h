@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* database.h - The rows of the store. What needs changing is called on the store's thread, inside
+ * its transaction; what only reads may be called with any thread's own read-only database.
+ *
+ * A second engine would take the place of relay/store/ behind this header and store.h.
+ */
+#ifndef DATABASE_H
+#define DATABASE_H
+
+#include "err.h"
+#include "identity.h"
+#include "key.h"
+#include "mail.h"
+
+struct database;
+
+enum database_mode { DATABASE_CREATE, DATABASE_WRITE, DATABASE_READ };
+
+/* state_dir/state.db. There must be no more than one DATABASE_WRITE at a time, anywhere: SQLite
+ * before 3.51.3 can lose data when one connection writes while another checkpoints. Free with
+ * database_close().
+ */
+MUST_CHECK bool database_open(const char *state_dir, enum database_mode mode,
+                              struct database **db_r, struct err *err);
+void database_close(struct database *db);
+
+/* ---- mail ---- */
+
+/* A recipient that waits, for the scheduler. */
+struct database_due {
+    int64_t message, due_ms;
+    unsigned number;
+    enum stream_class class;
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+};
+typedef void database_on_due(void *context, const struct database_due *due);
+
+/* All that wait. */
+MUST_CHECK bool database_waiting(struct database *db, database_on_due *on_due, void *context,
+                                 struct err *err);
+
+/* One message with its recipients of any state; false with ERR_NOT_FOUND when it is settled or
+ * never was. */
+MUST_CHECK bool database_mail(struct database *db, int64_t id, struct mail **mail_r,
+                              struct err *err);
+
+/* ---- the queue, for people ---- */
+
+/* Which recipients; each part that is set must match. Only waiting and held ones are in the queue.
+ */
+struct database_filter {
+    int64_t id; /* 0: any */
+    const char *recipient, *domain, *sender, *credential;
+    int state; /* -1: any */
+};
+
+struct database_queued {
+    int64_t id, due_ms, created_ms, expires_ms, length;
+    unsigned number, tries;
+    enum mail_state state;
+    enum stream_class class;
+    int code;
+    const char *recipient, *enhanced, *reply, *remote, *sender,
+        *credential; /* borrowed during the call */
+};
+typedef void database_on_queued(void *context, const struct database_queued *row);
+
+MUST_CHECK bool database_queue(struct database *db, const struct database_filter *filter,
+                               int64_t limit, database_on_queued *on_row, void *context,
+                               struct err *err);
+MUST_CHECK bool database_queue_count(struct database *db, const struct database_filter *filter,
+                                     int64_t *count_r, struct err *err);
+
+enum database_change { DATABASE_RETRY, DATABASE_HOLD, DATABASE_RELEASE, DATABASE_DELETE };
+/* Change all that match; how many is `changed_r`. Deleted recipients are reported to nobody. */
+MUST_CHECK bool database_queue_change(struct database *db, const struct database_filter *filter,
+                                      enum database_change change, int64_t now_ms,
+                                      int64_t *changed_r, struct err *err);
+
+/* ---- events ---- */
+
+struct database_event {
+    int64_t id, at_ms, message;
+    int code;
+    const char *kind, *recipient, *enhanced, *reply, *remote; /* borrowed during the call */
+};
+typedef void database_on_event(void *context, const struct database_event *event);
+
+/* Up to `limit` events after the one with id `after`. */
+MUST_CHECK bool database_events(struct database *db, int64_t after, int64_t limit,
+                                database_on_event *on_event, void *context, struct err *err);
+MUST_CHECK bool database_last_event(struct database *db, int64_t *id_r, struct err *err);
+/* All events of one message. */
+MUST_CHECK bool database_trace(struct database *db, int64_t message, database_on_event *on_event,
+                               void *context, struct err *err);
+
+/* ---- credentials, domains, keys ---- */
+
+struct database_user {
+    struct identity identity;
+    char hash[384];
+    bool disabled;
+    int64_t created_ms;
+};
+typedef void database_on_user(void *context, const struct database_user *user);
+
+MUST_CHECK bool database_users(struct database *db, database_on_user *on_user, void *context,
+                               struct err *err);
+/* ERR_NOT_FOUND when there is none of that name. */
+MUST_CHECK bool database_user(struct database *db, struct span name, struct database_user *user_r,
+                              struct err *err);
+MUST_CHECK bool database_add_user(struct database *db, const struct database_user *user,
+                                  struct err *err);
+/* `hash`: a new one, or NULL to keep the old. */
+MUST_CHECK bool database_set_user(struct database *db, const char *name, const char *hash,
+                                  bool disabled, struct err *err);
+MUST_CHECK bool database_delete_user(struct database *db, const char *name, struct err *err);
+
+struct database_domain {
+    const char *name, *tenant; /* borrowed during the call */
+    int64_t created_ms;
+};
+typedef void database_on_domain(void *context, const struct database_domain *domain);
+
+MUST_CHECK bool database_domains(struct database *db, database_on_domain *on_domain, void *context,
+                                 struct err *err);
+MUST_CHECK bool database_add_domain(struct database *db, const char *name, const char *tenant,
+                                    int64_t now_ms, struct err *err);
+/* Also forgets its keys; the key files stay. */
+MUST_CHECK bool database_delete_domain(struct database *db, const char *name, struct err *err);
+
+struct database_key {
+    char domain[ADDRESS_DOMAIN_MAX + 1], selector[64];
+    enum key_algorithm algorithm;
+    char state[16]; /* "pending", "active", "retiring" */
+    char public_key[1024];
+    int64_t created_ms;
+};
+typedef void database_on_key(void *context, const struct database_key *key);
+
+/* Of one domain, or of all when `domain` is NULL. */
+MUST_CHECK bool database_keys(struct database *db, const char *domain, database_on_key *on_key,
+                              void *context, struct err *err);
+MUST_CHECK bool database_add_key(struct database *db, const struct database_key *key,
+                                 struct err *err);
+
+#endif

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* delivery.h - The client's side of SMTP as a machine without I/O: one connection, any number of
+ * messages.
+ *
+ * Happy path: greeting - EHLO - STARTTLS - EHLO - AUTH - (ready) - MAIL, RCPT, DATA - body - (done)
+ * - (ready) … QUIT. The owner feeds bytes while `want` is DELIVERY_INPUT, sends what is in `out`,
+ * and answers every other want:
+ *
+ *   DELIVERY_TLS    the handshake; delivery_tls_started(), or delivery_lost() and a new connection
+ *   DELIVERY_READY  delivery_send() the next message, or delivery_quit()
+ *   DELIVERY_BODY   delivery_body() until the message is complete
+ *   DELIVERY_DONE   every recipient has its answer; delivery_next()
+ *   DELIVERY_CLOSE  the connection is of no more use; `trouble` says why when a message or the host
+ * has failed
+ *
+ * Failure modes: a reply that is none, or comes too early (trouble) - 421 anywhere (the rest is
+ * deferred) - a refusal of one recipient (its own answer) - of the message (everyone's answer) - of
+ * the whole host (trouble, `host_refused`).
+ */
+#ifndef DELIVERY_H
+#define DELIVERY_H
+
+#include "buf.h"
+#include "envelope.h"
+#include "err.h"
+
+enum delivery_want {
+    DELIVERY_INPUT,
+    DELIVERY_TLS,
+    DELIVERY_READY,
+    DELIVERY_BODY,
+    DELIVERY_DONE,
+    DELIVERY_CLOSE
+};
+
+enum delivery_tls {
+    DELIVERY_TLS_NEVER,   /* clear text only: an earlier handshake with this host has failed */
+    DELIVERY_TLS_MAY,     /* where it is offered */
+    DELIVERY_TLS_REQUIRE, /* or not at all */
+    DELIVERY_TLS_VERIFY   /* and with a certificate that is valid for the host */
+};
+
+struct delivery_settings {
+    const char *hostname; /* for EHLO */
+    enum delivery_tls tls;
+    const char *username, *password; /* NULL: no AUTH */
+};
+
+struct delivery_rcpt {
+    struct span address, original; /* borrowed */
+    unsigned notify;
+    struct verdict answer; /* code 0: none yet */
+};
+
+struct delivery_mail {
+    struct span sender, envelope_id; /* borrowed */
+    enum envelope_return report;
+    bool smtputf8, body_8bit;
+    uint64_t size;               /* bytes, for SIZE= */
+    struct delivery_rcpt *rcpts; /* borrowed; the answers are written here */
+    size_t count;
+};
+
+struct delivery_offers {
+    bool pipelining, eightbitmime, smtputf8, dsn, starttls, auth_plain, auth_login, size;
+    uint64_t size_max;                            /* 0: no limit said */
+    unsigned rcpt_max, mail_max, rcpt_domain_max; /* RFC 9422; 0: not said */
+};
+
+struct answer;
+struct dots_out;
+
+struct delivery {
+    enum delivery_want want;
+    struct buf out, in;
+    const struct delivery_settings *settings; /* borrowed */
+    struct delivery_offers offers;
+    unsigned stage, ahead; /* ahead: replies due for what has been said in one burst */
+    bool tls, saying_body;
+    struct answer *answer;
+    struct dots_out *dots;
+
+    struct delivery_mail *mail;  /* borrowed while a message is under way */
+    size_t asked;                /* recipient whose answer is next */
+    struct verdict mail_refused; /* MAIL's answer when it was no 250; code 0: none */
+    unsigned mails;
+
+    struct verdict trouble; /* code 0: none */
+    bool host_refused; /* the trouble is the host's, before any message was spoken of: try another
+                          one */
+};
+
+/* `settings` is borrowed for the life of the connection. */
+void delivery_init(struct delivery *d, const struct delivery_settings *settings);
+void delivery_fini(struct delivery *d);
+
+void delivery_input(struct delivery *d, struct span bytes);
+void delivery_tls_started(struct delivery *d);
+void delivery_send(struct delivery *d, struct delivery_mail *mail);
+/* The next piece of the message; `last`: there is no more. */
+void delivery_body(struct delivery *d, struct span piece, bool last);
+void delivery_next(struct delivery *d);
+void delivery_quit(struct delivery *d);
+/* The connection is gone, or our side gives up: recipients without an answer get 451 with what was
+ * being done. */
+void delivery_lost(struct delivery *d, const char *why);
+
+/* For logs and bounces: "greeting", "RCPT" … */
+const char *delivery_stage_name(const struct delivery *d);
+/* How long to wait for the peer, in seconds (RFC 5321 section 4.5.3.2). */
+unsigned delivery_timeout_s(const struct delivery *d);
+
+#endif

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* engine.h - The running relay, and the receiving server for trying things out: what the program
+ * does besides commands.
+ */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include "config.h"
+#include "err.h"
+#include "submission.h"
+
+/* Run the relay in the foreground until SIGTERM or SIGINT; SIGHUP reads the config file again. */
+MUST_CHECK bool engine_run(const char *config_path, struct err *err);
+
+/* One message that the sink took; borrowed during the call. */
+struct engine_sunk {
+    struct span sender, message;
+    const struct envelope *envelope;
+    const char *peer, *helo, *tls; /* tls: empty for clear text */
+};
+typedef bool engine_on_sunk(void *context, const struct engine_sunk *mail);
+
+struct engine_sink {
+    const char *host;
+    unsigned port;
+    uint64_t size_max;
+    engine_on_sunk *on_mail; /* false: the message is answered 451 */
+    void (*on_ready)(void *context);
+    void *context;
+};
+
+/* Take mail from anyone until SIGTERM or SIGINT, with STARTTLS and a certificate of its own making.
+ */
+MUST_CHECK bool engine_sink(const struct engine_sink *sink, struct err *err);
+
+/* The TXT record of a name; blocking. ERR_NOT_FOUND when there is none. */
+MUST_CHECK bool engine_txt(const struct config *config, const char *name, char *record_r,
+                           size_t size, struct err *err);
+
+#endif

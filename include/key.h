@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* key.h - Key pairs: made, read, their public half for DNS; and a self-signed certificate to start
+ * with. */
+#ifndef KEY_H
+#define KEY_H
+
+#include "buf.h"
+#include "err.h"
+
+/* Stored in the database: never renumber. */
+enum key_algorithm { KEY_RSA = 0, KEY_ED25519 = 1 };
+
+struct key;
+
+const char *key_algorithm_name(
+    enum key_algorithm algorithm); /* "rsa", "ed25519": the k= of DNS (RFC 8463) */
+MUST_CHECK bool key_algorithm_parse(struct span name, enum key_algorithm *algorithm_r);
+
+/* Make an RSA-2048 or Ed25519 key and append it as PEM (PKCS #8). */
+MUST_CHECK bool key_generate(enum key_algorithm algorithm, struct buf *pem, struct err *err);
+
+/* Read a private key from PEM; RSA of fewer than 1024 bits is refused (RFC 8301 section 3.2). Free
+ * with key_free(). */
+MUST_CHECK bool key_read(struct span pem, struct key **key_r, struct err *err);
+void key_free(struct key *key);
+
+enum key_algorithm key_algorithm(const struct key *key);
+
+/* Append base64 of the public half as DKIM records carry it: SubjectPublicKeyInfo for RSA, 32 raw
+ * bytes for Ed25519. */
+MUST_CHECK bool key_public(const struct key *key, struct buf *base64, struct err *err);
+
+/* Lend a parsed key to the signing library on this thread until key_take_back(). The library asks
+ * for a private key by PEM_read_bio_PrivateKey(), which is wrapped at link time: parsing anew for
+ * every message would cost 3.5 times the signature itself. `leaked` says that the borrower forgets
+ * to free its reference (libopendkim does, for Ed25519).
+ */
+void key_lend(const struct key *key);
+void key_take_back(bool leaked);
+
+/* Append a self-signed ECDSA P-256 certificate for `hostname`, valid for ten years, and its private
+ * key, as PEM. */
+MUST_CHECK bool key_self_signed(const char *hostname, struct buf *certificate,
+                                struct buf *private_key, struct err *err);
+
+#endif

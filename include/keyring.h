@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* keyring.h - The private keys in state_dir/keys, parsed once and shared by all threads. */
+#ifndef KEYRING_H
+#define KEYRING_H
+
+#include "database.h"
+#include "signing.h"
+
+struct keyring;
+
+struct keyring *keyring_new(const char *state_dir);
+void keyring_free(struct keyring *k);
+
+/* The active keys of a domain: up to SIGNING_KEYS_MAX, borrowed for the life of the keyring. `db`
+ * is the caller's own reader. False when there is none or one cannot be read: what is wrong is not
+ * remembered, so that mending it helps at once.
+ */
+MUST_CHECK bool keyring_find(struct keyring *k, struct database *db, const char *domain,
+                             struct signing_key keys_r[SIGNING_KEYS_MAX], size_t *count_r,
+                             struct err *err);
+
+/* Look again at the database and the files from now on; keys in use stay valid. */
+void keyring_refresh(struct keyring *k);
+
+/* The path of one key's file; `path_r` holds at least 4096 bytes. */
+void keyring_path(const char *state_dir, const char *domain, const char *selector, char *path_r);
+
+#endif

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* log.h - One event, one line, to stderr: the level, the event word, then key=value (logfmt).
+ *
+ *   info delivered id=… rcpt=… mx=… tls="TLSv1.3 …" code=250 dsn=2.0.0 reply="…" delay_ms=…
+ *
+ * Values are quoted and escaped here, never by callers: what peers say is hostile. Secrets never
+ * come here. Keys: id from rcpt mx tls code dsn reply delay_ms tries due user peer helo domain
+ * selector file size count what listener site limit hop.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include "check.h"
+#include "span.h"
+
+#include <stdint.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+struct log_line; /* one line being made, on this thread */
+
+void log_set_level(enum log_level level);
+
+/* Begin a line, add to it, write it. A line that is not wanted costs next to nothing. */
+struct log_line *log_begin(enum log_level level, const char *event);
+struct log_line *log_text(struct log_line *line, const char *key, const char *value);
+struct log_line *log_span(struct log_line *line, const char *key, struct span value);
+struct log_line *log_number(struct log_line *line, const char *key, int64_t value);
+struct log_line *log_id(struct log_line *line, int64_t id);
+void log_end(struct log_line *line);
+
+/* A line with one value. */
+void log_event(enum log_level level, const char *event, const char *key, const char *value);
+
+#endif

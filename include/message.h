@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* message.h - The header of a message: walk it, check it, know what it says.
+ *
+ * Bytes are CRLF-terminated lines (RFC 5322). Nothing is changed here: `compose` makes the outgoing
+ * copy.
+ */
+#ifndef MESSAGE_H
+#define MESSAGE_H
+
+#include "address.h"
+#include "err.h"
+#include "span.h"
+
+#include <stdint.h>
+
+/* What receivers and libopendkim can take: beyond these a signature may be silently invalid. */
+enum {
+    MESSAGE_HEADER_MAX = 256 * 1024,
+    MESSAGE_FIELD_MAX = 32 * 1024,
+    MESSAGE_FIELDS_MAX = 5000,
+    MESSAGE_SIGNED_MAX = 100, /* instances of fields that a signature names */
+    MESSAGE_LINE_MAX = 998,
+    MESSAGE_HOPS_MAX = 50
+};
+
+struct field {
+    struct span raw;   /* name, colon, value, folds and the last CRLF */
+    struct span name;  /* empty when the line is no field */
+    struct span value; /* after the colon, without the last CRLF */
+};
+
+/* What a message's bytes were seen to hold while they arrived. */
+struct message_facts {
+    bool has_8bit;
+    bool header_too_long; /* no end of the header within MESSAGE_HEADER_MAX */
+};
+
+/* What the header says; spans borrow from it. */
+struct message_summary {
+    struct address from;
+    char from_domain[ADDRESS_DOMAIN_MAX + 1]; /* normal form */
+    struct span stream; /* value of the stream control header; empty when there is none */
+    bool has_date, has_message_id;
+    bool has_utf8; /* raw UTF-8 in the header (RFC 6532) */
+};
+
+/* Take the next field off the front of `rest`; false at the end. Folded lines belong to their
+ * field. */
+bool message_next_field(struct span *rest, struct field *field_r);
+
+/* Where the header ends: the offset just after its last field's CRLF. The body begins 2 bytes
+ * later, after the empty line. Returns false when no empty line has been seen; the whole of `bytes`
+ * is then header.
+ */
+bool message_header_length(struct span bytes, size_t *length_r);
+
+/* The n-th (0 is the first) field of that name; false when there is none. */
+bool message_find(struct span header, struct span name, size_t nth, struct field *field_r);
+
+/* Is the header one that receivers accept and that means the same to all of them (RFC 5322
+ * section 3.6, S33)? The verdict names the field and the rule. `utf8` says that SMTPUTF8 was given
+ * (RFC 6531).
+ */
+struct verdict message_check(struct span header, bool utf8, struct message_summary *summary_r);
+
+/* Fields that never leave: Bcc, Return-Path, and the control headers an application sets for us. */
+bool message_is_removed(struct span name);
+
+/* RFC 5322 date-time in UTC; `text_r` holds at least 40 bytes. */
+void message_date(int64_t unix_ms, char *text_r);
+
+/* Fields that a signature covers; NULL ends the list (S35). */
+const char *const *message_signed_fields(void);
+
+#endif

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* secret.h - Passwords: made, hashed, compared; and base64 for those who carry them.
+ *
+ * A generated secret has 160 random bits, so one SHA-256 protects it. A chosen password is hashed
+ * with yescrypt, which is slow by purpose (16 ms): never call secret_verify() with such a hash on
+ * an event loop.
+ */
+#ifndef SECRET_H
+#define SECRET_H
+
+#include "buf.h"
+#include "err.h"
+
+enum { SECRET_TEXT = 33, SECRET_HASH = 384 };
+
+/* A new secret of 32 lower-case letters and digits; `text_r` holds SECRET_TEXT bytes. */
+void secret_generate(char *text_r);
+
+/* Fill with random bytes; aborts when the system has none. */
+void secret_random(void *bytes, size_t len);
+
+/* The stored form; `hash_r` holds SECRET_HASH bytes. */
+void secret_hash_generated(struct span secret, char *hash_r);
+MUST_CHECK bool secret_hash_chosen(struct span secret, char *hash_r, struct err *err);
+
+/* Is the hash one that takes long to verify? */
+bool secret_is_slow(const char *hash);
+
+/* Constant-time. An unreadable hash matches nothing. */
+bool secret_verify(const char *hash, struct span given);
+
+/* A hash that nothing matches and that costs as much as a slow one. */
+extern const char secret_nobody[];
+
+/* Base64 (RFC 4648 section 4): padding required, no blanks. Appends; false when malformed or over
+ * the limit. */
+MUST_CHECK bool secret_base64_decode(struct span text, struct buf *out);
+MUST_CHECK bool secret_base64_encode(struct span bytes, struct buf *out);
+
+void secret_clear(void *bytes, size_t len);
+
+#endif

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* store.h - Durable state: one thread, one inbox, one transaction for all that waits (group
+ * commit).
+ *
+ * A job is handed over with store_put() and comes back, decided and durable, through its `answer`,
+ * which is called on the store's thread and must only pass it on. See the head of
+ * relay/store/store.c for what is guaranteed.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "buf.h"
+#include "database.h"
+#include "mail.h"
+
+struct store;
+
+/* What became of one recipient in one attempt. */
+struct store_outcome {
+    int64_t message;
+    unsigned number;
+    enum mail_state state; /* MAIL_WAITING: later, at due_ms */
+    unsigned tries;
+    int64_t due_ms;
+    bool tell_delay; /* the sender is being told of the delay by the message that goes with this job
+                      */
+    enum stream_class class;
+    struct verdict answer;
+    const char *kind; /* event: "delivered", "deferred", "bounced", "expired" … a literal */
+    char remote[280];
+};
+
+struct store_job {
+    struct store_job *next;
+
+    /* Accept this message, if there is one: owned by the job. With place.segment 0 its bytes are
+     * `body`, else they already lie there, synced. */
+    struct mail *mail;
+    struct buf body;
+
+    /* Settle these, if there are any: owned by the job. Kept until they are recorded, however long
+     * that takes (C5). */
+    struct store_outcome *outcomes;
+    size_t outcome_count;
+
+    /* Hold this message, if it is not 0: its record is damaged (C4). */
+    int64_t damaged;
+
+    /* A note for the events, if `note` is not NULL: owned. */
+    int64_t note_message;
+    char *note;
+
+    /* Run this inside the transaction, if it is there. */
+    bool (*run)(struct database *db, void *context, struct err *err);
+    void *context;
+
+    /* The answer. */
+    bool ok;
+    struct err err;
+    void (*answer)(struct store_job *job);
+    void *owner; /* for the one who asked */
+    uint64_t session;
+};
+
+struct store_job *store_job_new(void (*answer)(struct store_job *job), void *owner);
+void store_job_free(struct store_job *job);
+struct store_outcome *store_job_add_outcome(struct store_job *job);
+
+/* Called on the store's thread, after a commit. */
+typedef void store_on_due(void *context, const struct database_due *due, size_t count);
+
+/* Lock the state directory, open what is there, begin the thread. A state directory that another
+ * process holds is refused. `on_due` is also called, here, for all that waits from before.
+ */
+MUST_CHECK bool store_start(const char *state_dir, store_on_due *on_due, void *context,
+                            struct store **store_r, struct err *err);
+/* Do all that is in the inbox, end the thread, free. */
+void store_stop(struct store *store);
+
+/* Takes `job`; from any thread. */
+void store_put(struct store *store, struct store_job *job);
+
+/* A new message id, later than any before; from any thread. */
+int64_t store_new_id(struct store *store);
+/* A number for a segment of its own; from any thread. */
+int64_t store_new_segment(struct store *store);
+
+/* Outcomes cannot be recorded just now: deliver nothing (C5). From any thread. */
+bool store_paused(struct store *store);
+
+/* Run `run` as one transaction without a thread, holding the lock, for the command line when no
+ * daemon runs. ERR_UNREACHABLE when a daemon holds the lock.
+ */
+MUST_CHECK bool store_run_alone(const char *state_dir,
+                                bool (*run)(struct database *db, void *context, struct err *err),
+                                void *context, struct err *err);
+
+/* Make the directories and the empty database. */
+MUST_CHECK bool store_create(const char *state_dir, struct err *err);
+
+/* Milliseconds since 1970. */
+int64_t store_now_ms(void);
+
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* submission.h - The server's side of SMTP as a machine without I/O: bytes in, bytes out, and what
+ * it wants next.
+ *
+ * Happy path: greeting - EHLO - STARTTLS - EHLO - AUTH - MAIL, RCPT, DATA - bytes - enqueue - 250 -
+ * QUIT. The owner feeds bytes while `want` is SUBMISSION_INPUT, sends what is in `out`, and answers
+ * every other want:
+ *
+ *   SUBMISSION_TLS      out is flushed, then the handshake; submission_tls_started()
+ *   SUBMISSION_AUTH     look the credential up (sasl.name, sasl.secret); submission_auth_decided()
+ *   SUBMISSION_SPILL    store `body` away, it is large; submission_spilled()
+ *   SUBMISSION_ENQUEUE  decide on and store the message; submission_enqueue_decided()
+ *   SUBMISSION_CLOSE    out is flushed, then the connection is closed
+ *
+ * Commands that arrive meanwhile wait in `in` and are taken up, in order, when the owner has
+ * answered. Memory: `in` holds one read and one line at most, `body` at most SUBMISSION_MEMORY,
+ * `header` its own limit.
+ */
+#ifndef SUBMISSION_H
+#define SUBMISSION_H
+
+#include "buf.h"
+#include "envelope.h"
+#include "err.h"
+#include "identity.h"
+#include "message.h"
+
+enum { SUBMISSION_MEMORY = 256 * 1024 };
+
+enum submission_want {
+    SUBMISSION_INPUT,
+    SUBMISSION_TLS,
+    SUBMISSION_AUTH,
+    SUBMISSION_SPILL,
+    SUBMISSION_ENQUEUE,
+    SUBMISSION_CLOSE
+};
+
+struct submission_settings {
+    const char *hostname;
+    uint64_t size_max; /* bytes of one message */
+    unsigned rcpt_max; /* recipients of one message */
+    unsigned mail_max; /* messages on one connection */
+    bool open; /* a receiving server that takes mail from anyone, without AUTH or TLS being asked
+                  for */
+    bool implicit_tls; /* TLS was there before the first byte */
+};
+
+struct sasl;
+struct dots_in;
+
+struct submission {
+    enum submission_want want;
+    struct buf out;
+    struct buf in;
+    const struct submission_settings *settings; /* borrowed */
+
+    enum {
+        SUBMISSION_CONNECTED,
+        SUBMISSION_GREETED,
+        SUBMISSION_MAIL,
+        SUBMISSION_RCPT,
+        SUBMISSION_DATA
+    } phase;
+    bool tls, authenticated, esmtp, skipping_line;
+    char helo[256];
+    struct identity identity; /* after AUTH */
+    struct sasl *sasl;        /* while AUTH goes on */
+    struct envelope envelope;
+
+    struct dots_in *dots; /* while a message arrives */
+    struct buf body;      /* its bytes, or the last of them when some were spilled */
+    struct buf header;    /* a copy, when some were spilled */
+    uint64_t received;    /* bytes of the message so far */
+    bool spilled;
+    struct message_facts facts;
+    struct verdict doom; /* code 0: none; else the answer that the message will get */
+
+    unsigned mails, bad_commands, idle_commands, auth_failures;
+};
+
+/* `settings` is borrowed for the life of the session. Says the greeting. */
+void submission_init(struct submission *s, const struct submission_settings *settings);
+void submission_fini(struct submission *s);
+
+/* Only while want is SUBMISSION_INPUT. */
+void submission_input(struct submission *s, struct span bytes);
+
+void submission_tls_started(struct submission *s);
+/* `identity`: copied; NULL when name or secret are wrong. `busy`: could not be looked up just now.
+ */
+void submission_auth_decided(struct submission *s, const struct identity *identity, bool busy);
+/* The first bytes are stored away, or could not be: then `failed` is the answer that the message
+ * gets in the end. */
+void submission_spilled(struct submission *s, const struct verdict *failed);
+void submission_enqueue_decided(struct submission *s, const struct verdict *v);
+
+/* The message's header, complete, while want is SUBMISSION_ENQUEUE. */
+struct span submission_header(const struct submission *s);
+
+/* Say 421 with this reason and close: shutdown, or a peer that took too long. */
+void submission_hang_up(struct submission *s, const char *reason);
+
+/* Name and secret to look up, while want is SUBMISSION_AUTH; borrowed until it is decided. */
+void submission_auth(const struct submission *s, struct span *name_r, struct span *secret_r);
+
+/* "ESMTPSA" and the like (RFC 3848, RFC 6531 section 4.3). */
+const char *submission_protocol(const struct submission *s);
+
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* tls.h - TLS as a machine without I/O (RFC 8446, 5246, 9325): ciphertext in, plain text out, and
+ * the other way round.
+ *
+ * The owner feeds what comes from the wire to tls_input(), sends `cipher` to the wire and reads
+ * `plain`. Once the state is CLOSED or FAILED nothing that follows on the wire is looked at, ever.
+ */
+#ifndef TLS_H
+#define TLS_H
+
+#include "buf.h"
+#include "err.h"
+
+struct tls_context; /* certificates and settings, shared by connections */
+
+/* Files in PEM. Fails when they cannot be read or do not belong together. Free with
+ * tls_context_free(). */
+MUST_CHECK bool tls_server_context(const char *certificate, const char *key,
+                                   struct tls_context **context_r, struct err *err);
+/* A server's context from PEM text in memory. */
+MUST_CHECK bool tls_server_context_from(struct span certificate, struct span key,
+                                        struct tls_context **context_r, struct err *err);
+/* `ca_file`: the trusted authorities; NULL: the system's. */
+MUST_CHECK bool tls_client_context(const char *ca_file, struct tls_context **context_r,
+                                   struct err *err);
+void tls_context_free(struct tls_context *context);
+
+enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_CLOSED, TLS_FAILED };
+
+struct tls {
+    enum tls_state state;
+    struct buf plain;  /* for the owner */
+    struct buf cipher; /* for the wire */
+    struct err err;    /* when FAILED */
+    void *ssl;
+};
+
+/* The context is borrowed. Ends with tls_fini(). */
+void tls_accept(struct tls *t, struct tls_context *context);
+/* `host`: for SNI, and for the check of the certificate when `verify`: then a bad certificate fails
+ * the handshake. */
+void tls_connect(struct tls *t, struct tls_context *context, const char *host, bool verify);
+void tls_fini(struct tls *t);
+
+void tls_input(struct tls *t, struct span cipher);
+void tls_write(struct tls *t, struct span plain);
+/* Say close_notify. */
+void tls_finish(struct tls *t);
+
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384"; `text_r` holds at least 80 bytes. */
+void tls_describe(const struct tls *t, char *text_r, size_t size);
+/* Was the peer's certificate valid for its name? Known for clients only. */
+bool tls_verified(const struct tls *t);
+
+#endif

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* buf.c - Growing memory with a limit. Dropping at the front is cheap: the memory moves only when
+ * room is needed. */
+#include "buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_init(struct buf *b, size_t limit)
+{
+    *b = (struct buf){.limit = limit};
+}
+
+void buf_fini(struct buf *b)
+{
+    free(b->memory);
+    *b = (struct buf){.limit = b->limit};
+}
+
+void buf_clear(struct buf *b)
+{
+    b->ptr = b->memory;
+    b->len = 0;
+    b->overflow = false;
+}
+
+void buf_release(struct buf *b)
+{
+    buf_fini(b);
+}
+
+static void grow(struct buf *b, size_t need)
+{
+    size_t size = b->size ? b->size : 64;
+    while (size < need)
+        size *= 2;
+    size_t offset = b->memory ? (size_t)(b->ptr - b->memory) : 0;
+    b->memory = xgrow(b->memory, size, 1);
+    b->ptr = b->memory + offset;
+    b->size = size;
+}
+
+char *buf_reserve(struct buf *b, size_t len)
+{
+    if (len > b->limit || b->len > b->limit - len) {
+        b->overflow = true;
+        return NULL;
+    }
+    size_t front = b->memory ? (size_t)(b->ptr - b->memory) : 0;
+    if (front > 0 && front + b->len + len > b->size) {
+        memmove(b->memory, b->ptr, b->len);
+        b->ptr = b->memory;
+        front = 0;
+    }
+    if (front + b->len + len > b->size || !b->memory)
+        grow(b, front + b->len + len);
+    return b->ptr + b->len;
+}
+
+void buf_commit(struct buf *b, size_t len)
+{
+    CHECK(b->len + len <= b->limit);
+    b->len += len;
+}
+
+bool buf_add(struct buf *b, struct span bytes)
+{
+    char *to = buf_reserve(b, bytes.len);
+    if (!to)
+        return false;
+    if (bytes.len > 0)
+        memcpy(to, bytes.ptr, bytes.len);
+    b->len += bytes.len;
+    return true;
+}
+
+bool buf_add_char(struct buf *b, char c)
+{
+    return buf_add(b, (struct span){&c, 1});
+}
+
+bool buf_addf(struct buf *b, const char *format, ...)
+{
+    char small[512];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(small, sizeof(small), format, args);
+    va_end(args);
+    CHECK(len >= 0);
+    if ((size_t)len < sizeof(small))
+        return buf_add(b, (struct span){small, (size_t)len});
+    char *to = buf_reserve(b, (size_t)len + 1);
+    if (!to)
+        return false;
+    va_start(args, format);
+    vsnprintf(to, (size_t)len + 1, format, args);
+    va_end(args);
+    b->len += (size_t)len;
+    return true;
+}
+
+void buf_drop(struct buf *b, size_t len)
+{
+    CHECK(len <= b->len);
+    b->len -= len;
+    b->ptr = b->len == 0 ? b->memory : b->ptr + len;
+}
+
+struct span buf_span(const struct buf *b)
+{
+    return b->len > 0 ? (struct span){b->ptr, b->len} : SPAN_NONE;
+}
+
+const char *buf_text(struct buf *b)
+{
+    char *end = buf_reserve(b, 1);
+    if (!end)
+        return "";
+    *end = '\0';
+    return b->ptr;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* envelope.c - Owns the strings of one envelope. */
+#include "envelope.h"
+
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+char *envelope_text(struct span s)
+{
+    char *text = xcalloc(s.len + 1, 1);
+    if (s.len > 0)
+        memcpy(text, s.ptr, s.len);
+    return text;
+}
+
+void envelope_clear(struct envelope *e)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        free(e->rcpts[i].address);
+        free(e->rcpts[i].domain);
+        free(e->rcpts[i].original);
+    }
+    free(e->rcpts);
+    free(e->sender);
+    free(e->id);
+    *e = (struct envelope){0};
+}
+
+void envelope_add(struct envelope *e, struct span address, const char *domain, struct span original,
+                  unsigned notify)
+{
+    if ((e->count & (e->count - 1)) == 0) /* grow at powers of two */
+        e->rcpts = xgrow(e->rcpts, e->count ? e->count * 2 : 1, sizeof(*e->rcpts));
+    e->rcpts[e->count++] = (struct envelope_rcpt){envelope_text(address), xstrdup(domain),
+                                                  envelope_text(original), notify};
+}

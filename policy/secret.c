@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* secret.c - Password hashes: "sha256$<hex>" for generated secrets, crypt(5) "$y$…" for chosen
+ * ones. */
+#include "secret.h"
+
+#include <crypt.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char generated_prefix[] = "sha256$";
+const char secret_nobody[] = "$y$j9T$0123456789abcdefghijkl$................................";
+
+void secret_random(void *bytes, size_t len)
+{
+    CHECK(RAND_bytes(bytes, (int)len) == 1);
+}
+
+void secret_generate(char *text_r)
+{
+    static const char alphabet[33] = "abcdefghijkmnpqrstuvwxyz23456789";
+    unsigned char random[SECRET_TEXT - 1];
+    secret_random(random, sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++)
+        text_r[i] = alphabet[random[i] % 32];
+    text_r[sizeof(random)] = '\0';
+    secret_clear(random, sizeof(random));
+}
+
+void secret_hash_generated(struct span secret, char *hash_r)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)secret.ptr, secret.len, digest);
+    size_t used = (size_t)snprintf(hash_r, SECRET_HASH, "%s", generated_prefix);
+    for (size_t i = 0; i < sizeof(digest); i++)
+        used += (size_t)snprintf(hash_r + used, SECRET_HASH - used, "%02x", digest[i]);
+}
+
+/* crypt(5) of `secret` with `setting`, which may be a whole hash. */
+static bool crypt_text(struct span secret, const char *setting, char *hash_r)
+{
+    struct crypt_data *data = xcalloc(1, sizeof(*data));
+    char phrase[CRYPT_MAX_PASSPHRASE_SIZE];
+    bool ok = span_copy(secret, phrase, sizeof(phrase));
+    const char *hash = ok ? crypt_r(phrase, setting, data) : NULL;
+    ok = hash && hash[0] != '*' && strlen(hash) < SECRET_HASH;
+    if (ok)
+        memcpy(hash_r, hash, strlen(hash) + 1);
+    OPENSSL_cleanse(phrase, sizeof(phrase));
+    OPENSSL_cleanse(data, sizeof(*data));
+    free(data);
+    return ok;
+}
+
+bool secret_hash_chosen(struct span secret, char *hash_r, struct err *err)
+{
+    char random[16];
+    char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+    secret_random(random, sizeof(random));
+    if (secret.len < 12)
+        return err_set(err, ERR_USAGE, "password is too short: at least 12 characters");
+    if (!crypt_gensalt_rn("$y$", 5, random, sizeof(random), setting, sizeof(setting)) ||
+        !crypt_text(secret, setting, hash_r))
+        return err_set(err, ERR_SYSTEM,
+                       "hashing the password failed: it must be under 512 bytes, without NUL");
+    return true;
+}
+
+bool secret_is_slow(const char *hash)
+{
+    return strncmp(hash, generated_prefix, sizeof(generated_prefix) - 1) != 0;
+}
+
+bool secret_verify(const char *hash, struct span given)
+{
+    char computed[SECRET_HASH] = "";
+    if (!secret_is_slow(hash))
+        secret_hash_generated(given, computed);
+    else if (!crypt_text(given, hash, computed))
+        return false;
+    size_t len = strlen(hash);
+    return strlen(computed) == len && CRYPTO_memcmp(computed, hash, len) == 0;
+}
+
+static int base64_value(char c)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c ? strchr(alphabet, c) : NULL;
+    return at ? (int)(at - alphabet) : -1;
+}
+
+bool secret_base64_decode(struct span text, struct buf *out)
+{
+    size_t padding = 0;
+    while (padding < 2 && padding < text.len && text.ptr[text.len - 1 - padding] == '=')
+        padding++;
+    if (text.len % 4 != 0)
+        return false;
+    uint32_t bits = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        int value = i < text.len - padding ? base64_value(text.ptr[i]) : 0;
+        if (value < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+        if (i % 4 != 3)
+            continue;
+        char bytes[3] = {(char)(bits >> 16), (char)(bits >> 8), (char)bits};
+        size_t count = i + 1 == text.len ? 3 - padding : 3;
+        if (!buf_add(out, (struct span){bytes, count}))
+            return false;
+        bits = 0;
+    }
+    return true;
+}
+
+bool secret_base64_encode(struct span bytes, struct buf *out)
+{
+    size_t size = (bytes.len + 2) / 3 * 4;
+    if (bytes.len > INT32_MAX / 2)
+        return false;
+    char *to = buf_reserve(out, size + 1);
+    if (!to)
+        return false;
+    EVP_EncodeBlock((unsigned char *)to, (const unsigned char *)bytes.ptr, (int)bytes.len);
+    buf_commit(out, size);
+    return true;
+}
+
+void secret_clear(void *bytes, size_t len)
+{
+    OPENSSL_cleanse(bytes, len);
+}

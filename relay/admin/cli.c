@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli.c - What the commands share: asking, failing, printing. */
+#include "cli.h"
+
+#include "control.h"
+#include "store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ANSWER_MAX = 1024 * 1024 * 1024 };
+
+const char *cli_option(const struct cli *cli, const char *name, size_t nth)
+{
+    for (size_t i = 0; i < cli->option_count; i++)
+        if (strcmp(cli->options[i].name, name) == 0 && nth-- == 0)
+            return cli->options[i].value;
+    return NULL;
+}
+
+bool cli_flag(const struct cli *cli, const char *name)
+{
+    return cli_option(cli, name, 0) != NULL;
+}
+
+int cli_fail(const struct err *err)
+{
+    fputs("sealpost: ", stderr);
+    for (const char *p = err->text; *p; p++)
+        fputc((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p, stderr);
+    fputc('\n', stderr);
+    return err->kind == ERR_USAGE         ? CLI_USAGE
+           : err->kind == ERR_UNREACHABLE ? CLI_UNREACHABLE
+                                          : CLI_NO;
+}
+
+int cli_usage(const struct cli *cli, const char *why)
+{
+    fprintf(stderr, "sealpost: %s; usage: sealpost %s %s\n", why, cli->command->words,
+            cli->command->usage);
+    return CLI_USAGE;
+}
+
+bool cli_config(struct cli *cli, int *code_r)
+{
+    struct err err = {0};
+    if (cli->config || config_read(cli->config_path, &cli->config, &err))
+        return true;
+    *code_r = cli_fail(&err);
+    return false;
+}
+
+json_t *cli_request(const char *verb, ...)
+{
+    va_list pairs;
+    json_t *request = json_object();
+    json_object_set_new(request, "do", json_string(verb));
+    va_start(pairs, verb);
+    for (const char *key = va_arg(pairs, const char *); key; key = va_arg(pairs, const char *)) {
+        const char *value = va_arg(pairs, const char *);
+        if (value)
+            json_object_set_new(request, key, json_string(value));
+    }
+    va_end(pairs);
+    return request;
+}
+
+/* ---- asking ---- */
+
+static bool put_all(int fd, struct span bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t put = send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return false;
+        bytes = span_from(bytes, (size_t)put);
+    }
+    return true;
+}
+
+static bool get_all(int fd, struct buf *answer)
+{
+    for (;;) {
+        char *to = buf_reserve(answer, 64 * 1024);
+        ssize_t got = to ? recv(fd, to, 64 * 1024, 0) : -1;
+        if (got < 0 && errno == EINTR && to)
+            continue;
+        if (got <= 0)
+            return got == 0;
+        buf_commit(answer, (size_t)got);
+    }
+}
+
+/* False with ERR_NOT_FOUND when no daemon listens. */
+static bool ask_daemon(const char *state_dir, struct span line, struct buf *answer, struct err *err)
+{
+    char path[4096];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    control_path(state_dir, path);
+    if (!span_copy(span_of(path), address.sun_path, sizeof(address.sun_path)))
+        return err_set(err, ERR_CONFIG, "state_dir %s is too long for a control socket", state_dir);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+        bool denied = errno == EACCES || errno == EPERM;
+        if (fd >= 0)
+            close(fd);
+        return err_set(err, denied ? ERR_UNREACHABLE : ERR_NOT_FOUND, "control socket %s: %s", path,
+                       denied ? "permission denied" : "no relay is running");
+    }
+    bool ok = put_all(fd, line) && get_all(fd, answer) && answer->len > 0;
+    close(fd);
+    return ok || err_set(err, ERR_UNREACHABLE, "control socket %s: the relay did not answer", path);
+}
+
+static bool ask_alone(const char *state_dir, struct span line, struct buf *answer, struct err *err)
+{
+    struct control *c = NULL;
+    struct err failed = {0};
+    bool ok = control_parse(span_first(line, line.len - 1), &c, err);
+    if (ok && control_kind(c) == CONTROL_SUBMIT)
+        ok = err_set(err, ERR_UNREACHABLE,
+                     "no relay is running on %s: start it with 'sealpost serve'", state_dir);
+    bool done = ok && store_run_alone(state_dir, control_run, c, &failed);
+    if (ok && !done && failed.kind == ERR_UNREACHABLE)
+        ok = err_set(err, ERR_UNREACHABLE, "%s, but its control socket does not answer",
+                     failed.text);
+    if (ok)
+        control_answer(c, done ? NULL : &failed, answer);
+    control_free(c);
+    return ok;
+}
+
+static int read_answer(struct span text, json_t **answer_r)
+{
+    json_error_t why;
+    struct err err = {.kind = ERR_STORE, .text = "the relay's answer cannot be read"};
+    json_t *answer = json_loadb(text.ptr, text.len, 0, &why);
+    if (json_is_true(json_object_get(answer, "ok"))) {
+        *answer_r = answer;
+        return CLI_OK;
+    }
+    const char *text_of = json_string_value(json_object_get(answer, "error"));
+    if (text_of)
+        err_set(&err, (enum err_kind)json_integer_value(json_object_get(answer, "kind")), "%s",
+                text_of);
+    json_decref(answer);
+    return cli_fail(&err);
+}
+
+int cli_ask(struct cli *cli, json_t *request, json_t **answer_r)
+{
+    struct err err = {0};
+    struct buf line;
+    struct buf answer;
+    int code = CLI_OK;
+    *answer_r = NULL;
+    if (!cli_config(cli, &code)) {
+        json_decref(request);
+        return code;
+    }
+    buf_init(&line, ANSWER_MAX);
+    buf_init(&answer, ANSWER_MAX);
+    char *text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
+    json_decref(request);
+    buf_addf(&line, "%s\n", text ? text : "{}");
+    free(text);
+    bool ok = ask_daemon(cli->config->state_dir, buf_span(&line), &answer, &err);
+    if (!ok && err.kind == ERR_NOT_FOUND)
+        ok = ask_alone(cli->config->state_dir, buf_span(&line), &answer, &err);
+    code = ok ? read_answer(buf_span(&answer), answer_r) : cli_fail(&err);
+    buf_fini(&line);
+    buf_fini(&answer);
+    return code;
+}
+
+/* ---- printing ---- */
+
+void cli_print_safe(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        putchar((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p);
+}
+
+void cli_print_json(const json_t *value)
+{
+    char *text = json_dumps(value, JSON_INDENT(2));
+    puts(text ? text : "null");
+    free(text);
+}
+
+static void format_time(int64_t ms, char *text_r, size_t size)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    localtime_r(&seconds, &tm);
+    strftime(text_r, size, "%Y-%m-%d %H:%M:%S", &tm);
+}
+
+static void format_in(int64_t ms, char *text_r, size_t size)
+{
+    int64_t left = (ms - store_now_ms()) / 1000;
+    if (left <= 0)
+        snprintf(text_r, size, "now");
+    else if (left < 120)
+        snprintf(text_r, size, "in %" PRId64 " s", left);
+    else if (left < 7200)
+        snprintf(text_r, size, "in %" PRId64 " min", left / 60);
+    else
+        snprintf(text_r, size, "in %" PRId64 " h", left / 3600);
+}
+
+static void format_cell(json_t *row, const struct cli_column *column, char *text_r, size_t size)
+{
+    json_t *value = json_object_get(row, column->key);
+    if (column->kind == CLI_TIME)
+        format_time(json_integer_value(value), text_r, size);
+    else if (column->kind == CLI_IN)
+        format_in(json_integer_value(value), text_r, size);
+    else if (column->kind == CLI_YES)
+        snprintf(text_r, size, "%s", json_is_true(value) ? "yes" : "");
+    else if (json_is_integer(value))
+        snprintf(text_r, size, "%" PRId64, (int64_t)json_integer_value(value));
+    else
+        snprintf(text_r, size, "%s", json_string_value(value) ? json_string_value(value) : "");
+}
+
+void cli_print_rows(const struct cli *cli, json_t *rows, const struct cli_column *columns,
+                    size_t count)
+{
+    size_t widths[16] = {0};
+    char cell[1200];
+    CHECK(count <= COUNT_OF(widths));
+    if (cli->json) {
+        cli_print_json(rows);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        widths[i] = strlen(columns[i].title);
+    for (size_t r = 0; r < json_array_size(rows); r++)
+        for (size_t i = 0; i < count; i++) {
+            format_cell(json_array_get(rows, r), &columns[i], cell, sizeof(cell));
+            widths[i] = strlen(cell) > widths[i] ? strlen(cell) : widths[i];
+        }
+    for (size_t i = 0; i < count; i++)
+        printf("%-*s%s", i + 1 < count ? (int)widths[i] : 0, columns[i].title,
+               i + 1 < count ? "  " : "\n");
+    for (size_t r = 0; r < json_array_size(rows); r++) {
+        for (size_t i = 0; i < count; i++) {
+            format_cell(json_array_get(rows, r), &columns[i], cell, sizeof(cell));
+            cli_print_safe(cell);
+            printf("%*s", i + 1 < count ? (int)(widths[i] - strlen(cell)) + 2 : 0, "");
+        }
+        putchar('\n');
+    }
+}

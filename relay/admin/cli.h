@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli.h - What every command is given, and what it may use. A command is a function that returns
+ * the exit code. */
+#ifndef CLI_H
+#define CLI_H
+
+#include "config.h"
+#include "err.h"
+
+#include <jansson.h>
+
+enum { CLI_OK = 0, CLI_NO = 1, CLI_USAGE = 2, CLI_UNREACHABLE = 3 };
+enum { CLI_ARGUMENTS_MAX = 16, CLI_OPTIONS_MAX = 64 };
+
+struct cli {
+    const struct command *command;
+    const char *config_path;
+    bool json;
+    const char *arguments[CLI_ARGUMENTS_MAX];
+    size_t argument_count;
+    struct {
+        const char *name, *value; /* value: "" for a flag */
+    } options[CLI_OPTIONS_MAX];
+    size_t option_count;
+    struct config *config; /* read when first needed */
+};
+
+/* A row of the command table. Options: names separated by blanks; "name=" takes a value, "name" is
+ * a flag. */
+struct command {
+    const char *words; /* "user add" */
+    const char *usage; /* "NAME --domain D…" */
+    size_t arguments_min, arguments_max;
+    const char *options;
+    const char *description;
+    int (*run)(struct cli *cli);
+};
+
+/* The n-th value given for an option; NULL when there are fewer. */
+const char *cli_option(const struct cli *cli, const char *name, size_t nth);
+bool cli_flag(const struct cli *cli, const char *name);
+
+/* One line on stderr; returns the exit code that belongs to the kind. */
+int cli_fail(const struct err *err);
+/* The same for wrong usage, with the command's usage line. */
+int cli_usage(const struct cli *cli, const char *why);
+
+/* The settings, read once; false after having said why not. */
+MUST_CHECK bool cli_config(struct cli *cli, int *code_r);
+
+/* Ask the daemon, or do it here when none runs. Takes `request`. `answer_r` is the caller's, when
+ * CLI_OK is returned.
+ */
+int cli_ask(struct cli *cli, json_t *request, json_t **answer_r);
+
+/* A request: {"do": verb, "name": value…}; pairs end with NULL; a NULL value is left out. */
+json_t *cli_request(const char *verb, ...);
+
+/* Rows as a table on stdout, or as JSON with --json. */
+struct cli_column {
+    const char *title, *key;
+    enum {
+        CLI_TEXT,
+        CLI_TIME,
+        CLI_IN,
+        CLI_YES
+    } kind; /* TIME: ms since 1970; IN: the same, as "in 5 m" */
+};
+void cli_print_rows(const struct cli *cli, json_t *rows, const struct cli_column *columns,
+                    size_t count);
+void cli_print_json(const json_t *value);
+
+/* Control characters of peers never reach the terminal. */
+void cli_print_safe(const char *text);
+
+/* The commands, by file. */
+int cli_init(struct cli *cli);
+int cli_serve(struct cli *cli);
+int cli_config_check(struct cli *cli);
+int cli_config_show(struct cli *cli);
+int cli_user_add(struct cli *cli);
+int cli_user_list(struct cli *cli);
+int cli_user_disable(struct cli *cli);
+int cli_user_rotate(struct cli *cli);
+int cli_user_delete(struct cli *cli);
+int cli_domain_add(struct cli *cli);
+int cli_domain_list(struct cli *cli);
+int cli_domain_remove(struct cli *cli);
+int cli_key_list(struct cli *cli);
+int cli_dns(struct cli *cli);
+int cli_queue_list(struct cli *cli);
+int cli_queue_show(struct cli *cli);
+int cli_queue_retry(struct cli *cli);
+int cli_queue_hold(struct cli *cli);
+int cli_queue_release(struct cli *cli);
+int cli_queue_delete(struct cli *cli);
+int cli_trace(struct cli *cli);
+int cli_events(struct cli *cli);
+int cli_send_test(struct cli *cli);
+int cli_sink(struct cli *cli);
+
+/* Shared by init and domain add: make key files for a domain, and the "keys" of the request. */
+MUST_CHECK bool cli_make_keys(const char *state_dir, const char *domain, bool ed25519,
+                              json_t **keys_r, struct err *err);
+/* Write a file that only its owner may read; never over one that is there. */
+MUST_CHECK bool cli_write_file(const char *path, struct span content, struct err *err);
+/* The records of a domain, from its keys' rows. */
+json_t *cli_records(const struct config *config, const char *domain, json_t *key_rows);
+void cli_print_records(const struct cli *cli, json_t *records);
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli_init.c - init, serve, config: from nothing to a running relay. */
+#include "cli.h"
+
+#include "engine.h"
+#include "key.h"
+#include "secret.h"
+#include "store.h"
+#include "tls.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct plan {
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char hostname[256];
+    char dir[1024], state_dir[1100], config_path[1100], certificate[1100], key[1100];
+    char secret[SECRET_TEXT];
+    json_t *keys;
+};
+
+static bool make_plan(const struct cli *cli, struct plan *p, struct err *err)
+{
+    const char *dir = cli_option(cli, "dir", 0);
+    const char *hostname = cli_option(cli, "hostname", 0);
+    if (!address_domain_ascii(span_of(cli->arguments[0]), p->domain))
+        return err_set(err, ERR_USAGE, "\"%.80s\" is no domain name", cli->arguments[0]);
+    if (hostname &&
+        (!address_is_host(span_of(hostname)) || strlen(hostname) >= sizeof(p->hostname)))
+        return err_set(err, ERR_USAGE, "--hostname %.80s is no host name", hostname);
+    if (hostname)
+        snprintf(p->hostname, sizeof(p->hostname), "%s", hostname);
+    else
+        snprintf(p->hostname, sizeof(p->hostname), "mail.%.250s", p->domain);
+    char full[PATH_MAX];
+    if (dir && mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return err_set(err, ERR_SYSTEM, "making %s: %s", dir, strerror(errno));
+    if (!dir && mkdir("/etc/sealpost", 0750) != 0 && errno != EEXIST)
+        return err_set(err, ERR_SYSTEM, "making /etc/sealpost: %s", strerror(errno));
+    if (!realpath(dir ? dir : "/etc/sealpost", full) || strlen(full) >= sizeof(p->dir))
+        return err_set(err, ERR_SYSTEM, "%s: %s", dir ? dir : "/etc/sealpost", strerror(errno));
+    snprintf(p->dir, sizeof(p->dir), "%.1000s", full);
+    snprintf(p->state_dir, sizeof(p->state_dir), "%s%s", dir ? p->dir : "/var/lib/sealpost",
+             dir ? "/state" : "");
+    snprintf(p->config_path, sizeof(p->config_path), "%s/sealpost.conf", p->dir);
+    snprintf(p->certificate, sizeof(p->certificate), "%s/cert.pem", p->dir);
+    snprintf(p->key, sizeof(p->key), "%s/key.pem", p->dir);
+    return access(p->config_path, F_OK) != 0 ||
+           err_set(err, ERR_USAGE, "%s is there already: remove it, or choose another --dir",
+                   p->config_path);
+}
+
+static bool write_config(const struct cli *cli, const struct plan *p, struct err *err)
+{
+    struct buf text;
+    const char *ip = NULL;
+    buf_init(&text, 64 * 1024);
+    buf_addf(&text,
+             "# Sealpost; every setting is explained in sealpost.conf(5)\n\nhostname  = "
+             "\"%s\"\nstate_dir = \"%s\"\n",
+             p->hostname, p->state_dir);
+    buf_add(&text, SPAN("public_ip = {"));
+    for (size_t i = 0; (ip = cli_option(cli, "public-ip", i)); i++)
+        buf_addf(&text, "%s\"%s\"", i ? ", " : "", ip);
+    buf_addf(
+        &text,
+        "}   # what receivers see\n\nlistener submission  { address = \"0.0.0.0:587\"  tls = "
+        "\"starttls\" }\n"
+        "listener submissions { address = \"0.0.0.0:465\"  tls = \"implicit\" }\n"
+        "tls { certificate = \"%s\"  key = \"%s\" }\n\ndelivery { port = 25 }\n\n"
+        "stream \"security\"     { class = \"security\" }       # password resets, login codes\n"
+        "stream \"confirmation\" { class = \"confirmation\" }   # bookings, receipts\n"
+        "stream \"notification\" { class = \"notification\" }   # reminders, changes\n"
+        "stream \"invitation\"   { class = \"invitation\" }     # to people without an account\n"
+        "stream \"digest\"       { class = \"digest\" }         # newsletters\n",
+        p->certificate, p->key);
+    bool ok = cli_write_file(p->config_path, buf_span(&text), err);
+    buf_fini(&text);
+    return ok;
+}
+
+static bool write_certificate(const struct plan *p, struct err *err)
+{
+    struct buf certificate;
+    struct buf key;
+    if (access(p->certificate, F_OK) == 0 && access(p->key, F_OK) == 0)
+        return true; /* given */
+    buf_init(&certificate, 16 * 1024);
+    buf_init(&key, 16 * 1024);
+    bool ok = key_self_signed(p->hostname, &certificate, &key, err) &&
+              cli_write_file(p->certificate, buf_span(&certificate), err) &&
+              cli_write_file(p->key, buf_span(&key), err);
+    secret_clear(key.memory, key.size);
+    buf_fini(&certificate);
+    buf_fini(&key);
+    return ok;
+}
+
+/* The key of the unsubscribe links: 32 random bytes, as base64. */
+static bool write_unsubscribe_key(const struct plan *p, struct err *err)
+{
+    char random[32];
+    char path[1200];
+    struct buf text;
+    buf_init(&text, 256);
+    secret_random(random, sizeof(random));
+    bool ok = secret_base64_encode((struct span){random, sizeof(random)}, &text);
+    buf_add_char(&text, '\n');
+    snprintf(path, sizeof(path), "%s/keys/unsubscribe.key", p->state_dir);
+    ok = ok && cli_write_file(path, buf_span(&text), err);
+    secret_clear(random, sizeof(random));
+    buf_fini(&text);
+    return ok;
+}
+
+/* The first domain and credential, in the database. */
+static int fill(struct cli *cli, struct plan *p)
+{
+    char hash[SECRET_HASH];
+    json_t *answer = NULL;
+    json_t *request = cli_request("domain.add", "name", p->domain, NULL);
+    json_object_set(request, "keys", p->keys);
+    int code = cli_ask(cli, request, &answer);
+    json_decref(answer);
+    if (code != CLI_OK)
+        return code;
+    secret_generate(p->secret);
+    secret_hash_generated(span_of(p->secret), hash);
+    code = cli_ask(cli,
+                   cli_request("user.add", "name", "app", "hash", hash, "allowed", p->domain, NULL),
+                   &answer);
+    json_decref(answer);
+    return code;
+}
+
+static void print_result(const struct cli *cli, const struct plan *p)
+{
+    json_t *records = cli_records(cli->config, p->domain, p->keys);
+    if (cli->json) {
+        json_t *all = json_object();
+        json_object_set_new(all, "config", json_string(p->config_path));
+        json_object_set_new(all, "user", json_string("app"));
+        json_object_set_new(all, "secret", json_string(p->secret));
+        json_object_set(all, "records", records);
+        cli_print_json(all);
+        json_decref(all);
+    } else {
+        printf("Made a relay for %s in %s.\n\n", p->domain, p->dir);
+        cli_print_records(cli, records);
+        printf("\nPoint the application at\n\n  host      %s\n  port      587 (STARTTLS) or 465 "
+               "(TLS)\n  name      app\n"
+               "  password  %s   (shown this once)\n\nThe certificate is self-signed: put a real "
+               "one in\n  %s and %s\n"
+               "\nStart it:\n  sealpost -c %s serve\n",
+               p->hostname, p->secret, p->certificate, p->key, p->config_path);
+    }
+    json_decref(records);
+}
+
+int cli_init(struct cli *cli)
+{
+    struct err err = {0};
+    struct plan p = {0};
+    int code = CLI_OK;
+    bool ok = make_plan(cli, &p, &err) && store_create(p.state_dir, &err) &&
+              write_certificate(&p, &err) && write_unsubscribe_key(&p, &err) &&
+              cli_make_keys(p.state_dir, p.domain, false, &p.keys, &err) &&
+              write_config(cli, &p, &err);
+    if (!ok) {
+        json_decref(p.keys);
+        return cli_fail(&err);
+    }
+    cli->config_path = p.config_path;
+    if (cli_config(cli, &code))
+        code = fill(cli, &p);
+    if (code == CLI_OK)
+        print_result(cli, &p);
+    secret_clear(p.secret, sizeof(p.secret));
+    json_decref(p.keys);
+    return code;
+}
+
+int cli_serve(struct cli *cli)
+{
+    struct err err = {0};
+    return engine_run(cli->config_path, &err) ? CLI_OK : cli_fail(&err);
+}
+
+int cli_config_check(struct cli *cli)
+{
+    int code = CLI_OK;
+    struct err err = {0};
+    struct tls_context *tls = NULL;
+    if (!cli_config(cli, &code))
+        return code;
+    if (!tls_server_context(cli->config->certificate, cli->config->key, &tls, &err))
+        return cli_fail(&err);
+    tls_context_free(tls);
+    if (access(cli->config->state_dir, W_OK | X_OK) != 0) {
+        err_set(&err, ERR_CONFIG, "%s: state_dir %s is not writable: %s", cli->config_path,
+                cli->config->state_dir, strerror(errno));
+        return cli_fail(&err);
+    }
+    printf("%s is good\n", cli->config_path);
+    return CLI_OK;
+}
+
+int cli_config_show(struct cli *cli)
+{
+    int code = CLI_OK;
+    struct buf text;
+    if (!cli_config(cli, &code))
+        return code;
+    buf_init(&text, 1024 * 1024);
+    config_print(cli->config, &text);
+    if (cli->json) {
+        json_t *all = json_object();
+        json_object_set_new(all, "config", json_string(buf_text(&text)));
+        cli_print_json(all);
+        json_decref(all);
+    } else {
+        fputs(buf_text(&text), stdout);
+    }
+    buf_fini(&text);
+    return CLI_OK;
+}

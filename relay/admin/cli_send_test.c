@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli_send_test.c - send-test: one real message through the running relay, and everything that was
+ * said on its way. */
+#include "cli.h"
+
+#include "address.h"
+#include "engine.h"
+#include "message.h"
+#include "store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WAIT_S = 90 };
+
+static const char *member(json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? text : "";
+}
+
+/* --from, or postmaster at the first sending domain. */
+static int choose_sender(struct cli *cli, char *sender_r, size_t size)
+{
+    json_t *answer = NULL;
+    struct err err = {0};
+    if (cli_option(cli, "from", 0)) {
+        snprintf(sender_r, size, "%s", cli_option(cli, "from", 0));
+        return CLI_OK;
+    }
+    int code = cli_ask(cli, cli_request("domain.list", NULL), &answer);
+    json_t *rows = json_object_get(answer, "rows");
+    if (code == CLI_OK && json_array_size(rows) == 0) {
+        err_set(&err, ERR_NOT_FOUND, "there is no sending domain yet: sealpost domain add DOMAIN");
+        code = cli_fail(&err);
+    } else if (code == CLI_OK) {
+        snprintf(sender_r, size, "postmaster@%s", member(json_array_get(rows, 0), "name"));
+    }
+    json_decref(answer);
+    return code;
+}
+
+static int submit(struct cli *cli, const char *sender, char *id_r, size_t size)
+{
+    char date[40];
+    struct buf message;
+    json_t *answer = NULL;
+    buf_init(&message, 8192);
+    message_date(store_now_ms(), date);
+    buf_addf(&message,
+             "From: <%s>\r\nTo: <%s>\r\nSubject: Test message from Sealpost\r\nDate: "
+             "%s\r\nMIME-Version: 1.0\r\n"
+             "Content-Type: text/plain; charset=utf-8\r\n\r\nThis message was sent by \"sealpost "
+             "send-test\".\r\n",
+             sender, cli->arguments[0], date);
+    int code = cli_ask(cli,
+                       cli_request("submit", "sender", sender, "recipient", cli->arguments[0],
+                                   "message", buf_text(&message), NULL),
+                       &answer);
+    if (code == CLI_OK)
+        snprintf(id_r, size, "%s", member(answer, "id"));
+    json_decref(answer);
+    buf_fini(&message);
+    return code;
+}
+
+static bool is_outcome(const char *kind)
+{
+    static const char *const kinds[] = {"delivered", "deferred", "bounced", "expired", "held"};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (strcmp(kinds[i], kind) == 0)
+            return true;
+    return false;
+}
+
+/* Wait for the first outcome; `events_r` are all events until then. */
+static int wait_for_outcome(struct cli *cli, const char *id, json_t **events_r, json_t **outcome_r)
+{
+    for (int i = 0; i < WAIT_S * 5; i++) {
+        json_t *answer = NULL;
+        int code = cli_ask(cli, cli_request("trace", "id", id, NULL), &answer);
+        if (code != CLI_OK)
+            return code;
+        json_t *rows = json_object_get(answer, "rows");
+        for (size_t k = 0; k < json_array_size(rows); k++) {
+            json_t *row = json_array_get(rows, k);
+            if (!is_outcome(member(row, "kind")))
+                continue;
+            *events_r = answer;
+            *outcome_r = row;
+            return CLI_OK;
+        }
+        json_decref(answer);
+        usleep(200 * 1000);
+    }
+    return CLI_NO;
+}
+
+static void print_dialogue(json_t *rows)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        if (strcmp(member(row, "kind"), "dialogue") != 0)
+            continue;
+        struct span text = span_of(member(row, "reply"));
+        while (text.len > 0) {
+            char line[512];
+            struct span next = span_take(&text, '\n');
+            if (!span_copy(span_first(next, sizeof(line) - 1), line, sizeof(line)))
+                continue;
+            printf("  ");
+            cli_print_safe(line);
+            putchar('\n');
+        }
+    }
+}
+
+/* What a receiver finds in DNS for each key that signs. */
+static void check_keys(struct cli *cli, const char *sender)
+{
+    json_t *answer = NULL;
+    const char *at = strrchr(sender, '@');
+    if (!at || cli_ask(cli, cli_request("key.list", "domain", at + 1, NULL), &answer) != CLI_OK)
+        return;
+    json_t *records = cli_records(cli->config, at + 1, json_object_get(answer, "rows"));
+    for (size_t i = 0; i < json_array_size(records); i++) {
+        json_t *row = json_array_get(records, i);
+        char live[2048] = "";
+        struct err err = {0};
+        bool found = engine_txt(cli->config, member(row, "name"), live, sizeof(live), &err);
+        bool equal = found && strcmp(live, member(row, "value")) == 0;
+        printf("  %-40s %s\n", member(row, "name"),
+               equal   ? "published"
+               : found ? "published, but with another value"
+                       : err.text);
+    }
+    json_decref(records);
+    json_decref(answer);
+}
+
+int cli_send_test(struct cli *cli)
+{
+    char sender[ADDRESS_MAX + 32];
+    char id[32];
+    json_t *events = NULL;
+    json_t *outcome = NULL;
+    struct address address;
+    if (!address_parse(span_of(cli->arguments[0]), &address))
+        return cli_usage(cli, "that is no address");
+    int code = choose_sender(cli, sender, sizeof(sender));
+    if (code == CLI_OK)
+        code = submit(cli, sender, id, sizeof(id));
+    if (code == CLI_OK && !cli->json)
+        printf("Accepted as %s from <%s>; delivering …\n\n", id, sender);
+    if (code == CLI_OK)
+        code = wait_for_outcome(cli, id, &events, &outcome);
+    if (!outcome)
+        return code;
+    bool delivered = strcmp(member(outcome, "kind"), "delivered") == 0;
+    if (cli->json) {
+        cli_print_json(json_object_get(events, "rows"));
+    } else {
+        print_dialogue(json_object_get(events, "rows"));
+        printf("\n%s: ", member(outcome, "kind"));
+        cli_print_safe(member(outcome, "reply"));
+        printf(" (%s)\n\nIn DNS, a receiver finds:\n", member(outcome, "remote"));
+        check_keys(cli, sender);
+    }
+    json_decref(events);
+    return delivered ? CLI_OK : CLI_NO;
+}

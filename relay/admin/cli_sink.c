@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli_sink.c - sink: take mail, check its signature, show it. */
+#include "cli.h"
+
+#include "engine.h"
+#include "message.h"
+#include "signing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct sink {
+    struct cli *cli;
+    const char *dir, *address;
+    json_t *records; /* in place of DNS; NULL: ask DNS, or nobody */
+    unsigned count;
+};
+
+static bool find_record(void *context, const char *name, char *record_r, size_t size)
+{
+    struct sink *s = context;
+    struct err err = {0};
+    for (size_t i = 0; i < json_array_size(s->records); i++) {
+        json_t *row = json_array_get(s->records, i);
+        const char *row_name = json_string_value(json_object_get(row, "name"));
+        const char *value = json_string_value(json_object_get(row, "value"));
+        if (row_name && value && strcasecmp(row_name, name) == 0)
+            return span_copy(span_of(value), record_r, size);
+    }
+    return !s->records && s->cli->config && engine_txt(s->cli->config, name, record_r, size, &err);
+}
+
+static json_t *describe(struct sink *s, const struct engine_sunk *m)
+{
+    struct signing_result result;
+    struct field subject;
+    size_t header_len = 0;
+    json_t *row = json_object();
+    json_t *recipients = json_array();
+    signing_verify(m->message, find_record, s, &result);
+    message_header_length(m->message, &header_len);
+    bool has_subject =
+        message_find(span_first(m->message, header_len), SPAN("Subject"), 0, &subject);
+    struct span title = has_subject ? span_trim(subject.value) : SPAN_NONE;
+    for (size_t i = 0; i < m->envelope->count; i++)
+        json_array_append_new(recipients, json_string(m->envelope->rcpts[i].address));
+    json_object_set_new(row, "number", json_integer(s->count));
+    json_object_set_new(row, "from", json_stringn(m->sender.ptr, m->sender.len));
+    json_object_set_new(row, "to", recipients);
+    json_object_set_new(row, "subject", json_stringn(title.ptr, title.len));
+    json_object_set_new(row, "size", json_integer((json_int_t)m->message.len));
+    json_object_set_new(row, "peer", json_string(m->peer));
+    json_object_set_new(row, "helo", json_string(m->helo));
+    json_object_set_new(row, "tls", json_string(m->tls));
+    json_object_set_new(row, "dkim",
+                        json_string(!result.signature_found ? "none"
+                                    : result.pass           ? "pass"
+                                                            : "fail"));
+    json_object_set_new(row, "dkim_domain", json_string(result.domain));
+    json_object_set_new(row, "dkim_text", json_string(result.text));
+    return row;
+}
+
+static bool keep(const struct sink *s, const struct engine_sunk *m, json_t *row)
+{
+    char path[4096];
+    if (!s->dir)
+        return true;
+    snprintf(path, sizeof(path), "%s/%06u.eml", s->dir, s->count);
+    FILE *f = fopen(path, "wxe");
+    bool ok = f && fwrite(m->message.ptr, 1, m->message.len, f) == m->message.len;
+    ok = f && fclose(f) == 0 && ok;
+    snprintf(path, sizeof(path), "%s/%06u.json", s->dir, s->count);
+    return ok && json_dump_file(row, path, JSON_INDENT(2)) == 0;
+}
+
+static const char *part(json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? text : "";
+}
+
+static bool on_mail(void *context, const struct engine_sunk *m)
+{
+    struct sink *s = context;
+    s->count++;
+    json_t *row = describe(s, m);
+    bool kept = keep(s, m, row);
+    if (s->cli->json) {
+        char *line = json_dumps(row, JSON_COMPACT);
+        puts(line ? line : "{}");
+        free(line);
+    } else {
+        printf("%06u  from <", s->count);
+        cli_print_safe(part(row, "from"));
+        printf(">  tls %s  dkim %s %s  subject ", part(row, "tls")[0] ? part(row, "tls") : "none",
+               part(row, "dkim"), part(row, "dkim_domain"));
+        cli_print_safe(part(row, "subject"));
+        putchar('\n');
+    }
+    fflush(stdout);
+    json_decref(row);
+    return kept;
+}
+
+static void on_ready(void *context)
+{
+    struct sink *s = context;
+    if (!s->cli->json)
+        printf("sink is listening on %s\n", s->address);
+    fflush(stdout);
+}
+
+/* "host:port" */
+static bool read_address(const char *text, char *host_r, size_t size, unsigned *port_r)
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t port = 0;
+    if (!colon || !span_number(span_of(colon + 1), &port) || port == 0 || port > 65535)
+        return false;
+    struct span host = {text, (size_t)(colon - text)};
+    if (host.len > 2 && host.ptr[0] == '[')
+        host = span_from(span_first(host, host.len - 1), 1);
+    *port_r = (unsigned)port;
+    return span_copy(host, host_r, size);
+}
+
+int cli_sink(struct cli *cli)
+{
+    struct err err = {0};
+    char host[64];
+    struct sink s = {
+        .cli = cli, .dir = cli_option(cli, "dir", 0), .address = cli_option(cli, "listen", 0)};
+    struct engine_sink sink = {.host = host,
+                               .size_max = 256 * 1024 * 1024,
+                               .on_mail = on_mail,
+                               .on_ready = on_ready,
+                               .context = &s};
+    const char *records = cli_option(cli, "records", 0);
+    json_error_t why;
+    if (!s.address || !read_address(s.address, host, sizeof(host), &sink.port))
+        return cli_usage(cli, "--listen takes address:port");
+    if (records && !(s.records = json_load_file(records, 0, &why))) {
+        err_set(&err, ERR_USAGE, "--records %s: %s: give what 'sealpost --json dns DOMAIN' prints",
+                records, why.text);
+        return cli_fail(&err);
+    }
+    if (!records && !config_read(cli->config_path, &cli->config, &err))
+        cli->config = NULL; /* without settings there is no DNS, and signatures are not checked */
+    if (s.dir && mkdir(s.dir, 0700) != 0 && access(s.dir, W_OK) != 0) {
+        err_set(&err, ERR_SYSTEM, "--dir %s cannot be written", s.dir);
+        return cli_fail(&err);
+    }
+    bool ok = engine_sink(&sink, &err);
+    json_decref(s.records);
+    return ok ? CLI_OK : cli_fail(&err);
+}

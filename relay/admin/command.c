@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* command.c - The table of commands; usage, help and dispatch all come from it. */
+#include "command.h"
+
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FILTER "id= recipient= domain= sender= user= held"
+
+static const struct command commands[] = {
+    {"init", "DOMAIN [--dir DIR] [--hostname H] [--public-ip IP]...", 1, 1,
+     "dir= hostname= public-ip=",
+     "make a relay: config, store, keys, certificate, first credential", cli_init},
+    {"serve", "", 0, 0, "", "run the relay in the foreground", cli_serve},
+    {"config check", "", 0, 0, "", "check the config file", cli_config_check},
+    {"config show", "", 0, 0, "", "print the effective settings", cli_config_show},
+    {"user add", "NAME --domain D... [--tenant T] [--stream S] [--password-stdin]", 1, 1,
+     "domain= tenant= stream= password-stdin", "make a credential; prints its secret once",
+     cli_user_add},
+    {"user list", "", 0, 0, "", "list credentials", cli_user_list},
+    {"user disable", "NAME", 1, 1, "", "let a credential log in no more", cli_user_disable},
+    {"user rotate", "NAME [--password-stdin]", 1, 1, "password-stdin",
+     "give a credential a new secret", cli_user_rotate},
+    {"user delete", "NAME", 1, 1, "", "delete a credential", cli_user_delete},
+    {"domain add", "DOMAIN [--tenant T] [--ed25519]", 1, 1, "tenant= ed25519",
+     "add a sending domain and make its keys", cli_domain_add},
+    {"domain list", "", 0, 0, "", "list sending domains", cli_domain_list},
+    {"domain remove", "DOMAIN", 1, 1, "", "remove a sending domain", cli_domain_remove},
+    {"key list", "[--domain D]", 0, 0, "domain=", "list DKIM keys", cli_key_list},
+    {"dns", "DOMAIN", 1, 1, "", "print the DNS records to publish", cli_dns},
+    {"queue list",
+     "[--id ID] [--recipient A] [--domain D] [--sender A] [--user U] [--held] [--limit N]", 0, 0,
+     FILTER " limit=", "list what waits or is held", cli_queue_list},
+    {"queue show", "ID", 1, 1, "", "show one message's recipients", cli_queue_show},
+    {"queue retry", "[ID] [--recipient A] [--domain D] [--sender A] [--user U] [--all]", 0, 1,
+     FILTER " all", "try now", cli_queue_retry},
+    {"queue hold", "[ID] [--recipient A] [--domain D] [--sender A] [--user U] [--all]", 0, 1,
+     FILTER " all", "keep, do not try", cli_queue_hold},
+    {"queue release", "[ID] [--recipient A] [--domain D] [--sender A] [--user U] [--all]", 0, 1,
+     FILTER " all", "let what is held wait again", cli_queue_release},
+    {"queue delete", "[ID] [--recipient A] [--domain D] [--sender A] [--user U] [--all]", 0, 1,
+     FILTER " all", "delete; nobody is told", cli_queue_delete},
+    {"trace", "ID", 1, 1, "", "one message's whole story", cli_trace},
+    {"events", "[--follow] [--after EVENT] [--limit N]", 0, 0,
+     "follow after= limit=", "the event stream", cli_events},
+    {"send-test", "ADDRESS [--from A]", 1, 1,
+     "from=", "send one real message and show the dialogue", cli_send_test},
+    {"sink", "--listen ADDRESS:PORT [--dir DIR] [--records FILE]", 0, 0,
+     "listen= dir= records=", "a receiving server for trying things out", cli_sink},
+};
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "usage: sealpost [-c FILE] [--json] COMMAND\n\n");
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        fprintf(to, "  %-14s %s\n", commands[i].words, commands[i].description);
+    fprintf(to, "\nThe config file is %s; 'sealpost COMMAND --help' shows a command's arguments.\n",
+            config_default_path());
+}
+
+/* How many of the words at `argv` make up the command; 0 when they do not. */
+static int match(const char *words, int argc, char **argv)
+{
+    struct span rest = span_of(words);
+    int used = 0;
+    while (rest.len > 0) {
+        struct span word = span_take(&rest, ' ');
+        if (used >= argc || !span_equal(word, span_of(argv[used])))
+            return 0;
+        used++;
+    }
+    return used;
+}
+
+/* Is `name` among the command's options, and does it take a value? */
+static bool find_option(const struct command *command, struct span name, bool *takes_value_r)
+{
+    struct span options = span_of(command->options);
+    while (options.len > 0) {
+        struct span option = span_take(&options, ' ');
+        *takes_value_r = span_ends_nocase(option, SPAN("="));
+        if (*takes_value_r)
+            option.len--;
+        if (span_equal(option, name))
+            return true;
+    }
+    return false;
+}
+
+static const char *option_name(const char *word)
+{
+    return word + 2;
+}
+
+/* One word of the command line; `used_r` counts how many were taken. NULL, or what is wrong. */
+static const char *take_option(struct cli *cli, int argc, char **argv, int *used_r)
+{
+    bool takes_value = false;
+    struct span name = span_of(option_name(argv[0]));
+    *used_r = 1;
+    if (!find_option(cli->command, name, &takes_value))
+        return "unknown option";
+    if (takes_value && argc < 2)
+        return "an option lacks its value";
+    if (cli->option_count == CLI_OPTIONS_MAX)
+        return "too many options";
+    cli->options[cli->option_count].name = option_name(argv[0]);
+    cli->options[cli->option_count++].value = takes_value ? argv[1] : "";
+    *used_r = takes_value ? 2 : 1;
+    return NULL;
+}
+
+/* Global options may stand anywhere. 0: not one; -1: its value is missing; else how many words it
+ * took. */
+static int take_global(struct cli *cli, int argc, char **argv)
+{
+    if (strcmp(argv[0], "--json") == 0) {
+        cli->json = true;
+        return 1;
+    }
+    if (strcmp(argv[0], "-c") != 0)
+        return 0;
+    if (argc < 2)
+        return -1;
+    cli->config_path = argv[1];
+    return 2;
+}
+
+static const char *take_words(struct cli *cli, int argc, char **argv)
+{
+    for (int i = 0; i < argc;) {
+        int used = take_global(cli, argc - i, argv + i);
+        const char *wrong = used < 0 ? "-c lacks its file" : NULL;
+        if (used == 0 && strncmp(argv[i], "--", 2) == 0 && argv[i][2]) {
+            wrong = take_option(cli, argc - i, argv + i, &used);
+        } else if (used == 0) {
+            if (cli->argument_count == CLI_ARGUMENTS_MAX)
+                return "too many arguments";
+            cli->arguments[cli->argument_count++] = argv[i];
+            used = 1;
+        }
+        if (wrong)
+            return wrong;
+        i += used;
+    }
+    if (cli->argument_count < cli->command->arguments_min)
+        return "an argument is missing";
+    return cli->argument_count > cli->command->arguments_max ? "too many arguments" : NULL;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    int words = 0;
+    for (size_t i = 0; i < COUNT_OF(commands) && !words; i++) {
+        words = match(commands[i].words, argc, argv);
+        cli->command = &commands[i];
+    }
+    if (!words) {
+        print_help(argc == 0 || asks_for_help(argc, argv) ? stdout : stderr);
+        return asks_for_help(argc, argv) ? CLI_OK : CLI_USAGE;
+    }
+    if (asks_for_help(argc, argv)) {
+        printf("usage: sealpost %s %s\n       %s\n", cli->command->words, cli->command->usage,
+               cli->command->description);
+        return CLI_OK;
+    }
+    const char *wrong = take_words(cli, argc - words, argv + words);
+    return wrong ? cli_usage(cli, wrong) : cli->command->run(cli);
+}
+
+int command_main(int argc, char **argv)
+{
+    struct cli cli = {.config_path = config_default_path()};
+    int at = 1;
+    while (at < argc) {
+        int used = take_global(&cli, argc - at, argv + at);
+        if (used <= 0)
+            break;
+        at += used;
+    }
+    int code = run(&cli, argc - at, argv + at);
+    config_free(cli.config);
+    return code;
+}

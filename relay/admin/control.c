@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* control.c - Requests and answers as JSON: {"do": "queue.list", …} and {"ok": true, …} or {"ok":
+ * false, "error": "…"}.
+ *
+ * One table says what can be asked, whether it changes anything, and which function does it. The
+ * functions see a database and know nothing of sockets; the command line calls the same ones when
+ * no daemon runs.
+ */
+#include "control.h"
+
+#include "store.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+
+struct control {
+    const struct verb *verb;
+    json_t *request, *answer;
+};
+
+struct verb {
+    const char *name;
+    enum control_kind kind;
+    bool (*run)(struct database *db, struct control *c, struct err *err);
+};
+
+static const char *text(const struct control *c, const char *key)
+{
+    return json_string_value(json_object_get(c->request, key));
+}
+
+static const char *text_or(const struct control *c, const char *key, const char *otherwise)
+{
+    const char *value = text(c, key);
+    return value ? value : otherwise;
+}
+
+static int64_t number(const struct control *c, const char *key, int64_t otherwise)
+{
+    const json_t *value = json_object_get(c->request, key);
+    return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+static bool needs(const struct control *c, const char *key, struct err *err)
+{
+    return text(c, key) || err_set(err, ERR_USAGE, "request lacks \"%s\"", key);
+}
+
+/* Text from peers may be no UTF-8: then it is shown with what is odd replaced. */
+static json_t *any_text(const char *value)
+{
+    json_t *made = json_string(value);
+    if (made)
+        return made;
+    char *plain = xstrdup(value);
+    for (char *p = plain; *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    made = json_string(plain);
+    free(plain);
+    return made;
+}
+
+static json_t *rows(struct control *c)
+{
+    json_t *list = json_object_get(c->answer, "rows");
+    if (!list) {
+        list = json_array();
+        json_object_set_new(c->answer, "rows", list);
+    }
+    return list;
+}
+
+/* ---- the queue ---- */
+
+static bool read_filter(const struct control *c, struct database_filter *f, struct err *err)
+{
+    enum mail_state state;
+    *f = (struct database_filter){.recipient = text(c, "recipient"),
+                                  .domain = text(c, "domain"),
+                                  .sender = text(c, "sender"),
+                                  .credential = text(c, "user"),
+                                  .state = -1};
+    if (text(c, "id") && !mail_id_parse(span_of(text(c, "id")), &f->id))
+        return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
+                       text(c, "id"));
+    if (text(c, "state") && !mail_state_parse(span_of(text(c, "state")), &state))
+        return err_set(err, ERR_USAGE, "\"%.40s\" is no state: waiting or held", text(c, "state"));
+    if (text(c, "state"))
+        f->state = (int)state;
+    return true;
+}
+
+static void add_queued(void *context, const struct database_queued *q)
+{
+    char id[MAIL_ID_TEXT];
+    char reply[900];
+    mail_id_print(q->id, id);
+    snprintf(reply, sizeof(reply), "%03d %s%s%s", q->code, q->enhanced, q->enhanced[0] ? " " : "",
+             q->reply);
+    json_t *row = json_object();
+    json_object_set_new(row, "id", json_string(id));
+    json_object_set_new(row, "recipient", any_text(q->recipient));
+    json_object_set_new(row, "state", json_string(mail_state_name(q->state)));
+    json_object_set_new(row, "tries", json_integer(q->tries));
+    json_object_set_new(row, "due", json_integer(q->due_ms));
+    json_object_set_new(row, "last_reply", q->code ? any_text(reply) : json_string(""));
+    json_object_set_new(row, "remote", any_text(q->remote));
+    json_object_set_new(row, "sender", any_text(q->sender));
+    json_object_set_new(row, "user", any_text(q->credential));
+    json_object_set_new(row, "class", json_string(stream_class_name(q->class)));
+    json_object_set_new(row, "accepted", json_integer(q->created_ms));
+    json_object_set_new(row, "expires", json_integer(q->expires_ms));
+    json_object_set_new(row, "size", json_integer(q->length));
+    json_array_append_new(rows(context), row);
+}
+
+static bool queue_list(struct database *db, struct control *c, struct err *err)
+{
+    struct database_filter filter;
+    int64_t total = 0;
+    bool ok = read_filter(c, &filter, err) && database_queue_count(db, &filter, &total, err) &&
+              database_queue(db, &filter, number(c, "limit", 1000), add_queued, c, err);
+    rows(c);
+    json_object_set_new(c->answer, "total", json_integer(total));
+    return ok;
+}
+
+static bool change_queue(struct database *db, struct control *c, enum database_change change,
+                         struct err *err)
+{
+    struct database_filter filter;
+    int64_t changed = 0;
+    bool ok = read_filter(c, &filter, err) &&
+              database_queue_change(db, &filter, change, store_now_ms(), &changed, err);
+    json_object_set_new(c->answer, "changed", json_integer(changed));
+    return ok;
+}
+
+static bool queue_retry(struct database *db, struct control *c, struct err *err)
+{
+    return change_queue(db, c, DATABASE_RETRY, err);
+}
+
+static bool queue_hold(struct database *db, struct control *c, struct err *err)
+{
+    return change_queue(db, c, DATABASE_HOLD, err);
+}
+
+static bool queue_release(struct database *db, struct control *c, struct err *err)
+{
+    return change_queue(db, c, DATABASE_RELEASE, err);
+}
+
+static bool queue_delete(struct database *db, struct control *c, struct err *err)
+{
+    return change_queue(db, c, DATABASE_DELETE, err);
+}
+
+/* ---- events ---- */
+
+static void add_event(void *context, const struct database_event *e)
+{
+    char id[MAIL_ID_TEXT];
+    mail_id_print(e->message, id);
+    json_t *row = json_object();
+    json_object_set_new(row, "event", json_integer(e->id));
+    json_object_set_new(row, "at", json_integer(e->at_ms));
+    json_object_set_new(row, "kind", json_string(e->kind));
+    json_object_set_new(row, "id", json_string(id));
+    json_object_set_new(row, "recipient", any_text(e->recipient));
+    json_object_set_new(row, "code", json_integer(e->code));
+    json_object_set_new(row, "enhanced", any_text(e->enhanced));
+    json_object_set_new(row, "reply", any_text(e->reply));
+    json_object_set_new(row, "remote", any_text(e->remote));
+    json_array_append_new(rows(context), row);
+}
+
+static bool events_list(struct database *db, struct control *c, struct err *err)
+{
+    int64_t last = 0;
+    int64_t limit = number(c, "limit", 1000);
+    if (!database_last_event(db, &last, err))
+        return false;
+    int64_t after = number(c, "after", last > 100 ? last - 100 : 0);
+    rows(c);
+    return database_events(db, after, limit, add_event, c, err);
+}
+
+static bool trace(struct database *db, struct control *c, struct err *err)
+{
+    int64_t id = 0;
+    if (!needs(c, "id", err))
+        return false;
+    if (!mail_id_parse(span_of(text(c, "id")), &id))
+        return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
+                       text(c, "id"));
+    if (!database_trace(db, id, add_event, c, err))
+        return false;
+    return json_array_size(rows(c)) > 0 ||
+           err_set(err, ERR_NOT_FOUND, "%s: no message of that id in the last 7 days",
+                   text(c, "id"));
+}
+
+/* ---- credentials ---- */
+
+static void add_user(void *context, const struct database_user *u)
+{
+    json_t *row = json_object();
+    json_object_set_new(row, "name", any_text(u->identity.name));
+    json_object_set_new(row, "tenant", any_text(u->identity.tenant));
+    json_object_set_new(row, "stream", any_text(u->identity.stream));
+    json_object_set_new(row, "allowed", any_text(u->identity.allowed));
+    json_object_set_new(row, "disabled", json_boolean(u->disabled));
+    json_object_set_new(row, "created", json_integer(u->created_ms));
+    json_array_append_new(rows(context), row);
+}
+
+static bool user_list(struct database *db, struct control *c, struct err *err)
+{
+    rows(c);
+    return database_users(db, add_user, c, err);
+}
+
+static bool user_add(struct database *db, struct control *c, struct err *err)
+{
+    struct database_user u = {.created_ms = store_now_ms()};
+    if (!needs(c, "name", err) || !needs(c, "hash", err) || !needs(c, "allowed", err))
+        return false;
+    struct identity *i = &u.identity;
+    bool fits = span_copy(span_of(text(c, "name")), i->name, sizeof(i->name)) && i->name[0] &&
+                span_copy(span_of(text_or(c, "tenant", "default")), i->tenant, sizeof(i->tenant)) &&
+                span_copy(span_of(text_or(c, "stream", "")), i->stream, sizeof(i->stream)) &&
+                span_copy(span_of(text(c, "allowed")), i->allowed, sizeof(i->allowed)) &&
+                span_copy(span_of(text(c, "hash")), u.hash, sizeof(u.hash));
+    return (fits || err_set(err, ERR_USAGE,
+                            "name, tenant, stream or the list of domains is empty or too long")) &&
+           database_add_user(db, &u, err);
+}
+
+static bool user_disable(struct database *db, struct control *c, struct err *err)
+{
+    return needs(c, "name", err) && database_set_user(db, text(c, "name"), NULL, true, err);
+}
+
+static bool user_rotate(struct database *db, struct control *c, struct err *err)
+{
+    return needs(c, "name", err) && needs(c, "hash", err) &&
+           database_set_user(db, text(c, "name"), text(c, "hash"), false, err);
+}
+
+static bool user_delete(struct database *db, struct control *c, struct err *err)
+{
+    return needs(c, "name", err) && database_delete_user(db, text(c, "name"), err);
+}
+
+/* ---- domains and keys ---- */
+
+static void add_domain(void *context, const struct database_domain *d)
+{
+    json_t *row = json_object();
+    json_object_set_new(row, "name", any_text(d->name));
+    json_object_set_new(row, "tenant", any_text(d->tenant));
+    json_object_set_new(row, "created", json_integer(d->created_ms));
+    json_array_append_new(rows(context), row);
+}
+
+static bool domain_list(struct database *db, struct control *c, struct err *err)
+{
+    rows(c);
+    return database_domains(db, add_domain, c, err);
+}
+
+static bool domain_add(struct database *db, struct control *c, struct err *err)
+{
+    json_t *keys = json_object_get(c->request, "keys");
+    if (!needs(c, "name", err) ||
+        !database_add_domain(db, text(c, "name"), text_or(c, "tenant", "default"), store_now_ms(),
+                             err))
+        return false;
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        struct database_key key = {.state = "active", .created_ms = store_now_ms()};
+        json_t *k = json_array_get(keys, i);
+        const char *selector = json_string_value(json_object_get(k, "selector"));
+        const char *algorithm = json_string_value(json_object_get(k, "algorithm"));
+        const char *public_key = json_string_value(json_object_get(k, "public"));
+        bool fits = selector && algorithm && public_key &&
+                    span_copy(span_of(text(c, "name")), key.domain, sizeof(key.domain)) &&
+                    span_copy(span_of(selector), key.selector, sizeof(key.selector)) &&
+                    span_copy(span_of(public_key), key.public_key, sizeof(key.public_key)) &&
+                    key_algorithm_parse(span_of(algorithm), &key.algorithm);
+        if (!fits)
+            return err_set(err, ERR_USAGE, "request has a malformed key");
+        if (!database_add_key(db, &key, err))
+            return false;
+    }
+    return true;
+}
+
+static bool domain_remove(struct database *db, struct control *c, struct err *err)
+{
+    return needs(c, "name", err) && database_delete_domain(db, text(c, "name"), err);
+}
+
+static void add_key(void *context, const struct database_key *k)
+{
+    json_t *row = json_object();
+    json_object_set_new(row, "domain", any_text(k->domain));
+    json_object_set_new(row, "selector", any_text(k->selector));
+    json_object_set_new(row, "algorithm", json_string(key_algorithm_name(k->algorithm)));
+    json_object_set_new(row, "state", any_text(k->state));
+    json_object_set_new(row, "public", any_text(k->public_key));
+    json_object_set_new(row, "created", json_integer(k->created_ms));
+    json_array_append_new(rows(context), row);
+}
+
+static bool key_list(struct database *db, struct control *c, struct err *err)
+{
+    rows(c);
+    return database_keys(db, text(c, "domain"), add_key, c, err);
+}
+
+static bool nothing(struct database *db, struct control *c, struct err *err)
+{
+    (void)db;
+    (void)c;
+    (void)err;
+    return true;
+}
+
+/* ---- the table ---- */
+
+static const struct verb verbs[] = {
+    {"ping", CONTROL_READ, nothing},
+    {"queue.list", CONTROL_READ, queue_list},
+    {"queue.retry", CONTROL_WRITE, queue_retry},
+    {"queue.hold", CONTROL_WRITE, queue_hold},
+    {"queue.release", CONTROL_WRITE, queue_release},
+    {"queue.delete", CONTROL_WRITE, queue_delete},
+    {"events", CONTROL_READ, events_list},
+    {"trace", CONTROL_READ, trace},
+    {"user.list", CONTROL_READ, user_list},
+    {"user.add", CONTROL_WRITE, user_add},
+    {"user.disable", CONTROL_WRITE, user_disable},
+    {"user.rotate", CONTROL_WRITE, user_rotate},
+    {"user.delete", CONTROL_WRITE, user_delete},
+    {"domain.list", CONTROL_READ, domain_list},
+    {"domain.add", CONTROL_WRITE, domain_add},
+    {"domain.remove", CONTROL_WRITE, domain_remove},
+    {"key.list", CONTROL_READ, key_list},
+    {"submit", CONTROL_SUBMIT, NULL},
+};
+
+bool control_parse(struct span line, struct control **control_r, struct err *err)
+{
+    struct control *c = xcalloc(1, sizeof(*c));
+    json_error_t why;
+    c->answer = json_object();
+    c->request = json_loadb(line.ptr, line.len, 0, &why);
+    *control_r = c;
+    const char *name = json_string_value(json_object_get(c->request, "do"));
+    for (size_t i = 0; name && i < COUNT_OF(verbs); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            c->verb = &verbs[i];
+    return c->verb ||
+           err_set(err, ERR_USAGE,
+                   "not a request that this relay knows: is the command of the same version?");
+}
+
+void control_free(struct control *c)
+{
+    if (!c)
+        return;
+    json_decref(c->request);
+    json_decref(c->answer);
+    free(c);
+}
+
+enum control_kind control_kind(const struct control *c)
+{
+    return c->verb->kind;
+}
+
+bool control_run(struct database *db, void *context, struct err *err)
+{
+    struct control *c = context;
+    return c->verb->run ? c->verb->run(db, c, err)
+                        : err_set(err, ERR_UNREACHABLE, "this needs a running relay");
+}
+
+bool control_mail(struct control *c, struct mail **mail_r, struct buf *body, struct err *err)
+{
+    struct address sender;
+    struct address rcpt;
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    if (!needs(c, "sender", err) || !needs(c, "recipient", err) || !needs(c, "message", err))
+        return false;
+    if (!address_parse(span_of(text(c, "sender")), &sender) ||
+        !address_parse(span_of(text(c, "recipient")), &rcpt) ||
+        !address_domain_ascii(rcpt.domain, domain))
+        return err_set(err, ERR_USAGE, "sender or recipient is not a valid address");
+    struct mail *m = mail_new();
+    m->created_ms = store_now_ms();
+    m->class = STREAM_SECURITY;
+    m->expires_ms = m->created_ms + stream_lifetime_ms(m->class);
+    m->dialogue = true;
+    snprintf(m->tenant, sizeof(m->tenant), "default");
+    if (!address_domain_ascii(sender.domain, m->from_domain))
+        m->from_domain[0] = '\0';
+    m->envelope.sender = xstrdup(text(c, "sender"));
+    m->envelope.id = xstrdup("");
+    envelope_add(&m->envelope, rcpt.text, domain, SPAN_NONE, 0);
+    buf_add(body, span_of(text(c, "message")));
+    *mail_r = m;
+    return true;
+}
+
+void control_accepted(struct control *c, int64_t id)
+{
+    char id_text[MAIL_ID_TEXT];
+    mail_id_print(id, id_text);
+    json_object_set_new(c->answer, "id", json_string(id_text));
+}
+
+void control_answer(struct control *c, const struct err *failed, struct buf *out)
+{
+    json_object_set_new(c->answer, "ok", json_boolean(!failed));
+    if (failed) {
+        json_object_set_new(c->answer, "error", any_text(failed->text));
+        json_object_set_new(c->answer, "kind", json_integer(failed->kind));
+    }
+    char *line = json_dumps(c->answer, JSON_COMPACT | JSON_ENSURE_ASCII);
+    buf_add(out, span_of(line));
+    buf_add_char(out, '\n');
+    free(line);
+}
+
+void control_path(const char *state_dir, char *path_r)
+{
+    snprintf(path_r, 4096, "%s/control.sock", state_dir);
+}

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* connection.c - Handles live inside the connection, and it is freed when both have been closed.
+ *
+ * Invariants: 1. after `closing` is set no event but `ended` is delivered; 2. nothing is read from
+ * a connection after TLS has closed or failed.
+ */
+#include "connection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { READ_SIZE = 64 * 1024, UNSENT_MAX = 512 * 1024 };
+
+struct connection {
+    uv_tcp_t tcp;
+    uv_timer_t timer;
+    uv_connect_t connecting;
+    const struct connection_events *events;
+    void *owner;
+    struct tls *tls;
+    unsigned timeout_s, handles;
+    bool connected, wants_bytes, reading, finishing, closing;
+    char why[240];
+};
+
+struct write {
+    uv_write_t request;
+    struct connection *connection;
+    struct buf bytes;
+};
+
+static _Thread_local char read_buffer[READ_SIZE]; /* one read at a time per loop: nobody keeps it */
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf);
+static void flush(struct connection *c, struct buf *bytes);
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)handle;
+    (void)suggested;
+    *buf = uv_buf_init(read_buffer, sizeof(read_buffer));
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *c = handle->data;
+    if (--c->handles > 0)
+        return;
+    c->events->ended(c->owner, c->why);
+    if (c->tls) {
+        tls_fini(c->tls);
+        free(c->tls);
+    }
+    free(c);
+}
+
+void connection_close(struct connection *c, const char *why)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    snprintf(c->why, sizeof(c->why), "%s", why);
+    uv_close((uv_handle_t *)&c->timer, on_closed);
+    uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct connection *c = timer->data;
+    if (c->closing ||
+        (!c->finishing && c->connected && c->events->timed_out && c->events->timed_out(c->owner)))
+        return;
+    connection_close(c, c->connected ? "timed out" : "connect timed out");
+}
+
+static void touch(struct connection *c)
+{
+    if (c->timeout_s > 0 && !c->closing)
+        uv_timer_start(&c->timer, on_timer, (uint64_t)c->timeout_s * 1000, 0);
+}
+
+void connection_set_timeout(struct connection *c, unsigned seconds)
+{
+    c->timeout_s = seconds;
+    touch(c);
+}
+
+static void update_reading(struct connection *c)
+{
+    bool want = c->wants_bytes && c->connected && !c->closing && !c->finishing &&
+                connection_unsent(c) < UNSENT_MAX;
+    if (want && !c->reading)
+        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    else if (!want && c->reading)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    c->reading = want;
+}
+
+void connection_want_bytes(struct connection *c, bool wanted)
+{
+    c->wants_bytes = wanted;
+    if (!c->closing)
+        update_reading(c);
+}
+
+static struct connection *new_connection(uv_loop_t *loop, const struct connection_events *events,
+                                         void *owner)
+{
+    struct connection *c = xcalloc(1, sizeof(*c));
+    c->events = events;
+    c->owner = owner;
+    CHECK(uv_tcp_init(loop, &c->tcp) == 0 && uv_timer_init(loop, &c->timer) == 0);
+    c->tcp.data = c->timer.data = c;
+    c->handles = 2;
+    return c;
+}
+
+struct connection *connection_accept(uv_stream_t *server, const struct connection_events *events,
+                                     void *owner)
+{
+    struct connection *c = new_connection(server->loop, events, owner);
+    if (uv_accept(server, (uv_stream_t *)&c->tcp) != 0) {
+        connection_close(c, "accept failed");
+        return c;
+    }
+    uv_tcp_nodelay(&c->tcp, 1);
+    c->connected = true;
+    return c;
+}
+
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct connection *c = request->data;
+    if (c->closing)
+        return;
+    if (status != 0) {
+        char text[120];
+        snprintf(text, sizeof(text), "connect failed: %s", uv_strerror(status));
+        connection_close(c, text);
+        return;
+    }
+    uv_tcp_nodelay(&c->tcp, 1);
+    c->connected = true;
+    update_reading(c);
+    c->events->opened(c->owner);
+}
+
+struct connection *connection_open(uv_loop_t *loop, const struct sockaddr *address,
+                                   unsigned timeout_s, const struct connection_events *events,
+                                   void *owner)
+{
+    struct connection *c = new_connection(loop, events, owner);
+    c->connecting.data = c;
+    c->wants_bytes = true;
+    connection_set_timeout(c, timeout_s);
+    int status = uv_tcp_connect(&c->connecting, &c->tcp, address, on_connected);
+    if (status != 0) {
+        char text[120];
+        snprintf(text, sizeof(text), "connect failed: %s", uv_strerror(status));
+        connection_close(c, text);
+    }
+    return c;
+}
+
+/* ---- out ---- */
+
+static void on_drained(struct connection *c)
+{
+    if (c->closing)
+        return;
+    if (c->finishing) {
+        connection_close(c, "finished");
+        return;
+    }
+    update_reading(c);
+    if (c->events->drained)
+        c->events->drained(c->owner);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct write *w = request->data;
+    struct connection *c = w->connection;
+    buf_fini(&w->bytes);
+    free(w);
+    if (c->closing)
+        return;
+    if (status != 0) {
+        connection_close(c, uv_strerror(status));
+        return;
+    }
+    touch(c);
+    if (connection_unsent(c) == 0)
+        on_drained(c);
+}
+
+/* Send bytes as they are. */
+static void flush(struct connection *c, struct buf *bytes)
+{
+    if (c->closing || bytes->len == 0)
+        return;
+    struct write *w = xcalloc(1, sizeof(*w));
+    w->request.data = w;
+    w->connection = c;
+    w->bytes = *bytes; /* the memory moves along */
+    size_t limit = bytes->limit;
+    buf_init(bytes, limit);
+    uv_buf_t part = uv_buf_init(w->bytes.ptr, (unsigned)w->bytes.len);
+    int status = uv_write(&w->request, (uv_stream_t *)&c->tcp, &part, 1, on_written);
+    if (status != 0) {
+        buf_fini(&w->bytes);
+        free(w);
+        connection_close(c, uv_strerror(status));
+        return;
+    }
+    touch(c);
+    update_reading(c);
+}
+
+void connection_write(struct connection *c, struct buf *bytes)
+{
+    if (c->closing || c->finishing) {
+        buf_clear(bytes);
+    } else if (bytes->overflow) {
+        buf_clear(bytes);
+        connection_close(c, "more to send than can be held");
+    } else if (c->tls) {
+        tls_write(c->tls, buf_span(bytes));
+        buf_release(bytes);
+        flush(c, &c->tls->cipher);
+        if (c->tls->state == TLS_FAILED)
+            connection_close(c, c->tls->err.text);
+    } else {
+        flush(c, bytes);
+    }
+}
+
+size_t connection_unsent(const struct connection *c)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+}
+
+void connection_finish(struct connection *c)
+{
+    if (c->closing || c->finishing)
+        return;
+    c->finishing = true;
+    if (c->tls) {
+        tls_finish(c->tls);
+        flush(c, &c->tls->cipher);
+    }
+    if (c->closing)
+        return;
+    connection_set_timeout(c, 10);
+    update_reading(c);
+    if (connection_unsent(c) == 0)
+        connection_close(c, "finished");
+}
+
+/* ---- in ---- */
+
+static void take_plain(struct connection *c)
+{
+    if (c->closing || c->finishing || c->tls->plain.len == 0)
+        return;
+    struct buf plain = c->tls->plain;
+    size_t limit = plain.limit;
+    buf_init(&c->tls->plain, limit);
+    c->events->bytes(c->owner, buf_span(&plain));
+    buf_fini(&plain);
+}
+
+static void take_cipher(struct connection *c, struct span cipher)
+{
+    enum tls_state before = c->tls->state;
+    tls_input(c->tls, cipher);
+    flush(c, &c->tls->cipher);
+    if (before == TLS_HANDSHAKE && c->tls->state == TLS_OPEN && !c->closing)
+        c->events->secured(c->owner);
+    take_plain(c);
+    if (c->tls->state == TLS_FAILED)
+        connection_close(c, c->tls->err.text);
+    else if (c->tls->state == TLS_CLOSED)
+        connection_close(c, "closed by the peer");
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+{
+    struct connection *c = stream->data;
+    if (c->closing || got == 0)
+        return;
+    if (got < 0) {
+        connection_close(c, got == UV_EOF ? "closed by the peer" : uv_strerror((int)got));
+        return;
+    }
+    touch(c);
+    struct span bytes = {buf->base, (size_t)got};
+    if (c->tls)
+        take_cipher(c, bytes);
+    else
+        c->events->bytes(c->owner, bytes);
+}
+
+/* ---- TLS ---- */
+
+void connection_accept_tls(struct connection *c, struct tls_context *context)
+{
+    CHECK(c->tls == NULL);
+    c->tls = xcalloc(1, sizeof(*c->tls));
+    tls_accept(c->tls, context);
+}
+
+void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,
+                            bool verify)
+{
+    CHECK(c->tls == NULL);
+    c->tls = xcalloc(1, sizeof(*c->tls));
+    tls_connect(c->tls, context, host, verify);
+    flush(c, &c->tls->cipher);
+}
+
+void connection_peer(const struct connection *c, char *text_r)
+{
+    struct sockaddr_storage address = {0};
+    int len = sizeof(address);
+    snprintf(text_r, 64, "unknown");
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&address, &len) == 0)
+        uv_ip_name((struct sockaddr *)&address, text_r, 64);
+    if (strncmp(text_r, "::ffff:", 7) == 0)
+        memmove(text_r, text_r + 7, strlen(text_r + 7) + 1);
+}
+
+const struct tls *connection_tls(const struct connection *c)
+{
+    return c->tls;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* connection.h - One TCP connection: libuv's bytes, through TLS when there is any, to and from an
+ * owner.
+ *
+ * Happy path: accept or open - bytes, write - start_tls - bytes, write - finish - ended.
+ * `ended` is called exactly once, never from inside a function that the owner called, and is the
+ * last that is heard of it: the connection is freed afterwards.
+ *
+ * Failure modes: connect fails or takes too long - the peer is silent for too long - the peer
+ * closes, with or without close_notify - TLS fails. All of them end it, with a reason. What came
+ * before is never given twice, what came after never.
+ */
+#ifndef CONNECTION_H
+#define CONNECTION_H
+
+#include "buf.h"
+#include "tls.h"
+
+#include <uv.h>
+
+struct connection_events {
+    void (*opened)(void *owner);                   /* outgoing: TCP is there */
+    void (*bytes)(void *owner, struct span bytes); /* borrowed during the call */
+    void (*secured)(void *owner);                  /* the handshake is done */
+    void (*drained)(void *owner);                  /* all that was written has left */
+    bool (*timed_out)(void *owner); /* true: the owner has seen to it; NULL or false: it ends */
+    void (*ended)(void *owner, const char *why);
+};
+
+struct connection;
+
+/* Accept one connection; NULL when there is none to be had. */
+struct connection *connection_accept(uv_stream_t *server, const struct connection_events *events,
+                                     void *owner);
+struct connection *connection_open(uv_loop_t *loop, const struct sockaddr *address,
+                                   unsigned timeout_s, const struct connection_events *events,
+                                   void *owner);
+
+/* Send the bytes and clear the buf. */
+void connection_write(struct connection *c, struct buf *bytes);
+void connection_accept_tls(struct connection *c, struct tls_context *context);
+void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,
+                            bool verify);
+/* Read, or leave the bytes with the peer. Reading also stops while much is waiting to be sent. */
+void connection_want_bytes(struct connection *c, bool wanted);
+/* End it after that long without a byte in or out; from now on. */
+void connection_set_timeout(struct connection *c, unsigned seconds);
+/* Send what is written, say close_notify, then close. */
+void connection_finish(struct connection *c);
+void connection_close(struct connection *c, const char *why);
+
+/* Bytes written that have not left yet. */
+size_t connection_unsent(const struct connection *c);
+/* The peer's address without the port; `text_r` holds at least 64 bytes. */
+void connection_peer(const struct connection *c, char *text_r);
+/* The TLS state, or NULL. */
+const struct tls *connection_tls(const struct connection *c);
+
+#endif

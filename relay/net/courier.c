@@ -1,0 +1,685 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* courier.c - One connection to one host of a site: the delivery machine on it, fed with one parcel
+ * after the other.
+ *
+ * Happy path: try an address - greeting … ready - compose and send - answers - next parcel of the
+ * site, or idle - QUIT. Failure modes:
+ * - this address does not answer, or this host refuses us: the next one (S9, S10); none left: the
+ * site rests
+ * - TLS fails where it is optional: the same host once more, in clear text, and it is remembered
+ * - the connection ends while a message is under way: those without an answer are tried later
+ * - an idle connection turns out to be dead: its parcel begins again with a new one
+ * - our copy cannot be made: no key or a failed signature (later, 4.7.5), a damaged record (held),
+ * not for this hop (never)
+ *
+ * Owner: the shard's list. It holds one slot of its site from birth to death.
+ */
+#include "courier.h"
+
+#include "compose.h"
+#include "connection.h"
+#include "log.h"
+#include "spool.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { FEED_MAX = 256 * 1024 };
+
+struct courier {
+    struct courier *next, *prev;
+    struct shard *shard;
+    const struct settings *settings;
+    struct connection *connection; /* NULL between two addresses */
+    struct delivery delivery;
+    struct delivery_settings delivery_settings;
+    bool delivery_live, reused, secured, clear_text_now;
+    struct site *site;
+    struct site_party party; /* while idle */
+    uv_timer_t idle_timer;
+    bool idle, ending;
+
+    struct resolver_answer hosts;
+    size_t host, address; /* the ones being tried */
+    bool all_unreachable_locally;
+    char tls_text[80], peer[64];
+
+    struct parcel *parcel;
+    struct delivery_mail mail;
+    char **texts;  /* addresses as this hop takes them */
+    size_t *slice; /* mail.rcpts[i] is the parcel's recipient slice[i] */
+    struct compose_output copy;
+    struct spool_message spool;
+    bool sending, head_fed;
+};
+
+static void pump(struct courier *c);
+static void try_address(struct courier *c);
+
+/* ---- one message ---- */
+
+static void end_message(struct courier *c)
+{
+    if (!c->sending)
+        return;
+    c->sending = false;
+    compose_fini(&c->copy);
+    spool_close(&c->spool);
+    for (size_t i = 0; c->texts && c->texts[i]; i++)
+        free(c->texts[i]);
+    free(c->texts);
+    free(c->slice);
+    free(c->mail.rcpts);
+    c->texts = NULL;
+    c->slice = NULL;
+    c->mail = (struct delivery_mail){0};
+}
+
+/* Our side could not do it: everyone waits, the operator is told, nothing leaves. */
+static void own_fault(struct courier *c, const struct err *err)
+{
+    struct parcel *p = c->parcel;
+    struct verdict v = verdict_make(451, "4.7.5", "Not signed: %s", err->text);
+    if (err->kind == ERR_DAMAGED)
+        v = verdict_make(451, "4.3.0", "%s", err->text);
+    p->damaged = err->kind == ERR_DAMAGED;
+    p->not_attempted = true;
+    log_end(log_text(log_text(log_id(log_begin(LOG_ERROR, "not_sent"), p->mail->id), "domain",
+                              p->mail->from_domain),
+                     "reply", err->text));
+    parcel_answer_all(p, &v);
+}
+
+static enum compose_result make_copy(struct courier *c, size_t recipients, struct err *err)
+{
+    const struct mail *m = c->parcel->mail;
+    struct signing_key keys[SIGNING_KEYS_MAX];
+    size_t key_count = 0;
+    char id[MAIL_ID_TEXT];
+    if (!keyring_find(c->shard->common->keyring, c->shard->reader, m->from_domain, keys, &key_count,
+                      err) ||
+        !spool_open(c->settings->config->state_dir, m->id, &m->place, &c->spool, err))
+        return COMPOSE_FAULT;
+    mail_id_print(m->id, id);
+    struct compose_input in = {.header = spool_header(&c->spool),
+                               .read_body = spool_next,
+                               .context = &c->spool,
+                               .header_has_utf8 = m->header_utf8,
+                               .body_has_8bit = m->body_8bit,
+                               .hostname = c->settings->config->hostname,
+                               .id = id,
+                               .helo = span_of(m->helo),
+                               .peer = span_of(m->peer),
+                               .protocol = span_of(m->protocol),
+                               .only_recipient =
+                                   recipients == 1 ? c->mail.rcpts[0].address : SPAN_NONE,
+                               .created_ms = m->created_ms,
+                               .hop_8bitmime = c->delivery.offers.eightbitmime,
+                               .hop_smtputf8 = c->delivery.offers.smtputf8,
+                               .domain = m->from_domain,
+                               .keys = keys,
+                               .key_count = key_count};
+    compose_fini(&c->copy);
+    enum compose_result result = compose(&in, &c->copy);
+    if (result == COMPOSE_FAULT)
+        *err = c->copy.err;
+    return result;
+}
+
+/* The recipients without an answer, as many as the server takes at once; false when none is left.
+ */
+static bool take_slice(struct courier *c)
+{
+    struct parcel *p = c->parcel;
+    const struct envelope *e = &p->mail->envelope;
+    const struct delivery_offers *o = &c->delivery.offers;
+    size_t count = 0;
+    c->sending = true;
+    c->spool.fd = -1;
+    c->texts = xcalloc(e->count + 2, sizeof(*c->texts));
+    c->slice = xcalloc(e->count, sizeof(*c->slice));
+    c->mail.rcpts = xcalloc(e->count, sizeof(*c->mail.rcpts));
+    for (size_t i = 0; i < e->count && (o->rcpt_max == 0 || count < o->rcpt_max); i++) {
+        struct buf text;
+        if (p->answers[i].code != 0)
+            continue;
+        buf_init(&text, 2 * ADDRESS_MAX);
+        if (compose_address(span_of(e->rcpts[i].address), o->smtputf8, &text)) {
+            c->texts[count] = envelope_text(buf_span(&text));
+            c->slice[count] = i;
+            c->mail.rcpts[count] = (struct delivery_rcpt){.address = span_of(c->texts[count]),
+                                                          .original = span_of(e->rcpts[i].original),
+                                                          .notify = e->rcpts[i].notify};
+            count++;
+        } else {
+            p->answers[i] =
+                verdict_make(550, "5.6.7",
+                             "Non-ASCII recipient address, and the receiving server does not "
+                             "offer SMTPUTF8");
+        }
+        buf_fini(&text);
+    }
+    c->mail.count = count;
+    return count > 0;
+}
+
+static bool write_sender(struct courier *c)
+{
+    const struct mail *m = c->parcel->mail;
+    struct buf text;
+    buf_init(&text, 2 * ADDRESS_MAX);
+    bool ok = compose_address(span_of(m->envelope.sender), c->delivery.offers.smtputf8, &text);
+    if (ok)
+        c->texts[c->mail.count] = envelope_text(buf_span(&text));
+    buf_fini(&text);
+    if (ok)
+        c->mail.sender = span_of(c->texts[c->mail.count]);
+    return ok;
+}
+
+static uint64_t copy_size(const struct courier *c)
+{
+    uint64_t body = c->copy.converted ? c->copy.body.len : c->spool.length - c->spool.header_len;
+    return c->copy.head.len + body;
+}
+
+static void fill_mail(struct courier *c)
+{
+    const struct mail *m = c->parcel->mail;
+    bool utf8 = m->header_utf8 || !span_is_ascii(c->mail.sender);
+    for (size_t i = 0; i < c->mail.count; i++)
+        utf8 = utf8 || !span_is_ascii(c->mail.rcpts[i].address);
+    c->mail.envelope_id = span_of(m->envelope.id);
+    c->mail.report = m->envelope.report;
+    c->mail.smtputf8 = utf8;
+    c->mail.body_8bit = !c->copy.converted && (m->body_8bit || m->header_utf8);
+    c->mail.size = copy_size(c);
+}
+
+/* Make the copy and begin to send it. False when there is nothing to send: everyone has an answer.
+ */
+static bool send_parcel(struct courier *c)
+{
+    struct err err = {0};
+    struct verdict v;
+    struct parcel *p = c->parcel;
+    if (!take_slice(c))
+        return false;
+    if (!write_sender(c)) {
+        v = verdict_make(
+            550, "5.6.7",
+            "Non-ASCII sender address, and the receiving server does not offer SMTPUTF8");
+        parcel_answer_all(p, &v);
+        return false;
+    }
+    switch (make_copy(c, c->mail.count, &err)) {
+    case COMPOSE_FAULT:
+        own_fault(c, &err);
+        return false;
+    case COMPOSE_NEVER:
+        parcel_answer_all(p, &c->copy.verdict);
+        return false;
+    case COMPOSE_OK:
+        break;
+    }
+    fill_mail(c);
+    if (c->delivery.offers.size_max > 0 && c->mail.size > c->delivery.offers.size_max) {
+        v = verdict_make(
+            552, "5.3.4", "Message of %llu bytes is over the receiving server's limit of %llu",
+            (unsigned long long)c->mail.size, (unsigned long long)c->delivery.offers.size_max);
+        parcel_answer_all(p, &v);
+        return false;
+    }
+    spool_rewind(&c->spool);
+    c->head_fed = false;
+    delivery_send(&c->delivery, &c->mail);
+    return true;
+}
+
+/* Give the machine body bytes while the socket takes them. */
+static void feed(struct courier *c)
+{
+    struct err err = {0};
+    struct span chunk = SPAN_NONE;
+    while (c->delivery.want == DELIVERY_BODY && connection_unsent(c->connection) < FEED_MAX) {
+        if (!c->head_fed) {
+            c->head_fed = true;
+            delivery_body(&c->delivery, buf_span(&c->copy.head), false);
+        } else if (c->copy.converted) {
+            delivery_body(&c->delivery, buf_span(&c->copy.body), true);
+        } else if (!spool_next(&c->spool, &chunk, &err)) {
+            own_fault(c, &err);
+            delivery_lost(&c->delivery, err.text);
+        } else {
+            delivery_body(&c->delivery, chunk, chunk.len == 0);
+        }
+        connection_write(c->connection, &c->delivery.out);
+    }
+}
+
+/* Did the server only say that these are too many at once, while it took others? Then they go in
+ * the next slice. */
+static bool is_too_many(const struct courier *c, const struct verdict *v)
+{
+    bool said = (v->code == 452 && strcmp(v->enhanced, "4.5.3") == 0) ||
+                (v->code == 552 && v->what == VERDICT_DEFER);
+    bool progress = false;
+    for (size_t i = 0; i < c->mail.count; i++)
+        progress = progress || c->mail.rcpts[i].answer.what == VERDICT_ACCEPT;
+    return said && progress;
+}
+
+static void take_answers(struct courier *c)
+{
+    struct parcel *p = c->parcel;
+    snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->hosts.hosts[c->host].name, c->peer);
+    snprintf(p->tls, sizeof(p->tls), "%s", c->tls_text);
+    p->hop_dsn = c->delivery.offers.dsn;
+    for (size_t i = 0; i < c->mail.count; i++)
+        if (!is_too_many(c, &c->mail.rcpts[i].answer) && p->answers[c->slice[i]].code == 0)
+            p->answers[c->slice[i]] = c->mail.rcpts[i].answer;
+    end_message(c);
+}
+
+static bool all_answered(const struct parcel *p)
+{
+    for (size_t i = 0; i < p->mail->envelope.count; i++)
+        if (p->answers[i].code == 0)
+            return false;
+    return true;
+}
+
+static void parcel_done(struct courier *c)
+{
+    struct parcel *p = c->parcel;
+    end_message(c);
+    c->parcel = NULL;
+    parcel_answered(p);
+}
+
+/* ---- the end, and idleness ---- */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct courier *c = handle->data;
+    struct shard *s = c->shard;
+    DL_DELETE(s->couriers, c);
+    free(c);
+    shard_something_ended(s);
+}
+
+static void end_delivery(struct courier *c)
+{
+    if (c->delivery_live)
+        delivery_fini(&c->delivery);
+    c->delivery_live = false;
+}
+
+static void end_courier(struct courier *c)
+{
+    CHECK(!c->parcel && !c->ending);
+    c->ending = true;
+    end_message(c);
+    end_delivery(c);
+    site_release(c->site);
+    uv_close((uv_handle_t *)&c->idle_timer, on_timer_closed);
+}
+
+static void quit(struct courier *c)
+{
+    c->idle = false;
+    uv_timer_stop(&c->idle_timer);
+    if (c->connection && c->delivery.want == DELIVERY_READY) {
+        delivery_quit(&c->delivery);
+        pump(c);
+    }
+}
+
+static void on_idle_over(uv_timer_t *timer)
+{
+    struct courier *c = timer->data;
+    if (c->idle && site_leave_idle(c->site, &c->party))
+        quit(c);
+}
+
+/* Another shard needs the slot. */
+static void on_told_to_go(struct inbox_item *item)
+{
+    struct courier *c =
+        (struct courier *)(void *)((char *)item - offsetof(struct courier, party.item));
+    if (!c->idle)
+        return;
+    if (c->connection) {
+        quit(c);
+    } else {
+        c->idle = false;
+        end_courier(c);
+    }
+}
+
+static bool is_used_up(const struct courier *c)
+{
+    return c->shard->draining ||
+           (c->delivery.offers.mail_max > 0 && c->delivery.mails >= c->delivery.offers.mail_max);
+}
+
+static void next_parcel(struct courier *c)
+{
+    bool may_idle = false;
+    if (is_used_up(c)) {
+        quit(c);
+        return;
+    }
+    c->party.inbox = &c->shard->inbox;
+    c->party.item.run = on_told_to_go;
+    c->idle = true; /* before it can be found in the list */
+    struct site_party *waiter = site_next(c->site, &c->party, &may_idle);
+    if (waiter) {
+        c->idle = false;
+        c->reused = true;
+        c->parcel = (struct parcel *)(void *)((char *)waiter - offsetof(struct parcel, party));
+    } else if (may_idle) {
+        connection_want_bytes(c->connection, true); /* to see it end */
+        uv_timer_start(&c->idle_timer, on_idle_over,
+                       (uint64_t)c->settings->config->idle_reuse_s * 1000, 0);
+    } else {
+        quit(c);
+    }
+}
+
+void courier_reuse(struct site_party *idle, struct parcel *p)
+{
+    struct courier *c = (struct courier *)(void *)((char *)idle - offsetof(struct courier, party));
+    CHECK(c->idle && !c->parcel);
+    c->idle = false;
+    c->reused = true;
+    uv_timer_stop(&c->idle_timer);
+    c->parcel = p;
+    pump(c);
+}
+
+/* ---- the pump ---- */
+
+static void note_dialogue(struct courier *c, const char *who, struct span bytes)
+{
+    static const char secret[] = "(authentication)\n";
+    if (!c->parcel || !c->parcel->mail->dialogue)
+        return;
+    bool hide = strcmp(delivery_stage_name(&c->delivery), "AUTH") == 0;
+    while (bytes.len > 0 && !hide) {
+        struct span line = span_take(&bytes, '\n');
+        buf_addf(&c->parcel->dialogue, "%s%.*s\n", who, SPAN_ARG(span_trim(line)));
+    }
+    if (hide)
+        buf_addf(&c->parcel->dialogue, "%s%s", who, secret);
+}
+
+static void start_tls(struct courier *c)
+{
+    const char *host = c->hosts.hosts[c->host].name;
+    bool verify = c->delivery_settings.tls == DELIVERY_TLS_VERIFY;
+    connection_connect_tls(c->connection, c->settings->client, host, verify);
+}
+
+static void pump(struct courier *c)
+{
+    for (;;) {
+        if (c->delivery.want != DELIVERY_BODY)
+            note_dialogue(c, "C: ", buf_span(&c->delivery.out));
+        connection_write(c->connection, &c->delivery.out);
+        switch (c->delivery.want) {
+        case DELIVERY_INPUT:
+            connection_set_timeout(c->connection, delivery_timeout_s(&c->delivery));
+            return;
+        case DELIVERY_TLS:
+            if (!connection_tls(c->connection))
+                start_tls(c);
+            return;
+        case DELIVERY_READY:
+            if (!c->parcel && !c->idle)
+                next_parcel(c);
+            if (!c->parcel)
+                return;
+            if (!send_parcel(c))
+                parcel_done(c);
+            break;
+        case DELIVERY_BODY:
+            connection_set_timeout(c->connection, delivery_timeout_s(&c->delivery));
+            feed(c);
+            if (c->delivery.want == DELIVERY_BODY)
+                return;
+            break;
+        case DELIVERY_DONE:
+            take_answers(c);
+            site_succeeded(c->site);
+            delivery_next(&c->delivery);
+            if (c->delivery.want == DELIVERY_CLOSE)
+                parcel_answer_all(c->parcel, &c->delivery.trouble);
+            if (all_answered(c->parcel))
+                parcel_done(c);
+            break;
+        case DELIVERY_CLOSE:
+            connection_finish(c->connection);
+            return;
+        }
+    }
+}
+
+/* ---- events of the connection ---- */
+
+static void on_opened(void *owner)
+{
+    struct courier *c = owner;
+    c->all_unreachable_locally = false;
+    connection_peer(c->connection, c->peer);
+    connection_set_timeout(c->connection, delivery_timeout_s(&c->delivery));
+}
+
+static void on_bytes(void *owner, struct span bytes)
+{
+    struct courier *c = owner;
+    note_dialogue(c, "S: ", bytes);
+    if (c->idle) { /* it says goodbye, or nonsense: it is of no more use */
+        if (site_leave_idle(c->site, &c->party)) {
+            c->idle = false;
+            connection_close(c->connection, "server spoke while idle");
+        }
+        return;
+    }
+    delivery_input(&c->delivery, bytes);
+    pump(c);
+}
+
+static void on_secured(void *owner)
+{
+    struct courier *c = owner;
+    tls_describe(connection_tls(c->connection), c->tls_text, sizeof(c->tls_text));
+    if (tls_verified(connection_tls(c->connection)))
+        snprintf(c->tls_text + strlen(c->tls_text), sizeof(c->tls_text) - strlen(c->tls_text),
+                 " verified");
+    c->secured = true;
+    delivery_tls_started(&c->delivery);
+    pump(c);
+}
+
+static void on_drained(void *owner)
+{
+    struct courier *c = owner;
+    if (c->delivery.want == DELIVERY_BODY)
+        pump(c);
+}
+
+/* No host could be reached, or none wanted to talk to us. */
+static void site_is_down(struct courier *c)
+{
+    struct parcel *p = c->parcel;
+    struct verdict v = c->delivery.trouble;
+    int64_t now_ms = store_now_ms();
+    snprintf(p->remote, sizeof(p->remote), "%.200s", c->hosts.hosts[c->host].name);
+    if (v.code == 0 || v.code >= 500)
+        v = verdict_make(451, v.code ? v.enhanced : "4.4.1", "%s", v.text);
+    if (v.enhanced[0] == '5')
+        v.enhanced[0] = '4';
+    v.what = VERDICT_DEFER;
+    p->not_attempted = c->all_unreachable_locally;
+    parcel_answer_all(p, &v);
+    if (!c->all_unreachable_locally)
+        site_failed(c->site, v.text, now_ms);
+    end_delivery(c);
+    parcel_done(c);
+    end_courier(c);
+}
+
+static void next_address(struct courier *c)
+{
+    struct verdict trouble = c->delivery.trouble;
+    c->address++;
+    if (c->address >= c->hosts.hosts[c->host].count) {
+        if (c->host + 1 >= c->hosts.count) {
+            site_is_down(c);
+            return;
+        }
+        c->host++;
+        c->address = 0;
+    }
+    log_end(
+        log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", c->hosts.hosts[c->host].name),
+                 "reply", trouble.text));
+    try_address(c);
+}
+
+/* The connection ended before a message could be spoken of. */
+static void host_failed(struct courier *c)
+{
+    const char *host = c->hosts.hosts[c->host].name;
+    bool tls_failed = strcmp(delivery_stage_name(&c->delivery), "STARTTLS") == 0 &&
+                      c->delivery.want != DELIVERY_INPUT;
+    bool optional = c->delivery_settings.tls == DELIVERY_TLS_MAY;
+    if (tls_failed && optional && !c->secured && !c->clear_text_now) {
+        log_end(log_text(log_text(log_begin(LOG_WARN, "tls_failed"), "mx", host), "reply",
+                         c->delivery.trouble.text));
+        site_note_broken_tls(c->site, host, store_now_ms());
+        c->clear_text_now = true;
+        try_address(c);
+        return;
+    }
+    next_address(c);
+}
+
+static bool is_local_trouble(const char *why)
+{
+    static const int codes[] = {ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT, EMFILE, ENFILE};
+    for (size_t i = 0; i < COUNT_OF(codes); i++)
+        if (strstr(why, uv_strerror(-codes[i])))
+            return true;
+    return false;
+}
+
+static void on_ended(void *owner, const char *why)
+{
+    struct courier *c = owner;
+    enum delivery_want was = c->delivery.want;
+    c->all_unreachable_locally = c->all_unreachable_locally && is_local_trouble(why);
+    if (c->idle && !site_leave_idle(c->site, &c->party)) {
+        /* told to go at the same moment: the item is on its way and must find us alive */
+        c->connection = NULL;
+        return;
+    }
+    c->idle = false;
+    bool stale = c->reused && c->parcel && strcmp(delivery_stage_name(&c->delivery), "MAIL") == 0;
+    if (was != DELIVERY_CLOSE)
+        delivery_lost(&c->delivery, why);
+    c->delivery.want = was == DELIVERY_TLS ? DELIVERY_TLS : c->delivery.want;
+    bool host_failed_now = c->parcel && c->delivery.host_refused && !c->reused;
+    if (!c->parcel) {
+        c->connection = NULL;
+        end_courier(c);
+    } else if (stale || host_failed_now) {
+        end_message(c);
+        c->connection = NULL;
+        if (stale) {
+            c->host = c->address = 0;
+            try_address(c);
+        } else {
+            host_failed(c);
+        }
+    } else {
+        if (c->sending)
+            take_answers(c);
+        else
+            parcel_answer_all(c->parcel, &c->delivery.trouble);
+        c->connection = NULL;
+        parcel_answer_all(c->parcel, &c->delivery.trouble);
+        parcel_done(c);
+        end_courier(c);
+    }
+}
+
+static const struct connection_events events = {.opened = on_opened,
+                                                .bytes = on_bytes,
+                                                .secured = on_secured,
+                                                .drained = on_drained,
+                                                .ended = on_ended};
+
+static void try_address(struct courier *c)
+{
+    const struct resolver_host *host = &c->hosts.hosts[c->host];
+    const struct config_route *route = c->parcel->route;
+    end_delivery(c);
+    c->reused = c->secured = false;
+    c->tls_text[0] = '\0';
+    bool broken = c->clear_text_now || site_has_broken_tls(c->site, host->name, store_now_ms());
+    c->delivery_settings = (struct delivery_settings){
+        .hostname = c->settings->config->hostname,
+        .tls = broken && route->tls == DELIVERY_TLS_MAY ? DELIVERY_TLS_NEVER : route->tls,
+        .username = route->username[0] ? route->username : NULL,
+        .password = route->password};
+    delivery_init(&c->delivery, &c->delivery_settings);
+    c->delivery_live = true;
+    c->connection =
+        connection_open(&c->shard->loop, (const struct sockaddr *)&host->addresses[c->address],
+                        c->settings->config->connect_timeout_s, &events, c);
+}
+
+void courier_open(struct parcel *p)
+{
+    struct shard *s = p->shard;
+    struct courier *c = xcalloc(1, sizeof(*c));
+    c->shard = s;
+    c->settings = p->settings;
+    c->site = p->site;
+    c->hosts = p->hosts;
+    c->parcel = p;
+    c->all_unreachable_locally = true;
+    uv_timer_init(&s->loop, &c->idle_timer);
+    c->idle_timer.data = c;
+    DL_APPEND(s->couriers, c);
+    try_address(c);
+}
+
+void courier_close_idle(struct shard *s)
+{
+    struct courier *c;
+    struct courier *next;
+    DL_FOREACH_SAFE (s->couriers, c, next) {
+        if (c->idle && site_leave_idle(c->site, &c->party))
+            quit(c);
+    }
+}
+
+void courier_close_all(struct shard *s)
+{
+    struct courier *c;
+    struct courier *next;
+    courier_close_idle(s);
+    DL_FOREACH_SAFE (s->couriers, c, next) {
+        if (c->connection && !c->ending && c->delivery.want != DELIVERY_CLOSE && !c->parcel)
+            continue; /* says QUIT, and is heard for ten seconds at most */
+        if (c->connection && !c->ending)
+            connection_close(c->connection, "closing down");
+    }
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* engine.c - Puts the relay together, in order, and takes it apart in the reverse order.
+ *
+ *   settings - addresses free? - store (lock) - keyring, sites - shards - scheduler - control
+ * socket - signals - run
+ *
+ * SIGTERM: nothing new is handed out, shards finish what is under way, then everything closes; the
+ * store ends last, when it has recorded all outcomes. A second SIGTERM ends at once, which is as
+ * safe as a crash.
+ */
+#include "engine.h"
+
+#include "gate.h"
+#include "listener.h"
+#include "log.h"
+#include "shard.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct engine {
+    uv_loop_t loop;
+    struct inbox inbox;
+    uv_signal_t terminate, interrupt, reload;
+    struct settings *settings; /* newest first */
+    struct common common;
+    struct shard *shards;
+    size_t shard_count, ended;
+    struct gate *gate;
+    bool stopping;
+};
+
+/* ---- settings ---- */
+
+static void free_settings(struct settings *s)
+{
+    while (s) {
+        struct settings *older = s->older;
+        config_free(s->config);
+        tls_context_free(s->server);
+        tls_context_free(s->client);
+        free(s);
+        s = older;
+    }
+}
+
+static bool read_settings(const char *path, struct settings **settings_r, struct err *err)
+{
+    struct settings *s = xcalloc(1, sizeof(*s));
+    bool ok =
+        config_read(path, &s->config, err) &&
+        tls_server_context(s->config->certificate, s->config->key, &s->server, err) &&
+        tls_client_context(s->config->ca_file[0] ? s->config->ca_file : NULL, &s->client, err);
+    if (!ok) {
+        free_settings(s);
+        return false;
+    }
+    s->starttls = (struct submission_settings){.hostname = s->config->hostname,
+                                               .size_max = s->config->size_max,
+                                               .rcpt_max = s->config->recipients,
+                                               .mail_max = s->config->mails};
+    s->implicit = s->starttls;
+    s->implicit.implicit_tls = true;
+    *settings_r = s;
+    return true;
+}
+
+static void set_log_level(const struct config *config)
+{
+    static const char *const names[] = {
+        [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(names[i], config->log_level) == 0)
+            log_set_level((enum log_level)i);
+}
+
+static bool needs_restart(const struct config *a, const struct config *b)
+{
+    bool differs = strcmp(a->state_dir, b->state_dir) != 0 || a->shards != b->shards ||
+                   a->listener_count != b->listener_count ||
+                   a->site_connections != b->site_connections;
+    for (size_t i = 0; !differs && i < a->listener_count; i++)
+        differs = memcmp(&a->listeners[i], &b->listeners[i], sizeof(a->listeners[i])) != 0;
+    return differs;
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+    struct engine *e = signal->data;
+    struct settings *fresh = NULL;
+    struct err err = {0};
+    (void)number;
+    if (!read_settings(e->settings->config->path, &fresh, &err)) {
+        log_event(LOG_ERROR, "reload_refused", "reply", err.text);
+        return;
+    }
+    if (needs_restart(e->settings->config, fresh->config))
+        log_event(LOG_WARN, "restart_needed", "what",
+                  "state_dir, shards, listeners and connections keep their old values");
+    fresh->older = e->settings;
+    e->settings = fresh;
+    set_log_level(fresh->config);
+    keyring_refresh(e->common.keyring);
+    for (size_t i = 0; i < e->shard_count; i++)
+        shard_change_settings(&e->shards[i], fresh);
+    log_event(LOG_INFO, "reloaded", "file", fresh->config->path);
+}
+
+/* ---- the end ---- */
+
+static void close_main(struct engine *e)
+{
+    if (e->gate)
+        gate_close(e->gate);
+    scheduler_stop(e->common.scheduler);
+    uv_close((uv_handle_t *)&e->terminate, NULL);
+    uv_close((uv_handle_t *)&e->interrupt, NULL);
+    uv_close((uv_handle_t *)&e->reload, NULL);
+    inbox_close(&e->inbox);
+}
+
+static void on_shard_ended(struct inbox_item *item)
+{
+    struct shard *shard = (struct shard *)(void *)((char *)item - offsetof(struct shard, ended));
+    struct engine *e =
+        (struct engine *)(void *)((char *)shard->notify - offsetof(struct engine, inbox));
+    if (++e->ended == e->shard_count)
+        close_main(e);
+}
+
+static void on_terminate(uv_signal_t *signal, int number)
+{
+    struct engine *e = signal->data;
+    (void)number;
+    if (e->stopping)
+        _exit(1);
+    e->stopping = true;
+    log_event(LOG_INFO, "stopping", "what", "finishing what is under way");
+    scheduler_pause(e->common.scheduler);
+    for (size_t i = 0; i < e->shard_count; i++)
+        shard_drain(&e->shards[i]);
+}
+
+/* ---- the start ---- */
+
+static void on_due(void *context, const struct database_due *due, size_t count)
+{
+    struct engine *e = context;
+    scheduler_add(e->common.scheduler, due, count);
+}
+
+static void on_changed(void *context)
+{
+    struct engine *e = context;
+    keyring_refresh(e->common.keyring);
+}
+
+static void start_signal(struct engine *e, uv_signal_t *signal, uv_signal_cb callback, int number)
+{
+    uv_signal_init(&e->loop, signal);
+    signal->data = e;
+    uv_signal_start(signal, callback, number);
+}
+
+static bool start_shards(struct engine *e, struct err *err)
+{
+    e->shards = xcalloc(e->settings->config->shards, sizeof(*e->shards));
+    bool ok = true;
+    while (ok && e->shard_count < e->settings->config->shards) {
+        struct shard *shard = &e->shards[e->shard_count++];
+        shard->notify = &e->inbox;
+        shard->ended.run = on_shard_ended;
+        ok = shard_start(shard, &e->common, e->settings, err);
+    }
+    return ok;
+}
+
+static bool start(struct engine *e, const char *path, struct err *err)
+{
+    if (!read_settings(path, &e->settings, err) || !listener_check(e->settings->config, err))
+        return false;
+    const struct config *config = e->settings->config;
+    set_log_level(config);
+    if (!store_start(config->state_dir, on_due, e, &e->common.store, err))
+        return false;
+    e->common.keyring = keyring_new(config->state_dir);
+    e->common.sites = sites_new(config->site_connections);
+    return gate_open(&e->loop, config->state_dir, e->common.store, on_changed, e, &e->gate, err) &&
+           start_shards(e, err);
+}
+
+static void log_started(const struct engine *e)
+{
+    const struct config *c = e->settings->config;
+    for (size_t i = 0; i < c->listener_count; i++) {
+        char address[96];
+        snprintf(address, sizeof(address), "%s:%u", c->listeners[i].host, c->listeners[i].port);
+        log_end(
+            log_text(log_text(log_begin(LOG_INFO, "listening"), "listener", c->listeners[i].name),
+                     "what", address));
+    }
+    log_end(log_number(log_text(log_begin(LOG_INFO, "started"), "what", c->hostname), "count",
+                       (int64_t)e->shard_count));
+}
+
+static void end(struct engine *e)
+{
+    for (size_t i = 0; i < e->shard_count; i++)
+        shard_join(&e->shards[i]);
+    CHECK(uv_loop_close(&e->loop) == 0);
+    if (e->common.store)
+        store_stop(e->common.store);
+    scheduler_free(e->common.scheduler);
+    keyring_free(e->common.keyring);
+    if (e->common.sites)
+        sites_free(e->common.sites);
+    gate_free(e->gate);
+    free(e->shards);
+    free_settings(e->settings);
+}
+
+bool engine_run(const char *config_path, struct err *err)
+{
+    struct engine e = {0};
+    signal(SIGPIPE, SIG_IGN);
+    CHECK(uv_loop_init(&e.loop) == 0);
+    inbox_init(&e.inbox, &e.loop);
+    e.common.scheduler = scheduler_new(&e.loop);
+    start_signal(&e, &e.terminate, on_terminate, SIGTERM);
+    start_signal(&e, &e.interrupt, on_terminate, SIGINT);
+    start_signal(&e, &e.reload, on_reload, SIGHUP);
+    bool ok = start(&e, config_path, err);
+    if (ok) {
+        log_started(&e);
+        scheduler_run(e.common.scheduler, e.shards, e.shard_count, e.common.store,
+                      e.settings->config->site_connections);
+    } else {
+        e.stopping = true;
+        for (size_t i = 0; i < e.shard_count; i++)
+            shard_drain(&e.shards[i]);
+        if (e.shard_count == 0)
+            close_main(&e);
+    }
+    uv_run(&e.loop, UV_RUN_DEFAULT);
+    end(&e);
+    if (ok)
+        log_event(LOG_INFO, "stopped", "what", "all is recorded");
+    return ok;
+}
+
+bool engine_txt(const struct config *config, const char *name, char *record_r, size_t size,
+                struct err *err)
+{
+    return resolver_txt(config, name, record_r, size, err);
+}

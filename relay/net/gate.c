@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* gate.c - One request, one answer, then the client closes. Reading is done on libuv's pool with a
+ * database of its own, so that a long list never holds up the loop or the store; changing is a job
+ * of the store.
+ */
+#include "gate.h"
+
+#include "control.h"
+#include "inbox.h"
+#include "log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum { REQUEST_MAX = 64 * 1024 * 1024, CLIENT_TIMEOUT_MS = 60 * 1000 };
+
+struct gate {
+    uv_pipe_t pipe;
+    struct inbox inbox;
+    char *state_dir;
+    struct store *store;
+    struct visitor *visitors;
+    size_t errands;
+    bool closing;
+    void (*changed)(void *context);
+    void *context;
+};
+
+struct visitor {
+    struct visitor *next, *prev;
+    struct gate *gate;
+    uv_pipe_t pipe;
+    uv_timer_t timer;
+    uv_work_t work;
+    uv_write_t write;
+    struct inbox_item item;
+    struct store_job *job;
+    struct control *control;
+    struct buf in, out;
+    struct err err;
+    char chunk[16 * 1024];
+    unsigned handles;
+    bool asked, busy, closing;
+};
+
+static void close_if_done(struct gate *g)
+{
+    if (g->closing && g->errands == 0 && !uv_is_closing((uv_handle_t *)&g->inbox.async))
+        inbox_close(&g->inbox);
+}
+
+/* ---- the end of a visit ---- */
+
+static void on_visitor_closed(uv_handle_t *handle)
+{
+    struct visitor *v = handle->data;
+    if (--v->handles > 0)
+        return;
+    DL_DELETE(v->gate->visitors, v);
+    control_free(v->control);
+    buf_fini(&v->in);
+    buf_fini(&v->out);
+    free(v);
+}
+
+static void leave(struct visitor *v)
+{
+    if (v->busy || v->closing) /* somebody still has it: it leaves when it is back */
+        return;
+    v->closing = true;
+    uv_close((uv_handle_t *)&v->pipe, on_visitor_closed);
+    uv_close((uv_handle_t *)&v->timer, on_visitor_closed);
+}
+
+static void on_told(uv_write_t *write, int status)
+{
+    struct visitor *v = write->data;
+    (void)status;
+    v->busy = false;
+    leave(v);
+}
+
+static void answer(struct visitor *v, bool ok)
+{
+    control_answer(v->control, ok ? NULL : &v->err, &v->out);
+    uv_buf_t part = uv_buf_init(v->out.ptr, (unsigned)v->out.len);
+    v->write.data = v;
+    v->busy = uv_write(&v->write, (uv_stream_t *)&v->pipe, &part, 1, on_told) == 0;
+    leave(v);
+}
+
+/* ---- doing it ---- */
+
+static void read_rows(uv_work_t *work)
+{
+    struct visitor *v = work->data;
+    struct database *db = NULL;
+    v->err.kind = ERR_NONE;
+    if (database_open(v->gate->state_dir, DATABASE_READ, &db, &v->err) &&
+        control_run(db, v->control, &v->err))
+        v->err.kind = ERR_NONE;
+    else if (v->err.kind == ERR_NONE)
+        v->err.kind = ERR_STORE;
+    database_close(db);
+}
+
+static void on_rows_read(uv_work_t *work, int status)
+{
+    struct visitor *v = work->data;
+    v->busy = false;
+    if (status != 0)
+        err_set(&v->err, ERR_SYSTEM, "cancelled");
+    v->gate->errands--;
+    answer(v, v->err.kind == ERR_NONE);
+    close_if_done(v->gate);
+}
+
+static void on_job_back(struct inbox_item *item)
+{
+    struct visitor *v = (struct visitor *)(void *)((char *)item - offsetof(struct visitor, item));
+    struct gate *g = v->gate;
+    bool ok = v->job->ok;
+    v->err = v->job->err;
+    if (ok && v->job->mail)
+        control_accepted(v->control, v->job->mail->id);
+    store_job_free(v->job);
+    v->job = NULL;
+    v->busy = false;
+    g->errands--;
+    if (ok)
+        g->changed(g->context);
+    answer(v, ok);
+    close_if_done(g);
+}
+
+static void on_answered(struct store_job *job)
+{
+    struct visitor *v = job->owner;
+    inbox_post(&v->gate->inbox, &v->item);
+}
+
+static bool make_job(struct visitor *v)
+{
+    struct gate *g = v->gate;
+    v->job = store_job_new(on_answered, v);
+    v->item.run = on_job_back;
+    if (control_kind(v->control) == CONTROL_WRITE) {
+        v->job->run = control_run;
+        v->job->context = v->control;
+        return true;
+    }
+    if (!control_mail(v->control, &v->job->mail, &v->job->body, &v->err)) {
+        store_job_free(v->job);
+        v->job = NULL;
+        return false;
+    }
+    v->job->mail->id = store_new_id(g->store);
+    return true;
+}
+
+static void ask(struct visitor *v, struct span line)
+{
+    v->asked = true;
+    uv_read_stop((uv_stream_t *)&v->pipe);
+    if (!control_parse(line, &v->control, &v->err)) {
+        answer(v, false);
+        return;
+    }
+    v->busy = true;
+    if (control_kind(v->control) == CONTROL_READ) {
+        v->gate->errands++;
+        v->work.data = v;
+        CHECK(uv_queue_work(v->gate->pipe.loop, &v->work, read_rows, on_rows_read) == 0);
+    } else if (make_job(v)) {
+        v->gate->errands++;
+        store_put(v->gate->store, v->job);
+    } else {
+        v->busy = false;
+        answer(v, false);
+    }
+}
+
+/* ---- visitors ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct visitor *v = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init(v->chunk, sizeof(v->chunk));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+{
+    struct visitor *v = stream->data;
+    if (got < 0 || (got > 0 && !buf_add(&v->in, (struct span){buf->base, (size_t)got}))) {
+        leave(v);
+        return;
+    }
+    struct span in = buf_span(&v->in);
+    size_t end = span_find(in, '\n');
+    if (end < in.len && !v->asked)
+        ask(v, span_first(in, end));
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    leave(timer->data);
+}
+
+static void on_visitor(uv_stream_t *server, int status)
+{
+    struct gate *g = server->data;
+    if (status != 0 || g->closing)
+        return;
+    struct visitor *v = xcalloc(1, sizeof(*v));
+    v->gate = g;
+    v->handles = 2;
+    buf_init(&v->in, REQUEST_MAX);
+    buf_init(&v->out, SIZE_MAX / 2);
+    uv_pipe_init(server->loop, &v->pipe, 0);
+    uv_timer_init(server->loop, &v->timer);
+    v->pipe.data = v->timer.data = v;
+    DL_APPEND(g->visitors, v);
+    uv_timer_start(&v->timer, on_timer, CLIENT_TIMEOUT_MS, 0);
+    if (uv_accept(server, (uv_stream_t *)&v->pipe) != 0 ||
+        uv_read_start((uv_stream_t *)&v->pipe, on_alloc, on_read) != 0)
+        leave(v);
+}
+
+/* ---- the socket ---- */
+
+bool gate_open(uv_loop_t *loop, const char *state_dir, struct store *store,
+               void (*changed)(void *context), void *context, struct gate **gate_r, struct err *err)
+{
+    char path[4096];
+    struct gate *g = xcalloc(1, sizeof(*g));
+    g->state_dir = xstrdup(state_dir);
+    g->store = store;
+    g->changed = changed;
+    g->context = context;
+    *gate_r = g;
+    control_path(state_dir, path);
+    unlink(path); /* of a relay that ended badly: the lock is ours */
+    inbox_init(&g->inbox, loop);
+    uv_pipe_init(loop, &g->pipe, 0);
+    g->pipe.data = g;
+    mode_t mask = umask(0177);
+    int status = uv_pipe_bind(&g->pipe, path);
+    umask(mask);
+    if (status == 0)
+        status = uv_listen((uv_stream_t *)&g->pipe, 64, on_visitor);
+    return status == 0 ||
+           err_set(err, ERR_SYSTEM, "control socket %s: %s", path, uv_strerror(status));
+}
+
+void gate_close(struct gate *g)
+{
+    struct visitor *v;
+    struct visitor *next;
+    g->closing = true;
+    uv_close((uv_handle_t *)&g->pipe, NULL);
+    DL_FOREACH_SAFE (g->visitors, v, next)
+        leave(v);
+    close_if_done(g);
+}
+
+void gate_free(struct gate *g)
+{
+    if (!g)
+        return;
+    free(g->state_dir);
+    free(g);
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* inbox.c - Take the whole list under the lock, run it without. */
+#include "inbox.h"
+
+#include "check.h"
+
+static void on_wake(uv_async_t *async)
+{
+    struct inbox *inbox = async->data;
+    pthread_mutex_lock(&inbox->mutex);
+    struct inbox_item *item = inbox->first;
+    inbox->first = NULL;
+    inbox->last = &inbox->first;
+    pthread_mutex_unlock(&inbox->mutex);
+    while (item) {
+        struct inbox_item *next = item->next;
+        item->run(item);
+        item = next;
+    }
+}
+
+void inbox_init(struct inbox *inbox, uv_loop_t *loop)
+{
+    pthread_mutex_init(&inbox->mutex, NULL);
+    inbox->first = NULL;
+    inbox->last = &inbox->first;
+    inbox->async.data = inbox;
+    CHECK(uv_async_init(loop, &inbox->async, on_wake) == 0);
+}
+
+void inbox_close(struct inbox *inbox)
+{
+    uv_close((uv_handle_t *)&inbox->async, NULL);
+}
+
+void inbox_post(struct inbox *inbox, struct inbox_item *item)
+{
+    item->next = NULL;
+    pthread_mutex_lock(&inbox->mutex);
+    bool first = inbox->first == NULL;
+    *inbox->last = item;
+    inbox->last = &item->next;
+    pthread_mutex_unlock(&inbox->mutex);
+    if (first)
+        uv_async_send(&inbox->async);
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* listener.c - Sockets are made by hand, because SO_REUSEPORT must be set before bind(). */
+#include "listener.h"
+
+#include "session.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024 };
+
+struct listener {
+    uv_tcp_t tcp;
+    struct shard *shard;
+    bool implicit_tls;
+    struct listener *next;
+};
+
+static bool fault(struct err *err, const struct config_listener *l, const char *doing)
+{
+    return err_set(err, ERR_SYSTEM, "listener %s: %s %s:%u: %s", l->name, doing, l->host, l->port,
+                   strerror(errno));
+}
+
+static bool bind_socket(const struct config_listener *l, bool share, int *fd_r, struct err *err)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char port[16];
+    int one = 1;
+    snprintf(port, sizeof(port), "%u", l->port);
+    if (getaddrinfo(l->host, port, &hints, &found) != 0)
+        return err_set(err, ERR_CONFIG, "listener %s: %s is no IP address", l->name, l->host);
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+              (!share || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0) &&
+              bind(fd, found->ai_addr, found->ai_addrlen) == 0;
+    freeaddrinfo(found);
+    if (ok) {
+        *fd_r = fd;
+        return true;
+    }
+    fault(err, l, "cannot bind");
+    if (fd >= 0)
+        close(fd);
+    return false;
+}
+
+bool listener_check(const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        int fd = -1;
+        if (!bind_socket(&config->listeners[i], false, &fd, err))
+            return false;
+        bool ok = listen(fd, 1) == 0 || fault(err, &config->listeners[i], "cannot listen on");
+        close(fd);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static void on_client(uv_stream_t *server, int status)
+{
+    struct listener *l = server->data;
+    if (status == 0)
+        session_accept(l->shard, server, l->implicit_tls);
+}
+
+static bool open_one(struct shard *s, const struct config_listener *config, struct err *err)
+{
+    int fd = -1;
+    if (!bind_socket(config, true, &fd, err))
+        return false;
+    struct listener *l = xcalloc(1, sizeof(*l));
+    l->shard = s;
+    l->implicit_tls = config->implicit_tls;
+    CHECK(uv_tcp_init(&s->loop, &l->tcp) == 0 && uv_tcp_open(&l->tcp, fd) == 0);
+    l->tcp.data = l;
+    l->next = s->listeners;
+    s->listeners = l;
+    return uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_client) == 0 ||
+           fault(err, config, "cannot listen on");
+}
+
+bool listener_open_all(struct shard *s, struct err *err)
+{
+    const struct config *config = s->settings->config;
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (!open_one(s, &config->listeners[i], err))
+            return false;
+    return true;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void listener_close_all(struct shard *s)
+{
+    while (s->listeners) {
+        struct listener *l = s->listeners;
+        s->listeners = l->next;
+        uv_close((uv_handle_t *)&l->tcp, on_closed);
+    }
+}

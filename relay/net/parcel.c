@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* parcel.c - The journey of a parcel up to the courier.
+ *
+ * Failure modes: the rows cannot be read (tried again in 5 seconds) - nobody is due any more
+ * (dropped) - the domain does not exist or takes no mail (never) - no DNS (later; when nothing
+ * answers at all, it is our network, and the attempt does not count) - the site rests (later, not
+ * before it is over).
+ */
+#include "parcel.h"
+
+#include "courier.h"
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { AGAIN_MS = 5000, EARLY_MS = 50 };
+
+static void ask_site(struct parcel *p);
+
+void parcel_answer_all(struct parcel *p, const struct verdict *v)
+{
+    for (size_t i = 0; i < p->mail->envelope.count; i++)
+        if (p->answers[i].code == 0)
+            p->answers[i] = *v;
+}
+
+void parcel_answered(struct parcel *p)
+{
+    parcel_settle(p);
+}
+
+static void settle_all(struct parcel *p, struct verdict v)
+{
+    parcel_answer_all(p, &v);
+    parcel_settle(p);
+}
+
+static void settle_resting(struct parcel *p)
+{
+    char why[200];
+    p->not_before_ms = site_rest_until(p->site, store_now_ms(), why);
+    if (p->not_before_ms > 0 && store_now_ms() < p->mail->expires_ms)
+        p->not_attempted = true; /* nobody was asked: it costs no try */
+    settle_all(p, verdict_make(451, "4.4.1", "Destination rests after a failure: %s", why));
+}
+
+static void on_party(struct inbox_item *item)
+{
+    struct parcel *p =
+        (struct parcel *)(void *)((char *)item - offsetof(struct parcel, party.item));
+    if (p->party.granted)
+        courier_open(p);
+    else
+        settle_resting(p);
+}
+
+static void ask_site(struct parcel *p)
+{
+    struct site_party *idle = NULL;
+    p->party.inbox = &p->shard->inbox;
+    p->party.item.run = on_party;
+    switch (site_take(p->site, &p->party, store_now_ms(), &idle)) {
+    case SITE_GRANTED:
+        courier_open(p);
+        break;
+    case SITE_IDLE:
+        courier_reuse(idle, p);
+        break;
+    case SITE_WAIT:
+        break;
+    case SITE_RESTING:
+        settle_resting(p);
+        break;
+    }
+}
+
+static void on_hosts(void *context, const struct resolver_answer *answer)
+{
+    struct parcel *p = context;
+    const char *domain = p->work->domain;
+    p->hosts = *answer;
+    switch (answer->result) {
+    case RESOLVER_FOUND:
+        p->site = sites_find(p->shard->common->sites, answer, p->route->port);
+        ask_site(p);
+        break;
+    case RESOLVER_NULL_MX:
+        settle_all(p, verdict_make(556, "5.1.10", "Domain %s takes no mail (null MX)", domain));
+        break;
+    case RESOLVER_NO_DOMAIN:
+        if (p->route->host[0])
+            settle_all(p,
+                       verdict_make(451, "4.4.3", "Smart host %s has no address", p->route->host));
+        else
+            settle_all(p, verdict_make(550, "5.1.2",
+                                       "Domain %s does not exist or has no mail server", domain));
+        break;
+    case RESOLVER_LOOP:
+        settle_all(p, verdict_make(554, "5.4.6",
+                                   "Mail for %s would come back to this host: its MX is ourselves",
+                                   domain));
+        break;
+    case RESOLVER_FAILED:
+        settle_all(p, verdict_make(451, "4.4.3", "DNS gave no answer for %s", domain));
+        break;
+    case RESOLVER_DOWN:
+        p->not_attempted = true;
+        settle_all(p,
+                   verdict_make(451, "4.4.3", "DNS gives no answer at all: is the network down?"));
+        break;
+    }
+}
+
+/* Keep the recipients of this parcel that are still due; the others are somebody else's, or
+ * settled. */
+static void narrow(struct mail *m, const struct scheduler_parcel *work, int64_t now_ms)
+{
+    struct envelope all = m->envelope;
+    size_t kept = 0;
+    for (size_t i = 0; i < all.count; i++) {
+        bool wanted = false;
+        for (size_t k = 0; k < work->count; k++)
+            wanted = wanted || work->numbers[k] == m->rows[i].number;
+        wanted =
+            wanted && m->rows[i].state == MAIL_WAITING && m->rows[i].due_ms <= now_ms + EARLY_MS;
+        if (wanted) {
+            struct envelope_rcpt other = m->envelope.rcpts[kept];
+            m->envelope.rcpts[kept] = m->envelope.rcpts[i];
+            m->envelope.rcpts[i] = other;
+            m->rows[kept++] = m->rows[i];
+        }
+    }
+    for (size_t i = kept; i < all.count; i++) {
+        free(all.rcpts[i].address);
+        free(all.rcpts[i].domain);
+        free(all.rcpts[i].original);
+    }
+    m->envelope.count = kept;
+}
+
+void parcel_start(struct shard *s, struct scheduler_parcel *work)
+{
+    struct err err = {0};
+    struct parcel *p = xcalloc(1, sizeof(*p));
+    p->shard = s;
+    p->work = work;
+    p->settings = s->settings;
+    work->parcel = p;
+    buf_init(&p->dialogue, 32 * 1024);
+    DL_APPEND(s->parcels, p);
+    bool found = !s->draining && database_mail(s->reader, work->message, &p->mail, &err);
+    if (!found && err.kind != ERR_NOT_FOUND) {
+        work->again_ms = store_now_ms() + AGAIN_MS;
+        if (!s->draining)
+            log_event(LOG_ERROR, "queue_unreadable", "reply", err.text);
+    }
+    if (found)
+        narrow(p->mail, work, store_now_ms());
+    if (!found || p->mail->envelope.count == 0) {
+        parcel_end(p);
+        return;
+    }
+    p->answers = xcalloc(p->mail->envelope.count, sizeof(*p->answers));
+    p->route = config_route(p->settings->config, work->domain);
+    const char *host = p->route->host[0] ? p->route->host : work->domain;
+    resolver_find(s->resolver, host, p->route->port, p->route->host[0] != '\0', on_hosts, p);
+}
+
+void parcel_end(struct parcel *p)
+{
+    struct shard *s = p->shard;
+    DL_DELETE(s->parcels, p);
+    atomic_fetch_sub(&s->load, 1);
+    scheduler_finished(p->work);
+    mail_free(p->mail);
+    free(p->answers);
+    buf_fini(&p->dialogue);
+    free(p);
+    shard_something_ended(s);
+}
+
+void parcel_abandon_all(struct shard *s)
+{
+    struct parcel *p;
+    struct parcel *next;
+    resolver_free(s->resolver);
+    s->resolver = NULL;
+    DL_FOREACH_SAFE (s->parcels, p, next) {
+        bool waits = !p->site || site_leave_wait(p->site, &p->party);
+        if (waits && !p->settling)
+            parcel_end(p);
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* parcel.h - One message's recipients in one domain, on their way: read, resolve, wait for a slot,
+ * hand over, settle.
+ *
+ * Happy path: parcel_start (read the rows) - hosts - slot - courier - parcel_answered - settle
+ * (store) - finished (scheduler). Every recipient that was still due gets exactly one outcome.
+ */
+#ifndef PARCEL_H
+#define PARCEL_H
+
+#include "delivery.h"
+#include "shard.h"
+
+struct parcel {
+    struct parcel *next, *prev;
+    struct shard *shard;
+    struct scheduler_parcel *work;
+    const struct settings *settings;
+    const struct config_route *route;
+    struct mail *mail;       /* only the recipients that are to be delivered now */
+    struct verdict *answers; /* beside mail->envelope.rcpts; code 0: none yet */
+    struct resolver_answer hosts;
+    struct site *site;
+    struct site_party party;
+    char remote[280];      /* the host that answered, and its address */
+    char tls[80];          /* how; empty: clear text */
+    bool hop_dsn;          /* the hop reports on delivery itself */
+    bool not_attempted;    /* our own fault */
+    int64_t not_before_ms; /* the site rests */
+    bool damaged;
+    struct buf dialogue;
+    bool settling;
+};
+
+/* Takes `work`. */
+void parcel_start(struct shard *s, struct scheduler_parcel *work);
+
+/* From the courier: everyone has an answer, in `answers`. */
+void parcel_answered(struct parcel *p);
+/* From the courier: the same for everyone who has none. */
+void parcel_answer_all(struct parcel *p, const struct verdict *v);
+
+/* The shard has waited long enough: those that wait for a host or a slot are left for the next
+ * start. */
+void parcel_abandon_all(struct shard *s);
+
+/* ---- settle.c ---- */
+
+/* Turn the answers into outcomes, bounces and one transaction; then the parcel is gone. */
+void parcel_settle(struct parcel *p);
+/* Free it, and tell the scheduler. */
+void parcel_end(struct parcel *p);
+
+#endif

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* session.c - A client's session: feed the machine, answer what it wants.
+ *
+ * All the waiting is in pump(), called at the end of every callback. What is asked of others
+ * (credential, disk, store) comes back by the session's id: when the client has gone meanwhile,
+ * nobody is found, and nothing happens.
+ */
+#include "session.h"
+
+#include "admit.h"
+#include "connection.h"
+#include "log.h"
+#include "spool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+struct session {
+    uint64_t id;
+    struct shard *shard;
+    const struct settings *settings;
+    struct connection *connection;
+    struct submission submission;
+    struct admission admission;
+    struct intake *intake;
+    char peer[64];
+    bool implicit_tls, started, asking;
+    UT_hash_handle hh;
+};
+
+static void pump(struct session *s);
+
+struct session *session_find(struct shard *shard, uint64_t id)
+{
+    struct session *s = NULL;
+    HASH_FIND(hh, shard->sessions, &id, sizeof(id), s);
+    return s;
+}
+
+/* ---- enqueue ---- */
+
+static void refuse(struct session *s, const struct verdict *v)
+{
+    log_end(log_text(log_number(log_text(log_text(log_text(log_begin(LOG_INFO, "refused"), "user",
+                                                           s->submission.identity.name),
+                                                  "peer", s->peer),
+                                         "from", s->submission.envelope.sender),
+                                "code", v->code),
+                     "reply", v->text));
+    submission_enqueue_decided(&s->submission, v);
+}
+
+static struct verdict store_refusal(const struct err *err)
+{
+    return err->kind == ERR_FULL
+               ? verdict_make(452, "4.3.1", "Insufficient system storage: try again later")
+               : verdict_make(451, "4.3.0", "Message could not be stored: try again later");
+}
+
+static struct mail *make_mail(struct session *s)
+{
+    struct submission *sub = &s->submission;
+    struct mail *m = mail_new();
+    if (s->intake)
+        intake_place(s->intake, &m->id, &m->place);
+    else
+        m->id = store_new_id(s->shard->common->store);
+    m->created_ms = store_now_ms();
+    m->class = s->admission.class;
+    m->expires_ms = m->created_ms + stream_lifetime_ms(m->class);
+    snprintf(m->stream, sizeof(m->stream), "%s", s->admission.stream);
+    snprintf(m->tenant, sizeof(m->tenant), "%s", sub->identity.tenant);
+    snprintf(m->credential, sizeof(m->credential), "%s", sub->identity.name);
+    snprintf(m->from_domain, sizeof(m->from_domain), "%s", s->admission.summary.from_domain);
+    snprintf(m->helo, sizeof(m->helo), "%s", sub->helo);
+    snprintf(m->peer, sizeof(m->peer), "%s", s->peer);
+    snprintf(m->protocol, sizeof(m->protocol), "%s", submission_protocol(sub));
+    m->header_utf8 = s->admission.summary.has_utf8;
+    m->body_8bit = sub->facts.has_8bit;
+    m->envelope = sub->envelope; /* the strings move along */
+    sub->envelope = (struct envelope){0};
+    return m;
+}
+
+static void log_accepted(const struct session *s, const struct mail *m, int64_t size)
+{
+    struct log_line *line = log_id(log_begin(LOG_INFO, "accepted"), m->id);
+    line = log_text(log_text(log_text(line, "user", m->credential), "peer", s->peer), "from",
+                    m->envelope.sender);
+    log_end(log_number(log_number(line, "count", (int64_t)m->envelope.count), "size", size));
+}
+
+static void on_stored(struct shard *shard, struct store_job *job)
+{
+    struct session *s = session_find(shard, job->session);
+    char id[MAIL_ID_TEXT];
+    mail_id_print(job->mail->id, id);
+    if (!job->ok) {
+        log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
+        if (job->body.len == 0)
+            spool_unlink(shard->settings->config->state_dir, job->mail->place.segment);
+    }
+    if (s) {
+        struct verdict v =
+            job->ok ? verdict_make(250, "2.0.0", "OK queued as %s", id) : store_refusal(&job->err);
+        if (job->ok)
+            log_accepted(s, job->mail, job->mail->place.length);
+        s->asking = false;
+        submission_enqueue_decided(&s->submission, &v);
+        pump(s);
+    } else if (job->ok) {
+        log_end(log_id(log_begin(LOG_INFO, "accepted_unheard"), job->mail->id));
+    }
+    store_job_free(job);
+}
+
+static void ask_store(struct session *s)
+{
+    struct store_job *job = store_job_new(NULL, NULL);
+    job->mail = make_mail(s);
+    job->session = s->id;
+    if (s->intake) {
+        intake_free(s->intake, true); /* from here on the file is the store's */
+        s->intake = NULL;
+    } else {
+        job->body = s->submission.body; /* the memory moves along */
+        buf_init(&s->submission.body, job->body.limit);
+    }
+    s->asking = true;
+    shard_ask_store(s->shard, job, on_stored);
+}
+
+static void enqueue(struct session *s)
+{
+    struct submission *sub = &s->submission;
+    struct admit_input input = {.identity = &sub->identity,
+                                .streams = s->settings->config->streams,
+                                .stream_count = s->settings->config->stream_count,
+                                .sender = span_of(sub->envelope.sender),
+                                .header = submission_header(sub),
+                                .smtputf8 = sub->envelope.smtputf8,
+                                .facts = sub->facts};
+    struct verdict v = admit_message(&input, &s->admission);
+    if (v.what != VERDICT_ACCEPT) {
+        intake_free(s->intake, false);
+        s->intake = NULL;
+        refuse(s, &v);
+    } else if (s->intake) {
+        s->asking = true;
+        intake_finish(s->intake, &sub->body);
+    } else {
+        ask_store(s);
+    }
+}
+
+static void spill(struct session *s)
+{
+    if (!s->intake)
+        s->intake = intake_new(s->shard, s->id);
+    s->asking = true;
+    intake_write(s->intake, &s->submission.body);
+}
+
+void session_intake_done(struct shard *shard, uint64_t id, const struct err *failed)
+{
+    struct session *s = session_find(shard, id);
+    if (!s)
+        return;
+    s->asking = false;
+    if (failed) {
+        struct verdict v = store_refusal(failed);
+        log_event(LOG_ERROR, "store_failed", "reply", failed->text);
+        intake_free(s->intake, false);
+        s->intake = NULL;
+        if (s->submission.want == SUBMISSION_SPILL)
+            submission_spilled(&s->submission, &v);
+        else
+            submission_enqueue_decided(&s->submission, &v);
+    } else if (s->submission.want == SUBMISSION_SPILL) {
+        submission_spilled(&s->submission, NULL);
+    } else {
+        ask_store(s);
+    }
+    pump(s);
+}
+
+void session_auth_decided(struct shard *shard, uint64_t id, const struct identity *identity,
+                          bool busy)
+{
+    struct session *s = session_find(shard, id);
+    if (!s)
+        return;
+    s->asking = false;
+    if (!identity)
+        log_end(log_text(
+            log_text(log_begin(LOG_WARN, busy ? "auth_busy" : "auth_refused"), "peer", s->peer),
+            "helo", s->submission.helo));
+    submission_auth_decided(&s->submission, identity, busy);
+    pump(s);
+}
+
+/* ---- the pump ---- */
+
+static void ask_auth(struct session *s)
+{
+    s->asking = true;
+    struct span name;
+    struct span secret;
+    submission_auth(&s->submission, &name, &secret);
+    auth_ask(s->shard, s->id, name, secret);
+}
+
+/* A client in the middle of a message may finish it; others are sent away when the shard drains. */
+static void drain_if_idle(struct session *s)
+{
+    if (s->shard->draining && s->submission.want == SUBMISSION_INPUT &&
+        s->submission.phase != SUBMISSION_DATA)
+        submission_hang_up(&s->submission, "is closing down: try again in a minute");
+}
+
+static void pump(struct session *s)
+{
+    struct submission *sub = &s->submission;
+    while (!s->asking && (sub->want == SUBMISSION_ENQUEUE || sub->want == SUBMISSION_SPILL ||
+                          sub->want == SUBMISSION_AUTH)) {
+        if (sub->want == SUBMISSION_ENQUEUE)
+            enqueue(s);
+        else if (sub->want == SUBMISSION_SPILL)
+            spill(s);
+        else
+            ask_auth(s);
+    }
+    drain_if_idle(s);
+    connection_write(s->connection, &sub->out);
+    switch (sub->want) {
+    case SUBMISSION_INPUT:
+        connection_want_bytes(s->connection, true);
+        break;
+    case SUBMISSION_TLS:
+        if (!connection_tls(s->connection))
+            connection_accept_tls(s->connection, s->settings->server);
+        connection_want_bytes(s->connection, true);
+        break;
+    case SUBMISSION_AUTH:
+    case SUBMISSION_SPILL:
+    case SUBMISSION_ENQUEUE:
+        connection_want_bytes(s->connection, false);
+        break;
+    case SUBMISSION_CLOSE:
+        connection_finish(s->connection);
+        break;
+    }
+}
+
+/* ---- events of the connection ---- */
+
+static void start(struct session *s)
+{
+    s->started = true;
+    submission_init(&s->submission,
+                    s->implicit_tls ? &s->settings->implicit : &s->settings->starttls);
+    pump(s);
+}
+
+static void on_bytes(void *owner, struct span bytes)
+{
+    struct session *s = owner;
+    if (s->started && s->submission.want == SUBMISSION_INPUT) {
+        submission_input(&s->submission, bytes);
+        pump(s);
+    }
+}
+
+static void on_secured(void *owner)
+{
+    struct session *s = owner;
+    if (!s->started) {
+        start(s);
+        return;
+    }
+    submission_tls_started(&s->submission);
+    pump(s);
+}
+
+static bool on_timed_out(void *owner)
+{
+    struct session *s = owner;
+    if (!s->started || s->asking)
+        return s->asking;
+    submission_hang_up(&s->submission, "waited too long: closing");
+    pump(s);
+    return true;
+}
+
+static void on_ended(void *owner, const char *why)
+{
+    struct session *s = owner;
+    struct shard *shard = s->shard;
+    log_end(
+        log_text(log_text(log_begin(LOG_DEBUG, "disconnected"), "peer", s->peer), "reply", why));
+    HASH_DEL(shard->sessions, s);
+    atomic_fetch_sub(&shard->common->connections, 1);
+    intake_free(s->intake, false);
+    if (s->started)
+        submission_fini(&s->submission);
+    free(s);
+    shard_something_ended(shard);
+}
+
+static const struct connection_events events = {
+    .bytes = on_bytes, .secured = on_secured, .timed_out = on_timed_out, .ended = on_ended};
+
+static void turn_away(struct session *s)
+{
+    struct buf text;
+    buf_init(&text, 512);
+    buf_addf(&text, "421 4.3.2 %s has too many connections: try again later\r\n",
+             s->settings->config->hostname);
+    if (!s->implicit_tls)
+        connection_write(s->connection, &text);
+    buf_fini(&text);
+    connection_finish(s->connection);
+}
+
+void session_accept(struct shard *shard, uv_stream_t *server, bool implicit_tls)
+{
+    struct session *s = xcalloc(1, sizeof(*s));
+    s->id = ++shard->next_session;
+    s->shard = shard;
+    s->settings = shard->settings;
+    s->implicit_tls = implicit_tls;
+    HASH_ADD(hh, shard->sessions, id, sizeof(s->id), s);
+    unsigned count = atomic_fetch_add(&shard->common->connections, 1) + 1;
+    s->connection = connection_accept(server, &events, s);
+    connection_peer(s->connection, s->peer);
+    connection_set_timeout(s->connection, s->settings->config->idle_s);
+    log_event(LOG_DEBUG, "connected", "peer", s->peer);
+    if (count > s->settings->config->connections || shard->draining) {
+        turn_away(s);
+    } else if (implicit_tls) {
+        connection_accept_tls(s->connection, s->settings->server);
+        connection_want_bytes(s->connection, true);
+    } else {
+        start(s);
+    }
+}
+
+void session_drain_all(struct shard *shard)
+{
+    struct session *s;
+    struct session *next;
+    HASH_ITER (hh, shard->sessions, s, next) {
+        if (s->started)
+            pump(s);
+        else
+            connection_close(s->connection, "closing down");
+    }
+}
+
+void session_close_all(struct shard *shard)
+{
+    struct session *s;
+    struct session *next;
+    HASH_ITER (hh, shard->sessions, s, next)
+        connection_close(s->connection, "closing down");
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* session.h - One client: the submission machine on a connection. All that it waits for comes back
+ * by its id. */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "shard.h"
+
+/* Accept a client; `implicit_tls`: the handshake comes first. */
+void session_accept(struct shard *s, uv_stream_t *server, bool implicit_tls);
+
+/* NULL when it has ended meanwhile. */
+struct session *session_find(struct shard *s, uint64_t id);
+
+/* The shard drains: idle clients are sent away now, the others when their message is done. */
+void session_drain_all(struct shard *s);
+/* The shard has waited long enough. */
+void session_close_all(struct shard *s);
+
+/* ---- auth.c: who is this? ---- */
+
+/* Look up name and secret; session_auth_decided() is called later. A refusal takes half a second,
+ * whatever was wrong.
+ */
+void auth_ask(struct shard *s, uint64_t session, struct span name, struct span secret);
+void session_auth_decided(struct shard *s, uint64_t session, const struct identity *identity,
+                          bool busy);
+
+/* ---- intake.c: a message too large for memory goes to a segment of its own while it arrives ----
+ */
+
+struct intake;
+
+struct intake *intake_new(struct shard *s, uint64_t session);
+/* Takes the bytes out of `bytes`; session_intake_done() is called when they are written. */
+void intake_write(struct intake *i, struct buf *bytes);
+/* Write the record's frame and make all of it durable; session_intake_done() is called. */
+void intake_finish(struct intake *i, struct buf *bytes);
+void session_intake_done(struct shard *s, uint64_t session, const struct err *failed);
+/* The id and the place of the record. */
+void intake_place(const struct intake *i, int64_t *id_r, struct mail_place *place_r);
+/* Free it. The file goes, too, unless `keep`. When a write is under way it is freed after that. */
+void intake_free(struct intake *i, bool keep);
+
+#endif

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* shard.c - A thread, its loop, and the end of both: listeners close first, sessions and parcels
+ * finish, then all the rest.
+ */
+#include "shard.h"
+
+#include "courier.h"
+#include "listener.h"
+#include "log.h"
+#include "parcel.h"
+#include "session.h"
+
+#include <stdlib.h>
+
+enum { DRAIN_MS = 20 * 1000 };
+
+static void close_rest(struct shard *s)
+{
+    s->stopped = true;
+    resolver_free(s->resolver);
+    s->resolver = NULL;
+    inbox_close(&s->inbox);
+    uv_close((uv_handle_t *)&s->drain_timer, NULL);
+}
+
+void shard_something_ended(struct shard *s)
+{
+    if (!s->draining || s->stopped || s->sessions || s->parcels || s->errands > 0)
+        return;
+    courier_close_all(s);
+    if (!s->couriers)
+        close_rest(s);
+}
+
+static void on_drained_long_enough(uv_timer_t *timer)
+{
+    struct shard *s = timer->data;
+    session_close_all(s);
+    courier_close_all(s);
+    shard_something_ended(s);
+}
+
+struct order {
+    struct inbox_item item;
+    struct shard *shard;
+    const struct settings *settings; /* NULL: drain */
+};
+
+static void on_order(struct inbox_item *item)
+{
+    struct order *o = (struct order *)item;
+    struct shard *s = o->shard;
+    const struct settings *settings = o->settings;
+    free(o);
+    if (settings) {
+        s->settings = settings;
+        return;
+    }
+    s->draining = true;
+    listener_close_all(s);
+    session_drain_all(s);
+    courier_close_idle(s);
+    parcel_abandon_all(s);
+    uv_timer_start(&s->drain_timer, on_drained_long_enough, DRAIN_MS, 0);
+    shard_something_ended(s);
+}
+
+static void order(struct shard *s, const struct settings *settings)
+{
+    struct order *o = xcalloc(1, sizeof(*o));
+    o->item.run = on_order;
+    o->shard = s;
+    o->settings = settings;
+    inbox_post(&s->inbox, &o->item);
+}
+
+void shard_drain(struct shard *s)
+{
+    order(s, NULL);
+}
+
+void shard_change_settings(struct shard *s, const struct settings *settings)
+{
+    order(s, settings);
+}
+
+static void on_delivery(struct inbox_item *item)
+{
+    struct scheduler_parcel *work = (struct scheduler_parcel *)item;
+    parcel_start(work->shard, work);
+}
+
+void shard_deliver(struct shard *s, struct scheduler_parcel *work)
+{
+    atomic_fetch_add(&s->load, 1);
+    work->item.run = on_delivery;
+    inbox_post(&s->inbox, &work->item);
+}
+
+/* ---- the way to the store and back ---- */
+
+struct errand {
+    struct inbox_item item;
+    struct shard *shard;
+    struct store_job *job;
+    void (*done)(struct shard *s, struct store_job *job);
+};
+
+static void on_returned(struct inbox_item *item)
+{
+    struct errand *e = (struct errand *)item;
+    struct shard *shard = e->shard;
+    struct store_job *job = e->job;
+    void (*done)(struct shard * s, struct store_job * job) = e->done;
+    free(e);
+    done(shard, job);
+    shard->errands--;
+    shard_something_ended(shard);
+}
+
+static void on_answered(struct store_job *job)
+{
+    struct errand *e = job->owner;
+    inbox_post(&e->shard->inbox, &e->item);
+}
+
+void shard_ask_store(struct shard *s, struct store_job *job,
+                     void (*done)(struct shard *s, struct store_job *job))
+{
+    struct errand *e = xcalloc(1, sizeof(*e));
+    e->item.run = on_returned;
+    e->shard = s;
+    e->job = job;
+    e->done = done;
+    job->owner = e;
+    job->answer = on_answered;
+    s->errands++;
+    store_put(s->common->store, job);
+}
+
+/* ---- the thread ---- */
+
+static void *run_thread(void *context)
+{
+    struct shard *s = context;
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    inbox_post(s->notify, &s->ended);
+    return NULL;
+}
+
+bool shard_start(struct shard *s, struct common *common, const struct settings *settings,
+                 struct err *err)
+{
+    s->common = common;
+    s->settings = settings;
+    CHECK(uv_loop_init(&s->loop) == 0);
+    inbox_init(&s->inbox, &s->loop);
+    uv_timer_init(&s->loop, &s->drain_timer);
+    s->drain_timer.data = s;
+    bool ok = database_open(settings->config->state_dir, DATABASE_READ, &s->reader, err) &&
+              resolver_new(&s->loop, settings->config, &s->resolver, err) &&
+              listener_open_all(s, err);
+    if (!ok) { /* the handles that are there are closed by a loop that runs only for that */
+        listener_close_all(s);
+        close_rest(s);
+    }
+    CHECK(pthread_create(&s->thread, NULL, run_thread, s) == 0);
+    return ok;
+}
+
+void shard_join(struct shard *s)
+{
+    pthread_join(s->thread, NULL);
+    while (s->inbox.first) { /* nobody is left to run it */
+        struct inbox_item *item = s->inbox.first;
+        s->inbox.first = item->next;
+        free(item);
+    }
+    CHECK(uv_loop_close(&s->loop) == 0);
+    database_close(s->reader);
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* shard.h - One thread with its own loop: its listeners' sessions, its resolver, its couriers, its
+ * reader.
+ *
+ * Shards are handed work and told things through their inbox only. What they share: the store's
+ * inbox, the site table, the keyring, and the settings, which never change once made.
+ */
+#ifndef SHARD_H
+#define SHARD_H
+
+#include "config.h"
+#include "inbox.h"
+#include "keyring.h"
+#include "resolver.h"
+#include "scheduler.h"
+#include "site.h"
+#include "store.h"
+#include "submission.h"
+#include "tls.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* One reading of the config file and what was made of it. Kept until the end, so that no session
+ * holds a dangling one.
+ */
+struct settings {
+    struct settings *older;
+    struct config *config;
+    struct tls_context *server, *client;
+    struct submission_settings starttls, implicit;
+};
+
+/* What all shards share. */
+struct common {
+    struct store *store;
+    struct sites *sites;
+    struct scheduler *scheduler;
+    struct keyring *keyring;
+    atomic_uint connections; /* of clients */
+};
+
+struct session;
+struct courier;
+struct parcel;
+struct listener;
+
+struct shard {
+    uv_loop_t loop;
+    pthread_t thread;
+    struct inbox inbox;
+    struct common *common;
+    const struct settings *settings; /* newest; what has begun goes on with its own */
+    struct database *reader;
+    struct resolver *resolver;
+    struct listener *listeners;
+    struct session *sessions; /* hash by id */
+    struct courier *couriers; /* list */
+    struct parcel *parcels;   /* list */
+    uint64_t next_session;
+    unsigned errands; /* jobs at the store */
+    atomic_uint load; /* parcels under way */
+    uv_timer_t drain_timer;
+    bool draining, stopped;
+    struct inbox *notify; /* `ended` is posted there when the thread ends */
+    struct inbox_item ended;
+};
+
+/* Open listeners, reader and resolver, begin the thread. `notify` and `ended.run` are set. Also
+ * when it fails: join it.
+ */
+MUST_CHECK bool shard_start(struct shard *s, struct common *common, const struct settings *settings,
+                            struct err *err);
+/* From any thread. Drain: accept nothing new, end what is under way, then the thread ends. */
+void shard_drain(struct shard *s);
+void shard_change_settings(struct shard *s, const struct settings *settings);
+void shard_deliver(struct shard *s, struct scheduler_parcel *work); /* takes `work` */
+void shard_join(struct shard *s);
+
+/* On the shard's thread: something has ended; when all has, and it drains, the loop ends. */
+void shard_something_ended(struct shard *s);
+
+/* Give a job to the store and call `done` with it on this shard's loop. */
+void shard_ask_store(struct shard *s, struct store_job *job,
+                     void (*done)(struct shard *s, struct store_job *job));
+
+#endif

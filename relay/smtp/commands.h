@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* commands.h - The server's commands: submission.c gives the lines, commands.c says what each of
+ * them does. */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include "replies.h"
+
+enum { COMMANDS_LINE_MAX = 12288 }; /* RFC 4954 section 4; shorter for all commands but AUTH */
+
+/* Run one line, without its CRLF. */
+enum reply commands_run(struct submission *s, struct span line);
+
+/* Forget the transaction (RFC 5321 section 4.1.1.5), or an unfinished AUTH. */
+void commands_end_transaction(struct submission *s);
+void commands_end_auth(struct submission *s);
+
+#endif

@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* delivery.c - The client: each stage is one row, with what we say and where the answer leads.
+ *
+ * We choose the order. Where the server offers PIPELINING, MAIL, all RCPT and DATA leave in one
+ * burst and `ahead` counts the stages already said: entering one of them then only waits for its
+ * answer (RFC 2920).
+ */
+#include "delivery.h"
+
+#include "answer.h"
+#include "dots.h"
+#include "offers.h"
+#include "secret.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum stage {
+    GREETING,
+    EHLO,
+    HELO,
+    STARTTLS,
+    AUTH,
+    LOGIN_NAME,
+    LOGIN_SECRET,
+    READY,
+    MAIL,
+    RCPT,
+    DATA,
+    BODY,
+    RSET,
+    QUIT
+};
+enum { IN_MAX = 128 * 1024, OUT_MAX = 1024 * 1024 };
+
+/* ---- what the answers lead to ---- */
+
+static enum stage host_refuses(struct delivery *d, struct verdict v)
+{
+    /* A refusal before any message is about us, not about the recipient: never permanent for the
+     * mail (S9). */
+    if (v.code >= 500)
+        v.what = VERDICT_DEFER;
+    d->trouble = v;
+    d->host_refused = true;
+    d->want = DELIVERY_CLOSE;
+    return QUIT;
+}
+
+static enum stage breaks(struct delivery *d, const char *why)
+{
+    char text[120];
+    snprintf(text, sizeof(text), "%s", why);
+    delivery_lost(d, text);
+    return QUIT;
+}
+
+static enum stage greeted(struct delivery *d, const struct verdict *v)
+{
+    if (v->code == 220)
+        return EHLO;
+    return v->code >= 400 ? host_refuses(d, *v) : breaks(d, "protocol error: greeting is not 220");
+}
+
+static void say_ehlo(struct delivery *d)
+{
+    d->offers = (struct delivery_offers){0};
+    buf_addf(&d->out, "EHLO %s\r\n", d->settings->hostname);
+}
+
+static enum stage after_hello(struct delivery *d)
+{
+    bool must = d->settings->tls >= DELIVERY_TLS_REQUIRE;
+    if (!d->tls && d->offers.starttls && d->settings->tls != DELIVERY_TLS_NEVER)
+        return STARTTLS;
+    if (!d->tls && must)
+        return host_refuses(
+            d,
+            verdict_make(451, "4.7.10", "Server does not offer STARTTLS, which is required here"));
+    if (!d->settings->username)
+        return READY;
+    if (!d->tls)
+        return host_refuses(
+            d,
+            verdict_make(451, "4.7.0", "Server does not offer STARTTLS: the password stays here"));
+    if (!d->offers.auth_plain && !d->offers.auth_login)
+        return host_refuses(
+            d, verdict_make(451, "4.7.0", "Server offers neither AUTH PLAIN nor AUTH LOGIN"));
+    return AUTH;
+}
+
+static enum stage ehlo_answered(struct delivery *d, const struct verdict *v)
+{
+    if (v->code == 500 || v->code == 502 || v->code == 504) /* S9: an old server */
+        return HELO;
+    if (v->what != VERDICT_ACCEPT)
+        return host_refuses(d, *v);
+    struct span lines = buf_span(&d->answer->text);
+    span_take(&lines, '\n');
+    while (lines.len > 0)
+        offers_read(&d->offers, span_trim(span_take(&lines, '\n')));
+    return after_hello(d);
+}
+
+static void say_helo(struct delivery *d)
+{
+    buf_addf(&d->out, "HELO %s\r\n", d->settings->hostname);
+}
+
+static enum stage helo_answered(struct delivery *d, const struct verdict *v)
+{
+    return v->what == VERDICT_ACCEPT ? after_hello(d) : host_refuses(d, *v);
+}
+
+static void say_starttls(struct delivery *d)
+{
+    buf_add(&d->out, SPAN("STARTTLS\r\n"));
+}
+
+static enum stage starttls_answered(struct delivery *d, const struct verdict *v)
+{
+    if (v->code != 220) { /* T7: opportunistic goes on in clear, the rest defers */
+        d->offers.starttls = false;
+        return after_hello(d);
+    }
+    if (d->in.len > 0) /* T5, T6: nothing may stand between 220 and the handshake */
+        return breaks(d, "protocol error: bytes after the STARTTLS reply, before the handshake");
+    d->want = DELIVERY_TLS;
+    return STARTTLS;
+}
+
+static void say_base64(struct delivery *d, const char *before, struct span text)
+{
+    buf_addf(&d->out, "%s", before);
+    if (!secret_base64_encode(text, &d->out))
+        d->out.overflow = true;
+    buf_add(&d->out, SPAN("\r\n"));
+}
+
+static void say_auth(struct delivery *d)
+{
+    struct buf message;
+    if (!d->offers.auth_plain) {
+        buf_add(&d->out, SPAN("AUTH LOGIN\r\n"));
+        return;
+    }
+    buf_init(&message, 4096);
+    buf_add_char(&message, '\0');
+    buf_add(&message, span_of(d->settings->username));
+    buf_add_char(&message, '\0');
+    buf_add(&message, span_of(d->settings->password));
+    say_base64(d, "AUTH PLAIN ", buf_span(&message));
+    if (message.memory)
+        secret_clear(message.memory, message.size);
+    buf_fini(&message);
+}
+
+static enum stage auth_answered(struct delivery *d, const struct verdict *v)
+{
+    if (v->code == 235)
+        return READY;
+    return v->code == 334 && !d->offers.auth_plain ? LOGIN_NAME : host_refuses(d, *v);
+}
+
+static void say_login_name(struct delivery *d)
+{
+    say_base64(d, "", span_of(d->settings->username));
+}
+
+static enum stage login_name_answered(struct delivery *d, const struct verdict *v)
+{
+    return v->code == 334 ? LOGIN_SECRET : host_refuses(d, *v);
+}
+
+static void say_login_secret(struct delivery *d)
+{
+    say_base64(d, "", span_of(d->settings->password));
+}
+
+static void add_mail(struct delivery *d)
+{
+    const struct delivery_mail *m = d->mail;
+    buf_addf(&d->out, "MAIL FROM:<%.*s>", SPAN_ARG(m->sender));
+    if (d->offers.size)
+        buf_addf(&d->out, " SIZE=%llu", (unsigned long long)m->size);
+    if (d->offers.eightbitmime && m->body_8bit)
+        buf_add(&d->out, SPAN(" BODY=8BITMIME"));
+    if (d->offers.smtputf8 && m->smtputf8)
+        buf_add(&d->out, SPAN(" SMTPUTF8"));
+    if (d->offers.dsn && m->report != RETURN_UNSAID)
+        buf_addf(&d->out, " RET=%s", m->report == RETURN_FULL ? "FULL" : "HDRS");
+    if (d->offers.dsn && m->envelope_id.len > 0)
+        buf_addf(&d->out, " ENVID=%.*s", SPAN_ARG(m->envelope_id));
+    buf_add(&d->out, SPAN("\r\n"));
+}
+
+static void add_rcpt(struct delivery *d, const struct delivery_rcpt *r)
+{
+    static const struct {
+        unsigned flag;
+        const char *name;
+    } names[] = {{NOTIFY_NEVER, "NEVER"},
+                 {NOTIFY_SUCCESS, "SUCCESS"},
+                 {NOTIFY_FAILURE, "FAILURE"},
+                 {NOTIFY_DELAY, "DELAY"}};
+    buf_addf(&d->out, "RCPT TO:<%.*s>", SPAN_ARG(r->address));
+    const char *before = " NOTIFY=";
+    for (size_t i = 0; i < COUNT_OF(names) && d->offers.dsn; i++) {
+        if (!(r->notify & names[i].flag))
+            continue;
+        buf_addf(&d->out, "%s%s", before, names[i].name);
+        before = ",";
+    }
+    if (d->offers.dsn && r->original.len > 0)
+        buf_addf(&d->out, " ORCPT=%.*s", SPAN_ARG(r->original));
+    buf_add(&d->out, SPAN("\r\n"));
+}
+
+static void say_mail(struct delivery *d)
+{
+    add_mail(d);
+    if (!d->offers.pipelining)
+        return;
+    for (size_t i = 0; i < d->mail->count; i++)
+        add_rcpt(d, &d->mail->rcpts[i]);
+    buf_add(&d->out, SPAN("DATA\r\n"));
+    d->ahead = (unsigned)d->mail->count + 1;
+}
+
+/* Give everyone who has no refusal of their own the same answer. */
+static void answer_all(struct delivery *d, const struct verdict *v)
+{
+    for (size_t i = 0; i < d->mail->count; i++)
+        if (d->mail->rcpts[i].answer.code == 0 || d->mail->rcpts[i].answer.what == VERDICT_ACCEPT)
+            d->mail->rcpts[i].answer = *v;
+}
+
+static size_t accepted(const struct delivery *d)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < d->mail->count; i++)
+        count +=
+            d->mail->rcpts[i].answer.code != 0 && d->mail->rcpts[i].answer.what == VERDICT_ACCEPT;
+    return count;
+}
+
+static enum stage mail_answered(struct delivery *d, const struct verdict *v)
+{
+    d->asked = 0;
+    if (v->what == VERDICT_ACCEPT)
+        return RCPT;
+    d->mail_refused = *v;
+    return d->ahead > 0
+               ? RCPT
+               : RSET; /* the burst is in flight: its answers must be collected all the same */
+}
+
+static void say_rcpt(struct delivery *d)
+{
+    add_rcpt(d, &d->mail->rcpts[d->asked]);
+}
+
+static enum stage rcpt_answered(struct delivery *d, const struct verdict *v)
+{
+    struct verdict *answer = &d->mail->rcpts[d->asked++].answer;
+    *answer = *v;
+    if (v->code == 552 && (v->enhanced[0] == '\0' || strncmp(v->enhanced, "5.5.", 4) == 0))
+        answer->what = VERDICT_DEFER; /* RFC 5321 section 4.5.3.1.10: an old way to say "too many
+                                         recipients" */
+    if (d->asked < d->mail->count)
+        return RCPT;
+    return d->ahead > 0 || accepted(d) > 0 ? DATA : RSET;
+}
+
+static void say_data(struct delivery *d)
+{
+    buf_add(&d->out, SPAN("DATA\r\n"));
+}
+
+static enum stage data_answered(struct delivery *d, const struct verdict *v)
+{
+    bool wanted = d->mail_refused.code == 0 && accepted(d) > 0;
+    if (v->code == 354 && wanted) {
+        *d->dots = (struct dots_out){0};
+        d->saying_body = true;
+        d->want = DELIVERY_BODY;
+        return BODY;
+    }
+    if (v->code ==
+        354) { /* RFC 2920 section 3.1: 354 although nobody was accepted: send an empty message */
+        buf_add(&d->out, SPAN(".\r\n"));
+        return BODY;
+    }
+    if (v->what == VERDICT_ACCEPT)
+        return breaks(d, "protocol error: DATA answered with neither 354 nor a refusal");
+    if (wanted)
+        answer_all(d, v);
+    return RSET;
+}
+
+static enum stage body_answered(struct delivery *d, const struct verdict *v)
+{
+    if (d->mail_refused.code != 0 || accepted(d) == 0)
+        return RSET;
+    answer_all(d, v);
+    d->want = DELIVERY_DONE;
+    return READY;
+}
+
+static void say_rset(struct delivery *d)
+{
+    buf_add(&d->out, SPAN("RSET\r\n"));
+}
+
+static enum stage rset_answered(struct delivery *d, const struct verdict *v)
+{
+    if (d->mail_refused.code != 0)
+        answer_all(d, &d->mail_refused);
+    if (v->what != VERDICT_ACCEPT)
+        d->trouble = *v;
+    d->want = DELIVERY_DONE;
+    return READY;
+}
+
+static void say_quit(struct delivery *d)
+{
+    buf_add(&d->out, SPAN("QUIT\r\n"));
+}
+
+static enum stage quit_answered(struct delivery *d, const struct verdict *v)
+{
+    (void)v;
+    d->want = DELIVERY_CLOSE;
+    return QUIT;
+}
+
+/* ---- the table ---- */
+
+static const struct {
+    const char *name;
+    unsigned timeout_s; /* RFC 5321 section 4.5.3.2 */
+    void (*say)(struct delivery *d);
+    enum stage (*answered)(struct delivery *d, const struct verdict *v);
+} stages[] = {
+    [GREETING] = {"greeting", 300, NULL, greeted},
+    [EHLO] = {"EHLO", 300, say_ehlo, ehlo_answered},
+    [HELO] = {"HELO", 300, say_helo, helo_answered},
+    [STARTTLS] = {"STARTTLS", 120, say_starttls, starttls_answered},
+    [AUTH] = {"AUTH", 120, say_auth, auth_answered},
+    [LOGIN_NAME] = {"AUTH", 120, say_login_name, login_name_answered},
+    [LOGIN_SECRET] = {"AUTH", 120, say_login_secret, auth_answered},
+    [READY] = {"between messages", 300, NULL, NULL},
+    [MAIL] = {"MAIL", 300, say_mail, mail_answered},
+    [RCPT] = {"RCPT", 300, say_rcpt, rcpt_answered},
+    [DATA] = {"DATA", 120, say_data, data_answered},
+    [BODY] = {"end of data", 600, NULL, body_answered},
+    [RSET] = {"RSET", 300, say_rset, rset_answered},
+    [QUIT] = {"QUIT", 10, say_quit, quit_answered},
+};
+
+/* ---- machinery ---- */
+
+static enum stage enter(struct delivery *d, enum stage stage)
+{
+    d->stage = stage;
+    if (d->want == DELIVERY_CLOSE)
+        return stage;
+    if (stage == READY && d->want == DELIVERY_INPUT)
+        d->want = DELIVERY_READY;
+    if (d->ahead > 0 && (stage == RCPT || stage == DATA))
+        d->ahead--;
+    else if (stages[stage].say && d->want == DELIVERY_INPUT)
+        stages[stage].say(d);
+    return stage;
+}
+
+static void take_answer(struct delivery *d)
+{
+    struct verdict v = answer_verdict(d->answer);
+    enum stage stage = (enum stage)d->stage;
+    if (v.code == 421 && stage != QUIT) {
+        if (stage < READY) {
+            host_refuses(d, v);
+            return;
+        }
+        d->trouble = v;
+        delivery_lost(d, NULL);
+        return;
+    }
+    enter(d, stages[stage].answered(d, &v));
+}
+
+static bool expects_answer(const struct delivery *d)
+{
+    return d->stage != READY && !d->saying_body;
+}
+
+static void drain(struct delivery *d)
+{
+    while (d->want == DELIVERY_INPUT && d->in.len > 0) {
+        if (!expects_answer(d)) {
+            delivery_lost(d, "protocol error: the server spoke out of turn");
+            return;
+        }
+        enum answer_state state = answer_take(d->answer, &d->in);
+        if (state == ANSWER_MORE)
+            return;
+        if (state == ANSWER_BROKEN)
+            delivery_lost(d, "protocol error: the server's answer is no SMTP reply");
+        else
+            take_answer(d);
+    }
+}
+
+void delivery_init(struct delivery *d, const struct delivery_settings *settings)
+{
+    *d = (struct delivery){.settings = settings, .want = DELIVERY_INPUT, .stage = GREETING};
+    buf_init(&d->out, OUT_MAX);
+    buf_init(&d->in, IN_MAX);
+    d->answer = xcalloc(1, sizeof(*d->answer));
+    d->dots = xcalloc(1, sizeof(*d->dots));
+    answer_init(d->answer);
+}
+
+void delivery_fini(struct delivery *d)
+{
+    answer_fini(d->answer);
+    free(d->answer);
+    free(d->dots);
+    if (d->out.memory)
+        secret_clear(d->out.memory, d->out.size); /* it may have carried a password */
+    buf_fini(&d->out);
+    buf_fini(&d->in);
+}
+
+void delivery_input(struct delivery *d, struct span bytes)
+{
+    if (d->want == DELIVERY_CLOSE)
+        return;
+    if (!buf_add(&d->in, bytes)) {
+        delivery_lost(d, "protocol error: the server sends more than was asked for");
+        return;
+    }
+    drain(d);
+}
+
+void delivery_tls_started(struct delivery *d)
+{
+    CHECK(d->want == DELIVERY_TLS);
+    d->tls = true;
+    d->want = DELIVERY_INPUT;
+    enter(d, EHLO); /* what was offered before is forgotten (RFC 3207 section 4.2) */
+}
+
+void delivery_send(struct delivery *d, struct delivery_mail *mail)
+{
+    CHECK(d->want == DELIVERY_READY && mail->count > 0);
+    d->mail = mail;
+    d->mails++;
+    d->asked = 0;
+    d->ahead = 0;
+    d->saying_body = false;
+    d->mail_refused = (struct verdict){0};
+    d->want = DELIVERY_INPUT;
+    enter(d, MAIL);
+}
+
+void delivery_body(struct delivery *d, struct span piece, bool last)
+{
+    CHECK(d->want == DELIVERY_BODY);
+    bool ok = dots_put(d->dots, piece, &d->out) && (!last || dots_end(d->dots, &d->out));
+    if (!ok) {
+        buf_clear(&d->out);
+        delivery_lost(d, "message holds a bare CR or LF and was not sent");
+        return;
+    }
+    if (!last)
+        return;
+    d->saying_body = false;
+    d->want = DELIVERY_INPUT;
+    drain(d);
+}
+
+void delivery_next(struct delivery *d)
+{
+    CHECK(d->want == DELIVERY_DONE);
+    d->mail = NULL;
+    d->want = d->trouble.code != 0 ? DELIVERY_CLOSE : DELIVERY_READY;
+}
+
+void delivery_quit(struct delivery *d)
+{
+    CHECK(d->want == DELIVERY_READY);
+    d->want = DELIVERY_INPUT;
+    enter(d, QUIT);
+}
+
+void delivery_lost(struct delivery *d, const char *why)
+{
+    bool settled =
+        d->want == DELIVERY_DONE; /* the answers are in: what happens now does not change them */
+    if (d->trouble.code == 0)
+        d->trouble = verdict_make(451, "4.4.2", "%s (while at %s)", why ? why : "connection lost",
+                                  delivery_stage_name(d));
+    if (d->stage < READY)
+        d->host_refused = true;
+    if (settled)
+        return;
+    if (d->mail)
+        for (size_t i = 0; i < d->mail->count; i++)
+            if (d->mail->rcpts[i].answer.code == 0 ||
+                d->mail->rcpts[i].answer.what == VERDICT_ACCEPT)
+                d->mail->rcpts[i].answer = d->mail_refused.code ? d->mail_refused : d->trouble;
+    d->want = DELIVERY_CLOSE;
+}
+
+const char *delivery_stage_name(const struct delivery *d)
+{
+    return stages[d->stage].name;
+}
+
+unsigned delivery_timeout_s(const struct delivery *d)
+{
+    return d->saying_body ? 180 : stages[d->stage].timeout_s;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dots.c - One state per place in a line; whole runs of text are copied at once.
+ *
+ * States while receiving, after which bytes:  START: CRLF  ->  DOT: CRLF .  ->  DOT_CR: CRLF . CR
+ * ->  (LF) the end
+ */
+#include "dots.h"
+
+#include <string.h>
+
+enum { LINE_MAX_OCTETS = 998 };
+
+void dots_start(struct dots_in *d)
+{
+    *d = (struct dots_in){
+        .state = DOTS_START}; /* the CRLF of the DATA command counts (RFC 5321 section 4.1.1.4) */
+}
+
+/* Length of the run at the front that needs no decision: no CR, LF, NUL. */
+static size_t plain_run(struct dots_in *d, struct span s)
+{
+    size_t i = 0;
+    unsigned char all = 0;
+    while (i < s.len && s.ptr[i] != '\r' && s.ptr[i] != '\n' && s.ptr[i] != '\0')
+        all |= (unsigned char)s.ptr[i++];
+    d->has_8bit = d->has_8bit || all >= 0x80;
+    d->column += i;
+    d->line_too_long = d->line_too_long || d->column > LINE_MAX_OCTETS;
+    return i;
+}
+
+static void put(struct buf *body, const char *bytes, size_t len)
+{
+    if (body)
+        buf_add(body, (struct span){bytes, len});
+}
+
+/* One byte that is no plain text, or that stands where a line begins. Returns true at the end of
+ * data. */
+static bool take_byte(struct dots_in *d, char c, struct buf *body)
+{
+    switch (d->state) {
+    case DOTS_START:
+        if (c == '.') {
+            d->state = DOTS_DOT;
+            return false;
+        }
+        break;
+    case DOTS_DOT:
+        if (c == '\r') {
+            d->state = DOTS_DOT_CR;
+            return false;
+        }
+        break;
+    case DOTS_DOT_CR:
+        if (c == '\n')
+            return true;
+        d->bare_line_end = true;
+        put(body, "\r", 1);
+        d->state = DOTS_CR;
+        break;
+    case DOTS_TEXT:
+    case DOTS_CR:
+        break;
+    }
+    bool after_cr = d->state == DOTS_CR;
+    d->bare_line_end = d->bare_line_end || (after_cr && c != '\n') || (!after_cr && c == '\n');
+    d->has_nul = d->has_nul || c == '\0';
+    put(body, &c, 1);
+    d->state = c == '\r' ? DOTS_CR : after_cr && c == '\n' ? DOTS_START : DOTS_TEXT;
+    if (d->state == DOTS_START)
+        d->column = 0;
+    return false;
+}
+
+size_t dots_take(struct dots_in *d, struct span wire, struct buf *body, size_t room, bool *ended_r)
+{
+    size_t used = 0;
+    *ended_r = false;
+    while (used < wire.len && room >= 2 &&
+           !*ended_r) { /* a byte may bring a held-back CR with it */
+        if (d->state == DOTS_TEXT) {
+            size_t run = plain_run(d, span_first(span_from(wire, used), room - 1));
+            put(body, wire.ptr + used, run);
+            used += run;
+            room -= run;
+            if (used == wire.len || room < 2)
+                break;
+        }
+        unsigned char c = (unsigned char)wire.ptr[used];
+        size_t before = body ? body->len : 0;
+        d->has_8bit = d->has_8bit || c >= 0x80;
+        d->column += c != '\r' && c != '\n' && d->state != DOTS_TEXT &&
+                     !(d->state == DOTS_START && c == '.');
+        *ended_r = take_byte(d, wire.ptr[used++], body);
+        room -= body ? body->len - before : 0;
+    }
+    return used;
+}
+
+bool dots_put(struct dots_out *d, struct span body, struct buf *wire)
+{
+    size_t i = 0;
+    while (i < body.len) {
+        size_t from = i;
+        if (d->state == STUFF_START && body.ptr[i] == '.')
+            buf_add_char(wire, '.');
+        if (d->state == STUFF_CR) {
+            if (body.ptr[i] != '\n')
+                return false;
+            i++;
+            d->state = STUFF_START;
+        } else {
+            while (i < body.len && body.ptr[i] != '\r' && body.ptr[i] != '\n' &&
+                   body.ptr[i] != '\0')
+                i++;
+            if (i > from)
+                d->state = STUFF_TEXT;
+            if (i < body.len && body.ptr[i] != '\r')
+                return false;
+            if (i < body.len) {
+                d->state = STUFF_CR;
+                i++;
+            }
+        }
+        buf_add(wire, (struct span){body.ptr + from, i - from});
+    }
+    return !wire->overflow;
+}
+
+bool dots_end(struct dots_out *d, struct buf *wire)
+{
+    if (d->state == STUFF_CR)
+        return false;
+    if (d->state == STUFF_TEXT)
+        buf_add(wire, SPAN("\r\n"));
+    return buf_add(wire, SPAN(".\r\n"));
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* submission.c - The server: bytes become lines or message bytes. What it can be told is in
+ * commands.c, what it can say in replies.h.
+ *
+ * Failure modes:
+ * - a line too long: it is skipped to its end without being kept, then refused (S3)
+ * - bare CR, bare LF or NUL in a line or a message: refused whole, never repaired (S1)
+ * - a message that is doomed (too big, bare line ends) is read to its true end without being kept,
+ * then refused
+ * - a peer that talks nonsense, or talks without sending mail: 421 after a bounded number of
+ * commands
+ */
+#include "submission.h"
+
+#include "commands.h"
+#include "dots.h"
+#include "sasl.h"
+
+#include <string.h>
+
+enum {
+    IN_MAX = 192 * 1024,
+    BAD_MAX = 20,
+    IDLE_MAX = 1000,
+    AUTH_FAILURES_MAX = 3,
+};
+
+/* Count what brings no mail; a peer that does only that is sent away (C6, C7). */
+static enum reply judge(struct submission *s, enum reply reply)
+{
+    bool bad = reply == UNKNOWN || reply == LONG_LINE || reply == BARE_LINE || reply == NOT_OFFERED;
+    if (bad && ++s->bad_commands > BAD_MAX)
+        return BAD_MANY;
+    if (++s->idle_commands > IDLE_MAX + s->settings->rcpt_max)
+        return IDLE_MANY;
+    return reply;
+}
+
+/* ---- bytes ---- */
+
+/* Take one line out of `in` and run it. False when there is none yet. */
+static bool take_line(struct submission *s)
+{
+    struct span in = buf_span(&s->in);
+    size_t end = span_search(in, SPAN("\r\n"));
+    if (end == in.len) {
+        if (in.len > COMMANDS_LINE_MAX + 2) { /* keep a CR that may belong to the CRLF */
+            s->skipping_line = true;
+            buf_drop(&s->in, in.len - 1);
+        }
+        return false;
+    }
+    if (s->skipping_line) {
+        s->skipping_line = false;
+        buf_drop(&s->in, end + 2);
+        enum reply reply = s->sasl ? AUTH_LONG : LONG_LINE;
+        commands_end_auth(s);
+        reply_say(s, judge(s, reply));
+        return true;
+    }
+    char line[COMMANDS_LINE_MAX + 3];
+    memcpy(line, in.ptr, end < sizeof(line) ? end : sizeof(line));
+    CHECK(end <= COMMANDS_LINE_MAX + 2);
+    buf_drop(&s->in, end + 2);
+    reply_say(s, judge(s, commands_run(s, (struct span){line, end})));
+    return true;
+}
+
+static void doom(struct submission *s, enum reply reply)
+{
+    if (s->doom.code == 0)
+        s->doom = reply_as_verdict(reply);
+    buf_release(&s->body);
+}
+
+static void judge_bytes(struct submission *s)
+{
+    size_t header_len = 0;
+    if (s->dots->has_nul)
+        doom(s, DATA_NUL);
+    if (s->dots->bare_line_end)
+        doom(s, DATA_BARE);
+    if (s->dots->line_too_long)
+        doom(s, DATA_LONG);
+    if (s->received > s->settings->size_max)
+        doom(s, TOO_BIG);
+    if (!s->spilled && s->body.len >= SUBMISSION_MEMORY &&
+        !message_header_length(buf_span(&s->body), &header_len))
+        doom(s, DATA_HEADER);
+}
+
+static void end_of_data(struct submission *s)
+{
+    s->facts.has_8bit = s->dots->has_8bit;
+    s->idle_commands = 0;
+    if (s->doom.code == 0) {
+        s->want = SUBMISSION_ENQUEUE;
+        return;
+    }
+    reply_verdict(s, &s->doom);
+    commands_end_transaction(s);
+}
+
+/* Take message bytes out of `in`. False when there are no more. */
+static bool take_data(struct submission *s)
+{
+    bool ended = false;
+    bool doomed = s->doom.code != 0;
+    size_t room = doomed ? SIZE_MAX : SUBMISSION_MEMORY + 2 - s->body.len;
+    size_t before = s->body.len;
+    size_t used = dots_take(s->dots, buf_span(&s->in), doomed ? NULL : &s->body, room, &ended);
+    s->received += doomed ? 0 : s->body.len - before;
+    buf_drop(&s->in, used);
+    judge_bytes(s);
+    if (ended) {
+        end_of_data(s);
+        return true;
+    }
+    if (s->body.len < SUBMISSION_MEMORY || s->doom.code != 0)
+        return used > 0 && s->in.len > 0;
+    if (!s->spilled) {
+        size_t header_len = 0;
+        CHECK(message_header_length(buf_span(&s->body), &header_len));
+        buf_add(&s->header, span_first(buf_span(&s->body), header_len));
+        s->spilled = true;
+    }
+    s->want = SUBMISSION_SPILL;
+    return false;
+}
+
+static void drain(struct submission *s)
+{
+    while (s->want == SUBMISSION_INPUT && s->in.len > 0) {
+        bool more = s->phase == SUBMISSION_DATA ? take_data(s) : take_line(s);
+        if (!more)
+            break;
+    }
+    if (s->in.len == 0)
+        buf_release(&s->in);
+}
+
+/* ---- the public face ---- */
+
+void submission_init(struct submission *s, const struct submission_settings *settings)
+{
+    *s = (struct submission){.settings = settings, .tls = settings->implicit_tls};
+    buf_init(&s->out, 256 * 1024);
+    buf_init(&s->in, IN_MAX);
+    buf_init(&s->body, SUBMISSION_MEMORY + 2);
+    buf_init(&s->header, MESSAGE_HEADER_MAX);
+    buf_addf(&s->out, "220 %s ESMTP Sealpost\r\n", settings->hostname);
+}
+
+void submission_fini(struct submission *s)
+{
+    commands_end_auth(s);
+    commands_end_transaction(s);
+    buf_fini(&s->out);
+    buf_fini(&s->in);
+}
+
+void submission_input(struct submission *s, struct span bytes)
+{
+    CHECK(s->want == SUBMISSION_INPUT);
+    bool tls_hello =
+        s->phase == SUBMISSION_CONNECTED && s->in.len == 0 && bytes.len > 0 && bytes.ptr[0] == 0x16;
+    if (tls_hello || !buf_add(&s->in, bytes)) {
+        reply_say(s, NOT_SMTP);
+        return;
+    }
+    drain(s);
+}
+
+void submission_tls_started(struct submission *s)
+{
+    CHECK(s->want == SUBMISSION_TLS);
+    s->phase =
+        SUBMISSION_CONNECTED; /* RFC 3207 section 4.2: all that was said before is forgotten */
+    commands_end_transaction(s);
+    commands_end_auth(s);
+    buf_clear(&s->in);
+    s->authenticated = false;
+    s->helo[0] = '\0';
+    s->tls = true;
+    s->want = SUBMISSION_INPUT;
+}
+
+void submission_auth_decided(struct submission *s, const struct identity *identity, bool busy)
+{
+    CHECK(s->want == SUBMISSION_AUTH);
+    s->want = SUBMISSION_INPUT;
+    commands_end_auth(s);
+    if (identity) {
+        s->identity = *identity;
+        s->authenticated = true;
+        reply_say(s, AUTH_OK);
+    } else if (busy) {
+        reply_say(s, AUTH_BUSY);
+    } else {
+        reply_say(s, ++s->auth_failures >= AUTH_FAILURES_MAX ? AUTH_FLOOD : AUTH_WRONG);
+    }
+    drain(s);
+}
+
+void submission_spilled(struct submission *s, const struct verdict *failed)
+{
+    CHECK(s->want == SUBMISSION_SPILL);
+    s->want = SUBMISSION_INPUT;
+    buf_clear(&s->body);
+    if (failed) {
+        s->doom = *failed;
+        buf_release(&s->body);
+    }
+    drain(s);
+}
+
+void submission_enqueue_decided(struct submission *s, const struct verdict *v)
+{
+    CHECK(s->want == SUBMISSION_ENQUEUE);
+    s->want = SUBMISSION_INPUT;
+    if (v->what == VERDICT_ACCEPT)
+        s->bad_commands = 0;
+    reply_verdict(s, v);
+    commands_end_transaction(s);
+    drain(s);
+}
+
+struct span submission_header(const struct submission *s)
+{
+    size_t len = 0;
+    CHECK(s->want == SUBMISSION_ENQUEUE);
+    if (s->spilled)
+        return buf_span(&s->header);
+    message_header_length(buf_span(&s->body), &len);
+    return span_first(buf_span(&s->body), len);
+}
+
+void submission_hang_up(struct submission *s, const char *reason)
+{
+    buf_addf(&s->out, "421 4.3.2 %s %s\r\n", s->settings->hostname, reason);
+    s->want = SUBMISSION_CLOSE;
+}
+
+void submission_auth(const struct submission *s, struct span *name_r, struct span *secret_r)
+{
+    CHECK(s->want == SUBMISSION_AUTH);
+    *name_r = buf_span(&s->sasl->name);
+    *secret_r = buf_span(&s->sasl->secret);
+}
+
+const char *submission_protocol(const struct submission *s)
+{
+    static const char *const names[2][2][2] = {
+        {{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
+        {{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}}};
+    if (!s->esmtp)
+        return "SMTP";
+    return names[s->envelope.smtputf8][s->tls][s->authenticated];
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* tls.c - OpenSSL behind memory buffers.
+ *
+ * Rules of RFC 9325: TLS 1.2 and 1.3 only, no renegotiation, no compression, no early data.
+ * OpenSSL's error queue is cleared before every call, so that no connection sees another one's
+ * failure.
+ */
+#include "tls.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PLAIN_MAX = 1024 * 1024, CIPHER_MAX = 8 * 1024 * 1024, PIECE = 16 * 1024 };
+
+struct tls_context {
+    SSL_CTX *ctx;
+};
+
+static bool failed(struct err *err, const char *doing)
+{
+    char why[160] = "unknown reason";
+    unsigned long code = ERR_peek_last_error();
+    if (code)
+        snprintf(why, sizeof(why), "%s",
+                 ERR_reason_error_string(code) ? ERR_reason_error_string(code) : why);
+    ERR_clear_error();
+    return err_set(err, ERR_TLS, "%s: %s", doing, why);
+}
+
+/* RFC 7301: a client that speaks of protocols must speak of SMTP (against cross-protocol attacks).
+ */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                   const unsigned char *in, unsigned in_len, void *arg)
+{
+    static const unsigned char smtp[] = "\x04smtp";
+    unsigned char *chosen = NULL;
+    (void)ssl;
+    (void)arg;
+    if (SSL_select_next_proto(&chosen, out_len, smtp, sizeof(smtp) - 1, in, in_len) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static struct tls_context *new_context(const SSL_METHOD *method)
+{
+    struct tls_context *c = xcalloc(1, sizeof(*c));
+    c->ctx = SSL_CTX_new(method);
+    CHECK(c->ctx != NULL);
+    SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(c->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                    SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return c;
+}
+
+static struct tls_context *new_server_context(void)
+{
+    struct tls_context *c = new_context(TLS_server_method());
+    SSL_CTX_set_alpn_select_cb(c->ctx, on_alpn, NULL);
+    SSL_CTX_set_session_id_context(c->ctx, (const unsigned char *)"sealpost", 8);
+    return c;
+}
+
+bool tls_server_context(const char *certificate, const char *key, struct tls_context **context_r,
+                        struct err *err)
+{
+    ERR_clear_error();
+    struct tls_context *c = new_server_context();
+    bool ok = SSL_CTX_use_certificate_chain_file(c->ctx, certificate) == 1;
+    if (!ok)
+        failed(err, "reading the certificate");
+    if (ok && SSL_CTX_use_PrivateKey_file(c->ctx, key, SSL_FILETYPE_PEM) != 1)
+        ok = failed(err, "reading the key, which must belong to the certificate");
+    if (ok && SSL_CTX_check_private_key(c->ctx) != 1)
+        ok = failed(err, "the key does not belong to the certificate");
+    if (!ok) {
+        tls_context_free(c);
+        return err_wrap(err, "certificate %s with key %s", certificate, key);
+    }
+    *context_r = c;
+    return true;
+}
+
+bool tls_server_context_from(struct span certificate, struct span key,
+                             struct tls_context **context_r, struct err *err)
+{
+    ERR_clear_error();
+    struct tls_context *c = new_server_context();
+    BIO *x_bio = BIO_new_mem_buf(certificate.ptr, (int)certificate.len);
+    BIO *key_bio = BIO_new_mem_buf(key.ptr, (int)key.len);
+    X509 *x = x_bio ? PEM_read_bio_X509(x_bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *pkey = key_bio ? PEM_read_bio_PrivateKey(key_bio, NULL, NULL, NULL) : NULL;
+    bool ok = x && pkey && SSL_CTX_use_certificate(c->ctx, x) == 1 &&
+              SSL_CTX_use_PrivateKey(c->ctx, pkey) == 1;
+    X509_free(x);
+    EVP_PKEY_free(pkey);
+    BIO_free(x_bio);
+    BIO_free(key_bio);
+    if (!ok) {
+        tls_context_free(c);
+        return failed(err, "reading certificate and key");
+    }
+    *context_r = c;
+    return true;
+}
+
+bool tls_client_context(const char *ca_file, struct tls_context **context_r, struct err *err)
+{
+    ERR_clear_error();
+    struct tls_context *c = new_context(TLS_client_method());
+    int loaded = ca_file ? SSL_CTX_load_verify_file(c->ctx, ca_file)
+                         : SSL_CTX_set_default_verify_paths(c->ctx);
+    if (loaded != 1) {
+        tls_context_free(c);
+        return failed(err, "reading the trusted certificates");
+    }
+    *context_r = c;
+    return true;
+}
+
+void tls_context_free(struct tls_context *context)
+{
+    if (!context)
+        return;
+    SSL_CTX_free(context->ctx);
+    free(context);
+}
+
+static void start(struct tls *t, struct tls_context *context)
+{
+    *t = (struct tls){.state = TLS_HANDSHAKE};
+    buf_init(&t->plain, PLAIN_MAX);
+    buf_init(&t->cipher, CIPHER_MAX);
+    SSL *ssl = SSL_new(context->ctx);
+    BIO *in = BIO_new(BIO_s_mem());
+    BIO *out = BIO_new(BIO_s_mem());
+    CHECK(ssl != NULL && in != NULL && out != NULL);
+    BIO_set_mem_eof_return(in, -1);
+    SSL_set_bio(ssl, in, out);
+    t->ssl = ssl;
+}
+
+void tls_accept(struct tls *t, struct tls_context *context)
+{
+    start(t, context);
+    SSL_set_accept_state(t->ssl);
+}
+
+void tls_fini(struct tls *t)
+{
+    SSL_free(t->ssl);
+    t->ssl = NULL;
+    buf_fini(&t->plain);
+    buf_fini(&t->cipher);
+}
+
+/* Move what OpenSSL wants to send into `cipher`. */
+static void collect(struct tls *t)
+{
+    BIO *out = SSL_get_wbio(t->ssl);
+    size_t pending = BIO_ctrl_pending(out);
+    char *to = pending > 0 ? buf_reserve(&t->cipher, pending) : NULL;
+    int len = to ? BIO_read(out, to, (int)pending) : 0;
+    if (len > 0)
+        buf_commit(&t->cipher, (size_t)len);
+}
+
+static void fail(struct tls *t, const char *doing)
+{
+    long verdict = SSL_get_verify_result(t->ssl);
+    if (verdict != X509_V_OK && t->state == TLS_HANDSHAKE && !SSL_is_server(t->ssl))
+        err_set(&t->err, ERR_TLS, "certificate refused: %s",
+                X509_verify_cert_error_string(verdict));
+    else
+        failed(&t->err, doing);
+    ERR_clear_error();
+    t->state = TLS_FAILED;
+}
+
+static void shake(struct tls *t)
+{
+    ERR_clear_error();
+    int result = SSL_do_handshake(t->ssl);
+    if (result == 1)
+        t->state = TLS_OPEN;
+    else if (SSL_get_error(t->ssl, result) != SSL_ERROR_WANT_READ)
+        fail(t, "TLS handshake");
+}
+
+static void decrypt(struct tls *t)
+{
+    while (t->state == TLS_OPEN) {
+        char *to = buf_reserve(&t->plain, PIECE);
+        if (!to) {
+            err_set(&t->err, ERR_LIMIT, "more TLS data than can be taken");
+            t->state = TLS_FAILED;
+            return;
+        }
+        ERR_clear_error();
+        int len = SSL_read(t->ssl, to, PIECE);
+        if (len > 0) {
+            buf_commit(&t->plain, (size_t)len);
+            continue;
+        }
+        int why = SSL_get_error(t->ssl, len);
+        if (why == SSL_ERROR_WANT_READ)
+            break;
+        if (why == SSL_ERROR_ZERO_RETURN)
+            t->state = TLS_CLOSED;
+        else
+            fail(t, "TLS record");
+    }
+    if (t->plain.len == 0)
+        buf_release(&t->plain);
+}
+
+void tls_connect(struct tls *t, struct tls_context *context, const char *host, bool verify)
+{
+    start(t, context);
+    SSL *ssl = t->ssl;
+    SSL_set_connect_state(ssl);
+    SSL_set_tlsext_host_name(ssl, host);
+    SSL_set_hostflags(ssl,
+                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) != 1)
+        SSL_set1_host(ssl, host);
+    SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    shake(t);
+    collect(t);
+}
+
+void tls_input(struct tls *t, struct span cipher)
+{
+    while (cipher.len > 0 && (t->state == TLS_HANDSHAKE || t->state == TLS_OPEN)) {
+        struct span piece = span_first(cipher, 64 * 1024);
+        int taken = BIO_write(SSL_get_rbio(t->ssl), piece.ptr, (int)piece.len);
+        CHECK(taken == (int)piece.len);
+        cipher = span_from(cipher, piece.len);
+        if (t->state == TLS_HANDSHAKE)
+            shake(t);
+        decrypt(t);
+        collect(t);
+    }
+}
+
+void tls_write(struct tls *t, struct span plain)
+{
+    while (plain.len > 0 && t->state == TLS_OPEN) {
+        ERR_clear_error();
+        int len = SSL_write(t->ssl, plain.ptr, (int)span_first(plain, PIECE).len);
+        if (len <= 0) {
+            fail(t, "TLS write");
+            break;
+        }
+        plain = span_from(plain, (size_t)len);
+        collect(t);
+    }
+}
+
+void tls_finish(struct tls *t)
+{
+    ERR_clear_error();
+    if (t->state == TLS_OPEN)
+        SSL_shutdown(t->ssl);
+    ERR_clear_error();
+    collect(t);
+}
+
+void tls_describe(const struct tls *t, char *text_r, size_t size)
+{
+    snprintf(text_r, size, "%s %s", SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl));
+}
+
+bool tls_verified(const struct tls *t)
+{
+    return SSL_get_verify_result(t->ssl) == X509_V_OK && SSL_get0_peer_certificate(t->ssl) != NULL;
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* accounts.c - Credentials, sending domains and what is known of their keys. */
+#include "rows.h"
+
+#include <stdio.h>
+
+static void read_user(sqlite3_stmt *s, struct database_user *u)
+{
+    *u = (struct database_user){.disabled = sqlite3_column_int(s, 5),
+                                .created_ms = sqlite3_column_int64(s, 6)};
+    rows_copy_text(s, 0, u->identity.name, sizeof(u->identity.name));
+    rows_copy_text(s, 1, u->identity.tenant, sizeof(u->identity.tenant));
+    rows_copy_text(s, 2, u->identity.stream, sizeof(u->identity.stream));
+    rows_copy_text(s, 3, u->hash, sizeof(u->hash));
+    rows_copy_text(s, 4, u->identity.allowed, sizeof(u->identity.allowed));
+}
+
+bool database_users(struct database *db, database_on_user *on_user, void *context, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_USERS);
+    while (rows_next(db, s, err)) {
+        struct database_user user;
+        read_user(s, &user);
+        on_user(context, &user);
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool database_user(struct database *db, struct span name, struct database_user *user_r,
+                   struct err *err)
+{
+    char text[ADDRESS_MAX + 1];
+    sqlite3_stmt *s = rows_prepare(db, SQL_USER);
+    if (!span_copy(name, text, sizeof(text)))
+        return err_set(err, ERR_NOT_FOUND, "no such credential");
+    rows_text(s, 1, text);
+    if (!rows_next(db, s, err))
+        return err->kind == ERR_NONE ? err_set(err, ERR_NOT_FOUND, "no such credential") : false;
+    read_user(s, user_r);
+    sqlite3_reset(s);
+    return true;
+}
+
+/* One change that must touch a row; `missing` is said when there is none. */
+static bool change(struct database *db, sqlite3_stmt *s, const char *missing, const char *name,
+                   struct err *err)
+{
+    if (rows_run_one(db, s, err))
+        return true;
+    return err->kind == ERR_NOT_FOUND ? err_set(err, ERR_NOT_FOUND, "%s: %s", name, missing)
+                                      : false;
+}
+
+bool database_add_user(struct database *db, const struct database_user *u, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_USER);
+    rows_text(s, 1, u->identity.name);
+    rows_text(s, 2, u->identity.tenant);
+    rows_text(s, 3, u->identity.stream);
+    rows_text(s, 4, u->hash);
+    rows_text(s, 5, u->identity.allowed);
+    rows_int(s, 6, u->created_ms);
+    return change(db, s, "there is already a credential of that name", u->identity.name, err);
+}
+
+bool database_set_user(struct database *db, const char *name, const char *hash, bool disabled,
+                       struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SET_USER);
+    rows_text(s, 1, name);
+    rows_text(s, 2, hash);
+    rows_int(s, 3, disabled);
+    return change(db, s, "no such credential: see 'user list'", name, err);
+}
+
+bool database_delete_user(struct database *db, const char *name, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_DELETE_USER);
+    rows_text(s, 1, name);
+    return change(db, s, "no such credential: see 'user list'", name, err);
+}
+
+bool database_domains(struct database *db, database_on_domain *on_domain, void *context,
+                      struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_DOMAINS);
+    while (rows_next(db, s, err)) {
+        struct database_domain domain = {rows_get_text(s, 0), rows_get_text(s, 1),
+                                         sqlite3_column_int64(s, 2)};
+        on_domain(context, &domain);
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool database_add_domain(struct database *db, const char *name, const char *tenant, int64_t now_ms,
+                         struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_DOMAIN);
+    rows_text(s, 1, name);
+    rows_text(s, 2, tenant);
+    rows_int(s, 3, now_ms);
+    return change(db, s, "the domain is there already", name, err);
+}
+
+bool database_delete_domain(struct database *db, const char *name, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_DELETE_KEYS);
+    rows_text(s, 1, name);
+    if (!rows_run(db, s, err))
+        return false;
+    s = rows_prepare(db, SQL_DELETE_DOMAIN);
+    rows_text(s, 1, name);
+    return change(db, s, "no such domain: see 'domain list'", name, err);
+}
+
+bool database_keys(struct database *db, const char *domain, database_on_key *on_key, void *context,
+                   struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_KEYS);
+    rows_text(s, 1, domain);
+    while (rows_next(db, s, err)) {
+        struct database_key key = {
+            .algorithm = sqlite3_column_int(s, 2) == KEY_ED25519 ? KEY_ED25519 : KEY_RSA,
+            .created_ms = sqlite3_column_int64(s, 5)};
+        rows_copy_text(s, 0, key.domain, sizeof(key.domain));
+        rows_copy_text(s, 1, key.selector, sizeof(key.selector));
+        rows_copy_text(s, 3, key.state, sizeof(key.state));
+        rows_copy_text(s, 4, key.public_key, sizeof(key.public_key));
+        on_key(context, &key);
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool database_add_key(struct database *db, const struct database_key *key, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_KEY);
+    rows_text(s, 1, key->domain);
+    rows_text(s, 2, key->selector);
+    rows_int(s, 3, key->algorithm);
+    rows_text(s, 4, key->state);
+    rows_text(s, 5, key->public_key);
+    rows_int(s, 6, key->created_ms);
+    return rows_run(db, s, err);
+}

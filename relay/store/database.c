@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* database.c - Opening SQLite, and saying the statements of sql.h with typed values.
+ *
+ * Write-ahead log with synchronous=FULL: a commit is on stable storage when COMMIT returns.
+ * secure_delete is off, as Debian compiles it on, at twice the cost. The writing connection also
+ * runs the checkpoints, and nobody else does.
+ */
+#include "rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const texts[SQL_COUNT] = {
+#define SQL_TEXT(name, text) [SQL_##name] = text,
+    SQL_STATEMENTS(SQL_TEXT)
+#undef SQL_TEXT
+};
+
+static bool fault(struct database *db, struct err *err, const char *doing)
+{
+    int code = db->handle ? sqlite3_errcode(db->handle) : SQLITE_NOMEM;
+    const char *why = db->handle ? sqlite3_errmsg(db->handle) : "no memory";
+    return err_set(err, code == SQLITE_FULL ? ERR_FULL : ERR_STORE, "%s: %s", doing, why);
+}
+
+static bool pragmas(struct database *db, enum database_mode mode, struct err *err)
+{
+    const char *write =
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF;"
+        "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=1000;";
+    const char *read = "PRAGMA query_only=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;";
+    return sqlite3_exec(db->handle, mode == DATABASE_READ ? read : write, NULL, NULL, NULL) ==
+               SQLITE_OK ||
+           fault(db, err, "setting up the database");
+}
+
+static bool check_version(struct database *db, enum database_mode mode, struct err *err)
+{
+    if (mode == DATABASE_CREATE)
+        return sqlite3_exec(db->handle, SQL_SCHEMA, NULL, NULL, NULL) == SQLITE_OK ||
+               fault(db, err, "making the tables");
+    sqlite3_stmt *s = rows_prepare(db, SQL_VERSION);
+    int64_t version = rows_next(db, s, err) ? sqlite3_column_int64(s, 0) : -1;
+    sqlite3_reset(s);
+    if (version == SQL_SCHEMA_VERSION)
+        return true;
+    return version < 0 ? err_wrap(err, "reading the schema version")
+                       : err_set(err, ERR_STORE, "schema version is %lld, this program needs %d",
+                                 (long long)version, SQL_SCHEMA_VERSION);
+}
+
+bool database_open(const char *state_dir, enum database_mode mode, struct database **db_r,
+                   struct err *err)
+{
+    char path[4096];
+    static const int flags[] = {
+        [DATABASE_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+        [DATABASE_WRITE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+        [DATABASE_READ] = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+    };
+    struct database *db = xcalloc(1, sizeof(*db));
+    snprintf(path, sizeof(path), "%s/state.db", state_dir);
+    bool ok = sqlite3_open_v2(path, &db->handle, flags[mode], NULL) == SQLITE_OK ||
+              fault(db, err, "opening it");
+    if (ok)
+        sqlite3_busy_timeout(db->handle, 5000);
+    ok = ok && pragmas(db, mode, err) && check_version(db, mode, err);
+    if (!ok) {
+        database_close(db);
+        return err_wrap(err, "database %s", path);
+    }
+    *db_r = db;
+    return true;
+}
+
+void database_close(struct database *db)
+{
+    if (!db)
+        return;
+    for (size_t i = 0; i < SQL_COUNT; i++)
+        sqlite3_finalize(db->statements[i]);
+    sqlite3_close(db->handle);
+    free(db->due.items);
+    free(db->released.items);
+    free(db);
+}
+
+sqlite3_stmt *rows_prepare(struct database *db, enum sql sql)
+{
+    sqlite3_stmt **s = &db->statements[sql];
+    if (!*s) /* a statement that cannot be prepared is NULL, and every call with it fails */
+        sqlite3_prepare_v3(db->handle, texts[sql], -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
+    sqlite3_reset(*s);
+    sqlite3_clear_bindings(*s);
+    return *s;
+}
+
+void rows_int(sqlite3_stmt *s, int column, int64_t value)
+{
+    sqlite3_bind_int64(s, column, value);
+}
+
+void rows_text(sqlite3_stmt *s, int column, const char *text)
+{
+    if (text)
+        sqlite3_bind_text(s, column, text, -1, SQLITE_TRANSIENT);
+}
+
+const char *rows_get_text(sqlite3_stmt *s, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(s, column);
+    return text ? text : "";
+}
+
+void rows_copy_text(sqlite3_stmt *s, int column, char *text_r, size_t size)
+{
+    snprintf(text_r, size, "%s", rows_get_text(s, column));
+}
+
+bool rows_next(struct database *db, sqlite3_stmt *s, struct err *err)
+{
+    int result = s ? sqlite3_step(s) : SQLITE_ERROR;
+    if (result == SQLITE_ROW)
+        return true;
+    err->kind = ERR_NONE;
+    if (result != SQLITE_DONE)
+        fault(db, err, "database");
+    sqlite3_reset(s);
+    return false;
+}
+
+bool rows_run(struct database *db, sqlite3_stmt *s, struct err *err)
+{
+    while (rows_next(db, s, err))
+        ;
+    return err->kind == ERR_NONE;
+}
+
+bool rows_run_one(struct database *db, sqlite3_stmt *s, struct err *err)
+{
+    size_t count = 0;
+    while (rows_next(db, s, err))
+        count++;
+    if (err->kind != ERR_NONE)
+        return false;
+    return count > 0 || err_set(err, ERR_NOT_FOUND, "not found");
+}
+
+bool rows_simple(struct database *db, enum sql sql, struct err *err)
+{
+    return rows_run(db, rows_prepare(db, sql), err);
+}
+
+void rows_note_due(struct database *db, const struct database_due *due)
+{
+    struct due_list *list = &db->due;
+    if (list->count == list->size) {
+        list->size = list->size ? list->size * 2 : 64;
+        list->items = xgrow(list->items, list->size, sizeof(*list->items));
+    }
+    list->items[list->count++] = *due;
+}
+
+void rows_forget(struct database *db)
+{
+    db->due.count = 0;
+    db->released.count = 0;
+}

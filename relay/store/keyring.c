@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* keyring.c - One entry per domain that has been signed for. An entry is never freed before the
+ * end, as another thread may be signing with its keys; a refresh puts all of them aside.
+ */
+#include "keyring.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+struct entry {
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    struct signing_key keys[SIGNING_KEYS_MAX];
+    struct key *owned[SIGNING_KEYS_MAX];
+    size_t count;
+    struct entry *aside;
+    UT_hash_handle hh;
+};
+
+struct keyring {
+    char *state_dir;
+    pthread_mutex_t mutex;
+    struct entry *entries, *aside;
+};
+
+struct keyring *keyring_new(const char *state_dir)
+{
+    struct keyring *k = xcalloc(1, sizeof(*k));
+    k->state_dir = xstrdup(state_dir);
+    pthread_mutex_init(&k->mutex, NULL);
+    return k;
+}
+
+static void free_entry(struct entry *e)
+{
+    for (size_t i = 0; i < e->count; i++)
+        key_free(e->owned[i]);
+    free(e);
+}
+
+void keyring_refresh(struct keyring *k)
+{
+    struct entry *e;
+    struct entry *next;
+    pthread_mutex_lock(&k->mutex);
+    HASH_ITER (hh, k->entries, e, next) {
+        HASH_DEL(k->entries, e);
+        e->aside = k->aside;
+        k->aside = e;
+    }
+    pthread_mutex_unlock(&k->mutex);
+}
+
+void keyring_free(struct keyring *k)
+{
+    if (!k)
+        return;
+    keyring_refresh(k);
+    while (k->aside) {
+        struct entry *e = k->aside;
+        k->aside = e->aside;
+        free_entry(e);
+    }
+    pthread_mutex_destroy(&k->mutex);
+    free(k->state_dir);
+    free(k);
+}
+
+void keyring_path(const char *state_dir, const char *domain, const char *selector, char *path_r)
+{
+    snprintf(path_r, 4096, "%s/keys/%s.%s.pem", state_dir, domain, selector);
+}
+
+struct search {
+    struct entry *entry;
+};
+
+static void note_key(void *context, const struct database_key *key)
+{
+    struct entry *e = ((struct search *)context)->entry;
+    if (strcmp(key->state, "active") == 0 && e->count < SIGNING_KEYS_MAX) {
+        struct signing_key *to = &e->keys[e->count++];
+        snprintf(to->selector, sizeof(to->selector), "%s", key->selector);
+    }
+}
+
+static bool read_key(const char *path, struct key **key_r, struct err *err)
+{
+    char pem[16 * 1024];
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return err_set(err, ERR_SYSTEM, "key file %s cannot be opened", path);
+    size_t len = fread(pem, 1, sizeof(pem), f);
+    fclose(f);
+    bool ok = key_read((struct span){pem, len}, key_r, err) || err_wrap(err, "key file %s", path);
+    memset(pem, 0, sizeof(pem));
+    return ok;
+}
+
+static bool load(struct keyring *k, struct database *db, struct entry *e, struct err *err)
+{
+    struct search search = {e};
+    if (!database_keys(db, e->domain, note_key, &search, err)) {
+        e->count = 0;
+        return false;
+    }
+    size_t count = e->count;
+    for (e->count = 0; e->count < count; e->count++) {
+        char path[4096];
+        keyring_path(k->state_dir, e->domain, e->keys[e->count].selector, path);
+        if (!read_key(path, &e->owned[e->count], err))
+            return false;
+        e->keys[e->count].key = e->owned[e->count];
+    }
+    return count > 0 ||
+           err_set(err, ERR_NOT_FOUND, "domain %s has no DKIM key: sealpost domain add %s",
+                   e->domain, e->domain);
+}
+
+bool keyring_find(struct keyring *k, struct database *db, const char *domain,
+                  struct signing_key keys_r[SIGNING_KEYS_MAX], size_t *count_r, struct err *err)
+{
+    struct entry *e = NULL;
+    bool ok = true;
+    pthread_mutex_lock(&k->mutex);
+    HASH_FIND_STR(k->entries, domain, e);
+    if (!e) {
+        e = xcalloc(1, sizeof(*e));
+        snprintf(e->domain, sizeof(e->domain), "%s", domain);
+        ok = load(k, db, e, err);
+        if (ok)
+            HASH_ADD_STR(k->entries, domain, e);
+    }
+    if (ok) {
+        memcpy(keys_r, e->keys, sizeof(e->keys));
+        *count_r = e->count;
+    } else {
+        free_entry(e);
+    }
+    pthread_mutex_unlock(&k->mutex);
+    return ok;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue.c - The queue and the events as people see and change them. Every verb takes the same
+ * filter. */
+#include "rows.h"
+
+#include <stdlib.h>
+
+static void bind_filter(sqlite3_stmt *s, const struct database_filter *f)
+{
+    if (f->id != 0)
+        rows_int(s, 1, f->id);
+    rows_text(s, 2, f->recipient);
+    rows_text(s, 3, f->domain);
+    rows_text(s, 4, f->sender);
+    if (f->state >= 0)
+        rows_int(s, 5, f->state);
+    rows_text(s, 6, f->credential);
+}
+
+bool database_queue(struct database *db, const struct database_filter *filter, int64_t limit,
+                    database_on_queued *on_row, void *context, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_LIST);
+    bind_filter(s, filter);
+    rows_int(s, 7, limit > 0 ? limit : INT64_MAX);
+    while (rows_next(db, s, err)) {
+        struct database_queued row = {
+            .id = sqlite3_column_int64(s, 0),
+            .number = (unsigned)sqlite3_column_int(s, 1),
+            .recipient = rows_get_text(s, 2),
+            .state = (enum mail_state)(sqlite3_column_int(s, 3) & 3),
+            .tries = (unsigned)sqlite3_column_int(s, 4),
+            .due_ms = sqlite3_column_int64(s, 5),
+            .code = sqlite3_column_int(s, 6),
+            .enhanced = rows_get_text(s, 7),
+            .reply = rows_get_text(s, 8),
+            .remote = rows_get_text(s, 9),
+            .sender = rows_get_text(s, 10),
+            .credential = rows_get_text(s, 11),
+            .class = (enum stream_class)(sqlite3_column_int(s, 12) % STREAM_CLASSES),
+            .created_ms = sqlite3_column_int64(s, 13),
+            .expires_ms = sqlite3_column_int64(s, 14),
+            .length = sqlite3_column_int64(s, 15)};
+        on_row(context, &row);
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool database_queue_count(struct database *db, const struct database_filter *filter,
+                          int64_t *count_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_COUNT);
+    bind_filter(s, filter);
+    *count_r = 0;
+    while (rows_next(db, s, err))
+        *count_r = sqlite3_column_int64(s, 0);
+    return err->kind == ERR_NONE;
+}
+
+struct match {
+    struct database_due due;
+    char address[ADDRESS_MAX + 1];
+};
+
+/* What matches is collected first: the rows must not change under the query. */
+static bool collect(struct database *db, const struct database_filter *filter,
+                    struct match **matches_r, size_t *count_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_MATCH);
+    size_t size = 0;
+    *matches_r = NULL;
+    *count_r = 0;
+    bind_filter(s, filter);
+    while (rows_next(db, s, err)) {
+        if (*count_r == size) {
+            size = size ? size * 2 : 16;
+            *matches_r = xgrow(*matches_r, size, sizeof(**matches_r));
+        }
+        struct match *m = &(*matches_r)[(*count_r)++];
+        m->due = (struct database_due){
+            .message = sqlite3_column_int64(s, 0),
+            .number = (unsigned)sqlite3_column_int(s, 1),
+            .class = (enum stream_class)(sqlite3_column_int(s, 2) % STREAM_CLASSES)};
+        rows_copy_text(s, 3, m->due.domain, sizeof(m->due.domain));
+        rows_copy_text(s, 4, m->address, sizeof(m->address));
+    }
+    return err->kind == ERR_NONE;
+}
+
+static bool change_one(struct database *db, struct match *m, enum database_change change,
+                       int64_t now_ms, struct err *err)
+{
+    static const struct {
+        enum mail_state state;
+        const char *kind;
+    } moves[] = {[DATABASE_RETRY] = {MAIL_WAITING, "retried"},
+                 [DATABASE_HOLD] = {MAIL_HELD, "held"},
+                 [DATABASE_RELEASE] = {MAIL_WAITING, "released"},
+                 [DATABASE_DELETE] = {MAIL_DONE, "deleted"}};
+    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_SET);
+    m->due.due_ms = now_ms;
+    rows_int(s, 1, m->due.message);
+    rows_int(s, 2, m->due.number);
+    rows_int(s, 3, moves[change].state);
+    rows_int(s, 4, now_ms);
+    struct database_event event = {.at_ms = now_ms,
+                                   .kind = moves[change].kind,
+                                   .message = m->due.message,
+                                   .recipient = m->address,
+                                   .enhanced = "",
+                                   .reply = "by command",
+                                   .remote = ""};
+    if (!rows_run(db, s, err) || !rows_event(db, &event, err))
+        return false;
+    if (moves[change].state == MAIL_WAITING)
+        rows_note_due(db, &m->due);
+    return change != DATABASE_DELETE || rows_end(db, m->due.message, err);
+}
+
+bool database_queue_change(struct database *db, const struct database_filter *filter,
+                           enum database_change change, int64_t now_ms, int64_t *changed_r,
+                           struct err *err)
+{
+    struct match *matches = NULL;
+    size_t count = 0;
+    struct database_filter narrowed = *filter;
+    if (change == DATABASE_RELEASE)
+        narrowed.state = MAIL_HELD;
+    if (change == DATABASE_RETRY || change == DATABASE_HOLD)
+        narrowed.state = MAIL_WAITING;
+    bool ok = collect(db, &narrowed, &matches, &count, err);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = change_one(db, &matches[i], change, now_ms, err);
+    *changed_r = (int64_t)count;
+    free(matches);
+    return ok;
+}
+
+static bool give_events(struct database *db, sqlite3_stmt *s, database_on_event *on_event,
+                        void *context, struct err *err)
+{
+    while (rows_next(db, s, err)) {
+        struct database_event event = {.id = sqlite3_column_int64(s, 0),
+                                       .at_ms = sqlite3_column_int64(s, 1),
+                                       .kind = rows_get_text(s, 2),
+                                       .message = sqlite3_column_int64(s, 3),
+                                       .recipient = rows_get_text(s, 4),
+                                       .code = sqlite3_column_int(s, 5),
+                                       .enhanced = rows_get_text(s, 6),
+                                       .reply = rows_get_text(s, 7),
+                                       .remote = rows_get_text(s, 8)};
+        on_event(context, &event);
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool database_events(struct database *db, int64_t after, int64_t limit, database_on_event *on_event,
+                     void *context, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_EVENTS);
+    rows_int(s, 1, after);
+    rows_int(s, 2, limit);
+    return give_events(db, s, on_event, context, err);
+}
+
+bool database_last_event(struct database *db, int64_t *id_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_EVENT_LAST);
+    *id_r = 0;
+    while (rows_next(db, s, err))
+        *id_r = sqlite3_column_int64(s, 0);
+    return err->kind == ERR_NONE;
+}
+
+bool database_trace(struct database *db, int64_t message, database_on_event *on_event,
+                    void *context, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_TRACE);
+    rows_int(s, 1, message);
+    return give_events(db, s, on_event, context, err);
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* rows.c - The moves of mail in the database. Each runs inside the store's transaction: all of it
+ * is durable, or nothing. */
+#include "rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct database_due due_of(const struct mail *m, size_t i)
+{
+    struct database_due due = {
+        .message = m->id, .due_ms = m->created_ms, .number = (unsigned)i, .class = m->class};
+    snprintf(due.domain, sizeof(due.domain), "%s", m->envelope.rcpts[i].domain);
+    return due;
+}
+
+static bool add_message(struct database *db, const struct mail *m, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_MESSAGE);
+    int n = 0;
+    rows_int(s, ++n, m->id);
+    rows_int(s, ++n, m->created_ms);
+    rows_int(s, ++n, m->expires_ms);
+    rows_text(s, ++n, m->tenant);
+    rows_text(s, ++n, m->credential);
+    rows_text(s, ++n, m->stream);
+    rows_int(s, ++n, m->class);
+    rows_text(s, ++n, m->envelope.sender);
+    rows_text(s, ++n, m->envelope.id ? m->envelope.id : "");
+    rows_int(s, ++n, m->envelope.report);
+    rows_int(s, ++n, m->envelope.smtputf8);
+    rows_text(s, ++n, m->from_domain);
+    rows_text(s, ++n, m->helo);
+    rows_text(s, ++n, m->peer);
+    rows_text(s, ++n, m->protocol);
+    rows_int(s, ++n, m->header_utf8);
+    rows_int(s, ++n, m->body_8bit);
+    rows_int(s, ++n, m->dialogue);
+    rows_int(s, ++n, m->place.segment);
+    rows_int(s, ++n, m->place.offset);
+    rows_int(s, ++n, m->place.length);
+    return rows_run(db, s, err);
+}
+
+static bool add_recipient(struct database *db, const struct mail *m, size_t i, struct err *err)
+{
+    const struct envelope_rcpt *r = &m->envelope.rcpts[i];
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_RECIPIENT);
+    rows_int(s, 1, m->id);
+    rows_int(s, 2, (int64_t)i);
+    rows_text(s, 3, r->address);
+    rows_text(s, 4, r->domain);
+    rows_text(s, 5, r->original);
+    rows_int(s, 6, r->notify);
+    rows_int(s, 7, m->created_ms);
+    return rows_run(db, s, err);
+}
+
+bool rows_event(struct database *db, const struct database_event *e, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_EVENT);
+    rows_int(s, 1, e->at_ms);
+    rows_text(s, 2, e->kind);
+    rows_int(s, 3, e->message);
+    rows_text(s, 4, e->recipient);
+    rows_int(s, 5, e->code);
+    rows_text(s, 6, e->enhanced);
+    rows_text(s, 7, e->reply);
+    rows_text(s, 8, e->remote);
+    return rows_run(db, s, err);
+}
+
+bool rows_accept(struct database *db, const struct mail *m, struct err *err)
+{
+    if (!add_message(db, m, err))
+        return false;
+    for (size_t i = 0; i < m->envelope.count; i++) {
+        struct database_event event = {.at_ms = m->created_ms,
+                                       .kind = "accepted",
+                                       .message = m->id,
+                                       .recipient = m->envelope.rcpts[i].address,
+                                       .code = 250,
+                                       .enhanced = "2.0.0",
+                                       .reply = m->envelope.sender,
+                                       .remote = m->peer};
+        struct database_due due = due_of(m, i);
+        if (!add_recipient(db, m, i, err) || !rows_event(db, &event, err))
+            return false;
+        rows_note_due(db, &due);
+    }
+    return true;
+}
+
+static void note_released(struct database *db, sqlite3_stmt *s)
+{
+    struct place_list *list = &db->released;
+    if (list->count == list->size) {
+        list->size = list->size ? list->size * 2 : 64;
+        list->items = xgrow(list->items, list->size, sizeof(*list->items));
+    }
+    list->items[list->count++] = (struct mail_place){
+        sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2)};
+}
+
+bool rows_end(struct database *db, int64_t message, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_END_MESSAGE);
+    bool ended = false;
+    rows_int(s, 1, message);
+    while (rows_next(db, s, err)) {
+        note_released(db, s);
+        ended = true;
+    }
+    if (err->kind != ERR_NONE || !ended)
+        return err->kind == ERR_NONE;
+    s = rows_prepare(db, SQL_END_RECIPIENTS);
+    rows_int(s, 1, message);
+    return rows_run(db, s, err);
+}
+
+bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now_ms,
+                 struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SETTLE);
+    char address[ADDRESS_MAX + 1] = "";
+    struct database_due due = {
+        .message = o->message, .due_ms = o->due_ms, .number = o->number, .class = o->class};
+    bool found = false;
+    rows_int(s, 1, o->message);
+    rows_int(s, 2, o->number);
+    rows_int(s, 3, o->state);
+    rows_int(s, 4, o->tries);
+    rows_int(s, 5, o->due_ms);
+    rows_int(s, 6, o->tell_delay);
+    rows_int(s, 7, o->answer.code);
+    rows_text(s, 8, o->answer.enhanced);
+    rows_text(s, 9, o->answer.text);
+    rows_text(s, 10, o->remote);
+    while (rows_next(db, s, err)) {
+        rows_copy_text(s, 0, address, sizeof(address));
+        rows_copy_text(s, 1, due.domain, sizeof(due.domain));
+        found = true;
+    }
+    if (err->kind != ERR_NONE ||
+        !found) /* deleted by a person meanwhile: nothing is left to record */
+        return err->kind == ERR_NONE;
+    if (o->state == MAIL_WAITING)
+        rows_note_due(db, &due);
+    struct database_event event = {.at_ms = now_ms,
+                                   .kind = o->kind,
+                                   .message = o->message,
+                                   .recipient = address,
+                                   .code = o->answer.code,
+                                   .enhanced = o->answer.enhanced,
+                                   .reply = o->answer.text,
+                                   .remote = o->remote};
+    return rows_event(db, &event, err);
+}
+
+bool rows_hold(struct database *db, int64_t message, const char *why, int64_t now_ms,
+               struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_HOLD_MESSAGE);
+    rows_int(s, 1, message);
+    rows_text(s, 2, why);
+    if (!rows_run(db, s, err))
+        return false;
+    struct database_event event = {.at_ms = now_ms,
+                                   .kind = "held",
+                                   .message = message,
+                                   .recipient = "",
+                                   .code = 451,
+                                   .enhanced = "4.3.0",
+                                   .reply = why,
+                                   .remote = ""};
+    return rows_event(db, &event, err);
+}
+
+static void read_message(sqlite3_stmt *s, struct mail *m)
+{
+    m->id = sqlite3_column_int64(s, 0);
+    m->created_ms = sqlite3_column_int64(s, 1);
+    m->expires_ms = sqlite3_column_int64(s, 2);
+    rows_copy_text(s, 3, m->tenant, sizeof(m->tenant));
+    rows_copy_text(s, 4, m->credential, sizeof(m->credential));
+    rows_copy_text(s, 5, m->stream, sizeof(m->stream));
+    int64_t class = sqlite3_column_int64(s, 6);
+    m->class =
+        class >= 0 && class < STREAM_CLASSES ? (enum stream_class) class : STREAM_NOTIFICATION;
+    m->envelope.sender = xstrdup(rows_get_text(s, 7));
+    m->envelope.id = xstrdup(rows_get_text(s, 8));
+    m->envelope.report = (enum envelope_return)sqlite3_column_int(s, 9);
+    m->envelope.smtputf8 = sqlite3_column_int(s, 10);
+    rows_copy_text(s, 11, m->from_domain, sizeof(m->from_domain));
+    rows_copy_text(s, 12, m->helo, sizeof(m->helo));
+    rows_copy_text(s, 13, m->peer, sizeof(m->peer));
+    rows_copy_text(s, 14, m->protocol, sizeof(m->protocol));
+    m->header_utf8 = sqlite3_column_int(s, 15);
+    m->body_8bit = sqlite3_column_int(s, 16);
+    m->dialogue = sqlite3_column_int(s, 17);
+    m->place = (struct mail_place){sqlite3_column_int64(s, 18), sqlite3_column_int64(s, 19),
+                                   sqlite3_column_int64(s, 20)};
+}
+
+static bool read_recipients(struct database *db, struct mail *m, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_RECIPIENTS);
+    rows_int(s, 1, m->id);
+    while (rows_next(db, s, err)) {
+        size_t i = m->envelope.count;
+        envelope_add(&m->envelope, span_of(rows_get_text(s, 1)), rows_get_text(s, 2),
+                     span_of(rows_get_text(s, 3)), (unsigned)sqlite3_column_int(s, 4));
+        m->rows = xgrow(m->rows, i + 1, sizeof(*m->rows));
+        m->rows[i] = (struct mail_row){.number = (unsigned)sqlite3_column_int(s, 0),
+                                       .state = (enum mail_state)(sqlite3_column_int(s, 5) & 3),
+                                       .tries = (unsigned)sqlite3_column_int(s, 6),
+                                       .due_ms = sqlite3_column_int64(s, 7),
+                                       .delay_told = sqlite3_column_int(s, 8)};
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool database_mail(struct database *db, int64_t id, struct mail **mail_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_MESSAGE);
+    rows_int(s, 1, id);
+    if (!rows_next(db, s, err))
+        return err->kind == ERR_NONE ? err_set(err, ERR_NOT_FOUND, "message is settled or unknown")
+                                     : false;
+    struct mail *m = mail_new();
+    read_message(s, m);
+    sqlite3_reset(s);
+    if (!read_recipients(db, m, err)) {
+        mail_free(m);
+        return false;
+    }
+    *mail_r = m;
+    return true;
+}
+
+bool database_waiting(struct database *db, database_on_due *on_due, void *context, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_WAITING);
+    while (rows_next(db, s, err)) {
+        struct database_due due = {
+            .message = sqlite3_column_int64(s, 0),
+            .number = (unsigned)sqlite3_column_int(s, 1),
+            .due_ms = sqlite3_column_int64(s, 2),
+            .class = (enum stream_class)(sqlite3_column_int(s, 3) % STREAM_CLASSES)};
+        rows_copy_text(s, 4, due.domain, sizeof(due.domain));
+        on_due(context, &due);
+    }
+    return err->kind == ERR_NONE;
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* rows.h - Inside the store: prepared statements, typed binding, and the moves that only the
+ * store's thread makes. */
+#ifndef ROWS_H
+#define ROWS_H
+
+#include "database.h"
+#include "sql.h"
+#include "store.h"
+
+#include <sqlite3.h>
+
+struct due_list {
+    struct database_due *items;
+    size_t count, size;
+};
+
+struct place_list {
+    struct mail_place *items;
+    size_t count, size;
+};
+
+struct database {
+    sqlite3 *handle;
+    sqlite3_stmt *statements[SQL_COUNT];
+    /* What the open transaction will have changed, for those who keep it in memory; cleared by
+     * rows_forget(). */
+    struct due_list due;
+    struct place_list released;
+};
+
+/* A statement, reset and without bindings. */
+sqlite3_stmt *rows_prepare(struct database *db, enum sql sql);
+void rows_int(sqlite3_stmt *s, int column, int64_t value);
+void rows_text(sqlite3_stmt *s, int column, const char *text); /* NULL binds NULL; copied */
+const char *rows_get_text(sqlite3_stmt *s,
+                          int column); /* never NULL; borrowed until the next step */
+void rows_copy_text(sqlite3_stmt *s, int column, char *text_r, size_t size);
+
+/* True while there is a row. At the end, or on a fault, the statement is reset; `err->kind` tells
+ * which. */
+bool rows_next(struct database *db, sqlite3_stmt *s, struct err *err);
+/* Run to the end. */
+MUST_CHECK bool rows_run(struct database *db, sqlite3_stmt *s, struct err *err);
+/* How many rows it returned, run to the end: ERR_NOT_FOUND for none. */
+MUST_CHECK bool rows_run_one(struct database *db, sqlite3_stmt *s, struct err *err);
+MUST_CHECK bool rows_simple(struct database *db, enum sql sql, struct err *err);
+
+void rows_note_due(struct database *db, const struct database_due *due);
+void rows_forget(struct database *db);
+
+/* ---- the moves ---- */
+
+MUST_CHECK bool rows_accept(struct database *db, const struct mail *mail, struct err *err);
+MUST_CHECK bool rows_settle(struct database *db, const struct store_outcome *outcome,
+                            int64_t now_ms, struct err *err);
+/* Drop the message when no recipient waits or is held any more. */
+MUST_CHECK bool rows_end(struct database *db, int64_t message, struct err *err);
+MUST_CHECK bool rows_hold(struct database *db, int64_t message, const char *why, int64_t now_ms,
+                          struct err *err);
+MUST_CHECK bool rows_event(struct database *db, const struct database_event *event,
+                           struct err *err);
+
+#endif

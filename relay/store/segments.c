@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* segments.c - Writing records: one pwritev and one fdatasync for a whole group.
+ *
+ * Happy path: add, add, … - sync - (commit by the store) - keep each.
+ * Failure modes:
+ * - a write fails: the group is refused; the file's end is where it was, as nobody refers to what
+ * lies behind it
+ * - a sync fails: the kernel may have dropped the pages, so nothing more is written to that segment
+ *
+ * Invariants: 1. A place handed out lies wholly behind every synced record. 2. A segment is
+ * unlinked only when no committed message lies in it and it is not the current one.
+ */
+#include "segments.h"
+
+#include "spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <uthash.h>
+
+enum { SEGMENT_SIZE = 64 * 1024 * 1024, GROUP_MAX = 512 };
+
+struct segment {
+    int64_t number;
+    int64_t messages, bytes; /* alive */
+    UT_hash_handle hh;
+};
+
+struct segments {
+    char *state_dir;
+    _Atomic int64_t next;
+    int fd;               /* -1: none open */
+    int64_t current, end; /* end: of what is synced */
+    struct segment *all;
+    bool dead; /* a segment may have become empty */
+    struct iovec parts[2 * GROUP_MAX];
+    unsigned char headers[GROUP_MAX][SPOOL_RECORD_HEADER];
+    size_t records;
+    int64_t group_bytes;
+};
+
+static bool fault(struct err *err, const char *doing, const char *what)
+{
+    return err_set(err, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "%s %s: %s",
+                   doing, what, strerror(errno));
+}
+
+static bool sync_directory(const char *state_dir, struct err *err)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/spool", state_dir);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    if (!ok)
+        fault(err, "syncing", path);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* Call `seen` for each segment file. */
+static void each_file(struct segments *s, void (*seen)(struct segments *s, int64_t number))
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/spool", s->state_dir);
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        struct span name = span_of(entry->d_name);
+        uint64_t number = 0;
+        if (span_ends_nocase(name, SPAN(".seg")) &&
+            span_number(span_first(name, name.len - 4), &number))
+            seen(s, (int64_t)number);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static void note_highest(struct segments *s, int64_t number)
+{
+    if (number >= s->next)
+        s->next = number + 1;
+}
+
+bool segments_open(const char *state_dir, struct segments **segments_r, struct err *err)
+{
+    char path[4096];
+    struct segments *s = xcalloc(1, sizeof(*s));
+    s->state_dir = xstrdup(state_dir);
+    s->fd = -1;
+    s->next = 1;
+    *segments_r = s;
+    snprintf(path, sizeof(path), "%s/spool", state_dir);
+    if (access(path, W_OK | X_OK) != 0)
+        return fault(err, "opening", path);
+    each_file(s, note_highest);
+    return true;
+}
+
+static void close_current(struct segments *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+    s->current = 0;
+}
+
+void segments_free(struct segments *s)
+{
+    struct segment *segment;
+    struct segment *next;
+    if (!s)
+        return;
+    close_current(s);
+    HASH_ITER (hh, s->all, segment, next) {
+        HASH_DEL(s->all, segment);
+        free(segment);
+    }
+    free(s->state_dir);
+    free(s);
+}
+
+int64_t segments_reserve(struct segments *s)
+{
+    return atomic_fetch_add(&s->next, 1);
+}
+
+void segments_add(struct segments *s, int64_t id, struct span bytes, struct mail_place *place_r)
+{
+    CHECK(s->records < GROUP_MAX);
+    if (s->records == 0 && (s->current == 0 || s->end > SEGMENT_SIZE)) {
+        close_current(s);
+        s->dead = true;
+        s->current = segments_reserve(s);
+        s->end = 0;
+    }
+    unsigned char *header = s->headers[s->records];
+    spool_record_header(id, bytes.len, spool_crc(0, bytes), header);
+    *place_r = (struct mail_place){s->current, s->end + s->group_bytes, (int64_t)bytes.len};
+    s->parts[2 * s->records] = (struct iovec){header, SPOOL_RECORD_HEADER};
+    s->parts[2 * s->records + 1] = (struct iovec){(void *)(uintptr_t)bytes.ptr, bytes.len};
+    s->records++;
+    s->group_bytes += SPOOL_RECORD_HEADER + (int64_t)bytes.len;
+}
+
+static bool open_current(struct segments *s, struct err *err)
+{
+    char path[4096];
+    if (s->fd >= 0)
+        return true;
+    spool_path(s->state_dir, s->current, path);
+    s->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return (s->fd >= 0 || fault(err, "creating", path)) && sync_directory(s->state_dir, err);
+}
+
+static bool write_group(struct segments *s, struct err *err)
+{
+    struct iovec *part = s->parts;
+    size_t left = 2 * s->records;
+    int64_t at = s->end;
+    while (left > 0) {
+        ssize_t put = pwritev(s->fd, part, left < 1024 ? (int)left : 1024, at);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return fault(err, "writing", "the spool");
+        at += put;
+        for (; left > 0 && (size_t)put >= part->iov_len; part++, left--)
+            put -= (ssize_t)part->iov_len;
+        if (left > 0) {
+            part->iov_base = (char *)part->iov_base + put;
+            part->iov_len -= (size_t)put;
+        }
+    }
+    return true;
+}
+
+bool segments_sync(struct segments *s, struct err *err)
+{
+    if (s->records == 0)
+        return true;
+    bool ok = open_current(s, err) && write_group(s, err);
+    if (ok && fdatasync(s->fd) != 0)
+        ok = fault(err, "syncing", "the spool");
+    if (ok)
+        s->end += s->group_bytes;
+    else
+        close_current(s);
+    s->records = 0;
+    s->group_bytes = 0;
+    return ok;
+}
+
+static struct segment *find(struct segments *s, int64_t number)
+{
+    struct segment *segment = NULL;
+    HASH_FIND(hh, s->all, &number, sizeof(number), segment);
+    return segment;
+}
+
+void segments_keep(struct segments *s, const struct mail_place *place)
+{
+    struct segment *segment = find(s, place->segment);
+    if (!segment) {
+        segment = xcalloc(1, sizeof(*segment));
+        segment->number = place->segment;
+        HASH_ADD(hh, s->all, number, sizeof(segment->number), segment);
+    }
+    segment->messages++;
+    segment->bytes += place->length;
+}
+
+void segments_release(struct segments *s, const struct mail_place *place)
+{
+    struct segment *segment = find(s, place->segment);
+    if (!segment)
+        return;
+    segment->messages--;
+    segment->bytes -= place->length;
+    s->dead = s->dead || segment->messages == 0;
+}
+
+void segments_sweep(struct segments *s)
+{
+    struct segment *segment;
+    struct segment *next;
+    if (!s->dead)
+        return;
+    s->dead = false;
+    HASH_ITER (hh, s->all, segment, next) {
+        if (segment->messages > 0 || segment->number == s->current)
+            continue;
+        spool_unlink(s->state_dir, segment->number);
+        HASH_DEL(s->all, segment);
+        free(segment);
+    }
+}
+
+static void unlink_unknown(struct segments *s, int64_t number)
+{
+    if (!find(s, number))
+        spool_unlink(s->state_dir, number);
+}
+
+void segments_sweep_unknown(struct segments *s)
+{
+    each_file(s, unlink_unknown);
+}
+
+int64_t segments_sparse(struct segments *s)
+{
+    struct segment *segment;
+    struct segment *next;
+    HASH_ITER (hh, s->all, segment, next) {
+        char path[4096];
+        spool_path(s->state_dir, segment->number, path);
+        int fd = segment->number == s->current ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+        off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+        if (fd >= 0)
+            close(fd);
+        if (size > SEGMENT_SIZE / 2 && segment->bytes < size / 4)
+            return segment->number;
+    }
+    return 0;
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* segments.h - The store's side of the spool: appending in groups, counting what is alive,
+ * unlinking what is not. */
+#ifndef SEGMENTS_H
+#define SEGMENTS_H
+
+#include "err.h"
+#include "mail.h"
+
+struct segments;
+
+/* Begin with the segment after the highest one there. Free with segments_free(). */
+MUST_CHECK bool segments_open(const char *state_dir, struct segments **segments_r, struct err *err);
+void segments_free(struct segments *s);
+
+/* Add a record to the group; its place is `place_r`. `bytes` is borrowed until segments_sync(). */
+void segments_add(struct segments *s, int64_t id, struct span bytes, struct mail_place *place_r);
+/* Write the group and make it durable: all of it, or none (ERR_FULL, ERR_SYSTEM). */
+MUST_CHECK bool segments_sync(struct segments *s, struct err *err);
+
+/* A segment number for a message that is written to a file of its own. From any thread. */
+int64_t segments_reserve(struct segments *s);
+
+/* A message that lies there has been committed, or its last recipient is settled. */
+void segments_keep(struct segments *s, const struct mail_place *place);
+void segments_release(struct segments *s, const struct mail_place *place);
+/* Unlink all segments in which nothing lives, but for the one being written. */
+void segments_sweep(struct segments *s);
+/* At the start: unlink what no message refers to. What was never acknowledged goes; nothing else
+ * can be there. */
+void segments_sweep_unknown(struct segments *s);
+
+/* A closed segment of which less than a quarter lives and which is worth copying; 0 when there is
+ * none. */
+int64_t segments_sparse(struct segments *s);
+
+#endif

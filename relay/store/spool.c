@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* spool.c - Framing of records, and reading them back. What is read is never believed before its
+ * checksum. */
+#include "spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "message.h"
+
+static const char magic[4] = {'S', 'P', 'R', '1'};
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t crc_hardware(uint32_t crc, struct span bytes)
+{
+    uint64_t wide = crc;
+    size_t i = 0;
+    for (; i + 8 <= bytes.len; i += 8) {
+        uint64_t word;
+        memcpy(&word, bytes.ptr + i, sizeof(word));
+        wide = __builtin_ia32_crc32di(wide, word);
+    }
+    crc = (uint32_t)wide;
+    for (; i < bytes.len; i++)
+        crc = __builtin_ia32_crc32qi(crc, (unsigned char)bytes.ptr[i]);
+    return crc;
+}
+#endif
+
+static uint32_t crc_software(uint32_t crc, struct span bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        crc ^= (unsigned char)bytes.ptr[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0x82f63b78) : 0);
+    }
+    return crc;
+}
+
+uint32_t spool_crc(uint32_t crc, struct span bytes)
+{
+    crc = ~crc;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2"))
+        return ~crc_hardware(crc, bytes);
+#endif
+    return ~crc_software(crc, bytes);
+}
+
+static void put_number(unsigned char *to, uint64_t number, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        to[i] = (unsigned char)(number >> (8 * i));
+}
+
+static uint64_t get_number(const unsigned char *from, size_t bytes)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < bytes; i++)
+        number |= (uint64_t)from[i] << (8 * i);
+    return number;
+}
+
+void spool_record_header(int64_t id, uint64_t length, uint32_t crc,
+                         unsigned char header_r[SPOOL_RECORD_HEADER])
+{
+    memset(header_r, 0, SPOOL_RECORD_HEADER);
+    memcpy(header_r, magic, sizeof(magic));
+    put_number(header_r + 4, crc, 4);
+    put_number(header_r + 8, (uint64_t)id, 8);
+    put_number(header_r + 16, length, 8);
+}
+
+void spool_path(const char *state_dir, int64_t segment, char *path_r)
+{
+    snprintf(path_r, 4096, "%s/spool/%08lld.seg", state_dir, (long long)segment);
+}
+
+void spool_unlink(const char *state_dir, int64_t segment)
+{
+    char path[4096];
+    spool_path(state_dir, segment, path);
+    unlink(path);
+}
+
+/* Read exactly `len` bytes, or say what is wrong. */
+static bool read_at(int fd, char *to, size_t len, int64_t at, struct err *err)
+{
+    while (len > 0) {
+        ssize_t got = pread(fd, to, len, at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_set(err, ERR_DAMAGED, "reading the spool record: %s", strerror(errno));
+        if (got == 0)
+            return err_set(err, ERR_DAMAGED, "spool record is cut short");
+        to += got;
+        at += got;
+        len -= (size_t)got;
+    }
+    return true;
+}
+
+static bool damaged(struct spool_message *m, struct err *err, const char *what)
+{
+    spool_close(m);
+    return err_set(err, ERR_DAMAGED, "spool record is damaged: %s", what);
+}
+
+bool spool_open(const char *state_dir, int64_t id, const struct mail_place *place,
+                struct spool_message *m, struct err *err)
+{
+    char path[4096];
+    unsigned char header[SPOOL_RECORD_HEADER];
+    *m = (struct spool_message){.id = id, .length = (uint64_t)place->length, .fd = -1};
+    buf_init(&m->head, MESSAGE_HEADER_MAX + SPOOL_CHUNK);
+    buf_init(&m->chunk, SPOOL_CHUNK);
+    spool_path(state_dir, place->segment, path);
+    m->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (m->fd < 0 && errno != ENOENT)
+        return err_set(err, ERR_SYSTEM, "opening %s: %s", path, strerror(errno));
+    if (m->fd < 0)
+        return damaged(m, err, "its segment is gone");
+    if (!read_at(m->fd, (char *)header, sizeof(header), place->offset, err)) {
+        spool_close(m);
+        return false;
+    }
+    if (memcmp(header, magic, sizeof(magic)) != 0 || (int64_t)get_number(header + 8, 8) != id ||
+        get_number(header + 16, 8) != m->length)
+        return damaged(m, err, "its frame is not the message's");
+    m->crc_wanted = (uint32_t)get_number(header + 4, 4);
+    m->at = place->offset + SPOOL_RECORD_HEADER;
+    size_t first = m->length < MESSAGE_HEADER_MAX + SPOOL_CHUNK ? (size_t)m->length
+                                                                : MESSAGE_HEADER_MAX + SPOOL_CHUNK;
+    char *to = buf_reserve(&m->head, first);
+    CHECK(to != NULL);
+    if (!read_at(m->fd, to, first, m->at, err)) {
+        spool_close(m);
+        return false;
+    }
+    buf_commit(&m->head, first);
+    if (first == m->length && spool_crc(0, buf_span(&m->head)) != m->crc_wanted)
+        return damaged(m, err, "its checksum is wrong");
+    message_header_length(buf_span(&m->head), &m->header_len);
+    spool_rewind(m);
+    return true;
+}
+
+void spool_close(struct spool_message *m)
+{
+    if (m->fd >= 0)
+        close(m->fd);
+    m->fd = -1;
+    buf_fini(&m->head);
+    buf_fini(&m->chunk);
+}
+
+struct span spool_header(const struct spool_message *m)
+{
+    return span_first(buf_span(&m->head), m->header_len);
+}
+
+void spool_rewind(struct spool_message *m)
+{
+    m->position = m->header_len + 2 < m->length ? m->header_len + 2 : m->length;
+    m->crc = spool_crc(0, span_first(buf_span(&m->head), (size_t)m->position));
+}
+
+bool spool_next(void *context, struct span *chunk_r, struct err *err)
+{
+    struct spool_message *m = context;
+    *chunk_r = SPAN_NONE;
+    if (m->position >= m->length)
+        return m->crc == m->crc_wanted ||
+               err_set(err, ERR_DAMAGED, "spool record is damaged: its checksum is wrong");
+    if (m->position < m->head.len) {
+        *chunk_r = span_from(buf_span(&m->head), (size_t)m->position);
+    } else {
+        uint64_t left = m->length - m->position;
+        size_t len = left < SPOOL_CHUNK ? (size_t)left : SPOOL_CHUNK;
+        buf_clear(&m->chunk);
+        char *to = buf_reserve(&m->chunk, len);
+        CHECK(to != NULL);
+        if (!read_at(m->fd, to, len, m->at + (int64_t)m->position, err))
+            return false;
+        *chunk_r = (struct span){to, len};
+    }
+    m->position += chunk_r->len;
+    m->crc = spool_crc(m->crc, *chunk_r);
+    return true;
+}

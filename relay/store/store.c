@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* store.c - The store's thread: take all that waits, write the bodies, commit once, answer.
+ *
+ * States of a recipient, and the function that makes each move (all inside the transaction):
+ *
+ *        rows_accept            rows_settle                 rows_end
+ *   (none) ─────▶ waiting ──────────────────▶ done ────────────────▶ (row gone, its event stays)
+ *                  │  ▲ │   rows_settle                   ▲
+ *                  │  │ └─────────────────▶ bounced ──────┘   (the bounce is accepted in the same
+ * transaction) rows_hold,  │  │ database_queue_change: release queue: hold ▼  │ held waiting ─▶
+ * waiting: rows_settle (later), database_queue_change (retry)
+ *
+ * Guaranteed:
+ *   1. An accept is answered ok only after its bytes are synced and its rows committed (C1).
+ *   2. After any crash a recipient is in exactly one of these states, as a transaction is whole or
+ * not at all (C2).
+ *   3. An outcome is kept and tried again until it is recorded; meanwhile store_paused() stops
+ * delivery (C5).
+ *   4. A segment is unlinked only after the commit that settled its last message.
+ *   5. Orphans (bytes without a row) were never acknowledged; they are removed at the next start.
+ *
+ * Failure modes: bodies cannot be written (the accepts of this batch are refused, the rest goes on)
+ * - the transaction cannot be committed (accepts are refused, outcomes wait) - one command's change
+ * fails (undone alone, by a savepoint).
+ */
+#include "store.h"
+
+#include "rows.h"
+#include "segments.h"
+#include "spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    BATCH_MAX = 200,
+    RETRY_PAUSE_MS = 1000,
+    HOUSEKEEPING_MS = 10 * 60 * 1000,
+    DUE_AT_ONCE = 1000
+};
+static const int64_t history_ms = INT64_C(7) * 24 * 3600 * 1000;
+
+struct store {
+    char *state_dir;
+    int lock_fd;
+    struct database *db;
+    struct segments *segments;
+    store_on_due *on_due;
+    void *context;
+    pthread_t thread;
+    bool running;
+    _Atomic int64_t last_id;
+    atomic_bool paused;
+
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t wake;
+    struct store_job *first, **last;
+    bool stopping;
+
+    /* the thread's own */
+    struct store_job *unrecorded; /* outcomes that could not be committed yet */
+    int64_t next_housekeeping_ms;
+};
+
+int64_t store_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- jobs ---- */
+
+struct store_job *store_job_new(void (*answer)(struct store_job *job), void *owner)
+{
+    struct store_job *job = xcalloc(1, sizeof(*job));
+    buf_init(&job->body, SIZE_MAX / 2);
+    job->answer = answer;
+    job->owner = owner;
+    return job;
+}
+
+void store_job_free(struct store_job *job)
+{
+    if (!job)
+        return;
+    mail_free(job->mail);
+    buf_fini(&job->body);
+    free(job->outcomes);
+    free(job->note);
+    free(job);
+}
+
+struct store_outcome *store_job_add_outcome(struct store_job *job)
+{
+    job->outcomes = xgrow(job->outcomes, job->outcome_count + 1, sizeof(*job->outcomes));
+    struct store_outcome *outcome = &job->outcomes[job->outcome_count++];
+    *outcome = (struct store_outcome){0};
+    return outcome;
+}
+
+int64_t store_new_id(struct store *store)
+{
+    int64_t last = atomic_load(&store->last_id);
+    int64_t id = 0;
+    do {
+        id = store_now_ms() << 16; /* the clock may step back: the id does not */
+        if (id <= last)
+            id = last + 1;
+    } while (!atomic_compare_exchange_weak(&store->last_id, &last, id));
+    return id;
+}
+
+int64_t store_new_segment(struct store *store)
+{
+    return segments_reserve(store->segments);
+}
+
+bool store_paused(struct store *store)
+{
+    return atomic_load(&store->paused);
+}
+
+void store_put(struct store *store, struct store_job *job)
+{
+    job->next = NULL;
+    pthread_mutex_lock(&store->mutex);
+    *store->last = job;
+    store->last = &job->next;
+    pthread_cond_signal(&store->wake);
+    pthread_mutex_unlock(&store->mutex);
+}
+
+/* ---- one batch ---- */
+
+/* Write the bodies. When that fails, the accepts are out of this batch, with the reason. */
+static void write_bodies(struct store *store, struct store_job *jobs)
+{
+    struct err err = {0};
+    for (struct store_job *job = jobs; job; job = job->next) {
+        job->ok = true;
+        if (job->mail && job->mail->place.segment == 0)
+            segments_add(store->segments, job->mail->id, buf_span(&job->body), &job->mail->place);
+    }
+    if (segments_sync(store->segments, &err))
+        return;
+    for (struct store_job *job = jobs; job; job = job->next) {
+        if (job->mail && job->body.len > 0) {
+            job->mail->place = (struct mail_place){0};
+            job->ok = false;
+            job->err = err;
+        }
+    }
+}
+
+static bool apply(struct store *store, struct store_job *job, struct err *err)
+{
+    int64_t now_ms = store_now_ms();
+    struct database *db = store->db;
+    bool ok = !job->mail || rows_accept(db, job->mail, err);
+    for (size_t i = 0; ok && i < job->outcome_count; i++)
+        ok = rows_settle(db, &job->outcomes[i], now_ms, err) &&
+             rows_end(db, job->outcomes[i].message, err);
+    if (ok && job->damaged != 0)
+        ok = rows_hold(db, job->damaged, job->note, now_ms, err);
+    else if (ok && job->note) {
+        struct database_event event = {.at_ms = now_ms,
+                                       .kind = "dialogue",
+                                       .message = job->note_message,
+                                       .recipient = "",
+                                       .enhanced = "",
+                                       .reply = job->note,
+                                       .remote = ""};
+        ok = rows_event(db, &event, err);
+    }
+    return ok;
+}
+
+/* A command's change stands alone: when it fails, only it is undone. */
+static bool apply_command(struct store *store, struct store_job *job, struct err *err)
+{
+    if (!rows_simple(store->db, SQL_SAVEPOINT, err))
+        return false;
+    job->ok = job->run(store->db, job->context, &job->err);
+    return (job->ok || rows_simple(store->db, SQL_UNDO, err)) &&
+           rows_simple(store->db, SQL_RELEASE, err);
+}
+
+static bool transact(struct store *store, struct store_job *jobs, struct err *err)
+{
+    bool ok = rows_simple(store->db, SQL_BEGIN, err);
+    for (struct store_job *job = jobs; ok && job; job = job->next) {
+        if (job->ok)
+            ok = job->run ? apply_command(store, job, err) : apply(store, job, err);
+    }
+    ok = ok && rows_simple(store->db, SQL_COMMIT, err);
+    if (ok)
+        return true;
+    struct err ignored = {0};
+    if (!rows_simple(store->db, SQL_ROLLBACK, &ignored))
+        fprintf(stderr, "warn rollback reply=\"%s\"\n",
+                ignored.text); /* SQLite has rolled back by itself */
+    rows_forget(store->db);
+    for (struct store_job *job = jobs; job; job = job->next) {
+        if (job->ok)
+            job->err = *err;
+        job->ok = false;
+    }
+    return false;
+}
+
+/* What the transaction has changed, for those who keep it in memory. */
+static void publish(struct store *store, struct store_job *jobs)
+{
+    struct database *db = store->db;
+    for (struct store_job *job = jobs; job; job = job->next)
+        if (job->ok && job->mail)
+            segments_keep(store->segments, &job->mail->place);
+    for (size_t i = 0; i < db->released.count; i++)
+        segments_release(store->segments, &db->released.items[i]);
+    segments_sweep(store->segments);
+    if (db->due.count > 0)
+        store->on_due(store->context, db->due.items, db->due.count);
+    rows_forget(db);
+}
+
+/* Answer each job; those with outcomes that are not recorded stay here. */
+static void answer_all(struct store *store, struct store_job *jobs)
+{
+    while (jobs) {
+        struct store_job *job = jobs;
+        jobs = job->next;
+        job->next = NULL;
+        if (!job->ok && (job->outcome_count > 0 || job->damaged != 0)) {
+            if (job->mail && job->body.len > 0)
+                job->mail->place = (struct mail_place){0};
+            job->next = store->unrecorded;
+            store->unrecorded = job;
+            continue;
+        }
+        job->answer(job);
+    }
+    atomic_store(&store->paused, store->unrecorded != NULL);
+}
+
+static void run_batch(struct store *store, struct store_job *jobs)
+{
+    struct err err = {0};
+    write_bodies(store, jobs);
+    if (transact(store, jobs, &err))
+        publish(store, jobs);
+    answer_all(store, jobs);
+}
+
+/* ---- housekeeping ---- */
+
+/* Copy what lives in a mostly dead segment, so that it can be unlinked. */
+static void compact(struct store *store)
+{
+    struct err err = {0};
+    int64_t sparse = segments_sparse(store->segments);
+    struct mail_place places[64];
+    int64_t ids[64];
+    struct spool_message messages[64];
+    size_t count = 0;
+    if (sparse == 0)
+        return;
+    sqlite3_stmt *s = rows_prepare(store->db, SQL_PLACE_IN);
+    rows_int(s, 1, sparse);
+    while (count < COUNT_OF(places) && rows_next(store->db, s, &err)) {
+        ids[count] = sqlite3_column_int64(s, 0);
+        places[count] = (struct mail_place){sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
+                                            sqlite3_column_int64(s, 3)};
+        if (spool_open(store->state_dir, ids[count], &places[count], &messages[count], &err) &&
+            messages[count].head.len == messages[count].length)
+            count++;
+    }
+    sqlite3_reset(s);
+    struct mail_place moved[COUNT_OF(places)];
+    for (size_t i = 0; i < count; i++)
+        segments_add(store->segments, ids[i], buf_span(&messages[i].head), &moved[i]);
+    bool ok = segments_sync(store->segments, &err) && rows_simple(store->db, SQL_BEGIN, &err);
+    for (size_t i = 0; ok && i < count; i++) {
+        s = rows_prepare(store->db, SQL_MOVE);
+        rows_int(s, 1, ids[i]);
+        rows_int(s, 2, moved[i].segment);
+        rows_int(s, 3, moved[i].offset);
+        ok = rows_run(store->db, s, &err);
+    }
+    ok = ok && rows_simple(store->db, SQL_COMMIT, &err);
+    for (size_t i = 0; i < count; i++) {
+        spool_close(&messages[i]);
+        if (ok)
+            segments_keep(store->segments, &moved[i]);
+        if (ok)
+            segments_release(store->segments, &places[i]);
+    }
+    segments_sweep(store->segments);
+}
+
+static void keep_house(struct store *store)
+{
+    struct err err = {0};
+    int64_t now_ms = store_now_ms();
+    if (now_ms < store->next_housekeeping_ms &&
+        store->next_housekeeping_ms - now_ms <= HOUSEKEEPING_MS)
+        return;
+    store->next_housekeeping_ms = now_ms + HOUSEKEEPING_MS;
+    sqlite3_stmt *s = rows_prepare(store->db, SQL_FORGET_EVENTS);
+    rows_int(s, 1, now_ms - history_ms);
+    if (rows_run(store->db, s, &err) && sqlite3_changes(store->db->handle) > 0)
+        store->next_housekeeping_ms = now_ms + 1000; /* there may be more */
+    compact(store);
+}
+
+/* ---- the thread ---- */
+
+/* Cut `list` after at most BATCH_MAX jobs; returns what is left. */
+static struct store_job *cut(struct store_job *list)
+{
+    for (size_t i = 1; list->next && i < BATCH_MAX; i++)
+        list = list->next;
+    struct store_job *rest = list->next;
+    list->next = NULL;
+    return rest;
+}
+
+/* Up to BATCH_MAX jobs; waits for the first. NULL when it is time to look around, or to end. */
+static struct store_job *take_batch(struct store *store, bool *stopping_r)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until); /* the wall clock may jump */
+    until.tv_sec += store->unrecorded ? RETRY_PAUSE_MS / 1000 : 10;
+    pthread_mutex_lock(&store->mutex);
+    while (!store->first && !store->stopping)
+        if (pthread_cond_timedwait(&store->wake, &store->mutex, &until) == ETIMEDOUT)
+            break;
+    struct store_job *batch = store->first;
+    store->first = batch ? cut(batch) : NULL;
+    if (!store->first)
+        store->last = &store->first;
+    *stopping_r = store->stopping;
+    pthread_mutex_unlock(&store->mutex);
+    return batch;
+}
+
+/* Outcomes that could not be recorded: once more, all of them. */
+static void try_again(struct store *store)
+{
+    struct store_job *list = store->unrecorded;
+    store->unrecorded = NULL;
+    while (list) {
+        struct store_job *rest = cut(list);
+        run_batch(store, list);
+        list = rest;
+    }
+}
+
+static void *run_thread(void *context)
+{
+    struct store *store = context;
+    bool stopping = false;
+    for (;;) {
+        struct store_job *batch = take_batch(store, &stopping);
+        if (batch)
+            run_batch(store, batch);
+        else if (stopping)
+            break;
+        try_again(store);
+        keep_house(store);
+    }
+    while (store->unrecorded) { /* they are delivered again after the next start (C3) */
+        struct store_job *job = store->unrecorded;
+        store->unrecorded = job->next;
+        job->answer(job);
+    }
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static bool lock(const char *state_dir, int *fd_r, struct err *err)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/lock", state_dir);
+    *fd_r = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd_r < 0)
+        return err_set(err, ERR_SYSTEM, "state directory %s is not writable: %s", state_dir,
+                       strerror(errno));
+    if (flock(*fd_r, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    close(*fd_r);
+    *fd_r = -1;
+    return err_set(err, ERR_UNREACHABLE, "state directory %s is in use by another process",
+                   state_dir);
+}
+
+static bool count_places(struct store *store, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(store->db, SQL_PLACES);
+    while (rows_next(store->db, s, err)) {
+        struct mail_place place = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
+                                   sqlite3_column_int64(s, 2)};
+        segments_keep(store->segments, &place);
+    }
+    return err->kind == ERR_NONE;
+}
+
+static bool find_last_id(struct store *store, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(store->db, SQL_LAST_ID);
+    while (rows_next(store->db, s, err))
+        atomic_store(&store->last_id, sqlite3_column_int64(s, 0));
+    return err->kind == ERR_NONE;
+}
+
+static void tell_due(struct store *store)
+{
+    if (store->db->due.count > 0)
+        store->on_due(store->context, store->db->due.items, store->db->due.count);
+    store->db->due.count = 0;
+}
+
+static void collect_due(void *context, const struct database_due *due)
+{
+    struct store *store = context;
+    rows_note_due(store->db, due);
+    if (store->db->due.count == DUE_AT_ONCE)
+        tell_due(store);
+}
+
+static void free_store(struct store *store)
+{
+    database_close(store->db);
+    segments_free(store->segments);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    pthread_mutex_destroy(&store->mutex);
+    pthread_cond_destroy(&store->wake);
+    free(store->state_dir);
+    free(store);
+}
+
+bool store_start(const char *state_dir, store_on_due *on_due, void *context, struct store **store_r,
+                 struct err *err)
+{
+    struct store *store = xcalloc(1, sizeof(*store));
+    store->state_dir = xstrdup(state_dir);
+    store->on_due = on_due;
+    store->context = context;
+    store->last = &store->first;
+    store->lock_fd = -1;
+    pthread_mutex_init(&store->mutex, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    bool ok = lock(state_dir, &store->lock_fd, err) &&
+              database_open(state_dir, DATABASE_WRITE, &store->db, err) &&
+              segments_open(state_dir, &store->segments, err) && count_places(store, err) &&
+              find_last_id(store, err) && database_waiting(store->db, collect_due, store, err);
+    if (ok) {
+        tell_due(store);
+        segments_sweep_unknown(store->segments);
+    }
+    if (ok && pthread_create(&store->thread, NULL, run_thread, store) != 0)
+        ok = err_set(err, ERR_SYSTEM, "starting the store's thread failed");
+    if (!ok) {
+        free_store(store);
+        return false;
+    }
+    *store_r = store;
+    return true;
+}
+
+void store_stop(struct store *store)
+{
+    pthread_mutex_lock(&store->mutex);
+    store->stopping = true;
+    pthread_cond_signal(&store->wake);
+    pthread_mutex_unlock(&store->mutex);
+    pthread_join(store->thread, NULL);
+    free_store(store);
+}
+
+bool store_run_alone(const char *state_dir,
+                     bool (*run)(struct database *db, void *context, struct err *err),
+                     void *context, struct err *err)
+{
+    int fd = -1;
+    struct database *db = NULL;
+    bool ok = lock(state_dir, &fd, err) && database_open(state_dir, DATABASE_WRITE, &db, err) &&
+              rows_simple(db, SQL_BEGIN, err) && run(db, context, err) &&
+              rows_simple(db, SQL_COMMIT, err);
+    database_close(db); /* without the commit: undone */
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+bool store_create(const char *state_dir, struct err *err)
+{
+    static const char *const parts[] = {"", "/spool", "/keys"};
+    char path[4096];
+    struct database *db = NULL;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        snprintf(path, sizeof(path), "%s%s", state_dir, parts[i]);
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            return err_set(err, ERR_SYSTEM, "making %s: %s", path, strerror(errno));
+    }
+    snprintf(path, sizeof(path), "%s/state.db", state_dir);
+    if (access(path, F_OK) == 0)
+        return err_set(err, ERR_USAGE, "there is already a relay in %s", state_dir);
+    if (!database_open(state_dir, DATABASE_CREATE, &db, err))
+        return false;
+    database_close(db);
+    return true;
+}
