@@ -9,17 +9,13 @@
  * - TLS fails where it is optional: the same host once more, in clear text, and it is remembered
  * - the connection ends while a message is under way: those without an answer are tried later
  * - an idle connection turns out to be dead: its parcel begins again with a new one
- * - our copy cannot be made: no key or a failed signature (later, 4.7.5), a damaged record (held),
- * not for this hop (never)
  *
  * Owner: the shard's list. It holds one slot of its site from birth to death.
  */
 #include "courier.h"
 
-#include "compose.h"
-#include "connection.h"
 #include "log.h"
-#include "spool.h"
+#include "shipment.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,8 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
-
-enum { FEED_MAX = 256 * 1024 };
 
 struct courier {
     struct courier *next, *prev;
@@ -49,229 +43,11 @@ struct courier {
     char tls_text[80], peer[64];
 
     struct parcel *parcel;
-    struct delivery_mail mail;
-    char **texts;  /* addresses as this hop takes them */
-    size_t *slice; /* mail.rcpts[i] is the parcel's recipient slice[i] */
-    struct compose_output copy;
-    struct spool_message spool;
-    bool sending, head_fed;
+    struct shipment shipment;
 };
 
 static void pump(struct courier *c);
 static void try_address(struct courier *c);
-
-/* ---- one message ---- */
-
-static void end_message(struct courier *c)
-{
-    if (!c->sending)
-        return;
-    c->sending = false;
-    compose_fini(&c->copy);
-    spool_close(&c->spool);
-    for (size_t i = 0; c->texts && c->texts[i]; i++)
-        free(c->texts[i]);
-    free(c->texts);
-    free(c->slice);
-    free(c->mail.rcpts);
-    c->texts = NULL;
-    c->slice = NULL;
-    c->mail = (struct delivery_mail){0};
-}
-
-/* Our side could not do it: everyone waits, the operator is told, nothing leaves. */
-static void own_fault(struct courier *c, const struct err *err)
-{
-    struct parcel *p = c->parcel;
-    struct verdict v = verdict_make(451, "4.7.5", "Not signed: %s", err->text);
-    if (err->kind == ERR_DAMAGED)
-        v = verdict_make(451, "4.3.0", "%s", err->text);
-    p->damaged = err->kind == ERR_DAMAGED;
-    p->not_attempted = true;
-    log_end(log_text(log_text(log_id(log_begin(LOG_ERROR, "not_sent"), p->mail->id), "domain",
-                              p->mail->from_domain),
-                     "reply", err->text));
-    parcel_answer_all(p, &v);
-}
-
-static enum compose_result make_copy(struct courier *c, size_t recipients, struct err *err)
-{
-    const struct mail *m = c->parcel->mail;
-    struct signing_key keys[SIGNING_KEYS_MAX];
-    size_t key_count = 0;
-    char id[MAIL_ID_TEXT];
-    if (!keyring_find(c->shard->common->keyring, c->shard->reader, m->from_domain, keys, &key_count,
-                      err) ||
-        !spool_open(c->settings->config->state_dir, m->id, &m->place, &c->spool, err))
-        return COMPOSE_FAULT;
-    mail_id_print(m->id, id);
-    struct compose_input in = {.header = spool_header(&c->spool),
-                               .read_body = spool_next,
-                               .context = &c->spool,
-                               .header_has_utf8 = m->header_utf8,
-                               .body_has_8bit = m->body_8bit,
-                               .hostname = c->settings->config->hostname,
-                               .id = id,
-                               .helo = span_of(m->helo),
-                               .peer = span_of(m->peer),
-                               .protocol = span_of(m->protocol),
-                               .only_recipient =
-                                   recipients == 1 ? c->mail.rcpts[0].address : SPAN_NONE,
-                               .created_ms = m->created_ms,
-                               .hop_8bitmime = c->delivery.offers.eightbitmime,
-                               .hop_smtputf8 = c->delivery.offers.smtputf8,
-                               .domain = m->from_domain,
-                               .keys = keys,
-                               .key_count = key_count};
-    compose_fini(&c->copy);
-    enum compose_result result = compose(&in, &c->copy);
-    if (result == COMPOSE_FAULT)
-        *err = c->copy.err;
-    return result;
-}
-
-/* The recipients without an answer, as many as the server takes at once; false when none is left.
- */
-static bool take_slice(struct courier *c)
-{
-    struct parcel *p = c->parcel;
-    const struct envelope *e = &p->mail->envelope;
-    const struct delivery_offers *o = &c->delivery.offers;
-    size_t count = 0;
-    c->sending = true;
-    c->spool.fd = -1;
-    c->texts = xcalloc(e->count + 2, sizeof(*c->texts));
-    c->slice = xcalloc(e->count, sizeof(*c->slice));
-    c->mail.rcpts = xcalloc(e->count, sizeof(*c->mail.rcpts));
-    for (size_t i = 0; i < e->count && (o->rcpt_max == 0 || count < o->rcpt_max); i++) {
-        struct buf text;
-        if (p->answers[i].code != 0)
-            continue;
-        buf_init(&text, 2 * ADDRESS_MAX);
-        if (compose_address(span_of(e->rcpts[i].address), o->smtputf8, &text)) {
-            c->texts[count] = envelope_text(buf_span(&text));
-            c->slice[count] = i;
-            c->mail.rcpts[count] = (struct delivery_rcpt){.address = span_of(c->texts[count]),
-                                                          .original = span_of(e->rcpts[i].original),
-                                                          .notify = e->rcpts[i].notify};
-            count++;
-        } else {
-            p->answers[i] =
-                verdict_make(550, "5.6.7",
-                             "Non-ASCII recipient address, and the receiving server does not "
-                             "offer SMTPUTF8");
-        }
-        buf_fini(&text);
-    }
-    c->mail.count = count;
-    return count > 0;
-}
-
-static bool write_sender(struct courier *c)
-{
-    const struct mail *m = c->parcel->mail;
-    struct buf text;
-    buf_init(&text, 2 * ADDRESS_MAX);
-    bool ok = compose_address(span_of(m->envelope.sender), c->delivery.offers.smtputf8, &text);
-    if (ok)
-        c->texts[c->mail.count] = envelope_text(buf_span(&text));
-    buf_fini(&text);
-    if (ok)
-        c->mail.sender = span_of(c->texts[c->mail.count]);
-    return ok;
-}
-
-static uint64_t copy_size(const struct courier *c)
-{
-    uint64_t body = c->copy.converted ? c->copy.body.len : c->spool.length - c->spool.header_len;
-    return c->copy.head.len + body;
-}
-
-static void fill_mail(struct courier *c)
-{
-    const struct mail *m = c->parcel->mail;
-    bool utf8 = m->header_utf8 || !span_is_ascii(c->mail.sender);
-    for (size_t i = 0; i < c->mail.count; i++)
-        utf8 = utf8 || !span_is_ascii(c->mail.rcpts[i].address);
-    c->mail.envelope_id = span_of(m->envelope.id);
-    c->mail.report = m->envelope.report;
-    c->mail.smtputf8 = utf8;
-    c->mail.body_8bit = !c->copy.converted && (m->body_8bit || m->header_utf8);
-    c->mail.size = copy_size(c);
-}
-
-/* Make the copy and begin to send it. False when there is nothing to send: everyone has an answer.
- */
-static bool send_parcel(struct courier *c)
-{
-    struct err err = {0};
-    struct verdict v;
-    struct parcel *p = c->parcel;
-    if (!take_slice(c))
-        return false;
-    if (!write_sender(c)) {
-        v = verdict_make(
-            550, "5.6.7",
-            "Non-ASCII sender address, and the receiving server does not offer SMTPUTF8");
-        parcel_answer_all(p, &v);
-        return false;
-    }
-    switch (make_copy(c, c->mail.count, &err)) {
-    case COMPOSE_FAULT:
-        own_fault(c, &err);
-        return false;
-    case COMPOSE_NEVER:
-        parcel_answer_all(p, &c->copy.verdict);
-        return false;
-    case COMPOSE_OK:
-        break;
-    }
-    fill_mail(c);
-    if (c->delivery.offers.size_max > 0 && c->mail.size > c->delivery.offers.size_max) {
-        v = verdict_make(
-            552, "5.3.4", "Message of %llu bytes is over the receiving server's limit of %llu",
-            (unsigned long long)c->mail.size, (unsigned long long)c->delivery.offers.size_max);
-        parcel_answer_all(p, &v);
-        return false;
-    }
-    spool_rewind(&c->spool);
-    c->head_fed = false;
-    delivery_send(&c->delivery, &c->mail);
-    return true;
-}
-
-/* Give the machine body bytes while the socket takes them. */
-static void feed(struct courier *c)
-{
-    struct err err = {0};
-    struct span chunk = SPAN_NONE;
-    while (c->delivery.want == DELIVERY_BODY && connection_unsent(c->connection) < FEED_MAX) {
-        if (!c->head_fed) {
-            c->head_fed = true;
-            delivery_body(&c->delivery, buf_span(&c->copy.head), false);
-        } else if (c->copy.converted) {
-            delivery_body(&c->delivery, buf_span(&c->copy.body), true);
-        } else if (!spool_next(&c->spool, &chunk, &err)) {
-            own_fault(c, &err);
-            delivery_lost(&c->delivery, err.text);
-        } else {
-            delivery_body(&c->delivery, chunk, chunk.len == 0);
-        }
-        connection_write(c->connection, &c->delivery.out);
-    }
-}
-
-/* Did the server only say that these are too many at once, while it took others? Then they go in
- * the next slice. */
-static bool is_too_many(const struct courier *c, const struct verdict *v)
-{
-    bool said = (v->code == 452 && strcmp(v->enhanced, "4.5.3") == 0) ||
-                (v->code == 552 && v->what == VERDICT_DEFER);
-    bool progress = false;
-    for (size_t i = 0; i < c->mail.count; i++)
-        progress = progress || c->mail.rcpts[i].answer.what == VERDICT_ACCEPT;
-    return said && progress;
-}
 
 static void take_answers(struct courier *c)
 {
@@ -279,10 +55,7 @@ static void take_answers(struct courier *c)
     snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->hosts.hosts[c->host].name, c->peer);
     snprintf(p->tls, sizeof(p->tls), "%s", c->tls_text);
     p->hop_dsn = c->delivery.offers.dsn;
-    for (size_t i = 0; i < c->mail.count; i++)
-        if (!is_too_many(c, &c->mail.rcpts[i].answer) && p->answers[c->slice[i]].code == 0)
-            p->answers[c->slice[i]] = c->mail.rcpts[i].answer;
-    end_message(c);
+    shipment_take_answers(&c->shipment);
 }
 
 static bool all_answered(const struct parcel *p)
@@ -296,7 +69,7 @@ static bool all_answered(const struct parcel *p)
 static void parcel_done(struct courier *c)
 {
     struct parcel *p = c->parcel;
-    end_message(c);
+    shipment_end(&c->shipment);
     c->parcel = NULL;
     parcel_answered(p);
 }
@@ -323,7 +96,7 @@ static void end_courier(struct courier *c)
 {
     CHECK(!c->parcel && !c->ending);
     c->ending = true;
-    end_message(c);
+    shipment_end(&c->shipment);
     end_delivery(c);
     site_release(c->site);
     uv_close((uv_handle_t *)&c->idle_timer, on_timer_closed);
@@ -444,12 +217,12 @@ static void pump(struct courier *c)
                 next_parcel(c);
             if (!c->parcel)
                 return;
-            if (!send_parcel(c))
+            if (!shipment_begin(&c->shipment, c->parcel, &c->delivery))
                 parcel_done(c);
             break;
         case DELIVERY_BODY:
             connection_set_timeout(c->connection, delivery_timeout_s(&c->delivery));
-            feed(c);
+            shipment_feed(&c->shipment, c->connection);
             if (c->delivery.want == DELIVERY_BODY)
                 return;
             break;
@@ -599,7 +372,7 @@ static void on_ended(void *owner, const char *why)
         c->connection = NULL;
         end_courier(c);
     } else if (stale || host_failed_now) {
-        end_message(c);
+        shipment_end(&c->shipment);
         c->connection = NULL;
         if (stale) {
             c->host = c->address = 0;
@@ -608,7 +381,7 @@ static void on_ended(void *owner, const char *why)
             host_failed(c);
         }
     } else {
-        if (c->sending)
+        if (c->shipment.sending)
             take_answers(c);
         else
             parcel_answer_all(c->parcel, &c->delivery.trouble);

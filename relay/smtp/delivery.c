@@ -178,52 +178,13 @@ static void say_login_secret(struct delivery *d)
     say_base64(d, "", span_of(d->settings->password));
 }
 
-static void add_mail(struct delivery *d)
-{
-    const struct delivery_mail *m = d->mail;
-    buf_addf(&d->out, "MAIL FROM:<%.*s>", SPAN_ARG(m->sender));
-    if (d->offers.size)
-        buf_addf(&d->out, " SIZE=%llu", (unsigned long long)m->size);
-    if (d->offers.eightbitmime && m->body_8bit)
-        buf_add(&d->out, SPAN(" BODY=8BITMIME"));
-    if (d->offers.smtputf8 && m->smtputf8)
-        buf_add(&d->out, SPAN(" SMTPUTF8"));
-    if (d->offers.dsn && m->report != RETURN_UNSAID)
-        buf_addf(&d->out, " RET=%s", m->report == RETURN_FULL ? "FULL" : "HDRS");
-    if (d->offers.dsn && m->envelope_id.len > 0)
-        buf_addf(&d->out, " ENVID=%.*s", SPAN_ARG(m->envelope_id));
-    buf_add(&d->out, SPAN("\r\n"));
-}
-
-static void add_rcpt(struct delivery *d, const struct delivery_rcpt *r)
-{
-    static const struct {
-        unsigned flag;
-        const char *name;
-    } names[] = {{NOTIFY_NEVER, "NEVER"},
-                 {NOTIFY_SUCCESS, "SUCCESS"},
-                 {NOTIFY_FAILURE, "FAILURE"},
-                 {NOTIFY_DELAY, "DELAY"}};
-    buf_addf(&d->out, "RCPT TO:<%.*s>", SPAN_ARG(r->address));
-    const char *before = " NOTIFY=";
-    for (size_t i = 0; i < COUNT_OF(names) && d->offers.dsn; i++) {
-        if (!(r->notify & names[i].flag))
-            continue;
-        buf_addf(&d->out, "%s%s", before, names[i].name);
-        before = ",";
-    }
-    if (d->offers.dsn && r->original.len > 0)
-        buf_addf(&d->out, " ORCPT=%.*s", SPAN_ARG(r->original));
-    buf_add(&d->out, SPAN("\r\n"));
-}
-
 static void say_mail(struct delivery *d)
 {
-    add_mail(d);
+    offers_say_mail(d->mail, &d->offers, &d->out);
     if (!d->offers.pipelining)
         return;
     for (size_t i = 0; i < d->mail->count; i++)
-        add_rcpt(d, &d->mail->rcpts[i]);
+        offers_say_rcpt(&d->mail->rcpts[i], &d->offers, &d->out);
     buf_add(&d->out, SPAN("DATA\r\n"));
     d->ahead = (unsigned)d->mail->count + 1;
 }
@@ -258,7 +219,7 @@ static enum stage mail_answered(struct delivery *d, const struct verdict *v)
 
 static void say_rcpt(struct delivery *d)
 {
-    add_rcpt(d, &d->mail->rcpts[d->asked]);
+    offers_say_rcpt(&d->mail->rcpts[d->asked], &d->offers, &d->out);
 }
 
 static enum stage rcpt_answered(struct delivery *d, const struct verdict *v)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* offers.c - What a server said that it can do, one line of its EHLO answer at a time. */
+/* offers.c - What a server said that it can do, one line of its EHLO answer at a time; and MAIL and
+ * RCPT said with just the parameters that it understands.
+ */
 #include "offers.h"
 
 static void read_limits(struct delivery_offers *o, struct span args)
@@ -46,4 +48,44 @@ void offers_read(struct delivery_offers *o, struct span line)
         read_auth(o, args);
     if (span_equal_nocase(word, SPAN("LIMITS")))
         read_limits(o, args);
+}
+
+void offers_say_mail(const struct delivery_mail *m, const struct delivery_offers *o,
+                     struct buf *out)
+{
+    buf_addf(out, "MAIL FROM:<%.*s>", SPAN_ARG(m->sender));
+    if (o->size)
+        buf_addf(out, " SIZE=%llu", (unsigned long long)m->size);
+    if (o->eightbitmime && m->body_8bit)
+        buf_add(out, SPAN(" BODY=8BITMIME"));
+    if (o->smtputf8 && m->smtputf8)
+        buf_add(out, SPAN(" SMTPUTF8"));
+    if (o->dsn && m->report != RETURN_UNSAID)
+        buf_addf(out, " RET=%s", m->report == RETURN_FULL ? "FULL" : "HDRS");
+    if (o->dsn && m->envelope_id.len > 0)
+        buf_addf(out, " ENVID=%.*s", SPAN_ARG(m->envelope_id));
+    buf_add(out, SPAN("\r\n"));
+}
+
+void offers_say_rcpt(const struct delivery_rcpt *r, const struct delivery_offers *o,
+                     struct buf *out)
+{
+    static const struct {
+        unsigned flag;
+        const char *name;
+    } names[] = {{NOTIFY_NEVER, "NEVER"},
+                 {NOTIFY_SUCCESS, "SUCCESS"},
+                 {NOTIFY_FAILURE, "FAILURE"},
+                 {NOTIFY_DELAY, "DELAY"}};
+    buf_addf(out, "RCPT TO:<%.*s>", SPAN_ARG(r->address));
+    const char *before = " NOTIFY=";
+    for (size_t i = 0; i < COUNT_OF(names) && o->dsn; i++) {
+        if (!(r->notify & names[i].flag))
+            continue;
+        buf_addf(out, "%s%s", before, names[i].name);
+        before = ",";
+    }
+    if (o->dsn && r->original.len > 0)
+        buf_addf(out, " ORCPT=%.*s", SPAN_ARG(r->original));
+    buf_add(out, SPAN("\r\n"));
 }

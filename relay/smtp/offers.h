@@ -8,4 +8,11 @@
 /* Note what one line, "KEYWORD arguments", offers; unknown keywords are nothing. */
 void offers_read(struct delivery_offers *o, struct span line);
 
+/* Append the MAIL or RCPT command line, with what the server offers of RFC 1870, 3461, 6152, 6531.
+ */
+void offers_say_mail(const struct delivery_mail *m, const struct delivery_offers *o,
+                     struct buf *out);
+void offers_say_rcpt(const struct delivery_rcpt *r, const struct delivery_offers *o,
+                     struct buf *out);
+
 #endif

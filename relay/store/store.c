@@ -25,9 +25,9 @@
  */
 #include "store.h"
 
+#include "housekeeping.h"
 #include "rows.h"
 #include "segments.h"
-#include "spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,6 @@ enum {
     HOUSEKEEPING_MS = 10 * 60 * 1000,
     DUE_AT_ONCE = 1000
 };
-static const int64_t history_ms = INT64_C(7) * 24 * 3600 * 1000;
 
 struct store {
     char *state_dir;
@@ -261,67 +260,6 @@ static void run_batch(struct store *store, struct store_job *jobs)
     answer_all(store, jobs);
 }
 
-/* ---- housekeeping ---- */
-
-/* Copy what lives in a mostly dead segment, so that it can be unlinked. */
-static void compact(struct store *store)
-{
-    struct err err = {0};
-    int64_t sparse = segments_sparse(store->segments);
-    struct mail_place places[64];
-    int64_t ids[64];
-    struct spool_message messages[64];
-    size_t count = 0;
-    if (sparse == 0)
-        return;
-    sqlite3_stmt *s = rows_prepare(store->db, SQL_PLACE_IN);
-    rows_int(s, 1, sparse);
-    while (count < COUNT_OF(places) && rows_next(store->db, s, &err)) {
-        ids[count] = sqlite3_column_int64(s, 0);
-        places[count] = (struct mail_place){sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
-                                            sqlite3_column_int64(s, 3)};
-        if (spool_open(store->state_dir, ids[count], &places[count], &messages[count], &err) &&
-            messages[count].head.len == messages[count].length)
-            count++;
-    }
-    sqlite3_reset(s);
-    struct mail_place moved[COUNT_OF(places)];
-    for (size_t i = 0; i < count; i++)
-        segments_add(store->segments, ids[i], buf_span(&messages[i].head), &moved[i]);
-    bool ok = segments_sync(store->segments, &err) && rows_simple(store->db, SQL_BEGIN, &err);
-    for (size_t i = 0; ok && i < count; i++) {
-        s = rows_prepare(store->db, SQL_MOVE);
-        rows_int(s, 1, ids[i]);
-        rows_int(s, 2, moved[i].segment);
-        rows_int(s, 3, moved[i].offset);
-        ok = rows_run(store->db, s, &err);
-    }
-    ok = ok && rows_simple(store->db, SQL_COMMIT, &err);
-    for (size_t i = 0; i < count; i++) {
-        spool_close(&messages[i]);
-        if (ok)
-            segments_keep(store->segments, &moved[i]);
-        if (ok)
-            segments_release(store->segments, &places[i]);
-    }
-    segments_sweep(store->segments);
-}
-
-static void keep_house(struct store *store)
-{
-    struct err err = {0};
-    int64_t now_ms = store_now_ms();
-    if (now_ms < store->next_housekeeping_ms &&
-        store->next_housekeeping_ms - now_ms <= HOUSEKEEPING_MS)
-        return;
-    store->next_housekeeping_ms = now_ms + HOUSEKEEPING_MS;
-    sqlite3_stmt *s = rows_prepare(store->db, SQL_FORGET_EVENTS);
-    rows_int(s, 1, now_ms - history_ms);
-    if (rows_run(store->db, s, &err) && sqlite3_changes(store->db->handle) > 0)
-        store->next_housekeeping_ms = now_ms + 1000; /* there may be more */
-    compact(store);
-}
-
 /* ---- the thread ---- */
 
 /* Cut `list` after at most BATCH_MAX jobs; returns what is left. */
@@ -363,6 +301,16 @@ static void try_again(struct store *store)
         run_batch(store, list);
         list = rest;
     }
+}
+
+static void keep_house(struct store *store)
+{
+    int64_t now_ms = store_now_ms();
+    int64_t wait_ms = store->next_housekeeping_ms - now_ms;
+    if (wait_ms > 0 && wait_ms <= HOUSEKEEPING_MS)
+        return;
+    bool more = housekeeping_run(store->state_dir, store->db, store->segments, now_ms);
+    store->next_housekeeping_ms = now_ms + (more ? 1000 : HOUSEKEEPING_MS);
 }
 
 static void *run_thread(void *context)

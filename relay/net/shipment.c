@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* shipment.c - What our side does for one message: addresses as the hop takes them, the signed
+ * copy, its bytes.
+ *
+ * Failure modes: no key, or a failed signature (everyone waits, 4.7.5) - a damaged record (held) -
+ * not for this hop (never).
+ */
+#include "shipment.h"
+
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FEED_MAX = 256 * 1024 };
+
+void shipment_end(struct shipment *s)
+{
+    if (!s->sending)
+        return;
+    s->sending = false;
+    compose_fini(&s->copy);
+    spool_close(&s->spool);
+    for (size_t i = 0; s->texts && s->texts[i]; i++)
+        free(s->texts[i]);
+    free(s->texts);
+    free(s->slice);
+    free(s->mail.rcpts);
+    s->texts = NULL;
+    s->slice = NULL;
+    s->mail = (struct delivery_mail){0};
+}
+
+/* Our side could not do it: everyone waits, the operator is told, nothing leaves. */
+static void own_fault(struct shipment *s, const struct err *err)
+{
+    struct parcel *p = s->parcel;
+    struct verdict v = verdict_make(451, "4.7.5", "Not signed: %s", err->text);
+    if (err->kind == ERR_DAMAGED)
+        v = verdict_make(451, "4.3.0", "%s", err->text);
+    p->damaged = err->kind == ERR_DAMAGED;
+    p->not_attempted = true;
+    log_end(log_text(log_text(log_id(log_begin(LOG_ERROR, "not_sent"), p->mail->id), "domain",
+                              p->mail->from_domain),
+                     "reply", err->text));
+    parcel_answer_all(p, &v);
+}
+
+/* The record, where its row says that it is. It may have been moved since the row was read. */
+static bool open_record(struct shipment *s, struct err *err)
+{
+    struct parcel *p = s->parcel;
+    const char *state_dir = p->settings->config->state_dir;
+    struct mail *fresh = NULL;
+    struct err ignored = {0};
+    if (spool_open(state_dir, p->mail->id, &p->mail->place, &s->spool, err))
+        return true;
+    if (err->kind != ERR_DAMAGED || !database_mail(p->shard->reader, p->mail->id, &fresh, &ignored))
+        return false;
+    bool moved = fresh->place.segment != p->mail->place.segment;
+    p->mail->place = fresh->place;
+    mail_free(fresh);
+    return moved && spool_open(state_dir, p->mail->id, &p->mail->place, &s->spool, err);
+}
+
+static enum compose_result make_copy(struct shipment *s, size_t recipients, struct err *err)
+{
+    const struct mail *m = s->parcel->mail;
+    struct signing_key keys[SIGNING_KEYS_MAX];
+    size_t key_count = 0;
+    char id[MAIL_ID_TEXT];
+    if (!keyring_find(s->parcel->shard->common->keyring, s->parcel->shard->reader, m->from_domain,
+                      keys, &key_count, err) ||
+        !open_record(s, err))
+        return COMPOSE_FAULT;
+    mail_id_print(m->id, id);
+    struct compose_input in = {.header = spool_header(&s->spool),
+                               .read_body = spool_next,
+                               .context = &s->spool,
+                               .header_has_utf8 = m->header_utf8,
+                               .body_has_8bit = m->body_8bit,
+                               .hostname = s->parcel->settings->config->hostname,
+                               .id = id,
+                               .helo = span_of(m->helo),
+                               .peer = span_of(m->peer),
+                               .protocol = span_of(m->protocol),
+                               .only_recipient =
+                                   recipients == 1 ? s->mail.rcpts[0].address : SPAN_NONE,
+                               .created_ms = m->created_ms,
+                               .hop_8bitmime = s->delivery->offers.eightbitmime,
+                               .hop_smtputf8 = s->delivery->offers.smtputf8,
+                               .domain = m->from_domain,
+                               .keys = keys,
+                               .key_count = key_count};
+    compose_fini(&s->copy);
+    enum compose_result result = compose(&in, &s->copy);
+    if (result == COMPOSE_FAULT)
+        *err = s->copy.err;
+    return result;
+}
+
+/* The recipients without an answer, as many as the server takes at once; false when none is left.
+ */
+static bool take_slice(struct shipment *s)
+{
+    struct parcel *p = s->parcel;
+    const struct envelope *e = &p->mail->envelope;
+    const struct delivery_offers *o = &s->delivery->offers;
+    size_t count = 0;
+    s->sending = true;
+    s->spool.fd = -1;
+    s->texts = xcalloc(e->count + 2, sizeof(*s->texts));
+    s->slice = xcalloc(e->count, sizeof(*s->slice));
+    s->mail.rcpts = xcalloc(e->count, sizeof(*s->mail.rcpts));
+    for (size_t i = 0; i < e->count && (o->rcpt_max == 0 || count < o->rcpt_max); i++) {
+        struct buf text;
+        if (p->answers[i].code != 0)
+            continue;
+        buf_init(&text, 2 * ADDRESS_MAX);
+        if (compose_address(span_of(e->rcpts[i].address), o->smtputf8, &text)) {
+            s->texts[count] = envelope_text(buf_span(&text));
+            s->slice[count] = i;
+            s->mail.rcpts[count] = (struct delivery_rcpt){.address = span_of(s->texts[count]),
+                                                          .original = span_of(e->rcpts[i].original),
+                                                          .notify = e->rcpts[i].notify};
+            count++;
+        } else {
+            p->answers[i] =
+                verdict_make(550, "5.6.7",
+                             "Non-ASCII recipient address, and the receiving server does not "
+                             "offer SMTPUTF8");
+        }
+        buf_fini(&text);
+    }
+    s->mail.count = count;
+    return count > 0;
+}
+
+static bool write_sender(struct shipment *s)
+{
+    const struct mail *m = s->parcel->mail;
+    struct buf text;
+    buf_init(&text, 2 * ADDRESS_MAX);
+    bool ok = compose_address(span_of(m->envelope.sender), s->delivery->offers.smtputf8, &text);
+    if (ok)
+        s->texts[s->mail.count] = envelope_text(buf_span(&text));
+    buf_fini(&text);
+    if (ok)
+        s->mail.sender = span_of(s->texts[s->mail.count]);
+    return ok;
+}
+
+static uint64_t copy_size(const struct shipment *s)
+{
+    uint64_t body = s->copy.converted ? s->copy.body.len : s->spool.length - s->spool.header_len;
+    return s->copy.head.len + body;
+}
+
+static void fill_mail(struct shipment *s)
+{
+    const struct mail *m = s->parcel->mail;
+    bool utf8 = m->header_utf8 || !span_is_ascii(s->mail.sender);
+    for (size_t i = 0; i < s->mail.count; i++)
+        utf8 = utf8 || !span_is_ascii(s->mail.rcpts[i].address);
+    s->mail.envelope_id = span_of(m->envelope.id);
+    s->mail.report = m->envelope.report;
+    s->mail.smtputf8 = utf8;
+    s->mail.body_8bit = !s->copy.converted && (m->body_8bit || m->header_utf8);
+    s->mail.size = copy_size(s);
+}
+
+bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d)
+{
+    struct err err = {0};
+    struct verdict v;
+    s->parcel = p;
+    s->delivery = d;
+    if (!take_slice(s))
+        return false;
+    if (!write_sender(s)) {
+        v = verdict_make(
+            550, "5.6.7",
+            "Non-ASCII sender address, and the receiving server does not offer SMTPUTF8");
+        parcel_answer_all(p, &v);
+        return false;
+    }
+    switch (make_copy(s, s->mail.count, &err)) {
+    case COMPOSE_FAULT:
+        own_fault(s, &err);
+        return false;
+    case COMPOSE_NEVER:
+        parcel_answer_all(p, &s->copy.verdict);
+        return false;
+    case COMPOSE_OK:
+        break;
+    }
+    fill_mail(s);
+    if (s->delivery->offers.size_max > 0 && s->mail.size > s->delivery->offers.size_max) {
+        v = verdict_make(
+            552, "5.3.4", "Message of %llu bytes is over the receiving server's limit of %llu",
+            (unsigned long long)s->mail.size, (unsigned long long)s->delivery->offers.size_max);
+        parcel_answer_all(p, &v);
+        return false;
+    }
+    spool_rewind(&s->spool);
+    s->head_fed = false;
+    delivery_send(s->delivery, &s->mail);
+    return true;
+}
+
+void shipment_feed(struct shipment *s, struct connection *connection)
+{
+    struct err err = {0};
+    struct span chunk = SPAN_NONE;
+    while (s->delivery->want == DELIVERY_BODY && connection_unsent(connection) < FEED_MAX) {
+        if (!s->head_fed) {
+            s->head_fed = true;
+            delivery_body(s->delivery, buf_span(&s->copy.head), false);
+        } else if (s->copy.converted) {
+            delivery_body(s->delivery, buf_span(&s->copy.body), true);
+        } else if (!spool_next(&s->spool, &chunk, &err)) {
+            own_fault(s, &err);
+            delivery_lost(s->delivery, err.text);
+        } else {
+            delivery_body(s->delivery, chunk, chunk.len == 0);
+        }
+        connection_write(connection, &s->delivery->out);
+    }
+}
+
+/* Did the server only say that these are too many at once, while it took others? Then they go in
+ * the next slice. */
+static bool is_too_many(const struct shipment *s, const struct verdict *v)
+{
+    bool said = (v->code == 452 && strcmp(v->enhanced, "4.5.3") == 0) ||
+                (v->code == 552 && v->what == VERDICT_DEFER);
+    bool progress = false;
+    for (size_t i = 0; i < s->mail.count; i++)
+        progress = progress || s->mail.rcpts[i].answer.what == VERDICT_ACCEPT;
+    return said && progress;
+}
+
+void shipment_take_answers(struct shipment *s)
+{
+    struct parcel *p = s->parcel;
+    for (size_t i = 0; i < s->mail.count; i++)
+        if (!is_too_many(s, &s->mail.rcpts[i].answer) && p->answers[s->slice[i]].code == 0)
+            p->answers[s->slice[i]] = s->mail.rcpts[i].answer;
+    shipment_end(s);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* shipment.h - One message on one connection: as many of a parcel's recipients as the server takes
+ * at once. */
+#ifndef SHIPMENT_H
+#define SHIPMENT_H
+
+#include "compose.h"
+#include "connection.h"
+#include "parcel.h"
+#include "spool.h"
+
+struct shipment {
+    struct parcel *parcel;     /* borrowed while it is sent */
+    struct delivery *delivery; /* borrowed while it is sent */
+    struct delivery_mail mail;
+    char **texts;  /* addresses as this hop takes them */
+    size_t *slice; /* mail.rcpts[i] is the parcel's recipient slice[i] */
+    struct compose_output copy;
+    struct spool_message spool;
+    bool sending, head_fed;
+};
+
+/* Make the copy and begin to send it. False when there is nothing to send: everyone has an answer.
+ * End it in both cases. */
+MUST_CHECK bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d);
+/* Give the machine body bytes while the socket takes them. */
+void shipment_feed(struct shipment *s, struct connection *connection);
+/* Hand the server's answers to the parcel and end. Those it only took too many of stay without one,
+ * for the next slice. */
+void shipment_take_answers(struct shipment *s);
+void shipment_end(struct shipment *s);
+
+#endif
