@@ -74,7 +74,8 @@ struct submission {
     uint64_t received;    /* bytes of the message so far */
     bool spilled;
     struct message_facts facts;
-    struct verdict doom; /* code 0: none; else the answer that the message will get */
+    bool doomed;            /* it will be refused: its bytes are read, not kept */
+    struct verdict refusal; /* code 0: none; else it could not be stored away */
 
     unsigned mails, bad_commands, idle_commands, auth_failures;
 };

@@ -32,7 +32,8 @@ void commands_end_transaction(struct submission *s)
     s->spilled = false;
     s->received = 0;
     s->facts = (struct message_facts){0};
-    s->doom = (struct verdict){0};
+    s->doomed = false;
+    s->refusal = (struct verdict){0};
     if (s->phase != SUBMISSION_CONNECTED)
         s->phase = SUBMISSION_GREETED;
 }

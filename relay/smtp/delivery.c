@@ -225,8 +225,9 @@ static void say_rcpt(struct delivery *d)
 static enum stage rcpt_answered(struct delivery *d, const struct verdict *v)
 {
     struct verdict *answer = &d->mail->rcpts[d->asked++].answer;
-    *answer = *v;
-    if (v->code == 552 && (v->enhanced[0] == '\0' || strncmp(v->enhanced, "5.5.", 4) == 0))
+    *answer = d->mail_refused.code != 0 ? d->mail_refused : *v; /* a refused MAIL speaks for all */
+    if (answer->code == 552 && (v->enhanced[0] == '\0' || strncmp(v->enhanced, "5.5.", 4) == 0) &&
+        d->mail_refused.code == 0)
         answer->what = VERDICT_DEFER; /* RFC 5321 section 4.5.3.1.10: an old way to say "too many
                                          recipients" */
     if (d->asked < d->mail->count)
@@ -425,6 +426,7 @@ void delivery_send(struct delivery *d, struct delivery_mail *mail)
     d->mail_refused = (struct verdict){0};
     d->want = DELIVERY_INPUT;
     enter(d, MAIL);
+    drain(d);
 }
 
 void delivery_body(struct delivery *d, struct span piece, bool last)
@@ -455,6 +457,7 @@ void delivery_quit(struct delivery *d)
     CHECK(d->want == DELIVERY_READY);
     d->want = DELIVERY_INPUT;
     enter(d, QUIT);
+    drain(d);
 }
 
 void delivery_lost(struct delivery *d, const char *why)

@@ -50,7 +50,7 @@ static bool take_line(struct submission *s)
         }
         return false;
     }
-    if (s->skipping_line) {
+    if (s->skipping_line || end > COMMANDS_LINE_MAX) {
         s->skipping_line = false;
         buf_drop(&s->in, end + 2);
         enum reply reply = s->sasl ? AUTH_LONG : LONG_LINE;
@@ -58,46 +58,48 @@ static bool take_line(struct submission *s)
         reply_say(s, judge(s, reply));
         return true;
     }
-    char line[COMMANDS_LINE_MAX + 3];
-    memcpy(line, in.ptr, end < sizeof(line) ? end : sizeof(line));
-    CHECK(end <= COMMANDS_LINE_MAX + 2);
+    char line[COMMANDS_LINE_MAX];
+    memcpy(line, in.ptr, end);
     buf_drop(&s->in, end + 2);
     reply_say(s, judge(s, commands_run(s, (struct span){line, end})));
     return true;
 }
 
-static void doom(struct submission *s, enum reply reply)
-{
-    if (s->doom.code == 0)
-        s->doom = reply_as_verdict(reply);
-    buf_release(&s->body);
-}
-
+/* Is the message doomed? Then its bytes are no longer kept, but read to their true end. */
 static void judge_bytes(struct submission *s)
 {
     size_t header_len = 0;
-    if (s->dots->has_nul)
-        doom(s, DATA_NUL);
-    if (s->dots->bare_line_end)
-        doom(s, DATA_BARE);
-    if (s->dots->line_too_long)
-        doom(s, DATA_LONG);
-    if (s->received > s->settings->size_max)
-        doom(s, TOO_BIG);
-    if (!s->spilled && s->body.len >= SUBMISSION_MEMORY &&
-        !message_header_length(buf_span(&s->body), &header_len))
-        doom(s, DATA_HEADER);
+    bool full = !s->spilled && s->body.len >= SUBMISSION_MEMORY;
+    s->facts.header_too_long = s->facts.header_too_long ||
+                               (full && !message_header_length(buf_span(&s->body), &header_len));
+    s->doomed = s->doomed || s->dots->has_nul || s->dots->bare_line_end || s->dots->line_too_long ||
+                s->received > s->settings->size_max || s->facts.header_too_long;
+    if (s->doomed)
+        buf_release(&s->body);
+}
+
+/* Why it is doomed: one answer, whatever pieces it came in. */
+static struct verdict judge_message(const struct submission *s)
+{
+    if (s->refusal.code != 0)
+        return s->refusal;
+    return reply_as_verdict(s->dots->has_nul                      ? DATA_NUL
+                            : s->dots->bare_line_end              ? DATA_BARE
+                            : s->dots->line_too_long              ? DATA_LONG
+                            : s->received > s->settings->size_max ? TOO_BIG
+                                                                  : DATA_HEADER);
 }
 
 static void end_of_data(struct submission *s)
 {
     s->facts.has_8bit = s->dots->has_8bit;
     s->idle_commands = 0;
-    if (s->doom.code == 0) {
+    if (!s->doomed) {
         s->want = SUBMISSION_ENQUEUE;
         return;
     }
-    reply_verdict(s, &s->doom);
+    struct verdict v = judge_message(s);
+    reply_verdict(s, &v);
     commands_end_transaction(s);
 }
 
@@ -105,7 +107,7 @@ static void end_of_data(struct submission *s)
 static bool take_data(struct submission *s)
 {
     bool ended = false;
-    bool doomed = s->doom.code != 0;
+    bool doomed = s->doomed;
     size_t room = doomed ? SIZE_MAX : SUBMISSION_MEMORY + 2 - s->body.len;
     size_t before = s->body.len;
     size_t used = dots_take(s->dots, buf_span(&s->in), doomed ? NULL : &s->body, room, &ended);
@@ -116,7 +118,7 @@ static bool take_data(struct submission *s)
         end_of_data(s);
         return true;
     }
-    if (s->body.len < SUBMISSION_MEMORY || s->doom.code != 0)
+    if (s->body.len < SUBMISSION_MEMORY || s->doomed)
         return used > 0 && s->in.len > 0;
     if (!s->spilled) {
         size_t header_len = 0;
@@ -208,7 +210,8 @@ void submission_spilled(struct submission *s, const struct verdict *failed)
     s->want = SUBMISSION_INPUT;
     buf_clear(&s->body);
     if (failed) {
-        s->doom = *failed;
+        s->refusal = *failed;
+        s->doomed = true;
         buf_release(&s->body);
     }
     drain(s);
