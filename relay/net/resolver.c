@@ -67,7 +67,8 @@ static bool set_up(struct ub_ctx *ctx, const struct config *config, struct err *
 {
     static const char *const local_zones[] = {"test.", "invalid.", "example.", "localhost.",
                                               "127.in-addr.arpa."};
-    int bad = ub_ctx_set_option(ctx, "outgoing-range:", "512");
+    int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
+    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", "512");
     for (size_t i = 0; i < config->dns_forward_count && !bad; i++)
         bad = ub_ctx_set_fwd(ctx, config->dns_forward[i]);
     if (config->dns_forward_count >
@@ -109,7 +110,6 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
         free(r);
         return false;
     }
-    ub_ctx_async(r->ctx, 1);
     r->loop = loop;
     snprintf(r->hostname, sizeof(r->hostname), "%s", config->hostname);
     r->poll = xcalloc(1, sizeof(*r->poll));

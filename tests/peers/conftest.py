@@ -1,0 +1,339 @@
+"""What the tests of real programs share: a relay, a sink, a DNS server of our own, and the message's way through them.
+
+Everything listens on loopback, in a directory of its own, and ends by the process id it was started with.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+import dnslib
+import dnslib.server
+import pytest
+
+SEALPOST = os.environ.get("SEALPOST", "build/sealpost")
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+
+def vectors():
+    """The shared test data, or None; a run in CI must have it."""
+    place = pathlib.Path(__file__).resolve().parents[3] / "shared" / "vectors"
+    return place if place.is_dir() else None
+
+
+def need_vectors():
+    if vectors() is None:
+        if os.environ.get("CI"):
+            pytest.fail("the shared vectors are missing")
+        pytest.skip("the shared vectors are not here")
+    return vectors()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, timeout=15.0, step=0.02):
+    """Wait until `what()` is true; its value."""
+    end = time.monotonic() + timeout
+    while True:
+        value = what()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {timeout} s in vain")
+        time.sleep(step)
+
+
+def wait_port(port, host="127.0.0.1", process=None):
+    def is_open():
+        if process is not None and process.poll() is not None:
+            raise AssertionError("process ended early")
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
+            return s.connect_ex((host, port)) == 0
+
+    wait_for(is_open)
+
+
+class Dns(dnslib.server.BaseResolver):
+    """An authoritative server for whatever `zone` holds: (name, type) -> list of record data, or "SERVFAIL" or "SILENCE"."""
+
+    def __init__(self):
+        self.zone = {}
+        self.asked = []
+        self.port = free_port()
+        logger = dnslib.server.DNSLogger("-request,-reply,-truncated,-error,-recv,-send,-data")
+        self.servers = [dnslib.server.DNSServer(self, port=self.port, address="127.0.0.1", tcp=tcp, logger=logger)
+                        for tcp in (False, True)]
+        for server in self.servers:
+            server.start_thread()
+
+    def add(self, name, kind, *values):
+        self.zone[(name.lower().rstrip("."), kind)] = list(values)
+
+    def mail(self, domain, *hosts):
+        """MX records for hosts "name=address"."""
+        self.add(domain, "MX", *[f"{10 * (i + 1)} {h.split('=')[0]}." for i, h in enumerate(hosts)])
+        for host in hosts:
+            name, address = host.split("=")
+            self.add(name, "AAAA" if ":" in address else "A", address)
+
+    def resolve(self, request, handler):
+        name = str(request.q.qname).lower().rstrip(".")
+        kind = dnslib.QTYPE[request.q.qtype]
+        reply = request.reply()
+        self.asked.append((name, kind))
+        data = self.zone.get((name, kind))
+        if data == ["SILENCE"] or self.zone.get("all") == "SILENCE":
+            time.sleep(30)
+        if data == ["SERVFAIL"] or self.zone.get("all") == "SERVFAIL":
+            reply.header.rcode = dnslib.RCODE.SERVFAIL
+        elif data:
+            for value in data:
+                text = f'{request.q.qname} 60 IN {kind} {value}'
+                if kind == "TXT":
+                    parts = " ".join('"%s"' % value[i:i + 250] for i in range(0, len(value), 250))
+                    text = f"{request.q.qname} 60 IN TXT {parts}"
+                reply.add_answer(*dnslib.RR.fromZone(text))
+        elif name != "" and not any(k != "all" and (k[0] == name or k[0].endswith("." + name)) for k in self.zone):
+            reply.header.rcode = dnslib.RCODE.NXDOMAIN
+        return reply
+
+    def stop(self):
+        for server in self.servers:
+            server.stop()
+            server.server.server_close()
+
+
+class Relay:
+    """A relay made by `sealpost init` in its own directory."""
+
+    def __init__(self, path, dns, delivery_port, extra="", domain="club.test"):
+        self.path = path
+        self.dns = dns
+        self.submission, self.submissions = free_port(), free_port()
+        self.process = None
+        self.config = path / "sealpost.conf"
+        made = json.loads(self.command("--json", "init", domain, "--dir", str(path), "--hostname", "mail.club.test",
+                                       "--public-ip", "192.0.2.10", config=False))
+        self.secret, self.records = made["secret"], made["records"]
+        text = self.config.read_text()
+        text = text.replace("0.0.0.0:587", f"127.0.0.1:{self.submission}")
+        text = text.replace("0.0.0.0:465", f"127.0.0.1:{self.submissions}")
+        text = text.replace("delivery { port = 25 }", f"delivery {{ port = {delivery_port} }}")
+        text += f'dns {{ forward = {{"127.0.0.1@{dns.port}"}} }}\n{extra}\n'
+        self.config.write_text(text)
+        self.publish(self.records)
+
+    def publish(self, records):
+        for record in records:
+            self.dns.add(record["name"], record["type"], record["value"])
+
+    def command(self, *arguments, config=True, check=True, input=None):
+        where = ["-c", str(self.config)] if config else []
+        done = subprocess.run([SEALPOST, *where, *arguments], capture_output=True, text=True, input=input, timeout=120)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{arguments}: {done.returncode}: {done.stderr}")
+        return done.stdout if check else done
+
+    def json(self, *arguments):
+        return json.loads(self.command("--json", *arguments))
+
+    def add_domain(self, domain, *options):
+        records = self.json("domain", "add", domain, *options)
+        self.publish(records)
+        return records
+
+    def start(self, wait=True):
+        self.log_file = open(self.path / "serve.log", "ab")
+        self.process = subprocess.Popen([SEALPOST, "-c", str(self.config), "serve"], stderr=self.log_file,
+                                        stdout=self.log_file)
+        if wait:
+            wait_port(self.submission, process=self.process)
+            wait_port(self.submissions, process=self.process)
+        return self
+
+    def log(self):
+        return (self.path / "serve.log").read_text(errors="replace")
+
+    def stop(self):
+        """SIGTERM; the exit code must say that all went well, sanitizers included."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        self.process = None
+        self.log_file.close()
+        assert code == 0, self.log()[-4000:]
+        assert "ERROR: " not in self.log() and "runtime error" not in self.log(), self.log()[-8000:]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        self.log_file.close()
+
+    def context(self):
+        context = ssl.create_default_context(cafile=str(self.path / "cert.pem"))
+        context.check_hostname = False
+        return context
+
+    def client(self, implicit=False, user="app", secret=None):
+        if implicit:
+            client = smtplib.SMTP_SSL("127.0.0.1", self.submissions, context=self.context(), timeout=60)
+        else:
+            client = smtplib.SMTP("127.0.0.1", self.submission, timeout=60)
+            client.starttls(context=self.context())
+        client.login(user, secret or self.secret)
+        return client
+
+    def send(self, to="bob@dest.test", message=None, sender="hello@club.test", **options):
+        """Submit one message; its id."""
+        recipients = [to] if isinstance(to, str) else to
+        if message is None:
+            message = f"From: <{sender}>\r\nTo: <{recipients[0]}>\r\nSubject: test\r\n\r\nhello\r\n"
+        if isinstance(message, str):
+            message = message.encode()
+        with self.client() as client:
+            client.ehlo_or_helo_if_needed()
+            code, text = client.mail(sender, options.get("mail_options", ()))
+            assert code == 250, text
+            for recipient in recipients:
+                code, text = client.rcpt(recipient, options.get("rcpt_options", ()))
+                assert code == 250, text
+            code, text = client.data(message)
+            assert code == 250, text
+        return text.decode().split()[-1]
+
+    def trace(self, id):
+        return self.json("trace", id)
+
+    def kinds(self, id):
+        return [event["kind"] for event in self.trace(id)]
+
+    def wait_kind(self, id, kind, timeout=20):
+        return wait_for(lambda: [e for e in self.trace(id) if e["kind"] == kind], timeout, 0.1)
+
+    def queue(self, *options):
+        return self.json("queue", "list", *options)
+
+
+class Sink:
+    """`sealpost sink`: the messages it took."""
+
+    def __init__(self, path, port, host="127.0.0.1", records=None):
+        self.dir, self.port = path, port
+        path.mkdir()
+        arguments = ["--listen", f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "--dir", str(path / "mail")]
+        if records is not None:
+            (path / "records.json").write_text(json.dumps(records))
+            arguments += ["--records", str(path / "records.json")]
+        self.process = subprocess.Popen([SEALPOST, "-c", "/nonexistent", "--json", "sink", *arguments],
+                                        stdout=open(path / "out", "wb"), stderr=open(path / "err", "wb"))
+        wait_port(port, host, self.process)
+
+    def messages(self):
+        """(description, bytes) of each message, in order."""
+        return [(json.loads(p.read_text()), p.with_suffix(".eml").read_bytes())
+                for p in sorted((self.dir / "mail").glob("*.json")) if p.stat().st_size > 0]
+
+    def wait(self, count, timeout=20):
+        wait_for(lambda: len(list((self.dir / "mail").glob("*.json"))) >= count, timeout)
+        time.sleep(0.05)
+        return self.messages()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=30)
+        assert code == 0, (self.dir / "err").read_text()[-4000:]
+
+
+def split_copy(raw):
+    """What arrived at the sink: (DKIM-Signature fields, Received field of ours, the rest)."""
+    match = re.match(rb"((?:DKIM-Signature: .*?\r\n(?:[ \t].*?\r\n)*)+)(Received: .*?\r\n(?:[ \t].*?\r\n)*)", raw)
+    assert match, raw[:400]
+    return match.group(1), match.group(2), raw[match.end():]
+
+
+def dkim_passes(raw, dns):
+    """Does dkimpy find every signature good?"""
+    import dkim
+
+    def txt(name, timeout=5):
+        values = dns.zone.get((name.decode().rstrip(".").lower(), "TXT"))
+        return values[0].encode() if values else None
+
+    verifier = dkim.DKIM(raw)
+    count = sum(1 for name, _ in verifier.headers if name.lower() == b"dkim-signature")
+    return count > 0 and all(verifier.verify(idx=i, dnsfunc=txt) for i in range(count))
+
+
+@pytest.fixture
+def dns():
+    server = Dns()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def delivery_port():
+    return free_port()
+
+
+@pytest.fixture
+def relay_factory(tmp_path, dns, delivery_port):
+    made = []
+
+    def make(extra="", **options):
+        path = tmp_path / f"relay{len(made)}"
+        path.mkdir()
+        relay = Relay(path, dns, options.pop("port", delivery_port), extra, **options)
+        made.append(relay)
+        return relay
+
+    yield make
+    try:
+        for relay in made:
+            relay.stop()
+    finally:
+        for relay in made:
+            if relay.process is not None:
+                relay.kill()
+
+
+@pytest.fixture
+def sink_factory(tmp_path, delivery_port):
+    made = []
+
+    def make(host="127.0.0.1", port=None, records=None):
+        sink = Sink(tmp_path / f"sink{len(made)}", port or delivery_port, host, records)
+        made.append(sink)
+        return sink
+
+    yield make
+    for sink in made:
+        sink.stop()
+
+
+@pytest.fixture
+def relay(relay_factory, dns):
+    """A running relay; dest.test's mail server is at 127.0.0.1."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    return relay_factory().start()
+
+
+@pytest.fixture
+def sink(sink_factory, relay):
+    return sink_factory(records=relay.records)

@@ -1,0 +1,149 @@
+"""The way in: real clients, each over 587 (STARTTLS) and 465 (TLS)."""
+
+import email
+import os
+import pathlib
+import shutil
+import subprocess
+import textwrap
+import time
+
+import pytest
+
+from conftest import dkim_passes, split_copy, wait_for
+
+BODY = "line one\n.dot line\n..two dots\n\nend\n"
+MESSAGE = f"From: <hello@club.test>\nTo: <bob@dest.test>\nSubject: from a real client\n\n{BODY}"
+
+
+def run(*command, input=None, cwd=None, env=None):
+    done = subprocess.run(command, capture_output=True, text=True, input=input, timeout=120, cwd=cwd,
+                          env={**os.environ, **(env or {})})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def swaks(relay, implicit, tmp_path):
+    mechanism = "LOGIN" if implicit else "PLAIN"
+    port = relay.submissions if implicit else relay.submission
+    run("swaks", "--server", f"127.0.0.1:{port}", "--tlsc" if implicit else "--tls", "--auth", mechanism, "--auth-user",
+        "app", "--auth-password", relay.secret, "--from", "hello@club.test", "--to", "bob@dest.test", "--data",
+        MESSAGE.replace("\n", "\\n"))
+
+
+def curl(relay, implicit, tmp_path):
+    (tmp_path / "message").write_text(MESSAGE.replace("\n", "\r\n"))
+    url = f"smtps://127.0.0.1:{relay.submissions}" if implicit else f"smtp://127.0.0.1:{relay.submission}"
+    run("curl", "-sS", "--ssl-reqd", "-k", "--url", url, "--user", f"app:{relay.secret}", "--mail-from",
+        "hello@club.test", "--mail-rcpt", "bob@dest.test", "--upload-file", str(tmp_path / "message"))
+
+
+def msmtp(relay, implicit, tmp_path):
+    run("msmtp", "-C", "/dev/null", "--host=127.0.0.1", f"--port={relay.submissions if implicit else relay.submission}",
+        "--auth=on", "--user=app", f"--passwordeval=echo {relay.secret}", "--tls=on",
+        f"--tls-starttls={'off' if implicit else 'on'}", "--tls-certcheck=off", "--from=hello@club.test", "bob@dest.test",
+        input=MESSAGE)
+
+
+def smtplib_(relay, implicit, tmp_path):
+    with relay.client(implicit=implicit) as client:
+        client.sendmail("hello@club.test", "bob@dest.test", MESSAGE)
+
+
+def nodemailer(relay, implicit, tmp_path):
+    modules = os.environ.get("NODE_MODULES", "")
+    assert os.path.isdir(modules + "/nodemailer"), "nodemailer is not installed"
+    (tmp_path / "send.cjs").write_text(textwrap.dedent(f"""
+        const nodemailer = require({modules + "/nodemailer"!r});
+        const transport = nodemailer.createTransport({{host: "127.0.0.1", secure: {str(implicit).lower()},
+            port: {relay.submissions if implicit else relay.submission}, requireTLS: true,
+            auth: {{user: "app", pass: {relay.secret!r}}}, tls: {{rejectUnauthorized: false}}}});
+        transport.sendMail({{envelope: {{from: "hello@club.test", to: "bob@dest.test"}},
+            raw: {MESSAGE!r}}}).then(() => transport.close(), (e) => {{ console.error(e); process.exit(1); }});
+        """))
+    run("node", str(tmp_path / "send.cjs"))
+
+
+def postfix(relay, implicit, tmp_path):
+    """Debian's Postfix as an application's local mail server, with the relay as its smart host."""
+    place = tmp_path / "postfix"
+    for name in ("conf", "queue", "data"):
+        (place / name).mkdir(parents=True)
+    port = relay.submissions if implicit else relay.submission
+    shutil.copy("/usr/share/postfix/master.cf.dist", place / "conf" / "master.cf")
+    master = (place / "conf" / "master.cf").read_text().replace("\nsmtp      inet", "\n#smtp      inet")
+    (place / "conf" / "master.cf").write_text("\n".join(
+        line.replace(" y       ", " n       ") for line in master.splitlines()) + "\n")
+    (place / "conf" / "password").write_text(f"[127.0.0.1]:{port} app:{relay.secret}\n")
+    (place / "conf" / "main.cf").write_text(textwrap.dedent(f"""
+        compatibility_level = 3.6
+        queue_directory = {place}/queue
+        data_directory = {place}/data
+        myhostname = app.club.test
+        mydestination =
+        inet_protocols = ipv4
+        relayhost = [127.0.0.1]:{port}
+        smtp_sasl_auth_enable = yes
+        smtp_sasl_password_maps = texthash:{place}/conf/password
+        smtp_sasl_security_options = noanonymous
+        smtp_tls_security_level = encrypt
+        smtp_tls_wrappermode = {"yes" if implicit else "no"}
+        maillog_file = /dev/stdout
+        maillog_file_prefixes = /dev
+        """))
+    shutil.chown(place / "data", "postfix")
+    os.chmod(tmp_path, 0o755)
+    for parent in tmp_path.parents:
+        if parent != pathlib.Path("/tmp") and parent != pathlib.Path("/"):
+            os.chmod(parent, 0o755)
+    log = open(place / "log", "wb")
+    master_process = subprocess.Popen(["postfix", "-c", str(place / "conf"), "start-fg"], stdout=log, stderr=log)
+    try:
+        wait_for(lambda: (place / "queue" / "public" / "pickup").exists(), 20)
+        run("sendmail", "-C", str(place / "conf"), "-f", "hello@club.test", "bob@dest.test", input=MESSAGE,
+            env={"MAIL_CONFIG": str(place / "conf")})
+        wait_for(lambda: "status=sent" in (place / "log").read_text(), 30)
+    finally:
+        subprocess.run(["postfix", "-c", str(place / "conf"), "stop"], capture_output=True, timeout=30)
+        master_process.wait(timeout=30)
+
+
+@pytest.mark.parametrize("implicit", [False, True], ids=["587", "465"])
+@pytest.mark.parametrize("client", [swaks, curl, msmtp, smtplib_, nodemailer, postfix], ids=lambda f: f.__name__.strip("_"))
+def test_a_real_client_submits(relay, sink, dns, tmp_path, client, implicit):
+    client(relay, implicit, tmp_path)
+    about, raw = sink.wait(1, 30)[0]
+    assert about["dkim"] == "pass" and about["tls"] and dkim_passes(raw, dns)
+    parsed = email.message_from_bytes(raw)
+    assert parsed["Subject"] == "from a real client"
+    assert parsed.get_payload().replace("\r\n", "\n").rstrip("\n") == BODY.rstrip("\n")
+    assert b"with ESMTPSA id" in split_copy(raw)[1]
+
+
+def test_chosen_passwords_work_and_wrong_ones_do_not(relay):
+    import smtplib
+
+    relay.command("user", "add", "human", "--domain", "club.test", "--password-stdin", input="correct horse battery\n")
+    relay.client(user="human", secret="correct horse battery").quit()
+    times = {}
+    for user, secret in (("human", "wrong"), ("app", "wrong"), ("nobody", "wrong")):
+        began = time.monotonic()
+        with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+            relay.client(user=user, secret=secret)
+        times[user] = time.monotonic() - began
+        assert refused.value.smtp_code == 535
+    assert min(times.values()) > 0.5 and max(times.values()) - min(times.values()) < 0.3
+    relay.command("user", "disable", "human")
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        relay.client(user="human", secret="correct horse battery")
+    relay.command("user", "rotate", "app")
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        relay.client()
+    hashes = (relay.path / "state" / "state.db").read_bytes() + (relay.path / "state" / "state.db-wal").read_bytes()
+    assert relay.secret.encode() not in hashes and b"correct horse" not in hashes
+
+
+def test_what_ehlo_offers(relay):
+    with relay.client() as client:
+        client.ehlo()
+        offered = set(client.esmtp_features)
+    assert offered == {"pipelining", "size", "8bitmime", "smtputf8", "enhancedstatuscodes", "dsn", "auth", "limits"}

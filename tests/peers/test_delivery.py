@@ -1,0 +1,464 @@
+"""The way out: where mail goes, how it is converted, what becomes of refusals."""
+
+import email
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conftest import Relay, dkim_passes, free_port, split_copy, wait_for, wait_port
+
+
+class Script(threading.Thread):
+    """A mail server that answers from a function: line -> reply or None to hang up. DATA's content is kept."""
+
+    def __init__(self, port, answer=None, offers=(), host="127.0.0.1", delay=0.0):
+        super().__init__(daemon=True)
+        self.answer, self.offers, self.delay = answer or (lambda line: None), offers, delay
+        self.lines, self.messages, self.connections, self.open, self.most_open = [], [], 0, 0, 0
+        self.lock = threading.Lock()
+        self.socket = socket.create_server((host, port), backlog=100)
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.talk, args=(client,), daemon=True).start()
+
+    def talk(self, client):
+        with self.lock:
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
+        try:
+            self.serve(client)
+        except OSError:
+            pass
+        finally:
+            client.close()
+            with self.lock:
+                self.open -= 1
+
+    def reply_to(self, line):
+        mine = self.answer(line)
+        if mine is not None:
+            return mine
+        if line.startswith("EHLO"):
+            return "\r\n".join(["250-script"] + [f"250-{o}" for o in self.offers] + ["250 ENHANCEDSTATUSCODES"])
+        if line == "DATA":
+            return "354 go"
+        return "221 bye" if line == "QUIT" else "250 2.0.0 ok"
+
+    def serve(self, client):
+        f = client.makefile("rwb")
+
+        def say(text):
+            f.write(text.encode() + b"\r\n")
+            f.flush()
+
+        say("220 script ESMTP")
+        while True:
+            line = f.readline()
+            if not line:
+                return
+            line = line.decode("utf-8", "replace").rstrip("\r\n")
+            self.lines.append(line)
+            reply = self.reply_to(line)
+            if reply == "HANG UP":
+                return
+            say(reply)
+            if line == "DATA" and reply.startswith("354"):
+                data = b""
+                while not data.endswith(b"\r\n.\r\n"):
+                    got = f.readline()
+                    if not got:
+                        return
+                    data += got
+                time.sleep(self.delay)
+                end = self.reply_to(".")
+                if end.startswith("250"):
+                    self.messages.append(data[:-3].replace(b"\r\n..", b"\r\n."))
+                say(end)
+            if line == "QUIT":
+                return
+
+    def stop(self):
+        self.socket.close()
+
+
+@pytest.fixture
+def script(delivery_port):
+    made = []
+
+    def make(answer=None, **options):
+        server = Script(options.pop("port", delivery_port), answer, **options)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+def test_mail_arrives_over_tls_signed_and_unchanged(relay, sink, dns):
+    message = "From: <hello@club.test>\r\nTo: <bob@dest.test>\r\nBcc: <hidden@dest.test>\r\nSubject: hi\r\n\r\n.dot\r\n\r\n\r\n"
+    relay.send(message=message)
+    about, raw = sink.wait(1)[0]
+    assert about["tls"].startswith("TLSv1.3") and about["dkim"] == "pass" and about["dkim_domain"] == "club.test"
+    signature, received, rest = split_copy(raw)
+    assert b"with ESMTPSA id" in received and b"for <bob@dest.test>" in received
+    head, body = rest.split(b"\r\n\r\n", 1)
+    assert body == b".dot\r\n\r\n\r\n"
+    assert b"Bcc" not in head and b"Date: " in head and b"Message-ID: <" in head
+    assert dkim_passes(raw, dns)
+    tags = signature.replace(b"\r\n", b"").replace(b"\t", b"").replace(b" ", b"")
+    assert b"a=rsa-sha256" in tags and b"c=relaxed/relaxed" in tags and b";l=" not in tags
+    assert b"t=" in tags and b"x=" in tags
+    signed = re.search(rb";h=([^;]*)", tags).group(1).lower().split(b":")
+    for name in ("from to cc subject date message-id reply-to in-reply-to references mime-version content-type "
+                 "content-transfer-encoding list-unsubscribe list-unsubscribe-post feedback-id").split():
+        present = 1 if (name + ":").encode() in head.lower() else 0
+        assert signed.count(name.encode()) == present + 1, name
+
+
+def test_a_second_field_added_later_breaks_the_signature(relay, sink, dns):
+    relay.send()
+    _, raw = sink.wait(1)[0]
+    assert dkim_passes(raw, dns)
+    for field in (b"Subject: other", b"From: <evil@club.test>", b"List-Unsubscribe: <https://evil.test>", b"To: x@y.test"):
+        assert not dkim_passes(field + b"\r\n" + raw, dns)
+
+
+def test_ed25519_is_a_second_signature(relay, sink, dns):
+    relay.add_domain("two.test", "--ed25519")
+    relay.command("user", "add", "two", "--domain", "two.test", "--password-stdin", input="a long password\n")
+    with relay.client(user="two", secret="a long password") as client:
+        client.sendmail("a@two.test", "bob@dest.test", "From: <a@two.test>\r\nSubject: x\r\n\r\nx\r\n")
+    _, raw = sink.wait(1)[0]
+    signatures, _, _ = split_copy(raw)
+    assert b"a=ed25519-sha256" in signatures and b"a=rsa-sha256" in signatures
+    assert dkim_passes(raw, dns)
+
+
+def test_recipients_of_one_domain_share_a_transaction(relay, sink):
+    relay.send(to=["a@dest.test", "b@dest.test", "c@dest.test"])
+    messages = sink.wait(1)
+    assert messages[0][0]["to"] == ["a@dest.test", "b@dest.test", "c@dest.test"]
+    assert b"for <" not in split_copy(messages[0][1])[1]
+
+
+def test_mx_order_fallback_and_implicit_mx(relay, dns, sink_factory, delivery_port):
+    dns.add("first.test", "MX", "20 b.first.test.", "10 a.first.test.")
+    dns.add("a.first.test", "A", "127.0.0.3")  # nobody listens there
+    dns.add("b.first.test", "A", "127.0.0.2")
+    dns.add("implicit.test", "A", "127.0.0.2")
+    sink = sink_factory(host="127.0.0.2", records=relay.records)
+    relay.wait_kind(relay.send(to="x@first.test"), "delivered")
+    relay.wait_kind(relay.send(to="x@implicit.test"), "delivered")
+    assert len(sink.wait(2)) == 2
+
+
+def test_ipv6(relay, dns, sink_factory):
+    dns.mail("six.test", "mx.six.test=::1")
+    sink = sink_factory(host="::1", records=relay.records)
+    relay.wait_kind(relay.send(to="x@six.test"), "delivered")
+    assert sink.wait(1)[0][0]["peer"] == "::1"
+
+
+@pytest.mark.parametrize("zone, code, text", [
+    ({("null.test", "MX"): ["0 ."]}, 556, "takes no mail"),
+    ({}, 550, "does not exist"),
+    ({("null.test", "MX"): ["10 mail.club.test."]}, 554, "its MX is ourselves"),
+], ids=["null MX", "no such domain", "loop"])
+def test_domains_that_take_no_mail_bounce_at_once(relay, dns, sink, zone, code, text):
+    dns.mail("club.test", "mx.dest.test=127.0.0.1")
+    dns.zone.update(zone)
+    event = relay.wait_kind(relay.send(to="x@null.test"), "bounced")[0]
+    assert event["code"] == code and text in event["reply"]
+    about, raw = sink.wait(1)[0]
+    assert about["from"] == "" and about["to"] == ["hello@club.test"]
+
+
+def test_dns_trouble_defers(relay, dns):
+    dns.add("lame.test", "MX", "SERVFAIL")
+    event = relay.wait_kind(relay.send(to="x@lame.test"), "deferred", 40)[0]
+    assert event["code"] == 451 and relay.queue()[0]["tries"] == 1
+
+
+def test_a_network_that_is_down_costs_no_try(relay, dns):
+    dns.zone["all"] = "SERVFAIL"
+    event = relay.wait_kind(relay.send(to="x@dest.test"), "deferred", 60)[0]
+    assert "network down" in event["reply"] and relay.queue()[0]["tries"] == 0
+
+
+def test_a_refusal_becomes_a_signed_bounce(relay, dns, script, sink_factory):
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    script(lambda line: "550 5.1.1 no \x1b[31msuch user" if line.startswith("RCPT") else None)
+    id = relay.send(to="ghost@dest.test", mail_options=["ENVID=e+2B1", "RET=HDRS"],
+                    rcpt_options=["ORCPT=rfc822;Ghost@dest.test"])
+    relay.wait_kind(id, "bounced")
+    about, raw = back.wait(1)[0]
+    assert about["from"] == "" and about["to"] == ["hello@club.test"] and about["dkim"] == "pass"
+    assert dkim_passes(raw, dns)
+    bounce = email.message_from_bytes(raw)
+    assert bounce["Auto-Submitted"] == "auto-replied" and bounce.get_content_type() == "multipart/report"
+    assert bounce.get_param("report-type") == "delivery-status"
+    text, status, headers = bounce.get_payload()
+    assert "no ?[31msuch user" in text.get_payload()
+    blocks = status.get_payload()
+    assert blocks[0]["Reporting-MTA"] == "dns; mail.club.test" and blocks[0]["Original-Envelope-Id"] == "e+1"
+    assert blocks[1]["Final-Recipient"] == "rfc822; ghost@dest.test" and blocks[1]["Action"] == "failed"
+    assert blocks[1]["Status"] == "5.1.1" and blocks[1]["Original-Recipient"] == "rfc822; Ghost@dest.test"
+    assert blocks[1]["Diagnostic-Code"].startswith("smtp; 550 5.1.1")
+    assert headers.get_content_type() == "text/rfc822-headers" and "Subject: test" in headers.get_payload()
+    assert relay.queue() == []
+
+
+def test_nobody_is_told_of_mail_from_the_null_sender(relay, script, sink_factory):
+    script(lambda line: "550 5.1.1 no" if line.startswith("RCPT") else None)
+    id = relay.send(sender="", message="From: <hello@club.test>\r\nSubject: x\r\n\r\nx\r\n")
+    relay.wait_kind(id, "bounced")
+    assert relay.queue() == []
+    assert len([e for e in relay.json("events", "--after", "0") if e["kind"] == "accepted"]) == 1
+
+
+def test_notify_never_is_obeyed_and_success_is_reported(relay, dns, script, sink_factory):
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    script(lambda line: "550 5.1.1 no" if "ghost" in line else None)
+    relay.wait_kind(relay.send(to="ghost@dest.test", rcpt_options=["NOTIFY=NEVER"]), "bounced")
+    relay.wait_kind(relay.send(to="real@dest.test", rcpt_options=["NOTIFY=SUCCESS"]), "delivered")
+    messages = back.wait(1)
+    assert len(messages) == 1 and b"Action: relayed" in messages[0][1]
+
+
+def test_dsn_parameters_are_passed_on(relay, script):
+    server = script(offers=["DSN"])
+    id = relay.send(mail_options=["ENVID=abc", "RET=FULL"],
+                    rcpt_options=["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;x+2By@dest.test"])
+    relay.wait_kind(id, "delivered")
+    assert any(line.startswith("MAIL FROM:<hello@club.test>") and " RET=FULL ENVID=abc" in line for line in server.lines)
+    assert "RCPT TO:<bob@dest.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x+2By@dest.test" in server.lines
+
+
+def test_a_4xx_is_tried_again_and_a_5xx_never(relay, script):
+    answers = {"later": "451 4.7.1 greylisted", "never": "550 5.1.1 no"}
+    server = script(lambda line: next((a for w, a in answers.items() if f"<{w}@" in line and "RCPT" in line), None))
+    id = relay.send(to=["later@dest.test", "never@dest.test", "fine@dest.test"])
+    relay.wait_kind(id, "deferred")
+    relay.wait_kind(id, "delivered")
+    relay.wait_kind(id, "bounced")
+    row = [r for r in relay.queue() if r["id"] == id][0]
+    assert row["recipient"] == "later@dest.test" and row["tries"] == 1 and "greylisted" in row["last_reply"]
+    assert 40 < row["due"] / 1000 - time.time() < 70  # a minute, and jitter
+    del answers["later"]
+    relay.command("queue", "retry", id)
+    wait_for(lambda: relay.kinds(id).count("delivered") == 2)
+    assert sum("<never@" in line for line in server.lines) == 1
+
+
+def test_a_security_stream_is_tried_again_within_seconds(relay_factory, dns, script):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory().start()
+    refused = []
+
+    def answer(line):
+        if line.startswith("RCPT") and len(refused) < 1:
+            refused.append(line)
+            return "451 4.7.1 greylisted"
+        return None
+
+    script(answer)
+    id = relay.send(message="From: <hello@club.test>\r\nSealpost-Stream: security\r\n\r\ncode 1234\r\n")
+    relay.wait_kind(id, "deferred")
+    assert relay.queue()[0]["class"] == "security" and relay.queue()[0]["due"] / 1000 - time.time() < 17
+    relay.wait_kind(id, "delivered", 25)
+
+
+def test_8bit_content_is_converted_for_a_7bit_hop_before_it_is_signed(relay, dns, script):
+    server = script()
+    body = "Grüße\r\n" + "lang " * 150 + "ä\r\n"
+    message = ("From: <hello@club.test>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b\"\r\n"
+               "Content-Transfer-Encoding: 8bit\r\nSubject: x\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+               f"Content-Transfer-Encoding: 8bit\r\n\r\n{body}\r\n--b\r\nContent-Type: application/octet-stream\r\n\r\n"
+               "\xff\xfe raw\r\n--b--\r\n")
+    relay.wait_kind(relay.send(message=message.encode("utf-8"), mail_options=["BODY=8BITMIME"]), "delivered")
+    raw = server.messages[0]
+    raw.decode("ascii")
+    assert dkim_passes(raw, dns)
+    parsed = email.message_from_bytes(raw)
+    text, binary = parsed.get_payload()
+    assert text.get_payload(decode=True).decode() == body
+    assert binary["Content-Transfer-Encoding"] == "base64"
+    assert not any("BODY=8BITMIME" in line for line in server.lines)
+
+
+def test_8bit_content_goes_unchanged_to_an_8bit_hop(relay, dns, script):
+    server = script(offers=["8BITMIME"])
+    message = "From: <hello@club.test>\r\nSubject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nGrüße\r\n".encode()
+    relay.wait_kind(relay.send(message=message, mail_options=["BODY=8BITMIME"]), "delivered")
+    assert "Grüße".encode() in server.messages[0] and dkim_passes(server.messages[0], dns)
+    assert any("BODY=8BITMIME" in line for line in server.lines)
+
+
+def test_smtputf8_needs_a_hop_that_has_it(relay, dns, script):
+    server = script()
+    options = {"mail_options": ["SMTPUTF8"]}
+    ascii_message = "From: <hello@club.test>\r\nSubject: x\r\n\r\nx\r\n"
+    dns.mail("xn--bcher-kva.test", "mx.dest.test=127.0.0.1")
+    with relay.client() as client:
+        client.ehlo()
+        for address in ("ü@dest.test", "plain@bücher.test"):
+            client.putcmd("mail", "FROM:<hello@club.test> SMTPUTF8")
+            assert client.getreply()[0] == 250
+            client.sock.sendall(f"RCPT TO:<{address}>\r\n".encode())
+            assert client.getreply()[0] == 250
+            code, text = client.data(ascii_message)
+            id = text.decode().split()[-1]
+            if address.startswith("ü"):
+                assert relay.wait_kind(id, "bounced")[0]["enhanced"] == "5.6.7"
+            else:
+                relay.wait_kind(id, "delivered")
+    assert "RCPT TO:<plain@xn--bcher-kva.test>" in server.lines
+
+
+def test_smtputf8_is_passed_on(relay, sink):
+    with relay.client() as client:
+        client.ehlo()
+        client.putcmd("mail", "FROM:<hello@club.test> SMTPUTF8")
+        client.getreply()
+        client.sock.sendall("RCPT TO:<ü@dest.test>\r\n".encode())
+        assert client.getreply()[0] == 250
+        code, text = client.data("From: <hello@club.test>\r\nSubject: Grüße\r\n\r\nx\r\n".encode())
+        assert code == 250
+    about, raw = sink.wait(1)[0]
+    assert about["to"] == ["ü@dest.test"] and "Subject: Grüße".encode() in raw and about["dkim"] == "pass"
+
+
+def test_required_tls_defers_instead_of_falling_back(relay_factory, dns, script):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    server = script()
+    relay = relay_factory('route "dest.test" { tls = "require" }').start()
+    event = relay.wait_kind(relay.send(), "deferred")[0]
+    assert "STARTTLS" in event["reply"] and event["enhanced"] == "4.7.10" and server.messages == []
+
+
+def test_verified_tls_wants_a_certificate_for_the_host(relay_factory, dns, sink_factory):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    sink = sink_factory()
+    relay = relay_factory('route "dest.test" { tls = "verify" }').start()
+    event = relay.wait_kind(relay.send(), "deferred")[0]
+    assert "certificate" in event["reply"] and sink.messages() == []
+
+
+def test_a_broken_handshake_falls_back_to_clear_text_where_tls_is_optional(relay, script):
+    server = script(lambda line: "220 go" if line == "STARTTLS" else None, offers=["STARTTLS"])
+    relay.wait_kind(relay.send(), "delivered", 30)
+    assert len(server.messages) == 1 and "tls_failed" in relay.log()
+    relay.wait_kind(relay.send(), "delivered", 30)
+    assert server.lines.count("STARTTLS") == 1  # it is remembered
+
+
+def test_a_smart_host_gets_the_password_inside_tls_only(relay_factory, tmp_path, script, sink_factory):
+    (tmp_path / "password").write_text("smart secret\n")
+    port = free_port()
+    server = script(offers=["AUTH PLAIN"], port=port)
+    relay = relay_factory(f'route "*" {{ host = "127.0.0.1"  port = {port}  username = "me"  '
+                          f'password_file = "{tmp_path}/password" }}').start()
+    event = relay.wait_kind(relay.send(to="x@anywhere.test"), "deferred")[0]
+    assert "password stays here" in event["reply"]
+    assert not any(line.startswith("AUTH") for line in server.lines)
+
+
+def test_a_relay_can_be_the_smart_host_of_another(relay_factory, dns, tmp_path, sink_factory):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    second = relay_factory().start()
+    sink = sink_factory(records=second.records)
+    (tmp_path / "password").write_text(second.secret + "\n")
+    first = relay_factory(f'route "*" {{ host = "127.0.0.1"  port = {second.submission}  tls = "require"  '
+                          f'username = "app"  password_file = "{tmp_path}/password" }}').start()
+    first.wait_kind(first.send(), "delivered")
+    _, raw = sink.wait(1)[0]
+    assert raw.count(b"DKIM-Signature:") == 2 and raw.count(b"Received: from") == 2
+
+
+def test_connections_are_reused_and_limited(relay, script):
+    server = script(delay=0.1)
+    for _ in range(30):
+        relay.send()
+    wait_for(lambda: len(server.messages) == 30, 30)
+    assert server.most_open <= 20 and server.connections < 30
+
+
+def test_without_a_key_mail_waits_and_nothing_leaves_unsigned(relay, script):
+    server = script()
+    key = next((relay.path / "state" / "keys").glob("club.test.*.pem"))
+    kept = key.read_bytes()
+    key.write_text("no key\n")
+    id = relay.send()
+    event = relay.wait_kind(id, "deferred")[0]
+    assert event["enhanced"].startswith("4.7.") and server.messages == [] and relay.queue()[0]["tries"] == 0
+    assert "error not_sent" in relay.log()
+    key.write_bytes(kept)
+    relay.command("queue", "retry", id)
+    relay.wait_kind(id, "delivered")
+
+
+def test_a_damaged_record_is_held_and_stops_nobody(relay, dns, script):
+    dns.mail("slow.test", "mx.slow.test=127.0.0.9")
+    id = relay.send(to="x@slow.test")
+    relay.wait_kind(id, "deferred", 40)
+    segment = next((relay.path / "state" / "spool").glob("*.seg"))
+    with open(segment, "r+b") as f:
+        f.seek(100)
+        f.write(b"\x00\x01\x02")
+    slow, server = script(host="127.0.0.9"), script()
+    time.sleep(5.5)  # the site's rest is over
+    relay.command("queue", "retry", id)
+    wait_for(lambda: relay.queue("--held"), 20)
+    assert slow.messages == []
+    held = relay.queue("--held")[0]
+    assert held["id"] == id and held["state"] == "held" and "damaged" in held["last_reply"]
+    relay.wait_kind(relay.send(), "delivered")
+    assert len(server.messages) == 1 and b"Subject: test" in server.messages[0]
+
+
+def test_mail_waits_on_disk_while_the_relay_is_down(relay, dns, sink_factory):
+    dns.mail("slow.test", "mx.slow.test=127.0.0.9")
+    id = relay.send(to="x@slow.test")
+    relay.wait_kind(id, "deferred", 40)
+    relay.stop()
+    assert relay.queue()[0]["id"] == id  # the command reads the store itself
+    dns.mail("slow.test", "mx.dest.test=127.0.0.1")
+    sink = sink_factory(records=relay.records)
+    relay.command("queue", "retry", "--all")
+    relay.start()
+    relay.wait_kind(id, "delivered")
+    assert len(sink.wait(1)) == 1
+
+
+def test_hold_release_delete(relay, dns):
+    dns.mail("slow.test", "mx.slow.test=127.0.0.9")
+    id = relay.send(to=["a@slow.test", "b@slow.test"])
+    wait_for(lambda: relay.kinds(id).count("deferred") == 2, 40)
+    assert "1 recipient changed" in relay.command("queue", "hold", "--recipient", "a@slow.test")
+    assert [r["state"] for r in relay.queue(f"--id", id)] == ["held", "waiting"]
+    relay.command("queue", "release", id)
+    assert [r["state"] for r in relay.queue()] == ["waiting", "waiting"]
+    relay.command("queue", "delete", "--domain", "slow.test")
+    assert relay.queue() == [] and relay.kinds(id).count("deleted") == 2
+    assert relay.command("queue", "delete", id, check=False).returncode == 1
+
+
+def test_send_test_shows_the_dialogue(relay, sink):
+    text = relay.command("send-test", "someone@dest.test")
+    assert "C: MAIL FROM:<postmaster@club.test>" in text and "S: 250 2.0.0 OK taken" in text
+    assert text.count(" published") == 3  # SPF, DKIM and DMARC are in DNS
