@@ -38,10 +38,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
+    RESERVE_MAX = 64 * 1024 * 1024,
     BATCH_MAX = 200,
     RETRY_PAUSE_MS = 1000,
     HOUSEKEEPING_MS = 10 * 60 * 1000,
@@ -141,19 +143,42 @@ void store_put(struct store *store, struct store_job *job)
 
 /* ---- one batch ---- */
 
+/* What is left must do for the outcomes of what has been accepted: without it nothing could ever be
+ * settled, and no space would ever become free again.
+ */
+static bool disk_is_low(const struct store *store)
+{
+    struct statvfs disk;
+    if (statvfs(store->state_dir, &disk) != 0)
+        return false;
+    uint64_t tenth = (uint64_t)disk.f_blocks * disk.f_frsize / 10;
+    uint64_t reserve = tenth < RESERVE_MAX ? tenth : RESERVE_MAX;
+    return (uint64_t)disk.f_bavail * disk.f_frsize < reserve;
+}
+
+static void refuse_new_mail(struct store_job *jobs)
+{
+    for (struct store_job *job = jobs; job; job = job->next)
+        if (job->mail && job->outcome_count == 0)
+            job->ok = err_set(&job->err, ERR_FULL, "the disk is nearly full: new mail is refused");
+}
+
 /* Write the bodies. When that fails, the accepts are out of this batch, with the reason. */
 static void write_bodies(struct store *store, struct store_job *jobs)
 {
     struct err err = {0};
-    for (struct store_job *job = jobs; job; job = job->next) {
+    for (struct store_job *job = jobs; job; job = job->next)
         job->ok = true;
-        if (job->mail && job->mail->place.segment == 0)
+    if (disk_is_low(store))
+        refuse_new_mail(jobs);
+    for (struct store_job *job = jobs; job; job = job->next) {
+        if (job->ok && job->mail && job->mail->place.segment == 0)
             segments_add(store->segments, job->mail->id, buf_span(&job->body), &job->mail->place);
     }
     if (segments_sync(store->segments, &err))
         return;
     for (struct store_job *job = jobs; job; job = job->next) {
-        if (job->mail && job->body.len > 0) {
+        if (job->ok && job->mail && job->body.len > 0) {
             job->mail->place = (struct mail_place){0};
             job->ok = false;
             job->err = err;
