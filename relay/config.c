@@ -14,7 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static _Thread_local struct err *reading; /* libconfuse's callbacks take no context */
+enum { CONFIG_MAX = 1024 * 1024 };
+
+/* libconfuse's callbacks take no context. */
+static _Thread_local struct {
+    struct err *err;
+    const char *path;
+} reading;
 
 const char *config_default_path(void)
 {
@@ -25,11 +31,10 @@ const char *config_default_path(void)
 static void on_error(cfg_t *cfg, const char *format, va_list args)
 {
     char text[160];
-    if (!reading || reading->kind != ERR_NONE)
+    if (!reading.err || reading.err->kind != ERR_NONE)
         return; /* the first one counts */
     vsnprintf(text, sizeof(text), format, args);
-    err_set(reading, ERR_CONFIG, "%s:%d: %s", cfg && cfg->filename ? cfg->filename : "config",
-            cfg ? cfg->line : 0, text);
+    err_set(reading.err, ERR_CONFIG, "%s:%d: %s", reading.path, cfg ? cfg->line : 0, text);
 }
 
 static int refuse(cfg_t *cfg, cfg_opt_t *opt, const char *value, const char *allowed)
@@ -127,6 +132,49 @@ static int check_positive(cfg_t *cfg, cfg_opt_t *opt)
                                            : refuse(cfg, opt, text, "a number from 1 to 999999999");
 }
 
+/* Blanks in place of comments: libconfuse counts three lines for each. */
+static void blank_comments(char *text)
+{
+    char quote = '\0';
+    for (char *p = text; *p; p++) {
+        if (quote) {
+            if (*p == '\\' && p[1])
+                p++;
+            else if (*p == quote)
+                quote = '\0';
+        } else if (*p == '"' || *p == '\'') {
+            quote = *p;
+        } else if (*p == '#' || (*p == '/' && p[1] == '/')) {
+            while (*p && *p != '\n')
+                *p++ = ' ';
+            p--;
+        }
+    }
+}
+
+static char *read_text(const char *path, struct err *err)
+{
+    struct buf text;
+    char piece[4096];
+    size_t got = 0;
+    FILE *f = fopen(path, "re");
+    buf_init(&text, CONFIG_MAX);
+    err->kind = ERR_NONE;
+    while (f && (got = fread(piece, 1, sizeof(piece), f)) > 0)
+        buf_add(&text, (struct span){piece, got});
+    bool ok = f && !ferror(f) && !text.overflow && span_find(buf_span(&text), '\0') == text.len;
+    if (!ok)
+        err_set(err, ERR_CONFIG, "%s: %s", path,
+                f ? "is no text file of at most 1 MB" : strerror(errno));
+    if (f)
+        fclose(f);
+    char *copy = ok ? xstrdup(buf_text(&text)) : NULL;
+    buf_fini(&text);
+    if (copy)
+        blank_comments(copy);
+    return copy;
+}
+
 static cfg_t *parse(const char *path, struct err *err)
 {
     static cfg_opt_t listener[] = {CFG_STR("address", NULL, CFGF_NODEFAULT),
@@ -191,15 +239,16 @@ static cfg_t *parse(const char *path, struct err *err)
     cfg_set_error_function(cfg, on_error);
     for (size_t i = 0; i < COUNT_OF(rules); i++)
         cfg_set_validate_func(cfg, rules[i].setting, rules[i].check);
-    reading = err;
-    err->kind = ERR_NONE;
-    int result = cfg_parse(cfg, path);
-    reading = NULL;
+    char *text = read_text(path, err);
+    reading.err = err;
+    reading.path = path;
+    int result = text ? cfg_parse_buf(cfg, text) : CFG_FILE_ERROR;
+    reading.err = NULL;
+    free(text);
     if (result == CFG_SUCCESS)
         return cfg;
     if (err->kind == ERR_NONE)
-        err_set(err, ERR_CONFIG, "%s: %s", path,
-                result == CFG_FILE_ERROR ? strerror(errno) : "cannot be parsed");
+        err_set(err, ERR_CONFIG, "%s: cannot be parsed", path);
     cfg_free(cfg);
     return NULL;
 }
