@@ -28,7 +28,8 @@ const char *config_default_path(void)
     return path && *path ? path : "/etc/sealpost/sealpost.conf";
 }
 
-static void on_error(cfg_t *cfg, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *format,
+                                                           va_list args)
 {
     char text[160];
     if (!reading.err || reading.err->kind != ERR_NONE)

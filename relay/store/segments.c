@@ -21,11 +21,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <uthash.h>
 
-enum { SEGMENT_SIZE = 64 * 1024 * 1024, GROUP_MAX = 512 };
+enum { SEGMENT_SIZE = 64 * 1024 * 1024, GROUP_MAX = 512, RESERVE_MAX = 64 * 1024 * 1024 };
 
 struct segment {
     int64_t number;
@@ -268,4 +269,14 @@ int64_t segments_sparse(struct segments *s)
             return segment->number;
     }
     return 0;
+}
+
+bool segments_disk_is_low(const struct segments *s)
+{
+    struct statvfs disk;
+    if (statvfs(s->state_dir, &disk) != 0)
+        return false;
+    uint64_t tenth = (uint64_t)disk.f_blocks * disk.f_frsize / 10;
+    uint64_t reserve = tenth < RESERVE_MAX ? tenth : RESERVE_MAX;
+    return (uint64_t)disk.f_bavail * disk.f_frsize < reserve;
 }

@@ -30,6 +30,12 @@ void segments_sweep(struct segments *s);
  * can be there. */
 void segments_sweep_unknown(struct segments *s);
 
+/* Is there less than 64 MB, or a tenth of a small disk, left? What is left must do for the outcomes
+ * of what has been accepted: without them nothing could ever be settled, and no space would ever
+ * become free again.
+ */
+bool segments_disk_is_low(const struct segments *s);
+
 /* A closed segment of which less than a quarter lives and which is worth copying; 0 when there is
  * none. */
 int64_t segments_sparse(struct segments *s);

@@ -38,12 +38,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-    RESERVE_MAX = 64 * 1024 * 1024,
     BATCH_MAX = 200,
     RETRY_PAUSE_MS = 1000,
     HOUSEKEEPING_MS = 10 * 60 * 1000,
@@ -143,19 +141,6 @@ void store_put(struct store *store, struct store_job *job)
 
 /* ---- one batch ---- */
 
-/* What is left must do for the outcomes of what has been accepted: without it nothing could ever be
- * settled, and no space would ever become free again.
- */
-static bool disk_is_low(const struct store *store)
-{
-    struct statvfs disk;
-    if (statvfs(store->state_dir, &disk) != 0)
-        return false;
-    uint64_t tenth = (uint64_t)disk.f_blocks * disk.f_frsize / 10;
-    uint64_t reserve = tenth < RESERVE_MAX ? tenth : RESERVE_MAX;
-    return (uint64_t)disk.f_bavail * disk.f_frsize < reserve;
-}
-
 static void refuse_new_mail(struct store_job *jobs)
 {
     for (struct store_job *job = jobs; job; job = job->next)
@@ -169,7 +154,7 @@ static void write_bodies(struct store *store, struct store_job *jobs)
     struct err err = {0};
     for (struct store_job *job = jobs; job; job = job->next)
         job->ok = true;
-    if (disk_is_low(store))
+    if (segments_disk_is_low(store->segments))
         refuse_new_mail(jobs);
     for (struct store_job *job = jobs; job; job = job->next) {
         if (job->ok && job->mail && job->mail->place.segment == 0)

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* fuzz_submission.c - Whole sessions: the first byte chooses the pieces, the rest is what the client says. */
+#include "admit.h"
+#include "submission.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct submission_settings settings = {.hostname = "relay.test", .size_max = 4096, .rcpt_max = 3, .mail_max = 5};
+    struct identity identity = {.name = "app", .allowed = "club.test"};
+    struct admission admission;
+    struct submission s;
+    size_t step = size > 0 ? 1U + data[0] % 32U : 1U;
+    settings.open = size > 0 && data[0] >= 128;
+    submission_init(&s, &settings);
+    for (size_t at = 1; at < size && s.want != SUBMISSION_CLOSE;) {
+        struct span rest = {(const char *)data + at, size - at};
+        struct span name;
+        struct span secret;
+        if (s.want == SUBMISSION_TLS) {
+            submission_tls_started(&s);
+        } else if (s.want == SUBMISSION_AUTH) {
+            submission_auth(&s, &name, &secret);
+            submission_auth_decided(&s, name.len % 2 ? &identity : NULL, secret.len % 5 == 0);
+        } else if (s.want == SUBMISSION_SPILL) {
+            submission_spilled(&s, NULL);
+        } else if (s.want == SUBMISSION_ENQUEUE) {
+            struct admit_input in = {.identity = &identity, .sender = span_of(s.envelope.sender),
+                                     .header = submission_header(&s), .smtputf8 = s.envelope.smtputf8, .facts = s.facts};
+            struct verdict v = admit_message(&in, &admission);
+            submission_enqueue_decided(&s, &v);
+        } else {
+            submission_input(&s, span_first(rest, step));
+            at += step;
+        }
+        buf_clear(&s.out);
+    }
+    submission_fini(&s);
+    return 0;
+}
