@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* base_test.c - Spans, bufs, ids, secrets, checksums: the ground that the rest stands on. */
+#include "table.h"
+
+#include "bounce.h"
+#include "buf.h"
+#include "mail.h"
+#include "secret.h"
+#include "spool.h"
+
+static void bufs_keep_their_limit(void **state)
+{
+    struct buf b;
+    (void)state;
+    buf_init(&b, 10);
+    assert_true(buf_add(&b, SPAN("12345")));
+    assert_false(buf_add(&b, SPAN("1234567")));
+    assert_true(b.overflow);
+    assert_int_equal(b.len, 5);
+    buf_drop(&b, 3);
+    assert_true(span_equal(buf_span(&b), SPAN("45")));
+    assert_true(buf_add(&b, SPAN("abcdefgh")));
+    assert_true(span_equal(buf_span(&b), SPAN("45abcdefgh")));
+    buf_clear(&b);
+    assert_false(b.overflow);
+    buf_fini(&b);
+}
+
+static void numbers(void **state)
+{
+    static const struct {
+        const char *text;
+        bool ok;
+        uint64_t want;
+    } rows[] = {{"0", true, 0},   {"42", true, 42}, {"18446744073709551615", true, UINT64_MAX},
+                {"", false, 0},   {"-1", false, 0}, {"18446744073709551616", false, 0},
+                {"1 ", false, 0}, {"+1", false, 0}, {"0x1", false, 0}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint64_t number = 0;
+        EXPECT(span_number(span_of(rows[i].text), &number) == rows[i].ok, rows[i].text);
+        EXPECT(!rows[i].ok || number == rows[i].want, rows[i].text);
+    }
+}
+
+static void ids_come_back(void **state)
+{
+    static const int64_t ids[] = {1, 31, 32, INT64_C(1795414602000) << 16, INT64_MAX};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        char text[MAIL_ID_TEXT];
+        int64_t id = 0;
+        mail_id_print(ids[i], text);
+        EXPECT(strlen(text) == 13 && mail_id_parse(span_of(text), &id) && id == ids[i], text);
+    }
+    int64_t id = 0;
+    assert_false(mail_id_parse(SPAN("zzzzzzzzzzzzz"), &id));
+    assert_false(mail_id_parse(SPAN("0123456789ab"), &id));
+    assert_false(mail_id_parse(SPAN("0123456789abu"), &id));
+}
+
+static void checksum(void **state)
+{
+    (void)state;
+    assert_int_equal(spool_crc(0, SPAN("123456789")), 0xe3069283); /* the check value of CRC-32C */
+    assert_int_equal(spool_crc(spool_crc(0, SPAN("1234")), SPAN("56789")), 0xe3069283);
+}
+
+static void secrets(void **state)
+{
+    char secret[SECRET_TEXT];
+    char hash[SECRET_HASH];
+    struct err err = {0};
+    (void)state;
+    secret_generate(secret);
+    secret_hash_generated(span_of(secret), hash);
+    assert_true(secret_verify(hash, span_of(secret)));
+    assert_false(secret_verify(hash, SPAN("wrong")));
+    assert_false(secret_is_slow(hash));
+    assert_true(secret_hash_chosen(SPAN("a chosen password"), hash, &err));
+    assert_true(secret_is_slow(hash) && strncmp(hash, "$y$", 3) == 0);
+    assert_true(secret_verify(hash, SPAN("a chosen password")));
+    assert_false(secret_verify(hash, SPAN("a chosen passwore")));
+    assert_false(secret_hash_chosen(SPAN("short"), hash, &err));
+    assert_false(secret_verify(secret_nobody, SPAN("")));
+    assert_false(secret_verify("", SPAN("")));
+}
+
+static void base64(void **state)
+{
+    static const struct {
+        const char *text, *want; /* NULL: malformed */
+    } rows[] = {{"", ""},      {"Zg==", "f"},  {"Zm8=", "fo"}, {"Zm9v", "foo"},
+                {"Zg=", NULL}, {"Z===", NULL}, {"Zm9", NULL},  {"Zm 9v", NULL}, {"Zg==Zg==", NULL}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buf out;
+        buf_init(&out, 100);
+        bool ok = secret_base64_decode(span_of(rows[i].text), &out);
+        EXPECT(ok == (rows[i].want != NULL), rows[i].text);
+        EXPECT(!ok || span_equal(buf_span(&out), span_of(rows[i].want)), rows[i].text);
+        buf_fini(&out);
+    }
+}
+
+static void xtext(void **state)
+{
+    static const struct {
+        const char *text, *want; /* NULL: malformed */
+    } rows[] = {{"abc", "abc"}, {"a+2Bb", "a+b"}, {"a+0Ab", "a?b"}, {"a+ZZ", NULL}, {"a+2", NULL}, {"a=b", NULL}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buf out;
+        buf_init(&out, 100);
+        bool ok = bounce_xtext_decode(span_of(rows[i].text), &out);
+        EXPECT(ok == (rows[i].want != NULL), rows[i].text);
+        EXPECT(!ok || span_equal(buf_span(&out), span_of(rows[i].want)), rows[i].text);
+        buf_fini(&out);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bufs_keep_their_limit), cmocka_unit_test(numbers),
+                                       cmocka_unit_test(ids_come_back), cmocka_unit_test(checksum),
+                                       cmocka_unit_test(secrets), cmocka_unit_test(base64), cmocka_unit_test(xtext)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* store_test.c - Durable state: what is answered is there after a new start; what is settled is gone; what is damaged is held.
+ */
+#include "table.h"
+
+#include "spool.h"
+#include "store.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <glob.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char place[64];
+static size_t due_count;
+
+struct waiter {
+    pthread_mutex_t mutex;
+    pthread_cond_t done;
+    size_t left;
+};
+
+static void on_due(void *context, const struct database_due *due, size_t count)
+{
+    (void)context;
+    (void)due;
+    due_count += count;
+}
+
+static void on_answer(struct store_job *job)
+{
+    struct waiter *w = job->owner;
+    pthread_mutex_lock(&w->mutex);
+    w->left--;
+    pthread_cond_signal(&w->done);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+static void wait_for(struct waiter *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    while (w->left > 0)
+        pthread_cond_wait(&w->done, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+static int set_up(void **state)
+{
+    struct err err = {0};
+    char template[] = "/tmp/sealpost-store-XXXXXX";
+    (void)state;
+    snprintf(place, sizeof(place), "%s/state", mkdtemp(template));
+    due_count = 0;
+    return store_create(place, &err) ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *walk)
+{
+    (void)about;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static int tear_down(void **state)
+{
+    char root[64];
+    (void)state;
+    snprintf(root, sizeof(root), "%.*s", (int)(strlen(place) - strlen("/state")), place);
+    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct store *start(void)
+{
+    struct store *store = NULL;
+    struct err err = {0};
+    if (!store_start(place, on_due, NULL, &store, &err))
+        fail_msg("%s", err.text);
+    return store;
+}
+
+static struct mail *make_mail(struct store *store, size_t recipients)
+{
+    struct mail *m = mail_new();
+    m->id = store_new_id(store);
+    m->created_ms = store_now_ms();
+    m->expires_ms = m->created_ms + 1000000;
+    m->class = STREAM_NOTIFICATION;
+    m->envelope.sender = xstrdup("a@club.test");
+    m->envelope.id = xstrdup("");
+    for (size_t i = 0; i < recipients; i++)
+        envelope_add(&m->envelope, SPAN("b@dest.test"), "dest.test", SPAN_NONE, 0);
+    return m;
+}
+
+static int64_t accept(struct store *store, size_t recipients, const char *bytes)
+{
+    struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
+    struct store_job *job = store_job_new(on_answer, &w);
+    job->mail = make_mail(store, recipients);
+    buf_add(&job->body, span_of(bytes));
+    int64_t id = job->mail->id;
+    store_put(store, job);
+    wait_for(&w);
+    assert_true(job->ok);
+    store_job_free(job);
+    return id;
+}
+
+static void settle(struct store *store, int64_t id, unsigned number, enum mail_state to)
+{
+    struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
+    struct store_job *job = store_job_new(on_answer, &w);
+    struct store_outcome *o = store_job_add_outcome(job);
+    *o = (struct store_outcome){.message = id, .number = number, .state = to, .tries = 1, .due_ms = store_now_ms() + 60000,
+                                .answer = verdict_make(250, "2.0.0", "OK"), .kind = "delivered"};
+    store_put(store, job);
+    wait_for(&w);
+    assert_true(job->ok);
+    store_job_free(job);
+}
+
+static struct mail *read_mail(int64_t id, struct err *err)
+{
+    struct database *db = NULL;
+    struct mail *m = NULL;
+    assert_true(database_open(place, DATABASE_READ, &db, err));
+    bool found = database_mail(db, id, &m, err);
+    database_close(db);
+    return found ? m : NULL;
+}
+
+static size_t segments(void)
+{
+    char pattern[128];
+    glob_t found;
+    snprintf(pattern, sizeof(pattern), "%s/spool/*.seg", place);
+    size_t count = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return count;
+}
+
+static void what_is_accepted_survives_a_new_start(void **state)
+{
+    struct err err = {0};
+    struct spool_message message;
+    struct span chunk;
+    (void)state;
+    struct store *store = start();
+    int64_t id = accept(store, 2, "Subject: x\r\n\r\nbody\r\n");
+    assert_int_equal(due_count, 2);
+    store_stop(store);
+    due_count = 0;
+    store = start();
+    assert_int_equal(due_count, 2);
+    struct mail *m = read_mail(id, &err);
+    assert_non_null(m);
+    assert_string_equal(m->envelope.sender, "a@club.test");
+    assert_int_equal(m->envelope.count, 2);
+    assert_true(spool_open(place, id, &m->place, &message, &err));
+    assert_true(span_equal(spool_header(&message), SPAN("Subject: x\r\n")));
+    assert_true(spool_next(&message, &chunk, &err) && span_equal(chunk, SPAN("body\r\n")));
+    assert_true(spool_next(&message, &chunk, &err) && chunk.len == 0);
+    spool_close(&message);
+    mail_free(m);
+    store_stop(store);
+}
+
+static void a_message_goes_with_its_last_recipient(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    struct store *store = start();
+    int64_t id = accept(store, 2, "x\r\n");
+    settle(store, id, 0, MAIL_DONE);
+    struct mail *m = read_mail(id, &err);
+    assert_non_null(m);
+    assert_int_equal(m->rows[0].state, MAIL_DONE);
+    assert_int_equal(m->rows[1].state, MAIL_WAITING);
+    mail_free(m);
+    settle(store, id, 1, MAIL_WAITING);
+    m = read_mail(id, &err);
+    assert_int_equal(m->rows[1].tries, 1);
+    mail_free(m);
+    settle(store, id, 1, MAIL_BOUNCED);
+    assert_null(read_mail(id, &err));
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    settle(store, id, 1, MAIL_DONE); /* what is gone is gone: no harm */
+    store_stop(store);
+    store_stop(start());
+    assert_int_equal(segments(), 0);
+}
+
+static void a_second_store_is_refused(void **state)
+{
+    struct store *second = NULL;
+    struct err err = {0};
+    (void)state;
+    struct store *store = start();
+    assert_false(store_start(place, on_due, NULL, &second, &err));
+    assert_int_equal(err.kind, ERR_UNREACHABLE);
+    store_stop(store);
+}
+
+static void bytes_without_a_row_are_removed_at_the_start(void **state)
+{
+    char path[4096];
+    (void)state;
+    spool_path(place, 77, path);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0 && write(fd, "never acknowledged", 18) == 18);
+    close(fd);
+    struct store *store = start();
+    assert_int_equal(segments(), 0);
+    assert_true(store_new_segment(store) > 77);
+    store_stop(store);
+}
+
+static void every_flipped_byte_is_noticed(void **state)
+{
+    struct err err = {0};
+    char path[4096];
+    (void)state;
+    struct store *store = start();
+    int64_t id = accept(store, 1, "Subject: x\r\n\r\nbody\r\n");
+    struct mail *m = read_mail(id, &err);
+    spool_path(place, m->place.segment, path);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    for (int64_t at = 0; at < SPOOL_RECORD_HEADER - 8 + m->place.length; at++) {
+        int64_t where = m->place.offset + (at < SPOOL_RECORD_HEADER - 8 ? at : at + 8); /* 8 bytes are padding */
+        char byte = 0;
+        assert_int_equal(pread(fd, &byte, 1, where), 1);
+        byte = (char)(byte ^ 4);
+        assert_int_equal(pwrite(fd, &byte, 1, where), 1);
+        struct spool_message message;
+        assert_false(spool_open(place, id, &m->place, &message, &err));
+        assert_int_equal(err.kind, ERR_DAMAGED);
+        byte = (char)(byte ^ 4);
+        assert_int_equal(pwrite(fd, &byte, 1, where), 1);
+    }
+    assert_int_equal(ftruncate(fd, m->place.offset + SPOOL_RECORD_HEADER + 5), 0);
+    struct spool_message message;
+    assert_false(spool_open(place, id, &m->place, &message, &err));
+    close(fd);
+    unlink(path);
+    assert_false(spool_open(place, id, &m->place, &message, &err));
+    assert_int_equal(err.kind, ERR_DAMAGED);
+    mail_free(m);
+    store_stop(store);
+}
+
+static void many_at_once_are_one_commit_and_all_there(void **state)
+{
+    enum { COUNT = 2000 };
+    struct err err = {0};
+    struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, COUNT};
+    static struct store_job *jobs[COUNT];
+    int64_t last = 0;
+    (void)state;
+    struct store *store = start();
+    for (size_t i = 0; i < COUNT; i++) {
+        jobs[i] = store_job_new(on_answer, &w);
+        jobs[i]->mail = make_mail(store, 1);
+        buf_addf(&jobs[i]->body, "Subject: %zu\r\n\r\n", i);
+        store_put(store, jobs[i]);
+    }
+    wait_for(&w);
+    for (size_t i = 0; i < COUNT; i++) {
+        struct spool_message message;
+        assert_true(jobs[i]->ok);
+        assert_true(jobs[i]->mail->id > last);
+        last = jobs[i]->mail->id;
+        assert_true(spool_open(place, jobs[i]->mail->id, &jobs[i]->mail->place, &message, &err));
+        spool_close(&message);
+        store_job_free(jobs[i]);
+    }
+    assert_int_equal(due_count, COUNT);
+    store_stop(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_accepted_survives_a_new_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_message_goes_with_its_last_recipient, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_second_store_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_without_a_row_are_removed_at_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_flipped_byte_is_noticed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_at_once_are_one_commit_and_all_there, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
