@@ -31,7 +31,8 @@ struct courier {
     struct connection *connection; /* NULL between two addresses */
     struct delivery delivery;
     struct delivery_settings delivery_settings;
-    bool delivery_live, reused, secured, clear_text_now;
+    bool delivery_live, reused;
+    bool begin_again; /* this connection ends, its parcel goes on with another */
     struct site *site;
     struct site_party party; /* while idle */
     uv_timer_t idle_timer;
@@ -134,16 +135,17 @@ static void on_told_to_go(struct inbox_item *item)
     }
 }
 
+/* The server takes no more messages on this connection (RFC 9422). */
 static bool is_used_up(const struct courier *c)
 {
-    return c->shard->draining ||
-           (c->delivery.offers.mail_max > 0 && c->delivery.mails >= c->delivery.offers.mail_max);
+    const struct delivery *d = &c->delivery;
+    return d->offers.mail_max > 0 && d->mails >= d->offers.mail_max;
 }
 
 static void next_parcel(struct courier *c)
 {
     bool may_idle = false;
-    if (is_used_up(c)) {
+    if (c->shard->draining || is_used_up(c)) {
         quit(c);
         return;
     }
@@ -217,6 +219,11 @@ static void pump(struct courier *c)
                 next_parcel(c);
             if (!c->parcel)
                 return;
+            if (is_used_up(c)) { /* what is left of the parcel goes on another connection */
+                c->begin_again = true;
+                delivery_quit(&c->delivery);
+                break;
+            }
             if (!shipment_begin(&c->shipment, c->parcel, &c->delivery))
                 parcel_done(c);
             break;
@@ -274,7 +281,6 @@ static void on_secured(void *owner)
     if (tls_verified(connection_tls(c->connection)))
         snprintf(c->tls_text + strlen(c->tls_text), sizeof(c->tls_text) - strlen(c->tls_text),
                  " verified");
-    c->secured = true;
     delivery_tls_started(&c->delivery);
     pump(c);
 }
@@ -326,17 +332,14 @@ static void next_address(struct courier *c)
 }
 
 /* The connection ended before a message could be spoken of. */
-static void host_failed(struct courier *c)
+static void host_failed(struct courier *c, bool in_handshake)
 {
     const char *host = c->hosts.hosts[c->host].name;
-    bool tls_failed = strcmp(delivery_stage_name(&c->delivery), "STARTTLS") == 0 &&
-                      c->delivery.want != DELIVERY_INPUT;
     bool optional = c->delivery_settings.tls == DELIVERY_TLS_MAY;
-    if (tls_failed && optional && !c->secured && !c->clear_text_now) {
+    if (in_handshake && optional) {
         log_end(log_text(log_text(log_begin(LOG_WARN, "tls_failed"), "mx", host), "reply",
                          c->delivery.trouble.text));
         site_note_broken_tls(c->site, host, store_now_ms());
-        c->clear_text_now = true;
         try_address(c);
         return;
     }
@@ -352,43 +355,47 @@ static bool is_local_trouble(const char *why)
     return false;
 }
 
+/* An idle connection that was dead, or one that takes no more: the parcel has lost nothing by it.
+ */
+static bool is_stale(const struct courier *c)
+{
+    bool at_mail = strcmp(delivery_stage_name(&c->delivery), "MAIL") == 0;
+    return c->begin_again || (c->reused && at_mail);
+}
+
+/* The connection ended while a message was under way. */
+static void message_lost(struct courier *c)
+{
+    if (c->shipment.sending)
+        take_answers(c);
+    parcel_answer_all(c->parcel, &c->delivery.trouble);
+    parcel_done(c);
+    end_courier(c);
+}
+
 static void on_ended(void *owner, const char *why)
 {
     struct courier *c = owner;
     enum delivery_want was = c->delivery.want;
+    c->connection = NULL;
     c->all_unreachable_locally = c->all_unreachable_locally && is_local_trouble(why);
-    if (c->idle && !site_leave_idle(c->site, &c->party)) {
-        /* told to go at the same moment: the item is on its way and must find us alive */
-        c->connection = NULL;
-        return;
-    }
+    if (c->idle && !site_leave_idle(c->site, &c->party))
+        return; /* told to go at the same moment: the item is on its way and must find us alive */
     c->idle = false;
-    bool stale = c->reused && c->parcel && strcmp(delivery_stage_name(&c->delivery), "MAIL") == 0;
+    bool stale = is_stale(c);
     if (was != DELIVERY_CLOSE)
         delivery_lost(&c->delivery, why);
-    c->delivery.want = was == DELIVERY_TLS ? DELIVERY_TLS : c->delivery.want;
-    bool host_failed_now = c->parcel && c->delivery.host_refused && !c->reused;
     if (!c->parcel) {
-        c->connection = NULL;
         end_courier(c);
-    } else if (stale || host_failed_now) {
+    } else if (stale) {
         shipment_end(&c->shipment);
-        c->connection = NULL;
-        if (stale) {
-            c->host = c->address = 0;
-            try_address(c);
-        } else {
-            host_failed(c);
-        }
+        c->host = c->address = 0;
+        try_address(c);
+    } else if (c->delivery.host_refused && !c->reused) {
+        shipment_end(&c->shipment);
+        host_failed(c, was == DELIVERY_TLS);
     } else {
-        if (c->shipment.sending)
-            take_answers(c);
-        else
-            parcel_answer_all(c->parcel, &c->delivery.trouble);
-        c->connection = NULL;
-        parcel_answer_all(c->parcel, &c->delivery.trouble);
-        parcel_done(c);
-        end_courier(c);
+        message_lost(c);
     }
 }
 
@@ -403,9 +410,9 @@ static void try_address(struct courier *c)
     const struct resolver_host *host = &c->hosts.hosts[c->host];
     const struct config_route *route = c->parcel->route;
     end_delivery(c);
-    c->reused = c->secured = false;
+    c->reused = c->begin_again = false;
     c->tls_text[0] = '\0';
-    bool broken = c->clear_text_now || site_has_broken_tls(c->site, host->name, store_now_ms());
+    bool broken = site_has_broken_tls(c->site, host->name, store_now_ms());
     c->delivery_settings = (struct delivery_settings){
         .hostname = c->settings->config->hostname,
         .tls = broken && route->tls == DELIVERY_TLS_MAY ? DELIVERY_TLS_NEVER : route->tls,

@@ -103,8 +103,10 @@ static bool add_notice(struct parcel *p, struct store_job *job, enum bounce_acti
         const struct envelope_rcpt *r = &p->mail->envelope.rcpts[i];
         if (!wants_notice(p, i, &job->outcomes[i], action))
             continue;
-        recipients[in.count++] = (struct bounce_recipient){
-            span_of(r->address), span_of(r->original), p->answers[i], span_of(p->remote)};
+        struct span remote = span_of(p->remote); /* without the address */
+        recipients[in.count++] =
+            (struct bounce_recipient){span_of(r->address), span_of(r->original), p->answers[i],
+                                      span_first(remote, span_find(remote, '['))};
         job->outcomes[i].tell_delay = action == BOUNCE_DELAYED;
     }
     if (in.count == 0)

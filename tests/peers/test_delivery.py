@@ -217,6 +217,7 @@ def test_a_refusal_becomes_a_signed_bounce(relay, dns, script, sink_factory):
     assert blocks[0]["Reporting-MTA"] == "dns; mail.club.test" and blocks[0]["Original-Envelope-Id"] == "e+1"
     assert blocks[1]["Final-Recipient"] == "rfc822; ghost@dest.test" and blocks[1]["Action"] == "failed"
     assert blocks[1]["Status"] == "5.1.1" and blocks[1]["Original-Recipient"] == "rfc822; Ghost@dest.test"
+    assert blocks[1]["Remote-MTA"] == "dns; mx.dest.test"
     assert blocks[1]["Diagnostic-Code"].startswith("smtp; 550 5.1.1")
     assert headers.get_content_type() == "text/rfc822-headers" and "Subject: test" in headers.get_payload()
     assert relay.queue() == []
@@ -359,6 +360,99 @@ def test_verified_tls_wants_a_certificate_for_the_host(relay_factory, dns, sink_
     assert "certificate" in event["reply"] and sink.messages() == []
 
 
+def certificates(path):
+    """A certificate authority, and server certificates by it: good, for another name, expired; and a self-signed one."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=path)
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test ca", "-days", "2", "-keyout", "ca.key",
+            "-out", "ca.pem")
+    for name, host, days in (("good", "mx.dest.test", "2"), ("other", "mx.other.test", "2"), ("expired", "mx.dest.test", "-1")):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}",
+                "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        (path / "extensions").write_text(f"subjectAltName=DNS:{host}\n")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", days,
+                "-extfile", "extensions", "-out", f"{name}.pem")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mx.dest.test", "-addext",
+            "subjectAltName=DNS:mx.dest.test", "-days", "2", "-keyout", "self.key", "-out", "self.pem")
+
+
+@pytest.mark.parametrize("policy, certificate, delivered, words", [
+    ("verify", "good", True, "verified"),
+    ("verify", "other", False, "ertificate"),
+    ("verify", "expired", False, "ertificate"),
+    ("verify", "self", False, "ertificate"),
+    ("verify", "old tls", False, "TLS"),
+    ("require", "self", True, "TLSv1"),
+    ("require", "old tls", False, "TLS"),
+    ("may", "expired", True, "TLSv1"),
+    ("may", "old tls", True, "tls=none"),
+])
+def test_t8_certificates_and_policies(relay_factory, dns, tmp_path, delivery_port, policy, certificate, delivered, words):
+    import ssl
+    from aiosmtpd.controller import Controller
+
+    taken = []
+
+    class Handler:
+        async def handle_DATA(self, server, session, envelope):
+            taken.append(envelope.content)
+            return "250 2.0.0 taken"
+
+    certificates(tmp_path)
+    name = "good" if certificate == "old tls" else certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
+    if certificate == "old tls":
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.options &= ~(ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
+    server = Controller(Handler(), hostname="127.0.0.1", port=delivery_port, tls_context=context)
+    server.start()
+    try:
+        dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+        relay = relay_factory(f'route "dest.test" {{ tls = "{policy}" }}')
+        relay.config.write_text(relay.config.read_text().replace(
+            f"port = {delivery_port} }}", f'port = {delivery_port}  ca_file = "{tmp_path}/ca.pem" }}', 1))
+        relay.start()
+        id = relay.send()
+        if delivered:
+            relay.wait_kind(id, "delivered", 30)
+            line = [l for l in relay.log().splitlines() if " delivered " in l][0]
+            assert words in line and len(taken) == 1
+        else:
+            assert words in relay.wait_kind(id, "deferred", 30)[0]["reply"] and taken == []
+    finally:
+        server.stop()
+
+
+def test_a_servers_limits_are_obeyed(relay, script):
+    server = script(offers=["LIMITS RCPTMAX=2 MAILMAX=2"])
+    id = relay.send(to=[f"r{i}@dest.test" for i in range(5)])
+    wait_for(lambda: relay.kinds(id).count("delivered") == 5)
+    assert len(server.messages) == 3 and server.connections == 2
+    before = 0
+    for line in server.lines:
+        before = before + 1 if line.startswith("RCPT") else 0 if line.startswith("MAIL") else before
+        assert before <= 2
+
+
+def test_a_server_that_takes_only_so_many_at_once_gets_the_rest_at_once(relay, script):
+    seen = []
+
+    def answer(line):
+        if line.startswith("MAIL"):
+            seen.clear()
+        if line.startswith("RCPT"):
+            seen.append(line)
+            return "452 4.5.3 too many recipients" if len(seen) > 2 else None
+        return None
+
+    server = script(answer)
+    id = relay.send(to=[f"r{i}@dest.test" for i in range(5)])
+    wait_for(lambda: relay.kinds(id).count("delivered") == 5)
+    assert len(server.messages) == 3 and "deferred" not in relay.kinds(id)
+
+
 def test_a_broken_handshake_falls_back_to_clear_text_where_tls_is_optional(relay, script):
     server = script(lambda line: "220 go" if line == "STARTTLS" else None, offers=["STARTTLS"])
     relay.wait_kind(relay.send(), "delivered", 30)
@@ -418,7 +512,7 @@ def test_a_damaged_record_is_held_and_stops_nobody(relay, dns, script):
     relay.wait_kind(id, "deferred", 40)
     segment = next((relay.path / "state" / "spool").glob("*.seg"))
     with open(segment, "r+b") as f:
-        f.seek(100)
+        f.seek(60)
         f.write(b"\x00\x01\x02")
     slow, server = script(host="127.0.0.9"), script()
     time.sleep(5.5)  # the site's rest is over
