@@ -17,7 +17,7 @@ struct log_line {
     char text[LINE_SIZE];
 };
 
-static enum log_level wanted_level = LOG_INFO;
+static _Atomic enum log_level wanted_level = LOG_INFO; /* changed by a reload */
 static _Thread_local struct log_line own_line;
 
 static const char *const level_names[] = {

@@ -377,6 +377,7 @@ def certificates(path):
             "subjectAltName=DNS:mx.dest.test", "-days", "2", "-keyout", "self.key", "-out", "self.pem")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("policy, certificate, delivered, words", [
     ("verify", "good", True, "verified"),
     ("verify", "other", False, "ertificate"),
@@ -405,7 +406,8 @@ def test_t8_certificates_and_policies(relay_factory, dns, tmp_path, delivery_por
     context.load_cert_chain(tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
     if certificate == "old tls":
         context.set_ciphers("ALL:@SECLEVEL=0")
-        context.options &= ~(ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1
     server = Controller(Handler(), hostname="127.0.0.1", port=delivery_port, tls_context=context)
     server.start()
     try:
