@@ -217,7 +217,7 @@ static void note_field(struct message_summary *m, const struct field *f)
         m->stream = span_trim(f->value);
 }
 
-struct verdict message_check(struct span header, bool utf8, struct message_summary *m)
+struct verdict message_check(struct span header, bool utf8, struct message_summary *summary_r)
 {
     unsigned seen = 0;
     size_t fields = 0;
@@ -225,6 +225,7 @@ struct verdict message_check(struct span header, bool utf8, struct message_summa
     size_t named = 0;
     struct field f;
     struct span from = SPAN_NONE;
+    struct message_summary *m = summary_r;
     *m = (struct message_summary){.stream = SPAN_NONE};
     if (header.len > MESSAGE_HEADER_MAX)
         return verdict_make(552, "5.3.4", "Message header is over 256 KB");

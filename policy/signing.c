@@ -233,16 +233,16 @@ static DKIM_STAT feed(DKIM *handle, struct span message)
     return status == DKIM_STAT_OK ? dkim_eom(handle, NULL) : status;
 }
 
-void signing_verify(struct span message, signing_lookup *find, void *context,
+void signing_verify(struct span message, signing_lookup *lookup, void *context,
                     struct signing_result *result_r)
 {
     pthread_once(&library.once, open_library);
-    struct lookup lookup = {find, context};
+    struct lookup asked = {lookup, context};
     DKIM_STAT status = DKIM_STAT_OK;
     *result_r = (struct signing_result){0};
     DKIM *handle = dkim_verify(library.verifier, (const unsigned char *)"check", NULL, &status);
     CHECK(handle != NULL);
-    dkim_set_user_context(handle, &lookup);
+    dkim_set_user_context(handle, &asked);
     status = feed(handle, message);
     DKIM_SIGINFO *signature = dkim_getsignature(handle);
     result_r->signature_found = signature != NULL;

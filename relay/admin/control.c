@@ -88,10 +88,11 @@ static bool read_filter(const struct control *c, struct database_filter *f, stru
     if (text(c, "id") && !mail_id_parse(span_of(text(c, "id")), &f->id))
         return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
                        text(c, "id"));
-    if (text(c, "state") && !mail_state_parse(span_of(text(c, "state")), &state))
+    if (!text(c, "state"))
+        return true;
+    if (!mail_state_parse(span_of(text(c, "state")), &state))
         return err_set(err, ERR_USAGE, "\"%.40s\" is no state: waiting or held", text(c, "state"));
-    if (text(c, "state"))
-        f->state = (int)state;
+    f->state = (int)state;
     return true;
 }
 

@@ -77,13 +77,19 @@ static void set_log_level(const struct config *config)
             log_set_level((enum log_level)i);
 }
 
+static bool listener_differs(const struct config_listener *a, const struct config_listener *b)
+{
+    return strcmp(a->host, b->host) != 0 || a->port != b->port ||
+           a->implicit_tls != b->implicit_tls;
+}
+
 static bool needs_restart(const struct config *a, const struct config *b)
 {
     bool differs = strcmp(a->state_dir, b->state_dir) != 0 || a->shards != b->shards ||
                    a->listener_count != b->listener_count ||
                    a->site_connections != b->site_connections;
     for (size_t i = 0; !differs && i < a->listener_count; i++)
-        differs = memcmp(&a->listeners[i], &b->listeners[i], sizeof(a->listeners[i])) != 0;
+        differs = listener_differs(&a->listeners[i], &b->listeners[i]);
     return differs;
 }
 

@@ -23,7 +23,7 @@ void session_close_all(struct shard *s);
  * whatever was wrong.
  */
 void auth_ask(struct shard *s, uint64_t session, struct span name, struct span secret);
-void session_auth_decided(struct shard *s, uint64_t session, const struct identity *identity,
+void session_auth_decided(struct shard *shard, uint64_t id, const struct identity *identity,
                           bool busy);
 
 /* ---- intake.c: a message too large for memory goes to a segment of its own while it arrives ----
@@ -36,7 +36,7 @@ struct intake *intake_new(struct shard *s, uint64_t session);
 void intake_write(struct intake *i, struct buf *bytes);
 /* Write the record's frame and make all of it durable; session_intake_done() is called. */
 void intake_finish(struct intake *i, struct buf *bytes);
-void session_intake_done(struct shard *s, uint64_t session, const struct err *failed);
+void session_intake_done(struct shard *shard, uint64_t id, const struct err *failed);
 /* The id and the place of the record. */
 void intake_place(const struct intake *i, int64_t *id_r, struct mail_place *place_r);
 /* Free it. The file goes, too, unless `keep`. When a write is under way it is freed after that. */
