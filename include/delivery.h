@@ -3,19 +3,22 @@
  * messages.
  *
  * Happy path: greeting - EHLO - STARTTLS - EHLO - AUTH - (ready) - MAIL, RCPT, DATA - body - (done)
- * - (ready) … QUIT. The owner feeds bytes while `want` is DELIVERY_INPUT, sends what is in `out`,
- * and answers every other want:
+ * - (ready) … QUIT.
+ *
+ * The owner feeds bytes while `want` is DELIVERY_INPUT, sends what is in `out`, and answers every
+ * other want:
  *
  *   DELIVERY_TLS    the handshake; delivery_tls_started(), or delivery_lost() and a new connection
  *   DELIVERY_READY  delivery_send() the next message, or delivery_quit()
  *   DELIVERY_BODY   delivery_body() until the message is complete
  *   DELIVERY_DONE   every recipient has its answer; delivery_next()
- *   DELIVERY_CLOSE  the connection is of no more use; `trouble` says why when a message or the host
- * has failed
+ *   DELIVERY_CLOSE  of no more use; `trouble` says why when a message or the host has failed
  *
- * Failure modes: a reply that is none, or comes too early (trouble) - 421 anywhere (the rest is
- * deferred) - a refusal of one recipient (its own answer) - of the message (everyone's answer) - of
- * the whole host (trouble, `host_refused`).
+ * Failure modes:
+ * - a reply that is none, or comes too early: trouble
+ * - 421 anywhere: those without an answer are deferred
+ * - a refusal of one recipient is its own answer, of the message everyone's, of the whole host
+ *   trouble with `host_refused`
  */
 #ifndef DELIVERY_H
 #define DELIVERY_H

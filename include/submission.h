@@ -3,18 +3,22 @@
  * it wants next.
  *
  * Happy path: greeting - EHLO - STARTTLS - EHLO - AUTH - MAIL, RCPT, DATA - bytes - enqueue - 250 -
- * QUIT. The owner feeds bytes while `want` is SUBMISSION_INPUT, sends what is in `out`, and answers
- * every other want:
+ * QUIT.
  *
- *   SUBMISSION_TLS      out is flushed, then the handshake; submission_tls_started()
- *   SUBMISSION_AUTH     look the credential up (sasl.name, sasl.secret); submission_auth_decided()
+ * The owner feeds bytes while `want` is SUBMISSION_INPUT, sends what is in `out`, and answers every
+ * other want:
+ *
+ *   SUBMISSION_TLS      the handshake, behind what is in out; submission_tls_started()
+ *   SUBMISSION_AUTH     look submission_auth() up; submission_auth_decided()
  *   SUBMISSION_SPILL    store `body` away, it is large; submission_spilled()
  *   SUBMISSION_ENQUEUE  decide on and store the message; submission_enqueue_decided()
  *   SUBMISSION_CLOSE    out is flushed, then the connection is closed
  *
  * Commands that arrive meanwhile wait in `in` and are taken up, in order, when the owner has
- * answered. Memory: `in` holds one read and one line at most, `body` at most SUBMISSION_MEMORY,
- * `header` its own limit.
+ * answered.
+ *
+ * Memory: `in` holds one read and one line at most, `body` at most SUBMISSION_MEMORY, `header` its
+ * own limit.
  */
 #ifndef SUBMISSION_H
 #define SUBMISSION_H

@@ -22,6 +22,7 @@ struct connection {
     struct tls *tls;
     unsigned timeout_s, handles;
     bool connected, wants_bytes, reading, finishing, closing;
+    int error; /* of the connect */
     char why[240];
 };
 
@@ -130,15 +131,21 @@ struct connection *connection_accept(uv_stream_t *server, const struct connectio
     return c;
 }
 
+static void connect_failed(struct connection *c, int error)
+{
+    char text[120];
+    c->error = error;
+    snprintf(text, sizeof(text), "connect failed: %s", uv_strerror(error));
+    connection_close(c, text);
+}
+
 static void on_connected(uv_connect_t *request, int status)
 {
     struct connection *c = request->data;
     if (c->closing)
         return;
     if (status != 0) {
-        char text[120];
-        snprintf(text, sizeof(text), "connect failed: %s", uv_strerror(status));
-        connection_close(c, text);
+        connect_failed(c, status);
         return;
     }
     uv_tcp_nodelay(&c->tcp, 1);
@@ -156,12 +163,14 @@ struct connection *connection_open(uv_loop_t *loop, const struct sockaddr *addre
     c->wants_bytes = true;
     connection_set_timeout(c, timeout_s);
     int status = uv_tcp_connect(&c->connecting, &c->tcp, address, on_connected);
-    if (status != 0) {
-        char text[120];
-        snprintf(text, sizeof(text), "connect failed: %s", uv_strerror(status));
-        connection_close(c, text);
-    }
+    if (status != 0)
+        connect_failed(c, status);
     return c;
+}
+
+int connection_error(const struct connection *c)
+{
+    return c->error;
 }
 
 /* ---- out ---- */

@@ -49,6 +49,8 @@ void connection_set_timeout(struct connection *c, unsigned seconds);
 void connection_finish(struct connection *c);
 void connection_close(struct connection *c, const char *why);
 
+/* libuv's code when the connection could not be made; 0 otherwise. Also while `ended` is called. */
+int connection_error(const struct connection *c);
 /* Bytes written that have not left yet. */
 size_t connection_unsent(const struct connection *c);
 /* The peer's address without the port; `text_r` holds at least 64 bytes. */

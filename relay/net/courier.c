@@ -3,9 +3,11 @@
  * after the other.
  *
  * Happy path: try an address - greeting … ready - compose and send - answers - next parcel of the
- * site, or idle - QUIT. Failure modes:
+ * site, or idle - QUIT.
+ *
+ * Failure modes:
  * - this address does not answer, or this host refuses us: the next one (S9, S10); none left: the
- * site rests
+ *   site rests
  * - TLS fails where it is optional: the same host once more, in clear text, and it is remembered
  * - the connection ends while a message is under way: those without an answer are tried later
  * - an idle connection turns out to be dead: its parcel begins again with a new one
@@ -17,8 +19,6 @@
 #include "log.h"
 #include "shipment.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +39,8 @@ struct courier {
     bool idle, ending;
 
     struct resolver_answer hosts;
-    size_t host, address; /* the ones being tried */
-    bool all_unreachable_locally;
+    size_t host, address;                /* the ones being tried */
+    bool local_trouble_only, ipv4_tried; /* what the failures so far were */
     char tls_text[80], peer[64];
 
     struct parcel *parcel;
@@ -72,7 +72,7 @@ static void parcel_done(struct courier *c)
     struct parcel *p = c->parcel;
     shipment_end(&c->shipment);
     c->parcel = NULL;
-    parcel_answered(p);
+    parcel_settle(p);
 }
 
 /* ---- the end, and idleness ---- */
@@ -254,7 +254,7 @@ static void pump(struct courier *c)
 static void on_opened(void *owner)
 {
     struct courier *c = owner;
-    c->all_unreachable_locally = false;
+    c->local_trouble_only = false;
     connection_peer(c->connection, c->peer);
     connection_set_timeout(c->connection, delivery_timeout_s(&c->delivery));
 }
@@ -304,9 +304,10 @@ static void site_is_down(struct courier *c)
     if (v.enhanced[0] == '5')
         v.enhanced[0] = '4';
     v.what = VERDICT_DEFER;
-    p->not_attempted = c->all_unreachable_locally;
+    /* A host that has IPv6 only, where we have none, does not mean that our network is down. */
+    p->not_attempted = c->local_trouble_only && c->ipv4_tried;
     parcel_answer_all(p, &v);
-    if (!c->all_unreachable_locally)
+    if (!p->not_attempted)
         site_failed(c->site, v.text, now_ms);
     end_delivery(c);
     parcel_done(c);
@@ -346,11 +347,13 @@ static void host_failed(struct courier *c, bool in_handshake)
     next_address(c);
 }
 
-static bool is_local_trouble(const char *why)
+/* Did our own network refuse, before anything of theirs was reached? */
+static bool is_local_trouble(int error)
 {
-    static const int codes[] = {ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT, EMFILE, ENFILE};
+    static const int codes[] = {UV_ENETUNREACH,  UV_ENETDOWN, UV_EADDRNOTAVAIL,
+                                UV_EAFNOSUPPORT, UV_EMFILE,   UV_ENFILE};
     for (size_t i = 0; i < COUNT_OF(codes); i++)
-        if (strstr(why, uv_strerror(-codes[i])))
+        if (error == codes[i])
             return true;
     return false;
 }
@@ -377,8 +380,9 @@ static void on_ended(void *owner, const char *why)
 {
     struct courier *c = owner;
     enum delivery_want was = c->delivery.want;
+    c->local_trouble_only =
+        c->local_trouble_only && is_local_trouble(connection_error(c->connection));
     c->connection = NULL;
-    c->all_unreachable_locally = c->all_unreachable_locally && is_local_trouble(why);
     if (c->idle && !site_leave_idle(c->site, &c->party))
         return; /* told to go at the same moment: the item is on its way and must find us alive */
     c->idle = false;
@@ -418,6 +422,7 @@ static void try_address(struct courier *c)
         .tls = broken && route->tls == DELIVERY_TLS_MAY ? DELIVERY_TLS_NEVER : route->tls,
         .username = route->username[0] ? route->username : NULL,
         .password = route->password};
+    c->ipv4_tried = c->ipv4_tried || host->addresses[c->address].ss_family == AF_INET;
     delivery_init(&c->delivery, &c->delivery_settings);
     c->delivery_live = true;
     c->connection =
@@ -434,7 +439,7 @@ void courier_open(struct parcel *p)
     c->site = p->site;
     c->hosts = p->hosts;
     c->parcel = p;
-    c->all_unreachable_locally = true;
+    c->local_trouble_only = true;
     uv_timer_init(&s->loop, &c->idle_timer);
     c->idle_timer.data = c;
     DL_APPEND(s->couriers, c);

@@ -2,10 +2,13 @@
 /* intake.c - Large messages: written chunk by chunk on libuv's pool to a segment of their own,
  * while the client waits for nothing but its own bytes. The store's thread then only adds the row.
  *
- * Happy path: new - write, write, … - finish (frame, fdatasync, directory fsync) - committed by the
- * store - free, keep. Failure modes: a step fails (the message is refused, the file goes) - the
- * client goes away (the file goes) - we are killed (no row refers to the file: the next start
- * removes it).
+ * Happy path: new - write, write, … - finish (frame, fdatasync, directory fsync) - place - free,
+ * keep (from then on the file is the store's).
+ *
+ * Failure modes:
+ * - a step fails: the message is refused, the file goes
+ * - the client goes away: the file goes
+ * - we are killed: no row refers to the file, and the next start removes it
  */
 #include "session.h"
 

@@ -26,11 +26,6 @@ void parcel_answer_all(struct parcel *p, const struct verdict *v)
             p->answers[i] = *v;
 }
 
-void parcel_answered(struct parcel *p)
-{
-    parcel_settle(p);
-}
-
 static void settle_all(struct parcel *p, struct verdict v)
 {
     parcel_answer_all(p, &v);

@@ -35,8 +35,6 @@ struct parcel {
 /* Takes `work`. */
 void parcel_start(struct shard *s, struct scheduler_parcel *work);
 
-/* From the courier: everyone has an answer, in `answers`. */
-void parcel_answered(struct parcel *p);
 /* From the courier: the same for everyone who has none. */
 void parcel_answer_all(struct parcel *p, const struct verdict *v);
 

@@ -2,9 +2,13 @@
 /* resolver.c - One question becomes several lookups: MX, then A and AAAA of each host, all at once.
  *
  * Happy path: MX - (implicit MX when there is none) - addresses - hosts sorted by preference,
- * shuffled inside one - done. Failure modes: SERVFAIL or silence (FAILED; but when the root does
- * not answer either, DOWN) - no such domain - null MX - hosts without addresses are left out; when
- * none is left, FAILED if an address lookup failed, NO_DOMAIN otherwise.
+ * shuffled inside one - done.
+ *
+ * Failure modes:
+ * - SERVFAIL or silence: FAILED; but when the root does not answer either: DOWN
+ * - no such domain, a null MX, ourselves as the best MX: each has its own result
+ * - hosts without addresses are left out; when none is left: FAILED if a lookup failed, else
+ *   NO_DOMAIN
  *
  * libunbound works in a thread of its own and wakes the loop through ub_fd(). It has no timeout per
  * question: ours is the question's timer.

@@ -3,12 +3,14 @@
  * is due, by urgency.
  *
  *   waiting heap ──(due)──▶ its domain's ready heap ──(room)──▶ parcel to the least busy shard
- * ──(finished)──▶ room again
+ *                                                        ▲                    │
+ *                                                        └────(finished)──────┘
  *
- * Invariants: 1. A recipient is under way at most once: `under_way` holds those that are. An entry
- * that comes up twice (a person said "retry") is dropped the second time by the shard, which reads
- * the row and sees that it is not due.
- * 2. A domain is in the ring exactly while it has something ready and room for it.
+ * Invariants:
+ *   1. A recipient is under way at most once: `under_way` holds those that are. An entry that comes
+ *      up twice (a person said "retry") is dropped the second time by the shard, which reads the
+ *      row and sees that it is not due.
+ *   2. A domain is in the ring exactly while it has something ready and room for it.
  */
 #include "scheduler.h"
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* site.c - Slots, waiting and resting, under one lock.
  *
- * Invariants: 1. in_use <= limit at the moment a slot is granted (a limit that shrinks takes effect
- * as slots come back).
- * 2. An idle connection holds its slot; a waiter of another shard makes one of them go. 3. A party
- * is in one list at most, and `listed` tells; whoever takes it out of the list is the only one to
- * act on it.
+ * Invariants:
+ *   1. in_use <= limit at the moment a slot is granted (a limit that shrinks takes effect as slots
+ *      come back).
+ *   2. An idle connection holds its slot; a waiter of another shard makes one of them go.
+ *   3. A party is in one list at most, and `listed` tells; whoever takes it out of the list is the
+ *      only one to act on it.
  */
 #include "site.h"
 

@@ -5,10 +5,9 @@
  * Failure modes:
  * - a line too long: it is skipped to its end without being kept, then refused (S3)
  * - bare CR, bare LF or NUL in a line or a message: refused whole, never repaired (S1)
- * - a message that is doomed (too big, bare line ends) is read to its true end without being kept,
- * then refused
- * - a peer that talks nonsense, or talks without sending mail: 421 after a bounded number of
- * commands
+ * - a message that is doomed (too big, bare line ends): read to its true end without being kept,
+ *   then refused
+ * - a peer that talks nonsense, or without sending mail: 421 after a bounded number of commands
  */
 #include "submission.h"
 

@@ -2,13 +2,15 @@
 /* segments.c - Writing records: one pwritev and one fdatasync for a whole group.
  *
  * Happy path: add, add, … - sync - (commit by the store) - keep each.
+ *
  * Failure modes:
- * - a write fails: the group is refused; the file's end is where it was, as nobody refers to what
- * lies behind it
+ * - a write fails: the group is refused; nobody refers to what lies behind the synced end
  * - a sync fails: the kernel may have dropped the pages, so nothing more is written to that segment
  *
- * Invariants: 1. A place handed out lies wholly behind every synced record. 2. A segment is
- * unlinked only when no committed message lies in it and it is not the current one.
+ * Invariants:
+ *   1. A place handed out lies wholly behind every synced record.
+ *   2. A segment is unlinked only when no committed message lies in it and it is not the current
+ *      one.
  */
 #include "segments.h"
 

@@ -3,25 +3,32 @@
  *
  * States of a recipient, and the function that makes each move (all inside the transaction):
  *
- *        rows_accept            rows_settle                 rows_end
- *   (none) ─────▶ waiting ──────────────────▶ done ────────────────▶ (row gone, its event stays)
- *                  │  ▲ │   rows_settle                   ▲
- *                  │  │ └─────────────────▶ bounced ──────┘   (the bounce is accepted in the same
- * transaction) rows_hold,  │  │ database_queue_change: release queue: hold ▼  │ held waiting ─▶
- * waiting: rows_settle (later), database_queue_change (retry)
+ *          rows_accept             rows_settle              rows_end
+ *   (none) ──────────▶ waiting ───────────────────▶ done ───────────▶ (row gone, its events stay)
+ *                      │ ▲  │                                ▲
+ *                      │ │  └─────────────────────▶ bounced ─┘
+ *                      │ │       rows_settle
+ *                      ▼ │
+ *                     held
+ *
+ *   waiting ─▶ held     rows_hold (damaged record), database_queue_change (hold)
+ *   held ─▶ waiting     database_queue_change (release)
+ *   waiting ─▶ waiting  rows_settle (later), database_queue_change (retry)
+ *   any ─▶ done         database_queue_change (delete)
  *
  * Guaranteed:
  *   1. An accept is answered ok only after its bytes are synced and its rows committed (C1).
  *   2. After any crash a recipient is in exactly one of these states, as a transaction is whole or
- * not at all (C2).
+ *      not at all (C2). A bounce is accepted in the transaction that settles what it reports (C6).
  *   3. An outcome is kept and tried again until it is recorded; meanwhile store_paused() stops
- * delivery (C5).
+ *      delivery (C5).
  *   4. A segment is unlinked only after the commit that settled its last message.
  *   5. Orphans (bytes without a row) were never acknowledged; they are removed at the next start.
  *
- * Failure modes: bodies cannot be written (the accepts of this batch are refused, the rest goes on)
- * - the transaction cannot be committed (accepts are refused, outcomes wait) - one command's change
- * fails (undone alone, by a savepoint).
+ * Failure modes:
+ * - bodies cannot be written: the accepts of this batch are refused, the rest goes on
+ * - the transaction cannot be committed: accepts are refused, outcomes wait
+ * - one command's change fails: undone alone, by a savepoint
  */
 #include "store.h"
 

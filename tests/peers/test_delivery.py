@@ -558,3 +558,32 @@ def test_send_test_shows_the_dialogue(relay, sink):
     text = relay.command("send-test", "someone@dest.test")
     assert "C: MAIL FROM:<postmaster@club.test>" in text and "S: 250 2.0.0 OK taken" in text
     assert text.count(" published") == 3  # SPF, DKIM and DMARC are in DNS
+
+
+def test_a_login_code_overtakes_digests(relay_factory, dns, script, delivery_port):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    server = script(delay=0.3)
+    relay = relay_factory()
+    relay.config.write_text(relay.config.read_text().replace(f"port = {delivery_port} }}",
+                                                             f"port = {delivery_port}  connections = 1 }}", 1))
+    relay.start()
+    message = "From: <hello@club.test>\r\nSealpost-Stream: {}\r\nSubject: {}\r\n\r\nx\r\n"
+    for i in range(6):
+        relay.send(message=message.format("digest", i))
+    relay.send(message=message.format("security", "code"))
+    wait_for(lambda: len(server.messages) == 7, 30)
+    subjects = [email.message_from_bytes(m)["Subject"] for m in server.messages]
+    assert subjects.index("code") <= 3 and server.most_open == 1
+    assert [s for s in subjects if s != "code"] == list("012345")
+
+
+def test_an_idle_connection_that_has_died_costs_the_next_message_nothing(relay, script):
+    def answer(line):
+        mails = sum(l.startswith("MAIL") for l in server.lines)
+        return "HANG UP" if line.startswith("MAIL") and mails == 2 else None
+
+    server = script(answer)
+    relay.wait_kind(relay.send(), "delivered")
+    id = relay.send()
+    relay.wait_kind(id, "delivered")
+    assert relay.kinds(id) == ["accepted", "delivered"] and server.connections == 2
