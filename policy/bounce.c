@@ -67,8 +67,12 @@ static void write_header(const struct bounce_input *in, const char *boundary, st
     message_date(in->now_ms, date);
     buf_addf(out, "Date: %s\r\nFrom: Mail Delivery System <mailer-daemon@%s>\r\nTo: <%.*s>\r\n",
              date, in->from_domain, SPAN_ARG(in->to));
+    struct span first = in->recipients[0].address;
+    if (!span_is_ascii(
+            first)) /* the header stays ASCII wherever it can: then any server takes it */
+        first = SPAN("a recipient");
     buf_addf(out, "Subject: %s: your message to %.*s%s\r\n", actions[in->action].subject,
-             SPAN_ARG(in->recipients[0].address), in->count > 1 ? " and others" : "");
+             SPAN_ARG(first), in->count > 1 ? " and others" : "");
     buf_addf(out, "Message-ID: <%s.%s.%lld@%s>\r\n", actions[in->action].action, in->id,
              (long long)in->now_ms, in->hostname);
     buf_add(out, SPAN("Auto-Submitted: auto-replied\r\nX-Auto-Response-Suppress: "
