@@ -19,7 +19,7 @@ struct store;
 struct store_outcome {
     int64_t message;
     unsigned number;
-    enum mail_state state; /* MAIL_WAITING: later, at due_ms */
+    enum mail_state state; /* MAIL_WAITING: later, at due_ms; MAIL_HELD: its record is damaged */
     unsigned tries;
     int64_t due_ms;
     bool tell_delay; /* the sender is being told of the delay by the message that goes with this job
@@ -42,9 +42,6 @@ struct store_job {
      * that takes (C5). */
     struct store_outcome *outcomes;
     size_t outcome_count;
-
-    /* Hold this message, if it is not 0: its record is damaged (C4). */
-    int64_t damaged;
 
     /* A note for the events, if `note` is not NULL: owned. */
     int64_t note_message;

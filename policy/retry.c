@@ -19,16 +19,16 @@ static int64_t later_of(int64_t a, int64_t b)
 struct retry_decision retry_decide(const struct retry_input *in)
 {
     struct retry_decision d = {.what = RETRY_DONE, .tries = in->tries + 1};
-    if (in->not_attempted) {
-        d.what = RETRY_LATER;
-        d.tries = in->tries;
-        d.due_ms = later_of(in->now_ms + jitter(OWN_FAULT_PAUSE_MS, in->random), in->not_before_ms);
-        return d;
-    }
     if (in->answer.what == VERDICT_ACCEPT)
         return d;
     if (in->answer.what == VERDICT_REJECT) {
         d.what = RETRY_NEVER;
+        return d;
+    }
+    if (in->not_attempted) {
+        d.what = RETRY_LATER;
+        d.tries = in->tries;
+        d.due_ms = later_of(in->now_ms + jitter(OWN_FAULT_PAUSE_MS, in->random), in->not_before_ms);
         return d;
     }
     if (in->now_ms >= in->expires_ms) {

@@ -142,21 +142,26 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
     } moves[] = {[RETRY_DONE] = {MAIL_DONE, "delivered"},
                  [RETRY_LATER] = {MAIL_WAITING, "deferred"},
                  [RETRY_NEVER] = {MAIL_BOUNCED, "bounced"}};
+    bool held = p->damaged && d.what == RETRY_LATER; /* there is nothing to try with (C4) */
     struct store_outcome *o = store_job_add_outcome(job);
     *o = (struct store_outcome){.message = p->mail->id,
                                 .number = row->number,
-                                .state = moves[d.what].state,
+                                .state = held ? MAIL_HELD : moves[d.what].state,
                                 .tries = d.tries,
                                 .due_ms = d.due_ms,
                                 .class = p->mail->class,
                                 .answer = p->answers[i],
-                                .kind = d.expired ? "expired" : moves[d.what].kind};
+                                .kind = held        ? "held"
+                                        : d.expired ? "expired"
+                                                    : moves[d.what].kind};
     snprintf(o->remote, sizeof(o->remote), "%s", p->remote);
 }
 
 static void log_outcome(const struct parcel *p, size_t i, const struct store_outcome *o)
 {
-    enum log_level level = o->state == MAIL_WAITING && p->not_attempted ? LOG_WARN : LOG_INFO;
+    enum log_level level = o->state == MAIL_HELD                          ? LOG_ERROR
+                           : o->state == MAIL_WAITING && p->not_attempted ? LOG_WARN
+                                                                          : LOG_INFO;
     struct log_line *line = log_text(log_id(log_begin(level, o->kind), p->mail->id), "rcpt",
                                      p->mail->envelope.rcpts[i].address);
     if (p->remote[0])
@@ -181,10 +186,8 @@ static void on_settled(struct shard *s, struct store_job *job)
     (void)s;
     if (!job->ok) /* only when the store ends without having been able to record it */
         log_event(LOG_ERROR, "unrecorded", "reply", job->err.text);
-    for (size_t i = 0; i < job->outcome_count; i++)
+    for (size_t i = 0; job->ok && i < job->outcome_count; i++)
         log_outcome(p, i, &job->outcomes[i]);
-    if (job->damaged != 0)
-        log_end(log_text(log_id(log_begin(LOG_ERROR, "held"), job->damaged), "reply", job->note));
     job->context = NULL;
     store_job_free(job);
     parcel_end(p);
@@ -224,20 +227,15 @@ void parcel_settle(struct parcel *p)
     p->settling = true;
     job->context = p;
     note_dialogue(p);
-    if (p->damaged) {
-        job->damaged = p->mail->id;
-        job->note = xstrdup(p->answers[0].text);
-    } else {
-        for (size_t i = 0; i < p->mail->envelope.count; i++)
-            decide(p, job, i);
-        bool bounced = add_notice(p, job, BOUNCE_FAILED);
-        static const enum bounce_action others[] = {BOUNCE_DELAYED, BOUNCE_RELAYED};
-        for (size_t i = 0; i < COUNT_OF(others); i++) {
-            if (bounced)
-                send_notice_alone(p, job, others[i]);
-            else
-                bounced = add_notice(p, job, others[i]);
-        }
+    for (size_t i = 0; i < p->mail->envelope.count; i++)
+        decide(p, job, i);
+    bool noticed = add_notice(p, job, BOUNCE_FAILED);
+    static const enum bounce_action others[] = {BOUNCE_DELAYED, BOUNCE_RELAYED};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        if (noticed)
+            send_notice_alone(p, job, others[i]);
+        else
+            noticed = add_notice(p, job, others[i]);
     }
     shard_ask_store(p->shard, job, on_settled);
 }

@@ -157,25 +157,6 @@ bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now
     return rows_event(db, &event, err);
 }
 
-bool rows_hold(struct database *db, int64_t message, const char *why, int64_t now_ms,
-               struct err *err)
-{
-    sqlite3_stmt *s = rows_prepare(db, SQL_HOLD_MESSAGE);
-    rows_int(s, 1, message);
-    rows_text(s, 2, why);
-    if (!rows_run(db, s, err))
-        return false;
-    struct database_event event = {.at_ms = now_ms,
-                                   .kind = "held",
-                                   .message = message,
-                                   .recipient = "",
-                                   .code = 451,
-                                   .enhanced = "4.3.0",
-                                   .reply = why,
-                                   .remote = ""};
-    return rows_event(db, &event, err);
-}
-
 static void read_message(sqlite3_stmt *s, struct mail *m)
 {
     m->id = sqlite3_column_int64(s, 0);

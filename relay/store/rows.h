@@ -56,8 +56,6 @@ MUST_CHECK bool rows_settle(struct database *db, const struct store_outcome *out
                             int64_t now_ms, struct err *err);
 /* Drop the message when no recipient waits or is held any more. */
 MUST_CHECK bool rows_end(struct database *db, int64_t message, struct err *err);
-MUST_CHECK bool rows_hold(struct database *db, int64_t message, const char *why, int64_t now_ms,
-                          struct err *err);
 MUST_CHECK bool rows_event(struct database *db, const struct database_event *event,
                            struct err *err);
 

@@ -90,9 +90,6 @@
                    "WHERE message = ?1"                                                            \
                    " AND state IN (0, 1)) RETURNING segment, offset, length")                      \
     X(END_RECIPIENTS, "DELETE FROM recipient WHERE message = ?")                                   \
-    X(HOLD_MESSAGE, "UPDATE recipient SET state = 1, code = 451, enhanced = '4.3.0', reply = ?2"   \
-                    " WHERE message = ?1 AND state = 0 RETURNING address")                         \
-    X(CLASS, "SELECT class FROM message WHERE id = ?")                                             \
     X(QUEUE_LIST, "SELECT r.message, r.number, r.address, r.state, r.tries, r.due, r.code, "       \
                   "r.enhanced, r.reply,"                                                           \
                   " r.remote, m.sender, m.credential, m.class, m.created, m.expires, "             \

@@ -11,7 +11,7 @@
  *                      ▼ │
  *                     held
  *
- *   waiting ─▶ held     rows_hold (damaged record), database_queue_change (hold)
+ *   waiting ─▶ held     rows_settle (damaged record), database_queue_change (hold)
  *   held ─▶ waiting     database_queue_change (release)
  *   waiting ─▶ waiting  rows_settle (later), database_queue_change (retry)
  *   any ─▶ done         database_queue_change (delete)
@@ -186,9 +186,7 @@ static bool apply(struct store *store, struct store_job *job, struct err *err)
     for (size_t i = 0; ok && i < job->outcome_count; i++)
         ok = rows_settle(db, &job->outcomes[i], now_ms, err) &&
              rows_end(db, job->outcomes[i].message, err);
-    if (ok && job->damaged != 0)
-        ok = rows_hold(db, job->damaged, job->note, now_ms, err);
-    else if (ok && job->note) {
+    if (ok && job->note) {
         struct database_event event = {.at_ms = now_ms,
                                        .kind = "dialogue",
                                        .message = job->note_message,
@@ -256,7 +254,7 @@ static void answer_all(struct store *store, struct store_job *jobs)
         struct store_job *job = jobs;
         jobs = job->next;
         job->next = NULL;
-        if (!job->ok && (job->outcome_count > 0 || job->damaged != 0)) {
+        if (!job->ok && job->outcome_count > 0) {
             if (job->mail && job->body.len > 0)
                 job->mail->place = (struct mail_place){0};
             job->next = store->unrecorded;

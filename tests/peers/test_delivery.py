@@ -543,6 +543,19 @@ def test_a_damaged_record_is_held_and_stops_nobody(relay, dns, script):
     assert len(server.messages) == 1 and b"Subject: test" in server.messages[0]
 
 
+def test_a_record_damaged_half_way_holds_only_those_who_have_not_got_it(relay, script):
+    server = script(offers=["LIMITS RCPTMAX=1"], delay=1.0)
+    id = relay.send(to=["first@dest.test", "second@dest.test"])
+    wait_for(lambda: any(line == "DATA" for line in server.lines))
+    with open(next((relay.path / "state" / "spool").glob("*.seg")), "r+b") as f:
+        f.seek(60)
+        f.write(b"\x00\x01\x02")
+    relay.wait_kind(id, "held")
+    assert [(e["kind"], e["recipient"]) for e in relay.trace(id)[2:]] == [
+        ("delivered", "first@dest.test"), ("held", "second@dest.test")]
+    assert [r["recipient"] for r in relay.queue("--held")] == ["second@dest.test"] and len(server.messages) == 1
+
+
 def test_mail_waits_on_disk_while_the_relay_is_down(relay, dns, sink_factory):
     dns.mail("slow.test", "mx.slow.test=127.0.0.9")
     id = relay.send(to="x@slow.test")

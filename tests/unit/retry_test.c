@@ -67,6 +67,10 @@ static void our_own_fault(void **state)
     assert_int_equal(d.tries, 2);
     in.not_before_ms = 900000;
     assert_int_equal(retry_decide(&in).due_ms, 900000);
+    in.answer = verdict_make(250, "2.0.0", "x"); /* others of the same message were not so lucky */
+    assert_int_equal(retry_decide(&in).what, RETRY_DONE);
+    in.answer = verdict_make(550, "5.1.1", "x");
+    assert_int_equal(retry_decide(&in).what, RETRY_NEVER);
 }
 
 int main(void)
