@@ -62,6 +62,7 @@
     X(SAVEPOINT, "SAVEPOINT one_job")                                                              \
     X(RELEASE, "RELEASE one_job")                                                                  \
     X(UNDO, "ROLLBACK TO one_job")                                                                 \
+    X(PROBE, "PRAGMA user_version = 1")                                                            \
     X(VERSION, "PRAGMA user_version")                                                              \
     X(LAST_ID, "SELECT max((SELECT coalesce(max(id), 0) FROM message), (SELECT "                   \
                "coalesce(max(message), 0) FROM event))")                                           \

@@ -32,19 +32,17 @@
  */
 #include "store.h"
 
+#include "alone.h"
 #include "housekeeping.h"
 #include "rows.h"
 #include "segments.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,6 +72,7 @@ struct store {
 
     /* the thread's own */
     struct store_job *unrecorded; /* outcomes that could not be committed yet */
+    bool failing;                 /* the last transaction could not be committed */
     int64_t next_housekeeping_ms;
 };
 
@@ -263,14 +262,15 @@ static void answer_all(struct store *store, struct store_job *jobs)
         }
         job->answer(job);
     }
-    atomic_store(&store->paused, store->unrecorded != NULL);
+    atomic_store(&store->paused, store->unrecorded != NULL || store->failing);
 }
 
 static void run_batch(struct store *store, struct store_job *jobs)
 {
     struct err err = {0};
     write_bodies(store, jobs);
-    if (transact(store, jobs, &err))
+    store->failing = !transact(store, jobs, &err);
+    if (!store->failing)
         publish(store, jobs);
     answer_all(store, jobs);
 }
@@ -292,7 +292,7 @@ static struct store_job *take_batch(struct store *store, bool *stopping_r)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until); /* the wall clock may jump */
-    until.tv_sec += store->unrecorded ? RETRY_PAUSE_MS / 1000 : 10;
+    until.tv_sec += store->unrecorded || store->failing ? RETRY_PAUSE_MS / 1000 : 10;
     pthread_mutex_lock(&store->mutex);
     while (!store->first && !store->stopping)
         if (pthread_cond_timedwait(&store->wake, &store->mutex, &until) == ETIMEDOUT)
@@ -304,6 +304,18 @@ static struct store_job *take_batch(struct store *store, bool *stopping_r)
     *stopping_r = store->stopping;
     pthread_mutex_unlock(&store->mutex);
     return batch;
+}
+
+/* Nothing waits to be recorded, but the last commit failed: does a small one work again? */
+static void probe(struct store *store)
+{
+    struct err err = {0};
+    store->failing =
+        !(rows_simple(store->db, SQL_BEGIN, &err) && rows_simple(store->db, SQL_PROBE, &err) &&
+          rows_simple(store->db, SQL_COMMIT, &err));
+    if (store->failing && !rows_simple(store->db, SQL_ROLLBACK, &err))
+        store->failing = true; /* there was nothing to roll back */
+    atomic_store(&store->paused, store->failing);
 }
 
 /* Outcomes that could not be recorded: once more, all of them. */
@@ -339,6 +351,8 @@ static void *run_thread(void *context)
         else if (stopping)
             break;
         try_again(store);
+        if (!batch && store->failing && !store->unrecorded)
+            probe(store);
         keep_house(store);
     }
     while (store->unrecorded) { /* they are delivered again after the next start (C3) */
@@ -350,22 +364,6 @@ static void *run_thread(void *context)
 }
 
 /* ---- start and stop ---- */
-
-static bool lock(const char *state_dir, int *fd_r, struct err *err)
-{
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/lock", state_dir);
-    *fd_r = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (*fd_r < 0)
-        return err_set(err, ERR_SYSTEM, "state directory %s is not writable: %s", state_dir,
-                       strerror(errno));
-    if (flock(*fd_r, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    close(*fd_r);
-    *fd_r = -1;
-    return err_set(err, ERR_UNREACHABLE, "state directory %s is in use by another process",
-                   state_dir);
-}
 
 static bool count_places(struct store *store, struct err *err)
 {
@@ -428,7 +426,7 @@ bool store_start(const char *state_dir, store_on_due *on_due, void *context, str
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&store->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    bool ok = lock(state_dir, &store->lock_fd, err) &&
+    bool ok = alone_lock(state_dir, &store->lock_fd, err) &&
               database_open(state_dir, DATABASE_WRITE, &store->db, err) &&
               segments_open(state_dir, &store->segments, err) && count_places(store, err) &&
               find_last_id(store, err) && database_waiting(store->db, collect_due, store, err);
@@ -454,38 +452,4 @@ void store_stop(struct store *store)
     pthread_mutex_unlock(&store->mutex);
     pthread_join(store->thread, NULL);
     free_store(store);
-}
-
-bool store_run_alone(const char *state_dir,
-                     bool (*run)(struct database *db, void *context, struct err *err),
-                     void *context, struct err *err)
-{
-    int fd = -1;
-    struct database *db = NULL;
-    bool ok = lock(state_dir, &fd, err) && database_open(state_dir, DATABASE_WRITE, &db, err) &&
-              rows_simple(db, SQL_BEGIN, err) && run(db, context, err) &&
-              rows_simple(db, SQL_COMMIT, err);
-    database_close(db); /* without the commit: undone */
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-bool store_create(const char *state_dir, struct err *err)
-{
-    static const char *const parts[] = {"", "/spool", "/keys"};
-    char path[4096];
-    struct database *db = NULL;
-    for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        snprintf(path, sizeof(path), "%s%s", state_dir, parts[i]);
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            return err_set(err, ERR_SYSTEM, "making %s: %s", path, strerror(errno));
-    }
-    snprintf(path, sizeof(path), "%s/state.db", state_dir);
-    if (access(path, F_OK) == 0)
-        return err_set(err, ERR_USAGE, "there is already a relay in %s", state_dir);
-    if (!database_open(state_dir, DATABASE_CREATE, &db, err))
-        return false;
-    database_close(db);
-    return true;
 }

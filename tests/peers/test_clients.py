@@ -2,14 +2,13 @@
 
 import email
 import os
-import pathlib
-import shutil
 import subprocess
 import textwrap
 import time
 
 import pytest
 
+import postfix as postfix_package
 from conftest import dkim_passes, split_copy, wait_for
 
 BODY = "line one\n.dot line\n..two dots\n\nend\n"
@@ -65,46 +64,24 @@ def nodemailer(relay, implicit, tmp_path):
 
 def postfix(relay, implicit, tmp_path):
     """Debian's Postfix as an application's local mail server, with the relay as its smart host."""
-    place = tmp_path / "postfix"
-    for name in ("conf", "queue", "data"):
-        (place / name).mkdir(parents=True)
     port = relay.submissions if implicit else relay.submission
-    shutil.copy("/usr/share/postfix/master.cf.dist", place / "conf" / "master.cf")
-    master = (place / "conf" / "master.cf").read_text().replace("\nsmtp      inet", "\n#smtp      inet")
-    (place / "conf" / "master.cf").write_text("\n".join(
-        line.replace(" y       ", " n       ") for line in master.splitlines()) + "\n")
-    (place / "conf" / "password").write_text(f"[127.0.0.1]:{port} app:{relay.secret}\n")
-    (place / "conf" / "main.cf").write_text(textwrap.dedent(f"""
-        compatibility_level = 3.6
-        queue_directory = {place}/queue
-        data_directory = {place}/data
+    (tmp_path / "password").write_text(f"[127.0.0.1]:{port} app:{relay.secret}\n")
+    server = postfix_package.Instance(tmp_path / "postfix", f"""
         myhostname = app.club.test
-        mydestination =
-        inet_protocols = ipv4
         relayhost = [127.0.0.1]:{port}
         smtp_sasl_auth_enable = yes
-        smtp_sasl_password_maps = texthash:{place}/conf/password
+        smtp_sasl_password_maps = texthash:{tmp_path}/password
         smtp_sasl_security_options = noanonymous
         smtp_tls_security_level = encrypt
         smtp_tls_wrappermode = {"yes" if implicit else "no"}
-        maillog_file = /dev/stdout
-        maillog_file_prefixes = /dev
-        """))
-    shutil.chown(place / "data", "postfix")
-    os.chmod(tmp_path, 0o755)
-    for parent in tmp_path.parents:
-        if parent != pathlib.Path("/tmp") and parent != pathlib.Path("/"):
-            os.chmod(parent, 0o755)
-    log = open(place / "log", "wb")
-    master_process = subprocess.Popen(["postfix", "-c", str(place / "conf"), "start-fg"], stdout=log, stderr=log)
+        """)
     try:
-        wait_for(lambda: (place / "queue" / "public" / "pickup").exists(), 20)
-        run("sendmail", "-C", str(place / "conf"), "-f", "hello@club.test", "bob@dest.test", input=MESSAGE,
-            env={"MAIL_CONFIG": str(place / "conf")})
-        wait_for(lambda: "status=sent" in (place / "log").read_text(), 30)
+        wait_for(lambda: (server.path / "queue" / "public" / "pickup").exists(), 20)
+        run("sendmail", "-C", str(server.conf), "-f", "hello@club.test", "bob@dest.test", input=MESSAGE,
+            env={"MAIL_CONFIG": str(server.conf)})
+        wait_for(lambda: "status=sent" in server.log_text(), 30)
     finally:
-        subprocess.run(["postfix", "-c", str(place / "conf"), "stop"], capture_output=True, timeout=30)
-        master_process.wait(timeout=30)
+        server.stop()
 
 
 @pytest.mark.parametrize("implicit", [False, True], ids=["587", "465"])

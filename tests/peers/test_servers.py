@@ -1,17 +1,16 @@
 """The way out to real servers: Debian's Postfix, aiosmtpd and our sink; what arrives is what was sent, and verifies."""
 
 import email
-import os
 import pathlib
 import re
 import shutil
 import ssl
 import subprocess
-import textwrap
 import time
 
 import pytest
 
+import postfix
 from conftest import dkim_passes, need_vectors, split_copy, wait_for, wait_port
 
 REMOVED = re.compile(rb"^(?:Bcc|Resent-Bcc|Return-Path|Sealpost-[^:]*|X-PM-Tag|X-Mailgun-Tag):.*\r\n(?:[ \t].*\r\n)*",
@@ -46,46 +45,33 @@ def perl_passes(raw, dns):
     return done.stdout.split()[:1] == [b"pass"]  # ours stands first
 
 
+def certificate(path):
+    """Make the directory, with a self-signed certificate in it."""
+    path.mkdir()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mx.dest.test", "-days", "2",
+                    "-keyout", str(path / "key.pem"), "-out", str(path / "cert.pem")], check=True, capture_output=True)
+
+
 class Postfix:
     """Debian's Postfix as it is installed, delivering dest.test to a maildir."""
 
     def __init__(self, path, port):
+        certificate(path)
         self.maildir = path / "mail"
-        for name in ("conf", "queue", "data", "mail"):
-            (path / name).mkdir(parents=True)
-        for parent in [path, *path.parents]:
-            if parent not in (pathlib.Path("/tmp"), pathlib.Path("/")):
-                os.chmod(parent, 0o755)
-        master = pathlib.Path("/usr/share/postfix/master.cf.dist").read_text()
-        master = master.replace("\nsmtp      inet", f"\n127.0.0.1:{port} inet")
-        (path / "conf" / "master.cf").write_text("\n".join(
-            line.replace(" y       ", " n       ") for line in master.splitlines()) + "\n")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mx.dest.test", "-days",
-                        "2", "-keyout", str(path / "conf" / "key.pem"), "-out", str(path / "conf" / "cert.pem")],
-                       check=True, capture_output=True)
-        (path / "conf" / "main.cf").write_text(textwrap.dedent(f"""
-            compatibility_level = 3.6
-            queue_directory = {path}/queue
-            data_directory = {path}/data
+        self.maildir.mkdir()
+        shutil.chown(self.maildir, 65534)
+        self.instance = postfix.Instance(path / "postfix", f"""
             myhostname = mx.dest.test
-            mydestination =
-            inet_protocols = ipv4
             virtual_mailbox_domains = dest.test
             virtual_mailbox_base = {path}/mail
             virtual_mailbox_maps = static:box/
             virtual_uid_maps = static:65534
             virtual_gid_maps = static:65534
-            smtpd_tls_cert_file = {path}/conf/cert.pem
-            smtpd_tls_key_file = {path}/conf/key.pem
+            smtpd_tls_cert_file = {path}/cert.pem
+            smtpd_tls_key_file = {path}/key.pem
             smtpd_tls_security_level = may
-            maillog_file = /dev/stdout
-            maillog_file_prefixes = /dev
-            """))
-        shutil.chown(path / "data", "postfix")
-        shutil.chown(path / "mail", 65534)
-        self.conf, self.log = path / "conf", open(path / "log", "wb")
-        self.process = subprocess.Popen(["postfix", "-c", str(self.conf), "start-fg"], stdout=self.log, stderr=self.log)
-        wait_port(port, process=self.process)
+            """, port)
+        wait_port(port, process=self.instance.process)
 
     def messages(self):
         """Each delivered message, without what Postfix itself put in front, with CRLF again."""
@@ -96,9 +82,7 @@ class Postfix:
         return found
 
     def stop(self):
-        subprocess.run(["postfix", "-c", str(self.conf), "stop"], capture_output=True, timeout=30)
-        self.process.wait(timeout=30)
-        self.log.close()
+        self.instance.stop()
 
 
 class Aiosmtpd:
@@ -107,10 +91,7 @@ class Aiosmtpd:
     def __init__(self, path, port):
         from aiosmtpd.controller import Controller
 
-        path.mkdir()
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mx.dest.test", "-days",
-                        "2", "-keyout", str(path / "key.pem"), "-out", str(path / "cert.pem")],
-                       check=True, capture_output=True)
+        certificate(path)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path / "cert.pem", path / "key.pem")
         self.taken = taken = []

@@ -10,6 +10,7 @@
 #include <ftw.h>
 #include <glob.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -254,6 +255,38 @@ static void every_flipped_byte_is_noticed(void **state)
     store_stop(store);
 }
 
+/* Somebody else writes to the database, which must never be: no commit is possible for a while. */
+static void a_store_that_cannot_commit_refuses_pauses_and_recovers(void **state)
+{
+    char path[128];
+    sqlite3 *other = NULL;
+    struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
+    (void)state;
+    struct store *store = start();
+    int64_t id = accept(store, 1, "x\r\n");
+    snprintf(path, sizeof(path), "%s/state.db", place);
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    struct store_job *job = store_job_new(on_answer, &w);
+    job->mail = make_mail(store, 1);
+    buf_add(&job->body, SPAN("y\r\n"));
+    store_put(store, job);
+    wait_for(&w);
+    assert_false(job->ok);
+    assert_int_equal(job->err.kind, ERR_STORE);
+    store_job_free(job);
+    usleep(100 * 1000);
+    assert_true(store_paused(store));
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    for (int i = 0; i < 300 && store_paused(store); i++)
+        usleep(50 * 1000);
+    assert_false(store_paused(store)); /* by itself */
+    settle(store, id, 0, MAIL_DONE);
+    accept(store, 1, "z\r\n");
+    store_stop(store);
+}
+
 static void many_at_once_are_one_commit_and_all_there(void **state)
 {
     enum { COUNT = 2000 };
@@ -291,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_second_store_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_without_a_row_are_removed_at_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_flipped_byte_is_noticed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_store_that_cannot_commit_refuses_pauses_and_recovers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_at_once_are_one_commit_and_all_there, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
