@@ -103,7 +103,7 @@ struct errand {
     struct inbox_item item;
     struct shard *shard;
     struct store_job *job;
-    void (*done)(struct shard *s, struct store_job *job);
+    shard_on_stored *done;
 };
 
 static void on_returned(struct inbox_item *item)
@@ -111,7 +111,7 @@ static void on_returned(struct inbox_item *item)
     struct errand *e = (struct errand *)item;
     struct shard *shard = e->shard;
     struct store_job *job = e->job;
-    void (*done)(struct shard * s, struct store_job * job) = e->done;
+    shard_on_stored *done = e->done;
     free(e);
     done(shard, job);
     shard->errands--;
@@ -124,8 +124,7 @@ static void on_answered(struct store_job *job)
     inbox_post(&e->shard->inbox, &e->item);
 }
 
-void shard_ask_store(struct shard *s, struct store_job *job,
-                     void (*done)(struct shard *s, struct store_job *job))
+void shard_ask_store(struct shard *s, struct store_job *job, shard_on_stored *done)
 {
     struct errand *e = xcalloc(1, sizeof(*e));
     e->item.run = on_returned;

@@ -81,7 +81,7 @@ void shard_join(struct shard *s);
 void shard_something_ended(struct shard *s);
 
 /* Give a job to the store and call `done` with it on this shard's loop. */
-void shard_ask_store(struct shard *s, struct store_job *job,
-                     void (*done)(struct shard *s, struct store_job *job));
+typedef void shard_on_stored(struct shard *s, struct store_job *job);
+void shard_ask_store(struct shard *s, struct store_job *job, shard_on_stored *done);
 
 #endif

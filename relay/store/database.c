@@ -152,6 +152,13 @@ bool rows_simple(struct database *db, enum sql sql, struct err *err)
     return rows_run(db, rows_prepare(db, sql), err);
 }
 
+void rows_rollback(struct database *db)
+{
+    sqlite3_step(rows_prepare(db, SQL_ROLLBACK));
+    sqlite3_reset(db->statements[SQL_ROLLBACK]);
+    rows_forget(db);
+}
+
 void rows_note_due(struct database *db, const struct database_due *due)
 {
     struct due_list *list = &db->due;

@@ -46,6 +46,9 @@ MUST_CHECK bool rows_run(struct database *db, sqlite3_stmt *s, struct err *err);
 MUST_CHECK bool rows_run_one(struct database *db, sqlite3_stmt *s, struct err *err);
 MUST_CHECK bool rows_simple(struct database *db, enum sql sql, struct err *err);
 
+/* Undo the open transaction, if SQLite has not done so by itself. */
+void rows_rollback(struct database *db);
+
 void rows_note_due(struct database *db, const struct database_due *due);
 void rows_forget(struct database *db);
 

@@ -218,11 +218,7 @@ static bool transact(struct store *store, struct store_job *jobs, struct err *er
     ok = ok && rows_simple(store->db, SQL_COMMIT, err);
     if (ok)
         return true;
-    struct err ignored = {0};
-    if (!rows_simple(store->db, SQL_ROLLBACK, &ignored))
-        fprintf(stderr, "warn rollback reply=\"%s\"\n",
-                ignored.text); /* SQLite has rolled back by itself */
-    rows_forget(store->db);
+    rows_rollback(store->db);
     for (struct store_job *job = jobs; job; job = job->next) {
         if (job->ok)
             job->err = *err;
@@ -313,8 +309,8 @@ static void probe(struct store *store)
     store->failing =
         !(rows_simple(store->db, SQL_BEGIN, &err) && rows_simple(store->db, SQL_PROBE, &err) &&
           rows_simple(store->db, SQL_COMMIT, &err));
-    if (store->failing && !rows_simple(store->db, SQL_ROLLBACK, &err))
-        store->failing = true; /* there was nothing to roll back */
+    if (store->failing)
+        rows_rollback(store->db);
     atomic_store(&store->paused, store->failing);
 }
 

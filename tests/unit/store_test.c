@@ -3,6 +3,8 @@
  */
 #include "table.h"
 
+#include "housekeeping.h"
+#include "segments.h"
 #include "spool.h"
 #include "store.h"
 
@@ -135,7 +137,7 @@ static struct mail *read_mail(int64_t id, struct err *err)
     return found ? m : NULL;
 }
 
-static size_t segments(void)
+static size_t segment_files(void)
 {
     char pattern[128];
     glob_t found;
@@ -193,7 +195,7 @@ static void a_message_goes_with_its_last_recipient(void **state)
     settle(store, id, 1, MAIL_DONE); /* what is gone is gone: no harm */
     store_stop(store);
     store_stop(start());
-    assert_int_equal(segments(), 0);
+    assert_int_equal(segment_files(), 0);
 }
 
 static void a_second_store_is_refused(void **state)
@@ -216,7 +218,7 @@ static void bytes_without_a_row_are_removed_at_the_start(void **state)
     assert_true(fd >= 0 && write(fd, "never acknowledged", 18) == 18);
     close(fd);
     struct store *store = start();
-    assert_int_equal(segments(), 0);
+    assert_int_equal(segment_files(), 0);
     assert_true(store_new_segment(store) > 77);
     store_stop(store);
 }
@@ -287,6 +289,57 @@ static void a_store_that_cannot_commit_refuses_pauses_and_recovers(void **state)
     store_stop(store);
 }
 
+static void collect_place(struct segments *segments, int64_t id, struct mail_place *place_r)
+{
+    struct err err = {0};
+    struct mail *m = read_mail(id, &err);
+    assert_non_null(m);
+    *place_r = m->place;
+    if (segments)
+        segments_keep(segments, &m->place);
+    mail_free(m);
+}
+
+static void a_mostly_dead_segment_is_copied_and_unlinked(void **state)
+{
+    enum { COUNT = 280 };
+    static char text[250 * 1024];
+    int64_t ids[COUNT];
+    struct err err = {0};
+    struct segments *segments = NULL;
+    struct database *db = NULL;
+    struct mail_place before[2];
+    struct mail_place after[2];
+    struct spool_message message;
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    memcpy(text, "Subject: y\r\n\r\n", 14);
+    struct store *store = start();
+    for (size_t i = 0; i < COUNT; i++)
+        ids[i] = accept(store, 1, text);
+    for (size_t i = 2; i < COUNT; i++)
+        settle(store, ids[i], 0, MAIL_DONE);
+    store_stop(store);
+    assert_true(database_open(place, DATABASE_WRITE, &db, &err));
+    assert_true(segments_open(place, &segments, &err));
+    collect_place(segments, ids[0], &before[0]);
+    collect_place(segments, ids[1], &before[1]);
+    segments_sweep_unknown(segments);
+    assert_int_equal(segments_sparse(segments), before[0].segment);
+    assert_false(housekeeping_run(place, db, segments, store_now_ms()));
+    assert_int_equal(segments_sparse(segments), 0);
+    for (size_t i = 0; i < 2; i++) {
+        collect_place(NULL, ids[i], &after[i]);
+        assert_true(after[i].segment > before[i].segment);
+        assert_true(spool_open(place, ids[i], &after[i], &message, &err));
+        assert_int_equal(message.length, sizeof(text) - 1);
+        spool_close(&message);
+        assert_false(spool_open(place, ids[i], &before[i], &message, &err));
+    }
+    database_close(db);
+    segments_free(segments);
+}
+
 static void many_at_once_are_one_commit_and_all_there(void **state)
 {
     enum { COUNT = 2000 };
@@ -325,6 +378,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bytes_without_a_row_are_removed_at_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_flipped_byte_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_store_that_cannot_commit_refuses_pauses_and_recovers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_mostly_dead_segment_is_copied_and_unlinked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_at_once_are_one_commit_and_all_there, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
