@@ -22,6 +22,11 @@
 enum { LIMIT_FIRST = 5, REST_FIRST_MS = 5 * 1000, REST_MAX_MS = 10 * 60 * 1000, BROKEN_MAX = 8 };
 static const int64_t broken_for_ms = 3600 * 1000;
 
+struct broken {
+    char host[256];
+    int64_t until_ms;
+};
+
 struct site {
     char *key;
     struct sites *sites;
@@ -29,10 +34,7 @@ struct site {
     int64_t rest_until_ms;
     char why[200];
     struct site_party *waiters, *idle;
-    struct {
-        char host[256];
-        int64_t until_ms;
-    } broken_tls[BROKEN_MAX];
+    struct broken *broken_tls; /* BROKEN_MAX of them, once there is one: few sites have any */
     UT_hash_handle hh;
 };
 
@@ -56,6 +58,7 @@ void sites_free(struct sites *sites)
     struct site *next;
     HASH_ITER (hh, sites->all, site, next) {
         HASH_DEL(sites->all, site);
+        free(site->broken_tls);
         free(site->key);
         free(site);
     }
@@ -242,6 +245,8 @@ void site_note_broken_tls(struct site *site, const char *host, int64_t now_ms)
 {
     size_t oldest = 0;
     pthread_mutex_lock(&site->sites->mutex);
+    if (!site->broken_tls)
+        site->broken_tls = xcalloc(BROKEN_MAX, sizeof(*site->broken_tls));
     for (size_t i = 0; i < BROKEN_MAX; i++)
         if (site->broken_tls[i].until_ms < site->broken_tls[oldest].until_ms)
             oldest = i;
@@ -254,7 +259,7 @@ bool site_has_broken_tls(struct site *site, const char *host, int64_t now_ms)
 {
     bool broken = false;
     pthread_mutex_lock(&site->sites->mutex);
-    for (size_t i = 0; i < BROKEN_MAX; i++)
+    for (size_t i = 0; site->broken_tls && i < BROKEN_MAX; i++)
         broken = broken || (site->broken_tls[i].until_ms > now_ms &&
                             strcmp(site->broken_tls[i].host, host) == 0);
     pthread_mutex_unlock(&site->sites->mutex);
