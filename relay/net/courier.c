@@ -200,6 +200,33 @@ static void start_tls(struct courier *c)
     connection_connect_tls(c->connection, c->settings->client, host, verify);
 }
 
+/* Take up the next message, of this parcel or the next. False when there is none. */
+static bool begin_message(struct courier *c)
+{
+    if (!c->parcel && !c->idle)
+        next_parcel(c);
+    if (!c->parcel)
+        return false;
+    if (is_used_up(c)) { /* what is left of the parcel goes on another connection */
+        c->begin_again = true;
+        delivery_quit(&c->delivery);
+    } else if (!shipment_begin(&c->shipment, c->parcel, &c->delivery)) {
+        parcel_done(c);
+    }
+    return true;
+}
+
+static void end_message(struct courier *c)
+{
+    take_answers(c);
+    site_succeeded(c->site);
+    delivery_next(&c->delivery);
+    if (c->delivery.want == DELIVERY_CLOSE)
+        parcel_answer_all(c->parcel, &c->delivery.trouble);
+    if (all_answered(c->parcel))
+        parcel_done(c);
+}
+
 static void pump(struct courier *c)
 {
     for (;;) {
@@ -215,17 +242,8 @@ static void pump(struct courier *c)
                 start_tls(c);
             return;
         case DELIVERY_READY:
-            if (!c->parcel && !c->idle)
-                next_parcel(c);
-            if (!c->parcel)
+            if (!begin_message(c))
                 return;
-            if (is_used_up(c)) { /* what is left of the parcel goes on another connection */
-                c->begin_again = true;
-                delivery_quit(&c->delivery);
-                break;
-            }
-            if (!shipment_begin(&c->shipment, c->parcel, &c->delivery))
-                parcel_done(c);
             break;
         case DELIVERY_BODY:
             connection_set_timeout(c->connection, delivery_timeout_s(&c->delivery));
@@ -234,13 +252,7 @@ static void pump(struct courier *c)
                 return;
             break;
         case DELIVERY_DONE:
-            take_answers(c);
-            site_succeeded(c->site);
-            delivery_next(&c->delivery);
-            if (c->delivery.want == DELIVERY_CLOSE)
-                parcel_answer_all(c->parcel, &c->delivery.trouble);
-            if (all_answered(c->parcel))
-                parcel_done(c);
+            end_message(c);
             break;
         case DELIVERY_CLOSE:
             connection_finish(c->connection);

@@ -379,9 +379,3 @@ void scheduler_free(struct scheduler *s)
     free(s->waiting.items);
     free(s);
 }
-
-void scheduler_count(const struct scheduler *s, size_t *waiting_r, size_t *under_way_r)
-{
-    *waiting_r = s->waiting.count;
-    *under_way_r = HASH_COUNT(s->under_way);
-}

@@ -50,7 +50,4 @@ void scheduler_stop(struct scheduler *s);
 /* From a shard: this one is done with. Takes it. */
 void scheduler_finished(struct scheduler_parcel *work);
 
-/* How many wait, and how many are under way. On the main loop. */
-void scheduler_count(const struct scheduler *s, size_t *waiting_r, size_t *under_way_r);
-
 #endif
