@@ -22,8 +22,6 @@ struct buf {
 void buf_init(struct buf *b, size_t limit);
 void buf_fini(struct buf *b); /* frees; the buf is empty and may be used again */
 void buf_clear(struct buf *b);
-/* Forget the content and give the memory back, so that an idle owner costs nothing. */
-void buf_release(struct buf *b);
 
 bool buf_add(struct buf *b, struct span bytes); /* false when it did not fit */
 bool buf_add_char(struct buf *b, char c);

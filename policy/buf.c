@@ -26,11 +26,6 @@ void buf_clear(struct buf *b)
     b->overflow = false;
 }
 
-void buf_release(struct buf *b)
-{
-    buf_fini(b);
-}
-
 static void grow(struct buf *b, size_t need)
 {
     size_t size = b->size ? b->size : 64;

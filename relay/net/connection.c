@@ -237,7 +237,7 @@ void connection_write(struct connection *c, struct buf *bytes)
         connection_close(c, "more to send than can be held");
     } else if (c->tls) {
         tls_write(c->tls, buf_span(bytes));
-        buf_release(bytes);
+        buf_fini(bytes);
         flush(c, &c->tls->cipher);
         if (c->tls->state == TLS_FAILED)
             connection_close(c, c->tls->err.text);

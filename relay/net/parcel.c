@@ -142,7 +142,6 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
     p->shard = s;
     p->work = work;
     p->settings = s->settings;
-    work->parcel = p;
     buf_init(&p->dialogue, 32 * 1024);
     DL_APPEND(s->parcels, p);
     bool found = !s->draining && database_mail(s->reader, work->message, &p->mail, &err);

@@ -23,7 +23,6 @@ struct scheduler_parcel {
     struct inbox_item item; /* for the way to the shard and back */
     struct scheduler *scheduler;
     struct shard *shard;
-    struct parcel *parcel; /* the shard's */
     int64_t message;
     enum stream_class class;
     char domain[ADDRESS_DOMAIN_MAX + 1];

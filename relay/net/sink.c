@@ -49,7 +49,7 @@ static void give(struct guest *g)
     bool taken = g->server->sink->on_mail(g->server->sink->context, &mail);
     struct verdict v = taken ? verdict_make(250, "2.0.0", "OK taken")
                              : verdict_make(451, "4.3.0", "Message could not be kept");
-    buf_release(&g->message);
+    buf_fini(&g->message);
     submission_enqueue_decided(s, &v);
 }
 
@@ -79,7 +79,7 @@ static void on_bytes(void *owner, struct span bytes)
     if (g->submission.want == SUBMISSION_INPUT) {
         submission_input(&g->submission, bytes);
         if (g->submission.phase != SUBMISSION_DATA && g->submission.want == SUBMISSION_INPUT)
-            buf_release(&g->message);
+            buf_fini(&g->message);
         pump(g);
     }
 }

@@ -25,8 +25,8 @@ enum {
 void commands_end_transaction(struct submission *s)
 {
     envelope_clear(&s->envelope);
-    buf_release(&s->body);
-    buf_release(&s->header);
+    buf_fini(&s->body);
+    buf_fini(&s->header);
     free(s->dots);
     s->dots = NULL;
     s->spilled = false;

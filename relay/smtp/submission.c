@@ -74,7 +74,7 @@ static void judge_bytes(struct submission *s)
     s->doomed = s->doomed || s->dots->has_nul || s->dots->bare_line_end || s->dots->line_too_long ||
                 s->received > s->settings->size_max || s->facts.header_too_long;
     if (s->doomed)
-        buf_release(&s->body);
+        buf_fini(&s->body);
 }
 
 /* Why it is doomed: one answer, whatever pieces it came in. */
@@ -137,7 +137,7 @@ static void drain(struct submission *s)
             break;
     }
     if (s->in.len == 0)
-        buf_release(&s->in);
+        buf_fini(&s->in);
 }
 
 /* ---- the public face ---- */
@@ -211,7 +211,7 @@ void submission_spilled(struct submission *s, const struct verdict *failed)
     if (failed) {
         s->refusal = *failed;
         s->doomed = true;
-        buf_release(&s->body);
+        buf_fini(&s->body);
     }
     drain(s);
 }

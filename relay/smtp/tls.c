@@ -219,7 +219,7 @@ static void decrypt(struct tls *t)
             fail(t, "TLS record");
     }
     if (t->plain.len == 0)
-        buf_release(&t->plain);
+        buf_fini(&t->plain);
 }
 
 void tls_connect(struct tls *t, struct tls_context *context, const char *host, bool verify)

@@ -331,31 +331,29 @@ def test_smtputf8_needs_a_hop_that_has_it(relay, dns, script):
     assert "RCPT TO:<plain@xn--bcher-kva.test>" in server.lines
 
 
-def test_a_bounce_about_a_utf8_recipient_reaches_a_sender_without_smtputf8(relay, dns, script, sink_factory):
-    dns.mail("club.test", "mx.club.test=127.0.0.2")
-    plain = script(host="127.0.0.2")
-    script(lambda line: "550 5.1.1 no" if line.startswith("RCPT") else None, offers=["SMTPUTF8"])
+def send_to_utf8_recipient(relay, subject):
     with relay.client() as client:
         client.ehlo()
         client.putcmd("mail", "FROM:<hello@club.test> SMTPUTF8")
         client.getreply()
         client.sock.sendall("RCPT TO:<ü@dest.test>\r\n".encode())
         assert client.getreply()[0] == 250
-        client.data("From: <hello@club.test>\r\nSubject: x\r\n\r\nx\r\n")
+        code, text = client.data(f"From: <hello@club.test>\r\nSubject: {subject}\r\n\r\nx\r\n".encode())
+        assert code == 250, text
+
+
+def test_a_bounce_about_a_utf8_recipient_reaches_a_sender_without_smtputf8(relay, dns, script, sink_factory):
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    plain = script(host="127.0.0.2")
+    script(lambda line: "550 5.1.1 no" if line.startswith("RCPT") else None, offers=["SMTPUTF8"])
+    send_to_utf8_recipient(relay, "x")
     raw = wait_for(lambda: plain.messages)[0]
     raw.decode("ascii")  # converted for this 7-bit hop
     assert b"failed" in raw and dkim_passes(raw, dns)
 
 
 def test_smtputf8_is_passed_on(relay, sink):
-    with relay.client() as client:
-        client.ehlo()
-        client.putcmd("mail", "FROM:<hello@club.test> SMTPUTF8")
-        client.getreply()
-        client.sock.sendall("RCPT TO:<ü@dest.test>\r\n".encode())
-        assert client.getreply()[0] == 250
-        code, text = client.data("From: <hello@club.test>\r\nSubject: Grüße\r\n\r\nx\r\n".encode())
-        assert code == 250
+    send_to_utf8_recipient(relay, "Grüße")
     about, raw = sink.wait(1)[0]
     assert about["to"] == ["ü@dest.test"] and "Subject: Grüße".encode() in raw and about["dkim"] == "pass"
 
