@@ -8,9 +8,10 @@ import textwrap
 
 
 class Instance:
-    """Started with these settings on top of the ones that only place it; `port`: where it listens, or nowhere."""
+    """Started with these settings on top of the ones that only place it; `port`: where it listens, or nowhere;
+    `files`: further ones for its configuration directory."""
 
-    def __init__(self, path, settings, port=None):
+    def __init__(self, path, settings, port=None, files={}):
         self.path, self.conf = path, path / "conf"
         for name in ("conf", "queue", "data"):
             (path / name).mkdir(parents=True)
@@ -30,6 +31,9 @@ class Instance:
             maillog_file = /dev/stdout
             maillog_file_prefixes = /dev
             """) + textwrap.dedent(settings))
+        for name, text in files.items():
+            (self.conf / name).parent.mkdir(exist_ok=True)
+            (self.conf / name).write_text(text)
         shutil.chown(path / "data", "postfix")
         self.log = open(path / "log", "wb")
         self.process = subprocess.Popen(["postfix", "-c", str(self.conf), "start-fg"], stdout=self.log, stderr=self.log)

@@ -1,0 +1,298 @@
+"""What the measurements share: a release build, our load generator and counting sink, a relay, and Postfix beside it.
+
+Everything listens on loopback, in a directory of its own, and ends by the process id it was started with.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("SEALPOST_BENCH_BUILD", TOP / "build-bench"))
+os.environ.setdefault("SEALPOST", str(BUILD / "sealpost"))
+sys.path.insert(0, str(TOP / "tests" / "peers"))
+sys.dont_write_bytecode = True
+
+from conftest import Dns, Relay, free_port, wait_for, wait_port  # noqa: E402
+import postfix  # noqa: E402
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def build():
+    """A release build with the tools; the packages that a measurement needs."""
+    subprocess.run([TOP / "contrib/deps", "build", "test", "bench"], check=True)
+    options = ["-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DSEALPOST_BENCH=ON"]
+    subprocess.run(["cmake", "-S", TOP, "-B", BUILD, *options], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", BUILD], check=True, stdout=subprocess.DEVNULL)
+
+
+def machine():
+    """One line that says what was measured on."""
+    model = next(l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name"))
+    memory = next(int(l.split()[1]) for l in open("/proc/meminfo") if l.startswith("MemTotal")) / 1024 ** 2
+    system = next(l.split("=")[1].strip().strip('"') for l in open("/etc/os-release") if l.startswith("PRETTY_NAME"))
+    return f"{os.cpu_count()} cores {model}, {memory:.0f} GiB, {system}, Linux {os.uname().release}"
+
+
+class Place:
+    """A directory that postfix' own users may enter, removed at the end."""
+
+    def __enter__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="sealpost-bench-", dir=os.environ.get("BENCH_DIR", "/var/tmp")))
+        self.path.chmod(0o755)
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+# ---- what a process tree costs ----
+
+def tree(pid):
+    """The process and all its descendants."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = open(f"/proc/{entry}/stat").read().rsplit(")", 1)[1].split()
+                parents.setdefault(int(fields[1]), []).append(int(entry))
+            except OSError:
+                pass
+    found = [pid]
+    for one in found:
+        found += parents.get(one, [])
+    return found
+
+
+def cpu_s(pids):
+    """CPU seconds of these, and of their children that have ended."""
+    total = 0
+    for pid in pids:
+        try:
+            fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+            total += sum(int(x) for x in fields[11:15])
+        except OSError:
+            pass
+    return total / TICKS
+
+
+def memory_kb(pids):
+    """Proportional set size: what is shared counts once."""
+    total = 0
+    for pid in pids:
+        try:
+            total += next(int(l.split()[1]) for l in open(f"/proc/{pid}/smaps_rollup") if l.startswith("Pss:"))
+        except (OSError, StopIteration):
+            pass
+    return total
+
+
+class Peak(threading.Thread):
+    """The most memory that a relay's processes have, looked at once a second."""
+
+    def __init__(self, pids):
+        super().__init__(daemon=True)
+        self.pids, self.kb, self.over = pids, 0, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over.is_set():
+            self.kb = max(self.kb, memory_kb(self.pids()))
+            self.over.wait(1.0)
+
+    def stop(self):
+        self.over.set()
+        self.join()
+        self.kb = max(self.kb, memory_kb(self.pids()))
+        return self.kb / 1024
+
+
+# ---- our tools ----
+
+class Stopped:
+    """Used with `with`: ends when the block does."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Sink(Stopped):
+    """The counting sink; its counters are a mapped file."""
+
+    FIELDS = ("connections", "messages", "recipients", "bytes", "deferred", "first_ns", "last_ns")
+
+    def __init__(self, path, certificate, key, *options, address="127.0.0.1", port=None):
+        self.port, self.count = port or free_port(), path / f"count-{free_port()}"
+        self.process = subprocess.Popen(
+            [BUILD / "tests/bench/bench-sink", "--listen", f"{address}:{self.port}", "--cert", certificate, "--key", key,
+             "--count", self.count, *map(str, options)])
+        wait_port(self.port, process=self.process)
+
+    def __getattr__(self, name):
+        if name not in self.FIELDS:
+            raise AttributeError(name)
+        at = 8 * self.FIELDS.index(name)
+        return struct.unpack("Q", self.count.read_bytes()[at:at + 8])[0]
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+
+def load_arguments(port, secret, *options):
+    return [str(x) for x in (BUILD / "tests/bench/bench-load", "--server", f"127.0.0.1:{port}", "--user", "app", "--secret",
+                             secret, "--sender", "hello@club.test", *options)]
+
+
+def load(port, secret, *options):
+    """Run the generator to its end; what it says."""
+    done = subprocess.run(load_arguments(port, secret, *options), stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
+
+
+class Held(Stopped):
+    """Connections that are open, secured, authenticated, and idle."""
+
+    def __init__(self, port, secret, count):
+        self.process = subprocess.Popen(load_arguments(port, secret, "--hold", "--connections", count),
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.count = int(self.process.stdout.readline().split()[1])
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+# ---- the relays ----
+
+class Sealpost(Stopped):
+    """Delivers everything to one smart host, or by DNS when there is none."""
+
+    name = "Sealpost"
+
+    def __init__(self, path, sink_port, extra="", smart_host=True):
+        self.dns = Dns()
+        route = f'route "*" {{ host = "127.0.0.1" port = {sink_port} tls = "require" }}\n' if smart_host else ""
+        self.relay = Relay(path, self.dns, sink_port, route + extra)
+        self.port, self.secret = self.relay.submission, self.relay.secret
+
+    def __enter__(self):
+        self.relay.start()
+        return self
+
+    def pids(self):
+        return [self.relay.process.pid]
+
+    def stop(self):
+        if self.relay.process:
+            self.relay.stop()
+        self.dns.stop()
+
+
+class Postfix(Stopped):
+    """Debian's Postfix with OpenDKIM as a milter on a Unix socket: AUTH over STARTTLS in, RSA-2048, STARTTLS out."""
+
+    name = "Postfix + OpenDKIM"
+
+    def __init__(self, path, sink_port, certificate, key):
+        self.port, self.secret = free_port(), "correct-horse-battery-staple"
+        self.start_opendkim(path)
+        passwords = path / "sasldb2"
+        subprocess.run(["saslpasswd2", "-c", "-p", "-f", passwords, "-u", "club.test", "app"], check=True, text=True,
+                       input=self.secret)
+        shutil.chown(passwords, "postfix")
+        sasl = f"pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN LOGIN\nsasldb_path: {passwords}\n"
+        self.instance = postfix.Instance(path / "postfix", textwrap.dedent(f"""
+            myhostname = mail.club.test
+            smtpd_tls_security_level = encrypt
+            smtpd_tls_auth_only = yes
+            smtpd_tls_cert_file = {certificate}
+            smtpd_tls_key_file = {key}
+            smtpd_tls_session_cache_database = btree:{path}/postfix/data/smtpd_scache
+            smtp_tls_session_cache_database = btree:{path}/postfix/data/smtp_scache
+            smtpd_sasl_auth_enable = yes
+            smtpd_sasl_local_domain = club.test
+            smtpd_sasl_path = smtpd
+            smtpd_relay_restrictions = permit_sasl_authenticated, reject
+            smtpd_client_connection_count_limit = 0
+            smtpd_client_connection_rate_limit = 0
+            relayhost = [127.0.0.1]:{sink_port}
+            smtp_tls_security_level = encrypt
+            smtpd_milters = unix:{path}/opendkim.sock
+            milter_default_action = tempfail
+            """), self.port, {"sasl/smtpd.conf": sasl})
+
+    def start_opendkim(self, path):
+        subprocess.run(["openssl", "genrsa", "-out", path / "dkim.pem", "2048"], check=True, capture_output=True)
+        (path / "dkim.pem").chmod(0o600)
+        (path / "opendkim.conf").write_text(textwrap.dedent(f"""
+            Mode s
+            Domain club.test
+            Selector bench
+            KeyFile {path}/dkim.pem
+            Canonicalization relaxed/relaxed
+            Socket local:{path}/opendkim.sock
+            UMask 000
+            InternalHosts 127.0.0.1
+            RequireSafeKeys no
+            PidFile {path}/opendkim.pid
+            """))
+        self.opendkim = subprocess.Popen(["opendkim", "-f", "-x", path / "opendkim.conf"])
+        wait_for(lambda: (path / "opendkim.sock").exists())
+
+    def __enter__(self):
+        wait_port(self.port)
+        return self
+
+    def pids(self):
+        return tree(self.instance.process.pid) + tree(self.opendkim.pid)
+
+    def stop(self):
+        self.instance.stop()
+        self.opendkim.terminate()
+        self.opendkim.wait()
+
+
+def certificate(path):
+    """An ECDSA certificate, as `sealpost init` makes one."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                    path / "tls.key", "-out", path / "tls.pem", "-days", "30", "-subj", "/CN=sink.test"], check=True,
+                   capture_output=True)
+    shutil.chown(path / "tls.key", "postfix")
+    return path / "tls.pem", path / "tls.key"
+
+
+def run_job(relay, sink, messages, *options, timeout=900):
+    """One job through a running relay, to the last arrival. Rates by the second, CPU in ms a message."""
+    load(relay.port, relay.secret, "--messages", 100, "--connections", 5)  # warm
+    wait_for(lambda: sink.messages >= 100, 60)
+    before, cpu_before, sink_before = sink.messages, cpu_s(relay.pids()), cpu_s([sink.process.pid])
+    peak = Peak(relay.pids)
+    began_ns = time.monotonic_ns()
+    said = load(relay.port, relay.secret, "--messages", messages, *options)
+    wait_for(lambda: sink.messages - before >= said["accepted"], timeout, 0.05)
+    seconds = (sink.last_ns - began_ns) / 1e9
+    time.sleep(0.5)  # the last outcomes are written down too
+    return {"accepted_per_s": said["accepted"] / said["seconds"], "delivered_per_s": said["accepted"] / seconds,
+            "p50_ms": said["p50_ms"], "p99_ms": said["p99_ms"],
+            "cpu_ms": (cpu_s(relay.pids()) - cpu_before) * 1000 / said["accepted"],
+            "peak_mb": peak.stop(), "refused": said["refused"] + said["broken"],
+            "load_cpu_ms": said["cpu_s"] * 1000 / said["accepted"],
+            "sink_cpu_ms": (cpu_s([sink.process.pid]) - sink_before) * 1000 / said["accepted"]}
