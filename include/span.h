@@ -35,6 +35,9 @@ struct span span_trim(struct span s);
 
 /* Where `c` first stands; s.len when it does not. */
 size_t span_find(struct span s, char c);
+/* How many bytes at the front are neither CR, LF nor NUL; `has_8bit` becomes true when one of them
+ * is not ASCII. */
+size_t span_text_run(struct span s, bool *has_8bit);
 /* Where `what` first stands; s.len when it does not. */
 size_t span_search(struct span s, struct span what);
 

@@ -5,6 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 struct span span_of(const char *text)
 {
     return (struct span){text, strlen(text)};
@@ -58,6 +62,41 @@ size_t span_find(struct span s, char c)
 {
     const char *at = s.len > 0 ? memchr(s.ptr, c, s.len) : NULL;
     return at ? (size_t)(at - s.ptr) : s.len;
+}
+
+#if defined(__SSE2__)
+/* 16 bytes at a time, while all of them are text. */
+static size_t wide_text_run(struct span s, bool *has_8bit)
+{
+    size_t i = 0;
+    for (; i + 16 <= s.len; i += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + i));
+        __m128i ends = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')),
+                                    _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')),
+                                                 _mm_cmpeq_epi8(bytes, _mm_setzero_si128())));
+        if (_mm_movemask_epi8(ends) != 0)
+            break;
+        *has_8bit = *has_8bit || _mm_movemask_epi8(bytes) != 0;
+    }
+    return i;
+}
+#else
+static size_t wide_text_run(struct span s, bool *has_8bit)
+{
+    (void)s;
+    (void)has_8bit;
+    return 0;
+}
+#endif
+
+size_t span_text_run(struct span s, bool *has_8bit)
+{
+    size_t i = wide_text_run(s, has_8bit);
+    unsigned char all = 0;
+    while (i < s.len && s.ptr[i] != '\r' && s.ptr[i] != '\n' && s.ptr[i] != '\0')
+        all |= (unsigned char)s.ptr[i++];
+    *has_8bit = *has_8bit || all >= 0x80;
+    return i;
 }
 
 size_t span_search(struct span s, struct span what)

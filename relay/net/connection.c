@@ -37,11 +37,17 @@ static _Thread_local char read_buffer[READ_SIZE]; /* one read at a time per loop
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf);
 static void flush(struct connection *c, struct buf *bytes);
 
+static bool may_read(const struct connection *c)
+{
+    return c->wants_bytes && c->connected && !c->closing && !c->finishing &&
+           connection_unsent(c) < UNSENT_MAX;
+}
+
+/* Without room libuv leaves the bytes with the kernel, and on_read() hears of it. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    (void)handle;
     (void)suggested;
-    *buf = uv_buf_init(read_buffer, sizeof(read_buffer));
+    *buf = uv_buf_init(read_buffer, may_read(handle->data) ? sizeof(read_buffer) : 0);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -88,15 +94,14 @@ void connection_set_timeout(struct connection *c, unsigned seconds)
     touch(c);
 }
 
+/* Reading is stopped only when bytes come that nobody wants: most peers wait for their answer, and
+ * each start and stop is a system call. */
 static void update_reading(struct connection *c)
 {
-    bool want = c->wants_bytes && c->connected && !c->closing && !c->finishing &&
-                connection_unsent(c) < UNSENT_MAX;
-    if (want && !c->reading)
-        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
-    else if (!want && c->reading)
-        uv_read_stop((uv_stream_t *)&c->tcp);
-    c->reading = want;
+    if (c->reading || !may_read(c))
+        return;
+    c->reading = true;
+    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
 }
 
 void connection_want_bytes(struct connection *c, bool wanted)
@@ -205,27 +210,42 @@ static void on_written(uv_write_t *request, int status)
         on_drained(c);
 }
 
+/* What the kernel takes at once needs no callback; returns what it left. */
+static struct span write_now(struct connection *c, struct span bytes)
+{
+    uv_buf_t part = uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)bytes.len);
+    int put = uv_try_write((uv_stream_t *)&c->tcp, &part, 1);
+    if (put >= 0)
+        return span_from(bytes, (size_t)put);
+    if (put != UV_EAGAIN)
+        connection_close(c, uv_strerror(put));
+    return bytes;
+}
+
 /* Send bytes as they are. */
 static void flush(struct connection *c, struct buf *bytes)
 {
     if (c->closing || bytes->len == 0)
         return;
+    touch(c);
+    struct span left = write_now(c, buf_span(bytes));
+    if (left.len == 0 || c->closing) {
+        buf_fini(bytes);
+        return;
+    }
     struct write *w = xcalloc(1, sizeof(*w));
     w->request.data = w;
     w->connection = c;
     w->bytes = *bytes; /* the memory moves along */
     size_t limit = bytes->limit;
     buf_init(bytes, limit);
-    uv_buf_t part = uv_buf_init(w->bytes.ptr, (unsigned)w->bytes.len);
+    uv_buf_t part = uv_buf_init((char *)(uintptr_t)left.ptr, (unsigned)left.len);
     int status = uv_write(&w->request, (uv_stream_t *)&c->tcp, &part, 1, on_written);
     if (status != 0) {
         buf_fini(&w->bytes);
         free(w);
         connection_close(c, uv_strerror(status));
-        return;
     }
-    touch(c);
-    update_reading(c);
 }
 
 void connection_write(struct connection *c, struct buf *bytes)
@@ -300,6 +320,11 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     struct connection *c = stream->data;
     if (c->closing || got == 0)
         return;
+    if (got == UV_ENOBUFS) {
+        c->reading = false;
+        uv_read_stop(stream);
+        return;
+    }
     if (got < 0) {
         connection_close(c, got == UV_EOF ? "closed by the peer" : uv_strerror((int)got));
         return;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEED_MAX = 256 * 1024 };
+enum { FEED_MAX = 256 * 1024, WRITE_AT = 32 * 1024 };
 
 void shipment_end(struct shipment *s)
 {
@@ -224,8 +224,10 @@ void shipment_feed(struct shipment *s, struct connection *connection)
         } else {
             delivery_body(s->delivery, chunk, chunk.len == 0);
         }
-        connection_write(connection, &s->delivery->out);
+        if (s->delivery->out.len >= WRITE_AT)
+            connection_write(connection, &s->delivery->out);
     }
+    connection_write(connection, &s->delivery->out);
 }
 
 /* Did the server only say that these are too many at once, while it took others? Then they go in

@@ -19,11 +19,7 @@ void dots_start(struct dots_in *d)
 /* Length of the run at the front that needs no decision: no CR, LF, NUL. */
 static size_t plain_run(struct dots_in *d, struct span s)
 {
-    size_t i = 0;
-    unsigned char all = 0;
-    while (i < s.len && s.ptr[i] != '\r' && s.ptr[i] != '\n' && s.ptr[i] != '\0')
-        all |= (unsigned char)s.ptr[i++];
-    d->has_8bit = d->has_8bit || all >= 0x80;
+    size_t i = span_text_run(s, &d->has_8bit);
     d->column += i;
     d->line_too_long = d->line_too_long || d->column > LINE_MAX_OCTETS;
     return i;
@@ -101,6 +97,7 @@ size_t dots_take(struct dots_in *d, struct span wire, struct buf *body, size_t r
 bool dots_put(struct dots_out *d, struct span body, struct buf *wire)
 {
     size_t i = 0;
+    bool has_8bit = false;
     while (i < body.len) {
         size_t from = i;
         if (d->state == STUFF_START && body.ptr[i] == '.')
@@ -111,9 +108,7 @@ bool dots_put(struct dots_out *d, struct span body, struct buf *wire)
             i++;
             d->state = STUFF_START;
         } else {
-            while (i < body.len && body.ptr[i] != '\r' && body.ptr[i] != '\n' &&
-                   body.ptr[i] != '\0')
-                i++;
+            i += span_text_run(span_from(body, i), &has_8bit);
             if (i > from)
                 d->state = STUFF_TEXT;
             if (i < body.len && body.ptr[i] != '\r')
