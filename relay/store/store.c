@@ -49,6 +49,9 @@
 enum {
     BATCH_MAX = 200,
     RETRY_PAUSE_MS = 1000,
+    COMPANY = 16,
+    COMPANY_MS = 2,
+    LOOK_AROUND_MS = 10 * 1000,
     HOUSEKEEPING_MS = 10 * 60 * 1000,
     DUE_AT_ONCE = 1000
 };
@@ -68,12 +71,14 @@ struct store {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t wake;
     struct store_job *first, **last;
+    size_t waiting; /* jobs in this list */
     bool stopping;
 
     /* the thread's own */
     struct store_job *unrecorded; /* outcomes that could not be committed yet */
     bool failing;                 /* the last transaction could not be committed */
     int64_t next_housekeeping_ms;
+    struct timespec next_commit; /* monotonic: not before, but for a crowd */
 };
 
 int64_t store_now_ms(void)
@@ -141,7 +146,9 @@ void store_put(struct store *store, struct store_job *job)
     pthread_mutex_lock(&store->mutex);
     *store->last = job;
     store->last = &job->next;
-    pthread_cond_signal(&store->wake);
+    store->waiting++;
+    if (store->waiting == 1 || store->waiting == COMPANY)
+        pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->mutex);
 }
 
@@ -283,20 +290,42 @@ static struct store_job *cut(struct store_job *list)
     return rest;
 }
 
-/* Up to BATCH_MAX jobs; waits for the first. NULL when it is time to look around, or to end. */
-static struct store_job *take_batch(struct store *store, bool *stopping_r)
+static struct timespec from_now(int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until); /* the wall clock may jump */
-    until.tv_sec += store->unrecorded || store->failing ? RETRY_PAUSE_MS / 1000 : 10;
-    pthread_mutex_lock(&store->mutex);
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at); /* the wall clock may jump */
+    int64_t ns = at.tv_nsec + ms % 1000 * 1000000;
+    at.tv_sec += ms / 1000 + ns / 1000000000;
+    at.tv_nsec = ns % 1000000000;
+    return at;
+}
+
+/* Wait for the first job. When it comes hard on the heels of a commit, it waits a moment for
+ * company: every commit saved is work saved, under load a quarter of all the store does.
+ */
+static void wait_for_jobs(struct store *store)
+{
+    struct timespec until =
+        from_now(store->unrecorded || store->failing ? RETRY_PAUSE_MS : LOOK_AROUND_MS);
     while (!store->first && !store->stopping)
         if (pthread_cond_timedwait(&store->wake, &store->mutex, &until) == ETIMEDOUT)
-            break;
+            return;
+    while (store->waiting < COMPANY && !store->stopping)
+        if (pthread_cond_timedwait(&store->wake, &store->mutex, &store->next_commit) == ETIMEDOUT)
+            return;
+}
+
+/* Up to BATCH_MAX jobs. NULL when it is time to look around, or to end. */
+static struct store_job *take_batch(struct store *store, bool *stopping_r)
+{
+    pthread_mutex_lock(&store->mutex);
+    wait_for_jobs(store);
     struct store_job *batch = store->first;
     store->first = batch ? cut(batch) : NULL;
     if (!store->first)
         store->last = &store->first;
+    for (struct store_job *job = batch; job; job = job->next)
+        store->waiting--;
     *stopping_r = store->stopping;
     pthread_mutex_unlock(&store->mutex);
     return batch;
@@ -346,6 +375,7 @@ static void *run_thread(void *context)
             run_batch(store, batch);
         else if (stopping)
             break;
+        store->next_commit = from_now(COMPANY_MS);
         try_again(store);
         if (!batch && store->failing && !store->unrecorded)
             probe(store);
