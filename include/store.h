@@ -63,13 +63,19 @@ struct store_job *store_job_new(void (*answer)(struct store_job *job), void *own
 void store_job_free(struct store_job *job);
 struct store_outcome *store_job_add_outcome(struct store_job *job);
 
-/* Called on the store's thread, after a commit. */
-typedef void store_on_due(void *context, const struct database_due *due, size_t count);
+/* What those who keep the queue in memory are told; called on the store's thread, after a commit.
+ */
+struct store_events {
+    void (*due)(void *context, const struct database_due *due, size_t count);
+    /* The system's clock has been set: all that waits is due so much later. */
+    void (*stepped)(void *context, int64_t step_ms);
+    void *context;
+};
 
 /* Lock the state directory, open what is there, begin the thread. A state directory that another
- * process holds is refused. `on_due` is also called, here, for all that waits from before.
+ * process holds is refused. `events->due` is also called, here, for all that waits from before.
  */
-MUST_CHECK bool store_start(const char *state_dir, store_on_due *on_due, void *context,
+MUST_CHECK bool store_start(const char *state_dir, const struct store_events *events,
                             struct store **store_r, struct err *err);
 /* Do all that is in the inbox, end the thread, free. */
 void store_stop(struct store *store);
@@ -94,8 +100,5 @@ MUST_CHECK bool store_run_alone(const char *state_dir,
 
 /* Make the directories and the empty database. */
 MUST_CHECK bool store_create(const char *state_dir, struct err *err);
-
-/* Milliseconds since 1970. */
-int64_t store_now_ms(void);
 
 #endif

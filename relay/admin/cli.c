@@ -2,6 +2,7 @@
 /* cli.c - What the commands share: asking, failing, printing. */
 #include "cli.h"
 
+#include "clock.h"
 #include "control.h"
 #include "store.h"
 
@@ -208,7 +209,7 @@ static void format_time(int64_t ms, char *text_r, size_t size)
 
 static void format_in(int64_t ms, char *text_r, size_t size)
 {
-    int64_t left = (ms - store_now_ms()) / 1000;
+    int64_t left = (ms - clock_now_ms()) / 1000;
     if (left <= 0)
         snprintf(text_r, size, "now");
     else if (left < 120)

@@ -4,6 +4,7 @@
 #include "cli.h"
 
 #include "address.h"
+#include "clock.h"
 #include "engine.h"
 #include "message.h"
 #include "store.h"
@@ -47,7 +48,7 @@ static int submit(struct cli *cli, const char *sender, char *id_r, size_t size)
     struct buf message;
     json_t *answer = NULL;
     buf_init(&message, 8192);
-    message_date(store_now_ms(), date);
+    message_date(clock_now_ms(), date);
     buf_addf(&message,
              "From: <%s>\r\nTo: <%s>\r\nSubject: Test message from Sealpost\r\nDate: "
              "%s\r\nMIME-Version: 1.0\r\n"

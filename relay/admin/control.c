@@ -8,6 +8,7 @@
  */
 #include "control.h"
 
+#include "clock.h"
 #include "store.h"
 
 #include <jansson.h>
@@ -137,7 +138,7 @@ static bool change_queue(struct database *db, struct control *c, enum database_c
     struct database_filter filter;
     int64_t changed = 0;
     bool ok = read_filter(c, &filter, err) &&
-              database_queue_change(db, &filter, change, store_now_ms(), &changed, err);
+              database_queue_change(db, &filter, change, clock_now_ms(), &changed, err);
     json_object_set_new(c->answer, "changed", json_integer(changed));
     return ok;
 }
@@ -229,7 +230,7 @@ static bool user_list(struct database *db, struct control *c, struct err *err)
 
 static bool user_add(struct database *db, struct control *c, struct err *err)
 {
-    struct database_user u = {.created_ms = store_now_ms()};
+    struct database_user u = {.created_ms = clock_now_ms()};
     if (!needs(c, "name", err) || !needs(c, "hash", err) || !needs(c, "allowed", err))
         return false;
     struct identity *i = &u.identity;
@@ -280,11 +281,11 @@ static bool domain_add(struct database *db, struct control *c, struct err *err)
 {
     json_t *keys = json_object_get(c->request, "keys");
     if (!needs(c, "name", err) ||
-        !database_add_domain(db, text(c, "name"), text_or(c, "tenant", "default"), store_now_ms(),
+        !database_add_domain(db, text(c, "name"), text_or(c, "tenant", "default"), clock_now_ms(),
                              err))
         return false;
     for (size_t i = 0; i < json_array_size(keys); i++) {
-        struct database_key key = {.state = "active", .created_ms = store_now_ms()};
+        struct database_key key = {.state = "active", .created_ms = clock_now_ms()};
         json_t *k = json_array_get(keys, i);
         const char *selector = json_string_value(json_object_get(k, "selector"));
         const char *algorithm = json_string_value(json_object_get(k, "algorithm"));
@@ -405,7 +406,7 @@ bool control_mail(struct control *c, struct mail **mail_r, struct buf *body, str
         !address_domain_ascii(rcpt.domain, domain))
         return err_set(err, ERR_USAGE, "sender or recipient is not a valid address");
     struct mail *m = mail_new();
-    m->created_ms = store_now_ms();
+    m->created_ms = clock_now_ms();
     m->class = STREAM_SECURITY;
     m->expires_ms = m->created_ms + stream_lifetime_ms(m->class);
     m->dialogue = true;

@@ -16,6 +16,7 @@
  */
 #include "courier.h"
 
+#include "clock.h"
 #include "log.h"
 #include "shipment.h"
 
@@ -309,7 +310,6 @@ static void site_is_down(struct courier *c)
 {
     struct parcel *p = c->parcel;
     struct verdict v = c->delivery.trouble;
-    int64_t now_ms = store_now_ms();
     snprintf(p->remote, sizeof(p->remote), "%.200s", c->hosts.hosts[c->host].name);
     if (v.code == 0 || v.code >= 500)
         v = verdict_make(451, v.code ? v.enhanced : "4.4.1", "%s", v.text);
@@ -320,7 +320,7 @@ static void site_is_down(struct courier *c)
     p->not_attempted = c->local_trouble_only && c->ipv4_tried;
     parcel_answer_all(p, &v);
     if (!p->not_attempted)
-        site_failed(c->site, v.text, now_ms);
+        site_failed(c->site, v.text, clock_steady_ms());
     end_delivery(c);
     parcel_done(c);
     end_courier(c);
@@ -352,7 +352,7 @@ static void host_failed(struct courier *c, bool in_handshake)
     if (in_handshake && optional) {
         log_end(log_text(log_text(log_begin(LOG_WARN, "tls_failed"), "mx", host), "reply",
                          c->delivery.trouble.text));
-        site_note_broken_tls(c->site, host, store_now_ms());
+        site_note_broken_tls(c->site, host, clock_steady_ms());
         try_address(c);
         return;
     }
@@ -428,7 +428,7 @@ static void try_address(struct courier *c)
     end_delivery(c);
     c->reused = c->begin_again = false;
     c->tls_text[0] = '\0';
-    bool broken = site_has_broken_tls(c->site, host->name, store_now_ms());
+    bool broken = site_has_broken_tls(c->site, host->name, clock_steady_ms());
     c->delivery_settings = (struct delivery_settings){
         .hostname = c->settings->config->hostname,
         .tls = broken && route->tls == DELIVERY_TLS_MAY ? DELIVERY_TLS_NEVER : route->tls,

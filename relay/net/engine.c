@@ -158,6 +158,13 @@ static void on_due(void *context, const struct database_due *due, size_t count)
     scheduler_add(e->common.scheduler, due, count);
 }
 
+static void on_stepped(void *context, int64_t step_ms)
+{
+    struct engine *e = context;
+    log_end(log_number(log_begin(LOG_WARN, "clock_stepped"), "step_ms", step_ms));
+    scheduler_move(e->common.scheduler, step_ms);
+}
+
 static void on_changed(void *context)
 {
     struct engine *e = context;
@@ -189,8 +196,9 @@ static bool start(struct engine *e, const char *path, struct err *err)
     if (!read_settings(path, &e->settings, err) || !listener_check(e->settings->config, err))
         return false;
     const struct config *config = e->settings->config;
+    struct store_events events = {.due = on_due, .stepped = on_stepped, .context = e};
     set_log_level(config);
-    if (!store_start(config->state_dir, on_due, e, &e->common.store, err))
+    if (!store_start(config->state_dir, &events, &e->common.store, err))
         return false;
     e->common.keyring = keyring_new(config->state_dir);
     e->common.sites = sites_new(config->site_connections);

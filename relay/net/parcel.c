@@ -8,6 +8,7 @@
  */
 #include "parcel.h"
 
+#include "clock.h"
 #include "courier.h"
 #include "log.h"
 
@@ -35,8 +36,9 @@ static void settle_all(struct parcel *p, struct verdict v)
 static void settle_resting(struct parcel *p)
 {
     char why[200];
-    p->not_before_ms = site_rest_until(p->site, store_now_ms(), why);
-    if (p->not_before_ms > 0 && store_now_ms() < p->mail->expires_ms)
+    int64_t rest_ms = site_rest_ms(p->site, clock_steady_ms(), why);
+    p->not_before_ms = rest_ms > 0 ? clock_now_ms() + rest_ms : 0;
+    if (rest_ms > 0 && clock_now_ms() < p->mail->expires_ms)
         p->not_attempted = true; /* nobody was asked: it costs no try */
     settle_all(p, verdict_make(451, "4.4.1", "Destination rests after a failure: %s", why));
 }
@@ -56,7 +58,7 @@ static void ask_site(struct parcel *p)
     struct site_party *idle = NULL;
     p->party.inbox = &p->shard->inbox;
     p->party.item.run = on_party;
-    switch (site_take(p->site, &p->party, store_now_ms(), &idle)) {
+    switch (site_take(p->site, &p->party, clock_steady_ms(), &idle)) {
     case SITE_GRANTED:
         courier_open(p);
         break;
@@ -146,12 +148,12 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
     DL_APPEND(s->parcels, p);
     bool found = !s->draining && database_mail(s->reader, work->message, &p->mail, &err);
     if (!found && err.kind != ERR_NOT_FOUND) {
-        work->again_ms = store_now_ms() + AGAIN_MS;
+        work->again_in_ms = AGAIN_MS;
         if (!s->draining)
             log_event(LOG_ERROR, "queue_unreadable", "reply", err.text);
     }
     if (found)
-        narrow(p->mail, work, store_now_ms());
+        narrow(p->mail, work, clock_now_ms());
     if (!found || p->mail->envelope.count == 0) {
         parcel_end(p);
         return;

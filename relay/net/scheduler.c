@@ -14,6 +14,7 @@
  */
 #include "scheduler.h"
 
+#include "clock.h"
 #include "shard.h"
 
 #include <stdlib.h>
@@ -236,7 +237,7 @@ static void look_around(struct scheduler *s)
 {
     if (!s->running)
         return;
-    int64_t now_ms = store_now_ms();
+    int64_t now_ms = clock_now_ms();
     while (s->waiting.count > 0 && s->waiting.items[0].due_ms <= now_ms) {
         struct entry e = heap_pop(&s->waiting);
         e.domain->waiting--;
@@ -247,7 +248,7 @@ static void look_around(struct scheduler *s)
     int64_t wait_ms = s->waiting.count > 0 ? s->waiting.items[0].due_ms - now_ms : 60 * 1000;
     if (store_paused(s->store) && wait_ms > PAUSED_CHECK_MS)
         wait_ms = PAUSED_CHECK_MS;
-    if (wait_ms > 60 * 1000) /* the wall clock may jump */
+    if (wait_ms > 60 * 1000)
         wait_ms = 60 * 1000;
     uv_timer_start(&s->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 1, 0);
 }
@@ -294,6 +295,31 @@ void scheduler_add(struct scheduler *s, const struct database_due *due, size_t c
     inbox_post(&s->inbox, &a->item);
 }
 
+struct step {
+    struct inbox_item item;
+    struct scheduler *scheduler;
+    int64_t step_ms;
+};
+
+static void on_stepped(struct inbox_item *item)
+{
+    struct step *step = (struct step *)item;
+    struct heap *waiting = &step->scheduler->waiting;
+    for (size_t i = 0; i < waiting->count; i++) /* the order stays as it is */
+        waiting->items[i].due_ms += step->step_ms;
+    look_around(step->scheduler);
+    free(step);
+}
+
+void scheduler_move(struct scheduler *s, int64_t step_ms)
+{
+    struct step *step = xcalloc(1, sizeof(*step));
+    step->item.run = on_stepped;
+    step->scheduler = s;
+    step->step_ms = step_ms;
+    inbox_post(&s->inbox, &step->item);
+}
+
 static void on_finished(struct inbox_item *item)
 {
     struct scheduler_parcel *work = (struct scheduler_parcel *)item;
@@ -301,8 +327,8 @@ static void on_finished(struct inbox_item *item)
     struct domain *d = find_domain(s, work->domain);
     for (size_t i = 0; i < work->count; i++) {
         bool again = forget_under_way(s, work->message, work->numbers[i]);
-        int64_t due_ms = work->again_ms > 0 ? work->again_ms : store_now_ms();
-        if (again || work->again_ms > 0)
+        int64_t due_ms = clock_now_ms() + work->again_in_ms;
+        if (again || work->again_in_ms > 0)
             push_waiting(
                 s, work->domain,
                 (struct entry){work->message, due_ms, NULL, work->numbers[i], work->class});
@@ -371,7 +397,7 @@ void scheduler_free(struct scheduler *s)
         HASH_DEL(s->under_way, u);
         free(u);
     }
-    while (s->inbox.first) { /* what came too late: additions and parcels, both one block */
+    while (s->inbox.first) { /* what came too late; each is one block */
         struct inbox_item *item = s->inbox.first;
         s->inbox.first = item->next;
         free(item);

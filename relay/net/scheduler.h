@@ -27,8 +27,8 @@ struct scheduler_parcel {
     enum stream_class class;
     char domain[ADDRESS_DOMAIN_MAX + 1];
     size_t count;
-    int64_t again_ms; /* set by the shard: could not even begin, try again then; 0: settled, or
-                         never mind */
+    int64_t again_in_ms; /* set by the shard: could not even begin, try again so much later; 0:
+                            settled, or never mind */
     unsigned numbers[SCHEDULER_PARCEL_MAX];
 };
 
@@ -37,6 +37,9 @@ void scheduler_free(struct scheduler *s);
 
 /* From any thread. */
 void scheduler_add(struct scheduler *s, const struct database_due *due, size_t count);
+
+/* All that waits is due so much later, because the clock has been set. From any thread. */
+void scheduler_move(struct scheduler *s, int64_t step_ms);
 
 /* Begin to hand out to `count` shards, while the store can record outcomes (C5). */
 void scheduler_run(struct scheduler *s, struct shard *shards, size_t count, struct store *store,

@@ -8,6 +8,7 @@
 #include "session.h"
 
 #include "admit.h"
+#include "clock.h"
 #include "connection.h"
 #include "log.h"
 #include "spool.h"
@@ -67,7 +68,7 @@ static struct mail *make_mail(struct session *s)
         intake_place(s->intake, &m->id, &m->place);
     else
         m->id = store_new_id(s->shard->common->store);
-    m->created_ms = store_now_ms();
+    m->created_ms = clock_now_ms();
     m->class = s->admission.class;
     m->expires_ms = m->created_ms + stream_lifetime_ms(m->class);
     snprintf(m->stream, sizeof(m->stream), "%s", s->admission.stream);

@@ -2,6 +2,7 @@
 /* settle.c - Answers become outcomes: done, later or never, each with its line in the log and its
  * event; never also becomes a bounce. Outcomes and bounce are one transaction (C6).
  */
+#include "clock.h"
 #include "parcel.h"
 
 #include "bounce.h"
@@ -31,7 +32,7 @@ static bool wants_notice(const struct parcel *p, size_t i, const struct store_ou
         return o->state == MAIL_BOUNCED && (notify == 0 || (notify & NOTIFY_FAILURE));
     case BOUNCE_DELAYED:
         return o->state == MAIL_WAITING && (notify & NOTIFY_DELAY) && !row->delay_told &&
-               store_now_ms() - p->mail->created_ms > DELAY_TOLD_MS;
+               clock_now_ms() - p->mail->created_ms > DELAY_TOLD_MS;
     case BOUNCE_RELAYED:
         return o->state == MAIL_DONE && (notify & NOTIFY_SUCCESS) && !p->hop_dsn;
     }
@@ -63,7 +64,7 @@ static struct mail *notice_mail(const struct parcel *p, struct span text)
         return NULL;
     struct mail *m = mail_new();
     m->id = store_new_id(p->shard->common->store);
-    m->created_ms = store_now_ms();
+    m->created_ms = clock_now_ms();
     m->class = STREAM_NOTIFICATION;
     m->expires_ms = m->created_ms + stream_lifetime_ms(m->class);
     snprintf(m->tenant, sizeof(m->tenant), "%s", original->tenant);
@@ -96,7 +97,7 @@ static bool add_notice(struct parcel *p, struct store_job *job, enum bounce_acti
                               .to = span_of(p->mail->envelope.sender),
                               .envelope_id = span_of(p->mail->envelope.id),
                               .arrived_ms = p->mail->created_ms,
-                              .now_ms = store_now_ms(),
+                              .now_ms = clock_now_ms(),
                               .expires_ms = p->mail->expires_ms,
                               .recipients = recipients};
     for (size_t i = 0; i < job->outcome_count; i++) {
@@ -131,7 +132,7 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
                              .class = p->mail->class,
                              .tries = row->tries,
                              .not_attempted = p->not_attempted,
-                             .now_ms = store_now_ms(),
+                             .now_ms = clock_now_ms(),
                              .expires_ms = p->mail->expires_ms,
                              .not_before_ms = p->not_before_ms};
     secret_random(&in.random, sizeof(in.random));
@@ -168,7 +169,7 @@ static void log_outcome(const struct parcel *p, size_t i, const struct store_out
         line = log_text(log_text(line, "mx", p->remote), "tls", p->tls[0] ? p->tls : "none");
     line = log_text(log_number(line, "code", o->answer.code), "dsn", o->answer.enhanced);
     line = log_number(log_text(line, "reply", o->answer.text), "tries", o->tries);
-    int64_t now_ms = store_now_ms();
+    int64_t now_ms = clock_now_ms();
     if (o->state == MAIL_WAITING)
         line = log_number(line, "due", (o->due_ms - now_ms) / 1000);
     log_end(log_number(line, "delay_ms", now_ms - p->mail->created_ms));

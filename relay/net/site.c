@@ -232,13 +232,13 @@ void site_failed(struct site *site, const char *why, int64_t now_ms)
     pthread_mutex_unlock(&site->sites->mutex);
 }
 
-int64_t site_rest_until(struct site *site, int64_t now_ms, char *why_r)
+int64_t site_rest_ms(struct site *site, int64_t now_ms, char *why_r)
 {
     pthread_mutex_lock(&site->sites->mutex);
-    int64_t until = site->rest_until_ms > now_ms ? site->rest_until_ms : 0;
+    int64_t rest_ms = site->rest_until_ms > now_ms ? site->rest_until_ms - now_ms : 0;
     snprintf(why_r, sizeof(site->why), "%s", site->why);
     pthread_mutex_unlock(&site->sites->mutex);
-    return until;
+    return rest_ms;
 }
 
 void site_note_broken_tls(struct site *site, const char *host, int64_t now_ms)

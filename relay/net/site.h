@@ -5,7 +5,7 @@
  * A site is a set of hosts (the MX set, or a smart host) on a port. Its limit begins at 5
  * connections, grows by one with each message that gets through, up to the configured number, and
  * is halved when no host can be reached; then the site rests. One lock, short critical sections;
- * nothing is called back under it but inbox_post().
+ * nothing is called back under it but inbox_post(). Times are clock_steady_ms()'s.
  */
 #ifndef SITE_H
 #define SITE_H
@@ -31,7 +31,7 @@ enum site_answer {
     SITE_GRANTED, /* a slot: open a connection */
     SITE_IDLE,    /* an idle connection of the same inbox, with its slot */
     SITE_WAIT,    /* the party's item will run */
-    SITE_RESTING  /* not before rest_until_ms */
+    SITE_RESTING  /* not before site_rest_ms() */
 };
 
 struct sites *sites_new(unsigned connections_max);
@@ -56,8 +56,8 @@ void site_release(struct site *site);
 void site_succeeded(struct site *site);
 /* No host of it could be reached: it rests, and all who wait are told. */
 void site_failed(struct site *site, const char *why, int64_t now_ms);
-/* When it may be tried again, and why not now; 0 when it does not rest. `why_r` holds 200 bytes. */
-int64_t site_rest_until(struct site *site, int64_t now_ms, char *why_r);
+/* How long it still rests, and why; 0 when it does not. `why_r` holds 200 bytes. */
+int64_t site_rest_ms(struct site *site, int64_t now_ms, char *why_r);
 
 /* TLS with this host has failed: for an hour it is not tried again where it is optional. */
 void site_note_broken_tls(struct site *site, const char *host, int64_t now_ms);

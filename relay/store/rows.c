@@ -102,6 +102,22 @@ static void note_released(struct database *db, sqlite3_stmt *s)
         sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2)};
 }
 
+static bool move(struct database *db, enum sql sql, int64_t step_ms, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, sql);
+    rows_int(s, 1, step_ms);
+    return rows_run(db, s, err);
+}
+
+bool rows_move(struct database *db, int64_t step_ms, struct err *err)
+{
+    if (rows_simple(db, SQL_BEGIN, err) && move(db, SQL_MOVE_DUE, step_ms, err) &&
+        move(db, SQL_MOVE_LIFE, step_ms, err) && rows_simple(db, SQL_COMMIT, err))
+        return true;
+    rows_rollback(db);
+    return false;
+}
+
 bool rows_end(struct database *db, int64_t message, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_END_MESSAGE);

@@ -59,6 +59,9 @@ MUST_CHECK bool rows_settle(struct database *db, const struct store_outcome *out
                             int64_t now_ms, struct err *err);
 /* Drop the message when no recipient waits or is held any more. */
 MUST_CHECK bool rows_end(struct database *db, int64_t message, struct err *err);
+/* A transaction of its own: everything in the queue was created, is due and expires so much later.
+ */
+MUST_CHECK bool rows_move(struct database *db, int64_t step_ms, struct err *err);
 MUST_CHECK bool rows_event(struct database *db, const struct database_event *event,
                            struct err *err);
 

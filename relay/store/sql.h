@@ -102,6 +102,9 @@
     X(MOVE, "UPDATE message SET segment = ?2, offset = ?3 WHERE id = ?1")                          \
     X(EVENTS, "SELECT id, at, kind, message, recipient, code, enhanced, reply, remote FROM event"  \
               " WHERE id > ?1 ORDER BY id LIMIT ?2")                                               \
+    X(LAST_AT, "SELECT at FROM event ORDER BY id DESC LIMIT 1")                                    \
+    X(MOVE_DUE, "UPDATE recipient SET due = due + ?")                                              \
+    X(MOVE_LIFE, "UPDATE message SET created = created + ?1, expires = expires + ?1")              \
     X(EVENT_LAST, "SELECT coalesce(max(id), 0) FROM event")                                        \
     X(TRACE, "SELECT id, at, kind, message, recipient, code, enhanced, reply, remote FROM event "  \
              "WHERE message = ?1"                                                                  \

@@ -33,7 +33,9 @@
 #include "store.h"
 
 #include "alone.h"
+#include "clock.h"
 #include "housekeeping.h"
+#include "jobs.h"
 #include "rows.h"
 #include "segments.h"
 
@@ -53,6 +55,7 @@ enum {
     COMPANY_MS = 2,
     LOOK_AROUND_MS = 10 * 1000,
     HOUSEKEEPING_MS = 10 * 60 * 1000,
+    CLOCK_SLACK_MS = 2000,
     DUE_AT_ONCE = 1000
 };
 
@@ -61,8 +64,7 @@ struct store {
     int lock_fd;
     struct database *db;
     struct segments *segments;
-    store_on_due *on_due;
-    void *context;
+    struct store_events events;
     pthread_t thread;
     bool running;
     _Atomic int64_t last_id;
@@ -77,53 +79,19 @@ struct store {
     /* the thread's own */
     struct store_job *unrecorded; /* outcomes that could not be committed yet */
     bool failing;                 /* the last transaction could not be committed */
+    int64_t step_ms;              /* the clock has been set; the rows have not moved yet */
     int64_t next_housekeeping_ms;
     struct timespec next_commit; /* monotonic: not before, but for a crowd */
 };
 
-int64_t store_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* ---- jobs ---- */
-
-struct store_job *store_job_new(void (*answer)(struct store_job *job), void *owner)
-{
-    struct store_job *job = xcalloc(1, sizeof(*job));
-    buf_init(&job->body, SIZE_MAX / 2);
-    job->answer = answer;
-    job->owner = owner;
-    return job;
-}
-
-void store_job_free(struct store_job *job)
-{
-    if (!job)
-        return;
-    mail_free(job->mail);
-    buf_fini(&job->body);
-    free(job->outcomes);
-    free(job->note);
-    free(job);
-}
-
-struct store_outcome *store_job_add_outcome(struct store_job *job)
-{
-    job->outcomes = xgrow(job->outcomes, job->outcome_count + 1, sizeof(*job->outcomes));
-    struct store_outcome *outcome = &job->outcomes[job->outcome_count++];
-    *outcome = (struct store_outcome){0};
-    return outcome;
-}
+/* ---- from any thread ---- */
 
 int64_t store_new_id(struct store *store)
 {
     int64_t last = atomic_load(&store->last_id);
     int64_t id = 0;
     do {
-        id = store_now_ms() << 16; /* the clock may step back: the id does not */
+        id = clock_now_ms() << 16; /* the clock may step back: the id does not */
         if (id <= last)
             id = last + 1;
     } while (!atomic_compare_exchange_weak(&store->last_id, &last, id));
@@ -186,7 +154,7 @@ static void write_bodies(struct store *store, struct store_job *jobs)
 
 static bool apply(struct store *store, struct store_job *job, struct err *err)
 {
-    int64_t now_ms = store_now_ms();
+    int64_t now_ms = clock_now_ms();
     struct database *db = store->db;
     bool ok = !job->mail || rows_accept(db, job->mail, err);
     for (size_t i = 0; ok && i < job->outcome_count; i++)
@@ -245,7 +213,7 @@ static void publish(struct store *store, struct store_job *jobs)
         segments_release(store->segments, &db->released.items[i]);
     segments_sweep(store->segments);
     if (db->due.count > 0)
-        store->on_due(store->context, db->due.items, db->due.count);
+        store->events.due(store->events.context, db->due.items, db->due.count);
     rows_forget(db);
 }
 
@@ -357,12 +325,33 @@ static void try_again(struct store *store)
 
 static void keep_house(struct store *store)
 {
-    int64_t now_ms = store_now_ms();
+    int64_t now_ms = clock_now_ms();
     int64_t wait_ms = store->next_housekeeping_ms - now_ms;
     if (wait_ms > 0 && wait_ms <= HOUSEKEEPING_MS)
         return;
     bool more = housekeeping_run(store->state_dir, store->db, store->segments, now_ms);
     store->next_housekeeping_ms = now_ms + (more ? 1000 : HOUSEKEEPING_MS);
+}
+
+/* When the clock has been set, all that waits moves with it: in the jobs, in the rows, in memory.
+ */
+static void follow_clock(struct store *store, struct store_job *batch)
+{
+    struct err err = {0};
+    pthread_mutex_lock(&store->mutex);
+    int64_t step_ms = clock_follow();
+    if (step_ms != 0)
+        jobs_move(store->first, step_ms);
+    pthread_mutex_unlock(&store->mutex);
+    if (step_ms != 0) {
+        jobs_move(batch, step_ms);
+        jobs_move(store->unrecorded, step_ms);
+        store->step_ms += step_ms;
+    }
+    if (store->step_ms == 0 || !rows_move(store->db, store->step_ms, &err))
+        return;
+    store->events.stepped(store->events.context, store->step_ms);
+    store->step_ms = 0;
 }
 
 static void *run_thread(void *context)
@@ -371,6 +360,7 @@ static void *run_thread(void *context)
     bool stopping = false;
     for (;;) {
         struct store_job *batch = take_batch(store, &stopping);
+        follow_clock(store, batch);
         if (batch)
             run_batch(store, batch);
         else if (stopping)
@@ -410,10 +400,21 @@ static bool find_last_id(struct store *store, struct err *err)
     return err->kind == ERR_NONE;
 }
 
+/* The last event is not written yet by the clock: it has been set back while nobody ran. */
+static bool mend_clock(struct store *store, struct err *err)
+{
+    int64_t ahead_ms = 0;
+    sqlite3_stmt *s = rows_prepare(store->db, SQL_LAST_AT);
+    while (rows_next(store->db, s, err))
+        ahead_ms = sqlite3_column_int64(s, 0) - clock_now_ms();
+    return err->kind == ERR_NONE &&
+           (ahead_ms <= CLOCK_SLACK_MS || rows_move(store->db, -ahead_ms, err));
+}
+
 static void tell_due(struct store *store)
 {
     if (store->db->due.count > 0)
-        store->on_due(store->context, store->db->due.items, store->db->due.count);
+        store->events.due(store->events.context, store->db->due.items, store->db->due.count);
     store->db->due.count = 0;
 }
 
@@ -437,13 +438,12 @@ static void free_store(struct store *store)
     free(store);
 }
 
-bool store_start(const char *state_dir, store_on_due *on_due, void *context, struct store **store_r,
+bool store_start(const char *state_dir, const struct store_events *events, struct store **store_r,
                  struct err *err)
 {
     struct store *store = xcalloc(1, sizeof(*store));
     store->state_dir = xstrdup(state_dir);
-    store->on_due = on_due;
-    store->context = context;
+    store->events = *events;
     store->last = &store->first;
     store->lock_fd = -1;
     pthread_mutex_init(&store->mutex, NULL);
@@ -455,7 +455,8 @@ bool store_start(const char *state_dir, store_on_due *on_due, void *context, str
     bool ok = alone_lock(state_dir, &store->lock_fd, err) &&
               database_open(state_dir, DATABASE_WRITE, &store->db, err) &&
               segments_open(state_dir, &store->segments, err) && count_places(store, err) &&
-              find_last_id(store, err) && database_waiting(store->db, collect_due, store, err);
+              find_last_id(store, err) && mend_clock(store, err) &&
+              database_waiting(store->db, collect_due, store, err);
     if (ok) {
         tell_due(store);
         segments_sweep_unknown(store->segments);

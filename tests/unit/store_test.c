@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* store_test.c - Durable state: what is answered is there after a new start; what is settled is gone; what is damaged is held.
  */
+#include "clock.h"
 #include "table.h"
 
 #include "housekeeping.h"
@@ -77,11 +78,19 @@ static int tear_down(void **state)
     return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+static void on_stepped(void *context, int64_t step_ms)
+{
+    (void)context;
+    fail_msg("nobody has set the clock by %lld ms", (long long)step_ms);
+}
+
+static const struct store_events events = {.due = on_due, .stepped = on_stepped};
+
 static struct store *start(void)
 {
     struct store *store = NULL;
     struct err err = {0};
-    if (!store_start(place, on_due, NULL, &store, &err))
+    if (!store_start(place, &events, &store, &err))
         fail_msg("%s", err.text);
     return store;
 }
@@ -90,7 +99,7 @@ static struct mail *make_mail(struct store *store, size_t recipients)
 {
     struct mail *m = mail_new();
     m->id = store_new_id(store);
-    m->created_ms = store_now_ms();
+    m->created_ms = clock_now_ms();
     m->expires_ms = m->created_ms + 1000000;
     m->class = STREAM_NOTIFICATION;
     m->envelope.sender = xstrdup("a@club.test");
@@ -119,7 +128,7 @@ static void settle(struct store *store, int64_t id, unsigned number, enum mail_s
     struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
     struct store_job *job = store_job_new(on_answer, &w);
     struct store_outcome *o = store_job_add_outcome(job);
-    *o = (struct store_outcome){.message = id, .number = number, .state = to, .tries = 1, .due_ms = store_now_ms() + 60000,
+    *o = (struct store_outcome){.message = id, .number = number, .state = to, .tries = 1, .due_ms = clock_now_ms() + 60000,
                                 .answer = verdict_make(250, "2.0.0", "OK"), .kind = "delivered"};
     store_put(store, job);
     wait_for(&w);
@@ -173,6 +182,33 @@ static void what_is_accepted_survives_a_new_start(void **state)
     store_stop(store);
 }
 
+static void a_clock_set_back_while_nobody_ran_delays_nothing(void **state)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    struct err err = {0};
+    sqlite3 *raw = NULL;
+    char path[128];
+    (void)state;
+    struct store *store = start();
+    int64_t id = accept(store, 1, "x\r\n");
+    store_stop(store);
+    snprintf(path, sizeof(path), "%s/state.db", place);
+    assert_int_equal(sqlite3_open(path, &raw), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(raw,
+                                  "UPDATE event SET at = at + 86400000; UPDATE recipient SET due = due + 86400000;"
+                                  "UPDATE message SET created = created + 86400000, expires = expires + 86400000",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(raw);
+    store = start();
+    struct mail *m = read_mail(id, &err);
+    assert_in_range(m->rows[0].due_ms, clock_now_ms() - 60000, clock_now_ms());
+    assert_in_range(m->expires_ms - m->created_ms, 1000000, 1000000);
+    assert_in_range(m->created_ms, clock_now_ms() - DAY_MS, clock_now_ms());
+    mail_free(m);
+    store_stop(store);
+}
+
 static void a_message_goes_with_its_last_recipient(void **state)
 {
     struct err err = {0};
@@ -204,7 +240,7 @@ static void a_second_store_is_refused(void **state)
     struct err err = {0};
     (void)state;
     struct store *store = start();
-    assert_false(store_start(place, on_due, NULL, &second, &err));
+    assert_false(store_start(place, &events, &second, &err));
     assert_int_equal(err.kind, ERR_UNREACHABLE);
     store_stop(store);
 }
@@ -326,7 +362,7 @@ static void a_mostly_dead_segment_is_copied_and_unlinked(void **state)
     collect_place(segments, ids[1], &before[1]);
     segments_sweep_unknown(segments);
     assert_int_equal(segments_sparse(segments), before[0].segment);
-    assert_false(housekeeping_run(place, db, segments, store_now_ms()));
+    assert_false(housekeeping_run(place, db, segments, clock_now_ms()));
     assert_int_equal(segments_sparse(segments), 0);
     for (size_t i = 0; i < 2; i++) {
         collect_place(NULL, ids[i], &after[i]);
@@ -374,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_accepted_survives_a_new_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_goes_with_its_last_recipient, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_clock_set_back_while_nobody_ran_delays_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_store_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bytes_without_a_row_are_removed_at_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_flipped_byte_is_noticed, set_up, tear_down),

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* clock.c - The wall clock is the steady one plus an offset, which only clock_follow() changes. */
+#include "clock.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+enum { STEP_MS = 2000 };
+
+static _Atomic int64_t offset_ms; /* 0: not looked at yet */
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_steady_ms(void)
+{
+    return read_clock(CLOCK_BOOTTIME);
+}
+
+int64_t clock_now_ms(void)
+{
+    int64_t offset = atomic_load(&offset_ms);
+    if (offset == 0) {
+        int64_t first = read_clock(CLOCK_REALTIME) - clock_steady_ms();
+        offset = atomic_compare_exchange_strong(&offset_ms, &offset, first) ? first : offset;
+    }
+    return clock_steady_ms() + offset;
+}
+
+int64_t clock_follow(void)
+{
+    int64_t step = read_clock(CLOCK_REALTIME) - clock_now_ms();
+    atomic_fetch_add(&offset_ms, step);
+    return step > STEP_MS || step < -STEP_MS ? step : 0;
+}

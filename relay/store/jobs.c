@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* jobs.c - What is handed to the store and comes back: made and freed by those who ask. */
+#include "jobs.h"
+
+#include <stdlib.h>
+
+struct store_job *store_job_new(void (*answer)(struct store_job *job), void *owner)
+{
+    struct store_job *job = xcalloc(1, sizeof(*job));
+    buf_init(&job->body, SIZE_MAX / 2);
+    job->answer = answer;
+    job->owner = owner;
+    return job;
+}
+
+void store_job_free(struct store_job *job)
+{
+    if (!job)
+        return;
+    mail_free(job->mail);
+    buf_fini(&job->body);
+    free(job->outcomes);
+    free(job->note);
+    free(job);
+}
+
+struct store_outcome *store_job_add_outcome(struct store_job *job)
+{
+    job->outcomes = xgrow(job->outcomes, job->outcome_count + 1, sizeof(*job->outcomes));
+    struct store_outcome *outcome = &job->outcomes[job->outcome_count++];
+    *outcome = (struct store_outcome){0};
+    return outcome;
+}
+
+void jobs_move(struct store_job *list, int64_t step_ms)
+{
+    for (struct store_job *job = list; job; job = job->next) {
+        if (job->mail) {
+            job->mail->created_ms += step_ms;
+            job->mail->expires_ms += step_ms;
+        }
+        for (size_t i = 0; i < job->outcome_count; i++)
+            job->outcomes[i].due_ms += step_ms;
+    }
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* jobs.h - Lists of jobs on the store's thread. */
+#ifndef JOBS_H
+#define JOBS_H
+
+#include "store.h"
+
+/* The clock has been set: what they say is due, was created or expires so much later. */
+void jobs_move(struct store_job *list, int64_t step_ms);
+
+#endif
