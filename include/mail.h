@@ -27,6 +27,8 @@ struct mail_row {
     unsigned tries;
     int64_t due_ms;
     bool delay_told; /* the sender has been told of the delay */
+    int code;        /* of the last reply; 0: there was none yet */
+    char enhanced[12];
 };
 
 struct mail {

@@ -222,6 +222,21 @@ static void note_dialogue(struct parcel *p)
     shard_ask_store(p->shard, job, on_notice_stored);
 }
 
+/* Nobody was asked, and the rows say why already: a resting site or a dead network must not write
+ * down its whole backlog again and again.
+ */
+static bool is_old_news(const struct parcel *p, const struct store_job *job)
+{
+    for (size_t i = 0; i < job->outcome_count; i++) {
+        const struct store_outcome *o = &job->outcomes[i];
+        const struct mail_row *row = &p->mail->rows[i];
+        if (!p->not_attempted || o->state != MAIL_WAITING || row->code != o->answer.code ||
+            strcmp(row->enhanced, o->answer.enhanced) != 0)
+            return false;
+    }
+    return true;
+}
+
 void parcel_settle(struct parcel *p)
 {
     struct store_job *job = store_job_new(NULL, NULL);
@@ -237,6 +252,12 @@ void parcel_settle(struct parcel *p)
             send_notice_alone(p, job, others[i]);
         else
             noticed = add_notice(p, job, others[i]);
+    }
+    if (!noticed && is_old_news(p, job)) {
+        p->work->again_in_ms = job->outcomes[0].due_ms - clock_now_ms();
+        store_job_free(job);
+        parcel_end(p);
+        return;
     }
     shard_ask_store(p->shard, job, on_settled);
 }

@@ -212,7 +212,9 @@ static bool read_recipients(struct database *db, struct mail *m, struct err *err
                                        .state = (enum mail_state)(sqlite3_column_int(s, 5) & 3),
                                        .tries = (unsigned)sqlite3_column_int(s, 6),
                                        .due_ms = sqlite3_column_int64(s, 7),
-                                       .delay_told = sqlite3_column_int(s, 8)};
+                                       .delay_told = sqlite3_column_int(s, 8),
+                                       .code = sqlite3_column_int(s, 9)};
+        rows_copy_text(s, 10, m->rows[i].enhanced, sizeof(m->rows[i].enhanced));
     }
     return err->kind == ERR_NONE;
 }

@@ -184,6 +184,27 @@ static bool write_group(struct segments *s, struct err *err)
     return true;
 }
 
+static struct segment *find(struct segments *s, int64_t number)
+{
+    struct segment *segment = NULL;
+    HASH_FIND(hh, s->all, &number, sizeof(number), segment);
+    return segment;
+}
+
+/* What could not be synced is of no use to anybody: the file goes, unless earlier messages lie in it.
+ */
+static void abandon_current(struct segments *s)
+{
+    struct segment *segment = find(s, s->current);
+    if (!segment || segment->messages == 0)
+        spool_unlink(s->state_dir, s->current);
+    if (segment && segment->messages == 0) {
+        HASH_DEL(s->all, segment);
+        free(segment);
+    }
+    close_current(s);
+}
+
 bool segments_sync(struct segments *s, struct err *err)
 {
     if (s->records == 0)
@@ -194,17 +215,10 @@ bool segments_sync(struct segments *s, struct err *err)
     if (ok)
         s->end += s->group_bytes;
     else
-        close_current(s);
+        abandon_current(s);
     s->records = 0;
     s->group_bytes = 0;
     return ok;
-}
-
-static struct segment *find(struct segments *s, int64_t number)
-{
-    struct segment *segment = NULL;
-    HASH_FIND(hh, s->all, &number, sizeof(number), segment);
-    return segment;
 }
 
 void segments_keep(struct segments *s, const struct mail_place *place)

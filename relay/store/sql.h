@@ -80,7 +80,7 @@
                  " VALUES(?,?,?,?,?,?,?,?)")                                                       \
     X(MESSAGE, "SELECT " SQL_MESSAGE_COLUMNS " FROM message WHERE id = ?")                         \
     X(RECIPIENTS, "SELECT number, address, domain, original, notify, state, tries, due, "          \
-                  "delay_told FROM recipient"                                                      \
+                  "delay_told, code, enhanced FROM recipient"                                      \
                   " WHERE message = ? ORDER BY number")                                            \
     X(SETTLE, "UPDATE recipient SET state = ?3, tries = ?4, due = ?5, delay_told = delay_told OR " \
               "?6, code = ?7,"                                                                     \

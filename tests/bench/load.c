@@ -12,8 +12,8 @@
  * are r1 … rN (--spread). --persist: connect again when the connection is lost. --hold: open the
  * connections, authenticate, print "held" and wait for the end of standard input.
  *
- * --ledger gets one line "token code recipient…" for each message that was handed over whole; code
- * 0: the connection was lost before the answer. The token is in the message's X-Ledger field.
+ * --ledger gets one line "token code word recipient…" for each message that was handed over whole;
+ * code 0: the connection was lost before the answer; word: the answer's last, the message's id. The token is in the message's X-Ledger field.
  */
 #include "check.h"
 #include "wire.h"
@@ -97,14 +97,17 @@ static size_t write_envelope(struct worker *w, uint64_t number, struct span *nam
     return len;
 }
 
-static void note(struct worker *w, uint64_t number, int code, struct span envelope)
+static void note(struct worker *w, uint64_t number, int code, struct span last,
+                 struct span envelope)
 {
     const struct load *l = w->load;
     char line[ENVELOPE];
     if (l->ledger < 0)
         return;
-    size_t len = (size_t)snprintf(line, sizeof(line), "%s-%llu %d", l->label,
-                                  (unsigned long long)number, code);
+    while (last.len > 0 && span_find(last, ' ') < last.len)
+        span_take(&last, ' ');
+    size_t len = (size_t)snprintf(line, sizeof(line), "%s-%llu %d %.*s", l->label,
+                                  (unsigned long long)number, code, SPAN_ARG(span_first(last, 100)));
     span_take(&envelope, '\n');
     while (envelope.len > 0 && len < sizeof(line) - 400) {
         struct span rcpt = span_take(&envelope, '\n');
@@ -156,15 +159,16 @@ static int submit(struct worker *w, uint64_t number)
     struct load *l = w->load;
     struct span names;
     size_t len = write_envelope(w, number, &names);
-    bool ok = wire_write(&w->wire, (struct span){w->envelope, len}) && wire_reply(&w->wire) == 250;
+    bool ok = wire_write(&w->wire, (struct span){w->envelope, len}) && wire_reply(&w->wire, NULL) == 250;
     for (unsigned i = 0; ok && i < l->recipients; i++)
-        ok = wire_reply(&w->wire) == 250;
-    if (!ok || wire_reply(&w->wire) != 354)
+        ok = wire_reply(&w->wire, NULL) == 250;
+    if (!ok || wire_reply(&w->wire, NULL) != 354)
         return 0;
     int64_t began_ns = wire_now_ns();
-    int code = write_text(w, number) ? wire_reply(&w->wire) : 0;
+    struct span last = SPAN("-");
+    int code = write_text(w, number) ? wire_reply(&w->wire, &last) : 0;
     int64_t now_ns = wire_now_ns();
-    note(w, number, code, names);
+    note(w, number, code, last, names);
     if (code == 250) {
         count_latency(w, now_ns - began_ns);
         atomic_store(&l->last_ns, now_ns);
@@ -176,7 +180,7 @@ static int submit(struct worker *w, uint64_t number)
 
 static bool say(struct worker *w, const char *line, int wanted)
 {
-    return wire_write(&w->wire, span_of(line)) && wire_reply(&w->wire) == wanted;
+    return wire_write(&w->wire, span_of(line)) && wire_reply(&w->wire, NULL) == wanted;
 }
 
 static bool log_in(struct worker *w)
@@ -190,7 +194,7 @@ static bool log_in(struct worker *w)
     atomic_fetch_add(&l->connects, 1);
     if (!wire_connect(&w->wire, &l->server, TIMEOUT_S))
         return false;
-    if (wire_reply(&w->wire) == 220 && say(w, "EHLO app.club.test\r\n", 250) &&
+    if (wire_reply(&w->wire, NULL) == 220 && say(w, "EHLO app.club.test\r\n", 250) &&
         say(w, "STARTTLS\r\n", 220) && wire_start_tls(&w->wire, l->tls, false) &&
         say(w, "EHLO app.club.test\r\n", 250) && say(w, line, 235))
         return true;

@@ -2,13 +2,15 @@
 /* sink.c - A receiving server that counts: STARTTLS, one thread a connection, nothing kept.
  *
  *   bench-sink --listen 127.0.0.1:2525 --cert CERT --key KEY --count FILE
- *              [--ledger FILE] [--hang N] [--defer N] [--delay-ms N]
+ *              [--ledger FILE] [--hang N] [--defer N] [--delay-ms N] [--control FILE]
  *
  * FILE of --count is mapped and holds the counters below, for others to read while they change.
  * --ledger gets one line "token recipient" for each recipient of a message with an X-Ledger field,
  * before the 250 is said. --hang: connections to 127.1.0.1 … 127.1.0.N are taken and never
- * answered. --defer: every Nth message is answered with 451. Ends at SIGTERM.
+ * answered. --defer: every Nth message is answered with 451. --control: the page of tests/crash/control.h,
+ * which may say that the relay dies right before or after a 250. Ends at SIGTERM.
  */
+#include "../crash/control.h"
 #include "check.h"
 #include "wire.h"
 
@@ -28,7 +30,8 @@
 enum { TIMEOUT_S = 600, STACK = 256 * 1024, RECIPIENTS = 200 };
 
 static const char usage[] = "usage: bench-sink --listen ADDRESS:PORT --cert FILE --key FILE "
-                            "--count FILE [--ledger FILE] [--hang N] [--defer N] [--delay-ms N]\n";
+                            "--count FILE [--ledger FILE] [--hang N] [--defer N] [--delay-ms N]\n"
+                            "                  [--control FILE]\n";
 
 struct counters {
     _Atomic uint64_t connections, messages, recipients, bytes, deferred, first_ns, last_ns;
@@ -36,6 +39,7 @@ struct counters {
 
 struct sink {
     struct counters *counters;
+    struct control *control; /* NULL: none */
     SSL_CTX *tls;
     int ledger; /* -1: none */
     unsigned hang, defer, delay_ms;
@@ -96,6 +100,16 @@ static bool write_ledger(struct visit *v)
     return len < sizeof(text) && write(v->sink->ledger, text, len) == (ssize_t)len;
 }
 
+/* Is the relay to die around this 250? */
+static enum control_action fate(struct control *c)
+{
+    if (!c || atomic_load(&c->point) != CONTROL_REMOTE_250)
+        return CONTROL_NOTHING;
+    atomic_fetch_add(&c->hits[CONTROL_REMOTE_250], 1);
+    return atomic_fetch_sub(&c->countdown, 1) == 1 ? (enum control_action)atomic_load(&c->action)
+                                                   : CONTROL_NOTHING;
+}
+
 static bool end_of_data(struct visit *v, uint64_t bytes)
 {
     struct sink *s = v->sink;
@@ -115,7 +129,13 @@ static bool end_of_data(struct visit *v, uint64_t bytes)
     atomic_fetch_add(&c->recipients, v->count);
     atomic_fetch_add(&c->bytes, bytes);
     atomic_fetch_add(&c->messages, 1);
-    return wire_write(&v->wire, SPAN("250 2.0.0 OK\r\n"));
+    enum control_action action = fate(s->control);
+    if (action == CONTROL_KILL_BEFORE)
+        kill((pid_t)atomic_load(&s->control->pid), SIGKILL);
+    bool said = wire_write(&v->wire, SPAN("250 2.0.0 OK\r\n"));
+    if (action == CONTROL_KILL_AFTER)
+        kill((pid_t)atomic_load(&s->control->pid), SIGKILL);
+    return said;
 }
 
 static bool on_data(struct visit *v)
@@ -218,11 +238,11 @@ static void serve(struct sink *s, int listener)
     }
 }
 
-static struct counters *map_counters(const char *path)
+static void *map(const char *path, size_t size)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    CHECK(fd >= 0 && ftruncate(fd, sizeof(struct counters)) == 0);
-    void *at = mmap(NULL, sizeof(struct counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     CHECK(at != MAP_FAILED);
     close(fd);
     return at;
@@ -257,11 +277,12 @@ static void on_term(int number)
 
 int main(int argc, char **argv)
 {
-    enum { LISTEN, CERT, KEY, COUNT, LEDGER, HANG, DEFER, DELAY, OPTIONS };
+    enum { LISTEN, CERT, KEY, COUNT, LEDGER, HANG, DEFER, DELAY, CONTROL, OPTIONS };
     static const struct option options[] = {{"listen", 1, NULL, LISTEN}, {"cert", 1, NULL, CERT},
                                             {"key", 1, NULL, KEY},       {"count", 1, NULL, COUNT},
                                             {"ledger", 1, NULL, LEDGER}, {"hang", 1, NULL, HANG},
                                             {"defer", 1, NULL, DEFER},   {"delay-ms", 1, NULL, DELAY},
+                                            {"control", 1, NULL, CONTROL},
                                             {0}};
     const char *given[OPTIONS] = {[HANG] = "0", [DEFER] = "0", [DELAY] = "0"};
     struct sockaddr_in address;
@@ -279,12 +300,14 @@ int main(int argc, char **argv)
     setrlimit(RLIMIT_NOFILE, &files);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTERM, on_term);
-    struct sink sink = {.counters = map_counters(given[COUNT]),
+    struct sink sink = {.counters = map(given[COUNT], sizeof(struct counters)),
                         .tls = server_context(given[CERT], given[KEY]),
                         .ledger = -1,
                         .hang = (unsigned)strtoul(given[HANG], NULL, 10),
                         .defer = (unsigned)strtoul(given[DEFER], NULL, 10),
                         .delay_ms = (unsigned)strtoul(given[DELAY], NULL, 10)};
+    if (given[CONTROL])
+        sink.control = map(given[CONTROL], sizeof(struct control));
     if (given[LEDGER])
         sink.ledger = open(given[LEDGER], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     serve(&sink, listen_on(&address));

@@ -116,7 +116,7 @@ bool wire_line(struct wire *w, struct span *line_r)
     }
 }
 
-int wire_reply(struct wire *w)
+int wire_reply(struct wire *w, struct span *last_r)
 {
     struct span line;
     do {
@@ -124,5 +124,7 @@ int wire_reply(struct wire *w)
             return 0;
     } while (line.ptr[3] == '-');
     uint64_t code = 0;
+    if (last_r)
+        *last_r = span_trim(line);
     return span_number(span_first(line, 3), &code) ? (int)code : 0;
 }

@@ -34,8 +34,9 @@ bool wire_write(struct wire *w, struct span bytes);
 bool wire_fill(struct wire *w);
 /* The next line with its LF; borrowed until the next call. */
 bool wire_line(struct wire *w, struct span *line_r);
-/* The code of the next reply, all its lines; 0 when the connection is lost. */
-int wire_reply(struct wire *w);
+/* The code of the next reply, all its lines; 0 when the connection is lost. `last_r`, if not NULL,
+ * is its last line, borrowed until the next call. */
+int wire_reply(struct wire *w, struct span *last_r);
 
 int64_t wire_now_ns(void); /* monotonic */
 

@@ -124,6 +124,7 @@ class Relay:
         self.dns = dns
         self.submission, self.submissions = free_port(), free_port()
         self.process = None
+        self.environment = {}
         self.config = path / "sealpost.conf"
         made = json.loads(self.command("--json", "init", domain, "--dir", str(path), "--hostname", "mail.club.test",
                                        "--public-ip", "192.0.2.10", config=False))
@@ -158,7 +159,7 @@ class Relay:
     def start(self, wait=True):
         self.log_file = open(self.path / "serve.log", "ab")
         self.process = subprocess.Popen([SEALPOST, "-c", str(self.config), "serve"], stderr=self.log_file,
-                                        stdout=self.log_file)
+                                        stdout=self.log_file, env={**os.environ, **self.environment})
         if wait:
             wait_port(self.submission, process=self.process)
             wait_port(self.submissions, process=self.process)

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* store.c - The store alone: producers that hand over a message and wait until it is durable.
+ *
+ *   bench-store --dir DIR [--producers N] [--size BYTES] [--seconds N] [--way store|settle|files]
+ *
+ * store: accept only. settle: each message is also settled as delivered, in the background, as the
+ * relay does it. files: what it is measured against, one file a message: write, fdatasync, rename,
+ * fsync of the directory. Prints one line of JSON.
+ */
+#include "check.h"
+#include "clock.h"
+#include "store.h"
+#include "wire.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char usage[] = "usage: bench-store --dir DIR [--producers N] [--size BYTES] "
+                            "[--seconds N] [--way store|settle|files]\n";
+
+struct bench {
+    const char *dir;
+    struct store *store;
+    char *text;
+    size_t size;
+    bool settle;
+    int directory; /* for fsync */
+    int64_t end_ns;
+    atomic_uint next_name;
+};
+
+struct producer {
+    struct bench *bench;
+    pthread_t thread;
+    sem_t done;
+    uint32_t *latencies_us;
+    size_t count, size;
+};
+
+/* ---- the store ---- */
+
+static void on_stored(struct store_job *job)
+{
+    struct producer *p = job->owner;
+    CHECK(job->ok);
+    store_job_free(job);
+    sem_post(&p->done);
+}
+
+static void on_settled(struct store_job *job)
+{
+    CHECK(job->ok);
+    store_job_free(job);
+}
+
+static struct mail *make_mail(struct bench *b)
+{
+    struct mail *m = mail_new();
+    m->id = store_new_id(b->store);
+    m->created_ms = clock_now_ms();
+    m->expires_ms = m->created_ms + 3600 * 1000;
+    m->class = STREAM_NOTIFICATION;
+    snprintf(m->tenant, sizeof(m->tenant), "default");
+    snprintf(m->credential, sizeof(m->credential), "app");
+    snprintf(m->from_domain, sizeof(m->from_domain), "club.test");
+    m->envelope.sender = xstrdup("hello@club.test");
+    m->envelope.id = xstrdup("");
+    envelope_add(&m->envelope, SPAN("member@dest.test"), "dest.test", SPAN_NONE, 0);
+    return m;
+}
+
+static void settle(struct bench *b, int64_t id)
+{
+    struct store_job *job = store_job_new(on_settled, NULL);
+    *store_job_add_outcome(job) =
+        (struct store_outcome){.message = id,
+                               .state = MAIL_DONE,
+                               .tries = 1,
+                               .answer = verdict_make(250, "2.0.0", "OK"),
+                               .kind = "delivered",
+                               .remote = "mx.dest.test[192.0.2.1]"};
+    store_put(b->store, job);
+}
+
+static void store_one(struct producer *p)
+{
+    struct bench *b = p->bench;
+    struct store_job *job = store_job_new(on_stored, p);
+    job->mail = make_mail(b);
+    int64_t id = job->mail->id;
+    buf_add(&job->body, (struct span){b->text, b->size});
+    store_put(b->store, job);
+    sem_wait(&p->done);
+    if (b->settle)
+        settle(b, id);
+}
+
+/* ---- one file a message ---- */
+
+static void file_one(struct producer *p)
+{
+    char temporary[400];
+    char path[400];
+    struct bench *b = p->bench;
+    unsigned number = atomic_fetch_add(&b->next_name, 1);
+    snprintf(temporary, sizeof(temporary), "%s/tmp-%u", b->dir, number);
+    snprintf(path, sizeof(path), "%s/%u", b->dir, number);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && write(fd, b->text, b->size) == (ssize_t)b->size && fdatasync(fd) == 0);
+    close(fd);
+    CHECK(rename(temporary, path) == 0 && fsync(b->directory) == 0);
+}
+
+/* ---- all of them ---- */
+
+static void *run_producer(void *context)
+{
+    struct producer *p = context;
+    for (int64_t began_ns = wire_now_ns(); began_ns < p->bench->end_ns;) {
+        if (p->bench->store)
+            store_one(p);
+        else
+            file_one(p);
+        int64_t now_ns = wire_now_ns();
+        if (p->count == p->size) {
+            p->size = p->size ? 2 * p->size : 4096;
+            p->latencies_us = xgrow(p->latencies_us, p->size, sizeof(*p->latencies_us));
+        }
+        p->latencies_us[p->count++] = (uint32_t)((now_ns - began_ns) / 1000);
+        began_ns = now_ns;
+    }
+    return NULL;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void report(struct producer *producers, unsigned producer_count, double seconds)
+{
+    size_t count = 0;
+    uint32_t *all = NULL;
+    struct rusage used;
+    for (unsigned i = 0; i < producer_count; i++) {
+        all = xgrow(all, count + producers[i].count + 1, sizeof(*all));
+        if (producers[i].count > 0)
+            memcpy(all + count, producers[i].latencies_us, producers[i].count * sizeof(*all));
+        count += producers[i].count;
+        free(producers[i].latencies_us);
+    }
+    CHECK(count > 0);
+    qsort(all, count, sizeof(*all), by_value);
+    getrusage(RUSAGE_SELF, &used);
+    double cpu_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                   (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    printf("{\"accepts_per_s\": %.0f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f, "
+           "\"cpu_us\": %.1f}\n",
+           (double)count / seconds, all[count / 2] / 1e3, all[count * 99 / 100] / 1e3,
+           all[count - 1] / 1e3, cpu_s * 1e6 / (double)count);
+    free(all);
+}
+
+static void run(struct bench *b, unsigned producer_count, double seconds)
+{
+    struct producer *producers = xcalloc(producer_count, sizeof(*producers));
+    int64_t began_ns = wire_now_ns();
+    b->end_ns = began_ns + (int64_t)(seconds * 1e9);
+    for (unsigned i = 0; i < producer_count; i++) {
+        producers[i].bench = b;
+        sem_init(&producers[i].done, 0, 0);
+        CHECK(pthread_create(&producers[i].thread, NULL, run_producer, &producers[i]) == 0);
+    }
+    for (unsigned i = 0; i < producer_count; i++)
+        pthread_join(producers[i].thread, NULL);
+    report(producers, producer_count, (double)(wire_now_ns() - began_ns) / 1e9);
+    free(producers);
+}
+
+static void on_due(void *context, const struct database_due *due, size_t count)
+{
+    (void)context;
+    (void)due;
+    (void)count;
+}
+
+static void on_stepped(void *context, int64_t step_ms)
+{
+    (void)context;
+    (void)step_ms;
+}
+
+int main(int argc, char **argv)
+{
+    enum { DIR, PRODUCERS, SIZE, SECONDS, WAY, OPTIONS };
+    static const struct option options[] = {{"dir", 1, NULL, DIR},
+                                            {"producers", 1, NULL, PRODUCERS},
+                                            {"size", 1, NULL, SIZE},
+                                            {"seconds", 1, NULL, SECONDS},
+                                            {"way", 1, NULL, WAY},
+                                            {0}};
+    static const struct store_events events = {.due = on_due, .stepped = on_stepped};
+    const char *given[OPTIONS] = {
+        [PRODUCERS] = "32", [SIZE] = "8192", [SECONDS] = "5", [WAY] = "settle"};
+    int option = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0 && option < OPTIONS)
+        given[option] = optarg;
+    struct bench b = {.dir = given[DIR], .directory = -1, .size = strtoul(given[SIZE], NULL, 10)};
+    unsigned producers = (unsigned)strtoul(given[PRODUCERS], NULL, 10);
+    bool files = strcmp(given[WAY], "files") == 0;
+    b.settle = strcmp(given[WAY], "settle") == 0;
+    if (option >= 0 || !b.dir || b.size == 0 || producers == 0 ||
+        !(files || b.settle || strcmp(given[WAY], "store") == 0)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    struct err err = {0};
+    b.text = xcalloc(b.size, 1);
+    memset(b.text, 'x', b.size);
+    if (files) {
+        b.directory = open(b.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        CHECK(b.directory >= 0);
+    } else if (!store_create(b.dir, &err) || !store_start(b.dir, &events, &b.store, &err)) {
+        fprintf(stderr, "bench-store: %s\n", err.text);
+        return 1;
+    }
+    run(&b, producers, strtod(given[SECONDS], NULL));
+    if (b.store)
+        store_stop(b.store);
+    free(b.text);
+    return 0;
+}
