@@ -235,32 +235,75 @@ static void format_cell(json_t *row, const struct cli_column *column, char *text
         snprintf(text_r, size, "%s", json_string_value(value) ? json_string_value(value) : "");
 }
 
+static void print_titles(const struct cli_table *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        printf("%-*s%s", i + 1 < t->count ? (int)t->widths[i] : 0, t->columns[i].title,
+               i + 1 < t->count ? "  " : "\n");
+}
+
+static void print_row(const struct cli_table *t, json_t *row)
+{
+    char cell[1200];
+    for (size_t i = 0; i < t->count; i++) {
+        format_cell(row, &t->columns[i], cell, sizeof(cell));
+        cli_print_safe(cell);
+        printf("%*s", i + 1 < t->count ? (int)(t->widths[i] - strlen(cell)) + 2 : 0, "");
+    }
+    putchar('\n');
+}
+
+static void widen(struct cli_table *t, json_t *row)
+{
+    char cell[1200];
+    for (size_t i = 0; i < t->count; i++) {
+        format_cell(row, &t->columns[i], cell, sizeof(cell));
+        size_t wide =
+            strlen(cell) > strlen(t->columns[i].title) ? strlen(cell) : strlen(t->columns[i].title);
+        t->widths[i] = wide > t->widths[i] ? wide : t->widths[i];
+    }
+}
+
+static void print_json_row(const struct cli_table *t, const json_t *row)
+{
+    char *text = json_dumps(row, JSON_COMPACT);
+    printf("%s%s", t->rows == 0 ? "[\n" : ",\n", text ? text : "null");
+    free(text);
+}
+
+void cli_table_add(struct cli_table *t, json_t *rows)
+{
+    size_t count = json_array_size(rows);
+    CHECK(t->count <= COUNT_OF(t->widths));
+    for (size_t r = 0; !t->cli->json && r < count; r++)
+        widen(t, json_array_get(rows, r));
+    for (size_t r = 0; r < count; r++, t->rows++) {
+        if (t->cli->json) {
+            print_json_row(t, json_array_get(rows, r));
+            continue;
+        }
+        if (t->rows == 0)
+            print_titles(t);
+        print_row(t, json_array_get(rows, r));
+    }
+}
+
+void cli_table_end(struct cli_table *t)
+{
+    if (t->cli->json) {
+        puts(t->rows == 0 ? "[]" : "\n]");
+    } else if (t->rows == 0) {
+        json_t *none = json_object();
+        widen(t, none);
+        json_decref(none);
+        print_titles(t);
+    }
+}
+
 void cli_print_rows(const struct cli *cli, json_t *rows, const struct cli_column *columns,
                     size_t count)
 {
-    size_t widths[16] = {0};
-    char cell[1200];
-    CHECK(count <= COUNT_OF(widths));
-    if (cli->json) {
-        cli_print_json(rows);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        widths[i] = strlen(columns[i].title);
-    for (size_t r = 0; r < json_array_size(rows); r++)
-        for (size_t i = 0; i < count; i++) {
-            format_cell(json_array_get(rows, r), &columns[i], cell, sizeof(cell));
-            widths[i] = strlen(cell) > widths[i] ? strlen(cell) : widths[i];
-        }
-    for (size_t i = 0; i < count; i++)
-        printf("%-*s%s", i + 1 < count ? (int)widths[i] : 0, columns[i].title,
-               i + 1 < count ? "  " : "\n");
-    for (size_t r = 0; r < json_array_size(rows); r++) {
-        for (size_t i = 0; i < count; i++) {
-            format_cell(json_array_get(rows, r), &columns[i], cell, sizeof(cell));
-            cli_print_safe(cell);
-            printf("%*s", i + 1 < count ? (int)(widths[i] - strlen(cell)) + 2 : 0, "");
-        }
-        putchar('\n');
-    }
+    struct cli_table t = {.cli = cli, .columns = columns, .count = count};
+    cli_table_add(&t, rows);
+    cli_table_end(&t);
 }

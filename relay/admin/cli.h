@@ -68,6 +68,17 @@ struct cli_column {
 };
 void cli_print_rows(const struct cli *cli, json_t *rows, const struct cli_column *columns,
                     size_t count);
+
+/* The same for rows that come in pages: begin with cli, columns and count, the rest zero. */
+struct cli_table {
+    const struct cli *cli;
+    const struct cli_column *columns;
+    size_t count; /* of columns */
+    size_t rows;
+    size_t widths[16];
+};
+void cli_table_add(struct cli_table *t, json_t *rows);
+void cli_table_end(struct cli_table *t);
 void cli_print_json(const json_t *value);
 
 /* Control characters of peers never reach the terminal. */

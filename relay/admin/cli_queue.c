@@ -28,19 +28,49 @@ static json_t *filtered(const struct cli *cli, const char *verb)
                        NULL);
 }
 
-static int print_queue(struct cli *cli, json_t *request)
+/* Ask for the next page, of at most `limit` rows (0: what the other side takes for a page). Behind
+ * the last page `request` is NULL. */
+static int ask_page(struct cli *cli, json_t **request, uint64_t limit, json_t **answer_r)
 {
-    json_t *answer = NULL;
-    int code = cli_ask(cli, request, &answer);
+    static const char *const keys[] = {"after_id", "after_number"};
+    json_object_set_new(*request, "limit", json_integer((json_int_t)limit));
+    int code = cli_ask(cli, json_incref(*request), answer_r);
     if (code != CLI_OK)
         return code;
-    json_t *rows = json_object_get(answer, "rows");
-    json_int_t total = json_integer_value(json_object_get(answer, "total"));
-    cli_print_rows(cli, rows, queue_columns, COUNT_OF(queue_columns));
+    bool more = json_object_get(*answer_r, keys[0]);
+    for (size_t i = 0; more && i < COUNT_OF(keys); i++)
+        json_object_set(*request, keys[i], json_object_get(*answer_r, keys[i]));
+    if (!more) {
+        json_decref(*request);
+        *request = NULL;
+    }
+    return CLI_OK;
+}
+
+/* Takes `request`. Up to `limit` rows, page by page; 0: all. */
+static int print_queue(struct cli *cli, json_t *request, uint64_t limit)
+{
+    struct cli_table table = {
+        .cli = cli, .columns = queue_columns, .count = COUNT_OF(queue_columns)};
+    json_int_t total = -1;
+    int code = CLI_OK;
+    while (code == CLI_OK && request && (limit == 0 || table.rows < limit)) {
+        json_t *answer = NULL;
+        code = ask_page(cli, &request, limit == 0 ? 0 : limit - table.rows, &answer);
+        if (code != CLI_OK)
+            break;
+        if (total < 0)
+            total = json_integer_value(json_object_get(answer, "total"));
+        cli_table_add(&table, json_object_get(answer, "rows"));
+        json_decref(answer);
+    }
+    json_decref(request);
+    if (code != CLI_OK)
+        return code;
+    cli_table_end(&table);
     if (!cli->json)
         printf("%lld recipient%s%s\n", (long long)total, total == 1 ? "" : "s",
-               (size_t)total > json_array_size(rows) ? "; the first are shown: see --limit" : "");
-    json_decref(answer);
+               (size_t)total > table.rows ? "; the first are shown: see --limit" : "");
     return CLI_OK;
 }
 
@@ -50,34 +80,39 @@ int cli_queue_list(struct cli *cli)
     const char *given = cli_option(cli, "limit", 0);
     if (given && !span_number(span_of(given), &limit))
         return cli_usage(cli, "--limit takes a number; 0 means all");
-    json_t *request = filtered(cli, "queue.list");
-    json_object_set_new(request, "limit", json_integer((json_int_t)limit));
-    return print_queue(cli, request);
+    return print_queue(cli, filtered(cli, "queue.list"), limit);
 }
 
 int cli_queue_show(struct cli *cli)
 {
-    return print_queue(cli, filtered(cli, "queue.list"));
+    return print_queue(cli, filtered(cli, "queue.list"), 0);
 }
 
-/* A change needs something that says which; everything must be said. */
+/* A change needs something that says which; everything must be said. Many are changed page by page,
+ * so that new mail is taken in between. */
 static int change(struct cli *cli, const char *verb)
 {
-    json_t *answer = NULL;
+    json_int_t changed = 0;
     json_t *request = filtered(cli, verb);
     if (json_object_size(request) < 2 && !cli_flag(cli, "all")) {
         json_decref(request);
         return cli_usage(cli, "say which: an ID, an option, or --all");
     }
-    int code = cli_ask(cli, request, &answer);
+    int code = CLI_OK;
+    while (code == CLI_OK && request) {
+        json_t *answer = NULL;
+        code = ask_page(cli, &request, 0, &answer);
+        if (code == CLI_OK)
+            changed += json_integer_value(json_object_get(answer, "changed"));
+        json_decref(answer);
+    }
+    json_decref(request);
     if (code != CLI_OK)
         return code;
-    json_int_t changed = json_integer_value(json_object_get(answer, "changed"));
     if (cli->json)
-        cli_print_json(answer);
+        printf("{\"changed\": %lld}\n", (long long)changed);
     else
         printf("%lld recipient%s changed\n", (long long)changed, changed == 1 ? "" : "s");
-    json_decref(answer);
     return changed > 0 ? CLI_OK : CLI_NO;
 }
 

@@ -18,6 +18,9 @@
 
 #include "message.h"
 
+/* Longer lists go by pages, so that nobody waits for one and none fills the memory. */
+enum { PAGE_MAX = 5000 };
+
 struct control {
     const struct verb *verb;
     json_t *request, *answer;
@@ -85,7 +88,10 @@ static bool read_filter(const struct control *c, struct database_filter *f, stru
                                   .domain = text(c, "domain"),
                                   .sender = text(c, "sender"),
                                   .credential = text(c, "user"),
-                                  .state = -1};
+                                  .state = -1,
+                                  .after.number = number(c, "after_number", -1)};
+    if (text(c, "after_id") && !mail_id_parse(span_of(text(c, "after_id")), &f->after.id))
+        return err_set(err, ERR_USAGE, "after_id is no message id");
     if (text(c, "id") && !mail_id_parse(span_of(text(c, "id")), &f->id))
         return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
                        text(c, "id"));
@@ -95,6 +101,12 @@ static bool read_filter(const struct control *c, struct database_filter *f, stru
         return err_set(err, ERR_USAGE, "\"%.40s\" is no state: waiting or held", text(c, "state"));
     f->state = (int)state;
     return true;
+}
+
+static int64_t page_size(const struct control *c)
+{
+    int64_t limit = number(c, "limit", PAGE_MAX);
+    return limit > 0 && limit < PAGE_MAX ? limit : PAGE_MAX;
 }
 
 static void add_queued(void *context, const struct database_queued *q)
@@ -121,13 +133,27 @@ static void add_queued(void *context, const struct database_queued *q)
     json_array_append_new(rows(context), row);
 }
 
+/* A full page says where the next one begins. */
+static void say_next(struct control *c, const struct database_filter *f, int64_t count)
+{
+    char id[MAIL_ID_TEXT];
+    if (count < page_size(c))
+        return;
+    mail_id_print(f->after.id, id);
+    json_object_set_new(c->answer, "after_id", json_string(id));
+    json_object_set_new(c->answer, "after_number", json_integer(f->after.number));
+}
+
+/* The first page also says how many there are in all. */
 static bool queue_list(struct database *db, struct control *c, struct err *err)
 {
     struct database_filter filter;
     int64_t total = 0;
-    bool ok = read_filter(c, &filter, err) && database_queue_count(db, &filter, &total, err) &&
-              database_queue(db, &filter, number(c, "limit", 1000), add_queued, c, err);
-    rows(c);
+    bool ok = read_filter(c, &filter, err);
+    if (ok && filter.after.id == 0)
+        ok = database_queue_count(db, &filter, &total, err);
+    ok = ok && database_queue(db, &filter, page_size(c), add_queued, c, err);
+    say_next(c, &filter, (int64_t)json_array_size(rows(c)));
     json_object_set_new(c->answer, "total", json_integer(total));
     return ok;
 }
@@ -138,7 +164,8 @@ static bool change_queue(struct database *db, struct control *c, enum database_c
     struct database_filter filter;
     int64_t changed = 0;
     bool ok = read_filter(c, &filter, err) &&
-              database_queue_change(db, &filter, change, clock_now_ms(), &changed, err);
+              database_queue_change(db, &filter, page_size(c), change, &changed, err);
+    say_next(c, &filter, changed);
     json_object_set_new(c->answer, "changed", json_integer(changed));
     return ok;
 }

@@ -155,7 +155,10 @@ static void on_terminate(uv_signal_t *signal, int number)
 static void on_due(void *context, const struct database_due *due, size_t count)
 {
     struct engine *e = context;
-    scheduler_add(e->common.scheduler, due, count);
+    if (e->common.store)
+        scheduler_add(e->common.scheduler, due, count);
+    else /* what waits from before: still on the main thread */
+        scheduler_load(e->common.scheduler, due, count);
 }
 
 static void on_stepped(void *context, int64_t step_ms)

@@ -274,13 +274,18 @@ static void push_waiting(struct scheduler *s, const char *domain, struct entry e
     heap_push(&s->waiting, e);
 }
 
+void scheduler_load(struct scheduler *s, const struct database_due *due, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        push_waiting(
+            s, due[i].domain,
+            (struct entry){due[i].message, due[i].due_ms, NULL, due[i].number, due[i].class});
+}
+
 static void on_added(struct inbox_item *item)
 {
     struct addition *a = (struct addition *)item;
-    for (size_t i = 0; i < a->count; i++)
-        push_waiting(a->scheduler, a->due[i].domain,
-                     (struct entry){a->due[i].message, a->due[i].due_ms, NULL, a->due[i].number,
-                                    a->due[i].class});
+    scheduler_load(a->scheduler, a->due, a->count);
     look_around(a->scheduler);
     free(a);
 }

@@ -35,6 +35,8 @@ struct scheduler_parcel {
 struct scheduler *scheduler_new(uv_loop_t *loop);
 void scheduler_free(struct scheduler *s);
 
+/* Before scheduler_run(), on the loop's thread. */
+void scheduler_load(struct scheduler *s, const struct database_due *due, size_t count);
 /* From any thread. */
 void scheduler_add(struct scheduler *s, const struct database_due *due, size_t count);
 

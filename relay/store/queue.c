@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* queue.c - The queue and the events as people see and change them. Every verb takes the same
  * filter. */
+#include "clock.h"
 #include "rows.h"
 
 #include <stdlib.h>
+
+enum { LIMIT_COLUMN = 9 };
 
 static void bind_filter(sqlite3_stmt *s, const struct database_filter *f)
 {
@@ -15,14 +18,21 @@ static void bind_filter(sqlite3_stmt *s, const struct database_filter *f)
     if (f->state >= 0)
         rows_int(s, 5, f->state);
     rows_text(s, 6, f->credential);
+    rows_int(s, 7, f->after.id);
+    rows_int(s, 8, f->after.id > 0 ? f->after.number : -1);
 }
 
-bool database_queue(struct database *db, const struct database_filter *filter, int64_t limit,
+static void bind_limit(sqlite3_stmt *s, int64_t limit)
+{
+    rows_int(s, LIMIT_COLUMN, limit > 0 ? limit : INT64_MAX);
+}
+
+bool database_queue(struct database *db, struct database_filter *filter, int64_t limit,
                     database_on_queued *on_row, void *context, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_LIST);
     bind_filter(s, filter);
-    rows_int(s, 7, limit > 0 ? limit : INT64_MAX);
+    bind_limit(s, limit);
     while (rows_next(db, s, err)) {
         struct database_queued row = {
             .id = sqlite3_column_int64(s, 0),
@@ -42,6 +52,8 @@ bool database_queue(struct database *db, const struct database_filter *filter, i
             .expires_ms = sqlite3_column_int64(s, 14),
             .length = sqlite3_column_int64(s, 15)};
         on_row(context, &row);
+        filter->after.id = row.id;
+        filter->after.number = row.number;
     }
     return err->kind == ERR_NONE;
 }
@@ -63,7 +75,7 @@ struct match {
 };
 
 /* What matches is collected first: the rows must not change under the query. */
-static bool collect(struct database *db, const struct database_filter *filter,
+static bool collect(struct database *db, const struct database_filter *filter, int64_t limit,
                     struct match **matches_r, size_t *count_r, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_MATCH);
@@ -71,6 +83,7 @@ static bool collect(struct database *db, const struct database_filter *filter,
     *matches_r = NULL;
     *count_r = 0;
     bind_filter(s, filter);
+    bind_limit(s, limit);
     while (rows_next(db, s, err)) {
         if (*count_r == size) {
             size = size ? size * 2 : 16;
@@ -117,10 +130,10 @@ static bool change_one(struct database *db, struct match *m, enum database_chang
     return change != DATABASE_DELETE || rows_end(db, m->due.message, err);
 }
 
-bool database_queue_change(struct database *db, const struct database_filter *filter,
-                           enum database_change change, int64_t now_ms, int64_t *changed_r,
-                           struct err *err)
+bool database_queue_change(struct database *db, struct database_filter *filter, int64_t limit,
+                           enum database_change change, int64_t *changed_r, struct err *err)
 {
+    int64_t now_ms = clock_now_ms();
     struct match *matches = NULL;
     size_t count = 0;
     struct database_filter narrowed = *filter;
@@ -128,10 +141,14 @@ bool database_queue_change(struct database *db, const struct database_filter *fi
         narrowed.state = MAIL_HELD;
     if (change == DATABASE_RETRY || change == DATABASE_HOLD)
         narrowed.state = MAIL_WAITING;
-    bool ok = collect(db, &narrowed, &matches, &count, err);
+    bool ok = collect(db, &narrowed, limit, &matches, &count, err);
     for (size_t i = 0; ok && i < count; i++)
         ok = change_one(db, &matches[i], change, now_ms, err);
     *changed_r = (int64_t)count;
+    if (count > 0) {
+        filter->after.id = matches[count - 1].due.message;
+        filter->after.number = matches[count - 1].due.number;
+    }
     free(matches);
     return ok;
 }

@@ -48,7 +48,7 @@
     " WHERE (?1 IS NULL OR r.message = ?1) AND (?2 IS NULL OR r.address = ?2 COLLATE NOCASE)" \
     " AND (?3 IS NULL OR r.domain = ?3) AND (?4 IS NULL OR m.sender = ?4 COLLATE NOCASE)"     \
     " AND (?5 IS NULL OR r.state = ?5) AND (?6 IS NULL OR m.credential = ?6)"                 \
-    " AND r.state IN (0, 1)"
+    " AND r.state IN (0, 1) AND (r.message, r.number) > (?7, ?8)"
 
 #define SQL_MESSAGE_COLUMNS                                                                  \
     "id, created, expires, tenant, credential, stream, class, sender, envelope_id, report, " \
@@ -94,9 +94,10 @@
     X(QUEUE_LIST, "SELECT r.message, r.number, r.address, r.state, r.tries, r.due, r.code, "       \
                   "r.enhanced, r.reply,"                                                           \
                   " r.remote, m.sender, m.credential, m.class, m.created, m.expires, "             \
-                  "m.length" SQL_QUEUE_FILTER " ORDER BY r.message, r.number LIMIT ?7")            \
+                  "m.length" SQL_QUEUE_FILTER " ORDER BY r.message, r.number LIMIT ?9")            \
     X(QUEUE_COUNT, "SELECT count(*)" SQL_QUEUE_FILTER)                                             \
-    X(QUEUE_MATCH, "SELECT r.message, r.number, m.class, r.domain, r.address" SQL_QUEUE_FILTER)    \
+    X(QUEUE_MATCH, "SELECT r.message, r.number, m.class, r.domain, r.address" SQL_QUEUE_FILTER     \
+                   " ORDER BY r.message, r.number LIMIT ?9")                                       \
     X(QUEUE_SET, "UPDATE recipient SET state = ?3, due = ?4 WHERE message = ?1 AND number = ?2")   \
     X(PLACE_IN, "SELECT id, segment, offset, length FROM message WHERE segment = ?")               \
     X(MOVE, "UPDATE message SET segment = ?2, offset = ?3 WHERE id = ?1")                          \

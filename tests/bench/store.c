@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* store.c - The store alone: producers that hand over a message and wait until it is durable.
  *
- *   bench-store --dir DIR [--producers N] [--size BYTES] [--seconds N] [--way store|settle|files]
+ *   bench-store --dir DIR [--producers N] [--size BYTES] [--seconds N]
+ *               [--way store|settle|files|fill] [--messages N]
  *
  * store: accept only. settle: each message is also settled as delivered, in the background, as the
  * relay does it. files: what it is measured against, one file a message: write, fdatasync, rename,
- * fsync of the directory. Prints one line of JSON.
+ * fsync of the directory. fill: into the relay that is in DIR already, until there are --messages,
+ * each deferred once and due in six hours. Prints one line of JSON.
  */
 #include "check.h"
 #include "clock.h"
@@ -25,17 +27,18 @@
 #include <unistd.h>
 
 static const char usage[] = "usage: bench-store --dir DIR [--producers N] [--size BYTES] "
-                            "[--seconds N] [--way store|settle|files]\n";
+                            "[--seconds N] [--way store|settle|files|fill] [--messages N]\n";
 
 struct bench {
     const char *dir;
     struct store *store;
     char *text;
     size_t size;
-    bool settle;
+    bool settle, fill;
     int directory; /* for fsync */
     int64_t end_ns;
-    atomic_uint next_name;
+    unsigned messages; /* 0: until the end */
+    atomic_uint next;
 };
 
 struct producer {
@@ -62,8 +65,9 @@ static void on_settled(struct store_job *job)
     store_job_free(job);
 }
 
-static struct mail *make_mail(struct bench *b)
+static struct mail *make_mail(struct bench *b, unsigned number)
 {
+    char address[80];
     struct mail *m = mail_new();
     m->id = store_new_id(b->store);
     m->created_ms = clock_now_ms();
@@ -74,44 +78,50 @@ static struct mail *make_mail(struct bench *b)
     snprintf(m->from_domain, sizeof(m->from_domain), "club.test");
     m->envelope.sender = xstrdup("hello@club.test");
     m->envelope.id = xstrdup("");
-    envelope_add(&m->envelope, SPAN("member@dest.test"), "dest.test", SPAN_NONE, 0);
+    snprintf(address, sizeof(address), "member%u@dest%u.test", number, number % 1000);
+    envelope_add(&m->envelope, span_of(address), strchr(address, '@') + 1, SPAN_NONE, 0);
     return m;
 }
 
 static void settle(struct bench *b, int64_t id)
 {
     struct store_job *job = store_job_new(on_settled, NULL);
-    *store_job_add_outcome(job) =
-        (struct store_outcome){.message = id,
-                               .state = MAIL_DONE,
-                               .tries = 1,
-                               .answer = verdict_make(250, "2.0.0", "OK"),
-                               .kind = "delivered",
-                               .remote = "mx.dest.test[192.0.2.1]"};
+    struct store_outcome *o = store_job_add_outcome(job);
+    *o = (struct store_outcome){.message = id,
+                                .state = MAIL_DONE,
+                                .tries = 1,
+                                .answer = verdict_make(250, "2.0.0", "OK"),
+                                .kind = "delivered",
+                                .remote = "mx.dest.test[192.0.2.1]"};
+    if (b->fill) {
+        o->state = MAIL_WAITING;
+        o->due_ms = clock_now_ms() + 6 * 3600 * 1000;
+        o->answer = verdict_make(451, "4.7.1", "Greylisted, try again");
+        o->kind = "deferred";
+    }
     store_put(b->store, job);
 }
 
-static void store_one(struct producer *p)
+static void store_one(struct producer *p, unsigned number)
 {
     struct bench *b = p->bench;
     struct store_job *job = store_job_new(on_stored, p);
-    job->mail = make_mail(b);
+    job->mail = make_mail(b, number);
     int64_t id = job->mail->id;
     buf_add(&job->body, (struct span){b->text, b->size});
     store_put(b->store, job);
     sem_wait(&p->done);
-    if (b->settle)
+    if (b->settle || b->fill)
         settle(b, id);
 }
 
 /* ---- one file a message ---- */
 
-static void file_one(struct producer *p)
+static void file_one(struct producer *p, unsigned number)
 {
     char temporary[400];
     char path[400];
     struct bench *b = p->bench;
-    unsigned number = atomic_fetch_add(&b->next_name, 1);
     snprintf(temporary, sizeof(temporary), "%s/tmp-%u", b->dir, number);
     snprintf(path, sizeof(path), "%s/%u", b->dir, number);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -125,11 +135,15 @@ static void file_one(struct producer *p)
 static void *run_producer(void *context)
 {
     struct producer *p = context;
-    for (int64_t began_ns = wire_now_ns(); began_ns < p->bench->end_ns;) {
-        if (p->bench->store)
-            store_one(p);
+    struct bench *b = p->bench;
+    for (int64_t began_ns = wire_now_ns(); b->messages > 0 || began_ns < b->end_ns;) {
+        unsigned number = atomic_fetch_add(&b->next, 1);
+        if (b->messages > 0 && number >= b->messages)
+            break;
+        if (b->store)
+            store_one(p, number);
         else
-            file_one(p);
+            file_one(p, number);
         int64_t now_ns = wire_now_ns();
         if (p->count == p->size) {
             p->size = p->size ? 2 * p->size : 4096;
@@ -160,7 +174,7 @@ static void report(struct producer *producers, unsigned producer_count, double s
         count += producers[i].count;
         free(producers[i].latencies_us);
     }
-    CHECK(count > 0);
+    CHECK(count > 0 && all != NULL);
     qsort(all, count, sizeof(*all), by_value);
     getrusage(RUSAGE_SELF, &used);
     double cpu_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
@@ -203,16 +217,17 @@ static void on_stepped(void *context, int64_t step_ms)
 
 int main(int argc, char **argv)
 {
-    enum { DIR, PRODUCERS, SIZE, SECONDS, WAY, OPTIONS };
+    enum { DIR, PRODUCERS, SIZE, SECONDS, WAY, MESSAGES, OPTIONS };
     static const struct option options[] = {{"dir", 1, NULL, DIR},
                                             {"producers", 1, NULL, PRODUCERS},
                                             {"size", 1, NULL, SIZE},
                                             {"seconds", 1, NULL, SECONDS},
                                             {"way", 1, NULL, WAY},
+                                            {"messages", 1, NULL, MESSAGES},
                                             {0}};
     static const struct store_events events = {.due = on_due, .stepped = on_stepped};
     const char *given[OPTIONS] = {
-        [PRODUCERS] = "32", [SIZE] = "8192", [SECONDS] = "5", [WAY] = "settle"};
+        [PRODUCERS] = "32", [SIZE] = "8192", [SECONDS] = "5", [WAY] = "settle", [MESSAGES] = "0"};
     int option = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0 && option < OPTIONS)
         given[option] = optarg;
@@ -220,8 +235,10 @@ int main(int argc, char **argv)
     unsigned producers = (unsigned)strtoul(given[PRODUCERS], NULL, 10);
     bool files = strcmp(given[WAY], "files") == 0;
     b.settle = strcmp(given[WAY], "settle") == 0;
+    b.fill = strcmp(given[WAY], "fill") == 0;
+    b.messages = (unsigned)strtoul(given[MESSAGES], NULL, 10);
     if (option >= 0 || !b.dir || b.size == 0 || producers == 0 ||
-        !(files || b.settle || strcmp(given[WAY], "store") == 0)) {
+        !(files || b.settle || (b.fill && b.messages > 0) || strcmp(given[WAY], "store") == 0)) {
         fputs(usage, stderr);
         return 2;
     }
@@ -231,7 +248,7 @@ int main(int argc, char **argv)
     if (files) {
         b.directory = open(b.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         CHECK(b.directory >= 0);
-    } else if (!store_create(b.dir, &err) || !store_start(b.dir, &events, &b.store, &err)) {
+    } else if ((!b.fill && !store_create(b.dir, &err)) || !store_start(b.dir, &events, &b.store, &err)) {
         fprintf(stderr, "bench-store: %s\n", err.text);
         return 1;
     }
