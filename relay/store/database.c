@@ -104,7 +104,7 @@ void rows_int(sqlite3_stmt *s, int column, int64_t value)
 void rows_text(sqlite3_stmt *s, int column, const char *text)
 {
     if (text)
-        sqlite3_bind_text(s, column, text, -1, SQLITE_TRANSIENT);
+        sqlite3_bind_text(s, column, text, -1, SQLITE_STATIC);
 }
 
 const char *rows_get_text(sqlite3_stmt *s, int column)

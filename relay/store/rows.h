@@ -32,7 +32,8 @@ struct database {
 /* A statement, reset and without bindings. */
 sqlite3_stmt *rows_prepare(struct database *db, enum sql sql);
 void rows_int(sqlite3_stmt *s, int column, int64_t value);
-void rows_text(sqlite3_stmt *s, int column, const char *text); /* NULL binds NULL; copied */
+/* `text` is borrowed until the statement has run; NULL binds NULL. */
+void rows_text(sqlite3_stmt *s, int column, const char *text);
 const char *rows_get_text(sqlite3_stmt *s,
                           int column); /* never NULL; borrowed until the next step */
 void rows_copy_text(sqlite3_stmt *s, int column, char *text_r, size_t size);

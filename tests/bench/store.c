@@ -215,6 +215,19 @@ static void on_stepped(void *context, int64_t step_ms)
     (void)step_ms;
 }
 
+/* A message of that size, of lines. */
+static char *make_text(size_t size)
+{
+    static const char head[] =
+        "From: Club <hello@club.test>\r\nSubject: Court 3 is yours\r\n\r\n";
+    char *text = xcalloc(size + 2, 1);
+    for (size_t i = 0; i < size; i++)
+        text[i] = "Your court is booked.\r\n"[i % 23];
+    memcpy(text, head, size < sizeof(head) - 1 ? size : sizeof(head) - 1);
+    memcpy(text + (size > 2 ? size - 2 : 0), "\r\n", 2);
+    return text;
+}
+
 int main(int argc, char **argv)
 {
     enum { DIR, PRODUCERS, SIZE, SECONDS, WAY, MESSAGES, OPTIONS };
@@ -243,8 +256,7 @@ int main(int argc, char **argv)
         return 2;
     }
     struct err err = {0};
-    b.text = xcalloc(b.size, 1);
-    memset(b.text, 'x', b.size);
+    b.text = make_text(b.size);
     if (files) {
         b.directory = open(b.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         CHECK(b.directory >= 0);
