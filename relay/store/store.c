@@ -52,10 +52,10 @@ enum {
     BATCH_MAX = 200,
     RETRY_PAUSE_US = 1000 * 1000,
     LOOK_AROUND_US = 10 * 1000 * 1000,
-    CROWD = 4,
-    COMPANY = 32,
-    COMPANY_STEP_US = 1000,
-    COMPANY_STEPS = 2,
+    CROWD_MIN = 4,
+    CROWD_MAX = 32,
+    CROWD_STEP_US = 1000,
+    CROWD_STEPS = 2,
     HOUSEKEEPING_MS = 10 * 60 * 1000,
     CLOCK_SLACK_MS = 2000,
     DUE_AT_ONCE = 1000
@@ -76,6 +76,7 @@ struct store {
     pthread_cond_t wake;
     struct store_job *first, **last;
     size_t waiting; /* jobs in this list */
+    size_t crowd;   /* how many came together last time */
     bool stopping;
 
     /* the thread's own */
@@ -83,7 +84,6 @@ struct store {
     bool failing;                 /* the last transaction could not be committed */
     int64_t step_ms;              /* the clock has been set; the rows have not moved yet */
     int64_t next_housekeeping_ms;
-    size_t last_batch; /* jobs */
 };
 
 /* ---- from any thread ---- */
@@ -117,7 +117,7 @@ void store_put(struct store *store, struct store_job *job)
     *store->last = job;
     store->last = &job->next;
     store->waiting++;
-    if (store->waiting == 1 || store->waiting == COMPANY)
+    if (store->waiting == 1 || store->waiting == store->crowd)
         pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->mutex);
 }
@@ -279,18 +279,18 @@ static void wait_for_first(struct store *store)
             return;
 }
 
-/* When there was a crowd just now, another is coming: let it gather, as long as it grows and for 2
- * ms at most. Every commit saved is work saved, under load a sixth of all the relay does.
+/* When there was a crowd just now, the same crowd is coming back: let it gather, as long as it grows
+ * and for 2 ms at most. Every commit saved is work saved, under load a sixth of all the relay does.
  */
-static void wait_for_company(struct store *store)
+static void wait_for_crowd(struct store *store)
 {
     size_t before = 0;
-    for (int i = 0; i < COMPANY_STEPS && store->last_batch >= CROWD && !store->stopping; i++) {
-        if (store->waiting >= COMPANY || store->waiting == before)
+    for (int i = 0; i < CROWD_STEPS && store->crowd >= CROWD_MIN && !store->stopping; i++) {
+        if (store->waiting >= store->crowd || store->waiting == before)
             return;
         before = store->waiting;
-        struct timespec until = from_now(COMPANY_STEP_US);
-        while (store->waiting < COMPANY && !store->stopping)
+        struct timespec until = from_now(CROWD_STEP_US);
+        while (store->waiting < store->crowd && !store->stopping)
             if (pthread_cond_timedwait(&store->wake, &store->mutex, &until) == ETIMEDOUT)
                 break;
     }
@@ -301,7 +301,7 @@ static struct store_job *take_batch(struct store *store, bool *stopping_r)
 {
     pthread_mutex_lock(&store->mutex);
     wait_for_first(store);
-    wait_for_company(store);
+    wait_for_crowd(store);
     struct store_job *batch = store->first;
     store->first = batch ? cut(batch) : NULL;
     if (!store->first)
@@ -309,7 +309,7 @@ static struct store_job *take_batch(struct store *store, bool *stopping_r)
     size_t before = store->waiting;
     for (struct store_job *job = batch; job; job = job->next)
         store->waiting--;
-    store->last_batch = before - store->waiting;
+    store->crowd = before - store->waiting < CROWD_MAX ? before - store->waiting : CROWD_MAX;
     *stopping_r = store->stopping;
     pthread_mutex_unlock(&store->mutex);
     return batch;
