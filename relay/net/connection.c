@@ -271,14 +271,18 @@ size_t connection_unsent(const struct connection *c)
     return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
 }
 
-void connection_finish(struct connection *c)
+void connection_finish(struct connection *c, struct buf *last)
 {
     if (c->closing || c->finishing)
         return;
     c->finishing = true;
     if (c->tls) {
+        if (last)
+            tls_write(c->tls, buf_span(last));
         tls_finish(c->tls);
         flush(c, &c->tls->cipher);
+    } else if (last) {
+        flush(c, last);
     }
     if (c->closing)
         return;

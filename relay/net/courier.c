@@ -256,7 +256,7 @@ static void pump(struct courier *c)
             end_message(c);
             break;
         case DELIVERY_CLOSE:
-            connection_finish(c->connection);
+            connection_finish(c->connection, NULL);
             return;
         }
     }

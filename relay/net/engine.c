@@ -15,6 +15,7 @@
 #include "log.h"
 #include "shard.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,9 +240,19 @@ static void end(struct engine *e)
     free_settings(e->settings);
 }
 
+/* Message-sized blocks come and go all the time; giving each back to the kernel and taking it again
+ * page by page costs as much as their TLS.
+ */
+static void keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 8 * 1024 * 1024);
+}
+
 bool engine_run(const char *config_path, struct err *err)
 {
     struct engine e = {0};
+    keep_memory();
     signal(SIGPIPE, SIG_IGN);
     CHECK(uv_loop_init(&e.loop) == 0);
     inbox_init(&e.inbox, &e.loop);

@@ -234,7 +234,8 @@ static void pump(struct session *s)
             ask_auth(s);
     }
     drain_if_idle(s);
-    connection_write(s->connection, &sub->out);
+    if (sub->want != SUBMISSION_CLOSE)
+        connection_write(s->connection, &sub->out);
     switch (sub->want) {
     case SUBMISSION_INPUT:
         connection_want_bytes(s->connection, true);
@@ -250,7 +251,7 @@ static void pump(struct session *s)
         connection_want_bytes(s->connection, false);
         break;
     case SUBMISSION_CLOSE:
-        connection_finish(s->connection);
+        connection_finish(s->connection, &sub->out);
         break;
     }
 }
@@ -319,10 +320,8 @@ static void turn_away(struct session *s)
     buf_init(&text, 512);
     buf_addf(&text, "421 4.3.2 %s has too many connections: try again later\r\n",
              s->settings->config->hostname);
-    if (!s->implicit_tls)
-        connection_write(s->connection, &text);
+    connection_finish(s->connection, s->implicit_tls ? NULL : &text);
     buf_fini(&text);
-    connection_finish(s->connection);
 }
 
 void session_accept(struct shard *shard, uv_stream_t *server, bool implicit_tls)

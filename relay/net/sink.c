@@ -68,7 +68,7 @@ static void pump(struct guest *g)
     if (s->want == SUBMISSION_TLS && !connection_tls(g->connection))
         connection_accept_tls(g->connection, g->server->tls);
     if (s->want == SUBMISSION_CLOSE)
-        connection_finish(g->connection);
+        connection_finish(g->connection, NULL);
     else
         connection_want_bytes(g->connection, true);
 }

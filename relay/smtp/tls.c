@@ -66,7 +66,7 @@ static struct tls_context *new_server_context(void)
     struct tls_context *c = new_context(TLS_server_method());
     SSL_CTX_set_alpn_select_cb(c->ctx, on_alpn, NULL);
     SSL_CTX_set_session_id_context(c->ctx, (const unsigned char *)"sealpost", 8);
-    SSL_CTX_set_num_tickets(c->ctx, 1); /* one is enough to come back with */
+    SSL_CTX_set_num_tickets(c->ctx, 0); /* see shake() */
     return c;
 }
 
@@ -190,9 +190,11 @@ static void shake(struct tls *t)
 {
     ERR_clear_error();
     int result = SSL_do_handshake(t->ssl);
-    if (result == 1)
+    if (result == 1) {
         t->state = TLS_OPEN;
-    else if (SSL_get_error(t->ssl, result) != SSL_ERROR_WANT_READ)
+        if (SSL_is_server(t->ssl)) /* one ticket to come back with; it leaves with the next write */
+            SSL_new_session_ticket(t->ssl);
+    } else if (SSL_get_error(t->ssl, result) != SSL_ERROR_WANT_READ)
         fail(t, "TLS handshake");
 }
 

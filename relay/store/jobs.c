@@ -32,9 +32,18 @@ struct store_outcome *store_job_add_outcome(struct store_job *job)
     return outcome;
 }
 
+struct store_job *jobs_cut(struct store_job *list, size_t max)
+{
+    for (size_t i = 1; list->next && i < max; i++)
+        list = list->next;
+    struct store_job *rest = list->next;
+    list->next = NULL;
+    return rest;
+}
+
 void jobs_move(struct store_job *list, int64_t step_ms)
 {
-    for (struct store_job *job = list; job; job = job->next) {
+    for (struct store_job *job = step_ms != 0 ? list : NULL; job; job = job->next) {
         if (job->mail) {
             job->mail->created_ms += step_ms;
             job->mail->expires_ms += step_ms;

@@ -5,6 +5,9 @@
 
 #include "store.h"
 
+/* Cut `list` after at most `max` jobs; returns what is left. */
+struct store_job *jobs_cut(struct store_job *list, size_t max);
+
 /* The clock has been set: what they say is due, was created or expires so much later. */
 void jobs_move(struct store_job *list, int64_t step_ms);
 

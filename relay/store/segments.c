@@ -191,8 +191,7 @@ static struct segment *find(struct segments *s, int64_t number)
     return segment;
 }
 
-/* What could not be synced is of no use to anybody: the file goes, unless earlier messages lie in it.
- */
+/* What could not be synced is of no use: the file goes, unless earlier messages lie in it. */
 static void abandon_current(struct segments *s)
 {
     struct segment *segment = find(s, s->current);

@@ -35,11 +35,11 @@
 #include "alone.h"
 #include "clock.h"
 #include "housekeeping.h"
+#include "intray.h"
 #include "jobs.h"
 #include "rows.h"
 #include "segments.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -50,12 +50,8 @@
 
 enum {
     BATCH_MAX = 200,
-    RETRY_PAUSE_US = 1000 * 1000,
-    LOOK_AROUND_US = 10 * 1000 * 1000,
-    CROWD_MIN = 4,
-    CROWD_MAX = 32,
-    CROWD_STEP_US = 1000,
-    CROWD_STEPS = 2,
+    RETRY_PAUSE_MS = 1000,
+    LOOK_AROUND_MS = 10 * 1000,
     HOUSEKEEPING_MS = 10 * 60 * 1000,
     CLOCK_SLACK_MS = 2000,
     DUE_AT_ONCE = 1000
@@ -72,12 +68,7 @@ struct store {
     _Atomic int64_t last_id;
     atomic_bool paused;
 
-    pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t wake;
-    struct store_job *first, **last;
-    size_t waiting; /* jobs in this list */
-    size_t crowd;   /* how many came together last time */
-    bool stopping;
+    struct intray intray;
 
     /* the thread's own */
     struct store_job *unrecorded; /* outcomes that could not be committed yet */
@@ -112,14 +103,7 @@ bool store_paused(struct store *store)
 
 void store_put(struct store *store, struct store_job *job)
 {
-    job->next = NULL;
-    pthread_mutex_lock(&store->mutex);
-    *store->last = job;
-    store->last = &job->next;
-    store->waiting++;
-    if (store->waiting == 1 || store->waiting == store->crowd)
-        pthread_cond_signal(&store->wake);
-    pthread_mutex_unlock(&store->mutex);
+    intray_put(&store->intray, job);
 }
 
 /* ---- one batch ---- */
@@ -250,71 +234,6 @@ static void run_batch(struct store *store, struct store_job *jobs)
 
 /* ---- the thread ---- */
 
-/* Cut `list` after at most BATCH_MAX jobs; returns what is left. */
-static struct store_job *cut(struct store_job *list)
-{
-    for (size_t i = 1; list->next && i < BATCH_MAX; i++)
-        list = list->next;
-    struct store_job *rest = list->next;
-    list->next = NULL;
-    return rest;
-}
-
-static struct timespec from_now(int64_t us)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at); /* the wall clock may jump */
-    int64_t ns = at.tv_nsec + us % 1000000 * 1000;
-    at.tv_sec += us / 1000000 + ns / 1000000000;
-    at.tv_nsec = ns % 1000000000;
-    return at;
-}
-
-static void wait_for_first(struct store *store)
-{
-    bool soon = store->unrecorded || store->failing;
-    struct timespec until = from_now(soon ? RETRY_PAUSE_US : LOOK_AROUND_US);
-    while (!store->first && !store->stopping)
-        if (pthread_cond_timedwait(&store->wake, &store->mutex, &until) == ETIMEDOUT)
-            return;
-}
-
-/* When there was a crowd just now, the same crowd is coming back: let it gather, as long as it grows
- * and for 2 ms at most. Every commit saved is work saved, under load a sixth of all the relay does.
- */
-static void wait_for_crowd(struct store *store)
-{
-    size_t before = 0;
-    for (int i = 0; i < CROWD_STEPS && store->crowd >= CROWD_MIN && !store->stopping; i++) {
-        if (store->waiting >= store->crowd || store->waiting == before)
-            return;
-        before = store->waiting;
-        struct timespec until = from_now(CROWD_STEP_US);
-        while (store->waiting < store->crowd && !store->stopping)
-            if (pthread_cond_timedwait(&store->wake, &store->mutex, &until) == ETIMEDOUT)
-                break;
-    }
-}
-
-/* Up to BATCH_MAX jobs. NULL when it is time to look around, or to end. */
-static struct store_job *take_batch(struct store *store, bool *stopping_r)
-{
-    pthread_mutex_lock(&store->mutex);
-    wait_for_first(store);
-    wait_for_crowd(store);
-    struct store_job *batch = store->first;
-    store->first = batch ? cut(batch) : NULL;
-    if (!store->first)
-        store->last = &store->first;
-    size_t before = store->waiting;
-    for (struct store_job *job = batch; job; job = job->next)
-        store->waiting--;
-    store->crowd = before - store->waiting < CROWD_MAX ? before - store->waiting : CROWD_MAX;
-    *stopping_r = store->stopping;
-    pthread_mutex_unlock(&store->mutex);
-    return batch;
-}
-
 /* Nothing waits to be recorded, but the last commit failed: does a small one work again? */
 static void probe(struct store *store)
 {
@@ -333,7 +252,7 @@ static void try_again(struct store *store)
     struct store_job *list = store->unrecorded;
     store->unrecorded = NULL;
     while (list) {
-        struct store_job *rest = cut(list);
+        struct store_job *rest = jobs_cut(list, BATCH_MAX);
         run_batch(store, list);
         list = rest;
     }
@@ -354,16 +273,10 @@ static void keep_house(struct store *store)
 static void follow_clock(struct store *store, struct store_job *batch)
 {
     struct err err = {0};
-    pthread_mutex_lock(&store->mutex);
-    int64_t step_ms = clock_follow();
-    if (step_ms != 0)
-        jobs_move(store->first, step_ms);
-    pthread_mutex_unlock(&store->mutex);
-    if (step_ms != 0) {
-        jobs_move(batch, step_ms);
-        jobs_move(store->unrecorded, step_ms);
-        store->step_ms += step_ms;
-    }
+    int64_t step_ms = intray_follow_clock(&store->intray);
+    jobs_move(batch, step_ms);
+    jobs_move(store->unrecorded, step_ms);
+    store->step_ms += step_ms;
     if (store->step_ms == 0 || !rows_move(store->db, store->step_ms, &err))
         return;
     store->events.stepped(store->events.context, store->step_ms);
@@ -375,7 +288,8 @@ static void *run_thread(void *context)
     struct store *store = context;
     bool stopping = false;
     for (;;) {
-        struct store_job *batch = take_batch(store, &stopping);
+        int64_t wait_ms = store->unrecorded || store->failing ? RETRY_PAUSE_MS : LOOK_AROUND_MS;
+        struct store_job *batch = intray_take(&store->intray, BATCH_MAX, wait_ms, &stopping);
         follow_clock(store, batch);
         if (batch)
             run_batch(store, batch);
@@ -447,8 +361,7 @@ static void free_store(struct store *store)
     segments_free(store->segments);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
-    pthread_mutex_destroy(&store->mutex);
-    pthread_cond_destroy(&store->wake);
+    intray_fini(&store->intray);
     free(store->state_dir);
     free(store);
 }
@@ -459,14 +372,8 @@ bool store_start(const char *state_dir, const struct store_events *events, struc
     struct store *store = xcalloc(1, sizeof(*store));
     store->state_dir = xstrdup(state_dir);
     store->events = *events;
-    store->last = &store->first;
     store->lock_fd = -1;
-    pthread_mutex_init(&store->mutex, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&store->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    intray_init(&store->intray);
     bool ok = alone_lock(state_dir, &store->lock_fd, err) &&
               database_open(state_dir, DATABASE_WRITE, &store->db, err) &&
               segments_open(state_dir, &store->segments, err) && count_places(store, err) &&
@@ -488,10 +395,7 @@ bool store_start(const char *state_dir, const struct store_events *events, struc
 
 void store_stop(struct store *store)
 {
-    pthread_mutex_lock(&store->mutex);
-    store->stopping = true;
-    pthread_cond_signal(&store->wake);
-    pthread_mutex_unlock(&store->mutex);
+    intray_stop(&store->intray);
     pthread_join(store->thread, NULL);
     free_store(store);
 }

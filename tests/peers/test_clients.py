@@ -2,6 +2,8 @@
 
 import email
 import os
+import socket
+import ssl
 import subprocess
 import textwrap
 import time
@@ -124,3 +126,23 @@ def test_what_ehlo_offers(relay):
         client.ehlo()
         offered = set(client.esmtp_features)
     assert offered == {"pipelining", "size", "8bitmime", "smtputf8", "enhancedstatuscodes", "dsn", "auth", "limits"}
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("implicit", [True, False])
+def test_a_client_may_resume_its_tls_session(relay, implicit, version):
+    context, session = relay.context(), None
+    context.maximum_version = version
+    for expected in (False, True):
+        with socket.create_connection(("127.0.0.1", relay.submissions if implicit else relay.submission)) as raw:
+            if not implicit:
+                raw.recv(4096)
+                raw.sendall(b"EHLO client.test\r\n")
+                raw.recv(4096)
+                raw.sendall(b"STARTTLS\r\n")
+                assert raw.recv(4096).startswith(b"220")
+            with context.wrap_socket(raw, session=session) as tls:
+                tls.sendall(b"NOOP\r\n")
+                tls.recv(4096)
+                assert tls.session_reused == expected
+                session = tls.session  # in TLS 1.3 the ticket comes with the first reply

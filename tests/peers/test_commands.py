@@ -125,6 +125,27 @@ def test_trace_events_and_queue_as_text(relay, sink):
     one_line(relay.command("queue", "list", "--limit", "x", check=False), 2, "--limit")
 
 
+def test_long_queues_go_by_pages(relay_factory, dns):
+    """More than a page holds, listed whole, in part, and changed; with a relay and without."""
+    dns.mail("away.test", "mx.away.test=127.0.0.1")  # nobody listens there
+    relay = relay_factory().start()
+    for i in range(55):
+        relay.send([f"r{i}-{k}@away.test" for k in range(100)])
+    wanted = {f"r{i}-{k}@away.test" for i in range(55) for k in range(100)}
+    rows = relay.queue("--limit", "0")
+    assert {row["recipient"] for row in rows} == wanted and len(rows) == 5500
+    assert len(relay.queue("--limit", "5250")) == 5250 and len(relay.queue()) == 1000
+    text = relay.command("queue", "list", "--limit", "5001")
+    assert text.count("away.test") == 5001 and text.count("RECIPIENT") == 1
+    assert text.splitlines()[-1] == "5500 recipients; the first are shown: see --limit"
+    assert relay.json("queue", "hold", "--all") == {"changed": 5500}
+    assert relay.command("queue", "list", "--held", "--limit", "0").splitlines()[-1] == "5500 recipients"
+    relay.stop()
+    assert {row["state"] for row in relay.queue("--limit", "0")} == {"held"}
+    assert relay.json("queue", "delete", "--all") == {"changed": 5500}
+    assert relay.queue() == []
+
+
 def test_events_follow(relay, sink):
     follower = subprocess.Popen([SEALPOST, "-c", str(relay.config), "--json", "events", "--follow"],
                                 stdout=subprocess.PIPE, text=True)

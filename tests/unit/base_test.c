@@ -43,6 +43,32 @@ static void numbers(void **state)
     }
 }
 
+/* At every length, with the byte that ends it at every place, and with one that is not ASCII before it. */
+static void text_runs(void **state)
+{
+    static const char ends[] = {'\r', '\n', '\0'};
+    char text[70];
+    (void)state;
+    for (size_t len = 0; len <= sizeof(text); len++) {
+        for (size_t at = 0; at <= len; at++) {
+            bool has_8bit = false;
+            memset(text, 'a', sizeof(text));
+            if (at < len)
+                text[at] = ends[at % sizeof(ends)];
+            assert_int_equal(span_text_run((struct span){text, len}, &has_8bit), at);
+            assert_false(has_8bit);
+            if (at == 0)
+                continue;
+            text[at / 2] = '\x80';
+            assert_int_equal(span_text_run((struct span){text, len}, &has_8bit), at);
+            assert_true(has_8bit);
+        }
+    }
+    bool has_8bit = false;
+    assert_int_equal(span_text_run(SPAN("abc\r\xff"), &has_8bit), 3);
+    assert_false(has_8bit); /* what comes behind the run does not count */
+}
+
 static void ids_come_back(void **state)
 {
     static const int64_t ids[] = {1, 31, 32, INT64_C(1795414602000) << 16, INT64_MAX};
@@ -122,7 +148,8 @@ static void xtext(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(bufs_keep_their_limit), cmocka_unit_test(numbers),
-                                       cmocka_unit_test(ids_come_back), cmocka_unit_test(checksum),
+                                       cmocka_unit_test(text_runs),
+        cmocka_unit_test(ids_come_back), cmocka_unit_test(checksum),
                                        cmocka_unit_test(secrets), cmocka_unit_test(base64), cmocka_unit_test(xtext)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* intray.c - A locked list, and how long to wait for more of it.
+ *
+ * A commit costs nearly the same for one job and for thirty, so waiting can be worth it: but only
+ * for those who are likely to come. Who came together last time has been answered together, and
+ * comes back together.
+ */
+#include "intray.h"
+
+#include "clock.h"
+#include "jobs.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum {
+    CROWD_MIN = 3, /* fewer are no crowd, and nobody is waited for */
+    CROWD_SMALL = 12,
+    CROWD_MAX = 32,
+    CROWD_STEP_MS = 1,
+    CROWD_STEPS = 2
+};
+
+void intray_init(struct intray *t)
+{
+    pthread_condattr_t monotonic;
+    *t = (struct intray){.crowd = 1};
+    t->last = &t->first;
+    pthread_mutex_init(&t->mutex, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* the wall clock may jump */
+    pthread_cond_init(&t->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+void intray_fini(struct intray *t)
+{
+    pthread_mutex_destroy(&t->mutex);
+    pthread_cond_destroy(&t->wake);
+}
+
+void intray_put(struct intray *t, struct store_job *job)
+{
+    job->next = NULL;
+    pthread_mutex_lock(&t->mutex);
+    *t->last = job;
+    t->last = &job->next;
+    t->waiting++;
+    if (t->waiting == 1 || t->waiting == t->crowd)
+        pthread_cond_signal(&t->wake);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+void intray_stop(struct intray *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    t->stopping = true;
+    pthread_cond_signal(&t->wake);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+/* Until that many wait, or the time is over. */
+static void wait_for(struct intray *t, size_t count, int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + ms % 1000 * 1000000;
+    until.tv_sec += ms / 1000 + ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    while (t->waiting < count && !t->stopping)
+        if (pthread_cond_timedwait(&t->wake, &t->mutex, &until) == ETIMEDOUT)
+            return;
+}
+
+/* Let the crowd gather, as long as it grows and for 2 ms at most. */
+static void wait_for_crowd(struct intray *t)
+{
+    size_t before = 0;
+    for (int i = 0; i < CROWD_STEPS && t->waiting < t->crowd && t->waiting > before; i++) {
+        before = t->waiting;
+        wait_for(t, t->crowd, CROWD_STEP_MS);
+    }
+}
+
+/* As many as last time; a small crowd is hoped to grow. */
+static size_t expected(size_t last)
+{
+    if (last < CROWD_MIN)
+        return 1;
+    return last < CROWD_SMALL ? CROWD_SMALL : last < CROWD_MAX ? last : CROWD_MAX;
+}
+
+struct store_job *intray_take(struct intray *t, size_t max, int64_t wait_ms, bool *stopping_r)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&t->mutex);
+    wait_for(t, 1, wait_ms);
+    wait_for_crowd(t);
+    struct store_job *batch = t->first;
+    t->first = batch ? jobs_cut(batch, max) : NULL;
+    if (!t->first)
+        t->last = &t->first;
+    for (struct store_job *job = batch; job; job = job->next)
+        count++;
+    t->waiting -= count;
+    t->crowd = expected(count);
+    *stopping_r = t->stopping;
+    pthread_mutex_unlock(&t->mutex);
+    return batch;
+}
+
+int64_t intray_follow_clock(struct intray *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    int64_t step_ms = clock_follow();
+    jobs_move(t->first, step_ms);
+    pthread_mutex_unlock(&t->mutex);
+    return step_ms;
+}
