@@ -35,6 +35,7 @@ struct spool_message {
     int64_t id, at; /* at: file offset of the message's first byte */
     uint64_t length;
     uint32_t crc_wanted, crc;
+    bool verified;     /* all of it is in memory, and is what it should be */
     struct buf head;   /* the first bytes: all of a small message */
     size_t header_len; /* of the header, with its last CRLF */
     uint64_t position; /* of the next body byte to give */

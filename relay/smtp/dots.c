@@ -16,13 +16,30 @@ void dots_start(struct dots_in *d)
         .state = DOTS_START}; /* the CRLF of the DATA command counts (RFC 5321 section 4.1.1.4) */
 }
 
-/* Length of the run at the front that needs no decision: no CR, LF, NUL. */
+/* Is this a line end with more text right behind it? Then nothing is to be decided there: the line
+ * that follows has no dot in front and is not empty. */
+static bool goes_on(struct span s, size_t at)
+{
+    if (s.len - at < 3 || s.ptr[at] != '\r' || s.ptr[at + 1] != '\n')
+        return false;
+    char next = s.ptr[at + 2];
+    return next != '.' && next != '\r' && next != '\n' && next != '\0';
+}
+
+/* Length of the run at the front that needs no decision: whole lines of text. */
 static size_t plain_run(struct dots_in *d, struct span s)
 {
-    size_t i = span_text_run(s, &d->has_8bit);
-    d->column += i;
-    d->line_too_long = d->line_too_long || d->column > LINE_MAX_OCTETS;
-    return i;
+    size_t i = 0;
+    for (;;) {
+        size_t run = span_text_run(span_from(s, i), &d->has_8bit);
+        i += run;
+        d->column += run;
+        d->line_too_long = d->line_too_long || d->column > LINE_MAX_OCTETS;
+        if (!goes_on(s, i))
+            return i;
+        i += 2;
+        d->column = 0;
+    }
 }
 
 static void put(struct buf *body, const char *bytes, size_t len)
@@ -109,6 +126,8 @@ bool dots_put(struct dots_out *d, struct span body, struct buf *wire)
             d->state = STUFF_START;
         } else {
             i += span_text_run(span_from(body, i), &has_8bit);
+            while (goes_on(body, i))
+                i += 2 + span_text_run(span_from(body, i + 2), &has_8bit);
             if (i > from)
                 d->state = STUFF_TEXT;
             if (i < body.len && body.ptr[i] != '\r')
