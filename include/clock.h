@@ -8,6 +8,7 @@
 #ifndef CLOCK_H
 #define CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Milliseconds since 1970. From any thread. */
@@ -17,10 +18,21 @@ int64_t clock_now_ms(void);
  * any thread. */
 int64_t clock_steady_ms(void);
 
+/* clock_now_ms() less clock_steady_ms(): who keeps wall-clock times for a while keeps this beside
+ * them, and moves them by how much it has changed. From any thread. */
+int64_t clock_offset_ms(void);
+
 /* Look at the system's clock and believe it from now on. Returns the step in milliseconds (more
- * than 2 seconds either way), 0 when there was none: small corrections are followed silently. From
- * one thread.
+ * than 2 seconds either way), 0 when there was none: small corrections are followed silently. After
+ * a step the rows on disk have to be moved; when they are, call clock_moved(). From one thread.
  */
 int64_t clock_follow(void);
+void clock_moved(void);
+
+/* Who compares a row with clock_now_ms() takes the epoch before reading, and asks afterwards
+ * whether the comparison holds: not while rows are being moved. From any thread.
+ */
+unsigned clock_epoch(void);
+bool clock_holds(unsigned epoch);
 
 #endif

@@ -164,9 +164,8 @@ static void on_due(void *context, const struct database_due *due, size_t count)
 
 static void on_stepped(void *context, int64_t step_ms)
 {
-    struct engine *e = context;
+    (void)context;
     log_end(log_number(log_begin(LOG_WARN, "clock_stepped"), "step_ms", step_ms));
-    scheduler_move(e->common.scheduler, step_ms);
 }
 
 static void on_changed(void *context)

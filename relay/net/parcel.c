@@ -16,7 +16,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { AGAIN_MS = 5000, EARLY_MS = 50 };
+enum { AGAIN_MS = 5000, EARLY_MS = 60 * 1000, CLOCK_MOVES_MS = 100 };
 
 static void ask_site(struct parcel *p);
 
@@ -111,7 +111,8 @@ static void on_hosts(void *context, const struct resolver_answer *answer)
 }
 
 /* Keep the recipients of this parcel that are still due; the others are somebody else's, or
- * settled. */
+ * settled, or due later because they have been tried meanwhile. A minute counts as due: the
+ * scheduler's clock and the rows' drift apart by what NTP corrects. */
 static void narrow(struct mail *m, const struct scheduler_parcel *work, int64_t now_ms)
 {
     struct envelope all = m->envelope;
@@ -146,6 +147,7 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
     p->settings = s->settings;
     buf_init(&p->dialogue, 32 * 1024);
     DL_APPEND(s->parcels, p);
+    unsigned epoch = clock_epoch();
     bool found = !s->draining && database_mail(s->reader, work->message, &p->mail, &err);
     if (!found && err.kind != ERR_NOT_FOUND) {
         work->again_in_ms = AGAIN_MS;
@@ -154,10 +156,15 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
     }
     if (found)
         narrow(p->mail, work, clock_now_ms());
+    if (found && !clock_holds(epoch)) { /* rows and clock are of different times just now */
+        work->again_in_ms = CLOCK_MOVES_MS;
+        found = false;
+    }
     if (!found || p->mail->envelope.count == 0) {
         parcel_end(p);
         return;
     }
+    p->clock_offset_ms = clock_offset_ms();
     p->answers = xcalloc(p->mail->envelope.count, sizeof(*p->answers));
     p->route = config_route(p->settings->config, work->domain);
     const char *host = p->route->host[0] ? p->route->host : work->domain;

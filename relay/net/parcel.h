@@ -22,11 +22,12 @@ struct parcel {
     struct resolver_answer hosts;
     struct site *site;
     struct site_party party;
-    char remote[280];      /* the host that answered, and its address */
-    char tls[80];          /* how; empty: clear text */
-    bool hop_dsn;          /* the hop reports on delivery itself */
-    bool not_attempted;    /* our own fault */
-    int64_t not_before_ms; /* the site rests */
+    char remote[280];        /* the host that answered, and its address */
+    char tls[80];            /* how; empty: clear text */
+    bool hop_dsn;            /* the hop reports on delivery itself */
+    bool not_attempted;      /* our own fault */
+    int64_t not_before_ms;   /* the site rests */
+    int64_t clock_offset_ms; /* of the mail's times */
     bool damaged;
     struct buf dialogue;
     bool settling;

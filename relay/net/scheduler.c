@@ -6,6 +6,8 @@
  *                                                        ▲                    │
  *                                                        └────(finished)──────┘
  *
+ * Times are clock_steady_ms()'s: nobody can set that clock.
+ *
  * Invariants:
  *   1. A recipient is under way at most once: `under_way` holds those that are. An entry that comes
  *      up twice (a person said "retry") is dropped the second time by the shard, which reads the
@@ -237,7 +239,7 @@ static void look_around(struct scheduler *s)
 {
     if (!s->running)
         return;
-    int64_t now_ms = clock_now_ms();
+    int64_t now_ms = clock_steady_ms();
     while (s->waiting.count > 0 && s->waiting.items[0].due_ms <= now_ms) {
         struct entry e = heap_pop(&s->waiting);
         e.domain->waiting--;
@@ -300,31 +302,6 @@ void scheduler_add(struct scheduler *s, const struct database_due *due, size_t c
     inbox_post(&s->inbox, &a->item);
 }
 
-struct step {
-    struct inbox_item item;
-    struct scheduler *scheduler;
-    int64_t step_ms;
-};
-
-static void on_stepped(struct inbox_item *item)
-{
-    struct step *step = (struct step *)item;
-    struct heap *waiting = &step->scheduler->waiting;
-    for (size_t i = 0; i < waiting->count; i++) /* the order stays as it is */
-        waiting->items[i].due_ms += step->step_ms;
-    look_around(step->scheduler);
-    free(step);
-}
-
-void scheduler_move(struct scheduler *s, int64_t step_ms)
-{
-    struct step *step = xcalloc(1, sizeof(*step));
-    step->item.run = on_stepped;
-    step->scheduler = s;
-    step->step_ms = step_ms;
-    inbox_post(&s->inbox, &step->item);
-}
-
 static void on_finished(struct inbox_item *item)
 {
     struct scheduler_parcel *work = (struct scheduler_parcel *)item;
@@ -332,7 +309,7 @@ static void on_finished(struct inbox_item *item)
     struct domain *d = find_domain(s, work->domain);
     for (size_t i = 0; i < work->count; i++) {
         bool again = forget_under_way(s, work->message, work->numbers[i]);
-        int64_t due_ms = clock_now_ms() + work->again_in_ms;
+        int64_t due_ms = clock_steady_ms() + work->again_in_ms;
         if (again || work->again_in_ms > 0)
             push_waiting(
                 s, work->domain,

@@ -40,9 +40,6 @@ void scheduler_load(struct scheduler *s, const struct database_due *due, size_t 
 /* From any thread. */
 void scheduler_add(struct scheduler *s, const struct database_due *due, size_t count);
 
-/* All that waits is due so much later, because the clock has been set. From any thread. */
-void scheduler_move(struct scheduler *s, int64_t step_ms);
-
 /* Begin to hand out to `count` shards, while the store can record outcomes (C5). */
 void scheduler_run(struct scheduler *s, struct shard *shards, size_t count, struct store *store,
                    unsigned parcels_per_domain);

@@ -237,10 +237,20 @@ static bool is_old_news(const struct parcel *p, const struct store_job *job)
     return true;
 }
 
+/* The clock may have been set while the parcel was under way. */
+static void follow_clock(struct parcel *p)
+{
+    int64_t moved_ms = clock_offset_ms() - p->clock_offset_ms;
+    p->clock_offset_ms += moved_ms;
+    p->mail->created_ms += moved_ms;
+    p->mail->expires_ms += moved_ms;
+}
+
 void parcel_settle(struct parcel *p)
 {
     struct store_job *job = store_job_new(NULL, NULL);
     p->settling = true;
+    follow_clock(p);
     job->context = p;
     note_dialogue(p);
     for (size_t i = 0; i < p->mail->envelope.count; i++)

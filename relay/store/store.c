@@ -188,6 +188,18 @@ static bool transact(struct store *store, struct store_job *jobs, struct err *er
     return false;
 }
 
+/* The wall clock changes on this thread only, so that rows and steady times always fit together. */
+static void tell_due(struct store *store)
+{
+    struct due_list *due = &store->db->due;
+    int64_t offset_ms = clock_offset_ms();
+    for (size_t i = 0; i < due->count; i++)
+        due->items[i].due_ms -= offset_ms;
+    if (due->count > 0)
+        store->events.due(store->events.context, due->items, due->count);
+    due->count = 0;
+}
+
 /* What the transaction has changed, for those who keep it in memory. */
 static void publish(struct store *store, struct store_job *jobs)
 {
@@ -198,8 +210,7 @@ static void publish(struct store *store, struct store_job *jobs)
     for (size_t i = 0; i < db->released.count; i++)
         segments_release(store->segments, &db->released.items[i]);
     segments_sweep(store->segments);
-    if (db->due.count > 0)
-        store->events.due(store->events.context, db->due.items, db->due.count);
+    tell_due(store);
     rows_forget(db);
 }
 
@@ -268,8 +279,7 @@ static void keep_house(struct store *store)
     store->next_housekeeping_ms = now_ms + (more ? 1000 : HOUSEKEEPING_MS);
 }
 
-/* When the clock has been set, all that waits moves with it: in the jobs, in the rows, in memory.
- */
+/* When the clock has been set, all that waits moves with it: in the jobs and in the rows. */
 static void follow_clock(struct store *store, struct store_job *batch)
 {
     struct err err = {0};
@@ -279,6 +289,7 @@ static void follow_clock(struct store *store, struct store_job *batch)
     store->step_ms += step_ms;
     if (store->step_ms == 0 || !rows_move(store->db, store->step_ms, &err))
         return;
+    clock_moved();
     store->events.stepped(store->events.context, store->step_ms);
     store->step_ms = 0;
 }
@@ -338,13 +349,6 @@ static bool mend_clock(struct store *store, struct err *err)
         ahead_ms = sqlite3_column_int64(s, 0) - clock_now_ms();
     return err->kind == ERR_NONE &&
            (ahead_ms <= CLOCK_SLACK_MS || rows_move(store->db, -ahead_ms, err));
-}
-
-static void tell_due(struct store *store)
-{
-    if (store->db->due.count > 0)
-        store->events.due(store->events.context, store->db->due.items, store->db->due.count);
-    store->db->due.count = 0;
 }
 
 static void collect_due(void *context, const struct database_due *due)
