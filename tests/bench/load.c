@@ -22,7 +22,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -433,10 +432,6 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    signal(SIGPIPE, SIG_IGN);
+    wire_set_up();
     return load.hold ? hold(&load) : run(&load);
 }

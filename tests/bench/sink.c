@@ -24,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { TIMEOUT_S = 600, STACK = 256 * 1024, RECIPIENTS = 200 };
@@ -294,11 +293,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    signal(SIGPIPE, SIG_IGN);
+    wire_set_up();
     signal(SIGTERM, on_term);
     struct sink sink = {.counters = map(given[COUNT], sizeof(struct counters)),
                         .tls = server_context(given[CERT], given[KEY]),

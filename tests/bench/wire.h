@@ -38,6 +38,9 @@ bool wire_line(struct wire *w, struct span *line_r);
  * is its last line, borrowed until the next call. */
 int wire_reply(struct wire *w, struct span *last_r);
 
+/* Before the first one: as many files as the system gives, and no signal for a lost connection. */
+void wire_set_up(void);
+
 int64_t wire_now_ns(void); /* monotonic */
 
 #endif
