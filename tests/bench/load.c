@@ -16,6 +16,7 @@
  * code 0: the connection was lost before the answer; word: the answer's last, the message's id. The token is in the message's X-Ledger field.
  */
 #include "check.h"
+#include "latency.h"
 #include "wire.h"
 
 #include <assert.h>
@@ -26,8 +27,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,8 +62,7 @@ struct worker {
     struct load *load;
     pthread_t thread;
     struct wire wire;
-    uint32_t *latencies_us;
-    size_t count, size;
+    struct latency latency; /* from the end of data to the 250 */
     char envelope[ENVELOPE];
 };
 
@@ -118,15 +116,6 @@ static void note(struct worker *w, uint64_t number, int code, struct span last,
     CHECK(write(l->ledger, line, len) == (ssize_t)len);
 }
 
-static void count_latency(struct worker *w, int64_t ns)
-{
-    if (w->count == w->size) {
-        w->size = w->size ? 2 * w->size : 1024;
-        w->latencies_us = xgrow(w->latencies_us, w->size, sizeof(*w->latencies_us));
-    }
-    w->latencies_us[w->count++] = (uint32_t)(ns / 1000);
-}
-
 static bool write_text(struct worker *w, uint64_t number)
 {
     const struct load *l = w->load;
@@ -169,7 +158,7 @@ static int submit(struct worker *w, uint64_t number)
     int64_t now_ns = wire_now_ns();
     note(w, number, code, last, names);
     if (code == 250) {
-        count_latency(w, now_ns - began_ns);
+        latency_add(&w->latency, now_ns - began_ns);
         atomic_store(&l->last_ns, now_ns);
     }
     return code;
@@ -266,38 +255,21 @@ static int hold(struct load *l)
 
 /* ---- all of them ---- */
 
-static int by_value(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void report(struct load *l, struct worker *workers, int64_t began_ns)
 {
-    size_t count = 0;
-    uint32_t *all = NULL;
-    for (unsigned i = 0; i < l->connections; i++) {
-        all = xgrow(all, count + workers[i].count + 1, sizeof(*all));
-        if (workers[i].count > 0)
-            memcpy(all + count, workers[i].latencies_us, workers[i].count * sizeof(*all));
-        count += workers[i].count;
-    }
-    if (count > 0)
-        qsort(all, count, sizeof(*all), by_value);
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    double cpu_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-                   (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    struct latency all = {0};
+    for (unsigned i = 0; i < l->connections; i++)
+        latency_merge(&all, &workers[i].latency);
+    latency_sort(&all);
     double seconds = (double)(atomic_load(&l->last_ns) - began_ns) / 1e9;
     printf("{\"accepted\": %llu, \"refused\": %llu, \"broken\": %llu, \"connects\": %llu, "
            "\"seconds\": %.3f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f, "
            "\"cpu_s\": %.2f}\n",
            (unsigned long long)l->accepted, (unsigned long long)l->refused,
            (unsigned long long)l->broken, (unsigned long long)l->connects,
-           seconds > 0 ? seconds : 0, count ? all[count / 2] / 1e3 : 0,
-           count ? all[count * 99 / 100] / 1e3 : 0, count ? all[count - 1] / 1e3 : 0, cpu_s);
-    free(all);
+           seconds > 0 ? seconds : 0, latency_percentile_ms(&all, 50),
+           latency_percentile_ms(&all, 99), latency_percentile_ms(&all, 100), latency_cpu_s());
+    latency_fini(&all);
 }
 
 static int run(struct load *l)
@@ -316,7 +288,7 @@ static int run(struct load *l)
         pthread_join(workers[i].thread, NULL);
     report(l, workers, began_ns);
     for (unsigned i = 0; i < l->connections; i++)
-        free(workers[i].latencies_us);
+        latency_fini(&workers[i].latency);
     free(workers);
     return l->persist || l->accepted == l->messages ? 0 : 1;
 }

@@ -11,6 +11,7 @@
  */
 #include "check.h"
 #include "clock.h"
+#include "latency.h"
 #include "store.h"
 #include "wire.h"
 
@@ -22,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,8 +45,7 @@ struct producer {
     struct bench *bench;
     pthread_t thread;
     sem_t done;
-    uint32_t *latencies_us;
-    size_t count, size;
+    struct latency latency;
 };
 
 /* ---- the store ---- */
@@ -145,45 +144,27 @@ static void *run_producer(void *context)
         else
             file_one(p, number);
         int64_t now_ns = wire_now_ns();
-        if (p->count == p->size) {
-            p->size = p->size ? 2 * p->size : 4096;
-            p->latencies_us = xgrow(p->latencies_us, p->size, sizeof(*p->latencies_us));
-        }
-        p->latencies_us[p->count++] = (uint32_t)((now_ns - began_ns) / 1000);
+        latency_add(&p->latency, now_ns - began_ns);
         began_ns = now_ns;
     }
     return NULL;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void report(struct producer *producers, unsigned producer_count, double seconds)
 {
-    size_t count = 0;
-    uint32_t *all = NULL;
-    struct rusage used;
+    struct latency all = {0};
     for (unsigned i = 0; i < producer_count; i++) {
-        all = xgrow(all, count + producers[i].count + 1, sizeof(*all));
-        if (producers[i].count > 0)
-            memcpy(all + count, producers[i].latencies_us, producers[i].count * sizeof(*all));
-        count += producers[i].count;
-        free(producers[i].latencies_us);
+        latency_merge(&all, &producers[i].latency);
+        latency_fini(&producers[i].latency);
     }
-    CHECK(count > 0 && all != NULL);
-    qsort(all, count, sizeof(*all), by_value);
-    getrusage(RUSAGE_SELF, &used);
-    double cpu_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-                   (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    CHECK(all.count > 0);
+    latency_sort(&all);
     printf("{\"accepts_per_s\": %.0f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f, "
            "\"cpu_us\": %.1f}\n",
-           (double)count / seconds, all[count / 2] / 1e3, all[count * 99 / 100] / 1e3,
-           all[count - 1] / 1e3, cpu_s * 1e6 / (double)count);
-    free(all);
+           (double)all.count / seconds, latency_percentile_ms(&all, 50),
+           latency_percentile_ms(&all, 99), latency_percentile_ms(&all, 100),
+           latency_cpu_s() * 1e6 / (double)all.count);
+    latency_fini(&all);
 }
 
 static void run(struct bench *b, unsigned producer_count, double seconds)
