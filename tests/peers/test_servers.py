@@ -74,9 +74,10 @@ class Postfix:
         wait_port(port, process=self.instance.process)
 
     def messages(self):
-        """Each delivered message, without what Postfix itself put in front, with CRLF again."""
+        """Each delivered message in order, without what Postfix itself put in front, with CRLF again."""
         found = []
-        for path in sorted((self.maildir / "box" / "new").glob("*")):
+        # By time, not by name: a maildir name holds the second, then the inode, and inodes are used again.
+        for path in sorted((self.maildir / "box" / "new").glob("*"), key=lambda p: p.stat().st_mtime_ns):
             raw = re.sub(rb"\n", b"\r\n", path.read_bytes())
             found.append(raw[raw.index(b"DKIM-Signature:"):])
         return found
