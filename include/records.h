@@ -26,6 +26,11 @@ struct records_input {
     size_t key_count;
 };
 
+/* One record each. */
+void records_spf(const struct records_input *in, struct record *record_r);
+void records_dkim(const char *domain, const struct records_key *key, struct record *record_r);
+void records_dmarc(const char *domain, struct record *record_r);
+
 /* SPF, one DKIM record per key, DMARC; returns how many were written, at most RECORDS_MAX. */
 size_t records_make(const struct records_input *in, struct record *records_r);
 

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static void make_spf(const struct records_input *in, struct record *r)
+void records_spf(const struct records_input *in, struct record *record_r)
 {
+    struct record *r = record_r;
     *r = (struct record){.type = "TXT",
                          .why = "SPF: lets receivers see that this relay may send for the domain"};
     snprintf(r->name, sizeof(r->name), "%s", in->domain);
@@ -17,22 +18,29 @@ static void make_spf(const struct records_input *in, struct record *r)
     snprintf(r->value + used, sizeof(r->value) - used, " ~all");
 }
 
+void records_dkim(const char *domain, const struct records_key *key, struct record *record_r)
+{
+    *record_r = (struct record){
+        .type = "TXT", .why = "DKIM: the public half of the key that signs the domain's mail"};
+    snprintf(record_r->name, sizeof(record_r->name), "%s._domainkey.%s", key->selector, domain);
+    snprintf(record_r->value, sizeof(record_r->value), "v=DKIM1; k=%s; p=%s", key->algorithm,
+             key->public_key);
+}
+
+void records_dmarc(const char *domain, struct record *record_r)
+{
+    *record_r = (struct record){
+        .type = "TXT", .why = "DMARC: asks receivers to check both; step up to p=reject later"};
+    snprintf(record_r->name, sizeof(record_r->name), "_dmarc.%s", domain);
+    snprintf(record_r->value, sizeof(record_r->value), "v=DMARC1; p=none");
+}
+
 size_t records_make(const struct records_input *in, struct record *records_r)
 {
     size_t count = 0;
-    make_spf(in, &records_r[count++]);
-    for (size_t i = 0; i < in->key_count && count < RECORDS_MAX - 1; i++) {
-        struct record *r = &records_r[count++];
-        *r = (struct record){
-            .type = "TXT", .why = "DKIM: the public half of the key that signs the domain's mail"};
-        snprintf(r->name, sizeof(r->name), "%s._domainkey.%s", in->keys[i].selector, in->domain);
-        snprintf(r->value, sizeof(r->value), "v=DKIM1; k=%s; p=%s", in->keys[i].algorithm,
-                 in->keys[i].public_key);
-    }
-    struct record *r = &records_r[count++];
-    *r = (struct record){.type = "TXT",
-                         .why = "DMARC: asks receivers to check both; step up to p=reject later"};
-    snprintf(r->name, sizeof(r->name), "_dmarc.%s", in->domain);
-    snprintf(r->value, sizeof(r->value), "v=DMARC1; p=none");
+    records_spf(in, &records_r[count++]);
+    for (size_t i = 0; i < in->key_count && count < RECORDS_MAX - 1; i++)
+        records_dkim(in->domain, &in->keys[i], &records_r[count++]);
+    records_dmarc(in->domain, &records_r[count++]);
     return count;
 }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dns.h - DNS as pure code sees it: a question has an answer, or none yet.
+ *
+ * Whoever needs DNS is given a `struct dns` and asks it. When an answer is still under way it says
+ * DNS_PENDING: the caller then gives up with a result of its own for that, somebody fetches what
+ * was asked for, and the whole computation begins again. It is cheap, and so no evaluator needs to
+ * be interrupted. A failure (DNS_FAILED) is never the same as "there is no such record".
+ */
+#ifndef DNS_H
+#define DNS_H
+
+#include "span.h"
+
+#include "check.h"
+
+enum { DNS_NAME_MAX = 253, DNS_RRS_MAX = 512 };
+
+enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28 };
+
+enum dns_status {
+    DNS_PENDING, /* not known yet */
+    DNS_FOUND,
+    DNS_NODATA,   /* the name exists, without records of this type */
+    DNS_NXDOMAIN, /* neither the name nor anything below it exists (RFC 8020) */
+    DNS_FAILED    /* timeout, SERVFAIL, bogus: nothing is known */
+};
+
+/* One record. A, AAAA: 4 or 16 bytes. MX, PTR, NS: a name as text, lower case, no last dot. TXT:
+ * the strings joined. */
+struct dns_rr {
+    unsigned preference; /* MX */
+    struct span data;
+};
+
+struct dns_answer {
+    enum dns_status status;
+    bool secure;    /* validated by DNSSEC */
+    uint32_t ttl_s; /* how long it may be kept, also when it says that there is nothing */
+    size_t count;
+    struct dns_rr *rrs;
+};
+
+/* `ask`: the answer to a valid name in lower case; never NULL, borrowed until `dns` is given
+ * something to do from outside. */
+struct dns {
+    const struct dns_answer *(*ask)(void *context, const char *name, enum dns_type type);
+    void *context;
+};
+
+const char *dns_type_name(enum dns_type type);
+const char *dns_status_name(enum dns_status status);
+
+/* Labels of 1 to 63 octets, at most 253 in all, no zero byte, no last dot. */
+bool dns_name_valid(struct span name);
+/* Is `name` equal to `domain`, or below it? Both in lower case. */
+bool dns_name_within(const char *name, const char *domain);
+void dns_name_lower(char *name); /* ASCII only */
+/* How many labels; 0 for the empty name. */
+size_t dns_name_labels(const char *name);
+
+/* An answer that owns its records. Free with dns_answer_free(). */
+struct dns_answer *dns_answer_new(enum dns_status status, uint32_t ttl_s);
+/* Copy one more record; what is over DNS_RRS_MAX is left out. */
+void dns_answer_add(struct dns_answer *a, unsigned preference, struct span data);
+void dns_answer_free(struct dns_answer *a);
+
+/* ---- what was asked ---- */
+
+struct dns_question {
+    char name[DNS_NAME_MAX + 1];
+    enum dns_type type;
+    enum dns_status status;
+};
+
+/* Between an evaluator and its DNS: notes each different question in the order of its first asking.
+ * Hand `dns` on.
+ */
+struct dns_log {
+    struct dns dns;
+    const struct dns *behind;
+    struct dns_question *questions;
+    size_t count;
+    bool pending;   /* some answer was not there */
+    bool failed;    /* some answer could not be had */
+    uint32_t ttl_s; /* the shortest of all answers; UINT32_MAX while there was none */
+};
+
+void dns_log_init(struct dns_log *log, const struct dns *behind);
+void dns_log_fini(struct dns_log *log);
+
+#endif

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* alignment.c - Everything is evaluated, then the findings are looked through in the order of their
+ * weight; the first makes the sentence.
+ *
+ * DMARC is asked twice: with what surely passes, and with what may pass, when DNS is silent or the
+ * relay has several addresses. Only what fails even then is certain to fail.
+ */
+#include "alignment.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct judgement {
+    const struct alignment_input *in;
+    const struct dns *dns;
+    struct alignment *out;
+    struct alignment_detail *d;
+    const char *spf_domain; /* MAIL FROM, or HELO for the null sender */
+    bool dkim_sure, dkim_possible, spf_sure, spf_possible, spf_silent;
+};
+
+static const char *const mode_names[] = {
+    [ALIGNMENT_OFF] = "off", [ALIGNMENT_OBSERVE] = "observe", [ALIGNMENT_ENFORCE] = "enforce"};
+
+bool alignment_mode_parse(struct span name, enum alignment_mode *mode_r)
+{
+    for (size_t i = 0; i < COUNT_OF(mode_names); i++) {
+        if (span_equal(name, span_of(mode_names[i]))) {
+            *mode_r = (enum alignment_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *alignment_mode_name(enum alignment_mode mode)
+{
+    CHECK((unsigned)mode < COUNT_OF(mode_names));
+    return mode_names[mode];
+}
+
+const char *alignment_state_name(enum alignment_state state)
+{
+    static const char *const names[] = {[ALIGNMENT_PENDING] = "pending",
+                                        [ALIGNMENT_PASS] = "pass",
+                                        [ALIGNMENT_WARN] = "warn",
+                                        [ALIGNMENT_FAIL] = "fail",
+                                        [ALIGNMENT_UNKNOWN] = "unknown"};
+    CHECK((unsigned)state < COUNT_OF(names));
+    return names[state];
+}
+
+/* ---- gathering ---- */
+
+static void check_dkim(struct judgement *j)
+{
+    j->d->key_count = j->in->key_count < ALIGNMENT_KEYS_MAX ? j->in->key_count : ALIGNMENT_KEYS_MAX;
+    for (size_t i = 0; i < j->d->key_count; i++) {
+        const struct alignment_key *k = &j->in->keys[i];
+        enum dkim_state state = dkim_record_check(j->dns, j->in->author, k->selector, k->algorithm,
+                                                  span_of(k->public_key));
+        j->d->dkim[i] = state;
+        j->dkim_sure = j->dkim_sure || dkim_state_passes(state);
+        j->dkim_possible = j->dkim_possible || state == DKIM_UNANSWERED;
+    }
+    j->dkim_possible = j->dkim_possible || j->dkim_sure;
+}
+
+static void check_spf(struct judgement *j)
+{
+    char sender[DNS_NAME_MAX + 16];
+    snprintf(sender, sizeof(sender), "postmaster@%s", j->spf_domain);
+    j->spf_sure = j->in->ip_count > 0;
+    j->spf_possible = j->in->ip_count == 0; /* nothing is known of our address */
+    for (size_t i = 0; i < j->in->ip_count && i < ALIGNMENT_IPS_MAX; i++) {
+        struct spf_query q = {.sender = span_of(sender),
+                              .helo = span_of(j->in->helo),
+                              .receiver = SPAN_NONE,
+                              .now_ms = j->in->now_ms};
+        struct spf_answer *strict = &j->d->spf[j->d->ip_count].strict;
+        if (!spf_ip_parse(j->in->public_ips[i], &q.ip))
+            continue;
+        spf_check(&q, j->dns, strict);
+        spf_deployed_check(&q, j->dns, &j->d->spf[j->d->ip_count++].deployed);
+        j->spf_sure = j->spf_sure && strict->result == SPF_PASS;
+        j->spf_silent = j->spf_silent || strict->result == SPF_TEMPERROR;
+        j->spf_possible = j->spf_possible || strict->result == SPF_PASS;
+    }
+    j->spf_possible = j->spf_possible || j->spf_silent;
+}
+
+static void make_query(const struct judgement *j, bool dkim, bool spf, struct dmarc_query *q)
+{
+    *q = (struct dmarc_query){.author = j->in->author, .dkim_count = 1};
+    q->dkim[0].pass = dkim;
+    q->spf.pass = spf;
+    snprintf(q->dkim[0].domain, sizeof(q->dkim[0].domain), "%s", j->in->author);
+    snprintf(q->spf.domain, sizeof(q->spf.domain), "%s", j->spf_domain);
+}
+
+/* ---- sentences ---- */
+
+static bool say(struct judgement *j, enum alignment_state state, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+static bool say(struct judgement *j, enum alignment_state state, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(j->out->sentence, sizeof(j->out->sentence), format, args);
+    va_end(args);
+    j->out->state = state;
+    return true;
+}
+
+static size_t first_bad_key(const struct judgement *j)
+{
+    size_t i = 0;
+    while (i < j->d->key_count && j->d->dkim[i] == DKIM_OK)
+        i++;
+    return i;
+}
+
+static void fix_dkim(struct judgement *j, size_t i)
+{
+    const struct alignment_key *k = &j->in->keys[i];
+    const struct records_key key = {k->selector, key_algorithm_name(k->algorithm), k->public_key};
+    if (j->d->dkim[i] != DKIM_UNANSWERED)
+        records_dkim(j->in->author, &key, &j->out->fix);
+}
+
+/* "DKIM key record s._domainkey.d is missing", or that there is no key. */
+static void describe_dkim(const struct judgement *j, size_t i, char *text_r, size_t size)
+{
+    if (i == j->d->key_count)
+        snprintf(text_r, size, "%s has no DKIM key here (sealpost domain add %s)", j->in->author,
+                 j->in->author);
+    else
+        snprintf(text_r, size, "DKIM key record %s._domainkey.%s %s", j->in->keys[i].selector,
+                 j->in->author, dkim_state_text(j->d->dkim[i]));
+}
+
+static size_t first_bad_ip(const struct judgement *j)
+{
+    size_t i = 0;
+    while (i < j->d->ip_count && j->d->spf[i].strict.result == SPF_PASS)
+        i++;
+    return i;
+}
+
+static void describe_spf(const struct judgement *j, char *text_r, size_t size)
+{
+    size_t i = first_bad_ip(j);
+    if (i == j->d->ip_count)
+        snprintf(text_r, size, "SPF passes, but for %s, which is not aligned", j->spf_domain);
+    else
+        snprintf(text_r, size, "SPF of %s says %s for %s", j->spf_domain,
+                 spf_result_name(j->d->spf[i].strict.result), j->in->public_ips[i]);
+}
+
+/* Where a new mechanism goes: before all and redirect=. */
+static size_t insertion_point(struct span record)
+{
+    struct span rest = span_from(record, 6);
+    while (rest.len > 0) {
+        size_t at = record.len - rest.len;
+        struct span term = span_take(&rest, ' ');
+        if (term.len > 0 && term.ptr[0] && strchr("+-~?", term.ptr[0]))
+            term = span_from(term, 1);
+        if (span_equal_nocase(term, SPAN("all")) || span_starts_nocase(term, SPAN("redirect=")))
+            return at;
+    }
+    return record.len;
+}
+
+/* The record there is, with our addresses that do not pass; or a new one. */
+static void fix_spf(struct judgement *j)
+{
+    const struct records_input fresh = {
+        .domain = j->spf_domain, .public_ips = j->in->public_ips, .ip_count = j->in->ip_count};
+    size_t i = first_bad_ip(j);
+    enum spf_result result = i < j->d->ip_count ? j->d->spf[i].strict.result : SPF_PASS;
+    struct record *r = &j->out->fix;
+    struct span record = SPAN_NONE;
+    struct buf value;
+    if (result == SPF_NONE)
+        records_spf(&fresh, r);
+    if (result != SPF_FAIL && result != SPF_SOFTFAIL && result != SPF_NEUTRAL)
+        return;
+    const struct dns_answer *a = j->dns->ask(j->dns->context, j->spf_domain, DNS_TXT);
+    for (size_t k = 0; k < a->count; k++)
+        if (spf_record_claims(a->rrs[k].data))
+            record = a->rrs[k].data;
+    if (record.len == 0)
+        return;
+    records_spf(&fresh, r);
+    buf_init(&value, sizeof(r->value) - 1);
+    size_t at = insertion_point(record);
+    struct span front = span_trim(span_first(record, at));
+    buf_add(&value, front);
+    for (; i < j->d->ip_count; i++)
+        if (j->d->spf[i].strict.result != SPF_PASS)
+            buf_addf(&value, " ip%c:%s", strchr(j->in->public_ips[i], ':') ? '6' : '4',
+                     j->in->public_ips[i]);
+    struct span back = span_trim(span_from(record, at));
+    buf_addf(&value, "%s%.*s", back.len > 0 ? " " : "", SPAN_ARG(back));
+    snprintf(r->value, sizeof(r->value), "%s", value.overflow ? r->value : buf_text(&value));
+    buf_fini(&value);
+}
+
+/* ---- findings, heaviest first; each says whether it is the one ---- */
+
+static bool is_pending(struct judgement *j)
+{
+    bool pending = j->d->strict.result == DMARC_PENDING || j->d->deployed.result == DMARC_PENDING;
+    for (size_t i = 0; i < j->d->key_count; i++)
+        pending = pending || j->d->dkim[i] == DKIM_PENDING;
+    for (size_t i = 0; i < j->d->ip_count; i++)
+        pending = pending || j->d->spf[i].strict.result == SPF_PENDING ||
+                  j->d->spf[i].deployed.result == SPF_PENDING;
+    return pending && say(j, ALIGNMENT_PENDING, "DNS is still being asked");
+}
+
+static bool is_silent(struct judgement *j)
+{
+    if (j->d->strict.result == DMARC_TEMPERROR)
+        return say(j, ALIGNMENT_UNKNOWN, "DNS does not answer for the DMARC records of %s",
+                   j->in->author);
+    return false;
+}
+
+/* Fails now; what would it be if all that may pass did? */
+static bool is_failing(struct judgement *j)
+{
+    char dkim[700];
+    char spf[700];
+    struct dmarc_query q;
+    struct dmarc_answer best;
+    if (j->d->strict.result != DMARC_FAIL)
+        return false;
+    make_query(j, j->dkim_possible, j->spf_possible, &q);
+    dmarc_check(&q, j->dns, &best);
+    size_t key = first_bad_key(j);
+    describe_dkim(j, key, dkim, sizeof(dkim));
+    describe_spf(j, spf, sizeof(spf));
+    if (key < j->d->key_count)
+        fix_dkim(j, key);
+    if (best.result == DMARC_PENDING)
+        return say(j, ALIGNMENT_PENDING, "DNS is still being asked");
+    if (best.result == DMARC_FAIL && j->d->strict.policy != DMARC_POLICY_IS_NONE)
+        return say(j, ALIGNMENT_FAIL, "DMARC of %s asks receivers to %s this mail: %s, and %s",
+                   j->in->author, dmarc_policy_name(j->d->strict.policy), dkim, spf);
+    bool silent =
+        best.result == DMARC_TEMPERROR || (j->dkim_possible && !j->dkim_sure) || j->spf_silent;
+    return say(j, silent && best.result != DMARC_FAIL ? ALIGNMENT_UNKNOWN : ALIGNMENT_WARN,
+               "DMARC of %s %s: %s, and %s", j->in->author,
+               best.result == DMARC_FAIL ? "fails, though its policy is none" : "may fail", dkim,
+               spf);
+}
+
+static bool has_bad_key(struct judgement *j)
+{
+    char text[700];
+    size_t i = first_bad_key(j);
+    if (i == j->d->key_count && i > 0)
+        return false;
+    describe_dkim(j, i, text, sizeof(text));
+    if (i < j->d->key_count)
+        fix_dkim(j, i);
+    bool silent = i < j->d->key_count && j->d->dkim[i] == DKIM_UNANSWERED;
+    return say(j, silent ? ALIGNMENT_UNKNOWN : ALIGNMENT_WARN, "%s", text);
+}
+
+static bool has_bad_spf(struct judgement *j)
+{
+    char text[700];
+    if (j->in->ip_count == 0)
+        return say(j, ALIGNMENT_WARN,
+                   "SPF cannot be judged: set public_ip in the config file to the address that "
+                   "receivers see");
+    if (j->spf_sure)
+        return false;
+    describe_spf(j, text, sizeof(text));
+    fix_spf(j);
+    size_t i = first_bad_ip(j);
+    const char *why = i < j->d->ip_count ? j->d->spf[i].strict.why : "";
+    return say(j, j->spf_silent ? ALIGNMENT_UNKNOWN : ALIGNMENT_WARN, "%s%s%s", text,
+               *why ? ": " : "", why);
+}
+
+static bool has_no_policy(struct judgement *j)
+{
+    if (j->d->strict.result != DMARC_NONE)
+        return false;
+    records_dmarc(j->in->author, &j->out->fix);
+    return say(j, ALIGNMENT_WARN, "%s has no DMARC policy, which large receivers ask for: %s",
+               j->in->author, j->d->strict.why);
+}
+
+/* What receivers run may see it otherwise: both sentences. */
+static bool is_read_otherwise(struct judgement *j)
+{
+    for (size_t i = 0; i < j->d->ip_count; i++) {
+        const struct spf_reading *r = &j->d->spf[i].deployed;
+        if (r->result != SPF_PASS || !r->read)
+            return say(j, ALIGNMENT_WARN,
+                       "SPF of %s passes for %s by RFC 7208, but receivers that run libspf2 say "
+                       "%s%s%s",
+                       j->spf_domain, j->in->public_ips[i],
+                       r->read ? spf_result_name(r->result) : "nothing", *r->why ? ": " : "",
+                       r->why);
+    }
+    if (j->d->deployed.result != j->d->strict.result)
+        return say(j, ALIGNMENT_WARN,
+                   "DMARC of %s says %s by RFC 9989, but receivers that run OpenDMARC (RFC 7489) "
+                   "say %s%s%s: publish a DMARC record at _dmarc.%s itself",
+                   j->in->author, dmarc_result_name(j->d->strict.result),
+                   dmarc_result_name(j->d->deployed.result), *j->d->deployed.why ? ": " : "",
+                   j->d->deployed.why, j->in->author);
+    return false;
+}
+
+static bool (*const findings[])(struct judgement *j) = {
+    is_pending, is_silent, is_failing, has_bad_key, has_bad_spf, has_no_policy, is_read_otherwise,
+};
+
+void alignment_judge(const struct alignment_input *input, const struct dns *dns,
+                     struct alignment *alignment_r, struct alignment_detail *detail_r)
+{
+    struct dns_log log;
+    struct dmarc_query sure;
+    dns_log_init(&log, dns);
+    struct judgement j = {.in = input,
+                          .dns = &log.dns,
+                          .out = alignment_r,
+                          .d = detail_r,
+                          .spf_domain =
+                              input->return_domain[0] ? input->return_domain : input->helo};
+    *alignment_r = (struct alignment){.state = ALIGNMENT_PASS};
+    *detail_r = (struct alignment_detail){0};
+    check_dkim(&j);
+    check_spf(&j);
+    make_query(&j, j.dkim_sure, j.spf_sure, &sure);
+    dmarc_check(&sure, j.dns, &detail_r->strict);
+    dmarc_deployed_check(&sure, j.dns, input->suffixes, &detail_r->deployed);
+    snprintf(alignment_r->sentence, sizeof(alignment_r->sentence),
+             "DKIM, SPF and DMARC pass for %s", input->author);
+    for (size_t i = 0; i < COUNT_OF(findings); i++)
+        if (findings[i](&j))
+            break;
+    alignment_r->ttl_s = log.ttl_s;
+    dns_log_fini(&log);
+}
+
+struct verdict alignment_verdict(const struct alignment *a, enum alignment_mode mode)
+{
+    if (a->state != ALIGNMENT_FAIL || mode != ALIGNMENT_ENFORCE)
+        return verdict_make(250, "2.0.0", "OK");
+    return verdict_make(550, "5.7.26", "%s", a->sentence);
+}
+
+void alignment_hint(const struct alignment *a, struct buf *lines)
+{
+    if (a->fix.name[0])
+        buf_addf(lines, "Publish this %s record at %s:\n%s\n", a->fix.type, a->fix.name,
+                 a->fix.value);
+}
