@@ -20,7 +20,8 @@ struct admit_input {
 /* What the relay needs to know about an admitted message. */
 struct admission {
     struct message_summary summary;
-    char stream[64]; /* empty: none */
+    char sender_domain[ADDRESS_DOMAIN_MAX + 1]; /* normal form; empty for the null sender */
+    char stream[64];                            /* empty: none */
     enum stream_class class;
 };
 

@@ -3,6 +3,7 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include "alignment.h"
 #include "buf.h"
 #include "delivery.h"
 #include "err.h"
@@ -23,6 +24,12 @@ struct config_route {
     char username[256], password[256]; /* empty: no AUTH */
 };
 
+/* What holds for one sending domain. */
+struct config_domain {
+    char name[256]; /* normal form */
+    enum alignment_mode alignment;
+};
+
 struct config {
     char hostname[256], state_dir[1024], path[1024];
     char certificate[1024], key[1024];
@@ -34,9 +41,13 @@ struct config {
     size_t route_count;
     struct stream *streams;
     size_t stream_count;
+    enum alignment_mode alignment; /* of domains that have no section */
+    struct config_domain *domains;
+    size_t domain_count;
     const char *const *dns_forward;
     size_t dns_forward_count;
     bool dnssec;
+    char trust_anchor[1024];
     char ca_file[1024]; /* empty: the system's authorities */
     char log_level[16];
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;
@@ -55,6 +66,9 @@ void config_free(struct config *c);
 
 /* The effective settings as a config file; passwords are left out. */
 void config_print(const struct config *c, struct buf *out);
+
+/* What to do when receivers will not believe mail from a domain in normal form. */
+enum alignment_mode config_alignment(const struct config *c, const char *domain);
 
 /* The route for a domain in normal form; never NULL. */
 const struct config_route *config_route(const struct config *c, const char *domain);

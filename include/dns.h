@@ -35,6 +35,7 @@ struct dns_rr {
 struct dns_answer {
     enum dns_status status;
     bool secure;    /* validated by DNSSEC */
+    bool refused;   /* DNS_FAILED, but somebody answered, and it was not SERVFAIL */
     uint32_t ttl_s; /* how long it may be kept, also when it says that there is nothing */
     size_t count;
     struct dns_rr *rrs;

@@ -6,6 +6,7 @@
 #define ENGINE_H
 
 #include "config.h"
+#include "dns.h"
 #include "err.h"
 #include "submission.h"
 
@@ -32,6 +33,13 @@ struct engine_sink {
 /* Take mail from anyone until SIGTERM or SIGINT, with STARTTLS and a certificate of its own making.
  */
 MUST_CHECK bool engine_sink(const struct engine_sink *sink, struct err *err);
+
+/* Compute something that needs DNS, blocking: `step` is called, what it asked for is fetched, and it
+ * is called again until it returns true. Every question ends, at the latest after 10 seconds.
+ */
+typedef bool engine_step(void *context, const struct dns *dns);
+MUST_CHECK bool engine_resolve(const struct config *config, engine_step *step, void *context,
+                               struct err *err);
 
 /* The TXT record of a name; blocking. ERR_NOT_FOUND when there is none. */
 MUST_CHECK bool engine_txt(const struct config *config, const char *name, char *record_r,

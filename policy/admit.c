@@ -40,6 +40,13 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
     return verdict_make(250, "2.0.0", "OK");
 }
 
+static void note_sender(struct span sender, struct admission *a)
+{
+    struct address address;
+    if (!address_parse(sender, &address) || !address_domain_ascii(address.domain, a->sender_domain))
+        a->sender_domain[0] = '\0';
+}
+
 struct verdict admit_message(const struct admit_input *in, struct admission *a)
 {
     struct verdict v = admit_sender(in->identity, in->sender);
@@ -47,6 +54,7 @@ struct verdict admit_message(const struct admit_input *in, struct admission *a)
         return v;
     if (in->facts.header_too_long)
         return verdict_make(552, "5.3.4", "Message header is over 256 KB");
+    note_sender(in->sender, a);
     v = message_check(in->header, in->smtputf8, &a->summary);
     if (v.what != VERDICT_ACCEPT)
         return v;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config.c - The config file, by libconfuse. Each setting is one row with its default; each rule is
- * one small function that is called while the line is being read, so that a message can name it.
+/* config.c - The config file, by libconfuse. Each setting is one row with its default; what values
+ * are allowed is in config_rules.c.
  */
 #include "config.h"
 
 #include "address.h"
+#include "config_rules.h"
 
-#include <confuse.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,101 +36,6 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
         return; /* the first one counts */
     vsnprintf(text, sizeof(text), format, args);
     err_set(reading.err, ERR_CONFIG, "%s:%d: %s", reading.path, cfg ? cfg->line : 0, text);
-}
-
-static int refuse(cfg_t *cfg, cfg_opt_t *opt, const char *value, const char *allowed)
-{
-    cfg_error(cfg, "setting \"%s\" is \"%s\": allowed is %s", cfg_opt_name(opt), value, allowed);
-    return -1;
-}
-
-static const char *last_text(cfg_opt_t *opt)
-{
-    return cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
-}
-
-static int check_host(cfg_t *cfg, cfg_opt_t *opt)
-{
-    return address_is_host(span_of(last_text(opt)))
-               ? 0
-               : refuse(cfg, opt, last_text(opt), "a host name or address");
-}
-
-static int check_one_of(cfg_t *cfg, cfg_opt_t *opt, const char *const *words, const char *allowed)
-{
-    for (; *words; words++)
-        if (strcmp(*words, last_text(opt)) == 0)
-            return 0;
-    return refuse(cfg, opt, last_text(opt), allowed);
-}
-
-static int check_listener_tls(cfg_t *cfg, cfg_opt_t *opt)
-{
-    static const char *const words[] = {"starttls", "implicit", NULL};
-    return check_one_of(cfg, opt, words, "\"starttls\" or \"implicit\"");
-}
-
-static int check_route_tls(cfg_t *cfg, cfg_opt_t *opt)
-{
-    static const char *const words[] = {"may", "require", "verify", NULL};
-    return check_one_of(cfg, opt, words, "\"may\", \"require\" or \"verify\"");
-}
-
-static int check_dnssec(cfg_t *cfg, cfg_opt_t *opt)
-{
-    static const char *const words[] = {"auto", "on", "off", NULL};
-    return check_one_of(cfg, opt, words, "\"auto\", \"on\" or \"off\"");
-}
-
-static int check_level(cfg_t *cfg, cfg_opt_t *opt)
-{
-    static const char *const words[] = {"error", "warn", "info", "debug", NULL};
-    return check_one_of(cfg, opt, words, "\"error\", \"warn\", \"info\" or \"debug\"");
-}
-
-static int check_class(cfg_t *cfg, cfg_opt_t *opt)
-{
-    enum stream_class class;
-    return stream_class_parse(span_of(last_text(opt)), &class)
-               ? 0
-               : refuse(cfg, opt, last_text(opt),
-                        "\"security\", \"confirmation\", \"notification\", \"invitation\" or "
-                        "\"digest\"");
-}
-
-/* "host:port", "[::1]:port". */
-static bool split_address(const char *text, char *host_r, size_t size, unsigned *port_r)
-{
-    struct span s = span_of(text);
-    uint64_t port = 0;
-    const char *colon = strrchr(text, ':');
-    if (!colon || !span_number(span_of(colon + 1), &port) || port > 65535)
-        return false;
-    struct span host = span_first(s, (size_t)(colon - text));
-    if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-        host = span_from(span_first(host, host.len - 1), 1);
-    else if (span_find(host, ':') < host.len)
-        return false;
-    *port_r = (unsigned)port;
-    return host.len > 0 && span_copy(host, host_r, size);
-}
-
-static int check_address(cfg_t *cfg, cfg_opt_t *opt)
-{
-    char host[64];
-    unsigned port = 0;
-    return split_address(last_text(opt), host, sizeof(host), &port)
-               ? 0
-               : refuse(cfg, opt, last_text(opt), "address:port, as 0.0.0.0:587 or [::1]:587");
-}
-
-static int check_positive(cfg_t *cfg, cfg_opt_t *opt)
-{
-    char text[32];
-    long value = cfg_opt_getnint(opt, 0);
-    snprintf(text, sizeof(text), "%ld", value);
-    return value > 0 && value < 1000000000 ? 0
-                                           : refuse(cfg, opt, text, "a number from 1 to 999999999");
 }
 
 /* Blanks in place of comments: libconfuse counts three lines for each. */
@@ -192,8 +97,10 @@ static cfg_t *parse(const char *path, struct err *err)
         CFG_STR("host", "", CFGF_NONE),          CFG_INT("port", 0, CFGF_NONE),
         CFG_STR("tls", "may", CFGF_NONE),        CFG_STR("username", "", CFGF_NONE),
         CFG_STR("password_file", "", CFGF_NONE), CFG_END()};
-    static cfg_opt_t dns[] = {CFG_STR_LIST("forward", NULL, CFGF_NONE),
-                              CFG_STR("dnssec", "auto", CFGF_NONE), CFG_END()};
+    static cfg_opt_t dns[] = {
+        CFG_STR_LIST("forward", NULL, CFGF_NONE), CFG_STR("dnssec", "auto", CFGF_NONE),
+        CFG_STR("trust_anchor", "/usr/share/dns/root.key", CFGF_NONE), CFG_END()};
+    static cfg_opt_t domain[] = {CFG_STR("alignment", "enforce", CFGF_NONE), CFG_END()};
     static cfg_opt_t stream[] = {CFG_STR("class", "notification", CFGF_NONE), CFG_END()};
     static cfg_opt_t limits[] = {
         CFG_INT("size", 25 * 1024 * 1024, CFGF_NONE), CFG_INT("recipients", 100, CFGF_NONE),
@@ -209,37 +116,16 @@ static cfg_t *parse(const char *path, struct err *err)
         CFG_SEC("tls", tls, CFGF_NONE),
         CFG_SEC("delivery", delivery, CFGF_NONE),
         CFG_SEC("route", route, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+        CFG_STR("alignment", "enforce", CFGF_NONE),
+        CFG_SEC("domain", domain, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("dns", dns, CFGF_NONE),
         CFG_SEC("stream", stream, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("limits", limits, CFGF_NONE),
         CFG_END()};
-    static const struct {
-        const char *setting;
-        cfg_validate_callback_t check;
-    } rules[] = {{"hostname", check_host},
-                 {"listener|address", check_address},
-                 {"listener|tls", check_listener_tls},
-                 {"route|tls", check_route_tls},
-                 {"route|host", check_host},
-                 {"dns|dnssec", check_dnssec},
-                 {"stream|class", check_class},
-                 {"log", check_level},
-                 {"shards", check_positive},
-                 {"delivery|port", check_positive},
-                 {"delivery|connections", check_positive},
-                 {"delivery|connect_timeout", check_positive},
-                 {"delivery|reuse", check_positive},
-                 {"route|port", check_positive},
-                 {"limits|size", check_positive},
-                 {"limits|recipients", check_positive},
-                 {"limits|connections", check_positive},
-                 {"limits|idle", check_positive},
-                 {"limits|messages", check_positive}};
     cfg_t *cfg = cfg_init(all, CFGF_NONE);
     CHECK(cfg != NULL);
     cfg_set_error_function(cfg, on_error);
-    for (size_t i = 0; i < COUNT_OF(rules); i++)
-        cfg_set_validate_func(cfg, rules[i].setting, rules[i].check);
+    config_rules_set(cfg);
     char *text = read_text(path, err);
     reading.err = err;
     reading.path = path;
@@ -278,7 +164,7 @@ static bool read_listeners(struct config *c, cfg_t *cfg, struct err *err)
         struct config_listener *l = &c->listeners[i];
         const char *address = cfg_getstr(section, "address");
         copy(l->name, sizeof(l->name), cfg_title(section));
-        if (!address || !split_address(address, l->host, sizeof(l->host), &l->port))
+        if (!address || !config_rules_split(address, l->host, sizeof(l->host), &l->port))
             return err_set(err, ERR_CONFIG, "%s: listener %s needs address = \"host:port\"",
                            c->path, l->name);
         l->implicit_tls = strcmp(cfg_getstr(section, "tls"), "implicit") == 0;
@@ -338,6 +224,24 @@ static void read_streams(struct config *c, cfg_t *cfg)
     }
 }
 
+static bool read_domains(struct config *c, cfg_t *cfg, struct err *err)
+{
+    unsigned count = cfg_size(cfg, "domain");
+    c->domains = xcalloc(count, sizeof(*c->domains));
+    if (!alignment_mode_parse(span_of(cfg_getstr(cfg, "alignment")), &c->alignment))
+        c->alignment = ALIGNMENT_ENFORCE;
+    for (unsigned i = 0; i < count; i++) {
+        cfg_t *section = cfg_getnsec(cfg, "domain", i);
+        struct config_domain *d = &c->domains[c->domain_count++];
+        if (!address_domain_ascii(span_of(cfg_title(section)), d->name))
+            return err_set(err, ERR_CONFIG, "%s: domain \"%.80s\" is no domain name", c->path,
+                           cfg_title(section));
+        if (!alignment_mode_parse(span_of(cfg_getstr(section, "alignment")), &d->alignment))
+            d->alignment = ALIGNMENT_ENFORCE;
+    }
+    return true;
+}
+
 static bool fill(struct config *c, cfg_t *cfg, struct err *err)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -349,6 +253,7 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
     copy(c->ca_file, sizeof(c->ca_file), cfg_getstr(cfg, "delivery|ca_file"));
     c->public_ips = copy_list(cfg, "public_ip", &c->public_ip_count);
     c->dns_forward = copy_list(cfg, "dns|forward", &c->dns_forward_count);
+    copy(c->trust_anchor, sizeof(c->trust_anchor), cfg_getstr(cfg, "dns|trust_anchor"));
     const char *dnssec = cfg_getstr(cfg, "dns|dnssec");
     /* auto: validate what we resolve from the root ourselves; a forwarder may strip what validation
      * needs */
@@ -371,7 +276,7 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
         return err_set(err, ERR_CONFIG,
                        "%s: setting \"hostname\" is missing: the name that this relay says in EHLO",
                        c->path);
-    return read_listeners(c, cfg, err) && read_routes(c, cfg, err);
+    return read_domains(c, cfg, err) && read_listeners(c, cfg, err) && read_routes(c, cfg, err);
 }
 
 bool config_read(const char *path, struct config **config_r, struct err *err)
@@ -408,6 +313,7 @@ void config_free(struct config *c)
     free(c->listeners);
     free(c->routes);
     free(c->streams);
+    free(c->domains);
     free(c);
 }
 
@@ -443,7 +349,12 @@ void config_print(const struct config *c, struct buf *out)
                  c->routes[i].username);
     buf_add(out, SPAN("dns { "));
     print_list(out, "forward", c->dns_forward, c->dns_forward_count);
-    buf_addf(out, "  dnssec = \"%s\" }\n", c->dnssec ? "on" : "off");
+    buf_addf(out, "  dnssec = \"%s\"  trust_anchor = \"%s\" }\n", c->dnssec ? "on" : "off",
+             c->trust_anchor);
+    buf_addf(out, "alignment = \"%s\"\n", alignment_mode_name(c->alignment));
+    for (size_t i = 0; i < c->domain_count; i++)
+        buf_addf(out, "domain \"%s\" { alignment = \"%s\" }\n", c->domains[i].name,
+                 alignment_mode_name(c->domains[i].alignment));
     for (size_t i = 0; i < c->stream_count; i++)
         buf_addf(out, "stream \"%s\" { class = \"%s\" }\n", c->streams[i].name,
                  stream_class_name(c->streams[i].class));
@@ -451,6 +362,14 @@ void config_print(const struct config *c, struct buf *out)
         out,
         "limits { size = %llu  recipients = %u  connections = %u  idle = %u  messages = %u }\n",
         (unsigned long long)c->size_max, c->recipients, c->connections, c->idle_s, c->mails);
+}
+
+enum alignment_mode config_alignment(const struct config *c, const char *domain)
+{
+    for (size_t i = 0; i < c->domain_count; i++)
+        if (strcmp(c->domains[i].name, domain) == 0)
+            return c->domains[i].alignment;
+    return c->alignment;
 }
 
 static bool matches(const char *pattern, const char *domain)

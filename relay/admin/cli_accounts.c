@@ -253,14 +253,6 @@ int cli_domain_add(struct cli *cli)
     return code;
 }
 
-int cli_domain_list(struct cli *cli)
-{
-    static const struct cli_column columns[] = {{"DOMAIN", "name", CLI_TEXT},
-                                                {"TENANT", "tenant", CLI_TEXT},
-                                                {"CREATED", "created", CLI_TIME}};
-    return list(cli, cli_request("domain.list", NULL), columns, COUNT_OF(columns));
-}
-
 int cli_domain_remove(struct cli *cli)
 {
     return change(cli, "domain.remove", "is removed; its key files stay in the state directory");

@@ -10,6 +10,7 @@
  */
 #include "engine.h"
 
+#include "aligner.h"
 #include "gate.h"
 #include "listener.h"
 #include "log.h"
@@ -111,6 +112,7 @@ static void on_reload(uv_signal_t *signal, int number)
     e->settings = fresh;
     set_log_level(fresh->config);
     keyring_refresh(e->common.keyring);
+    aligner_change_config(e->common.aligner, fresh->config);
     for (size_t i = 0; i < e->shard_count; i++)
         shard_change_settings(&e->shards[i], fresh);
     log_event(LOG_INFO, "reloaded", "file", fresh->config->path);
@@ -122,6 +124,8 @@ static void close_main(struct engine *e)
 {
     if (e->gate)
         gate_close(e->gate);
+    if (e->common.aligner)
+        aligner_close(e->common.aligner);
     scheduler_stop(e->common.scheduler);
     uv_close((uv_handle_t *)&e->terminate, NULL);
     uv_close((uv_handle_t *)&e->interrupt, NULL);
@@ -172,6 +176,7 @@ static void on_changed(void *context)
 {
     struct engine *e = context;
     keyring_refresh(e->common.keyring);
+    aligner_keys_changed(e->common.aligner);
 }
 
 static void start_signal(struct engine *e, uv_signal_t *signal, uv_signal_cb callback, int number)
@@ -205,7 +210,8 @@ static bool start(struct engine *e, const char *path, struct err *err)
         return false;
     e->common.keyring = keyring_new(config->state_dir);
     e->common.sites = sites_new(config->site_connections);
-    return gate_open(&e->loop, config->state_dir, e->common.store, on_changed, e, &e->gate, err) &&
+    return aligner_new(&e->loop, config, &e->common.aligner, err) &&
+           gate_open(&e->loop, config->state_dir, e->common.store, on_changed, e, &e->gate, err) &&
            start_shards(e, err);
 }
 
@@ -231,6 +237,7 @@ static void end(struct engine *e)
     if (e->common.store)
         store_stop(e->common.store);
     scheduler_free(e->common.scheduler);
+    aligner_free(e->common.aligner);
     keyring_free(e->common.keyring);
     if (e->common.sites)
         sites_free(e->common.sites);
@@ -276,10 +283,4 @@ bool engine_run(const char *config_path, struct err *err)
     if (ok)
         log_event(LOG_INFO, "stopped", "what", "all is recorded");
     return ok;
-}
-
-bool engine_txt(const struct config *config, const char *name, char *record_r, size_t size,
-                struct err *err)
-{
-    return resolver_txt(config, name, record_r, size, err);
 }

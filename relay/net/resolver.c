@@ -10,11 +10,11 @@
  * - hosts without addresses are left out; when none is left: FAILED if a lookup failed, else
  *   NO_DOMAIN
  *
- * libunbound works in a thread of its own and wakes the loop through ub_fd(). It has no timeout per
- * question: ours is the question's timer.
+ * A lookup has no timeout: ours is the question's timer.
  */
 #include "resolver.h"
 
+#include "lookup.h"
 #include "secret.h"
 
 #include <arpa/inet.h>
@@ -22,23 +22,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unbound.h>
 
-enum {
-    TYPE_A = 1,
-    TYPE_NS = 2,
-    TYPE_MX = 15,
-    TYPE_TXT = 16,
-    TYPE_AAAA = 28,
-    QUESTION_TIMEOUT_MS = 20000
-};
-enum { LOOKUPS_MAX = 2 * RESOLVER_HOSTS_MAX + 2, RCODE_NXDOMAIN = 3 };
+enum { PARTS_MAX = 2 * RESOLVER_HOSTS_MAX + 2, QUESTION_TIMEOUT_MS = 20000 };
 
-struct lookup {
+/* One of the lookups that a question is made of. */
+struct part {
     struct question *question;
-    int type, async_id;
+    struct lookup *lookup; /* NULL when it is answered */
+    enum dns_type type;
     size_t host;
-    bool active;
 };
 
 struct question {
@@ -47,8 +39,8 @@ struct question {
     uv_timer_t timer;
     char domain[ADDRESS_DOMAIN_MAX + 1];
     unsigned port;
-    struct lookup lookups[LOOKUPS_MAX];
-    size_t lookup_count, pending;
+    struct part parts[PARTS_MAX];
+    size_t part_count, pending;
     bool failed, finished;
     struct resolver_answer answer;
     resolver_on_hosts *done;
@@ -57,69 +49,23 @@ struct question {
 
 struct resolver {
     uv_loop_t *loop;
-    struct ub_ctx *ctx;
-    uv_poll_t *poll; /* freed in its close callback */
+    struct lookups *lookups;
     struct question *questions;
     char hostname[256];
 };
 
 static void probe_root(struct question *q);
 
-/* ---- libunbound ---- */
-
-static bool set_up(struct ub_ctx *ctx, const struct config *config, struct err *err)
-{
-    static const char *const local_zones[] = {"test.", "invalid.", "example.", "localhost.",
-                                              "127.in-addr.arpa."};
-    int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
-    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", "512");
-    for (size_t i = 0; i < config->dns_forward_count && !bad; i++)
-        bad = ub_ctx_set_fwd(ctx, config->dns_forward[i]);
-    if (config->dns_forward_count >
-        0) { /* what is forwarded is the forwarder's to answer, built-in zones too */
-        bad = bad ? bad : ub_ctx_set_option(ctx, "do-not-query-localhost:", "no");
-        for (size_t i = 0; i < COUNT_OF(local_zones); i++)
-            ub_ctx_zone_remove(ctx, local_zones[i]);
-    }
-    if (config->dnssec && !bad)
-        bad = ub_ctx_add_ta_file(ctx, "/usr/share/dns/root.key");
-    return !bad ||
-           err_set(err, ERR_DNS, "setting up DNS: %s: check the dns settings", ub_strerror(bad));
-}
-
-static bool new_context(const struct config *config, struct ub_ctx **ctx_r, struct err *err)
-{
-    *ctx_r = ub_ctx_create();
-    CHECK(*ctx_r != NULL);
-    if (set_up(*ctx_r, config, err))
-        return true;
-    ub_ctx_delete(*ctx_r);
-    return false;
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-    struct resolver *r = poll->data;
-    (void)status;
-    (void)events;
-    if (r)
-        ub_process(r->ctx);
-}
-
 bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver **resolver_r,
                   struct err *err)
 {
     struct resolver *r = xcalloc(1, sizeof(*r));
-    if (!new_context(config, &r->ctx, err)) {
+    if (!lookups_new(loop, config, &r->lookups, err)) {
         free(r);
         return false;
     }
     r->loop = loop;
     snprintf(r->hostname, sizeof(r->hostname), "%s", config->hostname);
-    r->poll = xcalloc(1, sizeof(*r->poll));
-    r->poll->data = r;
-    CHECK(uv_poll_init(loop, r->poll, ub_fd(r->ctx)) == 0);
-    CHECK(uv_poll_start(r->poll, UV_READABLE, on_readable) == 0);
     *resolver_r = r;
     return true;
 }
@@ -133,9 +79,10 @@ static void on_question_closed(uv_handle_t *handle)
 
 static void cancel_lookups(struct question *q)
 {
-    for (size_t i = 0; i < q->lookup_count; i++)
-        if (q->lookups[i].active)
-            ub_cancel(q->resolver->ctx, q->lookups[i].async_id);
+    for (size_t i = 0; i < q->part_count; i++) {
+        lookup_cancel(q->parts[i].lookup);
+        q->parts[i].lookup = NULL;
+    }
     q->pending = 0;
 }
 
@@ -167,7 +114,7 @@ static void finish(struct question *q, enum resolver_result result)
 static void on_timeout(uv_timer_t *timer)
 {
     struct question *q = timer->data;
-    bool probing = q->lookup_count > 0 && q->lookups[q->lookup_count - 1].type == TYPE_NS;
+    bool probing = q->part_count > 0 && q->parts[q->part_count - 1].type == DNS_NS;
     cancel_lookups(q);
     if (probing)
         finish(q, RESOLVER_DOWN);
@@ -181,28 +128,24 @@ void resolver_free(struct resolver *r)
         return;
     while (r->questions)
         close_question(r->questions);
-    r->poll->data = NULL;
-    uv_poll_stop(r->poll);
-    uv_close((uv_handle_t *)r->poll, (uv_close_cb)free);
-    ub_ctx_delete(r->ctx);
+    lookups_free(r->lookups);
     free(r);
 }
 
 /* ---- lookups ---- */
 
-static void on_result(void *context, int error, struct ub_result *result);
+static void on_answer(void *context, struct dns_answer *answer);
 
-static void look_up(struct question *q, const char *name, int type, size_t host)
+static void look_up(struct question *q, const char *name, enum dns_type type, size_t host)
 {
-    CHECK(q->lookup_count < LOOKUPS_MAX);
-    struct lookup *l = &q->lookups[q->lookup_count++];
-    *l = (struct lookup){.question = q, .type = type, .host = host, .active = true};
-    q->pending++;
-    if (ub_resolve_async(q->resolver->ctx, name, type, 1, l, on_result, &l->async_id) != 0) {
-        l->active = false;
-        q->pending--;
+    CHECK(q->part_count < PARTS_MAX);
+    struct part *p = &q->parts[q->part_count++];
+    *p = (struct part){.question = q, .type = type, .host = host};
+    p->lookup = lookup_start(q->resolver->lookups, name, type, on_answer, p);
+    if (p->lookup)
+        q->pending++;
+    else
         q->failed = true;
-    }
 }
 
 static void add_address(struct question *q, size_t host, int family, const char *data, size_t len)
@@ -225,26 +168,6 @@ static void add_address(struct question *q, size_t host, int family, const char 
     } else {
         h->count--;
     }
-}
-
-/* A name in wire form (RFC 1035 section 3.1) as text without the last dot. False when it is no host
- * name. */
-static bool read_name(const unsigned char *wire, size_t len, char *name_r)
-{
-    size_t used = 0;
-    size_t i = 0;
-    while (i < len && wire[i] != 0) {
-        size_t label = wire[i++];
-        if (label > 63 || i + label >= len || used + label + 1 > ADDRESS_DOMAIN_MAX)
-            return false;
-        if (used > 0)
-            name_r[used++] = '.';
-        memcpy(name_r + used, wire + i, label);
-        used += label;
-        i += label;
-    }
-    name_r[used] = '\0';
-    return i < len && (used == 0 || address_is_host((struct span){name_r, used}));
 }
 
 static void shuffle_and_sort(struct resolver_answer *a)
@@ -287,21 +210,19 @@ static void drop_self(struct question *q)
     }
 }
 
-static void read_mx(struct question *q, const struct ub_result *result)
+static void read_mx(struct question *q, const struct dns_answer *answer)
 {
     struct resolver_answer *a = &q->answer;
     bool null_mx = false;
-    for (size_t i = 0; result->data[i] && a->count < RESOLVER_HOSTS_MAX; i++) {
+    for (size_t i = 0; i < answer->count && a->count < RESOLVER_HOSTS_MAX; i++) {
         struct resolver_host *h = &a->hosts[a->count];
-        const unsigned char *data = (const unsigned char *)result->data[i];
-        size_t len = (size_t)result->len[i];
-        if (len < 3 || !read_name(data + 2, len - 2, h->name))
+        const struct dns_rr *rr = &answer->rrs[i];
+        null_mx = null_mx || rr->data.len == 0;
+        /* S31: a null MX beside others is ignored */
+        if (!address_is_host(rr->data) || !span_copy(rr->data, h->name, sizeof(h->name)) ||
+            looks_like_address(h->name))
             continue;
-        null_mx = null_mx || h->name[0] == '\0';
-        if (h->name[0] == '\0' ||
-            looks_like_address(h->name)) /* S31: a null MX beside others is ignored */
-            continue;
-        h->preference = (unsigned)(data[0] << 8 | data[1]);
+        h->preference = rr->preference;
         h->count = 0;
         a->count++;
     }
@@ -316,8 +237,8 @@ static void read_mx(struct question *q, const struct ub_result *result)
         return;
     }
     for (size_t i = 0; i < a->count; i++) {
-        look_up(q, a->hosts[i].name, TYPE_A, i);
-        look_up(q, a->hosts[i].name, TYPE_AAAA, i);
+        look_up(q, a->hosts[i].name, DNS_A, i);
+        look_up(q, a->hosts[i].name, DNS_AAAA, i);
     }
 }
 
@@ -327,8 +248,8 @@ static void ask_host(struct question *q, const char *name)
     *h = (struct resolver_host){0};
     snprintf(h->name, sizeof(h->name), "%s", name);
     q->answer.count = 1;
-    look_up(q, name, TYPE_A, 0);
-    look_up(q, name, TYPE_AAAA, 0);
+    look_up(q, name, DNS_A, 0);
+    look_up(q, name, DNS_AAAA, 0);
 }
 
 /* All addresses are in: leave out hosts without one. */
@@ -348,56 +269,62 @@ static void conclude(struct question *q)
         finish(q, RESOLVER_NO_DOMAIN);
 }
 
-static bool is_failure(int error, const struct ub_result *result)
+static void take_mx(struct question *q, const struct dns_answer *answer)
 {
-    return error != 0 || !result || result->bogus ||
-           (result->rcode != 0 && result->rcode != RCODE_NXDOMAIN);
+    switch (answer->status) {
+    case DNS_PENDING:
+        UNREACHABLE();
+    case DNS_FAILED:
+        probe_root(q);
+        break;
+    case DNS_NXDOMAIN:
+        finish(q, RESOLVER_NO_DOMAIN);
+        break;
+    case DNS_FOUND:
+        read_mx(q, answer);
+        break;
+    case DNS_NODATA:
+        ask_host(q, q->domain); /* implicit MX */
+        break;
+    }
 }
 
-static void take_result(struct question *q, struct lookup *l, int error,
-                        const struct ub_result *result)
+static void take_answer(struct question *q, const struct part *p, const struct dns_answer *answer)
 {
-    bool failed = is_failure(error, result);
-    if (l->type == TYPE_NS) {
-        finish(q, error != 0 || !result || result->rcode == 2 ? RESOLVER_DOWN : RESOLVER_FAILED);
+    bool failed = answer->status == DNS_FAILED;
+    if (p->type == DNS_NS) {
+        finish(q, failed && !answer->refused ? RESOLVER_DOWN : RESOLVER_FAILED);
         return;
     }
-    if (l->type == TYPE_MX) {
-        if (failed)
-            probe_root(q);
-        else if (result->nxdomain)
-            finish(q, RESOLVER_NO_DOMAIN);
-        else if (result->havedata)
-            read_mx(q, result);
-        else
-            ask_host(q, q->domain); /* implicit MX */
+    if (p->type == DNS_MX) {
+        take_mx(q, answer);
         return;
     }
     q->failed = q->failed || failed;
-    for (size_t i = 0; !failed && result->havedata && result->data[i]; i++)
-        add_address(q, l->host, l->type == TYPE_A ? AF_INET : AF_INET6, result->data[i],
-                    (size_t)result->len[i]);
+    for (size_t i = 0; i < answer->count; i++)
+        add_address(q, p->host, p->type == DNS_A ? AF_INET : AF_INET6, answer->rrs[i].data.ptr,
+                    answer->rrs[i].data.len);
     if (q->pending == 0)
         conclude(q);
 }
 
-static void on_result(void *context, int error, struct ub_result *result)
+static void on_answer(void *context, struct dns_answer *answer)
 {
-    struct lookup *l = context;
-    struct question *q = l->question;
-    l->active = false;
+    struct part *p = context;
+    struct question *q = p->question;
+    p->lookup = NULL;
     q->pending--;
-    take_result(q, l, error, result);
-    ub_resolve_free(result);
+    take_answer(q, p, answer);
+    dns_answer_free(answer);
 }
 
 /* Is it this domain, or is it our network? The root tells. */
 static void probe_root(struct question *q)
 {
     cancel_lookups(q);
-    q->lookup_count = 0;
+    q->part_count = 0;
     uv_timer_start(&q->timer, on_timeout, QUESTION_TIMEOUT_MS / 4, 0);
-    look_up(q, ".", TYPE_NS, 0);
+    look_up(q, "", DNS_NS, 0);
     if (q->pending == 0)
         uv_timer_start(&q->timer, on_timeout, 0, 0);
 }
@@ -434,32 +361,7 @@ void resolver_find(struct resolver *r, const char *domain, unsigned port, bool d
     if (direct)
         ask_host(q, domain);
     else
-        look_up(q, domain, TYPE_MX, 0);
+        look_up(q, domain, DNS_MX, 0);
     if (q->pending == 0) /* nothing could be asked: answered when the timer runs */
         uv_timer_start(&q->timer, on_timeout, 0, 0);
-}
-
-bool resolver_txt(const struct config *config, const char *name, char *record_r, size_t size,
-                  struct err *err)
-{
-    struct ub_ctx *ctx = NULL;
-    struct ub_result *result = NULL;
-    size_t used = 0;
-    if (!new_context(config, &ctx, err))
-        return false;
-    int bad = ub_resolve(ctx, name, TYPE_TXT, 1, &result);
-    bool found = !bad && !is_failure(0, result) && result->havedata;
-    for (int i = 0;
-         found && i < result->len[0] && used + 1 < size;) { /* strings are joined without a blank */
-        int len = (unsigned char)result->data[0][i++];
-        for (; len > 0 && i < result->len[0] && used + 1 < size; len--)
-            record_r[used++] = result->data[0][i++];
-    }
-    record_r[used] = '\0';
-    if (!found)
-        err_set(err, bad || is_failure(0, result) ? ERR_DNS : ERR_NOT_FOUND, "%s TXT: %s", name,
-                bad ? ub_strerror(bad) : "no record");
-    ub_resolve_free(result);
-    ub_ctx_delete(ctx);
-    return found;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* resolver.h - From a domain to the hosts that take its mail (RFC 5321 section 5.1, RFC 7505), by
- * libunbound.
+/* resolver.h - From a domain to the hosts that take its mail (RFC 5321 section 5.1, RFC 7505)
  *
  * One resolver per shard; answers come on its loop. Every question ends: with an answer, or after
  * 20 seconds.
@@ -51,10 +50,5 @@ typedef void resolver_on_hosts(void *context, const struct resolver_answer *answ
  * for. */
 void resolver_find(struct resolver *r, const char *domain, unsigned port, bool direct,
                    resolver_on_hosts *done, void *context);
-
-/* All TXT strings of a name, one record per call of `each`; done at the end. Blocking, for
- * commands. */
-MUST_CHECK bool resolver_txt(const struct config *config, const char *name, char *record_r,
-                             size_t size, struct err *err);
 
 #endif

@@ -8,10 +8,12 @@
 #include "session.h"
 
 #include "admit.h"
+#include "aligner.h"
 #include "clock.h"
 #include "connection.h"
 #include "log.h"
 #include "spool.h"
+#include "verdicts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +44,7 @@ struct session *session_find(struct shard *shard, uint64_t id)
 
 /* ---- enqueue ---- */
 
-static void refuse(struct session *s, const struct verdict *v)
+static void refuse(struct session *s, const struct verdict *v, struct span hint)
 {
     log_end(log_text(log_number(log_text(log_text(log_text(log_begin(LOG_INFO, "refused"), "user",
                                                            s->submission.identity.name),
@@ -50,7 +52,9 @@ static void refuse(struct session *s, const struct verdict *v)
                                          "from", s->submission.envelope.sender),
                                 "code", v->code),
                      "reply", v->text));
-    submission_enqueue_decided(&s->submission, v);
+    intake_free(s->intake, false);
+    s->intake = NULL;
+    submission_enqueue_refused(&s->submission, v, hint);
 }
 
 static struct verdict store_refusal(const struct err *err)
@@ -133,6 +137,73 @@ static void ask_store(struct session *s)
     shard_ask_store(s->shard, job, on_stored);
 }
 
+static void store_message(struct session *s)
+{
+    if (s->intake) {
+        s->asking = true;
+        intake_finish(s->intake, &s->submission.body);
+    } else {
+        ask_store(s);
+    }
+}
+
+/* Receivers will believe it, or nobody is certain that they will not. */
+static void conclude(struct session *s, const struct alignment *alignment, enum alignment_mode mode)
+{
+    struct verdict v = alignment_verdict(alignment, mode);
+    struct buf hint;
+    if (v.what == VERDICT_ACCEPT) {
+        store_message(s);
+        return;
+    }
+    buf_init(&hint, 4096);
+    alignment_hint(alignment, &hint);
+    refuse(s, &v, buf_span(&hint));
+    buf_fini(&hint);
+}
+
+static enum alignment_mode alignment_mode(const struct session *s)
+{
+    return config_alignment(s->settings->config, s->admission.summary.from_domain);
+}
+
+static void check_alignment(struct session *s)
+{
+    struct shard *shard = s->shard;
+    const struct alignment *alignment = NULL;
+    const char *author = s->admission.summary.from_domain;
+    const char *return_domain = s->admission.sender_domain;
+    enum alignment_mode mode = alignment_mode(s);
+    if (mode == ALIGNMENT_OFF) {
+        store_message(s);
+        return;
+    }
+    switch (verdicts_find(shard->verdicts, author, return_domain, clock_steady_ms(),
+                          aligner_epoch(shard->common->aligner), &alignment)) {
+    case VERDICTS_USE:
+        conclude(s, alignment, mode);
+        break;
+    case VERDICTS_REFRESH:
+        aligned_ask(shard, 0, author, return_domain);
+        conclude(s, alignment, mode);
+        break;
+    case VERDICTS_ASK_FIRST:
+        s->asking = true;
+        aligned_ask(shard, s->id, author, return_domain);
+        break;
+    }
+}
+
+void session_aligned(struct shard *shard, uint64_t id, const struct alignment *alignment)
+{
+    struct session *s = session_find(shard, id);
+    if (!s)
+        return;
+    s->asking = false;
+    conclude(s, alignment, alignment_mode(s));
+    pump(s);
+}
+
 static void enqueue(struct session *s)
 {
     struct submission *sub = &s->submission;
@@ -144,16 +215,10 @@ static void enqueue(struct session *s)
                                 .smtputf8 = sub->envelope.smtputf8,
                                 .facts = sub->facts};
     struct verdict v = admit_message(&input, &s->admission);
-    if (v.what != VERDICT_ACCEPT) {
-        intake_free(s->intake, false);
-        s->intake = NULL;
-        refuse(s, &v);
-    } else if (s->intake) {
-        s->asking = true;
-        intake_finish(s->intake, &sub->body);
-    } else {
-        ask_store(s);
-    }
+    if (v.what == VERDICT_ACCEPT)
+        check_alignment(s);
+    else
+        refuse(s, &v, SPAN_NONE);
 }
 
 static void spill(struct session *s)

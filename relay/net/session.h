@@ -4,6 +4,7 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include "alignment.h"
 #include "shard.h"
 
 /* Accept a client; `implicit_tls`: the handshake comes first. */
@@ -25,6 +26,13 @@ void session_close_all(struct shard *s);
 void auth_ask(struct shard *s, uint64_t session, struct span name, struct span secret);
 void session_auth_decided(struct shard *shard, uint64_t id, const struct identity *identity,
                           bool busy);
+
+/* ---- aligned.c: will receivers believe it? ---- */
+
+/* Ask the aligner about a pair of domains for this shard's memory; session_aligned() is called when
+ * `session` is not 0. */
+void aligned_ask(struct shard *s, uint64_t session, const char *author, const char *return_domain);
+void session_aligned(struct shard *shard, uint64_t id, const struct alignment *alignment);
 
 /* ---- intake.c: a message too large for memory goes to a segment of its own while it arrives ----
  */

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "parcel.h"
 #include "session.h"
+#include "verdicts.h"
 
 #include <stdlib.h>
 
@@ -152,6 +153,7 @@ bool shard_start(struct shard *s, struct common *common, const struct settings *
 {
     s->common = common;
     s->settings = settings;
+    s->verdicts = verdicts_new();
     CHECK(uv_loop_init(&s->loop) == 0);
     inbox_init(&s->inbox, &s->loop);
     uv_timer_init(&s->loop, &s->drain_timer);
@@ -177,4 +179,5 @@ void shard_join(struct shard *s)
     }
     CHECK(uv_loop_close(&s->loop) == 0);
     database_close(s->reader);
+    verdicts_free(s->verdicts);
 }

@@ -34,6 +34,7 @@ struct settings {
 /* What all shards share. */
 struct common {
     struct store *store;
+    struct aligner *aligner;
     struct sites *sites;
     struct scheduler *scheduler;
     struct keyring *keyring;
@@ -41,6 +42,8 @@ struct common {
 };
 
 struct session;
+struct aligner;
+struct verdicts;
 struct courier;
 struct parcel;
 struct listener;
@@ -54,11 +57,12 @@ struct shard {
     struct database *reader;
     struct resolver *resolver;
     struct listener *listeners;
+    struct verdicts *verdicts;
     struct session *sessions; /* hash by id */
     struct courier *couriers; /* list */
     struct parcel *parcels;   /* list */
     uint64_t next_session;
-    unsigned errands; /* jobs at the store */
+    unsigned errands; /* jobs at the store, questions to the aligner */
     atomic_uint load; /* parcels under way */
     uv_timer_t drain_timer;
     bool draining, stopped;

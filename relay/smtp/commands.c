@@ -142,7 +142,7 @@ static enum reply on_mail(struct submission *s, struct span args)
     if (!s->settings->open) {
         struct verdict v = admit_sender(&s->identity, mail.sender);
         if (v.what != VERDICT_ACCEPT) {
-            reply_verdict(s, &v);
+            reply_verdict(s, &v, SPAN_NONE);
             return SILENT;
         }
     }

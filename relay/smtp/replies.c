@@ -19,9 +19,14 @@ void reply_say(struct submission *s, enum reply reply)
         s->want = SUBMISSION_CLOSE;
 }
 
-void reply_verdict(struct submission *s, const struct verdict *v)
+void reply_verdict(struct submission *s, const struct verdict *v, struct span hint)
 {
-    buf_addf(&s->out, "%d %s %s\r\n", v->code, v->enhanced, v->text);
+    struct span line = span_of(v->text);
+    for (bool last = false; !last; line = span_take(&hint, '\n')) {
+        last = hint.len == 0;
+        buf_addf(&s->out, "%d%c%s %.*s\r\n", v->code, last ? ' ' : '-', v->enhanced,
+                 SPAN_ARG(line));
+    }
     if (v->code == 421)
         s->want = SUBMISSION_CLOSE;
 }

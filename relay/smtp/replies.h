@@ -63,7 +63,8 @@ enum reply { REPLIES(REPLY_ENUM) REPLY_COUNT };
 /* Put a reply into `out`; 221 and 421 also end the session. SILENT says nothing: the owner will
  * answer, or a handler has. */
 void reply_say(struct submission *s, enum reply reply);
-void reply_verdict(struct submission *s, const struct verdict *v);
+/* `hint`: more lines of the same reply, each ended by LF (RFC 5321 section 4.2.1). */
+void reply_verdict(struct submission *s, const struct verdict *v, struct span hint);
 /* The reply as a verdict, to be said later. */
 struct verdict reply_as_verdict(enum reply reply);
 

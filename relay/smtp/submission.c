@@ -98,7 +98,7 @@ static void end_of_data(struct submission *s)
         return;
     }
     struct verdict v = judge_message(s);
-    reply_verdict(s, &v);
+    reply_verdict(s, &v, SPAN_NONE);
     commands_end_transaction(s);
 }
 
@@ -218,11 +218,16 @@ void submission_spilled(struct submission *s, const struct verdict *failed)
 
 void submission_enqueue_decided(struct submission *s, const struct verdict *v)
 {
+    submission_enqueue_refused(s, v, SPAN_NONE);
+}
+
+void submission_enqueue_refused(struct submission *s, const struct verdict *v, struct span hint)
+{
     CHECK(s->want == SUBMISSION_ENQUEUE);
     s->want = SUBMISSION_INPUT;
     if (v->what == VERDICT_ACCEPT)
         s->bad_commands = 0;
-    reply_verdict(s, v);
+    reply_verdict(s, v, hint);
     commands_end_transaction(s);
     drain(s);
 }

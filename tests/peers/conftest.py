@@ -66,10 +66,24 @@ def wait_port(port, host="127.0.0.1", process=None):
     wait_for(is_open)
 
 
+def rdata(kind, value):
+    """Record data from text; TXT also from a list of strings, MX from a pair."""
+    if kind == "TXT":
+        strings = value if isinstance(value, list) else [value]
+        strings = strings or [""]
+        raw = [s.encode("utf-8") for s in strings]
+        return dnslib.TXT([part[i:i + 255] for part in raw for i in range(0, max(len(part), 1), 255)])
+    if kind == "MX":
+        preference, host = value if isinstance(value, list) else value.split()
+        return dnslib.MX(host, int(preference))
+    return dnslib.RDMAP[kind](value)
+
+
 class Dns(dnslib.server.BaseResolver):
     """An authoritative server for whatever `zone` holds: (name, type) -> list of record data, or "SERVFAIL" or "SILENCE"."""
 
     def __init__(self):
+        self.ttl = 60
         self.zone = {}
         self.asked = []
         self.port = free_port()
@@ -90,22 +104,23 @@ class Dns(dnslib.server.BaseResolver):
             self.add(name, "AAAA" if ":" in address else "A", address)
 
     def resolve(self, request, handler):
-        name = str(request.q.qname).lower().rstrip(".")
+        name = b".".join(request.q.qname.label).decode("latin1").lower()
         kind = dnslib.QTYPE[request.q.qtype]
         reply = request.reply()
         self.asked.append((name, kind))
-        data = self.zone.get((name, kind))
+        data = self.zone.get((name, kind), self.zone.get((name, "ANY")))
         if data == ["SILENCE"] or self.zone.get("all") == "SILENCE":
-            time.sleep(30)
+            raise TimeoutError(name)  # no answer at all
+        alias = self.zone.get((name, "CNAME"))
+        if alias and not data:
+            reply.add_answer(dnslib.RR(request.q.qname, dnslib.QTYPE.CNAME, ttl=self.ttl, rdata=dnslib.CNAME(alias[0])))
+            return reply
         if data == ["SERVFAIL"] or self.zone.get("all") == "SERVFAIL":
             reply.header.rcode = dnslib.RCODE.SERVFAIL
         elif data:
             for value in data:
-                text = f'{request.q.qname} 60 IN {kind} {value}'
-                if kind == "TXT":
-                    parts = " ".join('"%s"' % value[i:i + 250] for i in range(0, len(value), 250))
-                    text = f"{request.q.qname} 60 IN TXT {parts}"
-                reply.add_answer(*dnslib.RR.fromZone(text))
+                reply.add_answer(dnslib.RR(request.q.qname, getattr(dnslib.QTYPE, kind), ttl=self.ttl,
+                                           rdata=rdata(kind, value)))
         elif name != "" and not any(k != "all" and (k[0] == name or k[0].endswith("." + name)) for k in self.zone):
             reply.header.rcode = dnslib.RCODE.NXDOMAIN
         return reply

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* judged.c - The evaluators of policy/, fed with DNS, and what they say as JSON. */
+#include "judged.h"
+
+#include "clock.h"
+#include "engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Text of DNS and of peers may be no UTF-8. */
+static json_t *safe(const char *text)
+{
+    json_t *made = json_string(text);
+    return made ? made : json_string("?");
+}
+
+json_t *judged_questions(const struct dns_log *log)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < log->count; i++) {
+        json_t *row = json_object();
+        json_object_set_new(row, "name", safe(log->questions[i].name));
+        json_object_set_new(row, "type", json_string(dns_type_name(log->questions[i].type)));
+        json_object_set_new(row, "status", json_string(dns_status_name(log->questions[i].status)));
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
+json_t *judged_spf(const struct spf_answer *strict, const struct spf_reading *deployed)
+{
+    json_t *s = json_object();
+    json_object_set_new(s, "result", json_string(spf_result_name(strict->result)));
+    json_object_set_new(s, "explanation", safe(strict->explanation));
+    json_object_set_new(s, "reason", safe(strict->why));
+    json_object_set_new(s, "mechanism", safe(strict->mechanism));
+    json_object_set_new(s, "terms", json_integer(strict->terms));
+    json_object_set_new(s, "voids", json_integer(strict->voids));
+    json_t *d = json_object();
+    json_object_set_new(
+        d, "result", json_string(deployed->read ? spf_result_name(deployed->result) : "unknown"));
+    json_object_set_new(d, "reason", safe(deployed->why));
+    json_t *both = json_object();
+    json_object_set_new(both, "domain", safe(strict->domain));
+    json_object_set_new(both, "strict", s);
+    json_object_set_new(both, "deployed", d);
+    return both;
+}
+
+json_t *judged_dmarc(const struct dmarc_answer *strict, const struct dmarc_reading *deployed)
+{
+    json_t *s = json_object();
+    json_object_set_new(s, "result", json_string(dmarc_result_name(strict->result)));
+    json_object_set_new(
+        s, "policy", strict->found ? json_string(dmarc_policy_name(strict->policy)) : json_null());
+    json_object_set_new(s, "organizational_domain", safe(strict->organizational_domain));
+    json_object_set_new(s, "record_domain", safe(strict->record_domain));
+    json_object_set_new(s, "testing", json_boolean(strict->testing));
+    json_object_set_new(s, "spf_aligned", json_boolean(strict->spf_aligned));
+    json_object_set_new(s, "dkim_aligned", json_boolean(strict->dkim_aligned));
+    json_object_set_new(s, "reason", safe(strict->why));
+    json_t *d = json_object();
+    bool has_policy = deployed->result == DMARC_PASS || deployed->result == DMARC_FAIL;
+    json_object_set_new(d, "result", json_string(dmarc_result_name(deployed->result)));
+    json_object_set_new(
+        d, "policy", has_policy ? json_string(dmarc_policy_name(deployed->policy)) : json_null());
+    json_object_set_new(d, "organizational_domain", safe(deployed->organizational_domain));
+    json_object_set_new(d, "spf_aligned", json_boolean(deployed->spf_aligned));
+    json_object_set_new(d, "dkim_aligned", json_boolean(deployed->dkim_aligned));
+    json_object_set_new(d, "reason", safe(deployed->why));
+    json_t *both = json_object();
+    json_object_set_new(both, "strict", s);
+    json_object_set_new(both, "deployed", d);
+    return both;
+}
+
+/* ---- pairs ---- */
+
+static const char *member(json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? text : "";
+}
+
+void judged_keys(struct judged *j, json_t *key_rows)
+{
+    for (size_t i = 0; i < json_array_size(key_rows) && j->key_count < ALIGNMENT_KEYS_MAX; i++) {
+        json_t *row = json_array_get(key_rows, i);
+        struct alignment_key *k = &j->keys[j->key_count];
+        bool ours = strcmp(member(row, "domain"), j->author) == 0 &&
+                    strcmp(member(row, "state"), "active") == 0;
+        if (ours && key_algorithm_parse(span_of(member(row, "algorithm")), &k->algorithm) &&
+            span_copy(span_of(member(row, "selector")), k->selector, sizeof(k->selector)) &&
+            span_copy(span_of(member(row, "public")), k->public_key, sizeof(k->public_key)))
+            j->key_count++;
+    }
+}
+
+struct work {
+    const struct config *config;
+    struct judged *pairs;
+    size_t count;
+    struct suffixes *suffixes;
+};
+
+static bool judge(const struct work *w, struct judged *j, const struct dns *dns)
+{
+    struct dns_log log;
+    const struct alignment_input input = {.author = j->author,
+                                          .return_domain = j->return_domain,
+                                          .helo = w->config->hostname,
+                                          .public_ips = w->config->public_ips,
+                                          .ip_count = w->config->public_ip_count,
+                                          .keys = j->keys,
+                                          .key_count = j->key_count,
+                                          .suffixes = w->suffixes,
+                                          .now_ms = clock_now_ms()};
+    dns_log_init(&log, dns);
+    alignment_judge(&input, &log.dns, &j->alignment, &j->detail);
+    bool done = j->alignment.state != ALIGNMENT_PENDING;
+    if (done)
+        j->questions = judged_questions(&log);
+    dns_log_fini(&log);
+    return done;
+}
+
+static bool step(void *context, const struct dns *dns)
+{
+    struct work *w = context;
+    bool done = true;
+    for (size_t i = 0; i < w->count; i++)
+        if (!w->pairs[i].questions && !judge(w, &w->pairs[i], dns))
+            done = false;
+    return done;
+}
+
+bool judged_run(const struct config *config, struct judged *pairs, size_t count, struct err *err)
+{
+    struct work w = {config, pairs, count, suffixes_new()};
+    bool ok = engine_resolve(config, step, &w, err);
+    suffixes_free(w.suffixes);
+    return ok;
+}
+
+void judged_free(struct judged *j)
+{
+    json_decref(j->questions);
+    j->questions = NULL;
+}
+
+/* ---- showing them ---- */
+
+static json_t *fix_json(const struct record *fix)
+{
+    if (!fix->name[0])
+        return json_null();
+    json_t *row = json_object();
+    json_object_set_new(row, "name", json_string(fix->name));
+    json_object_set_new(row, "type", json_string(fix->type));
+    json_object_set_new(row, "value", safe(fix->value));
+    return row;
+}
+
+json_t *judged_json(const struct config *config, const struct judged *j)
+{
+    json_t *keys = json_array();
+    json_t *ips = json_array();
+    for (size_t i = 0; i < j->detail.key_count; i++) {
+        json_t *row = json_object();
+        json_object_set_new(row, "selector", json_string(j->keys[i].selector));
+        json_object_set_new(row, "algorithm",
+                            json_string(key_algorithm_name(j->keys[i].algorithm)));
+        json_object_set_new(row, "state", json_string(dkim_state_name(j->detail.dkim[i])));
+        json_array_append_new(keys, row);
+    }
+    for (size_t i = 0; i < j->detail.ip_count; i++) {
+        json_t *row = judged_spf(&j->detail.spf[i].strict, &j->detail.spf[i].deployed);
+        json_object_set_new(row, "ip", json_string(config->public_ips[i]));
+        json_array_append_new(ips, row);
+    }
+    json_t *all = json_object();
+    json_object_set_new(all, "state", json_string(alignment_state_name(j->alignment.state)));
+    json_object_set_new(all, "sentence", safe(j->alignment.sentence));
+    json_object_set_new(all, "fix", fix_json(&j->alignment.fix));
+    json_object_set_new(all, "dkim", keys);
+    json_object_set_new(all, "spf", ips);
+    json_object_set_new(all, "dmarc", judged_dmarc(&j->detail.strict, &j->detail.deployed));
+    json_object_set(all, "questions", j->questions);
+    return all;
+}
+
+void judged_print(const struct judged *j)
+{
+    printf("%s: ", alignment_state_name(j->alignment.state));
+    cli_print_safe(j->alignment.sentence);
+    putchar('\n');
+    if (j->alignment.fix.name[0]) {
+        printf("Publish this %s record at %s:\n", j->alignment.fix.type, j->alignment.fix.name);
+        cli_print_safe(j->alignment.fix.value);
+        putchar('\n');
+    }
+}

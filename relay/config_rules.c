@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* config_rules.c - What each setting may be. A rule is one small function that is called while the
+ * line is being read, so that a message can name it.
+ */
+#include "config_rules.h"
+
+#include "address.h"
+#include "alignment.h"
+#include "stream.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int refuse(cfg_t *cfg, cfg_opt_t *opt, const char *value, const char *allowed)
+{
+    cfg_error(cfg, "setting \"%s\" is \"%s\": allowed is %s", cfg_opt_name(opt), value, allowed);
+    return -1;
+}
+
+static const char *last_text(cfg_opt_t *opt)
+{
+    return cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+}
+
+static int check_host(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return address_is_host(span_of(last_text(opt)))
+               ? 0
+               : refuse(cfg, opt, last_text(opt), "a host name or address");
+}
+
+static int check_one_of(cfg_t *cfg, cfg_opt_t *opt, const char *const *words, const char *allowed)
+{
+    for (; *words; words++)
+        if (strcmp(*words, last_text(opt)) == 0)
+            return 0;
+    return refuse(cfg, opt, last_text(opt), allowed);
+}
+
+static int check_listener_tls(cfg_t *cfg, cfg_opt_t *opt)
+{
+    static const char *const words[] = {"starttls", "implicit", NULL};
+    return check_one_of(cfg, opt, words, "\"starttls\" or \"implicit\"");
+}
+
+static int check_route_tls(cfg_t *cfg, cfg_opt_t *opt)
+{
+    static const char *const words[] = {"may", "require", "verify", NULL};
+    return check_one_of(cfg, opt, words, "\"may\", \"require\" or \"verify\"");
+}
+
+static int check_dnssec(cfg_t *cfg, cfg_opt_t *opt)
+{
+    static const char *const words[] = {"auto", "on", "off", NULL};
+    return check_one_of(cfg, opt, words, "\"auto\", \"on\" or \"off\"");
+}
+
+static int check_alignment(cfg_t *cfg, cfg_opt_t *opt)
+{
+    enum alignment_mode mode;
+    return alignment_mode_parse(span_of(last_text(opt)), &mode)
+               ? 0
+               : refuse(cfg, opt, last_text(opt), "\"off\", \"observe\" or \"enforce\"");
+}
+
+static int check_public_ip(cfg_t *cfg, cfg_opt_t *opt)
+{
+    struct spf_ip ip;
+    return cfg_opt_size(opt) <= ALIGNMENT_IPS_MAX && spf_ip_parse(last_text(opt), &ip)
+               ? 0
+               : refuse(cfg, opt, last_text(opt), "an IPv4 or IPv6 address, 16 of them at most");
+}
+
+static int check_level(cfg_t *cfg, cfg_opt_t *opt)
+{
+    static const char *const words[] = {"error", "warn", "info", "debug", NULL};
+    return check_one_of(cfg, opt, words, "\"error\", \"warn\", \"info\" or \"debug\"");
+}
+
+static int check_class(cfg_t *cfg, cfg_opt_t *opt)
+{
+    enum stream_class class;
+    return stream_class_parse(span_of(last_text(opt)), &class)
+               ? 0
+               : refuse(cfg, opt, last_text(opt),
+                        "\"security\", \"confirmation\", \"notification\", \"invitation\" or "
+                        "\"digest\"");
+}
+
+bool config_rules_split(const char *text, char *host_r, size_t size, unsigned *port_r)
+{
+    struct span s = span_of(text);
+    uint64_t port = 0;
+    const char *colon = strrchr(text, ':');
+    if (!colon || !span_number(span_of(colon + 1), &port) || port > 65535)
+        return false;
+    struct span host = span_first(s, (size_t)(colon - text));
+    if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
+        host = span_from(span_first(host, host.len - 1), 1);
+    else if (span_find(host, ':') < host.len)
+        return false;
+    *port_r = (unsigned)port;
+    return host.len > 0 && span_copy(host, host_r, size);
+}
+
+static int check_address(cfg_t *cfg, cfg_opt_t *opt)
+{
+    char host[64];
+    unsigned port = 0;
+    return config_rules_split(last_text(opt), host, sizeof(host), &port)
+               ? 0
+               : refuse(cfg, opt, last_text(opt), "address:port, as 0.0.0.0:587 or [::1]:587");
+}
+
+static int check_positive(cfg_t *cfg, cfg_opt_t *opt)
+{
+    char text[32];
+    long value = cfg_opt_getnint(opt, 0);
+    snprintf(text, sizeof(text), "%ld", value);
+    return value > 0 && value < 1000000000 ? 0
+                                           : refuse(cfg, opt, text, "a number from 1 to 999999999");
+}
+
+static const struct {
+    const char *setting;
+    cfg_validate_callback_t check;
+} rules[] = {{"hostname", check_host},
+             {"listener|address", check_address},
+             {"listener|tls", check_listener_tls},
+             {"route|tls", check_route_tls},
+             {"route|host", check_host},
+             {"dns|dnssec", check_dnssec},
+             {"alignment", check_alignment},
+             {"domain|alignment", check_alignment},
+             {"public_ip", check_public_ip},
+             {"stream|class", check_class},
+             {"log", check_level},
+             {"shards", check_positive},
+             {"delivery|port", check_positive},
+             {"delivery|connections", check_positive},
+             {"delivery|connect_timeout", check_positive},
+             {"delivery|reuse", check_positive},
+             {"route|port", check_positive},
+             {"limits|size", check_positive},
+             {"limits|recipients", check_positive},
+             {"limits|connections", check_positive},
+             {"limits|idle", check_positive},
+             {"limits|messages", check_positive}};
+
+void config_rules_set(cfg_t *cfg)
+{
+    for (size_t i = 0; i < COUNT_OF(rules); i++)
+        cfg_set_validate_func(cfg, rules[i].setting, rules[i].check);
+}

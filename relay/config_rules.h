@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* config_rules.h - The rules that values in the config file must keep. */
+#ifndef CONFIG_RULES_H
+#define CONFIG_RULES_H
+
+#include <confuse.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Have each setting checked when it is read. */
+void config_rules_set(cfg_t *cfg);
+
+/* "host:port", "[::1]:port". False when it is neither. */
+bool config_rules_split(const char *text, char *host_r, size_t size, unsigned *port_r);
+
+#endif

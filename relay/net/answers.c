@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* answers.c - A table by name and type; each entry has an answer, a lookup under way, or both. */
+#include "answers.h"
+
+#include "clock.h"
+#include "lookup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+enum {
+    LIFE_MIN_S = 60,
+    LIFE_MAX_S = 3600,
+    LIFE_FAILED_S = 10,
+    TIMEOUT_MS = 10 * 1000,
+    TICK_MS = 500,
+    ENTRIES_MAX = 100000
+};
+
+struct entry {
+    char key[DNS_NAME_MAX + 16];
+    const char *name; /* inside of key */
+    enum dns_type type;
+    struct answers *owner;
+    struct dns_answer *answer; /* NULL: none yet */
+    int64_t came_ms, expires_ms, refresh_ms;
+    struct lookup *lookup; /* NULL: none under way */
+    int64_t started_ms;
+    bool awaited; /* somebody was told that it is pending */
+    UT_hash_handle hh;
+};
+
+struct answers {
+    struct dns dns;
+    struct lookups *lookups;
+    struct entry *entries;
+    uv_timer_t *timer; /* freed in its close callback */
+    void (*changed)(void *context);
+    void *context;
+};
+
+static struct dns_answer pending = {.status = DNS_PENDING};
+static struct dns_answer failed = {.status = DNS_FAILED, .ttl_s = LIFE_FAILED_S};
+
+/* ---- entries ---- */
+
+static void free_entry(struct entry *e)
+{
+    HASH_DEL(e->owner->entries, e);
+    lookup_cancel(e->lookup);
+    dns_answer_free(e->answer);
+    free(e);
+}
+
+static int64_t life_ms(const struct dns_answer *a)
+{
+    uint32_t s = a->status == DNS_FAILED ? LIFE_FAILED_S
+                 : a->ttl_s < LIFE_MIN_S ? LIFE_MIN_S
+                 : a->ttl_s > LIFE_MAX_S ? LIFE_MAX_S
+                                         : a->ttl_s;
+    return (int64_t)s * 1000;
+}
+
+/* Takes `answer`. */
+static void settle(struct entry *e, struct dns_answer *answer)
+{
+    int64_t now_ms = clock_steady_ms();
+    bool awaited = e->awaited;
+    e->lookup = NULL;
+    e->awaited = false;
+    if (answer->status == DNS_FAILED && e->answer && now_ms < e->expires_ms) {
+        e->refresh_ms = now_ms + life_ms(answer); /* what we have still holds */
+        dns_answer_free(answer);
+        return;
+    }
+    dns_answer_free(e->answer);
+    e->answer = answer;
+    e->came_ms = now_ms;
+    e->expires_ms = now_ms + life_ms(answer);
+    e->refresh_ms = now_ms + life_ms(answer) / 4 * 3;
+    if (awaited)
+        e->owner->changed(e->owner->context);
+}
+
+static void on_answer(void *context, struct dns_answer *answer)
+{
+    settle(context, answer);
+}
+
+static bool start(struct entry *e, int64_t now_ms)
+{
+    if (!e->lookup) {
+        e->lookup = lookup_start(e->owner->lookups, e->name, e->type, on_answer, e);
+        e->started_ms = now_ms;
+    }
+    return e->lookup != NULL;
+}
+
+/* What has taken too long has failed; what nobody has refreshed is forgotten. */
+static void on_tick(uv_timer_t *timer)
+{
+    struct answers *a = timer->data;
+    struct entry *e;
+    struct entry *next;
+    int64_t now_ms = clock_steady_ms();
+    HASH_ITER (hh, a->entries, e, next) {
+        if (e->lookup && now_ms - e->started_ms > TIMEOUT_MS) {
+            lookup_cancel(e->lookup);
+            settle(e, dns_answer_new(DNS_FAILED, 0));
+        } else if (!e->lookup && now_ms > e->expires_ms) {
+            free_entry(e);
+        }
+    }
+}
+
+/* ---- asking ---- */
+
+static struct entry *find(struct answers *a, const char *name, enum dns_type type)
+{
+    char key[DNS_NAME_MAX + 16];
+    struct entry *e = NULL;
+    int at = snprintf(key, sizeof(key), "%d ", (int)type);
+    snprintf(key + at, sizeof(key) - (size_t)at, "%s", name);
+    HASH_FIND_STR(a->entries, key, e);
+    if (e || HASH_COUNT(a->entries) >= ENTRIES_MAX)
+        return e;
+    e = xcalloc(1, sizeof(*e));
+    memcpy(e->key, key, sizeof(key));
+    e->name = e->key + at;
+    e->type = type;
+    e->owner = a;
+    HASH_ADD_STR(a->entries, key, e);
+    return e;
+}
+
+static const struct dns_answer *ask(void *context, const char *name, enum dns_type type)
+{
+    struct answers *a = context;
+    int64_t now_ms = clock_steady_ms();
+    struct entry *e = find(a, name, type);
+    if (!e)
+        return &failed;
+    if (e->answer && now_ms < e->expires_ms) {
+        if (now_ms >= e->refresh_ms)
+            (void)start(e, now_ms);
+        e->answer->ttl_s = (uint32_t)((e->expires_ms - now_ms + 999) / 1000);
+        return e->answer;
+    }
+    if (!start(e, now_ms))
+        return &failed;
+    e->awaited = true;
+    return &pending;
+}
+
+const struct dns *answers_dns(struct answers *a)
+{
+    return &a->dns;
+}
+
+/* ---- the whole ---- */
+
+bool answers_new(uv_loop_t *loop, const struct config *config, void (*changed)(void *context),
+                 void *context, struct answers **answers_r, struct err *err)
+{
+    struct answers *a = xcalloc(1, sizeof(*a));
+    if (!lookups_new(loop, config, &a->lookups, err)) {
+        free(a);
+        return false;
+    }
+    a->dns = (struct dns){ask, a};
+    a->changed = changed;
+    a->context = context;
+    a->timer = xcalloc(1, sizeof(*a->timer));
+    a->timer->data = a;
+    uv_timer_init(loop, a->timer);
+    uv_timer_start(a->timer, on_tick, TICK_MS, TICK_MS);
+    *answers_r = a;
+    return true;
+}
+
+void answers_free(struct answers *a)
+{
+    struct entry *e;
+    struct entry *next;
+    if (!a)
+        return;
+    HASH_ITER (hh, a->entries, e, next)
+        free_entry(e);
+    uv_close((uv_handle_t *)a->timer, (uv_close_cb)free);
+    lookups_free(a->lookups);
+    free(a);
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* answers.h - What DNS has said, kept for as long as it may be: 60 seconds to one hour.
+ *
+ * An answer that is asked for again late in its life is refreshed before it ends; of each name and
+ * type one question is in flight at most. A failure is kept for 10 seconds, and never in place of
+ * an answer that still holds.
+ */
+#ifndef ANSWERS_H
+#define ANSWERS_H
+
+#include "config.h"
+#include "dns.h"
+
+#include <uv.h>
+
+struct answers;
+
+/* `changed` is called, from the loop, when answers have come that somebody was told are pending. */
+MUST_CHECK bool answers_new(uv_loop_t *loop, const struct config *config,
+                            void (*changed)(void *context), void *context,
+                            struct answers **answers_r, struct err *err);
+void answers_free(struct answers *a);
+
+/* Asking it never waits: what is not known is fetched, and pending until then. What it answers may
+ * be kept by the asker until the loop runs again. */
+const struct dns *answers_dns(struct answers *a);
+
+#endif
