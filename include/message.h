@@ -20,6 +20,8 @@ enum {
     MESSAGE_FIELDS_MAX = 5000,
     MESSAGE_SIGNED_MAX = 100, /* instances of fields that a signature names */
     MESSAGE_LINE_MAX = 998,
+    MESSAGE_ID_MAX = 500,
+    MESSAGE_SUBJECT_MAX = 998,
     MESSAGE_HOPS_MAX = 50
 };
 
@@ -65,6 +67,10 @@ struct verdict message_check(struct span header, bool utf8, struct message_summa
 
 /* Fields that never leave: Bcc, Return-Path, and the control headers an application sets for us. */
 bool message_is_removed(struct span name);
+
+/* Is it an Authentication-Results field that speaks in the name of `host`? Only we may do that (RFC
+ * 8601 section 5). */
+bool message_speaks_as(const struct field *f, const char *host);
 
 /* RFC 5322 date-time in UTC; `text_r` holds at least 40 bytes. */
 void message_date(int64_t unix_ms, char *text_r);

@@ -154,8 +154,7 @@ bool address_domain_ascii(struct span domain, char *ascii_r)
     return true;
 }
 
-/* Skip blanks and comments (RFC 5322 section 3.2.2); false when a comment does not end. */
-static bool skip_cfws(struct span *s)
+bool address_skip_cfws(struct span *s)
 {
     size_t depth = 0;
     size_t i = 0;
@@ -191,7 +190,7 @@ static bool take_angle(struct span s, struct address *address_r, const char **wh
         return refuse(why_r,
                       "holds something other than one address local@domain between '<' and '>'");
     s = span_from(s, end + 1);
-    if (!skip_cfws(&s) || s.len > 0)
+    if (!address_skip_cfws(&s) || s.len > 0)
         return refuse(why_r, "holds more than one mailbox");
     return true;
 }
@@ -214,7 +213,7 @@ bool address_from_field(struct span value, struct address *address_r, const char
     struct span s = value;
     size_t count = 0;
     bool at_sign = false;
-    while (skip_cfws(&s) && s.len > 0 && s.ptr[0] != '<') {
+    while (address_skip_cfws(&s) && s.len > 0 && s.ptr[0] != '<') {
         size_t len = word_length(s);
         if (len == 0)
             return refuse(why_r, s.ptr[0] == '"'

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* compose.c - The outgoing copy, step by step.
  *
- *   1. fields: Date and Message-ID are added when missing, Bcc and control headers are left out
+ *   1. fields: Date and Message-ID are added when missing, Bcc and control headers are left out, and so is what
+ *      pretends to be ours
  *   2. a hop without 8BITMIME gets 7-bit content
  *   3. the signature covers what 1 and 2 made
  *   4. in front: DKIM-Signature, then Received
@@ -30,10 +31,13 @@ static void edit_fields(const struct compose_input *in, struct buf *fields)
     struct field f;
     bool date = false;
     bool id = false;
+    /* one-click without an address to click on says nothing (RFC 8058 section 3.1) */
+    bool unsubscribe = message_find(in->header, SPAN("List-Unsubscribe"), 0, &f);
     while (message_next_field(&rest, &f)) {
         date = date || span_equal_nocase(f.name, SPAN("Date"));
         id = id || span_equal_nocase(f.name, SPAN("Message-ID"));
-        if (!message_is_removed(f.name))
+        bool alone = !unsubscribe && span_equal_nocase(f.name, SPAN("List-Unsubscribe-Post"));
+        if (!alone && !message_is_removed(f.name) && !message_speaks_as(&f, in->hostname))
             buf_add(fields, f.raw);
     }
     if (!date) {

@@ -84,6 +84,19 @@ bool message_is_removed(struct span name)
            span_starts_nocase(name, SPAN("Sealpost-Metadata-"));
 }
 
+bool message_speaks_as(const struct field *f, const char *host)
+{
+    struct span value = f->value;
+    if (!span_equal_nocase(f->name, SPAN("Authentication-Results")) || !address_skip_cfws(&value))
+        return false;
+    size_t len = 0;
+    if (value.len > 0 && value.ptr[0] == '"')
+        value = span_from(value, 1);
+    while (len < value.len && value.ptr[len] > ' ' && !strchr(";\"(", value.ptr[len]))
+        len++;
+    return span_equal_nocase(span_first(value, len), span_of(host));
+}
+
 /* Length of the line at the front, its LF included. */
 static size_t line_length(struct span s)
 {
@@ -177,6 +190,30 @@ static struct verdict check_lines(const struct field *f, bool utf8)
     return accept();
 }
 
+/* One <left@right> of at most 500 octets: Gmail refuses others. */
+static bool is_message_id(struct span value)
+{
+    value = span_trim(value);
+    size_t at = span_find(value, '@');
+    bool blank = false;
+    for (size_t i = 0; i < value.len; i++)
+        blank = blank || value.ptr[i] == ' ' || value.ptr[i] == '\t' || value.ptr[i] == '\r';
+    return value.len > 4 && value.len <= MESSAGE_ID_MAX && !blank && value.ptr[0] == '<' &&
+           value.ptr[value.len - 1] == '>' && at > 1 && at + 2 < value.len;
+}
+
+/* What some fields must be like beyond the rules for all. */
+static struct verdict check_content(const struct field *f)
+{
+    if (span_equal_nocase(f->name, SPAN("Message-ID")) && !is_message_id(f->value))
+        return malformed("5.6.0", f->name,
+                         "must be one <left@right> of at most 500 octets without blanks "
+                         "(RFC 5322 3.6.4), or be left out: then it is added");
+    if (span_equal_nocase(f->name, SPAN("Subject")) && f->value.len > MESSAGE_SUBJECT_MAX)
+        return malformed("5.6.0", f->name, "is over 998 octets, which receivers refuse");
+    return accept();
+}
+
 static struct verdict check_field(const struct field *f, bool utf8, unsigned *seen)
 {
     if (f->name.len == 0) {
@@ -194,7 +231,8 @@ static struct verdict check_field(const struct field *f, bool utf8, unsigned *se
         return malformed("5.6.0", f->name, "stands more than once: keep one (RFC 5322 3.6)");
     if (which >= 0)
         *seen |= 1U << which;
-    return check_lines(f, utf8);
+    struct verdict v = check_lines(f, utf8);
+    return v.what == VERDICT_ACCEPT ? check_content(f) : v;
 }
 
 static struct verdict check_from(struct span value, struct message_summary *m)
