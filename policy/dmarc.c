@@ -173,8 +173,12 @@ static bool is_aligned(struct side *s, const struct dmarc_identifier *id, bool s
         return false;
     if (strcmp(id->domain, s->author) == 0)
         return true;
-    if (strict || s->author_known != KNOWN)
+    if (strict)
         return false;
+    if (s->author_known != KNOWN) {
+        s->known = s->author_known;
+        return false;
+    }
     walk(s->dns, id->domain, &w);
     if (w.known != KNOWN && s->known != KNOWN_LATER)
         s->known = w.known;
@@ -225,7 +229,7 @@ static enum dmarc_result decide(const struct dmarc_query *query, const struct dn
         return DMARC_PASS;
     if (known == KNOWN_LATER || side.known == KNOWN_LATER)
         return DMARC_PENDING;
-    if (known != KNOWN || side.known != KNOWN || (w.known != KNOWN && !is_strict(answer)))
+    if (known != KNOWN || side.known != KNOWN)
         return unknown(KNOWN_NEVER, answer);
     snprintf(answer->why, sizeof(answer->why), "neither SPF nor DKIM passes for %s",
              is_strict(answer) ? query->author : answer->organizational_domain);
