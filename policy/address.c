@@ -207,13 +207,14 @@ static size_t word_length(struct span s)
     return len;
 }
 
-bool address_from_field(struct span value, struct address *address_r, const char **why_r)
+static bool read_mailbox(struct span value, struct address *address_r, const char **why_r)
 {
     struct span words = SPAN_NONE; /* from the first word to the end of the last one */
     struct span s = value;
     size_t count = 0;
     bool at_sign = false;
-    while (address_skip_cfws(&s) && s.len > 0 && s.ptr[0] != '<') {
+    bool sound = address_skip_cfws(&s);
+    while (sound && s.len > 0 && s.ptr[0] != '<') {
         size_t len = word_length(s);
         if (len == 0)
             return refuse(why_r, s.ptr[0] == '"'
@@ -224,15 +225,33 @@ bool address_from_field(struct span value, struct address *address_r, const char
         words.len = (size_t)(s.ptr + len - words.ptr);
         at_sign = at_sign || (s.ptr[0] != '"' && span_find(span_first(s, len), '@') < len);
         s = span_from(s, len);
+        sound = address_skip_cfws(&s);
     }
-    if (s.len > 0 && s.ptr[0] == '<')
+    if (!sound)
+        return refuse(why_r, "holds a comment that does not end");
+    if (s.len > 0)
         return at_sign
                    ? refuse(why_r,
                             "holds an unquoted '@' beside the '<address>': quote the display name")
                    : take_angle(s, address_r, why_r);
-    if (s.len > 0)
-        return refuse(why_r, "holds a comment that does not end");
     if (!address_parse(words, address_r))
         return refuse(why_r, "holds no valid address local@domain");
     return true;
+}
+
+/* Readers differ about '@' and angle brackets inside quotes; some find another domain there. */
+static bool is_plain(struct span local)
+{
+    for (size_t i = 0; i < local.len; i++)
+        if (strchr("@<>,;:()\\", local.ptr[i]))
+            return false;
+    return true;
+}
+
+bool address_from_field(struct span value, struct address *address_r, const char **why_r)
+{
+    if (!read_mailbox(value, address_r, why_r))
+        return false;
+    return is_plain(address_r->local) ||
+           refuse(why_r, "has a quoted local part that readers understand in different ways");
 }

@@ -34,6 +34,7 @@ struct pair {
     unsigned keys_epoch, judged_epoch;
     struct alignment alignment;
     enum alignment_state logged;
+    int64_t pending_ms;               /* since when it waits for DNS */
     struct aligner_question *waiting; /* list */
     UT_hash_handle hh;
 };
@@ -92,6 +93,7 @@ static void log_change(struct pair *p)
 static void judge(struct aligner *a, struct pair *p)
 {
     struct alignment_detail detail;
+    bool was_pending = p->alignment.state == ALIGNMENT_PENDING && p->judged_epoch > 0;
     read_keys(a, p);
     p->judged_epoch = aligner_epoch(a);
     const struct alignment_input input = {.author = p->author,
@@ -108,6 +110,15 @@ static void judge(struct aligner *a, struct pair *p)
         p->alignment.ttl_s = UNKNOWN_S;
     if (p->alignment.state != ALIGNMENT_PENDING)
         log_change(p);
+    else if (!was_pending)
+        p->pending_ms = clock_steady_ms();
+}
+
+/* Whoever asks for a pair waits for DNS, but only in the pair's first 3 seconds. */
+static bool is_ripe(const struct pair *p)
+{
+    return p->alignment.state != ALIGNMENT_PENDING ||
+           clock_steady_ms() - p->pending_ms >= PATIENCE_MS;
 }
 
 static void answer(struct aligner *a, struct pair *p, struct aligner_question *q)
@@ -127,7 +138,7 @@ static void answer(struct aligner *a, struct pair *p, struct aligner_question *q
 
 static void answer_all(struct aligner *a, struct pair *p)
 {
-    while (p->waiting && p->alignment.state != ALIGNMENT_PENDING)
+    while (p->waiting && is_ripe(p))
         answer(a, p, p->waiting);
 }
 
@@ -154,10 +165,8 @@ static void on_changed(void *context)
 static void on_patience(uv_timer_t *timer)
 {
     struct aligner *a = timer->data;
-    int64_t now_ms = clock_steady_ms();
     for (struct pair *p = a->pairs; p && a->waiting > 0; p = p->hh.next)
-        while (p->waiting && now_ms - p->waiting->asked_ms >= PATIENCE_MS)
-            answer(a, p, p->waiting);
+        answer_all(a, p);
     if (a->waiting == 0)
         uv_timer_stop(&a->patience);
 }
@@ -199,7 +208,6 @@ static void on_question(struct inbox_item *item)
     struct aligner_question *q = (struct aligner_question *)item;
     struct aligner *a = q->aligner;
     struct pair *p = find_pair(a, q);
-    q->asked_ms = clock_steady_ms();
     LL_APPEND(p->waiting, q);
     a->waiting++;
     judge(a, p);

@@ -25,7 +25,6 @@ struct aligner_question {
     char author[ADDRESS_DOMAIN_MAX + 1], return_domain[ADDRESS_DOMAIN_MAX + 1];
     struct aligner *aligner;
     struct aligner_question *next;
-    int64_t asked_ms;
     /* The answer; `epoch` is the one it was made in. Comes back to `home`, where `answered` owns
      * the question again. */
     struct alignment alignment;

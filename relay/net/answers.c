@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* answers.c - A table by name and type; each entry has an answer, a lookup under way, or both. */
+/* answers.c - A table by name and type; each entry has an answer, a lookup under way, or both.
+ *
+ * libunbound has a cache of its own below this one. What it gives out again while it holds is a
+ * remainder, and must not be kept as if it were new: it ends when the first one does. In the last
+ * tenth of a record's life libunbound fetches it anew behind such an answer ("prefetch"), and so
+ * asking twice near the end is a refresh.
+ */
 #include "answers.h"
 
 #include "clock.h"
@@ -16,6 +22,7 @@ enum {
     LIFE_FAILED_S = 10,
     TIMEOUT_MS = 10 * 1000,
     TICK_MS = 500,
+    REMEMBERED_MS = 5000, /* after the end, to know a remainder */
     ENTRIES_MAX = 100000
 };
 
@@ -25,7 +32,7 @@ struct entry {
     enum dns_type type;
     struct answers *owner;
     struct dns_answer *answer; /* NULL: none yet */
-    int64_t came_ms, expires_ms, refresh_ms;
+    int64_t expires_ms, refresh_ms;
     struct lookup *lookup; /* NULL: none under way */
     int64_t started_ms;
     bool awaited; /* somebody was told that it is pending */
@@ -63,6 +70,24 @@ static int64_t life_ms(const struct dns_answer *a)
     return (int64_t)s * 1000;
 }
 
+static bool is_remainder(const struct entry *e, const struct dns_answer *answer, int64_t now_ms)
+{
+    int64_t left_ms = e->expires_ms > now_ms ? e->expires_ms - now_ms : 0;
+    return e->answer && e->answer->status != DNS_FAILED && answer->status != DNS_FAILED &&
+           (int64_t)answer->ttl_s * 1000 <= left_ms + 2000;
+}
+
+static void set_times(struct entry *e, const struct dns_answer *answer, int64_t now_ms)
+{
+    if (is_remainder(e, answer, now_ms)) {
+        e->expires_ms = now_ms + ((int64_t)answer->ttl_s + 1) * 1000;
+        e->refresh_ms = now_ms + 1000;
+    } else {
+        e->expires_ms = now_ms + life_ms(answer);
+        e->refresh_ms = now_ms + life_ms(answer) / 100 * 92;
+    }
+}
+
 /* Takes `answer`. */
 static void settle(struct entry *e, struct dns_answer *answer)
 {
@@ -75,11 +100,9 @@ static void settle(struct entry *e, struct dns_answer *answer)
         dns_answer_free(answer);
         return;
     }
+    set_times(e, answer, now_ms);
     dns_answer_free(e->answer);
     e->answer = answer;
-    e->came_ms = now_ms;
-    e->expires_ms = now_ms + life_ms(answer);
-    e->refresh_ms = now_ms + life_ms(answer) / 4 * 3;
     if (awaited)
         e->owner->changed(e->owner->context);
 }
@@ -109,7 +132,7 @@ static void on_tick(uv_timer_t *timer)
         if (e->lookup && now_ms - e->started_ms > TIMEOUT_MS) {
             lookup_cancel(e->lookup);
             settle(e, dns_answer_new(DNS_FAILED, 0));
-        } else if (!e->lookup && now_ms > e->expires_ms) {
+        } else if (!e->lookup && now_ms > e->expires_ms + REMEMBERED_MS) {
             free_entry(e);
         }
     }

@@ -33,6 +33,9 @@ static bool set_up(struct ub_ctx *ctx, const struct config *config, struct err *
                                               "127.in-addr.arpa."};
     int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
     bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", "512");
+    if (config->dnssec && !bad)
+        bad = ub_ctx_add_ta_file(ctx, config->trust_anchor);
+    bad = bad ? bad : ub_ctx_set_option(ctx, "prefetch:", "yes");
     for (size_t i = 0; i < config->dns_forward_count && !bad; i++)
         bad = ub_ctx_set_fwd(ctx, config->dns_forward[i]);
     if (config->dns_forward_count >
@@ -40,10 +43,8 @@ static bool set_up(struct ub_ctx *ctx, const struct config *config, struct err *
         bad = bad ? bad : ub_ctx_set_option(ctx, "do-not-query-localhost:", "no");
         bad = bad ? bad : ub_ctx_set_option(ctx, "unblock-lan-zones:", "yes");
         for (size_t i = 0; i < COUNT_OF(local_zones); i++)
-            ub_ctx_zone_remove(ctx, local_zones[i]);
+            ub_ctx_zone_remove(ctx, local_zones[i]); /* no setting can be changed after this */
     }
-    if (config->dnssec && !bad)
-        bad = ub_ctx_add_ta_file(ctx, config->trust_anchor);
     return !bad ||
            err_set(err, ERR_DNS, "setting up DNS: %s: check the dns settings", ub_strerror(bad));
 }

@@ -24,6 +24,7 @@ sys.dont_write_bytecode = True
 
 from conftest import Dns, Relay, free_port, wait_for, wait_port  # noqa: E402
 import postfix  # noqa: E402
+from nsd import Nsd  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -186,37 +187,17 @@ class Zone(Stopped):
     """NSD with one zone, for more questions than our own DNS server can answer in time: {domain: address of its host}."""
 
     def __init__(self, path, hosts):
-        self.port = free_port()
-        lines = ["$ORIGIN test.", "@ 3600 SOA ns hostmaster 1 3600 600 86400 60", "@ NS ns", "ns A 127.0.0.1"]
+        lines = []
         for domain, address in hosts.items():
             lines += [f"{domain}. 3600 MX 10 mx.{domain}.", f"mx.{domain}. 3600 A {address}"]
-        (path / "zone").write_text("\n".join(lines) + "\n")
-        (path / "nsd.conf").write_text(textwrap.dedent(f"""
-            server:
-                ip-address: 127.0.0.1@{self.port}
-                username: ""
-                zonesdir: "{path}"
-                database: ""
-                pidfile: "{path}/nsd.pid"
-                xfrdfile: "{path}/xfrd.state"
-                zonelistfile: "{path}/zone.list"
-                logfile: "{path}/nsd.log"
-            remote-control:
-                control-enable: no
-            zone:
-                name: "test"
-                zonefile: "zone"
-            """))
-        self.process = subprocess.Popen(["nsd", "-d", "-c", path / "nsd.conf"], stderr=subprocess.DEVNULL)
-        wait_port(self.port, process=self.process)
+        self.server = Nsd(path, lines)
+        self.port = self.server.port
 
     def add(self, *_):
         """What a relay would publish plays no part here."""
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-        self.process.wait()
+        self.server.stop()
 
 
 class Sealpost(Stopped):

@@ -106,7 +106,10 @@ static void from_field(void **state)
         {"no address", " Nobody", NULL},
         {"empty", " ", NULL},
         {"empty angle", " <>", NULL},
-        {"angle in a quoted local part", " <\"a>b\"@b.test>", "\"a>b\"@b.test"},
+        {"angle in a quoted local part", " <\"a>b\"@b.test>", NULL},
+        {"at sign in a quoted local part", " \"x@evil.test\"@b.test", NULL},
+        {"comment that does not end", " a@b.test(\\)x@evil.test", NULL},
+        {"blank in a quoted local part", " <\"a b\"@b.test>", "\"a b\"@b.test"},
         {"two words, no angle", " a b@b.test", NULL},
     };
     (void)state;
