@@ -39,8 +39,7 @@ bool address_is_host(struct span text);
 MUST_CHECK bool address_from_field(struct span value, struct address *address_r,
                                    const char **why_r);
 
-/* Skip blanks and comments at the front (RFC 5322 section 3.2.2); false when a comment does not end.
- */
+/* Skip blanks and comments at the front (RFC 5322 section 3.2.2). False: a comment does not end. */
 MUST_CHECK bool address_skip_cfws(struct span *s);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alignment.h - Will receivers believe this mail? SPF, DKIM and DMARC, as they will judge it, in one
- * verdict and one sentence, with the record that mends it.
+/* alignment.h - Will receivers believe this mail? SPF, DKIM and DMARC, as they will judge it, in
+ * one verdict and one sentence, with the record that mends it.
  *
  * Two readings of each: the standards exactly, which decide, and the libraries that many receivers
  * run, whose difference is a warning. A DNS failure is never read as "no record".

@@ -34,8 +34,8 @@ struct engine_sink {
  */
 MUST_CHECK bool engine_sink(const struct engine_sink *sink, struct err *err);
 
-/* Compute something that needs DNS, blocking: `step` is called, what it asked for is fetched, and it
- * is called again until it returns true. Every question ends, at the latest after 10 seconds.
+/* Compute something that needs DNS, blocking: `step` is called, what it asked for is fetched, and
+ * it is called again until it returns true. Every question ends, at the latest after 10 seconds.
  */
 typedef bool engine_step(void *context, const struct dns *dns);
 MUST_CHECK bool engine_resolve(const struct config *config, engine_step *step, void *context,

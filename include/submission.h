@@ -99,7 +99,7 @@ void submission_auth_decided(struct submission *s, const struct identity *identi
  * gets in the end. */
 void submission_spilled(struct submission *s, const struct verdict *failed);
 void submission_enqueue_decided(struct submission *s, const struct verdict *v);
-/* The same for a refusal with more to say: `hint` is lines, each ended by LF, of printable ASCII. */
+/* The same for a refusal with more to say: `hint` is printable ASCII, each line ended by LF. */
 void submission_enqueue_refused(struct submission *s, const struct verdict *v, struct span hint);
 
 /* The message's header, complete, while want is SUBMISSION_ENQUEUE. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* compose.c - The outgoing copy, step by step.
  *
- *   1. fields: Date and Message-ID are added when missing, Bcc and control headers are left out, and so is what
- *      pretends to be ours
+ *   1. fields: Date and Message-ID are added when missing, Bcc, control headers and what pretends
+ *      to be ours are left out
  *   2. a hop without 8BITMIME gets 7-bit content
  *   3. the signature covers what 1 and 2 made
  *   4. in front: DKIM-Signature, then Received

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_check.c - check spf, check dmarc, check message, domain list: what receivers will say, without
- * sending anything.
+/* cli_check.c - check spf, check dmarc, check message, domain list: what receivers will say,
+ * without sending anything.
  */
 #include "judged.h"
 
@@ -344,7 +344,7 @@ int cli_check_message(struct cli *cli)
     struct identity identity = {0};
     struct judged *judged = NULL;
     struct buf message;
-    struct verdict v;
+    struct verdict v = {0};
     int code = CLI_OK;
     const char *user = cli_option(cli, "user", 0);
     if (!user)

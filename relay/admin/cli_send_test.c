@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cli_send_test.c - send-test: one real message through the running relay, and everything that was
  * said on its way. */
-#include "cli.h"
+#include "judged.h"
 
 #include "address.h"
 #include "clock.h"
-#include "engine.h"
 #include "message.h"
 #include "store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -117,27 +117,28 @@ static void print_dialogue(json_t *rows)
     }
 }
 
-/* What a receiver finds in DNS for each key that signs. */
-static void check_keys(struct cli *cli, const char *sender)
+/* What a receiver would say of mail from there. */
+static void print_judgement(struct cli *cli, const char *sender)
 {
-    json_t *answer = NULL;
-    const char *at = strrchr(sender, '@');
-    if (!at || cli_ask(cli, cli_request("key.list", "domain", at + 1, NULL), &answer) != CLI_OK)
-        return;
-    json_t *records = cli_records(cli->config, at + 1, json_object_get(answer, "rows"));
-    for (size_t i = 0; i < json_array_size(records); i++) {
-        json_t *row = json_array_get(records, i);
-        char live[2048] = "";
-        struct err err = {0};
-        bool found = engine_txt(cli->config, member(row, "name"), live, sizeof(live), &err);
-        bool equal = found && strcmp(live, member(row, "value")) == 0;
-        printf("  %-40s %s\n", member(row, "name"),
-               equal   ? "published"
-               : found ? "published, but with another value"
-                       : err.text);
+    json_t *keys = NULL;
+    struct err err = {0};
+    struct address address;
+    struct judged *j = xcalloc(1, sizeof(*j));
+    bool ok = address_parse(span_of(sender), &address) &&
+              address_domain_ascii(address.domain, j->author) &&
+              cli_ask(cli, cli_request("key.list", "domain", j->author, NULL), &keys) == CLI_OK;
+    if (ok) {
+        snprintf(j->return_domain, sizeof(j->return_domain), "%s", j->author);
+        judged_keys(j, json_object_get(keys, "rows"));
+        ok = judged_run(cli->config, j, 1, &err);
     }
-    json_decref(records);
-    json_decref(answer);
+    if (ok) {
+        printf("A receiver would say ");
+        judged_print(j);
+    }
+    json_decref(keys);
+    judged_free(j);
+    free(j);
 }
 
 int cli_send_test(struct cli *cli)
@@ -165,8 +166,8 @@ int cli_send_test(struct cli *cli)
         print_dialogue(json_object_get(events, "rows"));
         printf("\n%s: ", member(outcome, "kind"));
         cli_print_safe(member(outcome, "reply"));
-        printf(" (%s)\n\nIn DNS, a receiver finds:\n", member(outcome, "remote"));
-        check_keys(cli, sender);
+        printf(" (%s)\n\n", member(outcome, "remote"));
+        print_judgement(cli, sender);
     }
     json_decref(events);
     return delivered ? CLI_OK : CLI_NO;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* lookup.c - libunbound works in a thread of its own and wakes the loop through ub_fd(). Its answers
- * are turned into ours here: names as text, strings joined, and a failure told apart from "nothing
- * there".
+/* lookup.c - libunbound works in a thread of its own and wakes the loop through ub_fd().
+ *
+ * Its answers are turned into ours here: names as text, strings joined, and a failure told apart
+ * from "nothing there".
  */
 #include "lookup.h"
 

@@ -57,7 +57,8 @@ static size_t make_key(const char *author, const char *return_domain, char *key_
     CHECK(first <= ADDRESS_DOMAIN_MAX && second <= ADDRESS_DOMAIN_MAX);
     memcpy(key_r, author, first);
     key_r[first] = '/';
-    memcpy(key_r + first + 1, return_domain, second + 1);
+    memcpy(key_r + first + 1, return_domain, second);
+    key_r[first + 1 + second] = '\0';
     return first + 1 + second;
 }
 

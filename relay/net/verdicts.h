@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* verdicts.h - What a shard remembers of alignment: one verdict for each pair of MAIL FROM domain and
- * From domain. No locks, no DNS: looking one up is what every message pays.
+/* verdicts.h - What a shard remembers of alignment: one verdict for each pair of MAIL FROM domain
+ * and From domain. No locks, no DNS: looking one up is what every message pays.
  */
 #ifndef VERDICTS_H
 #define VERDICTS_H
