@@ -18,15 +18,15 @@ struct dmarc_record {
     bool has_np;
     bool strict_dkim, strict_spf;
     enum dmarc_psd psd;
-    bool testing; /* t=y */
+    bool testing;     /* t=y */
+    unsigned percent; /* pct= of RFC 7489, 100 when it is not said; RFC 9989 knows it no more */
 };
 
 /* False: it is no DMARC record, as "v=DMARC1" does not stand first. */
 MUST_CHECK bool dmarc_record_parse(struct span text, struct dmarc_record *record_r);
 
 /* The one DMARC record among the answers; none when there are several (section 4.10). */
-bool dmarc_record_select(const struct dns_answer *answer, struct dmarc_record *record_r,
-                         struct span *text_r);
+bool dmarc_record_select(const struct dns_answer *answer, struct dmarc_record *record_r);
 
 enum dmarc_result { DMARC_PENDING, DMARC_PASS, DMARC_FAIL, DMARC_NONE, DMARC_TEMPERROR };
 const char *dmarc_result_name(enum dmarc_result result);

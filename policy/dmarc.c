@@ -50,7 +50,6 @@ static bool ask_record(const struct dns *dns, const char *domain, enum known *kn
                        struct dmarc_record *record_r)
 {
     char name[DNS_NAME_MAX + 16];
-    struct span text;
     snprintf(name, sizeof(name), "_dmarc.%s", domain);
     if (strlen(name) > DNS_NAME_MAX)
         return false;
@@ -59,7 +58,7 @@ static bool ask_record(const struct dns *dns, const char *domain, enum known *kn
         *known = KNOWN_LATER;
     else if (a->status == DNS_FAILED && *known == KNOWN)
         *known = KNOWN_NEVER;
-    return dmarc_record_select(a, record_r, &text);
+    return dmarc_record_select(a, record_r);
 }
 
 /* Section 4.10: upwards from `domain`; from more than eight labels straight to seven. */

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dmarc_deployed.c - The one user of libopendmarc: record, one or two results, policy. */
+/* dmarc_deployed.c - The one user of libopendmarc: record, one or two results, policy.
+ *
+ * The library accepts what is no record ("p=q", "v=dmarc1"), refuses what is one (no p=, but rua=),
+ * and loses aspf=s when rf=iodef follows. So it is given what our own parser has read, written
+ * anew: the tags of RFC 7489 that decide anything, and nothing else.
+ */
 #include "dmarc_deployed.h"
 
 #include <stdio.h>
@@ -8,7 +13,7 @@
 
 #include <opendmarc/dmarc.h>
 
-enum { RECORD_MAX = 4000 };
+enum { RECORD_MAX = 120 };
 
 /* The library takes no const. */
 static u_char *bytes(const char *text)
@@ -22,21 +27,25 @@ static void find_organizational(const struct suffixes *suffixes, const char *dom
         snprintf(name_r, DNS_NAME_MAX + 1, "%s", domain); /* a public suffix stands for itself */
 }
 
-/* The record at one name, printable and short enough to be handed over. */
-static enum dns_status fetch(const struct dns *dns, const char *domain, char *record_r)
+/* The record at one name; DNS_NODATA when it asks for nothing (RFC 7489 section 6.6.3). */
+static enum dns_status fetch(const struct dns *dns, const char *domain,
+                             struct dmarc_record *record_r)
 {
     char name[DNS_NAME_MAX + 16];
-    struct dmarc_record record;
-    struct span text;
     snprintf(name, sizeof(name), "_dmarc.%s", domain);
     if (strlen(name) > DNS_NAME_MAX)
         return DNS_NXDOMAIN;
     const struct dns_answer *a = dns->ask(dns->context, name, DNS_TXT);
     if (a->status != DNS_FOUND)
         return a->status;
-    if (!dmarc_record_select(a, &record, &text) || !span_is_ascii(text))
-        return DNS_NODATA;
-    return span_copy(text, record_r, RECORD_MAX) ? DNS_FOUND : DNS_NODATA;
+    return dmarc_record_select(a, record_r) ? DNS_FOUND : DNS_NODATA;
+}
+
+static void print_record(const struct dmarc_record *r, char *text_r)
+{
+    snprintf(text_r, RECORD_MAX, "v=DMARC1; p=%s; sp=%s; adkim=%c; aspf=%c; pct=%u",
+             dmarc_policy_name(r->p), dmarc_policy_name(r->sp), r->strict_dkim ? 's' : 'r',
+             r->strict_spf ? 's' : 'r', r->percent);
 }
 
 static bool is_aligned(const struct dmarc_identifier *id, const char *author,
@@ -99,18 +108,20 @@ static enum dmarc_result judge(DMARC_POLICY_T *policy, struct dmarc_reading *rea
     return aligned ? DMARC_PASS : DMARC_FAIL;
 }
 
-static enum dmarc_result read_record(const struct dmarc_query *query, const char *record,
-                                     bool from_organizational, const struct suffixes *suffixes,
-                                     struct dmarc_reading *reading)
+static enum dmarc_result read_record(const struct dmarc_query *query,
+                                     const struct dmarc_record *record, bool from_organizational,
+                                     const struct suffixes *suffixes, struct dmarc_reading *reading)
 {
     static u_char nowhere[] = "192.0.2.1";
     DMARC_POLICY_T *policy = opendmarc_policy_connect_init(nowhere, DMARC_POLICY_IP_TYPE_IPV4);
     enum dmarc_result result = DMARC_NONE;
+    char text[RECORD_MAX];
     CHECK(policy != NULL);
+    print_record(record, text);
     OPENDMARC_STATUS_T status = opendmarc_policy_store_from_domain(policy, bytes(query->author));
     if (status == DMARC_PARSE_OKAY)
         status = opendmarc_policy_store_dmarc(
-            policy, bytes(record), bytes(query->author),
+            policy, bytes(text), bytes(query->author),
             from_organizational ? bytes(reading->organizational_domain) : NULL);
     if (status == DMARC_PARSE_OKAY) {
         align(policy, query, suffixes, reading);
@@ -126,20 +137,20 @@ static enum dmarc_result read_record(const struct dmarc_query *query, const char
 void dmarc_deployed_check(const struct dmarc_query *query, const struct dns *dns,
                           const struct suffixes *suffixes, struct dmarc_reading *reading_r)
 {
-    char record[RECORD_MAX];
+    struct dmarc_record record;
     *reading_r = (struct dmarc_reading){.result = DMARC_NONE};
     find_organizational(suffixes, query->author, reading_r->organizational_domain);
-    enum dns_status status = fetch(dns, query->author, record);
+    enum dns_status status = fetch(dns, query->author, &record);
     bool up = (status == DNS_NODATA || status == DNS_NXDOMAIN) &&
               strcmp(reading_r->organizational_domain, query->author) != 0;
     if (up)
-        status = fetch(dns, reading_r->organizational_domain, record);
+        status = fetch(dns, reading_r->organizational_domain, &record);
     if (status == DNS_PENDING)
         reading_r->result = DMARC_PENDING;
     else if (status == DNS_FAILED)
         reading_r->result = DMARC_TEMPERROR;
-    else if (status == DNS_FOUND)
-        reading_r->result = read_record(query, record, up, suffixes, reading_r);
+    else if (status == DNS_FOUND && record.usable)
+        reading_r->result = read_record(query, &record, up, suffixes, reading_r);
     else
         snprintf(reading_r->why, sizeof(reading_r->why), "there is no DMARC record");
 }

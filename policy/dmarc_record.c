@@ -68,6 +68,13 @@ static void take_t(struct reading *r, struct span value)
     r->record->testing = span_equal_nocase(value, SPAN("y"));
 }
 
+static void take_pct(struct reading *r, struct span value)
+{
+    uint64_t percent = 0;
+    if (span_number(value, &percent) && percent <= 100)
+        r->record->percent = (unsigned)percent;
+}
+
 /* At least one URI: a scheme, a colon, something. */
 static void take_rua(struct reading *r, struct span value)
 {
@@ -83,8 +90,9 @@ static const struct tag {
     const char *name;
     void (*take)(struct reading *r, struct span value);
 } tags[] = {
-    {"p", take_p},       {"sp", take_sp},   {"np", take_np}, {"adkim", take_adkim},
-    {"aspf", take_aspf}, {"psd", take_psd}, {"t", take_t},   {"rua", take_rua},
+    {"p", take_p},         {"sp", take_sp},     {"np", take_np},
+    {"adkim", take_adkim}, {"aspf", take_aspf}, {"psd", take_psd},
+    {"t", take_t},         {"rua", take_rua},   {"pct", take_pct},
 };
 
 /* The first of each name counts. */
@@ -111,7 +119,7 @@ bool dmarc_record_parse(struct span text, struct dmarc_record *record_r)
 {
     struct reading r = {.record = record_r};
     unsigned seen = 0;
-    *record_r = (struct dmarc_record){0};
+    *record_r = (struct dmarc_record){.percent = 100};
     if (!take_version(&text))
         return false;
     while (text.len > 0) {
@@ -133,8 +141,7 @@ bool dmarc_record_parse(struct span text, struct dmarc_record *record_r)
     return true;
 }
 
-bool dmarc_record_select(const struct dns_answer *answer, struct dmarc_record *record_r,
-                         struct span *text_r)
+bool dmarc_record_select(const struct dns_answer *answer, struct dmarc_record *record_r)
 {
     struct dmarc_record record;
     size_t found = 0;
@@ -142,7 +149,6 @@ bool dmarc_record_select(const struct dns_answer *answer, struct dmarc_record *r
         if (!dmarc_record_parse(answer->rrs[i].data, &record))
             continue;
         *record_r = record;
-        *text_r = answer->rrs[i].data;
         found++;
     }
     return found == 1;

@@ -83,7 +83,7 @@ class Dns(dnslib.server.BaseResolver):
     """An authoritative server for whatever `zone` holds: (name, type) -> list of record data, or "SERVFAIL" or "SILENCE"."""
 
     def __init__(self):
-        self.ttl = 60
+        self.ttl, self.delay = 60, 0
         self.zone = {}
         self.asked = []
         self.port = free_port()
@@ -108,6 +108,7 @@ class Dns(dnslib.server.BaseResolver):
         kind = dnslib.QTYPE[request.q.qtype]
         reply = request.reply()
         self.asked.append((name, kind))
+        time.sleep(self.delay)
         data = self.zone.get((name, kind), self.zone.get((name, "ANY")))
         if data == ["SILENCE"] or self.zone.get("all") == "SILENCE":
             raise TimeoutError(name)  # no answer at all
