@@ -17,7 +17,8 @@ struct judgement {
     struct alignment *out;
     struct alignment_detail *d;
     const char *spf_domain; /* MAIL FROM, or HELO for the null sender */
-    bool dkim_sure, dkim_possible, spf_sure, spf_possible, spf_silent;
+    bool dkim_sure, dkim_possible;
+    bool spf_sure, spf_deployed, spf_possible, spf_silent;
 };
 
 static const char *const mode_names[] = {
@@ -71,19 +72,23 @@ static void check_spf(struct judgement *j)
 {
     char sender[DNS_NAME_MAX + 16];
     snprintf(sender, sizeof(sender), "postmaster@%s", j->spf_domain);
-    j->spf_sure = j->in->ip_count > 0;
+    j->spf_sure = j->spf_deployed = j->in->ip_count > 0;
     j->spf_possible = j->in->ip_count == 0; /* nothing is known of our address */
     for (size_t i = 0; i < j->in->ip_count && i < ALIGNMENT_IPS_MAX; i++) {
         struct spf_query q = {.sender = span_of(sender),
                               .helo = span_of(j->in->helo),
                               .receiver = SPAN_NONE,
                               .now_ms = j->in->now_ms};
-        struct spf_answer *strict = &j->d->spf[j->d->ip_count].strict;
         if (!spf_ip_parse(j->in->public_ips[i], &q.ip))
             continue;
+        struct spf_answer *strict = &j->d->spf[j->d->ip_count].strict;
+        struct spf_reading *deployed = &j->d->spf[j->d->ip_count++].deployed;
         spf_check(&q, j->dns, strict);
-        spf_deployed_check(&q, j->dns, &j->d->spf[j->d->ip_count++].deployed);
+        *deployed = (struct spf_reading){.result = SPF_PENDING};
+        if (strict->result != SPF_PENDING)
+            spf_deployed_check(&q, j->dns, deployed);
         j->spf_sure = j->spf_sure && strict->result == SPF_PASS;
+        j->spf_deployed = j->spf_deployed && deployed->read && deployed->result == SPF_PASS;
         j->spf_silent = j->spf_silent || strict->result == SPF_TEMPERROR;
         j->spf_possible = j->spf_possible || strict->result == SPF_PASS;
     }
@@ -343,6 +348,7 @@ void alignment_judge(const struct alignment_input *input, const struct dns *dns,
     check_spf(&j);
     make_query(&j, j.dkim_sure, j.spf_sure, &sure);
     dmarc_check(&sure, j.dns, &detail_r->strict);
+    make_query(&j, j.dkim_sure, j.spf_deployed, &sure);
     dmarc_deployed_check(&sure, j.dns, input->suffixes, &detail_r->deployed);
     snprintf(alignment_r->sentence, sizeof(alignment_r->sentence),
              "DKIM, SPF and DMARC pass for %s", input->author);

@@ -24,6 +24,18 @@ struct plan {
     json_t *keys;
 };
 
+/* Before anything is made: a config file with a wrong address would be refused later. */
+static bool check_addresses(const struct cli *cli, struct err *err)
+{
+    const char *text = NULL;
+    struct spf_ip ip;
+    for (size_t i = 0; (text = cli_option(cli, "public-ip", i)); i++)
+        if (i == ALIGNMENT_IPS_MAX || !spf_ip_parse(text, &ip))
+            return err_set(err, ERR_USAGE,
+                           "--public-ip %.60s: give IPv4 or IPv6 addresses, 16 at most", text);
+    return true;
+}
+
 static bool make_plan(const struct cli *cli, struct plan *p, struct err *err)
 {
     const char *dir = cli_option(cli, "dir", 0);
@@ -167,10 +179,10 @@ int cli_init(struct cli *cli)
     struct err err = {0};
     struct plan p = {0};
     int code = CLI_OK;
-    bool ok = make_plan(cli, &p, &err) && store_create(p.state_dir, &err) &&
-              write_certificate(&p, &err) && write_unsubscribe_key(&p, &err) &&
-              cli_make_keys(p.state_dir, p.domain, false, &p.keys, &err) &&
-              write_config(cli, &p, &err);
+    bool ok =
+        check_addresses(cli, &err) && make_plan(cli, &p, &err) && store_create(p.state_dir, &err) &&
+        write_certificate(&p, &err) && write_unsubscribe_key(&p, &err) &&
+        cli_make_keys(p.state_dir, p.domain, false, &p.keys, &err) && write_config(cli, &p, &err);
     if (!ok) {
         json_decref(p.keys);
         return cli_fail(&err);

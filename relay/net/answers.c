@@ -48,8 +48,8 @@ struct answers {
     void *context;
 };
 
-static struct dns_answer pending = {.status = DNS_PENDING};
-static struct dns_answer failed = {.status = DNS_FAILED, .ttl_s = LIFE_FAILED_S};
+static const struct dns_answer pending = {.status = DNS_PENDING};
+static const struct dns_answer failed = {.status = DNS_FAILED, .ttl_s = LIFE_FAILED_S};
 
 /* ---- entries ---- */
 

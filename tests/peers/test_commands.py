@@ -60,6 +60,8 @@ def test_init_makes_everything_once(tmp_path):
     for name in ("sealpost.conf", "key.pem", "state/state.db", "state/keys/unsubscribe.key"):
         assert (tmp_path / "r" / name).stat().st_mode & 0o077 == 0 or name == "state/state.db"
     one_line(run("init", "club.test", "--dir", str(tmp_path / "r")), 2, "is there already")
+    one_line(run("init", "club.test", "--dir", str(tmp_path / "x"), "--public-ip", "192.0.2"), 2, "--public-ip 192.0.2:")
+    assert not (tmp_path / "x").exists()
     one_line(run("init", "not a domain", "--dir", str(tmp_path / "x")), 2, "no domain name")
     assert run("-c", str(tmp_path / "r" / "sealpost.conf"), "config", "check").returncode == 0
     shown = run("-c", str(tmp_path / "r" / "sealpost.conf"), "config", "show").stdout
