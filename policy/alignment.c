@@ -157,7 +157,9 @@ static size_t first_bad_ip(const struct judgement *j)
 static void describe_spf(const struct judgement *j, char *text_r, size_t size)
 {
     size_t i = first_bad_ip(j);
-    if (i == j->d->ip_count)
+    if (j->d->ip_count == 0)
+        snprintf(text_r, size, "SPF is not judged, as public_ip is not set");
+    else if (i == j->d->ip_count)
         snprintf(text_r, size, "SPF passes, but for %s, which is not aligned", j->spf_domain);
     else
         snprintf(text_r, size, "SPF of %s says %s for %s", j->spf_domain,
@@ -210,7 +212,8 @@ static void fix_spf(struct judgement *j)
                      j->in->public_ips[i]);
     struct span back = span_trim(span_from(record, at));
     buf_addf(&value, "%s%.*s", back.len > 0 ? " " : "", SPAN_ARG(back));
-    snprintf(r->value, sizeof(r->value), "%s", value.overflow ? r->value : buf_text(&value));
+    if (!value.overflow)
+        snprintf(r->value, sizeof(r->value), "%s", buf_text(&value));
     buf_fini(&value);
 }
 
