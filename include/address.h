@@ -8,10 +8,13 @@
 #ifndef ADDRESS_H
 #define ADDRESS_H
 
+#include "buf.h"
 #include "check.h"
 #include "span.h"
 
 enum { ADDRESS_LOCAL_MAX = 64, ADDRESS_DOMAIN_MAX = 253, ADDRESS_MAX = 320 };
+/* Folding can make a local part longer. */
+enum { ADDRESS_CANONICAL_LOCAL_MAX = 1200, ADDRESS_CANONICAL_MAX = 1500 };
 
 struct address {
     struct span text; /* the whole mailbox, borrowed from the input */
@@ -38,6 +41,13 @@ bool address_is_host(struct span text);
  */
 MUST_CHECK bool address_from_field(struct span value, struct address *address_r,
                                    const char **why_r);
+
+/* Append the one form that stands for all ways of writing this mailbox: domain in normal form and
+ * without provider aliases, local part unquoted, NFKC and case folded, without "+tag", at Gmail
+ * without dots. For counting and comparing, never for delivery. At most ADDRESS_CANONICAL_MAX
+ * octets. False when it cannot be made.
+ */
+MUST_CHECK bool address_canonical(const struct address *address, struct buf *out);
 
 /* Skip blanks and comments at the front (RFC 5322 section 3.2.2). False: a comment does not end. */
 MUST_CHECK bool address_skip_cfws(struct span *s);

@@ -96,6 +96,7 @@ int cli_user_rotate(struct cli *cli);
 int cli_user_delete(struct cli *cli);
 int cli_domain_add(struct cli *cli);
 int cli_domain_list(struct cli *cli);
+int cli_address_canonical(struct cli *cli);
 int cli_check_spf(struct cli *cli);
 int cli_check_dmarc(struct cli *cli);
 int cli_check_message(struct cli *cli);

@@ -269,6 +269,29 @@ int cli_key_list(struct cli *cli)
                 COUNT_OF(columns));
 }
 
+/* ---- address ---- */
+
+int cli_address_canonical(struct cli *cli)
+{
+    struct address address;
+    struct buf text;
+    buf_init(&text, ADDRESS_CANONICAL_MAX);
+    bool ok =
+        address_parse(span_of(cli->arguments[0]), &address) && address_canonical(&address, &text);
+    if (ok && cli->json) {
+        json_t *row = json_object();
+        json_object_set_new(row, "address", json_string(cli->arguments[0]));
+        json_object_set_new(row, "canonical", json_string(buf_text(&text)));
+        cli_print_json(row);
+        json_decref(row);
+    } else if (ok) {
+        cli_print_safe(buf_text(&text));
+        putchar('\n');
+    }
+    buf_fini(&text);
+    return ok ? CLI_OK : cli_usage(cli, "that is no address");
+}
+
 /* ---- dns ---- */
 
 static const char *member(json_t *row, const char *key)

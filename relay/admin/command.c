@@ -31,6 +31,8 @@ static const struct command commands[] = {
     {"domain remove", "DOMAIN", 1, 1, "", "remove a sending domain", cli_domain_remove},
     {"key list", "[--domain D]", 0, 0, "domain=", "list DKIM keys", cli_key_list},
     {"dns", "DOMAIN", 1, 1, "", "print the DNS records to publish", cli_dns},
+    {"address canonical", "ADDRESS", 1, 1, "",
+     "the form that stands for all spellings of a mailbox", cli_address_canonical},
     {"check spf", "--ip IP --mail-from ADDRESS [--helo HOST]", 0, 0,
      "ip= mail-from= helo=", "what SPF says of a sender at an address", cli_check_spf},
     {"check dmarc", "--from ADDRESS [--spf DOMAIN=RESULT] [--dkim DOMAIN=RESULT]...", 0, 0,

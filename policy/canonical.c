@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* canonical.c - Which mailbox is meant? One form for all the ways of writing it.
+ *
+ *   domain: A-labels in lower case, aliases of a provider made one
+ *   local part: without needless quotes, NFKC and case folded (RFC 6530 section 10.1), then without
+ *   what the provider ignores: "+tag" everywhere, more for a few
+ *
+ * It is for counting and comparing, never for delivery.
+ */
+#include "address.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unicase.h>
+#include <uninorm.h>
+
+/* What providers ignore beside "+tag". */
+static const struct provider {
+    const char *domain, *canonical;
+    bool ignores_dots;
+    char also_ends_local; /* a character that begins a tag, too */
+    bool by_subdomain;    /* anything@user.domain is user@domain */
+} providers[] = {
+    {"gmail.com", "gmail.com", true, '\0', false},
+    {"googlemail.com", "gmail.com", true, '\0', false},
+    {"fastmail.com", "fastmail.com", false, '\0', true},
+    {"fastmail.fm", "fastmail.fm", false, '\0', true},
+    {"ymail.com", "ymail.com", false, '-', false},
+    {"rocketmail.com", "rocketmail.com", false, '-', false},
+};
+
+/* Yahoo's own domains: yahoo.com and those of countries; Yahoo Japan is another company. */
+static const char *const yahoo[] = {
+    "com",    "ca",     "co.id",  "co.in",  "co.nz",  "co.th",  "co.uk",  "co.za",
+    "com.ar", "com.au", "com.br", "com.hk", "com.mx", "com.my", "com.ph", "com.sg",
+    "com.tw", "com.vn", "de",     "dk",     "es",     "fr",     "gr",     "ie",
+    "in",     "it",     "no",     "pl",     "ro",     "se",
+};
+
+static bool is_yahoo(const char *domain)
+{
+    for (size_t i = 0; strncmp(domain, "yahoo.", 6) == 0 && i < COUNT_OF(yahoo); i++)
+        if (strcmp(domain + 6, yahoo[i]) == 0)
+            return true;
+    return false;
+}
+
+static const struct provider *find_provider(const char *domain)
+{
+    static const struct provider ordinary = {"", "", false, '\0', false};
+    static const struct provider dashed = {"", "", false, '-', false};
+    for (size_t i = 0; i < COUNT_OF(providers); i++) {
+        const struct provider *p = &providers[i];
+        size_t own = strlen(p->domain);
+        size_t len = strlen(domain);
+        if (strcmp(domain, p->domain) == 0 ||
+            (p->by_subdomain && len > own + 1 && domain[len - own - 1] == '.' &&
+             strcmp(domain + len - own, p->domain) == 0))
+            return p;
+    }
+    return is_yahoo(domain) ? &dashed : &ordinary;
+}
+
+/* Without quotes and backslashes: what the quoted string says. Its length. */
+static size_t unquote(struct span local, char *text_r)
+{
+    size_t len = 0;
+    bool quoted = local.ptr[0] == '"';
+    if (quoted)
+        local = span_from(span_first(local, local.len - 1), 1);
+    for (size_t i = 0; i < local.len; i++) {
+        if (quoted && local.ptr[i] == '\\' && i + 1 < local.len)
+            i++;
+        text_r[len++] = local.ptr[i];
+    }
+    return len;
+}
+
+/* Compatibility forms and case are folded. */
+static bool fold(struct span local, char *text_r, size_t *len_r)
+{
+    size_t len = ADDRESS_CANONICAL_LOCAL_MAX;
+    uint8_t *folded =
+        u8_casefold((const uint8_t *)local.ptr, local.len, NULL, UNINORM_NFKC, NULL, &len);
+    bool ok = (folded || local.len == 0) && len <= ADDRESS_CANONICAL_LOCAL_MAX;
+    *len_r = folded ? len : 0;
+    if (ok && folded)
+        memcpy(text_r, folded, len);
+    free(folded);
+    return ok;
+}
+
+static size_t drop_tag(const char *local, size_t len, char mark)
+{
+    for (size_t i = 1; i < len; i++)
+        if (local[i] == mark)
+            return i;
+    return len;
+}
+
+static size_t drop_dots(char *local, size_t len)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < len; i++)
+        if (local[i] != '.')
+            local[kept++] = local[i];
+    return kept;
+}
+
+/* As a dot-string, or quoted when it is none (RFC 5321 section 4.1.2). */
+static void print_local(const char *local, size_t len, struct buf *out)
+{
+    struct address ignored;
+    struct buf plain;
+    buf_init(&plain, ADDRESS_CANONICAL_LOCAL_MAX + 16);
+    buf_add(&plain, (struct span){local, len});
+    buf_add(&plain, SPAN("@a.test"));
+    bool is_plain = len > 0 && len <= ADDRESS_LOCAL_MAX && local[0] != '"' &&
+                    address_parse(buf_span(&plain), &ignored);
+    buf_fini(&plain);
+    if (is_plain || len > ADDRESS_LOCAL_MAX) {
+        buf_add(out, (struct span){local, len});
+        return;
+    }
+    buf_add_char(out, '"');
+    for (size_t i = 0; i < len; i++) {
+        if (local[i] == '"' || local[i] == '\\')
+            buf_add_char(out, '\\');
+        buf_add_char(out, local[i]);
+    }
+    buf_add_char(out, '"');
+}
+
+bool address_canonical(const struct address *address, struct buf *out)
+{
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char said[ADDRESS_LOCAL_MAX];
+    char local[ADDRESS_CANONICAL_LOCAL_MAX];
+    size_t len = 0;
+    if (!address_domain_ascii(address->domain, domain) || address->local.len == 0 ||
+        address->local.len > sizeof(said) ||
+        !fold((struct span){said, unquote(address->local, said)}, local, &len))
+        return false;
+    const struct provider *p = find_provider(domain);
+    if (p->by_subdomain && strlen(domain) > strlen(p->domain)) {
+        len = strlen(domain) - strlen(p->domain) - 1;
+        memcpy(local, domain, len);
+    }
+    len = drop_tag(local, len, '+');
+    if (p->also_ends_local)
+        len = drop_tag(local, len, p->also_ends_local);
+    if (p->ignores_dots)
+        len = drop_dots(local, len);
+    print_local(local, len, out);
+    buf_addf(out, "@%s", p->canonical[0] ? p->canonical : domain);
+    return !out->overflow;
+}
