@@ -136,7 +136,7 @@ bool address_canonical(const struct address *address, struct buf *out)
 {
     char domain[ADDRESS_DOMAIN_MAX + 1];
     char said[ADDRESS_LOCAL_MAX];
-    char local[ADDRESS_CANONICAL_LOCAL_MAX];
+    char local[ADDRESS_CANONICAL_LOCAL_MAX] = "";
     size_t len = 0;
     if (!address_domain_ascii(address->domain, domain) || address->local.len == 0 ||
         address->local.len > sizeof(said) ||
