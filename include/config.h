@@ -8,6 +8,7 @@
 #include "delivery.h"
 #include "err.h"
 #include "stream.h"
+#include "throttle.h"
 
 struct config_listener {
     char name[64], host[64];
@@ -41,6 +42,7 @@ struct config {
     size_t route_count;
     struct stream *streams;
     size_t stream_count;
+    struct throttle_settings throttle;
     enum alignment_mode alignment; /* of domains that have no section */
     struct config_domain *domains;
     size_t domain_count;

@@ -32,6 +32,10 @@ bool secret_verify(const char *hash, struct span given);
 /* A hash that nothing matches and that costs as much as a slow one. */
 extern const char secret_nobody[];
 
+/* HMAC-SHA-256 (RFC 2104), its first 16 octets: a name for `text` that nobody without the key can
+ * make. */
+void secret_mac(struct span key, struct span text, unsigned char mac_r[16]);
+
 /* Base64 (RFC 4648 section 4): padding required, no blanks. Appends; false when malformed or over
  * the limit. */
 MUST_CHECK bool secret_base64_decode(struct span text, struct buf *out);

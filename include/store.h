@@ -12,6 +12,7 @@
 #include "buf.h"
 #include "database.h"
 #include "mail.h"
+#include "throttle.h"
 
 struct store;
 
@@ -37,6 +38,14 @@ struct store_job {
      * `body`, else they already lie there, synced. */
     struct mail *mail;
     struct buf body;
+
+    /* Count its recipients by these settings, if they are there: borrowed. What was decided comes
+     * back beside the recipients, owned by the job; when all are refused the message is not
+     * accepted, and `refusal` says why. */
+    const struct throttle_settings *throttle;
+    struct throttle_decision *decisions;
+    struct verdict refusal; /* code 0: none */
+    unsigned observed;      /* recipients that would not have passed */
 
     /* Settle these, if there are any: owned by the job. Kept until they are recorded, however long
      * that takes (C5). */

@@ -6,6 +6,7 @@
 #include <crypt.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -92,6 +93,16 @@ static int base64_value(char c)
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const char *at = c ? strchr(alphabet, c) : NULL;
     return at ? (int)(at - alphabet) : -1;
+}
+
+void secret_mac(struct span key, struct span text, unsigned char mac_r[16])
+{
+    unsigned char whole[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    CHECK(HMAC(EVP_sha256(), key.ptr, (int)key.len, (const unsigned char *)text.ptr, text.len,
+               whole, &len) &&
+          len >= 16);
+    memcpy(mac_r, whole, 16);
 }
 
 bool secret_base64_decode(struct span text, struct buf *out)

@@ -100,6 +100,10 @@ static cfg_t *parse(const char *path, struct err *err)
     static cfg_opt_t dns[] = {
         CFG_STR_LIST("forward", NULL, CFGF_NONE), CFG_STR("dnssec", "auto", CFGF_NONE),
         CFG_STR("trust_anchor", "/usr/share/dns/root.key", CFGF_NONE), CFG_END()};
+    static cfg_opt_t limit[] = {
+        CFG_INT("every", -1, CFGF_NONE),   CFG_INT("burst", -1, CFGF_NONE),
+        CFG_INT("per_day", -1, CFGF_NONE), CFG_INT("reserve", -1, CFGF_NONE),
+        CFG_INT("hold", -1, CFGF_NONE),    CFG_END()};
     static cfg_opt_t domain[] = {CFG_STR("alignment", "enforce", CFGF_NONE), CFG_END()};
     static cfg_opt_t stream[] = {CFG_STR("class", "notification", CFGF_NONE), CFG_END()};
     static cfg_opt_t limits[] = {
@@ -117,6 +121,8 @@ static cfg_t *parse(const char *path, struct err *err)
         CFG_SEC("delivery", delivery, CFGF_NONE),
         CFG_SEC("route", route, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_STR("alignment", "enforce", CFGF_NONE),
+        CFG_STR("throttle", "enforce", CFGF_NONE),
+        CFG_SEC("limit", limit, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("domain", domain, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("dns", dns, CFGF_NONE),
         CFG_SEC("stream", stream, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -242,6 +248,40 @@ static bool read_domains(struct config *c, cfg_t *cfg, struct err *err)
     return true;
 }
 
+static void set_number(cfg_t *section, const char *name, uint32_t *number)
+{
+    if (cfg_getint(section, name) >= 0)
+        *number = (uint32_t)cfg_getint(section, name);
+}
+
+static bool read_throttle(struct config *c, cfg_t *cfg, struct err *err)
+{
+    throttle_defaults(&c->throttle);
+    if (!throttle_mode_parse(span_of(cfg_getstr(cfg, "throttle")), &c->throttle.mode))
+        c->throttle.mode = THROTTLE_ENFORCE;
+    for (unsigned i = 0; i < cfg_size(cfg, "limit"); i++) {
+        cfg_t *section = cfg_getnsec(cfg, "limit", i);
+        struct throttle_limit *l = throttle_limit_named(&c->throttle, span_of(cfg_title(section)));
+        if (!l)
+            return err_set(err, ERR_CONFIG,
+                           "%s: limit \"%.40s\": the name is a class, or \"tenant\", "
+                           "\"recipient\", \"domain\" or \"rate\"",
+                           c->path, cfg_title(section));
+        if (cfg_getint(section, "every") >= 0)
+            l->every_ms = (int64_t)cfg_getint(section, "every") * 1000;
+        if (cfg_getint(section, "hold") >= 0)
+            l->hold_ms = (int64_t)cfg_getint(section, "hold") * 1000;
+        set_number(section, "burst", &l->burst);
+        set_number(section, "per_day", &l->per_day);
+        set_number(section, "reserve", &l->reserve);
+        if (l->burst == 0 || l->reserve >= l->burst)
+            return err_set(err, ERR_CONFIG,
+                           "%s: limit \"%s\": burst is at least 1, and more than reserve", c->path,
+                           cfg_title(section));
+    }
+    return true;
+}
+
 static bool fill(struct config *c, cfg_t *cfg, struct err *err)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -276,7 +316,8 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
         return err_set(err, ERR_CONFIG,
                        "%s: setting \"hostname\" is missing: the name that this relay says in EHLO",
                        c->path);
-    return read_domains(c, cfg, err) && read_listeners(c, cfg, err) && read_routes(c, cfg, err);
+    return read_throttle(c, cfg, err) && read_domains(c, cfg, err) && read_listeners(c, cfg, err) &&
+           read_routes(c, cfg, err);
 }
 
 bool config_read(const char *path, struct config **config_r, struct err *err)
@@ -325,6 +366,24 @@ static void print_list(struct buf *out, const char *name, const char *const *lis
     buf_add(out, SPAN("}"));
 }
 
+static void print_throttle(const struct config *c, struct buf *out)
+{
+    static const char *const others[] = {"tenant", "recipient", "domain", "rate"};
+    struct throttle_settings copy = c->throttle;
+    buf_addf(out, "throttle = \"%s\"\n", throttle_mode_name(c->throttle.mode));
+    for (size_t i = 0; i < STREAM_CLASSES + COUNT_OF(others); i++) {
+        const char *name = i < STREAM_CLASSES ? stream_class_name((enum stream_class)i)
+                                              : others[i - STREAM_CLASSES];
+        const struct throttle_limit *l = throttle_limit_named(&copy, span_of(name));
+        CHECK(l != NULL);
+        buf_addf(
+            out,
+            "limit \"%s\" { every = %lld  burst = %u  per_day = %u  reserve = %u  hold = %lld }\n",
+            name, (long long)(l->every_ms / 1000), l->burst, l->per_day, l->reserve,
+            (long long)(l->hold_ms / 1000));
+    }
+}
+
 void config_print(const struct config *c, struct buf *out)
 {
     static const char *const modes[] = {"never", "may", "require", "verify"};
@@ -351,6 +410,7 @@ void config_print(const struct config *c, struct buf *out)
     print_list(out, "forward", c->dns_forward, c->dns_forward_count);
     buf_addf(out, "  dnssec = \"%s\"  trust_anchor = \"%s\" }\n", c->dnssec ? "on" : "off",
              c->trust_anchor);
+    print_throttle(c, out);
     buf_addf(out, "alignment = \"%s\"\n", alignment_mode_name(c->alignment));
     for (size_t i = 0; i < c->domain_count; i++)
         buf_addf(out, "domain \"%s\" { alignment = \"%s\" }\n", c->domains[i].name,

@@ -7,6 +7,7 @@
 #include "address.h"
 #include "alignment.h"
 #include "stream.h"
+#include "throttle.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,14 @@ static int check_alignment(cfg_t *cfg, cfg_opt_t *opt)
 {
     enum alignment_mode mode;
     return alignment_mode_parse(span_of(last_text(opt)), &mode)
+               ? 0
+               : refuse(cfg, opt, last_text(opt), "\"off\", \"observe\" or \"enforce\"");
+}
+
+static int check_throttle(cfg_t *cfg, cfg_opt_t *opt)
+{
+    enum throttle_mode mode;
+    return throttle_mode_parse(span_of(last_text(opt)), &mode)
                ? 0
                : refuse(cfg, opt, last_text(opt), "\"off\", \"observe\" or \"enforce\"");
 }
@@ -131,6 +140,7 @@ static const struct {
              {"route|host", check_host},
              {"dns|dnssec", check_dnssec},
              {"alignment", check_alignment},
+             {"throttle", check_throttle},
              {"domain|alignment", check_alignment},
              {"public_ip", check_public_ip},
              {"stream|class", check_class},

@@ -138,6 +138,21 @@ static void narrow(struct mail *m, const struct scheduler_parcel *work, int64_t 
     m->envelope.count = kept;
 }
 
+/* Whoever waits with a final answer was refused when the message came: only the report is missing.
+ * True when nobody else is left. */
+static bool answer_refused(struct parcel *p)
+{
+    size_t refused = 0;
+    for (size_t i = 0; i < p->mail->envelope.count; i++) {
+        const struct mail_row *row = &p->mail->rows[i];
+        if (row->tries > 0 || row->code < 500)
+            continue;
+        p->answers[i] = verdict_make(row->code, row->enhanced, "%s", THROTTLE_REFUSED);
+        refused++;
+    }
+    return refused == p->mail->envelope.count;
+}
+
 void parcel_start(struct shard *s, struct scheduler_parcel *work)
 {
     struct err err = {0};
@@ -166,6 +181,10 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
     }
     p->clock_offset_ms = clock_offset_ms();
     p->answers = xcalloc(p->mail->envelope.count, sizeof(*p->answers));
+    if (answer_refused(p)) {
+        parcel_settle(p);
+        return;
+    }
     p->route = config_route(p->settings->config, work->domain);
     const char *host = p->route->host[0] ? p->route->host : work->domain;
     resolver_find(s->resolver, host, p->route->port, p->route->host[0] != '\0', on_hosts, p);

@@ -97,23 +97,60 @@ static void log_accepted(const struct session *s, const struct mail *m, int64_t 
     log_end(log_number(log_number(line, "count", (int64_t)m->envelope.count), "size", size));
 }
 
+/* Every recipient has its slot later: the application is told when the first one is. */
+static int64_t paced_s(const struct store_job *job)
+{
+    int64_t first_ms = INT64_MAX;
+    for (size_t i = 0; job->decisions && i < job->mail->envelope.count; i++) {
+        const struct throttle_decision *d = &job->decisions[i];
+        int64_t wait_ms = d->what == THROTTLE_PACE ? d->wait_ms : 0;
+        first_ms = wait_ms < first_ms ? wait_ms : first_ms;
+    }
+    return job->decisions ? (first_ms + 999) / 1000 : 0;
+}
+
+static struct verdict answer_to(const struct store_job *job)
+{
+    char id[MAIL_ID_TEXT];
+    int64_t wait_s = paced_s(job);
+    mail_id_print(job->mail->id, id);
+    if (job->refusal.code != 0)
+        return job->refusal;
+    if (!job->ok)
+        return store_refusal(&job->err);
+    return wait_s > 0 ? verdict_make(250, "2.0.0", "OK queued as %s paced, next slot in %lld s", id,
+                                     (long long)wait_s)
+                      : verdict_make(250, "2.0.0", "OK queued as %s", id);
+}
+
+static void log_observed(const struct session *s, const struct store_job *job)
+{
+    struct log_line *line = log_id(log_begin(LOG_WARN, "would_throttle"), job->mail->id);
+    log_end(
+        log_number(log_text(line, "user", s->submission.identity.name), "count", job->observed));
+}
+
 static void on_stored(struct shard *shard, struct store_job *job)
 {
     struct session *s = session_find(shard, job->session);
-    char id[MAIL_ID_TEXT];
-    mail_id_print(job->mail->id, id);
-    if (!job->ok) {
+    struct verdict v = answer_to(job);
+    if (!job->ok && job->refusal.code == 0)
         log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
-        if (job->body.len == 0)
-            spool_unlink(shard->settings->config->state_dir, job->mail->place.segment);
-    }
+    if (!job->ok && job->body.len == 0)
+        spool_unlink(shard->settings->config->state_dir, job->mail->place.segment);
     if (s) {
-        struct verdict v =
-            job->ok ? verdict_make(250, "2.0.0", "OK queued as %s", id) : store_refusal(&job->err);
         if (job->ok)
             log_accepted(s, job->mail, job->mail->place.length);
+        if (job->ok && job->observed > 0)
+            log_observed(s, job);
         s->asking = false;
-        submission_enqueue_decided(&s->submission, &v);
+        if (job->refusal.code != 0) {
+            s->submission.envelope = job->mail->envelope; /* it has not gone anywhere */
+            job->mail->envelope = (struct envelope){0};
+            refuse(s, &v, SPAN_NONE);
+        } else {
+            submission_enqueue_decided(&s->submission, &v);
+        }
         pump(s);
     } else if (job->ok) {
         log_end(log_id(log_begin(LOG_INFO, "accepted_unheard"), job->mail->id));
@@ -126,6 +163,8 @@ static void ask_store(struct session *s)
     struct store_job *job = store_job_new(NULL, NULL);
     job->mail = make_mail(s);
     job->session = s->id;
+    if (s->settings->config->throttle.mode != THROTTLE_OFF)
+        job->throttle = &s->settings->config->throttle;
     if (s->intake) {
         intake_free(s->intake, true); /* from here on the file is the store's */
         s->intake = NULL;

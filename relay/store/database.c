@@ -45,6 +45,10 @@ static bool check_version(struct database *db, enum database_mode mode, struct e
     sqlite3_reset(s);
     if (version == SQL_SCHEMA_VERSION)
         return true;
+    if (version == 1 && mode == DATABASE_WRITE)
+        return sqlite3_exec(db->handle, "BEGIN IMMEDIATE;" SQL_SCHEMA_2 "COMMIT;", NULL, NULL,
+                            NULL) == SQLITE_OK ||
+               fault(db, err, "making new tables");
     return version < 0 ? err_wrap(err, "reading the schema version")
                        : err_set(err, ERR_STORE, "schema version is %lld, this program needs %d",
                                  (long long)version, SQL_SCHEMA_VERSION);
@@ -105,6 +109,11 @@ void rows_text(sqlite3_stmt *s, int column, const char *text)
 {
     if (text)
         sqlite3_bind_text(s, column, text, -1, SQLITE_STATIC);
+}
+
+void rows_blob(sqlite3_stmt *s, int column, struct span bytes)
+{
+    sqlite3_bind_blob(s, column, bytes.ptr, (int)bytes.len, SQLITE_STATIC);
 }
 
 const char *rows_get_text(sqlite3_stmt *s, int column)

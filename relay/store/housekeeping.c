@@ -5,7 +5,7 @@
  */
 #include "housekeeping.h"
 
-#include "rows.h"
+#include "rates.h"
 #include "spool.h"
 
 #include <stdlib.h>
@@ -92,6 +92,7 @@ bool housekeeping_run(const char *state_dir, struct database *db, struct segment
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_EVENTS);
     rows_int(s, 1, now_ms - history_ms);
     bool more = rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
+    more = rates_sweep(db, now_ms) || more;
     compact(state_dir, db, segments);
     return more;
 }

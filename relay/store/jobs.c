@@ -20,6 +20,7 @@ void store_job_free(struct store_job *job)
     mail_free(job->mail);
     buf_fini(&job->body);
     free(job->outcomes);
+    free(job->decisions);
     free(job->note);
     free(job);
 }

@@ -42,9 +42,16 @@ static bool add_message(struct database *db, const struct mail *m, struct err *e
     return rows_run(db, s, err);
 }
 
-static bool add_recipient(struct database *db, const struct mail *m, size_t i, struct err *err)
+static bool is_refused(const struct throttle_decision *d)
+{
+    return d && (d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT);
+}
+
+static bool add_recipient(struct database *db, const struct mail *m, size_t i,
+                          const struct throttle_decision *d, struct err *err)
 {
     const struct envelope_rcpt *r = &m->envelope.rcpts[i];
+    bool refused = is_refused(d);
     sqlite3_stmt *s = rows_prepare(db, SQL_ADD_RECIPIENT);
     rows_int(s, 1, m->id);
     rows_int(s, 2, (int64_t)i);
@@ -52,7 +59,10 @@ static bool add_recipient(struct database *db, const struct mail *m, size_t i, s
     rows_text(s, 4, r->domain);
     rows_text(s, 5, r->original);
     rows_int(s, 6, r->notify);
-    rows_int(s, 7, m->created_ms);
+    rows_int(s, 7, m->created_ms + (d && d->what == THROTTLE_PACE ? d->wait_ms : 0));
+    rows_int(s, 8, refused ? 550 : 0);
+    rows_text(s, 9, refused ? "5.7.28" : "");
+    rows_text(s, 10, refused ? THROTTLE_REFUSED : "");
     return rows_run(db, s, err);
 }
 
@@ -70,7 +80,28 @@ bool rows_event(struct database *db, const struct database_event *e, struct err 
     return rows_run(db, s, err);
 }
 
-bool rows_accept(struct database *db, const struct mail *m, struct err *err)
+/* What the throttle did to one recipient, as an event of its message. */
+static bool note_decision(struct database *db, const struct mail *m, size_t i,
+                          const struct throttle_decision *d, struct err *err)
+{
+    char text[200];
+    bool paced = d->what == THROTTLE_PACE;
+    snprintf(text, sizeof(text), "limit \"%s\" for class \"%s\": %s %lld s",
+             throttle_key_name(d->key), stream_class_name(m->class),
+             paced ? "its slot is in" : "one would conform in", (long long)(d->wait_ms / 1000));
+    struct database_event event = {.at_ms = m->created_ms,
+                                   .kind = paced ? "paced" : "throttled",
+                                   .message = m->id,
+                                   .recipient = m->envelope.rcpts[i].address,
+                                   .code = paced ? 250 : 550,
+                                   .enhanced = paced ? "2.0.0" : "5.7.28",
+                                   .reply = text,
+                                   .remote = m->peer};
+    return d->what == THROTTLE_PASS || rows_event(db, &event, err);
+}
+
+bool rows_accept(struct database *db, const struct mail *m,
+                 const struct throttle_decision *decisions, struct err *err)
 {
     if (!add_message(db, m, err))
         return false;
@@ -84,8 +115,12 @@ bool rows_accept(struct database *db, const struct mail *m, struct err *err)
                                        .reply = m->envelope.sender,
                                        .remote = m->peer};
         struct database_due due = due_of(m, i);
-        if (!add_recipient(db, m, i, err) || !rows_event(db, &event, err))
+        const struct throttle_decision *d = decisions ? &decisions[i] : NULL;
+        if (!add_recipient(db, m, i, d, err) || !rows_event(db, &event, err) ||
+            (d && !note_decision(db, m, i, d, err)))
             return false;
+        if (d && d->what == THROTTLE_PACE)
+            due.due_ms += d->wait_ms;
         rows_note_due(db, &due);
     }
     return true;

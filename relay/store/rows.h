@@ -27,6 +27,8 @@ struct database {
      * rows_forget(). */
     struct due_list due;
     struct place_list released;
+    unsigned char rate_key[32];   /* of the instance; all zero: not read yet */
+    unsigned char rate_swept[16]; /* so far housekeeping has come */
 };
 
 /* A statement, reset and without bindings. */
@@ -34,6 +36,7 @@ sqlite3_stmt *rows_prepare(struct database *db, enum sql sql);
 void rows_int(sqlite3_stmt *s, int column, int64_t value);
 /* `text` is borrowed until the statement has run; NULL binds NULL. */
 void rows_text(sqlite3_stmt *s, int column, const char *text);
+void rows_blob(sqlite3_stmt *s, int column, struct span bytes); /* borrowed in the same way */
 const char *rows_get_text(sqlite3_stmt *s,
                           int column); /* never NULL; borrowed until the next step */
 void rows_copy_text(sqlite3_stmt *s, int column, char *text_r, size_t size);
@@ -55,7 +58,10 @@ void rows_forget(struct database *db);
 
 /* ---- the moves ---- */
 
-MUST_CHECK bool rows_accept(struct database *db, const struct mail *mail, struct err *err);
+/* `decisions`: beside the recipients, or NULL when they are not counted. Those that are refused are
+ * accepted with their refusal as last reply: what is missing is only their report. */
+MUST_CHECK bool rows_accept(struct database *db, const struct mail *mail,
+                            const struct throttle_decision *decisions, struct err *err);
 MUST_CHECK bool rows_settle(struct database *db, const struct store_outcome *outcome,
                             int64_t now_ms, struct err *err);
 /* Drop the message when no recipient waits or is held any more. */

@@ -3,7 +3,7 @@
 #ifndef SQL_H
 #define SQL_H
 
-#define SQL_SCHEMA_VERSION 1
+#define SQL_SCHEMA_VERSION 2
 
 #define SQL_SCHEMA                                                                                 \
     "CREATE TABLE message(id INTEGER PRIMARY KEY, created INTEGER NOT NULL, expires INTEGER NOT "  \
@@ -40,8 +40,16 @@
     "NOT NULL,"                                                                                    \
     " state TEXT NOT NULL, public TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY(domain, "   \
     "selector))"                                                                                   \
-    " WITHOUT ROWID, STRICT;"                                                                      \
-    "PRAGMA user_version = 1;"
+    " WITHOUT ROWID, STRICT;" SQL_SCHEMA_2
+
+/* From version 1 to 2: counting what each recipient gets. `rate` has a row for each key that has
+ * been used lately; the key is a MAC, so that it tells nothing about anybody. */
+#define SQL_SCHEMA_2                                                                               \
+    "CREATE TABLE rate(key BLOB PRIMARY KEY, tat INTEGER NOT NULL, day INTEGER NOT NULL) WITHOUT " \
+    "ROWID, STRICT;"                                                                               \
+    "CREATE TABLE instance(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;"     \
+    "INSERT INTO instance(name, value) VALUES('rate_key', randomblob(32));"                        \
+    "PRAGMA user_version = 2;"
 
 #define SQL_QUEUE_FILTER                                                                      \
     " FROM recipient r JOIN message m ON m.id = r.message"                                    \
@@ -62,7 +70,7 @@
     X(SAVEPOINT, "SAVEPOINT one_job")                                                              \
     X(RELEASE, "RELEASE one_job")                                                                  \
     X(UNDO, "ROLLBACK TO one_job")                                                                 \
-    X(PROBE, "PRAGMA user_version = 1")                                                            \
+    X(PROBE, "PRAGMA user_version = 2")                                                            \
     X(VERSION, "PRAGMA user_version")                                                              \
     X(LAST_ID, "SELECT max((SELECT coalesce(max(id), 0) FROM message), (SELECT "                   \
                "coalesce(max(message), 0) FROM event))")                                           \
@@ -75,7 +83,7 @@
     X(ADD_RECIPIENT,                                                                               \
       "INSERT INTO recipient(message, number, address, domain, original, notify, state, tries, "   \
       "due,"                                                                                       \
-      " delay_told, code, enhanced, reply, remote) VALUES(?,?,?,?,?,?,0,0,?,0,0,'','','')")        \
+      " delay_told, code, enhanced, reply, remote) VALUES(?,?,?,?,?,?,0,0,?,0,?,?,?,'')")          \
     X(ADD_EVENT, "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote)"  \
                  " VALUES(?,?,?,?,?,?,?,?)")                                                       \
     X(MESSAGE, "SELECT " SQL_MESSAGE_COLUMNS " FROM message WHERE id = ?")                         \
@@ -129,6 +137,14 @@
             " WHERE (?1 IS NULL OR domain = ?1) ORDER BY domain, selector")                        \
     X(ADD_KEY, "INSERT INTO signing_key(domain, selector, algorithm, state, public, created) "     \
                "VALUES(?,?,?,?,?,?)")                                                              \
+    X(RATE_KEY, "SELECT value FROM instance WHERE name = 'rate_key'")                              \
+    X(RATE, "SELECT tat, day FROM rate WHERE key = ?")                                             \
+    X(SET_RATE, "INSERT INTO rate(key, tat, day) VALUES(?1, ?2, ?3)"                               \
+                " ON CONFLICT(key) DO UPDATE SET tat = ?2, day = ?3")                              \
+    X(DROP_RATE, "DELETE FROM rate WHERE key = ? RETURNING key")                                   \
+    X(RATE_AFTER, "SELECT max(key) FROM (SELECT key FROM rate WHERE key > ?1 ORDER BY key "        \
+                  "LIMIT 20000)")                                                                  \
+    X(FORGET_RATES, "DELETE FROM rate WHERE key > ?1 AND key <= ?2 AND tat < ?3 AND day < ?3")     \
     X(DELETE_KEYS, "DELETE FROM signing_key WHERE domain = ?")
 
 #define SQL_ENUM(name, text) SQL_##name,

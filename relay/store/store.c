@@ -37,6 +37,7 @@
 #include "housekeeping.h"
 #include "intray.h"
 #include "jobs.h"
+#include "rates.h"
 #include "rows.h"
 #include "segments.h"
 
@@ -139,7 +140,12 @@ static bool apply(struct store *store, struct store_job *job, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
     struct database *db = store->db;
-    bool ok = !job->mail || rows_accept(db, job->mail, err);
+    bool ok = !job->mail || !job->throttle || rates_decide(db, job, now_ms, err);
+    if (job->refusal.code != 0) {
+        job->ok = false;
+        return ok;
+    }
+    ok = ok && (!job->mail || rows_accept(db, job->mail, job->decisions, err));
     for (size_t i = 0; ok && i < job->outcome_count; i++)
         ok = rows_settle(db, &job->outcomes[i], now_ms, err) &&
              rows_end(db, job->outcomes[i].message, err);

@@ -149,6 +149,8 @@ class Relay:
         text = text.replace("0.0.0.0:587", f"127.0.0.1:{self.submission}")
         text = text.replace("0.0.0.0:465", f"127.0.0.1:{self.submissions}")
         text = text.replace("delivery { port = 25 }", f"delivery {{ port = {delivery_port} }}")
+        if "throttle" not in extra:
+            text += 'throttle = "observe"\n'  # decides and writes down, and lets pass
         text += f'dns {{ forward = {{"127.0.0.1@{dns.port}"}} }}\n{extra}\n'
         self.config.write_text(text)
         self.publish(self.records)

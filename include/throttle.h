@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* throttle.h - May this recipient get mail now, and if not, when?
+ *
+ * A key (a tenant and a recipient, a recipient, a tenant …) has a bucket: two theoretical arrival
+ * times of GCRA, in integer milliseconds, one for the short limit and one for the day. Buckets are
+ * plain values: the caller stores them and passes the time in. All keys of a message are looked at
+ * together, and the strictest decides; nothing is charged for what is refused.
+ */
+#ifndef THROTTLE_H
+#define THROTTLE_H
+
+#include "err.h"
+#include "stream.h"
+
+/* In the order in which a refusal names them. */
+enum throttle_key {
+    THROTTLE_CLASS,     /* tenant, recipient, class */
+    THROTTLE_TENANT,    /* tenant, recipient */
+    THROTTLE_RECIPIENT, /* recipient, for the whole relay */
+    THROTTLE_DOMAIN,    /* tenant, domain; large providers are exempt */
+    THROTTLE_RATE,      /* tenant */
+    THROTTLE_FLOOD,     /* tenant, recipient: what was refused */
+    THROTTLE_KEYS
+};
+const char *throttle_key_name(enum throttle_key key);
+
+enum throttle_mode { THROTTLE_OFF, THROTTLE_OBSERVE, THROTTLE_ENFORCE };
+const char *throttle_mode_name(enum throttle_mode mode);
+MUST_CHECK bool throttle_mode_parse(struct span name, enum throttle_mode *mode_r);
+
+/* `burst` at once, then one each `every_ms`; never more than `per_day` in 24 hours. */
+struct throttle_limit {
+    int64_t every_ms; /* 0: unlimited */
+    uint32_t burst;   /* at least 1 */
+    uint32_t per_day; /* 0: unlimited */
+    uint32_t reserve; /* so many of `burst` only the security class may use */
+    int64_t hold_ms;  /* wait so long for a slot rather than refuse; of classes */
+};
+
+struct throttle_settings {
+    enum throttle_mode mode;
+    struct throttle_limit classes[STREAM_CLASSES];
+    struct throttle_limit tenant, recipient, domain, rate;
+};
+
+/* The proposal's numbers. */
+void throttle_defaults(struct throttle_settings *settings_r);
+/* Which limit holds for a key of a message of this class. */
+struct throttle_limit throttle_limit_of(const struct throttle_settings *s, enum throttle_key key,
+                                        enum stream_class class);
+/* The limit of that name ("security" …, "tenant", "recipient", "domain", "rate"); NULL: there is
+ * none. */
+struct throttle_limit *throttle_limit_named(struct throttle_settings *s, struct span name);
+/* Is it so large a provider that THROTTLE_DOMAIN says nothing? In normal form. */
+bool throttle_is_large(const char *domain);
+
+struct throttle_bucket {
+    int64_t tat_ms, day_ms; /* 0: never used */
+};
+
+/* How long until one more conforms; 0: now. `security`: may use the reserve. A bucket that is far
+ * in the future, as after a clock was set back, counts as one full window, no more.
+ */
+int64_t throttle_wait_ms(const struct throttle_bucket *b, const struct throttle_limit *limit,
+                         bool security, int64_t now_ms);
+/* Charge one. */
+void throttle_take(struct throttle_bucket *b, const struct throttle_limit *limit, int64_t now_ms);
+/* How many would conform now. */
+uint32_t throttle_left(const struct throttle_bucket *b, const struct throttle_limit *limit,
+                       bool security, int64_t now_ms);
+/* From this time on the bucket is as if it had never been used. */
+int64_t throttle_expires_ms(const struct throttle_bucket *b);
+
+enum throttle_what { THROTTLE_PASS, THROTTLE_PACE, THROTTLE_DEFER, THROTTLE_REJECT };
+struct throttle_decision {
+    enum throttle_what what;
+    enum throttle_key key; /* the strictest, unless it passes */
+    int64_t wait_ms;       /* PACE: until its slot; DEFER: until one conforms */
+    bool first;            /* the first refusal of this pair in a window: worth an event */
+};
+
+/* Decide about one message to one recipient and charge the buckets: all of them when it may go,
+ * only THROTTLE_FLOOD when not. */
+struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,
+                                         struct throttle_bucket buckets[THROTTLE_KEYS],
+                                         int64_t now_ms);
+
+/* What is said of a recipient that was refused when others of the same message were not. */
+#define THROTTLE_REFUSED "Too much mail for this recipient: refused at submission"
+
+/* The answer for a recipient that is refused. */
+struct verdict throttle_verdict(const struct throttle_settings *s, enum stream_class class,
+                                const struct throttle_decision *d);
+
+#endif

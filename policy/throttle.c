@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* throttle.c - GCRA in integers, and the ladder of answers.
+ *
+ * A day's limit is a second GCRA. So that no 24 hours see more than `per_day`, half of it may come
+ * at once and the other half spread over the day.
+ */
+#include "throttle.h"
+
+#include <string.h>
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+enum { FLOOD_FACTOR = 5 };
+
+static const char *const key_names[THROTTLE_KEYS] = {
+    [THROTTLE_CLASS] = "class",   [THROTTLE_TENANT] = "tenant", [THROTTLE_RECIPIENT] = "recipient",
+    [THROTTLE_DOMAIN] = "domain", [THROTTLE_RATE] = "rate",     [THROTTLE_FLOOD] = "flood",
+};
+static const char *const mode_names[] = {
+    [THROTTLE_OFF] = "off", [THROTTLE_OBSERVE] = "observe", [THROTTLE_ENFORCE] = "enforce"};
+
+const char *throttle_key_name(enum throttle_key key)
+{
+    CHECK((unsigned)key < THROTTLE_KEYS);
+    return key_names[key];
+}
+
+const char *throttle_mode_name(enum throttle_mode mode)
+{
+    CHECK((unsigned)mode < COUNT_OF(mode_names));
+    return mode_names[mode];
+}
+
+bool throttle_mode_parse(struct span name, enum throttle_mode *mode_r)
+{
+    for (size_t i = 0; i < COUNT_OF(mode_names); i++) {
+        if (span_equal(name, span_of(mode_names[i]))) {
+            *mode_r = (enum throttle_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void throttle_defaults(struct throttle_settings *s)
+{
+    *s = (struct throttle_settings){
+        .mode = THROTTLE_ENFORCE,
+        .classes = {[STREAM_SECURITY] = {3 * MINUTE, 5, 15, 0, 2 * MINUTE},
+                    [STREAM_CONFIRMATION] = {5 * MINUTE, 6, 30, 0, 15 * MINUTE},
+                    [STREAM_NOTIFICATION] = {15 * MINUTE, 4, 20, 0, 6 * HOUR},
+                    [STREAM_INVITATION] = {1 * HOUR, 2, 3, 0, 6 * HOUR},
+                    [STREAM_DIGEST] = {1 * HOUR, 3, 6, 0, 6 * HOUR}},
+        .tenant = {2 * MINUTE, 10, 60, 3, 0},
+        .recipient = {1 * MINUTE, 20, 120, 3, 0},
+        .domain = {2 * SECOND, 60, 0, 0, 0},
+        .rate = {0, 1, 0, 0, 0},
+    };
+}
+
+bool throttle_is_large(const char *domain)
+{
+    static const char *const large[] = {
+        "gmail.com", "googlemail.com", "outlook.com", "hotmail.com",  "live.com",
+        "msn.com",   "icloud.com",     "me.com",      "mac.com",      "yahoo.com",
+        "ymail.com", "aol.com",        "gmx.de",      "gmx.net",      "gmx.com",
+        "web.de",    "t-online.de",    "orange.fr",   "free.fr",      "libero.it",
+        "mail.ru",   "yandex.ru",      "proton.me",   "fastmail.com", "comcast.net",
+        "qq.com",    "163.com",        "naver.com",
+    };
+    for (size_t i = 0; i < COUNT_OF(large); i++)
+        if (strcmp(domain, large[i]) == 0)
+            return true;
+    return strncmp(domain, "yahoo.", 6) == 0 || strncmp(domain, "hotmail.", 8) == 0;
+}
+
+struct throttle_limit throttle_limit_of(const struct throttle_settings *s, enum throttle_key key,
+                                        enum stream_class class)
+{
+    struct throttle_limit flood = s->tenant;
+    switch (key) {
+    case THROTTLE_CLASS:
+        return s->classes[class];
+    case THROTTLE_TENANT:
+        return s->tenant;
+    case THROTTLE_RECIPIENT:
+        return s->recipient;
+    case THROTTLE_DOMAIN:
+        return s->domain;
+    case THROTTLE_RATE:
+        return s->rate;
+    case THROTTLE_FLOOD:
+        flood.burst *= FLOOD_FACTOR;
+        flood.per_day = flood.reserve = 0;
+        return flood;
+    case THROTTLE_KEYS:
+        break;
+    }
+    UNREACHABLE();
+}
+
+struct throttle_limit *throttle_limit_named(struct throttle_settings *s, struct span name)
+{
+    const struct {
+        const char *name;
+        struct throttle_limit *limit;
+    } others[] = {{"tenant", &s->tenant},
+                  {"recipient", &s->recipient},
+                  {"domain", &s->domain},
+                  {"rate", &s->rate}};
+    enum stream_class class;
+    if (stream_class_parse(name, &class))
+        return &s->classes[class];
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (span_equal(name, span_of(others[i].name)))
+            return others[i].limit;
+    return NULL;
+}
+
+/* ---- one bucket ---- */
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t at_least(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Half at once, the rest over the day. */
+static void split_day(uint32_t per_day, int64_t *burst_r, int64_t *every_r)
+{
+    *burst_r = (per_day + 1) / 2;
+    *every_r = per_day > *burst_r ? (DAY + per_day - *burst_r - 1) / (per_day - *burst_r) : DAY;
+}
+
+/* The theoretical arrival time, no further ahead than a full window. */
+static int64_t bounded(int64_t tat_ms, int64_t every_ms, int64_t burst, int64_t hold_ms,
+                       int64_t now_ms)
+{
+    return at_most(at_least(tat_ms, now_ms), now_ms + every_ms * burst + hold_ms);
+}
+
+int64_t throttle_wait_ms(const struct throttle_bucket *b, const struct throttle_limit *l,
+                         bool security, int64_t now_ms)
+{
+    int64_t wait_ms = 0;
+    int64_t burst = l->burst;
+    int64_t every_ms = l->every_ms;
+    if (!security)
+        burst = at_least(1, burst - (int64_t)l->reserve);
+    if (every_ms > 0)
+        wait_ms = bounded(b->tat_ms, every_ms, l->burst, l->hold_ms, now_ms) -
+                  (burst - 1) * every_ms - now_ms;
+    if (l->per_day > 0) {
+        split_day(l->per_day, &burst, &every_ms);
+        wait_ms = at_least(wait_ms, bounded(b->day_ms, every_ms, burst, l->hold_ms, now_ms) -
+                                        (burst - 1) * every_ms - now_ms);
+    }
+    return at_least(wait_ms, 0);
+}
+
+void throttle_take(struct throttle_bucket *b, const struct throttle_limit *l, int64_t now_ms)
+{
+    int64_t burst = 0;
+    int64_t every_ms = 0;
+    if (l->every_ms > 0)
+        b->tat_ms = bounded(b->tat_ms, l->every_ms, l->burst, l->hold_ms, now_ms) + l->every_ms;
+    if (l->per_day > 0) {
+        split_day(l->per_day, &burst, &every_ms);
+        b->day_ms = bounded(b->day_ms, every_ms, burst, l->hold_ms, now_ms) + every_ms;
+    }
+}
+
+uint32_t throttle_left(const struct throttle_bucket *b, const struct throttle_limit *l,
+                       bool security, int64_t now_ms)
+{
+    struct throttle_bucket copy = *b;
+    uint32_t left = 0;
+    if (l->every_ms == 0 && l->per_day == 0)
+        return UINT32_MAX;
+    for (; left < 10000 && throttle_wait_ms(&copy, l, security, now_ms) == 0; left++)
+        throttle_take(&copy, l, now_ms);
+    return left;
+}
+
+int64_t throttle_expires_ms(const struct throttle_bucket *b)
+{
+    return at_least(b->tat_ms, b->day_ms);
+}
+
+/* ---- all of them ---- */
+
+struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,
+                                         struct throttle_bucket buckets[THROTTLE_KEYS],
+                                         int64_t now_ms)
+{
+    struct throttle_decision d = {.what = THROTTLE_PASS};
+    bool security = class == STREAM_SECURITY;
+    /* Slots in the future of a key that classes share are not given away: whoever comes next may be
+     * the one who wants to log in. */
+    bool may_hold = true;
+    for (unsigned k = 0; k < THROTTLE_FLOOD; k++) {
+        struct throttle_limit limit = throttle_limit_of(s, (enum throttle_key)k, class);
+        int64_t wait_ms = throttle_wait_ms(&buckets[k], &limit, security, now_ms);
+        may_hold = may_hold && (k == THROTTLE_CLASS || wait_ms == 0);
+        if (wait_ms > d.wait_ms) {
+            d.wait_ms = wait_ms;
+            d.key = (enum throttle_key)k;
+        }
+    }
+    may_hold = may_hold && d.wait_ms <= s->classes[class].hold_ms;
+    if (d.wait_ms > 0)
+        d.what = may_hold ? THROTTLE_PACE : THROTTLE_DEFER;
+    if (d.what == THROTTLE_DEFER && d.key != THROTTLE_RATE) {
+        struct throttle_limit flood = throttle_limit_of(s, THROTTLE_FLOOD, class);
+        if (throttle_wait_ms(&buckets[THROTTLE_FLOOD], &flood, true, now_ms) > 0)
+            d.what = THROTTLE_REJECT;
+        d.first = buckets[THROTTLE_FLOOD].tat_ms <= now_ms;
+        if (d.what == THROTTLE_DEFER)
+            throttle_take(&buckets[THROTTLE_FLOOD], &flood, now_ms);
+    }
+    for (unsigned k = 0; d.what <= THROTTLE_PACE && k < THROTTLE_FLOOD; k++) {
+        struct throttle_limit limit = throttle_limit_of(s, (enum throttle_key)k, class);
+        throttle_take(&buckets[k], &limit, now_ms);
+    }
+    return d;
+}
+
+struct verdict throttle_verdict(const struct throttle_settings *s, enum stream_class class,
+                                const struct throttle_decision *d)
+{
+    struct throttle_limit l = throttle_limit_of(s, d->key, class);
+    int64_t wait_s = (d->wait_ms + 999) / 1000;
+    if (d->key == THROTTLE_RATE)
+        return verdict_make(452, wait_s > 60 ? "4.5.3" : "4.4.5",
+                            "Sending rate of this account is used up: try again in %lld s",
+                            (long long)wait_s);
+    if (d->what == THROTTLE_REJECT)
+        return verdict_make(550, "5.7.28",
+                            "Too much mail for this recipient for too long (limit \"%s\"): stop "
+                            "sending to it for now",
+                            throttle_key_name(d->key));
+    return verdict_make(450, "4.7.28",
+                        "Recipient limit \"%s\" for class \"%s\" is used up (%u at once, then 1 "
+                        "per %lld s, %u a day): try again in %lld s",
+                        throttle_key_name(d->key), stream_class_name(class), l.burst,
+                        (long long)(l.every_ms / 1000), l.per_day, (long long)wait_s);
+}

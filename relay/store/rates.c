@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* rates.c - One row per key, named by a MAC of what it stands for: about 45 bytes each.
+ *
+ * A message to one recipient reads and writes up to five rows. The recipient's canonical form
+ * names them, so that no way of spelling an address begins a new count.
+ */
+#include "rates.h"
+
+#include "secret.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What a key's name is made of; see enum throttle_key. */
+struct counted {
+    const char *tenant, *recipient, *domain;
+    enum stream_class class;
+};
+
+static bool read_instance_key(struct database *db, struct err *err)
+{
+    static const unsigned char none[sizeof(db->rate_key)];
+    if (memcmp(db->rate_key, none, sizeof(none)) != 0)
+        return true;
+    sqlite3_stmt *s = rows_prepare(db, SQL_RATE_KEY);
+    while (rows_next(db, s, err))
+        if (sqlite3_column_bytes(s, 0) == (int)sizeof(db->rate_key))
+            memcpy(db->rate_key, sqlite3_column_blob(s, 0), sizeof(db->rate_key));
+    return err->kind == ERR_NONE;
+}
+
+static void make_name(const struct database *db, enum throttle_key key, const struct counted *c,
+                      unsigned char name_r[16])
+{
+    struct buf text;
+    bool by_tenant = key != THROTTLE_RECIPIENT;
+    const char *whom = key == THROTTLE_DOMAIN ? c->domain
+                       : key == THROTTLE_RATE ? ""
+                                              : c->recipient;
+    buf_init(&text, 4096);
+    buf_addf(&text, "%s\n%s\n%s\n%s", throttle_key_name(key), by_tenant ? c->tenant : "",
+             key == THROTTLE_CLASS ? stream_class_name(c->class) : "", whom);
+    secret_mac((struct span){(const char *)db->rate_key, sizeof(db->rate_key)}, buf_span(&text),
+               name_r);
+    buf_fini(&text);
+}
+
+static bool read_bucket(struct database *db, const unsigned char name[16],
+                        struct throttle_bucket *bucket_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_RATE);
+    rows_blob(s, 1, (struct span){(const char *)name, 16});
+    *bucket_r = (struct throttle_bucket){0};
+    while (rows_next(db, s, err))
+        *bucket_r =
+            (struct throttle_bucket){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1)};
+    return err->kind == ERR_NONE;
+}
+
+static bool write_bucket(struct database *db, const unsigned char name[16],
+                         const struct throttle_bucket *bucket, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SET_RATE);
+    rows_blob(s, 1, (struct span){(const char *)name, 16});
+    rows_int(s, 2, bucket->tat_ms);
+    rows_int(s, 3, bucket->day_ms);
+    return rows_run(db, s, err);
+}
+
+static bool is_counted(const struct throttle_settings *s, enum throttle_key key,
+                       enum stream_class class)
+{
+    struct throttle_limit l = throttle_limit_of(s, key, class);
+    return l.every_ms > 0 || l.per_day > 0;
+}
+
+/* One recipient: read what counts, decide, write what has changed. */
+static bool decide_one(struct database *db, const struct throttle_settings *settings,
+                       const struct counted *c, int64_t now_ms, struct throttle_decision *d,
+                       struct err *err)
+{
+    struct throttle_settings own = *settings;
+    unsigned char names[THROTTLE_KEYS][16];
+    struct throttle_bucket before[THROTTLE_KEYS] = {0};
+    struct throttle_bucket after[THROTTLE_KEYS];
+    bool ok = true;
+    if (throttle_is_large(c->domain))
+        own.domain = (struct throttle_limit){0};
+    for (unsigned k = 0; ok && k < THROTTLE_KEYS; k++) {
+        if (!is_counted(&own, (enum throttle_key)k, c->class))
+            continue;
+        make_name(db, (enum throttle_key)k, c, names[k]);
+        ok = read_bucket(db, names[k], &before[k], err);
+    }
+    memcpy(after, before, sizeof(after));
+    *d = throttle_decide(&own, c->class, after, now_ms);
+    for (unsigned k = 0; ok && k < THROTTLE_KEYS; k++)
+        if (after[k].tat_ms != before[k].tat_ms || after[k].day_ms != before[k].day_ms)
+            ok = write_bucket(db, names[k], &after[k], err);
+    return ok;
+}
+
+/* The recipient as it is counted; an address that has no canonical form counts as it is. */
+static void canonical(const char *text, char *out_r, size_t size)
+{
+    struct address address;
+    struct buf form;
+    buf_init(&form, ADDRESS_CANONICAL_MAX);
+    bool ok = address_parse(span_of(text), &address) && address_canonical(&address, &form);
+    snprintf(out_r, size, "%s", ok ? buf_text(&form) : text);
+    buf_fini(&form);
+}
+
+static bool is_refused(const struct throttle_decision *d)
+{
+    return d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;
+}
+
+/* Once for each pair and window, not for each mail. */
+static bool note_refusal(struct database *db, const struct store_job *job, size_t i, int64_t now_ms,
+                         struct err *err)
+{
+    const struct throttle_decision *d = &job->decisions[i];
+    struct verdict v = throttle_verdict(job->throttle, job->mail->class, d);
+    struct database_event event = {.at_ms = now_ms,
+                                   .kind = "throttled",
+                                   .message = job->mail->id,
+                                   .recipient = job->mail->envelope.rcpts[i].address,
+                                   .code = v.code,
+                                   .enhanced = v.enhanced,
+                                   .reply = v.text,
+                                   .remote = job->mail->peer};
+    return !d->first || rows_event(db, &event, err);
+}
+
+/* Nobody is left: the mildest refusal is the answer, as the client may try again for that one. */
+static bool refuse_all(struct database *db, struct store_job *job, int64_t now_ms, struct err *err)
+{
+    const struct throttle_decision *mildest = &job->decisions[0];
+    bool ok = true;
+    for (size_t i = 0; ok && i < job->mail->envelope.count; i++) {
+        if (job->decisions[i].what < mildest->what)
+            mildest = &job->decisions[i];
+        ok = note_refusal(db, job, i, now_ms, err);
+    }
+    job->refusal = throttle_verdict(job->throttle, job->mail->class, mildest);
+    return ok;
+}
+
+/* The account's own rate is spent: the whole message is refused, and nothing is charged. */
+static bool refuse_rate(struct database *db, struct store_job *job,
+                        const struct throttle_decision *d, struct err *err)
+{
+    job->refusal = throttle_verdict(job->throttle, job->mail->class, d);
+    return rows_simple(db, SQL_UNDO, err) && rows_simple(db, SQL_RELEASE, err);
+}
+
+bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, struct err *err)
+{
+    const struct mail *m = job->mail;
+    size_t refused = 0;
+    char recipient[ADDRESS_CANONICAL_MAX + 1];
+    struct counted c = {.tenant = m->tenant, .recipient = recipient, .class = m->class};
+    job->decisions = xcalloc(m->envelope.count, sizeof(*job->decisions));
+    if (!read_instance_key(db, err) || !rows_simple(db, SQL_SAVEPOINT, err))
+        return false;
+    for (size_t i = 0; i < m->envelope.count; i++) {
+        struct throttle_decision *d = &job->decisions[i];
+        c.domain = m->envelope.rcpts[i].domain;
+        canonical(m->envelope.rcpts[i].address, recipient, sizeof(recipient));
+        if (!decide_one(db, job->throttle, &c, now_ms, d, err))
+            return false;
+        if (job->throttle->mode == THROTTLE_OBSERVE) {
+            job->observed += d->what != THROTTLE_PASS;
+            d->what = THROTTLE_PASS;
+        }
+        if (is_refused(d) && d->key == THROTTLE_RATE)
+            return refuse_rate(db, job, d, err);
+        refused += is_refused(d);
+    }
+    return rows_simple(db, SQL_RELEASE, err) &&
+           (refused < m->envelope.count || refuse_all(db, job, now_ms, err));
+}
+
+bool rates_sweep(struct database *db, int64_t now_ms)
+{
+    struct err err = {0};
+    unsigned char last[16];
+    bool more = false;
+    sqlite3_stmt *s = rows_prepare(db, SQL_RATE_AFTER);
+    rows_blob(s, 1, (struct span){(const char *)db->rate_swept, sizeof(last)});
+    while (rows_next(db, s, &err)) {
+        more = sqlite3_column_bytes(s, 0) == (int)sizeof(last);
+        if (more)
+            memcpy(last, sqlite3_column_blob(s, 0), sizeof(last));
+    }
+    if (!more) {
+        memset(db->rate_swept, 0, sizeof(db->rate_swept));
+        return false;
+    }
+    s = rows_prepare(db, SQL_FORGET_RATES);
+    rows_blob(s, 1, (struct span){(const char *)db->rate_swept, sizeof(last)});
+    rows_blob(s, 2, (struct span){(const char *)last, sizeof(last)});
+    rows_int(s, 3, now_ms);
+    bool ok = rows_run(db, s, &err);
+    memcpy(db->rate_swept, last, sizeof(last));
+    return ok;
+}

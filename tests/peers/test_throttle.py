@@ -1,0 +1,188 @@
+"""The recipient throttle: nobody can use the application to flood a mailbox, and nobody else notices that somebody tried."""
+
+import concurrent.futures
+import re
+import signal
+import time
+
+import pytest
+
+from conftest import wait_for
+
+STREAMS = 'stream "reset" { class = "security" }\nstream "invite" { class = "invitation" }\nthrottle = "enforce"\n'
+
+
+@pytest.fixture
+def throttled(relay_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    dns.mail("xn--bcher-kva.test", "mx.dest.test=127.0.0.1")
+
+    def make(extra=""):
+        return relay_factory(STREAMS + extra).start()
+
+    return make
+
+
+def submit(client, to, stream=None, sender="hello@club.test", options=()):
+    """(code, text) of one message; the first refusal counts."""
+    recipients = [to] if isinstance(to, str) else to
+    header = f"From: <{sender}>\r\nSubject: x\r\n" + (f"Sealpost-Stream: {stream}\r\n" if stream else "")
+    client.ehlo_or_helo_if_needed()
+    client.mail(sender, options)
+    for recipient in recipients:
+        code, text = client.rcpt(recipient)
+        if code != 250:
+            client.rset()
+            return code, text.decode("utf-8")
+    code, text = client.data((header + "\r\nx\r\n").encode())
+    return code, text.decode()
+
+
+def counts(replies):
+    """How many passed at once, were paced, deferred, rejected."""
+    return (sum(c == 250 and "paced" not in t for c, t in replies), sum(c == 250 and "paced" in t for c, t in replies),
+            sum(c == 450 for c, t in replies), sum(c == 550 for c, t in replies))
+
+
+def test_the_ladder(throttled):
+    relay = throttled()
+    with relay.client() as client:
+        replies = [submit(client, "bob@dest.test") for _ in range(60)]
+    assert [code for code, _ in replies[:7]] == [250] * 7
+    passed, paced, deferred, rejected = counts(replies)
+    assert (passed, paced) == (4, 3)  # 4 of the class at once; 10 of the tenant, of which 3 are for security
+    assert deferred == 50 and rejected == 3
+    assert re.fullmatch(r"2\.0\.0 OK queued as \S+ paced, next slot in (8[89]\d|900) s", replies[4][1]), replies[4]
+    assert re.fullmatch(r'4\.7\.28 Recipient limit "class" for class "notification" is used up \(4 at once, then 1 per 900 s, '
+                        r'20 a day\): try again in \d+ s', replies[7][1]), replies[7]
+    assert replies[-1][1].startswith("5.7.28 Too much mail for this recipient for too long")
+    kinds = [event["kind"] for event in relay.json("events", "--limit", "1000", "--after", "0")]
+    assert kinds.count("paced") == 3 and kinds.count("throttled") == 1  # once for the window, not for each mail
+
+
+SPELLINGS = ["bob@dest.test", "BOB@dest.test", "Bob@DEST.TEST", '"bob"@dest.test', '"b\\ob"@dest.test', "bob+1@dest.test",
+             "bob+2@dest.test", '"bob+3"@dest.test', "bOb+x.y@dest.test"]
+U_SPELLINGS = ["eva@bücher.test", "eva@BÜCHER.test", "eva@xn--bcher-kva.test", "EVA+1@xn--bcher-kva.test", "ｅｖａ@bücher.test"]
+
+
+@pytest.mark.parametrize("spellings,options", [(SPELLINGS, ()), (U_SPELLINGS, ("SMTPUTF8",))], ids=["ascii", "utf8"])
+def test_no_spelling_begins_a_new_count(throttled, spellings, options):
+    relay = throttled()
+    with relay.client() as client:
+        client.command_encoding = "utf-8"
+        replies = [submit(client, spellings[i % len(spellings)], options=options) for i in range(40)]
+    assert counts(replies)[:2] == (4, 3), replies
+    assert {code for code, _ in replies} <= {250, 450, 550}
+
+
+def test_nothing_the_sender_does_begins_a_new_count(throttled):
+    relay = throttled()
+    relay.command("user", "add", "other", "--domain", "*", "--password-stdin", input="a long password\n")
+    relay.add_domain("second.test")
+    replies = []
+    for i in range(10):  # reconnecting, another credential of the tenant, another From domain
+        with relay.client(user="other", secret="a long password") as client:
+            replies.append(submit(client, "bob@dest.test", sender=f"a{i}@second.test"))
+        with relay.client(implicit=i % 2 == 0) as client:
+            replies.append(submit(client, "bob@dest.test"))
+    relay.stop()
+    relay.start()
+    with relay.client() as client:  # many at once in one message
+        replies.append(submit(client, [f"bob+{i}@dest.test" for i in range(20)]))
+    relay.kill()
+    relay.start()
+    with relay.client() as client:
+        replies += [submit(client, "bob@dest.test") for _ in range(5)]
+    assert counts(replies)[:2] == (4, 3), replies
+
+
+def test_two_hundred_connections_at_once(throttled):
+    relay = throttled()
+
+    def one(i):
+        with relay.client() as client:
+            return submit(client, f"bob+{i}@dest.test")
+
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        replies = list(pool.map(one, range(200)))
+    assert counts(replies)[:2] == (4, 3)
+
+
+def test_a_flood_locks_nobody_out_and_delays_nobody(throttled, sink_factory):
+    """Thousands at one address; then a password reset to that same address, and mail to a bystander."""
+    sink = sink_factory()
+    relay = throttled()
+
+    def flood(part):
+        with relay.client() as client:
+            return [submit(client, "bob@dest.test", "invite" if i % 3 else None) for i in range(part)]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        replies = [reply for part in pool.map(flood, [250] * 4) for reply in part]
+    assert counts(replies)[0] + counts(replies)[1] <= 7
+    arrived = len(sink.messages())
+    began = time.monotonic()
+    with relay.client() as client:
+        assert submit(client, "bob@dest.test", "reset")[0] == 250
+        assert submit(client, "eve@dest.test") [0] == 250
+    wait_for(lambda: len(sink.messages()) >= arrived + 2, 10)
+    assert time.monotonic() - began < 5
+    assert len(sink.messages()) <= 7 + 2
+
+
+def test_security_mail_is_limited_too(throttled):
+    relay = throttled()
+    with relay.client() as client:
+        replies = [submit(client, "bob@dest.test", "reset") for _ in range(20)]
+    assert counts(replies)[:2] == (5, 0) and replies[5][0] == 450
+
+
+def test_in_a_message_to_many_the_refused_ones_are_reported_and_the_rest_go(throttled, sink_factory):
+    sink = sink_factory()
+    relay = throttled()
+    with relay.client() as client:
+        for _ in range(7):
+            assert submit(client, "bob@dest.test")[0] == 250
+        code, text = submit(client, ["bob@dest.test", "amy@dest.test", "joe@dest.test"])
+        assert code == 250
+    id = text.split()[-1]
+    assert relay.wait_kind(id, "bounced")[0]["recipient"] == "bob@dest.test"
+    wait_for(lambda: relay.kinds(id).count("delivered") == 2, 20)
+    delivered = {event["recipient"] for event in relay.trace(id) if event["kind"] == "delivered"}
+    assert delivered == {"amy@dest.test", "joe@dest.test"}
+    assert relay.kinds(id).count("throttled") == 1
+    assert len(sink.messages()) == 4 + 1  # the rest of bob's is paced
+    assert [row["recipient"] for row in relay.queue("--recipient", "hello@club.test")] == ["hello@club.test"]  # is told
+
+
+def test_an_address_full_of_sql_is_an_address(throttled):
+    relay = throttled()
+    hostile = "\"x'); DROP TABLE rate; --\"@dest.test"
+    with relay.client() as client:
+        replies = [submit(client, hostile) for _ in range(20)]
+        assert counts(replies)[:2] == (4, 3)
+        assert submit(client, "y'--@dest.test")[0] == 250
+
+
+def test_observe_lets_pass_and_writes_down(throttled, relay_factory, dns):
+    relay = relay_factory('throttle = "observe"\n').start()
+    with relay.client() as client:
+        replies = [submit(client, "bob@dest.test") for _ in range(20)]
+    assert counts(replies) == (20, 0, 0, 0)
+    assert relay.log().count("would_throttle") == 16
+
+
+def test_limits_are_settings(throttled):
+    relay = throttled('limit "notification" { every = 1  burst = 2  per_day = 0  hold = 0 }\n'
+                      'limit "rate" { every = 1  burst = 6 }\n')
+    with relay.client() as client:
+        replies = [submit(client, "bob@dest.test") for _ in range(3)]
+        assert [code for code, _ in replies] == [250, 250, 450]
+        wait = int(re.search(r"try again in (\d+) s", replies[2][1])[1])
+        assert wait == 1
+        time.sleep(1.1)
+        assert submit(client, "bob@dest.test")[0] == 250
+        codes = [submit(client, f"u{i}@dest.test")[0] for i in range(8)]
+        assert 452 in codes and codes[0] == 250
+    shown = relay.command("config", "show")
+    assert 'limit "notification" { every = 1  burst = 2  per_day = 0  reserve = 0  hold = 0 }' in shown

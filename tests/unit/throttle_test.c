@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* throttle_test.c - GCRA against a model that counts, the ladder, the reserve, clocks that jump. */
+#include "table.h"
+
+#include "throttle.h"
+
+#include <stdlib.h>
+
+enum { HISTORY = 4096 };
+
+/* The model keeps each accepted time and says from the definition whether one more would break the limit: a bucket of
+ * `burst` tokens that gains one each `every_ms`, in exact integer arithmetic.
+ */
+struct model {
+    int64_t level; /* tokens, in units of 1/every_ms */
+    int64_t at_ms;
+};
+
+static bool model_take(struct model *m, const struct throttle_limit *l, int64_t now_ms)
+{
+    int64_t full = (int64_t)l->burst * l->every_ms;
+    m->level += now_ms - m->at_ms;
+    if (m->level > full)
+        m->level = full;
+    m->at_ms = now_ms;
+    if (m->level < l->every_ms)
+        return false;
+    m->level -= l->every_ms;
+    return true;
+}
+
+static uint32_t next(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*state >> 33);
+}
+
+static void a_million_steps_as_the_model(void **state)
+{
+    uint64_t random = 20261123;
+    size_t accepted = 0;
+    (void)state;
+    for (size_t run = 0; run < 1000; run++) {
+        struct throttle_limit l = {.every_ms = 1 + next(&random) % 5000, .burst = 1 + next(&random) % 30};
+        int64_t now_ms = 1000000 + next(&random);
+        struct throttle_bucket b = {0};
+        struct model m = {(int64_t)l.burst * l.every_ms, now_ms};
+        for (size_t step = 0; step < 1000; step++) {
+            now_ms += next(&random) % 4 ? next(&random) % (uint32_t)l.every_ms : next(&random) % 20000;
+            int64_t wait_ms = throttle_wait_ms(&b, &l, true, now_ms);
+            bool want = model_take(&m, &l, now_ms);
+            if ((wait_ms == 0) != want)
+                fail_msg("run %zu, step %zu: wait %lld", run, step, (long long)wait_ms);
+            if (wait_ms > 0) { /* and it says exactly when */
+                assert_int_equal(throttle_wait_ms(&b, &l, true, now_ms + wait_ms), 0);
+                assert_true(throttle_wait_ms(&b, &l, true, now_ms + wait_ms - 1) > 0);
+            } else {
+                throttle_take(&b, &l, now_ms);
+                accepted++;
+            }
+        }
+    }
+    assert_true(accepted > 100000);
+}
+
+static void no_24_hours_see_more_than_the_day(void **state)
+{
+    static int64_t times[HISTORY];
+    uint64_t random = 7;
+    (void)state;
+    for (uint32_t per_day = 1; per_day <= 40; per_day++) {
+        struct throttle_limit l = {.per_day = per_day};
+        struct throttle_bucket b = {0};
+        size_t count = 0;
+        size_t most = 0;
+        for (int64_t now_ms = 1; count < HISTORY && now_ms < INT64_C(20) * 24 * 3600 * 1000; now_ms += next(&random) % 600000) {
+            if (throttle_wait_ms(&b, &l, true, now_ms) > 0)
+                continue;
+            throttle_take(&b, &l, now_ms);
+            times[count++] = now_ms;
+        }
+        for (size_t i = 0; i < count; i++) {
+            size_t in = 1;
+            while (i + in < count && times[i + in] - times[i] < INT64_C(24) * 3600 * 1000)
+                in++;
+            most = in > most ? in : most;
+        }
+        if (most > per_day)
+            fail_msg("%u a day: %zu", per_day, most);
+        assert_true(most + 1 >= per_day);
+    }
+}
+
+static void the_ladder(void **state)
+{
+    struct throttle_settings s;
+    struct throttle_bucket b[THROTTLE_KEYS] = {0};
+    int64_t now_ms = 1000000000;
+    (void)state;
+    throttle_defaults(&s);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(throttle_decide(&s, STREAM_SECURITY, b, now_ms).what, THROTTLE_PASS);
+    struct throttle_decision d = throttle_decide(&s, STREAM_SECURITY, b, now_ms);
+    assert_int_equal(d.what, THROTTLE_DEFER); /* three minutes are more than the two it may be held */
+    assert_int_equal(d.key, THROTTLE_CLASS);
+    assert_int_equal(d.wait_ms, 180000);
+    struct verdict v = throttle_verdict(&s, STREAM_SECURITY, &d);
+    assert_int_equal(v.code, 450);
+    assert_string_equal(v.enhanced, "4.7.28");
+    assert_string_equal(v.text, "Recipient limit \"class\" for class \"security\" is used up (5 at once, then 1 per 180 s, "
+                                "15 a day): try again in 180 s");
+    d = throttle_decide(&s, STREAM_SECURITY, b, now_ms + 61000);
+    assert_int_equal(d.what, THROTTLE_PACE);
+    assert_int_equal(d.wait_ms, 119000);
+    size_t refused = 2;
+    while (throttle_decide(&s, STREAM_SECURITY, b, now_ms + 61000).what == THROTTLE_DEFER)
+        refused++;
+    assert_int_equal(refused, 5 * s.tenant.burst + 1);
+    d = throttle_decide(&s, STREAM_SECURITY, b, now_ms + 61000);
+    assert_int_equal(d.what, THROTTLE_REJECT);
+    assert_int_equal(throttle_verdict(&s, STREAM_SECURITY, &d).code, 550);
+}
+
+static void the_reserve(void **state)
+{
+    struct throttle_settings s;
+    struct throttle_bucket b[THROTTLE_KEYS] = {0};
+    struct throttle_bucket own;
+    int64_t now_ms = 1000000000;
+    size_t others = 0;
+    (void)state;
+    throttle_defaults(&s);
+    for (size_t i = 0; i < 1000; i++) { /* every class but one, as fast as it can */
+        enum stream_class class = (enum stream_class)(1 + i % 4);
+        memset(&b[THROTTLE_CLASS], 0, sizeof(b[THROTTLE_CLASS])); /* and for ever new tenants' classes */
+        others += throttle_decide(&s, class, b, now_ms).what == THROTTLE_PASS;
+    }
+    assert_int_equal(others, s.tenant.burst - s.tenant.reserve);
+    memset(&own, 0, sizeof(own));
+    b[THROTTLE_CLASS] = own;
+    for (size_t i = 0; i < s.tenant.reserve; i++)
+        assert_int_equal(throttle_decide(&s, STREAM_SECURITY, b, now_ms).what, THROTTLE_PASS);
+}
+
+static void a_clock_that_jumps(void **state)
+{
+    struct throttle_settings s;
+    int64_t day_ms = INT64_C(24) * 3600 * 1000;
+    int64_t now_ms = 30 * day_ms;
+    (void)state;
+    throttle_defaults(&s);
+    for (unsigned class = 0; class < STREAM_CLASSES; class++) {
+        struct throttle_limit l = s.classes[class];
+        struct throttle_bucket b = {0};
+        l.per_day = 0;
+        while (throttle_wait_ms(&b, &l, true, now_ms) == 0)
+            throttle_take(&b, &l, now_ms);
+        /* back by ten days: locked for one window at most */
+        assert_true(throttle_wait_ms(&b, &l, true, now_ms - 10 * day_ms) <= l.every_ms * l.burst + l.hold_ms);
+        /* forward by ten days: one burst is free, no more */
+        assert_int_equal(throttle_left(&b, &l, true, now_ms + 10 * day_ms), l.burst);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_million_steps_as_the_model),
+                                       cmocka_unit_test(no_24_hours_see_more_than_the_day), cmocka_unit_test(the_ladder),
+                                       cmocka_unit_test(the_reserve), cmocka_unit_test(a_clock_that_jumps)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
