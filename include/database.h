@@ -11,6 +11,7 @@
 #include "identity.h"
 #include "key.h"
 #include "mail.h"
+#include "throttle.h"
 
 struct database;
 
@@ -98,6 +99,21 @@ MUST_CHECK bool database_last_event(struct database *db, int64_t *id_r, struct e
 /* All events of one message. */
 MUST_CHECK bool database_trace(struct database *db, int64_t message, database_on_event *on_event,
                                void *context, struct err *err);
+
+/* ---- the throttle ---- */
+
+/* The buckets of a mailbox for one tenant and class, as they are. */
+MUST_CHECK bool database_buckets(struct database *db, const char *tenant,
+                                 const struct address *recipient, enum stream_class class,
+                                 struct throttle_bucket buckets_r[THROTTLE_KEYS], struct err *err);
+/* The tenant's own rate. */
+MUST_CHECK bool database_rate(struct database *db, const char *tenant,
+                              struct throttle_bucket *bucket_r, struct err *err);
+/* Forget them, and what is counted for the mailbox over the whole relay; not the tenant's rate and
+ * not the domain's. */
+MUST_CHECK bool database_reset_buckets(struct database *db, const char *tenant,
+                                       const struct address *recipient, enum stream_class class,
+                                       struct err *err);
 
 /* ---- credentials, domains, keys ---- */
 

@@ -6,7 +6,7 @@
  * functions see a database and know nothing of sockets; the command line calls the same ones when
  * no daemon runs.
  */
-#include "control.h"
+#include "control_parts.h"
 
 #include "clock.h"
 #include "store.h"
@@ -21,41 +21,30 @@
 /* Longer lists go by pages, so that nobody waits for one and none fills the memory. */
 enum { PAGE_MAX = 5000 };
 
-struct control {
-    const struct verb *verb;
-    json_t *request, *answer;
-};
-
-struct verb {
-    const char *name;
-    enum control_kind kind;
-    bool (*run)(struct database *db, struct control *c, struct err *err);
-};
-
-static const char *text(const struct control *c, const char *key)
+const char *control_text(const struct control *c, const char *key)
 {
     return json_string_value(json_object_get(c->request, key));
 }
 
 static const char *text_or(const struct control *c, const char *key, const char *otherwise)
 {
-    const char *value = text(c, key);
+    const char *value = control_text(c, key);
     return value ? value : otherwise;
 }
 
-static int64_t number(const struct control *c, const char *key, int64_t otherwise)
+int64_t control_number(const struct control *c, const char *key, int64_t otherwise)
 {
     const json_t *value = json_object_get(c->request, key);
     return json_is_integer(value) ? json_integer_value(value) : otherwise;
 }
 
-static bool needs(const struct control *c, const char *key, struct err *err)
+bool control_needs(const struct control *c, const char *key, struct err *err)
 {
-    return text(c, key) || err_set(err, ERR_USAGE, "request lacks \"%s\"", key);
+    return control_text(c, key) || err_set(err, ERR_USAGE, "request lacks \"%s\"", key);
 }
 
 /* Text from peers may be no UTF-8: then it is shown with what is odd replaced. */
-static json_t *any_text(const char *value)
+json_t *control_any_text(const char *value)
 {
     json_t *made = json_string(value);
     if (made)
@@ -69,7 +58,7 @@ static json_t *any_text(const char *value)
     return made;
 }
 
-static json_t *rows(struct control *c)
+json_t *control_rows(struct control *c)
 {
     json_t *list = json_object_get(c->answer, "rows");
     if (!list) {
@@ -84,28 +73,30 @@ static json_t *rows(struct control *c)
 static bool read_filter(const struct control *c, struct database_filter *f, struct err *err)
 {
     enum mail_state state;
-    *f = (struct database_filter){.recipient = text(c, "recipient"),
-                                  .domain = text(c, "domain"),
-                                  .sender = text(c, "sender"),
-                                  .credential = text(c, "user"),
+    *f = (struct database_filter){.recipient = control_text(c, "recipient"),
+                                  .domain = control_text(c, "domain"),
+                                  .sender = control_text(c, "sender"),
+                                  .credential = control_text(c, "user"),
                                   .state = -1,
-                                  .after.number = number(c, "after_number", -1)};
-    if (text(c, "after_id") && !mail_id_parse(span_of(text(c, "after_id")), &f->after.id))
+                                  .after.number = control_number(c, "after_number", -1)};
+    if (control_text(c, "after_id") &&
+        !mail_id_parse(span_of(control_text(c, "after_id")), &f->after.id))
         return err_set(err, ERR_USAGE, "after_id is no message id");
-    if (text(c, "id") && !mail_id_parse(span_of(text(c, "id")), &f->id))
+    if (control_text(c, "id") && !mail_id_parse(span_of(control_text(c, "id")), &f->id))
         return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
-                       text(c, "id"));
-    if (!text(c, "state"))
+                       control_text(c, "id"));
+    if (!control_text(c, "state"))
         return true;
-    if (!mail_state_parse(span_of(text(c, "state")), &state))
-        return err_set(err, ERR_USAGE, "\"%.40s\" is no state: waiting or held", text(c, "state"));
+    if (!mail_state_parse(span_of(control_text(c, "state")), &state))
+        return err_set(err, ERR_USAGE, "\"%.40s\" is no state: waiting or held",
+                       control_text(c, "state"));
     f->state = (int)state;
     return true;
 }
 
 static int64_t page_size(const struct control *c)
 {
-    int64_t limit = number(c, "limit", PAGE_MAX);
+    int64_t limit = control_number(c, "limit", PAGE_MAX);
     return limit > 0 && limit < PAGE_MAX ? limit : PAGE_MAX;
 }
 
@@ -118,19 +109,19 @@ static void add_queued(void *context, const struct database_queued *q)
              q->reply);
     json_t *row = json_object();
     json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "recipient", any_text(q->recipient));
+    json_object_set_new(row, "recipient", control_any_text(q->recipient));
     json_object_set_new(row, "state", json_string(mail_state_name(q->state)));
     json_object_set_new(row, "tries", json_integer(q->tries));
     json_object_set_new(row, "due", json_integer(q->due_ms));
-    json_object_set_new(row, "last_reply", q->code ? any_text(reply) : json_string(""));
-    json_object_set_new(row, "remote", any_text(q->remote));
-    json_object_set_new(row, "sender", any_text(q->sender));
-    json_object_set_new(row, "user", any_text(q->credential));
+    json_object_set_new(row, "last_reply", q->code ? control_any_text(reply) : json_string(""));
+    json_object_set_new(row, "remote", control_any_text(q->remote));
+    json_object_set_new(row, "sender", control_any_text(q->sender));
+    json_object_set_new(row, "user", control_any_text(q->credential));
     json_object_set_new(row, "class", json_string(stream_class_name(q->class)));
     json_object_set_new(row, "accepted", json_integer(q->created_ms));
     json_object_set_new(row, "expires", json_integer(q->expires_ms));
     json_object_set_new(row, "size", json_integer(q->length));
-    json_array_append_new(rows(context), row);
+    json_array_append_new(control_rows(context), row);
 }
 
 /* A full page says where the next one begins. */
@@ -153,7 +144,7 @@ static bool queue_list(struct database *db, struct control *c, struct err *err)
     if (ok && filter.after.id == 0)
         ok = database_queue_count(db, &filter, &total, err);
     ok = ok && database_queue(db, &filter, page_size(c), add_queued, c, err);
-    say_next(c, &filter, (int64_t)json_array_size(rows(c)));
+    say_next(c, &filter, (int64_t)json_array_size(control_rows(c)));
     json_object_set_new(c->answer, "total", json_integer(total));
     return ok;
 }
@@ -201,38 +192,38 @@ static void add_event(void *context, const struct database_event *e)
     json_object_set_new(row, "at", json_integer(e->at_ms));
     json_object_set_new(row, "kind", json_string(e->kind));
     json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "recipient", any_text(e->recipient));
+    json_object_set_new(row, "recipient", control_any_text(e->recipient));
     json_object_set_new(row, "code", json_integer(e->code));
-    json_object_set_new(row, "enhanced", any_text(e->enhanced));
-    json_object_set_new(row, "reply", any_text(e->reply));
-    json_object_set_new(row, "remote", any_text(e->remote));
-    json_array_append_new(rows(context), row);
+    json_object_set_new(row, "enhanced", control_any_text(e->enhanced));
+    json_object_set_new(row, "reply", control_any_text(e->reply));
+    json_object_set_new(row, "remote", control_any_text(e->remote));
+    json_array_append_new(control_rows(context), row);
 }
 
 static bool events_list(struct database *db, struct control *c, struct err *err)
 {
     int64_t last = 0;
-    int64_t limit = number(c, "limit", 1000);
+    int64_t limit = control_number(c, "limit", 1000);
     if (!database_last_event(db, &last, err))
         return false;
-    int64_t after = number(c, "after", last > 100 ? last - 100 : 0);
-    rows(c);
+    int64_t after = control_number(c, "after", last > 100 ? last - 100 : 0);
+    control_rows(c);
     return database_events(db, after, limit, add_event, c, err);
 }
 
 static bool trace(struct database *db, struct control *c, struct err *err)
 {
     int64_t id = 0;
-    if (!needs(c, "id", err))
+    if (!control_needs(c, "id", err))
         return false;
-    if (!mail_id_parse(span_of(text(c, "id")), &id))
+    if (!mail_id_parse(span_of(control_text(c, "id")), &id))
         return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
-                       text(c, "id"));
+                       control_text(c, "id"));
     if (!database_trace(db, id, add_event, c, err))
         return false;
-    return json_array_size(rows(c)) > 0 ||
+    return json_array_size(control_rows(c)) > 0 ||
            err_set(err, ERR_NOT_FOUND, "%s: no message of that id in the last 7 days",
-                   text(c, "id"));
+                   control_text(c, "id"));
 }
 
 /* ---- credentials ---- */
@@ -240,32 +231,34 @@ static bool trace(struct database *db, struct control *c, struct err *err)
 static void add_user(void *context, const struct database_user *u)
 {
     json_t *row = json_object();
-    json_object_set_new(row, "name", any_text(u->identity.name));
-    json_object_set_new(row, "tenant", any_text(u->identity.tenant));
-    json_object_set_new(row, "stream", any_text(u->identity.stream));
-    json_object_set_new(row, "allowed", any_text(u->identity.allowed));
+    json_object_set_new(row, "name", control_any_text(u->identity.name));
+    json_object_set_new(row, "tenant", control_any_text(u->identity.tenant));
+    json_object_set_new(row, "stream", control_any_text(u->identity.stream));
+    json_object_set_new(row, "allowed", control_any_text(u->identity.allowed));
     json_object_set_new(row, "disabled", json_boolean(u->disabled));
     json_object_set_new(row, "created", json_integer(u->created_ms));
-    json_array_append_new(rows(context), row);
+    json_array_append_new(control_rows(context), row);
 }
 
 static bool user_list(struct database *db, struct control *c, struct err *err)
 {
-    rows(c);
+    control_rows(c);
     return database_users(db, add_user, c, err);
 }
 
 static bool user_add(struct database *db, struct control *c, struct err *err)
 {
     struct database_user u = {.created_ms = clock_now_ms()};
-    if (!needs(c, "name", err) || !needs(c, "hash", err) || !needs(c, "allowed", err))
+    if (!control_needs(c, "name", err) || !control_needs(c, "hash", err) ||
+        !control_needs(c, "allowed", err))
         return false;
     struct identity *i = &u.identity;
-    bool fits = span_copy(span_of(text(c, "name")), i->name, sizeof(i->name)) && i->name[0] &&
+    bool fits = span_copy(span_of(control_text(c, "name")), i->name, sizeof(i->name)) &&
+                i->name[0] &&
                 span_copy(span_of(text_or(c, "tenant", "default")), i->tenant, sizeof(i->tenant)) &&
                 span_copy(span_of(text_or(c, "stream", "")), i->stream, sizeof(i->stream)) &&
-                span_copy(span_of(text(c, "allowed")), i->allowed, sizeof(i->allowed)) &&
-                span_copy(span_of(text(c, "hash")), u.hash, sizeof(u.hash));
+                span_copy(span_of(control_text(c, "allowed")), i->allowed, sizeof(i->allowed)) &&
+                span_copy(span_of(control_text(c, "hash")), u.hash, sizeof(u.hash));
     return (fits || err_set(err, ERR_USAGE,
                             "name, tenant, stream or the list of domains is empty or too long")) &&
            database_add_user(db, &u, err);
@@ -273,18 +266,19 @@ static bool user_add(struct database *db, struct control *c, struct err *err)
 
 static bool user_disable(struct database *db, struct control *c, struct err *err)
 {
-    return needs(c, "name", err) && database_set_user(db, text(c, "name"), NULL, true, err);
+    return control_needs(c, "name", err) &&
+           database_set_user(db, control_text(c, "name"), NULL, true, err);
 }
 
 static bool user_rotate(struct database *db, struct control *c, struct err *err)
 {
-    return needs(c, "name", err) && needs(c, "hash", err) &&
-           database_set_user(db, text(c, "name"), text(c, "hash"), false, err);
+    return control_needs(c, "name", err) && control_needs(c, "hash", err) &&
+           database_set_user(db, control_text(c, "name"), control_text(c, "hash"), false, err);
 }
 
 static bool user_delete(struct database *db, struct control *c, struct err *err)
 {
-    return needs(c, "name", err) && database_delete_user(db, text(c, "name"), err);
+    return control_needs(c, "name", err) && database_delete_user(db, control_text(c, "name"), err);
 }
 
 /* ---- domains and keys ---- */
@@ -292,24 +286,24 @@ static bool user_delete(struct database *db, struct control *c, struct err *err)
 static void add_domain(void *context, const struct database_domain *d)
 {
     json_t *row = json_object();
-    json_object_set_new(row, "name", any_text(d->name));
-    json_object_set_new(row, "tenant", any_text(d->tenant));
+    json_object_set_new(row, "name", control_any_text(d->name));
+    json_object_set_new(row, "tenant", control_any_text(d->tenant));
     json_object_set_new(row, "created", json_integer(d->created_ms));
-    json_array_append_new(rows(context), row);
+    json_array_append_new(control_rows(context), row);
 }
 
 static bool domain_list(struct database *db, struct control *c, struct err *err)
 {
-    rows(c);
+    control_rows(c);
     return database_domains(db, add_domain, c, err);
 }
 
 static bool domain_add(struct database *db, struct control *c, struct err *err)
 {
     json_t *keys = json_object_get(c->request, "keys");
-    if (!needs(c, "name", err) ||
-        !database_add_domain(db, text(c, "name"), text_or(c, "tenant", "default"), clock_now_ms(),
-                             err))
+    if (!control_needs(c, "name", err) ||
+        !database_add_domain(db, control_text(c, "name"), text_or(c, "tenant", "default"),
+                             clock_now_ms(), err))
         return false;
     for (size_t i = 0; i < json_array_size(keys); i++) {
         struct database_key key = {.state = "active", .created_ms = clock_now_ms()};
@@ -318,7 +312,7 @@ static bool domain_add(struct database *db, struct control *c, struct err *err)
         const char *algorithm = json_string_value(json_object_get(k, "algorithm"));
         const char *public_key = json_string_value(json_object_get(k, "public"));
         bool fits = selector && algorithm && public_key &&
-                    span_copy(span_of(text(c, "name")), key.domain, sizeof(key.domain)) &&
+                    span_copy(span_of(control_text(c, "name")), key.domain, sizeof(key.domain)) &&
                     span_copy(span_of(selector), key.selector, sizeof(key.selector)) &&
                     span_copy(span_of(public_key), key.public_key, sizeof(key.public_key)) &&
                     key_algorithm_parse(span_of(algorithm), &key.algorithm);
@@ -332,25 +326,26 @@ static bool domain_add(struct database *db, struct control *c, struct err *err)
 
 static bool domain_remove(struct database *db, struct control *c, struct err *err)
 {
-    return needs(c, "name", err) && database_delete_domain(db, text(c, "name"), err);
+    return control_needs(c, "name", err) &&
+           database_delete_domain(db, control_text(c, "name"), err);
 }
 
 static void add_key(void *context, const struct database_key *k)
 {
     json_t *row = json_object();
-    json_object_set_new(row, "domain", any_text(k->domain));
-    json_object_set_new(row, "selector", any_text(k->selector));
+    json_object_set_new(row, "domain", control_any_text(k->domain));
+    json_object_set_new(row, "selector", control_any_text(k->selector));
     json_object_set_new(row, "algorithm", json_string(key_algorithm_name(k->algorithm)));
-    json_object_set_new(row, "state", any_text(k->state));
-    json_object_set_new(row, "public", any_text(k->public_key));
+    json_object_set_new(row, "state", control_any_text(k->state));
+    json_object_set_new(row, "public", control_any_text(k->public_key));
     json_object_set_new(row, "created", json_integer(k->created_ms));
-    json_array_append_new(rows(context), row);
+    json_array_append_new(control_rows(context), row);
 }
 
 static bool key_list(struct database *db, struct control *c, struct err *err)
 {
-    rows(c);
-    return database_keys(db, text(c, "domain"), add_key, c, err);
+    control_rows(c);
+    return database_keys(db, control_text(c, "domain"), add_key, c, err);
 }
 
 static bool nothing(struct database *db, struct control *c, struct err *err)
@@ -381,6 +376,9 @@ static const struct verb verbs[] = {
     {"domain.add", CONTROL_WRITE, domain_add},
     {"domain.remove", CONTROL_WRITE, domain_remove},
     {"key.list", CONTROL_READ, key_list},
+    {"quota.show", CONTROL_READ, control_quota_show},
+    {"quota.tenant", CONTROL_READ, control_quota_tenant},
+    {"quota.reset", CONTROL_WRITE, control_quota_reset},
     {"submit", CONTROL_SUBMIT, NULL},
 };
 
@@ -426,10 +424,11 @@ bool control_mail(struct control *c, struct mail **mail_r, struct buf *body, str
     struct address sender;
     struct address rcpt;
     char domain[ADDRESS_DOMAIN_MAX + 1];
-    if (!needs(c, "sender", err) || !needs(c, "recipient", err) || !needs(c, "message", err))
+    if (!control_needs(c, "sender", err) || !control_needs(c, "recipient", err) ||
+        !control_needs(c, "message", err))
         return false;
-    if (!address_parse(span_of(text(c, "sender")), &sender) ||
-        !address_parse(span_of(text(c, "recipient")), &rcpt) ||
+    if (!address_parse(span_of(control_text(c, "sender")), &sender) ||
+        !address_parse(span_of(control_text(c, "recipient")), &rcpt) ||
         !address_domain_ascii(rcpt.domain, domain))
         return err_set(err, ERR_USAGE, "sender or recipient is not a valid address");
     struct mail *m = mail_new();
@@ -440,10 +439,10 @@ bool control_mail(struct control *c, struct mail **mail_r, struct buf *body, str
     snprintf(m->tenant, sizeof(m->tenant), "default");
     if (!address_domain_ascii(sender.domain, m->from_domain))
         m->from_domain[0] = '\0';
-    m->envelope.sender = xstrdup(text(c, "sender"));
+    m->envelope.sender = xstrdup(control_text(c, "sender"));
     m->envelope.id = xstrdup("");
     envelope_add(&m->envelope, rcpt.text, domain, SPAN_NONE, 0);
-    buf_add(body, span_of(text(c, "message")));
+    buf_add(body, span_of(control_text(c, "message")));
     *mail_r = m;
     return true;
 }
@@ -459,7 +458,7 @@ void control_answer(struct control *c, const struct err *failed, struct buf *out
 {
     json_object_set_new(c->answer, "ok", json_boolean(!failed));
     if (failed) {
-        json_object_set_new(c->answer, "error", any_text(failed->text));
+        json_object_set_new(c->answer, "error", control_any_text(failed->text));
         json_object_set_new(c->answer, "kind", json_integer(failed->kind));
     }
     char *line = json_dumps(c->answer, JSON_COMPACT | JSON_ENSURE_ASCII);

@@ -111,6 +111,74 @@ static void canonical(const char *text, char *out_r, size_t size)
     buf_fini(&form);
 }
 
+/* ---- for people ---- */
+
+static bool find_counted(struct database *db, const char *tenant, const struct address *recipient,
+                         enum stream_class class, struct counted *c_r,
+                         char form_r[ADDRESS_CANONICAL_MAX + 1],
+                         char domain_r[ADDRESS_DOMAIN_MAX + 1], struct err *err)
+{
+    struct buf form;
+    if (!read_instance_key(db, err))
+        return false;
+    buf_init(&form, ADDRESS_CANONICAL_MAX);
+    bool ok =
+        address_canonical(recipient, &form) && address_domain_ascii(recipient->domain, domain_r);
+    snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", buf_text(&form));
+    buf_fini(&form);
+    *c_r = (struct counted){tenant, form_r, domain_r, class};
+    return ok || err_set(err, ERR_USAGE, "that address has no canonical form");
+}
+
+bool database_buckets(struct database *db, const char *tenant, const struct address *recipient,
+                      enum stream_class class, struct throttle_bucket buckets_r[THROTTLE_KEYS],
+                      struct err *err)
+{
+    struct counted c;
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    unsigned char name[16];
+    bool ok = find_counted(db, tenant, recipient, class, &c, form, domain, err);
+    for (unsigned k = 0; ok && k < THROTTLE_KEYS; k++) {
+        make_name(db, (enum throttle_key)k, &c, name);
+        ok = read_bucket(db, name, &buckets_r[k], err);
+    }
+    return ok;
+}
+
+bool database_rate(struct database *db, const char *tenant, struct throttle_bucket *bucket_r,
+                   struct err *err)
+{
+    struct counted c = {.tenant = tenant};
+    unsigned char name[16];
+    if (!read_instance_key(db, err))
+        return false;
+    make_name(db, THROTTLE_RATE, &c, name);
+    return read_bucket(db, name, bucket_r, err);
+}
+
+bool database_reset_buckets(struct database *db, const char *tenant,
+                            const struct address *recipient, enum stream_class class,
+                            struct err *err)
+{
+    static const enum throttle_key keys[] = {THROTTLE_CLASS, THROTTLE_TENANT, THROTTLE_RECIPIENT,
+                                             THROTTLE_FLOOD};
+    struct counted c;
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    unsigned char name[16];
+    bool ok = find_counted(db, tenant, recipient, class, &c, form, domain, err);
+    for (size_t i = 0; ok && i < COUNT_OF(keys); i++) {
+        sqlite3_stmt *s = rows_prepare(db, SQL_DROP_RATE);
+        make_name(db, keys[i], &c, name);
+        rows_blob(s, 1, (struct span){(const char *)name, sizeof(name)});
+        ok = rows_run(db, s, err);
+    }
+    return ok;
+}
+
+/* ---- deciding ---- */
+
 static bool is_refused(const struct throttle_decision *d)
 {
     return d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;

@@ -141,7 +141,7 @@
     X(RATE, "SELECT tat, day FROM rate WHERE key = ?")                                             \
     X(SET_RATE, "INSERT INTO rate(key, tat, day) VALUES(?1, ?2, ?3)"                               \
                 " ON CONFLICT(key) DO UPDATE SET tat = ?2, day = ?3")                              \
-    X(DROP_RATE, "DELETE FROM rate WHERE key = ? RETURNING key")                                   \
+    X(DROP_RATE, "DELETE FROM rate WHERE key = ?")                                                 \
     X(RATE_AFTER, "SELECT max(key) FROM (SELECT key FROM rate WHERE key > ?1 ORDER BY key "        \
                   "LIMIT 20000)")                                                                  \
     X(FORGET_RATES, "DELETE FROM rate WHERE key > ?1 AND key <= ?2 AND tat < ?3 AND day < ?3")     \

@@ -152,7 +152,8 @@ def test_in_a_message_to_many_the_refused_ones_are_reported_and_the_rest_go(thro
     assert delivered == {"amy@dest.test", "joe@dest.test"}
     assert relay.kinds(id).count("throttled") == 1
     assert len(sink.messages()) == 4 + 1  # the rest of bob's is paced
-    assert [row["recipient"] for row in relay.queue("--recipient", "hello@club.test")] == ["hello@club.test"]  # is told
+    events = relay.json("events", "--after", "0", "--limit", "1000")
+    assert [e for e in events if e["recipient"] == "hello@club.test" and e["kind"] == "accepted"], "the sender is told"
 
 
 def test_an_address_full_of_sql_is_an_address(throttled):
@@ -162,6 +163,32 @@ def test_an_address_full_of_sql_is_an_address(throttled):
         replies = [submit(client, hostile) for _ in range(20)]
         assert counts(replies)[:2] == (4, 3)
         assert submit(client, "y'--@dest.test")[0] == 250
+
+
+def test_every_level_can_be_seen(throttled):
+    relay = throttled()
+    with relay.client() as client:
+        replies = [submit(client, "Bob+x@dest.test") for _ in range(8)]
+    shown = relay.json("quota", "show", "bob@DEST.test")
+    assert shown["canonical"] == "bob@dest.test"
+    keys = {(row["key"], row["class"]): row for row in shown["keys"]}
+    assert keys["class", "notification"]["left"] == 0 and keys["class", "security"]["left"] == 5
+    assert keys["tenant", ""]["left"] == 0 and keys["recipient", ""]["left"] == 10
+    assert keys["class", "notification"]["next"] / 1000 - time.time() > 3000
+    assert [d["kind"] for d in shown["decisions"]].count("accepted") == 7
+    assert "bob@dest.test" in relay.command("quota", "show", "bob@dest.test")
+    paced = replies[4][1].split()[4]
+    assert [row["kind"] for row in relay.json("quota", "explain", paced)] == ["paced"]
+    assert "neither paced nor refused" in relay.command("quota", "explain", replies[0][1].split()[4])
+    would = relay.json("quota", "simulate", "--to", "bob@dest.test", "--class", "security", "--count", "4")
+    assert [row["what"] for row in would] == ["passes", "passes", "passes", "is deferred"]
+    fresh = relay.json("quota", "simulate", "--to", "new@dest.test", "--count", "8")
+    assert [row["what"] for row in fresh] == ["passes"] * 4 + ["is paced"] * 3 + ["is deferred"]
+    relay.command("quota", "reset", "BOB@dest.test")
+    with relay.client() as client:
+        assert counts([submit(client, "bob@dest.test") for _ in range(8)])[:2] == (4, 3)
+    assert relay.command("quota", "show", "nobody", check=False).returncode == 1
+    assert relay.json("quota", "show", "app")["canonical"] == "default"
 
 
 def test_observe_lets_pass_and_writes_down(throttled, relay_factory, dns):

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli_quota.c - quota show, simulate, explain, reset: every level of the throttle, and what would
+ * happen. The buckets come from the store; what they mean is computed here, by the settings.
+ */
+#include "cli.h"
+
+#include "clock.h"
+#include "throttle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *member(json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? text : "";
+}
+
+static struct throttle_bucket bucket_of(json_t *row)
+{
+    return (struct throttle_bucket){json_integer_value(json_object_get(row, "tat")),
+                                    json_integer_value(json_object_get(row, "day"))};
+}
+
+static bool key_parse(const char *name, enum throttle_key *key_r)
+{
+    for (unsigned k = 0; k < THROTTLE_KEYS; k++) {
+        *key_r = (enum throttle_key)k;
+        if (strcmp(name, throttle_key_name(*key_r)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The limit behind a row. False when nothing is counted there. */
+static bool limit_of(const struct cli *cli, json_t *row, struct throttle_limit *limit_r,
+                     bool *security_r)
+{
+    enum throttle_key key;
+    enum stream_class class = STREAM_SECURITY;
+    if (!key_parse(member(row, "key"), &key))
+        return false;
+    bool by_class = stream_class_parse(span_of(member(row, "class")), &class);
+    *security_r = by_class && class == STREAM_SECURITY;
+    *limit_r = throttle_limit_of(&cli->config->throttle, key, class);
+    return limit_r->every_ms > 0 || limit_r->per_day > 0;
+}
+
+/* Add to each row what its bucket means now; rows that count nothing go. `used`: so do those that
+ * are as if never used. */
+static json_t *explain_rows(const struct cli *cli, json_t *rows, bool used)
+{
+    json_t *kept = json_array();
+    int64_t now_ms = clock_now_ms();
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        struct throttle_bucket b = bucket_of(row);
+        struct throttle_limit l;
+        bool security = false;
+        if (!limit_of(cli, row, &l, &security) || (used && throttle_expires_ms(&b) <= now_ms))
+            continue;
+        int64_t wait_ms = throttle_wait_ms(&b, &l, security, now_ms);
+        json_object_set_new(row, "left", json_integer(throttle_left(&b, &l, security, now_ms)));
+        json_object_set_new(row, "burst", json_integer(l.burst));
+        json_object_set_new(row, "every_s", json_integer(l.every_ms / 1000));
+        json_object_set_new(row, "per_day", json_integer(l.per_day));
+        json_object_set_new(row, "next", json_integer(now_ms + wait_ms));
+        json_array_append(kept, row);
+    }
+    return kept;
+}
+
+/* The tenant of a credential; "" when there is none of that name. */
+static int find_tenant(struct cli *cli, const char *user, char *tenant_r, size_t size)
+{
+    json_t *answer = NULL;
+    struct err err = {0};
+    int code = cli_ask(cli, cli_request("user.list", NULL), &answer);
+    json_t *rows = json_object_get(answer, "rows");
+    tenant_r[0] = '\0';
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        if (strcmp(member(json_array_get(rows, i), "name"), user) == 0)
+            snprintf(tenant_r, size, "%s", member(json_array_get(rows, i), "tenant"));
+    json_decref(answer);
+    if (code == CLI_OK && !tenant_r[0]) {
+        err_set(&err, ERR_NOT_FOUND, "%.80s is neither an address nor a credential here", user);
+        code = cli_fail(&err);
+    }
+    return code;
+}
+
+static void show(struct cli *cli, json_t *answer, json_t *rows)
+{
+    static const struct cli_column columns[] = {{"TENANT", "tenant", CLI_TEXT},
+                                                {"LIMIT", "key", CLI_TEXT},
+                                                {"CLASS", "class", CLI_TEXT},
+                                                {"LEFT", "left", CLI_TEXT},
+                                                {"NEXT", "next", CLI_IN}};
+    static const struct cli_column decisions[] = {{"AT", "at", CLI_TIME},
+                                                  {"WHAT", "kind", CLI_TEXT},
+                                                  {"ID", "id", CLI_TEXT},
+                                                  {"RECIPIENT", "recipient", CLI_TEXT},
+                                                  {"WHY", "reply", CLI_TEXT}};
+    json_t *lately = json_object_get(answer, "decisions");
+    if (cli->json) {
+        json_t *all = json_object();
+        json_object_set(all, "canonical", json_object_get(answer, "canonical"));
+        json_object_set(all, "keys", rows);
+        json_object_set(all, "decisions", lately);
+        cli_print_json(all);
+        json_decref(all);
+        return;
+    }
+    printf("counted as ");
+    cli_print_safe(member(answer, "canonical"));
+    printf("\n\n");
+    cli_print_rows(cli, rows, columns, COUNT_OF(columns));
+    if (json_array_size(lately) > 0) {
+        putchar('\n');
+        cli_print_rows(cli, lately, decisions, COUNT_OF(decisions));
+    }
+}
+
+int cli_quota_show(struct cli *cli)
+{
+    json_t *answer = NULL;
+    char tenant[64];
+    int code = CLI_OK;
+    if (!strchr(cli->arguments[0], '@')) {
+        code = find_tenant(cli, cli->arguments[0], tenant, sizeof(tenant));
+        if (code == CLI_OK)
+            code = cli_ask(cli, cli_request("quota.tenant", "tenant", tenant, NULL), &answer);
+    } else {
+        code = cli_ask(cli, cli_request("quota.show", "address", cli->arguments[0], NULL), &answer);
+    }
+    if (code == CLI_OK) {
+        json_t *rows = explain_rows(cli, json_object_get(answer, "rows"), !cli->json);
+        show(cli, answer, rows);
+        json_decref(rows);
+    }
+    json_decref(answer);
+    return code;
+}
+
+int cli_quota_reset(struct cli *cli)
+{
+    json_t *answer = NULL;
+    int code =
+        cli_ask(cli, cli_request("quota.reset", "address", cli->arguments[0], NULL), &answer);
+    if (code == CLI_OK && !cli->json)
+        printf("%s may get mail as if none had come yet\n", cli->arguments[0]);
+    else if (code == CLI_OK)
+        cli_print_json(answer);
+    json_decref(answer);
+    return code;
+}
+
+/* ---- simulate ---- */
+
+static void take_buckets(json_t *rows, const char *tenant, enum stream_class class,
+                         struct throttle_bucket buckets_r[THROTTLE_KEYS])
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        enum throttle_key key;
+        const char *of = member(row, "class");
+        if (strcmp(member(row, "tenant"), tenant) == 0 && key_parse(member(row, "key"), &key) &&
+            (!*of || strcmp(of, stream_class_name(class)) == 0))
+            buckets_r[key] = bucket_of(row);
+    }
+}
+
+static json_t *simulate(const struct cli *cli, enum stream_class class,
+                        struct throttle_bucket buckets[THROTTLE_KEYS], uint64_t count)
+{
+    static const char *const words[] = {[THROTTLE_PASS] = "passes",
+                                        [THROTTLE_PACE] = "is paced",
+                                        [THROTTLE_DEFER] = "is deferred",
+                                        [THROTTLE_REJECT] = "is rejected"};
+    json_t *rows = json_array();
+    int64_t now_ms = clock_now_ms();
+    for (uint64_t i = 0; i < count; i++) {
+        struct throttle_decision d =
+            throttle_decide(&cli->config->throttle, class, buckets, now_ms);
+        json_t *row = json_object();
+        json_object_set_new(row, "message", json_integer((json_int_t)i + 1));
+        json_object_set_new(row, "what", json_string(words[d.what]));
+        json_object_set_new(row, "key",
+                            json_string(d.what == THROTTLE_PASS ? "" : throttle_key_name(d.key)));
+        json_object_set_new(row, "wait_s", json_integer((d.wait_ms + 999) / 1000));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+int cli_quota_simulate(struct cli *cli)
+{
+    static const struct cli_column columns[] = {{"MESSAGE", "message", CLI_TEXT},
+                                                {"WHAT", "what", CLI_TEXT},
+                                                {"LIMIT", "key", CLI_TEXT},
+                                                {"SECONDS", "wait_s", CLI_TEXT}};
+    json_t *answer = NULL;
+    struct throttle_bucket buckets[THROTTLE_KEYS] = {0};
+    enum stream_class class = STREAM_NOTIFICATION;
+    uint64_t count = 10;
+    const char *to = cli_option(cli, "to", 0);
+    const char *named = cli_option(cli, "class", 0);
+    const char *tenant = cli_option(cli, "tenant", 0);
+    const char *times = cli_option(cli, "count", 0);
+    if (!to || (named && !stream_class_parse(span_of(named), &class)) ||
+        (times && (!span_number(span_of(times), &count) || count > 10000)))
+        return cli_usage(cli, "give --to an address, --class one that there is, --count to 10000");
+    int code = cli_ask(cli, cli_request("quota.show", "address", to, NULL), &answer);
+    if (code == CLI_OK) {
+        take_buckets(json_object_get(answer, "rows"), tenant ? tenant : "default", class, buckets);
+        json_t *rows = simulate(cli, class, buckets, count);
+        cli_print_rows(cli, rows, columns, COUNT_OF(columns));
+        json_decref(rows);
+    }
+    json_decref(answer);
+    return code;
+}
+
+/* ---- explain ---- */
+
+int cli_quota_explain(struct cli *cli)
+{
+    static const struct cli_column columns[] = {{"RECIPIENT", "recipient", CLI_TEXT},
+                                                {"WHAT", "kind", CLI_TEXT},
+                                                {"CODE", "code", CLI_TEXT},
+                                                {"WHY", "reply", CLI_TEXT}};
+    json_t *answer = NULL;
+    int code = cli_ask(cli, cli_request("trace", "id", cli->arguments[0], NULL), &answer);
+    json_t *kept = json_array();
+    json_t *rows = json_object_get(answer, "rows");
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        if (strcmp(member(row, "kind"), "paced") == 0 ||
+            strcmp(member(row, "kind"), "throttled") == 0)
+            json_array_append(kept, row);
+    }
+    if (code == CLI_OK && json_array_size(kept) == 0 && !cli->json)
+        printf("%s was neither paced nor refused by a limit\n", cli->arguments[0]);
+    else if (code == CLI_OK)
+        cli_print_rows(cli, kept, columns, COUNT_OF(columns));
+    json_decref(kept);
+    json_decref(answer);
+    return code;
+}

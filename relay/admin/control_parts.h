@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* control_parts.h - What the verbs of the control socket share. */
+#ifndef CONTROL_PARTS_H
+#define CONTROL_PARTS_H
+
+#include "control.h"
+
+#include <jansson.h>
+
+struct control {
+    const struct verb *verb;
+    json_t *request, *answer;
+};
+
+struct verb {
+    const char *name;
+    enum control_kind kind;
+    bool (*run)(struct database *db, struct control *c, struct err *err);
+};
+
+/* A member of the request; NULL, or `otherwise`, when it is not there. */
+const char *control_text(const struct control *c, const char *key);
+int64_t control_number(const struct control *c, const char *key, int64_t otherwise);
+bool control_needs(const struct control *c, const char *key, struct err *err);
+
+/* The answer's list of rows. */
+json_t *control_rows(struct control *c);
+/* A JSON string from whatever bytes a peer has sent. */
+json_t *control_any_text(const char *value);
+
+/* ---- control_quota.c ---- */
+
+bool control_quota_show(struct database *db, struct control *c, struct err *err);
+bool control_quota_tenant(struct database *db, struct control *c, struct err *err);
+bool control_quota_reset(struct database *db, struct control *c, struct err *err);
+
+#endif

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* control_quota.c - The throttle's buckets of one mailbox, for each tenant and class. What they mean
+ * depends on the settings, which whoever asks has.
+ */
+#include "control_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TENANTS_MAX = 1000, DECISIONS_MAX = 20, EVENTS_LOOKED_AT = 20000 };
+
+struct tenants {
+    char names[TENANTS_MAX][64];
+    size_t count;
+};
+
+static void note_tenant(void *context, const struct database_user *u)
+{
+    struct tenants *t = context;
+    for (size_t i = 0; i < t->count; i++)
+        if (strcmp(t->names[i], u->identity.tenant) == 0)
+            return;
+    if (t->count < TENANTS_MAX)
+        memcpy(t->names[t->count++], u->identity.tenant, sizeof(t->names[0]));
+}
+
+typedef bool on_pair(struct database *db, struct control *c, const char *tenant,
+                     const struct address *address, enum stream_class class, struct err *err);
+
+/* Each tenant and class. */
+static bool for_each(struct database *db, struct control *c, on_pair *pair, struct err *err)
+{
+    struct address address;
+    if (!control_needs(c, "address", err))
+        return false;
+    if (!address_parse(span_of(control_text(c, "address")), &address))
+        return err_set(err, ERR_USAGE, "\"%.80s\" is no address", control_text(c, "address"));
+    struct tenants *t = xcalloc(1, sizeof(*t));
+    bool ok = database_users(db, note_tenant, t, err);
+    for (size_t i = 0; ok && i < t->count; i++)
+        for (unsigned class = 0; ok && class < STREAM_CLASSES; class ++)
+            ok = pair(db, c, t->names[i], &address, (enum stream_class) class, err);
+    free(t);
+    return ok;
+}
+
+static void add_bucket(struct control *c, const char *tenant, enum throttle_key key,
+                       const char *class, const struct throttle_bucket *bucket)
+{
+    json_t *row = json_object();
+    json_object_set_new(row, "tenant", control_any_text(tenant));
+    json_object_set_new(row, "key", json_string(throttle_key_name(key)));
+    json_object_set_new(row, "class", json_string(class));
+    json_object_set_new(row, "tat", json_integer(bucket->tat_ms));
+    json_object_set_new(row, "day", json_integer(bucket->day_ms));
+    json_array_append_new(control_rows(c), row);
+}
+
+bool control_quota_tenant(struct database *db, struct control *c, struct err *err)
+{
+    struct throttle_bucket bucket;
+    if (!control_needs(c, "tenant", err) ||
+        !database_rate(db, control_text(c, "tenant"), &bucket, err))
+        return false;
+    add_bucket(c, control_text(c, "tenant"), THROTTLE_RATE, "", &bucket);
+    json_object_set_new(c->answer, "canonical", control_any_text(control_text(c, "tenant")));
+    return true;
+}
+
+static bool show(struct database *db, struct control *c, const char *tenant,
+                 const struct address *address, enum stream_class class, struct err *err)
+{
+    struct throttle_bucket buckets[THROTTLE_KEYS];
+    if (!database_buckets(db, tenant, address, class, buckets, err))
+        return false;
+    for (unsigned k = 0; k < THROTTLE_KEYS; k++) {
+        bool by_class = k == THROTTLE_CLASS;
+        if (!by_class && class != 0) /* once for each tenant */
+            continue;
+        add_bucket(c, tenant, (enum throttle_key)k, by_class ? stream_class_name(class) : "",
+                   &buckets[k]);
+    }
+    return true;
+}
+
+/* ---- what was decided lately ---- */
+
+struct search {
+    char wanted[ADDRESS_CANONICAL_MAX + 1];
+    json_t *found;
+};
+
+static bool canonical(const char *text, char *form_r)
+{
+    struct address address;
+    struct buf form;
+    buf_init(&form, ADDRESS_CANONICAL_MAX);
+    bool ok = address_parse(span_of(text), &address) && address_canonical(&address, &form);
+    memcpy(form_r, buf_text(&form), form.len + 1);
+    buf_fini(&form);
+    return ok;
+}
+
+static void note_event(void *context, const struct database_event *e)
+{
+    struct search *s = context;
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    char id[MAIL_ID_TEXT];
+    bool decision = strcmp(e->kind, "accepted") == 0 || strcmp(e->kind, "paced") == 0 ||
+                    strcmp(e->kind, "throttled") == 0;
+    if (!decision || !canonical(e->recipient, form) || strcmp(form, s->wanted) != 0)
+        return;
+    mail_id_print(e->message, id);
+    json_t *row = json_object();
+    json_object_set_new(row, "at", json_integer(e->at_ms));
+    json_object_set_new(row, "kind", json_string(e->kind));
+    json_object_set_new(row, "id", json_string(id));
+    json_object_set_new(row, "recipient", control_any_text(e->recipient));
+    json_object_set_new(row, "code", json_integer(e->code));
+    json_object_set_new(row, "reply", control_any_text(e->reply));
+    json_array_append_new(s->found, row);
+    if (json_array_size(s->found) > DECISIONS_MAX)
+        json_array_remove(s->found, 0);
+}
+
+bool control_quota_show(struct database *db, struct control *c, struct err *err)
+{
+    struct search s = {.found = json_array()};
+    int64_t last = 0;
+    control_rows(c);
+    json_object_set_new(c->answer, "decisions", s.found);
+    if (!for_each(db, c, show, err) || !database_last_event(db, &last, err))
+        return false;
+    if (canonical(control_text(c, "address"), s.wanted))
+        json_object_set_new(c->answer, "canonical", control_any_text(s.wanted));
+    return database_events(db, last > EVENTS_LOOKED_AT ? last - EVENTS_LOOKED_AT : 0,
+                           EVENTS_LOOKED_AT, note_event, &s, err);
+}
+
+static bool reset(struct database *db, struct control *c, const char *tenant,
+                  const struct address *address, enum stream_class class, struct err *err)
+{
+    (void)c;
+    return database_reset_buckets(db, tenant, address, class, err);
+}
+
+bool control_quota_reset(struct database *db, struct control *c, struct err *err)
+{
+    return for_each(db, c, reset, err);
+}
