@@ -74,29 +74,53 @@ static bool is_counted(const struct throttle_settings *s, enum throttle_key key,
     return l.every_ms > 0 || l.per_day > 0;
 }
 
+/* The buckets of one recipient: as they are stored, and as they are to be. */
+struct buckets {
+    const struct throttle_settings *settings;
+    unsigned char names[THROTTLE_KEYS][16];
+    struct throttle_bucket before[THROTTLE_KEYS], after[THROTTLE_KEYS];
+};
+
+static bool read_one(struct database *db, struct buckets *b, const struct counted *c,
+                     enum throttle_key key, struct err *err)
+{
+    if (!is_counted(b->settings, key, c->class))
+        return true;
+    make_name(db, key, c, b->names[key]);
+    return read_bucket(db, b->names[key], &b->before[key], err);
+}
+
+/* What was refused is looked up only for the next refusal. */
+static bool decide(struct database *db, struct buckets *b, const struct counted *c, int64_t now_ms,
+                   struct throttle_decision *d, struct err *err)
+{
+    for (unsigned k = 0; k < THROTTLE_FLOOD; k++)
+        if (!read_one(db, b, c, (enum throttle_key)k, err))
+            return false;
+    memcpy(b->after, b->before, sizeof(b->after));
+    *d = throttle_decide(b->settings, c->class, b->after, now_ms);
+    if (d->what != THROTTLE_DEFER || d->key == THROTTLE_RATE)
+        return true;
+    if (!read_one(db, b, c, THROTTLE_FLOOD, err))
+        return false;
+    memcpy(b->after, b->before, sizeof(b->after));
+    *d = throttle_decide(b->settings, c->class, b->after, now_ms);
+    return true;
+}
+
 /* One recipient: read what counts, decide, write what has changed. */
 static bool decide_one(struct database *db, const struct throttle_settings *settings,
                        const struct counted *c, int64_t now_ms, struct throttle_decision *d,
                        struct err *err)
 {
     struct throttle_settings own = *settings;
-    unsigned char names[THROTTLE_KEYS][16];
-    struct throttle_bucket before[THROTTLE_KEYS] = {0};
-    struct throttle_bucket after[THROTTLE_KEYS];
-    bool ok = true;
+    struct buckets b = {.settings = &own};
     if (throttle_is_large(c->domain))
         own.domain = (struct throttle_limit){0};
-    for (unsigned k = 0; ok && k < THROTTLE_KEYS; k++) {
-        if (!is_counted(&own, (enum throttle_key)k, c->class))
-            continue;
-        make_name(db, (enum throttle_key)k, c, names[k]);
-        ok = read_bucket(db, names[k], &before[k], err);
-    }
-    memcpy(after, before, sizeof(after));
-    *d = throttle_decide(&own, c->class, after, now_ms);
+    bool ok = decide(db, &b, c, now_ms, d, err);
     for (unsigned k = 0; ok && k < THROTTLE_KEYS; k++)
-        if (after[k].tat_ms != before[k].tat_ms || after[k].day_ms != before[k].day_ms)
-            ok = write_bucket(db, names[k], &after[k], err);
+        if (b.after[k].tat_ms != b.before[k].tat_ms || b.after[k].day_ms != b.before[k].day_ms)
+            ok = write_bucket(db, b.names[k], &b.after[k], err);
     return ok;
 }
 

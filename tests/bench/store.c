@@ -2,11 +2,12 @@
 /* store.c - The store alone: producers that hand over a message and wait until it is durable.
  *
  *   bench-store --dir DIR [--producers N] [--size BYTES] [--seconds N]
- *               [--way store|settle|files|fill] [--messages N]
+ *               [--way store|settle|count|files|fill] [--messages N]
  *
  * store: accept only. settle: each message is also settled as delivered, in the background, as the
  * relay does it. files: what it is measured against, one file a message: write, fdatasync, rename,
- * fsync of the directory. fill: into the relay that is in DIR already, until there are --messages,
+ * fsync of the directory. count: like settle, into the store that is in DIR
+ * already, each recipient counted by all keys of the throttle. fill: into the relay that is in DIR already, until there are --messages,
  * each deferred once and due in six hours. Prints one line of JSON.
  */
 #include "check.h"
@@ -27,14 +28,15 @@
 #include <unistd.h>
 
 static const char usage[] = "usage: bench-store --dir DIR [--producers N] [--size BYTES] "
-                            "[--seconds N] [--way store|settle|files|fill] [--messages N]\n";
+                            "[--seconds N] [--way store|settle|count|files|fill] [--messages N]\n";
 
 struct bench {
     const char *dir;
     struct store *store;
     char *text;
     size_t size;
-    bool settle, fill;
+    bool settle, count, fill;
+    struct throttle_settings throttle; /* counts everything and refuses nothing */
     int directory; /* for fsync */
     int64_t end_ns;
     unsigned messages; /* 0: until the end */
@@ -107,6 +109,8 @@ static void store_one(struct producer *p, unsigned number)
     struct store_job *job = store_job_new(on_stored, p);
     job->mail = make_mail(b, number);
     int64_t id = job->mail->id;
+    if (b->count)
+        job->throttle = &b->throttle;
     buf_add(&job->body, (struct span){b->text, b->size});
     store_put(b->store, job);
     sem_wait(&p->done);
@@ -196,6 +200,15 @@ static void on_stepped(void *context, int64_t step_ms)
     (void)step_ms;
 }
 
+static void loosen(struct throttle_settings *s)
+{
+    throttle_defaults(s);
+    const struct throttle_limit loose = {.every_ms = 1, .burst = 1000000, .per_day = 100000000};
+    for (size_t i = 0; i < STREAM_CLASSES; i++)
+        s->classes[i] = loose;
+    s->tenant = s->recipient = s->domain = s->rate = loose;
+}
+
 /* A message of that size, of lines. */
 static char *make_text(size_t size)
 {
@@ -228,7 +241,9 @@ int main(int argc, char **argv)
     struct bench b = {.dir = given[DIR], .directory = -1, .size = strtoul(given[SIZE], NULL, 10)};
     unsigned producers = (unsigned)strtoul(given[PRODUCERS], NULL, 10);
     bool files = strcmp(given[WAY], "files") == 0;
-    b.settle = strcmp(given[WAY], "settle") == 0;
+    b.count = strcmp(given[WAY], "count") == 0;
+    b.settle = b.count || strcmp(given[WAY], "settle") == 0;
+    loosen(&b.throttle);
     b.fill = strcmp(given[WAY], "fill") == 0;
     b.messages = (unsigned)strtoul(given[MESSAGES], NULL, 10);
     if (option >= 0 || !b.dir || b.size == 0 || producers == 0 ||
@@ -241,7 +256,7 @@ int main(int argc, char **argv)
     if (files) {
         b.directory = open(b.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         CHECK(b.directory >= 0);
-    } else if ((!b.fill && !store_create(b.dir, &err)) || !store_start(b.dir, &events, &b.store, &err)) {
+    } else if ((!b.fill && !b.count && !store_create(b.dir, &err)) || !store_start(b.dir, &events, &b.store, &err)) {
         fprintf(stderr, "bench-store: %s\n", err.text);
         return 1;
     }
