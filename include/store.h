@@ -43,9 +43,11 @@ struct store_job {
      * back beside the recipients, owned by the job; when all are refused the message is not
      * accepted, and `refusal` says why. */
     const struct throttle_settings *throttle;
+    char *once; /* the same to the same recipient within a day is a repetition; NULL: none; owned */
     struct throttle_decision *decisions;
     struct verdict refusal; /* code 0: none */
     unsigned observed;      /* recipients that would not have passed */
+    int64_t repeats;        /* all recipients have got it already: by this message; 0: no */
 
     /* Settle these, if there are any: owned by the job. Kept until they are recorded, however long
      * that takes (C5). */

@@ -71,11 +71,18 @@ uint32_t throttle_left(const struct throttle_bucket *b, const struct throttle_li
 /* From this time on the bucket is as if it had never been used. */
 int64_t throttle_expires_ms(const struct throttle_bucket *b);
 
-enum throttle_what { THROTTLE_PASS, THROTTLE_PACE, THROTTLE_DEFER, THROTTLE_REJECT };
+enum throttle_what {
+    THROTTLE_PASS,
+    THROTTLE_PACE,
+    THROTTLE_DEFER,
+    THROTTLE_REJECT,
+    THROTTLE_REPEATED /* has got this message already: not sent again */
+};
 struct throttle_decision {
     enum throttle_what what;
     enum throttle_key key; /* the strictest, unless it passes */
     int64_t wait_ms;       /* PACE: until its slot; DEFER: until one conforms */
+    int64_t repeats;       /* REPEATED: the message that it has got */
     bool first;            /* the first refusal of this pair in a window: worth an event */
 };
 

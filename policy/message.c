@@ -253,6 +253,12 @@ static void note_field(struct message_summary *m, const struct field *f)
     if (span_equal_nocase(f->name, SPAN("Sealpost-Stream")) ||
         span_equal_nocase(f->name, SPAN("X-PM-Message-Stream")))
         m->stream = span_trim(f->value);
+    bool key = span_equal_nocase(f->name, SPAN("Sealpost-Idempotency-Key")) ||
+               span_equal_nocase(f->name, SPAN("Resend-Idempotency-Key"));
+    bool id = span_equal_nocase(f->name, SPAN("Message-ID"));
+    if (key || (id && !m->has_key))
+        m->once = span_trim(f->value);
+    m->has_key = m->has_key || key;
 }
 
 struct verdict message_check(struct span header, bool utf8, struct message_summary *summary_r)
@@ -264,7 +270,7 @@ struct verdict message_check(struct span header, bool utf8, struct message_summa
     struct field f;
     struct span from = SPAN_NONE;
     struct message_summary *m = summary_r;
-    *m = (struct message_summary){.stream = SPAN_NONE};
+    *m = (struct message_summary){.stream = SPAN_NONE, .once = SPAN_NONE};
     if (header.len > MESSAGE_HEADER_MAX)
         return verdict_make(552, "5.3.4", "Message header is over 256 KB");
     while (message_next_field(&header, &f)) {

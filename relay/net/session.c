@@ -28,6 +28,7 @@ struct session {
     struct submission submission;
     struct admission admission;
     struct intake *intake;
+    char *once; /* of the message that is being decided on; see struct store_job */
     char peer[64];
     bool implicit_tls, started, asking;
     UT_hash_handle hh;
@@ -116,6 +117,11 @@ static struct verdict answer_to(const struct store_job *job)
     mail_id_print(job->mail->id, id);
     if (job->refusal.code != 0)
         return job->refusal;
+    if (job->repeats != 0) {
+        char first[MAIL_ID_TEXT];
+        mail_id_print(job->repeats, first);
+        return verdict_make(250, "2.0.0", "OK %s duplicate of %s, not sent again", id, first);
+    }
     if (!job->ok)
         return store_refusal(&job->err);
     return wait_s > 0 ? verdict_make(250, "2.0.0", "OK queued as %s paced, next slot in %lld s", id,
@@ -130,11 +136,17 @@ static void log_observed(const struct session *s, const struct store_job *job)
         log_number(log_text(line, "user", s->submission.identity.name), "count", job->observed));
 }
 
+static void log_repeated(const struct session *s, const struct store_job *job)
+{
+    struct log_line *line = log_id(log_begin(LOG_INFO, "repeated"), job->repeats);
+    log_end(log_text(log_text(line, "user", s->submission.identity.name), "peer", s->peer));
+}
+
 static void on_stored(struct shard *shard, struct store_job *job)
 {
     struct session *s = session_find(shard, job->session);
     struct verdict v = answer_to(job);
-    if (!job->ok && job->refusal.code == 0)
+    if (!job->ok && job->refusal.code == 0 && job->repeats == 0)
         log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
     if (!job->ok && job->body.len == 0)
         spool_unlink(shard->settings->config->state_dir, job->mail->place.segment);
@@ -143,6 +155,8 @@ static void on_stored(struct shard *shard, struct store_job *job)
             log_accepted(s, job->mail, job->mail->place.length);
         if (job->ok && job->observed > 0)
             log_observed(s, job);
+        if (job->repeats != 0)
+            log_repeated(s, job);
         s->asking = false;
         if (job->refusal.code != 0) {
             s->submission.envelope = job->mail->envelope; /* it has not gone anywhere */
@@ -163,8 +177,9 @@ static void ask_store(struct session *s)
     struct store_job *job = store_job_new(NULL, NULL);
     job->mail = make_mail(s);
     job->session = s->id;
-    if (s->settings->config->throttle.mode != THROTTLE_OFF)
-        job->throttle = &s->settings->config->throttle;
+    job->throttle = &s->settings->config->throttle;
+    job->once = s->once;
+    s->once = NULL;
     if (s->intake) {
         intake_free(s->intake, true); /* from here on the file is the store's */
         s->intake = NULL;
@@ -254,6 +269,10 @@ static void enqueue(struct session *s)
                                 .smtputf8 = sub->envelope.smtputf8,
                                 .facts = sub->facts};
     struct verdict v = admit_message(&input, &s->admission);
+    free(s->once);
+    s->once = v.what == VERDICT_ACCEPT && s->admission.summary.once.len > 0
+                  ? envelope_text(s->admission.summary.once)
+                  : NULL;
     if (v.what == VERDICT_ACCEPT)
         check_alignment(s);
     else
@@ -411,6 +430,7 @@ static void on_ended(void *owner, const char *why)
     intake_free(s->intake, false);
     if (s->started)
         submission_fini(&s->submission);
+    free(s->once);
     free(s);
     shard_something_ended(shard);
 }

@@ -29,6 +29,13 @@ static bool read_instance_key(struct database *db, struct err *err)
     return err->kind == ERR_NONE;
 }
 
+static void mac(const struct database *db, struct buf *text, unsigned char name_r[16])
+{
+    secret_mac((struct span){(const char *)db->rate_key, sizeof(db->rate_key)}, buf_span(text),
+               name_r);
+    buf_fini(text);
+}
+
 static void make_name(const struct database *db, enum throttle_key key, const struct counted *c,
                       unsigned char name_r[16])
 {
@@ -40,9 +47,7 @@ static void make_name(const struct database *db, enum throttle_key key, const st
     buf_init(&text, 4096);
     buf_addf(&text, "%s\n%s\n%s\n%s", throttle_key_name(key), by_tenant ? c->tenant : "",
              key == THROTTLE_CLASS ? stream_class_name(c->class) : "", whom);
-    secret_mac((struct span){(const char *)db->rate_key, sizeof(db->rate_key)}, buf_span(&text),
-               name_r);
-    buf_fini(&text);
+    mac(db, &text, name_r);
 }
 
 static bool read_bucket(struct database *db, const unsigned char name[16],
@@ -106,6 +111,50 @@ static bool decide(struct database *db, struct buckets *b, const struct counted 
     memcpy(b->after, b->before, sizeof(b->after));
     *d = throttle_decide(b->settings, c->class, b->after, now_ms);
     return true;
+}
+
+/* ---- repetitions ---- */
+
+static const int64_t once_ms = INT64_C(24) * 3600 * 1000;
+
+static void make_once(const struct database *db, const struct counted *c, const char *once,
+                      unsigned char name_r[16])
+{
+    struct buf text;
+    buf_init(&text, 8192);
+    buf_addf(&text, "once\n%s\n%s\n%s", c->tenant, c->recipient, once);
+    mac(db, &text, name_r);
+}
+
+/* The message that this recipient has got under the same key; 0: none. */
+static bool find_once(struct database *db, const unsigned char name[16], int64_t now_ms,
+                      int64_t *message_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ONCE);
+    rows_blob(s, 1, (struct span){(const char *)name, 16});
+    rows_int(s, 2, now_ms - once_ms);
+    *message_r = 0;
+    while (rows_next(db, s, err))
+        *message_r = sqlite3_column_int64(s, 0);
+    return err->kind == ERR_NONE;
+}
+
+static bool set_once(struct database *db, const unsigned char name[16], int64_t message,
+                     int64_t now_ms, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SET_ONCE);
+    rows_blob(s, 1, (struct span){(const char *)name, 16});
+    rows_int(s, 2, message);
+    rows_int(s, 3, now_ms);
+    return rows_run(db, s, err);
+}
+
+bool rates_forget_once(struct database *db, int64_t now_ms)
+{
+    struct err err = {0};
+    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_ONCE);
+    rows_int(s, 1, now_ms - once_ms);
+    return rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
 }
 
 /* One recipient: read what counts, decide, write what has changed. */
@@ -247,10 +296,49 @@ static bool refuse_rate(struct database *db, struct store_job *job,
     return rows_simple(db, SQL_UNDO, err) && rows_simple(db, SQL_RELEASE, err);
 }
 
+/* A repetition is none when the first one was refused: only what is accepted is noted. */
+static bool decide_recipient(struct database *db, struct store_job *job, const struct counted *c,
+                             int64_t now_ms, struct throttle_decision *d, struct err *err)
+{
+    unsigned char name[16];
+    if (job->once) {
+        make_once(db, c, job->once, name);
+        if (!find_once(db, name, now_ms, &d->repeats, err))
+            return false;
+        if (d->repeats != 0) {
+            d->what = THROTTLE_REPEATED;
+            return true;
+        }
+    }
+    if (job->throttle->mode != THROTTLE_OFF && !decide_one(db, job->throttle, c, now_ms, d, err))
+        return false;
+    if (job->throttle->mode == THROTTLE_OBSERVE) {
+        job->observed += d->what != THROTTLE_PASS;
+        d->what = THROTTLE_PASS;
+    }
+    return !job->once || is_refused(d) || set_once(db, name, job->mail->id, now_ms, err);
+}
+
+/* Nobody gets it: because all have it already, or because of the limits. */
+static bool conclude(struct database *db, struct store_job *job, size_t refused, size_t repeated,
+                     int64_t now_ms, struct err *err)
+{
+    size_t count = job->mail->envelope.count;
+    if (repeated == count) {
+        job->repeats = job->decisions[0].repeats;
+        for (size_t i = 0; i < count; i++)
+            if (!rows_repeated(db, job->mail, i, &job->decisions[i], err))
+                return false;
+        return true;
+    }
+    return refused + repeated < count || repeated > 0 || refuse_all(db, job, now_ms, err);
+}
+
 bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, struct err *err)
 {
     const struct mail *m = job->mail;
     size_t refused = 0;
+    size_t repeated = 0;
     char recipient[ADDRESS_CANONICAL_MAX + 1];
     struct counted c = {.tenant = m->tenant, .recipient = recipient, .class = m->class};
     job->decisions = xcalloc(m->envelope.count, sizeof(*job->decisions));
@@ -260,18 +348,14 @@ bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, st
         struct throttle_decision *d = &job->decisions[i];
         c.domain = m->envelope.rcpts[i].domain;
         canonical(m->envelope.rcpts[i].address, recipient, sizeof(recipient));
-        if (!decide_one(db, job->throttle, &c, now_ms, d, err))
+        if (!decide_recipient(db, job, &c, now_ms, d, err))
             return false;
-        if (job->throttle->mode == THROTTLE_OBSERVE) {
-            job->observed += d->what != THROTTLE_PASS;
-            d->what = THROTTLE_PASS;
-        }
         if (is_refused(d) && d->key == THROTTLE_RATE)
             return refuse_rate(db, job, d, err);
         refused += is_refused(d);
+        repeated += d->what == THROTTLE_REPEATED;
     }
-    return rows_simple(db, SQL_RELEASE, err) &&
-           (refused < m->envelope.count || refuse_all(db, job, now_ms, err));
+    return rows_simple(db, SQL_RELEASE, err) && conclude(db, job, refused, repeated, now_ms, err);
 }
 
 bool rates_sweep(struct database *db, int64_t now_ms)

@@ -100,6 +100,24 @@ static bool note_decision(struct database *db, const struct mail *m, size_t i,
     return d->what == THROTTLE_PASS || rows_event(db, &event, err);
 }
 
+bool rows_repeated(struct database *db, const struct mail *m, size_t i,
+                   const struct throttle_decision *d, struct err *err)
+{
+    char id[MAIL_ID_TEXT];
+    char text[80];
+    mail_id_print(d->repeats, id);
+    snprintf(text, sizeof(text), "duplicate of %s, not sent again", id);
+    struct database_event event = {.at_ms = m->created_ms,
+                                   .kind = "collapsed",
+                                   .message = m->id,
+                                   .recipient = m->envelope.rcpts[i].address,
+                                   .code = 250,
+                                   .enhanced = "2.0.0",
+                                   .reply = text,
+                                   .remote = m->peer};
+    return rows_event(db, &event, err);
+}
+
 bool rows_accept(struct database *db, const struct mail *m,
                  const struct throttle_decision *decisions, struct err *err)
 {
@@ -116,6 +134,11 @@ bool rows_accept(struct database *db, const struct mail *m,
                                        .remote = m->peer};
         struct database_due due = due_of(m, i);
         const struct throttle_decision *d = decisions ? &decisions[i] : NULL;
+        if (d && d->what == THROTTLE_REPEATED) {
+            if (!rows_repeated(db, m, i, d, err))
+                return false;
+            continue;
+        }
         if (!add_recipient(db, m, i, d, err) || !rows_event(db, &event, err) ||
             (d && !note_decision(db, m, i, d, err)))
             return false;

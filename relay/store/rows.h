@@ -62,6 +62,9 @@ void rows_forget(struct database *db);
  * accepted with their refusal as last reply: what is missing is only their report. */
 MUST_CHECK bool rows_accept(struct database *db, const struct mail *mail,
                             const struct throttle_decision *decisions, struct err *err);
+/* The event of a recipient that has got this message already. */
+MUST_CHECK bool rows_repeated(struct database *db, const struct mail *mail, size_t i,
+                              const struct throttle_decision *d, struct err *err);
 MUST_CHECK bool rows_settle(struct database *db, const struct store_outcome *outcome,
                             int64_t now_ms, struct err *err);
 /* Drop the message when no recipient waits or is held any more. */

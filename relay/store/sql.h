@@ -47,6 +47,9 @@
 #define SQL_SCHEMA_2                                                                               \
     "CREATE TABLE rate(key BLOB PRIMARY KEY, tat INTEGER NOT NULL, day INTEGER NOT NULL) WITHOUT " \
     "ROWID, STRICT;"                                                                               \
+    "CREATE TABLE once(key BLOB PRIMARY KEY, message INTEGER NOT NULL, at INTEGER NOT NULL) "      \
+    "WITHOUT ROWID, STRICT;"                                                                       \
+    "CREATE INDEX once_at ON once(at);"                                                            \
     "CREATE TABLE instance(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;"     \
     "INSERT INTO instance(name, value) VALUES('rate_key', randomblob(32));"                        \
     "PRAGMA user_version = 2;"
@@ -137,6 +140,11 @@
             " WHERE (?1 IS NULL OR domain = ?1) ORDER BY domain, selector")                        \
     X(ADD_KEY, "INSERT INTO signing_key(domain, selector, algorithm, state, public, created) "     \
                "VALUES(?,?,?,?,?,?)")                                                              \
+    X(ONCE, "SELECT message FROM once WHERE key = ?1 AND at > ?2")                                 \
+    X(SET_ONCE, "INSERT INTO once(key, message, at) VALUES(?1, ?2, ?3)"                            \
+                " ON CONFLICT(key) DO UPDATE SET message = ?2, at = ?3")                           \
+    X(FORGET_ONCE,                                                                                 \
+      "DELETE FROM once WHERE key IN (SELECT key FROM once WHERE at < ? ORDER BY at LIMIT 5000)")  \
     X(RATE_KEY, "SELECT value FROM instance WHERE name = 'rate_key'")                              \
     X(RATE, "SELECT tat, day FROM rate WHERE key = ?")                                             \
     X(SET_RATE, "INSERT INTO rate(key, tat, day) VALUES(?1, ?2, ?3)"                               \

@@ -141,7 +141,7 @@ static bool apply(struct store *store, struct store_job *job, struct err *err)
     int64_t now_ms = clock_now_ms();
     struct database *db = store->db;
     bool ok = !job->mail || !job->throttle || rates_decide(db, job, now_ms, err);
-    if (job->refusal.code != 0) {
+    if (job->refusal.code != 0 || job->repeats != 0) { /* nothing is to be kept */
         job->ok = false;
         return ok;
     }

@@ -23,10 +23,10 @@ def throttled(relay_factory, dns):
     return make
 
 
-def submit(client, to, stream=None, sender="hello@club.test", options=()):
+def submit(client, to, stream=None, sender="hello@club.test", options=(), fields=""):
     """(code, text) of one message; the first refusal counts."""
     recipients = [to] if isinstance(to, str) else to
-    header = f"From: <{sender}>\r\nSubject: x\r\n" + (f"Sealpost-Stream: {stream}\r\n" if stream else "")
+    header = f"From: <{sender}>\r\nSubject: x\r\n" + (f"Sealpost-Stream: {stream}\r\n" if stream else "") + fields
     client.ehlo_or_helo_if_needed()
     client.mail(sender, options)
     for recipient in recipients:
@@ -189,6 +189,44 @@ def test_every_level_can_be_seen(throttled):
         assert counts([submit(client, "bob@dest.test") for _ in range(8)])[:2] == (4, 3)
     assert relay.command("quota", "show", "nobody", check=False).returncode == 1
     assert relay.json("quota", "show", "app")["canonical"] == "default"
+
+
+@pytest.mark.parametrize("field", ["Message-ID: <one@club.test>", "Sealpost-Idempotency-Key: order-7", "Resend-Idempotency-Key: x"])
+def test_a_repetition_is_not_sent_again(throttled, sink_factory, field):
+    """What a job queue does that has lost the answer."""
+    sink = sink_factory()
+    relay = throttled()
+    fields = field + "\r\n"
+    with relay.client() as client:
+        code, first = submit(client, "bob@dest.test", fields=fields)
+        assert code == 250
+        id = first.split()[-1]
+        for to in ("bob@dest.test", "BOB+again@dest.test"):
+            code, text = submit(client, to, fields=fields)
+            assert code == 250 and re.fullmatch(rf"2\.0\.0 OK \S+ duplicate of {id}, not sent again", text), text
+            assert relay.kinds(text.split()[2]) == ["collapsed"]
+        relay.kill()
+        relay.start()
+    with relay.client() as client:
+        assert f"duplicate of {id}" in submit(client, "bob@dest.test", fields=fields)[1]
+        code, text = submit(client, ["bob@dest.test", "amy@dest.test"], fields=fields)  # one of them has not got it
+        assert code == 250 and "duplicate" not in text
+        wait_for(lambda: "delivered" in relay.kinds(text.split()[-1]))
+    assert sorted(relay.kinds(text.split()[-1])) == ["accepted", "collapsed", "delivered"]
+    time.sleep(0.3)
+    assert len(sink.messages()) == 2
+    keys = relay.json("quota", "show", "bob@dest.test")["keys"]
+    assert [row["left"] for row in keys if row["class"] == "notification"] == [3]  # it was charged once
+
+
+def test_what_was_refused_is_no_repetition(throttled):
+    relay = throttled('limit "notification" { every = 1  burst = 1  per_day = 0  hold = 0 }\n')
+    with relay.client() as client:
+        assert submit(client, "bob@dest.test", fields="Message-ID: <a@club.test>\r\n")[0] == 250
+        assert submit(client, "bob@dest.test", fields="Message-ID: <b@club.test>\r\n")[0] == 450
+        time.sleep(1.1)
+        code, text = submit(client, "bob@dest.test", fields="Message-ID: <b@club.test>\r\n")
+        assert code == 250 and "duplicate" not in text
 
 
 def test_observe_lets_pass_and_writes_down(throttled, relay_factory, dns):
