@@ -106,6 +106,14 @@ MUST_CHECK bool database_trace(struct database *db, int64_t message, database_on
 MUST_CHECK bool database_buckets(struct database *db, const char *tenant,
                                  const struct address *recipient, enum stream_class class,
                                  struct throttle_bucket buckets_r[THROTTLE_KEYS], struct err *err);
+/* What can be said at RCPT; `settings` as for store_job.throttle. Reads only. */
+MUST_CHECK bool database_glance(struct database *db, const struct throttle_settings *settings,
+                                const char *tenant, const char *recipient, const char *domain,
+                                struct throttle_decision *decision_r, struct err *err);
+/* Write down that a recipient was refused at RCPT; in the store's transaction. */
+MUST_CHECK bool database_refused(struct database *db, const struct throttle_settings *settings,
+                                 const char *tenant, const char *recipient, const char *domain,
+                                 struct err *err);
 /* The tenant's own rate. */
 MUST_CHECK bool database_rate(struct database *db, const char *tenant,
                               struct throttle_bucket *bucket_r, struct err *err);

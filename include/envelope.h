@@ -34,6 +34,8 @@ void envelope_clear(struct envelope *e);
 /* Add a recipient; copies all. */
 void envelope_add(struct envelope *e, struct span address, const char *domain, struct span original,
                   unsigned notify);
+/* Take the last recipient off again. */
+void envelope_drop(struct envelope *e);
 /* A copy of a span as a C string, to be freed; the span holds no zero byte. */
 char *envelope_text(struct span s);
 

@@ -10,6 +10,7 @@
  *
  *   SUBMISSION_TLS      the handshake, behind what is in out; submission_tls_started()
  *   SUBMISSION_AUTH     look submission_auth() up; submission_auth_decided()
+ *   SUBMISSION_LIMIT    may the last recipient get mail? submission_rcpt_decided()
  *   SUBMISSION_SPILL    store `body` away, it is large; submission_spilled()
  *   SUBMISSION_ENQUEUE  decide on and store the message; submission_enqueue_decided()
  *   SUBMISSION_CLOSE    out is flushed, then the connection is closed
@@ -35,6 +36,7 @@ enum submission_want {
     SUBMISSION_INPUT,
     SUBMISSION_TLS,
     SUBMISSION_AUTH,
+    SUBMISSION_LIMIT,
     SUBMISSION_SPILL,
     SUBMISSION_ENQUEUE,
     SUBMISSION_CLOSE
@@ -45,6 +47,7 @@ struct submission_settings {
     uint64_t size_max; /* bytes of one message */
     unsigned rcpt_max; /* recipients of one message */
     unsigned mail_max; /* messages on one connection */
+    bool limited;      /* ask about each recipient */
     bool open; /* a receiving server that takes mail from anyone, without AUTH or TLS being asked
                   for */
     bool implicit_tls; /* TLS was there before the first byte */
@@ -95,6 +98,8 @@ void submission_tls_started(struct submission *s);
 /* `identity`: copied; NULL when name or secret are wrong. `busy`: could not be looked up just now.
  */
 void submission_auth_decided(struct submission *s, const struct identity *identity, bool busy);
+/* `refused`: the answer to RCPT, and the recipient is out; NULL: it may get mail. */
+void submission_rcpt_decided(struct submission *s, const struct verdict *refused);
 /* The first bytes are stored away, or could not be: then `failed` is the answer that the message
  * gets in the end. */
 void submission_spilled(struct submission *s, const struct verdict *failed);

@@ -95,6 +95,12 @@ struct throttle_decision throttle_decide(const struct throttle_settings *s, enum
 /* What is said of a recipient that was refused when others of the same message were not. */
 #define THROTTLE_REFUSED "Too much mail for this recipient: refused at submission"
 
+/* What can be said before the message and its class are known: would the mildest class be refused?
+ * Nothing is charged but THROTTLE_FLOOD. */
+struct throttle_decision throttle_glance(const struct throttle_settings *s,
+                                         struct throttle_bucket buckets[THROTTLE_KEYS],
+                                         int64_t now_ms);
+
 /* The answer for a recipient that is refused. */
 struct verdict throttle_verdict(const struct throttle_settings *s, enum stream_class class,
                                 const struct throttle_decision *d);

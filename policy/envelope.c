@@ -28,6 +28,15 @@ void envelope_clear(struct envelope *e)
     *e = (struct envelope){0};
 }
 
+void envelope_drop(struct envelope *e)
+{
+    CHECK(e->count > 0);
+    struct envelope_rcpt *last = &e->rcpts[--e->count];
+    free(last->address);
+    free(last->domain);
+    free(last->original);
+}
+
 void envelope_add(struct envelope *e, struct span address, const char *domain, struct span original,
                   unsigned notify)
 {

@@ -192,6 +192,39 @@ int64_t throttle_expires_ms(const struct throttle_bucket *b)
 
 /* ---- all of them ---- */
 
+/* A refusal: only how often that happens is charged. */
+static void refuse(const struct throttle_settings *s, struct throttle_bucket *flooded,
+                   int64_t now_ms, struct throttle_decision *d)
+{
+    struct throttle_limit flood = throttle_limit_of(s, THROTTLE_FLOOD, STREAM_SECURITY);
+    d->what = THROTTLE_DEFER;
+    if (d->key == THROTTLE_RATE)
+        return;
+    d->first = flooded->tat_ms <= now_ms;
+    if (throttle_wait_ms(flooded, &flood, true, now_ms) > 0)
+        d->what = THROTTLE_REJECT;
+    else
+        throttle_take(flooded, &flood, now_ms);
+}
+
+struct throttle_decision throttle_glance(const struct throttle_settings *s,
+                                         struct throttle_bucket buckets[THROTTLE_KEYS],
+                                         int64_t now_ms)
+{
+    struct throttle_decision d = {.what = THROTTLE_PASS};
+    for (unsigned k = THROTTLE_TENANT; k < THROTTLE_FLOOD; k++) {
+        struct throttle_limit limit = throttle_limit_of(s, (enum throttle_key)k, STREAM_SECURITY);
+        int64_t wait_ms = throttle_wait_ms(&buckets[k], &limit, true, now_ms);
+        if (wait_ms > d.wait_ms) {
+            d.wait_ms = wait_ms;
+            d.key = (enum throttle_key)k;
+        }
+    }
+    if (d.wait_ms > 0)
+        refuse(s, &buckets[THROTTLE_FLOOD], now_ms, &d);
+    return d;
+}
+
 struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,
                                          struct throttle_bucket buckets[THROTTLE_KEYS],
                                          int64_t now_ms)
@@ -211,16 +244,10 @@ struct throttle_decision throttle_decide(const struct throttle_settings *s, enum
         }
     }
     may_hold = may_hold && d.wait_ms <= s->classes[class].hold_ms;
-    if (d.wait_ms > 0)
-        d.what = may_hold ? THROTTLE_PACE : THROTTLE_DEFER;
-    if (d.what == THROTTLE_DEFER && d.key != THROTTLE_RATE) {
-        struct throttle_limit flood = throttle_limit_of(s, THROTTLE_FLOOD, class);
-        if (throttle_wait_ms(&buckets[THROTTLE_FLOOD], &flood, true, now_ms) > 0)
-            d.what = THROTTLE_REJECT;
-        d.first = buckets[THROTTLE_FLOOD].tat_ms <= now_ms;
-        if (d.what == THROTTLE_DEFER)
-            throttle_take(&buckets[THROTTLE_FLOOD], &flood, now_ms);
-    }
+    if (d.wait_ms > 0 && may_hold)
+        d.what = THROTTLE_PACE;
+    else if (d.wait_ms > 0)
+        refuse(s, &buckets[THROTTLE_FLOOD], now_ms, &d);
     for (unsigned k = 0; d.what <= THROTTLE_PACE && k < THROTTLE_FLOOD; k++) {
         struct throttle_limit limit = throttle_limit_of(s, (enum throttle_key)k, class);
         throttle_take(&buckets[k], &limit, now_ms);
@@ -242,6 +269,12 @@ struct verdict throttle_verdict(const struct throttle_settings *s, enum stream_c
                             "Too much mail for this recipient for too long (limit \"%s\"): stop "
                             "sending to it for now",
                             throttle_key_name(d->key));
+    if (d->key != THROTTLE_CLASS)
+        return verdict_make(450, "4.7.28",
+                            "Recipient limit \"%s\" is used up (%u at once, then 1 per %lld s, %u "
+                            "a day): try again in %lld s",
+                            throttle_key_name(d->key), l.burst, (long long)(l.every_ms / 1000),
+                            l.per_day, (long long)wait_s);
     return verdict_make(450, "4.7.28",
                         "Recipient limit \"%s\" for class \"%s\" is used up (%u at once, then 1 "
                         "per %lld s, %u a day): try again in %lld s",

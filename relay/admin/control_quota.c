@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_quota.c - The throttle's buckets of one mailbox, for each tenant and class. What they mean
- * depends on the settings, which whoever asks has.
+/* control_quota.c - The throttle's buckets of one mailbox, for each tenant and class.
+ *
+ * What they mean depends on the settings, which whoever asks has.
  */
 #include "control_parts.h"
 

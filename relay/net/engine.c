@@ -63,7 +63,8 @@ static bool read_settings(const char *path, struct settings **settings_r, struct
     s->starttls = (struct submission_settings){.hostname = s->config->hostname,
                                                .size_max = s->config->size_max,
                                                .rcpt_max = s->config->recipients,
-                                               .mail_max = s->config->mails};
+                                               .mail_max = s->config->mails,
+                                               .limited = true};
     s->implicit = s->starttls;
     s->implicit.implicit_tls = true;
     *settings_r = s;

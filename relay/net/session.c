@@ -159,6 +159,7 @@ static void on_stored(struct shard *shard, struct store_job *job)
             log_repeated(s, job);
         s->asking = false;
         if (job->refusal.code != 0) {
+            recipient_flooded(shard);
             s->submission.envelope = job->mail->envelope; /* it has not gone anywhere */
             job->mail->envelope = (struct envelope){0};
             refuse(s, &v, SPAN_NONE);
@@ -348,11 +349,13 @@ static void pump(struct session *s)
 {
     struct submission *sub = &s->submission;
     while (!s->asking && (sub->want == SUBMISSION_ENQUEUE || sub->want == SUBMISSION_SPILL ||
-                          sub->want == SUBMISSION_AUTH)) {
+                          sub->want == SUBMISSION_LIMIT || sub->want == SUBMISSION_AUTH)) {
         if (sub->want == SUBMISSION_ENQUEUE)
             enqueue(s);
         else if (sub->want == SUBMISSION_SPILL)
             spill(s);
+        else if (sub->want == SUBMISSION_LIMIT)
+            recipient_judge(s->shard, s->settings, sub);
         else
             ask_auth(s);
     }
@@ -369,6 +372,7 @@ static void pump(struct session *s)
         connection_want_bytes(s->connection, true);
         break;
     case SUBMISSION_AUTH:
+    case SUBMISSION_LIMIT:
     case SUBMISSION_SPILL:
     case SUBMISSION_ENQUEUE:
         connection_want_bytes(s->connection, false);

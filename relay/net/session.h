@@ -34,6 +34,13 @@ void session_auth_decided(struct shard *shard, uint64_t id, const struct identit
 void aligned_ask(struct shard *s, uint64_t session, const char *author, const char *return_domain);
 void session_aligned(struct shard *shard, uint64_t id, const struct alignment *alignment);
 
+/* ---- recipient.c: may it get mail at all? ---- */
+
+/* Answer SUBMISSION_LIMIT. */
+void recipient_judge(struct shard *s, const struct settings *settings, struct submission *sub);
+/* Somebody was refused: from now on, for a while, recipients are looked at. */
+void recipient_flooded(struct shard *s);
+
 /* ---- intake.c: a message too large for memory goes to a segment of its own while it arrives ----
  */
 

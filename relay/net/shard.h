@@ -39,6 +39,9 @@ struct common {
     struct scheduler *scheduler;
     struct keyring *keyring;
     atomic_uint connections; /* of clients */
+    /* The steady time until which recipients are looked at when they are named: somebody was over a
+     * limit lately. */
+    _Atomic int64_t flood_until_ms;
 };
 
 struct session;

@@ -185,7 +185,10 @@ static enum reply on_rcpt(struct submission *s, struct span args)
         return BAD_RCPT;
     envelope_add(&s->envelope, rcpt.address, domain, rcpt.original, rcpt.notify);
     s->phase = SUBMISSION_RCPT;
-    return RCPT_OK;
+    if (!s->settings->limited)
+        return RCPT_OK;
+    s->want = SUBMISSION_LIMIT;
+    return SILENT;
 }
 
 static enum reply on_data(struct submission *s, struct span args)

@@ -203,6 +203,20 @@ void submission_auth_decided(struct submission *s, const struct identity *identi
     drain(s);
 }
 
+void submission_rcpt_decided(struct submission *s, const struct verdict *refused)
+{
+    CHECK(s->want == SUBMISSION_LIMIT);
+    s->want = SUBMISSION_INPUT;
+    if (refused) {
+        envelope_drop(&s->envelope);
+        s->phase = s->envelope.count > 0 ? SUBMISSION_RCPT : SUBMISSION_MAIL;
+        reply_verdict(s, refused, SPAN_NONE);
+    } else {
+        reply_say(s, RCPT_OK);
+    }
+    drain(s);
+}
+
 void submission_spilled(struct submission *s, const struct verdict *failed)
 {
     CHECK(s->want == SUBMISSION_SPILL);

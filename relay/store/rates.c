@@ -6,6 +6,7 @@
  */
 #include "rates.h"
 
+#include "clock.h"
 #include "secret.h"
 
 #include <stdio.h>
@@ -157,15 +158,23 @@ bool rates_forget_once(struct database *db, int64_t now_ms)
     return rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
 }
 
+/* Large providers are no small domains. */
+static struct throttle_settings settings_for(const struct throttle_settings *settings,
+                                             const char *domain)
+{
+    struct throttle_settings own = *settings;
+    if (throttle_is_large(domain))
+        own.domain = (struct throttle_limit){0};
+    return own;
+}
+
 /* One recipient: read what counts, decide, write what has changed. */
 static bool decide_one(struct database *db, const struct throttle_settings *settings,
                        const struct counted *c, int64_t now_ms, struct throttle_decision *d,
                        struct err *err)
 {
-    struct throttle_settings own = *settings;
+    const struct throttle_settings own = settings_for(settings, c->domain);
     struct buckets b = {.settings = &own};
-    if (throttle_is_large(c->domain))
-        own.domain = (struct throttle_limit){0};
     bool ok = decide(db, &b, c, now_ms, d, err);
     for (unsigned k = 0; ok && k < THROTTLE_KEYS; k++)
         if (b.after[k].tat_ms != b.before[k].tat_ms || b.after[k].day_ms != b.before[k].day_ms)
@@ -294,6 +303,47 @@ static bool refuse_rate(struct database *db, struct store_job *job,
 {
     job->refusal = throttle_verdict(job->throttle, job->mail->class, d);
     return rows_simple(db, SQL_UNDO, err) && rows_simple(db, SQL_RELEASE, err);
+}
+
+/* Look at the keys that do not depend on the message. */
+static bool glance(struct database *db, struct buckets *b, const struct counted *c, int64_t now_ms,
+                   struct throttle_decision *d, struct err *err)
+{
+    if (!read_instance_key(db, err))
+        return false;
+    for (unsigned k = THROTTLE_TENANT; k < THROTTLE_KEYS; k++)
+        if (!read_one(db, b, c, (enum throttle_key)k, err))
+            return false;
+    memcpy(b->after, b->before, sizeof(b->after));
+    *d = throttle_glance(b->settings, b->after, now_ms);
+    return true;
+}
+
+bool database_glance(struct database *db, const struct throttle_settings *settings,
+                     const char *tenant, const char *recipient, const char *domain,
+                     struct throttle_decision *decision_r, struct err *err)
+{
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    const struct throttle_settings own = settings_for(settings, domain);
+    struct buckets b = {.settings = &own};
+    const struct counted c = {tenant, form, domain, STREAM_SECURITY};
+    canonical(recipient, form, sizeof(form));
+    return glance(db, &b, &c, clock_now_ms(), decision_r, err);
+}
+
+bool database_refused(struct database *db, const struct throttle_settings *settings,
+                      const char *tenant, const char *recipient, const char *domain,
+                      struct err *err)
+{
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    const struct throttle_settings own = settings_for(settings, domain);
+    struct buckets b = {.settings = &own};
+    const struct counted c = {tenant, form, domain, STREAM_SECURITY};
+    struct throttle_decision d;
+    canonical(recipient, form, sizeof(form));
+    return glance(db, &b, &c, clock_now_ms(), &d, err) &&
+           (b.after[THROTTLE_FLOOD].tat_ms == b.before[THROTTLE_FLOOD].tat_ms ||
+            write_bucket(db, b.names[THROTTLE_FLOOD], &b.after[THROTTLE_FLOOD], err));
 }
 
 /* A repetition is none when the first one was refused: only what is accepted is noted. */

@@ -2,7 +2,7 @@
 
 import concurrent.futures
 import re
-import signal
+import sqlite3
 import time
 
 import pytest
@@ -154,6 +154,40 @@ def test_in_a_message_to_many_the_refused_ones_are_reported_and_the_rest_go(thro
     assert len(sink.messages()) == 4 + 1  # the rest of bob's is paced
     events = relay.json("events", "--after", "0", "--limit", "1000")
     assert [e for e in events if e["recipient"] == "hello@club.test" and e["kind"] == "accepted"], "the sender is told"
+
+
+def test_who_can_get_no_mail_at_all_is_refused_at_rcpt(throttled, sink_factory):
+    """Then no message has to be taken first; others in the same message go on."""
+    sink = sink_factory()
+    relay = throttled()
+    with relay.client() as client:
+        for i in range(10):  # all that the tenant may send to bob, the reserve too
+            assert submit(client, "bob@dest.test", "reset" if i >= 7 else None)[0] == 250, i
+        assert submit(client, "bob@dest.test", "reset")[0] == 450
+        client.mail("hello@club.test")
+        code, text = client.rcpt("Bob+y@dest.test")
+        assert code == 450 and re.fullmatch(r'4\.7\.28 Recipient limit "tenant" is used up \(10 at once, then 1 per 120 s, 60 a '
+                                            r'day\): try again in \d+ s', text.decode())
+        assert client.rcpt("amy@dest.test")[0] == 250
+        code, text = client.data(b"From: <hello@club.test>\r\n\r\nx\r\n")
+        assert code == 250
+        id = text.decode().split()[-1]
+        assert {e["recipient"] for e in relay.wait_kind(id, "delivered")} == {"amy@dest.test"}
+        client.mail("hello@club.test")
+        codes = [client.rcpt("bob@dest.test")[0] for _ in range(60)]
+        assert codes[0] == 450 and codes == sorted(codes)
+        wait_for(lambda: client.rcpt("bob@dest.test")[0] == 550)  # the refusals themselves are written down behind
+        assert client.data(b"x")[0] == 503  # nobody is left
+
+
+def test_a_store_of_the_version_before_is_brought_up_to_date(relay_factory, dns):
+    relay = relay_factory(STREAMS)
+    database = sqlite3.connect(relay.path / "state" / "state.db")
+    database.executescript("DROP TABLE rate; DROP TABLE once; DROP TABLE instance; PRAGMA user_version = 1;")
+    database.close()
+    relay.start()
+    with relay.client() as client:
+        assert counts([submit(client, "bob@dest.test") for _ in range(8)])[:2] == (4, 3)
 
 
 def test_an_address_full_of_sql_is_an_address(throttled):

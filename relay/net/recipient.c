@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* recipient.c - May this recipient get mail at all? Answered at RCPT when somebody was over a limit
+ * lately; in quiet times nobody is looked at before the message is there.
+ *
+ * Only what no class of mail could get through is refused here; what depends on the message is
+ * decided with it, in the store's transaction.
+ */
+#include "clock.h"
+#include "session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FLOOD_MS = 10 * 60 * 1000 };
+
+/* A recipient that was refused at RCPT, on its way to the store. */
+struct refused {
+    const struct throttle_settings *settings;
+    char tenant[64], domain[ADDRESS_DOMAIN_MAX + 1];
+    char *recipient;
+};
+
+static bool note_refused(struct database *db, void *context, struct err *err)
+{
+    const struct refused *r = context;
+    return database_refused(db, r->settings, r->tenant, r->recipient, r->domain, err);
+}
+
+static void on_refused_noted(struct shard *shard, struct store_job *job)
+{
+    struct refused *r = job->context;
+    (void)shard;
+    free(r->recipient);
+    free(r);
+    store_job_free(job);
+}
+
+static void ask_to_note(struct shard *s, const struct settings *settings,
+                        const struct submission *sub, const struct envelope_rcpt *rcpt)
+{
+    struct store_job *job = store_job_new(NULL, NULL);
+    struct refused *r = xcalloc(1, sizeof(*r));
+    r->settings = &settings->config->throttle;
+    r->recipient = xstrdup(rcpt->address);
+    snprintf(r->tenant, sizeof(r->tenant), "%s", sub->identity.tenant);
+    snprintf(r->domain, sizeof(r->domain), "%s", rcpt->domain);
+    job->run = note_refused;
+    job->context = r;
+    shard_ask_store(s, job, on_refused_noted);
+}
+
+void recipient_flooded(struct shard *s)
+{
+    atomic_store(&s->common->flood_until_ms, clock_steady_ms() + FLOOD_MS);
+}
+
+void recipient_judge(struct shard *s, const struct settings *settings, struct submission *sub)
+{
+    const struct throttle_settings *throttle = &settings->config->throttle;
+    const struct envelope_rcpt *rcpt = &sub->envelope.rcpts[sub->envelope.count - 1];
+    struct throttle_decision d = {.what = THROTTLE_PASS};
+    struct err err = {0};
+    bool look = throttle->mode == THROTTLE_ENFORCE &&
+                clock_steady_ms() < atomic_load(&s->common->flood_until_ms);
+    if (!look ||
+        !database_glance(s->reader, throttle, sub->identity.tenant, rcpt->address, rcpt->domain, &d,
+                         &err) ||
+        d.what == THROTTLE_PASS) {
+        submission_rcpt_decided(sub, NULL);
+        return;
+    }
+    struct verdict v = throttle_verdict(throttle, STREAM_SECURITY, &d);
+    ask_to_note(s, settings, sub, rcpt);
+    submission_rcpt_decided(sub, &v);
+}
