@@ -177,7 +177,7 @@ def test_who_can_get_no_mail_at_all_is_refused_at_rcpt(throttled, sink_factory):
         codes = [client.rcpt("bob@dest.test")[0] for _ in range(60)]
         assert codes[0] == 450 and codes == sorted(codes)
         wait_for(lambda: client.rcpt("bob@dest.test")[0] == 550)  # the refusals themselves are written down behind
-        assert client.data(b"x")[0] == 503  # nobody is left
+        assert client.docmd("DATA")[0] == 503  # nobody is left
 
 
 def test_a_store_of_the_version_before_is_brought_up_to_date(relay_factory, dns):
