@@ -23,6 +23,7 @@ struct admission {
     char sender_domain[ADDRESS_DOMAIN_MAX + 1]; /* normal form; empty for the null sender */
     char stream[64];                            /* empty: none */
     enum stream_class class;
+    enum stream_on_limit on_limit;
 };
 
 /* May this credential say MAIL FROM with that address? The null sender may always be said. */

@@ -43,6 +43,7 @@ struct store_job {
      * back beside the recipients, owned by the job; when all are refused the message is not
      * accepted, and `refusal` says why. */
     const struct throttle_settings *throttle;
+    enum stream_on_limit on_limit;
     char *once; /* the same to the same recipient within a day is a repetition; NULL: none; owned */
     struct throttle_decision *decisions;
     struct verdict refusal; /* code 0: none */

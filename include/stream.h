@@ -19,10 +19,20 @@ enum stream_class {
     STREAM_CLASSES = 5
 };
 
+/* What happens to mail of a stream that is over a recipient's limit. */
+enum stream_on_limit {
+    STREAM_PACE,  /* it waits for its slot, when that comes soon; else 450 */
+    STREAM_DEFER, /* 450 at once */
+    STREAM_REJECT /* 550 at once */
+};
+MUST_CHECK bool stream_on_limit_parse(struct span name, enum stream_on_limit *on_limit_r);
+const char *stream_on_limit_name(enum stream_on_limit on_limit);
+
 /* A stream as configured: `stream "reset" { class = "security" }`. */
 struct stream {
     char name[64];
     enum stream_class class;
+    enum stream_on_limit on_limit;
 };
 
 const char *stream_class_name(enum stream_class class);

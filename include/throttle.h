@@ -89,6 +89,7 @@ struct throttle_decision {
 /* Decide about one message to one recipient and charge the buckets: all of them when it may go,
  * only THROTTLE_FLOOD when not. */
 struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,
+                                         enum stream_on_limit on_limit,
                                          struct throttle_bucket buckets[THROTTLE_KEYS],
                                          int64_t now_ms);
 

@@ -22,6 +22,7 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
     struct span name =
         a->summary.stream.len > 0 ? a->summary.stream : span_of(in->identity->stream);
     a->class = STREAM_NOTIFICATION;
+    a->on_limit = STREAM_PACE;
     a->stream[0] = '\0';
     if (name.len == 0)
         return verdict_make(250, "2.0.0", "OK");
@@ -37,6 +38,7 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
     }
     snprintf(a->stream, sizeof(a->stream), "%s", stream->name);
     a->class = stream->class;
+    a->on_limit = stream->on_limit;
     return verdict_make(250, "2.0.0", "OK");
 }
 

@@ -43,6 +43,26 @@ bool stream_class_parse(struct span name, enum stream_class *class_r)
     return false;
 }
 
+static const char *const on_limit_names[] = {
+    [STREAM_PACE] = "pace", [STREAM_DEFER] = "defer", [STREAM_REJECT] = "reject"};
+
+bool stream_on_limit_parse(struct span name, enum stream_on_limit *on_limit_r)
+{
+    for (size_t i = 0; i < COUNT_OF(on_limit_names); i++) {
+        if (span_equal(name, span_of(on_limit_names[i]))) {
+            *on_limit_r = (enum stream_on_limit)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *stream_on_limit_name(enum stream_on_limit on_limit)
+{
+    CHECK((unsigned)on_limit < COUNT_OF(on_limit_names));
+    return on_limit_names[on_limit];
+}
+
 const struct stream *stream_find(const struct stream *streams, size_t count, struct span name)
 {
     for (size_t i = 0; i < count; i++)

@@ -226,6 +226,7 @@ struct throttle_decision throttle_glance(const struct throttle_settings *s,
 }
 
 struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,
+                                         enum stream_on_limit on_limit,
                                          struct throttle_bucket buckets[THROTTLE_KEYS],
                                          int64_t now_ms)
 {
@@ -243,11 +244,13 @@ struct throttle_decision throttle_decide(const struct throttle_settings *s, enum
             d.key = (enum throttle_key)k;
         }
     }
-    may_hold = may_hold && d.wait_ms <= s->classes[class].hold_ms;
+    may_hold = may_hold && on_limit == STREAM_PACE && d.wait_ms <= s->classes[class].hold_ms;
     if (d.wait_ms > 0 && may_hold)
         d.what = THROTTLE_PACE;
     else if (d.wait_ms > 0)
         refuse(s, &buckets[THROTTLE_FLOOD], now_ms, &d);
+    if (d.what == THROTTLE_DEFER && d.key != THROTTLE_RATE && on_limit == STREAM_REJECT)
+        d.what = THROTTLE_REJECT;
     for (unsigned k = 0; d.what <= THROTTLE_PACE && k < THROTTLE_FLOOD; k++) {
         struct throttle_limit limit = throttle_limit_of(s, (enum throttle_key)k, class);
         throttle_take(&buckets[k], &limit, now_ms);

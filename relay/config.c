@@ -105,7 +105,8 @@ static cfg_t *parse(const char *path, struct err *err)
         CFG_INT("per_day", -1, CFGF_NONE), CFG_INT("reserve", -1, CFGF_NONE),
         CFG_INT("hold", -1, CFGF_NONE),    CFG_END()};
     static cfg_opt_t domain[] = {CFG_STR("alignment", "enforce", CFGF_NONE), CFG_END()};
-    static cfg_opt_t stream[] = {CFG_STR("class", "notification", CFGF_NONE), CFG_END()};
+    static cfg_opt_t stream[] = {CFG_STR("class", "notification", CFGF_NONE),
+                                 CFG_STR("on_limit", "pace", CFGF_NONE), CFG_END()};
     static cfg_opt_t limits[] = {
         CFG_INT("size", 25 * 1024 * 1024, CFGF_NONE), CFG_INT("recipients", 100, CFGF_NONE),
         CFG_INT("connections", 1000, CFGF_NONE),      CFG_INT("idle", 300, CFGF_NONE),
@@ -227,6 +228,9 @@ static void read_streams(struct config *c, cfg_t *cfg)
         copy(c->streams[i].name, sizeof(c->streams[i].name), cfg_title(section));
         if (!stream_class_parse(span_of(cfg_getstr(section, "class")), &c->streams[i].class))
             c->streams[i].class = STREAM_NOTIFICATION;
+        if (!stream_on_limit_parse(span_of(cfg_getstr(section, "on_limit")),
+                                   &c->streams[i].on_limit))
+            c->streams[i].on_limit = STREAM_PACE;
     }
 }
 
@@ -416,8 +420,9 @@ void config_print(const struct config *c, struct buf *out)
         buf_addf(out, "domain \"%s\" { alignment = \"%s\" }\n", c->domains[i].name,
                  alignment_mode_name(c->domains[i].alignment));
     for (size_t i = 0; i < c->stream_count; i++)
-        buf_addf(out, "stream \"%s\" { class = \"%s\" }\n", c->streams[i].name,
-                 stream_class_name(c->streams[i].class));
+        buf_addf(out, "stream \"%s\" { class = \"%s\"  on_limit = \"%s\" }\n", c->streams[i].name,
+                 stream_class_name(c->streams[i].class),
+                 stream_on_limit_name(c->streams[i].on_limit));
     buf_addf(
         out,
         "limits { size = %llu  recipients = %u  connections = %u  idle = %u  messages = %u }\n",

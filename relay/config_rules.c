@@ -72,6 +72,14 @@ static int check_throttle(cfg_t *cfg, cfg_opt_t *opt)
                : refuse(cfg, opt, last_text(opt), "\"off\", \"observe\" or \"enforce\"");
 }
 
+static int check_on_limit(cfg_t *cfg, cfg_opt_t *opt)
+{
+    enum stream_on_limit on_limit;
+    return stream_on_limit_parse(span_of(last_text(opt)), &on_limit)
+               ? 0
+               : refuse(cfg, opt, last_text(opt), "\"pace\", \"defer\" or \"reject\"");
+}
+
 static int check_public_ip(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct spf_ip ip;
@@ -144,6 +152,7 @@ static const struct {
              {"domain|alignment", check_alignment},
              {"public_ip", check_public_ip},
              {"stream|class", check_class},
+             {"stream|on_limit", check_on_limit},
              {"log", check_level},
              {"shards", check_positive},
              {"delivery|port", check_positive},

@@ -182,7 +182,7 @@ static json_t *simulate(const struct cli *cli, enum stream_class class,
     int64_t now_ms = clock_now_ms();
     for (uint64_t i = 0; i < count; i++) {
         struct throttle_decision d =
-            throttle_decide(&cli->config->throttle, class, buckets, now_ms);
+            throttle_decide(&cli->config->throttle, class, STREAM_PACE, buckets, now_ms);
         json_t *row = json_object();
         json_object_set_new(row, "message", json_integer((json_int_t)i + 1));
         json_object_set_new(row, "what", json_string(words[d.what]));

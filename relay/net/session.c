@@ -179,6 +179,7 @@ static void ask_store(struct session *s)
     job->mail = make_mail(s);
     job->session = s->id;
     job->throttle = &s->settings->config->throttle;
+    job->on_limit = s->admission.on_limit;
     job->once = s->once;
     s->once = NULL;
     if (s->intake) {

@@ -16,6 +16,7 @@
 struct counted {
     const char *tenant, *recipient, *domain;
     enum stream_class class;
+    enum stream_on_limit on_limit;
 };
 
 static bool read_instance_key(struct database *db, struct err *err)
@@ -104,13 +105,13 @@ static bool decide(struct database *db, struct buckets *b, const struct counted 
         if (!read_one(db, b, c, (enum throttle_key)k, err))
             return false;
     memcpy(b->after, b->before, sizeof(b->after));
-    *d = throttle_decide(b->settings, c->class, b->after, now_ms);
-    if (d->what != THROTTLE_DEFER || d->key == THROTTLE_RATE)
+    *d = throttle_decide(b->settings, c->class, c->on_limit, b->after, now_ms);
+    if (d->what <= THROTTLE_PACE || d->key == THROTTLE_RATE)
         return true;
     if (!read_one(db, b, c, THROTTLE_FLOOD, err))
         return false;
     memcpy(b->after, b->before, sizeof(b->after));
-    *d = throttle_decide(b->settings, c->class, b->after, now_ms);
+    *d = throttle_decide(b->settings, c->class, c->on_limit, b->after, now_ms);
     return true;
 }
 
@@ -208,7 +209,7 @@ static bool find_counted(struct database *db, const char *tenant, const struct a
         address_canonical(recipient, &form) && address_domain_ascii(recipient->domain, domain_r);
     snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", buf_text(&form));
     buf_fini(&form);
-    *c_r = (struct counted){tenant, form_r, domain_r, class};
+    *c_r = (struct counted){tenant, form_r, domain_r, class, STREAM_PACE};
     return ok || err_set(err, ERR_USAGE, "that address has no canonical form");
 }
 
@@ -326,7 +327,7 @@ bool database_glance(struct database *db, const struct throttle_settings *settin
     char form[ADDRESS_CANONICAL_MAX + 1];
     const struct throttle_settings own = settings_for(settings, domain);
     struct buckets b = {.settings = &own};
-    const struct counted c = {tenant, form, domain, STREAM_SECURITY};
+    const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE};
     canonical(recipient, form, sizeof(form));
     return glance(db, &b, &c, clock_now_ms(), decision_r, err);
 }
@@ -338,7 +339,7 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
     char form[ADDRESS_CANONICAL_MAX + 1];
     const struct throttle_settings own = settings_for(settings, domain);
     struct buckets b = {.settings = &own};
-    const struct counted c = {tenant, form, domain, STREAM_SECURITY};
+    const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE};
     struct throttle_decision d;
     canonical(recipient, form, sizeof(form));
     return glance(db, &b, &c, clock_now_ms(), &d, err) &&
@@ -390,7 +391,8 @@ bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, st
     size_t refused = 0;
     size_t repeated = 0;
     char recipient[ADDRESS_CANONICAL_MAX + 1];
-    struct counted c = {.tenant = m->tenant, .recipient = recipient, .class = m->class};
+    struct counted c = {
+        .tenant = m->tenant, .recipient = recipient, .class = m->class, .on_limit = job->on_limit};
     job->decisions = xcalloc(m->envelope.count, sizeof(*job->decisions));
     if (!read_instance_key(db, err) || !rows_simple(db, SQL_SAVEPOINT, err))
         return false;

@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct submission s;
     size_t step = size > 0 ? 1U + data[0] % 32U : 1U;
     settings.open = size > 0 && data[0] >= 128;
+    settings.limited = size % 2;
     submission_init(&s, &settings);
     for (size_t at = 1; at < size && s.want != SUBMISSION_CLOSE;) {
         struct span rest = {(const char *)data + at, size - at};
@@ -23,6 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         } else if (s.want == SUBMISSION_AUTH) {
             submission_auth(&s, &name, &secret);
             submission_auth_decided(&s, name.len % 2 ? &identity : NULL, secret.len % 5 == 0);
+        } else if (s.want == SUBMISSION_LIMIT) {
+            struct verdict v = verdict_make(450, "4.7.28", "later");
+            CHECK(s.envelope.count > 0);
+            submission_rcpt_decided(&s, s.envelope.rcpts[s.envelope.count - 1].address[0] % 2 ? &v : NULL);
         } else if (s.want == SUBMISSION_SPILL) {
             submission_spilled(&s, NULL);
         } else if (s.want == SUBMISSION_ENQUEUE) {

@@ -271,6 +271,16 @@ def test_observe_lets_pass_and_writes_down(throttled, relay_factory, dns):
     assert relay.log().count("would_throttle") == 16
 
 
+def test_each_stream_says_what_happens_over_the_limit(throttled):
+    relay = throttled('stream "soft" { on_limit = "defer" }\nstream "hard" { on_limit = "reject" }\n')
+    with relay.client() as client:
+        for _ in range(4):
+            assert submit(client, "bob@dest.test", "hard")[0] == 250
+        assert submit(client, "bob@dest.test", "hard")[0] == 550
+        assert submit(client, "bob@dest.test", "soft")[0] == 450
+        assert "paced" in submit(client, "bob@dest.test")[1]
+
+
 def test_limits_are_settings(throttled):
     relay = throttled('limit "notification" { every = 1  burst = 2  per_day = 0  hold = 0 }\n'
                       'limit "rate" { every = 1  burst = 6 }\n')

@@ -188,7 +188,7 @@ struct outcome {
 
 static void serve_wants(struct submission *s, struct outcome *o, struct buf *message)
 {
-    static const struct stream streams[] = {{"reset", STREAM_SECURITY}};
+    static const struct stream streams[] = {{.name = "reset", .class = STREAM_SECURITY}};
     for (;;) {
         if (s->want == SUBMISSION_AUTH) {
             struct span name;
@@ -197,6 +197,10 @@ static void serve_wants(struct submission *s, struct outcome *o, struct buf *mes
             submission_auth(s, &name, &secret);
             bool right = span_equal(name, SPAN("app")) && span_equal(secret, SPAN("secret"));
             submission_auth_decided(s, right ? &identity : NULL, false);
+        } else if (s->want == SUBMISSION_LIMIT) {
+            const struct verdict v = verdict_make(450, "4.7.28", "Recipient limit is used up");
+            const char *address = s->envelope.rcpts[s->envelope.count - 1].address;
+            submission_rcpt_decided(s, strncmp(address, "flooded", 7) == 0 ? &v : NULL);
         } else if (s->want == SUBMISSION_SPILL) {
             buf_add(message, buf_span(&s->body));
             submission_spilled(s, NULL);
@@ -221,7 +225,7 @@ static void serve_wants(struct submission *s, struct outcome *o, struct buf *mes
 static void play_server(const struct script *script, const struct cutting *cutting, struct outcome *o)
 {
     struct submission_settings settings = {.hostname = "relay.test", .size_max = 1024 * 1024, .rcpt_max = 100,
-                                           .mail_max = 1000, .open = script->open_server,
+                                           .mail_max = 1000, .open = script->open_server, .limited = true,
                                            .implicit_tls = script->implicit};
     struct submission s;
     struct buf message;

@@ -99,8 +99,8 @@ static void the_ladder(void **state)
     (void)state;
     throttle_defaults(&s);
     for (size_t i = 0; i < 5; i++)
-        assert_int_equal(throttle_decide(&s, STREAM_SECURITY, b, now_ms).what, THROTTLE_PASS);
-    struct throttle_decision d = throttle_decide(&s, STREAM_SECURITY, b, now_ms);
+        assert_int_equal(throttle_decide(&s, STREAM_SECURITY, STREAM_PACE, b, now_ms).what, THROTTLE_PASS);
+    struct throttle_decision d = throttle_decide(&s, STREAM_SECURITY, STREAM_PACE, b, now_ms);
     assert_int_equal(d.what, THROTTLE_DEFER); /* three minutes are more than the two it may be held */
     assert_int_equal(d.key, THROTTLE_CLASS);
     assert_int_equal(d.wait_ms, 180000);
@@ -109,16 +109,22 @@ static void the_ladder(void **state)
     assert_string_equal(v.enhanced, "4.7.28");
     assert_string_equal(v.text, "Recipient limit \"class\" for class \"security\" is used up (5 at once, then 1 per 180 s, "
                                 "15 a day): try again in 180 s");
-    d = throttle_decide(&s, STREAM_SECURITY, b, now_ms + 61000);
+    d = throttle_decide(&s, STREAM_SECURITY, STREAM_PACE, b, now_ms + 61000);
     assert_int_equal(d.what, THROTTLE_PACE);
     assert_int_equal(d.wait_ms, 119000);
     size_t refused = 2;
-    while (throttle_decide(&s, STREAM_SECURITY, b, now_ms + 61000).what == THROTTLE_DEFER)
+    while (throttle_decide(&s, STREAM_SECURITY, STREAM_PACE, b, now_ms + 61000).what == THROTTLE_DEFER)
         refused++;
     assert_int_equal(refused, 5 * s.tenant.burst + 1);
-    d = throttle_decide(&s, STREAM_SECURITY, b, now_ms + 61000);
+    d = throttle_decide(&s, STREAM_SECURITY, STREAM_PACE, b, now_ms + 61000);
     assert_int_equal(d.what, THROTTLE_REJECT);
     assert_int_equal(throttle_verdict(&s, STREAM_SECURITY, &d).code, 550);
+    memset(b, 0, sizeof(b));
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(throttle_decide(&s, STREAM_NOTIFICATION, STREAM_REJECT, b, now_ms).what, THROTTLE_PASS);
+    assert_int_equal(throttle_decide(&s, STREAM_NOTIFICATION, STREAM_DEFER, b, now_ms).what, THROTTLE_DEFER);
+    assert_int_equal(throttle_decide(&s, STREAM_NOTIFICATION, STREAM_REJECT, b, now_ms).what, THROTTLE_REJECT);
+    assert_int_equal(throttle_decide(&s, STREAM_NOTIFICATION, STREAM_PACE, b, now_ms).what, THROTTLE_PACE);
 }
 
 static void the_reserve(void **state)
@@ -133,13 +139,13 @@ static void the_reserve(void **state)
     for (size_t i = 0; i < 1000; i++) { /* every class but one, as fast as it can */
         enum stream_class class = (enum stream_class)(1 + i % 4);
         memset(&b[THROTTLE_CLASS], 0, sizeof(b[THROTTLE_CLASS])); /* and for ever new tenants' classes */
-        others += throttle_decide(&s, class, b, now_ms).what == THROTTLE_PASS;
+        others += throttle_decide(&s, class, STREAM_PACE, b, now_ms).what == THROTTLE_PASS;
     }
     assert_int_equal(others, s.tenant.burst - s.tenant.reserve);
     memset(&own, 0, sizeof(own));
     b[THROTTLE_CLASS] = own;
     for (size_t i = 0; i < s.tenant.reserve; i++)
-        assert_int_equal(throttle_decide(&s, STREAM_SECURITY, b, now_ms).what, THROTTLE_PASS);
+        assert_int_equal(throttle_decide(&s, STREAM_SECURITY, STREAM_PACE, b, now_ms).what, THROTTLE_PASS);
 }
 
 static void a_clock_that_jumps(void **state)
