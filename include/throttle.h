@@ -86,6 +86,9 @@ struct throttle_decision {
     bool first;            /* the first refusal of this pair in a window: worth an event */
 };
 
+/* Is it DEFER or REJECT? */
+bool throttle_refuses(const struct throttle_decision *d);
+
 /* Decide about one message to one recipient and charge the buckets: all of them when it may go,
  * only THROTTLE_FLOOD when not. */
 struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,

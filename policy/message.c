@@ -202,6 +202,12 @@ static bool is_message_id(struct span value)
            value.ptr[value.len - 1] == '>' && at > 1 && at + 2 < value.len;
 }
 
+static bool is_idempotency_key(struct span name)
+{
+    return span_equal_nocase(name, SPAN("Sealpost-Idempotency-Key")) ||
+           span_equal_nocase(name, SPAN("Resend-Idempotency-Key"));
+}
+
 /* What some fields must be like beyond the rules for all. */
 static struct verdict check_content(const struct field *f)
 {
@@ -209,6 +215,8 @@ static struct verdict check_content(const struct field *f)
         return malformed("5.6.0", f->name,
                          "must be one <left@right> of at most 500 octets without blanks "
                          "(RFC 5322 3.6.4), or be left out: then it is added");
+    if (is_idempotency_key(f->name) && span_trim(f->value).len > MESSAGE_ID_MAX)
+        return malformed("5.6.0", f->name, "is over 500 octets");
     if (span_equal_nocase(f->name, SPAN("Subject")) && f->value.len > MESSAGE_SUBJECT_MAX)
         return malformed("5.6.0", f->name, "is over 998 octets, which receivers refuse");
     return accept();
@@ -253,8 +261,7 @@ static void note_field(struct message_summary *m, const struct field *f)
     if (span_equal_nocase(f->name, SPAN("Sealpost-Stream")) ||
         span_equal_nocase(f->name, SPAN("X-PM-Message-Stream")))
         m->stream = span_trim(f->value);
-    bool key = span_equal_nocase(f->name, SPAN("Sealpost-Idempotency-Key")) ||
-               span_equal_nocase(f->name, SPAN("Resend-Idempotency-Key"));
+    bool key = is_idempotency_key(f->name);
     bool id = span_equal_nocase(f->name, SPAN("Message-ID"));
     if (key || (id && !m->has_key))
         m->once = span_trim(f->value);

@@ -225,6 +225,11 @@ struct throttle_decision throttle_glance(const struct throttle_settings *s,
     return d;
 }
 
+bool throttle_refuses(const struct throttle_decision *d)
+{
+    return d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;
+}
+
 struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,
                                          enum stream_on_limit on_limit,
                                          struct throttle_bucket buckets[THROTTLE_KEYS],

@@ -125,6 +125,7 @@ static void make_once(const struct database *db, const struct counted *c, const 
     struct buf text;
     buf_init(&text, 8192);
     buf_addf(&text, "once\n%s\n%s\n%s", c->tenant, c->recipient, once);
+    CHECK(!text.overflow); /* message_check() has seen to that */
     mac(db, &text, name_r);
 }
 
@@ -262,11 +263,6 @@ bool database_reset_buckets(struct database *db, const char *tenant,
 
 /* ---- deciding ---- */
 
-static bool is_refused(const struct throttle_decision *d)
-{
-    return d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;
-}
-
 /* Once for each pair and window, not for each mail. */
 static bool note_refusal(struct database *db, const struct store_job *job, size_t i, int64_t now_ms,
                          struct err *err)
@@ -367,7 +363,7 @@ static bool decide_recipient(struct database *db, struct store_job *job, const s
         job->observed += d->what != THROTTLE_PASS;
         d->what = THROTTLE_PASS;
     }
-    return !job->once || is_refused(d) || set_once(db, name, job->mail->id, now_ms, err);
+    return !job->once || throttle_refuses(d) || set_once(db, name, job->mail->id, now_ms, err);
 }
 
 /* Nobody gets it: because all have it already, or because of the limits. */
@@ -402,9 +398,9 @@ bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, st
         canonical(m->envelope.rcpts[i].address, recipient, sizeof(recipient));
         if (!decide_recipient(db, job, &c, now_ms, d, err))
             return false;
-        if (is_refused(d) && d->key == THROTTLE_RATE)
+        if (throttle_refuses(d) && d->key == THROTTLE_RATE)
             return refuse_rate(db, job, d, err);
-        refused += is_refused(d);
+        refused += throttle_refuses(d);
         repeated += d->what == THROTTLE_REPEATED;
     }
     return rows_simple(db, SQL_RELEASE, err) && conclude(db, job, refused, repeated, now_ms, err);

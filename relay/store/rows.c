@@ -42,16 +42,11 @@ static bool add_message(struct database *db, const struct mail *m, struct err *e
     return rows_run(db, s, err);
 }
 
-static bool is_refused(const struct throttle_decision *d)
-{
-    return d && (d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT);
-}
-
 static bool add_recipient(struct database *db, const struct mail *m, size_t i,
                           const struct throttle_decision *d, struct err *err)
 {
     const struct envelope_rcpt *r = &m->envelope.rcpts[i];
-    bool refused = is_refused(d);
+    bool refused = d && throttle_refuses(d);
     sqlite3_stmt *s = rows_prepare(db, SQL_ADD_RECIPIENT);
     rows_int(s, 1, m->id);
     rows_int(s, 2, (int64_t)i);

@@ -136,12 +136,18 @@ static void write_bodies(struct store *store, struct store_job *jobs)
     }
 }
 
+/* Nothing was to be kept of it; but that, too, was part of the transaction. */
+static bool was_decided(const struct store_job *job)
+{
+    return job->repeats != 0 || job->refusal.code != 0;
+}
+
 static bool apply(struct store *store, struct store_job *job, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
     struct database *db = store->db;
     bool ok = !job->mail || !job->throttle || rates_decide(db, job, now_ms, err);
-    if (job->refusal.code != 0 || job->repeats != 0) { /* nothing is to be kept */
+    if (was_decided(job)) {
         job->ok = false;
         return ok;
     }
@@ -184,9 +190,11 @@ static bool transact(struct store *store, struct store_job *jobs, struct err *er
         return true;
     rows_rollback(store->db);
     for (struct store_job *job = jobs; job; job = job->next) {
-        if (job->ok)
+        if (job->ok || was_decided(job))
             job->err = *err;
         job->ok = false;
+        job->repeats = 0; /* what it repeats may be in this very batch */
+        job->refusal.code = 0;
     }
     return false;
 }

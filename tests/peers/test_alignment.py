@@ -430,6 +430,7 @@ HYGIENE = [  # header lines after a good From, and the words of the refusal; Non
     ("Message-ID: <a@b> <c@d>", "Header field Message-ID must be one <left@right>"),
     ("Message-ID: <%s@club.test>" % ("x" * 500), "Header field Message-ID must be one <left@right>"),
     ("Message-ID:\r\n <a@club.test>", None),
+    ("Sealpost-Idempotency-Key: %s" % ("k" * 501), "Header field Sealpost-Idempotency-Key is over 500 octets"),
     ("Subject: %s" % "\r\n ".join(["x" * 300] * 4), "Header field Subject is over 998 octets"),
     ("Subject: a\x07b", "Header field Subject holds a control character"),
     ("Subject: \u00e9", "Header field Subject holds raw 8-bit text"),
