@@ -43,7 +43,8 @@ struct load {
     const char *user, *secret, *sender, *label;
     unsigned connections, recipients, domains, spread;
     uint64_t messages;
-    int64_t end_ns; /* 0: no end */
+    int64_t began_ns; /* in each Message-ID: a second run must not look like a repetition */
+    int64_t end_ns;   /* 0: no end */
     bool new_each, persist, hold;
     SSL_CTX *tls;
     int ledger;
@@ -124,9 +125,10 @@ static bool write_text(struct worker *w, uint64_t number)
     int len = snprintf(head, sizeof(head),
                        "From: Club <%s>\r\nTo: Member <r1@d1.test>\r\nSubject: Court 3 is yours\r\n"
                        "Date: Mon, 23 Nov 2026 08:00:00 +0000\r\n"
-                       "Message-ID: <%s.%llu@club.test>\r\nX-Ledger: %s-%llu\r\n"
+                       "Message-ID: <%s.%llx.%llu@club.test>\r\nX-Ledger: %s-%llu\r\n"
                        "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
-                       l->sender, l->label, (unsigned long long)number, l->label,
+                       l->sender, l->label, (unsigned long long)l->began_ns,
+                       (unsigned long long)number, l->label,
                        (unsigned long long)number);
     size_t rest = size > (size_t)len + 5 ? size - (size_t)len : 5;
     rest -= rest % 64; /* whole lines */
@@ -373,6 +375,7 @@ static bool set_up(struct load *l, const char **given)
     l->secret = given[SECRET];
     l->sender = given[SENDER];
     l->label = given[LABEL];
+    l->began_ns = wire_now_ns();
     l->connections = number_of(given[CONNECTIONS]);
     l->messages = strtoull(given[MESSAGES], NULL, 10);
     l->recipients = number_of(given[RECIPIENTS]);
