@@ -129,7 +129,8 @@ static void make_once(const struct database *db, const struct counted *c, const 
     mac(db, &text, name_r);
 }
 
-/* The message that this recipient has got under the same key; 0: none. */
+/* The message that this recipient has got, or will get, under the same key; 0: none. One that has
+ * failed does not count: whoever sends it again means it. */
 static bool find_once(struct database *db, const unsigned char name[16], int64_t now_ms,
                       int64_t *message_r, struct err *err)
 {

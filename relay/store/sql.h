@@ -140,7 +140,9 @@
             " WHERE (?1 IS NULL OR domain = ?1) ORDER BY domain, selector")                        \
     X(ADD_KEY, "INSERT INTO signing_key(domain, selector, algorithm, state, public, created) "     \
                "VALUES(?,?,?,?,?,?)")                                                              \
-    X(ONCE, "SELECT message FROM once WHERE key = ?1 AND at > ?2")                                 \
+    X(ONCE, "SELECT message FROM once WHERE key = ?1 AND at > ?2 AND NOT EXISTS (SELECT 1 FROM "   \
+            "event WHERE event.message = once.message AND kind IN ('bounced', 'expired', "         \
+            "'deleted'))")                                                                         \
     X(SET_ONCE, "INSERT INTO once(key, message, at) VALUES(?1, ?2, ?3)"                            \
                 " ON CONFLICT(key) DO UPDATE SET message = ?2, at = ?3")                           \
     X(FORGET_ONCE,                                                                                 \

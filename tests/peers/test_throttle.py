@@ -253,6 +253,18 @@ def test_a_repetition_is_not_sent_again(throttled, sink_factory, field):
     assert [row["left"] for row in keys if row["class"] == "notification"] == [3]  # it was charged once
 
 
+def test_what_has_failed_may_be_sent_again(throttled, dns, sink_factory):
+    sink = sink_factory()
+    relay = throttled()
+    fields = "Message-ID: <one@club.test>\r\n"
+    dns.add("late.test", "TXT", "no mail server yet")
+    with relay.client() as client:
+        first = submit(client, "bob@late.test", fields=fields)[1].split()[-1]
+        relay.wait_kind(first, "bounced")
+        code, text = submit(client, "bob@late.test", fields=fields)
+        assert code == 250 and "duplicate" not in text
+
+
 def test_what_was_refused_is_no_repetition(throttled):
     relay = throttled('limit "notification" { every = 1  burst = 1  per_day = 0  hold = 0 }\n')
     with relay.client() as client:
