@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* housekeeping.c - What the store's thread does between batches: forget old events, copy the few
- * messages that keep a large segment alive. A shard that has just read the old place finds the
- * segment gone, reads the row again and sees the new one.
+/* housekeeping.c - What the store's thread does between batches: forget old events and counts, copy
+ * the few messages that keep a large segment alive. A shard that has just read the old place finds
+ * the segment gone, reads the row again and sees the new one.
  */
 #include "housekeeping.h"
 
