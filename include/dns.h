@@ -34,7 +34,6 @@ struct dns_rr {
 
 struct dns_answer {
     enum dns_status status;
-    bool secure;    /* validated by DNSSEC */
     bool refused;   /* DNS_FAILED, but somebody answered, and it was not SERVFAIL */
     uint32_t ttl_s; /* how long it may be kept, also when it says that there is nothing */
     size_t count;
@@ -81,8 +80,6 @@ struct dns_log {
     const struct dns *behind;
     struct dns_question *questions;
     size_t count;
-    bool pending;   /* some answer was not there */
-    bool failed;    /* some answer could not be had */
     uint32_t ttl_s; /* the shortest of all answers; UINT32_MAX while there was none */
 };
 

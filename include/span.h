@@ -48,6 +48,9 @@ struct span span_take(struct span *s, char c);
 /* Decimal digits only, no sign, no blanks. False on anything else and on overflow. */
 bool span_number(struct span s, uint64_t *number_r);
 
+/* Which of `count` names it is, as they are written. False when it is none. */
+bool span_among(struct span s, const char *const *names, size_t count, size_t *index_r);
+
 /* Copy into `text` and end it with a zero. False when it does not fit or holds a zero byte. */
 bool span_copy(struct span s, char *text, size_t size);
 

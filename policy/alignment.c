@@ -26,13 +26,11 @@ static const char *const mode_names[] = {
 
 bool alignment_mode_parse(struct span name, enum alignment_mode *mode_r)
 {
-    for (size_t i = 0; i < COUNT_OF(mode_names); i++) {
-        if (span_equal(name, span_of(mode_names[i]))) {
-            *mode_r = (enum alignment_mode)i;
-            return true;
-        }
-    }
-    return false;
+    size_t i = 0;
+    bool found = span_among(name, mode_names, COUNT_OF(mode_names), &i);
+    if (found)
+        *mode_r = (enum alignment_mode)i;
+    return found;
 }
 
 const char *alignment_mode_name(enum alignment_mode mode)

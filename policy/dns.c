@@ -118,8 +118,6 @@ static const struct dns_answer *ask(void *context, const char *name, enum dns_ty
 {
     struct dns_log *log = context;
     const struct dns_answer *a = log->behind->ask(log->behind->context, name, type);
-    log->pending = log->pending || a->status == DNS_PENDING;
-    log->failed = log->failed || a->status == DNS_FAILED;
     if (a->status != DNS_PENDING && a->ttl_s < log->ttl_s)
         log->ttl_s = a->ttl_s;
     if (log->count < QUESTIONS_MAX && !find(log, name, type)) {

@@ -57,11 +57,9 @@ const char *mail_state_name(enum mail_state state)
 
 bool mail_state_parse(struct span name, enum mail_state *state_r)
 {
-    for (size_t i = 0; i < MAIL_STATES; i++) {
-        if (span_equal(name, span_of(state_names[i]))) {
-            *state_r = (enum mail_state)i;
-            return true;
-        }
-    }
-    return false;
+    size_t i = 0;
+    bool found = span_among(name, state_names, COUNT_OF(state_names), &i);
+    if (found)
+        *state_r = (enum mail_state)i;
+    return found;
 }

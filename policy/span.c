@@ -131,6 +131,17 @@ bool span_number(struct span s, uint64_t *number_r)
     return true;
 }
 
+bool span_among(struct span s, const char *const *names, size_t count, size_t *index_r)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (span_equal(s, span_of(names[i]))) {
+            *index_r = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool span_copy(struct span s, char *text, size_t size)
 {
     if (s.len >= size || span_find(s, '\0') < s.len)

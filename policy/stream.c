@@ -48,13 +48,11 @@ static const char *const on_limit_names[] = {
 
 bool stream_on_limit_parse(struct span name, enum stream_on_limit *on_limit_r)
 {
-    for (size_t i = 0; i < COUNT_OF(on_limit_names); i++) {
-        if (span_equal(name, span_of(on_limit_names[i]))) {
-            *on_limit_r = (enum stream_on_limit)i;
-            return true;
-        }
-    }
-    return false;
+    size_t i = 0;
+    bool found = span_among(name, on_limit_names, COUNT_OF(on_limit_names), &i);
+    if (found)
+        *on_limit_r = (enum stream_on_limit)i;
+    return found;
 }
 
 const char *stream_on_limit_name(enum stream_on_limit on_limit)

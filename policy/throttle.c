@@ -32,13 +32,11 @@ const char *throttle_mode_name(enum throttle_mode mode)
 
 bool throttle_mode_parse(struct span name, enum throttle_mode *mode_r)
 {
-    for (size_t i = 0; i < COUNT_OF(mode_names); i++) {
-        if (span_equal(name, span_of(mode_names[i]))) {
-            *mode_r = (enum throttle_mode)i;
-            return true;
-        }
-    }
-    return false;
+    size_t i = 0;
+    bool found = span_among(name, mode_names, COUNT_OF(mode_names), &i);
+    if (found)
+        *mode_r = (enum throttle_mode)i;
+    return found;
 }
 
 void throttle_defaults(struct throttle_settings *s)

@@ -168,7 +168,6 @@ static struct dns_answer *translate(enum dns_type type, int error, const struct 
                                                              : DNS_NODATA,
                                           ttl_s);
     a->refused = failed && result->rcode != RCODE_SERVFAIL;
-    a->secure = result->secure != 0;
     for (size_t i = 0; !failed && result->havedata && result->data[i]; i++) {
         a->status = DNS_FOUND;
         add_record(a, type, (struct span){result->data[i], (size_t)result->len[i]});
