@@ -36,6 +36,9 @@ extern const char secret_nobody[];
  * make. */
 void secret_mac(struct span key, struct span text, unsigned char mac_r[16]);
 
+/* SHA-256, its first 16 octets: what two equal texts share and no two others. */
+void secret_digest(struct span text, unsigned char digest_r[16]);
+
 /* Base64 (RFC 4648 section 4): padding required, no blanks. Appends; false when malformed or over
  * the limit. */
 MUST_CHECK bool secret_base64_decode(struct span text, struct buf *out);

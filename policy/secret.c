@@ -105,6 +105,13 @@ void secret_mac(struct span key, struct span text, unsigned char mac_r[16])
     memcpy(mac_r, whole, 16);
 }
 
+void secret_digest(struct span text, unsigned char digest_r[16])
+{
+    unsigned char whole[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)text.ptr, text.len, whole);
+    memcpy(digest_r, whole, 16);
+}
+
 bool secret_base64_decode(struct span text, struct buf *out)
 {
     size_t padding = 0;

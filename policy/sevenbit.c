@@ -8,63 +8,12 @@
 #include "sevenbit.h"
 
 #include "message.h"
+#include "mime.h"
 
-enum { DEPTH_MAX = 20, BOUNDARY_MAX = 70 };
-
-struct entity {
-    struct span header, body;
-    struct span type;     /* "text/plain" without parameters; empty when absent */
-    struct span encoding; /* Content-Transfer-Encoding; empty when absent */
-    char boundary[BOUNDARY_MAX + 1];
-    bool top;
-};
-
-static bool convert(struct entity *e, unsigned depth, struct buf *header_out, struct buf *body_out);
-
-/* The value of parameter `name` in a Content-Type value, quotes and backslashes removed. */
-static bool read_parameter(struct span value, struct span name, char *text_r, size_t size)
-{
-    span_take(&value, ';');
-    while (value.len > 0) {
-        struct span key = span_trim(span_take(&value, '='));
-        value = span_trim(value);
-        bool quoted = value.len > 0 && value.ptr[0] == '"';
-        size_t used = 0;
-        size_t i = quoted;
-        for (; i < value.len && (quoted ? value.ptr[i] != '"' : value.ptr[i] != ';'); i++) {
-            if (quoted && value.ptr[i] == '\\' && i + 1 < value.len)
-                i++;
-            if (used + 1 < size)
-                text_r[used++] = value.ptr[i];
-        }
-        while (!quoted && used > 0 && (text_r[used - 1] == ' ' || text_r[used - 1] == '\t'))
-            used--;
-        text_r[used] = '\0';
-        if (span_equal_nocase(key, name))
-            return used > 0;
-        value = span_from(value, i);
-        span_take(&value, ';');
-    }
-    return false;
-}
-
-static void read_entity(struct entity *e)
-{
-    struct field f;
-    e->type = e->encoding = SPAN_NONE;
-    e->boundary[0] = '\0';
-    if (message_find(e->header, SPAN("Content-Type"), 0, &f)) {
-        struct span value = f.value;
-        e->type = span_trim(span_take(&value, ';'));
-        if (!read_parameter(f.value, SPAN("boundary"), e->boundary, sizeof(e->boundary)))
-            e->boundary[0] = '\0';
-    }
-    if (message_find(e->header, SPAN("Content-Transfer-Encoding"), 0, &f))
-        e->encoding = span_trim(f.value);
-}
+static bool convert(struct mime_entity *e, struct buf *header_out, struct buf *body_out);
 
 /* Copy the header; with `encoding`, in place of the old Content-Transfer-Encoding. */
-static bool copy_header(const struct entity *e, const char *encoding, struct buf *out)
+static bool copy_header(const struct mime_entity *e, const char *encoding, struct buf *out)
 {
     struct span rest = e->header;
     struct field f;
@@ -76,7 +25,7 @@ static bool copy_header(const struct entity *e, const char *encoding, struct buf
         if (!encoding || !span_equal_nocase(f.name, SPAN("Content-Transfer-Encoding")))
             buf_add(out, f.raw);
     }
-    if (encoding && e->top && !mime_version)
+    if (encoding && e->depth == 0 && !mime_version)
         buf_add(out, SPAN("MIME-Version: 1.0\r\n"));
     if (encoding && e->type.len == 0)
         buf_add(out, SPAN("Content-Type: text/plain; charset=unknown-8bit\r\n")); /* RFC 1428 */
@@ -135,7 +84,7 @@ static void base64(struct span body, struct buf *out)
     }
 }
 
-static bool convert_leaf(struct entity *e, struct buf *header_out, struct buf *body_out)
+static bool convert_leaf(struct mime_entity *e, struct buf *header_out, struct buf *body_out)
 {
     bool declared_8bit = span_equal_nocase(e->encoding, SPAN("8bit")) ||
                          span_equal_nocase(e->encoding, SPAN("binary"));
@@ -155,10 +104,10 @@ static bool convert_leaf(struct entity *e, struct buf *header_out, struct buf *b
 }
 
 /* An entity inside: header, empty line, body. */
-static bool convert_inner(struct span bytes, unsigned depth, struct buf *out)
+static bool convert_inner(struct span bytes, const struct mime_entity *outer, struct buf *out)
 {
     size_t header_len = 0;
-    struct entity inner = {0};
+    struct mime_entity inner = {.depth = outer->depth + 1};
     struct buf header;
     struct buf body;
     if (!message_header_length(bytes, &header_len) && header_len > 0 && span_is_ascii(bytes))
@@ -167,41 +116,26 @@ static bool convert_inner(struct span bytes, unsigned depth, struct buf *out)
     inner.body = span_from(bytes, header_len + 2);
     buf_init(&header, MESSAGE_HEADER_MAX);
     buf_init(&body, out->limit);
-    bool ok = convert(&inner, depth + 1, &header, &body) && buf_add(out, buf_span(&header)) &&
+    bool ok = convert(&inner, &header, &body) && buf_add(out, buf_span(&header)) &&
               buf_add(out, SPAN("\r\n")) && buf_add(out, buf_span(&body));
     buf_fini(&header);
     buf_fini(&body);
     return ok;
 }
 
-/* Is this line "--boundary" or "--boundary--"? */
-static bool is_delimiter(struct span line, const char *boundary, bool *last_r)
-{
-    struct span text = span_trim(line);
-    if (!span_starts_nocase(line, SPAN("--")))
-        return false;
-    text = span_from(text, 2);
-    struct span mark = span_of(boundary);
-    if (text.len < mark.len || !span_equal(span_first(text, mark.len), mark))
-        return false;
-    text = span_from(text, mark.len);
-    *last_r = span_equal(text, SPAN("--"));
-    return text.len == 0 || *last_r;
-}
-
 /* The CRLF before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1). */
-static bool end_part(struct span part, bool in_part, unsigned depth, struct buf *out)
+static bool end_part(struct span part, bool in_part, const struct mime_entity *outer,
+                     struct buf *out)
 {
     bool crlf = span_ends_nocase(part, SPAN("\r\n"));
     if (crlf)
         part.len -= 2;
     bool ok =
-        in_part ? convert_inner(part, depth, out) : !span_is_ascii(part) || buf_add(out, part);
+        in_part ? convert_inner(part, outer, out) : !span_is_ascii(part) || buf_add(out, part);
     return ok && (!crlf || buf_add(out, SPAN("\r\n")));
 }
 
-static bool convert_multipart(struct entity *e, unsigned depth, struct buf *header_out,
-                              struct buf *body_out)
+static bool convert_multipart(struct mime_entity *e, struct buf *header_out, struct buf *body_out)
 {
     struct span rest = e->body;
     struct span part = span_first(rest, 0);
@@ -212,39 +146,39 @@ static bool convert_multipart(struct entity *e, unsigned depth, struct buf *head
         struct span line = span_first(rest, at < rest.len ? at + 1 : at);
         bool last = false;
         rest = span_from(rest, line.len);
-        if (closed || !is_delimiter(line, e->boundary, &last)) {
+        if (closed || !mime_is_delimiter(line, e->boundary, &last)) {
             part.len += line.len;
             continue;
         }
-        if (!end_part(part, in_part, depth, body_out) || !buf_add(body_out, line))
+        if (!end_part(part, in_part, e, body_out) || !buf_add(body_out, line))
             return false;
         part = (struct span){line.ptr + line.len, 0};
         in_part = !last;
         closed = last;
     }
-    if (!end_part(part, in_part, depth, body_out))
+    if (!end_part(part, in_part, e, body_out))
         return false;
     bool declared = span_equal_nocase(e->encoding, SPAN("8bit")) ||
                     span_equal_nocase(e->encoding, SPAN("binary"));
     return copy_header(e, declared ? "7bit" : NULL, header_out);
 }
 
-static bool convert(struct entity *e, unsigned depth, struct buf *header_out, struct buf *body_out)
+static bool convert(struct mime_entity *e, struct buf *header_out, struct buf *body_out)
 {
-    read_entity(e);
-    if (depth > DEPTH_MAX)
+    mime_read(e);
+    if (e->depth > MIME_DEPTH_MAX)
         return false;
     if (span_starts_nocase(e->type, SPAN("multipart/")) && e->boundary[0])
-        return convert_multipart(e, depth, header_out, body_out);
+        return convert_multipart(e, header_out, body_out);
     if (span_equal_nocase(e->type, SPAN("message/rfc822")) && !span_is_ascii(e->body))
         return copy_header(e, e->encoding.len > 0 ? "7bit" : NULL, header_out) &&
-               convert_inner(e->body, depth, body_out);
+               convert_inner(e->body, e, body_out);
     return convert_leaf(e, header_out, body_out);
 }
 
 bool sevenbit_convert(struct span header, struct span body, struct buf *header_out,
                       struct buf *body_out)
 {
-    struct entity top = {.header = header, .body = body, .top = true};
-    return convert(&top, 0, header_out, body_out) && !header_out->overflow && !body_out->overflow;
+    struct mime_entity top = {.header = header, .body = body};
+    return convert(&top, header_out, body_out) && !header_out->overflow && !body_out->overflow;
 }
