@@ -89,6 +89,7 @@ struct database_event {
     int64_t id, at_ms, message;
     int code;
     const char *kind, *recipient, *enhanced, *reply, *remote; /* borrowed during the call */
+    const char *credential;                                   /* whose mail it is; NULL: not said */
 };
 typedef void database_on_event(void *context, const struct database_event *event);
 

@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "database.h"
+#include "fingerprint.h"
 #include "mail.h"
 #include "throttle.h"
 
@@ -45,10 +46,12 @@ struct store_job {
     const struct throttle_settings *throttle;
     enum stream_on_limit on_limit;
     char *once; /* the same to the same recipient within a day is a repetition; NULL: none; owned */
+    bool has_fingerprint;
+    unsigned char fingerprint[FINGERPRINT_BYTES];
     struct throttle_decision *decisions;
     struct verdict refusal; /* code 0: none */
     unsigned observed;      /* recipients that would not have passed */
-    int64_t repeats;        /* all recipients have got it already: by this message; 0: no */
+    bool repeats;           /* all recipients have got it already, or will get the same */
 
     /* Settle these, if there are any: owned by the job. Kept until they are recorded, however long
      * that takes (C5). */

@@ -41,6 +41,7 @@ struct throttle_settings {
     enum throttle_mode mode;
     struct throttle_limit classes[STREAM_CLASSES];
     struct throttle_limit tenant, recipient, domain, rate;
+    struct throttle_limit alike; /* mail that says the same within `every_ms` waits only once */
 };
 
 /* The proposal's numbers. */
@@ -48,9 +49,10 @@ void throttle_defaults(struct throttle_settings *settings_r);
 /* Which limit holds for a key of a message of this class. */
 struct throttle_limit throttle_limit_of(const struct throttle_settings *s, enum throttle_key key,
                                         enum stream_class class);
-/* The limit of that name ("security" …, "tenant", "recipient", "domain", "rate"); NULL: there is
- * none. */
+/* The limit of that name; NULL: there is none. */
 struct throttle_limit *throttle_limit_named(struct throttle_settings *s, struct span name);
+/* The names of all limits, in the order in which they are shown; NULL ends the list. */
+const char *const *throttle_limit_names(void);
 /* Is it so large a provider that THROTTLE_DOMAIN says nothing? In normal form. */
 bool throttle_is_large(const char *domain);
 
@@ -76,18 +78,24 @@ enum throttle_what {
     THROTTLE_PACE,
     THROTTLE_DEFER,
     THROTTLE_REJECT,
-    THROTTLE_REPEATED /* has got this message already: not sent again */
+    THROTTLE_REPEATED,  /* has got this message already: not sent again */
+    THROTTLE_COLLAPSED, /* will get one that says the same: not sent */
+    THROTTLE_REPLACES   /* goes in the place of one that says the same */
 };
 struct throttle_decision {
     enum throttle_what what;
     enum throttle_key key; /* the strictest, unless it passes */
-    int64_t wait_ms;       /* PACE: until its slot; DEFER: until one conforms */
-    int64_t repeats;       /* REPEATED: the message that it has got */
+    int64_t wait_ms;       /* PACE, REPLACES: until its slot; DEFER: until one conforms */
+    int64_t other;         /* REPEATED, COLLAPSED: the message that goes; REPLACES: that does not */
+    unsigned number;       /* REPLACES: which recipient of it */
+    int64_t fingerprint;   /* of what this recipient would read; 0: none */
     bool first;            /* the first refusal of this pair in a window: worth an event */
 };
 
 /* Is it DEFER or REJECT? */
 bool throttle_refuses(const struct throttle_decision *d);
+/* Is it REPEATED or COLLAPSED: nothing is sent, and nothing is wrong? */
+bool throttle_repeats(const struct throttle_decision *d);
 
 /* Decide about one message to one recipient and charge the buckets: all of them when it may go,
  * only THROTTLE_FLOOD when not. */

@@ -52,6 +52,7 @@ void throttle_defaults(struct throttle_settings *s)
         .recipient = {1 * MINUTE, 20, 120, 3, 0},
         .domain = {2 * SECOND, 60, 0, 0, 0},
         .rate = {0, 1, 0, 0, 0},
+        .alike = {10 * MINUTE, 1, 0, 0, 0},
     };
 }
 
@@ -96,22 +97,30 @@ struct throttle_limit throttle_limit_of(const struct throttle_settings *s, enum 
     UNREACHABLE();
 }
 
+static const char *const limit_names[] = {
+    "security",  "confirmation", "notification", "invitation", "digest", "tenant",
+    "recipient", "domain",       "rate",         "alike",      NULL};
+
+const char *const *throttle_limit_names(void)
+{
+    return limit_names;
+}
+
 struct throttle_limit *throttle_limit_named(struct throttle_settings *s, struct span name)
 {
-    const struct {
-        const char *name;
-        struct throttle_limit *limit;
-    } others[] = {{"tenant", &s->tenant},
-                  {"recipient", &s->recipient},
-                  {"domain", &s->domain},
-                  {"rate", &s->rate}};
-    enum stream_class class;
-    if (stream_class_parse(name, &class))
-        return &s->classes[class];
-    for (size_t i = 0; i < COUNT_OF(others); i++)
-        if (span_equal(name, span_of(others[i].name)))
-            return others[i].limit;
-    return NULL;
+    struct throttle_limit *const limits[] = {&s->classes[STREAM_SECURITY],
+                                             &s->classes[STREAM_CONFIRMATION],
+                                             &s->classes[STREAM_NOTIFICATION],
+                                             &s->classes[STREAM_INVITATION],
+                                             &s->classes[STREAM_DIGEST],
+                                             &s->tenant,
+                                             &s->recipient,
+                                             &s->domain,
+                                             &s->rate,
+                                             &s->alike};
+    size_t i = 0;
+    _Static_assert(COUNT_OF(limits) + 1 == COUNT_OF(limit_names), "one name for each limit");
+    return span_among(name, limit_names, COUNT_OF(limits), &i) ? limits[i] : NULL;
 }
 
 /* ---- one bucket ---- */
@@ -221,6 +230,11 @@ struct throttle_decision throttle_glance(const struct throttle_settings *s,
     if (d.wait_ms > 0)
         refuse(s, &buckets[THROTTLE_FLOOD], now_ms, &d);
     return d;
+}
+
+bool throttle_repeats(const struct throttle_decision *d)
+{
+    return d->what == THROTTLE_REPEATED || d->what == THROTTLE_COLLAPSED;
 }
 
 bool throttle_refuses(const struct throttle_decision *d)

@@ -269,7 +269,7 @@ static bool read_throttle(struct config *c, cfg_t *cfg, struct err *err)
         if (!l)
             return err_set(err, ERR_CONFIG,
                            "%s: limit \"%.40s\": the name is a class, or \"tenant\", "
-                           "\"recipient\", \"domain\" or \"rate\"",
+                           "\"recipient\", \"domain\", \"rate\" or \"alike\"",
                            c->path, cfg_title(section));
         if (cfg_getint(section, "every") >= 0)
             l->every_ms = (int64_t)cfg_getint(section, "every") * 1000;
@@ -372,18 +372,15 @@ static void print_list(struct buf *out, const char *name, const char *const *lis
 
 static void print_throttle(const struct config *c, struct buf *out)
 {
-    static const char *const others[] = {"tenant", "recipient", "domain", "rate"};
     struct throttle_settings copy = c->throttle;
     buf_addf(out, "throttle = \"%s\"\n", throttle_mode_name(c->throttle.mode));
-    for (size_t i = 0; i < STREAM_CLASSES + COUNT_OF(others); i++) {
-        const char *name = i < STREAM_CLASSES ? stream_class_name((enum stream_class)i)
-                                              : others[i - STREAM_CLASSES];
-        const struct throttle_limit *l = throttle_limit_named(&copy, span_of(name));
+    for (const char *const *name = throttle_limit_names(); *name; name++) {
+        const struct throttle_limit *l = throttle_limit_named(&copy, span_of(*name));
         CHECK(l != NULL);
         buf_addf(
             out,
             "limit \"%s\" { every = %lld  burst = %u  per_day = %u  reserve = %u  hold = %lld }\n",
-            name, (long long)(l->every_ms / 1000), l->burst, l->per_day, l->reserve,
+            *name, (long long)(l->every_ms / 1000), l->burst, l->per_day, l->reserve,
             (long long)(l->hold_ms / 1000));
     }
 }

@@ -224,6 +224,13 @@ int cli_quota_simulate(struct cli *cli)
 
 /* ---- explain ---- */
 
+static bool is_decision(const char *kind)
+{
+    static const char *const kinds[] = {"paced", "throttled", "collapsed"};
+    size_t i = 0;
+    return span_among(span_of(kind), kinds, COUNT_OF(kinds), &i);
+}
+
 int cli_quota_explain(struct cli *cli)
 {
     static const struct cli_column columns[] = {{"RECIPIENT", "recipient", CLI_TEXT},
@@ -236,12 +243,11 @@ int cli_quota_explain(struct cli *cli)
     json_t *rows = json_object_get(answer, "rows");
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
-        if (strcmp(member(row, "kind"), "paced") == 0 ||
-            strcmp(member(row, "kind"), "throttled") == 0)
+        if (is_decision(member(row, "kind")))
             json_array_append(kept, row);
     }
     if (code == CLI_OK && json_array_size(kept) == 0 && !cli->json)
-        printf("%s was neither paced nor refused by a limit\n", cli->arguments[0]);
+        printf("%s was neither paced nor collapsed nor refused by a limit\n", cli->arguments[0]);
     else if (code == CLI_OK)
         cli_print_rows(cli, kept, columns, COUNT_OF(columns));
     json_decref(kept);

@@ -107,9 +107,10 @@ static void note_event(void *context, const struct database_event *e)
     struct search *s = context;
     char form[ADDRESS_CANONICAL_MAX + 1];
     char id[MAIL_ID_TEXT];
-    bool decision = strcmp(e->kind, "accepted") == 0 || strcmp(e->kind, "paced") == 0 ||
-                    strcmp(e->kind, "throttled") == 0;
-    if (!decision || !canonical(e->recipient, form) || strcmp(form, s->wanted) != 0)
+    static const char *const kinds[] = {"accepted", "paced", "throttled", "collapsed"};
+    size_t i = 0;
+    if (!span_among(span_of(e->kind), kinds, COUNT_OF(kinds), &i) ||
+        !canonical(e->recipient, form) || strcmp(form, s->wanted) != 0)
         return;
     mail_id_print(e->message, id);
     json_t *row = json_object();

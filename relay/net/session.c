@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "connection.h"
 #include "log.h"
+#include "receipt.h"
 #include "spool.h"
 #include "verdicts.h"
 
@@ -58,13 +59,6 @@ static void refuse(struct session *s, const struct verdict *v, struct span hint)
     submission_enqueue_refused(&s->submission, v, hint);
 }
 
-static struct verdict store_refusal(const struct err *err)
-{
-    return err->kind == ERR_FULL
-               ? verdict_make(452, "4.3.1", "Insufficient system storage: try again later")
-               : verdict_make(451, "4.3.0", "Message could not be stored: try again later");
-}
-
 static struct mail *make_mail(struct session *s)
 {
     struct submission *sub = &s->submission;
@@ -90,73 +84,16 @@ static struct mail *make_mail(struct session *s)
     return m;
 }
 
-static void log_accepted(const struct session *s, const struct mail *m, int64_t size)
-{
-    struct log_line *line = log_id(log_begin(LOG_INFO, "accepted"), m->id);
-    line = log_text(log_text(log_text(line, "user", m->credential), "peer", s->peer), "from",
-                    m->envelope.sender);
-    log_end(log_number(log_number(line, "count", (int64_t)m->envelope.count), "size", size));
-}
-
-/* Every recipient has its slot later: the application is told when the first one is. */
-static int64_t paced_s(const struct store_job *job)
-{
-    int64_t first_ms = INT64_MAX;
-    for (size_t i = 0; job->decisions && i < job->mail->envelope.count; i++) {
-        const struct throttle_decision *d = &job->decisions[i];
-        int64_t wait_ms = d->what == THROTTLE_PACE ? d->wait_ms : 0;
-        first_ms = wait_ms < first_ms ? wait_ms : first_ms;
-    }
-    return job->decisions ? (first_ms + 999) / 1000 : 0;
-}
-
-static struct verdict answer_to(const struct store_job *job)
-{
-    char id[MAIL_ID_TEXT];
-    int64_t wait_s = paced_s(job);
-    mail_id_print(job->mail->id, id);
-    if (job->refusal.code != 0)
-        return job->refusal;
-    if (job->repeats != 0) {
-        char first[MAIL_ID_TEXT];
-        mail_id_print(job->repeats, first);
-        return verdict_make(250, "2.0.0", "OK %s duplicate of %s, not sent again", id, first);
-    }
-    if (!job->ok)
-        return store_refusal(&job->err);
-    return wait_s > 0 ? verdict_make(250, "2.0.0", "OK queued as %s paced, next slot in %lld s", id,
-                                     (long long)wait_s)
-                      : verdict_make(250, "2.0.0", "OK queued as %s", id);
-}
-
-static void log_observed(const struct session *s, const struct store_job *job)
-{
-    struct log_line *line = log_id(log_begin(LOG_WARN, "would_throttle"), job->mail->id);
-    log_end(
-        log_number(log_text(line, "user", s->submission.identity.name), "count", job->observed));
-}
-
-static void log_repeated(const struct session *s, const struct store_job *job)
-{
-    struct log_line *line = log_id(log_begin(LOG_INFO, "repeated"), job->repeats);
-    log_end(log_text(log_text(line, "user", s->submission.identity.name), "peer", s->peer));
-}
-
 static void on_stored(struct shard *shard, struct store_job *job)
 {
     struct session *s = session_find(shard, job->session);
-    struct verdict v = answer_to(job);
-    if (!job->ok && job->refusal.code == 0 && job->repeats == 0)
+    struct verdict v = receipt_answer(job);
+    if (!job->ok && job->refusal.code == 0 && !job->repeats)
         log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
     if (!job->ok && job->body.len == 0)
         spool_unlink(shard->settings->config->state_dir, job->mail->place.segment);
     if (s) {
-        if (job->ok)
-            log_accepted(s, job->mail, job->mail->place.length);
-        if (job->ok && job->observed > 0)
-            log_observed(s, job);
-        if (job->repeats != 0)
-            log_repeated(s, job);
+        receipt_log(job);
         s->asking = false;
         if (job->refusal.code != 0) {
             recipient_flooded(shard);
@@ -173,6 +110,16 @@ static void on_stored(struct shard *shard, struct store_job *job)
     store_job_free(job);
 }
 
+/* A large message is on disk already: it is collapsed into nothing. */
+static void make_fingerprint(struct session *s, struct store_job *job)
+{
+    struct span header = submission_header(&s->submission);
+    job->has_fingerprint = job->throttle->mode != THROTTLE_OFF;
+    if (job->has_fingerprint)
+        fingerprint_make(header, span_from(buf_span(&s->submission.body), header.len + 2),
+                         job->mail->class, job->fingerprint);
+}
+
 static void ask_store(struct session *s)
 {
     struct store_job *job = store_job_new(NULL, NULL);
@@ -186,6 +133,7 @@ static void ask_store(struct session *s)
         intake_free(s->intake, true); /* from here on the file is the store's */
         s->intake = NULL;
     } else {
+        make_fingerprint(s, job);
         job->body = s->submission.body; /* the memory moves along */
         buf_init(&s->submission.body, job->body.limit);
     }
@@ -296,7 +244,7 @@ void session_intake_done(struct shard *shard, uint64_t id, const struct err *fai
         return;
     s->asking = false;
     if (failed) {
-        struct verdict v = store_refusal(failed);
+        struct verdict v = receipt_failure(failed);
         log_event(LOG_ERROR, "store_failed", "reply", failed->text);
         intake_free(s->intake, false);
         s->intake = NULL;

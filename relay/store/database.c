@@ -35,6 +35,15 @@ static bool pragmas(struct database *db, enum database_mode mode, struct err *er
            fault(db, err, "setting up the database");
 }
 
+/* From an older version, in one transaction. */
+static bool bring_up(struct database *db, int64_t version, struct err *err)
+{
+    const char *sql = version == 1 ? "BEGIN IMMEDIATE;" SQL_SCHEMA_2 SQL_SCHEMA_3 "COMMIT;"
+                                   : "BEGIN IMMEDIATE;" SQL_SCHEMA_3 "COMMIT;";
+    return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ||
+           fault(db, err, "bringing the tables up to date");
+}
+
 static bool check_version(struct database *db, enum database_mode mode, struct err *err)
 {
     if (mode == DATABASE_CREATE)
@@ -45,10 +54,8 @@ static bool check_version(struct database *db, enum database_mode mode, struct e
     sqlite3_reset(s);
     if (version == SQL_SCHEMA_VERSION)
         return true;
-    if (version == 1 && mode == DATABASE_WRITE)
-        return sqlite3_exec(db->handle, "BEGIN IMMEDIATE;" SQL_SCHEMA_2 "COMMIT;", NULL, NULL,
-                            NULL) == SQLITE_OK ||
-               fault(db, err, "making new tables");
+    if (version >= 1 && version < SQL_SCHEMA_VERSION && mode == DATABASE_WRITE)
+        return bring_up(db, version, err);
     return version < 0 ? err_wrap(err, "reading the schema version")
                        : err_set(err, ERR_STORE, "schema version is %lld, this program needs %d",
                                  (long long)version, SQL_SCHEMA_VERSION);

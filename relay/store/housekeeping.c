@@ -6,6 +6,7 @@
 #include "housekeeping.h"
 
 #include "rates.h"
+#include "repeats.h"
 #include "spool.h"
 
 #include <stdlib.h>
@@ -93,7 +94,7 @@ bool housekeeping_run(const char *state_dir, struct database *db, struct segment
     rows_int(s, 1, now_ms - history_ms);
     bool more = rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
     more = rates_sweep(db, now_ms) || more;
-    more = rates_forget_once(db, now_ms) || more;
+    more = repeats_sweep(db, now_ms) || more;
     compact(state_dir, db, segments);
     return more;
 }

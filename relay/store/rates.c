@@ -7,6 +7,7 @@
 #include "rates.h"
 
 #include "clock.h"
+#include "repeats.h"
 #include "secret.h"
 
 #include <stdio.h>
@@ -31,7 +32,7 @@ static bool read_instance_key(struct database *db, struct err *err)
     return err->kind == ERR_NONE;
 }
 
-static void mac(const struct database *db, struct buf *text, unsigned char name_r[16])
+void rates_mac(const struct database *db, struct buf *text, unsigned char name_r[16])
 {
     secret_mac((struct span){(const char *)db->rate_key, sizeof(db->rate_key)}, buf_span(text),
                name_r);
@@ -49,7 +50,7 @@ static void make_name(const struct database *db, enum throttle_key key, const st
     buf_init(&text, 4096);
     buf_addf(&text, "%s\n%s\n%s\n%s", throttle_key_name(key), by_tenant ? c->tenant : "",
              key == THROTTLE_CLASS ? stream_class_name(c->class) : "", whom);
-    mac(db, &text, name_r);
+    rates_mac(db, &text, name_r);
 }
 
 static bool read_bucket(struct database *db, const unsigned char name[16],
@@ -113,52 +114,6 @@ static bool decide(struct database *db, struct buckets *b, const struct counted 
     memcpy(b->after, b->before, sizeof(b->after));
     *d = throttle_decide(b->settings, c->class, c->on_limit, b->after, now_ms);
     return true;
-}
-
-/* ---- repetitions ---- */
-
-static const int64_t once_ms = INT64_C(24) * 3600 * 1000;
-
-static void make_once(const struct database *db, const struct counted *c, const char *once,
-                      unsigned char name_r[16])
-{
-    struct buf text;
-    buf_init(&text, 8192);
-    buf_addf(&text, "once\n%s\n%s\n%s", c->tenant, c->recipient, once);
-    CHECK(!text.overflow); /* message_check() has seen to that */
-    mac(db, &text, name_r);
-}
-
-/* The message that this recipient has got, or will get, under the same key; 0: none. One that has
- * failed does not count: whoever sends it again means it. */
-static bool find_once(struct database *db, const unsigned char name[16], int64_t now_ms,
-                      int64_t *message_r, struct err *err)
-{
-    sqlite3_stmt *s = rows_prepare(db, SQL_ONCE);
-    rows_blob(s, 1, (struct span){(const char *)name, 16});
-    rows_int(s, 2, now_ms - once_ms);
-    *message_r = 0;
-    while (rows_next(db, s, err))
-        *message_r = sqlite3_column_int64(s, 0);
-    return err->kind == ERR_NONE;
-}
-
-static bool set_once(struct database *db, const unsigned char name[16], int64_t message,
-                     int64_t now_ms, struct err *err)
-{
-    sqlite3_stmt *s = rows_prepare(db, SQL_SET_ONCE);
-    rows_blob(s, 1, (struct span){(const char *)name, 16});
-    rows_int(s, 2, message);
-    rows_int(s, 3, now_ms);
-    return rows_run(db, s, err);
-}
-
-bool rates_forget_once(struct database *db, int64_t now_ms)
-{
-    struct err err = {0};
-    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_ONCE);
-    rows_int(s, 1, now_ms - once_ms);
-    return rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
 }
 
 /* Large providers are no small domains. */
@@ -265,31 +220,23 @@ bool database_reset_buckets(struct database *db, const char *tenant,
 /* ---- deciding ---- */
 
 /* Once for each pair and window, not for each mail. */
-static bool note_refusal(struct database *db, const struct store_job *job, size_t i, int64_t now_ms,
+static bool note_refusal(struct database *db, const struct store_job *job, size_t i,
                          struct err *err)
 {
     const struct throttle_decision *d = &job->decisions[i];
     struct verdict v = throttle_verdict(job->throttle, job->mail->class, d);
-    struct database_event event = {.at_ms = now_ms,
-                                   .kind = "throttled",
-                                   .message = job->mail->id,
-                                   .recipient = job->mail->envelope.rcpts[i].address,
-                                   .code = v.code,
-                                   .enhanced = v.enhanced,
-                                   .reply = v.text,
-                                   .remote = job->mail->peer};
-    return !d->first || rows_event(db, &event, err);
+    return !d->first || rows_mail_event(db, job->mail, i, "throttled", &v, v.text, err);
 }
 
 /* Nobody is left: the mildest refusal is the answer, as the client may try again for that one. */
-static bool refuse_all(struct database *db, struct store_job *job, int64_t now_ms, struct err *err)
+static bool refuse_all(struct database *db, struct store_job *job, struct err *err)
 {
     const struct throttle_decision *mildest = &job->decisions[0];
     bool ok = true;
     for (size_t i = 0; ok && i < job->mail->envelope.count; i++) {
         if (job->decisions[i].what < mildest->what)
             mildest = &job->decisions[i];
-        ok = note_refusal(db, job, i, now_ms, err);
+        ok = note_refusal(db, job, i, err);
     }
     job->refusal = throttle_verdict(job->throttle, job->mail->class, mildest);
     return ok;
@@ -344,42 +291,36 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
             write_bucket(db, b.names[THROTTLE_FLOOD], &b.after[THROTTLE_FLOOD], err));
 }
 
-/* A repetition is none when the first one was refused: only what is accepted is noted. */
 static bool decide_recipient(struct database *db, struct store_job *job, const struct counted *c,
                              int64_t now_ms, struct throttle_decision *d, struct err *err)
 {
-    unsigned char name[16];
-    if (job->once) {
-        make_once(db, c, job->once, name);
-        if (!find_once(db, name, now_ms, &d->repeats, err))
-            return false;
-        if (d->repeats != 0) {
-            d->what = THROTTLE_REPEATED;
-            return true;
-        }
-    }
-    if (job->throttle->mode != THROTTLE_OFF && !decide_one(db, job->throttle, c, now_ms, d, err))
+    if (!repeats_find(db, job, c->recipient, now_ms, d, err))
         return false;
-    if (job->throttle->mode == THROTTLE_OBSERVE) {
+    int64_t fingerprint = d->fingerprint;
+    if (d->what == THROTTLE_PASS && job->throttle->mode != THROTTLE_OFF &&
+        !decide_one(db, job->throttle, c, now_ms, d, err))
+        return false;
+    d->fingerprint = fingerprint;
+    if (job->throttle->mode == THROTTLE_OBSERVE && d->what != THROTTLE_REPEATED) {
         job->observed += d->what != THROTTLE_PASS;
         d->what = THROTTLE_PASS;
     }
-    return !job->once || throttle_refuses(d) || set_once(db, name, job->mail->id, now_ms, err);
+    return repeats_note(db, job, c->recipient, d, now_ms, err);
 }
 
 /* Nobody gets it: because all have it already, or because of the limits. */
 static bool conclude(struct database *db, struct store_job *job, size_t refused, size_t repeated,
-                     int64_t now_ms, struct err *err)
+                     struct err *err)
 {
     size_t count = job->mail->envelope.count;
     if (repeated == count) {
-        job->repeats = job->decisions[0].repeats;
+        job->repeats = true;
         for (size_t i = 0; i < count; i++)
-            if (!rows_repeated(db, job->mail, i, &job->decisions[i], err))
+            if (!repeats_event(db, job->mail, i, &job->decisions[i], err))
                 return false;
         return true;
     }
-    return refused + repeated < count || repeated > 0 || refuse_all(db, job, now_ms, err);
+    return refused + repeated < count || repeated > 0 || refuse_all(db, job, err);
 }
 
 bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, struct err *err)
@@ -402,9 +343,9 @@ bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, st
         if (throttle_refuses(d) && d->key == THROTTLE_RATE)
             return refuse_rate(db, job, d, err);
         refused += throttle_refuses(d);
-        repeated += d->what == THROTTLE_REPEATED;
+        repeated += throttle_repeats(d);
     }
-    return rows_simple(db, SQL_RELEASE, err) && conclude(db, job, refused, repeated, now_ms, err);
+    return rows_simple(db, SQL_RELEASE, err) && conclude(db, job, refused, repeated, err);
 }
 
 bool rates_sweep(struct database *db, int64_t now_ms)

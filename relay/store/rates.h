@@ -15,7 +15,7 @@ MUST_CHECK bool rates_decide(struct database *db, struct store_job *job, int64_t
  * true when there are more. */
 bool rates_sweep(struct database *db, int64_t now_ms);
 
-/* The same for repetitions that would no longer be known as such. */
-bool rates_forget_once(struct database *db, int64_t now_ms);
+/* A name for `text` that tells nothing about it; frees `text`. */
+void rates_mac(const struct database *db, struct buf *text, unsigned char name_r[16]);
 
 #endif

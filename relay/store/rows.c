@@ -3,8 +3,13 @@
  * is durable, or nothing. */
 #include "rows.h"
 
+#include "repeats.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+
+static const struct verdict taken = {.code = 250, .enhanced = "2.0.0"};
+static const struct verdict flood = {.code = 550, .enhanced = "5.7.28"};
 
 static struct database_due due_of(const struct mail *m, size_t i)
 {
@@ -42,6 +47,12 @@ static bool add_message(struct database *db, const struct mail *m, struct err *e
     return rows_run(db, s, err);
 }
 
+/* How long it is kept back. */
+static int64_t slot_ms(const struct throttle_decision *d)
+{
+    return d && (d->what == THROTTLE_PACE || d->what == THROTTLE_REPLACES) ? d->wait_ms : 0;
+}
+
 static bool add_recipient(struct database *db, const struct mail *m, size_t i,
                           const struct throttle_decision *d, struct err *err)
 {
@@ -54,10 +65,12 @@ static bool add_recipient(struct database *db, const struct mail *m, size_t i,
     rows_text(s, 4, r->domain);
     rows_text(s, 5, r->original);
     rows_int(s, 6, r->notify);
-    rows_int(s, 7, m->created_ms + (d && d->what == THROTTLE_PACE ? d->wait_ms : 0));
+    rows_int(s, 7, m->created_ms + slot_ms(d));
     rows_int(s, 8, refused ? 550 : 0);
     rows_text(s, 9, refused ? "5.7.28" : "");
     rows_text(s, 10, refused ? THROTTLE_REFUSED : "");
+    if (d && d->fingerprint != 0 && !refused)
+        rows_int(s, 11, d->fingerprint);
     return rows_run(db, s, err);
 }
 
@@ -72,7 +85,23 @@ bool rows_event(struct database *db, const struct database_event *e, struct err 
     rows_text(s, 6, e->enhanced);
     rows_text(s, 7, e->reply);
     rows_text(s, 8, e->remote);
+    rows_text(s, 9, e->credential ? e->credential : "");
     return rows_run(db, s, err);
+}
+
+bool rows_mail_event(struct database *db, const struct mail *m, size_t i, const char *kind,
+                     const struct verdict *v, const char *reply, struct err *err)
+{
+    struct database_event event = {.at_ms = m->created_ms,
+                                   .kind = kind,
+                                   .message = m->id,
+                                   .recipient = m->envelope.rcpts[i].address,
+                                   .code = v->code,
+                                   .enhanced = v->enhanced,
+                                   .reply = reply,
+                                   .remote = m->peer,
+                                   .credential = m->credential};
+    return rows_event(db, &event, err);
 }
 
 /* What the throttle did to one recipient, as an event of its message. */
@@ -80,68 +109,56 @@ static bool note_decision(struct database *db, const struct mail *m, size_t i,
                           const struct throttle_decision *d, struct err *err)
 {
     char text[200];
-    bool paced = d->what == THROTTLE_PACE;
-    snprintf(text, sizeof(text), "limit \"%s\" for class \"%s\": %s %lld s",
-             throttle_key_name(d->key), stream_class_name(m->class),
-             paced ? "its slot is in" : "one would conform in", (long long)(d->wait_ms / 1000));
-    struct database_event event = {.at_ms = m->created_ms,
-                                   .kind = paced ? "paced" : "throttled",
-                                   .message = m->id,
-                                   .recipient = m->envelope.rcpts[i].address,
-                                   .code = paced ? 250 : 550,
-                                   .enhanced = paced ? "2.0.0" : "5.7.28",
-                                   .reply = text,
-                                   .remote = m->peer};
-    return d->what == THROTTLE_PASS || rows_event(db, &event, err);
+    char other[MAIL_ID_TEXT];
+    const char *name = d->what < THROTTLE_REPEATED ? throttle_key_name(d->key) : "";
+    const char *class = stream_class_name(m->class);
+    long long wait_s = d->wait_ms / 1000;
+    switch (d->what) {
+    case THROTTLE_PASS:
+        return true;
+    case THROTTLE_PACE:
+        snprintf(text, sizeof(text), "limit \"%s\" for class \"%s\": its slot is in %lld s", name,
+                 class, wait_s);
+        return rows_mail_event(db, m, i, "paced", &taken, text, err);
+    case THROTTLE_REPLACES:
+        mail_id_print(d->other, other);
+        snprintf(text, sizeof(text), "in the place of %s: its slot is in %lld s", other, wait_s);
+        return repeats_replace(db, m, d, err) &&
+               rows_mail_event(db, m, i, "paced", &taken, text, err);
+    case THROTTLE_DEFER:
+    case THROTTLE_REJECT:
+        snprintf(text, sizeof(text), "limit \"%s\" for class \"%s\": one would conform in %lld s",
+                 name, class, wait_s);
+        return rows_mail_event(db, m, i, "throttled", &flood, text, err);
+    case THROTTLE_REPEATED:
+    case THROTTLE_COLLAPSED:
+        break;
+    }
+    UNREACHABLE();
 }
 
-bool rows_repeated(struct database *db, const struct mail *m, size_t i,
-                   const struct throttle_decision *d, struct err *err)
+static bool accept_recipient(struct database *db, const struct mail *m, size_t i,
+                             const struct throttle_decision *d, struct err *err)
 {
-    char id[MAIL_ID_TEXT];
-    char text[80];
-    mail_id_print(d->repeats, id);
-    snprintf(text, sizeof(text), "duplicate of %s, not sent again", id);
-    struct database_event event = {.at_ms = m->created_ms,
-                                   .kind = "collapsed",
-                                   .message = m->id,
-                                   .recipient = m->envelope.rcpts[i].address,
-                                   .code = 250,
-                                   .enhanced = "2.0.0",
-                                   .reply = text,
-                                   .remote = m->peer};
-    return rows_event(db, &event, err);
+    struct database_due due = due_of(m, i);
+    if (d && throttle_repeats(d))
+        return repeats_event(db, m, i, d, err);
+    if (!add_recipient(db, m, i, d, err) ||
+        !rows_mail_event(db, m, i, "accepted", &taken, m->envelope.sender, err) ||
+        (d && !note_decision(db, m, i, d, err)))
+        return false;
+    due.due_ms += slot_ms(d);
+    rows_note_due(db, &due);
+    return true;
 }
 
 bool rows_accept(struct database *db, const struct mail *m,
                  const struct throttle_decision *decisions, struct err *err)
 {
-    if (!add_message(db, m, err))
-        return false;
-    for (size_t i = 0; i < m->envelope.count; i++) {
-        struct database_event event = {.at_ms = m->created_ms,
-                                       .kind = "accepted",
-                                       .message = m->id,
-                                       .recipient = m->envelope.rcpts[i].address,
-                                       .code = 250,
-                                       .enhanced = "2.0.0",
-                                       .reply = m->envelope.sender,
-                                       .remote = m->peer};
-        struct database_due due = due_of(m, i);
-        const struct throttle_decision *d = decisions ? &decisions[i] : NULL;
-        if (d && d->what == THROTTLE_REPEATED) {
-            if (!rows_repeated(db, m, i, d, err))
-                return false;
-            continue;
-        }
-        if (!add_recipient(db, m, i, d, err) || !rows_event(db, &event, err) ||
-            (d && !note_decision(db, m, i, d, err)))
-            return false;
-        if (d && d->what == THROTTLE_PACE)
-            due.due_ms += d->wait_ms;
-        rows_note_due(db, &due);
-    }
-    return true;
+    bool ok = add_message(db, m, err);
+    for (size_t i = 0; ok && i < m->envelope.count; i++)
+        ok = accept_recipient(db, m, i, decisions ? &decisions[i] : NULL, err);
+    return ok;
 }
 
 static void note_released(struct database *db, sqlite3_stmt *s)

@@ -62,9 +62,6 @@ void rows_forget(struct database *db);
  * accepted with their refusal as last reply: what is missing is only their report. */
 MUST_CHECK bool rows_accept(struct database *db, const struct mail *mail,
                             const struct throttle_decision *decisions, struct err *err);
-/* The event of a recipient that has got this message already. */
-MUST_CHECK bool rows_repeated(struct database *db, const struct mail *mail, size_t i,
-                              const struct throttle_decision *d, struct err *err);
 MUST_CHECK bool rows_settle(struct database *db, const struct store_outcome *outcome,
                             int64_t now_ms, struct err *err);
 /* Drop the message when no recipient waits or is held any more. */
@@ -74,5 +71,9 @@ MUST_CHECK bool rows_end(struct database *db, int64_t message, struct err *err);
 MUST_CHECK bool rows_move(struct database *db, int64_t step_ms, struct err *err);
 MUST_CHECK bool rows_event(struct database *db, const struct database_event *event,
                            struct err *err);
+/* An event of recipient `i` of a message that is being accepted; of `v` only code and enhanced. */
+MUST_CHECK bool rows_mail_event(struct database *db, const struct mail *mail, size_t i,
+                                const char *kind, const struct verdict *v, const char *reply,
+                                struct err *err);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef SQL_H
 #define SQL_H
 
-#define SQL_SCHEMA_VERSION 2
+#define SQL_SCHEMA_VERSION 3
 
 #define SQL_SCHEMA                                                                                 \
     "CREATE TABLE message(id INTEGER PRIMARY KEY, created INTEGER NOT NULL, expires INTEGER NOT "  \
@@ -40,7 +40,7 @@
     "NOT NULL,"                                                                                    \
     " state TEXT NOT NULL, public TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY(domain, "   \
     "selector))"                                                                                   \
-    " WITHOUT ROWID, STRICT;" SQL_SCHEMA_2
+    " WITHOUT ROWID, STRICT;" SQL_SCHEMA_2 SQL_SCHEMA_3
 
 /* From version 1 to 2: counting what each recipient gets. `rate` has a row for each key that has
  * been used lately; the key is a MAC, so that it tells nothing about anybody. */
@@ -53,6 +53,17 @@
     "CREATE TABLE instance(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;"     \
     "INSERT INTO instance(name, value) VALUES('rate_key', randomblob(32));"                        \
     "PRAGMA user_version = 2;"
+
+/* From version 2 to 3: what says the same and still waits; whom a tenant has written to before;
+ * who submitted. */
+#define SQL_SCHEMA_3                                                                              \
+    "ALTER TABLE recipient ADD COLUMN fingerprint INTEGER;"                                       \
+    "CREATE INDEX recipient_fingerprint ON recipient(fingerprint) WHERE fingerprint IS NOT NULL;" \
+    "ALTER TABLE event ADD COLUMN credential TEXT NOT NULL DEFAULT '';"                           \
+    "CREATE TABLE known(key BLOB PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID, STRICT;"       \
+    "CREATE TABLE newcomers(tenant TEXT NOT NULL, day INTEGER NOT NULL, count INTEGER NOT NULL,"  \
+    " PRIMARY KEY(tenant, day)) WITHOUT ROWID, STRICT;"                                           \
+    "PRAGMA user_version = 3;"
 
 #define SQL_QUEUE_FILTER                                                                      \
     " FROM recipient r JOIN message m ON m.id = r.message"                                    \
@@ -73,7 +84,7 @@
     X(SAVEPOINT, "SAVEPOINT one_job")                                                              \
     X(RELEASE, "RELEASE one_job")                                                                  \
     X(UNDO, "ROLLBACK TO one_job")                                                                 \
-    X(PROBE, "PRAGMA user_version = 2")                                                            \
+    X(PROBE, "PRAGMA user_version = 3")                                                            \
     X(VERSION, "PRAGMA user_version")                                                              \
     X(LAST_ID, "SELECT max((SELECT coalesce(max(id), 0) FROM message), (SELECT "                   \
                "coalesce(max(message), 0) FROM event))")                                           \
@@ -86,9 +97,10 @@
     X(ADD_RECIPIENT,                                                                               \
       "INSERT INTO recipient(message, number, address, domain, original, notify, state, tries, "   \
       "due,"                                                                                       \
-      " delay_told, code, enhanced, reply, remote) VALUES(?,?,?,?,?,?,0,0,?,0,?,?,?,'')")          \
-    X(ADD_EVENT, "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote)"  \
-                 " VALUES(?,?,?,?,?,?,?,?)")                                                       \
+      " delay_told, code, enhanced, reply, remote, fingerprint)"                                   \
+      " VALUES(?,?,?,?,?,?,0,0,?,0,?,?,?,'',?)")                                                   \
+    X(ADD_EVENT, "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote, " \
+                 "credential) VALUES(?,?,?,?,?,?,?,?,?)")                                          \
     X(MESSAGE, "SELECT " SQL_MESSAGE_COLUMNS " FROM message WHERE id = ?")                         \
     X(RECIPIENTS, "SELECT number, address, domain, original, notify, state, tries, due, "          \
                   "delay_told, code, enhanced FROM recipient"                                      \
@@ -147,6 +159,11 @@
                 " ON CONFLICT(key) DO UPDATE SET message = ?2, at = ?3")                           \
     X(FORGET_ONCE,                                                                                 \
       "DELETE FROM once WHERE key IN (SELECT key FROM once WHERE at < ? ORDER BY at LIMIT 5000)")  \
+    X(ALIKE, "SELECT r.message, r.number, r.due FROM recipient r JOIN message m ON m.id = "        \
+             "r.message WHERE r.fingerprint = ?1 AND r.state = 0 AND m.created > ?2"               \
+             " ORDER BY r.due DESC LIMIT 1")                                                       \
+    X(REPLACE, "UPDATE recipient SET state = 2 WHERE message = ?1 AND number = ?2 AND state = 0"   \
+               " RETURNING address")                                                               \
     X(RATE_KEY, "SELECT value FROM instance WHERE name = 'rate_key'")                              \
     X(RATE, "SELECT tat, day FROM rate WHERE key = ?")                                             \
     X(SET_RATE, "INSERT INTO rate(key, tat, day) VALUES(?1, ?2, ?3)"                               \

@@ -14,6 +14,7 @@
  *   waiting ─▶ held     rows_settle (damaged record), database_queue_change (hold)
  *   held ─▶ waiting     database_queue_change (release)
  *   waiting ─▶ waiting  rows_settle (later), database_queue_change (retry)
+ *   waiting ─▶ done     repeats_replace (a newer one says the same)
  *   any ─▶ done         database_queue_change (delete)
  *
  * Guaranteed:
@@ -139,7 +140,7 @@ static void write_bodies(struct store *store, struct store_job *jobs)
 /* Nothing was to be kept of it; but that, too, was part of the transaction. */
 static bool was_decided(const struct store_job *job)
 {
-    return job->repeats != 0 || job->refusal.code != 0;
+    return job->repeats || job->refusal.code != 0;
 }
 
 static bool apply(struct store *store, struct store_job *job, struct err *err)
@@ -193,7 +194,7 @@ static bool transact(struct store *store, struct store_job *jobs, struct err *er
         if (job->ok || was_decided(job))
             job->err = *err;
         job->ok = false;
-        job->repeats = 0; /* what it repeats may be in this very batch */
+        job->repeats = false; /* what it repeats may be in this very batch */
         job->refusal.code = 0;
     }
     return false;

@@ -1,6 +1,7 @@
 """The recipient throttle: nobody can use the application to flood a mailbox, and nobody else notices that somebody tried."""
 
 import concurrent.futures
+import itertools
 import re
 import sqlite3
 import time
@@ -23,8 +24,11 @@ def throttled(relay_factory, dns):
     return make
 
 
-def submit(client, to, stream=None, sender="hello@club.test", options=(), fields=""):
-    """(code, text) of one message; the first refusal counts."""
+ONE_MORE = itertools.count()
+
+
+def submit(client, to, stream=None, sender="hello@club.test", options=(), fields="", body=None):
+    """(code, text) of one message; the first refusal counts. Without `body` no two messages say the same."""
     recipients = [to] if isinstance(to, str) else to
     header = f"From: <{sender}>\r\nSubject: x\r\n" + (f"Sealpost-Stream: {stream}\r\n" if stream else "") + fields
     client.ehlo_or_helo_if_needed()
@@ -34,7 +38,7 @@ def submit(client, to, stream=None, sender="hello@club.test", options=(), fields
         if code != 250:
             client.rset()
             return code, text.decode("utf-8")
-    code, text = client.data((header + "\r\nx\r\n").encode())
+    code, text = client.data((header + "\r\n" + (body or f"booking {next(ONE_MORE)}") + "\r\n").encode())
     return code, text.decode()
 
 
@@ -180,10 +184,15 @@ def test_who_can_get_no_mail_at_all_is_refused_at_rcpt(throttled, sink_factory):
         assert client.docmd("DATA")[0] == 503  # nobody is left
 
 
-def test_a_store_of_the_version_before_is_brought_up_to_date(relay_factory, dns):
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_a_version_before_is_brought_up_to_date(relay_factory, dns, version):
     relay = relay_factory(STREAMS)
     database = sqlite3.connect(relay.path / "state" / "state.db")
-    database.executescript("DROP TABLE rate; DROP TABLE once; DROP TABLE instance; PRAGMA user_version = 1;")
+    database.executescript("DROP TABLE known; DROP TABLE newcomers; DROP INDEX recipient_fingerprint; "
+                           "ALTER TABLE recipient DROP COLUMN fingerprint; ALTER TABLE event DROP COLUMN credential; "
+                           "PRAGMA user_version = 2;")
+    if version == 1:
+        database.executescript("DROP TABLE rate; DROP TABLE once; DROP TABLE instance; PRAGMA user_version = 1;")
     database.close()
     relay.start()
     with relay.client() as client:
@@ -213,7 +222,7 @@ def test_every_level_can_be_seen(throttled):
     assert "bob@dest.test" in relay.command("quota", "show", "bob@dest.test")
     paced = replies[4][1].split()[4]
     assert [row["kind"] for row in relay.json("quota", "explain", paced)] == ["paced"]
-    assert "neither paced nor refused" in relay.command("quota", "explain", replies[0][1].split()[4])
+    assert "neither paced nor collapsed" in relay.command("quota", "explain", replies[0][1].split()[4])
     would = relay.json("quota", "simulate", "--to", "bob@dest.test", "--class", "security", "--count", "4")
     assert [row["what"] for row in would] == ["passes", "passes", "passes", "is deferred"]
     fresh = relay.json("quota", "simulate", "--to", "new@dest.test", "--count", "8")
@@ -251,6 +260,67 @@ def test_a_repetition_is_not_sent_again(throttled, sink_factory, field):
     assert len(sink.messages()) == 2
     keys = relay.json("quota", "show", "bob@dest.test")["keys"]
     assert [row["left"] for row in keys if row["class"] == "notification"] == [3]  # it was charged once
+
+
+RESET = "Somebody wants a new password: https://club.test/reset/MQ/%s/"
+BOOKED = "Court 3 is yours on Monday at 10:30."
+
+
+def test_the_same_once_more_is_collapsed_while_it_waits(throttled):
+    """Nobody listens at the receiver for now."""
+    relay = throttled()
+    with relay.client() as client:
+        first = submit(client, "bob@dest.test", body=BOOKED)[1].split()[-1]
+        relay.wait_kind(first, "deferred")
+        for to in ("bob@dest.test", "Bob+again@DEST.test"):
+            code, text = submit(client, to, body=BOOKED, fields="Message-ID: <second@club.test>\r\n" * (to[0] == "B"))
+            assert code == 250 and re.fullmatch(rf"2\.0\.0 OK (\S+) collapsed into {first}", text), text
+            assert relay.kinds(text.split()[2]) == ["collapsed"]
+        assert f"duplicate of {first}" in submit(client, "bob@dest.test", fields="Message-ID: <second@club.test>\r\n")[1]
+        for other in (BOOKED.replace("10:30", "11:30"), BOOKED.replace("3", "4")):  # other bookings
+            assert "queued as" in submit(client, "bob@dest.test", body=other)[1]
+        assert "queued as" in submit(client, "amy@dest.test", body=BOOKED)[1]  # somebody else
+        code, text = submit(client, ["bob@dest.test", "eve@dest.test"], body=BOOKED)
+        assert code == 250 and sorted(relay.kinds(text.split()[-1]))[:2] == ["accepted", "collapsed"]
+    relay.kill()
+    relay.start()
+    with relay.client() as client:
+        assert f"collapsed into {first}" in submit(client, "bob@dest.test", body=BOOKED)[1]
+    assert [row["kind"] for row in relay.json("quota", "explain", text.split()[-1])] == ["collapsed"]
+    left = [row["left"] for row in relay.json("quota", "show", "bob@dest.test")["keys"] if row["class"] == "notification"]
+    assert left == [1]  # three were charged
+
+
+def test_of_security_mail_the_newest_goes(throttled, sink_factory):
+    relay = throttled()
+    ids = []
+    with relay.client() as client:
+        for token in ("c8x4fy-5f1c0c7f2a9b8d4e", "c8x4g1-0b7ad93c55e1f207", "c8x4g9-77aa10ffb2c4e1d8"):
+            code, text = submit(client, "bob@dest.test", "reset", body=RESET % token)
+            ids.append(text.split()[4])
+            assert code == 250
+            if len(ids) == 1:
+                relay.wait_kind(ids[0], "deferred")
+            else:
+                assert re.search(r"paced, next slot in \d+ s$", text)
+                assert relay.kinds(ids[-2])[-1] == "collapsed"
+        both = submit(client, ["bob@dest.test", "BOB+x@dest.test"], "reset", body=RESET % "c8x4h1-00aa10ffb2c4e1d9")[1].split()[4]
+    assert sorted(relay.kinds(both)) == ["accepted", "collapsed", "paced"]  # one slot is one mail
+    assert [row["id"] for row in relay.json("queue", "list")] == [both]
+    assert ids[-1] in [row["reply"] for row in relay.trace(both) if row["kind"] == "paced"][0]
+    sink = sink_factory()
+    sink.wait(1, 60)
+    time.sleep(0.5)
+    assert len(sink.messages()) == 1 and b"c8x4h1-00aa10ffb2c4e1d9" in sink.messages()[0][1]
+    assert [row["left"] for row in relay.json("quota", "show", "bob@dest.test")["keys"] if row["class"] == "security"] == [4]
+
+
+@pytest.mark.parametrize("setting", ['limit "alike" { every = 0 }\n', None], ids=["off", "observed"])
+def test_collapsing_is_a_setting(throttled, relay_factory, dns, setting):
+    relay = throttled(setting) if setting else relay_factory('throttle = "observe"\n').start()
+    with relay.client() as client:
+        replies = [submit(client, "bob@dest.test", body=BOOKED) for _ in range(3)]
+    assert all("queued as" in text for _, text in replies), replies
 
 
 def test_what_has_failed_may_be_sent_again(throttled, dns, sink_factory):

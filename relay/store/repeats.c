@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* repeats.c - Two ways of sending the same again.
+ *
+ * A repetition has the same Message-ID or idempotency key: the application did not hear the answer.
+ * It is known for a day, by a row of its own, also when the first one has long been delivered.
+ *
+ * A message that says the same (`fingerprint`) as one that still waits for this recipient is
+ * collapsed into it: somebody pressed the button again. Of security mail the newest goes, as the
+ * older link or code is dead; it takes the older one's slot, so that pressing gains nothing. What
+ * may be on its way at this moment cannot be taken back: then both go, by the limits.
+ */
+#include "repeats.h"
+
+#include "rates.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const int64_t once_ms = INT64_C(24) * 3600 * 1000;
+
+enum { TAKE_BACK_MS = 2000 }; /* what is due later than this has not been begun when we commit */
+
+/* ---- by Message-ID or idempotency key ---- */
+
+static void name_once(const struct database *db, const struct store_job *job, const char *recipient,
+                      unsigned char name_r[16])
+{
+    struct buf text;
+    buf_init(&text, 8192);
+    buf_addf(&text, "once\n%s\n%s\n%s", job->mail->tenant, recipient, job->once);
+    CHECK(!text.overflow); /* message_check() has seen to that */
+    rates_mac(db, &text, name_r);
+}
+
+/* One that has failed does not count: whoever sends it again means it. */
+static bool find_once(struct database *db, const struct store_job *job, const char *recipient,
+                      int64_t now_ms, struct throttle_decision *d, struct err *err)
+{
+    unsigned char name[16];
+    name_once(db, job, recipient, name);
+    sqlite3_stmt *s = rows_prepare(db, SQL_ONCE);
+    rows_blob(s, 1, (struct span){(const char *)name, sizeof(name)});
+    rows_int(s, 2, now_ms - once_ms);
+    while (rows_next(db, s, err)) {
+        d->what = THROTTLE_REPEATED;
+        d->other = sqlite3_column_int64(s, 0);
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool repeats_note(struct database *db, const struct store_job *job, const char *recipient,
+                  const struct throttle_decision *d, int64_t now_ms, struct err *err)
+{
+    unsigned char name[16];
+    if (!job->once || throttle_refuses(d) || d->what == THROTTLE_REPEATED)
+        return true;
+    name_once(db, job, recipient, name);
+    sqlite3_stmt *s = rows_prepare(db, SQL_SET_ONCE);
+    rows_blob(s, 1, (struct span){(const char *)name, sizeof(name)});
+    rows_int(s, 2, d->what == THROTTLE_COLLAPSED ? d->other : job->mail->id);
+    rows_int(s, 3, now_ms);
+    return rows_run(db, s, err);
+}
+
+bool repeats_sweep(struct database *db, int64_t now_ms)
+{
+    struct err err = {0};
+    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_ONCE);
+    rows_int(s, 1, now_ms - once_ms);
+    return rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
+}
+
+/* ---- by what it says ---- */
+
+static int64_t name_alike(const struct database *db, const struct store_job *job,
+                          const char *recipient)
+{
+    struct buf text;
+    unsigned char name[16];
+    int64_t number = 0;
+    buf_init(&text, 4096);
+    buf_addf(&text, "alike\n%s\n%s\n", job->mail->tenant, recipient);
+    buf_add(&text, (struct span){(const char *)job->fingerprint, sizeof(job->fingerprint)});
+    rates_mac(db, &text, name);
+    memcpy(&number, name, sizeof(number));
+    return number != 0 ? number : 1;
+}
+
+static bool find_alike(struct database *db, const struct store_job *job, int64_t now_ms,
+                       struct throttle_decision *d, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ALIKE);
+    rows_int(s, 1, d->fingerprint);
+    rows_int(s, 2, now_ms - job->throttle->alike.every_ms);
+    while (rows_next(db, s, err)) {
+        int64_t wait_ms = sqlite3_column_int64(s, 2) - now_ms;
+        if (job->mail->class == STREAM_SECURITY && wait_ms <= TAKE_BACK_MS)
+            continue;
+        d->what = job->mail->class == STREAM_SECURITY ? THROTTLE_REPLACES : THROTTLE_COLLAPSED;
+        d->other = sqlite3_column_int64(s, 0);
+        d->number = (unsigned)sqlite3_column_int(s, 1);
+        d->wait_ms = wait_ms > 0 ? wait_ms : 0;
+    }
+    return err->kind == ERR_NONE;
+}
+
+/* Another recipient of this very message, the same mailbox in another spelling, has its place. */
+static bool is_taken(const struct store_job *job, const struct throttle_decision *d)
+{
+    for (const struct throttle_decision *e = job->decisions; e < d; e++)
+        if (e->what == THROTTLE_REPLACES && e->other == d->other && e->number == d->number)
+            return true;
+    return false;
+}
+
+bool repeats_find(struct database *db, const struct store_job *job, const char *recipient,
+                  int64_t now_ms, struct throttle_decision *d, struct err *err)
+{
+    if (job->once && !find_once(db, job, recipient, now_ms, d, err))
+        return false;
+    if (d->what != THROTTLE_PASS || !job->has_fingerprint || job->throttle->mode == THROTTLE_OFF ||
+        job->throttle->alike.every_ms == 0)
+        return true;
+    d->fingerprint = name_alike(db, job, recipient);
+    if (!find_alike(db, job, now_ms, d, err))
+        return false;
+    if (d->what == THROTTLE_REPLACES && is_taken(job, d)) {
+        d->what = THROTTLE_COLLAPSED;
+        d->other = job->mail->id;
+    }
+    return true;
+}
+
+bool repeats_event(struct database *db, const struct mail *m, size_t i,
+                   const struct throttle_decision *d, struct err *err)
+{
+    static const struct verdict taken = {.code = 250, .enhanced = "2.0.0"};
+    char id[MAIL_ID_TEXT];
+    char text[80];
+    mail_id_print(d->other, id);
+    snprintf(text, sizeof(text),
+             d->what == THROTTLE_REPEATED ? "duplicate of %s, not sent again" : "collapsed into %s",
+             id);
+    return rows_mail_event(db, m, i, "collapsed", &taken, text, err);
+}
+
+bool repeats_replace(struct database *db, const struct mail *m, const struct throttle_decision *d,
+                     struct err *err)
+{
+    char id[MAIL_ID_TEXT];
+    char text[80];
+    char address[ADDRESS_MAX + 1] = "";
+    sqlite3_stmt *s = rows_prepare(db, SQL_REPLACE);
+    rows_int(s, 1, d->other);
+    rows_int(s, 2, d->number);
+    while (rows_next(db, s, err))
+        rows_copy_text(s, 0, address, sizeof(address));
+    mail_id_print(m->id, id);
+    snprintf(text, sizeof(text), "%s is newer, says the same and goes instead", id);
+    struct database_event event = {.at_ms = m->created_ms,
+                                   .kind = "collapsed",
+                                   .message = d->other,
+                                   .recipient = address,
+                                   .enhanced = "",
+                                   .reply = text,
+                                   .remote = m->peer,
+                                   .credential = m->credential};
+    return err->kind == ERR_NONE && rows_event(db, &event, err) && rows_end(db, d->other, err);
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* repeats.h - Inside the store: what a recipient has got already, or will get anyway. */
+#ifndef REPEATS_H
+#define REPEATS_H
+
+#include "rows.h"
+
+/* Is job->mail, for this recipient (in its canonical form), a repetition, or does it say the same
+ * as one that waits? Then d->what says so; otherwise it is left as it is. */
+MUST_CHECK bool repeats_find(struct database *db, const struct store_job *job,
+                             const char *recipient, int64_t now_ms, struct throttle_decision *d,
+                             struct err *err);
+/* Remember what is decided, so that it can be repeated. */
+MUST_CHECK bool repeats_note(struct database *db, const struct store_job *job,
+                             const char *recipient, const struct throttle_decision *d,
+                             int64_t now_ms, struct err *err);
+
+/* The event of recipient `i`, who gets nothing because of the other message. */
+MUST_CHECK bool repeats_event(struct database *db, const struct mail *mail, size_t i,
+                              const struct throttle_decision *d, struct err *err);
+/* The other message is not sent to this recipient any more: `mail` goes in its place. */
+MUST_CHECK bool repeats_replace(struct database *db, const struct mail *mail,
+                                const struct throttle_decision *d, struct err *err);
+
+/* Forget some of what would no longer be known as a repetition; true when there is more. */
+bool repeats_sweep(struct database *db, int64_t now_ms);
+
+#endif
