@@ -106,7 +106,8 @@ MUST_CHECK bool database_trace(struct database *db, int64_t message, database_on
 /* The buckets of a mailbox for one tenant and class, as they are. */
 MUST_CHECK bool database_buckets(struct database *db, const char *tenant,
                                  const struct address *recipient, enum stream_class class,
-                                 struct throttle_bucket buckets_r[THROTTLE_KEYS], struct err *err);
+                                 struct throttle_bucket buckets_r[THROTTLE_BUCKETS],
+                                 struct err *err);
 /* What can be said at RCPT; `settings` as for store_job.throttle. Reads only. */
 MUST_CHECK bool database_glance(struct database *db, const struct throttle_settings *settings,
                                 const char *tenant, const char *recipient, const char *domain,
@@ -118,6 +119,9 @@ MUST_CHECK bool database_refused(struct database *db, const struct throttle_sett
 /* The tenant's own rate. */
 MUST_CHECK bool database_rate(struct database *db, const char *tenant,
                               struct throttle_bucket *bucket_r, struct err *err);
+/* Its first-time recipients. */
+MUST_CHECK bool database_newcomers(struct database *db, const char *tenant, int64_t now_ms,
+                                   struct throttle_newcomers *n_r, struct err *err);
 /* Forget them, and what is counted for the mailbox over the whole relay; not the tenant's rate and
  * not the domain's. */
 MUST_CHECK bool database_reset_buckets(struct database *db, const char *tenant,

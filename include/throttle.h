@@ -14,12 +14,14 @@
 
 /* In the order in which a refusal names them. */
 enum throttle_key {
-    THROTTLE_CLASS,     /* tenant, recipient, class */
-    THROTTLE_TENANT,    /* tenant, recipient */
-    THROTTLE_RECIPIENT, /* recipient, for the whole relay */
-    THROTTLE_DOMAIN,    /* tenant, domain; large providers are exempt */
-    THROTTLE_RATE,      /* tenant */
-    THROTTLE_FLOOD,     /* tenant, recipient: what was refused */
+    THROTTLE_CLASS,                         /* tenant, recipient, class */
+    THROTTLE_TENANT,                        /* tenant, recipient */
+    THROTTLE_RECIPIENT,                     /* recipient, for the whole relay */
+    THROTTLE_DOMAIN,                        /* tenant, domain; large providers are exempt */
+    THROTTLE_RATE,                          /* tenant */
+    THROTTLE_FLOOD,                         /* tenant, recipient: what was refused */
+    THROTTLE_BUCKETS,                       /* what follows is counted in another way */
+    THROTTLE_FIRST_TIME = THROTTLE_BUCKETS, /* tenant: recipients it has never written to before */
     THROTTLE_KEYS
 };
 const char *throttle_key_name(enum throttle_key key);
@@ -42,6 +44,7 @@ struct throttle_settings {
     struct throttle_limit classes[STREAM_CLASSES];
     struct throttle_limit tenant, recipient, domain, rate;
     struct throttle_limit alike; /* mail that says the same within `every_ms` waits only once */
+    struct throttle_limit first_time; /* only `per_day` counts, see struct throttle_newcomers */
 };
 
 /* The proposal's numbers. */
@@ -97,20 +100,35 @@ bool throttle_refuses(const struct throttle_decision *d);
 /* Is it REPEATED or COLLAPSED: nothing is sent, and nothing is wrong? */
 bool throttle_repeats(const struct throttle_decision *d);
 
+/* How many recipients a tenant has written to for the first time. Days are counted from 1970, in
+ * UTC. */
+struct throttle_newcomers {
+    int64_t since_day;    /* the first day that was counted; 0: none yet */
+    uint32_t today, most; /* of the seven days before, on the one with the most */
+};
+int64_t throttle_day(int64_t now_ms);
+/* How many there may be today: first_time.per_day, or three times what the week before has seen; 0:
+ * no limit, as there is none or the tenant is new and brings all its recipients along. */
+uint32_t throttle_newcomers_limit(const struct throttle_settings *s,
+                                  const struct throttle_newcomers *n, int64_t now_ms);
+/* How long until there may be another; 0: now. */
+int64_t throttle_newcomers_wait_ms(const struct throttle_settings *s,
+                                   const struct throttle_newcomers *n, int64_t now_ms);
+
 /* Decide about one message to one recipient and charge the buckets: all of them when it may go,
  * only THROTTLE_FLOOD when not. */
 struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,
                                          enum stream_on_limit on_limit,
-                                         struct throttle_bucket buckets[THROTTLE_KEYS],
+                                         struct throttle_bucket buckets[THROTTLE_BUCKETS],
                                          int64_t now_ms);
 
 /* What is said of a recipient that was refused when others of the same message were not. */
-#define THROTTLE_REFUSED "Too much mail for this recipient: refused at submission"
+#define THROTTLE_REFUSED "Over a limit on mail to this recipient: refused at submission"
 
 /* What can be said before the message and its class are known: would the mildest class be refused?
  * Nothing is charged but THROTTLE_FLOOD. */
 struct throttle_decision throttle_glance(const struct throttle_settings *s,
-                                         struct throttle_bucket buckets[THROTTLE_KEYS],
+                                         struct throttle_bucket buckets[THROTTLE_BUCKETS],
                                          int64_t now_ms);
 
 /* The answer for a recipient that is refused. */

@@ -12,8 +12,13 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR 
 enum { FLOOD_FACTOR = 5 };
 
 static const char *const key_names[THROTTLE_KEYS] = {
-    [THROTTLE_CLASS] = "class",   [THROTTLE_TENANT] = "tenant", [THROTTLE_RECIPIENT] = "recipient",
-    [THROTTLE_DOMAIN] = "domain", [THROTTLE_RATE] = "rate",     [THROTTLE_FLOOD] = "flood",
+    [THROTTLE_CLASS] = "class",
+    [THROTTLE_TENANT] = "tenant",
+    [THROTTLE_RECIPIENT] = "recipient",
+    [THROTTLE_DOMAIN] = "domain",
+    [THROTTLE_RATE] = "rate",
+    [THROTTLE_FLOOD] = "flood",
+    [THROTTLE_FIRST_TIME] = "first_time",
 };
 static const char *const mode_names[] = {
     [THROTTLE_OFF] = "off", [THROTTLE_OBSERVE] = "observe", [THROTTLE_ENFORCE] = "enforce"};
@@ -53,6 +58,7 @@ void throttle_defaults(struct throttle_settings *s)
         .domain = {2 * SECOND, 60, 0, 0, 0},
         .rate = {0, 1, 0, 0, 0},
         .alike = {10 * MINUTE, 1, 0, 0, 0},
+        .first_time = {0, 1, 200, 0, 0},
     };
 }
 
@@ -91,15 +97,17 @@ struct throttle_limit throttle_limit_of(const struct throttle_settings *s, enum 
         flood.burst *= FLOOD_FACTOR;
         flood.per_day = flood.reserve = 0;
         return flood;
+    case THROTTLE_FIRST_TIME:
+        return s->first_time;
     case THROTTLE_KEYS:
         break;
     }
     UNREACHABLE();
 }
 
-static const char *const limit_names[] = {
-    "security",  "confirmation", "notification", "invitation", "digest", "tenant",
-    "recipient", "domain",       "rate",         "alike",      NULL};
+static const char *const limit_names[] = {"security", "confirmation", "notification", "invitation",
+                                          "digest",   "tenant",       "recipient",    "domain",
+                                          "rate",     "alike",        "first_time",   NULL};
 
 const char *const *throttle_limit_names(void)
 {
@@ -117,7 +125,8 @@ struct throttle_limit *throttle_limit_named(struct throttle_settings *s, struct 
                                              &s->recipient,
                                              &s->domain,
                                              &s->rate,
-                                             &s->alike};
+                                             &s->alike,
+                                             &s->first_time};
     size_t i = 0;
     _Static_assert(COUNT_OF(limits) + 1 == COUNT_OF(limit_names), "one name for each limit");
     return span_among(name, limit_names, COUNT_OF(limits), &i) ? limits[i] : NULL;
@@ -197,6 +206,32 @@ int64_t throttle_expires_ms(const struct throttle_bucket *b)
     return at_least(b->tat_ms, b->day_ms);
 }
 
+/* ---- recipients that are new to a tenant ---- */
+
+enum { HISTORY_DAYS = 7, GROWTH = 3 };
+
+int64_t throttle_day(int64_t now_ms)
+{
+    return now_ms / DAY;
+}
+
+uint32_t throttle_newcomers_limit(const struct throttle_settings *s,
+                                  const struct throttle_newcomers *n, int64_t now_ms)
+{
+    uint32_t usual = n->most < UINT32_MAX / GROWTH ? n->most * GROWTH : UINT32_MAX;
+    if (s->first_time.per_day == 0 || n->since_day == 0 ||
+        n->since_day + HISTORY_DAYS > throttle_day(now_ms))
+        return 0;
+    return usual > s->first_time.per_day ? usual : s->first_time.per_day;
+}
+
+int64_t throttle_newcomers_wait_ms(const struct throttle_settings *s,
+                                   const struct throttle_newcomers *n, int64_t now_ms)
+{
+    uint32_t limit = throttle_newcomers_limit(s, n, now_ms);
+    return limit > 0 && n->today >= limit ? (throttle_day(now_ms) + 1) * DAY - now_ms : 0;
+}
+
 /* ---- all of them ---- */
 
 /* A refusal: only how often that happens is charged. */
@@ -215,7 +250,7 @@ static void refuse(const struct throttle_settings *s, struct throttle_bucket *fl
 }
 
 struct throttle_decision throttle_glance(const struct throttle_settings *s,
-                                         struct throttle_bucket buckets[THROTTLE_KEYS],
+                                         struct throttle_bucket buckets[THROTTLE_BUCKETS],
                                          int64_t now_ms)
 {
     struct throttle_decision d = {.what = THROTTLE_PASS};
@@ -244,7 +279,7 @@ bool throttle_refuses(const struct throttle_decision *d)
 
 struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,
                                          enum stream_on_limit on_limit,
-                                         struct throttle_bucket buckets[THROTTLE_KEYS],
+                                         struct throttle_bucket buckets[THROTTLE_BUCKETS],
                                          int64_t now_ms)
 {
     struct throttle_decision d = {.what = THROTTLE_PASS};
@@ -283,6 +318,11 @@ struct verdict throttle_verdict(const struct throttle_settings *s, enum stream_c
     if (d->key == THROTTLE_RATE)
         return verdict_make(452, wait_s > 60 ? "4.5.3" : "4.4.5",
                             "Sending rate of this account is used up: try again in %lld s",
+                            (long long)wait_s);
+    if (d->key == THROTTLE_FIRST_TIME)
+        return verdict_make(450, "4.7.28",
+                            "Too many recipients today that this account has never written to "
+                            "before (limit \"first_time\"): try again in %lld s",
                             (long long)wait_s);
     if (d->what == THROTTLE_REJECT)
         return verdict_make(550, "5.7.28",

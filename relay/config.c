@@ -269,7 +269,7 @@ static bool read_throttle(struct config *c, cfg_t *cfg, struct err *err)
         if (!l)
             return err_set(err, ERR_CONFIG,
                            "%s: limit \"%.40s\": the name is a class, or \"tenant\", "
-                           "\"recipient\", \"domain\", \"rate\" or \"alike\"",
+                           "\"recipient\", \"domain\", \"rate\", \"alike\" or \"first_time\"",
                            c->path, cfg_title(section));
         if (cfg_getint(section, "every") >= 0)
             l->every_ms = (int64_t)cfg_getint(section, "every") * 1000;

@@ -47,6 +47,28 @@ static bool limit_of(const struct cli *cli, json_t *row, struct throttle_limit *
     return limit_r->every_ms > 0 || limit_r->per_day > 0;
 }
 
+/* First-time recipients are counted, not paced. */
+static void explain_newcomers(const struct cli *cli, json_t *row, int64_t now_ms)
+{
+    const struct throttle_settings *s = &cli->config->throttle;
+    const struct throttle_newcomers n = {
+        .since_day = json_integer_value(json_object_get(row, "since_day")),
+        .today = (uint32_t)json_integer_value(json_object_get(row, "today")),
+        .most = (uint32_t)json_integer_value(json_object_get(row, "most"))};
+    int64_t wait_ms = throttle_newcomers_wait_ms(s, &n, now_ms);
+    uint32_t limit = throttle_newcomers_limit(s, &n, now_ms);
+    json_object_set_new(row, "next", json_integer(now_ms + wait_ms));
+    json_object_set_new(row, "per_day", json_integer(limit));
+    json_object_set_new(row, "left",
+                        limit > 0 ? json_integer(limit > n.today ? limit - n.today : 0)
+                                  : json_string("unlimited"));
+}
+
+static bool is_newcomers(json_t *row)
+{
+    return strcmp(member(row, "key"), throttle_key_name(THROTTLE_FIRST_TIME)) == 0;
+}
+
 /* Add to each row what its bucket means now; rows that count nothing go. `used`: so do those that
  * are as if never used. */
 static json_t *explain_rows(const struct cli *cli, json_t *rows, bool used)
@@ -58,6 +80,11 @@ static json_t *explain_rows(const struct cli *cli, json_t *rows, bool used)
         struct throttle_bucket b = bucket_of(row);
         struct throttle_limit l;
         bool security = false;
+        if (is_newcomers(row)) {
+            explain_newcomers(cli, row, now_ms);
+            json_array_append(kept, row);
+            continue;
+        }
         if (!limit_of(cli, row, &l, &security) || (used && throttle_expires_ms(&b) <= now_ms))
             continue;
         int64_t wait_ms = throttle_wait_ms(&b, &l, security, now_ms);
@@ -159,20 +186,20 @@ int cli_quota_reset(struct cli *cli)
 /* ---- simulate ---- */
 
 static void take_buckets(json_t *rows, const char *tenant, enum stream_class class,
-                         struct throttle_bucket buckets_r[THROTTLE_KEYS])
+                         struct throttle_bucket buckets_r[THROTTLE_BUCKETS])
 {
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
         enum throttle_key key;
         const char *of = member(row, "class");
         if (strcmp(member(row, "tenant"), tenant) == 0 && key_parse(member(row, "key"), &key) &&
-            (!*of || strcmp(of, stream_class_name(class)) == 0))
+            key < THROTTLE_BUCKETS && (!*of || strcmp(of, stream_class_name(class)) == 0))
             buckets_r[key] = bucket_of(row);
     }
 }
 
 static json_t *simulate(const struct cli *cli, enum stream_class class,
-                        struct throttle_bucket buckets[THROTTLE_KEYS], uint64_t count)
+                        struct throttle_bucket buckets[THROTTLE_BUCKETS], uint64_t count)
 {
     static const char *const words[] = {[THROTTLE_PASS] = "passes",
                                         [THROTTLE_PACE] = "is paced",
@@ -201,7 +228,7 @@ int cli_quota_simulate(struct cli *cli)
                                                 {"LIMIT", "key", CLI_TEXT},
                                                 {"SECONDS", "wait_s", CLI_TEXT}};
     json_t *answer = NULL;
-    struct throttle_bucket buckets[THROTTLE_KEYS] = {0};
+    struct throttle_bucket buckets[THROTTLE_BUCKETS] = {0};
     enum stream_class class = STREAM_NOTIFICATION;
     uint64_t count = 10;
     const char *to = cli_option(cli, "to", 0);

@@ -5,6 +5,8 @@
  */
 #include "control_parts.h"
 
+#include "clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,10 +62,20 @@ static void add_bucket(struct control *c, const char *tenant, enum throttle_key 
 bool control_quota_tenant(struct database *db, struct control *c, struct err *err)
 {
     struct throttle_bucket bucket;
-    if (!control_needs(c, "tenant", err) ||
-        !database_rate(db, control_text(c, "tenant"), &bucket, err))
+    struct throttle_newcomers n;
+    const char *tenant = control_text(c, "tenant");
+    if (!control_needs(c, "tenant", err) || !database_rate(db, tenant, &bucket, err) ||
+        !database_newcomers(db, tenant, clock_now_ms(), &n, err))
         return false;
-    add_bucket(c, control_text(c, "tenant"), THROTTLE_RATE, "", &bucket);
+    add_bucket(c, tenant, THROTTLE_RATE, "", &bucket);
+    json_t *row = json_object();
+    json_object_set_new(row, "tenant", control_any_text(tenant));
+    json_object_set_new(row, "key", json_string(throttle_key_name(THROTTLE_FIRST_TIME)));
+    json_object_set_new(row, "class", json_string(""));
+    json_object_set_new(row, "since_day", json_integer(n.since_day));
+    json_object_set_new(row, "today", json_integer(n.today));
+    json_object_set_new(row, "most", json_integer(n.most));
+    json_array_append_new(control_rows(c), row);
     json_object_set_new(c->answer, "canonical", control_any_text(control_text(c, "tenant")));
     return true;
 }
@@ -71,10 +83,10 @@ bool control_quota_tenant(struct database *db, struct control *c, struct err *er
 static bool show(struct database *db, struct control *c, const char *tenant,
                  const struct address *address, enum stream_class class, struct err *err)
 {
-    struct throttle_bucket buckets[THROTTLE_KEYS];
+    struct throttle_bucket buckets[THROTTLE_BUCKETS];
     if (!database_buckets(db, tenant, address, class, buckets, err))
         return false;
-    for (unsigned k = 0; k < THROTTLE_KEYS; k++) {
+    for (unsigned k = 0; k < THROTTLE_BUCKETS; k++) {
         bool by_class = k == THROTTLE_CLASS;
         if (!by_class && class != 0) /* once for each tenant */
             continue;

@@ -5,6 +5,7 @@
  */
 #include "housekeeping.h"
 
+#include "newcomers.h"
 #include "rates.h"
 #include "repeats.h"
 #include "spool.h"
@@ -95,6 +96,7 @@ bool housekeeping_run(const char *state_dir, struct database *db, struct segment
     bool more = rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
     more = rates_sweep(db, now_ms) || more;
     more = repeats_sweep(db, now_ms) || more;
+    more = newcomers_sweep(db, now_ms) || more;
     compact(state_dir, db, segments);
     return more;
 }

@@ -7,6 +7,7 @@
 #include "rates.h"
 
 #include "clock.h"
+#include "newcomers.h"
 #include "repeats.h"
 #include "secret.h"
 
@@ -85,8 +86,8 @@ static bool is_counted(const struct throttle_settings *s, enum throttle_key key,
 /* The buckets of one recipient: as they are stored, and as they are to be. */
 struct buckets {
     const struct throttle_settings *settings;
-    unsigned char names[THROTTLE_KEYS][16];
-    struct throttle_bucket before[THROTTLE_KEYS], after[THROTTLE_KEYS];
+    unsigned char names[THROTTLE_BUCKETS][16];
+    struct throttle_bucket before[THROTTLE_BUCKETS], after[THROTTLE_BUCKETS];
 };
 
 static bool read_one(struct database *db, struct buckets *b, const struct counted *c,
@@ -96,24 +97,6 @@ static bool read_one(struct database *db, struct buckets *b, const struct counte
         return true;
     make_name(db, key, c, b->names[key]);
     return read_bucket(db, b->names[key], &b->before[key], err);
-}
-
-/* What was refused is looked up only for the next refusal. */
-static bool decide(struct database *db, struct buckets *b, const struct counted *c, int64_t now_ms,
-                   struct throttle_decision *d, struct err *err)
-{
-    for (unsigned k = 0; k < THROTTLE_FLOOD; k++)
-        if (!read_one(db, b, c, (enum throttle_key)k, err))
-            return false;
-    memcpy(b->after, b->before, sizeof(b->after));
-    *d = throttle_decide(b->settings, c->class, c->on_limit, b->after, now_ms);
-    if (d->what <= THROTTLE_PACE || d->key == THROTTLE_RATE)
-        return true;
-    if (!read_one(db, b, c, THROTTLE_FLOOD, err))
-        return false;
-    memcpy(b->after, b->before, sizeof(b->after));
-    *d = throttle_decide(b->settings, c->class, c->on_limit, b->after, now_ms);
-    return true;
 }
 
 /* Large providers are no small domains. */
@@ -126,18 +109,52 @@ static struct throttle_settings settings_for(const struct throttle_settings *set
     return own;
 }
 
-/* One recipient: read what counts, decide, write what has changed. */
-static bool decide_one(struct database *db, const struct throttle_settings *settings,
-                       const struct counted *c, int64_t now_ms, struct throttle_decision *d,
-                       struct err *err)
+/* What was refused is looked up only for the next refusal. */
+static bool decide(struct database *db, struct buckets *b, const struct counted *c, int64_t now_ms,
+                   struct throttle_decision *d, struct err *err)
 {
-    const struct throttle_settings own = settings_for(settings, c->domain);
+    memcpy(b->after, b->before, sizeof(b->after));
+    *d = throttle_decide(b->settings, c->class, c->on_limit, b->after, now_ms);
+    if (d->what <= THROTTLE_PACE || d->key == THROTTLE_RATE)
+        return true;
+    if (!read_one(db, b, c, THROTTLE_FLOOD, err))
+        return false;
+    memcpy(b->after, b->before, sizeof(b->after));
+    *d = throttle_decide(b->settings, c->class, c->on_limit, b->after, now_ms);
+    return true;
+}
+
+/* Who has got mail from this tenant a moment ago need not be looked up. */
+static bool find_newcomer(struct database *db, const struct buckets *b, const struct counted *c,
+                          int64_t now_ms, struct newcomer *n, struct err *err)
+{
+    *n = (struct newcomer){0};
+    return b->before[THROTTLE_TENANT].tat_ms != 0 ||
+           newcomers_find(db, b->settings, c->tenant, c->recipient, now_ms, n, err);
+}
+
+/* One recipient: read what counts, decide, write what has changed. */
+static bool decide_one(struct database *db, const struct store_job *job, const struct counted *c,
+                       int64_t now_ms, struct throttle_decision *d, struct err *err)
+{
+    const struct throttle_settings own = settings_for(job->throttle, c->domain);
     struct buckets b = {.settings = &own};
-    bool ok = decide(db, &b, c, now_ms, d, err);
-    for (unsigned k = 0; ok && k < THROTTLE_KEYS; k++)
+    struct newcomer n;
+    bool ok = true;
+    for (unsigned k = 0; ok && k < THROTTLE_FLOOD; k++)
+        ok = read_one(db, &b, c, (enum throttle_key)k, err);
+    if (!ok || !find_newcomer(db, &b, c, now_ms, &n, err))
+        return false;
+    if (n.wait_ms > 0) {
+        *d = (struct throttle_decision){
+            .what = THROTTLE_DEFER, .key = THROTTLE_FIRST_TIME, .wait_ms = n.wait_ms};
+        return true;
+    }
+    ok = decide(db, &b, c, now_ms, d, err);
+    for (unsigned k = 0; ok && k < THROTTLE_BUCKETS; k++)
         if (b.after[k].tat_ms != b.before[k].tat_ms || b.after[k].day_ms != b.before[k].day_ms)
             ok = write_bucket(db, b.names[k], &b.after[k], err);
-    return ok;
+    return ok && (throttle_refuses(d) || newcomers_note(db, job->mail, &n, now_ms, err));
 }
 
 /* The recipient as it is counted; an address that has no canonical form counts as it is. */
@@ -171,7 +188,7 @@ static bool find_counted(struct database *db, const char *tenant, const struct a
 }
 
 bool database_buckets(struct database *db, const char *tenant, const struct address *recipient,
-                      enum stream_class class, struct throttle_bucket buckets_r[THROTTLE_KEYS],
+                      enum stream_class class, struct throttle_bucket buckets_r[THROTTLE_BUCKETS],
                       struct err *err)
 {
     struct counted c;
@@ -179,7 +196,7 @@ bool database_buckets(struct database *db, const char *tenant, const struct addr
     char domain[ADDRESS_DOMAIN_MAX + 1];
     unsigned char name[16];
     bool ok = find_counted(db, tenant, recipient, class, &c, form, domain, err);
-    for (unsigned k = 0; ok && k < THROTTLE_KEYS; k++) {
+    for (unsigned k = 0; ok && k < THROTTLE_BUCKETS; k++) {
         make_name(db, (enum throttle_key)k, &c, name);
         ok = read_bucket(db, name, &buckets_r[k], err);
     }
@@ -256,7 +273,7 @@ static bool glance(struct database *db, struct buckets *b, const struct counted 
 {
     if (!read_instance_key(db, err))
         return false;
-    for (unsigned k = THROTTLE_TENANT; k < THROTTLE_KEYS; k++)
+    for (unsigned k = THROTTLE_TENANT; k < THROTTLE_BUCKETS; k++)
         if (!read_one(db, b, c, (enum throttle_key)k, err))
             return false;
     memcpy(b->after, b->before, sizeof(b->after));
@@ -298,7 +315,7 @@ static bool decide_recipient(struct database *db, struct store_job *job, const s
         return false;
     int64_t fingerprint = d->fingerprint;
     if (d->what == THROTTLE_PASS && job->throttle->mode != THROTTLE_OFF &&
-        !decide_one(db, job->throttle, c, now_ms, d, err))
+        !decide_one(db, job, c, now_ms, d, err))
         return false;
     d->fingerprint = fingerprint;
     if (job->throttle->mode == THROTTLE_OBSERVE && d->what != THROTTLE_REPEATED) {
@@ -348,27 +365,33 @@ bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, st
     return rows_simple(db, SQL_RELEASE, err) && conclude(db, job, refused, repeated, err);
 }
 
-bool rates_sweep(struct database *db, int64_t now_ms)
+bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
+                      unsigned char cursor[16], int64_t before)
 {
     struct err err = {0};
     unsigned char last[16];
     bool more = false;
-    sqlite3_stmt *s = rows_prepare(db, SQL_RATE_AFTER);
-    rows_blob(s, 1, (struct span){(const char *)db->rate_swept, sizeof(last)});
+    sqlite3_stmt *s = rows_prepare(db, after);
+    rows_blob(s, 1, (struct span){(const char *)cursor, sizeof(last)});
     while (rows_next(db, s, &err)) {
         more = sqlite3_column_bytes(s, 0) == (int)sizeof(last);
         if (more)
             memcpy(last, sqlite3_column_blob(s, 0), sizeof(last));
     }
     if (!more) {
-        memset(db->rate_swept, 0, sizeof(db->rate_swept));
+        memset(cursor, 0, sizeof(last));
         return false;
     }
-    s = rows_prepare(db, SQL_FORGET_RATES);
-    rows_blob(s, 1, (struct span){(const char *)db->rate_swept, sizeof(last)});
+    s = rows_prepare(db, forget);
+    rows_blob(s, 1, (struct span){(const char *)cursor, sizeof(last)});
     rows_blob(s, 2, (struct span){(const char *)last, sizeof(last)});
-    rows_int(s, 3, now_ms);
+    rows_int(s, 3, before);
     bool ok = rows_run(db, s, &err);
-    memcpy(db->rate_swept, last, sizeof(last));
+    memcpy(cursor, last, sizeof(last));
     return ok;
+}
+
+bool rates_sweep(struct database *db, int64_t now_ms)
+{
+    return rates_sweep_keys(db, SQL_RATE_AFTER, SQL_FORGET_RATES, db->rate_swept, now_ms);
 }

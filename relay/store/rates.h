@@ -15,6 +15,11 @@ MUST_CHECK bool rates_decide(struct database *db, struct store_job *job, int64_t
  * true when there are more. */
 bool rates_sweep(struct database *db, int64_t now_ms);
 
+/* A step through a table of keys: `forget` looks at the 20,000 behind `cursor`, `after` finds the
+ * last of them. True when there are more. */
+bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
+                      unsigned char cursor[16], int64_t before);
+
 /* A name for `text` that tells nothing about it; frees `text`. */
 void rates_mac(const struct database *db, struct buf *text, unsigned char name_r[16]);
 

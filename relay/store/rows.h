@@ -27,8 +27,9 @@ struct database {
      * rows_forget(). */
     struct due_list due;
     struct place_list released;
-    unsigned char rate_key[32];   /* of the instance; all zero: not read yet */
-    unsigned char rate_swept[16]; /* so far housekeeping has come */
+    unsigned char rate_key[32]; /* of the instance; all zero: not read yet */
+    /* so far housekeeping has come */
+    unsigned char rate_swept[16], known_swept[16];
 };
 
 /* A statement, reset and without bindings. */

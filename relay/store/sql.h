@@ -164,6 +164,20 @@
              " ORDER BY r.due DESC LIMIT 1")                                                       \
     X(REPLACE, "UPDATE recipient SET state = 2 WHERE message = ?1 AND number = ?2 AND state = 0"   \
                " RETURNING address")                                                               \
+    X(KNOWN, "SELECT day FROM known WHERE key = ?")                                                \
+    X(SET_KNOWN,                                                                                   \
+      "INSERT INTO known(key, day) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET day = "           \
+      "?2")                                                                                        \
+    X(KNOWN_AFTER, "SELECT max(key) FROM (SELECT key FROM known WHERE key > ?1 ORDER BY key "      \
+                   "LIMIT 20000)")                                                                 \
+    X(FORGET_KNOWN, "DELETE FROM known WHERE key > ?1 AND key <= ?2 AND day < ?3")                 \
+    X(NEWCOMERS,                                                                                   \
+      "SELECT min(day), max(CASE WHEN day = ?2 THEN count END), max(CASE WHEN day < ?2 "           \
+      "AND day >= ?2 - 7 THEN count END) FROM newcomers WHERE tenant = ?1")                        \
+    X(ADD_NEWCOMER, "INSERT INTO newcomers(tenant, day, count) VALUES(?1, ?2, 1)"                  \
+                    " ON CONFLICT(tenant, day) DO UPDATE SET count = count + 1")                   \
+    X(FORGET_NEWCOMERS, "DELETE FROM newcomers WHERE day < ? AND EXISTS (SELECT 1 FROM newcomers " \
+                        "o WHERE o.tenant = newcomers.tenant AND o.day < newcomers.day)")          \
     X(RATE_KEY, "SELECT value FROM instance WHERE name = 'rate_key'")                              \
     X(RATE, "SELECT tat, day FROM rate WHERE key = ?")                                             \
     X(SET_RATE, "INSERT INTO rate(key, tat, day) VALUES(?1, ?2, ?3)"                               \

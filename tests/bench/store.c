@@ -109,8 +109,10 @@ static void store_one(struct producer *p, unsigned number)
     struct store_job *job = store_job_new(on_stored, p);
     job->mail = make_mail(b, number);
     int64_t id = job->mail->id;
-    if (b->count)
+    if (b->count) {
         job->throttle = &b->throttle;
+        job->has_fingerprint = true; /* of all the same one: the recipients differ */
+    }
     buf_add(&job->body, (struct span){b->text, b->size});
     store_put(b->store, job);
     sem_wait(&p->done);

@@ -335,6 +335,32 @@ def test_what_has_failed_may_be_sent_again(throttled, dns, sink_factory):
         assert code == 250 and "duplicate" not in text
 
 
+def test_who_suddenly_writes_to_many_strangers_is_stopped(throttled):
+    relay = throttled('limit "first_time" { per_day = 6 }\n')
+    with relay.client() as client:
+        assert [submit(client, f"u{i}@dest.test")[0] for i in range(10)] == [250] * 10  # its first week
+    relay.stop()
+    database = sqlite3.connect(relay.path / "state" / "state.db")
+    database.execute("DELETE FROM newcomers")
+    database.execute("INSERT INTO newcomers(tenant, day, count) VALUES('default', ?, 1)", [int(time.time() // 86400) - 8])
+    database.commit()
+    database.close()
+    relay.start()
+    with relay.client() as client:
+        assert submit(client, "u1@dest.test")[0] == 250  # known
+        replies = [submit(client, f"v{i}@dest.test") for i in range(8)]
+        assert [code for code, _ in replies] == [250] * 6 + [450] * 2
+        assert 'limit "first_time"' in replies[6][1] and 0 < int(re.search(r"try again in (\d+) s", replies[6][1])[1]) <= 86400
+        assert submit(client, "V1+x@dest.test")[0] == 250  # known by now
+        code, text = submit(client, ["u2@dest.test", "stranger@dest.test"])
+        assert code == 250 and relay.wait_kind(text.split()[-1], "bounced")[0]["recipient"] == "stranger@dest.test"
+    told = [event["reply"] for event in relay.json("events", "--after", "0", "--limit", "1000") if event["kind"] == "newcomers"]
+    assert ["3 first-time" in told[0], "6 first-time" in told[1], len(told)] == [True, True, 2]
+    rows = {row["key"]: row for row in relay.json("quota", "show", "app")["keys"]}
+    assert rows["first_time"]["left"] == 0 and rows["first_time"]["per_day"] == 6
+    assert "first_time" in relay.command("quota", "show", "app")
+
+
 def test_what_was_refused_is_no_repetition(throttled):
     relay = throttled('limit "notification" { every = 1  burst = 1  per_day = 0  hold = 0 }\n')
     with relay.client() as client:

@@ -94,7 +94,7 @@ static void no_24_hours_see_more_than_the_day(void **state)
 static void the_ladder(void **state)
 {
     struct throttle_settings s;
-    struct throttle_bucket b[THROTTLE_KEYS] = {0};
+    struct throttle_bucket b[THROTTLE_BUCKETS] = {0};
     int64_t now_ms = 1000000000;
     (void)state;
     throttle_defaults(&s);
@@ -130,7 +130,7 @@ static void the_ladder(void **state)
 static void the_reserve(void **state)
 {
     struct throttle_settings s;
-    struct throttle_bucket b[THROTTLE_KEYS] = {0};
+    struct throttle_bucket b[THROTTLE_BUCKETS] = {0};
     struct throttle_bucket own;
     int64_t now_ms = 1000000000;
     size_t others = 0;
@@ -168,10 +168,37 @@ static void a_clock_that_jumps(void **state)
     }
 }
 
+/* What the week before has seen counts, and a tenant without a week behind it brings its recipients along. */
+static void first_time_recipients(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t since;
+        uint32_t today, most, limit;
+        bool may;
+    } rows[] = {{"a new tenant", 0, 0, 0, 0, true},       {"in its first week", 14, 5000, 0, 0, true},
+                {"after a week", 13, 199, 0, 200, true},  {"and no more", 13, 200, 0, 200, false},
+                {"a small week", 1, 199, 66, 200, true},  {"a large week", 1, 299, 100, 300, true},
+                {"and three times that", 1, 300, 100, 300, false},
+                {"no overflow", 1, 4000000000U, 4000000000U, UINT32_MAX, true}};
+    struct throttle_settings s;
+    int64_t noon_ms = 20 * INT64_C(86400000) + 43200000;
+    (void)state;
+    throttle_defaults(&s);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct throttle_newcomers n = {rows[i].since, rows[i].today, rows[i].most};
+        EXPECT(throttle_newcomers_limit(&s, &n, noon_ms) == rows[i].limit, rows[i].name);
+        EXPECT(throttle_newcomers_wait_ms(&s, &n, noon_ms) == (rows[i].may ? 0 : 43200000), rows[i].name);
+    }
+    s.first_time.per_day = 0;
+    assert_int_equal(throttle_newcomers_limit(&s, &(struct throttle_newcomers){1, 5000, 1}, noon_ms), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_million_steps_as_the_model),
                                        cmocka_unit_test(no_24_hours_see_more_than_the_day), cmocka_unit_test(the_ladder),
-                                       cmocka_unit_test(the_reserve), cmocka_unit_test(a_clock_that_jumps)};
+                                       cmocka_unit_test(the_reserve), cmocka_unit_test(a_clock_that_jumps),
+                                       cmocka_unit_test(first_time_recipients)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

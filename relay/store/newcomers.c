@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* newcomers.c - A form that anybody can fill in sends mail to strangers; an application in normal
+ * use mostly writes to those it knows.
+ *
+ * `known` has a row for each tenant and recipient, named by a MAC; `newcomers` counts the new ones
+ * of each tenant and day, for a week, and keeps a tenant's first day for ever.
+ */
+#include "newcomers.h"
+
+#include "rates.h"
+
+#include <stdio.h>
+
+enum { REFRESH_DAYS = 30, FORGET_DAYS = 400, WEEK_DAYS = 7 };
+
+static bool is_known(struct database *db, const unsigned char name[16], int64_t *day_r,
+                     struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_KNOWN);
+    rows_blob(s, 1, (struct span){(const char *)name, 16});
+    *day_r = 0;
+    while (rows_next(db, s, err))
+        *day_r = sqlite3_column_int64(s, 0);
+    return *day_r != 0;
+}
+
+static bool set_known(struct database *db, const unsigned char name[16], int64_t day,
+                      struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SET_KNOWN);
+    rows_blob(s, 1, (struct span){(const char *)name, 16});
+    rows_int(s, 2, day);
+    return rows_run(db, s, err);
+}
+
+static uint32_t count_of(sqlite3_stmt *s, int column)
+{
+    int64_t count = sqlite3_column_int64(s, column);
+    return count < 0 || count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
+}
+
+bool database_newcomers(struct database *db, const char *tenant, int64_t now_ms,
+                        struct throttle_newcomers *n_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_NEWCOMERS);
+    rows_text(s, 1, tenant);
+    rows_int(s, 2, throttle_day(now_ms));
+    *n_r = (struct throttle_newcomers){0};
+    while (rows_next(db, s, err))
+        *n_r =
+            (struct throttle_newcomers){sqlite3_column_int64(s, 0), count_of(s, 1), count_of(s, 2)};
+    return err->kind == ERR_NONE;
+}
+
+bool newcomers_find(struct database *db, const struct throttle_settings *settings,
+                    const char *tenant, const char *recipient, int64_t now_ms, struct newcomer *n,
+                    struct err *err)
+{
+    struct buf text;
+    struct throttle_newcomers all;
+    int64_t day = 0;
+    *n = (struct newcomer){0};
+    if (settings->first_time.per_day == 0)
+        return true;
+    buf_init(&text, 4096);
+    buf_addf(&text, "known\n%s\n%s", tenant, recipient);
+    rates_mac(db, &text, n->name);
+    n->is_new = !is_known(db, n->name, &day, err);
+    if (err->kind != ERR_NONE)
+        return false;
+    if (!n->is_new)
+        return day + REFRESH_DAYS > throttle_day(now_ms) ||
+               set_known(db, n->name, throttle_day(now_ms), err);
+    if (!database_newcomers(db, tenant, now_ms, &all, err))
+        return false;
+    n->today = all.today;
+    n->limit = throttle_newcomers_limit(settings, &all, now_ms);
+    n->wait_ms = throttle_newcomers_wait_ms(settings, &all, now_ms);
+    return true;
+}
+
+bool newcomers_note(struct database *db, const struct mail *mail, const struct newcomer *n,
+                    int64_t now_ms, struct err *err)
+{
+    static const struct verdict taken = {.code = 250, .enhanced = "2.0.0"};
+    char text[120];
+    if (!n->is_new)
+        return true;
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_NEWCOMER);
+    rows_text(s, 1, mail->tenant);
+    rows_int(s, 2, throttle_day(now_ms));
+    if (!rows_run(db, s, err) || !set_known(db, n->name, throttle_day(now_ms), err))
+        return false;
+    uint32_t used = n->today + 1;
+    snprintf(text, sizeof(text),
+             "tenant \"%.40s\" has written to %u first-time recipients today, of %u", mail->tenant,
+             used, n->limit);
+    bool told = used == n->limit || used == n->limit / 2;
+    return n->limit == 0 || !told || rows_mail_event(db, mail, 0, "newcomers", &taken, text, err);
+}
+
+bool newcomers_sweep(struct database *db, int64_t now_ms)
+{
+    struct err err = {0};
+    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_NEWCOMERS);
+    rows_int(s, 1, throttle_day(now_ms) - WEEK_DAYS);
+    return rows_run(db, s, &err) &&
+           rates_sweep_keys(db, SQL_KNOWN_AFTER, SQL_FORGET_KNOWN, db->known_swept,
+                            throttle_day(now_ms) - FORGET_DAYS);
+}

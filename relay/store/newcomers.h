@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* newcomers.h - Inside the store: recipients that a tenant has never written to before. */
+#ifndef NEWCOMERS_H
+#define NEWCOMERS_H
+
+#include "rows.h"
+
+struct newcomer {
+    bool is_new;
+    int64_t wait_ms; /* too many today: until there may be another; 0: now */
+    uint32_t today, limit;
+    unsigned char name[16];
+};
+
+/* Is this recipient (in its canonical form) one? */
+MUST_CHECK bool newcomers_find(struct database *db, const struct throttle_settings *settings,
+                               const char *tenant, const char *recipient, int64_t now_ms,
+                               struct newcomer *n_r, struct err *err);
+/* It gets mail: it is known from now on. When half of the limit is used, and when all of it is, an
+ * event says so. */
+MUST_CHECK bool newcomers_note(struct database *db, const struct mail *mail,
+                               const struct newcomer *n, int64_t now_ms, struct err *err);
+
+/* Forget some of those who have not been written to for a year; true when there are more. */
+bool newcomers_sweep(struct database *db, int64_t now_ms);
+
+#endif
