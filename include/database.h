@@ -114,14 +114,24 @@ MUST_CHECK bool database_glance(struct database *db, const struct throttle_setti
                                 struct throttle_decision *decision_r, struct err *err);
 /* Write down that a recipient was refused at RCPT; in the store's transaction. */
 MUST_CHECK bool database_refused(struct database *db, const struct throttle_settings *settings,
-                                 const char *tenant, const char *recipient, const char *domain,
-                                 struct err *err);
+                                 const char *tenant, const char *credential, const char *recipient,
+                                 const char *domain, struct err *err);
 /* The tenant's own rate. */
 MUST_CHECK bool database_rate(struct database *db, const char *tenant,
                               struct throttle_bucket *bucket_r, struct err *err);
 /* Its first-time recipients. */
 MUST_CHECK bool database_newcomers(struct database *db, const char *tenant, int64_t now_ms,
                                    struct throttle_newcomers *n_r, struct err *err);
+enum database_top_by { DATABASE_TOP_RECIPIENT, DATABASE_TOP_USER, DATABASE_TOP_DOMAIN };
+struct database_top {
+    const char *who; /* borrowed during the call */
+    int64_t accepted, paced, collapsed, refused;
+};
+typedef void database_on_top(void *context, const struct database_top *row);
+/* Who has most recipients' worth of mail since then, the first `limit` of them. */
+MUST_CHECK bool database_top(struct database *db, enum database_top_by by, int64_t since_ms,
+                             int64_t limit, database_on_top *on_top, void *context,
+                             struct err *err);
 /* Forget them, and what is counted for the mailbox over the whole relay; not the tenant's rate and
  * not the domain's. */
 MUST_CHECK bool database_reset_buckets(struct database *db, const char *tenant,

@@ -98,6 +98,7 @@ int cli_domain_add(struct cli *cli);
 int cli_domain_list(struct cli *cli);
 int cli_address_canonical(struct cli *cli);
 int cli_quota_show(struct cli *cli);
+int cli_quota_top(struct cli *cli);
 int cli_quota_simulate(struct cli *cli);
 int cli_quota_explain(struct cli *cli);
 int cli_quota_reset(struct cli *cli);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_quota.c - quota show, simulate, explain, reset: every level of the throttle, and what would
- * happen. The buckets come from the store; what they mean is computed here, by the settings.
+/* cli_quota.c - quota show, top, simulate, explain, reset: every level of the throttle, and what
+ * would happen. The buckets come from the store; what they mean is computed here, by the settings.
  */
 #include "cli.h"
 
@@ -245,6 +245,55 @@ int cli_quota_simulate(struct cli *cli)
         cli_print_rows(cli, rows, columns, COUNT_OF(columns));
         json_decref(rows);
     }
+    json_decref(answer);
+    return code;
+}
+
+/* ---- top ---- */
+
+/* "90s", "10m", "1h", "7d". */
+static bool read_span(const char *text, int64_t *ms_r)
+{
+    static const struct {
+        char letter;
+        int64_t ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+    struct span s = span_of(text);
+    uint64_t number = 0;
+    for (size_t i = 0; s.len > 1 && i < COUNT_OF(units); i++) {
+        if (s.ptr[s.len - 1] != units[i].letter)
+            continue;
+        *ms_r = units[i].ms;
+        s.len--;
+        bool ok = span_number(s, &number) && number > 0 && number <= 100000;
+        *ms_r *= (int64_t)number;
+        return ok;
+    }
+    return false;
+}
+
+int cli_quota_top(struct cli *cli)
+{
+    static const struct cli_column columns[] = {{"WHO", "who", CLI_TEXT},
+                                                {"ACCEPTED", "accepted", CLI_TEXT},
+                                                {"PACED", "paced", CLI_TEXT},
+                                                {"COLLAPSED", "collapsed", CLI_TEXT},
+                                                {"REFUSED", "refused", CLI_TEXT}};
+    const char *by = cli_option(cli, "by", 0);
+    const char *since = cli_option(cli, "since", 0);
+    const char *most = cli_option(cli, "limit", 0);
+    int64_t span_ms = 0;
+    uint64_t limit = 20;
+    json_t *answer = NULL;
+    if (!read_span(since ? since : "1h", &span_ms) ||
+        (most && (!span_number(span_of(most), &limit) || limit == 0 || limit > 100000)))
+        return cli_usage(cli, "--since is like 90s, 10m, 1h or 7d; --limit is up to 100000");
+    json_t *request = cli_request("quota.top", "by", by ? by : "recipient", NULL);
+    json_object_set_new(request, "since", json_integer(clock_now_ms() - span_ms));
+    json_object_set_new(request, "limit", json_integer((json_int_t)limit));
+    int code = cli_ask(cli, request, &answer);
+    if (code == CLI_OK)
+        cli_print_rows(cli, json_object_get(answer, "rows"), columns, COUNT_OF(columns));
     json_decref(answer);
     return code;
 }

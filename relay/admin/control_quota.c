@@ -151,6 +151,34 @@ bool control_quota_show(struct database *db, struct control *c, struct err *err)
                            EVENTS_LOOKED_AT, note_event, &s, err);
 }
 
+/* ---- who has most ---- */
+
+static void add_top(void *context, const struct database_top *t)
+{
+    json_t *row = json_object();
+    json_object_set_new(row, "who", control_any_text(t->who));
+    json_object_set_new(row, "accepted", json_integer(t->accepted));
+    json_object_set_new(row, "paced", json_integer(t->paced));
+    json_object_set_new(row, "collapsed", json_integer(t->collapsed));
+    json_object_set_new(row, "refused", json_integer(t->refused));
+    json_array_append_new(control_rows(context), row);
+}
+
+bool control_quota_top(struct database *db, struct control *c, struct err *err)
+{
+    static const char *const ways[] = {[DATABASE_TOP_RECIPIENT] = "recipient",
+                                       [DATABASE_TOP_USER] = "user",
+                                       [DATABASE_TOP_DOMAIN] = "domain"};
+    size_t by = 0;
+    if (!control_needs(c, "by", err))
+        return false;
+    if (!span_among(span_of(control_text(c, "by")), ways, COUNT_OF(ways), &by))
+        return err_set(err, ERR_USAGE, "--by is recipient, user or domain");
+    control_rows(c);
+    return database_top(db, (enum database_top_by)by, control_number(c, "since", 0),
+                        control_number(c, "limit", 20), add_top, c, err);
+}
+
 static bool reset(struct database *db, struct control *c, const char *tenant,
                   const struct address *address, enum stream_class class, struct err *err)
 {

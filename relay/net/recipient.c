@@ -17,14 +17,15 @@ enum { FLOOD_MS = 10 * 60 * 1000 };
 /* A recipient that was refused at RCPT, on its way to the store. */
 struct refused {
     const struct throttle_settings *settings;
-    char tenant[64], domain[ADDRESS_DOMAIN_MAX + 1];
+    char tenant[64], credential[ADDRESS_MAX + 1], domain[ADDRESS_DOMAIN_MAX + 1];
     char *recipient;
 };
 
 static bool note_refused(struct database *db, void *context, struct err *err)
 {
     const struct refused *r = context;
-    return database_refused(db, r->settings, r->tenant, r->recipient, r->domain, err);
+    return database_refused(db, r->settings, r->tenant, r->credential, r->recipient, r->domain,
+                            err);
 }
 
 static void on_refused_noted(struct shard *shard, struct store_job *job)
@@ -44,6 +45,7 @@ static void ask_to_note(struct shard *s, const struct settings *settings,
     r->settings = &settings->config->throttle;
     r->recipient = xstrdup(rcpt->address);
     snprintf(r->tenant, sizeof(r->tenant), "%s", sub->identity.tenant);
+    snprintf(r->credential, sizeof(r->credential), "%s", sub->identity.name);
     snprintf(r->domain, sizeof(r->domain), "%s", rcpt->domain);
     job->run = note_refused;
     job->context = r;

@@ -6,6 +6,8 @@
  * runs the checkpoints, and nobody else does.
  */
 #include "rows.h"
+#include "schema.h"
+#include "top.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +78,7 @@ bool database_open(const char *state_dir, enum database_mode mode, struct databa
               fault(db, err, "opening it");
     if (ok)
         sqlite3_busy_timeout(db->handle, 5000);
-    ok = ok && pragmas(db, mode, err) && check_version(db, mode, err);
+    ok = ok && top_functions(db, err) && pragmas(db, mode, err) && check_version(db, mode, err);
     if (!ok) {
         database_close(db);
         return err_wrap(err, "database %s", path);

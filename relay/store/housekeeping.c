@@ -9,6 +9,7 @@
 #include "rates.h"
 #include "repeats.h"
 #include "spool.h"
+#include "top.h"
 
 #include <stdlib.h>
 
@@ -97,6 +98,7 @@ bool housekeeping_run(const char *state_dir, struct database *db, struct segment
     more = rates_sweep(db, now_ms) || more;
     more = repeats_sweep(db, now_ms) || more;
     more = newcomers_sweep(db, now_ms) || more;
+    more = top_sweep(db, now_ms - history_ms) || more;
     compact(state_dir, db, segments);
     return more;
 }

@@ -10,6 +10,7 @@
 #include "newcomers.h"
 #include "repeats.h"
 #include "secret.h"
+#include "top.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -294,16 +295,18 @@ bool database_glance(struct database *db, const struct throttle_settings *settin
 }
 
 bool database_refused(struct database *db, const struct throttle_settings *settings,
-                      const char *tenant, const char *recipient, const char *domain,
-                      struct err *err)
+                      const char *tenant, const char *credential, const char *recipient,
+                      const char *domain, struct err *err)
 {
     char form[ADDRESS_CANONICAL_MAX + 1];
     const struct throttle_settings own = settings_for(settings, domain);
     struct buckets b = {.settings = &own};
     const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE};
     struct throttle_decision d;
+    int64_t now_ms = clock_now_ms();
     canonical(recipient, form, sizeof(form));
-    return glance(db, &b, &c, clock_now_ms(), &d, err) &&
+    return glance(db, &b, &c, now_ms, &d, err) &&
+           top_note_refused(db, credential, form, now_ms, err) &&
            (b.after[THROTTLE_FLOOD].tat_ms == b.before[THROTTLE_FLOOD].tat_ms ||
             write_bucket(db, b.names[THROTTLE_FLOOD], &b.after[THROTTLE_FLOOD], err));
 }
@@ -358,7 +361,10 @@ bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, st
         if (!decide_recipient(db, job, &c, now_ms, d, err))
             return false;
         if (throttle_refuses(d) && d->key == THROTTLE_RATE)
-            return refuse_rate(db, job, d, err);
+            return refuse_rate(db, job, d, err) &&
+                   top_note_refused(db, m->credential, recipient, now_ms, err);
+        if (throttle_refuses(d) && !top_note_refused(db, m->credential, recipient, now_ms, err))
+            return false;
         refused += throttle_refuses(d);
         repeated += throttle_repeats(d);
     }

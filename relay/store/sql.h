@@ -3,68 +3,6 @@
 #ifndef SQL_H
 #define SQL_H
 
-#define SQL_SCHEMA_VERSION 3
-
-#define SQL_SCHEMA                                                                                 \
-    "CREATE TABLE message(id INTEGER PRIMARY KEY, created INTEGER NOT NULL, expires INTEGER NOT "  \
-    "NULL,"                                                                                        \
-    " tenant TEXT NOT NULL, credential TEXT NOT NULL, stream TEXT NOT NULL, class INTEGER NOT "    \
-    "NULL,"                                                                                        \
-    " sender TEXT NOT NULL, envelope_id TEXT NOT NULL, report INTEGER NOT NULL, smtputf8 INTEGER " \
-    "NOT NULL,"                                                                                    \
-    " from_domain TEXT NOT NULL, helo TEXT NOT NULL, peer TEXT NOT NULL, protocol TEXT NOT NULL,"  \
-    " header_utf8 INTEGER NOT NULL, body_8bit INTEGER NOT NULL, dialogue INTEGER NOT NULL,"        \
-    " segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL) STRICT;"         \
-    "CREATE TABLE recipient(message INTEGER NOT NULL, number INTEGER NOT NULL, address TEXT NOT "  \
-    "NULL,"                                                                                        \
-    " domain TEXT NOT NULL, original TEXT NOT NULL, notify INTEGER NOT NULL, state INTEGER NOT "   \
-    "NULL,"                                                                                        \
-    " tries INTEGER NOT NULL, due INTEGER NOT NULL, delay_told INTEGER NOT NULL, code INTEGER "    \
-    "NOT NULL,"                                                                                    \
-    " enhanced TEXT NOT NULL, reply TEXT NOT NULL, remote TEXT NOT NULL,"                          \
-    " PRIMARY KEY(message, number)) WITHOUT ROWID, STRICT;"                                        \
-    "CREATE TABLE event(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, message " \
-    "INTEGER NOT NULL,"                                                                            \
-    " recipient TEXT NOT NULL, code INTEGER NOT NULL, enhanced TEXT NOT NULL, reply TEXT NOT "     \
-    "NULL,"                                                                                        \
-    " remote TEXT NOT NULL) STRICT;"                                                               \
-    "CREATE INDEX event_message ON event(message);"                                                \
-    "CREATE TABLE credential(name TEXT PRIMARY KEY, tenant TEXT NOT NULL, stream TEXT NOT NULL, "  \
-    "hash TEXT NOT NULL,"                                                                          \
-    " allowed TEXT NOT NULL, disabled INTEGER NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID, " \
-    "STRICT;"                                                                                      \
-    "CREATE TABLE domain(name TEXT PRIMARY KEY, tenant TEXT NOT NULL, created INTEGER NOT NULL) "  \
-    "WITHOUT ROWID, "                                                                              \
-    "STRICT;"                                                                                      \
-    "CREATE TABLE signing_key(domain TEXT NOT NULL, selector TEXT NOT NULL, algorithm INTEGER "    \
-    "NOT NULL,"                                                                                    \
-    " state TEXT NOT NULL, public TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY(domain, "   \
-    "selector))"                                                                                   \
-    " WITHOUT ROWID, STRICT;" SQL_SCHEMA_2 SQL_SCHEMA_3
-
-/* From version 1 to 2: counting what each recipient gets. `rate` has a row for each key that has
- * been used lately; the key is a MAC, so that it tells nothing about anybody. */
-#define SQL_SCHEMA_2                                                                               \
-    "CREATE TABLE rate(key BLOB PRIMARY KEY, tat INTEGER NOT NULL, day INTEGER NOT NULL) WITHOUT " \
-    "ROWID, STRICT;"                                                                               \
-    "CREATE TABLE once(key BLOB PRIMARY KEY, message INTEGER NOT NULL, at INTEGER NOT NULL) "      \
-    "WITHOUT ROWID, STRICT;"                                                                       \
-    "CREATE INDEX once_at ON once(at);"                                                            \
-    "CREATE TABLE instance(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;"     \
-    "INSERT INTO instance(name, value) VALUES('rate_key', randomblob(32));"                        \
-    "PRAGMA user_version = 2;"
-
-/* From version 2 to 3: what says the same and still waits; whom a tenant has written to before;
- * who submitted. */
-#define SQL_SCHEMA_3                                                                              \
-    "ALTER TABLE recipient ADD COLUMN fingerprint INTEGER;"                                       \
-    "CREATE INDEX recipient_fingerprint ON recipient(fingerprint) WHERE fingerprint IS NOT NULL;" \
-    "ALTER TABLE event ADD COLUMN credential TEXT NOT NULL DEFAULT '';"                           \
-    "CREATE TABLE known(key BLOB PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID, STRICT;"       \
-    "CREATE TABLE newcomers(tenant TEXT NOT NULL, day INTEGER NOT NULL, count INTEGER NOT NULL,"  \
-    " PRIMARY KEY(tenant, day)) WITHOUT ROWID, STRICT;"                                           \
-    "PRAGMA user_version = 3;"
-
 #define SQL_QUEUE_FILTER                                                                      \
     " FROM recipient r JOIN message m ON m.id = r.message"                                    \
     " WHERE (?1 IS NULL OR r.message = ?1) AND (?2 IS NULL OR r.address = ?2 COLLATE NOCASE)" \
@@ -178,6 +116,20 @@
                     " ON CONFLICT(tenant, day) DO UPDATE SET count = count + 1")                   \
     X(FORGET_NEWCOMERS, "DELETE FROM newcomers WHERE day < ? AND EXISTS (SELECT 1 FROM newcomers " \
                         "o WHERE o.tenant = newcomers.tenant AND o.day < newcomers.day)")          \
+    X(REFUSED, "INSERT INTO refused(minute, credential, recipient, count) VALUES(?1, ?2, ?3, 1)"   \
+               " ON CONFLICT DO UPDATE SET count = count + 1")                                     \
+    X(FORGET_REFUSED, "DELETE FROM refused WHERE (minute, credential, recipient) IN (SELECT "      \
+                      "minute, credential, recipient FROM refused WHERE minute < ? LIMIT 5000)")   \
+    X(TOP,                                                                                         \
+      "SELECT who, sum(a), sum(p), sum(c), sum(n) FROM ("                                          \
+      "SELECT CASE ?1 WHEN 0 THEN counted_as(recipient, 0) WHEN 1 THEN credential ELSE "           \
+      "counted_as(recipient, 1) END AS who, kind = 'accepted' AS a, kind = 'paced' AS p,"          \
+      " kind = 'collapsed' AS c, 0 AS n FROM event WHERE id > coalesce((SELECT id FROM event "     \
+      "WHERE at < ?2 ORDER BY id DESC LIMIT 1), 0) AND credential <> '' AND kind IN ('accepted',"  \
+      " 'paced', 'collapsed') UNION ALL "                                                          \
+      "SELECT CASE ?1 WHEN 0 THEN recipient WHEN 1 THEN credential ELSE counted_as(recipient, 1) " \
+      "END, 0, 0, 0, count FROM refused WHERE minute >= ?2 / 60000)"                               \
+      " GROUP BY who ORDER BY sum(a) + sum(c) + sum(n) DESC, who LIMIT ?3")                        \
     X(RATE_KEY, "SELECT value FROM instance WHERE name = 'rate_key'")                              \
     X(RATE, "SELECT tat, day FROM rate WHERE key = ?")                                             \
     X(SET_RATE, "INSERT INTO rate(key, tat, day) VALUES(?1, ?2, ?3)"                               \

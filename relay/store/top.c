@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* top.c - Who sends and gets most: events say what was taken, `refused` counts what was not, by the
+ * minute, as a flood has one event only.
+ *
+ * Recipients are grouped by the form they are counted as, so that a flood of one mailbox in many
+ * spellings is one line.
+ */
+#include "top.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct span domain_of(struct span address)
+{
+    for (size_t i = address.len; i > 0; i--)
+        if (address.ptr[i - 1] == '@')
+            return span_from(address, i);
+    return address;
+}
+
+/* counted_as(address, by_domain) */
+static void counted_as(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const char *text = (const char *)sqlite3_value_text(values[0]);
+    struct address address;
+    struct buf form;
+    CHECK(count == 2);
+    buf_init(&form, ADDRESS_CANONICAL_MAX);
+    struct span s = span_of(text ? text : "");
+    if (address_parse(s, &address) && address_canonical(&address, &form))
+        s = buf_span(&form);
+    if (sqlite3_value_int(values[1]))
+        s = domain_of(s);
+    sqlite3_result_text(context, s.ptr, (int)s.len, SQLITE_TRANSIENT);
+    buf_fini(&form);
+}
+
+bool top_functions(struct database *db, struct err *err)
+{
+    int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
+    return sqlite3_create_function(db->handle, "counted_as", 2, flags, NULL, counted_as, NULL,
+                                   NULL) == SQLITE_OK ||
+           err_set(err, ERR_STORE, "the database takes no function");
+}
+
+bool top_note_refused(struct database *db, const char *credential, const char *recipient,
+                      int64_t now_ms, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_REFUSED);
+    rows_int(s, 1, now_ms / 60000);
+    rows_text(s, 2, credential);
+    rows_text(s, 3, recipient);
+    return rows_run(db, s, err);
+}
+
+bool top_sweep(struct database *db, int64_t before_ms)
+{
+    struct err err = {0};
+    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_REFUSED);
+    rows_int(s, 1, before_ms / 60000);
+    return rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
+}
+
+bool database_top(struct database *db, enum database_top_by by, int64_t since_ms, int64_t limit,
+                  database_on_top *on_top, void *context, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_TOP);
+    rows_int(s, 1, by);
+    rows_int(s, 2, since_ms);
+    rows_int(s, 3, limit);
+    while (rows_next(db, s, err)) {
+        struct database_top row = {.who = rows_get_text(s, 0),
+                                   .accepted = sqlite3_column_int64(s, 1),
+                                   .paced = sqlite3_column_int64(s, 2),
+                                   .collapsed = sqlite3_column_int64(s, 3),
+                                   .refused = sqlite3_column_int64(s, 4)};
+        on_top(context, &row);
+    }
+    return err->kind == ERR_NONE;
+}
