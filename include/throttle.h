@@ -64,7 +64,8 @@ struct throttle_bucket {
 };
 
 /* How long until one more conforms; 0: now. `security`: may use the reserve. A bucket that is far
- * in the future, as after a clock was set back, counts as one full window, no more.
+ * in the future, as after a clock was set back, counts as one full window; the decisions below
+ * bring it back to that, so that the window passes.
  */
 int64_t throttle_wait_ms(const struct throttle_bucket *b, const struct throttle_limit *limit,
                          bool security, int64_t now_ms);
@@ -116,7 +117,7 @@ int64_t throttle_newcomers_wait_ms(const struct throttle_settings *s,
                                    const struct throttle_newcomers *n, int64_t now_ms);
 
 /* Decide about one message to one recipient and charge the buckets: all of them when it may go,
- * only THROTTLE_FLOOD when not. */
+ * only THROTTLE_FLOOD when not. The buckets that have changed are to be stored in either case. */
 struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,
                                          enum stream_on_limit on_limit,
                                          struct throttle_bucket buckets[THROTTLE_BUCKETS],

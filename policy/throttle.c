@@ -189,6 +189,19 @@ void throttle_take(struct throttle_bucket *b, const struct throttle_limit *l, in
     }
 }
 
+/* After a clock was set back: from here on it is one window, and that passes. */
+static void bring_back(struct throttle_bucket *b, const struct throttle_limit *l, int64_t now_ms)
+{
+    int64_t burst = 0;
+    int64_t every_ms = 0;
+    if (l->every_ms > 0)
+        b->tat_ms = at_most(b->tat_ms, now_ms + l->every_ms * l->burst + l->hold_ms);
+    if (l->per_day > 0) {
+        split_day(l->per_day, &burst, &every_ms);
+        b->day_ms = at_most(b->day_ms, now_ms + every_ms * burst + l->hold_ms);
+    }
+}
+
 uint32_t throttle_left(const struct throttle_bucket *b, const struct throttle_limit *l,
                        bool security, int64_t now_ms)
 {
@@ -239,6 +252,7 @@ static void refuse(const struct throttle_settings *s, struct throttle_bucket *fl
                    int64_t now_ms, struct throttle_decision *d)
 {
     struct throttle_limit flood = throttle_limit_of(s, THROTTLE_FLOOD, STREAM_SECURITY);
+    bring_back(flooded, &flood, now_ms);
     d->what = THROTTLE_DEFER;
     if (d->key == THROTTLE_RATE)
         return;
@@ -256,6 +270,7 @@ struct throttle_decision throttle_glance(const struct throttle_settings *s,
     struct throttle_decision d = {.what = THROTTLE_PASS};
     for (unsigned k = THROTTLE_TENANT; k < THROTTLE_FLOOD; k++) {
         struct throttle_limit limit = throttle_limit_of(s, (enum throttle_key)k, STREAM_SECURITY);
+        bring_back(&buckets[k], &limit, now_ms);
         int64_t wait_ms = throttle_wait_ms(&buckets[k], &limit, true, now_ms);
         if (wait_ms > d.wait_ms) {
             d.wait_ms = wait_ms;
@@ -289,6 +304,7 @@ struct throttle_decision throttle_decide(const struct throttle_settings *s, enum
     bool may_hold = true;
     for (unsigned k = 0; k < THROTTLE_FLOOD; k++) {
         struct throttle_limit limit = throttle_limit_of(s, (enum throttle_key)k, class);
+        bring_back(&buckets[k], &limit, now_ms);
         int64_t wait_ms = throttle_wait_ms(&buckets[k], &limit, security, now_ms);
         may_hold = may_hold && (k == THROTTLE_CLASS || wait_ms == 0);
         if (wait_ms > d.wait_ms) {

@@ -73,6 +73,7 @@ bool database_open(const char *state_dir, enum database_mode mode, struct databa
         [DATABASE_READ] = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
     };
     struct database *db = xcalloc(1, sizeof(*db));
+    db->writes = mode == DATABASE_WRITE;
     snprintf(path, sizeof(path), "%s/state.db", state_dir);
     bool ok = sqlite3_open_v2(path, &db->handle, flags[mode], NULL) == SQLITE_OK ||
               fault(db, err, "opening it");

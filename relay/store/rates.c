@@ -22,16 +22,22 @@ struct counted {
     enum stream_on_limit on_limit;
 };
 
-static bool read_instance_key(struct database *db, struct err *err)
+/* On the store's thread once, and after the clock was set; by readers each time. */
+static bool read_instance(struct database *db, struct err *err)
 {
-    static const unsigned char none[sizeof(db->rate_key)];
-    if (memcmp(db->rate_key, none, sizeof(none)) != 0)
+    if (db->writes && db->instance_known)
         return true;
     sqlite3_stmt *s = rows_prepare(db, SQL_RATE_KEY);
     while (rows_next(db, s, err))
         if (sqlite3_column_bytes(s, 0) == (int)sizeof(db->rate_key))
             memcpy(db->rate_key, sqlite3_column_blob(s, 0), sizeof(db->rate_key));
-    return err->kind == ERR_NONE;
+    if (err->kind != ERR_NONE)
+        return false;
+    s = rows_prepare(db, SQL_STEPS);
+    while (rows_next(db, s, err))
+        db->steps_ms = sqlite3_column_int64(s, 0);
+    db->instance_known = err->kind == ERR_NONE;
+    return db->instance_known;
 }
 
 void rates_mac(const struct database *db, struct buf *text, unsigned char name_r[16])
@@ -55,6 +61,13 @@ static void make_name(const struct database *db, enum throttle_key key, const st
     rates_mac(db, &text, name_r);
 }
 
+/* Stored times are of a clock that was never set, so that a step of the real one neither frees nor
+ * locks anybody. 0 stays 0: never used. */
+static int64_t moved(int64_t time_ms, int64_t step_ms)
+{
+    return time_ms == 0 ? 0 : time_ms + step_ms;
+}
+
 static bool read_bucket(struct database *db, const unsigned char name[16],
                         struct throttle_bucket *bucket_r, struct err *err)
 {
@@ -62,8 +75,8 @@ static bool read_bucket(struct database *db, const unsigned char name[16],
     rows_blob(s, 1, (struct span){(const char *)name, 16});
     *bucket_r = (struct throttle_bucket){0};
     while (rows_next(db, s, err))
-        *bucket_r =
-            (struct throttle_bucket){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1)};
+        *bucket_r = (struct throttle_bucket){moved(sqlite3_column_int64(s, 0), db->steps_ms),
+                                             moved(sqlite3_column_int64(s, 1), db->steps_ms)};
     return err->kind == ERR_NONE;
 }
 
@@ -72,8 +85,8 @@ static bool write_bucket(struct database *db, const unsigned char name[16],
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_SET_RATE);
     rows_blob(s, 1, (struct span){(const char *)name, 16});
-    rows_int(s, 2, bucket->tat_ms);
-    rows_int(s, 3, bucket->day_ms);
+    rows_int(s, 2, moved(bucket->tat_ms, -db->steps_ms));
+    rows_int(s, 3, moved(bucket->day_ms, -db->steps_ms));
     return rows_run(db, s, err);
 }
 
@@ -108,6 +121,15 @@ static struct throttle_settings settings_for(const struct throttle_settings *set
     if (throttle_is_large(domain))
         own.domain = (struct throttle_limit){0};
     return own;
+}
+
+static bool write_changed(struct database *db, const struct buckets *b, struct err *err)
+{
+    bool ok = true;
+    for (unsigned k = 0; ok && k < THROTTLE_BUCKETS; k++)
+        if (b->after[k].tat_ms != b->before[k].tat_ms || b->after[k].day_ms != b->before[k].day_ms)
+            ok = write_bucket(db, b->names[k], &b->after[k], err);
+    return ok;
 }
 
 /* What was refused is looked up only for the next refusal. */
@@ -151,11 +173,8 @@ static bool decide_one(struct database *db, const struct store_job *job, const s
             .what = THROTTLE_DEFER, .key = THROTTLE_FIRST_TIME, .wait_ms = n.wait_ms};
         return true;
     }
-    ok = decide(db, &b, c, now_ms, d, err);
-    for (unsigned k = 0; ok && k < THROTTLE_BUCKETS; k++)
-        if (b.after[k].tat_ms != b.before[k].tat_ms || b.after[k].day_ms != b.before[k].day_ms)
-            ok = write_bucket(db, b.names[k], &b.after[k], err);
-    return ok && (throttle_refuses(d) || newcomers_note(db, job->mail, &n, now_ms, err));
+    return decide(db, &b, c, now_ms, d, err) && write_changed(db, &b, err) &&
+           (throttle_refuses(d) || newcomers_note(db, job->mail, &n, now_ms, err));
 }
 
 /* The recipient as it is counted; an address that has no canonical form counts as it is. */
@@ -177,7 +196,7 @@ static bool find_counted(struct database *db, const char *tenant, const struct a
                          char domain_r[ADDRESS_DOMAIN_MAX + 1], struct err *err)
 {
     struct buf form;
-    if (!read_instance_key(db, err))
+    if (!read_instance(db, err))
         return false;
     buf_init(&form, ADDRESS_CANONICAL_MAX);
     bool ok =
@@ -209,7 +228,7 @@ bool database_rate(struct database *db, const char *tenant, struct throttle_buck
 {
     struct counted c = {.tenant = tenant};
     unsigned char name[16];
-    if (!read_instance_key(db, err))
+    if (!read_instance(db, err))
         return false;
     make_name(db, THROTTLE_RATE, &c, name);
     return read_bucket(db, name, bucket_r, err);
@@ -272,7 +291,7 @@ static bool refuse_rate(struct database *db, struct store_job *job,
 static bool glance(struct database *db, struct buckets *b, const struct counted *c, int64_t now_ms,
                    struct throttle_decision *d, struct err *err)
 {
-    if (!read_instance_key(db, err))
+    if (!read_instance(db, err))
         return false;
     for (unsigned k = THROTTLE_TENANT; k < THROTTLE_BUCKETS; k++)
         if (!read_one(db, b, c, (enum throttle_key)k, err))
@@ -306,9 +325,7 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
     int64_t now_ms = clock_now_ms();
     canonical(recipient, form, sizeof(form));
     return glance(db, &b, &c, now_ms, &d, err) &&
-           top_note_refused(db, credential, form, now_ms, err) &&
-           (b.after[THROTTLE_FLOOD].tat_ms == b.before[THROTTLE_FLOOD].tat_ms ||
-            write_bucket(db, b.names[THROTTLE_FLOOD], &b.after[THROTTLE_FLOOD], err));
+           top_note_refused(db, credential, form, now_ms, err) && write_changed(db, &b, err);
 }
 
 static bool decide_recipient(struct database *db, struct store_job *job, const struct counted *c,
@@ -352,7 +369,7 @@ bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, st
     struct counted c = {
         .tenant = m->tenant, .recipient = recipient, .class = m->class, .on_limit = job->on_limit};
     job->decisions = xcalloc(m->envelope.count, sizeof(*job->decisions));
-    if (!read_instance_key(db, err) || !rows_simple(db, SQL_SAVEPOINT, err))
+    if (!read_instance(db, err) || !rows_simple(db, SQL_SAVEPOINT, err))
         return false;
     for (size_t i = 0; i < m->envelope.count; i++) {
         struct throttle_decision *d = &job->decisions[i];
@@ -399,5 +416,7 @@ bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
 
 bool rates_sweep(struct database *db, int64_t now_ms)
 {
-    return rates_sweep_keys(db, SQL_RATE_AFTER, SQL_FORGET_RATES, db->rate_swept, now_ms);
+    struct err err = {0};
+    return read_instance(db, &err) && rates_sweep_keys(db, SQL_RATE_AFTER, SQL_FORGET_RATES,
+                                                       db->rate_swept, now_ms - db->steps_ms);
 }

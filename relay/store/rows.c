@@ -182,8 +182,11 @@ static bool move(struct database *db, enum sql sql, int64_t step_ms, struct err 
 bool rows_move(struct database *db, int64_t step_ms, struct err *err)
 {
     if (rows_simple(db, SQL_BEGIN, err) && move(db, SQL_MOVE_DUE, step_ms, err) &&
-        move(db, SQL_MOVE_LIFE, step_ms, err) && rows_simple(db, SQL_COMMIT, err))
+        move(db, SQL_MOVE_LIFE, step_ms, err) && move(db, SQL_MOVE_COUNTS, step_ms, err) &&
+        rows_simple(db, SQL_COMMIT, err)) {
+        db->instance_known = false;
         return true;
+    }
     rows_rollback(db);
     return false;
 }

@@ -27,7 +27,10 @@ struct database {
      * rows_forget(). */
     struct due_list due;
     struct place_list released;
-    unsigned char rate_key[32]; /* of the instance; all zero: not read yet */
+    bool writes;         /* the one connection that does */
+    bool instance_known; /* what follows has been read, and nobody has changed it since */
+    unsigned char rate_key[32];
+    int64_t steps_ms; /* how far the clock has been set */
     /* so far housekeeping has come */
     unsigned char rate_swept[16], known_swept[16];
 };

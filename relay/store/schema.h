@@ -55,7 +55,7 @@
     "PRAGMA user_version = 2;"
 
 /* From version 2 to 3: what says the same and still waits; whom a tenant has written to before;
- * who submitted, and how often a limit said no. */
+ * who submitted, and how often a limit said no; how far the clock has been set, in ms. */
 #define SQL_SCHEMA_3                                                                              \
     "ALTER TABLE recipient ADD COLUMN fingerprint INTEGER;"                                       \
     "CREATE INDEX recipient_fingerprint ON recipient(fingerprint) WHERE fingerprint IS NOT NULL;" \
@@ -66,6 +66,8 @@
     "CREATE TABLE refused(minute INTEGER NOT NULL, credential TEXT NOT NULL, recipient TEXT NOT " \
     "NULL, count INTEGER NOT NULL, PRIMARY KEY(minute, credential, recipient)) WITHOUT ROWID, "   \
     "STRICT;"                                                                                     \
+    "CREATE TABLE clock(steps INTEGER NOT NULL) STRICT;"                                          \
+    "INSERT INTO clock(steps) VALUES(0);"                                                         \
     "PRAGMA user_version = 3;"
 
 #endif

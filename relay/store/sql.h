@@ -67,6 +67,8 @@
     X(LAST_AT, "SELECT at FROM event ORDER BY id DESC LIMIT 1")                                    \
     X(MOVE_DUE, "UPDATE recipient SET due = due + ?")                                              \
     X(MOVE_LIFE, "UPDATE message SET created = created + ?1, expires = expires + ?1")              \
+    X(MOVE_COUNTS, "UPDATE clock SET steps = steps + ?")                                           \
+    X(STEPS, "SELECT steps FROM clock")                                                            \
     X(EVENT_LAST, "SELECT coalesce(max(id), 0) FROM event")                                        \
     X(TRACE, "SELECT id, at, kind, message, recipient, code, enhanced, reply, remote FROM event "  \
              "WHERE message = ?1"                                                                  \

@@ -2,13 +2,15 @@
 
 import concurrent.futures
 import itertools
+import pathlib
 import re
 import sqlite3
+import subprocess
 import time
 
 import pytest
 
-from conftest import wait_for
+from conftest import SEALPOST, wait_for
 
 STREAMS = 'stream "reset" { class = "security" }\nstream "invite" { class = "invitation" }\nthrottle = "enforce"\n'
 
@@ -24,6 +26,7 @@ def throttled(relay_factory, dns):
     return make
 
 
+TOP = pathlib.Path(__file__).resolve().parents[2]
 ONE_MORE = itertools.count()
 
 
@@ -113,6 +116,79 @@ def test_two_hundred_connections_at_once(throttled):
 
 
 FLOOD = 20000
+
+
+FROM_SECOND = {"sender": "hello@second.test"}
+CC = "To: Bob <bob@dest.test>\r\nCc: BOB@dest.test, (it is me) Bob+2@dest.test\r\nBcc: bob@dest.test\r\n"
+
+
+@pytest.mark.parametrize("ways", [
+    [dict(sender=f"a{i}@{domain}") for i in range(2) for domain in ("club.test", "second.test")],
+    [dict(fields="To: bob@dest.test\r\n"), dict(fields=CC), dict(fields="Bcc: bob@dest.test\r\n")],
+    [dict(to=["bob@dest.test", "Bob+1@dest.test"], fields=CC), dict(to=["bob@DEST.test"] * 2), dict()],
+    [dict(fields=f"Message-ID: <{i}@club.test>\r\nSealpost-Idempotency-Key: {i}\r\n") for i in range(30)],
+    [dict(sender="")] + [dict(stream="invite")] * 2 + [dict(), dict(stream="invite", **FROM_SECOND)],
+], ids=["from", "fields", "recipients", "keys", "streams"])
+def test_no_way_of_writing_a_message_begins_a_new_count(throttled, sink_factory, ways):
+    """What has arrived, and what will, is never more than the limits say; the mail of somebody else is not touched."""
+    sink = sink_factory()
+    relay = throttled()
+    relay.add_domain("second.test")
+    relay.command("user", "add", "other", "--domain", "*", "--password-stdin", input="a long password\n")
+    with relay.client(user="other", secret="a long password") as client:
+        for i in range(30):
+            way = dict(ways[i % len(ways)])
+            code, text = submit(client, way.pop("to", "bob@dest.test"), **{"sender": "hello@club.test", **way})
+            assert code in (250, 450, 550), text
+        assert submit(client, "amy@dest.test", **FROM_SECOND)[0] == 250
+    wait_for(lambda: any("amy@dest.test" in str(about) for about, _ in sink.messages()))
+    sent = [row for row in relay.json("events", "--after", "0", "--limit", "10000") if row["recipient"].lower().startswith("bob")]
+    wait_for(lambda: not [row for row in relay.json("queue", "list") if row["due"] / 1000 < time.time()])
+    refused = {row["id"] for row in sent if row["kind"] == "throttled"}
+    let_in = [row for row in sent if row["kind"] == "accepted" and row["id"] not in refused]
+    assert len(let_in) <= 10 and len([m for m in sink.messages() if "bob" in str(m[0]).lower()]) <= 7
+
+
+@pytest.fixture
+def clock(tmp_path):
+    """A wall clock for the relay that can be set, by preloading the shim of tests/crash."""
+    shim, page = tmp_path / "shim.so", tmp_path / "page"
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", shim, TOP / "tests" / "crash" / "shim.c", "-ldl"], check=True)
+    page.write_bytes(bytes(8 * 64))
+    linked = subprocess.run(["ldd", SEALPOST], check=True, capture_output=True, text=True).stdout
+    first = re.findall(r"=> (\S*libasan\S*)", linked)  # it must come before all others
+    def set_ms(step_ms):
+        with open(page, "r+b") as file:
+            file.seek(8)  # struct control, clock_ms
+            file.write(step_ms.to_bytes(8, "little", signed=True))
+
+    set_ms.environment = {"LD_PRELOAD": ":".join([*first, str(shim)]), "CRASH_CONTROL": str(page)}
+    return set_ms
+
+
+@pytest.mark.parametrize("step", [-86400, -3600, 3600, 86400])
+def test_setting_the_clock_frees_nobody_and_locks_nobody(relay_factory, dns, sink_factory, clock, step):
+    sink_factory()
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory('throttle = "enforce"\nlimit "notification" { every = 4  burst = 2  per_day = 0  hold = 0 }\n')
+    relay.environment = clock.environment
+    relay.start()
+    with relay.client() as client:
+        began = time.monotonic()
+        assert [submit(client, "bob@dest.test")[0] for _ in range(3)] == [250, 250, 450]
+        clock(step * 1000)
+        relay.wait_kind(submit(client, "amy@dest.test")[1].split()[-1], "delivered")
+        assert [submit(client, "bob@dest.test")[0] for _ in range(2)] == [450, 450]
+        time.sleep(max(0, 4.1 - (time.monotonic() - began)))
+        assert [submit(client, "bob@dest.test")[0] for _ in range(3)][:1] == [250]
+        shown = [row for row in relay.json("quota", "show", "bob@dest.test")["keys"] if row["class"] == "notification"][0]
+        assert abs(shown["tat"] / 1000 - step - time.time()) < 10  # by the clock that was set
+    relay.stop()
+    relay.start()
+    with relay.client() as client:
+        for _ in range(3):
+            submit(client, "bob@dest.test")
+        assert submit(client, "bob@dest.test")[0] == 450
 
 
 def test_a_flood_locks_nobody_out_and_delays_nobody(throttled, sink_factory):
@@ -233,7 +309,7 @@ def test_who_can_get_no_mail_at_all_is_refused_at_rcpt(throttled, sink_factory):
 def test_a_store_of_a_version_before_is_brought_up_to_date(relay_factory, dns, version):
     relay = relay_factory(STREAMS)
     database = sqlite3.connect(relay.path / "state" / "state.db")
-    database.executescript("DROP TABLE known; DROP TABLE newcomers; DROP INDEX recipient_fingerprint; "
+    database.executescript("DROP TABLE known; DROP TABLE newcomers; DROP TABLE refused; DROP TABLE clock; DROP INDEX recipient_fingerprint; "
                            "ALTER TABLE recipient DROP COLUMN fingerprint; ALTER TABLE event DROP COLUMN credential; "
                            "PRAGMA user_version = 2;")
     if version == 1:

@@ -163,6 +163,14 @@ static void a_clock_that_jumps(void **state)
             throttle_take(&b, &l, now_ms);
         /* back by ten days: locked for one window at most */
         assert_true(throttle_wait_ms(&b, &l, true, now_ms - 10 * day_ms) <= l.every_ms * l.burst + l.hold_ms);
+        /* and that window passes */
+        struct throttle_bucket all[THROTTLE_BUCKETS] = {[THROTTLE_CLASS] = b};
+        struct throttle_decision d = throttle_decide(&s, (enum stream_class)class, STREAM_DEFER, all, now_ms - 10 * day_ms);
+        assert_int_equal(d.what, THROTTLE_DEFER);
+        d = throttle_decide(&s, (enum stream_class)class, STREAM_DEFER, all, now_ms - 10 * day_ms + d.wait_ms - 1);
+        assert_int_equal(d.what, THROTTLE_DEFER);
+        d = throttle_decide(&s, (enum stream_class)class, STREAM_DEFER, all, now_ms - 10 * day_ms + l.every_ms * l.burst + l.hold_ms);
+        assert_int_equal(d.what, THROTTLE_PASS);
         /* forward by ten days: one burst is free, no more */
         assert_int_equal(throttle_left(&b, &l, true, now_ms + 10 * day_ms), l.burst);
     }
