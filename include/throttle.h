@@ -36,7 +36,7 @@ struct throttle_limit {
     uint32_t burst;   /* at least 1 */
     uint32_t per_day; /* 0: unlimited */
     uint32_t reserve; /* so many of `burst` only the security class may use */
-    int64_t hold_ms;  /* wait so long for a slot rather than refuse; of classes */
+    int64_t hold_ms;  /* wait so long for a slot rather than refuse */
 };
 
 struct throttle_settings {

@@ -55,7 +55,7 @@ void throttle_defaults(struct throttle_settings *s)
                     [STREAM_DIGEST] = {1 * HOUR, 3, 6, 0, 6 * HOUR}},
         .tenant = {2 * MINUTE, 10, 60, 3, 0},
         .recipient = {1 * MINUTE, 20, 120, 3, 0},
-        .domain = {2 * SECOND, 60, 0, 0, 0},
+        .domain = {2 * SECOND, 60, 0, 0, 6 * HOUR},
         .rate = {0, 1, 0, 0, 0},
         .alike = {10 * MINUTE, 1, 0, 0, 0},
         .first_time = {0, 1, 200, 0, 0},
@@ -247,6 +247,37 @@ int64_t throttle_newcomers_wait_ms(const struct throttle_settings *s,
 
 /* ---- all of them ---- */
 
+/* One key of a message. A slot in the future is given away only by keys with a `hold`, as whoever
+ * comes next may be the one who wants to log in; and those do not keep security mail waiting. */
+static int64_t key_wait_ms(const struct throttle_settings *s, enum throttle_key key,
+                           enum stream_class class, struct throttle_bucket *b, int64_t now_ms,
+                           bool *may_hold)
+{
+    struct throttle_limit limit = throttle_limit_of(s, key, class);
+    bool security = class == STREAM_SECURITY;
+    bring_back(b, &limit, now_ms);
+    if (security && key != THROTTLE_CLASS && limit.hold_ms > 0)
+        return 0;
+    int64_t wait_ms = throttle_wait_ms(b, &limit, security, now_ms);
+    *may_hold = *may_hold && wait_ms <= limit.hold_ms;
+    return wait_ms;
+}
+
+/* The strictest of the keys from `first` on decides. */
+static void find_strictest(const struct throttle_settings *s, enum throttle_key first,
+                           enum stream_class class, struct throttle_bucket *buckets, int64_t now_ms,
+                           struct throttle_decision *d, bool *may_hold)
+{
+    for (unsigned k = first; k < THROTTLE_FLOOD; k++) {
+        int64_t wait_ms =
+            key_wait_ms(s, (enum throttle_key)k, class, &buckets[k], now_ms, may_hold);
+        if (wait_ms > d->wait_ms) {
+            d->wait_ms = wait_ms;
+            d->key = (enum throttle_key)k;
+        }
+    }
+}
+
 /* A refusal: only how often that happens is charged. */
 static void refuse(const struct throttle_settings *s, struct throttle_bucket *flooded,
                    int64_t now_ms, struct throttle_decision *d)
@@ -268,15 +299,8 @@ struct throttle_decision throttle_glance(const struct throttle_settings *s,
                                          int64_t now_ms)
 {
     struct throttle_decision d = {.what = THROTTLE_PASS};
-    for (unsigned k = THROTTLE_TENANT; k < THROTTLE_FLOOD; k++) {
-        struct throttle_limit limit = throttle_limit_of(s, (enum throttle_key)k, STREAM_SECURITY);
-        bring_back(&buckets[k], &limit, now_ms);
-        int64_t wait_ms = throttle_wait_ms(&buckets[k], &limit, true, now_ms);
-        if (wait_ms > d.wait_ms) {
-            d.wait_ms = wait_ms;
-            d.key = (enum throttle_key)k;
-        }
-    }
+    bool may_hold = true;
+    find_strictest(s, THROTTLE_TENANT, STREAM_SECURITY, buckets, now_ms, &d, &may_hold);
     if (d.wait_ms > 0)
         refuse(s, &buckets[THROTTLE_FLOOD], now_ms, &d);
     return d;
@@ -298,20 +322,8 @@ struct throttle_decision throttle_decide(const struct throttle_settings *s, enum
                                          int64_t now_ms)
 {
     struct throttle_decision d = {.what = THROTTLE_PASS};
-    bool security = class == STREAM_SECURITY;
-    /* Slots in the future of a key that classes share are not given away: whoever comes next may be
-     * the one who wants to log in. */
     bool may_hold = true;
-    for (unsigned k = 0; k < THROTTLE_FLOOD; k++) {
-        struct throttle_limit limit = throttle_limit_of(s, (enum throttle_key)k, class);
-        bring_back(&buckets[k], &limit, now_ms);
-        int64_t wait_ms = throttle_wait_ms(&buckets[k], &limit, security, now_ms);
-        may_hold = may_hold && (k == THROTTLE_CLASS || wait_ms == 0);
-        if (wait_ms > d.wait_ms) {
-            d.wait_ms = wait_ms;
-            d.key = (enum throttle_key)k;
-        }
-    }
+    find_strictest(s, THROTTLE_CLASS, class, buckets, now_ms, &d, &may_hold);
     may_hold = may_hold && on_limit == STREAM_PACE && d.wait_ms <= s->classes[class].hold_ms;
     if (d.wait_ms > 0 && may_hold)
         d.what = THROTTLE_PACE;

@@ -127,6 +127,30 @@ static void the_ladder(void **state)
     assert_int_equal(throttle_decide(&s, STREAM_NOTIFICATION, STREAM_PACE, b, now_ms).what, THROTTLE_PACE);
 }
 
+/* Many members of one club: all get their invitation, one after the other, and nobody waits for a password reset. */
+static void a_small_domain_paces_and_lets_security_past(void **state)
+{
+    struct throttle_settings s;
+    struct throttle_bucket domain = {0};
+    int64_t now_ms = 1000000000;
+    (void)state;
+    throttle_defaults(&s);
+    for (int64_t i = 0; i < 500; i++) {
+        struct throttle_bucket b[THROTTLE_BUCKETS] = {[THROTTLE_DOMAIN] = domain};
+        struct throttle_decision d = throttle_decide(&s, STREAM_INVITATION, STREAM_PACE, b, now_ms);
+        assert_int_equal(d.what, i < 60 ? THROTTLE_PASS : THROTTLE_PACE);
+        assert_int_equal(d.wait_ms, i < 60 ? 0 : (i - 59) * 2000);
+        domain = b[THROTTLE_DOMAIN];
+    }
+    struct throttle_bucket b[THROTTLE_BUCKETS] = {[THROTTLE_DOMAIN] = domain};
+    assert_int_equal(throttle_decide(&s, STREAM_SECURITY, STREAM_PACE, b, now_ms).what, THROTTLE_PASS);
+    b[THROTTLE_DOMAIN] = domain;
+    assert_int_equal(throttle_glance(&s, b, now_ms).what, THROTTLE_PASS);
+    s.domain.hold_ms = 0;
+    b[THROTTLE_DOMAIN] = domain;
+    assert_int_equal(throttle_decide(&s, STREAM_INVITATION, STREAM_PACE, b, now_ms).what, THROTTLE_DEFER);
+}
+
 static void the_reserve(void **state)
 {
     struct throttle_settings s;
@@ -206,7 +230,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_million_steps_as_the_model),
                                        cmocka_unit_test(no_24_hours_see_more_than_the_day), cmocka_unit_test(the_ladder),
-                                       cmocka_unit_test(the_reserve), cmocka_unit_test(a_clock_that_jumps),
+                                       cmocka_unit_test(the_reserve),
+                                       cmocka_unit_test(a_small_domain_paces_and_lets_security_past), cmocka_unit_test(a_clock_that_jumps),
                                        cmocka_unit_test(first_time_recipients)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
