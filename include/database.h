@@ -138,6 +138,10 @@ MUST_CHECK bool database_reset_buckets(struct database *db, const char *tenant,
                                        const struct address *recipient, enum stream_class class,
                                        struct err *err);
 
+/* Forget the tenant's own rate, and today's first-time recipients. */
+MUST_CHECK bool database_reset_tenant(struct database *db, const char *tenant, int64_t now_ms,
+                                      struct err *err);
+
 /* ---- credentials, domains, keys ---- */
 
 struct database_user {

@@ -93,6 +93,7 @@ struct throttle_decision {
     int64_t other;         /* REPEATED, COLLAPSED: the message that goes; REPLACES: that does not */
     unsigned number;       /* REPLACES: which recipient of it */
     int64_t fingerprint;   /* of what this recipient would read; 0: none */
+    bool daily;            /* `key`\'s limit for a day is what is used up */
     bool first;            /* the first refusal of this pair in a window: worth an event */
 };
 

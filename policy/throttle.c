@@ -263,6 +263,16 @@ static int64_t key_wait_ms(const struct throttle_settings *s, enum throttle_key 
     return wait_ms;
 }
 
+/* Is it the day's limit that lets it wait? */
+static bool is_daily(const struct throttle_settings *s, enum throttle_key key,
+                     enum stream_class class, const struct throttle_bucket *b, int64_t now_ms,
+                     int64_t wait_ms)
+{
+    struct throttle_limit limit = throttle_limit_of(s, key, class);
+    limit.per_day = 0;
+    return throttle_wait_ms(b, &limit, class == STREAM_SECURITY, now_ms) < wait_ms;
+}
+
 /* The strictest of the keys from `first` on decides. */
 static void find_strictest(const struct throttle_settings *s, enum throttle_key first,
                            enum stream_class class, struct throttle_bucket *buckets, int64_t now_ms,
@@ -274,6 +284,7 @@ static void find_strictest(const struct throttle_settings *s, enum throttle_key 
         if (wait_ms > d->wait_ms) {
             d->wait_ms = wait_ms;
             d->key = (enum throttle_key)k;
+            d->daily = is_daily(s, d->key, class, &buckets[k], now_ms, wait_ms);
         }
     }
 }
@@ -344,9 +355,9 @@ struct verdict throttle_verdict(const struct throttle_settings *s, enum stream_c
     struct throttle_limit l = throttle_limit_of(s, d->key, class);
     int64_t wait_s = (d->wait_ms + 999) / 1000;
     if (d->key == THROTTLE_RATE)
-        return verdict_make(452, wait_s > 60 ? "4.5.3" : "4.4.5",
-                            "Sending rate of this account is used up: try again in %lld s",
-                            (long long)wait_s);
+        return verdict_make(452, d->daily ? "4.5.3" : "4.4.5",
+                            "%s of this account is used up: try again in %lld s",
+                            d->daily ? "Daily quota" : "Sending rate", (long long)wait_s);
     if (d->key == THROTTLE_FIRST_TIME)
         return verdict_make(450, "4.7.28",
                             "Too many recipients today that this account has never written to "

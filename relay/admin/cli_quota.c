@@ -157,7 +157,9 @@ int cli_quota_show(struct cli *cli)
     if (!strchr(cli->arguments[0], '@')) {
         code = find_tenant(cli, cli->arguments[0], tenant, sizeof(tenant));
         if (code == CLI_OK)
-            code = cli_ask(cli, cli_request("quota.tenant", "tenant", tenant, NULL), &answer);
+            code = cli_ask(
+                cli, cli_request("quota.user", "tenant", tenant, "user", cli->arguments[0], NULL),
+                &answer);
     } else {
         code = cli_ask(cli, cli_request("quota.show", "address", cli->arguments[0], NULL), &answer);
     }
@@ -173,10 +175,18 @@ int cli_quota_show(struct cli *cli)
 int cli_quota_reset(struct cli *cli)
 {
     json_t *answer = NULL;
-    int code =
-        cli_ask(cli, cli_request("quota.reset", "address", cli->arguments[0], NULL), &answer);
+    char tenant[64];
+    bool address = strchr(cli->arguments[0], '@');
+    int code = address ? CLI_OK : find_tenant(cli, cli->arguments[0], tenant, sizeof(tenant));
+    if (code == CLI_OK)
+        code = cli_ask(cli,
+                       address ? cli_request("quota.reset", "address", cli->arguments[0], NULL)
+                               : cli_request("quota.reset", "tenant", tenant, NULL),
+                       &answer);
     if (code == CLI_OK && !cli->json)
-        printf("%s may get mail as if none had come yet\n", cli->arguments[0]);
+        printf(address ? "%s may get mail as if none had come yet\n"
+                       : "%s may send as if it had sent none today\n",
+               cli->arguments[0]);
     else if (code == CLI_OK)
         cli_print_json(answer);
     json_decref(answer);
@@ -302,7 +312,7 @@ int cli_quota_top(struct cli *cli)
 
 static bool is_decision(const char *kind)
 {
-    static const char *const kinds[] = {"paced", "throttled", "collapsed"};
+    static const char *const kinds[] = {"paced", "throttled", "collapsed", "observed"};
     size_t i = 0;
     return span_among(span_of(kind), kinds, COUNT_OF(kinds), &i);
 }

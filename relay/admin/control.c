@@ -377,7 +377,7 @@ static const struct verb verbs[] = {
     {"domain.remove", CONTROL_WRITE, domain_remove},
     {"key.list", CONTROL_READ, key_list},
     {"quota.show", CONTROL_READ, control_quota_show},
-    {"quota.tenant", CONTROL_READ, control_quota_tenant},
+    {"quota.user", CONTROL_READ, control_quota_user},
     {"quota.top", CONTROL_READ, control_quota_top},
     {"quota.reset", CONTROL_WRITE, control_quota_reset},
     {"submit", CONTROL_SUBMIT, NULL},

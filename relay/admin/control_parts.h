@@ -31,7 +31,7 @@ json_t *control_any_text(const char *value);
 /* ---- control_quota.c ---- */
 
 bool control_quota_show(struct database *db, struct control *c, struct err *err);
-bool control_quota_tenant(struct database *db, struct control *c, struct err *err);
+bool control_quota_user(struct database *db, struct control *c, struct err *err);
 bool control_quota_top(struct database *db, struct control *c, struct err *err);
 bool control_quota_reset(struct database *db, struct control *c, struct err *err);
 

@@ -59,27 +59,6 @@ static void add_bucket(struct control *c, const char *tenant, enum throttle_key 
     json_array_append_new(control_rows(c), row);
 }
 
-bool control_quota_tenant(struct database *db, struct control *c, struct err *err)
-{
-    struct throttle_bucket bucket;
-    struct throttle_newcomers n;
-    const char *tenant = control_text(c, "tenant");
-    if (!control_needs(c, "tenant", err) || !database_rate(db, tenant, &bucket, err) ||
-        !database_newcomers(db, tenant, clock_now_ms(), &n, err))
-        return false;
-    add_bucket(c, tenant, THROTTLE_RATE, "", &bucket);
-    json_t *row = json_object();
-    json_object_set_new(row, "tenant", control_any_text(tenant));
-    json_object_set_new(row, "key", json_string(throttle_key_name(THROTTLE_FIRST_TIME)));
-    json_object_set_new(row, "class", json_string(""));
-    json_object_set_new(row, "since_day", json_integer(n.since_day));
-    json_object_set_new(row, "today", json_integer(n.today));
-    json_object_set_new(row, "most", json_integer(n.most));
-    json_array_append_new(control_rows(c), row);
-    json_object_set_new(c->answer, "canonical", control_any_text(control_text(c, "tenant")));
-    return true;
-}
-
 static bool show(struct database *db, struct control *c, const char *tenant,
                  const struct address *address, enum stream_class class, struct err *err)
 {
@@ -99,7 +78,8 @@ static bool show(struct database *db, struct control *c, const char *tenant,
 /* ---- what was decided lately ---- */
 
 struct search {
-    char wanted[ADDRESS_CANONICAL_MAX + 1];
+    char wanted[ADDRESS_CANONICAL_MAX + 1]; /* a mailbox's canonical form, or a credential */
+    bool credential;
     json_t *found;
 };
 
@@ -114,15 +94,21 @@ static bool canonical(const char *text, char *form_r)
     return ok;
 }
 
+static bool is_wanted(const struct search *s, const struct database_event *e)
+{
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    if (s->credential)
+        return strcmp(e->credential, s->wanted) == 0;
+    return canonical(e->recipient, form) && strcmp(form, s->wanted) == 0;
+}
+
 static void note_event(void *context, const struct database_event *e)
 {
     struct search *s = context;
-    char form[ADDRESS_CANONICAL_MAX + 1];
+    static const char *const kinds[] = {"accepted", "paced", "throttled", "collapsed", "observed"};
     char id[MAIL_ID_TEXT];
-    static const char *const kinds[] = {"accepted", "paced", "throttled", "collapsed"};
     size_t i = 0;
-    if (!span_among(span_of(e->kind), kinds, COUNT_OF(kinds), &i) ||
-        !canonical(e->recipient, form) || strcmp(form, s->wanted) != 0)
+    if (!span_among(span_of(e->kind), kinds, COUNT_OF(kinds), &i) || !is_wanted(s, e))
         return;
     mail_id_print(e->message, id);
     json_t *row = json_object();
@@ -137,18 +123,52 @@ static void note_event(void *context, const struct database_event *e)
         json_array_remove(s->found, 0);
 }
 
+static bool find_decisions(struct database *db, struct control *c, struct search *s,
+                           struct err *err)
+{
+    int64_t last = 0;
+    s->found = json_array();
+    json_object_set_new(c->answer, "decisions", s->found);
+    json_object_set_new(c->answer, "canonical", control_any_text(s->wanted));
+    return database_last_event(db, &last, err) &&
+           database_events(db, last > EVENTS_LOOKED_AT ? last - EVENTS_LOOKED_AT : 0,
+                           EVENTS_LOOKED_AT, note_event, s, err);
+}
+
 bool control_quota_show(struct database *db, struct control *c, struct err *err)
 {
-    struct search s = {.found = json_array()};
-    int64_t last = 0;
+    struct search s = {0};
     control_rows(c);
-    json_object_set_new(c->answer, "decisions", s.found);
-    if (!for_each(db, c, show, err) || !database_last_event(db, &last, err))
+    if (!for_each(db, c, show, err))
         return false;
-    if (canonical(control_text(c, "address"), s.wanted))
-        json_object_set_new(c->answer, "canonical", control_any_text(s.wanted));
-    return database_events(db, last > EVENTS_LOOKED_AT ? last - EVENTS_LOOKED_AT : 0,
-                           EVENTS_LOOKED_AT, note_event, &s, err);
+    if (!canonical(control_text(c, "address"), s.wanted))
+        return err_set(err, ERR_USAGE, "that address has no canonical form");
+    return find_decisions(db, c, &s, err);
+}
+
+/* A credential: what its tenant has left, and what was decided about its own mail. */
+bool control_quota_user(struct database *db, struct control *c, struct err *err)
+{
+    struct search s = {.credential = true};
+    struct throttle_bucket bucket;
+    struct throttle_newcomers n;
+    const char *tenant = control_text(c, "tenant");
+    if (!control_needs(c, "tenant", err) || !control_needs(c, "user", err) ||
+        !database_rate(db, tenant, &bucket, err) ||
+        !database_newcomers(db, tenant, clock_now_ms(), &n, err))
+        return false;
+    add_bucket(c, tenant, THROTTLE_RATE, "", &bucket);
+    json_t *row = json_object();
+    json_object_set_new(row, "tenant", control_any_text(tenant));
+    json_object_set_new(row, "key", json_string(throttle_key_name(THROTTLE_FIRST_TIME)));
+    json_object_set_new(row, "class", json_string(""));
+    json_object_set_new(row, "since_day", json_integer(n.since_day));
+    json_object_set_new(row, "today", json_integer(n.today));
+    json_object_set_new(row, "most", json_integer(n.most));
+    json_array_append_new(control_rows(c), row);
+    if (!span_copy(span_of(control_text(c, "user")), s.wanted, sizeof(s.wanted)))
+        return err_set(err, ERR_USAGE, "that is no credential's name");
+    return find_decisions(db, c, &s, err);
 }
 
 /* ---- who has most ---- */
@@ -188,5 +208,7 @@ static bool reset(struct database *db, struct control *c, const char *tenant,
 
 bool control_quota_reset(struct database *db, struct control *c, struct err *err)
 {
-    return for_each(db, c, reset, err);
+    const char *tenant = control_text(c, "tenant");
+    return tenant ? database_reset_tenant(db, tenant, clock_now_ms(), err)
+                  : for_each(db, c, reset, err);
 }

@@ -165,7 +165,8 @@ static bool give_events(struct database *db, sqlite3_stmt *s, database_on_event 
                                        .code = sqlite3_column_int(s, 5),
                                        .enhanced = rows_get_text(s, 6),
                                        .reply = rows_get_text(s, 7),
-                                       .remote = rows_get_text(s, 8)};
+                                       .remote = rows_get_text(s, 8),
+                                       .credential = rows_get_text(s, 9)};
         on_event(context, &event);
     }
     return err->kind == ERR_NONE;

@@ -254,6 +254,23 @@ bool database_reset_buckets(struct database *db, const char *tenant,
     return ok;
 }
 
+bool database_reset_tenant(struct database *db, const char *tenant, int64_t now_ms, struct err *err)
+{
+    const struct counted c = {.tenant = tenant};
+    unsigned char name[16];
+    if (!read_instance(db, err))
+        return false;
+    make_name(db, THROTTLE_RATE, &c, name);
+    sqlite3_stmt *s = rows_prepare(db, SQL_DROP_RATE);
+    rows_blob(s, 1, (struct span){(const char *)name, sizeof(name)});
+    if (!rows_run(db, s, err))
+        return false;
+    s = rows_prepare(db, SQL_DROP_NEWCOMERS);
+    rows_text(s, 1, tenant);
+    rows_int(s, 2, throttle_day(now_ms));
+    return rows_run(db, s, err);
+}
+
 /* ---- deciding ---- */
 
 /* Once for each pair and window, not for each mail. */
@@ -328,6 +345,29 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
            top_note_refused(db, credential, form, now_ms, err) && write_changed(db, &b, err);
 }
 
+/* It passes; what would have happened is written down, refusals once for each window. */
+static bool observe(struct database *db, struct store_job *job, const struct throttle_decision *d,
+                    struct err *err)
+{
+    static const char *const words[] = {[THROTTLE_PACE] = "paced",
+                                        [THROTTLE_DEFER] = "deferred",
+                                        [THROTTLE_REJECT] = "rejected",
+                                        [THROTTLE_COLLAPSED] = "collapsed",
+                                        [THROTTLE_REPLACES] = "put in the place of an older one"};
+    static const struct verdict passed = {.code = 250, .enhanced = "2.0.0"};
+    char text[160];
+    if (d->what == THROTTLE_PASS)
+        return true;
+    job->observed++;
+    if (throttle_refuses(d) && !d->first)
+        return true;
+    snprintf(text, sizeof(text), "would be %s: limit \"%s\", %lld s", words[d->what],
+             d->what > THROTTLE_REPEATED ? "alike" : throttle_key_name(d->key),
+             (long long)(d->wait_ms / 1000));
+    return rows_mail_event(db, job->mail, (size_t)(d - job->decisions), "observed", &passed, text,
+                           err);
+}
+
 static bool decide_recipient(struct database *db, struct store_job *job, const struct counted *c,
                              int64_t now_ms, struct throttle_decision *d, struct err *err)
 {
@@ -339,7 +379,8 @@ static bool decide_recipient(struct database *db, struct store_job *job, const s
         return false;
     d->fingerprint = fingerprint;
     if (job->throttle->mode == THROTTLE_OBSERVE && d->what != THROTTLE_REPEATED) {
-        job->observed += d->what != THROTTLE_PASS;
+        if (!observe(db, job, d, err))
+            return false;
         d->what = THROTTLE_PASS;
     }
     return repeats_note(db, job, c->recipient, d, now_ms, err);

@@ -15,6 +15,9 @@
     "smtputf8, from_domain,"                                                                 \
     " helo, peer, protocol, header_utf8, body_8bit, dialogue, segment, offset, length"
 
+#define SQL_EVENT_COLUMNS \
+    "id, at, kind, message, recipient, code, enhanced, reply, remote, credential"
+
 #define SQL_STATEMENTS(X)                                                                          \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
@@ -62,17 +65,14 @@
     X(QUEUE_SET, "UPDATE recipient SET state = ?3, due = ?4 WHERE message = ?1 AND number = ?2")   \
     X(PLACE_IN, "SELECT id, segment, offset, length FROM message WHERE segment = ?")               \
     X(MOVE, "UPDATE message SET segment = ?2, offset = ?3 WHERE id = ?1")                          \
-    X(EVENTS, "SELECT id, at, kind, message, recipient, code, enhanced, reply, remote FROM event"  \
-              " WHERE id > ?1 ORDER BY id LIMIT ?2")                                               \
+    X(EVENTS, "SELECT " SQL_EVENT_COLUMNS " FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")        \
     X(LAST_AT, "SELECT at FROM event ORDER BY id DESC LIMIT 1")                                    \
     X(MOVE_DUE, "UPDATE recipient SET due = due + ?")                                              \
     X(MOVE_LIFE, "UPDATE message SET created = created + ?1, expires = expires + ?1")              \
     X(MOVE_COUNTS, "UPDATE clock SET steps = steps + ?")                                           \
     X(STEPS, "SELECT steps FROM clock")                                                            \
     X(EVENT_LAST, "SELECT coalesce(max(id), 0) FROM event")                                        \
-    X(TRACE, "SELECT id, at, kind, message, recipient, code, enhanced, reply, remote FROM event "  \
-             "WHERE message = ?1"                                                                  \
-             " ORDER BY id")                                                                       \
+    X(TRACE, "SELECT " SQL_EVENT_COLUMNS " FROM event WHERE message = ?1 ORDER BY id")             \
     X(FORGET_EVENTS,                                                                               \
       "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ? ORDER BY id LIMIT 5000)")  \
     X(USER, "SELECT name, tenant, stream, hash, allowed, disabled, created FROM credential WHERE " \
@@ -136,6 +136,7 @@
     X(RATE, "SELECT tat, day FROM rate WHERE key = ?")                                             \
     X(SET_RATE, "INSERT INTO rate(key, tat, day) VALUES(?1, ?2, ?3)"                               \
                 " ON CONFLICT(key) DO UPDATE SET tat = ?2, day = ?3")                              \
+    X(DROP_NEWCOMERS, "UPDATE newcomers SET count = 0 WHERE tenant = ?1 AND day = ?2")             \
     X(DROP_RATE, "DELETE FROM rate WHERE key = ?")                                                 \
     X(RATE_AFTER, "SELECT max(key) FROM (SELECT key FROM rate WHERE key > ?1 ORDER BY key "        \
                   "LIMIT 20000)")                                                                  \

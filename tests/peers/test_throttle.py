@@ -4,8 +4,10 @@ import concurrent.futures
 import itertools
 import pathlib
 import re
+import smtplib
 import sqlite3
 import subprocess
+import threading
 import time
 
 import pytest
@@ -101,6 +103,37 @@ def test_nothing_the_sender_does_begins_a_new_count(throttled):
     with relay.client() as client:
         replies += [submit(client, "bob@dest.test") for _ in range(5)]
     assert counts(replies)[:2] == (4, 3), replies
+
+
+def test_kill_9_in_the_middle(throttled, sink_factory):
+    """Eight connections at one mailbox, and the relay dies four times: what was accepted was counted, and nothing else."""
+    sink = sink_factory()
+    relay = throttled()
+    stop = threading.Event()
+
+    def flood():
+        while not stop.is_set():
+            try:
+                with relay.client() as client:
+                    while not stop.is_set():
+                        submit(client, f"bob+{next(ONE_MORE)}@dest.test")
+            except (OSError, smtplib.SMTPException):
+                time.sleep(0.05)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for _ in range(8):
+            pool.submit(flood)
+        for _ in range(4):
+            time.sleep(0.3)
+            relay.kill()
+            relay.start()
+        time.sleep(0.5)
+        stop.set()
+    events = relay.json("events", "--after", "0", "--limit", "1000")
+    accepted = {e["id"] for e in events if e["kind"] == "accepted"}
+    assert len(accepted) == 7  # whoever killed it gained nothing, and nothing was charged for mail that was not accepted
+    wait_for(lambda: len([e for e in relay.json("events", "--after", "0", "--limit", "1000") if e["kind"] == "delivered"]) >= 4)
+    assert 4 <= len(sink.messages()) <= 4 + 4  # C3: what was under way may arrive again
 
 
 def test_two_hundred_connections_at_once(throttled):
@@ -352,7 +385,7 @@ def test_every_level_can_be_seen(throttled):
     with relay.client() as client:
         assert counts([submit(client, "bob@dest.test") for _ in range(8)])[:2] == (4, 3)
     assert relay.command("quota", "show", "nobody", check=False).returncode == 1
-    assert relay.json("quota", "show", "app")["canonical"] == "default"
+    assert {row["tenant"] for row in relay.json("quota", "show", "app")["keys"]} == {"default"}
 
 
 @pytest.mark.parametrize("field", ["Message-ID: <one@club.test>", "Sealpost-Idempotency-Key: order-7", "Resend-Idempotency-Key: x"])
@@ -496,8 +529,15 @@ def test_observe_lets_pass_and_writes_down(throttled, relay_factory, dns):
     relay = relay_factory('throttle = "observe"\n').start()
     with relay.client() as client:
         replies = [submit(client, "bob@dest.test") for _ in range(20)]
+        first = submit(client, "amy@dest.test", body=BOOKED)[1].split()[-1]
+        again = submit(client, "amy@dest.test", body=BOOKED)[1].split()[-1]
     assert counts(replies) == (20, 0, 0, 0)
-    assert relay.log().count("would_throttle") == 16
+    assert relay.log().count("would_throttle") == 16 + 1
+    observed = [e for e in relay.json("events", "--after", "0", "--limit", "1000") if e["kind"] == "observed"]
+    assert [re.sub(r"\d+ s", "N s", e["reply"]) for e in observed] == \
+        ['would be paced: limit "class", N s'] * 3 + ['would be deferred: limit "class", N s', 'would be collapsed: limit "alike", N s']
+    assert [row["kind"] for row in relay.json("quota", "explain", again)] == ["observed"]
+    assert relay.json("quota", "explain", first) == []
 
 
 def test_each_stream_says_what_happens_over_the_limit(throttled):
@@ -508,6 +548,31 @@ def test_each_stream_says_what_happens_over_the_limit(throttled):
         assert submit(client, "bob@dest.test", "hard")[0] == 550
         assert submit(client, "bob@dest.test", "soft")[0] == 450
         assert "paced" in submit(client, "bob@dest.test")[1]
+
+
+def test_an_account_has_a_rate_and_a_quota(throttled):
+    relay = throttled('limit "rate" { every = 1  burst = 5  per_day = 16 }\n')
+
+    def spend():
+        """Until the account may send no more; how many were taken, and what it hears then."""
+        for taken in range(100):
+            code, text = submit(client, f"u{next(ONE_MORE)}@dest.test")
+            if code != 250:
+                return taken, code, text
+        return None
+
+    with relay.client() as client:
+        taken, code, text = spend()
+        assert 5 <= taken <= 6 and code == 452 and re.fullmatch(r"4\.4\.5 Sending rate of this account is used up: try again in 1 s", text)
+        time.sleep(4)
+        taken, code, text = spend()
+        assert code == 452 and text.startswith("4.5.3 Daily quota of this account is used up: try again in ")
+        rows = {row["key"]: row for row in relay.json("quota", "show", "app")["keys"]}
+        assert rows["rate"]["left"] == 0
+        shown = relay.json("quota", "show", "app")["decisions"]
+        assert len(shown) == 8 and {row["kind"] for row in shown} == {"accepted"}  # half of the day's quota at once
+        relay.command("quota", "reset", "app")
+        assert submit(client, "u@dest.test")[0] == 250
 
 
 def test_limits_are_settings(throttled):
