@@ -24,6 +24,7 @@ struct admission {
     char stream[64];                            /* empty: none */
     enum stream_class class;
     enum stream_on_limit on_limit;
+    int64_t lifetime_ms;
 };
 
 /* May this credential say MAIL FROM with that address? The null sender may always be said. */

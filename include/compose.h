@@ -24,6 +24,9 @@ struct compose_input {
         protocol;               /* protocol: "ESMTPSA"; empty for mail that we made ourselves */
     struct span only_recipient; /* for the "for" clause; empty when there are several */
     int64_t created_ms;
+    /* stream: what lets this recipient end it (RFC 8058), and what tells Gmail's reports apart;
+     * empty: nothing. What the message has already is kept. */
+    struct span unsubscribe_url, feedback_id;
     /* the hop */
     bool hop_8bitmime, hop_smtputf8;
     /* the signature */

@@ -42,6 +42,7 @@ struct config {
     size_t route_count;
     struct stream *streams;
     size_t stream_count;
+    char http_url[256]; /* where the links in mail lead; empty: none are made */
     struct throttle_settings throttle;
     enum alignment_mode alignment; /* of domains that have no section */
     struct config_domain *domains;

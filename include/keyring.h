@@ -5,6 +5,7 @@
 
 #include "database.h"
 #include "signing.h"
+#include "unsubscribe.h"
 
 struct keyring;
 
@@ -21,6 +22,10 @@ MUST_CHECK bool keyring_find(struct keyring *k, struct database *db, const char 
 
 /* Look again at the database and the files from now on; keys in use stay valid. */
 void keyring_refresh(struct keyring *k);
+
+/* The keys of the links in mail, from state_dir/keys/unsubscribe.key. */
+MUST_CHECK bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r,
+                                    struct err *err);
 
 /* The path of one key's file; `path_r` holds at least 4096 bytes. */
 void keyring_path(const char *state_dir, const char *domain, const char *selector, char *path_r);

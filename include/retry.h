@@ -11,7 +11,8 @@
 enum retry_what { RETRY_DONE, RETRY_LATER, RETRY_NEVER };
 
 struct retry_input {
-    struct verdict answer; /* the remote server's, or ours in its place */
+    struct verdict answer;       /* the remote server's, or ours in its place */
+    const struct stream *stream; /* NULL: none, or none any more */
     enum stream_class class;
     unsigned tries;     /* before this one */
     bool not_attempted; /* our own network, key or store was at fault: the attempt does not count,

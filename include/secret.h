@@ -11,7 +11,7 @@
 #include "buf.h"
 #include "err.h"
 
-enum { SECRET_TEXT = 33, SECRET_HASH = 384 };
+enum { SECRET_TEXT = 33, SECRET_HASH = 384, SECRET_SEAL_KEY = 64, SECRET_SEAL_TAG = 16 };
 
 /* A new secret of 32 lower-case letters and digits; `text_r` holds SECRET_TEXT bytes. */
 void secret_generate(char *text_r);
@@ -38,6 +38,17 @@ void secret_mac(struct span key, struct span text, unsigned char mac_r[16]);
 
 /* SHA-256, its first 16 octets: what two equal texts share and no two others. */
 void secret_digest(struct span text, unsigned char digest_r[16]);
+
+/* A key for one purpose from a secret that serves several (HKDF-SHA-256, RFC 5869). */
+void secret_derive(struct span secret, const char *purpose, unsigned char *key_r, size_t len);
+
+/* Append tag and ciphertext of `text` (AES-256-SIV, RFC 5297); `about` is authenticated
+ * along. The same in gives the same out. */
+MUST_CHECK bool secret_seal(const unsigned char key[SECRET_SEAL_KEY], struct span about,
+                            struct span text, struct buf *out);
+/* Append what was sealed; false when any of it was made or changed by somebody else. */
+MUST_CHECK bool secret_unseal(const unsigned char key[SECRET_SEAL_KEY], struct span about,
+                              struct span sealed, struct buf *out);
 
 /* Base64 (RFC 4648 section 4): padding required, no blanks. Appends; false when malformed or over
  * the limit. */

@@ -28,12 +28,43 @@ enum stream_on_limit {
 MUST_CHECK bool stream_on_limit_parse(struct span name, enum stream_on_limit *on_limit_r);
 const char *stream_on_limit_name(enum stream_on_limit on_limit);
 
+/* How its recipients can end it. */
+enum stream_unsubscribe {
+    STREAM_STAY,      /* they cannot: nothing is added */
+    STREAM_ONE_CLICK, /* by our own link */
+    STREAM_OWN_URL    /* by a link that the application serves */
+};
+MUST_CHECK bool stream_unsubscribe_parse(struct span name, enum stream_unsubscribe *how_r);
+const char *stream_unsubscribe_name(enum stream_unsubscribe how);
+
+/* The languages in which people are spoken to; the first is for whoever reads none of them. */
+enum stream_language {
+    STREAM_ENGLISH,
+    STREAM_FRENCH,
+    STREAM_GERMAN,
+    STREAM_SPANISH,
+    STREAM_JAPANESE,
+    STREAM_LANGUAGES
+};
+const char *stream_language_code(enum stream_language language); /* "en", "fr" … (BCP 47) */
+
+enum { STREAM_RETRIES_MAX = 16 };
+
 /* A stream as configured: `stream "reset" { class = "security" }`. */
 struct stream {
     char name[64];
     enum stream_class class;
     enum stream_on_limit on_limit;
+    enum stream_unsubscribe unsubscribe;
+    char url[512];                          /* STREAM_OWN_URL: the template */
+    char titles[STREAM_LANGUAGES][128];     /* for people; empty: see stream_title() */
+    int64_t lifetime_ms;                    /* 0: the class's */
+    int64_t retries_ms[STREAM_RETRIES_MAX]; /* after the n-th failure; the last one repeats; */
+    size_t retry_count;                     /* 0: the class's */
 };
+
+/* Its name for people: in that language, else in English, else the name in the config. */
+const char *stream_title(const struct stream *s, enum stream_language language);
 
 const char *stream_class_name(enum stream_class class);
 MUST_CHECK bool stream_class_parse(struct span name, enum stream_class *class_r);
@@ -41,9 +72,10 @@ MUST_CHECK bool stream_class_parse(struct span name, enum stream_class *class_r)
 /* Find a stream by name among `count`; NULL when there is none. Names are compared as they are. */
 const struct stream *stream_find(const struct stream *streams, size_t count, struct span name);
 
-/* How long to wait after the n-th failed attempt (1 is the first), in ms, before jitter. */
-int64_t stream_delay_ms(enum stream_class class, unsigned failed);
-/* How long a message of this class is tried, in ms. */
-int64_t stream_lifetime_ms(enum stream_class class);
+/* How long to wait after the n-th failed attempt (1 is the first), in ms, before jitter. `s`: the
+ * stream, or NULL for what its class says. */
+int64_t stream_delay_ms(const struct stream *s, enum stream_class class, unsigned failed);
+/* How long a message is tried, in ms. */
+int64_t stream_lifetime_ms(const struct stream *s, enum stream_class class);
 
 #endif

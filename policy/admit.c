@@ -3,6 +3,8 @@
  * it belongs to. */
 #include "admit.h"
 
+#include "unsubscribe.h"
+
 #include <stdio.h>
 
 struct verdict admit_sender(const struct identity *identity, struct span sender)
@@ -23,6 +25,7 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
         a->summary.stream.len > 0 ? a->summary.stream : span_of(in->identity->stream);
     a->class = STREAM_NOTIFICATION;
     a->on_limit = STREAM_PACE;
+    a->lifetime_ms = stream_lifetime_ms(NULL, a->class);
     a->stream[0] = '\0';
     if (name.len == 0)
         return verdict_make(250, "2.0.0", "OK");
@@ -39,6 +42,7 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
     snprintf(a->stream, sizeof(a->stream), "%s", stream->name);
     a->class = stream->class;
     a->on_limit = stream->on_limit;
+    a->lifetime_ms = stream_lifetime_ms(stream, stream->class);
     return verdict_make(250, "2.0.0", "OK");
 }
 
@@ -58,6 +62,9 @@ struct verdict admit_message(const struct admit_input *in, struct admission *a)
         return verdict_make(552, "5.3.4", "Message header is over 256 KB");
     note_sender(in->sender, a);
     v = message_check(in->header, in->smtputf8, &a->summary);
+    if (v.what != VERDICT_ACCEPT)
+        return v;
+    v = unsubscribe_check(in->header);
     if (v.what != VERDICT_ACCEPT)
         return v;
     if (!identity_may(in->identity, &a->summary.from))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* compose.c - The outgoing copy, step by step.
  *
- *   1. fields: Date and Message-ID are added when missing, Bcc, control headers and what pretends
- *      to be ours are left out
+ *   1. fields: Date, Message-ID and what belongs to the stream are added when missing, Bcc, control
+ *      headers and what pretends to be ours are left out
  *   2. a hop without 8BITMIME gets 7-bit content
  *   3. the signature covers what 1 and 2 made
  *   4. in front: DKIM-Signature, then Received
@@ -47,6 +47,13 @@ static void edit_fields(const struct compose_input *in, struct buf *fields)
     }
     if (!id)
         buf_addf(fields, "Message-ID: <%s@%s>\r\n", in->id, in->hostname);
+    if (!unsubscribe && in->unsubscribe_url.len > 0)
+        buf_addf(fields,
+                 "List-Unsubscribe: <%.*s>\r\n"
+                 "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+                 SPAN_ARG(in->unsubscribe_url));
+    if (in->feedback_id.len > 0 && !message_find(in->header, SPAN("Feedback-ID"), 0, &f))
+        buf_addf(fields, "Feedback-ID: %.*s\r\n", SPAN_ARG(in->feedback_id));
 }
 
 /* Anything a peer said goes into the trace only as printable ASCII without comment or quote

@@ -37,8 +37,9 @@ struct retry_decision retry_decide(const struct retry_input *in)
         return d;
     }
     d.what = RETRY_LATER;
-    d.due_ms = later_of(in->now_ms + jitter(stream_delay_ms(in->class, d.tries), in->random),
-                        in->not_before_ms);
+    d.due_ms =
+        later_of(in->now_ms + jitter(stream_delay_ms(in->stream, in->class, d.tries), in->random),
+                 in->not_before_ms);
     if (d.due_ms > in->expires_ms)
         d.due_ms = in->expires_ms;
     return d;

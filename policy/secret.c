@@ -7,8 +7,10 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/kdf.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +112,80 @@ void secret_digest(struct span text, unsigned char digest_r[16])
     unsigned char whole[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)text.ptr, text.len, whole);
     memcpy(digest_r, whole, 16);
+}
+
+void secret_derive(struct span secret, const char *purpose, unsigned char *key_r, size_t len)
+{
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
+    CHECK(c && EVP_PKEY_derive_init(c) > 0 && EVP_PKEY_CTX_set_hkdf_md(c, EVP_sha256()) > 0 &&
+          EVP_PKEY_CTX_set1_hkdf_key(c, (const unsigned char *)secret.ptr, (int)secret.len) > 0 &&
+          EVP_PKEY_CTX_add1_hkdf_info(c, (const unsigned char *)purpose, (int)strlen(purpose)) >
+              0 &&
+          EVP_PKEY_derive(c, key_r, &len) > 0);
+    EVP_PKEY_CTX_free(c);
+}
+
+static pthread_once_t siv_once = PTHREAD_ONCE_INIT;
+static EVP_CIPHER *siv;
+
+static void fetch_siv(void)
+{
+    siv = EVP_CIPHER_fetch(NULL, "AES-256-SIV", NULL);
+    CHECK(siv != NULL);
+}
+
+static EVP_CIPHER_CTX *siv_begin(const unsigned char *key, bool seal)
+{
+    pthread_once(&siv_once, fetch_siv);
+    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+    CHECK(c && EVP_CipherInit_ex(c, siv, NULL, key, NULL, seal) == 1);
+    return c;
+}
+
+bool secret_seal(const unsigned char key[SECRET_SEAL_KEY], struct span about, struct span text,
+                 struct buf *out)
+{
+    int len = 0;
+    char *room = buf_reserve(out, SECRET_SEAL_TAG + text.len);
+    if (!room || text.len > INT32_MAX / 2)
+        return false;
+    unsigned char *to = (unsigned char *)room;
+    EVP_CIPHER_CTX *c = siv_begin(key, true);
+    bool ok =
+        EVP_CipherUpdate(c, NULL, &len, (const unsigned char *)about.ptr, (int)about.len) == 1 &&
+        EVP_CipherUpdate(c, to + SECRET_SEAL_TAG, &len, (const unsigned char *)text.ptr,
+                         (int)text.len) == 1 &&
+        EVP_CipherFinal_ex(c, to + SECRET_SEAL_TAG + len, &len) == 1 &&
+        EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, SECRET_SEAL_TAG, to) == 1;
+    EVP_CIPHER_CTX_free(c);
+    if (ok)
+        buf_commit(out, SECRET_SEAL_TAG + text.len);
+    return ok;
+}
+
+bool secret_unseal(const unsigned char key[SECRET_SEAL_KEY], struct span about, struct span sealed,
+                   struct buf *out)
+{
+    int len = 0;
+    if (sealed.len <= SECRET_SEAL_TAG || sealed.len > INT32_MAX / 2)
+        return false;
+    size_t text_len = sealed.len - SECRET_SEAL_TAG;
+    char *room = buf_reserve(out, text_len);
+    if (!room)
+        return false;
+    unsigned char tag[SECRET_SEAL_TAG];
+    memcpy(tag, sealed.ptr, sizeof(tag));
+    EVP_CIPHER_CTX *c = siv_begin(key, false);
+    bool ok =
+        EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, SECRET_SEAL_TAG, tag) == 1 &&
+        EVP_CipherUpdate(c, NULL, &len, (const unsigned char *)about.ptr, (int)about.len) == 1 &&
+        EVP_CipherUpdate(c, (unsigned char *)room, &len,
+                         (const unsigned char *)sealed.ptr + SECRET_SEAL_TAG, (int)text_len) == 1 &&
+        EVP_CipherFinal_ex(c, (unsigned char *)room + text_len, &len) == 1;
+    EVP_CIPHER_CTX_free(c);
+    if (ok)
+        buf_commit(out, text_len);
+    return ok;
 }
 
 bool secret_base64_decode(struct span text, struct buf *out)

@@ -61,6 +61,42 @@ const char *stream_on_limit_name(enum stream_on_limit on_limit)
     return on_limit_names[on_limit];
 }
 
+static const char *const unsubscribe_names[] = {
+    [STREAM_STAY] = "none", [STREAM_ONE_CLICK] = "one-click", [STREAM_OWN_URL] = "own-url"};
+
+bool stream_unsubscribe_parse(struct span name, enum stream_unsubscribe *how_r)
+{
+    size_t i = 0;
+    bool found = span_among(name, unsubscribe_names, COUNT_OF(unsubscribe_names), &i);
+    if (found)
+        *how_r = (enum stream_unsubscribe)i;
+    return found;
+}
+
+const char *stream_unsubscribe_name(enum stream_unsubscribe how)
+{
+    CHECK((unsigned)how < COUNT_OF(unsubscribe_names));
+    return unsubscribe_names[how];
+}
+
+const char *stream_language_code(enum stream_language language)
+{
+    static const char *const codes[STREAM_LANGUAGES] = {[STREAM_ENGLISH] = "en",
+                                                        [STREAM_FRENCH] = "fr",
+                                                        [STREAM_GERMAN] = "de",
+                                                        [STREAM_SPANISH] = "es",
+                                                        [STREAM_JAPANESE] = "ja"};
+    CHECK((unsigned)language < STREAM_LANGUAGES);
+    return codes[language];
+}
+
+const char *stream_title(const struct stream *s, enum stream_language language)
+{
+    if (s->titles[language][0])
+        return s->titles[language];
+    return s->titles[STREAM_ENGLISH][0] ? s->titles[STREAM_ENGLISH] : s->name;
+}
+
 const struct stream *stream_find(const struct stream *streams, size_t count, struct span name)
 {
     for (size_t i = 0; i < count; i++)
@@ -69,18 +105,20 @@ const struct stream *stream_find(const struct stream *streams, size_t count, str
     return NULL;
 }
 
-int64_t stream_delay_ms(enum stream_class class, unsigned failed)
+int64_t stream_delay_ms(const struct stream *s, enum stream_class class, unsigned failed)
 {
     CHECK(class < STREAM_CLASSES && failed > 0);
-    const struct schedule *s = classes[class].schedule;
-    for (size_t i = 0; i < COUNT_OF(s->first) && s->first[i] > 0; i++)
+    const struct schedule *usual = classes[class].schedule;
+    if (s && s->retry_count > 0)
+        return s->retries_ms[(failed < s->retry_count ? failed : s->retry_count) - 1];
+    for (size_t i = 0; i < COUNT_OF(usual->first) && usual->first[i] > 0; i++)
         if (i + 1 == failed)
-            return s->first[i];
-    return s->then;
+            return usual->first[i];
+    return usual->then;
 }
 
-int64_t stream_lifetime_ms(enum stream_class class)
+int64_t stream_lifetime_ms(const struct stream *s, enum stream_class class)
 {
     CHECK(class < STREAM_CLASSES);
-    return classes[class].schedule->lifetime;
+    return s && s->lifetime_ms > 0 ? s->lifetime_ms : classes[class].schedule->lifetime;
 }

@@ -6,6 +6,7 @@
 
 #include "address.h"
 #include "config_rules.h"
+#include "config_streams.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -100,18 +101,13 @@ static cfg_t *parse(const char *path, struct err *err)
     static cfg_opt_t dns[] = {
         CFG_STR_LIST("forward", NULL, CFGF_NONE), CFG_STR("dnssec", "auto", CFGF_NONE),
         CFG_STR("trust_anchor", "/usr/share/dns/root.key", CFGF_NONE), CFG_END()};
-    static cfg_opt_t limit[] = {
-        CFG_INT("every", -1, CFGF_NONE),   CFG_INT("burst", -1, CFGF_NONE),
-        CFG_INT("per_day", -1, CFGF_NONE), CFG_INT("reserve", -1, CFGF_NONE),
-        CFG_INT("hold", -1, CFGF_NONE),    CFG_END()};
+    static cfg_opt_t http[] = {CFG_STR("url", "", CFGF_NONE), CFG_END()};
     static cfg_opt_t domain[] = {CFG_STR("alignment", "enforce", CFGF_NONE), CFG_END()};
-    static cfg_opt_t stream[] = {CFG_STR("class", "notification", CFGF_NONE),
-                                 CFG_STR("on_limit", "pace", CFGF_NONE), CFG_END()};
     static cfg_opt_t limits[] = {
         CFG_INT("size", 25 * 1024 * 1024, CFGF_NONE), CFG_INT("recipients", 100, CFGF_NONE),
         CFG_INT("connections", 1000, CFGF_NONE),      CFG_INT("idle", 300, CFGF_NONE),
         CFG_INT("messages", 10000, CFGF_NONE),        CFG_END()};
-    static cfg_opt_t all[] = {
+    cfg_opt_t all[] = {
         CFG_STR("hostname", "", CFGF_NONE),
         CFG_STR("state_dir", "/var/lib/sealpost", CFGF_NONE),
         CFG_STR_LIST("public_ip", NULL, CFGF_NONE),
@@ -123,10 +119,11 @@ static cfg_t *parse(const char *path, struct err *err)
         CFG_SEC("route", route, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_STR("alignment", "enforce", CFGF_NONE),
         CFG_STR("throttle", "enforce", CFGF_NONE),
-        CFG_SEC("limit", limit, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+        CFG_SEC("limit", config_limit_options(), CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("domain", domain, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("dns", dns, CFGF_NONE),
-        CFG_SEC("stream", stream, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+        CFG_SEC("stream", config_stream_options(), CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+        CFG_SEC("http", http, CFGF_NONE),
         CFG_SEC("limits", limits, CFGF_NONE),
         CFG_END()};
     cfg_t *cfg = cfg_init(all, CFGF_NONE);
@@ -219,21 +216,6 @@ static bool read_routes(struct config *c, cfg_t *cfg, struct err *err)
     return true;
 }
 
-static void read_streams(struct config *c, cfg_t *cfg)
-{
-    c->stream_count = cfg_size(cfg, "stream");
-    c->streams = xcalloc(c->stream_count, sizeof(*c->streams));
-    for (unsigned i = 0; i < c->stream_count; i++) {
-        cfg_t *section = cfg_getnsec(cfg, "stream", i);
-        copy(c->streams[i].name, sizeof(c->streams[i].name), cfg_title(section));
-        if (!stream_class_parse(span_of(cfg_getstr(section, "class")), &c->streams[i].class))
-            c->streams[i].class = STREAM_NOTIFICATION;
-        if (!stream_on_limit_parse(span_of(cfg_getstr(section, "on_limit")),
-                                   &c->streams[i].on_limit))
-            c->streams[i].on_limit = STREAM_PACE;
-    }
-}
-
 static bool read_domains(struct config *c, cfg_t *cfg, struct err *err)
 {
     unsigned count = cfg_size(cfg, "domain");
@@ -248,40 +230,6 @@ static bool read_domains(struct config *c, cfg_t *cfg, struct err *err)
                            cfg_title(section));
         if (!alignment_mode_parse(span_of(cfg_getstr(section, "alignment")), &d->alignment))
             d->alignment = ALIGNMENT_ENFORCE;
-    }
-    return true;
-}
-
-static void set_number(cfg_t *section, const char *name, uint32_t *number)
-{
-    if (cfg_getint(section, name) >= 0)
-        *number = (uint32_t)cfg_getint(section, name);
-}
-
-static bool read_throttle(struct config *c, cfg_t *cfg, struct err *err)
-{
-    throttle_defaults(&c->throttle);
-    if (!throttle_mode_parse(span_of(cfg_getstr(cfg, "throttle")), &c->throttle.mode))
-        c->throttle.mode = THROTTLE_ENFORCE;
-    for (unsigned i = 0; i < cfg_size(cfg, "limit"); i++) {
-        cfg_t *section = cfg_getnsec(cfg, "limit", i);
-        struct throttle_limit *l = throttle_limit_named(&c->throttle, span_of(cfg_title(section)));
-        if (!l)
-            return err_set(err, ERR_CONFIG,
-                           "%s: limit \"%.40s\": the name is a class, or \"tenant\", "
-                           "\"recipient\", \"domain\", \"rate\", \"alike\" or \"first_time\"",
-                           c->path, cfg_title(section));
-        if (cfg_getint(section, "every") >= 0)
-            l->every_ms = (int64_t)cfg_getint(section, "every") * 1000;
-        if (cfg_getint(section, "hold") >= 0)
-            l->hold_ms = (int64_t)cfg_getint(section, "hold") * 1000;
-        set_number(section, "burst", &l->burst);
-        set_number(section, "per_day", &l->per_day);
-        set_number(section, "reserve", &l->reserve);
-        if (l->burst == 0 || l->reserve >= l->burst)
-            return err_set(err, ERR_CONFIG,
-                           "%s: limit \"%s\": burst is at least 1, and more than reserve", c->path,
-                           cfg_title(section));
     }
     return true;
 }
@@ -315,13 +263,15 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
     c->connections = (unsigned)cfg_getint(cfg, "limits|connections");
     c->idle_s = (unsigned)cfg_getint(cfg, "limits|idle");
     c->mails = (unsigned)cfg_getint(cfg, "limits|messages");
-    read_streams(c, cfg);
+    copy(c->http_url, sizeof(c->http_url), cfg_getstr(cfg, "http|url"));
+    while (c->http_url[0] && c->http_url[strlen(c->http_url) - 1] == '/')
+        c->http_url[strlen(c->http_url) - 1] = '\0';
     if (!c->hostname[0])
         return err_set(err, ERR_CONFIG,
                        "%s: setting \"hostname\" is missing: the name that this relay says in EHLO",
                        c->path);
-    return read_throttle(c, cfg, err) && read_domains(c, cfg, err) && read_listeners(c, cfg, err) &&
-           read_routes(c, cfg, err);
+    return config_streams_read(c, cfg, err) && read_domains(c, cfg, err) &&
+           read_listeners(c, cfg, err) && read_routes(c, cfg, err);
 }
 
 bool config_read(const char *path, struct config **config_r, struct err *err)
@@ -370,21 +320,6 @@ static void print_list(struct buf *out, const char *name, const char *const *lis
     buf_add(out, SPAN("}"));
 }
 
-static void print_throttle(const struct config *c, struct buf *out)
-{
-    struct throttle_settings copy = c->throttle;
-    buf_addf(out, "throttle = \"%s\"\n", throttle_mode_name(c->throttle.mode));
-    for (const char *const *name = throttle_limit_names(); *name; name++) {
-        const struct throttle_limit *l = throttle_limit_named(&copy, span_of(*name));
-        CHECK(l != NULL);
-        buf_addf(
-            out,
-            "limit \"%s\" { every = %lld  burst = %u  per_day = %u  reserve = %u  hold = %lld }\n",
-            *name, (long long)(l->every_ms / 1000), l->burst, l->per_day, l->reserve,
-            (long long)(l->hold_ms / 1000));
-    }
-}
-
 void config_print(const struct config *c, struct buf *out)
 {
     static const char *const modes[] = {"never", "may", "require", "verify"};
@@ -411,15 +346,12 @@ void config_print(const struct config *c, struct buf *out)
     print_list(out, "forward", c->dns_forward, c->dns_forward_count);
     buf_addf(out, "  dnssec = \"%s\"  trust_anchor = \"%s\" }\n", c->dnssec ? "on" : "off",
              c->trust_anchor);
-    print_throttle(c, out);
     buf_addf(out, "alignment = \"%s\"\n", alignment_mode_name(c->alignment));
     for (size_t i = 0; i < c->domain_count; i++)
         buf_addf(out, "domain \"%s\" { alignment = \"%s\" }\n", c->domains[i].name,
                  alignment_mode_name(c->domains[i].alignment));
-    for (size_t i = 0; i < c->stream_count; i++)
-        buf_addf(out, "stream \"%s\" { class = \"%s\"  on_limit = \"%s\" }\n", c->streams[i].name,
-                 stream_class_name(c->streams[i].class),
-                 stream_on_limit_name(c->streams[i].on_limit));
+    buf_addf(out, "http { url = \"%s\" }\n", c->http_url);
+    config_streams_print(c, out);
     buf_addf(
         out,
         "limits { size = %llu  recipients = %u  connections = %u  idle = %u  messages = %u }\n",

@@ -80,6 +80,14 @@ static int check_on_limit(cfg_t *cfg, cfg_opt_t *opt)
                : refuse(cfg, opt, last_text(opt), "\"pace\", \"defer\" or \"reject\"");
 }
 
+static int check_unsubscribe(cfg_t *cfg, cfg_opt_t *opt)
+{
+    enum stream_unsubscribe how;
+    return stream_unsubscribe_parse(span_of(last_text(opt)), &how)
+               ? 0
+               : refuse(cfg, opt, last_text(opt), "\"none\", \"one-click\" or \"own-url\"");
+}
+
 static int check_public_ip(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct spf_ip ip;
@@ -153,6 +161,7 @@ static const struct {
              {"public_ip", check_public_ip},
              {"stream|class", check_class},
              {"stream|on_limit", check_on_limit},
+             {"stream|unsubscribe", check_unsubscribe},
              {"log", check_level},
              {"shards", check_positive},
              {"delivery|port", check_positive},

@@ -435,7 +435,7 @@ bool control_mail(struct control *c, struct mail **mail_r, struct buf *body, str
     struct mail *m = mail_new();
     m->created_ms = clock_now_ms();
     m->class = STREAM_SECURITY;
-    m->expires_ms = m->created_ms + stream_lifetime_ms(m->class);
+    m->expires_ms = m->created_ms + stream_lifetime_ms(NULL, m->class);
     m->dialogue = true;
     snprintf(m->tenant, sizeof(m->tenant), "default");
     if (!address_domain_ascii(sender.domain, m->from_domain))

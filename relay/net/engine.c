@@ -44,9 +44,18 @@ static void free_settings(struct settings *s)
         config_free(s->config);
         tls_context_free(s->server);
         tls_context_free(s->client);
+        unsubscribe_keys_clear(&s->unsubscribe);
         free(s);
         s = older;
     }
+}
+
+static bool makes_links(const struct config *c)
+{
+    for (size_t i = 0; i < c->stream_count; i++)
+        if (c->streams[i].unsubscribe != STREAM_STAY)
+            return true;
+    return false;
 }
 
 static bool read_settings(const char *path, struct settings **settings_r, struct err *err)
@@ -55,7 +64,9 @@ static bool read_settings(const char *path, struct settings **settings_r, struct
     bool ok =
         config_read(path, &s->config, err) &&
         tls_server_context(s->config->certificate, s->config->key, &s->server, err) &&
-        tls_client_context(s->config->ca_file[0] ? s->config->ca_file : NULL, &s->client, err);
+        tls_client_context(s->config->ca_file[0] ? s->config->ca_file : NULL, &s->client, err) &&
+        (!makes_links(s->config) ||
+         keyring_unsubscribe(s->config->state_dir, &s->unsubscribe, err));
     if (!ok) {
         free_settings(s);
         return false;

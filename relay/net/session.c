@@ -69,7 +69,7 @@ static struct mail *make_mail(struct session *s)
         m->id = store_new_id(s->shard->common->store);
     m->created_ms = clock_now_ms();
     m->class = s->admission.class;
-    m->expires_ms = m->created_ms + stream_lifetime_ms(m->class);
+    m->expires_ms = m->created_ms + s->admission.lifetime_ms;
     snprintf(m->stream, sizeof(m->stream), "%s", s->admission.stream);
     snprintf(m->tenant, sizeof(m->tenant), "%s", sub->identity.tenant);
     snprintf(m->credential, sizeof(m->credential), "%s", sub->identity.name);

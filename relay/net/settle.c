@@ -6,6 +6,7 @@
 #include "parcel.h"
 
 #include "bounce.h"
+#include "links.h"
 #include "log.h"
 #include "message.h"
 #include "retry.h"
@@ -66,7 +67,7 @@ static struct mail *notice_mail(const struct parcel *p, struct span text)
     m->id = store_new_id(p->shard->common->store);
     m->created_ms = clock_now_ms();
     m->class = STREAM_NOTIFICATION;
-    m->expires_ms = m->created_ms + stream_lifetime_ms(m->class);
+    m->expires_ms = m->created_ms + stream_lifetime_ms(NULL, m->class);
     snprintf(m->tenant, sizeof(m->tenant), "%s", original->tenant);
     snprintf(m->credential, sizeof(m->credential), "%s", original->credential);
     snprintf(m->from_domain, sizeof(m->from_domain), "%s", original->from_domain);
@@ -129,6 +130,7 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
 {
     const struct mail_row *row = &p->mail->rows[i];
     struct retry_input in = {.answer = p->answers[i],
+                             .stream = links_stream(p->settings, p->mail),
                              .class = p->mail->class,
                              .tries = row->tries,
                              .not_attempted = p->not_attempted,

@@ -17,6 +17,7 @@
 #include "store.h"
 #include "submission.h"
 #include "tls.h"
+#include "unsubscribe.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,6 +29,7 @@ struct settings {
     struct settings *older;
     struct config *config;
     struct tls_context *server, *client;
+    struct unsubscribe_keys unsubscribe;
     struct submission_settings starttls, implicit;
 };
 

@@ -7,6 +7,7 @@
  */
 #include "shipment.h"
 
+#include "links.h"
 #include "log.h"
 
 #include <stdlib.h>
@@ -67,6 +68,8 @@ static enum compose_result make_copy(struct shipment *s, size_t recipients, stru
 {
     const struct mail *m = s->parcel->mail;
     struct signing_key keys[SIGNING_KEYS_MAX];
+    struct buf url;
+    struct buf feedback_id;
     size_t key_count = 0;
     char id[MAIL_ID_TEXT];
     if (!keyring_find(s->parcel->shard->common->keyring, s->parcel->shard->reader, m->from_domain,
@@ -74,6 +77,11 @@ static enum compose_result make_copy(struct shipment *s, size_t recipients, stru
         !open_record(s, err))
         return COMPOSE_FAULT;
     mail_id_print(m->id, id);
+    buf_init(&url, 2048);
+    buf_init(&feedback_id, 512);
+    if (recipients == 1)
+        links_make(s->parcel->settings, m, m->envelope.rcpts[s->slice[0]].address, &url,
+                   &feedback_id);
     struct compose_input in = {.header = spool_header(&s->spool),
                                .read_body = spool_next,
                                .context = &s->spool,
@@ -87,6 +95,8 @@ static enum compose_result make_copy(struct shipment *s, size_t recipients, stru
                                .only_recipient =
                                    recipients == 1 ? s->mail.rcpts[0].address : SPAN_NONE,
                                .created_ms = m->created_ms,
+                               .unsubscribe_url = buf_span(&url),
+                               .feedback_id = buf_span(&feedback_id),
                                .hop_8bitmime = s->delivery->offers.eightbitmime,
                                .hop_smtputf8 = s->delivery->offers.smtputf8,
                                .domain = m->from_domain,
@@ -94,6 +104,8 @@ static enum compose_result make_copy(struct shipment *s, size_t recipients, stru
                                .key_count = key_count};
     compose_fini(&s->copy);
     enum compose_result result = compose(&in, &s->copy);
+    buf_fini(&url);
+    buf_fini(&feedback_id);
     if (result == COMPOSE_FAULT)
         *err = s->copy.err;
     return result;
@@ -106,13 +118,15 @@ static bool take_slice(struct shipment *s)
     struct parcel *p = s->parcel;
     const struct envelope *e = &p->mail->envelope;
     const struct delivery_offers *o = &s->delivery->offers;
+    bool alone = links_needed(p->settings, p->mail); /* a copy for each */
+    size_t most = alone ? 1 : o->rcpt_max > 0 ? o->rcpt_max : SIZE_MAX;
     size_t count = 0;
     s->sending = true;
     s->spool.fd = -1;
     s->texts = xcalloc(e->count + 2, sizeof(*s->texts));
     s->slice = xcalloc(e->count, sizeof(*s->slice));
     s->mail.rcpts = xcalloc(e->count, sizeof(*s->mail.rcpts));
-    for (size_t i = 0; i < e->count && (o->rcpt_max == 0 || count < o->rcpt_max); i++) {
+    for (size_t i = 0; i < e->count && count < most; i++) {
         struct buf text;
         if (p->answers[i].code != 0)
             continue;

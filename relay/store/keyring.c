@@ -99,6 +99,25 @@ static bool read_key(const char *path, struct key **key_r, struct err *err)
     return ok;
 }
 
+bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r, struct err *err)
+{
+    char path[4096];
+    char text[4096];
+    snprintf(path, sizeof(path), "%s/keys/unsubscribe.key", state_dir);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return err_set(err, ERR_SYSTEM,
+                       "key file %s cannot be opened: sealpost unsubscribe rotate "
+                       "makes one",
+                       path);
+    size_t len = fread(text, 1, sizeof(text), f);
+    fclose(f);
+    bool ok = unsubscribe_keys_read((struct span){text, len}, keys_r, err) ||
+              err_wrap(err, "key file %s", path);
+    secret_clear(text, sizeof(text));
+    return ok;
+}
+
 static bool load(struct keyring *k, struct database *db, struct entry *e, struct err *err)
 {
     struct search search = {e};

@@ -197,6 +197,11 @@ class Relay:
         assert code == 0, self.log()[-4000:]
         assert "ERROR: " not in self.log() and "runtime error" not in self.log(), self.log()[-8000:]
 
+    def reload(self):
+        done = self.log().count(" reloaded ")
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.log().count(" reloaded ") > done)
+
     def kill(self):
         self.process.kill()
         self.process.wait()

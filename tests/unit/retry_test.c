@@ -7,7 +7,7 @@
 static struct retry_decision decide(enum stream_class class, int code, unsigned tries, int64_t age_ms, uint32_t random)
 {
     struct retry_input in = {.answer = verdict_make(code, "", "x"), .class = class, .tries = tries,
-                             .now_ms = 1000000 + age_ms, .expires_ms = 1000000 + stream_lifetime_ms(class),
+                             .now_ms = 1000000 + age_ms, .expires_ms = 1000000 + stream_lifetime_ms(NULL, class),
                              .random = random};
     return retry_decide(&in);
 }

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* unsubscribe_test.c - Tokens open only as they were made; URLs; what an application may set itself. */
+#include "table.h"
+
+#include "unsubscribe.h"
+
+#define KEY_A "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define KEY_B "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
+
+static const struct unsubscribe_subject bob = {"default", "news", "Bob+x@dest.test"};
+
+static void read_keys(const char *text, struct unsubscribe_keys *keys)
+{
+    struct err err = {0};
+    assert_true(unsubscribe_keys_read(span_of(text), keys, &err));
+}
+
+static void make(const struct unsubscribe_keys *keys, const struct unsubscribe_subject *subject, char *token_r, size_t size)
+{
+    struct buf b;
+    buf_init(&b, UNSUBSCRIBE_TOKEN_MAX);
+    assert_true(unsubscribe_token(keys, subject, &b));
+    assert_true(span_copy(buf_span(&b), token_r, size));
+    buf_fini(&b);
+}
+
+static void what_is_made_opens(void **state)
+{
+    struct unsubscribe_keys keys;
+    struct unsubscribe_subject again;
+    char token[UNSUBSCRIBE_TOKEN_MAX + 1];
+    char twice[UNSUBSCRIBE_TOKEN_MAX + 1];
+    struct unsubscribe_subject longest = {0};
+    (void)state;
+    read_keys(KEY_A "\n", &keys);
+    make(&keys, &bob, token, sizeof(token));
+    make(&keys, &bob, twice, sizeof(twice));
+    assert_string_equal(token, twice);
+    assert_true(unsubscribe_open(&keys, span_of(token), &again));
+    assert_string_equal(again.tenant, "default");
+    assert_string_equal(again.stream, "news");
+    assert_string_equal(again.recipient, "Bob+x@dest.test");
+    assert_null(strstr(token, "Bob"));
+    assert_true(strlen(token) < 100);
+    assert_int_equal(strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), strlen(token));
+    memset(longest.tenant, 't', sizeof(longest.tenant) - 1);
+    memset(longest.stream, 's', sizeof(longest.stream) - 1);
+    memset(longest.recipient, 'r', sizeof(longest.recipient) - 1);
+    make(&keys, &longest, token, sizeof(token));
+    assert_true(unsubscribe_open(&keys, span_of(token), &again));
+    assert_string_equal(again.recipient, longest.recipient);
+}
+
+static void old_keys_open_and_new_ones_make(void **state)
+{
+    struct unsubscribe_keys old;
+    struct unsubscribe_keys both;
+    struct unsubscribe_keys other;
+    struct unsubscribe_subject again;
+    char token[UNSUBSCRIBE_TOKEN_MAX + 1];
+    char fresh[UNSUBSCRIBE_TOKEN_MAX + 1];
+    (void)state;
+    read_keys(KEY_A, &old);
+    read_keys(KEY_B "\r\n\n" KEY_A "\n", &both);
+    read_keys(KEY_B, &other);
+    make(&old, &bob, token, sizeof(token));
+    make(&both, &bob, fresh, sizeof(fresh));
+    assert_string_not_equal(token, fresh);
+    assert_true(unsubscribe_open(&both, span_of(token), &again));
+    assert_true(unsubscribe_open(&both, span_of(fresh), &again));
+    assert_false(unsubscribe_open(&other, span_of(token), &again));
+    assert_string_equal(again.recipient, "");
+}
+
+/* Every other character at every place, every length, two tokens with their ends exchanged. */
+static void what_others_make_does_not_open(void **state)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    struct unsubscribe_keys keys;
+    struct unsubscribe_subject again;
+    struct unsubscribe_subject amy = {"default", "news", "Amy+x@dest.test"};
+    char token[UNSUBSCRIBE_TOKEN_MAX + 1];
+    char other[UNSUBSCRIBE_TOKEN_MAX + 1];
+    size_t opened = 0;
+    (void)state;
+    read_keys(KEY_A, &keys);
+    make(&keys, &bob, token, sizeof(token));
+    make(&keys, &amy, other, sizeof(other));
+    size_t len = strlen(token);
+    assert_int_equal(len, strlen(other));
+    for (size_t i = 0; i < len; i++) {
+        char was = token[i];
+        for (size_t k = 0; k < 64; k++) {
+            token[i] = alphabet[k];
+            opened += token[i] != was && unsubscribe_open(&keys, span_of(token), &again);
+        }
+        token[i] = was;
+        assert_false(unsubscribe_open(&keys, span_first(span_of(token), i), &again));
+        char mixed[UNSUBSCRIBE_TOKEN_MAX + 1];
+        snprintf(mixed, sizeof(mixed), "%.*s%s", (int)i, token, other + i);
+        if (strcmp(mixed, token) != 0 && strcmp(mixed, other) != 0)
+            assert_false(unsubscribe_open(&keys, span_of(mixed), &again));
+    }
+    assert_int_equal(opened, 0);
+    assert_false(unsubscribe_open(&keys, SPAN(""), &again));
+    assert_false(unsubscribe_open(&keys, SPAN("AAAA"), &again));
+    assert_false(unsubscribe_open(&keys, SPAN("%00../../x"), &again));
+}
+
+static void keys_are_whole(void **state)
+{
+    static const char *const wrong[] = {"", "\n", "abc", KEY_A "x", "AAAA", KEY_A "\nAAAA"};
+    struct unsubscribe_keys keys;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        struct err err = {0};
+        EXPECT(!unsubscribe_keys_read(span_of(wrong[i]), &keys, &err), wrong[i]);
+    }
+}
+
+static void templates(void **state)
+{
+    static const struct {
+        const char *template, *url;
+    } rows[] = {{"https://a.test/u?t={token}", "https://a.test/u?t=TOKEN"},
+                {"https://a.test/{stream}/{recipient}", "https://a.test/news/Bob%2Bx%40dest.test"},
+                {"https://a.test/{tenant}{other}", "https://a.test/default{other}"},
+                {"http://a.test/", NULL},
+                {"https://a.test/ x", NULL},
+                {"https://a.test/>\r\nBcc: x", NULL},
+                {"javascript:x", NULL}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buf b;
+        buf_init(&b, 2000);
+        bool ok = unsubscribe_url(rows[i].template, SPAN("TOKEN"), &bob, &b);
+        EXPECT(ok == (rows[i].url != NULL), rows[i].template);
+        if (ok)
+            EXPECT(strcmp(buf_text(&b), rows[i].url) == 0, rows[i].template);
+        buf_fini(&b);
+    }
+}
+
+static void what_an_application_sets(void **state)
+{
+    static const struct {
+        const char *header;
+        bool ok;
+    } rows[] = {{"Subject: x\r\n", true},
+                {"List-Unsubscribe: <https://a.test/u>\r\n", true},
+                {"List-Unsubscribe: <mailto:u@a.test>\r\n", true},
+                {"List-Unsubscribe: <mailto:u@a.test>,\r\n <https://a.test/u>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", true},
+                {"List-Unsubscribe: <mailto:u@a.test>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", false},
+                {"List-Unsubscribe: <http://a.test/u>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", false},
+                {"List-Unsubscribe: <https://a.test/u>\r\nList-Unsubscribe-Post: yes\r\n", false},
+                {"List-Unsubscribe: <https://a.test/u>\r\nList-Unsubscribe: <https://b.test/u>\r\n", false},
+                {"List-Unsubscribe: https://a.test/u\r\n", false},
+                {"List-Unsubscribe: <https://a.test/u\r\n", false},
+                {"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", true}}; /* alone it is removed */
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        EXPECT((unsubscribe_check(span_of(rows[i].header)).what == VERDICT_ACCEPT) == rows[i].ok, rows[i].header);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_made_opens),
+        cmocka_unit_test(old_keys_open_and_new_ones_make),
+        cmocka_unit_test(what_others_make_does_not_open),
+        cmocka_unit_test(keys_are_whole),
+        cmocka_unit_test(templates),
+        cmocka_unit_test(what_an_application_sets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
