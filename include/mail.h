@@ -28,7 +28,7 @@ struct mail_row {
     int64_t due_ms;
     bool delay_told; /* the sender has been told of the delay */
     int code;        /* of the last reply; 0: there was none yet */
-    char enhanced[12];
+    char enhanced[12], reply[160];
 };
 
 struct mail {

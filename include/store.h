@@ -30,6 +30,7 @@ struct store_outcome {
     struct verdict answer;
     const char *kind; /* event: "delivered", "deferred", "bounced", "expired" … a literal */
     char remote[280];
+    char suppress[64]; /* there is no such mailbox: put it on this tenant's list; empty: no */
 };
 
 struct store_job {
@@ -49,6 +50,8 @@ struct store_job {
     bool has_fingerprint;
     unsigned char fingerprint[FINGERPRINT_BYTES];
     struct throttle_decision *decisions;
+    struct verdict
+        *refusals;          /* beside them, of those that are suppressed; NULL: nobody is; owned */
     struct verdict refusal; /* code 0: none */
     unsigned observed;      /* recipients that would not have passed */
     bool repeats;           /* all recipients have got it already, or will get the same */

@@ -84,7 +84,8 @@ enum throttle_what {
     THROTTLE_REJECT,
     THROTTLE_REPEATED,  /* has got this message already: not sent again */
     THROTTLE_COLLAPSED, /* will get one that says the same: not sent */
-    THROTTLE_REPLACES   /* goes in the place of one that says the same */
+    THROTTLE_REPLACES,  /* goes in the place of one that says the same */
+    THROTTLE_SUPPRESSED /* does not want it, or cannot get it */
 };
 struct throttle_decision {
     enum throttle_what what;
@@ -97,7 +98,7 @@ struct throttle_decision {
     bool first;            /* the first refusal of this pair in a window: worth an event */
 };
 
-/* Is it DEFER or REJECT? */
+/* Is it DEFER, REJECT or SUPPRESSED? */
 bool throttle_refuses(const struct throttle_decision *d);
 /* Is it REPEATED or COLLAPSED: nothing is sent, and nothing is wrong? */
 bool throttle_repeats(const struct throttle_decision *d);

@@ -324,7 +324,8 @@ bool throttle_repeats(const struct throttle_decision *d)
 
 bool throttle_refuses(const struct throttle_decision *d)
 {
-    return d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;
+    return d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT ||
+           d->what == THROTTLE_SUPPRESSED;
 }
 
 struct throttle_decision throttle_decide(const struct throttle_settings *s, enum stream_class class,

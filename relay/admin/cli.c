@@ -199,6 +199,26 @@ void cli_print_json(const json_t *value)
     free(text);
 }
 
+bool cli_span(const char *text, int64_t *ms_r)
+{
+    static const struct {
+        char letter;
+        int64_t ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+    struct span s = span_of(text);
+    uint64_t number = 0;
+    for (size_t i = 0; s.len > 1 && i < COUNT_OF(units); i++) {
+        if (s.ptr[s.len - 1] != units[i].letter)
+            continue;
+        *ms_r = units[i].ms;
+        s.len--;
+        bool ok = span_number(s, &number) && number > 0 && number <= 100000;
+        *ms_r *= (int64_t)number;
+        return ok;
+    }
+    return false;
+}
+
 static void format_time(int64_t ms, char *text_r, size_t size)
 {
     time_t seconds = (time_t)(ms / 1000);

@@ -81,6 +81,9 @@ void cli_table_add(struct cli_table *t, json_t *rows);
 void cli_table_end(struct cli_table *t);
 void cli_print_json(const json_t *value);
 
+/* "90s", "10m", "1h", "7d" as milliseconds. */
+MUST_CHECK bool cli_span(const char *text, int64_t *ms_r);
+
 /* Control characters of peers never reach the terminal. */
 void cli_print_safe(const char *text);
 
@@ -97,6 +100,11 @@ int cli_user_delete(struct cli *cli);
 int cli_domain_add(struct cli *cli);
 int cli_domain_list(struct cli *cli);
 int cli_address_canonical(struct cli *cli);
+int cli_suppress_list(struct cli *cli);
+int cli_suppress_add(struct cli *cli);
+int cli_suppress_remove(struct cli *cli);
+int cli_suppress_import(struct cli *cli);
+int cli_suppress_export(struct cli *cli);
 int cli_unsubscribe_link(struct cli *cli);
 int cli_unsubscribe_inspect(struct cli *cli);
 int cli_unsubscribe_rotate(struct cli *cli);

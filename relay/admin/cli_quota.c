@@ -261,27 +261,6 @@ int cli_quota_simulate(struct cli *cli)
 
 /* ---- top ---- */
 
-/* "90s", "10m", "1h", "7d". */
-static bool read_span(const char *text, int64_t *ms_r)
-{
-    static const struct {
-        char letter;
-        int64_t ms;
-    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
-    struct span s = span_of(text);
-    uint64_t number = 0;
-    for (size_t i = 0; s.len > 1 && i < COUNT_OF(units); i++) {
-        if (s.ptr[s.len - 1] != units[i].letter)
-            continue;
-        *ms_r = units[i].ms;
-        s.len--;
-        bool ok = span_number(s, &number) && number > 0 && number <= 100000;
-        *ms_r *= (int64_t)number;
-        return ok;
-    }
-    return false;
-}
-
 int cli_quota_top(struct cli *cli)
 {
     static const struct cli_column columns[] = {{"WHO", "who", CLI_TEXT},
@@ -295,7 +274,7 @@ int cli_quota_top(struct cli *cli)
     int64_t span_ms = 0;
     uint64_t limit = 20;
     json_t *answer = NULL;
-    if (!read_span(since ? since : "1h", &span_ms) ||
+    if (!cli_span(since ? since : "1h", &span_ms) ||
         (most && (!span_number(span_of(most), &limit) || limit == 0 || limit > 100000)))
         return cli_usage(cli, "--since is like 90s, 10m, 1h or 7d; --limit is up to 100000");
     json_t *request = cli_request("quota.top", "by", by ? by : "recipient", NULL);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SUPPRESS_FILTER "tenant= stream= reason="
 #define FILTER "id= recipient= domain= sender= user= held"
 
 static const struct command commands[] = {
@@ -62,6 +63,16 @@ static const struct command commands[] = {
      cli_quota_explain},
     {"quota reset", "ADDRESS|USER", 1, 1, "", "forget what a recipient has got, or what was sent",
      cli_quota_reset},
+    {"suppress list", "[--address A] [--tenant T] [--stream S] [--reason R]", 0, 0,
+     SUPPRESS_FILTER " address=", "who gets no mail, and why", cli_suppress_list},
+    {"suppress add", "ADDRESS [--tenant T] [--stream S] [--reason R] [--expires 30d]", 1, 1,
+     SUPPRESS_FILTER " expires=", "keep mail back from a recipient", cli_suppress_add},
+    {"suppress remove", "ADDRESS [--tenant T] [--stream S] [--reason R]", 1, 1, SUPPRESS_FILTER,
+     "let a recipient get mail again", cli_suppress_remove},
+    {"suppress import", "FILE [--format csv|json]", 1, 1,
+     "format=", "add entries from a file, - for standard input", cli_suppress_import},
+    {"suppress export", "[--format csv|json] [--tenant T] [--stream S] [--reason R]", 0, 0,
+     SUPPRESS_FILTER " format=", "print the list as CSV or JSON, with dates", cli_suppress_export},
     {"unsubscribe link", "--to ADDRESS --stream S [--tenant T]", 0, 0,
      "to= stream= tenant=", "the link that ends a stream for a recipient", cli_unsubscribe_link},
     {"unsubscribe inspect", "TOKEN|URL", 1, 1, "", "what a link stands for",

@@ -380,6 +380,9 @@ static const struct verb verbs[] = {
     {"quota.user", CONTROL_READ, control_quota_user},
     {"quota.top", CONTROL_READ, control_quota_top},
     {"quota.reset", CONTROL_WRITE, control_quota_reset},
+    {"suppress.list", CONTROL_READ, control_suppress_list},
+    {"suppress.add", CONTROL_WRITE, control_suppress_add},
+    {"suppress.remove", CONTROL_WRITE, control_suppress_remove},
     {"submit", CONTROL_SUBMIT, NULL},
 };
 

@@ -28,6 +28,12 @@ json_t *control_rows(struct control *c);
 /* A JSON string from whatever bytes a peer has sent. */
 json_t *control_any_text(const char *value);
 
+/* ---- control_suppress.c ---- */
+
+bool control_suppress_list(struct database *db, struct control *c, struct err *err);
+bool control_suppress_add(struct database *db, struct control *c, struct err *err);
+bool control_suppress_remove(struct database *db, struct control *c, struct err *err);
+
 /* ---- control_quota.c ---- */
 
 bool control_quota_show(struct database *db, struct control *c, struct err *err);

@@ -11,7 +11,9 @@
 #include "clock.h"
 #include "courier.h"
 #include "log.h"
+#include "suppressions.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -139,18 +141,55 @@ static void narrow(struct mail *m, const struct scheduler_parcel *work, int64_t 
 }
 
 /* Whoever waits with a final answer was refused when the message came: only the report is missing.
- * True when nobody else is left. */
-static bool answer_refused(struct parcel *p)
+ */
+static void answer_refused(struct parcel *p)
 {
-    size_t refused = 0;
     for (size_t i = 0; i < p->mail->envelope.count; i++) {
         const struct mail_row *row = &p->mail->rows[i];
         if (row->tries > 0 || row->code < 500)
             continue;
-        p->answers[i] = verdict_make(row->code, row->enhanced, "%s", THROTTLE_REFUSED);
-        refused++;
+        p->answers[i] = verdict_make(row->code, row->enhanced, "%s", row->reply);
+        p->suppressed[i] = strcmp(row->enhanced, "5.7.1") == 0;
     }
-    return refused == p->mail->envelope.count;
+}
+
+static void canonical(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])
+{
+    struct address address;
+    struct buf form;
+    buf_init(&form, ADDRESS_CANONICAL_MAX);
+    bool ok = address_parse(span_of(text), &address) && address_canonical(&address, &form);
+    snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", ok ? buf_text(&form) : text);
+    buf_fini(&form);
+}
+
+/* Whoever has been suppressed while the message waited gets it no more. What we make ourselves
+ * always goes. */
+static bool answer_suppressed(struct parcel *p, struct err *err)
+{
+    const struct mail *m = p->mail;
+    for (size_t i = 0; m->protocol[0] && i < m->envelope.count; i++) {
+        char form[ADDRESS_CANONICAL_MAX + 1];
+        struct suppress_entry entry;
+        canonical(m->envelope.rcpts[i].address, form);
+        if (p->answers[i].code == 0 &&
+            database_suppressed(p->shard->reader, m, form, clock_now_ms(), &entry, err)) {
+            p->answers[i] = suppress_verdict(&entry);
+            p->suppressed[i] = true;
+        }
+        if (err->kind != ERR_NONE)
+            return false;
+    }
+    return true;
+}
+
+/* Nobody is left to be asked about. */
+static bool all_answered(const struct parcel *p)
+{
+    for (size_t i = 0; i < p->mail->envelope.count; i++)
+        if (p->answers[i].code == 0)
+            return false;
+    return true;
 }
 
 void parcel_start(struct shard *s, struct scheduler_parcel *work)
@@ -181,7 +220,15 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
     }
     p->clock_offset_ms = clock_offset_ms();
     p->answers = xcalloc(p->mail->envelope.count, sizeof(*p->answers));
-    if (answer_refused(p)) {
+    p->suppressed = xcalloc(p->mail->envelope.count, sizeof(*p->suppressed));
+    answer_refused(p);
+    if (!answer_suppressed(p, &err)) {
+        work->again_in_ms = AGAIN_MS;
+        log_event(LOG_ERROR, "queue_unreadable", "reply", err.text);
+        parcel_end(p);
+        return;
+    }
+    if (all_answered(p)) {
         parcel_settle(p);
         return;
     }
@@ -198,6 +245,7 @@ void parcel_end(struct parcel *p)
     scheduler_finished(p->work);
     mail_free(p->mail);
     free(p->answers);
+    free(p->suppressed);
     buf_fini(&p->dialogue);
     free(p);
     shard_something_ended(s);

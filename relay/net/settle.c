@@ -12,6 +12,7 @@
 #include "retry.h"
 #include "secret.h"
 #include "spool.h"
+#include "suppress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,9 +155,13 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
                                 .due_ms = d.due_ms,
                                 .class = p->mail->class,
                                 .answer = p->answers[i],
-                                .kind = held        ? "held"
-                                        : d.expired ? "expired"
-                                                    : moves[d.what].kind};
+                                .kind = held               ? "held"
+                                        : p->suppressed[i] ? "suppressed"
+                                        : d.expired        ? "expired"
+                                                           : moves[d.what].kind};
+    bool said = p->remote[0] && p->mail->protocol[0]; /* by a server, of mail that is not ours */
+    if (d.what == RETRY_NEVER && said && !p->suppressed[i] && suppress_is_hard(&p->answers[i]))
+        snprintf(o->suppress, sizeof(o->suppress), "%s", p->mail->tenant);
     snprintf(o->remote, sizeof(o->remote), "%s", p->remote);
 }
 

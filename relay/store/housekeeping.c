@@ -88,13 +88,20 @@ static void compact(const char *state_dir, struct database *db, struct segments 
     segments_sweep(segments);
 }
 
+/* Rows of before; true when there may be more of them. */
+static bool forget(struct database *db, enum sql sql, int64_t before_ms)
+{
+    struct err err = {0};
+    sqlite3_stmt *s = rows_prepare(db, sql);
+    rows_int(s, 1, before_ms);
+    return rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
+}
+
 bool housekeeping_run(const char *state_dir, struct database *db, struct segments *segments,
                       int64_t now_ms)
 {
-    struct err err = {0};
-    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_EVENTS);
-    rows_int(s, 1, now_ms - history_ms);
-    bool more = rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
+    bool more = forget(db, SQL_FORGET_EVENTS, now_ms - history_ms);
+    more = forget(db, SQL_SUPPRESS_FORGET, now_ms) || more;
     more = rates_sweep(db, now_ms) || more;
     more = repeats_sweep(db, now_ms) || more;
     more = newcomers_sweep(db, now_ms) || more;

@@ -21,6 +21,7 @@ void store_job_free(struct store_job *job)
     buf_fini(&job->body);
     free(job->outcomes);
     free(job->decisions);
+    free(job->refusals);
     free(job->once);
     free(job->note);
     free(job);

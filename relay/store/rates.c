@@ -8,7 +8,6 @@
 
 #include "clock.h"
 #include "newcomers.h"
-#include "repeats.h"
 #include "secret.h"
 #include "top.h"
 
@@ -23,7 +22,7 @@ struct counted {
 };
 
 /* On the store's thread once, and after the clock was set; by readers each time. */
-static bool read_instance(struct database *db, struct err *err)
+bool rates_prepare(struct database *db, struct err *err)
 {
     if (db->writes && db->instance_known)
         return true;
@@ -156,35 +155,35 @@ static bool find_newcomer(struct database *db, const struct buckets *b, const st
            newcomers_find(db, b->settings, c->tenant, c->recipient, now_ms, n, err);
 }
 
-/* One recipient: read what counts, decide, write what has changed. */
-static bool decide_one(struct database *db, const struct store_job *job, const struct counted *c,
-                       int64_t now_ms, struct throttle_decision *d, struct err *err)
+bool rates_charge(struct database *db, const struct store_job *job, const char *recipient,
+                  const char *domain, int64_t now_ms, struct throttle_decision *d, struct err *err)
 {
-    const struct throttle_settings own = settings_for(job->throttle, c->domain);
+    const struct throttle_settings own = settings_for(job->throttle, domain);
+    const struct counted c = {job->mail->tenant, recipient, domain, job->mail->class,
+                              job->on_limit};
     struct buckets b = {.settings = &own};
     struct newcomer n;
     bool ok = true;
     for (unsigned k = 0; ok && k < THROTTLE_FLOOD; k++)
-        ok = read_one(db, &b, c, (enum throttle_key)k, err);
-    if (!ok || !find_newcomer(db, &b, c, now_ms, &n, err))
+        ok = read_one(db, &b, &c, (enum throttle_key)k, err);
+    if (!ok || !find_newcomer(db, &b, &c, now_ms, &n, err))
         return false;
     if (n.wait_ms > 0) {
         *d = (struct throttle_decision){
             .what = THROTTLE_DEFER, .key = THROTTLE_FIRST_TIME, .wait_ms = n.wait_ms};
         return true;
     }
-    return decide(db, &b, c, now_ms, d, err) && write_changed(db, &b, err) &&
+    return decide(db, &b, &c, now_ms, d, err) && write_changed(db, &b, err) &&
            (throttle_refuses(d) || newcomers_note(db, job->mail, &n, now_ms, err));
 }
 
-/* The recipient as it is counted; an address that has no canonical form counts as it is. */
-static void canonical(const char *text, char *out_r, size_t size)
+void rates_canonical(const char *text, char out_r[ADDRESS_CANONICAL_MAX + 1])
 {
     struct address address;
     struct buf form;
     buf_init(&form, ADDRESS_CANONICAL_MAX);
     bool ok = address_parse(span_of(text), &address) && address_canonical(&address, &form);
-    snprintf(out_r, size, "%s", ok ? buf_text(&form) : text);
+    snprintf(out_r, ADDRESS_CANONICAL_MAX + 1, "%s", ok ? buf_text(&form) : text);
     buf_fini(&form);
 }
 
@@ -196,7 +195,7 @@ static bool find_counted(struct database *db, const char *tenant, const struct a
                          char domain_r[ADDRESS_DOMAIN_MAX + 1], struct err *err)
 {
     struct buf form;
-    if (!read_instance(db, err))
+    if (!rates_prepare(db, err))
         return false;
     buf_init(&form, ADDRESS_CANONICAL_MAX);
     bool ok =
@@ -228,7 +227,7 @@ bool database_rate(struct database *db, const char *tenant, struct throttle_buck
 {
     struct counted c = {.tenant = tenant};
     unsigned char name[16];
-    if (!read_instance(db, err))
+    if (!rates_prepare(db, err))
         return false;
     make_name(db, THROTTLE_RATE, &c, name);
     return read_bucket(db, name, bucket_r, err);
@@ -258,7 +257,7 @@ bool database_reset_tenant(struct database *db, const char *tenant, int64_t now_
 {
     const struct counted c = {.tenant = tenant};
     unsigned char name[16];
-    if (!read_instance(db, err))
+    if (!rates_prepare(db, err))
         return false;
     make_name(db, THROTTLE_RATE, &c, name);
     sqlite3_stmt *s = rows_prepare(db, SQL_DROP_RATE);
@@ -271,44 +270,13 @@ bool database_reset_tenant(struct database *db, const char *tenant, int64_t now_
     return rows_run(db, s, err);
 }
 
-/* ---- deciding ---- */
-
-/* Once for each pair and window, not for each mail. */
-static bool note_refusal(struct database *db, const struct store_job *job, size_t i,
-                         struct err *err)
-{
-    const struct throttle_decision *d = &job->decisions[i];
-    struct verdict v = throttle_verdict(job->throttle, job->mail->class, d);
-    return !d->first || rows_mail_event(db, job->mail, i, "throttled", &v, v.text, err);
-}
-
-/* Nobody is left: the mildest refusal is the answer, as the client may try again for that one. */
-static bool refuse_all(struct database *db, struct store_job *job, struct err *err)
-{
-    const struct throttle_decision *mildest = &job->decisions[0];
-    bool ok = true;
-    for (size_t i = 0; ok && i < job->mail->envelope.count; i++) {
-        if (job->decisions[i].what < mildest->what)
-            mildest = &job->decisions[i];
-        ok = note_refusal(db, job, i, err);
-    }
-    job->refusal = throttle_verdict(job->throttle, job->mail->class, mildest);
-    return ok;
-}
-
-/* The account's own rate is spent: the whole message is refused, and nothing is charged. */
-static bool refuse_rate(struct database *db, struct store_job *job,
-                        const struct throttle_decision *d, struct err *err)
-{
-    job->refusal = throttle_verdict(job->throttle, job->mail->class, d);
-    return rows_simple(db, SQL_UNDO, err) && rows_simple(db, SQL_RELEASE, err);
-}
+/* ---- at RCPT ---- */
 
 /* Look at the keys that do not depend on the message. */
 static bool glance(struct database *db, struct buckets *b, const struct counted *c, int64_t now_ms,
                    struct throttle_decision *d, struct err *err)
 {
-    if (!read_instance(db, err))
+    if (!rates_prepare(db, err))
         return false;
     for (unsigned k = THROTTLE_TENANT; k < THROTTLE_BUCKETS; k++)
         if (!read_one(db, b, c, (enum throttle_key)k, err))
@@ -326,7 +294,7 @@ bool database_glance(struct database *db, const struct throttle_settings *settin
     const struct throttle_settings own = settings_for(settings, domain);
     struct buckets b = {.settings = &own};
     const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE};
-    canonical(recipient, form, sizeof(form));
+    rates_canonical(recipient, form);
     return glance(db, &b, &c, clock_now_ms(), decision_r, err);
 }
 
@@ -340,93 +308,9 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
     const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE};
     struct throttle_decision d;
     int64_t now_ms = clock_now_ms();
-    canonical(recipient, form, sizeof(form));
+    rates_canonical(recipient, form);
     return glance(db, &b, &c, now_ms, &d, err) &&
            top_note_refused(db, credential, form, now_ms, err) && write_changed(db, &b, err);
-}
-
-/* It passes; what would have happened is written down, refusals once for each window. */
-static bool observe(struct database *db, struct store_job *job, const struct throttle_decision *d,
-                    struct err *err)
-{
-    static const char *const words[] = {[THROTTLE_PACE] = "paced",
-                                        [THROTTLE_DEFER] = "deferred",
-                                        [THROTTLE_REJECT] = "rejected",
-                                        [THROTTLE_COLLAPSED] = "collapsed",
-                                        [THROTTLE_REPLACES] = "put in the place of an older one"};
-    static const struct verdict passed = {.code = 250, .enhanced = "2.0.0"};
-    char text[160];
-    if (d->what == THROTTLE_PASS)
-        return true;
-    job->observed++;
-    if (throttle_refuses(d) && !d->first)
-        return true;
-    snprintf(text, sizeof(text), "would be %s: limit \"%s\", %lld s", words[d->what],
-             d->what > THROTTLE_REPEATED ? "alike" : throttle_key_name(d->key),
-             (long long)(d->wait_ms / 1000));
-    return rows_mail_event(db, job->mail, (size_t)(d - job->decisions), "observed", &passed, text,
-                           err);
-}
-
-static bool decide_recipient(struct database *db, struct store_job *job, const struct counted *c,
-                             int64_t now_ms, struct throttle_decision *d, struct err *err)
-{
-    if (!repeats_find(db, job, c->recipient, now_ms, d, err))
-        return false;
-    int64_t fingerprint = d->fingerprint;
-    if (d->what == THROTTLE_PASS && job->throttle->mode != THROTTLE_OFF &&
-        !decide_one(db, job, c, now_ms, d, err))
-        return false;
-    d->fingerprint = fingerprint;
-    if (job->throttle->mode == THROTTLE_OBSERVE && d->what != THROTTLE_REPEATED) {
-        if (!observe(db, job, d, err))
-            return false;
-        d->what = THROTTLE_PASS;
-    }
-    return repeats_note(db, job, c->recipient, d, now_ms, err);
-}
-
-/* Nobody gets it: because all have it already, or because of the limits. */
-static bool conclude(struct database *db, struct store_job *job, size_t refused, size_t repeated,
-                     struct err *err)
-{
-    size_t count = job->mail->envelope.count;
-    if (repeated == count) {
-        job->repeats = true;
-        for (size_t i = 0; i < count; i++)
-            if (!repeats_event(db, job->mail, i, &job->decisions[i], err))
-                return false;
-        return true;
-    }
-    return refused + repeated < count || repeated > 0 || refuse_all(db, job, err);
-}
-
-bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms, struct err *err)
-{
-    const struct mail *m = job->mail;
-    size_t refused = 0;
-    size_t repeated = 0;
-    char recipient[ADDRESS_CANONICAL_MAX + 1];
-    struct counted c = {
-        .tenant = m->tenant, .recipient = recipient, .class = m->class, .on_limit = job->on_limit};
-    job->decisions = xcalloc(m->envelope.count, sizeof(*job->decisions));
-    if (!read_instance(db, err) || !rows_simple(db, SQL_SAVEPOINT, err))
-        return false;
-    for (size_t i = 0; i < m->envelope.count; i++) {
-        struct throttle_decision *d = &job->decisions[i];
-        c.domain = m->envelope.rcpts[i].domain;
-        canonical(m->envelope.rcpts[i].address, recipient, sizeof(recipient));
-        if (!decide_recipient(db, job, &c, now_ms, d, err))
-            return false;
-        if (throttle_refuses(d) && d->key == THROTTLE_RATE)
-            return refuse_rate(db, job, d, err) &&
-                   top_note_refused(db, m->credential, recipient, now_ms, err);
-        if (throttle_refuses(d) && !top_note_refused(db, m->credential, recipient, now_ms, err))
-            return false;
-        refused += throttle_refuses(d);
-        repeated += throttle_repeats(d);
-    }
-    return rows_simple(db, SQL_RELEASE, err) && conclude(db, job, refused, repeated, err);
 }
 
 bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
@@ -458,6 +342,6 @@ bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
 bool rates_sweep(struct database *db, int64_t now_ms)
 {
     struct err err = {0};
-    return read_instance(db, &err) && rates_sweep_keys(db, SQL_RATE_AFTER, SQL_FORGET_RATES,
+    return rates_prepare(db, &err) && rates_sweep_keys(db, SQL_RATE_AFTER, SQL_FORGET_RATES,
                                                        db->rate_swept, now_ms - db->steps_ms);
 }

@@ -6,10 +6,14 @@
 
 #include "rows.h"
 
-/* Decide about each recipient of job->mail: fills job->decisions, and job->refusal when nobody is
- * left. In observe mode everybody passes. */
-MUST_CHECK bool rates_decide(struct database *db, struct store_job *job, int64_t now_ms,
-                             struct err *err);
+/* Read what all of it depends on. */
+MUST_CHECK bool rates_prepare(struct database *db, struct err *err);
+/* The recipient as it is counted; an address that has no canonical form counts as it is. */
+void rates_canonical(const char *text, char out_r[ADDRESS_CANONICAL_MAX + 1]);
+/* Decide about one recipient of job->mail, in its canonical form, by all limits, and charge it. */
+MUST_CHECK bool rates_charge(struct database *db, const struct store_job *job,
+                             const char *recipient, const char *domain, int64_t now_ms,
+                             struct throttle_decision *d, struct err *err);
 
 /* Forget some of the buckets that are as if never used, beginning behind the last ones looked at;
  * true when there are more. */

@@ -3,13 +3,16 @@
  * is durable, or nothing. */
 #include "rows.h"
 
+#include "rates.h"
 #include "repeats.h"
+#include "suppressions.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static const struct verdict taken = {.code = 250, .enhanced = "2.0.0"};
-static const struct verdict flood = {.code = 550, .enhanced = "5.7.28"};
+static const struct verdict flood = {.code = 550, .enhanced = "5.7.28", .text = THROTTLE_REFUSED};
+static const struct verdict none;
 
 static struct database_due due_of(const struct mail *m, size_t i)
 {
@@ -54,10 +57,13 @@ static int64_t slot_ms(const struct throttle_decision *d)
 }
 
 static bool add_recipient(struct database *db, const struct mail *m, size_t i,
-                          const struct throttle_decision *d, struct err *err)
+                          const struct throttle_decision *d, const struct verdict *refusal,
+                          struct err *err)
 {
     const struct envelope_rcpt *r = &m->envelope.rcpts[i];
     bool refused = d && throttle_refuses(d);
+    if (!refused)
+        refusal = &none;
     sqlite3_stmt *s = rows_prepare(db, SQL_ADD_RECIPIENT);
     rows_int(s, 1, m->id);
     rows_int(s, 2, (int64_t)i);
@@ -66,9 +72,9 @@ static bool add_recipient(struct database *db, const struct mail *m, size_t i,
     rows_text(s, 5, r->original);
     rows_int(s, 6, r->notify);
     rows_int(s, 7, m->created_ms + slot_ms(d));
-    rows_int(s, 8, refused ? 550 : 0);
-    rows_text(s, 9, refused ? "5.7.28" : "");
-    rows_text(s, 10, refused ? THROTTLE_REFUSED : "");
+    rows_int(s, 8, refusal->code);
+    rows_text(s, 9, refusal->enhanced);
+    rows_text(s, 10, refusal->text);
     if (d && d->fingerprint != 0 && !refused)
         rows_int(s, 11, d->fingerprint);
     return rows_run(db, s, err);
@@ -130,6 +136,8 @@ static bool note_decision(struct database *db, const struct mail *m, size_t i,
         snprintf(text, sizeof(text), "limit \"%s\" for class \"%s\": one would conform in %lld s",
                  name, class, wait_s);
         return rows_mail_event(db, m, i, "throttled", &flood, text, err);
+    case THROTTLE_SUPPRESSED: /* said when it is settled */
+        return true;
     case THROTTLE_REPEATED:
     case THROTTLE_COLLAPSED:
         break;
@@ -137,13 +145,17 @@ static bool note_decision(struct database *db, const struct mail *m, size_t i,
     UNREACHABLE();
 }
 
-static bool accept_recipient(struct database *db, const struct mail *m, size_t i,
-                             const struct throttle_decision *d, struct err *err)
+static bool accept_recipient(struct database *db, const struct store_job *job, size_t i,
+                             struct err *err)
 {
+    const struct mail *m = job->mail;
+    const struct throttle_decision *d = job->decisions ? &job->decisions[i] : NULL;
+    bool suppressed = d && d->what == THROTTLE_SUPPRESSED;
+
     struct database_due due = due_of(m, i);
     if (d && throttle_repeats(d))
         return repeats_event(db, m, i, d, err);
-    if (!add_recipient(db, m, i, d, err) ||
+    if (!add_recipient(db, m, i, d, suppressed ? &job->refusals[i] : &flood, err) ||
         !rows_mail_event(db, m, i, "accepted", &taken, m->envelope.sender, err) ||
         (d && !note_decision(db, m, i, d, err)))
         return false;
@@ -152,12 +164,11 @@ static bool accept_recipient(struct database *db, const struct mail *m, size_t i
     return true;
 }
 
-bool rows_accept(struct database *db, const struct mail *m,
-                 const struct throttle_decision *decisions, struct err *err)
+bool rows_accept(struct database *db, const struct store_job *job, struct err *err)
 {
-    bool ok = add_message(db, m, err);
-    for (size_t i = 0; ok && i < m->envelope.count; i++)
-        ok = accept_recipient(db, m, i, decisions ? &decisions[i] : NULL, err);
+    bool ok = add_message(db, job->mail, err);
+    for (size_t i = 0; ok && i < job->mail->envelope.count; i++)
+        ok = accept_recipient(db, job, i, err);
     return ok;
 }
 
@@ -207,6 +218,18 @@ bool rows_end(struct database *db, int64_t message, struct err *err)
     return rows_run(db, s, err);
 }
 
+/* A receiver has said that there is no such mailbox. */
+static bool suppress(struct database *db, const struct store_outcome *o, const char *address,
+                     int64_t now_ms, struct err *err)
+{
+    struct suppress_entry e = {.reason = SUPPRESS_BOUNCE, .created_ms = now_ms};
+    bool changed = false;
+    rates_canonical(address, e.address);
+    snprintf(e.tenant, sizeof(e.tenant), "%s", o->suppress);
+    snprintf(e.source, sizeof(e.source), "%.79s", o->remote);
+    return database_suppress(db, &e, now_ms, &changed, err);
+}
+
 bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now_ms,
                  struct err *err)
 {
@@ -243,7 +266,8 @@ bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now
                                    .enhanced = o->answer.enhanced,
                                    .reply = o->answer.text,
                                    .remote = o->remote};
-    return rows_event(db, &event, err);
+    return rows_event(db, &event, err) &&
+           (!o->suppress[0] || suppress(db, o, address, now_ms, err));
 }
 
 static void read_message(sqlite3_stmt *s, struct mail *m)
@@ -288,6 +312,7 @@ static bool read_recipients(struct database *db, struct mail *m, struct err *err
                                        .delay_told = sqlite3_column_int(s, 8),
                                        .code = sqlite3_column_int(s, 9)};
         rows_copy_text(s, 10, m->rows[i].enhanced, sizeof(m->rows[i].enhanced));
+        rows_copy_text(s, 11, m->rows[i].reply, sizeof(m->rows[i].reply));
     }
     return err->kind == ERR_NONE;
 }

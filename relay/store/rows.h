@@ -62,10 +62,9 @@ void rows_forget(struct database *db);
 
 /* ---- the moves ---- */
 
-/* `decisions`: beside the recipients, or NULL when they are not counted. Those that are refused are
- * accepted with their refusal as last reply: what is missing is only their report. */
-MUST_CHECK bool rows_accept(struct database *db, const struct mail *mail,
-                            const struct throttle_decision *decisions, struct err *err);
+/* job->mail, by job->decisions if there are any. Those that are refused are accepted with their
+ * refusal as last reply: what is missing is only their report. */
+MUST_CHECK bool rows_accept(struct database *db, const struct store_job *job, struct err *err);
 MUST_CHECK bool rows_settle(struct database *db, const struct store_outcome *outcome,
                             int64_t now_ms, struct err *err);
 /* Drop the message when no recipient waits or is held any more. */

@@ -66,6 +66,10 @@
     "CREATE TABLE refused(minute INTEGER NOT NULL, credential TEXT NOT NULL, recipient TEXT NOT " \
     "NULL, count INTEGER NOT NULL, PRIMARY KEY(minute, credential, recipient)) WITHOUT ROWID, "   \
     "STRICT;"                                                                                     \
+    "CREATE TABLE suppression(address TEXT NOT NULL, tenant TEXT NOT NULL, stream TEXT NOT NULL," \
+    " reason INTEGER NOT NULL, source TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER "  \
+    "NOT NULL, PRIMARY KEY(address, tenant, stream, reason)) WITHOUT ROWID, STRICT;"              \
+    "CREATE INDEX suppression_expires ON suppression(expires) WHERE expires <> 0;"                \
     "CREATE TABLE clock(steps INTEGER NOT NULL) STRICT;"                                          \
     "INSERT INTO clock(steps) VALUES(0);"                                                         \
     "PRAGMA user_version = 3;"

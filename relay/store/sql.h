@@ -15,6 +15,8 @@
     "smtputf8, from_domain,"                                                                 \
     " helo, peer, protocol, header_utf8, body_8bit, dialogue, segment, offset, length"
 
+#define SQL_SUPPRESS_COLUMNS "address, tenant, stream, reason, source, created, expires"
+
 #define SQL_EVENT_COLUMNS \
     "id, at, kind, message, recipient, code, enhanced, reply, remote, credential"
 
@@ -44,7 +46,7 @@
                  "credential) VALUES(?,?,?,?,?,?,?,?,?)")                                          \
     X(MESSAGE, "SELECT " SQL_MESSAGE_COLUMNS " FROM message WHERE id = ?")                         \
     X(RECIPIENTS, "SELECT number, address, domain, original, notify, state, tries, due, "          \
-                  "delay_told, code, enhanced FROM recipient"                                      \
+                  "delay_told, code, enhanced, reply FROM recipient"                               \
                   " WHERE message = ? ORDER BY number")                                            \
     X(SETTLE, "UPDATE recipient SET state = ?3, tries = ?4, due = ?5, delay_told = delay_told OR " \
               "?6, code = ?7,"                                                                     \
@@ -118,6 +120,23 @@
                     " ON CONFLICT(tenant, day) DO UPDATE SET count = count + 1")                   \
     X(FORGET_NEWCOMERS, "DELETE FROM newcomers WHERE day < ? AND EXISTS (SELECT 1 FROM newcomers " \
                         "o WHERE o.tenant = newcomers.tenant AND o.day < newcomers.day)")          \
+    X(SUPPRESSED, "SELECT " SQL_SUPPRESS_COLUMNS " FROM suppression WHERE address = ?1 AND "       \
+                  "tenant IN ('', ?2) AND stream IN ('', ?3) ORDER BY created")                    \
+    X(SUPPRESS_ADD, "INSERT INTO suppression(" SQL_SUPPRESS_COLUMNS ") VALUES(?,?,?,?,?,?,?)"      \
+                    " ON CONFLICT DO NOTHING RETURNING address")                                   \
+    X(SUPPRESS_EXTEND,                                                                             \
+      "UPDATE suppression SET expires = CASE WHEN ?5 = 0 THEN 0 ELSE max(expires, ?5) END"         \
+      " WHERE address = ?1 AND tenant = ?2 AND stream = ?3 AND reason = ?4 AND expires <> 0")      \
+    X(SUPPRESS_REMOVE,                                                                             \
+      "DELETE FROM suppression WHERE address = ?1 AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL" \
+      " OR stream = ?3) AND (?4 IS NULL OR reason = ?4) RETURNING tenant, stream, reason")         \
+    X(SUPPRESS_LIST,                                                                               \
+      "SELECT " SQL_SUPPRESS_COLUMNS " FROM suppression WHERE (?1 IS NULL OR address = ?1) AND "   \
+      "(?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR stream = ?3) AND (?4 IS NULL OR reason = "   \
+      "?4)"                                                                                        \
+      " AND (address, tenant, stream, reason) > (?5, ?6, ?7, ?8)"                                  \
+      " ORDER BY address, tenant, stream, reason LIMIT ?9")                                        \
+    X(SUPPRESS_FORGET, "DELETE FROM suppression WHERE expires <> 0 AND expires < ?")               \
     X(REFUSED, "INSERT INTO refused(minute, credential, recipient, count) VALUES(?1, ?2, ?3, 1)"   \
                " ON CONFLICT DO UPDATE SET count = count + 1")                                     \
     X(FORGET_REFUSED, "DELETE FROM refused WHERE (minute, credential, recipient) IN (SELECT "      \

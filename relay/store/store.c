@@ -35,10 +35,10 @@
 
 #include "alone.h"
 #include "clock.h"
+#include "decisions.h"
 #include "housekeeping.h"
 #include "intray.h"
 #include "jobs.h"
-#include "rates.h"
 #include "rows.h"
 #include "segments.h"
 
@@ -147,12 +147,12 @@ static bool apply(struct store *store, struct store_job *job, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
     struct database *db = store->db;
-    bool ok = !job->mail || !job->throttle || rates_decide(db, job, now_ms, err);
+    bool ok = !job->mail || !job->throttle || decisions_make(db, job, now_ms, err);
     if (was_decided(job)) {
         job->ok = false;
         return ok;
     }
-    ok = ok && (!job->mail || rows_accept(db, job->mail, job->decisions, err));
+    ok = ok && (!job->mail || rows_accept(db, job, err));
     for (size_t i = 0; ok && i < job->outcome_count; i++)
         ok = rows_settle(db, &job->outcomes[i], now_ms, err) &&
              rows_end(db, job->outcomes[i].message, err);

@@ -266,6 +266,27 @@ def test_a_4xx_is_tried_again_and_a_5xx_never(relay, script):
     assert sum("<never@" in line for line in server.lines) == 1
 
 
+def test_a_mailbox_that_does_not_exist_is_asked_once(relay, dns, script):
+    """A refusal for another reason is none of the mailbox's."""
+    answers = {"ghost": "550 5.1.1 The email account that you tried to reach does not exist",
+               "spam": "550 5.7.1 Message rejected: likely unsolicited", "busy": "550 5.2.1 Receiving mail at a rate that is too high",
+               "gone": "550 5.5.0 Requested action not taken: mailbox unavailable", "plain": "550 User unknown"}
+    script(lambda line: next((a for w, a in answers.items() if f"<{w}@" in line and "RCPT" in line), None))
+    for who in answers:
+        relay.wait_kind(relay.send(to=f"{who}@dest.test"), "bounced")
+    rows = relay.json("suppress", "list")
+    assert [(row["address"], row["reason"], row["tenant"], row["stream"]) for row in rows] == \
+        [(f"{who}@dest.test", "bounce", "default", "") for who in ("ghost", "gone", "plain")]
+    assert rows[0]["source"].startswith("mx.dest.test")
+    with relay.client() as client:
+        for who, code in (("Ghost+1", 550), ("spam", 250)):
+            client.ehlo_or_helo_if_needed()
+            client.mail("hello@club.test")
+            client.rcpt(f"{who}@dest.test")
+            answered, text = client.data(b"From: <hello@club.test>\r\nSubject: once more\r\n\r\nx\r\n")
+            assert answered == code and (code == 250 or b"no such mailbox" in text), text
+
+
 def test_a_security_stream_is_tried_again_within_seconds(relay_factory, dns, script):
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
     relay = relay_factory().start()

@@ -1,10 +1,14 @@
 """Streams that their recipients can end: the fields in the mail, the links, what suppresses what."""
 
+import csv
 import email
+import io
+import json
 import re
+import time
 
 import pytest
-from conftest import dkim_passes, split_copy
+from conftest import dkim_passes, split_copy, wait_for
 
 URL = "https://u.club.test"
 CONFIG = f'''http {{ url = "{URL}/" }}
@@ -138,3 +142,130 @@ def test_a_stream_has_its_own_patience(relay_factory, dns):
     assert 1 <= relay.kinds(id).count("deferred") <= 4
     shown = relay.command("config", "show")
     assert 'stream "quick" { class = "digest"  on_limit = "pace"  unsubscribe = "none"  expires = 4  retry = {1, 2} }' in shown
+
+
+# ---- suppression ----
+
+STREAMS = CONFIG + '''stream "reminder" { class = "notification" }
+stream "receipt" { class = "confirmation" }
+'''
+
+
+@pytest.fixture
+def strict(relay_factory, dns, sink_factory):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory(STREAMS)
+    relay.sink = sink_factory()
+    return relay.start()
+
+
+def answer(client, stream, to="bob@dest.test"):
+    """What is said to one message, "" for yes."""
+    recipients = [to] if isinstance(to, str) else to
+    client.ehlo_or_helo_if_needed()
+    client.mail("hello@club.test")
+    for recipient in recipients:
+        assert client.rcpt(recipient)[0] == 250
+    code, text = client.data(message(stream, f"X-Number: {time.monotonic()}\r\n").encode())
+    return "" if code == 250 else f"{code} {text.decode()}"
+
+
+EVERY = ["reset", "receipt", "reminder", "party", "news"]
+
+
+@pytest.mark.parametrize("entry,kept_back", [
+    (["--reason", "unsubscribe", "--stream", "news"], ["news"]),
+    (["--reason", "unsubscribe", "--stream", "receipt"], ["receipt"]),
+    (["--reason", "unsubscribe", "--stream", "reset"], []),
+    (["--reason", "unsubscribe"], ["reminder", "party", "news"]),
+    (["--reason", "complaint"], ["reminder", "party", "news"]),
+    (["--reason", "flood", "--tenant", ""], ["receipt", "reminder", "party", "news"]),
+    (["--reason", "bounce"], EVERY),
+    (["--reason", "manual"], EVERY),
+    (["--reason", "manual", "--stream", "reset"], ["reset"]),
+    (["--tenant", "others"], []),
+    ([], EVERY),
+], ids=lambda value: "-".join(value) or "none")
+def test_what_keeps_back_what(strict, entry, kept_back):
+    strict.command("suppress", "add", "Bob+x@DEST.test", *entry)
+    with strict.client() as client:
+        said = {stream: answer(client, stream, "BOB@dest.test") for stream in EVERY}
+        assert [stream for stream, text in said.items() if text] == kept_back
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        assert all(text.startswith("550 5.7.1 Recipient") and today in text for text in said.values() if text), said
+        assert answer(client, "news", "amy@dest.test") == ""
+    if kept_back:
+        assert "suppressed" in [e["kind"] for e in strict.json("events", "--after", "0", "--limit", "1000")]
+    assert strict.command("suppress", "remove", "bob@dest.test")
+    with strict.client() as client:
+        assert not any(answer(client, stream) for stream in EVERY)
+
+
+def test_in_a_message_to_many_the_others_get_it_and_the_sender_is_told(strict):
+    strict.command("suppress", "add", "bob@dest.test", "--reason", "unsubscribe", "--stream", "reminder")
+    with strict.client() as client:
+        client.mail("hello@club.test")
+        for to in ("bob@dest.test", "amy@dest.test"):
+            client.rcpt(to)
+        code, text = client.data(message("reminder").encode())
+    id = text.decode().split()[-1]
+    assert strict.wait_kind(id, "suppressed")[0]["recipient"] == "bob@dest.test"
+    assert strict.wait_kind(id, "delivered")[0]["recipient"] == "amy@dest.test"
+    told = wait_for(lambda: [e for e in strict.json("events", "--after", "0", "--limit", "1000")
+                             if e["recipient"] == "hello@club.test" and e["kind"] == "accepted"])
+    assert told and len(strict.sink.messages()) >= 1
+    assert not any("bob" in str(about) for about, _ in strict.sink.messages())
+
+
+def test_what_waits_stops_too(relay_factory, dns, sink_factory):
+    """The receiver is away; meanwhile the recipient unsubscribes."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory(STREAMS).start()
+    ids = {stream: relay.send(message=message(stream)) for stream in ("news", "reset")}
+    for id in ids.values():
+        relay.wait_kind(id, "deferred")
+    relay.command("suppress", "add", "bob@dest.test", "--reason", "unsubscribe", "--stream", "news")
+    sink = sink_factory()
+    relay.command("queue", "retry", "--all")
+    assert relay.wait_kind(ids["news"], "suppressed", 40)[0]["reply"].startswith('Recipient has unsubscribed from "news"')
+    relay.wait_kind(ids["reset"], "delivered", 40)
+    assert relay.kinds(ids["news"])[-1] == "suppressed"
+    assert not any(b"\r\nList-Unsubscribe: <" in raw for _, raw in sink.messages())
+
+
+def test_the_list_goes_out_and_in_again(strict):
+    for i in range(3):
+        strict.command("suppress", "add", f"u{i}@dest.test", "--reason", "complaint", "--expires", "30d")
+    strict.command("suppress", "add", '"a,b"@dest.test', "--stream", "news", "--reason", "unsubscribe")
+    out = strict.command("suppress", "export")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["address"] for row in rows] == ['"a,b"@dest.test', "u0@dest.test", "u1@dest.test", "u2@dest.test"]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row["created"]) for row in rows)
+    assert rows[0]["expires"] == "" and rows[1]["expires"] > rows[1]["created"]
+    as_json = json.loads(strict.command("suppress", "export", "--format", "json"))
+    assert [dict(row) for row in rows] == as_json
+    for row in rows:
+        strict.command("suppress", "remove", row["address"])
+    assert strict.json("suppress", "list") == []
+    kinds = [e["kind"] for e in strict.json("events", "--after", "0", "--limit", "1000")]
+    assert kinds.count("suppress_added") == 4 and kinds.count("suppress_removed") == 4
+    for name, text in (("list.csv", "\ufeff" + out), ("list.json", json.dumps(as_json))):
+        (strict.path / name).write_text(text, encoding="utf-8", newline="")
+        assert strict.command("suppress", "import", str(strict.path / name)).startswith("4 entries read, " + ("4" if name[5] == "c" else "0"))
+    assert strict.command("suppress", "export") == out
+    big = "address,reason\n" + "".join(f"m{i}@dest.test,manual\n" for i in range(2500))
+    done = strict.command("suppress", "import", "-", input=big)
+    assert done.startswith("2500 entries read, 2500")
+    assert len(strict.json("suppress", "list")) == 2504
+    for wrong, why in (("address\nnot an address\n", "is no address"), ('address\n"open\n', "line 2"),
+                       ("address,created\na@b.test,yesterday\n", "is no time"), ("address,reason\na@b.test,spite\n", "is no reason")):
+        done = strict.command("suppress", "import", "-", input=wrong, check=False)
+        assert done.returncode != 0 and why in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_an_entry_ends_by_itself(strict):
+    strict.command("suppress", "add", "bob@dest.test", "--reason", "flood", "--tenant", "", "--expires", "2s")
+    with strict.client() as client:
+        assert "being flooded" in answer(client, "news")
+        time.sleep(2.1)
+        assert answer(client, "news") == ""

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* suppress.h - Who does not want, or cannot get, which mail.
+ *
+ * An entry holds for a mailbox in its canonical form, of one tenant or of all, for one stream or
+ * for all. It never keeps back what a person needs: see suppress_applies().
+ */
+#ifndef SUPPRESS_H
+#define SUPPRESS_H
+
+#include "address.h"
+#include "err.h"
+#include "stream.h"
+
+/* Stored in the database: never renumber. */
+enum suppress_reason {
+    SUPPRESS_UNSUBSCRIBE = 0,
+    SUPPRESS_BOUNCE = 1, /* a receiver has said that there is no such mailbox */
+    SUPPRESS_COMPLAINT = 2,
+    SUPPRESS_MANUAL = 3,
+    SUPPRESS_FLOOD = 4, /* the recipient has stopped everything for a while */
+    SUPPRESS_REASONS = 5
+};
+const char *suppress_reason_name(enum suppress_reason reason);
+MUST_CHECK bool suppress_reason_parse(struct span name, enum suppress_reason *reason_r);
+
+struct suppress_entry {
+    char address[ADDRESS_CANONICAL_MAX + 1];
+    char tenant[64]; /* empty: all */
+    char stream[64]; /* empty: all */
+    enum suppress_reason reason;
+    char source[80]; /* who or what has made it: "one-click", "command", a host … */
+    int64_t created_ms, expires_ms; /* expires_ms 0: never */
+};
+
+/* Does an entry for this mailbox keep back mail of a stream (empty: none) and class? Security mail
+ * is kept back by `bounce` and `manual` only, confirmations also by `flood`; an unsubscription from
+ * one stream always keeps back that stream. */
+bool suppress_applies(const struct suppress_entry *e, const char *tenant, const char *stream,
+                      enum stream_class class, int64_t now_ms);
+
+/* 550 5.7.1, with reason and date. */
+struct verdict suppress_verdict(const struct suppress_entry *e);
+
+/* Does this answer of a receiver speak of the mailbox, for good? Never when it speaks of policy,
+ * reputation, the message, or a mailbox that is only full or busy. */
+bool suppress_is_hard(const struct verdict *answer);
+
+#endif

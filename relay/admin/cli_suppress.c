@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli_suppress.c - suppress list, add, remove, import, export. Files hold times as ISO 8601, so
+ * that people and other programs can read them. */
+#include "cli.h"
+
+#include "clock.h"
+#include "table_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 500, FILE_MAX = 512 * 1024 * 1024 };
+
+static const char *const members[] = {"address", "tenant",  "stream", "reason",
+                                      "source",  "created", "expires"};
+
+static json_t *filtered(const struct cli *cli, const char *verb, const char *address)
+{
+    return cli_request(verb, "address", address, "tenant", cli_option(cli, "tenant", 0), "stream",
+                       cli_option(cli, "stream", 0), "reason", cli_option(cli, "reason", 0), NULL);
+}
+
+/* All that match, page by page. */
+typedef void on_rows(void *context, json_t *rows);
+static int each_page(struct cli *cli, json_t *request, on_rows *rows, void *context)
+{
+    int code = CLI_OK;
+    bool more = true;
+    while (code == CLI_OK && more) {
+        json_t *answer = NULL;
+        code = cli_ask(cli, json_incref(request), &answer);
+        json_t *after = json_object_get(answer, "after");
+        more = after != NULL;
+        if (code == CLI_OK)
+            rows(context, json_object_get(answer, "rows"));
+        if (more)
+            json_object_set(request, "after", after);
+        json_decref(answer);
+    }
+    json_decref(request);
+    return code;
+}
+
+static void add_rows(void *context, json_t *rows)
+{
+    cli_table_add(context, rows);
+}
+
+int cli_suppress_list(struct cli *cli)
+{
+    static const struct cli_column columns[] = {
+        {"ADDRESS", "address", CLI_TEXT}, {"TENANT", "tenant", CLI_TEXT},
+        {"STREAM", "stream", CLI_TEXT},   {"REASON", "reason", CLI_TEXT},
+        {"SINCE", "created", CLI_TIME},   {"SOURCE", "source", CLI_TEXT}};
+    struct cli_table table = {.cli = cli, .columns = columns, .count = COUNT_OF(columns)};
+    int code = each_page(cli, filtered(cli, "suppress.list", cli_option(cli, "address", 0)),
+                         add_rows, &table);
+    if (code == CLI_OK)
+        cli_table_end(&table);
+    return code;
+}
+
+int cli_suppress_add(struct cli *cli)
+{
+    json_t *answer = NULL;
+    int64_t span_ms = 0;
+    const char *expires = cli_option(cli, "expires", 0);
+    if (expires && !cli_span(expires, &span_ms))
+        return cli_usage(cli, "--expires is like 12h or 30d");
+    json_t *row = filtered(cli, "", cli->arguments[0]);
+    if (span_ms > 0)
+        json_object_set_new(row, "expires", json_integer(clock_now_ms() + span_ms));
+    json_t *request = cli_request("suppress.add", NULL);
+    json_t *rows = json_array();
+    json_array_append_new(rows, row);
+    json_object_set_new(request, "rows", rows);
+    int code = cli_ask(cli, request, &answer);
+    if (code == CLI_OK && cli->json)
+        cli_print_json(answer);
+    else if (code == CLI_OK)
+        printf("%s %s\n", cli->arguments[0],
+               json_integer_value(json_object_get(answer, "added")) > 0
+                   ? "gets no such mail from now on"
+                   : "was on the list already");
+    json_decref(answer);
+    return code;
+}
+
+int cli_suppress_remove(struct cli *cli)
+{
+    json_t *answer = NULL;
+    int code = cli_ask(cli, filtered(cli, "suppress.remove", cli->arguments[0]), &answer);
+    if (code == CLI_OK && cli->json)
+        cli_print_json(answer);
+    else if (code == CLI_OK)
+        printf("%s may get mail again (%lld removed)\n", cli->arguments[0],
+               (long long)json_integer_value(json_object_get(answer, "removed")));
+    json_decref(answer);
+    return code;
+}
+
+/* ---- files ---- */
+
+/* "csv" when nothing is said; false when it is neither. */
+static bool wants_json(const struct cli *cli, bool *json_r)
+{
+    const char *format = cli_option(cli, "format", 0);
+    *json_r = format ? strcmp(format, "json") == 0 : cli->json;
+    return !format || *json_r || strcmp(format, "csv") == 0;
+}
+
+struct export
+{
+    json_t *all; /* JSON; NULL: CSV, printed at once */
+};
+
+static void write_time(json_t *row, const char *key)
+{
+    char text[32];
+    table_file_time(json_integer_value(json_object_get(row, key)), text);
+    json_object_set_new(row, key, json_string(text));
+}
+
+static void export_rows(void *context, json_t *rows)
+{
+    struct export *e = context;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        struct buf line;
+        write_time(row, "created");
+        write_time(row, "expires");
+        if (e->all) {
+            json_array_append(e->all, row);
+            continue;
+        }
+        buf_init(&line, 64 * 1024);
+        table_file_line(row, members, COUNT_OF(members), &line);
+        fwrite(line.ptr, 1, line.len, stdout);
+        buf_fini(&line);
+    }
+}
+
+int cli_suppress_export(struct cli *cli)
+{
+    struct export e = {0};
+    struct buf line;
+    bool json = false;
+    if (!wants_json(cli, &json))
+        return cli_usage(cli, "--format is csv or json");
+    if (json) {
+        e.all = json_array();
+    } else {
+        buf_init(&line, 4096);
+        table_file_line(NULL, members, COUNT_OF(members), &line);
+        fwrite(line.ptr, 1, line.len, stdout);
+        buf_fini(&line);
+    }
+    int code = each_page(cli, filtered(cli, "suppress.list", NULL), export_rows, &e);
+    if (code == CLI_OK && e.all)
+        cli_print_json(e.all);
+    json_decref(e.all);
+    return code;
+}
+
+static bool read_time(json_t *row, const char *key, struct err *err)
+{
+    int64_t ms = 0;
+    const char *text = json_string_value(json_object_get(row, key));
+    if (!text)
+        return true;
+    if (!table_file_parse_time(text, &ms))
+        return err_set(err, ERR_USAGE,
+                       "\"%.40s\" is no time: write 2026-11-23 or "
+                       "2026-11-23T10:20:30Z",
+                       text);
+    json_object_set_new(row, key, json_integer(ms));
+    return true;
+}
+
+/* From `from` on, as many as a request takes; how many is `taken_r`. */
+static int send_batch(struct cli *cli, json_t *all, size_t from, size_t *taken_r, json_int_t *added)
+{
+    struct err err = {0};
+    json_t *answer = NULL;
+    json_t *rows = json_array();
+    for (*taken_r = 0; *taken_r < BATCH && from + *taken_r < json_array_size(all); (*taken_r)++) {
+        json_t *row = json_array_get(all, from + *taken_r);
+        if (!read_time(row, "created", &err) || !read_time(row, "expires", &err)) {
+            json_decref(rows);
+            err_wrap(&err, "entry %zu", from + *taken_r + 1);
+            return cli_fail(&err);
+        }
+        json_array_append(rows, row);
+    }
+    json_t *request = cli_request("suppress.add", NULL);
+    json_object_set_new(request, "rows", rows);
+    int code = cli_ask(cli, request, &answer);
+    *added += json_integer_value(json_object_get(answer, "added"));
+    json_decref(answer);
+    return code;
+}
+
+static bool read_file(const char *path, struct buf *text, struct err *err)
+{
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    char chunk[64 * 1024];
+    size_t len = 0;
+    if (!f)
+        return err_set(err, ERR_USAGE, "%.200s cannot be opened", path);
+    while ((len = fread(chunk, 1, sizeof(chunk), f)) > 0)
+        buf_add(text, (struct span){chunk, len});
+    if (f != stdin)
+        fclose(f);
+    return !text->overflow || err_set(err, ERR_USAGE, "%.200s is over 512 MB", path);
+}
+
+int cli_suppress_import(struct cli *cli)
+{
+    struct err err = {0};
+    struct buf text;
+    json_t *all = NULL;
+    bool json = false;
+    json_int_t added = 0;
+    size_t taken = 0;
+    const char *path = cli->arguments[0];
+    if (!wants_json(cli, &json))
+        return cli_usage(cli, "--format is csv or json");
+    json =
+        json || (!cli_option(cli, "format", 0) && span_ends_nocase(span_of(path), SPAN(".json")));
+    buf_init(&text, FILE_MAX);
+    bool ok = read_file(path, &text, &err) && table_file_read(buf_span(&text), json, &all, &err);
+    int code = ok ? CLI_OK : cli_fail(&err);
+    for (size_t i = 0; code == CLI_OK && i < json_array_size(all); i += taken)
+        code = send_batch(cli, all, i, &taken, &added);
+    if (code == CLI_OK && cli->json)
+        printf("{\"read\": %zu, \"added\": %lld}\n", json_array_size(all), (long long)added);
+    else if (code == CLI_OK)
+        printf("%zu entries read, %lld of them new\n", json_array_size(all), (long long)added);
+    json_decref(all);
+    buf_fini(&text);
+    return code;
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* control_suppress.c - The suppression list: pages of it, many entries at a time in, some out. */
+#include "control_parts.h"
+
+#include "clock.h"
+#include "suppressions.h"
+
+#include <string.h>
+
+enum { PAGE_MAX = 1000, BATCH_MAX = 1000 };
+
+static bool read_address(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1], struct err *err)
+{
+    struct address address;
+    struct buf form;
+    buf_init(&form, ADDRESS_CANONICAL_MAX);
+    bool ok = text && address_parse(span_of(text), &address) && address_canonical(&address, &form);
+    snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", buf_text(&form));
+    buf_fini(&form);
+    return ok || err_set(err, ERR_USAGE, "\"%.80s\" is no address", text ? text : "");
+}
+
+static bool read_reason(const char *text, int *reason_r, struct err *err)
+{
+    enum suppress_reason reason = SUPPRESS_MANUAL;
+    if (!suppress_reason_parse(span_of(text), &reason))
+        return err_set(err, ERR_USAGE,
+                       "\"%.40s\" is no reason: unsubscribe, bounce, complaint, manual or flood",
+                       text);
+    *reason_r = (int)reason;
+    return true;
+}
+
+static bool read_filter(const struct control *c, struct suppressions_filter *f,
+                        char form[ADDRESS_CANONICAL_MAX + 1], struct err *err)
+{
+    *f = (struct suppressions_filter){
+        .tenant = control_text(c, "tenant"), .stream = control_text(c, "stream"), .reason = -1};
+    if (control_text(c, "reason") && !read_reason(control_text(c, "reason"), &f->reason, err))
+        return false;
+    if (!control_text(c, "address"))
+        return true;
+    f->address = form;
+    return read_address(control_text(c, "address"), form, err);
+}
+
+static json_t *entry_row(const struct suppress_entry *e)
+{
+    json_t *row = json_object();
+    json_object_set_new(row, "address", control_any_text(e->address));
+    json_object_set_new(row, "tenant", control_any_text(e->tenant));
+    json_object_set_new(row, "stream", control_any_text(e->stream));
+    json_object_set_new(row, "reason", json_string(suppress_reason_name(e->reason)));
+    json_object_set_new(row, "source", control_any_text(e->source));
+    json_object_set_new(row, "created", json_integer(e->created_ms));
+    json_object_set_new(row, "expires", json_integer(e->expires_ms));
+    return row;
+}
+
+static void add_entry(void *context, const struct suppress_entry *e)
+{
+    json_array_append_new(control_rows(context), entry_row(e));
+}
+
+bool control_suppress_list(struct database *db, struct control *c, struct err *err)
+{
+    struct suppressions_filter f;
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    json_t *after = json_object_get(c->request, "after");
+    int64_t limit = control_number(c, "limit", PAGE_MAX);
+    if (!read_filter(c, &f, form, err))
+        return false;
+    if (json_array_size(after) == 4) {
+        const char *part[4];
+        int reason = 0;
+        for (size_t i = 0; i < 4; i++)
+            part[i] = json_string_value(json_array_get(after, i));
+        if (!part[0] || !part[1] || !part[2] || !part[3] || !read_reason(part[3], &reason, err))
+            return err_set(err, ERR_USAGE, "request has a malformed \"after\"");
+        snprintf(f.after.address, sizeof(f.after.address), "%s", part[0]);
+        snprintf(f.after.tenant, sizeof(f.after.tenant), "%s", part[1]);
+        snprintf(f.after.stream, sizeof(f.after.stream), "%s", part[2]);
+        f.after.reason = (enum suppress_reason)reason;
+    }
+    limit = limit > 0 && limit < PAGE_MAX ? limit : PAGE_MAX;
+    json_t *rows = control_rows(c);
+    if (!database_suppressions(db, &f, limit, add_entry, c, err))
+        return false;
+    if ((int64_t)json_array_size(rows) == limit)
+        json_object_set_new(c->answer, "after",
+                            json_pack("[ssss]", f.after.address, f.after.tenant, f.after.stream,
+                                      suppress_reason_name(f.after.reason)));
+    return true;
+}
+
+static bool copy_member(json_t *row, const char *key, const char *otherwise, char *to, size_t size,
+                        struct err *err)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return span_copy(span_of(text ? text : otherwise), to, size) ||
+           err_set(err, ERR_USAGE, "\"%s\" is too long: %.40s…", key, text ? text : "");
+}
+
+static bool read_entry(json_t *row, int64_t now_ms, struct suppress_entry *e, struct err *err)
+{
+    int reason = SUPPRESS_MANUAL;
+    const char *named = json_string_value(json_object_get(row, "reason"));
+    json_t *created = json_object_get(row, "created");
+    *e = (struct suppress_entry){.created_ms = now_ms};
+    if (!read_address(json_string_value(json_object_get(row, "address")), e->address, err) ||
+        (named && named[0] && !read_reason(named, &reason, err)) ||
+        !copy_member(row, "tenant", "default", e->tenant, sizeof(e->tenant), err) ||
+        !copy_member(row, "stream", "", e->stream, sizeof(e->stream), err) ||
+        !copy_member(row, "source", "command", e->source, sizeof(e->source), err))
+        return false;
+    e->reason = (enum suppress_reason)reason;
+    if (json_integer_value(created) > 0)
+        e->created_ms = json_integer_value(created);
+    e->expires_ms = json_integer_value(json_object_get(row, "expires"));
+    return true;
+}
+
+bool control_suppress_add(struct database *db, struct control *c, struct err *err)
+{
+    json_t *rows = json_object_get(c->request, "rows");
+    int64_t now_ms = clock_now_ms();
+    json_int_t added = 0;
+    if (json_array_size(rows) == 0 || json_array_size(rows) > BATCH_MAX)
+        return err_set(err, ERR_USAGE, "request has no rows, or over %d", BATCH_MAX);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        struct suppress_entry e;
+        bool changed = false;
+        if (!read_entry(json_array_get(rows, i), now_ms, &e, err) ||
+            !database_suppress(db, &e, now_ms, &changed, err))
+            return false;
+        added += changed;
+    }
+    json_object_set_new(c->answer, "added", json_integer(added));
+    return true;
+}
+
+bool control_suppress_remove(struct database *db, struct control *c, struct err *err)
+{
+    struct suppressions_filter f;
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    int64_t removed = 0;
+    if (!control_needs(c, "address", err) || !read_filter(c, &f, form, err) ||
+        !database_unsuppress(db, &f, "command", clock_now_ms(), &removed, err))
+        return false;
+    json_object_set_new(c->answer, "removed", json_integer(removed));
+    return removed > 0 || err_set(err, ERR_NOT_FOUND, "%s is not on the list", form);
+}

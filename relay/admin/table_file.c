@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* table_file.c - A reader of CSV that takes what spreadsheets write: quotes, doubled quotes, line
+ * ends of both kinds, a byte order mark. */
+#include "table_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { FIELD_MAX = 4096, COLUMNS_MAX = 32 };
+
+/* One field off the front; `last_r`: it ends its line. False when a quote is not closed, or it is
+ * too long. */
+static bool take_field(struct span *rest, struct buf *field, bool *last_r)
+{
+    bool quoted = rest->len > 0 && rest->ptr[0] == '"';
+    size_t i = quoted;
+    bool open = quoted;
+    buf_clear(field);
+    for (; i < rest->len; i++) {
+        char c = rest->ptr[i];
+        if (open && c == '"' && i + 1 < rest->len && rest->ptr[i + 1] == '"')
+            buf_add_char(field, rest->ptr[i++]);
+        else if (c == '"' && open)
+            open = false;
+        else if (!open && (c == ',' || c == '\n'))
+            break;
+        else if (!(c == '\r' && !open))
+            buf_add_char(field, c);
+    }
+    *last_r = i >= rest->len || rest->ptr[i] == '\n';
+    *rest = span_from(*rest, i + 1);
+    return !open && !field->overflow;
+}
+
+/* One line as a list of strings; NULL when it is malformed. */
+static json_t *take_line(struct span *rest)
+{
+    json_t *fields = json_array();
+    struct buf field;
+    bool last = false;
+    bool ok = true;
+    buf_init(&field, FIELD_MAX);
+    while (ok && !last) {
+        ok =
+            take_field(rest, &field, &last) && json_array_size(fields) < COLUMNS_MAX &&
+            json_array_append_new(fields, json_stringn(field.len ? field.ptr : "", field.len)) == 0;
+    }
+    buf_fini(&field);
+    if (ok)
+        return fields;
+    json_decref(fields);
+    return NULL;
+}
+
+static json_t *row_of(json_t *names, json_t *fields)
+{
+    json_t *row = json_object();
+    for (size_t i = 0; i < json_array_size(fields) && i < json_array_size(names); i++)
+        json_object_set(row, json_string_value(json_array_get(names, i)),
+                        json_array_get(fields, i));
+    return row;
+}
+
+static bool is_empty(json_t *fields)
+{
+    return json_array_size(fields) == 1 && json_string_length(json_array_get(fields, 0)) == 0;
+}
+
+static bool read_csv(struct span rest, json_t *rows, struct err *err)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    if (span_starts_nocase(rest, SPAN(mark)))
+        rest = span_from(rest, 3);
+    json_t *names = take_line(&rest);
+    for (size_t line = 2; names && rest.len > 0; line++) {
+        json_t *fields = take_line(&rest);
+        if (!fields)
+            err_set(err, ERR_USAGE, "line %zu: an open quote, no UTF-8, or too long", line);
+        else if (!is_empty(fields))
+            json_array_append_new(rows, row_of(names, fields));
+        json_decref(fields);
+        if (!fields)
+            break;
+    }
+    if (!names)
+        err_set(err, ERR_USAGE, "line 1 does not name the columns");
+    json_decref(names);
+    return err->kind == ERR_NONE;
+}
+
+bool table_file_read(struct span text, bool json, json_t **rows_r, struct err *err)
+{
+    json_error_t why;
+    if (json) {
+        *rows_r = json_loadb(text.ptr, text.len, 0, &why);
+        if (!*rows_r)
+            return err_set(err, ERR_USAGE, "line %d: %s", why.line, why.text);
+        return json_is_array(*rows_r) || err_set(err, ERR_USAGE, "not a JSON array of entries");
+    }
+    *rows_r = json_array();
+    return read_csv(text, *rows_r, err);
+}
+
+static void add_csv(const char *text, struct buf *out)
+{
+    bool plain = !strpbrk(text, ",\"\r\n");
+    if (!plain)
+        buf_add_char(out, '"');
+    for (const char *p = text; *p; p++) {
+        if (*p == '"')
+            buf_add_char(out, '"');
+        buf_add_char(out, *p);
+    }
+    if (!plain)
+        buf_add_char(out, '"');
+}
+
+void table_file_line(json_t *row, const char *const *columns, size_t count, struct buf *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *text = row ? json_string_value(json_object_get(row, columns[i])) : columns[i];
+        if (i > 0)
+            buf_add_char(out, ',');
+        add_csv(text ? text : "", out);
+    }
+    buf_add(out, SPAN("\r\n"));
+}
+
+void table_file_time(int64_t ms, char *text_r)
+{
+    time_t s = (time_t)(ms / 1000);
+    struct tm tm = {0};
+    gmtime_r(&s, &tm);
+    text_r[0] = '\0';
+    if (ms != 0)
+        strftime(text_r, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+bool table_file_parse_time(const char *text, int64_t *ms_r)
+{
+    struct tm tm = {0};
+    *ms_r = 0;
+    if (!text[0])
+        return true;
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (!end || *end) {
+        tm = (struct tm){0};
+        end = strptime(text, "%Y-%m-%d", &tm);
+    }
+    if (!end || *end)
+        return false;
+    *ms_r = (int64_t)timegm(&tm) * 1000;
+    return true;
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* decisions.c - For each recipient, in this order: has it got this already (`repeats`), does it
+ * want it (`suppressions`), has it had enough (`rates`)?
+ *
+ * In observe mode limits decide and write down, and everybody passes; suppression holds.
+ */
+#include "decisions.h"
+
+#include "rates.h"
+#include "repeats.h"
+#include "suppressions.h"
+#include "top.h"
+
+#include <stdio.h>
+
+/* What is said of a recipient that is refused. */
+static struct verdict verdict_of(const struct store_job *job, const struct throttle_decision *d)
+{
+    return d->what == THROTTLE_SUPPRESSED ? job->refusals[d - job->decisions]
+                                          : throttle_verdict(job->throttle, job->mail->class, d);
+}
+
+/* Limits: once for each pair and window, not for each mail. */
+static bool note_refusal(struct database *db, const struct store_job *job, size_t i,
+                         struct err *err)
+{
+    const struct throttle_decision *d = &job->decisions[i];
+    struct verdict v = verdict_of(job, d);
+    if (d->what == THROTTLE_SUPPRESSED)
+        return rows_mail_event(db, job->mail, i, "suppressed", &v, v.text, err);
+    return !d->first || rows_mail_event(db, job->mail, i, "throttled", &v, v.text, err);
+}
+
+/* Nobody is left: the mildest refusal is the answer, as the client may try again for that one. */
+static bool refuse_all(struct database *db, struct store_job *job, struct err *err)
+{
+    const struct throttle_decision *mildest = &job->decisions[0];
+    bool ok = true;
+    for (size_t i = 0; ok && i < job->mail->envelope.count; i++) {
+        if (job->decisions[i].what < mildest->what)
+            mildest = &job->decisions[i];
+        ok = note_refusal(db, job, i, err);
+    }
+    job->refusal = verdict_of(job, mildest);
+    return ok;
+}
+
+/* The account's own rate is spent: the whole message is refused, and nothing is charged. */
+static bool refuse_rate(struct database *db, struct store_job *job,
+                        const struct throttle_decision *d, struct err *err)
+{
+    job->refusal = throttle_verdict(job->throttle, job->mail->class, d);
+    return rows_simple(db, SQL_UNDO, err) && rows_simple(db, SQL_RELEASE, err);
+}
+
+/* It passes; what would have happened is written down, refusals once for each window. */
+static bool observe(struct database *db, struct store_job *job, const struct throttle_decision *d,
+                    struct err *err)
+{
+    static const char *const words[] = {[THROTTLE_PACE] = "paced",
+                                        [THROTTLE_DEFER] = "deferred",
+                                        [THROTTLE_REJECT] = "rejected",
+                                        [THROTTLE_COLLAPSED] = "collapsed",
+                                        [THROTTLE_REPLACES] = "put in the place of an older one"};
+    static const struct verdict passed = {.code = 250, .enhanced = "2.0.0"};
+    char text[160];
+    if (d->what == THROTTLE_PASS)
+        return true;
+    job->observed++;
+    if (throttle_refuses(d) && !d->first)
+        return true;
+    snprintf(text, sizeof(text), "would be %s: limit \"%s\", %lld s", words[d->what],
+             d->what > THROTTLE_REPEATED ? "alike" : throttle_key_name(d->key),
+             (long long)(d->wait_ms / 1000));
+    return rows_mail_event(db, job->mail, (size_t)(d - job->decisions), "observed", &passed, text,
+                           err);
+}
+
+static bool find_suppressed(struct database *db, struct store_job *job, size_t i,
+                            const char *recipient, int64_t now_ms, struct err *err)
+{
+    struct suppress_entry entry;
+    const struct mail *m = job->mail;
+    if (!database_suppressed(db, m, recipient, now_ms, &entry, err))
+        return err->kind == ERR_NONE;
+    if (!job->refusals)
+        job->refusals = xcalloc(m->envelope.count, sizeof(*job->refusals));
+    job->refusals[i] = suppress_verdict(&entry);
+    job->decisions[i].what = THROTTLE_SUPPRESSED;
+    return true;
+}
+
+/* A repetition has been answered already; who wants no mail gets none; the rest is counted. */
+static bool decide_recipient(struct database *db, struct store_job *job, size_t i,
+                             const char *recipient, int64_t now_ms, struct err *err)
+{
+    struct throttle_decision *d = &job->decisions[i];
+    const char *domain = job->mail->envelope.rcpts[i].domain;
+    enum throttle_mode mode = job->throttle->mode;
+    if (!repeats_find(db, job, recipient, now_ms, d, err))
+        return false;
+    if (d->what != THROTTLE_REPEATED && !find_suppressed(db, job, i, recipient, now_ms, err))
+        return false;
+    int64_t fingerprint = d->fingerprint;
+    if (d->what == THROTTLE_PASS && mode != THROTTLE_OFF &&
+        !rates_charge(db, job, recipient, domain, now_ms, d, err))
+        return false;
+    d->fingerprint = fingerprint;
+    if (mode == THROTTLE_OBSERVE && d->what != THROTTLE_REPEATED &&
+        d->what != THROTTLE_SUPPRESSED) {
+        if (!observe(db, job, d, err))
+            return false;
+        d->what = THROTTLE_PASS;
+    }
+    return repeats_note(db, job, recipient, d, now_ms, err);
+}
+
+/* Nobody gets it: because all have it already, or because of the limits. */
+static bool conclude(struct database *db, struct store_job *job, size_t refused, size_t repeated,
+                     struct err *err)
+{
+    size_t count = job->mail->envelope.count;
+    if (repeated == count) {
+        job->repeats = true;
+        for (size_t i = 0; i < count; i++)
+            if (!repeats_event(db, job->mail, i, &job->decisions[i], err))
+                return false;
+        return true;
+    }
+    return refused + repeated < count || repeated > 0 || refuse_all(db, job, err);
+}
+
+bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, struct err *err)
+{
+    const struct mail *m = job->mail;
+    size_t refused = 0;
+    size_t repeated = 0;
+    char recipient[ADDRESS_CANONICAL_MAX + 1];
+    job->decisions = xcalloc(m->envelope.count, sizeof(*job->decisions));
+    if (!rates_prepare(db, err) || !rows_simple(db, SQL_SAVEPOINT, err))
+        return false;
+    for (size_t i = 0; i < m->envelope.count; i++) {
+        struct throttle_decision *d = &job->decisions[i];
+        rates_canonical(m->envelope.rcpts[i].address, recipient);
+        if (!decide_recipient(db, job, i, recipient, now_ms, err))
+            return false;
+        bool limited = d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;
+        if (limited && d->key == THROTTLE_RATE)
+            return refuse_rate(db, job, d, err) &&
+                   top_note_refused(db, m->credential, recipient, now_ms, err);
+        if (limited && !top_note_refused(db, m->credential, recipient, now_ms, err))
+            return false;
+        refused += throttle_refuses(d);
+        repeated += throttle_repeats(d);
+    }
+    return rows_simple(db, SQL_RELEASE, err) && conclude(db, job, refused, repeated, err);
+}

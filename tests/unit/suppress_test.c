@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* suppress_test.c - Which answers speak of the mailbox; what keeps back what. */
+#include "table.h"
+
+#include "suppress.h"
+
+static void answers(void **state)
+{
+    static const struct {
+        int code;
+        const char *enhanced, *text;
+        bool hard;
+    } rows[] = {
+        {550, "5.1.1", "The email account that you tried to reach does not exist", true},
+        {550, "5.1.1", "bob@x.test: Recipient address rejected: User unknown in virtual mailbox table", true},
+        {550, "5.2.1", "The email account that you tried to reach is inactive", true},
+        {550, "5.2.1", "The user you are trying to contact is receiving mail at a rate that prevents delivery", false},
+        {450, "4.2.1", "receiving mail too quickly", false},
+        {553, "5.1.2", "We weren't able to find the recipient domain", true},
+        {553, "5.1.3", "The recipient address is not a valid RFC 5321 address", true},
+        {452, "4.2.2", "The recipient's inbox is out of storage space", false},
+        {552, "5.2.2", "The recipient's inbox is full and inactive", false},
+        {550, "5.7.1", "Our system has detected that this message is likely unsolicited mail", false},
+        {550, "5.7.26", "This mail is unauthenticated", false},
+        {550, "5.7.28", "Our system has detected an unusual rate of unsolicited mail", false},
+        {550, "5.7.515", "Access denied, sending domain does not meet the required authentication level", false},
+        {550, "5.5.0", "Requested action not taken: mailbox unavailable", true},
+        {550, "5.7.1", "Unfortunately, messages from [192.0.2.1] weren't sent (S3140)", false},
+        {550, "5.1.10", "RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup", true},
+        {550, "5.4.1", "Recipient address rejected: Access denied", false},
+        {554, "", "delivery error: dd This user doesn't have a yahoo.com account", true},
+        {554, "", "delivery error: dd Not a valid recipient", false},
+        {550, "", "No such user here", true},
+        {550, "", "5.1.1-ish text without a code: mailbox not found", true},
+        {550, "5.1.1", "blocked by policy: user unknown", false},
+        {550, "5.6.0", "Message malformed", false},
+        {554, "5.4.6", "Too many hops", false},
+        {421, "5.1.1", "User unknown", false},
+        {250, "2.1.5", "OK", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct verdict v = verdict_make(rows[i].code, rows[i].enhanced, "%s", rows[i].text);
+        EXPECT(suppress_is_hard(&v) == rows[i].hard, rows[i].text);
+    }
+}
+
+/* Whatever the entry says of a stream, a login code is stopped by two reasons only, and an entry of another tenant by nothing. */
+static void what_applies(void **state)
+{
+    (void)state;
+    for (unsigned reason = 0; reason < SUPPRESS_REASONS; reason++) {
+        bool hard = reason == SUPPRESS_BOUNCE || reason == SUPPRESS_MANUAL;
+        struct suppress_entry e = {.reason = (enum suppress_reason)reason, .created_ms = 1};
+        for (unsigned class = 0; class < STREAM_CLASSES; class++) {
+            enum stream_class c = (enum stream_class)class;
+            e.stream[0] = e.tenant[0] = '\0';
+            bool wanted = class >= STREAM_NOTIFICATION || hard || (class == STREAM_CONFIRMATION && reason == SUPPRESS_FLOOD);
+            assert_int_equal(suppress_applies(&e, "t", "s", c, 5), wanted);
+            e.expires_ms = 5;
+            assert_false(suppress_applies(&e, "t", "s", c, 5));
+            e.expires_ms = 0;
+            memcpy(e.tenant, "other", 6);
+            assert_false(suppress_applies(&e, "t", "s", c, 5));
+            memcpy(e.tenant, "t", 2);
+            memcpy(e.stream, "s", 2);
+            assert_int_equal(suppress_applies(&e, "t", "s", c, 5), class != STREAM_SECURITY || hard);
+            assert_false(suppress_applies(&e, "t", "", c, 5));
+            assert_false(suppress_applies(&e, "t", "S", c, 5));
+        }
+        struct verdict v = suppress_verdict(&e);
+        assert_int_equal(v.code, 550);
+        assert_string_equal(v.enhanced, "5.7.1");
+        assert_non_null(strstr(v.text, "1970-01-01"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(what_applies)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
