@@ -14,6 +14,7 @@ struct config_listener {
     char name[64], host[64];
     unsigned port;
     bool implicit_tls;
+    bool http; /* the unsubscribe page; its name is "http" */
 };
 
 /* How mail for some domains leaves. */
@@ -42,6 +43,7 @@ struct config {
     size_t route_count;
     struct stream *streams;
     size_t stream_count;
+    bool http_tls;      /* the page is served over TLS */
     char http_url[256]; /* where the links in mail lead; empty: none are made */
     struct throttle_settings throttle;
     enum alignment_mode alignment; /* of domains that have no section */

@@ -57,6 +57,7 @@ struct stream {
     enum stream_on_limit on_limit;
     enum stream_unsubscribe unsubscribe;
     char url[512];                          /* STREAM_OWN_URL: the template */
+    char sender[128];                       /* who sends it, for people; empty: nothing is said */
     char titles[STREAM_LANGUAGES][128];     /* for people; empty: see stream_title() */
     int64_t lifetime_ms;                    /* 0: the class's */
     int64_t retries_ms[STREAM_RETRIES_MAX]; /* after the n-th failure; the last one repeats; */

@@ -101,7 +101,8 @@ static cfg_t *parse(const char *path, struct err *err)
     static cfg_opt_t dns[] = {
         CFG_STR_LIST("forward", NULL, CFGF_NONE), CFG_STR("dnssec", "auto", CFGF_NONE),
         CFG_STR("trust_anchor", "/usr/share/dns/root.key", CFGF_NONE), CFG_END()};
-    static cfg_opt_t http[] = {CFG_STR("url", "", CFGF_NONE), CFG_END()};
+    static cfg_opt_t http[] = {CFG_STR("url", "", CFGF_NONE), CFG_STR("address", "", CFGF_NONE),
+                               CFG_STR("tls", "none", CFGF_NONE), CFG_END()};
     static cfg_opt_t domain[] = {CFG_STR("alignment", "enforce", CFGF_NONE), CFG_END()};
     static cfg_opt_t limits[] = {
         CFG_INT("size", 25 * 1024 * 1024, CFGF_NONE), CFG_INT("recipients", 100, CFGF_NONE),
@@ -162,7 +163,7 @@ static const char *const *copy_list(cfg_t *cfg, const char *name, size_t *count_
 static bool read_listeners(struct config *c, cfg_t *cfg, struct err *err)
 {
     c->listener_count = cfg_size(cfg, "listener");
-    c->listeners = xcalloc(c->listener_count, sizeof(*c->listeners));
+    c->listeners = xcalloc(c->listener_count + 1, sizeof(*c->listeners));
     for (unsigned i = 0; i < c->listener_count; i++) {
         cfg_t *section = cfg_getnsec(cfg, "listener", i);
         struct config_listener *l = &c->listeners[i];
@@ -172,6 +173,15 @@ static bool read_listeners(struct config *c, cfg_t *cfg, struct err *err)
             return err_set(err, ERR_CONFIG, "%s: listener %s needs address = \"host:port\"",
                            c->path, l->name);
         l->implicit_tls = strcmp(cfg_getstr(section, "tls"), "implicit") == 0;
+    }
+    const char *page = cfg_getstr(cfg, "http|address");
+    struct config_listener *http = &c->listeners[c->listener_count];
+    c->http_tls = strcmp(cfg_getstr(cfg, "http|tls"), "implicit") == 0;
+    if (page[0] && config_rules_split(page, http->host, sizeof(http->host), &http->port)) {
+        copy(http->name, sizeof(http->name), "http");
+        http->implicit_tls = c->http_tls;
+        http->http = true;
+        c->listener_count++;
     }
     return true;
 }
@@ -320,6 +330,31 @@ static void print_list(struct buf *out, const char *name, const char *const *lis
     buf_add(out, SPAN("}"));
 }
 
+static void print_address(const struct config_listener *l, struct buf *out)
+{
+    bool six = strchr(l->host, ':');
+    buf_addf(out, "address = \"%s%s%s:%u\"", six ? "[" : "", l->host, six ? "]" : "", l->port);
+}
+
+static void print_listener(const struct config_listener *l, struct buf *out)
+{
+    buf_addf(out, "listener %s { ", l->name);
+    print_address(l, out);
+    buf_addf(out, "  tls = \"%s\" }\n", l->implicit_tls ? "implicit" : "starttls");
+}
+
+static void print_http(const struct config *c, struct buf *out)
+{
+    buf_addf(out, "http { url = \"%s\"", c->http_url);
+    for (size_t i = 0; i < c->listener_count; i++) {
+        if (!c->listeners[i].http)
+            continue;
+        buf_add(out, SPAN("  "));
+        print_address(&c->listeners[i], out);
+    }
+    buf_addf(out, "  tls = \"%s\" }\n", c->http_tls ? "implicit" : "none");
+}
+
 void config_print(const struct config *c, struct buf *out)
 {
     static const char *const modes[] = {"never", "may", "require", "verify"};
@@ -327,10 +362,8 @@ void config_print(const struct config *c, struct buf *out)
     print_list(out, "public_ip", c->public_ips, c->public_ip_count);
     buf_addf(out, "\nshards = %u\nlog = \"%s\"\n", c->shards, c->log_level);
     for (size_t i = 0; i < c->listener_count; i++)
-        buf_addf(out, "listener %s { address = \"%s%s%s:%u\"  tls = \"%s\" }\n",
-                 c->listeners[i].name, strchr(c->listeners[i].host, ':') ? "[" : "",
-                 c->listeners[i].host, strchr(c->listeners[i].host, ':') ? "]" : "",
-                 c->listeners[i].port, c->listeners[i].implicit_tls ? "implicit" : "starttls");
+        if (!c->listeners[i].http)
+            print_listener(&c->listeners[i], out);
     buf_addf(out, "tls { certificate = \"%s\"  key = \"%s\" }\n", c->certificate, c->key);
     buf_addf(out,
              "delivery { port = %u  connections = %u  connect_timeout = %u  reuse = %u  ca_file = "
@@ -350,7 +383,7 @@ void config_print(const struct config *c, struct buf *out)
     for (size_t i = 0; i < c->domain_count; i++)
         buf_addf(out, "domain \"%s\" { alignment = \"%s\" }\n", c->domains[i].name,
                  alignment_mode_name(c->domains[i].alignment));
-    buf_addf(out, "http { url = \"%s\" }\n", c->http_url);
+    print_http(c, out);
     config_streams_print(c, out);
     buf_addf(
         out,

@@ -137,6 +137,17 @@ static int check_address(cfg_t *cfg, cfg_opt_t *opt)
                : refuse(cfg, opt, last_text(opt), "address:port, as 0.0.0.0:587 or [::1]:587");
 }
 
+static int check_http_address(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return last_text(opt)[0] == '\0' ? 0 : check_address(cfg, opt);
+}
+
+static int check_http_tls(cfg_t *cfg, cfg_opt_t *opt)
+{
+    static const char *const words[] = {"none", "implicit", NULL};
+    return check_one_of(cfg, opt, words, "\"none\" or \"implicit\"");
+}
+
 static int check_positive(cfg_t *cfg, cfg_opt_t *opt)
 {
     char text[32];
@@ -159,6 +170,8 @@ static const struct {
              {"throttle", check_throttle},
              {"domain|alignment", check_alignment},
              {"public_ip", check_public_ip},
+             {"http|address", check_http_address},
+             {"http|tls", check_http_tls},
              {"stream|class", check_class},
              {"stream|on_limit", check_on_limit},
              {"stream|unsubscribe", check_unsubscribe},

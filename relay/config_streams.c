@@ -13,6 +13,7 @@ cfg_opt_t *config_stream_options(void)
                                   CFG_STR("on_limit", "pace", CFGF_NONE),
                                   CFG_STR("unsubscribe", "none", CFGF_NONE),
                                   CFG_STR("url", "", CFGF_NONE),
+                                  CFG_STR("sender", "", CFGF_NONE),
                                   CFG_STR("title", "", CFGF_NONE),
                                   CFG_STR("title_fr", "", CFGF_NONE),
                                   CFG_STR("title_de", "", CFGF_NONE),
@@ -51,7 +52,7 @@ static bool read_titles(struct stream *s, cfg_t *section)
                                                         [STREAM_GERMAN] = "title_de",
                                                         [STREAM_SPANISH] = "title_es",
                                                         [STREAM_JAPANESE] = "title_ja"};
-    bool ok = true;
+    bool ok = copy_text(s->sender, sizeof(s->sender), cfg_getstr(section, "sender"));
     for (size_t i = 0; ok && i < STREAM_LANGUAGES; i++)
         ok = copy_text(s->titles[i], sizeof(s->titles[i]), cfg_getstr(section, names[i]));
     return ok;
@@ -104,7 +105,7 @@ static bool read_stream(const struct config *c, struct stream *s, cfg_t *section
     if (!stream_unsubscribe_parse(span_of(cfg_getstr(section, "unsubscribe")), &s->unsubscribe))
         s->unsubscribe = STREAM_STAY;
     if (!read_titles(s, section))
-        why = "a title is up to 127 bytes of UTF-8";
+        why = "sender and titles are up to 127 bytes of UTF-8";
     else if (!copy_text(s->url, sizeof(s->url), cfg_getstr(section, "url")))
         why = "the url is too long, or no text";
     else if (!read_times(s, section))
@@ -133,6 +134,8 @@ static void print_stream(const struct stream *s, struct buf *out)
              stream_unsubscribe_name(s->unsubscribe));
     if (s->url[0])
         buf_addf(out, "  url = \"%s\"", s->url);
+    if (s->sender[0])
+        buf_addf(out, "  sender = \"%s\"", s->sender);
     for (size_t i = 0; i < STREAM_LANGUAGES; i++)
         if (s->titles[i][0])
             buf_addf(out, "  title%s%s = \"%s\"", i ? "_" : "",

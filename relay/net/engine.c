@@ -15,6 +15,7 @@
 #include "listener.h"
 #include "log.h"
 #include "shard.h"
+#include "web.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -125,6 +126,7 @@ static void on_reload(uv_signal_t *signal, int number)
     set_log_level(fresh->config);
     keyring_refresh(e->common.keyring);
     aligner_change_config(e->common.aligner, fresh->config);
+    web_change_settings(e->common.web, fresh);
     for (size_t i = 0; i < e->shard_count; i++)
         shard_change_settings(&e->shards[i], fresh);
     log_event(LOG_INFO, "reloaded", "file", fresh->config->path);
@@ -211,6 +213,14 @@ static bool start_shards(struct engine *e, struct err *err)
     return ok;
 }
 
+static bool serves_page(const struct config *c)
+{
+    for (size_t i = 0; i < c->listener_count; i++)
+        if (c->listeners[i].http)
+            return true;
+    return false;
+}
+
 static bool start(struct engine *e, const char *path, struct err *err)
 {
     if (!read_settings(path, &e->settings, err) || !listener_check(e->settings->config, err))
@@ -223,6 +233,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
     e->common.keyring = keyring_new(config->state_dir);
     e->common.sites = sites_new(config->site_connections);
     return aligner_new(&e->loop, config, &e->common.aligner, err) &&
+           (!serves_page(config) || web_start(e->common.store, e->settings, &e->common.web, err)) &&
            gate_open(&e->loop, config->state_dir, e->common.store, on_changed, e, &e->gate, err) &&
            start_shards(e, err);
 }
@@ -246,6 +257,7 @@ static void end(struct engine *e)
     for (size_t i = 0; i < e->shard_count; i++)
         shard_join(&e->shards[i]);
     CHECK(uv_loop_close(&e->loop) == 0);
+    web_stop(e->common.web);
     if (e->common.store)
         store_stop(e->common.store);
     scheduler_free(e->common.scheduler);

@@ -3,6 +3,7 @@
 #include "listener.h"
 
 #include "session.h"
+#include "visit.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -18,7 +19,7 @@ enum { BACKLOG = 1024 };
 struct listener {
     uv_tcp_t tcp;
     struct shard *shard;
-    bool implicit_tls;
+    bool implicit_tls, http;
     struct listener *next;
 };
 
@@ -69,7 +70,11 @@ bool listener_check(const struct config *config, struct err *err)
 static void on_client(uv_stream_t *server, int status)
 {
     struct listener *l = server->data;
-    if (status == 0)
+    if (status != 0)
+        return;
+    if (l->http)
+        visit_accept(l->shard, server, l->implicit_tls);
+    else
         session_accept(l->shard, server, l->implicit_tls);
 }
 
@@ -81,6 +86,7 @@ static bool open_one(struct shard *s, const struct config_listener *config, stru
     struct listener *l = xcalloc(1, sizeof(*l));
     l->shard = s;
     l->implicit_tls = config->implicit_tls;
+    l->http = config->http;
     CHECK(uv_tcp_init(&s->loop, &l->tcp) == 0 && uv_tcp_open(&l->tcp, fd) == 0);
     l->tcp.data = l;
     l->next = s->listeners;

@@ -10,6 +10,7 @@
 #include "parcel.h"
 #include "session.h"
 #include "verdicts.h"
+#include "visit.h"
 
 #include <stdlib.h>
 
@@ -26,7 +27,7 @@ static void close_rest(struct shard *s)
 
 void shard_something_ended(struct shard *s)
 {
-    if (!s->draining || s->stopped || s->sessions || s->parcels || s->errands > 0)
+    if (!s->draining || s->stopped || s->sessions || s->parcels || s->visits || s->errands > 0)
         return;
     courier_close_all(s);
     if (!s->couriers)
@@ -61,6 +62,7 @@ static void on_order(struct inbox_item *item)
     listener_close_all(s);
     session_drain_all(s);
     courier_close_idle(s);
+    visit_end_all(s);
     parcel_abandon_all(s);
     uv_timer_start(&s->drain_timer, on_drained_long_enough, DRAIN_MS, 0);
     shard_something_ended(s);

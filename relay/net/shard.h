@@ -40,7 +40,9 @@ struct common {
     struct sites *sites;
     struct scheduler *scheduler;
     struct keyring *keyring;
+    struct web *web;         /* NULL: no page is served */
     atomic_uint connections; /* of clients */
+    atomic_uint visits;      /* of those who follow links */
     /* The steady time until which recipients are looked at when they are named: somebody was over a
      * limit lately. */
     _Atomic int64_t flood_until_ms;
@@ -52,6 +54,8 @@ struct verdicts;
 struct courier;
 struct parcel;
 struct listener;
+struct visit;
+struct web;
 
 struct shard {
     uv_loop_t loop;
@@ -66,6 +70,7 @@ struct shard {
     struct session *sessions; /* hash by id */
     struct courier *couriers; /* list */
     struct parcel *parcels;   /* list */
+    struct visit *visits;     /* list */
     uint64_t next_session;
     unsigned errands; /* jobs at the store, questions to the aligner */
     atomic_uint load; /* parcels under way */

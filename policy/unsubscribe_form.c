@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* unsubscribe_form.c - Read what is posted, and the languages that somebody reads. Nothing here
+ * fails: what is not understood asks for nothing. */
+#include "unsubscribe_page.h"
+
+#include "mime.h"
+
+#include <string.h>
+
+enum { VALUE_MAX = 200 };
+
+/* The pairs that mean something: of mail programs, and of our own page. */
+static enum unsubscribe_action action_of(struct span name, struct span value)
+{
+    static const struct {
+        const char *name, *value;
+        enum unsubscribe_action action;
+    } pairs[] = {{"List-Unsubscribe", "One-Click", UNSUBSCRIBE_ONE_CLICK},
+                 {"action", "stream", UNSUBSCRIBE_STREAM},
+                 {"action", "all", UNSUBSCRIBE_ALL},
+                 {"action", "flood", UNSUBSCRIBE_FLOOD},
+                 {"action", "undo", UNSUBSCRIBE_UNDO}};
+    for (size_t i = 0; i < COUNT_OF(pairs); i++)
+        if (span_equal_nocase(span_trim(name), span_of(pairs[i].name)) &&
+            span_equal_nocase(span_trim(value), span_of(pairs[i].value)))
+            return pairs[i].action;
+    return UNSUBSCRIBE_NOTHING;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void decode(struct span s, struct buf *out)
+{
+    buf_clear(out);
+    for (size_t i = 0; i < s.len; i++) {
+        int high = i + 2 < s.len ? hex_value(s.ptr[i + 1]) : -1;
+        int low = i + 2 < s.len ? hex_value(s.ptr[i + 2]) : -1;
+        if (s.ptr[i] == '%' && high >= 0 && low >= 0) {
+            buf_add_char(out, (char)(high << 4 | low));
+            i += 2;
+        } else {
+            buf_add_char(out, s.ptr[i] == '+' ? ' ' : s.ptr[i]);
+        }
+    }
+}
+
+static enum unsubscribe_action read_urlencoded(struct span body)
+{
+    enum unsubscribe_action found = UNSUBSCRIBE_NOTHING;
+    struct buf name;
+    struct buf value;
+    buf_init(&name, VALUE_MAX);
+    buf_init(&value, VALUE_MAX);
+    while (body.len > 0 && found == UNSUBSCRIBE_NOTHING) {
+        struct span pair = span_take(&body, '&');
+        decode(span_take(&pair, '='), &name);
+        decode(pair, &value);
+        found = action_of(buf_span(&name), buf_span(&value));
+    }
+    buf_fini(&name);
+    buf_fini(&value);
+    return found;
+}
+
+/* The part's name in Content-Disposition, with or without quotes. */
+static struct span part_name(struct span header)
+{
+    size_t at = span_search(header, SPAN("name="));
+    if (at >= header.len)
+        return SPAN_NONE;
+    struct span name = span_from(header, at + 5);
+    if (name.len > 0 && name.ptr[0] == '"') {
+        name = span_from(name, 1);
+        return span_first(name, span_find(name, '"'));
+    }
+    size_t len = 0;
+    while (len < name.len && !strchr("; \t\r\n", name.ptr[len]))
+        len++;
+    return span_first(name, len);
+}
+
+static void read_part(void *context, const struct mime_entity *part)
+{
+    enum unsubscribe_action *found = context;
+    if (*found == UNSUBSCRIBE_NOTHING)
+        *found = action_of(part_name(part->header), part->body);
+}
+
+static enum unsubscribe_action read_multipart(struct span content_type, struct span body)
+{
+    enum unsubscribe_action found = UNSUBSCRIBE_NOTHING;
+    struct buf header;
+    buf_init(&header, 2048);
+    buf_addf(&header, "Content-Type: %.*s\r\n", SPAN_ARG(span_first(content_type, 1000)));
+    mime_leaves(buf_span(&header), body, read_part, &found);
+    buf_fini(&header);
+    return found;
+}
+
+enum unsubscribe_action unsubscribe_form(struct span content_type, struct span body)
+{
+    return span_starts_nocase(content_type, SPAN("multipart/")) ? read_multipart(content_type, body)
+                                                                : read_urlencoded(span_trim(body));
+}
+
+/* ---- languages ---- */
+
+/* "q=0.8" in thousandths; 1000 when it says nothing. */
+static unsigned weight_of(struct span parameters)
+{
+    size_t at = span_search(parameters, SPAN("q="));
+    unsigned weight = 0;
+    unsigned scale = 1000;
+    if (at >= parameters.len)
+        return 1000;
+    struct span q = span_trim(span_from(parameters, at + 2));
+    for (size_t i = 0; i < q.len && i < 5; i++) {
+        if (q.ptr[i] == '.')
+            continue;
+        if (q.ptr[i] < '0' || q.ptr[i] > '9')
+            break;
+        weight += (unsigned)(q.ptr[i] - '0') * scale;
+        scale /= 10;
+    }
+    return weight > 1000 ? 1000 : weight;
+}
+
+enum stream_language unsubscribe_language(struct span accept)
+{
+    enum stream_language best = STREAM_ENGLISH;
+    unsigned best_weight = 0;
+    accept = span_first(accept, 1000);
+    while (accept.len > 0) {
+        struct span entry = span_take(&accept, ',');
+        struct span tag = span_trim(span_take(&entry, ';'));
+        struct span primary = span_first(tag, span_find(tag, '-'));
+        unsigned weight = weight_of(entry);
+        for (unsigned i = 0; i < STREAM_LANGUAGES; i++) {
+            struct span code = span_of(stream_language_code((enum stream_language)i));
+            if (weight > best_weight && span_equal_nocase(primary, code)) {
+                best = (enum stream_language)i;
+                best_weight = weight;
+            }
+        }
+    }
+    return best;
+}

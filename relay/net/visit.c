@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* visit.c - A connection on one side, one end of a socket pair on the other.
+ *
+ * Failure modes: too many at once (closed) - TLS fails - more than a request needs, or longer than
+ * it needs (closed). The page closes its end when it has answered: then the rest is sent and the
+ * connection is finished.
+ */
+#include "visit.h"
+
+#include "connection.h"
+#include "web.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum {
+    VISITS_MAX = 1000,
+    IN_MAX = 64 * 1024,
+    OUT_MAX = 128 * 1024,
+    IDLE_S = 10,
+    WHOLE_MS = 30 * 1000
+};
+
+struct visit {
+    struct visit *next, *prev;
+    struct shard *shard;
+    struct connection *connection; /* NULL: ended */
+    uv_pipe_t pipe;
+    uv_timer_t deadline;
+    size_t taken;
+    unsigned handles;
+    bool joined, closing; /* joined: the page has the other end */
+    char chunk[16 * 1024];
+};
+
+struct write {
+    uv_write_t request;
+    struct buf bytes;
+};
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct visit *v = handle->data;
+    if (--v->handles > 0 || v->connection)
+        return;
+    struct shard *shard = v->shard;
+    DL_DELETE(shard->visits, v);
+    atomic_fetch_sub(&shard->common->visits, 1);
+    free(v);
+    shard_something_ended(shard);
+}
+
+static void close_own(struct visit *v)
+{
+    if (v->closing)
+        return;
+    v->closing = true;
+    uv_close((uv_handle_t *)&v->pipe, on_closed);
+    uv_close((uv_handle_t *)&v->deadline, on_closed);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct visit *v = timer->data;
+    if (v->connection)
+        connection_close(v->connection, "took too long");
+}
+
+/* ---- from the page ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct visit *v = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init(v->chunk, sizeof(v->chunk));
+}
+
+static void on_answer(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+{
+    struct visit *v = stream->data;
+    struct buf bytes;
+    if (got == 0 || !v->connection)
+        return;
+    if (got < 0) {
+        uv_read_stop(stream);
+        connection_finish(v->connection, NULL);
+        return;
+    }
+    buf_init(&bytes, OUT_MAX);
+    buf_add(&bytes, (struct span){buf->base, (size_t)got});
+    connection_write(v->connection, &bytes);
+    buf_fini(&bytes);
+}
+
+static void join_page(struct visit *v)
+{
+    int ends[2];
+    char text[64];
+    struct sockaddr_storage peer = {0};
+    connection_peer(v->connection, text);
+    bool six = uv_ip4_addr(text, 0, (struct sockaddr_in *)&peer) != 0;
+    if ((six && uv_ip6_addr(text, 0, (struct sockaddr_in6 *)&peer) != 0) ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+        connection_close(v->connection, "no socket for it");
+        return;
+    }
+    CHECK(uv_pipe_open(&v->pipe, ends[0]) == 0);
+    v->joined = true;
+    uv_read_start((uv_stream_t *)&v->pipe, on_alloc, on_answer);
+    web_take(v->shard->common->web, ends[1], (const struct sockaddr *)&peer,
+             six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+}
+
+/* ---- from the visitor ---- */
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct write *w = request->data;
+    (void)status; /* the page has closed its end: on_answer() hears of it */
+    buf_fini(&w->bytes);
+    free(w);
+}
+
+static void on_bytes(void *owner, struct span bytes)
+{
+    struct visit *v = owner;
+    v->taken += bytes.len;
+    if (v->taken > IN_MAX) {
+        connection_close(v->connection, "more than a request needs");
+        return;
+    }
+    if (!v->joined)
+        join_page(v);
+    if (!v->joined || v->closing)
+        return;
+    struct write *w = xcalloc(1, sizeof(*w));
+    buf_init(&w->bytes, IN_MAX);
+    buf_add(&w->bytes, bytes);
+    w->request.data = w;
+    uv_buf_t part = uv_buf_init(w->bytes.ptr, (unsigned)w->bytes.len);
+    if (uv_write(&w->request, (uv_stream_t *)&v->pipe, &part, 1, on_written) != 0)
+        on_written(&w->request, -1);
+}
+
+static void on_secured(void *owner)
+{
+    (void)owner;
+}
+
+static void on_ended(void *owner, const char *why)
+{
+    struct visit *v = owner;
+    (void)why;
+    v->connection = NULL;
+    v->handles++; /* on_closed() counts it down again */
+    close_own(v);
+    on_closed((uv_handle_t *)&v->pipe);
+}
+
+static const struct connection_events events = {
+    .bytes = on_bytes, .secured = on_secured, .ended = on_ended};
+
+void visit_accept(struct shard *s, uv_stream_t *server, bool implicit_tls)
+{
+    struct visit *v = xcalloc(1, sizeof(*v));
+    v->shard = s;
+    v->handles = 2;
+    CHECK(uv_pipe_init(&s->loop, &v->pipe, 0) == 0 && uv_timer_init(&s->loop, &v->deadline) == 0);
+    v->pipe.data = v->deadline.data = v;
+    DL_APPEND(s->visits, v);
+    unsigned count = atomic_fetch_add(&s->common->visits, 1) + 1;
+    v->connection = connection_accept(server, &events, v);
+    connection_set_timeout(v->connection, IDLE_S);
+    uv_timer_start(&v->deadline, on_deadline, WHOLE_MS, 0);
+    if (count > VISITS_MAX || s->draining) {
+        connection_close(v->connection, "too many at once");
+        return;
+    }
+    if (implicit_tls)
+        connection_accept_tls(v->connection, s->settings->server);
+    connection_want_bytes(v->connection, true);
+}
+
+void visit_end_all(struct shard *s)
+{
+    struct visit *v;
+    DL_FOREACH(s->visits, v)
+    if (v->connection)
+        connection_close(v->connection, "closing down");
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* visit.h - Somebody who follows a link: bytes between their connection, through TLS when there is
+ * any, and the page's thread (web.h). */
+#ifndef VISIT_H
+#define VISIT_H
+
+#include "shard.h"
+
+void visit_accept(struct shard *s, uv_stream_t *server, bool implicit_tls);
+/* The shard drains: all of them end. */
+void visit_end_all(struct shard *s);
+
+#endif

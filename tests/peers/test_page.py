@@ -1,0 +1,299 @@
+"""The page behind the links: mail programs that post, scanners that look, people who press, and whoever means no good."""
+
+import concurrent.futures
+import http.client
+import re
+import socket
+import ssl
+import time
+
+import pytest
+from conftest import free_port, wait_for
+
+CONFIG = '''http {{ url = "https://u.club.test"  address = "127.0.0.1:{port}"  tls = "{tls}" }}
+stream "news" {{ class = "digest"  unsubscribe = "one-click"  sender = "Sports Club <Süd>"  title = "Club news"  title_de = "Vereinspost" }}
+stream "party" {{ class = "invitation"  unsubscribe = "one-click" }}
+stream "reset" {{ class = "security" }}
+stream "receipt" {{ class = "confirmation" }}
+'''
+
+
+@pytest.fixture(params=["none"])
+def page(request, relay_factory, dns, sink_factory):
+    return serve(relay_factory, dns, sink_factory, request.param)
+
+
+def serve(relay_factory, dns, sink_factory, tls):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    port = free_port()
+    relay = relay_factory(CONFIG.format(port=port, tls=tls))
+    relay.web, relay.web_tls = port, tls == "implicit"
+    relay.sink = sink_factory()
+    return relay.start()
+
+
+def link(relay, to="bob@dest.test", stream="news"):
+    return relay.json("unsubscribe", "link", "--to", to, "--stream", stream)["url"][len("https://u.club.test"):]
+
+
+def connect(relay):
+    raw = socket.create_connection(("127.0.0.1", relay.web), timeout=20)
+    if not relay.web_tls:
+        return raw
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(raw, server_hostname="u.club.test")
+
+
+def exchange(relay, data, pause=0.0):
+    """All that comes back."""
+    with connect(relay) as s:
+        for part in [data] if isinstance(data, bytes) else data:
+            s.sendall(part)
+            time.sleep(pause)
+        answer = b""
+        try:
+            while chunk := s.recv(65536):
+                answer += chunk
+        except (ConnectionResetError, ssl.SSLError):
+            pass
+    return answer
+
+
+def ask(relay, method, path, body=None, **headers):
+    """(status, headers, text) with an ordinary client."""
+    kind = http.client.HTTPSConnection if relay.web_tls else http.client.HTTPConnection
+    options = {"context": ssl._create_unverified_context()} if relay.web_tls else {}
+    client = kind("127.0.0.1", relay.web, timeout=20, **options)
+    client.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    answer = client.getresponse()
+    return answer.status, dict(answer.getheaders()), answer.read().decode()
+
+
+def listed(relay):
+    return [(row["address"], row["tenant"], row["stream"], row["reason"], row["source"]) for row in relay.json("suppress", "list")]
+
+
+def refusal(relay, stream, to="bob@dest.test"):
+    with relay.client() as client:
+        client.ehlo_or_helo_if_needed()
+        client.mail("hello@club.test")
+        client.rcpt(to)
+        code, text = client.data(f"From: <hello@club.test>\r\nSubject: {time.monotonic()}\r\nSealpost-Stream: {stream}\r\n\r\nx\r\n".encode())
+    return "" if code == 250 else text.decode()
+
+
+BOUNDARY = "----=_Part_7"
+PAIR = b"List-Unsubscribe=One-Click"
+MULTIPART = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--{BOUNDARY}--\r\n').encode()
+FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
+HOW = {
+    "gmail": lambda p: b"POST %s HTTP/1.1\r\nHost: u.club.test\r\n" + FORM + b"Content-Length: 26\r\nUser-Agent: Google\r\n\r\n" + PAIR,
+    "yahoo": lambda p: (b"POST %s HTTP/1.1\r\nHost: u.club.test\r\nContent-Type: multipart/form-data; boundary=\"" + BOUNDARY.encode() +
+                        b"\"\r\nContent-Length: %d\r\n\r\n" % len(MULTIPART) + MULTIPART),
+    "chunked": lambda p: b"POST %s HTTP/1.1\r\nHost: u\r\n" + FORM + b"Transfer-Encoding: chunked\r\n\r\n5\r\nList-\r\n15\r\nUnsubscribe=One-Click\r\n0\r\n\r\n",
+    "http/1.0": lambda p: b"POST %s HTTP/1.0\r\n" + FORM + b"Content-Length: 26\r\n\r\n" + PAIR,
+    "odd case": lambda p: b"POST %s HTTP/1.1\r\nhOST: u\r\ncontent-TYPE: APPLICATION/x-www-form-urlencoded\r\nCONTENT-length: 26\r\n\r\n" + PAIR,
+    "encoded": lambda p: b"POST %s HTTP/1.1\r\nHost: u\r\n" + FORM + b"Content-Length: 28\r\n\r\nList%2DUnsubscribe=One-Click",
+    "no type": lambda p: b"POST %s HTTP/1.1\r\nHost: u\r\nContent-Length: 26\r\n\r\n" + PAIR,
+    "cookies": lambda p: b"POST %s HTTP/1.1\r\nHost: u\r\nCookie: a=b\r\nOrigin: https://evil.test\r\n" + FORM + b"Content-Length: 26\r\n\r\n" + PAIR,
+}
+
+
+@pytest.mark.parametrize("page", ["none", "implicit"], indirect=True)
+@pytest.mark.parametrize("how", HOW)
+def test_mail_programs_that_post(page, how):
+    path = link(page, "Bob+x@dest.test").encode()
+    request = HOW[how](path).replace(b"%s", path)
+    for _ in range(2):  # and once more: nothing is different
+        began = time.monotonic()
+        answer = exchange(page, request)
+        assert time.monotonic() - began < 1
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert re.match(rb"HTTP/1\.[01] 200 ", head) and b"Location" not in head and b"Set-Cookie" not in head, answer
+        assert len(body) < 100
+    assert listed(page) == [("bob@dest.test", "default", "news", "unsubscribe", "one-click")]
+    assert [e["kind"] for e in page.json("events", "--after", "0", "--limit", "100")].count("suppress_added") == 1
+
+
+def test_one_click_from_the_mail_itself_ends_the_stream_and_nothing_else(page):
+    """What arrives is posted back; the next digest is refused with the reason, the password reset still comes."""
+    import email
+    assert refusal(page, "news") == ""
+    m = email.message_from_bytes(page.sink.wait(1)[0][1])
+    url = m["List-Unsubscribe"].strip("<>")
+    status, headers, _ = ask(page, "POST", url[len("https://u.club.test"):], m["List-Unsubscribe-Post"],
+                             Content_Type="application/x-www-form-urlencoded")
+    assert status == 200 and "Strict-Transport-Security" not in headers
+    assert 'has unsubscribed from "news"' in refusal(page, "news")
+    assert refusal(page, "reset") == refusal(page, "receipt") == refusal(page, "party") == refusal(page, "news", "amy@dest.test") == ""
+
+
+def test_who_only_looks_changes_nothing(page):
+    path = link(page)
+
+    def look(i):
+        method = "HEAD" if i % 2 else "GET"
+        return ask(page, method, path, User_Agent=["curl/8", "Mozilla/5.0 scanner", "BingPreview/1.0b"][i % 3])
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(look, range(1000)))
+    assert {status for status, _, _ in answers} == {200}
+    assert {text == "" for (_, _, text), i in zip(answers, range(1000)) if i % 2} == {True}
+    assert listed(page) == [] and refusal(page, "news") == ""
+    status, headers, text = ask(page, "GET", path)
+    assert "Club news" in text and "Sports Club &lt;Süd&gt;" in text and "<script" not in text and "bob" not in text
+    assert headers["Cache-Control"] == "no-store" and headers["Referrer-Policy"] == "no-referrer" and "noindex" in headers["X-Robots-Tag"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"] and "form-action 'self'" in headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("action,entry,refused", [
+    ("stream", ("default", "news", "unsubscribe", "page"), ["news"]),
+    ("all", ("default", "", "unsubscribe", "page"), ["news", "party"]),
+    ("flood", ("", "", "flood", "page"), ["news", "party", "receipt"]),
+])
+def test_what_people_press_and_undo(page, action, entry, refused):
+    path = link(page)
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    status, _, text = ask(page, "POST", path, f"action={action}", **form)
+    assert status == 200 and 'role="status"' in text and 'value="undo"' in text and f'value="{action}"' not in text
+    assert listed(page) == [("bob@dest.test", *entry)]
+    assert [stream for stream in ("news", "party", "receipt", "reset") if refusal(page, stream)] == refused
+    assert 'role="status"' in ask(page, "GET", path)[2]  # who comes back sees how it stands
+    if action == "flood":
+        left = page.json("suppress", "list")[0]["expires"] / 1000 - time.time()
+        assert 86390 < left <= 86400
+    status, _, text = ask(page, "POST", path, "action=undo", **form)
+    assert status == 200 and 'value="stream"' in text
+    assert listed(page) == [] and refusal(page, "news") == ""
+
+
+def test_undo_takes_back_only_what_the_page_has_done(page):
+    page.command("suppress", "add", "bob@dest.test", "--reason", "bounce")
+    assert ask(page, "POST", link(page), "action=undo", Content_Type="application/x-www-form-urlencoded")[0] == 200
+    assert [entry[3] for entry in listed(page)] == ["bounce"]
+
+
+def test_a_post_that_asks_for_nothing_is_none(page):
+    for body in ("", "x=y", "action=delete", "List-Unsubscribe=Two-Clicks", "One-Click", "List-Unsubscribe"):
+        assert ask(page, "POST", link(page), body, Content_Type="application/x-www-form-urlencoded")[0] == 400, body
+    assert ask(page, "PUT", link(page), "x")[0] == 405
+    assert listed(page) == []
+
+
+def test_what_we_have_not_made_hears_one_sentence(page):
+    good = link(page)
+    other = link(page, "amy@dest.test")
+    wrong = ["/", "/x", good[:-1], good + "A", good[:20] + other[20:], "/" + "A" * 90, "/../../etc/passwd", "/" + "A" * 2000, good.swapcase()]
+    texts = set()
+    for path in wrong:
+        for method in ("GET", "POST"):
+            status, _, text = ask(page, method, path, "List-Unsubscribe=One-Click" if method == "POST" else None)
+            assert status == 404, path
+            texts.add(text)
+    assert len(texts) == 1 and "This link is not valid" in texts.pop()
+    assert listed(page) == []
+    assert ask(page, "GET", "/some/prefix" + good)[0] == 200  # behind a proxy
+
+
+@pytest.mark.parametrize("accept,language,words", [
+    ("de-CH,de;q=0.9,en;q=0.5", "de", "„Vereinspost“ abbestellen"), ("fr;q=0.4, es;q=0.6", "es", "No recibir más «Club news»"),
+    ("ja", "ja", "「Club news」を停止する"), ("fr-CA", "fr", "Ne plus recevoir « Club news »"), ("pl, *;q=0.1", "en", "Stop “Club news”"), ("", "en", "Stop")])
+def test_the_page_speaks_the_readers_language(page, accept, language, words):
+    text = ask(page, "GET", link(page), Accept_Language=accept)[2]
+    assert f'<html lang="{language}">' in text and words in text
+
+
+def test_hostile_requests_are_bounded(page):
+    path = link(page).encode()
+    one = b"POST " + path + b" HTTP/1.1\r\nHost: u\r\n"
+    smuggled = b"POST " + link(page, "amy@dest.test").encode() + b" HTTP/1.1\r\nHost: u\r\nContent-Length: 26\r\n\r\n" + PAIR
+    cases = {
+        "two lengths": one + b"Content-Length: 26\r\nContent-Length: 5\r\n\r\n" + PAIR,
+        "length and chunks": one + b"Content-Length: 26\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + PAIR,
+        "negative length": one + b"Content-Length: -1\r\n\r\n" + PAIR,
+        "huge length": one + b"Content-Length: 99999999999999999999\r\n\r\n" + PAIR,
+        "100 KB header": one + b"X: " + b"a" * 100000 + b"\r\n\r\n",
+        "5,000 fields": one + b"".join(b"X-%d: y\r\n" % i for i in range(5000)) + b"\r\n",
+        "100 KB body": one + b"Content-Length: 100000\r\n\r\n" + b"x" * 100000,
+        "chunk without end": one + b"Transfer-Encoding: chunked\r\n\r\nffffffff\r\n" + b"x" * 20000,
+        "no http": b"\x16\x03\x01\x02\x00\x01\x00" + b"\xff" * 300,
+        "smtp": b"EHLO x\r\nMAIL FROM:<a@b.test>\r\n",
+        "nul": b"GET /\x00" + path + b" HTTP/1.1\r\nHost: u\r\n\r\n",
+        "a long path": b"GET /" + b"a" * 60000 + b" HTTP/1.1\r\nHost: u\r\n\r\n",
+    }
+    for name, request in cases.items():
+        began = time.monotonic()
+        answer = exchange(page, request)
+        assert not answer or re.match(rb"HTTP/1\.[01] (4|5)\d\d ", answer), (name, answer[:200])
+        assert time.monotonic() - began < 25, name
+    assert listed(page) == []
+    answer = exchange(page, HOW["gmail"](b"").replace(b"%s", path) + smuggled)  # what follows is not read
+    assert answer.count(b"HTTP/1.") == 1
+    assert [entry[0] for entry in listed(page)] == ["bob@dest.test"]
+
+
+def test_slow_ones_are_cut_off_and_hold_up_nobody(page):
+    path = link(page).encode()
+    began = time.monotonic()
+    slow = [connect(page) for _ in range(40)]
+    for s in slow:
+        s.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: u\r\nContent-Length: 26\r\n\r\nList")
+    assert ask(page, "GET", path.decode())[0] == 200 and time.monotonic() - began < 5
+    for _ in range(16):  # a byte now and then: the whole must still be over in half a minute
+        time.sleep(2)
+        for s in slow:
+            try:
+                s.sendall(b"-")
+            except OSError:
+                pass
+    for s in slow:
+        s.settimeout(5)
+        try:
+            while s.recv(1000):
+                pass
+        except ConnectionError:
+            pass
+        s.close()
+    assert time.monotonic() - began < 45 and listed(page) == []
+
+
+def test_a_thousand_connections(page):
+    """Beyond what is served for one address they are closed; afterwards all is as before, and mail goes on meanwhile."""
+    many = []
+    for _ in range(1000):
+        try:
+            many.append(socket.create_connection(("127.0.0.1", page.web), timeout=5))
+        except OSError:
+            break
+    for s in many:
+        try:
+            s.sendall(b"GET / HTTP/1.1\r\n")
+        except OSError:
+            pass
+    assert refusal(page, "reset") == ""
+    for s in many:
+        s.close()
+    wait_for(lambda: ask(page, "GET", link(page))[0] == 200)
+
+
+def test_the_certificate_is_the_relays_and_is_read_again(relay_factory, dns, sink_factory):
+    relay = serve(relay_factory, dns, sink_factory, "implicit")
+    assert ask(relay, "GET", link(relay))[1]["Strict-Transport-Security"] == "max-age=31536000"
+    before = connect(relay).getpeercert(True)
+    fresh = relay.path / "fresh"
+    relay.command("init", "other.test", "--dir", str(fresh), "--hostname", "u.club.test", config=False)
+    for name in ("cert.pem", "key.pem"):
+        (relay.path / name).write_bytes((fresh / name).read_bytes())
+    relay.reload()
+    assert connect(relay).getpeercert(True) != before
+    assert ask(relay, "POST", link(relay), "List-Unsubscribe=One-Click")[0] == 200
+
+
+def test_a_relay_that_ends_answers_what_it_has_begun(page):
+    path = link(page)
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        answers = [pool.submit(ask, page, "POST", path, "action=stream") for _ in range(50)]
+        page.stop()
+        done = [a for a in answers if a.exception() is None]
+    assert all(a.result()[0] in (200, 503) for a in done)
