@@ -103,9 +103,11 @@ MUST_CHECK bool database_trace(struct database *db, int64_t message, database_on
 
 /* ---- the throttle ---- */
 
-/* The buckets of a mailbox for one tenant and class, as they are. */
+/* The buckets of a mailbox for one tenant and class, as they are; of a stream that is counted apart
+ * when it is not NULL. */
 MUST_CHECK bool database_buckets(struct database *db, const char *tenant,
                                  const struct address *recipient, enum stream_class class,
+                                 const char *stream,
                                  struct throttle_bucket buckets_r[THROTTLE_BUCKETS],
                                  struct err *err);
 /* What can be said at RCPT; `settings` as for store_job.throttle. Reads only. */
@@ -136,7 +138,7 @@ MUST_CHECK bool database_top(struct database *db, enum database_top_by by, int64
  * not the domain's. */
 MUST_CHECK bool database_reset_buckets(struct database *db, const char *tenant,
                                        const struct address *recipient, enum stream_class class,
-                                       struct err *err);
+                                       const char *stream, struct err *err);
 
 /* Forget the tenant's own rate, and today's first-time recipients. */
 MUST_CHECK bool database_reset_tenant(struct database *db, const char *tenant, int64_t now_ms,

@@ -39,8 +39,16 @@ struct throttle_limit {
     int64_t hold_ms;  /* wait so long for a slot rather than refuse */
 };
 
+/* A stream that has a limit of its own in place of its class's. */
+struct throttle_stream {
+    char name[64];
+    struct throttle_limit limit;
+};
+
 struct throttle_settings {
     enum throttle_mode mode;
+    struct throttle_stream *streams; /* owned by whoever has made the settings */
+    size_t stream_count;
     struct throttle_limit classes[STREAM_CLASSES];
     struct throttle_limit tenant, recipient, domain, rate;
     struct throttle_limit alike; /* mail that says the same within `every_ms` waits only once */
@@ -56,6 +64,10 @@ struct throttle_limit throttle_limit_of(const struct throttle_settings *s, enum 
 struct throttle_limit *throttle_limit_named(struct throttle_settings *s, struct span name);
 /* The names of all limits, in the order in which they are shown; NULL ends the list. */
 const char *const *throttle_limit_names(void);
+/* The settings for a message of this stream (empty: none) and class. `own_r`: its limit is counted
+ * apart from its class's. */
+struct throttle_settings throttle_for_stream(const struct throttle_settings *s, const char *stream,
+                                             enum stream_class class, bool *own_r);
 /* Is it so large a provider that THROTTLE_DOMAIN says nothing? In normal form. */
 bool throttle_is_large(const char *domain);
 

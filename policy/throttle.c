@@ -132,6 +132,19 @@ struct throttle_limit *throttle_limit_named(struct throttle_settings *s, struct 
     return span_among(name, limit_names, COUNT_OF(limits), &i) ? limits[i] : NULL;
 }
 
+struct throttle_settings throttle_for_stream(const struct throttle_settings *s, const char *stream,
+                                             enum stream_class class, bool *own_r)
+{
+    struct throttle_settings own = *s;
+    *own_r = false;
+    for (size_t i = 0; stream[0] && !*own_r && i < s->stream_count; i++) {
+        *own_r = strcmp(s->streams[i].name, stream) == 0;
+        if (*own_r)
+            own.classes[class] = s->streams[i].limit;
+    }
+    return own;
+}
+
 /* ---- one bucket ---- */
 
 static int64_t at_most(int64_t a, int64_t b)

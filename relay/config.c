@@ -318,6 +318,7 @@ void config_free(struct config *c)
     free(c->listeners);
     free(c->routes);
     free(c->streams);
+    free(c->throttle.streams);
     free(c->domains);
     free(c);
 }

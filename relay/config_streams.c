@@ -4,6 +4,7 @@
 
 #include "unsubscribe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,10 @@ cfg_opt_t *config_stream_options(void)
                                   CFG_STR("title_de", "", CFGF_NONE),
                                   CFG_STR("title_es", "", CFGF_NONE),
                                   CFG_STR("title_ja", "", CFGF_NONE),
+                                  CFG_INT("every", -1, CFGF_NONE),
+                                  CFG_INT("burst", -1, CFGF_NONE),
+                                  CFG_INT("per_day", -1, CFGF_NONE),
+                                  CFG_INT("hold", -1, CFGF_NONE),
                                   CFG_INT("expires", 0, CFGF_NONE),
                                   CFG_INT_LIST("retry", NULL, CFGF_NONE),
                                   CFG_END()};
@@ -32,6 +37,33 @@ cfg_opt_t *config_limit_options(void)
         CFG_INT("per_day", -1, CFGF_NONE), CFG_INT("reserve", -1, CFGF_NONE),
         CFG_INT("hold", -1, CFGF_NONE),    CFG_END()};
     return options;
+}
+
+/* ---- a limit ---- */
+
+static void set_number(cfg_t *section, const char *name, uint32_t *number)
+{
+    if (cfg_getint(section, name) >= 0)
+        *number = (uint32_t)cfg_getint(section, name);
+}
+
+static void set_time(cfg_t *section, const char *name, int64_t *ms)
+{
+    if (cfg_getint(section, name) >= 0)
+        *ms = (int64_t)cfg_getint(section, name) * 1000;
+}
+
+/* What a section says of it; the rest stays. */
+static bool read_limit(const struct config *c, cfg_t *section, const char *what,
+                       struct throttle_limit *l, struct err *err)
+{
+    set_time(section, "every", &l->every_ms);
+    set_time(section, "hold", &l->hold_ms);
+    set_number(section, "burst", &l->burst);
+    set_number(section, "per_day", &l->per_day);
+    return (l->burst > 0 && l->reserve < l->burst) ||
+           err_set(err, ERR_CONFIG, "%s: %s \"%.60s\": burst is at least 1, and more than reserve",
+                   c->path, what, cfg_title(section));
 }
 
 /* ---- streams ---- */
@@ -115,23 +147,54 @@ static bool read_stream(const struct config *c, struct stream *s, cfg_t *section
     return !why || err_set(err, ERR_CONFIG, "%s: stream \"%s\": %s", c->path, s->name, why);
 }
 
+/* A stream that says anything of a limit has one of its own, which begins as its class's. */
+static bool read_own_limit(struct config *c, const struct stream *s, cfg_t *section,
+                           struct err *err)
+{
+    static const char *const names[] = {"every", "burst", "per_day", "hold"};
+    bool own = false;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        own = own || cfg_getint(section, names[i]) >= 0;
+    if (!own)
+        return true;
+    struct throttle_stream *t = &c->throttle.streams[c->throttle.stream_count++];
+    snprintf(t->name, sizeof(t->name), "%s", s->name);
+    t->limit = c->throttle.classes[s->class];
+    return read_limit(c, section, "stream", &t->limit, err);
+}
+
 static bool read_streams(struct config *c, cfg_t *cfg, struct err *err)
 {
     unsigned count = cfg_size(cfg, "stream");
     c->streams = xcalloc(count, sizeof(*c->streams));
+    c->throttle.streams = xcalloc(count, sizeof(*c->throttle.streams));
     while (c->stream_count < count) {
         cfg_t *section = cfg_getnsec(cfg, "stream", (unsigned)c->stream_count);
-        if (!read_stream(c, &c->streams[c->stream_count++], section, err))
+        struct stream *s = &c->streams[c->stream_count++];
+        if (!read_stream(c, s, section, err) || !read_own_limit(c, s, section, err))
             return false;
     }
     return true;
 }
 
-static void print_stream(const struct stream *s, struct buf *out)
+static void print_own_limit(const struct config *c, const struct stream *s, struct buf *out)
+{
+    bool own = false;
+    const struct throttle_settings settings =
+        throttle_for_stream(&c->throttle, s->name, s->class, &own);
+    const struct throttle_limit *l = &settings.classes[s->class];
+    if (own)
+        buf_addf(out, "  every = %lld  burst = %u  per_day = %u  hold = %lld",
+                 (long long)(l->every_ms / 1000), l->burst, l->per_day,
+                 (long long)(l->hold_ms / 1000));
+}
+
+static void print_stream(const struct config *c, const struct stream *s, struct buf *out)
 {
     buf_addf(out, "stream \"%s\" { class = \"%s\"  on_limit = \"%s\"  unsubscribe = \"%s\"",
              s->name, stream_class_name(s->class), stream_on_limit_name(s->on_limit),
              stream_unsubscribe_name(s->unsubscribe));
+    print_own_limit(c, s, out);
     if (s->url[0])
         buf_addf(out, "  url = \"%s\"", s->url);
     if (s->sender[0])
@@ -149,12 +212,6 @@ static void print_stream(const struct stream *s, struct buf *out)
 
 /* ---- limits ---- */
 
-static void set_number(cfg_t *section, const char *name, uint32_t *number)
-{
-    if (cfg_getint(section, name) >= 0)
-        *number = (uint32_t)cfg_getint(section, name);
-}
-
 static bool read_throttle(struct config *c, cfg_t *cfg, struct err *err)
 {
     throttle_defaults(&c->throttle);
@@ -168,17 +225,9 @@ static bool read_throttle(struct config *c, cfg_t *cfg, struct err *err)
                            "%s: limit \"%.40s\": the name is a class, or \"tenant\", "
                            "\"recipient\", \"domain\", \"rate\", \"alike\" or \"first_time\"",
                            c->path, cfg_title(section));
-        if (cfg_getint(section, "every") >= 0)
-            l->every_ms = (int64_t)cfg_getint(section, "every") * 1000;
-        if (cfg_getint(section, "hold") >= 0)
-            l->hold_ms = (int64_t)cfg_getint(section, "hold") * 1000;
-        set_number(section, "burst", &l->burst);
-        set_number(section, "per_day", &l->per_day);
         set_number(section, "reserve", &l->reserve);
-        if (l->burst == 0 || l->reserve >= l->burst)
-            return err_set(err, ERR_CONFIG,
-                           "%s: limit \"%s\": burst is at least 1, and more than reserve", c->path,
-                           cfg_title(section));
+        if (!read_limit(c, section, "limit", l, err))
+            return false;
     }
     return true;
 }
@@ -197,7 +246,7 @@ void config_streams_print(const struct config *c, struct buf *out)
             (long long)(l->hold_ms / 1000));
     }
     for (size_t i = 0; i < c->stream_count; i++)
-        print_stream(&c->streams[i], out);
+        print_stream(c, &c->streams[i], out);
 }
 
 bool config_streams_read(struct config *c, cfg_t *cfg, struct err *err)

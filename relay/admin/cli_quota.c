@@ -33,12 +33,42 @@ static bool key_parse(const char *name, enum throttle_key *key_r)
     return false;
 }
 
+/* Streams that are counted apart from their class. */
+static bool limit_of_stream(const struct cli *cli, const char *name, struct throttle_limit *limit_r,
+                            bool *security_r)
+{
+    const struct config *c = cli->config;
+    const struct stream *s = stream_find(c->streams, c->stream_count, span_of(name));
+    bool own = false;
+    if (!s)
+        return false;
+    const struct throttle_settings settings =
+        throttle_for_stream(&c->throttle, name, s->class, &own);
+    *limit_r = settings.classes[s->class];
+    *security_r = s->class == STREAM_SECURITY;
+    return own;
+}
+
+/* A request about a mailbox, with the names of those streams. */
+static json_t *about_address(const struct cli *cli, const char *verb, const char *address)
+{
+    const struct throttle_settings *s = &cli->config->throttle;
+    json_t *request = cli_request(verb, "address", address, NULL);
+    json_t *streams = json_array();
+    for (size_t i = 0; i < s->stream_count; i++)
+        json_array_append_new(streams, json_string(s->streams[i].name));
+    json_object_set_new(request, "streams", streams);
+    return request;
+}
+
 /* The limit behind a row. False when nothing is counted there. */
 static bool limit_of(const struct cli *cli, json_t *row, struct throttle_limit *limit_r,
                      bool *security_r)
 {
     enum throttle_key key;
     enum stream_class class = STREAM_SECURITY;
+    if (strcmp(member(row, "key"), "stream") == 0)
+        return limit_of_stream(cli, member(row, "class"), limit_r, security_r);
     if (!key_parse(member(row, "key"), &key))
         return false;
     bool by_class = stream_class_parse(span_of(member(row, "class")), &class);
@@ -154,6 +184,8 @@ int cli_quota_show(struct cli *cli)
     json_t *answer = NULL;
     char tenant[64];
     int code = CLI_OK;
+    if (!cli_config(cli, &code))
+        return code;
     if (!strchr(cli->arguments[0], '@')) {
         code = find_tenant(cli, cli->arguments[0], tenant, sizeof(tenant));
         if (code == CLI_OK)
@@ -161,7 +193,7 @@ int cli_quota_show(struct cli *cli)
                 cli, cli_request("quota.user", "tenant", tenant, "user", cli->arguments[0], NULL),
                 &answer);
     } else {
-        code = cli_ask(cli, cli_request("quota.show", "address", cli->arguments[0], NULL), &answer);
+        code = cli_ask(cli, about_address(cli, "quota.show", cli->arguments[0]), &answer);
     }
     if (code == CLI_OK) {
         json_t *rows = explain_rows(cli, json_object_get(answer, "rows"), !cli->json);
@@ -177,10 +209,13 @@ int cli_quota_reset(struct cli *cli)
     json_t *answer = NULL;
     char tenant[64];
     bool address = strchr(cli->arguments[0], '@');
-    int code = address ? CLI_OK : find_tenant(cli, cli->arguments[0], tenant, sizeof(tenant));
+    int code = CLI_OK;
+    if (!cli_config(cli, &code))
+        return code;
+    code = address ? CLI_OK : find_tenant(cli, cli->arguments[0], tenant, sizeof(tenant));
     if (code == CLI_OK)
         code = cli_ask(cli,
-                       address ? cli_request("quota.reset", "address", cli->arguments[0], NULL)
+                       address ? about_address(cli, "quota.reset", cli->arguments[0])
                                : cli_request("quota.reset", "tenant", tenant, NULL),
                        &answer);
     if (code == CLI_OK && !cli->json)
@@ -195,21 +230,32 @@ int cli_quota_reset(struct cli *cli)
 
 /* ---- simulate ---- */
 
-static void take_buckets(json_t *rows, const char *tenant, enum stream_class class,
-                         struct throttle_bucket buckets_r[THROTTLE_BUCKETS])
+/* What is asked for: mail of a class, or of a stream, which may be counted apart. */
+struct trial {
+    struct throttle_settings settings;
+    struct throttle_bucket buckets[THROTTLE_BUCKETS];
+    enum stream_class class;
+    const char *stream; /* NULL: counted with its class */
+};
+
+static void take_buckets(json_t *rows, const char *tenant, struct trial *t)
 {
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
         enum throttle_key key;
         const char *of = member(row, "class");
-        if (strcmp(member(row, "tenant"), tenant) == 0 && key_parse(member(row, "key"), &key) &&
-            key < THROTTLE_BUCKETS && (!*of || strcmp(of, stream_class_name(class)) == 0))
-            buckets_r[key] = bucket_of(row);
+        bool apart = strcmp(member(row, "key"), "stream") == 0;
+        if (strcmp(member(row, "tenant"), tenant) != 0)
+            continue;
+        if (apart && t->stream && strcmp(of, t->stream) == 0)
+            t->buckets[THROTTLE_CLASS] = bucket_of(row);
+        else if (!apart && key_parse(member(row, "key"), &key) && key < THROTTLE_BUCKETS &&
+                 (!*of || (!t->stream && strcmp(of, stream_class_name(t->class)) == 0)))
+            t->buckets[key] = bucket_of(row);
     }
 }
 
-static json_t *simulate(const struct cli *cli, enum stream_class class,
-                        struct throttle_bucket buckets[THROTTLE_BUCKETS], uint64_t count)
+static json_t *simulate(struct trial *t, uint64_t count)
 {
     static const char *const words[] = {[THROTTLE_PASS] = "passes",
                                         [THROTTLE_PACE] = "is paced",
@@ -219,7 +265,7 @@ static json_t *simulate(const struct cli *cli, enum stream_class class,
     int64_t now_ms = clock_now_ms();
     for (uint64_t i = 0; i < count; i++) {
         struct throttle_decision d =
-            throttle_decide(&cli->config->throttle, class, STREAM_PACE, buckets, now_ms);
+            throttle_decide(&t->settings, t->class, STREAM_PACE, t->buckets, now_ms);
         json_t *row = json_object();
         json_object_set_new(row, "message", json_integer((json_int_t)i + 1));
         json_object_set_new(row, "what", json_string(words[d.what]));
@@ -231,6 +277,27 @@ static json_t *simulate(const struct cli *cli, enum stream_class class,
     return rows;
 }
 
+/* The class or stream of the command line, and what holds for it. */
+static bool choose(const struct cli *cli, const char *to, struct trial *t)
+{
+    const struct config *c = cli->config;
+    const char *named = cli_option(cli, "class", 0);
+    const char *stream = cli_option(cli, "stream", 0);
+    const struct stream *s =
+        stream ? stream_find(c->streams, c->stream_count, span_of(stream)) : NULL;
+    const char *at = strrchr(to, '@');
+    bool own = false;
+    if ((stream && !s) || (named && !stream_class_parse(span_of(named), &t->class)))
+        return false;
+    if (s)
+        t->class = s->class;
+    t->settings = throttle_for_stream(&c->throttle, s ? s->name : "", t->class, &own);
+    t->stream = own ? s->name : NULL;
+    if (at && throttle_is_large(at + 1))
+        t->settings.domain = (struct throttle_limit){0};
+    return true;
+}
+
 int cli_quota_simulate(struct cli *cli)
 {
     static const struct cli_column columns[] = {{"MESSAGE", "message", CLI_TEXT},
@@ -238,20 +305,22 @@ int cli_quota_simulate(struct cli *cli)
                                                 {"LIMIT", "key", CLI_TEXT},
                                                 {"SECONDS", "wait_s", CLI_TEXT}};
     json_t *answer = NULL;
-    struct throttle_bucket buckets[THROTTLE_BUCKETS] = {0};
-    enum stream_class class = STREAM_NOTIFICATION;
+    struct trial t = {.class = STREAM_NOTIFICATION};
     uint64_t count = 10;
+    int code = CLI_OK;
     const char *to = cli_option(cli, "to", 0);
-    const char *named = cli_option(cli, "class", 0);
     const char *tenant = cli_option(cli, "tenant", 0);
     const char *times = cli_option(cli, "count", 0);
-    if (!to || (named && !stream_class_parse(span_of(named), &class)) ||
+    if (!cli_config(cli, &code))
+        return code;
+    if (!to || !choose(cli, to, &t) ||
         (times && (!span_number(span_of(times), &count) || count > 10000)))
-        return cli_usage(cli, "give --to an address, --class one that there is, --count to 10000");
-    int code = cli_ask(cli, cli_request("quota.show", "address", to, NULL), &answer);
+        return cli_usage(cli, "give --to an address, --class or --stream one that there is, "
+                              "--count to 10000");
+    code = cli_ask(cli, about_address(cli, "quota.show", to), &answer);
     if (code == CLI_OK) {
-        take_buckets(json_object_get(answer, "rows"), tenant ? tenant : "default", class, buckets);
-        json_t *rows = simulate(cli, class, buckets, count);
+        take_buckets(json_object_get(answer, "rows"), tenant ? tenant : "default", &t);
+        json_t *rows = simulate(&t, count);
         cli_print_rows(cli, rows, columns, COUNT_OF(columns));
         json_decref(rows);
     }

@@ -27,8 +27,10 @@ static void note_tenant(void *context, const struct database_user *u)
         memcpy(t->names[t->count++], u->identity.tenant, sizeof(t->names[0]));
 }
 
+/* `stream`: one that is counted apart, or NULL for its class. */
 typedef bool on_pair(struct database *db, struct control *c, const char *tenant,
-                     const struct address *address, enum stream_class class, struct err *err);
+                     const struct address *address, enum stream_class class, const char *stream,
+                     struct err *err);
 
 /* Each tenant and class. */
 static bool for_each(struct database *db, struct control *c, on_pair *pair, struct err *err)
@@ -39,38 +41,46 @@ static bool for_each(struct database *db, struct control *c, on_pair *pair, stru
     if (!address_parse(span_of(control_text(c, "address")), &address))
         return err_set(err, ERR_USAGE, "\"%.80s\" is no address", control_text(c, "address"));
     struct tenants *t = xcalloc(1, sizeof(*t));
+    json_t *streams = json_object_get(c->request, "streams");
     bool ok = database_users(db, note_tenant, t, err);
-    for (size_t i = 0; ok && i < t->count; i++)
+    for (size_t i = 0; ok && i < t->count; i++) {
         for (unsigned class = 0; ok && class < STREAM_CLASSES; class ++)
-            ok = pair(db, c, t->names[i], &address, (enum stream_class) class, err);
+            ok = pair(db, c, t->names[i], &address, (enum stream_class) class, NULL, err);
+        for (size_t k = 0; ok && k < json_array_size(streams); k++) {
+            const char *name = json_string_value(json_array_get(streams, k));
+            ok = !name || pair(db, c, t->names[i], &address, STREAM_SECURITY, name, err);
+        }
+    }
     free(t);
     return ok;
 }
 
-static void add_bucket(struct control *c, const char *tenant, enum throttle_key key,
-                       const char *class, const struct throttle_bucket *bucket)
+static void add_bucket(struct control *c, const char *tenant, const char *key, const char *class,
+                       const struct throttle_bucket *bucket)
 {
     json_t *row = json_object();
     json_object_set_new(row, "tenant", control_any_text(tenant));
-    json_object_set_new(row, "key", json_string(throttle_key_name(key)));
-    json_object_set_new(row, "class", json_string(class));
+    json_object_set_new(row, "key", json_string(key));
+    json_object_set_new(row, "class", control_any_text(class));
     json_object_set_new(row, "tat", json_integer(bucket->tat_ms));
     json_object_set_new(row, "day", json_integer(bucket->day_ms));
     json_array_append_new(control_rows(c), row);
 }
 
 static bool show(struct database *db, struct control *c, const char *tenant,
-                 const struct address *address, enum stream_class class, struct err *err)
+                 const struct address *address, enum stream_class class, const char *stream,
+                 struct err *err)
 {
     struct throttle_bucket buckets[THROTTLE_BUCKETS];
-    if (!database_buckets(db, tenant, address, class, buckets, err))
+    if (!database_buckets(db, tenant, address, class, stream, buckets, err))
         return false;
     for (unsigned k = 0; k < THROTTLE_BUCKETS; k++) {
         bool by_class = k == THROTTLE_CLASS;
-        if (!by_class && class != 0) /* once for each tenant */
+        if (!by_class && (class != 0 || stream)) /* once for each tenant */
             continue;
-        add_bucket(c, tenant, (enum throttle_key)k, by_class ? stream_class_name(class) : "",
-                   &buckets[k]);
+        const char *kind = stream ? stream : stream_class_name(class);
+        add_bucket(c, tenant, stream ? "stream" : throttle_key_name((enum throttle_key)k),
+                   by_class ? kind : "", &buckets[k]);
     }
     return true;
 }
@@ -157,7 +167,7 @@ bool control_quota_user(struct database *db, struct control *c, struct err *err)
         !database_rate(db, tenant, &bucket, err) ||
         !database_newcomers(db, tenant, clock_now_ms(), &n, err))
         return false;
-    add_bucket(c, tenant, THROTTLE_RATE, "", &bucket);
+    add_bucket(c, tenant, throttle_key_name(THROTTLE_RATE), "", &bucket);
     json_t *row = json_object();
     json_object_set_new(row, "tenant", control_any_text(tenant));
     json_object_set_new(row, "key", json_string(throttle_key_name(THROTTLE_FIRST_TIME)));
@@ -200,10 +210,11 @@ bool control_quota_top(struct database *db, struct control *c, struct err *err)
 }
 
 static bool reset(struct database *db, struct control *c, const char *tenant,
-                  const struct address *address, enum stream_class class, struct err *err)
+                  const struct address *address, enum stream_class class, const char *stream,
+                  struct err *err)
 {
     (void)c;
-    return database_reset_buckets(db, tenant, address, class, err);
+    return database_reset_buckets(db, tenant, address, class, stream, err);
 }
 
 bool control_quota_reset(struct database *db, struct control *c, struct err *err)

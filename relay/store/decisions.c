@@ -16,8 +16,11 @@
 /* What is said of a recipient that is refused. */
 static struct verdict verdict_of(const struct store_job *job, const struct throttle_decision *d)
 {
+    bool own = false;
+    const struct throttle_settings settings =
+        throttle_for_stream(job->throttle, job->mail->stream, job->mail->class, &own);
     return d->what == THROTTLE_SUPPRESSED ? job->refusals[d - job->decisions]
-                                          : throttle_verdict(job->throttle, job->mail->class, d);
+                                          : throttle_verdict(&settings, job->mail->class, d);
 }
 
 /* Limits: once for each pair and window, not for each mail. */

@@ -19,6 +19,7 @@ struct counted {
     const char *tenant, *recipient, *domain;
     enum stream_class class;
     enum stream_on_limit on_limit;
+    const char *stream; /* with a limit of its own; NULL: its class's */
 };
 
 /* On the store's thread once, and after the clock was set; by readers each time. */
@@ -55,8 +56,10 @@ static void make_name(const struct database *db, enum throttle_key key, const st
                        : key == THROTTLE_RATE ? ""
                                               : c->recipient;
     buf_init(&text, 4096);
-    buf_addf(&text, "%s\n%s\n%s\n%s", throttle_key_name(key), by_tenant ? c->tenant : "",
-             key == THROTTLE_CLASS ? stream_class_name(c->class) : "", whom);
+    const char *kind = c->stream ? c->stream : stream_class_name(c->class);
+    buf_addf(&text, "%s\n%s\n%s%s\n%s", throttle_key_name(key), by_tenant ? c->tenant : "",
+             key == THROTTLE_CLASS && c->stream ? "stream " : "", key == THROTTLE_CLASS ? kind : "",
+             whom);
     rates_mac(db, &text, name_r);
 }
 
@@ -158,9 +161,13 @@ static bool find_newcomer(struct database *db, const struct buckets *b, const st
 bool rates_charge(struct database *db, const struct store_job *job, const char *recipient,
                   const char *domain, int64_t now_ms, struct throttle_decision *d, struct err *err)
 {
-    const struct throttle_settings own = settings_for(job->throttle, domain);
-    const struct counted c = {job->mail->tenant, recipient, domain, job->mail->class,
-                              job->on_limit};
+    const struct mail *m = job->mail;
+    bool apart = false;
+    const struct throttle_settings base =
+        throttle_for_stream(job->throttle, m->stream, m->class, &apart);
+    const struct throttle_settings own = settings_for(&base, domain);
+    const struct counted c = {m->tenant, recipient,     domain,
+                              m->class,  job->on_limit, apart ? m->stream : NULL};
     struct buckets b = {.settings = &own};
     struct newcomer n;
     bool ok = true;
@@ -190,7 +197,7 @@ void rates_canonical(const char *text, char out_r[ADDRESS_CANONICAL_MAX + 1])
 /* ---- for people ---- */
 
 static bool find_counted(struct database *db, const char *tenant, const struct address *recipient,
-                         enum stream_class class, struct counted *c_r,
+                         enum stream_class class, const char *stream, struct counted *c_r,
                          char form_r[ADDRESS_CANONICAL_MAX + 1],
                          char domain_r[ADDRESS_DOMAIN_MAX + 1], struct err *err)
 {
@@ -202,19 +209,19 @@ static bool find_counted(struct database *db, const char *tenant, const struct a
         address_canonical(recipient, &form) && address_domain_ascii(recipient->domain, domain_r);
     snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", buf_text(&form));
     buf_fini(&form);
-    *c_r = (struct counted){tenant, form_r, domain_r, class, STREAM_PACE};
+    *c_r = (struct counted){tenant, form_r, domain_r, class, STREAM_PACE, stream};
     return ok || err_set(err, ERR_USAGE, "that address has no canonical form");
 }
 
 bool database_buckets(struct database *db, const char *tenant, const struct address *recipient,
-                      enum stream_class class, struct throttle_bucket buckets_r[THROTTLE_BUCKETS],
-                      struct err *err)
+                      enum stream_class class, const char *stream,
+                      struct throttle_bucket buckets_r[THROTTLE_BUCKETS], struct err *err)
 {
     struct counted c;
     char form[ADDRESS_CANONICAL_MAX + 1];
     char domain[ADDRESS_DOMAIN_MAX + 1];
     unsigned char name[16];
-    bool ok = find_counted(db, tenant, recipient, class, &c, form, domain, err);
+    bool ok = find_counted(db, tenant, recipient, class, stream, &c, form, domain, err);
     for (unsigned k = 0; ok && k < THROTTLE_BUCKETS; k++) {
         make_name(db, (enum throttle_key)k, &c, name);
         ok = read_bucket(db, name, &buckets_r[k], err);
@@ -235,7 +242,7 @@ bool database_rate(struct database *db, const char *tenant, struct throttle_buck
 
 bool database_reset_buckets(struct database *db, const char *tenant,
                             const struct address *recipient, enum stream_class class,
-                            struct err *err)
+                            const char *stream, struct err *err)
 {
     static const enum throttle_key keys[] = {THROTTLE_CLASS, THROTTLE_TENANT, THROTTLE_RECIPIENT,
                                              THROTTLE_FLOOD};
@@ -243,7 +250,7 @@ bool database_reset_buckets(struct database *db, const char *tenant,
     char form[ADDRESS_CANONICAL_MAX + 1];
     char domain[ADDRESS_DOMAIN_MAX + 1];
     unsigned char name[16];
-    bool ok = find_counted(db, tenant, recipient, class, &c, form, domain, err);
+    bool ok = find_counted(db, tenant, recipient, class, stream, &c, form, domain, err);
     for (size_t i = 0; ok && i < COUNT_OF(keys); i++) {
         sqlite3_stmt *s = rows_prepare(db, SQL_DROP_RATE);
         make_name(db, keys[i], &c, name);
@@ -293,7 +300,7 @@ bool database_glance(struct database *db, const struct throttle_settings *settin
     char form[ADDRESS_CANONICAL_MAX + 1];
     const struct throttle_settings own = settings_for(settings, domain);
     struct buckets b = {.settings = &own};
-    const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE};
+    const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE, NULL};
     rates_canonical(recipient, form);
     return glance(db, &b, &c, clock_now_ms(), decision_r, err);
 }
@@ -305,7 +312,7 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
     char form[ADDRESS_CANONICAL_MAX + 1];
     const struct throttle_settings own = settings_for(settings, domain);
     struct buckets b = {.settings = &own};
-    const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE};
+    const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE, NULL};
     struct throttle_decision d;
     int64_t now_ms = clock_now_ms();
     rates_canonical(recipient, form);

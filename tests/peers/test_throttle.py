@@ -550,6 +550,28 @@ def test_each_stream_says_what_happens_over_the_limit(throttled):
         assert "paced" in submit(client, "bob@dest.test")[1]
 
 
+def test_a_stream_may_have_a_limit_of_its_own(throttled):
+    relay = throttled('stream "chat" { burst = 2  every = 60  hold = 0 }\n')
+    with relay.client() as client:
+        replies = [submit(client, "bob@dest.test", "chat") for _ in range(3)]
+        assert [code for code, _ in replies] == [250, 250, 450] and "2 at once, then 1 per 60 s, 20 a day" in replies[2][1]
+        assert [submit(client, "bob@dest.test")[0] for _ in range(4)] == [250] * 4  # the class is not touched
+    rows = {(row["key"], row["class"]): row["left"] for row in relay.json("quota", "show", "bob@dest.test")["keys"]}
+    assert rows["stream", "chat"] == 0 and rows["class", "notification"] == 0 and rows["class", "digest"] == 3
+
+    def would(*options):
+        return [row["what"] for row in relay.json("quota", "simulate", *options, "--count", "3")]
+
+    assert would("--to", "bob@dest.test", "--stream", "chat") == ["is deferred"] * 3
+    assert would("--to", "amy@dest.test", "--stream", "chat") == ["passes", "passes", "is deferred"]
+    assert would("--to", "amy@dest.test", "--class", "notification") == ["passes"] * 3
+    relay.command("quota", "reset", "bob@dest.test")
+    with relay.client() as client:
+        assert submit(client, "bob@dest.test", "chat")[0] == 250
+    assert 'stream "chat" { class = "notification"  on_limit = "pace"  unsubscribe = "none"  every = 60  burst = 2  per_day = 20  ' \
+        'hold = 0 }' in relay.command("config", "show")
+
+
 def test_an_account_has_a_rate_and_a_quota(throttled):
     relay = throttled('limit "rate" { every = 1  burst = 5  per_day = 16 }\n')
 
