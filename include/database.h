@@ -45,6 +45,9 @@ MUST_CHECK bool database_waiting(struct database *db, database_on_due *on_due, v
 MUST_CHECK bool database_mail(struct database *db, int64_t id, struct mail **mail_r,
                               struct err *err);
 
+MUST_CHECK bool database_begin_reading(struct database *db, struct err *err); /* of one moment */
+void database_end_reading(struct database *db);
+
 /* ---- the queue, for people ---- */
 
 /* Which recipients; each part that is set must match. Only waiting and held ones are in the queue.

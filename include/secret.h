@@ -39,6 +39,12 @@ void secret_mac(struct span key, struct span text, unsigned char mac_r[16]);
 /* SHA-256, its first 16 octets: what two equal texts share and no two others. */
 void secret_digest(struct span text, unsigned char digest_r[16]);
 
+/* The same, piece by piece. secret_hash_end() frees it. */
+struct secret_hash;
+struct secret_hash *secret_hash_begin(void);
+void secret_hash_add(struct secret_hash *h, struct span text);
+void secret_hash_end(struct secret_hash *h, unsigned char digest_r[16]);
+
 /* A key for one purpose from a secret that serves several (HKDF-SHA-256, RFC 5869). */
 void secret_derive(struct span secret, const char *purpose, unsigned char *key_r, size_t len);
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* fingerprint.c - Write down what a message says in a form that two copies share, and digest it. */
+/* fingerprint.c - Digest what a message says, in a form that two copies of it share. */
 #include "fingerprint.h"
 
 #include "message.h"
 #include "mime.h"
 #include "secret.h"
 
+#include <stdio.h>
+
 enum { TEXT_MAX = 4 * 1024 * 1024, TOKEN_MIN = 16, CODE_MIN = 6, CODE_MAX = 8 };
 
 struct writer {
-    struct buf text;
+    struct secret_hash *hash;
     bool squash;
 };
 
@@ -40,70 +42,87 @@ static bool is_random(struct span word)
     return word.len >= TOKEN_MIN && (digits > 0 || (upper > 3 && lower > 3));
 }
 
-/* Blanks of any kind and number are one. */
-static void write_text(struct writer *w, struct span s)
+/* Without what is random, and with one blank for any number of them. */
+static void squash(struct span s, struct buf *out)
 {
     while (s.len > 0) {
         size_t n = 0;
         if (is_blank(s.ptr[0])) {
             while (n < s.len && is_blank(s.ptr[n]))
                 n++;
-            buf_add_char(&w->text, ' ');
+            buf_add_char(out, ' ');
         } else if (is_word(s.ptr[0])) {
             while (n < s.len && is_word(s.ptr[n]))
                 n++;
             struct span word = span_first(s, n);
-            buf_add(&w->text, w->squash && is_random(word) ? SPAN("*") : word);
+            buf_add(out, is_random(word) ? SPAN("*") : word);
         } else {
-            buf_add_char(&w->text, s.ptr[n++]);
+            buf_add_char(out, s.ptr[n++]);
         }
         s = span_from(s, n);
     }
 }
 
-static void write_field(struct writer *w, struct span header, const char *name)
+/* Each piece with its length, so that no two sequences of pieces are the same bytes. */
+static void add_piece(struct writer *w, struct span s)
+{
+    char length[32];
+    int digits = snprintf(length, sizeof(length), "%zu:", s.len);
+    secret_hash_add(w->hash, (struct span){length, (size_t)digits});
+    secret_hash_add(w->hash, s);
+}
+
+static void add_text(struct writer *w, struct span s)
+{
+    struct buf squashed;
+    if (!w->squash) {
+        add_piece(w, span_trim(s));
+        return;
+    }
+    buf_init(&squashed, TEXT_MAX);
+    squash(span_trim(s), &squashed);
+    add_piece(w, buf_span(&squashed));
+    buf_fini(&squashed);
+}
+
+static void add_field(struct writer *w, struct span header, const char *name)
 {
     struct field f;
     struct buf value;
-    buf_addf(&w->text, "\n%s:", name);
-    if (!message_find(header, span_of(name), 0, &f))
-        return;
     buf_init(&value, MESSAGE_FIELD_MAX);
-    mime_decode_words(f.value, &value);
-    write_text(w, span_trim(buf_span(&value)));
+    if (message_find(header, span_of(name), 0, &f))
+        mime_decode_words(f.value, &value);
+    add_text(w, buf_span(&value));
     buf_fini(&value);
 }
 
-/* The line before a leaf cannot be part of the one before: write_text() leaves no line ends. */
-static void write_leaf(void *context, const struct mime_entity *leaf)
+static void add_leaf(void *context, const struct mime_entity *leaf)
 {
     struct writer *w = context;
     struct buf body;
-    bool text = mime_is_text(leaf);
-    buf_add_char(&w->text, '\n');
-    write_text(w, leaf->type);
-    if (!text) {
-        buf_addf(&w->text, ":%zu:", leaf->body.len);
-        buf_add(&w->text, leaf->body);
-        return;
+    bool encoded = span_equal_nocase(leaf->encoding, SPAN("quoted-printable")) ||
+                   span_equal_nocase(leaf->encoding, SPAN("base64"));
+    add_piece(w, leaf->type);
+    if (!mime_is_text(leaf)) {
+        add_piece(w, leaf->body);
+    } else if (!encoded) {
+        add_text(w, leaf->body);
+    } else {
+        buf_init(&body, TEXT_MAX);
+        mime_decode(leaf->encoding, leaf->body, &body);
+        add_text(w, buf_span(&body));
+        buf_fini(&body);
     }
-    buf_add_char(&w->text, ':');
-    buf_init(&body, TEXT_MAX);
-    mime_decode(leaf->encoding, leaf->body, &body);
-    write_text(w, span_trim(buf_span(&body)));
-    buf_fini(&body);
 }
 
 void fingerprint_make(struct span header, struct span body, enum stream_class class,
                       unsigned char print_r[FINGERPRINT_BYTES])
 {
     static const char *const fields[] = {"From", "Reply-To", "Subject"};
-    struct writer w = {.squash = class == STREAM_SECURITY};
-    buf_init(&w.text, TEXT_MAX);
-    buf_addf(&w.text, "%s", stream_class_name(class));
+    struct writer w = {.hash = secret_hash_begin(), .squash = class == STREAM_SECURITY};
+    add_piece(&w, span_of(stream_class_name(class)));
     for (size_t i = 0; i < COUNT_OF(fields); i++)
-        write_field(&w, header, fields[i]);
-    mime_leaves(header, body, write_leaf, &w);
-    secret_digest(buf_span(&w.text), print_r);
-    buf_fini(&w.text);
+        add_field(&w, header, fields[i]);
+    mime_leaves(header, body, add_leaf, &w);
+    secret_hash_end(w.hash, print_r);
 }

@@ -360,7 +360,8 @@ int cli_quota_top(struct cli *cli)
 
 static bool is_decision(const char *kind)
 {
-    static const char *const kinds[] = {"paced", "throttled", "collapsed", "observed"};
+    static const char *const kinds[] = {"paced", "throttled", "collapsed", "observed",
+                                        "suppressed"};
     size_t i = 0;
     return span_among(span_of(kind), kinds, COUNT_OF(kinds), &i);
 }
@@ -381,7 +382,7 @@ int cli_quota_explain(struct cli *cli)
             json_array_append(kept, row);
     }
     if (code == CLI_OK && json_array_size(kept) == 0 && !cli->json)
-        printf("%s was neither paced nor collapsed nor refused by a limit\n", cli->arguments[0]);
+        printf("%s was neither paced nor collapsed nor refused\n", cli->arguments[0]);
     else if (code == CLI_OK)
         cli_print_rows(cli, kept, columns, COUNT_OF(columns));
     json_decref(kept);

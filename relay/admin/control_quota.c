@@ -115,7 +115,8 @@ static bool is_wanted(const struct search *s, const struct database_event *e)
 static void note_event(void *context, const struct database_event *e)
 {
     struct search *s = context;
-    static const char *const kinds[] = {"accepted", "paced", "throttled", "collapsed", "observed"};
+    static const char *const kinds[] = {"accepted",  "paced",    "throttled",
+                                        "collapsed", "observed", "suppressed"};
     char id[MAIL_ID_TEXT];
     size_t i = 0;
     if (!span_among(span_of(e->kind), kinds, COUNT_OF(kinds), &i) || !is_wanted(s, e))

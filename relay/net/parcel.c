@@ -192,6 +192,23 @@ static bool all_answered(const struct parcel *p)
     return true;
 }
 
+/* The message as it is now, and who of its recipients is to get it. */
+static bool read_rows(struct parcel *p, struct err *err)
+{
+    if (!database_begin_reading(p->shard->reader, err))
+        return false;
+    bool ok = database_mail(p->shard->reader, p->work->message, &p->mail, err);
+    if (ok) {
+        narrow(p->mail, p->work, clock_now_ms());
+        p->answers = xcalloc(p->mail->envelope.count + 1, sizeof(*p->answers));
+        p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
+        answer_refused(p);
+        ok = answer_suppressed(p, err);
+    }
+    database_end_reading(p->shard->reader);
+    return ok;
+}
+
 void parcel_start(struct shard *s, struct scheduler_parcel *work)
 {
     struct err err = {0};
@@ -202,14 +219,12 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
     buf_init(&p->dialogue, 32 * 1024);
     DL_APPEND(s->parcels, p);
     unsigned epoch = clock_epoch();
-    bool found = !s->draining && database_mail(s->reader, work->message, &p->mail, &err);
+    bool found = !s->draining && read_rows(p, &err);
     if (!found && err.kind != ERR_NOT_FOUND) {
         work->again_in_ms = AGAIN_MS;
         if (!s->draining)
             log_event(LOG_ERROR, "queue_unreadable", "reply", err.text);
     }
-    if (found)
-        narrow(p->mail, work, clock_now_ms());
     if (found && !clock_holds(epoch)) { /* rows and clock are of different times just now */
         work->again_in_ms = CLOCK_MOVES_MS;
         found = false;
@@ -219,15 +234,6 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
         return;
     }
     p->clock_offset_ms = clock_offset_ms();
-    p->answers = xcalloc(p->mail->envelope.count, sizeof(*p->answers));
-    p->suppressed = xcalloc(p->mail->envelope.count, sizeof(*p->suppressed));
-    answer_refused(p);
-    if (!answer_suppressed(p, &err)) {
-        work->again_in_ms = AGAIN_MS;
-        log_event(LOG_ERROR, "queue_unreadable", "reply", err.text);
-        parcel_end(p);
-        return;
-    }
     if (all_answered(p)) {
         parcel_settle(p);
         return;

@@ -110,11 +110,13 @@ static void on_stored(struct shard *shard, struct store_job *job)
     store_job_free(job);
 }
 
-/* A large message is on disk already: it is collapsed into nothing. */
+/* What people ask for again and again is small; a large message is collapsed into nothing. */
 static void make_fingerprint(struct session *s, struct store_job *job)
 {
     struct span header = submission_header(&s->submission);
-    job->has_fingerprint = job->throttle->mode != THROTTLE_OFF;
+    job->has_fingerprint = job->throttle->mode != THROTTLE_OFF &&
+                           job->throttle->alike.every_ms > 0 &&
+                           s->submission.body.len <= FINGERPRINT_SIZE_MAX;
     if (job->has_fingerprint)
         fingerprint_make(header, span_from(buf_span(&s->submission.body), header.len + 2),
                          job->mail->class, job->fingerprint);

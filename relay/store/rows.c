@@ -335,6 +335,18 @@ bool database_mail(struct database *db, int64_t id, struct mail **mail_r, struct
     return true;
 }
 
+bool database_begin_reading(struct database *db, struct err *err)
+{
+    return rows_simple(db, SQL_BEGIN_READING, err);
+}
+
+void database_end_reading(struct database *db)
+{
+    struct err ignored = {0};
+    if (!rows_simple(db, SQL_COMMIT, &ignored))
+        rows_rollback(db);
+}
+
 bool database_waiting(struct database *db, database_on_due *on_due, void *context, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_WAITING);

@@ -22,6 +22,7 @@
 
 #define SQL_STATEMENTS(X)                                                                          \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
+    X(BEGIN_READING, "BEGIN")                                                                      \
     X(COMMIT, "COMMIT")                                                                            \
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(SAVEPOINT, "SAVEPOINT one_job")                                                              \
@@ -120,8 +121,7 @@
                     " ON CONFLICT(tenant, day) DO UPDATE SET count = count + 1")                   \
     X(FORGET_NEWCOMERS, "DELETE FROM newcomers WHERE day < ? AND EXISTS (SELECT 1 FROM newcomers " \
                         "o WHERE o.tenant = newcomers.tenant AND o.day < newcomers.day)")          \
-    X(SUPPRESSED, "SELECT " SQL_SUPPRESS_COLUMNS " FROM suppression WHERE address = ?1 AND "       \
-                  "tenant IN ('', ?2) AND stream IN ('', ?3) ORDER BY created")                    \
+    X(SUPPRESSED, "SELECT " SQL_SUPPRESS_COLUMNS " FROM suppression WHERE address = ?")            \
     X(SUPPRESS_ADD, "INSERT INTO suppression(" SQL_SUPPRESS_COLUMNS ") VALUES(?,?,?,?,?,?,?)"      \
                     " ON CONFLICT DO NOTHING RETURNING address")                                   \
     X(SUPPRESS_EXTEND,                                                                             \

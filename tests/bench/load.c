@@ -9,7 +9,7 @@
  * Submits until --messages are acknowledged or refused, or --seconds are over, and prints one line
  * of JSON. --new: a new connection for every message. --size 4096:9,102400:1: a mix by shares.
  * --recipients: of each message; they lie in d1.test … dN.test (--domains), and their local parts
- * are r1 … rN (--spread). --persist: connect again when the connection is lost. --hold: open the
+ * are r1 … rN (--spread); with --spread 0 nobody has got mail before. --persist: connect again when the connection is lost. --hold: open the
  * connections, authenticate, print "held" and wait for the end of standard input.
  *
  * --ledger gets one line "token code word recipient…" for each message that was handed over whole;
@@ -85,9 +85,13 @@ static size_t write_envelope(struct worker *w, uint64_t number, struct span *nam
     size_t len = (size_t)snprintf(w->envelope, ENVELOPE, "MAIL FROM:<%s>\r\n", l->sender);
     for (unsigned i = 0; i < l->recipients && len < ENVELOPE - 100; i++) {
         uint64_t which = number * l->recipients + i;
-        len += (size_t)snprintf(w->envelope + len, ENVELOPE - len, "RCPT TO:<r%llu@d%llu.test>\r\n",
-                                (unsigned long long)(which % l->spread + 1),
-                                (unsigned long long)(which % l->domains + 1));
+        uint64_t domain = which % l->domains + 1;
+        if (l->spread > 0)
+            len += (size_t)snprintf(w->envelope + len, ENVELOPE - len, "RCPT TO:<r%llu@d%llu.test>\r\n",
+                                    (unsigned long long)(which % l->spread + 1), (unsigned long long)domain);
+        else
+            len += (size_t)snprintf(w->envelope + len, ENVELOPE - len, "RCPT TO:<r%llu.%llx@d%llu.test>\r\n",
+                                    (unsigned long long)which, (unsigned long long)l->began_ns, (unsigned long long)domain);
     }
     *names_r = (struct span){w->envelope, len};
     len += (size_t)snprintf(w->envelope + len, ENVELOPE - len, "DATA\r\n");
@@ -380,7 +384,7 @@ static bool set_up(struct load *l, const char **given)
     l->messages = strtoull(given[MESSAGES], NULL, 10);
     l->recipients = number_of(given[RECIPIENTS]);
     l->domains = number_of(given[DOMAINS]);
-    l->spread = number_of(given[SPREAD]);
+    l->spread = strcmp(given[SPREAD], "0") == 0 ? 0 : number_of(given[SPREAD]);
     l->new_each = given[NEW];
     l->persist = given[PERSIST];
     l->hold = given[HOLD];

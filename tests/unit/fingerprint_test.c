@@ -22,7 +22,7 @@ static const struct {
     {"the same twice", HEAD "\r\nHello\r\n", HEAD "\r\nHello\r\n", STREAM_NOTIFICATION, true},
     {"another date and id", "Date: x\r\nMessage-ID: <1@x>\r\n" HEAD "\r\nHello\r\n",
      "Date: y\r\nMessage-ID: <2@x>\r\n" HEAD "\r\nHello\r\n", STREAM_NOTIFICATION, true},
-    {"other line breaks", HEAD "\r\nHello to\r\nyou\r\n", HEAD "\r\nHello  to you\r\n", STREAM_NOTIFICATION, true},
+    {"other line breaks", HEAD "\r\nHello to\r\nyou\r\n", HEAD "\r\nHello  to you\r\n", STREAM_SECURITY, true},
     {"another word", HEAD "\r\nHello\r\n", HEAD "\r\nHallo\r\n", STREAM_SECURITY, false},
     {"another subject", HEAD "\r\nx\r\n", "From: Club <hello@club.test>\r\nSubject: Sign in\r\n\r\nx\r\n", STREAM_SECURITY, false},
     {"another author", HEAD "\r\nx\r\n", "From: Club <info@club.test>\r\nSubject: Reset your password\r\n\r\nx\r\n",
