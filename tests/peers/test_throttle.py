@@ -342,7 +342,7 @@ def test_who_can_get_no_mail_at_all_is_refused_at_rcpt(throttled, sink_factory):
 def test_a_store_of_a_version_before_is_brought_up_to_date(relay_factory, dns, version):
     relay = relay_factory(STREAMS)
     database = sqlite3.connect(relay.path / "state" / "state.db")
-    database.executescript("DROP TABLE known; DROP TABLE newcomers; DROP TABLE refused; DROP TABLE clock; DROP INDEX recipient_fingerprint; "
+    database.executescript("DROP TABLE known; DROP TABLE newcomers; DROP TABLE refused; DROP TABLE clock; DROP TABLE suppression; DROP INDEX recipient_fingerprint; "
                            "ALTER TABLE recipient DROP COLUMN fingerprint; ALTER TABLE event DROP COLUMN credential; "
                            "PRAGMA user_version = 2;")
     if version == 1:
