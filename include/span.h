@@ -48,6 +48,9 @@ struct span span_take(struct span *s, char c);
 /* Decimal digits only, no sign, no blanks. False on anything else and on overflow. */
 bool span_number(struct span s, uint64_t *number_r);
 
+/* The value of a hexadecimal digit of either case; -1: it is none. */
+int span_hex_value(char c);
+
 /* Which of `count` names it is, as they are written. False when it is none. */
 bool span_among(struct span s, const char *const *names, size_t count, size_t *index_r);
 

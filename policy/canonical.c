@@ -156,3 +156,13 @@ bool address_canonical(const struct address *address, struct buf *out)
     buf_addf(out, "@%s", p->canonical[0] ? p->canonical : domain);
     return !out->overflow;
 }
+
+void address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])
+{
+    struct address address;
+    struct buf form;
+    buf_init(&form, ADDRESS_CANONICAL_MAX);
+    bool ok = address_parse(span_of(text), &address) && address_canonical(&address, &form);
+    snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", ok ? buf_text(&form) : text);
+    buf_fini(&form);
+}

@@ -128,23 +128,14 @@ void mime_leaves(struct span header, struct span body, mime_on_leaf *on_leaf, vo
 
 /* ---- encodings ---- */
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* What "=" begins at the front of `s`: how many bytes it has, 0 when it stands for itself. */
 static size_t escape(struct span s, struct buf *out)
 {
     struct span line_end = span_from(s, 1);
     if (span_starts_nocase(line_end, SPAN("\r\n")))
         return 3; /* a soft line break */
-    int high = s.len > 2 ? hex_value(s.ptr[1]) : -1;
-    int low = s.len > 2 ? hex_value(s.ptr[2]) : -1;
+    int high = s.len > 2 ? span_hex_value(s.ptr[1]) : -1;
+    int low = s.len > 2 ? span_hex_value(s.ptr[2]) : -1;
     if (high < 0 || low < 0)
         return 0;
     buf_add_char(out, (char)(high << 4 | low));

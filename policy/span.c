@@ -131,6 +131,15 @@ bool span_number(struct span s, uint64_t *number_r)
     return true;
 }
 
+int span_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool span_among(struct span s, const char *const *names, size_t count, size_t *index_r)
 {
     for (size_t i = 0; i < count; i++) {

@@ -27,21 +27,12 @@ static enum unsubscribe_action action_of(struct span name, struct span value)
     return UNSUBSCRIBE_NOTHING;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void decode(struct span s, struct buf *out)
 {
     buf_clear(out);
     for (size_t i = 0; i < s.len; i++) {
-        int high = i + 2 < s.len ? hex_value(s.ptr[i + 1]) : -1;
-        int low = i + 2 < s.len ? hex_value(s.ptr[i + 2]) : -1;
+        int high = i + 2 < s.len ? span_hex_value(s.ptr[i + 1]) : -1;
+        int low = i + 2 < s.len ? span_hex_value(s.ptr[i + 2]) : -1;
         if (s.ptr[i] == '%' && high >= 0 && low >= 0) {
             buf_add_char(out, (char)(high << 4 | low));
             i += 2;

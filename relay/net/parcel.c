@@ -13,7 +13,6 @@
 #include "log.h"
 #include "suppressions.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -153,16 +152,6 @@ static void answer_refused(struct parcel *p)
     }
 }
 
-static void canonical(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])
-{
-    struct address address;
-    struct buf form;
-    buf_init(&form, ADDRESS_CANONICAL_MAX);
-    bool ok = address_parse(span_of(text), &address) && address_canonical(&address, &form);
-    snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", ok ? buf_text(&form) : text);
-    buf_fini(&form);
-}
-
 /* Whoever has been suppressed while the message waited gets it no more. What we make ourselves
  * always goes. */
 static bool answer_suppressed(struct parcel *p, struct err *err)
@@ -171,7 +160,7 @@ static bool answer_suppressed(struct parcel *p, struct err *err)
     for (size_t i = 0; m->protocol[0] && i < m->envelope.count; i++) {
         char form[ADDRESS_CANONICAL_MAX + 1];
         struct suppress_entry entry;
-        canonical(m->envelope.rcpts[i].address, form);
+        address_counted_as(m->envelope.rcpts[i].address, form);
         if (p->answers[i].code == 0 &&
             database_suppressed(p->shard->reader, m, form, clock_now_ms(), &entry, err)) {
             p->answers[i] = suppress_verdict(&entry);

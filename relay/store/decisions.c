@@ -144,7 +144,7 @@ bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, 
         return false;
     for (size_t i = 0; i < m->envelope.count; i++) {
         struct throttle_decision *d = &job->decisions[i];
-        rates_canonical(m->envelope.rcpts[i].address, recipient);
+        address_counted_as(m->envelope.rcpts[i].address, recipient);
         if (!decide_recipient(db, job, i, recipient, now_ms, err))
             return false;
         bool limited = d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;

@@ -184,16 +184,6 @@ bool rates_charge(struct database *db, const struct store_job *job, const char *
            (throttle_refuses(d) || newcomers_note(db, job->mail, &n, now_ms, err));
 }
 
-void rates_canonical(const char *text, char out_r[ADDRESS_CANONICAL_MAX + 1])
-{
-    struct address address;
-    struct buf form;
-    buf_init(&form, ADDRESS_CANONICAL_MAX);
-    bool ok = address_parse(span_of(text), &address) && address_canonical(&address, &form);
-    snprintf(out_r, ADDRESS_CANONICAL_MAX + 1, "%s", ok ? buf_text(&form) : text);
-    buf_fini(&form);
-}
-
 /* ---- for people ---- */
 
 static bool find_counted(struct database *db, const char *tenant, const struct address *recipient,
@@ -301,7 +291,7 @@ bool database_glance(struct database *db, const struct throttle_settings *settin
     const struct throttle_settings own = settings_for(settings, domain);
     struct buckets b = {.settings = &own};
     const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE, NULL};
-    rates_canonical(recipient, form);
+    address_counted_as(recipient, form);
     return glance(db, &b, &c, clock_now_ms(), decision_r, err);
 }
 
@@ -315,7 +305,7 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
     const struct counted c = {tenant, form, domain, STREAM_SECURITY, STREAM_PACE, NULL};
     struct throttle_decision d;
     int64_t now_ms = clock_now_ms();
-    rates_canonical(recipient, form);
+    address_counted_as(recipient, form);
     return glance(db, &b, &c, now_ms, &d, err) &&
            top_note_refused(db, credential, form, now_ms, err) && write_changed(db, &b, err);
 }

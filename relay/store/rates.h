@@ -8,8 +8,6 @@
 
 /* Read what all of it depends on. */
 MUST_CHECK bool rates_prepare(struct database *db, struct err *err);
-/* The recipient as it is counted; an address that has no canonical form counts as it is. */
-void rates_canonical(const char *text, char out_r[ADDRESS_CANONICAL_MAX + 1]);
 /* Decide about one recipient of job->mail, in its canonical form, by all limits, and charge it. */
 MUST_CHECK bool rates_charge(struct database *db, const struct store_job *job,
                              const char *recipient, const char *domain, int64_t now_ms,

@@ -3,7 +3,6 @@
  * is durable, or nothing. */
 #include "rows.h"
 
-#include "rates.h"
 #include "repeats.h"
 #include "suppressions.h"
 
@@ -224,7 +223,7 @@ static bool suppress(struct database *db, const struct store_outcome *o, const c
 {
     struct suppress_entry e = {.reason = SUPPRESS_BOUNCE, .created_ms = now_ms};
     bool changed = false;
-    rates_canonical(address, e.address);
+    address_counted_as(address, e.address);
     snprintf(e.tenant, sizeof(e.tenant), "%s", o->suppress);
     snprintf(e.source, sizeof(e.source), "%.79s", o->remote);
     return database_suppress(db, &e, now_ms, &changed, err);
