@@ -48,8 +48,8 @@ MUST_CHECK bool address_from_field(struct span value, struct address *address_r,
  * octets. False when it cannot be made.
  */
 MUST_CHECK bool address_canonical(const struct address *address, struct buf *out);
-/* The same of a text, which counts as it is when it has no such form. */
-void address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1]);
+/* The same of a text. False when it has no such form: then it counts as it is. */
+bool address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1]);
 
 /* Skip blanks and comments at the front (RFC 5322 section 3.2.2). False: a comment does not end. */
 MUST_CHECK bool address_skip_cfws(struct span *s);

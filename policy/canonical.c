@@ -157,7 +157,7 @@ bool address_canonical(const struct address *address, struct buf *out)
     return !out->overflow;
 }
 
-void address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])
+bool address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])
 {
     struct address address;
     struct buf form;
@@ -165,4 +165,5 @@ void address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1]
     bool ok = address_parse(span_of(text), &address) && address_canonical(&address, &form);
     snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", ok ? buf_text(&form) : text);
     buf_fini(&form);
+    return ok;
 }

@@ -93,23 +93,12 @@ struct search {
     json_t *found;
 };
 
-static bool canonical(const char *text, char *form_r)
-{
-    struct address address;
-    struct buf form;
-    buf_init(&form, ADDRESS_CANONICAL_MAX);
-    bool ok = address_parse(span_of(text), &address) && address_canonical(&address, &form);
-    memcpy(form_r, buf_text(&form), form.len + 1);
-    buf_fini(&form);
-    return ok;
-}
-
 static bool is_wanted(const struct search *s, const struct database_event *e)
 {
     char form[ADDRESS_CANONICAL_MAX + 1];
     if (s->credential)
         return strcmp(e->credential, s->wanted) == 0;
-    return canonical(e->recipient, form) && strcmp(form, s->wanted) == 0;
+    return address_counted_as(e->recipient, form) && strcmp(form, s->wanted) == 0;
 }
 
 static void note_event(void *context, const struct database_event *e)
@@ -152,7 +141,7 @@ bool control_quota_show(struct database *db, struct control *c, struct err *err)
     control_rows(c);
     if (!for_each(db, c, show, err))
         return false;
-    if (!canonical(control_text(c, "address"), s.wanted))
+    if (!address_counted_as(control_text(c, "address"), s.wanted))
         return err_set(err, ERR_USAGE, "that address has no canonical form");
     return find_decisions(db, c, &s, err);
 }

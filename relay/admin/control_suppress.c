@@ -11,13 +11,8 @@ enum { PAGE_MAX = 1000, BATCH_MAX = 1000 };
 
 static bool read_address(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1], struct err *err)
 {
-    struct address address;
-    struct buf form;
-    buf_init(&form, ADDRESS_CANONICAL_MAX);
-    bool ok = text && address_parse(span_of(text), &address) && address_canonical(&address, &form);
-    snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", buf_text(&form));
-    buf_fini(&form);
-    return ok || err_set(err, ERR_USAGE, "\"%.80s\" is no address", text ? text : "");
+    return (text && address_counted_as(text, form_r)) ||
+           err_set(err, ERR_USAGE, "\"%.80s\" is no address", text ? text : "");
 }
 
 static bool read_reason(const char *text, int *reason_r, struct err *err)

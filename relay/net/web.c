@@ -239,17 +239,9 @@ static struct span last_part(const char *path)
 
 static bool find_subject(struct request *r, const char *path)
 {
-    struct address address;
-    struct buf form;
-    if (r->settings->unsubscribe.count == 0 ||
-        !unsubscribe_open(&r->settings->unsubscribe, last_part(path), &r->subject))
-        return false;
-    buf_init(&form, ADDRESS_CANONICAL_MAX);
-    bool ok = address_parse(span_of(r->subject.recipient), &address) &&
-              address_canonical(&address, &form);
-    snprintf(r->form, sizeof(r->form), "%s", buf_text(&form));
-    buf_fini(&form);
-    return ok;
+    return r->settings->unsubscribe.count > 0 &&
+           unsubscribe_open(&r->settings->unsubscribe, last_part(path), &r->subject) &&
+           address_counted_as(r->subject.recipient, r->form);
 }
 
 static enum MHD_Result count_length(void *context, enum MHD_ValueKind kind, const char *key,

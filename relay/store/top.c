@@ -22,17 +22,13 @@ static struct span domain_of(struct span address)
 static void counted_as(sqlite3_context *context, int count, sqlite3_value **values)
 {
     const char *text = (const char *)sqlite3_value_text(values[0]);
-    struct address address;
-    struct buf form;
+    char form[ADDRESS_CANONICAL_MAX + 1];
     CHECK(count == 2);
-    buf_init(&form, ADDRESS_CANONICAL_MAX);
-    struct span s = span_of(text ? text : "");
-    if (address_parse(s, &address) && address_canonical(&address, &form))
-        s = buf_span(&form);
+    address_counted_as(text ? text : "", form);
+    struct span s = span_of(form);
     if (sqlite3_value_int(values[1]))
         s = domain_of(s);
     sqlite3_result_text(context, s.ptr, (int)s.len, SQLITE_TRANSIENT);
-    buf_fini(&form);
 }
 
 bool top_functions(struct database *db, struct err *err)
