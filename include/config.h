@@ -32,6 +32,16 @@ struct config_domain {
     enum alignment_mode alignment;
 };
 
+/* The keys that sign. */
+struct config_dkim {
+    unsigned rotate_days; /* 0: by hand only */
+    unsigned lifetime_s;  /* of a signature, and so of a key's record after its last one */
+    unsigned rsa_bits;
+    /* A zone of ours that the users' selectors are aliases into; "" none. */
+    char zone[256], server[64], tsig_key[1024]; /* its primary; the file with the key for updates */
+    unsigned port, ttl_s;
+};
+
 struct config {
     char hostname[256], state_dir[1024], path[1024];
     char certificate[1024], key[1024];
@@ -47,6 +57,10 @@ struct config {
     char http_url[256]; /* where the links in mail lead; empty: none are made */
     struct throttle_settings throttle;
     enum alignment_mode alignment; /* of domains that have no section */
+    struct config_dkim dkim;
+    const char *const
+        *operators; /* their addresses, in canonical form: they get mail in any case */
+    size_t operator_count;
     struct config_domain *domains;
     size_t domain_count;
     const char *const *dns_forward;

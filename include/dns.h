@@ -9,13 +9,24 @@
 #ifndef DNS_H
 #define DNS_H
 
+#include "buf.h"
 #include "span.h"
-
-#include "check.h"
 
 enum { DNS_NAME_MAX = 253, DNS_RRS_MAX = 512 };
 
-enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28 };
+enum dns_type {
+    DNS_A = 1,
+    DNS_NS = 2,
+    DNS_CNAME = 5,
+    DNS_SOA = 6,
+    DNS_PTR = 12,
+    DNS_MX = 15,
+    DNS_TXT = 16,
+    DNS_AAAA = 28,
+    DNS_SRV = 33,
+    DNS_TLSA = 52,
+    DNS_CAA = 257
+};
 
 enum dns_status {
     DNS_PENDING, /* not known yet */
@@ -25,17 +36,21 @@ enum dns_status {
     DNS_FAILED    /* timeout, SERVFAIL, bogus: nothing is known */
 };
 
-/* One record. A, AAAA: 4 or 16 bytes. MX, PTR, NS: a name as text, lower case, no last dot. TXT:
- * the strings joined. */
+/* One record. A, AAAA: 4 or 16 bytes. MX, PTR, NS, CNAME: a name as text, lower case, no last dot;
+ * SOA: that of the primary server. TXT: the strings joined. SRV, TLSA, CAA: as a zone file has it,
+ * without the last dot. */
 struct dns_rr {
     unsigned preference; /* MX */
     struct span data;
+    struct span wire; /* TXT: the strings, each after its length; else empty */
 };
 
 struct dns_answer {
     enum dns_status status;
-    bool refused;   /* DNS_FAILED, but somebody answered, and it was not SERVFAIL */
-    uint32_t ttl_s; /* how long it may be kept, also when it says that there is nothing */
+    bool refused;         /* DNS_FAILED, but somebody answered, and it was not SERVFAIL */
+    bool secure;          /* signed, and validated */
+    uint32_t ttl_s;       /* how long it may be kept, also when it says that there is nothing */
+    uint32_t given_ttl_s; /* what DNS said when the answer came; ttl_s may be bounded */
     size_t count;
     struct dns_rr *rrs;
 };
@@ -48,6 +63,8 @@ struct dns {
 };
 
 const char *dns_type_name(enum dns_type type);
+/* False when it is none of ours. */
+MUST_CHECK bool dns_type_parse(struct span name, enum dns_type *type_r);
 const char *dns_status_name(enum dns_status status);
 
 /* Labels of 1 to 63 octets, at most 253 in all, no zero byte, no last dot. */
@@ -62,7 +79,37 @@ size_t dns_name_labels(const char *name);
 struct dns_answer *dns_answer_new(enum dns_status status, uint32_t ttl_s);
 /* Copy one more record; what is over DNS_RRS_MAX is left out. */
 void dns_answer_add(struct dns_answer *a, unsigned preference, struct span data);
+/* The same of a TXT record, from its wire form. */
+void dns_answer_add_text(struct dns_answer *a, struct span wire);
+/* Servers give records in any order: put them in one that is always the same. */
+void dns_answer_sort(struct dns_answer *a);
 void dns_answer_free(struct dns_answer *a);
+
+/* One record's data as a zone file has it, but TXT without quotes and names without the last dot.
+ * */
+void dns_rr_print(enum dns_type type, const struct dns_rr *rr, struct buf *out);
+/* The name that has the PTR record of an address, IPv4 or IPv6 in text; false when it is none.
+ * `name_r` holds at least DNS_NAME_MAX + 1 bytes. */
+MUST_CHECK bool dns_reverse_name(const char *ip, char *name_r);
+
+/* DNS with one answer exchanged. Hand `dns` on. */
+struct dns_overlay {
+    struct dns dns;
+    const struct dns *behind;
+    const char *name; /* borrowed */
+    enum dns_type type;
+    const struct dns_answer *answer; /* borrowed */
+};
+void dns_overlay_init(struct dns_overlay *o, const struct dns *behind, const char *name,
+                      enum dns_type type, const struct dns_answer *answer);
+
+/* ---- zones ---- */
+
+/* The zone that a name is in: the nearest name upwards with an SOA. DNS_PENDING, DNS_FAILED
+ * (nothing
+ * is known) or DNS_FOUND; `zone_r` holds at least DNS_NAME_MAX + 1 bytes. `secure_r`: it is signed,
+ * and the signature was validated. */
+enum dns_status dns_zone(const struct dns *dns, const char *name, char *zone_r, bool *secure_r);
 
 /* ---- what was asked ---- */
 

@@ -16,8 +16,9 @@ const char *key_algorithm_name(
     enum key_algorithm algorithm); /* "rsa", "ed25519": the k= of DNS (RFC 8463) */
 MUST_CHECK bool key_algorithm_parse(struct span name, enum key_algorithm *algorithm_r);
 
-/* Make an RSA-2048 or Ed25519 key and append it as PEM (PKCS #8). */
-MUST_CHECK bool key_generate(enum key_algorithm algorithm, struct buf *pem, struct err *err);
+/* Make a key and append it as PEM (PKCS #8). `rsa_bits`: 2048 to 4096, of RSA. */
+MUST_CHECK bool key_generate(enum key_algorithm algorithm, unsigned rsa_bits, struct buf *pem,
+                             struct err *err);
 
 /* Read a private key from PEM; RSA of fewer than 1024 bits is refused (RFC 8301 section 3.2). Free
  * with key_free(). */

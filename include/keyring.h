@@ -3,7 +3,7 @@
 #ifndef KEYRING_H
 #define KEYRING_H
 
-#include "database.h"
+#include "accounts.h"
 #include "signing.h"
 #include "unsubscribe.h"
 
@@ -26,6 +26,12 @@ void keyring_refresh(struct keyring *k);
 /* The keys of the links in mail, from state_dir/keys/unsubscribe.key. */
 MUST_CHECK bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r,
                                     struct err *err);
+
+/* Make a private key and its file; append the public half (base64). A file that the selector had
+ * before is written over. Slow: RSA-4096 takes a second or more. */
+MUST_CHECK bool keyring_make(const char *state_dir, const char *domain, const char *selector,
+                             enum key_algorithm algorithm, unsigned rsa_bits,
+                             struct buf *public_key, struct err *err);
 
 /* The path of one key's file; `path_r` holds at least 4096 bytes. */
 void keyring_path(const char *state_dir, const char *domain, const char *selector, char *path_r);

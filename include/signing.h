@@ -14,6 +14,10 @@
 
 enum { SIGNING_KEYS_MAX = 2, SIGNING_LIFETIME_S = 7 * 24 * 3600 };
 
+/* How long the signatures of this process hold (x=); said before the first one, or it is
+ * SIGNING_LIFETIME_S. */
+void signing_set_lifetime(unsigned lifetime_s);
+
 struct signing_key {
     const struct key *key; /* borrowed until signing_free() */
     char selector[64];

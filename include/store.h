@@ -56,6 +56,12 @@ struct store_job {
     unsigned observed;      /* recipients that would not have passed */
     bool repeats;           /* all recipients have got it already, or will get the same */
 
+    /* Hold it, when its domain is captured, back from all but these (in canonical form, borrowed).
+     * `captured`: it was. */
+    bool may_capture, captured;
+    const char *const *operators;
+    size_t operator_count;
+
     /* Settle these, if there are any: owned by the job. Kept until they are recorded, however long
      * that takes (C5). */
     struct store_outcome *outcomes;

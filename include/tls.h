@@ -17,6 +17,9 @@ struct tls_context; /* certificates and settings, shared by connections */
  * tls_context_free(). */
 MUST_CHECK bool tls_server_context(const char *certificate, const char *key,
                                    struct tls_context **context_r, struct err *err);
+/* SHA-256 of the certificate's SubjectPublicKeyInfo, as TLSA 3 1 1 has it (RFC 6698), in
+ * hexadecimal; `hex_r` holds 65 bytes. */
+MUST_CHECK bool tls_certificate_digest(const char *certificate, char *hex_r, struct err *err);
 /* A server's context from PEM text in memory. */
 MUST_CHECK bool tls_server_context_from(struct span certificate, struct span key,
                                         struct tls_context **context_r, struct err *err);

@@ -7,6 +7,8 @@
  */
 #include "alignment.h"
 
+#include "spf_merge.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,7 +130,8 @@ static size_t first_bad_key(const struct judgement *j)
 static void fix_dkim(struct judgement *j, size_t i)
 {
     const struct alignment_key *k = &j->in->keys[i];
-    const struct records_key key = {k->selector, key_algorithm_name(k->algorithm), k->public_key};
+    const struct records_key key = {
+        .selector = k->selector, .algorithm = k->algorithm, .public_key = k->public_key};
     if (j->d->dkim[i] != DKIM_UNANSWERED)
         records_dkim(j->in->author, &key, &j->out->fix);
 }
@@ -164,55 +167,14 @@ static void describe_spf(const struct judgement *j, char *text_r, size_t size)
                  spf_result_name(j->d->spf[i].strict.result), j->in->public_ips[i]);
 }
 
-/* Where a new mechanism goes: before all and redirect=. */
-static size_t insertion_point(struct span record)
+/* The record there is, with our addresses that do not pass; or a new one. False: DNS is pending. */
+static bool fix_spf(struct judgement *j)
 {
-    struct span rest = span_from(record, 6);
-    while (rest.len > 0) {
-        size_t at = record.len - rest.len;
-        struct span term = span_take(&rest, ' ');
-        if (term.len > 0 && term.ptr[0] && strchr("+-~?", term.ptr[0]))
-            term = span_from(term, 1);
-        if (span_equal_nocase(term, SPAN("all")) || span_starts_nocase(term, SPAN("redirect=")))
-            return at;
-    }
-    return record.len;
-}
-
-/* The record there is, with our addresses that do not pass; or a new one. */
-static void fix_spf(struct judgement *j)
-{
-    const struct records_input fresh = {
-        .domain = j->spf_domain, .public_ips = j->in->public_ips, .ip_count = j->in->ip_count};
-    size_t i = first_bad_ip(j);
-    enum spf_result result = i < j->d->ip_count ? j->d->spf[i].strict.result : SPF_PASS;
-    struct record *r = &j->out->fix;
-    struct span record = SPAN_NONE;
-    struct buf value;
-    if (result == SPF_NONE)
-        records_spf(&fresh, r);
-    if (result != SPF_FAIL && result != SPF_SOFTFAIL && result != SPF_NEUTRAL)
-        return;
-    const struct dns_answer *a = j->dns->ask(j->dns->context, j->spf_domain, DNS_TXT);
-    for (size_t k = 0; k < a->count; k++)
-        if (spf_record_claims(a->rrs[k].data))
-            record = a->rrs[k].data;
-    if (record.len == 0)
-        return;
-    records_spf(&fresh, r);
-    buf_init(&value, sizeof(r->value) - 1);
-    size_t at = insertion_point(record);
-    struct span front = span_trim(span_first(record, at));
-    buf_add(&value, front);
-    for (; i < j->d->ip_count; i++)
-        if (j->d->spf[i].strict.result != SPF_PASS)
-            buf_addf(&value, " ip%c:%s", strchr(j->in->public_ips[i], ':') ? '6' : '4',
-                     j->in->public_ips[i]);
-    struct span back = span_trim(span_from(record, at));
-    buf_addf(&value, "%s%.*s", back.len > 0 ? " " : "", SPAN_ARG(back));
-    if (!value.overflow)
-        snprintf(r->value, sizeof(r->value), "%s", buf_text(&value));
-    buf_fini(&value);
+    struct spf_merge merge;
+    spf_merge(j->spf_domain, j->in->public_ips, j->in->ip_count, NULL, j->dns, &merge);
+    if (merge.state == SPF_MERGE_NEW || merge.state == SPF_MERGE_CHANGED)
+        records_text(&j->out->fix, j->spf_domain, merge.text);
+    return merge.state != SPF_MERGE_PENDING;
 }
 
 /* ---- findings, heaviest first; each says whether it is the one ---- */
@@ -288,7 +250,8 @@ static bool has_bad_spf(struct judgement *j)
     if (j->spf_sure)
         return false;
     describe_spf(j, text, sizeof(text));
-    fix_spf(j);
+    if (!fix_spf(j))
+        return say(j, ALIGNMENT_PENDING, "DNS is still being asked");
     size_t i = first_bad_ip(j);
     const char *why = i < j->d->ip_count ? j->d->spf[i].strict.why : "";
     return say(j, j->spf_silent ? ALIGNMENT_UNKNOWN : ALIGNMENT_WARN, "%s%s%s", text,
@@ -299,7 +262,7 @@ static bool has_no_policy(struct judgement *j)
 {
     if (j->d->strict.result != DMARC_NONE)
         return false;
-    records_dmarc(j->in->author, &j->out->fix);
+    records_dmarc(j->in->author, NULL, &j->out->fix);
     return say(j, ALIGNMENT_WARN, "%s has no DMARC policy, which large receivers ask for: %s",
                j->in->author, j->d->strict.why);
 }
@@ -370,6 +333,6 @@ struct verdict alignment_verdict(const struct alignment *a, enum alignment_mode 
 void alignment_hint(const struct alignment *a, struct buf *lines)
 {
     if (a->fix.name[0])
-        buf_addf(lines, "Publish this %s record at %s:\n%s\n", a->fix.type, a->fix.name,
-                 a->fix.value);
+        buf_addf(lines, "Publish this %s record at %s:\n%s\n", dns_type_name(a->fix.type),
+                 a->fix.name, a->fix.value);
 }

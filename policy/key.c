@@ -77,10 +77,10 @@ static bool add_private_pem(struct buf *pem, EVP_PKEY *pkey)
     return add_bio(pem, bio);
 }
 
-bool key_generate(enum key_algorithm algorithm, struct buf *pem, struct err *err)
+bool key_generate(enum key_algorithm algorithm, unsigned rsa_bits, struct buf *pem, struct err *err)
 {
     EVP_PKEY *pkey =
-        algorithm == KEY_RSA ? EVP_RSA_gen(2048) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+        algorithm == KEY_RSA ? EVP_RSA_gen(rsa_bits) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     if (!pkey)
         return openssl_failed(err, "making a key");
     bool ok = add_private_pem(pem, pkey);

@@ -38,8 +38,9 @@ struct signing {
 
 static struct {
     pthread_once_t once;
+    unsigned lifetime_s;
     DKIM_LIB *signer, *verifier;
-} library = {.once = PTHREAD_ONCE_INIT};
+} library = {.once = PTHREAD_ONCE_INIT, .lifetime_s = SIGNING_LIFETIME_S};
 
 static void *arena_take(void *closure, size_t size)
 {
@@ -101,10 +102,15 @@ static void close_library(void)
     dkim_close(library.verifier);
 }
 
+void signing_set_lifetime(unsigned lifetime_s)
+{
+    library.lifetime_s = lifetime_s;
+}
+
 static void open_library(void)
 {
     void *names = (void *)(uintptr_t)message_signed_fields();
-    uint64_t lifetime = SIGNING_LIFETIME_S;
+    uint64_t lifetime = library.lifetime_s;
     library.signer = dkim_init(arena_take, arena_drop);
     library.verifier = dkim_init(NULL, NULL);
     CHECK(library.signer != NULL && library.verifier != NULL);

@@ -94,25 +94,6 @@ static enum match look_up(struct check *c, const char *name, enum dns_type type,
     return a->status == DNS_FOUND ? MATCH : NO_MATCH;
 }
 
-/* The reverse name of the address: in-addr.arpa or ip6.arpa. */
-static void reverse_name(const struct spf_ip *ip, char *name_r, size_t size)
-{
-    static const char hex[] = "0123456789abcdef";
-    if (!ip->v6) {
-        snprintf(name_r, size, "%u.%u.%u.%u.in-addr.arpa", ip->bytes[3], ip->bytes[2], ip->bytes[1],
-                 ip->bytes[0]);
-        return;
-    }
-    char nibbles[65];
-    for (size_t i = 0; i < 32; i++) {
-        unsigned byte = ip->bytes[15 - i / 2];
-        nibbles[2 * i] = hex[i % 2 ? byte >> 4 : byte & 15U];
-        nibbles[2 * i + 1] = '.';
-    }
-    nibbles[64] = '\0';
-    snprintf(name_r, size, "%sip6.arpa", nibbles);
-}
-
 /* Section 5.5: names that the address points to and that point back, at most 10 of them. Calls
  * `wanted` with each; stops when it returns true.
  */
@@ -123,7 +104,9 @@ static enum match validate_names(struct check *c,
 {
     char name[DNS_NAME_MAX + 1];
     bool pending = false;
-    reverse_name(&c->query->ip, name, sizeof(name));
+    char ip[46];
+    spf_ip_print(&c->query->ip, ip);
+    CHECK(dns_reverse_name(ip, name));
     const struct dns_answer *names = ask(c, name, DNS_PTR);
     if (names->status == DNS_PENDING)
         return MATCH_PENDING;

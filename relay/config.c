@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "address.h"
+#include "config_domains.h"
 #include "config_rules.h"
 #include "config_streams.h"
 
@@ -103,7 +104,6 @@ static cfg_t *parse(const char *path, struct err *err)
         CFG_STR("trust_anchor", "/usr/share/dns/root.key", CFGF_NONE), CFG_END()};
     static cfg_opt_t http[] = {CFG_STR("url", "", CFGF_NONE), CFG_STR("address", "", CFGF_NONE),
                                CFG_STR("tls", "none", CFGF_NONE), CFG_END()};
-    static cfg_opt_t domain[] = {CFG_STR("alignment", "enforce", CFGF_NONE), CFG_END()};
     static cfg_opt_t limits[] = {
         CFG_INT("size", 25 * 1024 * 1024, CFGF_NONE), CFG_INT("recipients", 100, CFGF_NONE),
         CFG_INT("connections", 1000, CFGF_NONE),      CFG_INT("idle", 300, CFGF_NONE),
@@ -121,7 +121,9 @@ static cfg_t *parse(const char *path, struct err *err)
         CFG_STR("alignment", "enforce", CFGF_NONE),
         CFG_STR("throttle", "enforce", CFGF_NONE),
         CFG_SEC("limit", config_limit_options(), CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-        CFG_SEC("domain", domain, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+        CFG_SEC("domain", config_domain_options(), CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+        CFG_SEC("dkim", config_dkim_options(), CFGF_NONE),
+        CFG_STR_LIST("operator", NULL, CFGF_NONE),
         CFG_SEC("dns", dns, CFGF_NONE),
         CFG_SEC("stream", config_stream_options(), CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("http", http, CFGF_NONE),
@@ -226,24 +228,6 @@ static bool read_routes(struct config *c, cfg_t *cfg, struct err *err)
     return true;
 }
 
-static bool read_domains(struct config *c, cfg_t *cfg, struct err *err)
-{
-    unsigned count = cfg_size(cfg, "domain");
-    c->domains = xcalloc(count, sizeof(*c->domains));
-    if (!alignment_mode_parse(span_of(cfg_getstr(cfg, "alignment")), &c->alignment))
-        c->alignment = ALIGNMENT_ENFORCE;
-    for (unsigned i = 0; i < count; i++) {
-        cfg_t *section = cfg_getnsec(cfg, "domain", i);
-        struct config_domain *d = &c->domains[c->domain_count++];
-        if (!address_domain_ascii(span_of(cfg_title(section)), d->name))
-            return err_set(err, ERR_CONFIG, "%s: domain \"%.80s\" is no domain name", c->path,
-                           cfg_title(section));
-        if (!alignment_mode_parse(span_of(cfg_getstr(section, "alignment")), &d->alignment))
-            d->alignment = ALIGNMENT_ENFORCE;
-    }
-    return true;
-}
-
 static bool fill(struct config *c, cfg_t *cfg, struct err *err)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -280,7 +264,7 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
         return err_set(err, ERR_CONFIG,
                        "%s: setting \"hostname\" is missing: the name that this relay says in EHLO",
                        c->path);
-    return config_streams_read(c, cfg, err) && read_domains(c, cfg, err) &&
+    return config_streams_read(c, cfg, err) && config_domains_read(c, cfg, err) &&
            read_listeners(c, cfg, err) && read_routes(c, cfg, err);
 }
 
@@ -314,6 +298,7 @@ void config_free(struct config *c)
     if (!c)
         return;
     free_list(c->public_ips, c->public_ip_count);
+    free_list(c->operators, c->operator_count);
     free_list(c->dns_forward, c->dns_forward_count);
     free(c->listeners);
     free(c->routes);
@@ -380,10 +365,7 @@ void config_print(const struct config *c, struct buf *out)
     print_list(out, "forward", c->dns_forward, c->dns_forward_count);
     buf_addf(out, "  dnssec = \"%s\"  trust_anchor = \"%s\" }\n", c->dnssec ? "on" : "off",
              c->trust_anchor);
-    buf_addf(out, "alignment = \"%s\"\n", alignment_mode_name(c->alignment));
-    for (size_t i = 0; i < c->domain_count; i++)
-        buf_addf(out, "domain \"%s\" { alignment = \"%s\" }\n", c->domains[i].name,
-                 alignment_mode_name(c->domains[i].alignment));
+    config_domains_print(c, out);
     print_http(c, out);
     config_streams_print(c, out);
     buf_addf(

@@ -117,7 +117,11 @@ int cli_check_spf(struct cli *cli);
 int cli_check_dmarc(struct cli *cli);
 int cli_check_message(struct cli *cli);
 int cli_domain_remove(struct cli *cli);
+int cli_domain_capture(struct cli *cli);
+int cli_domain_release(struct cli *cli);
 int cli_key_list(struct cli *cli);
+int cli_key_rotate(struct cli *cli);
+int cli_key_retire(struct cli *cli);
 int cli_dns(struct cli *cli);
 int cli_queue_list(struct cli *cli);
 int cli_queue_show(struct cli *cli);
@@ -131,12 +135,12 @@ int cli_send_test(struct cli *cli);
 int cli_sink(struct cli *cli);
 
 /* Shared by init and domain add: make key files for a domain, and the "keys" of the request. */
-MUST_CHECK bool cli_make_keys(const char *state_dir, const char *domain, bool ed25519,
+MUST_CHECK bool cli_make_keys(const struct config *config, const char *domain, bool ed25519,
                               json_t **keys_r, struct err *err);
 /* Write a file that only its owner may read; never over one that is there. */
 MUST_CHECK bool cli_write_file(const char *path, struct span content, struct err *err);
-/* The records of a domain, from its keys' rows. */
-json_t *cli_records(const struct config *config, const char *domain, json_t *key_rows);
-void cli_print_records(const struct cli *cli, json_t *records);
+/* The records of a domain, from its keys' rows and without asking DNS: as rows, and printed unless
+ * --json was given. NULL: `err` says why not. */
+json_t *cli_records(struct cli *cli, const char *domain, json_t *key_rows, struct err *err);
 
 #endif

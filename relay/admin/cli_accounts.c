@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_accounts.c - user, domain, key, dns. Secrets and private keys are made here and never cross
- * the control socket.
- */
+/* cli_accounts.c - user, address. Secrets are made here and never cross the control socket. */
 #include "cli.h"
 
 #include "identity.h"
@@ -149,7 +147,7 @@ int cli_user_list(struct cli *cli)
     return list(cli, cli_request("user.list", NULL), columns, COUNT_OF(columns));
 }
 
-/* ---- domains and keys ---- */
+/* ---- files ---- */
 
 bool cli_write_file(const char *path, struct span content, struct err *err)
 {
@@ -160,113 +158,6 @@ bool cli_write_file(const char *path, struct span content, struct err *err)
     if (close(fd) != 0 || !ok)
         return err_set(err, ERR_SYSTEM, "writing %s: %s", path, strerror(errno));
     return true;
-}
-
-static bool make_key(const char *state_dir, const char *domain, enum key_algorithm algorithm,
-                     json_t *keys, struct err *err)
-{
-    char selector[64];
-    char path[4096];
-    struct buf pem;
-    struct buf public_key;
-    struct key *key = NULL;
-    time_t now = time(NULL);
-    struct tm tm;
-    gmtime_r(&now, &tm);
-    size_t used = strftime(selector, sizeof(selector), "sp%Y%m%d", &tm);
-    snprintf(selector + used, sizeof(selector) - used, "%s", algorithm == KEY_ED25519 ? "e" : "");
-    keyring_path(state_dir, domain, selector, path);
-    unlink(path); /* left by a domain that was removed: its key was published no longer */
-    buf_init(&pem, 16 * 1024);
-    buf_init(&public_key, 4096);
-    bool ok = key_generate(algorithm, &pem, err) && key_read(buf_span(&pem), &key, err) &&
-              key_public(key, &public_key, err) && cli_write_file(path, buf_span(&pem), err);
-    if (ok) {
-        json_t *row = json_object();
-        json_object_set_new(row, "domain", json_string(domain));
-        json_object_set_new(row, "selector", json_string(selector));
-        json_object_set_new(row, "algorithm", json_string(key_algorithm_name(algorithm)));
-        json_object_set_new(row, "public", json_string(buf_text(&public_key)));
-        json_array_append_new(keys, row);
-    }
-    key_free(key);
-    if (pem.memory)
-        secret_clear(pem.memory, pem.size);
-    buf_fini(&pem);
-    buf_fini(&public_key);
-    return ok;
-}
-
-bool cli_make_keys(const char *state_dir, const char *domain, bool ed25519, json_t **keys_r,
-                   struct err *err)
-{
-    *keys_r = json_array();
-    return make_key(state_dir, domain, KEY_RSA, *keys_r, err) &&
-           (!ed25519 || make_key(state_dir, domain, KEY_ED25519, *keys_r, err));
-}
-
-/* Is the domain there already? Its keys must not be overwritten. */
-static int check_new_domain(struct cli *cli, const char *domain)
-{
-    json_t *answer = NULL;
-    struct err err = {0};
-    int code = cli_ask(cli, cli_request("domain.list", NULL), &answer);
-    json_t *rows = json_object_get(answer, "rows");
-    for (size_t i = 0; code == CLI_OK && i < json_array_size(rows); i++) {
-        if (strcmp(json_string_value(json_object_get(json_array_get(rows, i), "name")), domain) !=
-            0)
-            continue;
-        err_set(&err, ERR_STORE, "%s: the domain is there already", domain);
-        code = cli_fail(&err);
-    }
-    json_decref(answer);
-    return code;
-}
-
-int cli_domain_add(struct cli *cli)
-{
-    struct err err = {0};
-    char domain[ADDRESS_DOMAIN_MAX + 1];
-    json_t *keys = NULL;
-    json_t *answer = NULL;
-    int code = CLI_OK;
-    if (!address_domain_ascii(span_of(cli->arguments[0]), domain))
-        return cli_usage(cli, "that is no domain name");
-    code = check_new_domain(cli, domain);
-    if (code != CLI_OK)
-        return code;
-    if (!cli_make_keys(cli->config->state_dir, domain, cli_flag(cli, "ed25519"), &keys, &err)) {
-        json_decref(keys);
-        return cli_fail(&err);
-    }
-    json_t *request =
-        cli_request("domain.add", "name", domain, "tenant", cli_option(cli, "tenant", 0), NULL);
-    json_object_set(request, "keys", keys);
-    code = cli_ask(cli, request, &answer);
-    if (code == CLI_OK) {
-        json_t *records = cli_records(cli->config, domain, keys);
-        cli_print_records(cli, records);
-        json_decref(records);
-    }
-    json_decref(keys);
-    json_decref(answer);
-    return code;
-}
-
-int cli_domain_remove(struct cli *cli)
-{
-    return change(cli, "domain.remove", "is removed; its key files stay in the state directory");
-}
-
-int cli_key_list(struct cli *cli)
-{
-    static const struct cli_column columns[] = {{"DOMAIN", "domain", CLI_TEXT},
-                                                {"SELECTOR", "selector", CLI_TEXT},
-                                                {"ALGORITHM", "algorithm", CLI_TEXT},
-                                                {"STATE", "state", CLI_TEXT},
-                                                {"CREATED", "created", CLI_TIME}};
-    return list(cli, cli_request("key.list", "domain", cli_option(cli, "domain", 0), NULL), columns,
-                COUNT_OF(columns));
 }
 
 /* ---- address ---- */
@@ -290,74 +181,4 @@ int cli_address_canonical(struct cli *cli)
     }
     buf_fini(&text);
     return ok ? CLI_OK : cli_usage(cli, "that is no address");
-}
-
-/* ---- dns ---- */
-
-static const char *member(json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
-json_t *cli_records(const struct config *config, const char *domain, json_t *key_rows)
-{
-    struct records_key keys[RECORDS_MAX];
-    struct record records[RECORDS_MAX];
-    struct records_input in = {.domain = domain,
-                               .public_ips = config->public_ips,
-                               .ip_count = config->public_ip_count,
-                               .keys = keys};
-    for (size_t i = 0; i < json_array_size(key_rows) && in.key_count < COUNT_OF(keys); i++) {
-        json_t *row = json_array_get(key_rows, i);
-        keys[in.key_count++] = (struct records_key){
-            member(row, "selector"), member(row, "algorithm"), member(row, "public")};
-    }
-    size_t count = records_make(&in, records);
-    json_t *made = json_array();
-    for (size_t i = 0; i < count; i++) {
-        json_t *row = json_object();
-        json_object_set_new(row, "name", json_string(records[i].name));
-        json_object_set_new(row, "type", json_string(records[i].type));
-        json_object_set_new(row, "value", json_string(records[i].value));
-        json_object_set_new(row, "why", json_string(records[i].why));
-        json_array_append_new(made, row);
-    }
-    return made;
-}
-
-void cli_print_records(const struct cli *cli, json_t *records)
-{
-    if (cli->json) {
-        cli_print_json(records);
-        return;
-    }
-    printf("Publish these records in DNS:\n");
-    for (size_t i = 0; i < json_array_size(records); i++) {
-        json_t *row = json_array_get(records, i);
-        printf("\n  name   %s\n  type   %s\n  value  %s\n         (%s)\n", member(row, "name"),
-               member(row, "type"), member(row, "value"), member(row, "why"));
-    }
-}
-
-int cli_dns(struct cli *cli)
-{
-    json_t *answer = NULL;
-    char domain[ADDRESS_DOMAIN_MAX + 1];
-    struct err err = {0};
-    if (!address_domain_ascii(span_of(cli->arguments[0]), domain))
-        return cli_usage(cli, "that is no domain name");
-    int code = cli_ask(cli, cli_request("key.list", "domain", domain, NULL), &answer);
-    json_t *keys = json_object_get(answer, "rows");
-    if (code == CLI_OK && json_array_size(keys) == 0) {
-        err_set(&err, ERR_NOT_FOUND, "%s is no sending domain here: sealpost domain add %s", domain,
-                domain);
-        code = cli_fail(&err);
-    } else if (code == CLI_OK) {
-        json_t *records = cli_records(cli->config, domain, keys);
-        cli_print_records(cli, records);
-        json_decref(records);
-    }
-    json_decref(answer);
-    return code;
 }

@@ -33,6 +33,10 @@ static bool check_addresses(const struct cli *cli, struct err *err)
         if (i == ALIGNMENT_IPS_MAX || !spf_ip_parse(text, &ip))
             return err_set(err, ERR_USAGE,
                            "--public-ip %.60s: give IPv4 or IPv6 addresses, 16 at most", text);
+    struct address address;
+    for (size_t i = 0; (text = cli_option(cli, "operator", i)); i++)
+        if (!address_parse(span_of(text), &address) || strpbrk(text, "\"\\"))
+            return err_set(err, ERR_USAGE, "--operator %.80s is no plain address", text);
     return true;
 }
 
@@ -79,9 +83,13 @@ static bool write_config(const struct cli *cli, const struct plan *p, struct err
     buf_add(&text, SPAN("public_ip = {"));
     for (size_t i = 0; (ip = cli_option(cli, "public-ip", i)); i++)
         buf_addf(&text, "%s\"%s\"", i ? ", " : "", ip);
+    buf_add(&text, SPAN("}   # what receivers see\noperator  = {"));
+    for (size_t i = 0; (ip = cli_option(cli, "operator", i)); i++)
+        buf_addf(&text, "%s\"%s\"", i ? ", " : "", ip);
     buf_addf(
         &text,
-        "}   # what receivers see\n\nlistener submission  { address = \"0.0.0.0:587\"  tls = "
+        "}   # these addresses get mail before the DNS records are right\n\nlistener submission  { "
+        "address = \"0.0.0.0:587\"  tls = "
         "\"starttls\" }\n"
         "listener submissions { address = \"0.0.0.0:465\"  tls = \"implicit\" }\n"
         "tls { certificate = \"%s\"  key = \"%s\" }\n\ndelivery { port = 25 }\n\n"
@@ -135,7 +143,8 @@ static int fill(struct cli *cli, struct plan *p)
 {
     char hash[SECRET_HASH];
     json_t *answer = NULL;
-    json_t *request = cli_request("domain.add", "name", p->domain, NULL);
+    json_t *request = cli_request("domain.add", "name", p->domain, "captured",
+                                  cli_flag(cli, "no-capture") ? NULL : "yes", NULL);
     json_object_set(request, "keys", p->keys);
     int code = cli_ask(cli, request, &answer);
     json_decref(answer);
@@ -150,28 +159,47 @@ static int fill(struct cli *cli, struct plan *p)
     return code;
 }
 
-static void print_result(const struct cli *cli, const struct plan *p)
+static void print_json(json_t *records, const struct plan *p)
 {
-    json_t *records = cli_records(cli->config, p->domain, p->keys);
-    if (cli->json) {
-        json_t *all = json_object();
-        json_object_set_new(all, "config", json_string(p->config_path));
-        json_object_set_new(all, "user", json_string("app"));
-        json_object_set_new(all, "secret", json_string(p->secret));
-        json_object_set(all, "records", records);
-        cli_print_json(all);
-        json_decref(all);
-    } else {
+    json_t *all = json_object();
+    json_object_set_new(all, "config", json_string(p->config_path));
+    json_object_set_new(all, "user", json_string("app"));
+    json_object_set_new(all, "secret", json_string(p->secret));
+    json_object_set(all, "records", records);
+    cli_print_json(all);
+    json_decref(all);
+}
+
+static void print_text(const struct cli *cli, const struct plan *p)
+{
+    printf("\nPoint the application at\n\n  host      %s\n  port      587 (STARTTLS) or 465 "
+           "(TLS)\n  name      app\n"
+           "  password  %s   (shown this once)\n\nThe certificate is self-signed: put a real "
+           "one in\n  %s and %s\n"
+           "\nStart it:\n  sealpost -c %s serve\n",
+           p->hostname, p->secret, p->certificate, p->key, p->config_path);
+    printf("\nWhen the records are published:\n  sealpost -c %s dns %s --check --watch\n",
+           p->config_path, p->domain);
+    if (!cli_flag(cli, "no-capture"))
+        printf(
+            "Until they are, the relay takes mail and holds it; only the operator's own addresses "
+            "get theirs.\n");
+}
+
+static int print_result(struct cli *cli, const struct plan *p)
+{
+    struct err err = {0};
+    if (!cli->json)
         printf("Made a relay for %s in %s.\n\n", p->domain, p->dir);
-        cli_print_records(cli, records);
-        printf("\nPoint the application at\n\n  host      %s\n  port      587 (STARTTLS) or 465 "
-               "(TLS)\n  name      app\n"
-               "  password  %s   (shown this once)\n\nThe certificate is self-signed: put a real "
-               "one in\n  %s and %s\n"
-               "\nStart it:\n  sealpost -c %s serve\n",
-               p->hostname, p->secret, p->certificate, p->key, p->config_path);
-    }
+    json_t *records = cli_records(cli, p->domain, p->keys, &err);
+    if (!records)
+        return cli_fail(&err);
+    if (cli->json)
+        print_json(records, p);
+    else
+        print_text(cli, p);
     json_decref(records);
+    return CLI_OK;
 }
 
 int cli_init(struct cli *cli)
@@ -179,19 +207,17 @@ int cli_init(struct cli *cli)
     struct err err = {0};
     struct plan p = {0};
     int code = CLI_OK;
-    bool ok =
-        check_addresses(cli, &err) && make_plan(cli, &p, &err) && store_create(p.state_dir, &err) &&
-        write_certificate(&p, &err) && write_unsubscribe_key(&p, &err) &&
-        cli_make_keys(p.state_dir, p.domain, false, &p.keys, &err) && write_config(cli, &p, &err);
-    if (!ok) {
-        json_decref(p.keys);
+    bool ok = check_addresses(cli, &err) && make_plan(cli, &p, &err) &&
+              store_create(p.state_dir, &err) && write_certificate(&p, &err) &&
+              write_unsubscribe_key(&p, &err) && write_config(cli, &p, &err);
+    if (!ok)
         return cli_fail(&err);
-    }
     cli->config_path = p.config_path;
     if (cli_config(cli, &code))
-        code = fill(cli, &p);
+        code = cli_make_keys(cli->config, p.domain, false, &p.keys, &err) ? fill(cli, &p)
+                                                                          : cli_fail(&err);
     if (code == CLI_OK)
-        print_result(cli, &p);
+        code = print_result(cli, &p);
     secret_clear(p.secret, sizeof(p.secret));
     json_decref(p.keys);
     return code;

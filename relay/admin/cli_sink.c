@@ -16,7 +16,8 @@
 struct sink {
     struct cli *cli;
     const char *dir, *address;
-    json_t *records; /* in place of DNS; NULL: ask DNS, or nobody */
+    json_t *
+        records; /* in place of DNS: a list, or a document that has one; NULL: ask DNS, or nobody */
     unsigned count;
 };
 
@@ -24,8 +25,12 @@ static bool find_record(void *context, const char *name, char *record_r, size_t 
 {
     struct sink *s = context;
     struct err err = {0};
-    for (size_t i = 0; i < json_array_size(s->records); i++) {
-        json_t *row = json_array_get(s->records, i);
+    json_t *rows = json_is_array(s->records) ? s->records : json_object_get(s->records, "records");
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        const char *type = json_string_value(json_object_get(row, "type"));
+        if (type && strcmp(type, "TXT") != 0)
+            continue;
         const char *row_name = json_string_value(json_object_get(row, "name"));
         const char *value = json_string_value(json_object_get(row, "value"));
         if (row_name && value && strcasecmp(row_name, name) == 0)

@@ -8,6 +8,7 @@
  */
 #include "control_parts.h"
 
+#include "accounts.h"
 #include "clock.h"
 #include "store.h"
 
@@ -281,73 +282,6 @@ static bool user_delete(struct database *db, struct control *c, struct err *err)
     return control_needs(c, "name", err) && database_delete_user(db, control_text(c, "name"), err);
 }
 
-/* ---- domains and keys ---- */
-
-static void add_domain(void *context, const struct database_domain *d)
-{
-    json_t *row = json_object();
-    json_object_set_new(row, "name", control_any_text(d->name));
-    json_object_set_new(row, "tenant", control_any_text(d->tenant));
-    json_object_set_new(row, "created", json_integer(d->created_ms));
-    json_array_append_new(control_rows(context), row);
-}
-
-static bool domain_list(struct database *db, struct control *c, struct err *err)
-{
-    control_rows(c);
-    return database_domains(db, add_domain, c, err);
-}
-
-static bool domain_add(struct database *db, struct control *c, struct err *err)
-{
-    json_t *keys = json_object_get(c->request, "keys");
-    if (!control_needs(c, "name", err) ||
-        !database_add_domain(db, control_text(c, "name"), text_or(c, "tenant", "default"),
-                             clock_now_ms(), err))
-        return false;
-    for (size_t i = 0; i < json_array_size(keys); i++) {
-        struct database_key key = {.state = "active", .created_ms = clock_now_ms()};
-        json_t *k = json_array_get(keys, i);
-        const char *selector = json_string_value(json_object_get(k, "selector"));
-        const char *algorithm = json_string_value(json_object_get(k, "algorithm"));
-        const char *public_key = json_string_value(json_object_get(k, "public"));
-        bool fits = selector && algorithm && public_key &&
-                    span_copy(span_of(control_text(c, "name")), key.domain, sizeof(key.domain)) &&
-                    span_copy(span_of(selector), key.selector, sizeof(key.selector)) &&
-                    span_copy(span_of(public_key), key.public_key, sizeof(key.public_key)) &&
-                    key_algorithm_parse(span_of(algorithm), &key.algorithm);
-        if (!fits)
-            return err_set(err, ERR_USAGE, "request has a malformed key");
-        if (!database_add_key(db, &key, err))
-            return false;
-    }
-    return true;
-}
-
-static bool domain_remove(struct database *db, struct control *c, struct err *err)
-{
-    return control_needs(c, "name", err) &&
-           database_delete_domain(db, control_text(c, "name"), err);
-}
-
-static void add_key(void *context, const struct database_key *k)
-{
-    json_t *row = json_object();
-    json_object_set_new(row, "domain", control_any_text(k->domain));
-    json_object_set_new(row, "selector", control_any_text(k->selector));
-    json_object_set_new(row, "algorithm", json_string(key_algorithm_name(k->algorithm)));
-    json_object_set_new(row, "state", control_any_text(k->state));
-    json_object_set_new(row, "public", control_any_text(k->public_key));
-    json_object_set_new(row, "created", json_integer(k->created_ms));
-    json_array_append_new(control_rows(context), row);
-}
-
-static bool key_list(struct database *db, struct control *c, struct err *err)
-{
-    control_rows(c);
-    return database_keys(db, control_text(c, "domain"), add_key, c, err);
-}
-
 static bool nothing(struct database *db, struct control *c, struct err *err)
 {
     (void)db;
@@ -372,10 +306,13 @@ static const struct verb verbs[] = {
     {"user.disable", CONTROL_WRITE, user_disable},
     {"user.rotate", CONTROL_WRITE, user_rotate},
     {"user.delete", CONTROL_WRITE, user_delete},
-    {"domain.list", CONTROL_READ, domain_list},
-    {"domain.add", CONTROL_WRITE, domain_add},
-    {"domain.remove", CONTROL_WRITE, domain_remove},
-    {"key.list", CONTROL_READ, key_list},
+    {"domain.list", CONTROL_READ, control_domain_list},
+    {"domain.add", CONTROL_WRITE, control_domain_add},
+    {"domain.capture", CONTROL_WRITE, control_domain_capture},
+    {"domain.remove", CONTROL_WRITE, control_domain_remove},
+    {"key.list", CONTROL_READ, control_key_list},
+    {"key.add", CONTROL_WRITE, control_key_add},
+    {"key.retire", CONTROL_WRITE, control_key_retire},
     {"quota.show", CONTROL_READ, control_quota_show},
     {"quota.user", CONTROL_READ, control_quota_user},
     {"quota.top", CONTROL_READ, control_quota_top},

@@ -28,6 +28,16 @@ json_t *control_rows(struct control *c);
 /* A JSON string from whatever bytes a peer has sent. */
 json_t *control_any_text(const char *value);
 
+/* ---- control_domains.c ---- */
+
+bool control_domain_list(struct database *db, struct control *c, struct err *err);
+bool control_domain_add(struct database *db, struct control *c, struct err *err);
+bool control_domain_capture(struct database *db, struct control *c, struct err *err);
+bool control_domain_remove(struct database *db, struct control *c, struct err *err);
+bool control_key_list(struct database *db, struct control *c, struct err *err);
+bool control_key_add(struct database *db, struct control *c, struct err *err);
+bool control_key_retire(struct database *db, struct control *c, struct err *err);
+
 /* ---- control_suppress.c ---- */
 
 bool control_suppress_list(struct database *db, struct control *c, struct err *err);

@@ -5,6 +5,7 @@
  */
 #include "control_parts.h"
 
+#include "accounts.h"
 #include "clock.h"
 
 #include <stdlib.h>

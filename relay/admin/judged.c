@@ -157,7 +157,7 @@ static json_t *fix_json(const struct record *fix)
         return json_null();
     json_t *row = json_object();
     json_object_set_new(row, "name", json_string(fix->name));
-    json_object_set_new(row, "type", json_string(fix->type));
+    json_object_set_new(row, "type", json_string(dns_type_name(fix->type)));
     json_object_set_new(row, "value", safe(fix->value));
     return row;
 }
@@ -196,7 +196,8 @@ void judged_print(const struct judged *j)
     cli_print_safe(j->alignment.sentence);
     putchar('\n');
     if (j->alignment.fix.name[0]) {
-        printf("Publish this %s record at %s:\n", j->alignment.fix.type, j->alignment.fix.name);
+        printf("Publish this %s record at %s:\n", dns_type_name(j->alignment.fix.type),
+               j->alignment.fix.name);
         cli_print_safe(j->alignment.fix.value);
         putchar('\n');
     }

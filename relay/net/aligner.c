@@ -12,9 +12,9 @@
  */
 #include "aligner.h"
 
+#include "accounts.h"
 #include "answers.h"
 #include "clock.h"
-#include "database.h"
 #include "log.h"
 
 #include <stdatomic.h>
@@ -56,11 +56,11 @@ struct aligner {
 static void note_key(void *context, const struct database_key *key)
 {
     struct pair *p = context;
-    if (strcmp(key->state, "active") != 0 || p->key_count == ALIGNMENT_KEYS_MAX)
+    if (key->life.state != KEY_ACTIVE || p->key_count == ALIGNMENT_KEYS_MAX)
         return;
     struct alignment_key *to = &p->keys[p->key_count++];
-    to->algorithm = key->algorithm;
-    snprintf(to->selector, sizeof(to->selector), "%s", key->selector);
+    to->algorithm = key->life.algorithm;
+    snprintf(to->selector, sizeof(to->selector), "%s", key->life.selector);
     snprintf(to->public_key, sizeof(to->public_key), "%s", key->public_key);
 }
 
@@ -246,7 +246,7 @@ bool aligner_new(uv_loop_t *loop, const struct config *config, struct aligner **
 {
     struct aligner *a = xcalloc(1, sizeof(*a));
     if (!database_open(config->state_dir, DATABASE_READ, &a->reader, err) ||
-        !answers_new(loop, config, on_changed, a, &a->answers, err)) {
+        !answers_new(loop, config, NULL, on_changed, a, &a->answers, err)) {
         database_close(a->reader);
         free(a);
         return false;

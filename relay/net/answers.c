@@ -184,11 +184,12 @@ const struct dns *answers_dns(struct answers *a)
 
 /* ---- the whole ---- */
 
-bool answers_new(uv_loop_t *loop, const struct config *config, void (*changed)(void *context),
-                 void *context, struct answers **answers_r, struct err *err)
+bool answers_new(uv_loop_t *loop, const struct config *config, const struct lookups_stub *stub,
+                 void (*changed)(void *context), void *context, struct answers **answers_r,
+                 struct err *err)
 {
     struct answers *a = xcalloc(1, sizeof(*a));
-    if (!lookups_new(loop, config, &a->lookups, err)) {
+    if (!lookups_new(loop, config, stub, &a->lookups, err)) {
         free(a);
         return false;
     }

@@ -15,10 +15,13 @@
 
 struct answers;
 
-/* `changed` is called, from the loop, when answers have come that somebody was told are pending. */
+struct lookups_stub;
+
+/* `stub`: NULL, or the one server to ask. `changed` is called, from the loop, when answers have
+ * come that somebody was told are pending. */
 MUST_CHECK bool answers_new(uv_loop_t *loop, const struct config *config,
-                            void (*changed)(void *context), void *context,
-                            struct answers **answers_r, struct err *err);
+                            const struct lookups_stub *stub, void (*changed)(void *context),
+                            void *context, struct answers **answers_r, struct err *err);
 void answers_free(struct answers *a);
 
 /* Asking it never waits: what is not known is fetched, and pending until then. What it answers may

@@ -17,7 +17,7 @@ bool engine_resolve(const struct config *config, engine_step *step, void *contex
     bool changed = true;
     bool done = false;
     CHECK(uv_loop_init(&loop) == 0);
-    bool ok = answers_new(&loop, config, on_changed, &changed, &answers, err);
+    bool ok = answers_new(&loop, config, NULL, on_changed, &changed, &answers, err);
     while (ok && !done) {
         if (changed) {
             changed = false;

@@ -8,6 +8,7 @@
  */
 #include "session.h"
 
+#include "accounts.h"
 #include "secret.h"
 
 #include <stdlib.h>

@@ -14,6 +14,7 @@
 #include "gate.h"
 #include "listener.h"
 #include "log.h"
+#include "rotator.h"
 #include "shard.h"
 #include "web.h"
 
@@ -33,6 +34,7 @@ struct engine {
     struct shard *shards;
     size_t shard_count, ended;
     struct gate *gate;
+    struct rotator *rotator;
     bool stopping;
 };
 
@@ -102,6 +104,7 @@ static bool needs_restart(const struct config *a, const struct config *b)
 {
     bool differs = strcmp(a->state_dir, b->state_dir) != 0 || a->shards != b->shards ||
                    a->listener_count != b->listener_count ||
+                   a->dkim.lifetime_s != b->dkim.lifetime_s ||
                    a->site_connections != b->site_connections;
     for (size_t i = 0; !differs && i < a->listener_count; i++)
         differs = listener_differs(&a->listeners[i], &b->listeners[i]);
@@ -119,13 +122,15 @@ static void on_reload(uv_signal_t *signal, int number)
         return;
     }
     if (needs_restart(e->settings->config, fresh->config))
-        log_event(LOG_WARN, "restart_needed", "what",
-                  "state_dir, shards, listeners and connections keep their old values");
+        log_event(
+            LOG_WARN, "restart_needed", "what",
+            "state_dir, shards, listeners, connections and dkim.lifetime keep their old values");
     fresh->older = e->settings;
     e->settings = fresh;
     set_log_level(fresh->config);
     keyring_refresh(e->common.keyring);
     aligner_change_config(e->common.aligner, fresh->config);
+    rotator_change_config(e->rotator, fresh->config);
     web_change_settings(e->common.web, fresh);
     for (size_t i = 0; i < e->shard_count; i++)
         shard_change_settings(&e->shards[i], fresh);
@@ -138,6 +143,8 @@ static void close_main(struct engine *e)
 {
     if (e->gate)
         gate_close(e->gate);
+    if (e->rotator)
+        rotator_close(e->rotator);
     if (e->common.aligner)
         aligner_close(e->common.aligner);
     scheduler_stop(e->common.scheduler);
@@ -186,11 +193,19 @@ static void on_stepped(void *context, int64_t step_ms)
     log_end(log_number(log_begin(LOG_WARN, "clock_stepped"), "step_ms", step_ms));
 }
 
-static void on_changed(void *context)
+static void on_keys_changed(void *context)
 {
     struct engine *e = context;
     keyring_refresh(e->common.keyring);
     aligner_keys_changed(e->common.aligner);
+}
+
+/* By a command. */
+static void on_changed(void *context)
+{
+    struct engine *e = context;
+    on_keys_changed(e);
+    rotator_keys_changed(e->rotator);
 }
 
 static void start_signal(struct engine *e, uv_signal_t *signal, uv_signal_cb callback, int number)
@@ -228,12 +243,14 @@ static bool start(struct engine *e, const char *path, struct err *err)
     const struct config *config = e->settings->config;
     struct store_events events = {.due = on_due, .stepped = on_stepped, .context = e};
     set_log_level(config);
+    signing_set_lifetime(config->dkim.lifetime_s);
     if (!store_start(config->state_dir, &events, &e->common.store, err))
         return false;
     e->common.keyring = keyring_new(config->state_dir);
     e->common.sites = sites_new(config->site_connections);
     return aligner_new(&e->loop, config, &e->common.aligner, err) &&
            (!serves_page(config) || web_start(e->common.store, e->settings, &e->common.web, err)) &&
+           rotator_new(&e->loop, config, e->common.store, on_keys_changed, e, &e->rotator, err) &&
            gate_open(&e->loop, config->state_dir, e->common.store, on_changed, e, &e->gate, err) &&
            start_shards(e, err);
 }
@@ -261,6 +278,7 @@ static void end(struct engine *e)
     if (e->common.store)
         store_stop(e->common.store);
     scheduler_free(e->common.scheduler);
+    rotator_free(e->rotator);
     aligner_free(e->common.aligner);
     keyring_free(e->common.keyring);
     if (e->common.sites)

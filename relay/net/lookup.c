@@ -28,23 +28,33 @@ struct lookup {
 
 /* ---- the context ---- */
 
-static bool set_up(struct ub_ctx *ctx, const struct config *config, struct err *err)
+/* What is asked of somebody in particular is theirs to answer, built-in zones too. No setting can
+ * be changed after this. */
+static void drop_own_zones(struct ub_ctx *ctx)
 {
-    static const char *const local_zones[] = {"test.", "invalid.", "example.", "localhost.",
-                                              "127.in-addr.arpa."};
+    static const char *const zones[] = {"test.", "invalid.", "example.", "localhost.",
+                                        "127.in-addr.arpa."};
+    for (size_t i = 0; i < COUNT_OF(zones); i++)
+        ub_ctx_zone_remove(ctx, zones[i]);
+}
+
+static bool set_up(struct ub_ctx *ctx, const struct config *config, const struct lookups_stub *stub,
+                   struct err *err)
+{
+    bool particular = stub || config->dns_forward_count > 0;
     int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
-    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", "512");
-    if (config->dnssec && !bad)
+    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", stub ? "32" : "512");
+    if (config->dnssec && !bad && !stub)
         bad = ub_ctx_add_ta_file(ctx, config->trust_anchor);
     bad = bad ? bad : ub_ctx_set_option(ctx, "prefetch:", "yes");
     for (size_t i = 0; i < config->dns_forward_count && !bad; i++)
         bad = ub_ctx_set_fwd(ctx, config->dns_forward[i]);
-    if (config->dns_forward_count >
-        0) { /* what is forwarded is the forwarder's to answer, built-in zones too */
+    if (stub)
+        bad = bad ? bad : ub_ctx_set_stub(ctx, stub->zone, stub->ip, 0);
+    if (particular) {
         bad = bad ? bad : ub_ctx_set_option(ctx, "do-not-query-localhost:", "no");
         bad = bad ? bad : ub_ctx_set_option(ctx, "unblock-lan-zones:", "yes");
-        for (size_t i = 0; i < COUNT_OF(local_zones); i++)
-            ub_ctx_zone_remove(ctx, local_zones[i]); /* no setting can be changed after this */
+        drop_own_zones(ctx);
     }
     return !bad ||
            err_set(err, ERR_DNS, "setting up DNS: %s: check the dns settings", ub_strerror(bad));
@@ -59,13 +69,13 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         ub_process(l->ctx);
 }
 
-bool lookups_new(uv_loop_t *loop, const struct config *config, struct lookups **lookups_r,
-                 struct err *err)
+bool lookups_new(uv_loop_t *loop, const struct config *config, const struct lookups_stub *stub,
+                 struct lookups **lookups_r, struct err *err)
 {
     struct lookups *l = xcalloc(1, sizeof(*l));
     l->ctx = ub_ctx_create();
     CHECK(l->ctx != NULL);
-    if (!set_up(l->ctx, config, err)) {
+    if (!set_up(l->ctx, config, stub, err)) {
         ub_ctx_delete(l->ctx);
         free(l);
         return false;
@@ -121,15 +131,51 @@ static void add_name(struct dns_answer *a, unsigned preference, struct span wire
         dns_answer_add(a, preference, span_of(name));
 }
 
-static void add_text(struct dns_answer *a, struct span wire)
+static unsigned number(struct span wire, size_t at)
+{
+    return (unsigned)((unsigned char)wire.ptr[at] << 8 | (unsigned char)wire.ptr[at + 1]);
+}
+
+/* RFC 2782: priority, weight, port, target. */
+static void add_service(struct dns_answer *a, struct span wire)
+{
+    char target[DNS_NAME_MAX + 1];
+    char text[DNS_NAME_MAX + 32];
+    if (wire.len < 7 || !read_name(span_from(wire, 6), target))
+        return;
+    snprintf(text, sizeof(text), "%u %u %u %s", number(wire, 0), number(wire, 2), number(wire, 4),
+             target);
+    dns_answer_add(a, 0, span_of(text));
+}
+
+/* RFC 6698: usage, selector, matching type, bytes in hexadecimal. */
+static void add_tlsa(struct dns_answer *a, struct span wire)
 {
     struct buf text;
-    buf_init(&text, wire.len + 1);
-    while (wire.len > 0) {
-        size_t len = (unsigned char)wire.ptr[0];
-        buf_add(&text, span_first(span_from(wire, 1), len));
-        wire = span_from(wire, len + 1);
-    }
+    if (wire.len < 4)
+        return;
+    buf_init(&text, 2 * wire.len + 16);
+    buf_addf(&text, "%u %u %u ", (unsigned char)wire.ptr[0], (unsigned char)wire.ptr[1],
+             (unsigned char)wire.ptr[2]);
+    for (size_t i = 3; i < wire.len; i++)
+        buf_addf(&text, "%02x", (unsigned char)wire.ptr[i]);
+    dns_answer_add(a, 0, buf_span(&text));
+    buf_fini(&text);
+}
+
+/* RFC 8659 section 4.1: flags, tag, value. */
+static void add_caa(struct dns_answer *a, struct span wire)
+{
+    struct buf text;
+    size_t tag = wire.len < 2 ? 0 : (unsigned char)wire.ptr[1];
+    if (tag == 0 || wire.len < 2 + tag)
+        return;
+    buf_init(&text, wire.len + 16);
+    buf_addf(&text, "%u ", (unsigned char)wire.ptr[0]);
+    buf_add(&text, span_first(span_from(wire, 2), tag));
+    buf_add(&text, SPAN(" \""));
+    buf_add(&text, span_from(wire, 2 + tag));
+    buf_add_char(&text, '"');
     dns_answer_add(a, 0, buf_span(&text));
     buf_fini(&text);
 }
@@ -144,15 +190,25 @@ static void add_record(struct dns_answer *a, enum dns_type type, struct span wir
         break;
     case DNS_MX:
         if (wire.len > 2)
-            add_name(a, (unsigned)((unsigned char)wire.ptr[0] << 8 | (unsigned char)wire.ptr[1]),
-                     span_from(wire, 2));
+            add_name(a, number(wire, 0), span_from(wire, 2));
         break;
     case DNS_PTR:
     case DNS_NS:
+    case DNS_CNAME:
+    case DNS_SOA:
         add_name(a, 0, wire);
         break;
     case DNS_TXT:
-        add_text(a, wire);
+        dns_answer_add_text(a, wire);
+        break;
+    case DNS_SRV:
+        add_service(a, wire);
+        break;
+    case DNS_TLSA:
+        add_tlsa(a, wire);
+        break;
+    case DNS_CAA:
+        add_caa(a, wire);
         break;
     }
 }
@@ -167,11 +223,13 @@ static struct dns_answer *translate(enum dns_type type, int error, const struct 
                                           : result->nxdomain ? DNS_NXDOMAIN
                                                              : DNS_NODATA,
                                           ttl_s);
+    a->secure = result->secure != 0;
     a->refused = failed && result->rcode != RCODE_SERVFAIL;
     for (size_t i = 0; !failed && result->havedata && result->data[i]; i++) {
         a->status = DNS_FOUND;
         add_record(a, type, (struct span){result->data[i], (size_t)result->len[i]});
     }
+    dns_answer_sort(a);
     return a;
 }
 

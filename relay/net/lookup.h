@@ -11,8 +11,15 @@
 struct lookups;
 struct lookup;
 
+/* One server that is asked for what is in a zone, instead of all those that DNS names. */
+struct lookups_stub {
+    const char *zone, *ip;
+};
+
+/* `stub`: NULL for none. */
 MUST_CHECK bool lookups_new(uv_loop_t *loop, const struct config *config,
-                            struct lookups **lookups_r, struct err *err);
+                            const struct lookups_stub *stub, struct lookups **lookups_r,
+                            struct err *err);
 /* What is under way must have been cancelled. */
 void lookups_free(struct lookups *l);
 

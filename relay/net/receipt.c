@@ -45,6 +45,11 @@ struct verdict receipt_answer(const struct store_job *job)
         return repeated(id, &job->decisions[0]);
     if (!job->ok)
         return receipt_failure(&job->err);
+    if (job->captured)
+        return verdict_make(250, "2.0.0",
+                            "OK queued as %s, held: the DNS records of %s are not right yet, see "
+                            "sealpost dns --check",
+                            id, job->mail->from_domain);
     return wait_s > 0 ? verdict_make(250, "2.0.0", "OK queued as %s paced, next slot in %lld s", id,
                                      (long long)wait_s)
                       : verdict_make(250, "2.0.0", "OK queued as %s", id);

@@ -60,7 +60,7 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
                   struct err *err)
 {
     struct resolver *r = xcalloc(1, sizeof(*r));
-    if (!lookups_new(loop, config, &r->lookups, err)) {
+    if (!lookups_new(loop, config, NULL, &r->lookups, err)) {
         free(r);
         return false;
     }

@@ -129,6 +129,9 @@ static void ask_store(struct session *s)
     job->session = s->id;
     job->throttle = &s->settings->config->throttle;
     job->on_limit = s->admission.on_limit;
+    job->may_capture = true;
+    job->operators = s->settings->config->operators;
+    job->operator_count = s->settings->config->operator_count;
     job->once = s->once;
     s->once = NULL;
     if (s->intake) {

@@ -90,6 +90,22 @@ bool tls_server_context(const char *certificate, const char *key, struct tls_con
     return true;
 }
 
+bool tls_certificate_digest(const char *certificate, char *hex_r, struct err *err)
+{
+    unsigned char digest[32];
+    unsigned char *spki = NULL;
+    BIO *bio = BIO_new_file(certificate, "r");
+    X509 *x = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    int len = x ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &spki) : 0;
+    bool ok = len > 0 && EVP_Digest(spki, (size_t)len, digest, NULL, EVP_sha256(), NULL) == 1;
+    for (size_t i = 0; ok && i < sizeof(digest); i++)
+        snprintf(hex_r + 2 * i, 3, "%02x", digest[i]);
+    OPENSSL_free(spki);
+    X509_free(x);
+    BIO_free(bio);
+    return ok || failed(err, "reading the certificate");
+}
+
 bool tls_server_context_from(struct span certificate, struct span key,
                              struct tls_context **context_r, struct err *err)
 {

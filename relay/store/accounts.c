@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* accounts.c - Credentials, sending domains and what is known of their keys. */
+#include "accounts.h"
+
 #include "rows.h"
 
 #include <stdio.h>
@@ -86,20 +88,38 @@ bool database_domains(struct database *db, database_on_domain *on_domain, void *
     sqlite3_stmt *s = rows_prepare(db, SQL_DOMAINS);
     while (rows_next(db, s, err)) {
         struct database_domain domain = {rows_get_text(s, 0), rows_get_text(s, 1),
-                                         sqlite3_column_int64(s, 2)};
+                                         sqlite3_column_int64(s, 2), sqlite3_column_int(s, 3) != 0};
         on_domain(context, &domain);
     }
     return err->kind == ERR_NONE;
 }
 
-bool database_add_domain(struct database *db, const char *name, const char *tenant, int64_t now_ms,
-                         struct err *err)
+bool database_add_domain(struct database *db, const struct database_domain *domain, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_ADD_DOMAIN);
+    rows_text(s, 1, domain->name);
+    rows_text(s, 2, domain->tenant);
+    rows_int(s, 3, domain->created_ms);
+    rows_int(s, 4, domain->captured);
+    return change(db, s, "the domain is there already", domain->name, err);
+}
+
+bool database_set_captured(struct database *db, const char *name, bool captured, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SET_CAPTURED);
     rows_text(s, 1, name);
-    rows_text(s, 2, tenant);
-    rows_int(s, 3, now_ms);
-    return change(db, s, "the domain is there already", name, err);
+    rows_int(s, 2, captured);
+    return change(db, s, "no such domain: see 'domain list'", name, err);
+}
+
+bool database_is_captured(struct database *db, const char *name, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_CAPTURED);
+    bool captured = false;
+    rows_text(s, 1, name);
+    while (rows_next(db, s, err))
+        captured = sqlite3_column_int(s, 0) != 0;
+    return captured;
 }
 
 bool database_delete_domain(struct database *db, const char *name, struct err *err)
@@ -120,12 +140,17 @@ bool database_keys(struct database *db, const char *domain, database_on_key *on_
     rows_text(s, 1, domain);
     while (rows_next(db, s, err)) {
         struct database_key key = {
-            .algorithm = sqlite3_column_int(s, 2) == KEY_ED25519 ? KEY_ED25519 : KEY_RSA,
-            .created_ms = sqlite3_column_int64(s, 5)};
+            .life = {.algorithm = sqlite3_column_int(s, 2) == KEY_ED25519 ? KEY_ED25519 : KEY_RSA,
+                     .created_ms = sqlite3_column_int64(s, 5),
+                     .since_ms = sqlite3_column_int64(s, 7),
+                     .seen_ms = sqlite3_column_int64(s, 8),
+                     .wait_s = sqlite3_column_int64(s, 9)}};
+        if (!key_state_parse(span_of(rows_get_text(s, 3)), &key.life.state))
+            continue; /* of a later version */
         rows_copy_text(s, 0, key.domain, sizeof(key.domain));
-        rows_copy_text(s, 1, key.selector, sizeof(key.selector));
-        rows_copy_text(s, 3, key.state, sizeof(key.state));
+        rows_copy_text(s, 1, key.life.selector, sizeof(key.life.selector));
         rows_copy_text(s, 4, key.public_key, sizeof(key.public_key));
+        rows_copy_text(s, 6, key.delegated, sizeof(key.delegated));
         on_key(context, &key);
     }
     return err->kind == ERR_NONE;
@@ -135,10 +160,38 @@ bool database_add_key(struct database *db, const struct database_key *key, struc
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_ADD_KEY);
     rows_text(s, 1, key->domain);
-    rows_text(s, 2, key->selector);
-    rows_int(s, 3, key->algorithm);
-    rows_text(s, 4, key->state);
+    rows_text(s, 2, key->life.selector);
+    rows_int(s, 3, key->life.algorithm);
+    rows_text(s, 4, key_state_name(key->life.state));
     rows_text(s, 5, key->public_key);
-    rows_int(s, 6, key->created_ms);
-    return rows_run(db, s, err);
+    rows_int(s, 6, key->life.created_ms);
+    rows_text(s, 7, key->delegated);
+    rows_int(s, 8, key->life.since_ms);
+    return change(db, s, "there is a key of that selector already", key->life.selector, err);
+}
+
+bool database_set_key(struct database *db, const struct database_key *key, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SET_KEY);
+    rows_text(s, 1, key->domain);
+    rows_text(s, 2, key->life.selector);
+    rows_text(s, 3, key_state_name(key->life.state));
+    rows_int(s, 4, key->life.since_ms);
+    rows_int(s, 5, key->life.seen_ms);
+    rows_int(s, 6, key->life.wait_s);
+    return change(db, s, "no such key: see 'key list'", key->life.selector, err);
+}
+
+bool database_delete_key(struct database *db, const char *domain, const char *selector,
+                         struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_DELETE_KEY);
+    rows_text(s, 1, domain);
+    rows_text(s, 2, selector);
+    return change(db, s, "no such key: see 'key list'", selector, err);
+}
+
+bool database_note(struct database *db, const struct database_event *event, struct err *err)
+{
+    return rows_event(db, event, err);
 }

@@ -40,9 +40,12 @@ static bool pragmas(struct database *db, enum database_mode mode, struct err *er
 /* From an older version, in one transaction. */
 static bool bring_up(struct database *db, int64_t version, struct err *err)
 {
-    const char *sql = version == 1 ? "BEGIN IMMEDIATE;" SQL_SCHEMA_2 SQL_SCHEMA_3 "COMMIT;"
-                                   : "BEGIN IMMEDIATE;" SQL_SCHEMA_3 "COMMIT;";
-    return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ||
+    static const char *const steps[] = {
+        [1] = "BEGIN IMMEDIATE;" SQL_SCHEMA_2 SQL_SCHEMA_3 SQL_SCHEMA_4 "COMMIT;",
+        [2] = "BEGIN IMMEDIATE;" SQL_SCHEMA_3 SQL_SCHEMA_4 "COMMIT;",
+        [3] = "BEGIN IMMEDIATE;" SQL_SCHEMA_4 "COMMIT;"};
+    _Static_assert(COUNT_OF(steps) == SQL_SCHEMA_VERSION, "a step from each older version");
+    return sqlite3_exec(db->handle, steps[version], NULL, NULL, NULL) == SQLITE_OK ||
            fault(db, err, "bringing the tables up to date");
 }
 

@@ -4,10 +4,15 @@
  */
 #include "keyring.h"
 
+#include "secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uthash.h>
 
 struct entry {
@@ -73,6 +78,36 @@ void keyring_path(const char *state_dir, const char *domain, const char *selecto
     snprintf(path_r, 4096, "%s/keys/%s.%s.pem", state_dir, domain, selector);
 }
 
+/* Over what is there: the selector was free. */
+static bool write_key(const char *path, struct span pem, struct err *err)
+{
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set(err, ERR_SYSTEM, "writing %s: %s", path, strerror(errno));
+    bool ok = write(fd, pem.ptr, pem.len) == (ssize_t)pem.len && fsync(fd) == 0;
+    ok = close(fd) == 0 && ok;
+    return ok || err_set(err, ERR_SYSTEM, "writing %s: %s", path, strerror(errno));
+}
+
+bool keyring_make(const char *state_dir, const char *domain, const char *selector,
+                  enum key_algorithm algorithm, unsigned rsa_bits, struct buf *public_key,
+                  struct err *err)
+{
+    char path[4096];
+    struct buf pem;
+    struct key *key = NULL;
+    keyring_path(state_dir, domain, selector, path);
+    buf_init(&pem, 16 * 1024);
+    bool ok = key_generate(algorithm, rsa_bits, &pem, err) && key_read(buf_span(&pem), &key, err) &&
+              key_public(key, public_key, err) && write_key(path, buf_span(&pem), err);
+    key_free(key);
+    if (pem.memory)
+        secret_clear(pem.memory, pem.size);
+    buf_fini(&pem);
+    return ok;
+}
+
 struct search {
     struct entry *entry;
 };
@@ -80,9 +115,9 @@ struct search {
 static void note_key(void *context, const struct database_key *key)
 {
     struct entry *e = ((struct search *)context)->entry;
-    if (strcmp(key->state, "active") == 0 && e->count < SIGNING_KEYS_MAX) {
+    if (key->life.state == KEY_ACTIVE && e->count < SIGNING_KEYS_MAX) {
         struct signing_key *to = &e->keys[e->count++];
-        snprintf(to->selector, sizeof(to->selector), "%s", key->selector);
+        snprintf(to->selector, sizeof(to->selector), "%s", key->life.selector);
     }
 }
 

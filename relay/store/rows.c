@@ -3,6 +3,7 @@
  * is durable, or nothing. */
 #include "rows.h"
 
+#include "capture.h"
 #include "repeats.h"
 #include "suppressions.h"
 
@@ -55,10 +56,11 @@ static int64_t slot_ms(const struct throttle_decision *d)
     return d && (d->what == THROTTLE_PACE || d->what == THROTTLE_REPLACES) ? d->wait_ms : 0;
 }
 
-static bool add_recipient(struct database *db, const struct mail *m, size_t i,
-                          const struct throttle_decision *d, const struct verdict *refusal,
-                          struct err *err)
+static bool add_recipient(struct database *db, const struct store_job *job, size_t i, bool held,
+                          const struct verdict *refusal, struct err *err)
 {
+    const struct mail *m = job->mail;
+    const struct throttle_decision *d = job->decisions ? &job->decisions[i] : NULL;
     const struct envelope_rcpt *r = &m->envelope.rcpts[i];
     bool refused = d && throttle_refuses(d);
     if (!refused)
@@ -76,6 +78,7 @@ static bool add_recipient(struct database *db, const struct mail *m, size_t i,
     rows_text(s, 10, refusal->text);
     if (d && d->fingerprint != 0 && !refused)
         rows_int(s, 11, d->fingerprint);
+    rows_int(s, 12, held ? MAIL_HELD : MAIL_WAITING);
     return rows_run(db, s, err);
 }
 
@@ -150,24 +153,27 @@ static bool accept_recipient(struct database *db, const struct store_job *job, s
     const struct mail *m = job->mail;
     const struct throttle_decision *d = job->decisions ? &job->decisions[i] : NULL;
     bool suppressed = d && d->what == THROTTLE_SUPPRESSED;
-
+    bool held = !(d && throttle_refuses(d)) && capture_holds(job, i);
     struct database_due due = due_of(m, i);
     if (d && throttle_repeats(d))
         return repeats_event(db, m, i, d, err);
-    if (!add_recipient(db, m, i, d, suppressed ? &job->refusals[i] : &flood, err) ||
+    if (!add_recipient(db, job, i, held, suppressed ? &job->refusals[i] : &flood, err) ||
         !rows_mail_event(db, m, i, "accepted", &taken, m->envelope.sender, err) ||
         (d && !note_decision(db, m, i, d, err)))
         return false;
+    if (held)
+        return capture_note(db, m, i, err);
     due.due_ms += slot_ms(d);
     rows_note_due(db, &due);
     return true;
 }
 
-bool rows_accept(struct database *db, const struct store_job *job, struct err *err)
+bool rows_accept(struct database *db, struct store_job *job, struct err *err)
 {
-    bool ok = add_message(db, job->mail, err);
+    bool ok = capture_look(db, job, err) && add_message(db, job->mail, err);
     for (size_t i = 0; ok && i < job->mail->envelope.count; i++)
         ok = accept_recipient(db, job, i, err);
+    capture_end(job);
     return ok;
 }
 

@@ -3,7 +3,7 @@
 #ifndef SCHEMA_H
 #define SCHEMA_H
 
-#define SQL_SCHEMA_VERSION 3
+#define SQL_SCHEMA_VERSION 4
 
 #define SQL_SCHEMA                                                                                 \
     "CREATE TABLE message(id INTEGER PRIMARY KEY, created INTEGER NOT NULL, expires INTEGER NOT "  \
@@ -40,7 +40,7 @@
     "NOT NULL,"                                                                                    \
     " state TEXT NOT NULL, public TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY(domain, "   \
     "selector))"                                                                                   \
-    " WITHOUT ROWID, STRICT;" SQL_SCHEMA_2 SQL_SCHEMA_3
+    " WITHOUT ROWID, STRICT;" SQL_SCHEMA_2 SQL_SCHEMA_3 SQL_SCHEMA_4
 
 /* From version 1 to 2: counting what each recipient gets. `rate` has a row for each key that has
  * been used lately; the key is a MAC, so that it tells nothing about anybody. */
@@ -73,5 +73,16 @@
     "CREATE TABLE clock(steps INTEGER NOT NULL) STRICT;"                                          \
     "INSERT INTO clock(steps) VALUES(0);"                                                         \
     "PRAGMA user_version = 3;"
+
+/* From version 3 to 4: the life of a key; which domains are held back until their records are
+ * right. */
+#define SQL_SCHEMA_4                                                         \
+    "ALTER TABLE signing_key ADD COLUMN delegated TEXT NOT NULL DEFAULT '';" \
+    "ALTER TABLE signing_key ADD COLUMN since INTEGER NOT NULL DEFAULT 0;"   \
+    "ALTER TABLE signing_key ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;"    \
+    "ALTER TABLE signing_key ADD COLUMN wait INTEGER NOT NULL DEFAULT 0;"    \
+    "UPDATE signing_key SET since = created;"                                \
+    "ALTER TABLE domain ADD COLUMN captured INTEGER NOT NULL DEFAULT 0;"     \
+    "PRAGMA user_version = 4;"
 
 #endif

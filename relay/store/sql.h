@@ -42,7 +42,7 @@
       "INSERT INTO recipient(message, number, address, domain, original, notify, state, tries, "   \
       "due,"                                                                                       \
       " delay_told, code, enhanced, reply, remote, fingerprint)"                                   \
-      " VALUES(?,?,?,?,?,?,0,0,?,0,?,?,?,'',?)")                                                   \
+      " VALUES(?1,?2,?3,?4,?5,?6,?12,0,?7,0,?8,?9,?10,'',?11)")                                    \
     X(ADD_EVENT, "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote, " \
                  "credential) VALUES(?,?,?,?,?,?,?,?,?)")                                          \
     X(MESSAGE, "SELECT " SQL_MESSAGE_COLUMNS " FROM message WHERE id = ?")                         \
@@ -87,14 +87,24 @@
     X(SET_USER, "UPDATE credential SET hash = coalesce(?2, hash), disabled = ?3 WHERE name = ?1 "  \
                 "RETURNING name")                                                                  \
     X(DELETE_USER, "DELETE FROM credential WHERE name = ? RETURNING name")                         \
-    X(DOMAINS, "SELECT name, tenant, created FROM domain ORDER BY name")                           \
-    X(ADD_DOMAIN, "INSERT INTO domain(name, tenant, created) VALUES(?,?,?) ON CONFLICT DO "        \
-                  "NOTHING RETURNING name")                                                        \
+    X(DOMAINS, "SELECT name, tenant, created, captured FROM domain ORDER BY name")                 \
+    X(ADD_DOMAIN,                                                                                  \
+      "INSERT INTO domain(name, tenant, created, captured) VALUES(?,?,?,?) ON CONFLICT DO "        \
+      "NOTHING RETURNING name")                                                                    \
+    X(SET_CAPTURED, "UPDATE domain SET captured = ?2 WHERE name = ?1 RETURNING name")              \
+    X(CAPTURED, "SELECT captured FROM domain WHERE name = ?")                                      \
     X(DELETE_DOMAIN, "DELETE FROM domain WHERE name = ? RETURNING name")                           \
-    X(KEYS, "SELECT domain, selector, algorithm, state, public, created FROM signing_key"          \
-            " WHERE (?1 IS NULL OR domain = ?1) ORDER BY domain, selector")                        \
-    X(ADD_KEY, "INSERT INTO signing_key(domain, selector, algorithm, state, public, created) "     \
-               "VALUES(?,?,?,?,?,?)")                                                              \
+    X(KEYS,                                                                                        \
+      "SELECT domain, selector, algorithm, state, public, created, delegated, since, seen, wait "  \
+      "FROM signing_key WHERE (?1 IS NULL OR domain = ?1) ORDER BY domain, created, selector")     \
+    X(ADD_KEY,                                                                                     \
+      "INSERT INTO signing_key(domain, selector, algorithm, state, public, created, delegated, "   \
+      "since) VALUES(?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING RETURNING selector")                  \
+    X(SET_KEY,                                                                                     \
+      "UPDATE signing_key SET state = ?3, since = ?4, seen = ?5, wait = ?6 WHERE domain = ?1 AND " \
+      "selector = ?2 RETURNING selector")                                                          \
+    X(DELETE_KEY,                                                                                  \
+      "DELETE FROM signing_key WHERE domain = ?1 AND selector = ?2 RETURNING selector")            \
     X(ONCE, "SELECT message FROM once WHERE key = ?1 AND at > ?2 AND NOT EXISTS (SELECT 1 FROM "   \
             "event WHERE event.message = once.message AND kind IN ('bounced', 'expired', "         \
             "'deleted'))")                                                                         \

@@ -132,6 +132,11 @@ class Dns(dnslib.server.BaseResolver):
             server.server.server_close()
 
 
+def needed(records):
+    """SPF, DKIM and DMARC."""
+    return [record for record in records if record["type"] == "TXT" and record["need"] == "required"]
+
+
 class Relay:
     """A relay made by `sealpost init` in its own directory."""
 
@@ -143,8 +148,8 @@ class Relay:
         self.environment = {}
         self.config = path / "sealpost.conf"
         made = json.loads(self.command("--json", "init", domain, "--dir", str(path), "--hostname", "mail.club.test",
-                                       "--public-ip", "192.0.2.10", config=False))
-        self.secret, self.records = made["secret"], made["records"]
+                                       "--public-ip", "192.0.2.10", "--no-capture", config=False))
+        self.secret, self.records = made["secret"], needed(made["records"])
         text = self.config.read_text()
         text = text.replace("0.0.0.0:587", f"127.0.0.1:{self.submission}")
         text = text.replace("0.0.0.0:465", f"127.0.0.1:{self.submissions}")
@@ -170,7 +175,7 @@ class Relay:
         return json.loads(self.command("--json", *arguments))
 
     def add_domain(self, domain, *options):
-        records = self.json("domain", "add", domain, *options)
+        records = needed(self.json("domain", "add", domain, "--no-capture", *options))
         self.publish(records)
         return records
 

@@ -82,7 +82,7 @@ def test_modes(relay_factory, dns):
     relay.command("user", "add", "all", "--domain", "*", "--password-stdin", input="a long password\n")
     for domain in ("off.test", "on.test"):
         relay.add_domain(domain)
-        dns.zone.pop((next(r["name"] for r in relay.json("dns", domain) if "_domainkey" in r["name"]), "TXT"))
+        dns.zone.pop((next(r["name"] for r in relay.json("dns", domain)["records"] if "_domainkey" in r["name"]), "TXT"))
         dns.zone.pop((domain, "TXT"))
         reject_policy(dns, domain)
     unpublish(dns, relay, "dkim", "spf")

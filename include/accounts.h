@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* accounts.h - Who may send, as which domains, and the keys that sign for them: a part of the
+ * database (see database.h).
+ */
+#ifndef ACCOUNTS_H
+#define ACCOUNTS_H
+
+#include "database.h"
+#include "rotation.h"
+
+struct database_user {
+    struct identity identity;
+    char hash[384];
+    bool disabled;
+    int64_t created_ms;
+};
+typedef void database_on_user(void *context, const struct database_user *user);
+
+MUST_CHECK bool database_users(struct database *db, database_on_user *on_user, void *context,
+                               struct err *err);
+/* ERR_NOT_FOUND when there is none of that name. */
+MUST_CHECK bool database_user(struct database *db, struct span name, struct database_user *user_r,
+                              struct err *err);
+MUST_CHECK bool database_add_user(struct database *db, const struct database_user *user,
+                                  struct err *err);
+/* `hash`: a new one, or NULL to keep the old. */
+MUST_CHECK bool database_set_user(struct database *db, const char *name, const char *hash,
+                                  bool disabled, struct err *err);
+MUST_CHECK bool database_delete_user(struct database *db, const char *name, struct err *err);
+
+struct database_domain {
+    const char *name, *tenant; /* borrowed during the call */
+    int64_t created_ms;
+    bool captured; /* its mail to others than the operator is held */
+};
+typedef void database_on_domain(void *context, const struct database_domain *domain);
+
+MUST_CHECK bool database_domains(struct database *db, database_on_domain *on_domain, void *context,
+                                 struct err *err);
+MUST_CHECK bool database_add_domain(struct database *db, const struct database_domain *domain,
+                                    struct err *err);
+MUST_CHECK bool database_set_captured(struct database *db, const char *name, bool captured,
+                                      struct err *err);
+/* False also when the domain is none of ours. */
+bool database_is_captured(struct database *db, const char *name, struct err *err);
+/* Also forgets its keys; the key files stay. */
+MUST_CHECK bool database_delete_domain(struct database *db, const char *name, struct err *err);
+
+struct database_key {
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    struct rotation_key life;
+    char public_key[1024];
+    char delegated[ADDRESS_DOMAIN_MAX + 1]; /* the name in our zone that holds it; "" none */
+};
+typedef void database_on_key(void *context, const struct database_key *key);
+
+/* Of one domain, or of all when `domain` is NULL. */
+MUST_CHECK bool database_keys(struct database *db, const char *domain, database_on_key *on_key,
+                              void *context, struct err *err);
+MUST_CHECK bool database_add_key(struct database *db, const struct database_key *key,
+                                 struct err *err);
+/* Write an event that belongs to no message; in the store's transaction. */
+MUST_CHECK bool database_note(struct database *db, const struct database_event *event,
+                              struct err *err);
+/* State, since, seen and wait, of the key with that domain and selector. */
+MUST_CHECK bool database_set_key(struct database *db, const struct database_key *key,
+                                 struct err *err);
+MUST_CHECK bool database_delete_key(struct database *db, const char *domain, const char *selector,
+                                    struct err *err);
+
+#endif

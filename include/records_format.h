@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* records_format.h - A plan as text for the tools that keep DNS. The same plan gives the same text.
+ *
+ * A plan's publishable records are those that are not for later (unless plan.with_later is set),
+ * not blocked and not the provider's. Formats that own a whole set (name and type) also have the
+  * records of others in it.
+ */
+#ifndef RECORDS_FORMAT_H
+#define RECORDS_FORMAT_H
+
+#include "records.h"
+
+enum {
+    RECORDS_STRING_MAX = 255
+}; /* octets of one string of a TXT record (RFC 1035 section 3.3.14) */
+
+struct records_format {
+    const char *name; /* of --format */
+    void (*print)(const struct records_plan *plan, unsigned ttl_s, struct buf *out);
+};
+
+extern const struct records_format records_formats[];
+extern const size_t records_format_count;
+
+/* Is this item's record to be published, by its owner, now? */
+bool records_publishable(const struct records_plan *plan, const struct records_item *item);
+
+/* ---- pieces ---- */
+
+/* The name within its zone: "@" for the zone's own, all of it when it is outside. */
+struct span records_host(const char *name, const char *zone);
+/* "text" "more text": strings of at most 255 octets, with \" and \\ and \DDD (RFC 1035 section
+ * 5.1). */
+void records_quote(struct span text, struct buf *out);
+/* A record's data as a zone file has it, names with their last dot. */
+void records_rdata(const struct record *r, struct buf *out);
+/* The n-th word of a value that has several; the last one holds the rest. */
+struct span records_word(const char *value, size_t nth, size_t count);
+
+/* One set at a time: the items of one name and type, and what stays beside them. */
+struct records_set {
+    const char *name, *zone;
+    enum dns_type type;
+    const char *values[RECORDS_ITEMS_MAX + RECORDS_STANDING_MAX];
+    size_t count;
+};
+/* The next set from item `*at` on, which moves; false at the end. `whole`: with what stays. */
+bool records_next_set(const struct records_plan *plan, bool whole, size_t *at,
+                      struct records_set *set_r);
+/* The n-th zone of the plan's publishable records, in their order; NULL when there are fewer. */
+const char *records_zone(const struct records_plan *plan, size_t nth);
+
+#endif

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* records_around.c - The plan's records around the mail: where answers go, how TLS to them is kept,
+ * how programs find the relay, who may issue certificates, the unsubscribe page.
+ */
+#include "records_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Answers to the domain's mail must be able to arrive; MTA-STS needs to know where. */
+static void plan_replies(struct planning *p)
+{
+    const char *domain = p->in->domain;
+    const struct dns_answer *mx = planning_ask(p, domain, DNS_MX);
+    const struct dns_answer *v4 = planning_ask(p, domain, DNS_A);
+    const struct dns_answer *v6 = planning_ask(p, domain, DNS_AAAA);
+    struct records_item *item = NULL;
+    uint32_t hash = 2166136261U; /* FNV-1a: the id changes when the hosts do, and only then */
+    if (!mx || !v4 || !v6 || p->offline || mx->status == DNS_FAILED)
+        return;
+    if (mx->count == 1 && mx->rrs[0].data.len == 0)
+        planning_warn(p, "%s takes no mail at all (null MX): Yahoo and others refuse what it sends",
+                      domain);
+    else if (mx->count == 0 && v4->count == 0 && v6->count == 0)
+        planning_warn(p, "%s has no MX and no address: answers to its mail have nowhere to go",
+                      domain);
+    if (mx->count == 0 || mx->rrs[0].data.len == 0)
+        return;
+    if ((item =
+             planning_item(p, RECORDS_TLSRPT, RECORDS_LATER, DNS_TXT, "_smtp._tls.%s", domain))) {
+        if (!planning_respects(p, item))
+            snprintf(item->record.value, sizeof(item->record.value), "v=TLSRPTv1; rua=mailto:%s%s",
+                     p->in->rua ? p->in->rua : "postmaster@", p->in->rua ? "" : domain);
+        planning_settle(p, item);
+    }
+    if (!(item = planning_item(p, RECORDS_MTA_STS, RECORDS_LATER, DNS_TXT, "_mta-sts.%s", domain)))
+        return;
+    for (size_t i = 0; i < mx->count; i++)
+        for (size_t k = 0; k < mx->rrs[i].data.len; k++)
+            hash = (hash ^ (unsigned char)mx->rrs[i].data.ptr[k]) * 16777619U;
+    if (!planning_respects(p, item))
+        snprintf(item->record.value, sizeof(item->record.value), "v=STSv1; id=%08x", hash);
+    planning_settle(p, item);
+    planning_note(
+        item,
+        "needs a policy file at https://mta-sts.%s/.well-known/mta-sts.txt that names the "
+        "MX hosts",
+        domain);
+}
+
+static void plan_service(struct planning *p, const char *service, unsigned port)
+{
+    struct records_item *item = port == 0
+                                    ? NULL
+                                    : planning_item(p, RECORDS_SUBMISSION, RECORDS_LATER, DNS_SRV,
+                                                    "_%s._tcp.%s", service, p->in->domain);
+    if (!item)
+        return;
+    if (planning_respects(p, item))
+        planning_note(item, "kept as it is");
+    else
+        snprintf(item->record.value, sizeof(item->record.value), "0 1 %u %s", port,
+                 p->in->hostname);
+    planning_settle(p, item);
+}
+
+static void plan_authority(struct planning *p)
+{
+    struct records_item *item =
+        planning_item(p, RECORDS_CAA, p->in->authority ? RECORDS_RECOMMENDED : RECORDS_LATER,
+                      DNS_CAA, "%s", p->in->domain);
+    if (!item)
+        return;
+    if (p->in->authority || !planning_respects(p, item))
+        snprintf(item->record.value, sizeof(item->record.value), "0 issue \"%s\"",
+                 p->in->authority ? p->in->authority : "letsencrypt.org");
+    else
+        planning_note(item, "kept as it is");
+    planning_settle(p, item);
+    if (!p->in->authority && item->state != RECORDS_OK)
+        planning_note(item, "name the authority that you use");
+}
+
+/* Any address will do: it may be that of a proxy. */
+void planning_page(struct planning *p)
+{
+    const char *host = p->in->unsubscribe_host;
+    static const enum dns_type types[] = {DNS_A, DNS_AAAA};
+    if (!host || strcmp(host, p->in->hostname) == 0)
+        return;
+    bool there = false;
+    for (size_t i = 0; i < COUNT_OF(types) && !there; i++) {
+        const struct dns_answer *a = planning_ask(p, host, types[i]);
+        struct records_item *item = NULL;
+        if (!a || a->count == 0 ||
+            !(item = planning_item(p, RECORDS_UNSUBSCRIBE, RECORDS_REQUIRED, types[i], "%s", host)))
+            continue;
+        there = planning_respects(p, item);
+        planning_settle(p, item);
+    }
+    for (size_t i = 0; i < p->in->ip_count && !there; i++) {
+        const char *ip = p->in->public_ips[i];
+        struct records_item *item = planning_item(p, RECORDS_UNSUBSCRIBE, RECORDS_REQUIRED,
+                                                  strchr(ip, ':') ? DNS_AAAA : DNS_A, "%s", host);
+        if (!item)
+            return;
+        snprintf(item->record.value, sizeof(item->record.value), "%s", ip);
+        planning_settle(p, item);
+    }
+}
+
+void planning_around(struct planning *p)
+{
+    plan_replies(p);
+    plan_service(p, "submissions", p->in->tls_port);
+    plan_service(p, "submission", p->in->starttls_port);
+    plan_authority(p);
+}
