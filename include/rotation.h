@@ -26,7 +26,8 @@ struct rotation_key {
     enum key_algorithm algorithm;
     enum key_state state;
     int64_t created_ms, since_ms; /* since: in this state */
-    int64_t seen_ms;              /* pending: seen at all servers since then; 0: not yet */
+    bool delegated;               /* its record is in a zone of ours, for us to publish */
+    int64_t seen_ms;              /* seen at all servers since then; 0: not yet */
     int64_t wait_s;               /* pending: how long it must have been seen */
 };
 
@@ -38,7 +39,7 @@ struct rotation_settings {
 enum rotation_step {
     ROTATION_NOTHING,
     ROTATION_MAKE,   /* the key is old: make the next one */
-    ROTATION_LOOK,   /* is the pending key in DNS? */
+    ROTATION_LOOK,   /* is the key in DNS? */
     ROTATION_SWITCH, /* it is, for long enough: sign with it */
     ROTATION_RETIRE  /* nothing signed with it is under way any more */
 };
@@ -48,7 +49,7 @@ enum rotation_step rotation_due(const struct rotation_key *keys, size_t count,
                                 const struct rotation_settings *settings, int64_t now_ms,
                                 size_t *which_r);
 
-/* Somebody has looked for a pending key: was it at all servers, and how long may the answers be
+/* Somebody has looked for a key: was it at all servers, and how long may the answers be
  * kept? True when this changed the key. */
 bool rotation_looked(struct rotation_key *key, bool everywhere, uint32_t ttl_s, int64_t now_ms);
 

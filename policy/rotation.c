@@ -48,10 +48,10 @@ static enum rotation_step due(const struct rotation_key *keys, size_t count, siz
         return k->seen_ms > 0 && now_ms >= k->seen_ms + k->wait_s * 1000 ? ROTATION_SWITCH
                                                                          : ROTATION_LOOK;
     case KEY_ACTIVE:
-        return settings->every_ms > 0 && now_ms >= k->since_ms + settings->every_ms &&
-                       !has_pending(keys, count, k->algorithm)
-                   ? ROTATION_MAKE
-                   : ROTATION_NOTHING;
+        if (settings->every_ms > 0 && now_ms >= k->since_ms + settings->every_ms &&
+            !has_pending(keys, count, k->algorithm))
+            return ROTATION_MAKE;
+        return k->delegated && k->seen_ms == 0 ? ROTATION_LOOK : ROTATION_NOTHING;
     case KEY_RETIRING:
         return now_ms >= k->since_ms + settings->lifetime_ms ? ROTATION_RETIRE : ROTATION_NOTHING;
     case KEY_RETIRED:

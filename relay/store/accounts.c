@@ -151,6 +151,7 @@ bool database_keys(struct database *db, const char *domain, database_on_key *on_
         rows_copy_text(s, 1, key.life.selector, sizeof(key.life.selector));
         rows_copy_text(s, 4, key.public_key, sizeof(key.public_key));
         rows_copy_text(s, 6, key.delegated, sizeof(key.delegated));
+        key.life.delegated = key.delegated[0] != '\0';
         on_key(context, &key);
     }
     return err->kind == ERR_NONE;
