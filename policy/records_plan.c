@@ -33,6 +33,14 @@ const struct dns_answer *planning_ask(struct planning *p, const char *name, enum
     return NULL;
 }
 
+/* Text of DNS ends up in terminals. */
+static void make_printable(char *text)
+{
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+}
+
 void planning_warn(struct planning *p, const char *format, ...)
 {
     va_list args;
@@ -42,6 +50,7 @@ void planning_warn(struct planning *p, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(p->plan->warnings[0]), format, args);
     va_end(args);
+    make_printable(text);
 }
 
 void planning_note(struct records_item *item, const char *format, ...)
@@ -54,6 +63,7 @@ void planning_note(struct records_item *item, const char *format, ...)
     if (used < sizeof(item->note))
         vsnprintf(item->note + used, sizeof(item->note) - used, format, args);
     va_end(args);
+    make_printable(item->note);
 }
 
 /* ---- items ---- */
@@ -108,7 +118,24 @@ static bool is_known(const struct records_plan *plan, const struct records_stand
     return false;
 }
 
-/* What stands there, as it stands there. False: it has zero bytes, or is too long. */
+/* A name in DNS may hold any octet; the tools that we write for would read some of them as more
+ * than a name. */
+static bool is_plain(enum dns_type type, const char *value)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.: ";
+    const char *quote = type == DNS_CAA ? strchr(value, '"') : NULL;
+    size_t plain = strspn(value, letters);
+    if (!quote)
+        return value[plain] == '\0';
+    for (const char *p = quote + 1; *p; p++)
+        if (*p < ' ' || *p > '~' || *p == '\\' || (*p == '"' && p[1]))
+            return false;
+    return value + plain == quote;
+}
+
+/* What stands there, as it stands there. False: it has zero bytes or is too long, or a name in it
+ * is none that can be written down. */
 static bool take_record(struct record *record_r, const char *name, enum dns_type type,
                         const struct dns_rr *rr)
 {
@@ -116,7 +143,8 @@ static bool take_record(struct record *record_r, const char *name, enum dns_type
     struct record r = {.type = type};
     buf_init(&text, RECORD_VALUE_MAX);
     dns_rr_print(type, rr, &text);
-    bool ok = !text.overflow && span_copy(buf_span(&text), r.value, sizeof(r.value));
+    bool ok = !text.overflow && span_copy(buf_span(&text), r.value, sizeof(r.value)) &&
+              (type == DNS_TXT || is_plain(type, r.value));
     buf_fini(&text);
     for (struct span rest = rr->wire; ok && rest.len > 0;) {
         unsigned char len = (unsigned char)rest.ptr[0];
@@ -142,7 +170,7 @@ static void add_standing(struct planning *p, const struct records_item *item, en
         s->replaced = replaced;
         plan->standing_count += !is_known(plan, s);
     } else {
-        planning_warn(p, "a record at %.200s is too long, or holds zero bytes: see that it stays",
+        planning_warn(p, "a record at %.200s cannot be written down: see that it stays",
                       item->record.name);
     }
 }
@@ -273,10 +301,9 @@ static void plan_return_path(struct planning *p)
     for (size_t i = 0; mx && i < mx->count; i++) {
         struct records_item *item =
             planning_item(p, RECORDS_RETURN_PATH, RECORDS_RECOMMENDED, DNS_MX, "%s", domain);
-        if (!item || !mx->rrs[i].data.len)
+        if (!item || !mx->rrs[i].data.len ||
+            !take_record(&item->record, item->record.name, DNS_MX, &mx->rrs[i]))
             return;
-        snprintf(item->record.value, sizeof(item->record.value), "%u %.*s", mx->rrs[i].preference,
-                 SPAN_ARG(mx->rrs[i].data));
         planning_settle(p, item);
     }
 }
