@@ -409,8 +409,9 @@ int cli_domain_list(struct cli *cli)
 {
     static const struct cli_column columns[] = {
         {"DOMAIN", "name", CLI_TEXT},     {"TENANT", "tenant", CLI_TEXT},
-        {"CREATED", "created", CLI_TIME}, {"ALIGNMENT", "mode", CLI_TEXT},
-        {"STATE", "state", CLI_TEXT},     {"WHY", "sentence", CLI_TEXT}};
+        {"CREATED", "created", CLI_TIME}, {"CAPTURED", "captured", CLI_YES},
+        {"ALIGNMENT", "mode", CLI_TEXT},  {"STATE", "state", CLI_TEXT},
+        {"WHY", "sentence", CLI_TEXT}};
     json_t *answer = NULL;
     int code = cli_ask(cli, cli_request("domain.list", NULL), &answer);
     json_t *rows = json_object_get(answer, "rows");

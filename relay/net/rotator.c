@@ -56,6 +56,7 @@ struct rotator {
     struct held_key *keys; /* by domain */
     size_t count;
     int64_t loaded_ms; /* 0: to be read again */
+    int64_t rest_ms;   /* something failed: nothing is done until then */
     bool busy, closing;
     /* What is under way. */
     struct database_key subject;
@@ -80,6 +81,14 @@ static void finish(struct rotator *r)
     r->busy = false;
     if (r->closing)
         close_handles(r);
+}
+
+/* The operator is told, once for each try. */
+static void rest(struct rotator *r, const char *event, const char *why)
+{
+    r->rest_ms = clock_steady_ms() + SELDOM_MS;
+    log_end(
+        log_text(log_text(log_begin(LOG_ERROR, event), "domain", r->subject.domain), "reply", why));
 }
 
 /* ---- the keys ---- */
@@ -195,7 +204,7 @@ static void on_written(struct inbox_item *item)
     struct rotator *r = (struct rotator *)(void *)((char *)item - offsetof(struct rotator, item));
     bool ok = r->job->ok;
     if (!ok)
-        log_event(LOG_ERROR, "key_not_changed", "reply", r->job->err.text);
+        rest(r, "key_not_changed", r->job->err.text);
     store_job_free(r->job);
     r->job = NULL;
     if (ok && (r->step != ROTATION_LOOK || r->subject.life.seen_ms > 0))
@@ -243,7 +252,7 @@ static void on_made(uv_work_t *work, int status)
         write_down(r);
         return;
     }
-    log_event(LOG_ERROR, "key_not_made", "reply", r->err.text);
+    rest(r, "key_not_made", r->err.text);
     finish(r);
 }
 
@@ -302,9 +311,7 @@ static void on_published(void *context, const char *why)
     struct rotator *r = context;
     r->publish = NULL;
     if (why)
-        log_end(log_text(
-            log_text(log_begin(LOG_ERROR, "key_not_published"), "domain", r->subject.domain),
-            "reply", why));
+        rest(r, "key_not_published", why);
     finish(r);
 }
 
@@ -364,7 +371,7 @@ static bool start_looking(struct rotator *r)
     r->names[1] = r->subject.delegated[0] ? r->subject.delegated : NULL;
     if (!surveyor_new(r->loop, r->config, r->names, r->names[1] ? 2 : 1, on_news, r, &r->surveyor,
                       &err)) {
-        log_event(LOG_ERROR, "dns_failed", "reply", err.text);
+        rest(r, "key_not_looked_for", err.text);
         return false;
     }
     on_news(r);
@@ -407,7 +414,7 @@ static void on_tick(uv_timer_t *timer)
     const struct rotation_settings settings = {
         .every_ms = (int64_t)r->config->dkim.rotate_days * 24 * 3600 * 1000,
         .lifetime_ms = (int64_t)r->config->dkim.lifetime_s * 1000};
-    if (r->busy || r->closing)
+    if (r->busy || r->closing || clock_steady_ms() < r->rest_ms)
         return;
     if (r->loaded_ms == 0 || clock_steady_ms() > r->loaded_ms + RELOAD_MS)
         load(r);

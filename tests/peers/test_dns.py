@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 import json
 import os
+import pathlib
 import re
 import subprocess
 
@@ -18,6 +19,7 @@ import spf
 import yaml
 
 from conftest import SEALPOST, Relay, free_port, wait_for
+from nsd import Nsd
 from zones import BindServer, KnotServer, NsdServer, text, zone_file
 
 FIRST = "127.81.0.1"
@@ -388,31 +390,7 @@ def test_dnscontrol(world, dnscontrol, zone):
     assert {at: sorted(v) for at, v in found.items()} == world.sets(zone, False)
 
 
-DOCUMENT = {
-    "type": "object", "additionalProperties": False,
-    "required": ["version", "domain", "zone", "records", "remove", "warnings"],
-    "properties": {
-        "version": {"const": 1}, "domain": {"type": "string"}, "zone": {"type": "string"},
-        "warnings": {"type": "array", "items": {"type": "string"}},
-        "remove": {"type": "array", "items": {"type": "object", "required": ["name", "type", "value"]}},
-        "records": {"type": "array", "items": {
-            "type": "object", "additionalProperties": False,
-            "required": ["role", "need", "state", "name", "zone", "host", "type", "ttl", "value", "replaces", "beside", "aliased", "blocked",
-                         "by_provider", "why", "note"],
-            "properties": {
-                "role": {"enum": ["spf", "dkim", "dmarc", "dmarc-reports", "return-path", "unsubscribe", "tlsrpt", "mta-sts",
-                                  "submission", "caa", "host", "ptr", "helo", "tlsa"]},
-                "need": {"enum": ["required", "recommended", "later"]},
-                "state": {"enum": ["ok", "missing", "wrong", "unknown", None]},
-                "type": {"enum": ["A", "AAAA", "CNAME", "MX", "TXT", "SRV", "CAA", "PTR", "TLSA"]},
-                "ttl": {"type": "integer", "minimum": 1}, "aliased": {"type": "boolean"}, "blocked": {"type": "boolean"}, "by_provider": {"type": "boolean"},
-                "strings": {"type": "array", "items": {"type": "string", "maxLength": 255}},
-                "replaces": {"type": "array", "items": {"type": "string"}},
-                "beside": {"type": "array", "items": {"type": "string"}},
-                **{name: {"type": "string"} for name in ("name", "zone", "host", "value", "why", "note")},
-            }}},
-    },
-}
+DOCUMENT = json.loads((pathlib.Path(__file__).resolve().parents[2] / "contrib" / "dns.schema.json").read_text())
 TEMPLATE = {
     "type": "object", "required": ["providerId", "providerName", "serviceId", "serviceName", "records"],
     "properties": {"records": {"type": "array", "items": {
@@ -562,3 +540,22 @@ def test_merging_takes_nothing_away(world):
         for address in OURS:
             assert ipaddress.ip_address(address) and allowed([rows[0]["value"]], address, zone, world) == "pass", zone
     assert judged > 120
+
+
+# ---- a signed zone ----
+
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
+def test_tlsa_is_for_zones_that_are_signed(relay_factory, tmp_path, signed):
+    server = Nsd(tmp_path / "nsd", ["mail.club A 192.0.2.10"], signed=signed)
+    try:
+        relay = relay_factory()
+        anchor = f'dnssec = "on"  trust_anchor = "{server.anchor}"' if signed else ""
+        relay.config.write_text(re.sub(r"dns \{ forward = .* \}", f'dns {{ forward = {{"127.0.0.1@{server.port}"}} {anchor} }}',
+                                       relay.config.read_text()))
+        rows = [r for r in relay.json("dns", "club.test")["records"] if r["role"] == "tlsa"]
+    finally:
+        server.stop()
+    key = subprocess.run("openssl x509 -in cert.pem -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum", shell=True,
+                         cwd=relay.path, capture_output=True, text=True, check=True).stdout.split()[0]
+    ports = (relay.submissions, relay.submission) if signed else ()
+    assert [(r["name"], r["value"], r["need"]) for r in rows] == [(f"_{port}._tcp.mail.club.test", f"3 1 1 {key}", "later") for port in ports]
