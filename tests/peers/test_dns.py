@@ -500,6 +500,25 @@ def test_later_records_are_there_when_they_are_asked_for(world):
     assert "p=quarantine" not in printed  # the next step is not for now
 
 
+def test_a_return_path_of_its_own_takes_bounces_where_the_mail_goes(world):
+    rows = json.loads(world.print("served.test", "json", "--return-path", "bounce.served.test"))["records"]
+    found = {(r["role"], r["name"], r["type"]): r["value"] for r in rows if r["need"] != "later"}
+    assert found["spf", "bounce.served.test", "TXT"] == "v=spf1 ip4:192.0.2.10 ip6:2001:db8::10 ~all"
+    assert found["return-path", "bounce.served.test", "MX"] == "10 mx.served.test"
+    assert ("spf", "served.test", "TXT") not in found
+
+
+def test_the_host_of_the_links_is_needed_unless_somebody_answers_for_it(relay_factory, dns):
+    relay = relay_factory('http { url = "https://u.club.test"  address = "127.0.0.1:%d" }\n'
+                          'stream "news" { class = "digest"  unsubscribe = "one-click" }\n' % free_port())
+    def row():
+        return [(r["name"], r["type"], r["value"], r["need"], r["state"]) for r in relay.json("dns", "club.test")["records"]
+                if r["role"] == "unsubscribe"]
+    assert row() == [("u.club.test", "A", "192.0.2.10", "required", "missing")]
+    dns.add("u.club.test", "A", "198.51.100.80")  # a proxy
+    assert row() == [("u.club.test", "A", "198.51.100.80", "required", "ok")]
+
+
 # ---- everything that was allowed still is ----
 
 def allowed(record, address, zone, world):
