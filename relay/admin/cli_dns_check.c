@@ -86,7 +86,8 @@ static bool look(struct check *c, size_t at, const struct survey *s)
         return false;
     f->at_resolver = records_compare(it, remembered);
     f->state = records_judge(it, answers, f->server_count, remembered, &found, &f->ttl_s);
-    if (it->blocked)
+    bool wildcard = f->state == RECORDS_WRONG && it->state == RECORDS_MISSING;
+    if (it->blocked || wildcard)
         f->state = it->state;
     describe(it, found, f);
     json_decref(f->found);

@@ -138,6 +138,15 @@ static bool write_unsubscribe_key(const struct plan *p, struct err *err)
     return ok;
 }
 
+/* As the config file that is about to be written has it: it is the last thing made, so that an init
+ * that fails can be repeated. */
+static bool make_keys(struct plan *p, struct err *err)
+{
+    struct config defaults = {.dkim.rsa_bits = 2048};
+    snprintf(defaults.state_dir, sizeof(defaults.state_dir), "%.1000s", p->state_dir);
+    return cli_make_keys(&defaults, p->domain, false, &p->keys, err);
+}
+
 /* The first domain and credential, in the database. */
 static int fill(struct cli *cli, struct plan *p)
 {
@@ -209,13 +218,14 @@ int cli_init(struct cli *cli)
     int code = CLI_OK;
     bool ok = check_addresses(cli, &err) && make_plan(cli, &p, &err) &&
               store_create(p.state_dir, &err) && write_certificate(&p, &err) &&
-              write_unsubscribe_key(&p, &err) && write_config(cli, &p, &err);
-    if (!ok)
+              write_unsubscribe_key(&p, &err) && make_keys(&p, &err) && write_config(cli, &p, &err);
+    if (!ok) {
+        json_decref(p.keys);
         return cli_fail(&err);
+    }
     cli->config_path = p.config_path;
     if (cli_config(cli, &code))
-        code = cli_make_keys(cli->config, p.domain, false, &p.keys, &err) ? fill(cli, &p)
-                                                                          : cli_fail(&err);
+        code = fill(cli, &p);
     if (code == CLI_OK)
         code = print_result(cli, &p);
     secret_clear(p.secret, sizeof(p.secret));

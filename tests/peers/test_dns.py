@@ -492,6 +492,12 @@ def test_what_is_merged_and_what_is_respected(world):
     assert "450" in row("huge.test", "spf")["note"]
 
 
+def test_a_wildcard_is_not_taken_for_a_wrong_record(world):
+    done = world.relay.command("--json", "dns", "wildall.test", "--check", check=False)
+    rows = {r["role"]: r["state"] for r in json.loads(done.stdout)["records"] if r["need"] == "required"}
+    assert done.returncode == 1 and rows["dkim"] == rows["dmarc"] == "missing"
+
+
 def test_later_records_are_there_when_they_are_asked_for(world):
     printed = world.print("plain.test", "bind", "--later", "--rua", "reports@elsewhere.test", "--ca", "letsencrypt.org")
     for line in ("_submissions._tcp 3600 IN SRV 0 1", '@ 3600 IN CAA 0 issue "letsencrypt.org"',
