@@ -57,14 +57,16 @@ typedef void database_on_key(void *context, const struct database_key *key);
 /* Of one domain, or of all when `domain` is NULL. */
 MUST_CHECK bool database_keys(struct database *db, const char *domain, database_on_key *on_key,
                               void *context, struct err *err);
+/* An event too. */
 MUST_CHECK bool database_add_key(struct database *db, const struct database_key *key,
                                  struct err *err);
-/* Write an event that belongs to no message; in the store's transaction. */
-MUST_CHECK bool database_note(struct database *db, const struct database_event *event,
-                              struct err *err);
 /* State, since, seen and wait, of the key with that domain and selector. */
 MUST_CHECK bool database_set_key(struct database *db, const struct database_key *key,
                                  struct err *err);
+/* The same, as a step in its life: an event; and when it is to sign, those of its algorithm that
+ * signed until now are retiring. */
+MUST_CHECK bool database_key_step(struct database *db, const struct database_key *key,
+                                  struct err *err);
 MUST_CHECK bool database_delete_key(struct database *db, const char *domain, const char *selector,
                                     struct err *err);
 

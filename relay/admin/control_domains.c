@@ -158,5 +158,5 @@ bool control_key_retire(struct database *db, struct control *c, struct err *err)
         return database_delete_key(db, domain, f.selector, err);
     f.key.life.state = KEY_REVOKED;
     f.key.life.since_ms = clock_now_ms();
-    return database_set_key(db, &f.key, err);
+    return database_key_step(db, &f.key, err);
 }

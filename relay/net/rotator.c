@@ -61,6 +61,7 @@ struct rotator {
     /* What is under way. */
     struct database_key subject;
     enum rotation_step step;
+    const struct config *making; /* the settings that a key is made by, on another thread */
     struct store_job *job;
     struct err err;
     struct surveyor *surveyor;
@@ -109,74 +110,33 @@ static void load(struct rotator *r)
     r->count = 0;
     if (!database_keys(r->reader, NULL, note_key, r, &err))
         log_event(LOG_ERROR, "keys_not_read", "reply", err.text);
-    for (size_t i = 0; i < r->count; i++)
-        for (size_t k = 0; k < count; k++)
-            if (strcmp(r->keys[i].key.domain, before[k].key.domain) == 0 &&
-                strcmp(r->keys[i].key.life.selector, before[k].key.life.selector) == 0)
-                r->keys[i].looked_ms = before[k].looked_ms;
+    /* Both lists are in the order of their domains. */
+    for (size_t i = 0, k = 0; i < r->count; i++) {
+        const struct database_key *key = &r->keys[i].key;
+        while (k < count && strcmp(before[k].key.domain, key->domain) < 0)
+            k++;
+        for (size_t n = k; n < count && strcmp(before[n].key.domain, key->domain) == 0; n++)
+            if (strcmp(before[n].key.life.selector, key->life.selector) == 0)
+                r->keys[i].looked_ms = before[n].looked_ms;
+    }
     free(before);
     r->loaded_ms = clock_steady_ms();
 }
 
 /* ---- writing down ---- */
 
-/* In the store's transaction. A switch retires those that signed until now. */
-struct others {
-    const struct database_key *subject;
-    struct database_key found[KEYS_OF_DOMAIN_MAX];
-    size_t count;
-};
-
-static void note_other(void *context, const struct database_key *key)
-{
-    struct others *o = context;
-    if (key->life.state == KEY_ACTIVE && key->life.algorithm == o->subject->life.algorithm &&
-        o->count < KEYS_OF_DOMAIN_MAX)
-        o->found[o->count++] = *key;
-}
-
-static bool note_event(struct database *db, const struct database_key *key, const char *kind,
-                       struct err *err)
-{
-    char name[2 * DNS_NAME_MAX];
-    snprintf(name, sizeof(name), "%s._domainkey.%s", key->life.selector, key->domain);
-    const struct database_event event = {.at_ms = clock_now_ms(),
-                                         .kind = kind,
-                                         .recipient = name,
-                                         .enhanced = "",
-                                         .reply = key_state_name(key->life.state),
-                                         .remote = ""};
-    return database_note(db, &event, err);
-}
-
-static bool write_switch(struct database *db, const struct database_key *subject, struct err *err)
-{
-    struct others *o = xcalloc(1, sizeof(*o));
-    o->subject = subject;
-    bool ok = database_keys(db, subject->domain, note_other, o, err);
-    for (size_t i = 0; ok && i < o->count; i++) {
-        o->found[i].life.state = KEY_RETIRING;
-        o->found[i].life.since_ms = subject->life.since_ms;
-        ok = database_set_key(db, &o->found[i], err) && note_event(db, &o->found[i], "key", err);
-    }
-    free(o);
-    return ok;
-}
-
+/* In the store's transaction. */
 static bool write_subject(struct database *db, void *context, struct err *err)
 {
     const struct rotator *r = context;
-    const struct database_key *key = &r->subject;
     switch (r->step) {
     case ROTATION_MAKE:
-        return database_add_key(db, key, err) && note_event(db, key, "key", err);
+        return database_add_key(db, &r->subject, err);
     case ROTATION_SWITCH:
-        return write_switch(db, key, err) && database_set_key(db, key, err) &&
-               note_event(db, key, "key", err);
     case ROTATION_RETIRE:
-        return database_set_key(db, key, err) && note_event(db, key, "key", err);
+        return database_key_step(db, &r->subject, err);
     case ROTATION_LOOK:
-        return database_set_key(db, key, err);
+        return database_set_key(db, &r->subject, err);
     case ROTATION_NOTHING:
         return true;
     }
@@ -239,8 +199,8 @@ static void make(uv_work_t *work)
     struct database_key *key = &r->subject;
     buf_init(&public_key, sizeof(key->public_key) - 1);
     r->err.kind = ERR_NONE;
-    if (keyring_make(r->config->state_dir, key->domain, key->life.selector, key->life.algorithm,
-                     r->config->dkim.rsa_bits, &public_key, &r->err))
+    if (keyring_make(r->making->state_dir, key->domain, key->life.selector, key->life.algorithm,
+                     r->making->dkim.rsa_bits, &public_key, &r->err))
         snprintf(key->public_key, sizeof(key->public_key), "%s", buf_text(&public_key));
     buf_fini(&public_key);
 }
@@ -271,6 +231,7 @@ static bool start_making(struct rotator *r, const struct rotation_key *keys, siz
         !rotation_target(key->life.selector, key->domain, r->config->dkim.zone, key->delegated))
         return false;
     r->work.data = r;
+    r->making = r->config;
     return uv_queue_work(r->loop, &r->work, make, on_made) == 0;
 }
 

@@ -5,6 +5,8 @@
 #include "rows.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void read_user(sqlite3_stmt *s, struct database_user *u)
 {
@@ -157,6 +159,20 @@ bool database_keys(struct database *db, const char *domain, database_on_key *on_
     return err->kind == ERR_NONE;
 }
 
+/* As an event that belongs to no message. */
+static bool note_key(struct database *db, const struct database_key *key, struct err *err)
+{
+    char name[2 * ADDRESS_DOMAIN_MAX];
+    snprintf(name, sizeof(name), "%s._domainkey.%s", key->life.selector, key->domain);
+    const struct database_event event = {.at_ms = key->life.since_ms,
+                                         .kind = "key",
+                                         .recipient = name,
+                                         .enhanced = "",
+                                         .reply = key_state_name(key->life.state),
+                                         .remote = ""};
+    return rows_event(db, &event, err);
+}
+
 bool database_add_key(struct database *db, const struct database_key *key, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_ADD_KEY);
@@ -168,7 +184,8 @@ bool database_add_key(struct database *db, const struct database_key *key, struc
     rows_int(s, 6, key->life.created_ms);
     rows_text(s, 7, key->delegated);
     rows_int(s, 8, key->life.since_ms);
-    return change(db, s, "there is a key of that selector already", key->life.selector, err);
+    return change(db, s, "there is a key of that selector already", key->life.selector, err) &&
+           note_key(db, key, err);
 }
 
 bool database_set_key(struct database *db, const struct database_key *key, struct err *err)
@@ -192,7 +209,40 @@ bool database_delete_key(struct database *db, const char *domain, const char *se
     return change(db, s, "no such key: see 'key list'", selector, err);
 }
 
-bool database_note(struct database *db, const struct database_event *event, struct err *err)
+/* ---- steps in a key's life ---- */
+
+struct others {
+    const struct database_key *key;
+    struct database_key *found;
+    size_t count;
+};
+
+static void note_other(void *context, const struct database_key *key)
 {
-    return rows_event(db, event, err);
+    struct others *o = context;
+    if (key->life.state != KEY_ACTIVE || key->life.algorithm != o->key->life.algorithm ||
+        strcmp(key->life.selector, o->key->life.selector) == 0)
+        return;
+    o->found = xgrow(o->found, o->count + 1, sizeof(*o->found));
+    o->found[o->count++] = *key;
+}
+
+/* Those that signed until now. */
+static bool retire_others(struct database *db, const struct database_key *key, struct err *err)
+{
+    struct others o = {.key = key};
+    bool ok = database_keys(db, key->domain, note_other, &o, err);
+    for (size_t i = 0; ok && i < o.count; i++) {
+        o.found[i].life.state = KEY_RETIRING;
+        o.found[i].life.since_ms = key->life.since_ms;
+        ok = database_key_step(db, &o.found[i], err);
+    }
+    free(o.found);
+    return ok;
+}
+
+bool database_key_step(struct database *db, const struct database_key *key, struct err *err)
+{
+    return (key->life.state != KEY_ACTIVE || retire_others(db, key, err)) &&
+           database_set_key(db, key, err) && note_key(db, key, err);
 }
