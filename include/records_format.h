@@ -36,6 +36,8 @@ void records_quote(struct span text, struct buf *out);
 void records_rdata(const struct record *r, struct buf *out);
 /* The n-th word of a value that has several; the last one holds the rest. */
 struct span records_word(const char *value, size_t nth, size_t count);
+/* Without the quotes around it, if it has any. */
+struct span records_unquoted(struct span s);
 
 /* One set at a time: the items of one name and type, and what stays beside them. */
 struct records_set {

@@ -7,11 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct span unquoted(struct span s)
-{
-    return s.len >= 2 && s.ptr[0] == '"' ? span_first(span_from(s, 1), s.len - 2) : s;
-}
-
 /* A string in double quotes as YAML 1.2 section 7.3.1 and JavaScript both read it. */
 static void add_string(struct buf *out, struct span text)
 {
@@ -67,7 +62,7 @@ static void add_fields(struct buf *out, const struct words *w, const char *value
         else if (ends_as_name(w->type))
             buf_addf(out, "%.*s.", SPAN_ARG(word));
         else
-            add_string(out, unquoted(word));
+            add_string(out, records_unquoted(word));
         buf_add_char(out, '\n');
     }
 }
@@ -147,7 +142,7 @@ static void add_call(struct buf *out, const struct records_set *set, const char 
         buf_add(out, SPAN(", "));
         add_string(out, records_word(value, 1, 3));
         buf_add(out, SPAN(", "));
-        add_string(out, unquoted(records_word(value, 2, 3)));
+        add_string(out, records_unquoted(records_word(value, 2, 3)));
     }
     for (size_t i = 0; i < count && set->type != DNS_CAA; i++) {
         uint64_t number = 0;

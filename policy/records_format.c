@@ -99,6 +99,11 @@ struct span records_word(const char *value, size_t nth, size_t count)
     return word;
 }
 
+struct span records_unquoted(struct span s)
+{
+    return s.len >= 2 && s.ptr[0] == '"' ? span_first(span_from(s, 1), s.len - 2) : s;
+}
+
 /* ---- sets ---- */
 
 static bool belongs(const struct record *r, const struct records_set *set)

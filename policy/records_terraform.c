@@ -86,11 +86,6 @@ static const char *const srv_words[] = {"priority", "weight", "port", "target"};
 static const char *const tlsa_words[] = {"usage", "selector", "matching_type", "certificate"};
 static const char *const caa_words[] = {"flags", "tag", "value"};
 
-static struct span unquoted(struct span s)
-{
-    return s.len >= 2 && s.ptr[0] == '"' ? span_first(span_from(s, 1), s.len - 2) : s;
-}
-
 /* name = word, a number as a number; `indent` blanks before it. */
 static void add_words(struct buf *out, const char *value, const char *const *names, size_t count,
                       const char *indent)
@@ -102,7 +97,7 @@ static void add_words(struct buf *out, const char *value, const char *const *nam
         if (i + 1 < count && span_number(word, &number))
             buf_add(out, word);
         else
-            add_string(out, unquoted(word));
+            add_string(out, records_unquoted(word));
         buf_add_char(out, '\n');
     }
 }
