@@ -43,6 +43,8 @@ struct answers {
     struct dns dns;
     struct lookups *lookups;
     struct entry *entries;
+    bool single; /* one server is asked */
+    bool silent; /* it did not answer once: it is asked no more, as each question takes so long */
     uv_timer_t *timer; /* freed in its close callback */
     void (*changed)(void *context);
     void *context;
@@ -95,6 +97,8 @@ static void settle(struct entry *e, struct dns_answer *answer)
     bool awaited = e->awaited;
     e->lookup = NULL;
     e->awaited = false;
+    if (answer->status == DNS_FAILED && !answer->refused)
+        e->owner->silent = e->owner->single;
     if (answer->status == DNS_FAILED && e->answer && now_ms < e->expires_ms) {
         e->refresh_ms = now_ms + life_ms(answer); /* what we have still holds */
         dns_answer_free(answer);
@@ -114,7 +118,7 @@ static void on_answer(void *context, struct dns_answer *answer)
 
 static bool start(struct entry *e, int64_t now_ms)
 {
-    if (!e->lookup) {
+    if (!e->lookup && !e->owner->silent) {
         e->lookup = lookup_start(e->owner->lookups, e->name, e->type, on_answer, e);
         e->started_ms = now_ms;
     }
@@ -194,6 +198,7 @@ bool answers_new(uv_loop_t *loop, const struct config *config, const struct look
         return false;
     }
     a->dns = (struct dns){ask, a};
+    a->single = stub != NULL;
     a->changed = changed;
     a->context = context;
     a->timer = xcalloc(1, sizeof(*a->timer));
