@@ -20,9 +20,9 @@ import yaml
 
 from conftest import SEALPOST, Relay, free_port, wait_for
 from nsd import Nsd
-from zones import BindServer, KnotServer, NsdServer, text, zone_file
+from zones import BindServer, KnotServer, NsdServer, own_addresses, text, zone_file
 
-FIRST = "127.81.0.1"
+FIRST, SECOND, THIRD = own_addresses(3)
 SELECTOR = datetime.datetime.now(datetime.timezone.utc).strftime("sp%Y%m%d")
 OURS = ["192.0.2.10", "2001:db8::10"]
 FORMATS = ["table", "bind", "json", "nsupdate", "terraform-cloudflare", "terraform-route53", "terraform-google",
@@ -222,7 +222,7 @@ def merged(world):
 @pytest.fixture(scope="module")
 def three(world, merged, tmp_path_factory):
     place = tmp_path_factory.mktemp("three")
-    servers = [NsdServer(place / "nsd", "127.81.1.1", merged), KnotServer(place / "knot", "127.81.1.2", merged),
+    servers = [NsdServer(place / "nsd", SECOND, merged), KnotServer(place / "knot", THIRD, merged),
                BindServer(place / "bind", merged)]
     yield servers
     for server in servers:

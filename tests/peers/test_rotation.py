@@ -17,9 +17,9 @@ import pytest
 import spf
 
 from conftest import SEALPOST, Relay, Sink, free_port, wait_for
-from zones import KnotServer, zone_file
+from zones import KnotServer, own_addresses, zone_file
 
-ADDRESSES = ["127.82.0.1", "127.82.0.2"]
+ADDRESSES = own_addresses(2)
 TTL = 2
 
 

@@ -1,5 +1,6 @@
 """NSD, Knot and BIND serving zones; the first two on addresses of their own in 127.0.0.0/8, at port 53."""
 
+import os
 import pathlib
 import signal
 import socket
@@ -12,6 +13,12 @@ import dns.query
 import dns.rdatatype
 
 from conftest import free_port, wait_port
+
+
+def own_addresses(count):
+    """Addresses that no other run of these tests uses just now."""
+    number = os.getpid()
+    return [f"127.{64 + number // 250 % 128}.{1 + number % 250}.{i + 1}" for i in range(count)]
 
 
 def quoted(data):
