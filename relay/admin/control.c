@@ -220,7 +220,8 @@ static bool trace(struct database *db, struct control *c, struct err *err)
     if (!mail_id_parse(span_of(control_text(c, "id")), &id))
         return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
                        control_text(c, "id"));
-    if (!database_trace(db, id, add_event, c, err))
+    /* The events of number 0 belong to no message. */
+    if (id != 0 && !database_trace(db, id, add_event, c, err))
         return false;
     return json_array_size(control_rows(c)) > 0 ||
            err_set(err, ERR_NOT_FOUND, "%s: no message of that id in the last 7 days",

@@ -5,10 +5,10 @@ import pathlib
 import pytest
 from conftest import SEALPOST
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 from test_page import link, listed, refusal, serve
 
@@ -50,7 +50,15 @@ def press(driver, action):
     """Press a button with the mouse and wait for the answer."""
     button = driver.find_element(By.CSS_SELECTOR, f"button[value={action}]")
     button.click()
-    WebDriverWait(driver, 10).until(expected_conditions.staleness_of(button))
+
+    def is_gone(_):
+        try:
+            button.is_enabled()
+            return False
+        except WebDriverException:  # stale, or of no document any more: both are said
+            return True
+
+    WebDriverWait(driver, 10).until(is_gone)
     return said(driver)
 
 
