@@ -7,7 +7,7 @@ import textwrap
 
 from conftest import free_port, wait_port
 
-HEAD = ["$ORIGIN test.", "$TTL 60", "@ SOA ns hostmaster {serial} 3600 600 86400 60", "@ NS ns", "ns A 127.0.0.1"]
+HEAD = ["$ORIGIN test.", "$TTL 60", "@ SOA ns hostmaster {serial} 3600 600 86400 60", "@ NS ns", "ns A {address}"]
 
 
 def text_record(name, value):
@@ -16,12 +16,13 @@ def text_record(name, value):
 
 
 class Nsd:
-    """`lines` are the zone's records. With `signed`, `anchor` is the file with the key to trust."""
+    """`lines` are the zone's records. With `signed`, `anchor` is the file with the key to trust. With an address of its own
+    it serves at port 53."""
 
-    def __init__(self, path, lines=(), signed=False):
+    def __init__(self, path, lines=(), signed=False, address="127.0.0.1"):
         path.mkdir(exist_ok=True)
-        self.path, self.lines, self.serial, self.key = path, list(lines), 0, None
-        self.port = free_port()
+        self.path, self.lines, self.serial, self.key, self.address = path, list(lines), 0, None, address
+        self.port = free_port() if address == "127.0.0.1" else 53
         if signed:
             made = subprocess.run(["ldns-keygen", "-k", "-a", "ECDSAP256SHA256", "test"], cwd=path, check=True,
                                   capture_output=True, text=True)
@@ -30,7 +31,7 @@ class Nsd:
         self.write()
         (path / "nsd.conf").write_text(textwrap.dedent(f"""
             server:
-                ip-address: 127.0.0.1@{self.port}
+                ip-address: {self.address}@{self.port}
                 username: ""
                 zonesdir: "{path}"
                 database: ""
@@ -45,11 +46,11 @@ class Nsd:
                 zonefile: "zone"
             """))
         self.process = subprocess.Popen(["nsd", "-d", "-c", path / "nsd.conf"], stderr=subprocess.DEVNULL)
-        wait_port(self.port, process=self.process)
+        wait_port(self.port, address, self.process)
 
     def write(self):
         self.serial += 1
-        text = "\n".join([line.format(serial=self.serial) for line in HEAD] + self.lines) + "\n"
+        text = "\n".join([line.format(serial=self.serial, address=self.address) for line in HEAD] + self.lines) + "\n"
         plain = self.path / "plain"
         plain.write_text(text)
         if self.key:

@@ -571,11 +571,11 @@ def test_merging_takes_nothing_away(world):
 
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
 def test_tlsa_is_for_zones_that_are_signed(relay_factory, tmp_path, signed):
-    server = Nsd(tmp_path / "nsd", ["mail.club A 192.0.2.10"], signed=signed)
+    server = Nsd(tmp_path / "nsd", ["mail.club A 192.0.2.10"], signed=signed, address=own_addresses(4)[3])
     try:
         relay = relay_factory()
         anchor = f'dnssec = "on"  trust_anchor = "{server.anchor}"' if signed else ""
-        relay.config.write_text(re.sub(r"dns \{ forward = .* \}", f'dns {{ forward = {{"127.0.0.1@{server.port}"}} {anchor} }}',
+        relay.config.write_text(re.sub(r"dns \{ forward = .* \}", f'dns {{ forward = {{"{server.address}"}} {anchor} }}',
                                        relay.config.read_text()))
         rows = [r for r in relay.json("dns", "club.test")["records"] if r["role"] == "tlsa"]
     finally:
