@@ -85,8 +85,8 @@ void dns_answer_add_text(struct dns_answer *a, struct span wire);
 void dns_answer_sort(struct dns_answer *a);
 void dns_answer_free(struct dns_answer *a);
 
-/* One record's data as a zone file has it, but TXT without quotes and names without the last dot.
- * */
+/* One record's data as a zone file has it, but TXT without quotes and names without the last
+ * dot. */
 void dns_rr_print(enum dns_type type, const struct dns_rr *rr, struct buf *out);
 /* The name that has the PTR record of an address, IPv4 or IPv6 in text; false when it is none.
  * `name_r` holds at least DNS_NAME_MAX + 1 bytes. */

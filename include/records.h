@@ -144,8 +144,8 @@ enum records_state records_judge(const struct records_item *item,
                                  const struct dns_answer *const *servers, size_t count,
                                  const struct dns_answer *resolver,
                                  const struct dns_answer **found_r, uint32_t *ttl_s_r);
-/* Append how what was found differs from what is wanted, in words; nothing when there is nothing.
- * */
+/* Append how what was found differs from what is wanted, in words; nothing when there is
+ * nothing. */
 void records_difference(const struct records_item *item, const struct dns_answer *found,
                         struct buf *out);
 /* Do all records that mail needs stand as they should? */

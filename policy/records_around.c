@@ -7,33 +7,26 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Answers to the domain's mail must be able to arrive; MTA-STS needs to know where. */
-static void plan_replies(struct planning *p)
+static void plan_tls_reports(struct planning *p)
 {
-    const char *domain = p->in->domain;
-    const struct dns_answer *mx = planning_ask(p, domain, DNS_MX);
-    const struct dns_answer *v4 = planning_ask(p, domain, DNS_A);
-    const struct dns_answer *v6 = planning_ask(p, domain, DNS_AAAA);
-    struct records_item *item = NULL;
-    uint32_t hash = 2166136261U; /* FNV-1a: the id changes when the hosts do, and only then */
-    if (!mx || !v4 || !v6 || p->offline || mx->status == DNS_FAILED)
+    const char *rua = p->in->rua;
+    struct records_item *item =
+        planning_item(p, RECORDS_TLSRPT, RECORDS_LATER, DNS_TXT, "_smtp._tls.%s", p->in->domain);
+    if (!item)
         return;
-    if (mx->count == 1 && mx->rrs[0].data.len == 0)
-        planning_warn(p, "%s takes no mail at all (null MX): Yahoo and others refuse what it sends",
-                      domain);
-    else if (mx->count == 0 && v4->count == 0 && v6->count == 0)
-        planning_warn(p, "%s has no MX and no address: answers to its mail have nowhere to go",
-                      domain);
-    if (mx->count == 0 || mx->rrs[0].data.len == 0)
-        return;
-    if ((item =
-             planning_item(p, RECORDS_TLSRPT, RECORDS_LATER, DNS_TXT, "_smtp._tls.%s", domain))) {
-        if (!planning_respects(p, item))
-            snprintf(item->record.value, sizeof(item->record.value), "v=TLSRPTv1; rua=mailto:%s%s",
-                     p->in->rua ? p->in->rua : "postmaster@", p->in->rua ? "" : domain);
-        planning_settle(p, item);
-    }
-    if (!(item = planning_item(p, RECORDS_MTA_STS, RECORDS_LATER, DNS_TXT, "_mta-sts.%s", domain)))
+    if (!planning_respects(p, item))
+        snprintf(item->record.value, sizeof(item->record.value), "v=TLSRPTv1; rua=mailto:%s%s",
+                 rua ? rua : "postmaster@", rua ? "" : p->in->domain);
+    planning_settle(p, item);
+}
+
+/* The id changes when the hosts do, and only then: FNV-1a of their names. */
+static void plan_tls_policy(struct planning *p, const struct dns_answer *mx)
+{
+    uint32_t hash = 2166136261U;
+    struct records_item *item =
+        planning_item(p, RECORDS_MTA_STS, RECORDS_LATER, DNS_TXT, "_mta-sts.%s", p->in->domain);
+    if (!item)
         return;
     for (size_t i = 0; i < mx->count; i++)
         for (size_t k = 0; k < mx->rrs[i].data.len; k++)
@@ -45,7 +38,29 @@ static void plan_replies(struct planning *p)
         item,
         "needs a policy file at https://mta-sts.%s/.well-known/mta-sts.txt that names the "
         "MX hosts",
-        domain);
+        p->in->domain);
+}
+
+/* Answers to the domain's mail must be able to arrive. */
+static void plan_replies(struct planning *p)
+{
+    const char *domain = p->in->domain;
+    const struct dns_answer *mx = planning_ask(p, domain, DNS_MX);
+    const struct dns_answer *v4 = planning_ask(p, domain, DNS_A);
+    const struct dns_answer *v6 = planning_ask(p, domain, DNS_AAAA);
+    if (!mx || !v4 || !v6 || p->offline || mx->status == DNS_FAILED)
+        return;
+    bool refuses = mx->count == 1 && mx->rrs[0].data.len == 0;
+    if (refuses)
+        planning_warn(p, "%s takes no mail at all (null MX): Yahoo and others refuse what it sends",
+                      domain);
+    else if (mx->count == 0 && v4->count == 0 && v6->count == 0)
+        planning_warn(p, "%s has no MX and no address: answers to its mail have nowhere to go",
+                      domain);
+    if (refuses || mx->count == 0)
+        return;
+    plan_tls_reports(p);
+    plan_tls_policy(p, mx);
 }
 
 static void plan_service(struct planning *p, const char *service, unsigned port)

@@ -237,8 +237,8 @@ static bool start_making(struct rotator *r, const struct rotation_key *keys, siz
 
 /* ---- looking ---- */
 
-/* At all servers of the user's zone, and of ours when the record is there. False: DNS is pending.
- * */
+/* At all servers of the user's zone, and of ours when the record is there? False: DNS is
+ * pending. */
 static bool look_everywhere(const struct rotator *r, const struct survey *s, bool *everywhere_r,
                             bool *in_our_zone_r, uint32_t *ttl_s_r)
 {
