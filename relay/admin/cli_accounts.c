@@ -3,9 +3,6 @@
 #include "cli.h"
 
 #include "identity.h"
-#include "key.h"
-#include "keyring.h"
-#include "records.h"
 #include "secret.h"
 
 #include <errno.h>
@@ -13,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- user ---- */

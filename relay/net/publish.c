@@ -106,10 +106,8 @@ static void write_commands(struct publish *p, const struct config *config, const
     buf_init(&p->commands, 64 * 1024);
     buf_addf(&p->commands, "server %s %u\nzone %s.\nupdate delete %s. IN TXT\n", d->server, d->port,
              d->zone, name);
-    if (*text) {
-        buf_addf(&p->commands, "update add %s. %u IN TXT ", name, d->ttl_s);
-        records_quote(span_of(text), &p->commands);
-    }
+    buf_addf(&p->commands, "update add %s. %u IN TXT ", name, d->ttl_s);
+    records_quote(span_of(text), &p->commands);
     buf_add(&p->commands, SPAN("\nsend\n"));
 }
 

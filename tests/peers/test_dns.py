@@ -3,7 +3,6 @@ format is read by that format's own tool, served by NSD, Knot and BIND, asked ag
 
 import concurrent.futures
 import datetime
-import ipaddress
 import json
 import os
 import pathlib
@@ -479,8 +478,8 @@ def test_what_is_merged_and_what_is_respected(world):
     assert len(row("twodmarc.test", "dmarc")["replaces"]) == 1
     assert row("baddmarc.test", "dmarc")["value"] == "v=DMARC1; p=none" and row("baddmarc.test", "dmarc")["state"] == "wrong"
     assert "+all" in row("plusall.test", "spf")["note"] and row("plusall.test", "spf")["state"] == "ok"
-    assert row("denied.test", "spf")["value"] == "v=spf1 ip4:192.0.2.10 -ip4:192.0.2.0/24 ip4:198.51.100.1 ip6:2001:db8::10 ?all" or \
-        row("denied.test", "spf")["value"] == "v=spf1 ip4:192.0.2.10 ip6:2001:db8::10 -ip4:192.0.2.0/24 ip4:198.51.100.1 ?all"
+    assert row("denied.test", "spf")["value"] == \
+        "v=spf1 ip4:192.0.2.10 ip6:2001:db8::10 -ip4:192.0.2.0/24 ip4:198.51.100.1 ?all"
     assert "ptr" in row("ptr.test", "spf")["note"]
     assert any("null MX" in w for w in world.documents["nullmx.test"]["warnings"])
     assert row("served.test", "caa")["value"] == '0 issue "ca.served.test"'
@@ -549,7 +548,7 @@ def test_merging_takes_nothing_away(world):
     judged = 0
     for zone in TRAPS:
         rows = [r for r in world.documents[zone]["records"] if r["role"] == "spf" and not r["blocked"]]
-        before = [json.loads(json.dumps(r)) for r in world.lines[zone] if r[0] == zone and r[1] == "TXT" and "v=spf1" in r[2].lower()]
+        before = [r for r in world.lines[zone] if r[0] == zone and r[1] == "TXT" and "v=spf1" in r[2].lower()]
         if not rows or not before:
             continue
         old = [b"".join(dns.rdata.from_text("IN", "TXT", r[2]).strings).decode() for r in before]
@@ -563,7 +562,7 @@ def test_merging_takes_nothing_away(world):
             elif now == "pass" and address not in OURS and was != "permerror":
                 raise AssertionError((zone, address, was, now))
         for address in OURS:
-            assert ipaddress.ip_address(address) and allowed([rows[0]["value"]], address, zone, world) == "pass", zone
+            assert allowed([rows[0]["value"]], address, zone, world) == "pass", zone
     assert judged > 120
 
 
