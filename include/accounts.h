@@ -7,12 +7,16 @@
 
 #include "database.h"
 #include "rotation.h"
+#include "scram.h"
 
 struct database_user {
     struct identity identity;
     char hash[384];
+    char scram[SCRAM_KEYS_TEXT]; /* see scram.h; empty: made before there was SCRAM */
     bool disabled;
     int64_t created_ms;
+    char network[72]; /* of the last login that was kept; "" never; only in database_users() */
+    int64_t login_ms;
 };
 typedef void database_on_user(void *context, const struct database_user *user);
 
@@ -23,10 +27,21 @@ MUST_CHECK bool database_user(struct database *db, struct span name, struct data
                               struct err *err);
 MUST_CHECK bool database_add_user(struct database *db, const struct database_user *user,
                                   struct err *err);
-/* `hash`: a new one, or NULL to keep the old. */
+/* `hash` and `scram`: new ones, or NULL to keep the old. */
 MUST_CHECK bool database_set_user(struct database *db, const char *name, const char *hash,
-                                  bool disabled, struct err *err);
+                                  const char *scram, bool disabled, struct err *err);
+/* The keys for SCRAM of that name, or those of a nobody whose salt is always the same. */
+MUST_CHECK bool database_scram(struct database *db, struct span name, char keys_r[SCRAM_KEYS_TEXT],
+                               struct err *err);
 MUST_CHECK bool database_delete_user(struct database *db, const char *name, struct err *err);
+
+/* Where a credential has logged in from; see guard.h. A bounded number of networks is kept for
+ * each. */
+MUST_CHECK bool database_add_login(struct database *db, const char *name, const char *network,
+                                   int64_t at_ms, struct err *err);
+typedef void database_on_login(void *context, const char *name, const char *network, int64_t at_ms);
+MUST_CHECK bool database_logins(struct database *db, int64_t since_ms, database_on_login *on_login,
+                                void *context, struct err *err);
 
 struct database_domain {
     const char *name, *tenant; /* borrowed during the call */

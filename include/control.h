@@ -22,7 +22,13 @@ MUST_CHECK bool control_parse(struct span line, struct control **control_r, stru
 void control_free(struct control *c);
 enum control_kind control_kind(const struct control *c);
 
-/* Do it. `context` is a struct control, so that the store can run it. */
+/* Who asks, for the audit trail; and what only a running relay knows, or NULL. Both before
+ * control_run(). */
+struct watch;
+void control_from(struct control *c, const char *who, struct watch *watch);
+
+/* Do it, and add it to the audit trail if it changes anything. `context` is a struct control, so
+ * that the store can run it. */
 bool control_run(struct database *db, void *context, struct err *err);
 
 /* The message of a CONTROL_SUBMIT: a mail without id and place, to be owned by the caller, and its

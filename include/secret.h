@@ -39,7 +39,10 @@ void secret_mac(struct span key, struct span text, unsigned char mac_r[16]);
 /* SHA-256, its first 16 octets: what two equal texts share and no two others. */
 void secret_digest(struct span text, unsigned char digest_r[16]);
 
-/* The same, piece by piece. secret_hash_end() frees it. */
+/* SHA-256 in hexadecimal; `hex_r` holds 65 bytes. */
+void secret_sha256(struct span text, char *hex_r);
+
+/* secret_digest(), piece by piece. secret_hash_end() frees it. */
 struct secret_hash;
 struct secret_hash *secret_hash_begin(void);
 void secret_hash_add(struct secret_hash *h, struct span text);

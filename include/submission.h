@@ -9,6 +9,7 @@
  * other want:
  *
  *   SUBMISSION_TLS      the handshake, behind what is in out; submission_tls_started()
+ *   SUBMISSION_KEYS     look up the keys of submission_auth()'s name; submission_keys()
  *   SUBMISSION_AUTH     look submission_auth() up; submission_auth_decided()
  *   SUBMISSION_LIMIT    may the last recipient get mail? submission_rcpt_decided()
  *   SUBMISSION_SPILL    store `body` away, it is large; submission_spilled()
@@ -29,12 +30,14 @@
 #include "err.h"
 #include "identity.h"
 #include "message.h"
+#include "scram.h"
 
 enum { SUBMISSION_MEMORY = 256 * 1024 };
 
 enum submission_want {
     SUBMISSION_INPUT,
     SUBMISSION_TLS,
+    SUBMISSION_KEYS,
     SUBMISSION_AUTH,
     SUBMISSION_LIMIT,
     SUBMISSION_SPILL,
@@ -71,6 +74,8 @@ struct submission {
     } phase;
     bool tls, authenticated, esmtp, skipping_line;
     char helo[256];
+    bool binds; /* AUTH can be bound to the TLS connection, by this (RFC 9266) */
+    unsigned char binding[SCRAM_BINDING];
     struct identity identity; /* after AUTH */
     struct sasl *sasl;        /* while AUTH goes on */
     struct envelope envelope;
@@ -95,9 +100,15 @@ void submission_fini(struct submission *s);
 void submission_input(struct submission *s, struct span bytes);
 
 void submission_tls_started(struct submission *s);
+/* After TLS has started: SCRAM_BINDING bytes that only this connection has. */
+void submission_bind(struct submission *s, const unsigned char *binding);
+/* The stored keys of the name, see scram.h; of a name that is nobody's, scram_keys_nobody(). */
+void submission_keys(struct submission *s, const char *keys);
 /* `identity`: copied; NULL when name or secret are wrong. `busy`: could not be looked up just now.
  */
 void submission_auth_decided(struct submission *s, const struct identity *identity, bool busy);
+/* Too much has been guessed: it may be tried again in `wait_s` seconds. */
+void submission_auth_locked(struct submission *s, int64_t wait_s);
 /* `refused`: the answer to RCPT, and the recipient is out; NULL: it may get mail. */
 void submission_rcpt_decided(struct submission *s, const struct verdict *refused);
 /* The first bytes are stored away, or could not be: then `failed` is the answer that the message
@@ -113,8 +124,14 @@ struct span submission_header(const struct submission *s);
 /* Say 421 with this reason and close: shutdown, or a peer that took too long. */
 void submission_hang_up(struct submission *s, const char *reason);
 
-/* Name and secret to look up, while want is SUBMISSION_AUTH; borrowed until it is decided. */
-void submission_auth(const struct submission *s, struct span *name_r, struct span *secret_r);
+/* Who it says it is, borrowed until it is decided: by a secret, or by a proof that was right or
+ * wrong. */
+struct submission_claim {
+    struct span name, secret;
+    bool proves, proven;
+};
+/* While want is SUBMISSION_AUTH; only the name while it is SUBMISSION_KEYS. */
+struct submission_claim submission_auth(const struct submission *s);
 
 /* "ESMTPSA" and the like (RFC 3848, RFC 6531 section 4.3). */
 const char *submission_protocol(const struct submission *s);

@@ -52,6 +52,9 @@ void tls_finish(struct tls *t);
 
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; `text_r` holds at least 80 bytes. */
 void tls_describe(const struct tls *t, char *text_r, size_t size);
+/* SCRAM_BINDING octets that only the two ends of this connection have (RFC 9266). False before TLS
+ * 1.3, where they would not be unique. */
+bool tls_binding(const struct tls *t, unsigned char *binding_r);
 /* Was the peer's certificate valid for its name? Known for clients only. */
 bool tls_verified(const struct tls *t);
 

@@ -66,6 +66,11 @@ bool secret_hash_chosen(struct span secret, char *hash_r, struct err *err)
     secret_random(random, sizeof(random));
     if (secret.len < 12)
         return err_set(err, ERR_USAGE, "password is too short: at least 12 characters");
+    for (size_t i = 0; i < secret.len; i++)
+        if (secret.ptr[i] < ' ' || secret.ptr[i] > '~')
+            return err_set(err, ERR_USAGE,
+                           "password may hold ASCII letters, digits and signs only: programs "
+                           "disagree on how to send others");
     if (!crypt_gensalt_rn("$y$", 5, random, sizeof(random), setting, sizeof(setting)) ||
         !crypt_text(secret, setting, hash_r))
         return err_set(err, ERR_SYSTEM,
@@ -112,6 +117,14 @@ void secret_digest(struct span text, unsigned char digest_r[16])
     unsigned char whole[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)text.ptr, text.len, whole);
     memcpy(digest_r, whole, 16);
+}
+
+void secret_sha256(struct span text, char *hex_r)
+{
+    unsigned char whole[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)text.ptr, text.len, whole);
+    for (size_t i = 0; i < sizeof(whole); i++)
+        snprintf(hex_r + 2 * i, 3, "%02x", whole[i]);
 }
 
 /* The context under another name, so that nobody else sees OpenSSL. */

@@ -131,6 +131,10 @@ static bool ask_alone(const char *state_dir, struct span line, struct buf *answe
     if (ok && control_kind(c) == CONTROL_SUBMIT)
         ok = err_set(err, ERR_UNREACHABLE,
                      "no relay is running on %s: start it with 'sealpost serve'", state_dir);
+    char who[64];
+    snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
+    if (ok)
+        control_from(c, who, NULL);
     bool done = ok && store_run_alone(state_dir, control_run, c, &failed);
     if (ok && !done && failed.kind == ERR_UNREACHABLE)
         ok = err_set(err, ERR_UNREACHABLE, "%s, but its control socket does not answer",
@@ -243,7 +247,9 @@ static void format_in(int64_t ms, char *text_r, size_t size)
 static void format_cell(json_t *row, const struct cli_column *column, char *text_r, size_t size)
 {
     json_t *value = json_object_get(row, column->key);
-    if (column->kind == CLI_TIME)
+    if (!value)
+        text_r[0] = '\0';
+    else if (column->kind == CLI_TIME)
         format_time(json_integer_value(value), text_r, size);
     else if (column->kind == CLI_IN)
         format_in(json_integer_value(value), text_r, size);
@@ -282,6 +288,14 @@ static void widen(struct cli_table *t, json_t *row)
             strlen(cell) > strlen(t->columns[i].title) ? strlen(cell) : strlen(t->columns[i].title);
         t->widths[i] = wide > t->widths[i] ? wide : t->widths[i];
     }
+}
+
+void cli_print_line(const struct cli *cli, json_t *row, const struct cli_column *columns,
+                    size_t count)
+{
+    struct cli_table t = {.cli = cli, .columns = columns, .count = count};
+    widen(&t, row);
+    print_row(&t, row);
 }
 
 static void print_json_row(const struct cli_table *t, const json_t *row)

@@ -69,6 +69,10 @@ struct cli_column {
 void cli_print_rows(const struct cli *cli, json_t *rows, const struct cli_column *columns,
                     size_t count);
 
+/* One row, without titles; not as JSON. */
+void cli_print_line(const struct cli *cli, json_t *row, const struct cli_column *columns,
+                    size_t count);
+
 /* The same for rows that come in pages: begin with cli, columns and count, the rest zero. */
 struct cli_table {
     const struct cli *cli;
@@ -92,6 +96,10 @@ int cli_init(struct cli *cli);
 int cli_serve(struct cli *cli);
 int cli_config_check(struct cli *cli);
 int cli_config_show(struct cli *cli);
+int cli_auth_list(struct cli *cli);
+int cli_auth_unlock(struct cli *cli);
+int cli_audit_tail(struct cli *cli);
+int cli_audit_verify(struct cli *cli);
 int cli_user_add(struct cli *cli);
 int cli_user_list(struct cli *cli);
 int cli_user_disable(struct cli *cli);

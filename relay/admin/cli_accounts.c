@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include "identity.h"
+#include "scram.h"
 #include "secret.h"
 
 #include <errno.h>
@@ -14,19 +15,25 @@
 
 /* ---- user ---- */
 
+struct new_secret {
+    char text[512], hash[SECRET_HASH], scram[SCRAM_KEYS_TEXT];
+};
+
 /* A new secret: generated and to be shown, or the first line of stdin. */
-static bool make_secret(const struct cli *cli, char *secret_r, size_t size, char *hash_r,
-                        struct err *err)
+static bool make_secret(const struct cli *cli, struct new_secret *s, struct err *err)
 {
+    bool ok = true;
     if (!cli_flag(cli, "password-stdin")) {
-        secret_generate(secret_r);
-        secret_hash_generated(span_of(secret_r), hash_r);
-        return true;
-    }
-    if (!fgets(secret_r, (int)size, stdin))
+        secret_generate(s->text);
+        secret_hash_generated(span_of(s->text), s->hash);
+    } else if (!fgets(s->text, sizeof(s->text), stdin)) {
         return err_set(err, ERR_USAGE, "no password on standard input");
-    secret_r[strcspn(secret_r, "\r\n")] = '\0';
-    return secret_hash_chosen(span_of(secret_r), hash_r, err);
+    } else {
+        s->text[strcspn(s->text, "\r\n")] = '\0';
+        ok = secret_hash_chosen(span_of(s->text), s->hash, err);
+    }
+    scram_keys_make(span_of(s->text), s->scram);
+    return ok;
 }
 
 static void show_secret(const struct cli *cli, const char *name, const char *secret)
@@ -65,21 +72,20 @@ static bool join_domains(const struct cli *cli, char *allowed_r, size_t size, st
 int cli_user_add(struct cli *cli)
 {
     struct err err = {0};
-    char secret[512] = "";
-    char hash[SECRET_HASH];
+    struct new_secret secret = {0};
     char allowed[2048];
     json_t *answer = NULL;
-    if (!join_domains(cli, allowed, sizeof(allowed), &err) ||
-        !make_secret(cli, secret, sizeof(secret), hash, &err))
+    if (!join_domains(cli, allowed, sizeof(allowed), &err) || !make_secret(cli, &secret, &err))
         return cli_fail(&err);
     int code = cli_ask(cli,
-                       cli_request("user.add", "name", cli->arguments[0], "hash", hash, "allowed",
-                                   allowed, "tenant", cli_option(cli, "tenant", 0), "stream",
+                       cli_request("user.add", "name", cli->arguments[0], "hash", secret.hash,
+                                   "scram", secret.scram, "allowed", allowed, "tenant",
+                                   cli_option(cli, "tenant", 0), "stream",
                                    cli_option(cli, "stream", 0), NULL),
                        &answer);
     if (code == CLI_OK)
-        show_secret(cli, cli->arguments[0], secret);
-    secret_clear(secret, sizeof(secret));
+        show_secret(cli, cli->arguments[0], secret.text);
+    secret_clear(&secret, sizeof(secret));
     json_decref(answer);
     return code;
 }
@@ -87,16 +93,17 @@ int cli_user_add(struct cli *cli)
 int cli_user_rotate(struct cli *cli)
 {
     struct err err = {0};
-    char secret[512] = "";
-    char hash[SECRET_HASH];
+    struct new_secret secret = {0};
     json_t *answer = NULL;
-    if (!make_secret(cli, secret, sizeof(secret), hash, &err))
+    if (!make_secret(cli, &secret, &err))
         return cli_fail(&err);
-    int code = cli_ask(
-        cli, cli_request("user.rotate", "name", cli->arguments[0], "hash", hash, NULL), &answer);
+    int code = cli_ask(cli,
+                       cli_request("user.rotate", "name", cli->arguments[0], "hash", secret.hash,
+                                   "scram", secret.scram, NULL),
+                       &answer);
     if (code == CLI_OK)
-        show_secret(cli, cli->arguments[0], secret);
-    secret_clear(secret, sizeof(secret));
+        show_secret(cli, cli->arguments[0], secret.text);
+    secret_clear(&secret, sizeof(secret));
     json_decref(answer);
     return code;
 }
@@ -139,7 +146,9 @@ int cli_user_list(struct cli *cli)
     static const struct cli_column columns[] = {
         {"NAME", "name", CLI_TEXT},           {"TENANT", "tenant", CLI_TEXT},
         {"MAY SEND AS", "allowed", CLI_TEXT}, {"STREAM", "stream", CLI_TEXT},
-        {"DISABLED", "disabled", CLI_YES},    {"CREATED", "created", CLI_TIME}};
+        {"DISABLED", "disabled", CLI_YES},    {"CREATED", "created", CLI_TIME},
+        {"LAST LOGIN", "login", CLI_TIME},    {"FROM", "network", CLI_TEXT},
+        {"FAILURES", "failures", CLI_TEXT},   {"LOCKED S", "locked_s", CLI_TEXT}};
     return list(cli, cli_request("user.list", NULL), columns, COUNT_OF(columns));
 }
 

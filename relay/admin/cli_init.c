@@ -4,6 +4,7 @@
 
 #include "engine.h"
 #include "key.h"
+#include "scram.h"
 #include "secret.h"
 #include "store.h"
 #include "tls.h"
@@ -151,6 +152,7 @@ static bool make_keys(struct plan *p, struct err *err)
 static int fill(struct cli *cli, struct plan *p)
 {
     char hash[SECRET_HASH];
+    char scram[SCRAM_KEYS_TEXT];
     json_t *answer = NULL;
     json_t *request = cli_request("domain.add", "name", p->domain, "captured",
                                   cli_flag(cli, "no-capture") ? NULL : "yes", NULL);
@@ -161,8 +163,10 @@ static int fill(struct cli *cli, struct plan *p)
         return code;
     secret_generate(p->secret);
     secret_hash_generated(span_of(p->secret), hash);
+    scram_keys_make(span_of(p->secret), scram);
     code = cli_ask(cli,
-                   cli_request("user.add", "name", "app", "hash", hash, "allowed", p->domain, NULL),
+                   cli_request("user.add", "name", "app", "hash", hash, "scram", scram, "allowed",
+                               p->domain, NULL),
                    &answer);
     json_decref(answer);
     return code;

@@ -8,7 +8,7 @@
  */
 #include "control_parts.h"
 
-#include "accounts.h"
+#include "audit.h"
 #include "clock.h"
 #include "store.h"
 
@@ -25,12 +25,6 @@ enum { PAGE_MAX = 5000 };
 const char *control_text(const struct control *c, const char *key)
 {
     return json_string_value(json_object_get(c->request, key));
-}
-
-static const char *text_or(const struct control *c, const char *key, const char *otherwise)
-{
-    const char *value = control_text(c, key);
-    return value ? value : otherwise;
 }
 
 int64_t control_number(const struct control *c, const char *key, int64_t otherwise)
@@ -228,61 +222,6 @@ static bool trace(struct database *db, struct control *c, struct err *err)
                    control_text(c, "id"));
 }
 
-/* ---- credentials ---- */
-
-static void add_user(void *context, const struct database_user *u)
-{
-    json_t *row = json_object();
-    json_object_set_new(row, "name", control_any_text(u->identity.name));
-    json_object_set_new(row, "tenant", control_any_text(u->identity.tenant));
-    json_object_set_new(row, "stream", control_any_text(u->identity.stream));
-    json_object_set_new(row, "allowed", control_any_text(u->identity.allowed));
-    json_object_set_new(row, "disabled", json_boolean(u->disabled));
-    json_object_set_new(row, "created", json_integer(u->created_ms));
-    json_array_append_new(control_rows(context), row);
-}
-
-static bool user_list(struct database *db, struct control *c, struct err *err)
-{
-    control_rows(c);
-    return database_users(db, add_user, c, err);
-}
-
-static bool user_add(struct database *db, struct control *c, struct err *err)
-{
-    struct database_user u = {.created_ms = clock_now_ms()};
-    if (!control_needs(c, "name", err) || !control_needs(c, "hash", err) ||
-        !control_needs(c, "allowed", err))
-        return false;
-    struct identity *i = &u.identity;
-    bool fits = span_copy(span_of(control_text(c, "name")), i->name, sizeof(i->name)) &&
-                i->name[0] &&
-                span_copy(span_of(text_or(c, "tenant", "default")), i->tenant, sizeof(i->tenant)) &&
-                span_copy(span_of(text_or(c, "stream", "")), i->stream, sizeof(i->stream)) &&
-                span_copy(span_of(control_text(c, "allowed")), i->allowed, sizeof(i->allowed)) &&
-                span_copy(span_of(control_text(c, "hash")), u.hash, sizeof(u.hash));
-    return (fits || err_set(err, ERR_USAGE,
-                            "name, tenant, stream or the list of domains is empty or too long")) &&
-           database_add_user(db, &u, err);
-}
-
-static bool user_disable(struct database *db, struct control *c, struct err *err)
-{
-    return control_needs(c, "name", err) &&
-           database_set_user(db, control_text(c, "name"), NULL, true, err);
-}
-
-static bool user_rotate(struct database *db, struct control *c, struct err *err)
-{
-    return control_needs(c, "name", err) && control_needs(c, "hash", err) &&
-           database_set_user(db, control_text(c, "name"), control_text(c, "hash"), false, err);
-}
-
-static bool user_delete(struct database *db, struct control *c, struct err *err)
-{
-    return control_needs(c, "name", err) && database_delete_user(db, control_text(c, "name"), err);
-}
-
 static bool nothing(struct database *db, struct control *c, struct err *err)
 {
     (void)db;
@@ -302,11 +241,11 @@ static const struct verb verbs[] = {
     {"queue.delete", CONTROL_WRITE, queue_delete},
     {"events", CONTROL_READ, events_list},
     {"trace", CONTROL_READ, trace},
-    {"user.list", CONTROL_READ, user_list},
-    {"user.add", CONTROL_WRITE, user_add},
-    {"user.disable", CONTROL_WRITE, user_disable},
-    {"user.rotate", CONTROL_WRITE, user_rotate},
-    {"user.delete", CONTROL_WRITE, user_delete},
+    {"user.list", CONTROL_READ, control_user_list},
+    {"user.add", CONTROL_WRITE, control_user_add},
+    {"user.disable", CONTROL_WRITE, control_user_disable},
+    {"user.rotate", CONTROL_WRITE, control_user_rotate},
+    {"user.delete", CONTROL_WRITE, control_user_delete},
     {"domain.list", CONTROL_READ, control_domain_list},
     {"domain.add", CONTROL_WRITE, control_domain_add},
     {"domain.capture", CONTROL_WRITE, control_domain_capture},
@@ -321,6 +260,10 @@ static const struct verb verbs[] = {
     {"suppress.list", CONTROL_READ, control_suppress_list},
     {"suppress.add", CONTROL_WRITE, control_suppress_add},
     {"suppress.remove", CONTROL_WRITE, control_suppress_remove},
+    {"auth.list", CONTROL_READ, control_auth_list},
+    {"auth.unlock", CONTROL_WRITE, control_auth_unlock},
+    {"audit.rows", CONTROL_READ, control_audit_rows},
+    {"audit.verify", CONTROL_READ, control_audit_verify},
     {"submit", CONTROL_SUBMIT, NULL},
 };
 
@@ -354,11 +297,24 @@ enum control_kind control_kind(const struct control *c)
     return c->verb->kind;
 }
 
+void control_from(struct control *c, const char *who, struct watch *watch)
+{
+    snprintf(c->who, sizeof(c->who), "%s", who);
+    c->watch = watch;
+}
+
 bool control_run(struct database *db, void *context, struct err *err)
 {
     struct control *c = context;
-    return c->verb->run ? c->verb->run(db, c, err)
-                        : err_set(err, ERR_UNREACHABLE, "this needs a running relay");
+    char about[900];
+    if (!c->verb->run)
+        return err_set(err, ERR_UNREACHABLE, "this needs a running relay");
+    if (!c->verb->run(db, c, err))
+        return false;
+    if (c->verb->kind != CONTROL_WRITE)
+        return true;
+    control_describe(c, about, sizeof(about));
+    return database_audit(db, c->who, c->verb->name, about, err);
 }
 
 bool control_mail(struct control *c, struct mail **mail_r, struct buf *body, struct err *err)

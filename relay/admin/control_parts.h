@@ -10,6 +10,8 @@
 struct control {
     const struct verb *verb;
     json_t *request, *answer;
+    char who[96];        /* for the audit trail */
+    struct watch *watch; /* NULL: no relay is running */
 };
 
 struct verb {
@@ -37,6 +39,20 @@ bool control_domain_remove(struct database *db, struct control *c, struct err *e
 bool control_key_list(struct database *db, struct control *c, struct err *err);
 bool control_key_add(struct database *db, struct control *c, struct err *err);
 bool control_key_retire(struct database *db, struct control *c, struct err *err);
+
+/* ---- control_safety.c ---- */
+
+bool control_user_list(struct database *db, struct control *c, struct err *err);
+bool control_user_add(struct database *db, struct control *c, struct err *err);
+bool control_user_disable(struct database *db, struct control *c, struct err *err);
+bool control_user_rotate(struct database *db, struct control *c, struct err *err);
+bool control_user_delete(struct database *db, struct control *c, struct err *err);
+bool control_auth_list(struct database *db, struct control *c, struct err *err);
+bool control_auth_unlock(struct database *db, struct control *c, struct err *err);
+bool control_audit_rows(struct database *db, struct control *c, struct err *err);
+bool control_audit_verify(struct database *db, struct control *c, struct err *err);
+/* What was asked for, without secrets, as "key=value …". */
+void control_describe(const struct control *c, char *text_r, size_t size);
 
 /* ---- control_suppress.c ---- */
 

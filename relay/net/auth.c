@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* auth.c - Credentials: the row by the shard's reader, a fast hash in place, a slow one on libuv's
- * pool.
+ * pool; a proof (SCRAM) has been checked already.
  *
- * Unknown names take the slow way with a hash that nothing matches, and every refusal is answered
- * half a second after it was asked for: neither time nor text tells a wrong name from a wrong
- * password.
+ * Unknown names take the slow way with a hash that nothing matches, and a refusal is answered when
+ * its delay is over, which grows with what was guessed before: neither time nor text tells a wrong
+ * name from a wrong password.
  */
 #include "session.h"
 
 #include "accounts.h"
 #include "secret.h"
+#include "watch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { REFUSAL_MS = 500 };
+enum { LOCKED_MS = 500 };
 
 struct auth {
     uv_work_t work;
@@ -22,8 +24,11 @@ struct auth {
     struct shard *shard;
     uint64_t session, asked_ms;
     struct database_user user;
-    struct buf secret;
-    bool ok, busy;
+    struct buf name, secret;
+    char peer[64];
+    bool proves, proven, found;
+    int64_t delay_ms;
+    struct auth_answer answer;
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -33,59 +38,107 @@ static void on_closed(uv_handle_t *handle)
     if (a->secret.memory)
         secret_clear(a->secret.memory, a->secret.size);
     buf_fini(&a->secret);
+    buf_fini(&a->name);
     free(a);
-}
-
-static void answer(struct auth *a)
-{
-    session_auth_decided(a->shard, a->session, a->ok ? &a->user.identity : NULL, a->busy);
-    uv_close((uv_handle_t *)&a->timer, on_closed);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-    answer(timer->data);
+    struct auth *a = timer->data;
+    session_auth_decided(a->shard, a->session, &a->answer);
+    uv_close((uv_handle_t *)&a->timer, on_closed);
 }
 
-/* Never from inside auth_ask(): by the timer, at once or when the half second is over. */
-static void decide(struct auth *a, bool ok)
+/* Never from inside auth_ask(): by the timer, at once or when so long has passed since it was
+ * asked. */
+static void answer_after(struct auth *a, int64_t delay_ms)
 {
     uint64_t passed_ms = uv_now(&a->shard->loop) - a->asked_ms;
-    a->ok = ok && !a->user.disabled && !a->busy;
-    uint64_t wait_ms = a->ok || a->busy || passed_ms >= REFUSAL_MS ? 0 : REFUSAL_MS - passed_ms;
+    uint64_t wait_ms = (uint64_t)delay_ms > passed_ms ? (uint64_t)delay_ms - passed_ms : 0;
     uv_timer_start(&a->timer, on_timer, wait_ms, 0);
 }
 
-static void verify(uv_work_t *work)
+static void busy(struct auth *a)
 {
-    struct auth *a = work->data;
-    a->ok = secret_verify(a->user.hash, buf_span(&a->secret));
+    a->answer.busy = true;
+    answer_after(a, 0);
 }
 
-static void on_verified(uv_work_t *work, int status)
+/* May it be tried, is it right, and what follows: in one go, so that many tries at once are no more
+ * than as many in a row. On libuv's pool if the hash is slow. */
+static void decide(struct auth *a)
 {
-    struct auth *a = work->data;
-    a->busy = status != 0;
-    decide(a, a->ok);
+    struct watch *watch = a->shard->common->watch;
+    struct span name = buf_span(&a->name);
+    a->answer.locked_ms = watch_judge(watch, name, a->peer);
+    a->delay_ms = LOCKED_MS;
+    if (a->answer.locked_ms > 0)
+        return;
+    bool right =
+        a->proves ? a->found && a->proven : secret_verify(a->user.hash, buf_span(&a->secret));
+    if (right && !a->user.disabled) {
+        a->answer.identity = &a->user.identity;
+        a->delay_ms = 0;
+        watch_succeeded(watch, name, a->peer);
+    } else {
+        a->delay_ms = watch_failed(watch, name, a->peer);
+    }
 }
 
-void auth_ask(struct shard *s, uint64_t session, struct span name, struct span secret)
+static void on_work(uv_work_t *work)
+{
+    decide(work->data);
+}
+
+static void on_decided(uv_work_t *work, int status)
+{
+    struct auth *a = work->data;
+    if (status != 0)
+        busy(a);
+    else
+        answer_after(a, a->delay_ms);
+}
+
+static void begin(struct auth *a)
 {
     struct err err = {0};
+    a->found = database_user(a->shard->reader, buf_span(&a->name), &a->user, &err);
+    if (!a->found && err.kind != ERR_NOT_FOUND) {
+        busy(a);
+        return;
+    }
+    if (!a->found)
+        memcpy(a->user.hash, secret_nobody, strlen(secret_nobody) + 1);
+    if (!a->proves && secret_is_slow(a->user.hash)) {
+        if (uv_queue_work(&a->shard->loop, &a->work, on_work, on_decided) != 0)
+            busy(a);
+        return;
+    }
+    decide(a);
+    answer_after(a, a->delay_ms);
+}
+
+void auth_ask(struct shard *s, uint64_t session, const char *peer,
+              const struct submission_claim *claim)
+{
     struct auth *a = xcalloc(1, sizeof(*a));
     a->shard = s;
     a->session = session;
     a->asked_ms = uv_now(&s->loop);
     a->work.data = a->timer.data = a;
+    a->proves = claim->proves;
+    a->proven = claim->proven;
+    buf_init(&a->name, 4096);
     buf_init(&a->secret, 4096);
-    buf_add(&a->secret, secret);
+    buf_add(&a->name, claim->name);
+    buf_add(&a->secret, claim->secret);
+    snprintf(a->peer, sizeof(a->peer), "%s", peer);
     uv_timer_init(&s->loop, &a->timer);
-    if (!database_user(s->reader, name, &a->user, &err)) {
-        a->busy = err.kind != ERR_NOT_FOUND;
-        memcpy(a->user.hash, secret_nobody, strlen(secret_nobody) + 1);
-    }
-    if (a->busy || !secret_is_slow(a->user.hash))
-        decide(a, !a->busy && secret_verify(a->user.hash, secret));
-    else if (uv_queue_work(&s->loop, &a->work, verify, on_verified) != 0)
-        on_verified(&a->work, -1);
+    begin(a);
+}
+
+bool auth_keys(struct shard *s, struct span name, char *keys_r)
+{
+    struct err err = {0};
+    return database_scram(s->reader, name, keys_r, &err);
 }

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "rotator.h"
 #include "shard.h"
+#include "watch.h"
 #include "web.h"
 
 #include <malloc.h>
@@ -248,10 +249,13 @@ static bool start(struct engine *e, const char *path, struct err *err)
         return false;
     e->common.keyring = keyring_new(config->state_dir);
     e->common.sites = sites_new(config->site_connections);
+    if (!watch_new(e->common.store, config->state_dir, &e->common.watch, err))
+        return false;
     return aligner_new(&e->loop, config, &e->common.aligner, err) &&
            (!serves_page(config) || web_start(e->common.store, e->settings, &e->common.web, err)) &&
            rotator_new(&e->loop, config, e->common.store, on_keys_changed, e, &e->rotator, err) &&
-           gate_open(&e->loop, config->state_dir, e->common.store, on_changed, e, &e->gate, err) &&
+           gate_open(&e->loop, config->state_dir, e->common.store, e->common.watch, on_changed, e,
+                     &e->gate, err) &&
            start_shards(e, err);
 }
 
@@ -281,6 +285,7 @@ static void end(struct engine *e)
     rotator_free(e->rotator);
     aligner_free(e->common.aligner);
     keyring_free(e->common.keyring);
+    watch_free(e->common.watch);
     if (e->common.sites)
         sites_free(e->common.sites);
     gate_free(e->gate);

@@ -8,10 +8,12 @@
 #include "control.h"
 #include "inbox.h"
 #include "log.h"
+#include "watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -26,6 +28,7 @@ struct gate {
     struct visitor *visitors;
     size_t errands;
     bool closing;
+    struct watch *watch;
     void (*changed)(void *context);
     void *context;
 };
@@ -44,6 +47,7 @@ struct visitor {
     struct err err;
     char chunk[16 * 1024];
     unsigned handles;
+    char who[32];
     bool asked, busy, closing;
 };
 
@@ -170,6 +174,7 @@ static void ask(struct visitor *v, struct span line)
         answer(v, false);
         return;
     }
+    control_from(v->control, v->who, v->gate->watch);
     v->busy = true;
     if (control_kind(v->control) == CONTROL_READ) {
         v->gate->errands++;
@@ -211,6 +216,19 @@ static void on_timer(uv_timer_t *timer)
     leave(timer->data);
 }
 
+/* The kernel says who it is. */
+static bool identify(struct visitor *v)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+    int fd = -1;
+    if (uv_fileno((const uv_handle_t *)&v->pipe, &fd) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+        return false;
+    snprintf(v->who, sizeof(v->who), "uid %u", (unsigned)peer.uid);
+    return true;
+}
+
 static void on_visitor(uv_stream_t *server, int status)
 {
     struct gate *g = server->data;
@@ -226,20 +244,21 @@ static void on_visitor(uv_stream_t *server, int status)
     v->pipe.data = v->timer.data = v;
     DL_APPEND(g->visitors, v);
     uv_timer_start(&v->timer, on_timer, CLIENT_TIMEOUT_MS, 0);
-    if (uv_accept(server, (uv_stream_t *)&v->pipe) != 0 ||
+    if (uv_accept(server, (uv_stream_t *)&v->pipe) != 0 || !identify(v) ||
         uv_read_start((uv_stream_t *)&v->pipe, on_alloc, on_read) != 0)
         leave(v);
 }
 
 /* ---- the socket ---- */
 
-bool gate_open(uv_loop_t *loop, const char *state_dir, struct store *store,
+bool gate_open(uv_loop_t *loop, const char *state_dir, struct store *store, struct watch *watch,
                void (*changed)(void *context), void *context, struct gate **gate_r, struct err *err)
 {
     char path[4096];
     struct gate *g = xcalloc(1, sizeof(*g));
     g->state_dir = xstrdup(state_dir);
     g->store = store;
+    g->watch = watch;
     g->changed = changed;
     g->context = context;
     *gate_r = g;

@@ -9,11 +9,12 @@
 #include <uv.h>
 
 struct gate;
+struct watch;
 
 /* On the main loop. `changed` is called after every change, as keys may be among it. */
 MUST_CHECK bool gate_open(uv_loop_t *loop, const char *state_dir, struct store *store,
-                          void (*changed)(void *context), void *context, struct gate **gate_r,
-                          struct err *err);
+                          struct watch *watch, void (*changed)(void *context), void *context,
+                          struct gate **gate_r, struct err *err);
 /* Close it; what is under way still ends. Freed when the loop has ended: gate_free(). */
 void gate_close(struct gate *g);
 void gate_free(struct gate *g);

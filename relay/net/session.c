@@ -265,18 +265,22 @@ void session_intake_done(struct shard *shard, uint64_t id, const struct err *fai
     pump(s);
 }
 
-void session_auth_decided(struct shard *shard, uint64_t id, const struct identity *identity,
-                          bool busy)
+void session_auth_decided(struct shard *shard, uint64_t id, const struct auth_answer *answer)
 {
     struct session *s = session_find(shard, id);
     if (!s)
         return;
     s->asking = false;
-    if (!identity)
-        log_end(log_text(
-            log_text(log_begin(LOG_WARN, busy ? "auth_busy" : "auth_refused"), "peer", s->peer),
-            "helo", s->submission.helo));
-    submission_auth_decided(&s->submission, identity, busy);
+    if (!answer->identity)
+        log_end(log_text(log_text(log_begin(LOG_WARN, answer->busy            ? "auth_busy"
+                                                      : answer->locked_ms > 0 ? "auth_kept_out"
+                                                                              : "auth_refused"),
+                                  "peer", s->peer),
+                         "helo", s->submission.helo));
+    if (answer->locked_ms > 0)
+        submission_auth_locked(&s->submission, answer->locked_ms / 1000 + 1);
+    else
+        submission_auth_decided(&s->submission, answer->identity, answer->busy);
     pump(s);
 }
 
@@ -284,11 +288,17 @@ void session_auth_decided(struct shard *shard, uint64_t id, const struct identit
 
 static void ask_auth(struct session *s)
 {
+    struct submission_claim claim = submission_auth(&s->submission);
     s->asking = true;
-    struct span name;
-    struct span secret;
-    submission_auth(&s->submission, &name, &secret);
-    auth_ask(s->shard, s->id, name, secret);
+    auth_ask(s->shard, s->id, s->peer, &claim);
+}
+
+static void find_keys(struct session *s)
+{
+    char keys[SCRAM_KEYS_TEXT] = "";
+    if (!auth_keys(s->shard, submission_auth(&s->submission).name, keys))
+        log_event(LOG_WARN, "auth_busy", "peer", s->peer);
+    submission_keys(&s->submission, keys); /* with none, no proof will fit */
 }
 
 /* A client in the middle of a message may finish it; others are sent away when the shard drains. */
@@ -303,13 +313,16 @@ static void pump(struct session *s)
 {
     struct submission *sub = &s->submission;
     while (!s->asking && (sub->want == SUBMISSION_ENQUEUE || sub->want == SUBMISSION_SPILL ||
-                          sub->want == SUBMISSION_LIMIT || sub->want == SUBMISSION_AUTH)) {
+                          sub->want == SUBMISSION_LIMIT || sub->want == SUBMISSION_AUTH ||
+                          sub->want == SUBMISSION_KEYS)) {
         if (sub->want == SUBMISSION_ENQUEUE)
             enqueue(s);
         else if (sub->want == SUBMISSION_SPILL)
             spill(s);
         else if (sub->want == SUBMISSION_LIMIT)
             recipient_judge(s->shard, s->settings, sub);
+        else if (sub->want == SUBMISSION_KEYS)
+            find_keys(s);
         else
             ask_auth(s);
     }
@@ -325,6 +338,7 @@ static void pump(struct session *s)
             connection_accept_tls(s->connection, s->settings->server);
         connection_want_bytes(s->connection, true);
         break;
+    case SUBMISSION_KEYS:
     case SUBMISSION_AUTH:
     case SUBMISSION_LIMIT:
     case SUBMISSION_SPILL:
@@ -339,11 +353,20 @@ static void pump(struct session *s)
 
 /* ---- events of the connection ---- */
 
+static void bind_tls(struct session *s)
+{
+    const struct tls *tls = connection_tls(s->connection);
+    unsigned char binding[SCRAM_BINDING];
+    if (tls && tls_binding(tls, binding))
+        submission_bind(&s->submission, binding);
+}
+
 static void start(struct session *s)
 {
     s->started = true;
     submission_init(&s->submission,
                     s->implicit_tls ? &s->settings->implicit : &s->settings->starttls);
+    bind_tls(s);
     pump(s);
 }
 
@@ -364,6 +387,7 @@ static void on_secured(void *owner)
         return;
     }
     submission_tls_started(&s->submission);
+    bind_tls(s);
     pump(s);
 }
 

@@ -20,12 +20,19 @@ void session_close_all(struct shard *s);
 
 /* ---- auth.c: who is this? ---- */
 
-/* Look up name and secret; session_auth_decided() is called later. A refusal takes half a second,
- * whatever was wrong.
- */
-void auth_ask(struct shard *s, uint64_t session, struct span name, struct span secret);
-void session_auth_decided(struct shard *shard, uint64_t id, const struct identity *identity,
-                          bool busy);
+struct auth_answer {
+    const struct identity *identity; /* NULL: not this time */
+    bool busy;                       /* it could not be looked up */
+    int64_t locked_ms;               /* too much was guessed; 0: it was looked up */
+};
+
+/* Judge a claim from an address; session_auth_decided() is called later. A refusal takes half a
+ * second or longer, whatever was wrong. */
+void auth_ask(struct shard *s, uint64_t session, const char *peer,
+              const struct submission_claim *claim);
+void session_auth_decided(struct shard *shard, uint64_t id, const struct auth_answer *answer);
+/* The keys for SCRAM of a name; `keys_r` holds SCRAM_KEYS_TEXT bytes. False: not just now. */
+bool auth_keys(struct shard *s, struct span name, char *keys_r);
 
 /* ---- aligned.c: will receivers believe it? ---- */
 

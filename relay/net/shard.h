@@ -40,6 +40,7 @@ struct common {
     struct sites *sites;
     struct scheduler *scheduler;
     struct keyring *keyring;
+    struct watch *watch;
     struct web *web;         /* NULL: no page is served */
     atomic_uint connections; /* of clients */
     atomic_uint visits;      /* of those who follow links */
@@ -55,6 +56,7 @@ struct courier;
 struct parcel;
 struct listener;
 struct visit;
+struct watch;
 struct web;
 
 struct shard {

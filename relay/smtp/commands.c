@@ -69,7 +69,8 @@ static enum reply on_ehlo(struct submission *s, struct span args)
     if (!s->tls)
         buf_add(&s->out, SPAN("250-STARTTLS\r\n"));
     else if (!c->open)
-        buf_add(&s->out, SPAN("250-AUTH PLAIN LOGIN\r\n"));
+        buf_addf(&s->out, "250-AUTH %sSCRAM-SHA-256 PLAIN LOGIN\r\n",
+                 s->binds ? "SCRAM-SHA-256-PLUS " : "");
     buf_addf(&s->out, "250-DSN\r\n250-LIMITS RCPTMAX=%u MAILMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
              c->rcpt_max, c->mail_max);
     return SILENT;
@@ -95,19 +96,27 @@ static enum reply on_starttls(struct submission *s, struct span args)
     return TLS_READY;
 }
 
-static enum reply auth_step(struct submission *s, enum sasl_step step)
+enum reply commands_auth_step(struct submission *s, enum sasl_step step)
 {
     static const enum reply answers[] = {
-        [SASL_CHALLENGE] = SILENT,         [SASL_READY] = SILENT,
-        [SASL_CANCELLED] = AUTH_CANCELLED, [SASL_MALFORMED] = AUTH_MALFORMED,
-        [SASL_IDENTITY] = AUTH_IDENTITY,   [SASL_UNKNOWN] = AUTH_UNKNOWN,
+        [SASL_CHALLENGE] = SILENT,
+        [SASL_KEYS] = SILENT,
+        [SASL_READY] = SILENT,
+        [SASL_DONE] = AUTH_OK,
+        [SASL_CANCELLED] = AUTH_CANCELLED,
+        [SASL_MALFORMED] = AUTH_MALFORMED,
+        [SASL_IDENTITY] = AUTH_IDENTITY,
+        [SASL_UNKNOWN] = AUTH_UNKNOWN,
     };
     if (step == SASL_CHALLENGE)
-        buf_addf(&s->out, "334 %s\r\n", s->sasl->challenge);
+        buf_addf(&s->out, "334 %s\r\n", buf_text(&s->sasl->challenge));
+    else if (step == SASL_KEYS)
+        s->want = SUBMISSION_KEYS;
     else if (step == SASL_READY)
         s->want = SUBMISSION_AUTH;
     else
         commands_end_auth(s);
+    s->authenticated = step == SASL_DONE;
     return answers[step];
 }
 
@@ -119,7 +128,7 @@ static enum reply on_auth(struct submission *s, struct span args)
         return ORDER;
     s->sasl = xcalloc(1, sizeof(*s->sasl));
     sasl_init(s->sasl);
-    return auth_step(s, sasl_begin(s->sasl, args));
+    return commands_auth_step(s, sasl_begin(s->sasl, args, s->binds ? s->binding : NULL));
 }
 
 static enum reply on_mail(struct submission *s, struct span args)
@@ -303,7 +312,7 @@ enum reply commands_run(struct submission *s, struct span line)
         return AUTH_LONG;
     }
     if (s->sasl)
-        return auth_step(s, sasl_line(s->sasl, line));
+        return commands_auth_step(s, sasl_line(s->sasl, line));
     if (holds_bare_line_end(line))
         return BARE_LINE;
     struct span args = line;

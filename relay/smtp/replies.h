@@ -22,7 +22,7 @@
     X(AUTH_CANCELLED, 501, "5.7.0", "Authentication cancelled")                               \
     X(AUTH_MALFORMED, 501, "5.5.2", "Not valid base64, or not what the mechanism expects")    \
     X(AUTH_IDENTITY, 535, "5.7.8", "Authorization identity must be empty or the name itself") \
-    X(AUTH_UNKNOWN, 504, "5.5.4", "Mechanism not known: use PLAIN or LOGIN")                  \
+    X(AUTH_UNKNOWN, 504, "5.5.4", "Mechanism not known: use SCRAM-SHA-256 or PLAIN")          \
     X(AUTH_LONG, 500, "5.5.6", "Authentication line is too long")                             \
     X(AUTH_FLOOD, 421, "4.7.0", "Too many failed logins: closing")                            \
     X(LONG_LINE, 500, "5.5.2", "Command line is too long")                                    \

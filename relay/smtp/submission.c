@@ -180,19 +180,39 @@ void submission_tls_started(struct submission *s)
     commands_end_transaction(s);
     commands_end_auth(s);
     buf_clear(&s->in);
-    s->authenticated = false;
+    s->authenticated = s->binds = false;
     s->helo[0] = '\0';
     s->tls = true;
     s->want = SUBMISSION_INPUT;
+}
+
+void submission_bind(struct submission *s, const unsigned char *binding)
+{
+    memcpy(s->binding, binding, SCRAM_BINDING);
+    s->binds = true;
+}
+
+void submission_keys(struct submission *s, const char *keys)
+{
+    CHECK(s->want == SUBMISSION_KEYS);
+    s->want = SUBMISSION_INPUT;
+    reply_say(s, commands_auth_step(s, sasl_keys(s->sasl, keys)));
+    drain(s);
 }
 
 void submission_auth_decided(struct submission *s, const struct identity *identity, bool busy)
 {
     CHECK(s->want == SUBMISSION_AUTH);
     s->want = SUBMISSION_INPUT;
+    if (identity)
+        s->identity = *identity;
+    if (identity && sasl_prove(s->sasl)) { /* the client wants to see that we know its keys */
+        commands_auth_step(s, SASL_CHALLENGE);
+        drain(s);
+        return;
+    }
     commands_end_auth(s);
     if (identity) {
-        s->identity = *identity;
         s->authenticated = true;
         reply_say(s, AUTH_OK);
     } else if (busy) {
@@ -201,6 +221,22 @@ void submission_auth_decided(struct submission *s, const struct identity *identi
         reply_say(s, ++s->auth_failures >= AUTH_FAILURES_MAX ? AUTH_FLOOD : AUTH_WRONG);
     }
     drain(s);
+}
+
+void submission_auth_locked(struct submission *s, int64_t wait_s)
+{
+    CHECK(s->want == SUBMISSION_AUTH);
+    struct verdict v = verdict_make(
+        454, "4.7.0",
+        "Too many failed logins from your network or at this name: try again in %lld s",
+        (long long)wait_s);
+    s->want = SUBMISSION_INPUT;
+    commands_end_auth(s);
+    reply_verdict(s, &v, SPAN_NONE);
+    if (++s->auth_failures >= AUTH_FAILURES_MAX)
+        reply_say(s, AUTH_FLOOD);
+    else
+        drain(s);
 }
 
 void submission_rcpt_decided(struct submission *s, const struct verdict *refused)
@@ -262,11 +298,13 @@ void submission_hang_up(struct submission *s, const char *reason)
     s->want = SUBMISSION_CLOSE;
 }
 
-void submission_auth(const struct submission *s, struct span *name_r, struct span *secret_r)
+struct submission_claim submission_auth(const struct submission *s)
 {
-    CHECK(s->want == SUBMISSION_AUTH);
-    *name_r = buf_span(&s->sasl->name);
-    *secret_r = buf_span(&s->sasl->secret);
+    CHECK(s->want == SUBMISSION_AUTH || s->want == SUBMISSION_KEYS);
+    return (struct submission_claim){.name = buf_span(&s->sasl->name),
+                                     .secret = buf_span(&s->sasl->secret),
+                                     .proves = s->sasl->proves,
+                                     .proven = s->sasl->proven};
 }
 
 const char *submission_protocol(const struct submission *s)

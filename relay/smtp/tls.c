@@ -7,6 +7,8 @@
  */
 #include "tls.h"
 
+#include "scram.h"
+
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -296,6 +298,14 @@ void tls_finish(struct tls *t)
 void tls_describe(const struct tls *t, char *text_r, size_t size)
 {
     snprintf(text_r, size, "%s %s", SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl));
+}
+
+bool tls_binding(const struct tls *t, unsigned char *binding_r)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    return SSL_version(t->ssl) >= TLS1_3_VERSION &&
+           SSL_export_keying_material(t->ssl, binding_r, SCRAM_BINDING, label, sizeof(label) - 1,
+                                      NULL, 0, 0) == 1;
 }
 
 bool tls_verified(const struct tls *t)

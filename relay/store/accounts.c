@@ -2,11 +2,16 @@
 /* accounts.c - Credentials, sending domains and what is known of their keys. */
 #include "accounts.h"
 
+#include "audit.h"
+#include "rates.h"
 #include "rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* How many networks a credential is remembered to have logged in from. */
+enum { NETWORKS_MAX = 64 };
 
 static void read_user(sqlite3_stmt *s, struct database_user *u)
 {
@@ -17,17 +22,31 @@ static void read_user(sqlite3_stmt *s, struct database_user *u)
     rows_copy_text(s, 2, u->identity.stream, sizeof(u->identity.stream));
     rows_copy_text(s, 3, u->hash, sizeof(u->hash));
     rows_copy_text(s, 4, u->identity.allowed, sizeof(u->identity.allowed));
+    rows_copy_text(s, 7, u->scram, sizeof(u->scram));
+}
+
+static bool add_login(struct database *db, struct database_user *u, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_LAST_LOGIN);
+    rows_text(s, 1, u->identity.name);
+    while (rows_next(db, s, err)) {
+        rows_copy_text(s, 0, u->network, sizeof(u->network));
+        u->login_ms = sqlite3_column_int64(s, 1);
+    }
+    return err->kind == ERR_NONE;
 }
 
 bool database_users(struct database *db, database_on_user *on_user, void *context, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_USERS);
-    while (rows_next(db, s, err)) {
+    bool ok = true;
+    while (ok && rows_next(db, s, err)) {
         struct database_user user;
         read_user(s, &user);
+        ok = add_login(db, &user, err);
         on_user(context, &user);
     }
-    return err->kind == ERR_NONE;
+    return ok && err->kind == ERR_NONE;
 }
 
 bool database_user(struct database *db, struct span name, struct database_user *user_r,
@@ -64,24 +83,76 @@ bool database_add_user(struct database *db, const struct database_user *u, struc
     rows_text(s, 4, u->hash);
     rows_text(s, 5, u->identity.allowed);
     rows_int(s, 6, u->created_ms);
+    rows_text(s, 7, u->scram);
     return change(db, s, "there is already a credential of that name", u->identity.name, err);
 }
 
-bool database_set_user(struct database *db, const char *name, const char *hash, bool disabled,
-                       struct err *err)
+bool database_set_user(struct database *db, const char *name, const char *hash, const char *scram,
+                       bool disabled, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_SET_USER);
     rows_text(s, 1, name);
     rows_text(s, 2, hash);
     rows_int(s, 3, disabled);
+    rows_text(s, 4, scram);
     return change(db, s, "no such credential: see 'user list'", name, err);
 }
 
 bool database_delete_user(struct database *db, const char *name, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_DELETE_USER);
+    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_LOGINS);
+    rows_text(s, 1, name);
+    if (!rows_run(db, s, err))
+        return false;
+    s = rows_prepare(db, SQL_DELETE_USER);
     rows_text(s, 1, name);
     return change(db, s, "no such credential: see 'user list'", name, err);
+}
+
+bool database_scram(struct database *db, struct span name, char keys_r[SCRAM_KEYS_TEXT],
+                    struct err *err)
+{
+    struct database_user user;
+    unsigned char mac[16];
+    struct buf text;
+    if (database_user(db, name, &user, err) && user.scram[0]) {
+        memcpy(keys_r, user.scram, sizeof(user.scram));
+        return true;
+    }
+    if (err->kind != ERR_NONE && err->kind != ERR_NOT_FOUND)
+        return false;
+    if (!rates_prepare(db, err))
+        return false;
+    buf_init(&text, 2048);
+    buf_addf(&text, "scram\n%.*s", SPAN_ARG(span_first(name, 1024)));
+    rates_mac(db, &text, mac);
+    scram_keys_nobody((struct span){(const char *)mac, sizeof(mac)}, keys_r);
+    return true;
+}
+
+bool database_add_login(struct database *db, const char *name, const char *network, int64_t at_ms,
+                        struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_LOGIN);
+    rows_text(s, 1, name);
+    rows_text(s, 2, network);
+    rows_int(s, 3, at_ms);
+    if (!rows_run(db, s, err))
+        return false;
+    s = rows_prepare(db, SQL_TRIM_LOGINS);
+    rows_text(s, 1, name);
+    rows_int(s, 2, NETWORKS_MAX);
+    return rows_run(db, s, err);
+}
+
+bool database_logins(struct database *db, int64_t since_ms, database_on_login *on_login,
+                     void *context, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_LOGINS);
+    rows_int(s, 1, since_ms);
+    while (rows_next(db, s, err))
+        on_login(context, rows_get_text(s, 0), rows_get_text(s, 1), sqlite3_column_int64(s, 2));
+    return err->kind == ERR_NONE;
 }
 
 bool database_domains(struct database *db, database_on_domain *on_domain, void *context,
@@ -170,7 +241,9 @@ static bool note_key(struct database *db, const struct database_key *key, struct
                                          .enhanced = "",
                                          .reply = key_state_name(key->life.state),
                                          .remote = ""};
-    return rows_event(db, &event, err);
+    char about[2 * ADDRESS_DOMAIN_MAX + 32];
+    snprintf(about, sizeof(about), "%s: %s", name, event.reply);
+    return rows_event(db, &event, err) && database_audit(db, AUDIT_RELAY, event.kind, about, err);
 }
 
 bool database_add_key(struct database *db, const struct database_key *key, struct err *err)

@@ -37,28 +37,43 @@ static bool pragmas(struct database *db, enum database_mode mode, struct err *er
            fault(db, err, "setting up the database");
 }
 
-/* From an older version, in one transaction. */
+static bool say(struct database *db, const char *sql)
+{
+    return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* From an older version, or from nothing (0), in one transaction. */
 static bool bring_up(struct database *db, int64_t version, struct err *err)
 {
-    static const char *const steps[] = {
-        [1] = "BEGIN IMMEDIATE;" SQL_SCHEMA_2 SQL_SCHEMA_3 SQL_SCHEMA_4 "COMMIT;",
-        [2] = "BEGIN IMMEDIATE;" SQL_SCHEMA_3 SQL_SCHEMA_4 "COMMIT;",
-        [3] = "BEGIN IMMEDIATE;" SQL_SCHEMA_4 "COMMIT;"};
+    static const char *const steps[] = {SQL_SCHEMA_1, SQL_SCHEMA_2, SQL_SCHEMA_3, SQL_SCHEMA_4,
+                                        SQL_SCHEMA_5};
     _Static_assert(COUNT_OF(steps) == SQL_SCHEMA_VERSION, "a step from each older version");
-    return sqlite3_exec(db->handle, steps[version], NULL, NULL, NULL) == SQLITE_OK ||
-           fault(db, err, "bringing the tables up to date");
+    bool ok = say(db, "BEGIN IMMEDIATE");
+    for (int64_t i = version; ok && i < SQL_SCHEMA_VERSION; i++)
+        ok = say(db, steps[i]);
+    return (ok && say(db, "COMMIT")) || fault(db, err, "making the tables");
+}
+
+static bool has_captured(struct database *db)
+{
+    struct err err = {0};
+    sqlite3_stmt *s = rows_prepare(db, SQL_HAS_CAPTURED);
+    bool has = rows_next(db, s, &err);
+    sqlite3_reset(s);
+    return has;
 }
 
 static bool check_version(struct database *db, enum database_mode mode, struct err *err)
 {
     if (mode == DATABASE_CREATE)
-        return sqlite3_exec(db->handle, SQL_SCHEMA, NULL, NULL, NULL) == SQLITE_OK ||
-               fault(db, err, "making the tables");
+        return bring_up(db, 0, err);
     sqlite3_stmt *s = rows_prepare(db, SQL_VERSION);
     int64_t version = rows_next(db, s, err) ? sqlite3_column_int64(s, 0) : -1;
     sqlite3_reset(s);
     if (version == SQL_SCHEMA_VERSION)
         return true;
+    if (version == 3 && has_captured(db)) /* an earlier program set the number back by mistake */
+        version = 4;
     if (version >= 1 && version < SQL_SCHEMA_VERSION && mode == DATABASE_WRITE)
         return bring_up(db, version, err);
     return version < 0 ? err_wrap(err, "reading the schema version")

@@ -3,9 +3,9 @@
 #ifndef SCHEMA_H
 #define SCHEMA_H
 
-#define SQL_SCHEMA_VERSION 4
+#define SQL_SCHEMA_VERSION 5
 
-#define SQL_SCHEMA                                                                                 \
+#define SQL_SCHEMA_1                                                                               \
     "CREATE TABLE message(id INTEGER PRIMARY KEY, created INTEGER NOT NULL, expires INTEGER NOT "  \
     "NULL,"                                                                                        \
     " tenant TEXT NOT NULL, credential TEXT NOT NULL, stream TEXT NOT NULL, class INTEGER NOT "    \
@@ -40,7 +40,7 @@
     "NOT NULL,"                                                                                    \
     " state TEXT NOT NULL, public TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY(domain, "   \
     "selector))"                                                                                   \
-    " WITHOUT ROWID, STRICT;" SQL_SCHEMA_2 SQL_SCHEMA_3 SQL_SCHEMA_4
+    " WITHOUT ROWID, STRICT;"
 
 /* From version 1 to 2: counting what each recipient gets. `rate` has a row for each key that has
  * been used lately; the key is a MAC, so that it tells nothing about anybody. */
@@ -84,5 +84,19 @@
     "UPDATE signing_key SET since = created;"                                \
     "ALTER TABLE domain ADD COLUMN captured INTEGER NOT NULL DEFAULT 0;"     \
     "PRAGMA user_version = 4;"
+
+/* From version 4 to 5: keys for SCRAM; from where a credential has logged in; the audit trail,
+ * which only grows. */
+#define SQL_SCHEMA_5                                                                            \
+    "ALTER TABLE credential ADD COLUMN scram TEXT NOT NULL DEFAULT '';"                         \
+    "CREATE TABLE login(credential TEXT NOT NULL, network TEXT NOT NULL, at INTEGER NOT NULL,"  \
+    " PRIMARY KEY(credential, network)) WITHOUT ROWID, STRICT;"                                 \
+    "CREATE TABLE audit(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL, what " \
+    "TEXT NOT NULL, about TEXT NOT NULL, hash TEXT NOT NULL) STRICT;"                           \
+    "CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit "   \
+    "trail only grows'); END;"                                                                  \
+    "CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit " \
+    "trail only grows'); END;"                                                                  \
+    "PRAGMA user_version = 5;"
 
 #endif

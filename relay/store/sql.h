@@ -17,6 +17,8 @@
 
 #define SQL_SUPPRESS_COLUMNS "address, tenant, stream, reason, source, created, expires"
 
+#define SQL_USER_COLUMNS "name, tenant, stream, hash, allowed, disabled, created, scram"
+
 #define SQL_EVENT_COLUMNS \
     "id, at, kind, message, recipient, code, enhanced, reply, remote, credential"
 
@@ -28,8 +30,9 @@
     X(SAVEPOINT, "SAVEPOINT one_job")                                                              \
     X(RELEASE, "RELEASE one_job")                                                                  \
     X(UNDO, "ROLLBACK TO one_job")                                                                 \
-    X(PROBE, "PRAGMA user_version = 3")                                                            \
+    X(PROBE, "UPDATE clock SET steps = steps")                                                     \
     X(VERSION, "PRAGMA user_version")                                                              \
+    X(HAS_CAPTURED, "SELECT 1 FROM pragma_table_info('domain') WHERE name = 'captured'")           \
     X(LAST_ID, "SELECT max((SELECT coalesce(max(id), 0) FROM message), (SELECT "                   \
                "coalesce(max(message), 0) FROM event))")                                           \
     X(PLACES, "SELECT segment, offset, length FROM message")                                       \
@@ -78,14 +81,23 @@
     X(TRACE, "SELECT " SQL_EVENT_COLUMNS " FROM event WHERE message = ?1 ORDER BY id")             \
     X(FORGET_EVENTS,                                                                               \
       "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ? ORDER BY id LIMIT 5000)")  \
-    X(USER, "SELECT name, tenant, stream, hash, allowed, disabled, created FROM credential WHERE " \
-            "name = ?")                                                                            \
-    X(USERS, "SELECT name, tenant, stream, hash, allowed, disabled, created FROM credential "      \
-             "ORDER BY name")                                                                      \
-    X(ADD_USER, "INSERT INTO credential(name, tenant, stream, hash, allowed, disabled, created)"   \
-                " VALUES(?,?,?,?,?,0,?) ON CONFLICT DO NOTHING RETURNING name")                    \
-    X(SET_USER, "UPDATE credential SET hash = coalesce(?2, hash), disabled = ?3 WHERE name = ?1 "  \
-                "RETURNING name")                                                                  \
+    X(USER, "SELECT " SQL_USER_COLUMNS " FROM credential WHERE name = ?")                          \
+    X(USERS, "SELECT " SQL_USER_COLUMNS " FROM credential ORDER BY name")                          \
+    X(ADD_USER, "INSERT INTO credential(name, tenant, stream, hash, allowed, disabled, created, "  \
+                "scram) VALUES(?,?,?,?,?,0,?,?) ON CONFLICT DO NOTHING RETURNING name")            \
+    X(SET_USER, "UPDATE credential SET hash = coalesce(?2, hash), disabled = ?3, scram = "         \
+                "coalesce(?4, scram) WHERE name = ?1 RETURNING name")                              \
+    X(ADD_LOGIN, "INSERT INTO login(credential, network, at) VALUES(?,?,?) ON CONFLICT DO UPDATE " \
+                 "SET at = excluded.at")                                                           \
+    X(LOGINS, "SELECT credential, network, at FROM login WHERE at > ? ORDER BY at")                \
+    X(TRIM_LOGINS, "DELETE FROM login WHERE credential = ?1 AND at <= (SELECT at FROM login "      \
+                   "WHERE credential = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2)")                    \
+    X(FORGET_LOGINS, "DELETE FROM login WHERE credential = ?")                                     \
+    X(LAST_LOGIN, "SELECT network, at FROM login WHERE credential = ? ORDER BY at DESC LIMIT 1")   \
+    X(AUDIT_LAST, "SELECT seq, at, who, what, about, hash FROM audit ORDER BY seq DESC LIMIT 1")   \
+    X(AUDIT_ADD, "INSERT INTO audit(seq, at, who, what, about, hash) VALUES(?,?,?,?,?,?)")         \
+    X(AUDIT_ROWS, "SELECT seq, at, who, what, about, hash FROM audit WHERE seq > ?1 ORDER BY seq " \
+                  "LIMIT ?2")                                                                      \
     X(DELETE_USER, "DELETE FROM credential WHERE name = ? RETURNING name")                         \
     X(DOMAINS, "SELECT name, tenant, created, captured FROM domain ORDER BY name")                 \
     X(ADD_DOMAIN,                                                                                  \

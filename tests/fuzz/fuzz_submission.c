@@ -9,6 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct submission_settings settings = {.hostname = "relay.test", .size_max = 4096, .rcpt_max = 3, .mail_max = 5};
     struct identity identity = {.name = "app", .allowed = "club.test"};
+    static const unsigned char binding[SCRAM_BINDING] = {1};
+    static const char keys[] = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
+                               "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
     struct admission admission;
     struct submission s;
     size_t step = size > 0 ? 1U + data[0] % 32U : 1U;
@@ -17,13 +20,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     submission_init(&s, &settings);
     for (size_t at = 1; at < size && s.want != SUBMISSION_CLOSE;) {
         struct span rest = {(const char *)data + at, size - at};
-        struct span name;
-        struct span secret;
         if (s.want == SUBMISSION_TLS) {
             submission_tls_started(&s);
+            if (size % 3)
+                submission_bind(&s, binding);
+        } else if (s.want == SUBMISSION_KEYS) {
+            submission_keys(&s, size % 5 ? keys : "");
         } else if (s.want == SUBMISSION_AUTH) {
-            submission_auth(&s, &name, &secret);
-            submission_auth_decided(&s, name.len % 2 ? &identity : NULL, secret.len % 5 == 0);
+            struct submission_claim claim = submission_auth(&s);
+            if (claim.name.len % 7 == 0)
+                submission_auth_locked(&s, 7);
+            else
+                submission_auth_decided(&s, claim.name.len % 2 && (!claim.proves || claim.proven) ? &identity : NULL,
+                                        claim.secret.len % 5 == 0);
         } else if (s.want == SUBMISSION_LIMIT) {
             struct verdict v = verdict_make(450, "4.7.28", "later");
             CHECK(s.envelope.count > 0);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* guard.h - Guessing of passwords: what failed logins from an address, its networks and at a name
+ * lead to. Pure: time is passed in, nothing is looked up.
+ *
+ * Each failure fills four leaky buckets: the address (IPv4 /32, IPv6 /64), the two networks around
+ * it (/24 and /16, /48 and /32) and the name, whether it exists or not. Over its measure a bucket
+ * locks for 15 minutes, and twice as long each time it happens again within a day, up to 4 hours.
+ * Whoever has logged in under a name from an address within 30 days is never locked out there.
+ *
+ * The memory is bounded: where it is full, those with the fewest failures are forgotten first. */
+#ifndef GUARD_H
+#define GUARD_H
+
+#include "span.h"
+
+#include <stddef.h>
+
+enum guard_kind { GUARD_NAME, GUARD_ADDRESS, GUARD_NETWORK, GUARD_WIDE, GUARD_KINDS };
+enum { GUARD_TEXT = 72, GUARD_KNOWN_DAYS = 30, GUARD_SAVE_MS = 24 * 3600 * 1000 };
+
+struct guard;
+
+/* `slots`: how many buckets there may be, a multiple of 8; about 110 bytes each. */
+struct guard *guard_new(size_t slots);
+void guard_free(struct guard *g);
+
+/* May this name be tried from this address now? 0: yes; else the milliseconds until it may.
+ * `address` is an IP address as text; times are of a clock that is never set, in milliseconds. */
+int64_t guard_judge(struct guard *g, struct span name, const char *address, int64_t now_ms);
+
+struct guard_outcome {
+    int64_t delay_ms; /* to wait before the answer */
+    struct {
+        char text[GUARD_TEXT]; /* a name, an address or a network */
+        int64_t for_ms;
+    } locked[GUARD_KINDS]; /* those that are locked from now on */
+    size_t count;
+};
+struct guard_outcome guard_failed(struct guard *g, struct span name, const char *address,
+                                  int64_t now_ms);
+
+/* True: this is worth keeping over a restart (it is new, or a day old). */
+bool guard_succeeded(struct guard *g, struct span name, const char *address, int64_t now_ms);
+/* What was kept. */
+void guard_remember(struct guard *g, struct span name, const char *network, int64_t at_ms);
+
+/* Open what is locked: a name, an address with its networks, or a network. Forgets their failures;
+ * false when there are none. */
+bool guard_unlock(struct guard *g, const char *what);
+
+struct guard_row {
+    enum guard_kind kind;
+    const char *text;
+    unsigned failures;
+    int64_t locked_ms; /* still so long; 0: it is not */
+};
+typedef void guard_on_row(void *context, const struct guard_row *row);
+/* All that have failures or are locked. */
+void guard_list(const struct guard *g, int64_t now_ms, guard_on_row *on_row, void *context);
+
+const char *guard_kind_name(enum guard_kind kind);
+
+/* "192.0.2.7", "192.0.2.0/24", "2001:db8::/64": the address's bucket of that kind; `text_r` holds
+ * GUARD_TEXT bytes. What is no address is its own network. */
+void guard_network(const char *address, enum guard_kind kind, char *text_r);
+
+#endif

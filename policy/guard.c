@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* guard.c - Leaky buckets in a table of sets of eight; a set is chosen by a MAC that nobody outside
+ * knows, so that nobody can aim at somebody else's bucket.
+ *
+ * Logging in does not empty a bucket: who has one account would guess at others in between.
+ */
+#include "guard.h"
+
+#include "check.h"
+#include "secret.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    WAYS = 8,
+    FIRST_DELAY_MS = 500,
+    LAST_DELAY_MS = 8000,
+    FIRST_LOCK_MS = 15 * 60 * 1000,
+    LAST_LOCK_MS = 4 * 3600 * 1000
+};
+static const int64_t day_ms = (int64_t)24 * 3600 * 1000;
+
+/* How many failures lock, and how long one of them is remembered. */
+static const struct measure {
+    const char *name;
+    unsigned locks_at;
+    int64_t leak_ms;
+    int bits4, bits6;
+} measures[] = {
+    [GUARD_NAME] = {"name", 20, 3 * 60 * 1000, 0, 0},
+    [GUARD_ADDRESS] = {"address", 10, 60 * 1000, 32, 64},
+    [GUARD_NETWORK] = {"network", 60, 15 * 1000, 24, 48},
+    [GUARD_WIDE] = {"wide network", 400, 3 * 1000, 16, 32},
+};
+
+struct slot {
+    unsigned char mac[16];
+    char text[GUARD_TEXT];
+    unsigned char kind; /* GUARD_KINDS: a name that logged in from a network */
+    unsigned char locks;
+    bool used;
+    uint16_t failures;
+    int64_t leaked_ms; /* failures are counted down to this time; a login: its time */
+    int64_t locked_ms; /* until when */
+    int64_t last_lock_ms;
+};
+
+struct guard {
+    size_t sets;
+    unsigned char key[32];
+    struct slot slots[];
+};
+
+struct guard *guard_new(size_t slots)
+{
+    CHECK(slots > 0 && slots % WAYS == 0);
+    struct guard *g = xcalloc(1, sizeof(*g) + slots * sizeof(g->slots[0]));
+    g->sets = slots / WAYS;
+    secret_random(g->key, sizeof(g->key));
+    return g;
+}
+
+void guard_free(struct guard *g)
+{
+    free(g);
+}
+
+const char *guard_kind_name(enum guard_kind kind)
+{
+    return measures[kind].name;
+}
+
+/* ---- names of buckets ---- */
+
+static void mask(unsigned char *bytes, size_t len, int bits)
+{
+    for (size_t i = 0; i < len; i++, bits -= 8)
+        bytes[i] &= (unsigned char)(bits >= 8 ? 0xff : bits <= 0 ? 0 : 0xff << (8 - bits));
+}
+
+void guard_network(const char *address, enum guard_kind kind, char *text_r)
+{
+    unsigned char bytes[16];
+    char text[INET6_ADDRSTRLEN] = "";
+    int family = inet_pton(AF_INET, address, bytes) == 1    ? AF_INET
+                 : inet_pton(AF_INET6, address, bytes) == 1 ? AF_INET6
+                                                            : AF_UNSPEC;
+    int bits = family == AF_INET ? measures[kind].bits4 : measures[kind].bits6;
+    if (family == AF_UNSPEC || kind == GUARD_NAME) {
+        snprintf(text_r, GUARD_TEXT, "%s", address);
+        return;
+    }
+    mask(bytes, family == AF_INET ? 4 : 16, bits);
+    inet_ntop(family, bytes, text, sizeof(text));
+    if (bits == 32 && family == AF_INET)
+        snprintf(text_r, GUARD_TEXT, "%s", text);
+    else
+        snprintf(text_r, GUARD_TEXT, "%s/%d", text, bits);
+}
+
+/* A name from outside may be anything; what is kept of it can be shown. */
+static void name_text(struct span name, char *text_r)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < name.len && used + 1 < GUARD_TEXT; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        text_r[used++] = c < ' ' || c >= 0x7f ? '?' : (char)c;
+    }
+    text_r[used] = '\0';
+}
+
+/* ---- slots ---- */
+
+struct place {
+    unsigned char mac[16];
+    unsigned char kind;
+};
+
+static struct place place_of(const struct guard *g, unsigned kind, struct span a, const char *b)
+{
+    struct place p = {.kind = (unsigned char)kind};
+    struct buf text;
+    buf_init(&text, 4096);
+    buf_addf(&text, "%u\n%.*s\n%s", kind, SPAN_ARG(span_first(a, 1024)), b);
+    secret_mac((struct span){(const char *)g->key, sizeof(g->key)}, buf_span(&text), p.mac);
+    buf_fini(&text);
+    return p;
+}
+
+static struct slot *set_of(struct guard *g, const struct place *p)
+{
+    uint64_t number = 0;
+    memcpy(&number, p->mac, sizeof(number));
+    return &g->slots[number % g->sets * WAYS];
+}
+
+static struct slot *find(struct guard *g, const struct place *p)
+{
+    struct slot *set = set_of(g, p);
+    for (size_t i = 0; i < WAYS; i++)
+        if (set[i].used && memcmp(set[i].mac, p->mac, sizeof(p->mac)) == 0)
+            return &set[i];
+    return NULL;
+}
+
+/* What may be forgotten first: a bucket with few failures; a login only after all those; what is
+ * locked last. */
+static int64_t worth(const struct slot *s)
+{
+    if (!s->used)
+        return -1;
+    int64_t rank = s->kind == GUARD_KINDS ? UINT16_MAX : s->failures;
+    return (rank + (s->locked_ms ? UINT16_MAX : 0)) << 44 | (s->leaked_ms >> 8 & 0xfffffffffff);
+}
+
+static struct slot *take(struct guard *g, const struct place *p, const char *text, int64_t now_ms)
+{
+    struct slot *found = find(g, p);
+    if (found)
+        return found;
+    struct slot *set = set_of(g, p);
+    found = set;
+    for (size_t i = 1; i < WAYS; i++)
+        if (worth(&set[i]) < worth(found))
+            found = &set[i];
+    *found = (struct slot){.used = true, .kind = p->kind, .leaked_ms = now_ms};
+    memcpy(found->mac, p->mac, sizeof(p->mac));
+    snprintf(found->text, sizeof(found->text), "%s", text);
+    return found;
+}
+
+static void leak(struct slot *s, int64_t now_ms)
+{
+    int64_t out = (now_ms - s->leaked_ms) / measures[s->kind].leak_ms;
+    if (out >= s->failures) {
+        s->failures = 0;
+        s->leaked_ms = now_ms;
+    } else if (out > 0) {
+        s->failures = (uint16_t)(s->failures - out);
+        s->leaked_ms += out * measures[s->kind].leak_ms;
+    }
+}
+
+/* ---- what is asked ---- */
+
+static struct slot *known(struct guard *g, struct span name, const char *address)
+{
+    char network[GUARD_TEXT];
+    guard_network(address, GUARD_ADDRESS, network);
+    struct place p = place_of(g, GUARD_KINDS, name, network);
+    return find(g, &p);
+}
+
+static bool is_known(struct guard *g, struct span name, const char *address, int64_t now_ms)
+{
+    const struct slot *s = known(g, name, address);
+    return s && now_ms - s->leaked_ms < GUARD_KNOWN_DAYS * day_ms;
+}
+
+static struct place bucket(const struct guard *g, enum guard_kind kind, struct span name,
+                           const char *address, char text_r[GUARD_TEXT])
+{
+    if (kind == GUARD_NAME) {
+        name_text(name, text_r);
+        return place_of(g, kind, name, "");
+    }
+    guard_network(address, kind, text_r);
+    return place_of(g, kind, SPAN_NONE, text_r);
+}
+
+int64_t guard_judge(struct guard *g, struct span name, const char *address, int64_t now_ms)
+{
+    char text[GUARD_TEXT];
+    int64_t wait_ms = 0;
+    for (unsigned kind = 0; kind < GUARD_KINDS; kind++) {
+        struct place p = bucket(g, (enum guard_kind)kind, name, address, text);
+        const struct slot *s = find(g, &p);
+        if (s && s->locked_ms - now_ms > wait_ms)
+            wait_ms = s->locked_ms - now_ms;
+    }
+    return wait_ms > 0 && is_known(g, name, address, now_ms) ? 0 : wait_ms;
+}
+
+static int64_t lock(struct slot *s, int64_t now_ms)
+{
+    int64_t for_ms = FIRST_LOCK_MS;
+    s->locks = now_ms - s->last_lock_ms > day_ms || s->last_lock_ms == 0 ? 0 : s->locks;
+    for (unsigned i = 0; i < s->locks && for_ms < LAST_LOCK_MS; i++)
+        for_ms *= 2;
+    s->locks = (unsigned char)(s->locks < 10 ? s->locks + 1 : s->locks);
+    s->last_lock_ms = now_ms;
+    s->locked_ms = now_ms + for_ms;
+    s->failures = 0;
+    s->leaked_ms = now_ms;
+    return for_ms;
+}
+
+static int64_t delay_after(unsigned failures)
+{
+    int64_t delay_ms = FIRST_DELAY_MS;
+    for (unsigned i = 1; i < failures && delay_ms < LAST_DELAY_MS; i++)
+        delay_ms *= 2;
+    return delay_ms;
+}
+
+struct guard_outcome guard_failed(struct guard *g, struct span name, const char *address,
+                                  int64_t now_ms)
+{
+    struct guard_outcome o = {.delay_ms = FIRST_DELAY_MS};
+    /* The owner who mistypes fills no bucket but the address's. */
+    bool owner = is_known(g, name, address, now_ms);
+    for (unsigned kind = 0; kind < GUARD_KINDS; kind++) {
+        char text[GUARD_TEXT];
+        if (owner && kind != GUARD_ADDRESS)
+            continue;
+        struct place p = bucket(g, (enum guard_kind)kind, name, address, text);
+        struct slot *s = take(g, &p, text, now_ms);
+        leak(s, now_ms);
+        s->failures++;
+        if (kind <= GUARD_ADDRESS && delay_after(s->failures) > o.delay_ms)
+            o.delay_ms = delay_after(s->failures);
+        if (s->failures < measures[kind].locks_at || s->locked_ms > now_ms)
+            continue;
+        snprintf(o.locked[o.count].text, GUARD_TEXT, "%s", text);
+        o.locked[o.count++].for_ms = lock(s, now_ms);
+    }
+    return o;
+}
+
+void guard_remember(struct guard *g, struct span name, const char *network, int64_t at_ms)
+{
+    struct place p = place_of(g, GUARD_KINDS, name, network);
+    take(g, &p, network, at_ms)->leaked_ms = at_ms;
+}
+
+bool guard_succeeded(struct guard *g, struct span name, const char *address, int64_t now_ms)
+{
+    char network[GUARD_TEXT];
+    const struct slot *s = known(g, name, address);
+    if (s && now_ms - s->leaked_ms < GUARD_SAVE_MS)
+        return false;
+    guard_network(address, GUARD_ADDRESS, network);
+    guard_remember(g, name, network, now_ms);
+    return true;
+}
+
+static bool open_one(struct guard *g, enum guard_kind kind, struct span name, const char *address)
+{
+    char text[GUARD_TEXT];
+    struct place p = bucket(g, kind, name, address, text);
+    struct slot *s = find(g, &p);
+    bool was = s && (s->failures > 0 || s->locked_ms > 0);
+    if (s)
+        *s = (struct slot){0};
+    return was;
+}
+
+bool guard_unlock(struct guard *g, const char *what)
+{
+    char address[GUARD_TEXT];
+    bool any = false;
+    snprintf(address, sizeof(address), "%.*s", (int)strcspn(what, "/"), what);
+    any = open_one(g, GUARD_NAME, span_of(what), "");
+    any = open_one(g, GUARD_ADDRESS, SPAN_NONE, address) || any;
+    any = open_one(g, GUARD_NETWORK, SPAN_NONE, address) || any;
+    return open_one(g, GUARD_WIDE, SPAN_NONE, address) || any;
+}
+
+void guard_list(const struct guard *g, int64_t now_ms, guard_on_row *on_row, void *context)
+{
+    for (size_t i = 0; i < g->sets * WAYS; i++) {
+        struct slot s = g->slots[i];
+        if (!s.used || s.kind == GUARD_KINDS)
+            continue;
+        leak(&s, now_ms);
+        struct guard_row row = {.kind = (enum guard_kind)s.kind,
+                                .text = s.text,
+                                .failures = s.failures,
+                                .locked_ms = s.locked_ms > now_ms ? s.locked_ms - now_ms : 0};
+        if (row.failures > 0 || row.locked_ms > 0)
+            on_row(context, &row);
+    }
+}
