@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "sandbox.h"
 #include "store.h"
 
 #include <errno.h>
@@ -135,7 +136,9 @@ static bool ask_alone(const char *state_dir, struct span line, struct buf *answe
     snprintf(who, sizeof(who), "uid %u", (unsigned)getuid());
     if (ok)
         control_from(c, who, NULL);
+    sandbox_as_owner(state_dir);
     bool done = ok && store_run_alone(state_dir, control_run, c, &failed);
+    sandbox_as_self();
     if (ok && !done && failed.kind == ERR_UNREACHABLE)
         ok = err_set(err, ERR_UNREACHABLE, "%s, but its control socket does not answer",
                      failed.text);

@@ -4,6 +4,7 @@
 
 #include "engine.h"
 #include "key.h"
+#include "sandbox.h"
 #include "scram.h"
 #include "secret.h"
 #include "store.h"
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +174,16 @@ static int fill(struct cli *cli, struct plan *p)
     return code;
 }
 
+/* The relay runs as the owner of its state directory: an account given, or "sealpost" if there is
+ * one and this is to be the machine's relay. */
+static bool give_away(const struct cli *cli, const struct plan *p, struct err *err)
+{
+    const char *user = cli_option(cli, "user", 0);
+    if (!user && !cli_option(cli, "dir", 0) && geteuid() == 0 && getpwnam("sealpost"))
+        user = "sealpost";
+    return !user || (sandbox_give(p->state_dir, user, err) && sandbox_give(p->dir, user, err));
+}
+
 static void print_json(json_t *records, const struct plan *p)
 {
     json_t *all = json_object();
@@ -230,6 +242,8 @@ int cli_init(struct cli *cli)
     cli->config_path = p.config_path;
     if (cli_config(cli, &code))
         code = fill(cli, &p);
+    if (code == CLI_OK && !give_away(cli, &p, &err))
+        code = cli_fail(&err);
     if (code == CLI_OK)
         code = print_result(cli, &p);
     secret_clear(p.secret, sizeof(p.secret));

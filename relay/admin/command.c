@@ -12,8 +12,10 @@
 
 static const struct command commands[] = {
     {"init",
-     "DOMAIN [--dir DIR] [--hostname H] [--public-ip IP]... [--operator ADDRESS]... [--no-capture]",
-     1, 1, "dir= hostname= public-ip= operator= no-capture",
+     "DOMAIN [--dir DIR] [--hostname H] [--public-ip IP]... [--operator ADDRESS]... "
+     "[--no-capture]\n"
+     "       [--user ACCOUNT]",
+     1, 1, "dir= hostname= public-ip= operator= no-capture user=",
      "make a relay: config, store, keys, certificate, first credential", cli_init},
     {"serve", "", 0, 0, "", "run the relay in the foreground", cli_serve},
     {"config check", "", 0, 0, "", "check the config file", cli_config_check},

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* engine.c - Puts the relay together, in order, and takes it apart in the reverse order.
  *
- *   settings - addresses free? - store (lock) - keyring, sites - control socket - shards -
- *   scheduler - run
+ *   settings - addresses free? - sockets - helper - privileges given up (sandbox) - store (lock) -
+ *   keyring, sites - control socket - shards - scheduler - run
  *
  * SIGTERM: nothing new is handed out, shards finish what is under way, then everything closes; the
  * store ends last, when it has recorded all outcomes. A second SIGTERM ends at once, which is as
@@ -12,9 +12,11 @@
 
 #include "aligner.h"
 #include "gate.h"
+#include "helper.h"
 #include "listener.h"
 #include "log.h"
 #include "rotator.h"
+#include "sandbox.h"
 #include "shard.h"
 #include "watch.h"
 #include "web.h"
@@ -36,6 +38,8 @@ struct engine {
     size_t shard_count, ended;
     struct gate *gate;
     struct rotator *rotator;
+    int *sockets; /* bound, for each shard one for each listener */
+    int helper;
     bool stopping;
 };
 
@@ -224,7 +228,9 @@ static bool start_shards(struct engine *e, struct err *err)
         struct shard *shard = &e->shards[e->shard_count++];
         shard->notify = &e->inbox;
         shard->ended.run = on_shard_ended;
-        ok = shard_start(shard, &e->common, e->settings, err);
+        ok = shard_start(shard, &e->common, e->settings,
+                         &e->sockets[(e->shard_count - 1) * e->settings->config->listener_count],
+                         err);
     }
     return ok;
 }
@@ -237,13 +243,47 @@ static bool serves_page(const struct config *c)
     return false;
 }
 
-static bool start(struct engine *e, const char *path, struct err *err)
+/* Where a reload must find what the config file names. */
+static bool shut_in(const struct config *c, struct err *err)
+{
+    char directory[sizeof(c->path)];
+    const char *readable[5];
+    size_t count = 0;
+    int level = 0;
+    snprintf(directory, sizeof(directory), "%s", c->path);
+    char *slash = strrchr(directory, '/');
+    *(slash ? slash : directory) = '\0';
+    readable[count++] = slash ? directory : ".";
+    readable[count++] = c->certificate;
+    readable[count++] = c->key;
+    readable[count++] = c->ca_file;
+    readable[count++] = c->trust_anchor;
+    if (!sandbox_become_owner(c->state_dir, err) ||
+        !sandbox_files(c->state_dir, readable, count, &level, err) ||
+        !sandbox_calls(SANDBOX_RELAY, err))
+        return false;
+    log_end(log_number(log_number(log_begin(LOG_INFO, "shut_in"), "uid", geteuid()), "landlock",
+                       level));
+    return true;
+}
+
+/* All that needs a privilege, and then none is left. */
+static bool begin(struct engine *e, const char *path, struct err *err)
 {
     if (!read_settings(path, &e->settings, err) || !listener_check(e->settings->config, err))
         return false;
     const struct config *config = e->settings->config;
-    struct store_events events = {.due = on_due, .stepped = on_stepped, .context = e};
+    e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));
     set_log_level(config);
+    return listener_bind_all(config, e->sockets, err) && shut_in(config, err);
+}
+
+static bool start(struct engine *e, const char *path, struct err *err)
+{
+    if (!begin(e, path, err))
+        return false;
+    const struct config *config = e->settings->config;
+    struct store_events events = {.due = on_due, .stepped = on_stepped, .context = e};
     signing_set_lifetime(config->dkim.lifetime_s);
     if (!store_start(config->state_dir, &events, &e->common.store, err))
         return false;
@@ -253,7 +293,8 @@ static bool start(struct engine *e, const char *path, struct err *err)
         return false;
     return aligner_new(&e->loop, config, &e->common.aligner, err) &&
            (!serves_page(config) || web_start(e->common.store, e->settings, &e->common.web, err)) &&
-           rotator_new(&e->loop, config, e->common.store, on_keys_changed, e, &e->rotator, err) &&
+           rotator_new(&e->loop, e->helper, config, e->common.store, on_keys_changed, e,
+                       &e->rotator, err) &&
            gate_open(&e->loop, config->state_dir, e->common.store, e->common.watch, on_changed, e,
                      &e->gate, err) &&
            start_shards(e, err);
@@ -290,6 +331,9 @@ static void end(struct engine *e)
         sites_free(e->common.sites);
     gate_free(e->gate);
     free(e->shards);
+    free(e->sockets);
+    if (e->helper >= 0)
+        close(e->helper);
     free_settings(e->settings);
 }
 
@@ -304,7 +348,9 @@ static void keep_memory(void)
 
 bool engine_run(const char *config_path, struct err *err)
 {
-    struct engine e = {0};
+    struct engine e = {.helper = -1};
+    if (!helper_start(&e.helper, err)) /* before there is anything that it should not have */
+        return false;
     keep_memory();
     signal(SIGPIPE, SIG_IGN);
     CHECK(uv_loop_init(&e.loop) == 0);

@@ -67,6 +67,14 @@ bool listener_check(const struct config *config, struct err *err)
     return true;
 }
 
+bool listener_bind_all(const struct config *config, int *sockets_r, struct err *err)
+{
+    for (size_t i = 0; i < config->shards * config->listener_count; i++)
+        if (!bind_socket(&config->listeners[i % config->listener_count], true, &sockets_r[i], err))
+            return false;
+    return true;
+}
+
 static void on_client(uv_stream_t *server, int status)
 {
     struct listener *l = server->data;
@@ -78,11 +86,8 @@ static void on_client(uv_stream_t *server, int status)
         session_accept(l->shard, server, l->implicit_tls);
 }
 
-static bool open_one(struct shard *s, const struct config_listener *config, struct err *err)
+static bool open_one(struct shard *s, const struct config_listener *config, int fd, struct err *err)
 {
-    int fd = -1;
-    if (!bind_socket(config, true, &fd, err))
-        return false;
     struct listener *l = xcalloc(1, sizeof(*l));
     l->shard = s;
     l->implicit_tls = config->implicit_tls;
@@ -95,11 +100,11 @@ static bool open_one(struct shard *s, const struct config_listener *config, stru
            fault(err, config, "cannot listen on");
 }
 
-bool listener_open_all(struct shard *s, struct err *err)
+bool listener_open_all(struct shard *s, const int *sockets, struct err *err)
 {
     const struct config *config = s->settings->config;
     for (size_t i = 0; i < config->listener_count; i++)
-        if (!open_one(s, &config->listeners[i], err))
+        if (!open_one(s, &config->listeners[i], sockets[i], err))
             return false;
     return true;
 }

@@ -5,7 +5,11 @@
 
 #include "shard.h"
 
-MUST_CHECK bool listener_open_all(struct shard *s, struct err *err);
+/* Bind all addresses for all shards: `sockets_r` has room for one for each listener of each shard,
+ * in that order. Needs the privilege that low ports need; all else does not. */
+MUST_CHECK bool listener_bind_all(const struct config *config, int *sockets_r, struct err *err);
+/* `sockets`: this shard's, one for each listener. */
+MUST_CHECK bool listener_open_all(struct shard *s, const int *sockets, struct err *err);
 void listener_close_all(struct shard *s);
 
 /* Is the address free? Asked once before the shards begin: with SO_REUSEPORT a second relay would

@@ -1,60 +1,57 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* publish.c - A child process that reads its commands from a pipe and says on another what went
- * wrong. It has no shell, and nothing of what it is told comes from outside.
- */
+/* publish.c - The helper runs nsupdate, which reads its commands from a socket and says on it what
+ * went wrong. Nothing of what it is told comes from outside. */
 #include "publish.h"
 
+#include "helper.h"
 #include "records_format.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_MS = 30 * 1000 };
+enum { TIMEOUT_MS = 35 * 1000 };
 
 struct publish {
-    uv_process_t process;
-    uv_pipe_t input, output;
+    uv_pipe_t stream;
     uv_timer_t timer;
     uv_write_t write;
     uv_shutdown_t shutdown;
-    struct buf commands;
-    char said[200]; /* the first of what it said */
-    size_t said_len;
-    char chunk[256];
-    int64_t status;
+    struct buf commands, said;
+    char chunk[1024];
     unsigned handles;
     publish_on_done *done;
     void *context;
 };
+
+/* The first line of what it said, unless it ended well. */
+static const char *judge(struct publish *p)
+{
+    static const char well[] = "\nexit 0\n";
+    char *said = (char *)(uintptr_t)buf_text(&p->said);
+    if (span_ends_nocase(buf_span(&p->said), SPAN(well)))
+        return NULL;
+    said[strcspn(said, "\r\n")] = '\0';
+    return said[0] ? said : "nsupdate failed";
+}
 
 static void on_closed(uv_handle_t *handle)
 {
     struct publish *p = handle->data;
     if (--p->handles > 0)
         return;
-    p->said[strcspn(p->said, "\r\n")] = '\0';
-    const char *why = p->status == 0 ? NULL : p->said[0] ? p->said : "nsupdate failed";
-    p->done(p->context, why);
+    p->done(p->context, judge(p));
     buf_fini(&p->commands);
+    buf_fini(&p->said);
     free(p);
 }
 
-static void close_all(struct publish *p)
+void publish_kill(struct publish *p)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&p->process, (uv_handle_t *)&p->input,
-                              (uv_handle_t *)&p->output, (uv_handle_t *)&p->timer};
-    for (size_t i = 0; i < COUNT_OF(handles); i++)
-        if (!uv_is_closing(handles[i]))
-            uv_close(handles[i], on_closed);
-}
-
-static void on_exit_status(uv_process_t *process, int64_t status, int number)
-{
-    struct publish *p = process->data;
-    p->status = status != 0 ? status : number;
-    close_all(p);
+    if (uv_is_closing((uv_handle_t *)&p->timer))
+        return;
+    uv_close((uv_handle_t *)&p->stream, on_closed);
+    uv_close((uv_handle_t *)&p->timer, on_closed);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -67,12 +64,10 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void on_said(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
     struct publish *p = stream->data;
-    if (got < 0) {
-        uv_read_stop(stream);
-        return;
-    }
-    for (ssize_t i = 0; i < got && p->said_len + 1 < sizeof(p->said); i++)
-        p->said[p->said_len++] = buf->base[i];
+    if (got < 0)
+        publish_kill(p);
+    else
+        buf_add(&p->said, (struct span){buf->base, (size_t)got});
 }
 
 static void on_shut(uv_shutdown_t *shutdown, int status)
@@ -84,14 +79,8 @@ static void on_shut(uv_shutdown_t *shutdown, int status)
 static void on_written(uv_write_t *write, int status)
 {
     struct publish *p = write->data;
-    if (status == 0 && !uv_is_closing((uv_handle_t *)&p->input))
-        uv_shutdown(&p->shutdown, (uv_stream_t *)&p->input, on_shut);
-}
-
-void publish_kill(struct publish *p)
-{
-    if (uv_is_active((uv_handle_t *)&p->process))
-        uv_process_kill(&p->process, SIGKILL);
+    if (status == 0 && !uv_is_closing((uv_handle_t *)&p->stream))
+        uv_shutdown(&p->shutdown, (uv_stream_t *)&p->stream, on_shut);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -103,7 +92,6 @@ static void write_commands(struct publish *p, const struct config *config, const
                            const char *text)
 {
     const struct config_dkim *d = &config->dkim;
-    buf_init(&p->commands, 64 * 1024);
     buf_addf(&p->commands, "server %s %u\nzone %s.\nupdate delete %s. IN TXT\n", d->server, d->port,
              d->zone, name);
     buf_addf(&p->commands, "update add %s. %u IN TXT ", name, d->ttl_s);
@@ -111,51 +99,31 @@ static void write_commands(struct publish *p, const struct config *config, const
     buf_add(&p->commands, SPAN("\nsend\n"));
 }
 
-/* uv_spawn() says by its result that there is no such program. */
-static int spawn(uv_loop_t *loop, struct publish *p, const struct config *config)
-{
-    char program[] = "nsupdate";
-    char key_option[] = "-k";
-    char key[sizeof(config->dkim.tsig_key)];
-    snprintf(key, sizeof(key), "%s", config->dkim.tsig_key);
-    char *arguments[] = {program, key_option, key, NULL};
-    if (!key[0])
-        arguments[1] = NULL;
-    uv_stdio_container_t stdio[] = {
-        {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&p->input},
-        {.flags = UV_IGNORE},
-        {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->output}};
-    uv_process_options_t options = {.exit_cb = on_exit_status,
-                                    .file = program,
-                                    .args = arguments,
-                                    .stdio_count = COUNT_OF(stdio),
-                                    .stdio = stdio};
-    return uv_spawn(loop, &p->process, &options);
-}
-
-struct publish *publish_start(uv_loop_t *loop, const struct config *config, const char *name,
-                              const char *text, publish_on_done *done, void *context)
+struct publish *publish_start(uv_loop_t *loop, int helper, const struct config *config,
+                              const char *name, const char *text, publish_on_done *done,
+                              void *context)
 {
     struct publish *p = xcalloc(1, sizeof(*p));
+    struct err err = {0};
+    int fd = -1;
     p->done = done;
     p->context = context;
-    p->handles = 4;
+    p->handles = 2;
+    buf_init(&p->commands, 64 * 1024);
+    buf_init(&p->said, 64 * 1024);
     write_commands(p, config, name, text);
-    uv_pipe_init(loop, &p->input, 0);
-    uv_pipe_init(loop, &p->output, 0);
+    uv_pipe_init(loop, &p->stream, 0);
     uv_timer_init(loop, &p->timer);
-    p->process.data = p->input.data = p->output.data = p->timer.data = p->write.data = p;
-    int status = spawn(loop, p, config);
-    if (status != 0) { /* told by `done`, like all else */
-        p->status = 1;
-        snprintf(p->said, sizeof(p->said), "nsupdate cannot be run: %s: install bind9-dnsutils",
-                 uv_strerror(status));
-        close_all(p);
+    p->stream.data = p->timer.data = p->write.data = p;
+    if (!helper_nsupdate(helper, config->dkim.tsig_key, &fd, &err)) {
+        buf_add(&p->said, span_of(err.text)); /* told by `done`, like all else */
+        publish_kill(p);
         return p;
     }
+    CHECK(uv_pipe_open(&p->stream, fd) == 0);
     uv_buf_t bytes = uv_buf_init(p->commands.ptr, (unsigned)p->commands.len);
     uv_timer_start(&p->timer, on_timer, TIMEOUT_MS, 0);
-    uv_read_start((uv_stream_t *)&p->output, on_alloc, on_said);
-    uv_write(&p->write, (uv_stream_t *)&p->input, &bytes, 1, on_written);
+    uv_read_start((uv_stream_t *)&p->stream, on_alloc, on_said);
+    uv_write(&p->write, (uv_stream_t *)&p->stream, &bytes, 1, on_written);
     return p;
 }

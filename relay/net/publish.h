@@ -12,10 +12,11 @@ struct publish;
 /* `why`: NULL when it was done, else a line for a person, borrowed. It is freed afterwards. */
 typedef void publish_on_done(void *context, const char *why);
 
-/* Make `text` the only TXT record at `name`, in the zone of config->dkim. `done` is
- * called once, and never from inside. */
-struct publish *publish_start(uv_loop_t *loop, const struct config *config, const char *name,
-                              const char *text, publish_on_done *done, void *context);
+/* Make `text` the only TXT record at `name`, in the zone of config->dkim, by the helper (helper.h).
+ * `done` is called once, and never from inside. */
+struct publish *publish_start(uv_loop_t *loop, int helper, const struct config *config,
+                              const char *name, const char *text, publish_on_done *done,
+                              void *context);
 /* End it early; `done` is still called. */
 void publish_kill(struct publish *p);
 

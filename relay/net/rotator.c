@@ -68,6 +68,7 @@ struct rotator {
     char selector_name[DNS_NAME_MAX + 1];
     const char *names[2];
     struct publish *publish;
+    int helper;
 };
 
 static void close_handles(struct rotator *r)
@@ -284,7 +285,8 @@ static void publish_record(struct rotator *r)
                                     .algorithm = r->subject.life.algorithm,
                                     .delegated = r->subject.delegated};
     records_dkim(r->subject.domain, &key, &record);
-    r->publish = publish_start(r->loop, r->config, record.name, record.value, on_published, r);
+    r->publish =
+        publish_start(r->loop, r->helper, r->config, record.name, record.value, on_published, r);
 }
 
 static void end_look(struct rotator *r, bool everywhere, bool in_our_zone, uint32_t ttl_s)
@@ -408,7 +410,7 @@ void rotator_change_config(struct rotator *r, const struct config *config)
 
 /* ---- the whole ---- */
 
-bool rotator_new(uv_loop_t *loop, const struct config *config, struct store *store,
+bool rotator_new(uv_loop_t *loop, int helper, const struct config *config, struct store *store,
                  void (*changed)(void *context), void *context, struct rotator **rotator_r,
                  struct err *err)
 {
@@ -418,6 +420,7 @@ bool rotator_new(uv_loop_t *loop, const struct config *config, struct store *sto
         return false;
     }
     r->loop = loop;
+    r->helper = helper;
     r->config = config;
     r->store = store;
     r->changed = changed;

@@ -151,7 +151,7 @@ static void *run_thread(void *context)
 }
 
 bool shard_start(struct shard *s, struct common *common, const struct settings *settings,
-                 struct err *err)
+                 const int *sockets, struct err *err)
 {
     s->common = common;
     s->settings = settings;
@@ -162,7 +162,7 @@ bool shard_start(struct shard *s, struct common *common, const struct settings *
     s->drain_timer.data = s;
     bool ok = database_open(settings->config->state_dir, DATABASE_READ, &s->reader, err) &&
               resolver_new(&s->loop, settings->config, &s->resolver, err) &&
-              listener_open_all(s, err);
+              listener_open_all(s, sockets, err);
     if (!ok) { /* the handles that are there are closed by a loop that runs only for that */
         listener_close_all(s);
         close_rest(s);

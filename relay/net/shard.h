@@ -82,11 +82,11 @@ struct shard {
     struct inbox_item ended;
 };
 
-/* Open listeners, reader and resolver, begin the thread. `notify` and `ended.run` are set. Also
- * when it fails: join it.
+/* Open listeners, reader and resolver, begin the thread. `notify` and `ended.run` are set.
+ * `sockets`: one for each listener, bound. Also when it fails: join it.
  */
 MUST_CHECK bool shard_start(struct shard *s, struct common *common, const struct settings *settings,
-                            struct err *err);
+                            const int *sockets, struct err *err);
 /* From any thread. Drain: accept nothing new, end what is under way, then the thread ends. */
 void shard_drain(struct shard *s);
 void shard_change_settings(struct shard *s, const struct settings *settings);

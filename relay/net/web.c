@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "sandbox.h"
 #include "suppressions.h"
 #include "unsubscribe_page.h"
 
@@ -344,6 +345,21 @@ static void on_completed(void *context, struct MHD_Connection *c, void **own,
 
 /* ---- the thread ---- */
 
+/* Its first connection is the first that the thread hears from outside. */
+static void on_connection(void *context, struct MHD_Connection *c, void **own,
+                          enum MHD_ConnectionNotificationCode why)
+{
+    static _Thread_local bool shut_in;
+    struct err err = {0};
+    (void)context;
+    (void)c;
+    (void)own;
+    (void)why;
+    if (!shut_in)
+        CHECK(sandbox_calls(SANDBOX_WEB, &err));
+    shut_in = true;
+}
+
 bool web_start(struct store *store, const struct settings *settings, struct web **web_r,
                struct err *err)
 {
@@ -358,8 +374,9 @@ bool web_start(struct store *store, const struct settings *settings, struct web 
             MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC |
                 MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
             0, NULL, NULL, on_request, web, MHD_OPTION_NOTIFY_COMPLETED, on_completed, web,
-            MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-            (unsigned)IDLE_S, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS,
+            MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_CONNECTION_LIMIT,
+            (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+            MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
             MHD_OPTION_END);
     *web_r = web;

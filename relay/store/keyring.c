@@ -4,6 +4,7 @@
  */
 #include "keyring.h"
 
+#include "sandbox.h"
 #include "secret.h"
 
 #include <errno.h>
@@ -100,7 +101,10 @@ bool keyring_make(const char *state_dir, const char *domain, const char *selecto
     keyring_path(state_dir, domain, selector, path);
     buf_init(&pem, 16 * 1024);
     bool ok = key_generate(algorithm, rsa_bits, &pem, err) && key_read(buf_span(&pem), &key, err) &&
-              key_public(key, public_key, err) && write_key(path, buf_span(&pem), err);
+              key_public(key, public_key, err);
+    sandbox_as_owner(state_dir);
+    ok = ok && write_key(path, buf_span(&pem), err);
+    sandbox_as_self();
     key_free(key);
     if (pem.memory)
         secret_clear(pem.memory, pem.size);

@@ -40,6 +40,7 @@
 #include "intray.h"
 #include "jobs.h"
 #include "rows.h"
+#include "sandbox.h"
 #include "segments.h"
 
 #include <pthread.h>
@@ -310,7 +311,9 @@ static void follow_clock(struct store *store, struct store_job *batch)
 static void *run_thread(void *context)
 {
     struct store *store = context;
+    struct err err = {0};
     bool stopping = false;
+    CHECK(sandbox_calls(SANDBOX_STORE, &err));
     for (;;) {
         int64_t wait_ms = store->unrecorded || store->failing ? RETRY_PAUSE_MS : LOOK_AROUND_MS;
         struct store_job *batch = intray_take(&store->intray, BATCH_MAX, wait_ms, &stopping);

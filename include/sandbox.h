@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* sandbox.h - What the relay may still do when its sockets are bound: no more than it needs. Each
+ * step is for good, and for all threads made later.
+ *
+ * Builds with a sanitizer take the first two steps only: their runtimes do what a relay never does.
+ */
+#ifndef SANDBOX_H
+#define SANDBOX_H
+
+#include "err.h"
+
+#include <stddef.h>
+
+/* As root: become the owner of the state directory. Then, whoever we are: give up every capability,
+ * and the way to get any back (no_new_privs); write no core dumps, let nobody trace us. */
+MUST_CHECK bool sandbox_become_owner(const char *state_dir, struct err *err);
+
+/* Landlock: files are changed below `state_dir` only, and read there, in the system's places, and
+ * below `readable`. An old kernel without it is no error: `level_r` is 0 then, else Landlock's
+ * version. */
+MUST_CHECK bool sandbox_files(const char *state_dir, const char *const *readable, size_t count,
+                              int *level_r, struct err *err);
+
+/* seccomp: which system calls this thread, and those it makes, may use. SANDBOX_RELAY comes first;
+ * in a process that never says it, the others do nothing. */
+enum sandbox_role {
+    SANDBOX_RELAY, /* files and sockets; no program is ever run */
+    SANDBOX_STORE, /* files only */
+    SANDBOX_WEB    /* open sockets only */
+};
+MUST_CHECK bool sandbox_calls(enum sandbox_role role, struct err *err);
+
+/* For commands run as root while no relay is: what they make in the state directory belongs to its
+ * owner. sandbox_as_self() undoes it. */
+void sandbox_as_owner(const char *state_dir);
+void sandbox_as_self(void);
+
+/* Make `path`, and all below it, belong to an account. */
+MUST_CHECK bool sandbox_give(const char *path, const char *user, struct err *err);
+
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* helper.c - One datagram per program to run, with a socket attached that becomes its standard
+ * input and error output. No shell; the arguments are ours. */
+#include "helper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { KEY_MAX = 1024, LIFE_S = 30 };
+
+/* ---- in the helper ---- */
+
+static _Noreturn void run_program(const char *key, int stream)
+{
+    alarm(LIFE_S); /* survives exec */
+    if (dup2(stream, STDIN_FILENO) < 0 || dup2(stream, STDOUT_FILENO) < 0 ||
+        dup2(stream, STDERR_FILENO) < 0)
+        _exit(126);
+    if (key[0])
+        execlp("nsupdate", "nsupdate", "-k", key, (char *)NULL);
+    else
+        execlp("nsupdate", "nsupdate", (char *)NULL);
+    fputs(errno == ENOENT ? "nsupdate is not there: install bind9-dnsutils\n"
+                          : "nsupdate cannot be run\n",
+          stderr);
+    fflush(stderr);
+    _exit(127);
+}
+
+/* Wait for the program, and say how it ended. */
+static _Noreturn void attend(const char *key, int stream)
+{
+    char line[32];
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        run_program(key, stream);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        status = -1;
+    int len = snprintf(line, sizeof(line), "\nexit %d\n", status);
+    ssize_t put = send(stream, line, (size_t)len, MSG_NOSIGNAL);
+    _exit(put == len ? 0 : 1);
+}
+
+/* One request: the key's path, ended by a zero, and the socket. False when the relay is gone. */
+static bool serve_one(int fd)
+{
+    char key[KEY_MAX];
+    char room[CMSG_SPACE(sizeof(int))];
+    struct iovec part = {key, sizeof(key) - 1};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+    int stream = -1;
+    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    if (got < 0 && errno == EINTR)
+        return true;
+    if (got <= 0)
+        return false;
+    key[got] = '\0';
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return true;
+    memcpy(&stream, CMSG_DATA(c), sizeof(stream));
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGCHLD, SIG_DFL);
+        attend(key, stream);
+    }
+    close(stream);
+    return true;
+}
+
+static _Noreturn void be_helper(int fd)
+{
+    signal(SIGTERM, SIG_IGN); /* it ends with the relay, which may still need it */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGCHLD, SIG_IGN); /* nobody waits for those who attend */
+    while (serve_one(fd))
+        ;
+    _exit(0);
+}
+
+/* ---- in the relay ---- */
+
+bool helper_start(int *fd_r, struct err *err)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return err_set(err, ERR_SYSTEM, "making the helper's socket: %s", strerror(errno));
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        be_helper(ends[1]);
+    }
+    close(ends[1]);
+    *fd_r = ends[0];
+    if (pid > 0)
+        return true;
+    close(ends[0]);
+    *fd_r = -1;
+    return err_set(err, ERR_SYSTEM, "making the helper: %s", strerror(errno));
+}
+
+bool helper_nsupdate(int fd, const char *key, int *stream_r, struct err *err)
+{
+    int ends[2];
+    char room[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec part = {(char *)(uintptr_t)key, strlen(key) + 1};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+    if (part.iov_len > KEY_MAX - 1 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return err_set(err, ERR_SYSTEM, "making a socket for nsupdate: %s", strerror(errno));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &ends[1], sizeof(int));
+    bool ok = sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)part.iov_len ||
+              err_set(err, ERR_SYSTEM, "asking the helper for nsupdate: %s", strerror(errno));
+    close(ends[1]);
+    if (ok)
+        *stream_r = ends[0];
+    else
+        close(ends[0]);
+    return ok;
+}

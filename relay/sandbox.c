@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* sandbox.c - Capabilities, Landlock, seccomp. What is not in a role's list fails with EPERM, so
+ * that a library's new way of doing something is no outage; what only an intruder wants ends the
+ * process. */
+#include "sandbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool sanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+#else
+static const bool sanitized = false;
+#endif
+
+static bool fault(struct err *err, const char *doing)
+{
+    return err_set(err, ERR_SYSTEM, "giving up privileges: %s: %s", doing, strerror(errno));
+}
+
+/* ---- who we are ---- */
+
+static bool drop_capabilities(struct err *err)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    for (int i = 0; geteuid() == 0 && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0; i++)
+        ;
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return syscall(SYS_capset, &head, none) == 0 || fault(err, "capabilities");
+}
+
+bool sandbox_become_owner(const char *state_dir, struct err *err)
+{
+    struct stat s;
+    const struct rlimit no_core = {0, 0};
+    if (stat(state_dir, &s) != 0)
+        return err_set(err, ERR_SYSTEM, "state directory %s: %s: make it with 'sealpost init'",
+                       state_dir, strerror(errno));
+    if (geteuid() == 0 && s.st_uid != 0 &&
+        (setgroups(0, NULL) != 0 || setresgid(s.st_gid, s.st_gid, s.st_gid) != 0 ||
+         setresuid(s.st_uid, s.st_uid, s.st_uid) != 0))
+        return fault(err, "becoming the state directory's owner");
+    if (!drop_capabilities(err))
+        return false;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return fault(err, "no_new_privs");
+    if (sanitized)
+        return true;
+    return (setrlimit(RLIMIT_CORE, &no_core) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0) ||
+           fault(err, "core dumps");
+}
+
+static bool acting; /* commands have one thread */
+
+void sandbox_as_owner(const char *state_dir)
+{
+    struct stat s;
+    if (geteuid() != 0 || stat(state_dir, &s) != 0 || s.st_uid == 0)
+        return;
+    acting = setegid(s.st_gid) == 0 && seteuid(s.st_uid) == 0;
+}
+
+void sandbox_as_self(void)
+{
+    if (acting && (seteuid(getuid()) != 0 || setegid(getgid()) != 0))
+        _exit(1); /* cannot be */
+    acting = false;
+}
+
+/* A file, or what is directly in a directory. */
+static bool give_tree(const char *path, uid_t uid, gid_t gid)
+{
+    char child[4096];
+    const struct dirent *entry;
+    bool ok = lchown(path, uid, gid) == 0;
+    DIR *dir = ok ? opendir(path) : NULL;
+    while (ok && dir && (entry = readdir(dir)))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
+            ok = give_tree(child, uid, gid);
+        }
+    if (dir)
+        closedir(dir);
+    return ok;
+}
+
+bool sandbox_give(const char *path, const char *user, struct err *err)
+{
+    const struct passwd *account = getpwnam(user);
+    if (!account)
+        return err_set(err, ERR_USAGE, "there is no account %s: make it with adduser --system",
+                       user);
+    return give_tree(path, account->pw_uid, account->pw_gid) || fault(err, path);
+}
+
+/* ---- files ---- */
+
+static const uint64_t to_read = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+static const uint64_t to_write = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+                                 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK;
+static const uint64_t rest = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                             LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                             LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+                             LANDLOCK_ACCESS_FS_MAKE_SYM;
+
+/* What is not there needs no rule. */
+static bool allow(int rules, const char *path, uint64_t access)
+{
+    struct stat s;
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return true;
+    if (fstat(fd, &s) == 0 && !S_ISDIR(s.st_mode))
+        access &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
+    struct landlock_path_beneath_attr beneath = {.allowed_access = access, .parent_fd = fd};
+    bool ok = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
+    close(fd);
+    return ok;
+}
+
+bool sandbox_files(const char *state_dir, const char *const *readable, size_t count, int *level_r,
+                   struct err *err)
+{
+    /* Libraries, time zones, trusted authorities, the resolver's and OpenSSL's settings. */
+    static const char *const places[] = {"/etc",
+                                         "/usr",
+                                         "/lib",
+                                         "/lib64",
+                                         "/run/systemd/resolve",
+                                         "/proc/sys/vm/overcommit_memory",
+                                         "/dev/urandom",
+                                         "/sys/devices/system/cpu"};
+    const struct landlock_ruleset_attr all = {.handled_access_fs = to_read | to_write | rest};
+    *level_r = 0;
+    if (sanitized)
+        return true;
+    long level = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (level < 1)
+        return true;
+    int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+    bool ok = rules >= 0 && allow(rules, state_dir, to_read | to_write) &&
+              allow(rules, "/dev/null", to_read | to_write);
+    for (size_t i = 0; ok && i < sizeof(places) / sizeof(places[0]); i++)
+        ok = allow(rules, places[i], to_read);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = allow(rules, readable[i], to_read);
+    ok = ok && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+    if (!ok)
+        fault(err, "Landlock");
+    if (rules >= 0)
+        close(rules);
+    *level_r = (int)level;
+    return ok;
+}
+
+/* ---- system calls ---- */
+
+#define CALLS_MEMORY                                                                       \
+    SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap), \
+        SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(membarrier)
+#define CALLS_THREADS                                                                      \
+    SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),     \
+        SCMP_SYS(sched_getaffinity), SCMP_SYS(set_tid_address), SCMP_SYS(gettid),          \
+        SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall), \
+        SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),          \
+        SCMP_SYS(sigaltstack)
+#define CALLS_SELF                                                                              \
+    SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), \
+        SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(getrusage),             \
+        SCMP_SYS(getrlimit), SCMP_SYS(prlimit64), SCMP_SYS(getrandom)
+#define CALLS_TIME                                                              \
+    SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), \
+        SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time)
+#define CALLS_OPEN                                                                           \
+    SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),     \
+        SCMP_SYS(fcntl), SCMP_SYS(ioctl), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(poll),  \
+        SCMP_SYS(ppoll), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), \
+        SCMP_SYS(epoll_pwait), SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(pipe), SCMP_SYS(dup)
+#define CALLS_FILES                                                                          \
+    SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), \
+        SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),        \
+        SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd), SCMP_SYS(getdents64),    \
+        SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(pread64), SCMP_SYS(preadv),            \
+        SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fsync), SCMP_SYS(fdatasync),         \
+        SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(unlink),     \
+        SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),       \
+        SCMP_SYS(umask), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(flock), SCMP_SYS(utimensat)
+#define CALLS_STREAMS                                                                          \
+    SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg),                \
+        SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), \
+        SCMP_SYS(getpeername)
+#define CALLS_SOCKETS                                                                            \
+    SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen), \
+        SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),             \
+        SCMP_SYS(select), SCMP_SYS(pselect6)
+#define CALLS_NEW_THREADS SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(prctl), SCMP_SYS(seccomp)
+#define CALLS_ALL CALLS_MEMORY, CALLS_THREADS, CALLS_SELF, CALLS_TIME, CALLS_OPEN
+
+static const int relay_calls[] = {CALLS_ALL, CALLS_FILES, CALLS_STREAMS, CALLS_SOCKETS,
+                                  CALLS_NEW_THREADS};
+static const int store_calls[] = {CALLS_ALL, CALLS_FILES};
+static const int web_calls[] = {CALLS_ALL, CALLS_STREAMS};
+
+/* Whoever tries these is not the relay any more. */
+static const int fatal_calls[] = {SCMP_SYS(execve),
+                                  SCMP_SYS(execveat),
+                                  SCMP_SYS(ptrace),
+                                  SCMP_SYS(process_vm_readv),
+                                  SCMP_SYS(process_vm_writev),
+                                  SCMP_SYS(mount),
+                                  SCMP_SYS(umount2),
+                                  SCMP_SYS(pivot_root),
+                                  SCMP_SYS(chroot),
+                                  SCMP_SYS(bpf),
+                                  SCMP_SYS(init_module),
+                                  SCMP_SYS(finit_module),
+                                  SCMP_SYS(kexec_load),
+                                  SCMP_SYS(reboot),
+                                  SCMP_SYS(keyctl),
+                                  SCMP_SYS(add_key),
+                                  SCMP_SYS(userfaultfd),
+                                  SCMP_SYS(unshare),
+                                  SCMP_SYS(setns),
+                                  SCMP_SYS(io_uring_setup),
+                                  SCMP_SYS(perf_event_open)};
+
+static const struct role {
+    const int *calls;
+    size_t count;
+} roles[] = {
+    [SANDBOX_RELAY] = {relay_calls, sizeof(relay_calls) / sizeof(relay_calls[0])},
+    [SANDBOX_STORE] = {store_calls, sizeof(store_calls) / sizeof(store_calls[0])},
+    [SANDBOX_WEB] = {web_calls, sizeof(web_calls) / sizeof(web_calls[0])},
+};
+
+bool sandbox_calls(enum sandbox_role role, struct err *err)
+{
+    static bool shut_in; /* changed before there are threads */
+    shut_in = shut_in || role == SANDBOX_RELAY;
+    if (sanitized || !shut_in)
+        return true;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    bool ok = filter != NULL;
+    for (size_t i = 0; ok && i < roles[role].count; i++)
+        ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, roles[role].calls[i], 0) == 0;
+    for (size_t i = 0; ok && i < sizeof(fatal_calls) / sizeof(fatal_calls[0]); i++)
+        ok = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, fatal_calls[i], 0) == 0;
+    ok = ok && seccomp_load(filter) == 0;
+    if (filter)
+        seccomp_release(filter);
+    return ok || fault(err, "seccomp");
+}

@@ -1,0 +1,162 @@
+"""Least privilege, by a release build: what the relay may still do when it runs, as the kernel sees it."""
+
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+
+import conftest
+import pytest
+from conftest import free_port, wait_for
+
+RELEASE = os.environ.get("SEALPOST_RELEASE", "build/sealpost")
+
+
+@pytest.fixture
+def release(monkeypatch):
+    if not os.path.exists(RELEASE):
+        pytest.fail(f"{RELEASE} is not there: tests/run builds it")
+    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
+    return RELEASE
+
+
+@pytest.fixture
+def relay(release, relay_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    return relay_factory(f'http {{ address = "127.0.0.1:{free_port()}" url = "https://u.club.test" }}\n'
+                         'stream "news" { class = "digest" unsubscribe = "one-click" }').start()
+
+
+def status(pid, task=None):
+    path = f"/proc/{pid}/task/{task}/status" if task else f"/proc/{pid}/status"
+    return dict(line.split(":\t", 1) for line in pathlib.Path(path).read_text().splitlines() if ":\t" in line)
+
+
+def test_no_privilege_is_left_in_any_thread(relay):
+    pid = relay.process.pid
+    tasks = os.listdir(f"/proc/{pid}/task")
+    assert len(tasks) >= 3
+    for task in tasks:
+        s = status(pid, task)
+        assert s["NoNewPrivs"] == "1" and s["Seccomp"] == "2"
+        assert all(int(s[key], 16) == 0 for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")), s
+    # the store's thread has a filter of its own behind the one that all have
+    assert sorted({status(pid, task)["Seccomp_filters"] for task in tasks}) == ["1", "2"]
+    limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+    assert re.search(r"Max core file size +0 +0", limits)
+    assert "shut_in" in relay.log() and re.search(r"landlock=[1-9]", relay.log())
+
+
+def test_mail_goes_its_way_all_the_same(relay, sink_factory):
+    sink = sink_factory(records=relay.records)
+    big = "".join(f"{i:070d}\r\n" for i in range(20000))
+    for message in ("From: <hello@club.test>\r\nSubject: x\r\n\r\nhello\r\n",
+                    "From: <hello@club.test>\r\nSubject: y\r\n\r\n" + big,
+                    "From: <hello@club.test>\r\nSealpost-Stream: news\r\nSubject: z\r\n\r\nnews\r\n"):
+        relay.send(message=message)
+    assert [about["dkim"] for about, _ in sink.wait(3, 30)] == ["pass"] * 3
+    relay.command("user", "add", "human", "--domain", "club.test", "--password-stdin", input="correct horse battery\n")
+    relay.client(user="human", secret="correct horse battery").quit()
+    relay.reload()
+    relay.json("queue", "list")
+    relay.json("key", "rotate", "club.test")
+    relay.stop()
+
+
+def test_as_root_it_becomes_the_owner_of_its_state(release, relay_factory, dns, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if str(parent).startswith("/tmp/") and parent.stat().st_uid == 0:
+            parent.chmod(0o755)
+    low = 987  # a port that only root may bind
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if s.connect_ex(("127.0.0.1", low)) == 0:
+            pytest.skip("the port is taken")
+    relay = relay_factory()
+    subprocess.run(["chown", "-R", "nobody:nogroup", str(relay.path)], check=True)
+    relay.config.write_text(relay.config.read_text().replace(f"127.0.0.1:{relay.submissions}", f"127.0.0.1:{low}"))
+    relay.submissions = low
+    relay.start()
+    s = status(relay.process.pid)
+    nobody = str(__import__("pwd").getpwnam("nobody").pw_uid)
+    assert set(s["Uid"].split()) == {nobody} and s["Groups"].strip() in ("", str(__import__("grp").getgrnam("nogroup").gr_gid))
+    relay.client(implicit=True).quit()
+    relay.stop()
+    relay.command("user", "add", "shop", "--domain", "club.test")  # by root, while nobody runs: nothing becomes root's
+    relay.command("domain", "add", "more.test", "--no-capture")
+    owners = {p.stat().st_uid for p in (relay.path / "state").rglob("*")}
+    assert owners == {int(nobody)}
+    relay.start()
+    relay.stop()
+
+
+def test_as_a_service_it_gives_up_the_one_capability_it_has(release, relay_factory, dns, tmp_path):
+    """As the systemd unit starts it: no root, CAP_NET_BIND_SERVICE, no_new_privs."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    for parent in [tmp_path, *tmp_path.parents]:
+        if str(parent).startswith("/tmp/") and parent.stat().st_uid == 0:
+            parent.chmod(0o755)
+    relay = relay_factory()
+    subprocess.run(["chown", "-R", "nobody:nogroup", str(relay.path)], check=True)
+    relay.config.write_text(relay.config.read_text().replace(f"127.0.0.1:{relay.submissions}", "127.0.0.1:986"))
+    relay.submissions = 986
+    program = tmp_path / "sealpost"
+    program.write_bytes(pathlib.Path(release).read_bytes())
+    program.chmod(0o755)
+    wrapper = tmp_path / "serve"
+    wrapper.write_text("#!/bin/sh\nexec setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps=-all,+net_bind_service "
+                       f"--ambient-caps=-all,+net_bind_service --no-new-privs {program} \"$@\"\n")
+    wrapper.chmod(0o755)
+    conftest.SEALPOST = str(wrapper)
+    relay.start()
+    s = status(relay.process.pid)
+    assert all(int(s[key], 16) == 0 for key in ("CapInh", "CapPrm", "CapEff", "CapAmb")) and s["Seccomp"] == "2"
+    relay.client(implicit=True).quit()
+    relay.stop()
+
+
+def test_files_elsewhere_are_out_of_reach(relay):
+    """Reload with a certificate outside of what Landlock allows: refused, and the old one stays."""
+    away = pathlib.Path("/var/tmp") / f"sealpost-{os.getpid()}.pem"
+    away.write_bytes((relay.path / "cert.pem").read_bytes())
+    try:
+        relay.config.write_text(relay.config.read_text().replace(str(relay.path / "cert.pem"), str(away)))
+        relay.process.send_signal(1)
+        wait_for(lambda: "reload_refused" in relay.log())
+        relay.client().quit()
+    finally:
+        away.unlink()
+
+
+def test_the_build_is_hardened(release):
+    """PIE, full RELRO, no executable stack, stack protector, FORTIFY, and on x86-64 control-flow enforcement."""
+    def readelf(*options):
+        return subprocess.run(["readelf", "-W", *options, release], capture_output=True, text=True, check=True).stdout
+
+    assert "DYN (Position-Independent Executable file)" in readelf("-h")
+    dynamic = readelf("-d")
+    assert "BIND_NOW" in dynamic and "PIE" in dynamic and "RUNPATH" not in dynamic and "RPATH" not in dynamic
+    segments = readelf("-l")
+    assert "GNU_RELRO" in segments and re.search(r"GNU_STACK.* RW +0x", segments)
+    symbols = readelf("--dyn-syms")
+    assert "__stack_chk_fail" in symbols and len(set(re.findall(r"__\w+_chk@", symbols))) >= 3
+    if os.uname().machine == "x86_64":  # our own objects; Debian's static libopendkim has none of it, and the linker says so
+        objects = [str(p) for p in pathlib.Path(release).parent.glob("CMakeFiles/*.dir/**/*.o")]
+        notes = subprocess.run(["readelf", "-W", "-n", *objects], capture_output=True, text=True, check=True).stdout
+        assert len(objects) > 100 and len(re.findall(r"x86 feature: .*IBT.*SHSTK", notes)) == len(objects)
+
+
+def test_the_unit_leaves_little(release, tmp_path):
+    unit = pathlib.Path(__file__).resolve().parents[2] / "contrib" / "systemd" / "sealpost.service"
+    done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--json=short", str(unit)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    overall = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--threshold=15", str(unit)],
+                             capture_output=True, text=True)
+    assert overall.returncode == 0, overall.stdout[-3000:]
+    assert json.loads(done.stdout)
