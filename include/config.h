@@ -9,6 +9,7 @@
 #include "err.h"
 #include "stream.h"
 #include "throttle.h"
+#include "tls.h"
 
 struct config_listener {
     char name[64], host[64];
@@ -44,7 +45,8 @@ struct config_dkim {
 
 struct config {
     char hostname[256], state_dir[1024], path[1024];
-    char certificate[1024], key[1024];
+    struct tls_certificate *certificates; /* the one of section "tls" is the first */
+    size_t certificate_count;
     const char *const *public_ips;
     size_t public_ip_count;
     struct config_listener *listeners;

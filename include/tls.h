@@ -13,10 +13,22 @@
 
 struct tls_context; /* certificates and settings, shared by connections */
 
-/* Files in PEM. Fails when they cannot be read or do not belong together. Free with
- * tls_context_free(). */
-MUST_CHECK bool tls_server_context(const char *certificate, const char *key,
+struct tls_certificate {
+    char server[256]; /* the name that a client must ask for (SNI); "*.x" for those below; "" any */
+    char file[1024], key[1024]; /* PEM; the file may hold a chain */
+};
+
+/* Those without a server name serve who asks for no other; two of them, or two of one name, are for
+ * clients of different abilities: one with an ECDSA key, one with RSA. Fails when files cannot be
+ * read or do not belong together. Free with tls_context_free(). */
+MUST_CHECK bool tls_server_context(const struct tls_certificate *certificates, size_t count,
                                    struct tls_context **context_r, struct err *err);
+/* When the first of a context's certificates expires, in seconds since 1970. */
+int64_t tls_expiry(const struct tls_context *context);
+/* New keys for session tickets, of all contexts; those sealed with the keys before last are good no
+ * more. From any thread, and once before the first connection. */
+void tls_rotate_tickets(void);
+
 /* SHA-256 of the certificate's SubjectPublicKeyInfo, as TLSA 3 1 1 has it (RFC 6698), in
  * hexadecimal; `hex_r` holds 65 bytes. */
 MUST_CHECK bool tls_certificate_digest(const char *certificate, char *hex_r, struct err *err);

@@ -8,6 +8,7 @@
 #include "config_domains.h"
 #include "config_rules.h"
 #include "config_streams.h"
+#include "config_tls.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -87,8 +88,6 @@ static cfg_t *parse(const char *path, struct err *err)
 {
     static cfg_opt_t listener[] = {CFG_STR("address", NULL, CFGF_NODEFAULT),
                                    CFG_STR("tls", "starttls", CFGF_NONE), CFG_END()};
-    static cfg_opt_t tls[] = {CFG_STR("certificate", "", CFGF_NONE), CFG_STR("key", "", CFGF_NONE),
-                              CFG_END()};
     static cfg_opt_t delivery[] = {CFG_INT("port", 25, CFGF_NONE),
                                    CFG_INT("connections", 20, CFGF_NONE),
                                    CFG_INT("connect_timeout", 30, CFGF_NONE),
@@ -115,7 +114,9 @@ static cfg_t *parse(const char *path, struct err *err)
         CFG_INT("shards", 0, CFGF_NONE),
         CFG_STR("log", "info", CFGF_NONE),
         CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-        CFG_SEC("tls", tls, CFGF_NONE),
+        CFG_SEC("tls", config_tls_options(), CFGF_NONE),
+        CFG_SEC("certificate", config_certificate_options(),
+                CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("delivery", delivery, CFGF_NONE),
         CFG_SEC("route", route, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_STR("alignment", "enforce", CFGF_NONE),
@@ -234,8 +235,6 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
     copy(c->hostname, sizeof(c->hostname), cfg_getstr(cfg, "hostname"));
     copy(c->state_dir, sizeof(c->state_dir), cfg_getstr(cfg, "state_dir"));
     copy(c->log_level, sizeof(c->log_level), cfg_getstr(cfg, "log"));
-    copy(c->certificate, sizeof(c->certificate), cfg_getstr(cfg, "tls|certificate"));
-    copy(c->key, sizeof(c->key), cfg_getstr(cfg, "tls|key"));
     copy(c->ca_file, sizeof(c->ca_file), cfg_getstr(cfg, "delivery|ca_file"));
     c->public_ips = copy_list(cfg, "public_ip", &c->public_ip_count);
     c->dns_forward = copy_list(cfg, "dns|forward", &c->dns_forward_count);
@@ -264,8 +263,9 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
         return err_set(err, ERR_CONFIG,
                        "%s: setting \"hostname\" is missing: the name that this relay says in EHLO",
                        c->path);
-    return config_streams_read(c, cfg, err) && config_domains_read(c, cfg, err) &&
-           read_listeners(c, cfg, err) && read_routes(c, cfg, err);
+    return config_tls_read(c, cfg, err) && config_streams_read(c, cfg, err) &&
+           config_domains_read(c, cfg, err) && read_listeners(c, cfg, err) &&
+           read_routes(c, cfg, err);
 }
 
 bool config_read(const char *path, struct config **config_r, struct err *err)
@@ -301,6 +301,7 @@ void config_free(struct config *c)
     free_list(c->operators, c->operator_count);
     free_list(c->dns_forward, c->dns_forward_count);
     free(c->listeners);
+    free(c->certificates);
     free(c->routes);
     free(c->streams);
     free(c->throttle.streams);
@@ -350,7 +351,7 @@ void config_print(const struct config *c, struct buf *out)
     for (size_t i = 0; i < c->listener_count; i++)
         if (!c->listeners[i].http)
             print_listener(&c->listeners[i], out);
-    buf_addf(out, "tls { certificate = \"%s\"  key = \"%s\" }\n", c->certificate, c->key);
+    config_tls_print(c, out);
     buf_addf(out,
              "delivery { port = %u  connections = %u  connect_timeout = %u  reuse = %u  ca_file = "
              "\"%s\" }\n",

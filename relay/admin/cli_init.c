@@ -2,6 +2,7 @@
 /* cli_init.c - init, serve, config: from nothing to a running relay. */
 #include "cli.h"
 
+#include "clock.h"
 #include "engine.h"
 #include "key.h"
 #include "sandbox.h"
@@ -264,8 +265,9 @@ int cli_config_check(struct cli *cli)
     struct tls_context *tls = NULL;
     if (!cli_config(cli, &code))
         return code;
-    if (!tls_server_context(cli->config->certificate, cli->config->key, &tls, &err))
+    if (!tls_server_context(cli->config->certificates, cli->config->certificate_count, &tls, &err))
         return cli_fail(&err);
+    int64_t left_days = (tls_expiry(tls) - clock_now_ms() / 1000) / (24 * 3600);
     tls_context_free(tls);
     if (access(cli->config->state_dir, W_OK | X_OK) != 0) {
         err_set(&err, ERR_CONFIG, "%s: state_dir %s is not writable: %s", cli->config_path,
@@ -273,6 +275,9 @@ int cli_config_check(struct cli *cli)
         return cli_fail(&err);
     }
     printf("%s is good\n", cli->config_path);
+    if (left_days < 30)
+        printf("but a certificate expires in %lld days: renew it\n",
+               (long long)(left_days < 0 ? 0 : left_days));
     return CLI_OK;
 }
 

@@ -106,7 +106,7 @@ static void read_config(struct dns_work *w, const struct config *c)
         dns_name_lower(w->page_host);
         w->in.unsubscribe_host = w->page_host;
     }
-    if (tls_certificate_digest(c->certificate, w->spki, &ignored))
+    if (tls_certificate_digest(c->certificates[0].file, w->spki, &ignored))
         w->in.spki_sha256 = w->spki;
 }
 

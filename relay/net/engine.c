@@ -11,6 +11,7 @@
 #include "engine.h"
 
 #include "aligner.h"
+#include "caretaker.h"
 #include "gate.h"
 #include "helper.h"
 #include "listener.h"
@@ -38,6 +39,7 @@ struct engine {
     size_t shard_count, ended;
     struct gate *gate;
     struct rotator *rotator;
+    struct caretaker *caretaker;
     int *sockets; /* bound, for each shard one for each listener */
     int helper;
     bool stopping;
@@ -71,7 +73,8 @@ static bool read_settings(const char *path, struct settings **settings_r, struct
     struct settings *s = xcalloc(1, sizeof(*s));
     bool ok =
         config_read(path, &s->config, err) &&
-        tls_server_context(s->config->certificate, s->config->key, &s->server, err) &&
+        tls_server_context(s->config->certificates, s->config->certificate_count, &s->server,
+                           err) &&
         tls_client_context(s->config->ca_file[0] ? s->config->ca_file : NULL, &s->client, err) &&
         (!makes_links(s->config) ||
          keyring_unsubscribe(s->config->state_dir, &s->unsubscribe, err));
@@ -116,12 +119,11 @@ static bool needs_restart(const struct config *a, const struct config *b)
     return differs;
 }
 
-static void on_reload(uv_signal_t *signal, int number)
+static void reload(void *context)
 {
-    struct engine *e = signal->data;
+    struct engine *e = context;
     struct settings *fresh = NULL;
     struct err err = {0};
-    (void)number;
     if (!read_settings(e->settings->config->path, &fresh, &err)) {
         log_event(LOG_ERROR, "reload_refused", "reply", err.text);
         return;
@@ -139,7 +141,14 @@ static void on_reload(uv_signal_t *signal, int number)
     web_change_settings(e->common.web, fresh);
     for (size_t i = 0; i < e->shard_count; i++)
         shard_change_settings(&e->shards[i], fresh);
+    caretaker_change_settings(e->caretaker, fresh);
     log_event(LOG_INFO, "reloaded", "file", fresh->config->path);
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+    (void)number;
+    reload(signal->data);
 }
 
 /* ---- the end ---- */
@@ -152,6 +161,8 @@ static void close_main(struct engine *e)
         rotator_close(e->rotator);
     if (e->common.aligner)
         aligner_close(e->common.aligner);
+    if (e->caretaker)
+        caretaker_close(e->caretaker);
     scheduler_stop(e->common.scheduler);
     uv_close((uv_handle_t *)&e->terminate, NULL);
     uv_close((uv_handle_t *)&e->interrupt, NULL);
@@ -247,20 +258,24 @@ static bool serves_page(const struct config *c)
 static bool shut_in(const struct config *c, struct err *err)
 {
     char directory[sizeof(c->path)];
-    const char *readable[5];
+    const char **readable = xcalloc(3 + 2 * c->certificate_count, sizeof(*readable));
     size_t count = 0;
     int level = 0;
     snprintf(directory, sizeof(directory), "%s", c->path);
     char *slash = strrchr(directory, '/');
     *(slash ? slash : directory) = '\0';
     readable[count++] = slash ? directory : ".";
-    readable[count++] = c->certificate;
-    readable[count++] = c->key;
+    for (size_t i = 0; i < c->certificate_count; i++) {
+        readable[count++] = c->certificates[i].file;
+        readable[count++] = c->certificates[i].key;
+    }
     readable[count++] = c->ca_file;
     readable[count++] = c->trust_anchor;
-    if (!sandbox_become_owner(c->state_dir, err) ||
-        !sandbox_files(c->state_dir, readable, count, &level, err) ||
-        !sandbox_calls(SANDBOX_RELAY, err))
+    bool ok = sandbox_become_owner(c->state_dir, err) &&
+              sandbox_files(c->state_dir, readable, count, &level, err) &&
+              sandbox_calls(SANDBOX_RELAY, err);
+    free(readable);
+    if (!ok)
         return false;
     log_end(log_number(log_number(log_begin(LOG_INFO, "shut_in"), "uid", geteuid()), "landlock",
                        level));
@@ -291,6 +306,8 @@ static bool start(struct engine *e, const char *path, struct err *err)
     e->common.sites = sites_new(config->site_connections);
     if (!watch_new(e->common.store, config->state_dir, &e->common.watch, err))
         return false;
+    tls_rotate_tickets();
+    e->caretaker = caretaker_new(&e->loop, e->settings, e->common.store, reload, e);
     return aligner_new(&e->loop, config, &e->common.aligner, err) &&
            (!serves_page(config) || web_start(e->common.store, e->settings, &e->common.web, err)) &&
            rotator_new(&e->loop, e->helper, config, e->common.store, on_keys_changed, e,

@@ -112,7 +112,7 @@ bool database_delete_user(struct database *db, const char *name, struct err *err
 bool database_scram(struct database *db, struct span name, char keys_r[SCRAM_KEYS_TEXT],
                     struct err *err)
 {
-    struct database_user user;
+    struct database_user user = {0};
     unsigned char mac[16];
     struct buf text;
     if (database_user(db, name, &user, err) && user.scram[0]) {
