@@ -73,6 +73,8 @@ struct config {
     char log_level[16];
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;
     unsigned connect_timeout_s, idle_reuse_s;
+    unsigned per_address, per_network; /* connections */
+    unsigned rate, memory_mb;          /* bytes a second that a client must send; MiB */
     uint64_t size_max;
 };
 

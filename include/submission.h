@@ -89,6 +89,8 @@ struct submission {
     bool doomed;            /* it will be refused: its bytes are read, not kept */
     struct verdict refusal; /* code 0: none; else it could not be stored away */
 
+    bool short_of_memory; /* set by the owner: messages are refused for now */
+    unsigned lines;       /* that were whole */
     unsigned mails, bad_commands, idle_commands, auth_failures;
 };
 

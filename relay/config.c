@@ -106,7 +106,9 @@ static cfg_t *parse(const char *path, struct err *err)
     static cfg_opt_t limits[] = {
         CFG_INT("size", 25 * 1024 * 1024, CFGF_NONE), CFG_INT("recipients", 100, CFGF_NONE),
         CFG_INT("connections", 1000, CFGF_NONE),      CFG_INT("idle", 300, CFGF_NONE),
-        CFG_INT("messages", 10000, CFGF_NONE),        CFG_END()};
+        CFG_INT("messages", 10000, CFGF_NONE),        CFG_INT("per_address", 0, CFGF_NONE),
+        CFG_INT("per_network", 0, CFGF_NONE),         CFG_INT("rate", 100, CFGF_NONE),
+        CFG_INT("memory", 1024, CFGF_NONE),           CFG_END()};
     cfg_opt_t all[] = {
         CFG_STR("hostname", "", CFGF_NONE),
         CFG_STR("state_dir", "/var/lib/sealpost", CFGF_NONE),
@@ -256,6 +258,12 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
     c->connections = (unsigned)cfg_getint(cfg, "limits|connections");
     c->idle_s = (unsigned)cfg_getint(cfg, "limits|idle");
     c->mails = (unsigned)cfg_getint(cfg, "limits|messages");
+    c->per_address = (unsigned)cfg_getint(cfg, "limits|per_address");
+    c->per_network = (unsigned)cfg_getint(cfg, "limits|per_network");
+    c->per_address = c->per_address ? c->per_address : (c->connections + 1) / 2;
+    c->per_network = c->per_network ? c->per_network : (c->connections * 3 + 3) / 4;
+    c->rate = (unsigned)cfg_getint(cfg, "limits|rate");
+    c->memory_mb = (unsigned)cfg_getint(cfg, "limits|memory");
     copy(c->http_url, sizeof(c->http_url), cfg_getstr(cfg, "http|url"));
     while (c->http_url[0] && c->http_url[strlen(c->http_url) - 1] == '/')
         c->http_url[strlen(c->http_url) - 1] = '\0';
@@ -369,10 +377,11 @@ void config_print(const struct config *c, struct buf *out)
     config_domains_print(c, out);
     print_http(c, out);
     config_streams_print(c, out);
-    buf_addf(
-        out,
-        "limits { size = %llu  recipients = %u  connections = %u  idle = %u  messages = %u }\n",
-        (unsigned long long)c->size_max, c->recipients, c->connections, c->idle_s, c->mails);
+    buf_addf(out,
+             "limits { size = %llu  recipients = %u  connections = %u  idle = %u  messages = %u  "
+             "per_address = %u  per_network = %u  rate = %u  memory = %u }\n",
+             (unsigned long long)c->size_max, c->recipients, c->connections, c->idle_s, c->mails,
+             c->per_address, c->per_network, c->rate, c->memory_mb);
 }
 
 enum alignment_mode config_alignment(const struct config *c, const char *domain)

@@ -148,6 +148,16 @@ static int check_http_tls(cfg_t *cfg, cfg_opt_t *opt)
     return check_one_of(cfg, opt, words, "\"none\" or \"implicit\"");
 }
 
+static int check_not_negative(cfg_t *cfg, cfg_opt_t *opt)
+{
+    char text[32];
+    long value = cfg_opt_getnint(opt, 0);
+    snprintf(text, sizeof(text), "%ld", value);
+    return value >= 0 && value < 1000000000
+               ? 0
+               : refuse(cfg, opt, text, "a number from 0 to 999999999");
+}
+
 static int check_positive(cfg_t *cfg, cfg_opt_t *opt)
 {
     char text[32];
@@ -186,7 +196,11 @@ static const struct {
              {"limits|recipients", check_positive},
              {"limits|connections", check_positive},
              {"limits|idle", check_positive},
-             {"limits|messages", check_positive}};
+             {"limits|messages", check_positive},
+             {"limits|per_address", check_not_negative},
+             {"limits|per_network", check_not_negative},
+             {"limits|rate", check_not_negative},
+             {"limits|memory", check_positive}};
 
 void config_rules_set(cfg_t *cfg)
 {

@@ -12,10 +12,12 @@
 
 #include "aligner.h"
 #include "caretaker.h"
+#include "crowd.h"
 #include "gate.h"
 #include "helper.h"
 #include "listener.h"
 #include "log.h"
+#include "memory.h"
 #include "rotator.h"
 #include "sandbox.h"
 #include "shard.h"
@@ -29,6 +31,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Descriptors for all that is no client: the store, deliveries, visits. */
+enum { DESCRIPTORS_SPARE = 400 };
+
 struct engine {
     uv_loop_t loop;
     struct inbox inbox;
@@ -40,6 +45,7 @@ struct engine {
     struct gate *gate;
     struct rotator *rotator;
     struct caretaker *caretaker;
+    struct memory memory;
     int *sockets; /* bound, for each shard one for each listener */
     int helper;
     bool stopping;
@@ -142,6 +148,7 @@ static void reload(void *context)
     for (size_t i = 0; i < e->shard_count; i++)
         shard_change_settings(&e->shards[i], fresh);
     caretaker_change_settings(e->caretaker, fresh);
+    e->memory.budget = (uint64_t)fresh->config->memory_mb << 20;
     log_event(LOG_INFO, "reloaded", "file", fresh->config->path);
 }
 
@@ -161,6 +168,7 @@ static void close_main(struct engine *e)
         rotator_close(e->rotator);
     if (e->common.aligner)
         aligner_close(e->common.aligner);
+    memory_close(&e->memory);
     if (e->caretaker)
         caretaker_close(e->caretaker);
     scheduler_stop(e->common.scheduler);
@@ -282,6 +290,19 @@ static bool shut_in(const struct config *c, struct err *err)
     return true;
 }
 
+/* Rather fewer connections than none when descriptors have run out. */
+static void check_descriptors(struct config *c)
+{
+    unsigned spare = DESCRIPTORS_SPARE + c->shards * 32;
+    unsigned all = memory_descriptors();
+    unsigned room = all > 2 * spare ? all - spare : spare;
+    if (c->connections <= room)
+        return;
+    log_end(log_number(log_number(log_begin(LOG_WARN, "fewer_connections"), "limit", room), "count",
+                       c->connections));
+    c->connections = room;
+}
+
 /* All that needs a privilege, and then none is left. */
 static bool begin(struct engine *e, const char *path, struct err *err)
 {
@@ -290,6 +311,7 @@ static bool begin(struct engine *e, const char *path, struct err *err)
     const struct config *config = e->settings->config;
     e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));
     set_log_level(config);
+    check_descriptors(e->settings->config);
     return listener_bind_all(config, e->sockets, err) && shut_in(config, err);
 }
 
@@ -306,6 +328,9 @@ static bool start(struct engine *e, const char *path, struct err *err)
     e->common.sites = sites_new(config->site_connections);
     if (!watch_new(e->common.store, config->state_dir, &e->common.watch, err))
         return false;
+    e->common.crowd = crowd_new();
+    memory_watch(&e->memory, &e->loop, (uint64_t)config->memory_mb << 20,
+                 &e->common.short_of_memory);
     tls_rotate_tickets();
     e->caretaker = caretaker_new(&e->loop, e->settings, e->common.store, reload, e);
     return aligner_new(&e->loop, config, &e->common.aligner, err) &&
@@ -344,6 +369,7 @@ static void end(struct engine *e)
     aligner_free(e->common.aligner);
     keyring_free(e->common.keyring);
     watch_free(e->common.watch);
+    crowd_free(e->common.crowd);
     if (e->common.sites)
         sites_free(e->common.sites);
     gate_free(e->gate);

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* session.c - A client's session: feed the machine, answer what it wants.
  *
- * All the waiting is in pump(), called at the end of every callback. What is asked of others
- * (credential, disk, store) comes back by the session's id: when the client has gone meanwhile,
- * nobody is found, and nothing happens.
- */
-#include "session.h"
+ * All the waiting is in session_pump(), called at the end of every callback. What is asked of
+ * others (credential, disk, store) comes back by the session's id: when the client has gone
+ * meanwhile, nobody is found, and nothing happens. */
+#include "session_parts.h"
 
 #include "admit.h"
 #include "aligner.h"
 #include "clock.h"
-#include "connection.h"
+#include "crowd.h"
 #include "log.h"
 #include "receipt.h"
 #include "spool.h"
@@ -19,23 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
-
-struct session {
-    uint64_t id;
-    struct shard *shard;
-    const struct settings *settings;
-    struct connection *connection;
-    struct submission submission;
-    struct admission admission;
-    struct intake *intake;
-    char *once; /* of the message that is being decided on; see struct store_job */
-    char peer[64];
-    bool implicit_tls, started, asking;
-    UT_hash_handle hh;
-};
-
-static void pump(struct session *s);
 
 struct session *session_find(struct shard *shard, uint64_t id)
 {
@@ -103,7 +85,7 @@ static void on_stored(struct shard *shard, struct store_job *job)
         } else {
             submission_enqueue_decided(&s->submission, &v);
         }
-        pump(s);
+        session_pump(s);
     } else if (job->ok) {
         log_end(log_id(log_begin(LOG_INFO, "accepted_unheard"), job->mail->id));
     }
@@ -210,7 +192,7 @@ void session_aligned(struct shard *shard, uint64_t id, const struct alignment *a
         return;
     s->asking = false;
     conclude(s, alignment, alignment_mode(s));
-    pump(s);
+    session_pump(s);
 }
 
 static void enqueue(struct session *s)
@@ -262,7 +244,7 @@ void session_intake_done(struct shard *shard, uint64_t id, const struct err *fai
     } else {
         ask_store(s);
     }
-    pump(s);
+    session_pump(s);
 }
 
 void session_auth_decided(struct shard *shard, uint64_t id, const struct auth_answer *answer)
@@ -281,7 +263,7 @@ void session_auth_decided(struct shard *shard, uint64_t id, const struct auth_an
         submission_auth_locked(&s->submission, answer->locked_ms / 1000 + 1);
     else
         submission_auth_decided(&s->submission, answer->identity, answer->busy);
-    pump(s);
+    session_pump(s);
 }
 
 /* ---- the pump ---- */
@@ -309,7 +291,7 @@ static void drain_if_idle(struct session *s)
         submission_hang_up(&s->submission, "is closing down: try again in a minute");
 }
 
-static void pump(struct session *s)
+void session_pump(struct session *s)
 {
     struct submission *sub = &s->submission;
     while (!s->asking && (sub->want == SUBMISSION_ENQUEUE || sub->want == SUBMISSION_SPILL ||
@@ -367,15 +349,17 @@ static void start(struct session *s)
     submission_init(&s->submission,
                     s->implicit_tls ? &s->settings->implicit : &s->settings->starttls);
     bind_tls(s);
-    pump(s);
+    session_pump(s);
 }
 
 static void on_bytes(void *owner, struct span bytes)
 {
     struct session *s = owner;
+    s->bytes += bytes.len;
     if (s->started && s->submission.want == SUBMISSION_INPUT) {
+        s->submission.short_of_memory = atomic_load(&s->shard->common->short_of_memory);
         submission_input(&s->submission, bytes);
-        pump(s);
+        session_pump(s);
     }
 }
 
@@ -388,7 +372,7 @@ static void on_secured(void *owner)
     }
     submission_tls_started(&s->submission);
     bind_tls(s);
-    pump(s);
+    session_pump(s);
 }
 
 static bool on_timed_out(void *owner)
@@ -397,7 +381,7 @@ static bool on_timed_out(void *owner)
     if (!s->started || s->asking)
         return s->asking;
     submission_hang_up(&s->submission, "waited too long: closing");
-    pump(s);
+    session_pump(s);
     return true;
 }
 
@@ -409,6 +393,8 @@ static void on_ended(void *owner, const char *why)
         log_text(log_text(log_begin(LOG_DEBUG, "disconnected"), "peer", s->peer), "reply", why));
     HASH_DEL(shard->sessions, s);
     atomic_fetch_sub(&shard->common->connections, 1);
+    if (s->counted)
+        crowd_leave(shard->common->crowd, s->peer);
     intake_free(s->intake, false);
     if (s->started)
         submission_fini(&s->submission);
@@ -430,6 +416,13 @@ static void turn_away(struct session *s)
     buf_fini(&text);
 }
 
+static bool count_in(struct session *s)
+{
+    const struct config *c = s->settings->config;
+    s->counted = crowd_enter(s->shard->common->crowd, s->peer, c->per_address, c->per_network);
+    return s->counted;
+}
+
 void session_accept(struct shard *shard, uv_stream_t *server, bool implicit_tls)
 {
     struct session *s = xcalloc(1, sizeof(*s));
@@ -443,7 +436,9 @@ void session_accept(struct shard *shard, uv_stream_t *server, bool implicit_tls)
     connection_peer(s->connection, s->peer);
     connection_set_timeout(s->connection, s->settings->config->idle_s);
     log_event(LOG_DEBUG, "connected", "peer", s->peer);
-    if (count > s->settings->config->connections || shard->draining) {
+    s->then_ms = uv_now(&shard->loop);
+    if (count > s->settings->config->connections || shard->draining ||
+        atomic_load(&shard->common->short_of_memory) || !count_in(s)) {
         turn_away(s);
     } else if (implicit_tls) {
         connection_accept_tls(s->connection, s->settings->server);
@@ -459,7 +454,7 @@ void session_drain_all(struct shard *shard)
     struct session *next;
     HASH_ITER (hh, shard->sessions, s, next) {
         if (s->started)
-            pump(s);
+            session_pump(s);
         else
             connection_close(s->connection, "closing down");
     }

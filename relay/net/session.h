@@ -13,6 +13,10 @@ void session_accept(struct shard *s, uv_stream_t *server, bool implicit_tls);
 /* NULL when it has ended meanwhile. */
 struct session *session_find(struct shard *s, uint64_t id);
 
+/* Send away who keeps a connection and sends nothing whole, or a message slower than limits.rate.
+ */
+void session_end_slow(struct shard *s);
+
 /* The shard drains: idle clients are sent away now, the others when their message is done. */
 void session_drain_all(struct shard *s);
 /* The shard has waited long enough. */

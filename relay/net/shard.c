@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { DRAIN_MS = 20 * 1000 };
+enum { DRAIN_MS = 20 * 1000, PATIENCE_MS = 5 * 1000 };
 
 static void close_rest(struct shard *s)
 {
@@ -23,6 +23,7 @@ static void close_rest(struct shard *s)
     s->resolver = NULL;
     inbox_close(&s->inbox);
     uv_close((uv_handle_t *)&s->drain_timer, NULL);
+    uv_close((uv_handle_t *)&s->patience, NULL);
 }
 
 void shard_something_ended(struct shard *s)
@@ -142,6 +143,11 @@ void shard_ask_store(struct shard *s, struct store_job *job, shard_on_stored *do
 
 /* ---- the thread ---- */
 
+static void on_patience(uv_timer_t *timer)
+{
+    session_end_slow(timer->data);
+}
+
 static void *run_thread(void *context)
 {
     struct shard *s = context;
@@ -159,6 +165,9 @@ bool shard_start(struct shard *s, struct common *common, const struct settings *
     CHECK(uv_loop_init(&s->loop) == 0);
     inbox_init(&s->inbox, &s->loop);
     uv_timer_init(&s->loop, &s->drain_timer);
+    uv_timer_init(&s->loop, &s->patience);
+    s->patience.data = s;
+    uv_timer_start(&s->patience, on_patience, PATIENCE_MS, PATIENCE_MS);
     s->drain_timer.data = s;
     bool ok = database_open(settings->config->state_dir, DATABASE_READ, &s->reader, err) &&
               resolver_new(&s->loop, settings->config, &s->resolver, err) &&

@@ -41,6 +41,8 @@ struct common {
     struct scheduler *scheduler;
     struct keyring *keyring;
     struct watch *watch;
+    struct crowd *crowd;
+    atomic_bool short_of_memory;
     struct web *web;         /* NULL: no page is served */
     atomic_uint connections; /* of clients */
     atomic_uint visits;      /* of those who follow links */
@@ -56,6 +58,7 @@ struct courier;
 struct parcel;
 struct listener;
 struct visit;
+struct crowd;
 struct watch;
 struct web;
 
@@ -76,7 +79,7 @@ struct shard {
     uint64_t next_session;
     unsigned errands; /* jobs at the store, questions to the aligner */
     atomic_uint load; /* parcels under way */
-    uv_timer_t drain_timer;
+    uv_timer_t drain_timer, patience;
     bool draining, stopped;
     struct inbox *notify; /* `ended` is posted there when the thread ends */
     struct inbox_item ended;

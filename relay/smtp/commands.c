@@ -146,6 +146,8 @@ static enum reply on_mail(struct submission *s, struct span args)
         return faults[fault];
     if (mail.size > s->settings->size_max)
         return TOO_BIG;
+    if (s->short_of_memory)
+        return MEMORY_SHORT;
     if (++s->mails > s->settings->mail_max)
         return MAIL_MANY;
     if (!s->settings->open) {

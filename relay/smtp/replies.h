@@ -43,6 +43,7 @@
     X(PARAMETER_UNKNOWN, 555, "5.5.4", "Parameter not known or not offered")                  \
     X(PARAMETER_BAD, 501, "5.5.4", "Parameter is malformed or given twice")                   \
     X(TOO_BIG, 552, "5.3.4", "Message is over the size limit")                                \
+    X(MEMORY_SHORT, 452, "4.3.1", "Not enough memory just now: try again in a minute")        \
     X(RCPT_MANY, 452, "4.5.3", "Too many recipients: send the rest in another message")       \
     X(NO_RCPT, 503, "5.5.1", "No valid recipients")                                           \
     X(MAIL_MANY, 421, "4.5.3", "Enough messages on this connection: open another")            \

@@ -49,6 +49,7 @@ static bool take_line(struct submission *s)
         }
         return false;
     }
+    s->lines++;
     if (s->skipping_line || end > COMMANDS_LINE_MAX) {
         s->skipping_line = false;
         buf_drop(&s->in, end + 2);

@@ -267,7 +267,7 @@ def test_sighup_reads_the_config_again_and_a_bad_one_keeps_the_old(relay, sink):
 
 
 def test_one_connection_too_many_is_told_so(relay_factory, dns):
-    relay = relay_factory("limits { connections = 50 }").start()
+    relay = relay_factory("limits { connections = 50  per_address = 50  per_network = 50 }").start()
     time.sleep(0.5)  # the connections that looked whether it listens are gone
     clients = [socket.create_connection(("127.0.0.1", relay.submission)) for _ in range(50)]
     for client in clients:

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* memory.c - What is allocated, by the allocator's own account. It ends a shortage only when a
+ * tenth is free again, so that nobody hears yes and no in turn. */
+#include "memory.h"
+
+#include "log.h"
+
+#include <malloc.h>
+#include <sys/resource.h>
+
+enum { TICK_MS = 250 };
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct memory *m = timer->data;
+    struct mallinfo2 now = mallinfo2();
+    uint64_t used = (uint64_t)now.uordblks + now.hblkhd;
+    bool was = atomic_load(m->is_short);
+    bool is = used > (was ? m->budget / 10 * 9 : m->budget);
+    if (is == was)
+        return;
+    atomic_store(m->is_short, is);
+    log_end(log_number(log_begin(LOG_WARN, is ? "memory_short" : "memory_enough"), "size",
+                       (int64_t)used));
+}
+
+void memory_watch(struct memory *m, uv_loop_t *loop, uint64_t budget, atomic_bool *is_short)
+{
+    m->budget = budget;
+    m->is_short = is_short;
+    uv_timer_init(loop, &m->timer);
+    m->timer.data = m;
+    uv_timer_start(&m->timer, on_tick, TICK_MS, TICK_MS);
+}
+
+void memory_close(struct memory *m)
+{
+    if (m->timer.data)
+        uv_close((uv_handle_t *)&m->timer, NULL);
+}
+
+unsigned memory_descriptors(void)
+{
+    struct rlimit limit = {0};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 1024;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur > 1000000 ? 1000000 : (unsigned)limit.rlim_cur;
+}
