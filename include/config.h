@@ -25,6 +25,7 @@ struct config_route {
     unsigned port;
     enum delivery_tls tls;
     char username[256], password[256]; /* empty: no AUTH */
+    char password_file[1024];
 };
 
 /* What holds for one sending domain. */

@@ -223,7 +223,8 @@ static bool read_routes(struct config *c, cfg_t *cfg, struct err *err)
         for (size_t k = 0; k < COUNT_OF(modes); k++)
             if (strcmp(modes[k], cfg_getstr(section, "tls")) == 0)
                 r->tls = (enum delivery_tls)k;
-        if (r->username[0] && !read_password(r, cfg_getstr(section, "password_file"), err))
+        copy(r->password_file, sizeof(r->password_file), cfg_getstr(section, "password_file"));
+        if (r->username[0] && !read_password(r, r->password_file, err))
             return false;
     }
     c->routes[c->route_count++] =

@@ -58,7 +58,7 @@ static struct count *find(struct crowd *c, const char *address, enum guard_kind 
 
 static void drop_if_empty(struct crowd *c, struct count *n)
 {
-    if (n->connections > 0)
+    if (n->connections > 0 || !c->counts)
         return;
     HASH_DEL(c->counts, n);
     free(n);
@@ -87,12 +87,9 @@ void crowd_leave(struct crowd *c, const char *address)
     pthread_mutex_lock(&c->mutex);
     struct count *one = find(c, address, GUARD_ADDRESS, false);
     struct count *network = find(c, address, GUARD_NETWORK, false);
-    bool apart = one != network;
-    one->connections--;
-    if (apart)
-        network->connections--;
-    drop_if_empty(c, one);
-    if (apart)
+    if (network && network != one && network->connections-- == 1)
         drop_if_empty(c, network);
+    if (one && one->connections-- == 1)
+        drop_if_empty(c, one);
     pthread_mutex_unlock(&c->mutex);
 }

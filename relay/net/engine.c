@@ -266,7 +266,8 @@ static bool serves_page(const struct config *c)
 static bool shut_in(const struct config *c, struct err *err)
 {
     char directory[sizeof(c->path)];
-    const char **readable = xcalloc(3 + 2 * c->certificate_count, sizeof(*readable));
+    const char **readable =
+        xcalloc(3 + 2 * c->certificate_count + c->route_count, sizeof(*readable));
     size_t count = 0;
     int level = 0;
     snprintf(directory, sizeof(directory), "%s", c->path);
@@ -277,6 +278,8 @@ static bool shut_in(const struct config *c, struct err *err)
         readable[count++] = c->certificates[i].file;
         readable[count++] = c->certificates[i].key;
     }
+    for (size_t i = 0; i < c->route_count; i++)
+        readable[count++] = c->routes[i].password_file;
     readable[count++] = c->ca_file;
     readable[count++] = c->trust_anchor;
     bool ok = sandbox_become_owner(c->state_dir, err) &&

@@ -131,10 +131,11 @@ static bool read_key(const char *path, struct key **key_r, struct err *err)
     FILE *f = fopen(path, "re");
     if (!f)
         return err_set(err, ERR_SYSTEM, "key file %s cannot be opened", path);
+    setvbuf(f, NULL, _IONBF, 0); /* no copy of it in a buffer that nobody wipes */
     size_t len = fread(pem, 1, sizeof(pem), f);
     fclose(f);
     bool ok = key_read((struct span){pem, len}, key_r, err) || err_wrap(err, "key file %s", path);
-    memset(pem, 0, sizeof(pem));
+    secret_clear(pem, sizeof(pem));
     return ok;
 }
 
@@ -149,6 +150,7 @@ bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r,
                        "key file %s cannot be opened: sealpost unsubscribe rotate "
                        "makes one",
                        path);
+    setvbuf(f, NULL, _IONBF, 0);
     size_t len = fread(text, 1, sizeof(text), f);
     fclose(f);
     bool ok = unsubscribe_keys_read((struct span){text, len}, keys_r, err) ||
