@@ -256,7 +256,8 @@ static const struct role {
 bool sandbox_calls(enum sandbox_role role, struct err *err)
 {
     static bool shut_in; /* changed before there are threads */
-    shut_in = shut_in || role == SANDBOX_RELAY;
+    if (role == SANDBOX_RELAY)
+        shut_in = true;
     if (sanitized || !shut_in)
         return true;
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* engine.c - Puts the relay together, in order, and takes it apart in the reverse order.
  *
- *   settings - addresses free? - sockets - helper - privileges given up (sandbox) - store (lock) -
+ *   settings - addresses free? - sockets - privileges given up (sandbox), helper - store (lock) -
  *   keyring, sites - control socket - shards - scheduler - run
  *
  * SIGTERM: nothing new is handed out, shards finish what is under way, then everything closes; the
@@ -46,8 +46,8 @@ struct engine {
     struct rotator *rotator;
     struct caretaker *caretaker;
     struct memory memory;
-    int *sockets; /* bound, for each shard one for each listener */
-    int helper;
+    int *sockets;         /* bound, for each shard one for each listener */
+    int helper, landlock; /* its version, 0: the kernel has none */
     bool stopping;
 };
 
@@ -263,13 +263,13 @@ static bool serves_page(const struct config *c)
 }
 
 /* Where a reload must find what the config file names. */
-static bool shut_in(const struct config *c, struct err *err)
+static bool shut_in(struct engine *e, struct err *err)
 {
+    const struct config *c = e->settings->config;
     char directory[sizeof(c->path)];
     const char **readable =
         xcalloc(3 + 2 * c->certificate_count + c->route_count, sizeof(*readable));
     size_t count = 0;
-    int level = 0;
     snprintf(directory, sizeof(directory), "%s", c->path);
     char *slash = strrchr(directory, '/');
     *(slash ? slash : directory) = '\0';
@@ -282,15 +282,11 @@ static bool shut_in(const struct config *c, struct err *err)
         readable[count++] = c->routes[i].password_file;
     readable[count++] = c->ca_file;
     readable[count++] = c->trust_anchor;
-    bool ok = sandbox_become_owner(c->state_dir, err) &&
-              sandbox_files(c->state_dir, readable, count, &level, err) &&
+    bool ok = sandbox_become_owner(c->state_dir, err) && helper_start(&e->helper, err) &&
+              sandbox_files(c->state_dir, readable, count, &e->landlock, err) &&
               sandbox_calls(SANDBOX_RELAY, err);
     free(readable);
-    if (!ok)
-        return false;
-    log_end(log_number(log_number(log_begin(LOG_INFO, "shut_in"), "uid", geteuid()), "landlock",
-                       level));
-    return true;
+    return ok;
 }
 
 /* Rather fewer connections than none when descriptors have run out. */
@@ -315,7 +311,7 @@ static bool begin(struct engine *e, const char *path, struct err *err)
     e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));
     set_log_level(config);
     check_descriptors(e->settings->config);
-    return listener_bind_all(config, e->sockets, err) && shut_in(config, err);
+    return listener_bind_all(config, e->sockets, err) && shut_in(e, err);
 }
 
 static bool start(struct engine *e, const char *path, struct err *err)
@@ -348,6 +344,8 @@ static bool start(struct engine *e, const char *path, struct err *err)
 static void log_started(const struct engine *e)
 {
     const struct config *c = e->settings->config;
+    log_end(log_number(log_number(log_begin(LOG_INFO, "shut_in"), "uid", geteuid()), "landlock",
+                       e->landlock));
     for (size_t i = 0; i < c->listener_count; i++) {
         char address[96];
         snprintf(address, sizeof(address), "%s:%u", c->listeners[i].host, c->listeners[i].port);
@@ -395,8 +393,6 @@ static void keep_memory(void)
 bool engine_run(const char *config_path, struct err *err)
 {
     struct engine e = {.helper = -1};
-    if (!helper_start(&e.helper, err)) /* before there is anything that it should not have */
-        return false;
     keep_memory();
     signal(SIGPIPE, SIG_IGN);
     CHECK(uv_loop_init(&e.loop) == 0);

@@ -4,6 +4,7 @@
 #include "helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -77,8 +78,17 @@ static bool serve_one(int fd)
     return true;
 }
 
+/* None of the relay's sockets: while the helper has them, nobody else could. */
+static int keep_only(int fd)
+{
+    if (dup2(fd, 3) < 0 || close_range(4, ~0U, 0) != 0 || fcntl(3, F_SETFD, FD_CLOEXEC) != 0)
+        _exit(1);
+    return 3;
+}
+
 static _Noreturn void be_helper(int fd)
 {
+    fd = keep_only(fd);
     signal(SIGTERM, SIG_IGN); /* it ends with the relay, which may still need it */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
@@ -96,10 +106,8 @@ bool helper_start(int *fd_r, struct err *err)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return err_set(err, ERR_SYSTEM, "making the helper's socket: %s", strerror(errno));
     pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
+    if (pid == 0)
         be_helper(ends[1]);
-    }
     close(ends[1]);
     *fd_r = ends[0];
     if (pid > 0)

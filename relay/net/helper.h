@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* helper.h - A process beside the relay that may start programs, which the relay itself may not: it
- * is made before the relay takes its rights away, and knows one program, nsupdate(1). */
+ * is made when the relay is nobody special any more and before it is shut in, and knows one
+ * program, nsupdate(1). */
 #ifndef HELPER_H
 #define HELPER_H
 

@@ -8,7 +8,7 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
-enum { TICK_MS = 250 };
+enum { TICK_MS = 1000 };
 
 static void on_tick(uv_timer_t *timer)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* memory.h - Is there enough left of what the relay may use? Looked at a few times a second; where
+/* memory.h - Is there enough left of what the relay may use? Looked at each second; where
  * not, new connections and messages are refused for now (421 and 452 4.3.1), and what is under way
  * goes on. */
 #ifndef MEMORY_H

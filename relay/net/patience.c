@@ -5,20 +5,23 @@
 
 #include "log.h"
 
-enum { HANDSHAKE_S = 60, DATA_WINDOW_S = 30 };
+enum { HANDSHAKE_S = 60, DATA_WINDOW_S = 120 };
 
 /* Since the last look but one: something whole, or enough of a message? */
 static bool is_slow(struct session *s, uint64_t now_ms)
 {
     const struct config *c = s->settings->config;
     bool data = s->started && s->submission.phase == SUBMISSION_DATA;
+    unsigned window_s = c->idle_s < DATA_WINDOW_S ? c->idle_s : DATA_WINDOW_S;
     uint64_t passed_s = (now_ms - s->then_ms) / 1000;
-    bool moved = s->asking || data != s->then_data || s->submission.lines != s->then_lines;
-    bool slow = data ? passed_s >= DATA_WINDOW_S && s->bytes - s->then_bytes < passed_s * c->rate
+    bool leaves = s->started && s->submission.want == SUBMISSION_CLOSE;
+    bool moved =
+        s->asking || leaves || data != s->then_data || s->submission.lines != s->then_lines;
+    bool slow = data ? passed_s >= window_s && s->bytes - s->then_bytes < passed_s * c->rate
                      : passed_s >= (s->started ? c->idle_s : HANDSHAKE_S);
     if (slow && !moved)
         return true;
-    if (moved || (data && passed_s >= DATA_WINDOW_S)) {
+    if (moved || (data && passed_s >= window_s)) {
         s->then_ms = now_ms;
         s->then_bytes = s->bytes;
         s->then_lines = s->submission.lines;

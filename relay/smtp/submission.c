@@ -233,11 +233,11 @@ void submission_auth_locked(struct submission *s, int64_t wait_s)
         (long long)wait_s);
     s->want = SUBMISSION_INPUT;
     commands_end_auth(s);
-    reply_verdict(s, &v, SPAN_NONE);
     if (++s->auth_failures >= AUTH_FAILURES_MAX)
         reply_say(s, AUTH_FLOOD);
     else
-        drain(s);
+        reply_verdict(s, &v, SPAN_NONE);
+    drain(s);
 }
 
 void submission_rcpt_decided(struct submission *s, const struct verdict *refused)

@@ -85,8 +85,14 @@ def test_as_root_it_becomes_the_owner_of_its_state(release, relay_factory, dns, 
     s = status(relay.process.pid)
     nobody = str(__import__("pwd").getpwnam("nobody").pw_uid)
     assert set(s["Uid"].split()) == {nobody} and s["Groups"].strip() in ("", str(__import__("grp").getgrnam("nogroup").gr_gid))
+    helper = pathlib.Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children").read_text().split()
+    assert len(helper) == 1
+    s = status(helper[0])
+    assert set(s["Uid"].split()) == {nobody} and int(s["CapEff"], 16) == 0 and s["NoNewPrivs"] == "1"
+    assert sorted(os.listdir(f"/proc/{helper[0]}/fd")) == ["0", "1", "2", "3"]  # none of the relay's sockets
     relay.client(implicit=True).quit()
     relay.stop()
+    wait_for(lambda: not os.path.exists(f"/proc/{helper[0]}"))
     relay.command("user", "add", "shop", "--domain", "club.test")  # by root, while nobody runs: nothing becomes root's
     relay.command("domain", "add", "more.test", "--no-capture")
     owners = {p.stat().st_uid for p in (relay.path / "state").rglob("*")}

@@ -48,7 +48,7 @@ def test_one_byte_at_a_time_is_no_way_to_stay(relay_factory, dns):
     assert steady.getreply()[0] == 354
     steady.send("From: <hello@club.test>\r\nSubject: slow, but not too slow\r\n\r\n")
     begun, ended = time.monotonic(), {}
-    while time.monotonic() - begun < 75 and len(ended) < 3:
+    while time.monotonic() - begun < 80 and len(ended) < 3:
         for name, s in (("dribbler", dribbler), ("slow", slow.sock), ("silent", silent)):
             if name in ended:
                 continue
@@ -63,7 +63,7 @@ def test_one_byte_at_a_time_is_no_way_to_stay(relay_factory, dns):
         time.sleep(1)
     assert set(ended) == {"dribbler", "slow", "silent"}, ended
     assert 10 < ended["dribbler"][0] < 25 and b"421" in ended["dribbler"][1]
-    assert 25 < ended["slow"][0] < 50 and relay.log().count("too_slow") >= 2
+    assert 10 < ended["slow"][0] < 30 and relay.log().count("too_slow") >= 2
     steady.send(".\r\n")
     assert steady.getreply()[0] == 250
 
