@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* helper.c - One datagram per program to run, with a socket attached that becomes its standard
- * input and error output. No shell; the arguments are ours. */
+ * input and error output. No shell; the arguments are ours.
+ *
+ * _Fork(), because behind a fork() libuv closes and opens descriptors again, by numbers that belong
+ * to others here.
+ */
 #include "helper.h"
 
 #include <errno.h>
@@ -40,7 +44,7 @@ static _Noreturn void attend(const char *key, int stream)
 {
     char line[32];
     int status = 0;
-    pid_t pid = fork();
+    pid_t pid = _Fork();
     if (pid == 0)
         run_program(key, stream);
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -69,7 +73,7 @@ static bool serve_one(int fd)
     if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
         return true;
     memcpy(&stream, CMSG_DATA(c), sizeof(stream));
-    pid_t pid = fork();
+    pid_t pid = _Fork();
     if (pid == 0) {
         signal(SIGCHLD, SIG_DFL);
         attend(key, stream);
@@ -105,7 +109,7 @@ bool helper_start(int *fd_r, struct err *err)
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return err_set(err, ERR_SYSTEM, "making the helper's socket: %s", strerror(errno));
-    pid_t pid = fork();
+    pid_t pid = _Fork();
     if (pid == 0)
         be_helper(ends[1]);
     close(ends[1]);
