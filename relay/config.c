@@ -232,6 +232,21 @@ static bool read_routes(struct config *c, cfg_t *cfg, struct err *err)
     return true;
 }
 
+static void fill_limits(struct config *c, cfg_t *cfg)
+{
+    c->size_max = (uint64_t)cfg_getint(cfg, "limits|size");
+    c->recipients = (unsigned)cfg_getint(cfg, "limits|recipients");
+    c->connections = (unsigned)cfg_getint(cfg, "limits|connections");
+    c->idle_s = (unsigned)cfg_getint(cfg, "limits|idle");
+    c->mails = (unsigned)cfg_getint(cfg, "limits|messages");
+    c->per_address = (unsigned)cfg_getint(cfg, "limits|per_address");
+    c->per_network = (unsigned)cfg_getint(cfg, "limits|per_network");
+    c->per_address = c->per_address ? c->per_address : (c->connections + 1) / 2;
+    c->per_network = c->per_network ? c->per_network : (c->connections * 3 + 3) / 4;
+    c->rate = (unsigned)cfg_getint(cfg, "limits|rate");
+    c->memory_mb = (unsigned)cfg_getint(cfg, "limits|memory");
+}
+
 static bool fill(struct config *c, cfg_t *cfg, struct err *err)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -254,17 +269,7 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
     c->site_connections = (unsigned)cfg_getint(cfg, "delivery|connections");
     c->connect_timeout_s = (unsigned)cfg_getint(cfg, "delivery|connect_timeout");
     c->idle_reuse_s = (unsigned)cfg_getint(cfg, "delivery|reuse");
-    c->size_max = (uint64_t)cfg_getint(cfg, "limits|size");
-    c->recipients = (unsigned)cfg_getint(cfg, "limits|recipients");
-    c->connections = (unsigned)cfg_getint(cfg, "limits|connections");
-    c->idle_s = (unsigned)cfg_getint(cfg, "limits|idle");
-    c->mails = (unsigned)cfg_getint(cfg, "limits|messages");
-    c->per_address = (unsigned)cfg_getint(cfg, "limits|per_address");
-    c->per_network = (unsigned)cfg_getint(cfg, "limits|per_network");
-    c->per_address = c->per_address ? c->per_address : (c->connections + 1) / 2;
-    c->per_network = c->per_network ? c->per_network : (c->connections * 3 + 3) / 4;
-    c->rate = (unsigned)cfg_getint(cfg, "limits|rate");
-    c->memory_mb = (unsigned)cfg_getint(cfg, "limits|memory");
+    fill_limits(c, cfg);
     copy(c->http_url, sizeof(c->http_url), cfg_getstr(cfg, "http|url"));
     while (c->http_url[0] && c->http_url[strlen(c->http_url) - 1] == '/')
         c->http_url[strlen(c->http_url) - 1] = '\0';

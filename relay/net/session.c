@@ -3,7 +3,8 @@
  *
  * All the waiting is in session_pump(), called at the end of every callback. What is asked of
  * others (credential, disk, store) comes back by the session's id: when the client has gone
- * meanwhile, nobody is found, and nothing happens. */
+ * meanwhile, nobody is found, and nothing happens.
+ */
 #include "session_parts.h"
 
 #include "admit.h"
