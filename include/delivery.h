@@ -79,6 +79,7 @@ struct delivery {
     const struct delivery_settings *settings; /* borrowed */
     struct delivery_offers offers;
     unsigned stage, ahead; /* ahead: replies due for what has been said in one burst */
+    unsigned steps;        /* goes up with each whole answer, and with each piece that we send */
     bool tls, saying_body;
     struct answer *answer;
     struct dots_out *dots;
@@ -110,7 +111,8 @@ void delivery_lost(struct delivery *d, const char *why);
 
 /* For logs and bounces: "greeting", "RCPT" … */
 const char *delivery_stage_name(const struct delivery *d);
-/* How long to wait for the peer, in seconds (RFC 5321 section 4.5.3.2). */
+/* How long to wait for the next step, in seconds (RFC 5321 section 4.5.3.2): for a whole answer, in
+ * however many pieces it comes. */
 unsigned delivery_timeout_s(const struct delivery *d);
 
 #endif

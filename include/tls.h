@@ -47,6 +47,7 @@ struct tls {
     struct buf plain;  /* for the owner */
     struct buf cipher; /* for the wire */
     struct err err;    /* when FAILED */
+    unsigned chatter;  /* handshake messages since the last plain text */
     void *ssl;
 };
 

@@ -21,7 +21,7 @@ struct connection {
     void *owner;
     struct tls *tls;
     unsigned timeout_s, handles;
-    bool connected, wants_bytes, reading, finishing, closing;
+    bool connected, wants_bytes, reading, finishing, closing, deadline;
     int error; /* of the connect */
     char why[240];
 };
@@ -91,7 +91,14 @@ static void touch(struct connection *c)
 void connection_set_timeout(struct connection *c, unsigned seconds)
 {
     c->timeout_s = seconds;
+    c->deadline = false;
     touch(c);
+}
+
+void connection_set_deadline(struct connection *c, unsigned seconds)
+{
+    connection_set_timeout(c, seconds);
+    c->deadline = true;
 }
 
 /* Reading is stopped only when bytes come that nobody wants: most peers wait for their answer, and
@@ -286,7 +293,7 @@ void connection_finish(struct connection *c, struct buf *last)
     }
     if (c->closing)
         return;
-    connection_set_timeout(c, 10);
+    connection_set_deadline(c, 10);
     update_reading(c);
     if (connection_unsent(c) == 0)
         connection_close(c, "finished");
@@ -333,7 +340,8 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         connection_close(c, got == UV_EOF ? "closed by the peer" : uv_strerror((int)got));
         return;
     }
-    touch(c);
+    if (!c->deadline)
+        touch(c);
     struct span bytes = {buf->base, (size_t)got};
     if (c->tls)
         take_cipher(c, bytes);

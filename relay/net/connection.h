@@ -45,6 +45,8 @@ void connection_connect_tls(struct connection *c, struct tls_context *context, c
 void connection_want_bytes(struct connection *c, bool wanted);
 /* End it after that long without a byte in or out; from now on. */
 void connection_set_timeout(struct connection *c, unsigned seconds);
+/* End it so long from now; what is read in the meantime gains no time, what is written does. */
+void connection_set_deadline(struct connection *c, unsigned seconds);
 /* Send what is written and these last words (NULL: none), say close_notify, then close. */
 void connection_finish(struct connection *c, struct buf *last);
 void connection_close(struct connection *c, const char *why);

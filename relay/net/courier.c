@@ -33,6 +33,7 @@ struct courier {
     struct delivery delivery;
     struct delivery_settings delivery_settings;
     bool delivery_live, reused;
+    unsigned steps;   /* of the delivery, when the deadline was set */
     bool begin_again; /* this connection ends, its parcel goes on with another */
     struct site *site;
     struct site_party party; /* while idle */
@@ -228,6 +229,14 @@ static void end_message(struct courier *c)
         parcel_done(c);
 }
 
+/* A server has its time for each whole answer: bytes that trickle in gain it none. */
+static void set_deadline(struct courier *c)
+{
+    if (c->steps != c->delivery.steps)
+        connection_set_deadline(c->connection, delivery_timeout_s(&c->delivery));
+    c->steps = c->delivery.steps;
+}
+
 static void pump(struct courier *c)
 {
     for (;;) {
@@ -236,19 +245,20 @@ static void pump(struct courier *c)
         connection_write(c->connection, &c->delivery.out);
         switch (c->delivery.want) {
         case DELIVERY_INPUT:
-            connection_set_timeout(c->connection, delivery_timeout_s(&c->delivery));
+            set_deadline(c);
             return;
         case DELIVERY_TLS:
             if (!connection_tls(c->connection))
                 start_tls(c);
+            set_deadline(c);
             return;
         case DELIVERY_READY:
             if (!begin_message(c))
                 return;
             break;
         case DELIVERY_BODY:
-            connection_set_timeout(c->connection, delivery_timeout_s(&c->delivery));
             shipment_feed(&c->shipment, c->connection);
+            set_deadline(c);
             if (c->delivery.want == DELIVERY_BODY)
                 return;
             break;
@@ -269,7 +279,8 @@ static void on_opened(void *owner)
     struct courier *c = owner;
     c->local_trouble_only = false;
     connection_peer(c->connection, c->peer);
-    connection_set_timeout(c->connection, delivery_timeout_s(&c->delivery));
+    connection_set_deadline(c->connection, delivery_timeout_s(&c->delivery));
+    c->steps = c->delivery.steps;
 }
 
 static void on_bytes(void *owner, struct span bytes)

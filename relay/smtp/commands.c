@@ -299,6 +299,9 @@ static const struct command {
     {{"HEAD", 4}, ANY, false, false, LINE_AUTH, on_not_smtp},
     {{"OPTIONS", 7}, ANY, false, false, LINE_AUTH, on_not_smtp},
     {{"CONNECT", 7}, ANY, false, false, LINE_AUTH, on_not_smtp},
+    {{"DELETE", 6}, ANY, false, false, LINE_AUTH, on_not_smtp},
+    {{"PATCH", 5}, ANY, false, false, LINE_AUTH, on_not_smtp},
+    {{"TRACE", 5}, ANY, false, false, LINE_AUTH, on_not_smtp},
 };
 
 static bool holds_bare_line_end(struct span line)

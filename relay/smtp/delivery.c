@@ -326,6 +326,7 @@ static const struct {
 static enum stage enter(struct delivery *d, enum stage stage)
 {
     d->stage = stage;
+    d->steps++;
     if (d->want == DELIVERY_CLOSE)
         return stage;
     if (stage == READY && d->want == DELIVERY_INPUT)
@@ -432,6 +433,7 @@ void delivery_send(struct delivery *d, struct delivery_mail *mail)
 void delivery_body(struct delivery *d, struct span piece, bool last)
 {
     CHECK(d->want == DELIVERY_BODY);
+    d->steps++;
     bool ok = dots_put(d->dots, piece, &d->out) && (!last || dots_end(d->dots, &d->out));
     if (!ok) {
         buf_clear(&d->out);

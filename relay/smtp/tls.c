@@ -22,6 +22,7 @@
 #include <time.h>
 
 enum { PLAIN_MAX = 1024 * 1024, CIPHER_MAX = 8 * 1024 * 1024, PIECE = 16 * 1024 };
+enum { CHATTER_MAX = 32 };
 
 struct tls_context {
     SSL_CTX *ctx;
@@ -305,6 +306,19 @@ void tls_context_free(struct tls_context *context)
     free(context);
 }
 
+/* After the handshake: key updates, tickets, and whatever else costs work and says nothing. */
+static void on_message(int sent, int version, int type, const void *bytes, size_t len, SSL *ssl,
+                       void *arg)
+{
+    struct tls *t = arg;
+    (void)version;
+    (void)bytes;
+    (void)len;
+    (void)ssl;
+    if (!sent && type == SSL3_RT_HANDSHAKE && t->state == TLS_OPEN)
+        t->chatter++;
+}
+
 static void start(struct tls *t, struct tls_context *context)
 {
     *t = (struct tls){.state = TLS_HANDSHAKE};
@@ -316,6 +330,8 @@ static void start(struct tls *t, struct tls_context *context)
     CHECK(ssl != NULL && in != NULL && out != NULL);
     BIO_set_mem_eof_return(in, -1);
     SSL_set_bio(ssl, in, out);
+    SSL_set_msg_callback(ssl, on_message);
+    SSL_set_msg_callback_arg(ssl, t);
     t->ssl = ssl;
 }
 
@@ -381,7 +397,13 @@ static void decrypt(struct tls *t)
         int len = SSL_read(t->ssl, to, PIECE);
         if (len > 0) {
             buf_commit(&t->plain, (size_t)len);
+            t->chatter = 0;
             continue;
+        }
+        if (t->chatter > CHATTER_MAX) {
+            err_set(&t->err, ERR_LIMIT, "TLS handshake messages without end");
+            t->state = TLS_FAILED;
+            return;
         }
         int why = SSL_get_error(t->ssl, len);
         if (why == SSL_ERROR_WANT_READ)

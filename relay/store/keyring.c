@@ -13,8 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
+
+enum { SECRET_MAX = 16 * 1024 }; /* of a key's file */
 
 struct entry {
     char domain[ADDRESS_DOMAIN_MAX + 1];
@@ -125,16 +128,34 @@ static void note_key(void *context, const struct database_key *key)
     }
 }
 
-static bool read_key(const char *path, struct key **key_r, struct err *err)
+/* A file that others can read holds no secret any more. `hint`: what to do when it is not there. */
+static bool read_secret(const char *path, const char *hint, char text_r[SECRET_MAX],
+                        struct span *text, struct err *err)
 {
-    char pem[16 * 1024];
+    struct stat about = {0};
     FILE *f = fopen(path, "re");
     if (!f)
-        return err_set(err, ERR_SYSTEM, "key file %s cannot be opened", path);
+        return err_set(err, ERR_SYSTEM, "key file %s cannot be opened%s", path, hint);
+    if (fstat(fileno(f), &about) != 0 || !S_ISREG(about.st_mode) || (about.st_mode & 077) != 0) {
+        fclose(f);
+        return err_set(err, ERR_SYSTEM,
+                       "key file %s can be read by others than its owner: chmod 600 it, and make "
+                       "a new key if somebody may have read this one",
+                       path);
+    }
     setvbuf(f, NULL, _IONBF, 0); /* no copy of it in a buffer that nobody wipes */
-    size_t len = fread(pem, 1, sizeof(pem), f);
+    *text = (struct span){text_r, fread(text_r, 1, SECRET_MAX, f)};
     fclose(f);
-    bool ok = key_read((struct span){pem, len}, key_r, err) || err_wrap(err, "key file %s", path);
+    return true;
+}
+
+static bool read_key(const char *path, struct key **key_r, struct err *err)
+{
+    char pem[SECRET_MAX];
+    struct span text;
+    if (!read_secret(path, "", pem, &text, err))
+        return false;
+    bool ok = key_read(text, key_r, err) || err_wrap(err, "key file %s", path);
     secret_clear(pem, sizeof(pem));
     return ok;
 }
@@ -142,20 +163,13 @@ static bool read_key(const char *path, struct key **key_r, struct err *err)
 bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r, struct err *err)
 {
     char path[4096];
-    char text[4096];
+    char kept[SECRET_MAX];
+    struct span text;
     snprintf(path, sizeof(path), "%s/keys/unsubscribe.key", state_dir);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return err_set(err, ERR_SYSTEM,
-                       "key file %s cannot be opened: sealpost unsubscribe rotate "
-                       "makes one",
-                       path);
-    setvbuf(f, NULL, _IONBF, 0);
-    size_t len = fread(text, 1, sizeof(text), f);
-    fclose(f);
-    bool ok = unsubscribe_keys_read((struct span){text, len}, keys_r, err) ||
-              err_wrap(err, "key file %s", path);
-    secret_clear(text, sizeof(text));
+    if (!read_secret(path, ": sealpost unsubscribe rotate makes one", kept, &text, err))
+        return false;
+    bool ok = unsubscribe_keys_read(text, keys_r, err) || err_wrap(err, "key file %s", path);
+    secret_clear(kept, sizeof(kept));
     return ok;
 }
 
