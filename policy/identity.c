@@ -56,3 +56,14 @@ struct verdict identity_refusal(const struct identity *identity, const char *whe
                         where, SPAN_ARG(span_first(address, 80)), identity->name,
                         identity->allowed[0] ? identity->allowed : "nothing");
 }
+
+bool identity_is_name(struct span name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            !(c && strchr(".-_+@", c)))
+            return false;
+    }
+    return name.len >= 1 && name.len <= ADDRESS_MAX;
+}

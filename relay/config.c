@@ -140,6 +140,8 @@ static cfg_t *parse(const char *path, struct err *err)
     reading.err = err;
     reading.path = path;
     int result = text ? cfg_parse_buf(cfg, text) : CFG_FILE_ERROR;
+    if (result == CFG_SUCCESS && !config_rules_are_plain(cfg))
+        result = CFG_PARSE_ERROR;
     reading.err = NULL;
     free(text);
     if (result == CFG_SUCCESS)

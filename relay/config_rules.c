@@ -207,3 +207,36 @@ void config_rules_set(cfg_t *cfg)
     for (size_t i = 0; i < COUNT_OF(rules); i++)
         cfg_set_validate_func(cfg, rules[i].setting, rules[i].check);
 }
+
+static bool is_plain(const char *text)
+{
+    for (; text && *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return false;
+    return true;
+}
+
+static bool is_plain_setting(cfg_t *cfg, cfg_opt_t *opt)
+{
+    for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
+        cfg_t *section = opt->type == CFGT_SEC ? cfg_opt_getnsec(opt, i) : NULL;
+        const char *text = section                 ? cfg_title(section)
+                           : opt->type == CFGT_STR ? cfg_opt_getnstr(opt, i)
+                                                   : NULL;
+        if (!is_plain(text)) {
+            cfg_error(cfg, "setting \"%s\" holds a control character", cfg_opt_name(opt));
+            return false;
+        }
+        if (section && !config_rules_are_plain(section))
+            return false;
+    }
+    return true;
+}
+
+bool config_rules_are_plain(cfg_t *cfg)
+{
+    for (cfg_opt_t *opt = cfg->opts; opt->name; opt++)
+        if (!is_plain_setting(cfg, opt))
+            return false;
+    return true;
+}

@@ -10,6 +10,10 @@
 /* Have each setting checked when it is read. */
 void config_rules_set(cfg_t *cfg);
 
+/* Refuse control characters in any title or text: they would reach logs, commands and header
+ * fields. Reports as the rules do. */
+bool config_rules_are_plain(cfg_t *cfg);
+
 /* "host:port", "[::1]:port". False when it is neither. */
 bool config_rules_split(const char *text, char *host_r, size_t size, unsigned *port_r);
 

@@ -10,6 +10,7 @@
 
 #include "audit.h"
 #include "clock.h"
+#include "identity.h"
 #include "store.h"
 
 #include <jansson.h>
@@ -36,6 +37,14 @@ int64_t control_number(const struct control *c, const char *key, int64_t otherwi
 bool control_needs(const struct control *c, const char *key, struct err *err)
 {
     return control_text(c, key) || err_set(err, ERR_USAGE, "request lacks \"%s\"", key);
+}
+
+bool control_needs_name(const struct control *c, const char *key, const char *otherwise,
+                        struct err *err)
+{
+    const char *name = control_text(c, key) ? control_text(c, key) : otherwise;
+    return identity_is_name(span_of(name)) ||
+           err_set(err, ERR_USAGE, "%s is no name: letters, digits and .-_+@ are allowed", key);
 }
 
 /* Text from peers may be no UTF-8: then it is shown with what is odd replaced. */

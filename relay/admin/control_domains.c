@@ -63,8 +63,8 @@ bool control_domain_add(struct database *db, struct control *c, struct err *err)
                                            .tenant = tenant ? tenant : "default",
                                            .created_ms = clock_now_ms(),
                                            .captured = control_text(c, "captured") != NULL};
-    return control_needs(c, "name", err) && database_add_domain(db, &domain, err) &&
-           add_keys(db, c, KEY_ACTIVE, err);
+    return control_needs(c, "name", err) && control_needs_name(c, "tenant", "default", err) &&
+           database_add_domain(db, &domain, err) && add_keys(db, c, KEY_ACTIVE, err);
 }
 
 /* "captured": there to begin, absent to end. */

@@ -29,6 +29,9 @@ bool control_needs(const struct control *c, const char *key, struct err *err);
 json_t *control_rows(struct control *c);
 /* A JSON string from whatever bytes a peer has sent. */
 json_t *control_any_text(const char *value);
+/* The value of `key`, or `otherwise`, is a name for a user or a tenant. */
+MUST_CHECK bool control_needs_name(const struct control *c, const char *key, const char *otherwise,
+                                   struct err *err);
 
 /* ---- control_domains.c ---- */
 

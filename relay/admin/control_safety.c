@@ -67,7 +67,8 @@ bool control_user_add(struct database *db, struct control *c, struct err *err)
     struct database_user u = {.created_ms = clock_now_ms()};
     struct identity *i = &u.identity;
     if (!control_needs(c, "name", err) || !control_needs(c, "hash", err) ||
-        !control_needs(c, "allowed", err))
+        !control_needs(c, "allowed", err) || !control_needs_name(c, "name", "", err) ||
+        !control_needs_name(c, "tenant", "default", err))
         return false;
     bool fits = copy(c, "name", "", i->name, sizeof(i->name)) && i->name[0] &&
                 copy(c, "tenant", "default", i->tenant, sizeof(i->tenant)) &&
