@@ -22,6 +22,7 @@ struct admission {
     struct message_summary summary;
     char sender_domain[ADDRESS_DOMAIN_MAX + 1]; /* normal form; empty for the null sender */
     char stream[64];                            /* empty: none */
+    bool foreign; /* refused, because the credential may not send as that author */
     enum stream_class class;
     enum stream_on_limit on_limit;
     int64_t lifetime_ms;

@@ -3,6 +3,7 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include "alert.h"
 #include "alignment.h"
 #include "buf.h"
 #include "delivery.h"
@@ -44,6 +45,15 @@ struct config_dkim {
     unsigned port, ttl_s;
 };
 
+enum { CONFIG_PATH_MAX = 1024 };
+
+/* Who may use the control socket, besides root and the relay's own user. */
+struct config_party {
+    char name[64]; /* "user" or "@group" */
+    bool group, admin;
+    unsigned id;
+};
+
 struct config {
     char hostname[256], state_dir[1024], path[1024];
     struct tls_certificate *certificates; /* the one of section "tls" is the first */
@@ -77,6 +87,10 @@ struct config {
     unsigned per_address, per_network; /* connections */
     unsigned rate, memory_mb;          /* bytes a second that a client must send; MiB */
     uint64_t size_max;
+    char alert_command[CONFIG_PATH_MAX], alert_webhook[CONFIG_PATH_MAX]; /* "" none */
+    unsigned alert_on;                                                   /* bits of alert_kind */
+    struct config_party *parties;
+    size_t party_count;
 };
 
 /* Where the file is, when the command line does not say: $SEALPOST_CONFIG or

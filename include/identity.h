@@ -26,8 +26,8 @@ bool identity_may(const struct identity *identity, const struct address *address
 struct verdict identity_refusal(const struct identity *identity, const char *where,
                                 struct span address);
 
-/* May a user or a tenant have this name? Letters, digits and .-_+@, as it stands in logs, file names
- * and header fields. */
+/* May a user or a tenant have this name? Letters, digits and .-_+@, as it stands in logs, file
+ * names and header fields. */
 bool identity_is_name(struct span name);
 
 #endif

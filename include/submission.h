@@ -64,6 +64,7 @@ struct submission {
     struct buf out;
     struct buf in;
     const struct submission_settings *settings; /* borrowed */
+    char foreign[200]; /* a sender was refused as somebody else's; the owner empties it */
 
     enum {
         SUBMISSION_CONNECTED,

@@ -10,9 +10,11 @@
 
 struct watch;
 
-/* Reads what the store has kept. `store` is borrowed. Free with watch_free(). */
-MUST_CHECK bool watch_new(struct store *store, const char *state_dir, struct watch **watch_r,
-                          struct err *err);
+struct notices;
+
+/* Reads what the store has kept. `store` and `notices` are borrowed. Free with watch_free(). */
+MUST_CHECK bool watch_new(struct store *store, struct notices *notices, const char *state_dir,
+                          struct watch **watch_r, struct err *err);
 void watch_free(struct watch *w);
 
 /* See guard.h. From any thread. */

@@ -56,6 +56,7 @@ static void note_sender(struct span sender, struct admission *a)
 struct verdict admit_message(const struct admit_input *in, struct admission *a)
 {
     struct verdict v = admit_sender(in->identity, in->sender);
+    a->foreign = false;
     if (v.what != VERDICT_ACCEPT)
         return v;
     if (in->facts.header_too_long)
@@ -67,7 +68,8 @@ struct verdict admit_message(const struct admit_input *in, struct admission *a)
     v = unsubscribe_check(in->header);
     if (v.what != VERDICT_ACCEPT)
         return v;
-    if (!identity_may(in->identity, &a->summary.from))
+    a->foreign = !identity_may(in->identity, &a->summary.from);
+    if (a->foreign)
         return identity_refusal(in->identity, "From field", a->summary.from.text);
     return choose_stream(in, a);
 }

@@ -7,6 +7,7 @@
 #include "address.h"
 #include "config_domains.h"
 #include "config_rules.h"
+#include "config_safety.h"
 #include "config_streams.h"
 #include "config_tls.h"
 
@@ -131,6 +132,8 @@ static cfg_t *parse(const char *path, struct err *err)
         CFG_SEC("stream", config_stream_options(), CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("http", http, CFGF_NONE),
         CFG_SEC("limits", limits, CFGF_NONE),
+        CFG_SEC("alert", config_alert_options(), CFGF_NONE),
+        CFG_SEC("control", config_control_options(), CFGF_NONE),
         CFG_END()};
     cfg_t *cfg = cfg_init(all, CFGF_NONE);
     CHECK(cfg != NULL);
@@ -281,7 +284,7 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
                        c->path);
     return config_tls_read(c, cfg, err) && config_streams_read(c, cfg, err) &&
            config_domains_read(c, cfg, err) && read_listeners(c, cfg, err) &&
-           read_routes(c, cfg, err);
+           read_routes(c, cfg, err) && config_safety_read(c, cfg, err);
 }
 
 bool config_read(const char *path, struct config **config_r, struct err *err)
@@ -317,6 +320,7 @@ void config_free(struct config *c)
     free_list(c->operators, c->operator_count);
     free_list(c->dns_forward, c->dns_forward_count);
     free(c->listeners);
+    config_safety_free(c);
     free(c->certificates);
     free(c->routes);
     free(c->streams);
@@ -390,6 +394,7 @@ void config_print(const struct config *c, struct buf *out)
              "per_address = %u  per_network = %u  rate = %u  memory = %u }\n",
              (unsigned long long)c->size_max, c->recipients, c->connections, c->idle_s, c->mails,
              c->per_address, c->per_network, c->rate, c->memory_mb);
+    config_safety_print(c, out);
 }
 
 enum alignment_mode config_alignment(const struct config *c, const char *domain)

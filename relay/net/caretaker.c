@@ -3,9 +3,9 @@
  * those that were read, twice in a row: certificate and key are seldom replaced in one moment. */
 #include "caretaker.h"
 
-#include "audit.h"
 #include "clock.h"
 #include "log.h"
+#include "notices.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static const int64_t day_ms = (int64_t)24 * 3600 * 1000;
 struct caretaker {
     uv_timer_t timer;
     const struct settings *settings;
-    struct store *store;
+    struct notices *notices;
     uint64_t read, seen; /* marks of the files, when they were read and at the last look */
     int64_t next_rotation_ms, next_warning_ms;
     void (*changed)(void *context);
@@ -47,17 +47,6 @@ static uint64_t mark_files(const struct config *config)
 
 /* ---- expiry ---- */
 
-static bool write_warning(struct database *db, void *context, struct err *err)
-{
-    return database_note(db, AUDIT_RELAY, "certificate", "tls", context, err);
-}
-
-static void on_written(struct store_job *job)
-{
-    free(job->context);
-    store_job_free(job);
-}
-
 static void warn_of_expiry(struct caretaker *c, int64_t now_ms)
 {
     char text[160];
@@ -69,10 +58,7 @@ static void warn_of_expiry(struct caretaker *c, int64_t now_ms)
                            : "a certificate expires in %lld days: renew it",
              (long long)left_days);
     log_event(LOG_WARN, "certificate_expires", "what", text);
-    struct store_job *job = store_job_new(on_written, NULL);
-    job->run = write_warning;
-    job->context = xstrdup(text);
-    store_put(c->store, job);
+    notices_add(c->notices, ALERT_CERTIFICATE, "tls", text);
 }
 
 /* ---- the timer ---- */
@@ -96,6 +82,8 @@ static void on_tick(uv_timer_t *timer)
         c->read = mark; /* also when it cannot be read: once for each change */
         log_event(LOG_INFO, "certificate_changed", "file",
                   c->settings->config->certificates[0].file);
+        notices_add(c->notices, ALERT_CERTIFICATE, c->settings->config->certificates[0].file,
+                    "a certificate's files have changed");
         c->changed(c->context);
     }
 }
@@ -108,10 +96,11 @@ void caretaker_change_settings(struct caretaker *c, const struct settings *setti
 }
 
 struct caretaker *caretaker_new(uv_loop_t *loop, const struct settings *settings,
-                                struct store *store, void (*changed)(void *context), void *context)
+                                struct notices *notices, void (*changed)(void *context),
+                                void *context)
 {
     struct caretaker *c = xcalloc(1, sizeof(*c));
-    c->store = store;
+    c->notices = notices;
     c->changed = changed;
     c->context = context;
     caretaker_change_settings(c, settings);

@@ -10,6 +10,7 @@
  */
 #include "engine.h"
 
+#include "alerter.h"
 #include "aligner.h"
 #include "caretaker.h"
 #include "crowd.h"
@@ -18,6 +19,7 @@
 #include "listener.h"
 #include "log.h"
 #include "memory.h"
+#include "notices.h"
 #include "rotator.h"
 #include "sandbox.h"
 #include "shard.h"
@@ -45,6 +47,7 @@ struct engine {
     struct gate *gate;
     struct rotator *rotator;
     struct caretaker *caretaker;
+    struct alerter *alerter; /* NULL: nobody wants to be told */
     struct memory memory;
     int *sockets;         /* bound, for each shard one for each listener */
     int helper, landlock; /* its version, 0: the kernel has none */
@@ -119,7 +122,9 @@ static bool needs_restart(const struct config *a, const struct config *b)
     bool differs = strcmp(a->state_dir, b->state_dir) != 0 || a->shards != b->shards ||
                    a->listener_count != b->listener_count ||
                    a->dkim.lifetime_s != b->dkim.lifetime_s ||
-                   a->site_connections != b->site_connections;
+                   a->site_connections != b->site_connections ||
+                   strcmp(a->alert_command, b->alert_command) != 0 ||
+                   strcmp(a->alert_webhook, b->alert_webhook) != 0;
     for (size_t i = 0; !differs && i < a->listener_count; i++)
         differs = listener_differs(&a->listeners[i], &b->listeners[i]);
     return differs;
@@ -135,9 +140,10 @@ static void reload(void *context)
         return;
     }
     if (needs_restart(e->settings->config, fresh->config))
-        log_event(
-            LOG_WARN, "restart_needed", "what",
-            "state_dir, shards, listeners, connections and dkim.lifetime keep their old values");
+        log_event(LOG_WARN, "restart_needed", "what",
+                  "state_dir, shards, listeners, connections, dkim.lifetime and where alerts go "
+                  "keep their "
+                  "old values");
     fresh->older = e->settings;
     e->settings = fresh;
     set_log_level(fresh->config);
@@ -148,6 +154,8 @@ static void reload(void *context)
     for (size_t i = 0; i < e->shard_count; i++)
         shard_change_settings(&e->shards[i], fresh);
     caretaker_change_settings(e->caretaker, fresh);
+    if (e->alerter)
+        alerter_change_config(e->alerter, fresh->config);
     e->memory.budget = (uint64_t)fresh->config->memory_mb << 20;
     log_event(LOG_INFO, "reloaded", "file", fresh->config->path);
 }
@@ -171,6 +179,8 @@ static void close_main(struct engine *e)
     memory_close(&e->memory);
     if (e->caretaker)
         caretaker_close(e->caretaker);
+    if (e->alerter)
+        alerter_close(e->alerter);
     scheduler_stop(e->common.scheduler);
     uv_close((uv_handle_t *)&e->terminate, NULL);
     uv_close((uv_handle_t *)&e->interrupt, NULL);
@@ -282,7 +292,9 @@ static bool shut_in(struct engine *e, struct err *err)
         readable[count++] = c->routes[i].password_file;
     readable[count++] = c->ca_file;
     readable[count++] = c->trust_anchor;
-    bool ok = sandbox_become_owner(c->state_dir, err) && helper_start(&e->helper, err) &&
+    const struct helper_programs programs = {.command = c->alert_command,
+                                             .webhook = c->alert_webhook};
+    bool ok = sandbox_become_owner(c->state_dir, err) && helper_start(&programs, &e->helper, err) &&
               sandbox_files(c->state_dir, readable, count, &e->landlock, err) &&
               sandbox_calls(SANDBOX_RELAY, err);
     free(readable);
@@ -325,19 +337,23 @@ static bool start(struct engine *e, const char *path, struct err *err)
         return false;
     e->common.keyring = keyring_new(config->state_dir);
     e->common.sites = sites_new(config->site_connections);
-    if (!watch_new(e->common.store, config->state_dir, &e->common.watch, err))
+    e->common.notices = notices_new(e->common.store);
+    if (!watch_new(e->common.store, e->common.notices, config->state_dir, &e->common.watch, err))
         return false;
     e->common.crowd = crowd_new();
     memory_watch(&e->memory, &e->loop, (uint64_t)config->memory_mb << 20,
                  &e->common.short_of_memory);
     tls_rotate_tickets();
-    e->caretaker = caretaker_new(&e->loop, e->settings, e->common.store, reload, e);
-    return aligner_new(&e->loop, config, &e->common.aligner, err) &&
+    e->caretaker = caretaker_new(&e->loop, e->settings, e->common.notices, reload, e);
+    bool tells = config->alert_command[0] || config->alert_webhook[0];
+    return (!tells ||
+            alerter_new(&e->loop, e->helper, config, e->common.store, &e->alerter, err)) &&
+           aligner_new(&e->loop, config, &e->common.aligner, err) &&
            (!serves_page(config) || web_start(e->common.store, e->settings, &e->common.web, err)) &&
            rotator_new(&e->loop, e->helper, config, e->common.store, on_keys_changed, e,
                        &e->rotator, err) &&
-           gate_open(&e->loop, config->state_dir, e->common.store, e->common.watch, on_changed, e,
-                     &e->gate, err) &&
+           gate_open(&e->loop, config, e->common.store, e->common.watch, on_changed, e, &e->gate,
+                     err) &&
            start_shards(e, err);
 }
 
@@ -367,9 +383,11 @@ static void end(struct engine *e)
         store_stop(e->common.store);
     scheduler_free(e->common.scheduler);
     rotator_free(e->rotator);
+    alerter_free(e->alerter);
     aligner_free(e->common.aligner);
     keyring_free(e->common.keyring);
     watch_free(e->common.watch);
+    notices_free(e->common.notices);
     crowd_free(e->common.crowd);
     if (e->common.sites)
         sites_free(e->common.sites);

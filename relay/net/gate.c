@@ -24,6 +24,8 @@ struct gate {
     uv_pipe_t pipe;
     struct inbox inbox;
     char *state_dir;
+    struct config_party *parties; /* who may come in, besides root and ourselves */
+    size_t party_count;
     struct store *store;
     struct visitor *visitors;
     size_t errands;
@@ -48,6 +50,7 @@ struct visitor {
     char chunk[16 * 1024];
     unsigned handles;
     char who[32];
+    enum { STRANGER, READER, ADMIN } role;
     bool asked, busy, closing;
 };
 
@@ -174,6 +177,15 @@ static void ask(struct visitor *v, struct span line)
         answer(v, false);
         return;
     }
+    if (v->role < (control_kind(v->control) == CONTROL_READ ? READER : ADMIN)) {
+        err_set(&v->err, ERR_UNREACHABLE,
+                v->role == READER ? "%s may read and change nothing: setting \"control.admins\""
+                                  : "%s is nobody here: settings \"control.readers\" and "
+                                    "\"control.admins\"",
+                v->who);
+        answer(v, false);
+        return;
+    }
     control_from(v->control, v->who, v->gate->watch);
     v->busy = true;
     if (control_kind(v->control) == CONTROL_READ) {
@@ -216,6 +228,30 @@ static void on_timer(uv_timer_t *timer)
     leave(timer->data);
 }
 
+static bool belongs(const struct config_party *party, const struct ucred *peer, const gid_t *groups,
+                    size_t count)
+{
+    bool does = party->id == (party->group ? peer->gid : peer->uid);
+    for (size_t i = 0; i < count && party->group; i++)
+        does = does || groups[i] == party->id;
+    return does;
+}
+
+static void give_role(struct visitor *v, int fd, const struct ucred *peer)
+{
+    gid_t groups[256];
+    socklen_t size = sizeof(groups);
+    const struct gate *g = v->gate;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0)
+        size = 0; /* more of them than anybody needs: those do not count */
+    v->role = peer->uid == 0 || peer->uid == geteuid() ? ADMIN : STRANGER;
+    for (size_t i = 0; i < g->party_count; i++) {
+        int role = g->parties[i].admin ? ADMIN : READER;
+        if (role > (int)v->role && belongs(&g->parties[i], peer, groups, size / sizeof(groups[0])))
+            v->role = g->parties[i].admin ? ADMIN : READER;
+    }
+}
+
 /* The kernel says who it is. */
 static bool identify(struct visitor *v)
 {
@@ -226,6 +262,7 @@ static bool identify(struct visitor *v)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
         return false;
     snprintf(v->who, sizeof(v->who), "uid %u", (unsigned)peer.uid);
+    give_role(v, fd, &peer);
     return true;
 }
 
@@ -251,27 +288,52 @@ static void on_visitor(uv_stream_t *server, int status)
 
 /* ---- the socket ---- */
 
-bool gate_open(uv_loop_t *loop, const char *state_dir, struct store *store, struct watch *watch,
-               void (*changed)(void *context), void *context, struct gate **gate_r, struct err *err)
+/* Others reach the socket through the state directory, and nothing else in it. */
+static bool let_in(const struct gate *g, struct err *err)
+{
+    static const char *const private[] = {"state.db", "state.db-wal", "state.db-shm", "keys",
+                                          "spool"};
+    char path[4200];
+    struct stat about;
+    bool ok = true;
+    if (g->party_count == 0)
+        return true;
+    for (size_t i = 0; i < COUNT_OF(private); i++) {
+        snprintf(path, sizeof(path), "%s/%s", g->state_dir, private[i]);
+        if (stat(path, &about) == 0)
+            ok = ok && chmod(path, about.st_mode & 0700) == 0;
+    }
+    return (ok && chmod(g->state_dir, 0711) == 0) ||
+           err_set(err, ERR_SYSTEM, "letting others reach the control socket in %s", g->state_dir);
+}
+
+bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store,
+               struct watch *watch, void (*changed)(void *context), void *context,
+               struct gate **gate_r, struct err *err)
 {
     char path[4096];
     struct gate *g = xcalloc(1, sizeof(*g));
-    g->state_dir = xstrdup(state_dir);
+    g->state_dir = xstrdup(config->state_dir);
+    g->parties = xcalloc(config->party_count + 1, sizeof(*g->parties));
+    g->party_count = config->party_count;
+    memcpy(g->parties, config->parties, config->party_count * sizeof(*g->parties));
     g->store = store;
     g->watch = watch;
     g->changed = changed;
     g->context = context;
     *gate_r = g;
-    control_path(state_dir, path);
+    control_path(config->state_dir, path);
     unlink(path); /* of a relay that ended badly: the lock is ours */
     inbox_init(&g->inbox, loop);
     uv_pipe_init(loop, &g->pipe, 0);
     g->pipe.data = g;
-    mode_t mask = umask(0177);
+    mode_t mask = umask(g->party_count > 0 ? 0111 : 0177);
     int status = uv_pipe_bind(&g->pipe, path);
     umask(mask);
     if (status == 0)
         status = uv_listen((uv_stream_t *)&g->pipe, 64, on_visitor);
+    if (status == 0 && !let_in(g, err))
+        return false;
     return status == 0 ||
            err_set(err, ERR_SYSTEM, "control socket %s: %s", path, uv_strerror(status));
 }
@@ -291,6 +353,7 @@ void gate_free(struct gate *g)
 {
     if (!g)
         return;
+    free(g->parties);
     free(g->state_dir);
     free(g);
 }

@@ -3,6 +3,7 @@
 #ifndef GATE_H
 #define GATE_H
 
+#include "config.h"
 #include "err.h"
 #include "store.h"
 
@@ -12,7 +13,7 @@ struct gate;
 struct watch;
 
 /* On the main loop. `changed` is called after every change, as keys may be among it. */
-MUST_CHECK bool gate_open(uv_loop_t *loop, const char *state_dir, struct store *store,
+MUST_CHECK bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store,
                           struct watch *watch, void (*changed)(void *context), void *context,
                           struct gate **gate_r, struct err *err);
 /* Close it; what is under way still ends. Freed when the loop has ended: gate_free(). */

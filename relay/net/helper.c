@@ -18,35 +18,57 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KEY_MAX = 1024, LIFE_S = 30 };
+enum { REQUEST_MAX = 1100, LIFE_S = 30 };
 
 /* ---- in the helper ---- */
 
-static _Noreturn void run_program(const char *key, int stream)
+/* The address may hold a secret, and stands in no list of processes. */
+static void give_address(const char *url, char *path_r, size_t size)
 {
+    int ends[2];
+    if (pipe(ends) != 0 || dprintf(ends[1], "url = \"%s\"\n", url) < 0)
+        _exit(126);
+    close(ends[1]);
+    snprintf(path_r, size, "/dev/fd/%d", ends[0]);
+}
+
+static _Noreturn void run_program(const struct helper_programs *programs, const char *request,
+                                  int stream)
+{
+    const char *argument = request + 1;
+    const char *name = "nsupdate";
+    char address[32];
     alarm(LIFE_S); /* survives exec */
     if (dup2(stream, STDIN_FILENO) < 0 || dup2(stream, STDOUT_FILENO) < 0 ||
         dup2(stream, STDERR_FILENO) < 0)
         _exit(126);
-    if (key[0])
-        execlp("nsupdate", "nsupdate", "-k", key, (char *)NULL);
-    else
-        execlp("nsupdate", "nsupdate", (char *)NULL);
-    fputs(errno == ENOENT ? "nsupdate is not there: install bind9-dnsutils\n"
-                          : "nsupdate cannot be run\n",
-          stderr);
-    fflush(stderr);
+    if (request[0] == HELPER_COMMAND) {
+        name = programs->command;
+        execl(name, name, argument, (char *)NULL);
+    } else if (request[0] == HELPER_WEBHOOK) {
+        name = "curl";
+        give_address(programs->webhook, address, sizeof(address));
+        execlp(name, name, "-q", "-sS", "--fail", "--max-time", "20", "--proto", "=http,https",
+               "--json", "@-", "-o", "/dev/null", "-K", address, (char *)NULL);
+    } else if (argument[0]) {
+        execlp(name, name, "-k", argument, (char *)NULL);
+    } else {
+        execlp(name, name, (char *)NULL);
+    }
+    dprintf(STDERR_FILENO, "%s %s\n", name,
+            errno == ENOENT ? "is not there: install it" : "cannot be run");
     _exit(127);
 }
 
 /* Wait for the program, and say how it ended. */
-static _Noreturn void attend(const char *key, int stream)
+static _Noreturn void attend(const struct helper_programs *programs, const char *request,
+                             int stream)
 {
     char line[32];
     int status = 0;
     pid_t pid = _Fork();
     if (pid == 0)
-        run_program(key, stream);
+        run_program(programs, request, stream);
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         status = -1;
     int len = snprintf(line, sizeof(line), "\nexit %d\n", status);
@@ -54,12 +76,13 @@ static _Noreturn void attend(const char *key, int stream)
     _exit(put == len ? 0 : 1);
 }
 
-/* One request: the key's path, ended by a zero, and the socket. False when the relay is gone. */
-static bool serve_one(int fd)
+/* One request: which program, its argument ended by a zero, and the socket. False when the relay is
+ * gone. */
+static bool serve_one(const struct helper_programs *programs, int fd)
 {
-    char key[KEY_MAX];
+    char request[REQUEST_MAX] = {0};
     char room[CMSG_SPACE(sizeof(int))];
-    struct iovec part = {key, sizeof(key) - 1};
+    struct iovec part = {request, sizeof(request) - 1};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
     int stream = -1;
@@ -68,7 +91,6 @@ static bool serve_one(int fd)
         return true;
     if (got <= 0)
         return false;
-    key[got] = '\0';
     const struct cmsghdr *c = CMSG_FIRSTHDR(&message);
     if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
         return true;
@@ -76,7 +98,7 @@ static bool serve_one(int fd)
     pid_t pid = _Fork();
     if (pid == 0) {
         signal(SIGCHLD, SIG_DFL);
-        attend(key, stream);
+        attend(programs, request, stream);
     }
     close(stream);
     return true;
@@ -90,28 +112,28 @@ static int keep_only(int fd)
     return 3;
 }
 
-static _Noreturn void be_helper(int fd)
+static _Noreturn void be_helper(const struct helper_programs *programs, int fd)
 {
     fd = keep_only(fd);
     signal(SIGTERM, SIG_IGN); /* it ends with the relay, which may still need it */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); /* nobody waits for those who attend */
-    while (serve_one(fd))
+    while (serve_one(programs, fd))
         ;
     _exit(0);
 }
 
 /* ---- in the relay ---- */
 
-bool helper_start(int *fd_r, struct err *err)
+bool helper_start(const struct helper_programs *programs, int *fd_r, struct err *err)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return err_set(err, ERR_SYSTEM, "making the helper's socket: %s", strerror(errno));
     pid_t pid = _Fork();
     if (pid == 0)
-        be_helper(ends[1]);
+        be_helper(programs, ends[1]);
     close(ends[1]);
     *fd_r = ends[0];
     if (pid > 0)
@@ -121,22 +143,26 @@ bool helper_start(int *fd_r, struct err *err)
     return err_set(err, ERR_SYSTEM, "making the helper: %s", strerror(errno));
 }
 
-bool helper_nsupdate(int fd, const char *key, int *stream_r, struct err *err)
+bool helper_run(int fd, enum helper_program program, const char *argument, int *stream_r,
+                struct err *err)
 {
     int ends[2];
     char room[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec part = {(char *)(uintptr_t)key, strlen(key) + 1};
+    char request[REQUEST_MAX];
+    int len = snprintf(request, sizeof(request), "%c%s", (char)program, argument);
+    struct iovec part = {request, (size_t)len + 1};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
-    if (part.iov_len > KEY_MAX - 1 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        return err_set(err, ERR_SYSTEM, "making a socket for nsupdate: %s", strerror(errno));
+    if (part.iov_len > REQUEST_MAX - 1 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return err_set(err, ERR_SYSTEM, "making a socket for a program: %s", strerror(errno));
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(c), &ends[1], sizeof(int));
     bool ok = sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)part.iov_len ||
-              err_set(err, ERR_SYSTEM, "asking the helper for nsupdate: %s", strerror(errno));
+              err_set(err, ERR_SYSTEM, "asking the helper: %s", strerror(errno));
     close(ends[1]);
     if (ok)
         *stream_r = ends[0];

@@ -6,6 +6,7 @@
  * decided with it, in the store's transaction.
  */
 #include "clock.h"
+#include "notices.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -52,8 +53,11 @@ static void ask_to_note(struct shard *s, const struct settings *settings,
     shard_ask_store(s, job, on_refused_noted);
 }
 
-void recipient_flooded(struct shard *s)
+void recipient_flooded(struct shard *s, const char *recipient, const char *user)
 {
+    char text[ADDRESS_MAX + 64];
+    snprintf(text, sizeof(text), "more mail than the limits allow, last from user %s", user);
+    notices_add(s->common->notices, ALERT_FLOOD, recipient, text);
     atomic_store(&s->common->flood_until_ms, clock_steady_ms() + FLOOD_MS);
 }
 
@@ -74,5 +78,6 @@ void recipient_judge(struct shard *s, const struct settings *settings, struct su
     }
     struct verdict v = throttle_verdict(throttle, STREAM_SECURITY, &d);
     ask_to_note(s, settings, sub, rcpt);
+    recipient_flooded(s, rcpt->address, sub->identity.name);
     submission_rcpt_decided(sub, &v);
 }

@@ -67,7 +67,7 @@ struct rotator {
     struct surveyor *surveyor;
     char selector_name[DNS_NAME_MAX + 1];
     const char *names[2];
-    struct publish *publish;
+    struct errand *publish;
     int helper;
 };
 
@@ -438,7 +438,7 @@ void rotator_close(struct rotator *r)
 {
     r->closing = true;
     if (r->publish)
-        publish_kill(r->publish);
+        errand_kill(r->publish);
     if (r->surveyor) { /* nobody waits for it */
         surveyor_free(r->surveyor);
         r->surveyor = NULL;

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "crowd.h"
 #include "log.h"
+#include "notices.h"
 #include "receipt.h"
 #include "spool.h"
 #include "verdicts.h"
@@ -79,7 +80,7 @@ static void on_stored(struct shard *shard, struct store_job *job)
         receipt_log(job);
         s->asking = false;
         if (job->refusal.code != 0) {
-            recipient_flooded(shard);
+            recipient_flooded(shard, job->mail->envelope.rcpts[0].address, job->mail->credential);
             s->submission.envelope = job->mail->envelope; /* it has not gone anywhere */
             job->mail->envelope = (struct envelope){0};
             refuse(s, &v, SPAN_NONE);
@@ -211,6 +212,8 @@ static void enqueue(struct session *s)
     s->once = v.what == VERDICT_ACCEPT && s->admission.summary.once.len > 0
                   ? envelope_text(s->admission.summary.once)
                   : NULL;
+    if (s->admission.foreign)
+        notices_add(s->shard->common->notices, ALERT_IDENTITY, sub->identity.name, v.text);
     if (v.what == VERDICT_ACCEPT)
         check_alignment(s);
     else
@@ -309,6 +312,9 @@ void session_pump(struct session *s)
         else
             ask_auth(s);
     }
+    if (sub->foreign[0])
+        notices_add(s->shard->common->notices, ALERT_IDENTITY, sub->identity.name, sub->foreign);
+    sub->foreign[0] = '\0';
     drain_if_idle(s);
     if (sub->want != SUBMISSION_CLOSE)
         connection_write(s->connection, &sub->out);

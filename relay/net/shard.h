@@ -41,6 +41,7 @@ struct common {
     struct scheduler *scheduler;
     struct keyring *keyring;
     struct watch *watch;
+    struct notices *notices;
     struct crowd *crowd;
     atomic_bool short_of_memory;
     struct web *web;         /* NULL: no page is served */
@@ -60,6 +61,7 @@ struct listener;
 struct visit;
 struct crowd;
 struct watch;
+struct notices;
 struct web;
 
 struct shard {

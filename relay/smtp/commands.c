@@ -153,6 +153,8 @@ static enum reply on_mail(struct submission *s, struct span args)
     if (!s->settings->open) {
         struct verdict v = admit_sender(&s->identity, mail.sender);
         if (v.what != VERDICT_ACCEPT) {
+            if (v.code == 550)
+                snprintf(s->foreign, sizeof(s->foreign), "%.199s", v.text);
             reply_verdict(s, &v, SPAN_NONE);
             return SILENT;
         }

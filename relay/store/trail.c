@@ -102,6 +102,22 @@ bool database_audit_last(struct database *db, int64_t *seq_r, struct err *err)
     return err->kind == ERR_NONE;
 }
 
+bool database_alerted(struct database *db, int64_t *seq_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ALERTED);
+    *seq_r = -1;
+    while (rows_next(db, s, err))
+        *seq_r = sqlite3_column_int64(s, 0);
+    return err->kind == ERR_NONE;
+}
+
+bool database_set_alerted(struct database *db, int64_t seq, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ALERTED_SET);
+    rows_int(s, 1, seq);
+    return rows_run(db, s, err);
+}
+
 struct chain {
     const char *expected;
     struct audit_verdict verdict;

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* errand.h - A program that the helper runs for the main loop: given its input, and heard out. */
+#ifndef ERRAND_H
+#define ERRAND_H
+
+#include "buf.h"
+#include "helper.h"
+
+#include <uv.h>
+
+struct errand;
+
+/* `why`: NULL when it was done, else a line for a person, borrowed. It is freed afterwards. */
+typedef void errand_on_done(void *context, const char *why);
+
+/* See helper_run(). The memory of `input` moves along. `done` is called once, and never from
+ * inside. */
+struct errand *errand_start(uv_loop_t *loop, int helper, enum helper_program program,
+                            const char *argument, struct buf *input, errand_on_done *done,
+                            void *context);
+/* End it early; `done` is still called. */
+void errand_kill(struct errand *e);
+
+#endif

@@ -1,0 +1,178 @@
+"""Who is told of what happens to the relay's safety, what of it the audit trail keeps, and who may command the relay."""
+
+import http.server
+import json
+import os
+import pathlib
+import subprocess
+import threading
+import time
+
+import conftest
+import pytest
+from conftest import SEALPOST, free_port, wait_for
+from test_alignment import submit
+
+
+class Hook(threading.Thread):
+    """A webhook: what was posted to it, and the status it answers with."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.taken, self.status = [], 200
+        hook = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                hook.taken.append((self.path, self.headers["Content-Type"], json.loads(body)))
+                self.send_response(hook.status)
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        self.start()
+
+    def run(self):
+        self.server.serve_forever()
+
+
+@pytest.fixture
+def hook():
+    made = Hook()
+    yield made
+    made.server.shutdown()
+
+
+def script(path, line):
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("build", ["sanitized", "release"])
+def test_a_command_and_a_webhook_are_told(relay_factory, hook, tmp_path, dns, monkeypatch, build):
+    """The release is the one that may run no program itself."""
+    if build == "release":
+        monkeypatch.setattr(conftest, "SEALPOST", os.environ.get("SEALPOST_RELEASE", SEALPOST))
+    pager = script(tmp_path / "pager", f'(cat; echo " $1") >> {tmp_path}/paged')
+    monkeypatch.setenv("HOOK_SECRET", "s3cr3t-in-the-path")
+    relay = relay_factory('alert { on = {"identity_refused", "admin"}  command = "%s"  webhook = "http://127.0.0.1:%d/${HOOK_SECRET}" }'
+                          % (pager, hook.port)).start()
+    assert submit(relay, "a@evil.test")[0] == 550
+    submit(relay, message="From: <a@evil.test>\r\n\r\nx\r\n")
+    relay.command("suppress", "add", "x@dest.test")
+    relay.command("user", "rotate", "app")
+    wait_for(lambda: len(hook.taken) == 3, 40)
+    path, kind, first = hook.taken[0]
+    assert path == "/s3cr3t-in-the-path" and kind == "application/json"
+    assert first["alert"] == first["what"] == "identity_refused" and first["relay"] == "mail.club.test"
+    assert "a@evil.test is not allowed" in first["about"] and first["about"] in first["text"]
+    assert [t[2]["alert"] for t in hook.taken] == ["identity_refused", "admin", "admin"]
+    paged = (tmp_path / "paged").read_text().splitlines()
+    assert [line.split()[-1] for line in paged] == ["identity_refused", "admin", "admin"]
+    assert [json.loads(line.rpartition(" ")[0]) for line in paged] == [t[2] for t in hook.taken]
+    for text in (relay.log(), relay.command("config", "show"), subprocess.run(["ps", "ax"], capture_output=True, text=True).stdout):
+        assert "s3cr3t" not in text
+
+
+def test_an_alert_is_tried_again_and_survives_a_kill(relay_factory, hook):
+    relay = relay_factory('alert { on = {"admin"} webhook = "http://127.0.0.1:%d/" }' % hook.port).start()
+    hook.status = 500
+    relay.command("suppress", "add", "one@dest.test")
+    wait_for(lambda: hook.taken and "alert_failed" in relay.log(), 30)
+    relay.kill()
+    hook.status, hook.taken[:] = 200, []
+    relay.start()
+    wait_for(lambda: hook.taken, 30)
+    relay.command("suppress", "add", "two@dest.test")
+    wait_for(lambda: len(hook.taken) == 2, 30)
+    relay.stop()
+    relay.start()
+    time.sleep(3)
+    assert ["one@dest.test" in hook.taken[0][2]["about"], "two@dest.test" in hook.taken[1][2]["about"]] == [True, True]
+    assert len(hook.taken) == 2  # nothing is told twice
+
+
+def test_floods_and_wrong_senders_are_in_the_trail_once_an_hour(relay_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory('throttle = "enforce"\n').start()
+    with relay.client() as client:
+        refused = 0
+        for i in range(200):
+            code, _ = client.mail("hello@club.test")
+            code = client.rcpt("victim@dest.test")[0]
+            if code == 250:
+                code = client.data(f"From: <hello@club.test>\r\nSubject: {i}\r\n\r\nreset {i}\r\n")[0]
+            else:
+                client.rset()
+            refused += code != 250
+            if refused > 5:
+                break
+    assert refused > 5
+    for _ in range(3):
+        submit(relay, "a@evil.test")
+    def rows():
+        return [(r["what"], r["about"]) for r in relay.json("audit", "tail")]
+    wait_for(lambda: any(what == "identity_refused" for what, _ in rows()))
+    found = [(what, about) for what, about in rows() if what in ("flood", "identity_refused")]
+    assert [what for what, _ in found] == ["flood", "identity_refused"], found
+    assert found[0][1].startswith("victim@dest.test: ") and "user app" in found[0][1]
+    assert relay.command("audit", "verify")
+
+
+def test_wrong_alerts_are_explained(relay_factory):
+    relay = relay_factory()
+    good = relay.config.read_text()
+    for line, words in (('alert { on = {"flod"} }', "allowed is locked"), ('alert { command = "mail" }', "full path"),
+                        ('alert { webhook = "ftp://x" }', "http"), ('alert { webhook = "https://x/\\"" }', "http"),
+                        ('control { admins = {"nobody-of-this-name"} }', "there is no user"),
+                        ('control { readers = {"@no-such-group"} }', "there is no group")):
+        relay.config.write_text(good + line + "\n")
+        done = relay.command("config", "check", check=False)
+        assert done.returncode == 1 and words in done.stderr and done.stderr.count("\n") == 1, done
+
+
+def as_user(relay, uid, *arguments, groups=()):
+    return subprocess.run([SEALPOST, "-c", str(relay.config), *arguments], capture_output=True, text=True, timeout=60, user=uid,
+                          group=65534, extra_groups=list(groups))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users")
+def test_readers_read_and_admins_change(relay_factory, tmp_path):
+    relay = relay_factory('control { admins = {"mail"}  readers = {"@games", "news"} }')
+    for place in (relay.path, *relay.path.parents):
+        if place != pathlib.Path("/") and place != pathlib.Path("/tmp"):
+            place.chmod(0o711)
+    relay.config.chmod(0o644)
+    relay.start()
+    import grp
+    import pwd
+    mail, news, games = pwd.getpwnam("mail").pw_uid, pwd.getpwnam("news").pw_uid, grp.getgrnam("games").gr_gid
+    add = ("suppress", "add", "x@dest.test")
+    assert as_user(relay, mail, *add).returncode == 0
+    assert f"uid {mail}" in relay.command("audit", "tail")
+    for uid, groups in ((news, ()), (65534, (games,))):
+        assert as_user(relay, uid, "queue", "list", groups=groups).returncode == 0
+        done = as_user(relay, uid, *add, groups=groups)
+        assert done.returncode == 3 and "may read and change nothing" in done.stderr, done
+    done = as_user(relay, 65534, "queue", "list")
+    assert done.returncode == 3 and "is nobody here" in done.stderr
+    for name in ("state.db", "keys", "spool"):  # the way to the socket leads to nothing else
+        path = relay.path / "state" / name
+        assert path.stat().st_mode & 0o077 == 0, name
+        reached = subprocess.run(["cat", str(path)] if path.is_file() else ["ls", str(path)], user=65534, group=65534, extra_groups=[],
+                                 capture_output=True)
+        assert reached.returncode != 0
+
+
+def test_secrets_come_from_credentials(relay_factory, tmp_path, monkeypatch):
+    """systemd's credentials directory, by the name of its environment variable."""
+    (tmp_path / "smarthost").write_text("the password\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    relay = relay_factory('route "*" { host = "smart.test"  username = "u"  password_file = "${CREDENTIALS_DIRECTORY}/smarthost" }')
+    relay.command("config", "check")
+    assert "the password" not in relay.command("config", "show")
