@@ -81,6 +81,9 @@ struct dns_answer *dns_answer_new(enum dns_status status, uint32_t ttl_s);
 void dns_answer_add(struct dns_answer *a, unsigned preference, struct span data);
 /* The same of a TXT record, from its wire form. */
 void dns_answer_add_text(struct dns_answer *a, struct span wire);
+/* One more record of a type, from its data in wire form, names uncompressed; what is malformed is
+ * left out (dns_wire.c). */
+void dns_wire_add(struct dns_answer *a, enum dns_type type, struct span wire);
 /* Servers give records in any order: put them in one that is always the same. */
 void dns_answer_sort(struct dns_answer *a);
 void dns_answer_free(struct dns_answer *a);
@@ -106,9 +109,8 @@ void dns_overlay_init(struct dns_overlay *o, const struct dns *behind, const cha
 /* ---- zones ---- */
 
 /* The zone that a name is in: the nearest name upwards with an SOA. DNS_PENDING, DNS_FAILED
- * (nothing
- * is known) or DNS_FOUND; `zone_r` holds at least DNS_NAME_MAX + 1 bytes. `secure_r`: it is signed,
- * and the signature was validated. */
+ * (nothing is known) or DNS_FOUND; `zone_r` holds at least DNS_NAME_MAX + 1 bytes. `secure_r`: it
+ * is signed, and the signature was validated. */
 enum dns_status dns_zone(const struct dns *dns, const char *name, char *zone_r, bool *secure_r);
 
 /* ---- what was asked ---- */
