@@ -113,16 +113,30 @@ static void tell(struct alerter *a)
 
 /* ---- the trail ---- */
 
+/* As JSON, which is UTF-8; what is none (of a peer, or cut) is shown with question marks. */
+static json_t *as_json(const char *value)
+{
+    char plain[1400];
+    json_t *made = json_string(value);
+    if (made)
+        return made;
+    snprintf(plain, sizeof(plain), "%s", value);
+    for (char *p = plain; *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    return json_string(plain);
+}
+
 /* "text" is what chat programs show. */
 static char *describe(const struct alerter *a, const struct audit_row *row, const char *kind)
 {
     char text[1400];
     snprintf(text, sizeof(text), "%s: %s: %s (%s)", a->config->hostname, row->what, row->about,
              row->who);
-    json_t *made =
-        json_pack("{s:s, s:I, s:I, s:s, s:s, s:s, s:s?, s:s?}", "relay", a->config->hostname,
-                  "number", (json_int_t)row->seq, "at", (json_int_t)row->at_ms, "alert", kind,
-                  "what", row->what, "who", row->who, "about", row->about, "text", text);
+    json_t *made = json_pack(
+        "{s:s, s:I, s:I, s:s, s:s, s:o, s:o, s:o}", "relay", a->config->hostname, "number",
+        (json_int_t)row->seq, "at", (json_int_t)row->at_ms, "alert", kind, "what", row->what, "who",
+        as_json(row->who), "about", as_json(row->about), "text", as_json(text));
     char *line = made ? json_dumps(made, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     json_decref(made);
     return line;

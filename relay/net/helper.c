@@ -38,6 +38,9 @@ static _Noreturn void run_program(const struct helper_programs *programs, const 
     const char *argument = request + 1;
     const char *name = "nsupdate";
     char address[32];
+    static const int usual[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        signal(usual[i], SIG_DFL);
     alarm(LIFE_S); /* survives exec */
     if (dup2(stream, STDIN_FILENO) < 0 || dup2(stream, STDOUT_FILENO) < 0 ||
         dup2(stream, STDERR_FILENO) < 0)

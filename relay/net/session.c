@@ -80,7 +80,9 @@ static void on_stored(struct shard *shard, struct store_job *job)
         receipt_log(job);
         s->asking = false;
         if (job->refusal.code != 0) {
-            recipient_flooded(shard, job->mail->envelope.rcpts[0].address, job->mail->credential);
+            if (span_ends_nocase(span_of(job->refusal.enhanced), SPAN(".7.28"))) /* a mail flood */
+                recipient_flooded(shard, job->mail->envelope.rcpts[0].address,
+                                  job->mail->credential);
             s->submission.envelope = job->mail->envelope; /* it has not gone anywhere */
             job->mail->envelope = (struct envelope){0};
             refuse(s, &v, SPAN_NONE);

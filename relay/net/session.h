@@ -49,7 +49,8 @@ void session_aligned(struct shard *shard, uint64_t id, const struct alignment *a
 
 /* Answer SUBMISSION_LIMIT. */
 void recipient_judge(struct shard *s, const struct settings *settings, struct submission *sub);
-/* Somebody was refused: from now on, for a while, recipients are looked at. */
+/* Somebody was refused mail of that user: from now on, for a while, recipients are looked at. It is
+ * written into the audit trail. */
 void recipient_flooded(struct shard *s, const char *recipient, const char *user);
 
 /* ---- intake.c: a message too large for memory goes to a segment of its own while it arrives ----

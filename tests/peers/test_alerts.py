@@ -122,6 +122,10 @@ def test_floods_and_wrong_senders_are_in_the_trail_once_an_hour(relay_factory, d
     assert [what for what, _ in found] == ["flood", "identity_refused"], found
     assert found[0][1].startswith("victim@dest.test: ") and "user app" in found[0][1]
     assert relay.command("audit", "verify")
+    relay.command("suppress", "add", "gone@dest.test")  # no flood, and none is noted
+    assert submit(relay, to="gone@dest.test")[0] != 250
+    time.sleep(0.5)
+    assert [what for what, _ in rows()].count("flood") == 1
 
 
 def test_wrong_alerts_are_explained(relay_factory):
