@@ -89,7 +89,7 @@ def test_an_alert_is_tried_again_and_survives_a_kill(relay_factory, hook):
     relay.start()
     wait_for(lambda: hook.taken, 30)
     relay.command("suppress", "add", "two@dest.test")
-    wait_for(lambda: len(hook.taken) == 2, 30)
+    wait_for(lambda: relay.log().count(" alerted ") == 2, 30)
     relay.stop()
     relay.start()
     time.sleep(3)
