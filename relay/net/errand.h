@@ -19,6 +19,6 @@ struct errand *errand_start(uv_loop_t *loop, int helper, enum helper_program pro
                             const char *argument, struct buf *input, errand_on_done *done,
                             void *context);
 /* End it early; `done` is still called. */
-void errand_kill(struct errand *e);
+void errand_kill(struct errand *p);
 
 #endif

@@ -152,7 +152,7 @@ static bool read_secret(const char *path, const char *hint, char text_r[SECRET_M
 static bool read_key(const char *path, struct key **key_r, struct err *err)
 {
     char pem[SECRET_MAX];
-    struct span text;
+    struct span text = SPAN_NONE;
     if (!read_secret(path, "", pem, &text, err))
         return false;
     bool ok = key_read(text, key_r, err) || err_wrap(err, "key file %s", path);
@@ -164,7 +164,7 @@ bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r,
 {
     char path[4096];
     char kept[SECRET_MAX];
-    struct span text;
+    struct span text = SPAN_NONE;
     snprintf(path, sizeof(path), "%s/keys/unsubscribe.key", state_dir);
     if (!read_secret(path, ": sealpost unsubscribe rotate makes one", kept, &text, err))
         return false;
