@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -138,6 +140,28 @@ static bool allow(int rules, const char *path, uint64_t access)
     return ok;
 }
 
+static bool allow_around(int rules, const char *file)
+{
+    char directory[PATH_MAX];
+    snprintf(directory, sizeof(directory), "%s", file);
+    char *slash = strrchr(directory, '/');
+    if (slash == directory) /* not the whole tree */
+        return allow(rules, file, to_read);
+    *(slash ? slash : directory) = '\0';
+    return allow(rules, slash ? directory : ".", to_read);
+}
+
+/* A file may be replaced by another one of its name, or the link to it led elsewhere: what lies
+ * beside both is readable, too. */
+static bool allow_reading(int rules, const char *path)
+{
+    struct stat s;
+    char real[PATH_MAX];
+    if (stat(path, &s) != 0 || S_ISDIR(s.st_mode))
+        return allow(rules, path, to_read);
+    return allow_around(rules, path) && (!realpath(path, real) || allow_around(rules, real));
+}
+
 bool sandbox_files(const char *state_dir, const char *const *readable, size_t count, int *level_r,
                    struct err *err)
 {
@@ -163,7 +187,7 @@ bool sandbox_files(const char *state_dir, const char *const *readable, size_t co
     for (size_t i = 0; ok && i < sizeof(places) / sizeof(places[0]); i++)
         ok = allow(rules, places[i], to_read);
     for (size_t i = 0; ok && i < count; i++)
-        ok = allow(rules, readable[i], to_read);
+        ok = allow_reading(rules, readable[i]);
     ok = ok && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
     if (!ok)
         fault(err, "Landlock");

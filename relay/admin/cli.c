@@ -64,7 +64,8 @@ json_t *cli_request(const char *verb, ...)
 {
     va_list pairs;
     json_t *request = json_object();
-    json_object_set_new(request, "do", json_string(verb));
+    if (verb)
+        json_object_set_new(request, "do", json_string(verb));
     va_start(pairs, verb);
     for (const char *key = va_arg(pairs, const char *); key; key = va_arg(pairs, const char *)) {
         const char *value = va_arg(pairs, const char *);

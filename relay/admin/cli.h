@@ -53,7 +53,8 @@ MUST_CHECK bool cli_config(struct cli *cli, int *code_r);
  */
 int cli_ask(struct cli *cli, json_t *request, json_t **answer_r);
 
-/* A request: {"do": verb, "name": value…}; pairs end with NULL; a NULL value is left out. */
+/* A request: {"do": verb, "name": value…}; pairs end with NULL; a NULL value is left out.
+ * `verb` NULL: a part of a request. */
 json_t *cli_request(const char *verb, ...);
 
 /* Rows as a table on stdout, or as JSON with --json. */

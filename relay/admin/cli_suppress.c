@@ -68,7 +68,7 @@ int cli_suppress_add(struct cli *cli)
     const char *expires = cli_option(cli, "expires", 0);
     if (expires && !cli_span(expires, &span_ms))
         return cli_usage(cli, "--expires is like 12h or 30d");
-    json_t *row = filtered(cli, "", cli->arguments[0]);
+    json_t *row = filtered(cli, NULL, cli->arguments[0]);
     if (span_ms > 0)
         json_object_set_new(row, "expires", json_integer(clock_now_ms() + span_ms));
     json_t *request = cli_request("suppress.add", NULL);

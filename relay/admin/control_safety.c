@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ROWS_MAX = 5000 }; /* in one answer */
+
 /* ---- credentials ---- */
 
 static void add_user(void *context, const struct database_user *u)
@@ -153,14 +155,13 @@ static void add_audit(void *context, const struct audit_row *a)
 
 bool control_audit_rows(struct database *db, struct control *c, struct err *err)
 {
-    int64_t limit = control_number(c, "limit", 1000);
-    int64_t last = 0;
+    int64_t last = control_number(c, "last", 0);
+    int64_t end = 0;
     control_rows(c);
-    if (control_number(c, "last", 0) > 0 && !database_audit_last(db, &last, err))
+    if (last > 0 && !database_audit_last(db, &end, err))
         return false;
-    int64_t begin = last - control_number(c, "last", 0);
-    return database_audit_rows(db, control_number(c, "after", begin > 0 ? begin : 0),
-                               limit > 0 && limit < 5000 ? limit : 5000, add_audit, c, err);
+    int64_t begin = last > 0 && end > last ? end - last : 0;
+    return database_audit_rows(db, control_number(c, "after", begin), ROWS_MAX, add_audit, c, err);
 }
 
 bool control_audit_verify(struct database *db, struct control *c, struct err *err)
@@ -184,7 +185,7 @@ bool control_audit_verify(struct database *db, struct control *c, struct err *er
     return true;
 }
 
-/* Secrets and contents stay out of it. */
+/* Secrets and contents stay out of it; nothing is so long that it leaves no room for the rest. */
 void control_describe(const struct control *c, char *text_r, size_t size)
 {
     static const char *const left_out[] = {"do",       "hash",         "scram", "message",
@@ -199,10 +200,10 @@ void control_describe(const struct control *c, char *text_r, size_t size)
         if (span_among(span_of(key), left_out, COUNT_OF(left_out), &index))
             continue;
         if (json_is_string(value))
-            buf_addf(&text, "%s%s=%s", text.len ? " " : "", key, json_string_value(value));
+            buf_addf(&text, "%s%.40s=%.320s", text.len ? " " : "", key, json_string_value(value));
         else {
             char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-            buf_addf(&text, "%s%s=%.300s", text.len ? " " : "", key, dumped ? dumped : "");
+            buf_addf(&text, "%s%.40s=%.320s", text.len ? " " : "", key, dumped ? dumped : "");
             free(dumped);
         }
     }

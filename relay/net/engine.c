@@ -142,8 +142,7 @@ static void reload(void *context)
     if (needs_restart(e->settings->config, fresh->config))
         log_event(LOG_WARN, "restart_needed", "what",
                   "state_dir, shards, listeners, connections, dkim.lifetime and where alerts go "
-                  "keep their "
-                  "old values");
+                  "keep their old values");
     fresh->older = e->settings;
     e->settings = fresh;
     set_log_level(fresh->config);

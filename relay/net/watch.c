@@ -113,10 +113,10 @@ void watch_succeeded(struct watch *w, struct span name, const char *address)
 {
     struct login n = {.at_ms = clock_now_ms()};
     pthread_mutex_lock(&w->mutex);
-    bool known = guard_succeeded(w->guard, name, address, clock_steady_ms());
+    bool is_new = guard_succeeded(w->guard, name, address, clock_steady_ms());
     pthread_mutex_unlock(&w->mutex);
     guard_network(address, GUARD_ADDRESS, n.network);
-    if (known && span_copy(name, n.name, sizeof(n.name)))
+    if (is_new && span_copy(name, n.name, sizeof(n.name)))
         keep(w, &n);
 }
 

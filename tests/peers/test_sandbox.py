@@ -10,6 +10,7 @@ import subprocess
 import conftest
 import pytest
 from conftest import free_port, wait_for
+from test_tls import certify, subject
 
 RELEASE = os.environ.get("SEALPOST_RELEASE", "build/sealpost")
 
@@ -138,6 +139,29 @@ def test_files_elsewhere_are_out_of_reach(relay):
         relay.client().quit()
     finally:
         away.unlink()
+
+
+def test_a_certificate_is_renewed_where_it_lies(release, relay_factory, tmp_path):
+    """As ACME clients do it, outside of all that is readable anyway: a new file beside the old one, and a link that moves."""
+    live, archive = tmp_path / "live", tmp_path / "archive"
+    live.mkdir()
+    archive.mkdir()
+    certify(archive, "first")
+    for suffix in ("crt", "key"):
+        (live / f"mail.{suffix}").symlink_to(archive / f"first.{suffix}")
+    relay = relay_factory()
+    relay.config.write_text(relay.config.read_text().replace(str(relay.path / "cert.pem"), f"{live}/mail.crt")
+                            .replace(str(relay.path / "key.pem"), f"{live}/mail.key"))
+    relay.start()
+    assert re.search(r"landlock=[1-9]", relay.log())
+    before = subject(relay)
+    certify(archive, "second", "rsa")
+    for suffix in ("crt", "key"):
+        (live / "new").symlink_to(archive / f"second.{suffix}")
+        (live / "new").rename(live / f"mail.{suffix}")
+    wait_for(lambda: "certificate_changed" in relay.log(), 30, 0.5)
+    wait_for(lambda: subject(relay)[0] == "RSA", 10, 0.5)
+    assert subject(relay)[2] != before[2] and "reload_refused" not in relay.log()
 
 
 def test_the_build_is_hardened(release):
