@@ -16,8 +16,8 @@
 MUST_CHECK bool sandbox_become_owner(const char *state_dir, struct err *err);
 
 /* Landlock: files are changed below `state_dir` only, and read there, in the system's places, and
- * below `readable`, or beside it where it is a file. An old kernel without it is no error: `level_r`
- * is 0 then, else Landlock's version. */
+ * below `readable`, or beside it where it is a file. An old kernel without it is no error:
+ * `level_r` is 0 then, else Landlock's version. */
 MUST_CHECK bool sandbox_files(const char *state_dir, const char *const *readable, size_t count,
                               int *level_r, struct err *err);
 
