@@ -132,8 +132,8 @@ class Harness:
     def is_dead(self):
         return self.relay.process.poll() is not None
 
-    def load(self, label, seconds=0.6, connections=10):
-        options = ["--connections", connections, "--messages", 100000, "--seconds", seconds, "--persist", "--label", label,
+    def load(self, label, seconds=0.6, connections=10, messages=100000):
+        options = ["--connections", connections, "--messages", messages, "--seconds", seconds, "--persist", "--label", label,
                    "--size", SIZES, "--recipients", 2, "--domains", 2, "--ledger", self.ledger.submitted]
         return subprocess.Popen(bench.load_arguments(self.relay.submission, self.relay.secret, *options),
                                 stdout=subprocess.DEVNULL)
