@@ -196,6 +196,24 @@ static bool read_listeners(struct config *c, cfg_t *cfg, struct err *err)
     return true;
 }
 
+static bool is_same_address(const struct config_listener *a, const struct config_listener *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+/* The kernel would let both listen (SO_REUSEPORT), and give each every other connection. */
+static bool check_addresses(const struct config *c, struct err *err)
+{
+    for (size_t i = 0; i < c->listener_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (is_same_address(&c->listeners[j], &c->listeners[i]))
+                return err_set(err, ERR_CONFIG,
+                               "%s: listeners %s and %s share %s port %u: give one another port",
+                               c->path, c->listeners[j].name, c->listeners[i].name,
+                               c->listeners[i].host, c->listeners[i].port);
+    return true;
+}
+
 static bool read_password(struct config_route *r, const char *file, struct err *err)
 {
     FILE *f = fopen(file, "re");
@@ -284,7 +302,7 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
                        c->path);
     return config_tls_read(c, cfg, err) && config_streams_read(c, cfg, err) &&
            config_domains_read(c, cfg, err) && read_listeners(c, cfg, err) &&
-           read_routes(c, cfg, err) && config_safety_read(c, cfg, err);
+           check_addresses(c, err) && read_routes(c, cfg, err) && config_safety_read(c, cfg, err);
 }
 
 bool config_read(const char *path, struct config **config_r, struct err *err)

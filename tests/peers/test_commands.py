@@ -43,8 +43,9 @@ def test_usage():
     ('hostname  = "mail.club.test"', 'hostname = "not a host"', [":3: ", '"hostname"']),
     ('hostname  = "mail.club.test"', "", ['"hostname" is missing']),
     ("127.0.0.1:2587", "localhost", ['"address"', "address:port"]),
+    ("127.0.0.1:2587", "0.0.0.0:465", ["submission and submissions", "0.0.0.0 port 465", "another port"]),
     ("}", "", []),
-], ids=["enumeration", "unknown setting", "class", "number", "host", "missing", "address", "syntax"])
+], ids=["enumeration", "unknown setting", "class", "number", "host", "missing", "address", "address twice", "syntax"])
 def test_a_wrong_setting_is_named_with_file_line_and_what_is_allowed(tmp_path, old, new, words):
     run("init", "club.test", "--dir", str(tmp_path / "r"), "--hostname", "mail.club.test")
     config = tmp_path / "r" / "sealpost.conf"
