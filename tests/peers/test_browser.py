@@ -63,7 +63,9 @@ def press(driver, action):
 
 
 def said(driver):
-    return WebDriverWait(driver, 10).until(lambda d: d.find_element(By.CSS_SELECTOR, "[role=status]").text)
+    """What the page says now; it may be on its way out while it is read."""
+    return WebDriverWait(driver, 10, ignored_exceptions=[WebDriverException]).until(
+        lambda d: d.find_element(By.CSS_SELECTOR, "[role=status]").text)
 
 
 def test_click_and_undo(page, browser):
