@@ -3,6 +3,11 @@
  *
  * Its answers are turned into ours here: names as text, strings joined, and a failure told apart
  * from "nothing there".
+ *
+ * Version 1.17 closes a TCP stream for another one when all are in use, and may then read once more
+ * from the descriptor that it has closed. By then that can be a connection of ours, which never
+ * sees the bytes. So it gets more streams than it needs (200 questions share one), and drops those
+ * that are idle soon.
  */
 #include "lookup.h"
 
@@ -44,6 +49,8 @@ static bool set_up(struct ub_ctx *ctx, const struct config *config, const struct
     bool particular = stub || config->dns_forward_count > 0;
     int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
     bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", stub ? "32" : "512");
+    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", stub ? "32" : "256");
+    bad = bad ? bad : ub_ctx_set_option(ctx, "tcp-reuse-timeout:", "2000"); /* ms */
     if (config->dnssec && !bad && !stub)
         bad = ub_ctx_add_ta_file(ctx, config->trust_anchor);
     bad = bad ? bad : ub_ctx_set_option(ctx, "prefetch:", "yes");
