@@ -17,9 +17,9 @@ def text_record(name, value):
 
 class Nsd:
     """`lines` are the zone's records. With `signed`, `anchor` is the file with the key to trust. With an address of its own
-    it serves at port 53."""
+    it serves at port 53. `udp_max`: so many answers a second by UDP; the others are to be asked for by TCP (0: all by UDP)."""
 
-    def __init__(self, path, lines=(), signed=False, address="127.0.0.1"):
+    def __init__(self, path, lines=(), signed=False, address="127.0.0.1", udp_max=0):
         path.mkdir(exist_ok=True)
         self.path, self.lines, self.serial, self.key, self.address = path, list(lines), 0, None, address
         self.port = free_port() if address == "127.0.0.1" else 53
@@ -33,6 +33,8 @@ class Nsd:
             server:
                 ip-address: {self.address}@{self.port}
                 username: ""
+                rrl-ratelimit: {udp_max}
+                rrl-slip: 1
                 zonesdir: "{path}"
                 database: ""
                 pidfile: "{path}/nsd.pid"

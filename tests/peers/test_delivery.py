@@ -7,10 +7,12 @@ import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from conftest import Relay, dkim_passes, free_port, split_copy, wait_for, wait_port
+from nsd import Nsd
 
 
 class Script(threading.Thread):
@@ -21,7 +23,7 @@ class Script(threading.Thread):
         self.answer, self.offers, self.delay = answer or (lambda line: None), offers, delay
         self.lines, self.messages, self.connections, self.open, self.most_open = [], [], 0, 0, 0
         self.lock = threading.Lock()
-        self.socket = socket.create_server((host, port), backlog=100)
+        self.socket = socket.create_server((host, port), backlog=1024)
         self.start()
 
     def run(self):
@@ -635,3 +637,23 @@ def test_an_idle_connection_that_has_died_costs_the_next_message_nothing(relay, 
     id = relay.send()
     relay.wait_kind(id, "delivered")
     assert relay.kinds(id) == ["accepted", "delivered"] and server.connections == 2
+
+
+def test_a_thousand_domains_whose_dns_speaks_tcp_disturb_no_connection(relay_factory, tmp_path, delivery_port):
+    """More TCP streams than the resolver has at first make it close one for another. It once read from the closed one's
+    descriptor, which was a connection's by then."""
+    count = 1000
+    lines = [line for i in range(count) for line in (f"d{i} MX 10 mx.d{i}", f"mx.d{i} A 127.2.{i // 250}.{i % 250 + 1}")]
+    server = Nsd(tmp_path / "nsd", lines, udp_max=20)
+    target = Script(delivery_port, host="0.0.0.0")
+    relay = relay_factory()
+    relay.config.write_text(relay.config.read_text().replace(f"@{relay.dns.port}", f"@{server.port}"))
+    try:
+        relay.start()
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(relay.send, [[f"u@d{i}.test" for i in range(k, k + 50)] for k in range(0, count, 50)]))
+        wait_for(lambda: not relay.queue(), 60, 0.5)
+        assert "libunbound" not in relay.log()
+    finally:
+        server.stop()
+        target.socket.close()
