@@ -49,8 +49,8 @@ static bool set_up(struct ub_ctx *ctx, const struct config *config, const struct
     bool particular = stub || config->dns_forward_count > 0;
     int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
     bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", stub ? "32" : "512");
-    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", stub ? "32" : "256");
-    bad = bad ? bad : ub_ctx_set_option(ctx, "tcp-reuse-timeout:", "2000"); /* ms */
+    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", stub ? "32" : "64");
+    bad = bad ? bad : ub_ctx_set_option(ctx, "tcp-reuse-timeout:", "500"); /* ms */
     if (config->dnssec && !bad && !stub)
         bad = ub_ctx_add_ta_file(ctx, config->trust_anchor);
     bad = bad ? bad : ub_ctx_set_option(ctx, "prefetch:", "yes");

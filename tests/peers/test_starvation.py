@@ -97,7 +97,7 @@ def closed(s):
 def test_memory_ends_with_a_refusal(relay_factory, dns, monkeypatch):
     """By a release build, as a sanitizer keeps accounts of its own."""
     monkeypatch.setattr(conftest, "SEALPOST", os.environ.get("SEALPOST_RELEASE", "build/sealpost"))
-    relay = relay_factory("limits { memory = 24  connections = 1000 }").start()
+    relay = relay_factory("limits { memory = 36  connections = 1000 }").start()
     waiting = relay.client()
     clients = []
     piece = "x" * 998 + "\r\n"
