@@ -201,13 +201,13 @@ class Zone(Stopped):
 
 
 class Sealpost(Stopped):
-    """Delivers everything to one smart host, or by DNS when there is none."""
+    """Delivers everything to one smart host, or by DNS when there is none. `program` may be another build's."""
 
-    def __init__(self, path, sink_port, extra="", smart_host=True, dns=None):
+    def __init__(self, path, sink_port, extra="", smart_host=True, dns=None, program=os.environ["SEALPOST"]):
         self.dns = dns or Dns()
         route = f'route "*" {{ host = "127.0.0.1" port = {sink_port} tls = "require" }}\n' if smart_host else ""
         limits = "" if "throttle" in extra else 'throttle = "enforce"\nlimit "domain" { every = 0 }\n'  # all mail goes to one domain
-        self.relay = Relay(path, self.dns, sink_port, route + extra + limits)
+        self.relay = Relay(path, self.dns, sink_port, route + extra + limits, program=program)
         self.port, self.secret = self.relay.submission, self.relay.secret
 
     def __enter__(self):

@@ -148,8 +148,8 @@ def needed(records):
 class Relay:
     """A relay made by `sealpost init` in its own directory."""
 
-    def __init__(self, path, dns, delivery_port, extra="", domain="club.test"):
-        self.path = path
+    def __init__(self, path, dns, delivery_port, extra="", domain="club.test", program=SEALPOST):
+        self.path, self.program = path, program
         self.dns = dns
         self.submission, self.submissions = free_port(), free_port()
         self.process = None
@@ -174,7 +174,7 @@ class Relay:
 
     def command(self, *arguments, config=True, check=True, input=None):
         where = ["-c", str(self.config)] if config else []
-        done = subprocess.run([SEALPOST, *where, *arguments], capture_output=True, text=True, input=input, timeout=120)
+        done = subprocess.run([self.program, *where, *arguments], capture_output=True, text=True, input=input, timeout=120)
         if check and done.returncode != 0:
             raise AssertionError(f"{arguments}: {done.returncode}: {done.stderr}")
         return done.stdout if check else done
@@ -189,7 +189,7 @@ class Relay:
 
     def start(self, wait=True):
         self.log_file = open(self.path / "serve.log", "ab")
-        self.process = subprocess.Popen([SEALPOST, "-c", str(self.config), "serve"], stderr=self.log_file,
+        self.process = subprocess.Popen([self.program, "-c", str(self.config), "serve"], stderr=self.log_file,
                                         stdout=self.log_file, env={**os.environ, **self.environment})
         if wait:
             wait_port(self.submission, process=self.process)
