@@ -11,6 +11,11 @@
 
 #include <stddef.h>
 
+/* The first thing in main(): from here on there is no io_uring. libuv would make a ring with each
+ * loop, also with those made before the relay is shut in, and what is done through a ring no filter
+ * sees. */
+void sandbox_begin(void);
+
 /* As root: become the owner of the state directory. Then, whoever we are: give up every capability,
  * and the way to get any back (no_new_privs); write no core dumps, let nobody trace us. */
 MUST_CHECK bool sandbox_become_owner(const char *state_dir, struct err *err);

@@ -1,5 +1,6 @@
 """Least privilege, by a release build: what the relay may still do when it runs, as the kernel sees it."""
 
+import errno
 import json
 import os
 import pathlib
@@ -43,11 +44,48 @@ def test_no_privilege_is_left_in_any_thread(relay):
         s = status(pid, task)
         assert s["NoNewPrivs"] == "1" and s["Seccomp"] == "2"
         assert all(int(s[key], 16) == 0 for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")), s
-    # the store's thread has a filter of its own behind the one that all have
-    assert sorted({status(pid, task)["Seccomp_filters"] for task in tasks}) == ["1", "2"]
+    # one from the first moment, one that all have, and the store's thread has a third one of its own
+    assert sorted({status(pid, task)["Seccomp_filters"] for task in tasks}) == ["2", "3"]
     limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
     assert re.search(r"Max core file size +0 +0", limits)
     assert "shut_in" in relay.log() and re.search(r"landlock=[1-9]", relay.log())
+
+
+ASKING_FOR_A_RING = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int uv_loop_init(void *loop)
+{
+    char parameters[512] = {0};
+    const char *wanted = getenv("UV_USE_IO_URING");
+    for (int i = 0; i < 3; i++) {
+        errno = 0;
+        long ring = syscall(SYS_io_uring_setup + i, 8, parameters, 0, 0, 0, 0);
+        dprintf(2, "ring %d: %ld %d %s\\n", i, ring, errno, wanted ? wanted : "-");
+    }
+    return ((int (*)(void *))dlsym(RTLD_NEXT, "uv_loop_init"))(loop);
+}
+"""
+
+
+def test_there_is_no_io_uring_from_before_the_first_loop(release, relay_factory, monkeypatch, tmp_path):
+    """A newer libuv asks for a ring with each loop: no ring is there before the relay is shut in, none is asked for after."""
+    (tmp_path / "ring.c").write_text(ASKING_FOR_A_RING)
+    shim = tmp_path / "ring.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(shim), str(tmp_path / "ring.c")], check=True)
+    monkeypatch.setenv("LD_PRELOAD", str(shim))
+    relay = relay_factory().start()
+    relay.stop()
+    answers = re.findall(r"^ring (\d): (\S+) (\d+) (\S+)$", relay.log(), re.M)
+    assert len(answers) >= 6 and {a[1:] for a in answers} == {("-1", str(errno.ENOSYS), "0")}, answers
+    for words in (["dns", "club.test"], ["sink", "--listen", "192.0.2.1:1"]):  # each makes a loop of its own, in no sandbox
+        done = relay.command(*words, check=False)
+        assert f"ring 0: -1 {errno.ENOSYS} 0" in done.stderr, done.stderr
 
 
 def test_mail_goes_its_way_all_the_same(relay, sink_factory):

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* sandbox_calls.c - seccomp. A call that is on no list does not exist (ENOSYS): a library that
+ * tries something new falls back to what it did before. What only an intruder wants ends the
+ * process. */
+#include "sandbox.h"
+
+#include "check.h"
+#include "sandbox_parts.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CALLS_MEMORY                                                                       \
+    SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap), \
+        SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(membarrier)
+#define CALLS_THREADS                                                                      \
+    SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),     \
+        SCMP_SYS(sched_getaffinity), SCMP_SYS(set_tid_address), SCMP_SYS(gettid),          \
+        SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall), \
+        SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),          \
+        SCMP_SYS(sigaltstack)
+#define CALLS_SELF                                                                              \
+    SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), \
+        SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(getrusage),             \
+        SCMP_SYS(getrlimit), SCMP_SYS(prlimit64), SCMP_SYS(getrandom)
+#define CALLS_TIME                                                              \
+    SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), \
+        SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time)
+#define CALLS_OPEN                                                                           \
+    SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),     \
+        SCMP_SYS(fcntl), SCMP_SYS(ioctl), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(poll),  \
+        SCMP_SYS(ppoll), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), \
+        SCMP_SYS(epoll_pwait), SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(pipe), SCMP_SYS(dup)
+#define CALLS_FILES                                                                          \
+    SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), \
+        SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),        \
+        SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd), SCMP_SYS(getdents64),    \
+        SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(pread64), SCMP_SYS(preadv),            \
+        SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fsync), SCMP_SYS(fdatasync),         \
+        SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(unlink),     \
+        SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),       \
+        SCMP_SYS(umask), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(flock), SCMP_SYS(utimensat)
+#define CALLS_STREAMS                                                                          \
+    SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg),                \
+        SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), \
+        SCMP_SYS(getpeername)
+#define CALLS_SOCKETS                                                                            \
+    SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen), \
+        SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),             \
+        SCMP_SYS(select), SCMP_SYS(pselect6)
+#define CALLS_NEW_THREADS SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(prctl), SCMP_SYS(seccomp)
+#define CALLS_ALL CALLS_MEMORY, CALLS_THREADS, CALLS_SELF, CALLS_TIME, CALLS_OPEN
+
+static const int relay_calls[] = {CALLS_ALL, CALLS_FILES, CALLS_STREAMS, CALLS_SOCKETS,
+                                  CALLS_NEW_THREADS};
+static const int store_calls[] = {CALLS_ALL, CALLS_FILES};
+static const int web_calls[] = {CALLS_ALL, CALLS_STREAMS};
+
+/* Whoever tries these is not the relay any more. */
+static const int fatal_calls[] = {SCMP_SYS(execve),
+                                  SCMP_SYS(execveat),
+                                  SCMP_SYS(ptrace),
+                                  SCMP_SYS(process_vm_readv),
+                                  SCMP_SYS(process_vm_writev),
+                                  SCMP_SYS(mount),
+                                  SCMP_SYS(umount2),
+                                  SCMP_SYS(pivot_root),
+                                  SCMP_SYS(chroot),
+                                  SCMP_SYS(bpf),
+                                  SCMP_SYS(init_module),
+                                  SCMP_SYS(finit_module),
+                                  SCMP_SYS(kexec_load),
+                                  SCMP_SYS(reboot),
+                                  SCMP_SYS(keyctl),
+                                  SCMP_SYS(add_key),
+                                  SCMP_SYS(userfaultfd),
+                                  SCMP_SYS(unshare),
+                                  SCMP_SYS(setns),
+                                  SCMP_SYS(perf_event_open)};
+
+static const struct role {
+    const int *calls;
+    size_t count;
+} roles[] = {
+    [SANDBOX_RELAY] = {relay_calls, sizeof(relay_calls) / sizeof(relay_calls[0])},
+    [SANDBOX_STORE] = {store_calls, sizeof(store_calls) / sizeof(store_calls[0])},
+    [SANDBOX_WEB] = {web_calls, sizeof(web_calls) / sizeof(web_calls[0])},
+};
+
+bool sandbox_calls(enum sandbox_role role, struct err *err)
+{
+    static bool shut_in; /* changed before there are threads */
+    if (role == SANDBOX_RELAY)
+        shut_in = true;
+    if (sanitized || !shut_in)
+        return true;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    bool ok = filter != NULL;
+    for (size_t i = 0; ok && i < roles[role].count; i++)
+        ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, roles[role].calls[i], 0) == 0;
+    for (size_t i = 0; ok && i < sizeof(fatal_calls) / sizeof(fatal_calls[0]); i++)
+        ok = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, fatal_calls[i], 0) == 0;
+    ok = ok && seccomp_load(filter) == 0;
+    if (filter)
+        seccomp_release(filter);
+    return ok || err_set(err, ERR_SYSTEM, "giving up privileges: seccomp: %s", strerror(errno));
+}
+
+void sandbox_begin(void)
+{
+    static const int rings[] = {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
+                                SCMP_SYS(io_uring_register)};
+    setenv("UV_USE_IO_URING", "0", 1); /* for a kernel without seccomp */
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    for (size_t i = 0; filter && i < sizeof(rings) / sizeof(rings[0]); i++)
+        CHECK(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), rings[i], 0) == 0);
+    int wrong = filter ? seccomp_load(filter) : -ENOMEM;
+    (void)wrong; /* said when the relay shuts itself in */
+    seccomp_release(filter);
+}
