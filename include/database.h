@@ -93,6 +93,7 @@ struct database_event {
     int code;
     const char *kind, *recipient, *enhanced, *reply, *remote; /* borrowed during the call */
     const char *credential;                                   /* whose mail it is; NULL: not said */
+    const char *message_id, *sender; /* as far as they are known; NULL: they are not */
 };
 typedef void database_on_event(void *context, const struct database_event *event);
 

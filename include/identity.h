@@ -12,7 +12,8 @@
 struct identity {
     char name[ADDRESS_MAX + 1];
     char tenant[64];
-    char stream[64]; /* default stream; empty when none was given */
+    char stream[64];    /* default stream; empty when none was given */
+    char streams[1024]; /* the streams it may name, separated by blanks; empty: all */
     char allowed[2048];
 };
 

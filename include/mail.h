@@ -37,6 +37,7 @@ struct mail {
     enum stream_class class;
     char stream[64], tenant[64], credential[ADDRESS_MAX + 1];
     char from_domain[ADDRESS_DOMAIN_MAX + 1]; /* the signature's d= */
+    char *message_id; /* of the header, with its brackets; NULL when not known; owned */
     struct envelope envelope;
     struct mail_row *rows; /* when read from the store; NULL before */
     char helo[256], peer[64],

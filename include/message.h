@@ -41,8 +41,9 @@ struct message_facts {
 struct message_summary {
     struct address from;
     char from_domain[ADDRESS_DOMAIN_MAX + 1]; /* normal form */
-    struct span stream; /* value of the stream control header; empty when there is none */
-    struct span once;   /* what makes a repetition one: the idempotency key, else the Message-ID */
+    struct span stream;     /* value of the stream control header; empty when there is none */
+    struct span message_id; /* with its brackets; empty when there is none */
+    struct span once; /* what makes a repetition one: the idempotency key, else the Message-ID */
     bool has_date, has_message_id, has_key;
     bool has_utf8; /* raw UTF-8 in the header (RFC 6532) */
 };

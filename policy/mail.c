@@ -21,6 +21,7 @@ void mail_free(struct mail *m)
     if (!m)
         return;
     envelope_clear(&m->envelope);
+    free(m->message_id);
     free(m->rows);
     free(m);
 }

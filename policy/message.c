@@ -263,6 +263,8 @@ static void note_field(struct message_summary *m, const struct field *f)
         m->stream = span_trim(f->value);
     bool key = is_idempotency_key(f->name);
     bool id = span_equal_nocase(f->name, SPAN("Message-ID"));
+    if (id)
+        m->message_id = span_trim(f->value);
     if (key || (id && !m->has_key))
         m->once = span_trim(f->value);
     m->has_key = m->has_key || key;

@@ -201,6 +201,9 @@ static void add_event(void *context, const struct database_event *e)
     json_object_set_new(row, "enhanced", control_any_text(e->enhanced));
     json_object_set_new(row, "reply", control_any_text(e->reply));
     json_object_set_new(row, "remote", control_any_text(e->remote));
+    json_object_set_new(row, "user", control_any_text(e->credential));
+    json_object_set_new(row, "message_id", control_any_text(e->message_id));
+    json_object_set_new(row, "sender", control_any_text(e->sender));
     json_array_append_new(control_rows(context), row);
 }
 

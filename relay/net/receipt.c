@@ -62,6 +62,8 @@ void receipt_log(const struct store_job *job)
         struct log_line *line = log_id(log_begin(LOG_INFO, "accepted"), m->id);
         line = log_text(log_text(log_text(line, "user", m->credential), "peer", m->peer), "from",
                         m->envelope.sender);
+        if (m->message_id)
+            line = log_text(line, "message_id", m->message_id);
         log_end(log_number(log_number(line, "count", (int64_t)m->envelope.count), "size",
                            m->place.length));
     }

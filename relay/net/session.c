@@ -61,6 +61,8 @@ static struct mail *make_mail(struct session *s)
     snprintf(m->helo, sizeof(m->helo), "%s", sub->helo);
     snprintf(m->peer, sizeof(m->peer), "%s", s->peer);
     snprintf(m->protocol, sizeof(m->protocol), "%s", submission_protocol(sub));
+    if (s->admission.summary.message_id.len > 0)
+        m->message_id = envelope_text(s->admission.summary.message_id);
     m->header_utf8 = s->admission.summary.has_utf8;
     m->body_8bit = sub->facts.has_8bit;
     m->envelope = sub->envelope; /* the strings move along */

@@ -23,6 +23,7 @@ static void read_user(sqlite3_stmt *s, struct database_user *u)
     rows_copy_text(s, 3, u->hash, sizeof(u->hash));
     rows_copy_text(s, 4, u->identity.allowed, sizeof(u->identity.allowed));
     rows_copy_text(s, 7, u->scram, sizeof(u->scram));
+    rows_copy_text(s, 8, u->identity.streams, sizeof(u->identity.streams));
 }
 
 static bool add_login(struct database *db, struct database_user *u, struct err *err)
@@ -84,6 +85,7 @@ bool database_add_user(struct database *db, const struct database_user *u, struc
     rows_text(s, 5, u->identity.allowed);
     rows_int(s, 6, u->created_ms);
     rows_text(s, 7, u->scram);
+    rows_text(s, 8, u->identity.streams);
     return change(db, s, "there is already a credential of that name", u->identity.name, err);
 }
 

@@ -166,7 +166,9 @@ static bool give_events(struct database *db, sqlite3_stmt *s, database_on_event 
                                        .enhanced = rows_get_text(s, 6),
                                        .reply = rows_get_text(s, 7),
                                        .remote = rows_get_text(s, 8),
-                                       .credential = rows_get_text(s, 9)};
+                                       .credential = rows_get_text(s, 9),
+                                       .message_id = rows_get_text(s, 10),
+                                       .sender = rows_get_text(s, 11)};
         on_event(context, &event);
     }
     return err->kind == ERR_NONE;

@@ -94,6 +94,8 @@ bool rows_event(struct database *db, const struct database_event *e, struct err 
     rows_text(s, 7, e->reply);
     rows_text(s, 8, e->remote);
     rows_text(s, 9, e->credential ? e->credential : "");
+    rows_text(s, 10, e->message_id ? e->message_id : "");
+    rows_text(s, 11, e->sender ? e->sender : "");
     return rows_run(db, s, err);
 }
 
@@ -108,7 +110,8 @@ bool rows_mail_event(struct database *db, const struct mail *m, size_t i, const 
                                    .enhanced = v->enhanced,
                                    .reply = reply,
                                    .remote = m->peer,
-                                   .credential = m->credential};
+                                   .credential = m->credential,
+                                   .message_id = m->message_id};
     return rows_event(db, &event, err);
 }
 

@@ -3,7 +3,7 @@
 #ifndef SCHEMA_H
 #define SCHEMA_H
 
-#define SQL_SCHEMA_VERSION 5
+#define SQL_SCHEMA_VERSION 6
 
 #define SQL_SCHEMA_1                                                                               \
     "CREATE TABLE message(id INTEGER PRIMARY KEY, created INTEGER NOT NULL, expires INTEGER NOT "  \
@@ -98,5 +98,13 @@
     "CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit " \
     "trail only grows'); END;"                                                                  \
     "PRAGMA user_version = 5;"
+
+/* From version 5 to 6: which streams a credential may name (empty: all); the Message-ID of what was
+ * accepted or refused, and whose mail was refused. */
+#define SQL_SCHEMA_6                                                      \
+    "ALTER TABLE credential ADD COLUMN streams TEXT NOT NULL DEFAULT '';" \
+    "ALTER TABLE event ADD COLUMN message_id TEXT NOT NULL DEFAULT '';"   \
+    "ALTER TABLE event ADD COLUMN sender TEXT NOT NULL DEFAULT '';"       \
+    "PRAGMA user_version = 6;"
 
 #endif

@@ -17,10 +17,11 @@
 
 #define SQL_SUPPRESS_COLUMNS "address, tenant, stream, reason, source, created, expires"
 
-#define SQL_USER_COLUMNS "name, tenant, stream, hash, allowed, disabled, created, scram"
+#define SQL_USER_COLUMNS "name, tenant, stream, hash, allowed, disabled, created, scram, streams"
 
-#define SQL_EVENT_COLUMNS \
-    "id, at, kind, message, recipient, code, enhanced, reply, remote, credential"
+#define SQL_EVENT_COLUMNS                                                                       \
+    "id, at, kind, message, recipient, code, enhanced, reply, remote, credential, message_id, " \
+    "sender"
 
 #define SQL_STATEMENTS(X)                                                                          \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
@@ -47,7 +48,7 @@
       " delay_told, code, enhanced, reply, remote, fingerprint)"                                   \
       " VALUES(?1,?2,?3,?4,?5,?6,?12,0,?7,0,?8,?9,?10,'',?11)")                                    \
     X(ADD_EVENT, "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote, " \
-                 "credential) VALUES(?,?,?,?,?,?,?,?,?)")                                          \
+                 "credential, message_id, sender) VALUES(?,?,?,?,?,?,?,?,?,?,?)")                  \
     X(MESSAGE, "SELECT " SQL_MESSAGE_COLUMNS " FROM message WHERE id = ?")                         \
     X(RECIPIENTS, "SELECT number, address, domain, original, notify, state, tries, due, "          \
                   "delay_told, code, enhanced, reply FROM recipient"                               \
@@ -84,7 +85,8 @@
     X(USER, "SELECT " SQL_USER_COLUMNS " FROM credential WHERE name = ?")                          \
     X(USERS, "SELECT " SQL_USER_COLUMNS " FROM credential ORDER BY name")                          \
     X(ADD_USER, "INSERT INTO credential(name, tenant, stream, hash, allowed, disabled, created, "  \
-                "scram) VALUES(?,?,?,?,?,0,?,?) ON CONFLICT DO NOTHING RETURNING name")            \
+                "scram, streams) VALUES(?,?,?,?,?,0,?,?,?) ON CONFLICT DO NOTHING RETURNING "      \
+                "name")                                                                            \
     X(SET_USER, "UPDATE credential SET hash = coalesce(?2, hash), disabled = ?3, scram = "         \
                 "coalesce(?4, scram) WHERE name = ?1 RETURNING name")                              \
     X(ADD_LOGIN, "INSERT INTO login(credential, network, at) VALUES(?,?,?) ON CONFLICT DO UPDATE " \
