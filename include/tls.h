@@ -42,8 +42,11 @@ void tls_context_free(struct tls_context *context);
 
 enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_CLOSED, TLS_FAILED };
 
+enum tls_protocol { TLS_SMTP, TLS_HTTP };
+
 struct tls {
     enum tls_state state;
+    enum tls_protocol speaks;
     struct buf plain;  /* for the owner */
     struct buf cipher; /* for the wire */
     struct err err;    /* when FAILED */
@@ -51,8 +54,9 @@ struct tls {
     void *ssl;
 };
 
-/* The context is borrowed. Ends with tls_fini(). */
-void tls_accept(struct tls *t, struct tls_context *context);
+/* The context is borrowed. A client that says what it speaks (ALPN, RFC 7301), and not this, is
+ * refused. Ends with tls_fini(). */
+void tls_accept(struct tls *t, struct tls_context *context, enum tls_protocol speaks);
 /* `host`: for SNI, and for the check of the certificate when `verify`: then a bad certificate fails
  * the handshake. */
 void tls_connect(struct tls *t, struct tls_context *context, const char *host, bool verify);

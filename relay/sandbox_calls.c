@@ -8,9 +8,18 @@
 #include "sandbox_parts.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#ifdef __s390__
+enum { CLONE_FLAGS_AT = 1 };
+#else
+enum { CLONE_FLAGS_AT = 0 };
+#endif
 
 #define CALLS_MEMORY                                                                       \
     SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap), \
@@ -28,16 +37,18 @@
 #define CALLS_TIME                                                              \
     SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), \
         SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time)
-#define CALLS_OPEN                                                                           \
-    SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),     \
-        SCMP_SYS(fcntl), SCMP_SYS(ioctl), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(poll),  \
-        SCMP_SYS(ppoll), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), \
-        SCMP_SYS(epoll_pwait), SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(pipe), SCMP_SYS(dup)
+#define CALLS_OPEN                                                                                 \
+    SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),           \
+        SCMP_SYS(fcntl), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(poll), SCMP_SYS(ppoll),        \
+        SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), \
+        SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(pipe), SCMP_SYS(dup)
+/* Files that are open, and what is known of others: a reader of the database. */
+#define CALLS_READING                                                                           \
+    SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), \
+        SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),           \
+        SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(statfs), SCMP_SYS(fstatfs)
 #define CALLS_FILES                                                                          \
-    SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), \
-        SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),        \
-        SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd), SCMP_SYS(getdents64),    \
-        SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(pread64), SCMP_SYS(preadv),            \
+    CALLS_READING, SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(getcwd), SCMP_SYS(getdents64), \
         SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fsync), SCMP_SYS(fdatasync),         \
         SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(unlink),     \
         SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),       \
@@ -46,17 +57,47 @@
     SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg),                \
         SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), \
         SCMP_SYS(getpeername)
-#define CALLS_SOCKETS                                                                            \
-    SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen), \
-        SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),             \
-        SCMP_SYS(select), SCMP_SYS(pselect6)
-#define CALLS_NEW_THREADS SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(prctl), SCMP_SYS(seccomp)
+/* socket() and socketpair() are below. */
+#define CALLS_SOCKETS                                                                         \
+    SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4), \
+        SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(select), SCMP_SYS(pselect6)
+#define CALLS_SHUT_IN SCMP_SYS(prctl), SCMP_SYS(seccomp)
 #define CALLS_ALL CALLS_MEMORY, CALLS_THREADS, CALLS_SELF, CALLS_TIME, CALLS_OPEN
 
 static const int relay_calls[] = {CALLS_ALL, CALLS_FILES, CALLS_STREAMS, CALLS_SOCKETS,
-                                  CALLS_NEW_THREADS};
+                                  CALLS_SHUT_IN};
 static const int store_calls[] = {CALLS_ALL, CALLS_FILES};
-static const int web_calls[] = {CALLS_ALL, CALLS_STREAMS};
+static const int web_calls[] = {CALLS_ALL, CALLS_READING, CALLS_STREAMS};
+
+/* Calls that may be made with some arguments only. */
+enum {
+    FOR_RELAY = 1 << SANDBOX_RELAY,
+    FOR_ALL = 1 << SANDBOX_RELAY | 1 << SANDBOX_STORE | 1 << SANDBOX_WEB
+};
+enum {
+    NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                 CLONE_NEWPID | CLONE_NEWNET
+};
+
+static const struct narrow {
+    int call;
+    unsigned roles;
+    struct scmp_arg_cmp argument;
+} narrow_calls[] = {
+    /* Threads, and in no other namespace; clone3(), whose flags no filter sees, does not exist. */
+    {SCMP_SYS(clone),
+     FOR_RELAY,
+     {CLONE_FLAGS_AT, SCMP_CMP_MASKED_EQ, NAMESPACES | CLONE_THREAD, CLONE_THREAD}},
+    {SCMP_SYS(socket), FOR_RELAY, {0, SCMP_CMP_EQ, AF_INET, 0}},
+    {SCMP_SYS(socket), FOR_RELAY, {0, SCMP_CMP_EQ, AF_INET6, 0}},
+    {SCMP_SYS(socket), FOR_RELAY, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
+    {SCMP_SYS(socketpair), FOR_RELAY, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
+    /* Nothing that types into the operator's terminal. */
+    {SCMP_SYS(ioctl), FOR_ALL, {1, SCMP_CMP_EQ, FIONBIO, 0}},
+    {SCMP_SYS(ioctl), FOR_ALL, {1, SCMP_CMP_EQ, FIOCLEX, 0}},
+    {SCMP_SYS(ioctl), FOR_ALL, {1, SCMP_CMP_EQ, FIONREAD, 0}},
+    {SCMP_SYS(ioctl), FOR_ALL, {1, SCMP_CMP_EQ, TCGETS, 0}},
+};
 
 /* Whoever tries these is not the relay any more. */
 static const int fatal_calls[] = {SCMP_SYS(execve),
@@ -84,9 +125,9 @@ static const struct role {
     const int *calls;
     size_t count;
 } roles[] = {
-    [SANDBOX_RELAY] = {relay_calls, sizeof(relay_calls) / sizeof(relay_calls[0])},
-    [SANDBOX_STORE] = {store_calls, sizeof(store_calls) / sizeof(store_calls[0])},
-    [SANDBOX_WEB] = {web_calls, sizeof(web_calls) / sizeof(web_calls[0])},
+    [SANDBOX_RELAY] = {relay_calls, COUNT_OF(relay_calls)},
+    [SANDBOX_STORE] = {store_calls, COUNT_OF(store_calls)},
+    [SANDBOX_WEB] = {web_calls, COUNT_OF(web_calls)},
 };
 
 bool sandbox_calls(enum sandbox_role role, struct err *err)
@@ -100,7 +141,11 @@ bool sandbox_calls(enum sandbox_role role, struct err *err)
     bool ok = filter != NULL;
     for (size_t i = 0; ok && i < roles[role].count; i++)
         ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, roles[role].calls[i], 0) == 0;
-    for (size_t i = 0; ok && i < sizeof(fatal_calls) / sizeof(fatal_calls[0]); i++)
+    for (size_t i = 0; ok && i < COUNT_OF(narrow_calls); i++)
+        if (narrow_calls[i].roles & 1U << role)
+            ok = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, narrow_calls[i].call, 1,
+                                        &narrow_calls[i].argument) == 0;
+    for (size_t i = 0; ok && i < COUNT_OF(fatal_calls); i++)
         ok = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, fatal_calls[i], 0) == 0;
     ok = ok && seccomp_load(filter) == 0;
     if (filter)
@@ -114,7 +159,7 @@ void sandbox_begin(void)
                                 SCMP_SYS(io_uring_register)};
     setenv("UV_USE_IO_URING", "0", 1); /* for a kernel without seccomp */
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    for (size_t i = 0; filter && i < sizeof(rings) / sizeof(rings[0]); i++)
+    for (size_t i = 0; filter && i < COUNT_OF(rings); i++)
         CHECK(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), rings[i], 0) == 0);
     int wrong = filter ? seccomp_load(filter) : -ENOMEM;
     (void)wrong; /* said when the relay shuts itself in */

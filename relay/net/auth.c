@@ -9,6 +9,7 @@
 #include "session.h"
 
 #include "accounts.h"
+#include "log.h"
 #include "secret.h"
 #include "watch.h"
 
@@ -104,6 +105,7 @@ static void begin(struct auth *a)
     struct err err = {0};
     a->found = database_user(a->shard->reader, buf_span(&a->name), &a->user, &err);
     if (!a->found && err.kind != ERR_NOT_FOUND) {
+        log_event(LOG_ERROR, "store_unreadable", "reply", err.text);
         busy(a);
         return;
     }
@@ -140,5 +142,8 @@ void auth_ask(struct shard *s, uint64_t session, const char *peer,
 bool auth_keys(struct shard *s, struct span name, char *keys_r)
 {
     struct err err = {0};
-    return database_scram(s->reader, name, keys_r, &err);
+    bool ok = database_scram(s->reader, name, keys_r, &err);
+    if (!ok)
+        log_event(LOG_ERROR, "store_unreadable", "reply", err.text);
+    return ok;
 }

@@ -351,11 +351,12 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 
 /* ---- TLS ---- */
 
-void connection_accept_tls(struct connection *c, struct tls_context *context)
+void connection_accept_tls(struct connection *c, struct tls_context *context,
+                           enum tls_protocol speaks)
 {
     CHECK(c->tls == NULL);
     c->tls = xcalloc(1, sizeof(*c->tls));
-    tls_accept(c->tls, context);
+    tls_accept(c->tls, context, speaks);
 }
 
 void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,

@@ -38,7 +38,8 @@ struct connection *connection_open(uv_loop_t *loop, const struct sockaddr *addre
 
 /* Send the bytes and clear the buf. */
 void connection_write(struct connection *c, struct buf *bytes);
-void connection_accept_tls(struct connection *c, struct tls_context *context);
+void connection_accept_tls(struct connection *c, struct tls_context *context,
+                           enum tls_protocol speaks);
 void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,
                             bool verify);
 /* Read, or leave the bytes with the peer. Reading also stops while much is waiting to be sent. */

@@ -6,6 +6,7 @@
  * decided with it, in the store's transaction.
  */
 #include "clock.h"
+#include "log.h"
 #include "notices.h"
 #include "session.h"
 
@@ -69,10 +70,12 @@ void recipient_judge(struct shard *s, const struct settings *settings, struct su
     struct err err = {0};
     bool look = throttle->mode == THROTTLE_ENFORCE &&
                 clock_steady_ms() < atomic_load(&s->common->flood_until_ms);
-    if (!look ||
-        !database_glance(s->reader, throttle, sub->identity.tenant, rcpt->address, rcpt->domain, &d,
-                         &err) ||
-        d.what == THROTTLE_PASS) {
+    if (look && !database_glance(s->reader, throttle, sub->identity.tenant, rcpt->address,
+                                 rcpt->domain, &d, &err)) { /* the store decides at the end */
+        log_event(LOG_ERROR, "store_unreadable", "reply", err.text);
+        d.what = THROTTLE_PASS;
+    }
+    if (d.what == THROTTLE_PASS) {
         submission_rcpt_decided(sub, NULL);
         return;
     }

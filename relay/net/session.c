@@ -328,7 +328,7 @@ void session_pump(struct session *s)
         break;
     case SUBMISSION_TLS:
         if (!connection_tls(s->connection))
-            connection_accept_tls(s->connection, s->settings->server);
+            connection_accept_tls(s->connection, s->settings->server, TLS_SMTP);
         connection_want_bytes(s->connection, true);
         break;
     case SUBMISSION_KEYS:
@@ -452,7 +452,7 @@ void session_accept(struct shard *shard, uv_stream_t *server, bool implicit_tls)
         atomic_load(&shard->common->short_of_memory) || !count_in(s)) {
         turn_away(s);
     } else if (implicit_tls) {
-        connection_accept_tls(s->connection, s->settings->server);
+        connection_accept_tls(s->connection, s->settings->server, TLS_SMTP);
         connection_want_bytes(s->connection, true);
     } else {
         start(s);

@@ -46,13 +46,17 @@ static void read_original(const struct parcel *p, struct bounce_input *in, struc
 {
     struct err err = {0};
     struct span chunk = SPAN_NONE;
-    if (!spool_open(p->settings->config->state_dir, p->mail->id, &p->mail->place, m, &err))
-        return;
-    in->header = spool_header(m);
-    in->full = p->mail->envelope.report == RETURN_FULL && p->mail->place.length <= FULL_MAX;
-    while (in->full && spool_next(m, &chunk, &err) && chunk.len > 0)
-        buf_add(body, chunk);
-    in->body = buf_span(body);
+    bool ok = spool_open(p->settings->config->state_dir, p->mail->id, &p->mail->place, m, &err);
+    if (ok) {
+        in->header = spool_header(m);
+        in->full = p->mail->envelope.report == RETURN_FULL && p->mail->place.length <= FULL_MAX;
+        while (in->full && (ok = spool_next(m, &chunk, &err)) && chunk.len > 0)
+            buf_add(body, chunk);
+        in->body = buf_span(body);
+    }
+    if (!ok) /* the report tells what happened without it */
+        log_end(
+            log_text(log_id(log_begin(LOG_ERROR, "not_quoted"), p->mail->id), "reply", err.text));
 }
 
 static struct mail *notice_mail(const struct parcel *p, struct span text)

@@ -37,7 +37,7 @@ static void own_fault(struct shipment *s, const struct err *err)
 {
     struct parcel *p = s->parcel;
     struct verdict v = verdict_make(451, "4.7.5", "Not signed: %s", err->text);
-    if (err->kind == ERR_DAMAGED)
+    if (err->kind == ERR_DAMAGED || err->kind == ERR_SYSTEM || err->kind == ERR_STORE)
         v = verdict_make(451, "4.3.0", "%s", err->text);
     p->damaged = err->kind == ERR_DAMAGED;
     p->not_attempted = true;
@@ -53,11 +53,16 @@ static bool open_record(struct shipment *s, struct err *err)
     struct parcel *p = s->parcel;
     const char *state_dir = p->settings->config->state_dir;
     struct mail *fresh = NULL;
-    struct err ignored = {0};
+    struct err unread = {0};
     if (spool_open(state_dir, p->mail->id, &p->mail->place, &s->spool, err))
         return true;
-    if (err->kind != ERR_DAMAGED || !database_mail(p->shard->reader, p->mail->id, &fresh, &ignored))
+    if (err->kind != ERR_DAMAGED)
         return false;
+    if (!database_mail(p->shard->reader, p->mail->id, &fresh, &unread)) {
+        if (unread.kind != ERR_NOT_FOUND) /* where the record is, is not known */
+            *err = unread;
+        return false;
+    }
     bool moved = fresh->place.segment != p->mail->place.segment;
     p->mail->place = fresh->place;
     mail_free(fresh);

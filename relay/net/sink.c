@@ -66,7 +66,7 @@ static void pump(struct guest *g)
     }
     connection_write(g->connection, &s->out);
     if (s->want == SUBMISSION_TLS && !connection_tls(g->connection))
-        connection_accept_tls(g->connection, g->server->tls);
+        connection_accept_tls(g->connection, g->server->tls, TLS_SMTP);
     if (s->want == SUBMISSION_CLOSE)
         connection_finish(g->connection, NULL);
     else

@@ -178,7 +178,7 @@ void visit_accept(struct shard *s, uv_stream_t *server, bool implicit_tls)
         return;
     }
     if (implicit_tls)
-        connection_accept_tls(v->connection, s->settings->server);
+        connection_accept_tls(v->connection, s->settings->server, TLS_HTTP);
     connection_want_bytes(v->connection, true);
 }
 

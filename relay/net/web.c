@@ -128,6 +128,7 @@ static enum unsubscribe_state state_of(const struct suppress_entry *e)
     return e->stream[0] ? UNSUBSCRIBE_PAGE_STREAM : UNSUBSCRIBE_PAGE_ALL;
 }
 
+/* LATER when it cannot be read: no answer is better than a wrong one. */
 static enum unsubscribe_state look_up(const struct request *r)
 {
     struct err err = {0};
@@ -138,7 +139,19 @@ static enum unsubscribe_state look_up(const struct request *r)
     snprintf(like->stream, sizeof(like->stream), "%s", r->subject.stream);
     bool stopped = database_suppressed(r->web->reader, like, r->form, clock_now_ms(), &entry, &err);
     mail_free(like);
+    if (err.kind != ERR_NONE) {
+        log_event(LOG_ERROR, "store_unreadable", "reply", err.text);
+        return UNSUBSCRIBE_PAGE_LATER;
+    }
     return stopped ? state_of(&entry) : UNSUBSCRIBE_PAGE_ASK;
+}
+
+/* `code`, unless how things stand cannot be said. */
+static enum MHD_Result reply_standing(const struct request *r, unsigned code)
+{
+    enum unsubscribe_state state = look_up(r);
+    return reply_page(r, state == UNSUBSCRIBE_PAGE_LATER ? MHD_HTTP_SERVICE_UNAVAILABLE : code,
+                      state);
 }
 
 /* ---- doing it ---- */
@@ -273,7 +286,7 @@ static enum MHD_Result get(struct request *r, const char *path)
         return reply(r, MHD_HTTP_OK, "text/css; charset=utf-8", unsubscribe_style());
     if (!find_subject(r, path))
         return reply_page(r, MHD_HTTP_NOT_FOUND, UNSUBSCRIBE_PAGE_INVALID);
-    return reply_page(r, MHD_HTTP_OK, look_up(r));
+    return reply_standing(r, MHD_HTTP_OK);
 }
 
 static enum MHD_Result post(struct request *r, const char *path)
@@ -291,7 +304,7 @@ static enum MHD_Result post(struct request *r, const char *path)
                                 "what", r->subject.stream),
                        "code", (int64_t)r->action));
     if (r->action == UNSUBSCRIBE_NOTHING)
-        return reply_page(r, MHD_HTTP_BAD_REQUEST, look_up(r));
+        return reply_standing(r, MHD_HTTP_BAD_REQUEST);
     ask_store(r);
     return MHD_YES;
 }

@@ -1,310 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* tls.c - OpenSSL behind memory buffers.
  *
- * Rules of RFC 9325: TLS 1.2 and 1.3 only, no renegotiation, no compression, no early data.
  * OpenSSL's error queue is cleared before every call, so that no connection sees another one's
  * failure.
  */
 #include "tls.h"
 
 #include "scram.h"
-#include "secret.h"
+#include "tls_parts.h"
 
 #include <openssl/bio.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 enum { PLAIN_MAX = 1024 * 1024, CIPHER_MAX = 8 * 1024 * 1024, PIECE = 16 * 1024 };
 enum { CHATTER_MAX = 32 };
-
-struct tls_context {
-    SSL_CTX *ctx;
-    struct named {
-        char server[256];
-        SSL_CTX *ctx;
-    } * named; /* for who asks for these names */
-    size_t named_count;
-    int64_t expires_s;
-};
-
-/* RFC 9325 section 4.2 for TLS 1.2: forward secrecy and authenticated encryption. */
-static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
-static char digest_name[] = "SHA256";
-
-static bool failed(struct err *err, const char *doing)
-{
-    char why[160] = "unknown reason";
-    unsigned long code = ERR_peek_last_error();
-    if (code)
-        snprintf(why, sizeof(why), "%s",
-                 ERR_reason_error_string(code) ? ERR_reason_error_string(code) : why);
-    ERR_clear_error();
-    return err_set(err, ERR_TLS, "%s: %s", doing, why);
-}
-
-/* RFC 7301: a client that speaks of protocols must speak of SMTP (against cross-protocol attacks).
- */
-static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-                   const unsigned char *in, unsigned in_len, void *arg)
-{
-    static const unsigned char smtp[] = "\x04smtp";
-    unsigned char *chosen = NULL;
-    (void)ssl;
-    (void)arg;
-    if (SSL_select_next_proto(&chosen, out_len, smtp, sizeof(smtp) - 1, in, in_len) !=
-        OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
-    *out = chosen;
-    return SSL_TLSEXT_ERR_OK;
-}
-
-/* ---- session tickets ---- */
-
-enum { TICKET_NAME = 16, TICKET_KEY = 32 };
-
-struct ticket_key {
-    unsigned char name[TICKET_NAME], cipher[TICKET_KEY], mac[TICKET_KEY];
-};
-
-static struct {
-    pthread_mutex_t mutex;
-    struct ticket_key keys[2]; /* newest first */
-} tickets = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-
-void tls_rotate_tickets(void)
-{
-    pthread_mutex_lock(&tickets.mutex);
-    tickets.keys[1] = tickets.keys[0];
-    secret_random(&tickets.keys[0], sizeof(tickets.keys[0]));
-    pthread_mutex_unlock(&tickets.mutex);
-}
-
-/* 0: not ours, or too old; 1: good; 2: good, and to be replaced. */
-static int choose_key(const unsigned char *name, bool make, struct ticket_key *key_r)
-{
-    int found = 0;
-    pthread_mutex_lock(&tickets.mutex);
-    if (make)
-        *key_r = tickets.keys[0];
-    for (size_t i = 0; i < COUNT_OF(tickets.keys) && !make && !found; i++)
-        if (memcmp(name, tickets.keys[i].name, TICKET_NAME) == 0) {
-            *key_r = tickets.keys[i];
-            found = i == 0 ? 1 : 2;
-        }
-    pthread_mutex_unlock(&tickets.mutex);
-    return make ? 1 : found;
-}
-
-/* RFC 5077 section 4. */
-static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
-                     EVP_MAC_CTX *mac, int make)
-{
-    struct ticket_key key = {0};
-    (void)ssl;
-    int found = choose_key(name, make != 0, &key);
-    if (found == 0)
-        return 0;
-    OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac, sizeof(key.mac)),
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest_name, 0),
-        OSSL_PARAM_construct_end()};
-    if (make) {
-        memcpy(name, key.name, TICKET_NAME);
-        secret_random(iv, (size_t)EVP_CIPHER_get_iv_length(EVP_aes_256_cbc()));
-    }
-    bool ok = EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv, make) == 1 &&
-              EVP_MAC_CTX_set_params(mac, parameters) == 1;
-    secret_clear(&key, sizeof(key));
-    return ok ? found : -1;
-}
-
-/* ---- contexts ---- */
-
-static SSL_CTX *new_ctx(const SSL_METHOD *method)
-{
-    SSL_CTX *ctx = SSL_CTX_new(method);
-    CHECK(ctx != NULL);
-    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    return ctx;
-}
-
-static SSL_CTX *new_server_ctx(void)
-{
-    SSL_CTX *ctx = new_ctx(TLS_server_method());
-    CHECK(SSL_CTX_set_cipher_list(ctx, server_ciphers) == 1);
-    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
-    SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"sealpost", 8);
-    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
-    SSL_CTX_set_num_tickets(ctx, 0); /* see shake() */
-    return ctx;
-}
-
-/* ---- certificates ---- */
-
-static bool add_certificate(SSL_CTX *ctx, const struct tls_certificate *from, struct err *err)
-{
-    bool ok = SSL_CTX_use_certificate_chain_file(ctx, from->file) == 1 ||
-              failed(err, "reading the certificate");
-    if (ok && SSL_CTX_use_PrivateKey_file(ctx, from->key, SSL_FILETYPE_PEM) != 1)
-        ok = failed(err, "reading the key, which must belong to the certificate");
-    if (ok && SSL_CTX_check_private_key(ctx) != 1)
-        ok = failed(err, "the key does not belong to the certificate");
-    return ok || err_wrap(err, "certificate %s with key %s", from->file, from->key);
-}
-
-/* The last one added to `ctx`. */
-static void note_expiry(struct tls_context *c, SSL_CTX *ctx)
-{
-    struct tm tm = {0};
-    const X509 *x = SSL_CTX_get0_certificate(ctx);
-    if (x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1) {
-        int64_t expires_s = timegm(&tm);
-        c->expires_s = c->expires_s == 0 || expires_s < c->expires_s ? expires_s : c->expires_s;
-    }
-}
-
-static bool name_fits(const char *pattern, const char *name)
-{
-    struct span p = span_of(pattern);
-    struct span n = span_of(name);
-    size_t dot = span_find(n, '.');
-    if (span_starts_nocase(p, SPAN("*.")))
-        return dot < n.len && span_equal_nocase(span_from(p, 1), span_from(n, dot));
-    return span_equal_nocase(p, n);
-}
-
-/* RFC 6066 section 3: who asks for a name that we do not have is served all the same. */
-static int on_server_name(SSL *ssl, int *alert, void *context)
-{
-    const struct tls_context *c = context;
-    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    (void)alert;
-    for (size_t i = 0; name && i < c->named_count; i++)
-        if (name_fits(c->named[i].server, name)) {
-            SSL_set_SSL_CTX(ssl, c->named[i].ctx);
-            break;
-        }
-    return SSL_TLSEXT_ERR_OK;
-}
-
-/* Where a certificate belongs: the context itself, or that of its server's name. */
-static SSL_CTX *place_for(struct tls_context *c, const char *server)
-{
-    if (!server[0])
-        return c->ctx;
-    for (size_t i = 0; i < c->named_count; i++)
-        if (strcmp(c->named[i].server, server) == 0)
-            return c->named[i].ctx;
-    c->named = xgrow(c->named, c->named_count + 1, sizeof(*c->named));
-    struct named *n = &c->named[c->named_count++];
-    n->ctx = new_server_ctx();
-    snprintf(n->server, sizeof(n->server), "%s", server);
-    return n->ctx;
-}
-
-bool tls_server_context(const struct tls_certificate *certificates, size_t count,
-                        struct tls_context **context_r, struct err *err)
-{
-    ERR_clear_error();
-    struct tls_context *c = xcalloc(1, sizeof(*c));
-    c->ctx = new_server_ctx();
-    bool ok = true;
-    for (size_t i = 0; ok && i < count; i++) {
-        SSL_CTX *ctx = place_for(c, certificates[i].server);
-        ok = add_certificate(ctx, &certificates[i], err);
-        note_expiry(c, ctx);
-    }
-    SSL_CTX_set_tlsext_servername_callback(c->ctx, on_server_name);
-    SSL_CTX_set_tlsext_servername_arg(c->ctx, c);
-    if (!ok) {
-        tls_context_free(c);
-        return false;
-    }
-    *context_r = c;
-    return true;
-}
-
-int64_t tls_expiry(const struct tls_context *context)
-{
-    return context->expires_s;
-}
-
-bool tls_certificate_digest(const char *certificate, char *hex_r, struct err *err)
-{
-    unsigned char digest[32];
-    unsigned char *spki = NULL;
-    BIO *bio = BIO_new_file(certificate, "r");
-    X509 *x = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    int len = x ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &spki) : 0;
-    bool ok = len > 0 && EVP_Digest(spki, (size_t)len, digest, NULL, EVP_sha256(), NULL) == 1;
-    for (size_t i = 0; ok && i < sizeof(digest); i++)
-        snprintf(hex_r + 2 * i, 3, "%02x", digest[i]);
-    OPENSSL_free(spki);
-    X509_free(x);
-    BIO_free(bio);
-    return ok || failed(err, "reading the certificate");
-}
-
-bool tls_server_context_from(struct span certificate, struct span key,
-                             struct tls_context **context_r, struct err *err)
-{
-    ERR_clear_error();
-    struct tls_context *c = xcalloc(1, sizeof(*c));
-    c->ctx = new_server_ctx();
-    BIO *x_bio = BIO_new_mem_buf(certificate.ptr, (int)certificate.len);
-    BIO *key_bio = BIO_new_mem_buf(key.ptr, (int)key.len);
-    X509 *x = x_bio ? PEM_read_bio_X509(x_bio, NULL, NULL, NULL) : NULL;
-    EVP_PKEY *pkey = key_bio ? PEM_read_bio_PrivateKey(key_bio, NULL, NULL, NULL) : NULL;
-    bool ok = x && pkey && SSL_CTX_use_certificate(c->ctx, x) == 1 &&
-              SSL_CTX_use_PrivateKey(c->ctx, pkey) == 1;
-    X509_free(x);
-    EVP_PKEY_free(pkey);
-    BIO_free(x_bio);
-    BIO_free(key_bio);
-    if (!ok) {
-        tls_context_free(c);
-        return failed(err, "reading certificate and key");
-    }
-    *context_r = c;
-    return true;
-}
-
-bool tls_client_context(const char *ca_file, struct tls_context **context_r, struct err *err)
-{
-    ERR_clear_error();
-    struct tls_context *c = xcalloc(1, sizeof(*c));
-    c->ctx = new_ctx(TLS_client_method());
-    int loaded = ca_file ? SSL_CTX_load_verify_file(c->ctx, ca_file)
-                         : SSL_CTX_set_default_verify_paths(c->ctx);
-    if (loaded != 1) {
-        tls_context_free(c);
-        return failed(err, "reading the trusted certificates");
-    }
-    *context_r = c;
-    return true;
-}
-
-void tls_context_free(struct tls_context *context)
-{
-    if (!context)
-        return;
-    SSL_CTX_free(context->ctx);
-    for (size_t i = 0; i < context->named_count; i++)
-        SSL_CTX_free(context->named[i].ctx);
-    free(context->named);
-    free(context);
-}
 
 /* After the handshake: key updates, tickets, and whatever else costs work and says nothing. */
 static void on_message(int sent, int version, int type, const void *bytes, size_t len, SSL *ssl,
@@ -319,9 +30,9 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
         t->chatter++;
 }
 
-static void start(struct tls *t, struct tls_context *context)
+static void start(struct tls *t, struct tls_context *context, enum tls_protocol speaks)
 {
-    *t = (struct tls){.state = TLS_HANDSHAKE};
+    *t = (struct tls){.state = TLS_HANDSHAKE, .speaks = speaks};
     buf_init(&t->plain, PLAIN_MAX);
     buf_init(&t->cipher, CIPHER_MAX);
     SSL *ssl = SSL_new(context->ctx);
@@ -332,12 +43,13 @@ static void start(struct tls *t, struct tls_context *context)
     SSL_set_bio(ssl, in, out);
     SSL_set_msg_callback(ssl, on_message);
     SSL_set_msg_callback_arg(ssl, t);
+    SSL_set_app_data(ssl, t);
     t->ssl = ssl;
 }
 
-void tls_accept(struct tls *t, struct tls_context *context)
+void tls_accept(struct tls *t, struct tls_context *context, enum tls_protocol speaks)
 {
-    start(t, context);
+    start(t, context, speaks);
     SSL_set_accept_state(t->ssl);
 }
 
@@ -367,7 +79,7 @@ static void fail(struct tls *t, const char *doing)
         err_set(&t->err, ERR_TLS, "certificate refused: %s",
                 X509_verify_cert_error_string(verdict));
     else
-        failed(&t->err, doing);
+        tls_failed(&t->err, doing);
     ERR_clear_error();
     t->state = TLS_FAILED;
 }
@@ -419,7 +131,7 @@ static void decrypt(struct tls *t)
 
 void tls_connect(struct tls *t, struct tls_context *context, const char *host, bool verify)
 {
-    start(t, context);
+    start(t, context, TLS_SMTP);
     SSL *ssl = t->ssl;
     SSL_set_connect_state(ssl);
     SSL_set_tlsext_host_name(ssl, host);

@@ -86,7 +86,7 @@ void spool_unlink(const char *state_dir, int64_t segment)
     unlink(path);
 }
 
-/* Read exactly `len` bytes, or say what is wrong. */
+/* Read exactly `len` bytes, or say what is wrong: the record, or only this reading of it. */
 static bool read_at(int fd, char *to, size_t len, int64_t at, struct err *err)
 {
     while (len > 0) {
@@ -94,7 +94,7 @@ static bool read_at(int fd, char *to, size_t len, int64_t at, struct err *err)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return err_set(err, ERR_DAMAGED, "reading the spool record: %s", strerror(errno));
+            return err_set(err, ERR_SYSTEM, "reading the spool record: %s", strerror(errno));
         if (got == 0)
             return err_set(err, ERR_DAMAGED, "spool record is cut short");
         to += got;

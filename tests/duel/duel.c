@@ -110,7 +110,7 @@ static void serve(struct duel *d)
     }
     buf_clear(&s->out);
     if (s->want == SUBMISSION_TLS && !d->tls) {
-        tls_accept(&d->server_tls, server_context);
+        tls_accept(&d->server_tls, server_context, TLS_SMTP);
         d->tls = true;
     }
 }
