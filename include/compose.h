@@ -53,9 +53,13 @@ struct compose_output {
 enum compose_result compose(const struct compose_input *in, struct compose_output *out);
 void compose_fini(struct compose_output *out);
 
-/* Write an envelope address as this hop can take it: as it is, or with the domain's A-labels (RFC
- * 6531 section 3.6). False when the local part is not ASCII and the hop has no SMTPUTF8.
+enum compose_said { COMPOSE_SAID, COMPOSE_NEEDS_SMTPUTF8, COMPOSE_NO_ADDRESS };
+
+/* Write an envelope address as this hop can take it: the local part as it is, and a domain that is
+ * not ASCII as A-labels (RFC 6531 section 3.6), because their spelling is one. What does not parse
+ * back to the same mailbox is not written. `out` is empty before.
  */
-MUST_CHECK bool compose_address(struct span address, bool hop_smtputf8, struct buf *out);
+MUST_CHECK enum compose_said compose_address(struct span address, bool hop_smtputf8,
+                                             struct buf *out);
 
 #endif

@@ -4,11 +4,14 @@
  * The From field is scanned once, left to right. Outside quotes and comments only a phrase, one
  * pair of angle brackets and blanks may stand; whatever could make another reader see a second
  * mailbox is refused, not interpreted.
+ *
+ * Text that is not ASCII is checked twice with the same grammar: as it stands, and in its normal
+ * form, because a mapping makes '>', '=', '@' and blanks of characters that are none.
  */
 #include "address.h"
 
-#include <idn2.h>
-#include <stdlib.h>
+#include "normal.h"
+
 #include <string.h>
 
 static bool is_atext(unsigned char c)
@@ -55,11 +58,18 @@ static size_t quoted_length(struct span s)
 
 static bool is_local(struct span local)
 {
-    if (local.len == 0 || local.len > ADDRESS_LOCAL_MAX)
-        return false;
-    if (local.ptr[0] == '"')
+    if (local.len > 0 && local.ptr[0] == '"')
         return quoted_length(local) == local.len;
     return is_dot_string(local);
+}
+
+/* Still one local part, whoever normalises it; and nothing in it that nobody sees. */
+static bool stays_local(struct span local)
+{
+    char normal[ADDRESS_CANONICAL_LOCAL_MAX];
+    size_t len = 0;
+    return span_is_ascii(local) || (!normal_hides(local) && normal_text(local, normal, &len) &&
+                                    is_local((struct span){normal, len}));
 }
 
 static bool is_label_char(unsigned char c)
@@ -97,11 +107,12 @@ bool address_is_host(struct span text)
 bool address_parse(struct span text, struct address *address_r)
 {
     size_t at = text.len > 0 && text.ptr[0] == '"' ? quoted_length(text) : span_find(text, '@');
-    if (at == 0 || at >= text.len || text.ptr[at] != '@' || !span_is_utf8(text))
+    if (at == 0 || at > ADDRESS_LOCAL_MAX || at >= text.len || text.ptr[at] != '@' ||
+        !span_is_utf8(text))
         return false;
     *address_r = (struct address){text, span_first(text, at), span_from(text, at + 1)};
     char ascii[ADDRESS_DOMAIN_MAX + 1];
-    return is_local(address_r->local) && is_domain(address_r->domain) &&
+    return is_local(address_r->local) && stays_local(address_r->local) &&
            address_domain_ascii(address_r->domain, ascii);
 }
 
@@ -115,35 +126,29 @@ static bool labels_fit(struct span domain)
     return true;
 }
 
-/* RFC 5891 section 4.4 (U-label to A-label) and 5.4: an xn-- label must decode, and encode to
- * itself. */
-static bool encode_idn(struct span domain, char *ascii_r)
+static bool has_a_label(struct span domain)
 {
-    char text[256];
-    char *unicode = NULL;
-    char *ascii = NULL;
-    if (!span_copy(domain, text, sizeof(text)))
-        return false;
-    bool ok = idn2_to_unicode_8z8z(text, &unicode, IDN2_NONTRANSITIONAL) == IDN2_OK &&
-              idn2_to_ascii_8z(unicode, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK &&
-              strlen(ascii) <= ADDRESS_DOMAIN_MAX;
-    if (ok)
-        memcpy(ascii_r, ascii, strlen(ascii) + 1);
-    idn2_free(unicode);
-    idn2_free(ascii);
-    return ok;
+    while (domain.len > 0)
+        if (span_starts_nocase(span_take(&domain, '.'), SPAN("xn--")))
+            return true;
+    return false;
+}
+
+/* The normal form of a domain that is no plain ASCII is taken only if it keeps the grammar itself,
+ * and is its own normal form. */
+static bool normalise(struct span domain, char *ascii_r)
+{
+    char again[ADDRESS_DOMAIN_MAX + 1];
+    return normal_domain(domain, ascii_r) && address_is_host(span_of(ascii_r)) &&
+           normal_domain(span_of(ascii_r), again) && strcmp(ascii_r, again) == 0;
 }
 
 bool address_domain_ascii(struct span domain, char *ascii_r)
 {
     if (!is_domain(domain))
         return false;
-    bool plain = span_is_ascii(domain);
-    struct span rest = domain;
-    while (plain && rest.len > 0)
-        plain = !span_starts_nocase(span_take(&rest, '.'), SPAN("xn--"));
-    if (!plain)
-        return encode_idn(domain, ascii_r);
+    if (!span_is_ascii(domain) || has_a_label(domain))
+        return normalise(domain, ascii_r) && labels_fit(span_of(ascii_r));
     if (domain.len > ADDRESS_DOMAIN_MAX || !labels_fit(domain))
         return false;
     for (size_t i = 0; i < domain.len; i++) {

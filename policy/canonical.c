@@ -9,11 +9,10 @@
  */
 #include "address.h"
 
+#include "normal.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unicase.h>
-#include <uninorm.h>
 
 /* What providers ignore beside "+tag". */
 static const struct provider {
@@ -77,20 +76,6 @@ static size_t unquote(struct span local, char *text_r)
     return len;
 }
 
-/* Compatibility forms and case are folded. */
-static bool fold(struct span local, char *text_r, size_t *len_r)
-{
-    size_t len = ADDRESS_CANONICAL_LOCAL_MAX;
-    uint8_t *folded =
-        u8_casefold((const uint8_t *)local.ptr, local.len, NULL, UNINORM_NFKC, NULL, &len);
-    bool ok = (folded || local.len == 0) && len <= ADDRESS_CANONICAL_LOCAL_MAX;
-    *len_r = folded ? len : 0;
-    if (ok && folded)
-        memcpy(text_r, folded, len);
-    free(folded);
-    return ok;
-}
-
 static size_t drop_tag(const char *local, size_t len, char mark)
 {
     for (size_t i = 1; i < len; i++)
@@ -140,7 +125,7 @@ bool address_canonical(const struct address *address, struct buf *out)
     size_t len = 0;
     if (!address_domain_ascii(address->domain, domain) || address->local.len == 0 ||
         address->local.len > sizeof(said) ||
-        !fold((struct span){said, unquote(address->local, said)}, local, &len))
+        !normal_text((struct span){said, unquote(address->local, said)}, local, &len))
         return false;
     const struct provider *p = find_provider(domain);
     if (p->by_subdomain && strlen(domain) > strlen(p->domain)) {

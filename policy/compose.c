@@ -174,13 +174,26 @@ void compose_fini(struct compose_output *out)
     buf_fini(&out->body);
 }
 
-bool compose_address(struct span text, bool hop_smtputf8, struct buf *out)
+/* Does it say the same to whoever reads it as the text that it was made of? */
+static bool parses_back(struct span said, const struct address *address, const char *domain)
+{
+    struct address again;
+    char ascii[ADDRESS_DOMAIN_MAX + 1];
+    return address_parse(said, &again) && span_equal(again.local, address->local) &&
+           address_domain_ascii(again.domain, ascii) && strcmp(ascii, domain) == 0;
+}
+
+enum compose_said compose_address(struct span text, bool hop_smtputf8, struct buf *out)
 {
     struct address address;
     char ascii[ADDRESS_DOMAIN_MAX + 1];
-    if (span_is_ascii(text) || hop_smtputf8)
-        return buf_add(out, text);
-    return address_parse(text, &address) && span_is_ascii(address.local) &&
-           address_domain_ascii(address.domain, ascii) &&
-           buf_addf(out, "%.*s@%s", SPAN_ARG(address.local), ascii);
+    if (!address_parse(text, &address) || !address_domain_ascii(address.domain, ascii))
+        return COMPOSE_NO_ADDRESS;
+    if (!span_is_ascii(address.local) && !hop_smtputf8)
+        return COMPOSE_NEEDS_SMTPUTF8;
+    struct span domain = span_is_ascii(address.domain) ? address.domain : span_of(ascii);
+    return buf_addf(out, "%.*s@%.*s", SPAN_ARG(address.local), SPAN_ARG(domain)) &&
+                   parses_back(buf_span(out), &address, ascii)
+               ? COMPOSE_SAID
+               : COMPOSE_NO_ADDRESS;
 }

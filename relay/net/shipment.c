@@ -116,6 +116,18 @@ static enum compose_result make_copy(struct shipment *s, size_t recipients, stru
     return result;
 }
 
+static struct verdict cannot_say(enum compose_said said, const char *whose, const char *enhanced)
+{
+    if (said == COMPOSE_NEEDS_SMTPUTF8)
+        return verdict_make(550, "5.6.7",
+                            "Non-ASCII %s address, and the receiving server does not offer "
+                            "SMTPUTF8",
+                            whose);
+    return verdict_make(553, enhanced,
+                        "The %s address is not valid once it is normalised, and was not sent",
+                        whose);
+}
+
 /* The recipients without an answer, as many as the server takes at once; false when none is left.
  */
 static bool take_slice(struct shipment *s)
@@ -136,7 +148,8 @@ static bool take_slice(struct shipment *s)
         if (p->answers[i].code != 0)
             continue;
         buf_init(&text, 2 * ADDRESS_MAX);
-        if (compose_address(span_of(e->rcpts[i].address), o->smtputf8, &text)) {
+        enum compose_said said = compose_address(span_of(e->rcpts[i].address), o->smtputf8, &text);
+        if (said == COMPOSE_SAID) {
             s->texts[count] = envelope_text(buf_span(&text));
             s->slice[count] = i;
             s->mail.rcpts[count] = (struct delivery_rcpt){.address = span_of(s->texts[count]),
@@ -144,10 +157,7 @@ static bool take_slice(struct shipment *s)
                                                           .notify = e->rcpts[i].notify};
             count++;
         } else {
-            p->answers[i] =
-                verdict_make(550, "5.6.7",
-                             "Non-ASCII recipient address, and the receiving server does not "
-                             "offer SMTPUTF8");
+            p->answers[i] = cannot_say(said, "recipient", "5.1.3");
         }
         buf_fini(&text);
     }
@@ -157,16 +167,20 @@ static bool take_slice(struct shipment *s)
 
 static bool write_sender(struct shipment *s)
 {
-    const struct mail *m = s->parcel->mail;
+    struct span sender = span_of(s->parcel->mail->envelope.sender);
     struct buf text;
     buf_init(&text, 2 * ADDRESS_MAX);
-    bool ok = compose_address(span_of(m->envelope.sender), s->delivery->offers.smtputf8, &text);
-    if (ok)
-        s->texts[s->mail.count] = envelope_text(buf_span(&text));
+    enum compose_said said = COMPOSE_SAID; /* the null sender needs no words */
+    if (sender.len > 0)
+        said = compose_address(sender, s->delivery->offers.smtputf8, &text);
+    s->texts[s->mail.count] = envelope_text(buf_span(&text));
+    s->mail.sender = span_of(s->texts[s->mail.count]);
     buf_fini(&text);
-    if (ok)
-        s->mail.sender = span_of(s->texts[s->mail.count]);
-    return ok;
+    if (said == COMPOSE_SAID)
+        return true;
+    struct verdict v = cannot_say(said, "sender", "5.1.7");
+    parcel_answer_all(s->parcel, &v);
+    return false;
 }
 
 static uint64_t copy_size(const struct shipment *s)
@@ -196,13 +210,8 @@ bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d)
     s->delivery = d;
     if (!take_slice(s))
         return false;
-    if (!write_sender(s)) {
-        v = verdict_make(
-            550, "5.6.7",
-            "Non-ASCII sender address, and the receiving server does not offer SMTPUTF8");
-        parcel_answer_all(p, &v);
+    if (!write_sender(s))
         return false;
-    }
     switch (make_copy(s, s->mail.count, &err)) {
     case COMPOSE_FAULT:
         own_fault(s, &err);

@@ -425,7 +425,9 @@ void delivery_send(struct delivery *d, struct delivery_mail *mail)
     d->ahead = 0;
     d->saying_body = false;
     d->mail_refused = (struct verdict){0};
-    d->want = DELIVERY_INPUT;
+    d->want = offers_can_say(mail) ? DELIVERY_INPUT : DELIVERY_DONE;
+    if (d->want == DELIVERY_DONE)
+        return;
     enter(d, MAIL);
     drain(d);
 }

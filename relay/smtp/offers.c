@@ -4,6 +4,8 @@
  */
 #include "offers.h"
 
+#include "address.h"
+
 static void read_limits(struct delivery_offers *o, struct span args)
 {
     while (args.len > 0) {
@@ -48,6 +50,31 @@ void offers_read(struct delivery_offers *o, struct span line)
         read_auth(o, args);
     if (span_equal_nocase(word, SPAN("LIMITS")))
         read_limits(o, args);
+}
+
+static bool is_path(struct span address)
+{
+    struct address a;
+    return address_parse(address, &a);
+}
+
+bool offers_can_say(struct delivery_mail *m)
+{
+    bool sender = m->sender.len == 0 || is_path(m->sender);
+    bool all = sender;
+    for (size_t i = 0; i < m->count; i++) {
+        struct verdict *answer = &m->rcpts[i].answer;
+        if (!sender)
+            *answer = verdict_make(553, "5.1.7", "Sender address is not valid and was not sent");
+        else if (is_path(m->rcpts[i].address))
+            *answer = verdict_make(451, "4.3.0", "Not sent beside an address that is not valid");
+        else
+            *answer = verdict_make(553, "5.1.3", "Recipient address is not valid and was not sent");
+        all = all && answer->what == VERDICT_DEFER;
+    }
+    for (size_t i = 0; i < m->count && all; i++)
+        m->rcpts[i].answer = (struct verdict){0};
+    return all;
 }
 
 void offers_say_mail(const struct delivery_mail *m, const struct delivery_offers *o,

@@ -8,6 +8,11 @@
 /* Note what one line, "KEYWORD arguments", offers; unknown keywords are nothing. */
 void offers_read(struct delivery_offers *o, struct span line);
 
+/* The last look at the addresses before a peer sees them: each must be one mailbox by the grammar
+ * that all others were checked with. Otherwise nothing is said, and all recipients have an answer:
+ * who is none never gets it, the others wait. */
+bool offers_can_say(struct delivery_mail *m);
+
 /* Append the MAIL or RCPT command line, with what the server offers of RFC 1870, 3461, 6152, 6531.
  */
 void offers_say_mail(const struct delivery_mail *m, const struct delivery_offers *o,

@@ -62,9 +62,10 @@ static void the_longest(void **state)
     char text[200] = "";
     char got[ADDRESS_CANONICAL_MAX + 1];
     (void)state;
-    for (size_t i = 0; i < 21; i++)
-        memcpy(text + 3 * i, "\xef\xb7\xba", 3); /* U+FDFA */
-    snprintf(text + 63, sizeof(text) - 63, "@dest.test");
+    text[0] = '"';
+    for (size_t i = 0; i < 20; i++)
+        memcpy(text + 1 + 3 * i, "\xef\xb7\xba", 3); /* U+FDFA, which holds blanks then */
+    snprintf(text + 61, sizeof(text) - 61, "\"@dest.test");
     print(text, got, sizeof(got));
     assert_true(strlen(got) > 500 && strlen(got) <= ADDRESS_CANONICAL_MAX);
 }

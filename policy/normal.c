@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* normal.c - The one place that knows Unicode's normal forms: libidn2 for domains, libunistring for
+ * text. */
+#include "normal.h"
+
+#include <idn2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unicase.h>
+#include <unictype.h>
+#include <uninorm.h>
+#include <unistr.h>
+
+enum { FOLDS_MAX = 4 };
+
+/* RFC 5891 section 4.4 (U-label to A-label) and 5.4: an xn-- label must decode, and encode to
+ * itself. */
+bool normal_domain(struct span domain, char *ascii_r)
+{
+    char text[256];
+    char *unicode = NULL;
+    char *ascii = NULL;
+    if (!span_copy(domain, text, sizeof(text)))
+        return false;
+    bool ok = idn2_to_unicode_8z8z(text, &unicode, IDN2_NONTRANSITIONAL) == IDN2_OK &&
+              idn2_to_ascii_8z(unicode, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK &&
+              strlen(ascii) <= ADDRESS_DOMAIN_MAX;
+    if (ok)
+        memcpy(ascii_r, ascii, strlen(ascii) + 1);
+    idn2_free(unicode);
+    idn2_free(ascii);
+    return ok;
+}
+
+static void lower_ascii(struct span text, char *text_r)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        text_r[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+}
+
+bool normal_text(struct span text, char *text_r, size_t *len_r)
+{
+    *len_r = 0;
+    if (text.len > ADDRESS_CANONICAL_LOCAL_MAX)
+        return false;
+    *len_r = text.len;
+    if (span_is_ascii(text)) {
+        lower_ascii(text, text_r);
+        return true;
+    }
+    bool stable = false;
+    memcpy(text_r, text.ptr, text.len);
+    for (int i = 0; i < FOLDS_MAX && !stable; i++) {
+        size_t len = 0;
+        uint8_t *folded =
+            u8_casefold((const uint8_t *)text_r, *len_r, NULL, UNINORM_NFKC, NULL, &len);
+        if (!folded || len > ADDRESS_CANONICAL_LOCAL_MAX) {
+            free(folded);
+            return false;
+        }
+        stable = len == *len_r && memcmp(folded, text_r, len) == 0;
+        memcpy(text_r, folded, len);
+        *len_r = len;
+        free(folded);
+    }
+    return stable;
+}
+
+static bool hides(ucs4_t c)
+{
+    return uc_is_property_default_ignorable_code_point(c) || uc_is_property_bidi_control(c) ||
+           uc_is_property_not_a_character(c) ||
+           uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Zl |
+                                                   UC_CATEGORY_MASK_Zp);
+}
+
+bool normal_hides(struct span text)
+{
+    const uint8_t *p = (const uint8_t *)text.ptr;
+    const uint8_t *end = p + text.len;
+    while (p < end) {
+        ucs4_t c = 0;
+        int len = u8_mbtouc(&c, p, (size_t)(end - p));
+        if (len <= 0 || hides(c))
+            return true;
+        p += len;
+    }
+    return false;
+}
