@@ -58,14 +58,23 @@ struct ticket_key {
 
 static struct {
     pthread_mutex_t mutex;
+    size_t count;              /* how many there are: a key that was never made seals nothing */
     struct ticket_key keys[2]; /* newest first */
 } tickets = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* With the mutex held. */
+static void make_key(void)
+{
+    tickets.keys[1] = tickets.keys[0];
+    secret_random(&tickets.keys[0], sizeof(tickets.keys[0]));
+    if (tickets.count < COUNT_OF(tickets.keys))
+        tickets.count++;
+}
 
 void tls_rotate_tickets(void)
 {
     pthread_mutex_lock(&tickets.mutex);
-    tickets.keys[1] = tickets.keys[0];
-    secret_random(&tickets.keys[0], sizeof(tickets.keys[0]));
+    make_key();
     pthread_mutex_unlock(&tickets.mutex);
 }
 
@@ -74,9 +83,11 @@ static int choose_key(const unsigned char *name, bool make, struct ticket_key *k
 {
     int found = 0;
     pthread_mutex_lock(&tickets.mutex);
+    if (make && tickets.count == 0)
+        make_key(); /* a server that never rotates has one of its own, too */
     if (make)
         *key_r = tickets.keys[0];
-    for (size_t i = 0; i < COUNT_OF(tickets.keys) && !make && !found; i++)
+    for (size_t i = 0; i < tickets.count && !make && !found; i++)
         if (memcmp(name, tickets.keys[i].name, TICKET_NAME) == 0) {
             *key_r = tickets.keys[i];
             found = i == 0 ? 1 : 2;

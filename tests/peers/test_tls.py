@@ -88,6 +88,26 @@ def test_a_session_is_resumed(relay_factory, tmp_path, version):
     assert "New, TLS" in client("-sess_in", str(tmp_path / "session"))
 
 
+def ticket_key_names(port):
+    """The names of the keys that seal two TLS 1.2 tickets (RFC 5077 section 4)."""
+    names = []
+    for _ in range(2):
+        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-starttls", "smtp", "-tls1_2"], capture_output=True,
+                              text=True, input="QUIT\r\n", timeout=30, errors="replace")
+        found = re.search(r"TLS session ticket:\s+0000 - ([0-9a-f -]{47})", done.stdout)
+        assert found, done.stdout
+        names.append(re.sub("[ -]", "", found[1]))
+    assert names[0] == names[1]
+    return names[0]
+
+
+def test_every_server_seals_its_tickets_with_a_key_of_its_own(relay_factory, sink_factory):
+    """Kind: a key that is made only where somebody thought of it. The relay rotates its keys; a sink has nobody who does."""
+    relay = relay_factory().start()
+    names = {ticket_key_names(port) for port in (sink_factory(port=free_port()).port, sink_factory(port=free_port()).port, relay.submission)}
+    assert len(names) == 3 and "00" * 16 not in names
+
+
 def test_files_that_change_are_read_again(relay_factory, tmp_path):
     relay = relay_factory()
     certify(tmp_path, "main")
