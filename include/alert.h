@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* alert.h - What happens to the relay's safety, by kind: what the audit trail calls it, and what
- * the operator may want to be told of. */
+ * the operator may want to be told of.
+ *
+ * Each kind has a batch of its own, so that many events of one kind hold up no other: the first
+ * event is told at once, and what follows within the interval together, when it is over. */
 #ifndef ALERT_H
 #define ALERT_H
 
 #include "span.h"
+
+#include <stdint.h>
 
 enum alert_kind {
     ALERT_LOCKED,      /* somebody guesses passwords */
@@ -21,5 +26,25 @@ const char *alert_name(enum alert_kind kind);
 bool alert_parse(struct span name, enum alert_kind *kind_r);
 /* The kind of a row of the trail, by its verb or event. */
 enum alert_kind alert_kind_of(struct span what);
+
+enum { ALERT_VERBS = 8 };
+
+/* What is to be told next of one kind. All zeros: nothing, and the next event at once. */
+struct alert_batch {
+    unsigned count;   /* events */
+    int64_t first_ms; /* when the first of them was */
+    int64_t next_ms;  /* not to be told before */
+    struct {
+        char name[40];
+        unsigned count;
+    } verbs[ALERT_VERBS]; /* the same events by what happened; the last one is for the rest */
+    size_t verb_count;
+};
+
+/* Times of events are the wall clock's; `now_ms` is of any clock that never goes back. */
+void alert_batch_add(struct alert_batch *b, struct span what, int64_t at_ms);
+bool alert_batch_due(const struct alert_batch *b, int64_t now_ms);
+/* It is told: begin the next one. */
+void alert_batch_take(struct alert_batch *b, int64_t now_ms, int64_t interval_ms);
 
 #endif

@@ -31,9 +31,12 @@ MUST_CHECK bool database_audit_rows(struct database *db, int64_t after, int64_t 
 /* The number of the last row; 0: there are none. */
 MUST_CHECK bool database_audit_last(struct database *db, int64_t *seq_r, struct err *err);
 
-/* The number of the last row whose alert has left, or need not; -1: nothing was written down. */
-MUST_CHECK bool database_alerted(struct database *db, int64_t *seq_r, struct err *err);
-MUST_CHECK bool database_set_alerted(struct database *db, int64_t seq, struct err *err);
+/* The number of the last row up to which alerts of a kind have left, or need not; -1: nothing was
+ * written down. */
+MUST_CHECK bool database_alerted(struct database *db, const char *kind, int64_t *seq_r,
+                                 struct err *err);
+MUST_CHECK bool database_set_alerted(struct database *db, const char *kind, int64_t seq,
+                                     struct err *err);
 
 struct audit_verdict {
     int64_t rows, broken;  /* broken: the number of the first row that does not fit; 0: none */

@@ -89,6 +89,7 @@ struct config {
     uint64_t size_max;
     char alert_command[CONFIG_PATH_MAX], alert_webhook[CONFIG_PATH_MAX]; /* "" none */
     unsigned alert_on;                                                   /* bits of alert_kind */
+    unsigned alert_interval_s; /* between two alerts of a kind */
     struct config_party *parties;
     size_t party_count;
 };

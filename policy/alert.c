@@ -31,3 +31,38 @@ enum alert_kind alert_kind_of(struct span what)
         return kind;
     return span_starts_nocase(what, SPAN("key")) ? ALERT_KEY : ALERT_ADMIN;
 }
+
+/* ---- batches ---- */
+
+/* The last place is for all that have none. */
+static void count_verb(struct alert_batch *b, struct span what)
+{
+    size_t i = 0;
+    while (i < ALERT_VERBS - 1 && i < b->verb_count && !span_equal(what, span_of(b->verbs[i].name)))
+        i++;
+    if (i == b->verb_count) {
+        struct span name = i == ALERT_VERBS - 1 ? SPAN("other") : what;
+        bool fits = span_copy(span_first(name, sizeof(b->verbs[i].name) - 1), b->verbs[i].name,
+                              sizeof(b->verbs[i].name));
+        CHECK(fits);
+        b->verb_count++;
+    }
+    b->verbs[i].count++;
+}
+
+void alert_batch_add(struct alert_batch *b, struct span what, int64_t at_ms)
+{
+    if (b->count++ == 0)
+        b->first_ms = at_ms;
+    count_verb(b, what);
+}
+
+bool alert_batch_due(const struct alert_batch *b, int64_t now_ms)
+{
+    return b->count > 0 && now_ms >= b->next_ms;
+}
+
+void alert_batch_take(struct alert_batch *b, int64_t now_ms, int64_t interval_ms)
+{
+    *b = (struct alert_batch){.next_ms = now_ms + interval_ms};
+}

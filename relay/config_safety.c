@@ -13,7 +13,8 @@ cfg_opt_t *config_alert_options(void)
 {
     static cfg_opt_t options[] = {
         CFG_STR_LIST("on", "{locked, identity_refused, flood, certificate, key}", CFGF_NONE),
-        CFG_STR("command", "", CFGF_NONE), CFG_STR("webhook", "", CFGF_NONE), CFG_END()};
+        CFG_STR("command", "", CFGF_NONE), CFG_STR("webhook", "", CFGF_NONE),
+        CFG_INT("interval", 60, CFGF_NONE), CFG_END()};
     return options;
 }
 
@@ -45,6 +46,11 @@ static bool read_alert(struct config *c, cfg_t *cfg, struct err *err)
     if (webhook[0] && !is_web_address(webhook))
         return err_set(err, ERR_CONFIG, "%s: alert webhook must be an http or https address",
                        c->path);
+    long interval_s = cfg_getint(cfg, "alert|interval");
+    if (interval_s < 1 || interval_s > 3600)
+        return err_set(err, ERR_CONFIG, "%s: alert interval %ld: allowed is 1 to 3600 (seconds)",
+                       c->path, interval_s);
+    c->alert_interval_s = (unsigned)interval_s;
     snprintf(c->alert_command, sizeof(c->alert_command), "%s", command);
     snprintf(c->alert_webhook, sizeof(c->alert_webhook), "%s", webhook);
     for (unsigned i = 0; i < cfg_size(cfg, "alert|on"); i++) {
@@ -117,8 +123,8 @@ void config_safety_print(const struct config *c, struct buf *out)
         buf_addf(out, "%s\"%s\"", before, alert_name((enum alert_kind)i));
         before = ", ";
     }
-    buf_addf(out, "}  command = \"%s\"  webhook = \"%s\" }\ncontrol { ", c->alert_command,
-             c->alert_webhook[0] ? "(not shown)" : "");
+    buf_addf(out, "}  command = \"%s\"  webhook = \"%s\"  interval = %u }\ncontrol { ",
+             c->alert_command, c->alert_webhook[0] ? "(not shown)" : "", c->alert_interval_s);
     print_parties(c, true, out);
     buf_add(out, SPAN("  "));
     print_parties(c, false, out);

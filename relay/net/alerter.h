@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* alerter.h - Follows the audit trail and tells the operator, by a command and by a webhook, of
- * what the config file lists. Each alert is tried for about ten minutes, one after the other; what
- * has been told is written down, so that a relay that was away goes on where it ended. */
+ * what the config file lists. Of each kind the first event is told at once, and those that follow
+ * within the interval together; each alert is tried for about ten minutes, beside those of other
+ * kinds. What has been told is written down, so that a relay that was away goes on where it ended.
+ */
 #ifndef ALERTER_H
 #define ALERTER_H
 

@@ -97,9 +97,11 @@
     X(FORGET_LOGINS, "DELETE FROM login WHERE credential = ?")                                     \
     X(LAST_LOGIN, "SELECT network, at FROM login WHERE credential = ? ORDER BY at DESC LIMIT 1")   \
     X(AUDIT_LAST, "SELECT seq, at, who, what, about, hash FROM audit ORDER BY seq DESC LIMIT 1")   \
-    X(ALERTED, "SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM instance WHERE name = 'alerted'") \
-    X(ALERTED_SET, "INSERT INTO instance(name, value) VALUES('alerted', CAST(CAST(?1 AS TEXT) AS " \
-                   "BLOB)) ON CONFLICT(name) DO UPDATE SET value = excluded.value")                \
+    X(ALERTED, "SELECT max(CAST(CAST(value AS TEXT) AS INTEGER)) FROM instance WHERE name IN "     \
+               "('alerted', 'alerted:' || ?1) HAVING count(*) > 0")                                \
+    X(ALERTED_SET,                                                                                 \
+      "INSERT INTO instance(name, value) VALUES('alerted:' || ?2, CAST(CAST(?1 AS TEXT) AS BLOB))" \
+      " ON CONFLICT(name) DO UPDATE SET value = excluded.value")                                   \
     X(AUDIT_ADD, "INSERT INTO audit(seq, at, who, what, about, hash) VALUES(?,?,?,?,?,?)")         \
     X(AUDIT_ROWS, "SELECT seq, at, who, what, about, hash FROM audit WHERE seq > ?1 ORDER BY seq " \
                   "LIMIT ?2")                                                                      \

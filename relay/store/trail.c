@@ -102,19 +102,21 @@ bool database_audit_last(struct database *db, int64_t *seq_r, struct err *err)
     return err->kind == ERR_NONE;
 }
 
-bool database_alerted(struct database *db, int64_t *seq_r, struct err *err)
+bool database_alerted(struct database *db, const char *kind, int64_t *seq_r, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_ALERTED);
+    rows_text(s, 1, kind);
     *seq_r = -1;
     while (rows_next(db, s, err))
         *seq_r = sqlite3_column_int64(s, 0);
     return err->kind == ERR_NONE;
 }
 
-bool database_set_alerted(struct database *db, int64_t seq, struct err *err)
+bool database_set_alerted(struct database *db, const char *kind, int64_t seq, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_ALERTED_SET);
     rows_int(s, 1, seq);
+    rows_text(s, 2, kind);
     return rows_run(db, s, err);
 }
 

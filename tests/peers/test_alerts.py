@@ -12,6 +12,7 @@ import conftest
 import pytest
 from conftest import SEALPOST, free_port, wait_for
 from test_alignment import submit
+from test_auth import guess
 
 
 class Hook(threading.Thread):
@@ -19,20 +20,20 @@ class Hook(threading.Thread):
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.taken, self.status = [], 200
+        self.taken, self.status, self.answer = [], 200, lambda body: self.status
         hook = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 hook.taken.append((self.path, self.headers["Content-Type"], json.loads(body)))
-                self.send_response(hook.status)
+                self.send_response(hook.answer(json.loads(body)))
                 self.end_headers()
 
             def log_message(self, *arguments):
                 pass
 
-        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self.server.server_port
         self.start()
 
@@ -60,27 +61,29 @@ def test_a_command_and_a_webhook_are_told(relay_factory, hook, tmp_path, dns, mo
         monkeypatch.setattr(conftest, "SEALPOST", os.environ.get("SEALPOST_RELEASE", SEALPOST))
     pager = script(tmp_path / "pager", f'(cat; echo " $1") >> {tmp_path}/paged')
     monkeypatch.setenv("HOOK_SECRET", "s3cr3t-in-the-path")
-    relay = relay_factory('alert { on = {"identity_refused", "admin"}  command = "%s"  webhook = "http://127.0.0.1:%d/${HOOK_SECRET}" }'
+    relay = relay_factory('alert { on = {"identity_refused", "admin"}  interval = 1  command = "%s"  webhook = "http://127.0.0.1:%d/${HOOK_SECRET}" }'
                           % (pager, hook.port)).start()
     assert submit(relay, "a@evil.test")[0] == 550
     submit(relay, message="From: <a@evil.test>\r\n\r\nx\r\n")
     relay.command("suppress", "add", "x@dest.test")
     relay.command("user", "rotate", "app")
     wait_for(lambda: len(hook.taken) == 3, 40)
-    path, kind, first = hook.taken[0]
+    taken = sorted(hook.taken, key=lambda t: t[2]["number"])
+    path, kind, first = taken[0]
     assert path == "/s3cr3t-in-the-path" and kind == "application/json"
     assert first["alert"] == first["what"] == "identity_refused" and first["relay"] == "mail.club.test"
     assert "a@evil.test is not allowed" in first["about"] and first["about"] in first["text"]
-    assert [t[2]["alert"] for t in hook.taken] == ["identity_refused", "admin", "admin"]
-    paged = (tmp_path / "paged").read_text().splitlines()
+    assert [t[2]["alert"] for t in taken] == ["identity_refused", "admin", "admin"]
+    assert [t[2]["count"] for t in taken] == [1, 1, 1] and "since" not in first
+    paged = sorted((tmp_path / "paged").read_text().splitlines(), key=lambda line: json.loads(line.rpartition(" ")[0])["number"])
     assert [line.split()[-1] for line in paged] == ["identity_refused", "admin", "admin"]
-    assert [json.loads(line.rpartition(" ")[0]) for line in paged] == [t[2] for t in hook.taken]
+    assert [json.loads(line.rpartition(" ")[0]) for line in paged] == [t[2] for t in taken]
     for text in (relay.log(), relay.command("config", "show"), subprocess.run(["ps", "ax"], capture_output=True, text=True).stdout):
         assert "s3cr3t" not in text
 
 
 def test_an_alert_is_tried_again_and_survives_a_kill(relay_factory, hook):
-    relay = relay_factory('alert { on = {"admin"} webhook = "http://127.0.0.1:%d/" }' % hook.port).start()
+    relay = relay_factory('alert { on = {"admin"} interval = 1 webhook = "http://127.0.0.1:%d/" }' % hook.port).start()
     hook.status = 500
     relay.command("suppress", "add", "one@dest.test")
     wait_for(lambda: hook.taken and "alert_failed" in relay.log(), 30)
@@ -95,6 +98,41 @@ def test_an_alert_is_tried_again_and_survives_a_kill(relay_factory, hook):
     time.sleep(3)
     assert ["one@dest.test" in hook.taken[0][2]["about"], "two@dest.test" in hook.taken[1][2]["about"]] == [True, True]
     assert len(hook.taken) == 2  # nothing is told twice
+
+
+@pytest.mark.parametrize("refused", ["slow", "failing", "fine"])
+def test_many_alerts_of_one_kind_hold_up_no_other(relay_factory, hook, refused):
+    """Kind: a queue that all share. Somebody fills it - with an import, with a webhook that fails or hangs for that kind - and the
+    lock-out is told all the same, within seconds; what filled it is told as one, with its count."""
+    def answer(body):
+        if body["alert"] != "admin" or refused == "fine":
+            return 200
+        time.sleep(8 if refused == "slow" else 0)
+        return 500
+
+    hook.answer = answer
+    relay = relay_factory('alert { on = {"admin", "locked", "identity_refused"} interval = 3 webhook = "http://127.0.0.1:%d/" }' % hook.port).start()
+    for i in range(33):
+        relay.command("suppress", "add", f"victim{i}@dest.test")
+    began = time.monotonic()
+    assert [code for code, _ in guess(relay, 24, lambda i: f"name{i}", lambda i: "127.3.0.1")].count(454) > 0
+    submit(relay, message="From: <a@evil.test>\r\n\r\nx\r\n")
+
+    def told(kind):
+        return [body for _, _, body in hook.taken if body["alert"] == kind]
+
+    wait_for(lambda: told("locked") and told("identity_refused"), 12)
+    assert time.monotonic() - began < 12
+    assert "127.3.0.1" in told("locked")[0]["about"] and told("locked")[0]["count"] == 1
+    if refused != "fine":
+        return
+    wait_for(lambda: sum(body["count"] for body in told("admin")) == 33, 30)
+    assert len(told("admin")) <= 12 and told("admin")[0]["count"] == 1
+    last = told("admin")[-1]
+    assert last["about"] == "victim32@dest.test" or "victim32" in last["about"]
+    if last["count"] > 1:
+        assert last["counts"] == {"suppress.add": last["count"]} and f"{last['count']} suppress.add" in last["text"]
+        assert told("admin")[0]["at"] < last["since"] <= last["at"]
 
 
 def test_floods_and_wrong_senders_are_in_the_trail_once_an_hour(relay_factory, dns):
@@ -133,6 +171,7 @@ def test_wrong_alerts_are_explained(relay_factory):
     good = relay.config.read_text()
     for line, words in (('alert { on = {"flod"} }', "allowed is locked"), ('alert { command = "mail" }', "full path"),
                         ('alert { webhook = "ftp://x" }', "http"), ('alert { webhook = "https://x/\\"" }', "http"),
+                        ('alert { interval = 0 }', "1 to 3600"), ('alert { interval = 3601 }', "1 to 3600"),
                         ('control { admins = {"nobody-of-this-name"} }', "there is no user"),
                         ('control { readers = {"@no-such-group"} }', "there is no group")):
         relay.config.write_text(good + line + "\n")

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* alert_test.c - Which kind a row of the trail is, and how many alerts a minute of events makes. */
+#include "table.h"
+
+#include "alert.h"
+
+static void kinds(void **state)
+{
+    static const struct {
+        const char *what;
+        enum alert_kind kind;
+    } rows[] = {{"locked", ALERT_LOCKED},       {"identity_refused", ALERT_IDENTITY},
+                {"flood", ALERT_FLOOD},         {"certificate", ALERT_CERTIFICATE},
+                {"key_made", ALERT_KEY},        {"key.retire", ALERT_KEY},
+                {"suppress.add", ALERT_ADMIN},  {"", ALERT_ADMIN}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        EXPECT(alert_kind_of(span_of(rows[i].what)) == rows[i].kind, rows[i].what);
+}
+
+/* An event each second for an hour, an interval of a minute: one at once, then one a minute. */
+static void an_hour_of_events(void **state)
+{
+    struct alert_batch b = {0};
+    unsigned alerts = 0;
+    unsigned told = 0;
+    (void)state;
+    for (int64_t now_ms = 1000; now_ms <= 3600 * 1000; now_ms += 1000) {
+        alert_batch_add(&b, now_ms % 2000 ? SPAN("suppress.add") : SPAN("user.rotate"), now_ms);
+        if (!alert_batch_due(&b, now_ms))
+            continue;
+        unsigned by_verb = 0;
+        for (size_t i = 0; i < b.verb_count; i++)
+            by_verb += b.verbs[i].count;
+        assert_int_equal(by_verb, b.count);
+        assert_true(alerts > 0 || b.count == 1);
+        told += b.count;
+        alerts++;
+        alert_batch_take(&b, now_ms, 60 * 1000);
+    }
+    assert_int_equal(alerts, 60);
+    assert_int_equal(told + b.count, 3600);
+    assert_false(alert_batch_due(&b, 3600 * 1000)); /* not yet */
+    assert_true(alert_batch_due(&b, 3661 * 1000));
+}
+
+static void more_verbs_than_places(void **state)
+{
+    struct alert_batch b = {0};
+    char what[80];
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(what, sizeof(what), "verb%u-with-a-name-that-is-longer-than-any-verb-of-ours", i);
+        alert_batch_add(&b, span_of(what), i);
+    }
+    assert_int_equal(b.verb_count, ALERT_VERBS);
+    assert_string_equal(b.verbs[ALERT_VERBS - 1].name, "other");
+    assert_int_equal(b.verbs[ALERT_VERBS - 1].count, 100 - (ALERT_VERBS - 1));
+    assert_int_equal(b.first_ms, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kinds),
+        cmocka_unit_test(an_hour_of_events),
+        cmocka_unit_test(more_verbs_than_places),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
