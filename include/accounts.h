@@ -25,6 +25,19 @@ MUST_CHECK bool database_users(struct database *db, database_on_user *on_user, v
 /* ERR_NOT_FOUND when there is none of that name. */
 MUST_CHECK bool database_user(struct database *db, struct span name, struct database_user *user_r,
                               struct err *err);
+/* ---- access.c: what a session holds on to ---- */
+
+/* A digest of all that a credential is and may do: another one, and it was changed. */
+void database_user_mark(const struct database_user *user, unsigned char mark_r[DATABASE_MARK]);
+/* Is the credential enabled and what it was when `mark` was made? False also when it cannot be
+ * read. */
+bool database_user_holds(struct database *db, const char *name,
+                         const unsigned char mark[DATABASE_MARK]);
+/* How many of the domains that its rules name in full are sending domains now. */
+unsigned database_user_domains(struct database *db, const struct identity *identity);
+
+/* ---- */
+
 MUST_CHECK bool database_add_user(struct database *db, const struct database_user *user,
                                   struct err *err);
 /* `hash` and `scram`: new ones, or NULL to keep the old. */

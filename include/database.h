@@ -15,6 +15,8 @@
 
 struct database;
 
+enum { DATABASE_MARK = 16 }; /* bytes, see database_user_mark() */
+
 enum database_mode { DATABASE_CREATE, DATABASE_WRITE, DATABASE_READ };
 
 /* state_dir/state.db. There must be no more than one DATABASE_WRITE at a time, anywhere: SQLite

@@ -56,6 +56,12 @@ struct store_job {
     unsigned observed;      /* recipients that would not have passed */
     bool repeats;           /* all recipients have got it already, or will get the same */
 
+    /* `marked`: accept it only while its credential is what it was, see database_user_mark(), when
+     * store_accounts() was that number. */
+    bool marked;
+    unsigned char mark[DATABASE_MARK];
+    uint64_t accounts;
+
     /* Hold it, when its domain is captured, back from all but these (in canonical form, borrowed).
      * `captured`: it was. */
     bool may_capture, captured;
@@ -112,6 +118,10 @@ void store_put(struct store *store, struct store_job *job);
 int64_t store_new_id(struct store *store);
 /* A number for a segment of its own; from any thread. */
 int64_t store_new_segment(struct store *store);
+
+/* Grows with each committed change of credentials or domains; from any thread. What was read of
+ * them under another number may be out of date. */
+uint64_t store_accounts(const struct store *store);
 
 /* Outcomes cannot be recorded just now: deliver nothing (C5). From any thread. */
 bool store_paused(struct store *store);

@@ -90,6 +90,7 @@ struct submission {
     bool doomed;            /* it will be refused: its bytes are read, not kept */
     struct verdict refusal; /* code 0: none; else it could not be stored away */
 
+    const char *ends;     /* why the session ends as soon as it can; NULL: it goes on */
     bool short_of_memory; /* set by the owner: messages are refused for now */
     unsigned lines;       /* that were whole */
     unsigned mails, bad_commands, idle_commands, auth_failures;
@@ -126,6 +127,12 @@ struct span submission_header(const struct submission *s);
 
 /* Say 421 with this reason and close: shutdown, or a peer that took too long. */
 void submission_hang_up(struct submission *s, const char *reason);
+
+/* Say 421 with this reason, borrowed, and close, as soon as what is under way is answered: a
+ * message that is arriving is refused at its end, and no further command is run. */
+void submission_end(struct submission *s, const char *reason);
+/* What is answered to such a message. */
+struct verdict submission_ended(const struct submission *s);
 
 /* Who it says it is, borrowed until it is decided: by a secret, or by a proof that was right or
  * wrong. */

@@ -79,6 +79,7 @@ static void decide(struct auth *a)
         a->proves ? a->found && a->proven : secret_verify(a->user.hash, buf_span(&a->secret));
     if (right && !a->user.disabled) {
         a->answer.identity = &a->user.identity;
+        database_user_mark(&a->user, a->answer.mark);
         a->delay_ms = 0;
         watch_succeeded(watch, name, a->peer);
     } else {
@@ -103,6 +104,7 @@ static void on_decided(uv_work_t *work, int status)
 static void begin(struct auth *a)
 {
     struct err err = {0};
+    a->answer.accounts = store_accounts(a->shard->common->store);
     a->found = database_user(a->shard->reader, buf_span(&a->name), &a->user, &err);
     if (!a->found && err.kind != ERR_NOT_FOUND) {
         log_event(LOG_ERROR, "store_unreadable", "reply", err.text);

@@ -239,6 +239,8 @@ static void on_changed(void *context)
     struct engine *e = context;
     on_keys_changed(e);
     rotator_keys_changed(e->rotator);
+    for (size_t i = 0; i < e->shard_count; i++)
+        shard_check_access(&e->shards[i]);
 }
 
 static void start_signal(struct engine *e, uv_signal_t *signal, uv_signal_cb callback, int number)

@@ -17,6 +17,9 @@ struct session *session_find(struct shard *s, uint64_t id);
  */
 void session_end_slow(struct shard *s);
 
+/* Credentials or domains have changed: end the sessions that do not hold any more. */
+void session_check_all(struct shard *s);
+
 /* The shard drains: idle clients are sent away now, the others when their message is done. */
 void session_drain_all(struct shard *s);
 /* The shard has waited long enough. */
@@ -28,6 +31,8 @@ struct auth_answer {
     const struct identity *identity; /* NULL: not this time */
     bool busy;                       /* it could not be looked up */
     int64_t locked_ms;               /* too much was guessed; 0: it was looked up */
+    uint64_t accounts;               /* store_accounts() before it was looked up */
+    unsigned char mark[DATABASE_MARK];
 };
 
 /* Judge a claim from an address; session_auth_decided() is called later. A refusal takes half a

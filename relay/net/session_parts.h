@@ -17,9 +17,15 @@ struct session {
     struct submission submission;
     struct admission admission;
     struct intake *intake;
-    char *once; /* of the message that is being decided on; see struct store_job */
+    unsigned intake_mail; /* which of the session's messages it belongs to */
+    char *once;           /* of the message that is being decided on; see struct store_job */
     char peer[64];
     bool implicit_tls, started, asking, counted;
+    /* Of its credential, see access.c. */
+    uint64_t accounts;
+    unsigned char mark[DATABASE_MARK];
+    unsigned domains;
+    bool hurried;
     /* How it gets on, see session_end_slow(). */
     uint64_t bytes, then_bytes, then_ms;
     unsigned then_lines;
@@ -29,5 +35,21 @@ struct session {
 
 /* Answer what the machine wants, send what it says: at the end of every callback. */
 void session_pump(struct session *s);
+
+/* ---- enqueue.c ---- */
+
+/* Answer SUBMISSION_ENQUEUE and SUBMISSION_SPILL. */
+void session_enqueue(struct session *s);
+void session_spill(struct session *s);
+/* What was stored away of a message that has been refused meanwhile is no part of the next one. */
+void session_forget_intake(struct session *s);
+
+/* ---- access.c ---- */
+
+/* Look again at its credential, if any has changed since; when it does not hold any more the
+ * session ends. */
+void session_check_access(struct session *s);
+/* What its credential is now that it has logged in. */
+void session_note_access(struct session *s, const struct auth_answer *answer);
 
 #endif

@@ -46,19 +46,12 @@ static void on_drained_long_enough(uv_timer_t *timer)
 struct order {
     struct inbox_item item;
     struct shard *shard;
-    const struct settings *settings; /* NULL: drain */
+    enum { DRAIN, CHANGE_SETTINGS, CHECK_ACCESS } what;
+    const struct settings *settings;
 };
 
-static void on_order(struct inbox_item *item)
+static void drain(struct shard *s)
 {
-    struct order *o = (struct order *)item;
-    struct shard *s = o->shard;
-    const struct settings *settings = o->settings;
-    free(o);
-    if (settings) {
-        s->settings = settings;
-        return;
-    }
     s->draining = true;
     listener_close_all(s);
     session_drain_all(s);
@@ -69,23 +62,44 @@ static void on_order(struct inbox_item *item)
     shard_something_ended(s);
 }
 
-static void order(struct shard *s, const struct settings *settings)
+static void on_order(struct inbox_item *item)
+{
+    struct order o = *(struct order *)item;
+    free(item);
+    switch (o.what) {
+    case DRAIN:
+        drain(o.shard);
+        break;
+    case CHANGE_SETTINGS:
+        o.shard->settings = o.settings;
+        break;
+    case CHECK_ACCESS:
+        session_check_all(o.shard);
+        break;
+    }
+}
+
+static void order(const struct order *what)
 {
     struct order *o = xcalloc(1, sizeof(*o));
+    *o = *what;
     o->item.run = on_order;
-    o->shard = s;
-    o->settings = settings;
-    inbox_post(&s->inbox, &o->item);
+    inbox_post(&o->shard->inbox, &o->item);
 }
 
 void shard_drain(struct shard *s)
 {
-    order(s, NULL);
+    order(&(struct order){.shard = s, .what = DRAIN});
+}
+
+void shard_check_access(struct shard *s)
+{
+    order(&(struct order){.shard = s, .what = CHECK_ACCESS});
 }
 
 void shard_change_settings(struct shard *s, const struct settings *settings)
 {
-    order(s, settings);
+    order(&(struct order){.shard = s, .what = CHANGE_SETTINGS, .settings = settings});
 }
 
 static void on_delivery(struct inbox_item *item)

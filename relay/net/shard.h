@@ -94,6 +94,7 @@ MUST_CHECK bool shard_start(struct shard *s, struct common *common, const struct
                             const int *sockets, struct err *err);
 /* From any thread. Drain: accept nothing new, end what is under way, then the thread ends. */
 void shard_drain(struct shard *s);
+void shard_check_access(struct shard *s); /* credentials or domains have changed */
 void shard_change_settings(struct shard *s, const struct settings *settings);
 void shard_deliver(struct shard *s, struct scheduler_parcel *work); /* takes `work` */
 void shard_join(struct shard *s);

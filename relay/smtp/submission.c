@@ -130,15 +130,22 @@ static bool take_data(struct submission *s)
     return false;
 }
 
+static bool must_end(const struct submission *s)
+{
+    return s->ends && s->want == SUBMISSION_INPUT && s->phase != SUBMISSION_DATA;
+}
+
 static void drain(struct submission *s)
 {
-    while (s->want == SUBMISSION_INPUT && s->in.len > 0) {
+    while (s->want == SUBMISSION_INPUT && s->in.len > 0 && !must_end(s)) {
         bool more = s->phase == SUBMISSION_DATA ? take_data(s) : take_line(s);
         if (!more)
             break;
     }
     if (s->in.len == 0)
         buf_fini(&s->in);
+    if (must_end(s))
+        submission_hang_up(s, s->ends);
 }
 
 /* ---- the public face ---- */
@@ -259,11 +266,11 @@ void submission_spilled(struct submission *s, const struct verdict *failed)
     CHECK(s->want == SUBMISSION_SPILL);
     s->want = SUBMISSION_INPUT;
     buf_clear(&s->body);
-    if (failed) {
+    if (failed && s->refusal.code == 0)
         s->refusal = *failed;
-        s->doomed = true;
+    s->doomed = s->doomed || failed;
+    if (s->doomed)
         buf_fini(&s->body);
-    }
     drain(s);
 }
 
@@ -295,8 +302,29 @@ struct span submission_header(const struct submission *s)
 
 void submission_hang_up(struct submission *s, const char *reason)
 {
-    buf_addf(&s->out, "421 4.3.2 %s %s\r\n", s->settings->hostname, reason);
+    buf_addf(&s->out, "421 %s %s %s\r\n", s->ends ? "4.7.0" : "4.3.2", s->settings->hostname,
+             s->ends ? s->ends : reason);
     s->want = SUBMISSION_CLOSE;
+}
+
+struct verdict submission_ended(const struct submission *s)
+{
+    CHECK(s->ends);
+    return verdict_make(451, "4.7.0", "Message refused: %s", s->ends);
+}
+
+void submission_end(struct submission *s, const char *reason)
+{
+    s->ends = reason;
+    if (s->phase == SUBMISSION_DATA &&
+        (s->want == SUBMISSION_INPUT || s->want == SUBMISSION_SPILL)) {
+        s->refusal = submission_ended(s);
+        s->doomed = true;
+        if (s->want == SUBMISSION_INPUT)
+            buf_fini(&s->body);
+    }
+    if (s->want == SUBMISSION_INPUT)
+        drain(s);
 }
 
 struct submission_claim submission_auth(const struct submission *s)

@@ -97,6 +97,7 @@ bool database_set_user(struct database *db, const char *name, const char *hash, 
     rows_text(s, 2, hash);
     rows_int(s, 3, disabled);
     rows_text(s, 4, scram);
+    db->accounts_changed = true;
     return change(db, s, "no such credential: see 'user list'", name, err);
 }
 
@@ -108,6 +109,7 @@ bool database_delete_user(struct database *db, const char *name, struct err *err
         return false;
     s = rows_prepare(db, SQL_DELETE_USER);
     rows_text(s, 1, name);
+    db->accounts_changed = true;
     return change(db, s, "no such credential: see 'user list'", name, err);
 }
 
@@ -205,6 +207,7 @@ bool database_delete_domain(struct database *db, const char *name, struct err *e
         return false;
     s = rows_prepare(db, SQL_DELETE_DOMAIN);
     rows_text(s, 1, name);
+    db->accounts_changed = true;
     return change(db, s, "no such domain: see 'domain list'", name, err);
 }
 

@@ -210,4 +210,5 @@ void rows_forget(struct database *db)
 {
     db->due.count = 0;
     db->released.count = 0;
+    db->accounts_changed = false;
 }

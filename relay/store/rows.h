@@ -27,8 +27,9 @@ struct database {
      * rows_forget(). */
     struct due_list due;
     struct place_list released;
-    bool writes;         /* the one connection that does */
-    bool instance_known; /* what follows has been read, and nobody has changed it since */
+    bool writes;           /* the one connection that does */
+    bool accounts_changed; /* by the open transaction: a credential or a domain */
+    bool instance_known;   /* what follows has been read, and nobody has changed it since */
     unsigned char rate_key[32];
     int64_t steps_ms; /* how far the clock has been set */
     /* so far housekeeping has come */

@@ -33,6 +33,7 @@
  */
 #include "store.h"
 
+#include "access.h"
 #include "alone.h"
 #include "clock.h"
 #include "decisions.h"
@@ -67,6 +68,7 @@ struct store {
     struct store_events events;
     pthread_t thread;
     _Atomic int64_t last_id;
+    _Atomic uint64_t accounts;
     atomic_bool paused;
     struct intray intray;
 
@@ -94,6 +96,11 @@ int64_t store_new_id(struct store *store)
 int64_t store_new_segment(struct store *store)
 {
     return segments_reserve(store->segments);
+}
+
+uint64_t store_accounts(const struct store *store)
+{
+    return atomic_load(&store->accounts);
 }
 
 bool store_paused(struct store *store)
@@ -148,7 +155,8 @@ static bool apply(struct store *store, struct store_job *job, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
     struct database *db = store->db;
-    bool ok = !job->mail || !job->throttle || decisions_make(db, job, now_ms, err);
+    bool ok = !access_allows(db, job, atomic_load(&store->accounts)) || !job->mail ||
+              !job->throttle || decisions_make(db, job, now_ms, err);
     if (was_decided(job)) {
         job->ok = false;
         return ok;
@@ -217,6 +225,8 @@ static void tell_due(struct store *store)
 static void publish(struct store *store, struct store_job *jobs)
 {
     struct database *db = store->db;
+    if (db->accounts_changed)
+        atomic_fetch_add(&store->accounts, 1);
     for (struct store_job *job = jobs; job; job = job->next)
         if (job->ok && job->mail)
             segments_keep(store->segments, &job->mail->place);

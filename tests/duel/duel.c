@@ -43,7 +43,8 @@ static struct tls_context *server_context, *client_context;
 
 static void make_body(void)
 {
-    size_t used = (size_t)snprintf(body, sizeof(body), "From: <a@club.test>\r\nSubject: duel\r\n\r\n");
+    size_t used =
+        (size_t)snprintf(body, sizeof(body), "From: <a@club.test>\r\nSubject: duel\r\n\r\n");
     body_len = 100 + random_below(2) * random_below(BODY_SIZE - 4096);
     while (used < body_len) { /* lines of dots and text of any length */
         size_t len = random_below(120);
@@ -58,8 +59,11 @@ static void make_body(void)
 static void start_mail(struct duel *d)
 {
     static const char *const to[3] = {"b@other.test", "c@other.test", "d@other.test"};
-    d->mail = (struct delivery_mail){.sender = SPAN("a@club.test"), .envelope_id = SPAN_NONE, .rcpts = d->rcpts,
-                                     .count = 1 + random_below(3), .size = body_len};
+    d->mail = (struct delivery_mail){.sender = SPAN("a@club.test"),
+                                     .envelope_id = SPAN_NONE,
+                                     .rcpts = d->rcpts,
+                                     .count = 1 + random_below(3),
+                                     .size = body_len};
     for (size_t i = 0; i < d->mail.count; i++)
         d->rcpts[i] = (struct delivery_rcpt){.address = span_of(to[i]), .original = SPAN_NONE};
     d->fed = 0;
@@ -90,7 +94,8 @@ static void serve(struct duel *d)
             continue;
         }
         bool refuse = d->fault == REFUSE && fault_now(d);
-        struct verdict v = refuse ? verdict_make(451, "4.3.0", "not now") : verdict_make(250, "2.0.0", "OK");
+        struct verdict v =
+            refuse ? verdict_make(451, "4.3.0", "not now") : verdict_make(250, "2.0.0", "OK");
         if (!refuse) {
             buf_clear(&d->accepted);
             buf_add(&d->accepted, buf_span(&d->spilled));
@@ -228,7 +233,10 @@ static void pass(struct duel *d, struct buf *wire, void (*takes)(struct duel *d,
 /* Returns how many steps there were. */
 static size_t duel(uint32_t with_seed, size_t fault_at, int fault)
 {
-    struct submission_settings s = {.hostname = "relay.test", .size_max = 1024 * 1024, .rcpt_max = 100, .mail_max = 100,
+    struct submission_settings s = {.hostname = "relay.test",
+                                    .size_max = 1024 * 1024,
+                                    .rcpt_max = 100,
+                                    .mail_max = 100,
                                     .open = true};
     struct delivery_settings c = {.hostname = "client.test", .tls = DELIVERY_TLS_REQUIRE};
     struct duel *d = xcalloc(1, sizeof(*d));

@@ -17,8 +17,8 @@ struct client {
 };
 
 static struct tls_context *server_context, *client_context;
-static const struct submission_settings starttls = {.hostname = "relay.test", .size_max = 4096, .rcpt_max = 3, .mail_max = 5,
-                                                    .limited = true};
+static const struct submission_settings starttls = {
+    .hostname = "relay.test", .size_max = 4096, .rcpt_max = 3, .mail_max = 5, .limited = true};
 
 static void make_contexts(void)
 {
@@ -48,7 +48,9 @@ static bool serve(struct client *c, uint8_t how)
         return true;
     case SUBMISSION_AUTH: /* whoever is let in has said these two, in clear text never */
         CHECK(c->secure);
-        submission_auth_decided(s, span_equal(submission_auth(s).secret, SPAN("secret")) ? &identity : NULL, how % 16 == 15);
+        submission_auth_decided(
+            s, span_equal(submission_auth(s).secret, SPAN("secret")) ? &identity : NULL,
+            how % 16 == 15);
         return true;
     case SUBMISSION_LIMIT:
         submission_rcpt_decided(s, how % 4 == 3 ? &later : NULL);
@@ -57,8 +59,11 @@ static bool serve(struct client *c, uint8_t how)
         submission_spilled(s, how % 8 == 7 ? &later : NULL);
         return true;
     case SUBMISSION_ENQUEUE: {
-        struct admit_input in = {.identity = &s->identity, .sender = span_of(s->envelope.sender), .header = submission_header(s),
-                                 .smtputf8 = s->envelope.smtputf8, .facts = s->facts};
+        struct admit_input in = {.identity = &s->identity,
+                                 .sender = span_of(s->envelope.sender),
+                                 .header = submission_header(s),
+                                 .smtputf8 = s->envelope.smtputf8,
+                                 .facts = s->facts};
         CHECK(c->secure && s->identity.name[0] && s->envelope.count > 0);
         struct verdict v = admit_message(&in, &admission);
         submission_enqueue_decided(s, &v);
@@ -149,7 +154,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = 0; at + 2 <= size;) {
         struct client *c = &clients[data[at] >> 7];
         uint8_t how = data[at] & 0x7f;
-        struct span said = span_first((struct span){(const char *)data + at + 2, size - at - 2}, data[at + 1]);
+        struct span said =
+            span_first((struct span){(const char *)data + at + 2, size - at - 2}, data[at + 1]);
         if (!c->over)
             step(c, how, said);
         at += 2 + said.len;

@@ -40,7 +40,8 @@ static void the_vectors(void **state)
         struct span rest = span_trim(span_of(line));
         if (rest.len == 0 || rest.ptr[0] == '#')
             continue;
-        assert_true(span_copy(span_take(&rest, ' '), written, sizeof(written)) && span_copy(rest, want, sizeof(want)));
+        assert_true(span_copy(span_take(&rest, ' '), written, sizeof(written)) &&
+                    span_copy(rest, want, sizeof(want)));
         unescape(written);
         unescape(want);
         print(written, got, sizeof(got));
@@ -72,6 +73,7 @@ static void the_longest(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_vectors), cmocka_unit_test(the_longest)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_vectors),
+                                       cmocka_unit_test(the_longest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

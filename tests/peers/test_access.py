@@ -1,0 +1,194 @@
+"""Who may submit, and until when: sessions end with their credential, nothing is accepted that cannot be signed."""
+
+import base64
+import json
+import re
+import smtplib
+import socket
+import ssl
+import time
+
+import pytest
+from conftest import wait_for
+
+MESSAGE = "From: <hello@club.test>\r\nTo: <bob@dest.test>\r\nSubject: test\r\n\r\nhello\r\n"
+
+
+class Raw:
+    """A session by hand: TLS from the first byte, logged in."""
+
+    def __init__(self, relay, user="app", secret=None, source="127.0.0.1"):
+        plain = socket.create_connection(("127.0.0.1", relay.submissions), timeout=20, source_address=(source, 0))
+        self.socket = relay.context().wrap_socket(plain)
+        self.file = self.socket.makefile("rb")
+        assert self.reply()[0] == 220
+        assert self.say("EHLO client.test")[0] == 250
+        if user:
+            token = base64.b64encode(f"\0{user}\0{secret or relay.secret}".encode()).decode()
+            assert self.say(f"AUTH PLAIN {token}")[0] == 235
+
+    def send(self, text):
+        self.socket.sendall(text.encode())
+
+    def reply(self):
+        text = b""
+        while True:
+            line = self.file.readline()
+            if not line:
+                return 0, text.decode()
+            text += line
+            if line[3:4] != b"-":
+                return int(line[:3]), text.decode()
+
+    def say(self, line):
+        self.send(line + "\r\n")
+        return self.reply()
+
+    def begin(self, sender="hello@club.test"):
+        assert self.say(f"MAIL FROM:<{sender}>")[0] == 250
+        assert self.say("RCPT TO:<bob@dest.test>")[0] == 250
+        assert self.say("DATA")[0] == 354
+
+    def ended(self):
+        """Is nothing more to come?"""
+        try:
+            return self.file.readline() == b""
+        except (ConnectionError, ssl.SSLError):
+            return True
+
+
+CHANGES = {
+    "disabled": ("user", "disable", "app"),
+    "deleted": ("user", "delete", "app"),
+    "rotated": ("user", "rotate", "app"),
+    "domain": ("domain", "remove", "club.test"),
+}
+
+
+@pytest.fixture
+def club(relay_factory, sink_factory, dns):
+    """Two shards, so that sessions are on several threads."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory("shards = 2\n").start()
+    relay.sink = sink_factory(records=relay.records)
+    return relay
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_sessions_end_with_what_they_logged_in_with(club, change):
+    """On each shard; whoever is idle, between commands, or in the middle of a message."""
+    other = club.json("user", "add", "other", "--domain", "other.test")["secret"]
+    idle = [Raw(club) for _ in range(8)]
+    busy = [Raw(club) for _ in range(4)]
+    for session in busy:
+        session.begin()
+        session.send(MESSAGE)
+    stuck = Raw(club)
+    stuck.begin()
+    stuck.send("From: <hello@club.test>\r\n")
+    stranger = Raw(club, "other", other)
+    club.command(*CHANGES[change])
+    began = time.monotonic()
+    for session in busy:
+        code, text = session.say(".")
+        assert code in (451, 550) and ("login" in text or "log in" in text or "removed" in text), text
+        assert session.reply()[0] == 421 and session.ended()
+    for session in idle:
+        code, text = session.reply()
+        assert code == 421 and " 4.7.0 " in text and "log in again" in text, text
+        assert session.ended()
+    assert stuck.reply()[0] == 421 and stuck.ended()
+    assert time.monotonic() - began < 3
+    assert stranger.say("NOOP")[0] == 250  # nobody else's
+    assert club.sink.messages() == []
+    assert club.log().count(" session_ended ") == 13
+
+
+def test_the_next_command_is_refused_even_when_it_was_sent_already(club):
+    """Pipelined behind the change: none of it is answered with success."""
+    session = Raw(club)
+    club.command("user", "disable", "app")
+    try:
+        session.send("MAIL FROM:<hello@club.test>\r\nRCPT TO:<bob@dest.test>\r\nDATA\r\n" + MESSAGE + ".\r\n")
+        replies = [session.reply()]
+    except ConnectionError:
+        return  # it has ended already
+    assert replies[0][0] == 421 and session.ended()
+
+
+def test_no_message_is_accepted_after_the_change(club):
+    """Clients that send as fast as they can: what is answered after the command has ended is no 250."""
+    import threading
+    ended, late, sent = threading.Event(), [], []
+
+    def run():
+        session = Raw(club)
+        try:
+            while True:
+                begun_after = ended.is_set()
+                for line in ("MAIL FROM:<hello@club.test>", "RCPT TO:<bob@dest.test>", "DATA"):
+                    if session.say(line)[0] >= 400:
+                        return
+                session.send(MESSAGE + ".\r\n")
+                after = ended.is_set()
+                code, text = session.reply()
+                if code != 250:
+                    return
+                (late if after or begun_after else sent).append(text)
+        except (OSError, ValueError):
+            return
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(sent) > 30)
+    club.command("user", "disable", "app")
+    ended.set()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert late == [] and len(sent) > 30
+
+
+def test_a_large_message_that_is_being_stored_away_is_refused_too(club):
+    session = Raw(club)
+    session.begin()
+    session.send(MESSAGE + ("x" * 76 + "\r\n") * 20000)
+    club.command("user", "rotate", "app")
+    session.send(".\r\n")
+    assert session.reply()[0] == 451 and session.reply()[0] == 421
+    assert club.queue() == []
+    wait_for(lambda: len(list((club.path / "state" / "spool").glob("*.seg"))) <= 1)
+
+
+def test_what_changes_nothing_for_a_session_ends_none(club):
+    session = Raw(club)
+    for command in (("domain", "add", "more.test"), ("user", "add", "new", "--domain", "more.test"),
+                    ("user", "disable", "new"), ("domain", "remove", "more.test"),
+                    ("suppress", "add", "amy@dest.test")):
+        club.command(*command)
+    session.begin()
+    session.send(MESSAGE)
+    assert session.say(".")[0] == 250
+
+
+def test_a_large_message_after_one_that_was_too_large_is_whole(relay_factory, sink_factory, dns):
+    """What was stored away of a refused one is no part of the next one."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory("limits { size = 2000000 }\n").start()
+    sink = sink_factory(records=relay.records)
+    session = Raw(relay)
+    session.begin()
+    session.send(MESSAGE + ("refused " * 9 + "\r\n") * 40000 + ".\r\n")
+    assert session.reply()[0] == 552
+    session.begin()
+    session.send(MESSAGE + ("taken " * 9 + "\r\n") * 20000 + ".\r\n")
+    assert session.reply()[0] == 250
+    session.begin()  # and all at once
+    session.send(MESSAGE + ("refused " * 9 + "\r\n") * 40000 + ".\r\nMAIL FROM:<hello@club.test>\r\n"
+                 "RCPT TO:<bob@dest.test>\r\nDATA\r\n" + MESSAGE + ("taken " * 9 + "\r\n") * 20000 + ".\r\n")
+    assert [session.reply()[0] for _ in range(5)] == [552, 250, 250, 354, 250]
+    for _, raw in sink.wait(2):
+        assert b"refused" not in raw and raw.count(b"taken") == 180000
+    session.say("QUIT")
+    wait_for(lambda: len(list((relay.path / "state" / "spool").glob("*.seg"))) <= 1)
