@@ -29,12 +29,19 @@ static bool fault(struct err *err, const char *doing)
 
 /* ---- who we are ---- */
 
+/* While we still may: whoever has become another user may not (CAP_SETPCAP). A unit that never was
+ * root has its own (CapabilityBoundingSet). */
+static void empty_bounding_set(void)
+{
+    for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
+        if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) != 0)
+            return;
+}
+
 static bool drop_capabilities(struct err *err)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    for (int i = 0; geteuid() == 0 && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0; i++)
-        ;
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     return syscall(SYS_capset, &head, none) == 0 || fault(err, "capabilities");
 }
@@ -46,6 +53,7 @@ bool sandbox_become_owner(const char *state_dir, struct err *err)
     if (stat(state_dir, &s) != 0)
         return err_set(err, ERR_SYSTEM, "state directory %s: %s: make it with 'sealpost init'",
                        state_dir, strerror(errno));
+    empty_bounding_set();
     if (geteuid() == 0 && s.st_uid != 0 &&
         (setgroups(0, NULL) != 0 || setresgid(s.st_gid, s.st_gid, s.st_gid) != 0 ||
          setresuid(s.st_uid, s.st_uid, s.st_uid) != 0))

@@ -123,8 +123,10 @@ sqlite3_stmt *rows_prepare(struct database *db, enum sql sql)
     sqlite3_stmt **s = &db->statements[sql];
     if (!*s) /* a statement that cannot be prepared is NULL, and every call with it fails */
         sqlite3_prepare_v3(db->handle, texts[sql], -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
-    sqlite3_reset(*s);
-    sqlite3_clear_bindings(*s);
+    if (*s) {
+        sqlite3_reset(*s);
+        sqlite3_clear_bindings(*s);
+    }
     return *s;
 }
 

@@ -36,6 +36,13 @@ def status(pid, task=None):
     return dict(line.split(":\t", 1) for line in pathlib.Path(path).read_text().splitlines() if ":\t" in line)
 
 
+def preloaded(path, name, source):
+    """A library that stands between the relay and others."""
+    (path / f"{name}.c").write_text(source)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(path / f"{name}.so"), str(path / f"{name}.c")], check=True)
+    return path / f"{name}.so"
+
+
 def test_no_privilege_is_left_in_any_thread(relay):
     pid = relay.process.pid
     tasks = os.listdir(f"/proc/{pid}/task")
@@ -48,7 +55,7 @@ def test_no_privilege_is_left_in_any_thread(relay):
     assert sorted({status(pid, task)["Seccomp_filters"] for task in tasks}) == ["2", "3"]
     limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
     assert re.search(r"Max core file size +0 +0", limits)
-    assert "shut_in" in relay.log() and re.search(r"landlock=[1-9]", relay.log())
+    wait_for(lambda: re.search(r"shut_in .*landlock=[1-9]", relay.log()))
 
 
 ASKING_FOR_A_RING = """
@@ -75,10 +82,7 @@ int uv_loop_init(void *loop)
 
 def test_there_is_no_io_uring_from_before_the_first_loop(release, relay_factory, monkeypatch, tmp_path):
     """A newer libuv asks for a ring with each loop: no ring is there before the relay is shut in, none is asked for after."""
-    (tmp_path / "ring.c").write_text(ASKING_FOR_A_RING)
-    shim = tmp_path / "ring.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(shim), str(tmp_path / "ring.c")], check=True)
-    monkeypatch.setenv("LD_PRELOAD", str(shim))
+    monkeypatch.setenv("LD_PRELOAD", str(preloaded(tmp_path, "ring", ASKING_FOR_A_RING)))
     relay = relay_factory().start()
     relay.stop()
     answers = re.findall(r"^ring (\d): (\S+) (\d+) (\S+)$", relay.log(), re.M)
@@ -86,6 +90,63 @@ def test_there_is_no_io_uring_from_before_the_first_loop(release, relay_factory,
     for words in (["dns", "club.test"], ["sink", "--listen", "192.0.2.1:1"]):  # each makes a loop of its own, in no sandbox
         done = relay.command(*words, check=False)
         assert f"ring 0: -1 {errno.ENOSYS} 0" in done.stderr, done.stderr
+
+
+TRYING = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static void try(const char *where, const char *what, long call, long a, long b, long c)
+{
+    errno = 0;
+    long result = syscall(call, a, b, c, 0L, 0L, 0L);
+    if (result == 0 && (call == SYS_clone || call == SYS_clone3))
+        _exit(0);
+    dprintf(2, "try %s %s: %ld %d\\n", where, what, result, errno);
+    if (result > 2 && call == SYS_socket)
+        close((int)result);
+}
+static void try_all(const char *where)
+{
+    static const int families[] = {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET, AF_VSOCK, AF_ALG, AF_BLUETOOTH, AF_CAN, AF_KEY, AF_RDS, AF_TIPC};
+    char name[32];
+    for (unsigned i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        snprintf(name, sizeof(name), "family-%d", families[i]);
+        try(where, name, SYS_socket, families[i], SOCK_DGRAM, 0);
+    }
+    try(where, "newuser", SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0);
+    try(where, "newnet-thread", SYS_clone, CLONE_NEWNET | CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, 0, 0);
+    try(where, "fork", SYS_clone, SIGCHLD, 0, 0);
+    struct clone_args how = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+    try(where, "clone3", SYS_clone3, (long)&how, sizeof(how), 0);
+    char c = 'x';
+    try(where, "type-into-terminal", SYS_ioctl, 2, 0x5412, (long)&c);
+}
+int uv_listen(void *stream, int backlog, void *callback)
+{
+    static int done;
+    if (!done++)
+        try_all("relay");
+    return ((int (*)(void *, int, void *))dlsym(RTLD_NEXT, "uv_listen"))(stream, backlog, callback);
+}
+"""
+
+
+def test_what_a_filter_lets_through_it_lets_through_with_plain_arguments(release, relay_factory, monkeypatch, tmp_path):
+    """No process, no namespace, no family of sockets that mail does not use, nothing typed into the operator's terminal."""
+    monkeypatch.setenv("LD_PRELOAD", str(preloaded(tmp_path, "try", TRYING)))
+    relay = relay_factory().start()
+    relay.stop()
+    answers = {what: (result, int(wrong)) for what, result, wrong in re.findall(r"^try relay (\S+): (\S+) (\d+)$", relay.log(), re.M)}
+    used = {f"family-{int(f)}" for f in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)}
+    assert len(answers) == 17 and all(int(answers[what][0]) > 0 for what in used), answers
+    assert {what: a for what, a in answers.items() if what not in used and a != ("-1", errno.ENOSYS)} == {}
 
 
 def test_mail_goes_its_way_all_the_same(relay, sink_factory):
@@ -125,9 +186,10 @@ def test_as_root_it_becomes_the_owner_of_its_state(release, relay_factory, dns, 
     nobody = str(__import__("pwd").getpwnam("nobody").pw_uid)
     assert set(s["Uid"].split()) == {nobody} and s["Groups"].strip() in ("", str(__import__("grp").getgrnam("nogroup").gr_gid))
     helper = pathlib.Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children").read_text().split()
-    assert len(helper) == 1
+    assert len(helper) == 1 and int(s["CapBnd"], 16) == 0
     s = status(helper[0])
     assert set(s["Uid"].split()) == {nobody} and int(s["CapEff"], 16) == 0 and s["NoNewPrivs"] == "1"
+    assert all(int(s[key], 16) == 0 for key in ("CapInh", "CapPrm", "CapBnd", "CapAmb")), s  # nor can a program it starts get any
     assert sorted(os.listdir(f"/proc/{helper[0]}/fd")) == ["0", "1", "2", "3"]  # none of the relay's sockets
     relay.client(implicit=True).quit()
     relay.stop()
@@ -191,7 +253,7 @@ def test_a_certificate_is_renewed_where_it_lies(release, relay_factory, tmp_path
     relay.config.write_text(relay.config.read_text().replace(str(relay.path / "cert.pem"), f"{live}/mail.crt")
                             .replace(str(relay.path / "key.pem"), f"{live}/mail.key"))
     relay.start()
-    assert re.search(r"landlock=[1-9]", relay.log())
+    wait_for(lambda: re.search(r"landlock=[1-9]", relay.log()))
     before = subject(relay)
     certify(archive, "second", "rsa")
     for suffix in ("crt", "key"):
