@@ -40,9 +40,14 @@ unsigned database_user_domains(struct database *db, const struct identity *ident
 
 MUST_CHECK bool database_add_user(struct database *db, const struct database_user *user,
                                   struct err *err);
-/* `hash` and `scram`: new ones, or NULL to keep the old. */
-MUST_CHECK bool database_set_user(struct database *db, const char *name, const char *hash,
-                                  const char *scram, bool disabled, struct err *err);
+/* New ones, or NULL to keep the old. */
+MUST_CHECK bool database_set_secret(struct database *db, const char *name, const char *hash,
+                                    const char *scram, struct err *err);
+MUST_CHECK bool database_set_disabled(struct database *db, const char *name, bool disabled,
+                                      struct err *err);
+/* Its stream, and which streams and senders it may name. */
+MUST_CHECK bool database_change_user(struct database *db, const struct identity *identity,
+                                     struct err *err);
 /* The keys for SCRAM of that name, or those of a nobody whose salt is always the same. */
 MUST_CHECK bool database_scram(struct database *db, struct span name, char keys_r[SCRAM_KEYS_TEXT],
                                struct err *err);

@@ -23,6 +23,9 @@ bool identity_rule_valid(struct span rule);
 /* May this credential use the address, as MAIL FROM or in the From field? */
 bool identity_may(const struct identity *identity, const struct address *address);
 
+/* May this credential name the stream? */
+bool identity_may_name(const struct identity *identity, struct span stream);
+
 /* The refusal: names the credential, the address and what it may use. */
 struct verdict identity_refusal(const struct identity *identity, const char *where,
                                 struct span address);

@@ -20,6 +20,9 @@ MUST_CHECK bool keyring_find(struct keyring *k, struct database *db, const char 
                              struct signing_key keys_r[SIGNING_KEYS_MAX], size_t *count_r,
                              struct err *err);
 
+/* May mail of that domain be accepted, as it can be signed now? The refusal says what to do. */
+struct verdict keyring_verdict(struct keyring *k, struct database *db, const char *domain);
+
 /* Look again at the database and the files from now on; keys in use stay valid. */
 void keyring_refresh(struct keyring *k);
 
@@ -32,6 +35,12 @@ MUST_CHECK bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_ke
 MUST_CHECK bool keyring_make(const char *state_dir, const char *domain, const char *selector,
                              enum key_algorithm algorithm, unsigned rsa_bits,
                              struct buf *public_key, struct err *err);
+
+/* Is there a file of that selector, whatever the database knows of it? */
+bool keyring_has_file(const char *state_dir, const char *domain, const char *selector);
+/* Give that file another name, which ends with the time. */
+MUST_CHECK bool keyring_set_aside(const char *state_dir, const char *domain, const char *selector,
+                                  int64_t now_ms, struct err *err);
 
 /* The path of one key's file; `path_r` holds at least 4096 bytes. */
 void keyring_path(const char *state_dir, const char *domain, const char *selector, char *path_r);

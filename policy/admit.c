@@ -39,6 +39,10 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
         return verdict_make(550, "5.6.0", "Stream \"%.*s\" is not configured; known: %s",
                             SPAN_ARG(span_first(name, 64)), known[0] ? known : "none");
     }
+    if (!identity_may_name(in->identity, span_of(stream->name)))
+        return verdict_make(550, "5.7.1",
+                            "Stream \"%.64s\" is not allowed for \"%.64s\", which may name: %.200s",
+                            stream->name, in->identity->name, in->identity->streams);
     snprintf(a->stream, sizeof(a->stream), "%s", stream->name);
     a->class = stream->class;
     a->on_limit = stream->on_limit;

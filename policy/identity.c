@@ -49,6 +49,15 @@ bool identity_may(const struct identity *identity, const struct address *address
     return false;
 }
 
+bool identity_may_name(const struct identity *identity, struct span stream)
+{
+    struct span streams = span_of(identity->streams);
+    bool all = streams.len == 0 || span_equal(stream, span_of(identity->stream));
+    while (!all && streams.len > 0)
+        all = span_equal(span_take(&streams, ' '), stream);
+    return all;
+}
+
 struct verdict identity_refusal(const struct identity *identity, const char *where,
                                 struct span address)
 {

@@ -103,6 +103,8 @@ int cli_audit_tail(struct cli *cli);
 int cli_audit_verify(struct cli *cli);
 int cli_user_add(struct cli *cli);
 int cli_user_list(struct cli *cli);
+int cli_user_change(struct cli *cli);
+int cli_user_enable(struct cli *cli);
 int cli_user_disable(struct cli *cli);
 int cli_user_rotate(struct cli *cli);
 int cli_user_delete(struct cli *cli);

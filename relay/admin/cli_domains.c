@@ -35,6 +35,38 @@ static size_t read_rows(json_t *rows, const char *domain, struct rotation_key *k
     return count;
 }
 
+static bool has_row(const struct rotation_key *keys, size_t count, const char *selector)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(keys[i].selector, selector) == 0)
+            return true;
+    return false;
+}
+
+/* A selector that is free, also of the files of a domain that was removed: what was signed with
+ * them may be on its way still. Where there are but two names, such a file is set aside. */
+static bool choose_selector(const struct config *config, const char *domain,
+                            struct rotation_key *keys, size_t count, enum key_algorithm algorithm,
+                            char *selector_r, struct err *err)
+{
+    bool zone = config->dkim.zone[0] != '\0';
+    size_t known = count;
+    for (;;) {
+        if (!rotation_selector(keys, count, algorithm, zone, clock_now_ms(), selector_r))
+            return err_set(
+                err, ERR_USAGE,
+                "%.100s: both selectors are in use: wait until one is retired, see 'key list'",
+                domain);
+        if (has_row(keys, known, selector_r) ||
+            !keyring_has_file(config->state_dir, domain, selector_r))
+            return true;
+        if (zone || count == KEYS_MAX)
+            return keyring_set_aside(config->state_dir, domain, selector_r, clock_now_ms(), err);
+        keys[count] = (struct rotation_key){.state = KEY_RETIRED, .algorithm = algorithm};
+        snprintf(keys[count++].selector, sizeof(keys[0].selector), "%s", selector_r);
+    }
+}
+
 /* A key beside those in `rows`, which it is added to. */
 static bool make_key(const struct config *config, const char *domain, enum key_algorithm algorithm,
                      json_t *rows, json_t *made, struct err *err)
@@ -45,10 +77,8 @@ static bool make_key(const struct config *config, const char *domain, enum key_a
     struct buf public_key;
     bool zone = config->dkim.zone[0] != '\0';
     size_t count = read_rows(rows, domain, keys);
-    if (!rotation_selector(keys, count, algorithm, zone, clock_now_ms(), selector))
-        return err_set(
-            err, ERR_USAGE,
-            "%.100s: both selectors are in use: wait until one is retired, see 'key list'", domain);
+    if (!choose_selector(config, domain, keys, count, algorithm, selector, err))
+        return false;
     if (zone && !rotation_target(selector, domain, config->dkim.zone, delegated))
         return err_set(err, ERR_USAGE, "%.100s is too long for a name in %.100s", domain,
                        config->dkim.zone);

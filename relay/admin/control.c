@@ -255,6 +255,8 @@ static const struct verb verbs[] = {
     {"trace", CONTROL_READ, trace},
     {"user.list", CONTROL_READ, control_user_list},
     {"user.add", CONTROL_WRITE, control_user_add},
+    {"user.change", CONTROL_WRITE, control_user_change},
+    {"user.enable", CONTROL_WRITE, control_user_enable},
     {"user.disable", CONTROL_WRITE, control_user_disable},
     {"user.rotate", CONTROL_WRITE, control_user_rotate},
     {"user.delete", CONTROL_WRITE, control_user_delete},

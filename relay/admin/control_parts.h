@@ -43,13 +43,17 @@ bool control_key_list(struct database *db, struct control *c, struct err *err);
 bool control_key_add(struct database *db, struct control *c, struct err *err);
 bool control_key_retire(struct database *db, struct control *c, struct err *err);
 
-/* ---- control_safety.c ---- */
+/* ---- control_users.c ---- */
 
 bool control_user_list(struct database *db, struct control *c, struct err *err);
 bool control_user_add(struct database *db, struct control *c, struct err *err);
+bool control_user_change(struct database *db, struct control *c, struct err *err);
+bool control_user_enable(struct database *db, struct control *c, struct err *err);
 bool control_user_disable(struct database *db, struct control *c, struct err *err);
 bool control_user_rotate(struct database *db, struct control *c, struct err *err);
 bool control_user_delete(struct database *db, struct control *c, struct err *err);
+/* ---- control_safety.c ---- */
+
 bool control_auth_list(struct database *db, struct control *c, struct err *err);
 bool control_auth_unlock(struct database *db, struct control *c, struct err *err);
 bool control_audit_rows(struct database *db, struct control *c, struct err *err);

@@ -1,106 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_safety.c - The verbs about credentials, guessing and the audit trail. */
-#include "accounts.h"
+/* control_safety.c - The verbs about guessing and the audit trail. */
 #include "audit.h"
-#include "clock.h"
 #include "control_parts.h"
 #include "watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { ROWS_MAX = 5000 }; /* in one answer */
-
-/* ---- credentials ---- */
-
-static void add_user(void *context, const struct database_user *u)
-{
-    json_t *row = json_object();
-    json_object_set_new(row, "name", control_any_text(u->identity.name));
-    json_object_set_new(row, "tenant", control_any_text(u->identity.tenant));
-    json_object_set_new(row, "stream", control_any_text(u->identity.stream));
-    json_object_set_new(row, "allowed", control_any_text(u->identity.allowed));
-    json_object_set_new(row, "disabled", json_boolean(u->disabled));
-    json_object_set_new(row, "created", json_integer(u->created_ms));
-    json_object_set_new(row, "scram", json_boolean(u->scram[0] != '\0'));
-    if (u->login_ms > 0) {
-        json_object_set_new(row, "login", json_integer(u->login_ms));
-        json_object_set_new(row, "network", control_any_text(u->network));
-    }
-    json_array_append_new(control_rows(context), row);
-}
-
-/* Beside the credentials: what has been guessed at their names. */
-static void add_failures(void *context, const struct guard_row *g)
-{
-    size_t i;
-    json_t *row;
-    if (g->kind != GUARD_NAME)
-        return;
-    json_array_foreach(control_rows(context), i, row)
-    {
-        if (strncmp(json_string_value(json_object_get(row, "name")), g->text, GUARD_TEXT - 1) != 0)
-            continue;
-        json_object_set_new(row, "failures", json_integer(g->failures));
-        json_object_set_new(row, "locked_s", json_integer(g->locked_ms / 1000));
-    }
-}
-
-bool control_user_list(struct database *db, struct control *c, struct err *err)
-{
-    control_rows(c);
-    if (!database_users(db, add_user, c, err))
-        return false;
-    if (c->watch)
-        watch_list(c->watch, add_failures, c);
-    return true;
-}
-
-static bool copy(const struct control *c, const char *key, const char *otherwise, char *text_r,
-                 size_t size)
-{
-    const char *value = control_text(c, key);
-    return span_copy(span_of(value ? value : otherwise), text_r, size);
-}
-
-bool control_user_add(struct database *db, struct control *c, struct err *err)
-{
-    struct database_user u = {.created_ms = clock_now_ms()};
-    struct identity *i = &u.identity;
-    if (!control_needs(c, "name", err) || !control_needs(c, "hash", err) ||
-        !control_needs(c, "allowed", err) || !control_needs_name(c, "name", "", err) ||
-        !control_needs_name(c, "tenant", "default", err))
-        return false;
-    bool fits = copy(c, "name", "", i->name, sizeof(i->name)) && i->name[0] &&
-                copy(c, "tenant", "default", i->tenant, sizeof(i->tenant)) &&
-                copy(c, "stream", "", i->stream, sizeof(i->stream)) &&
-                copy(c, "allowed", "", i->allowed, sizeof(i->allowed)) &&
-                copy(c, "hash", "", u.hash, sizeof(u.hash)) &&
-                copy(c, "scram", "", u.scram, sizeof(u.scram));
-    return (fits || err_set(err, ERR_USAGE,
-                            "name, tenant, stream or the list of domains is empty or too long")) &&
-           database_add_user(db, &u, err);
-}
-
-bool control_user_disable(struct database *db, struct control *c, struct err *err)
-{
-    return control_needs(c, "name", err) &&
-           database_set_user(db, control_text(c, "name"), NULL, NULL, true, err);
-}
-
-bool control_user_rotate(struct database *db, struct control *c, struct err *err)
-{
-    const char *scram = control_text(c, "scram");
-    return control_needs(c, "name", err) && control_needs(c, "hash", err) &&
-           database_set_user(db, control_text(c, "name"), control_text(c, "hash"),
-                             scram ? scram : "", false, err);
-}
-
-bool control_user_delete(struct database *db, struct control *c, struct err *err)
-{
-    return control_needs(c, "name", err) && database_delete_user(db, control_text(c, "name"), err);
-}
 
 /* ---- guessing ---- */
 

@@ -210,6 +210,9 @@ void session_enqueue(struct session *s)
                                 .smtputf8 = sub->envelope.smtputf8,
                                 .facts = sub->facts};
     struct verdict v = admit_message(&input, &s->admission);
+    if (v.what == VERDICT_ACCEPT)
+        v = keyring_verdict(s->shard->common->keyring, s->shard->reader,
+                            s->admission.summary.from_domain);
     free(s->once);
     s->once = v.what == VERDICT_ACCEPT && s->admission.summary.once.len > 0
                   ? envelope_text(s->admission.summary.once)

@@ -89,16 +89,37 @@ bool database_add_user(struct database *db, const struct database_user *u, struc
     return change(db, s, "there is already a credential of that name", u->identity.name, err);
 }
 
-bool database_set_user(struct database *db, const char *name, const char *hash, const char *scram,
-                       bool disabled, struct err *err)
+static const char no_user[] = "no such credential: see 'user list'";
+
+bool database_set_secret(struct database *db, const char *name, const char *hash, const char *scram,
+                         struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_SET_USER);
     rows_text(s, 1, name);
     rows_text(s, 2, hash);
-    rows_int(s, 3, disabled);
     rows_text(s, 4, scram);
     db->accounts_changed = true;
-    return change(db, s, "no such credential: see 'user list'", name, err);
+    return change(db, s, no_user, name, err);
+}
+
+bool database_set_disabled(struct database *db, const char *name, bool disabled, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SET_USER);
+    rows_text(s, 1, name);
+    rows_int(s, 3, disabled);
+    db->accounts_changed = true;
+    return change(db, s, no_user, name, err);
+}
+
+bool database_change_user(struct database *db, const struct identity *i, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_CHANGE_USER);
+    rows_text(s, 1, i->name);
+    rows_text(s, 2, i->stream);
+    rows_text(s, 3, i->streams);
+    rows_text(s, 4, i->allowed);
+    db->accounts_changed = true;
+    return change(db, s, no_user, i->name, err);
 }
 
 bool database_delete_user(struct database *db, const char *name, struct err *err)
@@ -110,7 +131,7 @@ bool database_delete_user(struct database *db, const char *name, struct err *err
     s = rows_prepare(db, SQL_DELETE_USER);
     rows_text(s, 1, name);
     db->accounts_changed = true;
-    return change(db, s, "no such credential: see 'user list'", name, err);
+    return change(db, s, no_user, name, err);
 }
 
 bool database_scram(struct database *db, struct span name, char keys_r[SCRAM_KEYS_TEXT],

@@ -4,6 +4,7 @@
  */
 #include "keyring.h"
 
+#include "log.h"
 #include "sandbox.h"
 #include "secret.h"
 
@@ -80,6 +81,28 @@ void keyring_free(struct keyring *k)
 void keyring_path(const char *state_dir, const char *domain, const char *selector, char *path_r)
 {
     snprintf(path_r, 4096, "%s/keys/%s.%s.pem", state_dir, domain, selector);
+}
+
+bool keyring_has_file(const char *state_dir, const char *domain, const char *selector)
+{
+    char path[4096];
+    struct stat about;
+    keyring_path(state_dir, domain, selector, path);
+    return lstat(path, &about) == 0;
+}
+
+bool keyring_set_aside(const char *state_dir, const char *domain, const char *selector,
+                       int64_t now_ms, struct err *err)
+{
+    char path[4096];
+    char aside[4128];
+    keyring_path(state_dir, domain, selector, path);
+    snprintf(aside, sizeof(aside), "%s.%lld", path, (long long)now_ms);
+    sandbox_as_owner(state_dir);
+    bool ok = rename(path, aside) == 0 ||
+              err_set(err, ERR_SYSTEM, "renaming %s: %s", path, strerror(errno));
+    sandbox_as_self();
+    return ok;
 }
 
 /* Over what is there: the selector was free. */
@@ -215,4 +238,44 @@ bool keyring_find(struct keyring *k, struct database *db, const char *domain,
     }
     pthread_mutex_unlock(&k->mutex);
     return ok;
+}
+
+/* ---- before mail is accepted ---- */
+
+struct tally {
+    size_t keys, pending;
+};
+
+static void tally_key(void *context, const struct database_key *key)
+{
+    struct tally *t = context;
+    t->keys++;
+    t->pending += key->life.state == KEY_PENDING;
+}
+
+struct verdict keyring_verdict(struct keyring *k, struct database *db, const char *domain)
+{
+    struct signing_key keys[SIGNING_KEYS_MAX];
+    struct tally t = {0};
+    struct err err = {0};
+    size_t count = 0;
+    if (keyring_find(k, db, domain, keys, &count, &err))
+        return verdict_make(250, "2.0.0", "OK");
+    if (err.kind != ERR_NOT_FOUND || !database_keys(db, domain, tally_key, &t, &err)) {
+        log_event(LOG_ERROR, "key_unreadable", "reply", err.text);
+        return verdict_make(451, "4.3.5",
+                            "The DKIM key of %.200s cannot be read: the relay's log says why",
+                            domain);
+    }
+    if (t.keys == 0)
+        return verdict_make(550, "5.7.20",
+                            "No DKIM key for %.200s: run \"sealpost domain add %.200s\"", domain,
+                            domain);
+    if (t.pending > 0)
+        return verdict_make(550, "5.7.20",
+                            "The DKIM key of %.200s does not sign yet: run \"sealpost key list\"",
+                            domain);
+    return verdict_make(550, "5.7.20",
+                        "The DKIM keys of %.200s are retired: run \"sealpost key rotate %.200s\"",
+                        domain, domain);
 }

@@ -87,8 +87,10 @@
     X(ADD_USER, "INSERT INTO credential(name, tenant, stream, hash, allowed, disabled, created, "  \
                 "scram, streams) VALUES(?,?,?,?,?,0,?,?,?) ON CONFLICT DO NOTHING RETURNING "      \
                 "name")                                                                            \
-    X(SET_USER, "UPDATE credential SET hash = coalesce(?2, hash), disabled = ?3, scram = "         \
-                "coalesce(?4, scram) WHERE name = ?1 RETURNING name")                              \
+    X(SET_USER, "UPDATE credential SET hash = coalesce(?2, hash), disabled = coalesce(?3, "        \
+                "disabled), scram = coalesce(?4, scram) WHERE name = ?1 RETURNING name")           \
+    X(CHANGE_USER, "UPDATE credential SET stream = ?2, streams = ?3, allowed = ?4 WHERE name = "   \
+                   "?1 RETURNING name")                                                            \
     X(ADD_LOGIN, "INSERT INTO login(credential, network, at) VALUES(?,?,?) ON CONFLICT DO UPDATE " \
                  "SET at = excluded.at")                                                           \
     X(LOGINS, "SELECT credential, network, at FROM login WHERE at > ? ORDER BY at")                \

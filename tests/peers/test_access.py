@@ -192,3 +192,141 @@ def test_a_large_message_after_one_that_was_too_large_is_whole(relay_factory, si
         assert b"refused" not in raw and raw.count(b"taken") == 180000
     session.say("QUIT")
     wait_for(lambda: len(list((relay.path / "state" / "spool").glob("*.seg"))) <= 1)
+
+
+# ---- what cannot be signed ----
+
+
+def try_to_send(relay, user, secret, sender, extra=""):
+    """The answer to the end of one message."""
+    with relay.client(user=user, secret=secret) as client:
+        client.ehlo_or_helo_if_needed()
+        code, text = client.mail(sender)
+        if code != 250:
+            return code, text.decode()
+        assert client.rcpt("bob@dest.test")[0] == 250
+        code, text = client.data(f"From: <{sender}>\r\nTo: <bob@dest.test>\r\nSubject: t\r\n{extra}\r\nhello\r\n")
+        return code, text.decode()
+
+
+def test_mail_that_cannot_be_signed_is_refused_and_the_refusal_names_the_command(club):
+    """Whatever the reason: no key was ever made, it waits for DNS, all are over, its file cannot be read."""
+    done = club.command("user", "add", "shop", "--domain", "shop.example", "--domain", "*.club.test", "--json",
+                        check=False)
+    made = json.loads(done.stdout)
+    assert any('sealpost domain add shop.example' in warning for warning in made["warnings"]), made
+    code, text = try_to_send(club, "shop", made["secret"], "hello@shop.example")
+    assert code == 550 and text == '5.7.20 No DKIM key for shop.example: run "sealpost domain add shop.example"'
+    code, text = try_to_send(club, "shop", made["secret"], "hello@deep.club.test")
+    assert code == 550 and 'run "sealpost domain add deep.club.test"' in text
+    assert club.queue() == []
+    club.add_domain("shop.example")
+    assert try_to_send(club, "shop", made["secret"], "hello@shop.example")[0] == 250
+    club.add_domain("deep.club.test")
+    keys = list((club.path / "state" / "keys").glob("deep.club.test.*.pem"))
+    keys[0].chmod(0o644)
+    code, text = try_to_send(club, "shop", made["secret"], "hello@deep.club.test")
+    assert code == 451 and "5." not in text.split()[0] and "deep.club.test cannot be read" in text, text
+    assert "chmod 600" in club.log()
+    keys[0].chmod(0o600)
+    assert try_to_send(club, "shop", made["secret"], "hello@deep.club.test")[0] == 250
+
+
+@pytest.mark.parametrize("state, hint", [("pending", "key list"), ("retired", "key rotate club.test"),
+                                         ("revoked", "key rotate club.test"), ("retiring", "key rotate club.test")])
+def test_keys_that_do_not_sign_accept_no_mail(relay_factory, dns, state, hint):
+    import sqlite3
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory()
+    database = sqlite3.connect(relay.path / "state" / "state.db")
+    database.execute("UPDATE signing_key SET state = ?", (state,))
+    database.commit()
+    database.close()
+    relay.start()
+    code, text = try_to_send(relay, "app", relay.secret, "hello@club.test")
+    assert code == 550 and text.startswith("5.7.20 ") and hint in text, text
+
+
+# ---- what a credential may do ----
+
+STREAMS = 'stream "reset" { class = "security" }\nstream "news" { class = "digest" }\nstream "other" { class = "notification" }\n'
+
+
+def test_a_credential_names_the_streams_that_it_may(relay_factory, sink_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory(STREAMS).start()
+    secret = relay.json("user", "add", "shop", "--domain", "club.test", "--stream", "other", "--streams", "news")["secret"]
+
+    def stream(name):
+        return try_to_send(relay, "shop", secret, "hello@club.test", f"Sealpost-Stream: {name}\r\n" if name else "")
+
+    for name in ("news", "other", ""):
+        assert stream(name)[0] == 250, name
+    code, text = stream("reset")
+    assert code == 550 and text.startswith("5.7.1 ") and '"reset"' in text and '"shop"' in text and "news" in text
+    relay.command("user", "change", "shop", "--streams", "news,reset")
+    assert stream("reset")[0] == 250
+    assert [u["streams"] for u in relay.json("user", "list") if u["name"] == "shop"] == ["news reset"]
+    relay.command("user", "change", "shop", "--streams", "reset", "--stream", "")
+    assert stream("other")[0] == 550 and stream("")[0] == 250
+    relay.command("user", "change", "shop", "--streams", "*")
+    assert stream("news")[0] == 250 and stream("other")[0] == 250
+    done = relay.command("user", "add", "typo", "--domain", "club.test", "--streams", "news,rest", check=False)
+    assert done.returncode == 0 and 'stream "rest"' in done.stderr and "news" not in done.stderr.replace("news,", "")
+    for bad in ("", ",", "a\nb", "a,,b", "<a>"):
+        assert relay.command("user", "add", "bad", "--domain", "club.test", "--streams", bad, check=False).returncode == 2
+
+
+def test_users_are_enabled_and_changed(club):
+    """Enabling is its own command, and a change says what there is now; the old secret stays good."""
+    secret = club.json("user", "add", "shop", "--domain", "club.test")["secret"]
+
+    def may(sender):
+        return try_to_send(club, "shop", secret, sender)[0]
+
+    club.add_domain("more.test")
+    assert may("hello@club.test") == 250 and may("hello@more.test") == 550
+    club.command("user", "change", "shop", "--add-domain", "more.test", "--add-domain", "club.test")
+    assert may("hello@club.test") == 250 and may("hello@more.test") == 250
+    club.command("user", "change", "shop", "--remove-domain", "club.test")
+    assert may("hello@club.test") == 550 and may("hello@more.test") == 250
+    club.command("user", "change", "shop", "--domain", "hello@club.test", "--domain", "*.more.test")
+    assert [u["allowed"] for u in club.json("user", "list") if u["name"] == "shop"] == ["hello@club.test *.more.test"]
+    refused = (("--remove-domain", "club.test"), ("--domain", "not a domain"), (), ("--add-domain", "@"),
+               ("--remove-domain", "hello@club.test", "--remove-domain", "*.more.test"))
+    for options in refused:
+        done = club.command("user", "change", "shop", *options, check=False)
+        assert done.returncode != 0 and done.stderr.count("\n") == 1, (options, done)
+    done = club.command("user", "change", "nobody", "--add-domain", "club.test", check=False)
+    assert done.returncode == 1 and "user list" in done.stderr
+    club.command("user", "disable", "shop")
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        club.client(user="shop", secret=secret)
+    done = club.command("user", "rotate", "shop", check=False)
+    assert done.returncode == 0 and "user enable" in done.stderr
+    secret = re.search(r"secret\s+(\S+)", done.stdout)[1]
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        club.client(user="shop", secret=secret)
+    club.command("user", "enable", "shop")
+    assert may("hello@club.test") == 250
+    assert club.command("user", "enable", "nobody", check=False).returncode == 1
+
+
+@pytest.mark.parametrize("zone", ["", 'dkim { zone = "keys.test"  server = "127.0.0.1"  tsig_key = "tsig" }\n'])
+def test_a_domain_that_comes_back_gets_keys_of_its_own(relay_factory, zone):
+    """No key file is ever written over: what was signed with it may be on its way, and DNS may still have its record."""
+    relay = relay_factory()
+    if zone:
+        (relay.path / "tsig").write_text('key "k" { algorithm hmac-sha256; secret "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"; };\n')
+        (relay.path / "tsig").chmod(0o600)
+        relay.config.write_text(relay.config.read_text() + zone.replace('"tsig"', f'"{relay.path}/tsig"'))
+    place = relay.path / "state" / "keys"
+    kept, selectors = {}, []
+    for _ in range(4):
+        relay.command("domain", "add", "shop.example", "--ed25519")
+        selectors += [key["selector"] for key in relay.json("key", "list", "--domain", "shop.example")]
+        files = {f.name: f.read_bytes() for f in place.glob("shop.example.*")}
+        assert set(kept.values()) <= set(files.values()) and len(files) == len(kept) + 2
+        kept = files
+        relay.command("domain", "remove", "shop.example")
+    assert zone or len(set(selectors)) == 8
