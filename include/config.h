@@ -8,6 +8,7 @@
 #include "buf.h"
 #include "delivery.h"
 #include "err.h"
+#include "opener.h"
 #include "stream.h"
 #include "throttle.h"
 #include "tls.h"
@@ -55,6 +56,7 @@ struct config_party {
 };
 
 struct config {
+    const struct opener *opener; /* while it is read */
     char hostname[256], state_dir[1024], path[1024];
     struct tls_certificate *certificates; /* the one of section "tls" is the first */
     size_t certificate_count;
@@ -98,9 +100,10 @@ struct config {
  * /etc/sealpost/sealpost.conf. */
 const char *config_default_path(void);
 
-/* Read and check. ERR_CONFIG names file, line, setting and what is allowed. Free with
- * config_free(). */
-MUST_CHECK bool config_read(const char *path, struct config **config_r, struct err *err);
+/* Read and check. The opener, for the file itself and for passwords, may be NULL. ERR_CONFIG names
+ * file, line, setting and what is allowed. Free with config_free(). */
+MUST_CHECK bool config_read(const char *path, const struct opener *opener, struct config **config_r,
+                            struct err *err);
 void config_free(struct config *c);
 
 /* The effective settings as a config file; passwords are left out. */

@@ -20,6 +20,11 @@ void sandbox_begin(void);
  * and the way to get any back (no_new_privs); write no core dumps, let nobody trace us. */
 MUST_CHECK bool sandbox_become_owner(const char *state_dir, struct err *err);
 
+/* As root: become the owner of the state directory who may read any file all the same, but below or
+ * beside `readable` only, and may do nothing else. */
+MUST_CHECK bool sandbox_become_opener(const char *state_dir, const char *const *readable,
+                                      size_t count, struct err *err);
+
 /* Landlock: files are changed below `state_dir` only, and read there, in the system's places, and
  * below `readable`, or beside it where it is a file. An old kernel without it is no error:
  * `level_r` is 0 then, else Landlock's version. */
@@ -31,7 +36,8 @@ MUST_CHECK bool sandbox_files(const char *state_dir, const char *const *readable
 enum sandbox_role {
     SANDBOX_RELAY, /* files and sockets; no program is ever run */
     SANDBOX_STORE, /* files only */
-    SANDBOX_WEB    /* open sockets only */
+    SANDBOX_WEB,   /* open sockets only */
+    SANDBOX_OPENER /* open files for others, nothing else */
 };
 MUST_CHECK bool sandbox_calls(enum sandbox_role role, struct err *err);
 

@@ -18,13 +18,22 @@ struct tls_certificate {
     char file[1024], key[1024]; /* PEM; the file may hold a chain */
 };
 
-/* Those without a server name serve who asks for no other; two of them, or two of one name, are for
- * clients of different abilities: one with an ECDSA key, one with RSA. Fails when files cannot be
- * read or do not belong together. Free with tls_context_free(). */
-MUST_CHECK bool tls_server_context(const struct tls_certificate *certificates, size_t count,
+/* What stands in the two files. */
+struct tls_pem {
+    struct span file, key;
+};
+
+/* `pems`: one for each certificate. Those without a server name serve who asks for no other; two of
+ * them, or two of one name, are for clients of different abilities: one with an ECDSA key, one with
+ * RSA. Fails when a text holds nothing that can be used, or a pair does not belong together; the
+ * err names the file. Free with tls_context_free(). */
+MUST_CHECK bool tls_server_context(const struct tls_certificate *certificates,
+                                   const struct tls_pem *pems, size_t count,
                                    struct tls_context **context_r, struct err *err);
+/* New connections get the certificates of `with`, which is taken. From any thread. */
+void tls_server_renew(struct tls_context *context, struct tls_context *with);
 /* When the first of a context's certificates expires, in seconds since 1970. */
-int64_t tls_expiry(const struct tls_context *context);
+int64_t tls_expiry(struct tls_context *context);
 /* New keys for session tickets, of all contexts; those sealed with the keys before last are good no
  * more. From any thread, and once before the first connection. */
 void tls_rotate_tickets(void);

@@ -62,12 +62,13 @@ static void blank_comments(char *text)
     }
 }
 
-static char *read_text(const char *path, struct err *err)
+static char *read_text(const char *path, const struct opener *opener, struct err *err)
 {
     struct buf text;
     char piece[4096];
     size_t got = 0;
-    FILE *f = fopen(path, "re");
+    int fd = opener_open(opener, path);
+    FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
     buf_init(&text, CONFIG_MAX);
     err->kind = ERR_NONE;
     while (f && (got = fread(piece, 1, sizeof(piece), f)) > 0)
@@ -85,7 +86,7 @@ static char *read_text(const char *path, struct err *err)
     return copy;
 }
 
-static cfg_t *parse(const char *path, struct err *err)
+static cfg_t *parse(const char *path, const struct opener *opener, struct err *err)
 {
     static cfg_opt_t listener[] = {CFG_STR("address", NULL, CFGF_NODEFAULT),
                                    CFG_STR("tls", "starttls", CFGF_NONE), CFG_END()};
@@ -139,7 +140,7 @@ static cfg_t *parse(const char *path, struct err *err)
     CHECK(cfg != NULL);
     cfg_set_error_function(cfg, on_error);
     config_rules_set(cfg);
-    char *text = read_text(path, err);
+    char *text = read_text(path, opener, err);
     reading.err = err;
     reading.path = path;
     int result = text ? cfg_parse_buf(cfg, text) : CFG_FILE_ERROR;
@@ -214,16 +215,18 @@ static bool check_addresses(const struct config *c, struct err *err)
     return true;
 }
 
-static bool read_password(struct config_route *r, const char *file, struct err *err)
+/* The first line. */
+static bool read_password(struct config_route *r, const struct opener *opener, struct err *err)
 {
-    FILE *f = fopen(file, "re");
+    int fd = opener_open(opener, r->password_file);
+    FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
     bool ok = f && fgets(r->password, sizeof(r->password), f);
+    const char *why = f ? "is empty" : strerror(errno);
     if (f)
         fclose(f);
     r->password[strcspn(r->password, "\r\n")] = '\0';
-    return (ok && r->password[0]) ||
-           err_set(err, ERR_CONFIG, "route %s: password_file %s cannot be read or is empty",
-                   r->domain, file);
+    return (ok && r->password[0]) || err_set(err, ERR_CONFIG, "route %s: password_file %s: %s",
+                                             r->domain, r->password_file, why);
 }
 
 static bool read_routes(struct config *c, cfg_t *cfg, struct err *err)
@@ -247,7 +250,7 @@ static bool read_routes(struct config *c, cfg_t *cfg, struct err *err)
             if (strcmp(modes[k], cfg_getstr(section, "tls")) == 0)
                 r->tls = (enum delivery_tls)k;
         copy(r->password_file, sizeof(r->password_file), cfg_getstr(section, "password_file"));
-        if (r->username[0] && !read_password(r, r->password_file, err))
+        if (r->username[0] && !read_password(r, c->opener, err))
             return false;
     }
     c->routes[c->route_count++] =
@@ -305,13 +308,15 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
            check_addresses(c, err) && read_routes(c, cfg, err) && config_safety_read(c, cfg, err);
 }
 
-bool config_read(const char *path, struct config **config_r, struct err *err)
+bool config_read(const char *path, const struct opener *opener, struct config **config_r,
+                 struct err *err)
 {
-    cfg_t *cfg = parse(path, err);
+    cfg_t *cfg = parse(path, opener, err);
     if (!cfg)
         return false;
     struct config *c = xcalloc(1, sizeof(*c));
     copy(c->path, sizeof(c->path), path);
+    c->opener = opener;
     bool ok = fill(c, cfg, err);
     cfg_free(cfg);
     if (!ok) {

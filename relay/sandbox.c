@@ -68,6 +68,20 @@ bool sandbox_become_owner(const char *state_dir, struct err *err)
            fault(err, "core dumps");
 }
 
+static bool keep_reading(const struct stat *owner, struct err *err)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct some[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    some[0].effective = some[0].permitted = 1U << CAP_DAC_READ_SEARCH;
+    empty_bounding_set();
+    return (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && setgroups(0, NULL) == 0 &&
+            setresgid(owner->st_gid, owner->st_gid, owner->st_gid) == 0 &&
+            setresuid(owner->st_uid, owner->st_uid, owner->st_uid) == 0 &&
+            syscall(SYS_capset, &head, some) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+            prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0) ||
+           fault(err, "all but reading");
+}
+
 static bool acting; /* commands have one thread */
 
 void sandbox_as_owner(const char *state_dir)
@@ -158,6 +172,31 @@ static bool allow_reading(int rules, const char *path)
     return allow_around(rules, path) && (!realpath(path, real) || allow_around(rules, real));
 }
 
+/* `own`: what is read and written; NULL nothing. */
+static bool shut_in_files(const char *own, const char *const *places, const char *const *readable,
+                          size_t count, struct err *err)
+{
+    const struct landlock_ruleset_attr all = {.handled_access_fs = to_read | to_write | rest};
+    int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+    bool ok = rules >= 0 && (!own || (allow(rules, own, to_read | to_write) &&
+                                      allow(rules, "/dev/null", to_read | to_write)));
+    for (; ok && *places; places++)
+        ok = allow(rules, *places, to_read);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = allow_reading(rules, readable[i]);
+    ok = ok && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+    if (!ok)
+        fault(err, "Landlock");
+    if (rules >= 0)
+        close(rules);
+    return ok;
+}
+
+static long landlock_level(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
 bool sandbox_files(const char *state_dir, const char *const *readable, size_t count, int *level_r,
                    struct err *err)
 {
@@ -169,26 +208,24 @@ bool sandbox_files(const char *state_dir, const char *const *readable, size_t co
                                          "/run/systemd/resolve",
                                          "/proc/sys/vm/overcommit_memory",
                                          "/dev/urandom",
-                                         "/sys/devices/system/cpu"};
-    const struct landlock_ruleset_attr all = {.handled_access_fs = to_read | to_write | rest};
+                                         "/sys/devices/system/cpu",
+                                         NULL};
     *level_r = 0;
-    if (sanitized)
+    if (sanitized || landlock_level() < 1)
         return true;
-    long level = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (level < 1)
-        return true;
-    int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
-    bool ok = rules >= 0 && allow(rules, state_dir, to_read | to_write) &&
-              allow(rules, "/dev/null", to_read | to_write);
-    for (size_t i = 0; ok && i < sizeof(places) / sizeof(places[0]); i++)
-        ok = allow(rules, places[i], to_read);
-    for (size_t i = 0; ok && i < count; i++)
-        ok = allow_reading(rules, readable[i]);
-    ok = ok && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
-    if (!ok)
-        fault(err, "Landlock");
-    if (rules >= 0)
-        close(rules);
-    *level_r = (int)level;
-    return ok;
+    *level_r = (int)landlock_level();
+    return shut_in_files(state_dir, places, readable, count, err);
+}
+
+bool sandbox_become_opener(const char *state_dir, const char *const *readable, size_t count,
+                           struct err *err)
+{
+    static const char *const nowhere[] = {NULL};
+    struct stat s;
+    if (stat(state_dir, &s) != 0)
+        return fault(err, state_dir);
+    return keep_reading(&s, err) &&
+           (sanitized || landlock_level() < 1 ||
+            shut_in_files(NULL, nowhere, readable, count, err)) &&
+           sandbox_calls(SANDBOX_OPENER, err);
 }

@@ -68,6 +68,9 @@ static const int relay_calls[] = {CALLS_ALL, CALLS_FILES, CALLS_STREAMS, CALLS_S
                                   CALLS_SHUT_IN};
 static const int store_calls[] = {CALLS_ALL, CALLS_FILES};
 static const int web_calls[] = {CALLS_ALL, CALLS_READING, CALLS_STREAMS};
+static const int opener_calls[] = {CALLS_MEMORY,       CALLS_THREADS,    SCMP_SYS(recvfrom),
+                                   SCMP_SYS(sendmsg),  SCMP_SYS(openat), SCMP_SYS(newfstatat),
+                                   SCMP_SYS(readlink), SCMP_SYS(fstat),  SCMP_SYS(close)};
 
 /* Calls that may be made with some arguments only. */
 enum {
@@ -128,12 +131,13 @@ static const struct role {
     [SANDBOX_RELAY] = {relay_calls, COUNT_OF(relay_calls)},
     [SANDBOX_STORE] = {store_calls, COUNT_OF(store_calls)},
     [SANDBOX_WEB] = {web_calls, COUNT_OF(web_calls)},
+    [SANDBOX_OPENER] = {opener_calls, COUNT_OF(opener_calls)},
 };
 
 bool sandbox_calls(enum sandbox_role role, struct err *err)
 {
     static bool shut_in; /* changed before there are threads */
-    if (role == SANDBOX_RELAY)
+    if (role == SANDBOX_RELAY || role == SANDBOX_OPENER)
         shut_in = true;
     if (sanitized || !shut_in)
         return true;

@@ -9,7 +9,6 @@
 #include "scram.h"
 #include "secret.h"
 #include "store.h"
-#include "tls.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -262,13 +261,12 @@ int cli_config_check(struct cli *cli)
 {
     int code = CLI_OK;
     struct err err = {0};
-    struct tls_context *tls = NULL;
+    int64_t expires_s = 0;
     if (!cli_config(cli, &code))
         return code;
-    if (!tls_server_context(cli->config->certificates, cli->config->certificate_count, &tls, &err))
+    if (!engine_check(cli->config, &expires_s, &err))
         return cli_fail(&err);
-    int64_t left_days = (tls_expiry(tls) - clock_now_ms() / 1000) / (24 * 3600);
-    tls_context_free(tls);
+    int64_t left_days = (expires_s - clock_now_ms() / 1000) / (24 * 3600);
     if (access(cli->config->state_dir, W_OK | X_OK) != 0) {
         err_set(&err, ERR_CONFIG, "%s: state_dir %s is not writable: %s", cli->config_path,
                 cli->config->state_dir, strerror(errno));

@@ -1,49 +1,33 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* caretaker.c - One timer. Files count as changed when they have looked the same, and other than
- * those that were read, twice in a row: certificate and key are seldom replaced in one moment. */
+ * those that were read, twice in a row: certificate and key are seldom replaced in one moment. What
+ * cannot be used then, as half a pair, is tried again each minute; meanwhile the old ones serve. */
 #include "caretaker.h"
 
+#include "certificates.h"
 #include "clock.h"
 #include "log.h"
 #include "notices.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <string.h>
 
-enum { TICK_MS = 5 * 1000, WARN_DAYS = 30 };
+enum { TICK_MS = 2 * 1000, AGAIN_MS = 60 * 1000, WARN_DAYS = 30 };
 static const int64_t rotate_ms = (int64_t)6 * 3600 * 1000;
 static const int64_t day_ms = (int64_t)24 * 3600 * 1000;
 
 struct caretaker {
     uv_timer_t timer;
     const struct settings *settings;
+    const struct opener *opener;
     struct notices *notices;
     uint64_t read, seen; /* marks of the files, when they were read and at the last look */
+    uint64_t refused;    /* the mark of those that could not be used */
+    char reason[240];    /* why; "" */
+    int64_t next_try_ms; /* of those */
     int64_t next_rotation_ms, next_warning_ms;
-    void (*changed)(void *context);
-    void *context;
 };
-
-/* What changes when a file does. */
-static uint64_t add_mark(uint64_t mark, const char *path)
-{
-    struct stat s = {0};
-    if (stat(path, &s) != 0)
-        return mark * 31;
-    mark = mark * 1000003 + s.st_ino;
-    mark = mark * 1000003 + (uint64_t)s.st_size;
-    mark = mark * 1000003 + (uint64_t)s.st_mtim.tv_sec;
-    return mark * 1000003 + (uint64_t)s.st_mtim.tv_nsec;
-}
-
-static uint64_t mark_files(const struct config *config)
-{
-    uint64_t mark = 1;
-    for (size_t i = 0; i < config->certificate_count; i++)
-        mark = add_mark(add_mark(mark, config->certificates[i].file), config->certificates[i].key);
-    return mark;
-}
 
 /* ---- expiry ---- */
 
@@ -63,46 +47,69 @@ static void warn_of_expiry(struct caretaker *c, int64_t now_ms)
 
 /* ---- the timer ---- */
 
+static void refuse(struct caretaker *c, const char *reason)
+{
+    if (strcmp(c->reason, reason) == 0)
+        return; /* said already */
+    snprintf(c->reason, sizeof(c->reason), "%s", reason);
+    log_event(LOG_ERROR, "certificate_refused", "reply", reason);
+    notices_add(c->notices, ALERT_CERTIFICATE, "tls", reason);
+}
+
+/* Read them, and serve with them from the next connection on. */
+static void renew(struct caretaker *c, uint64_t mark)
+{
+    const char *file = c->settings->config->certificates[0].file;
+    struct tls_context *fresh = NULL;
+    struct err err = {0};
+    if (!certificates_load(c->settings->config, c->opener, &fresh, &err)) {
+        c->refused = mark;
+        c->next_try_ms = clock_steady_ms() + AGAIN_MS;
+        refuse(c, err.text);
+        return;
+    }
+    tls_server_renew(c->settings->server, fresh);
+    c->read = mark;
+    c->reason[0] = '\0';
+    c->next_warning_ms = 0;
+    log_event(LOG_INFO, "certificate_changed", "file", file);
+    notices_add(c->notices, ALERT_CERTIFICATE, file, "a certificate has changed and is served");
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct caretaker *c = timer->data;
     int64_t steady_ms = clock_steady_ms();
-    uint64_t mark = mark_files(c->settings->config);
+    uint64_t mark = certificates_mark(c->settings->config, c->opener);
     bool settled = mark == c->seen;
     c->seen = mark;
     if (steady_ms >= c->next_rotation_ms) {
         tls_rotate_tickets();
         c->next_rotation_ms = steady_ms + rotate_ms;
     }
+    if (settled && mark != c->read && (mark != c->refused || steady_ms >= c->next_try_ms))
+        renew(c, mark);
     if (steady_ms >= c->next_warning_ms) {
         warn_of_expiry(c, clock_now_ms());
         c->next_warning_ms = steady_ms + day_ms;
-    }
-    if (settled && mark != c->read) {
-        c->read = mark; /* also when it cannot be read: once for each change */
-        log_event(LOG_INFO, "certificate_changed", "file",
-                  c->settings->config->certificates[0].file);
-        notices_add(c->notices, ALERT_CERTIFICATE, c->settings->config->certificates[0].file,
-                    "a certificate's files have changed");
-        c->changed(c->context);
     }
 }
 
 void caretaker_change_settings(struct caretaker *c, const struct settings *settings)
 {
     c->settings = settings;
-    c->read = c->seen = mark_files(settings->config);
+    c->read = c->seen = certificates_mark(settings->config, c->opener);
+    c->refused = 0;
+    c->reason[0] = '\0';
     c->next_warning_ms = 0;
 }
 
 struct caretaker *caretaker_new(uv_loop_t *loop, const struct settings *settings,
-                                struct notices *notices, void (*changed)(void *context),
-                                void *context)
+                                const struct opener *opener, struct notices *notices)
 {
     struct caretaker *c = xcalloc(1, sizeof(*c));
     c->notices = notices;
-    c->changed = changed;
-    c->context = context;
+    c->opener = opener;
     caretaker_change_settings(c, settings);
     uv_timer_init(loop, &c->timer);
     c->timer.data = c;

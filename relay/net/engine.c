@@ -13,6 +13,7 @@
 #include "alerter.h"
 #include "aligner.h"
 #include "caretaker.h"
+#include "certificates.h"
 #include "crowd.h"
 #include "gate.h"
 #include "helper.h"
@@ -47,6 +48,7 @@ struct engine {
     struct gate *gate;
     struct rotator *rotator;
     struct caretaker *caretaker;
+    struct opener *opener;
     struct alerter *alerter; /* NULL: nobody wants to be told */
     struct memory memory;
     int *sockets;         /* bound, for each shard one for each listener */
@@ -77,13 +79,13 @@ static bool makes_links(const struct config *c)
     return false;
 }
 
-static bool read_settings(const char *path, struct settings **settings_r, struct err *err)
+static bool read_settings(const char *path, const struct opener *opener,
+                          struct settings **settings_r, struct err *err)
 {
     struct settings *s = xcalloc(1, sizeof(*s));
     bool ok =
-        config_read(path, &s->config, err) &&
-        tls_server_context(s->config->certificates, s->config->certificate_count, &s->server,
-                           err) &&
+        config_read(path, opener, &s->config, err) &&
+        certificates_load(s->config, opener, &s->server, err) &&
         tls_client_context(s->config->ca_file[0] ? s->config->ca_file : NULL, &s->client, err) &&
         (!makes_links(s->config) ||
          keyring_unsubscribe(s->config->state_dir, &s->unsubscribe, err));
@@ -130,12 +132,11 @@ static bool needs_restart(const struct config *a, const struct config *b)
     return differs;
 }
 
-static void reload(void *context)
+static void reload(struct engine *e)
 {
-    struct engine *e = context;
     struct settings *fresh = NULL;
     struct err err = {0};
-    if (!read_settings(e->settings->config->path, &fresh, &err)) {
+    if (!read_settings(e->settings->config->path, e->opener, &fresh, &err)) {
         log_event(LOG_ERROR, "reload_refused", "reply", err.text);
         return;
     }
@@ -279,23 +280,26 @@ static bool shut_in(struct engine *e, struct err *err)
     const struct config *c = e->settings->config;
     char directory[sizeof(c->path)];
     const char **readable =
-        xcalloc(3 + 2 * c->certificate_count + c->route_count, sizeof(*readable));
+        xcalloc(4 + 2 * c->certificate_count + c->route_count, sizeof(*readable));
     size_t count = 0;
-    snprintf(directory, sizeof(directory), "%s", c->path);
-    char *slash = strrchr(directory, '/');
-    *(slash ? slash : directory) = '\0';
-    readable[count++] = slash ? directory : ".";
     for (size_t i = 0; i < c->certificate_count; i++) {
         readable[count++] = c->certificates[i].file;
         readable[count++] = c->certificates[i].key;
     }
     for (size_t i = 0; i < c->route_count; i++)
         readable[count++] = c->routes[i].password_file;
+    readable[count++] = c->path;
+    size_t secrets = count;
+    snprintf(directory, sizeof(directory), "%s", c->path);
+    char *slash = strrchr(directory, '/');
+    *(slash ? slash : directory) = '\0';
+    readable[count++] = slash ? directory : ".";
     readable[count++] = c->ca_file;
     readable[count++] = c->trust_anchor;
     const struct helper_programs programs = {.command = c->alert_command,
                                              .webhook = c->alert_webhook};
-    bool ok = sandbox_become_owner(c->state_dir, err) && helper_start(&programs, &e->helper, err) &&
+    bool ok = opener_start(c->state_dir, readable, secrets, &e->opener, err) &&
+              sandbox_become_owner(c->state_dir, err) && helper_start(&programs, &e->helper, err) &&
               sandbox_files(c->state_dir, readable, count, &e->landlock, err) &&
               sandbox_calls(SANDBOX_RELAY, err);
     free(readable);
@@ -318,7 +322,7 @@ static void check_descriptors(struct config *c)
 /* All that needs a privilege, and then none is left. */
 static bool begin(struct engine *e, const char *path, struct err *err)
 {
-    if (!read_settings(path, &e->settings, err) || !listener_check(e->settings->config, err))
+    if (!read_settings(path, NULL, &e->settings, err) || !listener_check(e->settings->config, err))
         return false;
     const struct config *config = e->settings->config;
     e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));
@@ -345,7 +349,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
     memory_watch(&e->memory, &e->loop, (uint64_t)config->memory_mb << 20,
                  &e->common.short_of_memory);
     tls_rotate_tickets();
-    e->caretaker = caretaker_new(&e->loop, e->settings, e->common.notices, reload, e);
+    e->caretaker = caretaker_new(&e->loop, e->settings, e->opener, e->common.notices);
     bool tells = config->alert_command[0] || config->alert_webhook[0];
     return (!tells ||
             alerter_new(&e->loop, e->helper, config, e->common.store, &e->alerter, err)) &&
@@ -397,6 +401,7 @@ static void end(struct engine *e)
     free(e->sockets);
     if (e->helper >= 0)
         close(e->helper);
+    opener_close(e->opener);
     free_settings(e->settings);
 }
 

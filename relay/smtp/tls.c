@@ -35,7 +35,9 @@ static void start(struct tls *t, struct tls_context *context, enum tls_protocol 
     *t = (struct tls){.state = TLS_HANDSHAKE, .speaks = speaks};
     buf_init(&t->plain, PLAIN_MAX);
     buf_init(&t->cipher, CIPHER_MAX);
-    SSL *ssl = SSL_new(context->ctx);
+    SSL_CTX *ctx = tls_context_hold(context);
+    SSL *ssl = SSL_new(ctx);
+    SSL_CTX_free(ctx);
     BIO *in = BIO_new(BIO_s_mem());
     BIO *out = BIO_new(BIO_s_mem());
     CHECK(ssl != NULL && in != NULL && out != NULL);

@@ -5,6 +5,7 @@
  */
 #include "secret.h"
 #include "tls_parts.h"
+#include "tls_pem.h"
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
@@ -146,19 +147,8 @@ static SSL_CTX *new_server_ctx(void)
 
 /* ---- certificates ---- */
 
-static bool add_certificate(SSL_CTX *ctx, const struct tls_certificate *from, struct err *err)
-{
-    bool ok = SSL_CTX_use_certificate_chain_file(ctx, from->file) == 1 ||
-              tls_failed(err, "reading the certificate");
-    if (ok && SSL_CTX_use_PrivateKey_file(ctx, from->key, SSL_FILETYPE_PEM) != 1)
-        ok = tls_failed(err, "reading the key, which must belong to the certificate");
-    if (ok && SSL_CTX_check_private_key(ctx) != 1)
-        ok = tls_failed(err, "the key does not belong to the certificate");
-    return ok || err_wrap(err, "certificate %s with key %s", from->file, from->key);
-}
-
 /* The last one added to `ctx`. */
-static void note_expiry(struct tls_context *c, SSL_CTX *ctx)
+static void note_expiry(struct served *c, SSL_CTX *ctx)
 {
     struct tm tm = {0};
     const X509 *x = SSL_CTX_get0_certificate(ctx);
@@ -181,19 +171,21 @@ static bool name_fits(const char *pattern, const char *name)
 /* RFC 6066 section 3: who asks for a name that we do not have is served all the same. */
 static int on_server_name(SSL *ssl, int *alert, void *context)
 {
-    const struct tls_context *c = context;
+    struct tls_context *c = context;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     (void)alert;
-    for (size_t i = 0; name && i < c->named_count; i++)
-        if (name_fits(c->named[i].server, name)) {
-            SSL_set_SSL_CTX(ssl, c->named[i].ctx);
+    pthread_mutex_lock(&c->mutex);
+    for (size_t i = 0; name && i < c->now.named_count; i++)
+        if (name_fits(c->now.named[i].server, name)) {
+            SSL_set_SSL_CTX(ssl, c->now.named[i].ctx);
             break;
         }
+    pthread_mutex_unlock(&c->mutex);
     return SSL_TLSEXT_ERR_OK;
 }
 
 /* Where a certificate belongs: the context itself, or that of its server's name. */
-static SSL_CTX *place_for(struct tls_context *c, const char *server)
+static SSL_CTX *place_for(struct served *c, const char *server)
 {
     if (!server[0])
         return c->ctx;
@@ -207,20 +199,26 @@ static SSL_CTX *place_for(struct tls_context *c, const char *server)
     return n->ctx;
 }
 
-bool tls_server_context(const struct tls_certificate *certificates, size_t count,
-                        struct tls_context **context_r, struct err *err)
+static struct tls_context *new_context(SSL_CTX *ctx)
 {
-    ERR_clear_error();
     struct tls_context *c = xcalloc(1, sizeof(*c));
-    c->ctx = new_server_ctx();
+    CHECK(pthread_mutex_init(&c->mutex, NULL) == 0);
+    c->now.ctx = ctx;
+    return c;
+}
+
+bool tls_server_context(const struct tls_certificate *certificates, const struct tls_pem *pems,
+                        size_t count, struct tls_context **context_r, struct err *err)
+{
+    struct tls_context *c = new_context(new_server_ctx());
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
-        SSL_CTX *ctx = place_for(c, certificates[i].server);
-        ok = add_certificate(ctx, &certificates[i], err);
-        note_expiry(c, ctx);
+        SSL_CTX *ctx = place_for(&c->now, certificates[i].server);
+        ok = tls_pem_use(ctx, &certificates[i], &pems[i], err);
+        note_expiry(&c->now, ctx);
     }
-    SSL_CTX_set_tlsext_servername_callback(c->ctx, on_server_name);
-    SSL_CTX_set_tlsext_servername_arg(c->ctx, c);
+    SSL_CTX_set_tlsext_servername_callback(c->now.ctx, on_server_name);
+    SSL_CTX_set_tlsext_servername_arg(c->now.ctx, c);
     if (!ok) {
         tls_context_free(c);
         return false;
@@ -229,9 +227,32 @@ bool tls_server_context(const struct tls_certificate *certificates, size_t count
     return true;
 }
 
-int64_t tls_expiry(const struct tls_context *context)
+void tls_server_renew(struct tls_context *context, struct tls_context *with)
 {
-    return context->expires_s;
+    SSL_CTX_set_tlsext_servername_arg(with->now.ctx, context);
+    pthread_mutex_lock(&context->mutex);
+    struct served old = context->now;
+    context->now = with->now;
+    pthread_mutex_unlock(&context->mutex);
+    with->now = old; /* connections that began with it hold it until they end */
+    tls_context_free(with);
+}
+
+SSL_CTX *tls_context_hold(struct tls_context *context)
+{
+    pthread_mutex_lock(&context->mutex);
+    SSL_CTX *ctx = context->now.ctx;
+    SSL_CTX_up_ref(ctx);
+    pthread_mutex_unlock(&context->mutex);
+    return ctx;
+}
+
+int64_t tls_expiry(struct tls_context *context)
+{
+    pthread_mutex_lock(&context->mutex);
+    int64_t expires_s = context->now.expires_s;
+    pthread_mutex_unlock(&context->mutex);
+    return expires_s;
 }
 
 bool tls_certificate_digest(const char *certificate, char *hex_r, struct err *err)
@@ -253,37 +274,23 @@ bool tls_certificate_digest(const char *certificate, char *hex_r, struct err *er
 bool tls_server_context_from(struct span certificate, struct span key,
                              struct tls_context **context_r, struct err *err)
 {
-    ERR_clear_error();
-    struct tls_context *c = xcalloc(1, sizeof(*c));
-    c->ctx = new_server_ctx();
-    BIO *x_bio = BIO_new_mem_buf(certificate.ptr, (int)certificate.len);
-    BIO *key_bio = BIO_new_mem_buf(key.ptr, (int)key.len);
-    X509 *x = x_bio ? PEM_read_bio_X509(x_bio, NULL, NULL, NULL) : NULL;
-    EVP_PKEY *pkey = key_bio ? PEM_read_bio_PrivateKey(key_bio, NULL, NULL, NULL) : NULL;
-    bool ok = x && pkey && SSL_CTX_use_certificate(c->ctx, x) == 1 &&
-              SSL_CTX_use_PrivateKey(c->ctx, pkey) == 1;
-    X509_free(x);
-    EVP_PKEY_free(pkey);
-    BIO_free(x_bio);
-    BIO_free(key_bio);
-    if (!ok) {
-        tls_context_free(c);
-        return tls_failed(err, "reading certificate and key");
-    }
-    *context_r = c;
-    return true;
+    static const struct tls_certificate names = {.file = "certificate", .key = "key"};
+    return tls_server_context(&names, &(struct tls_pem){certificate, key}, 1, context_r, err);
 }
 
 bool tls_client_context(const char *ca_file, struct tls_context **context_r, struct err *err)
 {
     ERR_clear_error();
-    struct tls_context *c = xcalloc(1, sizeof(*c));
-    c->ctx = new_ctx(TLS_client_method());
-    int loaded = ca_file ? SSL_CTX_load_verify_file(c->ctx, ca_file)
-                         : SSL_CTX_set_default_verify_paths(c->ctx);
+    struct tls_context *c = new_context(new_ctx(TLS_client_method()));
+    int loaded = ca_file ? SSL_CTX_load_verify_file(c->now.ctx, ca_file)
+                         : SSL_CTX_set_default_verify_paths(c->now.ctx);
     if (loaded != 1) {
+        unsigned long code = ERR_peek_error();
         tls_context_free(c);
-        return tls_failed(err, "reading the trusted certificates");
+        ERR_clear_error();
+        return err_set(err, ERR_TLS, "ca_file %s: %s", ca_file ? ca_file : "(the system's)",
+                       ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
+                                              : "there is no certificate in PEM in it");
     }
     *context_r = c;
     return true;
@@ -293,9 +300,10 @@ void tls_context_free(struct tls_context *context)
 {
     if (!context)
         return;
-    SSL_CTX_free(context->ctx);
-    for (size_t i = 0; i < context->named_count; i++)
-        SSL_CTX_free(context->named[i].ctx);
-    free(context->named);
+    SSL_CTX_free(context->now.ctx);
+    for (size_t i = 0; i < context->now.named_count; i++)
+        SSL_CTX_free(context->now.named[i].ctx);
+    free(context->now.named);
+    pthread_mutex_destroy(&context->mutex);
     free(context);
 }

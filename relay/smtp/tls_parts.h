@@ -6,16 +6,23 @@
 #include "tls.h"
 
 #include <openssl/ssl.h>
+#include <pthread.h>
 
 struct tls_context {
-    SSL_CTX *ctx;
-    struct named {
-        char server[256];
+    pthread_mutex_t mutex; /* over what follows: certificates are renewed while they serve */
+    struct served {
         SSL_CTX *ctx;
-    } * named; /* for who asks for these names */
-    size_t named_count;
-    int64_t expires_s;
+        struct named {
+            char server[256];
+            SSL_CTX *ctx;
+        } * named; /* for who asks for these names */
+        size_t named_count;
+        int64_t expires_s;
+    } now;
 };
+
+/* What a new connection begins with; the caller ends it with SSL_CTX_free(). */
+SSL_CTX *tls_context_hold(struct tls_context *context);
 
 /* OpenSSL's own reason, and its error queue emptied. */
 bool tls_failed(struct err *err, const char *doing);

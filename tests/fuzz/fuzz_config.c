@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct config *config = NULL;
     snprintf(path, sizeof(path), "%s/conf", place_path());
     place_write(path, data, size);
-    if (!config_read(path, &config, &err)) {
+    if (!config_read(path, NULL, &config, &err)) {
         CHECK(err.kind == ERR_CONFIG && err.text[0]);
         return 0;
     }

@@ -121,7 +121,7 @@ def test_files_that_change_are_read_again(relay_factory, tmp_path):
         assert subject(relay)[2] != before[2]
     assert "certificate_changed" in relay.log()
     (tmp_path / "main.key").write_text("no key\n")
-    wait_for(lambda: "reload_refused" in relay.log(), 30, 0.5)
+    wait_for(lambda: "certificate_refused" in relay.log(), 30, 0.5)
     assert subject(relay)[0] == "RSA"  # the old one stays
 
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* certificates.c - Read whole, then looked at; never through a path twice, as a file may be
+ * replaced in between. */
+#include "certificates.h"
+
+#include "secret.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PEM_MAX = 1024 * 1024 };
+
+static bool fault(struct err *err, const char *path, bool opened)
+{
+    bool denied = errno == EACCES || errno == EPERM;
+    return err_set(err, ERR_TLS, "%s %s: %s%s", opened ? "reading" : "opening",
+                   path[0] ? path : "\"\"", strerror(errno),
+                   denied ? "; who may read it at a reload is told in sealpost(1)" : "");
+}
+
+static bool read_file(const struct opener *opener, const char *path, struct buf *text,
+                      struct err *err)
+{
+    ssize_t got = 0;
+    int fd = opener_open(opener, path);
+    if (fd < 0)
+        return fault(err, path, false);
+    do {
+        char *to = buf_reserve(text, 8 * 1024);
+        got = to ? read(fd, to, 8 * 1024) : 0;
+        if (got > 0)
+            buf_commit(text, (size_t)got);
+    } while (got > 0);
+    bool ok = got == 0 || fault(err, path, true);
+    close(fd);
+    return ok && (!text->overflow || err_set(err, ERR_TLS, "%s: over 1 MB", path));
+}
+
+static void forget(struct buf *text)
+{
+    secret_clear(text->memory, text->size);
+    buf_fini(text);
+}
+
+bool certificates_load(const struct config *config, const struct opener *opener,
+                       struct tls_context **context_r, struct err *err)
+{
+    size_t count = config->certificate_count;
+    struct buf *texts = xcalloc(2 * count + 1, sizeof(*texts));
+    struct tls_pem *pems = xcalloc(count + 1, sizeof(*pems));
+    bool ok = true;
+    for (size_t i = 0; i < count; i++) {
+        const struct tls_certificate *c = &config->certificates[i];
+        buf_init(&texts[2 * i], PEM_MAX);
+        buf_init(&texts[2 * i + 1], PEM_MAX);
+        ok = ok && read_file(opener, c->file, &texts[2 * i], err) &&
+             read_file(opener, c->key, &texts[2 * i + 1], err);
+        pems[i] = (struct tls_pem){buf_span(&texts[2 * i]), buf_span(&texts[2 * i + 1])};
+    }
+    ok = ok && tls_server_context(config->certificates, pems, count, context_r, err);
+    for (size_t i = 0; i < 2 * count; i++)
+        forget(&texts[i]);
+    free(texts);
+    free(pems);
+    return ok;
+}
+
+static uint64_t add_mark(uint64_t mark, const struct opener *opener, const char *path)
+{
+    struct stat s = {0};
+    int fd = opener_open(opener, path);
+    bool known = fd >= 0 && fstat(fd, &s) == 0;
+    if (fd >= 0)
+        close(fd);
+    if (!known)
+        return mark * 31;
+    mark = mark * 1000003 + s.st_ino;
+    mark = mark * 1000003 + (uint64_t)s.st_size;
+    mark = mark * 1000003 + (uint64_t)s.st_mtim.tv_sec;
+    return mark * 1000003 + (uint64_t)s.st_mtim.tv_nsec;
+}
+
+uint64_t certificates_mark(const struct config *config, const struct opener *opener)
+{
+    uint64_t mark = 1;
+    for (size_t i = 0; i < config->certificate_count; i++)
+        mark = add_mark(add_mark(mark, opener, config->certificates[i].file), opener,
+                        config->certificates[i].key);
+    return mark;
+}
