@@ -6,13 +6,16 @@ Everything listens on loopback, in a directory of its own, and ends by the proce
 import json
 import os
 import pathlib
+import random
 import re
+import shutil
 import signal
 import smtplib
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -22,6 +25,25 @@ import pytest
 
 SEALPOST = os.environ.get("SEALPOST", "build/sealpost")
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """A directory of this run's own, which no other run of pytest clears away or closes to other users."""
+    if not config.option.basetemp and not hasattr(config, "workerinput"):
+        place = config.own_place = tempfile.mkdtemp(prefix="sealpost-peers-")
+        config.option.basetemp = os.path.join(place, "tests")
+        os.chmod(place, 0o755)
+    for marker in ("alone(why): compares speeds or needs the whole machine, so nothing may run beside it",
+                   "memory: crosses memory or threads, so it also runs with the sanitizers",
+                   "unsandboxed(why): cannot run in the relay's sandbox, so it runs with the sanitizers only"):
+        config.addinivalue_line("markers", marker)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    place = getattr(session.config, "own_place", None)
+    if place and exitstatus == 0:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def vectors():
@@ -38,18 +60,48 @@ def need_vectors():
     return vectors()
 
 
-given_ports = set()
+class Ports:
+    """Ports for tests that run side by side: each process claims blocks of them, below those that the kernel gives to clients.
 
+    A claim is an abstract socket: it ends with the process, whatever happens to it.
+    """
 
-def free_port():
-    """One that nobody listens on, and a different one each time: the kernel may well say the same twice."""
-    while True:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port not in given_ports:
-            given_ports.add(port)
+    FIRST, LAST, BLOCK = 10000, 32000, 100
+
+    def __init__(self):
+        self.claims, self.left = [], []
+
+    def claim(self):
+        blocks = list(range(self.FIRST, self.LAST, self.BLOCK))
+        random.shuffle(blocks)
+        for block in blocks:
+            claim = socket.socket(socket.AF_UNIX)
+            try:
+                claim.bind(f"\0sealpost-test-ports-{block}")
+            except OSError:
+                claim.close()
+                continue
+            self.claims.append(claim)
+            self.left = list(range(block, block + self.BLOCK))
+            return
+        raise AssertionError("all ports are claimed by other tests")
+
+    def take(self):
+        """One that nobody listens on, and a different one each time."""
+        while True:
+            if not self.left:
+                self.claim()
+            port = self.left.pop()
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                try:
+                    tcp.bind(("0.0.0.0", port))
+                    udp.bind(("0.0.0.0", port))
+                except OSError:
+                    continue
             return port
+
+
+free_port = Ports().take
 
 
 def wait_for(what, timeout=15.0, step=0.02):
@@ -148,8 +200,8 @@ def needed(records):
 class Relay:
     """A relay made by `sealpost init` in its own directory."""
 
-    def __init__(self, path, dns, delivery_port, extra="", domain="club.test", program=SEALPOST):
-        self.path, self.program = path, program
+    def __init__(self, path, dns, delivery_port, extra="", domain="club.test", program=None, shards=2):
+        self.path, self.given_program = path, program
         self.dns = dns
         self.submission, self.submissions = free_port(), free_port()
         self.process = None
@@ -162,11 +214,17 @@ class Relay:
         text = text.replace("0.0.0.0:587", f"127.0.0.1:{self.submission}")
         text = text.replace("0.0.0.0:465", f"127.0.0.1:{self.submissions}")
         text = text.replace("delivery { port = 25 }", f"delivery {{ port = {delivery_port} }}")
+        if shards and "shards" not in extra:
+            text += f"shards = {shards}\n"  # more than one, whatever the machine has
         if "throttle" not in extra:
             text += 'throttle = "observe"\n'  # decides and writes down, and lets pass
         text += f'dns {{ forward = {{"127.0.0.1@{dns.port}"}} }}\n{extra}\n'
         self.config.write_text(text)
         self.publish(self.records)
+
+    @property
+    def program(self):
+        return self.given_program or SEALPOST
 
     def publish(self, records):
         for record in records:

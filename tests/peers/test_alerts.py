@@ -8,7 +8,6 @@ import subprocess
 import threading
 import time
 
-import conftest
 import pytest
 from conftest import SEALPOST, free_port, wait_for
 from test_alignment import submit
@@ -54,11 +53,8 @@ def script(path, line):
     return path
 
 
-@pytest.mark.parametrize("build", ["sanitized", "release"])
-def test_a_command_and_a_webhook_are_told(relay_factory, hook, tmp_path, dns, monkeypatch, build):
-    """The release is the one that may run no program itself."""
-    if build == "release":
-        monkeypatch.setattr(conftest, "SEALPOST", os.environ.get("SEALPOST_RELEASE", SEALPOST))
+@pytest.mark.memory
+def test_a_command_and_a_webhook_are_told(relay_factory, hook, tmp_path, dns, monkeypatch):
     pager = script(tmp_path / "pager", f'(cat; echo " $1") >> {tmp_path}/paged')
     monkeypatch.setenv("HOOK_SECRET", "s3cr3t-in-the-path")
     relay = relay_factory('alert { on = {"identity_refused", "admin"}  interval = 1  command = "%s"  webhook = "http://127.0.0.1:%d/${HOOK_SECRET}" }'
@@ -82,6 +78,7 @@ def test_a_command_and_a_webhook_are_told(relay_factory, hook, tmp_path, dns, mo
         assert "s3cr3t" not in text
 
 
+@pytest.mark.memory
 def test_an_alert_is_tried_again_and_survives_a_kill(relay_factory, hook):
     relay = relay_factory('alert { on = {"admin"} interval = 1 webhook = "http://127.0.0.1:%d/" }' % hook.port).start()
     hook.status = 500
@@ -100,6 +97,7 @@ def test_an_alert_is_tried_again_and_survives_a_kill(relay_factory, hook):
     assert len(hook.taken) == 2  # nothing is told twice
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize("refused", ["slow", "failing", "fine"])
 def test_many_alerts_of_one_kind_hold_up_no_other(relay_factory, hook, refused):
     """Kind: a queue that all share. Somebody fills it - with an import, with a webhook that fails or hangs for that kind - and the
@@ -184,6 +182,7 @@ def as_user(relay, uid, *arguments, groups=()):
                           group=65534, extra_groups=list(groups))
 
 
+@pytest.mark.memory
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users")
 def test_readers_read_and_admins_change(relay_factory, tmp_path):
     relay = relay_factory('control { admins = {"mail"}  readers = {"@games", "news"} }')

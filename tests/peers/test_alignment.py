@@ -77,6 +77,7 @@ def test_one_of_both_is_enough_and_the_other_is_warned_of(relay_factory, dns, th
     assert "warn alignment domain=club.test what=warn" in relay.log()
 
 
+@pytest.mark.memory
 def test_modes(relay_factory, dns):
     relay = relay_factory('domain "club.test" { alignment = "observe" }\ndomain "off.test" { alignment = "off" }\n')
     relay.command("user", "add", "all", "--domain", "*", "--password-stdin", input="a long password\n")
@@ -139,6 +140,7 @@ def test_a_dns_failure_is_not_a_missing_record(relay_factory, dns, failure):
     assert submit(relay)[0] == 250
 
 
+@pytest.mark.memory
 def test_a_crowd_of_first_messages_asks_each_question_once(relay_factory, dns):
     relay = relay_factory("shards = 4\n").start()
     clients = [relay.client() for _ in range(40)]
@@ -162,6 +164,7 @@ def test_a_crowd_of_first_messages_asks_each_question_once(relay_factory, dns):
     assert len(texts) >= 3 and len(texts) == len(set(texts)), texts
 
 
+@pytest.mark.memory
 def test_a_new_key_is_judged_at_once(relay_factory, dns):
     relay = relay_factory().start()
     relay.command("user", "add", "all", "--domain", "*", "--password-stdin", input="a long password\n")
@@ -283,6 +286,7 @@ def test_check_message_says_what_a_submission_would_be_told(relay_factory, dns, 
     assert relay.command("check", "message", str(good), check=False).returncode == 2
 
 
+@pytest.mark.memory
 def test_check_spf_shows_how_it_came_to_that(relay_factory, dns):
     relay = relay_factory()
     dns.add("example.test", "TXT", "v=spf1 a:none.test include:_spf.example.test -all")
@@ -398,6 +402,7 @@ def everyone_named(raw):
     return {address.rpartition("@")[2].lower().rstrip(".") for address in found if "@" in address}
 
 
+@pytest.mark.memory
 def test_no_from_field_lets_one_domain_send_as_another(relay_factory, sink_factory, dns):
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
     sink = sink_factory()

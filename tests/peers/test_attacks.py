@@ -17,6 +17,8 @@ import pytest
 from conftest import free_port, wait_for
 from test_alignment import submit
 
+pytestmark = pytest.mark.memory
+
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")  # what may stand in no output of ours; LF ends its lines
 
 

@@ -123,10 +123,12 @@ def salt_of(relay, name):
     ("y,,n=app,r=nonce", 535),  # PLUS was offered: somebody took it out of the list
     ("n,a=root,n=app,r=nonce", 535), ("p=tls-unique,,n=app,r=nonce", 501), ("n,,n=app", 501), ("n,,r=nonce", 501), ("x", 501),
 ])
+@pytest.mark.memory
 def test_C14_scram_that_is_not_right_is_refused(relay, first, code):
     assert scram_exchange(relay, "app", first)[1][0] == code
 
 
+@pytest.mark.memory
 def test_C14_a_nonce_or_binding_that_was_changed_is_refused(relay):
     for change in (lambda f: f.replace("r=clientnonce", "r=clientnoncX"), lambda f: f.replace("c=biws", "c=eSws"),
                    lambda f: f.split(",p=")[0], lambda f: f[:-4] + "AAA="):
@@ -196,6 +198,7 @@ def guess(relay, count, user, address):
     return answers
 
 
+@pytest.mark.memory
 def test_C13_guessing_locks_the_address_and_nobody_else(relay):
     codes = [code for code, _ in guess(relay, 24, lambda i: f"name{i}", lambda i: "127.3.0.1")]
     assert 10 <= codes.count(535) <= 14 and codes.count(454) == 24 - codes.count(535)  # a few are under way at once
@@ -291,6 +294,7 @@ def test_the_trail_says_who_did_what_and_knows_when_it_was_changed(relay):
     assert done.returncode == 1 and "broken at row 3" in done.stderr
 
 
+@pytest.mark.memory
 def test_the_trail_has_the_keys_and_is_followed(relay):
     follower = subprocess.Popen([*relay_command(relay), "--json", "audit", "tail", "--follow"], stdout=subprocess.PIPE, text=True)
     relay.command("key", "rotate", "club.test")

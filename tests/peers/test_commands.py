@@ -25,6 +25,7 @@ def one_line(done, code, *words):
         assert word in done.stderr, done.stderr
 
 
+@pytest.mark.memory
 def test_usage():
     done = run()
     assert done.returncode == 2 and "usage: sealpost" in done.stdout
@@ -46,6 +47,7 @@ def test_usage():
     ("127.0.0.1:2587", "0.0.0.0:465", ["submission and submissions", "0.0.0.0 port 465", "another port"]),
     ("}", "", []),
 ], ids=["enumeration", "unknown setting", "class", "number", "host", "missing", "address", "address twice", "syntax"])
+@pytest.mark.memory
 def test_a_wrong_setting_is_named_with_file_line_and_what_is_allowed(tmp_path, old, new, words):
     run("init", "club.test", "--dir", str(tmp_path / "r"), "--hostname", "mail.club.test")
     config = tmp_path / "r" / "sealpost.conf"
@@ -54,6 +56,7 @@ def test_a_wrong_setting_is_named_with_file_line_and_what_is_allowed(tmp_path, o
     one_line(run("-c", str(config), "serve"), 1, "sealpost.conf", *words)
 
 
+@pytest.mark.memory
 def test_init_makes_everything_once(tmp_path):
     done = run("init", "club.test", "--dir", str(tmp_path / "r"), "--public-ip", "192.0.2.1", "--public-ip", "2001:db8::1")
     assert done.returncode == 0 and "v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 ~all" in done.stdout
@@ -71,6 +74,7 @@ def test_init_makes_everything_once(tmp_path):
     assert again == shown  # what it prints is a config file
 
 
+@pytest.mark.memory
 def test_what_serve_refuses(relay, tmp_path, relay_factory):
     one_line(run("-c", str(relay.config), "serve"), 1, "cannot bind", "Address already in use")
     other = relay.config.read_text().replace(str(relay.submission), str(free_port())).replace(

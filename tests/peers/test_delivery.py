@@ -14,6 +14,8 @@ import pytest
 from conftest import Relay, dkim_passes, free_port, split_copy, wait_for, wait_port
 from nsd import Nsd
 
+pytestmark = pytest.mark.memory
+
 
 class Script(threading.Thread):
     """A mail server that answers from a function: line -> reply or None to hang up. DATA's content is kept."""

@@ -21,6 +21,7 @@ from conftest import SEALPOST, Relay, free_port, wait_for
 from nsd import Nsd
 from zones import BindServer, KnotServer, NsdServer, own_addresses, text, zone_file
 
+pytestmark = pytest.mark.xdist_group("zones")  # thirty domains are made once for all
 FIRST, SECOND, THIRD = own_addresses(3)
 SELECTOR = datetime.datetime.now(datetime.timezone.utc).strftime("sp%Y%m%d")
 OURS = ["192.0.2.10", "2001:db8::10"]

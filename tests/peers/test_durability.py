@@ -16,6 +16,8 @@ import pytest
 
 from conftest import wait_for
 
+pytestmark = pytest.mark.memory
+
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20"))
 
 
@@ -102,6 +104,7 @@ def test_a_thousand_messages_and_a_clean_end(relay, sink):
     relay.stop()  # the sanitizers speak now
 
 
+@pytest.mark.alone("how long a small message takes beside 1,250 MiB")
 def test_fifty_clients_with_25_mib_each_neither_exhaust_memory_nor_stall_the_others(relay, sink):
     size = 25 * 1024 * 1024 - 2000
     line = b"0123456789abcdef" * 60 + b"\r\n"

@@ -10,6 +10,8 @@ import time
 import pytest
 from conftest import free_port, wait_for
 
+pytestmark = pytest.mark.memory
+
 CONFIG = '''http {{ url = "https://u.club.test"  address = "127.0.0.1:{port}"  tls = "{tls}" }}
 stream "news" {{ class = "digest"  unsubscribe = "one-click"  sender = "Sports Club <Süd>"  title = "Club news"  title_de = "Vereinspost" }}
 stream "party" {{ class = "invitation"  unsubscribe = "one-click" }}

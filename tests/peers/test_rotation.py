@@ -301,6 +301,7 @@ def key_states(relay, domain="club.test"):
     return [row["state"] for row in relay.json("key", "list", "--domain", domain)]
 
 
+@pytest.mark.memory
 def test_keys_change_under_load_and_no_message_fails(world):
     relay = world.relay(capture=False).start()
     publish_everything(world, relay)

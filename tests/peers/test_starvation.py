@@ -16,6 +16,7 @@ def connect(relay, address="127.0.0.1"):
     return s, s.recv(1000)
 
 
+@pytest.mark.memory
 def test_nobody_takes_all_connections(relay_factory, dns):
     relay = relay_factory("limits { connections = 40 }").start()
     one = [connect(relay, "127.5.0.1") for _ in range(25)]
@@ -31,6 +32,7 @@ def test_nobody_takes_all_connections(relay_factory, dns):
     assert "per_address = 20" in shown and "per_network = 30" in shown
 
 
+@pytest.mark.memory
 def test_one_byte_at_a_time_is_no_way_to_stay(relay_factory, dns):
     """C5, T11: neither a command nor a message that never ends holds a connection for long."""
     relay = relay_factory("limits { idle = 12 }").start()
@@ -68,6 +70,7 @@ def test_one_byte_at_a_time_is_no_way_to_stay(relay_factory, dns):
     assert steady.getreply()[0] == 250
 
 
+@pytest.mark.memory
 def test_a_slow_reader_is_not_fed(relay_factory, dns):
     """Commands without end whose answers nobody reads: the relay stops reading, and then closes."""
     relay = relay_factory("limits { idle = 8 }").start()
@@ -94,9 +97,7 @@ def closed(s):
         return True
 
 
-def test_memory_ends_with_a_refusal(relay_factory, dns, monkeypatch):
-    """By a release build, as a sanitizer keeps accounts of its own."""
-    monkeypatch.setattr(conftest, "SEALPOST", os.environ.get("SEALPOST_RELEASE", "build/sealpost"))
+def test_memory_ends_with_a_refusal(relay_factory, dns):
     relay = relay_factory("limits { memory = 36  connections = 1000 }").start()
     waiting = relay.client()
     clients = []
@@ -128,7 +129,6 @@ def test_memory_ends_with_a_refusal(relay_factory, dns, monkeypatch):
 
 def test_descriptors_are_counted_before_they_run_out(relay_factory, dns, monkeypatch):
     import resource
-    monkeypatch.setattr(conftest, "SEALPOST", os.environ.get("SEALPOST_RELEASE", "build/sealpost"))
     relay = relay_factory("limits { connections = 5000  per_address = 5000  per_network = 5000 }")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     relay.environment = {}

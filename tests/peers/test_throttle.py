@@ -105,6 +105,7 @@ def test_nothing_the_sender_does_begins_a_new_count(throttled):
     assert counts(replies)[:2] == (4, 3), replies
 
 
+@pytest.mark.memory
 def test_kill_9_in_the_middle(throttled, sink_factory):
     """Eight connections at one mailbox, and the relay dies four times: what was accepted was counted, and nothing else."""
     sink = sink_factory()
@@ -136,6 +137,7 @@ def test_kill_9_in_the_middle(throttled, sink_factory):
     assert 4 <= len(sink.messages()) <= 4 + 4  # C3: what was under way may arrive again
 
 
+@pytest.mark.memory
 def test_two_hundred_connections_at_once(throttled):
     relay = throttled()
 
@@ -224,6 +226,7 @@ def test_setting_the_clock_frees_nobody_and_locks_nobody(relay_factory, dns, sin
         assert submit(client, "bob@dest.test")[0] == 450
 
 
+@pytest.mark.alone("how long a bystander's mail takes beside a flood")
 def test_a_flood_locks_nobody_out_and_delays_nobody(throttled, sink_factory):
     """Twenty thousand at one address; meanwhile mail to a bystander, then a password reset to that same address."""
     sink = sink_factory()
@@ -262,6 +265,7 @@ def test_a_flood_locks_nobody_out_and_delays_nobody(throttled, sink_factory):
     assert first["who"] == "bob@dest.test" and first["refused"] == FLOOD - counts(replies)[0] - counts(replies)[1]
 
 
+@pytest.mark.memory
 def test_who_sends_and_gets_most_can_be_seen(throttled):
     relay = throttled()
     relay.command("user", "add", "other", "--domain", "*", "--password-stdin", input="a long password\n")
@@ -295,6 +299,7 @@ def test_security_mail_is_limited_too(throttled):
     assert counts(replies)[:2] == (5, 0) and replies[5][0] == 450
 
 
+@pytest.mark.memory
 def test_in_a_message_to_many_the_refused_ones_are_reported_and_the_rest_go(throttled, sink_factory):
     sink = sink_factory()
     relay = throttled()
@@ -457,6 +462,7 @@ def test_the_same_once_more_is_collapsed_while_it_waits(throttled):
     assert left == [1]  # three were charged
 
 
+@pytest.mark.memory
 def test_of_security_mail_the_newest_goes(throttled, sink_factory):
     relay = throttled()
     ids = []

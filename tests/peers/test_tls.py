@@ -35,6 +35,7 @@ def subject(relay, *options):
     return ("EC" if "id-ecPublicKey" in shown else "RSA"), shown.splitlines()[0].split("CN = ")[1], shown.splitlines()[1]
 
 
+@pytest.mark.memory
 def test_certificates_of_two_kinds_and_by_name(relay_factory, tmp_path):
     certify(tmp_path, "rsa", "rsa")
     certify(tmp_path, "other", host="mail.other.test")
@@ -108,6 +109,7 @@ def test_every_server_seals_its_tickets_with_a_key_of_its_own(relay_factory, sin
     assert len(names) == 3 and "00" * 16 not in names
 
 
+@pytest.mark.memory
 def test_files_that_change_are_read_again(relay_factory, tmp_path):
     relay = relay_factory()
     certify(tmp_path, "main")
