@@ -130,14 +130,11 @@ static struct connection *new_connection(uv_loop_t *loop, const struct connectio
     return c;
 }
 
-struct connection *connection_accept(uv_stream_t *server, const struct connection_events *events,
-                                     void *owner)
+struct connection *connection_accept(uv_loop_t *loop, int fd,
+                                     const struct connection_events *events, void *owner)
 {
-    struct connection *c = new_connection(server->loop, events, owner);
-    if (uv_accept(server, (uv_stream_t *)&c->tcp) != 0) {
-        connection_close(c, "accept failed");
-        return c;
-    }
+    struct connection *c = new_connection(loop, events, owner);
+    CHECK(uv_tcp_open(&c->tcp, fd) == 0);
     uv_tcp_nodelay(&c->tcp, 1);
     c->connected = true;
     return c;

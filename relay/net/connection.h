@@ -29,9 +29,9 @@ struct connection_events {
 
 struct connection;
 
-/* Accept one connection; NULL when there is none to be had. */
-struct connection *connection_accept(uv_stream_t *server, const struct connection_events *events,
-                                     void *owner);
+/* Take over a connection that was accepted. */
+struct connection *connection_accept(uv_loop_t *loop, int fd,
+                                     const struct connection_events *events, void *owner);
 struct connection *connection_open(uv_loop_t *loop, const struct sockaddr *address,
                                    unsigned timeout_s, const struct connection_events *events,
                                    void *owner);

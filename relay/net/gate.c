@@ -5,23 +5,27 @@
  */
 #include "gate.h"
 
+#include "acceptor.h"
 #include "control.h"
 #include "inbox.h"
 #include "log.h"
 #include "watch.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <utlist.h>
 
 enum { REQUEST_MAX = 64 * 1024 * 1024, CLIENT_TIMEOUT_MS = 60 * 1000 };
 
 struct gate {
-    uv_pipe_t pipe;
+    struct acceptor acceptor;
+    uv_loop_t *loop;
     struct inbox inbox;
     char *state_dir;
     struct config_party *parties; /* who may come in, besides root and ourselves */
@@ -191,7 +195,7 @@ static void ask(struct visitor *v, struct span line)
     if (control_kind(v->control) == CONTROL_READ) {
         v->gate->errands++;
         v->work.data = v;
-        CHECK(uv_queue_work(v->gate->pipe.loop, &v->work, read_rows, on_rows_read) == 0);
+        CHECK(uv_queue_work(v->gate->loop, &v->work, read_rows, on_rows_read) == 0);
     } else if (make_job(v)) {
         v->gate->errands++;
         store_put(v->gate->store, v->job);
@@ -266,23 +270,21 @@ static bool identify(struct visitor *v)
     return true;
 }
 
-static void on_visitor(uv_stream_t *server, int status)
+static void on_visitor(void *context, int fd)
 {
-    struct gate *g = server->data;
-    if (status != 0 || g->closing)
-        return;
+    struct gate *g = context;
     struct visitor *v = xcalloc(1, sizeof(*v));
     v->gate = g;
     v->handles = 2;
     buf_init(&v->in, REQUEST_MAX);
     buf_init(&v->out, SIZE_MAX / 2);
-    uv_pipe_init(server->loop, &v->pipe, 0);
-    uv_timer_init(server->loop, &v->timer);
+    uv_pipe_init(g->loop, &v->pipe, 0);
+    uv_timer_init(g->loop, &v->timer);
     v->pipe.data = v->timer.data = v;
     DL_APPEND(g->visitors, v);
     uv_timer_start(&v->timer, on_timer, CLIENT_TIMEOUT_MS, 0);
-    if (uv_accept(server, (uv_stream_t *)&v->pipe) != 0 || !identify(v) ||
-        uv_read_start((uv_stream_t *)&v->pipe, on_alloc, on_read) != 0)
+    CHECK(uv_pipe_open(&v->pipe, fd) == 0);
+    if (!identify(v) || uv_read_start((uv_stream_t *)&v->pipe, on_alloc, on_read) != 0)
         leave(v);
 }
 
@@ -307,6 +309,24 @@ static bool let_in(const struct gate *g, struct err *err)
            err_set(err, ERR_SYSTEM, "letting others reach the control socket in %s", g->state_dir);
 }
 
+static int bind_socket(const char *path, mode_t forbidden)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
+        sizeof(address.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    mode_t mask = umask(forbidden);
+    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    umask(mask);
+    if (bound || fd < 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
 bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store,
                struct watch *watch, void (*changed)(void *context), void *context,
                struct gate **gate_r, struct err *err)
@@ -317,6 +337,7 @@ bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store
     g->parties = xcalloc(config->party_count + 1, sizeof(*g->parties));
     g->party_count = config->party_count;
     memcpy(g->parties, config->parties, config->party_count * sizeof(*g->parties));
+    g->loop = loop;
     g->store = store;
     g->watch = watch;
     g->changed = changed;
@@ -325,17 +346,11 @@ bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store
     control_path(config->state_dir, path);
     unlink(path); /* of a relay that ended badly: the lock is ours */
     inbox_init(&g->inbox, loop);
-    uv_pipe_init(loop, &g->pipe, 0);
-    g->pipe.data = g;
-    mode_t mask = umask(g->party_count > 0 ? 0111 : 0177);
-    int status = uv_pipe_bind(&g->pipe, path);
-    umask(mask);
-    if (status == 0)
-        status = uv_listen((uv_stream_t *)&g->pipe, 64, on_visitor);
-    if (status == 0 && !let_in(g, err))
-        return false;
-    return status == 0 ||
-           err_set(err, ERR_SYSTEM, "control socket %s: %s", path, uv_strerror(status));
+    int fd = bind_socket(path, g->party_count > 0 ? 0111 : 0177);
+    bool ok = fd >= 0 && acceptor_listen(&g->acceptor, loop, fd, 64, "control", on_visitor, g) == 0;
+    if (!ok)
+        return err_set(err, ERR_SYSTEM, "control socket %s: %s", path, strerror(errno));
+    return let_in(g, err);
 }
 
 void gate_close(struct gate *g)
@@ -343,7 +358,12 @@ void gate_close(struct gate *g)
     struct visitor *v;
     struct visitor *next;
     g->closing = true;
-    uv_close((uv_handle_t *)&g->pipe, NULL);
+    if (g->acceptor.context) {
+        char path[4096];
+        control_path(g->state_dir, path);
+        unlink(path);
+        acceptor_close(&g->acceptor, NULL);
+    }
     DL_FOREACH_SAFE (g->visitors, v, next)
         leave(v);
     close_if_done(g);

@@ -2,6 +2,7 @@
 /* listener.c - Sockets are made by hand, because SO_REUSEPORT must be set before bind(). */
 #include "listener.h"
 
+#include "acceptor.h"
 #include "session.h"
 #include "visit.h"
 
@@ -17,7 +18,7 @@
 enum { BACKLOG = 1024 };
 
 struct listener {
-    uv_tcp_t tcp;
+    struct acceptor acceptor;
     struct shard *shard;
     bool implicit_tls, http;
     struct listener *next;
@@ -75,15 +76,13 @@ bool listener_bind_all(const struct config *config, int *sockets_r, struct err *
     return true;
 }
 
-static void on_client(uv_stream_t *server, int status)
+static void on_client(void *context, int fd)
 {
-    struct listener *l = server->data;
-    if (status != 0)
-        return;
+    struct listener *l = context;
     if (l->http)
-        visit_accept(l->shard, server, l->implicit_tls);
+        visit_accept(l->shard, fd, l->implicit_tls);
     else
-        session_accept(l->shard, server, l->implicit_tls);
+        session_accept(l->shard, fd, l->implicit_tls);
 }
 
 static bool open_one(struct shard *s, const struct config_listener *config, int fd, struct err *err)
@@ -92,11 +91,9 @@ static bool open_one(struct shard *s, const struct config_listener *config, int 
     l->shard = s;
     l->implicit_tls = config->implicit_tls;
     l->http = config->http;
-    CHECK(uv_tcp_init(&s->loop, &l->tcp) == 0 && uv_tcp_open(&l->tcp, fd) == 0);
-    l->tcp.data = l;
     l->next = s->listeners;
     s->listeners = l;
-    return uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_client) == 0 ||
+    return acceptor_listen(&l->acceptor, &s->loop, fd, BACKLOG, config->name, on_client, l) == 0 ||
            fault(err, config, "cannot listen on");
 }
 
@@ -109,16 +106,11 @@ bool listener_open_all(struct shard *s, const int *sockets, struct err *err)
     return true;
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
 void listener_close_all(struct shard *s)
 {
     while (s->listeners) {
         struct listener *l = s->listeners;
         s->listeners = l->next;
-        uv_close((uv_handle_t *)&l->tcp, on_closed);
+        acceptor_close(&l->acceptor, free);
     }
 }

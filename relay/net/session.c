@@ -206,7 +206,7 @@ static bool count_in(struct session *s)
     return s->counted;
 }
 
-void session_accept(struct shard *shard, uv_stream_t *server, bool implicit_tls)
+void session_accept(struct shard *shard, int fd, bool implicit_tls)
 {
     struct session *s = xcalloc(1, sizeof(*s));
     s->id = ++shard->next_session;
@@ -215,7 +215,7 @@ void session_accept(struct shard *shard, uv_stream_t *server, bool implicit_tls)
     s->implicit_tls = implicit_tls;
     HASH_ADD(hh, shard->sessions, id, sizeof(s->id), s);
     unsigned count = atomic_fetch_add(&shard->common->connections, 1) + 1;
-    s->connection = connection_accept(server, &events, s);
+    s->connection = connection_accept(&shard->loop, fd, &events, s);
     connection_peer(s->connection, s->peer);
     connection_set_timeout(s->connection, s->settings->config->idle_s);
     log_event(LOG_DEBUG, "connected", "peer", s->peer);

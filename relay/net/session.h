@@ -8,7 +8,7 @@
 #include "shard.h"
 
 /* Accept a client; `implicit_tls`: the handshake comes first. */
-void session_accept(struct shard *s, uv_stream_t *server, bool implicit_tls);
+void session_accept(struct shard *s, int fd, bool implicit_tls);
 
 /* NULL when it has ended meanwhile. */
 struct session *session_find(struct shard *s, uint64_t id);

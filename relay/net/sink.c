@@ -4,19 +4,23 @@
  */
 #include "engine.h"
 
+#include "acceptor.h"
 #include "connection.h"
 #include "key.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <utlist.h>
 
 struct server {
     uv_loop_t loop;
-    uv_tcp_t tcp;
+    struct acceptor acceptor;
     uv_signal_t terminate, interrupt;
     const struct engine_sink *sink;
     struct submission_settings settings;
@@ -104,17 +108,15 @@ static void on_ended(void *owner, const char *why)
 static const struct connection_events events = {
     .bytes = on_bytes, .secured = on_secured, .ended = on_ended};
 
-static void on_client(uv_stream_t *stream, int status)
+static void on_client(void *context, int fd)
 {
-    struct server *server = stream->data;
-    if (status != 0)
-        return;
+    struct server *server = context;
     struct guest *g = xcalloc(1, sizeof(*g));
     g->server = server;
     buf_init(&g->message, server->sink->size_max + SUBMISSION_MEMORY);
     DL_APPEND(server->guests, g);
     submission_init(&g->submission, &server->settings);
-    g->connection = connection_accept(stream, &events, g);
+    g->connection = connection_accept(&server->loop, fd, &events, g);
     connection_peer(g->connection, g->peer);
     connection_set_timeout(g->connection, 300);
     pump(g);
@@ -126,9 +128,10 @@ static void on_terminate(uv_signal_t *signal, int number)
     struct guest *g;
     struct guest *next;
     (void)number;
-    if (uv_is_closing((uv_handle_t *)&server->tcp))
+    if (uv_is_closing((uv_handle_t *)&server->terminate))
         return;
-    uv_close((uv_handle_t *)&server->tcp, NULL);
+    if (server->acceptor.context)
+        acceptor_close(&server->acceptor, NULL);
     uv_close((uv_handle_t *)&server->terminate, NULL);
     uv_close((uv_handle_t *)&server->interrupt, NULL);
     DL_FOREACH_SAFE (server->guests, g, next)
@@ -155,11 +158,19 @@ static bool listen_on(struct server *server, const struct engine_sink *sink, str
                  uv_ip6_addr(sink->host, (int)sink->port, (struct sockaddr_in6 *)&address) == 0;
     if (!valid)
         return err_set(err, ERR_USAGE, "%s is no IP address", sink->host);
-    int status = uv_tcp_bind(&server->tcp, (const struct sockaddr *)&address, 0);
-    if (status == 0)
-        status = uv_listen((uv_stream_t *)&server->tcp, 512, on_client);
-    return status == 0 || err_set(err, ERR_SYSTEM, "cannot listen on %s:%u: %s", sink->host,
-                                  sink->port, uv_strerror(status));
+    int one = 1;
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+                 bind(fd, (const struct sockaddr *)&address,
+                      address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                    : sizeof(struct sockaddr_in)) == 0;
+    if (bound &&
+        acceptor_listen(&server->acceptor, &server->loop, fd, 512, "sink", on_client, server) == 0)
+        return true;
+    err_set(err, ERR_SYSTEM, "cannot listen on %s:%u: %s", sink->host, sink->port, strerror(errno));
+    if (!bound && fd >= 0)
+        close(fd);
+    return false;
 }
 
 bool engine_sink(const struct engine_sink *sink, struct err *err)
@@ -172,10 +183,9 @@ bool engine_sink(const struct engine_sink *sink, struct err *err)
                                                    .open = true};
     signal(SIGPIPE, SIG_IGN);
     CHECK(uv_loop_init(&server.loop) == 0);
-    uv_tcp_init(&server.loop, &server.tcp);
     uv_signal_init(&server.loop, &server.terminate);
     uv_signal_init(&server.loop, &server.interrupt);
-    server.tcp.data = server.terminate.data = server.interrupt.data = &server;
+    server.terminate.data = server.interrupt.data = &server;
     bool ok = make_tls(&server, server.settings.hostname, err) && listen_on(&server, sink, err);
     if (ok) {
         uv_signal_start(&server.terminate, on_terminate, SIGTERM);

@@ -161,7 +161,7 @@ static void on_ended(void *owner, const char *why)
 static const struct connection_events events = {
     .bytes = on_bytes, .secured = on_secured, .ended = on_ended};
 
-void visit_accept(struct shard *s, uv_stream_t *server, bool implicit_tls)
+void visit_accept(struct shard *s, int fd, bool implicit_tls)
 {
     struct visit *v = xcalloc(1, sizeof(*v));
     v->shard = s;
@@ -170,7 +170,7 @@ void visit_accept(struct shard *s, uv_stream_t *server, bool implicit_tls)
     v->pipe.data = v->deadline.data = v;
     DL_APPEND(s->visits, v);
     unsigned count = atomic_fetch_add(&s->common->visits, 1) + 1;
-    v->connection = connection_accept(server, &events, v);
+    v->connection = connection_accept(&s->loop, fd, &events, v);
     connection_set_timeout(v->connection, IDLE_S);
     uv_timer_start(&v->deadline, on_deadline, WHOLE_MS, 0);
     if (count > VISITS_MAX || s->draining) {

@@ -6,7 +6,7 @@
 
 #include "shard.h"
 
-void visit_accept(struct shard *s, uv_stream_t *server, bool implicit_tls);
+void visit_accept(struct shard *s, int fd, bool implicit_tls);
 /* The shard drains: all of them end. */
 void visit_end_all(struct shard *s);
 

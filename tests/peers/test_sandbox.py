@@ -128,12 +128,12 @@ static void try_all(const char *where)
     char c = 'x';
     try(where, "type-into-terminal", SYS_ioctl, 2, 0x5412, (long)&c);
 }
-int uv_listen(void *stream, int backlog, void *callback)
+int uv_poll_init(void *loop, void *handle, int fd)
 {
     static int done;
     if (!done++)
         try_all("relay");
-    return ((int (*)(void *, int, void *))dlsym(RTLD_NEXT, "uv_listen"))(stream, backlog, callback);
+    return ((int (*)(void *, void *, int))dlsym(RTLD_NEXT, "uv_poll_init"))(loop, handle, fd);
 }
 """
 
