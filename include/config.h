@@ -85,7 +85,7 @@ struct config {
     char ca_file[1024]; /* empty: the system's authorities */
     char log_level[16];
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;
-    unsigned connect_timeout_s, idle_reuse_s;
+    unsigned connect_timeout_s, idle_reuse_s, suppress_days;
     unsigned per_address, per_network; /* connections */
     unsigned rate, memory_mb;          /* bytes a second that a client must send; MiB */
     uint64_t size_max;

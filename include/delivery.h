@@ -53,6 +53,7 @@ struct delivery_rcpt {
     struct span address, original; /* borrowed */
     unsigned notify;
     struct verdict answer; /* code 0: none yet */
+    bool own;              /* it is a refusal of this recipient, not of MAIL or the message */
 };
 
 struct delivery_mail {

@@ -30,7 +30,8 @@ struct store_outcome {
     struct verdict answer;
     const char *kind; /* event: "delivered", "deferred", "bounced", "expired" … a literal */
     char remote[280];
-    char suppress[64]; /* there is no such mailbox: put it on this tenant's list; empty: no */
+    char suppress[64];   /* there is no such mailbox: put it on this tenant's list; empty: no */
+    int64_t suppress_ms; /* for so long */
 };
 
 struct store_job {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* suppress.h - Who does not want, or cannot get, which mail.
  *
- * An entry holds for a mailbox in its canonical form, of one tenant or of all, for one stream or
- * for all. It never keeps back what a person needs: see suppress_applies().
+ * An entry holds for exactly the mailbox that was refused, or whose owner has asked for it: what a
+ * provider may ignore in an address (tags, dots) is for counting, never for blocking, since nobody
+ * but the receiver knows whether bob+shop is bob. Only case does not matter, see
+ * address_same_form(). An entry is of one tenant or of all, for one stream or for all. It never
+ * keeps back what a person needs: see suppress_applies().
  */
 #ifndef SUPPRESS_H
 #define SUPPRESS_H
@@ -23,26 +26,36 @@ enum suppress_reason {
 const char *suppress_reason_name(enum suppress_reason reason);
 MUST_CHECK bool suppress_reason_parse(struct span name, enum suppress_reason *reason_r);
 
+enum { SUPPRESS_BOUNCE_DAYS = 90, SUPPRESS_ANSWERS_FOR_SECURITY = 2 };
+
 struct suppress_entry {
     char address[ADDRESS_CANONICAL_MAX + 1];
-    char tenant[64]; /* empty: all */
-    char stream[64]; /* empty: all */
+    bool every_spelling; /* for whatever counts as this mailbox: a stop of all mail by its owner,
+                            and what an older version has written */
+    unsigned answers;    /* with SUPPRESS_BOUNCE: on so many days the receiver has said so */
+    char tenant[64];     /* empty: all */
+    char stream[64];     /* empty: all */
     enum suppress_reason reason;
     char source[80]; /* who or what has made it: "one-click", "command", a host … */
     int64_t created_ms, expires_ms; /* expires_ms 0: never */
 };
 
 /* Does an entry for this mailbox keep back mail of a stream (empty: none) and class? Security mail
- * is kept back by `bounce` and `manual` only, confirmations also by `flood`; an unsubscription from
- * one stream always keeps back that stream. */
+ * is kept back by `manual` only, and by `bounce` when the receiver has said so on two days;
+ * confirmations also by `flood`; an unsubscription from one stream always keeps back that stream.
+ */
 bool suppress_applies(const struct suppress_entry *e, const char *tenant, const char *stream,
                       enum stream_class class, int64_t now_ms);
 
 /* 550 5.7.1, with reason and date. */
 struct verdict suppress_verdict(const struct suppress_entry *e);
 
-/* Does this answer of a receiver speak of the mailbox, for good? Never when it speaks of policy,
- * reputation, the message, or a mailbox that is only full or busy. */
-bool suppress_is_hard(const struct verdict *answer);
+/* Does this answer to a RCPT speak of its mailbox, for good? Never when it speaks of policy,
+ * reputation, rates, the message, a mailbox that is only full or busy, or the sender; `sender` is
+ * what was said at MAIL. */
+bool suppress_is_hard(const struct verdict *answer, struct span sender);
+/* Does an answer at `now_ms` count beside the one at `last_ms`? On another day (UTC), and not only
+ * because midnight has passed. */
+bool suppress_is_another_day(int64_t last_ms, int64_t now_ms);
 
 #endif

@@ -7,18 +7,24 @@
 #include "database.h"
 #include "suppress.h"
 
-/* Is mail like `mail` kept back from this recipient, in its canonical form? False, with err->kind
- * ERR_NONE, when it is not. */
+/* Is mail like `mail` kept back from this recipient? False, with err->kind ERR_NONE, when it is
+ * not. Addresses are written in any way, here and below. */
 MUST_CHECK bool database_suppressed(struct database *db, const struct mail *mail,
                                     const char *recipient, int64_t now_ms,
                                     struct suppress_entry *entry_r, struct err *err);
 
-/* `entry->address` is in canonical form. One that is there already stays as it is; only its expiry
- * may move later. `changed_r` says whether it is new. */
+/* Add an entry. One that is there already stays as it is; only its expiry may move later.
+ * `changed_r` says whether it is new. */
 MUST_CHECK bool database_suppress(struct database *db, const struct suppress_entry *entry,
                                   int64_t now_ms, bool *changed_r, struct err *err);
 
-/* Which entries; NULL, or -1 for the reason, is any. */
+/* Write down that a receiver has said, to a RCPT of its own, that there is no such mailbox: `entry`
+ * begins, or goes on to its expiry, with one answer more when it is another day's. One that has
+ * expired begins anew. */
+MUST_CHECK bool database_suppress_answer(struct database *db, const struct suppress_entry *entry,
+                                         int64_t now_ms, struct err *err);
+
+/* Which entries hold for an address; NULL, or -1 for the reason, is any. */
 struct suppressions_filter {
     const char *address, *tenant, *stream;
     int reason;

@@ -117,15 +117,21 @@ static void print_local(const char *local, size_t len, struct buf *out)
     buf_add_char(out, '"');
 }
 
+static bool take_apart(const struct address *address, char domain_r[ADDRESS_DOMAIN_MAX + 1],
+                       char local_r[ADDRESS_CANONICAL_LOCAL_MAX], size_t *len_r)
+{
+    char said[ADDRESS_LOCAL_MAX];
+    return address_domain_ascii(address->domain, domain_r) && address->local.len > 0 &&
+           address->local.len <= sizeof(said) &&
+           normal_text((struct span){said, unquote(address->local, said)}, local_r, len_r);
+}
+
 bool address_canonical(const struct address *address, struct buf *out)
 {
     char domain[ADDRESS_DOMAIN_MAX + 1];
-    char said[ADDRESS_LOCAL_MAX];
     char local[ADDRESS_CANONICAL_LOCAL_MAX] = "";
     size_t len = 0;
-    if (!address_domain_ascii(address->domain, domain) || address->local.len == 0 ||
-        address->local.len > sizeof(said) ||
-        !normal_text((struct span){said, unquote(address->local, said)}, local, &len))
+    if (!take_apart(address, domain, local, &len))
         return false;
     const struct provider *p = find_provider(domain);
     if (p->by_subdomain && strlen(domain) > strlen(p->domain)) {
@@ -142,13 +148,36 @@ bool address_canonical(const struct address *address, struct buf *out)
     return !out->overflow;
 }
 
-bool address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])
+bool address_same(const struct address *address, struct buf *out)
+{
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char local[ADDRESS_CANONICAL_LOCAL_MAX] = "";
+    size_t len = 0;
+    if (!take_apart(address, domain, local, &len))
+        return false;
+    print_local(local, len, out);
+    buf_addf(out, "@%s", domain);
+    return !out->overflow;
+}
+
+static bool form_of(const char *text, bool (*make)(const struct address *, struct buf *),
+                    char form_r[ADDRESS_CANONICAL_MAX + 1])
 {
     struct address address;
     struct buf form;
     buf_init(&form, ADDRESS_CANONICAL_MAX);
-    bool ok = address_parse(span_of(text), &address) && address_canonical(&address, &form);
+    bool ok = address_parse(span_of(text), &address) && make(&address, &form);
     snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", ok ? buf_text(&form) : text);
     buf_fini(&form);
     return ok;
+}
+
+bool address_same_form(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])
+{
+    return form_of(text, address_same, form_r);
+}
+
+bool address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])
+{
+    return form_of(text, address_canonical, form_r);
 }

@@ -41,10 +41,13 @@ bool suppress_applies(const struct suppress_entry *e, const char *tenant, const 
     if ((e->expires_ms != 0 && e->expires_ms <= now_ms) ||
         (e->tenant[0] && strcmp(e->tenant, tenant) != 0))
         return false;
+    enum stream_class mildest = from[e->reason];
+    if (e->reason == SUPPRESS_BOUNCE && e->answers < SUPPRESS_ANSWERS_FOR_SECURITY)
+        mildest = STREAM_CONFIRMATION;
     if (!e->stream[0])
-        return class >= from[e->reason];
+        return class >= mildest;
     bool named = strcmp(e->stream, stream) == 0;
-    return named && (class != STREAM_SECURITY || from[e->reason] == STREAM_SECURITY);
+    return named && (class != STREAM_SECURITY || mildest == STREAM_SECURITY);
 }
 
 /* "2026-11-23", in UTC. */
@@ -112,10 +115,20 @@ static const struct {
     {"", "mailbox not found"},
 };
 
-/* Words that turn even those into something else. */
-static const char *const soft[] = {" rate ",  "too quickly", "spam",      "policy", "reputation",
-                                   "blocked", "blacklist",   "blocklist", "quota",  "full",
-                                   "spf",     "dkim",        "dmarc",     "relay",  "authentic"};
+/* Words that turn even those into something else: policy, a mailbox that is full or busy, a limit
+ * on how much is taken, a trouble that passes, and the sender, whom many servers judge only at
+ * RCPT. */
+static const char *const soft[] = {
+    "spam",         "policy",       "reputation",  "blocked",      "blacklist",    "blocklist",
+    "spf",          "dkim",         "dmarc",       "relay access", "relaying",     "to relay",
+    "authentic",    "quota",        "full",        " rate",        "ratelimit",    "too quickly",
+    "too many",     "too much",     "too fast",    "too often",    "limit",        "exceed",
+    "throttl",      "per hour",     "this hour",   "per day",      "per minute",   "temporar",
+    "again later",  "try later",    "greylist",    "graylist",     "busy",         "overload",
+    "sender",       "callout",      "callback",    "verification", "verify",       "mail from",
+    "from address", "return path",  "return-path", "reverse-path", "reverse path", "envelope from",
+    "your domain",  "your address", "your server", "your ip",      "your host",
+};
 
 static bool says(const char *text, const char *words)
 {
@@ -127,9 +140,12 @@ static bool says(const char *text, const char *words)
     return false;
 }
 
-bool suppress_is_hard(const struct verdict *answer)
+bool suppress_is_hard(const struct verdict *answer, struct span sender)
 {
+    char named[ADDRESS_MAX + 1];
     if (answer->code < 500 || answer->code > 599 || answer->code == 552)
+        return false;
+    if (sender.len > 0 && span_copy(sender, named, sizeof(named)) && says(answer->text, named))
         return false;
     for (size_t i = 0; i < COUNT_OF(soft); i++)
         if (says(answer->text, soft[i]))
@@ -139,4 +155,10 @@ bool suppress_is_hard(const struct verdict *answer)
             (!hard[i].words || says(answer->text, hard[i].words)))
             return true;
     return false;
+}
+
+bool suppress_is_another_day(int64_t last_ms, int64_t now_ms)
+{
+    static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+    return now_ms / day_ms > last_ms / day_ms && now_ms - last_ms >= day_ms / 2;
 }

@@ -10,6 +10,7 @@
 #include "config_safety.h"
 #include "config_streams.h"
 #include "config_tls.h"
+#include "suppress.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -94,6 +95,7 @@ static cfg_t *parse(const char *path, const struct opener *opener, struct err *e
                                    CFG_INT("connections", 20, CFGF_NONE),
                                    CFG_INT("connect_timeout", 30, CFGF_NONE),
                                    CFG_INT("reuse", 5, CFGF_NONE),
+                                   CFG_INT("suppress_days", SUPPRESS_BOUNCE_DAYS, CFGF_NONE),
                                    CFG_STR("ca_file", "", CFGF_NONE),
                                    CFG_END()};
     static cfg_opt_t route[] = {
@@ -295,6 +297,7 @@ static bool fill(struct config *c, cfg_t *cfg, struct err *err)
     c->site_connections = (unsigned)cfg_getint(cfg, "delivery|connections");
     c->connect_timeout_s = (unsigned)cfg_getint(cfg, "delivery|connect_timeout");
     c->idle_reuse_s = (unsigned)cfg_getint(cfg, "delivery|reuse");
+    c->suppress_days = (unsigned)cfg_getint(cfg, "delivery|suppress_days");
     fill_limits(c, cfg);
     copy(c->http_url, sizeof(c->http_url), cfg_getstr(cfg, "http|url"));
     while (c->http_url[0] && c->http_url[strlen(c->http_url) - 1] == '/')
@@ -396,10 +399,10 @@ void config_print(const struct config *c, struct buf *out)
             print_listener(&c->listeners[i], out);
     config_tls_print(c, out);
     buf_addf(out,
-             "delivery { port = %u  connections = %u  connect_timeout = %u  reuse = %u  ca_file = "
-             "\"%s\" }\n",
+             "delivery { port = %u  connections = %u  connect_timeout = %u  reuse = %u  "
+             "suppress_days = %u  ca_file = \"%s\" }\n",
              c->delivery_port, c->site_connections, c->connect_timeout_s, c->idle_reuse_s,
-             c->ca_file);
+             c->suppress_days, c->ca_file);
     for (size_t i = 0; i + 1 < c->route_count; i++)
         buf_addf(out,
                  "route \"%s\" { host = \"%s\"  port = %u  tls = \"%s\"  username = \"%s\" }\n",

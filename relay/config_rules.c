@@ -167,6 +167,15 @@ static int check_positive(cfg_t *cfg, cfg_opt_t *opt)
                                            : refuse(cfg, opt, text, "a number from 1 to 999999999");
 }
 
+static int check_days(cfg_t *cfg, cfg_opt_t *opt)
+{
+    char text[32];
+    long value = cfg_opt_getnint(opt, 0);
+    snprintf(text, sizeof(text), "%ld", value);
+    return value >= 1 && value <= 3650 ? 0
+                                       : refuse(cfg, opt, text, "a number of days from 1 to 3650");
+}
+
 static const struct {
     const char *setting;
     cfg_validate_callback_t check;
@@ -191,6 +200,7 @@ static const struct {
              {"delivery|connections", check_positive},
              {"delivery|connect_timeout", check_positive},
              {"delivery|reuse", check_positive},
+             {"delivery|suppress_days", check_days},
              {"route|port", check_positive},
              {"limits|size", check_positive},
              {"limits|recipients", check_positive},

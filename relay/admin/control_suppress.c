@@ -11,7 +11,7 @@ enum { PAGE_MAX = 1000, BATCH_MAX = 1000 };
 
 static bool read_address(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1], struct err *err)
 {
-    return (text && address_counted_as(text, form_r)) ||
+    return (text && address_same_form(text, form_r)) ||
            err_set(err, ERR_USAGE, "\"%.80s\" is no address", text ? text : "");
 }
 

@@ -158,11 +158,10 @@ static bool answer_suppressed(struct parcel *p, struct err *err)
 {
     const struct mail *m = p->mail;
     for (size_t i = 0; m->protocol[0] && i < m->envelope.count; i++) {
-        char form[ADDRESS_CANONICAL_MAX + 1];
         struct suppress_entry entry;
-        address_counted_as(m->envelope.rcpts[i].address, form);
         if (p->answers[i].code == 0 &&
-            database_suppressed(p->shard->reader, m, form, clock_now_ms(), &entry, err)) {
+            database_suppressed(p->shard->reader, m, m->envelope.rcpts[i].address, clock_now_ms(),
+                                &entry, err)) {
             p->answers[i] = suppress_verdict(&entry);
             p->suppressed[i] = true;
         }
@@ -190,6 +189,7 @@ static bool read_rows(struct parcel *p, struct err *err)
     if (ok) {
         narrow(p->mail, p->work, clock_now_ms());
         p->answers = xcalloc(p->mail->envelope.count + 1, sizeof(*p->answers));
+        p->own = xcalloc(p->mail->envelope.count + 1, sizeof(*p->own));
         p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
         answer_refused(p);
         ok = answer_suppressed(p, err);
@@ -240,6 +240,7 @@ void parcel_end(struct parcel *p)
     scheduler_finished(p->work);
     mail_free(p->mail);
     free(p->answers);
+    free(p->own);
     free(p->suppressed);
     buf_fini(&p->dialogue);
     free(p);

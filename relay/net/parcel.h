@@ -19,6 +19,7 @@ struct parcel {
     const struct config_route *route;
     struct mail *mail;       /* only the recipients that are to be delivered now */
     struct verdict *answers; /* beside mail->envelope.rcpts; code 0: none yet */
+    bool *own;               /* beside them: it is the answer to this recipient's own RCPT */
     bool *suppressed;        /* beside them: who does not want it, or cannot get it */
     struct resolver_answer hosts;
     struct site *site;

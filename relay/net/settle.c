@@ -163,9 +163,12 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
                                         : p->suppressed[i] ? "suppressed"
                                         : d.expired        ? "expired"
                                                            : moves[d.what].kind};
-    bool said = p->remote[0] && p->mail->protocol[0]; /* by a server, of mail that is not ours */
-    if (d.what == RETRY_NEVER && said && !p->suppressed[i] && suppress_is_hard(&p->answers[i]))
+    bool said = p->own[i] && p->mail->protocol[0]; /* by a server, of mail that is not ours */
+    if (d.what == RETRY_NEVER && said &&
+        suppress_is_hard(&p->answers[i], span_of(p->mail->envelope.sender))) {
         snprintf(o->suppress, sizeof(o->suppress), "%s", p->mail->tenant);
+        o->suppress_ms = (int64_t)p->settings->config->suppress_days * 24 * 3600 * 1000;
+    }
     snprintf(o->remote, sizeof(o->remote), "%s", p->remote);
 }
 

@@ -274,7 +274,9 @@ void shipment_take_answers(struct shipment *s)
 {
     struct parcel *p = s->parcel;
     for (size_t i = 0; i < s->mail.count; i++)
-        if (!is_too_many(s, &s->mail.rcpts[i].answer) && p->answers[s->slice[i]].code == 0)
+        if (!is_too_many(s, &s->mail.rcpts[i].answer) && p->answers[s->slice[i]].code == 0) {
             p->answers[s->slice[i]] = s->mail.rcpts[i].answer;
+            p->own[s->slice[i]] = s->mail.rcpts[i].own;
+        }
     shipment_end(s);
 }

@@ -164,6 +164,7 @@ static bool stop_mail(struct database *db, const struct request *r, struct err *
     struct suppress_entry e = {.reason = flood ? SUPPRESS_FLOOD : SUPPRESS_UNSUBSCRIBE,
                                .created_ms = now_ms,
                                .expires_ms = flood ? now_ms + flood_ms : 0};
+    e.every_spelling = flood; /* whoever floods a mailbox may spell it in every way */
     snprintf(e.address, sizeof(e.address), "%s", r->form);
     snprintf(e.source, sizeof(e.source), "%s",
              r->action == UNSUBSCRIBE_ONE_CLICK ? "one-click" : "page");
@@ -255,7 +256,7 @@ static bool find_subject(struct request *r, const char *path)
 {
     return r->settings->unsubscribe.count > 0 &&
            unsubscribe_open(&r->settings->unsubscribe, last_part(path), &r->subject) &&
-           address_counted_as(r->subject.recipient, r->form);
+           address_same_form(r->subject.recipient, r->form);
 }
 
 static enum MHD_Result count_length(void *context, enum MHD_ValueKind kind, const char *key,

@@ -224,7 +224,9 @@ static void say_rcpt(struct delivery *d)
 
 static enum stage rcpt_answered(struct delivery *d, const struct verdict *v)
 {
-    struct verdict *answer = &d->mail->rcpts[d->asked++].answer;
+    struct delivery_rcpt *rcpt = &d->mail->rcpts[d->asked++];
+    struct verdict *answer = &rcpt->answer;
+    rcpt->own = d->mail_refused.code == 0 && v->what != VERDICT_ACCEPT;
     *answer = d->mail_refused.code != 0 ? d->mail_refused : *v; /* a refused MAIL speaks for all */
     if (answer->code == 552 && (v->enhanced[0] == '\0' || strncmp(v->enhanced, "5.5.", 4) == 0) &&
         d->mail_refused.code == 0)

@@ -79,12 +79,12 @@ static bool observe(struct database *db, struct store_job *job, const struct thr
                            err);
 }
 
-static bool find_suppressed(struct database *db, struct store_job *job, size_t i,
-                            const char *recipient, int64_t now_ms, struct err *err)
+static bool find_suppressed(struct database *db, struct store_job *job, size_t i, int64_t now_ms,
+                            struct err *err)
 {
     struct suppress_entry entry;
     const struct mail *m = job->mail;
-    if (!database_suppressed(db, m, recipient, now_ms, &entry, err))
+    if (!database_suppressed(db, m, m->envelope.rcpts[i].address, now_ms, &entry, err))
         return err->kind == ERR_NONE;
     if (!job->refusals)
         job->refusals = xcalloc(m->envelope.count, sizeof(*job->refusals));
@@ -102,7 +102,7 @@ static bool decide_recipient(struct database *db, struct store_job *job, size_t 
     enum throttle_mode mode = job->throttle->mode;
     if (!repeats_find(db, job, recipient, now_ms, d, err))
         return false;
-    if (d->what != THROTTLE_REPEATED && !find_suppressed(db, job, i, recipient, now_ms, err))
+    if (d->what != THROTTLE_REPEATED && !find_suppressed(db, job, i, now_ms, err))
         return false;
     int64_t fingerprint = d->fingerprint;
     if (d->what == THROTTLE_PASS && mode != THROTTLE_OFF &&

@@ -230,12 +230,12 @@ bool rows_end(struct database *db, int64_t message, struct err *err)
 static bool suppress(struct database *db, const struct store_outcome *o, const char *address,
                      int64_t now_ms, struct err *err)
 {
-    struct suppress_entry e = {.reason = SUPPRESS_BOUNCE, .created_ms = now_ms};
-    bool changed = false;
-    address_counted_as(address, e.address);
+    struct suppress_entry e = {
+        .reason = SUPPRESS_BOUNCE, .created_ms = now_ms, .expires_ms = now_ms + o->suppress_ms};
+    snprintf(e.address, sizeof(e.address), "%s", address);
     snprintf(e.tenant, sizeof(e.tenant), "%s", o->suppress);
     snprintf(e.source, sizeof(e.source), "%.79s", o->remote);
-    return database_suppress(db, &e, now_ms, &changed, err);
+    return database_suppress_answer(db, &e, now_ms, err);
 }
 
 bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now_ms,

@@ -3,7 +3,7 @@
 #ifndef SCHEMA_H
 #define SCHEMA_H
 
-#define SQL_SCHEMA_VERSION 6
+#define SQL_SCHEMA_VERSION 7
 
 #define SQL_SCHEMA_1                                                                               \
     "CREATE TABLE message(id INTEGER PRIMARY KEY, created INTEGER NOT NULL, expires INTEGER NOT "  \
@@ -106,5 +106,23 @@
     "ALTER TABLE event ADD COLUMN message_id TEXT NOT NULL DEFAULT '';"   \
     "ALTER TABLE event ADD COLUMN sender TEXT NOT NULL DEFAULT '';"       \
     "PRAGMA user_version = 6;"
+
+/* From version 6 to 7: suppressions hold for exactly one mailbox, where they were made for all that
+ * counts as it. What people have asked for goes on to hold for every spelling. Of what servers have
+ * said, the mailbox is found again by its event of the same moment, and the rest stands for the
+ * form that was written down; all of it expires. A repetition is one of the content, too. */
+#define SQL_SCHEMA_7                                                                             \
+    "ALTER TABLE suppression ADD COLUMN every_spelling INTEGER NOT NULL DEFAULT 0;"              \
+    "ALTER TABLE suppression ADD COLUMN answers INTEGER NOT NULL DEFAULT 1;"                     \
+    "ALTER TABLE suppression ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;"                    \
+    "UPDATE suppression SET answered = created;"                                                 \
+    "UPDATE OR IGNORE suppression SET every_spelling = 1, address = counted_as(address, 0)"      \
+    " WHERE reason <> 1;"                                                                        \
+    "UPDATE suppression SET expires = created + 90 * 86400000 WHERE reason = 1 AND expires = 0;" \
+    "UPDATE OR IGNORE suppression SET address = counted_as(e.recipient, 2) FROM event e"         \
+    " WHERE e.kind = 'bounced' AND e.at = suppression.created AND suppression.reason = 1"        \
+    " AND suppression.address = counted_as(e.recipient, 0);"                                     \
+    "ALTER TABLE once ADD COLUMN content BLOB;"                                                  \
+    "PRAGMA user_version = 7;"
 
 #endif

@@ -3,6 +3,8 @@
 #ifndef SQL_H
 #define SQL_H
 
+#include "sql_suppress.h"
+
 #define SQL_QUEUE_FILTER                                                                      \
     " FROM recipient r JOIN message m ON m.id = r.message"                                    \
     " WHERE (?1 IS NULL OR r.message = ?1) AND (?2 IS NULL OR r.address = ?2 COLLATE NOCASE)" \
@@ -14,8 +16,6 @@
     "id, created, expires, tenant, credential, stream, class, sender, envelope_id, report, " \
     "smtputf8, from_domain,"                                                                 \
     " helo, peer, protocol, header_utf8, body_8bit, dialogue, segment, offset, length"
-
-#define SQL_SUPPRESS_COLUMNS "address, tenant, stream, reason, source, created, expires"
 
 #define SQL_USER_COLUMNS "name, tenant, stream, hash, allowed, disabled, created, scram, streams"
 
@@ -152,22 +152,7 @@
                     " ON CONFLICT(tenant, day) DO UPDATE SET count = count + 1")                   \
     X(FORGET_NEWCOMERS, "DELETE FROM newcomers WHERE day < ? AND EXISTS (SELECT 1 FROM newcomers " \
                         "o WHERE o.tenant = newcomers.tenant AND o.day < newcomers.day)")          \
-    X(SUPPRESSED, "SELECT " SQL_SUPPRESS_COLUMNS " FROM suppression WHERE address = ?")            \
-    X(SUPPRESS_ADD, "INSERT INTO suppression(" SQL_SUPPRESS_COLUMNS ") VALUES(?,?,?,?,?,?,?)"      \
-                    " ON CONFLICT DO NOTHING RETURNING address")                                   \
-    X(SUPPRESS_EXTEND,                                                                             \
-      "UPDATE suppression SET expires = CASE WHEN ?5 = 0 THEN 0 ELSE max(expires, ?5) END"         \
-      " WHERE address = ?1 AND tenant = ?2 AND stream = ?3 AND reason = ?4 AND expires <> 0")      \
-    X(SUPPRESS_REMOVE,                                                                             \
-      "DELETE FROM suppression WHERE address = ?1 AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL" \
-      " OR stream = ?3) AND (?4 IS NULL OR reason = ?4) RETURNING tenant, stream, reason")         \
-    X(SUPPRESS_LIST,                                                                               \
-      "SELECT " SQL_SUPPRESS_COLUMNS " FROM suppression WHERE (?1 IS NULL OR address = ?1) AND "   \
-      "(?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR stream = ?3) AND (?4 IS NULL OR reason = "   \
-      "?4)"                                                                                        \
-      " AND (address, tenant, stream, reason) > (?5, ?6, ?7, ?8)"                                  \
-      " ORDER BY address, tenant, stream, reason LIMIT ?9")                                        \
-    X(SUPPRESS_FORGET, "DELETE FROM suppression WHERE expires <> 0 AND expires < ?")               \
+    SQL_SUPPRESS_STATEMENTS(X)                                                                     \
     X(REFUSED, "INSERT INTO refused(minute, credential, recipient, count) VALUES(?1, ?2, ?3, 1)"   \
                " ON CONFLICT DO UPDATE SET count = count + 1")                                     \
     X(FORGET_REFUSED, "DELETE FROM refused WHERE (minute, credential, recipient) IN (SELECT "      \

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* suppressions.c - Who does not want, or cannot get, which mail. Each change is an event: who is on
- * the list, since when, and why can be told for as long as events are kept. */
+ * the list, since when, and why can be told for as long as events are kept.
+ *
+ * A row's address is the form of exactly that mailbox, or, where it holds for every spelling, the
+ * form that counts. Each look-up asks for both. */
 #include "suppressions.h"
 
 #include "rows.h"
@@ -17,14 +20,40 @@ static void read_entry(sqlite3_stmt *s, struct suppress_entry *e)
     rows_copy_text(s, 1, e->tenant, sizeof(e->tenant));
     rows_copy_text(s, 2, e->stream, sizeof(e->stream));
     rows_copy_text(s, 4, e->source, sizeof(e->source));
+    e->every_spelling = sqlite3_column_int(s, 7);
+    e->answers = (unsigned)sqlite3_column_int(s, 8);
+}
+
+/* The two forms under which rows may hold for an address; NULL: any. */
+struct forms {
+    char same[ADDRESS_CANONICAL_MAX + 1], counted[ADDRESS_CANONICAL_MAX + 1];
+};
+
+static void bind_forms(sqlite3_stmt *s, const char *address, struct forms *forms)
+{
+    if (!address)
+        return;
+    address_same_form(address, forms->same);
+    address_counted_as(address, forms->counted);
+    rows_text(s, 1, forms->same);
+    rows_text(s, 2, forms->counted);
+}
+
+static void form_of(const struct suppress_entry *e, char form_r[ADDRESS_CANONICAL_MAX + 1])
+{
+    if (e->every_spelling)
+        address_counted_as(e->address, form_r);
+    else
+        address_same_form(e->address, form_r);
 }
 
 bool database_suppressed(struct database *db, const struct mail *m, const char *recipient,
                          int64_t now_ms, struct suppress_entry *entry_r, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESSED);
+    struct forms forms;
     bool found = false;
-    rows_text(s, 1, recipient);
+    bind_forms(s, recipient, &forms);
     while (rows_next(db, s, err)) { /* of everybody's: there are few */
         struct suppress_entry e;
         read_entry(s, &e);
@@ -55,13 +84,17 @@ bool database_suppress(struct database *db, const struct suppress_entry *e, int6
                        bool *changed_r, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_ADD);
-    rows_text(s, 1, e->address);
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    form_of(e, form);
+    rows_text(s, 1, form);
     rows_text(s, 2, e->tenant);
     rows_text(s, 3, e->stream);
     rows_int(s, 4, e->reason);
     rows_text(s, 5, e->source);
     rows_int(s, 6, e->created_ms);
     rows_int(s, 7, e->expires_ms);
+    rows_int(s, 8, e->every_spelling);
+    rows_int(s, 9, e->answers > 0 ? e->answers : 1);
     *changed_r = false;
     while (rows_next(db, s, err))
         *changed_r = true;
@@ -70,12 +103,59 @@ bool database_suppress(struct database *db, const struct suppress_entry *e, int6
     if (*changed_r)
         return note_change(db, "suppress_added", e, e->source, now_ms, err);
     s = rows_prepare(db, SQL_SUPPRESS_EXTEND);
-    rows_text(s, 1, e->address);
+    rows_text(s, 1, form);
     rows_text(s, 2, e->tenant);
     rows_text(s, 3, e->stream);
     rows_int(s, 4, e->reason);
     rows_int(s, 5, e->expires_ms);
     return rows_run(db, s, err);
+}
+
+/* How often it has said so before, and when that last counted; `answers` 0: there is no entry, or
+ * only one that has ended. */
+static bool find_answers(struct database *db, const struct suppress_entry *e, const char *form,
+                         int64_t now_ms, unsigned *answers_r, int64_t *last_ms_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_ANSWERS);
+    rows_text(s, 1, form);
+    rows_text(s, 2, e->tenant);
+    rows_int(s, 3, SUPPRESS_BOUNCE);
+    rows_int(s, 4, now_ms);
+    *answers_r = 0;
+    *last_ms_r = 0;
+    while (rows_next(db, s, err)) {
+        *answers_r = (unsigned)sqlite3_column_int(s, 0);
+        *last_ms_r = sqlite3_column_int64(s, 1);
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool database_suppress_answer(struct database *db, const struct suppress_entry *e, int64_t now_ms,
+                              struct err *err)
+{
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    unsigned answers = 0;
+    int64_t last_ms = 0;
+    address_same_form(e->address, form);
+    if (!find_answers(db, e, form, now_ms, &answers, &last_ms, err))
+        return false;
+    bool counts = answers == 0 || suppress_is_another_day(last_ms, now_ms);
+    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_ANSWER);
+    rows_text(s, 1, form);
+    rows_text(s, 2, e->tenant);
+    rows_int(s, 3, SUPPRESS_BOUNCE);
+    rows_text(s, 4, e->source);
+    rows_int(s, 5, now_ms);
+    rows_int(s, 6, e->expires_ms);
+    rows_int(s, 7, answers + counts);
+    rows_int(s, 8, counts ? now_ms : last_ms);
+    rows_int(s, 9, answers == 0);
+    if (!rows_run(db, s, err))
+        return false;
+    struct suppress_entry told = *e;
+    snprintf(told.address, sizeof(told.address), "%s", form);
+    return !counts || note_change(db, answers == 0 ? "suppress_added" : "suppress_answered", &told,
+                                  e->source, now_ms, err);
 }
 
 enum { REMOVED_AT_ONCE = 100 };
@@ -86,17 +166,18 @@ bool database_unsuppress(struct database *db, const struct suppressions_filter *
     struct suppress_entry gone[REMOVED_AT_ONCE];
     size_t count = 0;
     sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_REMOVE);
-    rows_text(s, 1, f->address);
-    rows_text(s, 2, f->tenant);
-    rows_text(s, 3, f->stream);
+    struct forms forms;
+    bind_forms(s, f->address, &forms);
+    rows_text(s, 3, f->tenant);
+    rows_text(s, 4, f->stream);
     if (f->reason >= 0)
-        rows_int(s, 4, f->reason);
+        rows_int(s, 5, f->reason);
     *removed_r = 0;
     while (rows_next(db, s, err)) {
         struct suppress_entry *e = &gone[count < REMOVED_AT_ONCE ? count : REMOVED_AT_ONCE - 1];
         *e = (struct suppress_entry){.reason = (enum suppress_reason)(
                                          (unsigned)sqlite3_column_int(s, 2) % SUPPRESS_REASONS)};
-        snprintf(e->address, sizeof(e->address), "%s", f->address);
+        rows_copy_text(s, 3, e->address, sizeof(e->address));
         rows_copy_text(s, 0, e->tenant, sizeof(e->tenant));
         rows_copy_text(s, 1, e->stream, sizeof(e->stream));
         count += count < REMOVED_AT_ONCE;
@@ -113,16 +194,17 @@ bool database_suppressions(struct database *db, struct suppressions_filter *f, i
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_LIST);
     const struct suppress_entry after = f->after;
-    rows_text(s, 1, f->address);
-    rows_text(s, 2, f->tenant);
-    rows_text(s, 3, f->stream);
+    struct forms forms;
+    bind_forms(s, f->address, &forms);
+    rows_text(s, 3, f->tenant);
+    rows_text(s, 4, f->stream);
     if (f->reason >= 0)
-        rows_int(s, 4, f->reason);
-    rows_text(s, 5, after.address);
-    rows_text(s, 6, after.tenant);
-    rows_text(s, 7, after.stream);
-    rows_int(s, 8, after.address[0] ? (int64_t)after.reason : -1);
-    rows_int(s, 9, limit);
+        rows_int(s, 5, f->reason);
+    rows_text(s, 6, after.address);
+    rows_text(s, 7, after.tenant);
+    rows_text(s, 8, after.stream);
+    rows_int(s, 9, after.address[0] ? (int64_t)after.reason : -1);
+    rows_int(s, 10, limit);
     while (rows_next(db, s, err)) {
         read_entry(s, &f->after);
         on_entry(context, &f->after);

@@ -18,15 +18,20 @@ static struct span domain_of(struct span address)
     return address;
 }
 
-/* counted_as(address, by_domain) */
+/* counted_as(address, how): 0 its form that counts, 1 the domain of that, 2 the form of exactly
+ * this mailbox */
 static void counted_as(sqlite3_context *context, int count, sqlite3_value **values)
 {
     const char *text = (const char *)sqlite3_value_text(values[0]);
     char form[ADDRESS_CANONICAL_MAX + 1];
     CHECK(count == 2);
-    address_counted_as(text ? text : "", form);
+    int how = sqlite3_value_int(values[1]);
+    if (how == 2)
+        address_same_form(text ? text : "", form);
+    else
+        address_counted_as(text ? text : "", form);
     struct span s = span_of(form);
-    if (sqlite3_value_int(values[1]))
+    if (how == 1)
         s = domain_of(s);
     sqlite3_result_text(context, s.ptr, (int)s.len, SQLITE_TRANSIENT);
 }

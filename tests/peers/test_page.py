@@ -105,7 +105,7 @@ HOW = {
 @pytest.mark.parametrize("page", ["none", "implicit"], indirect=True)
 @pytest.mark.parametrize("how", HOW)
 def test_mail_programs_that_post(page, how):
-    path = link(page, "Bob+x@dest.test").encode()
+    path = link(page, "Bob@dest.test").encode()
     request = HOW[how](path).replace(b"%s", path)
     for _ in range(2):  # and once more: nothing is different
         began = time.monotonic()

@@ -181,20 +181,20 @@ EVERY = ["reset", "receipt", "reminder", "party", "news"]
     (["--reason", "unsubscribe"], ["reminder", "party", "news"]),
     (["--reason", "complaint"], ["reminder", "party", "news"]),
     (["--reason", "flood", "--tenant", ""], ["receipt", "reminder", "party", "news"]),
-    (["--reason", "bounce"], EVERY),
+    (["--reason", "bounce"], ["receipt", "reminder", "party", "news"]),  # said once
     (["--reason", "manual"], EVERY),
     (["--reason", "manual", "--stream", "reset"], ["reset"]),
     (["--tenant", "others"], []),
     ([], EVERY),
 ], ids=lambda value: "-".join(value) or "none")
 def test_what_keeps_back_what(strict, entry, kept_back):
-    strict.command("suppress", "add", "Bob+x@DEST.test", *entry)
+    strict.command("suppress", "add", "Bob@DEST.test", *entry)
     with strict.client() as client:
         said = {stream: answer(client, stream, "BOB@dest.test") for stream in EVERY}
         assert [stream for stream, text in said.items() if text] == kept_back
         today = time.strftime("%Y-%m-%d", time.gmtime())
         assert all(text.startswith("550 5.7.1 Recipient") and today in text for text in said.values() if text), said
-        assert answer(client, "news", "amy@dest.test") == ""
+        assert answer(client, "news", "amy@dest.test") == "" and answer(client, "news", "bob+x@dest.test") == ""
     if kept_back:
         assert "suppressed" in [e["kind"] for e in strict.json("events", "--after", "0", "--limit", "1000")]
     assert strict.command("suppress", "remove", "bob@dest.test")

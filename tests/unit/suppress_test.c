@@ -36,12 +36,23 @@ static void answers(void **state)
         {550, "5.6.0", "Message malformed", false},
         {554, "5.4.6", "Too many hops", false},
         {421, "5.1.1", "User unknown", false},
+        {550, "5.1.1", "too many messages to this recipient", false},
+        {550, "5.1.1", "Rate limited", false},
+        {550, "5.1.1", "You have exceeded what you may send per hour", false},
+        {550, "5.1.1", "Sender unknown", false},
+        {550, "5.1.1", "<hello@CLUB.test>: user unknown", false},
+        {550, "", "Domain of sender address hello@club.test does not exist", false},
+        {550, "", "Callout verification: no such user", false},
+        {550, "5.1.1", "unknown user in MAIL FROM", false},
+        {550, "5.1.7", "Bad address: no such user", false},
+        {550, "5.1.8", "Domain does not exist", false},
+        {550, "5.1.1", "User unknown, please try again later", false},
         {250, "2.1.5", "OK", false},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct verdict v = verdict_make(rows[i].code, rows[i].enhanced, "%s", rows[i].text);
-        EXPECT(suppress_is_hard(&v) == rows[i].hard, rows[i].text);
+        EXPECT(suppress_is_hard(&v, SPAN("hello@club.test")) == rows[i].hard, rows[i].text);
     }
 }
 
@@ -51,7 +62,8 @@ static void what_applies(void **state)
     (void)state;
     for (unsigned reason = 0; reason < SUPPRESS_REASONS; reason++) {
         bool hard = reason == SUPPRESS_BOUNCE || reason == SUPPRESS_MANUAL;
-        struct suppress_entry e = {.reason = (enum suppress_reason)reason, .created_ms = 1};
+        struct suppress_entry e = {
+            .reason = (enum suppress_reason)reason, .created_ms = 1, .answers = 2};
         for (unsigned class = 0; class < STREAM_CLASSES; class++) {
             enum stream_class c = (enum stream_class)class;
             e.stream[0] = e.tenant[0] = '\0';
@@ -65,6 +77,11 @@ static void what_applies(void **state)
             memcpy(e.tenant, "t", 2);
             memcpy(e.stream, "s", 2);
             assert_int_equal(suppress_applies(&e, "t", "s", c, 5), class != STREAM_SECURITY || hard);
+            e.answers = 1;
+            bool once = reason == SUPPRESS_BOUNCE && class == STREAM_SECURITY;
+            assert_int_equal(suppress_applies(&e, "t", "s", c, 5),
+                             !once && (class != STREAM_SECURITY || hard));
+            e.answers = 2;
             assert_false(suppress_applies(&e, "t", "", c, 5));
             assert_false(suppress_applies(&e, "t", "S", c, 5));
         }
@@ -75,8 +92,22 @@ static void what_applies(void **state)
     }
 }
 
+/* Two answers count for two only on different days, whatever midnight lies between them. */
+static void days(void **state)
+{
+    static const int64_t hour = INT64_C(3600) * 1000;
+    (void)state;
+    assert_false(suppress_is_another_day(0, 0));
+    assert_false(suppress_is_another_day(hour, 23 * hour));
+    assert_false(suppress_is_another_day(23 * hour, 25 * hour));
+    assert_true(suppress_is_another_day(23 * hour, 35 * hour));
+    assert_true(suppress_is_another_day(hour, 24 * hour));
+    assert_false(suppress_is_another_day(30 * hour, hour));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(what_applies)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(what_applies),
+                                       cmocka_unit_test(days)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

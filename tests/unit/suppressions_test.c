@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* suppressions_test.c - The suppression list in a store: which address an entry holds for, how
+ * answers on several days add up, how entries end, and what an older store brings along. */
+#include "table.h"
+
+#include "store.h"
+#include "suppressions.h"
+
+#include <ftw.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { AT_NOON = 12 };
+
+static char place[64];
+static const int64_t hour_ms = INT64_C(3600) * 1000;
+static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+
+static int set_up(void **state)
+{
+    struct err err = {0};
+    char template[] = "/tmp/sealpost-suppress-XXXXXX";
+    (void)state;
+    snprintf(place, sizeof(place), "%s/state", mkdtemp(template));
+    return store_create(place, &err) ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *walk)
+{
+    (void)about;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static int tear_down(void **state)
+{
+    char root[64];
+    (void)state;
+    snprintf(root, sizeof(root), "%.*s", (int)(strlen(place) - strlen("/state")), place);
+    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static bool kept_back(struct database *db, const char *address, enum stream_class class,
+                      int64_t now_ms)
+{
+    struct err err = {0};
+    struct suppress_entry entry;
+    struct mail *m = mail_new();
+    snprintf(m->tenant, sizeof(m->tenant), "t");
+    m->class = class;
+    bool is = database_suppressed(db, m, address, now_ms, &entry, &err);
+    assert_int_equal(err.kind, ERR_NONE);
+    mail_free(m);
+    return is;
+}
+
+static void answer(struct database *db, const char *address, int64_t now_ms, int64_t expires_ms)
+{
+    struct err err = {0};
+    struct suppress_entry e = {.reason = SUPPRESS_BOUNCE,
+                               .created_ms = now_ms,
+                               .expires_ms = expires_ms,
+                               .tenant = "t",
+                               .source = "mx.test"};
+    snprintf(e.address, sizeof(e.address), "%s", address);
+    assert_true(database_suppress_answer(db, &e, now_ms, &err));
+}
+
+/* The first answer holds back what can wait; another day's, everything; and after its time nothing
+ * is left of either. */
+static bool over_days(struct database *db, void *context, struct err *err)
+{
+    int64_t first = 20000 * day_ms + AT_NOON * hour_ms;
+    int64_t ends = first + 90 * day_ms;
+    (void)context;
+    (void)err;
+    answer(db, "Bob@corp.test", first, ends);
+    assert_true(kept_back(db, "bob@CORP.test", STREAM_CONFIRMATION, first));
+    assert_false(kept_back(db, "bob@corp.test", STREAM_SECURITY, first));
+    assert_false(kept_back(db, "bob+x@corp.test", STREAM_DIGEST, first));
+    answer(db, "bob@corp.test", first + hour_ms, ends + hour_ms);
+    assert_false(kept_back(db, "bob@corp.test", STREAM_SECURITY, first + hour_ms));
+    answer(db, "bob+x@corp.test", first + day_ms, ends + day_ms); /* somebody else, for all we know */
+    assert_false(kept_back(db, "bob@corp.test", STREAM_SECURITY, first + day_ms));
+    answer(db, "bob@corp.test", first + day_ms, ends + day_ms);
+    assert_true(kept_back(db, "bob@corp.test", STREAM_SECURITY, first + day_ms));
+    assert_true(kept_back(db, "bob@corp.test", STREAM_DIGEST, ends + hour_ms)); /* it was extended */
+    assert_false(kept_back(db, "bob@corp.test", STREAM_DIGEST, ends + day_ms));
+    answer(db, "bob@corp.test", ends + 2 * day_ms, ends + 92 * day_ms); /* and begins anew */
+    assert_true(kept_back(db, "bob@corp.test", STREAM_CONFIRMATION, ends + 2 * day_ms));
+    assert_false(kept_back(db, "bob@corp.test", STREAM_SECURITY, ends + 2 * day_ms));
+    return true;
+}
+
+static void answers_on_several_days(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    assert_true(store_run_alone(place, over_days, NULL, &err));
+}
+
+/* One that holds for every spelling is found, listed and removed by each. */
+static bool every_spelling(struct database *db, void *context, struct err *err)
+{
+    struct suppress_entry e = {.reason = SUPPRESS_FLOOD,
+                               .every_spelling = true,
+                               .created_ms = 1,
+                               .address = "j.Doe+1@gmail.com"};
+    struct suppressions_filter f = {.address = "JDOE@googlemail.com", .reason = -1};
+    bool changed = false;
+    int64_t removed = 0;
+    (void)context;
+    assert_true(database_suppress(db, &e, 1, &changed, err) && changed);
+    assert_true(kept_back(db, "j.d.o.e+other@gmail.com", STREAM_CONFIRMATION, 2));
+    assert_false(kept_back(db, "jane@gmail.com", STREAM_CONFIRMATION, 2));
+    assert_true(database_unsuppress(db, &f, "test", 2, &removed, err));
+    assert_int_equal(removed, 1);
+    assert_false(kept_back(db, "j.doe+1@gmail.com", STREAM_CONFIRMATION, 2));
+    return true;
+}
+
+static void a_stop_of_all_mail(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    assert_true(store_run_alone(place, every_spelling, NULL, &err));
+}
+
+/* What a store of version 6 holds: everything in the form that counts. */
+static const char older[] =
+    "ALTER TABLE suppression DROP COLUMN every_spelling; ALTER TABLE suppression DROP COLUMN answers;"
+    "ALTER TABLE suppression DROP COLUMN answered; ALTER TABLE once DROP COLUMN content;"
+    "PRAGMA user_version = 6;"
+    "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote)"
+    " VALUES(1000, 'bounced', 1, 'Bob+gone@corp.test', 550, '5.1.1', '', 'mx');"
+    "INSERT INTO suppression(address, tenant, stream, reason, source, created, expires) VALUES"
+    " ('bob@corp.test', 't', '', 1, 'mx', 1000, 0), ('amy@corp.test', 't', '', 1, 'mx', 900, 0),"
+    " ('eve@corp.test', 't', '', 0, 'page', 900, 0), ('jdoe@gmail.com', 't', '', 3, 'command', 1, 0);";
+
+static bool of_before(struct database *db, void *context, struct err *err)
+{
+    (void)context;
+    (void)err;
+    assert_true(kept_back(db, "bob+gone@corp.test", STREAM_CONFIRMATION, 2000)); /* its event told */
+    assert_false(kept_back(db, "bob@corp.test", STREAM_DIGEST, 2000));
+    assert_true(kept_back(db, "amy@corp.test", STREAM_CONFIRMATION, 2000)); /* nobody knows better */
+    assert_false(kept_back(db, "amy@corp.test", STREAM_SECURITY, 2000));
+    assert_false(kept_back(db, "amy@corp.test", STREAM_DIGEST, 91 * day_ms));
+    assert_true(kept_back(db, "eve+news@corp.test", STREAM_DIGEST, 2000)); /* as it was asked for */
+    assert_true(kept_back(db, "j.doe@gmail.com", STREAM_SECURITY, 91 * day_ms));
+    return true;
+}
+
+static void what_an_older_store_brings(void **state)
+{
+    struct err err = {0};
+    char path[128];
+    sqlite3 *handle = NULL;
+    (void)state;
+    snprintf(path, sizeof(path), "%s/state.db", place);
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, older, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+    assert_true(store_run_alone(place, of_before, NULL, &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(answers_on_several_days, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stop_of_all_mail, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_an_older_store_brings, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
