@@ -3,63 +3,17 @@
  *
  *   domain: A-labels in lower case, aliases of a provider made one
  *   local part: without needless quotes, NFKC and case folded (RFC 6530 section 10.1), then without
- *   what the provider ignores: "+tag" everywhere, more for a few
+ *   what the provider ignores: "+tag" everywhere, more for some (providers.c)
  *
  * It is for counting and comparing, never for delivery.
  */
 #include "address.h"
+#include "providers.h"
 
 #include "normal.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* What providers ignore beside "+tag". */
-static const struct provider {
-    const char *domain, *canonical;
-    bool ignores_dots;
-    char also_ends_local; /* a character that begins a tag, too */
-    bool by_subdomain;    /* anything@user.domain is user@domain */
-} providers[] = {
-    {"gmail.com", "gmail.com", true, '\0', false},
-    {"googlemail.com", "gmail.com", true, '\0', false},
-    {"fastmail.com", "fastmail.com", false, '\0', true},
-    {"fastmail.fm", "fastmail.fm", false, '\0', true},
-    {"ymail.com", "ymail.com", false, '-', false},
-    {"rocketmail.com", "rocketmail.com", false, '-', false},
-};
-
-/* Yahoo's own domains: yahoo.com and those of countries; Yahoo Japan is another company. */
-static const char *const yahoo[] = {
-    "com",    "ca",     "co.id",  "co.in",  "co.nz",  "co.th",  "co.uk",  "co.za",
-    "com.ar", "com.au", "com.br", "com.hk", "com.mx", "com.my", "com.ph", "com.sg",
-    "com.tw", "com.vn", "de",     "dk",     "es",     "fr",     "gr",     "ie",
-    "in",     "it",     "no",     "pl",     "ro",     "se",
-};
-
-static bool is_yahoo(const char *domain)
-{
-    for (size_t i = 0; strncmp(domain, "yahoo.", 6) == 0 && i < COUNT_OF(yahoo); i++)
-        if (strcmp(domain + 6, yahoo[i]) == 0)
-            return true;
-    return false;
-}
-
-static const struct provider *find_provider(const char *domain)
-{
-    static const struct provider ordinary = {"", "", false, '\0', false};
-    static const struct provider dashed = {"", "", false, '-', false};
-    for (size_t i = 0; i < COUNT_OF(providers); i++) {
-        const struct provider *p = &providers[i];
-        size_t own = strlen(p->domain);
-        size_t len = strlen(domain);
-        if (strcmp(domain, p->domain) == 0 ||
-            (p->by_subdomain && len > own + 1 && domain[len - own - 1] == '.' &&
-             strcmp(domain + len - own, p->domain) == 0))
-            return p;
-    }
-    return is_yahoo(domain) ? &dashed : &ordinary;
-}
 
 /* Without quotes and backslashes: what the quoted string says. Its length. */
 static size_t unquote(struct span local, char *text_r)
@@ -84,12 +38,18 @@ static size_t drop_tag(const char *local, size_t len, char mark)
     return len;
 }
 
-static size_t drop_dots(char *local, size_t len)
+/* Without what the provider ignores, and with one of what it takes for the same; when nothing would
+ * be left, as it is. */
+static size_t make_one(const struct provider *p, char *local, size_t len)
 {
     size_t kept = 0;
     for (size_t i = 0; i < len; i++)
-        if (local[i] != '.')
-            local[kept++] = local[i];
+        kept += strchr(p->ignores, local[i]) == NULL;
+    bool drops = kept > 0;
+    kept = 0;
+    for (size_t i = 0; i < len; i++)
+        if (!drops || !strchr(p->ignores, local[i]))
+            local[kept++] = p->written && local[i] == p->written ? p->read_as : local[i];
     return kept;
 }
 
@@ -133,18 +93,18 @@ bool address_canonical(const struct address *address, struct buf *out)
     size_t len = 0;
     if (!take_apart(address, domain, local, &len))
         return false;
-    const struct provider *p = find_provider(domain);
-    if (p->by_subdomain && strlen(domain) > strlen(p->domain)) {
-        len = strlen(domain) - strlen(p->domain) - 1;
+    const char *base = domain;
+    const struct provider *p = providers_find(domain, &base);
+    if (strlen(domain) > strlen(base)) { /* the user is in the subdomain */
+        len = strlen(domain) - strlen(base) - 1;
         memcpy(local, domain, len);
     }
     len = drop_tag(local, len, '+');
-    if (p->also_ends_local)
-        len = drop_tag(local, len, p->also_ends_local);
-    if (p->ignores_dots)
-        len = drop_dots(local, len);
+    if (p->tag)
+        len = drop_tag(local, len, p->tag);
+    len = make_one(p, local, len);
     print_local(local, len, out);
-    buf_addf(out, "@%s", p->canonical[0] ? p->canonical : domain);
+    buf_addf(out, "@%s", p->domain ? p->domain : base);
     return !out->overflow;
 }
 

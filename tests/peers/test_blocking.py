@@ -136,3 +136,51 @@ def test_how_long_is_a_setting(relay_factory, dns, server):
     server.said["RCPT TO:<bob@corp.test>"] = GONE
     relay.wait_kind(relay.send(to="bob@corp.test"), "bounced")
     assert abs(relay.json("suppress", "list")[0]["expires"] / 1000 - time.time() - 7 * 86400) < 60
+
+
+# ---- counting: the other way round, every spelling is one mailbox ----
+
+def spellings(n):
+    """The n-th way of writing one mailbox at each provider, by the name of its domain."""
+    dots = "".join(c + ("." if (n >> i) & 1 and i < 6 else "") for i, c in enumerate("annqlee"))
+    mixed = "".join(c + ("._-"[(n >> i) % 3] if (n >> i) & 1 and i < 6 else "") for i, c in enumerate("annqlee"))
+    pick = lambda *domains: domains[n % len(domains)]
+    return {
+        "gmail.com": f"{dots}+{n}@{pick('gmail.com', 'googlemail.com')}",
+        "outlook.com": f"ANNQLEE+{n}@Outlook.com",
+        "yahoo.com": pick(f"annqlee-{n}@yahoo.com", f"annqlee+{n}@yahoo.com"),
+        "proton.me": f"{mixed.replace('..', '.')}@{pick('proton.me', 'protonmail.com', 'pm.me', 'protonmail.ch')}",
+        "icloud.com": f"annqlee+{n}@{pick('icloud.com', 'me.com', 'mac.com')}",
+        "fastmail.com": pick(f"shop{n}@annqlee.fastmail.com", f"annqlee+{n}@fastmail.com"),
+        "yandex.ru": f"{pick('ann.lee', 'ann-lee')}+{n}@{pick('yandex.ru', 'ya.ru', 'yandex.com', 'yandex.kz')}",
+        "posteo.de": f"annqlee+{n}@{pick('posteo.de', 'posteo.net', 'posteo.com')}",
+        "mail.ru": f"annqlee+{n}@mail.ru", "gmx.de": f"annqlee+{n}@gmx.de", "qq.com": f"annqlee+{n}@qq.com",
+    }
+
+
+def test_at_no_provider_is_one_mailbox_many(relay_factory, dns, server):
+    """300 spellings at each; a message to one is counted for all, and the neighbours get theirs."""
+    relay = relay_factory(CONFIG + 'throttle = "enforce"\nlimit "first_time" { per_day = 0 }\n').start()
+    for domain in spellings(0):
+        passed = []
+        for begin in (0, 100, 200):
+            with relay.client() as client:
+                client.ehlo_or_helo_if_needed()
+                for n in range(begin, begin + 100, 20):
+                    client.mail("hello@club.test")
+                    codes = [client.rcpt(spellings(i)[domain])[0] for i in range(n, n + 20)]
+                    if 250 not in codes:
+                        client.rset()
+                        continue
+                    code, text = client.data(message("receipt").encode())
+                    if code == 250:
+                        passed.append(text.decode().split()[4])
+        got = sum(event["kind"] == "accepted" for id in passed for event in relay.trace(id)) - \
+            sum(event["kind"] == "throttled" for id in passed for event in relay.trace(id))
+        assert 1 <= got <= 10, (domain, got)  # the burst of the class, and what is paced
+        with relay.client() as client:
+            client.ehlo_or_helo_if_needed()
+            for neighbour in ("annqleer", "bnnqlee", "annqlee2"):
+                client.mail("hello@club.test")
+                assert client.rcpt(f"{neighbour}@{domain}")[0] == 250
+                assert client.data(message("receipt").encode())[0] == 250, (domain, neighbour)

@@ -3,6 +3,9 @@
 #include "table.h"
 
 #include "address.h"
+#include "providers.h"
+
+#include <stdlib.h>
 
 static void unescape(char *text)
 {
@@ -71,9 +74,87 @@ static void the_longest(void **state)
     assert_true(strlen(got) > 500 && strlen(got) <= ADDRESS_CANONICAL_MAX);
 }
 
+/* ---- each provider: three hundred ways of writing one mailbox, and its neighbours ---- */
+
+enum { SPELLINGS = 300 };
+
+/* The n-th way of writing `name`, which has punctuation in it, at one of the provider's domains. */
+static void spell(const struct provider_domain *d, const char *const *same, size_t same_count, unsigned n, const char *name, char *out,
+                  size_t size)
+{
+    const struct provider *p = d->provider;
+    char local[64] = "";
+    size_t len = 0;
+    unsigned bits = n;
+    for (const char *c = name; *c; c++, bits = bits * 1103515245U + 12345U) {
+        bool upper = (bits >> 16) & 1;
+        local[len++] = (char)(upper && *c >= 'a' && *c <= 'z' ? *c - 32 : *c);
+        if (p->written && local[len - 1] == p->written && upper)
+            local[len - 1] = p->read_as;
+        if (p->ignores[0] && c[1] && ((bits >> 18) & 1) && local[len - 1] != '.')
+            local[len++] = p->ignores[(bits >> 20) % strlen(p->ignores)];
+        while (len > 1 && local[len - 1] == '.' && local[len - 2] == '.')
+            len--;
+    }
+    const char *domain = same[n % same_count];
+    if (p->by_subdomain && n % 3 == 1)
+        snprintf(out, size, "tag%u@%.*s.%s", n, (int)len, local, domain);
+    else if (p->tag && n % 3 == 1)
+        snprintf(out, size, "%.*s%ctag%u@%s", (int)len, local, p->tag, n, domain);
+    else if (n % 3 == 2)
+        snprintf(out, size, "\"%.*s+tag%u\"@%s", (int)len, local, n, domain);
+    else
+        snprintf(out, size, "%.*s+%u.%u@%s", (int)len, local, n, n, domain);
+}
+
+static void spell_provider(const struct provider_domain *d, const char *const *same, size_t same_count)
+{
+    char one[ADDRESS_CANONICAL_MAX + 1];
+    char other[ADDRESS_CANONICAL_MAX + 1];
+    char written[200];
+    const char *name = d->provider->written == '.' || d->provider->ignores[0] ? "annq.leed" : "annqleed";
+    snprintf(written, sizeof(written), "%s@%s", name, d->domain);
+    print(written, one, sizeof(one));
+    for (unsigned n = 0; n < SPELLINGS; n++) {
+        spell(d, same, same_count, n, name, written, sizeof(written));
+        print(written, other, sizeof(other));
+        if (strcmp(one, other) != 0)
+            fail_msg("%s: %s: %s, not %s", d->provider->name, written, other, one);
+    }
+    for (unsigned n = 0; n < SPELLINGS; n++) { /* and as many people stay as many */
+        snprintf(written, sizeof(written), "%s%u@%s", name, n, d->domain);
+        print(written, other, sizeof(other));
+        char end[16];
+        snprintf(end, sizeof(end), "d%u@", n);
+        if (!strstr(other, end) || strcmp(one, other) == 0)
+            fail_msg("%s: %s is counted as %s", d->provider->name, written, other);
+    }
+}
+
+static void every_provider(void **state)
+{
+    size_t count = 0;
+    const struct provider_domain *all = providers_domains(&count);
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        const char *base = NULL;
+        const char *same[64];
+        size_t same_count = 0;
+        assert_true(i == 0 || strcmp(all[i - 1].domain, all[i].domain) < 0);
+        assert_ptr_equal(providers_find(all[i].domain, &base), all[i].provider);
+        assert_string_equal(base, all[i].domain);
+        assert_true(all[i].provider->source[0] != '\0');
+        for (size_t k = 0; k < count; k++)
+            if (k == i || (all[i].provider->domain && all[k].provider == all[i].provider))
+                same[same_count++] = all[k].domain;
+        spell_provider(&all[i], same, same_count);
+    }
+    print_message("%zu domains of providers\n", count);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_vectors),
-                                       cmocka_unit_test(the_longest)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_vectors), cmocka_unit_test(the_longest),
+                                       cmocka_unit_test(every_provider)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
