@@ -38,7 +38,8 @@ MUST_CHECK bool control_mail(struct control *c, struct mail **mail_r, struct buf
 /* It has been accepted under this id. */
 void control_accepted(struct control *c, int64_t id);
 
-/* Append the answer, one line. `failed`: NULL when it was done. */
+/* Append the answer, one line. `failed`: NULL when it was done. `c`: NULL when it was refused
+ * unread. */
 void control_answer(struct control *c, const struct err *failed, struct buf *out);
 
 /* Where the daemon listens; `path_r` holds at least 4096 bytes. */

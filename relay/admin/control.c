@@ -368,15 +368,17 @@ void control_accepted(struct control *c, int64_t id)
 
 void control_answer(struct control *c, const struct err *failed, struct buf *out)
 {
-    json_object_set_new(c->answer, "ok", json_boolean(!failed));
+    json_t *answer = c ? json_incref(c->answer) : json_object();
+    json_object_set_new(answer, "ok", json_boolean(!failed));
     if (failed) {
-        json_object_set_new(c->answer, "error", control_any_text(failed->text));
-        json_object_set_new(c->answer, "kind", json_integer(failed->kind));
+        json_object_set_new(answer, "error", control_any_text(failed->text));
+        json_object_set_new(answer, "kind", json_integer(failed->kind));
     }
-    char *line = json_dumps(c->answer, JSON_COMPACT | JSON_ENSURE_ASCII);
+    char *line = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);
     buf_add(out, span_of(line));
     buf_add_char(out, '\n');
     free(line);
+    json_decref(answer);
 }
 
 void control_path(const char *state_dir, char *path_r)

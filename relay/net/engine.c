@@ -156,6 +156,8 @@ static void reload(struct engine *e)
     caretaker_change_settings(e->caretaker, fresh);
     if (e->alerter)
         alerter_change_config(e->alerter, fresh->config);
+    if (!gate_change_config(e->gate, fresh->config, &err))
+        log_event(LOG_ERROR, "control_failed", "reply", err.text);
     e->memory.budget = (uint64_t)fresh->config->memory_mb << 20;
     log_event(LOG_INFO, "reloaded", "file", fresh->config->path);
 }

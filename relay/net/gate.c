@@ -2,6 +2,13 @@
 /* gate.c - One request, one answer, then the client closes. Reading is done on libuv's pool with a
  * database of its own, so that a long list never holds up the loop or the store; changing is a job
  * of the store.
+ *
+ * Who is there is known from the kernel before a byte is read, and again when the settings change.
+ * A stranger is answered at once; what it sends is thrown away for a moment, so that it reads the
+ * answer, and then it is closed. An account that is no admin has a share of the connections.
+ *
+ *     ASKING ──▶ WORKING ──▶ TELLING ──▶ closed     each ends by its time; WORKING when the pool or
+ *        └──────────────────▶ TELLING               the store is done
  */
 #include "gate.h"
 
@@ -21,7 +28,14 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { REQUEST_MAX = 64 * 1024 * 1024, CLIENT_TIMEOUT_MS = 60 * 1000 };
+enum {
+    ADMIN_REQUEST_MAX = 64 * 1024 * 1024, /* a message to be sent, a list to be imported */
+    READER_REQUEST_MAX = 64 * 1024,
+    CLIENT_TIMEOUT_MS = 60 * 1000,
+    STRANGER_TIMEOUT_MS = 1000,
+    LAST_WORDS_MS = 1000,   /* for answers that are not read yet when the relay ends */
+    ACCOUNT_CLIENTS_MAX = 8 /* open at once for one account that is no admin */
+};
 
 struct gate {
     struct acceptor acceptor;
@@ -54,8 +68,11 @@ struct visitor {
     char chunk[16 * 1024];
     unsigned handles;
     char who[32];
+    struct ucred peer;
     enum { STRANGER, READER, ADMIN } role;
-    bool asked, busy, closing;
+    enum { ASKING, WORKING, TELLING, CLOSING } state;
+    size_t searched;  /* of `in`: there is no end of line before it */
+    size_t discarded; /* of what came after the answer */
 };
 
 static void close_if_done(struct gate *g)
@@ -80,28 +97,49 @@ static void on_visitor_closed(uv_handle_t *handle)
 
 static void leave(struct visitor *v)
 {
-    if (v->busy || v->closing) /* somebody still has it: it leaves when it is back */
+    if (v->state == WORKING || v->state == CLOSING) /* it leaves when the answer is there */
         return;
-    v->closing = true;
+    v->state = CLOSING;
     uv_close((uv_handle_t *)&v->pipe, on_visitor_closed);
     uv_close((uv_handle_t *)&v->timer, on_visitor_closed);
 }
 
+static void on_timer(uv_timer_t *timer)
+{
+    leave(timer->data);
+}
+
+/* Who was refused before all of its request was read may still be writing: closed now, it would
+ * hear of a broken connection and not of the reason. */
 static void on_told(uv_write_t *write, int status)
 {
     struct visitor *v = write->data;
-    (void)status;
-    v->busy = false;
-    leave(v);
+    if (status == 0 && v->state == TELLING && uv_is_active((uv_handle_t *)&v->pipe))
+        uv_timer_start(&v->timer, on_timer, STRANGER_TIMEOUT_MS, 0);
+    else
+        leave(v);
 }
 
 static void answer(struct visitor *v, bool ok)
 {
+    uint64_t patience_ms = v->gate->closing ? LAST_WORDS_MS : CLIENT_TIMEOUT_MS;
     control_answer(v->control, ok ? NULL : &v->err, &v->out);
     uv_buf_t part = uv_buf_init(v->out.ptr, (unsigned)v->out.len);
     v->write.data = v;
-    v->busy = uv_write(&v->write, (uv_stream_t *)&v->pipe, &part, 1, on_told) == 0;
-    leave(v);
+    v->state = TELLING;
+    uv_timer_start(&v->timer, on_timer, patience_ms, 0);
+    if (uv_write(&v->write, (uv_stream_t *)&v->pipe, &part, 1, on_told) != 0)
+        leave(v);
+}
+
+static void refuse(struct visitor *v)
+{
+    err_set(&v->err, ERR_UNREACHABLE,
+            v->role == READER ? "%s may read and change nothing: setting \"control.admins\""
+                              : "%s may not use the control socket: settings \"control.readers\" "
+                                "and \"control.admins\"",
+            v->who);
+    answer(v, false);
 }
 
 /* ---- doing it ---- */
@@ -122,7 +160,6 @@ static void read_rows(uv_work_t *work)
 static void on_rows_read(uv_work_t *work, int status)
 {
     struct visitor *v = work->data;
-    v->busy = false;
     if (status != 0)
         err_set(&v->err, ERR_SYSTEM, "cancelled");
     v->gate->errands--;
@@ -140,7 +177,6 @@ static void on_job_back(struct inbox_item *item)
         control_accepted(v->control, v->job->mail->id);
     store_job_free(v->job);
     v->job = NULL;
-    v->busy = false;
     g->errands--;
     if (ok)
         g->changed(g->context);
@@ -175,34 +211,27 @@ static bool make_job(struct visitor *v)
 
 static void ask(struct visitor *v, struct span line)
 {
-    v->asked = true;
     uv_read_stop((uv_stream_t *)&v->pipe);
     if (!control_parse(line, &v->control, &v->err)) {
         answer(v, false);
         return;
     }
     if (v->role < (control_kind(v->control) == CONTROL_READ ? READER : ADMIN)) {
-        err_set(&v->err, ERR_UNREACHABLE,
-                v->role == READER ? "%s may read and change nothing: setting \"control.admins\""
-                                  : "%s is nobody here: settings \"control.readers\" and "
-                                    "\"control.admins\"",
-                v->who);
-        answer(v, false);
+        refuse(v);
         return;
     }
     control_from(v->control, v->who, v->gate->watch);
-    v->busy = true;
     if (control_kind(v->control) == CONTROL_READ) {
-        v->gate->errands++;
         v->work.data = v;
         CHECK(uv_queue_work(v->gate->loop, &v->work, read_rows, on_rows_read) == 0);
     } else if (make_job(v)) {
-        v->gate->errands++;
         store_put(v->gate->store, v->job);
     } else {
-        v->busy = false;
         answer(v, false);
+        return;
     }
+    v->state = WORKING;
+    v->gate->errands++;
 }
 
 /* ---- visitors ---- */
@@ -214,22 +243,36 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(v->chunk, sizeof(v->chunk));
 }
 
-static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+static size_t request_max(const struct visitor *v)
 {
-    struct visitor *v = stream->data;
-    if (got < 0 || (got > 0 && !buf_add(&v->in, (struct span){buf->base, (size_t)got}))) {
-        leave(v);
+    return v->role == ADMIN ? ADMIN_REQUEST_MAX : READER_REQUEST_MAX;
+}
+
+/* What a piece of a request leads to. */
+static void take(struct visitor *v, struct span bytes)
+{
+    if (v->in.len + bytes.len > request_max(v) || !buf_add(&v->in, bytes)) {
+        err_set(&v->err, ERR_LIMIT, "request over %zu bytes, the most from %s", request_max(v),
+                v->who);
+        answer(v, false);
         return;
     }
     struct span in = buf_span(&v->in);
-    size_t end = span_find(in, '\n');
-    if (end < in.len && !v->asked)
+    size_t end = v->searched + span_find(span_from(in, v->searched), '\n');
+    v->searched = end;
+    if (end < in.len)
         ask(v, span_first(in, end));
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
-    leave(timer->data);
+    struct visitor *v = stream->data;
+    if (got > 0 && v->state == TELLING)
+        v->discarded += (size_t)got;
+    if (got < 0 || v->discarded > READER_REQUEST_MAX)
+        leave(v);
+    else if (got > 0 && v->state == ASKING)
+        take(v, (struct span){buf->base, (size_t)got});
 }
 
 static bool belongs(const struct config_party *party, const struct ucred *peer, const gid_t *groups,
@@ -241,33 +284,42 @@ static bool belongs(const struct config_party *party, const struct ucred *peer, 
     return does;
 }
 
-static void give_role(struct visitor *v, int fd, const struct ucred *peer)
+static void give_role(struct visitor *v)
 {
     gid_t groups[256];
     socklen_t size = sizeof(groups);
     const struct gate *g = v->gate;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0)
+    int fd = -1;
+    if (uv_fileno((const uv_handle_t *)&v->pipe, &fd) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0)
         size = 0; /* more of them than anybody needs: those do not count */
-    v->role = peer->uid == 0 || peer->uid == geteuid() ? ADMIN : STRANGER;
+    v->role = v->peer.uid == 0 || v->peer.uid == geteuid() ? ADMIN : STRANGER;
     for (size_t i = 0; i < g->party_count; i++) {
         int role = g->parties[i].admin ? ADMIN : READER;
-        if (role > (int)v->role && belongs(&g->parties[i], peer, groups, size / sizeof(groups[0])))
+        if (role > (int)v->role &&
+            belongs(&g->parties[i], &v->peer, groups, size / sizeof(groups[0])))
             v->role = g->parties[i].admin ? ADMIN : READER;
     }
 }
 
 /* The kernel says who it is. */
-static bool identify(struct visitor *v)
+static bool identify(struct visitor *v, int fd)
 {
-    struct ucred peer;
-    socklen_t len = sizeof(peer);
-    int fd = -1;
-    if (uv_fileno((const uv_handle_t *)&v->pipe, &fd) != 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+    socklen_t len = sizeof(v->peer);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &v->peer, &len) != 0)
         return false;
-    snprintf(v->who, sizeof(v->who), "uid %u", (unsigned)peer.uid);
-    give_role(v, fd, &peer);
+    snprintf(v->who, sizeof(v->who), "uid %u", (unsigned)v->peer.uid);
+    give_role(v);
     return true;
+}
+
+static bool is_over_share(const struct visitor *v)
+{
+    const struct visitor *other;
+    size_t open = 0;
+    DL_FOREACH(v->gate->visitors, other)
+    open += other->peer.uid == v->peer.uid;
+    return v->role != ADMIN && open > ACCOUNT_CLIENTS_MAX;
 }
 
 static void on_visitor(void *context, int fd)
@@ -276,21 +328,25 @@ static void on_visitor(void *context, int fd)
     struct visitor *v = xcalloc(1, sizeof(*v));
     v->gate = g;
     v->handles = 2;
-    buf_init(&v->in, REQUEST_MAX);
+    buf_init(&v->in, ADMIN_REQUEST_MAX);
     buf_init(&v->out, SIZE_MAX / 2);
     uv_pipe_init(g->loop, &v->pipe, 0);
     uv_timer_init(g->loop, &v->timer);
     v->pipe.data = v->timer.data = v;
     DL_APPEND(g->visitors, v);
-    uv_timer_start(&v->timer, on_timer, CLIENT_TIMEOUT_MS, 0);
     CHECK(uv_pipe_open(&v->pipe, fd) == 0);
-    if (!identify(v) || uv_read_start((uv_stream_t *)&v->pipe, on_alloc, on_read) != 0)
+    uv_timer_start(&v->timer, on_timer, CLIENT_TIMEOUT_MS, 0);
+    if (!identify(v, fd) || is_over_share(v) ||
+        uv_read_start((uv_stream_t *)&v->pipe, on_alloc, on_read) != 0)
         leave(v);
+    else if (v->role == STRANGER)
+        refuse(v);
 }
 
 /* ---- the socket ---- */
 
-/* Others reach the socket through the state directory, and nothing else in it. */
+/* Others reach the socket through the state directory, and nothing else in it. When nobody else may
+ * come in any more, that way is closed again. */
 static bool let_in(const struct gate *g, struct err *err)
 {
     static const char *const private[] = {"state.db", "state.db-wal", "state.db-shm", "keys",
@@ -298,18 +354,22 @@ static bool let_in(const struct gate *g, struct err *err)
     char path[4200];
     struct stat about;
     bool ok = true;
-    if (g->party_count == 0)
-        return true;
-    for (size_t i = 0; i < COUNT_OF(private); i++) {
+    for (size_t i = 0; g->party_count > 0 && i < COUNT_OF(private); i++) {
         snprintf(path, sizeof(path), "%s/%s", g->state_dir, private[i]);
         if (stat(path, &about) == 0)
             ok = ok && chmod(path, about.st_mode & 0700) == 0;
     }
-    return (ok && chmod(g->state_dir, 0711) == 0) ||
-           err_set(err, ERR_SYSTEM, "letting others reach the control socket in %s", g->state_dir);
+    control_path(g->state_dir, path);
+    ok = ok && chmod(path, g->party_count > 0 ? 0666 : 0600) == 0;
+    if (g->party_count > 0)
+        ok = ok && chmod(g->state_dir, 0711) == 0;
+    else if (stat(g->state_dir, &about) == 0 && (about.st_mode & 0777) == 0711)
+        ok = ok && chmod(g->state_dir, 0700) == 0;
+    return ok || err_set(err, ERR_SYSTEM, "permissions of the control socket in %s: %s",
+                         g->state_dir, strerror(errno));
 }
 
-static int bind_socket(const char *path, mode_t forbidden)
+static int bind_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
@@ -318,13 +378,30 @@ static int bind_socket(const char *path, mode_t forbidden)
         return -1;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    mode_t mask = umask(forbidden);
+    mode_t mask = umask(0177);
     bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
     umask(mask);
     if (bound || fd < 0)
         return fd;
     close(fd);
     return -1;
+}
+
+static void set_parties(struct gate *g, const struct config *config)
+{
+    free(g->parties);
+    g->party_count = config->party_count;
+    g->parties = xcalloc(g->party_count + 1, sizeof(*g->parties));
+    memcpy(g->parties, config->parties, g->party_count * sizeof(*g->parties));
+}
+
+bool gate_change_config(struct gate *g, const struct config *config, struct err *err)
+{
+    struct visitor *v;
+    set_parties(g, config);
+    DL_FOREACH(g->visitors, v)
+    give_role(v);
+    return let_in(g, err);
 }
 
 bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store,
@@ -334,9 +411,7 @@ bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store
     char path[4096];
     struct gate *g = xcalloc(1, sizeof(*g));
     g->state_dir = xstrdup(config->state_dir);
-    g->parties = xcalloc(config->party_count + 1, sizeof(*g->parties));
-    g->party_count = config->party_count;
-    memcpy(g->parties, config->parties, config->party_count * sizeof(*g->parties));
+    set_parties(g, config);
     g->loop = loop;
     g->store = store;
     g->watch = watch;
@@ -346,7 +421,7 @@ bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store
     control_path(config->state_dir, path);
     unlink(path); /* of a relay that ended badly: the lock is ours */
     inbox_init(&g->inbox, loop);
-    int fd = bind_socket(path, g->party_count > 0 ? 0111 : 0177);
+    int fd = bind_socket(path);
     bool ok = fd >= 0 && acceptor_listen(&g->acceptor, loop, fd, 64, "control", on_visitor, g) == 0;
     if (!ok)
         return err_set(err, ERR_SYSTEM, "control socket %s: %s", path, strerror(errno));
@@ -364,8 +439,12 @@ void gate_close(struct gate *g)
         unlink(path);
         acceptor_close(&g->acceptor, NULL);
     }
-    DL_FOREACH_SAFE (g->visitors, v, next)
-        leave(v);
+    DL_FOREACH_SAFE (g->visitors, v, next) {
+        if (v->state == TELLING)
+            uv_timer_start(&v->timer, on_timer, LAST_WORDS_MS, 0);
+        else
+            leave(v);
+    }
     close_if_done(g);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* gate.h - The control socket: state_dir/control.sock, for the owner only. */
+/* gate.h - The control socket: state_dir/control.sock, for the owner and those whom the settings
+ * name. */
 #ifndef GATE_H
 #define GATE_H
 
@@ -16,6 +17,9 @@ struct watch;
 MUST_CHECK bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store,
                           struct watch *watch, void (*changed)(void *context), void *context,
                           struct gate **gate_r, struct err *err);
+/* Other accounts may come in from now on; who is connected has the rights of the new settings.
+ * ERR_SYSTEM when the socket's permissions could not be changed: then the rights have. */
+MUST_CHECK bool gate_change_config(struct gate *g, const struct config *config, struct err *err);
 /* Close it; what is under way still ends. Freed when the loop has ended: gate_free(). */
 void gate_close(struct gate *g);
 void gate_free(struct gate *g);
