@@ -87,7 +87,8 @@ struct config {
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;
     unsigned connect_timeout_s, idle_reuse_s, suppress_days;
     unsigned per_address, per_network; /* connections */
-    unsigned rate, memory_mb;          /* bytes a second that a client must send; MiB */
+    unsigned queries; /* sockets for DNS of one resolver; 0: as many as it likes. No setting. */
+    unsigned rate, memory_mb; /* bytes a second that a client must send; MiB */
     uint64_t size_max;
     char alert_command[CONFIG_PATH_MAX], alert_webhook[CONFIG_PATH_MAX]; /* "" none */
     unsigned alert_on;                                                   /* bits of alert_kind */

@@ -34,9 +34,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Descriptors for all that is no client: the store, deliveries, visits. */
-enum { DESCRIPTORS_SPARE = 400 };
-
 struct engine {
     uv_loop_t loop;
     struct inbox inbox;
@@ -144,6 +141,7 @@ static void reload(struct engine *e)
         log_event(LOG_WARN, "restart_needed", "what",
                   "state_dir, shards, listeners, connections, dkim.lifetime and where alerts go "
                   "keep their old values");
+    descriptors_limit(&e->common.descriptors, fresh->config);
     fresh->older = e->settings;
     e->settings = fresh;
     set_log_level(fresh->config);
@@ -308,19 +306,6 @@ static bool shut_in(struct engine *e, struct err *err)
     return ok;
 }
 
-/* Rather fewer connections than none when descriptors have run out. */
-static void check_descriptors(struct config *c)
-{
-    unsigned spare = DESCRIPTORS_SPARE + c->shards * 32;
-    unsigned all = memory_descriptors();
-    unsigned room = all > 2 * spare ? all - spare : spare;
-    if (c->connections <= room)
-        return;
-    log_end(log_number(log_number(log_begin(LOG_WARN, "fewer_connections"), "limit", room), "count",
-                       c->connections));
-    c->connections = room;
-}
-
 /* All that needs a privilege, and then none is left. */
 static bool begin(struct engine *e, const char *path, struct err *err)
 {
@@ -329,7 +314,9 @@ static bool begin(struct engine *e, const char *path, struct err *err)
     const struct config *config = e->settings->config;
     e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));
     set_log_level(config);
-    check_descriptors(e->settings->config);
+    if (!descriptors_share(config, &e->common.descriptors, err))
+        return false;
+    descriptors_limit(&e->common.descriptors, e->settings->config);
     return listener_bind_all(config, e->sockets, err) && shut_in(e, err);
 }
 
@@ -343,7 +330,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
     if (!store_start(config->state_dir, &events, &e->common.store, err))
         return false;
     e->common.keyring = keyring_new(config->state_dir);
-    e->common.sites = sites_new(config->site_connections);
+    e->common.sites = sites_new(config->site_connections, 2 * e->common.descriptors.parcels);
     e->common.notices = notices_new(e->common.store);
     if (!watch_new(e->common.store, e->common.notices, config->state_dir, &e->common.watch, err))
         return false;
@@ -431,7 +418,7 @@ bool engine_run(const char *config_path, struct err *err)
     if (ok) {
         log_started(&e);
         scheduler_run(e.common.scheduler, e.shards, e.shard_count, e.common.store,
-                      e.settings->config->site_connections);
+                      e.settings->config->site_connections, e.common.descriptors.parcels);
     } else {
         e.stopping = true;
         for (size_t i = 0; i < e.shard_count; i++)

@@ -47,8 +47,10 @@ static bool set_up(struct ub_ctx *ctx, const struct config *config, const struct
                    struct err *err)
 {
     bool particular = stub || config->dns_forward_count > 0;
+    char range[16];
+    snprintf(range, sizeof(range), "%u", config->queries ? config->queries : 512);
     int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
-    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", stub ? "32" : "512");
+    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", stub ? "32" : range);
     bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", stub ? "32" : "64");
     bad = bad ? bad : ub_ctx_set_option(ctx, "tcp-reuse-timeout:", "500"); /* ms */
     if (config->dnssec && !bad && !stub)

@@ -6,7 +6,6 @@
 #include "log.h"
 
 #include <malloc.h>
-#include <sys/resource.h>
 
 enum { TICK_MS = 1000 };
 
@@ -37,15 +36,4 @@ void memory_close(struct memory *m)
 {
     if (m->timer.data)
         uv_close((uv_handle_t *)&m->timer, NULL);
-}
-
-unsigned memory_descriptors(void)
-{
-    struct rlimit limit = {0};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return 1024;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur > 1000000 ? 1000000 : (unsigned)limit.rlim_cur;
 }

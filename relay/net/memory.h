@@ -20,8 +20,4 @@ struct memory {
 void memory_watch(struct memory *m, uv_loop_t *loop, uint64_t budget, atomic_bool *is_short);
 void memory_close(struct memory *m);
 
-/* How many files and sockets this process may have: as many as it may ask for. Before there is a
- * sandbox. */
-unsigned memory_descriptors(void);
-
 #endif

@@ -25,7 +25,7 @@
 
 #include <uthash.h>
 
-enum { TOTAL_UNDER_WAY = 4000, PAUSED_CHECK_MS = 500 };
+enum { PAUSED_CHECK_MS = 500 };
 
 struct entry {
     int64_t message, due_ms;
@@ -66,7 +66,7 @@ struct scheduler {
     struct heap waiting;
     struct domain *domains, *ring;
     struct under_way *under_way;
-    size_t parcels_under_way;
+    size_t parcels_under_way, parcels_max;
     unsigned parcels_per_domain;
     struct shard *shards;
     size_t shard_count;
@@ -215,7 +215,7 @@ static struct scheduler_parcel *make_parcel(struct scheduler *s, struct domain *
 
 static void hand_out(struct scheduler *s)
 {
-    while (s->running && s->ring && s->parcels_under_way < TOTAL_UNDER_WAY &&
+    while (s->running && s->ring && s->parcels_under_way < s->parcels_max &&
            !store_paused(s->store)) {
         struct domain *d = s->ring;
         struct scheduler_parcel *work = make_parcel(s, d);
@@ -341,9 +341,10 @@ struct scheduler *scheduler_new(uv_loop_t *loop)
 }
 
 void scheduler_run(struct scheduler *s, struct shard *shards, size_t count, struct store *store,
-                   unsigned parcels_per_domain)
+                   unsigned parcels_per_domain, unsigned parcels_max)
 {
     s->parcels_per_domain = parcels_per_domain;
+    s->parcels_max = parcels_max;
     s->shards = shards;
     s->shard_count = count;
     s->store = store;

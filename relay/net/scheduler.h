@@ -42,7 +42,7 @@ void scheduler_add(struct scheduler *s, const struct database_due *due, size_t c
 
 /* Begin to hand out to `count` shards, while the store can record outcomes (C5). */
 void scheduler_run(struct scheduler *s, struct shard *shards, size_t count, struct store *store,
-                   unsigned parcels_per_domain);
+                   unsigned parcels_per_domain, unsigned parcels_max);
 /* Hand out nothing more; what is under way still comes back. */
 void scheduler_pause(struct scheduler *s);
 /* Nothing comes back any more; the loop may end. */

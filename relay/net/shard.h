@@ -9,6 +9,7 @@
 #define SHARD_H
 
 #include "config.h"
+#include "descriptors.h"
 #include "inbox.h"
 #include "keyring.h"
 #include "resolver.h"
@@ -47,6 +48,7 @@ struct common {
     struct web *web;         /* NULL: no page is served */
     atomic_uint connections; /* of clients */
     atomic_uint visits;      /* of those who follow links */
+    struct descriptors descriptors;
     /* The steady time until which recipients are looked at when they are named: somebody was over a
      * limit lately. */
     _Atomic int64_t flood_until_ms;

@@ -40,15 +40,16 @@ struct site {
 
 struct sites {
     pthread_mutex_t mutex;
-    unsigned connections_max;
+    unsigned connections_max, idle, idle_max;
     struct site *all;
 };
 
-struct sites *sites_new(unsigned connections_max)
+struct sites *sites_new(unsigned connections_max, unsigned idle_max)
 {
     struct sites *sites = xcalloc(1, sizeof(*sites));
     pthread_mutex_init(&sites->mutex, NULL);
     sites->connections_max = connections_max;
+    sites->idle_max = idle_max;
     return sites;
 }
 
@@ -133,8 +134,10 @@ static void serve(struct site *site)
         site->in_use++;
         tell(&site->waiters, site->waiters, true);
     }
-    if (site->waiters && site->idle)
+    if (site->waiters && site->idle) {
         tell(&site->idle, site->idle, false);
+        site->sites->idle--;
+    }
 }
 
 /* ---- the public face ---- */
@@ -147,6 +150,7 @@ enum site_answer site_take(struct site *site, struct site_party *party, int64_t 
     *idle_r = of_inbox(site->idle, party->inbox);
     if (*idle_r) {
         unlist(&site->idle, *idle_r);
+        site->sites->idle--;
         answer = SITE_IDLE;
     } else if (site->rest_until_ms > now_ms) {
         answer = SITE_RESTING;
@@ -168,9 +172,12 @@ struct site_party *site_next(struct site *site, struct site_party *self, bool *m
         site->in_use <= site->limit ? of_inbox(site->waiters, self->inbox) : NULL;
     if (waiter)
         unlist(&site->waiters, waiter);
-    *may_idle_r = !waiter && !site->waiters && site->in_use <= site->limit;
-    if (*may_idle_r)
+    *may_idle_r = !waiter && !site->waiters && site->in_use <= site->limit &&
+                  site->sites->idle < site->sites->idle_max;
+    if (*may_idle_r) {
         list(&site->idle, self);
+        site->sites->idle++;
+    }
     pthread_mutex_unlock(&site->sites->mutex);
     return waiter;
 }
@@ -181,6 +188,8 @@ static bool leave(struct site *site, struct site_party **list_of, struct site_pa
     bool listed = self->listed;
     if (listed)
         unlist(list_of, self);
+    if (listed && list_of == &site->idle)
+        site->sites->idle--;
     pthread_mutex_unlock(&site->sites->mutex);
     return listed;
 }

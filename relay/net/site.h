@@ -34,7 +34,8 @@ enum site_answer {
     SITE_RESTING  /* not before site_rest_ms() */
 };
 
-struct sites *sites_new(unsigned connections_max);
+/* `idle_max`: connections that are kept for reuse, of all sites together. */
+struct sites *sites_new(unsigned connections_max, unsigned idle_max);
 void sites_free(struct sites *sites);
 
 /* The site of these hosts. Borrowed for the life of `sites`. */

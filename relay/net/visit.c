@@ -14,13 +14,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum {
-    VISITS_MAX = 1000,
-    IN_MAX = 64 * 1024,
-    OUT_MAX = 128 * 1024,
-    IDLE_S = 10,
-    WHOLE_MS = 30 * 1000
-};
+enum { IN_MAX = 64 * 1024, OUT_MAX = 128 * 1024, IDLE_S = 10, WHOLE_MS = 30 * 1000 };
 
 struct visit {
     struct visit *next, *prev;
@@ -173,7 +167,7 @@ void visit_accept(struct shard *s, int fd, bool implicit_tls)
     v->connection = connection_accept(&s->loop, fd, &events, v);
     connection_set_timeout(v->connection, IDLE_S);
     uv_timer_start(&v->deadline, on_deadline, WHOLE_MS, 0);
-    if (count > VISITS_MAX || s->draining) {
+    if (count > s->common->descriptors.visits || s->draining) {
         connection_close(v->connection, "too many at once");
         return;
     }
