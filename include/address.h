@@ -35,12 +35,16 @@ MUST_CHECK bool address_domain_ascii(struct span domain, char *ascii_r);
 bool address_is_host(struct span text);
 
 /* The single mailbox of a From field's value (RFC 5322 section 3.4): `addr`, `<addr>` or `phrase
- * <addr>`, comments allowed outside the address. Lists, groups, route addresses and a bare '@'
- * beside the angle brackets are refused: `why_r` then says what was wrong. `address_r` borrows from
- * `value`.
+ * <addr>`, comments allowed outside the address if nothing in them looks like one. Lists, groups,
+ * route addresses and a bare '@' beside the angle brackets are refused: `why_r` then says what was
+ * wrong. `address_r` borrows from `value`.
  */
 MUST_CHECK bool address_from_field(struct span value, struct address *address_r,
                                    const char **why_r);
+
+/* Is it a list of mailboxes and groups (RFC 5322 section 3.4), as in To? Empty members between
+ * commas may stand (section 4.4), one address or group must. `why_r` says what is wrong. */
+MUST_CHECK bool address_list_field(struct span value, const char **why_r);
 
 /* Append the one form that stands for all ways of writing this mailbox: domain in normal form and
  * without provider aliases, local part unquoted, NFKC and case folded, without "+tag", at Gmail

@@ -44,8 +44,9 @@ struct message_summary {
     struct span stream;     /* value of the stream control header; empty when there is none */
     struct span message_id; /* with its brackets; empty when there is none */
     struct span once; /* what makes a repetition one: the idempotency key, else the Message-ID */
-    bool has_date, has_message_id, has_key;
-    bool has_utf8; /* raw UTF-8 in the header (RFC 6532) */
+    bool has_key;
+    bool has_utf8;    /* raw UTF-8 in the header (RFC 6532) */
+    unsigned senders; /* fields that say who sends it: From, Sender, Resent-From, Resent-Sender */
 };
 
 /* Take the next field off the front of `rest`; false at the end. Folded lines belong to their
@@ -67,8 +68,9 @@ bool message_find(struct span header, struct span name, size_t nth, struct field
  */
 struct verdict message_check(struct span header, bool utf8, struct message_summary *summary_r);
 
-/* Fields that never leave: Bcc, Return-Path, and the control headers an application sets for us. */
-bool message_is_removed(struct span name);
+/* Not those that never do (Bcc, Return-Path, the control headers that an application sets for us)
+ * nor those that say nothing (an empty Cc). */
+bool message_leaves(const struct field *f);
 
 /* Is it an Authentication-Results field that speaks in the name of `host`? Only we may do that (RFC
  * 8601 section 5). */
@@ -76,8 +78,7 @@ bool message_speaks_as(const struct field *f, const char *host);
 
 /* RFC 5322 date-time in UTC; `text_r` holds at least 40 bytes. */
 void message_date(int64_t unix_ms, char *text_r);
-
-/* Fields that a signature covers; NULL ends the list (S35). */
-const char *const *message_signed_fields(void);
+/* Is it one that exists (section 3.3, with the zones' names of 4.3)? `why_r` says what is wrong. */
+MUST_CHECK bool message_date_valid(struct span value, const char **why_r);
 
 #endif

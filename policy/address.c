@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* address.c - The one reader of mailboxes and domains.
  *
- * The From field is scanned once, left to right. Outside quotes and comments only a phrase, one
- * pair of angle brackets and blanks may stand; whatever could make another reader see a second
- * mailbox is refused, not interpreted.
- *
  * Text that is not ASCII is checked twice with the same grammar: as it stands, and in its normal
  * form, because a mapping makes '>', '=', '@' and blanks of characters that are none.
  */
 #include "address.h"
 
+#include "address_parts.h"
 #include "normal.h"
 
 #include <string.h>
 
-static bool is_atext(unsigned char c)
+bool address_is_atext(unsigned char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
            c >= 0x80 || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-static bool is_dot_string(struct span s)
+bool address_is_dot_string(struct span s)
 {
     bool after_dot = true;
     for (size_t i = 0; i < s.len; i++) {
@@ -28,7 +25,7 @@ static bool is_dot_string(struct span s)
             if (after_dot)
                 return false;
             after_dot = true;
-        } else if (is_atext((unsigned char)s.ptr[i])) {
+        } else if (address_is_atext((unsigned char)s.ptr[i])) {
             after_dot = false;
         } else {
             return false;
@@ -37,9 +34,7 @@ static bool is_dot_string(struct span s)
     return !after_dot;
 }
 
-/* How long the quoted string at the front is, quotes included; 0 when it does not end or holds
- * control bytes. */
-static size_t quoted_length(struct span s)
+size_t address_quoted_length(struct span s)
 {
     for (size_t i = 1; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
@@ -59,8 +54,8 @@ static size_t quoted_length(struct span s)
 static bool is_local(struct span local)
 {
     if (local.len > 0 && local.ptr[0] == '"')
-        return quoted_length(local) == local.len;
-    return is_dot_string(local);
+        return address_quoted_length(local) == local.len;
+    return address_is_dot_string(local);
 }
 
 /* Still one local part, whoever normalises it; and nothing in it that nobody sees. */
@@ -104,16 +99,39 @@ bool address_is_host(struct span text)
     return is_domain(text) && span_is_ascii(text);
 }
 
-bool address_parse(struct span text, struct address *address_r)
+/* Take it apart at the '@' that ends the local part. */
+static bool split(struct span text, struct address *address_r)
 {
-    size_t at = text.len > 0 && text.ptr[0] == '"' ? quoted_length(text) : span_find(text, '@');
-    if (at == 0 || at > ADDRESS_LOCAL_MAX || at >= text.len || text.ptr[at] != '@' ||
-        !span_is_utf8(text))
+    size_t at =
+        text.len > 0 && text.ptr[0] == '"' ? address_quoted_length(text) : span_find(text, '@');
+    if (at == 0 || at >= text.len || text.ptr[at] != '@' || !span_is_utf8(text))
         return false;
     *address_r = (struct address){text, span_first(text, at), span_from(text, at + 1)};
+    return is_local(address_r->local) && stays_local(address_r->local);
+}
+
+bool address_parse(struct span text, struct address *address_r)
+{
     char ascii[ADDRESS_DOMAIN_MAX + 1];
-    return is_local(address_r->local) && stays_local(address_r->local) &&
+    return split(text, address_r) && address_r->local.len <= ADDRESS_LOCAL_MAX &&
            address_domain_ascii(address_r->domain, ascii);
+}
+
+bool address_is_literal(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] <= ' ' || text.ptr[i] > '~' || text.ptr[i] == '\\' ||
+            (i > 0 && text.ptr[i] == '[') || (i + 1 < text.len && text.ptr[i] == ']'))
+            return false;
+    return text.len > 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']';
+}
+
+bool address_is_written(struct span text)
+{
+    struct address a;
+    char ascii[ADDRESS_DOMAIN_MAX + 1];
+    return split(text, &a) && a.local.len <= ADDRESS_WRITTEN_LOCAL_MAX &&
+           (address_is_literal(a.domain) || address_domain_ascii(a.domain, ascii));
 }
 
 static bool labels_fit(struct span domain)
@@ -157,106 +175,4 @@ bool address_domain_ascii(struct span domain, char *ascii_r)
     }
     ascii_r[domain.len] = '\0';
     return true;
-}
-
-bool address_skip_cfws(struct span *s)
-{
-    size_t depth = 0;
-    size_t i = 0;
-    for (; i < s->len; i++) {
-        char c = s->ptr[i];
-        if (c == '(')
-            depth++;
-        else if (c == ')' && depth > 0)
-            depth--;
-        else if (c == '\\' && depth > 0)
-            i++;
-        else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
-            break;
-    }
-    *s = span_from(*s, i);
-    return depth == 0;
-}
-
-static bool refuse(const char **why_r, const char *why)
-{
-    *why_r = why;
-    return false;
-}
-
-/* `s` begins at '<': take `<addr>` and whatever blanks and comments follow; nothing else may. */
-static bool take_angle(struct span s, struct address *address_r, const char **why_r)
-{
-    size_t end = s.len > 1 && s.ptr[1] == '"' ? 1 + quoted_length(span_from(s, 1)) : 1;
-    end += span_find(span_from(s, end), '>');
-    if (end >= s.len)
-        return refuse(why_r, "has no closing '>'");
-    if (!address_parse(span_trim(span_from(span_first(s, end), 1)), address_r))
-        return refuse(why_r,
-                      "holds something other than one address local@domain between '<' and '>'");
-    s = span_from(s, end + 1);
-    if (!address_skip_cfws(&s) || s.len > 0)
-        return refuse(why_r, "holds more than one mailbox");
-    return true;
-}
-
-/* One word of a phrase, or of a bare address: a quoted string or a run of anything unspecial. */
-static size_t word_length(struct span s)
-{
-    if (s.ptr[0] == '"')
-        return quoted_length(s);
-    size_t len = 0;
-    while (len < s.len &&
-           (is_atext((unsigned char)s.ptr[len]) || s.ptr[len] == '.' || s.ptr[len] == '@'))
-        len++;
-    return len;
-}
-
-static bool read_mailbox(struct span value, struct address *address_r, const char **why_r)
-{
-    struct span words = SPAN_NONE; /* from the first word to the end of the last one */
-    struct span s = value;
-    size_t count = 0;
-    bool at_sign = false;
-    bool sound = address_skip_cfws(&s);
-    while (sound && s.len > 0 && s.ptr[0] != '<') {
-        size_t len = word_length(s);
-        if (len == 0)
-            return refuse(why_r, s.ptr[0] == '"'
-                                     ? "holds a broken quoted string"
-                                     : "must hold exactly one mailbox, no list and no group");
-        if (count++ == 0)
-            words.ptr = s.ptr;
-        words.len = (size_t)(s.ptr + len - words.ptr);
-        at_sign = at_sign || (s.ptr[0] != '"' && span_find(span_first(s, len), '@') < len);
-        s = span_from(s, len);
-        sound = address_skip_cfws(&s);
-    }
-    if (!sound)
-        return refuse(why_r, "holds a comment that does not end");
-    if (s.len > 0)
-        return at_sign
-                   ? refuse(why_r,
-                            "holds an unquoted '@' beside the '<address>': quote the display name")
-                   : take_angle(s, address_r, why_r);
-    if (!address_parse(words, address_r))
-        return refuse(why_r, "holds no valid address local@domain");
-    return true;
-}
-
-/* Readers differ about '@' and angle brackets inside quotes; some find another domain there. */
-static bool is_plain(struct span local)
-{
-    for (size_t i = 0; i < local.len; i++)
-        if (strchr("@<>,;:()\\", local.ptr[i]))
-            return false;
-    return true;
-}
-
-bool address_from_field(struct span value, struct address *address_r, const char **why_r)
-{
-    if (!read_mailbox(value, address_r, why_r))
-        return false;
-    return is_plain(address_r->local) ||
-           refuse(why_r, "has a quoted local part that readers understand in different ways");
 }

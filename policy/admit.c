@@ -3,6 +3,8 @@
  * it belongs to. */
 #include "admit.h"
 
+#include "fields.h"
+#include "shown.h"
 #include "unsubscribe.h"
 
 #include <stdio.h>
@@ -19,6 +21,11 @@ struct verdict admit_sender(const struct identity *identity, struct span sender)
     return verdict_make(250, "2.1.0", "OK");
 }
 
+static struct verdict accept(void)
+{
+    return verdict_make(250, "2.0.0", "OK");
+}
+
 static struct verdict choose_stream(const struct admit_input *in, struct admission *a)
 {
     struct span name =
@@ -28,7 +35,7 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
     a->lifetime_ms = stream_lifetime_ms(NULL, a->class);
     a->stream[0] = '\0';
     if (name.len == 0)
-        return verdict_make(250, "2.0.0", "OK");
+        return accept();
     const struct stream *stream = stream_find(in->streams, in->stream_count, name);
     if (!stream) {
         char known[200] = "";
@@ -47,7 +54,7 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
     a->class = stream->class;
     a->on_limit = stream->on_limit;
     a->lifetime_ms = stream_lifetime_ms(stream, stream->class);
-    return verdict_make(250, "2.0.0", "OK");
+    return accept();
 }
 
 static void note_sender(struct span sender, struct admission *a)
@@ -55,6 +62,64 @@ static void note_sender(struct span sender, struct admission *a)
     struct address address;
     if (!address_parse(sender, &address) || !address_domain_ascii(address.domain, a->sender_domain))
         a->sender_domain[0] = '\0';
+}
+
+/* `name`: what stands beside the address. */
+static struct verdict check_name(const struct identity *identity, struct span field,
+                                 struct span name)
+{
+    char text[SHOWN_MAX + 1];
+    struct address shown;
+    if (span_find(name, '@') == name.len && span_search(name, SPAN("=?")) == name.len &&
+        span_is_ascii(name))
+        return accept();
+    if (!shown_text(name, text))
+        return fields_refusal("5.6.0", field, "has a display name of over 1,000 octets",
+                              "RFC 5322 3.6.2");
+    struct span rest = span_of(text);
+    while (shown_next(&rest, &shown))
+        if (!identity_may(identity, &shown))
+            return verdict_make(550, "5.7.1",
+                                "Header field %.*s shows %.*s in the display name, which is all "
+                                "that many readers see; \"%.64s\" may use: %.100s. An address to "
+                                "answer to belongs into Reply-To",
+                                SPAN_ARG(field), SPAN_ARG(span_first(shown.text, 80)),
+                                identity->name,
+                                identity->allowed[0] ? identity->allowed : "nothing");
+    return accept();
+}
+
+static struct verdict check_sender(const struct identity *identity, const struct field *f)
+{
+    struct address address;
+    const char *why = NULL;
+    char where[40];
+    CHECK(address_from_field(f->value, &address, &why)); /* message_check() has seen to that */
+    snprintf(where, sizeof(where), "%.*s field", SPAN_ARG(f->name));
+    if (!identity_may(identity, &address))
+        return identity_refusal(identity, where, address.text);
+    size_t before = (size_t)(address.text.ptr - f->value.ptr);
+    struct verdict v = check_name(identity, f->name, span_first(f->value, before));
+    return v.what == VERDICT_ACCEPT
+               ? check_name(identity, f->name, span_from(f->value, before + address.text.len))
+               : v;
+}
+
+/* From, Sender and each Resent-From and Resent-Sender: whoever the message says it is from. Readers
+ * show the display name more often than the address. */
+static struct verdict check_senders(const struct admit_input *in, unsigned count)
+{
+    struct span header = in->header;
+    struct field f;
+    while (count > 0 && message_next_field(&header, &f)) {
+        if (!fields_is_sender(f.name))
+            continue;
+        count--;
+        struct verdict v = check_sender(in->identity, &f);
+        if (v.what != VERDICT_ACCEPT)
+            return v;
+    }
+    return accept();
 }
 
 struct verdict admit_message(const struct admit_input *in, struct admission *a)
@@ -72,8 +137,7 @@ struct verdict admit_message(const struct admit_input *in, struct admission *a)
     v = unsubscribe_check(in->header);
     if (v.what != VERDICT_ACCEPT)
         return v;
-    a->foreign = !identity_may(in->identity, &a->summary.from);
-    if (a->foreign)
-        return identity_refusal(in->identity, "From field", a->summary.from.text);
-    return choose_stream(in, a);
+    v = check_senders(in, a->summary.senders);
+    a->foreign = v.what != VERDICT_ACCEPT;
+    return a->foreign ? v : choose_stream(in, a);
 }

@@ -37,7 +37,7 @@ static void edit_fields(const struct compose_input *in, struct buf *fields)
         date = date || span_equal_nocase(f.name, SPAN("Date"));
         id = id || span_equal_nocase(f.name, SPAN("Message-ID"));
         bool alone = !unsubscribe && span_equal_nocase(f.name, SPAN("List-Unsubscribe-Post"));
-        if (!alone && !message_is_removed(f.name) && !message_speaks_as(&f, in->hostname))
+        if (!alone && message_leaves(&f) && !message_speaks_as(&f, in->hostname))
             buf_add(fields, f.raw);
     }
     if (!date) {

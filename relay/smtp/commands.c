@@ -52,6 +52,8 @@ static bool greet(struct submission *s, struct span args, bool esmtp)
 {
     if (!grammar_is_helo(args) || !span_copy(args, s->helo, sizeof(s->helo)))
         return false;
+    for (char *c = s->helo; *c && !span_is_utf8(args); c++) /* no text in any charset we know */
+        *c = *c < 0 ? '?' : *c;
     s->phase = SUBMISSION_GREETED;
     s->esmtp = esmtp;
     commands_end_transaction(s); /* RFC 5321 section 4.1.4: like RSET */

@@ -8,12 +8,10 @@
 
 #include <string.h>
 
-enum { LINE_MAX_OCTETS = 998 };
-
 void dots_start(struct dots_in *d)
 {
-    *d = (struct dots_in){
-        .state = DOTS_START}; /* the CRLF of the DATA command counts (RFC 5321 section 4.1.1.4) */
+    /* the CRLF of the DATA command counts (RFC 5321 section 4.1.1.4) */
+    *d = (struct dots_in){.state = DOTS_START, .line = 1};
 }
 
 /* Is this a line end with more text right behind it? Then nothing is to be decided there: the line
@@ -26,6 +24,23 @@ static bool goes_on(struct span s, size_t at)
     return next != '.' && next != '\r' && next != '\n' && next != '\0';
 }
 
+static void note_long(struct dots_in *d)
+{
+    uint64_t *line = d->in_body ? &d->long_body.line : &d->long_header.line;
+    uint64_t *octets = d->in_body ? &d->long_body.octets : &d->long_header.octets;
+    if (*line != 0 && *line != d->line)
+        return;
+    *line = d->line;
+    *octets = d->column;
+}
+
+static void end_line(struct dots_in *d)
+{
+    d->in_body = d->in_body || d->column == 0;
+    d->column = 0;
+    d->line++;
+}
+
 /* Length of the run at the front that needs no decision: whole lines of text. */
 static size_t plain_run(struct dots_in *d, struct span s)
 {
@@ -34,11 +49,12 @@ static size_t plain_run(struct dots_in *d, struct span s)
         size_t run = span_text_run(span_from(s, i), &d->has_8bit);
         i += run;
         d->column += run;
-        d->line_too_long = d->line_too_long || d->column > LINE_MAX_OCTETS;
+        if (d->column > DOTS_LINE_MAX)
+            note_long(d);
         if (!goes_on(s, i))
             return i;
         i += 2;
-        d->column = 0;
+        end_line(d);
     }
 }
 
@@ -82,7 +98,7 @@ static bool take_byte(struct dots_in *d, char c, struct buf *body)
     put(body, &c, 1);
     d->state = c == '\r' ? DOTS_CR : after_cr && c == '\n' ? DOTS_START : DOTS_TEXT;
     if (d->state == DOTS_START)
-        d->column = 0;
+        end_line(d);
     return false;
 }
 

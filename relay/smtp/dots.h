@@ -3,17 +3,24 @@
  * data.
  *
  * The end is CR LF . CR LF and nothing else. A bare CR, a bare LF or a NUL is never an end of
- * anything: it is noted, and the message is refused whole when its true end comes.
+ * anything: it is noted, and the message is refused whole when its true end comes. So are lines
+ * that are too long, those of the header apart: what to do about them differs.
  */
 #ifndef DOTS_H
 #define DOTS_H
 
 #include "buf.h"
 
+enum { DOTS_LINE_MAX = 998 };
+
 struct dots_in {
     enum { DOTS_TEXT, DOTS_CR, DOTS_START, DOTS_DOT, DOTS_DOT_CR } state;
     size_t column; /* octets since the last CRLF */
-    bool bare_line_end, has_nul, has_8bit, line_too_long;
+    uint64_t line; /* being received, from 1 */
+    struct {
+        uint64_t line, octets; /* the first one over DOTS_LINE_MAX; 0: there is none */
+    } long_header, long_body;
+    bool in_body, bare_line_end, has_nul, has_8bit;
 };
 
 void dots_start(struct dots_in *d);

@@ -37,7 +37,9 @@ struct grammar_rcpt {
 enum grammar_fault grammar_mail(struct span args, struct grammar_mail *mail_r);
 enum grammar_fault grammar_rcpt(struct span args, bool smtputf8, struct grammar_rcpt *rcpt_r);
 
-/* An EHLO argument: a domain name or an address literal, of printable ASCII, at most 255 octets. */
+/* An EHLO argument: 1 to 255 octets without controls. It should be a domain name or an address
+ * literal, but nothing depends on it, and who has logged in need not know its name (RFC 5321
+ * section 4.1.4). */
 bool grammar_is_helo(struct span text);
 
 #endif

@@ -34,7 +34,7 @@
     X(NEED_TLS, 530, "5.7.0", "Must issue a STARTTLS command first")                          \
     X(NEED_AUTH, 530, "5.7.0", "Authentication required")                                     \
     X(NO_ARGUMENT, 501, "5.5.4", "Command takes no argument")                                 \
-    X(BAD_HELO, 501, "5.5.4", "Argument must be a host name or an address literal")           \
+    X(BAD_HELO, 501, "5.5.4", "Argument must be a name of 1 to 255 octets, without controls") \
     X(SYNTAX, 501, "5.5.4", "Syntax: MAIL FROM:<address> or RCPT TO:<address>")               \
     X(BAD_SENDER, 501, "5.1.7", "Sender address is not valid")                                \
     X(BAD_RCPT, 501, "5.1.3", "Recipient address is not valid")                               \
@@ -53,8 +53,6 @@
     X(DATA_BARE, 554, "5.6.0",                                                                \
       "Message refused: it holds a bare CR or bare LF; lines end with CRLF only")             \
     X(DATA_NUL, 554, "5.6.0", "Message refused: it holds a NUL byte; encode binary content")  \
-    X(DATA_LONG, 554, "5.6.0",                                                                \
-      "Message refused: a line is over 998 octets; use quoted-printable or base64")           \
     X(DATA_HEADER, 552, "5.3.4", "Message refused: its header is over 256 KB")
 
 #define REPLY_ENUM(name, code, enhanced, text) name,

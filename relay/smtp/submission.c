@@ -72,28 +72,45 @@ static void judge_bytes(struct submission *s)
     bool full = !s->spilled && s->body.len >= SUBMISSION_MEMORY;
     s->facts.header_too_long = s->facts.header_too_long ||
                                (full && !message_header_length(buf_span(&s->body), &header_len));
-    s->doomed = s->doomed || s->dots->has_nul || s->dots->bare_line_end || s->dots->line_too_long ||
-                s->received > s->settings->size_max || s->facts.header_too_long;
+    s->doomed = s->doomed || s->dots->has_nul || s->dots->bare_line_end ||
+                s->dots->long_body.line || s->received > s->settings->size_max ||
+                s->facts.header_too_long;
     if (s->doomed)
         buf_fini(&s->body);
+}
+
+static struct verdict refuse_line(const char *where, uint64_t line, uint64_t octets,
+                                  const char *remedy)
+{
+    return verdict_make(554, "5.6.0",
+                        "Message refused: line %llu, in the %s, has %llu octets, %d at most: %s "
+                        "(RFC 5322 2.1.1)",
+                        (unsigned long long)line, where, (unsigned long long)octets, DOTS_LINE_MAX,
+                        remedy);
 }
 
 /* Why it is doomed: one answer, whatever pieces it came in. */
 static struct verdict judge_message(const struct submission *s)
 {
+    const struct dots_in *d = s->dots;
     if (s->refusal.code != 0)
         return s->refusal;
-    return reply_as_verdict(s->dots->has_nul                      ? DATA_NUL
-                            : s->dots->bare_line_end              ? DATA_BARE
-                            : s->dots->line_too_long              ? DATA_LONG
-                            : s->received > s->settings->size_max ? TOO_BIG
-                                                                  : DATA_HEADER);
+    if (d->has_nul || d->bare_line_end)
+        return reply_as_verdict(d->has_nul ? DATA_NUL : DATA_BARE);
+    if (d->long_body.line)
+        return refuse_line("body", d->long_body.line, d->long_body.octets,
+                           "encode it as quoted-printable or base64");
+    if (s->received > s->settings->size_max || s->facts.header_too_long)
+        return reply_as_verdict(s->received > s->settings->size_max ? TOO_BIG : DATA_HEADER);
+    return refuse_line("header", d->long_header.line, d->long_header.octets, "fold it");
 }
 
 static void end_of_data(struct submission *s)
 {
     s->facts.has_8bit = s->dots->has_8bit;
     s->idle_commands = 0;
+    /* Who admits mail reads its header, and says which field it is; an open server does not. */
+    s->doomed = s->doomed || (s->settings->open && s->dots->long_header.line);
     if (!s->doomed) {
         s->want = SUBMISSION_ENQUEUE;
         return;

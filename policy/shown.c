@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* shown.c - Display names are what most readers show instead of the address: are there addresses in
+ * them? */
+#include "shown.h"
+
+#include "address_parts.h"
+#include "mime.h"
+#include "normal.h"
+
+#include <string.h>
+
+/* Blanks between two encoded words are not shown (RFC 2047 section 6.2). */
+static void join_words(struct span value, struct buf *out)
+{
+    while (value.len > 0) {
+        size_t end = span_search(value, SPAN("?="));
+        buf_add(out, span_first(value, end + 2));
+        value = span_from(value, end + 2);
+        size_t blanks = 0;
+        while (blanks < value.len && strchr(" \t\r\n", value.ptr[blanks]))
+            blanks++;
+        if (span_starts_nocase(span_from(value, blanks), SPAN("=?")))
+            value = span_from(value, blanks);
+    }
+}
+
+bool shown_text(struct span value, char *text_r)
+{
+    struct buf joined;
+    struct buf decoded;
+    char plain[ADDRESS_CANONICAL_LOCAL_MAX];
+    char folded[ADDRESS_CANONICAL_LOCAL_MAX];
+    size_t len = 0;
+    buf_init(&joined, value.len + 2);
+    buf_init(&decoded, value.len + 2);
+    join_words(value, &joined);
+    mime_decode_words(buf_span(&joined), &decoded);
+    struct span text = buf_span(&decoded);
+    bool fits = text.len <= SHOWN_MAX;
+    for (size_t i = 0; fits && i < text.len; i++) /* NUL: half of UTF-16 */
+        if (text.ptr[i] != '\0' && text.ptr[i] != '\\' && text.ptr[i] != '"')
+            plain[len++] = text.ptr[i];
+    text = (struct span){plain, len};
+    if (span_is_utf8(text) && normal_text(text, folded, &len) && len <= SHOWN_MAX)
+        text = (struct span){folded, len};
+    memcpy(text_r, text.ptr, text.len);
+    text_r[text.len] = '\0';
+    buf_fini(&joined);
+    buf_fini(&decoded);
+    return fits;
+}
+
+static bool is_domain_char(unsigned char c)
+{
+    return address_is_atext(c) && (c >= 0x80 || !strchr("!#$%&'*+/=?^`{|}~", c));
+}
+
+bool shown_next(struct span *rest, struct address *address_r)
+{
+    for (size_t at = span_find(*rest, '@'); at < rest->len; at = span_find(*rest, '@')) {
+        struct span s = *rest;
+        size_t begin = at;
+        size_t end = at + 1;
+        while (begin > 0 &&
+               (address_is_atext((unsigned char)s.ptr[begin - 1]) || s.ptr[begin - 1] == '.'))
+            begin--;
+        while (begin < at && s.ptr[begin] == '.')
+            begin++;
+        while (end < s.len && (is_domain_char((unsigned char)s.ptr[end]) || s.ptr[end] == '.'))
+            end++;
+        while (end > at + 1 && (s.ptr[end - 1] == '.' || s.ptr[end - 1] == '-'))
+            end--;
+        *rest = span_from(s, at + 1);
+        struct span text = span_from(span_first(s, end), begin);
+        if (address_parse(text, address_r) &&
+            span_find(address_r->domain, '.') < address_r->domain.len)
+            return true;
+    }
+    return false;
+}
