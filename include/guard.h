@@ -5,7 +5,11 @@
  * Each failure fills four leaky buckets: the address (IPv4 /32, IPv6 /64), the two networks around
  * it (/24 and /16, /48 and /32) and the name, whether it exists or not. Over its measure a bucket
  * locks for 15 minutes, and twice as long each time it happens again within a day, up to 4 hours.
- * Whoever has logged in under a name from an address within 30 days is never locked out there.
+ *
+ * Whoever has logged in under a name from an address within 30 days is never locked out there: the
+ * two have a bucket of their own, and when it is full one more may be tried each 6 seconds. At such
+ * an address others are locked out name by name, and the address itself only after ten times as
+ * many failures, as many may come from behind it.
  *
  * The memory is bounded: where it is full, those with the fewest failures are forgotten first. */
 #ifndef GUARD_H
@@ -15,7 +19,7 @@
 
 #include <stddef.h>
 
-enum guard_kind { GUARD_NAME, GUARD_ADDRESS, GUARD_NETWORK, GUARD_WIDE, GUARD_KINDS };
+enum guard_kind { GUARD_NAME, GUARD_ADDRESS, GUARD_NETWORK, GUARD_WIDE, GUARD_PAIR, GUARD_KINDS };
 enum { GUARD_TEXT = 72, GUARD_KNOWN_DAYS = 30, GUARD_SAVE_MS = 24 * 3600 * 1000 };
 
 struct guard;
@@ -24,16 +28,21 @@ struct guard;
 struct guard *guard_new(size_t slots);
 void guard_free(struct guard *g);
 
-/* May this name be tried from this address now? 0: yes; else the milliseconds until it may.
- * `address` is an IP address as text; times are of a clock that is never set, in milliseconds. */
-int64_t guard_judge(struct guard *g, struct span name, const char *address, int64_t now_ms);
+struct guard_judgement {
+    int64_t wait_ms; /* 0: it may be tried now */
+    bool owner;      /* who has logged in there before, see above */
+};
+/* May this name be tried from this address now? `address` is an IP address as text; times are of a
+ * clock that is never set, in milliseconds. */
+struct guard_judgement guard_judge(struct guard *g, struct span name, const char *address,
+                                   int64_t now_ms);
 
 struct guard_outcome {
     int64_t delay_ms; /* to wait before the answer */
     struct {
         char text[GUARD_TEXT]; /* a name, an address or a network */
-        int64_t for_ms;
-    } locked[GUARD_KINDS]; /* those that are locked from now on */
+        int64_t for_ms;        /* 0: it is not locked, but slowed down */
+    } locked[GUARD_KINDS];     /* those that are locked from now on */
     size_t count;
 };
 struct guard_outcome guard_failed(struct guard *g, struct span name, const char *address,
@@ -41,6 +50,8 @@ struct guard_outcome guard_failed(struct guard *g, struct span name, const char 
 
 /* True: this is worth keeping over a restart (it is new, or a day old). */
 bool guard_succeeded(struct guard *g, struct span name, const char *address, int64_t now_ms);
+/* Has somebody logged in from this address within GUARD_KNOWN_DAYS? */
+bool guard_knows(struct guard *g, const char *address, int64_t now_ms);
 /* What was kept. */
 void guard_remember(struct guard *g, struct span name, const char *network, int64_t at_ms);
 

@@ -18,7 +18,8 @@ MUST_CHECK bool watch_new(struct store *store, struct notices *notices, const ch
 void watch_free(struct watch *w);
 
 /* See guard.h. From any thread. */
-int64_t watch_judge(struct watch *w, struct span name, const char *address);
+struct guard_judgement watch_judge(struct watch *w, struct span name, const char *address);
+bool watch_knows(struct watch *w, const char *address);
 /* Returns the milliseconds to wait before the answer. */
 int64_t watch_failed(struct watch *w, struct span name, const char *address);
 void watch_succeeded(struct watch *w, struct span name, const char *address);

@@ -2,7 +2,9 @@
 /* guard.c - Leaky buckets in a table of sets of eight; a set is chosen by a MAC that nobody outside
  * knows, so that nobody can aim at somebody else's bucket.
  *
- * Logging in does not empty a bucket: who has one account would guess at others in between.
+ * Logging in does not empty a bucket: who has one account would guess at others in between. The
+ * owner of a name and an address where it has logged in have a bucket of their own, so that what
+ * others guess at there does not lock it out.
  */
 #include "guard.h"
 
@@ -19,7 +21,9 @@ enum {
     FIRST_DELAY_MS = 500,
     LAST_DELAY_MS = 8000,
     FIRST_LOCK_MS = 15 * 60 * 1000,
-    LAST_LOCK_MS = 4 * 3600 * 1000
+    LAST_LOCK_MS = 4 * 3600 * 1000,
+    KNOWN_FACTOR = 10, /* so many more failures lock an address that somebody has logged in from */
+    KNOWN_ADDRESS = GUARD_KINDS + 1
 };
 static const int64_t day_ms = (int64_t)24 * 3600 * 1000;
 
@@ -34,12 +38,13 @@ static const struct measure {
     [GUARD_ADDRESS] = {"address", 10, 60 * 1000, 32, 64},
     [GUARD_NETWORK] = {"network", 60, 15 * 1000, 24, 48},
     [GUARD_WIDE] = {"wide network", 400, 3 * 1000, 16, 32},
+    [GUARD_PAIR] = {"name at address", 10, 6 * 1000, 32, 64},
 };
 
 struct slot {
     unsigned char mac[16];
     char text[GUARD_TEXT];
-    unsigned char kind; /* GUARD_KINDS: a name that logged in from a network */
+    unsigned char kind; /* GUARD_KINDS: a name that logged in there; KNOWN_ADDRESS: somebody did */
     unsigned char locks;
     bool used;
     uint16_t failures;
@@ -152,7 +157,7 @@ static int64_t worth(const struct slot *s)
 {
     if (!s->used)
         return -1;
-    int64_t rank = s->kind == GUARD_KINDS ? UINT16_MAX : s->failures;
+    int64_t rank = s->kind >= GUARD_KINDS ? UINT16_MAX : s->failures;
     return (rank + (s->locked_ms ? UINT16_MAX : 0)) << 44 | (s->leaked_ms >> 8 & 0xfffffffffff);
 }
 
@@ -186,42 +191,75 @@ static void leak(struct slot *s, int64_t now_ms)
 
 /* ---- what is asked ---- */
 
-static struct slot *known(struct guard *g, struct span name, const char *address)
+static struct slot *known(struct guard *g, unsigned kind, struct span name, const char *address)
 {
     char network[GUARD_TEXT];
     guard_network(address, GUARD_ADDRESS, network);
-    struct place p = place_of(g, GUARD_KINDS, name, network);
+    struct place p = place_of(g, kind, name, network);
     return find(g, &p);
 }
 
 static bool is_known(struct guard *g, struct span name, const char *address, int64_t now_ms)
 {
-    const struct slot *s = known(g, name, address);
+    const struct slot *s = known(g, GUARD_KINDS, name, address);
+    return s && now_ms - s->leaked_ms < GUARD_KNOWN_DAYS * day_ms;
+}
+
+bool guard_knows(struct guard *g, const char *address, int64_t now_ms)
+{
+    const struct slot *s = known(g, KNOWN_ADDRESS, SPAN_NONE, address);
     return s && now_ms - s->leaked_ms < GUARD_KNOWN_DAYS * day_ms;
 }
 
 static struct place bucket(const struct guard *g, enum guard_kind kind, struct span name,
                            const char *address, char text_r[GUARD_TEXT])
 {
-    if (kind == GUARD_NAME) {
-        name_text(name, text_r);
+    char network[GUARD_TEXT];
+    guard_network(address, kind, network);
+    name_text(name, text_r);
+    if (kind == GUARD_NAME)
         return place_of(g, kind, name, "");
+    if (kind == GUARD_PAIR) {
+        size_t room = GUARD_TEXT - strlen(network) - sizeof(" from ");
+        size_t len = strlen(text_r) < room ? strlen(text_r) : room;
+        snprintf(text_r + len, GUARD_TEXT - len, " from %s", network);
+        return place_of(g, kind, name, network);
     }
-    guard_network(address, kind, text_r);
-    return place_of(g, kind, SPAN_NONE, text_r);
+    memcpy(text_r, network, sizeof(network));
+    return place_of(g, kind, SPAN_NONE, network);
 }
 
-int64_t guard_judge(struct guard *g, struct span name, const char *address, int64_t now_ms)
+/* The owner has no lock: one more may be tried when one failure has leaked away. */
+static int64_t owner_waits_ms(struct guard *g, struct span name, const char *address,
+                              int64_t now_ms)
 {
     char text[GUARD_TEXT];
-    int64_t wait_ms = 0;
+    struct place p = bucket(g, GUARD_PAIR, name, address, text);
+    struct slot *s = find(g, &p);
+    if (!s)
+        return 0;
+    leak(s, now_ms);
+    if (s->failures < measures[GUARD_PAIR].locks_at)
+        return 0;
+    return s->leaked_ms + measures[GUARD_PAIR].leak_ms - now_ms;
+}
+
+struct guard_judgement guard_judge(struct guard *g, struct span name, const char *address,
+                                   int64_t now_ms)
+{
+    char text[GUARD_TEXT];
+    struct guard_judgement j = {.owner = is_known(g, name, address, now_ms)};
+    if (j.owner) {
+        j.wait_ms = owner_waits_ms(g, name, address, now_ms);
+        return j;
+    }
     for (unsigned kind = 0; kind < GUARD_KINDS; kind++) {
         struct place p = bucket(g, (enum guard_kind)kind, name, address, text);
         const struct slot *s = find(g, &p);
-        if (s && s->locked_ms - now_ms > wait_ms)
-            wait_ms = s->locked_ms - now_ms;
+        if (s && s->locked_ms - now_ms > j.wait_ms)
+            j.wait_ms = s->locked_ms - now_ms;
     }
-    return wait_ms > 0 && is_known(g, name, address, now_ms) ? 0 : wait_ms;
+    return j;
 }
 
 static int64_t lock(struct slot *s, int64_t now_ms)
@@ -246,26 +284,47 @@ static int64_t delay_after(unsigned failures)
     return delay_ms;
 }
 
+/* Whose mistakes fill what: the owner's own only theirs; at an address where nobody has logged in,
+ * there are no pairs to tell apart. */
+static bool fills(enum guard_kind kind, bool owner, bool known_address)
+{
+    return kind == GUARD_PAIR ? known_address : !owner;
+}
+
+static unsigned locks_at(enum guard_kind kind, bool known_address)
+{
+    return measures[kind].locks_at * (kind == GUARD_ADDRESS && known_address ? KNOWN_FACTOR : 1);
+}
+
 struct guard_outcome guard_failed(struct guard *g, struct span name, const char *address,
                                   int64_t now_ms)
 {
     struct guard_outcome o = {.delay_ms = FIRST_DELAY_MS};
-    /* The owner who mistypes fills no bucket but the address's. */
     bool owner = is_known(g, name, address, now_ms);
-    for (unsigned kind = 0; kind < GUARD_KINDS; kind++) {
+    bool known_address = owner || guard_knows(g, address, now_ms);
+    for (unsigned i = 0; i < GUARD_KINDS; i++) {
+        enum guard_kind kind = (enum guard_kind)i;
         char text[GUARD_TEXT];
-        if (owner && kind != GUARD_ADDRESS)
+        if (!fills(kind, owner, known_address))
             continue;
-        struct place p = bucket(g, (enum guard_kind)kind, name, address, text);
+        struct place p = bucket(g, kind, name, address, text);
         struct slot *s = take(g, &p, text, now_ms);
         leak(s, now_ms);
-        s->failures++;
-        if (kind <= GUARD_ADDRESS && delay_after(s->failures) > o.delay_ms)
+        if (!owner || s->failures < measures[kind].locks_at) /* one may always be tried soon */
+            s->failures++;
+        bool delays =
+            kind == GUARD_NAME || kind == GUARD_PAIR || (kind == GUARD_ADDRESS && !known_address);
+        if (delays && delay_after(s->failures) > o.delay_ms)
             o.delay_ms = delay_after(s->failures);
-        if (s->failures < measures[kind].locks_at || s->locked_ms > now_ms)
+        if (s->failures < locks_at(kind, known_address) || s->locked_ms > now_ms)
+            continue;
+        bool again = owner && now_ms - s->last_lock_ms < FIRST_LOCK_MS && s->last_lock_ms != 0;
+        if (owner)
+            s->last_lock_ms = again ? s->last_lock_ms : now_ms;
+        if (again)
             continue;
         snprintf(o.locked[o.count].text, GUARD_TEXT, "%s", text);
-        o.locked[o.count++].for_ms = lock(s, now_ms);
+        o.locked[o.count++].for_ms = owner ? 0 : lock(s, now_ms);
     }
     return o;
 }
@@ -273,13 +332,16 @@ struct guard_outcome guard_failed(struct guard *g, struct span name, const char 
 void guard_remember(struct guard *g, struct span name, const char *network, int64_t at_ms)
 {
     struct place p = place_of(g, GUARD_KINDS, name, network);
+    struct place address = place_of(g, KNOWN_ADDRESS, SPAN_NONE, network);
     take(g, &p, network, at_ms)->leaked_ms = at_ms;
+    struct slot *s = take(g, &address, network, at_ms);
+    s->leaked_ms = at_ms > s->leaked_ms ? at_ms : s->leaked_ms;
 }
 
 bool guard_succeeded(struct guard *g, struct span name, const char *address, int64_t now_ms)
 {
     char network[GUARD_TEXT];
-    const struct slot *s = known(g, name, address);
+    const struct slot *s = known(g, GUARD_KINDS, name, address);
     if (s && now_ms - s->leaked_ms < GUARD_SAVE_MS)
         return false;
     guard_network(address, GUARD_ADDRESS, network);
@@ -298,6 +360,31 @@ static bool open_one(struct guard *g, enum guard_kind kind, struct span name, co
     return was;
 }
 
+/* Is the text of a pair "what from …" or "… from what", or all of it? */
+static bool speaks_of(const char *text, const char *what)
+{
+    size_t len = strlen(text);
+    size_t part = strlen(what);
+    bool begins =
+        part + 6 < len && memcmp(text, what, part) == 0 && memcmp(text + part, " from ", 6) == 0;
+    bool ends = part + 6 < len && memcmp(text + len - part, what, part) == 0 &&
+                memcmp(text + len - part - 6, " from ", 6) == 0;
+    return begins || ends || strcmp(text, what) == 0;
+}
+
+static bool open_pairs(struct guard *g, const char *what)
+{
+    bool any = false;
+    for (size_t i = 0; i < g->sets * WAYS; i++) {
+        struct slot *s = &g->slots[i];
+        if (!s->used || s->kind != GUARD_PAIR || !speaks_of(s->text, what))
+            continue;
+        any = any || s->failures > 0 || s->locked_ms > 0;
+        *s = (struct slot){0};
+    }
+    return any;
+}
+
 bool guard_unlock(struct guard *g, const char *what)
 {
     char address[GUARD_TEXT];
@@ -306,6 +393,7 @@ bool guard_unlock(struct guard *g, const char *what)
     any = open_one(g, GUARD_NAME, span_of(what), "");
     any = open_one(g, GUARD_ADDRESS, SPAN_NONE, address) || any;
     any = open_one(g, GUARD_NETWORK, SPAN_NONE, address) || any;
+    any = open_pairs(g, what) || any;
     return open_one(g, GUARD_WIDE, SPAN_NONE, address) || any;
 }
 
@@ -313,7 +401,7 @@ void guard_list(const struct guard *g, int64_t now_ms, guard_on_row *on_row, voi
 {
     for (size_t i = 0; i < g->sets * WAYS; i++) {
         struct slot s = g->slots[i];
-        if (!s.used || s.kind == GUARD_KINDS)
+        if (!s.used || s.kind >= GUARD_KINDS)
             continue;
         leak(&s, now_ms);
         struct guard_row row = {.kind = (enum guard_kind)s.kind,

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOCKED_MS = 500 };
+enum { LOCKED_MS = 500, OWNER_MS = 2000 };
 
 struct auth {
     uv_work_t work;
@@ -27,8 +27,8 @@ struct auth {
     struct database_user user;
     struct buf name, secret;
     char peer[64];
-    bool proves, proven, found;
-    int64_t delay_ms;
+    bool proves, proven, found, held;
+    int64_t delay_ms, hold_ms; /* hold_ms: look once more when that is over */
     struct auth_answer answer;
 };
 
@@ -65,22 +65,58 @@ static void busy(struct auth *a)
     answer_after(a, 0);
 }
 
+static bool is_right(const struct auth *a)
+{
+    return (a->proves ? a->found && a->proven
+                      : secret_verify(a->user.hash, buf_span(&a->secret))) &&
+           !a->user.disabled;
+}
+
+static void lock_out(struct auth *a, int64_t locked_ms)
+{
+    a->answer.locked_ms = locked_ms;
+    a->delay_ms = LOCKED_MS;
+}
+
+/* Somebody guesses from where the owner is. A generated secret cannot be guessed at any speed: who
+ * has it comes in, later; anything else is answered as if it had not been looked at. A chosen
+ * password waits until one more may be tried, and then is the one or not. */
+static void decide_slowed(struct auth *a, int64_t wait_ms)
+{
+    bool chosen = !a->found || secret_is_slow(a->user.hash);
+    if (chosen && !a->held) {
+        a->held = true;
+        a->hold_ms = wait_ms;
+        return;
+    }
+    if (chosen) {
+        lock_out(a, wait_ms);
+        return;
+    }
+    if (is_right(a)) {
+        a->answer.identity = &a->user.identity;
+        database_user_mark(&a->user, a->answer.mark);
+    } else {
+        a->answer.locked_ms = wait_ms;
+    }
+    a->delay_ms = OWNER_MS;
+}
+
 /* May it be tried, is it right, and what follows: in one go, so that many tries at once are no more
  * than as many in a row. On libuv's pool if the hash is slow. */
 static void decide(struct auth *a)
 {
     struct watch *watch = a->shard->common->watch;
     struct span name = buf_span(&a->name);
-    a->answer.locked_ms = watch_judge(watch, name, a->peer);
-    a->delay_ms = LOCKED_MS;
-    if (a->answer.locked_ms > 0)
-        return;
-    bool right =
-        a->proves ? a->found && a->proven : secret_verify(a->user.hash, buf_span(&a->secret));
-    if (right && !a->user.disabled) {
+    struct guard_judgement j = watch_judge(watch, name, a->peer);
+    a->delay_ms = 0;
+    if (j.wait_ms > 0 && j.owner) {
+        decide_slowed(a, j.wait_ms);
+    } else if (j.wait_ms > 0) {
+        lock_out(a, j.wait_ms);
+    } else if (is_right(a)) {
         a->answer.identity = &a->user.identity;
         database_user_mark(&a->user, a->answer.mark);
-        a->delay_ms = 0;
         watch_succeeded(watch, name, a->peer);
     } else {
         a->delay_ms = watch_failed(watch, name, a->peer);
@@ -92,13 +128,30 @@ static void on_work(uv_work_t *work)
     decide(work->data);
 }
 
+static void begin(struct auth *a);
+
+static void on_held(uv_timer_t *timer)
+{
+    begin(timer->data);
+}
+
+static void finish(struct auth *a)
+{
+    int64_t hold_ms = a->hold_ms;
+    a->hold_ms = 0;
+    if (hold_ms > 0)
+        uv_timer_start(&a->timer, on_held, (uint64_t)hold_ms, 0);
+    else
+        answer_after(a, a->delay_ms);
+}
+
 static void on_decided(uv_work_t *work, int status)
 {
     struct auth *a = work->data;
     if (status != 0)
         busy(a);
     else
-        answer_after(a, a->delay_ms);
+        finish(a);
 }
 
 static void begin(struct auth *a)
@@ -119,7 +172,7 @@ static void begin(struct auth *a)
         return;
     }
     decide(a);
-    answer_after(a, a->delay_ms);
+    finish(a);
 }
 
 void auth_ask(struct shard *s, uint64_t session, const char *peer,

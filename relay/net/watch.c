@@ -85,12 +85,20 @@ static void keep(struct watch *w, const struct login *login)
 
 /* ---- from any thread ---- */
 
-int64_t watch_judge(struct watch *w, struct span name, const char *address)
+struct guard_judgement watch_judge(struct watch *w, struct span name, const char *address)
 {
     pthread_mutex_lock(&w->mutex);
-    int64_t wait_ms = guard_judge(w->guard, name, address, clock_steady_ms());
+    struct guard_judgement j = guard_judge(w->guard, name, address, clock_steady_ms());
     pthread_mutex_unlock(&w->mutex);
-    return wait_ms;
+    return j;
+}
+
+bool watch_knows(struct watch *w, const char *address)
+{
+    pthread_mutex_lock(&w->mutex);
+    bool knows = guard_knows(w->guard, address, clock_steady_ms());
+    pthread_mutex_unlock(&w->mutex);
+    return knows;
 }
 
 int64_t watch_failed(struct watch *w, struct span name, const char *address)
@@ -100,8 +108,13 @@ int64_t watch_failed(struct watch *w, struct span name, const char *address)
     pthread_mutex_unlock(&w->mutex);
     for (size_t i = 0; i < o.count; i++) {
         char text[160];
-        snprintf(text, sizeof(text), "locked for %lld s after too many failed logins, last from %s",
-                 (long long)o.locked[i].for_ms / 1000, address);
+        if (o.locked[i].for_ms > 0)
+            snprintf(text, sizeof(text),
+                     "locked for %lld s after too many failed logins, last from %s",
+                     (long long)o.locked[i].for_ms / 1000, address);
+        else
+            snprintf(text, sizeof(text), "slowed down after too many failed logins, last from %s",
+                     address);
         log_end(log_text(log_text(log_begin(LOG_WARN, "auth_locked"), "what", o.locked[i].text),
                          "reply", text));
         notices_add(w->notices, ALERT_LOCKED, o.locked[i].text, text);

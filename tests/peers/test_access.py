@@ -330,3 +330,54 @@ def test_a_domain_that_comes_back_gets_keys_of_its_own(relay_factory, zone):
         kept = files
         relay.command("domain", "remove", "shop.example")
     assert zone or len(set(selectors)) == 8
+
+
+# ---- guessing ----
+
+
+def authenticate(relay, name, secret, source="127.0.0.1"):
+    """The reply to one try on a connection of its own."""
+    session = Raw(relay, user=None, source=source)
+    token = base64.b64encode(f"\0{name}\0{secret}".encode()).decode()
+    try:
+        return session.say(f"AUTH PLAIN {token}")
+    finally:
+        session.socket.close()
+
+
+@pytest.mark.parametrize("password", ["generated", "chosen password 1"])
+def test_guessing_has_a_budget_where_the_owner_has_logged_in(club, password):
+    """From the owner's own address, at its own name, many at once; the owner comes in all the same, later."""
+    from concurrent.futures import ThreadPoolExecutor
+    if password == "generated":
+        name, secret = "app", club.secret
+    else:
+        name, secret = "amy", password
+        club.command("user", "add", name, "--domain", "club.test", "--password-stdin", input=password + "\n")
+    assert authenticate(club, name, secret)[0] == 235  # known here from now on
+    began = time.monotonic()
+    with ThreadPoolExecutor(40) as pool:
+        replies = list(pool.map(lambda i: authenticate(club, name, f"wrong {i}"), range(80)))
+    codes = [code for code, _ in replies]
+    looked_at = 14 + 4 * (time.monotonic() - began) / 6  # each 6 s one more, or as many as are looked at side by side
+    assert codes.count(235) == 0 and codes.count(535) <= looked_at and codes.count(454) >= 30, (codes, looked_at)
+    began = time.monotonic()
+    assert authenticate(club, name, secret)[0] == 235
+    assert time.monotonic() - began < 20
+    assert "slowed down after too many failed logins" in club.log()
+
+
+def test_guessing_at_one_name_locks_nobody_else_behind_the_same_address(club):
+    """A balancer, or an office: names are locked one by one there, until there are too many of them."""
+    from concurrent.futures import ThreadPoolExecutor
+    other = club.json("user", "add", "other", "--domain", "club.test")["secret"]
+    assert authenticate(club, "app", club.secret, "127.0.0.9")[0] == 235
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda i: authenticate(club, "root", f"wrong {i}", "127.0.0.9"), range(12)))
+    assert authenticate(club, "root", "a", "127.0.0.9")[0] == 454
+    assert authenticate(club, "other", other, "127.0.0.9")[0] == 235  # never seen there before
+    assert authenticate(club, "app", club.secret, "127.0.0.9")[0] == 235
+    listed = [row["what"] for row in club.json("auth", "list") if row["locked_s"] > 0]
+    assert listed == ["root from 127.0.0.9"]
+    club.command("auth", "unlock", "root")
+    assert authenticate(club, "root", "a", "127.0.0.9")[0] == 535

@@ -534,11 +534,16 @@ def test_connections_are_reused_and_limited(relay, script):
 
 
 def test_without_a_key_mail_waits_and_nothing_leaves_unsigned(relay, script):
+    """Accepted while there was one; without one nothing would have been accepted."""
+    relay.command("domain", "capture", "club.test")
+    relay.send()
+    id = relay.queue("--held")[0]["id"]
     server = script()
     key = next((relay.path / "state" / "keys").glob("club.test.*.pem"))
     kept = key.read_bytes()
     key.write_text("no key\n")
-    id = relay.send()
+    relay.command("domain", "release", "club.test")
+    relay.command("queue", "release", id)
     event = relay.wait_kind(id, "deferred")[0]
     assert event["enhanced"].startswith("4.7.") and server.messages == [] and relay.queue()[0]["tries"] == 0
     assert "error not_sent" in relay.log()

@@ -12,14 +12,20 @@ static size_t missed(struct guard *g, const char *name, const char *address, int
     return guard_failed(g, span_of(name), address, now_ms).count;
 }
 
+static int64_t waits(struct guard *g, struct span name, const char *address, int64_t now_ms)
+{
+    return guard_judge(g, name, address, now_ms).wait_ms;
+}
+
 static void networks(void **state)
 {
     static const struct {
         const char *address, *texts[GUARD_KINDS];
     } rows[] = {
-        {"192.0.2.77", {"192.0.2.77", "192.0.2.77", "192.0.2.0/24", "192.0.0.0/16"}},
-        {"2001:db8:1:2:3:4:5:6", {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", "2001:db8:1::/48", "2001:db8::/32"}},
-        {"unknown", {"unknown", "unknown", "unknown", "unknown"}},
+        {"192.0.2.77", {"192.0.2.77", "192.0.2.77", "192.0.2.0/24", "192.0.0.0/16", "192.0.2.77"}},
+        {"2001:db8:1:2:3:4:5:6", {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", "2001:db8:1::/48", "2001:db8::/32",
+                                  "2001:db8:1:2::/64"}},
+        {"unknown", {"unknown", "unknown", "unknown", "unknown", "unknown"}},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -36,19 +42,19 @@ static void an_address_is_locked_and_let_go(void **state)
     (void)state;
     for (int i = 0; i < 9; i++)
         assert_int_equal(missed(g, i % 2 ? "shop" : "club", "192.0.2.1", 1000), 0);
-    assert_int_equal(guard_judge(g, SPAN("x"), "192.0.2.1", 1000), 0);
+    assert_int_equal(waits(g, SPAN("x"), "192.0.2.1", 1000), 0);
     assert_int_equal(missed(g, "shop", "192.0.2.1", 1000), 1);
-    assert_int_equal(guard_judge(g, SPAN("x"), "192.0.2.1", 1000), 15 * minute);
-    assert_int_equal(guard_judge(g, SPAN("x"), "192.0.2.2", 1000), 0);
-    assert_int_equal(guard_judge(g, SPAN("x"), "192.0.2.1", 1000 + 15 * minute), 0);
+    assert_int_equal(waits(g, SPAN("x"), "192.0.2.1", 1000), 15 * minute);
+    assert_int_equal(waits(g, SPAN("x"), "192.0.2.2", 1000), 0);
+    assert_int_equal(waits(g, SPAN("x"), "192.0.2.1", 1000 + 15 * minute), 0);
     for (int i = 0; i < 10; i++) /* once more within a day: twice as long */
         missed(g, "club", "192.0.2.1", 20 * minute);
-    assert_int_equal(guard_judge(g, SPAN("x"), "192.0.2.1", 20 * minute), 30 * minute);
+    assert_int_equal(waits(g, SPAN("x"), "192.0.2.1", 20 * minute), 30 * minute);
     for (int i = 0; i < 10; i++)
         missed(g, "other", "192.0.2.1", 3 * day);
-    assert_int_equal(guard_judge(g, SPAN("x"), "192.0.2.1", 3 * day), 15 * minute);
+    assert_int_equal(waits(g, SPAN("x"), "192.0.2.1", 3 * day), 15 * minute);
     assert_true(guard_unlock(g, "192.0.2.1"));
-    assert_int_equal(guard_judge(g, SPAN("x"), "192.0.2.1", 3 * day), 0);
+    assert_int_equal(waits(g, SPAN("x"), "192.0.2.1", 3 * day), 0);
     assert_false(guard_unlock(g, "192.0.2.1"));
     guard_free(g);
 }
@@ -73,21 +79,51 @@ static void a_name_is_locked_from_everywhere_but_where_its_owner_was(void **stat
         snprintf(address, sizeof(address), "203.%d.113.1", i);
         missed(g, "shop", address, 5);
     }
-    assert_true(guard_judge(g, SPAN("shop"), "192.0.2.1", 5) > 0);
-    assert_int_equal(guard_judge(g, SPAN("shop"), "198.51.100.7", 5), 0);
-    assert_int_equal(guard_judge(g, SPAN("other"), "192.0.2.1", 5), 0);
-    for (int i = 0; i < 50; i++) /* a wrong password in the owner's own program locks neither it nor its network */
+    assert_true(waits(g, SPAN("shop"), "192.0.2.1", 5) > 0);
+    assert_int_equal(waits(g, SPAN("shop"), "198.51.100.7", 5), 0);
+    assert_int_equal(waits(g, SPAN("other"), "192.0.2.1", 5), 0);
+    for (int i = 0; i < 50; i++) /* a wrong password in the owner's own program locks neither others nor its network */
         missed(g, "shop", "198.51.100.7", 5);
-    assert_int_equal(guard_judge(g, SPAN("shop"), "198.51.100.7", 5), 0);
-    assert_int_equal(guard_judge(g, SPAN("other"), "198.51.100.8", 5), 0);
-    assert_true(guard_judge(g, SPAN("other"), "198.51.100.7", 5) > 0);
+    assert_int_equal(waits(g, SPAN("other"), "198.51.100.8", 5), 0);
+    assert_int_equal(waits(g, SPAN("other"), "198.51.100.7", 5), 0);
+    assert_true(guard_judge(g, SPAN("shop"), "198.51.100.7", 5).owner);
+    assert_int_equal(waits(g, SPAN("shop"), "198.51.100.7", 5), 6000); /* but it has a budget */
+    assert_int_equal(waits(g, SPAN("shop"), "198.51.100.7", 5 + 6000), 0);
     assert_true(guard_unlock(g, "shop"));
-    assert_int_equal(guard_judge(g, SPAN("shop"), "192.0.2.1", 5), 0);
+    assert_int_equal(waits(g, SPAN("shop"), "192.0.2.1", 5), 0);
     for (int i = 0; i < 20; i++) {
         snprintf(address, sizeof(address), "203.%d.113.1", i);
         missed(g, "shop", address, 31 * day);
     }
-    assert_true(guard_judge(g, SPAN("shop"), "198.51.100.7", 31 * day) > 0); /* that was too long ago */
+    assert_true(waits(g, SPAN("shop"), "198.51.100.7", 31 * day) > 0); /* that was too long ago */
+    guard_free(g);
+}
+
+static void at_a_known_address_others_are_locked_name_by_name(void **state)
+{
+    struct guard *g = guard_new(4096);
+    struct guard_outcome o = {0};
+    char name[32];
+    (void)state;
+    assert_false(guard_knows(g, "192.0.2.1", 1));
+    guard_succeeded(g, SPAN("shop"), "192.0.2.1", 1);
+    assert_true(guard_knows(g, "192.0.2.1", 1));
+    for (int i = 0; i < 10; i++)
+        o = guard_failed(g, SPAN("club"), "192.0.2.1", 1);
+    assert_int_equal(o.count, 1);
+    assert_string_equal(o.locked[0].text, "club from 192.0.2.1");
+    assert_int_equal(waits(g, SPAN("club"), "192.0.2.1", 1), 15 * minute);
+    assert_int_equal(waits(g, SPAN("other"), "192.0.2.1", 1), 0);
+    assert_int_equal(waits(g, SPAN("shop"), "192.0.2.1", 1), 0);
+    for (int i = 0; i < 90; i++) { /* a whole list of names locks the address, and not its owner */
+        snprintf(name, sizeof(name), "name%d", i);
+        missed(g, name, "192.0.2.1", 1);
+    }
+    assert_true(waits(g, SPAN("other"), "192.0.2.1", 1) > 0);
+    assert_int_equal(waits(g, SPAN("shop"), "192.0.2.1", 1), 0);
+    assert_true(guard_unlock(g, "192.0.2.1"));
+    assert_int_equal(waits(g, SPAN("club"), "192.0.2.1", 1), 0);
+    assert_false(guard_knows(g, "192.0.2.1", 31 * day));
     guard_free(g);
 }
 
@@ -113,8 +149,8 @@ static void networks_are_locked(void **state)
             snprintf(name, sizeof(name), "name%d", i);
             missed(g, name, address, 0);
         }
-        EXPECT((guard_judge(g, SPAN("shop"), rows[r].inside, 0) > 0) == rows[r].locked, rows[r].inside);
-        EXPECT(guard_judge(g, SPAN("shop"), rows[r].outside, 0) == 0, rows[r].outside);
+        EXPECT((waits(g, SPAN("shop"), rows[r].inside, 0) > 0) == rows[r].locked, rows[r].inside);
+        EXPECT(waits(g, SPAN("shop"), rows[r].outside, 0) == 0, rows[r].outside);
         guard_free(g);
     }
 }
@@ -155,7 +191,7 @@ static void memory_ends(void **state)
     }
     guard_list(g, 1, count_row, &rows);
     assert_true(rows <= 4096);
-    assert_true(guard_judge(g, SPAN("victim"), "192.0.2.1", 1) > 0);
+    assert_true(waits(g, SPAN("victim"), "192.0.2.1", 1) > 0);
     assert_false(guard_succeeded(g, SPAN("owner"), "198.51.100.7", 2));
     guard_free(g);
 }
@@ -167,6 +203,7 @@ int main(void)
         cmocka_unit_test(an_address_is_locked_and_let_go),
         cmocka_unit_test(failures_are_forgotten),
         cmocka_unit_test(a_name_is_locked_from_everywhere_but_where_its_owner_was),
+        cmocka_unit_test(at_a_known_address_others_are_locked_name_by_name),
         cmocka_unit_test(networks_are_locked),
         cmocka_unit_test(delays_grow),
         cmocka_unit_test(memory_ends),
