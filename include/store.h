@@ -10,6 +10,7 @@
 #define STORE_H
 
 #include "buf.h"
+#include "content.h"
 #include "database.h"
 #include "fingerprint.h"
 #include "mail.h"
@@ -47,7 +48,11 @@ struct store_job {
      * accepted, and `refusal` says why. */
     const struct throttle_settings *throttle;
     enum stream_on_limit on_limit;
-    char *once; /* the same to the same recipient within a day is a repetition; NULL: none; owned */
+    /* The same Message-ID with the same content, or the same idempotency key (`keyed`), to the same
+     * recipient within a day is a repetition; NULL: none; owned. */
+    char *once;
+    bool keyed;
+    unsigned char content[CONTENT_BYTES];
     bool has_fingerprint;
     unsigned char fingerprint[FINGERPRINT_BYTES];
     struct throttle_decision *decisions;

@@ -100,6 +100,18 @@ static void make_fingerprint(struct session *s, struct store_job *job)
                          job->mail->class, job->fingerprint);
 }
 
+/* Is it that message once more? Of a large one that has been found out while it was stored. */
+static void make_digest(const struct session *s, struct store_job *job)
+{
+    if (s->intake) {
+        intake_digest(s->intake, job->content);
+        return;
+    }
+    struct content *c = content_new();
+    content_add(c, buf_span(&s->submission.body));
+    content_end(c, job->content);
+}
+
 static void ask_store(struct session *s)
 {
     if (s->submission.ends) {
@@ -120,6 +132,9 @@ static void ask_store(struct session *s)
     job->operator_count = s->settings->config->operator_count;
     job->once = s->once;
     s->once = NULL;
+    job->keyed = s->admission.summary.has_key;
+    if (job->once)
+        make_digest(s, job);
     if (s->intake) {
         intake_free(s->intake, true); /* from here on the file is the store's */
         s->intake = NULL;

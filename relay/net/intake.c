@@ -12,6 +12,7 @@
  */
 #include "session.h"
 
+#include "content.h"
 #include "spool.h"
 
 #include <errno.h>
@@ -31,6 +32,8 @@ struct intake {
     uint64_t length;
     uint32_t crc;
     struct buf chunk;
+    struct content *content;
+    unsigned char digest[CONTENT_BYTES];
     struct err err;
     bool finishing, busy, abandoned;
 };
@@ -47,6 +50,7 @@ struct intake *intake_new(struct shard *s, uint64_t session)
     spool_path(s->settings->config->state_dir, i->segment, i->path);
     snprintf(i->directory, sizeof(i->directory), "%s/spool", s->settings->config->state_dir);
     buf_init(&i->chunk, SIZE_MAX / 2);
+    i->content = content_new();
     return i;
 }
 
@@ -82,6 +86,7 @@ static bool put_chunk(struct intake *i)
     if (!put(i, bytes.ptr, bytes.len, SPOOL_RECORD_HEADER + (int64_t)i->length))
         return false;
     i->crc = spool_crc(i->crc, bytes);
+    content_add(i->content, bytes);
     i->length += bytes.len;
     return true;
 }
@@ -94,6 +99,8 @@ static bool put_frame(struct intake *i)
         return false;
     int directory = open(i->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = directory >= 0 && fdatasync(i->fd) == 0 && fsync(directory) == 0;
+    content_end(i->content, i->digest);
+    i->content = NULL;
     if (!ok)
         fault(i, "syncing");
     if (directory >= 0)
@@ -143,6 +150,11 @@ void intake_place(const struct intake *i, int64_t *id_r, struct mail_place *plac
     *place_r = (struct mail_place){i->segment, 0, (int64_t)i->length};
 }
 
+void intake_digest(const struct intake *i, unsigned char digest_r[CONTENT_BYTES])
+{
+    memcpy(digest_r, i->digest, CONTENT_BYTES);
+}
+
 void intake_free(struct intake *i, bool keep)
 {
     if (!i)
@@ -156,5 +168,6 @@ void intake_free(struct intake *i, bool keep)
     if (i->fd >= 0 && !keep)
         unlink(i->path);
     buf_fini(&i->chunk);
+    content_free(i->content);
     free(i);
 }

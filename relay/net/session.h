@@ -5,6 +5,7 @@
 #define SESSION_H
 
 #include "alignment.h"
+#include "content.h"
 #include "shard.h"
 
 /* Accept a client; `implicit_tls`: the handshake comes first. */
@@ -71,6 +72,8 @@ void intake_finish(struct intake *i, struct buf *bytes);
 void session_intake_done(struct shard *shard, uint64_t id, const struct err *failed);
 /* The id and the place of the record. */
 void intake_place(const struct intake *i, int64_t *id_r, struct mail_place *place_r);
+void intake_digest(const struct intake *i,
+                   unsigned char digest_r[CONTENT_BYTES]); /* when finished */
 /* Free it. The file goes, too, unless `keep`. When a write is under way it is freed after that. */
 void intake_free(struct intake *i, bool keep);
 

@@ -48,12 +48,18 @@ static bool refuse_all(struct database *db, struct store_job *job, struct err *e
     return ok;
 }
 
+/* Nothing that was decided about this message holds. */
+static bool undo(struct database *db, struct err *err)
+{
+    return rows_simple(db, SQL_UNDO, err) && rows_simple(db, SQL_RELEASE, err);
+}
+
 /* The account's own rate is spent: the whole message is refused, and nothing is charged. */
 static bool refuse_rate(struct database *db, struct store_job *job,
                         const struct throttle_decision *d, struct err *err)
 {
     job->refusal = throttle_verdict(job->throttle, job->mail->class, d);
-    return rows_simple(db, SQL_UNDO, err) && rows_simple(db, SQL_RELEASE, err);
+    return undo(db, err);
 }
 
 /* It passes; what would have happened is written down, refusals once for each window. */
@@ -102,6 +108,8 @@ static bool decide_recipient(struct database *db, struct store_job *job, size_t 
     enum throttle_mode mode = job->throttle->mode;
     if (!repeats_find(db, job, recipient, now_ms, d, err))
         return false;
+    if (job->refusal.code != 0)
+        return true;
     if (d->what != THROTTLE_REPEATED && !find_suppressed(db, job, i, now_ms, err))
         return false;
     int64_t fingerprint = d->fingerprint;
@@ -115,7 +123,7 @@ static bool decide_recipient(struct database *db, struct store_job *job, size_t 
             return false;
         d->what = THROTTLE_PASS;
     }
-    return repeats_note(db, job, recipient, d, now_ms, err);
+    return repeats_note(db, job, d, now_ms, err);
 }
 
 /* Nobody gets it: because all have it already, or because of the limits. */
@@ -147,6 +155,8 @@ bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, 
         address_counted_as(m->envelope.rcpts[i].address, recipient);
         if (!decide_recipient(db, job, i, recipient, now_ms, err))
             return false;
+        if (job->refusal.code != 0)
+            return undo(db, err);
         bool limited = d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;
         if (limited && d->key == THROTTLE_RATE)
             return refuse_rate(db, job, d, err) &&

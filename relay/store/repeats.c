@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* repeats.c - Two ways of sending the same again.
  *
- * A repetition has the same Message-ID or idempotency key: the application did not hear the answer.
- * It is known for a day, by a row of its own, also when the first one has long been delivered.
+ * A repetition has the same Message-ID and content, or the same idempotency key: the application
+ * did not hear the answer. It is known for a day, by a row of its own, also when the first one has
+ * long been delivered. Some programs give all their mail one Message-ID: other content is another
+ * message. A key is a promise, so that one with other content is refused. All of it is about
+ * exactly one mailbox: who only counts as the same has not got it.
  *
  * A message that says the same (`fingerprint`) as one that still waits for this recipient is
  * collapsed into it: somebody pressed the button again. Of security mail the newest goes, as the
@@ -22,43 +25,68 @@ enum { TAKE_BACK_MS = 2000 }; /* what is due later than this has not been begun 
 
 /* ---- by Message-ID or idempotency key ---- */
 
-static void name_once(const struct database *db, const struct store_job *job, const char *recipient,
-                      unsigned char name_r[16])
+static struct span content_of(const struct store_job *job)
+{
+    return (struct span){(const char *)job->content, sizeof(job->content)};
+}
+
+static void name_once(const struct database *db, const struct store_job *job,
+                      const struct throttle_decision *d, unsigned char name_r[16])
 {
     struct buf text;
+    char recipient[ADDRESS_CANONICAL_MAX + 1];
+    address_same_form(job->mail->envelope.rcpts[d - job->decisions].address, recipient);
     buf_init(&text, 8192);
-    buf_addf(&text, "once\n%s\n%s\n%s", job->mail->tenant, recipient, job->once);
+    buf_addf(&text, "%s\n%s\n%s\n%s\n", job->keyed ? "key" : "once", job->mail->tenant, recipient,
+             job->once);
+    if (!job->keyed)
+        buf_add(&text, content_of(job));
     CHECK(!text.overflow); /* message_check() has seen to that */
     rates_mac(db, &text, name_r);
 }
 
+/* The key was used for something else. */
+static void refuse_key(struct store_job *job, int64_t first)
+{
+    char id[MAIL_ID_TEXT];
+    mail_id_print(first, id);
+    job->refusal = verdict_make(550, "5.6.0",
+                                "Idempotency key \"%.64s\" was used within a day for message %s "
+                                "with other content: give each message a key of its own",
+                                job->once, id);
+}
+
 /* One that has failed does not count: whoever sends it again means it. */
-static bool find_once(struct database *db, const struct store_job *job, const char *recipient,
-                      int64_t now_ms, struct throttle_decision *d, struct err *err)
+static bool find_once(struct database *db, struct store_job *job, int64_t now_ms,
+                      struct throttle_decision *d, struct err *err)
 {
     unsigned char name[16];
-    name_once(db, job, recipient, name);
+    name_once(db, job, d, name);
     sqlite3_stmt *s = rows_prepare(db, SQL_ONCE);
     rows_blob(s, 1, (struct span){(const char *)name, sizeof(name)});
     rows_int(s, 2, now_ms - once_ms);
     while (rows_next(db, s, err)) {
+        struct span content = {sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1)};
         d->what = THROTTLE_REPEATED;
         d->other = sqlite3_column_int64(s, 0);
+        if (!span_equal(content, content_of(job)))
+            refuse_key(job, d->other);
     }
     return err->kind == ERR_NONE;
 }
 
-bool repeats_note(struct database *db, const struct store_job *job, const char *recipient,
+bool repeats_note(struct database *db, const struct store_job *job,
                   const struct throttle_decision *d, int64_t now_ms, struct err *err)
 {
     unsigned char name[16];
     if (!job->once || throttle_refuses(d) || d->what == THROTTLE_REPEATED)
         return true;
-    name_once(db, job, recipient, name);
+    name_once(db, job, d, name);
     sqlite3_stmt *s = rows_prepare(db, SQL_SET_ONCE);
     rows_blob(s, 1, (struct span){(const char *)name, sizeof(name)});
     rows_int(s, 2, d->what == THROTTLE_COLLAPSED ? d->other : job->mail->id);
     rows_int(s, 3, now_ms);
+    rows_blob(s, 4, content_of(job));
     return rows_run(db, s, err);
 }
 
@@ -113,10 +141,10 @@ static bool is_taken(const struct store_job *job, const struct throttle_decision
     return false;
 }
 
-bool repeats_find(struct database *db, const struct store_job *job, const char *recipient,
-                  int64_t now_ms, struct throttle_decision *d, struct err *err)
+bool repeats_find(struct database *db, struct store_job *job, const char *recipient, int64_t now_ms,
+                  struct throttle_decision *d, struct err *err)
 {
-    if (job->once && !find_once(db, job, recipient, now_ms, d, err))
+    if (job->once && !find_once(db, job, now_ms, d, err))
         return false;
     if (d->what != THROTTLE_PASS || !job->has_fingerprint || job->throttle->mode == THROTTLE_OFF ||
         job->throttle->alike.every_ms == 0)

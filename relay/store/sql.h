@@ -126,11 +126,12 @@
       "selector = ?2 RETURNING selector")                                                          \
     X(DELETE_KEY,                                                                                  \
       "DELETE FROM signing_key WHERE domain = ?1 AND selector = ?2 RETURNING selector")            \
-    X(ONCE, "SELECT message FROM once WHERE key = ?1 AND at > ?2 AND NOT EXISTS (SELECT 1 FROM "   \
+    X(ONCE, "SELECT message, content FROM once WHERE key = ?1 AND at > ?2 AND NOT EXISTS (SELECT " \
+            "1 FROM "                                                                              \
             "event WHERE event.message = once.message AND kind IN ('bounced', 'expired', "         \
             "'deleted'))")                                                                         \
-    X(SET_ONCE, "INSERT INTO once(key, message, at) VALUES(?1, ?2, ?3)"                            \
-                " ON CONFLICT(key) DO UPDATE SET message = ?2, at = ?3")                           \
+    X(SET_ONCE, "INSERT INTO once(key, message, at, content) VALUES(?1, ?2, ?3, ?4)"               \
+                " ON CONFLICT(key) DO UPDATE SET message = ?2, at = ?3, content = ?4")             \
     X(FORGET_ONCE,                                                                                 \
       "DELETE FROM once WHERE key IN (SELECT key FROM once WHERE at < ? ORDER BY at LIMIT 5000)")  \
     X(ALIKE, "SELECT r.message, r.number, r.due FROM recipient r JOIN message m ON m.id = "        \

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* content.h - Is it the same message once more? A digest of what somebody wrote, piece by piece.
+ *
+ * It covers the fields that people read (From, Reply-To, To, Cc, Subject, References …) and the
+ * whole body with its attachments; not what a program makes anew for each copy: Date, Message-ID,
+ * trace fields, boundaries. Unlike a fingerprint it leaves nothing else out, so that two messages
+ * with one digest are one message; and it needs no memory, so that large ones have one, too.
+ */
+#ifndef CONTENT_H
+#define CONTENT_H
+
+#include "mime.h"
+
+enum { CONTENT_BYTES = 16, CONTENT_LINE_MAX = 1000, CONTENT_BOUNDARIES = 8 };
+
+struct secret_hash;
+
+struct content {
+    struct secret_hash *hash;
+    bool in_body, in_type, counts; /* in_type: in a Content-Type; counts: what is being read does */
+    bool cut;                      /* in the middle of a line that is too long */
+    char line[CONTENT_LINE_MAX];
+    size_t len;
+    size_t boundaries;
+    char boundary[CONTENT_BOUNDARIES][MIME_BOUNDARY_MAX + 1];
+};
+
+struct content *content_new(void);
+/* The next bytes of the message, from its header on, with CRLF; in any pieces. */
+void content_add(struct content *c, struct span bytes);
+/* The digest; frees. */
+void content_end(struct content *c, unsigned char digest_r[CONTENT_BYTES]);
+/* Frees, without one; NULL is nothing. */
+void content_free(struct content *c);
+
+#endif
