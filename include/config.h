@@ -56,7 +56,6 @@ struct config_party {
 };
 
 struct config {
-    const struct opener *opener; /* while it is read */
     char hostname[256], state_dir[1024], path[1024];
     struct tls_certificate *certificates; /* the one of section "tls" is the first */
     size_t certificate_count;
@@ -106,6 +105,24 @@ const char *config_default_path(void);
 MUST_CHECK bool config_read(const char *path, const struct opener *opener, struct config **config_r,
                             struct err *err);
 void config_free(struct config *c);
+
+/* The same, with all that is wrong: a line for each, and one for what is allowed but not wise. The
+ * report is initialised, and has no faults yet. */
+enum { CONFIG_FAULTS_MAX = 25 };
+struct config_report {
+    struct buf faults, notes;
+    size_t count;     /* of faults */
+    struct err first; /* of them */
+};
+void config_report_init(struct config_report *report);
+void config_report_fini(struct config_report *report);
+void config_report_add(struct config_report *report, bool wrong, const char *text);
+MUST_CHECK bool config_read_all(const char *path, const struct opener *opener,
+                                struct config **config_r, struct config_report *report);
+
+/* May a reload go from one to the other? The err names all that needs a restart. */
+MUST_CHECK bool config_may_follow(const struct config *now, const struct config *fresh,
+                                  struct err *err);
 
 /* The effective settings as a config file; passwords are left out. */
 void config_print(const struct config *c, struct buf *out);

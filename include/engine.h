@@ -13,9 +13,10 @@
 /* Run the relay in the foreground until SIGTERM or SIGINT; SIGHUP reads the config file again. */
 MUST_CHECK bool engine_run(const char *config_path, struct err *err);
 
-/* Would the relay start with these settings? Certificates and authorities are read, and whatever
- * else the config file names; nothing is bound. `expires_s_r`: when the first certificate does. */
-MUST_CHECK bool engine_check(const struct config *config, int64_t *expires_s_r, struct err *err);
+/* Would the relay start with these settings? What is wrong is added to the report. Certificates are
+ * read, and whatever else the config file names is looked for; nothing is bound. `expires_s_r`:
+ * when the first certificate does. */
+void engine_check(const struct config *config, struct config_report *report, int64_t *expires_s_r);
 
 /* One message that the sink took; borrowed during the call. */
 struct engine_sunk {

@@ -14,6 +14,7 @@
 struct tls_context; /* certificates and settings, shared by connections */
 
 struct tls_certificate {
+    char name[64];    /* for people */
     char server[256]; /* the name that a client must ask for (SNI); "*.x" for those below; "" any */
     char file[1024], key[1024]; /* PEM; the file may hold a chain */
 };

@@ -4,6 +4,7 @@
 #include "config_domains.h"
 
 #include "address.h"
+#include "config_units.h"
 #include "signing.h"
 
 #include <stdio.h>
@@ -19,29 +20,28 @@ cfg_opt_t *config_domain_options(void)
 cfg_opt_t *config_dkim_options(void)
 {
     static cfg_opt_t options[] = {
-        CFG_INT("rotate", 0, CFGF_NONE),      CFG_INT("lifetime", SIGNING_LIFETIME_S, CFGF_NONE),
-        CFG_INT("rsa_bits", 2048, CFGF_NONE), CFG_STR("zone", "", CFGF_NONE),
-        CFG_STR("server", "", CFGF_NONE),     CFG_STR("tsig_key", "", CFGF_NONE),
-        CFG_INT("ttl", 3600, CFGF_NONE),      CFG_END()};
+        CONFIG_DAYS("rotate", 0),         CONFIG_SECONDS("lifetime", SIGNING_LIFETIME_S),
+        CONFIG_NUMBER("rsa_bits", 2048),  CFG_STR("zone", "", CFGF_NONE),
+        CFG_STR("server", "", CFGF_NONE), CFG_STR("tsig_key", "", CFGF_NONE),
+        CONFIG_SECONDS("ttl", 3600),      CFG_END()};
     return options;
 }
 
-static bool read_list(struct config *c, cfg_t *cfg, struct err *err)
+static void read_list(struct config_reading *r)
 {
-    unsigned count = cfg_size(cfg, "domain");
+    struct config *c = r->config;
+    unsigned count = cfg_size(r->cfg, "domain");
     c->domains = xcalloc(count, sizeof(*c->domains));
-    if (!alignment_mode_parse(span_of(cfg_getstr(cfg, "alignment")), &c->alignment))
+    if (!alignment_mode_parse(span_of(cfg_getstr(r->cfg, "alignment")), &c->alignment))
         c->alignment = ALIGNMENT_ENFORCE;
     for (unsigned i = 0; i < count; i++) {
-        cfg_t *section = cfg_getnsec(cfg, "domain", i);
+        cfg_t *section = cfg_getnsec(r->cfg, "domain", i);
         struct config_domain *d = &c->domains[c->domain_count++];
         if (!address_domain_ascii(span_of(cfg_title(section)), d->name))
-            return err_set(err, ERR_CONFIG, "%s: domain \"%.80s\" is no domain name", c->path,
-                           cfg_title(section));
+            config_fault(r, section, NULL, "\"%.80s\" is no domain name", cfg_title(section));
         if (!alignment_mode_parse(span_of(cfg_getstr(section, "alignment")), &d->alignment))
             d->alignment = ALIGNMENT_ENFORCE;
     }
-    return true;
 }
 
 /* The zone's name in lower case; the server as "address" or "address@port". */
@@ -66,53 +66,58 @@ static bool read_zone(struct config_dkim *d, cfg_t *cfg)
            (zone[0] == '\0' || address_domain_ascii(span_of(zone), d->zone));
 }
 
-static bool read_dkim(struct config *c, cfg_t *cfg, struct err *err)
+static void read_dkim(struct config_reading *r)
 {
-    struct config_dkim *d = &c->dkim;
-    long days = cfg_getint(cfg, "dkim|rotate");
-    long lifetime_s = cfg_getint(cfg, "dkim|lifetime");
-    long bits = cfg_getint(cfg, "dkim|rsa_bits");
-    long ttl_s = cfg_getint(cfg, "dkim|ttl");
-    const char *why = NULL;
+    struct config_dkim *d = &r->config->dkim;
+    cfg_t *section = cfg_getsec(r->cfg, "dkim");
+    long days = cfg_getint(section, "rotate");
+    long lifetime_s = cfg_getint(section, "lifetime");
+    long bits = cfg_getint(section, "rsa_bits");
+    long ttl_s = cfg_getint(section, "ttl");
     d->port = 53;
     if (days < 0 || days > 3650)
-        why = "rotate is the age in days at which a key is followed by another, 0 for never";
-    else if (lifetime_s < 5 || lifetime_s > 31536000)
-        why = "lifetime is how many seconds a signature holds, of 5 to a year";
-    else if (bits != 2048 && bits != 3072 && bits != 4096)
-        why = "rsa_bits is 2048, 3072 or 4096";
-    else if (ttl_s < 1 || ttl_s > 86400)
-        why = "ttl is seconds, of a day at most";
-    else if (!read_zone(d, cfg))
-        why =
-            "zone is a domain, and server the address of its primary, with @port if it is not 53: "
-            "both or neither";
+        config_fault(
+            r, section, "rotate",
+            "rotate is the age in days at which a key is followed by another, 0 for never");
+    if (lifetime_s < 5 || lifetime_s > 31536000)
+        config_fault(r, section, "lifetime",
+                     "lifetime is how many seconds a signature holds, of 5 to a year");
+    if (bits != 2048 && bits != 3072 && bits != 4096)
+        config_fault(r, section, "rsa_bits", "rsa_bits is 2048, 3072 or 4096");
+    if (ttl_s < 1 || ttl_s > 86400)
+        config_fault(r, section, "ttl", "ttl is seconds, of a day at most");
+    if (!read_zone(d, r->cfg))
+        config_fault(r, section, "zone",
+                     "zone is a domain, and server the address of its primary, with @port if it is "
+                     "not 53: both or neither");
     d->rotate_days = (unsigned)days;
     d->lifetime_s = (unsigned)lifetime_s;
     d->rsa_bits = (unsigned)bits;
     d->ttl_s = (unsigned)ttl_s;
-    return !why || err_set(err, ERR_CONFIG, "%s: dkim: %s", c->path, why);
 }
 
-static bool read_operators(struct config *c, cfg_t *cfg, struct err *err)
+static void read_operators(struct config_reading *r)
 {
-    unsigned count = cfg_size(cfg, "operator");
+    struct config *c = r->config;
+    unsigned count = cfg_size(r->cfg, "operator");
     char **list = xcalloc(count + 1, sizeof(*list));
     c->operators = (const char *const *)list;
     for (unsigned i = 0; i < count; i++) {
         char form[ADDRESS_CANONICAL_MAX + 1];
-        const char *text = cfg_getnstr(cfg, "operator", i);
+        const char *text = cfg_getnstr(r->cfg, "operator", i);
         struct address address;
-        if (!address_parse(span_of(text), &address) || !address_counted_as(text, form))
-            return err_set(err, ERR_CONFIG, "%s: operator \"%.80s\" is no address", c->path, text);
-        list[c->operator_count++] = xstrdup(form);
+        if (address_parse(span_of(text), &address) && address_counted_as(text, form))
+            list[c->operator_count++] = xstrdup(form);
+        else
+            config_fault(r, NULL, "operator", "operator \"%.80s\" is no address", text);
     }
-    return true;
 }
 
-bool config_domains_read(struct config *c, cfg_t *cfg, struct err *err)
+void config_domains_read(struct config_reading *r)
 {
-    return read_list(c, cfg, err) && read_dkim(c, cfg, err) && read_operators(c, cfg, err);
+    read_list(r);
+    read_dkim(r);
+    read_operators(r);
 }
 
 void config_domains_print(const struct config *c, struct buf *out)

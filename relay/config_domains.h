@@ -3,15 +3,13 @@
 #ifndef CONFIG_DOMAINS_H
 #define CONFIG_DOMAINS_H
 
-#include "config.h"
-
-#include <confuse.h>
+#include "config_reading.h"
 
 /* What may stand in them; constant. */
 cfg_opt_t *config_domain_options(void);
 cfg_opt_t *config_dkim_options(void);
 
-MUST_CHECK bool config_domains_read(struct config *c, cfg_t *cfg, struct err *err);
+void config_domains_read(struct config_reading *r);
 void config_domains_print(const struct config *c, struct buf *out);
 
 #endif

@@ -6,15 +6,29 @@
 
 #include "address.h"
 #include "alignment.h"
+#include "similar.h"
 #include "stream.h"
 #include "throttle.h"
 
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
+/* The words that are allowed stand between quotes in `allowed`. */
 static int refuse(cfg_t *cfg, cfg_opt_t *opt, const char *value, const char *allowed)
 {
-    cfg_error(cfg, "setting \"%s\" is \"%s\": allowed is %s", cfg_opt_name(opt), value, allowed);
+    struct similar near;
+    char hint[100];
+    struct span rest = span_of(allowed);
+    similar_init(&near, value);
+    for (bool word = false; rest.len > 0; word = !word) {
+        struct span part = span_take(&rest, '"');
+        if (word)
+            similar_try(&near, part);
+    }
+    similar_text(&near, hint, sizeof(hint));
+    cfg_error(cfg, "setting \"%s\" is \"%s\": allowed is %s%s", cfg_opt_name(opt), value, allowed,
+              hint);
     return -1;
 }
 
@@ -128,13 +142,110 @@ bool config_rules_split(const char *text, char *host_r, size_t size, unsigned *p
     return host.len > 0 && span_copy(host, host_r, size);
 }
 
+/* A name would have to be looked up, and might be another machine's. */
+static bool is_numeric(const char *host)
+{
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    bool ok = getaddrinfo(host, NULL, &hints, &found) == 0;
+    if (ok)
+        freeaddrinfo(found);
+    return ok;
+}
+
 static int check_address(cfg_t *cfg, cfg_opt_t *opt)
 {
     char host[64];
     unsigned port = 0;
-    return config_rules_split(last_text(opt), host, sizeof(host), &port)
+    return config_rules_split(last_text(opt), host, sizeof(host), &port) && port > 0 &&
+                   is_numeric(host)
                ? 0
-               : refuse(cfg, opt, last_text(opt), "address:port, as 0.0.0.0:587 or [::1]:587");
+               : refuse(cfg, opt, last_text(opt),
+                        "an IP address and a port, as 0.0.0.0:587 or [::1]:587");
+}
+
+/* "ip" or "ip@port", as libunbound has it. */
+static int check_forward(cfg_t *cfg, cfg_opt_t *opt)
+{
+    struct span rest = span_of(last_text(opt));
+    char host[64];
+    uint64_t port = 53;
+    bool with_port = span_find(rest, '@') < rest.len;
+    struct span ip = span_take(&rest, '@');
+    bool ok = span_copy(ip, host, sizeof(host)) && is_numeric(host) &&
+              (!with_port || (span_number(rest, &port) && port > 0 && port <= 65535));
+    return ok ? 0
+              : refuse(
+                    cfg, opt, last_text(opt),
+                    "an IP address, with @port if it is not 53, as 192.0.2.53 or 127.0.0.1@5353");
+}
+
+/* ---- web addresses ---- */
+
+static const char *fault_of_port(struct span port)
+{
+    uint64_t number = 0;
+    return span_number(port, &number) && number > 0 && number <= 65535
+               ? NULL
+               : "has a port that is no number from 1 to 65535";
+}
+
+/* host, host:port, [::1]:port (RFC 3986 section 3.2) */
+static const char *fault_of_authority(struct span authority)
+{
+    struct span host = authority;
+    struct span port = SPAN_NONE;
+    size_t bracket = span_find(authority, ']');
+    char text[256];
+    if (span_find(authority, '@') < authority.len)
+        return "holds a user name, which would be shown to everybody";
+    if (authority.len > 0 && authority.ptr[0] == '[') {
+        host = span_from(span_first(authority, bracket), 1);
+        port = span_from(authority, bracket + 1);
+        if (bracket == authority.len || (port.len > 0 && port.ptr[0] != ':'))
+            return "has no valid host";
+    } else {
+        size_t colon = span_find(authority, ':');
+        host = span_first(authority, colon);
+        port = span_from(authority, colon);
+    }
+    if (host.len == 0)
+        return "has no host";
+    if (!span_copy(host, text, sizeof(text)) || !(address_is_host(host) || is_numeric(text)))
+        return "has no valid host";
+    return port.len > 0 ? fault_of_port(span_from(port, 1)) : NULL;
+}
+
+const char *config_rules_url(const char *text, enum config_url kind)
+{
+    struct span rest = span_of(text);
+    bool https = span_starts_nocase(rest, SPAN("https://"));
+    if (!https && !span_starts_nocase(rest, SPAN("http://")))
+        return "begins neither with https:// nor with http://";
+    rest = span_from(rest, https ? 8 : 7);
+    size_t end = span_find(rest, '/');
+    end = span_find(span_first(rest, end), '?');
+    end = span_find(span_first(rest, end), '#');
+    const char *why = fault_of_authority(span_first(rest, end));
+    struct span path = span_from(rest, end);
+    if (why || kind == CONFIG_URL_ANY)
+        return why;
+    if (span_find(path, '?') < path.len)
+        return "has a query (?): links are made by putting a path behind it";
+    if (span_find(path, '#') < path.len)
+        return "has a fragment (#): links are made by putting a path behind it";
+    for (size_t i = 0; i < path.len; i++)
+        if (path.ptr[i] <= ' ' || path.ptr[i] >= 0x7f || strchr("<>\"\\^`{|}", path.ptr[i]))
+            return "holds a character that must be percent-encoded";
+    return NULL;
+}
+
+static int check_http_url(cfg_t *cfg, cfg_opt_t *opt)
+{
+    const char *why = last_text(opt)[0] ? config_rules_url(last_text(opt), CONFIG_URL_BASE) : NULL;
+    if (why)
+        cfg_error(cfg, "setting \"%s\" is \"%s\": it %s", cfg_opt_name(opt), last_text(opt), why);
+    return why ? -1 : 0;
 }
 
 static int check_http_address(cfg_t *cfg, cfg_opt_t *opt)
@@ -176,6 +287,14 @@ static int check_days(cfg_t *cfg, cfg_opt_t *opt)
                                        : refuse(cfg, opt, text, "a number of days from 1 to 3650");
 }
 
+static int check_port(cfg_t *cfg, cfg_opt_t *opt)
+{
+    char text[32];
+    long value = cfg_opt_getnint(opt, 0);
+    snprintf(text, sizeof(text), "%ld", value);
+    return value > 0 && value <= 65535 ? 0 : refuse(cfg, opt, text, "a port, from 1 to 65535");
+}
+
 static const struct {
     const char *setting;
     cfg_validate_callback_t check;
@@ -185,6 +304,8 @@ static const struct {
              {"route|tls", check_route_tls},
              {"route|host", check_host},
              {"dns|dnssec", check_dnssec},
+             {"dns|forward", check_forward},
+             {"http|url", check_http_url},
              {"alignment", check_alignment},
              {"throttle", check_throttle},
              {"domain|alignment", check_alignment},
@@ -196,12 +317,12 @@ static const struct {
              {"stream|unsubscribe", check_unsubscribe},
              {"log", check_level},
              {"shards", check_positive},
-             {"delivery|port", check_positive},
+             {"delivery|port", check_port},
              {"delivery|connections", check_positive},
              {"delivery|connect_timeout", check_positive},
              {"delivery|reuse", check_positive},
              {"delivery|suppress_days", check_days},
-             {"route|port", check_positive},
+             {"route|port", check_port},
              {"limits|size", check_positive},
              {"limits|recipients", check_positive},
              {"limits|connections", check_positive},

@@ -3,6 +3,8 @@
  * later; the webhook's address may hold a secret and is not printed. */
 #include "config_safety.h"
 
+#include "config_rules.h"
+
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -25,79 +27,71 @@ cfg_opt_t *config_control_options(void)
     return options;
 }
 
-/* What curl's config may hold between quotes. */
-static bool is_web_address(const char *url)
+/* What curl's config may hold between quotes, and the host is one. */
+static const char *fault_of_webhook(const char *url)
 {
-    bool scheme = strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0;
     for (const char *p = url; *p; p++)
         if (*p <= ' ' || *p > '~' || *p == '"' || *p == '\\')
-            return false;
-    return scheme && strlen(url) < CONFIG_PATH_MAX;
+            return "holds what no address may";
+    return config_rules_url(url, CONFIG_URL_ANY);
 }
 
-static bool read_alert(struct config *c, cfg_t *cfg, struct err *err)
+static void read_alert(struct config_reading *r)
 {
-    const char *command = cfg_getstr(cfg, "alert|command");
-    const char *webhook = cfg_getstr(cfg, "alert|webhook");
-    if (command[0] && (command[0] != '/' || strlen(command) >= CONFIG_PATH_MAX))
-        return err_set(err, ERR_CONFIG,
-                       "%s: alert command \"%.200s\" must be a program's full path", c->path,
-                       command);
-    if (webhook[0] && !is_web_address(webhook))
-        return err_set(err, ERR_CONFIG, "%s: alert webhook must be an http or https address",
-                       c->path);
-    long interval_s = cfg_getint(cfg, "alert|interval");
-    if (interval_s < 1 || interval_s > 3600)
-        return err_set(err, ERR_CONFIG, "%s: alert interval %ld: allowed is 1 to 3600 (seconds)",
-                       c->path, interval_s);
-    c->alert_interval_s = (unsigned)interval_s;
-    snprintf(c->alert_command, sizeof(c->alert_command), "%s", command);
-    snprintf(c->alert_webhook, sizeof(c->alert_webhook), "%s", webhook);
-    for (unsigned i = 0; i < cfg_size(cfg, "alert|on"); i++) {
+    struct config *c = r->config;
+    cfg_t *section = cfg_getsec(r->cfg, "alert");
+    config_take(r, section, "command", c->alert_command, sizeof(c->alert_command));
+    config_take(r, section, "webhook", c->alert_webhook, sizeof(c->alert_webhook));
+    if (c->alert_command[0] && c->alert_command[0] != '/')
+        config_fault(r, section, "command", "command \"%.200s\" must be a program's full path",
+                     c->alert_command);
+    const char *why = c->alert_webhook[0] ? fault_of_webhook(c->alert_webhook) : NULL;
+    if (why)
+        config_fault(r, section, "webhook", "webhook must be an http or https address: it %s", why);
+    for (unsigned i = 0; i < cfg_size(section, "on"); i++) {
         enum alert_kind kind;
-        const char *name = cfg_getnstr(cfg, "alert|on", i);
-        if (!alert_parse(span_of(name), &kind))
-            return err_set(err, ERR_CONFIG,
-                           "%s: alert on \"%.40s\": allowed is locked, identity_refused, flood, "
-                           "certificate, key, admin",
-                           c->path, name);
-        c->alert_on |= 1U << kind;
+        const char *name = cfg_getnstr(section, "on", i);
+        if (alert_parse(span_of(name), &kind))
+            c->alert_on |= 1U << kind;
+        else
+            config_fault(r, section, "on",
+                         "on \"%.40s\": allowed is locked, identity_refused, flood, certificate, "
+                         "key, admin",
+                         name);
     }
-    return true;
 }
 
 /* "name" or "@group". */
-static bool find_party(const char *name, struct config_party *party, struct err *err)
+static void find_party(struct config_reading *r, const char *setting, const char *name,
+                       struct config_party *party)
 {
-    snprintf(party->name, sizeof(party->name), "%s", name);
     party->group = name[0] == '@';
     const struct group *group = party->group ? getgrnam(name + 1) : NULL;
     const struct passwd *user = party->group ? NULL : getpwnam(name);
-    if (!group && !user)
-        return err_set(err, ERR_CONFIG, "control: there is no %s \"%.40s\"",
-                       party->group ? "group" : "user", party->group ? name + 1 : name);
-    party->id = group ? group->gr_gid : user->pw_uid;
-    return true;
+    if (!span_copy(span_of(name), party->name, sizeof(party->name)) || (!group && !user))
+        config_fault(r, cfg_getsec(r->cfg, "control"), setting, "there is no %s \"%.40s\"",
+                     party->group ? "group" : "user", party->group ? name + 1 : name);
+    else
+        party->id = group ? group->gr_gid : user->pw_uid;
 }
 
-static bool read_parties(struct config *c, cfg_t *cfg, const char *setting, bool admin,
-                         struct err *err)
+static void read_parties(struct config_reading *r, const char *setting, bool admin)
 {
-    for (unsigned i = 0; i < cfg_size(cfg, setting); i++) {
-        struct config_party *party = &c->parties[c->party_count++];
+    cfg_t *section = cfg_getsec(r->cfg, "control");
+    for (unsigned i = 0; i < cfg_size(section, setting); i++) {
+        struct config_party *party = &r->config->parties[r->config->party_count++];
         party->admin = admin;
-        if (!find_party(cfg_getnstr(cfg, setting, i), party, err))
-            return false;
+        find_party(r, setting, cfg_getnstr(section, setting, i), party);
     }
-    return true;
 }
 
-bool config_safety_read(struct config *c, cfg_t *cfg, struct err *err)
+void config_safety_read(struct config_reading *r)
 {
-    size_t count = cfg_size(cfg, "control|admins") + cfg_size(cfg, "control|readers");
-    c->parties = xcalloc(count + 1, sizeof(*c->parties));
-    return read_alert(c, cfg, err) && read_parties(c, cfg, "control|admins", true, err) &&
-           read_parties(c, cfg, "control|readers", false, err);
+    size_t count = cfg_size(r->cfg, "control|admins") + cfg_size(r->cfg, "control|readers");
+    r->config->parties = xcalloc(count + 1, sizeof(*r->config->parties));
+    read_alert(r);
+    read_parties(r, "admins", true);
+    read_parties(r, "readers", false);
 }
 
 static void print_parties(const struct config *c, bool admin, struct buf *out)

@@ -3,13 +3,11 @@
 #ifndef CONFIG_SAFETY_H
 #define CONFIG_SAFETY_H
 
-#include "config.h"
-
-#include <confuse.h>
+#include "config_reading.h"
 
 cfg_opt_t *config_alert_options(void);
 cfg_opt_t *config_control_options(void);
-MUST_CHECK bool config_safety_read(struct config *c, cfg_t *cfg, struct err *err);
+void config_safety_read(struct config_reading *r);
 void config_safety_print(const struct config *c, struct buf *out);
 void config_safety_free(struct config *c);
 

@@ -2,6 +2,8 @@
 /* config_streams.c - Kinds of mail, and how much of it one recipient may get. */
 #include "config_streams.h"
 
+#include "config_rules.h"
+#include "config_units.h"
 #include "unsubscribe.h"
 
 #include <stdio.h>
@@ -20,22 +22,21 @@ cfg_opt_t *config_stream_options(void)
                                   CFG_STR("title_de", "", CFGF_NONE),
                                   CFG_STR("title_es", "", CFGF_NONE),
                                   CFG_STR("title_ja", "", CFGF_NONE),
-                                  CFG_INT("every", -1, CFGF_NONE),
-                                  CFG_INT("burst", -1, CFGF_NONE),
-                                  CFG_INT("per_day", -1, CFGF_NONE),
-                                  CFG_INT("hold", -1, CFGF_NONE),
-                                  CFG_INT("expires", 0, CFGF_NONE),
-                                  CFG_INT_LIST("retry", NULL, CFGF_NONE),
+                                  CONFIG_SECONDS("every", -1),
+                                  CONFIG_NUMBER("burst", -1),
+                                  CONFIG_NUMBER("per_day", -1),
+                                  CONFIG_SECONDS("hold", -1),
+                                  CONFIG_SECONDS("expires", 0),
+                                  CFG_INT_LIST_CB("retry", NULL, CFGF_NONE, config_units_seconds),
                                   CFG_END()};
     return options;
 }
 
 cfg_opt_t *config_limit_options(void)
 {
-    static cfg_opt_t options[] = {
-        CFG_INT("every", -1, CFGF_NONE),   CFG_INT("burst", -1, CFGF_NONE),
-        CFG_INT("per_day", -1, CFGF_NONE), CFG_INT("reserve", -1, CFGF_NONE),
-        CFG_INT("hold", -1, CFGF_NONE),    CFG_END()};
+    static cfg_opt_t options[] = {CONFIG_SECONDS("every", -1),  CONFIG_NUMBER("burst", -1),
+                                  CONFIG_NUMBER("per_day", -1), CONFIG_NUMBER("reserve", -1),
+                                  CONFIG_SECONDS("hold", -1),   CFG_END()};
     return options;
 }
 
@@ -54,16 +55,14 @@ static void set_time(cfg_t *section, const char *name, int64_t *ms)
 }
 
 /* What a section says of it; the rest stays. */
-static bool read_limit(const struct config *c, cfg_t *section, const char *what,
-                       struct throttle_limit *l, struct err *err)
+static void read_limit(struct config_reading *r, cfg_t *section, struct throttle_limit *l)
 {
     set_time(section, "every", &l->every_ms);
     set_time(section, "hold", &l->hold_ms);
     set_number(section, "burst", &l->burst);
     set_number(section, "per_day", &l->per_day);
-    return (l->burst > 0 && l->reserve < l->burst) ||
-           err_set(err, ERR_CONFIG, "%s: %s \"%.60s\": burst is at least 1, and more than reserve",
-                   c->path, what, cfg_title(section));
+    if (l->burst == 0 || l->reserve >= l->burst)
+        config_fault(r, section, "burst", "burst is at least 1, and more than reserve");
 }
 
 /* ---- streams ---- */
@@ -106,7 +105,7 @@ static bool read_times(struct stream *s, cfg_t *section)
 }
 
 /* Can the links of this stream be made, and would they be right? */
-static const char *link_fault(const struct config *c, const struct stream *s)
+static const char *link_fault(const struct config_reading *r, const struct stream *s)
 {
     const struct unsubscribe_subject example = {"t", "s", "r@example.org"};
     struct buf url;
@@ -115,21 +114,24 @@ static const char *link_fault(const struct config *c, const struct stream *s)
     if (s->class == STREAM_SECURITY)
         return "mail of the class \"security\" cannot be unsubscribed from";
     if (s->unsubscribe == STREAM_ONE_CLICK)
-        return unsubscribe_url_ok(span_of(c->http_url))
+        return unsubscribe_url_ok(span_of(r->config->http_url)) ||
+                       config_says(r, cfg_getsec(r->cfg, "http"), "url")
                    ? NULL
                    : "one-click links need http { url = \"https://...\" }";
     buf_init(&url, 4096);
-    bool ok = unsubscribe_url(s->url, SPAN("token"), &example, &url);
+    bool ok = unsubscribe_url(s->url, SPAN("token"), &example, &url) &&
+              !config_rules_url(buf_text(&url), CONFIG_URL_ANY);
     buf_fini(&url);
     return ok ? NULL : "\"own-url\" needs a url, as https://www.example.org/u?t={token}";
 }
 
-static bool read_stream(const struct config *c, struct stream *s, cfg_t *section, struct err *err)
+static void read_stream(struct config_reading *r, struct stream *s, cfg_t *section)
 {
     const char *why = NULL;
-    if (!copy_text(s->name, sizeof(s->name), cfg_title(section)) || !s->name[0])
-        return err_set(err, ERR_CONFIG, "%s: stream \"%.40s\": the name is too long, or no text",
-                       c->path, cfg_title(section));
+    if (!copy_text(s->name, sizeof(s->name), cfg_title(section)) || !s->name[0]) {
+        config_fault(r, section, NULL, "the name is too long, or no text");
+        return;
+    }
     if (!stream_class_parse(span_of(cfg_getstr(section, "class")), &s->class))
         s->class = STREAM_NOTIFICATION;
     if (!stream_on_limit_parse(span_of(cfg_getstr(section, "on_limit")), &s->on_limit))
@@ -137,44 +139,45 @@ static bool read_stream(const struct config *c, struct stream *s, cfg_t *section
     if (!stream_unsubscribe_parse(span_of(cfg_getstr(section, "unsubscribe")), &s->unsubscribe))
         s->unsubscribe = STREAM_STAY;
     if (!read_titles(s, section))
-        why = "sender and titles are up to 127 bytes of UTF-8";
-    else if (!copy_text(s->url, sizeof(s->url), cfg_getstr(section, "url")))
-        why = "the url is too long, or no text";
-    else if (!read_times(s, section))
-        why = "expires and retry are seconds, of a year at most; retry has up to 16";
-    else
-        why = link_fault(c, s);
-    return !why || err_set(err, ERR_CONFIG, "%s: stream \"%s\": %s", c->path, s->name, why);
+        config_fault(r, section, NULL, "sender and titles are up to 127 bytes of UTF-8");
+    if (!copy_text(s->url, sizeof(s->url), cfg_getstr(section, "url")))
+        config_fault(r, section, "url", "the url is too long, or no text");
+    else if ((why = link_fault(r, s)))
+        config_fault(r, section, s->unsubscribe == STREAM_OWN_URL ? "url" : "unsubscribe", "%s",
+                     why);
+    if (!read_times(s, section))
+        config_fault(r, section, "retry",
+                     "expires and retry are seconds, of a year at most; retry has up to 16");
 }
 
 /* A stream that says anything of a limit has one of its own, which begins as its class's. */
-static bool read_own_limit(struct config *c, const struct stream *s, cfg_t *section,
-                           struct err *err)
+static void read_own_limit(struct config_reading *r, const struct stream *s, cfg_t *section)
 {
     static const char *const names[] = {"every", "burst", "per_day", "hold"};
+    struct throttle_settings *throttle = &r->config->throttle;
     bool own = false;
     for (size_t i = 0; i < COUNT_OF(names); i++)
         own = own || cfg_getint(section, names[i]) >= 0;
     if (!own)
-        return true;
-    struct throttle_stream *t = &c->throttle.streams[c->throttle.stream_count++];
+        return;
+    struct throttle_stream *t = &throttle->streams[throttle->stream_count++];
     snprintf(t->name, sizeof(t->name), "%s", s->name);
-    t->limit = c->throttle.classes[s->class];
-    return read_limit(c, section, "stream", &t->limit, err);
+    t->limit = throttle->classes[s->class];
+    read_limit(r, section, &t->limit);
 }
 
-static bool read_streams(struct config *c, cfg_t *cfg, struct err *err)
+static void read_streams(struct config_reading *r)
 {
-    unsigned count = cfg_size(cfg, "stream");
+    struct config *c = r->config;
+    unsigned count = cfg_size(r->cfg, "stream");
     c->streams = xcalloc(count, sizeof(*c->streams));
     c->throttle.streams = xcalloc(count, sizeof(*c->throttle.streams));
     while (c->stream_count < count) {
-        cfg_t *section = cfg_getnsec(cfg, "stream", (unsigned)c->stream_count);
+        cfg_t *section = cfg_getnsec(r->cfg, "stream", (unsigned)c->stream_count);
         struct stream *s = &c->streams[c->stream_count++];
-        if (!read_stream(c, s, section, err) || !read_own_limit(c, s, section, err))
-            return false;
+        read_stream(r, s, section);
+        read_own_limit(r, s, section);
     }
-    return true;
 }
 
 static void print_own_limit(const struct config *c, const struct stream *s, struct buf *out)
@@ -212,24 +215,24 @@ static void print_stream(const struct config *c, const struct stream *s, struct 
 
 /* ---- limits ---- */
 
-static bool read_throttle(struct config *c, cfg_t *cfg, struct err *err)
+static void read_throttle(struct config_reading *r)
 {
+    struct config *c = r->config;
     throttle_defaults(&c->throttle);
-    if (!throttle_mode_parse(span_of(cfg_getstr(cfg, "throttle")), &c->throttle.mode))
+    if (!throttle_mode_parse(span_of(cfg_getstr(r->cfg, "throttle")), &c->throttle.mode))
         c->throttle.mode = THROTTLE_ENFORCE;
-    for (unsigned i = 0; i < cfg_size(cfg, "limit"); i++) {
-        cfg_t *section = cfg_getnsec(cfg, "limit", i);
+    for (unsigned i = 0; i < cfg_size(r->cfg, "limit"); i++) {
+        cfg_t *section = cfg_getnsec(r->cfg, "limit", i);
         struct throttle_limit *l = throttle_limit_named(&c->throttle, span_of(cfg_title(section)));
-        if (!l)
-            return err_set(err, ERR_CONFIG,
-                           "%s: limit \"%.40s\": the name is a class, or \"tenant\", "
-                           "\"recipient\", \"domain\", \"rate\", \"alike\" or \"first_time\"",
-                           c->path, cfg_title(section));
+        if (!l) {
+            config_fault(r, section, NULL,
+                         "the name is a class, or \"tenant\", \"recipient\", \"domain\", "
+                         "\"rate\", \"alike\" or \"first_time\"");
+            continue;
+        }
         set_number(section, "reserve", &l->reserve);
-        if (!read_limit(c, section, "limit", l, err))
-            return false;
+        read_limit(r, section, l);
     }
-    return true;
 }
 
 void config_streams_print(const struct config *c, struct buf *out)
@@ -249,7 +252,8 @@ void config_streams_print(const struct config *c, struct buf *out)
         print_stream(c, &c->streams[i], out);
 }
 
-bool config_streams_read(struct config *c, cfg_t *cfg, struct err *err)
+void config_streams_read(struct config_reading *r)
 {
-    return read_throttle(c, cfg, err) && read_streams(c, cfg, err);
+    read_throttle(r);
+    read_streams(r);
 }

@@ -4,7 +4,6 @@
  */
 #include "config_tls.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 cfg_opt_t *config_tls_options(void)
@@ -21,29 +20,27 @@ cfg_opt_t *config_certificate_options(void)
     return options;
 }
 
-static void add(struct config *c, const char *server, const char *file, const char *key)
+void config_tls_read(struct config_reading *r)
 {
-    struct tls_certificate *to = &c->certificates[c->certificate_count++];
-    snprintf(to->server, sizeof(to->server), "%s", server);
-    snprintf(to->file, sizeof(to->file), "%s", file);
-    snprintf(to->key, sizeof(to->key), "%s", key);
-}
-
-bool config_tls_read(struct config *c, cfg_t *cfg, struct err *err)
-{
-    unsigned count = cfg_size(cfg, "certificate");
+    struct config *c = r->config;
+    unsigned count = cfg_size(r->cfg, "certificate");
     c->certificates = xcalloc(count + 1, sizeof(*c->certificates));
-    add(c, "", cfg_getstr(cfg, "tls|certificate"), cfg_getstr(cfg, "tls|key"));
+    c->certificate_count = count + 1;
+    cfg_t *tls = cfg_getsec(r->cfg, "tls");
+    config_take(r, tls, "certificate", c->certificates[0].file, sizeof(c->certificates[0].file));
+    config_take(r, tls, "key", c->certificates[0].key, sizeof(c->certificates[0].key));
+    if (!config_says(r, tls, "certificate") || !config_says(r, tls, "key"))
+        config_fault(r, tls, NULL, "needs certificate and key, both in PEM");
     for (unsigned i = 0; i < count; i++) {
-        cfg_t *section = cfg_getnsec(cfg, "certificate", i);
-        const char *file = cfg_getstr(section, "file");
-        const char *key = cfg_getstr(section, "key");
-        if (!file[0] || !key[0])
-            return err_set(err, ERR_CONFIG, "%s: certificate %s needs file and key, both in PEM",
-                           c->path, cfg_title(section));
-        add(c, cfg_getstr(section, "server"), file, key);
+        cfg_t *section = cfg_getnsec(r->cfg, "certificate", i);
+        struct tls_certificate *to = &c->certificates[i + 1];
+        config_take_title(r, section, to->name, sizeof(to->name));
+        config_take(r, section, "file", to->file, sizeof(to->file));
+        config_take(r, section, "key", to->key, sizeof(to->key));
+        config_take(r, section, "server", to->server, sizeof(to->server));
+        if (!config_says(r, section, "file") || !config_says(r, section, "key"))
+            config_fault(r, section, NULL, "needs file and key, both in PEM");
     }
-    return true;
 }
 
 void config_tls_print(const struct config *c, struct buf *out)
@@ -51,6 +48,7 @@ void config_tls_print(const struct config *c, struct buf *out)
     const struct tls_certificate *main = &c->certificates[0];
     buf_addf(out, "tls { certificate = \"%s\"  key = \"%s\" }\n", main->file, main->key);
     for (size_t i = 1; i < c->certificate_count; i++)
-        buf_addf(out, "certificate \"%zu\" { file = \"%s\"  key = \"%s\"  server = \"%s\" }\n", i,
-                 c->certificates[i].file, c->certificates[i].key, c->certificates[i].server);
+        buf_addf(out, "certificate \"%s\" { file = \"%s\"  key = \"%s\"  server = \"%s\" }\n",
+                 c->certificates[i].name, c->certificates[i].file, c->certificates[i].key,
+                 c->certificates[i].server);
 }

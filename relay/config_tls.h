@@ -3,15 +3,13 @@
 #ifndef CONFIG_TLS_H
 #define CONFIG_TLS_H
 
-#include "config.h"
-
-#include <confuse.h>
+#include "config_reading.h"
 
 /* What may stand in them; constant. */
 cfg_opt_t *config_tls_options(void);
 cfg_opt_t *config_certificate_options(void);
 
-MUST_CHECK bool config_tls_read(struct config *c, cfg_t *cfg, struct err *err);
+void config_tls_read(struct config_reading *r);
 void config_tls_print(const struct config *c, struct buf *out);
 
 #endif

@@ -257,26 +257,65 @@ int cli_serve(struct cli *cli)
     return engine_run(cli->config_path, &err) ? CLI_OK : cli_fail(&err);
 }
 
+/* Each line of a text, behind the program's name. */
+static void print_lines(FILE *to, const char *before, struct span lines)
+{
+    while (lines.len > 0) {
+        struct span line = span_take(&lines, '\n');
+        fprintf(to, "%s%.*s\n", before, SPAN_ARG(line));
+    }
+}
+
+static json_t *json_lines(struct span lines)
+{
+    json_t *list = json_array();
+    while (lines.len > 0) {
+        struct span line = span_take(&lines, '\n');
+        json_array_append_new(list, json_stringn(line.ptr, line.len));
+    }
+    return list;
+}
+
+static int show_report(const struct cli *cli, const struct config_report *report)
+{
+    if (cli->json) {
+        json_t *all = json_object();
+        json_object_set_new(all, "config", json_string(cli->config_path));
+        json_object_set_new(all, "good", json_boolean(report->count == 0));
+        json_object_set_new(all, "errors", json_lines(buf_span(&report->faults)));
+        json_object_set_new(all, "notes", json_lines(buf_span(&report->notes)));
+        cli_print_json(all);
+        json_decref(all);
+    } else {
+        print_lines(stderr, "sealpost: ", buf_span(&report->faults));
+        if (report->count >= CONFIG_FAULTS_MAX)
+            fprintf(stderr, "sealpost: and there may be more\n");
+        if (report->count == 0)
+            printf("%s is good\n", cli->config_path);
+        print_lines(report->count == 0 ? stdout : stderr, "note: ", buf_span(&report->notes));
+    }
+    return report->count == 0 ? CLI_OK : CLI_NO;
+}
+
 int cli_config_check(struct cli *cli)
 {
-    int code = CLI_OK;
-    struct err err = {0};
-    int64_t expires_s = 0;
-    if (!cli_config(cli, &code))
-        return code;
-    if (!engine_check(cli->config, &expires_s, &err))
-        return cli_fail(&err);
+    struct config_report report;
+    int64_t expires_s = INT64_MAX;
+    config_report_init(&report);
+    if (config_read_all(cli->config_path, NULL, &cli->config, &report))
+        engine_check(cli->config, &report, &expires_s);
     int64_t left_days = (expires_s - clock_now_ms() / 1000) / (24 * 3600);
-    if (access(cli->config->state_dir, W_OK | X_OK) != 0) {
-        err_set(&err, ERR_CONFIG, "%s: state_dir %s is not writable: %s", cli->config_path,
-                cli->config->state_dir, strerror(errno));
-        return cli_fail(&err);
+    if (left_days < 30) {
+        char text[80];
+        snprintf(text, sizeof(text),
+                 left_days < 0 ? "a certificate has expired"
+                               : "a certificate expires in %lld days: renew it",
+                 (long long)left_days);
+        config_report_add(&report, false, text);
     }
-    printf("%s is good\n", cli->config_path);
-    if (left_days < 30)
-        printf("but a certificate expires in %lld days: renew it\n",
-               (long long)(left_days < 0 ? 0 : left_days));
-    return CLI_OK;
+    int code = show_report(cli, &report);
+    config_report_fini(&report);
+    return code;
 }
 
 int cli_config_show(struct cli *cli)

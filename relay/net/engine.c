@@ -21,6 +21,7 @@
 #include "log.h"
 #include "memory.h"
 #include "notices.h"
+#include "preflight.h"
 #include "rotator.h"
 #include "sandbox.h"
 #include "shard.h"
@@ -68,14 +69,6 @@ static void free_settings(struct settings *s)
     }
 }
 
-static bool makes_links(const struct config *c)
-{
-    for (size_t i = 0; i < c->stream_count; i++)
-        if (c->streams[i].unsubscribe != STREAM_STAY)
-            return true;
-    return false;
-}
-
 static bool read_settings(const char *path, const struct opener *opener,
                           struct settings **settings_r, struct err *err)
 {
@@ -84,7 +77,7 @@ static bool read_settings(const char *path, const struct opener *opener,
         config_read(path, opener, &s->config, err) &&
         certificates_load(s->config, opener, &s->server, err) &&
         tls_client_context(s->config->ca_file[0] ? s->config->ca_file : NULL, &s->client, err) &&
-        (!makes_links(s->config) ||
+        (!preflight_makes_links(s->config) ||
          keyring_unsubscribe(s->config->state_dir, &s->unsubscribe, err));
     if (!ok) {
         free_settings(s);
@@ -110,37 +103,16 @@ static void set_log_level(const struct config *config)
             log_set_level((enum log_level)i);
 }
 
-static bool listener_differs(const struct config_listener *a, const struct config_listener *b)
-{
-    return strcmp(a->host, b->host) != 0 || a->port != b->port ||
-           a->implicit_tls != b->implicit_tls;
-}
-
-static bool needs_restart(const struct config *a, const struct config *b)
-{
-    bool differs = strcmp(a->state_dir, b->state_dir) != 0 || a->shards != b->shards ||
-                   a->listener_count != b->listener_count ||
-                   a->dkim.lifetime_s != b->dkim.lifetime_s ||
-                   a->site_connections != b->site_connections ||
-                   strcmp(a->alert_command, b->alert_command) != 0 ||
-                   strcmp(a->alert_webhook, b->alert_webhook) != 0;
-    for (size_t i = 0; !differs && i < a->listener_count; i++)
-        differs = listener_differs(&a->listeners[i], &b->listeners[i]);
-    return differs;
-}
-
 static void reload(struct engine *e)
 {
     struct settings *fresh = NULL;
     struct err err = {0};
-    if (!read_settings(e->settings->config->path, e->opener, &fresh, &err)) {
+    if (!read_settings(e->settings->config->path, e->opener, &fresh, &err) ||
+        !config_may_follow(e->settings->config, fresh->config, &err)) {
         log_event(LOG_ERROR, "reload_refused", "reply", err.text);
+        free_settings(fresh);
         return;
     }
-    if (needs_restart(e->settings->config, fresh->config))
-        log_event(LOG_WARN, "restart_needed", "what",
-                  "state_dir, shards, listeners, connections, dkim.lifetime and where alerts go "
-                  "keep their old values");
     descriptors_limit(&e->common.descriptors, fresh->config);
     fresh->older = e->settings;
     e->settings = fresh;
@@ -309,7 +281,9 @@ static bool shut_in(struct engine *e, struct err *err)
 /* All that needs a privilege, and then none is left. */
 static bool begin(struct engine *e, const char *path, struct err *err)
 {
-    if (!read_settings(path, NULL, &e->settings, err) || !listener_check(e->settings->config, err))
+    if (!read_settings(path, NULL, &e->settings, err) ||
+        !preflight_anchor(e->settings->config, err) ||
+        !preflight_command(e->settings->config, err) || !listener_check(e->settings->config, err))
         return false;
     const struct config *config = e->settings->config;
     e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));

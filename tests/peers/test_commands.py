@@ -38,12 +38,12 @@ def test_usage():
 
 @pytest.mark.parametrize("old, new, words", [
     ('tls = "starttls"', 'tls = "ssl"', [":8: ", '"tls"', '"ssl"', "implicit"]),
-    ("delivery {", "deliver {", ["no such option", "deliver"]),
+    ("delivery {", "deliver {", ["no setting", "deliver", "delivery"]),
     ('class = "digest"', 'class = "spam"', ['"class"', "security"]),
     ("port = 25 ", "port = 0 ", ['"port"', "from 1"]),
     ('hostname  = "mail.club.test"', 'hostname = "not a host"', [":3: ", '"hostname"']),
     ('hostname  = "mail.club.test"', "", ['"hostname" is missing']),
-    ("127.0.0.1:2587", "localhost", ['"address"', "address:port"]),
+    ("127.0.0.1:2587", "localhost", ['"address"', "an IP address and a port"]),
     ("127.0.0.1:2587", "0.0.0.0:465", ["submission and submissions", "0.0.0.0 port 465", "another port"]),
     ("}", "", []),
 ], ids=["enumeration", "unknown setting", "class", "number", "host", "missing", "address", "address twice", "syntax"])

@@ -506,7 +506,7 @@ def test_a_smart_host_gets_the_password_inside_tls_only(relay_factory, tmp_path,
     (tmp_path / "password").write_text("smart secret\n")
     port = free_port()
     server = script(offers=["AUTH PLAIN"], port=port)
-    relay = relay_factory(f'route "*" {{ host = "127.0.0.1"  port = {port}  username = "me"  '
+    relay = relay_factory(f'route "*" {{ host = "127.0.0.1"  port = {port}  tls = "may"  username = "me"  '
                           f'password_file = "{tmp_path}/password" }}').start()
     event = relay.wait_kind(relay.send(to="x@anywhere.test"), "deferred")[0]
     assert "password stays here" in event["reply"]

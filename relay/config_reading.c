@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* config_reading.c - Faults with their places, and texts that must fit. */
+#include "config_reading.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_outermost(cfg_t *section)
+{
+    return !section || strcmp(cfg_name(section), "root") == 0;
+}
+
+static const struct config_statement *find(const struct config_reading *r, cfg_t *section,
+                                           const char *setting)
+{
+    if (is_outermost(section))
+        return setting ? config_text_find(&r->text, "", NULL, setting) : NULL;
+    const struct config_statement *s =
+        setting ? config_text_find(&r->text, cfg_name(section), cfg_title(section), setting) : NULL;
+    return s ? s : config_text_find(&r->text, cfg_name(section), cfg_title(section), NULL);
+}
+
+/* "file:line: " of what is said; the file alone of what is not. */
+static void place(const struct config_reading *r, cfg_t *section, const char *setting,
+                  struct buf *line)
+{
+    const struct config_statement *s = find(r, section, setting);
+    size_t number = 0;
+    if (s)
+        buf_addf(line, "%s:", config_text_place(&r->text, s->line, &number));
+    if (s)
+        buf_addf(line, "%zu: ", number);
+    else
+        buf_addf(line, "%s: ", r->text.file_count > 0 ? r->text.files[0] : r->config->path);
+}
+
+/* "route bank.example: " */
+static void name_section(cfg_t *section, struct buf *line)
+{
+    if (is_outermost(section))
+        return;
+    buf_addf(line, "%s", cfg_name(section));
+    if (cfg_title(section))
+        buf_addf(line, " %.80s", cfg_title(section));
+    buf_add(line, SPAN(": "));
+}
+
+__attribute__((format(printf, 5, 0))) static void say(struct config_reading *r, cfg_t *section,
+                                                      const char *setting, bool wrong,
+                                                      const char *format, va_list args)
+{
+    char text[600];
+    struct buf line;
+    buf_init(&line, 4096);
+    vsnprintf(text, sizeof(text), format, args);
+    place(r, section, setting, &line);
+    name_section(section, &line);
+    buf_addf(&line, "%s", text);
+    config_report_add(r->report, wrong, buf_text(&line));
+    buf_fini(&line);
+}
+
+void config_fault(struct config_reading *r, cfg_t *section, const char *setting, const char *format,
+                  ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(r, section, setting, true, format, args);
+    va_end(args);
+}
+
+void config_note(struct config_reading *r, cfg_t *section, const char *setting, const char *format,
+                 ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(r, section, setting, false, format, args);
+    va_end(args);
+}
+
+bool config_says(const struct config_reading *r, cfg_t *section, const char *setting)
+{
+    return is_outermost(section)
+               ? config_text_find(&r->text, "", NULL, setting) != NULL
+               : config_text_find(&r->text, cfg_name(section), cfg_title(section), setting) != NULL;
+}
+
+void config_take(struct config_reading *r, cfg_t *section, const char *setting, char *to,
+                 size_t size)
+{
+    const char *text = cfg_getstr(section, setting);
+    if (span_copy(span_of(text ? text : ""), to, size))
+        return;
+    to[0] = '\0';
+    config_fault(r, section, setting, "%s is longer than %zu bytes", setting, size - 1);
+}
+
+void config_take_title(struct config_reading *r, cfg_t *section, char *to, size_t size)
+{
+    if (span_copy(span_of(cfg_title(section)), to, size))
+        return;
+    to[0] = '\0';
+    config_fault(r, section, NULL, "the name is longer than %zu bytes", size - 1);
+}
+
+const char *const *config_take_list(cfg_t *section, const char *setting, size_t *count_r)
+{
+    unsigned count = cfg_size(section, setting);
+    char **list = xcalloc(count + 1, sizeof(*list));
+    for (unsigned i = 0; i < count; i++)
+        list[i] = xstrdup(cfg_getnstr(section, setting, i));
+    *count_r = count;
+    return (const char *const *)list;
+}
+
+/* ---- reports ---- */
+
+void config_report_init(struct config_report *report)
+{
+    *report = (struct config_report){0};
+    buf_init(&report->faults, 64 * 1024);
+    buf_init(&report->notes, 64 * 1024);
+}
+
+void config_report_fini(struct config_report *report)
+{
+    buf_fini(&report->faults);
+    buf_fini(&report->notes);
+}
+
+void config_report_add(struct config_report *report, bool wrong, const char *text)
+{
+    struct buf *to = wrong ? &report->faults : &report->notes;
+    char line[4200];
+    int len = snprintf(line, sizeof(line) - 1, "%s\n", text);
+    for (char *c = line; len > 0 && c < line + len - 1; c++)
+        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
+    if (len <= 0 || len >= (int)sizeof(line) - 1 || (wrong && report->count >= CONFIG_FAULTS_MAX) ||
+        strstr(buf_text(to), line))
+        return; /* said already */
+    buf_addf(to, "%s", line);
+    if (wrong && report->count++ == 0)
+        err_set(&report->first, ERR_CONFIG, "%.*s", len - 1, line);
+}

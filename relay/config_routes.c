@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* config_routes.c - How mail for some domains leaves. A password goes to nobody whose certificate
+ * was not checked, unless the file says so. */
+#include "config_routes.h"
+
+#include "config_units.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const modes[] = {[DELIVERY_TLS_NEVER] = "never",
+                                    [DELIVERY_TLS_MAY] = "may",
+                                    [DELIVERY_TLS_REQUIRE] = "require",
+                                    [DELIVERY_TLS_VERIFY] = "verify"};
+
+cfg_opt_t *config_route_options(void)
+{
+    static cfg_opt_t options[] = {
+        CFG_STR("host", "", CFGF_NONE),          CONFIG_NUMBER("port", 0),
+        CFG_STR("tls", "", CFGF_NONE),           CFG_STR("username", "", CFGF_NONE),
+        CFG_STR("password_file", "", CFGF_NONE), CFG_END()};
+    return options;
+}
+
+/* The first line. */
+static void read_password(struct config_reading *r, cfg_t *section, struct config_route *route)
+{
+    int fd = opener_open(r->opener, route->password_file);
+    FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+    const char *why = f ? "is empty" : strerror(errno);
+    bool ok = f && fgets(route->password, sizeof(route->password), f);
+    if (f)
+        fclose(f);
+    if (strlen(route->password) == sizeof(route->password) - 1)
+        why = "holds a password that is too long";
+    else
+        route->password[strcspn(route->password, "\r\n")] = '\0';
+    if (!ok || !route->password[0] || strlen(route->password) == sizeof(route->password) - 1)
+        config_fault(r, section, "password_file", "password_file %s: %s", route->password_file,
+                     why);
+}
+
+static void read_tls(struct config_reading *r, cfg_t *section, struct config_route *route)
+{
+    const char *mode = cfg_getstr(section, "tls");
+    route->tls = route->username[0] ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_MAY;
+    for (size_t k = 0; k < COUNT_OF(modes); k++)
+        if (strcmp(modes[k], mode) == 0)
+            route->tls = (enum delivery_tls)k;
+    if (route->username[0] && route->tls != DELIVERY_TLS_VERIFY)
+        config_note(r, section, "tls",
+                    "with tls = \"%s\" the password goes to whoever answers: \"verify\" checks "
+                    "the server's certificate",
+                    modes[route->tls]);
+}
+
+static void read_route(struct config_reading *r, cfg_t *section, struct config_route *route)
+{
+    config_take_title(r, section, route->domain, sizeof(route->domain));
+    config_take(r, section, "host", route->host, sizeof(route->host));
+    config_take(r, section, "username", route->username, sizeof(route->username));
+    config_take(r, section, "password_file", route->password_file, sizeof(route->password_file));
+    route->port = (unsigned)cfg_getint(section, "port");
+    if (route->port == 0)
+        route->port = r->config->delivery_port;
+    read_tls(r, section, route);
+    if (route->username[0] && !route->password_file[0])
+        config_fault(r, section, "username", "username needs a password_file");
+    else if (route->username[0])
+        read_password(r, section, route);
+    else if (route->password_file[0])
+        config_fault(r, section, "password_file", "password_file needs a username");
+}
+
+void config_routes_read(struct config_reading *r)
+{
+    struct config *c = r->config;
+    unsigned count = cfg_size(r->cfg, "route");
+    c->routes = xcalloc(count + 1, sizeof(*c->routes));
+    for (unsigned i = 0; i < count; i++)
+        read_route(r, cfg_getnsec(r->cfg, "route", i), &c->routes[c->route_count++]);
+    c->routes[c->route_count++] =
+        (struct config_route){.domain = "*", .port = c->delivery_port, .tls = DELIVERY_TLS_MAY};
+}
+
+void config_routes_print(const struct config *c, struct buf *out)
+{
+    for (size_t i = 0; i + 1 < c->route_count; i++) {
+        const struct config_route *route = &c->routes[i];
+        buf_addf(out, "route \"%s\" { host = \"%s\"  port = %u  tls = \"%s\"", route->domain,
+                 route->host, route->port, modes[route->tls]);
+        if (route->username[0])
+            buf_addf(out, "  username = \"%s\"  password_file = \"%s\"", route->username,
+                     route->password_file);
+        buf_add(out, SPAN(" }\n"));
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* config_text.h - The config file as one text: other files taken in, comments blanked, and for each
+ * statement where it came from.
+ *
+ *   include "PATTERN"   takes the files in, in alphabetical order; relative to the file that says
+ *                       it, at the outermost level only
+ */
+#ifndef CONFIG_TEXT_H
+#define CONFIG_TEXT_H
+
+#include "buf.h"
+#include "err.h"
+#include "opener.h"
+
+enum { CONFIG_TEXT_DEPTH_MAX = 8, CONFIG_TEXT_FILES_MAX = 1000 };
+
+/* "name = value", "name { … }" or "name "title" { … }". */
+struct config_statement {
+    size_t begin, end; /* in the text */
+    size_t line, last; /* of it, from 1 */
+    struct span name, title;
+    size_t parent; /* the section that it stands in; SIZE_MAX none */
+};
+
+struct config_text {
+    struct buf all;
+    struct config_line {
+        size_t file, number;
+    } * lines;
+    size_t line_count;
+    char **files;
+    size_t file_count;
+    struct config_statement *statements;
+    size_t statement_count;
+    char *copy; /* the text that names and titles point into; dropped statements stay in it */
+};
+
+/* `fault` is called for each thing that is wrong. False when it cannot be parsed at all. */
+typedef void config_text_fault(void *context, const char *file, size_t line, const char *what);
+MUST_CHECK bool config_text_read(struct config_text *t, const char *path,
+                                 const struct opener *opener, config_text_fault *fault,
+                                 void *context);
+void config_text_free(struct config_text *t);
+
+/* File and line there of a line of the text. */
+const char *config_text_place(const struct config_text *t, size_t line, size_t *line_r);
+
+/* The statement in a section (name "" : outermost; title NULL: any); NULL when it is not said.
+ * `setting` NULL: the section itself. */
+const struct config_statement *config_text_find(const struct config_text *t, const char *section,
+                                                const char *title, const char *setting);
+
+/* The line where an outermost section is said for the second time; 0 when it is not. */
+size_t config_text_again(const struct config_text *t, const char *section);
+
+/* Blank the innermost statement of this name that has the line, so that the rest can be read. False
+ * when there is none. */
+MUST_CHECK bool config_text_drop(struct config_text *t, size_t line, const char *name);
+
+#endif

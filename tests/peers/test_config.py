@@ -1,0 +1,246 @@
+"""The config file: whatever serve refuses, config check refuses, all of it at once, with file, line and a reason that helps; numbers
+as people write them; files in files; what a reload may change."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+import conftest
+import pytest
+from conftest import free_port, wait_for
+
+RELEASE = os.environ.get("SEALPOST_RELEASE", "build/sealpost")
+
+
+@pytest.fixture(autouse=True)
+def release(monkeypatch):
+    if not os.path.exists(RELEASE):
+        pytest.fail(f"{RELEASE} is not there: tests/run builds it")
+    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
+
+
+@pytest.fixture
+def relay(relay_factory):
+    return relay_factory()
+
+
+def refused(relay, *words, serve=True):
+    """What config check and serve say: the one each line, the other the first. The line of each fault is shown."""
+    done = relay.command("config", "check", check=False)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1 and all(line.startswith("sealpost: ") for line in lines), done
+    for word in words:
+        assert word in done.stderr, done.stderr
+    if serve:
+        served = relay.command("serve", check=False)
+        assert served.returncode == 1 and lines[0][:100] in served.stderr, (served.stderr, lines)
+    return lines
+
+
+def say(relay, text):
+    relay.config.write_text(relay.config.read_text() + text + "\n")
+    return len(relay.config.read_text().splitlines())
+
+
+@pytest.mark.parametrize("text, words", [
+    ('listener more { address = "localhost:2587" }', ["localhost:2587", "an IP address and a port"]),
+    ('listener more { address = "127.0.0.1:0" }', ["an IP address and a port"]),
+    ('listener more { address = "127.0.0.1:99999" }', ["an IP address and a port"]),
+    ('listener more { tls = "implicit" }', ["listener more: needs address"]),
+    ('stream "x" { class = "digets" }', ['did you mean "digest"?']),
+    ('throttel = "off"', ['there is no setting "throttel"', 'did you mean "throttle"?']),
+    ('limits { recipient = 3 }', ['in section limits; did you mean "recipients"?']),
+    ('limits { size = 1.5G }', ["a size: bytes, or a number with K, M or G"]),
+    ('limits { idle = 5min }', ["a time: seconds, or a number with s, m, h, d or w"]),
+    ('limits { size = -1 }', ["a size"]),
+    ('limits { memory = 100K }', ["whole MiB"]),
+    ('dkim { rotate = 36h }', ["whole days"]),
+    ('limits { size = 99999999999999999999 }', ["a size"]),
+    ('route "x.test" { port = 70000 }', ["a port, from 1 to 65535"]),
+    ('route "x.test" { username = "u" }', ["route x.test: username needs a password_file"]),
+    ('route "x.test" { username = "u" password_file = "/nonexistent" }', ["/nonexistent: No such file or directory"]),
+    ('route "x.test" { username = "u" password_file = "/" }', ["Is a directory"]),
+    ('route "x.test" { username = "u" password_file = "/dev/null" }', ["/dev/null: Invalid argument"]),
+    ('tls { certificate = "${SEALPOST_NOWHERE}/x" }', ["the environment variable SEALPOST_NOWHERE is not set"]),
+    ('alert { command = "/nonexistent/page" }', ["alert: command /nonexistent/page: No such file or directory"]),
+    ('alert { command = "/etc/passwd" }', ["alert: command /etc/passwd: Permission denied"]),
+    ('alert { command = "page" }', ["full path"]),
+    ('alert { webhook = "https://" }', ["webhook must be an http or https address: it has no host"]),
+    ('delivery { ca_file = "/nonexistent.pem" }', ["ca_file /nonexistent.pem: No such file or directory"]),
+    ('delivery { ca_file = "/etc/passwd" }', ["ca_file /etc/passwd: there is no certificate in PEM in it"]),
+    ('control { readers = {"nobody", "is-nobody"} }', ['control: there is no user "is-nobody"']),
+    ('state_dir = "/nonexistent"', ["/nonexistent", "No such file or directory"]),
+    ('dns { forward = {"127.0.0.1"} dnssec = "on" trust_anchor = "/nonexistent" }', ["trust_anchor /nonexistent"]),
+    ('limits { size = 3', ["a { that is opened here is not closed"]),
+    ('operator = {"a@club.test"', ["a { that is opened here is not closed"]),
+    ('log = "info', ["a quote that begins here is not closed"]),
+    ('/* half', ["a comment that begins here is not closed"]),
+    ('}', ["a } that closes nothing"]),
+    ('include "nowhere.conf"', ["include", "nowhere.conf", "No such file or directory"]),
+    ('include', ["include needs a file name"]),
+    ('limits { include "x" }', ["include"]),
+    ('hostname = "' + "a" * 300 + '.test"', ["hostname"]),
+    ('limits { size = 1M }\nlimits { idle = 1m }', ["section limits is there already"]),
+    ('stream "a" { }\nstream "a" { }', ["duplicate", "a"]),
+])
+def test_what_serve_refuses_config_check_refuses(relay, text, words):
+    if text.startswith(("dns", "delivery")):
+        relay.config.write_text(re.sub(rf"{text.split()[0]} \{{.*\}}\n", "", relay.config.read_text()))
+    last = say(relay, text)
+    lines = refused(relay, *words, serve="state_dir" not in text)
+    if not any(word in text for word in ("alert { command = \"/", "ca_file", "state_dir", "trust_anchor")):  # files, not lines
+        assert re.match(rf"sealpost: {re.escape(str(relay.config))}:{last}: ", lines[0]), lines
+
+
+@pytest.mark.parametrize("url, why", [
+    ("https://u.club.test/x?y=z", "query"), ("https://u.club.test/#top", "fragment"), ("https://", "no host"),
+    ("https:///path", "no host"), ("https://u.club.test:99999", "port"), ("https://u.club.test:", "port"), ("https://u.club.test:0/", "port"),
+    ("https://me:secret@u.club.test/", "user name"), ("ftp://u.club.test", "https://"), ("u.club.test", "https://"),
+    ("https://u_club .test", "host"), ("https://[::1", "host"), ("https://[::1]x", "host"), ("https://u.club.test/a b", "percent-encoded"),
+    ("https://u.club.test/<a>", "percent-encoded"), ("https://-.test", "host"), ("https://1.2.3.4.5:x", "port"),
+])
+def test_a_url_behind_which_no_link_can_be_made_is_refused(relay, url, why):
+    last = say(relay, f'http {{ url = "{url}" }}')
+    lines = refused(relay, why)
+    assert f":{last}: " in lines[0] and len(lines) == 1
+
+
+@pytest.mark.parametrize("url", ["https://u.club.test", "https://u.club.test/", "https://u.club.test:8443/mail/", "http://127.0.0.1:8080",
+                                 "https://[2001:db8::1]:8443/u", "HTTPS://u.club.test"])
+def test_a_url_that_can_be_is_taken(relay, url):
+    say(relay, f'http {{ url = "{url}" }}')
+    assert "is good" in relay.command("config", "check")
+
+
+def test_all_faults_are_told_at_once(relay):
+    base = len(relay.config.read_text().splitlines())
+    say(relay, "\n".join(['sharts = 3', 'limits { size = 1X  idle = 3y }', 'route "a.test" { tls = "maybe" }', 'operator = {"no address"}',
+                          'alert { on = {"keys"} }', 'domain "-" { }', 'stream "s" { retry = {1m, 2q} }']))
+    lines = refused(relay)
+    assert len(lines) == 8
+    assert {int(re.search(r":(\d+): ", line)[1]) for line in lines} == {base + n for n in range(1, 8)}
+    report = json.loads(relay.command("--json", "config", "check", check=False).stdout)
+    assert report["good"] is False and len(report["errors"]) == 8
+    served = relay.command("serve", check=False)
+    assert served.stderr.count("\n") == 1 and "and 7 more: sealpost config check" in served.stderr
+    say(relay, "\n".join(f"wrong{n} = 1" for n in range(100)))
+    assert len(refused(relay)) == 26  # and there it says that there may be more
+
+
+def test_numbers_have_units(relay):
+    say(relay, 'limits { size = 10M  idle = 2h  memory = 2G  rate = 1K }\ndelivery { reuse = "90 s" connect_timeout = 1m port = 2525 }\n'
+        'dkim { rotate = 26w lifetime = 3d ttl = 1h }\nstream "u" { expires = 2d retry = {90s, 5m, 1h} every = 1h hold = 30m burst = 2 }\n'
+        'limit "tenant" { every = 5m hold = 1d }')
+    text = relay.config.read_text().splitlines()
+    relay.config.write_text("\n".join(line for line in text if not line.startswith("delivery { port")))
+    shown = relay.command("config", "show")
+    for word in ("size = 10485760 ", "idle = 7200 ", "memory = 2048 ", "rate = 1024 ", "reuse = 90 ", "connect_timeout = 60 ", "rotate = 182 ",
+                 "lifetime = 259200 ", "expires = 172800 ", "retry = {90, 300, 3600}", "every = 3600  burst = 2", "hold = 1800",
+                 'limit "tenant" { every = 300  burst = 10  per_day = 60  reserve = 3  hold = 86400 }'):
+        assert word in shown, (word, shown)
+    # what is shown is a config file that says the same
+    again = relay.path / "again.conf"
+    again.write_text(shown)
+    done = subprocess.run([RELEASE, "-c", str(again), "config", "show"], capture_output=True, text=True)
+    assert done.stdout == shown, done.stderr
+
+
+@pytest.mark.parametrize("mark, good", [(b"\xef\xbb\xbf", True), (b"\xff\xfe", False)])
+def test_a_byte_order_mark(relay, mark, good):
+    text = relay.config.read_text()
+    relay.config.write_bytes(mark + (text.encode() if good else text.encode("utf-16-le")))
+    if good:
+        assert "is good" in relay.command("config", "check")
+    else:
+        assert "is UTF-16: save it as UTF-8" in refused(relay)[0]
+
+
+def test_line_ends_of_other_systems(relay):
+    relay.config.write_bytes(relay.config.read_text().replace("\n", "\r\n").encode())
+    assert "is good" in relay.command("config", "check")
+    say(relay, "nothing = 1")
+
+
+def test_other_files_are_taken_in(relay):
+    directory = relay.path / "conf.d"
+    say(relay, '  include "conf.d/*.conf"   # none yet\nlimits { recipients = 7 }')
+    assert "is good" in relay.command("config", "check")
+    directory.mkdir()
+    (directory / "20-b.conf").write_text('stream "second" { class = "digest" }')  # no line end
+    (directory / "10-a.conf").write_text('\n\nstream "first" { class = "digest" }\ninclude "deeper/one.conf"\n')
+    (directory / "deeper").mkdir()
+    (directory / "deeper" / "one.conf").write_text('stream "deep" { class = "digest" }\n')
+    (directory / "30-c.conf.off").write_text("nonsense\n")
+    shown = relay.command("config", "show")
+    assert [name for name in re.findall(r'stream "(\w+)"', shown) if name in ("first", "second", "deep")] == ["first", "deep", "second"]
+    assert "recipients = 7" in shown
+    (directory / "deeper" / "one.conf").write_text('\n\nstream "deep" { clas = "digest" }\n')
+    assert re.search(r'conf\.d/deeper/one\.conf:3: there is no setting "clas" in section stream; did you mean "class"', refused(relay)[0])
+    (directory / "deeper" / "one.conf").write_text('stream "deep" {\n')
+    assert re.search(r"conf\.d/deeper/one\.conf:1: a { that is opened here", refused(relay)[0])
+    (directory / "deeper" / "one.conf").write_text('include "../10-a.conf"\n')
+    assert any("is included by itself, or too deep" in line for line in refused(relay))
+    (directory / "deeper" / "one.conf").write_text("")
+    assert "is good" in relay.command("config", "check")
+    relay.start()
+    (directory / "40-d.conf").write_text('stream "later" { class = "digest" }\n')
+    relay.reload()
+    relay.send(message="From: <hello@club.test>\r\nSealpost-Stream: later\r\n\r\nx\r\n")
+
+
+@pytest.mark.parametrize("old, new, name", [
+    ("", 'state_dir = "/tmp"', "state_dir"),
+    ("", "shards = 7", "shards"),
+    ("127.0.0.1:{submission}", "127.0.0.1:{port}", "listener"),
+    ("", 'http {{ address = "127.0.0.1:{port}" url = "https://u.club.test" }}', "http.address and http.tls"),
+    ("dns {{ forward = {{\"127.0.0.1@{dns}\"}} }}", 'dns {{ forward = {{"127.0.0.1@{port}"}} }}', "dns.forward"),
+    ("", "dkim {{ lifetime = 1d }}", "dkim.lifetime"),
+    ("}} }}\n", '}} dnssec = "on" trust_anchor = "/dev/null" }}\n', "dns.dnssec, dns.trust_anchor"),
+    ("", 'alert {{ command = "/bin/true" }}', "alert.command"),
+    ("", 'alert {{ webhook = "https://chat.test/x" }}', "alert.webhook"),
+])
+def test_a_reload_refuses_by_name_what_it_cannot_change_and_changes_nothing(relay, old, new, name):
+    values = {"port": free_port(), "submission": relay.submission, "dns": relay.dns.port}
+    relay.start()
+    before = relay.config.read_text()
+    text = before.replace(old.format(**values), new.format(**values)) if old else before + new.format(**values) + "\n"
+    assert text != before
+    relay.config.write_text(text + "limits { recipients = 1 }\n")
+    relay.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "reload_refused" in relay.log())
+    assert f"{name} cannot be changed by a reload: restart the relay" in relay.log(), relay.log()
+    relay.send(to=["a@dest.test", "b@dest.test"])  # the whole of it was refused
+    relay.config.write_text(before + "limits { recipients = 1 }\n")
+    relay.reload()
+    with relay.client() as client:
+        client.mail("hello@club.test")
+        assert client.rcpt("a@dest.test")[0] == 250 and client.rcpt("b@dest.test")[0] == 452
+
+
+@pytest.mark.parametrize("text", ['dns { forward = {"1.1.1.1:53"} }', 'listener x { address = "localhost:2587" }', "limits { size = 1Q }",
+                                  'include "nowhere"', "limits {"])
+def test_a_reload_refuses_what_could_not_start(relay, text):
+    relay.start()
+    if text.startswith("dns"):
+        relay.config.write_text(re.sub(r"dns \{.*\}\n", "", relay.config.read_text()))
+    say(relay, text)
+    relay.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "reload_refused" in relay.log())
+    relay.client().quit()
+
+
+def test_a_password_goes_only_where_the_certificate_was_checked_unless_said(relay, tmp_path):
+    (tmp_path / "password").write_text("a secret\n")
+    say(relay, f'route "a.test" {{ host = "smart.test" username = "u" password_file = "{tmp_path}/password" }}\n'
+        f'route "b.test" {{ host = "smart.test" username = "u" password_file = "{tmp_path}/password" tls = "require" }}\n'
+        f'route "c.test" {{ host = "smart.test" username = "u" password_file = "{tmp_path}/password" tls = "may" }}\n'
+        'route "d.test" { host = "smart.test" }')
+    done = relay.command("config", "check")
+    assert "is good" in done and re.findall(r'route ([abcd]\.test): with tls = "(\w+)" the password', done) == [("b.test", "require"),
+                                                                                                             ("c.test", "may")]
+    shown = relay.command("config", "show")
+    assert re.findall(r'route "(.)\.test" \{.*tls = "(\w+)"', shown) == [("a", "verify"), ("b", "require"), ("c", "may"), ("d", "may")]
+    assert shown.count(f'password_file = "{tmp_path}/password"') == 3 and "a secret" not in shown
