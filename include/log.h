@@ -19,6 +19,13 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 struct log_line; /* one line being made, on this thread */
 
+/* From here on a line never makes its thread wait. Before there are threads and a sandbox. */
+void log_open(void);
+/* Write what could not be written before; now and then, from any thread. */
+void log_flush(void);
+/* The last lines: wait for them, but not long. */
+void log_close(void);
+
 void log_set_level(enum log_level level);
 
 /* Begin a line, add to it, write it. A line that is not wanted costs next to nothing. */

@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* log.c - Lines are made in a buffer of the thread and written with one write(), so that threads
- * never mix theirs. */
+ * never mix theirs.
+ *
+ * Nobody ever waits for whoever reads them. What cannot be written just now is kept, and written
+ * before the next line or by log_flush(); what does not fit there any more is lost, and how many
+ * lines that were is said when they flow again. stderr itself stays as it is, for others have it,
+ * too: a pipe or a terminal is opened once more, a socket can be told each time.
+ */
 #include "log.h"
 
 #include "mail.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 2048, VALUE_MAX = 600 };
+enum { LINE_SIZE = 2048, VALUE_MAX = 600, KEPT_SIZE = 256 * 1024, LAST_WAIT_MS = 1000 };
 
 struct log_line {
     bool wanted;
@@ -110,13 +122,119 @@ struct log_line *log_id(struct log_line *line, int64_t id)
     return log_text(line, "id", text);
 }
 
+/* ---- out ---- */
+
+static struct {
+    pthread_mutex_t mutex;
+    int fd; /* does not block; or stderr, which is asked first */
+    bool is_socket, asks_first;
+    _Atomic bool held_up; /* something is kept, or was lost */
+    size_t len;
+    uint64_t lost;
+    char kept[KEPT_SIZE];
+} out = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO};
+
+void log_open(void)
+{
+    struct stat s;
+    if (out.fd != STDERR_FILENO || fstat(STDERR_FILENO, &s) != 0 || S_ISREG(s.st_mode))
+        return;
+    out.is_socket = S_ISSOCK(s.st_mode);
+    int fd = out.is_socket
+                 ? -1
+                 : open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_APPEND);
+    if (fd >= 0)
+        out.fd = fd;
+    out.asks_first = fd < 0 && !out.is_socket;
+}
+
+/* How many of the bytes have gone; none when it would block, or fails. */
+static size_t write_now(const char *text, size_t len)
+{
+    struct pollfd room = {.fd = out.fd, .events = POLLOUT};
+    if (out.asks_first && poll(&room, 1, 0) != 1)
+        return 0;
+    ssize_t put_out = out.is_socket ? send(out.fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                    : write(out.fd, text, len);
+    return put_out > 0 ? (size_t)put_out : 0;
+}
+
+/* ---- with the lock held ---- */
+
+static void keep(const char *text, size_t len)
+{
+    if (out.len + len <= KEPT_SIZE) {
+        memcpy(out.kept + out.len, text, len);
+        out.len += len;
+    } else {
+        out.lost++;
+    }
+    out.held_up = true;
+}
+
+/* A pipe takes PIPE_BUF bytes or none, so no more than that at once. */
+static void write_kept(void)
+{
+    size_t done = 0;
+    while (done < out.len) {
+        size_t left = out.len - done;
+        size_t put_out = write_now(out.kept + done, left < LINE_SIZE ? left : LINE_SIZE);
+        if (put_out == 0)
+            break;
+        done += put_out;
+    }
+    out.len -= done;
+    memmove(out.kept, out.kept + done, out.len);
+    if (out.len > 0)
+        return;
+    out.held_up = false;
+    if (out.lost > 0) {
+        char line[80];
+        size_t len = (size_t)snprintf(line, sizeof(line), "warn log_lines_lost count=%llu\n",
+                                      (unsigned long long)out.lost);
+        out.lost = 0;
+        size_t put_out = write_now(line, len);
+        if (put_out < len)
+            keep(line + put_out, len - put_out);
+    }
+}
+
+static void put_out_line(const char *text, size_t len)
+{
+    pthread_mutex_lock(&out.mutex);
+    if (out.held_up)
+        write_kept();
+    size_t done = out.held_up ? 0 : write_now(text, len);
+    if (done < len)
+        keep(text + done, len - done);
+    pthread_mutex_unlock(&out.mutex);
+}
+
+void log_flush(void)
+{
+    if (!out.held_up)
+        return;
+    pthread_mutex_lock(&out.mutex);
+    write_kept();
+    pthread_mutex_unlock(&out.mutex);
+}
+
+void log_close(void)
+{
+    struct pollfd room = {.fd = out.fd, .events = POLLOUT};
+    for (int i = 0; i < LAST_WAIT_MS / 100 && out.held_up; i++) {
+        if (poll(&room, 1, 100) < 0 && errno != EINTR)
+            return;
+        log_flush();
+    }
+}
+
 void log_end(struct log_line *line)
 {
     if (!line->wanted)
         return;
     line->text[line->len++] = '\n';
-    ssize_t put_out = write(STDERR_FILENO, line->text, line->len);
-    (void)put_out; /* there is nobody left to tell */
+    put_out_line(line->text, line->len);
 }
 
 void log_event(enum log_level level, const char *event, const char *key, const char *value)

@@ -35,10 +35,13 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { LOG_FLUSH_MS = 500 };
+
 struct engine {
     uv_loop_t loop;
     struct inbox inbox;
     uv_signal_t terminate, interrupt, reload;
+    uv_timer_t log_timer;
     struct settings *settings; /* newest first */
     struct common common;
     struct shard *shards;
@@ -154,6 +157,7 @@ static void close_main(struct engine *e)
     if (e->alerter)
         alerter_close(e->alerter);
     scheduler_stop(e->common.scheduler);
+    uv_close((uv_handle_t *)&e->log_timer, NULL);
     uv_close((uv_handle_t *)&e->terminate, NULL);
     uv_close((uv_handle_t *)&e->interrupt, NULL);
     uv_close((uv_handle_t *)&e->reload, NULL);
@@ -214,6 +218,12 @@ static void on_changed(void *context)
     rotator_keys_changed(e->rotator);
     for (size_t i = 0; i < e->shard_count; i++)
         shard_check_access(&e->shards[i]);
+}
+
+static void on_log_timer(uv_timer_t *timer)
+{
+    (void)timer;
+    log_flush();
 }
 
 static void start_signal(struct engine *e, uv_signal_t *signal, uv_signal_cb callback, int number)
@@ -382,7 +392,10 @@ bool engine_run(const char *config_path, struct err *err)
     struct engine e = {.helper = -1};
     keep_memory();
     signal(SIGPIPE, SIG_IGN);
+    log_open();
     CHECK(uv_loop_init(&e.loop) == 0);
+    uv_timer_init(&e.loop, &e.log_timer);
+    uv_timer_start(&e.log_timer, on_log_timer, LOG_FLUSH_MS, LOG_FLUSH_MS);
     inbox_init(&e.inbox, &e.loop);
     e.common.scheduler = scheduler_new(&e.loop);
     start_signal(&e, &e.terminate, on_terminate, SIGTERM);
@@ -404,5 +417,6 @@ bool engine_run(const char *config_path, struct err *err)
     end(&e);
     if (ok)
         log_event(LOG_INFO, "stopped", "what", "all is recorded");
+    log_close();
     return ok;
 }
