@@ -22,6 +22,7 @@ struct compose_input {
     const char *hostname, *id;
     struct span helo, peer,
         protocol;               /* protocol: "ESMTPSA"; empty for mail that we made ourselves */
+    bool trace_client;          /* helo and peer are said */
     struct span only_recipient; /* for the "for" clause; empty when there are several */
     int64_t created_ms;
     /* stream: what lets this recipient end it (RFC 8058), and what tells Gmail's reports apart;

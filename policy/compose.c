@@ -70,14 +70,17 @@ static void add_received(const struct compose_input *in, struct buf *out)
 {
     char date[40];
     message_date(in->created_ms, date);
-    if (in->protocol.len > 0) {
-        buf_add(out, SPAN("Received: from "));
+    buf_add(out, SPAN("Received: "));
+    if (in->protocol.len > 0 && in->trace_client) {
+        buf_add(out, SPAN("from "));
         add_said(out, in->helo.len > 0 ? in->helo : SPAN("unknown"));
-        buf_addf(out, " ([%.*s])\r\n\tby %s with %.*s id %s", SPAN_ARG(in->peer), in->hostname,
-                 SPAN_ARG(in->protocol), in->id);
-    } else {
-        buf_addf(out, "Received: by %s id %s", in->hostname, in->id);
+        buf_addf(out, " ([%s%.*s])\r\n\t", span_find(in->peer, ':') < in->peer.len ? "IPv6:" : "",
+                 SPAN_ARG(in->peer));
     }
+    buf_addf(out, "by %s", in->hostname);
+    if (in->protocol.len > 0)
+        buf_addf(out, " with %.*s", SPAN_ARG(in->protocol));
+    buf_addf(out, " id %s", in->id);
     if (in->only_recipient.len > 0 && span_is_ascii(in->only_recipient))
         buf_addf(out, "\r\n\tfor <%.*s>", SPAN_ARG(in->only_recipient));
     buf_addf(out, ";\r\n\t%s\r\n", date);

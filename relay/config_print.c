@@ -45,7 +45,8 @@ void config_print(const struct config *c, struct buf *out)
 {
     buf_addf(out, "hostname = \"%s\"\nstate_dir = \"%s\"\n", c->hostname, c->state_dir);
     print_list(out, "public_ip", c->public_ips, c->public_ip_count);
-    buf_addf(out, "\nshards = %u\nlog = \"%s\"\n", c->shards, c->log_level);
+    buf_addf(out, "\nshards = %u\nlog = \"%s\"\ntrace_client = \"%s\"\n", c->shards, c->log_level,
+             c->trace_client ? "full" : "none");
     for (size_t i = 0; i < c->listener_count; i++)
         if (!c->listeners[i].http)
             print_listener(&c->listeners[i], out);

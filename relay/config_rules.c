@@ -64,6 +64,12 @@ static int check_route_tls(cfg_t *cfg, cfg_opt_t *opt)
     return check_one_of(cfg, opt, words, "\"may\", \"require\" or \"verify\"");
 }
 
+static int check_trace_client(cfg_t *cfg, cfg_opt_t *opt)
+{
+    static const char *const words[] = {"none", "full", NULL};
+    return check_one_of(cfg, opt, words, "\"none\" or \"full\"");
+}
+
 static int check_dnssec(cfg_t *cfg, cfg_opt_t *opt)
 {
     static const char *const words[] = {"auto", "on", "off", NULL};
@@ -316,6 +322,7 @@ static const struct {
              {"stream|on_limit", check_on_limit},
              {"stream|unsubscribe", check_unsubscribe},
              {"log", check_level},
+             {"trace_client", check_trace_client},
              {"shards", check_positive},
              {"delivery|port", check_port},
              {"delivery|connections", check_positive},

@@ -96,6 +96,7 @@ static enum compose_result make_copy(struct shipment *s, size_t recipients, stru
                                .id = id,
                                .helo = span_of(m->helo),
                                .peer = span_of(m->peer),
+                               .trace_client = s->parcel->settings->config->trace_client,
                                .protocol = span_of(m->protocol),
                                .only_recipient =
                                    recipients == 1 ? s->mail.rcpts[0].address : SPAN_NONE,
