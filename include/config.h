@@ -67,8 +67,10 @@ struct config {
     size_t route_count;
     struct stream *streams;
     size_t stream_count;
-    bool http_tls;      /* the page is served over TLS */
-    char http_url[256]; /* where the links in mail lead; empty: none are made */
+    bool http_tls;         /* the page is served over TLS */
+    char http_url[256];    /* where the links in mail lead; empty: none are made */
+    char http_sender[128]; /* whose mail the page speaks of, where a stream does not say; "" none */
+    uint32_t http_color;
     struct throttle_settings throttle;
     enum alignment_mode alignment; /* of domains that have no section */
     struct config_dkim dkim;

@@ -5,6 +5,7 @@
 #define STREAM_H
 
 #include "check.h"
+#include "language.h"
 #include "span.h"
 
 #include <stdint.h>
@@ -37,17 +38,6 @@ enum stream_unsubscribe {
 MUST_CHECK bool stream_unsubscribe_parse(struct span name, enum stream_unsubscribe *how_r);
 const char *stream_unsubscribe_name(enum stream_unsubscribe how);
 
-/* The languages in which people are spoken to; the first is for whoever reads none of them. */
-enum stream_language {
-    STREAM_ENGLISH,
-    STREAM_FRENCH,
-    STREAM_GERMAN,
-    STREAM_SPANISH,
-    STREAM_JAPANESE,
-    STREAM_LANGUAGES
-};
-const char *stream_language_code(enum stream_language language); /* "en", "fr" … (BCP 47) */
-
 enum { STREAM_RETRIES_MAX = 16 };
 
 /* A stream as configured: `stream "reset" { class = "security" }`. */
@@ -58,14 +48,15 @@ struct stream {
     enum stream_unsubscribe unsubscribe;
     char url[512];                          /* STREAM_OWN_URL: the template */
     char sender[128];                       /* who sends it, for people; empty: nothing is said */
-    char titles[STREAM_LANGUAGES][128];     /* for people; empty: see stream_title() */
+    uint32_t color;                         /* of who sends it, for people: 0xrrggbb */
+    char titles[LANGUAGE_COUNT][128];       /* for people; empty: see stream_title() */
     int64_t lifetime_ms;                    /* 0: the class's */
     int64_t retries_ms[STREAM_RETRIES_MAX]; /* after the n-th failure; the last one repeats; */
     size_t retry_count;                     /* 0: the class's */
 };
 
 /* Its name for people: in that language, else in English, else the name in the config. */
-const char *stream_title(const struct stream *s, enum stream_language language);
+const char *stream_title(const struct stream *s, enum language language);
 
 const char *stream_class_name(enum stream_class class);
 MUST_CHECK bool stream_class_parse(struct span name, enum stream_class *class_r);

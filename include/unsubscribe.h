@@ -4,6 +4,10 @@
  * A token says who, and proves that we made it; nothing about it is stored. It is AES-256-SIV (RFC
  * 5297) over tenant, stream and recipient: it hides them, is the same each time, and cannot be made
  * or changed without the key.
+ *
+ * A token can be found in mail: by who forwards it, by who gets a report that quotes it, by the
+ * application that sent it. So it ends mail, and never lets mail begin again. That takes a permit,
+ * which only the browser gets that has ended it (see web.c).
  */
 #ifndef UNSUBSCRIBE_H
 #define UNSUBSCRIBE_H
@@ -21,7 +25,7 @@ struct unsubscribe_keys {
     size_t count;
     struct unsubscribe_key {
         unsigned char id; /* what tells them apart in a token */
-        unsigned char bytes[SECRET_SEAL_KEY];
+        unsigned char bytes[SECRET_SEAL_KEY], permit[SECRET_SEAL_KEY];
     } keys[UNSUBSCRIBE_KEYS_MAX];
 };
 
@@ -41,6 +45,27 @@ MUST_CHECK bool unsubscribe_token(const struct unsubscribe_keys *keys,
 /* False for whatever we have not made; why is not said. */
 MUST_CHECK bool unsubscribe_open(const struct unsubscribe_keys *keys, struct span token,
                                  struct unsubscribe_subject *subject_r);
+
+enum { UNSUBSCRIBE_PERMIT_NAME = 40, UNSUBSCRIBE_PERMIT_MAX = 200 };
+static const int64_t unsubscribe_permit_ms = INT64_C(24) * 3600 * 1000;
+
+/* What whoever has ended something may take back, for a day. */
+struct unsubscribe_permit {
+    const char *tenant, *stream, *recipient; /* of what; "": of all of them */
+    int64_t made_ms; /* when it was ended: it is good for that, and for nothing later */
+};
+
+/* Append it, base64url, sealed with a key of its own: no token is a permit. */
+MUST_CHECK bool unsubscribe_permit(const struct unsubscribe_keys *keys,
+                                   const struct unsubscribe_permit *permit, struct buf *out);
+/* Is it one of ours, for this tenant, stream and recipient, and less than a day old? Then made_ms
+ * is filled in, else it is 0. */
+MUST_CHECK bool unsubscribe_permitted(const struct unsubscribe_keys *keys, struct span text,
+                                      int64_t now_ms, struct unsubscribe_permit *permit);
+/* The name of the cookie that holds it, which tells nothing to who does not know of what it is.
+ * Nobody but this host can set one of that kind (RFC 6265bis section 4.1.3). `name_r`:
+ * UNSUBSCRIBE_PERMIT_NAME bytes. */
+void unsubscribe_permit_name(const struct unsubscribe_permit *permit, char *name_r);
 
 /* Append the URL that a template of the operator makes: {token}, {recipient}, {stream} and
  * {tenant} are replaced, percent-encoded (RFC 3986 section 2.1). */

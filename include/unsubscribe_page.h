@@ -5,7 +5,7 @@
 #define UNSUBSCRIBE_PAGE_H
 
 #include "buf.h"
-#include "stream.h"
+#include "language.h"
 
 enum unsubscribe_action {
     UNSUBSCRIBE_NOTHING,   /* nothing that we know */
@@ -20,25 +20,45 @@ enum unsubscribe_action {
  * says nothing). */
 enum unsubscribe_action unsubscribe_form(struct span content_type, struct span body);
 
-/* The best of our languages for an Accept-Language value (RFC 9110 section 12.5.4); English when it
- * names none of them. */
-enum stream_language unsubscribe_language(struct span accept);
-
-enum unsubscribe_state {
-    UNSUBSCRIBE_PAGE_ASK,     /* nothing has been done */
-    UNSUBSCRIBE_PAGE_STREAM,  /* the stream is stopped */
-    UNSUBSCRIBE_PAGE_ALL,     /* all optional mail is */
-    UNSUBSCRIBE_PAGE_FLOOD,   /* everything is, for a day */
-    UNSUBSCRIBE_PAGE_UNDONE,  /* mail comes again */
-    UNSUBSCRIBE_PAGE_INVALID, /* no link of ours; says nothing else */
-    UNSUBSCRIBE_PAGE_LATER    /* it could not be done just now */
+/* What has just happened. */
+enum unsubscribe_result {
+    UNSUBSCRIBE_SHOWN,          /* nothing */
+    UNSUBSCRIBE_STREAM_STOPPED, /* the stream is stopped */
+    UNSUBSCRIBE_ALL_STOPPED,    /* all optional mail is */
+    UNSUBSCRIBE_FLOOD_STOPPED,  /* everything is, for a day */
+    UNSUBSCRIBE_UNDONE,         /* mail comes again */
+    UNSUBSCRIBE_NOT_UNDONE,     /* whoever asks is not who did it, or it is too late */
+    UNSUBSCRIBE_UNCLEAR,        /* it asks for nothing that we know */
+    UNSUBSCRIBE_LATER,          /* it could not be done just now */
+    UNSUBSCRIBE_INVALID,        /* no link of ours; nothing else is said */
+    UNSUBSCRIBE_RESULTS
 };
 
-/* Append the page: HTML without scripts, whose style is beside it as "style.css". `sender` and
- * `stream` are names for people, in UTF-8. */
-void unsubscribe_page(enum unsubscribe_state state, enum stream_language language,
-                      const char *sender, const char *stream, struct buf *out);
-/* The style, constant. */
-struct span unsubscribe_style(void);
+struct unsubscribe_view {
+    enum unsubscribe_result result;
+    enum language language;
+    const char *sender, *stream; /* names for people, in UTF-8 */
+    const char *recipient;       /* is shown masked; empty: not at all */
+    uint32_t color;
+    /* How things stand; 0: it is not so. */
+    int64_t stream_since_ms, all_since_ms, flood_until_ms;
+    bool can_undo; /* whoever asks has done it */
+    bool again;    /* the browser is to ask once more, by itself: see web.c */
+};
+
+/* Append the page: HTML without scripts, whose style is beside it as "style-RRGGBB.css". */
+void unsubscribe_page(const struct unsubscribe_view *view, struct buf *out);
+/* Append an address of which only those who know it see which it is: "b…b@e…e.example". */
+void unsubscribe_mask(const char *address, struct buf *out);
+
+/* "#rrggbb" */
+MUST_CHECK bool unsubscribe_color(struct span text, uint32_t *rgb_r);
+/* Append the style for a sender's colour. */
+void unsubscribe_style(uint32_t color, struct buf *out);
+/* The contrast of two colours, 1 to 21 (WCAG 2.2); black or white, whichever can be read on an
+ * area; a colour for text that is as near to `color` as can be read. */
+double unsubscribe_contrast(uint32_t a, uint32_t b);
+uint32_t unsubscribe_text_on(uint32_t area);
+uint32_t unsubscribe_readable(uint32_t color, uint32_t background);
 
 #endif

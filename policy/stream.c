@@ -79,22 +79,11 @@ const char *stream_unsubscribe_name(enum stream_unsubscribe how)
     return unsubscribe_names[how];
 }
 
-const char *stream_language_code(enum stream_language language)
-{
-    static const char *const codes[STREAM_LANGUAGES] = {[STREAM_ENGLISH] = "en",
-                                                        [STREAM_FRENCH] = "fr",
-                                                        [STREAM_GERMAN] = "de",
-                                                        [STREAM_SPANISH] = "es",
-                                                        [STREAM_JAPANESE] = "ja"};
-    CHECK((unsigned)language < STREAM_LANGUAGES);
-    return codes[language];
-}
-
-const char *stream_title(const struct stream *s, enum stream_language language)
+const char *stream_title(const struct stream *s, enum language language)
 {
     if (s->titles[language][0])
         return s->titles[language];
-    return s->titles[STREAM_ENGLISH][0] ? s->titles[STREAM_ENGLISH] : s->name;
+    return s->titles[LANGUAGE_EN][0] ? s->titles[LANGUAGE_EN] : s->name;
 }
 
 const struct stream *stream_find(const struct stream *streams, size_t count, struct span name)

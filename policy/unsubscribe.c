@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* unsubscribe.c - Tokens, and the URLs they stand in.
+/* unsubscribe.c - Tokens and permits, and the URLs that tokens stand in.
  *
- * A token is base64url of: version, key id, seal. Both first bytes are sealed along, so that
- * neither can be exchanged.
+ * Either is base64url of: version, key id, seal. Both first bytes are sealed along, so that neither
+ * can be exchanged; tokens and permits have another version, and another key.
  */
 #include "unsubscribe.h"
 
 #include "message.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { VERSION = 1, PREFIX = 2, KEY_BYTES = 32, URL_MAX = 900 };
+enum { TOKEN = 1, PERMIT = 2, PREFIX = 2, KEY_BYTES = 32, URL_MAX = 900 };
 
 static const char post_value[] = "List-Unsubscribe=One-Click";
 
@@ -26,6 +27,7 @@ static bool read_key(struct span line, struct unsubscribe_key *key, struct err *
         secret_digest(buf_span(&bytes), digest);
         key->id = digest[0];
         secret_derive(buf_span(&bytes), "sealpost unsubscribe", key->bytes, sizeof(key->bytes));
+        secret_derive(buf_span(&bytes), "sealpost permit", key->permit, sizeof(key->permit));
     }
     secret_clear(bytes.memory, bytes.size);
     buf_fini(&bytes);
@@ -87,22 +89,58 @@ static bool from_base64url(struct span token, struct buf *bytes)
     return ok;
 }
 
+static const unsigned char *key_for(const struct unsubscribe_key *key, char version)
+{
+    return version == PERMIT ? key->permit : key->bytes;
+}
+
+static bool seal(const struct unsubscribe_keys *keys, char version, const struct buf *plain,
+                 struct buf *out)
+{
+    struct buf bytes;
+    buf_init(&bytes, UNSUBSCRIBE_TOKEN_MAX);
+    CHECK(keys->count > 0);
+    const char prefix[PREFIX] = {version, (char)keys->keys[0].id};
+    const struct span about = {prefix, sizeof(prefix)};
+    bool ok = !plain->overflow && buf_add(&bytes, about) &&
+              secret_seal(key_for(&keys->keys[0], version), about, buf_span(plain), &bytes);
+    ok = ok && to_base64url(buf_span(&bytes), out);
+    buf_fini(&bytes);
+    return ok;
+}
+
+static bool unseal(const struct unsubscribe_keys *keys, char version, struct span text,
+                   struct buf *plain)
+{
+    struct buf bytes;
+    bool ok = false;
+    buf_init(&bytes, UNSUBSCRIBE_TOKEN_MAX);
+    bool form = from_base64url(text, &bytes) && bytes.len > PREFIX && bytes.ptr[0] == version;
+    struct span whole = buf_span(&bytes);
+    for (size_t i = 0; form && !ok && i < keys->count; i++) {
+        if (keys->keys[i].id != (unsigned char)whole.ptr[1])
+            continue;
+        buf_clear(plain);
+        ok = secret_unseal(key_for(&keys->keys[i], version), span_first(whole, PREFIX),
+                           span_from(whole, PREFIX), plain);
+    }
+    buf_fini(&bytes);
+    return ok;
+}
+
+static void write_subject(const struct unsubscribe_subject *subject, struct buf *out)
+{
+    buf_addf(out, "%s\n%s\n%s", subject->tenant, subject->stream, subject->recipient);
+}
+
 bool unsubscribe_token(const struct unsubscribe_keys *keys,
                        const struct unsubscribe_subject *subject, struct buf *out)
 {
     struct buf plain;
-    struct buf bytes;
     buf_init(&plain, UNSUBSCRIBE_TOKEN_MAX);
-    buf_init(&bytes, UNSUBSCRIBE_TOKEN_MAX);
-    buf_addf(&plain, "%s\n%s\n%s", subject->tenant, subject->stream, subject->recipient);
-    CHECK(keys->count > 0);
-    const char prefix[PREFIX] = {VERSION, (char)keys->keys[0].id};
-    const struct span about = {prefix, sizeof(prefix)};
-    bool ok = !plain.overflow && buf_add(&bytes, about) &&
-              secret_seal(keys->keys[0].bytes, about, buf_span(&plain), &bytes);
-    ok = ok && to_base64url(buf_span(&bytes), out);
+    write_subject(subject, &plain);
+    bool ok = seal(keys, TOKEN, &plain, out);
     buf_fini(&plain);
-    buf_fini(&bytes);
     return ok;
 }
 
@@ -119,25 +157,67 @@ static bool read_subject(struct span plain, struct unsubscribe_subject *subject)
 bool unsubscribe_open(const struct unsubscribe_keys *keys, struct span token,
                       struct unsubscribe_subject *subject)
 {
-    struct buf bytes;
     struct buf plain;
-    bool ok = false;
     *subject = (struct unsubscribe_subject){0};
-    buf_init(&bytes, UNSUBSCRIBE_TOKEN_MAX);
     buf_init(&plain, UNSUBSCRIBE_TOKEN_MAX);
-    bool form = from_base64url(token, &bytes) && bytes.len > PREFIX && bytes.ptr[0] == VERSION;
-    struct span whole = buf_span(&bytes);
-    for (size_t i = 0; form && !ok && i < keys->count; i++) {
-        if (keys->keys[i].id != (unsigned char)whole.ptr[1])
-            continue;
-        buf_clear(&plain);
-        ok = secret_unseal(keys->keys[i].bytes, span_first(whole, PREFIX), span_from(whole, PREFIX),
-                           &plain);
-    }
-    ok = ok && read_subject(buf_span(&plain), subject);
-    buf_fini(&bytes);
+    bool ok = unseal(keys, TOKEN, token, &plain) && read_subject(buf_span(&plain), subject);
     buf_fini(&plain);
     return ok;
+}
+
+/* ---- permits ---- */
+
+/* Of what it is. */
+static void digest_scope(const struct unsubscribe_permit *p, unsigned char digest_r[16])
+{
+    const char *const parts[] = {p->tenant, p->stream, p->recipient};
+    struct secret_hash *h = secret_hash_begin();
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        secret_hash_add(h, span_of(parts[i]));
+        secret_hash_add(h, SPAN("\n"));
+    }
+    secret_hash_end(h, digest_r);
+}
+
+bool unsubscribe_permit(const struct unsubscribe_keys *keys, const struct unsubscribe_permit *p,
+                        struct buf *out)
+{
+    unsigned char digest[16];
+    struct buf plain;
+    digest_scope(p, digest);
+    buf_init(&plain, UNSUBSCRIBE_TOKEN_MAX);
+    buf_add(&plain, (struct span){(const char *)digest, sizeof(digest)});
+    buf_addf(&plain, "%lld", (long long)p->made_ms);
+    bool ok = seal(keys, PERMIT, &plain, out);
+    buf_fini(&plain);
+    return ok;
+}
+
+bool unsubscribe_permitted(const struct unsubscribe_keys *keys, struct span text, int64_t now_ms,
+                           struct unsubscribe_permit *p)
+{
+    unsigned char digest[16];
+    struct buf plain;
+    uint64_t made = 0;
+    digest_scope(p, digest);
+    buf_init(&plain, UNSUBSCRIBE_TOKEN_MAX);
+    bool ok = unseal(keys, PERMIT, text, &plain) &&
+              span_equal(span_first(buf_span(&plain), sizeof(digest)),
+                         (struct span){(const char *)digest, sizeof(digest)}) &&
+              span_number(span_from(buf_span(&plain), sizeof(digest)), &made);
+    buf_fini(&plain);
+    ok =
+        ok && made <= (uint64_t)now_ms && (uint64_t)now_ms - made < (uint64_t)unsubscribe_permit_ms;
+    p->made_ms = ok ? (int64_t)made : 0;
+    return ok;
+}
+
+void unsubscribe_permit_name(const struct unsubscribe_permit *p, char *name_r)
+{
+    unsigned char digest[16];
+    digest_scope(p, digest);
+    snprintf(name_r, UNSUBSCRIBE_PERMIT_NAME, "__Host-undo-%02x%02x%02x%02x%02x%02x", digest[0],
+             digest[1], digest[2], digest[3], digest[4], digest[5]);
 }
 
 /* ---- URLs ---- */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* unsubscribe_form.c - Read what is posted, and the languages that somebody reads. Nothing here
- * fails: what is not understood asks for nothing. */
+/* unsubscribe_form.c - Read what is posted. Nothing here fails: what is not understood asks for
+ * nothing. */
 #include "unsubscribe_page.h"
 
 #include "mime.h"
@@ -99,47 +99,4 @@ enum unsubscribe_action unsubscribe_form(struct span content_type, struct span b
 {
     return span_starts_nocase(content_type, SPAN("multipart/")) ? read_multipart(content_type, body)
                                                                 : read_urlencoded(span_trim(body));
-}
-
-/* ---- languages ---- */
-
-/* "q=0.8" in thousandths; 1000 when it says nothing. */
-static unsigned weight_of(struct span parameters)
-{
-    size_t at = span_search(parameters, SPAN("q="));
-    unsigned weight = 0;
-    unsigned scale = 1000;
-    if (at >= parameters.len)
-        return 1000;
-    struct span q = span_trim(span_from(parameters, at + 2));
-    for (size_t i = 0; i < q.len && i < 5; i++) {
-        if (q.ptr[i] == '.')
-            continue;
-        if (q.ptr[i] < '0' || q.ptr[i] > '9')
-            break;
-        weight += (unsigned)(q.ptr[i] - '0') * scale;
-        scale /= 10;
-    }
-    return weight > 1000 ? 1000 : weight;
-}
-
-enum stream_language unsubscribe_language(struct span accept)
-{
-    enum stream_language best = STREAM_ENGLISH;
-    unsigned best_weight = 0;
-    accept = span_first(accept, 1000);
-    while (accept.len > 0) {
-        struct span entry = span_take(&accept, ',');
-        struct span tag = span_trim(span_take(&entry, ';'));
-        struct span primary = span_first(tag, span_find(tag, '-'));
-        unsigned weight = weight_of(entry);
-        for (unsigned i = 0; i < STREAM_LANGUAGES; i++) {
-            struct span code = span_of(stream_language_code((enum stream_language)i));
-            if (weight > best_weight && span_equal_nocase(primary, code)) {
-                best = (enum stream_language)i;
-                best_weight = weight;
-            }
-        }
-    }
-    return best;
 }

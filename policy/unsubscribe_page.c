@@ -1,213 +1,279 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* unsubscribe_page.c - The page, in each language one table row. It needs no script, reads well
- * aloud, and fits 320 pixels. */
+/* unsubscribe_page.c - The page: how things stand, what has just happened, and what can be asked
+ * for. It needs no script, reads well aloud in either direction, and fits 320 pixels. */
 #include "unsubscribe_page.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-/* What is said; {sender} and {stream} are replaced. */
-struct words {
-    const char *heading, *lead;
-    const char *stop_stream, *stop_all, *stop_flood, *flood_note, *undo;
-    const char *done_stream, *done_all, *done_flood, *undone;
-    const char *invalid, *invalid_text, *later;
-};
+/* ---- the masked address ---- */
 
-static const struct words all_words[STREAM_LANGUAGES] = {
-    [STREAM_ENGLISH] = {"Mail from {sender}", "What should we no longer send you?",
-                        "Stop “{stream}”", "Stop all optional mail from {sender}",
-                        "I am being flooded: stop everything for 24 hours",
-                        "Login codes and password resets will still reach you.",
-                        "Undo: send me mail again",
-                        "Done. You will get no more “{stream}” from {sender}.",
-                        "Done. You will get no more optional mail from {sender}.",
-                        "Done. For 24 hours you will get nothing but login codes and password "
-                        "resets.",
-                        "Done. You will get mail from {sender} again.", "This link is not valid",
-                        "Please open the link from the newest message once more, and take all of "
-                        "it.",
-                        "That could not be saved just now. Please try again in a minute."},
-    [STREAM_FRENCH] = {"Courrier de {sender}", "Que ne devons-nous plus vous envoyer ?",
-                       "Ne plus recevoir « {stream} »",
-                       "Ne plus recevoir de courrier facultatif de {sender}",
-                       "Je suis submergé : tout arrêter pendant 24 heures",
-                       "Les codes de connexion et les réinitialisations de mot de passe vous "
-                       "parviendront toujours.",
-                       "Annuler : m’envoyer à nouveau du courrier",
-                       "C’est fait. Vous ne recevrez plus « {stream} » de {sender}.",
-                       "C’est fait. Vous ne recevrez plus de courrier facultatif de {sender}.",
-                       "C’est fait. Pendant 24 heures, vous ne recevrez que les codes de connexion "
-                       "et les réinitialisations de mot de passe.",
-                       "C’est fait. Vous recevrez à nouveau le courrier de {sender}.",
-                       "Ce lien n’est pas valable",
-                       "Veuillez ouvrir à nouveau le lien du message le plus récent, en entier.",
-                       "Impossible d’enregistrer pour le moment. Veuillez réessayer dans une "
-                       "minute."},
-    [STREAM_GERMAN] = {"Post von {sender}", "Was sollen wir Ihnen nicht mehr schicken?",
-                       "„{stream}“ abbestellen",
-                       "Alle nicht notwendige Post von {sender} abbestellen",
-                       "Ich werde überflutet: alles für 24 Stunden anhalten",
-                       "Anmeldecodes und Links zum Zurücksetzen des Passworts kommen weiterhin an.",
-                       "Rückgängig: wieder Post schicken",
-                       "Erledigt. Sie bekommen „{stream}“ von {sender} nicht mehr.",
-                       "Erledigt. Sie bekommen keine nicht notwendige Post von {sender} mehr.",
-                       "Erledigt. 24 Stunden lang bekommen Sie nur noch Anmeldecodes und Links zum "
-                       "Zurücksetzen des Passworts.",
-                       "Erledigt. Sie bekommen wieder Post von {sender}.",
-                       "Dieser Link ist nicht gültig",
-                       "Bitte öffnen Sie den Link aus der neuesten Nachricht noch einmal, und zwar "
-                       "ganz.",
-                       "Das konnte gerade nicht gespeichert werden. Bitte versuchen Sie es in "
-                       "einer Minute noch einmal."},
-    [STREAM_SPANISH] = {"Correo de {sender}", "¿Qué no debemos enviarle más?",
-                        "No recibir más «{stream}»", "No recibir más correo opcional de {sender}",
-                        "Me están inundando: detener todo durante 24 horas",
-                        "Los códigos de acceso y los restablecimientos de contraseña le seguirán "
-                        "llegando.",
-                        "Deshacer: volver a recibir correo",
-                        "Hecho. No recibirá más «{stream}» de {sender}.",
-                        "Hecho. No recibirá más correo opcional de {sender}.",
-                        "Hecho. Durante 24 horas solo recibirá códigos de acceso y "
-                        "restablecimientos de contraseña.",
-                        "Hecho. Volverá a recibir correo de {sender}.", "Este enlace no es válido",
-                        "Abra de nuevo, entero, el enlace del mensaje más reciente.",
-                        "No se ha podido guardar en este momento. Inténtelo de nuevo en un "
-                        "minuto."},
-    [STREAM_JAPANESE] = {"{sender} からのメール", "どのメールを停止しますか。",
-                         "「{stream}」を停止する", "{sender} からの任意のメールをすべて停止する",
-                         "大量のメールに困っています：24時間すべて停止する",
-                         "ログインコードとパスワード再設定のメールは引き続き届きます。",
-                         "元に戻す：メールの受信を再開する",
-                         "完了しました。{sender} から「{stream}」は届かなくなります。",
-                         "完了しました。{sender} から任意のメールは届かなくなります。",
-                         "完了しました。24時間、ログインコードとパスワード再設定のメールだけが届き"
-                         "ます。",
-                         "完了しました。{sender} からのメールが再び届きます。",
-                         "このリンクは無効です",
-                         "最新のメールにあるリンク全体をもう一度開いてください。",
-                         "保存できませんでした。1分後にもう一度お試しください。"},
-};
+/* Bytes of the character that begins here. */
+static size_t character(struct span s)
+{
+    size_t len = s.len > 0;
+    while (len < s.len && ((unsigned char)s.ptr[len] & 0xc0) == 0x80)
+        len++;
+    return len;
+}
 
-static void add_escaped(struct buf *out, const char *text)
+/* The first and the last character; of two the first one, of one none. */
+static void add_masked(struct span part, struct buf *out)
+{
+    size_t first = character(part);
+    size_t last = part.len;
+    while (last > 0 && ((unsigned char)part.ptr[last - 1] & 0xc0) == 0x80)
+        last--;
+    last -= last > 0;
+    if (first < part.len)
+        buf_add(out, span_first(part, first));
+    buf_add(out, SPAN("…"));
+    if (last > first)
+        buf_add(out, span_from(part, last));
+}
+
+void unsubscribe_mask(const char *address, struct buf *out)
+{
+    const char *at = strrchr(address, '@');
+    const char *dot = at ? strrchr(at, '.') : NULL;
+    if (!at) {
+        buf_add(out, SPAN("…"));
+        return;
+    }
+    struct span domain = span_of(at + 1);
+    struct span top = dot ? span_of(dot) : SPAN_NONE;
+    add_masked(span_first(span_of(address), (size_t)(at - address)), out);
+    buf_add_char(out, '@');
+    add_masked(span_first(domain, domain.len - top.len), out);
+    buf_add(out, top);
+}
+
+/* ---- texts ---- */
+
+static void add_escaped(struct buf *out, struct span text)
 {
     static const char special[] = "&<>\"'";
     static const char *const entities[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
-    for (const char *p = text; *p; p++) {
-        const char *at = strchr(special, *p);
+    for (size_t i = 0; i < text.len; i++) {
+        const char *at = text.ptr[i] ? strchr(special, text.ptr[i]) : NULL;
         if (at)
             buf_add(out, span_of(entities[at - special]));
         else
-            buf_add_char(out, *p);
+            buf_add_char(out, text.ptr[i]);
     }
 }
 
-struct page {
-    const struct words *words;
-    const char *sender, *stream;
-    struct buf *out;
+static bool is_rtl(enum language language)
+{
+    return span_equal(language_text(language, "direction"), SPAN("rtl"));
+}
+
+/* A name has a direction of its own, which must not turn the sentence around it. In a title there
+ * are no elements: there characters do it. */
+static void add_isolated(const struct unsubscribe_view *v, const char *text, bool markup,
+                         struct buf *out)
+{
+    bool marks = !markup && is_rtl(v->language);
+    buf_add(out, markup ? SPAN("<bdi>") : marks ? SPAN("\u2068") : SPAN_NONE);
+    add_escaped(out, span_of(text));
+    buf_add(out, markup ? SPAN("</bdi>") : marks ? SPAN("\u2069") : SPAN_NONE);
+}
+
+static void add_address(const struct unsubscribe_view *v, struct buf *out)
+{
+    struct buf masked;
+    buf_init(&masked, 1024);
+    unsubscribe_mask(v->recipient, &masked);
+    buf_add(out, SPAN("<bdi dir=\"ltr\">"));
+    add_escaped(out, buf_span(&masked));
+    buf_add(out, SPAN("</bdi>"));
+    buf_fini(&masked);
+}
+
+static void add_time(const struct unsubscribe_view *v, int64_t at_ms, bool minute, struct buf *out)
+{
+    char machine[40];
+    struct tm tm = {0};
+    time_t at_s = (time_t)(at_ms / 1000);
+    gmtime_r(&at_s, &tm);
+    strftime(machine, sizeof(machine), minute ? "%Y-%m-%dT%H:%MZ" : "%Y-%m-%d", &tm);
+    buf_addf(out, "<time datetime=\"%s\">", machine);
+    if (minute)
+        language_moment(v->language, at_ms, out);
+    else
+        language_date(v->language, at_ms, out);
+    buf_add(out, SPAN("</time>"));
+}
+
+struct sentence {
+    const struct unsubscribe_view *view;
+    const char *key;
+    int64_t at_ms;
+    bool markup;
 };
 
-static void say(const struct page *p, const char *text)
+static void add_mark(const struct sentence *s, struct span mark, struct buf *out)
 {
-    while (*text) {
-        if (strncmp(text, "{sender}", 8) == 0) {
-            add_escaped(p->out, p->sender);
-            text += 8;
-        } else if (strncmp(text, "{stream}", 8) == 0) {
-            add_escaped(p->out, p->stream);
-            text += 8;
-        } else {
-            buf_add_char(p->out, *text++);
-        }
+    if (span_equal(mark, SPAN("sender")))
+        add_isolated(s->view, s->view->sender, s->markup, out);
+    else if (span_equal(mark, SPAN("stream")))
+        add_isolated(s->view, s->view->stream, s->markup, out);
+    else if (span_equal(mark, SPAN("address")))
+        add_address(s->view, out);
+    else
+        add_time(s->view, s->at_ms, span_equal(mark, SPAN("moment")), out);
+}
+
+static void say(const struct sentence *s, struct buf *out)
+{
+    struct span rest = language_text(s->view->language, s->key);
+    while (rest.len > 0) {
+        size_t at = span_find(rest, '{');
+        add_escaped(out, span_first(rest, at));
+        rest = span_from(rest, at + 1);
+        if (rest.len > 0)
+            add_mark(s, span_take(&rest, '}'), out);
     }
 }
 
-static void add_button(const struct page *p, const char *action, const char *text)
+static void add_sentence(const struct unsubscribe_view *v, const char *before, const char *key,
+                         int64_t at_ms, struct buf *out)
 {
-    buf_addf(p->out, "<button name=\"action\" value=\"%s\">", action);
-    say(p, text);
-    buf_add(p->out, SPAN("</button>\n"));
-}
-
-static void add_form(const struct page *p, enum unsubscribe_state state)
-{
-    const struct words *w = p->words;
-    buf_add(p->out, SPAN("<form method=\"post\">\n"));
-    if (state == UNSUBSCRIBE_PAGE_ASK || state == UNSUBSCRIBE_PAGE_UNDONE)
-        add_button(p, "stream", w->stop_stream);
-    if (state == UNSUBSCRIBE_PAGE_ASK || state == UNSUBSCRIBE_PAGE_UNDONE ||
-        state == UNSUBSCRIBE_PAGE_STREAM)
-        add_button(p, "all", w->stop_all);
-    if (state != UNSUBSCRIBE_PAGE_FLOOD) {
-        add_button(p, "flood", w->stop_flood);
-        buf_add(p->out, SPAN("<p>"));
-        say(p, w->flood_note);
-        buf_add(p->out, SPAN("</p>\n"));
-    }
-    if (state != UNSUBSCRIBE_PAGE_ASK && state != UNSUBSCRIBE_PAGE_UNDONE)
-        add_button(p, "undo", w->undo);
-    buf_add(p->out, SPAN("</form>\n"));
-}
-
-/* The sentence that answers; NULL when nothing has been done yet. */
-static const char *answer(const struct words *w, enum unsubscribe_state state)
-{
-    switch (state) {
-    case UNSUBSCRIBE_PAGE_ASK:
-        return NULL;
-    case UNSUBSCRIBE_PAGE_STREAM:
-        return w->done_stream;
-    case UNSUBSCRIBE_PAGE_ALL:
-        return w->done_all;
-    case UNSUBSCRIBE_PAGE_FLOOD:
-        return w->done_flood;
-    case UNSUBSCRIBE_PAGE_UNDONE:
-        return w->undone;
-    case UNSUBSCRIBE_PAGE_INVALID:
-        return w->invalid_text;
-    case UNSUBSCRIBE_PAGE_LATER:
-        return w->later;
-    }
-    UNREACHABLE();
-}
-
-void unsubscribe_page(enum unsubscribe_state state, enum stream_language language,
-                      const char *sender, const char *stream, struct buf *out)
-{
-    const struct words *w = &all_words[language];
-    const struct page p = {w, sender, stream, out};
-    const char *heading = state == UNSUBSCRIBE_PAGE_INVALID ? w->invalid : w->heading;
-    const char *said = answer(w, state);
-    buf_addf(out,
-             "<!doctype html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
-             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
-             stream_language_code(language));
-    say(&p, heading);
-    buf_add(out, SPAN("</title>\n<link rel=\"stylesheet\" href=\"style.css\">\n"
-                      "<link rel=\"icon\" href=\"data:,\">\n</head>\n<body>\n<main>\n<h1>"));
-    say(&p, heading);
-    buf_add(out, SPAN("</h1>\n"));
-    buf_addf(out, "<p%s>", said ? " role=\"status\"" : "");
-    say(&p, said ? said : w->lead);
+    const struct sentence s = {v, key, at_ms, true};
+    buf_add(out, span_of(before));
+    say(&s, out);
     buf_add(out, SPAN("</p>\n"));
-    if (state != UNSUBSCRIBE_PAGE_INVALID)
-        add_form(&p, state);
-    buf_add(out, SPAN("</main>\n</body>\n</html>\n"));
 }
 
-struct span unsubscribe_style(void)
+/* ---- how things stand ---- */
+
+static const char good[] = "<p class=\"note good\" role=\"status\"><span>";
+static const char bad[] = "<p class=\"note bad\" role=\"alert\"><span>";
+
+static void add_note(const struct unsubscribe_view *v, const char *before, const char *key,
+                     int64_t at_ms, struct buf *out)
 {
-    return SPAN(
-        ":root{color-scheme:light dark}\n"
-        "body{margin:0;font:1.125rem/1.5 system-ui,sans-serif}\n"
-        "main{max-width:34rem;margin:0 auto;padding:1.5rem 1rem}\n"
-        "h1{font-size:1.5rem;line-height:1.25;overflow-wrap:anywhere}\n"
-        "p[role=status]{border-left:.3rem solid #2e7d32;padding:.5rem 0 .5rem .75rem}\n"
-        "button{display:block;width:100%;box-sizing:border-box;margin:.75rem 0;padding:.75rem 1rem;"
-        "font:inherit;text-align:left;overflow-wrap:anywhere;border:2px solid #1a5fb4;"
-        "border-radius:.5rem;background:#fff;color:#0b3d78;cursor:pointer}\n"
-        "button:hover{background:#e8f0fb}\n"
-        "button:focus-visible{outline:3px solid #e66100;outline-offset:2px}\n"
-        "@media(prefers-color-scheme:dark){button{background:#14202e;color:#cfe3ff;"
-        "border-color:#78aeed}button:hover{background:#1d3045}}\n");
+    const struct sentence s = {v, key, at_ms, true};
+    buf_add(out, span_of(before));
+    say(&s, out);
+    buf_add(out, SPAN("</span></p>\n"));
+}
+
+/* What has just happened, first of all; an error never looks like a success. */
+static void add_result(const struct unsubscribe_view *v, struct buf *out)
+{
+    static const struct {
+        const char *kind, *key;
+    } results[UNSUBSCRIBE_RESULTS] = {
+        [UNSUBSCRIBE_SHOWN] = {NULL, NULL},
+        [UNSUBSCRIBE_STREAM_STOPPED] = {good, "done_stream"},
+        [UNSUBSCRIBE_ALL_STOPPED] = {good, "done_all"},
+        [UNSUBSCRIBE_FLOOD_STOPPED] = {NULL, NULL}, /* says until when, as at each visit */
+        [UNSUBSCRIBE_UNDONE] = {good, "undone"},
+        [UNSUBSCRIBE_NOT_UNDONE] = {bad, "undo_refused"},
+        [UNSUBSCRIBE_UNCLEAR] = {bad, "unclear"},
+        [UNSUBSCRIBE_LATER] = {bad, "later"},
+        [UNSUBSCRIBE_INVALID] = {bad, "invalid_text"},
+    };
+    if (results[v->result].key)
+        add_note(v, results[v->result].kind, results[v->result].key, 0, out);
+}
+
+static void add_standing(const struct unsubscribe_view *v, struct buf *out)
+{
+    if (v->all_since_ms > 0 && v->result != UNSUBSCRIBE_ALL_STOPPED)
+        add_note(v, good, "is_all", v->all_since_ms, out);
+    if (v->stream_since_ms > 0 && v->result != UNSUBSCRIBE_STREAM_STOPPED)
+        add_note(v, good, "is_stream", v->stream_since_ms, out);
+    if (v->flood_until_ms > 0)
+        add_note(v, good, "is_flood", v->flood_until_ms, out);
+}
+
+/* ---- what can be asked for ---- */
+
+static void add_button(const struct unsubscribe_view *v, const char *action, const char *more,
+                       const char *key, struct buf *out)
+{
+    const struct sentence s = {v, key, 0, true};
+    buf_addf(out, "<button name=\"action\" value=\"%s\"%s>", action, more);
+    say(&s, out);
+    buf_add(out, SPAN("</button>\n"));
+}
+
+static void add_form(const struct unsubscribe_view *v, struct buf *out)
+{
+    static const char first[] = " class=\"first\"";
+    bool anything = v->stream_since_ms > 0 || v->all_since_ms > 0 || v->flood_until_ms > 0;
+    bool can_stream = v->stream_since_ms == 0 && v->all_since_ms == 0;
+    buf_add(out, SPAN("<form method=\"post\">\n"));
+    if (anything && v->can_undo)
+        add_button(v, "undo", first, "undo", out);
+    if (anything && !v->can_undo)
+        add_sentence(v, "<p class=\"soft\">", "contact", 0, out);
+    if (can_stream && !anything)
+        add_sentence(v, "<p>", "question", 0, out);
+    if (can_stream)
+        add_button(v, "stream", anything ? "" : first, "stop_stream", out);
+    if (v->all_since_ms == 0)
+        add_button(v, "all", "", "stop_all", out);
+    if (v->flood_until_ms == 0) {
+        buf_add(out, SPAN("<div class=\"apart\">\n"));
+        add_sentence(v, "<p class=\"soft\" id=\"flood\">", "flood_note", 0, out);
+        add_button(v, "flood", " aria-describedby=\"flood\"", "stop_flood", out);
+        buf_add(out, SPAN("</div>\n"));
+    }
+    buf_add(out, SPAN("</form>\n"));
+}
+
+/* ---- the whole ---- */
+
+static void add_head(const struct unsubscribe_view *v, struct buf *out)
+{
+    const char *key = v->result == UNSUBSCRIBE_INVALID ? "invalid" : "title";
+    const struct sentence title = {v, key, 0, false};
+    struct span lang = language_text(v->language, "lang");
+    buf_addf(out,
+             "<!doctype html>\n<html lang=\"%.*s\" dir=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
+             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
+             SPAN_ARG(lang), is_rtl(v->language) ? "rtl" : "ltr");
+    if (v->again)
+        buf_add(out, SPAN("<meta http-equiv=\"refresh\" content=\"0\">\n"));
+    buf_add(out, SPAN("<title>"));
+    say(&title, out);
+    buf_addf(out,
+             "</title>\n<link rel=\"stylesheet\" href=\"style-%06x.css\">\n"
+             "<link rel=\"icon\" href=\"data:,\">\n</head>\n<body>\n<div class=\"card\">\n",
+             v->color);
+}
+
+/* Who sends, with the first letter of the name in the colour. */
+static void add_sender(const struct unsubscribe_view *v, struct buf *out)
+{
+    struct span sender = span_of(v->sender);
+    buf_add(out, SPAN("<header><span class=\"mark\" aria-hidden=\"true\">"));
+    add_escaped(out, span_first(sender, character(sender)));
+    buf_add(out, SPAN("</span>"));
+    add_isolated(v, v->sender, true, out);
+    buf_add(out, SPAN("</header>\n"));
+}
+
+void unsubscribe_page(const struct unsubscribe_view *v, struct buf *out)
+{
+    bool valid = v->result != UNSUBSCRIBE_INVALID;
+    const struct sentence heading = {v, valid ? "title" : "invalid", 0, true};
+    add_head(v, out);
+    if (valid)
+        add_sender(v, out);
+    buf_add(out, SPAN("<main>\n<h1>"));
+    say(&heading, out);
+    buf_add(out, SPAN("</h1>\n"));
+    if (valid && v->recipient[0])
+        add_sentence(v, "<p class=\"soft\">", "address", 0, out);
+    add_result(v, out);
+    if (valid) {
+        add_standing(v, out);
+        add_form(v, out);
+    }
+    buf_add(out, SPAN("</main>\n</div>\n</body>\n</html>\n"));
 }

@@ -108,8 +108,10 @@ static cfg_t *new_cfg(void)
     static cfg_opt_t dns[] = {
         CFG_STR_LIST("forward", NULL, CFGF_NONE), CFG_STR("dnssec", "auto", CFGF_NONE),
         CFG_STR("trust_anchor", "/usr/share/dns/root.key", CFGF_NONE), CFG_END()};
-    static cfg_opt_t http[] = {CFG_STR("url", "", CFGF_NONE), CFG_STR("address", "", CFGF_NONE),
-                               CFG_STR("tls", "none", CFGF_NONE), CFG_END()};
+    static cfg_opt_t http[] = {
+        CFG_STR("url", "", CFGF_NONE),          CFG_STR("address", "", CFGF_NONE),
+        CFG_STR("tls", "none", CFGF_NONE),      CFG_STR("sender", "", CFGF_NONE),
+        CFG_STR("color", "#1a5fb4", CFGF_NONE), CFG_END()};
     static cfg_opt_t limits[] = {
         CONFIG_BYTES("size", 25 * 1024 * 1024), CONFIG_NUMBER("recipients", 100),
         CONFIG_NUMBER("connections", 1000),     CONFIG_SECONDS("idle", 300),

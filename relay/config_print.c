@@ -38,7 +38,10 @@ static void print_http(const struct config *c, struct buf *out)
         buf_add(out, SPAN("  "));
         print_address(&c->listeners[i], out);
     }
-    buf_addf(out, "  tls = \"%s\" }\n", c->http_tls ? "implicit" : "none");
+    if (c->http_sender[0])
+        buf_addf(out, "  sender = \"%s\"", c->http_sender);
+    buf_addf(out, "  color = \"#%06x\"  tls = \"%s\" }\n", c->http_color,
+             c->http_tls ? "implicit" : "none");
 }
 
 void config_print(const struct config *c, struct buf *out)

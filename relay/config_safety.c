@@ -4,6 +4,7 @@
 #include "config_safety.h"
 
 #include "config_rules.h"
+#include "config_units.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -16,7 +17,7 @@ cfg_opt_t *config_alert_options(void)
     static cfg_opt_t options[] = {
         CFG_STR_LIST("on", "{locked, identity_refused, flood, certificate, key}", CFGF_NONE),
         CFG_STR("command", "", CFGF_NONE), CFG_STR("webhook", "", CFGF_NONE),
-        CFG_INT("interval", 60, CFGF_NONE), CFG_END()};
+        CONFIG_SECONDS("interval", 60), CFG_END()};
     return options;
 }
 
@@ -48,6 +49,11 @@ static void read_alert(struct config_reading *r)
     const char *why = c->alert_webhook[0] ? fault_of_webhook(c->alert_webhook) : NULL;
     if (why)
         config_fault(r, section, "webhook", "webhook must be an http or https address: it %s", why);
+    long interval_s = cfg_getint(section, "interval");
+    if (interval_s < 1 || interval_s > 3600)
+        config_fault(r, section, "interval", "interval %ld: allowed is 1 to 3600 seconds",
+                     interval_s);
+    c->alert_interval_s = (unsigned)interval_s;
     for (unsigned i = 0; i < cfg_size(section, "on"); i++) {
         enum alert_kind kind;
         const char *name = cfg_getnstr(section, "on", i);

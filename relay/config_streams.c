@@ -5,6 +5,7 @@
 #include "config_rules.h"
 #include "config_units.h"
 #include "unsubscribe.h"
+#include "unsubscribe_page.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,12 @@ cfg_opt_t *config_stream_options(void)
                                   CFG_STR("unsubscribe", "none", CFGF_NONE),
                                   CFG_STR("url", "", CFGF_NONE),
                                   CFG_STR("sender", "", CFGF_NONE),
+                                  CFG_STR("color", "", CFGF_NONE),
                                   CFG_STR("title", "", CFGF_NONE),
-                                  CFG_STR("title_fr", "", CFGF_NONE),
-                                  CFG_STR("title_de", "", CFGF_NONE),
-                                  CFG_STR("title_es", "", CFGF_NONE),
-                                  CFG_STR("title_ja", "", CFGF_NONE),
-                                  CONFIG_SECONDS("every", -1),
+#define TITLE_OPTION(constant, name) CFG_STR("title_" name, "", CFGF_NONE),
+                                  LANGUAGES_BUT_ENGLISH(TITLE_OPTION)
+#undef TITLE_OPTION
+                                      CONFIG_SECONDS("every", -1),
                                   CONFIG_NUMBER("burst", -1),
                                   CONFIG_NUMBER("per_day", -1),
                                   CONFIG_SECONDS("hold", -1),
@@ -78,15 +79,23 @@ static bool copy_text(char *to, size_t size, const char *text)
 
 static bool read_titles(struct stream *s, cfg_t *section)
 {
-    static const char *const names[STREAM_LANGUAGES] = {[STREAM_ENGLISH] = "title",
-                                                        [STREAM_FRENCH] = "title_fr",
-                                                        [STREAM_GERMAN] = "title_de",
-                                                        [STREAM_SPANISH] = "title_es",
-                                                        [STREAM_JAPANESE] = "title_ja"};
+    static const char *const names[LANGUAGE_COUNT] = {[LANGUAGE_EN] = "title",
+#define TITLE_NAME(constant, name) [LANGUAGE_##constant] = ("title_" name),
+                                                      LANGUAGES_BUT_ENGLISH(TITLE_NAME)
+#undef TITLE_NAME
+    };
     bool ok = copy_text(s->sender, sizeof(s->sender), cfg_getstr(section, "sender"));
-    for (size_t i = 0; ok && i < STREAM_LANGUAGES; i++)
+    for (size_t i = 0; ok && i < LANGUAGE_COUNT; i++)
         ok = copy_text(s->titles[i], sizeof(s->titles[i]), cfg_getstr(section, names[i]));
     return ok;
+}
+
+/* Its own, or everybody's. */
+static bool read_color(const struct config *c, struct stream *s, cfg_t *section)
+{
+    const char *color = cfg_getstr(section, "color");
+    s->color = c->http_color;
+    return !color[0] || unsubscribe_color(span_of(color), &s->color);
 }
 
 static bool read_times(struct stream *s, cfg_t *section)
@@ -140,6 +149,8 @@ static void read_stream(struct config_reading *r, struct stream *s, cfg_t *secti
         s->unsubscribe = STREAM_STAY;
     if (!read_titles(s, section))
         config_fault(r, section, NULL, "sender and titles are up to 127 bytes of UTF-8");
+    if (!read_color(r->config, s, section))
+        config_fault(r, section, "color", "color is written as \"#1a5fb4\"");
     if (!copy_text(s->url, sizeof(s->url), cfg_getstr(section, "url")))
         config_fault(r, section, "url", "the url is too long, or no text");
     else if ((why = link_fault(r, s)))
@@ -164,6 +175,17 @@ static void read_own_limit(struct config_reading *r, const struct stream *s, cfg
     snprintf(t->name, sizeof(t->name), "%s", s->name);
     t->limit = throttle->classes[s->class];
     read_limit(r, section, &t->limit);
+}
+
+/* Who sends, where a stream does not say. */
+static void read_sender(struct config_reading *r)
+{
+    struct config *c = r->config;
+    cfg_t *http = cfg_getsec(r->cfg, "http");
+    if (!copy_text(c->http_sender, sizeof(c->http_sender), cfg_getstr(http, "sender")))
+        config_fault(r, http, "sender", "sender is up to 127 bytes of UTF-8");
+    if (!unsubscribe_color(span_of(cfg_getstr(http, "color")), &c->http_color))
+        config_fault(r, http, "color", "color is written as \"#1a5fb4\"");
 }
 
 static void read_streams(struct config_reading *r)
@@ -202,10 +224,12 @@ static void print_stream(const struct config *c, const struct stream *s, struct 
         buf_addf(out, "  url = \"%s\"", s->url);
     if (s->sender[0])
         buf_addf(out, "  sender = \"%s\"", s->sender);
-    for (size_t i = 0; i < STREAM_LANGUAGES; i++)
+    if (s->color != c->http_color)
+        buf_addf(out, "  color = \"#%06x\"", s->color);
+    for (size_t i = 0; i < LANGUAGE_COUNT; i++)
         if (s->titles[i][0])
             buf_addf(out, "  title%s%s = \"%s\"", i ? "_" : "",
-                     i ? stream_language_code((enum stream_language)i) : "", s->titles[i]);
+                     i ? language_name((enum language)i) : "", s->titles[i]);
     if (s->lifetime_ms > 0)
         buf_addf(out, "  expires = %lld", (long long)(s->lifetime_ms / 1000));
     for (size_t i = 0; i < s->retry_count; i++)
@@ -255,5 +279,6 @@ void config_streams_print(const struct config *c, struct buf *out)
 void config_streams_read(struct config_reading *r)
 {
     read_throttle(r);
+    read_sender(r);
     read_streams(r);
 }

@@ -7,6 +7,12 @@
  * A request that waits for the store is suspended. Whoever has no link of ours hears the same
  * sentence, whatever was wrong with it.
  *
+ * A link can be found in mail, so it only ends mail. Taking that back is for the browser that did
+ * it: with its answer it gets a permit (unsubscribe.h) as a cookie that no script, no other host
+ * and no request from another site can use (SameSite=Strict). A browser that follows a link from a
+ * web mailer comes from another site, too, and brings no cookie; where that may matter the page
+ * has it ask once more, now from here.
+ *
  * Failure modes: the store cannot write (503, try again) - the form asks for nothing (400) - too
  * much is sent (413), or too slowly (closed).
  */
@@ -14,8 +20,9 @@
 
 #include "clock.h"
 #include "log.h"
+#include "optout.h"
+#include "permits.h"
 #include "sandbox.h"
-#include "suppressions.h"
 #include "unsubscribe_page.h"
 
 #include <microhttpd.h>
@@ -32,7 +39,6 @@ enum {
     IDLE_S = 10,
     PAGE_MAX = 32 * 1024
 };
-static const int64_t flood_ms = INT64_C(24) * 3600 * 1000;
 
 struct web {
     struct MHD_Daemon *daemon;
@@ -55,16 +61,31 @@ struct request {
     enum unsubscribe_action action;
     struct unsubscribe_subject subject;
     char form[ADDRESS_CANONICAL_MAX + 1];
+    struct optout who;
+    int64_t made_ms; /* when the store has ended it, if there is a permit for that; else 0 */
+    int64_t undone;  /* how much it has taken back */
     bool ok;
 };
 
-/* ---- answers ---- */
+/* ---- what is asked ---- */
 
 static const char *header_of(struct MHD_Connection *c, const char *name)
 {
     const char *value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
     return value ? value : "";
 }
+
+static bool comes_from(const struct request *r, const char *site)
+{
+    return strcmp(header_of(r->connection, "Sec-Fetch-Site"), site) == 0;
+}
+
+static const enum optout_kind kinds[] = {[UNSUBSCRIBE_ONE_CLICK] = OPTOUT_STREAM,
+                                         [UNSUBSCRIBE_STREAM] = OPTOUT_STREAM,
+                                         [UNSUBSCRIBE_ALL] = OPTOUT_ALL,
+                                         [UNSUBSCRIBE_FLOOD] = OPTOUT_FLOOD};
+
+/* ---- answers ---- */
 
 static void add_headers(const struct request *r, struct MHD_Response *answer, const char *type)
 {
@@ -73,10 +94,12 @@ static void add_headers(const struct request *r, struct MHD_Response *answer, co
         {"Referrer-Policy", "no-referrer"},
         {"X-Robots-Tag", "noindex, nofollow"},
         {"X-Content-Type-Options", "nosniff"},
+        {"Cross-Origin-Opener-Policy", "same-origin"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Content-Security-Policy",
          "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
          "frame-ancestors 'none'; base-uri 'none'"},
-        {"Vary", "Accept-Language"},
+        {"Vary", "Accept-Language, Cookie"},
         {"Connection", "close"},
     };
     MHD_add_response_header(answer, "Content-Type", type);
@@ -94,6 +117,10 @@ static enum MHD_Result reply(const struct request *r, unsigned code, const char 
     if (!answer)
         return MHD_NO;
     add_headers(r, answer, type);
+    if (r->made_ms > 0)
+        permits_give(answer, &r->settings->unsubscribe, &r->who, kinds[r->action], r->made_ms);
+    if (r->undone > 0)
+        permits_take(answer, &r->who);
     if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(answer, "Allow", "GET, HEAD, POST");
     enum MHD_Result result = MHD_queue_response(r->connection, code, answer);
@@ -101,103 +128,68 @@ static enum MHD_Result reply(const struct request *r, unsigned code, const char 
     return result;
 }
 
+static enum MHD_Result reply_text(const struct request *r, unsigned code, struct span text)
+{
+    return reply(r, code, "text/plain; charset=utf-8", text);
+}
+
+/* How things stand; false when the store cannot be read. */
+static bool look_up(const struct request *r, struct unsubscribe_view *v)
+{
+    struct optout_standing now;
+    struct err err = {0};
+    if (!database_optout_standing(r->web->reader, &r->who, clock_now_ms(), &now, &err)) {
+        log_event(LOG_ERROR, "store_failed", "reply", err.text);
+        return false;
+    }
+    v->stream_since_ms = now.since_ms[OPTOUT_STREAM];
+    v->all_since_ms = now.since_ms[OPTOUT_ALL];
+    v->flood_until_ms = now.until_ms;
+    v->can_undo = now.can_undo;
+    v->again = now.is_new && !now.can_undo && v->result == UNSUBSCRIBE_SHOWN &&
+               (comes_from(r, "cross-site") || comes_from(r, "same-site"));
+    return true;
+}
+
 /* Names for people; of a stream that is configured no more, its name alone. */
 static enum MHD_Result reply_page(const struct request *r, unsigned code,
-                                  enum unsubscribe_state state)
+                                  enum unsubscribe_result result)
 {
     const struct config *c = r->settings->config;
     const struct stream *stream =
         stream_find(c->streams, c->stream_count, span_of(r->subject.stream));
-    enum stream_language language =
-        unsubscribe_language(span_of(header_of(r->connection, "Accept-Language")));
+    struct unsubscribe_view v = {.result = result,
+                                 .sender = c->http_sender[0] ? c->http_sender : c->hostname,
+                                 .stream = r->subject.stream,
+                                 .recipient = r->subject.recipient,
+                                 .color = stream ? stream->color : c->http_color};
     struct buf page;
-    buf_init(&page, PAGE_MAX);
-    unsubscribe_page(state, language, stream && stream->sender[0] ? stream->sender : c->hostname,
-                     stream ? stream_title(stream, language) : r->subject.stream, &page);
-    enum MHD_Result result = reply(r, code, "text/html; charset=utf-8", buf_span(&page));
-    buf_fini(&page);
-    return result;
-}
-
-/* ---- how things stand ---- */
-
-static enum unsubscribe_state state_of(const struct suppress_entry *e)
-{
-    if (e->reason == SUPPRESS_FLOOD)
-        return UNSUBSCRIBE_PAGE_FLOOD;
-    return e->stream[0] ? UNSUBSCRIBE_PAGE_STREAM : UNSUBSCRIBE_PAGE_ALL;
-}
-
-/* LATER when it cannot be read: no answer is better than a wrong one. */
-static enum unsubscribe_state look_up(const struct request *r)
-{
-    struct err err = {0};
-    struct suppress_entry entry;
-    struct mail *like = mail_new();
-    like->class = STREAM_DIGEST;
-    snprintf(like->tenant, sizeof(like->tenant), "%s", r->subject.tenant);
-    snprintf(like->stream, sizeof(like->stream), "%s", r->subject.stream);
-    bool stopped = database_suppressed(r->web->reader, like, r->form, clock_now_ms(), &entry, &err);
-    mail_free(like);
-    if (err.kind != ERR_NONE) {
-        log_event(LOG_ERROR, "store_unreadable", "reply", err.text);
-        return UNSUBSCRIBE_PAGE_LATER;
+    v.language = language_accept(span_of(header_of(r->connection, "Accept-Language")));
+    if (stream && stream->sender[0])
+        v.sender = stream->sender;
+    if (stream)
+        v.stream = stream_title(stream, v.language);
+    if (result != UNSUBSCRIBE_INVALID && !look_up(r, &v)) {
+        v.result = UNSUBSCRIBE_LATER;
+        code = MHD_HTTP_SERVICE_UNAVAILABLE;
     }
-    return stopped ? state_of(&entry) : UNSUBSCRIBE_PAGE_ASK;
-}
-
-/* `code`, unless how things stand cannot be said. */
-static enum MHD_Result reply_standing(const struct request *r, unsigned code)
-{
-    enum unsubscribe_state state = look_up(r);
-    return reply_page(r, state == UNSUBSCRIBE_PAGE_LATER ? MHD_HTTP_SERVICE_UNAVAILABLE : code,
-                      state);
+    buf_init(&page, PAGE_MAX);
+    unsubscribe_page(&v, &page);
+    enum MHD_Result queued = reply(r, code, "text/html; charset=utf-8", buf_span(&page));
+    buf_fini(&page);
+    return queued;
 }
 
 /* ---- doing it ---- */
 
-static bool stop_mail(struct database *db, const struct request *r, struct err *err)
-{
-    bool flood = r->action == UNSUBSCRIBE_FLOOD;
-    bool changed = false;
-    int64_t now_ms = clock_now_ms();
-    struct suppress_entry e = {.reason = flood ? SUPPRESS_FLOOD : SUPPRESS_UNSUBSCRIBE,
-                               .created_ms = now_ms,
-                               .expires_ms = flood ? now_ms + flood_ms : 0};
-    e.every_spelling = flood; /* whoever floods a mailbox may spell it in every way */
-    snprintf(e.address, sizeof(e.address), "%s", r->form);
-    snprintf(e.source, sizeof(e.source), "%s",
-             r->action == UNSUBSCRIBE_ONE_CLICK ? "one-click" : "page");
-    if (!flood)
-        snprintf(e.tenant, sizeof(e.tenant), "%s", r->subject.tenant);
-    if (r->action == UNSUBSCRIBE_ONE_CLICK || r->action == UNSUBSCRIBE_STREAM)
-        snprintf(e.stream, sizeof(e.stream), "%s", r->subject.stream);
-    return database_suppress(db, &e, now_ms, &changed, err);
-}
-
-/* What the page has done, and only that: not what the operator has, or a bounce. */
-static bool undo(struct database *db, const struct request *r, struct err *err)
-{
-    const struct {
-        const char *tenant, *stream;
-        enum suppress_reason reason;
-    } undone[] = {{r->subject.tenant, r->subject.stream, SUPPRESS_UNSUBSCRIBE},
-                  {r->subject.tenant, "", SUPPRESS_UNSUBSCRIBE},
-                  {"", "", SUPPRESS_FLOOD}};
-    bool ok = true;
-    for (size_t i = 0; ok && i < COUNT_OF(undone); i++) {
-        const struct suppressions_filter f = {r->form, undone[i].tenant, undone[i].stream,
-                                              (int)undone[i].reason, .after = {.address = ""}};
-        int64_t removed = 0;
-        ok = database_unsuppress(db, &f, "page", clock_now_ms(), &removed, err);
-    }
-    return ok;
-}
-
 static bool change(struct database *db, void *context, struct err *err)
 {
-    const struct request *r = context;
-    return r->action == UNSUBSCRIBE_UNDO ? undo(db, r, err) : stop_mail(db, r, err);
+    struct request *r = context;
+    int64_t now_ms = clock_now_ms();
+    if (r->action == UNSUBSCRIBE_UNDO)
+        return database_optout_undo(db, &r->who, now_ms, &r->undone, err);
+    return database_optout(db, &r->who, kinds[r->action], r->action == UNSUBSCRIBE_ONE_CLICK,
+                           now_ms, &r->made_ms, err);
 }
 
 /* On the store's thread. */
@@ -230,17 +222,22 @@ static void ask_store(struct request *r)
     store_put(r->web->store, job);
 }
 
-static enum MHD_Result reply_done(const struct request *r)
+static enum MHD_Result reply_done(struct request *r)
 {
-    static const enum unsubscribe_state states[] = {[UNSUBSCRIBE_STREAM] = UNSUBSCRIBE_PAGE_STREAM,
-                                                    [UNSUBSCRIBE_ALL] = UNSUBSCRIBE_PAGE_ALL,
-                                                    [UNSUBSCRIBE_FLOOD] = UNSUBSCRIBE_PAGE_FLOOD,
-                                                    [UNSUBSCRIBE_UNDO] = UNSUBSCRIBE_PAGE_UNDONE};
+    static const enum unsubscribe_result results[] = {
+        [UNSUBSCRIBE_STREAM] = UNSUBSCRIBE_STREAM_STOPPED,
+        [UNSUBSCRIBE_ALL] = UNSUBSCRIBE_ALL_STOPPED,
+        [UNSUBSCRIBE_FLOOD] = UNSUBSCRIBE_FLOOD_STOPPED,
+        [UNSUBSCRIBE_UNDO] = UNSUBSCRIBE_UNDONE};
     if (!r->ok)
-        return reply_page(r, MHD_HTTP_SERVICE_UNAVAILABLE, UNSUBSCRIBE_PAGE_LATER);
+        return reply_page(r, MHD_HTTP_SERVICE_UNAVAILABLE, UNSUBSCRIBE_LATER);
     if (r->action == UNSUBSCRIBE_ONE_CLICK)
-        return reply(r, MHD_HTTP_OK, "text/plain; charset=utf-8", SPAN("Unsubscribed.\n"));
-    return reply_page(r, MHD_HTTP_OK, states[r->action]);
+        return reply_text(r, MHD_HTTP_OK, SPAN("Unsubscribed.\n"));
+    if (r->action == UNSUBSCRIBE_UNDO && r->undone == 0)
+        return reply_page(r, MHD_HTTP_FORBIDDEN, UNSUBSCRIBE_NOT_UNDONE);
+    if (r->made_ms > 0) /* shown with the permit that leaves with this answer */
+        r->who.marks[kinds[r->action]] = r->made_ms;
+    return reply_page(r, MHD_HTTP_OK, results[r->action]);
 }
 
 /* ---- a request ---- */
@@ -254,9 +251,39 @@ static struct span last_part(const char *path)
 
 static bool find_subject(struct request *r, const char *path)
 {
-    return r->settings->unsubscribe.count > 0 &&
-           unsubscribe_open(&r->settings->unsubscribe, last_part(path), &r->subject) &&
-           address_same_form(r->subject.recipient, r->form);
+    bool found = r->settings->unsubscribe.count > 0 &&
+                 unsubscribe_open(&r->settings->unsubscribe, last_part(path), &r->subject) &&
+                 address_same_form(r->subject.recipient, r->form);
+    if (!found)
+        return false;
+    r->who = (struct optout){
+        .recipient = r->form, .tenant = r->subject.tenant, .stream = r->subject.stream};
+    permits_read(r->connection, &r->settings->unsubscribe, &r->who);
+    return true;
+}
+
+/* "style-RRGGBB.css": the colour is in the name, as the page has no style of its own. */
+static bool find_style(const char *path, uint32_t *color_r)
+{
+    static const char before[] = "style-";
+    static const char after[] = ".css";
+    char color[8] = "#";
+    struct span name = last_part(path);
+    return name.len == sizeof(before) - 1 + 6 + sizeof(after) - 1 &&
+           span_starts_nocase(name, SPAN(before)) && span_ends_nocase(name, SPAN(after)) &&
+           span_copy(span_first(span_from(name, sizeof(before) - 1), 6), color + 1,
+                     sizeof(color) - 1) &&
+           unsubscribe_color(span_of(color), color_r);
+}
+
+static enum MHD_Result reply_style(const struct request *r, uint32_t color)
+{
+    struct buf style;
+    buf_init(&style, PAGE_MAX);
+    unsubscribe_style(color, &style);
+    enum MHD_Result result = reply(r, MHD_HTTP_OK, "text/css; charset=utf-8", buf_span(&style));
+    buf_fini(&style);
+    return result;
 }
 
 static enum MHD_Result count_length(void *context, enum MHD_ValueKind kind, const char *key,
@@ -283,11 +310,12 @@ static bool is_ambiguous(const struct request *r)
 
 static enum MHD_Result get(struct request *r, const char *path)
 {
-    if (span_equal(last_part(path), SPAN("style.css")))
-        return reply(r, MHD_HTTP_OK, "text/css; charset=utf-8", unsubscribe_style());
+    uint32_t color = 0;
+    if (find_style(path, &color))
+        return reply_style(r, color);
     if (!find_subject(r, path))
-        return reply_page(r, MHD_HTTP_NOT_FOUND, UNSUBSCRIBE_PAGE_INVALID);
-    return reply_standing(r, MHD_HTTP_OK);
+        return reply_page(r, MHD_HTTP_NOT_FOUND, UNSUBSCRIBE_INVALID);
+    return reply_page(r, MHD_HTTP_OK, UNSUBSCRIBE_SHOWN);
 }
 
 static enum MHD_Result post(struct request *r, const char *path)
@@ -295,17 +323,19 @@ static enum MHD_Result post(struct request *r, const char *path)
     if (r->phase == DECIDED)
         return reply_done(r);
     if (r->body.overflow)
-        return reply(r, MHD_HTTP_CONTENT_TOO_LARGE, "text/plain; charset=utf-8",
-                     SPAN("Too large.\n"));
+        return reply_text(r, MHD_HTTP_CONTENT_TOO_LARGE, SPAN("Too large.\n"));
     if (!find_subject(r, path))
-        return reply_page(r, MHD_HTTP_NOT_FOUND, UNSUBSCRIBE_PAGE_INVALID);
+        return reply_page(r, MHD_HTTP_NOT_FOUND, UNSUBSCRIBE_INVALID);
     r->action =
         unsubscribe_form(span_of(header_of(r->connection, "Content-Type")), buf_span(&r->body));
     log_end(log_number(log_text(log_text(log_begin(LOG_INFO, "unsubscribe"), "rcpt", r->form),
                                 "what", r->subject.stream),
                        "code", (int64_t)r->action));
     if (r->action == UNSUBSCRIBE_NOTHING)
-        return reply_standing(r, MHD_HTTP_BAD_REQUEST);
+        return reply_page(r, MHD_HTTP_BAD_REQUEST, UNSUBSCRIBE_UNCLEAR);
+    if (r->action == UNSUBSCRIBE_UNDO && header_of(r->connection, "Sec-Fetch-Site")[0] &&
+        !comes_from(r, "same-origin")) /* some browsers send a strict cookie all the same */
+        return reply_page(r, MHD_HTTP_FORBIDDEN, UNSUBSCRIBE_NOT_UNDONE);
     ask_store(r);
     return MHD_YES;
 }
@@ -328,8 +358,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
     (void)version;
     if (!r) {
         *own = r = new_request(context, c);
-        return is_ambiguous(r) ? reply(r, MHD_HTTP_BAD_REQUEST, "text/plain; charset=utf-8",
-                                       SPAN("Two lengths.\n"))
+        return is_ambiguous(r) ? reply_text(r, MHD_HTTP_BAD_REQUEST, SPAN("Two lengths.\n"))
                                : MHD_YES;
     }
     if (*size > 0) {
@@ -341,7 +370,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
         return get(r, path);
     if (strcmp(method, "POST") == 0)
         return post(r, path);
-    return reply(r, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", SPAN_NONE);
+    return reply_text(r, MHD_HTTP_METHOD_NOT_ALLOWED, SPAN_NONE);
 }
 
 static void on_completed(void *context, struct MHD_Connection *c, void **own,

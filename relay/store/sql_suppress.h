@@ -17,6 +17,10 @@
     X(SUPPRESS_EXTEND,                                                                             \
       "UPDATE suppression SET expires = CASE WHEN ?5 = 0 THEN 0 ELSE max(expires, ?5) END"         \
       " WHERE address = ?1 AND tenant = ?2 AND stream = ?3 AND reason = ?4 AND expires <> 0")      \
+    X(SUPPRESS_AGAIN, "UPDATE suppression SET source = ?5, created = ?6, expires = ?7 WHERE "      \
+                      "address = ?1 AND tenant = ?2 AND stream = ?3 AND reason = ?4")              \
+    X(SUPPRESS_END, "DELETE FROM suppression WHERE address = ?1 AND tenant = ?2 AND stream = ?3 "  \
+                    "AND reason = ?4")                                                             \
     X(SUPPRESS_REMOVE,                                                                             \
       "DELETE FROM suppression WHERE " SQL_SUPPRESS_HOLDS                                          \
       " AND (?3 IS NULL OR tenant = ?3) AND (?4 IS NULL OR stream = ?4)"                           \

@@ -158,6 +158,32 @@ bool database_suppress_answer(struct database *db, const struct suppress_entry *
                                   e->source, now_ms, err);
 }
 
+static void bind_key(sqlite3_stmt *s, const struct suppress_entry *e)
+{
+    rows_text(s, 1, e->address);
+    rows_text(s, 2, e->tenant);
+    rows_text(s, 3, e->stream);
+    rows_int(s, 4, e->reason);
+}
+
+bool database_suppress_again(struct database *db, const struct suppress_entry *e, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_AGAIN);
+    bind_key(s, e);
+    rows_text(s, 5, e->source);
+    rows_int(s, 6, e->created_ms);
+    rows_int(s, 7, e->expires_ms);
+    return rows_run(db, s, err);
+}
+
+bool database_suppress_end(struct database *db, const struct suppress_entry *e, const char *source,
+                           int64_t now_ms, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_END);
+    bind_key(s, e);
+    return rows_run(db, s, err) && note_change(db, "suppress_removed", e, source, now_ms, err);
+}
+
 enum { REMOVED_AT_ONCE = 100 };
 
 bool database_unsuppress(struct database *db, const struct suppressions_filter *f,

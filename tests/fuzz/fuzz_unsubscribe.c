@@ -23,10 +23,28 @@ static void open_token(const struct unsubscribe_keys *keys, struct span token)
 static void show_page(unsigned choice, const char *name)
 {
     struct buf page;
+    uint32_t color = 0;
+    const struct unsubscribe_view view = {.result = (enum unsubscribe_result)(choice % UNSUBSCRIBE_RESULTS),
+                                          .language = (enum language)(choice % LANGUAGE_COUNT),
+                                          .sender = name,
+                                          .stream = name,
+                                          .recipient = name,
+                                          .stream_since_ms = choice % 3,
+                                          .flood_until_ms = choice % 5,
+                                          .can_undo = choice % 2};
     buf_init(&page, 1024 * 1024);
-    unsubscribe_page((enum unsubscribe_state)(choice % 7), (enum stream_language)(choice % STREAM_LANGUAGES), name, name, &page);
+    unsubscribe_page(&view, &page);
     CHECK(span_search(buf_span(&page), SPAN("<script")) == page.len);
+    buf_clear(&page);
+    if (unsubscribe_color(span_of(name), &color))
+        unsubscribe_style(color, &page);
     buf_fini(&page);
+}
+
+static void open_permit(const struct unsubscribe_keys *keys, struct span text)
+{
+    struct unsubscribe_permit p = {"t", "s", "r@x.test", 0};
+    CHECK(!unsubscribe_permitted(keys, text, INT64_MAX, &p) && p.made_ms == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -42,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(unsubscribe_keys_read(SPAN("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"), &keys, &err));
     open_token(&keys, first);
     open_token(&keys, all);
-    CHECK(unsubscribe_form(first, all) <= UNSUBSCRIBE_UNDO && unsubscribe_language(first) < STREAM_LANGUAGES && v.code >= 250);
+    open_permit(&keys, first);
+    CHECK(unsubscribe_form(first, all) <= UNSUBSCRIBE_UNDO && language_accept(first) < LANGUAGE_COUNT && v.code >= 250);
     buf_init(&text, 64 * 1024);
     buf_add(&text, first);
     if (strlen(buf_text(&text)) == first.len) {

@@ -162,6 +162,56 @@ static void what_an_application_sets(void **state)
         EXPECT((unsubscribe_check(span_of(rows[i].header)).what == VERDICT_ACCEPT) == rows[i].ok, rows[i].header);
 }
 
+static bool permitted(const struct unsubscribe_keys *keys, const char *text, const struct unsubscribe_permit *scope, int64_t now_ms)
+{
+    struct unsubscribe_permit p = *scope;
+    p.made_ms = 7;
+    bool ok = unsubscribe_permitted(keys, span_of(text), now_ms, &p);
+    assert_int_equal(p.made_ms, ok ? 1000000 : 0);
+    return ok;
+}
+
+/* A permit is good for what it was made for, for a day, and no token is one. */
+static void permits(void **state)
+{
+    static const struct unsubscribe_permit scopes[] = {
+        {"default", "news", "bob@dest.test", 1000000}, {"default", "", "bob@dest.test", 1000000}, {"", "", "bob@dest.test", 1000000},
+        {"default", "news", "amy@dest.test", 1000000}, {"default", "party", "bob@dest.test", 1000000}, {"defaultnews", "", "bob@dest.test", 1000000}};
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    struct unsubscribe_keys keys;
+    struct unsubscribe_keys other;
+    struct unsubscribe_keys both;
+    struct unsubscribe_subject subject;
+    char token[UNSUBSCRIBE_TOKEN_MAX + 1];
+    (void)state;
+    read_keys(KEY_A, &keys);
+    read_keys(KEY_B, &other);
+    read_keys(KEY_B "\n" KEY_A, &both);
+    make(&keys, &bob, token, sizeof(token));
+    for (size_t i = 0; i < COUNT_OF(scopes); i++) {
+        struct buf b;
+        char name[UNSUBSCRIBE_PERMIT_NAME];
+        buf_init(&b, UNSUBSCRIBE_PERMIT_MAX);
+        assert_true(unsubscribe_permit(&keys, &scopes[i], &b));
+        const char *text = buf_text(&b);
+        unsubscribe_permit_name(&scopes[i], name);
+        assert_int_equal(strlen(name), 24);
+        for (size_t k = 0; k < COUNT_OF(scopes); k++) {
+            char another[UNSUBSCRIBE_PERMIT_NAME];
+            unsubscribe_permit_name(&scopes[k], another);
+            assert_true((strcmp(name, another) == 0) == (i == k));
+            assert_true(permitted(&keys, text, &scopes[k], 1000000) == (i == k));
+        }
+        assert_true(permitted(&both, text, &scopes[i], 1000000 + DAY_MS - 1));
+        assert_false(permitted(&keys, text, &scopes[i], 1000000 + DAY_MS));
+        assert_false(permitted(&keys, text, &scopes[i], 999999)); /* from the future */
+        assert_false(permitted(&other, text, &scopes[i], 1000000));
+        assert_false(permitted(&keys, token, &scopes[i], 1000000));
+        assert_false(unsubscribe_open(&keys, span_of(text), &subject));
+        buf_fini(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +221,7 @@ int main(void)
         cmocka_unit_test(keys_are_whole),
         cmocka_unit_test(templates),
         cmocka_unit_test(what_an_application_sets),
+        cmocka_unit_test(permits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
