@@ -24,8 +24,8 @@ MUST_CHECK bool database_suppress(struct database *db, const struct suppress_ent
 MUST_CHECK bool database_suppress_answer(struct database *db, const struct suppress_entry *entry,
                                          int64_t now_ms, struct err *err);
 
-/* The entry of exactly this key, `entry->address` as the list has it, gets another source, and other
- * times; or it ends. The first leaves no event, as nothing begins or ends. */
+/* The entry of exactly this key, `entry->address` as the list has it, gets another source, and
+ * other times; or it ends. The first leaves no event, as nothing begins or ends. */
 MUST_CHECK bool database_suppress_again(struct database *db, const struct suppress_entry *entry,
                                         struct err *err);
 MUST_CHECK bool database_suppress_end(struct database *db, const struct suppress_entry *entry,
