@@ -126,7 +126,7 @@ def test_keys_rotate_and_old_links_stay_good(relay):
     ('stream "x" { unsubscribe = "own-url"  url = "http://x.test/" }', "needs a url"),
     ('stream "x" { unsubscribe = "maybe" }', '"none", "one-click" or "own-url"'),
     ('stream "x" { retry = {0} }', "expires and retry are seconds"),
-    ('stream "x" { expires = -1 }', "expires and retry are seconds"),
+    ('stream "x" { expires = -1 }', 'setting "expires" is "-1"'),
 ], ids=str)
 def test_wrong_settings_are_explained(relay_factory, stream, why):
     relay = relay_factory(stream + "\n")
