@@ -103,6 +103,22 @@ typedef void database_on_event(void *context, const struct database_event *event
 MUST_CHECK bool database_events(struct database *db, int64_t after, int64_t limit,
                                 database_on_event *on_event, void *context, struct err *err);
 MUST_CHECK bool database_last_event(struct database *db, int64_t *id_r, struct err *err);
+
+/* What to look for: NULL: anything. A recipient "@dest.test" is everybody in that domain. What
+ * became of a message is found by its sender, Message-ID and credential, too. */
+struct database_search {
+    const char *kind, *recipient, *sender, *message_id, *credential;
+    int64_t since_ms,
+        until_ms;          /* from the first on, before the second; 0 and INT64_MAX: any time */
+    int64_t after, before; /* between events with these ids; 0: any */
+    int64_t limit;
+    bool forward; /* the oldest first; else the newest */
+};
+/* Up to `limit` events. A call looks at some 500,000 rows. Afterwards, when searching forward,
+ * `after` is the last event that was looked at; when searching back, `before` is where the next
+ * call goes on, or 0 when there is nothing more to look at or enough was found. */
+MUST_CHECK bool database_search_events(struct database *db, struct database_search *q,
+                                       database_on_event *on_event, void *context, struct err *err);
 /* All events of one message. */
 MUST_CHECK bool database_trace(struct database *db, int64_t message, database_on_event *on_event,
                                void *context, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_queue.c - queue, trace, events: what the relay holds, and what has happened. */
+/* cli_queue.c - queue: what the relay holds. */
 #include "cli.h"
 
 #include <stdio.h>
@@ -12,12 +12,6 @@ static const struct cli_column queue_columns[] = {
     {"STATE", "state", CLI_TEXT}, {"TRIES", "tries", CLI_TEXT},
     {"DUE", "due", CLI_IN},       {"FROM", "sender", CLI_TEXT},
     {"CLASS", "class", CLI_TEXT}, {"LAST REPLY", "last_reply", CLI_TEXT}};
-
-static const struct cli_column event_columns[] = {
-    {"TIME", "at", CLI_TIME},      {"EVENT", "kind", CLI_TEXT},
-    {"ID", "id", CLI_TEXT},        {"RECIPIENT", "recipient", CLI_TEXT},
-    {"HOST", "remote", CLI_TEXT},  {"CODE", "code", CLI_TEXT},
-    {"DSN", "enhanced", CLI_TEXT}, {"REPLY", "reply", CLI_TEXT}};
 
 static json_t *filtered(const struct cli *cli, const char *verb)
 {
@@ -134,87 +128,4 @@ int cli_queue_release(struct cli *cli)
 int cli_queue_delete(struct cli *cli)
 {
     return change(cli, "queue.delete");
-}
-
-int cli_trace(struct cli *cli)
-{
-    json_t *answer = NULL;
-    int code = cli_ask(cli, cli_request("trace", "id", cli->arguments[0], NULL), &answer);
-    if (code != CLI_OK)
-        return code;
-    cli_print_rows(cli, json_object_get(answer, "rows"), event_columns, COUNT_OF(event_columns));
-    json_decref(answer);
-    return CLI_OK;
-}
-
-static void print_event_line(const struct cli *cli, json_t *row)
-{
-    if (cli->json) {
-        char *text = json_dumps(row, JSON_COMPACT);
-        puts(text);
-        free(text);
-        return;
-    }
-    json_t *rows = json_array();
-    json_array_append(rows, row);
-    cli_print_rows(cli, rows, event_columns, COUNT_OF(event_columns));
-    json_decref(rows);
-}
-
-static int follow(struct cli *cli, json_int_t after)
-{
-    for (;;) {
-        json_t *answer = NULL;
-        json_t *request = cli_request("events", NULL);
-        json_object_set_new(request, "after", json_integer(after));
-        int code = cli_ask(cli, request, &answer);
-        if (code != CLI_OK)
-            return code;
-        json_t *rows = json_object_get(answer, "rows");
-        for (size_t i = 0; i < json_array_size(rows); i++) {
-            print_event_line(cli, json_array_get(rows, i));
-            after = json_integer_value(json_object_get(json_array_get(rows, i), "event"));
-        }
-        json_decref(answer);
-        if (fflush(stdout) != 0)
-            return CLI_OK;
-        usleep(300 * 1000);
-    }
-}
-
-int cli_events(struct cli *cli)
-{
-    uint64_t after = 0;
-    uint64_t limit = 1000;
-    json_t *answer = NULL;
-    json_t *request = cli_request("events", NULL);
-    bool valid = true;
-    if (cli_option(cli, "after", 0)) {
-        valid = span_number(span_of(cli_option(cli, "after", 0)), &after);
-        json_object_set_new(request, "after", json_integer((json_int_t)after));
-    }
-    if (cli_option(cli, "limit", 0))
-        valid = valid && span_number(span_of(cli_option(cli, "limit", 0)), &limit);
-    json_object_set_new(request, "limit", json_integer((json_int_t)limit));
-    if (!valid) {
-        json_decref(request);
-        return cli_usage(cli, "--after and --limit take a number");
-    }
-    int code = cli_ask(cli, request, &answer);
-    if (code != CLI_OK)
-        return code;
-    json_t *rows = json_object_get(answer, "rows");
-    size_t count = json_array_size(rows);
-    json_int_t last = (json_int_t)after;
-    if (count > 0)
-        last = json_integer_value(json_object_get(json_array_get(rows, count - 1), "event"));
-    if (!cli_flag(cli, "follow")) {
-        cli_print_rows(cli, rows, event_columns, COUNT_OF(event_columns));
-        json_decref(answer);
-        return CLI_OK;
-    }
-    for (size_t i = 0; i < count; i++)
-        print_event_line(cli, json_array_get(rows, i));
-    json_decref(answer);
-    return follow(cli, last);
 }

@@ -110,8 +110,11 @@ static const struct command commands[] = {
     {"unsubscribe rotate", "", 0, 0, "", "make a new key for links; old links stay good",
      cli_unsubscribe_rotate},
     {"trace", "ID", 1, 1, "", "one message's whole story", cli_trace},
-    {"events", "[--follow] [--after EVENT] [--limit N]", 0, 0,
-     "follow after= limit=", "the event stream", cli_events},
+    {"events",
+     "[--recipient A] [--sender A] [--message-id M] [--kind K] [--user U] [--since T] [--until T] "
+     "[--after EVENT] [--before EVENT] [--limit N] [--follow]",
+     0, 0, "recipient= sender= message-id= kind= user= since= until= after= before= limit= follow",
+     "what has happened, the newest last", cli_events},
     {"send-test", "ADDRESS [--from A]", 1, 1,
      "from=", "send one real message and show the dialogue", cli_send_test},
     {"sink", "--listen ADDRESS:PORT [--dir DIR] [--records FILE]", 0, 0,

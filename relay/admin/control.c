@@ -207,15 +207,41 @@ static void add_event(void *context, const struct database_event *e)
     json_array_append_new(control_rows(context), row);
 }
 
+static void read_search(const struct control *c, struct database_search *q)
+{
+    *q = (struct database_search){.kind = control_text(c, "kind"),
+                                  .recipient = control_text(c, "recipient"),
+                                  .sender = control_text(c, "sender"),
+                                  .message_id = control_text(c, "message_id"),
+                                  .credential = control_text(c, "user"),
+                                  .since_ms = control_number(c, "since", 0),
+                                  .until_ms = control_number(c, "until", INT64_MAX),
+                                  .after = control_number(c, "after", 0),
+                                  .before = control_number(c, "before", 0),
+                                  .limit = page_size(c),
+                                  .forward = json_is_true(json_object_get(c->request, "forward"))};
+}
+
+/* The oldest first, however it is searched. What has been looked at is said, too: "before" is where
+ * a search back goes on, if it is not through, and "after" where one that waits for more does. */
 static bool events_list(struct database *db, struct control *c, struct err *err)
 {
+    struct database_search q;
     int64_t last = 0;
-    int64_t limit = control_number(c, "limit", 1000);
-    if (!database_last_event(db, &last, err))
+    json_t *rows = control_rows(c);
+    read_search(c, &q);
+    if (!database_last_event(db, &last, err) || !database_search_events(db, &q, add_event, c, err))
         return false;
-    int64_t after = control_number(c, "after", last > 100 ? last - 100 : 0);
-    control_rows(c);
-    return database_events(db, after, limit, add_event, c, err);
+    json_object_set_new(c->answer, "after", json_integer(q.forward ? q.after : last));
+    if (q.forward)
+        return true;
+    json_t *turned = json_array();
+    for (size_t i = json_array_size(rows); i > 0; i--)
+        json_array_append(turned, json_array_get(rows, i - 1));
+    json_object_set_new(c->answer, "rows", turned);
+    if (q.before > 0)
+        json_object_set_new(c->answer, "before", json_integer(q.before));
+    return true;
 }
 
 static bool trace(struct database *db, struct control *c, struct err *err)

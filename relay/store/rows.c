@@ -111,7 +111,8 @@ bool rows_mail_event(struct database *db, const struct mail *m, size_t i, const 
                                    .reply = reply,
                                    .remote = m->peer,
                                    .credential = m->credential,
-                                   .message_id = m->message_id};
+                                   .message_id = m->message_id,
+                                   .sender = m->envelope.sender};
     return rows_event(db, &event, err);
 }
 

@@ -23,6 +23,17 @@
     "id, at, kind, message, recipient, code, enhanced, reply, remote, credential, message_id, " \
     "sender"
 
+/* What became of a message is found by what its event of acceptance says, too. */
+#define SQL_SEARCH                                                                 \
+    "SELECT " SQL_EVENT_COLUMNS " FROM event AS e WHERE id > ?1 AND id <= ?2 "     \
+    "AND at >= ?9 AND at < ?10 AND (?4 IS NULL OR kind = ?4) "                     \
+    "AND (?5 IS NULL OR recipient = ?5 COLLATE NOCASE OR (substr(?5, 1, 1) = '@' " \
+    "AND substr(recipient, -length(?5)) = ?5 COLLATE NOCASE)) "                    \
+    "AND (coalesce(?6, ?7, ?8) IS NULL OR EXISTS (SELECT 1 FROM event AS t "       \
+    "WHERE (t.id = e.id OR t.message = nullif(e.message, 0)) "                     \
+    "AND (?6 IS NULL OR t.sender = ?6 COLLATE NOCASE) "                            \
+    "AND (?7 IS NULL OR t.message_id = ?7) AND (?8 IS NULL OR t.credential = ?8)))"
+
 #define SQL_STATEMENTS(X)                                                                          \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(BEGIN_READING, "BEGIN")                                                                      \
@@ -73,6 +84,9 @@
     X(PLACE_IN, "SELECT id, segment, offset, length FROM message WHERE segment = ?")               \
     X(MOVE, "UPDATE message SET segment = ?2, offset = ?3 WHERE id = ?1")                          \
     X(EVENTS, "SELECT " SQL_EVENT_COLUMNS " FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")        \
+    X(EVENT_AT, "SELECT id, at FROM event WHERE id >= ? ORDER BY id LIMIT 1")                      \
+    X(SEARCH_BACK, SQL_SEARCH " ORDER BY id DESC LIMIT ?3")                                        \
+    X(SEARCH_ON, SQL_SEARCH " ORDER BY id LIMIT ?3")                                               \
     X(LAST_AT, "SELECT at FROM event ORDER BY id DESC LIMIT 1")                                    \
     X(MOVE_DUE, "UPDATE recipient SET due = due + ?")                                              \
     X(MOVE_LIFE, "UPDATE message SET created = created + ?1, expires = expires + ?1")              \

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* events.c - The history of messages, read: one message's story, what comes after an event, and a
+ * search. Rows are found by id and by message only: an index for each thing that can be searched
+ * for would cost each message more than a search costs whoever makes it. A search looks through the
+ * rows from the newest on, in steps, with a reader's own database.
+ */
+#include "rows.h"
+
+#include <stdlib.h>
+
+enum { STEP_ROWS = 50 * 1000, SEARCH_ROWS = 500 * 1000 };
+
+/* Times in the table rise with the ids, but for a clock that is set. */
+static const int64_t clock_margin_ms = INT64_C(24) * 3600 * 1000;
+
+struct found {
+    int64_t count, last; /* last: the id of the latest that was given */
+};
+
+static bool give(struct database *db, sqlite3_stmt *s, database_on_event *on_event, void *context,
+                 struct found *found, struct err *err)
+{
+    while (rows_next(db, s, err)) {
+        struct database_event event = {.id = sqlite3_column_int64(s, 0),
+                                       .at_ms = sqlite3_column_int64(s, 1),
+                                       .kind = rows_get_text(s, 2),
+                                       .message = sqlite3_column_int64(s, 3),
+                                       .recipient = rows_get_text(s, 4),
+                                       .code = sqlite3_column_int(s, 5),
+                                       .enhanced = rows_get_text(s, 6),
+                                       .reply = rows_get_text(s, 7),
+                                       .remote = rows_get_text(s, 8),
+                                       .credential = rows_get_text(s, 9),
+                                       .message_id = rows_get_text(s, 10),
+                                       .sender = rows_get_text(s, 11)};
+        on_event(context, &event);
+        found->count++;
+        found->last = event.id;
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool database_events(struct database *db, int64_t after, int64_t limit, database_on_event *on_event,
+                     void *context, struct err *err)
+{
+    struct found found = {0};
+    sqlite3_stmt *s = rows_prepare(db, SQL_EVENTS);
+    rows_int(s, 1, after);
+    rows_int(s, 2, limit);
+    return give(db, s, on_event, context, &found, err);
+}
+
+bool database_last_event(struct database *db, int64_t *id_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_EVENT_LAST);
+    *id_r = 0;
+    while (rows_next(db, s, err))
+        *id_r = sqlite3_column_int64(s, 0);
+    return err->kind == ERR_NONE;
+}
+
+bool database_trace(struct database *db, int64_t message, database_on_event *on_event,
+                    void *context, struct err *err)
+{
+    struct found found = {0};
+    sqlite3_stmt *s = rows_prepare(db, SQL_TRACE);
+    rows_int(s, 1, message);
+    return give(db, s, on_event, context, &found, err);
+}
+
+/* ---- searching ---- */
+
+/* The first event with this id or a higher one; id 0: there is none. */
+static bool event_at(struct database *db, int64_t id, int64_t *id_r, int64_t *at_ms_r,
+                     struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_EVENT_AT);
+    rows_int(s, 1, id);
+    *id_r = 0;
+    while (rows_next(db, s, err)) {
+        *id_r = sqlite3_column_int64(s, 0);
+        *at_ms_r = sqlite3_column_int64(s, 1);
+    }
+    return err->kind == ERR_NONE;
+}
+
+/* The lowest id whose event is of this time or later, by halves; one more than the last if none. */
+static bool find_time(struct database *db, int64_t at_ms, int64_t *id_r, struct err *err)
+{
+    int64_t low = 1;
+    int64_t high = 0;
+    int64_t id = 0;
+    int64_t at = 0;
+    if (!database_last_event(db, &high, err))
+        return false;
+    high++;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (!event_at(db, middle, &id, &at, err))
+            return false;
+        if (id == 0 || at >= at_ms)
+            high = middle;
+        else
+            low = id + 1;
+    }
+    *id_r = low;
+    return true;
+}
+
+/* Events with ids above `above` up to `to`, in the order of the search. */
+static bool search_step(struct database *db, const struct database_search *q, int64_t above,
+                        int64_t to, database_on_event *on_event, void *context, struct found *found,
+                        struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, q->forward ? SQL_SEARCH_ON : SQL_SEARCH_BACK);
+    rows_int(s, 1, above);
+    rows_int(s, 2, to);
+    rows_int(s, 3, q->limit - found->count);
+    rows_text(s, 4, q->kind);
+    rows_text(s, 5, q->recipient);
+    rows_text(s, 6, q->sender);
+    rows_text(s, 7, q->message_id);
+    rows_text(s, 8, q->credential);
+    rows_int(s, 9, q->since_ms);
+    rows_int(s, 10, q->until_ms);
+    return give(db, s, on_event, context, found, err);
+}
+
+/* Where the search begins and where it ends, as ids: the highest to look at, and one below the
+ * lowest. */
+static bool find_bounds(struct database *db, const struct database_search *q, int64_t *above,
+                        int64_t *to, struct err *err)
+{
+    *above = 0;
+    if (!database_last_event(db, to, err))
+        return false;
+    if (q->until_ms < INT64_MAX - clock_margin_ms &&
+        !find_time(db, q->until_ms + clock_margin_ms, to, err))
+        return false;
+    if (q->since_ms > 0 && !find_time(db, q->since_ms - clock_margin_ms, above, err))
+        return false;
+    if (q->since_ms > 0)
+        (*above)--;
+    if (q->before > 0 && q->before <= *to)
+        *to = q->before - 1;
+    if (q->after > *above)
+        *above = q->after;
+    return true;
+}
+
+static bool search_back(struct database *db, struct database_search *q, int64_t above, int64_t to,
+                        database_on_event *on_event, void *context, struct err *err)
+{
+    struct found found = {0};
+    int64_t enough = to - SEARCH_ROWS;
+    while (to > above && to > enough && found.count < q->limit) {
+        int64_t from = to - STEP_ROWS > above ? to - STEP_ROWS : above;
+        if (!search_step(db, q, from, to, on_event, context, &found, err))
+            return false;
+        to = from;
+    }
+    q->before = to > above && found.count < q->limit ? to + 1 : 0;
+    return true;
+}
+
+static bool search_on(struct database *db, struct database_search *q, int64_t above, int64_t to,
+                      database_on_event *on_event, void *context, struct err *err)
+{
+    struct found found = {0};
+    int64_t enough = above + SEARCH_ROWS;
+    while (above < to && above < enough && found.count < q->limit) {
+        int64_t end = above + STEP_ROWS < to ? above + STEP_ROWS : to;
+        if (!search_step(db, q, above, end, on_event, context, &found, err))
+            return false;
+        above = end;
+    }
+    q->after = found.count == q->limit ? found.last : above;
+    return true;
+}
+
+bool database_search_events(struct database *db, struct database_search *q,
+                            database_on_event *on_event, void *context, struct err *err)
+{
+    int64_t above = 0;
+    int64_t to = 0;
+    return find_bounds(db, q, &above, &to, err) &&
+           (q->forward ? search_on(db, q, above, to, on_event, context, err)
+                       : search_back(db, q, above, to, on_event, context, err));
+}
