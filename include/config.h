@@ -90,6 +90,8 @@ struct config {
     unsigned connect_timeout_s, idle_reuse_s, suppress_days;
     unsigned per_address, per_network; /* connections */
     unsigned queries; /* sockets for DNS of one resolver; 0: as many as it likes. No setting. */
+    unsigned reserve; /* of the connections, for addresses that are known; 0: a quarter */
+    unsigned login_s; /* that a client has until it has authenticated */
     unsigned rate, memory_mb; /* bytes a second that a client must send; MiB */
     uint64_t size_max;
     char alert_command[CONFIG_PATH_MAX], alert_webhook[CONFIG_PATH_MAX]; /* "" none */

@@ -112,12 +112,18 @@ static cfg_t *new_cfg(void)
         CFG_STR("url", "", CFGF_NONE),          CFG_STR("address", "", CFGF_NONE),
         CFG_STR("tls", "none", CFGF_NONE),      CFG_STR("sender", "", CFGF_NONE),
         CFG_STR("color", "#1a5fb4", CFGF_NONE), CFG_END()};
-    static cfg_opt_t limits[] = {
-        CONFIG_BYTES("size", 25 * 1024 * 1024), CONFIG_NUMBER("recipients", 100),
-        CONFIG_NUMBER("connections", 1000),     CONFIG_SECONDS("idle", 300),
-        CONFIG_NUMBER("messages", 10000),       CONFIG_NUMBER("per_address", 0),
-        CONFIG_NUMBER("per_network", 0),        CONFIG_BYTES("rate", 100),
-        CONFIG_MEBIBYTES("memory", 1024),       CFG_END()};
+    static cfg_opt_t limits[] = {CONFIG_BYTES("size", 25 * 1024 * 1024),
+                                 CONFIG_NUMBER("recipients", 100),
+                                 CONFIG_NUMBER("connections", 1000),
+                                 CONFIG_SECONDS("idle", 300),
+                                 CONFIG_NUMBER("messages", 10000),
+                                 CONFIG_NUMBER("per_address", 0),
+                                 CONFIG_NUMBER("per_network", 0),
+                                 CONFIG_BYTES("rate", 100),
+                                 CONFIG_MEBIBYTES("memory", 1024),
+                                 CONFIG_NUMBER("reserve", 0),
+                                 CONFIG_SECONDS("login", 60),
+                                 CFG_END()};
     cfg_opt_t all[] = {
         CFG_STR("hostname", "", CFGF_NONE),
         CFG_STR("state_dir", "/var/lib/sealpost", CFGF_NONE),
@@ -243,6 +249,8 @@ static void fill_limits(struct config *c, cfg_t *cfg)
     c->mails = (unsigned)cfg_getint(cfg, "limits|messages");
     c->per_address = (unsigned)cfg_getint(cfg, "limits|per_address");
     c->per_network = (unsigned)cfg_getint(cfg, "limits|per_network");
+    c->reserve = (unsigned)cfg_getint(cfg, "limits|reserve");
+    c->login_s = (unsigned)cfg_getint(cfg, "limits|login");
     c->per_address = c->per_address ? c->per_address : (c->connections + 1) / 2;
     c->per_network = c->per_network ? c->per_network : (c->connections * 3 + 3) / 4;
     c->rate = (unsigned)cfg_getint(cfg, "limits|rate");

@@ -69,8 +69,9 @@ void config_print(const struct config *c, struct buf *out)
     config_streams_print(c, out);
     buf_addf(out,
              "limits { size = %llu  recipients = %u  connections = %u  idle = %u  messages = %u  "
-             "per_address = %u  per_network = %u  rate = %u  memory = %u }\n",
+             "per_address = %u  per_network = %u  reserve = %u  login = %u  rate = %u  memory = "
+             "%u }\n",
              (unsigned long long)c->size_max, c->recipients, c->connections, c->idle_s, c->mails,
-             c->per_address, c->per_network, c->rate, c->memory_mb);
+             c->per_address, c->per_network, c->reserve, c->login_s, c->rate, c->memory_mb);
     config_safety_print(c, out);
 }

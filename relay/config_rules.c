@@ -337,6 +337,8 @@ static const struct {
              {"limits|messages", check_positive},
              {"limits|per_address", check_not_negative},
              {"limits|per_network", check_not_negative},
+             {"limits|reserve", check_not_negative},
+             {"limits|login", check_positive},
              {"limits|rate", check_not_negative},
              {"limits|memory", check_positive}};
 

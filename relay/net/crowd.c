@@ -3,7 +3,6 @@
 #include "crowd.h"
 
 #include "check.h"
-#include "guard.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -12,13 +11,19 @@
 
 struct count {
     char name[GUARD_TEXT];
-    unsigned connections;
+    unsigned connections, strangers, unknown; /* unknown: strangers at an address that is */
     UT_hash_handle hh;
 };
 
 struct crowd {
     pthread_mutex_t mutex;
+    struct count all;
     struct count *counts;
+};
+
+/* The three counters of an address; what is no address has one for itself and its network. */
+struct counters {
+    struct count *address, *network, *all;
 };
 
 struct crowd *crowd_new(void)
@@ -42,13 +47,13 @@ void crowd_free(struct crowd *c)
     free(c);
 }
 
-static struct count *find(struct crowd *c, const char *address, enum guard_kind kind, bool make)
+static struct count *find(struct crowd *c, const char *address, enum guard_kind kind)
 {
     char name[GUARD_TEXT] = "";
     struct count *n = NULL;
     guard_network(address, kind, name);
     HASH_FIND_STR(c->counts, name, n);
-    if (!n && make) {
+    if (!n) {
         n = xcalloc(1, sizeof(*n));
         memcpy(n->name, name, sizeof(n->name));
         HASH_ADD_STR(c->counts, name, n);
@@ -56,40 +61,108 @@ static struct count *find(struct crowd *c, const char *address, enum guard_kind 
     return n;
 }
 
+static struct counters find_all(struct crowd *c, const char *address)
+{
+    struct counters found = {.address = find(c, address, GUARD_ADDRESS), .all = &c->all};
+    struct count *network = find(c, address, GUARD_NETWORK);
+    found.network = network == found.address ? NULL : network;
+    return found;
+}
+
 static void drop_if_empty(struct crowd *c, struct count *n)
 {
-    if (n->connections > 0 || !c->counts)
+    if (!n || n->connections > 0 || !c->counts)
         return;
     HASH_DEL(c->counts, n);
     free(n);
 }
 
-bool crowd_enter(struct crowd *c, const char *address, unsigned per_address, unsigned per_network)
+static void add(struct count *n, bool known, int connections, int strangers)
+{
+    if (!n)
+        return;
+    n->connections += (unsigned)connections;
+    n->strangers += (unsigned)strangers;
+    n->unknown += known ? 0 : (unsigned)strangers;
+}
+
+static void add_all(const struct counters *n, bool known, int connections, int strangers)
+{
+    add(n->address, known, connections, strangers);
+    add(n->network, known, connections, strangers);
+    add(n->all, known, connections, strangers);
+}
+
+/* Room, or a stranger's place that the newcomer may have? */
+static bool has_place(const struct count *n, unsigned limit, bool known, bool *full_r)
+{
+    *full_r = n && n->connections >= limit;
+    return !*full_r || (known ? n->strangers : n->unknown) > 0;
+}
+
+static bool find_place(const struct counters *n, bool known, const struct crowd_limits *limits,
+                       bool *replaces_r, struct crowd_place *place_r)
+{
+    bool by_address = false;
+    bool by_network = false;
+    bool by_all = false;
+    unsigned all = known ? limits->all : limits->all - limits->reserve;
+    if (!has_place(n->address, limits->per_address, known, &by_address) ||
+        !has_place(n->network, limits->per_network, known, &by_network) ||
+        !has_place(n->all, all, known, &by_all))
+        return false;
+    *replaces_r = by_address || by_network || by_all;
+    *place_r = (struct crowd_place){.kind = by_address ? GUARD_ADDRESS : GUARD_NETWORK};
+    if (by_address)
+        memcpy(place_r->name, n->address->name, sizeof(place_r->name));
+    else if (by_network)
+        memcpy(place_r->name, n->network->name, sizeof(place_r->name));
+    const struct count *from = by_address ? n->address : by_network ? n->network : n->all;
+    place_r->unknown = from->unknown > 0;
+    return true;
+}
+
+bool crowd_enter(struct crowd *c, const char *address, bool known,
+                 const struct crowd_limits *limits, bool *replaces_r, struct crowd_place *place_r)
 {
     pthread_mutex_lock(&c->mutex);
-    struct count *one = find(c, address, GUARD_ADDRESS, true);
-    struct count *network = find(c, address, GUARD_NETWORK, true);
-    /* What is no address has one counter for both. */
-    bool ok = one->connections < per_address && network->connections < per_network;
-    if (ok) {
-        one->connections++;
-        network->connections += one != network;
-    } else if (one != network) {
-        drop_if_empty(c, one);
-        drop_if_empty(c, network);
-    }
+    struct counters n = find_all(c, address);
+    bool ok = find_place(&n, known, limits, replaces_r, place_r);
+    if (ok)
+        add_all(&n, known, 1, 1);
+    drop_if_empty(c, n.network);
+    drop_if_empty(c, n.address);
     pthread_mutex_unlock(&c->mutex);
     return ok;
 }
 
-void crowd_leave(struct crowd *c, const char *address)
+static void change(struct crowd *c, const char *address, bool known, int connections, int strangers)
 {
     pthread_mutex_lock(&c->mutex);
-    struct count *one = find(c, address, GUARD_ADDRESS, false);
-    struct count *network = find(c, address, GUARD_NETWORK, false);
-    if (network && network != one && network->connections-- == 1)
-        drop_if_empty(c, network);
-    if (one && one->connections-- == 1)
-        drop_if_empty(c, one);
+    struct counters n = find_all(c, address);
+    add_all(&n, known, connections, strangers);
+    drop_if_empty(c, n.network);
+    drop_if_empty(c, n.address);
     pthread_mutex_unlock(&c->mutex);
+}
+
+void crowd_settle(struct crowd *c, const char *address, bool known)
+{
+    change(c, address, known, 0, -1);
+}
+
+void crowd_leave(struct crowd *c, const char *address, bool known, bool stranger)
+{
+    change(c, address, known, -1, stranger ? -1 : 0);
+}
+
+bool crowd_is_place(const struct crowd_place *place, const char *address, bool known)
+{
+    char name[GUARD_TEXT];
+    if (place->unknown && known)
+        return false;
+    if (!place->name[0])
+        return true;
+    guard_network(address, place->kind, name);
+    return strcmp(name, place->name) == 0;
 }

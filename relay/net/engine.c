@@ -236,6 +236,7 @@ static void start_signal(struct engine *e, uv_signal_t *signal, uv_signal_cb cal
 static bool start_shards(struct engine *e, struct err *err)
 {
     e->shards = xcalloc(e->settings->config->shards, sizeof(*e->shards));
+    e->common.shards = e->shards;
     bool ok = true;
     while (ok && e->shard_count < e->settings->config->shards) {
         struct shard *shard = &e->shards[e->shard_count++];
@@ -245,6 +246,8 @@ static bool start_shards(struct engine *e, struct err *err)
                          &e->sockets[(e->shard_count - 1) * e->settings->config->listener_count],
                          err);
     }
+    if (ok)
+        atomic_store(&e->common.shard_count, e->shard_count);
     return ok;
 }
 
@@ -319,6 +322,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
     if (!watch_new(e->common.store, e->common.notices, config->state_dir, &e->common.watch, err))
         return false;
     e->common.crowd = crowd_new();
+    e->common.visitors = crowd_new();
     memory_watch(&e->memory, &e->loop, (uint64_t)config->memory_mb << 20,
                  &e->common.short_of_memory);
     tls_rotate_tickets();
@@ -367,6 +371,7 @@ static void end(struct engine *e)
     watch_free(e->common.watch);
     notices_free(e->common.notices);
     crowd_free(e->common.crowd);
+    crowd_free(e->common.visitors);
     if (e->common.sites)
         sites_free(e->common.sites);
     gate_free(e->gate);

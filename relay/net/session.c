@@ -7,7 +7,6 @@
  */
 #include "session_parts.h"
 
-#include "crowd.h"
 #include "log.h"
 #include "notices.h"
 
@@ -69,6 +68,8 @@ static void drain_if_idle(struct session *s)
 void session_pump(struct session *s)
 {
     struct submission *sub = &s->submission;
+    if (sub->authenticated)
+        session_settle(s);
     session_check_access(s);
     session_forget_intake(s);
     while (!s->asking && (sub->want == SUBMISSION_ENQUEUE || sub->want == SUBMISSION_SPILL ||
@@ -175,9 +176,7 @@ static void on_ended(void *owner, const char *why)
     log_end(
         log_text(log_text(log_begin(LOG_DEBUG, "disconnected"), "peer", s->peer), "reply", why));
     HASH_DEL(shard->sessions, s);
-    atomic_fetch_sub(&shard->common->connections, 1);
-    if (s->counted)
-        crowd_leave(shard->common->crowd, s->peer);
+    session_leave_place(s);
     intake_free(s->intake, false);
     if (s->started)
         submission_fini(&s->submission);
@@ -199,13 +198,6 @@ static void turn_away(struct session *s)
     buf_fini(&text);
 }
 
-static bool count_in(struct session *s)
-{
-    const struct config *c = s->settings->config;
-    s->counted = crowd_enter(s->shard->common->crowd, s->peer, c->per_address, c->per_network);
-    return s->counted;
-}
-
 void session_accept(struct shard *shard, int fd, bool implicit_tls)
 {
     struct session *s = xcalloc(1, sizeof(*s));
@@ -214,14 +206,12 @@ void session_accept(struct shard *shard, int fd, bool implicit_tls)
     s->settings = shard->settings;
     s->implicit_tls = implicit_tls;
     HASH_ADD(hh, shard->sessions, id, sizeof(s->id), s);
-    unsigned count = atomic_fetch_add(&shard->common->connections, 1) + 1;
     s->connection = connection_accept(&shard->loop, fd, &events, s);
     connection_peer(s->connection, s->peer);
     connection_set_timeout(s->connection, s->settings->config->idle_s);
     log_event(LOG_DEBUG, "connected", "peer", s->peer);
-    s->then_ms = uv_now(&shard->loop);
-    if (count > s->settings->config->connections || shard->draining ||
-        atomic_load(&shard->common->short_of_memory) || !count_in(s)) {
+    s->came_ms = s->then_ms = uv_now(&shard->loop);
+    if (shard->draining || atomic_load(&shard->common->short_of_memory) || !session_take_place(s)) {
         turn_away(s);
     } else if (implicit_tls) {
         connection_accept_tls(s->connection, s->settings->server, TLS_SMTP);

@@ -18,6 +18,11 @@ struct session *session_find(struct shard *s, uint64_t id);
  */
 void session_end_slow(struct shard *s);
 
+/* Send a stranger away, the first that came, from that place; false: none is here. */
+bool session_make_room(struct shard *s, const struct crowd_place *place);
+/* Send those away who have had their time to log in. */
+void session_end_strangers(struct shard *s);
+
 /* Credentials or domains have changed: end the sessions that do not hold any more. */
 void session_check_all(struct shard *s);
 

@@ -20,7 +20,12 @@ struct session {
     unsigned intake_mail; /* which of the session's messages it belongs to */
     char *once;           /* of the message that is being decided on; see struct store_job */
     char peer[64];
-    bool implicit_tls, started, asking, counted;
+    bool implicit_tls, started, asking;
+    /* Among the connections, see places.c. */
+    enum { PLACE_NONE, PLACE_STRANGER, PLACE_SETTLED } place;
+    bool known; /* somebody has logged in from its address before */
+    uint64_t came_ms;
+    struct session *before, *after; /* of the shard's strangers */
     /* Of its credential, see access.c. */
     uint64_t accounts;
     unsigned char mark[DATABASE_MARK];
@@ -35,6 +40,14 @@ struct session {
 
 /* Answer what the machine wants, send what it says: at the end of every callback. */
 void session_pump(struct session *s);
+
+/* ---- places.c ---- */
+
+/* False: there is none for it. */
+bool session_take_place(struct session *s);
+/* It has authenticated. */
+void session_settle(struct session *s);
+void session_leave_place(struct session *s);
 
 /* ---- enqueue.c ---- */
 

@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { DRAIN_MS = 20 * 1000, PATIENCE_MS = 5 * 1000 };
+enum { DRAIN_MS = 20 * 1000, PATIENCE_MS = 1000 };
 
 static void close_rest(struct shard *s)
 {
@@ -46,8 +46,10 @@ static void on_drained_long_enough(uv_timer_t *timer)
 struct order {
     struct inbox_item item;
     struct shard *shard;
-    enum { DRAIN, CHANGE_SETTINGS, CHECK_ACCESS } what;
+    enum { DRAIN, CHANGE_SETTINGS, CHECK_ACCESS, MAKE_ROOM, MAKE_ROOM_FOR_VISIT } what;
     const struct settings *settings;
+    struct crowd_place place;
+    size_t hops; /* shards that have not looked yet */
 };
 
 static void drain(struct shard *s)
@@ -60,6 +62,31 @@ static void drain(struct shard *s)
     parcel_abandon_all(s);
     uv_timer_start(&s->drain_timer, on_drained_long_enough, DRAIN_MS, 0);
     shard_something_ended(s);
+}
+
+static void on_order(struct inbox_item *item);
+
+static void order(const struct order *what)
+{
+    struct order *o = xcalloc(1, sizeof(*o));
+    *o = *what;
+    o->item.run = on_order;
+    inbox_post(&o->shard->inbox, &o->item);
+}
+
+/* Here, or at the next one. */
+static void make_room(const struct order *o)
+{
+    struct common *common = o->shard->common;
+    bool made = o->what == MAKE_ROOM ? session_make_room(o->shard, &o->place)
+                                     : visit_make_room(o->shard, &o->place);
+    if (made || o->hops == 0)
+        return;
+    struct order next = *o;
+    next.hops--;
+    size_t at = (size_t)(o->shard - common->shards) + 1;
+    next.shard = &common->shards[at % atomic_load(&common->shard_count)];
+    order(&next);
 }
 
 static void on_order(struct inbox_item *item)
@@ -76,20 +103,42 @@ static void on_order(struct inbox_item *item)
     case CHECK_ACCESS:
         session_check_all(o.shard);
         break;
+    case MAKE_ROOM:
+    case MAKE_ROOM_FOR_VISIT:
+        make_room(&o);
+        break;
     }
-}
-
-static void order(const struct order *what)
-{
-    struct order *o = xcalloc(1, sizeof(*o));
-    *o = *what;
-    o->item.run = on_order;
-    inbox_post(&o->shard->inbox, &o->item);
 }
 
 void shard_drain(struct shard *s)
 {
     order(&(struct order){.shard = s, .what = DRAIN});
+}
+
+/* None before all shards have begun: until then each looks for itself. */
+static size_t hops(const struct common *common)
+{
+    size_t count = atomic_load(&common->shard_count);
+    return count > 0 ? count - 1 : 0;
+}
+
+void shard_make_room(struct shard *s, const struct crowd_place *place)
+{
+    struct common *common = s->common;
+    struct order o = {.shard = s, .what = MAKE_ROOM, .place = *place, .hops = hops(common)};
+    for (size_t i = 0; o.hops > 0 && i <= o.hops; i++)
+        if (atomic_load(&common->shards[i].oldest_ms) < atomic_load(&o.shard->oldest_ms))
+            o.shard = &common->shards[i];
+    if (o.shard == s)
+        make_room(&o);
+    else
+        order(&o);
+}
+
+void shard_make_room_for_visit(struct shard *s, const struct crowd_place *place)
+{
+    make_room(&(struct order){
+        .shard = s, .what = MAKE_ROOM_FOR_VISIT, .place = *place, .hops = hops(s->common)});
 }
 
 void shard_check_access(struct shard *s)
@@ -159,6 +208,7 @@ void shard_ask_store(struct shard *s, struct store_job *job, shard_on_stored *do
 
 static void on_patience(uv_timer_t *timer)
 {
+    session_end_strangers(timer->data);
     session_end_slow(timer->data);
 }
 
@@ -175,6 +225,7 @@ bool shard_start(struct shard *s, struct common *common, const struct settings *
 {
     s->common = common;
     s->settings = settings;
+    atomic_store(&s->oldest_ms, UINT64_MAX);
     s->verdicts = verdicts_new();
     CHECK(uv_loop_init(&s->loop) == 0);
     inbox_init(&s->inbox, &s->loop);

@@ -9,6 +9,7 @@
 #define SHARD_H
 
 #include "config.h"
+#include "crowd.h"
 #include "descriptors.h"
 #include "inbox.h"
 #include "keyring.h"
@@ -43,11 +44,11 @@ struct common {
     struct keyring *keyring;
     struct watch *watch;
     struct notices *notices;
-    struct crowd *crowd;
+    struct crowd *crowd, *visitors; /* of mail, and of the page */
     atomic_bool short_of_memory;
-    struct web *web;         /* NULL: no page is served */
-    atomic_uint connections; /* of clients */
-    atomic_uint visits;      /* of those who follow links */
+    struct web *web;           /* NULL: no page is served */
+    struct shard *shards;      /* all of them */
+    atomic_size_t shard_count; /* 0 until all have begun */
     struct descriptors descriptors;
     /* The steady time until which recipients are looked at when they are named: somebody was over a
      * limit lately. */
@@ -61,7 +62,6 @@ struct courier;
 struct parcel;
 struct listener;
 struct visit;
-struct crowd;
 struct watch;
 struct notices;
 struct web;
@@ -76,10 +76,12 @@ struct shard {
     struct resolver *resolver;
     struct listener *listeners;
     struct verdicts *verdicts;
-    struct session *sessions; /* hash by id */
-    struct courier *couriers; /* list */
-    struct parcel *parcels;   /* list */
-    struct visit *visits;     /* list */
+    struct session *sessions;   /* hash by id */
+    struct session *strangers;  /* list of those that have not authenticated, first come first */
+    _Atomic uint64_t oldest_ms; /* when the first of them came; UINT64_MAX: there are none */
+    struct courier *couriers;   /* list */
+    struct parcel *parcels;     /* list */
+    struct visit *visits;       /* list */
     uint64_t next_session;
     unsigned errands; /* jobs at the store, questions to the aligner */
     atomic_uint load; /* parcels under way */
@@ -100,6 +102,12 @@ void shard_check_access(struct shard *s); /* credentials or domains have changed
 void shard_change_settings(struct shard *s, const struct settings *settings);
 void shard_deliver(struct shard *s, struct scheduler_parcel *work); /* takes `work` */
 void shard_join(struct shard *s);
+
+/* On the shard's thread: a connection that holds such a place has to go, here or at the next shard
+ * that has one. */
+void shard_make_room(struct shard *s, const struct crowd_place *place);
+/* The same among the visits of the page. */
+void shard_make_room_for_visit(struct shard *s, const struct crowd_place *place);
 
 /* On the shard's thread: something has ended; when all has, and it drains, the loop ends. */
 void shard_something_ended(struct shard *s);

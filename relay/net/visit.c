@@ -24,6 +24,8 @@ struct visit {
     uv_timer_t deadline;
     size_t taken;
     unsigned handles;
+    char peer[64];
+    bool counted;         /* among the visitors */
     bool joined, closing; /* joined: the page has the other end */
     char chunk[16 * 1024];
 };
@@ -40,7 +42,6 @@ static void on_closed(uv_handle_t *handle)
         return;
     struct shard *shard = v->shard;
     DL_DELETE(shard->visits, v);
-    atomic_fetch_sub(&shard->common->visits, 1);
     free(v);
     shard_something_ended(shard);
 }
@@ -142,10 +143,18 @@ static void on_secured(void *owner)
     (void)owner;
 }
 
+static void leave_place(struct visit *v)
+{
+    if (v->counted)
+        crowd_leave(v->shard->common->visitors, v->peer, false, true);
+    v->counted = false;
+}
+
 static void on_ended(void *owner, const char *why)
 {
     struct visit *v = owner;
     (void)why;
+    leave_place(v);
     v->connection = NULL;
     v->handles++; /* on_closed() counts it down again */
     close_own(v);
@@ -155,6 +164,44 @@ static void on_ended(void *owner, const char *why)
 static const struct connection_events events = {
     .bytes = on_bytes, .secured = on_secured, .ended = on_ended};
 
+static unsigned at_most(unsigned number, unsigned limit)
+{
+    return number < limit ? number : limit;
+}
+
+/* All visitors are strangers; who has been here longest goes first. */
+static bool take_place(struct visit *v)
+{
+    struct common *common = v->shard->common;
+    const struct config *c = v->shard->settings->config;
+    unsigned all = common->descriptors.visits;
+    const struct crowd_limits limits = {.all = all,
+                                        .per_address = at_most(c->per_address, (all + 1) / 2),
+                                        .per_network = at_most(c->per_network, (3 * all + 3) / 4)};
+    struct crowd_place place;
+    bool replaces = false;
+    if (!crowd_enter(common->visitors, v->peer, false, &limits, &replaces, &place))
+        return false;
+    if (replaces)
+        shard_make_room_for_visit(v->shard, &place);
+    v->counted = true;
+    return true;
+}
+
+bool visit_make_room(struct shard *s, const struct crowd_place *place)
+{
+    struct visit *v;
+    DL_FOREACH(s->visits, v)
+    {
+        if (!v->counted || !v->connection || !crowd_is_place(place, v->peer, false))
+            continue;
+        leave_place(v);
+        connection_close(v->connection, "too many at once");
+        return true;
+    }
+    return false;
+}
+
 void visit_accept(struct shard *s, int fd, bool implicit_tls)
 {
     struct visit *v = xcalloc(1, sizeof(*v));
@@ -163,11 +210,11 @@ void visit_accept(struct shard *s, int fd, bool implicit_tls)
     CHECK(uv_pipe_init(&s->loop, &v->pipe, 0) == 0 && uv_timer_init(&s->loop, &v->deadline) == 0);
     v->pipe.data = v->deadline.data = v;
     DL_APPEND(s->visits, v);
-    unsigned count = atomic_fetch_add(&s->common->visits, 1) + 1;
     v->connection = connection_accept(&s->loop, fd, &events, v);
+    connection_peer(v->connection, v->peer);
     connection_set_timeout(v->connection, IDLE_S);
     uv_timer_start(&v->deadline, on_deadline, WHOLE_MS, 0);
-    if (count > s->common->descriptors.visits || s->draining) {
+    if (s->draining || !take_place(v)) {
         connection_close(v->connection, "too many at once");
         return;
     }

@@ -49,6 +49,7 @@
     X(MAIL_MANY, 421, "4.5.3", "Enough messages on this connection: open another")            \
     X(BAD_MANY, 421, "4.7.0", "Too many bad commands: closing")                               \
     X(IDLE_MANY, 421, "4.7.0", "Too many commands without mail: closing")                     \
+    X(LOGIN_MANY, 421, "4.7.0", "Too many commands without a login: closing")                 \
     X(NOT_SMTP, 421, "4.7.0", "This is a mail server: closing")                               \
     X(DATA_BARE, 554, "5.6.0",                                                                \
       "Message refused: it holds a bare CR or bare LF; lines end with CRLF only")             \

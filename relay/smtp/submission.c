@@ -21,6 +21,7 @@ enum {
     IN_MAX = 192 * 1024,
     BAD_MAX = 20,
     IDLE_MAX = 1000,
+    LOGIN_MAX = 50, /* lines until AUTH has succeeded */
     AUTH_FAILURES_MAX = 3,
 };
 
@@ -32,6 +33,8 @@ static enum reply judge(struct submission *s, enum reply reply)
         return BAD_MANY;
     if (++s->idle_commands > IDLE_MAX + s->settings->rcpt_max)
         return IDLE_MANY;
+    if (!s->authenticated && !s->settings->open && s->lines > LOGIN_MAX && reply != BYE)
+        return LOGIN_MANY;
     return reply;
 }
 

@@ -270,14 +270,13 @@ def test_sighup_reads_the_config_again_and_a_bad_one_keeps_the_old(relay, sink):
 
 
 def test_one_connection_too_many_is_told_so(relay_factory, dns):
-    relay = relay_factory("limits { connections = 50  per_address = 50  per_network = 50 }").start()
+    """When all places are held by clients that have logged in."""
+    relay = relay_factory("limits { connections = 20  per_address = 20  per_network = 20 }").start()
     time.sleep(0.5)  # the connections that looked whether it listens are gone
-    clients = [socket.create_connection(("127.0.0.1", relay.submission)) for _ in range(50)]
-    for client in clients:
-        assert client.recv(100).startswith(b"220")
+    clients = [relay.client(implicit=True) for _ in range(20)]
     with socket.create_connection(("127.0.0.1", relay.submission)) as one_more:
         assert one_more.recv(200).startswith(b"421 4.3.2")
-    clients[0].close()
+    clients[0].quit()
     wait_for(lambda: socket.create_connection(("127.0.0.1", relay.submission)).recv(100).startswith(b"220"))
     for client in clients[1:]:
-        client.close()
+        client.quit()
