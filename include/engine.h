@@ -23,6 +23,7 @@ struct engine_sunk {
     struct span sender, message;
     const struct envelope *envelope;
     const char *peer, *helo, *tls; /* tls: empty for clear text */
+    const char *user;              /* who has logged in; empty: nobody */
 };
 typedef bool engine_on_sunk(void *context, const struct engine_sunk *mail);
 
@@ -30,7 +31,8 @@ struct engine_sink {
     const char *host;
     unsigned port;
     uint64_t size_max;
-    engine_on_sunk *on_mail; /* false: the message is answered 451 */
+    const char *user, *password; /* who must log in; NULL: anybody may, by any name */
+    engine_on_sunk *on_mail;     /* false: the message is answered 451 */
     void (*on_ready)(void *context);
     void *context;
 };

@@ -51,8 +51,9 @@ struct submission_settings {
     unsigned rcpt_max; /* recipients of one message */
     unsigned mail_max; /* messages on one connection */
     bool limited;      /* ask about each recipient */
-    bool open; /* a receiving server that takes mail from anyone, without AUTH or TLS being asked
+    bool open;  /* a receiving server that takes mail from anyone, without AUTH or TLS being asked
                   for */
+    bool login; /* and yet somebody must log in first */
     bool implicit_tls; /* TLS was there before the first byte */
 };
 

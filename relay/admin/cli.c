@@ -60,6 +60,22 @@ bool cli_config(struct cli *cli, int *code_r)
     return false;
 }
 
+/* Where the relay is to be asked. Whom the config says may look need not be able to read it: then
+ * it is where a relay of this machine has its state, and one must be running there. */
+static const char *state_dir_of(struct cli *cli, bool *only_daemon_r, int *code_r)
+{
+    static const char usual[] = "/var/lib/sealpost";
+    char path[4096];
+    const char *dir = getenv("SEALPOST_STATE_DIR");
+    dir = dir && *dir ? dir : usual;
+    control_path(dir, path);
+    *only_daemon_r = !cli->config && access(cli->config_path, R_OK) != 0 && errno == EACCES &&
+                     access(path, F_OK) == 0;
+    if (*only_daemon_r)
+        return dir;
+    return cli_config(cli, code_r) ? cli->config->state_dir : NULL;
+}
+
 json_t *cli_request(const char *verb, ...)
 {
     va_list pairs;
@@ -172,8 +188,10 @@ int cli_ask(struct cli *cli, json_t *request, json_t **answer_r)
     struct buf line;
     struct buf answer;
     int code = CLI_OK;
+    bool only_daemon = false;
     *answer_r = NULL;
-    if (!cli_config(cli, &code)) {
+    const char *state_dir = state_dir_of(cli, &only_daemon, &code);
+    if (!state_dir) {
         json_decref(request);
         return code;
     }
@@ -183,9 +201,12 @@ int cli_ask(struct cli *cli, json_t *request, json_t **answer_r)
     json_decref(request);
     buf_addf(&line, "%s\n", text ? text : "{}");
     free(text);
-    bool ok = ask_daemon(cli->config->state_dir, buf_span(&line), &answer, &err);
+    bool ok = ask_daemon(state_dir, buf_span(&line), &answer, &err);
+    if (!ok && err.kind == ERR_NOT_FOUND && only_daemon)
+        ok = err_set(&err, ERR_UNREACHABLE, "%s: no relay is running, and the config file %s: %s",
+                     state_dir, cli->config_path, strerror(EACCES));
     if (!ok && err.kind == ERR_NOT_FOUND)
-        ok = ask_alone(cli->config->state_dir, buf_span(&line), &answer, &err);
+        ok = ask_alone(state_dir, buf_span(&line), &answer, &err);
     code = ok ? read_answer(buf_span(&answer), answer_r) : cli_fail(&err);
     buf_fini(&line);
     buf_fini(&answer);
@@ -232,7 +253,7 @@ static void format_time(int64_t ms, char *text_r, size_t size)
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
     localtime_r(&seconds, &tm);
-    strftime(text_r, size, "%Y-%m-%d %H:%M:%S", &tm);
+    strftime(text_r, size, tm.tm_gmtoff == 0 ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%M:%S%z", &tm);
 }
 
 static void format_in(int64_t ms, char *text_r, size_t size)

@@ -23,6 +23,7 @@ struct cli {
     } options[CLI_OPTIONS_MAX];
     size_t option_count;
     struct config *config; /* read when first needed */
+    char wrong[160];       /* with an option */
 };
 
 /* A row of the command table. Options: names separated by blanks; "name=" takes a value, "name" is

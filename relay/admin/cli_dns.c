@@ -113,6 +113,8 @@ int cli_dns(struct cli *cli)
         return cli_usage(cli, "--format is table, bind, json, nsupdate, terraform-cloudflare, "
                               "terraform-route53, terraform-google, terraform-azure, octodns, "
                               "dnscontrol or domain-connect");
+    if (cli_flag(cli, "offline") && (cli_flag(cli, "check") || cli_flag(cli, "watch") || resolver))
+        return cli_usage(cli, "--offline asks nobody: not with --check, --watch or --resolver");
     int code = cli_dns_keys(cli, domain, &keys);
     if (code != CLI_OK)
         return code;
@@ -124,7 +126,12 @@ int cli_dns(struct cli *cli)
     }
     bool ok = dns_work_new(cli, domain, keys, &w, &err);
     json_decref(keys);
-    if (ok && (cli_flag(cli, "check") || cli_flag(cli, "watch"))) {
+    if (ok && cli_flag(cli, "offline")) {
+        records_plan(&w->in, NULL, &w->plan);
+        code = print_plan(cli, w, format);
+        if (format && strcmp(format, "table") != 0)
+            warn(w);
+    } else if (ok && (cli_flag(cli, "check") || cli_flag(cli, "watch"))) {
         code = cli_dns_check(cli, &config, w);
     } else if (ok && (ok = cli_dns_survey(&config, w, &err))) {
         code = print_plan(cli, w, format);

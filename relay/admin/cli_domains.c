@@ -224,15 +224,38 @@ int cli_domain_capture(struct cli *cli)
 
 /* ---- key ---- */
 
+/* What a pending key waits for, and how long. */
+static void say_wait(json_t *row)
+{
+    char text[80] = "";
+    int64_t seen_ms = json_integer_value(json_object_get(row, "seen"));
+    int64_t left_s =
+        seen_ms / 1000 + json_integer_value(json_object_get(row, "wait")) - clock_now_ms() / 1000;
+    if (strcmp(member(row, "state"), "pending") != 0)
+        return;
+    if (seen_ms == 0)
+        snprintf(text, sizeof(text), "for its record in DNS");
+    else if (left_s <= 0)
+        snprintf(text, sizeof(text), "signs at the next look");
+    else if (left_s < 120)
+        snprintf(text, sizeof(text), "%lld s more for caches", (long long)left_s);
+    else
+        snprintf(text, sizeof(text), "%lld min more for caches", (long long)((left_s + 59) / 60));
+    json_object_set_new(row, "waits", json_string(text));
+}
+
 int cli_key_list(struct cli *cli)
 {
     static const struct cli_column columns[] = {
         {"DOMAIN", "domain", CLI_TEXT},       {"SELECTOR", "selector", CLI_TEXT},
         {"ALGORITHM", "algorithm", CLI_TEXT}, {"STATE", "state", CLI_TEXT},
-        {"SINCE", "since", CLI_TIME},         {"CREATED", "created", CLI_TIME}};
+        {"SINCE", "since", CLI_TIME},         {"CREATED", "created", CLI_TIME},
+        {"WAITS", "waits", CLI_TEXT}};
     json_t *answer = NULL;
     int code = cli_ask(cli, cli_request("key.list", "domain", cli_option(cli, "domain", 0), NULL),
                        &answer);
+    for (size_t i = 0; i < json_array_size(json_object_get(answer, "rows")); i++)
+        say_wait(json_array_get(json_object_get(answer, "rows"), i));
     if (code == CLI_OK)
         cli_print_rows(cli, json_object_get(answer, "rows"), columns, COUNT_OF(columns));
     json_decref(answer);

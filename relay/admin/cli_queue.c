@@ -79,7 +79,19 @@ int cli_queue_list(struct cli *cli)
 
 int cli_queue_show(struct cli *cli)
 {
-    return print_queue(cli, filtered(cli, "queue.list"), 0);
+    json_t *answer = NULL;
+    json_t *request = filtered(cli, "queue.list");
+    json_object_set_new(request, "limit", json_integer(1));
+    int code = cli_ask(cli, request, &answer);
+    size_t count = json_array_size(json_object_get(answer, "rows"));
+    struct err err = {0};
+    json_decref(answer);
+    if (code == CLI_OK && count == 0) {
+        err_set(&err, ERR_NOT_FOUND, "%s: nothing of such a message waits here; see sealpost trace",
+                cli->arguments[0]);
+        code = cli_fail(&err);
+    }
+    return code == CLI_OK ? print_queue(cli, filtered(cli, "queue.list"), 0) : code;
 }
 
 /* A change needs something that says which; everything must be said. Many are changed page by page,

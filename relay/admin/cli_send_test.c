@@ -49,6 +49,7 @@ static int submit(struct cli *cli, const char *sender, char *id_r, size_t size)
     json_t *answer = NULL;
     buf_init(&message, 8192);
     message_date(clock_now_ms(), date);
+    fprintf(stderr, "sealpost: submitting a message\n"); /* DNS may be asked for its domain */
     buf_addf(&message,
              "From: <%s>\r\nTo: <%s>\r\nSubject: Test message from Sealpost\r\nDate: "
              "%s\r\nMIME-Version: 1.0\r\n"
@@ -59,8 +60,10 @@ static int submit(struct cli *cli, const char *sender, char *id_r, size_t size)
                        cli_request("submit", "sender", sender, "recipient", cli->arguments[0],
                                    "message", buf_text(&message), NULL),
                        &answer);
-    if (code == CLI_OK)
+    if (code == CLI_OK) {
         snprintf(id_r, size, "%s", member(answer, "id"));
+        fprintf(stderr, "sealpost: %s waits for its first attempt, %d s at most\n", id_r, WAIT_S);
+    }
     json_decref(answer);
     buf_fini(&message);
     return code;

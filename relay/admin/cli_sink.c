@@ -56,6 +56,7 @@ static json_t *describe(struct sink *s, const struct engine_sunk *m)
     json_object_set_new(row, "number", json_integer(s->count));
     json_object_set_new(row, "from", json_stringn(m->sender.ptr, m->sender.len));
     json_object_set_new(row, "to", recipients);
+    json_object_set_new(row, "user", json_string(m->user));
     json_object_set_new(row, "subject", json_stringn(title.ptr, title.len));
     json_object_set_new(row, "size", json_integer((json_int_t)m->message.len));
     json_object_set_new(row, "peer", json_string(m->peer));
@@ -134,10 +135,23 @@ static bool read_address(const char *text, char *host_r, size_t size, unsigned *
     return span_copy(host, host_r, size);
 }
 
+/* "user:password" */
+static bool read_login(const char *text, char *user_r, size_t size, struct engine_sink *sink)
+{
+    struct span rest = span_of(text ? text : "");
+    struct span user = span_take(&rest, ':');
+    if (!text)
+        return true;
+    sink->user = user_r;
+    sink->password = rest.ptr;
+    return user.len > 0 && rest.len > 0 && span_copy(user, user_r, size);
+}
+
 int cli_sink(struct cli *cli)
 {
     struct err err = {0};
     char host[64];
+    char user[64];
     struct sink s = {
         .cli = cli, .dir = cli_option(cli, "dir", 0), .address = cli_option(cli, "listen", 0)};
     struct engine_sink sink = {.host = host,
@@ -149,6 +163,8 @@ int cli_sink(struct cli *cli)
     json_error_t why;
     if (!s.address || !read_address(s.address, host, sizeof(host), &sink.port))
         return cli_usage(cli, "--listen takes address:port");
+    if (!read_login(cli_option(cli, "auth", 0), user, sizeof(user), &sink))
+        return cli_usage(cli, "--auth takes user:password");
     if (records && !(s.records = json_load_file(records, 0, &why))) {
         err_set(&err, ERR_USAGE, "--records %s: %s: give what 'sealpost --json dns DOMAIN' prints",
                 records, why.text);

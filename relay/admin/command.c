@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include "cli.h"
+#include "similar.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,9 +59,9 @@ static const struct command commands[] = {
     {"key retire", "DOMAIN SELECTOR", 2, 2, "", "revoke a key, or forget one that is over",
      cli_key_retire},
     {"dns",
-     "DOMAIN [--format F] [--check [--watch] [--every 10s]] [--resolver IP@PORT] [--later]\n"
-     "       [--rua ADDRESS] [--return-path D] [--ca D] [--ttl S]",
-     1, 1, "format= check watch every= resolver= later rua= return-path= ca= ttl=",
+     "DOMAIN [--format F] [--check [--watch] [--every 10s] | --offline] [--resolver IP@PORT]\n"
+     "       [--later] [--rua ADDRESS] [--return-path D] [--ca D] [--ttl S]",
+     1, 1, "format= check watch every= offline resolver= later rua= return-path= ca= ttl=",
      "the DNS records to publish; what is there, what is wrong", cli_dns},
     {"address canonical", "ADDRESS", 1, 1, "",
      "the form that stands for all spellings of a mailbox", cli_address_canonical},
@@ -117,13 +118,13 @@ static const struct command commands[] = {
      "what has happened, the newest last", cli_events},
     {"send-test", "ADDRESS [--from A]", 1, 1,
      "from=", "send one real message and show the dialogue", cli_send_test},
-    {"sink", "--listen ADDRESS:PORT [--dir DIR] [--records FILE]", 0, 0,
-     "listen= dir= records=", "a receiving server for trying things out", cli_sink},
+    {"sink", "--listen ADDRESS:PORT [--dir DIR] [--records FILE] [--auth USER:PASSWORD]", 0, 0,
+     "listen= dir= records= auth=", "a receiving server for trying things out", cli_sink},
 };
 
 static void print_help(FILE *to)
 {
-    fprintf(to, "usage: sealpost [-c FILE] [--json] COMMAND\n\n");
+    fprintf(to, "usage: sealpost [-c FILE] [--json] COMMAND\n       sealpost --version\n\n");
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         fprintf(to, "  %-14s %s\n", commands[i].words, commands[i].description);
     fprintf(to, "\nThe config file is %s; 'sealpost COMMAND --help' shows a command's arguments.\n",
@@ -164,6 +165,21 @@ static const char *option_name(const char *word)
     return word + 2;
 }
 
+static const char *unknown_option(struct cli *cli, const char *name)
+{
+    struct similar near;
+    char hint[100];
+    struct span options = span_of(cli->command->options);
+    similar_init(&near, name);
+    while (options.len > 0) {
+        struct span option = span_take(&options, ' ');
+        similar_try(&near, span_first(option, span_find(option, '=')));
+    }
+    similar_text(&near, hint, sizeof(hint));
+    snprintf(cli->wrong, sizeof(cli->wrong), "unknown option --%.40s%s", name, hint);
+    return cli->wrong;
+}
+
 /* One word of the command line; `used_r` counts how many were taken. NULL, or what is wrong. */
 static const char *take_option(struct cli *cli, int argc, char **argv, int *used_r)
 {
@@ -171,7 +187,7 @@ static const char *take_option(struct cli *cli, int argc, char **argv, int *used
     struct span name = span_of(option_name(argv[0]));
     *used_r = 1;
     if (!find_option(cli->command, name, &takes_value))
-        return "unknown option";
+        return unknown_option(cli, option_name(argv[0]));
     if (takes_value && argc < 2)
         return "an option lacks its value";
     if (cli->option_count == CLI_OPTIONS_MAX)
@@ -228,6 +244,59 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
+/* The first words, as many as `words` has; "" when there are fewer. */
+static void join(const char *words, int argc, char **argv, char *text_r, size_t size)
+{
+    size_t len = 0;
+    int count = 1;
+    for (; *words; words++)
+        count += *words == ' ';
+    text_r[0] = '\0';
+    for (int i = 0; count <= argc && i < count && len < size; i++)
+        len += (size_t)snprintf(text_r + len, size - len, "%s%s", i > 0 ? " " : "", argv[i]);
+}
+
+/* One line, and how to go on. A first word that is right is answered with what may follow it. */
+static int unknown_command(int argc, char **argv)
+{
+    char given[80] = "";
+    char best[64] = "";
+    char follow[400] = "";
+    unsigned distance = ~0U;
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        struct span rest = span_of(commands[i].words);
+        struct span first = span_take(&rest, ' ');
+        size_t len = strlen(follow);
+        struct similar near;
+        char text[80];
+        if (rest.len > 0 && span_equal(first, span_of(argv[0])))
+            snprintf(follow + len, sizeof(follow) - len, "%s%.*s", len > 0 ? ", " : "",
+                     SPAN_ARG(rest));
+        join(commands[i].words, argc, argv, text, sizeof(text));
+        similar_init(&near, text);
+        similar_try(&near, span_of(commands[i].words));
+        if (near.best[0] && near.distance < distance) {
+            distance = near.distance;
+            snprintf(given, sizeof(given), "%s", text);
+            snprintf(best, sizeof(best), "%s", near.best);
+        }
+    }
+    struct err err = {0};
+    if (best[0])
+        err_set(&err, ERR_USAGE, "unknown command \"%s\", did you mean \"%s\"?", given, best);
+    else if (follow[0])
+        err_set(&err, ERR_USAGE, "%.40s is followed by one of: %.150s", argv[0], follow);
+    else
+        err_set(&err, ERR_USAGE, "unknown command \"%.60s\": see sealpost --help", argv[0]);
+    return cli_fail(&err);
+}
+
+static int print_version(const struct cli *cli)
+{
+    printf(cli->json ? "{\"version\": \"%s\"}\n" : "sealpost %s\n", SEALPOST_VERSION);
+    return CLI_OK;
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
     int words = 0;
@@ -235,10 +304,14 @@ static int run(struct cli *cli, int argc, char **argv)
         words = match(commands[i].words, argc, argv);
         cli->command = &commands[i];
     }
-    if (!words) {
-        print_help(argc == 0 || asks_for_help(argc, argv) ? stdout : stderr);
-        return asks_for_help(argc, argv) ? CLI_OK : CLI_USAGE;
+    if (!words && argc > 0 && strcmp(argv[0], "--version") == 0)
+        return print_version(cli);
+    if (!words && (argc == 0 || asks_for_help(argc, argv))) {
+        print_help(stdout);
+        return argc > 0 ? CLI_OK : CLI_USAGE;
     }
+    if (!words)
+        return unknown_command(argc, argv);
     if (asks_for_help(argc, argv)) {
         printf("usage: sealpost %s %s\n       %s\n", cli->command->words, cli->command->usage,
                cli->command->description);

@@ -10,6 +10,20 @@
 
 enum { FIELD_MAX = 4096, COLUMNS_MAX = 32 };
 
+/* Would a spreadsheet take it for a formula? Then an apostrophe goes before it, which one takes for
+ * "this is text", and which is taken off again when the file comes back. */
+static bool is_formula(const char *text, size_t apostrophes)
+{
+    static const char *const begins[] = {
+        "=",           "+", "-", "@", "\t", "\r", "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d",
+        "\xef\xbc\xa0"}; /* the wide ones, too */
+    size_t before = strspn(text, "'");
+    for (size_t i = 0; i < COUNT_OF(begins); i++)
+        if (before >= apostrophes && strncmp(text + before, begins[i], strlen(begins[i])) == 0)
+            return true;
+    return false;
+}
+
 /* One field off the front; `last_r`: it ends its line. False when a quote is not closed, or it is
  * too long. */
 static bool take_field(struct span *rest, struct buf *field, bool *last_r)
@@ -43,9 +57,11 @@ static json_t *take_line(struct span *rest)
     bool ok = true;
     buf_init(&field, FIELD_MAX);
     while (ok && !last) {
-        ok =
-            take_field(rest, &field, &last) && json_array_size(fields) < COLUMNS_MAX &&
-            json_array_append_new(fields, json_stringn(field.len ? field.ptr : "", field.len)) == 0;
+        ok = take_field(rest, &field, &last) && json_array_size(fields) < COLUMNS_MAX;
+        if (ok && is_formula(buf_text(&field), 1))
+            buf_drop(&field, 1);
+        ok = ok && json_array_append_new(fields,
+                                         json_stringn(field.len ? field.ptr : "", field.len)) == 0;
     }
     buf_fini(&field);
     if (ok)
@@ -108,6 +124,8 @@ static void add_csv(const char *text, struct buf *out)
     bool plain = !strpbrk(text, ",\"\r\n");
     if (!plain)
         buf_add_char(out, '"');
+    if (is_formula(text, 0))
+        buf_add_char(out, '\'');
     for (const char *p = text; *p; p++) {
         if (*p == '"')
             buf_add_char(out, '"');

@@ -2,6 +2,7 @@
 /* asking.c - DNS for commands: a loop of its own that runs until nothing is pending any more. */
 #include "answers.h"
 #include "engine.h"
+#include "waiting.h"
 
 #include <stdio.h>
 
@@ -14,9 +15,11 @@ bool engine_resolve(const struct config *config, engine_step *step, void *contex
 {
     uv_loop_t loop;
     struct answers *answers = NULL;
+    struct waiting waiting;
     bool changed = true;
     bool done = false;
     CHECK(uv_loop_init(&loop) == 0);
+    waiting_start(&waiting, &loop, config);
     bool ok = answers_new(&loop, config, NULL, on_changed, &changed, &answers, err);
     while (ok && !done) {
         if (changed) {
@@ -27,6 +30,7 @@ bool engine_resolve(const struct config *config, engine_step *step, void *contex
             uv_run(&loop, UV_RUN_ONCE);
     }
     answers_free(answers);
+    waiting_stop(&waiting);
     uv_run(&loop, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(&loop) == 0);
     return ok;

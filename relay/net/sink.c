@@ -49,7 +49,8 @@ static void give(struct guest *g)
                                .envelope = &s->envelope,
                                .peer = g->peer,
                                .helo = s->helo,
-                               .tls = tls};
+                               .tls = tls,
+                               .user = s->authenticated ? s->identity.name : ""};
     bool taken = g->server->sink->on_mail(g->server->sink->context, &mail);
     struct verdict v = taken ? verdict_make(250, "2.0.0", "OK taken")
                              : verdict_make(451, "4.3.0", "Message could not be kept");
@@ -57,12 +58,27 @@ static void give(struct guest *g)
     submission_enqueue_decided(s, &v);
 }
 
+/* Whoever logs in is who he says, unless one name and password are asked for. */
+static void decide(struct guest *g)
+{
+    const struct engine_sink *sink = g->server->sink;
+    struct identity identity = {0};
+    const struct submission_claim claim = submission_auth(&g->submission);
+    bool good = !sink->user || (span_equal(claim.name, span_of(sink->user)) &&
+                                span_equal(claim.secret, span_of(sink->password)));
+    good = good && span_copy(claim.name, identity.name, sizeof(identity.name));
+    submission_auth_decided(&g->submission, good ? &identity : NULL, false);
+}
+
 static void pump(struct guest *g)
 {
     struct submission *s = &g->submission;
-    while (s->want == SUBMISSION_ENQUEUE || s->want == SUBMISSION_SPILL) {
+    while (s->want == SUBMISSION_ENQUEUE || s->want == SUBMISSION_SPILL ||
+           s->want == SUBMISSION_AUTH) {
         if (s->want == SUBMISSION_ENQUEUE) {
             give(g);
+        } else if (s->want == SUBMISSION_AUTH) {
+            decide(g);
         } else {
             buf_add(&g->message, buf_span(&s->body));
             submission_spilled(s, NULL);
@@ -180,7 +196,8 @@ bool engine_sink(const struct engine_sink *sink, struct err *err)
                                                    .size_max = sink->size_max,
                                                    .rcpt_max = 1000,
                                                    .mail_max = 1000000,
-                                                   .open = true};
+                                                   .open = true,
+                                                   .login = sink->user != NULL};
     signal(SIGPIPE, SIG_IGN);
     CHECK(uv_loop_init(&server.loop) == 0);
     uv_signal_init(&server.loop, &server.terminate);

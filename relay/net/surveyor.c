@@ -10,6 +10,7 @@
 #include "answers.h"
 #include "engine.h"
 #include "lookup.h"
+#include "waiting.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,9 +189,11 @@ bool engine_survey(const struct config *config, const char *const *names, size_t
 {
     uv_loop_t loop;
     struct surveyor *s = NULL;
+    struct waiting waiting;
     bool changed = true;
     bool done = false;
     CHECK(uv_loop_init(&loop) == 0);
+    waiting_start(&waiting, &loop, config);
     bool ok = surveyor_new(&loop, config, names, count, on_changed, &changed, &s, err);
     while (ok && !done) {
         if (changed) {
@@ -202,6 +205,7 @@ bool engine_survey(const struct config *config, const char *const *names, size_t
             uv_run(&loop, UV_RUN_ONCE);
     }
     surveyor_free(s);
+    waiting_stop(&waiting);
     uv_run(&loop, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(&loop) == 0);
     return ok;

@@ -70,7 +70,9 @@ static enum reply on_ehlo(struct submission *s, struct span args)
              c->hostname, (unsigned long long)c->size_max);
     if (!s->tls)
         buf_add(&s->out, SPAN("250-STARTTLS\r\n"));
-    else if (!c->open)
+    if (c->open)
+        buf_add(&s->out, SPAN("250-AUTH PLAIN LOGIN\r\n"));
+    else if (s->tls)
         buf_addf(&s->out, "250-AUTH %sSCRAM-SHA-256 PLAIN LOGIN\r\n",
                  s->binds ? "SCRAM-SHA-256-PLUS " : "");
     buf_addf(&s->out, "250-DSN\r\n250-LIMITS RCPTMAX=%u MAILMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
@@ -124,10 +126,10 @@ enum reply commands_auth_step(struct submission *s, enum sasl_step step)
 
 static enum reply on_auth(struct submission *s, struct span args)
 {
-    if (s->settings->open)
-        return NOT_OFFERED;
     if (s->authenticated)
         return ORDER;
+    if (s->settings->open && span_starts_nocase(args, SPAN("SCRAM")))
+        return AUTH_UNKNOWN;
     s->sasl = xcalloc(1, sizeof(*s->sasl));
     sasl_init(s->sasl);
     return commands_auth_step(s, sasl_begin(s->sasl, args, s->binds ? s->binding : NULL));
@@ -336,7 +338,7 @@ enum reply commands_run(struct submission *s, struct span line)
         return UNKNOWN;
     if (c->tls && !s->tls && !s->settings->open)
         return NEED_TLS;
-    if (c->auth && !s->authenticated && !s->settings->open)
+    if (c->auth && !s->authenticated && (!s->settings->open || s->settings->login))
         return NEED_AUTH;
     if (!(c->phases & (1U << (unsigned)s->phase)))
         return ORDER;

@@ -1,0 +1,243 @@
+"""What an operator and a developer type: a word that is none, a network that is not there, a table that a spreadsheet opens."""
+
+import csv
+import io
+import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import smtplib
+import ssl
+import subprocess
+import tempfile
+import time
+
+import conftest
+import pytest
+from conftest import Sink, free_port
+
+RELEASE = os.environ.get("SEALPOST_RELEASE", "build/sealpost")
+
+
+@pytest.fixture(autouse=True)
+def release(monkeypatch):
+    if not os.path.exists(RELEASE):
+        pytest.fail(f"{RELEASE} is not there: tests/run builds it")
+    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
+
+
+def run(*arguments, **options):
+    return subprocess.run([RELEASE, *arguments], capture_output=True, text=True, timeout=60, **options)
+
+
+@pytest.mark.parametrize("words, answer", [
+    ("queu list", 'unknown command "queu list", did you mean "queue list"?'),
+    ("queue lits --limit 3", 'unknown command "queue lits", did you mean "queue list"?'),
+    ("usr add bob --domain x", 'unknown command "usr add", did you mean "user add"?'),
+    ("serv", 'unknown command "serv", did you mean "serve"?'),
+    ("sned-test a@b", 'unknown command "sned-test", did you mean "send-test"?'),
+    ("config chekc", 'did you mean "config check"?'),
+    ("queue", "queue is followed by one of: list, show"),
+    ("frobnicate", 'unknown command "frobnicate": see sealpost --help'),
+    ("\x1b[2J", "unknown command"),
+    ("queue list --limti 3", "unknown option --limti; did you mean \"limit\"?"),
+    ("suppress add x --exprise 1d", "did you mean \"expires\"?"),
+])
+def test_a_word_that_is_no_command_is_answered_in_one_line(words, answer):
+    done = run(*words.split(" "))
+    assert done.returncode == 2 and done.stdout == "" and "\x1b" not in done.stderr
+    assert done.stderr.startswith("sealpost: ") and done.stderr.count("\n") == 1 and answer in done.stderr, done.stderr
+
+
+def test_it_says_its_version():
+    done = run("--version")
+    assert done.returncode == 0 and re.fullmatch(r"sealpost \d+\.\d+\.\d+\n", done.stdout)
+    assert json.loads(run("--json", "--version").stdout)["version"] == done.stdout.split()[1]
+    assert run("--help").returncode == 0 and "--version" in run("--help").stdout
+
+
+def test_records_without_a_network_are_there_at_once(relay_factory, dns):
+    relay = relay_factory()
+    dns.zone["all"] = "SILENCE"
+    begin = time.monotonic()
+    rows = relay.json("dns", "club.test", "--offline")["records"]
+    assert time.monotonic() - begin < 2 and dns.asked == []
+    assert {"_dmarc.club.test", "club.test"} <= {row["name"] for row in rows}
+    text = " ".join(str(row["value"]) for row in rows)
+    assert "v=spf1" in text and "v=DMARC1" in text and "v=DKIM1" in text
+    for format in ("bind", "terraform-route53", "table", "nsupdate"):
+        assert "v=DMARC1" in relay.command("dns", "club.test", "--offline", "--format", format), format
+    for other in (["--check"], ["--watch"], ["--resolver", "127.0.0.1@1"]):
+        done = relay.command("dns", "club.test", "--offline", *other, check=False)
+        assert done.returncode == 2 and "--offline asks nobody" in done.stderr
+
+
+@pytest.mark.parametrize("command", [
+    ("dns", "club.test"), ("dns", "club.test", "--check"), ("domain", "list"),
+    ("check", "spf", "--ip", "192.0.2.1", "--mail-from", "a@club.test"), ("check", "dmarc", "--from", "club.test"),
+    ("check", "message", "MESSAGE", "--user", "app"), ("send-test", "bob@dest.test"),
+], ids=lambda command: " ".join(command[:2]))
+def test_no_command_waits_for_dns_in_silence(relay_factory, dns, command):
+    relay = relay_factory()
+    if command[0] == "send-test":
+        relay.start()
+    message = relay.path / "message"
+    message.write_text("From: <a@club.test>\r\nSubject: x\r\n\r\nx\r\n")
+    dns.zone["all"] = "SILENCE"
+    command = [str(message) if word == "MESSAGE" else word for word in command]
+    process = subprocess.Popen([RELEASE, "-c", str(relay.config), *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        begin = time.monotonic()
+        os.set_blocking(process.stderr.fileno(), False)
+        said = b""
+        while b"\n" not in said and time.monotonic() - begin < 5 and process.poll() is None:
+            said += process.stderr.read() or b""
+            time.sleep(0.05)
+        assert time.monotonic() - begin < 3.5
+        words = f"waiting for DNS: asking 127.0.0.1@{dns.port}" if command[0] != "send-test" else "submitting a message"
+        assert words.encode() in said, said
+    finally:
+        process.kill()
+        process.wait()
+
+
+def developer(port, mechanism, tls, user, secret):
+    """An application in development, as smtplib lets it be."""
+    client = smtplib.SMTP("127.0.0.1", port, timeout=20)
+    if tls:
+        client.starttls(context=ssl._create_unverified_context())
+    client.ehlo()
+    assert client.esmtp_features["auth"].split()[-2:] == ["PLAIN", "LOGIN"]
+    client.user, client.password = user, secret
+    code, text = client.auth(mechanism, getattr(client, "auth_" + mechanism.lower()), initial_response_ok=mechanism == "PLAIN")
+    assert code == 235, text
+    client.sendmail("a@app.test", "b@dest.test", f"Subject: {mechanism}\r\n\r\nhello\r\n")
+    client.quit()
+
+
+def test_a_sink_takes_any_login_with_tls_and_without(tmp_path):
+    sink = Sink(tmp_path / "sink", free_port())
+    try:
+        for n, (mechanism, tls) in enumerate([(m, t) for m in ("PLAIN", "LOGIN") for t in (False, True)]):
+            developer(sink.port, mechanism, tls, f"shop{n}", "whatever it is")
+        with smtplib.SMTP("127.0.0.1", sink.port) as client:
+            client.sendmail("a@app.test", "b@dest.test", "Subject: nobody\r\n\r\nhello\r\n")
+        assert [about["user"] for about, _ in sink.wait(5)] == ["shop0", "shop1", "shop2", "shop3", ""]
+    finally:
+        sink.stop()
+
+
+def test_a_sink_takes_one_login_only(tmp_path):
+    port = free_port()
+    process = subprocess.Popen([RELEASE, "-c", "/nonexistent", "sink", "--listen", f"127.0.0.1:{port}", "--auth", "shop:a:secret"],
+                               stdout=subprocess.DEVNULL)
+    try:
+        conftest.wait_port(port, process=process)
+        for user, secret in (("shop", "a"), ("shop", "a:secre"), ("other", "a:secret")):
+            with pytest.raises((smtplib.SMTPAuthenticationError, smtplib.SMTPServerDisconnected, AssertionError)):
+                developer(port, "PLAIN", False, user, secret)
+        with smtplib.SMTP("127.0.0.1", port) as client:
+            client.ehlo()
+            assert client.mail("a@app.test")[0] == 530
+        developer(port, "LOGIN", True, "shop", "a:secret")
+    finally:
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+    for wrong in ("shop", ":x", "shop:"):
+        assert run("sink", "--listen", f"127.0.0.1:{port}", "--auth", wrong).returncode == 2
+
+
+def test_a_message_that_is_not_there_is_no_success(relay_factory):
+    relay = relay_factory()
+    for command, words in ((("queue", "show"), "nothing of such a message waits here"), (("trace",), "no message of that id")):
+        done = relay.command(*command, "0123456789abc"[:13], check=False)
+        assert done.returncode in (1, 2) and done.stderr.count("\n") == 1, done
+        relay.start()
+        id = relay.send()
+        relay.stop()
+        unknown = id[:-1] + ("1" if id[-1] != "1" else "2")
+        done = relay.command(*command, unknown, check=False)
+        assert done.returncode == 1 and words in done.stderr and done.stderr.count("\n") == 1, done
+        assert relay.command(*command, id, check=False).returncode == 0
+
+
+def test_a_pending_key_says_what_it_waits_for(relay_factory):
+    relay = relay_factory()
+    relay.command("key", "rotate", "club.test")
+    text = relay.command("key", "list")
+    assert "WAITS" in text and re.search(r"pending .* for its record in DNS", text), text
+    rows = relay.json("key", "list")
+    assert [row.get("waits") for row in rows if row["state"] == "pending"] == ["for its record in DNS"]
+
+
+def test_times_have_a_zone(relay_factory):
+    relay = relay_factory()
+    for zone, form in (("UTC", r"\d\d:\d\d:\d\dZ"), ("Asia/Kolkata", r"\d\d:\d\d:\d\d\+0530"), ("America/New_York", r"\d\d:\d\d:\d\d-0[45]00")):
+        for command in (("key", "list"), ("user", "list"), ("audit", "tail")):
+            text = run("-c", str(relay.config), *command, env={**os.environ, "TZ": zone}).stdout
+            times = re.findall(r"\d{4}-\d\d-\d\d \S+", text)
+            assert times and all(re.fullmatch(r"\d{4}-\d\d-\d\d " + form, t) for t in times), (zone, command, text)
+
+
+def test_a_reader_needs_no_config_file(relay_factory, monkeypatch):
+    """Whom control.readers names may look, though the config file that init made is its owner's alone."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    place = pathlib.Path(tempfile.mkdtemp(prefix="sealpost-"))
+    place.chmod(0o755)
+    try:
+        relay = relay_factory('control { readers = {"nobody"} }')
+        relay.stop()
+        state = place / "state"
+        shutil.move(relay.path / "state", state)
+        relay.config.write_text(relay.config.read_text().replace(str(relay.path / "state"), str(state)))
+        relay.start()
+        program = place / "sealpost"
+        shutil.copy(RELEASE, program)
+        config = place / "etc" / "sealpost.conf"
+        config.parent.mkdir(mode=0o700)
+        config.write_text(relay.config.read_text())
+        nobody = pwd.getpwnam("nobody")
+
+        def ask(*command):
+            return subprocess.run([program, "-c", str(config), *command], capture_output=True, text=True, user=nobody.pw_uid,
+                                  group=nobody.pw_gid, extra_groups=[], env={"SEALPOST_STATE_DIR": str(state)}, cwd="/")
+
+        done = ask("--json", "queue", "list")
+        assert done.returncode == 0 and json.loads(done.stdout) == [], done
+        assert ask("user", "add", "x", "--domain", "club.test").returncode == 3
+        relay.stop()
+        done = ask("queue", "list")
+        assert done.returncode == 1 and "sealpost.conf: Permission denied" in done.stderr, done
+        done = ask("config", "show")
+        assert done.returncode == 1 and "Permission denied" in done.stderr
+    finally:
+        relay.stop()
+        shutil.rmtree(place)
+
+
+FORMULAS = ["=1+1@dest.test", "+1@dest.test", "-1@dest.test", "'=1@dest.test", "''+x@dest.test", "'plain@dest.test", "plain@dest.test"]
+
+
+def test_a_spreadsheet_finds_no_formula_and_import_takes_its_own_export(relay_factory):
+    relay = relay_factory()
+    for address in FORMULAS:
+        relay.command("suppress", "add", address)
+    relay.command("suppress", "import", "-", "--format", "json", input=json.dumps(
+        [{"address": "other@dest.test", "reason": "manual", "source": source} for source in ['=HYPERLINK("http://x","y")']]
+        + [{"address": f"wide{n}@dest.test", "reason": "manual", "source": f"{c}1"} for n, c in enumerate("＝＋－＠@")]))
+    text = relay.command("suppress", "export")
+    rows = list(csv.reader(io.StringIO(text)))
+    assert len(rows) == 1 + len(FORMULAS) + 6
+    for cell in (cell for row in rows for cell in row):
+        assert not re.match(r"[=+\-@\t\r＝＋－＠]", cell), cell
+    before = relay.command("suppress", "export", "--format", "json")
+    assert {row["address"] for row in json.loads(before)} >= set(FORMULAS)
+    for row in json.loads(before):
+        relay.command("suppress", "remove", row["address"], "--reason", "manual")
+    assert json.loads(relay.command("suppress", "export", "--format", "json")) == []
+    relay.command("suppress", "import", "-", input=text)
+    key = lambda row: row["address"]
+    assert sorted(json.loads(relay.command("suppress", "export", "--format", "json")), key=key) == sorted(json.loads(before), key=key)
