@@ -25,14 +25,18 @@ MUST_CHECK bool sandbox_become_owner(const char *state_dir, struct err *err);
 MUST_CHECK bool sandbox_become_opener(const char *state_dir, const char *const *readable,
                                       size_t count, struct err *err);
 
+/* Is a part of the sandbox missing in this kernel or container? `err` says which, what is open
+ * without it, and what to do. */
+bool sandbox_is_incomplete(struct err *err);
+
 /* Landlock: files are changed below `state_dir` only, and read there, in the system's places, and
- * below `readable`, or beside it where it is a file. An old kernel without it is no error:
- * `level_r` is 0 then, else Landlock's version. */
+ * below `readable`, or beside it where it is a file. Where there is none `level_r`
+ * is 0, else its version. */
 MUST_CHECK bool sandbox_files(const char *state_dir, const char *const *readable, size_t count,
                               int *level_r, struct err *err);
 
 /* seccomp: which system calls this thread, and those it makes, may use. SANDBOX_RELAY comes first;
- * in a process that never says it, the others do nothing. */
+ * in a process that never says it, and where there is no seccomp, the others do nothing. */
 enum sandbox_role {
     SANDBOX_RELAY, /* files and sockets; no program is ever run */
     SANDBOX_STORE, /* files only */

@@ -131,6 +131,7 @@ static cfg_t *new_cfg(void)
         CONFIG_NUMBER("shards", 0),
         CFG_STR("log", "info", CFGF_NONE),
         CFG_STR("trace_client", "none", CFGF_NONE),
+        CFG_STR("sandbox", "required", CFGF_NONE),
         CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
         CFG_SEC("tls", config_tls_options(), CFGF_NONE),
         CFG_SEC("certificate", config_certificate_options(),
@@ -279,6 +280,7 @@ static void fill(struct config_reading *r)
     config_take(r, cfg, "state_dir", c->state_dir, sizeof(c->state_dir));
     config_take(r, cfg, "log", c->log_level, sizeof(c->log_level));
     c->trace_client = strcmp(cfg_getstr(cfg, "trace_client"), "full") == 0;
+    c->sandbox_required = strcmp(cfg_getstr(cfg, "sandbox"), "required") == 0;
     config_take(r, cfg_getsec(cfg, "delivery"), "ca_file", c->ca_file, sizeof(c->ca_file));
     c->public_ips = config_take_list(cfg, "public_ip", &c->public_ip_count);
     fill_dns(r);

@@ -48,8 +48,9 @@ void config_print(const struct config *c, struct buf *out)
 {
     buf_addf(out, "hostname = \"%s\"\nstate_dir = \"%s\"\n", c->hostname, c->state_dir);
     print_list(out, "public_ip", c->public_ips, c->public_ip_count);
-    buf_addf(out, "\nshards = %u\nlog = \"%s\"\ntrace_client = \"%s\"\n", c->shards, c->log_level,
-             c->trace_client ? "full" : "none");
+    buf_addf(out, "\nshards = %u\nlog = \"%s\"\ntrace_client = \"%s\"\nsandbox = \"%s\"\n",
+             c->shards, c->log_level, c->trace_client ? "full" : "none",
+             c->sandbox_required ? "required" : "available");
     for (size_t i = 0; i < c->listener_count; i++)
         if (!c->listeners[i].http)
             print_listener(&c->listeners[i], out);

@@ -35,6 +35,11 @@ static void say_page(const struct config *c, struct buf *out)
     say_listeners(c, true, out);
 }
 
+static void say_sandbox(const struct config *c, struct buf *out)
+{
+    buf_addf(out, "%d", c->sandbox_required);
+}
+
 static void say_connections(const struct config *c, struct buf *out)
 {
     buf_addf(out, "%u", c->site_connections);
@@ -74,17 +79,12 @@ static void say_webhook(const struct config *c, struct buf *out)
 static const struct {
     const char *name;
     void (*say)(const struct config *c, struct buf *out);
-} fixed[] = {{"state_dir", say_state_dir},
-             {"shards", say_shards},
-             {"listener", say_listener},
-             {"http.address and http.tls", say_page},
-             {"delivery.connections", say_connections},
-             {"dkim.lifetime", say_lifetime},
-             {"dns.forward", say_forward},
-             {"dns.dnssec", say_dnssec},
-             {"dns.trust_anchor", say_trust_anchor},
-             {"alert.command", say_command},
-             {"alert.webhook", say_webhook}};
+} fixed[] = {{"state_dir", say_state_dir},    {"shards", say_shards},
+             {"listener", say_listener},      {"http.address and http.tls", say_page},
+             {"sandbox", say_sandbox},        {"delivery.connections", say_connections},
+             {"dkim.lifetime", say_lifetime}, {"dns.forward", say_forward},
+             {"dns.dnssec", say_dnssec},      {"dns.trust_anchor", say_trust_anchor},
+             {"alert.command", say_command},  {"alert.webhook", say_webhook}};
 
 bool config_may_follow(const struct config *now, const struct config *fresh, struct err *err)
 {

@@ -122,6 +122,12 @@ static int check_level(cfg_t *cfg, cfg_opt_t *opt)
     return check_one_of(cfg, opt, words, "\"error\", \"warn\", \"info\" or \"debug\"");
 }
 
+static int check_sandbox(cfg_t *cfg, cfg_opt_t *opt)
+{
+    static const char *const words[] = {"required", "available", NULL};
+    return check_one_of(cfg, opt, words, "\"required\" or \"available\"");
+}
+
 static int check_class(cfg_t *cfg, cfg_opt_t *opt)
 {
     enum stream_class class;
@@ -323,6 +329,7 @@ static const struct {
              {"stream|unsubscribe", check_unsubscribe},
              {"log", check_level},
              {"trace_client", check_trace_client},
+             {"sandbox", check_sandbox},
              {"shards", check_positive},
              {"delivery|port", check_port},
              {"delivery|connections", check_positive},

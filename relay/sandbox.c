@@ -197,6 +197,23 @@ static long landlock_level(void)
     return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
+bool sandbox_is_incomplete(struct err *err)
+{
+    bool calls = sandbox_has_calls();
+    bool files = landlock_level() > 0;
+    if (sanitized || (calls && files))
+        return false;
+    err_set(err, ERR_SYSTEM,
+            "this kernel or container has no %s: %s%s%s; allow it there, or set sandbox = "
+            "\"available\"",
+            calls   ? "Landlock"
+            : files ? "seccomp"
+                    : "seccomp and no Landlock",
+            calls ? "" : "system calls are not limited", calls || files ? "" : ", ",
+            files ? "" : "every file of the account is in reach");
+    return true;
+}
+
 bool sandbox_files(const char *state_dir, const char *const *readable, size_t count, int *level_r,
                    struct err *err)
 {

@@ -18,4 +18,6 @@ static const bool sanitized = false;
 static const bool sanitized = false;
 #endif
 
+bool sandbox_has_calls(void); /* does seccomp work here? */
+
 #endif

@@ -259,6 +259,20 @@ static bool serves_page(const struct config *c)
     return false;
 }
 
+/* Less of a sandbox than there should be is for the operator to accept. */
+static bool check_sandbox(const struct config *c, struct err *err)
+{
+    struct err missing = {0};
+    if (!sandbox_is_incomplete(&missing))
+        return true;
+    if (c->sandbox_required) {
+        *err = missing;
+        return false;
+    }
+    log_event(LOG_WARN, "sandbox_incomplete", "what", missing.text);
+    return true;
+}
+
 /* Where a reload must find what the config file names. */
 static bool shut_in(struct engine *e, struct err *err)
 {
@@ -304,7 +318,8 @@ static bool begin(struct engine *e, const char *path, struct err *err)
     if (!descriptors_share(config, &e->common.descriptors, err))
         return false;
     descriptors_limit(&e->common.descriptors, e->settings->config);
-    return listener_bind_all(config, e->sockets, err) && shut_in(e, err);
+    return check_sandbox(config, err) && listener_bind_all(config, e->sockets, err) &&
+           shut_in(e, err);
 }
 
 static bool start(struct engine *e, const char *path, struct err *err)

@@ -5,6 +5,7 @@
 
 #include "certificates.h"
 #include "keyring.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -93,6 +94,8 @@ void engine_check(const struct config *config, struct config_report *report, int
     else
         config_report_add(report, true, err.text);
     tls_context_free(server);
+    if (sandbox_is_incomplete(&err))
+        config_report_add(report, config->sandbox_required, err.text);
     for (size_t i = 0; i < COUNT_OF(checks); i++)
         if (!checks[i](config, &err))
             config_report_add(report, true, err.text);

@@ -149,6 +149,65 @@ def test_what_a_filter_lets_through_it_lets_through_with_plain_arguments(release
     assert {what: a for what, a in answers.items() if what not in used and a != ("-1", errno.ENOSYS)} == {}
 
 
+WITHOUT = """
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#define CALL(nr) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS)
+int main(int argc, char **argv)
+{
+    struct sock_filter calls[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)), CALL(strchr(argv[1], 's') ? SYS_seccomp : 4000),
+        CALL(strchr(argv[1], 'l') ? SYS_landlock_create_ruleset : 4000),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, strchr(argv[1], 's') ? SYS_prctl : 4000, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECCOMP, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {sizeof(calls) / sizeof(calls[0]), calls};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+    execv(argv[2], argv + 2);
+    return 126;
+}
+"""
+
+
+@pytest.mark.parametrize("missing,names,open_then", [
+    ("s", "no seccomp:", "system calls are not limited;"), ("l", "no Landlock:", "every file of the account is in reach;"),
+    ("sl", "no seccomp and no Landlock:", "system calls are not limited, every file of the account is in reach;")])
+def test_where_a_part_of_the_sandbox_is_missing_that_is_said(release, relay_factory, dns, sink_factory, monkeypatch, tmp_path, missing, names, open_then):
+    """As on a kernel or in a container that has it not: refused, unless the config accepts it; then said each time."""
+    (tmp_path / "without.c").write_text(WITHOUT)
+    subprocess.run(["cc", "-o", str(tmp_path / "without"), str(tmp_path / "without.c")], check=True)
+    wrapper = tmp_path / "serve"
+    wrapper.write_text(f"#!/bin/sh\nexec {tmp_path}/without {missing} {os.path.abspath(release)} \"$@\"\n")
+    wrapper.chmod(0o755)
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    sink = sink_factory()
+    relay = relay_factory()
+    monkeypatch.setattr(conftest, "SEALPOST", str(wrapper))
+    for command in ("serve", "config check"):
+        done = relay.command(*command.split(), check=False)
+        said = done.stderr + done.stdout
+        assert done.returncode == 1 and names in said and open_then in said and 'sandbox = "available"' in said, said
+        assert command == "config check" or said.count("\n") == 1, said
+    relay.config.write_text('sandbox = "available"\n' + relay.config.read_text())
+    done = relay.command("config", "check", check=False)
+    assert done.returncode == 0 and names in done.stderr + done.stdout
+    relay.start()
+    wait_for(lambda: re.search(r"warn sandbox_incomplete what=.*" + names, relay.log()))
+    relay.send()
+    sink.wait(1)
+    s = status(relay.process.pid)
+    assert s["Seccomp_filters"] == ("1" if "s" in missing else "3") and s["NoNewPrivs"] == "1" and int(s["CapEff"], 16) == 0
+    relay.stop()
+
+
 def test_mail_goes_its_way_all_the_same(relay, sink_factory):
     sink = sink_factory(records=relay.records)
     big = "".join(f"{i:070d}\r\n" for i in range(20000))
