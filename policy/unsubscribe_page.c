@@ -243,31 +243,32 @@ static void add_head(const struct unsubscribe_view *v, struct buf *out)
     say(&title, out);
     buf_addf(out,
              "</title>\n<link rel=\"stylesheet\" href=\"style-%06x.css\">\n"
-             "<link rel=\"icon\" href=\"data:,\">\n</head>\n<body>\n<div class=\"card\">\n",
+             "<link rel=\"icon\" href=\"data:,\">\n</head>\n<body>\n<main>\n",
              v->color);
 }
 
-/* Who sends, with the first letter of the name in the colour. */
-static void add_sender(const struct unsubscribe_view *v, struct buf *out)
+/* Beside the heading stands the first letter of the sender's name, in the sender's colour. */
+static void add_heading(const struct unsubscribe_view *v, struct buf *out)
 {
+    bool valid = v->result != UNSUBSCRIBE_INVALID;
+    const struct sentence heading = {v, valid ? "title" : "invalid", 0, true};
     struct span sender = span_of(v->sender);
-    buf_add(out, SPAN("<header><span class=\"mark\" aria-hidden=\"true\">"));
-    add_escaped(out, span_first(sender, character(sender)));
-    buf_add(out, SPAN("</span>"));
-    add_isolated(v, v->sender, true, out);
-    buf_add(out, SPAN("</header>\n"));
+    buf_add(out, SPAN("<div class=\"heading\">\n"));
+    if (valid) {
+        buf_add(out, SPAN("<span class=\"mark\" aria-hidden=\"true\">"));
+        add_escaped(out, span_first(sender, character(sender)));
+        buf_add(out, SPAN("</span>\n"));
+    }
+    buf_add(out, SPAN("<h1>"));
+    say(&heading, out);
+    buf_add(out, SPAN("</h1>\n</div>\n"));
 }
 
 void unsubscribe_page(const struct unsubscribe_view *v, struct buf *out)
 {
     bool valid = v->result != UNSUBSCRIBE_INVALID;
-    const struct sentence heading = {v, valid ? "title" : "invalid", 0, true};
     add_head(v, out);
-    if (valid)
-        add_sender(v, out);
-    buf_add(out, SPAN("<main>\n<h1>"));
-    say(&heading, out);
-    buf_add(out, SPAN("</h1>\n"));
+    add_heading(v, out);
     if (valid && v->recipient[0])
         add_sentence(v, "<p class=\"soft\">", "address", 0, out);
     add_result(v, out);
@@ -275,5 +276,5 @@ void unsubscribe_page(const struct unsubscribe_view *v, struct buf *out)
         add_standing(v, out);
         add_form(v, out);
     }
-    buf_add(out, SPAN("</main>\n</div>\n</body>\n</html>\n"));
+    buf_add(out, SPAN("</main>\n</body>\n</html>\n"));
 }
