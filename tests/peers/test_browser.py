@@ -175,6 +175,7 @@ def test_every_language_on_a_small_screen(page, browser):
     """Nothing sticks out at 320 pixels, in either direction, before and after a press."""
     assert len(LANGUAGES) == 20
     driver = browser()
+    driver.execute_cdp_cmd("Network.enable", {})
     for language in LANGUAGES:
         driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"Accept-Language": language}})
         path = link(page, f"{language}.reader@dest.test")
