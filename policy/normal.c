@@ -68,24 +68,31 @@ bool normal_text(struct span text, char *text_r, size_t *len_r)
     return stable;
 }
 
-static bool hides(ucs4_t c)
+size_t normal_character(struct span text, uint32_t *c_r)
 {
-    return uc_is_property_default_ignorable_code_point(c) || uc_is_property_bidi_control(c) ||
-           uc_is_property_not_a_character(c) ||
+    ucs4_t c = 0;
+    int len = u8_mbtoucr(&c, (const uint8_t *)text.ptr, text.len);
+    *c_r = c;
+    return len > 0 ? (size_t)len : 0;
+}
+
+bool normal_disturbs(uint32_t c)
+{
+    bool joins = c == 0x200c || c == 0x200d || (c >= 0xfe00 && c <= 0xfe0f);
+    return (uc_is_property_default_ignorable_code_point(c) && !joins) ||
+           uc_is_property_bidi_control(c) || uc_is_property_not_a_character(c) ||
            uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Zl |
                                                    UC_CATEGORY_MASK_Zp);
 }
 
 bool normal_hides(struct span text)
 {
-    const uint8_t *p = (const uint8_t *)text.ptr;
-    const uint8_t *end = p + text.len;
-    while (p < end) {
-        ucs4_t c = 0;
-        int len = u8_mbtouc(&c, p, (size_t)(end - p));
-        if (len <= 0 || hides(c))
+    while (text.len > 0) {
+        uint32_t c = 0;
+        size_t len = normal_character(text, &c);
+        if (len == 0 || normal_disturbs(c) || uc_is_property_default_ignorable_code_point(c))
             return true;
-        p += len;
+        text = span_from(text, len);
     }
     return false;
 }

@@ -20,8 +20,14 @@ MUST_CHECK bool normal_domain(struct span domain, char *ascii_r);
  */
 MUST_CHECK bool normal_text(struct span text, char *text_r, size_t *len_r);
 
-/* Does it hold what nobody sees, or what changes how the rest is shown: controls, line ends, bidi
- * controls, characters that are ignored by default, noncharacters? `text` is valid UTF-8. */
+/* How long the character at the front is, in octets; 0: no valid UTF-8. */
+size_t normal_character(struct span text, uint32_t *c_r);
+
+/* Does it change how the rest is shown, or does nobody see it: controls, line ends, bidi controls,
+ * what is ignored by default, noncharacters? Joiners and variants are part of how a text looks. */
+bool normal_disturbs(uint32_t c);
+
+/* Is there such a character, or a joiner or a variant, or no valid UTF-8? */
 bool normal_hides(struct span text);
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include "log.h"
 
+#include "escape.h"
 #include "mail.h"
 
 #include <errno.h>
@@ -71,16 +72,12 @@ static bool is_plain(struct span value)
 
 static void put_escaped(struct log_line *line, struct span value)
 {
+    char piece[ESCAPE_MAX];
     put(line, "\"", 1);
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        char escaped[5];
-        if (c == '"' || c == '\\')
-            put(line, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\%c", c));
-        else if (c < ' ' || c > '~')
-            put(line, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\x%02x", c));
-        else
-            put(line, value.ptr + i, 1);
+    while (value.len > 0) {
+        if (value.ptr[0] == '"' || value.ptr[0] == '\\')
+            put(line, "\\", 1);
+        put(line, piece, escape_next(&value, ESCAPE_TEXT, piece));
     }
     put(line, "\"", 1);
 }

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "escape.h"
 #include "sandbox.h"
 #include "store.h"
 
@@ -33,11 +34,18 @@ bool cli_flag(const struct cli *cli, const char *name)
     return cli_option(cli, name, 0) != NULL;
 }
 
+static void print_escaped(const char *text, enum escape_form form, FILE *to)
+{
+    char piece[ESCAPE_MAX];
+    struct span rest = span_of(text);
+    while (rest.len > 0)
+        fwrite(piece, 1, escape_next(&rest, form, piece), to);
+}
+
 int cli_fail(const struct err *err)
 {
     fputs("sealpost: ", stderr);
-    for (const char *p = err->text; *p; p++)
-        fputc((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p, stderr);
+    print_escaped(err->text, ESCAPE_TEXT, stderr);
     fputc('\n', stderr);
     return err->kind == ERR_USAGE         ? CLI_USAGE
            : err->kind == ERR_UNREACHABLE ? CLI_UNREACHABLE
@@ -217,14 +225,22 @@ int cli_ask(struct cli *cli, json_t *request, json_t **answer_r)
 
 void cli_print_safe(const char *text)
 {
-    for (const char *p = text; *p; p++)
-        putchar((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p);
+    print_escaped(text, ESCAPE_TEXT, stdout);
 }
 
 void cli_print_json(const json_t *value)
 {
     char *text = json_dumps(value, JSON_INDENT(2));
-    puts(text ? text : "null");
+    print_escaped(text ? text : "null", ESCAPE_JSON, stdout);
+    putchar('\n');
+    free(text);
+}
+
+void cli_print_json_line(const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    print_escaped(text ? text : "null", ESCAPE_JSON, stdout);
+    putchar('\n');
     free(text);
 }
 
@@ -269,6 +285,15 @@ static void format_in(int64_t ms, char *text_r, size_t size)
         snprintf(text_r, size, "in %" PRId64 " h", left / 3600);
 }
 
+static void format_text(const char *text, char *text_r, size_t size)
+{
+    struct buf escaped;
+    buf_init(&escaped, size - 1);
+    escape(span_of(text ? text : ""), ESCAPE_TEXT, &escaped);
+    snprintf(text_r, size, "%s", buf_text(&escaped));
+    buf_fini(&escaped);
+}
+
 static void format_cell(json_t *row, const struct cli_column *column, char *text_r, size_t size)
 {
     json_t *value = json_object_get(row, column->key);
@@ -283,7 +308,7 @@ static void format_cell(json_t *row, const struct cli_column *column, char *text
     else if (json_is_integer(value))
         snprintf(text_r, size, "%" PRId64, (int64_t)json_integer_value(value));
     else
-        snprintf(text_r, size, "%s", json_string_value(value) ? json_string_value(value) : "");
+        format_text(json_string_value(value), text_r, size);
 }
 
 static void print_titles(const struct cli_table *t)
@@ -298,7 +323,7 @@ static void print_row(const struct cli_table *t, json_t *row)
     char cell[1200];
     for (size_t i = 0; i < t->count; i++) {
         format_cell(row, &t->columns[i], cell, sizeof(cell));
-        cli_print_safe(cell);
+        fputs(cell, stdout);
         printf("%*s", i + 1 < t->count ? (int)(t->widths[i] - strlen(cell)) + 2 : 0, "");
     }
     putchar('\n');
@@ -326,7 +351,8 @@ void cli_print_line(const struct cli *cli, json_t *row, const struct cli_column 
 static void print_json_row(const struct cli_table *t, const json_t *row)
 {
     char *text = json_dumps(row, JSON_COMPACT);
-    printf("%s%s", t->rows == 0 ? "[\n" : ",\n", text ? text : "null");
+    fputs(t->rows == 0 ? "[\n" : ",\n", stdout);
+    print_escaped(text ? text : "null", ESCAPE_JSON, stdout);
     free(text);
 }
 

@@ -85,12 +85,15 @@ struct cli_table {
 };
 void cli_table_add(struct cli_table *t, json_t *rows);
 void cli_table_end(struct cli_table *t);
+
+/* As JSON, over several lines or in one. */
 void cli_print_json(const json_t *value);
+void cli_print_json_line(const json_t *value);
 
 /* "90s", "10m", "1h", "7d" as milliseconds. */
 MUST_CHECK bool cli_span(const char *text, int64_t *ms_r);
 
-/* Control characters of peers never reach the terminal. */
+/* All that is printed of what others said goes through escape(), which JSON and tables do, too. */
 void cli_print_safe(const char *text);
 
 /* The commands, by file. */

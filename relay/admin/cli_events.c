@@ -134,9 +134,7 @@ static void print_lines(const struct cli *cli, const json_t *rows)
             cli_print_line(cli, row, event_columns, COUNT_OF(event_columns));
             continue;
         }
-        char *text = json_dumps(row, JSON_COMPACT);
-        puts(text ? text : "null");
-        free(text);
+        cli_print_json_line(row);
     }
 }
 

@@ -57,9 +57,7 @@ static int show(struct cli *cli, json_int_t last, json_int_t after, bool lines, 
         if (!lines)
             continue;
         if (cli->json) {
-            char *text = json_dumps(row, JSON_COMPACT);
-            puts(text ? text : "null");
-            free(text);
+            cli_print_json_line(row);
         } else {
             cli_print_line(cli, row, audit_columns, COUNT_OF(audit_columns));
         }

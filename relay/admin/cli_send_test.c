@@ -169,7 +169,9 @@ int cli_send_test(struct cli *cli)
         print_dialogue(json_object_get(events, "rows"));
         printf("\n%s: ", member(outcome, "kind"));
         cli_print_safe(member(outcome, "reply"));
-        printf(" (%s)\n\n", member(outcome, "remote"));
+        printf(" (");
+        cli_print_safe(member(outcome, "remote"));
+        printf(")\n\n");
         print_judgement(cli, sender);
     }
     json_decref(events);

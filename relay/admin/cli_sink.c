@@ -97,14 +97,14 @@ static bool on_mail(void *context, const struct engine_sunk *m)
     json_t *row = describe(s, m);
     bool kept = keep(s, m, row);
     if (s->cli->json) {
-        char *line = json_dumps(row, JSON_COMPACT);
-        puts(line ? line : "{}");
-        free(line);
+        cli_print_json_line(row);
     } else {
         printf("%06u  from <", s->count);
         cli_print_safe(part(row, "from"));
-        printf(">  tls %s  dkim %s %s  subject ", part(row, "tls")[0] ? part(row, "tls") : "none",
-               part(row, "dkim"), part(row, "dkim_domain"));
+        printf(">  tls %s  dkim %s ", part(row, "tls")[0] ? part(row, "tls") : "none",
+               part(row, "dkim"));
+        cli_print_safe(part(row, "dkim_domain"));
+        printf("  subject ");
         cli_print_safe(part(row, "subject"));
         putchar('\n');
     }

@@ -104,8 +104,13 @@ int cli_unsubscribe_inspect(struct cli *cli)
     if (cli->json) {
         cli_print_json(row);
     } else {
-        printf("recipient  %s\nstream     %s\ntenant     %s\n", subject.recipient, subject.stream,
-               subject.tenant);
+        printf("recipient  ");
+        cli_print_safe(subject.recipient);
+        printf("\nstream     ");
+        cli_print_safe(subject.stream);
+        printf("\ntenant     ");
+        cli_print_safe(subject.tenant);
+        putchar('\n');
     }
     json_decref(row);
     return CLI_OK;

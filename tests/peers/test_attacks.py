@@ -19,7 +19,8 @@ from test_alignment import submit
 
 pytestmark = pytest.mark.memory
 
-CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")  # what may stand in no output of ours; LF ends its lines
+# What may stand in no output of ours: controls (LF ends its lines), what turns text around, what nobody sees.
+CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 # ---- OpenSSL as nobody should use it ----

@@ -203,3 +203,35 @@ def test_a_from_line_in_the_body_stays_body(relay, sink, dns):
     assert submit(relay, "Subject: x", "From bob Thu Nov 26 14:36:47 2026\r\nSubject: y")[0] == 250
     raw = sink.wait(1)[0][1]
     assert raw.endswith(b"\r\n\r\nFrom bob Thu Nov 26 14:36:47 2026\r\nSubject: y\r\n") and dkim_passes(raw, dns)
+
+
+def test_nothing_that_others_wrote_moves_the_operators_cursor(relay, sink, tmp_path):
+    """C1 controls, bidi overrides and what nobody sees: in commands, their JSON, the log and the sink's output."""
+    nasty = "a\u009b2Jb\u0085c\u202ed\u2066e\u200bf\u2028g\x7fh"
+    relay.command("suppress", "add", "x@dest.test", "--reason", nasty, check=False)
+    (tmp_path / "list.csv").write_text(f"recipient,reason\ny@dest.test,{nasty}\n")
+    relay.command("suppress", "import", str(tmp_path / "list.csv"), check=False)
+    with relay.client() as client:
+        say(client, f"EHLO {nasty}".replace("\x7f", ""))
+        say(client, f"MAIL FROM:<{nasty}@club.test> SMTPUTF8")
+        assert say(client, "MAIL FROM:<hello@club.test> SMTPUTF8")[0] == 250
+        assert say(client, "RCPT TO:<bob@dest.test>")[0] == 250
+        header = (f"From: {nasty} <hello@club.test>\nTo: <bob@dest.test>\nSubject: {nasty}\n"
+                  "Message-ID: <a\u009b2J\u202eb@club.test>\n").replace("\x7f", "").replace("\n", "\r\n")
+        code, text = client.data((header + "\r\nx\r\n").encode())
+        assert code == 250, text
+        id = text.decode().split()[-1]
+        say(client, "MAIL FROM:<hello@club.test> SMTPUTF8")
+        say(client, "RCPT TO:<bob@dest.test>")
+        assert client.data((header.replace("hello@club.test", "x@evil.test") + "\r\nx\r\n").encode())[0] == 550
+    sink.wait(1)
+    shown = [relay.log(), (sink.dir / "out").read_text()]
+    for options in ((), ("--json",)):
+        for command in (("queue", "list"), ("events",), ("trace", id), ("suppress", "list"), ("audit", "tail"),
+                        ("suppress", "show", "x@dest.test"), ("address", "canonical", "\u00fc\u202e@dest.test")):
+            done = relay.command(*options, *command, check=False)
+            shown += [done.stdout, done.stderr]
+    hidden = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+    for text in shown:
+        assert not hidden.search(text), text[max(0, hidden.search(text).start() - 60):][:120]
+    assert r"\u202e" in "".join(shown)

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* escape.h - What others wrote, as it may be shown on a terminal or stand in a line of the log. */
+#ifndef ESCAPE_H
+#define ESCAPE_H
+
+#include "buf.h"
+
+enum { ESCAPE_MAX = 16 };
+enum escape_form {
+    ESCAPE_TEXT, /* \x1b for control bytes and broken UTF-8, \u202e for characters */
+    ESCAPE_JSON  /* \u001b, for what a JSON printer has made; broken UTF-8 does not stand there */
+};
+
+/* Take one character off the front of `text` and write it, ended by a zero, or its escape: for
+ * controls (C0, DEL, C1), line separators, what changes the direction of text, and what nobody
+ * sees. The length. */
+size_t escape_next(struct span *text, enum escape_form form, char text_r[ESCAPE_MAX]);
+
+/* All of it. */
+void escape(struct span text, enum escape_form form, struct buf *out);
+
+#endif
