@@ -11,6 +11,7 @@
 #define LOG_H
 
 #include "check.h"
+#include "err.h"
 #include "span.h"
 
 #include <stdint.h>
@@ -38,5 +39,7 @@ void log_end(struct log_line *line);
 
 /* A line with one value. */
 void log_event(enum log_level level, const char *event, const char *key, const char *value);
+/* A line with what went wrong, if anything did: for work that nobody waits for the end of. */
+void log_fault(const char *event, const struct err *err);
 
 #endif

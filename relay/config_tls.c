@@ -29,7 +29,8 @@ void config_tls_read(struct config_reading *r)
     cfg_t *tls = cfg_getsec(r->cfg, "tls");
     config_take(r, tls, "certificate", c->certificates[0].file, sizeof(c->certificates[0].file));
     config_take(r, tls, "key", c->certificates[0].key, sizeof(c->certificates[0].key));
-    if (!config_says(r, tls, "certificate") || !config_says(r, tls, "key"))
+    if (cfg_size(r->cfg, "listener") > 0 &&
+        (!config_says(r, tls, "certificate") || !config_says(r, tls, "key")))
         config_fault(r, tls, NULL, "needs certificate and key, both in PEM");
     for (unsigned i = 0; i < count; i++) {
         cfg_t *section = cfg_getnsec(r->cfg, "certificate", i);

@@ -238,3 +238,9 @@ void log_event(enum log_level level, const char *event, const char *key, const c
 {
     log_end(log_text(log_begin(level, event), key, value));
 }
+
+void log_fault(const char *event, const struct err *err)
+{
+    if (err->kind != ERR_NONE)
+        log_event(LOG_ERROR, event, "what", err->text);
+}

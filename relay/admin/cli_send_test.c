@@ -138,6 +138,8 @@ static void print_judgement(struct cli *cli, const char *sender)
     if (ok) {
         printf("A receiver would say ");
         judged_print(j);
+    } else if (err.kind != ERR_NONE) {
+        printf("What a receiver would say is not known: %s\n", err.text);
     }
     json_decref(keys);
     judged_free(j);

@@ -36,7 +36,12 @@ static bool find_record(void *context, const char *name, char *record_r, size_t 
         if (row_name && value && strcasecmp(row_name, name) == 0)
             return span_copy(span_of(value), record_r, size);
     }
-    return !s->records && s->cli->config && engine_txt(s->cli->config, name, record_r, size, &err);
+    if (s->records || !s->cli->config)
+        return false;
+    if (engine_txt(s->cli->config, name, record_r, size, &err))
+        return true;
+    fprintf(stderr, "sealpost: warning: reading the key of a signature: %s\n", err.text);
+    return false;
 }
 
 static json_t *describe(struct sink *s, const struct engine_sunk *m)

@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "similar.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -321,6 +322,15 @@ static int run(struct cli *cli, int argc, char **argv)
     return wrong ? cli_usage(cli, wrong) : cli->command->run(cli);
 }
 
+/* What was printed is all there, or it was not done: the disk may be full, the pipe closed. */
+static int written(int code)
+{
+    bool ok = fflush(stdout) == 0 && !ferror(stdout);
+    if (!ok)
+        fprintf(stderr, "sealpost: writing the output: %s\n", strerror(errno));
+    return ok || code != CLI_OK ? code : CLI_NO;
+}
+
 int command_main(int argc, char **argv)
 {
     struct cli cli = {.config_path = config_default_path()};
@@ -333,5 +343,5 @@ int command_main(int argc, char **argv)
     }
     int code = run(&cli, argc - at, argv + at);
     config_free(cli.config);
-    return code;
+    return written(code);
 }

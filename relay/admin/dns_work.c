@@ -87,7 +87,7 @@ static bool read_options(struct cli *cli, struct dns_work *w, struct err *err)
 
 static void read_config(struct dns_work *w, const struct config *c)
 {
-    struct err ignored = {0};
+    struct err err = {0};
     w->in.hostname = c->hostname;
     w->in.public_ips = c->public_ips;
     w->in.ip_count = c->public_ip_count;
@@ -106,8 +106,11 @@ static void read_config(struct dns_work *w, const struct config *c)
         dns_name_lower(w->page_host);
         w->in.unsubscribe_host = w->page_host;
     }
-    if (tls_certificate_digest(c->certificates[0].file, w->spki, &ignored))
+    if (tls_certificate_digest(c->certificates[0].file, w->spki, &err))
         w->in.spki_sha256 = w->spki;
+    else if (c->certificates[0].file[0])
+        fprintf(stderr, "sealpost: warning: no TLSA record is shown: %s: %s\n",
+                c->certificates[0].file, err.text);
 }
 
 bool dns_work_new(struct cli *cli, const char *domain, json_t *key_rows, struct dns_work **work_r,

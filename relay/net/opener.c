@@ -3,6 +3,7 @@
  * attached when that is 0. Names go over once, at the fork, so that nobody can ask for others.
  */
 #include "opener.h"
+#include "log.h"
 
 #include "sandbox.h"
 
@@ -89,8 +90,10 @@ static _Noreturn void be_opener(const struct opener *o, const char *state_dir, i
     for (size_t i = 0; i < COUNT_OF(ignored); i++)
         signal(ignored[i], SIG_IGN); /* it ends with the relay */
     if (dup2(socket, 3) < 0 || close_range(4, ~0U, 0) != 0 ||
-        !sandbox_become_opener(state_dir, (const char *const *)o->paths, o->count, &err))
+        !sandbox_become_opener(state_dir, (const char *const *)o->paths, o->count, &err)) {
+        log_fault("opener_failed", &err);
         _exit(1);
+    }
     while (serve_one(3, o->paths, o->count))
         ;
     _exit(0);

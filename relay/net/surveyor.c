@@ -9,6 +9,7 @@
 
 #include "answers.h"
 #include "engine.h"
+#include "log.h"
 #include "lookup.h"
 #include "waiting.h"
 
@@ -79,8 +80,10 @@ static bool add_server(struct surveyor *s, const char *zone, const char *name,
     buf_fini(&ip);
     const struct lookups_stub stub = {server->zone, server->ip};
     if (!answers_new(s->loop, s->config, &stub, s->changed, s->context, &s->servers[v->count],
-                     &err))
+                     &err)) {
+        log_fault("survey_failed", &err);
         return false;
+    }
     server->dns = answers_dns(s->servers[v->count++]);
     return true;
 }

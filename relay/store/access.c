@@ -6,6 +6,7 @@
 #include "access.h"
 
 #include "accounts.h"
+#include "log.h"
 #include "rows.h"
 #include "secret.h"
 
@@ -32,6 +33,8 @@ bool database_user_holds(struct database *db, const char *name,
     struct err err = {0};
     unsigned char now[DATABASE_MARK];
     bool ok = database_user(db, span_of(name), &user, &err) && !user.disabled;
+    if (err.kind != ERR_NOT_FOUND)
+        log_fault("store_fault", &err);
     if (ok)
         database_user_mark(&user, now);
     secret_clear(&user, sizeof(user));
@@ -46,6 +49,7 @@ static bool is_ours(struct database *db, const char *domain)
     rows_text(s, 1, domain);
     while (rows_next(db, s, &err))
         found = true;
+    log_fault("store_fault", &err);
     return found;
 }
 

@@ -5,6 +5,7 @@
  * secure_delete is off, as Debian compiles it on, at twice the cost. The writing connection also
  * runs the checkpoints, and nobody else does.
  */
+#include "log.h"
 #include "rows.h"
 #include "schema.h"
 #include "top.h"
@@ -59,6 +60,7 @@ static bool has_captured(struct database *db)
     struct err err = {0};
     sqlite3_stmt *s = rows_prepare(db, SQL_HAS_CAPTURED);
     bool has = rows_next(db, s, &err);
+    log_fault("store_fault", &err);
     sqlite3_reset(s);
     return has;
 }

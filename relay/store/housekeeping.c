@@ -5,6 +5,7 @@
  */
 #include "housekeeping.h"
 
+#include "log.h"
 #include "newcomers.h"
 #include "rates.h"
 #include "repeats.h"
@@ -44,6 +45,7 @@ static size_t read_segment(const char *state_dir, struct database *db, int64_t s
         else
             spool_close(&m->message);
     }
+    log_fault("housekeeping_failed", &err);
     sqlite3_reset(s);
     return count;
 }
@@ -61,6 +63,7 @@ static bool write_rows(struct database *db, const struct move *moves, size_t cou
     }
     if (ok && rows_simple(db, SQL_COMMIT, &err))
         return true;
+    log_fault("housekeeping_failed", &err);
     rows_rollback(db);
     return false;
 }
@@ -77,6 +80,7 @@ static void compact(const char *state_dir, struct database *db, struct segments 
     for (size_t i = 0; i < count; i++)
         segments_add(segments, moves[i].id, buf_span(&moves[i].message.head), &moves[i].to);
     bool moved = segments_sync(segments, &err) && write_rows(db, moves, count);
+    log_fault("housekeeping_failed", &err);
     for (size_t i = 0; i < count; i++) {
         spool_close(&moves[i].message);
         if (moved) {
@@ -91,10 +95,9 @@ static void compact(const char *state_dir, struct database *db, struct segments 
 /* Rows of before; true when there may be more of them. */
 static bool forget(struct database *db, enum sql sql, int64_t before_ms)
 {
-    struct err err = {0};
     sqlite3_stmt *s = rows_prepare(db, sql);
     rows_int(s, 1, before_ms);
-    return rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
+    return rows_sweep(db, s);
 }
 
 bool housekeeping_run(const char *state_dir, struct database *db, struct segments *segments,

@@ -7,6 +7,7 @@
  */
 #include "newcomers.h"
 
+#include "log.h"
 #include "rates.h"
 
 #include <stdio.h>
@@ -104,7 +105,8 @@ bool newcomers_sweep(struct database *db, int64_t now_ms)
     struct err err = {0};
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_NEWCOMERS);
     rows_int(s, 1, throttle_day(now_ms) - WEEK_DAYS);
-    return rows_run(db, s, &err) &&
-           rates_sweep_keys(db, SQL_KNOWN_AFTER, SQL_FORGET_KNOWN, db->known_swept,
-                            throttle_day(now_ms) - FORGET_DAYS);
+    bool ok = rows_run(db, s, &err);
+    log_fault("housekeeping_failed", &err);
+    return ok && rates_sweep_keys(db, SQL_KNOWN_AFTER, SQL_FORGET_KNOWN, db->known_swept,
+                                  throttle_day(now_ms) - FORGET_DAYS);
 }

@@ -7,6 +7,7 @@
 #include "rates.h"
 
 #include "clock.h"
+#include "log.h"
 #include "newcomers.h"
 #include "secret.h"
 #include "top.h"
@@ -323,7 +324,8 @@ bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
         if (more)
             memcpy(last, sqlite3_column_blob(s, 0), sizeof(last));
     }
-    if (!more) {
+    if (!more || err.kind != ERR_NONE) {
+        log_fault("housekeeping_failed", &err);
         memset(cursor, 0, sizeof(last));
         return false;
     }
@@ -332,6 +334,7 @@ bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
     rows_blob(s, 2, (struct span){(const char *)last, sizeof(last)});
     rows_int(s, 3, before);
     bool ok = rows_run(db, s, &err);
+    log_fault("housekeeping_failed", &err);
     memcpy(cursor, last, sizeof(last));
     return ok;
 }
@@ -339,6 +342,8 @@ bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
 bool rates_sweep(struct database *db, int64_t now_ms)
 {
     struct err err = {0};
-    return rates_prepare(db, &err) && rates_sweep_keys(db, SQL_RATE_AFTER, SQL_FORGET_RATES,
-                                                       db->rate_swept, now_ms - db->steps_ms);
+    bool ok = rates_prepare(db, &err);
+    log_fault("housekeeping_failed", &err);
+    return ok && rates_sweep_keys(db, SQL_RATE_AFTER, SQL_FORGET_RATES, db->rate_swept,
+                                  now_ms - db->steps_ms);
 }

@@ -92,10 +92,9 @@ bool repeats_note(struct database *db, const struct store_job *job,
 
 bool repeats_sweep(struct database *db, int64_t now_ms)
 {
-    struct err err = {0};
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_ONCE);
     rows_int(s, 1, now_ms - once_ms);
-    return rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
+    return rows_sweep(db, s);
 }
 
 /* ---- by what it says ---- */

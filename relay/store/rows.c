@@ -4,6 +4,7 @@
 #include "rows.h"
 
 #include "capture.h"
+#include "log.h"
 #include "repeats.h"
 #include "suppressions.h"
 
@@ -344,6 +345,14 @@ bool database_mail(struct database *db, int64_t id, struct mail **mail_r, struct
     return true;
 }
 
+bool rows_sweep(struct database *db, sqlite3_stmt *s)
+{
+    struct err err = {0};
+    bool ok = rows_run(db, s, &err);
+    log_fault("housekeeping_failed", &err);
+    return ok && sqlite3_changes(db->handle) > 0;
+}
+
 bool database_begin_reading(struct database *db, struct err *err)
 {
     return rows_simple(db, SQL_BEGIN_READING, err);
@@ -351,9 +360,11 @@ bool database_begin_reading(struct database *db, struct err *err)
 
 void database_end_reading(struct database *db)
 {
-    struct err ignored = {0};
-    if (!rows_simple(db, SQL_COMMIT, &ignored))
-        rows_rollback(db);
+    struct err err = {0};
+    if (rows_simple(db, SQL_COMMIT, &err))
+        return;
+    log_fault("store_fault", &err);
+    rows_rollback(db);
 }
 
 bool database_waiting(struct database *db, database_on_due *on_due, void *context, struct err *err)

@@ -51,6 +51,8 @@ void rows_copy_text(sqlite3_stmt *s, int column, char *text_r, size_t size);
 bool rows_next(struct database *db, sqlite3_stmt *s, struct err *err);
 /* Run to the end. */
 MUST_CHECK bool rows_run(struct database *db, sqlite3_stmt *s, struct err *err);
+/* Run what forgets old rows: true when some are gone. A fault is in the log. */
+bool rows_sweep(struct database *db, sqlite3_stmt *s);
 /* How many rows it returned, run to the end: ERR_NOT_FOUND for none. */
 MUST_CHECK bool rows_run_one(struct database *db, sqlite3_stmt *s, struct err *err);
 MUST_CHECK bool rows_simple(struct database *db, enum sql sql, struct err *err);

@@ -40,6 +40,7 @@
 #include "housekeeping.h"
 #include "intray.h"
 #include "jobs.h"
+#include "log.h"
 #include "rows.h"
 #include "sandbox.h"
 #include "segments.h"
@@ -256,11 +257,22 @@ static void answer_all(struct store *store, struct store_job *jobs)
     atomic_store(&store->paused, store->unrecorded != NULL || store->failing);
 }
 
+/* Said when it begins and when it is over, not each time that it is tried. */
+static void set_failing(struct store *store, bool failing, const struct err *err)
+{
+    if (failing && !store->failing)
+        log_fault("delivery_paused", err);
+    if (!failing && store->failing)
+        log_event(LOG_WARN, "delivery_resumed", "what", "the store can write again");
+    store->failing = failing;
+}
+
 static void run_batch(struct store *store, struct store_job *jobs)
 {
     struct err err = {0};
     write_bodies(store, jobs);
-    store->failing = !transact(store, jobs, &err);
+    bool ok = transact(store, jobs, &err);
+    set_failing(store, !ok, &err);
     if (!store->failing)
         publish(store, jobs);
     answer_all(store, jobs);
@@ -272,9 +284,9 @@ static void run_batch(struct store *store, struct store_job *jobs)
 static void probe(struct store *store)
 {
     struct err err = {0};
-    store->failing =
-        !(rows_simple(store->db, SQL_BEGIN, &err) && rows_simple(store->db, SQL_PROBE, &err) &&
-          rows_simple(store->db, SQL_COMMIT, &err));
+    bool ok = rows_simple(store->db, SQL_BEGIN, &err) && rows_simple(store->db, SQL_PROBE, &err) &&
+              rows_simple(store->db, SQL_COMMIT, &err);
+    set_failing(store, !ok, &err);
     if (store->failing)
         rows_rollback(store->db);
     atomic_store(&store->paused, store->failing);
@@ -311,8 +323,12 @@ static void follow_clock(struct store *store, struct store_job *batch)
     jobs_move(store->unrecorded, step_ms);
     store->step_ms += step_ms;
     /* Not "step_ms == 0": two steps that could not be written down may have undone each other. */
-    if (clock_holds(clock_epoch()) || !rows_move(store->db, store->step_ms, &err))
+    if (clock_holds(clock_epoch()))
         return;
+    if (!rows_move(store->db, store->step_ms, &err)) {
+        log_fault("store_fault", &err);
+        return;
+    }
     clock_moved();
     store->events.stepped(store->events.context, store->step_ms);
     store->step_ms = 0;

@@ -56,10 +56,9 @@ bool top_note_refused(struct database *db, const char *credential, const char *r
 
 bool top_sweep(struct database *db, int64_t before_ms)
 {
-    struct err err = {0};
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_REFUSED);
     rows_int(s, 1, before_ms / 60000);
-    return rows_run(db, s, &err) && sqlite3_changes(db->handle) > 0;
+    return rows_sweep(db, s);
 }
 
 bool database_top(struct database *db, enum database_top_by by, int64_t since_ms, int64_t limit,

@@ -21,7 +21,7 @@ def start(directory):
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {"context_processors": [
             "django.template.context_processors.request", "django.contrib.auth.context_processors.auth",
             "django.contrib.messages.context_processors.messages"]}}],
-        EMAIL_HOST="127.0.0.1", EMAIL_USE_TLS=True, EMAIL_TIMEOUT=20, DEFAULT_FROM_EMAIL="Sports Club <hello@club.test>",
+        EMAIL_HOST="localhost", EMAIL_USE_TLS=True, EMAIL_TIMEOUT=20, DEFAULT_FROM_EMAIL="Sports Club <hello@club.test>",
         DEFAULT_AUTO_FIELD="django.db.models.AutoField")
     django.setup()
     from django.contrib.auth.models import User

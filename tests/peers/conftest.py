@@ -31,8 +31,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 def pytest_configure(config):
     """A directory of this run's own, which no other run of pytest clears away or closes to other users."""
     if not config.option.basetemp and not hasattr(config, "workerinput"):
-        place = config.own_place = tempfile.mkdtemp(prefix="sealpost-peers-")
-        config.option.basetemp = os.path.join(place, "tests")
+        place = config.own_place = tempfile.mkdtemp(prefix="peers-")  # short, as sockets lie in it
+        config.option.basetemp = os.path.join(place, "t")
         os.chmod(place, 0o755)
     for marker in ("alone(why): compares speeds or needs the whole machine, so nothing may run beside it",
                    "memory: crosses memory or threads, so it also runs with the sanitizers",

@@ -11,6 +11,7 @@ import time
 import club
 import pytest
 from conftest import wait_for
+from test_tls import certify
 
 CONFIG = 'throttle = "enforce"\nstream "reset" { class = "security" }\nstream "invite" { class = "invitation" }\n'
 SECRET = "a long password"
@@ -24,9 +25,14 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture
-def relay(relay_factory, dns):
+def relay(relay_factory, dns, monkeypatch):
+    """Django verifies its server, from 4.2 on: the name that it connects to, and by the certificate that it is told to trust."""
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
     relay = relay_factory(CONFIG)
+    certify(relay.path, "localhost", host="localhost")
+    (relay.path / "localhost.crt").rename(relay.path / "cert.pem")
+    (relay.path / "localhost.key").rename(relay.path / "key.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(relay.path / "cert.pem"))
     for stream in ("reset", "invite"):
         relay.command("user", "add", stream, "--domain", "club.test", "--stream", stream, "--password-stdin", input=SECRET + "\n")
     relay.start()
