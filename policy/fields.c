@@ -78,7 +78,7 @@ size_t fields_index(const struct field_rule *rule)
 const struct field_rule *fields_find(struct span name)
 {
     for (size_t i = 0; i < COUNT_OF(rules); i++)
-        if (span_equal_nocase(name, rules[i].name))
+        if (name.len == rules[i].name.len && span_equal_nocase(name, rules[i].name))
             return &rules[i];
     return NULL;
 }

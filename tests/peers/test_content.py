@@ -39,6 +39,20 @@ SMUGGLED = [
 ]
 
 
+@pytest.mark.parametrize("domain", ["club.test＞", "a.test　b.test", "a＝b.test", "a＠b.test", "℀.test", "xn--a＞.test"])
+def test_no_command_and_no_setting_takes_a_domain_that_becomes_another(relay_factory, domain):
+    relay = relay_factory()
+    for command in (("domain", "add", domain), ("user", "add", "x", "--domain", domain), ("user", "add", "y", "--domain", f"a@{domain}"),
+                    ("check", "dmarc", "--from", f"a@{domain}"), ("address", "canonical", f"a@{domain}"),
+                    ("suppress", "add", f"a@{domain}"), ("init", domain, "--dir", str(relay.path / "other"))):
+        done = relay.command(*command, check=False)
+        assert done.returncode != 0, (command, done.stdout)
+    text = relay.config.read_text()
+    for setting in (f'domain "{domain}" {{ alignment = "off" }}', f'operator = {{"a@{domain}"}}'):
+        relay.config.write_text(f"{text}\n{setting}\n")
+        assert relay.command("config", "check", check=False).returncode != 0, setting
+
+
 def say(client, line):
     """One command, as it is; code and text of its answer."""
     client.sock.sendall(line.encode() + b"\r\n" if isinstance(line, str) else line + b"\r\n")
