@@ -18,6 +18,12 @@ MUST_CHECK bool database_suppressed(struct database *db, const struct mail *mail
 MUST_CHECK bool database_suppress(struct database *db, const struct suppress_entry *entry,
                                   int64_t now_ms, bool *changed_r, struct err *err);
 
+/* The same for one of many, whose event is one for all: database_note_import(). */
+MUST_CHECK bool database_suppress_import(struct database *db, const struct suppress_entry *entry,
+                                         bool *changed_r, struct err *err);
+MUST_CHECK bool database_note_import(struct database *db, int64_t rows, int64_t added,
+                                     int64_t now_ms, struct err *err);
+
 /* Write down that a receiver has said, to a RCPT of its own, that there is no such mailbox: `entry`
  * begins, or goes on to its expiry, with one answer more when it is another day's. One that has
  * expired begins anew. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 500, FILE_MAX = 512 * 1024 * 1024 };
+enum { FILE_MAX = 64 * 1024 * 1024 };
 
 static const char *const members[] = {"address", "tenant",  "stream", "reason",
                                       "source",  "created", "expires"};
@@ -113,6 +113,7 @@ static bool wants_json(const struct cli *cli, bool *json_r)
 struct export
 {
     json_t *all; /* JSON; NULL: CSV, printed at once */
+    bool begun;
 };
 
 static void write_time(json_t *row, const char *key)
@@ -122,9 +123,23 @@ static void write_time(json_t *row, const char *key)
     json_object_set_new(row, key, json_string(text));
 }
 
+/* The names of the columns; not before the first answer: what fails prints nothing. */
+static void begin_csv(struct export *e)
+{
+    struct buf line;
+    if (e->begun || e->all)
+        return;
+    e->begun = true;
+    buf_init(&line, 4096);
+    table_file_line(NULL, members, COUNT_OF(members), &line);
+    fwrite(line.ptr, 1, line.len, stdout);
+    buf_fini(&line);
+}
+
 static void export_rows(void *context, json_t *rows)
 {
     struct export *e = context;
+    begin_csv(e);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
         struct buf line;
@@ -144,18 +159,11 @@ static void export_rows(void *context, json_t *rows)
 int cli_suppress_export(struct cli *cli)
 {
     struct export e = {0};
-    struct buf line;
     bool json = false;
     if (!wants_json(cli, &json))
         return cli_usage(cli, "--format is csv or json");
-    if (json) {
+    if (json)
         e.all = json_array();
-    } else {
-        buf_init(&line, 4096);
-        table_file_line(NULL, members, COUNT_OF(members), &line);
-        fwrite(line.ptr, 1, line.len, stdout);
-        buf_fini(&line);
-    }
     int code = each_page(cli, filtered(cli, "suppress.list", NULL), export_rows, &e);
     if (code == CLI_OK && e.all)
         cli_print_json(e.all);
@@ -178,27 +186,17 @@ static bool read_time(json_t *row, const char *key, struct err *err)
     return true;
 }
 
-/* From `from` on, as many as a request takes; how many is `taken_r`. */
-static int send_batch(struct cli *cli, json_t *all, size_t from, size_t *taken_r, json_int_t *added)
+/* Times as numbers; a wrong one is named by its line. */
+static bool read_times(json_t *all, struct err *err)
 {
-    struct err err = {0};
-    json_t *answer = NULL;
-    json_t *rows = json_array();
-    for (*taken_r = 0; *taken_r < BATCH && from + *taken_r < json_array_size(all); (*taken_r)++) {
-        json_t *row = json_array_get(all, from + *taken_r);
-        if (!read_time(row, "created", &err) || !read_time(row, "expires", &err)) {
-            json_decref(rows);
-            err_wrap(&err, "entry %zu", from + *taken_r + 1);
-            return cli_fail(&err);
-        }
-        json_array_append(rows, row);
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        json_t *row = json_array_get(all, i);
+        json_int_t line = json_integer_value(json_object_get(row, "line"));
+        if (!read_time(row, "created", err) || !read_time(row, "expires", err))
+            return line > 0 ? err_wrap(err, "line %lld, nothing was imported", (long long)line)
+                            : err_wrap(err, "entry %zu, nothing was imported", i + 1);
     }
-    json_t *request = cli_request("suppress.add", NULL);
-    json_object_set_new(request, "rows", rows);
-    int code = cli_ask(cli, request, &answer);
-    *added += json_integer_value(json_object_get(answer, "added"));
-    json_decref(answer);
-    return code;
+    return json_array_size(all) > 0 || err_set(err, ERR_USAGE, "there are no entries in it");
 }
 
 static bool read_file(const char *path, struct buf *text, struct err *err)
@@ -212,7 +210,23 @@ static bool read_file(const char *path, struct buf *text, struct err *err)
         buf_add(text, (struct span){chunk, len});
     if (f != stdin)
         fclose(f);
-    return !text->overflow || err_set(err, ERR_USAGE, "%.200s is over 512 MB", path);
+    return !text->overflow || err_set(err, ERR_USAGE, "%.200s is over 64 MB: split it", path);
+}
+
+/* One request, so that it is one transaction. */
+static int import(struct cli *cli, const char *path, json_t *all)
+{
+    json_t *answer = NULL;
+    json_t *request = cli_request("suppress.import", "file", path, NULL);
+    json_object_set(request, "rows", all);
+    int code = cli_ask(cli, request, &answer);
+    json_int_t added = json_integer_value(json_object_get(answer, "added"));
+    if (code == CLI_OK && cli->json)
+        printf("{\"read\": %zu, \"added\": %lld}\n", json_array_size(all), (long long)added);
+    else if (code == CLI_OK)
+        printf("%zu entries read, %lld of them new\n", json_array_size(all), (long long)added);
+    json_decref(answer);
+    return code;
 }
 
 int cli_suppress_import(struct cli *cli)
@@ -221,22 +235,18 @@ int cli_suppress_import(struct cli *cli)
     struct buf text;
     json_t *all = NULL;
     bool json = false;
-    json_int_t added = 0;
-    size_t taken = 0;
     const char *path = cli->arguments[0];
     if (!wants_json(cli, &json))
         return cli_usage(cli, "--format is csv or json");
     json =
         json || (!cli_option(cli, "format", 0) && span_ends_nocase(span_of(path), SPAN(".json")));
     buf_init(&text, FILE_MAX);
-    bool ok = read_file(path, &text, &err) && table_file_read(buf_span(&text), json, &all, &err);
-    int code = ok ? CLI_OK : cli_fail(&err);
-    for (size_t i = 0; code == CLI_OK && i < json_array_size(all); i += taken)
-        code = send_batch(cli, all, i, &taken, &added);
-    if (code == CLI_OK && cli->json)
-        printf("{\"read\": %zu, \"added\": %lld}\n", json_array_size(all), (long long)added);
-    else if (code == CLI_OK)
-        printf("%zu entries read, %lld of them new\n", json_array_size(all), (long long)added);
+    bool ok = read_file(path, &text, &err) &&
+              table_file_read(buf_span(&text), json, "address", &all, &err) &&
+              read_times(all, &err);
+    if (!ok && err.kind == ERR_USAGE)
+        err_wrap(&err, "%.200s", path);
+    int code = ok ? import(cli, path, all) : cli_fail(&err);
     json_decref(all);
     buf_fini(&text);
     return code;

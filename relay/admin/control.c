@@ -299,6 +299,7 @@ static const struct verb verbs[] = {
     {"quota.reset", CONTROL_WRITE, control_quota_reset},
     {"suppress.list", CONTROL_READ, control_suppress_list},
     {"suppress.add", CONTROL_WRITE, control_suppress_add},
+    {"suppress.import", CONTROL_WRITE, control_suppress_import},
     {"suppress.remove", CONTROL_WRITE, control_suppress_remove},
     {"auth.list", CONTROL_READ, control_auth_list},
     {"auth.unlock", CONTROL_WRITE, control_auth_unlock},

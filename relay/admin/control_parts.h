@@ -65,6 +65,7 @@ void control_describe(const struct control *c, char *text_r, size_t size);
 
 bool control_suppress_list(struct database *db, struct control *c, struct err *err);
 bool control_suppress_add(struct database *db, struct control *c, struct err *err);
+bool control_suppress_import(struct database *db, struct control *c, struct err *err);
 bool control_suppress_remove(struct database *db, struct control *c, struct err *err);
 
 /* ---- control_quota.c ---- */

@@ -93,6 +93,8 @@ bool control_audit_verify(struct database *db, struct control *c, struct err *er
 }
 
 /* Secrets and contents stay out of it; nothing is so long that it leaves no room for the rest. */
+enum { ROWS_SHOWN = 10 };
+
 void control_describe(const struct control *c, char *text_r, size_t size)
 {
     static const char *const left_out[] = {"do",       "hash",         "scram", "message",
@@ -106,7 +108,9 @@ void control_describe(const struct control *c, char *text_r, size_t size)
     {
         if (span_among(span_of(key), left_out, COUNT_OF(left_out), &index))
             continue;
-        if (json_is_string(value))
+        if (json_array_size(value) > ROWS_SHOWN)
+            buf_addf(&text, "%s%zu %.40s", text.len ? " " : "", json_array_size(value), key);
+        else if (json_is_string(value))
             buf_addf(&text, "%s%.40s=%.320s", text.len ? " " : "", key, json_string_value(value));
         else {
             char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);

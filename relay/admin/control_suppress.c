@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { PAGE_MAX = 1000, BATCH_MAX = 1000 };
+enum { PAGE_MAX = 1000, BATCH_MAX = 1000, IMPORT_MAX = 200 * 1000 };
 
 static bool read_address(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1], struct err *err)
 {
@@ -132,6 +132,30 @@ bool control_suppress_add(struct database *db, struct control *c, struct err *er
     }
     json_object_set_new(c->answer, "added", json_integer(added));
     return true;
+}
+
+/* All rows in the one transaction, or none; a row that is wrong is named by its line. */
+bool control_suppress_import(struct database *db, struct control *c, struct err *err)
+{
+    json_t *rows = json_object_get(c->request, "rows");
+    size_t count = json_array_size(rows);
+    int64_t now_ms = clock_now_ms();
+    json_int_t added = 0;
+    if (count == 0 || count > IMPORT_MAX)
+        return err_set(err, ERR_USAGE, "%zu entries: an import takes 1 to %d", count, IMPORT_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct suppress_entry e;
+        json_t *row = json_array_get(rows, i);
+        bool changed = false;
+        if (!read_entry(row, now_ms, &e, err) || !database_suppress_import(db, &e, &changed, err)) {
+            json_int_t line = json_integer_value(json_object_get(row, "line"));
+            return line > 0 ? err_wrap(err, "line %lld, nothing was imported", (long long)line)
+                            : err_wrap(err, "entry %zu, nothing was imported", i + 1);
+        }
+        added += changed;
+    }
+    json_object_set_new(c->answer, "added", json_integer(added));
+    return database_note_import(db, (int64_t)count, added, now_ms, err);
 }
 
 bool control_suppress_remove(struct database *db, struct control *c, struct err *err)

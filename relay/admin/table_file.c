@@ -70,12 +70,13 @@ static json_t *take_line(struct span *rest)
     return NULL;
 }
 
-static json_t *row_of(json_t *names, json_t *fields)
+static json_t *row_of(json_t *names, json_t *fields, size_t line)
 {
     json_t *row = json_object();
     for (size_t i = 0; i < json_array_size(fields) && i < json_array_size(names); i++)
         json_object_set(row, json_string_value(json_array_get(names, i)),
                         json_array_get(fields, i));
+    json_object_set_new(row, "line", json_integer((json_int_t)line));
     return row;
 }
 
@@ -84,29 +85,50 @@ static bool is_empty(json_t *fields)
     return json_array_size(fields) == 1 && json_string_length(json_array_get(fields, 0)) == 0;
 }
 
-static bool read_csv(struct span rest, json_t *rows, struct err *err)
+/* What the columns are, from the first line. A list of addresses alone needs no names: then the
+ * first line is an entry, too, and `first_r` says so. */
+static json_t *read_names(json_t *line, const char *key, bool *first_r, struct err *err)
+{
+    bool named = false;
+    *first_r = false;
+    for (size_t i = 0; i < json_array_size(line); i++)
+        named = named || strcmp(json_string_value(json_array_get(line, i)), key) == 0;
+    if (named)
+        return json_incref(line);
+    *first_r = json_array_size(line) == 1;
+    if (*first_r)
+        return json_pack("[s]", key);
+    err_set(err, ERR_USAGE, "line 1: no column is called \"%s\"", key);
+    return NULL;
+}
+
+static bool read_csv(struct span text, const char *key, json_t *rows, struct err *err)
 {
     static const char mark[] = "\xef\xbb\xbf";
-    if (span_starts_nocase(rest, SPAN(mark)))
-        rest = span_from(rest, 3);
-    json_t *names = take_line(&rest);
-    for (size_t line = 2; names && rest.len > 0; line++) {
+    struct span rest = span_starts_nocase(text, SPAN(mark)) ? span_from(text, 3) : text;
+    const char *counted = rest.ptr;
+    size_t line = 1;
+    json_t *names = NULL;
+    for (bool first = true; rest.len > 0; first = false) {
+        bool is_entry = true;
+        for (; counted < rest.ptr; counted++)
+            line += *counted == '\n';
         json_t *fields = take_line(&rest);
         if (!fields)
             err_set(err, ERR_USAGE, "line %zu: an open quote, no UTF-8, or too long", line);
-        else if (!is_empty(fields))
-            json_array_append_new(rows, row_of(names, fields));
+        else if (first)
+            names = read_names(fields, key, &is_entry, err);
+        if (err->kind == ERR_NONE && is_entry && !is_empty(fields))
+            json_array_append_new(rows, row_of(names, fields, line));
         json_decref(fields);
-        if (!fields)
+        if (err->kind != ERR_NONE)
             break;
     }
-    if (!names)
-        err_set(err, ERR_USAGE, "line 1 does not name the columns");
     json_decref(names);
     return err->kind == ERR_NONE;
 }
 
-bool table_file_read(struct span text, bool json, json_t **rows_r, struct err *err)
+bool table_file_read(struct span text, bool json, const char *key, json_t **rows_r, struct err *err)
 {
     json_error_t why;
     if (json) {
@@ -116,7 +138,7 @@ bool table_file_read(struct span text, bool json, json_t **rows_r, struct err *e
         return json_is_array(*rows_r) || err_set(err, ERR_USAGE, "not a JSON array of entries");
     }
     *rows_r = json_array();
-    return read_csv(text, *rows_r, err);
+    return read_csv(text, key, *rows_r, err);
 }
 
 static void add_csv(const char *text, struct buf *out)

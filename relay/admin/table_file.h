@@ -8,9 +8,12 @@
 
 #include <jansson.h>
 
-/* A list of objects: from CSV whose first line names the columns, or from a JSON array. ERR_USAGE
- * names the line. Free with json_decref(). */
-MUST_CHECK bool table_file_read(struct span text, bool json, json_t **rows_r, struct err *err);
+/* A list of objects: from CSV whose first line names the columns, one of them `key`, or which is
+ * one column of it without a name; or from a JSON array. Rows of CSV have a member "line", which
+ * says where they begin. An apostrophe before what a spreadsheet would take for a formula is taken
+ * off. ERR_USAGE names the line. Free with json_decref(). */
+MUST_CHECK bool table_file_read(struct span text, bool json, const char *key, json_t **rows_r,
+                                struct err *err);
 /* One CSV line of these members of `row`; the names themselves when it is NULL. */
 void table_file_line(json_t *row, const char *const *columns, size_t count, struct buf *out);
 

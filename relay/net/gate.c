@@ -33,8 +33,9 @@ enum {
     READER_REQUEST_MAX = 64 * 1024,
     CLIENT_TIMEOUT_MS = 60 * 1000,
     STRANGER_TIMEOUT_MS = 1000,
-    LAST_WORDS_MS = 1000,   /* for answers that are not read yet when the relay ends */
-    ACCOUNT_CLIENTS_MAX = 8 /* open at once for one account that is no admin */
+    PARSED_HERE_MAX = 64 * 1024, /* longer ones are parsed on the pool */
+    LAST_WORDS_MS = 1000,        /* for answers that are not read yet when the relay ends */
+    ACCOUNT_CLIENTS_MAX = 8      /* open at once for one account that is no admin */
 };
 
 struct gate {
@@ -71,6 +72,7 @@ struct visitor {
     struct ucred peer;
     enum { STRANGER, READER, ADMIN } role;
     enum { ASKING, WORKING, TELLING, CLOSING } state;
+    bool parsed;
     size_t searched;  /* of `in`: there is no end of line before it */
     size_t discarded; /* of what came after the answer */
 };
@@ -209,13 +211,8 @@ static bool make_job(struct visitor *v)
     return true;
 }
 
-static void ask(struct visitor *v, struct span line)
+static void begin(struct visitor *v)
 {
-    uv_read_stop((uv_stream_t *)&v->pipe);
-    if (!control_parse(line, &v->control, &v->err)) {
-        answer(v, false);
-        return;
-    }
     if (v->role < (control_kind(v->control) == CONTROL_READ ? READER : ADMIN)) {
         refuse(v);
         return;
@@ -232,6 +229,38 @@ static void ask(struct visitor *v, struct span line)
     }
     v->state = WORKING;
     v->gate->errands++;
+}
+
+static void parse(uv_work_t *work)
+{
+    struct visitor *v = work->data;
+    v->parsed = control_parse(span_first(buf_span(&v->in), v->searched), &v->control, &v->err);
+}
+
+static void on_parsed(uv_work_t *work, int status)
+{
+    struct visitor *v = work->data;
+    v->gate->errands--;
+    if (status == 0 && v->parsed)
+        begin(v);
+    else
+        answer(v, false);
+    close_if_done(v->gate);
+}
+
+/* The request is the first `searched` bytes of `in`. */
+static void ask(struct visitor *v)
+{
+    uv_read_stop((uv_stream_t *)&v->pipe);
+    v->work.data = v;
+    v->state = WORKING;
+    v->gate->errands++;
+    if (v->searched <= PARSED_HERE_MAX) {
+        parse(&v->work);
+        on_parsed(&v->work, 0);
+        return;
+    }
+    CHECK(uv_queue_work(v->gate->loop, &v->work, parse, on_parsed) == 0);
 }
 
 /* ---- visitors ---- */
@@ -261,7 +290,7 @@ static void take(struct visitor *v, struct span bytes)
     size_t end = v->searched + span_find(span_from(in, v->searched), '\n');
     v->searched = end;
     if (end < in.len)
-        ask(v, span_first(in, end));
+        ask(v);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)

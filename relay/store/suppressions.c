@@ -80,8 +80,8 @@ static bool note_change(struct database *db, const char *kind, const struct supp
     return rows_event(db, &event, err);
 }
 
-bool database_suppress(struct database *db, const struct suppress_entry *e, int64_t now_ms,
-                       bool *changed_r, struct err *err)
+bool database_suppress_import(struct database *db, const struct suppress_entry *e, bool *changed_r,
+                              struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_ADD);
     char form[ADDRESS_CANONICAL_MAX + 1];
@@ -98,10 +98,8 @@ bool database_suppress(struct database *db, const struct suppress_entry *e, int6
     *changed_r = false;
     while (rows_next(db, s, err))
         *changed_r = true;
-    if (err->kind != ERR_NONE)
-        return false;
-    if (*changed_r)
-        return note_change(db, "suppress_added", e, e->source, now_ms, err);
+    if (err->kind != ERR_NONE || *changed_r)
+        return err->kind == ERR_NONE;
     s = rows_prepare(db, SQL_SUPPRESS_EXTEND);
     rows_text(s, 1, form);
     rows_text(s, 2, e->tenant);
@@ -109,6 +107,28 @@ bool database_suppress(struct database *db, const struct suppress_entry *e, int6
     rows_int(s, 4, e->reason);
     rows_int(s, 5, e->expires_ms);
     return rows_run(db, s, err);
+}
+
+bool database_suppress(struct database *db, const struct suppress_entry *e, int64_t now_ms,
+                       bool *changed_r, struct err *err)
+{
+    return database_suppress_import(db, e, changed_r, err) &&
+           (!*changed_r || note_change(db, "suppress_added", e, e->source, now_ms, err));
+}
+
+bool database_note_import(struct database *db, int64_t rows, int64_t added, int64_t now_ms,
+                          struct err *err)
+{
+    char text[120];
+    snprintf(text, sizeof(text), "%lld entries, %lld of them new", (long long)rows,
+             (long long)added);
+    struct database_event event = {.at_ms = now_ms,
+                                   .kind = "suppress_imported",
+                                   .recipient = "",
+                                   .enhanced = "",
+                                   .reply = text,
+                                   .remote = ""};
+    return rows_event(db, &event, err);
 }
 
 /* How often it has said so before, and when that last counted; `answers` 0: there is no entry, or
