@@ -139,7 +139,7 @@ static bool look_up(const struct request *r, struct unsubscribe_view *v)
     struct optout_standing now;
     struct err err = {0};
     if (!database_optout_standing(r->web->reader, &r->who, clock_now_ms(), &now, &err)) {
-        log_event(LOG_ERROR, "store_failed", "reply", err.text);
+        log_event(LOG_ERROR, "store_unreadable", "reply", err.text);
         return false;
     }
     v->stream_since_ms = now.since_ms[OPTOUT_STREAM];
@@ -169,7 +169,8 @@ static enum MHD_Result reply_page(const struct request *r, unsigned code,
         v.sender = stream->sender;
     if (stream)
         v.stream = stream_title(stream, v.language);
-    if (result != UNSUBSCRIBE_INVALID && !look_up(r, &v)) {
+    bool done = code == MHD_HTTP_OK && result != UNSUBSCRIBE_SHOWN; /* whatever is read now */
+    if (result != UNSUBSCRIBE_INVALID && !look_up(r, &v) && !done) {
         v.result = UNSUBSCRIBE_LATER;
         code = MHD_HTTP_SERVICE_UNAVAILABLE;
     }
