@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* bounce.h - Delivery status notifications (RFC 3464, 6522, 6533): what becomes of mail that did
- * not arrive. */
+ * not arrive, or whose sender has asked to be told. */
 #ifndef BOUNCE_H
 #define BOUNCE_H
 
 #include "buf.h"
 #include "err.h"
 
-enum bounce_action { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_RELAYED };
+/* The gravest first. */
+enum bounce_action { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_RELAYED, BOUNCE_ACTIONS };
 
 struct bounce_recipient {
+    enum bounce_action action;
     struct span address;  /* as given at RCPT */
     struct span original; /* ORCPT as given, xtext; empty when there was none */
     struct verdict answer;
@@ -17,7 +19,6 @@ struct bounce_recipient {
 };
 
 struct bounce_input {
-    enum bounce_action action;
     const char *hostname, *from_domain, *id; /* id: of the message that is reported */
     struct span to;                          /* the original sender */
     struct span envelope_id;                 /* ENVID as given, xtext; empty when there was none */
@@ -25,7 +26,7 @@ struct bounce_input {
     struct span body;                        /* of the original; reported when `full` */
     bool full;
     int64_t arrived_ms, now_ms, expires_ms;
-    const struct bounce_recipient *recipients;
+    const struct bounce_recipient *recipients; /* the gravest first: the subject speaks of it */
     size_t count;
 };
 

@@ -18,6 +18,14 @@
 
 struct store;
 
+/* What a sender is owed. Stored in the database: never renumber. */
+enum store_report {
+    STORE_REPORT_NONE = 0,
+    STORE_REPORT_FAILED = 1,
+    STORE_REPORT_DELAYED = 2,
+    STORE_REPORT_RELAYED = 3 /* said once, when the message has come to its end */
+};
+
 /* What became of one recipient in one attempt. */
 struct store_outcome {
     int64_t message;
@@ -25,8 +33,7 @@ struct store_outcome {
     enum mail_state state; /* MAIL_WAITING: later, at due_ms; MAIL_HELD: its record is damaged */
     unsigned tries;
     int64_t due_ms;
-    bool tell_delay; /* the sender is being told of the delay by the message that goes with this job
-                      */
+    enum store_report report; /* its sender is to be told */
     enum stream_class class;
     struct verdict answer;
     const char *kind; /* event: "delivered", "deferred", "bounced", "expired" … a literal */
@@ -83,6 +90,15 @@ struct store_job {
     int64_t note_message;
     char *note;
 
+    /* `mail` reports on this message, to its sender, about these recipients of it: owned. When that
+     * mailbox has had its share of reports it is `dropped`, which is an event. */
+    int64_t report_of;
+    unsigned *reported;
+    size_t reported_count;
+    bool report_fails; /* about a failure, too: it waits rather than be dropped */
+    bool unquoted;     /* that could not be read */
+    bool dropped;
+
     /* Run this inside the transaction, if it is there. */
     bool (*run)(struct database *db, void *context, struct err *err);
     void *context;
@@ -114,6 +130,10 @@ struct store_events {
  */
 MUST_CHECK bool store_start(const char *state_dir, const struct store_events *events,
                             struct store **store_r, struct err *err);
+/* How the store makes reports, from now on; without it none are made, and they stay owed. From any
+ * thread. */
+void store_set_reports(struct store *store, const char *hostname,
+                       const struct throttle_settings *throttle);
 /* Do all that is in the inbox, end the thread, free. */
 void store_stop(struct store *store);
 

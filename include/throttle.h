@@ -22,6 +22,7 @@ enum throttle_key {
     THROTTLE_FLOOD,                         /* tenant, recipient: what was refused */
     THROTTLE_BUCKETS,                       /* what follows is counted in another way */
     THROTTLE_FIRST_TIME = THROTTLE_BUCKETS, /* tenant: recipients it has never written to before */
+    THROTTLE_REPORT,                        /* recipient: what we ourselves tell it of its mail */
     THROTTLE_KEYS
 };
 const char *throttle_key_name(enum throttle_key key);
@@ -53,6 +54,7 @@ struct throttle_settings {
     struct throttle_limit tenant, recipient, domain, rate;
     struct throttle_limit alike; /* mail that says the same within `every_ms` waits only once */
     struct throttle_limit first_time; /* only `per_day` counts, see struct throttle_newcomers */
+    struct throttle_limit report;     /* `reserve` is for failures; they wait up to `hold_ms` */
 };
 
 /* The proposal's numbers. */

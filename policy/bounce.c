@@ -8,7 +8,7 @@
 
 static const struct {
     const char *action, *subject, *sentence;
-} actions[] = {
+} actions[BOUNCE_ACTIONS] = {
     [BOUNCE_FAILED] = {"failed", "Not delivered", "Your message could not be delivered to:"},
     [BOUNCE_DELAYED] = {"delayed", "Delayed",
                         "Your message has not been delivered yet; it is still being tried:"},
@@ -71,10 +71,11 @@ static void write_header(const struct bounce_input *in, const char *boundary, st
     if (!span_is_ascii(
             first)) /* the header stays ASCII wherever it can: then any server takes it */
         first = SPAN("a recipient");
-    buf_addf(out, "Subject: %s: your message to %.*s%s\r\n", actions[in->action].subject,
-             SPAN_ARG(first), in->count > 1 ? " and others" : "");
-    buf_addf(out, "Message-ID: <%s.%s.%lld@%s>\r\n", actions[in->action].action, in->id,
-             (long long)in->now_ms, in->hostname);
+    buf_addf(out, "Subject: %s: your message to %.*s%s\r\n",
+             actions[in->recipients[0].action].subject, SPAN_ARG(first),
+             in->count > 1 ? " and others" : "");
+    buf_addf(out, "Message-ID: <%s.%s.%lld@%s>\r\n", actions[in->recipients[0].action].action,
+             in->id, (long long)in->now_ms, in->hostname);
     buf_add(out, SPAN("Auto-Submitted: auto-replied\r\nX-Auto-Response-Suppress: "
                       "All\r\nMIME-Version: 1.0\r\n"));
     buf_addf(out,
@@ -83,24 +84,29 @@ static void write_header(const struct bounce_input *in, const char *boundary, st
              boundary, has_8bit(in) ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 }
 
+static void write_answer(const struct bounce_recipient *r, struct buf *out)
+{
+    buf_addf(out, "<%.*s>\r\n", SPAN_ARG(r->address));
+    if (r->remote.len > 0)
+        buf_addf(out, "    The server %.*s answered:\r\n", SPAN_ARG(span_first(r->remote, 255)));
+    struct span text = span_of(r->answer.text);
+    buf_addf(out, "    %03d %s\r\n", r->answer.code, r->answer.enhanced);
+    while (text.len > 0) {
+        struct span line = span_first(text, 400);
+        text = span_from(text, line.len);
+        buf_addf(out, "    %.*s\r\n", SPAN_ARG(line));
+    }
+    buf_add(out, SPAN("\r\n"));
+}
+
 static void write_text(const struct bounce_input *in, struct buf *out)
 {
-    buf_addf(out, "This is the mail system at %s.\r\n\r\n%s\r\n\r\n", in->hostname,
-             actions[in->action].sentence);
+    buf_addf(out, "This is the mail system at %s.\r\n\r\n", in->hostname);
     for (size_t i = 0; i < in->count; i++) {
         const struct bounce_recipient *r = &in->recipients[i];
-        buf_addf(out, "<%.*s>\r\n", SPAN_ARG(r->address));
-        if (r->remote.len > 0)
-            buf_addf(out, "    The server %.*s answered:\r\n",
-                     SPAN_ARG(span_first(r->remote, 255)));
-        struct span text = span_of(r->answer.text);
-        buf_addf(out, "    %03d %s\r\n", r->answer.code, r->answer.enhanced);
-        while (text.len > 0) {
-            struct span line = span_first(text, 400);
-            text = span_from(text, line.len);
-            buf_addf(out, "    %.*s\r\n", SPAN_ARG(line));
-        }
-        buf_add(out, SPAN("\r\n"));
+        if (i == 0 || r->action != in->recipients[i - 1].action)
+            buf_addf(out, "%s\r\n\r\n", actions[r->action].sentence);
+        write_answer(r, out);
     }
 }
 
@@ -129,10 +135,10 @@ static void write_status(const struct bounce_input *in, struct buf *out)
             buf_add(out, SPAN("\r\n"));
         }
         buf_addf(out, "Final-Recipient: %s; %.*s\r\nAction: %s\r\nStatus: %s\r\n", type,
-                 SPAN_ARG(r->address), actions[in->action].action,
-                 r->answer.enhanced[0]         ? r->answer.enhanced
-                 : in->action == BOUNCE_FAILED ? "5.0.0"
-                                               : "2.0.0");
+                 SPAN_ARG(r->address), actions[r->action].action,
+                 r->answer.enhanced[0]        ? r->answer.enhanced
+                 : r->action == BOUNCE_FAILED ? "5.0.0"
+                                              : "2.0.0");
         if (r->remote.len > 0)
             buf_addf(out, "Remote-MTA: dns; %.*s\r\nDiagnostic-Code: smtp; %03d %s\r\n\t%s\r\n",
                      SPAN_ARG(span_first(r->remote, 255)), r->answer.code, r->answer.enhanced,
@@ -140,7 +146,7 @@ static void write_status(const struct bounce_input *in, struct buf *out)
         message_date(in->now_ms, date);
         buf_addf(out, "Last-Attempt-Date: %s\r\n", date);
         message_date(in->expires_ms, date);
-        if (in->action == BOUNCE_DELAYED)
+        if (r->action == BOUNCE_DELAYED)
             buf_addf(out, "Will-Retry-Until: %s\r\n", date);
     }
 }

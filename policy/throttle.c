@@ -19,6 +19,7 @@ static const char *const key_names[THROTTLE_KEYS] = {
     [THROTTLE_RATE] = "rate",
     [THROTTLE_FLOOD] = "flood",
     [THROTTLE_FIRST_TIME] = "first_time",
+    [THROTTLE_REPORT] = "report",
 };
 static const char *const mode_names[] = {
     [THROTTLE_OFF] = "off", [THROTTLE_OBSERVE] = "observe", [THROTTLE_ENFORCE] = "enforce"};
@@ -59,6 +60,7 @@ void throttle_defaults(struct throttle_settings *s)
         .rate = {0, 1, 0, 0, 0},
         .alike = {10 * MINUTE, 1, 0, 0, 0},
         .first_time = {0, 1, 200, 0, 0},
+        .report = {1 * MINUTE, 20, 0, 10, 6 * HOUR},
     };
 }
 
@@ -99,15 +101,17 @@ struct throttle_limit throttle_limit_of(const struct throttle_settings *s, enum 
         return flood;
     case THROTTLE_FIRST_TIME:
         return s->first_time;
+    case THROTTLE_REPORT:
+        return s->report;
     case THROTTLE_KEYS:
         break;
     }
     UNREACHABLE();
 }
 
-static const char *const limit_names[] = {"security", "confirmation", "notification", "invitation",
-                                          "digest",   "tenant",       "recipient",    "domain",
-                                          "rate",     "alike",        "first_time",   NULL};
+static const char *const limit_names[] = {
+    "security", "confirmation", "notification", "invitation", "digest", "tenant", "recipient",
+    "domain",   "rate",         "alike",        "first_time", "report", NULL};
 
 const char *const *throttle_limit_names(void)
 {
@@ -126,7 +130,8 @@ struct throttle_limit *throttle_limit_named(struct throttle_settings *s, struct 
                                              &s->domain,
                                              &s->rate,
                                              &s->alike,
-                                             &s->first_time};
+                                             &s->first_time,
+                                             &s->report};
     size_t i = 0;
     _Static_assert(COUNT_OF(limits) + 1 == COUNT_OF(limit_names), "one name for each limit");
     return span_among(name, limit_names, COUNT_OF(limits), &i) ? limits[i] : NULL;

@@ -251,7 +251,7 @@ static void read_throttle(struct config_reading *r)
         if (!l) {
             config_fault(r, section, NULL,
                          "the name is a class, or \"tenant\", \"recipient\", \"domain\", "
-                         "\"rate\", \"alike\" or \"first_time\"");
+                         "\"rate\", \"alike\", \"first_time\" or \"report\"");
             continue;
         }
         set_number(section, "reserve", &l->reserve);

@@ -120,6 +120,7 @@ static void reload(struct engine *e)
     fresh->older = e->settings;
     e->settings = fresh;
     set_log_level(fresh->config);
+    store_set_reports(e->common.store, fresh->config->hostname, &fresh->config->throttle);
     keyring_refresh(e->common.keyring);
     aligner_change_config(e->common.aligner, fresh->config);
     rotator_change_config(e->rotator, fresh->config);
@@ -331,6 +332,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
     signing_set_lifetime(config->dkim.lifetime_s);
     if (!store_start(config->state_dir, &events, &e->common.store, err))
         return false;
+    store_set_reports(e->common.store, config->hostname, &config->throttle);
     e->common.keyring = keyring_new(config->state_dir);
     e->common.sites = sites_new(config->site_connections, 2 * e->common.descriptors.parcels);
     e->common.notices = notices_new(e->common.store);

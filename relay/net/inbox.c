@@ -24,12 +24,16 @@ void inbox_init(struct inbox *inbox, uv_loop_t *loop)
     pthread_mutex_init(&inbox->mutex, NULL);
     inbox->first = NULL;
     inbox->last = &inbox->first;
+    inbox->closed = false;
     inbox->async.data = inbox;
     CHECK(uv_async_init(loop, &inbox->async, on_wake) == 0);
 }
 
 void inbox_close(struct inbox *inbox)
 {
+    pthread_mutex_lock(&inbox->mutex);
+    inbox->closed = true;
+    pthread_mutex_unlock(&inbox->mutex);
     uv_close((uv_handle_t *)&inbox->async, NULL);
 }
 
@@ -40,7 +44,7 @@ void inbox_post(struct inbox *inbox, struct inbox_item *item)
     bool first = inbox->first == NULL;
     *inbox->last = item;
     inbox->last = &item->next;
-    pthread_mutex_unlock(&inbox->mutex);
-    if (first)
+    if (first && !inbox->closed) /* under the lock: sending to a loop that has ended aborts */
         uv_async_send(&inbox->async);
+    pthread_mutex_unlock(&inbox->mutex);
 }

@@ -18,6 +18,7 @@ struct inbox {
     uv_async_t async;
     pthread_mutex_t mutex;
     struct inbox_item *first, **last;
+    bool closed;
 };
 
 void inbox_init(struct inbox *inbox, uv_loop_t *loop);

@@ -24,6 +24,7 @@ void store_job_free(struct store_job *job)
     free(job->refusals);
     free(job->once);
     free(job->note);
+    free(job->reported);
     free(job);
 }
 

@@ -185,6 +185,32 @@ bool rates_charge(struct database *db, const struct store_job *job, const char *
            (throttle_refuses(d) || newcomers_note(db, job->mail, &n, now_ms, err));
 }
 
+bool rates_charge_report(struct database *db, const struct throttle_limit *limit,
+                         const char *recipient, bool fails, int64_t now_ms, bool *taken_r,
+                         int64_t *wait_ms_r, struct err *err)
+{
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    const struct counted c = {.tenant = "", .recipient = form};
+    unsigned char name[16];
+    struct throttle_bucket b;
+    *taken_r = true;
+    *wait_ms_r = 0;
+    if (limit->every_ms == 0 && limit->per_day == 0)
+        return true;
+    address_counted_as(recipient, form);
+    if (!rates_prepare(db, err))
+        return false;
+    make_name(db, THROTTLE_REPORT, &c, name);
+    if (!read_bucket(db, name, &b, err))
+        return false;
+    *wait_ms_r = throttle_wait_ms(&b, limit, fails, now_ms);
+    *taken_r = *wait_ms_r == 0 || (fails && *wait_ms_r <= limit->hold_ms);
+    if (!*taken_r)
+        return true;
+    throttle_take(&b, limit, now_ms);
+    return write_bucket(db, name, &b, err);
+}
+
 /* ---- for people ---- */
 
 static bool find_counted(struct database *db, const char *tenant, const struct address *recipient,

@@ -25,4 +25,10 @@ bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
 /* A name for `text` that tells nothing about it; frees `text`. */
 void rates_mac(const struct database *db, struct buf *text, unsigned char name_r[16]);
 
+/* Count a report on who gets it. `taken_r`: it may go, after `wait_ms_r`; one on a failure has the
+ * limit's reserve, and waits for so long as the limit holds. */
+MUST_CHECK bool rates_charge_report(struct database *db, const struct throttle_limit *limit,
+                                    const char *recipient, bool fails, int64_t now_ms,
+                                    bool *taken_r, int64_t *wait_ms_r, struct err *err);
+
 #endif

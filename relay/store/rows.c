@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "log.h"
 #include "repeats.h"
+#include "reports.h"
 #include "suppressions.h"
 
 #include <stdio.h>
@@ -204,7 +205,7 @@ bool rows_move(struct database *db, int64_t step_ms, struct err *err)
 {
     if (rows_simple(db, SQL_BEGIN, err) && move(db, SQL_MOVE_DUE, step_ms, err) &&
         move(db, SQL_MOVE_LIFE, step_ms, err) && move(db, SQL_MOVE_COUNTS, step_ms, err) &&
-        rows_simple(db, SQL_COMMIT, err)) {
+        move(db, SQL_MOVE_REPORTS, step_ms, err) && rows_simple(db, SQL_COMMIT, err)) {
         db->instance_known = false;
         return true;
     }
@@ -222,7 +223,7 @@ bool rows_end(struct database *db, int64_t message, struct err *err)
         ended = true;
     }
     if (err->kind != ERR_NONE || !ended)
-        return err->kind == ERR_NONE;
+        return err->kind == ERR_NONE && reports_at_end(db, message, err);
     s = rows_prepare(db, SQL_END_RECIPIENTS);
     rows_int(s, 1, message);
     return rows_run(db, s, err);
@@ -253,7 +254,7 @@ bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now
     rows_int(s, 3, o->state);
     rows_int(s, 4, o->tries);
     rows_int(s, 5, o->due_ms);
-    rows_int(s, 6, o->tell_delay);
+    rows_int(s, 6, o->report);
     rows_int(s, 7, o->answer.code);
     rows_text(s, 8, o->answer.enhanced);
     rows_text(s, 9, o->answer.text);
@@ -277,6 +278,7 @@ bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now
                                    .reply = o->answer.text,
                                    .remote = o->remote};
     return rows_event(db, &event, err) &&
+           (o->report == STORE_REPORT_NONE || reports_owe(db, o, now_ms, err)) &&
            (!o->suppress[0] || suppress(db, o, address, now_ms, err));
 }
 

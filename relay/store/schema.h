@@ -110,7 +110,8 @@
 /* From version 6 to 7: suppressions hold for exactly one mailbox, where they were made for all that
  * counts as it. What people have asked for goes on to hold for every spelling. Of what servers have
  * said, the mailbox is found again by its event of the same moment, and the rest stands for the
- * form that was written down; all of it expires. A repetition is one of the content, too. */
+ * form that was written down; all of it expires. A repetition is one of the content, too. Reports
+ * are owed by the recipient's row until one message tells all of them, at `due` or at the end. */
 #define SQL_SCHEMA_7                                                                             \
     "ALTER TABLE suppression ADD COLUMN every_spelling INTEGER NOT NULL DEFAULT 0;"              \
     "ALTER TABLE suppression ADD COLUMN answers INTEGER NOT NULL DEFAULT 1;"                     \
@@ -122,6 +123,9 @@
     "UPDATE OR IGNORE suppression SET address = counted_as(e.recipient, 2) FROM event e"         \
     " WHERE e.kind = 'bounced' AND e.at = suppression.created AND suppression.reason = 1"        \
     " AND suppression.address = counted_as(e.recipient, 0);"                                     \
+    "ALTER TABLE recipient ADD COLUMN report INTEGER NOT NULL DEFAULT 0;"                        \
+    "CREATE TABLE report(message INTEGER PRIMARY KEY, due INTEGER NOT NULL) STRICT;"             \
+    "CREATE INDEX report_due ON report(due);"                                                    \
     "ALTER TABLE once ADD COLUMN content BLOB;"                                                  \
     "PRAGMA user_version = 7;"
 

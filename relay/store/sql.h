@@ -3,6 +3,8 @@
 #ifndef SQL_H
 #define SQL_H
 
+#include "sql_rate.h"
+#include "sql_report.h"
 #include "sql_suppress.h"
 
 #define SQL_QUEUE_FILTER                                                                      \
@@ -64,14 +66,16 @@
     X(RECIPIENTS, "SELECT number, address, domain, original, notify, state, tries, due, "          \
                   "delay_told, code, enhanced, reply FROM recipient"                               \
                   " WHERE message = ? ORDER BY number")                                            \
-    X(SETTLE, "UPDATE recipient SET state = ?3, tries = ?4, due = ?5, delay_told = delay_told OR " \
-              "?6, code = ?7,"                                                                     \
-              " enhanced = ?8, reply = ?9, remote = ?10 WHERE message = ?1 AND number = ?2 AND "   \
-              "state IN (0, 1)"                                                                    \
-              " RETURNING address, domain")                                                        \
-    X(END_MESSAGE, "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient "    \
-                   "WHERE message = ?1"                                                            \
-                   " AND state IN (0, 1)) RETURNING segment, offset, length")                      \
+    X(SETTLE,                                                                                      \
+      "UPDATE recipient SET state = ?3, tries = ?4, due = ?5, delay_told = delay_told OR ?6 = 2,"  \
+      " report = CASE WHEN ?6 = 0 AND ?3 <> 2 THEN report ELSE ?6 END, code = ?7, enhanced = ?8,"  \
+      " reply = ?9, remote = ?10 WHERE message = ?1 AND number = ?2 AND state IN (0, 1)"           \
+      " RETURNING address, domain")                                                                \
+    X(END_MESSAGE,                                                                                 \
+      "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient "                 \
+      "WHERE message = ?1"                                                                         \
+      " AND state IN (0, 1)) AND NOT EXISTS (SELECT 1 FROM report WHERE message = ?1)"             \
+      " RETURNING segment, offset, length")                                                        \
     X(END_RECIPIENTS, "DELETE FROM recipient WHERE message = ?")                                   \
     X(QUEUE_LIST, "SELECT r.message, r.number, r.address, r.state, r.tries, r.due, r.code, "       \
                   "r.enhanced, r.reply,"                                                           \
@@ -167,30 +171,9 @@
                     " ON CONFLICT(tenant, day) DO UPDATE SET count = count + 1")                   \
     X(FORGET_NEWCOMERS, "DELETE FROM newcomers WHERE day < ? AND EXISTS (SELECT 1 FROM newcomers " \
                         "o WHERE o.tenant = newcomers.tenant AND o.day < newcomers.day)")          \
+    SQL_REPORT_STATEMENTS(X)                                                                       \
     SQL_SUPPRESS_STATEMENTS(X)                                                                     \
-    X(REFUSED, "INSERT INTO refused(minute, credential, recipient, count) VALUES(?1, ?2, ?3, 1)"   \
-               " ON CONFLICT DO UPDATE SET count = count + 1")                                     \
-    X(FORGET_REFUSED, "DELETE FROM refused WHERE (minute, credential, recipient) IN (SELECT "      \
-                      "minute, credential, recipient FROM refused WHERE minute < ? LIMIT 5000)")   \
-    X(TOP,                                                                                         \
-      "SELECT who, sum(a), sum(p), sum(c), sum(n) FROM ("                                          \
-      "SELECT CASE ?1 WHEN 0 THEN counted_as(recipient, 0) WHEN 1 THEN credential ELSE "           \
-      "counted_as(recipient, 1) END AS who, kind = 'accepted' AS a, kind = 'paced' AS p,"          \
-      " kind = 'collapsed' AS c, 0 AS n FROM event WHERE id > coalesce((SELECT id FROM event "     \
-      "WHERE at < ?2 ORDER BY id DESC LIMIT 1), 0) AND credential <> '' AND kind IN ('accepted',"  \
-      " 'paced', 'collapsed') UNION ALL "                                                          \
-      "SELECT CASE ?1 WHEN 0 THEN recipient WHEN 1 THEN credential ELSE counted_as(recipient, 1) " \
-      "END, 0, 0, 0, count FROM refused WHERE minute >= ?2 / 60000)"                               \
-      " GROUP BY who ORDER BY sum(a) + sum(c) + sum(n) DESC, who LIMIT ?3")                        \
-    X(RATE_KEY, "SELECT value FROM instance WHERE name = 'rate_key'")                              \
-    X(RATE, "SELECT tat, day FROM rate WHERE key = ?")                                             \
-    X(SET_RATE, "INSERT INTO rate(key, tat, day) VALUES(?1, ?2, ?3)"                               \
-                " ON CONFLICT(key) DO UPDATE SET tat = ?2, day = ?3")                              \
-    X(DROP_NEWCOMERS, "UPDATE newcomers SET count = 0 WHERE tenant = ?1 AND day = ?2")             \
-    X(DROP_RATE, "DELETE FROM rate WHERE key = ?")                                                 \
-    X(RATE_AFTER, "SELECT max(key) FROM (SELECT key FROM rate WHERE key > ?1 ORDER BY key "        \
-                  "LIMIT 20000)")                                                                  \
-    X(FORGET_RATES, "DELETE FROM rate WHERE key > ?1 AND key <= ?2 AND tat < ?3 AND day < ?3")     \
+    SQL_RATE_STATEMENTS(X)                                                                         \
     X(DELETE_KEYS, "DELETE FROM signing_key WHERE domain = ?")
 
 #define SQL_ENUM(name, text) SQL_##name,

@@ -17,10 +17,12 @@
  *   waiting ─▶ done     repeats_replace (a newer one says the same)
  *   any ─▶ done         database_queue_change (delete)
  *
+ * A message whose sender is owed a report stays until that is accepted (reports.c).
+ *
  * Guaranteed:
  *   1. An accept is answered ok only after its bytes are synced and its rows committed (C1).
  *   2. After any crash a recipient is in exactly one of these states, as a transaction is whole or
- *      not at all (C2). A bounce is accepted in the transaction that settles what it reports (C6).
+ *      not at all (C2). The transaction that settles a failure also owes its report (C6).
  *   3. An outcome is kept and tried again until it is recorded; meanwhile store_paused() stops
  *      delivery (C5).
  *   4. A segment is unlinked only after the commit that settled its last message.
@@ -41,6 +43,7 @@
 #include "intray.h"
 #include "jobs.h"
 #include "log.h"
+#include "reports.h"
 #include "rows.h"
 #include "sandbox.h"
 #include "segments.h"
@@ -72,9 +75,12 @@ struct store {
     _Atomic uint64_t accounts;
     atomic_bool paused;
     struct intray intray;
+    pthread_mutex_t reports_mutex; /* guards `reports` */
+    struct reports reports;
 
     /* the thread's own */
     struct store_job *unrecorded; /* outcomes that could not be committed yet */
+    struct reports reporting;     /* as it was set */
     bool failing;                 /* the last transaction could not be committed */
     int64_t step_ms;              /* the clock has been set; the rows have not moved yet */
     int64_t next_housekeeping_ms;
@@ -149,7 +155,7 @@ static void write_bodies(struct store *store, struct store_job *jobs)
 /* Nothing was to be kept of it; but that, too, was part of the transaction. */
 static bool was_decided(const struct store_job *job)
 {
-    return job->repeats || job->refusal.code != 0;
+    return job->repeats || job->refusal.code != 0 || job->dropped;
 }
 
 static bool apply(struct store *store, struct store_job *job, struct err *err)
@@ -158,6 +164,8 @@ static bool apply(struct store *store, struct store_job *job, struct err *err)
     struct database *db = store->db;
     bool ok = !access_allows(db, job, atomic_load(&store->accounts)) || !job->mail ||
               !job->throttle || decisions_make(db, job, now_ms, err);
+    if (ok && job->report_of != 0)
+        ok = reports_tell(&store->reporting, db, job, now_ms, err);
     if (was_decided(job)) {
         job->ok = false;
         return ok;
@@ -206,6 +214,7 @@ static bool transact(struct store *store, struct store_job *jobs, struct err *er
         job->ok = false;
         job->repeats = false; /* what it repeats may be in this very batch */
         job->refusal.code = 0;
+        job->dropped = false;
     }
     return false;
 }
@@ -278,6 +287,46 @@ static void run_batch(struct store *store, struct store_job *jobs)
     answer_all(store, jobs);
 }
 
+/* What senders are owed, when it is due: in batches of its own. */
+static void make_reports(struct store *store)
+{
+    struct err err = {0};
+    struct store_job *jobs = NULL;
+    int64_t first = 0;
+    if (store->failing || store->unrecorded || store->db->report_due_ms > clock_now_ms())
+        return;
+    pthread_mutex_lock(&store->reports_mutex);
+    store->reporting = store->reports;
+    pthread_mutex_unlock(&store->reports_mutex);
+    bool ok = reports_look(store->db, 0, &first, &err) &&
+              reports_make(&store->reporting, store, store->db, store->state_dir, &jobs, &err);
+    if (jobs)
+        run_batch(store, jobs);
+    if (ok && reports_look(store->db, first, &first, &err))
+        return;
+    store->db->report_due_ms = clock_now_ms() + RETRY_PAUSE_MS;
+    log_event(LOG_ERROR, "not_reported", "reply", err.text);
+}
+
+/* How long there may be nothing to do. */
+static int64_t pause_ms(const struct store *store)
+{
+    int64_t left_ms = store->db->report_due_ms - clock_now_ms();
+    if (store->unrecorded || store->failing)
+        return RETRY_PAUSE_MS;
+    return left_ms < 0 ? 0 : left_ms < LOOK_AROUND_MS ? left_ms : LOOK_AROUND_MS;
+}
+
+void store_set_reports(struct store *store, const char *hostname,
+                       const struct throttle_settings *throttle)
+{
+    struct reports r = {.mode = throttle->mode, .limit = throttle->report};
+    snprintf(r.hostname, sizeof(r.hostname), "%s", hostname);
+    pthread_mutex_lock(&store->reports_mutex);
+    store->reports = r;
+    pthread_mutex_unlock(&store->reports_mutex);
+}
+
 /* ---- the thread ---- */
 
 /* Nothing waits to be recorded, but the last commit failed: does a small one work again? */
@@ -341,12 +390,13 @@ static void *run_thread(void *context)
     bool stopping = false;
     CHECK(sandbox_calls(SANDBOX_STORE, &err));
     for (;;) {
-        int64_t wait_ms = store->unrecorded || store->failing ? RETRY_PAUSE_MS : LOOK_AROUND_MS;
-        struct store_job *batch = intray_take(&store->intray, BATCH_MAX, wait_ms, &stopping);
+        struct store_job *batch =
+            intray_take(&store->intray, BATCH_MAX, pause_ms(store), &stopping);
         follow_clock(store, batch);
         if (batch)
             run_batch(store, batch);
-        else if (stopping)
+        make_reports(store);
+        if (!batch && stopping)
             break;
         try_again(store);
         if (!batch && store->failing && !store->unrecorded)
@@ -408,6 +458,7 @@ static void free_store(struct store *store)
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     intray_fini(&store->intray);
+    pthread_mutex_destroy(&store->reports_mutex);
     free(store->state_dir);
     free(store);
 }
@@ -420,6 +471,7 @@ bool store_start(const char *state_dir, const struct store_events *events, struc
     store->events = *events;
     store->lock_fd = -1;
     intray_init(&store->intray);
+    pthread_mutex_init(&store->reports_mutex, NULL);
     bool ok = alone_lock(state_dir, &store->lock_fd, err) &&
               database_open(state_dir, DATABASE_WRITE, &store->db, err) &&
               segments_open(state_dir, &store->segments, err) && count_places(store, err) &&

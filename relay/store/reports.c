@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* reports.c - One report a message: what becomes of its recipients is gathered, and told together.
+ *
+ *   rows_settle: a recipient has failed, or waits for long, or has got it and its sender wants to
+ *     know - reports_owe(): its row says so, and the message stays until it is told
+ *   reports_make(): half a minute later, or at once when nobody of the message waits any more, one
+ *     notification is made of all of them; that mail was passed on is only told at the end
+ *   reports_tell(): in one transaction it is accepted and nothing is owed any more
+ *
+ * So after a crash a report is owed, or accepted, never lost (C6). Reports are mail that we make
+ * ourselves, and any application can make us send them to whoever it may name as a sender: they
+ * count on who gets them. Over the limit a report on success or delay is dropped, one on failure
+ * waits, and is dropped when it would wait too long; that is an event of the message it is about,
+ * whose trace tells all that the report would have.
+ */
+#include "reports.h"
+
+#include "bounce.h"
+#include "clock.h"
+#include "message.h"
+#include "rates.h"
+#include "spool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    GATHER_MS = 30 * 1000,
+    PAUSE_MS = 1000,
+    MESSAGES_AT_ONCE = 50,
+    RECIPIENTS_MAX = 400, /* of one report; more are told in the next */
+    REPORT_MAX = 2 * 1024 * 1024,
+    FULL_MAX = 256 * 1024
+};
+
+/* ---- owed ---- */
+
+bool reports_owe(struct database *db, const struct store_outcome *o, int64_t now_ms,
+                 struct err *err)
+{
+    int64_t due_ms = now_ms + GATHER_MS;
+    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_OWE);
+    rows_int(s, 1, o->message);
+    if (o->report != STORE_REPORT_RELAYED) {
+        rows_int(s, 2, due_ms);
+        if (due_ms < db->report_due_ms)
+            db->report_due_ms = due_ms;
+    }
+    return rows_run(db, s, err);
+}
+
+bool reports_at_end(struct database *db, int64_t message, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_NOW);
+    rows_int(s, 1, message);
+    while (rows_next(db, s, err))
+        db->report_due_ms = 0;
+    return err->kind == ERR_NONE;
+}
+
+bool reports_look(struct database *db, int64_t before, int64_t *message_r, struct err *err)
+{
+    int64_t soon_ms = clock_now_ms() + PAUSE_MS;
+    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_NEXT);
+    *message_r = 0;
+    db->report_due_ms = INT64_MAX;
+    while (rows_next(db, s, err)) {
+        *message_r = sqlite3_column_int64(s, 0);
+        db->report_due_ms = sqlite3_column_int64(s, 1);
+    }
+    if (err->kind != ERR_NONE ||
+        (*message_r == before && before != 0 && db->report_due_ms < soon_ms))
+        db->report_due_ms = soon_ms;
+    return err->kind == ERR_NONE;
+}
+
+/* ---- made ---- */
+
+/* Recipients as the report names them; the texts are its own. */
+struct told {
+    struct bounce_recipient recipients[RECIPIENTS_MAX];
+    char *texts[RECIPIENTS_MAX][3];
+    size_t count;
+};
+
+static void add_told(struct told *t, struct store_job *job, sqlite3_stmt *s)
+{
+    static const enum bounce_action actions[] = {[STORE_REPORT_FAILED] = BOUNCE_FAILED,
+                                                 [STORE_REPORT_DELAYED] = BOUNCE_DELAYED,
+                                                 [STORE_REPORT_RELAYED] = BOUNCE_RELAYED};
+    int owed = sqlite3_column_int(s, 3);
+    char **texts = t->texts[t->count];
+    CHECK(owed >= STORE_REPORT_FAILED && owed <= STORE_REPORT_RELAYED);
+    job->reported[job->reported_count++] = (unsigned)sqlite3_column_int(s, 0);
+    job->report_fails = job->report_fails || owed == STORE_REPORT_FAILED;
+    for (int i = 0; i < 3; i++)
+        texts[i] = xstrdup(rows_get_text(s, i < 2 ? i + 1 : 7));
+    struct span remote = span_of(texts[2]); /* without the address */
+    struct bounce_recipient *r = &t->recipients[t->count++];
+    *r = (struct bounce_recipient){.action = actions[owed],
+                                   .address = span_of(texts[0]),
+                                   .original = span_of(texts[1]),
+                                   .remote = span_first(remote, span_find(remote, '['))};
+    r->answer.code = sqlite3_column_int(s, 4);
+    rows_copy_text(s, 5, r->answer.enhanced, sizeof(r->answer.enhanced));
+    rows_copy_text(s, 6, r->answer.text, sizeof(r->answer.text));
+}
+
+static void free_told(struct told *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        for (size_t k = 0; k < 3; k++)
+            free(t->texts[i][k]);
+    free(t);
+}
+
+/* Before its end, a message's successes are not told. */
+static bool read_told(struct database *db, struct store_job *job, bool at_end, struct told *t,
+                      struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_REPORTED);
+    rows_int(s, 1, job->report_of);
+    rows_int(s, 2, at_end ? STORE_REPORT_RELAYED : STORE_REPORT_DELAYED);
+    rows_int(s, 3, RECIPIENTS_MAX);
+    job->reported = xcalloc(RECIPIENTS_MAX, sizeof(*job->reported));
+    while (rows_next(db, s, err))
+        add_told(t, job, s);
+    return err->kind == ERR_NONE;
+}
+
+/* A report on what cannot be read any more tells what has happened without it. */
+static bool read_original(const char *state_dir, const struct mail *original,
+                          struct bounce_input *in, struct buf *body, struct spool_message *m,
+                          struct err *err)
+{
+    struct span chunk = SPAN_NONE;
+    if (!spool_open(state_dir, original->id, &original->place, m, err))
+        return false;
+    in->header = spool_header(m);
+    in->full = original->envelope.report == RETURN_FULL && original->place.length <= FULL_MAX;
+    bool ok = true;
+    while (in->full && (ok = spool_next(m, &chunk, err)) && chunk.len > 0)
+        buf_add(body, chunk);
+    in->body = buf_span(body);
+    return ok;
+}
+
+static struct mail *make_mail(struct store *store, const struct mail *original, struct span text,
+                              int64_t now_ms)
+{
+    struct address sender;
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    size_t header_len = 0;
+    if (!address_parse(span_of(original->envelope.sender), &sender) ||
+        !address_domain_ascii(sender.domain, domain))
+        return NULL;
+    struct mail *m = mail_new();
+    m->id = store_new_id(store);
+    m->created_ms = now_ms;
+    m->class = STREAM_NOTIFICATION;
+    m->expires_ms = m->created_ms + stream_lifetime_ms(NULL, m->class);
+    snprintf(m->tenant, sizeof(m->tenant), "%s", original->tenant);
+    snprintf(m->credential, sizeof(m->credential), "%s", original->credential);
+    snprintf(m->from_domain, sizeof(m->from_domain), "%s", original->from_domain);
+    m->envelope.sender = xstrdup("");
+    m->envelope.id = xstrdup("");
+    m->envelope.smtputf8 = !span_is_ascii(sender.text);
+    envelope_add(&m->envelope, sender.text, domain, SPAN_NONE, 0);
+    message_header_length(text, &header_len);
+    m->header_utf8 = !span_is_ascii(span_first(text, header_len));
+    m->body_8bit = !span_is_ascii(text);
+    return m;
+}
+
+static void write_report(const struct reports *r, struct store *store, const char *state_dir,
+                         const struct mail *original, const struct told *t, struct store_job *job,
+                         int64_t now_ms)
+{
+    char id[MAIL_ID_TEXT];
+    struct spool_message message = {.fd = -1};
+    struct buf body;
+    struct err err = {0};
+    struct bounce_input in = {.hostname = r->hostname,
+                              .from_domain = original->from_domain,
+                              .id = id,
+                              .header = SPAN_NONE,
+                              .body = SPAN_NONE,
+                              .to = span_of(original->envelope.sender),
+                              .envelope_id = span_of(original->envelope.id),
+                              .arrived_ms = original->created_ms,
+                              .now_ms = now_ms,
+                              .expires_ms = original->expires_ms,
+                              .recipients = t->recipients,
+                              .count = t->count};
+    mail_id_print(original->id, id);
+    buf_init(&body, FULL_MAX + SPOOL_CHUNK);
+    if (!read_original(state_dir, original, &in, &body, &message, &err)) {
+        job->unquoted = true;
+        job->err = err; /* for the event */
+    }
+    job->body.limit = REPORT_MAX;
+    if (bounce_write(&in, &job->body))
+        job->mail = make_mail(store, original, buf_span(&job->body), now_ms);
+    spool_close(&message);
+    buf_fini(&body);
+}
+
+/* With nobody to tell about, only the books are put right. */
+static bool make_one(const struct reports *r, struct store *store, struct database *db,
+                     const char *state_dir, int64_t id, bool at_end, struct store_job **job_r,
+                     struct err *err)
+{
+    struct mail *original = NULL;
+    struct store_job *job = store_job_new(store_job_free, NULL);
+    struct told *t = xcalloc(1, sizeof(*t));
+    job->report_of = id;
+    bool ok = read_told(db, job, at_end, t, err);
+    if (ok && t->count > 0)
+        ok = database_mail(db, id, &original, err);
+    if (ok && original)
+        write_report(r, store, state_dir, original, t, job, clock_now_ms());
+    mail_free(original);
+    free_told(t);
+    *job_r = job;
+    return ok;
+}
+
+bool reports_make(const struct reports *r, struct store *store, struct database *db,
+                  const char *state_dir, struct store_job **jobs_r, struct err *err)
+{
+    int64_t ids[MESSAGES_AT_ONCE];
+    bool at_end[MESSAGES_AT_ONCE];
+    size_t count = 0;
+    struct store_job **last = jobs_r;
+    *jobs_r = NULL;
+    if (!r->hostname[0])
+        return true;
+    sqlite3_stmt *s = rows_prepare(db, SQL_REPORTS_DUE);
+    rows_int(s, 1, clock_now_ms());
+    rows_int(s, 2, MESSAGES_AT_ONCE);
+    while (rows_next(db, s, err)) {
+        ids[count] = sqlite3_column_int64(s, 0);
+        at_end[count++] = sqlite3_column_int64(s, 1) == 0;
+    }
+    bool ok = err->kind == ERR_NONE;
+    for (size_t i = 0; ok && i < count; i++) {
+        struct store_job *job = NULL;
+        ok = make_one(r, store, db, state_dir, ids[i], at_end[i], &job, err);
+        if (!ok) {
+            store_job_free(job);
+            break;
+        }
+        *last = job;
+        last = &job->next;
+    }
+    return ok;
+}
+
+/* ---- told ---- */
+
+static bool note(struct database *db, const struct store_job *job, const char *kind,
+                 const char *whom, const char *text, int64_t now_ms, struct err *err)
+{
+    struct database_event event = {.at_ms = now_ms,
+                                   .kind = kind,
+                                   .message = job->report_of,
+                                   .recipient = whom,
+                                   .enhanced = "",
+                                   .reply = text,
+                                   .remote = ""};
+    return rows_event(db, &event, err);
+}
+
+/* When it is not sent, or would not be, that is said in the trace of what it is about. */
+static bool note_dropped(const struct reports *r, struct database *db, const struct store_job *job,
+                         const char *whom, int64_t wait_ms, int64_t now_ms, struct err *err)
+{
+    char text[200];
+    bool observed = r->mode == THROTTLE_OBSERVE;
+    snprintf(text, sizeof(text),
+             "report on %zu recipient%s %s: limit \"report\" (%u at once, then 1 per %lld s), one "
+             "would conform in %lld s",
+             job->reported_count, job->reported_count == 1 ? "" : "s",
+             observed ? "would be dropped" : "not sent", r->limit.burst,
+             (long long)(r->limit.every_ms / 1000), (long long)(wait_ms / 1000));
+    return note(db, job, observed ? "observed" : "report_dropped", whom, text, now_ms, err);
+}
+
+static bool charge(const struct reports *r, struct database *db, struct store_job *job,
+                   int64_t now_ms, struct err *err)
+{
+    const char *whom = job->mail->envelope.rcpts[0].address;
+    int64_t wait_ms = 0;
+    bool taken = true;
+    if (r->mode == THROTTLE_OFF)
+        return true;
+    if (!rates_charge_report(db, &r->limit, whom, job->report_fails, now_ms, &taken, &wait_ms, err))
+        return false;
+    if (!taken && !note_dropped(r, db, job, whom, wait_ms, now_ms, err))
+        return false;
+    job->dropped = !taken && r->mode == THROTTLE_ENFORCE;
+    if (taken && wait_ms > 0 && r->mode == THROTTLE_ENFORCE) {
+        job->decisions = xcalloc(1, sizeof(*job->decisions));
+        *job->decisions = (struct throttle_decision){
+            .what = THROTTLE_PACE, .key = THROTTLE_REPORT, .wait_ms = wait_ms};
+    }
+    return true;
+}
+
+static bool run_on(struct database *db, enum sql sql, int64_t message, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, sql);
+    rows_int(s, 1, message);
+    return rows_run(db, s, err);
+}
+
+bool reports_tell(const struct reports *r, struct database *db, struct store_job *job,
+                  int64_t now_ms, struct err *err)
+{
+    bool ok = !job->mail || charge(r, db, job, now_ms, err);
+    if (ok && !job->mail && job->reported_count > 0)
+        ok = note(db, job, "report_dropped", "", "report could not be written", now_ms, err);
+    if (ok && job->mail && job->unquoted)
+        ok = note(db, job, "not_quoted", "", job->err.text, now_ms, err);
+    for (size_t i = 0; ok && i < job->reported_count; i++) {
+        sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_TOLD);
+        rows_int(s, 1, job->report_of);
+        rows_int(s, 2, job->reported[i]);
+        ok = rows_run(db, s, err);
+    }
+    return ok && run_on(db, SQL_REPORT_DONE, job->report_of, err) &&
+           run_on(db, SQL_REPORT_KEEP, job->report_of, err) && rows_end(db, job->report_of, err);
+}

@@ -1,0 +1,156 @@
+"""Reports on delivery: mail that we make ourselves, and that an application can make us send to whoever it may name as its sender.
+One report a message, counted on who gets it; what is not sent is told by the trace."""
+
+import email
+import time
+
+import pytest
+
+from conftest import wait_for
+from test_delivery import Script
+
+
+@pytest.fixture
+def server(delivery_port):
+    """Refuses whoever is called a ghost, lets wait whoever is late; says nothing of reports."""
+    said = {"ghost": "550 5.1.1 no such user", "late": "451 4.3.0 later"}
+    script = Script(delivery_port, lambda line: next((a for w, a in said.items() if line.startswith("RCPT") and w in line), None))
+    script.said = said
+    yield script
+    script.stop()
+
+
+@pytest.fixture
+def strict(relay_factory, dns, server, sink_factory):
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    for i in range(100):
+        dns.mail(f"d{i}.test", "mx.dest.test=127.0.0.1")
+    limits = "".join(f'limit "{name}" {{ every = 1  burst = 1000  per_day = 0 }}\n' for name in ("notification", "tenant", "domain", "recipient"))
+    relay = relay_factory('throttle = "enforce"\n' + limits)
+    relay.back = sink_factory(host="127.0.0.2", records=relay.records)
+    return relay.start()
+
+
+def blocks(raw):
+    """(recipient, action) of a report's recipients."""
+    status = email.message_from_bytes(raw).get_payload()[1].get_payload()
+    return sorted((b["Final-Recipient"].split("; ")[1], b["Action"]) for b in status[1:])
+
+
+def send(relay, to, notify=None, n=0):
+    message = f"From: <hello@club.test>\r\nSubject: {n} {time.monotonic()}\r\n\r\nx\r\n"
+    return relay.send(to=to, message=message, rcpt_options=[f"NOTIFY={notify}"] if notify else [])
+
+
+def settled(relay, id, kind, count, timeout=60):
+    wait_for(lambda: relay.kinds(id).count(kind) >= count, timeout, 0.2)
+
+
+def test_a_message_to_a_hundred_is_reported_once(strict):
+    """Three messages, each to a hundred recipients in as many domains, whose success is to be told to a colleague."""
+    everybody = [f"u@d{i}.test" for i in range(100)]
+    ids = [send(strict, everybody, "SUCCESS", n) for n in range(3)]
+    for id in ids:
+        settled(strict, id, "delivered", 100)
+    reports = strict.back.wait(3, 40)
+    time.sleep(1)
+    assert len(strict.back.messages()) == 3
+    for _, raw in reports:
+        assert blocks(raw) == sorted((to, "relayed") for to in everybody)
+
+
+def test_failures_and_successes_are_one_report(strict):
+    to = [f"ghost@d{i}.test" for i in range(30)] + ["u@d1.test", "v@d2.test"]
+    id = send(strict, to, "SUCCESS,FAILURE")
+    settled(strict, id, "bounced", 30)
+    settled(strict, id, "delivered", 2)
+    _, raw = strict.back.wait(1)[0]
+    assert blocks(raw) == sorted((a, "failed" if "ghost" in a else "relayed") for a in to)
+    report = email.message_from_bytes(raw)
+    assert report["Subject"].startswith("Not delivered: your message to ") and report["Subject"].endswith(" and others")
+    text = report.get_payload()[0].get_payload()
+    assert text.index("could not be delivered") < text.index("was passed on") and "<u@d1.test>" in text
+    time.sleep(0.5)
+    assert len(strict.back.messages()) == 1 and strict.queue() == []
+
+
+@pytest.mark.parametrize("notify,to,action", [("SUCCESS", "u@d1.test", "relayed"), (None, "ghost@d1.test", "failed")])
+def test_a_hundred_messages_are_counted_on_who_is_told(strict, notify, to, action):
+    """The rest is dropped, or waits, and each trace says so. Nobody's password reset is spent by it."""
+    ids = [send(strict, to if action == "relayed" else f"ghost{n}@d1.test", notify, n) for n in range(50)]
+    for id in ids:
+        strict.wait_kind(id, "delivered" if action == "relayed" else "bounced")
+    events = wait_for(lambda: len(e := [e for e in strict.json("events", "--after", "0", "--limit", "1000")
+                                        if e["kind"] in ("report_dropped", "paced")]) >= 30 and e, 30)
+    burst = {"relayed": 10, "failed": 20}[action]  # a part is kept for failures
+    strict.back.wait(burst)
+    time.sleep(0.5)
+    assert burst <= len(strict.back.messages()) <= burst + 1
+    if action == "relayed":
+        assert len(events) == 40 and {e["recipient"] for e in events} == {"hello@club.test"}
+        dropped = next(id for id in ids if "report_dropped" in strict.kinds(id))
+        said = next(e["reply"] for e in strict.trace(dropped) if e["kind"] == "report_dropped")
+        assert said.startswith('report on 1 recipient not sent: limit "report" (20 at once, then 1 per 60 s), one would conform in ')
+    else:
+        assert {e["kind"] for e in events} == {"paced"} and len(strict.queue()) == 30
+    reset = {row["key"]: row for row in strict.json("quota", "show", "hello@club.test")["keys"] if row["class"] != "security"}
+    assert reset["recipient"]["left"] >= 900  # mail to that mailbox is counted for itself
+
+
+def test_a_failure_is_told_while_others_still_wait(strict):
+    """Within half a minute; what comes to its end later is told then."""
+    id = send(strict, ["ghost@d1.test", "late@d2.test", "u@d3.test"], "SUCCESS,FAILURE")
+    settled(strict, id, "bounced", 1)
+    settled(strict, id, "deferred", 1)
+    time.sleep(1)
+    assert strict.back.messages() == []
+    first = strict.back.wait(1, 50)
+    assert blocks(first[0][1]) == [("ghost@d1.test", "failed")]
+    strict.stop()
+    strict.start()
+    strict.command("queue", "delete", "--recipient", "late@d2.test")
+    both = strict.back.wait(2)
+    assert blocks(both[1][1]) == [("u@d3.test", "relayed")]
+
+
+def test_a_report_survives_a_kill(strict):
+    """It is owed until it is accepted."""
+    ids = []
+    for n in range(8):
+        ids.append(send(strict, [f"ghost{n}@d{n}.test", f"u{n}@d{n + 1}.test"], "SUCCESS,FAILURE", n))
+        time.sleep(0.05 * n)
+        strict.kill()
+        strict.start()
+    for id in ids:
+        settled(strict, id, "bounced", 1)
+        settled(strict, id, "delivered", 1)
+    told = wait_for(lambda: len(m := strict.back.messages()) >= 8 and m, 90, 0.5)
+    assert {a for _, raw in told for a, action in blocks(raw) if action == "failed"} == {f"ghost{n}@d{n}.test" for n in range(8)}
+
+
+def test_a_report_that_is_made_while_the_relay_stops_comes_at_the_next_start(strict):
+    """Nobody takes mail out of the store any more; it ends as it should."""
+    for n in range(6):
+        id = send(strict, f"ghost{n}@d{n}.test", None, n)
+        time.sleep(0.004 * n)
+        strict.stop()
+        strict.start()
+        strict.wait_kind(id, "bounced")
+    assert len(strict.back.wait(6, 40)) == 6
+
+
+def test_limits_can_be_set_and_off_means_off(relay_factory, dns, server, sink_factory):
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    dns.mail("d1.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory('throttle = "enforce"\nlimit "report" { every = 3600  burst = 2  reserve = 0  hold = 0 }\n')
+    relay.back = sink_factory(host="127.0.0.2", records=relay.records)
+    relay.start()
+    ids = [send(relay, f"ghost{n}@d1.test", None, n) for n in range(4)]
+    for id in ids:
+        relay.wait_kind(id, "bounced")
+    wait_for(lambda: sum("report_dropped" in relay.kinds(id) for id in ids) == 2)
+    assert len(relay.back.wait(2)) == 2
+    relay.config.write_text(relay.config.read_text().replace('throttle = "enforce"', 'throttle = "off"'))
+    relay.reload()
+    relay.wait_kind(send(relay, "ghost9@d1.test"), "bounced")
+    assert len(relay.back.wait(3)) == 3
