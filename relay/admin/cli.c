@@ -268,6 +268,9 @@ static void format_time(int64_t ms, char *text_r, size_t size)
 {
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
+    text_r[0] = '\0';
+    if (ms == 0) /* never */
+        return;
     localtime_r(&seconds, &tm);
     strftime(text_r, size, tm.tm_gmtoff == 0 ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%M:%S%z", &tm);
 }

@@ -12,8 +12,8 @@
 
 enum { FILE_MAX = 64 * 1024 * 1024 };
 
-static const char *const members[] = {"address", "tenant",  "stream", "reason",
-                                      "source",  "created", "expires"};
+static const char *const members[] = {"address", "tenant",  "stream",  "reason",
+                                      "source",  "created", "expires", "spellings"};
 
 static json_t *filtered(const struct cli *cli, const char *verb, const char *address)
 {
@@ -52,7 +52,8 @@ int cli_suppress_list(struct cli *cli)
     static const struct cli_column columns[] = {
         {"ADDRESS", "address", CLI_TEXT}, {"TENANT", "tenant", CLI_TEXT},
         {"STREAM", "stream", CLI_TEXT},   {"REASON", "reason", CLI_TEXT},
-        {"SINCE", "created", CLI_TIME},   {"SOURCE", "source", CLI_TEXT}};
+        {"SINCE", "created", CLI_TIME},   {"UNTIL", "expires", CLI_TIME},
+        {"SOURCE", "source", CLI_TEXT}};
     struct cli_table table = {.cli = cli, .columns = columns, .count = COUNT_OF(columns)};
     int code = each_page(cli, filtered(cli, "suppress.list", cli_option(cli, "address", 0)),
                          add_rows, &table);

@@ -49,6 +49,7 @@ static json_t *entry_row(const struct suppress_entry *e)
     json_object_set_new(row, "source", control_any_text(e->source));
     json_object_set_new(row, "created", json_integer(e->created_ms));
     json_object_set_new(row, "expires", json_integer(e->expires_ms));
+    json_object_set_new(row, "spellings", json_string(e->every_spelling ? "every" : ""));
     return row;
 }
 
@@ -108,6 +109,10 @@ static bool read_entry(json_t *row, int64_t now_ms, struct suppress_entry *e, st
         !copy_member(row, "stream", "", e->stream, sizeof(e->stream), err) ||
         !copy_member(row, "source", "command", e->source, sizeof(e->source), err))
         return false;
+    const char *spellings = json_string_value(json_object_get(row, "spellings"));
+    e->every_spelling = spellings && strcmp(spellings, "every") == 0;
+    if (spellings && spellings[0] && !e->every_spelling)
+        return err_set(err, ERR_USAGE, "\"%.40s\": spellings is \"every\" or empty", spellings);
     e->reason = (enum suppress_reason)reason;
     if (json_integer_value(created) > 0)
         e->created_ms = json_integer_value(created);

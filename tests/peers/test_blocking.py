@@ -122,6 +122,23 @@ def test_of_two_recipients_the_one_that_was_refused_is_blocked(relay, server):
     assert listed(relay) == [("bob@corp.test", "bounce")]
 
 
+def test_what_holds_for_every_spelling_goes_out_and_in_again(relay):
+    """What an older version has written, and a stop of all mail by its owner."""
+    rows = "address,reason,spellings\njdoe@gmail.com,unsubscribe,every\nann@corp.test,manual,\n"
+    assert relay.command("suppress", "import", "-", input=rows).startswith("2 entries read, 2")
+    out = relay.command("suppress", "export")
+    for name in ("J.Doe+x@gmail.com", "ann@corp.test"):
+        assert len(relay.json("suppress", "list", "--address", name)) == 1
+        relay.command("suppress", "remove", name)
+    assert relay.json("suppress", "list") == []
+    relay.command("suppress", "import", "-", input=out)
+    assert relay.command("suppress", "export") == out and out.count("every\r\n") + out.count("every\n") >= 1
+    assert relay.command("suppress", "remove", "ann+x@corp.test", check=False).returncode == 1
+    done = relay.command("suppress", "import", "-", input="address,spellings\na@corp.test,some\n", check=False)
+    assert done.returncode != 0 and 'spellings is "every" or empty' in done.stderr
+    assert " 1970-" not in relay.command("suppress", "list")
+
+
 def test_how_long_is_a_setting(relay_factory, dns, server):
     dns.mail("corp.test", "mx.corp.test=127.0.0.1")
     relay = relay_factory(CONFIG)
