@@ -102,6 +102,9 @@ typedef void database_on_event(void *context, const struct database_event *event
 /* Up to `limit` events after the one with id `after`. */
 MUST_CHECK bool database_events(struct database *db, int64_t after, int64_t limit,
                                 database_on_event *on_event, void *context, struct err *err);
+/* In the store's transaction. */
+MUST_CHECK bool database_add_event(struct database *db, const struct database_event *event,
+                                   struct err *err);
 MUST_CHECK bool database_last_event(struct database *db, int64_t *id_r, struct err *err);
 
 /* What to look for: NULL: anything. A recipient "@dest.test" is everybody in that domain. What

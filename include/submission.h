@@ -57,6 +57,15 @@ struct submission_settings {
     bool implicit_tls; /* TLS was there before the first byte */
 };
 
+/* A command that was refused, for the owner's records. */
+enum { SUBMISSION_REFUSALS = 16 };
+struct submission_refusal {
+    const char *command;  /* "MAIL", "RCPT", "DATA" or "AUTH" */
+    char about[200];      /* what was given with MAIL or RCPT, as it came; never a secret */
+    char message_id[256]; /* of a message that was refused at its end; "" not known */
+    struct verdict v;
+};
+
 struct sasl;
 struct dots_in;
 
@@ -91,7 +100,15 @@ struct submission {
     bool doomed;            /* it will be refused: its bytes are read, not kept */
     struct verdict refusal; /* code 0: none; else it could not be stored away */
 
-    const char *ends;     /* why the session ends as soon as it can; NULL: it goes on */
+    const char *ends; /* why the session ends as soon as it can; NULL: it goes on */
+    /* What was refused since the owner has emptied it, SUBMISSION_REFUSALS at most, and how many
+     * more. */
+    struct submission_refusal *refusals;
+    unsigned refusal_count, refusals_more;
+    const char *command;  /* the one that is being answered, if its refusal is noted */
+    struct span about;    /* see refusals; borrowed during the command */
+    char message_id[256]; /* of a message that is doomed */
+
     bool short_of_memory; /* set by the owner: messages are refused for now */
     unsigned lines;       /* that were whole */
     unsigned mails, bad_commands, idle_commands, auth_failures;

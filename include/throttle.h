@@ -151,5 +151,8 @@ struct throttle_decision throttle_glance(const struct throttle_settings *s,
 /* The answer for a recipient that is refused. */
 struct verdict throttle_verdict(const struct throttle_settings *s, enum stream_class class,
                                 const struct throttle_decision *d);
+/* The same, with the recipient that it is about in front. */
+struct verdict throttle_about(const struct verdict *v, const struct throttle_decision *d,
+                              const char *recipient);
 
 #endif

@@ -368,6 +368,14 @@ struct throttle_decision throttle_decide(const struct throttle_settings *s, enum
     return d;
 }
 
+struct verdict throttle_about(const struct verdict *v, const struct throttle_decision *d,
+                              const char *recipient)
+{
+    if (d->key == THROTTLE_RATE || d->key == THROTTLE_FIRST_TIME)
+        return *v;
+    return verdict_make(v->code, v->enhanced, "%.120s: %.270s", recipient, v->text);
+}
+
 struct verdict throttle_verdict(const struct throttle_settings *s, enum stream_class class,
                                 const struct throttle_decision *d)
 {

@@ -22,6 +22,7 @@
 #include "memory.h"
 #include "notices.h"
 #include "preflight.h"
+#include "refusals.h"
 #include "rotator.h"
 #include "sandbox.h"
 #include "shard.h"
@@ -336,6 +337,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
     e->common.keyring = keyring_new(config->state_dir);
     e->common.sites = sites_new(config->site_connections, 2 * e->common.descriptors.parcels);
     e->common.notices = notices_new(e->common.store);
+    e->common.refusals = refusals_new(e->common.store);
     if (!watch_new(e->common.store, e->common.notices, config->state_dir, &e->common.watch, err))
         return false;
     e->common.crowd = crowd_new();
@@ -387,6 +389,7 @@ static void end(struct engine *e)
     keyring_free(e->common.keyring);
     watch_free(e->common.watch);
     notices_free(e->common.notices);
+    refusals_free(e->common.refusals);
     crowd_free(e->common.crowd);
     crowd_free(e->common.visitors);
     if (e->common.sites)

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "notices.h"
 #include "receipt.h"
+#include "refusals.h"
 #include "spool.h"
 #include "verdicts.h"
 
@@ -20,17 +21,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void refuse(struct session *s, const struct verdict *v, struct span hint)
+/* One line and event for each recipient, the first few. */
+static void note_refusal(struct session *s, const struct verdict *v, struct span message_id)
 {
-    log_end(log_text(log_number(log_text(log_text(log_text(log_begin(LOG_INFO, "refused"), "user",
-                                                           s->submission.identity.name),
-                                                  "peer", s->peer),
-                                         "from", s->submission.envelope.sender),
-                                "code", v->code),
-                     "reply", v->text));
+    enum { RCPTS = 5 };
+    const struct envelope *e = &s->submission.envelope;
+    char id[256];
+    size_t count = e->count < RCPTS ? e->count : RCPTS;
+    snprintf(id, sizeof(id), "%.*s", SPAN_ARG(span_first(message_id, sizeof(id) - 1)));
+    for (size_t i = 0; i < count; i++)
+        refusals_add(s->shard->common->refusals,
+                     &(struct refusal){.kind = "refused",
+                                       .command = "DATA",
+                                       .user = s->submission.identity.name,
+                                       .about = e->rcpts[i].address,
+                                       .sender = e->sender,
+                                       .message_id = id,
+                                       .peer = s->peer,
+                                       .v = v});
+}
+
+static struct span own_message_id(const struct session *s)
+{
+    struct field f;
+    bool found = message_find(submission_header(&s->submission), SPAN("Message-ID"), 0, &f);
+    return found ? span_trim(f.value) : SPAN_NONE;
+}
+
+static void refuse_as(struct session *s, const struct verdict *v, struct span hint,
+                      struct span message_id)
+{
+    note_refusal(s, v, message_id);
     intake_free(s->intake, false);
     s->intake = NULL;
     submission_enqueue_refused(&s->submission, v, hint);
+}
+
+static void refuse(struct session *s, const struct verdict *v, struct span hint)
+{
+    refuse_as(s, v, hint, own_message_id(s));
 }
 
 static struct mail *make_mail(struct session *s)
@@ -63,7 +92,9 @@ static struct mail *make_mail(struct session *s)
 static void on_stored(struct shard *shard, struct store_job *job)
 {
     struct session *s = session_find(shard, job->session);
-    struct verdict v = receipt_answer(job);
+    struct buf more;
+    buf_init(&more, 256);
+    struct verdict v = receipt_answer(job, &more);
     if (!job->ok && job->refusal.code == 0 && !job->repeats)
         log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
     if (!job->ok && job->body.len == 0)
@@ -77,14 +108,16 @@ static void on_stored(struct shard *shard, struct store_job *job)
                                   job->mail->credential);
             s->submission.envelope = job->mail->envelope; /* it has not gone anywhere */
             job->mail->envelope = (struct envelope){0};
-            refuse(s, &v, SPAN_NONE);
+            refuse_as(s, &v, SPAN_NONE,
+                      span_of(job->mail->message_id ? job->mail->message_id : ""));
         } else {
-            submission_enqueue_decided(&s->submission, &v);
+            submission_enqueue_refused(&s->submission, &v, buf_span(&more));
         }
         session_pump(s);
     } else if (job->ok) {
         log_end(log_id(log_begin(LOG_INFO, "accepted_unheard"), job->mail->id));
     }
+    buf_fini(&more);
     store_job_free(job);
 }
 

@@ -25,34 +25,35 @@ static int64_t paced_s(const struct store_job *job)
 }
 
 /* Nothing new is sent, because of another message. */
-static struct verdict repeated(const char *id, const struct throttle_decision *d)
+static struct verdict repeated(const struct throttle_decision *d)
 {
     char other[MAIL_ID_TEXT];
     mail_id_print(d->other, other);
     return d->what == THROTTLE_COLLAPSED
-               ? verdict_make(250, "2.0.0", "OK %s collapsed into %s", id, other)
-               : verdict_make(250, "2.0.0", "OK %s duplicate of %s, not sent again", id, other);
+               ? verdict_make(250, "2.0.0", "collapsed into %s", other)
+               : verdict_make(250, "2.0.0", "duplicate of %s, not sent again", other);
 }
 
-struct verdict receipt_answer(const struct store_job *job)
+struct verdict receipt_answer(const struct store_job *job, struct buf *more)
 {
     char id[MAIL_ID_TEXT];
     int64_t wait_s = paced_s(job);
     mail_id_print(job->mail->id, id);
     if (job->refusal.code != 0)
         return job->refusal;
-    if (job->repeats)
-        return repeated(id, &job->decisions[0]);
-    if (!job->ok)
+    if (!job->repeats && !job->ok)
         return receipt_failure(&job->err);
-    if (job->captured)
-        return verdict_make(250, "2.0.0",
-                            "OK queued as %s, held: the DNS records of %s are not right yet, see "
-                            "sealpost dns --check",
-                            id, job->mail->from_domain);
-    return wait_s > 0 ? verdict_make(250, "2.0.0", "OK queued as %s paced, next slot in %lld s", id,
-                                     (long long)wait_s)
-                      : verdict_make(250, "2.0.0", "OK queued as %s", id);
+    if (!job->repeats && !job->captured && wait_s == 0)
+        return verdict_make(250, "2.0.0", "Ok: queued as %s", id);
+    buf_addf(more, "Ok: queued as %s\n", id);
+    if (job->repeats)
+        return repeated(&job->decisions[0]);
+    return job->captured
+               ? verdict_make(250, "2.0.0",
+                              "held: the DNS records of %s are not right yet, see sealpost dns "
+                              "--check",
+                              job->mail->from_domain)
+               : verdict_make(250, "2.0.0", "paced, next slot in %lld s", (long long)wait_s);
 }
 
 void receipt_log(const struct store_job *job)

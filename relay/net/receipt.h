@@ -8,8 +8,9 @@
 
 /* Why nothing could be stored. */
 struct verdict receipt_failure(const struct err *err);
-/* The answer to the client. */
-struct verdict receipt_answer(const struct store_job *job);
+/* The answer to the client, and in `more` the lines behind its first, each ended by LF. The
+ * last of them ends with the message's id, "Ok: queued as ID": mail libraries look there. */
+struct verdict receipt_answer(const struct store_job *job, struct buf *more);
 void receipt_log(const struct store_job *job);
 
 #endif

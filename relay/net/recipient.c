@@ -80,6 +80,7 @@ void recipient_judge(struct shard *s, const struct settings *settings, struct su
         return;
     }
     struct verdict v = throttle_verdict(throttle, STREAM_SECURITY, &d);
+    v = throttle_about(&v, &d, rcpt->address);
     ask_to_note(s, settings, sub, rcpt);
     recipient_flooded(s, rcpt->address, sub->identity.name);
     submission_rcpt_decided(sub, &v);

@@ -9,7 +9,9 @@
 
 #include "log.h"
 #include "notices.h"
+#include "refusals.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct session *session_find(struct shard *shard, uint64_t id)
@@ -19,6 +21,32 @@ struct session *session_find(struct shard *shard, uint64_t id)
     return s;
 }
 
+/* A login that was not let in, with the name that it claimed. */
+static void note_login(struct session *s, const struct auth_answer *answer)
+{
+    char name[ADDRESS_MAX + 1];
+    struct span claimed = submission_auth(&s->submission).name;
+    if (answer->busy) {
+        log_event(LOG_WARN, "auth_busy", "peer", s->peer);
+        return;
+    }
+    struct verdict v =
+        answer->locked_ms > 0
+            ? verdict_make(454, "4.7.0", "kept out after too many failed logins")
+            : verdict_make(535, "5.7.8",
+                           "name or password is wrong, or the credential is disabled");
+    snprintf(name, sizeof(name), "%.*s", SPAN_ARG(span_first(claimed, 64)));
+    refusals_add(s->shard->common->refusals,
+                 &(struct refusal){.kind = answer->locked_ms > 0 ? "auth_kept_out" : "auth_refused",
+                                   .command = "AUTH",
+                                   .user = "",
+                                   .about = name,
+                                   .sender = "",
+                                   .message_id = "",
+                                   .peer = s->peer,
+                                   .v = &v});
+}
+
 void session_auth_decided(struct shard *shard, uint64_t id, const struct auth_answer *answer)
 {
     struct session *s = session_find(shard, id);
@@ -26,11 +54,7 @@ void session_auth_decided(struct shard *shard, uint64_t id, const struct auth_an
         return;
     s->asking = false;
     if (!answer->identity)
-        log_end(log_text(log_text(log_begin(LOG_WARN, answer->busy            ? "auth_busy"
-                                                      : answer->locked_ms > 0 ? "auth_kept_out"
-                                                                              : "auth_refused"),
-                                  "peer", s->peer),
-                         "helo", s->submission.helo));
+        note_login(s, answer);
     if (answer->identity)
         session_note_access(s, answer);
     if (answer->locked_ms > 0)
@@ -65,6 +89,26 @@ static void drain_if_idle(struct session *s)
         submission_hang_up(&s->submission, "is closing down: try again in a minute");
 }
 
+/* What the machine has refused by itself. */
+static void note_refusals(struct session *s)
+{
+    struct submission *sub = &s->submission;
+    for (unsigned i = 0; i < sub->refusal_count; i++) {
+        const struct submission_refusal *r = &sub->refusals[i];
+        refusals_add(s->shard->common->refusals,
+                     &(struct refusal){.kind = "refused",
+                                       .command = r->command,
+                                       .user = sub->identity.name,
+                                       .about = r->about,
+                                       .sender = sub->envelope.sender ? sub->envelope.sender : "",
+                                       .message_id = r->message_id,
+                                       .peer = s->peer,
+                                       .v = &r->v,
+                                       .more = i == 0 ? sub->refusals_more : 0});
+    }
+    sub->refusal_count = sub->refusals_more = 0;
+}
+
 void session_pump(struct session *s)
 {
     struct submission *sub = &s->submission;
@@ -89,6 +133,7 @@ void session_pump(struct session *s)
     if (sub->foreign[0])
         notices_add(s->shard->common->notices, ALERT_IDENTITY, sub->identity.name, sub->foreign);
     sub->foreign[0] = '\0';
+    note_refusals(s);
     drain_if_idle(s);
     if (sub->want != SUBMISSION_CLOSE)
         connection_write(s->connection, &sub->out);

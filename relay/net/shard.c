@@ -8,6 +8,7 @@
 #include "listener.h"
 #include "log.h"
 #include "parcel.h"
+#include "refusals.h"
 #include "session.h"
 #include "verdicts.h"
 #include "visit.h"
@@ -208,8 +209,10 @@ void shard_ask_store(struct shard *s, struct store_job *job, shard_on_stored *do
 
 static void on_patience(uv_timer_t *timer)
 {
-    session_end_strangers(timer->data);
-    session_end_slow(timer->data);
+    struct shard *s = timer->data;
+    refusals_tick(s->common->refusals);
+    session_end_strangers(s);
+    session_end_slow(s);
 }
 
 static void *run_thread(void *context)

@@ -44,6 +44,7 @@ struct common {
     struct keyring *keyring;
     struct watch *watch;
     struct notices *notices;
+    struct refusals *refusals;
     struct crowd *crowd, *visitors; /* of mail, and of the page */
     atomic_bool short_of_memory;
     struct web *web;           /* NULL: no page is served */
@@ -64,6 +65,7 @@ struct listener;
 struct visit;
 struct watch;
 struct notices;
+struct refusals;
 struct web;
 
 struct shard {

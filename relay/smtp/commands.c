@@ -34,6 +34,7 @@ void commands_end_transaction(struct submission *s)
     s->facts = (struct message_facts){0};
     s->doomed = false;
     s->refusal = (struct verdict){0};
+    s->message_id[0] = '\0';
     if (s->phase != SUBMISSION_CONNECTED)
         s->phase = SUBMISSION_GREETED;
 }
@@ -147,13 +148,13 @@ static enum reply on_mail(struct submission *s, struct span args)
     struct grammar_mail mail;
     enum grammar_fault fault = grammar_mail(args, &mail);
     if (fault != GRAMMAR_OK)
-        return faults[fault];
+        return reply_about(s, faults[fault], args);
     if (mail.size > s->settings->size_max)
-        return TOO_BIG;
+        return reply_limit(s, TOO_BIG, s->settings->size_max);
     if (s->short_of_memory)
         return MEMORY_SHORT;
     if (++s->mails > s->settings->mail_max)
-        return MAIL_MANY;
+        return reply_limit(s, MAIL_MANY, s->settings->mail_max);
     if (!s->settings->open) {
         struct verdict v = admit_sender(&s->identity, mail.sender);
         if (v.what != VERDICT_ACCEPT) {
@@ -186,20 +187,21 @@ static enum reply on_rcpt(struct submission *s, struct span args)
     char domain[ADDRESS_DOMAIN_MAX + 1];
     enum grammar_fault fault = grammar_rcpt(args, s->envelope.smtputf8, &rcpt);
     if (fault != GRAMMAR_OK)
-        return faults[fault];
+        return reply_about(s, faults[fault], args);
     if (s->envelope.count >= s->settings->rcpt_max) {
         s->bad_commands++; /* a flood of them ends, too */
-        return s->bad_commands > RCPT_FLOOD ? BAD_MANY : RCPT_MANY;
+        return s->bad_commands > RCPT_FLOOD ? BAD_MANY
+                                            : reply_limit(s, RCPT_MANY, s->settings->rcpt_max);
     }
     if (!address_parse(rcpt.address,
                        &address)) { /* RFC 5321 section 4.5.1: postmaster without a domain */
         snprintf(own, sizeof(own), "postmaster@%s", s->settings->hostname);
         rcpt.address = span_of(own);
         if (!address_parse(rcpt.address, &address))
-            return BAD_RCPT;
+            return reply_about(s, BAD_RCPT, args);
     }
     if (!address_domain_ascii(address.domain, domain))
-        return BAD_RCPT;
+        return reply_about(s, BAD_RCPT, args);
     envelope_add(&s->envelope, rcpt.address, domain, rcpt.original, rcpt.notify);
     s->phase = SUBMISSION_RCPT;
     if (!s->settings->limited)
@@ -322,8 +324,10 @@ enum reply commands_run(struct submission *s, struct span line)
         commands_end_auth(s);
         return AUTH_LONG;
     }
-    if (s->sasl)
+    if (s->sasl) {
+        s->command = "AUTH";
         return commands_auth_step(s, sasl_line(s->sasl, line));
+    }
     if (holds_bare_line_end(line))
         return BARE_LINE;
     struct span args = line;
@@ -336,6 +340,8 @@ enum reply commands_run(struct submission *s, struct span line)
         return c && c->line_max == LINE_AUTH ? AUTH_LONG : LONG_LINE;
     if (!c)
         return UNKNOWN;
+    s->command = c->auth || c->run == on_auth ? c->verb.ptr : NULL;
+    s->about = c->line_max == LINE_PATH ? args : SPAN_NONE;
     if (c->tls && !s->tls && !s->settings->open)
         return NEED_TLS;
     if (c->auth && !s->authenticated && (!s->settings->open || s->settings->login))

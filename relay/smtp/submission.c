@@ -15,6 +15,8 @@
 #include "dots.h"
 #include "sasl.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -65,7 +67,19 @@ static bool take_line(struct submission *s)
     memcpy(line, in.ptr, end);
     buf_drop(&s->in, end + 2);
     reply_say(s, judge(s, commands_run(s, (struct span){line, end})));
+    s->command = NULL;
+    s->about = SPAN_NONE;
     return true;
+}
+
+/* What is refused can be found by it, although nothing else of it is kept. */
+static void note_message_id(struct submission *s)
+{
+    struct field f;
+    struct span header = buf_span(s->spilled ? &s->header : &s->body);
+    if (s->message_id[0] || !message_find(header, SPAN("Message-ID"), 0, &f))
+        return;
+    snprintf(s->message_id, sizeof(s->message_id), "%.*s", SPAN_ARG(span_trim(f.value)));
 }
 
 /* Is the message doomed? Then its bytes are no longer kept, but read to their true end. */
@@ -78,8 +92,10 @@ static void judge_bytes(struct submission *s)
     s->doomed = s->doomed || s->dots->has_nul || s->dots->bare_line_end ||
                 s->dots->long_body.line || s->received > s->settings->size_max ||
                 s->facts.header_too_long;
-    if (s->doomed)
-        buf_fini(&s->body);
+    if (!s->doomed)
+        return;
+    note_message_id(s);
+    buf_fini(&s->body);
 }
 
 static struct verdict refuse_line(const char *where, uint64_t line, uint64_t octets,
@@ -104,7 +120,9 @@ static struct verdict judge_message(const struct submission *s)
         return refuse_line("body", d->long_body.line, d->long_body.octets,
                            "encode it as quoted-printable or base64");
     if (s->received > s->settings->size_max || s->facts.header_too_long)
-        return reply_as_verdict(s->received > s->settings->size_max ? TOO_BIG : DATA_HEADER);
+        return s->received > s->settings->size_max
+                   ? reply_with_limit(TOO_BIG, s->settings->size_max)
+                   : reply_as_verdict(DATA_HEADER);
     return refuse_line("header", d->long_header.line, d->long_header.octets, "fold it");
 }
 
@@ -119,7 +137,11 @@ static void end_of_data(struct submission *s)
         return;
     }
     struct verdict v = judge_message(s);
+    s->command = "DATA";
+    s->about = s->envelope.count > 0 ? span_of(s->envelope.rcpts[0].address) : SPAN_NONE;
     reply_verdict(s, &v, SPAN_NONE);
+    s->command = NULL;
+    s->about = SPAN_NONE;
     commands_end_transaction(s);
 }
 
@@ -186,6 +208,7 @@ void submission_fini(struct submission *s)
     commands_end_transaction(s);
     buf_fini(&s->out);
     buf_fini(&s->in);
+    free(s->refusals);
 }
 
 void submission_input(struct submission *s, struct span bytes)
@@ -272,9 +295,13 @@ void submission_rcpt_decided(struct submission *s, const struct verdict *refused
     CHECK(s->want == SUBMISSION_LIMIT);
     s->want = SUBMISSION_INPUT;
     if (refused) {
+        s->command = "RCPT";
+        s->about = span_of(s->envelope.rcpts[s->envelope.count - 1].address);
+        reply_verdict(s, refused, SPAN_NONE);
+        s->command = NULL;
+        s->about = SPAN_NONE;
         envelope_drop(&s->envelope);
         s->phase = s->envelope.count > 0 ? SUBMISSION_RCPT : SUBMISSION_MAIL;
-        reply_verdict(s, refused, SPAN_NONE);
     } else {
         reply_say(s, RCPT_OK);
     }
@@ -340,6 +367,7 @@ void submission_end(struct submission *s, const char *reason)
         (s->want == SUBMISSION_INPUT || s->want == SUBMISSION_SPILL)) {
         s->refusal = submission_ended(s);
         s->doomed = true;
+        note_message_id(s);
         if (s->want == SUBMISSION_INPUT)
             buf_fini(&s->body);
     }

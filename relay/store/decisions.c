@@ -19,8 +19,10 @@ static struct verdict verdict_of(const struct store_job *job, const struct throt
     bool own = false;
     const struct throttle_settings settings =
         throttle_for_stream(job->throttle, job->mail->stream, job->mail->class, &own);
-    return d->what == THROTTLE_SUPPRESSED ? job->refusals[d - job->decisions]
-                                          : throttle_verdict(&settings, job->mail->class, d);
+    if (d->what == THROTTLE_SUPPRESSED)
+        return job->refusals[d - job->decisions];
+    struct verdict v = throttle_verdict(&settings, job->mail->class, d);
+    return throttle_about(&v, d, job->mail->envelope.rcpts[d - job->decisions].address);
 }
 
 /* Limits: once for each pair and window, not for each mail. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* events.c - The history of messages, read: one message's story, what comes after an event, and a
+/* events.c - The history of messages: one message's story, what comes after an event, and a
  * search. Rows are found by id and by message only: an index for each thing that can be searched
  * for would cost each message more than a search costs whoever makes it. A search looks through the
  * rows from the newest on, in steps, with a reader's own database.
@@ -48,6 +48,11 @@ bool database_events(struct database *db, int64_t after, int64_t limit, database
     rows_int(s, 1, after);
     rows_int(s, 2, limit);
     return give(db, s, on_event, context, &found, err);
+}
+
+bool database_add_event(struct database *db, const struct database_event *event, struct err *err)
+{
+    return rows_event(db, event, err);
 }
 
 bool database_last_event(struct database *db, int64_t *id_r, struct err *err)

@@ -381,3 +381,117 @@ def test_guessing_at_one_name_locks_nobody_else_behind_the_same_address(club):
     assert listed == ["root from 127.0.0.9"]
     club.command("auth", "unlock", "root")
     assert authenticate(club, "root", "a", "127.0.0.9")[0] == 535
+
+
+# ---- what was refused, and how it is said ----
+
+LIBRARIES = {  # how they find the queue id in the reply to the end of a message
+    "PHPMailer": r"[\d]{3} 2\.0\.0 Ok: queued as (.*)",
+    "node, anchored": r"^250[ -]2\.0\.0 Ok: queued as ([A-Za-z0-9]{5,32})\s*$",
+    "scripts": r"queued as (\w+)$",
+}
+
+
+def test_libraries_find_the_queue_id_in_every_250(relay_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory('throttle = "enforce"\n').start()
+    replies = []
+    session = Raw(relay)
+    for i in range(6):
+        session.begin()
+        session.send(f"From: <hello@club.test>\r\nMessage-ID: <{min(i, 5)}@club.test>\r\n\r\nbooking {i}\r\n.\r\n")
+        replies.append(session.reply()[1])
+    session.begin()
+    session.send("From: <hello@club.test>\r\nMessage-ID: <0@club.test>\r\n\r\nbooking 0\r\n.\r\n")
+    replies.append(session.reply()[1])
+    assert "paced" in replies[-2] and "duplicate of" in replies[-1]
+    for reply in replies:
+        for name, pattern in LIBRARIES.items():
+            found = re.search(pattern, reply.replace("\r\n", "\n"), re.M)
+            assert found and relay.trace(found[1]), (name, reply)
+
+
+def refusals(relay, **wanted):
+    return [e for e in relay.json("events", "--after", "0", "--limit", "1000") if e["kind"] in ("refused", "auth_refused")
+            and all(e.get(key) == value for key, value in wanted.items())]
+
+
+def test_each_refusal_is_an_event_and_a_line_and_says_what_to_change(relay_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory("limits { size = 300000  recipients = 2  messages = 20 }\n").start()
+    session = Raw(relay)
+    said = {}
+
+    def refused(line, code, *words):
+        got, text = session.say(line)
+        assert got == code and all(word in text for word in words), text
+        said[line] = text.strip()[10:]
+
+    refused("MAIL FROM:<hello@other.test>", 550, "hello@other.test", "club.test")
+    refused("MAIL FROM:<hello@club.test", 501, "hello@club.test")
+    refused("MAIL FROM:<hello@club.test> SIZE=300001", 552, "300000")
+    refused("MAIL FROM:<hello@club.test> FOO=bar", 555, "FOO=bar")
+    assert session.say("MAIL FROM:<hello@club.test>")[0] == 250
+    refused("RCPT TO:<bob@@dest.test>", 501, "bob@@dest.test")
+    refused("RCPT TO:<bob@dest.test> NOTIFY=ALWAYS", 501, "NOTIFY=ALWAYS")
+    refused("DATA", 503)
+    for name in ("a", "b"):
+        assert session.say(f"RCPT TO:<{name}@dest.test>")[0] == 250
+    refused("RCPT TO:<c@dest.test>", 452, "2")
+    assert session.say("DATA")[0] == 354
+    big = "From: <hello@club.test>\r\nMessage-ID: <big@club.test>\r\n\r\n" + ("x" * 70 + "\r\n") * 6000
+    code, text = (session.send(big), session.say("."))[1]
+    assert code == 552 and "300000" in text
+    session.begin()
+    code, text = (session.send("From: <x@other.test>\r\nMessage-ID: <foreign@club.test>\r\n\r\nx\r\n"), session.say("."))[1]
+    assert code == 550
+    found = wait_for(lambda: len(refusals(relay)) >= len(said) + 2 and refusals(relay))
+    for line, text in said.items():
+        about = line.partition(" ")[2]
+        about = about if about.startswith(("FROM", "TO")) else ""
+        event = [e for e in found if e["recipient"] == about and e["reply"] == f"{line[:4]}: {text}"]
+        assert len(event) == 1 and event[0]["user"] == "app" and event[0]["remote"] == "127.0.0.1", (line, text, found)
+    by_id = {e["message_id"]: e for e in found if e["message_id"]}
+    assert set(by_id) == {"<big@club.test>", "<foreign@club.test>"}
+    assert by_id["<big@club.test>"]["recipient"] == "a@dest.test" and by_id["<foreign@club.test>"]["sender"] == "hello@club.test"
+    lines = [line for line in relay.log().splitlines() if line.startswith("info refused ")]
+    assert len(lines) == len(said) + 2
+    assert sum("message_id=<big@club.test>" in line or 'message_id="<big@club.test>"' in line for line in lines) == 1
+    id = relay.send(message="From: <hello@club.test>\r\nMessage-ID: <taken@club.test>\r\n\r\nx\r\n")
+    assert relay.trace(id)[0]["message_id"] == "<taken@club.test>" and "<taken@club.test>" in relay.log()
+
+
+def test_refused_logins_name_the_user_and_no_secret(relay_factory, dns):
+    relay = relay_factory().start()
+    for name in ("app", "nobody", "line\nfeed", "x" * 300, "ü\x7f", "a\" code=250"):
+        session = Raw(relay, user=None)
+        token = base64.b64encode(f"\0{name}\0not the secret 42".encode()).decode()
+        assert session.say(f"AUTH PLAIN {token}")[0] in (501, 535)
+    session = Raw(relay, user=None)
+    assert session.say("AUTH PLAIN !!!not base64")[0] == 501
+    log = relay.log()
+    lines = [line for line in log.splitlines() if " auth_refused " in line]
+    assert any(" user=app " in line for line in lines) and any(" user=nobody " in line for line in lines)
+    assert any('user="a\\" code=250"' in line or 'user="a\\" code\\=250"' in line for line in lines), lines
+    assert all(len(line) < 400 for line in lines) and "not the secret" not in log and token not in log and "!!!not" not in log
+    wait_for(lambda: refusals(relay, recipient="nobody"))
+    assert "not the secret" not in json.dumps(refusals(relay))
+
+
+def test_refusals_without_end_fill_neither_log_nor_store(relay_factory, dns):
+    """Ten thousand of them: so many a minute are written, and how many more there were."""
+    relay = relay_factory().start()
+    session = Raw(relay)
+    assert session.say("MAIL FROM:<hello@club.test>")[0] == 250
+    ended = 0
+    for _ in range(10):
+        session.send("RCPT TO:<bob@@dest.test>\r\n" * 1000)
+        for _ in range(1000):
+            code = session.reply()[0]
+            if code == 421:
+                ended += 1
+                session = Raw(relay)
+                break
+            assert code in (501, 503)
+    assert 5 < len(refusals(relay)) <= 60 + 60 + 2 and relay.log().count(" refused ") <= 122
+    assert session.say("NOOP")[0] == 250

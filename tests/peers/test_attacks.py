@@ -557,7 +557,10 @@ def test_H5_bcc_leaves_in_no_form(relay, sink):
 
 @pytest.mark.parametrize("fault", ["readable", "missing", "another kind", "nonsense"])
 def test_K6_a_key_that_is_not_as_it_should_be(relay, sink, fault):
-    """Nothing leaves unsigned: the queue holds, and says why."""
+    """Nothing leaves unsigned: what waits stays, and says why; nothing new is accepted."""
+    relay.command("domain", "capture", "club.test")
+    relay.send()
+    id = relay.queue("--held")[0]["id"]
     key = [p for p in (relay.path / "state" / "keys").glob("club.test.*.pem")] or list(relay.path.rglob("club.test.*.pem"))
     kept = [(p, p.read_bytes(), p.stat().st_mode & 0o777) for p in key]
     assert kept
@@ -572,7 +575,11 @@ def test_K6_a_key_that_is_not_as_it_should_be(relay, sink, fault):
         else:
             path.write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
     relay.reload()
-    id = relay.send()
+    code, text = submit(relay, message="From: <hello@club.test>\r\nSubject: test\r\n\r\nhello\r\n")
+    assert code == 451 and "key of club.test cannot be read" in str(text)
+    assert "error key_unreadable" in relay.log()
+    relay.command("domain", "release", "club.test")
+    relay.command("queue", "release", id)
     event = relay.wait_kind(id, "deferred", 30)[0]
     assert "key" in event["reply"] and sink.messages() == []
     for path, content, mode in kept:
