@@ -3,6 +3,8 @@
  * said on its way. */
 #include "judged.h"
 
+#include "dns_check.h"
+
 #include "address.h"
 #include "clock.h"
 #include "message.h"
@@ -39,6 +41,29 @@ static int choose_sender(struct cli *cli, char *sender_r, size_t size)
         snprintf(sender_r, size, "postmaster@%s", member(json_array_get(rows, 0), "name"));
     }
     json_decref(answer);
+    return code;
+}
+
+/* Without a key that signs the message would wait for ever. */
+static int check_key(struct cli *cli, const char *sender)
+{
+    struct address address;
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    json_t *rows = NULL;
+    struct err err = {0};
+    bool signs = false;
+    if (!address_parse(span_of(sender), &address) || !address_domain_ascii(address.domain, domain))
+        return cli_usage(cli, "the sender is no address");
+    int code = cli_dns_keys(cli, domain, &rows);
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        signs = signs || strcmp(member(json_array_get(rows, i), "state"), "active") == 0;
+    json_decref(rows);
+    if (code == CLI_OK && !signs) {
+        err_set(&err, ERR_NOT_FOUND,
+                "%.150s has no DKIM key that signs: sealpost domain add, or sealpost key list",
+                domain);
+        code = cli_fail(&err);
+    }
     return code;
 }
 
@@ -156,6 +181,8 @@ int cli_send_test(struct cli *cli)
     if (!address_parse(span_of(cli->arguments[0]), &address))
         return cli_usage(cli, "that is no address");
     int code = choose_sender(cli, sender, sizeof(sender));
+    if (code == CLI_OK)
+        code = check_key(cli, sender);
     if (code == CLI_OK)
         code = submit(cli, sender, id, sizeof(id));
     if (code == CLI_OK && !cli->json)

@@ -219,6 +219,8 @@ def test_mail_that_cannot_be_signed_is_refused_and_the_refusal_names_the_command
     assert code == 550 and text == '5.7.20 No DKIM key for shop.example: run "sealpost domain add shop.example"'
     code, text = try_to_send(club, "shop", made["secret"], "hello@deep.club.test")
     assert code == 550 and 'run "sealpost domain add deep.club.test"' in text
+    done = club.command("send-test", "bob@dest.test", "--from", "hello@shop.example", check=False)
+    assert done.returncode == 1 and "sealpost domain add" in done.stderr
     assert club.queue() == []
     club.add_domain("shop.example")
     assert try_to_send(club, "shop", made["secret"], "hello@shop.example")[0] == 250
