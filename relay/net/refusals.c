@@ -29,7 +29,6 @@ struct refusals {
 
 /* An event on its way to the store. */
 struct record {
-    struct database_event event;
     char kind[16], user[ADDRESS_MAX + 1], about[ADDRESS_MAX + 1], sender[ADDRESS_MAX + 1], peer[64],
         message_id[256], reply[420];
     struct verdict v;
@@ -118,7 +117,8 @@ static void put(struct refusals *r, const struct refusal *x)
 
 static void say(const struct refusal *x)
 {
-    struct log_line *line = log_begin(LOG_INFO, x->kind);
+    bool login = strcmp(x->kind, "refused") != 0;
+    struct log_line *line = log_begin(login ? LOG_WARN : LOG_INFO, x->kind);
     line = log_text(log_text(line, "what", x->command), "user", *x->user ? x->user : x->about);
     line = log_text(line, "peer", x->peer);
     if (*x->sender)
