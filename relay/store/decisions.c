@@ -19,10 +19,13 @@ static struct verdict verdict_of(const struct store_job *job, const struct throt
     bool own = false;
     const struct throttle_settings settings =
         throttle_for_stream(job->throttle, job->mail->stream, job->mail->class, &own);
+    size_t i = (size_t)(d - job->decisions);
+    const char *recipient = job->mail->envelope.rcpts[i].address;
     if (d->what == THROTTLE_SUPPRESSED)
-        return job->refusals[d - job->decisions];
+        return verdict_make(job->refusals[i].code, job->refusals[i].enhanced, "%.120s: %.270s",
+                            recipient, job->refusals[i].text);
     struct verdict v = throttle_verdict(&settings, job->mail->class, d);
-    return throttle_about(&v, d, job->mail->envelope.rcpts[d - job->decisions].address);
+    return throttle_about(&v, d, recipient);
 }
 
 /* Limits: once for each pair and window, not for each mail. */

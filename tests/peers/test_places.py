@@ -1,7 +1,6 @@
 """Places for those who have something to send: who only holds a connection loses it to whoever comes."""
 
 import os
-import selectors
 import socket
 import subprocess
 import sys
