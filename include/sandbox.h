@@ -50,7 +50,10 @@ MUST_CHECK bool sandbox_calls(enum sandbox_role role, struct err *err);
 void sandbox_as_owner(const char *state_dir);
 void sandbox_as_self(void);
 
-/* Make `path`, and all below it, belong to an account. */
+/* Before root makes something below `path`: it is no symbolic link, unless our own. */
+MUST_CHECK bool sandbox_is_ours(const char *path, struct err *err);
+
+/* Make `path`, and all below it, belong to an account; no link in it leads further. */
 MUST_CHECK bool sandbox_give(const char *path, const char *user, struct err *err);
 
 #endif

@@ -4,14 +4,12 @@
 
 #include "sandbox_parts.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
-#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,49 +78,6 @@ static bool keep_reading(const struct stat *owner, struct err *err)
             syscall(SYS_capset, &head, some) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
             prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0) ||
            fault(err, "all but reading");
-}
-
-static bool acting; /* commands have one thread */
-
-void sandbox_as_owner(const char *state_dir)
-{
-    struct stat s;
-    if (geteuid() != 0 || stat(state_dir, &s) != 0 || s.st_uid == 0)
-        return;
-    acting = setegid(s.st_gid) == 0 && seteuid(s.st_uid) == 0;
-}
-
-void sandbox_as_self(void)
-{
-    if (acting && (seteuid(getuid()) != 0 || setegid(getgid()) != 0))
-        _exit(1); /* cannot be */
-    acting = false;
-}
-
-/* A file, or what is directly in a directory. */
-static bool give_tree(const char *path, uid_t uid, gid_t gid)
-{
-    char child[4096];
-    const struct dirent *entry;
-    bool ok = lchown(path, uid, gid) == 0;
-    DIR *dir = ok ? opendir(path) : NULL;
-    while (ok && dir && (entry = readdir(dir)))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
-            ok = give_tree(child, uid, gid);
-        }
-    if (dir)
-        closedir(dir);
-    return ok;
-}
-
-bool sandbox_give(const char *path, const char *user, struct err *err)
-{
-    const struct passwd *account = getpwnam(user);
-    if (!account)
-        return err_set(err, ERR_USAGE, "there is no account %s: make it with adduser --system",
-                       user);
-    return give_tree(path, account->pw_uid, account->pw_gid) || fault(err, path);
 }
 
 /* ---- files ---- */

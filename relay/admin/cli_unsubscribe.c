@@ -4,6 +4,7 @@
 #include "cli.h"
 
 #include "keyring.h"
+#include "sandbox.h"
 #include "unsubscribe.h"
 
 #include <errno.h>
@@ -137,15 +138,17 @@ static void add_key(struct span old, struct buf *text)
     }
 }
 
-static bool write_keys(const char *path, struct span text, struct err *err)
+static bool write_keys(const char *state_dir, const char *path, struct span text, struct err *err)
 {
     char fresh[4200];
     snprintf(fresh, sizeof(fresh), "%s.new", path);
+    sandbox_as_owner(state_dir);
     unlink(fresh);
-    if (!cli_write_file(fresh, text, err))
-        return false;
-    return rename(fresh, path) == 0 ||
-           err_set(err, ERR_SYSTEM, "renaming %s: %s", fresh, strerror(errno));
+    bool ok = cli_write_file(fresh, text, err) &&
+              (rename(fresh, path) == 0 ||
+               err_set(err, ERR_SYSTEM, "renaming %s: %s", fresh, strerror(errno)));
+    sandbox_as_self();
+    return ok;
 }
 
 int cli_unsubscribe_rotate(struct cli *cli)
@@ -166,7 +169,7 @@ int cli_unsubscribe_rotate(struct cli *cli)
     }
     buf_init(&text, 16 * 1024);
     add_key((struct span){old, len}, &text);
-    bool ok = write_keys(path, buf_span(&text), &err);
+    bool ok = write_keys(cli->config->state_dir, path, buf_span(&text), &err);
     secret_clear(old, sizeof(old));
     secret_clear(text.memory, text.size);
     buf_fini(&text);

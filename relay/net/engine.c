@@ -34,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LOG_FLUSH_MS = 500 };
@@ -417,6 +418,8 @@ bool engine_run(const char *config_path, struct err *err)
     struct engine e = {.helper = -1};
     keep_memory();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_IGN); /* as process 1 of a container we inherit others' children */
+    umask(0077);
     log_open();
     CHECK(uv_loop_init(&e.loop) == 0);
     uv_timer_init(&e.loop, &e.log_timer);

@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +44,7 @@ static _Noreturn void run_program(const struct helper_programs *programs, const 
     for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
         signal(usual[i], SIG_DFL);
     alarm(LIFE_S); /* survives exec */
+    umask(0022);
     if (dup2(stream, STDIN_FILENO) < 0 || dup2(stream, STDOUT_FILENO) < 0 ||
         dup2(stream, STDERR_FILENO) < 0)
         _exit(126);
@@ -121,7 +124,8 @@ static _Noreturn void be_helper(const struct helper_programs *programs, int fd)
     signal(SIGTERM, SIG_IGN); /* it ends with the relay, which may still need it */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    signal(SIGCHLD, SIG_IGN); /* nobody waits for those who attend */
+    signal(SIGCHLD, SIG_IGN); /* nobody waits for those who attend, or for what programs leave */
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     while (serve_one(programs, fd))
         ;
     _exit(0);

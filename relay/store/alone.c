@@ -5,6 +5,7 @@
 #include "alone.h"
 
 #include "rows.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,14 +54,17 @@ bool store_create(const char *state_dir, struct err *err)
     struct database *db = NULL;
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         snprintf(path, sizeof(path), "%s%s", state_dir, parts[i]);
+        if (!sandbox_is_ours(path, err))
+            return false;
         if (mkdir(path, 0700) != 0 && errno != EEXIST)
             return err_set(err, ERR_SYSTEM, "making %s: %s", path, strerror(errno));
     }
     snprintf(path, sizeof(path), "%s/state.db", state_dir);
     if (access(path, F_OK) == 0)
         return err_set(err, ERR_USAGE, "there is already a relay in %s", state_dir);
-    if (!database_open(state_dir, DATABASE_CREATE, &db, err))
-        return false;
+    mode_t mask = umask(0077);
+    bool ok = database_open(state_dir, DATABASE_CREATE, &db, err);
     database_close(db);
-    return true;
+    umask(mask);
+    return ok;
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const texts[SQL_COUNT] = {
 #define SQL_TEXT(name, text) [SQL_##name] = text,
@@ -83,6 +84,19 @@ static bool check_version(struct database *db, enum database_mode mode, struct e
                                  (long long)version, SQL_SCHEMA_VERSION);
 }
 
+/* A store of an earlier release, or one that was copied here. */
+static void keep_private(const char *path)
+{
+    static const char *const parts[] = {"", "-wal", "-shm"};
+    char name[4104];
+    struct stat s;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        snprintf(name, sizeof(name), "%s%s", path, parts[i]);
+        if (lstat(name, &s) == 0 && S_ISREG(s.st_mode) && (s.st_mode & 0077) != 0)
+            (void)!chmod(name, s.st_mode & 0700);
+    }
+}
+
 bool database_open(const char *state_dir, enum database_mode mode, struct database **db_r,
                    struct err *err)
 {
@@ -95,6 +109,8 @@ bool database_open(const char *state_dir, enum database_mode mode, struct databa
     struct database *db = xcalloc(1, sizeof(*db));
     db->writes = mode == DATABASE_WRITE;
     snprintf(path, sizeof(path), "%s/state.db", state_dir);
+    if (mode == DATABASE_WRITE)
+        keep_private(path);
     bool ok = sqlite3_open_v2(path, &db->handle, flags[mode], NULL) == SQLITE_OK ||
               fault(db, err, "opening it");
     if (ok)
