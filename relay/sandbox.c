@@ -179,6 +179,7 @@ bool sandbox_files(const char *state_dir, const char *const *readable, size_t co
                                          "/lib64",
                                          "/run/systemd/resolve",
                                          "/proc/sys/vm/overcommit_memory",
+                                         "/proc/stat",
                                          "/dev/urandom",
                                          "/sys/devices/system/cpu",
                                          NULL};

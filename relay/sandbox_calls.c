@@ -47,12 +47,13 @@ enum { CLONE_FLAGS_AT = 0 };
     SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), \
         SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),           \
         SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(statfs), SCMP_SYS(fstatfs)
-#define CALLS_FILES                                                                          \
-    CALLS_READING, SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(getcwd), SCMP_SYS(getdents64), \
-        SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fsync), SCMP_SYS(fdatasync),         \
-        SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(unlink),     \
-        SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),       \
-        SCMP_SYS(umask), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(flock), SCMP_SYS(utimensat)
+#define CALLS_FILES                                                                            \
+    CALLS_READING, SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(getcwd), SCMP_SYS(getdents64),   \
+        SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fsync), SCMP_SYS(fdatasync),           \
+        SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(unlink),       \
+        SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),         \
+        SCMP_SYS(umask), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchown), SCMP_SYS(flock), \
+        SCMP_SYS(utimensat)
 #define CALLS_STREAMS                                                                          \
     SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg),                \
         SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), \
