@@ -236,7 +236,8 @@ static enum MHD_Result reply_done(struct request *r)
         return reply_text(r, MHD_HTTP_OK, SPAN("Unsubscribed.\n"));
     if (r->action == UNSUBSCRIBE_UNDO && r->undone == 0)
         return reply_page(r, MHD_HTTP_FORBIDDEN, UNSUBSCRIBE_NOT_UNDONE);
-    if (r->made_ms > 0) /* shown with the permit that leaves with this answer */
+    /* shown with the permit that leaves with this answer */
+    if (r->action != UNSUBSCRIBE_UNDO && r->made_ms > 0)
         r->who.marks[kinds[r->action]] = r->made_ms;
     return reply_page(r, MHD_HTTP_OK, results[r->action]);
 }
