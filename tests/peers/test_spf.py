@@ -57,7 +57,7 @@ def tally():
 def check(config, test):
     done = subprocess.run([SEALPOST, "-c", str(config), "--json", "check", "spf", "--ip", test["host"], "--mail-from",
                            test["mailfrom"], "--helo", test["helo"]], capture_output=True, timeout=120)
-    assert done.stderr == b"", done.stderr
+    assert all(b"waiting for DNS" in line for line in done.stderr.splitlines()), done.stderr
     answer = json.loads(done.stdout)
     assert done.returncode == (0 if answer["strict"]["result"] == "pass" else 1)
     return answer

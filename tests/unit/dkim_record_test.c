@@ -78,7 +78,7 @@ static void a_key_without_its_wrapping(void **state)
 {
     char record[1000];
     (void)state;
-    snprintf(record, sizeof(record), "v=DKIM1; p=%s", RSA + 32); /* 24 octets are 32 characters */
+    snprintf(record, sizeof(record), "v=DKIM1; p=%s", &RSA[32]); /* 24 octets are 32 characters */
     assert_int_equal(dkim_record_compare(span_of(record), KEY_RSA, span_of(RSA)), DKIM_OK);
 }
 
