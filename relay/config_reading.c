@@ -2,6 +2,8 @@
 /* config_reading.c - Faults with their places, and texts that must fit. */
 #include "config_reading.h"
 
+#include "escape.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,14 +135,16 @@ void config_report_fini(struct config_report *report)
 void config_report_add(struct config_report *report, bool wrong, const char *text)
 {
     struct buf *to = wrong ? &report->faults : &report->notes;
-    char line[4200];
-    int len = snprintf(line, sizeof(line) - 1, "%s\n", text);
-    for (char *c = line; len > 0 && c < line + len - 1; c++)
-        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
-    if (len <= 0 || len >= (int)sizeof(line) - 1 || (wrong && report->count >= CONFIG_FAULTS_MAX) ||
-        strstr(buf_text(to), line))
-        return; /* said already */
-    buf_addf(to, "%s", line);
-    if (wrong && report->count++ == 0)
-        err_set(&report->first, ERR_CONFIG, "%.*s", len - 1, line);
+    struct buf line;
+    buf_init(&line, 8192);
+    escape(span_of(text), ESCAPE_TEXT, &line);
+    buf_add_char(&line, '\n');
+    bool known = strstr(buf_text(to), buf_text(&line)); /* said already */
+    if (!known && !(wrong && report->count >= CONFIG_FAULTS_MAX)) {
+        buf_add(to, buf_span(&line));
+        if (wrong && report->count++ == 0)
+            err_set(&report->first, ERR_CONFIG, "%.*s",
+                    SPAN_ARG(span_first(buf_span(&line), line.len - 1)));
+    }
+    buf_fini(&line);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* engine.c - Puts the relay together, in order, and takes it apart in the reverse order.
  *
- *   settings - addresses free? - sockets - privileges given up (sandbox), helper - store (lock) -
- *   keyring, sites - control socket - shards - scheduler - run
+ *   settings - addresses free? - sockets - opener, privileges given up (sandbox), helper - store
+ *   (lock) - keyring, sites - control socket - shards - scheduler - run
  *
  * SIGTERM: nothing new is handed out, shards finish what is under way, then everything closes; the
  * store ends last, when it has recorded all outcomes. A second SIGTERM ends at once, which is as

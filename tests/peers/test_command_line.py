@@ -149,7 +149,8 @@ def test_a_sink_takes_one_login_only(tmp_path):
         assert run("sink", "--listen", f"127.0.0.1:{port}", "--auth", wrong).returncode == 2
 
 
-def test_a_message_that_is_not_there_is_no_success(relay_factory):
+def test_a_message_that_is_not_there_is_no_success(relay_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")  # where nobody listens: it waits
     relay = relay_factory()
     for command, words in ((("queue", "show"), "nothing of such a message waits here"), (("trace",), "no message of that id")):
         done = relay.command(*command, "0123456789abc"[:13], check=False)

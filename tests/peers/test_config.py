@@ -27,6 +27,23 @@ def relay(relay_factory):
     return relay_factory()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """One relay for all that only look at its config file."""
+    dns = conftest.Dns()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conftest, "SEALPOST", RELEASE)
+        yield conftest.Relay(tmp_path_factory.mktemp("made"), dns, free_port())
+    dns.stop()
+
+
+@pytest.fixture
+def still(made):
+    text = made.config.read_text()
+    yield made
+    made.config.write_text(text)
+
+
 def refused(relay, *words, serve=True):
     """What config check and serve say: the one each line, the other the first. The line of each fault is shown."""
     done = relay.command("config", "check", check=False)
@@ -86,13 +103,13 @@ def say(relay, text):
     ('limits { size = 1M }\nlimits { idle = 1m }', ["section limits is there already"]),
     ('stream "a" { }\nstream "a" { }', ["duplicate", "a"]),
 ])
-def test_what_serve_refuses_config_check_refuses(relay, text, words):
+def test_what_serve_refuses_config_check_refuses(still, text, words):
     if text.startswith(("dns", "delivery")):
-        relay.config.write_text(re.sub(rf"{text.split()[0]} \{{.*\}}\n", "", relay.config.read_text()))
-    last = say(relay, text)
-    lines = refused(relay, *words, serve="state_dir" not in text)
+        still.config.write_text(re.sub(rf"{text.split()[0]} \{{.*\}}\n", "", still.config.read_text()))
+    last = say(still, text)
+    lines = refused(still, *words, serve="state_dir" not in text)
     if not any(word in text for word in ("alert { command = \"/", "ca_file", "state_dir", "trust_anchor")):  # files, not lines
-        assert re.match(rf"sealpost: {re.escape(str(relay.config))}:{last}: ", lines[0]), lines
+        assert re.match(rf"sealpost: {re.escape(str(still.config))}:{last}: ", lines[0]), lines
 
 
 @pytest.mark.parametrize("url, why", [
@@ -102,66 +119,66 @@ def test_what_serve_refuses_config_check_refuses(relay, text, words):
     ("https://u_club .test", "host"), ("https://[::1", "host"), ("https://[::1]x", "host"), ("https://u.club.test/a b", "percent-encoded"),
     ("https://u.club.test/<a>", "percent-encoded"), ("https://-.test", "host"), ("https://1.2.3.4.5:x", "port"),
 ])
-def test_a_url_behind_which_no_link_can_be_made_is_refused(relay, url, why):
-    last = say(relay, f'http {{ url = "{url}" }}')
-    lines = refused(relay, why)
+def test_a_url_behind_which_no_link_can_be_made_is_refused(still, url, why):
+    last = say(still, f'http {{ url = "{url}" }}')
+    lines = refused(still, why)
     assert f":{last}: " in lines[0] and len(lines) == 1
 
 
 @pytest.mark.parametrize("url", ["https://u.club.test", "https://u.club.test/", "https://u.club.test:8443/mail/", "http://127.0.0.1:8080",
                                  "https://[2001:db8::1]:8443/u", "HTTPS://u.club.test"])
-def test_a_url_that_can_be_is_taken(relay, url):
-    say(relay, f'http {{ url = "{url}" }}')
-    assert "is good" in relay.command("config", "check")
+def test_a_url_that_can_be_is_taken(still, url):
+    say(still, f'http {{ url = "{url}" }}')
+    assert "is good" in still.command("config", "check")
 
 
-def test_all_faults_are_told_at_once(relay):
-    base = len(relay.config.read_text().splitlines())
-    say(relay, "\n".join(['sharts = 3', 'limits { size = 1X  idle = 3y }', 'route "a.test" { tls = "maybe" }', 'operator = {"no address"}',
+def test_all_faults_are_told_at_once(still):
+    base = len(still.config.read_text().splitlines())
+    say(still, "\n".join(['sharts = 3', 'limits { size = 1X  idle = 3y }', 'route "a.test" { tls = "maybe" }', 'operator = {"no address"}',
                           'alert { on = {"keys"} }', 'domain "-" { }', 'stream "s" { retry = {1m, 2q} }']))
-    lines = refused(relay)
+    lines = refused(still)
     assert len(lines) == 8
     assert {int(re.search(r":(\d+): ", line)[1]) for line in lines} == {base + n for n in range(1, 8)}
-    report = json.loads(relay.command("--json", "config", "check", check=False).stdout)
+    report = json.loads(still.command("--json", "config", "check", check=False).stdout)
     assert report["good"] is False and len(report["errors"]) == 8
-    served = relay.command("serve", check=False)
+    served = still.command("serve", check=False)
     assert served.stderr.count("\n") == 1 and "and 7 more: sealpost config check" in served.stderr
-    say(relay, "\n".join(f"wrong{n} = 1" for n in range(100)))
-    assert len(refused(relay)) == 26  # and there it says that there may be more
+    say(still, "\n".join(f"wrong{n} = 1" for n in range(100)))
+    assert len(refused(still)) == 26  # and there it says that there may be more
 
 
-def test_numbers_have_units(relay):
-    say(relay, 'limits { size = 10M  idle = 2h  memory = 2G  rate = 1K }\ndelivery { reuse = "90 s" connect_timeout = 1m port = 2525 }\n'
+def test_numbers_have_units(still):
+    say(still, 'limits { size = 10M  idle = 2h  memory = 2G  rate = 1K }\ndelivery { reuse = "90 s" connect_timeout = 1m port = 2525 }\n'
         'dkim { rotate = 26w lifetime = 3d ttl = 1h }\nstream "u" { expires = 2d retry = {90s, 5m, 1h} every = 1h hold = 30m burst = 2 }\n'
         'limit "tenant" { every = 5m hold = 1d }')
-    text = relay.config.read_text().splitlines()
-    relay.config.write_text("\n".join(line for line in text if not line.startswith("delivery { port")))
-    shown = relay.command("config", "show")
+    text = still.config.read_text().splitlines()
+    still.config.write_text("\n".join(line for line in text if not line.startswith("delivery { port")))
+    shown = still.command("config", "show")
     for word in ("size = 10485760 ", "idle = 7200 ", "memory = 2048 ", "rate = 1024 ", "reuse = 90 ", "connect_timeout = 60 ", "rotate = 182 ",
                  "lifetime = 259200 ", "expires = 172800 ", "retry = {90, 300, 3600}", "every = 3600  burst = 2", "hold = 1800",
                  'limit "tenant" { every = 300  burst = 10  per_day = 60  reserve = 3  hold = 86400 }'):
         assert word in shown, (word, shown)
     # what is shown is a config file that says the same
-    again = relay.path / "again.conf"
+    again = still.path / "again.conf"
     again.write_text(shown)
     done = subprocess.run([RELEASE, "-c", str(again), "config", "show"], capture_output=True, text=True)
     assert done.stdout == shown, done.stderr
 
 
 @pytest.mark.parametrize("mark, good", [(b"\xef\xbb\xbf", True), (b"\xff\xfe", False)])
-def test_a_byte_order_mark(relay, mark, good):
-    text = relay.config.read_text()
-    relay.config.write_bytes(mark + (text.encode() if good else text.encode("utf-16-le")))
+def test_a_byte_order_mark(still, mark, good):
+    text = still.config.read_text()
+    still.config.write_bytes(mark + (text.encode() if good else text.encode("utf-16-le")))
     if good:
-        assert "is good" in relay.command("config", "check")
+        assert "is good" in still.command("config", "check")
     else:
-        assert "is UTF-16: save it as UTF-8" in refused(relay)[0]
+        assert "is UTF-16: save it as UTF-8" in refused(still)[0]
 
 
-def test_line_ends_of_other_systems(relay):
-    relay.config.write_bytes(relay.config.read_text().replace("\n", "\r\n").encode())
-    assert "is good" in relay.command("config", "check")
-    say(relay, "nothing = 1")
+def test_line_ends_of_other_systems(still):
+    still.config.write_bytes(still.config.read_text().replace("\n", "\r\n").encode())
+    assert "is good" in still.command("config", "check")
+    say(still, "nothing = 1")
 
 
 def test_other_files_are_taken_in(relay):
@@ -232,15 +249,34 @@ def test_a_reload_refuses_what_could_not_start(relay, text):
     relay.client().quit()
 
 
-def test_a_password_goes_only_where_the_certificate_was_checked_unless_said(relay, tmp_path):
+def test_a_password_goes_only_where_the_certificate_was_checked_unless_said(still, tmp_path):
     (tmp_path / "password").write_text("a secret\n")
-    say(relay, f'route "a.test" {{ host = "smart.test" username = "u" password_file = "{tmp_path}/password" }}\n'
+    say(still, f'route "a.test" {{ host = "smart.test" username = "u" password_file = "{tmp_path}/password" }}\n'
         f'route "b.test" {{ host = "smart.test" username = "u" password_file = "{tmp_path}/password" tls = "require" }}\n'
         f'route "c.test" {{ host = "smart.test" username = "u" password_file = "{tmp_path}/password" tls = "may" }}\n'
         'route "d.test" { host = "smart.test" }')
-    done = relay.command("config", "check")
+    done = still.command("config", "check")
     assert "is good" in done and re.findall(r'route ([abcd]\.test): with tls = "(\w+)" the password', done) == [("b.test", "require"),
                                                                                                              ("c.test", "may")]
-    shown = relay.command("config", "show")
+    shown = still.command("config", "show")
     assert re.findall(r'route "(.)\.test" \{.*tls = "(\w+)"', shown) == [("a", "verify"), ("b", "require"), ("c", "may"), ("d", "may")]
     assert shown.count(f'password_file = "{tmp_path}/password"') == 3 and "a secret" not in shown
+
+
+def test_what_is_in_force_is_shown_with_all_its_names(still, tmp_path):
+    say(still, f'certificate "with rsa" {{ file = "{still.path}/cert.pem" key = "{still.path}/key.pem" server = "*.x.test" }}\n'
+        'control { readers = {"nobody"} }\nalert { webhook = "https://chat.test/secret" }')
+    shown = still.command("config", "show")
+    for words in ('certificate "with rsa" { file = "', 'server = "*.x.test"', 'readers = {"nobody"}', 'webhook = "(not shown)"'):
+        assert words in shown, (words, shown)
+
+
+@pytest.mark.parametrize("evil", ["\x1b[2J", "\u202e", "\x9b2J", b"\xff\xfe\x9b"], ids=["escape", "bidi", "C1", "no UTF-8"])
+def test_what_is_wrong_is_shown_without_what_a_terminal_obeys(still, evil):
+    text = still.config.read_bytes()
+    evil = evil if isinstance(evil, bytes) else evil.encode()
+    for setting in (b'log = "%s"\n', b"a%sb = 1\n", b'stream "a%sb" { class = "x" }\n', b'include "%s"\n', b'operator = {"%s"}\n'):
+        still.config.write_bytes(text + setting % evil + b"wrong = 1\n")
+        done = subprocess.run([RELEASE, "-c", str(still.config), "config", "check"], capture_output=True, timeout=60)
+        shown = done.stderr.decode()  # it is UTF-8
+        assert done.returncode == 1 and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown), shown
