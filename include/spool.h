@@ -48,6 +48,11 @@ struct spool_message {
 MUST_CHECK bool spool_open(const char *state_dir, int64_t id, const struct mail_place *place,
                            struct spool_message *m, struct err *err);
 void spool_close(struct spool_message *m);
+/* Append a record, head and all, as it lies there, to be copied. What a file that was cut short
+ * does not have becomes zeros, so that its damage stays visible. ERR_DAMAGED: its segment is gone.
+ */
+MUST_CHECK bool spool_read(const char *state_dir, const struct mail_place *place,
+                           struct buf *record, struct err *err);
 struct span spool_header(const struct spool_message *m);
 /* Go to the first byte of the body. */
 void spool_rewind(struct spool_message *m);

@@ -134,8 +134,12 @@ MUST_CHECK bool store_start(const char *state_dir, const struct store_events *ev
  * thread. */
 void store_set_reports(struct store *store, const char *hostname,
                        const struct throttle_settings *throttle);
-/* Do all that is in the inbox, end the thread, free. */
-void store_stop(struct store *store);
+/* Do all that is in the inbox, end the thread, free. False when an outcome was not recorded. */
+bool store_stop(struct store *store);
+
+/* From now on outcomes that cannot be recorded are answered as failed and not tried again: what
+ * they were about is delivered again after the next start (C3). From any thread. */
+void store_give_up(struct store *store);
 
 /* Takes `job`; from any thread. */
 void store_put(struct store *store, struct store_job *job);

@@ -15,6 +15,7 @@
 #include "caretaker.h"
 #include "certificates.h"
 #include "crowd.h"
+#include "deadline.h"
 #include "gate.h"
 #include "helper.h"
 #include "listener.h"
@@ -184,6 +185,7 @@ static void on_terminate(uv_signal_t *signal, int number)
         _exit(1);
     e->stopping = true;
     log_event(LOG_INFO, "stopping", "what", "finishing what is under way");
+    deadline_start(e->common.store);
     scheduler_pause(e->common.scheduler);
     for (size_t i = 0; i < e->shard_count; i++)
         shard_drain(&e->shards[i]);
@@ -375,14 +377,17 @@ static void log_started(const struct engine *e)
                        (int64_t)e->shard_count));
 }
 
-static void end(struct engine *e)
+/* False when not all that has happened is recorded. */
+static bool end(struct engine *e)
 {
+    bool recorded = true;
     for (size_t i = 0; i < e->shard_count; i++)
         shard_join(&e->shards[i]);
     CHECK(uv_loop_close(&e->loop) == 0);
     web_stop(e->common.web);
+    deadline_forget_store();
     if (e->common.store)
-        store_stop(e->common.store);
+        recorded = store_stop(e->common.store);
     scheduler_free(e->common.scheduler);
     rotator_free(e->rotator);
     alerter_free(e->alerter);
@@ -402,6 +407,7 @@ static void end(struct engine *e)
         close(e->helper);
     opener_close(e->opener);
     free_settings(e->settings);
+    return recorded;
 }
 
 /* Message-sized blocks come and go all the time; giving each back to the kernel and taking it again
@@ -442,9 +448,11 @@ bool engine_run(const char *config_path, struct err *err)
             close_main(&e);
     }
     uv_run(&e.loop, UV_RUN_DEFAULT);
-    end(&e);
+    bool recorded = end(&e);
     if (ok)
-        log_event(LOG_INFO, "stopped", "what", "all is recorded");
+        log_event(recorded ? LOG_INFO : LOG_ERROR, "stopped", "what",
+                  recorded ? "all is recorded"
+                           : "what is not recorded is delivered again after the start");
     log_close();
     return ok;
 }

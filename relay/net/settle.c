@@ -108,8 +108,9 @@ static void on_settled(struct shard *s, struct store_job *job)
 {
     struct parcel *p = job->context;
     (void)s;
-    if (!job->ok) /* only when the store ends without having been able to record it */
-        log_event(LOG_ERROR, "unrecorded", "reply", job->err.text);
+    if (!job->ok) /* the store ends without having been able to record it; it is tried again (C3) */
+        log_end(log_text(log_id(log_begin(LOG_ERROR, "unrecorded"), p->work->message), "reply",
+                         job->err.text));
     for (size_t i = 0; job->ok && i < job->outcome_count; i++)
         log_outcome(p, i, &job->outcomes[i]);
     job->context = NULL;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* housekeeping.c - What the store's thread does between batches: forget old events and counts, copy
- * the few messages that keep a large segment alive. A shard that has just read the old place finds
- * the segment gone, reads the row again and sees the new one.
+ * what lives in mostly dead segments. Everything in steps so small that no 250 waits for them.
  */
 #include "housekeeping.h"
 
@@ -9,87 +8,31 @@
 #include "newcomers.h"
 #include "rates.h"
 #include "repeats.h"
-#include "spool.h"
+#include "rows.h"
 #include "top.h"
 
 #include <stdlib.h>
 
-static const int64_t history_ms = INT64_C(7) * 24 * 3600 * 1000;
-
-enum { MOVES_MAX = 64 };
-
-/* Messages that are being copied to another segment. */
-struct move {
-    int64_t id;
-    struct mail_place from, to;
-    struct spool_message message;
+enum {
+    STEP_MS = 200,        /* while there is more to forget or to copy */
+    PAUSE_MS = 10 * 1000, /* when there was not */
+    SWEEP_SOON_MS = 1000, /* the same of counts and the like */
+    SWEEP_MS = 10 * 60 * 1000
 };
 
-/* Read up to MOVES_MAX messages of a segment; what is damaged stays where it is. */
-static size_t read_segment(const char *state_dir, struct database *db, int64_t segment,
-                           struct move *moves)
-{
-    struct err err = {0};
-    size_t count = 0;
-    sqlite3_stmt *s = rows_prepare(db, SQL_PLACE_IN);
-    rows_int(s, 1, segment);
-    while (count < MOVES_MAX && rows_next(db, s, &err)) {
-        struct move *m = &moves[count];
-        m->id = sqlite3_column_int64(s, 0);
-        m->from = (struct mail_place){sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
-                                      sqlite3_column_int64(s, 3)};
-        if (!spool_open(state_dir, m->id, &m->from, &m->message, &err))
-            continue;
-        if (m->message.head.len == m->message.length)
-            count++;
-        else
-            spool_close(&m->message);
-    }
-    log_fault("housekeeping_failed", &err);
-    sqlite3_reset(s);
-    return count;
-}
+static const int64_t history_ms = INT64_C(7) * 24 * 3600 * 1000;
 
-static bool write_rows(struct database *db, const struct move *moves, size_t count)
+/* Events are numbered as they happen: the old ones are the first, and no more are looked at. What a
+ * wrong clock has dated into the future is old, too. True when there may be more of them. */
+static bool forget_events(struct database *db, int64_t now_ms)
 {
     struct err err = {0};
-    bool ok = rows_simple(db, SQL_BEGIN, &err);
-    for (size_t i = 0; ok && i < count; i++) {
-        sqlite3_stmt *s = rows_prepare(db, SQL_MOVE);
-        rows_int(s, 1, moves[i].id);
-        rows_int(s, 2, moves[i].to.segment);
-        rows_int(s, 3, moves[i].to.offset);
-        ok = rows_run(db, s, &err);
-    }
-    if (ok && rows_simple(db, SQL_COMMIT, &err))
-        return true;
+    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_EVENTS);
+    rows_int(s, 1, now_ms - history_ms);
+    rows_int(s, 2, now_ms + history_ms);
+    bool ok = rows_run(db, s, &err);
     log_fault("housekeeping_failed", &err);
-    rows_rollback(db);
-    return false;
-}
-
-/* Copy what lives in a mostly dead segment, so that it can be unlinked. */
-static void compact(const char *state_dir, struct database *db, struct segments *segments)
-{
-    struct err err = {0};
-    int64_t sparse = segments_sparse(segments);
-    if (sparse == 0)
-        return;
-    struct move *moves = xcalloc(MOVES_MAX, sizeof(*moves));
-    size_t count = read_segment(state_dir, db, sparse, moves);
-    for (size_t i = 0; i < count; i++)
-        segments_add(segments, moves[i].id, buf_span(&moves[i].message.head), &moves[i].to);
-    bool moved = segments_sync(segments, &err) && write_rows(db, moves, count);
-    log_fault("housekeeping_failed", &err);
-    for (size_t i = 0; i < count; i++) {
-        spool_close(&moves[i].message);
-        if (moved) {
-            segments_keep(segments, &moves[i].to);
-            segments_release(segments, &moves[i].from);
-        }
-    }
-    free(moves);
-    segments_sweep(segments);
+    return ok && sqlite3_changes(db->handle) > 0;
 }
 
 /* Rows of before; true when there may be more of them. */
@@ -100,15 +43,37 @@ static bool forget(struct database *db, enum sql sql, int64_t before_ms)
     return rows_sweep(db, s);
 }
 
-bool housekeeping_run(const char *state_dir, struct database *db, struct segments *segments,
-                      int64_t now_ms)
+static bool sweep(struct database *db, int64_t now_ms)
 {
-    bool more = forget(db, SQL_FORGET_EVENTS, now_ms - history_ms);
-    more = forget(db, SQL_SUPPRESS_FORGET, now_ms) || more;
+    bool more = forget(db, SQL_SUPPRESS_FORGET, now_ms);
     more = rates_sweep(db, now_ms) || more;
     more = repeats_sweep(db, now_ms) || more;
     more = newcomers_sweep(db, now_ms) || more;
-    more = top_sweep(db, now_ms - history_ms) || more;
-    compact(state_dir, db, segments);
-    return more;
+    return top_sweep(db, now_ms - history_ms) || more;
+}
+
+/* By the wall clock, which may be set back. */
+static bool is_due(int64_t due_ms, int64_t now_ms)
+{
+    return now_ms >= due_ms || due_ms - now_ms > SWEEP_MS;
+}
+
+void housekeeping_run(struct housekeeping *h, const char *state_dir, struct database *db,
+                      struct segments *segments, int64_t now_ms)
+{
+    if (is_due(h->step_ms, now_ms)) {
+        bool more = forget_events(db, now_ms);
+        more = compaction_step(&h->compaction, state_dir, db, segments) || more;
+        h->step_ms = now_ms + (more ? STEP_MS : PAUSE_MS);
+    }
+    if (is_due(h->sweep_ms, now_ms))
+        h->sweep_ms = now_ms + (sweep(db, now_ms) ? SWEEP_SOON_MS : SWEEP_MS);
+}
+
+int64_t housekeeping_wait_ms(const struct housekeeping *h, int64_t now_ms)
+{
+    int64_t due_ms = h->step_ms < h->sweep_ms ? h->step_ms : h->sweep_ms;
+    if (is_due(due_ms, now_ms))
+        return 1;
+    return due_ms - now_ms < PAUSE_MS ? due_ms - now_ms : PAUSE_MS;
 }

@@ -3,12 +3,18 @@
 #ifndef HOUSEKEEPING_H
 #define HOUSEKEEPING_H
 
-#include "database.h"
-#include "segments.h"
+#include "compaction.h"
 
-/* One round, on the store's thread, outside of any transaction. Returns whether there is more to do
- * soon. */
-bool housekeeping_run(const char *state_dir, struct database *db, struct segments *segments,
-                      int64_t now_ms);
+/* When what is next, by the wall clock; all zero at first. */
+struct housekeeping {
+    int64_t step_ms, sweep_ms;
+    struct compaction compaction;
+};
+
+/* What is due of it, on the store's thread, outside of any transaction. */
+void housekeeping_run(struct housekeeping *h, const char *state_dir, struct database *db,
+                      struct segments *segments, int64_t now_ms);
+/* Until the next round. */
+int64_t housekeeping_wait_ms(const struct housekeeping *h, int64_t now_ms);
 
 #endif

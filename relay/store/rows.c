@@ -249,6 +249,7 @@ bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now
     struct database_due due = {
         .message = o->message, .due_ms = o->due_ms, .number = o->number, .class = o->class};
     bool found = false;
+    bool waits = false;
     rows_int(s, 1, o->message);
     rows_int(s, 2, o->number);
     rows_int(s, 3, o->state);
@@ -262,12 +263,13 @@ bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now
     while (rows_next(db, s, err)) {
         rows_copy_text(s, 0, address, sizeof(address));
         rows_copy_text(s, 1, due.domain, sizeof(due.domain));
+        waits = sqlite3_column_int(s, 2) == MAIL_WAITING; /* who holds it meanwhile, holds it */
         found = true;
     }
     if (err->kind != ERR_NONE ||
         !found) /* deleted by a person meanwhile: nothing is left to record */
         return err->kind == ERR_NONE;
-    if (o->state == MAIL_WAITING)
+    if (waits)
         rows_note_due(db, &due);
     struct database_event event = {.at_ms = now_ms,
                                    .kind = o->kind,

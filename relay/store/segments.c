@@ -23,16 +23,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <uthash.h>
 
-enum { SEGMENT_SIZE = 64 * 1024 * 1024, GROUP_MAX = 512, RESERVE_MAX = 64 * 1024 * 1024 };
+enum {
+    SEGMENT_SIZE = 32 * 1024 * 1024,
+    SLACK = 16 * 1024 * 1024, /* so much may be dead before anything is copied */
+    GROUP_MAX = 512,
+    RESERVE_MAX = 64 * 1024 * 1024
+};
 
 struct segment {
     int64_t number;
     int64_t messages, bytes; /* alive */
+    int64_t size;            /* of the file, as far as it is known */
+    bool chosen;             /* what lives in it is to be copied */
+    bool left;               /* it could not be copied */
     UT_hash_handle hh;
 };
 
@@ -106,8 +115,18 @@ bool segments_open(const char *state_dir, struct segments **segments_r, struct e
     return true;
 }
 
+static struct segment *find(struct segments *s, int64_t number)
+{
+    struct segment *segment = NULL;
+    HASH_FIND(hh, s->all, &number, sizeof(number), segment);
+    return segment;
+}
+
 static void close_current(struct segments *s)
 {
+    struct segment *segment = find(s, s->current);
+    if (segment)
+        segment->size = s->end;
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
@@ -134,7 +153,8 @@ int64_t segments_reserve(struct segments *s)
     return atomic_fetch_add(&s->next, 1);
 }
 
-void segments_add(struct segments *s, int64_t id, struct span bytes, struct mail_place *place_r)
+static void add(struct segments *s, const unsigned char *header, struct span bytes,
+                struct mail_place *place_r)
 {
     CHECK(s->records < GROUP_MAX);
     if (s->records == 0 && (s->current == 0 || s->end > SEGMENT_SIZE)) {
@@ -143,13 +163,25 @@ void segments_add(struct segments *s, int64_t id, struct span bytes, struct mail
         s->current = segments_reserve(s);
         s->end = 0;
     }
-    unsigned char *header = s->headers[s->records];
-    spool_record_header(id, bytes.len, spool_crc(0, bytes), header);
     *place_r = (struct mail_place){s->current, s->end + s->group_bytes, (int64_t)bytes.len};
-    s->parts[2 * s->records] = (struct iovec){header, SPOOL_RECORD_HEADER};
+    memcpy(s->headers[s->records], header, SPOOL_RECORD_HEADER);
+    s->parts[2 * s->records] = (struct iovec){s->headers[s->records], SPOOL_RECORD_HEADER};
     s->parts[2 * s->records + 1] = (struct iovec){(void *)(uintptr_t)bytes.ptr, bytes.len};
     s->records++;
     s->group_bytes += SPOOL_RECORD_HEADER + (int64_t)bytes.len;
+}
+
+void segments_add(struct segments *s, int64_t id, struct span bytes, struct mail_place *place_r)
+{
+    unsigned char header[SPOOL_RECORD_HEADER];
+    spool_record_header(id, bytes.len, spool_crc(0, bytes), header);
+    add(s, header, bytes, place_r);
+}
+
+void segments_copy(struct segments *s, struct span record, struct mail_place *place_r)
+{
+    CHECK(record.len >= SPOOL_RECORD_HEADER);
+    add(s, (const unsigned char *)record.ptr, span_from(record, SPOOL_RECORD_HEADER), place_r);
 }
 
 static bool open_current(struct segments *s, struct err *err)
@@ -182,13 +214,6 @@ static bool write_group(struct segments *s, struct err *err)
         }
     }
     return true;
-}
-
-static struct segment *find(struct segments *s, int64_t number)
-{
-    struct segment *segment = NULL;
-    HASH_FIND(hh, s->all, &number, sizeof(number), segment);
-    return segment;
 }
 
 /* What could not be synced is of no use: the file goes, unless earlier messages lie in it. */
@@ -228,8 +253,10 @@ void segments_keep(struct segments *s, const struct mail_place *place)
         segment->number = place->segment;
         HASH_ADD(hh, s->all, number, sizeof(segment->number), segment);
     }
+    int64_t end = place->offset + SPOOL_RECORD_HEADER + place->length;
     segment->messages++;
-    segment->bytes += place->length;
+    segment->bytes += place->length + SPOOL_RECORD_HEADER;
+    segment->size = segment->size > end ? segment->size : end;
 }
 
 void segments_release(struct segments *s, const struct mail_place *place)
@@ -238,7 +265,7 @@ void segments_release(struct segments *s, const struct mail_place *place)
     if (!segment)
         return;
     segment->messages--;
-    segment->bytes -= place->length;
+    segment->bytes -= place->length + SPOOL_RECORD_HEADER;
     s->dead = s->dead || segment->messages == 0;
 }
 
@@ -258,32 +285,61 @@ void segments_sweep(struct segments *s)
     }
 }
 
-static void unlink_unknown(struct segments *s, int64_t number)
+/* A segment from before: is it known, and how large is it? */
+static void look_at(struct segments *s, int64_t number)
 {
-    if (!find(s, number))
+    char path[4096];
+    struct stat about;
+    struct segment *segment = find(s, number);
+    spool_path(s->state_dir, number, path);
+    if (!segment)
         spool_unlink(s->state_dir, number);
+    else if (stat(path, &about) == 0)
+        segment->size = about.st_size;
 }
 
 void segments_sweep_unknown(struct segments *s)
 {
-    each_file(s, unlink_unknown);
+    each_file(s, look_at);
 }
 
-int64_t segments_sparse(struct segments *s)
+bool segments_choose(struct segments *s)
 {
     struct segment *segment;
     struct segment *next;
+    int64_t size = 0;
+    int64_t bytes = 0;
+    bool any = false;
     HASH_ITER (hh, s->all, segment, next) {
-        char path[4096];
-        spool_path(s->state_dir, segment->number, path);
-        int fd = segment->number == s->current ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-        off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
-        if (fd >= 0)
-            close(fd);
-        if (size > SEGMENT_SIZE / 2 && segment->bytes < size / 4)
-            return segment->number;
+        segment->chosen = false;
+        if (segment->number == s->current || segment->left)
+            continue;
+        size += segment->size;
+        bytes += segment->bytes;
     }
-    return 0;
+    if (size <= 2 * bytes + SLACK)
+        return false;
+    HASH_ITER (hh, s->all, segment, next) {
+        segment->chosen =
+            segment->number != s->current && !segment->left && segment->bytes < segment->size / 2;
+        any = any || segment->chosen;
+    }
+    return any;
+}
+
+bool segments_is_chosen(struct segments *s, int64_t number)
+{
+    const struct segment *segment = find(s, number);
+    return segment && segment->chosen;
+}
+
+void segments_leave(struct segments *s, int64_t number)
+{
+    struct segment *segment = find(s, number);
+    if (segment) {
+        segment->chosen = false;
+        segment->left = true;
+    }
 }
 
 bool segments_disk_is_low(const struct segments *s)

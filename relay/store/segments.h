@@ -15,6 +15,9 @@ void segments_free(struct segments *s);
 
 /* Add a record to the group; its place is `place_r`. `bytes` is borrowed until segments_sync(). */
 void segments_add(struct segments *s, int64_t id, struct span bytes, struct mail_place *place_r);
+/* The same for a record that was read elsewhere, head and all: it is copied as it is, damage
+ * included. */
+void segments_copy(struct segments *s, struct span record, struct mail_place *place_r);
 /* Write the group and make it durable: all of it, or none (ERR_FULL, ERR_SYSTEM). */
 MUST_CHECK bool segments_sync(struct segments *s, struct err *err);
 
@@ -36,8 +39,11 @@ void segments_sweep_unknown(struct segments *s);
  */
 bool segments_disk_is_low(const struct segments *s);
 
-/* A closed segment of which less than a quarter lives and which is worth copying; 0 when there is
- * none. */
-int64_t segments_sparse(struct segments *s);
+/* Choose what is worth copying: when more than half of what the closed segments hold is dead, and
+ * more than 16 MB, those of which less than half lives. False: none. */
+bool segments_choose(struct segments *s);
+bool segments_is_chosen(struct segments *s, int64_t number);
+/* It cannot be read: never choose it again. */
+void segments_leave(struct segments *s, int64_t number);
 
 #endif

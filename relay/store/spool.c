@@ -104,6 +104,27 @@ static bool read_at(int fd, char *to, size_t len, int64_t at, struct err *err)
     return true;
 }
 
+bool spool_read(const char *state_dir, const struct mail_place *place, struct buf *record,
+                struct err *err)
+{
+    char path[4096];
+    size_t len = SPOOL_RECORD_HEADER + (size_t)place->length;
+    char *to = buf_reserve(record, len);
+    spool_path(state_dir, place->segment, path);
+    if (!to)
+        return err_set(err, ERR_LIMIT, "spool record of %zu bytes", len);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, errno == ENOENT ? ERR_DAMAGED : ERR_SYSTEM, "opening %s: %s", path,
+                       strerror(errno));
+    memset(to, 0, len);
+    bool ok = read_at(fd, to, len, place->offset, err) || err->kind == ERR_DAMAGED;
+    close(fd);
+    if (ok)
+        buf_commit(record, len);
+    return ok;
+}
+
 static bool damaged(struct spool_message *m, struct err *err, const char *what)
 {
     spool_close(m);

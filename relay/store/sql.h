@@ -3,6 +3,7 @@
 #ifndef SQL_H
 #define SQL_H
 
+#include "sql_housekeeping.h"
 #include "sql_rate.h"
 #include "sql_report.h"
 #include "sql_suppress.h"
@@ -67,10 +68,11 @@
                   "delay_told, code, enhanced, reply FROM recipient"                               \
                   " WHERE message = ? ORDER BY number")                                            \
     X(SETTLE,                                                                                      \
-      "UPDATE recipient SET state = ?3, tries = ?4, due = ?5, delay_told = delay_told OR ?6 = 2,"  \
+      "UPDATE recipient SET state = iif(?3 = 0, state, ?3), tries = ?4, due = ?5,"                 \
+      " delay_told = delay_told OR ?6 = 2,"                                                        \
       " report = CASE WHEN ?6 = 0 AND ?3 <> 2 THEN report ELSE ?6 END, code = ?7, enhanced = ?8,"  \
       " reply = ?9, remote = ?10 WHERE message = ?1 AND number = ?2 AND state IN (0, 1)"           \
-      " RETURNING address, domain")                                                                \
+      " RETURNING address, domain, state")                                                         \
     X(END_MESSAGE,                                                                                 \
       "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient "                 \
       "WHERE message = ?1"                                                                         \
@@ -85,8 +87,6 @@
     X(QUEUE_MATCH, "SELECT r.message, r.number, m.class, r.domain, r.address" SQL_QUEUE_FILTER     \
                    " ORDER BY r.message, r.number LIMIT ?9")                                       \
     X(QUEUE_SET, "UPDATE recipient SET state = ?3, due = ?4 WHERE message = ?1 AND number = ?2")   \
-    X(PLACE_IN, "SELECT id, segment, offset, length FROM message WHERE segment = ?")               \
-    X(MOVE, "UPDATE message SET segment = ?2, offset = ?3 WHERE id = ?1")                          \
     X(EVENTS, "SELECT " SQL_EVENT_COLUMNS " FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")        \
     X(EVENT_AT, "SELECT id, at FROM event WHERE id >= ? ORDER BY id LIMIT 1")                      \
     X(SEARCH_BACK, SQL_SEARCH " ORDER BY id DESC LIMIT ?3")                                        \
@@ -98,8 +98,6 @@
     X(STEPS, "SELECT steps FROM clock")                                                            \
     X(EVENT_LAST, "SELECT coalesce(max(id), 0) FROM event")                                        \
     X(TRACE, "SELECT " SQL_EVENT_COLUMNS " FROM event WHERE message = ?1 ORDER BY id")             \
-    X(FORGET_EVENTS,                                                                               \
-      "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ? ORDER BY id LIMIT 5000)")  \
     X(USER, "SELECT " SQL_USER_COLUMNS " FROM credential WHERE name = ?")                          \
     X(USERS, "SELECT " SQL_USER_COLUMNS " FROM credential ORDER BY name")                          \
     X(ADD_USER, "INSERT INTO credential(name, tenant, stream, hash, allowed, disabled, created, "  \
@@ -150,8 +148,6 @@
             "'deleted'))")                                                                         \
     X(SET_ONCE, "INSERT INTO once(key, message, at, content) VALUES(?1, ?2, ?3, ?4)"               \
                 " ON CONFLICT(key) DO UPDATE SET message = ?2, at = ?3, content = ?4")             \
-    X(FORGET_ONCE,                                                                                 \
-      "DELETE FROM once WHERE key IN (SELECT key FROM once WHERE at < ? ORDER BY at LIMIT 5000)")  \
     X(ALIKE, "SELECT r.message, r.number, r.due FROM recipient r JOIN message m ON m.id = "        \
              "r.message WHERE r.fingerprint = ?1 AND r.state = 0 AND m.created > ?2"               \
              " ORDER BY r.due DESC LIMIT 1")                                                       \
@@ -171,6 +167,7 @@
                     " ON CONFLICT(tenant, day) DO UPDATE SET count = count + 1")                   \
     X(FORGET_NEWCOMERS, "DELETE FROM newcomers WHERE day < ? AND EXISTS (SELECT 1 FROM newcomers " \
                         "o WHERE o.tenant = newcomers.tenant AND o.day < newcomers.day)")          \
+    SQL_HOUSEKEEPING_STATEMENTS(X)                                                                 \
     SQL_REPORT_STATEMENTS(X)                                                                       \
     SQL_SUPPRESS_STATEMENTS(X)                                                                     \
     SQL_RATE_STATEMENTS(X)                                                                         \

@@ -55,14 +55,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    BATCH_MAX = 200,
-    RETRY_PAUSE_MS = 1000,
-    LOOK_AROUND_MS = 10 * 1000,
-    HOUSEKEEPING_MS = 10 * 60 * 1000,
-    CLOCK_SLACK_MS = 2000,
-    DUE_AT_ONCE = 1000
-};
+enum { BATCH_MAX = 200, RETRY_PAUSE_MS = 1000, CLOCK_SLACK_MS = 2000, DUE_AT_ONCE = 1000 };
 
 struct store {
     char *state_dir;
@@ -73,7 +66,7 @@ struct store {
     pthread_t thread;
     _Atomic int64_t last_id;
     _Atomic uint64_t accounts;
-    atomic_bool paused;
+    atomic_bool paused, giving_up;
     struct intray intray;
     pthread_mutex_t reports_mutex; /* guards `reports` */
     struct reports reports;
@@ -82,8 +75,9 @@ struct store {
     struct store_job *unrecorded; /* outcomes that could not be committed yet */
     struct reports reporting;     /* as it was set */
     bool failing;                 /* the last transaction could not be committed */
+    bool lost;                    /* an outcome was answered without being recorded */
     int64_t step_ms;              /* the clock has been set; the rows have not moved yet */
-    int64_t next_housekeeping_ms;
+    struct housekeeping house;
 };
 
 /* ---- from any thread ---- */
@@ -113,6 +107,11 @@ uint64_t store_accounts(const struct store *store)
 bool store_paused(struct store *store)
 {
     return atomic_load(&store->paused);
+}
+
+void store_give_up(struct store *store)
+{
+    atomic_store(&store->giving_up, true);
 }
 
 void store_put(struct store *store, struct store_job *job)
@@ -247,44 +246,48 @@ static void publish(struct store *store, struct store_job *jobs)
     rows_forget(db);
 }
 
-/* Answer each job; those with outcomes that are not recorded stay here. */
-static void answer_all(struct store *store, struct store_job *jobs)
+/* Said when it begins and when it is over, not each time that it is tried. */
+static void set_paused(struct store *store, bool paused, const struct err *why)
 {
+    if (atomic_exchange(&store->paused, paused) == paused)
+        return;
+    if (paused)
+        log_fault("delivery_paused", why);
+    else
+        log_event(LOG_WARN, "delivery_resumed", "what", "the store can write again");
+}
+
+/* Answer each job; those with outcomes that are not recorded stay here, for as long as there is
+ * time. */
+static void answer_all(struct store *store, struct store_job *jobs, const struct err *err)
+{
+    bool patient = !atomic_load(&store->giving_up);
     while (jobs) {
         struct store_job *job = jobs;
         jobs = job->next;
         job->next = NULL;
-        if (!job->ok && job->outcome_count > 0) {
+        if (!job->ok && job->outcome_count > 0 && patient) {
             if (job->mail && job->body.len > 0)
                 job->mail->place = (struct mail_place){0};
             job->next = store->unrecorded;
             store->unrecorded = job;
             continue;
         }
+        store->lost = store->lost || (!job->ok && job->outcome_count > 0);
         job->answer(job);
     }
-    atomic_store(&store->paused, store->unrecorded != NULL || store->failing);
-}
-
-/* Said when it begins and when it is over, not each time that it is tried. */
-static void set_failing(struct store *store, bool failing, const struct err *err)
-{
-    if (failing && !store->failing)
-        log_fault("delivery_paused", err);
-    if (!failing && store->failing)
-        log_event(LOG_WARN, "delivery_resumed", "what", "the store can write again");
-    store->failing = failing;
+    set_paused(store, store->unrecorded != NULL || store->failing,
+               store->unrecorded ? &store->unrecorded->err : err);
 }
 
 static void run_batch(struct store *store, struct store_job *jobs)
 {
     struct err err = {0};
     write_bodies(store, jobs);
-    bool ok = transact(store, jobs, &err);
-    set_failing(store, !ok, &err);
+    store->failing = !transact(store, jobs, &err);
     if (!store->failing)
         publish(store, jobs);
-    answer_all(store, jobs);
+    answer_all(store, jobs, &err);
 }
 
 /* What senders are owed, when it is due: in batches of its own. */
@@ -311,10 +314,13 @@ static void make_reports(struct store *store)
 /* How long there may be nothing to do. */
 static int64_t pause_ms(const struct store *store)
 {
-    int64_t left_ms = store->db->report_due_ms - clock_now_ms();
+    int64_t house_ms = housekeeping_wait_ms(&store->house, clock_now_ms());
+    int64_t report_ms = store->db->report_due_ms - clock_now_ms();
     if (store->unrecorded || store->failing)
-        return RETRY_PAUSE_MS;
-    return left_ms < 0 ? 0 : left_ms < LOOK_AROUND_MS ? left_ms : LOOK_AROUND_MS;
+        return house_ms < RETRY_PAUSE_MS ? house_ms : RETRY_PAUSE_MS;
+    if (report_ms < 0)
+        return 0;
+    return report_ms < house_ms ? report_ms : house_ms;
 }
 
 void store_set_reports(struct store *store, const char *hostname,
@@ -335,10 +341,10 @@ static void probe(struct store *store)
     struct err err = {0};
     bool ok = rows_simple(store->db, SQL_BEGIN, &err) && rows_simple(store->db, SQL_PROBE, &err) &&
               rows_simple(store->db, SQL_COMMIT, &err);
-    set_failing(store, !ok, &err);
+    store->failing = !ok;
     if (store->failing)
         rows_rollback(store->db);
-    atomic_store(&store->paused, store->failing);
+    set_paused(store, store->failing, &err);
 }
 
 /* Outcomes that could not be recorded: once more, all of them. */
@@ -351,16 +357,6 @@ static void try_again(struct store *store)
         run_batch(store, list);
         list = rest;
     }
-}
-
-static void keep_house(struct store *store)
-{
-    int64_t now_ms = clock_now_ms();
-    int64_t wait_ms = store->next_housekeeping_ms - now_ms;
-    if (wait_ms > 0 && wait_ms <= HOUSEKEEPING_MS)
-        return;
-    bool more = housekeeping_run(store->state_dir, store->db, store->segments, now_ms);
-    store->next_housekeeping_ms = now_ms + (more ? 1000 : HOUSEKEEPING_MS);
 }
 
 /* When the clock has been set, all that waits moves with it: in the jobs and in the rows. */
@@ -401,11 +397,13 @@ static void *run_thread(void *context)
         try_again(store);
         if (!batch && store->failing && !store->unrecorded)
             probe(store);
-        keep_house(store);
+        housekeeping_run(&store->house, store->state_dir, store->db, store->segments,
+                         clock_now_ms());
     }
     while (store->unrecorded) { /* they are delivered again after the next start (C3) */
         struct store_job *job = store->unrecorded;
         store->unrecorded = job->next;
+        store->lost = true;
         job->answer(job);
     }
     return NULL;
@@ -491,9 +489,11 @@ bool store_start(const char *state_dir, const struct store_events *events, struc
     return true;
 }
 
-void store_stop(struct store *store)
+bool store_stop(struct store *store)
 {
     intray_stop(&store->intray);
     pthread_join(store->thread, NULL);
+    bool lost = store->lost;
     free_store(store);
+    return !lost;
 }

@@ -128,8 +128,13 @@ static void settle(struct store *store, int64_t id, unsigned number, enum mail_s
     struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
     struct store_job *job = store_job_new(on_answer, &w);
     struct store_outcome *o = store_job_add_outcome(job);
-    *o = (struct store_outcome){.message = id, .number = number, .state = to, .tries = 1, .due_ms = clock_now_ms() + 60000,
-                                .answer = verdict_make(250, "2.0.0", "OK"), .kind = "delivered"};
+    *o = (struct store_outcome){.message = id,
+                                .number = number,
+                                .state = to,
+                                .tries = 1,
+                                .due_ms = clock_now_ms() + 60000,
+                                .answer = verdict_make(250, "2.0.0", "OK"),
+                                .kind = "delivered"};
     store_put(store, job);
     wait_for(&w);
     assert_true(job->ok);
@@ -194,11 +199,13 @@ static void a_clock_set_back_while_nobody_ran_delays_nothing(void **state)
     store_stop(store);
     snprintf(path, sizeof(path), "%s/state.db", place);
     assert_int_equal(sqlite3_open(path, &raw), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(raw,
-                                  "UPDATE event SET at = at + 86400000; UPDATE recipient SET due = due + 86400000;"
-                                  "UPDATE message SET created = created + 86400000, expires = expires + 86400000",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(
+            raw,
+            "UPDATE event SET at = at + 86400000; UPDATE recipient SET due = due + 86400000;"
+            "UPDATE message SET created = created + 86400000, expires = expires + 86400000",
+            NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(raw);
     store = start();
     struct mail *m = read_mail(id, &err);
@@ -271,7 +278,8 @@ static void every_flipped_byte_is_noticed(void **state)
     int fd = open(path, O_RDWR);
     assert_true(fd >= 0);
     for (int64_t at = 0; at < SPOOL_RECORD_HEADER - 8 + m->place.length; at++) {
-        int64_t where = m->place.offset + (at < SPOOL_RECORD_HEADER - 8 ? at : at + 8); /* 8 bytes are padding */
+        int64_t where = m->place.offset +
+                        (at < SPOOL_RECORD_HEADER - 8 ? at : at + 8); /* 8 bytes are padding */
         char byte = 0;
         assert_int_equal(pread(fd, &byte, 1, where), 1);
         byte = (char)(byte ^ 4);
@@ -339,7 +347,7 @@ static void collect_place(struct segments *segments, int64_t id, struct mail_pla
 
 static void a_mostly_dead_segment_is_copied_and_unlinked(void **state)
 {
-    enum { COUNT = 280 };
+    enum { COUNT = 200 };
     static char text[250 * 1024];
     int64_t ids[COUNT];
     struct err err = {0};
@@ -362,9 +370,9 @@ static void a_mostly_dead_segment_is_copied_and_unlinked(void **state)
     collect_place(segments, ids[0], &before[0]);
     collect_place(segments, ids[1], &before[1]);
     segments_sweep_unknown(segments);
-    assert_int_equal(segments_sparse(segments), before[0].segment);
-    assert_false(housekeeping_run(place, db, segments, clock_now_ms()));
-    assert_int_equal(segments_sparse(segments), 0);
+    struct housekeeping house = {0};
+    housekeeping_run(&house, place, db, segments, clock_now_ms());
+    assert_false(segments_choose(segments));
     for (size_t i = 0; i < 2; i++) {
         collect_place(NULL, ids[i], &after[i]);
         assert_true(after[i].segment > before[i].segment);
@@ -411,13 +419,18 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_accepted_survives_a_new_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_goes_with_its_last_recipient, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_clock_set_back_while_nobody_ran_delays_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_clock_set_back_while_nobody_ran_delays_nothing, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_second_store_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(bytes_without_a_row_are_removed_at_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_without_a_row_are_removed_at_the_start, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(every_flipped_byte_is_noticed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_store_that_cannot_commit_refuses_pauses_and_recovers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_mostly_dead_segment_is_copied_and_unlinked, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(many_at_once_are_one_commit_and_all_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_store_that_cannot_commit_refuses_pauses_and_recovers,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_mostly_dead_segment_is_copied_and_unlinked, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(many_at_once_are_one_commit_and_all_there, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* deadline.h - The relay ends within its time, whatever the disk does. */
+#ifndef DEADLINE_H
+#define DEADLINE_H
+
+#include "store.h"
+
+/* The end has begun. After 20 s the store is told to give up what it cannot record; after 40 s,
+ * when it does not even come back from the disk, the process ends as it is, which is as safe as a
+ * crash. Once in a process; `store` may be NULL. */
+void deadline_start(struct store *store);
+/* The store is about to be freed, and need not be told any more. */
+void deadline_forget_store(void);
+
+#endif
