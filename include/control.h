@@ -27,6 +27,9 @@ enum control_kind control_kind(const struct control *c);
 struct watch;
 void control_from(struct control *c, const char *who, struct watch *watch);
 
+/* The domain that it changes, or whose keys; NULL: none. Borrowed. */
+const char *control_domain(const struct control *c);
+
 /* Do it, and add it to the audit trail if it changes anything. `context` is a struct control, so
  * that the store can run it. */
 bool control_run(struct database *db, void *context, struct err *err);

@@ -9,22 +9,29 @@
 
 struct keyring;
 
+struct keyring_loan {
+    struct signing_key keys[SIGNING_KEYS_MAX];
+    size_t count;
+    struct keyring_entry *entry;
+};
+
 struct keyring *keyring_new(const char *state_dir);
 void keyring_free(struct keyring *k);
 
-/* The active keys of a domain: up to SIGNING_KEYS_MAX, borrowed for the life of the keyring. `db`
- * is the caller's own reader. False when there is none or one cannot be read: what is wrong is not
+/* The active keys of a domain, to be given back with keyring_return(). `db` is the caller's own
+ * reader. False when there is none or one cannot be read: what is wrong is not
  * remembered, so that mending it helps at once.
  */
 MUST_CHECK bool keyring_find(struct keyring *k, struct database *db, const char *domain,
-                             struct signing_key keys_r[SIGNING_KEYS_MAX], size_t *count_r,
-                             struct err *err);
+                             struct keyring_loan *loan_r, struct err *err);
+void keyring_return(struct keyring *k, struct keyring_loan *loan);
 
 /* May mail of that domain be accepted, as it can be signed now? The refusal says what to do. */
 struct verdict keyring_verdict(struct keyring *k, struct database *db, const char *domain);
 
-/* Look again at the database and the files from now on; keys in use stay valid. */
-void keyring_refresh(struct keyring *k);
+/* Look again at the database and the files of that domain (NULL: of all) from now on; keys on loan
+ * stay valid. */
+void keyring_refresh(struct keyring *k, const char *domain);
 
 /* The keys of the links in mail, from state_dir/keys/unsubscribe.key. */
 MUST_CHECK bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r,

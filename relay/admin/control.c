@@ -338,6 +338,13 @@ enum control_kind control_kind(const struct control *c)
     return c->verb->kind;
 }
 
+const char *control_domain(const struct control *c)
+{
+    const char *verb = c->verb->name;
+    bool about = strncmp(verb, "domain.", 7) == 0 || strncmp(verb, "key.", 4) == 0;
+    return about && c->verb->kind == CONTROL_WRITE ? control_text(c, "name") : NULL;
+}
+
 void control_from(struct control *c, const char *who, struct watch *watch)
 {
     snprintf(c->who, sizeof(c->who), "%s", who);

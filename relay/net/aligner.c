@@ -24,7 +24,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-enum { PATIENCE_MS = 3000, TICK_MS = 50, UNKNOWN_S = 5, PAIRS_MAX = 10000 };
+enum { PATIENCE_MS = 3000, TICK_MS = 50, UNKNOWN_S = 5, PAIRS_MAX = 10000, EPOCHS = 1024 };
 
 struct pair {
     char key[2 * ADDRESS_DOMAIN_MAX + 4];
@@ -47,7 +47,7 @@ struct aligner {
     struct suffixes *suffixes;
     struct pair *pairs;
     size_t waiting;
-    atomic_uint epoch;
+    atomic_uint epochs[EPOCHS]; /* by the hash of a From domain */
     uv_timer_t patience, again;
 };
 
@@ -67,7 +67,7 @@ static void note_key(void *context, const struct database_key *key)
 static void read_keys(struct aligner *a, struct pair *p)
 {
     struct err err = {0};
-    unsigned epoch = aligner_epoch(a);
+    unsigned epoch = aligner_epoch(a, p->author);
     if (p->keys_epoch == epoch)
         return;
     p->key_count = 0;
@@ -95,7 +95,7 @@ static void judge(struct aligner *a, struct pair *p)
     struct alignment_detail detail;
     bool was_pending = p->alignment.state == ALIGNMENT_PENDING && p->judged_epoch > 0;
     read_keys(a, p);
-    p->judged_epoch = aligner_epoch(a);
+    p->judged_epoch = aligner_epoch(a, p->author);
     const struct alignment_input input = {.author = p->author,
                                           .return_domain = p->return_domain,
                                           .helo = a->config->hostname,
@@ -223,20 +223,36 @@ void aligner_ask(struct aligner *a, struct aligner_question *question)
     inbox_post(&a->inbox, &question->item);
 }
 
-unsigned aligner_epoch(const struct aligner *a)
+/* Domains that share a place are judged anew together, which is harmless. */
+static size_t place_of(const char *domain)
 {
-    return atomic_load(&a->epoch);
+    unsigned hash = 0;
+    HASH_JEN(domain, strlen(domain), hash);
+    return hash % EPOCHS;
 }
 
-void aligner_keys_changed(struct aligner *a)
+unsigned aligner_epoch(const struct aligner *a, const char *author)
 {
-    atomic_fetch_add(&a->epoch, 1);
+    return atomic_load(&a->epochs[place_of(author)]);
+}
+
+void aligner_keys_changed(struct aligner *a, const char *domain)
+{
+    atomic_fetch_add(&a->epochs[place_of(domain)], 1);
+}
+
+static bool same_origin(const struct config *a, const struct config *b)
+{
+    return strcmp(a->hostname, b->hostname) == 0 && a->public_ip_count == b->public_ip_count &&
+           memcmp(a->public_ips, b->public_ips, a->public_ip_count * sizeof(*a->public_ips)) == 0;
 }
 
 void aligner_change_config(struct aligner *a, const struct config *config)
 {
+    bool same = same_origin(a->config, config);
     a->config = config;
-    atomic_fetch_add(&a->epoch, 1);
+    for (size_t i = 0; i < EPOCHS && !same; i++)
+        atomic_fetch_add(&a->epochs[i], 1);
 }
 
 /* ---- the whole ---- */
@@ -253,7 +269,8 @@ bool aligner_new(uv_loop_t *loop, const struct config *config, struct aligner **
     }
     a->config = config;
     a->suffixes = suffixes_new();
-    atomic_store(&a->epoch, 1);
+    for (size_t i = 0; i < EPOCHS; i++)
+        atomic_store(&a->epochs[i], 1);
     inbox_init(&a->inbox, loop);
     uv_timer_init(loop, &a->patience);
     uv_timer_init(loop, &a->again);

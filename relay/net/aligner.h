@@ -36,11 +36,11 @@ struct aligner_question {
 /* From any thread; takes `question`. */
 void aligner_ask(struct aligner *a, struct aligner_question *question);
 
-/* From any thread: verdicts of an older epoch are out of date. */
-unsigned aligner_epoch(const struct aligner *a);
+/* From any thread: verdicts about this From domain of an older epoch are out of date. */
+unsigned aligner_epoch(const struct aligner *a, const char *author);
 
-/* On the main loop: keys may have changed; the settings have. */
-void aligner_keys_changed(struct aligner *a);
+/* On the main loop: keys of that domain may have changed; the settings have. */
+void aligner_keys_changed(struct aligner *a, const char *domain);
 void aligner_change_config(struct aligner *a, const struct config *config);
 
 #endif

@@ -28,7 +28,7 @@
 struct courier {
     struct courier *next, *prev;
     struct shard *shard;
-    const struct settings *settings;
+    struct settings *settings;     /* held: those of the connection */
     struct connection *connection; /* NULL between two addresses */
     struct delivery delivery;
     struct delivery_settings delivery_settings;
@@ -84,6 +84,7 @@ static void on_timer_closed(uv_handle_t *handle)
     struct courier *c = handle->data;
     struct shard *s = c->shard;
     DL_DELETE(s->couriers, c);
+    settings_drop(c->settings);
     free(c);
     shard_something_ended(s);
 }
@@ -437,6 +438,9 @@ static void try_address(struct courier *c)
     const struct resolver_host *host = &c->hosts.hosts[c->host];
     const struct config_route *route = c->parcel->route;
     end_delivery(c);
+    settings_hold(c->parcel->settings);
+    settings_drop(c->settings);
+    c->settings = c->parcel->settings;
     c->reused = c->begin_again = false;
     c->tls_text[0] = '\0';
     bool broken = site_has_broken_tls(c->site, host->name, clock_steady_ms());
@@ -458,7 +462,6 @@ void courier_open(struct parcel *p)
     struct shard *s = p->shard;
     struct courier *c = xcalloc(1, sizeof(*c));
     c->shard = s;
-    c->settings = p->settings;
     c->site = p->site;
     c->hosts = p->hosts;
     c->parcel = p;

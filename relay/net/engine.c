@@ -45,7 +45,8 @@ struct engine {
     struct inbox inbox;
     uv_signal_t terminate, interrupt, reload;
     uv_timer_t log_timer;
-    struct settings *settings; /* newest first */
+    struct settings *settings; /* the newest */
+    struct settings *first;    /* what cannot change at a reload is read of these */
     struct common common;
     struct shard *shards;
     size_t shard_count, ended;
@@ -62,44 +63,6 @@ struct engine {
 
 /* ---- settings ---- */
 
-static void free_settings(struct settings *s)
-{
-    while (s) {
-        struct settings *older = s->older;
-        config_free(s->config);
-        tls_context_free(s->server);
-        tls_context_free(s->client);
-        unsubscribe_keys_clear(&s->unsubscribe);
-        free(s);
-        s = older;
-    }
-}
-
-static bool read_settings(const char *path, const struct opener *opener,
-                          struct settings **settings_r, struct err *err)
-{
-    struct settings *s = xcalloc(1, sizeof(*s));
-    bool ok =
-        config_read(path, opener, &s->config, err) &&
-        certificates_load(s->config, opener, &s->server, err) &&
-        tls_client_context(s->config->ca_file[0] ? s->config->ca_file : NULL, &s->client, err) &&
-        (!preflight_makes_links(s->config) ||
-         keyring_unsubscribe(s->config->state_dir, &s->unsubscribe, err));
-    if (!ok) {
-        free_settings(s);
-        return false;
-    }
-    s->starttls = (struct submission_settings){.hostname = s->config->hostname,
-                                               .size_max = s->config->size_max,
-                                               .rcpt_max = s->config->recipients,
-                                               .mail_max = s->config->mails,
-                                               .limited = true};
-    s->implicit = s->starttls;
-    s->implicit.implicit_tls = true;
-    *settings_r = s;
-    return true;
-}
-
 static void set_log_level(const struct config *config)
 {
     static const char *const names[] = {
@@ -112,19 +75,21 @@ static void set_log_level(const struct config *config)
 static void reload(struct engine *e)
 {
     struct settings *fresh = NULL;
+    struct settings *before = e->settings;
     struct err err = {0};
-    if (!read_settings(e->settings->config->path, e->opener, &fresh, &err) ||
+    if (e->stopping)
+        return;
+    if (!settings_read(e->settings->config->path, e->opener, &fresh, &err) ||
         !config_may_follow(e->settings->config, fresh->config, &err)) {
         log_event(LOG_ERROR, "reload_refused", "reply", err.text);
-        free_settings(fresh);
+        settings_drop(fresh);
         return;
     }
     descriptors_limit(&e->common.descriptors, fresh->config);
-    fresh->older = e->settings;
     e->settings = fresh;
     set_log_level(fresh->config);
     store_set_reports(e->common.store, fresh->config->hostname, &fresh->config->throttle);
-    keyring_refresh(e->common.keyring);
+    keyring_refresh(e->common.keyring, NULL);
     aligner_change_config(e->common.aligner, fresh->config);
     rotator_change_config(e->rotator, fresh->config);
     web_change_settings(e->common.web, fresh);
@@ -136,6 +101,8 @@ static void reload(struct engine *e)
     if (!gate_change_config(e->gate, fresh->config, &err))
         log_event(LOG_ERROR, "control_failed", "reply", err.text);
     e->memory.budget = (uint64_t)fresh->config->memory_mb << 20;
+    settings_drop(before);
+    malloc_trim(0); /* what was read once is not needed again */
     log_event(LOG_INFO, "reloaded", "file", fresh->config->path);
 }
 
@@ -208,19 +175,22 @@ static void on_stepped(void *context, int64_t step_ms)
     log_end(log_number(log_begin(LOG_WARN, "clock_stepped"), "step_ms", step_ms));
 }
 
-static void on_keys_changed(void *context)
+/* Keys of a domain, or the domain itself. */
+static void on_keys_changed(void *context, const char *domain)
 {
     struct engine *e = context;
-    keyring_refresh(e->common.keyring);
-    aligner_keys_changed(e->common.aligner);
+    keyring_refresh(e->common.keyring, domain);
+    aligner_keys_changed(e->common.aligner, domain);
 }
 
-/* By a command. */
-static void on_changed(void *context)
+/* By a command; `domain`: NULL when it was about none. */
+static void on_changed(void *context, const char *domain)
 {
     struct engine *e = context;
-    on_keys_changed(e);
-    rotator_keys_changed(e->rotator);
+    if (domain) {
+        on_keys_changed(e, domain);
+        rotator_keys_changed(e->rotator);
+    }
     for (size_t i = 0; i < e->shard_count; i++)
         shard_check_access(&e->shards[i]);
 }
@@ -313,8 +283,10 @@ static bool shut_in(struct engine *e, struct err *err)
 /* All that needs a privilege, and then none is left. */
 static bool begin(struct engine *e, const char *path, struct err *err)
 {
-    if (!read_settings(path, NULL, &e->settings, err) ||
-        !preflight_anchor(e->settings->config, err) ||
+    if (!settings_read(path, NULL, &e->settings, err))
+        return false;
+    e->first = settings_hold(e->settings);
+    if (!preflight_anchor(e->settings->config, err) ||
         !preflight_command(e->settings->config, err) || !listener_check(e->settings->config, err))
         return false;
     const struct config *config = e->settings->config;
@@ -406,7 +378,8 @@ static bool end(struct engine *e)
     if (e->helper >= 0)
         close(e->helper);
     opener_close(e->opener);
-    free_settings(e->settings);
+    settings_drop(e->settings);
+    settings_drop(e->first);
     return recorded;
 }
 

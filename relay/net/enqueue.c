@@ -177,7 +177,7 @@ static void ask_store(struct session *s)
         buf_init(&s->submission.body, job->body.limit);
     }
     s->asking = true;
-    shard_ask_store(s->shard, job, on_stored);
+    shard_ask_store_by(s->shard, s->settings, job, on_stored);
 }
 
 static void store_message(struct session *s)
@@ -222,7 +222,7 @@ static void check_alignment(struct session *s)
         return;
     }
     switch (verdicts_find(shard->verdicts, author, return_domain, clock_steady_ms(),
-                          aligner_epoch(shard->common->aligner), &alignment)) {
+                          aligner_epoch(shard->common->aligner, author), &alignment)) {
     case VERDICTS_USE:
         conclude(s, alignment, mode);
         break;

@@ -50,7 +50,7 @@ struct gate {
     size_t errands;
     bool closing;
     struct watch *watch;
-    void (*changed)(void *context);
+    void (*changed)(void *context, const char *domain);
     void *context;
 };
 
@@ -181,7 +181,7 @@ static void on_job_back(struct inbox_item *item)
     v->job = NULL;
     g->errands--;
     if (ok)
-        g->changed(g->context);
+        g->changed(g->context, control_domain(v->control));
     answer(v, ok);
     close_if_done(g);
 }
@@ -434,8 +434,8 @@ bool gate_change_config(struct gate *g, const struct config *config, struct err 
 }
 
 bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store,
-               struct watch *watch, void (*changed)(void *context), void *context,
-               struct gate **gate_r, struct err *err)
+               struct watch *watch, void (*changed)(void *context, const char *domain),
+               void *context, struct gate **gate_r, struct err *err)
 {
     char path[4096];
     struct gate *g = xcalloc(1, sizeof(*g));

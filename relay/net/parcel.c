@@ -204,7 +204,7 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
     struct parcel *p = xcalloc(1, sizeof(*p));
     p->shard = s;
     p->work = work;
-    p->settings = s->settings;
+    p->settings = settings_hold(s->settings);
     buf_init(&p->dialogue, 32 * 1024);
     DL_APPEND(s->parcels, p);
     unsigned epoch = clock_epoch();
@@ -243,6 +243,7 @@ void parcel_end(struct parcel *p)
     free(p->own);
     free(p->suppressed);
     buf_fini(&p->dialogue);
+    settings_drop(p->settings);
     free(p);
     shard_something_ended(s);
 }

@@ -15,7 +15,7 @@ struct parcel {
     struct parcel *next, *prev;
     struct shard *shard;
     struct scheduler_parcel *work;
-    const struct settings *settings;
+    struct settings *settings; /* held */
     const struct config_route *route;
     struct mail *mail;       /* only the recipients that are to be delivered now */
     struct verdict *answers; /* beside mail->envelope.rcpts; code 0: none yet */

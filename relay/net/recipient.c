@@ -39,8 +39,8 @@ static void on_refused_noted(struct shard *shard, struct store_job *job)
     store_job_free(job);
 }
 
-static void ask_to_note(struct shard *s, const struct settings *settings,
-                        const struct submission *sub, const struct envelope_rcpt *rcpt)
+static void ask_to_note(struct shard *s, struct settings *settings, const struct submission *sub,
+                        const struct envelope_rcpt *rcpt)
 {
     struct store_job *job = store_job_new(NULL, NULL);
     struct refused *r = xcalloc(1, sizeof(*r));
@@ -51,7 +51,7 @@ static void ask_to_note(struct shard *s, const struct settings *settings,
     snprintf(r->domain, sizeof(r->domain), "%s", rcpt->domain);
     job->run = note_refused;
     job->context = r;
-    shard_ask_store(s, job, on_refused_noted);
+    shard_ask_store_by(s, settings, job, on_refused_noted);
 }
 
 void recipient_flooded(struct shard *s, const char *recipient, const char *user)
@@ -62,7 +62,7 @@ void recipient_flooded(struct shard *s, const char *recipient, const char *user)
     atomic_store(&s->common->flood_until_ms, clock_steady_ms() + FLOOD_MS);
 }
 
-void recipient_judge(struct shard *s, const struct settings *settings, struct submission *sub)
+void recipient_judge(struct shard *s, struct settings *settings, struct submission *sub)
 {
     const struct throttle_settings *throttle = &settings->config->throttle;
     const struct envelope_rcpt *rcpt = &sub->envelope.rcpts[sub->envelope.count - 1];

@@ -226,6 +226,7 @@ static void on_ended(void *owner, const char *why)
     if (s->started)
         submission_fini(&s->submission);
     free(s->once);
+    settings_drop(s->settings);
     free(s);
     shard_something_ended(shard);
 }
@@ -248,7 +249,7 @@ void session_accept(struct shard *shard, int fd, bool implicit_tls)
     struct session *s = xcalloc(1, sizeof(*s));
     s->id = ++shard->next_session;
     s->shard = shard;
-    s->settings = shard->settings;
+    s->settings = settings_hold(shard->settings);
     s->implicit_tls = implicit_tls;
     HASH_ADD(hh, shard->sessions, id, sizeof(s->id), s);
     s->connection = connection_accept(&shard->loop, fd, &events, s);

@@ -59,7 +59,7 @@ void session_aligned(struct shard *shard, uint64_t id, const struct alignment *a
 /* ---- recipient.c: may it get mail at all? ---- */
 
 /* Answer SUBMISSION_LIMIT. */
-void recipient_judge(struct shard *s, const struct settings *settings, struct submission *sub);
+void recipient_judge(struct shard *s, struct settings *settings, struct submission *sub);
 /* Somebody was refused mail of that user: from now on, for a while, recipients are looked at. It is
  * written into the audit trail. */
 void recipient_flooded(struct shard *s, const char *recipient, const char *user);

@@ -12,7 +12,7 @@
 struct session {
     uint64_t id;
     struct shard *shard;
-    const struct settings *settings;
+    struct settings *settings; /* held */
     struct connection *connection;
     struct submission submission;
     struct admission admission;

@@ -48,7 +48,7 @@ struct order {
     struct inbox_item item;
     struct shard *shard;
     enum { DRAIN, CHANGE_SETTINGS, CHECK_ACCESS, MAKE_ROOM, MAKE_ROOM_FOR_VISIT } what;
-    const struct settings *settings;
+    struct settings *settings; /* held */
     struct crowd_place place;
     size_t hops; /* shards that have not looked yet */
 };
@@ -99,6 +99,7 @@ static void on_order(struct inbox_item *item)
         drain(o.shard);
         break;
     case CHANGE_SETTINGS:
+        settings_drop(o.shard->settings);
         o.shard->settings = o.settings;
         break;
     case CHECK_ACCESS:
@@ -147,9 +148,10 @@ void shard_check_access(struct shard *s)
     order(&(struct order){.shard = s, .what = CHECK_ACCESS});
 }
 
-void shard_change_settings(struct shard *s, const struct settings *settings)
+void shard_change_settings(struct shard *s, struct settings *settings)
 {
-    order(&(struct order){.shard = s, .what = CHANGE_SETTINGS, .settings = settings});
+    order(
+        &(struct order){.shard = s, .what = CHANGE_SETTINGS, .settings = settings_hold(settings)});
 }
 
 static void on_delivery(struct inbox_item *item)
@@ -171,6 +173,7 @@ struct errand {
     struct inbox_item item;
     struct shard *shard;
     struct store_job *job;
+    struct settings *settings; /* held, or NULL */
     shard_on_stored *done;
 };
 
@@ -180,8 +183,10 @@ static void on_returned(struct inbox_item *item)
     struct shard *shard = e->shard;
     struct store_job *job = e->job;
     shard_on_stored *done = e->done;
+    struct settings *settings = e->settings;
     free(e);
     done(shard, job);
+    settings_drop(settings);
     shard->errands--;
     shard_something_ended(shard);
 }
@@ -194,11 +199,18 @@ static void on_answered(struct store_job *job)
 
 void shard_ask_store(struct shard *s, struct store_job *job, shard_on_stored *done)
 {
+    shard_ask_store_by(s, NULL, job, done);
+}
+
+void shard_ask_store_by(struct shard *s, struct settings *settings, struct store_job *job,
+                        shard_on_stored *done)
+{
     struct errand *e = xcalloc(1, sizeof(*e));
     e->item.run = on_returned;
     e->shard = s;
     e->job = job;
     e->done = done;
+    e->settings = settings ? settings_hold(settings) : NULL;
     job->owner = e;
     job->answer = on_answered;
     s->errands++;
@@ -223,11 +235,11 @@ static void *run_thread(void *context)
     return NULL;
 }
 
-bool shard_start(struct shard *s, struct common *common, const struct settings *settings,
+bool shard_start(struct shard *s, struct common *common, struct settings *settings,
                  const int *sockets, struct err *err)
 {
     s->common = common;
-    s->settings = settings;
+    s->settings = settings_hold(settings);
     atomic_store(&s->oldest_ms, UINT64_MAX);
     s->verdicts = verdicts_new();
     CHECK(uv_loop_init(&s->loop) == 0);
@@ -257,6 +269,7 @@ void shard_join(struct shard *s)
         free(item);
     }
     CHECK(uv_loop_close(&s->loop) == 0);
+    settings_drop(s->settings);
     database_close(s->reader);
     verdicts_free(s->verdicts);
 }

@@ -8,32 +8,18 @@
 #ifndef SHARD_H
 #define SHARD_H
 
-#include "config.h"
 #include "crowd.h"
 #include "descriptors.h"
 #include "inbox.h"
 #include "keyring.h"
 #include "resolver.h"
 #include "scheduler.h"
+#include "settings.h"
 #include "site.h"
 #include "store.h"
-#include "submission.h"
-#include "tls.h"
-#include "unsubscribe.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-
-/* One reading of the config file and what was made of it. Kept until the end, so that no session
- * holds a dangling one.
- */
-struct settings {
-    struct settings *older;
-    struct config *config;
-    struct tls_context *server, *client;
-    struct unsubscribe_keys unsubscribe;
-    struct submission_settings starttls, implicit;
-};
 
 /* What all shards share. */
 struct common {
@@ -73,7 +59,7 @@ struct shard {
     pthread_t thread;
     struct inbox inbox;
     struct common *common;
-    const struct settings *settings; /* newest; what has begun goes on with its own */
+    struct settings *settings; /* held; the newest: what has begun goes on with its own */
     struct database *reader;
     struct resolver *resolver;
     struct listener *listeners;
@@ -96,12 +82,12 @@ struct shard {
 /* Open listeners, reader and resolver, begin the thread. `notify` and `ended.run` are set.
  * `sockets`: one for each listener, bound. Also when it fails: join it.
  */
-MUST_CHECK bool shard_start(struct shard *s, struct common *common, const struct settings *settings,
+MUST_CHECK bool shard_start(struct shard *s, struct common *common, struct settings *settings,
                             const int *sockets, struct err *err);
 /* From any thread. Drain: accept nothing new, end what is under way, then the thread ends. */
 void shard_drain(struct shard *s);
 void shard_check_access(struct shard *s); /* credentials or domains have changed */
-void shard_change_settings(struct shard *s, const struct settings *settings);
+void shard_change_settings(struct shard *s, struct settings *settings);
 void shard_deliver(struct shard *s, struct scheduler_parcel *work); /* takes `work` */
 void shard_join(struct shard *s);
 
@@ -117,5 +103,8 @@ void shard_something_ended(struct shard *s);
 /* Give a job to the store and call `done` with it on this shard's loop. */
 typedef void shard_on_stored(struct shard *s, struct store_job *job);
 void shard_ask_store(struct shard *s, struct store_job *job, shard_on_stored *done);
+/* The same for a job that borrows something of these settings. */
+void shard_ask_store_by(struct shard *s, struct settings *settings, struct store_job *job,
+                        shard_on_stored *done);
 
 #endif

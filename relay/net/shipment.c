@@ -72,14 +72,13 @@ static bool open_record(struct shipment *s, struct err *err)
 static enum compose_result make_copy(struct shipment *s, size_t recipients, struct err *err)
 {
     const struct mail *m = s->parcel->mail;
-    struct signing_key keys[SIGNING_KEYS_MAX];
+    struct keyring *keyring = s->parcel->shard->common->keyring;
+    struct keyring_loan loan;
     struct buf url;
     struct buf feedback_id;
-    size_t key_count = 0;
     char id[MAIL_ID_TEXT];
-    if (!keyring_find(s->parcel->shard->common->keyring, s->parcel->shard->reader, m->from_domain,
-                      keys, &key_count, err) ||
-        !open_record(s, err))
+    if (!open_record(s, err) ||
+        !keyring_find(keyring, s->parcel->shard->reader, m->from_domain, &loan, err))
         return COMPOSE_FAULT;
     mail_id_print(m->id, id);
     buf_init(&url, 2048);
@@ -106,10 +105,11 @@ static enum compose_result make_copy(struct shipment *s, size_t recipients, stru
                                .hop_8bitmime = s->delivery->offers.eightbitmime,
                                .hop_smtputf8 = s->delivery->offers.smtputf8,
                                .domain = m->from_domain,
-                               .keys = keys,
-                               .key_count = key_count};
+                               .keys = loan.keys,
+                               .key_count = loan.count};
     compose_fini(&s->copy);
     enum compose_result result = compose(&in, &s->copy);
+    keyring_return(keyring, &loan);
     buf_fini(&url);
     buf_fini(&feedback_id);
     if (result == COMPOSE_FAULT)

@@ -28,6 +28,7 @@ struct visit {
     bool counted;         /* among the visitors */
     bool joined, closing; /* joined: the page has the other end */
     char chunk[16 * 1024];
+    struct settings *settings; /* held */
 };
 
 struct write {
@@ -42,6 +43,7 @@ static void on_closed(uv_handle_t *handle)
         return;
     struct shard *shard = v->shard;
     DL_DELETE(shard->visits, v);
+    settings_drop(v->settings);
     free(v);
     shard_something_ended(shard);
 }
@@ -206,6 +208,7 @@ void visit_accept(struct shard *s, int fd, bool implicit_tls)
 {
     struct visit *v = xcalloc(1, sizeof(*v));
     v->shard = s;
+    v->settings = settings_hold(s->settings);
     v->handles = 2;
     CHECK(uv_pipe_init(&s->loop, &v->pipe, 0) == 0 && uv_timer_init(&s->loop, &v->deadline) == 0);
     v->pipe.data = v->deadline.data = v;
@@ -219,7 +222,7 @@ void visit_accept(struct shard *s, int fd, bool implicit_tls)
         return;
     }
     if (implicit_tls)
-        connection_accept_tls(v->connection, s->settings->server, TLS_HTTP);
+        connection_accept_tls(v->connection, v->settings->server, TLS_HTTP);
     connection_want_bytes(v->connection, true);
 }
 

@@ -43,8 +43,9 @@ enum {
 struct web {
     struct MHD_Daemon *daemon;
     struct store *store;
-    _Atomic(const struct settings *) settings;
-    struct database *reader; /* the thread's own */
+    pthread_mutex_t settings_mutex;
+    struct settings *settings; /* held; the newest */
+    struct database *reader;   /* the thread's own */
     pthread_mutex_t mutex;
     pthread_cond_t idle;
     unsigned asked; /* requests that wait for the store */
@@ -55,7 +56,7 @@ enum phase { READING, ASKED, DECIDED };
 struct request {
     struct web *web;
     struct MHD_Connection *connection;
-    const struct settings *settings;
+    struct settings *settings; /* held */
     struct buf body;
     enum phase phase;
     enum unsubscribe_action action;
@@ -347,7 +348,9 @@ static struct request *new_request(struct web *web, struct MHD_Connection *c)
     struct request *r = xcalloc(1, sizeof(*r));
     r->web = web;
     r->connection = c;
-    r->settings = atomic_load(&web->settings);
+    pthread_mutex_lock(&web->settings_mutex);
+    r->settings = settings_hold(web->settings);
+    pthread_mutex_unlock(&web->settings_mutex);
     buf_init(&r->body, BODY_MAX);
     return r;
 }
@@ -382,8 +385,10 @@ static void on_completed(void *context, struct MHD_Connection *c, void **own,
     (void)context;
     (void)c;
     (void)why;
-    if (r)
+    if (r) {
         buf_fini(&r->body);
+        settings_drop(r->settings);
+    }
     free(r);
     *own = NULL;
 }
@@ -405,12 +410,12 @@ static void on_connection(void *context, struct MHD_Connection *c, void **own,
     shut_in = true;
 }
 
-bool web_start(struct store *store, const struct settings *settings, struct web **web_r,
-               struct err *err)
+bool web_start(struct store *store, struct settings *settings, struct web **web_r, struct err *err)
 {
     struct web *web = xcalloc(1, sizeof(*web));
     web->store = store;
-    atomic_store(&web->settings, settings);
+    web->settings = settings_hold(settings);
+    pthread_mutex_init(&web->settings_mutex, NULL);
     pthread_mutex_init(&web->mutex, NULL);
     pthread_cond_init(&web->idle, NULL);
     bool ok = database_open(settings->config->state_dir, DATABASE_READ, &web->reader, err);
@@ -428,10 +433,15 @@ bool web_start(struct store *store, const struct settings *settings, struct web 
     return ok && (web->daemon || err_set(err, ERR_SYSTEM, "the HTTP thread cannot be started"));
 }
 
-void web_change_settings(struct web *web, const struct settings *settings)
+void web_change_settings(struct web *web, struct settings *settings)
 {
-    if (web)
-        atomic_store(&web->settings, settings);
+    if (!web)
+        return;
+    pthread_mutex_lock(&web->settings_mutex);
+    struct settings *before = web->settings;
+    web->settings = settings_hold(settings);
+    pthread_mutex_unlock(&web->settings_mutex);
+    settings_drop(before);
 }
 
 void web_take(struct web *web, int fd, const struct sockaddr *peer, socklen_t len)
@@ -450,6 +460,8 @@ void web_stop(struct web *web)
     if (web->daemon)
         MHD_stop_daemon(web->daemon);
     database_close(web->reader);
+    settings_drop(web->settings);
+    pthread_mutex_destroy(&web->settings_mutex);
     pthread_mutex_destroy(&web->mutex);
     pthread_cond_destroy(&web->idle);
     free(web);

@@ -13,10 +13,10 @@
 
 struct web;
 
-MUST_CHECK bool web_start(struct store *store, const struct settings *settings, struct web **web_r,
+MUST_CHECK bool web_start(struct store *store, struct settings *settings, struct web **web_r,
                           struct err *err);
 /* From any thread. */
-void web_change_settings(struct web *web, const struct settings *settings);
+void web_change_settings(struct web *web, struct settings *settings);
 /* Serve whoever is at the other end of `fd`, which it takes. `peer` is who they are: only so many
  * connections are served for one address. From any thread. */
 void web_take(struct web *web, int fd, const struct sockaddr *peer, socklen_t len);

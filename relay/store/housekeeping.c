@@ -26,13 +26,10 @@ static const int64_t history_ms = INT64_C(7) * 24 * 3600 * 1000;
  * wrong clock has dated into the future is old, too. True when there may be more of them. */
 static bool forget_events(struct database *db, int64_t now_ms)
 {
-    struct err err = {0};
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_EVENTS);
     rows_int(s, 1, now_ms - history_ms);
     rows_int(s, 2, now_ms + history_ms);
-    bool ok = rows_run(db, s, &err);
-    log_fault("housekeeping_failed", &err);
-    return ok && sqlite3_changes(db->handle) > 0;
+    return rows_sweep(db, s);
 }
 
 /* Rows of before; true when there may be more of them. */

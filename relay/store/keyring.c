@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* keyring.c - One entry per domain that has been signed for. An entry is never freed before the
- * end, as another thread may be signing with its keys; a refresh puts all of them aside.
+/* keyring.c - One entry per domain that has been signed for. A refresh takes entries out; one whose
+ * keys are on loan, as another thread is signing with them, is freed when they come back.
  */
 #include "keyring.h"
 
@@ -20,19 +20,20 @@
 
 enum { SECRET_MAX = 16 * 1024 }; /* of a key's file */
 
-struct entry {
+struct keyring_entry {
     char domain[ADDRESS_DOMAIN_MAX + 1];
     struct signing_key keys[SIGNING_KEYS_MAX];
     struct key *owned[SIGNING_KEYS_MAX];
     size_t count;
-    struct entry *aside;
+    unsigned loans;
+    bool out; /* of the table */
     UT_hash_handle hh;
 };
 
 struct keyring {
     char *state_dir;
     pthread_mutex_t mutex;
-    struct entry *entries, *aside;
+    struct keyring_entry *entries;
 };
 
 struct keyring *keyring_new(const char *state_dir)
@@ -43,23 +44,30 @@ struct keyring *keyring_new(const char *state_dir)
     return k;
 }
 
-static void free_entry(struct entry *e)
+static void free_entry(struct keyring_entry *e)
 {
     for (size_t i = 0; i < e->count; i++)
         key_free(e->owned[i]);
     free(e);
 }
 
-void keyring_refresh(struct keyring *k)
+/* With the mutex held. */
+static void take_out(struct keyring *k, struct keyring_entry *e)
 {
-    struct entry *e;
-    struct entry *next;
+    HASH_DEL(k->entries, e);
+    e->out = true;
+    if (e->loans == 0)
+        free_entry(e);
+}
+
+void keyring_refresh(struct keyring *k, const char *domain)
+{
+    struct keyring_entry *e;
+    struct keyring_entry *next;
     pthread_mutex_lock(&k->mutex);
-    HASH_ITER (hh, k->entries, e, next) {
-        HASH_DEL(k->entries, e);
-        e->aside = k->aside;
-        k->aside = e;
-    }
+    HASH_ITER (hh, k->entries, e, next)
+        if (!domain || strcmp(e->domain, domain) == 0)
+            take_out(k, e);
     pthread_mutex_unlock(&k->mutex);
 }
 
@@ -67,12 +75,7 @@ void keyring_free(struct keyring *k)
 {
     if (!k)
         return;
-    keyring_refresh(k);
-    while (k->aside) {
-        struct entry *e = k->aside;
-        k->aside = e->aside;
-        free_entry(e);
-    }
+    keyring_refresh(k, NULL);
     pthread_mutex_destroy(&k->mutex);
     free(k->state_dir);
     free(k);
@@ -139,12 +142,12 @@ bool keyring_make(const char *state_dir, const char *domain, const char *selecto
 }
 
 struct search {
-    struct entry *entry;
+    struct keyring_entry *entry;
 };
 
 static void note_key(void *context, const struct database_key *key)
 {
-    struct entry *e = ((struct search *)context)->entry;
+    struct keyring_entry *e = ((struct search *)context)->entry;
     if (key->life.state == KEY_ACTIVE && e->count < SIGNING_KEYS_MAX) {
         struct signing_key *to = &e->keys[e->count++];
         snprintf(to->selector, sizeof(to->selector), "%s", key->life.selector);
@@ -196,7 +199,7 @@ bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r,
     return ok;
 }
 
-static bool load(struct keyring *k, struct database *db, struct entry *e, struct err *err)
+static bool load(struct keyring *k, struct database *db, struct keyring_entry *e, struct err *err)
 {
     struct search search = {e};
     if (!database_keys(db, e->domain, note_key, &search, err)) {
@@ -217,9 +220,9 @@ static bool load(struct keyring *k, struct database *db, struct entry *e, struct
 }
 
 bool keyring_find(struct keyring *k, struct database *db, const char *domain,
-                  struct signing_key keys_r[SIGNING_KEYS_MAX], size_t *count_r, struct err *err)
+                  struct keyring_loan *loan_r, struct err *err)
 {
-    struct entry *e = NULL;
+    struct keyring_entry *e = NULL;
     bool ok = true;
     pthread_mutex_lock(&k->mutex);
     HASH_FIND_STR(k->entries, domain, e);
@@ -231,13 +234,25 @@ bool keyring_find(struct keyring *k, struct database *db, const char *domain,
             HASH_ADD_STR(k->entries, domain, e);
     }
     if (ok) {
-        memcpy(keys_r, e->keys, sizeof(e->keys));
-        *count_r = e->count;
+        memcpy(loan_r->keys, e->keys, sizeof(e->keys));
+        loan_r->count = e->count;
+        loan_r->entry = e;
+        e->loans++;
     } else {
         free_entry(e);
     }
     pthread_mutex_unlock(&k->mutex);
     return ok;
+}
+
+void keyring_return(struct keyring *k, struct keyring_loan *loan)
+{
+    struct keyring_entry *e = loan->entry;
+    pthread_mutex_lock(&k->mutex);
+    if (--e->loans == 0 && e->out)
+        free_entry(e);
+    pthread_mutex_unlock(&k->mutex);
+    *loan = (struct keyring_loan){0};
 }
 
 /* ---- before mail is accepted ---- */
@@ -255,12 +270,13 @@ static void tally_key(void *context, const struct database_key *key)
 
 struct verdict keyring_verdict(struct keyring *k, struct database *db, const char *domain)
 {
-    struct signing_key keys[SIGNING_KEYS_MAX];
+    struct keyring_loan loan;
     struct tally t = {0};
     struct err err = {0};
-    size_t count = 0;
-    if (keyring_find(k, db, domain, keys, &count, &err))
+    if (keyring_find(k, db, domain, &loan, &err)) {
+        keyring_return(k, &loan);
         return verdict_make(250, "2.0.0", "OK");
+    }
     if (err.kind != ERR_NOT_FOUND || !database_keys(db, domain, tally_key, &t, &err)) {
         log_event(LOG_ERROR, "key_unreadable", "reply", err.text);
         return verdict_make(451, "4.3.5",

@@ -30,8 +30,8 @@
 #include <uthash.h>
 
 enum {
-    SEGMENT_SIZE = 32 * 1024 * 1024,
-    SLACK = 16 * 1024 * 1024, /* so much may be dead before anything is copied */
+    SEGMENT_SIZE = 48 * 1024 * 1024,
+    SLACK = 8 * 1024 * 1024, /* so much may be dead before anything is copied */
     GROUP_MAX = 512,
     RESERVE_MAX = 64 * 1024 * 1024
 };

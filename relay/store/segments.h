@@ -40,7 +40,7 @@ void segments_sweep_unknown(struct segments *s);
 bool segments_disk_is_low(const struct segments *s);
 
 /* Choose what is worth copying: when more than half of what the closed segments hold is dead, and
- * more than 16 MB, those of which less than half lives. False: none. */
+ * more than 8 MB, those of which less than half lives. False: none. */
 bool segments_choose(struct segments *s);
 bool segments_is_chosen(struct segments *s, int64_t number);
 /* It cannot be read: never choose it again. */

@@ -347,7 +347,7 @@ static void collect_place(struct segments *segments, int64_t id, struct mail_pla
 
 static void a_mostly_dead_segment_is_copied_and_unlinked(void **state)
 {
-    enum { COUNT = 200 };
+    enum { COUNT = 240 };
     static char text[250 * 1024];
     int64_t ids[COUNT];
     struct err err = {0};
