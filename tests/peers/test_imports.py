@@ -84,7 +84,6 @@ def test_an_export_that_fails_prints_nothing(quiet):
     assert quiet.command("suppress", "export") == "address,tenant,stream,reason,source,created,expires\n"
 
 
-@pytest.mark.memory
 def test_a_large_import_holds_up_no_mail(quiet, sink_factory):
     sink_factory(records=quiet.records)
     path = quiet.path / "list.txt"
