@@ -231,8 +231,10 @@ static enum MHD_Result reply_done(struct request *r)
         [UNSUBSCRIBE_ALL] = UNSUBSCRIBE_ALL_STOPPED,
         [UNSUBSCRIBE_FLOOD] = UNSUBSCRIBE_FLOOD_STOPPED,
         [UNSUBSCRIBE_UNDO] = UNSUBSCRIBE_UNDONE};
-    if (!r->ok)
+    if (!r->ok) { /* what change() found is undone with the rest: no permit is given or taken */
+        r->made_ms = r->undone = 0;
         return reply_page(r, MHD_HTTP_SERVICE_UNAVAILABLE, UNSUBSCRIBE_LATER);
+    }
     if (r->action == UNSUBSCRIBE_ONE_CLICK)
         return reply_text(r, MHD_HTTP_OK, SPAN("Unsubscribed.\n"));
     if (r->action == UNSUBSCRIBE_UNDO && r->undone == 0)

@@ -433,3 +433,30 @@ def relay(relay_factory, dns):
 @pytest.fixture
 def sink(sink_factory, relay):
     return sink_factory(records=relay.records)
+
+
+class Shim:
+    """The shim of tests/crash, to be preloaded into a relay: what is in its page (control.h) goes wrong."""
+
+    FIELDS = ("pid", "clock_ms", "point", "action", "countdown", "times")
+    LOG_WRITE, ENOSPC = 6, 4
+
+    def __init__(self, path):
+        library, self.page = path / "shim.so", path / "page"
+        source = pathlib.Path(__file__).resolve().parents[1] / "crash" / "shim.c"
+        subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, source, "-ldl"], check=True)
+        self.page.write_bytes(bytes(8 * 64))
+        linked = subprocess.run(["ldd", SEALPOST], check=True, capture_output=True, text=True).stdout
+        first = re.findall(r"=> (\S*libasan\S*)", linked)  # it must come before all others
+        self.environment = {"LD_PRELOAD": ":".join([*first, str(library)]), "CRASH_CONTROL": str(self.page)}
+
+    def set(self, **values):
+        with open(self.page, "r+b") as file:
+            for name, value in values.items():
+                file.seek(8 * self.FIELDS.index(name))
+                file.write(value.to_bytes(8, "little", signed=True))
+
+
+@pytest.fixture
+def shim(tmp_path):
+    return Shim(tmp_path)

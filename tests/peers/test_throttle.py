@@ -2,17 +2,15 @@
 
 import concurrent.futures
 import itertools
-import pathlib
 import re
 import smtplib
 import sqlite3
-import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import SEALPOST, wait_for
+from conftest import wait_for
 
 STREAMS = 'stream "reset" { class = "security" }\nstream "invite" { class = "invitation" }\nthrottle = "enforce"\n'
 
@@ -28,7 +26,6 @@ def throttled(relay_factory, dns):
     return make
 
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
 ONE_MORE = itertools.count()
 
 
@@ -184,34 +181,17 @@ def test_no_way_of_writing_a_message_begins_a_new_count(throttled, sink_factory,
     assert len(let_in) <= 10 and len([m for m in sink.messages() if "bob" in str(m[0]).lower()]) <= 7
 
 
-@pytest.fixture
-def clock(tmp_path):
-    """A wall clock for the relay that can be set, by preloading the shim of tests/crash."""
-    shim, page = tmp_path / "shim.so", tmp_path / "page"
-    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", shim, TOP / "tests" / "crash" / "shim.c", "-ldl"], check=True)
-    page.write_bytes(bytes(8 * 64))
-    linked = subprocess.run(["ldd", SEALPOST], check=True, capture_output=True, text=True).stdout
-    first = re.findall(r"=> (\S*libasan\S*)", linked)  # it must come before all others
-    def set_ms(step_ms):
-        with open(page, "r+b") as file:
-            file.seek(8)  # struct control, clock_ms
-            file.write(step_ms.to_bytes(8, "little", signed=True))
-
-    set_ms.environment = {"LD_PRELOAD": ":".join([*first, str(shim)]), "CRASH_CONTROL": str(page)}
-    return set_ms
-
-
 @pytest.mark.parametrize("step", [-86400, -3600, 3600, 86400])
-def test_setting_the_clock_frees_nobody_and_locks_nobody(relay_factory, dns, sink_factory, clock, step):
+def test_setting_the_clock_frees_nobody_and_locks_nobody(relay_factory, dns, sink_factory, shim, step):
     sink_factory()
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
     relay = relay_factory('throttle = "enforce"\nlimit "notification" { every = 4  burst = 2  per_day = 0  hold = 0 }\n')
-    relay.environment = clock.environment
+    relay.environment = shim.environment
     relay.start()
     with relay.client() as client:
         began = time.monotonic()
         assert [submit(client, "bob@dest.test")[0] for _ in range(3)] == [250, 250, 450]
-        clock(step * 1000)
+        shim.set(clock_ms=step * 1000)
         relay.wait_kind(submit(client, "amy@dest.test")[1].split()[-1], "delivered")
         assert [submit(client, "bob@dest.test")[0] for _ in range(2)] == [450, 450]
         time.sleep(max(0, 4.1 - (time.monotonic() - began)))

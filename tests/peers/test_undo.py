@@ -4,6 +4,7 @@ application that has sent it - so whoever has one may end mail with it and never
 import time
 
 import pytest
+from conftest import Shim, wait_for
 from test_page import HOW, ask, exchange, link, listed, refusal, serve
 
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
@@ -187,3 +188,20 @@ def test_a_permit_outlives_a_restart_and_a_new_key(page):
     page.stop()
     page.start()
     assert offers(bob.go(path)[1]) and bob.go(path, "action=undo")[0] == 200 and listed(page) == []
+
+
+def test_what_could_not_be_written_down_changes_no_permit(page, shim):
+    """A full disk shows when all of it has been done but the commit."""
+    path = link(page)
+    page.stop()
+    page.environment = shim.environment
+    page.start()
+    bob, amy = Browser(page), Browser(page)
+    assert bob.go(path, "action=stream")[0] == 200 and len(bob.cookies) == 1
+    shim.set(action=Shim.ENOSPC, countdown=1, times=1000000)
+    shim.set(point=Shim.LOG_WRITE)
+    assert bob.go(path, "action=undo")[0] == 503 and len(bob.cookies) == 1
+    assert amy.go(path, "action=all")[0] == 503 and amy.cookies == {}
+    shim.set(point=0)
+    wait_for(lambda: bob.go(path, "action=undo")[0] == 200)
+    assert listed(page) == []
