@@ -154,3 +154,15 @@ def test_limits_can_be_set_and_off_means_off(relay_factory, dns, server, sink_fa
     relay.reload()
     relay.wait_kind(send(relay, "ghost9@d1.test"), "bounced")
     assert len(relay.back.wait(3)) == 3
+
+
+def test_a_clock_that_is_set_back_holds_up_no_report(strict, shim):
+    """Somebody of the message still waits, so that the report is due in half a minute - by the clock as it is then."""
+    strict.stop()
+    strict.environment = shim.environment
+    strict.start()
+    id = send(strict, ["ghost@d1.test", "late@d2.test"])
+    settled(strict, id, "bounced", 1)
+    shim.set(clock_ms=-86400 * 1000)
+    _, raw = strict.back.wait(1, 45)[0]
+    assert blocks(raw) == [("ghost@d1.test", "failed")]
