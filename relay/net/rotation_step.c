@@ -30,7 +30,7 @@ struct step {
     struct inbox_item item;
     struct store_job *job;
     struct err err;
-    const char *state_dir; /* the same at every reload */
+    const char *state_dir; /* of the first config: others may be freed meanwhile */
     unsigned rsa_bits;
     struct surveyor *surveyor;
     int64_t began_ms;
@@ -167,7 +167,7 @@ static bool start_making(struct step *t, const struct rotation_key *keys, size_t
         !rotation_target(key->life.selector, key->domain, config->dkim.zone, key->delegated))
         return false;
     t->work.data = t;
-    t->state_dir = config->state_dir;
+    t->state_dir = t->owner->first->state_dir;
     t->rsa_bits = config->dkim.rsa_bits;
     return uv_queue_work(t->owner->loop, &t->work, make, on_made) == 0;
 }

@@ -438,3 +438,19 @@ def test_delegated_keys_rotate_by_age_without_the_owner(world):
         carrier.join(10)
     assert "key_not_published" not in relay.log()
     assert os.path.exists(relay.path / "state" / "keys" / "shop.test.sp2.pem")
+
+
+@pytest.mark.memory
+def test_keys_are_made_while_the_config_is_read_again(relay_factory):
+    """Making goes on, on another thread, when what it was begun with has been replaced twice."""
+    relay = relay_factory("dkim { rotate = 30 }").start()
+    domains = [f"d{i}.test" for i in range(6)]
+    for domain in domains:
+        relay.command("domain", "add", domain, "--no-capture")
+    relay.stop()
+    with sqlite3.connect(relay.path / "state" / "state.db") as database:
+        database.execute("UPDATE signing_key SET created = created - 31 * 86400000, since = since - 31 * 86400000")
+    relay.start()
+    while relay.log().count("key_made") < len(domains):
+        relay.reload()
+    relay.stop()
