@@ -163,6 +163,9 @@ bool signing_begin(const char *domain, const struct signing_key *keys, size_t co
 
 bool signing_field(struct signing *s, struct span raw, struct err *err)
 {
+    const struct field_rule *rule = fields_find(span_first(raw, span_find(raw, ':')));
+    if (!rule || rule->fate != FIELD_SIGNED)
+        return true; /* of others the library only refuses what it does not understand */
     if (span_ends_nocase(raw, SPAN("\r\n")))
         raw.len -= 2;
     for (size_t i = 0; i < s->count; i++) {

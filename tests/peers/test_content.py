@@ -196,6 +196,10 @@ ACCEPTED = [
     "From: hello@club.test (Club)",
     'From: "Club @ home" <hello@club.test>',
     'From: "hello@club.test" <hello@club.test>',
+    "DKIM-Signature: of somebody else",
+    "DKIM-Signature: v=1; v=1; a=rsa-sha256; d=; s==;;",
+    "DKIM-Signature: v=1; a=rsa-sha256; d=bank.test; s=x; h=from; t=99999999999999999999; bh=AAAA; b=AAAA",
+    "X;y: a name as RFC 5322 allows it",
 ]
 
 
