@@ -24,6 +24,26 @@ static void join_words(struct span value, struct buf *out)
     }
 }
 
+/* As it is seen: without what nobody sees, and with what UTS 46 takes for a dot as one. What is no
+ * UTF-8 stays. */
+static size_t see(struct span text, char *text_r)
+{
+    size_t len = 0;
+    for (size_t n = 0; text.len > 0; text = span_from(text, n)) {
+        uint32_t c = 0;
+        n = normal_character(text, &c);
+        bool valid = n > 0;
+        n = valid ? n : 1;
+        if (valid && (c == 0x3002 || c == 0xff61))
+            text_r[len++] = '.';
+        else if (!valid || c < 0x80 || !normal_hides(span_first(text, n))) {
+            memcpy(text_r + len, text.ptr, n);
+            len += n;
+        }
+    }
+    return len;
+}
+
 bool shown_text(struct span value, char *text_r)
 {
     struct buf joined;
@@ -43,8 +63,7 @@ bool shown_text(struct span value, char *text_r)
     text = (struct span){plain, len};
     if (span_is_utf8(text) && normal_text(text, folded, &len) && len <= SHOWN_MAX)
         text = (struct span){folded, len};
-    memcpy(text_r, text.ptr, text.len);
-    text_r[text.len] = '\0';
+    text_r[see(text, text_r)] = '\0';
     buf_fini(&joined);
     buf_fini(&decoded);
     return fits;

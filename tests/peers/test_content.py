@@ -168,6 +168,9 @@ REFUSED = [  # fields, and what the refusal must name: the field, the rule, wher
     ("From: hello@club.test (<ceo@bank.test>)", ["Header field From", "comment", "take the comment out"]),
     ('From: "ceo@bank.test" <hello@club.test>', ["Header field From", "ceo@bank.test", "display name", "Reply-To"]),
     ("From: =?utf-8?q?ceo=40bank.test?= <hello@club.test>", ["Header field From", "ceo@bank.test", "display name"]),
+    *[(f"From: {email.header.Header(name, 'utf-8').encode()} <hello@club.test>", ["Header field From", "ceo@bank.test", "display name"])
+      for name in ("ceo\u200b@\u200bbank.test", "ceo\u2060@bank.test", "ceo\u200e@ba\u00adnk.test", "ceo\u034f@bank\u3002test",
+                   "ceo@\U000e0062bank\uff61test")],
 ]
 
 
