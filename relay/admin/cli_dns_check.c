@@ -242,7 +242,7 @@ static int end_capture(struct cli *cli, const struct dns_work *w)
     json_decref(answer);
     if (!captured)
         return code;
-    code = cli_ask(cli, cli_request("domain.capture", "name", w->domain, NULL), &answer);
+    code = cli_ask(cli, cli_request("domain.release", "name", w->domain, NULL), &answer);
     json_decref(answer);
     if (code == CLI_OK && !cli->json)
         printf("Mail of %s leaves from now on. What was held until now waits for you: "

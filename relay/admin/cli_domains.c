@@ -209,7 +209,7 @@ int cli_domain_remove(struct cli *cli)
 
 int cli_domain_release(struct cli *cli)
 {
-    return change(cli, cli_request("domain.capture", "name", cli->arguments[0], NULL),
+    return change(cli, cli_request("domain.release", "name", cli->arguments[0], NULL),
                   cli->arguments[0],
                   "sends from now on; what was held until now waits for you: sealpost queue list "
                   "--held");
@@ -217,9 +217,9 @@ int cli_domain_release(struct cli *cli)
 
 int cli_domain_capture(struct cli *cli)
 {
-    return change(
-        cli, cli_request("domain.capture", "name", cli->arguments[0], "captured", "yes", NULL),
-        cli->arguments[0], "is held back: only the operator's own addresses get its mail");
+    return change(cli, cli_request("domain.capture", "name", cli->arguments[0], NULL),
+                  cli->arguments[0],
+                  "is held back: only the operator's own addresses get its mail");
 }
 
 /* ---- key ---- */

@@ -289,6 +289,7 @@ static const struct verb verbs[] = {
     {"domain.list", CONTROL_READ, control_domain_list},
     {"domain.add", CONTROL_WRITE, control_domain_add},
     {"domain.capture", CONTROL_WRITE, control_domain_capture},
+    {"domain.release", CONTROL_WRITE, control_domain_release},
     {"domain.remove", CONTROL_WRITE, control_domain_remove},
     {"key.list", CONTROL_READ, control_key_list},
     {"key.add", CONTROL_WRITE, control_key_add},

@@ -71,8 +71,13 @@ bool control_domain_add(struct database *db, struct control *c, struct err *err)
 bool control_domain_capture(struct database *db, struct control *c, struct err *err)
 {
     return control_needs(c, "name", err) &&
-           database_set_captured(db, control_text(c, "name"), control_text(c, "captured") != NULL,
-                                 err);
+           database_set_captured(db, control_text(c, "name"), true, err);
+}
+
+bool control_domain_release(struct database *db, struct control *c, struct err *err)
+{
+    return control_needs(c, "name", err) &&
+           database_set_captured(db, control_text(c, "name"), false, err);
 }
 
 bool control_domain_remove(struct database *db, struct control *c, struct err *err)

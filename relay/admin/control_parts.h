@@ -38,6 +38,7 @@ MUST_CHECK bool control_needs_name(const struct control *c, const char *key, con
 bool control_domain_list(struct database *db, struct control *c, struct err *err);
 bool control_domain_add(struct database *db, struct control *c, struct err *err);
 bool control_domain_capture(struct database *db, struct control *c, struct err *err);
+bool control_domain_release(struct database *db, struct control *c, struct err *err);
 bool control_domain_remove(struct database *db, struct control *c, struct err *err);
 bool control_key_list(struct database *db, struct control *c, struct err *err);
 bool control_key_add(struct database *db, struct control *c, struct err *err);

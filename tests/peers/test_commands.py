@@ -116,6 +116,10 @@ def test_accounts(relay_factory, running):
     one_line(relay.command("domain", "add", "shop.test", check=False), 1, "already")
     assert {d["name"] for d in relay.json("domain", "list")} == {"club.test", "shop.test"}
     assert [k["algorithm"] for k in relay.json("key", "list", "--domain", "shop.test")] == ["rsa", "ed25519"]
+    for verb in ("release", "capture", "release"):
+        relay.command("domain", verb, "shop.test")
+    trail = [row["what"] for row in relay.json("audit", "tail") if row["what"].startswith("domain.")]
+    assert trail[-3:] == ["domain.release", "domain.capture", "domain.release"]
     relay.command("domain", "remove", "shop.test")
     one_line(relay.command("dns", "shop.test", check=False), 1, "no sending domain")
     assert "club.test" in relay.command("domain", "list") and "app" in relay.command("user", "list")

@@ -113,7 +113,7 @@ def test_commands_leave_nothing_behind(busy):
         for i in range(times):
             if i % 5 == 1:
                 busy.sign_for_all()
-            name = ("domain.capture", {"name": f"d{i % 9}.test"}) if i % 5 == 0 else \
+            name = ("domain.release", {"name": f"d{i % 9}.test"}) if i % 5 == 0 else \
                 ("suppress.add", {"rows": [{"address": f"a{i % 50}@dest.test", "reason": "manual"}]})
             answer = ask(busy, {"do": name[0], **name[1]})
             assert answer["ok"], answer
