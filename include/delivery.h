@@ -15,7 +15,8 @@
  *   DELIVERY_CLOSE  of no more use; `trouble` says why when a message or the host has failed
  *
  * Failure modes:
- * - a reply that is none, or comes too early: trouble
+ * - a reply that is none, comes too early, or asks for more where there is no more: trouble, and
+ *   until 354 no recipient's answer counts, since nobody knows whose it was
  * - 421 anywhere: those without an answer are deferred
  * - a refusal of one recipient is its own answer, of the message everyone's, of the whole host
  *   trouble with `host_refused`
@@ -82,6 +83,7 @@ struct delivery {
     unsigned stage, ahead; /* ahead: replies due for what has been said in one burst */
     unsigned steps;        /* goes up with each whole answer, and with each piece that we send */
     bool tls, saying_body;
+    bool answered_early; /* something came before the end of the message was said */
     struct answer *answer;
     struct dots_out *dots;
 

@@ -10,6 +10,7 @@
 #include "answer.h"
 #include "dots.h"
 #include "offers.h"
+#include "rcpts.h"
 #include "secret.h"
 
 #include <stdio.h>
@@ -40,19 +41,27 @@ static enum stage host_refuses(struct delivery *d, struct verdict v)
 {
     /* A refusal before any message is about us, not about the recipient: never permanent for the
      * mail (S9). */
-    if (v.code >= 500)
-        v.what = VERDICT_DEFER;
+    v.what = VERDICT_DEFER;
     d->trouble = v;
     d->host_refused = true;
     d->want = DELIVERY_CLOSE;
     return QUIT;
 }
 
+/* Up to 354 nobody can say any more which answer was whose: then nobody has been refused. */
+static void confused(struct delivery *d, const char *why)
+{
+    bool unsure = d->mail && d->want != DELIVERY_DONE && d->stage >= MAIL && d->stage != BODY;
+    if (unsure) {
+        rcpts_forget(d->mail);
+        d->mail_refused = (struct verdict){0};
+    }
+    delivery_lost(d, why);
+}
+
 static enum stage breaks(struct delivery *d, const char *why)
 {
-    char text[120];
-    snprintf(text, sizeof(text), "%s", why);
-    delivery_lost(d, text);
+    confused(d, why);
     return QUIT;
 }
 
@@ -130,30 +139,12 @@ static enum stage starttls_answered(struct delivery *d, const struct verdict *v)
     return STARTTLS;
 }
 
-static void say_base64(struct delivery *d, const char *before, struct span text)
-{
-    buf_addf(&d->out, "%s", before);
-    if (!secret_base64_encode(text, &d->out))
-        d->out.overflow = true;
-    buf_add(&d->out, SPAN("\r\n"));
-}
-
 static void say_auth(struct delivery *d)
 {
-    struct buf message;
-    if (!d->offers.auth_plain) {
+    if (d->offers.auth_plain)
+        offers_say_plain(d->settings->username, d->settings->password, &d->out);
+    else
         buf_add(&d->out, SPAN("AUTH LOGIN\r\n"));
-        return;
-    }
-    buf_init(&message, 4096);
-    buf_add_char(&message, '\0');
-    buf_add(&message, span_of(d->settings->username));
-    buf_add_char(&message, '\0');
-    buf_add(&message, span_of(d->settings->password));
-    say_base64(d, "AUTH PLAIN ", buf_span(&message));
-    if (message.memory)
-        secret_clear(message.memory, message.size);
-    buf_fini(&message);
 }
 
 static enum stage auth_answered(struct delivery *d, const struct verdict *v)
@@ -165,7 +156,7 @@ static enum stage auth_answered(struct delivery *d, const struct verdict *v)
 
 static void say_login_name(struct delivery *d)
 {
-    say_base64(d, "", span_of(d->settings->username));
+    offers_say_base64(span_of(d->settings->username), &d->out);
 }
 
 static enum stage login_name_answered(struct delivery *d, const struct verdict *v)
@@ -175,7 +166,12 @@ static enum stage login_name_answered(struct delivery *d, const struct verdict *
 
 static void say_login_secret(struct delivery *d)
 {
-    say_base64(d, "", span_of(d->settings->password));
+    offers_say_base64(span_of(d->settings->password), &d->out);
+}
+
+static enum stage login_secret_answered(struct delivery *d, const struct verdict *v)
+{
+    return v->code == 235 ? READY : host_refuses(d, *v);
 }
 
 static void say_mail(struct delivery *d)
@@ -187,23 +183,6 @@ static void say_mail(struct delivery *d)
         offers_say_rcpt(&d->mail->rcpts[i], &d->offers, &d->out);
     buf_add(&d->out, SPAN("DATA\r\n"));
     d->ahead = (unsigned)d->mail->count + 1;
-}
-
-/* Give everyone who has no refusal of their own the same answer. */
-static void answer_all(struct delivery *d, const struct verdict *v)
-{
-    for (size_t i = 0; i < d->mail->count; i++)
-        if (d->mail->rcpts[i].answer.code == 0 || d->mail->rcpts[i].answer.what == VERDICT_ACCEPT)
-            d->mail->rcpts[i].answer = *v;
-}
-
-static size_t accepted(const struct delivery *d)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < d->mail->count; i++)
-        count +=
-            d->mail->rcpts[i].answer.code != 0 && d->mail->rcpts[i].answer.what == VERDICT_ACCEPT;
-    return count;
 }
 
 static enum stage mail_answered(struct delivery *d, const struct verdict *v)
@@ -234,7 +213,7 @@ static enum stage rcpt_answered(struct delivery *d, const struct verdict *v)
                                          recipients" */
     if (d->asked < d->mail->count)
         return RCPT;
-    return d->ahead > 0 || accepted(d) > 0 ? DATA : RSET;
+    return d->ahead > 0 || rcpts_accepted(d->mail) > 0 ? DATA : RSET;
 }
 
 static void say_data(struct delivery *d)
@@ -244,7 +223,7 @@ static void say_data(struct delivery *d)
 
 static enum stage data_answered(struct delivery *d, const struct verdict *v)
 {
-    bool wanted = d->mail_refused.code == 0 && accepted(d) > 0;
+    bool wanted = d->mail_refused.code == 0 && rcpts_accepted(d->mail) > 0;
     if (v->code == 354 && wanted) {
         *d->dots = (struct dots_out){0};
         d->saying_body = true;
@@ -259,15 +238,17 @@ static enum stage data_answered(struct delivery *d, const struct verdict *v)
     if (v->what == VERDICT_ACCEPT)
         return breaks(d, "protocol error: DATA answered with neither 354 nor a refusal");
     if (wanted)
-        answer_all(d, v);
+        rcpts_answer_all(d->mail, v);
     return RSET;
 }
 
 static enum stage body_answered(struct delivery *d, const struct verdict *v)
 {
-    if (d->mail_refused.code != 0 || accepted(d) == 0)
+    if (d->mail_refused.code != 0 || rcpts_accepted(d->mail) == 0)
         return RSET;
-    answer_all(d, v);
+    if (d->answered_early && v->what == VERDICT_ACCEPT)
+        return breaks(d, "protocol error: the server took the message before it had all of it");
+    rcpts_answer_all(d->mail, v);
     d->want = DELIVERY_DONE;
     return READY;
 }
@@ -280,9 +261,9 @@ static void say_rset(struct delivery *d)
 static enum stage rset_answered(struct delivery *d, const struct verdict *v)
 {
     if (d->mail_refused.code != 0)
-        answer_all(d, &d->mail_refused);
-    if (v->what != VERDICT_ACCEPT)
-        d->trouble = *v;
+        rcpts_answer_all(d->mail, &d->mail_refused);
+    if (v->what != VERDICT_ACCEPT) /* of no more use; it says nothing about who was not asked yet */
+        d->trouble = verdict_make(451, "4.5.0", "RSET was answered: %d %s", v->code, v->text);
     d->want = DELIVERY_DONE;
     return READY;
 }
@@ -313,7 +294,7 @@ static const struct {
     [STARTTLS] = {"STARTTLS", 120, say_starttls, starttls_answered},
     [AUTH] = {"AUTH", 120, say_auth, auth_answered},
     [LOGIN_NAME] = {"AUTH", 120, say_login_name, login_name_answered},
-    [LOGIN_SECRET] = {"AUTH", 120, say_login_secret, auth_answered},
+    [LOGIN_SECRET] = {"AUTH", 120, say_login_secret, login_secret_answered},
     [READY] = {"between messages", 300, NULL, NULL},
     [MAIL] = {"MAIL", 300, say_mail, mail_answered},
     [RCPT] = {"RCPT", 300, say_rcpt, rcpt_answered},
@@ -324,6 +305,17 @@ static const struct {
 };
 
 /* ---- machinery ---- */
+
+/* What has come before the question is no answer to it, but may be the server's goodbye. Offers and
+ * refusals before AUTH decide about nobody's mail. */
+static void say(struct delivery *d)
+{
+    struct span early = span_first(buf_span(&d->in), 3);
+    if (early.len == 0 || d->stage < AUTH)
+        stages[d->stage].say(d);
+    else if (!span_starts_nocase(SPAN("421"), early))
+        confused(d, "protocol error: the server answered before it was asked");
+}
 
 static enum stage enter(struct delivery *d, enum stage stage)
 {
@@ -336,8 +328,15 @@ static enum stage enter(struct delivery *d, enum stage stage)
     if (d->ahead > 0 && (stage == RCPT || stage == DATA))
         d->ahead--;
     else if (stages[stage].say && d->want == DELIVERY_INPUT)
-        stages[stage].say(d);
+        say(d);
     return stage;
+}
+
+/* Is it one that asks for more, where there is nothing more to say? */
+static bool asks_in_vain(enum stage stage, int code)
+{
+    bool at_auth = stage == AUTH || stage == LOGIN_NAME || stage == LOGIN_SECRET;
+    return code / 100 == 3 && !(stage == DATA && code == 354) && !(at_auth && code == 334);
 }
 
 static void take_answer(struct delivery *d)
@@ -353,7 +352,10 @@ static void take_answer(struct delivery *d)
         delivery_lost(d, NULL);
         return;
     }
-    enter(d, stages[stage].answered(d, &v));
+    if (asks_in_vain(stage, v.code))
+        confused(d, "protocol error: the server's answer asks for more");
+    else
+        enter(d, stages[stage].answered(d, &v));
 }
 
 static bool expects_answer(const struct delivery *d)
@@ -365,14 +367,14 @@ static void drain(struct delivery *d)
 {
     while (d->want == DELIVERY_INPUT && d->in.len > 0) {
         if (!expects_answer(d)) {
-            delivery_lost(d, "protocol error: the server spoke out of turn");
+            confused(d, "protocol error: the server spoke out of turn");
             return;
         }
         enum answer_state state = answer_take(d->answer, &d->in);
         if (state == ANSWER_MORE)
             return;
         if (state == ANSWER_BROKEN)
-            delivery_lost(d, "protocol error: the server's answer is no SMTP reply");
+            confused(d, "protocol error: the server's answer is no SMTP reply");
         else
             take_answer(d);
     }
@@ -404,7 +406,7 @@ void delivery_input(struct delivery *d, struct span bytes)
     if (d->want == DELIVERY_CLOSE)
         return;
     if (!buf_add(&d->in, bytes)) {
-        delivery_lost(d, "protocol error: the server sends more than was asked for");
+        confused(d, "protocol error: the server sends more than was asked for");
         return;
     }
     drain(d);
@@ -425,7 +427,7 @@ void delivery_send(struct delivery *d, struct delivery_mail *mail)
     d->mails++;
     d->asked = 0;
     d->ahead = 0;
-    d->saying_body = false;
+    d->saying_body = d->answered_early = false;
     d->mail_refused = (struct verdict){0};
     d->want = offers_can_say(mail) ? DELIVERY_INPUT : DELIVERY_DONE;
     if (d->want == DELIVERY_DONE)
@@ -446,6 +448,7 @@ void delivery_body(struct delivery *d, struct span piece, bool last)
     }
     if (!last)
         return;
+    d->answered_early = d->in.len > 0;
     d->saying_body = false;
     d->want = DELIVERY_INPUT;
     drain(d);
@@ -455,6 +458,8 @@ void delivery_next(struct delivery *d)
 {
     CHECK(d->want == DELIVERY_DONE);
     d->mail = NULL;
+    if (d->trouble.code == 0 && d->in.len > 0)
+        delivery_lost(d, "protocol error: the server spoke out of turn");
     d->want = d->trouble.code != 0 ? DELIVERY_CLOSE : DELIVERY_READY;
 }
 
@@ -478,10 +483,7 @@ void delivery_lost(struct delivery *d, const char *why)
     if (settled)
         return;
     if (d->mail)
-        for (size_t i = 0; i < d->mail->count; i++)
-            if (d->mail->rcpts[i].answer.code == 0 ||
-                d->mail->rcpts[i].answer.what == VERDICT_ACCEPT)
-                d->mail->rcpts[i].answer = d->mail_refused.code ? d->mail_refused : d->trouble;
+        rcpts_answer_all(d->mail, d->mail_refused.code ? &d->mail_refused : &d->trouble);
     d->want = DELIVERY_CLOSE;
 }
 

@@ -5,6 +5,7 @@
 #include "offers.h"
 
 #include "address.h"
+#include "secret.h"
 
 static void read_limits(struct delivery_offers *o, struct span args)
 {
@@ -115,4 +116,26 @@ void offers_say_rcpt(const struct delivery_rcpt *r, const struct delivery_offers
     if (o->dsn && r->original.len > 0)
         buf_addf(out, " ORCPT=%.*s", SPAN_ARG(r->original));
     buf_add(out, SPAN("\r\n"));
+}
+
+void offers_say_base64(struct span text, struct buf *out)
+{
+    if (!secret_base64_encode(text, out))
+        out->overflow = true;
+    buf_add(out, SPAN("\r\n"));
+}
+
+void offers_say_plain(const char *username, const char *password, struct buf *out)
+{
+    struct buf message;
+    buf_init(&message, 4096);
+    buf_add_char(&message, '\0');
+    buf_add(&message, span_of(username));
+    buf_add_char(&message, '\0');
+    buf_add(&message, span_of(password));
+    buf_add(out, SPAN("AUTH PLAIN "));
+    offers_say_base64(buf_span(&message), out);
+    if (message.memory)
+        secret_clear(message.memory, message.size);
+    buf_fini(&message);
 }

@@ -19,5 +19,8 @@ void offers_say_mail(const struct delivery_mail *m, const struct delivery_offers
                      struct buf *out);
 void offers_say_rcpt(const struct delivery_rcpt *r, const struct delivery_offers *o,
                      struct buf *out);
+/* A line of AUTH LOGIN; AUTH PLAIN as a whole. */
+void offers_say_base64(struct span text, struct buf *out);
+void offers_say_plain(const char *username, const char *password, struct buf *out);
 
 #endif

@@ -329,6 +329,59 @@ def test_H8_one_byte_at_a_time_is_no_answer(relay, hostile):
     assert 8 < took[0] < 20
 
 
+def as_told(offers, *answers):
+    """A server that says `answers` in turn: each when it has heard so many lines; the message is one of them. Then it hangs up."""
+    def way(client):
+        client.sendall(b"220 hostile.test\r\n")
+        hear(client)
+        client.sendall(b"".join(b"250-" + o + b"\r\n" for o in (b"hostile.test", *offers)) + b"250 ENHANCEDSTATUSCODES\r\n")
+        for lines, answer in answers:
+            if lines == "message":
+                said = b""
+                while b"\r\n.\r\n" not in said:
+                    said += hear(client)
+            else:
+                hear(client, lines)
+            client.sendall(answer)
+        time.sleep(0.5)
+    return way
+
+
+OK = (1, b"250 ok\r\n")
+
+
+@pytest.mark.parametrize("name,answers", [
+    ("more is wanted", (OK, OK, (1, b"354 go\r\n"), ("message", b"354 go on\r\n"))),
+    ("before the message", (OK, OK, (1, b"354 go\r\n250 2.0.0 taken\r\n"), (1, b""))),
+    ("all at once", ((1, b"250 ok\r\n250 ok\r\n354 go\r\n250 2.0.0 taken\r\n"), (2, b""))),
+])
+def test_H8_what_was_not_taken_is_not_delivered(relay, hostile, name, answers):
+    hostile(as_told((), *answers))
+    id = relay.send()
+    event = relay.wait_kind(id, "deferred", 30)[0]
+    assert "protocol error" in event["reply"] and "delivered" not in relay.kinds(id), event
+
+
+@pytest.mark.parametrize("offers,answers", [
+    ((), ((1, b"250 ok\r\n250 ok\r\n"), (1, b"550 5.1.1 no such user\r\n"), OK, (1, b"354 go\r\n"))),
+    ((b"PIPELINING",), ((4, b"250 ok\r\n250 ok\r\n550 5.1.1 no such user\r\n250 ok\r\n354 go\r\n"),)),
+], ids=["one by one", "in a burst"])
+def test_H8_an_answer_too_many_suppresses_nobody(relay, hostile, offers, answers):
+    """The refusal of the first recipient is not taken for the second one's."""
+    hostile(as_told(offers, *answers))
+    id = relay.send(to=["a@dest.test", "b@dest.test"])
+    wait_for(lambda: len([k for k in relay.kinds(id) if k == "deferred"]) == 2, 30)
+    assert relay.json("suppress", "list") == [] and "bounced" not in relay.kinds(id)
+
+
+def test_H8_a_refused_rset_bounces_nobody_else(relay, hostile):
+    hostile(as_told((b"LIMITS RCPTMAX=1",), OK, (1, b"550 5.1.1 no such user\r\n"), (1, b"550 5.1.1 go away\r\n")))
+    id = relay.send(to=["a@dest.test", "b@dest.test"])
+    wait_for(lambda: sorted(relay.kinds(id))[-2:] == ["bounced", "deferred"] or "deferred" in relay.kinds(id), 30)
+    kinds = {event["recipient"]: event["kind"] for event in relay.trace(id) if event["kind"] in ("bounced", "deferred")}
+    assert kinds == {"a@dest.test": "bounced", "b@dest.test": "deferred"}
+
+
 def certify(path, name, subject, alternative):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-utf8",
                     "-subj", subject, "-addext", f"subjectAltName={alternative}", "-keyout", str(path / f"{name}.key"), "-out",

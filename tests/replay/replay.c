@@ -37,7 +37,7 @@ struct script {
     char user_text[64];
     const char *end; /* "closed", "open" or NULL */
     struct buf input[PARTS_MAX]; /* what is fed, part by part */
-    char after[PARTS_MAX];       /* 't'ls, 'l'ost, 'n'ext, 0: end */
+    char after[PARTS_MAX];       /* 't'ls, 'l'ost, 'n'ext, 0: the client speaks, or the end */
     size_t parts;
     struct buf output; /* patterns, one a line, LF between */
     struct buf messages;
@@ -122,6 +122,8 @@ static void take_script_line(struct script *s, struct span line)
 {
     struct span text = span_from(line, 2);
     char kind = line.len > 1 ? line.ptr[0] : '#';
+    if (s->client && kind == 'C' && s->input[s->parts].len > 0) /* a server answers what it has heard */
+        CHECK(++s->parts < PARTS_MAX);
     if (text.len > 0 && text.ptr[0] == ' ')
         text = span_from(text, 1);
     if (kind == '!')

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* rcpts.h - The answers to the recipients of a message under way. */
+#ifndef RCPTS_H
+#define RCPTS_H
+
+#include "delivery.h"
+
+/* Give everyone who has no refusal of their own the same answer. */
+void rcpts_answer_all(struct delivery_mail *m, const struct verdict *v);
+size_t rcpts_accepted(const struct delivery_mail *m);
+/* As if nobody had been asked. */
+void rcpts_forget(struct delivery_mail *m);
+
+#endif
