@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "table_file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,12 +207,12 @@ static bool read_file(const char *path, struct buf *text, struct err *err)
     char chunk[64 * 1024];
     size_t len = 0;
     if (!f)
-        return err_set(err, ERR_USAGE, "%.200s cannot be opened", path);
+        return err_set(err, ERR_USAGE, "%s", strerror(errno));
     while ((len = fread(chunk, 1, sizeof(chunk), f)) > 0)
         buf_add(text, (struct span){chunk, len});
     if (f != stdin)
         fclose(f);
-    return !text->overflow || err_set(err, ERR_USAGE, "%.200s is over 64 MB: split it", path);
+    return !text->overflow || err_set(err, ERR_USAGE, "is over 64 MB: split it");
 }
 
 /* One request, so that it is one transaction. */

@@ -283,7 +283,9 @@ static int unknown_command(int argc, char **argv)
         }
     }
     struct err err = {0};
-    if (best[0])
+    if (strcmp(argv[0], "-c") == 0)
+        err_set(&err, ERR_USAGE, "-c lacks its file");
+    else if (best[0])
         err_set(&err, ERR_USAGE, "unknown command \"%s\", did you mean \"%s\"?", given, best);
     else if (follow[0])
         err_set(&err, ERR_USAGE, "%.40s is followed by one of: %.150s", argv[0], follow);

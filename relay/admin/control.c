@@ -44,7 +44,8 @@ bool control_needs_name(const struct control *c, const char *key, const char *ot
 {
     const char *name = control_text(c, key) ? control_text(c, key) : otherwise;
     return identity_is_name(span_of(name)) ||
-           err_set(err, ERR_USAGE, "%s is no name: letters, digits and .-_+@ are allowed", key);
+           err_set(err, ERR_USAGE, "%s \"%.64s\" is no name: letters, digits and .-_+@ are allowed",
+                   key, name ? name : "");
 }
 
 /* Text from peers may be no UTF-8: then it is shown with what is odd replaced. */

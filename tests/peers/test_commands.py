@@ -34,6 +34,7 @@ def test_usage():
     one_line(run("user", "add"), 2, "an argument is missing", "usage: sealpost user add")
     one_line(run("user", "list", "--nonsense"), 2, "unknown option", "usage: sealpost user list")
     assert run("nonsense").returncode == 2
+    one_line(run("-c"), 2, "-c lacks its file")
 
 
 @pytest.mark.parametrize("old, new, words", [
@@ -100,6 +101,9 @@ def test_accounts(relay_factory, running):
     one_line(relay.command("user", "add", "shop", "--domain", "x.test", check=False), 1, "already")
     one_line(relay.command("user", "add", "other", check=False), 2, "--domain")
     one_line(relay.command("user", "add", "o", "--domain", "not a domain", check=False), 2, "--domain")
+    one_line(relay.command("user", "add", "sh op", "--domain", "x.test", check=False), 2, 'name "sh op" is no name')
+    done = relay.command("suppress", "import", "/nonexistent", check=False)
+    assert done.returncode == 2 and done.stderr == "sealpost: /nonexistent: No such file or directory\n"
     row = [u for u in relay.json("user", "list") if u["name"] == "shop"][0]
     assert row["allowed"] == "shop.test *.shop.test" and row["tenant"] == "shop" and not row["disabled"]
     assert "hash" not in json.dumps(row) and made["secret"] not in json.dumps(row)
