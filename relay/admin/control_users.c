@@ -4,6 +4,7 @@
 #include "accounts.h"
 #include "clock.h"
 #include "control_parts.h"
+#include "secret.h"
 #include "watch.h"
 
 #include <string.h>
@@ -146,6 +147,8 @@ bool control_user_change(struct database *db, struct control *c, struct err *err
                    ? err_set(err, ERR_NOT_FOUND, "%.100s: no such credential: see 'user list'",
                              control_text(c, "name"))
                    : false;
+    secret_clear(u.hash, sizeof(u.hash)); /* not asked for here */
+    secret_clear(u.scram, sizeof(u.scram));
     memcpy(before, i->streams, sizeof(before));
     struct span streams = list_of(c, "streams", before);
     if (span_equal(streams, SPAN("*")))

@@ -14,6 +14,7 @@
 
 #include "acceptor.h"
 #include "control.h"
+#include "gate_socket.h"
 #include "inbox.h"
 #include "log.h"
 #include "watch.h"
@@ -23,8 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -35,6 +34,7 @@ enum {
     STRANGER_TIMEOUT_MS = 1000,
     PARSED_HERE_MAX = 64 * 1024, /* longer ones are parsed on the pool */
     LAST_WORDS_MS = 1000,        /* for answers that are not read yet when the relay ends */
+    ACCOUNT_WORK_MAX = 2,        /* requests of such an account on the pool, which others need */
     ACCOUNT_CLIENTS_MAX = 8      /* open at once for one account that is no admin */
 };
 
@@ -211,8 +211,23 @@ static bool make_job(struct visitor *v)
     return true;
 }
 
+static bool is_over_work(const struct visitor *v)
+{
+    const struct visitor *other;
+    size_t working = 0;
+    DL_FOREACH(v->gate->visitors, other)
+    working += other != v && other->state == WORKING && other->peer.uid == v->peer.uid;
+    return v->role != ADMIN && working >= ACCOUNT_WORK_MAX;
+}
+
 static void begin(struct visitor *v)
 {
+    if (is_over_work(v)) {
+        err_set(&v->err, ERR_LIMIT, "%d requests of %s are under way: try again when they are done",
+                ACCOUNT_WORK_MAX, v->who);
+        answer(v, false);
+        return;
+    }
     if (v->role < (control_kind(v->control) == CONTROL_READ ? READER : ADMIN)) {
         refuse(v);
         return;
@@ -374,48 +389,6 @@ static void on_visitor(void *context, int fd)
 
 /* ---- the socket ---- */
 
-/* Others reach the socket through the state directory, and nothing else in it. When nobody else may
- * come in any more, that way is closed again. */
-static bool let_in(const struct gate *g, struct err *err)
-{
-    static const char *const private[] = {"state.db", "state.db-wal", "state.db-shm", "keys",
-                                          "spool"};
-    char path[4200];
-    struct stat about;
-    bool ok = true;
-    for (size_t i = 0; g->party_count > 0 && i < COUNT_OF(private); i++) {
-        snprintf(path, sizeof(path), "%s/%s", g->state_dir, private[i]);
-        if (stat(path, &about) == 0)
-            ok = ok && chmod(path, about.st_mode & 0700) == 0;
-    }
-    control_path(g->state_dir, path);
-    ok = ok && chmod(path, g->party_count > 0 ? 0666 : 0600) == 0;
-    if (g->party_count > 0)
-        ok = ok && chmod(g->state_dir, 0711) == 0;
-    else if (stat(g->state_dir, &about) == 0 && (about.st_mode & 0777) == 0711)
-        ok = ok && chmod(g->state_dir, 0700) == 0;
-    return ok || err_set(err, ERR_SYSTEM, "permissions of the control socket in %s: %s",
-                         g->state_dir, strerror(errno));
-}
-
-static int bind_socket(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
-        sizeof(address.sun_path)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    mode_t mask = umask(0177);
-    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-    umask(mask);
-    if (bound || fd < 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
 static void set_parties(struct gate *g, const struct config *config)
 {
     free(g->parties);
@@ -430,7 +403,7 @@ bool gate_change_config(struct gate *g, const struct config *config, struct err 
     set_parties(g, config);
     DL_FOREACH(g->visitors, v)
     give_role(v);
-    return let_in(g, err);
+    return gate_socket_open_to(g->state_dir, g->party_count > 0, err);
 }
 
 bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store,
@@ -450,11 +423,11 @@ bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store
     control_path(config->state_dir, path);
     unlink(path); /* of a relay that ended badly: the lock is ours */
     inbox_init(&g->inbox, loop);
-    int fd = bind_socket(path);
+    int fd = gate_socket_bind(path);
     bool ok = fd >= 0 && acceptor_listen(&g->acceptor, loop, fd, 64, "control", on_visitor, g) == 0;
     if (!ok)
         return err_set(err, ERR_SYSTEM, "control socket %s: %s", path, strerror(errno));
-    return let_in(g, err);
+    return gate_socket_open_to(g->state_dir, g->party_count > 0, err);
 }
 
 void gate_close(struct gate *g)

@@ -25,7 +25,7 @@ struct refusal {
 };
 
 /* From any thread; the strings are copied. */
-void refusals_add(struct refusals *r, const struct refusal *refusal);
+void refusals_add(struct refusals *r, const struct refusal *x);
 /* Say what was only counted, when its minute is over. */
 void refusals_tick(struct refusals *r);
 

@@ -22,13 +22,47 @@ enum {
 
 static const int64_t history_ms = INT64_C(7) * 24 * 3600 * 1000;
 
-/* Events are numbered as they happen: the old ones are the first, and no more are looked at. What a
- * wrong clock has dated into the future is old, too. True when there may be more of them. */
-static bool forget_events(struct database *db, int64_t now_ms)
+/* What a thousand of the oldest events are. */
+struct oldest {
+    bool old;      /* some are too old */
+    int64_t last;  /* the last of them */
+    int64_t apart; /* up to this one all are too old, or dated in the future */
+};
+
+static struct oldest look_at_oldest(struct database *db, int64_t passed, int64_t now_ms)
 {
+    struct err err = {0};
+    struct oldest o = {.last = passed, .apart = passed};
+    bool apart = true;
+    sqlite3_stmt *s = rows_prepare(db, SQL_OLDEST_EVENTS);
+    rows_int(s, 1, passed);
+    while (rows_next(db, s, &err)) {
+        int64_t at_ms = sqlite3_column_int64(s, 1);
+        bool old = at_ms < now_ms - history_ms;
+        apart = apart && (old || at_ms > now_ms + history_ms);
+        o.old = o.old || old;
+        o.last = sqlite3_column_int64(s, 0);
+        o.apart = apart ? o.last : o.apart;
+    }
+    log_fault("housekeeping_failed", &err);
+    return o;
+}
+
+/* Events are numbered as they happen: the old ones are the first, and no more are looked at. A
+ * clock that is wrong now dates a whole history in the future, and must not end it; one that was
+ * wrong once must not keep what comes behind: such events are passed over. True when there may be
+ * more of them. */
+static bool forget_events(struct housekeeping *h, struct database *db, int64_t now_ms)
+{
+    int64_t passed = h->passed;
+    struct oldest o = look_at_oldest(db, passed, now_ms);
+    h->passed = o.apart;
+    if (!o.old)
+        return o.apart > passed;
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_EVENTS);
-    rows_int(s, 1, now_ms - history_ms);
-    rows_int(s, 2, now_ms + history_ms);
+    rows_int(s, 1, passed);
+    rows_int(s, 2, o.last);
+    rows_int(s, 3, now_ms - history_ms);
     return rows_sweep(db, s);
 }
 
@@ -59,12 +93,14 @@ void housekeeping_run(struct housekeeping *h, const char *state_dir, struct data
                       struct segments *segments, int64_t now_ms)
 {
     if (is_due(h->step_ms, now_ms)) {
-        bool more = forget_events(db, now_ms);
+        bool more = forget_events(h, db, now_ms);
         more = compaction_step(&h->compaction, state_dir, db, segments) || more;
         h->step_ms = now_ms + (more ? STEP_MS : PAUSE_MS);
     }
-    if (is_due(h->sweep_ms, now_ms))
+    if (is_due(h->sweep_ms, now_ms)) {
+        h->passed = 0; /* what was the future then may be old now */
         h->sweep_ms = now_ms + (sweep(db, now_ms) ? SWEEP_SOON_MS : SWEEP_MS);
+    }
 }
 
 int64_t housekeeping_wait_ms(const struct housekeeping *h, int64_t now_ms)

@@ -8,6 +8,7 @@
 /* When what is next, by the wall clock; all zero at first. */
 struct housekeeping {
     int64_t step_ms, sweep_ms;
+    int64_t passed; /* events up to this id are dated in the future, and stay */
     struct compaction compaction;
 };
 

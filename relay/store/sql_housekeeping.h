@@ -3,14 +3,13 @@
 #ifndef SQL_HOUSEKEEPING_H
 #define SQL_HOUSEKEEPING_H
 
-#define SQL_HOUSEKEEPING_STATEMENTS(X)                                                             \
-    X(FORGET_EVENTS,                                                                               \
-      "DELETE FROM event WHERE id IN (SELECT id FROM (SELECT id, at FROM event ORDER BY id LIMIT " \
-      "1000) WHERE at < ?1 OR at > ?2)")                                                           \
-    X(PLACES_FROM, "SELECT id, segment, offset, length FROM message WHERE id > ?1 ORDER BY id "    \
-                   "LIMIT ?2")                                                                     \
-    X(MOVE, "UPDATE message SET segment = ?2, offset = ?3 WHERE id = ?1")                          \
-    X(FORGET_ONCE,                                                                                 \
+#define SQL_HOUSEKEEPING_STATEMENTS(X)                                                          \
+    X(OLDEST_EVENTS, "SELECT id, at FROM event WHERE id > ? ORDER BY id LIMIT 1000")            \
+    X(FORGET_EVENTS, "DELETE FROM event WHERE id > ?1 AND id <= ?2 AND at < ?3")                \
+    X(PLACES_FROM, "SELECT id, segment, offset, length FROM message WHERE id > ?1 ORDER BY id " \
+                   "LIMIT ?2")                                                                  \
+    X(MOVE, "UPDATE message SET segment = ?2, offset = ?3 WHERE id = ?1")                       \
+    X(FORGET_ONCE,                                                                              \
       "DELETE FROM once WHERE key IN (SELECT key FROM once WHERE at < ? ORDER BY at LIMIT 5000)")
 
 #endif

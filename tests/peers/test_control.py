@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -141,6 +142,32 @@ def test_one_account_has_its_share_of_connections(open_relay):
         held = [link for link in os.listdir(f"/proc/{open_relay.process.pid}/fd")]
         assert len(held) < 200, len(held)
         process.communicate(timeout=10)
+
+
+def test_a_readers_searches_leave_the_pool_to_others(open_relay):
+    """Eight searches at once of one reader: two are done, the others are told to come again, and a login is not held up."""
+    path = open_relay.path / "state" / "control.sock"
+    database = sqlite3.connect(open_relay.path / "state" / "state.db", timeout=30)
+    database.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000) "
+                     "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote) "
+                     "SELECT ?, 'delivered', i, 'r' || i || '@many.test', 250, '2.0.0', '', '' FROM n", (int(time.time() * 1000),))
+    database.commit()
+    database.close()
+    crowd = """
+        import json, socket, sys
+        links = []
+        for _ in range(8):
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(60)
+            s.connect(sys.argv[1])
+            s.sendall(b'{"do": "events", "message_id": "<nothing@like.this>"}\\n')
+            links.append(s)
+        print(json.dumps([json.loads(s.makefile().readline()) for s in links]))
+    """
+    said = answer_of(as_account(READER, crowd, path), 60)
+    done, refused = [s for s in said if s["ok"]], [s for s in said if not s["ok"]]
+    assert len(done) >= 2 and len(refused) >= 1, said
+    assert all("try again" in s["error"] for s in refused)
 
 
 def test_a_long_request_is_read_once(open_relay):

@@ -128,6 +128,29 @@ def test_old_events_go_while_mail_comes_in_as_fast_as_ever(relay_factory):
     assert took[-1] < 0.25, took[-5:]
 
 
+def test_a_wrong_clock_ends_no_history_and_keeps_none(relay_factory):
+    """Set back by nine days, a clock dates all that has happened in the future; that stays, and what is old goes around it."""
+    relay = relay_factory()
+    now, day = int(time.time() * 1000), 24 * 3600 * 1000
+    with sqlite3.connect(relay.path / "state" / "state.db") as database:
+        database.execute("DELETE FROM event")
+        for count, at in ((500, now - 9 * day), (3000, now + 9 * day), (2500, now - 8 * day), (100, now - day)):
+            database.execute(
+                "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1) "
+                "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote) "
+                "SELECT ?2 + i, 'delivered', 0, 'somebody@dest.test', 250, '2.0.0', '', '' FROM n", (count, at))
+    relay.start()
+    database = sqlite3.connect(f"file:{relay.path}/state/state.db?mode=ro", uri=True)
+
+    def counts():
+        return [database.execute("SELECT count(*) FROM event WHERE recipient = 'somebody@dest.test' AND at BETWEEN ? AND ?",
+                                 (now + first * day, now + last * day)).fetchone()[0] for first, last in ((-10, -7), (-2, 0), (8, 10))]
+
+    wait_for(lambda: counts()[0] == 0, 20, 0.2)
+    time.sleep(1)
+    assert counts() == [0, 100, 3000]
+
+
 def test_what_is_held_while_it_is_under_way_stays_held(relay_factory, dns, delivery_port):
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
     relay = relay_factory().start()
