@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* control_domains.c - The verbs about sending domains and what is known of their keys. */
 #include "accounts.h"
+#include "address.h"
 #include "clock.h"
 #include "control_parts.h"
 
@@ -56,6 +57,18 @@ static bool add_keys(struct database *db, struct control *c, enum key_state stat
     return true;
 }
 
+/* As DNS has it: whoever writes to the socket may not be our own command. */
+static bool needs_domain(const struct control *c, struct err *err)
+{
+    char form[ADDRESS_DOMAIN_MAX + 1];
+    if (!control_needs(c, "name", err))
+        return false;
+    return (address_domain_ascii(span_of(control_text(c, "name")), form) &&
+            strcmp(form, control_text(c, "name")) == 0) ||
+           err_set(err, ERR_USAGE, "\"%.80s\": not a domain name in lower-case A-labels",
+                   control_text(c, "name"));
+}
+
 bool control_domain_add(struct database *db, struct control *c, struct err *err)
 {
     const char *tenant = control_text(c, "tenant");
@@ -63,7 +76,7 @@ bool control_domain_add(struct database *db, struct control *c, struct err *err)
                                            .tenant = tenant ? tenant : "default",
                                            .created_ms = clock_now_ms(),
                                            .captured = control_text(c, "captured") != NULL};
-    return control_needs(c, "name", err) && control_needs_name(c, "tenant", "default", err) &&
+    return needs_domain(c, err) && control_needs_name(c, "tenant", "default", err) &&
            database_add_domain(db, &domain, err) && add_keys(db, c, KEY_ACTIVE, err);
 }
 

@@ -186,6 +186,15 @@ def test_a_long_request_is_read_once(open_relay):
         assert used() - before < 1.5
 
 
+def test_names_are_checked_by_the_relay_not_only_by_the_command(open_relay):
+    for name in ("../../x", "", "a b.test", "Upper.test", "x" * 300 + ".test", "a..test", "\u00fc.test", "a.test\n"):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(open_relay.path / "state" / "control.sock"))
+            s.sendall(json.dumps({"do": "domain.add", "name": name, "keys": []}).encode() + b"\n")
+            assert not json.loads(s.makefile("rb").readline())["ok"], name
+    assert [row["name"] for row in open_relay.json("domain", "list")] == ["club.test"]
+
+
 def test_rights_end_with_the_setting_also_on_open_connections(open_relay):
     path = open_relay.path / "state" / "control.sock"
     late = """

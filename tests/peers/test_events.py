@@ -102,6 +102,7 @@ def test_following_prints_no_titles_again_and_takes_filters(busy):
     assert not any("RECIPIENT" in line for line in lines)
 
 
+@pytest.mark.alone("measures how long mail waits")
 def test_a_table_of_a_million_is_searched_beside_the_mail(relay_factory, sink_factory, dns):
     """The search runs in steps with a database of its own; each 250 meanwhile comes as it does otherwise."""
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")

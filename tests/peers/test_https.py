@@ -113,7 +113,7 @@ def test_who_asks_while_the_store_cannot_be_read_hears_that_and_nothing_else(pag
     for method, body, expected in (("GET", None, 503), ("HEAD", None, 503), ("POST", "nothing=known", 503), ("POST", "action=stream", 503)):
         status, _, text = ask(page, method, link(page), body, Content_Type="application/x-www-form-urlencoded")
         assert status == expected and "You will get" not in text and (method == "HEAD" or "again in a minute" in text), (method, status, text)
-    wait_for(lambda: page.log().count("error store_failed") >= 3)
+    wait_for(lambda: page.log().count("error store_unreadable") >= 3)
     rename("gone", "suppression")
     status, _, text = ask(page, "GET", link(page))
     assert status == 200 and 'value="stream"' not in text and 'role="status"' in text

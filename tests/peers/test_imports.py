@@ -79,11 +79,13 @@ def test_an_export_that_fails_prints_nothing(quiet):
     for options in (["--reason", "nonsense"], ["--format", "xml"]):
         done = quiet.command("suppress", "export", *options, check=False)
         assert done.returncode == 2 and done.stdout == "", done
-    assert quiet.command("suppress", "export").startswith("address,")
+    names = quiet.command("suppress", "export").splitlines()[0]
+    assert names.startswith("address,")
     quiet.command("suppress", "remove", "a@dest.test")
-    assert quiet.command("suppress", "export") == "address,tenant,stream,reason,source,created,expires\n"
+    assert quiet.command("suppress", "export") == names + "\n"
 
 
+@pytest.mark.alone("measures how long mail waits")
 def test_a_large_import_holds_up_no_mail(quiet, sink_factory):
     sink_factory(records=quiet.records)
     path = quiet.path / "list.txt"
