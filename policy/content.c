@@ -126,9 +126,30 @@ static void flush(struct content *c, bool whole)
     c->len = 0;
 }
 
+/* Most lines of a body are neither a boundary nor name one. How many bytes, whole lines of that
+ * kind, `bytes` begins with. */
+static size_t plain_lines(struct span bytes)
+{
+    size_t len = 0;
+    while (len < bytes.len && bytes.ptr[len] != '-' && (bytes.ptr[len] | 0x20) != 'c') {
+        const char *end = memchr(bytes.ptr + len, '\n', bytes.len - len);
+        if (!end)
+            break;
+        len = (size_t)(end - bytes.ptr) + 1;
+    }
+    return len;
+}
+
 void content_add(struct content *c, struct span bytes)
 {
     while (bytes.len > 0) {
+        if (c->in_body && c->len == 0 && !c->cut && !c->in_type) {
+            size_t plain = plain_lines(bytes);
+            secret_hash_add(c->hash, span_first(bytes, plain));
+            bytes = span_from(bytes, plain);
+            if (bytes.len == 0)
+                break;
+        }
         const char *end = memchr(bytes.ptr, '\n', bytes.len);
         size_t len = end ? (size_t)(end - bytes.ptr) + 1 : bytes.len;
         size_t room = sizeof(c->line) - c->len;
