@@ -14,6 +14,8 @@
 /* Milliseconds since 1970. From any thread. */
 int64_t clock_now_ms(void);
 
+enum { CLOCK_STEP_MS = 2000 }; /* less is drift: nothing moves for it */
+
 /* Milliseconds since some moment; nobody can set it, and it counts while the machine sleeps. From
  * any thread. */
 int64_t clock_steady_ms(void);

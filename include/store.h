@@ -48,6 +48,7 @@ struct store_job {
     /* Accept this message, if there is one: owned by the job. With place.segment 0 its bytes are
      * `body`, else they already lie there, synced. */
     struct mail *mail;
+    int64_t offset_ms; /* of the clock by which the mail's times were made; 0: it is not said */
     struct buf body;
 
     /* Count its recipients by these settings, if they are there: borrowed. What was decided comes

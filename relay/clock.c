@@ -5,8 +5,6 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum { STEP_MS = 2000 };
-
 static _Atomic int64_t offset_ms; /* 0: not looked at yet */
 static atomic_uint epoch;         /* odd while the rows are behind the clock */
 
@@ -40,7 +38,7 @@ int64_t clock_now_ms(void)
 int64_t clock_follow(void)
 {
     int64_t step = read_clock(CLOCK_REALTIME) - clock_now_ms();
-    bool is_step = step > STEP_MS || step < -STEP_MS;
+    bool is_step = step > CLOCK_STEP_MS || step < -CLOCK_STEP_MS;
     if (is_step)
         atomic_fetch_or(&epoch, 1);
     atomic_fetch_add(&offset_ms, step);

@@ -62,7 +62,7 @@ static void refuse(struct session *s, const struct verdict *v, struct span hint)
     refuse_as(s, v, hint, own_message_id(s));
 }
 
-static struct mail *make_mail(struct session *s)
+static struct mail *make_mail(struct session *s, int64_t offset_ms)
 {
     struct submission *sub = &s->submission;
     struct mail *m = mail_new();
@@ -70,7 +70,7 @@ static struct mail *make_mail(struct session *s)
         intake_place(s->intake, &m->id, &m->place);
     else
         m->id = store_new_id(s->shard->common->store);
-    m->created_ms = clock_now_ms();
+    m->created_ms = clock_steady_ms() + offset_ms;
     m->class = s->admission.class;
     m->expires_ms = m->created_ms + s->admission.lifetime_ms;
     snprintf(m->stream, sizeof(m->stream), "%s", s->admission.stream);
@@ -153,7 +153,8 @@ static void ask_store(struct session *s)
         return;
     }
     struct store_job *job = store_job_new(NULL, NULL);
-    job->mail = make_mail(s);
+    job->offset_ms = clock_offset_ms();
+    job->mail = make_mail(s, job->offset_ms);
     job->session = s->id;
     job->throttle = &s->settings->config->throttle;
     job->on_limit = s->admission.on_limit;

@@ -39,10 +39,19 @@ void intray_fini(struct intray *t)
     pthread_cond_destroy(&t->wake);
 }
 
+/* The clock may have been set since the job's times were made, and what waits here was moved. */
+static void catch_up(struct store_job *job)
+{
+    int64_t step_ms = job->offset_ms != 0 ? clock_offset_ms() - job->offset_ms : 0;
+    if (step_ms > CLOCK_STEP_MS || step_ms < -CLOCK_STEP_MS)
+        jobs_move(job, step_ms);
+}
+
 void intray_put(struct intray *t, struct store_job *job)
 {
     job->next = NULL;
     pthread_mutex_lock(&t->mutex);
+    catch_up(job);
     *t->last = job;
     t->last = &job->next;
     t->waiting++;
