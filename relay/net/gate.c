@@ -215,8 +215,9 @@ static bool is_over_work(const struct visitor *v)
 {
     const struct visitor *other;
     size_t working = 0;
-    DL_FOREACH(v->gate->visitors, other)
-    working += other != v && other->state == WORKING && other->peer.uid == v->peer.uid;
+    DL_FOREACH (v->gate->visitors, other) {
+        working += other != v && other->state == WORKING && other->peer.uid == v->peer.uid;
+    }
     return v->role != ADMIN && working >= ACCOUNT_WORK_MAX;
 }
 
@@ -361,8 +362,8 @@ static bool is_over_share(const struct visitor *v)
 {
     const struct visitor *other;
     size_t open = 0;
-    DL_FOREACH(v->gate->visitors, other)
-    open += other->peer.uid == v->peer.uid;
+    DL_FOREACH (v->gate->visitors, other)
+        open += other->peer.uid == v->peer.uid;
     return v->role != ADMIN && open > ACCOUNT_CLIENTS_MAX;
 }
 
@@ -401,8 +402,8 @@ bool gate_change_config(struct gate *g, const struct config *config, struct err 
 {
     struct visitor *v;
     set_parties(g, config);
-    DL_FOREACH(g->visitors, v)
-    give_role(v);
+    DL_FOREACH (g->visitors, v)
+        give_role(v);
     return gate_socket_open_to(g->state_dir, g->party_count > 0, err);
 }
 

@@ -193,8 +193,7 @@ static bool take_place(struct visit *v)
 bool visit_make_room(struct shard *s, const struct crowd_place *place)
 {
     struct visit *v;
-    DL_FOREACH(s->visits, v)
-    {
+    DL_FOREACH (s->visits, v) {
         if (!v->counted || !v->connection || !crowd_is_place(place, v->peer, false))
             continue;
         leave_place(v);
@@ -229,7 +228,7 @@ void visit_accept(struct shard *s, int fd, bool implicit_tls)
 void visit_end_all(struct shard *s)
 {
     struct visit *v;
-    DL_FOREACH(s->visits, v)
-    if (v->connection)
-        connection_close(v->connection, "closing down");
+    DL_FOREACH (s->visits, v)
+        if (v->connection)
+            connection_close(v->connection, "closing down");
 }
