@@ -11,12 +11,12 @@
 
 #include "mime.h"
 
-enum { CONTENT_BYTES = 16, CONTENT_LINE_MAX = 1000, CONTENT_BOUNDARIES = 8 };
+enum { CONTENT_BYTES = 16, CONTENT_KEY = 32, CONTENT_LINE_MAX = 1000, CONTENT_BOUNDARIES = 8 };
 
-struct secret_hash;
+struct secret_gmac;
 
 struct content {
-    struct secret_hash *hash;
+    struct secret_gmac *mac;
     bool in_body, in_type, counts; /* in_type: in a Content-Type; counts: what is being read does */
     bool cut;                      /* in the middle of a line that is too long */
     char line[CONTENT_LINE_MAX];
@@ -25,7 +25,8 @@ struct content {
     char boundary[CONTENT_BOUNDARIES][MIME_BOUNDARY_MAX + 1];
 };
 
-struct content *content_new(void);
+/* Digests are compared with those of the same key only; it is copied. */
+struct content *content_new(const unsigned char key[CONTENT_KEY]);
 /* The next bytes of the message, from its header on, with CRLF; in any pieces. */
 void content_add(struct content *c, struct span bytes);
 /* The digest; frees. */

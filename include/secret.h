@@ -48,6 +48,15 @@ struct secret_hash *secret_hash_begin(void);
 void secret_hash_add(struct secret_hash *h, struct span text);
 void secret_hash_end(struct secret_hash *h, unsigned char digest_r[16]);
 
+/* GMAC with AES-256 and always the same nonce (NIST SP 800-38D), piece by piece: several times as
+ * fast as a digest. Without the key nobody can make two texts with one tag, as long as no tag
+ * leaves the process and its store. secret_gmac_end() frees it. */
+struct secret_gmac;
+enum { SECRET_GMAC_KEY = 32 };
+struct secret_gmac *secret_gmac_begin(const unsigned char key[SECRET_GMAC_KEY]);
+void secret_gmac_add(struct secret_gmac *g, struct span text);
+void secret_gmac_end(struct secret_gmac *g, unsigned char tag_r[16]);
+
 /* A key for one purpose from a secret that serves several (HKDF-SHA-256, RFC 5869). */
 void secret_derive(struct span secret, const char *purpose, unsigned char *key_r, size_t len);
 

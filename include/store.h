@@ -147,6 +147,9 @@ void store_put(struct store *store, struct store_job *job);
 
 /* A new message id, later than any before; from any thread. */
 int64_t store_new_id(struct store *store);
+/* CONTENT_KEY bytes, the same for the life of the state directory: what contents are digested
+ * with (content.h). Borrowed. */
+const unsigned char *store_content_key(const struct store *store);
 /* A number for a segment of its own; from any thread. */
 int64_t store_new_segment(struct store *store);
 

@@ -27,10 +27,11 @@ static const char *const fields[] = {
     "Content-Transfer-Encoding",
 };
 
-struct content *content_new(void)
+struct content *content_new(const unsigned char key[CONTENT_KEY])
 {
+    _Static_assert((int)CONTENT_KEY == (int)SECRET_GMAC_KEY, "one key");
     struct content *c = xcalloc(1, sizeof(*c));
-    c->hash = secret_hash_begin();
+    c->mac = secret_gmac_begin(key);
     return c;
 }
 
@@ -111,7 +112,7 @@ static void add_line(struct content *c, struct span line)
         line = last ? SPAN("----") : SPAN("--");
     else
         line = span_first(line, learn_boundary(c, line));
-    secret_hash_add(c->hash, line);
+    secret_gmac_add(c->mac, line);
 }
 
 /* What is in `line` is whole, or as much as fits. */
@@ -121,7 +122,7 @@ static void flush(struct content *c, bool whole)
     if (!c->cut && line.len > 0)
         add_line(c, line);
     else if (c->counts)
-        secret_hash_add(c->hash, line);
+        secret_gmac_add(c->mac, line);
     c->cut = !whole;
     c->len = 0;
 }
@@ -145,7 +146,7 @@ void content_add(struct content *c, struct span bytes)
     while (bytes.len > 0) {
         if (c->in_body && c->len == 0 && !c->cut && !c->in_type) {
             size_t plain = plain_lines(bytes);
-            secret_hash_add(c->hash, span_first(bytes, plain));
+            secret_gmac_add(c->mac, span_first(bytes, plain));
             bytes = span_from(bytes, plain);
             if (bytes.len == 0)
                 break;
@@ -167,6 +168,6 @@ void content_add(struct content *c, struct span bytes)
 void content_end(struct content *c, unsigned char digest_r[CONTENT_BYTES])
 {
     flush(c, true);
-    secret_hash_end(c->hash, digest_r);
+    secret_gmac_end(c->mac, digest_r);
     free(c);
 }

@@ -154,6 +154,51 @@ void secret_hash_end(struct secret_hash *h, unsigned char digest_r[16])
     memcpy(digest_r, whole, 16);
 }
 
+static pthread_once_t gcm_once = PTHREAD_ONCE_INIT;
+static EVP_CIPHER *gcm;
+
+static void fetch_gcm(void)
+{
+    gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    CHECK(gcm != NULL);
+}
+
+static EVP_CIPHER_CTX *gmac_context(struct secret_gmac *g)
+{
+    return (EVP_CIPHER_CTX *)(void *)g;
+}
+
+struct secret_gmac *secret_gmac_begin(const unsigned char key[SECRET_GMAC_KEY])
+{
+    static const unsigned char nonce[12];
+    pthread_once(&gcm_once, fetch_gcm);
+    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+    CHECK(c && EVP_EncryptInit_ex(c, gcm, NULL, key, nonce) == 1);
+    return (struct secret_gmac *)(void *)c;
+}
+
+/* All of the text is what GCM calls additional data: authenticated, not encrypted. */
+void secret_gmac_add(struct secret_gmac *g, struct span text)
+{
+    enum { PIECE = 1 << 30 };
+    int ignored = 0;
+    while (text.len > 0) {
+        struct span piece = span_first(text, PIECE);
+        CHECK(EVP_EncryptUpdate(gmac_context(g), NULL, &ignored, (const unsigned char *)piece.ptr,
+                                (int)piece.len) == 1);
+        text = span_from(text, piece.len);
+    }
+}
+
+void secret_gmac_end(struct secret_gmac *g, unsigned char tag_r[16])
+{
+    unsigned char nothing[16];
+    int ignored = 0;
+    CHECK(EVP_EncryptFinal_ex(gmac_context(g), nothing, &ignored) == 1 &&
+          EVP_CIPHER_CTX_ctrl(gmac_context(g), EVP_CTRL_AEAD_GET_TAG, 16, tag_r) == 1);
+    EVP_CIPHER_CTX_free(gmac_context(g));
+}
+
 void secret_derive(struct span secret, const char *purpose, unsigned char *key_r, size_t len)
 {
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);

@@ -140,7 +140,7 @@ static void make_digest(const struct session *s, struct store_job *job)
         intake_digest(s->intake, job->content);
         return;
     }
-    struct content *c = content_new();
+    struct content *c = content_new(store_content_key(s->shard->common->store));
     content_add(c, buf_span(&s->submission.body));
     content_end(c, job->content);
 }

@@ -50,7 +50,7 @@ struct intake *intake_new(struct shard *s, uint64_t session)
     spool_path(s->settings->config->state_dir, i->segment, i->path);
     snprintf(i->directory, sizeof(i->directory), "%s/spool", s->settings->config->state_dir);
     buf_init(&i->chunk, SIZE_MAX / 2);
-    i->content = content_new();
+    i->content = content_new(store_content_key(s->common->store));
     return i;
 }
 

@@ -89,6 +89,17 @@ static bool is_due(int64_t due_ms, int64_t now_ms)
     return now_ms >= due_ms || due_ms - now_ms > SWEEP_MS;
 }
 
+bool housekeeping_begin(struct database *db, struct segments *segments, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_PLACES);
+    while (rows_next(db, s, err)) {
+        struct mail_place place = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
+                                   sqlite3_column_int64(s, 2)};
+        segments_keep(segments, &place);
+    }
+    return err->kind == ERR_NONE;
+}
+
 void housekeeping_run(struct housekeeping *h, const char *state_dir, struct database *db,
                       struct segments *segments, int64_t now_ms)
 {

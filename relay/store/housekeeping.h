@@ -12,6 +12,8 @@ struct housekeeping {
     struct compaction compaction;
 };
 
+/* When the store is opened: which segments messages lie in. */
+MUST_CHECK bool housekeeping_begin(struct database *db, struct segments *segments, struct err *err);
 /* What is due of it, on the store's thread, outside of any transaction. */
 void housekeeping_run(struct housekeeping *h, const char *state_dir, struct database *db,
                       struct segments *segments, int64_t now_ms);

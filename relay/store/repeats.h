@@ -5,6 +5,9 @@
 
 #include "rows.h"
 
+/* The instance's key for digests of contents. */
+MUST_CHECK bool repeats_key(struct database *db, unsigned char key_r[CONTENT_KEY], struct err *err);
+
 /* Is job->mail, for the recipient of `d` (in its canonical form), a repetition, or does it say the
  * same as one that waits? Then d->what says so; otherwise it is left as it is. With job->refusal
  * its key was used for other content: nobody gets it. */

@@ -3,7 +3,7 @@
 #ifndef SCHEMA_H
 #define SCHEMA_H
 
-#define SQL_SCHEMA_VERSION 7
+#define SQL_SCHEMA_VERSION 8
 
 #define SQL_SCHEMA_1                                                                               \
     "CREATE TABLE message(id INTEGER PRIMARY KEY, created INTEGER NOT NULL, expires INTEGER NOT "  \
@@ -128,5 +128,11 @@
     "CREATE INDEX report_due ON report(due);"                                                    \
     "ALTER TABLE once ADD COLUMN content BLOB;"                                                  \
     "PRAGMA user_version = 7;"
+
+/* From version 7 to 8: contents are digested with a key of the instance; what was digested without
+ * one cannot be compared. */
+#define SQL_SCHEMA_8                  \
+    "UPDATE once SET content = NULL;" \
+    "PRAGMA user_version = 8;"
 
 #endif

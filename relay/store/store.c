@@ -43,6 +43,7 @@
 #include "intray.h"
 #include "jobs.h"
 #include "log.h"
+#include "repeats.h"
 #include "reports.h"
 #include "rows.h"
 #include "sandbox.h"
@@ -63,6 +64,7 @@ struct store {
     struct database *db;
     struct segments *segments;
     struct store_events events;
+    unsigned char content_key[CONTENT_KEY];
     pthread_t thread;
     _Atomic int64_t last_id;
     _Atomic uint64_t accounts;
@@ -92,6 +94,11 @@ int64_t store_new_id(struct store *store)
             id = last + 1;
     } while (!atomic_compare_exchange_weak(&store->last_id, &last, id));
     return id;
+}
+
+const unsigned char *store_content_key(const struct store *store)
+{
+    return store->content_key;
 }
 
 int64_t store_new_segment(struct store *store)
@@ -411,17 +418,6 @@ static void *run_thread(void *context)
 
 /* ---- start and stop ---- */
 
-static bool count_places(struct store *store, struct err *err)
-{
-    sqlite3_stmt *s = rows_prepare(store->db, SQL_PLACES);
-    while (rows_next(store->db, s, err)) {
-        struct mail_place place = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-                                   sqlite3_column_int64(s, 2)};
-        segments_keep(store->segments, &place);
-    }
-    return err->kind == ERR_NONE;
-}
-
 static bool find_last_id(struct store *store, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(store->db, SQL_LAST_ID);
@@ -472,8 +468,9 @@ bool store_start(const char *state_dir, const struct store_events *events, struc
     pthread_mutex_init(&store->reports_mutex, NULL);
     bool ok = alone_lock(state_dir, &store->lock_fd, err) &&
               database_open(state_dir, DATABASE_WRITE, &store->db, err) &&
-              segments_open(state_dir, &store->segments, err) && count_places(store, err) &&
-              find_last_id(store, err) && mend_clock(store, err) &&
+              segments_open(state_dir, &store->segments, err) &&
+              housekeeping_begin(store->db, store->segments, err) && find_last_id(store, err) &&
+              repeats_key(store->db, store->content_key, err) && mend_clock(store, err) &&
               database_waiting(store->db, collect_due, store, err);
     if (ok) {
         tell_due(store);
