@@ -12,6 +12,7 @@
 #include "stream.h"
 #include "throttle.h"
 #include "tls.h"
+#include "trust.h"
 
 struct config_listener {
     char name[64], host[64];
@@ -28,6 +29,7 @@ struct config_route {
     enum delivery_tls tls;
     char username[256], password[256]; /* empty: no AUTH */
     char password_file[1024];
+    struct trust trust; /* what it demands of a connection; of no settings yet */
 };
 
 /* What holds for one sending domain. */

@@ -4,8 +4,8 @@
  *   info delivered id=… rcpt=… mx=… tls="TLSv1.3 …" code=250 dsn=2.0.0 reply="…" delay_ms=…
  *
  * Values are quoted and escaped here, never by callers: what peers say is hostile. Secrets never
- * come here. Keys: id from rcpt mx tls code dsn reply delay_ms tries due user peer helo domain
- * selector file size count what listener site limit hop message_id.
+ * come here. Keys: id from rcpt mx tls verified code dsn reply delay_ms tries due user peer helo
+ * domain selector file size count what listener site limit hop message_id.
  */
 #ifndef LOG_H
 #define LOG_H

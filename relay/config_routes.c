@@ -56,6 +56,18 @@ static void read_tls(struct config_reading *r, cfg_t *section, struct config_rou
                     modes[route->tls]);
 }
 
+/* What it demands of a connection, once all else is read. */
+static void demand(struct config_route *route)
+{
+    static const enum trust_level levels[] = {[DELIVERY_TLS_NEVER] = TRUST_CLEAR,
+                                              [DELIVERY_TLS_MAY] = TRUST_CLEAR,
+                                              [DELIVERY_TLS_REQUIRE] = TRUST_ENCRYPTED,
+                                              [DELIVERY_TLS_VERIFY] = TRUST_VERIFIED};
+    route->trust.level = levels[route->tls];
+    route->trust.named = route->host[0] != '\0';
+    trust_login(span_of(route->username), span_of(route->password), route->trust.login);
+}
+
 static void read_route(struct config_reading *r, cfg_t *section, struct config_route *route)
 {
     config_take_title(r, section, route->domain, sizeof(route->domain));
@@ -72,6 +84,7 @@ static void read_route(struct config_reading *r, cfg_t *section, struct config_r
         read_password(r, section, route);
     else if (route->password_file[0])
         config_fault(r, section, "password_file", "password_file needs a username");
+    demand(route);
 }
 
 void config_routes_read(struct config_reading *r)

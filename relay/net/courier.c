@@ -44,6 +44,7 @@ struct courier {
     size_t host, address;                /* the ones being tried */
     bool local_trouble_only, ipv4_tried; /* what the failures so far were */
     char tls_text[80], peer[64];
+    struct trust proven; /* by the time that the machine is ready */
 
     struct parcel *parcel;
     struct shipment shipment;
@@ -57,16 +58,9 @@ static void take_answers(struct courier *c)
     struct parcel *p = c->parcel;
     snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->hosts.hosts[c->host].name, c->peer);
     snprintf(p->tls, sizeof(p->tls), "%s", c->tls_text);
+    p->verified = c->proven.level == TRUST_VERIFIED;
     p->hop_dsn = c->delivery.offers.dsn;
     shipment_take_answers(&c->shipment);
-}
-
-static bool all_answered(const struct parcel *p)
-{
-    for (size_t i = 0; i < p->mail->envelope.count; i++)
-        if (p->answers[i].code == 0)
-            return false;
-    return true;
 }
 
 static void parcel_done(struct courier *c)
@@ -153,6 +147,7 @@ static void next_parcel(struct courier *c)
         return;
     }
     c->party.inbox = &c->shard->inbox;
+    c->party.settings = c->proven.settings;
     c->party.item.run = on_told_to_go;
     c->idle = true; /* before it can be found in the list */
     struct site_party *waiter = site_next(c->site, &c->party, &may_idle);
@@ -213,7 +208,7 @@ static bool begin_message(struct courier *c)
     if (is_used_up(c)) { /* what is left of the parcel goes on another connection */
         c->begin_again = true;
         delivery_quit(&c->delivery);
-    } else if (!shipment_begin(&c->shipment, c->parcel, &c->delivery)) {
+    } else if (!shipment_begin(&c->shipment, c->parcel, &c->delivery, &c->proven)) {
         parcel_done(c);
     }
     return true;
@@ -226,7 +221,7 @@ static void end_message(struct courier *c)
     delivery_next(&c->delivery);
     if (c->delivery.want == DELIVERY_CLOSE)
         parcel_answer_all(c->parcel, &c->delivery.trouble);
-    if (all_answered(c->parcel))
+    if (parcel_all_answered(c->parcel))
         parcel_done(c);
 }
 
@@ -303,9 +298,8 @@ static void on_secured(void *owner)
 {
     struct courier *c = owner;
     tls_describe(connection_tls(c->connection), c->tls_text, sizeof(c->tls_text));
-    if (tls_verified(connection_tls(c->connection)))
-        snprintf(c->tls_text + strlen(c->tls_text), sizeof(c->tls_text) - strlen(c->tls_text),
-                 " verified");
+    c->proven.level =
+        tls_verified(connection_tls(c->connection)) ? TRUST_VERIFIED : TRUST_ENCRYPTED;
     delivery_tls_started(&c->delivery);
     pump(c);
 }
@@ -443,6 +437,9 @@ static void try_address(struct courier *c)
     c->settings = c->parcel->settings;
     c->reused = c->begin_again = false;
     c->tls_text[0] = '\0';
+    c->proven = route->trust; /* it is ready only once it has logged in */
+    c->proven.level = TRUST_CLEAR;
+    c->proven.settings = c->settings->generation;
     bool broken = site_has_broken_tls(c->site, host->name, clock_steady_ms());
     c->delivery_settings = (struct delivery_settings){
         .hostname = c->settings->config->hostname,

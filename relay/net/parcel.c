@@ -58,6 +58,7 @@ static void ask_site(struct parcel *p)
 {
     struct site_party *idle = NULL;
     p->party.inbox = &p->shard->inbox;
+    p->party.settings = p->settings->generation;
     p->party.item.run = on_party;
     switch (site_take(p->site, &p->party, clock_steady_ms(), &idle)) {
     case SITE_GRANTED:
@@ -81,7 +82,7 @@ static void on_hosts(void *context, const struct resolver_answer *answer)
     p->hosts = *answer;
     switch (answer->result) {
     case RESOLVER_FOUND:
-        p->site = sites_find(p->shard->common->sites, answer, p->route->port);
+        p->site = sites_find(p->shard->common->sites, answer, p->route->port, &p->route->trust);
         ask_site(p);
         break;
     case RESOLVER_NULL_MX:
@@ -171,8 +172,7 @@ static bool answer_suppressed(struct parcel *p, struct err *err)
     return true;
 }
 
-/* Nobody is left to be asked about. */
-static bool all_answered(const struct parcel *p)
+bool parcel_all_answered(const struct parcel *p)
 {
     for (size_t i = 0; i < p->mail->envelope.count; i++)
         if (p->answers[i].code == 0)
@@ -223,7 +223,7 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
         return;
     }
     p->clock_offset_ms = clock_offset_ms();
-    if (all_answered(p)) {
+    if (parcel_all_answered(p)) {
         parcel_settle(p);
         return;
     }

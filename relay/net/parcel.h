@@ -26,6 +26,7 @@ struct parcel {
     struct site_party party;
     char remote[280];        /* the host that answered, and its address */
     char tls[80];            /* how; empty: clear text */
+    bool verified;           /* its certificate was valid for its name */
     bool hop_dsn;            /* the hop reports on delivery itself */
     bool not_attempted;      /* our own fault */
     int64_t not_before_ms;   /* the site rests */
@@ -40,6 +41,8 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work);
 
 /* From the courier: the same for everyone who has none. */
 void parcel_answer_all(struct parcel *p, const struct verdict *v);
+/* Nobody is left to be asked about. */
+bool parcel_all_answered(const struct parcel *p);
 
 /* The shard has waited long enough: those that wait for a host or a slot are left for the next
  * start. */

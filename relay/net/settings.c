@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+static _Atomic uint64_t readings;
+
 struct settings *settings_hold(struct settings *s)
 {
     unsigned before = atomic_fetch_add(&s->holders, 1);
@@ -31,6 +33,7 @@ bool settings_read(const char *path, const struct opener *opener, struct setting
 {
     struct settings *s = xcalloc(1, sizeof(*s));
     atomic_init(&s->holders, 1);
+    s->generation = atomic_fetch_add(&readings, 1) + 1;
     bool ok =
         config_read(path, opener, &s->config, err) &&
         certificates_load(s->config, opener, &s->server, err) &&

@@ -17,6 +17,7 @@
 
 struct settings {
     atomic_uint holders;
+    uint64_t generation; /* each reading has its own */
     struct config *config;
     struct tls_context *server, *client;
     struct unsubscribe_keys unsubscribe;

@@ -90,6 +90,10 @@ static void log_outcome(const struct parcel *p, size_t i, const struct store_out
                                      p->mail->envelope.rcpts[i].address);
     if (p->remote[0])
         line = log_text(log_text(line, "mx", p->remote), "tls", p->tls[0] ? p->tls : "none");
+    if (p->tls[0])
+        line = log_text(line, "verified", p->verified ? "yes" : "no");
+    if (p->tls[0] && p->route->username[0])
+        line = log_text(line, "user", p->route->username);
     line = log_text(log_number(line, "code", o->answer.code), "dsn", o->answer.enhanced);
     line = log_number(log_text(line, "reply", o->answer.text), "tries", o->tries);
     int64_t now_ms = clock_now_ms();

@@ -203,10 +203,14 @@ static void fill_mail(struct shipment *s)
     s->mail.size = copy_size(s);
 }
 
-bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d)
+bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d,
+                    const struct trust *proven)
 {
     struct err err = {0};
+    struct trust demanded = p->route->trust;
     struct verdict v;
+    demanded.settings = p->settings->generation;
+    CHECK(trust_covers(proven, &demanded));
     s->parcel = p;
     s->delivery = d;
     if (!take_slice(s))

@@ -8,6 +8,7 @@
 #include "connection.h"
 #include "parcel.h"
 #include "spool.h"
+#include "trust.h"
 
 struct shipment {
     struct parcel *parcel;     /* borrowed while it is sent */
@@ -20,9 +21,11 @@ struct shipment {
     bool sending, head_fed;
 };
 
-/* Make the copy and begin to send it. False when there is nothing to send: everyone has an answer.
- * End it in both cases. */
-MUST_CHECK bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d);
+/* Make the copy and begin to send it, on a connection that has proven this; it must cover what the
+ * parcel's route demands. False when there is nothing to send: everyone has an answer. End it in
+ * both cases. */
+MUST_CHECK bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d,
+                               const struct trust *proven);
 /* Give the machine body bytes while the socket takes them. */
 void shipment_feed(struct shipment *s, struct connection *connection);
 /* Hand the server's answers to the parcel and end. Those it only took too many of stay without one,

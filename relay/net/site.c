@@ -72,11 +72,14 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-struct site *sites_find(struct sites *sites, const struct resolver_answer *hosts, unsigned port)
+struct site *sites_find(struct sites *sites, const struct resolver_answer *hosts, unsigned port,
+                        const struct trust *demanded)
 {
     const char *names[RESOLVER_HOSTS_MAX];
-    char key[RESOLVER_HOSTS_MAX * (ADDRESS_DOMAIN_MAX + 1) + 16];
-    size_t used = (size_t)snprintf(key, sizeof(key), "%u", port);
+    char key[RESOLVER_HOSTS_MAX * (ADDRESS_DOMAIN_MAX + 1) + TRUST_KEY + 16];
+    char trust[TRUST_KEY];
+    trust_key(demanded, trust);
+    size_t used = (size_t)snprintf(key, sizeof(key), "%u %s", port, trust);
     for (size_t i = 0; i < hosts->count; i++)
         names[i] = hosts->hosts[i].name;
     qsort(names, hosts->count, sizeof(names[0]), by_name);
@@ -112,10 +115,11 @@ static void list(struct site_party **list_of, struct site_party *party)
     party->granted = false;
 }
 
-static struct site_party *of_inbox(struct site_party *list_of, const struct inbox *inbox)
+/* Whose connection may go to the other. */
+static struct site_party *fitting(struct site_party *list_of, const struct site_party *other)
 {
     for (; list_of; list_of = list_of->next)
-        if (list_of->inbox == inbox)
+        if (list_of->inbox == other->inbox && list_of->settings == other->settings)
             return list_of;
     return NULL;
 }
@@ -147,7 +151,7 @@ enum site_answer site_take(struct site *site, struct site_party *party, int64_t 
 {
     enum site_answer answer = SITE_WAIT;
     pthread_mutex_lock(&site->sites->mutex);
-    *idle_r = of_inbox(site->idle, party->inbox);
+    *idle_r = fitting(site->idle, party);
     if (*idle_r) {
         unlist(&site->idle, *idle_r);
         site->sites->idle--;
@@ -168,8 +172,7 @@ enum site_answer site_take(struct site *site, struct site_party *party, int64_t 
 struct site_party *site_next(struct site *site, struct site_party *self, bool *may_idle_r)
 {
     pthread_mutex_lock(&site->sites->mutex);
-    struct site_party *waiter =
-        site->in_use <= site->limit ? of_inbox(site->waiters, self->inbox) : NULL;
+    struct site_party *waiter = site->in_use <= site->limit ? fitting(site->waiters, self) : NULL;
     if (waiter)
         unlist(&site->waiters, waiter);
     *may_idle_r = !waiter && !site->waiters && site->in_use <= site->limit &&

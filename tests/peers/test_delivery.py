@@ -440,7 +440,7 @@ def certificates(path):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("policy, certificate, delivered, words", [
-    ("verify", "good", True, "verified"),
+    ("verify", "good", True, "verified=yes"),
     ("verify", "other", False, "ertificate"),
     ("verify", "expired", False, "ertificate"),
     ("verify", "self", False, "ertificate"),

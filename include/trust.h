@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* trust.h - What mail demands of the connection that it leaves by, and what a connection has
+ * proven.
+ *
+ * A connection is kept and used again only for mail that demands exactly this of it: anybody can
+ * publish the MX names of somebody else, so that the names of the hosts say nothing about it.
+ */
+#ifndef TRUST_H
+#define TRUST_H
+
+#include "span.h"
+
+#include <stdint.h>
+
+enum trust_level {
+    TRUST_CLEAR,     /* whoever listens may read and change it */
+    TRUST_ENCRYPTED, /* whoever answered is the only one who can */
+    TRUST_VERIFIED   /* and that was the host itself: its certificate is valid for its name */
+};
+
+struct trust {
+    enum trust_level level;
+    bool named;              /* the host is the operator's choice, not that of a domain's MX */
+    unsigned char login[16]; /* digest of user name and password; zero: nobody has logged in */
+    uint64_t settings;       /* the generation of the settings: names, authorities, all else */
+};
+
+/* The digest of a login; without a user name, that of nobody. */
+void trust_login(struct span username, struct span password, unsigned char login_r[16]);
+
+/* May mail that demands this leave by a connection that has proven that? */
+bool trust_covers(const struct trust *proven, const struct trust *demanded);
+
+/* A name for what is demanded, the same for the same, whatever the generation of the settings:
+ * what is remembered of a destination outlives a reload. `text_r` holds TRUST_KEY bytes. */
+enum { TRUST_KEY = 40 };
+void trust_key(const struct trust *demanded, char *text_r);
+
+#endif

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* trust.c - A connection that was opened for less, or in another name, carries nothing. */
+#include "trust.h"
+
+#include "buf.h"
+#include "check.h"
+#include "secret.h"
+
+#include <string.h>
+
+void trust_login(struct span username, struct span password, unsigned char login_r[16])
+{
+    struct buf both;
+    memset(login_r, 0, 16);
+    if (username.len == 0)
+        return;
+    buf_init(&both, username.len + password.len + 1);
+    buf_add(&both, username);
+    buf_add(&both, (struct span){"", 1}); /* a NUL is part of neither */
+    buf_add(&both, password);
+    secret_digest(buf_span(&both), login_r);
+    secret_clear(both.ptr, both.len);
+    buf_fini(&both);
+}
+
+bool trust_covers(const struct trust *proven, const struct trust *demanded)
+{
+    return proven->level >= demanded->level && proven->named == demanded->named &&
+           proven->settings == demanded->settings &&
+           memcmp(proven->login, demanded->login, sizeof(proven->login)) == 0;
+}
+
+void trust_key(const struct trust *demanded, char *text_r)
+{
+    static const char digits[] = "0123456789abcdef";
+    CHECK(demanded->level <= TRUST_VERIFIED);
+    *text_r++ = (char)('0' + demanded->level);
+    *text_r++ = demanded->named ? 'n' : 'm';
+    for (size_t i = 0; i < sizeof(demanded->login); i++) {
+        *text_r++ = digits[demanded->login[i] >> 4];
+        *text_r++ = digits[demanded->login[i] & 15];
+    }
+    *text_r = '\0';
+}

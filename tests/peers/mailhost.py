@@ -1,0 +1,145 @@
+"""A mail server that does as it is told, one thread for each connection, and remembers by which connection each message came."""
+
+import base64
+import datetime
+import socket
+import ssl
+import threading
+import time
+
+
+def authority(path):
+    """A certificate authority of one's own in `path`, as ca.pem; a function that makes (certificate, key) for a host's names."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    now = datetime.datetime.now(datetime.timezone.utc)
+
+    def build(subject, issuer, public, signer, extension):
+        name = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, n)]) for n in (subject, issuer)]
+        return x509.CertificateBuilder(name[1], name[0], public, x509.random_serial_number()).not_valid_before(
+            now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=1)).add_extension(
+            extension, False).sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    (path / "ca.pem").write_bytes(build("test ca", "test ca", ca_key.public_key(), ca_key, x509.BasicConstraints(True, None)))
+
+    def issue(*names):
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate, key_file = path / f"{names[0]}.pem", path / f"{names[0]}.key"
+        certificate.write_bytes(build(names[0], "test ca", key.public_key(), ca_key,
+                                      x509.SubjectAlternativeName([x509.DNSName(n) for n in names])))
+        key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                               serialization.NoEncryption()))
+        return certificate, key_file
+
+    return issue
+
+
+class Connection:
+    def __init__(self):
+        self.tls, self.user, self.lines, self.messages = False, None, [], []
+
+
+class Message:
+    def __init__(self, connection, sender, recipients, data):
+        self.connection, self.sender, self.recipients, self.data = connection, sender, recipients, data
+        self.tls, self.user, self.at = connection.tls, connection.user, time.monotonic()
+
+
+class MailHost:
+    """`answer(line, connection)`: the reply to a line, None for the usual one, "HANG UP" to close; `.` is the end of data.
+
+    With `context` it offers STARTTLS; with `users` (name -> password) AUTH PLAIN; `delay`: seconds before each end of data."""
+
+    def __init__(self, port, answer=None, context=None, users=None, host="127.0.0.1", delay=0.0):
+        self.answer, self.context, self.users, self.delay = answer or (lambda line, connection: None), context, users, delay
+        self.connections, self.messages = [], []
+        self.socket = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.socket.accept()
+            except OSError:
+                return
+            connection = Connection()
+            self.connections.append(connection)
+            threading.Thread(target=self.talk, args=(client, connection), daemon=True).start()
+
+    def talk(self, client, connection):
+        try:
+            self.serve(client, connection)
+        except (OSError, ssl.SSLError):
+            pass
+        finally:
+            client.close()
+
+    def hello(self, connection):
+        offers = ["mailhost", "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        offers += ["STARTTLS"] if self.context and not connection.tls else []
+        offers += ["AUTH PLAIN"] if self.users is not None else []
+        return "\r\n".join(f"250-{o}" for o in offers[:-1]) + f"\r\n250 {offers[-1]}"
+
+    def login(self, line, connection):
+        _, user, password = base64.b64decode(line.split()[2]).decode().split("\0")
+        if self.users.get(user) != password:
+            return "535 5.7.8 Authentication credentials invalid"
+        connection.user = user
+        return "235 2.7.0 welcome"
+
+    def usual(self, line, connection):
+        word = line.upper()
+        if word.startswith("EHLO"):
+            return self.hello(connection)
+        if word.startswith("AUTH PLAIN"):
+            return self.login(line, connection)
+        return {"DATA": "354 go", "QUIT": "221 bye", "STARTTLS": "220 go"}.get(word, "250 2.0.0 ok")
+
+    def serve(self, client, connection):
+        stream, sender, recipients = client.makefile("rwb"), "", []
+
+        def say(line):
+            reply = self.answer(line, connection) or self.usual(line, connection)
+            if reply == "HANG UP":
+                raise ConnectionAbortedError
+            stream.write(reply.encode() + b"\r\n")
+            stream.flush()
+            return reply
+
+        greeting = self.answer("", connection) or "220 mailhost ESMTP"
+        stream.write(greeting.encode() + b"\r\n")
+        stream.flush()
+        while line := stream.readline().decode("utf-8", "replace").rstrip("\r\n"):
+            connection.lines.append(line)
+            reply = say(line)
+            if line == "STARTTLS" and reply.startswith("220"):
+                client = self.context.wrap_socket(client, server_side=True)
+                stream, connection.tls = client.makefile("rwb"), True
+            elif line.startswith("MAIL FROM:"):
+                sender, recipients = line[10:].split(">")[0].lstrip("<"), []
+            elif line.startswith("RCPT TO:") and reply.startswith("2"):
+                recipients.append(line[8:].split(">")[0].lstrip("<"))
+            elif line == "DATA" and reply.startswith("354"):
+                self.take(stream, say, Message(connection, sender, recipients, b""))
+            elif line == "QUIT":
+                return
+
+    def take(self, stream, say, message):
+        while not message.data.endswith(b"\r\n.\r\n"):
+            piece = stream.readline()
+            if not piece:
+                raise ConnectionAbortedError
+            message.data += piece
+        time.sleep(self.delay)
+        if say(".").startswith("2"):
+            message.connection.messages.append(message)
+            self.messages.append(message)
+
+    def reached(self, recipient):
+        return [m for m in self.messages if recipient in m.recipients]
+
+    def stop(self):
+        self.socket.close()

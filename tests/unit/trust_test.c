@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* trust_test.c - Which connection may carry which mail, and what has one name. */
+#include "table.h"
+
+#include "trust.h"
+
+static struct trust make(enum trust_level level, bool named, const char *user, const char *password, uint64_t settings)
+{
+    struct trust t = {.level = level, .named = named, .settings = settings};
+    trust_login(span_of(user), span_of(password), t.login);
+    return t;
+}
+
+static void covering(void **state)
+{
+    (void)state;
+    for (int proven = TRUST_CLEAR; proven <= TRUST_VERIFIED; proven++)
+        for (int demanded = TRUST_CLEAR; demanded <= TRUST_VERIFIED; demanded++) {
+            struct trust a = make((enum trust_level)proven, false, "", "", 1);
+            struct trust b = make((enum trust_level)demanded, false, "", "", 1);
+            assert_int_equal(trust_covers(&a, &b), proven >= demanded);
+        }
+}
+
+static void differences(void **state)
+{
+    static const struct {
+        const char *label;
+        bool named;
+        const char *user, *password;
+        uint64_t settings;
+        bool same_key;
+    } rows[] = {
+        {"named by DNS only", false, "app", "secret", 7, false},
+        {"another user", true, "ap", "secret", 7, false},
+        {"another password", true, "app", "secre", 7, false},
+        {"the same bytes, split elsewhere", true, "apps", "ecret", 7, false},
+        {"nobody", true, "", "secret", 7, false},
+        {"settings of before", true, "app", "secret", 6, true},
+    };
+    char key[TRUST_KEY];
+    char other[TRUST_KEY];
+    (void)state;
+    struct trust demanded = make(TRUST_ENCRYPTED, true, "app", "secret", 7);
+    trust_key(&demanded, key);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct trust t = make(TRUST_VERIFIED, rows[i].named, rows[i].user, rows[i].password, rows[i].settings);
+        EXPECT(!trust_covers(&t, &demanded), rows[i].label);
+        t.level = TRUST_ENCRYPTED;
+        EXPECT(!trust_covers(&t, &demanded), rows[i].label);
+        trust_key(&t, other);
+        EXPECT((strcmp(key, other) == 0) == rows[i].same_key, rows[i].label);
+    }
+    struct trust verified = make(TRUST_VERIFIED, true, "app", "secret", 7);
+    assert_true(trust_covers(&verified, &demanded));
+    trust_key(&verified, other);
+    assert_string_not_equal(key, other); /* what a demand for more has spoiled is not this one's */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(covering), cmocka_unit_test(differences)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
