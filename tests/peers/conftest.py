@@ -24,6 +24,7 @@ import dnslib.server
 import pytest
 
 SEALPOST = os.environ.get("SEALPOST", "build/sealpost")
+RELEASE = os.path.abspath(os.environ.get("SEALPOST_RELEASE", "build/sealpost"))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 
@@ -374,6 +375,15 @@ def dkim_passes(raw, dns):
     fields = [value for name, value in verifier.headers if name.lower() == b"dkim-signature"]
     ours = [i for i, value in enumerate(fields) if re.search(rb"s=sp\d{8}", value)]
     return len(ours) > 0 and all(verifier.verify(idx=i, dnsfunc=txt) for i in ours)
+
+
+@pytest.fixture
+def release(monkeypatch):
+    """The release build, which then makes and runs the relays of the test, whatever the others are tested with."""
+    if not os.path.exists(RELEASE):
+        pytest.fail(f"{RELEASE} is not there: tests/run builds it")
+    monkeypatch.setattr(sys.modules[__name__], "SEALPOST", RELEASE)
+    return RELEASE
 
 
 @pytest.fixture

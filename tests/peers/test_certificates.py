@@ -11,19 +11,11 @@ import signal
 import subprocess
 import tempfile
 
-import conftest
 import pytest
 from conftest import wait_for
 from test_tls import certify, subject
 
-RELEASE = os.environ.get("SEALPOST_RELEASE", "build/sealpost")
-
-
-@pytest.fixture(autouse=True)
-def release(monkeypatch):
-    if not os.path.exists(RELEASE):
-        pytest.fail(f"{RELEASE} is not there: tests/run builds it")
-    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
+pytestmark = pytest.mark.usefixtures("release")
 
 
 @pytest.fixture

@@ -16,16 +16,9 @@ import time
 
 import conftest
 import pytest
-from conftest import Sink, free_port
+from conftest import RELEASE, Sink, free_port
 
-RELEASE = os.environ.get("SEALPOST_RELEASE", "build/sealpost")
-
-
-@pytest.fixture(autouse=True)
-def release(monkeypatch):
-    if not os.path.exists(RELEASE):
-        pytest.fail(f"{RELEASE} is not there: tests/run builds it")
-    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
+pytestmark = pytest.mark.usefixtures("release")
 
 
 def run(*arguments, **options):

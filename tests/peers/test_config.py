@@ -2,7 +2,6 @@
 as people write them; files in files; what a reload may change."""
 
 import json
-import os
 import pathlib
 import re
 import signal
@@ -10,16 +9,9 @@ import subprocess
 
 import conftest
 import pytest
-from conftest import free_port, wait_for
+from conftest import RELEASE, free_port, wait_for
 
-RELEASE = os.environ.get("SEALPOST_RELEASE", "build/sealpost")
-
-
-@pytest.fixture(autouse=True)
-def release(monkeypatch):
-    if not os.path.exists(RELEASE):
-        pytest.fail(f"{RELEASE} is not there: tests/run builds it")
-    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
+pytestmark = pytest.mark.usefixtures("release")
 
 
 @pytest.fixture

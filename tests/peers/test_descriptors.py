@@ -11,17 +11,10 @@ import time
 
 import conftest
 import pytest
-from conftest import free_port, wait_for
+from conftest import RELEASE, free_port, wait_for
 from test_page import CONFIG, ask, link
 
-RELEASE = os.path.abspath(os.environ.get("SEALPOST_RELEASE", "build/sealpost"))
-
-
-@pytest.fixture(autouse=True)
-def release(monkeypatch):
-    if not os.path.exists(RELEASE):
-        pytest.fail(f"{RELEASE} is not there: tests/run builds it")
-    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
+pytestmark = pytest.mark.usefixtures("release")
 
 
 def make(relay_factory, dns, sink_factory, extra=""):

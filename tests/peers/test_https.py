@@ -1,12 +1,10 @@
 """The page over its own TLS, by a release build: ALPN as real clients send it, curl, Chromium; and what a visitor hears when the store cannot be read."""
 
-import os
 import socket
 import sqlite3
 import ssl
 import subprocess
 
-import conftest
 import pytest
 from conftest import wait_for
 from selenium import webdriver
@@ -14,15 +12,11 @@ from selenium.webdriver.common.by import By
 from test_browser import press
 from test_page import ask, link, listed, serve
 
-RELEASE = os.environ.get("SEALPOST_RELEASE", "build/sealpost")
 STREAM = "List-Unsubscribe=One-Click"
 
 
 @pytest.fixture
-def page(monkeypatch, relay_factory, dns, sink_factory):
-    if not os.path.exists(RELEASE):
-        pytest.fail(f"{RELEASE} is not there: tests/run builds it")
-    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
+def page(release, relay_factory, dns, sink_factory):
     return serve(relay_factory, dns, sink_factory, "implicit")
 
 

@@ -7,17 +7,11 @@ import socket
 import subprocess
 import time
 
-import conftest
 import pytest
-from conftest import wait_for, wait_port
+from conftest import RELEASE, wait_for, wait_port
 
-RELEASE = os.environ.get("SEALPOST_RELEASE", "build/sealpost")
+pytestmark = pytest.mark.usefixtures("release")
 LINE = re.compile(rb"(error|warn|info|debug) [a-z_]+( [a-z_]+=(\"([^\"\\]|\\.)*\"|[^ \"]*))*")
-
-
-@pytest.fixture(autouse=True)
-def release(monkeypatch):
-    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
 
 
 def serve(relay, stderr):

@@ -10,19 +10,12 @@ import subprocess
 import sys
 import tempfile
 
-import conftest
 import pytest
-from conftest import free_port
+from conftest import RELEASE, free_port
 
-RELEASE = os.path.abspath(os.environ.get("SEALPOST_RELEASE", "build/sealpost"))
 NOBODY = pwd.getpwnam("nobody")
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-@pytest.fixture(autouse=True)
-def release(monkeypatch):
-    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
+pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root"), pytest.mark.usefixtures("release")]
 
 
 @pytest.fixture

@@ -13,16 +13,6 @@ import pytest
 from conftest import free_port, wait_for
 from test_tls import certify, subject
 
-RELEASE = os.environ.get("SEALPOST_RELEASE", "build/sealpost")
-
-
-@pytest.fixture
-def release(monkeypatch):
-    if not os.path.exists(RELEASE):
-        pytest.fail(f"{RELEASE} is not there: tests/run builds it")
-    monkeypatch.setattr(conftest, "SEALPOST", RELEASE)
-    return RELEASE
-
 
 @pytest.fixture
 def relay(release, relay_factory, dns):

@@ -1,6 +1,5 @@
 """Each thread does all that it can be asked to, under its own filter, and is refused nothing: strace(1) sees every call that fails."""
 
-import os
 import pathlib
 import re
 import resource
@@ -11,11 +10,10 @@ import time
 import conftest
 import dnslib.server
 import pytest
-from conftest import free_port, wait_for
+from conftest import RELEASE, free_port, wait_for
 from test_page import ask, link
 from test_tls import certify
 
-RELEASE = os.path.abspath(os.environ.get("SEALPOST_RELEASE", "build/sealpost"))
 CONFIG = '''shards = 2
 log = "debug"
 http {{ url = "https://u.club.test"  address = "127.0.0.1:{port}"  tls = "implicit" }}
