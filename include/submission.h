@@ -149,6 +149,8 @@ void submission_hang_up(struct submission *s, const char *reason);
 /* Say 421 with this reason, borrowed, and close, as soon as what is under way is answered: a
  * message that is arriving is refused at its end, and no further command is run. */
 void submission_end(struct submission *s, const char *reason);
+/* From here on other settings hold, for this session, too. They are borrowed. */
+void submission_change_settings(struct submission *s, const struct submission_settings *settings);
 /* What is answered to such a message. */
 struct verdict submission_ended(const struct submission *s);
 

@@ -145,10 +145,31 @@ static void make_digest(const struct session *s, struct store_job *job)
     content_end(c, job->content);
 }
 
+static struct verdict admit(struct session *s)
+{
+    struct submission *sub = &s->submission;
+    const struct admit_input input = {.identity = &sub->identity,
+                                      .streams = s->settings->config->streams,
+                                      .stream_count = s->settings->config->stream_count,
+                                      .sender = span_of(sub->envelope.sender),
+                                      .header = submission_header(sub),
+                                      .smtputf8 = sub->envelope.smtputf8,
+                                      .facts = sub->facts};
+    return admit_message(&input, &s->admission);
+}
+
+/* May it still be accepted, after all that was waited for? */
+static struct verdict judge_again(struct session *s)
+{
+    if (s->submission.ends)
+        return submission_ended(&s->submission);
+    return session_follow_settings(s) ? admit(s) : verdict_make(250, "2.0.0", "OK");
+}
+
 static void ask_store(struct session *s)
 {
-    if (s->submission.ends) {
-        struct verdict v = submission_ended(&s->submission);
+    struct verdict v = judge_again(s);
+    if (v.what != VERDICT_ACCEPT) {
         refuse(s, &v, SPAN_NONE);
         return;
     }
@@ -251,14 +272,7 @@ void session_aligned(struct shard *shard, uint64_t id, const struct alignment *a
 void session_enqueue(struct session *s)
 {
     struct submission *sub = &s->submission;
-    struct admit_input input = {.identity = &sub->identity,
-                                .streams = s->settings->config->streams,
-                                .stream_count = s->settings->config->stream_count,
-                                .sender = span_of(sub->envelope.sender),
-                                .header = submission_header(sub),
-                                .smtputf8 = sub->envelope.smtputf8,
-                                .facts = sub->facts};
-    struct verdict v = admit_message(&input, &s->admission);
+    struct verdict v = admit(s);
     if (v.what == VERDICT_ACCEPT)
         v = keyring_verdict(s->shard->common->keyring, s->shard->reader,
                             s->admission.summary.from_domain);

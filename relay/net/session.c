@@ -64,6 +64,34 @@ void session_auth_decided(struct shard *shard, uint64_t id, const struct auth_an
     session_pump(s);
 }
 
+/* ---- settings ---- */
+
+static const struct submission_settings *own_settings(const struct session *s)
+{
+    return s->implicit_tls ? &s->settings->implicit : &s->settings->starttls;
+}
+
+bool session_follow_settings(struct session *s)
+{
+    struct settings *fresh = s->shard->settings;
+    if (s->settings == fresh || s->asking || !s->started || s->submission.want == SUBMISSION_TLS)
+        return false;
+    if (s->settings->config->idle_s != fresh->config->idle_s && !s->hurried)
+        connection_set_timeout(s->connection, fresh->config->idle_s);
+    settings_drop(s->settings);
+    s->settings = settings_hold(fresh);
+    submission_change_settings(&s->submission, own_settings(s));
+    return true;
+}
+
+void session_change_settings(struct shard *shard)
+{
+    struct session *s;
+    struct session *next;
+    HASH_ITER (hh, shard->sessions, s, next)
+        (void)session_follow_settings(s);
+}
+
 /* ---- the pump ---- */
 
 static void ask_auth(struct session *s)
@@ -112,6 +140,7 @@ static void note_refusals(struct session *s)
 void session_pump(struct session *s)
 {
     struct submission *sub = &s->submission;
+    (void)session_follow_settings(s);
     if (sub->authenticated)
         session_settle(s);
     session_check_access(s);
@@ -172,8 +201,7 @@ static void bind_tls(struct session *s)
 static void start(struct session *s)
 {
     s->started = true;
-    submission_init(&s->submission,
-                    s->implicit_tls ? &s->settings->implicit : &s->settings->starttls);
+    submission_init(&s->submission, own_settings(s));
     bind_tls(s);
     session_pump(s);
 }

@@ -26,6 +26,9 @@ void session_end_strangers(struct shard *s);
 /* Credentials or domains have changed: end the sessions that do not hold any more. */
 void session_check_all(struct shard *s);
 
+/* The shard has other settings: who has logged in is judged by them from now on. */
+void session_change_settings(struct shard *s);
+
 /* The shard drains: idle clients are sent away now, the others when their message is done. */
 void session_drain_all(struct shard *s);
 /* The shard has waited long enough. */

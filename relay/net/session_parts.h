@@ -41,6 +41,10 @@ struct session {
 /* Answer what the machine wants, send what it says: at the end of every callback. */
 void session_pump(struct session *s);
 
+/* Go on with the shard's newest settings, unless something is under way that borrows from the old
+ * ones; then at the next call. True: they have changed. */
+bool session_follow_settings(struct session *s);
+
 /* ---- places.c ---- */
 
 /* False: there is none for it. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* settings.h - One reading of the config file and what was made of it.
  *
- * Settings never change once made. A reload makes new ones; what has begun goes on with its own,
- * and when nobody holds the old ones any more they are freed.
+ * Settings never change once made. A reload makes new ones; a delivery that has begun goes on with
+ * its own, a session turns to the new ones at its next step, and when nobody holds the old ones any
+ * more they are freed.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H

@@ -101,6 +101,7 @@ static void on_order(struct inbox_item *item)
     case CHANGE_SETTINGS:
         settings_drop(o.shard->settings);
         o.shard->settings = o.settings;
+        session_change_settings(o.shard);
         break;
     case CHECK_ACCESS:
         session_check_all(o.shard);

@@ -59,7 +59,8 @@ struct shard {
     pthread_t thread;
     struct inbox inbox;
     struct common *common;
-    struct settings *settings; /* held; the newest: what has begun goes on with its own */
+    struct settings
+        *settings; /* held; the newest: a delivery that has begun goes on with its own */
     struct database *reader;
     struct resolver *resolver;
     struct listener *listeners;

@@ -375,6 +375,11 @@ void submission_end(struct submission *s, const char *reason)
         drain(s);
 }
 
+void submission_change_settings(struct submission *s, const struct submission_settings *settings)
+{
+    s->settings = settings;
+}
+
 struct submission_claim submission_auth(const struct submission *s)
 {
     CHECK(s->want == SUBMISSION_AUTH || s->want == SUBMISSION_KEYS);

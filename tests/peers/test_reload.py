@@ -1,0 +1,118 @@
+"""What a reload changes for those who are connected already, and which files it may read."""
+
+import base64
+import threading
+
+import pytest
+from conftest import wait_for
+from test_access import Raw
+
+pytestmark = pytest.mark.usefixtures("release")
+
+STREAMS = 'stream "news" { class = "digest" }\nstream "other" { class = "notification" }\n'
+MESSAGE = "From: <hello@club.test>\r\nTo: <bob@dest.test>\r\nSubject: test\r\nSealpost-Stream: news\r\n\r\n"
+
+
+def change(relay, old, new):
+    text = relay.config.read_text()
+    assert old in text
+    relay.config.write_text(text.replace(old, new))
+    relay.reload()
+
+
+@pytest.fixture
+def relay(relay_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    return relay_factory(STREAMS + "limits { size = 4M  messages = 20 }\n").start()
+
+
+def events(relay):
+    return [e["reply"] for e in relay.json("events", "--kind", "refused")]
+
+
+@pytest.mark.parametrize("at", ["idle", "mail", "data", "spilled"])
+def test_a_stream_that_is_gone_takes_no_mail_of_sessions_that_are_there(relay, at):
+    sessions = [Raw(relay) for _ in range(8)]  # on each shard
+    for session in sessions:
+        if at == "mail":
+            assert session.say("MAIL FROM:<hello@club.test>")[0] == 250
+        elif at in ("data", "spilled"):
+            session.begin()
+            session.send(MESSAGE + ("x" * 70 + "\r\n") * (20000 if at == "spilled" else 1))
+    change(relay, 'stream "news" { class = "digest" }\n', "")
+    for session in sessions:
+        if at == "idle":
+            session.begin()
+        elif at == "mail":
+            assert session.say("RCPT TO:<bob@dest.test>")[0] == 250
+            assert session.say("DATA")[0] == 354
+        if at in ("idle", "mail"):
+            session.send(MESSAGE)
+        code, text = session.say(".")
+        assert code == 550 and 'Stream "news" is not configured' in text, text
+    session = sessions[0]
+    session.begin()  # it goes on
+    session.send(MESSAGE.replace("news", "other"))
+    assert session.say(".")[0] == 250
+    wait_for(lambda: len(events(relay)) == 8)
+
+
+def test_a_message_that_waits_for_its_verdict_is_judged_by_what_holds_then(relay, dns):
+    """The answer from DNS comes after the reload, for a small message and for one that lies on the disk already."""
+    for domain, body in (("small.test", "hello\r\n"), ("large.test", ("x" * 70 + "\r\n") * 10000)):
+        dns.delay = 0
+        secret = relay.json("user", "add", domain, "--domain", domain)["secret"]
+        relay.add_domain(domain)
+        session = Raw(relay, domain, secret)
+        session.begin(f"hello@{domain}")
+        dns.delay = 1
+        answers = []
+        asked = len(dns.asked)
+        text = (MESSAGE + body).replace("club.test", domain) + "."
+        waiter = threading.Thread(target=lambda: answers.append(session.say(text)))
+        waiter.start()
+        wait_for(lambda: len(dns.asked) > asked, step=0.01)
+        change(relay, 'stream "news" { class = "digest" }\n', "")
+        assert answers == []
+        waiter.join()
+        assert answers[0][0] == 550 and "is not configured" in answers[0][1], answers
+        change(relay, 'stream "other"', 'stream "news" { class = "digest" }\nstream "other"')
+
+
+def test_smaller_limits_hold_for_sessions_that_are_there(relay):
+    """Size, recipients, messages of a session, idle time: the next command is judged by the new ones."""
+    session, large, sent, idle = (Raw(relay) for _ in range(4))
+    large.begin()
+    large.send(MESSAGE + ("x" * 70 + "\r\n") * 20000)
+    for _ in range(2):
+        sent.begin()
+        sent.send(MESSAGE)
+        assert sent.say(".")[0] == 250
+    change(relay, "limits { size = 4M  messages = 20 }", "limits { size = 1M  messages = 2  recipients = 1  idle = 10 }")
+    assert session.say("MAIL FROM:<hello@club.test> SIZE=2000000")[0] == 552
+    assert session.say("MAIL FROM:<hello@club.test>")[0] == 250
+    assert session.say("RCPT TO:<bob@dest.test>")[0] == 250
+    assert session.say("RCPT TO:<ann@dest.test>")[0] == 452
+    assert large.say(".")[0] == 552
+    code, text = sent.say("MAIL FROM:<hello@club.test>")
+    assert code in (421, 451, 452) and "2" in text, text
+    assert "SIZE 1048576" in idle.say("EHLO client.test")[1]
+    idle.socket.settimeout(30)
+    assert idle.reply()[0] == 421
+
+
+def test_nobody_is_harmed_by_a_reload(relay):
+    """In the middle of a handshake, of a login, of a message: all go on."""
+    raw = Raw(relay, user=None)
+    assert raw.say("AUTH PLAIN")[0] == 334
+    message = Raw(relay)
+    message.begin()
+    message.send(MESSAGE)
+    for _ in range(5):
+        relay.reload()
+    assert raw.say(base64.b64encode(f"\0app\0{relay.secret}".encode()).decode())[0] == 235
+    assert message.say(".")[0] == 250
+    for session in (raw, message):
+        session.begin()
+        session.send(MESSAGE)
+        assert session.say(".")[0] == 250
