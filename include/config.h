@@ -8,6 +8,7 @@
 #include "buf.h"
 #include "delivery.h"
 #include "err.h"
+#include "ip.h"
 #include "opener.h"
 #include "stream.h"
 #include "throttle.h"
@@ -91,6 +92,8 @@ struct config {
     bool sandbox_required; /* else: as much of it as the system has */
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;
     unsigned connect_timeout_s, idle_reuse_s, suppress_days;
+    struct ip_network *private_networks; /* where somebody's DNS may lead us all the same */
+    size_t private_network_count;
     unsigned per_address, per_network; /* connections */
     unsigned queries; /* sockets for DNS of one resolver; 0: as many as it likes. No setting. */
     unsigned reserve; /* of the connections, for addresses that are known; 0: a quarter */

@@ -38,7 +38,7 @@ enum delivery_want {
 };
 
 enum delivery_tls {
-    DELIVERY_TLS_NEVER,   /* clear text only: an earlier handshake with this host has failed */
+    DELIVERY_TLS_NEVER,   /* clear text only: the handshake with this host has just failed */
     DELIVERY_TLS_MAY,     /* where it is offered */
     DELIVERY_TLS_REQUIRE, /* or not at all */
     DELIVERY_TLS_VERIFY   /* and with a certificate that is valid for the host */

@@ -8,6 +8,7 @@
 #define SPF_H
 
 #include "dns.h"
+#include "ip.h"
 
 /* Section 2.6, and: an answer of DNS is still missing. */
 enum spf_result {
@@ -25,17 +26,8 @@ enum { SPF_RESULTS = 8 };
 const char *spf_result_name(enum spf_result result); /* "pass" … */
 MUST_CHECK bool spf_result_parse(struct span name, enum spf_result *result_r);
 
-/* An address; an IPv4 address mapped into IPv6 is an IPv4 address (section 5). */
-struct spf_ip {
-    bool v6;
-    unsigned char bytes[16];
-};
-
-MUST_CHECK bool spf_ip_parse(const char *text, struct spf_ip *ip_r);
-void spf_ip_print(const struct spf_ip *ip, char *text_r); /* 46 bytes */
-
 struct spf_query {
-    struct spf_ip ip;
+    struct ip ip;
     struct span sender; /* MAIL FROM; empty: postmaster at `helo` (section 2.4) */
     struct span helo;
     struct span receiver; /* for the %{r} of an explanation; empty: "unknown" */

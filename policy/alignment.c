@@ -79,7 +79,7 @@ static void check_spf(struct judgement *j)
                               .helo = span_of(j->in->helo),
                               .receiver = SPAN_NONE,
                               .now_ms = j->in->now_ms};
-        if (!spf_ip_parse(j->in->public_ips[i], &q.ip))
+        if (!ip_parse(j->in->public_ips[i], &q.ip))
             continue;
         struct spf_answer *strict = &j->d->spf[j->d->ip_count].strict;
         struct spf_reading *deployed = &j->d->spf[j->d->ip_count++].deployed;

@@ -43,7 +43,7 @@ static enum match over_limit(struct check *c, const char *domain, const char *wh
 
 /* ---- DNS ---- */
 
-static bool in_network(const struct spf_ip *a, const struct spf_ip *b, unsigned prefix)
+static bool in_network(const struct ip *a, const struct ip *b, unsigned prefix)
 {
     size_t whole = prefix / 8;
     unsigned rest = prefix % 8;
@@ -61,7 +61,7 @@ static enum dns_type address_type(const struct check *c)
 static bool has_address(const struct check *c, const struct dns_answer *a, unsigned prefix)
 {
     for (size_t i = 0; i < a->count; i++) {
-        struct spf_ip ip = {.v6 = c->query->ip.v6};
+        struct ip ip = {.v6 = c->query->ip.v6};
         size_t want = ip.v6 ? 16 : 4;
         if (a->rrs[i].data.len != want)
             continue;
@@ -105,7 +105,7 @@ static enum match validate_names(struct check *c,
     char name[DNS_NAME_MAX + 1];
     bool pending = false;
     char ip[46];
-    spf_ip_print(&c->query->ip, ip);
+    ip_print(&c->query->ip, ip);
     CHECK(dns_reverse_name(ip, name));
     const struct dns_answer *names = ask(c, name, DNS_PTR);
     if (names->status == DNS_PENDING)

@@ -8,11 +8,11 @@
 /* ---- letters ---- */
 
 /* %{i}: dotted for IPv4, dotted nibbles for IPv6. */
-static void print_dotted(const struct spf_ip *ip, char *text_r)
+static void print_dotted(const struct ip *ip, char *text_r)
 {
     static const char hex[] = "0123456789ABCDEF";
     if (!ip->v6) {
-        spf_ip_print(ip, text_r);
+        ip_print(ip, text_r);
         return;
     }
     for (size_t i = 0; i < 32; i++) {
@@ -75,7 +75,7 @@ static struct span value_v(const struct spf_macros *m, char *text)
 
 static struct span value_c(const struct spf_macros *m, char *text)
 {
-    spf_ip_print(m->ip, text);
+    ip_print(m->ip, text);
     return span_of(text);
 }
 

@@ -52,7 +52,7 @@ static void evaluate(const struct merging *m, struct span text, const char *ip,
     snprintf(sender, sizeof(sender), "postmaster@%s", m->domain);
     q.sender = span_of(sender);
     dns_overlay_init(&overlay, m->dns, m->domain, DNS_TXT, &answer);
-    CHECK(spf_ip_parse(ip, &q.ip));
+    CHECK(ip_parse(ip, &q.ip));
     spf_check(&q, &overlay.dns, answer_r);
 }
 

@@ -29,29 +29,10 @@ bool spf_result_parse(struct span name, enum spf_result *result_r)
 
 /* ---- addresses ---- */
 
-bool spf_ip_parse(const char *text, struct spf_ip *ip_r)
-{
-    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-    *ip_r = (struct spf_ip){0};
-    if (inet_pton(AF_INET, text, ip_r->bytes) == 1)
-        return true;
-    if (inet_pton(AF_INET6, text, ip_r->bytes) != 1)
-        return false;
-    ip_r->v6 = memcmp(ip_r->bytes, mapped, sizeof(mapped)) != 0;
-    if (!ip_r->v6)
-        memmove(ip_r->bytes, ip_r->bytes + sizeof(mapped), 4);
-    return true;
-}
-
-void spf_ip_print(const struct spf_ip *ip, char *text_r)
-{
-    CHECK(inet_ntop(ip->v6 ? AF_INET6 : AF_INET, ip->bytes, text_r, 46) != NULL);
-}
-
-static bool read_network(struct span text, bool v6, struct spf_ip *ip_r)
+static bool read_network(struct span text, bool v6, struct ip *ip_r)
 {
     char address[64];
-    *ip_r = (struct spf_ip){.v6 = v6};
+    *ip_r = (struct ip){.v6 = v6};
     return span_copy(text, address, sizeof(address)) &&
            inet_pton(v6 ? AF_INET6 : AF_INET, address, ip_r->bytes) == 1;
 }

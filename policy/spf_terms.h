@@ -25,7 +25,7 @@ struct spf_term {
     enum spf_result qualifier; /* what it means when it matches */
     struct span text;          /* the whole term */
     struct span domain;        /* its domain-spec, macros and all; empty without */
-    struct spf_ip ip;          /* of ip4 and ip6 */
+    struct ip ip;              /* of ip4 and ip6 */
     unsigned prefix4, prefix6;
 };
 
@@ -38,7 +38,7 @@ bool spf_next_term(struct span *rest, struct spf_term *term_r, const char **why_
 struct spf_macros {
     struct span sender, local, domain_of_sender, helo, receiver;
     const char *domain; /* <domain> of check_host() */
-    const struct spf_ip *ip;
+    const struct ip *ip;
     int64_t now_ms;
     /* The validated name of the sending host for %{p}; NULL while DNS is pending. */
     const char *(*validated)(void *context);

@@ -104,6 +104,7 @@ static cfg_t *new_cfg(void)
                                    CONFIG_SECONDS("reuse", 5),
                                    CONFIG_DAYS("suppress_days", SUPPRESS_BOUNCE_DAYS),
                                    CFG_STR("ca_file", "", CFGF_NONE),
+                                   CFG_STR_LIST("private_networks", NULL, CFGF_NONE),
                                    CFG_END()};
     static cfg_opt_t dns[] = {
         CFG_STR_LIST("forward", NULL, CFGF_NONE), CFG_STR("dnssec", "auto", CFGF_NONE),
@@ -271,6 +272,16 @@ static void fill_dns(struct config_reading *r)
         strcmp(dnssec, "on") == 0 || (strcmp(dnssec, "auto") == 0 && c->dns_forward_count == 0);
 }
 
+static void fill_private_networks(struct config *c, cfg_t *cfg)
+{
+    unsigned count = cfg_size(cfg, "delivery|private_networks");
+    c->private_networks = xcalloc(count + 1, sizeof(*c->private_networks));
+    for (unsigned i = 0; i < count; i++)
+        if (ip_network_parse(cfg_getnstr(cfg, "delivery|private_networks", i),
+                             &c->private_networks[c->private_network_count]))
+            c->private_network_count++;
+}
+
 static void fill(struct config_reading *r)
 {
     struct config *c = r->config;
@@ -292,6 +303,7 @@ static void fill(struct config_reading *r)
     c->connect_timeout_s = (unsigned)cfg_getint(cfg, "delivery|connect_timeout");
     c->idle_reuse_s = (unsigned)cfg_getint(cfg, "delivery|reuse");
     c->suppress_days = (unsigned)cfg_getint(cfg, "delivery|suppress_days");
+    fill_private_networks(c, cfg);
     fill_limits(c, cfg);
     config_take(r, cfg_getsec(cfg, "http"), "url", c->http_url, sizeof(c->http_url));
     while (c->http_url[0] && c->http_url[strlen(c->http_url) - 1] == '/')
@@ -365,6 +377,7 @@ void config_free(struct config *c)
     free_list(c->public_ips, c->public_ip_count);
     free_list(c->operators, c->operator_count);
     free_list(c->dns_forward, c->dns_forward_count);
+    free(c->private_networks);
     free(c->listeners);
     config_safety_free(c);
     free(c->certificates);

@@ -57,9 +57,15 @@ void config_print(const struct config *c, struct buf *out)
     config_tls_print(c, out);
     buf_addf(out,
              "delivery { port = %u  connections = %u  connect_timeout = %u  reuse = %u  "
-             "suppress_days = %u  ca_file = \"%s\" }\n",
+             "suppress_days = %u  ca_file = \"%s\"  private_networks = {",
              c->delivery_port, c->site_connections, c->connect_timeout_s, c->idle_reuse_s,
              c->suppress_days, c->ca_file);
+    for (size_t i = 0; i < c->private_network_count; i++) {
+        char text[IP_TEXT];
+        ip_print(&c->private_networks[i].ip, text);
+        buf_addf(out, "%s\"%s/%u\"", i ? ", " : "", text, c->private_networks[i].prefix);
+    }
+    buf_add(out, SPAN("} }\n"));
     config_routes_print(c, out);
     buf_add(out, SPAN("dns { "));
     print_list(out, "forward", c->dns_forward, c->dns_forward_count);

@@ -110,10 +110,19 @@ static int check_unsubscribe(cfg_t *cfg, cfg_opt_t *opt)
 
 static int check_public_ip(cfg_t *cfg, cfg_opt_t *opt)
 {
-    struct spf_ip ip;
-    return cfg_opt_size(opt) <= ALIGNMENT_IPS_MAX && spf_ip_parse(last_text(opt), &ip)
+    struct ip ip;
+    return cfg_opt_size(opt) <= ALIGNMENT_IPS_MAX && ip_parse(last_text(opt), &ip)
                ? 0
                : refuse(cfg, opt, last_text(opt), "an IPv4 or IPv6 address, 16 of them at most");
+}
+
+static int check_network(cfg_t *cfg, cfg_opt_t *opt)
+{
+    struct ip_network network;
+    return ip_network_parse(last_text(opt), &network)
+               ? 0
+               : refuse(cfg, opt, last_text(opt),
+                        "an address or a network without host bits, as 10.0.0.0/8 or fd00::/8");
 }
 
 static int check_level(cfg_t *cfg, cfg_opt_t *opt)
@@ -336,6 +345,7 @@ static const struct {
              {"delivery|connect_timeout", check_positive},
              {"delivery|reuse", check_positive},
              {"delivery|suppress_days", check_days},
+             {"delivery|private_networks", check_network},
              {"route|port", check_port},
              {"limits|size", check_positive},
              {"limits|recipients", check_positive},

@@ -91,7 +91,7 @@ int cli_check_spf(struct cli *cli)
     const char *helo = cli_option(cli, "helo", 0);
     if (!ip || !sender)
         return cli_usage(cli, "give --ip and --mail-from");
-    if (!spf_ip_parse(ip, &w.query.ip))
+    if (!ip_parse(ip, &w.query.ip))
         return cli_usage(cli, "--ip needs an IPv4 or IPv6 address");
     if (!cli_config(cli, &code))
         return code;

@@ -31,9 +31,9 @@ struct plan {
 static bool check_addresses(const struct cli *cli, struct err *err)
 {
     const char *text = NULL;
-    struct spf_ip ip;
+    struct ip ip;
     for (size_t i = 0; (text = cli_option(cli, "public-ip", i)); i++)
-        if (i == ALIGNMENT_IPS_MAX || !spf_ip_parse(text, &ip))
+        if (i == ALIGNMENT_IPS_MAX || !ip_parse(text, &ip))
             return err_set(err, ERR_USAGE,
                            "--public-ip %.60s: give IPv4 or IPv6 addresses, 16 at most", text);
     struct address address;

@@ -163,23 +163,46 @@ static void on_connected(uv_connect_t *request, int status)
     c->events->opened(c->owner);
 }
 
-struct connection *connection_open(uv_loop_t *loop, const struct sockaddr *address,
-                                   unsigned timeout_s, const struct connection_events *events,
-                                   void *owner)
+static struct sockaddr_storage socket_address(const struct endpoint *to)
 {
+    struct sockaddr_storage address = {0};
+    if (to->ip.v6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address;
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons((uint16_t)to->port);
+        memcpy(&in6->sin6_addr, to->ip.bytes, 16);
+    } else {
+        struct sockaddr_in *in = (struct sockaddr_in *)&address;
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)to->port);
+        memcpy(&in->sin_addr, to->ip.bytes, 4);
+    }
+    return address;
+}
+
+struct connection *connection_open(uv_loop_t *loop, const struct endpoint *to, unsigned timeout_s,
+                                   const struct connection_events *events, void *owner)
+{
+    struct sockaddr_storage address = socket_address(to);
     struct connection *c = new_connection(loop, events, owner);
     c->connecting.data = c;
     c->wants_bytes = true;
     connection_set_timeout(c, timeout_s);
-    int status = uv_tcp_connect(&c->connecting, &c->tcp, address, on_connected);
+    int status =
+        uv_tcp_connect(&c->connecting, &c->tcp, (const struct sockaddr *)&address, on_connected);
     if (status != 0)
         connect_failed(c, status);
     return c;
 }
 
-int connection_error(const struct connection *c)
+bool connection_error_is_ours(const struct connection *c)
 {
-    return c->error;
+    static const int codes[] = {UV_ENETUNREACH,  UV_ENETDOWN, UV_EADDRNOTAVAIL,
+                                UV_EAFNOSUPPORT, UV_EMFILE,   UV_ENFILE};
+    for (size_t i = 0; i < COUNT_OF(codes); i++)
+        if (c->error == codes[i])
+            return true;
+    return false;
 }
 
 /* ---- out ---- */

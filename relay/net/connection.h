@@ -14,6 +14,7 @@
 #define CONNECTION_H
 
 #include "buf.h"
+#include "ip.h"
 #include "tls.h"
 
 #include <uv.h>
@@ -27,14 +28,19 @@ struct connection_events {
     void (*ended)(void *owner, const char *why);
 };
 
+/* An address and a port. */
+struct endpoint {
+    struct ip ip;
+    unsigned port;
+};
+
 struct connection;
 
 /* Take over a connection that was accepted. */
 struct connection *connection_accept(uv_loop_t *loop, int fd,
                                      const struct connection_events *events, void *owner);
-struct connection *connection_open(uv_loop_t *loop, const struct sockaddr *address,
-                                   unsigned timeout_s, const struct connection_events *events,
-                                   void *owner);
+struct connection *connection_open(uv_loop_t *loop, const struct endpoint *to, unsigned timeout_s,
+                                   const struct connection_events *events, void *owner);
 
 /* Send the bytes and clear the buf. */
 void connection_write(struct connection *c, struct buf *bytes);
@@ -52,8 +58,9 @@ void connection_set_deadline(struct connection *c, unsigned seconds);
 void connection_finish(struct connection *c, struct buf *last);
 void connection_close(struct connection *c, const char *why);
 
-/* libuv's code when the connection could not be made; 0 otherwise. Also while `ended` is called. */
-int connection_error(const struct connection *c);
+/* Did our own network refuse, before anything of theirs was reached? Also while `ended` is
+ * called. */
+bool connection_error_is_ours(const struct connection *c);
 /* Bytes written that have not left yet. */
 size_t connection_unsent(const struct connection *c);
 /* The peer's address without the port; `text_r` holds at least 64 bytes. */

@@ -8,7 +8,7 @@
  * Failure modes:
  * - this address does not answer, or this host refuses us: the next one (S9, S10); none left: the
  *   site rests
- * - TLS fails where it is optional: the same host once more, in clear text, and it is remembered
+ * - TLS fails where it is optional: the same host once more, in clear text, for this parcel only
  * - the connection ends while a message is under way: those without an answer are tried later
  * - an idle connection turns out to be dead: its parcel begins again with a new one
  *
@@ -35,13 +35,14 @@ struct courier {
     bool delivery_live, reused;
     unsigned steps;   /* of the delivery, when the deadline was set */
     bool begin_again; /* this connection ends, its parcel goes on with another */
+    bool clear_text;  /* TLS has just failed with this host: the next connection does without */
     struct site *site;
     struct site_party party; /* while idle */
     uv_timer_t idle_timer;
     bool idle, ending;
 
-    struct resolver_answer hosts;
-    size_t host, address;                /* the ones being tried */
+    size_t host, address; /* of the parcel's, the ones being tried */
+    char host_name[ADDRESS_DOMAIN_MAX + 1];
     bool local_trouble_only, ipv4_tried; /* what the failures so far were */
     char tls_text[80], peer[64];
     struct trust proven; /* by the time that the machine is ready */
@@ -51,12 +52,13 @@ struct courier {
 };
 
 static void pump(struct courier *c);
+static void begin(struct courier *c);
 static void try_address(struct courier *c);
 
 static void take_answers(struct courier *c)
 {
     struct parcel *p = c->parcel;
-    snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->hosts.hosts[c->host].name, c->peer);
+    snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->host_name, c->peer);
     snprintf(p->tls, sizeof(p->tls), "%s", c->tls_text);
     p->verified = c->proven.level == TRUST_VERIFIED;
     p->hop_dsn = c->delivery.offers.dsn;
@@ -142,7 +144,8 @@ static bool is_used_up(const struct courier *c)
 static void next_parcel(struct courier *c)
 {
     bool may_idle = false;
-    if (c->shard->draining || is_used_up(c)) {
+    bool exception = c->delivery_settings.tls == DELIVERY_TLS_NEVER; /* one parcel's, no other's */
+    if (c->shard->draining || exception || is_used_up(c)) {
         quit(c);
         return;
     }
@@ -193,9 +196,8 @@ static void note_dialogue(struct courier *c, const char *who, struct span bytes)
 
 static void start_tls(struct courier *c)
 {
-    const char *host = c->hosts.hosts[c->host].name;
     bool verify = c->delivery_settings.tls == DELIVERY_TLS_VERIFY;
-    connection_connect_tls(c->connection, c->settings->client, host, verify);
+    connection_connect_tls(c->connection, c->settings->client, c->host_name, verify);
 }
 
 /* Take up the next message, of this parcel or the next. False when there is none. */
@@ -316,7 +318,7 @@ static void site_is_down(struct courier *c)
 {
     struct parcel *p = c->parcel;
     struct verdict v = c->delivery.trouble;
-    snprintf(p->remote, sizeof(p->remote), "%.200s", c->hosts.hosts[c->host].name);
+    snprintf(p->remote, sizeof(p->remote), "%.200s", c->host_name);
     if (v.code == 0 || v.code >= 500)
         v = verdict_make(451, v.code ? v.enhanced : "4.4.1", "%s", v.text);
     if (v.enhanced[0] == '5')
@@ -335,45 +337,34 @@ static void site_is_down(struct courier *c)
 static void next_address(struct courier *c)
 {
     struct verdict trouble = c->delivery.trouble;
+    const struct hosts *hosts = &c->parcel->hosts;
+    c->clear_text = false;
     c->address++;
-    if (c->address >= c->hosts.hosts[c->host].count) {
-        if (c->host + 1 >= c->hosts.count) {
-            site_is_down(c);
-            return;
-        }
+    while (c->host < hosts->count && c->address >= hosts->all[c->host].count) {
         c->host++;
         c->address = 0;
     }
-    log_end(
-        log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", c->hosts.hosts[c->host].name),
-                 "reply", trouble.text));
+    if (c->host == hosts->count) {
+        site_is_down(c);
+        return;
+    }
+    log_end(log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", hosts->all[c->host].name),
+                     "reply", trouble.text));
     try_address(c);
 }
 
 /* The connection ended before a message could be spoken of. */
 static void host_failed(struct courier *c, bool in_handshake)
 {
-    const char *host = c->hosts.hosts[c->host].name;
     bool optional = c->delivery_settings.tls == DELIVERY_TLS_MAY;
     if (in_handshake && optional) {
-        log_end(log_text(log_text(log_begin(LOG_WARN, "tls_failed"), "mx", host), "reply",
+        log_end(log_text(log_text(log_begin(LOG_WARN, "tls_failed"), "mx", c->host_name), "reply",
                          c->delivery.trouble.text));
-        site_note_broken_tls(c->site, host, clock_steady_ms());
+        c->clear_text = true;
         try_address(c);
         return;
     }
     next_address(c);
-}
-
-/* Did our own network refuse, before anything of theirs was reached? */
-static bool is_local_trouble(int error)
-{
-    static const int codes[] = {UV_ENETUNREACH,  UV_ENETDOWN, UV_EADDRNOTAVAIL,
-                                UV_EAFNOSUPPORT, UV_EMFILE,   UV_ENFILE};
-    for (size_t i = 0; i < COUNT_OF(codes); i++)
-        if (error == codes[i])
-            return true;
-    return false;
 }
 
 /* An idle connection that was dead, or one that takes no more: the parcel has lost nothing by it.
@@ -398,8 +389,7 @@ static void on_ended(void *owner, const char *why)
 {
     struct courier *c = owner;
     enum delivery_want was = c->delivery.want;
-    c->local_trouble_only =
-        c->local_trouble_only && is_local_trouble(connection_error(c->connection));
+    c->local_trouble_only = c->local_trouble_only && connection_error_is_ours(c->connection);
     c->connection = NULL;
     if (c->idle && !site_leave_idle(c->site, &c->party))
         return; /* told to go at the same moment: the item is on its way and must find us alive */
@@ -411,8 +401,7 @@ static void on_ended(void *owner, const char *why)
         end_courier(c);
     } else if (stale) {
         shipment_end(&c->shipment);
-        c->host = c->address = 0;
-        try_address(c);
+        begin(c);
     } else if (c->delivery.host_refused && !c->reused) {
         shipment_end(&c->shipment);
         host_failed(c, was == DELIVERY_TLS);
@@ -429,7 +418,8 @@ static const struct connection_events events = {.opened = on_opened,
 
 static void try_address(struct courier *c)
 {
-    const struct resolver_host *host = &c->hosts.hosts[c->host];
+    const struct host *host = &c->parcel->hosts.all[c->host];
+    const struct endpoint to = {.ip = host->ips[c->address], .port = c->parcel->route->port};
     const struct config_route *route = c->parcel->route;
     end_delivery(c);
     settings_hold(c->parcel->settings);
@@ -440,18 +430,28 @@ static void try_address(struct courier *c)
     c->proven = route->trust; /* it is ready only once it has logged in */
     c->proven.level = TRUST_CLEAR;
     c->proven.settings = c->settings->generation;
-    bool broken = site_has_broken_tls(c->site, host->name, clock_steady_ms());
-    c->delivery_settings = (struct delivery_settings){
-        .hostname = c->settings->config->hostname,
-        .tls = broken && route->tls == DELIVERY_TLS_MAY ? DELIVERY_TLS_NEVER : route->tls,
-        .username = route->username[0] ? route->username : NULL,
-        .password = route->password};
-    c->ipv4_tried = c->ipv4_tried || host->addresses[c->address].ss_family == AF_INET;
+    c->delivery_settings =
+        (struct delivery_settings){.hostname = c->settings->config->hostname,
+                                   .tls = c->clear_text ? DELIVERY_TLS_NEVER : route->tls,
+                                   .username = route->username[0] ? route->username : NULL,
+                                   .password = route->password};
+    snprintf(c->host_name, sizeof(c->host_name), "%s", host->name);
+    c->ipv4_tried = c->ipv4_tried || !to.ip.v6;
     delivery_init(&c->delivery, &c->delivery_settings);
     c->delivery_live = true;
     c->connection =
-        connection_open(&c->shard->loop, (const struct sockaddr *)&host->addresses[c->address],
-                        c->settings->config->connect_timeout_s, &events, c);
+        connection_open(&c->shard->loop, &to, c->settings->config->connect_timeout_s, &events, c);
+}
+
+/* From the first address. */
+static void begin(struct courier *c)
+{
+    const struct hosts *hosts = &c->parcel->hosts;
+    c->host = c->address = 0;
+    c->clear_text = false;
+    while (hosts->all[c->host].count == 0)
+        c->host++;
+    try_address(c);
 }
 
 void courier_open(struct parcel *p)
@@ -460,13 +460,12 @@ void courier_open(struct parcel *p)
     struct courier *c = xcalloc(1, sizeof(*c));
     c->shard = s;
     c->site = p->site;
-    c->hosts = p->hosts;
     c->parcel = p;
     c->local_trouble_only = true;
     uv_timer_init(&s->loop, &c->idle_timer);
     c->idle_timer.data = c;
     DL_APPEND(s->couriers, c);
-    try_address(c);
+    begin(c);
 }
 
 void courier_close_idle(struct shard *s)

@@ -75,14 +75,14 @@ static void ask_site(struct parcel *p)
     }
 }
 
-static void on_hosts(void *context, const struct resolver_answer *answer)
+static void on_hosts(void *context, struct resolver_answer *answer)
 {
     struct parcel *p = context;
     const char *domain = p->work->domain;
-    p->hosts = *answer;
+    p->hosts = answer->hosts;
     switch (answer->result) {
     case RESOLVER_FOUND:
-        p->site = sites_find(p->shard->common->sites, answer, p->route->port, &p->route->trust);
+        p->site = sites_find(p->shard->common->sites, &p->hosts, p->route->port, &p->route->trust);
         ask_site(p);
         break;
     case RESOLVER_NULL_MX:
@@ -97,9 +97,12 @@ static void on_hosts(void *context, const struct resolver_answer *answer)
                                        "Domain %s does not exist or has no mail server", domain));
         break;
     case RESOLVER_LOOP:
-        settle_all(p, verdict_make(554, "5.4.6",
-                                   "Mail for %s would come back to this host: its MX is ourselves",
-                                   domain));
+        settle_all(p, verdict_make(554, "5.4.6", "Mail for %s would come back to this host: %s",
+                                   domain, answer->why[0] ? answer->why : "its MX is ourselves"));
+        break;
+    case RESOLVER_BARRED:
+        settle_all(p, verdict_make(550, "5.4.4", "Domain %s has no host that can be reached: %s",
+                                   domain, answer->why));
         break;
     case RESOLVER_FAILED:
         settle_all(p, verdict_make(451, "4.4.3", "DNS gave no answer for %s", domain));
@@ -229,7 +232,11 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
     }
     p->route = config_route(p->settings->config, work->domain);
     const char *host = p->route->host[0] ? p->route->host : work->domain;
-    resolver_find(s->resolver, host, p->route->port, p->route->host[0] != '\0', on_hosts, p);
+    const struct resolver_query query = {.config = p->settings->config,
+                                         .domain = host,
+                                         .port = p->route->port,
+                                         .direct = p->route->host[0] != '\0'};
+    resolver_find(s->resolver, &query, on_hosts, p);
 }
 
 void parcel_end(struct parcel *p)
@@ -239,6 +246,7 @@ void parcel_end(struct parcel *p)
     atomic_fetch_sub(&s->load, 1);
     scheduler_finished(p->work);
     mail_free(p->mail);
+    hosts_fini(&p->hosts);
     free(p->answers);
     free(p->own);
     free(p->suppressed);

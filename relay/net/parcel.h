@@ -21,7 +21,7 @@ struct parcel {
     struct verdict *answers; /* beside mail->envelope.rcpts; code 0: none yet */
     bool *own;               /* beside them: it is the answer to this recipient's own RCPT */
     bool *suppressed;        /* beside them: who does not want it, or cannot get it */
-    struct resolver_answer hosts;
+    struct hosts hosts;
     struct site *site;
     struct site_party party;
     char remote[280];        /* the host that answered, and its address */

@@ -1,29 +1,37 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* resolver.c - One question becomes several lookups: MX, then A and AAAA of each host, all at once.
  *
- * Happy path: MX - (implicit MX when there is none) - addresses - hosts sorted by preference,
- * shuffled inside one - done.
+ * Happy path: MX - (implicit MX when there is none) - addresses - hosts in the order to be tried.
+ *
+ * Answers are used as they come. When a host of the best preference has an address, the others have
+ * a fifth of a second more (RFC 8305 section 3); when only worse ones have, the best have two
+ * seconds. So a lookup that hangs costs its own host, and what comes late serves the next question.
  *
  * Failure modes:
  * - SERVFAIL or silence: FAILED; but when the root does not answer either: DOWN
  * - no such domain, a null MX, ourselves as the best MX: each has its own result
- * - hosts without addresses are left out; when none is left: FAILED if a lookup failed, else
- *   NO_DOMAIN
+ * - no host has an address: FAILED if a lookup failed; LOOP or BARRED if there are addresses to
+ *   which DNS may not lead; else NO_DOMAIN
  *
  * A lookup has no timeout: ours is the question's timer.
  */
 #include "resolver.h"
 
 #include "lookup.h"
+#include "reachable.h"
 #include "secret.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS_MAX = 2 * RESOLVER_HOSTS_MAX + 2, QUESTION_TIMEOUT_MS = 20000 };
+enum {
+    PARTS_MAX = 2 * HOSTS_MAX + 2,
+    QUESTION_TIMEOUT_MS = 20000,
+    OTHERS_MS = 200, /* for the other addresses, when the best preference has one */
+    BEST_MS = 2000   /* for the best preference, when a worse one has an address */
+};
 
 /* One of the lookups that a question is made of. */
 struct part {
@@ -37,11 +45,15 @@ struct question {
     struct question *next, *previous;
     struct resolver *resolver;
     uv_timer_t timer;
+    const struct config *config; /* borrowed */
     char domain[ADDRESS_DOMAIN_MAX + 1];
     unsigned port;
+    bool direct;
     struct part parts[PARTS_MAX];
     size_t part_count, pending;
-    bool failed, finished;
+    unsigned waits_ms;       /* for those that are missing; 0: for all, by the question's timer */
+    unsigned own_preference; /* of a host with an address of ours; UINT_MAX: none */
+    bool failed, own;
     struct resolver_answer answer;
     resolver_on_hosts *done;
     void *context;
@@ -74,7 +86,9 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
 
 static void on_question_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct question *q = handle->data;
+    hosts_fini(&q->answer.hosts);
+    free(q);
 }
 
 static void cancel_lookups(struct question *q)
@@ -89,7 +103,6 @@ static void cancel_lookups(struct question *q)
 static void close_question(struct question *q)
 {
     cancel_lookups(q);
-    q->finished = true;
     if (q->next)
         q->next->previous = q->previous;
     if (q->previous)
@@ -101,23 +114,28 @@ static void close_question(struct question *q)
 
 static void finish(struct question *q, enum resolver_result result)
 {
-    q->answer.result = result;
-    if (result == RESOLVER_FOUND)
-        CHECK(q->answer.count > 0);
     resolver_on_hosts *done = q->done;
     struct resolver_answer answer = q->answer;
     void *context = q->context;
+    answer.result = result;
+    q->answer.hosts = (struct hosts){0}; /* they are the receiver's now */
+    CHECK(result != RESOLVER_FOUND || hosts_have_ips(&answer.hosts));
     close_question(q);
     done(context, &answer);
 }
+
+static void conclude(struct question *q);
 
 static void on_timeout(uv_timer_t *timer)
 {
     struct question *q = timer->data;
     bool probing = q->part_count > 0 && q->parts[q->part_count - 1].type == DNS_NS;
+    q->failed = q->failed || q->pending > 0;
     cancel_lookups(q);
     if (probing)
         finish(q, RESOLVER_DOWN);
+    else if (hosts_have_ips(&q->answer.hosts))
+        conclude(q);
     else
         probe_root(q);
 }
@@ -148,125 +166,138 @@ static void look_up(struct question *q, const char *name, enum dns_type type, si
         q->failed = true;
 }
 
-static void add_address(struct question *q, size_t host, int family, const char *data, size_t len)
+/* DNS may not lead there: remember why. */
+static void bar(struct question *q, const struct host *host, const struct ip *ip, bool own,
+                const char *why)
 {
-    struct resolver_host *h = &q->answer.hosts[host];
-    if (h->count == RESOLVER_ADDRESSES_MAX)
+    char text[IP_TEXT];
+    ip_print(ip, text);
+    if (own && !ip_is_loopback(ip) && host->preference < q->own_preference)
+        q->own_preference = host->preference;
+    if (!q->answer.why[0] || (own && !q->own))
+        snprintf(q->answer.why, sizeof(q->answer.why), "%.230s has %s: %s", host->name, why, text);
+    q->own = q->own || own;
+}
+
+static void add_address(struct question *q, size_t host, enum dns_type type, struct span data)
+{
+    struct ip ip = {.v6 = type == DNS_AAAA};
+    const char *why = NULL;
+    if (data.len != (ip.v6 ? 16U : 4U))
         return;
-    struct sockaddr_storage *address = &h->addresses[h->count++];
-    memset(address, 0, sizeof(*address));
-    if (family == AF_INET && len == 4) {
-        struct sockaddr_in *in = (struct sockaddr_in *)address;
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)q->port);
-        memcpy(&in->sin_addr, data, 4);
-    } else if (family == AF_INET6 && len == 16) {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons((uint16_t)q->port);
-        memcpy(&in6->sin6_addr, data, 16);
-    } else {
-        h->count--;
-    }
+    memcpy(ip.bytes, data.ptr, data.len);
+    enum reachable may = q->direct ? REACHABLE_YES : reachable(q->config, &ip, q->port, &why);
+    if (may == REACHABLE_YES)
+        hosts_add_ip(&q->answer.hosts, host, &ip);
+    else
+        bar(q, &q->answer.hosts.all[host], &ip, may == REACHABLE_SELF, why);
 }
 
-static void shuffle_and_sort(struct resolver_answer *a)
+static uint64_t random_number(void)
 {
-    for (size_t i = a->count; i > 1; i--) {
-        uint32_t random = 0;
-        secret_random(&random, sizeof(random));
-        size_t k = random % i;
-        struct resolver_host other = a->hosts[i - 1];
-        a->hosts[i - 1] = a->hosts[k];
-        a->hosts[k] = other;
-    }
-    for (size_t i = 1; i < a->count;
-         i++) { /* insertion: stable, so that the shuffle stays inside one preference */
-        struct resolver_host host = a->hosts[i];
-        size_t k = i;
-        for (; k > 0 && a->hosts[k - 1].preference > host.preference; k--)
-            a->hosts[k] = a->hosts[k - 1];
-        a->hosts[k] = host;
-    }
+    uint64_t number = 0;
+    secret_random(&number, sizeof(number));
+    return number;
 }
 
-static bool looks_like_address(const char *name)
+static bool looks_like_address(struct span name)
 {
-    struct in_addr in;
-    return inet_pton(AF_INET, name, &in) == 1;
+    char text[IP_TEXT];
+    struct ip ip;
+    return span_copy(name, text, sizeof(text)) && ip_parse(text, &ip);
 }
 
 /* Ourselves in the list: hosts of our preference and worse are dropped (RFC 5321 section 5.1). */
 static void drop_self(struct question *q)
 {
-    struct resolver_answer *a = &q->answer;
-    for (size_t i = 0; i < a->count; i++) {
-        if (strcasecmp(a->hosts[i].name, q->resolver->hostname) != 0)
-            continue;
-        unsigned own = a->hosts[i].preference;
-        while (a->count > 0 && a->hosts[a->count - 1].preference >= own)
-            a->count--;
-        return;
+    struct hosts *h = &q->answer.hosts;
+    for (size_t i = 0; i < h->count; i++) {
+        if (strcasecmp(h->all[i].name, q->resolver->hostname) == 0) {
+            hosts_cut(h, h->all[i].preference);
+            return;
+        }
     }
 }
 
 static void read_mx(struct question *q, const struct dns_answer *answer)
 {
-    struct resolver_answer *a = &q->answer;
+    struct hosts *h = &q->answer.hosts;
     bool null_mx = false;
-    for (size_t i = 0; i < answer->count && a->count < RESOLVER_HOSTS_MAX; i++) {
-        struct resolver_host *h = &a->hosts[a->count];
+    for (size_t i = 0; i < answer->count; i++) {
         const struct dns_rr *rr = &answer->rrs[i];
         null_mx = null_mx || rr->data.len == 0;
         /* S31: a null MX beside others is ignored */
-        if (!address_is_host(rr->data) || !span_copy(rr->data, h->name, sizeof(h->name)) ||
-            looks_like_address(h->name))
-            continue;
-        h->preference = rr->preference;
-        h->count = 0;
-        a->count++;
+        if (address_is_host(rr->data) && rr->data.len <= ADDRESS_DOMAIN_MAX &&
+            !looks_like_address(rr->data))
+            hosts_add(h, rr->data, rr->preference);
     }
-    if (a->count == 0) {
+    if (h->count == 0) {
         finish(q, null_mx ? RESOLVER_NULL_MX : RESOLVER_NO_DOMAIN);
         return;
     }
-    shuffle_and_sort(a);
+    hosts_sort(h, random_number());
     drop_self(q);
-    if (a->count == 0) {
+    if (h->count == 0) {
         finish(q, RESOLVER_LOOP);
         return;
     }
-    for (size_t i = 0; i < a->count; i++) {
-        look_up(q, a->hosts[i].name, DNS_A, i);
-        look_up(q, a->hosts[i].name, DNS_AAAA, i);
+    for (size_t i = 0; i < h->count; i++) {
+        look_up(q, h->all[i].name, DNS_A, i);
+        look_up(q, h->all[i].name, DNS_AAAA, i);
     }
+    if (q->pending == 0)
+        uv_timer_start(&q->timer, on_timeout, 0, 0);
 }
 
 static void ask_host(struct question *q, const char *name)
 {
-    struct resolver_host *h = &q->answer.hosts[0];
-    *h = (struct resolver_host){0};
-    snprintf(h->name, sizeof(h->name), "%s", name);
-    q->answer.count = 1;
+    hosts_add(&q->answer.hosts, span_of(name), 0);
     look_up(q, name, DNS_A, 0);
     look_up(q, name, DNS_AAAA, 0);
 }
 
-/* All addresses are in: leave out hosts without one. */
+/* What is known by now decides. */
 static void conclude(struct question *q)
 {
-    struct resolver_answer *a = &q->answer;
-    size_t kept = 0;
-    for (size_t i = 0; i < a->count; i++)
-        if (a->hosts[i].count > 0)
-            a->hosts[kept++] = a->hosts[i];
-    a->count = kept;
-    if (kept > 0)
+    struct hosts *h = &q->answer.hosts;
+    hosts_cut(h, q->own_preference);
+    if (hosts_have_ips(h)) {
+        hosts_spread(h, random_number());
         finish(q, RESOLVER_FOUND);
-    else if (q->failed)
+    } else if (q->failed) {
         probe_root(q);
-    else
+    } else if (q->answer.why[0]) {
+        finish(q, q->own ? RESOLVER_LOOP : RESOLVER_BARRED);
+    } else {
         finish(q, RESOLVER_NO_DOMAIN);
+    }
+}
+
+static bool is_pending(const struct question *q, size_t host)
+{
+    for (size_t i = 0; i < q->part_count; i++)
+        if (q->parts[i].host == host && q->parts[i].lookup)
+            return true;
+    return false;
+}
+
+/* Some are missing. How long are they waited for? */
+static void wait_for_others(struct question *q)
+{
+    const struct hosts *h = &q->answer.hosts;
+    unsigned best = UINT_MAX;
+    unsigned wait_ms = 0;
+    for (size_t i = 0; i < h->count; i++) { /* they are in order */
+        if (h->all[i].count == 0 && !is_pending(q, i))
+            continue;
+        best = best == UINT_MAX ? h->all[i].preference : best;
+        if (h->all[i].count > 0 && wait_ms == 0)
+            wait_ms = h->all[i].preference == best ? OTHERS_MS : BEST_MS;
+    }
+    if (wait_ms == 0 || (q->waits_ms > 0 && q->waits_ms <= wait_ms))
+        return;
+    q->waits_ms = wait_ms;
+    uv_timer_start(&q->timer, on_timeout, wait_ms, 0);
 }
 
 static void take_mx(struct question *q, const struct dns_answer *answer)
@@ -302,10 +333,11 @@ static void take_answer(struct question *q, const struct part *p, const struct d
     }
     q->failed = q->failed || failed;
     for (size_t i = 0; i < answer->count; i++)
-        add_address(q, p->host, p->type == DNS_A ? AF_INET : AF_INET6, answer->rrs[i].data.ptr,
-                    answer->rrs[i].data.len);
+        add_address(q, p->host, p->type, answer->rrs[i].data);
     if (q->pending == 0)
         conclude(q);
+    else
+        wait_for_others(q);
 }
 
 static void on_answer(void *context, struct dns_answer *answer)
@@ -329,39 +361,40 @@ static void probe_root(struct question *q)
         uv_timer_start(&q->timer, on_timeout, 0, 0);
 }
 
-static void on_nothing_to_ask(uv_timer_t *timer)
-{
-    finish(timer->data, RESOLVER_FOUND);
-}
-
-void resolver_find(struct resolver *r, const char *domain, unsigned port, bool direct,
-                   resolver_on_hosts *done, void *context)
+static struct question *new_question(struct resolver *r, const struct resolver_query *query)
 {
     struct question *q = xcalloc(1, sizeof(*q));
     q->resolver = r;
-    q->port = port;
-    q->done = done;
-    q->context = context;
-    snprintf(q->domain, sizeof(q->domain), "%s", domain);
+    q->config = query->config;
+    q->port = query->port;
+    q->direct = query->direct;
+    q->own_preference = UINT_MAX;
+    snprintf(q->domain, sizeof(q->domain), "%s", query->domain);
     q->next = r->questions;
     if (q->next)
         q->next->previous = q;
     r->questions = q;
     uv_timer_init(r->loop, &q->timer);
     q->timer.data = q;
-    struct in_addr in;
-    if (direct && inet_pton(AF_INET, domain, &in) == 1) {
-        snprintf(q->answer.hosts[0].name, sizeof(q->answer.hosts[0].name), "%s", domain);
-        q->answer.count = 1;
-        add_address(q, 0, AF_INET, (const char *)&in, 4);
-        uv_timer_start(&q->timer, on_nothing_to_ask, 0, 0); /* never answer from inside the call */
-        return;
-    }
+    return q;
+}
+
+void resolver_find(struct resolver *r, const struct resolver_query *query, resolver_on_hosts *done,
+                   void *context)
+{
+    struct question *q = new_question(r, query);
+    struct ip ip;
+    q->done = done;
+    q->context = context;
     uv_timer_start(&q->timer, on_timeout, QUESTION_TIMEOUT_MS, 0);
-    if (direct)
-        ask_host(q, domain);
-    else
-        look_up(q, domain, DNS_MX, 0);
-    if (q->pending == 0) /* nothing could be asked: answered when the timer runs */
+    if (query->direct && ip_parse(query->domain, &ip)) {
+        hosts_add(&q->answer.hosts, span_of(query->domain), 0);
+        hosts_add_ip(&q->answer.hosts, 0, &ip);
+    } else if (query->direct) {
+        ask_host(q, query->domain);
+    } else {
+        look_up(q, query->domain, DNS_MX, 0);
+    }
+    if (q->pending == 0) /* never answer from inside the call: the timer does */
         uv_timer_start(&q->timer, on_timeout, 0, 0);
 }

@@ -9,32 +9,24 @@
 
 #include "address.h"
 #include "config.h"
+#include "hosts.h"
 
 #include <uv.h>
-
-enum { RESOLVER_HOSTS_MAX = 10, RESOLVER_ADDRESSES_MAX = 8 };
 
 enum resolver_result {
     RESOLVER_FOUND,
     RESOLVER_NULL_MX,   /* takes no mail (RFC 7505) */
     RESOLVER_NO_DOMAIN, /* does not exist, or has neither MX nor address */
-    RESOLVER_LOOP,      /* its best MX is ourselves */
+    RESOLVER_LOOP,      /* its best MX is ourselves; `why` tells where it is by address */
+    RESOLVER_BARRED,    /* it has only addresses to which DNS may not lead; `why` tells */
     RESOLVER_FAILED,    /* no answer for this domain just now */
     RESOLVER_DOWN       /* no answer for anything: our own network */
 };
 
-struct resolver_host {
-    char name[ADDRESS_DOMAIN_MAX + 1];
-    unsigned preference;
-    struct sockaddr_storage addresses[RESOLVER_ADDRESSES_MAX];
-    size_t count;
-};
-
 struct resolver_answer {
     enum resolver_result result;
-    struct resolver_host
-        hosts[RESOLVER_HOSTS_MAX]; /* in the order to be tried; each has addresses */
-    size_t count;
+    struct hosts hosts; /* whoever is given the answer owns them; FOUND: one has addresses */
+    char why[340];      /* "mx.club.example has a private address, RFC 1918: 10.0.0.1", or "" */
 };
 
 struct resolver;
@@ -44,11 +36,18 @@ MUST_CHECK bool resolver_new(uv_loop_t *loop, const struct config *config,
 /* Cancels what is under way: nothing is called any more. */
 void resolver_free(struct resolver *r);
 
-typedef void resolver_on_hosts(void *context, const struct resolver_answer *answer);
+/* `domain` in normal form. With `direct`, it is the name or address of one host of our own choice:
+ * no MX is asked for, and it may have any address. */
+struct resolver_query {
+    const struct config *config; /* borrowed until the answer */
+    const char *domain;
+    unsigned port;
+    bool direct;
+};
 
-/* `domain` in normal form. With `direct`, it is the name or address of one host: no MX is asked
- * for. */
-void resolver_find(struct resolver *r, const char *domain, unsigned port, bool direct,
-                   resolver_on_hosts *done, void *context);
+typedef void resolver_on_hosts(void *context, struct resolver_answer *answer);
+
+void resolver_find(struct resolver *r, const struct resolver_query *query, resolver_on_hosts *done,
+                   void *context);
 
 #endif

@@ -19,13 +19,7 @@
 
 #include <uthash.h>
 
-enum { LIMIT_FIRST = 5, REST_FIRST_MS = 5 * 1000, REST_MAX_MS = 10 * 60 * 1000, BROKEN_MAX = 8 };
-static const int64_t broken_for_ms = 3600 * 1000;
-
-struct broken {
-    char host[256];
-    int64_t until_ms;
-};
+enum { LIMIT_FIRST = 5, REST_FIRST_MS = 5 * 1000, REST_MAX_MS = 10 * 60 * 1000 };
 
 struct site {
     char *key;
@@ -34,7 +28,6 @@ struct site {
     int64_t rest_until_ms;
     char why[200];
     struct site_party *waiters, *idle;
-    struct broken *broken_tls; /* BROKEN_MAX of them, once there is one: few sites have any */
     UT_hash_handle hh;
 };
 
@@ -59,7 +52,6 @@ void sites_free(struct sites *sites)
     struct site *next;
     HASH_ITER (hh, sites->all, site, next) {
         HASH_DEL(sites->all, site);
-        free(site->broken_tls);
         free(site->key);
         free(site);
     }
@@ -72,16 +64,16 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-struct site *sites_find(struct sites *sites, const struct resolver_answer *hosts, unsigned port,
+struct site *sites_find(struct sites *sites, const struct hosts *hosts, unsigned port,
                         const struct trust *demanded)
 {
-    const char *names[RESOLVER_HOSTS_MAX];
-    char key[RESOLVER_HOSTS_MAX * (ADDRESS_DOMAIN_MAX + 1) + TRUST_KEY + 16];
+    const char *names[HOSTS_MAX];
+    char key[HOSTS_MAX * (ADDRESS_DOMAIN_MAX + 1) + TRUST_KEY + 16];
     char trust[TRUST_KEY];
     trust_key(demanded, trust);
     size_t used = (size_t)snprintf(key, sizeof(key), "%u %s", port, trust);
     for (size_t i = 0; i < hosts->count; i++)
-        names[i] = hosts->hosts[i].name;
+        names[i] = hosts->all[i].name;
     qsort(names, hosts->count, sizeof(names[0]), by_name);
     for (size_t i = 0; i < hosts->count; i++)
         used += (size_t)snprintf(key + used, sizeof(key) - used, " %s", names[i]);
@@ -251,29 +243,4 @@ int64_t site_rest_ms(struct site *site, int64_t now_ms, char *why_r)
     snprintf(why_r, sizeof(site->why), "%s", site->why);
     pthread_mutex_unlock(&site->sites->mutex);
     return rest_ms;
-}
-
-void site_note_broken_tls(struct site *site, const char *host, int64_t now_ms)
-{
-    size_t oldest = 0;
-    pthread_mutex_lock(&site->sites->mutex);
-    if (!site->broken_tls)
-        site->broken_tls = xcalloc(BROKEN_MAX, sizeof(*site->broken_tls));
-    for (size_t i = 0; i < BROKEN_MAX; i++)
-        if (site->broken_tls[i].until_ms < site->broken_tls[oldest].until_ms)
-            oldest = i;
-    snprintf(site->broken_tls[oldest].host, sizeof(site->broken_tls[oldest].host), "%s", host);
-    site->broken_tls[oldest].until_ms = now_ms + broken_for_ms;
-    pthread_mutex_unlock(&site->sites->mutex);
-}
-
-bool site_has_broken_tls(struct site *site, const char *host, int64_t now_ms)
-{
-    bool broken = false;
-    pthread_mutex_lock(&site->sites->mutex);
-    for (size_t i = 0; site->broken_tls && i < BROKEN_MAX; i++)
-        broken = broken || (site->broken_tls[i].until_ms > now_ms &&
-                            strcmp(site->broken_tls[i].host, host) == 0);
-    pthread_mutex_unlock(&site->sites->mutex);
-    return broken;
 }

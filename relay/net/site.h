@@ -44,7 +44,7 @@ struct sites *sites_new(unsigned connections_max, unsigned idle_max);
 void sites_free(struct sites *sites);
 
 /* The site of these hosts, for mail that demands this. Borrowed for the life of `sites`. */
-struct site *sites_find(struct sites *sites, const struct resolver_answer *hosts, unsigned port,
+struct site *sites_find(struct sites *sites, const struct hosts *hosts, unsigned port,
                         const struct trust *demanded);
 
 enum site_answer site_take(struct site *site, struct site_party *party, int64_t now_ms,
@@ -65,9 +65,5 @@ void site_succeeded(struct site *site);
 void site_failed(struct site *site, const char *why, int64_t now_ms);
 /* How long it still rests, and why; 0 when it does not. `why_r` holds 200 bytes. */
 int64_t site_rest_ms(struct site *site, int64_t now_ms, char *why_r);
-
-/* TLS with this host has failed: for an hour it is not tried again where it is optional. */
-void site_note_broken_tls(struct site *site, const char *host, int64_t now_ms);
-bool site_has_broken_tls(struct site *site, const char *host, int64_t now_ms);
 
 #endif

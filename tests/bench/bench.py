@@ -209,7 +209,8 @@ class Sealpost(Stopped):
         self.dns = dns or Dns()
         route = f'route "*" {{ host = "127.0.0.1" port = {sink_port} tls = "require" }}\n' if smart_host else ""
         limits = "" if "throttle" in extra else 'throttle = "enforce"\nlimit "domain" { every = 0 }\n'  # all mail goes to one domain
-        self.relay = Relay(path, self.dns, sink_port, route + extra + limits, program=program, shards=None)
+        self.relay = Relay(path, self.dns, sink_port, route + extra + limits, program=program, shards=None,
+                           loopback=not smart_host)
         self.port, self.secret = self.relay.submission, self.relay.secret
 
     def __enter__(self):

@@ -201,7 +201,7 @@ def needed(records):
 class Relay:
     """A relay made by `sealpost init` in its own directory."""
 
-    def __init__(self, path, dns, delivery_port, extra="", domain="club.test", program=None, shards=2):
+    def __init__(self, path, dns, delivery_port, extra="", domain="club.test", program=None, shards=2, loopback=True):
         self.path, self.given_program = path, program
         self.dns = dns
         self.submission, self.submissions = free_port(), free_port()
@@ -214,7 +214,8 @@ class Relay:
         text = self.config.read_text()
         text = text.replace("0.0.0.0:587", f"127.0.0.1:{self.submission}")
         text = text.replace("0.0.0.0:465", f"127.0.0.1:{self.submissions}")
-        text = text.replace("delivery { port = 25 }", f"delivery {{ port = {delivery_port} }}")
+        meant = 'private_networks = {"127.0.0.0/8", "::1"}  ' if loopback else ""  # where the tests' DNS may lead
+        text = text.replace("delivery { port = 25 }", f"delivery {{ {meant}port = {delivery_port} }}")
         if shards and "shards" not in extra:
             text += f"shards = {shards}\n"  # more than one, whatever the machine has
         if "throttle" not in extra:

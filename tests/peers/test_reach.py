@@ -1,0 +1,146 @@
+"""From a domain to a greeted connection: which addresses are tried, in which order, and what a dead one costs."""
+
+import time
+
+import pytest
+
+from conftest import wait_for
+from test_delivery import Script, script  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.memory
+
+
+def deliver(relay, domain, timeout=20):
+    """Send a message there; how long it took, and what became of it."""
+    began = time.monotonic()
+    id = relay.send(to=f"x@{domain}")
+    event = wait_for(lambda: [e for e in relay.trace(id) if e["kind"] not in ("accepted", "queued")], timeout, 0.02)[0]
+    return time.monotonic() - began, event
+
+
+# ---- addresses that somebody's DNS may not choose ----
+
+INSIDE = """
+    A     127.0.0.1         5.4.6  our own
+    A     127.255.255.254   5.4.6  loopback
+    A     192.0.2.10        5.4.6  our own
+    A     0.0.0.0           5.4.4  this network
+    A     0.1.2.3           5.4.4  this network
+    A     10.1.2.3          5.4.4  private
+    A     172.31.0.1        5.4.4  private
+    A     192.168.1.1       5.4.4  private
+    A     100.100.1.1       5.4.4  NAT
+    A     169.254.169.254   5.4.4  link-local
+    A     224.0.0.1         5.4.4  multicast
+    A     240.0.0.1         5.4.4  reserved
+    A     255.255.255.255   5.4.4  reserved
+    A     198.19.0.1        5.4.4  benchmark
+    A     203.0.113.7       5.4.4  documentation
+    A     192.0.0.8         5.4.4  protocol
+    AAAA  ::1               5.4.6  loopback
+    AAAA  ::                5.4.4  unspecified
+    AAAA  ::ffff:7f00:1     5.4.4  mapped
+    AAAA  ::7f00:1          5.4.4  compatible
+    AAAA  64:ff9b::7f00:1   5.4.4  loopback
+    AAAA  64:ff9b::a00:1    5.4.4  private
+    AAAA  64:ff9b:1::1      5.4.4  NAT64
+    AAAA  2002:7f00:1::1    5.4.4  loopback
+    AAAA  2002:c0a8:101::1  5.4.4  private
+    AAAA  fe80::1           5.4.4  link-local
+    AAAA  fd12::1           5.4.4  private
+    AAAA  ff02::1           5.4.4  multicast
+    AAAA  2001:db8::1       5.4.4  documentation
+    AAAA  100::1            5.4.4  discarded
+"""
+
+
+def test_mail_never_goes_where_a_record_leads_inside(strict, dns):
+    """The kind: an address that no public host has. A stranger's DNS chooses it, and we are the ones who stand inside."""
+    rows = [line.split(None, 3) for line in INSIDE.strip().splitlines()]
+    for n, (kind, address, _, _) in enumerate(rows):
+        dns.add(f"n{n}.test", "MX", f"10 mx.n{n}.test.")
+        dns.add(f"mx.n{n}.test", kind, address)
+    ids = [strict.send(to=f"x@n{n}.test") for n in range(len(rows))]
+    for n, (_, address, enhanced, word) in enumerate(rows):
+        event = strict.wait_kind(ids[n], "bounced")[0]
+        assert event["enhanced"] == enhanced and f"mx.n{n}.test" in event["reply"] and word in event["reply"], (address, event)
+
+
+def test_the_implicit_mx_leads_no_further(strict, dns):
+    dns.add("implicit.test", "A", "127.0.0.1")
+    assert deliver(strict, "implicit.test")[1]["enhanced"] == "5.4.6"
+
+
+@pytest.fixture
+def strict(relay_factory):
+    """One that nobody has told of a private network; bounces to club.test go nowhere."""
+    return relay_factory(loopback=False).start()
+
+
+def test_what_is_left_of_an_mx_set_is_used(relay_factory, dns, script, delivery_port):
+    """An inner address beside others costs nothing; a setting and a route say what is meant."""
+    outside, inside = script(host="127.0.2.1"), script(host="127.0.0.1")
+    relay = relay_factory(f'route "routed.test" {{ host = "127.0.0.1"  port = {delivery_port} }}', loopback=False)
+    relay.config.write_text(relay.config.read_text().replace("delivery { ", 'delivery { private_networks = {"127.0.2.0/24"}  '))
+    relay.start()
+    dns.add("both.test", "MX", "10 in.both.test.", "20 out.both.test.")
+    dns.add("in.both.test", "A", "127.0.0.1", "10.0.0.1")
+    dns.add("out.both.test", "A", "127.0.2.1", "127.0.0.1")
+    seconds, event = deliver(relay, "both.test")
+    assert event["kind"] == "delivered" and seconds < 5 and len(outside.messages) == 1 and inside.connections == 0
+    assert deliver(relay, "routed.test")[1]["kind"] == "delivered" and inside.connections == 1
+
+
+def test_a_reload_changes_what_is_meant(strict, dns, script):
+    script()
+    dns.mail("later.test", "mx.later.test=127.0.0.1")
+    assert deliver(strict, "later.test")[1]["kind"] == "bounced"
+    strict.config.write_text(strict.config.read_text().replace("delivery { ", 'delivery { private_networks = {"127.0.0.1"}  '))
+    strict.reload()
+    assert deliver(strict, "later.test")[1]["kind"] == "delivered"
+
+
+def test_a_network_that_is_none_is_refused(relay_factory):
+    relay = relay_factory(loopback=False)
+    text = relay.config.read_text()
+    for network in ("10.0.0.1/8", "10.0.0.0/33", "10.0.0/8", "fd00::/129", "::ffff:0:0/96", "localhost", "10.0.0.0/", ""):
+        relay.config.write_text(text.replace("delivery { ", f'delivery {{ private_networks = {{"{network}"}}  '))
+        done = relay.command("config", "check", check=False)
+        assert done.returncode != 0 and "private_networks" in done.stderr and "10.0.0.0/8" in done.stderr, done.stderr
+    relay.config.write_text(text.replace("delivery { ", 'delivery { private_networks = {"10.0.0.0/8", "::1"}  '))
+    assert 'private_networks = {"10.0.0.0/8", "::1/128"}' in relay.command("config", "show")
+
+
+# ---- DNS answers as they come ----
+
+@pytest.mark.parametrize("silent", [("AAAA",), ("A", "AAAA")])
+@pytest.mark.parametrize("preference", [5, 10, 20])
+def test_a_lookup_that_hangs_holds_up_only_its_own_host(relay, dns, script, silent, preference):
+    """The kind: one name of an MX set whose DNS does not answer, wholly or in one family, better, equal or worse."""
+    script(host="127.0.0.2")
+    dns.add("hang.test", "MX", f"{preference} a.hang.test.", "10 b.hang.test.")
+    dns.add("b.hang.test", "A", "127.0.0.2")
+    dns.add("a.hang.test", "A", "127.0.0.2")
+    for kind in silent:
+        dns.add("a.hang.test", kind, "SILENCE")
+    seconds, event = deliver(relay, "hang.test", 40)
+    assert event["kind"] == "delivered" and seconds < (5 if preference == 5 else 2), (seconds, event)
+
+
+def test_aaaa_may_hang_where_a_answers(relay, dns, script):
+    """As a name server behind a wrong firewall does: one host, and half of its answers."""
+    script()
+    dns.mail("half.test", "mx.half.test=127.0.0.1")
+    dns.add("mx.half.test", "AAAA", "SILENCE")
+    seconds, event = deliver(relay, "half.test", 40)
+    assert event["kind"] == "delivered" and seconds < 2, (seconds, event)
+
+
+def test_a_host_whose_dns_fails_leaves_the_others(relay, dns, script):
+    script(host="127.0.0.2")
+    dns.add("broken.test", "MX", "10 a.broken.test.", "10 b.broken.test.", "20 c.broken.test.")
+    dns.add("a.broken.test", "ANY", "SERVFAIL")
+    dns.add("b.broken.test", "A", "127.0.0.2")
+    dns.add("c.broken.test", "ANY", "SILENCE")
+    seconds, event = deliver(relay, "broken.test", 40)
+    assert event["kind"] == "delivered" and seconds < 3, (seconds, event)

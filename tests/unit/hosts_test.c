@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* hosts_test.c - The order of hosts and addresses, and which addresses are special. */
+#include "table.h"
+
+#include "hosts.h"
+
+static struct ip ip_of(const char *text)
+{
+    struct ip ip;
+    EXPECT(ip_parse(text, &ip), text);
+    return ip;
+}
+
+/* Over many shuffles: preferences never mix, and each of the equal ones is first in turn. */
+static void equal_preferences_are_shuffled(void **state)
+{
+    unsigned first[40] = {0};
+    (void)state;
+    for (uint64_t random = 0; random < 4000; random++) {
+        struct hosts h = {0};
+        for (unsigned i = 0; i < 40; i++) {
+            char name[32];
+            snprintf(name, sizeof(name), "%u", i);
+            hosts_add(&h, span_of(name), i < 4 ? 10 : 20);
+        }
+        hosts_sort(&h, random);
+        assert_int_equal(h.count, HOSTS_MAX);
+        for (size_t i = 0; i < h.count; i++)
+            assert_int_equal(h.all[i].preference, i < 4 ? 10 : 20);
+        first[h.all[0].name[0] - '0']++;
+        hosts_cut(&h, 20);
+        assert_int_equal(h.count, 4);
+        hosts_cut(&h, 10);
+        assert_int_equal(h.count, 0);
+        hosts_fini(&h);
+    }
+    for (size_t i = 0; i < 4; i++)
+        assert_in_range(first[i], 800, 1200);
+}
+
+static void the_families_take_turns(void **state)
+{
+    static const char *const four[] = {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"};
+    static const char *const six[] = {"2001:db8::1", "2001:db8::2"};
+    unsigned first[5] = {0};
+    unsigned six_first = 0;
+    (void)state;
+    for (uint64_t random = 0; random < 4000; random++) {
+        struct hosts h = {0};
+        hosts_add(&h, SPAN("mx"), 10);
+        for (size_t i = 0; i < COUNT_OF(four); i++) {
+            struct ip ip = ip_of(four[i]);
+            hosts_add_ip(&h, 0, &ip);
+            hosts_add_ip(&h, 0, &ip); /* twice is once */
+        }
+        for (size_t i = 0; i < COUNT_OF(six); i++) {
+            struct ip ip = ip_of(six[i]);
+            hosts_add_ip(&h, 0, &ip);
+        }
+        assert_int_equal(h.all[0].count, 7);
+        hosts_spread(&h, random);
+        const struct ip *ips = h.all[0].ips;
+        unsigned seen = 0;
+        for (size_t i = 0; i < 7; i++)
+            for (size_t k = 0; k < 7; k++) {
+                struct ip ip = ip_of(k < 5 ? four[k] : six[k - 5]);
+                seen |= ip_equal(&ips[i], &ip) ? 1U << k : 0;
+            }
+        assert_int_equal(seen, 0x7f);
+        for (size_t i = 1; i < 4; i++)
+            assert_true(ips[i].v6 != ips[i - 1].v6);
+        six_first += ips[0].v6;
+        if (!ips[0].v6)
+            first[ips[0].bytes[3] - 1]++;
+        hosts_fini(&h);
+    }
+    assert_in_range(six_first, 1800, 2200);
+    for (size_t i = 0; i < 5; i++)
+        assert_in_range(first[i], 300, 500);
+}
+
+static void a_host_has_so_many_addresses(void **state)
+{
+    struct hosts h = {0};
+    (void)state;
+    hosts_add(&h, SPAN("mx"), 10);
+    assert_false(hosts_have_ips(&h));
+    for (unsigned char i = 0; i < 100; i++)
+        hosts_add_ip(&h, 0, &(struct ip){.bytes = {192, 0, 2, i}});
+    assert_int_equal(h.all[0].count, HOSTS_IPS_MAX);
+    assert_true(hosts_have_ips(&h));
+    hosts_fini(&h);
+}
+
+static void special_addresses(void **state)
+{
+    static const struct {
+        const char *text, *what; /* NULL: none */
+    } rows[] = {{"8.8.8.8", NULL},           {"1.1.1.1", NULL},           {"9.255.255.255", NULL},
+                {"11.0.0.0", NULL},          {"100.63.255.255", NULL},    {"100.64.0.0", "NAT"},
+                {"100.127.255.255", "NAT"},  {"100.128.0.0", NULL},       {"126.255.255.255", NULL},
+                {"128.0.0.0", NULL},         {"169.253.0.1", NULL},       {"172.15.255.255", NULL},
+                {"172.16.0.0", "private"},   {"172.31.255.255", "private"}, {"172.32.0.0", NULL},
+                {"192.0.1.0", NULL},         {"192.0.2.255", "documentation"}, {"192.167.255.255", NULL},
+                {"192.169.0.0", NULL},       {"198.17.255.255", NULL},    {"198.18.0.0", "benchmarks"},
+                {"198.20.0.0", NULL},        {"223.255.255.255", NULL},   {"224.0.0.0", "multicast"},
+                {"239.255.255.255", "multicast"}, {"240.0.0.0", "reserved"}, {"2a00:1450::1", NULL},
+                {"2001:200::1", NULL},       {"2001:1ff:ffff::1", "protocol"}, {"2001::1", "protocol"},
+                {"2001:db7::1", NULL},       {"2001:db9::1", NULL},       {"64:ff9b::808:808", NULL},
+                {"64:ff9b::c0a8:1", "private"}, {"2002:808:808::1", NULL}, {"2002:e000:1::1", "multicast"},
+                {"fbff::1", NULL},           {"fc00::1", "private"},      {"fe00::1", NULL},
+                {"febf::1", "link-local"},   {"feff::1", "site-local"},   {"3fff:fff::1", "documentation"},
+                {"3ffe::1", NULL},           {"5f00::1", "segment"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ip ip = ip_of(rows[i].text);
+        const char *what = ip_special(&ip);
+        EXPECT((what == NULL) == (rows[i].what == NULL), rows[i].text);
+        EXPECT(what == NULL || strstr(what, rows[i].what), rows[i].text);
+    }
+    assert_non_null(ip_special(&(struct ip){.v6 = true, .bytes = {[10] = 0xff, [11] = 0xff, 8, 8, 8, 8}}));
+}
+
+static void networks(void **state)
+{
+    static const struct {
+        const char *text, *in, *out; /* `in` NULL: it is none */
+    } rows[] = {{"127.0.0.0/8", "127.9.9.9", "128.0.0.1"},
+                {"192.0.2.128/25", "192.0.2.255", "192.0.2.127"},
+                {"0.0.0.0/0", "255.1.1.1", "::1"},
+                {"::/0", "fe80::1", "1.1.1.1"},
+                {"::1", "::1", "::2"},
+                {"10.1.2.3", "10.1.2.3", "10.1.2.2"},
+                {"fd00::/9", "fd7f::1", "fd80::1"},
+                {"10.0.0.1/8", NULL, NULL},
+                {"10.0.0.0/33", NULL, NULL},
+                {"10.0.0.0/-1", NULL, NULL},
+                {"10.0.0.0/", NULL, NULL},
+                {"/8", NULL, NULL},
+                {"::ffff:0:0/96", NULL, NULL},
+                {"fd00::/129", NULL, NULL}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ip_network network;
+        EXPECT(ip_network_parse(rows[i].text, &network) == (rows[i].in != NULL), rows[i].text);
+        if (!rows[i].in)
+            continue;
+        struct ip in = ip_of(rows[i].in);
+        struct ip out = ip_of(rows[i].out);
+        EXPECT(ip_within(&in, &network) && !ip_within(&out, &network), rows[i].text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_preferences_are_shuffled), cmocka_unit_test(the_families_take_turns),
+        cmocka_unit_test(a_host_has_so_many_addresses), cmocka_unit_test(special_addresses),
+        cmocka_unit_test(networks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
