@@ -60,6 +60,8 @@ struct config_party {
 
 struct config {
     char hostname[256], state_dir[1024], path[1024];
+    const char *const *files, *const *patterns; /* that it was read from; that include names */
+    size_t file_count, pattern_count;
     struct tls_certificate *certificates; /* the one of section "tls" is the first */
     size_t certificate_count;
     const char *const *public_ips;

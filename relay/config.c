@@ -320,6 +320,17 @@ static void fill(struct config_reading *r)
     config_safety_read(r);
 }
 
+/* The lists move along. */
+static void keep_names(struct config_reading *r)
+{
+    r->config->files = (const char *const *)r->text.files;
+    r->config->file_count = r->text.file_count;
+    r->config->patterns = (const char *const *)r->text.patterns;
+    r->config->pattern_count = r->text.pattern_count;
+    r->text.files = r->text.patterns = NULL;
+    r->text.file_count = r->text.pattern_count = 0;
+}
+
 bool config_read_all(const char *path, const struct opener *opener, struct config **config_r,
                      struct config_report *report)
 {
@@ -336,6 +347,7 @@ bool config_read_all(const char *path, const struct opener *opener, struct confi
         cfg_free(r.cfg);
     }
     reading.r = NULL;
+    keep_names(&r);
     config_text_free(&r.text);
     *config_r = r.config;
     if (report->count == 0)
@@ -374,6 +386,8 @@ void config_free(struct config *c)
 {
     if (!c)
         return;
+    free_list(c->files, c->file_count);
+    free_list(c->patterns, c->pattern_count);
     free_list(c->public_ips, c->public_ip_count);
     free_list(c->operators, c->operator_count);
     free_list(c->dns_forward, c->dns_forward_count);

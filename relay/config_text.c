@@ -7,13 +7,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 1024 * 1024, NEST_MAX = 32 };
+enum { TEXT_MAX = 1024 * 1024, NEST_MAX = 32, NAMES_MAX = 64 * 1024 };
 
 struct scan {
     struct config_text *text;
@@ -165,35 +164,39 @@ static bool is_word(char c)
     return isalnum((unsigned char)c) || c == '_' || c == '-';
 }
 
+static void keep_pattern(struct config_text *t, const char *pattern)
+{
+    t->patterns = xgrow(t->patterns, t->pattern_count + 1, sizeof(*t->patterns));
+    t->patterns[t->pattern_count++] = xstrdup(pattern);
+}
+
 /* The files that a pattern names; a plain name must be there. */
 static void take_matches(struct scan *s, struct source *f, const char *pattern)
 {
     char full[2048];
     char what[2200];
-    glob_t found = {0};
     const char *slash = strrchr(f->path, '/');
     int len =
         snprintf(full, sizeof(full), "%.*s%s",
                  pattern[0] == '/' || !slash ? 0 : (int)(slash - f->path + 1), f->path, pattern);
     bool fits = len >= 0 && (size_t)len < sizeof(full);
-    int result = fits ? glob(full, GLOB_ERR, NULL, &found) : GLOB_NOSPACE;
-    bool none = result == GLOB_NOMATCH || (result == GLOB_ABORTED && errno == ENOENT);
-    if (none && strpbrk(pattern, "*?[")) {
-        globfree(&found);
-        return;
-    }
-    if (result != 0) {
-        snprintf(what, sizeof(what), "include \"%.200s\": %s", pattern,
-                 !fits                    ? "the name is too long"
-                 : result == GLOB_ABORTED ? strerror(errno)
-                                          : strerror(ENOENT));
+    struct buf names;
+    buf_init(&names, NAMES_MAX);
+    int error = fits ? opener_match(s->opener, full, &names) : ENAMETOOLONG;
+    if (fits)
+        keep_pattern(s->text, full);
+    if (error && !(error == ENOENT && strpbrk(pattern, "*?["))) {
+        snprintf(what, sizeof(what), "include \"%.200s\": %s", pattern, strerror(error));
         tell(s, f, f->number, what);
         s->whole = false;
     }
-    for (size_t i = 0; result == 0 && i < found.gl_pathc; i++)
-        if (!take_file(s, found.gl_pathv[i], f->path, f->number))
+    for (struct span rest = buf_span(&names); !error && rest.len > 0;) {
+        const char *name = rest.ptr;
+        rest = span_from(rest, strlen(name) + 1);
+        if (!take_file(s, name, f->path, f->number))
             s->whole = false;
-    globfree(&found);
+    }
+    buf_fini(&names);
 }
 
 /* False when no include stands here. */
@@ -417,7 +420,10 @@ void config_text_free(struct config_text *t)
 {
     for (size_t i = 0; i < t->file_count; i++)
         free(t->files[i]);
+    for (size_t i = 0; i < t->pattern_count; i++)
+        free(t->patterns[i]);
     free(t->files);
+    free(t->patterns);
     free(t->lines);
     free(t->statements);
     free(t->copy);

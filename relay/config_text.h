@@ -28,8 +28,8 @@ struct config_text {
         size_t file, number;
     } * lines;
     size_t line_count;
-    char **files;
-    size_t file_count;
+    char **files, **patterns; /* that were read; that include names, from where we are */
+    size_t file_count, pattern_count;
     struct config_statement *statements;
     size_t statement_count;
     char *copy; /* the text that names and titles point into; dropped statements stay in it */

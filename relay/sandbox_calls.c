@@ -69,9 +69,10 @@ static const int relay_calls[] = {CALLS_ALL, CALLS_FILES, CALLS_STREAMS, CALLS_S
                                   CALLS_SHUT_IN};
 static const int store_calls[] = {CALLS_ALL, CALLS_FILES};
 static const int web_calls[] = {CALLS_ALL, CALLS_READING, CALLS_STREAMS};
-static const int opener_calls[] = {CALLS_MEMORY,       CALLS_THREADS,    SCMP_SYS(recvfrom),
-                                   SCMP_SYS(sendmsg),  SCMP_SYS(openat), SCMP_SYS(newfstatat),
-                                   SCMP_SYS(readlink), SCMP_SYS(fstat),  SCMP_SYS(close)};
+static const int opener_calls[] = {CALLS_MEMORY,        CALLS_THREADS,    SCMP_SYS(recvfrom),
+                                   SCMP_SYS(sendmsg),   SCMP_SYS(openat), SCMP_SYS(newfstatat),
+                                   SCMP_SYS(readlink),  SCMP_SYS(fstat),  SCMP_SYS(close),
+                                   SCMP_SYS(getdents64)};
 
 /* Calls that may be made with some arguments only. */
 enum {

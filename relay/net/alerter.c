@@ -160,7 +160,7 @@ static void tell(struct share *s)
     buf_init(&input, 64 * 1024);
     buf_add(&input, span_of(s->text));
     s->errand = errand_start(a->loop, a->helper, s->to_webhook ? HELPER_WEBHOOK : HELPER_COMMAND,
-                             s->to_webhook ? "" : alert_name(s->kind), &input, on_told, s);
+                             s->to_webhook ? "" : alert_name(s->kind), -1, &input, on_told, s);
 }
 
 /* ---- an alert ---- */

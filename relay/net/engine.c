@@ -23,6 +23,7 @@
 #include "memory.h"
 #include "notices.h"
 #include "preflight.h"
+#include "readable.h"
 #include "refusals.h"
 #include "rotator.h"
 #include "sandbox.h"
@@ -248,35 +249,19 @@ static bool check_sandbox(const struct config *c, struct err *err)
     return true;
 }
 
-/* Where a reload must find what the config file names. */
 static bool shut_in(struct engine *e, struct err *err)
 {
     const struct config *c = e->settings->config;
-    char directory[sizeof(c->path)];
-    const char **readable =
-        xcalloc(4 + 2 * c->certificate_count + c->route_count, sizeof(*readable));
-    size_t count = 0;
-    for (size_t i = 0; i < c->certificate_count; i++) {
-        readable[count++] = c->certificates[i].file;
-        readable[count++] = c->certificates[i].key;
-    }
-    for (size_t i = 0; i < c->route_count; i++)
-        readable[count++] = c->routes[i].password_file;
-    readable[count++] = c->path;
-    size_t secrets = count;
-    snprintf(directory, sizeof(directory), "%s", c->path);
-    char *slash = strrchr(directory, '/');
-    *(slash ? slash : directory) = '\0';
-    readable[count++] = slash ? directory : ".";
-    readable[count++] = c->ca_file;
-    readable[count++] = c->trust_anchor;
+    struct readable readable;
+    readable_init(&readable, c);
     const struct helper_programs programs = {.command = c->alert_command,
                                              .webhook = c->alert_webhook};
-    bool ok = opener_start(c->state_dir, readable, secrets, &e->opener, err) &&
-              sandbox_become_owner(c->state_dir, err) && helper_start(&programs, &e->helper, err) &&
-              sandbox_files(c->state_dir, readable, count, &e->landlock, err) &&
-              sandbox_calls(SANDBOX_RELAY, err);
-    free(readable);
+    bool ok =
+        opener_start(c->state_dir, &readable.secret, &e->opener, err) &&
+        sandbox_become_owner(c->state_dir, err) && helper_start(&programs, &e->helper, err) &&
+        sandbox_files(c->state_dir, readable.places, readable.place_count, &e->landlock, err) &&
+        sandbox_calls(SANDBOX_RELAY, err);
+    readable_fini(&readable);
     return ok;
 }
 
@@ -326,7 +311,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
             alerter_new(&e->loop, e->helper, config, e->common.store, &e->alerter, err)) &&
            aligner_new(&e->loop, config, &e->common.aligner, err) &&
            (!serves_page(config) || web_start(e->common.store, e->settings, &e->common.web, err)) &&
-           rotator_new(&e->loop, e->helper, config, e->common.store, on_keys_changed, e,
+           rotator_new(&e->loop, e->helper, e->opener, config, e->common.store, on_keys_changed, e,
                        &e->rotator, err) &&
            gate_open(&e->loop, config, e->common.store, e->common.watch, on_changed, e, &e->gate,
                      err) &&

@@ -87,7 +87,7 @@ static void on_timer(uv_timer_t *timer)
 }
 
 struct errand *errand_start(uv_loop_t *loop, int helper, enum helper_program program,
-                            const char *argument, struct buf *input, errand_on_done *done,
+                            const char *argument, int file, struct buf *input, errand_on_done *done,
                             void *context)
 {
     struct errand *p = xcalloc(1, sizeof(*p));
@@ -102,7 +102,7 @@ struct errand *errand_start(uv_loop_t *loop, int helper, enum helper_program pro
     uv_pipe_init(loop, &p->stream, 0);
     uv_timer_init(loop, &p->timer);
     p->stream.data = p->timer.data = p->write.data = p;
-    if (!helper_run(helper, program, argument, &fd, &err)) {
+    if (!helper_run(helper, program, argument, file, &fd, &err)) {
         buf_add(&p->said, span_of(err.text)); /* told by `done`, like all else */
         errand_kill(p);
         return p;

@@ -16,7 +16,7 @@ typedef void errand_on_done(void *context, const char *why);
 /* See helper_run(). The memory of `input` moves along. `done` is called once, and never from
  * inside. */
 struct errand *errand_start(uv_loop_t *loop, int helper, enum helper_program program,
-                            const char *argument, struct buf *input, errand_on_done *done,
+                            const char *argument, int file, struct buf *input, errand_on_done *done,
                             void *context);
 /* End it early; `done` is still called. */
 void errand_kill(struct errand *p);

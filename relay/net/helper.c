@@ -14,13 +14,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 1100, LIFE_S = 30 };
+enum { REQUEST_MAX = 1100, LIFE_S = 30, KEY_MAX = 64 * 1024 };
+
+/* What comes along with a request. */
+enum { STREAM, FILE_OF_KEY, DESCRIPTORS };
 
 /* ---- in the helper ---- */
 
@@ -34,11 +38,28 @@ static void give_address(const char *url, char *path_r, size_t size)
     snprintf(path_r, size, "/dev/fd/%d", ends[0]);
 }
 
+/* What the file holds, to be read as often as the program likes: a file that was opened for us
+ * cannot be opened again. Of a pair of files (K*.key, K*.private) that would be half. */
+static void give_key(int file, char *path_r, size_t size)
+{
+    char key[KEY_MAX];
+    size_t len = 0;
+    ssize_t got = 0;
+    while (len < sizeof(key) && (got = read(file, key + len, sizeof(key) - len)) > 0)
+        len += (size_t)got;
+    int memory = got == 0 && memchr(key, '{', len) ? memfd_create("key", 0) : -1;
+    if (memory >= 0 && write(memory, key, len) == (ssize_t)len)
+        snprintf(path_r, size, "/dev/fd/%d", memory);
+    explicit_bzero(key, sizeof(key));
+}
+
 static _Noreturn void run_program(const struct helper_programs *programs, const char *request,
-                                  int stream)
+                                  const int given[DESCRIPTORS])
 {
     const char *argument = request + 1;
     const char *name = "nsupdate";
+    int stream = given[STREAM];
+    char key[32] = "";
     char address[32];
     static const int usual[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
@@ -57,7 +78,9 @@ static _Noreturn void run_program(const struct helper_programs *programs, const 
         execlp(name, name, "-q", "-sS", "--fail", "--max-time", "20", "--proto", "=http,https",
                "--json", "@-", "-o", "/dev/null", "-K", address, (char *)NULL);
     } else if (argument[0]) {
-        execlp(name, name, "-k", argument, (char *)NULL);
+        if (given[FILE_OF_KEY] >= 0)
+            give_key(given[FILE_OF_KEY], key, sizeof(key));
+        execlp(name, name, "-k", key[0] ? key : argument, (char *)NULL);
     } else {
         execlp(name, name, (char *)NULL);
     }
@@ -68,45 +91,61 @@ static _Noreturn void run_program(const struct helper_programs *programs, const 
 
 /* Wait for the program, and say how it ended. */
 static _Noreturn void attend(const struct helper_programs *programs, const char *request,
-                             int stream)
+                             const int given[DESCRIPTORS])
 {
     char line[32];
     int status = 0;
     pid_t pid = _Fork();
     if (pid == 0)
-        run_program(programs, request, stream);
+        run_program(programs, request, given);
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         status = -1;
     int len = snprintf(line, sizeof(line), "\nexit %d\n", status);
-    ssize_t put = send(stream, line, (size_t)len, MSG_NOSIGNAL);
+    ssize_t put = send(given[STREAM], line, (size_t)len, MSG_NOSIGNAL);
     _exit(put == len ? 0 : 1);
 }
 
-/* One request: which program, its argument ended by a zero, and the socket. False when the relay is
- * gone. */
+static void close_given(const int given[DESCRIPTORS])
+{
+    for (size_t i = 0; i < DESCRIPTORS; i++)
+        if (given[i] >= 0)
+            close(given[i]);
+}
+
+static void take_given(struct msghdr *message, int given_r[DESCRIPTORS])
+{
+    const struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+        return;
+    size_t len = c->cmsg_len - CMSG_LEN(0);
+    size_t most = sizeof(int) * DESCRIPTORS;
+    memcpy(given_r, CMSG_DATA(c), len < most ? len : most);
+}
+
+/* One request: which program, its argument ended by a zero, the socket, perhaps a file. False when
+ * the relay is gone. */
 static bool serve_one(const struct helper_programs *programs, int fd)
 {
     char request[REQUEST_MAX] = {0};
-    char room[CMSG_SPACE(sizeof(int))];
+    char room[CMSG_SPACE(sizeof(int) * DESCRIPTORS)];
     struct iovec part = {request, sizeof(request) - 1};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
-    int stream = -1;
+    int given[DESCRIPTORS] = {-1, -1};
     ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     if (got < 0 && errno == EINTR)
         return true;
     if (got <= 0)
         return false;
-    const struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+    take_given(&message, given);
+    if (given[STREAM] < 0)
         return true;
-    memcpy(&stream, CMSG_DATA(c), sizeof(stream));
     pid_t pid = _Fork();
     if (pid == 0) {
         signal(SIGCHLD, SIG_DFL);
-        attend(programs, request, stream);
+        attend(programs, request, given);
     }
-    close(stream);
+    close_given(given);
     return true;
 }
 
@@ -150,11 +189,11 @@ bool helper_start(const struct helper_programs *programs, int *fd_r, struct err 
     return err_set(err, ERR_SYSTEM, "making the helper: %s", strerror(errno));
 }
 
-bool helper_run(int fd, enum helper_program program, const char *argument, int *stream_r,
+bool helper_run(int fd, enum helper_program program, const char *argument, int file, int *stream_r,
                 struct err *err)
 {
     int ends[2];
-    char room[CMSG_SPACE(sizeof(int))] = {0};
+    char room[CMSG_SPACE(sizeof(int) * DESCRIPTORS)] = {0};
     char request[REQUEST_MAX];
     int len = snprintf(request, sizeof(request), "%c%s", (char)program, argument);
     struct iovec part = {request, (size_t)len + 1};
@@ -166,8 +205,11 @@ bool helper_run(int fd, enum helper_program program, const char *argument, int *
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &ends[1], sizeof(int));
+    size_t count = file >= 0 ? DESCRIPTORS : 1;
+    const int given[DESCRIPTORS] = {ends[1], file};
+    c->cmsg_len = CMSG_LEN(sizeof(int) * count);
+    message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+    memcpy(CMSG_DATA(c), given, sizeof(int) * count);
     bool ok = sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)part.iov_len ||
               err_set(err, ERR_SYSTEM, "asking the helper: %s", strerror(errno));
     close(ends[1]);

@@ -18,9 +18,10 @@ struct helper_programs {
 MUST_CHECK bool helper_start(const struct helper_programs *programs, int *fd_r, struct err *err);
 
 /* Run a program. `argument`: for nsupdate the file for its option -k, "" none; for the command its
- * one argument; else "". What is written to `stream_r`, until it is shut down, is its input; what
+ * one argument; else "". `file`: that of nsupdate, open, where it may not read it by itself; -1
+ * none. What is written to `stream_r`, until it is shut down, is its input; what
  * it says comes from there, and at last "\nexit N\n". It is ended after 30 seconds. */
-MUST_CHECK bool helper_run(int fd, enum helper_program program, const char *argument, int *stream_r,
-                           struct err *err);
+MUST_CHECK bool helper_run(int fd, enum helper_program program, const char *argument, int file,
+                           int *stream_r, struct err *err);
 
 #endif

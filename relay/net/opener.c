@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* opener.c - A question is the number of a file; the answer is an errno, with the open file
- * attached when that is 0. Names go over once, at the fork, so that nobody can ask for others.
+ * attached when that is 0. Names go over once, at the fork, so that nobody can ask for others; a
+ * name that fits a pattern of then is the exception.
  */
 #include "opener.h"
 #include "log.h"
@@ -9,7 +10,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
+#include <glob.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,22 +23,64 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { PATIENCE_S = 2 };
+enum { PATIENCE_S = 2, NAME_MAX_LEN = 1024, NAMES_MAX = 64 * 1024 };
 
-struct opener {
-    int fd;
-    char **paths;
+/* Copies, made before the fork. */
+struct names {
+    char **list;
     size_t count;
 };
 
+struct opener {
+    int fd;
+    struct names paths, patterns;
+};
+
+/* `number`: of a path or a pattern. */
 struct question {
-    uint32_t serial, file;
+    uint32_t serial, number;
+    enum { OPEN, OPEN_MATCH, MATCH } what;
+    char name[NAME_MAX_LEN]; /* for OPEN_MATCH */
 };
 
 struct answer {
     uint32_t serial;
     int32_t error;
 };
+
+static void copy_names(const char *const *list, size_t count, struct names *names_r)
+{
+    names_r->list = xcalloc(count + 1, sizeof(*names_r->list));
+    for (size_t i = 0; i < count; i++)
+        if (list[i][0])
+            names_r->list[names_r->count++] = xstrdup(list[i]);
+}
+
+static void free_names(struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->list[i]);
+    free(names->list);
+}
+
+static bool fits(const char *pattern, const char *path)
+{
+    return fnmatch(pattern, path, FNM_PATHNAME | FNM_PERIOD) == 0;
+}
+
+static int match(const char *pattern, struct buf *names_r)
+{
+    glob_t found = {0};
+    int result = glob(pattern, GLOB_ERR, NULL, &found);
+    int error = result == 0              ? 0
+                : result == GLOB_NOMATCH ? ENOENT
+                : result == GLOB_NOSPACE ? ENOMEM
+                                         : errno;
+    for (size_t i = 0; result == 0 && i < found.gl_pathc; i++)
+        buf_add(names_r, (struct span){found.gl_pathv[i], strlen(found.gl_pathv[i]) + 1});
+    globfree(&found);
+    return names_r->overflow ? E2BIG : error;
+}
 
 /* No device, no pipe that makes us wait. */
 static int open_regular(const char *path)
@@ -50,11 +96,11 @@ static int open_regular(const char *path)
 
 /* ---- in the opener ---- */
 
-static bool give(int socket, struct answer answer, int file)
+static bool give(int socket, struct answer answer, int file, const struct buf *names)
 {
     char room[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec part = {&answer, sizeof(answer)};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    struct iovec parts[] = {{&answer, sizeof(answer)}, {names->ptr, names->len}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     if (file >= 0) {
         message.msg_control = room;
         message.msg_controllen = sizeof(room);
@@ -64,37 +110,56 @@ static bool give(int socket, struct answer answer, int file)
         c->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(c), &file, sizeof(int));
     }
-    return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(answer);
+    return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)(sizeof(answer) + names->len);
+}
+
+/* Is it about that? */
+static bool is_allowed(const struct opener *o, const struct question *q)
+{
+    if (q->what == OPEN)
+        return q->number < o->paths.count;
+    return q->number < o->patterns.count &&
+           (q->what == MATCH || fits(o->patterns.list[q->number], q->name));
 }
 
 /* False when the relay is gone. */
-static bool serve_one(int socket, char **paths, size_t count)
+static bool serve_one(const struct opener *o, int socket)
 {
-    struct question q;
+    struct question q = {0};
+    struct buf names;
+    int file = -1;
+    int error = 0;
     ssize_t got = recv(socket, &q, sizeof(q), 0);
     if (got < 0 && errno == EINTR)
         return true;
-    if (got != (ssize_t)sizeof(q) || q.file >= count)
+    q.name[sizeof(q.name) - 1] = '\0';
+    if (got < (ssize_t)offsetof(struct question, name) || !is_allowed(o, &q))
         return false;
-    int file = open_regular(paths[q.file]);
-    bool ok = give(socket, (struct answer){q.serial, file >= 0 ? 0 : errno}, file);
+    buf_init(&names, NAMES_MAX);
+    if (q.what == MATCH)
+        error = match(o->patterns.list[q.number], &names);
+    else if ((file = open_regular(q.what == OPEN ? o->paths.list[q.number] : q.name)) < 0)
+        error = errno;
+    bool ok = give(socket, (struct answer){q.serial, error}, file, &names);
     if (file >= 0)
         close(file);
+    buf_fini(&names);
     return ok;
 }
 
-static _Noreturn void be_opener(const struct opener *o, const char *state_dir, int socket)
+static _Noreturn void be_opener(const struct opener *o, const struct opener_files *files,
+                                const char *state_dir, int socket)
 {
     struct err err = {0};
     static const int ignored[] = {SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; i < COUNT_OF(ignored); i++)
         signal(ignored[i], SIG_IGN); /* it ends with the relay */
     if (dup2(socket, 3) < 0 || close_range(4, ~0U, 0) != 0 ||
-        !sandbox_become_opener(state_dir, (const char *const *)o->paths, o->count, &err)) {
+        !sandbox_become_opener(state_dir, files->places, files->place_count, &err)) {
         log_fault("opener_failed", &err);
         _exit(1);
     }
-    while (serve_one(3, o->paths, o->count))
+    while (serve_one(o, 3))
         ;
     _exit(0);
 }
@@ -108,8 +173,8 @@ static bool is_needed(const char *state_dir)
     return geteuid() == 0 && stat(state_dir, &s) == 0 && s.st_uid != 0;
 }
 
-bool opener_start(const char *state_dir, const char *const *paths, size_t count,
-                  struct opener **opener_r, struct err *err)
+bool opener_start(const char *state_dir, const struct opener_files *files, struct opener **opener_r,
+                  struct err *err)
 {
     int ends[2];
     const struct timeval patience = {.tv_sec = PATIENCE_S};
@@ -119,13 +184,11 @@ bool opener_start(const char *state_dir, const char *const *paths, size_t count,
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return err_set(err, ERR_SYSTEM, "making the opener's socket: %s", strerror(errno));
     struct opener *o = xcalloc(1, sizeof(*o));
-    o->paths = xcalloc(count + 1, sizeof(*o->paths));
-    for (size_t i = 0; i < count; i++)
-        if (paths[i][0])
-            o->paths[o->count++] = xstrdup(paths[i]);
+    copy_names(files->paths, files->path_count, &o->paths);
+    copy_names(files->patterns, files->pattern_count, &o->patterns);
     pid_t pid = _Fork(); /* as the helper */
     if (pid == 0)
-        be_opener(o, state_dir, ends[1]);
+        be_opener(o, files, state_dir, ends[1]);
     close(ends[1]);
     o->fd = ends[0];
     if (pid > 0 && setsockopt(o->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0) {
@@ -141,21 +204,22 @@ void opener_close(struct opener *o)
     if (!o)
         return;
     close(o->fd);
-    for (size_t i = 0; i < o->count; i++)
-        free(o->paths[i]);
-    free(o->paths);
+    free_names(&o->paths);
+    free_names(&o->patterns);
     free(o);
 }
 
-/* The answer to this question; what comes late for an older one is closed. */
-static int take(const struct opener *o, uint32_t serial)
+/* The answer to this question: an errno and the file; what comes late for an older one is closed.
+ * `names` may be NULL. */
+static int take(const struct opener *o, uint32_t serial, struct buf *names, int *file_r)
 {
     for (;;) {
         struct answer answer = {0};
         char room[CMSG_SPACE(sizeof(int))];
-        struct iovec part = {&answer, sizeof(answer)};
+        char *to = names ? buf_reserve(names, NAMES_MAX) : NULL;
+        struct iovec parts[] = {{&answer, sizeof(answer)}, {to, to ? NAMES_MAX : 0}};
         struct msghdr message = {
-            .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+            .msg_iov = parts, .msg_iovlen = 2, .msg_control = room, .msg_controllen = sizeof(room)};
         int file = -1;
         ssize_t got = recvmsg(o->fd, &message, MSG_CMSG_CLOEXEC);
         if (got < 0 && errno == EINTR)
@@ -163,29 +227,62 @@ static int take(const struct opener *o, uint32_t serial)
         const struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
         if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
             memcpy(&file, CMSG_DATA(c), sizeof(int));
-        if (got != (ssize_t)sizeof(answer)) {
-            errno = got < 0 && errno == EAGAIN ? ETIMEDOUT : EPIPE;
-            return -1;
-        }
+        if (got < (ssize_t)sizeof(answer))
+            return got < 0 && errno == EAGAIN ? ETIMEDOUT : EPIPE;
         if (answer.serial == serial) {
-            errno = answer.error;
-            return file;
+            if (to)
+                buf_commit(names, (size_t)got - sizeof(answer));
+            *file_r = file;
+            return answer.error;
         }
         if (file >= 0)
             close(file);
     }
 }
 
-int opener_open(const struct opener *o, const char *path)
+static int ask(const struct opener *o, struct question *q, struct buf *names, int *file_r)
 {
     static uint32_t serial; /* on the main thread only */
-    for (size_t i = 0; o && i < o->count; i++) {
-        if (strcmp(o->paths[i], path) != 0)
-            continue;
-        const struct question q = {++serial, (uint32_t)i};
-        if (send(o->fd, &q, sizeof(q), MSG_NOSIGNAL) != (ssize_t)sizeof(q))
-            return -1;
-        return take(o, q.serial);
+    size_t len = offsetof(struct question, name) + strlen(q->name) + 1;
+    q->serial = ++serial;
+    if (send(o->fd, q, len, MSG_NOSIGNAL) != (ssize_t)len)
+        return errno;
+    return take(o, q->serial, names, file_r);
+}
+
+/* False: it is not about that. */
+static bool find(const struct opener *o, const char *path, struct question *q)
+{
+    for (size_t i = 0; o && i < o->paths.count; i++) {
+        *q = (struct question){.number = (uint32_t)i, .what = OPEN};
+        if (strcmp(o->paths.list[i], path) == 0)
+            return true;
     }
-    return open_regular(path);
+    for (size_t i = 0; o && i < o->patterns.count; i++) {
+        *q = (struct question){.number = (uint32_t)i, .what = OPEN_MATCH};
+        if (fits(o->patterns.list[i], path))
+            return span_copy(span_of(path), q->name, sizeof(q->name));
+    }
+    return false;
+}
+
+int opener_open(const struct opener *o, const char *path)
+{
+    struct question q;
+    int file = -1;
+    if (!find(o, path, &q))
+        return open_regular(path);
+    errno = ask(o, &q, NULL, &file);
+    return file;
+}
+
+int opener_match(const struct opener *o, const char *pattern, struct buf *names_r)
+{
+    for (size_t i = 0; o && i < o->patterns.count; i++) {
+        struct question q = {.number = (uint32_t)i, .what = MATCH};
+        int file = -1;
+        if (strcmp(o->patterns.list[i], pattern) == 0)
+            return ask(o, &q, names_r, &file);
+    }
+    return match(pattern, names_r);
 }

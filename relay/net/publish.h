@@ -7,9 +7,9 @@
 #include "errand.h"
 
 /* Make `text` the only TXT record at `name`, in the zone of config->dkim, by the helper (helper.h).
- */
-struct errand *publish_start(uv_loop_t *loop, int helper, const struct config *config,
-                             const char *name, const char *text, errand_on_done *done,
-                             void *context);
+ * Its key is opened by the opener. */
+struct errand *publish_start(uv_loop_t *loop, int helper, const struct opener *opener,
+                             const struct config *config, const char *name, const char *text,
+                             errand_on_done *done, void *context);
 
 #endif

@@ -221,8 +221,8 @@ static void publish_record(struct step *t)
                                     .algorithm = t->subject.life.algorithm,
                                     .delegated = t->subject.delegated};
     records_dkim(t->subject.domain, &key, &record);
-    t->publish = publish_start(t->owner->loop, t->owner->helper, t->owner->config, record.name,
-                               record.value, on_published, t);
+    t->publish = publish_start(t->owner->loop, t->owner->helper, t->owner->opener, t->owner->config,
+                               record.name, record.value, on_published, t);
 }
 
 static void end_look(struct step *t, bool everywhere, bool in_our_zone, uint32_t ttl_s)

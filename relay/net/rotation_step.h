@@ -17,6 +17,7 @@ struct step_owner {
     struct inbox *inbox;
     struct store *store;
     int helper;
+    const struct opener *opener;
     const struct config *config; /* the newest */
     const struct config *first;  /* what is the same at every reload, as long as the relay runs */
     /* The keys of that domain have been written; `changed`: others must look at them again. */

@@ -214,7 +214,8 @@ void rotator_change_config(struct rotator *r, const struct config *config)
 
 /* ---- the whole ---- */
 
-bool rotator_new(uv_loop_t *loop, int helper, const struct config *config, struct store *store,
+bool rotator_new(uv_loop_t *loop, int helper, const struct opener *opener,
+                 const struct config *config, struct store *store,
                  void (*changed)(void *context, const char *domain), void *context,
                  struct rotator **rotator_r, struct err *err)
 {
@@ -227,6 +228,7 @@ bool rotator_new(uv_loop_t *loop, int helper, const struct config *config, struc
                                    .inbox = &r->inbox,
                                    .store = store,
                                    .helper = helper,
+                                   .opener = opener,
                                    .config = config,
                                    .first = config,
                                    .stale = on_stale,

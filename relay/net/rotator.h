@@ -10,11 +10,12 @@
 
 struct rotator;
 
-/* `helper`: see helper.h. `config` is borrowed until rotator_change_config(). `changed` is called
- * after each change of keys that it has made. */
-MUST_CHECK bool rotator_new(uv_loop_t *loop, int helper, const struct config *config,
-                            struct store *store, void (*changed)(void *context, const char *domain),
-                            void *context, struct rotator **rotator_r, struct err *err);
+/* `helper`, `opener`: see there. `config` is borrowed until rotator_change_config(). `changed` is
+ * called after each change of keys that it has made. */
+MUST_CHECK bool rotator_new(uv_loop_t *loop, int helper, const struct opener *opener,
+                            const struct config *config, struct store *store,
+                            void (*changed)(void *context, const char *domain), void *context,
+                            struct rotator **rotator_r, struct err *err);
 /* What is under way comes to its end first; the store must still be there. */
 void rotator_close(struct rotator *r);
 void rotator_free(struct rotator *r); /* after rotator_close() and the loop's end */

@@ -1,5 +1,5 @@
-"""Certificates as certbot and lego leave them: only root may read them, and the relay, which is root no more, serves the renewed
-ones all the same. By a release build, started as root."""
+"""What only root may read, certificates as certbot and lego leave them, passwords, included files, keys for DNS: the relay, which is root
+no more, reads the renewed ones all the same. By a release build, started as root."""
 
 import grp
 import os
@@ -13,6 +13,7 @@ import tempfile
 
 import pytest
 from conftest import wait_for
+from test_rotation import ADDRESSES, Primary, World
 from test_tls import certify, subject
 
 pytestmark = pytest.mark.usefixtures("release")
@@ -33,12 +34,13 @@ def foreign(relay_factory, tmp_path):
     if os.geteuid() != 0:
         pytest.skip("needs root")
 
-    def make(certificate, key, extra=""):
+    def make(certificate, key, extra="", made=lambda relay: None):
         relay = relay_factory(extra)
+        made(relay)
         text = relay.config.read_text()
         text = text.replace(str(relay.path / "cert.pem"), str(certificate)).replace(str(relay.path / "key.pem"), str(key))
         relay.config.write_text(text)
-        subprocess.run(["chown", "-R", "nobody:nogroup", str(relay.path)], check=True)
+        subprocess.run(["chown", "-R", "nobody:nogroup", str(relay.path / "state"), str(relay.config)], check=True)
         return relay.start()
 
     return make
@@ -159,6 +161,70 @@ def test_a_password_that_only_root_may_read_survives_a_reload(foreign, tmp_path)
                     f'route "smart.test" {{ host = "127.0.0.1" username = "u" password_file = "{secret}" }}')
     relay.reload()
     assert "reload_refused" not in relay.log()
+
+
+def without_dns(relay):
+    """What the test says of DNS holds."""
+    text = relay.config.read_text()
+    relay.config.write_text(text.replace(f'dns {{ forward = {{"127.0.0.1@{relay.dns.port}"}} }}\n', ""))
+
+
+def only_for_root(path, text):
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+@pytest.mark.parametrize("name", ["{0}/conf.d/*.conf", "conf.d/??-*.conf", "{0}/conf.d/10-own.conf"])
+def test_included_files_that_only_root_may_read_survive_a_reload(foreign, tmp_path, name):
+    """Those of the start, those that come later, and those that lie elsewhere, under a link. What the pattern does not name is not for us."""
+    own = tmp_path / "relay0" / "conf.d" if not name.startswith("{0}") else tmp_path / "conf.d"
+
+    def made(relay):
+        only_for_root(own / "10-own.conf", "limits { recipients = 7 }\n")
+        only_for_root(tmp_path / "available" / "one", 'stream "linked" { class = "digest" }\n')
+        (own / "30-link.conf").symlink_to(tmp_path / "available" / "one")
+
+    name = name.format(tmp_path)
+    relay = foreign(tmp_path / "relay0" / "cert.pem", tmp_path / "relay0" / "key.pem", f'include "{name}"\n', made)
+    relay.reload()
+    assert "reload_refused" not in relay.log()
+    only_for_root(own / "10-own.conf", "limits { recipients = 1 }\n")
+    only_for_root(own / "other.txt", "limits {\n")
+    if "*" in name:
+        only_for_root(own / "20-later.conf", 'stream "later" { class = "digest" }\n')
+    relay.reload()
+    with relay.client() as client:
+        client.ehlo()
+        assert "RCPTMAX=1" in client.esmtp_features["limits"]
+        if "*" in name:
+            text = b"From: <hello@club.test>\r\nTo: <bob@dest.test>\r\nSealpost-Stream: later\r\n\r\nx\r\n"
+            client.sendmail("hello@club.test", ["bob@dest.test"], text)
+    only_for_root(own / "10-own.conf", "limits { recipients = 0 }\n")
+    relay.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "reload_refused" in relay.log())
+    assert "10-own.conf:1: " in relay.log()
+
+
+def test_a_key_for_dns_that_only_root_may_read(foreign, tmp_path):
+    """nsupdate gets what is in it, each time anew, although it is run by the relay's account: to servers that ask for the key."""
+    world = World(tmp_path)
+    try:
+        certify(tmp_path, "main")
+        key = tmp_path / "secret" / "tsig"
+        only_for_root(key, f'key "updater" {{ algorithm hmac-sha256; secret "{Primary.secret}"; }};\n')
+        relay = foreign(tmp_path / "main.crt", tmp_path / "main.key", f'dkim {{ zone = "keys.test" server = "{ADDRESSES[0]}" tsig_key = "{key}" lifetime = 10 ttl = 2 }}\n'
+                        f'dns {{ forward = {{"127.0.0.1@{world.resolver.port}"}} }}', without_dns)
+        for domain in ("shop.test", "dest.test"):
+            relay.json("domain", "add", domain, "--no-capture")
+            wait_for(lambda: world.servers[0].ask(f"sp1.{domain}.keys.test", "TXT"), 30)
+            relay.reload()
+        key.write_text("no key at all\n")
+        relay.command("domain", "add", "extra.test", "--no-capture")
+        wait_for(lambda: "key_not_published" in relay.log(), 30)
+        assert Primary.secret not in relay.log()
+    finally:
+        world.stop()
 
 
 @pytest.mark.parametrize("certificate, key, words", [
