@@ -15,12 +15,12 @@ struct retry_input {
     const struct stream *stream; /* NULL: none, or none any more */
     enum stream_class class;
     unsigned tries;     /* before this one */
-    bool not_attempted; /* our own network, key or store was at fault: the attempt does not count,
-                           and never expires */
+    bool not_attempted; /* nobody was asked: our own network, key or store was at fault, or the
+                           destination rests. It costs no try; time goes on. */
     int64_t now_ms;
-    int64_t expires_ms;
+    int64_t created_ms, expires_ms;
     int64_t not_before_ms; /* the destination rests until then; 0 when it does not */
-    uint32_t random;       /* for the jitter */
+    uint32_t random;       /* for the jitter: retry_random() */
 };
 
 struct retry_decision {
@@ -30,9 +30,18 @@ struct retry_decision {
     int64_t due_ms; /* with RETRY_LATER */
 };
 
-/* A 5xx is never retried; a 4xx is, by the class's schedule with jitter of a tenth either way,
- * until it expires. The last attempt is made at the expiry itself. (RFC 5321 section 4.5.4.1)
+/* A 5xx is never retried; a 4xx is, by the class's schedule with jitter of a tenth either way. The
+ * last attempt is made a little before the expiry, so that it can still be delivered in time; when
+ * that one fails, or could not be made, whatever the reason, it is over. (RFC 5321 section 4.5.4.1)
  */
 struct retry_decision retry_decide(const struct retry_input *in);
+
+/* The same for all recipients of a message in one domain, so that what was deferred together goes
+ * together again; another for each message, each domain and each try. */
+uint32_t retry_random(int64_t message, const char *domain, unsigned tries);
+
+/* What is said of a recipient whose time is over: what it was last deferred with, when there is
+ * such an answer (its code is not 0). */
+struct verdict retry_expired(const struct verdict *last);
 
 #endif

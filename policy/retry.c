@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* retry.c - When to try again. What is our own fault costs the message neither a try nor its life.
+/* retry.c - When to try again. What is our own fault costs the message no try; but nothing stops
+ * its time: its sender is waiting for an answer.
  */
 #include "retry.h"
 
-enum { OWN_FAULT_PAUSE_MS = 30 * 1000 };
+enum { OWN_FAULT_PAUSE_MS = 30 * 1000, LAST_SHARE = 20, LAST_MAX_MS = 30 * 1000 };
 
 static int64_t jitter(int64_t delay_ms, uint32_t random)
 {
@@ -16,31 +17,46 @@ static int64_t later_of(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* When the last attempt begins. */
+static int64_t last_ms(const struct retry_input *in)
+{
+    int64_t share_ms = later_of(in->expires_ms - in->created_ms, 0) / LAST_SHARE;
+    return in->expires_ms - (share_ms < LAST_MAX_MS ? share_ms : LAST_MAX_MS);
+}
+
 struct retry_decision retry_decide(const struct retry_input *in)
 {
-    struct retry_decision d = {.what = RETRY_DONE, .tries = in->tries + 1};
+    unsigned tries = in->tries + (in->not_attempted ? 0 : 1);
+    struct retry_decision d = {.what = RETRY_DONE, .tries = tries};
     if (in->answer.what == VERDICT_ACCEPT)
         return d;
-    if (in->answer.what == VERDICT_REJECT) {
-        d.what = RETRY_NEVER;
+    d.what = RETRY_NEVER;
+    d.expired = in->answer.what == VERDICT_DEFER && in->now_ms >= last_ms(in);
+    if (in->answer.what == VERDICT_REJECT || d.expired)
         return d;
-    }
-    if (in->not_attempted) {
-        d.what = RETRY_LATER;
-        d.tries = in->tries;
-        d.due_ms = later_of(in->now_ms + jitter(OWN_FAULT_PAUSE_MS, in->random), in->not_before_ms);
-        return d;
-    }
-    if (in->now_ms >= in->expires_ms) {
-        d.what = RETRY_NEVER;
-        d.expired = true;
-        return d;
-    }
+    int64_t delay_ms =
+        in->not_attempted ? OWN_FAULT_PAUSE_MS : stream_delay_ms(in->stream, in->class, tries);
     d.what = RETRY_LATER;
-    d.due_ms =
-        later_of(in->now_ms + jitter(stream_delay_ms(in->stream, in->class, d.tries), in->random),
-                 in->not_before_ms);
-    if (d.due_ms > in->expires_ms)
-        d.due_ms = in->expires_ms;
+    d.due_ms = later_of(in->now_ms + jitter(delay_ms, in->random), in->not_before_ms);
+    if (d.due_ms > last_ms(in))
+        d.due_ms = last_ms(in);
     return d;
+}
+
+/* FNV-1a over all of it, then mixed so that neighbours are far apart. */
+uint32_t retry_random(int64_t message, const char *domain, unsigned tries)
+{
+    uint64_t h = 14695981039346656037U ^ (uint64_t)message;
+    for (; *domain; domain++)
+        h = (h ^ (unsigned char)*domain) * 1099511628211U;
+    h = (h ^ tries) * 1099511628211U;
+    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdU;
+    return (uint32_t)(h >> 32);
+}
+
+struct verdict retry_expired(const struct verdict *last)
+{
+    if (last->code >= 400 && last->code < 500)
+        return *last;
+    return verdict_make(451, "4.4.7", "Expired before it could be sent");
 }

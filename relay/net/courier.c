@@ -227,11 +227,20 @@ static void end_message(struct courier *c)
         parcel_done(c);
 }
 
+/* Until a message is under way nobody is waited for past its time. */
+static unsigned patience_s(const struct courier *c, unsigned usual_s)
+{
+    int64_t left_s = usual_s;
+    if (c->parcel && !c->shipment.sending)
+        left_s = parcel_left_ms(c->parcel) / 1000 + 1;
+    return left_s < 1 ? 1 : left_s < usual_s ? (unsigned)left_s : usual_s;
+}
+
 /* A server has its time for each whole answer: bytes that trickle in gain it none. */
 static void set_deadline(struct courier *c)
 {
     if (c->steps != c->delivery.steps)
-        connection_set_deadline(c->connection, delivery_timeout_s(&c->delivery));
+        connection_set_deadline(c->connection, patience_s(c, delivery_timeout_s(&c->delivery)));
     c->steps = c->delivery.steps;
 }
 
@@ -277,7 +286,7 @@ static void on_opened(void *owner)
     struct courier *c = owner;
     c->local_trouble_only = false;
     connection_peer(c->connection, c->peer);
-    connection_set_deadline(c->connection, delivery_timeout_s(&c->delivery));
+    connection_set_deadline(c->connection, patience_s(c, delivery_timeout_s(&c->delivery)));
     c->steps = c->delivery.steps;
 }
 
@@ -327,7 +336,7 @@ static void site_is_down(struct courier *c)
     /* A host that has IPv6 only, where we have none, does not mean that our network is down. */
     p->not_attempted = c->local_trouble_only && c->ipv4_tried;
     parcel_answer_all(p, &v);
-    if (!p->not_attempted)
+    if (!p->not_attempted && parcel_left_ms(p) > 0) /* else it had too little time */
         site_failed(c->site, v.text, clock_steady_ms());
     end_delivery(c);
     parcel_done(c);
@@ -344,7 +353,7 @@ static void next_address(struct courier *c)
         c->host++;
         c->address = 0;
     }
-    if (c->host == hosts->count) {
+    if (c->host == hosts->count || parcel_left_ms(c->parcel) <= 0) {
         site_is_down(c);
         return;
     }
@@ -367,8 +376,7 @@ static void host_failed(struct courier *c, bool in_handshake)
     next_address(c);
 }
 
-/* An idle connection that was dead, or one that takes no more: the parcel has lost nothing by it.
- */
+/* An idle connection that was dead, or one that takes no more: the parcel has lost nothing. */
 static bool is_stale(const struct courier *c)
 {
     bool at_mail = strcmp(delivery_stage_name(&c->delivery), "MAIL") == 0;
@@ -439,8 +447,8 @@ static void try_address(struct courier *c)
     c->ipv4_tried = c->ipv4_tried || !to.ip.v6;
     delivery_init(&c->delivery, &c->delivery_settings);
     c->delivery_live = true;
-    c->connection =
-        connection_open(&c->shard->loop, &to, c->settings->config->connect_timeout_s, &events, c);
+    c->connection = connection_open(
+        &c->shard->loop, &to, patience_s(c, c->settings->config->connect_timeout_s), &events, c);
 }
 
 /* From the first address. */

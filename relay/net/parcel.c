@@ -2,7 +2,8 @@
 /* parcel.c - The journey of a parcel up to the courier.
  *
  * Failure modes: the rows cannot be read (tried again in 5 seconds) - nobody is due any more
- * (dropped) - the domain does not exist or takes no mail (never) - no DNS (later; when nothing
+ * (dropped) - its time is over (never: nothing late is sent) - no key (later, the operator is told)
+ * - the domain does not exist or takes no mail (never) - no DNS (later; when nothing
  * answers at all, it is our network, and the attempt does not count) - the site rests (later, not
  * before it is over).
  */
@@ -11,8 +12,10 @@
 #include "clock.h"
 #include "courier.h"
 #include "log.h"
+#include "retry.h"
 #include "suppressions.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -28,6 +31,53 @@ void parcel_answer_all(struct parcel *p, const struct verdict *v)
             p->answers[i] = *v;
 }
 
+void parcel_own_fault(struct parcel *p, const struct err *err)
+{
+    struct verdict v = verdict_make(451, "4.7.5", "Not signed: %s", err->text);
+    if (err->kind == ERR_DAMAGED || err->kind == ERR_SYSTEM || err->kind == ERR_STORE)
+        v = verdict_make(451, "4.3.0", "%s", err->text);
+    const struct mail_row *row = &p->mail->rows[0];
+    p->damaged = err->kind == ERR_DAMAGED;
+    p->not_attempted = true;
+    if (row->code != v.code || strcmp(row->enhanced, v.enhanced) != 0) /* not again and again */
+        log_end(log_text(log_text(log_id(log_begin(LOG_ERROR, "not_sent"), p->mail->id), "domain",
+                                  p->mail->from_domain),
+                         "reply", err->text));
+    parcel_answer_all(p, &v);
+}
+
+int64_t parcel_left_ms(struct parcel *p)
+{
+    parcel_follow_clock(p);
+    return p->mail->expires_ms - clock_now_ms();
+}
+
+bool parcel_expired(struct parcel *p)
+{
+    if (parcel_left_ms(p) > 0)
+        return false;
+    p->not_attempted = true;
+    for (size_t i = 0; i < p->mail->envelope.count; i++) {
+        const struct mail_row *row = &p->mail->rows[i];
+        struct verdict last = verdict_make(row->code, row->enhanced, "%s", row->reply);
+        if (p->answers[i].code == 0)
+            p->answers[i] = retry_expired(&last);
+    }
+    return true;
+}
+
+void parcel_end_expired(struct shard *s)
+{
+    struct parcel *p;
+    struct parcel *next;
+    DL_FOREACH_SAFE (s->parcels, p, next) {
+        if (p->waits && parcel_expired(p) && site_leave_wait(p->site, &p->party)) {
+            p->waits = false;
+            parcel_settle(p);
+        }
+    }
+}
+
 static void settle_all(struct parcel *p, struct verdict v)
 {
     parcel_answer_all(p, &v);
@@ -39,8 +89,7 @@ static void settle_resting(struct parcel *p)
     char why[200];
     int64_t rest_ms = site_rest_ms(p->site, clock_steady_ms(), why);
     p->not_before_ms = rest_ms > 0 ? clock_now_ms() + rest_ms : 0;
-    if (rest_ms > 0 && clock_now_ms() < p->mail->expires_ms)
-        p->not_attempted = true; /* nobody was asked: it costs no try */
+    p->not_attempted = true; /* nobody was asked: it costs no try */
     settle_all(p, verdict_make(451, "4.4.1", "Destination rests after a failure: %s", why));
 }
 
@@ -48,10 +97,15 @@ static void on_party(struct inbox_item *item)
 {
     struct parcel *p =
         (struct parcel *)(void *)((char *)item - offsetof(struct parcel, party.item));
-    if (p->party.granted)
-        courier_open(p);
-    else
+    p->waits = false;
+    if (!p->party.granted) {
         settle_resting(p);
+    } else if (parcel_expired(p)) {
+        site_release(p->site);
+        parcel_settle(p);
+    } else {
+        courier_open(p);
+    }
 }
 
 static void ask_site(struct parcel *p)
@@ -68,6 +122,7 @@ static void ask_site(struct parcel *p)
         courier_reuse(idle, p);
         break;
     case SITE_WAIT:
+        p->waits = true;
         break;
     case SITE_RESTING:
         settle_resting(p);
@@ -75,23 +130,40 @@ static void ask_site(struct parcel *p)
     }
 }
 
+/* Whom the resolver has asked, and where that is set. `text_r` holds 120 bytes. */
+static const char *dns_asked(const struct config *config, char *text_r)
+{
+    if (config->dns_forward_count > 0)
+        snprintf(text_r, 120, "asked %s%s, as dns { forward } says", config->dns_forward[0],
+                 config->dns_forward_count > 1 ? " and others" : "");
+    else
+        snprintf(text_r, 120,
+                 "asked from the root servers; dns { forward } can name a resolver to ask");
+    return text_r;
+}
+
 static void on_hosts(void *context, struct resolver_answer *answer)
 {
     struct parcel *p = context;
     const char *domain = p->work->domain;
+    char asked[120];
+    dns_asked(p->settings->config, asked);
     p->hosts = answer->hosts;
     switch (answer->result) {
     case RESOLVER_FOUND:
         p->site = sites_find(p->shard->common->sites, &p->hosts, p->route->port, &p->route->trust);
-        ask_site(p);
+        if (parcel_expired(p))
+            parcel_settle(p);
+        else
+            ask_site(p);
         break;
     case RESOLVER_NULL_MX:
         settle_all(p, verdict_make(556, "5.1.10", "Domain %s takes no mail (null MX)", domain));
         break;
     case RESOLVER_NO_DOMAIN:
         if (p->route->host[0])
-            settle_all(p,
-                       verdict_make(451, "4.4.3", "Smart host %s has no address", p->route->host));
+            settle_all(p, verdict_make(451, "4.4.3", "Smart host %.80s not found in DNS (%s)",
+                                       p->route->host, asked));
         else
             settle_all(p, verdict_make(550, "5.1.2",
                                        "Domain %s does not exist or has no mail server", domain));
@@ -105,12 +177,13 @@ static void on_hosts(void *context, struct resolver_answer *answer)
                                    domain, answer->why));
         break;
     case RESOLVER_FAILED:
-        settle_all(p, verdict_make(451, "4.4.3", "DNS gave no answer for %s", domain));
+        settle_all(p,
+                   verdict_make(451, "4.4.3", "DNS gave no answer for %.80s (%s)", domain, asked));
         break;
     case RESOLVER_DOWN:
         p->not_attempted = true;
-        settle_all(p,
-                   verdict_make(451, "4.4.3", "DNS gives no answer at all: is the network down?"));
+        settle_all(p, verdict_make(451, "4.4.3",
+                                   "DNS gives no answer at all: is the network down? (%s)", asked));
         break;
     }
 }
@@ -183,6 +256,20 @@ bool parcel_all_answered(const struct parcel *p)
     return true;
 }
 
+/* Nobody is connected to for mail that cannot be signed. */
+static bool may_be_signed(struct parcel *p)
+{
+    struct keyring_loan loan;
+    struct err err = {0};
+    struct keyring *keyring = p->shard->common->keyring;
+    bool ok = keyring_find(keyring, p->shard->reader, p->mail->from_domain, &loan, &err);
+    if (ok)
+        keyring_return(keyring, &loan);
+    else
+        parcel_own_fault(p, &err);
+    return ok;
+}
+
 /* The message as it is now, and who of its recipients is to get it. */
 static bool read_rows(struct parcel *p, struct err *err)
 {
@@ -226,7 +313,7 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work)
         return;
     }
     p->clock_offset_ms = clock_offset_ms();
-    if (parcel_all_answered(p)) {
+    if (parcel_all_answered(p) || parcel_expired(p) || !may_be_signed(p)) {
         parcel_settle(p);
         return;
     }

@@ -28,12 +28,14 @@ struct parcel {
     char tls[80];            /* how; empty: clear text */
     bool verified;           /* its certificate was valid for its name */
     bool hop_dsn;            /* the hop reports on delivery itself */
-    bool not_attempted;      /* our own fault */
+    bool not_attempted;      /* our own fault, or it rests */
+    bool waits;              /* for a slot */
     int64_t not_before_ms;   /* the site rests */
     int64_t clock_offset_ms; /* of the mail's times */
     bool damaged;
     struct buf dialogue;
     bool settling;
+    int64_t settled_ms; /* when */
 };
 
 /* Takes `work`. */
@@ -43,6 +45,14 @@ void parcel_start(struct shard *s, struct scheduler_parcel *work);
 void parcel_answer_all(struct parcel *p, const struct verdict *v);
 /* Nobody is left to be asked about. */
 bool parcel_all_answered(const struct parcel *p);
+/* The same when our side cannot send it just now: everyone waits, and the operator is told. */
+void parcel_own_fault(struct parcel *p, const struct err *err);
+/* Is its time over? Then everyone who has no answer is told so: nothing late is sent. */
+MUST_CHECK bool parcel_expired(struct parcel *p);
+/* How much of its time is left, in ms; not above 0 when it is over. */
+int64_t parcel_left_ms(struct parcel *p);
+/* Settle those whose time has come to an end while they wait for a slot. */
+void parcel_end_expired(struct shard *s);
 
 /* The shard has waited long enough: those that wait for a host or a slot are left for the next
  * start. */
@@ -52,6 +62,8 @@ void parcel_abandon_all(struct shard *s);
 
 /* Turn the answers into outcomes, bounces and one transaction; then the parcel is gone. */
 void parcel_settle(struct parcel *p);
+/* Move its times as somebody has set the clock. */
+void parcel_follow_clock(struct parcel *p);
 /* Free it, and tell the scheduler. */
 void parcel_end(struct parcel *p);
 

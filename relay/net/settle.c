@@ -8,7 +8,6 @@
 #include "links.h"
 #include "log.h"
 #include "retry.h"
-#include "secret.h"
 #include "suppress.h"
 
 #include <stdio.h>
@@ -47,10 +46,11 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
                              .class = p->mail->class,
                              .tries = row->tries,
                              .not_attempted = p->not_attempted,
-                             .now_ms = clock_now_ms(),
+                             .now_ms = p->settled_ms,
+                             .created_ms = p->mail->created_ms,
                              .expires_ms = p->mail->expires_ms,
                              .not_before_ms = p->not_before_ms};
-    secret_random(&in.random, sizeof(in.random));
+    in.random = retry_random(p->mail->id, p->work->domain, row->tries);
     struct retry_decision d = retry_decide(&in);
     static const struct {
         enum mail_state state;
@@ -148,7 +148,7 @@ static bool is_old_news(const struct parcel *p, const struct store_job *job)
 }
 
 /* The clock may have been set while the parcel was under way. */
-static void follow_clock(struct parcel *p)
+void parcel_follow_clock(struct parcel *p)
 {
     int64_t moved_ms = clock_offset_ms() - p->clock_offset_ms;
     p->clock_offset_ms += moved_ms;
@@ -160,7 +160,8 @@ void parcel_settle(struct parcel *p)
 {
     struct store_job *job = store_job_new(NULL, NULL);
     p->settling = true;
-    follow_clock(p);
+    parcel_follow_clock(p);
+    p->settled_ms = clock_now_ms(); /* one for all: they stay together */
     job->context = p;
     note_dialogue(p);
     for (size_t i = 0; i < p->mail->envelope.count; i++)

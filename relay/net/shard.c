@@ -226,6 +226,7 @@ static void on_patience(uv_timer_t *timer)
     refusals_tick(s->common->refusals);
     session_end_strangers(s);
     session_end_slow(s);
+    parcel_end_expired(s);
 }
 
 static void *run_thread(void *context)

@@ -8,7 +8,6 @@
 #include "shipment.h"
 
 #include "links.h"
-#include "log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,21 +29,6 @@ void shipment_end(struct shipment *s)
     s->texts = NULL;
     s->slice = NULL;
     s->mail = (struct delivery_mail){0};
-}
-
-/* Our side could not do it: everyone waits, the operator is told, nothing leaves. */
-static void own_fault(struct shipment *s, const struct err *err)
-{
-    struct parcel *p = s->parcel;
-    struct verdict v = verdict_make(451, "4.7.5", "Not signed: %s", err->text);
-    if (err->kind == ERR_DAMAGED || err->kind == ERR_SYSTEM || err->kind == ERR_STORE)
-        v = verdict_make(451, "4.3.0", "%s", err->text);
-    p->damaged = err->kind == ERR_DAMAGED;
-    p->not_attempted = true;
-    log_end(log_text(log_text(log_id(log_begin(LOG_ERROR, "not_sent"), p->mail->id), "domain",
-                              p->mail->from_domain),
-                     "reply", err->text));
-    parcel_answer_all(p, &v);
 }
 
 /* The record, where its row says that it is. It may have been moved since the row was read. */
@@ -211,15 +195,16 @@ bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d,
     struct verdict v;
     demanded.settings = p->settings->generation;
     CHECK(trust_covers(proven, &demanded));
+    p->waits = false;
     s->parcel = p;
     s->delivery = d;
-    if (!take_slice(s))
+    if (parcel_expired(p) || !take_slice(s))
         return false;
     if (!write_sender(s))
         return false;
     switch (make_copy(s, s->mail.count, &err)) {
     case COMPOSE_FAULT:
-        own_fault(s, &err);
+        parcel_own_fault(s->parcel, &err);
         return false;
     case COMPOSE_NEVER:
         parcel_answer_all(p, &s->copy.verdict);
@@ -252,7 +237,7 @@ void shipment_feed(struct shipment *s, struct connection *connection)
         } else if (s->copy.converted) {
             delivery_body(s->delivery, buf_span(&s->copy.body), true);
         } else if (!spool_next(&s->spool, &chunk, &err)) {
-            own_fault(s, &err);
+            parcel_own_fault(s->parcel, &err);
             delivery_lost(s->delivery, err.text);
         } else {
             delivery_body(s->delivery, chunk, chunk.len == 0);

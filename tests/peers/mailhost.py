@@ -40,6 +40,7 @@ def authority(path):
 class Connection:
     def __init__(self):
         self.tls, self.user, self.lines, self.messages = False, None, [], []
+        self.began, self.named = False, []  # of the message under way: MAIL was accepted, recipients
 
 
 class Message:
@@ -96,10 +97,14 @@ class MailHost:
             return self.hello(connection)
         if word.startswith("AUTH PLAIN"):
             return self.login(line, connection)
+        if word.startswith("RCPT") and not connection.began:
+            return "503 5.5.1 MAIL first"
+        if word == "DATA" and not connection.named:
+            return "554 5.5.1 No valid recipients"
         return {"DATA": "354 go", "QUIT": "221 bye", "STARTTLS": "220 go"}.get(word, "250 2.0.0 ok")
 
     def serve(self, client, connection):
-        stream, sender, recipients = client.makefile("rwb"), "", []
+        stream, sender = client.makefile("rwb"), ""
 
         def say(line):
             reply = self.answer(line, connection) or self.usual(line, connection)
@@ -119,11 +124,11 @@ class MailHost:
                 client = self.context.wrap_socket(client, server_side=True)
                 stream, connection.tls = client.makefile("rwb"), True
             elif line.startswith("MAIL FROM:"):
-                sender, recipients = line[10:].split(">")[0].lstrip("<"), []
+                sender, connection.began, connection.named = line[10:].split(">")[0].lstrip("<"), reply.startswith("2"), []
             elif line.startswith("RCPT TO:") and reply.startswith("2"):
-                recipients.append(line[8:].split(">")[0].lstrip("<"))
+                connection.named.append(line[8:].split(">")[0].lstrip("<"))
             elif line == "DATA" and reply.startswith("354"):
-                self.take(stream, say, Message(connection, sender, recipients, b""))
+                self.take(stream, say, Message(connection, sender, connection.named, b""))
             elif line == "QUIT":
                 return
 

@@ -7,7 +7,7 @@
 static struct retry_decision decide(enum stream_class class, int code, unsigned tries, int64_t age_ms, uint32_t random)
 {
     struct retry_input in = {.answer = verdict_make(code, "", "x"), .class = class, .tries = tries,
-                             .now_ms = 1000000 + age_ms, .expires_ms = 1000000 + stream_lifetime_ms(NULL, class),
+                             .now_ms = 1000000 + age_ms, .created_ms = 1000000, .expires_ms = 1000000 + stream_lifetime_ms(NULL, class),
                              .random = random};
     return retry_decide(&in);
 }
@@ -46,36 +46,96 @@ static void schedules(void **state)
 static void the_end(void **state)
 {
     int64_t half_hour = 30 * 60 * 1000;
+    int64_t three_days = 3 * 24 * 3600 * INT64_C(1000);
+    int64_t before = 30 * 1000; /* the last attempt has time to be delivered before it is late */
     (void)state;
-    struct retry_decision d = decide(STREAM_SECURITY, 451, 9, half_hour - 1000, 0);
+    struct retry_decision d = decide(STREAM_SECURITY, 451, 9, half_hour - before - 1000, 0);
     assert_int_equal(d.what, RETRY_LATER);
-    assert_int_equal(d.due_ms, 1000000 + half_hour); /* the last attempt is at the expiry */
-    d = decide(STREAM_SECURITY, 451, 9, half_hour, 0);
+    assert_int_equal(d.due_ms, 1000000 + half_hour - before);
+    d = decide(STREAM_SECURITY, 451, 9, half_hour - before, 0);
     assert_int_equal(d.what, RETRY_NEVER);
     assert_true(d.expired);
-    assert_int_equal(decide(STREAM_DIGEST, 451, 9, 3 * 24 * 3600 * INT64_C(1000) - 1, 0).what, RETRY_LATER);
-    assert_int_equal(decide(STREAM_DIGEST, 451, 9, 3 * 24 * 3600 * INT64_C(1000), 0).what, RETRY_NEVER);
+    assert_int_equal(decide(STREAM_DIGEST, 451, 9, three_days - before - 1, 0).what, RETRY_LATER);
+    assert_int_equal(decide(STREAM_DIGEST, 451, 9, three_days - before, 0).what, RETRY_NEVER);
+    assert_int_equal(decide(STREAM_DIGEST, 250, 9, three_days, 0).what, RETRY_DONE);
+    assert_false(decide(STREAM_DIGEST, 550, 9, three_days, 0).expired);
 }
 
+/* Nobody has been asked: no try is counted, but time goes on, whatever the reason. */
 static void our_own_fault(void **state)
 {
     struct retry_input in = {.answer = verdict_make(451, "4.7.5", "x"), .class = STREAM_SECURITY, .tries = 2,
-                             .now_ms = 1000, .expires_ms = 0, .not_attempted = true};
+                             .now_ms = 1000, .created_ms = 0, .expires_ms = 1000000, .not_attempted = true};
     (void)state;
     struct retry_decision d = retry_decide(&in);
-    assert_int_equal(d.what, RETRY_LATER); /* though its time is over: nobody has been asked */
+    assert_int_equal(d.what, RETRY_LATER);
     assert_int_equal(d.tries, 2);
     in.not_before_ms = 900000;
     assert_int_equal(retry_decide(&in).due_ms, 900000);
+    in.not_before_ms = 2000000; /* it rests for longer than the message has */
+    assert_int_equal(retry_decide(&in).due_ms, 970000);
+    in.now_ms = 970000;
+    d = retry_decide(&in);
+    assert_true(d.what == RETRY_NEVER && d.expired && d.tries == 2);
     in.answer = verdict_make(250, "2.0.0", "x"); /* others of the same message were not so lucky */
     assert_int_equal(retry_decide(&in).what, RETRY_DONE);
     in.answer = verdict_make(550, "5.1.1", "x");
     assert_int_equal(retry_decide(&in).what, RETRY_NEVER);
 }
 
+/* However it goes on, every message of every class comes to its end in time, and not much before. */
+static void all_end(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 500; seed++) {
+        enum stream_class class = (enum stream_class)(seed % STREAM_CLASSES);
+        int64_t life = seed % 7 ? 1000 + (int64_t)seed * 7919 % 5000000 : stream_lifetime_ms(NULL, class);
+        struct retry_input in = {.answer = verdict_make(451, "4.0.0", "x"), .class = class, .expires_ms = life};
+        struct retry_decision d = {.what = RETRY_LATER};
+        unsigned rounds = 0;
+        while (d.what == RETRY_LATER && rounds++ < 100000) {
+            uint32_t random = retry_random(seed, "dest.test", rounds);
+            in.not_attempted = random % 3 == 0;
+            in.not_before_ms = random % 5 == 0 ? in.now_ms + (int64_t)(random % 700000) : 0;
+            in.random = random;
+            d = retry_decide(&in);
+            EXPECT(d.what == RETRY_NEVER || (d.due_ms >= in.now_ms && d.due_ms <= life), "in order");
+            in.tries = d.tries;
+            if (d.what == RETRY_LATER)
+                in.now_ms = d.due_ms > in.now_ms ? d.due_ms : in.now_ms + 1;
+        }
+        EXPECT(d.what == RETRY_NEVER && d.expired, "ends");
+        EXPECT(in.now_ms <= life && in.now_ms >= life - life / 20 - 1, "in time");
+    }
+}
+
+static void together(void **state)
+{
+    unsigned buckets[10] = {0};
+    (void)state;
+    assert_int_equal(retry_random(7, "a.test", 1), retry_random(7, "a.test", 1));
+    assert_int_not_equal(retry_random(7, "a.test", 1), retry_random(7, "b.test", 1));
+    assert_int_not_equal(retry_random(7, "a.test", 1), retry_random(7, "a.test", 2));
+    for (int64_t message = 0; message < 10000; message++)
+        buckets[retry_random(message << 20, "a.test", 1) % 10]++;
+    for (size_t i = 0; i < 10; i++) /* messages spread evenly */
+        assert_in_range(buckets[i], 850, 1150);
+}
+
+static void last_words(void **state)
+{
+    struct verdict v = verdict_make(450, "4.2.0", "greylisted");
+    (void)state;
+    assert_string_equal(retry_expired(&v).text, "greylisted");
+    v = (struct verdict){0};
+    assert_string_equal(retry_expired(&v).enhanced, "4.4.7");
+    assert_int_equal(retry_expired(&v).what, VERDICT_DEFER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(schedules), cmocka_unit_test(the_end),
-                                       cmocka_unit_test(our_own_fault)};
+                                       cmocka_unit_test(our_own_fault), cmocka_unit_test(all_end), cmocka_unit_test(together),
+                                       cmocka_unit_test(last_words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,190 @@
+"""How deliveries end: every recipient by its time, whatever the reason; nothing is sent late; what was deferred together goes
+together again.
+
+The kind of fault: a reason that is our own (no key, no DNS, no route, a destination that rests) stopped a message's time, so that
+its sender never heard of it, and a code that nobody can use any more was delivered at last.
+"""
+
+import time
+
+import pytest
+
+from conftest import wait_for
+from mailhost import MailHost
+
+pytestmark = pytest.mark.memory
+
+LATE = 3.0  # what a busy machine may add
+
+
+@pytest.fixture
+def mailhost(delivery_port):
+    made = []
+
+    def make(*arguments, **options):
+        made.append(MailHost(options.pop("port", delivery_port), *arguments, **options))
+        return made[-1]
+
+    yield make
+    for host in made:
+        host.stop()
+
+
+def streams(life, retry="1, 1"):
+    return f'stream "code" {{ class = "security"  expires = {life}  retry = {{{retry}}} }}\nthrottle = "off"\n'
+
+
+def code(relay, to, sender="hello@club.test"):
+    """(its id, when it was accepted)"""
+    began = time.monotonic()
+    return relay.send(to=to, sender=sender, message=f"From: <{sender}>\r\nTo: <{to}>\r\nSubject: code\r\n"
+                                                    f"Sealpost-Stream: code\r\n\r\n123456\r\n"), began
+
+
+def end_of(relay, id, timeout=45):
+    """The last event of it, and when it was seen."""
+    def over():
+        return [e for e in relay.trace(id) if e["kind"] in ("expired", "bounced", "delivered")]
+
+    return wait_for(over, timeout, 0.05)[0], time.monotonic()
+
+
+def ends_in_time(relay, id, began, life):
+    event, at = end_of(relay, id)
+    assert event["kind"] in ("expired", "bounced"), event
+    assert at - began < life + LATE, (at - began, event)
+    return event
+
+
+def test_without_a_key_it_expires_and_nobody_is_connected_to(relay_factory, dns, mailhost):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    host = mailhost()
+    relay = relay_factory(streams(8)).start()
+    relay.command("domain", "capture", "club.test")
+    id, began = code(relay, "bob@dest.test")
+    next((relay.path / "state" / "keys").glob("club.test.*.pem")).write_text("no key\n")
+    relay.command("domain", "release", "club.test")
+    relay.command("queue", "release", id)
+    event = ends_in_time(relay, id, began, 8)
+    assert event["kind"] == "expired" and event["enhanced"] == "4.7.5" and host.connections == []
+    assert relay.log().count(f"error not_sent id={id}") == 1
+
+
+def test_while_dns_is_down_it_expires_and_is_not_delivered_late(relay_factory, dns, mailhost):
+    host = mailhost()
+    relay = relay_factory(streams(6)).start()
+    dns.zone["all"] = "SERVFAIL"
+    id, began = code(relay, "bob@dest.test")
+    assert "forward" in ends_in_time(relay, id, began, 6)["reply"]
+    wait_for(lambda: [row for row in relay.queue() if row["recipient"] == "hello@club.test"])  # its sender is told of it
+    del dns.zone["all"]
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    time.sleep(4)
+    assert not host.reached("bob@dest.test")
+
+
+def test_without_a_way_to_the_host_it_ends_in_time(relay_factory, dns):
+    """No route at all, or none of that family; or nobody listens, and the destination rests for longer than it has."""
+    hosts = {"multicast": "224.0.0.1", "reserved": "240.0.0.1", "six": "2001:db8::1", "deaf": "127.0.0.9"}
+    for name, address in hosts.items():
+        dns.mail(f"{name}.test", f"mx.{name}.test={address}")
+    relay = relay_factory(streams(8)).start()
+    sent = []
+    for name in hosts:
+        sent.append(code(relay, f"bob@{name}.test"))
+    time.sleep(3)  # these come while the others' failures are remembered
+    for name in hosts:
+        sent.append(code(relay, f"alice@{name}.test"))
+    for id, began in sent:
+        ends_in_time(relay, id, began, 8)
+
+
+@pytest.mark.parametrize("mute_at", ["", "EHLO", "the slots"])
+def test_behind_a_mute_host_it_ends_in_time_and_is_not_sent_late(relay_factory, dns, mailhost, mute_at):
+    """The first messages hold all slots of the destination; those behind them wait for one."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    life = 4
+
+    def answer(line, connection):
+        if line[:4] == ("" if mute_at == "the slots" else mute_at):
+            time.sleep(life + 3)
+
+    host = mailhost(answer)
+    relay = relay_factory(streams(life)).start()
+    if mute_at == "the slots":  # held by others, who have time
+        for number in range(8):
+            relay.send(to=f"slow{number}@dest.test")
+        wait_for(lambda: len(host.connections) >= 5)
+    sent = [code(relay, f"r{number}@dest.test") for number in range(12)]
+    for id, began in sent:
+        event, at = end_of(relay, id)
+        assert event["kind"] == "expired" and at - began < life + LATE, (at - began, event)
+    time.sleep(3)
+    assert not any(line.startswith("MAIL") and "r" in line for c in host.connections if mute_at != "the slots" for line in c.lines)
+    assert not any("code" in m.data.decode() for m in host.messages)
+
+
+def test_a_host_that_is_slow_gets_nothing_that_is_late(relay_factory, dns, mailhost):
+    """It answers, but so late that the code is of no more use when MAIL could be said."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    host = mailhost(lambda line, connection: time.sleep(1.6) if line.startswith(("EHLO", "")) and not line.startswith("QUIT") else None)
+    relay = relay_factory(streams(3)).start()
+    id, began = code(relay, "bob@dest.test")
+    ends_in_time(relay, id, began, 3)
+    time.sleep(3)
+    assert not any(line.startswith("MAIL") for c in host.connections for line in c.lines)
+
+
+def test_what_expires_while_the_relay_is_down_is_not_sent(relay_factory, dns, mailhost):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory(streams(4)).start()
+    id, began = code(relay, "bob@dest.test")
+    relay.wait_kind(id, "deferred")
+    relay.stop()
+    host = mailhost()
+    time.sleep(max(0.0, began + 4.5 - time.monotonic()))
+    relay.start()
+    event, _ = end_of(relay, id)
+    assert event["kind"] == "expired" and "refused" in event["reply"] and not host.reached("bob@dest.test")
+
+
+def test_a_last_try_is_made_in_time(relay_factory, dns, mailhost):
+    """The schedule would go on for longer than it has: it is tried once more just before its end, and arrives."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    began = time.monotonic()
+    host = mailhost(lambda line, connection: "451 4.3.0 not yet" if line.startswith("MAIL") and time.monotonic() - began < 5 else None)
+    relay = relay_factory(streams(10, "600")).start()
+    id, sent = code(relay, "bob@dest.test")
+    event, at = end_of(relay, id)
+    assert event["kind"] == "delivered" and 8 < at - sent < 10 + LATE and len(host.messages) == 1
+
+
+@pytest.mark.parametrize("refused_at", ["RCPT", "MAIL", "."])
+def test_recipients_greylisted_together_go_together_again(relay_factory, dns, mailhost, refused_at):
+    """What is drawn at random is drawn for the message and its destination, not for each recipient."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    began = time.monotonic()
+
+    def answer(line, connection):
+        if line.startswith(refused_at) and time.monotonic() - began < 6:
+            return "451 4.7.1 greylisted, come back later"
+
+    host = mailhost(answer)
+    relay = relay_factory('throttle = "off"\nstream "list" { class = "digest"  retry = {8} }\n').start()
+    wanted = [f"r{number}@dest.test" for number in range(60)]
+    body = ("x" * 70 + "\r\n") * 15000
+    began = time.monotonic()
+    relay.send(to=wanted, message="From: <hello@club.test>\r\nTo: <list@club.test>\r\nSubject: x\r\nSealpost-Stream: list\r\n\r\n" + body)
+    wait_for(lambda: sorted(r for m in host.messages for r in m.recipients) == sorted(wanted), 30)
+    assert len(host.messages) <= 2
+
+
+def test_ninety_domains_that_fail_make_one_report(relay_factory, dns, mailhost):
+    dns.mail("club.test", "mx.club.test=127.0.0.1")
+    host = mailhost()
+    relay = relay_factory('throttle = "off"\n').start()
+    wanted = [f"bob@nosuch{number}.example" for number in range(90)]
+    relay.send(to=wanted, message="From: <hello@club.test>\r\nTo: <list@club.test>\r\nSubject: x\r\n\r\nhello\r\n")
+    wait_for(lambda: host.messages, 60)
+    time.sleep(2)
+    assert len(host.messages) == 1 and all(w.encode() in host.messages[0].data for w in wanted)
