@@ -140,6 +140,13 @@ MUST_CHECK bool config_may_follow(const struct config *now, const struct config 
 /* The effective settings as a config file; passwords are left out. */
 void config_print(const struct config *c, struct buf *out);
 
+/* Each setting in force, and where it was said; `file` NULL: nowhere, it is the default. The
+ * strings are borrowed during the call. */
+typedef void config_on_origin(void *context, const char *setting, const char *value,
+                              const char *file, size_t line);
+MUST_CHECK bool config_origins(const struct config *c, config_on_origin *on_origin, void *context,
+                               struct err *err);
+
 /* What to do when receivers will not believe mail from a domain in normal form. */
 enum alignment_mode config_alignment(const struct config *c, const char *domain);
 

@@ -290,116 +290,6 @@ static bool take_file(struct scan *s, const char *path, const char *by, size_t l
     return true;
 }
 
-/* ---- statements ---- */
-
-struct walk {
-    struct config_text *text;
-    const char *p;
-    size_t line;
-    size_t parents[NEST_MAX];
-    size_t nested;
-};
-
-static void skip_blanks(struct walk *w)
-{
-    for (; *w->p && (isspace((unsigned char)*w->p) || *w->p == ',' || *w->p == ';'); w->p++)
-        w->line += *w->p == '\n';
-}
-
-/* A word or a text, without its quotes. */
-static struct span take_word(struct walk *w)
-{
-    const char *begin = w->p;
-    char quote = *w->p;
-    if (quote != '"' && quote != '\'') {
-        while (*w->p && !isspace((unsigned char)*w->p) && !strchr("{}=+,;\"'", *w->p))
-            w->p++;
-        return (struct span){begin, (size_t)(w->p - begin)};
-    }
-    for (w->p++; *w->p && *w->p != quote; w->p++) {
-        w->line += *w->p == '\n';
-        if (*w->p == '\\' && w->p[1])
-            w->p++;
-    }
-    struct span inside = {begin + 1, (size_t)(w->p - begin - 1)};
-    w->p += *w->p != '\0';
-    return inside;
-}
-
-static void take_list(struct walk *w)
-{
-    for (w->p++, skip_blanks(w); *w->p && *w->p != '}'; skip_blanks(w)) {
-        const char *before = w->p;
-        take_word(w);
-        w->p += w->p == before;
-    }
-    w->p += *w->p == '}';
-}
-
-static struct config_statement *add_statement(struct walk *w, struct span name)
-{
-    struct config_text *t = w->text;
-    if (t->statement_count % 64 == 0)
-        t->statements = xgrow(t->statements, t->statement_count + 64, sizeof(*t->statements));
-    struct config_statement *s = &t->statements[t->statement_count++];
-    *s = (struct config_statement){.begin = (size_t)(name.ptr - t->copy),
-                                   .name = name,
-                                   .line = w->line,
-                                   .parent = w->nested > 0 ? w->parents[w->nested - 1] : SIZE_MAX};
-    return s;
-}
-
-static void end_statement(struct walk *w, struct config_statement *s)
-{
-    s->end = (size_t)(w->p - w->text->copy);
-    s->last = w->line;
-}
-
-/* False when what stands here is no statement; libconfuse says so better. */
-static bool take_statement(struct walk *w)
-{
-    struct span name = take_word(w);
-    if (name.len == 0)
-        return false;
-    struct config_statement *s = add_statement(w, name);
-    skip_blanks(w);
-    if (*w->p != '=' && *w->p != '+' && *w->p != '{') {
-        s->title = take_word(w);
-        skip_blanks(w);
-    }
-    if (*w->p == '{' && w->nested < NEST_MAX) {
-        w->parents[w->nested++] = w->text->statement_count - 1;
-        w->p++;
-        return true;
-    }
-    w->p += *w->p == '+';
-    if (*w->p != '=')
-        return false;
-    w->p++;
-    skip_blanks(w);
-    if (*w->p == '{')
-        take_list(w);
-    else
-        take_word(w);
-    end_statement(w, s);
-    return true;
-}
-
-static void find_statements(struct config_text *t)
-{
-    struct walk w = {.text = t, .p = t->copy, .line = 1};
-    bool more = true;
-    while (more) {
-        skip_blanks(&w);
-        if (*w.p == '}' && w.nested > 0) {
-            w.p++;
-            end_statement(&w, &t->statements[w.parents[--w.nested]]);
-        } else {
-            more = *w.p && take_statement(&w);
-        }
-    }
-}
-
 /* ---- the public face ---- */
 
 bool config_text_read(struct config_text *t, const char *path, const struct opener *opener,
@@ -412,7 +302,7 @@ bool config_text_read(struct config_text *t, const char *path, const struct open
     bool ok = take_file(&s, path, NULL, 0) && s.whole && !t->all.overflow;
     t->copy = xstrdup(buf_text(&t->all));
     if (ok)
-        find_statements(t);
+        config_statements_parse(&t->statements, t->copy);
     return ok;
 }
 
@@ -425,7 +315,7 @@ void config_text_free(struct config_text *t)
     free(t->files);
     free(t->patterns);
     free(t->lines);
-    free(t->statements);
+    config_statements_free(&t->statements);
     free(t->copy);
     buf_fini(&t->all);
 }
@@ -438,36 +328,17 @@ const char *config_text_place(const struct config_text *t, size_t line, size_t *
     return t->file_count > 0 ? t->files[line > 0 ? t->lines[line - 1].file : 0] : "";
 }
 
-static bool stands_in(const struct config_text *t, const struct config_statement *s,
-                      const char *section, const char *title)
-{
-    if (s->parent == SIZE_MAX)
-        return section[0] == '\0';
-    const struct config_statement *in = &t->statements[s->parent];
-    return span_equal(in->name, span_of(section)) &&
-           (!title || span_equal(in->title, span_of(title)));
-}
-
 const struct config_statement *config_text_find(const struct config_text *t, const char *section,
                                                 const char *title, const char *setting)
 {
-    const struct config_statement *found = NULL; /* the last one counts */
-    for (size_t i = 0; i < t->statement_count; i++) {
-        const struct config_statement *s = &t->statements[i];
-        bool fits = setting
-                        ? span_equal(s->name, span_of(setting)) && stands_in(t, s, section, title)
-                        : span_equal(s->name, span_of(section)) &&
-                              (!title || span_equal(s->title, span_of(title)));
-        found = fits ? s : found;
-    }
-    return found;
+    return config_statements_find(&t->statements, span_of(section), title, setting);
 }
 
 size_t config_text_again(const struct config_text *t, const char *section)
 {
     size_t count = 0;
-    for (size_t i = 0; i < t->statement_count; i++) {
-        const struct config_statement *s = &t->statements[i];
+    for (size_t i = 0; i < t->statements.count; i++) {
+        const struct config_statement *s = &t->statements.list[i];
         if (s->parent == SIZE_MAX && span_equal(s->name, span_of(section)) && ++count == 2)
             return s->line;
     }
@@ -477,8 +348,8 @@ size_t config_text_again(const struct config_text *t, const char *section)
 bool config_text_drop(struct config_text *t, size_t line, const char *name)
 {
     const struct config_statement *found = NULL;
-    for (size_t i = 0; i < t->statement_count; i++) {
-        const struct config_statement *s = &t->statements[i];
+    for (size_t i = 0; i < t->statements.count; i++) {
+        const struct config_statement *s = &t->statements.list[i];
         bool there = s->end > s->begin && s->line <= line && line <= s->last &&
                      (span_equal(s->name, span_of(name)) || span_equal(s->title, span_of(name))) &&
                      !isspace((unsigned char)t->all.ptr[s->begin]);

@@ -9,18 +9,11 @@
 #define CONFIG_TEXT_H
 
 #include "buf.h"
+#include "config_statements.h"
 #include "err.h"
 #include "opener.h"
 
 enum { CONFIG_TEXT_DEPTH_MAX = 8, CONFIG_TEXT_FILES_MAX = 1000 };
-
-/* "name = value", "name { … }" or "name "title" { … }". */
-struct config_statement {
-    size_t begin, end; /* in the text */
-    size_t line, last; /* of it, from 1 */
-    struct span name, title;
-    size_t parent; /* the section that it stands in; SIZE_MAX none */
-};
 
 struct config_text {
     struct buf all;
@@ -30,8 +23,7 @@ struct config_text {
     size_t line_count;
     char **files, **patterns; /* that were read; that include names, from where we are */
     size_t file_count, pattern_count;
-    struct config_statement *statements;
-    size_t statement_count;
+    struct config_statements statements;
     char *copy; /* the text that names and titles point into; dropped statements stay in it */
 };
 

@@ -318,12 +318,39 @@ int cli_config_check(struct cli *cli)
     return code;
 }
 
+static void print_origin(void *context, const char *setting, const char *value, const char *file,
+                         size_t line)
+{
+    json_t *list = context;
+    char origin[CONFIG_PATH_MAX + 32] = "default";
+    if (file)
+        snprintf(origin, sizeof(origin), "%s:%zu", file, line);
+    if (list)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "setting", setting, "value", value,
+                                              "origin", origin));
+    else
+        printf("%s = %s  # %s\n", setting, value, origin);
+}
+
+static int show_origins(struct cli *cli)
+{
+    struct err err = {0};
+    json_t *list = cli->json ? json_array() : NULL;
+    bool ok = config_origins(cli->config, print_origin, list, &err);
+    if (ok && list)
+        cli_print_json(list);
+    json_decref(list);
+    return ok ? CLI_OK : cli_fail(&err);
+}
+
 int cli_config_show(struct cli *cli)
 {
     int code = CLI_OK;
     struct buf text;
     if (!cli_config(cli, &code))
         return code;
+    if (cli_flag(cli, "origin"))
+        return show_origins(cli);
     buf_init(&text, 1024 * 1024);
     config_print(cli->config, &text);
     if (cli->json) {

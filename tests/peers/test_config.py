@@ -200,6 +200,35 @@ def test_other_files_are_taken_in(relay):
     relay.send(message="From: <hello@club.test>\r\nSealpost-Stream: later\r\n\r\nx\r\n")
 
 
+def test_each_setting_is_shown_with_where_it_was_said(relay):
+    """In whatever file, however often, whichever way a name is written."""
+    (relay.path / "conf.d").mkdir()
+    (relay.path / "conf.d" / "a.conf").write_text('# one\nlimits { recipients = 7\n  idle = 2m }\nlog = "debug"\n'
+                                                  'domain "Bücher.test" { alignment = "off" }\n')
+    text = relay.config.read_text()
+    say(relay, 'include "conf.d/*.conf"\nlog = "warn"\nstream "news" { class = "digest"\n  retry = {1m,\n  5m} }\n'
+        'operator = {"a@club.test", "b@club.test"}\ntrust = 1\n'.replace("trust = 1\n", ""))
+    base = len(text.splitlines())
+    rows = {row["setting"]: (row["value"], row["origin"]) for row in relay.json("config", "show", "--origin")}
+    own, other = str(relay.config), str(relay.path / "conf.d" / "a.conf")
+    assert rows["limits.recipients"] == ("7", f"{other}:2") and rows["limits.idle"] == ("120", f"{other}:3")
+    assert rows["limits.size"] == ("26214400", "default") and rows["sandbox"] == ('"required"', "default")
+    assert rows["log"] == ('"warn"', f"{own}:{base + 2}")  # the last one counts
+    assert rows['stream "news".class'] == ('"digest"', f"{own}:{base + 3}")
+    assert rows['stream "news".retry'] == ("{60, 300}", f"{own}:{base + 4}")
+    assert rows['stream "news".on_limit'][1] == "default"
+    assert rows['domain "xn--bcher-kva.test".alignment'] == ('"off"', f"{other}:5")
+    assert rows["operator"] == ('{"a@club.test", "b@club.test"}', f"{own}:{base + 6}")
+    lines = relay.config.read_text().splitlines()
+    for name, (_, origin) in rows.items():
+        if origin.startswith(own):
+            assert name.split(".")[-1].split()[-1] in lines[int(origin.rsplit(":", 1)[1]) - 1]
+    shown = relay.command("config", "show", "--origin").splitlines()
+    assert f"limits.idle = 120  # {other}:3" in shown and "shards = 2  # " in "\n".join(shown) and len(shown) == len(rows)
+    for statement in re.findall(r"(\w+) = ", relay.command("config", "show")):
+        assert any(re.search(rf"\b{statement}$", name) for name in rows), statement
+
+
 @pytest.mark.parametrize("old, new, name", [
     ("", 'state_dir = "/tmp"', "state_dir"),
     ("", "shards = 7", "shards"),
