@@ -49,7 +49,7 @@ struct config_dkim {
     unsigned port, ttl_s;
 };
 
-enum { CONFIG_PATH_MAX = 1024 };
+enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256 };
 
 /* Who may use the control socket, besides root and the relay's own user. */
 struct config_party {
@@ -58,9 +58,12 @@ struct config_party {
     unsigned id;
 };
 
+struct config_text;
+
 struct config {
     char hostname[256], state_dir[1024], path[1024];
-    const char *const *files, *const *patterns; /* that it was read from; that include names */
+    struct config_text *text;                   /* what was read */
+    const char *const *files, *const *patterns; /* from where; what include names */
     size_t file_count, pattern_count;
     struct tls_certificate *certificates; /* the one of section "tls" is the first */
     size_t certificate_count;
@@ -144,8 +147,12 @@ void config_print(const struct config *c, struct buf *out);
  * strings are borrowed during the call. */
 typedef void config_on_origin(void *context, const char *setting, const char *value,
                               const char *file, size_t line);
-MUST_CHECK bool config_origins(const struct config *c, config_on_origin *on_origin, void *context,
-                               struct err *err);
+void config_origins(const struct config *c, config_on_origin *on_origin, void *context);
+
+/* Put "file:line: " before what is wrong about a setting of a section (title NULL: it has none);
+ * false. */
+bool config_blame(const struct config *c, const char *section, const char *title,
+                  const char *setting, struct err *err);
 
 /* What to do when receivers will not believe mail from a domain in normal form. */
 enum alignment_mode config_alignment(const struct config *c, const char *domain);

@@ -27,6 +27,9 @@ MUST_CHECK bool database_open(const char *state_dir, enum database_mode mode,
                               struct database **db_r, struct err *err);
 void database_close(struct database *db);
 
+/* Could it be opened, as far as the file's head tells? Nothing is changed, no lock taken. */
+MUST_CHECK bool database_check_file(const char *state_dir, struct err *err);
+
 /* ---- mail ---- */
 
 /* A recipient that waits, for the scheduler. */

@@ -34,7 +34,7 @@ enum err_kind { ERR_KINDS(ERR_ENUM) };
 
 struct err {
     enum err_kind kind;
-    char text[240];
+    char text[400];
 };
 
 /* Fill `err` and return false, so that a caller can `return err_set(…)`. */

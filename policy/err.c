@@ -18,7 +18,7 @@ bool err_set(struct err *err, enum err_kind kind, const char *format, ...)
 
 bool err_wrap(struct err *err, const char *format, ...)
 {
-    char prefix[160];
+    char prefix[240];
     char was[sizeof(err->text)];
     va_list args;
     va_start(args, format);

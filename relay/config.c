@@ -297,7 +297,7 @@ static void fill(struct config_reading *r)
     fill_dns(r);
     c->shards = (unsigned)cfg_getint(cfg, "shards");
     if (c->shards == 0)
-        c->shards = cores > 0 && cores < 256 ? (unsigned)cores : 1;
+        c->shards = cores < 1 ? 1 : cores > CONFIG_SHARDS_MAX ? CONFIG_SHARDS_MAX : (unsigned)cores;
     c->delivery_port = (unsigned)cfg_getint(cfg, "delivery|port");
     c->site_connections = (unsigned)cfg_getint(cfg, "delivery|connections");
     c->connect_timeout_s = (unsigned)cfg_getint(cfg, "delivery|connect_timeout");
@@ -320,22 +320,12 @@ static void fill(struct config_reading *r)
     config_safety_read(r);
 }
 
-/* The lists move along. */
-static void keep_names(struct config_reading *r)
-{
-    r->config->files = (const char *const *)r->text.files;
-    r->config->file_count = r->text.file_count;
-    r->config->patterns = (const char *const *)r->text.patterns;
-    r->config->pattern_count = r->text.pattern_count;
-    r->text.files = r->text.patterns = NULL;
-    r->text.file_count = r->text.pattern_count = 0;
-}
-
 bool config_read_all(const char *path, const struct opener *opener, struct config **config_r,
                      struct config_report *report)
 {
     struct config_reading r = {.opener = opener, .report = report};
     r.config = xcalloc(1, sizeof(*r.config));
+    r.config->text = xcalloc(1, sizeof(*r.config->text));
     if (!span_copy(span_of(path), r.config->path, sizeof(r.config->path)))
         config_report_add(report, true, "the config file's name is too long");
     reading.r = &r;
@@ -347,8 +337,11 @@ bool config_read_all(const char *path, const struct opener *opener, struct confi
         cfg_free(r.cfg);
     }
     reading.r = NULL;
-    keep_names(&r);
-    config_text_free(&r.text);
+    *r.config->text = r.text; /* it moves along */
+    r.config->files = (const char *const *)r.text.files;
+    r.config->file_count = r.text.file_count;
+    r.config->patterns = (const char *const *)r.text.patterns;
+    r.config->pattern_count = r.text.pattern_count;
     *config_r = r.config;
     if (report->count == 0)
         return true;
@@ -386,8 +379,8 @@ void config_free(struct config *c)
 {
     if (!c)
         return;
-    free_list(c->files, c->file_count);
-    free_list(c->patterns, c->pattern_count);
+    config_text_free(c->text);
+    free(c->text);
     free_list(c->public_ips, c->public_ip_count);
     free_list(c->operators, c->operator_count);
     free_list(c->dns_forward, c->dns_forward_count);

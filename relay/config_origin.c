@@ -5,17 +5,8 @@
 #include "config.h"
 #include "config_text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void ignore(void *context, const char *file, size_t line, const char *what)
-{
-    (void)context;
-    (void)file;
-    (void)line;
-    (void)what;
-}
 
 static char *copy_of(struct span s)
 {
@@ -55,24 +46,31 @@ static void tell(const struct config_text *text, const struct config_statement *
     free(value);
 }
 
-bool config_origins(const struct config *c, config_on_origin *on_origin, void *context,
-                    struct err *err)
+void config_origins(const struct config *c, config_on_origin *on_origin, void *context)
 {
-    struct config_text text;
     struct config_statements shown;
     struct buf printed;
     buf_init(&printed, 1024 * 1024);
     config_print(c, &printed);
     config_statements_parse(&shown, buf_text(&printed));
-    bool ok = config_text_read(&text, c->path, NULL, ignore, NULL) ||
-              err_set(err, ERR_CONFIG, "%.150s has changed meanwhile: try again", c->path);
-    for (size_t i = 0; ok && i < shown.count; i++) {
+    for (size_t i = 0; i < shown.count; i++) {
         const struct config_statement *s = &shown.list[i];
         if (s->value.len > 0)
-            tell(&text, s, s->parent < i ? &shown.list[s->parent] : NULL, on_origin, context);
+            tell(c->text, s, s->parent < i ? &shown.list[s->parent] : NULL, on_origin, context);
     }
-    config_text_free(&text);
     config_statements_free(&shown);
     buf_fini(&printed);
-    return ok;
+}
+
+bool config_blame(const struct config *c, const char *section, const char *title,
+                  const char *setting, struct err *err)
+{
+    struct buf line;
+    buf_init(&line, 8192);
+    config_text_where(c->text, section, title, setting, &line);
+    buf_addf(&line, "%s%s%s%s%s", section, title ? " " : "", title ? title : "",
+             section[0] ? ": " : "", err->text);
+    err_set(err, err->kind, "%s", buf_text(&line));
+    buf_fini(&line);
+    return false;
 }

@@ -14,30 +14,6 @@ static bool is_outermost(cfg_t *section)
     return !section || strcmp(cfg_name(section), "root") == 0;
 }
 
-static const struct config_statement *find(const struct config_reading *r, cfg_t *section,
-                                           const char *setting)
-{
-    if (is_outermost(section))
-        return setting ? config_text_find(&r->text, "", NULL, setting) : NULL;
-    const struct config_statement *s =
-        setting ? config_text_find(&r->text, cfg_name(section), cfg_title(section), setting) : NULL;
-    return s ? s : config_text_find(&r->text, cfg_name(section), cfg_title(section), NULL);
-}
-
-/* "file:line: " of what is said; the file alone of what is not. */
-static void place(const struct config_reading *r, cfg_t *section, const char *setting,
-                  struct buf *line)
-{
-    const struct config_statement *s = find(r, section, setting);
-    size_t number = 0;
-    if (s)
-        buf_addf(line, "%s:", config_text_place(&r->text, s->line, &number));
-    if (s)
-        buf_addf(line, "%zu: ", number);
-    else
-        buf_addf(line, "%s: ", r->text.file_count > 0 ? r->text.files[0] : r->config->path);
-}
-
 /* "route bank.example: " */
 static void name_section(cfg_t *section, struct buf *line)
 {
@@ -57,7 +33,12 @@ __attribute__((format(printf, 5, 0))) static void say(struct config_reading *r, 
     struct buf line;
     buf_init(&line, 4096);
     vsnprintf(text, sizeof(text), format, args);
-    place(r, section, setting, &line);
+    bool outermost = is_outermost(section);
+    if (r->text.file_count > 0)
+        config_text_where(&r->text, outermost ? "" : cfg_name(section),
+                          outermost ? NULL : cfg_title(section), setting, &line);
+    else
+        buf_addf(&line, "%s: ", r->config->path);
     name_section(section, &line);
     buf_addf(&line, "%s", text);
     config_report_add(r->report, wrong, buf_text(&line));

@@ -6,6 +6,7 @@
 
 #include "address.h"
 #include "alignment.h"
+#include "config.h"
 #include "similar.h"
 #include "stream.h"
 #include "throttle.h"
@@ -299,6 +300,16 @@ static int check_positive(cfg_t *cfg, cfg_opt_t *opt)
                                            : refuse(cfg, opt, text, "a number from 1 to 999999999");
 }
 
+static int check_shards(cfg_t *cfg, cfg_opt_t *opt)
+{
+    char text[32];
+    long value = cfg_opt_getnint(opt, 0);
+    snprintf(text, sizeof(text), "%ld", value);
+    return value >= 1 && value <= CONFIG_SHARDS_MAX
+               ? 0
+               : refuse(cfg, opt, text, "a number from 1 to 256, one for each core by default");
+}
+
 static int check_days(cfg_t *cfg, cfg_opt_t *opt)
 {
     char text[32];
@@ -339,7 +350,7 @@ static const struct {
              {"log", check_level},
              {"trace_client", check_trace_client},
              {"sandbox", check_sandbox},
-             {"shards", check_positive},
+             {"shards", check_shards},
              {"delivery|port", check_port},
              {"delivery|connections", check_positive},
              {"delivery|connect_timeout", check_positive},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_statements.c - One walk over a text whose comments are blanked and whose brackets close. */
+/* config_statements.c - One walk over a text whose comments are blanked and whose brackets
+ * close. */
 #include "config_statements.h"
 
 #include "address.h"

@@ -263,7 +263,9 @@ static bool take_file(struct scan *s, const char *path, const char *by, size_t l
                           : read_bytes(s->opener, path, &bytes);
     if (why) {
         char what[2300];
-        snprintf(what, sizeof(what), "%s%s%s", by ? path : "", by ? ": " : "", why);
+        bool none = !by && strcmp(why, strerror(ENOENT)) == 0;
+        snprintf(what, sizeof(what), "%s%s%s%s", by ? path : "", by ? ": " : "", why,
+                 none ? ": make it with \"sealpost init\", or name another file with -c" : "");
         s->fault(s->context, by ? by : path, line, what);
         buf_fini(&bytes);
         return false;
@@ -332,6 +334,23 @@ const struct config_statement *config_text_find(const struct config_text *t, con
                                                 const char *title, const char *setting)
 {
     return config_statements_find(&t->statements, span_of(section), title, setting);
+}
+
+void config_text_where(const struct config_text *t, const char *section, const char *title,
+                       const char *setting, struct buf *out)
+{
+    size_t number = 0;
+    const struct config_statement *s =
+        setting ? config_text_find(t, section, title, setting) : NULL;
+    if (!s && section[0])
+        s = config_text_find(t, section, title, NULL);
+    const char *file = s                   ? config_text_place(t, s->line, &number)
+                       : t->file_count > 0 ? t->files[0]
+                                           : "";
+    if (s)
+        buf_addf(out, "%s:%zu: ", file, number);
+    else if (file[0])
+        buf_addf(out, "%s: ", file);
 }
 
 size_t config_text_again(const struct config_text *t, const char *section)

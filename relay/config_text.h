@@ -42,6 +42,10 @@ const char *config_text_place(const struct config_text *t, size_t line, size_t *
 const struct config_statement *config_text_find(const struct config_text *t, const char *section,
                                                 const char *title, const char *setting);
 
+/* Write "file:line: " of a setting, else of its section; "file: " of what is not said. */
+void config_text_where(const struct config_text *t, const char *section, const char *title,
+                       const char *setting, struct buf *out);
+
 /* The line where an outermost section is said for the second time; 0 when it is not. */
 size_t config_text_again(const struct config_text *t, const char *section);
 

@@ -55,7 +55,8 @@ bool sandbox_become_owner(const char *state_dir, struct err *err)
     if (geteuid() == 0 && s.st_uid != 0 &&
         (setgroups(0, NULL) != 0 || setresgid(s.st_gid, s.st_gid, s.st_gid) != 0 ||
          setresuid(s.st_uid, s.st_uid, s.st_uid) != 0))
-        return fault(err, "becoming the state directory's owner");
+        return fault(err, "becoming the state directory's owner (start as that account, or allow "
+                          "CAP_SETUID and CAP_SETGID)");
     if (!drop_capabilities(err))
         return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

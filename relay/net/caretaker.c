@@ -24,7 +24,7 @@ struct caretaker {
     struct notices *notices;
     uint64_t read, seen; /* marks of the files, when they were read and at the last look */
     uint64_t refused;    /* the mark of those that could not be used */
-    char reason[240];    /* why; "" */
+    char reason[400];    /* why; "" */
     int64_t next_try_ms; /* of those */
     int64_t next_rotation_ms, next_warning_ms;
 };

@@ -39,6 +39,27 @@ static bool read_file(const struct opener *opener, const char *path, struct buf 
     return ok && (!text->overflow || err_set(err, ERR_TLS, "%s: over 1 MB", path));
 }
 
+/* Which of them is it? */
+static bool blame(const struct config *c, size_t i, bool key, struct err *err)
+{
+    return i == 0
+               ? config_blame(c, "tls", NULL, key ? "key" : "certificate", err)
+               : config_blame(c, "certificate", c->certificates[i].name, key ? "key" : "file", err);
+}
+
+static bool blame_one(const struct config *c, const struct tls_pem *pems, struct err *err)
+{
+    for (size_t i = 0; i < c->certificate_count; i++) {
+        struct tls_context *alone = NULL;
+        bool ok = tls_server_context(&c->certificates[i], &pems[i], 1, &alone, err);
+        tls_context_free(alone);
+        if (!ok)
+            return blame(
+                c, i, span_starts_nocase(span_of(err->text), span_of(c->certificates[i].key)), err);
+    }
+    return false;
+}
+
 static void forget(struct buf *text)
 {
     secret_clear(text->memory, text->size);
@@ -56,11 +77,13 @@ bool certificates_load(const struct config *config, const struct opener *opener,
         const struct tls_certificate *c = &config->certificates[i];
         buf_init(&texts[2 * i], PEM_MAX);
         buf_init(&texts[2 * i + 1], PEM_MAX);
-        ok = ok && read_file(opener, c->file, &texts[2 * i], err) &&
-             read_file(opener, c->key, &texts[2 * i + 1], err);
+        ok = ok && (read_file(opener, c->file, &texts[2 * i], err) || blame(config, i, false, err));
+        ok = ok &&
+             (read_file(opener, c->key, &texts[2 * i + 1], err) || blame(config, i, true, err));
         pems[i] = (struct tls_pem){buf_span(&texts[2 * i]), buf_span(&texts[2 * i + 1])};
     }
-    ok = ok && tls_server_context(config->certificates, pems, count, context_r, err);
+    ok = ok && (tls_server_context(config->certificates, pems, count, context_r, err) ||
+                blame_one(config, pems, err));
     for (size_t i = 0; i < 2 * count; i++)
         forget(&texts[i]);
     free(texts);

@@ -271,8 +271,9 @@ static bool begin(struct engine *e, const char *path, struct err *err)
     if (!settings_read(path, NULL, &e->settings, err))
         return false;
     e->first = settings_hold(e->settings);
-    if (!preflight_anchor(e->settings->config, err) ||
-        !preflight_command(e->settings->config, err) || !listener_check(e->settings->config, err))
+    if (!preflight_state(e->settings->config, err) || !preflight_anchor(e->settings->config, err) ||
+        !preflight_key(e->settings->config, err) || !preflight_command(e->settings->config, err) ||
+        !listener_check(e->settings->config, err))
         return false;
     const struct config *config = e->settings->config;
     e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));

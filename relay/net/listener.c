@@ -24,13 +24,32 @@ struct listener {
     struct listener *next;
 };
 
-static bool fault(struct err *err, const struct config_listener *l, const char *doing)
+static const struct {
+    int error;
+    const char *text;
+} advice[] = {
+    {EADDRINUSE, ": another program listens there: stop it, or choose another port"},
+    {EADDRNOTAVAIL,
+     ": this machine has no such address: choose one of its own, or 0.0.0.0 or [::]"},
+    {EACCES, ": start as root, give CAP_NET_BIND_SERVICE, or choose a port from 1024 on"},
+    {EAFNOSUPPORT, ": this machine has no IPv6: choose an IPv4 address"},
+};
+
+static bool fault(struct err *err, const struct config *c, const struct config_listener *l,
+                  const char *doing)
 {
-    return err_set(err, ERR_SYSTEM, "listener %s: %s %s:%u: %s", l->name, doing, l->host, l->port,
-                   strerror(errno));
+    const char *hint = "";
+    int error = errno;
+    for (size_t i = 0; i < COUNT_OF(advice); i++)
+        if (advice[i].error == error)
+            hint = advice[i].text;
+    err_set(err, ERR_SYSTEM, "%s %s:%u: %s%s", doing, l->host, l->port, strerror(error), hint);
+    return l->http ? config_blame(c, "http", NULL, "address", err)
+                   : config_blame(c, "listener", l->name, "address", err);
 }
 
-static bool bind_socket(const struct config_listener *l, bool share, int *fd_r, struct err *err)
+static bool bind_socket(const struct config *c, const struct config_listener *l, bool share,
+                        int *fd_r, struct err *err)
 {
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -48,7 +67,7 @@ static bool bind_socket(const struct config_listener *l, bool share, int *fd_r, 
         *fd_r = fd;
         return true;
     }
-    fault(err, l, "cannot bind");
+    fault(err, c, l, "cannot bind");
     if (fd >= 0)
         close(fd);
     return false;
@@ -58,9 +77,10 @@ bool listener_check(const struct config *config, struct err *err)
 {
     for (size_t i = 0; i < config->listener_count; i++) {
         int fd = -1;
-        if (!bind_socket(&config->listeners[i], false, &fd, err))
+        if (!bind_socket(config, &config->listeners[i], false, &fd, err))
             return false;
-        bool ok = listen(fd, 1) == 0 || fault(err, &config->listeners[i], "cannot listen on");
+        bool ok =
+            listen(fd, 1) == 0 || fault(err, config, &config->listeners[i], "cannot listen on");
         close(fd);
         if (!ok)
             return false;
@@ -71,7 +91,8 @@ bool listener_check(const struct config *config, struct err *err)
 bool listener_bind_all(const struct config *config, int *sockets_r, struct err *err)
 {
     for (size_t i = 0; i < config->shards * config->listener_count; i++)
-        if (!bind_socket(&config->listeners[i % config->listener_count], true, &sockets_r[i], err))
+        if (!bind_socket(config, &config->listeners[i % config->listener_count], true,
+                         &sockets_r[i], err))
             return false;
     return true;
 }
@@ -94,7 +115,7 @@ static bool open_one(struct shard *s, const struct config_listener *config, int 
     l->next = s->listeners;
     s->listeners = l;
     return acceptor_listen(&l->acceptor, &s->loop, fd, BACKLOG, config->name, on_client, l) == 0 ||
-           fault(err, config, "cannot listen on");
+           fault(err, s->settings->config, config, "cannot listen on");
 }
 
 bool listener_open_all(struct shard *s, const int *sockets, struct err *err)

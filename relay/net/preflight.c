@@ -4,11 +4,11 @@
 #include "preflight.h"
 
 #include "certificates.h"
+#include "database.h"
 #include "keyring.h"
 #include "sandbox.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,55 +21,57 @@ bool preflight_makes_links(const struct config *c)
     return false;
 }
 
-/* A row for each file that is used later only, when nobody looks. */
-static bool is_there(const char *what, const char *path, int mode, const char *advice,
-                     struct err *err)
+/* A file that is used later only, when nobody looks. */
+static bool is_there(const struct config *c, const char *section, const char *setting,
+                     const char *path, int mode, const char *advice, struct err *err)
 {
     struct stat s;
-    if (!path[0])
+    errno = 0;
+    if (!path[0] || (stat(path, &s) == 0 && access(path, mode) == 0 && S_ISREG(s.st_mode)))
         return true;
-    if (stat(path, &s) == 0 && access(path, mode) == 0 && S_ISREG(s.st_mode))
-        return true;
-    bool regular = errno || S_ISREG(s.st_mode);
-    return err_set(err, ERR_CONFIG, "%s %.600s: %s%s", what, path,
-                   regular ? strerror(errno) : "is no file", advice);
+    err_set(err, ERR_CONFIG, "%s %.200s: %s%s", setting, path,
+            errno ? strerror(errno) : "is not a file", advice);
+    return config_blame(c, section, NULL, setting, err);
 }
 
 bool preflight_anchor(const struct config *c, struct err *err)
 {
-    errno = 0;
-    return !c->dnssec || is_there("dns: trust_anchor", c->trust_anchor, R_OK,
-                                  ": install dns-root-data, or say dnssec = \"off\"", err);
+    return !c->dnssec || is_there(c, "dns", "trust_anchor", c->trust_anchor, R_OK,
+                                  ": install dns-root-data, or set dnssec = \"off\"", err);
 }
 
 bool preflight_command(const struct config *c, struct err *err)
 {
-    errno = 0;
-    return is_there("alert: command", c->alert_command, X_OK, "", err);
+    return is_there(c, "alert", "command", c->alert_command, X_OK, "", err);
 }
 
-static bool check_key(const struct config *c, struct err *err)
+bool preflight_key(const struct config *c, struct err *err)
 {
-    errno = 0;
-    return is_there("dkim: tsig_key", c->dkim.tsig_key, R_OK, "", err);
+    return is_there(c, "dkim", "tsig_key", c->dkim.tsig_key, R_OK, "", err);
 }
 
-static bool check_state(const struct config *c, struct err *err)
+bool preflight_state(const struct config *c, struct err *err)
 {
-    char path[sizeof(c->state_dir) + 16];
-    snprintf(path, sizeof(path), "%s/state.db", c->state_dir);
-    if (access(c->state_dir, W_OK | X_OK) != 0)
-        return err_set(err, ERR_CONFIG, "state_dir %.600s is not writable: %s", c->state_dir,
-                       strerror(errno));
-    errno = 0;
-    return is_there("state_dir: the store", path, R_OK | W_OK, ": make it with \"sealpost init\"",
-                    err);
+    bool ok =
+        access(c->state_dir, W_OK | X_OK) == 0 ||
+        err_set(err, ERR_CONFIG,
+                errno == ENOENT ? "state_dir %.200s: %s: make it with \"sealpost init\""
+                                : "state_dir %.200s: %s: it must belong to the relay's account",
+                c->state_dir, strerror(errno));
+    ok = ok && database_check_file(c->state_dir, err);
+    return ok || config_blame(c, "", NULL, "state_dir", err);
+}
+
+bool preflight_authorities(const struct config *c, struct tls_context **client_r, struct err *err)
+{
+    return tls_client_context(c->ca_file[0] ? c->ca_file : NULL, client_r, err) ||
+           config_blame(c, "delivery", NULL, "ca_file", err);
 }
 
 static bool check_authorities(const struct config *c, struct err *err)
 {
     struct tls_context *client = NULL;
-    bool ok = tls_client_context(c->ca_file[0] ? c->ca_file : NULL, &client, err);
+    bool ok = preflight_authorities(c, &client, err);
     tls_context_free(client);
     return ok;
 }
@@ -86,7 +88,7 @@ void engine_check(const struct config *config, struct config_report *report, int
 {
     static bool (*const checks[])(const struct config *, struct err *) = {
         check_authorities, preflight_anchor, preflight_command,
-        check_key,         check_state,      check_links};
+        preflight_key,     preflight_state,  check_links};
     struct tls_context *server = NULL;
     struct err err = {0};
     if (certificates_load(config, NULL, &server, &err))

@@ -34,12 +34,11 @@ bool settings_read(const char *path, const struct opener *opener, struct setting
     struct settings *s = xcalloc(1, sizeof(*s));
     atomic_init(&s->holders, 1);
     s->generation = atomic_fetch_add(&readings, 1) + 1;
-    bool ok =
-        config_read(path, opener, &s->config, err) &&
-        certificates_load(s->config, opener, &s->server, err) &&
-        tls_client_context(s->config->ca_file[0] ? s->config->ca_file : NULL, &s->client, err) &&
-        (!preflight_makes_links(s->config) ||
-         keyring_unsubscribe(s->config->state_dir, &s->unsubscribe, err));
+    bool ok = config_read(path, opener, &s->config, err) &&
+              certificates_load(s->config, opener, &s->server, err) &&
+              preflight_authorities(s->config, &s->client, err) &&
+              (!preflight_makes_links(s->config) ||
+               keyring_unsubscribe(s->config->state_dir, &s->unsubscribe, err));
     if (!ok) {
         settings_drop(s);
         return false;

@@ -25,6 +25,7 @@
 #include "sandbox.h"
 #include "unsubscribe_page.h"
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -432,7 +433,8 @@ bool web_start(struct store *store, struct settings *settings, struct web **web_
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
             MHD_OPTION_END);
     *web_r = web;
-    return ok && (web->daemon || err_set(err, ERR_SYSTEM, "the HTTP thread cannot be started"));
+    return ok && (web->daemon || err_set(err, ERR_SYSTEM, "the page's thread cannot be started: %s",
+                                         strerror(errno)));
 }
 
 void web_change_settings(struct web *web, struct settings *settings)

@@ -27,7 +27,9 @@ bool alone_lock(const char *state_dir, int *fd_r, struct err *err)
         return true;
     close(*fd_r);
     *fd_r = -1;
-    return err_set(err, ERR_UNREACHABLE, "state directory %s is in use by another process",
+    return err_set(err, ERR_UNREACHABLE,
+                   "state directory %s is in use by another process: the relay itself, or another "
+                   "command; try again when it has ended",
                    state_dir);
 }
 

@@ -10,10 +10,12 @@
 #include "schema.h"
 #include "top.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const texts[SQL_COUNT] = {
 #define SQL_TEXT(name, text) [SQL_##name] = text,
@@ -66,6 +68,56 @@ static bool has_captured(struct database *db)
     return has;
 }
 
+static bool refuse_version(int64_t version, struct err *err)
+{
+    if (version > SQL_SCHEMA_VERSION)
+        return err_set(
+            err, ERR_STORE,
+            "was written by a newer release of Sealpost (version %lld of the store, this "
+            "release has %d): run that release",
+            (long long)version, SQL_SCHEMA_VERSION);
+    if (version == 0)
+        return err_set(err, ERR_STORE, "is not a store of Sealpost: restore it from a backup");
+    return err_set(err, ERR_STORE,
+                   "is of an earlier release (version %lld of the store, this release has %d): "
+                   "\"sealpost serve\" brings it up",
+                   (long long)version, SQL_SCHEMA_VERSION);
+}
+
+/* What SQLite's file format has at the beginning: its name, and our version from octet 60 on. */
+static bool check_head(const char *path, struct err *err)
+{
+    enum { NAME = 16, VERSION = 60, HEAD = 64 };
+    unsigned char head[HEAD];
+    FILE *f = fopen(path, "re");
+    size_t len = f ? fread(head, 1, sizeof(head), f) : 0;
+    if (!f)
+        return err_set(err, ERR_STORE, "%s%s", strerror(errno),
+                       errno == ENOENT ? ": make it with \"sealpost init\"" : "");
+    fclose(f);
+    if (len == 0)
+        return err_set(err, ERR_STORE, "is empty: restore it from a backup");
+    if (len < sizeof(head) || memcmp(head, "SQLite format 3", NAME) != 0)
+        return err_set(err, ERR_STORE, "is not a database: restore it from a backup");
+    int64_t version = 0;
+    for (size_t i = VERSION; i < HEAD; i++)
+        version = version << 8 | head[i];
+    return (version > 0 && version <= SQL_SCHEMA_VERSION) || refuse_version(version, err);
+}
+
+bool database_check_file(const char *state_dir, struct err *err)
+{
+    char path[4096];
+    struct stat s = {0};
+    snprintf(path, sizeof(path), "%s/state.db", state_dir);
+    bool ok =
+        (stat(path, &s) != 0 || S_ISREG(s.st_mode) || err_set(err, ERR_STORE, "is not a file")) &&
+        check_head(path, err);
+    if (ok && access(path, R_OK | W_OK) != 0)
+        ok = err_set(err, ERR_STORE, "%s: it must belong to the relay's account", strerror(errno));
+    return ok || err_wrap(err, "database %.200s", path);
+}
+
 static bool check_version(struct database *db, enum database_mode mode, struct err *err)
 {
     if (mode == DATABASE_CREATE)
@@ -79,9 +131,7 @@ static bool check_version(struct database *db, enum database_mode mode, struct e
         version = 4;
     if (version >= 1 && version < SQL_SCHEMA_VERSION && mode == DATABASE_WRITE)
         return bring_up(db, version, err);
-    return version < 0 ? err_wrap(err, "reading the schema version")
-                       : err_set(err, ERR_STORE, "schema version is %lld, this program needs %d",
-                                 (long long)version, SQL_SCHEMA_VERSION);
+    return version < 0 ? err_wrap(err, "reading the schema version") : refuse_version(version, err);
 }
 
 /* A store of an earlier release, or one that was copied here. */
