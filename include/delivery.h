@@ -3,7 +3,7 @@
  * messages.
  *
  * Happy path: greeting - EHLO - STARTTLS - EHLO - AUTH - (ready) - MAIL, RCPT, DATA - body - (done)
- * - (ready) … QUIT.
+ * - (ready) … QUIT. Where TLS is implicit, the handshake comes before the greeting.
  *
  * The owner feeds bytes while `want` is DELIVERY_INPUT, sends what is in `out`, and answers every
  * other want:
@@ -12,7 +12,8 @@
  *   DELIVERY_READY  delivery_send() the next message, or delivery_quit()
  *   DELIVERY_BODY   delivery_body() until the message is complete
  *   DELIVERY_DONE   every recipient has its answer; delivery_next()
- *   DELIVERY_CLOSE  of no more use; `trouble` says why when a message or the host has failed
+ *   DELIVERY_CLOSE  of no more use; `trouble` says why when a message or the host has failed, and
+ *                   `remedy` what may be tried at once
  *
  * Failure modes:
  * - a reply that is none, comes too early, or asks for more where there is no more: trouble, and
@@ -20,6 +21,7 @@
  * - 421 anywhere: those without an answer are deferred
  * - a refusal of one recipient is its own answer, of the message everyone's, of the whole host
  *   trouble with `host_refused`
+ * - a server that cannot do what it offers, or that an old client pleases better: `remedy`
  */
 #ifndef DELIVERY_H
 #define DELIVERY_H
@@ -38,16 +40,33 @@ enum delivery_want {
 };
 
 enum delivery_tls {
-    DELIVERY_TLS_NEVER,   /* clear text only: the handshake with this host has just failed */
+    DELIVERY_TLS_NEVER,   /* clear text only: TLS with this host has just failed */
     DELIVERY_TLS_MAY,     /* where it is offered */
     DELIVERY_TLS_REQUIRE, /* or not at all */
-    DELIVERY_TLS_VERIFY   /* and with a certificate that is valid for the host */
+    DELIVERY_TLS_VERIFY,  /* and with a certificate that is valid for the host */
+    DELIVERY_TLS_IMPLICIT /* the same, from the first byte (RFC 8314 section 3.3) */
+};
+
+/* What may be tried at once for those without an answer. The settings for a new connection of each
+ * kind keep the machine from asking for it again. */
+enum delivery_remedy {
+    DELIVERY_ENOUGH,     /* nothing: the answers are all there is to say */
+    DELIVERY_NEXT_HOST,  /* the trouble is this host's */
+    DELIVERY_RECONNECT,  /* the same once more: this connection takes no more messages */
+    DELIVERY_IN_CLEAR,   /* tls = DELIVERY_TLS_NEVER: TLS has failed, and is optional */
+    DELIVERY_WITH_HELO,  /* helo = true: it hung up at EHLO */
+    DELIVERY_ONE_BY_ONE, /* one_by_one = true: it offers PIPELINING, but loses commands */
+    DELIVERY_REMEDIES
 };
 
 struct delivery_settings {
     const char *hostname; /* for EHLO */
     enum delivery_tls tls;
     const char *username, *password; /* NULL: no AUTH */
+    unsigned port;                   /* for what is said of a server that is silent */
+    bool helo;                       /* EHLO is not said */
+    bool one_by_one;                 /* one command at a time, even where PIPELINING is offered */
+    bool hurry; /* urgent mail, and another host is left: do not wait long for this one */
 };
 
 struct delivery_rcpt {
@@ -93,8 +112,8 @@ struct delivery {
     unsigned mails;
 
     struct verdict trouble; /* code 0: none */
-    bool host_refused; /* the trouble is the host's, before any message was spoken of: try another
-                          one */
+    bool host_refused;      /* the trouble came before any message was spoken of */
+    enum delivery_remedy remedy;
 };
 
 /* `settings` is borrowed for the life of the connection. */
@@ -111,11 +130,18 @@ void delivery_quit(struct delivery *d);
 /* The connection is gone, or our side gives up: recipients without an answer get 451 with what was
  * being done. */
 void delivery_lost(struct delivery *d, const char *why);
+/* The same after delivery_timeout_s(). */
+void delivery_timed_out(struct delivery *d);
+
+const char *delivery_remedy_name(enum delivery_remedy remedy);
 
 /* For logs and bounces: "greeting", "RCPT" … */
 const char *delivery_stage_name(const struct delivery *d);
 /* How long to wait for the next step, in seconds (RFC 5321 section 4.5.3.2): for a whole answer, in
  * however many pieces it comes. */
 unsigned delivery_timeout_s(const struct delivery *d);
+/* How long the message under way may take in all, from MAIL until its last byte has left, in
+ * seconds: whoever reads it drop by drop holds a connection that others need. */
+unsigned delivery_limit_s(const struct delivery *d);
 
 #endif

@@ -35,7 +35,8 @@ bool err_wrap(struct err *err, const char *format, ...)
 struct verdict verdict_make(int code, const char *enhanced, const char *format, ...)
 {
     struct verdict v = {.code = code};
-    v.what = code < 400 ? VERDICT_ACCEPT : code < 500 ? VERDICT_DEFER : VERDICT_REJECT;
+    /* Of 3yz, which asks for more, nothing is settled (RFC 5321 section 4.2.1). */
+    v.what = code < 300 ? VERDICT_ACCEPT : code < 500 ? VERDICT_DEFER : VERDICT_REJECT;
     snprintf(v.enhanced, sizeof(v.enhanced), "%s", enhanced);
     va_list args;
     va_start(args, format);

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* answer.c - A hostile server may say anything: everything kept here is bounded. */
+/* answer.c - A hostile server may say anything: everything kept here is bounded.
+ *
+ * What servers really say is read as Postfix reads it: a line may end with LF alone, a line without
+ * a code is passed over, and of codes that differ inside a reply the last one counts.
+ */
 #include "answer.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { LINE_MAX_OCTETS = 4096, LINES_MAX = 200, BYTES_MAX = 64 * 1024, TEXT_MAX = 4096 };
+enum { LINES_MAX = 200, BYTES_MAX = 64 * 1024, TEXT_MAX = 4096 };
 
 void answer_init(struct answer *a)
 {
@@ -23,44 +27,56 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* "250-text", "250 text" or "250". */
-static bool read_code(struct span line, int *code_r, bool *last_r)
+enum line { LINE_WITHOUT_CODE, LINE_GOES_ON, LINE_LAST, LINE_FOREIGN };
+
+/* "250-text", "250 text", "250<TAB>text" or "250". */
+static enum line read_code(struct span line, int *code_r)
 {
-    if (line.len < 3 || line.ptr[0] < '2' || line.ptr[0] > '5' || !is_digit(line.ptr[1]) ||
-        !is_digit(line.ptr[2]))
-        return false;
+    if (line.len < 3 || !is_digit(line.ptr[0]) || !is_digit(line.ptr[1]) || !is_digit(line.ptr[2]))
+        return LINE_WITHOUT_CODE;
+    bool last = line.len == 3 || line.ptr[3] == ' ' || line.ptr[3] == '\t';
+    if (!last && line.ptr[3] != '-')
+        return LINE_WITHOUT_CODE;
+    if (line.ptr[0] < '2' || line.ptr[0] > '5')
+        return LINE_FOREIGN;
     *code_r = (line.ptr[0] - '0') * 100 + (line.ptr[1] - '0') * 10 + (line.ptr[2] - '0');
-    *last_r = line.len == 3 || line.ptr[3] == ' ';
-    return *last_r || line.ptr[3] == '-';
+    return last ? LINE_LAST : LINE_GOES_ON;
+}
+
+static void add_text(struct answer *a, struct span text)
+{
+    if (a->coded == 0)
+        buf_clear(&a->text);
+    else
+        buf_add_char(&a->text, '\n');
+    buf_add(&a->text, text);
+    a->coded++;
 }
 
 enum answer_state answer_take(struct answer *a, struct buf *in)
 {
     for (;;) {
         struct span rest = buf_span(in);
-        size_t end = span_search(rest, SPAN("\r\n"));
+        size_t end = span_find(rest, '\n');
+        if (a->lines >= LINES_MAX || a->bytes + end > BYTES_MAX)
+            return ANSWER_BROKEN;
         if (end == rest.len)
-            return rest.len > LINE_MAX_OCTETS ? ANSWER_BROKEN : ANSWER_MORE;
+            return ANSWER_MORE;
         struct span line = span_first(rest, end);
-        int code = 0;
-        bool last = false;
-        bool fits =
-            line.len <= LINE_MAX_OCTETS && a->lines < LINES_MAX && a->bytes + line.len <= BYTES_MAX;
-        if (!fits || span_find(line, '\n') < line.len || !read_code(line, &code, &last))
+        while (line.len > 0 && line.ptr[line.len - 1] == '\r')
+            line.len--;
+        enum line what = read_code(line, &a->code);
+        if (what == LINE_FOREIGN)
             return ANSWER_BROKEN;
-        if (a->lines == 0)
-            buf_clear(&a->text);
-        else if (code != a->code)
-            return ANSWER_BROKEN;
-        if (a->lines > 0)
-            buf_add_char(&a->text, '\n');
-        buf_add(&a->text, span_from(line, 4));
-        a->code = code;
+        if (what == LINE_WITHOUT_CODE)
+            a->skipped++;
+        else
+            add_text(a, span_from(line, 4));
         a->lines++;
-        a->bytes += line.len;
-        buf_drop(in, end + 2);
-        if (last) {
-            a->lines = a->bytes = 0;
+        a->bytes += end;
+        buf_drop(in, end + 1);
+        if (what == LINE_LAST) {
+            a->lines = a->bytes = a->coded = a->skipped = 0;
             return ANSWER_COMPLETE;
         }
     }
@@ -82,6 +98,15 @@ static size_t enhanced_length(struct span text, int code)
     return i == text.len || text.ptr[i] == ' ' || text.ptr[i] == '\n' ? i : 0;
 }
 
+/* The last of the lines. */
+static struct span last_line(struct span text)
+{
+    struct span line = span_take(&text, '\n');
+    while (text.len > 0)
+        line = span_take(&text, '\n');
+    return line;
+}
+
 struct verdict answer_verdict(const struct answer *a)
 {
     struct span text = buf_span(&a->text);
@@ -89,7 +114,10 @@ struct verdict answer_verdict(const struct answer *a)
     char line[400];
     size_t skip = enhanced_length(text, a->code);
     size_t used = 0;
-    if (skip > 0 && !span_copy(span_first(text, skip), enhanced, sizeof(enhanced)))
+    struct span last = last_line(text);
+    struct span mark_found =
+        skip > 0 ? span_first(text, skip) : span_first(last, enhanced_length(last, a->code));
+    if (!span_copy(mark_found, enhanced, sizeof(enhanced)))
         enhanced[0] = '\0';
     struct span shown = span_trim(span_from(text, skip));
     while (shown.len > 0 && used < sizeof(line) - 2) {

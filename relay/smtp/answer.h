@@ -10,13 +10,14 @@
 enum answer_state {
     ANSWER_MORE,     /* not complete yet */
     ANSWER_COMPLETE, /* answer_verdict() and the lines are there */
-    ANSWER_BROKEN    /* no SMTP reply, codes that differ, or far too long */
+    ANSWER_BROKEN    /* a code that SMTP does not know, or far too long */
 };
 
 struct answer {
     int code;
-    size_t lines, bytes;
-    struct buf text; /* the lines' texts, joined by LF; cut at its limit */
+    size_t lines, bytes;   /* of this reply so far */
+    size_t coded, skipped; /* of the lines: with a code, and without one */
+    struct buf text;       /* the lines' texts, joined by LF; cut at its limit */
 };
 
 void answer_init(struct answer *a);

@@ -8,6 +8,7 @@
 #include "delivery.h"
 
 #include "answer.h"
+#include "delivery_parts.h"
 #include "dots.h"
 #include "offers.h"
 #include "rcpts.h"
@@ -17,35 +18,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum stage {
-    GREETING,
-    EHLO,
-    HELO,
-    STARTTLS,
-    AUTH,
-    LOGIN_NAME,
-    LOGIN_SECRET,
-    READY,
-    MAIL,
-    RCPT,
-    DATA,
-    BODY,
-    RSET,
-    QUIT
-};
 enum { IN_MAX = 128 * 1024, OUT_MAX = 1024 * 1024 };
+
+/* Time limits: for a piece of the message, for the rest of the answers to a burst, and for a whole
+ * message: so much, and more for each recipient and by the size, at a rate in bytes a second. */
+enum { PIECE_S = 180, HURRY_PIECE_S = 30, BURST_S = 60 };
+enum { MESSAGE_S = 1320, HURRY_MESSAGE_S = 120, RCPT_S = 5 };
+enum { RATE = 16 * 1024, HURRY_RATE = 64 * 1024 };
 
 /* ---- what the answers lead to ---- */
 
-static enum stage host_refuses(struct delivery *d, struct verdict v)
+enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
 {
-    /* A refusal before any message is about us, not about the recipient: never permanent for the
-     * mail (S9). */
     v.what = VERDICT_DEFER;
     d->trouble = v;
     d->host_refused = true;
+    d->remedy = DELIVERY_NEXT_HOST;
     d->want = DELIVERY_CLOSE;
     return QUIT;
+}
+
+static void lose(struct delivery *d, const char *why, enum delivery_loss loss)
+{
+    if (d->trouble.code == 0)
+        d->trouble = verdict_make(451, "4.4.2", "%s (while at %s)%s", why ? why : "connection lost",
+                                  delivery_stage_name(d), remedy_hint(d, loss));
+    d->host_refused = d->host_refused || d->stage < READY;
+    if (d->want == DELIVERY_DONE) /* the answers are in: what happens now does not change them */
+        return;
+    d->remedy = remedy_for(d, loss);
+    d->want = DELIVERY_CLOSE;
+    if (!d->mail)
+        return;
+    if (d->remedy == DELIVERY_RECONNECT || d->remedy == DELIVERY_ONE_BY_ONE)
+        rcpts_forget(d->mail);
+    else
+        rcpts_answer_all(d->mail, d->mail_refused.code ? &d->mail_refused : &d->trouble);
 }
 
 /* Up to 354 nobody can say any more which answer was whose: then nobody has been refused. */
@@ -56,122 +64,13 @@ static void confused(struct delivery *d, const char *why)
         rcpts_forget(d->mail);
         d->mail_refused = (struct verdict){0};
     }
-    delivery_lost(d, why);
+    lose(d, why, LOSS_CONFUSED);
 }
 
-static enum stage breaks(struct delivery *d, const char *why)
+enum delivery_stage delivery_breaks(struct delivery *d, const char *why)
 {
     confused(d, why);
     return QUIT;
-}
-
-static enum stage greeted(struct delivery *d, const struct verdict *v)
-{
-    if (v->code == 220)
-        return EHLO;
-    return v->code >= 400 ? host_refuses(d, *v) : breaks(d, "protocol error: greeting is not 220");
-}
-
-static void say_ehlo(struct delivery *d)
-{
-    d->offers = (struct delivery_offers){0};
-    buf_addf(&d->out, "EHLO %s\r\n", d->settings->hostname);
-}
-
-static enum stage after_hello(struct delivery *d)
-{
-    bool must = d->settings->tls >= DELIVERY_TLS_REQUIRE;
-    if (!d->tls && d->offers.starttls && d->settings->tls != DELIVERY_TLS_NEVER)
-        return STARTTLS;
-    if (!d->tls && must)
-        return host_refuses(
-            d,
-            verdict_make(451, "4.7.10", "Server does not offer STARTTLS, which is required here"));
-    if (!d->settings->username)
-        return READY;
-    if (!d->tls)
-        return host_refuses(
-            d,
-            verdict_make(451, "4.7.0", "Server does not offer STARTTLS: the password stays here"));
-    if (!d->offers.auth_plain && !d->offers.auth_login)
-        return host_refuses(
-            d, verdict_make(451, "4.7.0", "Server offers neither AUTH PLAIN nor AUTH LOGIN"));
-    return AUTH;
-}
-
-static enum stage ehlo_answered(struct delivery *d, const struct verdict *v)
-{
-    if (v->code == 500 || v->code == 502 || v->code == 504) /* S9: an old server */
-        return HELO;
-    if (v->what != VERDICT_ACCEPT)
-        return host_refuses(d, *v);
-    struct span lines = buf_span(&d->answer->text);
-    span_take(&lines, '\n');
-    while (lines.len > 0)
-        offers_read(&d->offers, span_trim(span_take(&lines, '\n')));
-    return after_hello(d);
-}
-
-static void say_helo(struct delivery *d)
-{
-    buf_addf(&d->out, "HELO %s\r\n", d->settings->hostname);
-}
-
-static enum stage helo_answered(struct delivery *d, const struct verdict *v)
-{
-    return v->what == VERDICT_ACCEPT ? after_hello(d) : host_refuses(d, *v);
-}
-
-static void say_starttls(struct delivery *d)
-{
-    buf_add(&d->out, SPAN("STARTTLS\r\n"));
-}
-
-static enum stage starttls_answered(struct delivery *d, const struct verdict *v)
-{
-    if (v->code != 220) { /* T7: opportunistic goes on in clear, the rest defers */
-        d->offers.starttls = false;
-        return after_hello(d);
-    }
-    if (d->in.len > 0) /* T5, T6: nothing may stand between 220 and the handshake */
-        return breaks(d, "protocol error: bytes after the STARTTLS reply, before the handshake");
-    d->want = DELIVERY_TLS;
-    return STARTTLS;
-}
-
-static void say_auth(struct delivery *d)
-{
-    if (d->offers.auth_plain)
-        offers_say_plain(d->settings->username, d->settings->password, &d->out);
-    else
-        buf_add(&d->out, SPAN("AUTH LOGIN\r\n"));
-}
-
-static enum stage auth_answered(struct delivery *d, const struct verdict *v)
-{
-    if (v->code == 235)
-        return READY;
-    return v->code == 334 && !d->offers.auth_plain ? LOGIN_NAME : host_refuses(d, *v);
-}
-
-static void say_login_name(struct delivery *d)
-{
-    offers_say_base64(span_of(d->settings->username), &d->out);
-}
-
-static enum stage login_name_answered(struct delivery *d, const struct verdict *v)
-{
-    return v->code == 334 ? LOGIN_SECRET : host_refuses(d, *v);
-}
-
-static void say_login_secret(struct delivery *d)
-{
-    offers_say_base64(span_of(d->settings->password), &d->out);
-}
-
-static enum stage login_secret_answered(struct delivery *d, const struct verdict *v)
-{
-    return v->code == 235 ? READY : host_refuses(d, *v);
 }
 
 static void say_mail(struct delivery *d)
@@ -185,11 +84,29 @@ static void say_mail(struct delivery *d)
     d->ahead = (unsigned)d->mail->count + 1;
 }
 
-static enum stage mail_answered(struct delivery *d, const struct verdict *v)
+static void say_quit(struct delivery *d)
+{
+    buf_add(&d->out, SPAN("QUIT\r\n"));
+}
+
+/* It has taken messages on this connection, and does not take this one now: another connection may
+ * be all that it wants. What is in flight ends with this one. */
+static enum delivery_stage takes_no_more(struct delivery *d, const struct verdict *v)
+{
+    d->trouble = *v;
+    if (d->ahead == 0)
+        say_quit(d);
+    lose(d, NULL, LOSS_CLOSED);
+    return QUIT;
+}
+
+static enum delivery_stage mail_answered(struct delivery *d, const struct verdict *v)
 {
     d->asked = 0;
     if (v->what == VERDICT_ACCEPT)
         return RCPT;
+    if (v->what == VERDICT_DEFER && d->mails > 1)
+        return takes_no_more(d, v);
     d->mail_refused = *v;
     return d->ahead > 0
                ? RCPT
@@ -201,7 +118,7 @@ static void say_rcpt(struct delivery *d)
     offers_say_rcpt(&d->mail->rcpts[d->asked], &d->offers, &d->out);
 }
 
-static enum stage rcpt_answered(struct delivery *d, const struct verdict *v)
+static enum delivery_stage rcpt_answered(struct delivery *d, const struct verdict *v)
 {
     struct delivery_rcpt *rcpt = &d->mail->rcpts[d->asked++];
     struct verdict *answer = &rcpt->answer;
@@ -221,7 +138,7 @@ static void say_data(struct delivery *d)
     buf_add(&d->out, SPAN("DATA\r\n"));
 }
 
-static enum stage data_answered(struct delivery *d, const struct verdict *v)
+static enum delivery_stage data_answered(struct delivery *d, const struct verdict *v)
 {
     bool wanted = d->mail_refused.code == 0 && rcpts_accepted(d->mail) > 0;
     if (v->code == 354 && wanted) {
@@ -236,18 +153,19 @@ static enum stage data_answered(struct delivery *d, const struct verdict *v)
         return BODY;
     }
     if (v->what == VERDICT_ACCEPT)
-        return breaks(d, "protocol error: DATA answered with neither 354 nor a refusal");
+        return delivery_breaks(d, "protocol error: DATA answered with neither 354 nor a refusal");
     if (wanted)
         rcpts_answer_all(d->mail, v);
     return RSET;
 }
 
-static enum stage body_answered(struct delivery *d, const struct verdict *v)
+static enum delivery_stage body_answered(struct delivery *d, const struct verdict *v)
 {
     if (d->mail_refused.code != 0 || rcpts_accepted(d->mail) == 0)
         return RSET;
     if (d->answered_early && v->what == VERDICT_ACCEPT)
-        return breaks(d, "protocol error: the server took the message before it had all of it");
+        return delivery_breaks(
+            d, "protocol error: the server took the message before it had all of it");
     rcpts_answer_all(d->mail, v);
     d->want = DELIVERY_DONE;
     return READY;
@@ -258,7 +176,7 @@ static void say_rset(struct delivery *d)
     buf_add(&d->out, SPAN("RSET\r\n"));
 }
 
-static enum stage rset_answered(struct delivery *d, const struct verdict *v)
+static enum delivery_stage rset_answered(struct delivery *d, const struct verdict *v)
 {
     if (d->mail_refused.code != 0)
         rcpts_answer_all(d->mail, &d->mail_refused);
@@ -268,12 +186,7 @@ static enum stage rset_answered(struct delivery *d, const struct verdict *v)
     return READY;
 }
 
-static void say_quit(struct delivery *d)
-{
-    buf_add(&d->out, SPAN("QUIT\r\n"));
-}
-
-static enum stage quit_answered(struct delivery *d, const struct verdict *v)
+static enum delivery_stage quit_answered(struct delivery *d, const struct verdict *v)
 {
     (void)v;
     d->want = DELIVERY_CLOSE;
@@ -285,23 +198,24 @@ static enum stage quit_answered(struct delivery *d, const struct verdict *v)
 static const struct {
     const char *name;
     unsigned timeout_s; /* RFC 5321 section 4.5.3.2 */
+    unsigned hurry_s;   /* when somebody waits for this message, and another host may be faster */
     void (*say)(struct delivery *d);
-    enum stage (*answered)(struct delivery *d, const struct verdict *v);
+    enum delivery_stage (*answered)(struct delivery *d, const struct verdict *v);
 } stages[] = {
-    [GREETING] = {"greeting", 300, NULL, greeted},
-    [EHLO] = {"EHLO", 300, say_ehlo, ehlo_answered},
-    [HELO] = {"HELO", 300, say_helo, helo_answered},
-    [STARTTLS] = {"STARTTLS", 120, say_starttls, starttls_answered},
-    [AUTH] = {"AUTH", 120, say_auth, auth_answered},
-    [LOGIN_NAME] = {"AUTH", 120, say_login_name, login_name_answered},
-    [LOGIN_SECRET] = {"AUTH", 120, say_login_secret, login_secret_answered},
-    [READY] = {"between messages", 300, NULL, NULL},
-    [MAIL] = {"MAIL", 300, say_mail, mail_answered},
-    [RCPT] = {"RCPT", 300, say_rcpt, rcpt_answered},
-    [DATA] = {"DATA", 120, say_data, data_answered},
-    [BODY] = {"end of data", 600, NULL, body_answered},
-    [RSET] = {"RSET", 300, say_rset, rset_answered},
-    [QUIT] = {"QUIT", 10, say_quit, quit_answered},
+    [GREETING] = {"greeting", 300, 20, NULL, hello_greeted},
+    [EHLO] = {"EHLO", 300, 20, hello_say_ehlo, hello_ehlo_answered},
+    [HELO] = {"HELO", 300, 20, hello_say_helo, hello_helo_answered},
+    [STARTTLS] = {"STARTTLS", 120, 20, hello_say_starttls, hello_starttls_answered},
+    [AUTH] = {"AUTH", 120, 20, hello_say_auth, hello_auth_answered},
+    [LOGIN_NAME] = {"AUTH", 120, 20, hello_say_login_name, hello_login_name_answered},
+    [LOGIN_SECRET] = {"AUTH", 120, 20, hello_say_login_secret, hello_login_secret_answered},
+    [READY] = {"between messages", 300, 300, NULL, NULL},
+    [MAIL] = {"MAIL", 300, 30, say_mail, mail_answered},
+    [RCPT] = {"RCPT", 300, 30, say_rcpt, rcpt_answered},
+    [DATA] = {"DATA", 120, 30, say_data, data_answered},
+    [BODY] = {"end of data", 600, 600, NULL, body_answered}, /* less would send it twice */
+    [RSET] = {"RSET", 300, 30, say_rset, rset_answered},
+    [QUIT] = {"QUIT", 10, 10, say_quit, quit_answered},
 };
 
 /* ---- machinery ---- */
@@ -317,7 +231,7 @@ static void say(struct delivery *d)
         confused(d, "protocol error: the server answered before it was asked");
 }
 
-static enum stage enter(struct delivery *d, enum stage stage)
+static enum delivery_stage enter(struct delivery *d, enum delivery_stage stage)
 {
     d->stage = stage;
     d->steps++;
@@ -333,7 +247,7 @@ static enum stage enter(struct delivery *d, enum stage stage)
 }
 
 /* Is it one that asks for more, where there is nothing more to say? */
-static bool asks_in_vain(enum stage stage, int code)
+static bool asks_in_vain(enum delivery_stage stage, int code)
 {
     bool at_auth = stage == AUTH || stage == LOGIN_NAME || stage == LOGIN_SECRET;
     return code / 100 == 3 && !(stage == DATA && code == 354) && !(at_auth && code == 334);
@@ -342,14 +256,14 @@ static bool asks_in_vain(enum stage stage, int code)
 static void take_answer(struct delivery *d)
 {
     struct verdict v = answer_verdict(d->answer);
-    enum stage stage = (enum stage)d->stage;
+    enum delivery_stage stage = (enum delivery_stage)d->stage;
     if (v.code == 421 && stage != QUIT) {
         if (stage < READY) {
-            host_refuses(d, v);
+            delivery_host_refuses(d, v);
             return;
         }
         d->trouble = v;
-        delivery_lost(d, NULL);
+        lose(d, NULL, LOSS_CLOSED);
         return;
     }
     if (asks_in_vain(stage, v.code))
@@ -370,7 +284,9 @@ static void drain(struct delivery *d)
             confused(d, "protocol error: the server spoke out of turn");
             return;
         }
+        bool is_clean = d->answer->skipped == 0;
         enum answer_state state = answer_take(d->answer, &d->in);
+        d->steps += is_clean && d->answer->skipped > 0; /* the time limit may be another one now */
         if (state == ANSWER_MORE)
             return;
         if (state == ANSWER_BROKEN)
@@ -382,7 +298,8 @@ static void drain(struct delivery *d)
 
 void delivery_init(struct delivery *d, const struct delivery_settings *settings)
 {
-    *d = (struct delivery){.settings = settings, .want = DELIVERY_INPUT, .stage = GREETING};
+    *d = (struct delivery){.settings = settings, .stage = GREETING};
+    d->want = settings->tls == DELIVERY_TLS_IMPLICIT ? DELIVERY_TLS : DELIVERY_INPUT;
     buf_init(&d->out, OUT_MAX);
     buf_init(&d->in, IN_MAX);
     d->answer = xcalloc(1, sizeof(*d->answer));
@@ -417,7 +334,8 @@ void delivery_tls_started(struct delivery *d)
     CHECK(d->want == DELIVERY_TLS);
     d->tls = true;
     d->want = DELIVERY_INPUT;
-    enter(d, EHLO); /* what was offered before is forgotten (RFC 3207 section 4.2) */
+    /* What was offered before is forgotten (RFC 3207 section 4.2). */
+    enter(d, d->stage == GREETING ? GREETING : d->settings->helo ? HELO : EHLO);
 }
 
 void delivery_send(struct delivery *d, struct delivery_mail *mail)
@@ -443,7 +361,7 @@ void delivery_body(struct delivery *d, struct span piece, bool last)
     bool ok = dots_put(d->dots, piece, &d->out) && (!last || dots_end(d->dots, &d->out));
     if (!ok) {
         buf_clear(&d->out);
-        delivery_lost(d, "message holds a bare CR or LF and was not sent");
+        lose(d, "message holds a bare CR or LF and was not sent", LOSS_OURS);
         return;
     }
     if (!last)
@@ -459,7 +377,7 @@ void delivery_next(struct delivery *d)
     CHECK(d->want == DELIVERY_DONE);
     d->mail = NULL;
     if (d->trouble.code == 0 && d->in.len > 0)
-        delivery_lost(d, "protocol error: the server spoke out of turn");
+        lose(d, "protocol error: the server spoke out of turn", LOSS_CONFUSED);
     d->want = d->trouble.code != 0 ? DELIVERY_CLOSE : DELIVERY_READY;
 }
 
@@ -473,18 +391,12 @@ void delivery_quit(struct delivery *d)
 
 void delivery_lost(struct delivery *d, const char *why)
 {
-    bool settled =
-        d->want == DELIVERY_DONE; /* the answers are in: what happens now does not change them */
-    if (d->trouble.code == 0)
-        d->trouble = verdict_make(451, "4.4.2", "%s (while at %s)", why ? why : "connection lost",
-                                  delivery_stage_name(d));
-    if (d->stage < READY)
-        d->host_refused = true;
-    if (settled)
-        return;
-    if (d->mail)
-        rcpts_answer_all(d->mail, d->mail_refused.code ? &d->mail_refused : &d->trouble);
-    d->want = DELIVERY_CLOSE;
+    lose(d, why, LOSS_CLOSED);
+}
+
+void delivery_timed_out(struct delivery *d)
+{
+    lose(d, "timed out", LOSS_TIMED_OUT);
 }
 
 const char *delivery_stage_name(const struct delivery *d)
@@ -492,7 +404,27 @@ const char *delivery_stage_name(const struct delivery *d)
     return stages[d->stage].name;
 }
 
+static unsigned at_most(unsigned number, unsigned limit)
+{
+    return number < limit ? number : limit;
+}
+
 unsigned delivery_timeout_s(const struct delivery *d)
 {
-    return d->saying_body ? 180 : stages[d->stage].timeout_s;
+    bool hurry = d->settings->hurry;
+    unsigned s = hurry ? stages[d->stage].hurry_s : stages[d->stage].timeout_s;
+    if (d->saying_body)
+        return hurry ? HURRY_PIECE_S : PIECE_S;
+    if (remedy_in_burst(d))
+        return at_most(s, BURST_S);
+    return d->stage == GREETING ? at_most(s, remedy_greeting_s(d)) : s;
+}
+
+unsigned delivery_limit_s(const struct delivery *d)
+{
+    const struct delivery_mail *m = d->mail;
+    uint64_t rate = d->settings->hurry ? HURRY_RATE : RATE;
+    uint64_t base = d->settings->hurry ? HURRY_MESSAGE_S : MESSAGE_S;
+    CHECK(m != NULL);
+    return (unsigned)(base + m->count * RCPT_S + m->size / rate);
 }

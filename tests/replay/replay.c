@@ -6,13 +6,16 @@
  *   C: EHLO client.test            what the client says; CRLF is added, unless the line ends with a single backslash
  *   S: 250 relay.test              what the server says; "S: 250 *" accepts any rest; "S: ..." any number of lines
  *   M: Subject: x                  server only: the bytes of accepted messages, one after the other
- *   R: 250 *                       client only: each recipient's answer, in order: code, enhanced code and text
+ *   R: 250 *                       client only: each recipient's answer, in order: code, enhanced code and text; then
+ *   R: again: HELO                 what may be tried at once, if it is more than the next host
  *   !  tls                         the handshake takes place here
  *   !  closed | open               how the session must have ended
  *   !  lost                        the connection ends here
+ *   !  silence                     client only: the time limit is over here
  *   !  open-server                 server only: take mail from anyone
  *   !  implicit                    server only: TLS from the start
- *   !  tls=require  !  user=NAME   client only: settings; the password is "secret"
+ *   !  tls=require|implicit  !  user=NAME  !  helo  !  one-by-one  !  port=NUMBER
+ *                                  client only: settings; the password is "secret"
  *   !  to=ADDRESS                  client only: a recipient, in domain other.test if none is given
  *   !  next                        client only: send the same message once more
  *
@@ -32,12 +35,11 @@ enum { PARTS_MAX = 64, TEXT_MAX = 24 * 1024 * 1024, CUTS_MAX = 3000 };
 struct script {
     const char *path;
     bool client, open_server, implicit;
-    enum delivery_tls tls;
-    const char *user;
+    struct delivery_settings client_settings;
     char user_text[64];
     const char *end; /* "closed", "open" or NULL */
     struct buf input[PARTS_MAX]; /* what is fed, part by part */
-    char after[PARTS_MAX];       /* 't'ls, 'l'ost, 'n'ext, 0: the client speaks, or the end */
+    char after[PARTS_MAX];       /* 't'ls, 'l'ost, 's'ilence, 'n'ext, 0: the client speaks, or the end */
     size_t parts;
     struct buf output; /* patterns, one a line, LF between */
     struct buf messages;
@@ -92,26 +94,53 @@ static void add_line(struct buf *out, struct span text)
         buf_add(out, SPAN("\r\n"));
 }
 
+static bool take_end(struct script *s, struct span text)
+{
+    static const char *const ends[] = {"tls", "lost", "silence", "next"};
+    static const char *const states[] = {"closed", "open"};
+    size_t which = 0;
+    if (span_among(text, ends, COUNT_OF(ends), &which))
+        s->after[s->parts++] = ends[which][0];
+    else if (span_among(text, states, COUNT_OF(states), &which))
+        s->end = states[which];
+    else
+        return false;
+    return true;
+}
+
+static bool take_setting(struct script *s, struct span text)
+{
+    static const char *const flags[] = {"open-server", "implicit", "tls=require", "tls=implicit", "helo", "one-by-one"};
+    struct delivery_settings *d = &s->client_settings;
+    struct span value = text;
+    struct span name = span_take(&value, '=');
+    uint64_t port = 0;
+    size_t which = 0;
+    if (span_equal(name, SPAN("user")) && span_copy(value, s->user_text, sizeof(s->user_text))) {
+        d->username = s->user_text;
+        return true;
+    }
+    if (span_equal(name, SPAN("port")) && span_number(value, &port)) {
+        d->port = (unsigned)port;
+        return true;
+    }
+    if (!span_among(text, flags, COUNT_OF(flags), &which))
+        return false;
+    s->open_server = s->open_server || which == 0;
+    s->implicit = s->implicit || which == 1;
+    d->tls = which == 2 ? DELIVERY_TLS_REQUIRE : which == 3 ? DELIVERY_TLS_IMPLICIT : d->tls;
+    d->helo = d->helo || which == 4;
+    d->one_by_one = d->one_by_one || which == 5;
+    return true;
+}
+
 static void take_directive(struct script *s, struct span text)
 {
     struct span value = text;
     struct span name = span_take(&value, '=');
-    if (span_equal(text, SPAN("tls")) || span_equal(text, SPAN("lost")) || span_equal(text, SPAN("next")))
-        s->after[s->parts++] = text.ptr[0];
-    else if (span_equal(text, SPAN("closed")))
-        s->end = "closed";
-    else if (span_equal(text, SPAN("open")))
-        s->end = "open";
-    else if (span_equal(text, SPAN("open-server")))
-        s->open_server = true;
-    else if (span_equal(text, SPAN("implicit")))
-        s->implicit = true;
-    else if (span_equal(text, SPAN("tls=require")))
-        s->tls = DELIVERY_TLS_REQUIRE;
-    else if (span_equal(name, SPAN("user")) && span_copy(value, s->user_text, sizeof(s->user_text)))
-        s->user = s->user_text;
-    else if (!span_equal(name, SPAN("to")) || s->to_count == COUNT_OF(s->to) ||
-             !span_copy(value, s->to[s->to_count++], sizeof(s->to[0]))) {
+    if (!take_end(s, text) && !take_setting(s, text) &&
+        (!span_equal(name, SPAN("to")) || s->to_count == COUNT_OF(s->to) ||
+         !span_copy(value, s->to[s->to_count++], sizeof(s->to[0])))) {
         fprintf(stderr, "%s: unknown directive: %.*s\n", s->path, SPAN_ARG(text));
         exit(2);
     }
@@ -145,7 +174,8 @@ static void read_script(struct script *s, const char *path)
     static char line[256 * 1024];
     FILE *f = fopen(path, "r");
     CHECK(f != NULL);
-    *s = (struct script){.path = path, .client = strstr(path, "/client/") != NULL, .tls = DELIVERY_TLS_MAY};
+    *s = (struct script){.path = path, .client = strstr(path, "/client/") != NULL};
+    s->client_settings = (struct delivery_settings){.hostname = "relay.test", .tls = DELIVERY_TLS_MAY, .password = "secret"};
     for (size_t i = 0; i < PARTS_MAX; i++)
         buf_init(&s->input[i], TEXT_MAX);
     buf_init(&s->output, TEXT_MAX);
@@ -300,8 +330,6 @@ static void drive_client(struct delivery *d, struct delivery_mail *mail, const s
 
 static void play_client(const struct script *script, const struct cutting *cutting, struct outcome *o)
 {
-    struct delivery_settings settings = {.hostname = "relay.test", .tls = script->tls, .username = script->user,
-                                         .password = "secret"};
     struct delivery_rcpt rcpts[8];
     struct delivery_mail mail = {0};
     struct delivery d;
@@ -309,7 +337,7 @@ static void play_client(const struct script *script, const struct cutting *cutti
     size_t left = 1;
     for (size_t part = 0; part < script->parts; part++)
         left += script->after[part] == 'n';
-    delivery_init(&d, &settings);
+    delivery_init(&d, &script->client_settings);
     for (size_t part = 0; part <= script->parts; part++) {
         struct span rest = buf_span(&script->input[part]);
         while (rest.len > 0 && d.want != DELIVERY_CLOSE && d.want != DELIVERY_TLS) {
@@ -326,13 +354,18 @@ static void play_client(const struct script *script, const struct cutting *cutti
             delivery_lost(&d, "protocol error: bytes after the STARTTLS reply, before the handshake");
         if (script->after[part] == 'l' && d.want != DELIVERY_CLOSE)
             delivery_lost(&d, "connection lost");
+        if (script->after[part] == 's' && d.want != DELIVERY_CLOSE)
+            delivery_timed_out(&d);
         drive_client(&d, &mail, script, &left, o, rcpts);
     }
     o->closed = d.want == DELIVERY_CLOSE;
-    if (o->closed && mail.count > 0 && o->answers.len == 0)
+    bool forgotten = mail.count > 0 && mail.rcpts[0].answer.code == 0;
+    if (o->closed && mail.count > 0 && o->answers.len == 0 && !forgotten)
         note_answers(o, &mail);
-    if (o->closed && mail.count == 0)
+    if (o->closed && (mail.count == 0 || forgotten))
         buf_addf(&o->answers, "%03d %s %s\n", d.trouble.code, d.trouble.enhanced, d.trouble.text);
+    if (o->closed && d.remedy > DELIVERY_NEXT_HOST)
+        buf_addf(&o->answers, "again: %s\n", delivery_remedy_name(d.remedy));
     delivery_fini(&d);
 }
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* delivery_parts.h - What the files of the client's machine share. */
+#ifndef DELIVERY_PARTS_H
+#define DELIVERY_PARTS_H
+
+#include "delivery.h"
+
+enum delivery_stage {
+    GREETING,
+    EHLO,
+    HELO,
+    STARTTLS,
+    AUTH,
+    LOGIN_NAME,
+    LOGIN_SECRET,
+    READY,
+    MAIL,
+    RCPT,
+    DATA,
+    BODY,
+    RSET,
+    QUIT
+};
+
+/* How a connection came to be of no more use. */
+enum delivery_loss {
+    LOSS_CLOSED,
+    LOSS_TIMED_OUT,
+    LOSS_CONFUSED, /* what came is not what the protocol says */
+    LOSS_OURS      /* we do not go on, and no server would change that */
+};
+
+/* ---- delivery.c ---- */
+
+/* A refusal before any message is about us, not about the recipient: never permanent for the mail
+ * (S9). */
+enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v);
+/* Nobody can say any more which answer was whose. */
+enum delivery_stage delivery_breaks(struct delivery *d, const char *why);
+
+/* ---- hello.c: what the answers before the first message lead to ---- */
+
+enum delivery_stage hello_greeted(struct delivery *d, const struct verdict *v);
+void hello_say_ehlo(struct delivery *d);
+enum delivery_stage hello_ehlo_answered(struct delivery *d, const struct verdict *v);
+void hello_say_helo(struct delivery *d);
+enum delivery_stage hello_helo_answered(struct delivery *d, const struct verdict *v);
+void hello_say_starttls(struct delivery *d);
+enum delivery_stage hello_starttls_answered(struct delivery *d, const struct verdict *v);
+void hello_say_auth(struct delivery *d);
+enum delivery_stage hello_auth_answered(struct delivery *d, const struct verdict *v);
+void hello_say_login_name(struct delivery *d);
+enum delivery_stage hello_login_name_answered(struct delivery *d, const struct verdict *v);
+void hello_say_login_secret(struct delivery *d);
+enum delivery_stage hello_login_secret_answered(struct delivery *d, const struct verdict *v);
+
+/* ---- remedy.c ---- */
+
+/* The connection is lost at this stage: what may be tried at once? */
+enum delivery_remedy remedy_for(const struct delivery *d, enum delivery_loss loss);
+/* Are several commands out whose answers are due? Then a server that answers some of them at once
+ * and then none is not slow. */
+bool remedy_in_burst(const struct delivery *d);
+/* How long a greeting may take, where there is reason to wait for a shorter time. */
+unsigned remedy_greeting_s(const struct delivery *d);
+/* What is known of the reason beside `why`; it becomes part of the trouble. */
+const char *remedy_hint(const struct delivery *d, enum delivery_loss loss);
+/* Can HELO lead to where this delivery must get to? */
+bool remedy_may_say_helo(const struct delivery *d);
+
+#endif

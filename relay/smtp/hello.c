@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* hello.c - What is said before the first message: greeting, EHLO or HELO, STARTTLS, AUTH. */
+#include "answer.h"
+#include "delivery_parts.h"
+#include "offers.h"
+
+enum delivery_stage hello_greeted(struct delivery *d, const struct verdict *v)
+{
+    if (v->code == 220)
+        return d->settings->helo ? HELO : EHLO;
+    return v->code >= 400 ? delivery_host_refuses(d, *v)
+                          : delivery_breaks(d, "protocol error: greeting is not 220");
+}
+
+void hello_say_ehlo(struct delivery *d)
+{
+    d->offers = (struct delivery_offers){0};
+    buf_addf(&d->out, "EHLO %s\r\n", d->settings->hostname);
+}
+
+static enum delivery_stage after_hello(struct delivery *d)
+{
+    bool must = d->settings->tls >= DELIVERY_TLS_REQUIRE;
+    if (!d->tls && d->offers.starttls && d->settings->tls != DELIVERY_TLS_NEVER)
+        return STARTTLS;
+    if (!d->tls && must)
+        return delivery_host_refuses(
+            d,
+            verdict_make(451, "4.7.10", "Server does not offer STARTTLS, which is required here"));
+    if (!d->settings->username)
+        return READY;
+    if (!d->tls)
+        return delivery_host_refuses(
+            d,
+            verdict_make(451, "4.7.0", "Server does not offer STARTTLS: the password stays here"));
+    if (!d->offers.auth_plain && !d->offers.auth_login)
+        return delivery_host_refuses(
+            d, verdict_make(451, "4.7.0", "Server offers neither AUTH PLAIN nor AUTH LOGIN"));
+    return AUTH;
+}
+
+enum delivery_stage hello_ehlo_answered(struct delivery *d, const struct verdict *v)
+{
+    if (v->what != VERDICT_ACCEPT) /* S9: an old server, or one that does not like EHLO */
+        return remedy_may_say_helo(d) ? HELO : delivery_host_refuses(d, *v);
+    struct span lines = buf_span(&d->answer->text);
+    span_take(&lines, '\n');
+    while (lines.len > 0)
+        offers_read(&d->offers, span_trim(span_take(&lines, '\n')));
+    d->offers.pipelining = d->offers.pipelining && !d->settings->one_by_one;
+    return after_hello(d);
+}
+
+void hello_say_helo(struct delivery *d)
+{
+    d->offers = (struct delivery_offers){0};
+    buf_addf(&d->out, "HELO %s\r\n", d->settings->hostname);
+}
+
+enum delivery_stage hello_helo_answered(struct delivery *d, const struct verdict *v)
+{
+    return v->what == VERDICT_ACCEPT ? after_hello(d) : delivery_host_refuses(d, *v);
+}
+
+void hello_say_starttls(struct delivery *d)
+{
+    buf_add(&d->out, SPAN("STARTTLS\r\n"));
+}
+
+enum delivery_stage hello_starttls_answered(struct delivery *d, const struct verdict *v)
+{
+    if (v->code != 220) { /* T7: opportunistic goes on in clear, the rest defers */
+        d->offers.starttls = false;
+        return after_hello(d);
+    }
+    if (d->in.len > 0) /* T5, T6: nothing may stand between 220 and the handshake */
+        return delivery_breaks(
+            d, "protocol error: bytes after the STARTTLS reply, before the handshake");
+    d->want = DELIVERY_TLS;
+    return STARTTLS;
+}
+
+void hello_say_auth(struct delivery *d)
+{
+    if (d->offers.auth_plain)
+        offers_say_plain(d->settings->username, d->settings->password, &d->out);
+    else
+        buf_add(&d->out, SPAN("AUTH LOGIN\r\n"));
+}
+
+enum delivery_stage hello_auth_answered(struct delivery *d, const struct verdict *v)
+{
+    if (v->code == 235)
+        return READY;
+    return v->code == 334 && !d->offers.auth_plain ? LOGIN_NAME : delivery_host_refuses(d, *v);
+}
+
+void hello_say_login_name(struct delivery *d)
+{
+    offers_say_base64(span_of(d->settings->username), &d->out);
+}
+
+enum delivery_stage hello_login_name_answered(struct delivery *d, const struct verdict *v)
+{
+    return v->code == 334 ? LOGIN_SECRET : delivery_host_refuses(d, *v);
+}
+
+void hello_say_login_secret(struct delivery *d)
+{
+    offers_say_base64(span_of(d->settings->password), &d->out);
+}
+
+enum delivery_stage hello_login_secret_answered(struct delivery *d, const struct verdict *v)
+{
+    return v->code == 235 ? READY : delivery_host_refuses(d, *v);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* remedy.c - What is tried when a connection is lost: as little as helps, each once.
+ *
+ * Nothing is tried again once the whole message has been said: the server may have it.
+ */
+#include "answer.h"
+#include "delivery_parts.h"
+
+enum { SUBMISSIONS_PORT = 465, GREETING_S = 300, NO_SMTP_S = 30, NO_TLS_S = 10 };
+
+/* Does TLS begin at once where we wait for a greeting in clear text? */
+static bool is_tls_port(const struct delivery *d)
+{
+    return d->settings->port == SUBMISSIONS_PORT && !d->tls;
+}
+
+unsigned remedy_greeting_s(const struct delivery *d)
+{
+    return is_tls_port(d) ? NO_TLS_S : d->answer->skipped > 0 ? NO_SMTP_S : GREETING_S;
+}
+
+bool remedy_may_say_helo(const struct delivery *d)
+{
+    const struct delivery_settings *s = d->settings;
+    return !s->helo && !s->username && (d->tls || s->tls < DELIVERY_TLS_REQUIRE);
+}
+
+bool remedy_in_burst(const struct delivery *d)
+{
+    return d->offers.pipelining && (d->stage == RCPT || d->stage == DATA);
+}
+
+static bool may_go_in_clear(const struct delivery *d)
+{
+    bool in_tls = d->tls || d->stage == STARTTLS;
+    return in_tls && d->settings->tls == DELIVERY_TLS_MAY && !d->settings->username;
+}
+
+static enum delivery_remedy before_mail(const struct delivery *d, enum delivery_loss loss)
+{
+    if (may_go_in_clear(d))
+        return DELIVERY_IN_CLEAR;
+    if (d->stage == EHLO && loss == LOSS_CLOSED && !d->tls && remedy_may_say_helo(d))
+        return DELIVERY_WITH_HELO; /* RFC 1869 section 4.7: some old servers hang up */
+    return DELIVERY_NEXT_HOST;
+}
+
+enum delivery_remedy remedy_for(const struct delivery *d, enum delivery_loss loss)
+{
+    if (loss == LOSS_OURS)
+        return DELIVERY_ENOUGH;
+    if (d->stage < READY)
+        return before_mail(d, loss);
+    if (d->stage == MAIL && d->mails > 1) /* it has died while idle, or takes no more */
+        return DELIVERY_RECONNECT;
+    if (remedy_in_burst(d) && loss != LOSS_CLOSED)
+        return DELIVERY_ONE_BY_ONE;
+    bool whole = d->stage == BODY && !d->saying_body;
+    return d->mail && d->stage >= MAIL && d->stage <= BODY && !whole ? DELIVERY_NEXT_HOST
+                                                                     : DELIVERY_ENOUGH;
+}
+
+const char *remedy_hint(const struct delivery *d, enum delivery_loss loss)
+{
+    if (d->stage != GREETING || loss != LOSS_TIMED_OUT)
+        return "";
+    if (d->answer->skipped > 0)
+        return ": the server sends text, but no SMTP greeting";
+    return is_tls_port(d) ? ": this port expects TLS at once, set tls = \"implicit\" in the route"
+                          : "";
+}
+
+const char *delivery_remedy_name(enum delivery_remedy remedy)
+{
+    static const char *const names[DELIVERY_REMEDIES] = {
+        [DELIVERY_ENOUGH] = "enough",
+        [DELIVERY_NEXT_HOST] = "next host",
+        [DELIVERY_RECONNECT] = "new connection",
+        [DELIVERY_IN_CLEAR] = "clear text",
+        [DELIVERY_WITH_HELO] = "HELO",
+        [DELIVERY_ONE_BY_ONE] = "no pipelining",
+    };
+    CHECK((unsigned)remedy < DELIVERY_REMEDIES);
+    return names[remedy];
+}
