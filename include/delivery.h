@@ -74,6 +74,7 @@ struct delivery_rcpt {
     unsigned notify;
     struct verdict answer; /* code 0: none yet */
     bool own;              /* it is a refusal of this recipient, not of MAIL or the message */
+    bool too_many;         /* it only says that these are too many at once */
 };
 
 struct delivery_mail {

@@ -51,8 +51,8 @@ struct verdict {
     char text[400];    /* printable ASCII, one line, never NULL */
 };
 
-/* A verdict whose kind follows from the code's first digit: only 2yz accepts. Anything but printable ASCII in the
- * text becomes '?'. */
+/* A verdict whose kind follows from the code's first digit: only 2yz accepts. Anything but
+ * printable ASCII in the text becomes '?'. */
 struct verdict verdict_make(int code, const char *enhanced, const char *format, ...)
     PRINTF_LIKE(3, 4);
 

@@ -40,5 +40,7 @@ void hosts_cut(struct hosts *h, unsigned preference);
 /* The addresses of each host in random order, the families in turn (RFC 8305 section 4). */
 void hosts_spread(struct hosts *h, uint64_t random);
 bool hosts_have_ips(const struct hosts *h);
+/* Is there another address to be tried after this one? */
+bool hosts_have_more(const struct hosts *h, size_t host, size_t ip);
 
 #endif

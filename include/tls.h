@@ -67,8 +67,8 @@ struct tls {
 /* The context is borrowed. A client that says what it speaks (ALPN, RFC 7301), and not this, is
  * refused. Ends with tls_fini(). */
 void tls_accept(struct tls *t, struct tls_context *context, enum tls_protocol speaks);
-/* `host`: for SNI, and for the check of the certificate when `verify`: then a bad certificate fails
- * the handshake. */
+/* `host`: a name or an address; for SNI when it is a name, and for the check of the certificate
+ * when `verify`: then a bad certificate fails the handshake. */
 void tls_connect(struct tls *t, struct tls_context *context, const char *host, bool verify);
 void tls_fini(struct tls *t);
 

@@ -117,3 +117,13 @@ bool hosts_have_ips(const struct hosts *h)
             return true;
     return false;
 }
+
+bool hosts_have_more(const struct hosts *h, size_t host, size_t ip)
+{
+    if (ip + 1 < h->all[host].count)
+        return true;
+    while (++host < h->count)
+        if (h->all[host].count > 0)
+            return true;
+    return false;
+}

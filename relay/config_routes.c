@@ -10,10 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SUBMISSIONS_PORT = 465 }; /* TLS from the first byte (RFC 8314 section 3.3) */
+
 static const char *const modes[] = {[DELIVERY_TLS_NEVER] = "never",
                                     [DELIVERY_TLS_MAY] = "may",
                                     [DELIVERY_TLS_REQUIRE] = "require",
-                                    [DELIVERY_TLS_VERIFY] = "verify"};
+                                    [DELIVERY_TLS_VERIFY] = "verify",
+                                    [DELIVERY_TLS_IMPLICIT] = "implicit"};
 
 cfg_opt_t *config_route_options(void)
 {
@@ -49,11 +52,21 @@ static void read_tls(struct config_reading *r, cfg_t *section, struct config_rou
     for (size_t k = 0; k < COUNT_OF(modes); k++)
         if (strcmp(modes[k], mode) == 0)
             route->tls = (enum delivery_tls)k;
-    if (route->username[0] && route->tls != DELIVERY_TLS_VERIFY)
+    if (route->username[0] && route->tls < DELIVERY_TLS_VERIFY)
         config_note(r, section, "tls",
                     "with tls = \"%s\" the password goes to whoever answers: \"verify\" checks "
                     "the server's certificate",
                     modes[route->tls]);
+}
+
+static void read_port(struct config_reading *r, cfg_t *section, struct config_route *route)
+{
+    bool implicit = route->tls == DELIVERY_TLS_IMPLICIT;
+    route->port = (unsigned)cfg_getint(section, "port");
+    if (route->port == 0)
+        route->port = implicit ? SUBMISSIONS_PORT : r->config->delivery_port;
+    if (route->port == SUBMISSIONS_PORT && !implicit)
+        config_note(r, section, "port", "port 465 expects TLS at once: set tls = \"implicit\"");
 }
 
 /* What it demands of a connection, once all else is read. */
@@ -62,7 +75,8 @@ static void demand(struct config_route *route)
     static const enum trust_level levels[] = {[DELIVERY_TLS_NEVER] = TRUST_CLEAR,
                                               [DELIVERY_TLS_MAY] = TRUST_CLEAR,
                                               [DELIVERY_TLS_REQUIRE] = TRUST_ENCRYPTED,
-                                              [DELIVERY_TLS_VERIFY] = TRUST_VERIFIED};
+                                              [DELIVERY_TLS_VERIFY] = TRUST_VERIFIED,
+                                              [DELIVERY_TLS_IMPLICIT] = TRUST_VERIFIED};
     route->trust.level = levels[route->tls];
     route->trust.named = route->host[0] != '\0';
     trust_login(span_of(route->username), span_of(route->password), route->trust.login);
@@ -74,10 +88,8 @@ static void read_route(struct config_reading *r, cfg_t *section, struct config_r
     config_take(r, section, "host", route->host, sizeof(route->host));
     config_take(r, section, "username", route->username, sizeof(route->username));
     config_take(r, section, "password_file", route->password_file, sizeof(route->password_file));
-    route->port = (unsigned)cfg_getint(section, "port");
-    if (route->port == 0)
-        route->port = r->config->delivery_port;
     read_tls(r, section, route);
+    read_port(r, section, route);
     if (route->username[0] && !route->password_file[0])
         config_fault(r, section, "username", "username needs a password_file");
     else if (route->username[0])

@@ -61,8 +61,8 @@ static int check_listener_tls(cfg_t *cfg, cfg_opt_t *opt)
 
 static int check_route_tls(cfg_t *cfg, cfg_opt_t *opt)
 {
-    static const char *const words[] = {"may", "require", "verify", NULL};
-    return check_one_of(cfg, opt, words, "\"may\", \"require\" or \"verify\"");
+    static const char *const words[] = {"may", "require", "verify", "implicit", NULL};
+    return check_one_of(cfg, opt, words, "\"may\", \"require\", \"verify\" or \"implicit\"");
 }
 
 static int check_trace_client(cfg_t *cfg, cfg_opt_t *opt)

@@ -8,7 +8,7 @@
  * Failure modes:
  * - this address does not answer, or this host refuses us: the next one (S9, S10); none left: the
  *   site rests
- * - TLS fails where it is optional: the same host once more, in clear text, for this parcel only
+ * - the machine knows a way around: the same address once more, by that way, for this parcel only
  * - the connection ends while a message is under way: those without an answer are tried later
  * - an idle connection turns out to be dead: its parcel begins again with a new one
  *
@@ -32,14 +32,13 @@ struct courier {
     struct connection *connection; /* NULL between two addresses */
     struct delivery delivery;
     struct delivery_settings delivery_settings;
-    bool delivery_live, reused;
-    unsigned steps;   /* of the delivery, when the deadline was set */
-    bool begin_again; /* this connection ends, its parcel goes on with another */
-    bool clear_text;  /* TLS has just failed with this host: the next connection does without */
+    bool delivery_live, reused, idle, ending;
+    unsigned steps;    /* of the delivery, when the deadline was set */
+    bool begin_again;  /* this connection ends, its parcel goes on with another */
+    unsigned remedies; /* tried at this address, as bits: see enum delivery_remedy */
     struct site *site;
     struct site_party party; /* while idle */
     uv_timer_t idle_timer;
-    bool idle, ending;
 
     size_t host, address; /* of the parcel's, the ones being tried */
     char host_name[ADDRESS_DOMAIN_MAX + 1];
@@ -134,6 +133,11 @@ static void on_told_to_go(struct inbox_item *item)
     }
 }
 
+static bool has_tried(const struct courier *c, enum delivery_remedy remedy)
+{
+    return (c->remedies >> remedy & 1) != 0;
+}
+
 /* The server takes no more messages on this connection (RFC 9422). */
 static bool is_used_up(const struct courier *c)
 {
@@ -144,9 +148,8 @@ static bool is_used_up(const struct courier *c)
 static void next_parcel(struct courier *c)
 {
     bool may_idle = false;
-    bool exception = c->delivery_settings.tls == DELIVERY_TLS_NEVER; /* one parcel's, no other's */
-    if (c->shard->draining || exception || is_used_up(c)) {
-        quit(c);
+    if (c->shard->draining || is_used_up(c) || has_tried(c, DELIVERY_IN_CLEAR)) {
+        quit(c); /* what was tried in clear text was an exception for one parcel */
         return;
     }
     c->party.inbox = &c->shard->inbox;
@@ -182,21 +185,14 @@ void courier_reuse(struct site_party *idle, struct parcel *p)
 
 static void note_dialogue(struct courier *c, const char *who, struct span bytes)
 {
-    static const char secret[] = "(authentication)\n";
-    if (!c->parcel || !c->parcel->mail->dialogue)
-        return;
     bool hide = strcmp(delivery_stage_name(&c->delivery), "AUTH") == 0;
-    while (bytes.len > 0 && !hide) {
-        struct span line = span_take(&bytes, '\n');
-        buf_addf(&c->parcel->dialogue, "%s%.*s\n", who, SPAN_ARG(span_trim(line)));
-    }
-    if (hide)
-        buf_addf(&c->parcel->dialogue, "%s%s", who, secret);
+    if (c->parcel)
+        parcel_note_dialogue(c->parcel, who, hide ? SPAN("(authentication)") : bytes);
 }
 
 static void start_tls(struct courier *c)
 {
-    bool verify = c->delivery_settings.tls == DELIVERY_TLS_VERIFY;
+    bool verify = c->delivery_settings.tls >= DELIVERY_TLS_VERIFY;
     connection_connect_tls(c->connection, c->settings->client, c->host_name, verify);
 }
 
@@ -230,10 +226,7 @@ static void end_message(struct courier *c)
 /* Until a message is under way nobody is waited for past its time. */
 static unsigned patience_s(const struct courier *c, unsigned usual_s)
 {
-    int64_t left_s = usual_s;
-    if (c->parcel && !c->shipment.sending)
-        left_s = parcel_left_ms(c->parcel) / 1000 + 1;
-    return left_s < 1 ? 1 : left_s < usual_s ? (unsigned)left_s : usual_s;
+    return c->parcel && !c->shipment.sending ? parcel_patience_s(c->parcel, usual_s) : usual_s;
 }
 
 /* A server has its time for each whole answer: bytes that trickle in gain it none. */
@@ -286,8 +279,17 @@ static void on_opened(void *owner)
     struct courier *c = owner;
     c->local_trouble_only = false;
     connection_peer(c->connection, c->peer);
-    connection_set_deadline(c->connection, patience_s(c, delivery_timeout_s(&c->delivery)));
-    c->steps = c->delivery.steps;
+    set_deadline(c);
+    if (c->delivery.want == DELIVERY_TLS)
+        start_tls(c);
+}
+
+static bool on_timed_out(void *owner)
+{
+    struct courier *c = owner;
+    if (!c->idle && c->delivery.want != DELIVERY_CLOSE)
+        delivery_timed_out(&c->delivery);
+    return false;
 }
 
 static void on_bytes(void *owner, struct span bytes)
@@ -328,11 +330,7 @@ static void site_is_down(struct courier *c)
     struct parcel *p = c->parcel;
     struct verdict v = c->delivery.trouble;
     snprintf(p->remote, sizeof(p->remote), "%.200s", c->host_name);
-    if (v.code == 0 || v.code >= 500)
-        v = verdict_make(451, v.code ? v.enhanced : "4.4.1", "%s", v.text);
-    if (v.enhanced[0] == '5')
-        v.enhanced[0] = '4';
-    v.what = VERDICT_DEFER;
+    v.what = VERDICT_DEFER; /* shown as it was said, whatever its code */
     /* A host that has IPv6 only, where we have none, does not mean that our network is down. */
     p->not_attempted = c->local_trouble_only && c->ipv4_tried;
     parcel_answer_all(p, &v);
@@ -345,9 +343,8 @@ static void site_is_down(struct courier *c)
 
 static void next_address(struct courier *c)
 {
-    struct verdict trouble = c->delivery.trouble;
     const struct hosts *hosts = &c->parcel->hosts;
-    c->clear_text = false;
+    c->remedies = 0;
     c->address++;
     while (c->host < hosts->count && c->address >= hosts->all[c->host].count) {
         c->host++;
@@ -358,29 +355,25 @@ static void next_address(struct courier *c)
         return;
     }
     log_end(log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", hosts->all[c->host].name),
-                     "reply", trouble.text));
+                     "reply", c->delivery.trouble.text));
     try_address(c);
 }
 
-/* The connection ended before a message could be spoken of. */
-static void host_failed(struct courier *c, bool in_handshake)
+/* The machine knows another way with this host. False: it does not. */
+static bool try_remedy(struct courier *c)
 {
-    bool optional = c->delivery_settings.tls == DELIVERY_TLS_MAY;
-    if (in_handshake && optional) {
-        log_end(log_text(log_text(log_begin(LOG_WARN, "tls_failed"), "mx", c->host_name), "reply",
-                         c->delivery.trouble.text));
-        c->clear_text = true;
-        try_address(c);
-        return;
+    enum delivery_remedy remedy = c->delivery.remedy;
+    if (remedy == DELIVERY_ENOUGH || remedy == DELIVERY_NEXT_HOST)
+        return false;
+    parcel_note_remedy(c->parcel, c->host_name, &c->delivery);
+    shipment_end(&c->shipment);
+    if (c->reused) { /* its place was among the hosts of another parcel */
+        begin(c);
+        return true;
     }
-    next_address(c);
-}
-
-/* An idle connection that was dead, or one that takes no more: the parcel has lost nothing. */
-static bool is_stale(const struct courier *c)
-{
-    bool at_mail = strcmp(delivery_stage_name(&c->delivery), "MAIL") == 0;
-    return c->begin_again || (c->reused && at_mail);
+    c->remedies |= 1U << remedy;
+    try_address(c);
+    return true;
 }
 
 /* The connection ended while a message was under way. */
@@ -402,17 +395,18 @@ static void on_ended(void *owner, const char *why)
     if (c->idle && !site_leave_idle(c->site, &c->party))
         return; /* told to go at the same moment: the item is on its way and must find us alive */
     c->idle = false;
-    bool stale = is_stale(c);
     if (was != DELIVERY_CLOSE)
         delivery_lost(&c->delivery, why);
     if (!c->parcel) {
         end_courier(c);
-    } else if (stale) {
+    } else if (c->begin_again) {
         shipment_end(&c->shipment);
         begin(c);
+    } else if (try_remedy(c)) {
+        return;
     } else if (c->delivery.host_refused && !c->reused) {
         shipment_end(&c->shipment);
-        host_failed(c, was == DELIVERY_TLS);
+        next_address(c);
     } else {
         message_lost(c);
     }
@@ -422,6 +416,7 @@ static const struct connection_events events = {.opened = on_opened,
                                                 .bytes = on_bytes,
                                                 .secured = on_secured,
                                                 .drained = on_drained,
+                                                .timed_out = on_timed_out,
                                                 .ended = on_ended};
 
 static void try_address(struct courier *c)
@@ -438,14 +433,20 @@ static void try_address(struct courier *c)
     c->proven = route->trust; /* it is ready only once it has logged in */
     c->proven.level = TRUST_CLEAR;
     c->proven.settings = c->settings->generation;
-    c->delivery_settings =
-        (struct delivery_settings){.hostname = c->settings->config->hostname,
-                                   .tls = c->clear_text ? DELIVERY_TLS_NEVER : route->tls,
-                                   .username = route->username[0] ? route->username : NULL,
-                                   .password = route->password};
+    c->delivery_settings = (struct delivery_settings){
+        .hostname = c->settings->config->hostname,
+        .tls = has_tried(c, DELIVERY_IN_CLEAR) ? DELIVERY_TLS_NEVER : route->tls,
+        .username = route->username[0] ? route->username : NULL,
+        .password = route->password,
+        .port = route->port,
+        .helo = has_tried(c, DELIVERY_WITH_HELO),
+        .one_by_one = has_tried(c, DELIVERY_ONE_BY_ONE),
+        .hurry = c->parcel->mail->class == STREAM_SECURITY &&
+                 hosts_have_more(&c->parcel->hosts, c->host, c->address)};
     snprintf(c->host_name, sizeof(c->host_name), "%s", host->name);
     c->ipv4_tried = c->ipv4_tried || !to.ip.v6;
     delivery_init(&c->delivery, &c->delivery_settings);
+    c->steps = c->delivery.steps - 1; /* no deadline is set for this one yet */
     c->delivery_live = true;
     c->connection = connection_open(
         &c->shard->loop, &to, patience_s(c, c->settings->config->connect_timeout_s), &events, c);
@@ -455,8 +456,7 @@ static void try_address(struct courier *c)
 static void begin(struct courier *c)
 {
     const struct hosts *hosts = &c->parcel->hosts;
-    c->host = c->address = 0;
-    c->clear_text = false;
+    c->host = c->address = c->remedies = 0;
     while (hosts->all[c->host].count == 0)
         c->host++;
     try_address(c);

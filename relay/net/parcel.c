@@ -52,6 +52,12 @@ int64_t parcel_left_ms(struct parcel *p)
     return p->mail->expires_ms - clock_now_ms();
 }
 
+unsigned parcel_patience_s(struct parcel *p, unsigned usual_s)
+{
+    int64_t left_s = parcel_left_ms(p) / 1000 + 1;
+    return left_s < 1 ? 1 : left_s < usual_s ? (unsigned)left_s : usual_s;
+}
+
 bool parcel_expired(struct parcel *p)
 {
     if (parcel_left_ms(p) > 0)

@@ -51,12 +51,21 @@ void parcel_own_fault(struct parcel *p, const struct err *err);
 MUST_CHECK bool parcel_expired(struct parcel *p);
 /* How much of its time is left, in ms; not above 0 when it is over. */
 int64_t parcel_left_ms(struct parcel *p);
+/* `usual_s`, or what is left of that time, in seconds; at least 1. */
+unsigned parcel_patience_s(struct parcel *p, unsigned usual_s);
 /* Settle those whose time has come to an end while they wait for a slot. */
 void parcel_end_expired(struct shard *s);
 
 /* The shard has waited long enough: those that wait for a host or a slot are left for the next
  * start. */
 void parcel_abandon_all(struct shard *s);
+
+/* ---- parcel_notes.c ---- */
+
+/* Another way is tried with this host: in the log, and as an event when it is less safe. */
+void parcel_note_remedy(struct parcel *p, const char *host, const struct delivery *d);
+/* Lines that were said by `who`, for the dialogue, if it is wanted. */
+void parcel_note_dialogue(struct parcel *p, const char *who, struct span bytes);
 
 /* ---- settle.c ---- */
 

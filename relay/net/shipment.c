@@ -248,25 +248,25 @@ void shipment_feed(struct shipment *s, struct connection *connection)
     connection_write(connection, &s->delivery->out);
 }
 
-/* Did the server only say that these are too many at once, while it took others? Then they go in
- * the next slice. */
-static bool is_too_many(const struct shipment *s, const struct verdict *v)
+/* Did the server take others, so that those who were too many go in the next slice? */
+static bool has_progress(const struct shipment *s)
 {
-    bool said = (v->code == 452 && strcmp(v->enhanced, "4.5.3") == 0) ||
-                (v->code == 552 && v->what == VERDICT_DEFER);
     bool progress = false;
     for (size_t i = 0; i < s->mail.count; i++)
         progress = progress || s->mail.rcpts[i].answer.what == VERDICT_ACCEPT;
-    return said && progress;
+    return progress;
 }
 
 void shipment_take_answers(struct shipment *s)
 {
     struct parcel *p = s->parcel;
-    for (size_t i = 0; i < s->mail.count; i++)
-        if (!is_too_many(s, &s->mail.rcpts[i].answer) && p->answers[s->slice[i]].code == 0) {
-            p->answers[s->slice[i]] = s->mail.rcpts[i].answer;
-            p->own[s->slice[i]] = s->mail.rcpts[i].own;
-        }
+    bool progress = has_progress(s);
+    for (size_t i = 0; i < s->mail.count; i++) {
+        const struct delivery_rcpt *rcpt = &s->mail.rcpts[i];
+        if ((rcpt->too_many && progress) || p->answers[s->slice[i]].code != 0)
+            continue;
+        p->answers[s->slice[i]] = rcpt->answer;
+        p->own[s->slice[i]] = rcpt->own;
+    }
     shipment_end(s);
 }

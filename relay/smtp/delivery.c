@@ -124,10 +124,10 @@ static enum delivery_stage rcpt_answered(struct delivery *d, const struct verdic
     struct verdict *answer = &rcpt->answer;
     rcpt->own = d->mail_refused.code == 0 && v->what != VERDICT_ACCEPT;
     *answer = d->mail_refused.code != 0 ? d->mail_refused : *v; /* a refused MAIL speaks for all */
-    if (answer->code == 552 && (v->enhanced[0] == '\0' || strncmp(v->enhanced, "5.5.", 4) == 0) &&
-        d->mail_refused.code == 0)
-        answer->what = VERDICT_DEFER; /* RFC 5321 section 4.5.3.1.10: an old way to say "too many
-                                         recipients" */
+    bool too_many = d->mail_refused.code == 0 && rcpts_are_too_many(v);
+    rcpt->too_many = too_many && rcpts_accepted(d->mail) > 0;
+    if (rcpt->too_many || (too_many && v->code == 552))
+        answer->what = VERDICT_DEFER;
     if (d->asked < d->mail->count)
         return RCPT;
     return d->ahead > 0 || rcpts_accepted(d->mail) > 0 ? DATA : RSET;

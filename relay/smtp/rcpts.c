@@ -2,11 +2,31 @@
 /* rcpts.c - Loops over recipients. */
 #include "rcpts.h"
 
+#include <string.h>
+
 void rcpts_answer_all(struct delivery_mail *m, const struct verdict *v)
 {
     for (size_t i = 0; i < m->count; i++)
         if (m->rcpts[i].answer.code == 0 || m->rcpts[i].answer.what == VERDICT_ACCEPT)
             m->rcpts[i].answer = *v;
+}
+
+static bool says(const char *text, struct span words)
+{
+    for (struct span s = span_of(text); s.len >= words.len; s = span_from(s, 1))
+        if (span_starts_nocase(s, words))
+            return true;
+    return false;
+}
+
+/* RFC 5321 section 4.5.3.1.10: 452, or 552 as RFC 821 had it; RFC 3463 section 3.6: X.5.3. */
+bool rcpts_are_too_many(const struct verdict *v)
+{
+    bool old = v->code == 452 || v->code == 552;
+    bool detail = v->enhanced[0] != '\0' && strcmp(v->enhanced + 1, ".5.3") == 0;
+    bool vague = v->enhanced[0] == '\0' || (v->code == 552 && strncmp(v->enhanced, "5.5.", 4) == 0);
+    return v->what != VERDICT_ACCEPT &&
+           (detail || (old && vague) || says(v->text, SPAN("too many recipients")));
 }
 
 size_t rcpts_accepted(const struct delivery_mail *m)
@@ -21,6 +41,6 @@ void rcpts_forget(struct delivery_mail *m)
 {
     for (size_t i = 0; i < m->count; i++) {
         m->rcpts[i].answer = (struct verdict){0};
-        m->rcpts[i].own = false;
+        m->rcpts[i].own = m->rcpts[i].too_many = false;
     }
 }

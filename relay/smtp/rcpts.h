@@ -7,6 +7,8 @@
 
 /* Give everyone who has no refusal of their own the same answer. */
 void rcpts_answer_all(struct delivery_mail *m, const struct verdict *v);
+/* Does a reply to RCPT say that the transaction has as many recipients as the server takes? */
+bool rcpts_are_too_many(const struct verdict *v);
 size_t rcpts_accepted(const struct delivery_mail *m);
 /* As if nobody had been asked. */
 void rcpts_forget(struct delivery_mail *m);

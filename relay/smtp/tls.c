@@ -136,11 +136,13 @@ void tls_connect(struct tls *t, struct tls_context *context, const char *host, b
     start(t, context, TLS_SMTP);
     SSL *ssl = t->ssl;
     SSL_set_connect_state(ssl);
-    SSL_set_tlsext_host_name(ssl, host);
     SSL_set_hostflags(ssl,
                       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) != 1)
+    bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    if (!is_address) {
         SSL_set1_host(ssl, host);
+        SSL_set_tlsext_host_name(ssl, host); /* no literal addresses (RFC 6066 section 3) */
+    }
     SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
     shake(t);
     collect(t);

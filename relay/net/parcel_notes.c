@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* parcel_notes.c - What is written down of a parcel on its way: events of its message, and the
+ * dialogue where somebody asked for it. */
+#include "clock.h"
+#include "log.h"
+#include "parcel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void parcel_note_dialogue(struct parcel *p, const char *who, struct span bytes)
+{
+    while (p->mail->dialogue && bytes.len > 0) {
+        struct span line = span_take(&bytes, '\n');
+        buf_addf(&p->dialogue, "%s%.*s\n", who, SPAN_ARG(span_trim(line)));
+    }
+}
+
+struct note {
+    int64_t message;
+    const char *kind; /* a literal */
+    char host[ADDRESS_DOMAIN_MAX + 1];
+    struct verdict v;
+};
+
+static bool write_note(struct database *db, void *context, struct err *err)
+{
+    const struct note *n = context;
+    const struct database_event event = {.at_ms = clock_now_ms(),
+                                         .kind = n->kind,
+                                         .message = n->message,
+                                         .recipient = "",
+                                         .code = n->v.code,
+                                         .enhanced = n->v.enhanced,
+                                         .reply = n->v.text,
+                                         .remote = n->host};
+    return database_add_event(db, &event, err);
+}
+
+static void on_noted(struct shard *s, struct store_job *job)
+{
+    (void)s;
+    free(job->context);
+    store_job_free(job);
+}
+
+static void note_event(struct parcel *p, const char *kind, const char *host,
+                       const struct verdict *v)
+{
+    struct store_job *job = store_job_new(NULL, NULL);
+    struct note *n = xcalloc(1, sizeof(*n));
+    *n = (struct note){.message = p->mail->id, .kind = kind, .v = *v};
+    snprintf(n->host, sizeof(n->host), "%s", host);
+    job->run = write_note;
+    job->context = n;
+    shard_ask_store(p->shard, job, on_noted);
+}
+
+void parcel_note_remedy(struct parcel *p, const char *host, const struct delivery *d)
+{
+    bool in_clear = d->remedy == DELIVERY_IN_CLEAR;
+    struct log_line *line = log_begin(LOG_WARN, in_clear ? "tls_failed" : "trying_again");
+    line = log_text(log_text(line, "mx", host), "what", delivery_remedy_name(d->remedy));
+    log_end(log_text(line, "reply", d->trouble.text));
+    if (in_clear)
+        note_event(p, "tls_failed", host, &d->trouble);
+}
