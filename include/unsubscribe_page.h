@@ -20,6 +20,9 @@ enum unsubscribe_action {
  * says nothing). */
 enum unsubscribe_action unsubscribe_form(struct span content_type, struct span body);
 
+/* "one-click", "stream", … */
+const char *unsubscribe_action_name(enum unsubscribe_action action);
+
 /* What has just happened. */
 enum unsubscribe_result {
     UNSUBSCRIBE_SHOWN,          /* nothing */

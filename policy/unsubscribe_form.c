@@ -100,3 +100,12 @@ enum unsubscribe_action unsubscribe_form(struct span content_type, struct span b
     return span_starts_nocase(content_type, SPAN("multipart/")) ? read_multipart(content_type, body)
                                                                 : read_urlencoded(span_trim(body));
 }
+
+const char *unsubscribe_action_name(enum unsubscribe_action action)
+{
+    static const char *const names[] = {
+        [UNSUBSCRIBE_NOTHING] = "nothing", [UNSUBSCRIBE_ONE_CLICK] = "one-click",
+        [UNSUBSCRIBE_STREAM] = "stream",   [UNSUBSCRIBE_ALL] = "all",
+        [UNSUBSCRIBE_FLOOD] = "flood",     [UNSUBSCRIBE_UNDO] = "undo"};
+    return names[action];
+}

@@ -25,6 +25,7 @@
 #include "preflight.h"
 #include "readable.h"
 #include "refusals.h"
+#include "rejects.h"
 #include "rotator.h"
 #include "sandbox.h"
 #include "shard.h"
@@ -303,6 +304,8 @@ static bool start(struct engine *e, const char *path, struct err *err)
         return false;
     e->common.crowd = crowd_new();
     e->common.visitors = crowd_new();
+    e->common.rejected_clients = rejects_new("connections_refused");
+    e->common.rejected_visits = rejects_new("visits_refused");
     memory_watch(&e->memory, &e->loop, (uint64_t)config->memory_mb << 20,
                  &e->common.short_of_memory);
     tls_rotate_tickets();
@@ -356,6 +359,8 @@ static bool end(struct engine *e)
     refusals_free(e->common.refusals);
     crowd_free(e->common.crowd);
     crowd_free(e->common.visitors);
+    rejects_free(e->common.rejected_clients);
+    rejects_free(e->common.rejected_visits);
     if (e->common.sites)
         sites_free(e->common.sites);
     gate_free(e->gate);

@@ -8,6 +8,7 @@
 #include "session_parts.h"
 
 #include "crowd.h"
+#include "rejects.h"
 #include "watch.h"
 
 #include <utlist.h>
@@ -72,6 +73,7 @@ void session_leave_place(struct session *s)
 /* In the middle of AUTH or of a handshake there is nothing that it would understand. */
 static void send_away(struct session *s, const char *reason)
 {
+    rejects_add(s->shard->common->rejected_clients, s->peer);
     session_leave_place(s);
     if (!s->started || s->asking) {
         connection_close(s->connection, reason);

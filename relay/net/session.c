@@ -10,6 +10,7 @@
 #include "log.h"
 #include "notices.h"
 #include "refusals.h"
+#include "rejects.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,6 +266,8 @@ static const struct connection_events events = {
 static void turn_away(struct session *s)
 {
     struct buf text;
+    if (!s->shard->draining)
+        rejects_add(s->shard->common->rejected_clients, s->peer);
     buf_init(&text, 512);
     buf_addf(&text, "421 4.3.2 %s has too many connections: try again later\r\n",
              s->settings->config->hostname);

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "parcel.h"
 #include "refusals.h"
+#include "rejects.h"
 #include "session.h"
 #include "verdicts.h"
 #include "visit.h"
@@ -224,6 +225,8 @@ static void on_patience(uv_timer_t *timer)
 {
     struct shard *s = timer->data;
     refusals_tick(s->common->refusals);
+    rejects_tick(s->common->rejected_clients);
+    rejects_tick(s->common->rejected_visits);
     session_end_strangers(s);
     session_end_slow(s);
     parcel_end_expired(s);

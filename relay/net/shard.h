@@ -31,7 +31,8 @@ struct common {
     struct watch *watch;
     struct notices *notices;
     struct refusals *refusals;
-    struct crowd *crowd, *visitors; /* of mail, and of the page */
+    struct crowd *crowd, *visitors;                     /* of mail, and of the page */
+    struct rejects *rejected_clients, *rejected_visits; /* what they had no place for */
     atomic_bool short_of_memory;
     struct web *web;           /* NULL: no page is served */
     struct shard *shards;      /* all of them */
@@ -52,6 +53,7 @@ struct visit;
 struct watch;
 struct notices;
 struct refusals;
+struct rejects;
 struct web;
 
 struct shard {

@@ -8,6 +8,7 @@
 #include "visit.h"
 
 #include "connection.h"
+#include "rejects.h"
 #include "web.h"
 
 #include <stdlib.h>
@@ -197,6 +198,7 @@ bool visit_make_room(struct shard *s, const struct crowd_place *place)
         if (!v->counted || !v->connection || !crowd_is_place(place, v->peer, false))
             continue;
         leave_place(v);
+        rejects_add(s->common->rejected_visits, v->peer);
         connection_close(v->connection, "too many at once");
         return true;
     }
@@ -217,6 +219,8 @@ void visit_accept(struct shard *s, int fd, bool implicit_tls)
     connection_set_timeout(v->connection, IDLE_S);
     uv_timer_start(&v->deadline, on_deadline, WHOLE_MS, 0);
     if (s->draining || !take_place(v)) {
+        if (!s->draining)
+            rejects_add(s->common->rejected_visits, v->peer);
         connection_close(v->connection, "too many at once");
         return;
     }

@@ -334,9 +334,9 @@ static enum MHD_Result post(struct request *r, const char *path)
         return reply_page(r, MHD_HTTP_NOT_FOUND, UNSUBSCRIBE_INVALID);
     r->action =
         unsubscribe_form(span_of(header_of(r->connection, "Content-Type")), buf_span(&r->body));
-    log_end(log_number(log_text(log_text(log_begin(LOG_INFO, "unsubscribe"), "rcpt", r->form),
-                                "what", r->subject.stream),
-                       "code", (int64_t)r->action));
+    log_end(log_text(log_text(log_text(log_begin(LOG_INFO, "unsubscribe"), "rcpt", r->form),
+                              "stream", r->subject.stream),
+                     "what", unsubscribe_action_name(r->action)));
     if (r->action == UNSUBSCRIBE_NOTHING)
         return reply_page(r, MHD_HTTP_BAD_REQUEST, UNSUBSCRIBE_UNCLEAR);
     if (r->action == UNSUBSCRIBE_UNDO && header_of(r->connection, "Sec-Fetch-Site")[0] &&

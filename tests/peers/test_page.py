@@ -400,3 +400,12 @@ def test_a_relay_that_ends_answers_what_it_has_begun(page):
         page.stop()
         done = [a for a in answers if a.exception() is None]
     assert all(a.result()[0] in (200, 503) for a in done)
+
+
+def test_the_log_names_what_was_asked_for(page):
+    path = link(page)
+    forms = {"one-click": "List-Unsubscribe=One-Click", "nothing": "a=b", **{name: f"action={name}" for name in ("stream", "all", "flood", "undo")}}
+    for form in forms.values():
+        ask(page, "POST", path, form, Content_Type="application/x-www-form-urlencoded")
+    lines = [line for line in page.log().splitlines() if " unsubscribe " in line]
+    assert [line.split(" rcpt=bob@dest.test ")[1] for line in lines] == [f"stream=news what={name}" for name in forms], lines

@@ -1,6 +1,7 @@
 """Places for those who have something to send: who only holds a connection loses it to whoever comes."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -212,3 +213,26 @@ def test_the_page_has_the_same_rules(relay_factory, dns):
     finally:
         siege.communicate(timeout=60)
     assert sorted(times)[-2] < 1, times
+
+
+def test_a_flood_is_one_line_a_minute(relay_factory, dns):
+    """Who finds no place, whose place is taken, who does not log in: counted by network, however many networks there are."""
+    relay = relay_factory("limits { connections = 40  per_address = 4  per_network = 8  reserve = 1  login = 1 }\nshards = 2\n").start()
+    first = [connect(relay, f"127.8.0.{i % 250 + 1}") for i in range(200)]
+    others = [connect(relay, f"127.{9 + i}.0.1") for i in range(30)]
+    assert " connections_refused " not in relay.log()
+    wait_for(lambda: " connections_refused " in relay.log(), 70, 0.5)
+    for s in first + others:
+        s.close()
+    with relay.client() as client:
+        client.noop()
+    late = [connect(relay, "127.8.1.1") for _ in range(20)]
+    relay.stop()  # tells the rest
+    for s in late:
+        s.close()
+    lines = [line for line in relay.log().splitlines() if " connections_refused " in line]
+    assert 2 <= len(lines) <= 3, lines
+    counts = [int(re.search(r" count=(\d+) ", line)[1]) for line in lines]
+    assert 190 <= sum(counts) <= 250, lines
+    assert re.search(r'what="127\.8\.0\.0/24 (1[5-9]\d|200), 127\.\d+\.0\.0/24 1, .*, and \d+ in others"', lines[0]), lines
+    assert "127.8.1.0/24" in lines[-1]
