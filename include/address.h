@@ -31,6 +31,11 @@ MUST_CHECK bool address_parse(struct span text, struct address *address_r);
  */
 MUST_CHECK bool address_domain_ascii(struct span domain, char *ascii_r);
 
+/* Is its normal form another domain than the one that is written, apart from case and composition:
+ * was something left out or mapped, as U+200B, or full-width letters? Then `ascii_r` is what
+ * becomes of it. */
+bool address_domain_changes(struct span domain, char *ascii_r);
+
 /* A host name or an EHLO argument's domain: letters, digits, hyphens and dots. */
 bool address_is_host(struct span text);
 

@@ -176,3 +176,9 @@ bool address_domain_ascii(struct span domain, char *ascii_r)
     ascii_r[domain.len] = '\0';
     return true;
 }
+
+bool address_domain_changes(struct span domain, char *ascii_r)
+{
+    return !span_is_ascii(domain) && address_domain_ascii(domain, ascii_r) &&
+           !normal_domain_stays(domain, ascii_r);
+}

@@ -9,6 +9,18 @@
 
 #include <stdio.h>
 
+/* What becomes another domain for those who normalise it is two domains. */
+static struct verdict check_domain(const char *where, const struct address *address)
+{
+    char becomes[ADDRESS_DOMAIN_MAX + 1];
+    if (!address_domain_changes(address->domain, becomes))
+        return verdict_make(250, "2.1.0", "OK");
+    return verdict_make(550, "5.7.1",
+                        "%s %.*s: its domain becomes %.100s when it is normalised (RFC 5891 4.2.1, "
+                        "UTS 46): write it so",
+                        where, SPAN_ARG(span_first(address->text, 120)), becomes);
+}
+
 struct verdict admit_sender(const struct identity *identity, struct span sender)
 {
     struct address address;
@@ -16,6 +28,9 @@ struct verdict admit_sender(const struct identity *identity, struct span sender)
         return verdict_make(250, "2.1.0", "OK");
     if (!address_parse(sender, &address))
         return verdict_make(501, "5.1.7", "Sender address is not valid");
+    struct verdict v = check_domain("Sender", &address);
+    if (v.what != VERDICT_ACCEPT)
+        return v;
     if (!identity_may(identity, &address))
         return identity_refusal(identity, "Sender", sender);
     return verdict_make(250, "2.1.0", "OK");
@@ -64,18 +79,10 @@ static void note_sender(struct span sender, struct admission *a)
         a->sender_domain[0] = '\0';
 }
 
-/* `name`: what stands beside the address. */
-static struct verdict check_name(const struct identity *identity, struct span field,
-                                 struct span name)
+static struct verdict check_shown(const struct identity *identity, struct span field,
+                                  const char *text)
 {
-    char text[SHOWN_MAX + 1];
     struct address shown;
-    if (span_find(name, '@') == name.len && span_search(name, SPAN("=?")) == name.len &&
-        span_is_ascii(name))
-        return accept();
-    if (!shown_text(name, text))
-        return fields_refusal("5.6.0", field, "has a display name of over 1,000 octets",
-                              "RFC 5322 3.6.2");
     struct span rest = span_of(text);
     while (shown_next(&rest, &shown))
         if (!identity_may(identity, &shown))
@@ -89,17 +96,52 @@ static struct verdict check_name(const struct identity *identity, struct span fi
     return accept();
 }
 
+/* `name`: what stands beside the address. */
+static struct verdict check_name(const struct identity *identity, struct span field,
+                                 struct span name)
+{
+    char text[SHOWN_MAX + 1];
+    char rule[200];
+    if (span_find(name, '@') == name.len && span_search(name, SPAN("=?")) == name.len &&
+        span_is_ascii(name))
+        return accept();
+    switch (shown_text(name, text)) {
+    case SHOWN_LONG:
+        return fields_refusal("5.6.0", field, "has a display name of over 1,000 octets",
+                              "RFC 5322 3.6.2");
+    case SHOWN_REVERSED:
+        snprintf(rule, sizeof(rule),
+                 "has a display name with %.10s, which reverses what readers see: leave it out",
+                 text);
+        return fields_refusal("5.6.0", field, rule, "UAX 9");
+    case SHOWN_CHARSET:
+        snprintf(rule, sizeof(rule),
+                 "has a display name in the charset %.40s, which not all readers know: use UTF-8",
+                 text);
+        return fields_refusal("5.6.0", field, rule, "RFC 2047 3");
+    case SHOWN_OK:
+        break;
+    }
+    struct verdict v = check_shown(identity, field, text);
+    shown_join(text);
+    return v.what == VERDICT_ACCEPT ? check_shown(identity, field, text) : v;
+}
+
 static struct verdict check_sender(const struct identity *identity, const struct field *f)
 {
     struct address address;
     const char *why = NULL;
     char where[40];
+    struct verdict v;
     CHECK(address_from_field(f->value, &address, &why)); /* message_check() has seen to that */
     snprintf(where, sizeof(where), "%.*s field", SPAN_ARG(f->name));
+    v = check_domain(where, &address);
+    if (v.what != VERDICT_ACCEPT)
+        return v;
     if (!identity_may(identity, &address))
         return identity_refusal(identity, where, address.text);
     size_t before = (size_t)(address.text.ptr - f->value.ptr);
-    struct verdict v = check_name(identity, f->name, span_first(f->value, before));
+    v = check_name(identity, f->name, span_first(f->value, before));
     return v.what == VERDICT_ACCEPT
                ? check_name(identity, f->name, span_from(f->value, before + address.text.len))
                : v;

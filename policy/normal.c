@@ -32,6 +32,36 @@ bool normal_domain(struct span domain, char *ascii_r)
     return ok;
 }
 
+/* One character after the other: whether a sigma is the last one is no matter of case here. */
+static uint8_t *lower(struct span text, size_t *len_r)
+{
+    uint8_t room[2 * ADDRESS_MAX];
+    size_t used = 0;
+    for (size_t n = 0; text.len > 0; text = span_from(text, n)) {
+        uint32_t c = 0;
+        n = normal_character(text, &c);
+        int put = n > 0 && used < sizeof(room)
+                      ? u8_uctomb(room + used, uc_tolower(c), (ptrdiff_t)(sizeof(room) - used))
+                      : -1;
+        if (put <= 0)
+            return NULL;
+        used += (size_t)put;
+    }
+    return u8_normalize(UNINORM_NFC, room, used, NULL, len_r);
+}
+
+bool normal_domain_stays(struct span domain, const char *ascii)
+{
+    char *unicode = NULL;
+    size_t len = 0;
+    uint8_t *plain = lower(domain, &len);
+    bool stays = plain && idn2_to_unicode_8z8z(ascii, &unicode, IDN2_NONTRANSITIONAL) == IDN2_OK &&
+                 len == strlen(unicode) && memcmp(plain, unicode, len) == 0;
+    idn2_free(unicode);
+    free(plain);
+    return stays;
+}
+
 static void lower_ascii(struct span text, char *text_r)
 {
     for (size_t i = 0; i < text.len; i++) {

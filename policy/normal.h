@@ -15,6 +15,9 @@
  */
 MUST_CHECK bool normal_domain(struct span domain, char *ascii_r);
 
+/* Do these A-labels say what is written in the domain, but for case and composition? */
+bool normal_domain_stays(struct span domain, const char *ascii);
+
 /* NFKC and case folded until nothing changes (Unicode 3.13, D146); `text_r` holds at least
  * ADDRESS_CANONICAL_LOCAL_MAX bytes. False when it does not fit.
  */

@@ -170,7 +170,10 @@ REFUSED = [  # fields, and what the refusal must name: the field, the rule, wher
     ("From: =?utf-8?q?ceo=40bank.test?= <hello@club.test>", ["Header field From", "ceo@bank.test", "display name"]),
     *[(f"From: {email.header.Header(name, 'utf-8').encode()} <hello@club.test>", ["Header field From", "ceo@bank.test", "display name"])
       for name in ("ceo\u200b@\u200bbank.test", "ceo\u2060@bank.test", "ceo\u200e@ba\u00adnk.test", "ceo\u034f@bank\u3002test",
-                   "ceo@\U000e0062bank\uff61test")],
+                   "ceo@\U000e0062bank\uff61test", "ceo \uff20 bank.test")],
+    ('From: "ceo" "@" "bank.test" <hello@club.test>', ["Header field From", "ceo@bank.test", "display name"]),
+    (f"From: {email.header.Header(chr(0x202e) + 'tset.knab@oec', 'utf-8').encode()} <hello@club.test>",
+     ["Header field From", "U+202E", "reverses what readers see"]),
 ]
 
 
@@ -237,7 +240,8 @@ def test_nothing_that_others_wrote_moves_the_operators_cursor(relay, sink, tmp_p
         say(client, f"MAIL FROM:<{nasty}@club.test> SMTPUTF8")
         assert say(client, "MAIL FROM:<hello@club.test> SMTPUTF8")[0] == 250
         assert say(client, "RCPT TO:<bob@dest.test>")[0] == 250
-        header = (f"From: {nasty} <hello@club.test>\nTo: <bob@dest.test>\nSubject: {nasty}\n"
+        name = nasty.replace("\u202e", "")  # is refused there
+        header = (f"From: {name} <hello@club.test>\nTo: <bob@dest.test>\nSubject: {nasty}\n"
                   "Message-ID: <a\u009b2J\u202eb@club.test>\n").replace("\x7f", "").replace("\n", "\r\n")
         code, text = client.data((header + "\r\nx\r\n").encode())
         assert code == 250, text

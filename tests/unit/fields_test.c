@@ -9,6 +9,8 @@ struct row {
     const char *words; /* in the refusal; NULL: accepted */
 };
 
+static bool smtputf8; /* the client has said so */
+
 static struct verdict check(const char *fields, const char *allowed)
 {
     char header[8192];
@@ -16,7 +18,8 @@ static struct verdict check(const char *fields, const char *allowed)
     struct admission a;
     snprintf(identity.allowed, sizeof(identity.allowed), "%s", allowed);
     snprintf(header, sizeof(header), "%s\r\n", fields);
-    struct admit_input in = {.identity = &identity, .sender = SPAN("a@club.test"), .header = span_of(header)};
+    struct admit_input in = {.identity = &identity, .sender = SPAN("a@club.test"), .header = span_of(header),
+                             .smtputf8 = smtputf8};
     return admit_message(&in, &a);
 }
 
@@ -284,12 +287,60 @@ static void who_sends(void **state)
         {"From: <a@club.test>\r\nSender: \"ceo@bank.test\" <a@club.test>", "Header field Sender shows ceo@bank.test"},
         {"From: \"a@club.test@bank.test\" <a@club.test>", "shows "},
         {"From: \"a@club.test.bank.test\" <a@club.test>", "shows a@club.test.bank.test"},
+
+        /* pieces that readers put side by side */
+        {"From: \"ceo\" \"@\" \"bank.test\" <a@club.test>", "shows ceo@bank.test"},
+        {"From: \"ceo\"\t\"@\"\r\n \"bank\" \".\" \"test\" <a@club.test>", "shows ceo@bank.test"},
+        {"From: \"ceo @ bank.test\" <a@club.test>", "shows ceo@bank.test"},
+        {"From: \"The boss ceo  @bank . test\" <a@club.test>", "shows ceo@bank.test"},
+        {"From: =?utf-8?q?ceo?= =?utf-8?q?=E3=80=80=EF=BC=A0=C2=A0bank=EF=BC=8Etest?= <a@club.test>", "shows ceo@bank.test"},
+        {"From: \"a @ club.test\" <a@club.test>", NULL},
+        {"From: \"J. R. Smith @ Acme Inc. Sales\" <a@club.test>", NULL},
+
+        /* what turns the order round */
+        {"From: =?utf-8?q?=E2=80=AEtset=2Eknab=40oec?= <a@club.test>", "Header field From has a display name with U+202E"},
+        {"From: =?utf-8?q?Club_=E2=80=ADx?= <a@club.test>", "with U+202D"},
+        {"From: =?utf-8?q?=E2=81=A7ceo=E2=81=A9=40bank=2Etest?= <a@club.test>", "shows ceo@bank.test"},
+        {"From: =?utf-8?q?=E2=80=8F=D7=9E=D7=95=D7=A2=D7=93=D7=95=D7=9F?= <a@club.test>", NULL},
+
+        /* what only some can read */
+        {"From: =?utf-7?q?ceo+AEA-bank.test?= <a@club.test>", "Header field From has a display name in the charset utf-7"},
+        {"From: =?IBM037?B?g4WWfIKBlZJLo4Wioyc=?= <a@club.test>", "in the charset IBM037"},
+        {"From: =?hz-gb-2312?q?x?= <a@club.test>", "in the charset hz-gb-2312"},
+        {"From: =?iso-8859-1*de?q?S=FCd?= <a@club.test>", NULL},
+        {"From: =?ISO-2022-JP?B?GyRCJDMbKEI=?= <a@club.test>", NULL},
     };
     (void)state;
     check_rows(rows, COUNT_OF(rows), "");
     assert_true(check("From: \"ceo@bank.test\" <a@club.test>", "*").what == VERDICT_ACCEPT);
     assert_true(check("From: \"a b\"@club.test", "\"a\" club.test").what == VERDICT_ACCEPT);
     assert_true(check("From: <a@club.test>\r\nSender: b@club.test", "a@club.test").what == VERDICT_REJECT);
+}
+
+/* Taken for another domain by whoever normalises it, and for itself by others. */
+static void domains_that_become_others(void **state)
+{
+    static const struct row rows[] = {
+        {"From: <a@club\xe2\x80\x8b.test>", "From field a@club???.test: its domain becomes club.test when it is normalised"},
+        {"From: <a@\xef\xbd\x83lub.test>", "its domain becomes club.test"},
+        {"From: <a@club\xe3\x80\x82test>", "its domain becomes club.test"},
+        {"From: <a@clu\xc2\xad" "b.test>", "its domain becomes club.test"},
+        {"From: <a@\xe2\x84\x82lub.test>", "its domain becomes club.test"},
+        {"From: <a@evil\xe2\x80\x8b.test>", "its domain becomes evil.test"},
+        {"From: <a@club.test>\r\nSender: <a@mail\xe2\x81\xa0.club.test>", "Sender field a@mail???.club.test: its domain becomes mail.club.test"},
+        {"From: <a@b\xc3\xbc" "cher.club.test>", NULL},
+        {"From: <a@B\xc3\x9c" "CHER.CLUB.test>", NULL},
+        {"From: <a@bu\xcc\x88" "cher.club.test>", NULL},
+        {"From: <a@xn--bcher-kva.club.test>", NULL},
+        {"From: <a@stra\xc3\x9f" "e.club.test>", NULL},
+        {"From: <a@\xce\xa3\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82.club.test>", NULL},
+        {"From: \xe2\x80\xaetset.knab@oec <a@club.test>", "holds an unquoted '@'"},
+        {"From: \"\xe2\x80\xaetset.knab@oec\" <a@club.test>", "has a display name with U+202E"},
+    };
+    (void)state;
+    smtputf8 = true;
+    check_rows(rows, COUNT_OF(rows), "");
+    smtputf8 = false;
 }
 
 static void what_leaves(void **state)
@@ -318,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dates),         cmocka_unit_test(every_day_of_the_week), cmocka_unit_test(message_ids),
         cmocka_unit_test(address_lists), cmocka_unit_test(separators),            cmocka_unit_test(who_sends),
+        cmocka_unit_test(domains_that_become_others),
         cmocka_unit_test(what_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
