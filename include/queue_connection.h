@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_connection.h - What becomes of the connections that the queue has decided to open.
+ *
+ * OPEN ─▶ queue_address_take() … queue_address_failed() ─▶ queue_opened() ─▶ the message
+ *      ─▶ queue_message_done() ─▶ the next one, or idle ─▶ SEND … ─▶ queue_connection_closed()
+ *
+ * A connection is a number that is never used again; its lower 32 bits are a slot, small and used
+ * again. A number that is no longer known is answered with false and changes nothing. A decision
+ * travels to the shard, which looks the number up first: when it has ended the connection
+ * meanwhile, its attempt is gone too.
+ */
+#ifndef QUEUE_CONNECTION_H
+#define QUEUE_CONNECTION_H
+
+#include "queue.h"
+
+struct queue_address {
+    uint8_t ip[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d */
+    uint16_t port;
+};
+
+/* Which of `count` candidates, best first, to try next; it counts until it has failed or the
+ * connection ends. The first that does not rest and has room; when all rest, the one that rests the
+ * shortest, unless somebody else probes it. False: none just now, then queue_connection_failed()
+ * with QUEUE_FAIL_NO_ADDRESS unless another one is still being tried. Three may be tried at once
+ * (RFC 8305). An open connection may take another one too, to go on with its message at another
+ * host. */
+bool queue_address_take(struct queue *q, uint64_t connection,
+                        const struct queue_address *candidates, size_t count, size_t *index_r,
+                        int64_t now_ms);
+/* It did not answer, or refused: it rests. */
+void queue_address_failed(struct queue *q, uint64_t connection, const struct queue_address *a,
+                          int64_t now_ms);
+/* No longer tried, without a fault of its own (another one was faster). */
+void queue_address_left(struct queue *q, uint64_t connection, const struct queue_address *a,
+                        int64_t now_ms);
+
+/* The server has greeted at this address and will take the message; other addresses that the
+ * connection holds are left. False: it has been told to close; it sends nothing, and
+ * queue_connection_closed() gives the attempt back. */
+MUST_CHECK bool queue_opened(struct queue *q, uint64_t connection, const struct queue_address *a,
+                             int64_t now_ms);
+
+enum queue_next { QUEUE_NEXT_SEND, QUEUE_NEXT_IDLE, QUEUE_NEXT_CLOSE };
+
+/* The message has been spoken of (whatever the answers): its attempt is the shell's until
+ * queue_settled(). What the connection does next: SEND `*next_r`, wait, or close. `reusable` false:
+ * the server takes no more on it. */
+MUST_CHECK enum queue_next queue_message_done(struct queue *q, uint64_t connection, bool reusable,
+                                              const struct queue_attempt **next_r, int64_t now_ms);
+
+enum queue_failure {
+    QUEUE_FAIL_CONNECT,    /* no host could be reached, or greeted, or secured, or let us log in */
+    QUEUE_FAIL_REFUSED,    /* too many connections, or try later: 421 or 4xx at the greeting, closed
+                              before it, or 421 at MAIL or RCPT. When some recipients have answers
+                              already: after queue_message_done(reusable false) */
+    QUEUE_FAIL_LOST,       /* it broke while a message was spoken of */
+    QUEUE_FAIL_STALE,      /* an idle one turned out to be dead before anything was said on it */
+    QUEUE_FAIL_LOCAL,      /* our own network or descriptors */
+    QUEUE_FAIL_NO_ADDRESS, /* queue_address_take() had none */
+    QUEUE_FAILURES
+};
+
+/* The connection has ended so. True: its attempt is back in the queue, untried, and no longer the
+ * shell's; it must not be settled. False: the attempt, when it had one, is the shell's to settle.
+ */
+MUST_CHECK bool queue_connection_failed(struct queue *q, uint64_t connection,
+                                        enum queue_failure how, const char *why, int64_t now_ms);
+/* The connection has ended in order; an attempt that it still had is back in the queue, untried. */
+void queue_connection_closed(struct queue *q, uint64_t connection, int64_t now_ms);
+
+#endif

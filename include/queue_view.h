@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_view.h - What one may ask the queue about itself, and what an operator may tell it. */
+#ifndef QUEUE_VIEW_H
+#define QUEUE_VIEW_H
+
+#include "queue.h"
+
+struct queue_counts {
+    size_t waiting;   /* not yet due */
+    size_t ready;     /* due, not under way */
+    size_t under_way; /* recipients in attempts */
+    size_t attempts, settling;
+    size_t connections, opening, busy, idle, closing;
+    size_t tenants, domains, destinations, resting, resolving, addresses;
+    size_t ready_by_class[STREAM_CLASSES];
+};
+
+void queue_count(const struct queue *q, struct queue_counts *counts_r, int64_t now_ms);
+
+enum { QUEUE_VIEW_SHARDS = 64 };
+
+struct queue_destination_view {
+    const char *name;     /* "google", or "mx1.club.example,mx2.club.example"; then ":25", and the
+                             route unless it is empty: "google:25 verify" */
+    const char *provider; /* NULL: none */
+    unsigned limit;       /* connections it may have at most */
+    double window;        /* what it bears just now, as far as is known */
+    int64_t no_growth_ms; /* it has refused more than that: not tried again for so long */
+    unsigned opening, busy, idle, closing;
+    int64_t rest_ms; /* so long it still rests; 0: it does not */
+    bool rests_by_operator;
+    const char *why;                         /* the last failure; "" */
+    unsigned failures;                       /* in a row */
+    size_t waiting_by_class[STREAM_CLASSES]; /* recipients that are due */
+    unsigned by_shard[QUEUE_VIEW_SHARDS];    /* connections */
+};
+
+/* Those that have connections, mail that is due, or a rest; in no order. Texts are borrowed for the
+ * call; the callback must not call the queue. */
+typedef void queue_on_destination(void *context, const struct queue_destination_view *view);
+void queue_each_destination(const struct queue *q, queue_on_destination *on_destination,
+                            void *context, int64_t now_ms);
+/* False: there is none of that name. */
+MUST_CHECK bool queue_find_destination(const struct queue *q, const char *name,
+                                       struct queue_destination_view *view_r, int64_t now_ms);
+
+/* Due recipients of each tenant at a destination. */
+typedef void queue_on_tenant(void *context, const char *tenant, size_t waiting);
+void queue_each_tenant(const struct queue *q, const char *name, queue_on_tenant *on_tenant,
+                       void *context);
+
+/* Where a domain stands, for `trace` and the like. */
+enum queue_domain_state {
+    QUEUE_DOMAIN_UNKNOWN, /* nothing waits there, and no answer is kept */
+    QUEUE_DOMAIN_UNRESOLVED,
+    QUEUE_DOMAIN_RESOLVING,
+    QUEUE_DOMAIN_LEADS,
+    QUEUE_DOMAIN_UNRESOLVABLE
+};
+struct queue_domain_view {
+    enum queue_domain_state state;
+    const char *destination; /* QUEUE_DOMAIN_LEADS; else NULL */
+    const char *why;         /* QUEUE_DOMAIN_UNRESOLVABLE; else "" */
+    size_t ready;            /* recipients that are due */
+};
+void queue_find_domain(const struct queue *q, const char *domain, struct queue_domain_view *view_r);
+
+/* Nothing is sent there for so long, whatever happens; what is under way goes on. False: there is
+ * none of that name. */
+MUST_CHECK bool queue_rest(struct queue *q, const char *name, int64_t for_ms, const char *why,
+                           int64_t now_ms);
+/* The rest of one destination and of addresses ends, or that of all (a reload, "retry"); those
+ * that an operator has put to rest only by their name. False: there is none of that name. */
+bool queue_resume(struct queue *q, const char *name_or_null, int64_t now_ms);
+/* The rest of where this domain leads, if it is known. */
+void queue_resume_domain(struct queue *q, const char *domain, int64_t now_ms);
+
+/* Whose these hosts are by the table of providers, all of them; into `name_r`. NULL: nobody's. */
+const char *queue_provider_of(const char *const *hosts, size_t count, char *name_r, size_t size);
+
+#endif

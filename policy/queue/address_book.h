@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* address_book.h - What is known of each address that is connected to: who uses it, whether it
+ * rests, and who waits for room there.
+ *
+ * Connections of all destinations count together, as many names may lead to one machine. An address
+ * that fails rests for two minutes, then twice that, up to ten; then one connection probes it,
+ * urgent mail last. One on which others work has merely refused, and does not rest.
+ */
+#ifndef ADDRESS_BOOK_H
+#define ADDRESS_BOOK_H
+
+#include "pointer_table.h"
+#include "queue_connection.h"
+
+struct address;
+
+enum { ADDRESS_HOLDS_MAX = 3 };
+
+/* A connection's claim on an address; in an array of ADDRESS_HOLDS_MAX. */
+struct address_hold {
+    struct address *address; /* NULL: none */
+    bool urgent, works, probes;
+};
+
+/* A destination that waits for room at an address. Zeroed at first. */
+enum address_wait {
+    ADDRESS_WAIT_NONE,
+    ADDRESS_WAIT_LISTED,
+    ADDRESS_WAIT_CALLED,
+    ADDRESS_WAIT_HAS_TURN
+};
+struct address_waiter {
+    struct address_waiter *next, *prev;
+    enum address_wait state;
+    struct address *address;
+    unsigned limit;
+    bool urgent;
+};
+
+struct address_book {
+    struct pointer_table all;
+    struct address *kept; /* not in use, but known to fail; the oldest first */
+    size_t kept_count;
+    struct address_waiter *called; /* whose turn it is */
+};
+
+void address_book_init(struct address_book *book);
+void address_book_fini(struct address_book *book); /* nobody holds or waits any more */
+
+struct address_question {
+    const struct queue_address *candidates;
+    size_t count;
+    unsigned limit; /* connections at one address */
+    bool urgent;    /* class security: may use the reserve, and goes first */
+};
+
+/* The next address to try goes into a free one of `holds`. False: there is none; ask again at
+ * *again_ms_r, or when the waiter has been called. */
+MUST_CHECK bool address_book_take(struct address_book *book, const struct address_question *ask,
+                                  struct address_hold *holds, struct address_waiter *waiter,
+                                  size_t *index_r, int64_t *again_ms_r, int64_t now_ms);
+struct address_hold *address_book_held(struct address_hold *holds, const struct queue_address *a);
+
+void address_book_failed(struct address_book *book, struct address_hold *hold, int64_t now_ms);
+void address_book_works(struct address_hold *hold);
+void address_book_release(struct address_book *book, struct address_hold *hold, int64_t now_ms);
+
+/* May what it carries become something that is not urgent? */
+bool address_book_may_carry(const struct address_hold *hold, unsigned limit);
+void address_book_carries(struct address_hold *hold, bool urgent);
+/* Does somebody wait for room there, or somebody with urgent mail? */
+bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent);
+
+/* Waits no longer; whose turn it was, passes it on. */
+void address_book_leave(struct address_book *book, struct address_waiter *waiter);
+/* Take one from the list of those whose turn it is; NULL: none. It keeps its turn until it takes
+ * the address, or leaves. */
+struct address_waiter *address_book_next_called(struct address_book *book);
+
+/* End the rest of all. */
+void address_book_forget(struct address_book *book);
+
+/* So many of `all` are kept for what is urgent. */
+unsigned reserve_of(unsigned all);
+
+#endif

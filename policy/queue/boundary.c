@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* boundary.c - A connection is done with a message: whose is the next, and does it keep its place?
+ *
+ * It goes on with what is next at its destination, when it may carry that; it makes room when
+ * something more urgent, or somebody who holds less, waits for a place that it alone can give; and
+ * after a run of messages it also makes room for who holds the same.
+ */
+#include "queue_moves.h"
+
+enum { RUN_MAX = 20 };
+
+/* Does what would go on here yield to the first of that fair? */
+static bool yields_to(const struct connection *c, const struct line *line, const struct fair *f)
+{
+    const struct fair_item *item = fair_first(f);
+    if (!item)
+        return false;
+    const struct destination *other = OWNER_OF(item, struct destination, want);
+    uint64_t theirs = fair_first_used(f);
+    uint64_t ours = fair_used(f, line->tenant);
+    unsigned in_use = destination_group_in_use(c->lane->destination) - 1;
+    if (theirs != ours)
+        return theirs < ours;
+    if (other->want_in_use != in_use)
+        return other->want_in_use < in_use;
+    return c->run >= RUN_MAX;
+}
+
+/* Others wait for capacity, and there is none. `line`: what would go on here, or NULL. */
+static bool yields(const struct queue *q, const struct connection *c, const struct line *line)
+{
+    bool full = q->in_use >= q->settings.connections;
+    if (!somebody_waits(q) || (line && line->class == STREAM_SECURITY))
+        return false;
+    if (full && q->connect[POOL_URGENT].count > 0)
+        return true;
+    if (!full && q->plain + 1 < plain_max(q))
+        return false;
+    if (!line)
+        return full;
+    return yields_to(c, line, &q->connect[POOL_PROVEN]) ||
+           yields_to(c, line, &q->connect[POOL_UNPROVEN]);
+}
+
+/* Another route's mail waits for a connection to the same provider, which has no more. */
+static bool yields_to_sibling(const struct connection *c, const struct line *line)
+{
+    const struct destination *d = c->lane->destination;
+    const struct provider *p = d->provider;
+    if (!p || p->in_use < p->limit)
+        return false;
+    for (const struct destination *other = p->destinations; other; other = other->next) {
+        const struct line *best = other == d ? NULL : destination_best(other);
+        if (!best)
+            continue;
+        if (!line || best->class < line->class || other->in_use + 1 < d->in_use ||
+            (other->in_use < d->in_use && c->run >= RUN_MAX))
+            return true;
+    }
+    return false;
+}
+
+/* Others wait for one of its addresses. */
+static bool yields_address(const struct connection *c, const struct line *line)
+{
+    bool urgent = line && line->class == STREAM_SECURITY;
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++) {
+        const struct address_hold *hold = &c->holds[i];
+        if (!line && address_book_is_wanted(hold, false))
+            return true;
+        if (line && !urgent && address_book_is_wanted(hold, true))
+            return true;
+        if (line && !urgent && c->run >= RUN_MAX && address_book_is_wanted(hold, false))
+            return true;
+    }
+    return false;
+}
+
+static bool is_used_up(const struct connection *c)
+{
+    const struct destination *d = c->lane->destination;
+    if (d->provider && c->messages >= d->provider->messages)
+        return true;
+    unsigned working = d->count[CONNECTION_BUSY] + d->count[CONNECTION_IDLE];
+    return working > window_size(&d->window) + (c->urgent ? 1 : 0);
+}
+
+/* What is next at the destination is another lane's, which can have no connection but this one's
+ * place. */
+static bool makes_way(const struct queue *q, const struct connection *c, const struct line *best,
+                      const struct line *line, int64_t now_ms)
+{
+    bool urgent = best->class == STREAM_SECURITY;
+    const struct destination *d = c->lane->destination;
+    if (destination_may_open(d, urgent, now_ms) && queue_has_room(q, urgent))
+        return false;
+    return !line || best->class < line->class || c->run >= RUN_MAX;
+}
+
+enum queue_next boundary_next(struct queue *q, const struct connection *c, struct line **line_r,
+                              int64_t now_ms)
+{
+    const struct destination *d = c->lane->destination;
+    struct line *best = destination_best(d);
+    struct line *line = lane_best(c->lane);
+    if (q->draining || is_used_up(c))
+        return QUEUE_NEXT_CLOSE;
+    if (q->paused || d->operator_until_ms > now_ms)
+        return QUEUE_NEXT_IDLE;
+    if (best && best->domain->lane == c->lane)
+        line = best;
+    else if (best && makes_way(q, c, best, line, now_ms))
+        return QUEUE_NEXT_CLOSE;
+    if (line && !connection_may_carry(q, c, line->class == STREAM_SECURITY))
+        line = NULL;
+    if (yields(q, c, line) || yields_to_sibling(c, line) || yields_address(c, line))
+        return QUEUE_NEXT_CLOSE;
+    *line_r = line;
+    return line ? QUEUE_NEXT_SEND : QUEUE_NEXT_IDLE;
+}

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* connections.c - Connections, what they carry, and what is counted because of it.
+ *
+ *   OPENING ─▶ BUSY ⇄ IDLE ─▶ CLOSING ─▶ gone
+ *      └───────────────────────▲
+ *
+ * A connection's number is its slot and, above that, the slot's generation.
+ */
+#include "queue_moves.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+void connections_init(struct queue *q)
+{
+    address_book_init(&q->addresses);
+}
+
+void connections_fini(struct queue *q)
+{
+    struct attempt *a;
+    struct attempt *next;
+    for (size_t i = 0; i < q->slot_count; i++)
+        free(q->slots[i].connection);
+    DL_FOREACH_SAFE (q->attempts, a, next)
+        free(a);
+    free(q->slots);
+    free(q->free_slots);
+    free(q->by_shard);
+    address_book_fini(&q->addresses);
+}
+
+/* ---- numbers ---- */
+
+static uint64_t take_slot(struct queue *q, struct connection *c)
+{
+    if (q->free_slot_count == 0) {
+        q->slots = xgrow(q->slots, q->slot_count + 1, sizeof(*q->slots));
+        q->free_slots = xgrow(q->free_slots, q->slot_count + 1, sizeof(*q->free_slots));
+        q->slots[q->slot_count] = (struct slot){0};
+        q->free_slots[q->free_slot_count++] = (uint32_t)q->slot_count++;
+    }
+    uint32_t at = q->free_slots[--q->free_slot_count];
+    q->slots[at].connection = c;
+    q->slots[at].generation++;
+    return (uint64_t)q->slots[at].generation << 32 | at;
+}
+
+struct connection *connection_find(const struct queue *q, uint64_t id)
+{
+    size_t at = (uint32_t)id;
+    if (at >= q->slot_count || q->slots[at].generation != (uint32_t)(id >> 32))
+        return NULL;
+    return q->slots[at].connection;
+}
+
+static unsigned quietest_shard(const struct queue *q)
+{
+    unsigned best = 0;
+    for (unsigned i = 1; i < q->settings.shards; i++)
+        if (q->by_shard[i] < q->by_shard[best])
+            best = i;
+    return best;
+}
+
+/* ---- states ---- */
+
+static struct connection **list_of(struct queue *q, const struct connection *c)
+{
+    switch (c->state) {
+    case CONNECTION_OPENING:
+        return c->slow ? &q->slow_opening : &q->opening;
+    case CONNECTION_IDLE:
+        return &q->idle;
+    case CONNECTION_BUSY:
+    case CONNECTION_CLOSING:
+    case CONNECTION_STATES:
+        break;
+    }
+    return NULL;
+}
+
+static void enter(struct queue *q, struct connection *c, enum connection_state state,
+                  int64_t now_ms)
+{
+    struct destination *d = c->lane->destination;
+    c->state = state;
+    struct connection **list = list_of(q, c);
+    c->since_ms = now_ms;
+    d->count[state]++;
+    q->count[state]++;
+    if (list)
+        DL_APPEND(*list, c);
+    if (state == CONNECTION_IDLE)
+        DL_PREPEND2(d->idle, c, prev_idle, next_idle);
+}
+
+static void leave(struct queue *q, struct connection *c)
+{
+    struct connection **list = list_of(q, c);
+    struct destination *d = c->lane->destination;
+    d->count[c->state]--;
+    q->count[c->state]--;
+    if (list)
+        DL_DELETE(*list, c);
+    if (c->state == CONNECTION_IDLE)
+        DL_DELETE2(d->idle, c, prev_idle, next_idle);
+    if (c->slow)
+        q->slow--;
+    c->slow = false;
+}
+
+void connection_move(struct queue *q, struct connection *c, enum connection_state state,
+                     int64_t now_ms)
+{
+    leave(q, c);
+    enter(q, c, state, now_ms);
+    destination_touch(q, c->lane->destination);
+}
+
+void connection_is_slow(struct queue *q, struct connection *c)
+{
+    DL_DELETE(q->opening, c);
+    DL_APPEND(q->slow_opening, c);
+    c->slow = true;
+    q->slow++;
+}
+
+struct connection *connection_new(struct queue *q, struct line *line, int64_t now_ms)
+{
+    struct connection *c = xcalloc(1, sizeof(*c));
+    struct lane *lane = line->domain->lane;
+    struct destination *d = lane->destination;
+    c->id = take_slot(q, c);
+    c->lane = lane;
+    c->shard = quietest_shard(q);
+    lane->users++;
+    q->by_shard[c->shard]++;
+    q->in_use++;
+    d->in_use++;
+    if (d->provider)
+        d->provider->in_use++;
+    DL_APPEND2(d->connections, c, prev_of, next_of);
+    enter(q, c, CONNECTION_OPENING, now_ms);
+    destination_touch_all(q, d);
+    return c;
+}
+
+void connection_end(struct queue *q, struct connection *c, int64_t now_ms)
+{
+    struct destination *d = c->lane->destination;
+    CHECK(!c->attempt && !c->carries);
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
+        address_book_release(&q->addresses, &c->holds[i], now_ms);
+    leave(q, c);
+    q->leaving -= c->state == CONNECTION_CLOSING;
+    q->in_use--;
+    d->in_use--;
+    if (d->provider)
+        d->provider->in_use--;
+    q->by_shard[c->shard]--;
+    DL_DELETE2(d->connections, c, prev_of, next_of);
+    q->slots[(uint32_t)c->id].connection = NULL;
+    q->free_slots[q->free_slot_count++] = (uint32_t)c->id;
+    destination_touch_all(q, d);
+    c->lane->users--;
+    lane_drop(q, c->lane);
+    free(c);
+}
+
+/* ---- what it carries ---- */
+
+static void count_plain(struct queue *q, struct connection *c, bool more)
+{
+    struct destination *d = c->lane->destination;
+    unsigned step = more ? 1 : -1U;
+    q->plain += more ? 1 : (size_t)-1;
+    d->plain += step;
+    if (d->provider)
+        d->provider->plain += step;
+}
+
+static void count_holder(struct queue *q, struct connection *c, bool more)
+{
+    for (size_t i = 0; i < POOLS; i++) {
+        if ((i == POOL_URGENT) != c->urgent)
+            continue;
+        if (more)
+            fair_charge(&q->connect[i], c->holder, 1);
+        else
+            fair_refund(&q->connect[i], c->holder, 1);
+    }
+}
+
+void connection_carry(struct queue *q, struct connection *c, struct attempt *attempt)
+{
+    CHECK(!c->attempt && attempt->line->domain->lane == c->lane);
+    c->attempt = attempt;
+    c->holder = attempt->line->tenant;
+    c->urgent = attempt->line->class == STREAM_SECURITY;
+    c->carries = true;
+    attempt->connection = c;
+    attempt->public.connection = c->id;
+    attempt->public.trust = c->lane->trust;
+    if (!c->urgent)
+        count_plain(q, c, true);
+    count_holder(q, c, true);
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
+        address_book_carries(&c->holds[i], c->urgent);
+}
+
+struct attempt *connection_uncarry(struct queue *q, struct connection *c)
+{
+    struct attempt *attempt = c->attempt;
+    if (!attempt)
+        return NULL;
+    if (!c->urgent)
+        count_plain(q, c, false);
+    count_holder(q, c, false);
+    c->attempt = NULL;
+    c->holder = NULL;
+    c->carries = false;
+    attempt->connection = NULL;
+    attempt->public.connection = 0;
+    destination_touch_all(q, c->lane->destination);
+    return attempt;
+}
+
+bool connection_may_carry(const struct queue *q, const struct connection *c, bool urgent)
+{
+    const struct destination *d = c->lane->destination;
+    if (urgent)
+        return true;
+    if (q->plain >= plain_max(q) || !destination_may_carry_plain(d))
+        return false;
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
+        if (!address_book_may_carry(&c->holds[i], d->window.limit))
+            return false;
+    return true;
+}
+
+bool connection_is_in_the_way(const struct connection *c)
+{
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
+        if (address_book_is_wanted(&c->holds[i], false))
+            return true;
+    return false;
+}
+
+/* ---- attempts ---- */
+
+struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms)
+{
+    unsigned numbers[QUEUE_RECIPIENTS_MAX];
+    size_t count = 0;
+    const struct entry *first = heap_first(&line->ready);
+    int64_t message = first->message;
+    struct domain *domain = line->domain;
+    while (count < QUEUE_RECIPIENTS_MAX && line->ready.count > 0) {
+        struct entry *e = heap_first(&line->ready);
+        if (e->message != message)
+            break;
+        entry_out(q, e);
+        e->state = ENTRY_UNDER_WAY;
+        e->again = e->dropped = false;
+        e->due_ms = 0;
+        numbers[count++] = e->number;
+    }
+    struct attempt *a = xcalloc(1, sizeof(*a) + count * sizeof(numbers[0]));
+    a->public = (struct queue_attempt){.message = message,
+                                       .class = line->class,
+                                       .domain = domain->name,
+                                       .tenant = line->tenant->name,
+                                       .count = count,
+                                       .numbers = (unsigned *)(a + 1)};
+    for (size_t i = 0; i < count; i++)
+        a->public.numbers[i] = numbers[i];
+    a->line = line;
+    line->attempts++;
+    domain->attempts++;
+    q->under_way += count;
+    q->attempt_count++;
+    DL_APPEND(q->attempts, a);
+    if (line->lane_turn.party) {
+        fair_charge(line->turn.party->fair, line->tenant, count);
+        fair_charge(line->lane_turn.party->fair, line->tenant, count);
+    }
+    if (domain->state == DOMAIN_LEADS && domain->until_ms <= now_ms && !line->late)
+        domain_ask(q, domain, line);
+    line_changed(q, line, now_ms);
+    return a;
+}
+
+static void free_attempt(struct queue *q, struct attempt *a, int64_t now_ms)
+{
+    struct line *line = a->line;
+    CHECK(!a->connection && line->attempts > 0);
+    line->attempts--;
+    line->domain->attempts--;
+    q->under_way -= a->public.count;
+    q->attempt_count--;
+    DL_DELETE(q->attempts, a);
+    if (a->settling) {
+        fair_refund(&q->settle, line->tenant, 1);
+        q->settling--;
+    }
+    free(a);
+    line_changed(q, line, now_ms);
+}
+
+/* Added again, to another line perhaps, while it was under way. */
+static void put_back(struct queue *q, struct entry *e, struct line *line, int64_t due_ms,
+                     int64_t now_ms)
+{
+    bool moved = e->line != line;
+    if (due_ms > now_ms) {
+        entry_wait(q, e, due_ms);
+    } else {
+        entry_ready(q, e, due_ms);
+        if (moved)
+            line_changed(q, e->line, now_ms);
+    }
+}
+
+static void entry_over(struct queue *q, struct entry *e, struct line *line, int64_t now_ms)
+{
+    struct line *own = e->line;
+    entry_free(q, e);
+    if (own != line)
+        line_changed(q, own, now_ms);
+}
+
+void attempt_back(struct queue *q, struct attempt *a, int64_t now_ms)
+{
+    struct line *line = a->line;
+    struct lane *lane = line->domain->lane;
+    if (lane && !line->late) {
+        fair_refund(&lane->destination->turns[line->class], line->tenant, a->public.count);
+        fair_refund(&lane->turns[line->class], line->tenant, a->public.count);
+    }
+    for (size_t i = 0; i < a->public.count; i++) {
+        struct entry *e = entry_find(q, a->public.message, a->public.numbers[i]);
+        CHECK(e && e->state == ENTRY_UNDER_WAY);
+        if (e->dropped)
+            entry_over(q, e, line, now_ms);
+        else
+            put_back(q, e, line, e->again ? e->due_ms : INT64_MIN, now_ms);
+    }
+    free_attempt(q, a, now_ms);
+}
+
+void attempt_over(struct queue *q, struct attempt *a, const int64_t *due_ms, int64_t now_ms)
+{
+    struct line *line = a->line;
+    for (size_t i = 0; i < a->public.count; i++) {
+        struct entry *e = entry_find(q, a->public.message, a->public.numbers[i]);
+        bool due = due_ms && due_ms[i] != 0;
+        CHECK(e && e->state == ENTRY_UNDER_WAY);
+        if (e->dropped || (!e->again && !due)) {
+            entry_over(q, e, line, now_ms);
+            continue;
+        }
+        if (!e->again && line->late)
+            entry_assign(q, e, line_need(q, line->domain, line->tenant, line->class, false));
+        put_back(q, e, line, e->again ? e->due_ms : due_ms[i], now_ms);
+    }
+    free_attempt(q, a, now_ms);
+}

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* destinations.c - Where domains lead: a provider or a set of hosts, with port and route; inside it
+ * lanes, whose connections may carry each other's messages; over it providers.
+ *
+ * A destination is there while a lane of it is, and is kept for a while after that when something
+ * was learned about it. A lane is there while a domain leads to it or a connection was opened for
+ * it.
+ */
+#include "queue_moves.h"
+
+#include "mx_providers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { UNUSED_MAX = 1024, PROVEN_MS = 60 * 1000, HOST_MAX = 255 };
+
+/* ---- tables ---- */
+
+static uint64_t hash_lane(const void *item)
+{
+    const struct lane *l = item;
+    return pointer_table_mix((uint64_t)(uintptr_t)l->destination * 31 + l->trust) ^
+           pointer_table_text(l->hosts);
+}
+
+static bool same_lane(const void *a, const void *b)
+{
+    const struct lane *l = a;
+    const struct lane *m = b;
+    return l->destination == m->destination && l->trust == m->trust &&
+           strcmp(l->hosts, m->hosts) == 0;
+}
+
+static uint64_t hash_destination(const void *item)
+{
+    return pointer_table_text(((const struct destination *)item)->name);
+}
+
+static bool same_destination(const void *a, const void *b)
+{
+    return strcmp(((const struct destination *)a)->name, ((const struct destination *)b)->name) ==
+           0;
+}
+
+static uint64_t hash_provider(const void *item)
+{
+    return pointer_table_text(((const struct provider *)item)->name);
+}
+
+static bool same_provider(const void *a, const void *b)
+{
+    return strcmp(((const struct provider *)a)->name, ((const struct provider *)b)->name) == 0;
+}
+
+static bool turn_before(const struct line *l, const struct line *m)
+{
+    return l->head_message != m->head_message ? l->head_message < m->head_message
+                                              : l->head_number < m->head_number;
+}
+
+static bool by_turn(const void *a, const void *b)
+{
+    return turn_before(OWNER_OF(a, struct line, turn), OWNER_OF(b, struct line, turn));
+}
+
+static bool by_lane_turn(const void *a, const void *b)
+{
+    return turn_before(OWNER_OF(a, struct line, lane_turn), OWNER_OF(b, struct line, lane_turn));
+}
+
+/* Of one tenant's destinations: the most urgent mail, then the fewest connections, then who has
+ * waited longest. */
+static bool by_want(const void *a, const void *b)
+{
+    const struct destination *d = OWNER_OF(a, struct destination, want);
+    const struct destination *e = OWNER_OF(b, struct destination, want);
+    if (d->want_class != e->want_class)
+        return d->want_class < e->want_class;
+    return d->want_in_use != e->want_in_use ? d->want_in_use < e->want_in_use : d->since < e->since;
+}
+
+static bool by_wake(const void *a, const void *b)
+{
+    return ((const struct destination *)a)->wake_ms < ((const struct destination *)b)->wake_ms;
+}
+
+void destinations_init(struct queue *q)
+{
+    pointer_table_init(&q->lanes, hash_lane, same_lane);
+    pointer_table_init(&q->destinations, hash_destination, same_destination);
+    pointer_table_init(&q->providers, hash_provider, same_provider);
+    heap_init(&q->wakes, by_wake, offsetof(struct destination, wake_place));
+    for (size_t i = 0; i < POOLS; i++)
+        fair_init(&q->connect[i], FAIR_HELD, &q->parties, by_want);
+}
+
+static void free_lane(struct queue *q, struct lane *lane)
+{
+    pointer_table_drop(&q->lanes, lane);
+    for (size_t i = 0; i < STREAM_CLASSES; i++)
+        fair_fini(&lane->turns[i]);
+    free(lane);
+}
+
+static void free_destination(struct queue *q, struct destination *d)
+{
+    struct provider *p = d->provider;
+    destination_unwanted(q, d);
+    if (d->dirty)
+        DL_DELETE2(q->dirty, d, prev_dirty, next_dirty);
+    pointer_table_drop(&q->destinations, d);
+    for (size_t i = 0; i < STREAM_CLASSES; i++)
+        fair_fini(&d->turns[i]);
+    if (p) {
+        DL_DELETE(p->destinations, d);
+        if (!p->destinations) {
+            pointer_table_drop(&q->providers, p);
+            free(p);
+        }
+    }
+    free(d->why);
+    free(d);
+}
+
+void destinations_fini(struct queue *q)
+{
+    for (size_t at = 0; q->lanes.count > 0; at = 0)
+        free_lane(q, pointer_table_next(&q->lanes, &at));
+    for (size_t at = 0; q->destinations.count > 0; at = 0)
+        free_destination(q, pointer_table_next(&q->destinations, &at));
+    pointer_table_fini(&q->lanes);
+    pointer_table_fini(&q->destinations);
+    pointer_table_fini(&q->providers);
+    heap_fini(&q->wakes);
+    for (size_t i = 0; i < POOLS; i++)
+        fair_fini(&q->connect[i]);
+}
+
+/* ---- from hosts to a lane ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "mx1.club.example,mx2.club.example": sorted, in lower case, each once. */
+static void print_hosts(const struct queue_answer *answer, struct buf *text)
+{
+    char names[QUEUE_HOSTS_MAX][HOST_MAX + 1];
+    const char *sorted[QUEUE_HOSTS_MAX];
+    size_t count = answer->host_count < QUEUE_HOSTS_MAX ? answer->host_count : QUEUE_HOSTS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strnlen(answer->hosts[i], HOST_MAX);
+        if (len > 1 && answer->hosts[i][len - 1] == '.')
+            len--;
+        for (size_t k = 0; k < len; k++) {
+            char c = answer->hosts[i][k];
+            names[i][k] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+        }
+        names[i][len] = '\0';
+        sorted[i] = names[i];
+    }
+    qsort(sorted, count, sizeof(sorted[0]), by_name);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || strcmp(sorted[i], sorted[i - 1]) != 0)
+            CHECK(buf_addf(text, "%s%s", i > 0 ? "," : "", sorted[i]));
+}
+
+static struct provider *provider_need(struct queue *q, const struct mx_provider *row)
+{
+    char name[64];
+    CHECK(span_copy(row->name, name, sizeof(name)));
+    struct provider key = {.name = name};
+    struct provider *p = pointer_table_find(&q->providers, &key);
+    if (!p) {
+        const char *copy = NULL;
+        p = new_with_name(sizeof(*p), name, &copy);
+        p->name = copy;
+        p->limit = row->connections;
+        p->messages = row->messages;
+        pointer_table_add(&q->providers, p);
+    }
+    return p;
+}
+
+struct destination *destination_find(const struct queue *q, const char *name)
+{
+    struct destination key = {.name = name};
+    return pointer_table_find(&q->destinations, &key);
+}
+
+static struct destination *destination_need(struct queue *q, const char *name,
+                                            const struct mx_provider *row)
+{
+    struct destination *d = destination_find(q, name);
+    if (d)
+        return d;
+    const char *copy = NULL;
+    d = new_with_name(sizeof(*d), name, &copy);
+    d->name = copy;
+    window_init(&d->window, 1);
+    for (size_t i = 0; i < STREAM_CLASSES; i++)
+        fair_init(&d->turns[i], FAIR_TURNS, &q->parties, by_turn);
+    pointer_table_add(&q->destinations, d);
+    if (row) {
+        d->provider = provider_need(q, row);
+        DL_APPEND(d->provider->destinations, d);
+    }
+    return d;
+}
+
+static void use_again(struct queue *q, struct destination *d)
+{
+    if (!d->unused)
+        return;
+    DL_DELETE2(q->unused_destinations, d, prev_dirty, next_dirty);
+    q->unused_destination_count--;
+    d->unused = false;
+}
+
+static struct lane *find_lane(struct queue *q, struct destination *d, uint64_t trust,
+                              const char *hosts)
+{
+    struct lane key = {.destination = d, .trust = trust, .hosts = hosts};
+    struct lane *lane = pointer_table_find(&q->lanes, &key);
+    if (lane)
+        return lane;
+    const char *copy = NULL;
+    lane = new_with_name(sizeof(*lane), hosts, &copy);
+    lane->hosts = copy;
+    lane->destination = d;
+    lane->trust = trust;
+    for (size_t i = 0; i < STREAM_CLASSES; i++)
+        fair_init(&lane->turns[i], FAIR_TURNS, &q->parties, by_lane_turn);
+    pointer_table_add(&q->lanes, lane);
+    d->lanes++;
+    use_again(q, d);
+    return lane;
+}
+
+struct lane *lane_need(struct queue *q, const struct queue_answer *answer)
+{
+    struct mx_provider row = {0};
+    struct buf hosts;
+    struct buf name;
+    bool known = mx_provider_find(answer->hosts, answer->host_count, &row);
+    const char *route = answer->route ? answer->route : "";
+    buf_init(&hosts, QUEUE_HOSTS_MAX * (HOST_MAX + 2));
+    buf_init(&name, QUEUE_HOSTS_MAX * (HOST_MAX + 2) + strlen(route) + 32);
+    print_hosts(answer, &hosts);
+    if (known)
+        buf_add(&name, row.name);
+    else
+        buf_add(&name, buf_span(&hosts));
+    buf_addf(&name, ":%u%s%s", answer->port, route[0] ? " " : "", route);
+    CHECK(!name.overflow && !hosts.overflow && answer->trust != 0);
+    struct destination *d = destination_need(q, buf_text(&name), known ? &row : NULL);
+    unsigned limit = answer->connections ? answer->connections
+                     : d->provider       ? d->provider->limit
+                                         : q->settings.per_destination;
+    window_set_limit(&d->window, limit);
+    struct lane *lane = find_lane(q, d, answer->trust, buf_text(&hosts));
+    buf_fini(&hosts);
+    buf_fini(&name);
+    return lane;
+}
+
+void lane_drop(struct queue *q, struct lane *lane)
+{
+    struct destination *d = lane->destination;
+    if (lane->users > 0)
+        return;
+    free_lane(q, lane);
+    if (--d->lanes > 0)
+        return;
+    CHECK(!d->unused);
+    destination_unwanted(q, d);
+    if (d->dirty)
+        DL_DELETE2(q->dirty, d, prev_dirty, next_dirty);
+    d->dirty = false;
+    DL_APPEND2(q->unused_destinations, d, prev_dirty, next_dirty);
+    q->unused_destination_count++;
+    d->unused = true;
+}
+
+/* The longest unused first. */
+void destinations_sweep(struct queue *q, int64_t now_ms)
+{
+    (void)now_ms;
+    while (q->unused_destination_count > UNUSED_MAX) {
+        struct destination *d = q->unused_destinations;
+        use_again(q, d);
+        free_destination(q, d);
+    }
+}
+
+/* ---- what goes next ---- */
+
+static struct fair_item *first_of(const struct fair *turns)
+{
+    struct fair_item *item = NULL;
+    for (size_t i = 0; !item && i < STREAM_CLASSES; i++)
+        item = fair_first(&turns[i]);
+    return item;
+}
+
+struct line *destination_best(const struct destination *d)
+{
+    struct fair_item *item = first_of(d->turns);
+    return item ? OWNER_OF(item, struct line, turn) : NULL;
+}
+
+struct line *lane_best(const struct lane *lane)
+{
+    struct fair_item *item = first_of(lane->turns);
+    return item ? OWNER_OF(item, struct line, lane_turn) : NULL;
+}
+
+/* ---- to be looked at ---- */
+
+void destination_touch(struct queue *q, struct destination *d)
+{
+    if (d->dirty || d->unused)
+        return;
+    d->dirty = true;
+    DL_APPEND2(q->dirty, d, prev_dirty, next_dirty);
+}
+
+void destination_touch_all(struct queue *q, struct destination *d)
+{
+    struct destination *other;
+    destination_touch(q, d);
+    if (d->provider)
+        DL_FOREACH (d->provider->destinations, other)
+            destination_touch(q, other);
+}
+
+void destination_unwanted(struct queue *q, struct destination *d)
+{
+    fair_take(&d->want);
+    address_book_leave(&q->addresses, &d->address_waiter);
+    if (d->wake_place != 0)
+        heap_take(&q->wakes, d);
+}
+
+/* ---- limits ---- */
+
+unsigned destination_group_in_use(const struct destination *d)
+{
+    return d->provider ? d->provider->in_use : d->in_use;
+}
+
+/* A route may be allowed more than the provider's row says. */
+static unsigned provider_limit(const struct destination *d)
+{
+    return d->provider->limit > d->window.limit ? d->provider->limit : d->window.limit;
+}
+
+bool destination_may_carry_plain(const struct destination *d)
+{
+    if (d->plain + reserve_of(d->window.limit) >= d->window.limit)
+        return false;
+    return !d->provider || d->provider->plain + reserve_of(provider_limit(d)) < provider_limit(d);
+}
+
+/* Class security may have one more than the window, unless that has just been refused. */
+bool destination_has_room(const struct destination *d, bool urgent, int64_t now_ms)
+{
+    unsigned most = window_size(&d->window);
+    if (urgent && most < d->window.limit && !window_is_capped(&d->window, now_ms))
+        most++;
+    if (d->in_use >= most || (d->provider && d->provider->in_use >= provider_limit(d)))
+        return false;
+    return urgent || destination_may_carry_plain(d);
+}
+
+bool destination_is_proven(const struct destination *d, int64_t now_ms)
+{
+    unsigned working = d->count[CONNECTION_BUSY] + d->count[CONNECTION_IDLE];
+    return d->proven && (working > 0 || d->worked_ms + PROVEN_MS > now_ms);
+}
+
+bool destination_may_open(const struct destination *d, bool urgent, int64_t now_ms)
+{
+    bool blocked = d->blocked_until_ms > now_ms && (!urgent || d->blocked_urgent);
+    if (blocked || d->operator_until_ms > now_ms || window_rests(&d->window, now_ms))
+        return false;
+    if (!destination_is_proven(d, now_ms) && d->count[CONNECTION_OPENING] > 0)
+        return false;
+    return destination_has_room(d, urgent, now_ms);
+}
+
+/* ---- rest ---- */
+
+void destination_set_why(struct destination *d, const char *why)
+{
+    char text[QUEUE_WHY_MAX];
+    snprintf(text, sizeof(text), "%s", why);
+    free(d->why);
+    d->why = xstrdup(text);
+}
+
+void destination_rest(struct queue *q, struct destination *d, const char *why, int64_t now_ms)
+{
+    d->proven = false;
+    if (!window_rest(&d->window, now_ms))
+        return;
+    destination_set_why(d, why);
+    decide(q, (struct queue_decision){.kind = QUEUE_EVENT,
+                                      .destination = d->name,
+                                      .text = d->why,
+                                      .rest_ms = d->window.rest_until_ms - now_ms});
+    destination_touch(q, d);
+}
+
+void destination_works(struct queue *q, struct destination *d, int64_t now_ms)
+{
+    d->proven = true;
+    d->worked_ms = now_ms;
+    if (window_greeted(&d->window))
+        decide(q, (struct queue_decision){
+                      .kind = QUEUE_EVENT, .destination = d->name, .text = d->why ? d->why : ""});
+    destination_touch(q, d);
+}

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* domains.c - Tenants, domains, and the lines of recipients in them.
+ *
+ *   UNRESOLVED ─▶ RESOLVING ─▶ LEADS (to a lane) ─▶ looked up again while it is used
+ *        ▲                └─▶ UNRESOLVABLE ─(retry_ms)─┐
+ *        └─────────────────────────────────────────────┘
+ *
+ * A line with recipients that are due stands: of a domain that leads somewhere in the turns of the
+ * destination and of the lane; of one that is unresolvable, and of recipients whose time is over,
+ * in the turns of what is settled without a connection; else nowhere, and its domain waits for a
+ * lookup. line_changed() sees to that.
+ */
+#include "queue_moves.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { UNUSED_MAX = 4096 };
+
+/* ---- tables ---- */
+
+static uint64_t hash_tenant(const void *item)
+{
+    return pointer_table_text(((const struct tenant *)item)->name);
+}
+
+static bool same_tenant(const void *a, const void *b)
+{
+    return strcmp(((const struct tenant *)a)->name, ((const struct tenant *)b)->name) == 0;
+}
+
+static uint64_t hash_domain(const void *item)
+{
+    return pointer_table_text(((const struct domain *)item)->name);
+}
+
+static bool same_domain(const void *a, const void *b)
+{
+    return strcmp(((const struct domain *)a)->name, ((const struct domain *)b)->name) == 0;
+}
+
+static uint64_t hash_line(const void *item)
+{
+    const struct line *l = item;
+    uint64_t kind = (uint64_t)l->class * 2 + l->late;
+    return pointer_table_mix((uint64_t)(uintptr_t)l->domain * 31 +
+                             pointer_table_mix((uint64_t)(uintptr_t)l->tenant + kind));
+}
+
+static bool same_line(const void *a, const void *b)
+{
+    const struct line *l = a;
+    const struct line *m = b;
+    return l->domain == m->domain && l->tenant == m->tenant && l->class == m->class &&
+           l->late == m->late;
+}
+
+/* Lines that wait to be settled: by arrival. */
+static bool settles_before(const void *a, const void *b)
+{
+    return OWNER_OF(a, struct line, turn)->head_message <
+           OWNER_OF(b, struct line, turn)->head_message;
+}
+
+static bool asks_before(const void *a, const void *b)
+{
+    return OWNER_OF(a, struct domain, lookup)->since < OWNER_OF(b, struct domain, lookup)->since;
+}
+
+void domains_init(struct queue *q)
+{
+    pointer_table_init(&q->tenants, hash_tenant, same_tenant);
+    pointer_table_init(&q->domains, hash_domain, same_domain);
+    pointer_table_init(&q->lines, hash_line, same_line);
+    fair_init(&q->settle, FAIR_HELD, &q->parties, settles_before);
+    for (size_t i = 0; i < COUNT_OF(q->lookup); i++)
+        fair_init(&q->lookup[i], FAIR_HELD, &q->parties, asks_before);
+}
+
+void domains_fini(struct queue *q)
+{
+    size_t at = 0;
+    for (struct line *l = pointer_table_next(&q->lines, &at); l;
+         l = pointer_table_next(&q->lines, &at)) {
+        fair_take(&l->turn);
+        fair_take(&l->lane_turn);
+        heap_fini(&l->ready);
+        free(l);
+    }
+    at = 0;
+    for (struct domain *d = pointer_table_next(&q->domains, &at); d;
+         d = pointer_table_next(&q->domains, &at)) {
+        fair_take(&d->lookup);
+        free(d->why);
+        free(d);
+    }
+    at = 0;
+    for (void *t = pointer_table_next(&q->tenants, &at); t;
+         t = pointer_table_next(&q->tenants, &at))
+        free(t);
+    pointer_table_fini(&q->lines);
+    pointer_table_fini(&q->domains);
+    pointer_table_fini(&q->tenants);
+    fair_fini(&q->settle);
+    for (size_t i = 0; i < COUNT_OF(q->lookup); i++)
+        fair_fini(&q->lookup[i]);
+}
+
+void *new_with_name(size_t size, const char *name, const char **name_r)
+{
+    size_t len = strlen(name) + 1;
+    char *item = xcalloc(1, size + len);
+    memcpy(item + size, name, len);
+    *name_r = item + size;
+    return item;
+}
+
+struct tenant *tenant_need(struct queue *q, const char *name)
+{
+    struct tenant key = {.name = name};
+    struct tenant *t = pointer_table_find(&q->tenants, &key);
+    if (!t) {
+        const char *copy = NULL;
+        t = new_with_name(sizeof(*t), name, &copy);
+        t->name = copy;
+        pointer_table_add(&q->tenants, t);
+    }
+    return t;
+}
+
+void tenant_drop(struct queue *q, struct tenant *t)
+{
+    if (t->users > 0)
+        return;
+    pointer_table_drop(&q->tenants, t);
+    free(t);
+}
+
+struct domain *domain_find(const struct queue *q, const char *name)
+{
+    struct domain key = {.name = name};
+    return pointer_table_find(&q->domains, &key);
+}
+
+struct domain *domain_need(struct queue *q, const char *name)
+{
+    struct domain *domain = domain_find(q, name);
+    if (!domain) {
+        const char *copy = NULL;
+        domain = new_with_name(sizeof(*domain), name, &copy);
+        domain->name = copy;
+        pointer_table_add(&q->domains, domain);
+    }
+    return domain;
+}
+
+/* Arrival: messages are numbered as they come. */
+static bool arrived_before(const void *a, const void *b)
+{
+    const struct entry *e = a;
+    const struct entry *f = b;
+    return e->message != f->message ? e->message < f->message : e->number < f->number;
+}
+
+struct line *line_need(struct queue *q, struct domain *domain, struct tenant *tenant,
+                       enum stream_class class, bool late)
+{
+    struct line key = {.domain = domain, .tenant = tenant, .class = class, .late = late};
+    struct line *line = pointer_table_find(&q->lines, &key);
+    if (!line) {
+        line = xcalloc(1, sizeof(*line));
+        *line = key;
+        heap_init(&line->ready, arrived_before, offsetof(struct entry, place));
+        pointer_table_add(&q->lines, line);
+        DL_APPEND(domain->lines, line);
+        tenant->users++;
+    }
+    return line;
+}
+
+/* ---- where a line stands ---- */
+
+static void leave(struct queue *q, struct line *line)
+{
+    struct lane *lane = line->domain->lane;
+    fair_take(&line->turn);
+    fair_take(&line->lane_turn);
+    if (line->counted > 0) {
+        lane->destination->ready[line->class] -= line->counted;
+        destination_touch(q, lane->destination);
+    }
+    line->counted = 0;
+}
+
+static void stand_in(struct fair *f, struct line *line, struct fair_item *item)
+{
+    if (item->party)
+        fair_moved(item);
+    else
+        fair_put(f, line->tenant, item);
+}
+
+static void stand(struct queue *q, struct line *line)
+{
+    struct domain *domain = line->domain;
+    if (line->late || domain->state == DOMAIN_UNRESOLVABLE) {
+        stand_in(&q->settle, line, &line->turn);
+    } else if (domain->state == DOMAIN_LEADS) {
+        struct destination *d = domain->lane->destination;
+        stand_in(&d->turns[line->class], line, &line->turn);
+        stand_in(&domain->lane->turns[line->class], line, &line->lane_turn);
+        d->ready[line->class] += line->ready.count;
+        d->ready[line->class] -= line->counted;
+        line->counted = line->ready.count;
+        destination_touch(q, d);
+    } else {
+        domain_ask(q, domain, line);
+    }
+}
+
+static void let_go_of_tenant(struct queue *q, struct domain *domain)
+{
+    struct tenant *t = domain->asked_by;
+    domain->asked_by = NULL;
+    t->users--;
+    tenant_drop(q, t);
+}
+
+/* It wants no lookup any more. */
+static void withdraw(struct queue *q, struct domain *domain)
+{
+    if (!domain->lookup.party)
+        return;
+    fair_take(&domain->lookup);
+    let_go_of_tenant(q, domain);
+}
+
+static void unlist(struct queue *q, struct domain *domain)
+{
+    if (!domain->listed)
+        return;
+    DL_DELETE(q->unused, domain);
+    q->unused_count--;
+    domain->listed = false;
+}
+
+/* Nothing is due there, nothing under way: it is freed, or its answer is kept for a while. */
+static void settle_domain(struct queue *q, struct domain *domain)
+{
+    bool is_looked_up = domain->state == DOMAIN_RESOLVING || domain->refreshing;
+    if (domain->ready > 0 || domain->attempts > 0 || is_looked_up)
+        return;
+    withdraw(q, domain);
+    if (domain->state != DOMAIN_UNRESOLVED && !domain->listed) {
+        DL_APPEND(q->unused, domain);
+        q->unused_count++;
+        domain->listed = true;
+    } else if (domain->state == DOMAIN_UNRESOLVED && !domain->lines) {
+        pointer_table_drop(&q->domains, domain);
+        free(domain->why);
+        free(domain);
+    }
+}
+
+static void free_line(struct queue *q, struct line *line)
+{
+    DL_DELETE(line->domain->lines, line);
+    pointer_table_drop(&q->lines, line);
+    heap_fini(&line->ready);
+    line->tenant->users--;
+    tenant_drop(q, line->tenant);
+    free(line);
+}
+
+void line_changed(struct queue *q, struct line *line, int64_t now_ms)
+{
+    struct domain *domain = line->domain;
+    const struct entry *head = heap_first(&line->ready);
+    if (head) {
+        bool stale = domain->until_ms <= now_ms && !line->late &&
+                     (domain->state == DOMAIN_UNRESOLVABLE ||
+                      (domain->state == DOMAIN_LEADS && domain->listed));
+        unlist(q, domain);
+        line->head_message = head->message;
+        line->head_number = head->number;
+        if (stale)
+            domain_forget(q, domain, now_ms);
+        else
+            stand(q, line);
+        return;
+    }
+    leave(q, line);
+    if (line->entries == 0 && line->attempts == 0)
+        free_line(q, line);
+    settle_domain(q, domain);
+}
+
+/* ---- answers ---- */
+
+static void change_state(struct queue *q, struct domain *domain, enum domain_state state,
+                         struct lane *lane)
+{
+    struct line *line;
+    struct lane *old = domain->lane;
+    DL_FOREACH (domain->lines, line)
+        if (!line->late)
+            leave(q, line);
+    unlist(q, domain);
+    withdraw(q, domain);
+    domain->state = state;
+    domain->lane = lane;
+    if (lane)
+        lane->users++;
+    if (old) {
+        old->users--;
+        lane_drop(q, old);
+    }
+    DL_FOREACH (domain->lines, line)
+        if (!line->late && line->ready.count > 0)
+            stand(q, line);
+}
+
+void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, int64_t until_ms,
+                  int64_t now_ms)
+{
+    (void)now_ms;
+    domain->until_ms = until_ms;
+    if (domain->state != DOMAIN_LEADS || domain->lane != lane)
+        change_state(q, domain, DOMAIN_LEADS, lane);
+    settle_domain(q, domain);
+}
+
+void domain_unresolvable(struct queue *q, struct domain *domain, int64_t until_ms, int64_t now_ms)
+{
+    (void)now_ms;
+    domain->until_ms = until_ms;
+    change_state(q, domain, DOMAIN_UNRESOLVABLE, NULL);
+    settle_domain(q, domain);
+}
+
+void domain_forget(struct queue *q, struct domain *domain, int64_t now_ms)
+{
+    (void)now_ms;
+    if (domain->state == DOMAIN_LEADS || domain->state == DOMAIN_UNRESOLVABLE) {
+        enum domain_state state = domain->refreshing ? DOMAIN_RESOLVING : DOMAIN_UNRESOLVED;
+        domain->refreshing = false;
+        change_state(q, domain, state, NULL);
+    }
+    settle_domain(q, domain);
+}
+
+void domains_forget_all(struct queue *q, int64_t now_ms)
+{
+    size_t count = q->domains.count;
+    struct domain **all = xcalloc(count + 1, sizeof(struct domain *));
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++)
+        all[i] = pointer_table_next(&q->domains, &at);
+    for (size_t i = 0; i < count; i++) /* each may be freed by it */
+        domain_forget(q, all[i], now_ms);
+    free(all);
+}
+
+void domains_sweep(struct queue *q, int64_t now_ms)
+{
+    while (q->unused_count > UNUSED_MAX)
+        domain_forget(q, q->unused, now_ms);
+}
+
+/* ---- lookups ---- */
+
+/* A domain that waits for the sake of a tenant with many others goes over to one with few. */
+void domain_ask(struct queue *q, struct domain *domain, const struct line *line)
+{
+    bool urgent = line->class == STREAM_SECURITY;
+    if (domain->state == DOMAIN_RESOLVING || domain->refreshing)
+        return;
+    if (domain->lookup.party) {
+        struct fair *f = domain->lookup.party->fair;
+        bool more_urgent = urgent && f != &q->lookup[1];
+        bool fewer = f == &q->lookup[urgent] &&
+                     fair_waiting(f, line->tenant) < domain->lookup.party->items.count &&
+                     fair_used(f, line->tenant) <= domain->lookup.party->used;
+        if (!more_urgent && !fewer)
+            return;
+        withdraw(q, domain);
+    }
+    domain->since = ++q->serial;
+    domain->urgent = urgent;
+    domain->asked_by = line->tenant;
+    line->tenant->users++;
+    fair_put(&q->lookup[urgent], line->tenant, &domain->lookup);
+}
+
+void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms)
+{
+    fair_take(&domain->lookup);
+    if (domain->state == DOMAIN_LEADS)
+        domain->refreshing = true;
+    else
+        domain->state = DOMAIN_RESOLVING;
+    domain->asked_ms = now_ms;
+    domain->slow = false;
+    fair_charge(&q->lookup[domain->urgent], domain->asked_by, 1);
+    q->resolving[domain->urgent]++;
+    q->lookup_count++;
+    DL_APPEND(q->lookups, domain);
+}
+
+static void uncount(struct queue *q, struct domain *domain)
+{
+    fair_refund(&q->lookup[domain->urgent], domain->asked_by, 1);
+    q->resolving[domain->urgent]--;
+    let_go_of_tenant(q, domain);
+}
+
+void domain_lookup_is_slow(struct queue *q, struct domain *domain)
+{
+    uncount(q, domain);
+    domain->slow = true;
+    q->slow_lookups++;
+    DL_DELETE(q->lookups, domain);
+}
+
+void domain_lookup_ends(struct queue *q, struct domain *domain)
+{
+    if (domain->slow) {
+        q->slow_lookups--;
+    } else {
+        uncount(q, domain);
+        DL_DELETE(q->lookups, domain);
+    }
+    q->lookup_count--;
+    domain->refreshing = domain->slow = false;
+    if (domain->state == DOMAIN_RESOLVING)
+        domain->state = DOMAIN_UNRESOLVED;
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* entries.c - The recipients that wait: in chunks, found by message and number, and in the heap
+ * that their state says.
+ *
+ *   WAITING ─(entry_ready)─▶ READY ─(attempt_make)─▶ UNDER_WAY ─(attempt_over, _back)─▶ …
+ *
+ * Chunks are kept until the end: what waited once may wait again.
+ */
+#include "queue_moves.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { CHUNK = 4096, LAST_CHANCE_MS = 5000 };
+
+static uint64_t hash_entry(const void *item)
+{
+    const struct entry *e = item;
+    return pointer_table_mix((uint64_t)e->message * 0x9e3779b97f4a7c15 + e->number);
+}
+
+static bool same_entry(const void *a, const void *b)
+{
+    const struct entry *e = a;
+    const struct entry *f = b;
+    return e->message == f->message && e->number == f->number;
+}
+
+static bool by_due(const void *a, const void *b)
+{
+    const struct entry *e = a;
+    const struct entry *f = b;
+    if (e->due_ms != f->due_ms)
+        return e->due_ms < f->due_ms;
+    return e->message != f->message ? e->message < f->message : e->number < f->number;
+}
+
+static bool by_deadline(const void *a, const void *b)
+{
+    return ((const struct entry *)a)->expires_ms < ((const struct entry *)b)->expires_ms;
+}
+
+void entries_init(struct queue *q)
+{
+    static_assert(sizeof(struct entry) <= 40, "there may be millions");
+    pointer_table_init(&q->entries, hash_entry, same_entry);
+    heap_init(&q->waiting, by_due, offsetof(struct entry, place));
+    heap_init(&q->deadlines, by_deadline, offsetof(struct entry, deadline_place));
+}
+
+void entries_fini(struct queue *q)
+{
+    for (size_t i = 0; i < q->chunk_count; i++)
+        free(q->chunks[i]);
+    free(q->chunks);
+    pointer_table_fini(&q->entries);
+    heap_fini(&q->waiting);
+    heap_fini(&q->deadlines);
+}
+
+struct entry *entry_find(const struct queue *q, int64_t message, unsigned number)
+{
+    struct entry key = {.message = message, .number = number & 0xfffffff};
+    return pointer_table_find(&q->entries, &key);
+}
+
+/* Free ones are linked by their `line`. */
+static void give_chunk(struct queue *q)
+{
+    struct entry *chunk = xcalloc(CHUNK, sizeof(*chunk));
+    q->chunks = xgrow(q->chunks, q->chunk_count + 1, sizeof(*q->chunks));
+    q->chunks[q->chunk_count++] = chunk;
+    for (size_t i = CHUNK; i > 0; i--) {
+        chunk[i - 1].line = (struct line *)(void *)q->free_entries;
+        q->free_entries = &chunk[i - 1];
+    }
+}
+
+struct entry *entry_new(struct queue *q, int64_t message, unsigned number, struct line *line)
+{
+    CHECK(number <= 0xfffffff);
+    if (!q->free_entries)
+        give_chunk(q);
+    struct entry *e = q->free_entries;
+    q->free_entries = (struct entry *)(void *)e->line;
+    *e = (struct entry){.message = message, .number = number & 0xfffffff, .line = line};
+    line->entries++;
+    pointer_table_add(&q->entries, e);
+    return e;
+}
+
+void entry_free(struct queue *q, struct entry *e)
+{
+    pointer_table_drop(&q->entries, e);
+    e->line->entries--;
+    e->line = (struct line *)(void *)q->free_entries;
+    q->free_entries = e;
+}
+
+void entry_assign(struct queue *q, struct entry *e, struct line *line)
+{
+    (void)q;
+    e->line->entries--;
+    line->entries++;
+    e->line = line;
+}
+
+void entry_wait(struct queue *q, struct entry *e, int64_t due_ms)
+{
+    e->state = ENTRY_WAITING;
+    e->due_ms = due_ms;
+    heap_push(&q->waiting, e);
+}
+
+/* One whose time is over when it comes due has a moment for its last try. */
+void entry_ready(struct queue *q, struct entry *e, int64_t due_ms)
+{
+    if (e->expires_ms <= due_ms)
+        e->expires_ms = due_ms + LAST_CHANCE_MS;
+    e->state = ENTRY_READY;
+    e->due_ms = 0;
+    heap_push(&e->line->ready, e);
+    if (!e->line->late)
+        heap_push(&q->deadlines, e);
+    e->line->domain->ready++;
+    q->ready++;
+}
+
+void entry_out(struct queue *q, struct entry *e)
+{
+    if (e->state == ENTRY_WAITING) {
+        heap_take(&q->waiting, e);
+    } else if (e->state == ENTRY_READY) {
+        heap_take(&e->line->ready, e);
+        if (e->deadline_place != 0)
+            heap_take(&q->deadlines, e);
+        e->line->domain->ready--;
+        q->ready--;
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* heap.h - A binary heap of pointers whose items know where they stand, so that any of them can be
+ * taken out or moved. */
+#ifndef HEAP_H
+#define HEAP_H
+
+#include "check.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef bool heap_before(const void *a, const void *b);
+
+struct heap {
+    void **items;
+    uint32_t count, size;
+    uint32_t place_at; /* offset in an item of the uint32_t that is its place; 0 there: in none */
+    heap_before *before;
+};
+
+void heap_init(struct heap *h, heap_before *before, size_t place_at);
+void heap_fini(struct heap *h); /* the items are not touched */
+
+void heap_push(struct heap *h, void *item);
+void heap_take(struct heap *h, void *item);  /* it must be in there */
+void heap_moved(struct heap *h, void *item); /* its key has changed */
+void *heap_pop(struct heap *h);              /* there must be one */
+
+static inline void *heap_first(const struct heap *h)
+{
+    return h->count > 0 ? h->items[0] : NULL;
+}
+
+#endif

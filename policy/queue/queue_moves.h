@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_moves.h - What the files of the core do for each other: each function belongs to the file
+ * under whose name it stands. */
+#ifndef QUEUE_MOVES_H
+#define QUEUE_MOVES_H
+
+#include "queue_parts.h"
+
+/* ---- entries.c ---- */
+
+void entries_init(struct queue *q);
+void entries_fini(struct queue *q);
+struct entry *entry_find(const struct queue *q, int64_t message, unsigned number);
+struct entry *entry_new(struct queue *q, int64_t message, unsigned number, struct line *line);
+/* It is in no heap any more; its line goes with its last entry. */
+void entry_free(struct queue *q, struct entry *e);
+void entry_assign(struct queue *q, struct entry *e, struct line *line);
+void entry_wait(struct queue *q, struct entry *e, int64_t due_ms);
+/* Due: it stands in its line. line_changed() is the caller's. */
+void entry_ready(struct queue *q, struct entry *e, int64_t due_ms);
+/* Out of the heap it stands in. line_changed() is the caller's. */
+void entry_out(struct queue *q, struct entry *e);
+
+/* ---- domains.c ---- */
+
+/* Zeroed memory for a struct of `size` and a name behind it, to which *name_r points. */
+void *new_with_name(size_t size, const char *name, const char **name_r);
+
+void domains_init(struct queue *q);
+void domains_fini(struct queue *q);
+struct tenant *tenant_need(struct queue *q, const char *name);
+void tenant_drop(struct queue *q, struct tenant *t);
+struct domain *domain_find(const struct queue *q, const char *name);
+struct domain *domain_need(struct queue *q, const char *name);
+struct line *line_need(struct queue *q, struct domain *domain, struct tenant *tenant,
+                       enum stream_class class, bool late);
+/* After entries came or went: it stands where its domain's state says, or is freed. */
+void line_changed(struct queue *q, struct line *line, int64_t now_ms);
+/* It leaves where it stands now; its lines go with it. */
+void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, int64_t until_ms,
+                  int64_t now_ms);
+void domain_unresolvable(struct queue *q, struct domain *domain, int64_t until_ms, int64_t now_ms);
+void domain_forget(struct queue *q, struct domain *domain, int64_t now_ms);
+void domains_forget_all(struct queue *q, int64_t now_ms);
+/* It wants a lookup for the sake of this line. */
+void domain_ask(struct queue *q, struct domain *domain, const struct line *line);
+void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms);
+void domain_lookup_ends(struct queue *q, struct domain *domain);
+void domain_lookup_is_slow(struct queue *q, struct domain *domain);
+/* Forget answers that are kept for nobody, when they are many. */
+void domains_sweep(struct queue *q, int64_t now_ms);
+
+/* ---- destinations.c ---- */
+
+void destinations_init(struct queue *q);
+void destinations_fini(struct queue *q);
+struct lane *lane_need(struct queue *q, const struct queue_answer *answer);
+void lane_drop(struct queue *q, struct lane *lane);
+struct destination *destination_find(const struct queue *q, const char *name);
+struct line *destination_best(const struct destination *d);
+struct line *lane_best(const struct lane *lane);
+void destination_touch(struct queue *q, struct destination *d);
+/* And those of the same provider. */
+void destination_touch_all(struct queue *q, struct destination *d);
+/* Connections of its provider, or its own. */
+unsigned destination_group_in_use(const struct destination *d);
+/* Would its own limits and its provider's bear one connection more? */
+bool destination_has_room(const struct destination *d, bool urgent, int64_t now_ms);
+bool destination_is_proven(const struct destination *d, int64_t now_ms);
+bool destination_may_open(const struct destination *d, bool urgent, int64_t now_ms);
+/* May an open connection of it carry mail that is not of class security? */
+bool destination_may_carry_plain(const struct destination *d);
+void destination_rest(struct queue *q, struct destination *d, const char *why, int64_t now_ms);
+void destination_works(struct queue *q, struct destination *d, int64_t now_ms);
+void destination_set_why(struct destination *d, const char *why);
+void destination_unwanted(struct queue *q, struct destination *d);
+void destinations_sweep(struct queue *q, int64_t now_ms);
+
+/* ---- connections.c ---- */
+
+void connections_init(struct queue *q);
+void connections_fini(struct queue *q);
+struct connection *connection_find(const struct queue *q, uint64_t id);
+struct connection *connection_new(struct queue *q, struct line *line, int64_t now_ms);
+void connection_move(struct queue *q, struct connection *c, enum connection_state state,
+                     int64_t now_ms);
+/* It opens for more than a second. */
+void connection_is_slow(struct queue *q, struct connection *c);
+void connection_carry(struct queue *q, struct connection *c, struct attempt *attempt);
+struct attempt *connection_uncarry(struct queue *q, struct connection *c);
+bool connection_may_carry(const struct queue *q, const struct connection *c, bool urgent);
+/* Others wait for an address that it holds. */
+bool connection_is_in_the_way(const struct connection *c);
+void connection_end(struct queue *q, struct connection *c, int64_t now_ms);
+struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms);
+/* It comes back untried, or is over: `due_ms` beside its recipients, or NULL: none is due again. */
+void attempt_back(struct queue *q, struct attempt *attempt, int64_t now_ms);
+void attempt_over(struct queue *q, struct attempt *attempt, const int64_t *due_ms, int64_t now_ms);
+
+/* ---- decide.c ---- */
+
+void decide(struct queue *q, struct queue_decision decision);
+void decide_close(struct queue *q, struct connection *c, enum queue_reason reason, int64_t now_ms);
+unsigned plain_max(const struct queue *q);
+bool queue_has_room(const struct queue *q, bool urgent);
+/* Those who want a connection and cannot have one, less the connections that are leaving. */
+bool somebody_waits(const struct queue *q);
+
+/* ---- boundary.c ---- */
+
+/* What this connection, which carries nothing now, does next; QUEUE_NEXT_SEND: `*line_r`. */
+enum queue_next boundary_next(struct queue *q, const struct connection *c, struct line **line_r,
+                              int64_t now_ms);
+
+#endif
