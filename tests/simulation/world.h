@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* world.h - The world in which the simulation lets the queue work: servers, names, recipients, all
+ * drawn from one seed. */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include "queue.h"
+
+enum {
+    SERVERS_MAX = 80,
+    SITES_MAX = 40,
+    DOMAINS_MAX = 60,
+    RECIPIENTS_MAX = 900,
+    HOSTS_OF_SITE = 3,
+    SERVERS_OF_HOST = 2,
+    TENANTS_MAX = 4
+};
+
+enum server_kind { SERVER_GOOD, SERVER_HANGS, SERVER_REFUSES, SERVER_TURNS_BAD, SERVER_SILENT };
+
+struct server {
+    enum server_kind kind;
+    int64_t greet_ms, message_ms;
+    int64_t bad_from_ms, bad_until_ms; /* SERVER_TURNS_BAD: hangs meanwhile */
+    unsigned accepts;                  /* connections at once; 0: any number */
+    unsigned now, held; /* connections; claims by the queue's address book */
+};
+
+struct host {
+    char name[80];
+    size_t servers[SERVERS_OF_HOST];
+    size_t server_count;
+};
+
+struct site {
+    struct host hosts[HOSTS_OF_SITE];
+    size_t host_count;
+    unsigned port, connections;
+    const char *route;
+    bool healthy;     /* all its servers are good all the time */
+    int64_t pace_ms;  /* for one message with its connection, at worst */
+};
+
+enum names_kind { NAMES_GOOD, NAMES_MUTE, NAMES_GONE };
+
+struct name {
+    char name[40];
+    size_t site;
+    enum names_kind kind;
+    int64_t answer_ms;
+};
+
+enum recipient_state { RECIPIENT_WAITS, RECIPIENT_UNDER_WAY, RECIPIENT_OVER };
+
+struct recipient {
+    int64_t message;
+    unsigned number;
+    enum stream_class class;
+    size_t tenant, domain;
+    int64_t comes_ms, due_ms, expires_ms;
+    enum recipient_state state;
+    bool added;
+    unsigned tries;
+};
+
+struct world {
+    uint64_t seed, random;
+    struct queue_settings settings;
+    struct server servers[SERVERS_MAX];
+    struct site sites[SITES_MAX];
+    struct name domains[DOMAINS_MAX];
+    struct recipient recipients[RECIPIENTS_MAX];
+    size_t server_count, site_count, domain_count, recipient_count, tenant_count, bad_sites;
+    int64_t comes_for_ms; /* mail comes for so long */
+    unsigned defers, loses, stale; /* of a hundred */
+    int64_t paused_from_ms, paused_until_ms, reload_ms;
+    int64_t bound_ms[2][SITES_MAX]; /* [1]: class security's */
+};
+
+void world_make(struct world *w, uint64_t seed);
+uint64_t world_random(struct world *w, uint64_t below);
+
+#endif

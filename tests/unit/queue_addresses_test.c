@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_addresses_test.c - Addresses: room, rest, probes, and who waits. */
+#include "table.h"
+
+#include "address_book.h"
+
+static struct queue_address address(uint8_t last)
+{
+    return (struct queue_address){.ip = {[10] = 0xff, [11] = 0xff, 192, 0, 2, last}, .port = 25};
+}
+
+static const struct queue_address all[3] = {
+    {.ip = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}, .port = 25},
+    {.ip = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 2}, .port = 25},
+    {.ip = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 3}, .port = 25},
+};
+
+struct party {
+    struct address_hold holds[ADDRESS_HOLDS_MAX];
+    struct address_waiter waiter;
+};
+
+static struct address_book book;
+
+/* Which of the first `count` it gets; -1: none. */
+static int take(struct party *p, size_t count, unsigned limit, bool urgent, int64_t now_ms)
+{
+    struct address_question ask = {.candidates = all, .count = count, .limit = limit, .urgent = urgent};
+    size_t index = 99;
+    int64_t again_ms = 0;
+    bool ok = address_book_take(&book, &ask, p->holds, &p->waiter, &index, &again_ms, now_ms);
+    assert_true(ok || again_ms > now_ms);
+    return ok ? (int)index : -1;
+}
+
+static struct address_hold *held(struct party *p, uint8_t last)
+{
+    struct queue_address a = address(last);
+    struct address_hold *hold = address_book_held(p->holds, &a);
+    assert_non_null(hold);
+    return hold;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    address_book_init(&book);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    address_book_fini(&book);
+    return 0;
+}
+
+static void the_first_is_taken_and_one_that_failed_is_passed_over(void **state)
+{
+    struct party p = {0};
+    struct party q = {0};
+    (void)state;
+    assert_int_equal(take(&p, 3, 5, false, 0), 0);
+    address_book_failed(&book, held(&p, 1), 2000);
+    assert_int_equal(take(&p, 3, 5, false, 2000), 1);
+    address_book_works(held(&p, 2));
+    for (int64_t now_ms = 2000; now_ms < 122000; now_ms += 1000) { /* nobody runs into it meanwhile */
+        assert_int_equal(take(&q, 3, 5, false, now_ms), 1);
+        address_book_release(&book, held(&q, 2), now_ms);
+    }
+    assert_int_equal(take(&q, 3, 5, true, 122000), 1); /* urgent mail is not risked for it */
+    address_book_release(&book, held(&q, 2), 122000);
+    assert_int_equal(take(&q, 3, 5, false, 122000), 0); /* its rest is over: one probes it */
+    struct party r = {0};
+    assert_int_equal(take(&r, 3, 5, false, 122000), 1);
+    address_book_works(held(&q, 1));
+    struct party s = {0};
+    assert_int_equal(take(&s, 3, 5, false, 122000), 0);
+    address_book_release(&book, held(&p, 2), 0);
+    address_book_release(&book, held(&q, 1), 0);
+    address_book_release(&book, held(&r, 2), 0);
+    address_book_release(&book, held(&s, 1), 0);
+    assert_int_equal(book.all.count, 0); /* what is fine is not remembered */
+}
+
+static void it_rests_longer_each_time(void **state)
+{
+    static const int64_t rests_s[] = {120, 240, 480, 600, 600};
+    int64_t now_ms = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rests_s); i++) {
+        struct party p = {0};
+        struct party q = {0};
+        assert_int_equal(take(&p, 1, 5, false, now_ms), 0);
+        address_book_failed(&book, held(&p, 1), now_ms);
+        assert_int_equal(take(&q, 2, 5, false, now_ms + rests_s[i] * 1000 - 1), 1);
+        address_book_release(&book, held(&q, 2), now_ms);
+        now_ms += rests_s[i] * 1000;
+    }
+}
+
+static void when_all_rest_one_at_a_time_probes_the_one_that_rests_shortest(void **state)
+{
+    struct party p = {0};
+    struct party q = {0};
+    (void)state;
+    assert_int_equal(take(&p, 3, 5, false, 0), 0);
+    assert_int_equal(take(&p, 3, 5, false, 0), 1); /* raced: three at once at most */
+    assert_int_equal(take(&p, 3, 5, false, 0), 2);
+    assert_int_equal(take(&p, 3, 5, false, 0), -1);
+    address_book_failed(&book, held(&p, 2), 1000);
+    address_book_failed(&book, held(&p, 1), 2000);
+    address_book_failed(&book, held(&p, 3), 3000);
+    assert_int_equal(take(&p, 3, 5, false, 4000), 1);
+    assert_int_equal(take(&q, 1, 5, false, 4000), 0);
+    struct party r = {0};
+    assert_int_equal(take(&r, 2, 5, false, 4000), -1); /* both are being probed */
+    address_book_forget(&book);
+    address_book_works(held(&p, 2));
+    assert_int_equal(take(&r, 2, 5, false, 4000), 1);
+    address_book_release(&book, held(&p, 2), 4000);
+    address_book_release(&book, held(&q, 1), 4000);
+    address_book_release(&book, held(&r, 2), 4000);
+}
+
+static void one_on_which_others_work_does_not_rest(void **state)
+{
+    struct party p = {0};
+    struct party q = {0};
+    struct party r = {0};
+    (void)state;
+    assert_int_equal(take(&p, 1, 5, false, 0), 0);
+    address_book_works(held(&p, 1));
+    assert_int_equal(take(&q, 1, 5, false, 0), 0);
+    address_book_failed(&book, held(&q, 1), 0);
+    assert_int_equal(take(&r, 1, 5, false, 1), 0);
+    address_book_release(&book, held(&p, 1), 0);
+    address_book_release(&book, held(&r, 1), 0);
+}
+
+static void who_waits_is_called_in_order_and_urgent_ones_first(void **state)
+{
+    struct party p[5] = {0};
+    (void)state;
+    assert_int_equal(take(&p[0], 1, 1, false, 0), 0);
+    assert_int_equal(take(&p[1], 1, 1, false, 0), -1);
+    assert_int_equal(take(&p[2], 1, 1, false, 0), -1);
+    assert_int_equal(take(&p[3], 1, 1, true, 0), -1);
+    assert_true(address_book_is_wanted(&p[0].holds[0], true));
+    assert_null(address_book_next_called(&book));
+    address_book_release(&book, held(&p[0], 1), 0);
+    assert_ptr_equal(address_book_next_called(&book), &p[3].waiter);
+    assert_int_equal(take(&p[4], 1, 1, false, 0), -1); /* it may not push in */
+    assert_int_equal(take(&p[3], 1, 1, true, 0), 0);
+    address_book_release(&book, held(&p[3], 1), 0);
+    assert_ptr_equal(address_book_next_called(&book), &p[1].waiter);
+    address_book_leave(&book, &p[1].waiter); /* it has nothing left to send: the next one's turn */
+    assert_ptr_equal(address_book_next_called(&book), &p[2].waiter);
+    assert_int_equal(take(&p[2], 1, 1, false, 0), 0);
+    assert_false(address_book_is_wanted(&p[2].holds[0], true));
+    address_book_leave(&book, &p[4].waiter);
+    address_book_release(&book, held(&p[2], 1), 0);
+    assert_int_equal(book.all.count, 0);
+}
+
+static void a_part_is_kept_for_what_is_urgent(void **state)
+{
+    struct party p[10] = {0};
+    struct party urgent[3] = {0};
+    (void)state;
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(take(&p[i], 1, 10, false, 0), 0);
+    assert_int_equal(take(&p[8], 1, 10, false, 0), -1);
+    assert_int_equal(take(&urgent[0], 1, 10, true, 0), 0);
+    assert_false(address_book_may_carry(&urgent[0].holds[0], 10));
+    assert_int_equal(take(&urgent[1], 1, 10, true, 0), 0);
+    assert_int_equal(take(&urgent[2], 1, 10, true, 0), -1);
+    address_book_release(&book, held(&p[0], 1), 0);
+    assert_ptr_equal(address_book_next_called(&book), &urgent[2].waiter);
+    address_book_leave(&book, &urgent[2].waiter);
+    assert_true(address_book_may_carry(&urgent[0].holds[0], 10));
+    address_book_carries(&urgent[0].holds[0], false);
+    assert_false(address_book_may_carry(&urgent[1].holds[0], 10));
+    address_book_leave(&book, &p[8].waiter);
+    for (size_t i = 1; i < 8; i++)
+        address_book_release(&book, held(&p[i], 1), 0);
+    address_book_release(&book, held(&urgent[0], 1), 0);
+    address_book_release(&book, held(&urgent[1], 1), 0);
+    assert_int_equal(book.all.count, 0);
+}
+
+static void the_reserve(void **state)
+{
+    static const unsigned rows[][2] = {{0, 0}, {1, 0}, {2, 1}, {3, 1}, {5, 1}, {9, 1}, {10, 2}, {400, 80}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(reserve_of(rows[i][0]), rows[i][1]);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_first_is_taken_and_one_that_failed_is_passed_over),
+        TEST(it_rests_longer_each_time),
+        TEST(when_all_rest_one_at_a_time_probes_the_one_that_rests_shortest),
+        TEST(one_on_which_others_work_does_not_rest),
+        TEST(who_waits_is_called_in_order_and_urgent_ones_first),
+        TEST(a_part_is_kept_for_what_is_urgent),
+        TEST(the_reserve),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

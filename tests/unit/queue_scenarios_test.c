@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_scenarios_test.c - What one receiver, tenant, domain or policy does to another's mail: nothing. In virtual time,
+ * each named by what must hold. */
+#include "queue_stage.h"
+
+static const struct queue_settings settings = {.connections = 400, .shards = 4, .per_destination = 10};
+
+static void name_of(char *name, size_t size, const char *prefix, size_t number)
+{
+    snprintf(name, size, "%s%zu.test", prefix, number);
+}
+
+static void two_hundred_hung_servers_leave_the_others_what_they_had(void **state)
+{
+    static const struct stage_server servers[] = {{.host = "mx.hung*", .kind = SERVER_HANGS}, {0}};
+    struct stage *s = stage_new(&settings, NULL, servers);
+    int64_t message = 0;
+    char name[40];
+    (void)state;
+    for (size_t i = 0; i < 200 * 40; i++) {
+        name_of(name, sizeof(name), "hung", i % 200);
+        stage_add(s, ++message, "a", name, STREAM_NOTIFICATION);
+    }
+    stage_run(s, 7000);
+    assert_true(s->open_most <= 200);
+    for (size_t i = 0; i < 100; i++) {
+        name_of(name, sizeof(name), "well", i);
+        stage_add(s, ++message, "b", name, i % 2 ? STREAM_SECURITY : STREAM_DIGEST);
+    }
+    assert_true(stage_run_until(s, message - 99, message, 60000) < 1000);
+    stage_free(s);
+}
+
+/* There are more of them than places. */
+static void more_hung_servers_than_places_are_given_up(void **state)
+{
+    static const struct stage_server servers[] = {{.host = "mx.hung*", .kind = SERVER_HANGS}, {0}};
+    struct queue_settings small = {.connections = 40, .shards = 2};
+    struct stage *s = stage_new(&small, NULL, servers);
+    int64_t message = 0;
+    char name[40];
+    (void)state;
+    for (size_t i = 0; i < 250 * 4; i++) {
+        name_of(name, sizeof(name), "hung", i % 250);
+        stage_add(s, ++message, "a", name, STREAM_NOTIFICATION);
+    }
+    stage_run(s, 1000);
+    for (size_t i = 0; i < 40; i++) {
+        name_of(name, sizeof(name), "well", i);
+        stage_add(s, ++message, "a", name, i % 2 ? STREAM_SECURITY : STREAM_NOTIFICATION);
+        name_of(name, sizeof(name), "fine", i);
+        stage_add(s, ++message, "b", name, STREAM_DIGEST);
+    }
+    int64_t took_ms = stage_run_until(s, message - 79, message, 600000);
+    for (int64_t m = message - 79; m <= message; m++) {
+        bool of_a = (m - message) % 2 != 0;
+        bool urgent = of_a && (message - m) / 2 % 2 == 0;
+        assert_true(s->done_ms[m] >= 0);
+        if (urgent || !of_a)
+            assert_true(s->begun_ms[m] < 1000 + 2000);
+    }
+    assert_true(took_ms < 90000); /* tenant a's own, behind its own */
+    stage_free(s);
+}
+
+static void a_provider_with_three_hundred_domains_that_hangs_holds_one_connection(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "hung*", .hosts = {".mail.protection.outlook.com"}}, {0}};
+    static const struct stage_server servers[] = {{.host = "hung*", .kind = SERVER_HANGS}, {0}};
+    struct stage *s = stage_new(&settings, domains, servers);
+    int64_t message = 0;
+    char name[40];
+    (void)state;
+    for (size_t i = 0; i < 6000; i++) {
+        name_of(name, sizeof(name), "hung", i % 300);
+        stage_add(s, ++message, "a", name, STREAM_DIGEST);
+    }
+    stage_run(s, 2000);
+    assert_int_equal(s->open_most, 1);
+    for (size_t i = 0; i < 100; i++) {
+        name_of(name, sizeof(name), "well", i);
+        stage_add(s, ++message, "a", name, STREAM_SECURITY);
+    }
+    assert_true(stage_run_until(s, message - 99, message, 60000) < 1000);
+    stage_free(s);
+}
+
+static void a_code_behind_a_newsletter_over_four_hundred_domains_of_one_host_is_next(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "d*", .hosts = {"smart.test"}, .limit = 20}, {0}};
+    static const struct stage_server servers[] = {{.host = "smart.test", .message_ms = 200}, {0}};
+    struct stage *s = stage_new(&settings, domains, servers);
+    char name[40];
+    (void)state;
+    for (int64_t m = 1; m <= 2400; m++) {
+        name_of(name, sizeof(name), "d", (size_t)m % 400);
+        stage_add(s, m, "a", name, STREAM_DIGEST);
+    }
+    stage_run(s, 5000);
+    size_t before = s->begun;
+    stage_add(s, 2401, "a", "d500.test", STREAM_SECURITY);
+    assert_true(stage_run_until(s, 2401, 2401, 60000) < 500);
+    assert_true(s->order_of[2401] <= before + 20);
+    assert_true(stage_run_until(s, 1, 2400, 600000) < 30000);
+    assert_int_equal(s->machine_most[machine_number(s, "smart.test")], 16 + 1); /* a fifth is kept for security */
+    stage_free(s);
+}
+
+static void tenants_take_turns(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "*", .hosts = {"smart.test"}, .limit = 2}, {0}};
+    struct stage *s = stage_new(&settings, domains, NULL);
+    (void)state;
+    for (int64_t m = 1; m <= 10000; m++)
+        stage_add(s, m, "big", "a.test", STREAM_NOTIFICATION);
+    stage_run(s, 1000);
+    size_t before = s->begun;
+    for (int64_t m = 10001; m <= 10010; m++)
+        stage_add(s, m, "small", "b.test", STREAM_NOTIFICATION);
+    stage_run_until(s, 10001, 10010, 60000);
+    assert_true(s->order_of[10010] <= before + 24);
+    stage_free(s);
+}
+
+/* A domain of its own has no more than its turn, too: the class counts over all domains, not in each. */
+static void urgency_counts_over_all_domains(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "*", .hosts = {"smart.test"}, .limit = 1}, {0}};
+    struct stage *s = stage_new(&settings, domains, NULL);
+    static const enum stream_class classes[] = {STREAM_DIGEST, STREAM_INVITATION, STREAM_NOTIFICATION,
+                                                STREAM_CONFIRMATION, STREAM_SECURITY};
+    char name[40];
+    (void)state;
+    for (int64_t m = 1; m <= 500; m++) {
+        name_of(name, sizeof(name), "d", (size_t)m % 50);
+        stage_add(s, m, "a", name, classes[m % 5]);
+    }
+    stage_run_until(s, 1, 500, 600000);
+    for (int64_t m = 1; m <= 500; m++)
+        for (int64_t n = 1; n <= 500; n++)
+            if (classes[m % 5] < classes[n % 5])
+                assert_true(s->order_of[m] < s->order_of[n]);
+    stage_free(s);
+}
+
+static void connections_are_spread_over_shards(void **state)
+{
+    static const struct stage_server servers[] = {{.host = "*", .message_ms = 60000}, {0}};
+    struct stage *s = stage_new(&settings, NULL, servers);
+    size_t by_shard[4] = {0};
+    char name[40];
+    (void)state;
+    for (int64_t m = 1; m <= 100; m++) {
+        name_of(name, sizeof(name), "d", (size_t)m);
+        stage_add(s, m, "a", name, STREAM_NOTIFICATION);
+    }
+    stage_run(s, 5000);
+    for (size_t i = 0; i < STAGE_CONNECTIONS; i++)
+        if (s->connections[i].open)
+            by_shard[s->connections[i].shard]++;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(by_shard[i], 25);
+    stage_free(s);
+}
+
+static void mail_for_a_verified_route_has_connections_of_its_own(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "plain.test", .hosts = {"mx.shared.test"}},
+                                                  {.name = "strict.test", .hosts = {"mx.shared.test"}, .route = "verify"},
+                                                  {0}};
+    static const char *const lines[] = {"0.0  OPEN mx.shared.test:25 for 1", "0.0  1 goes to plain.test",
+                                        "1.0  OPEN mx.shared.test:25 verify for 2", "1.0  2 goes to strict.test",
+                                        "2.0  SEND mx.shared.test:25", "2.0  3 goes to plain.test",
+                                        "2.0  SEND mx.shared.test:25 verify", "2.0  4 goes to strict.test",
+                                        "3.0  OPEN mx.shared.test:25 for 5"};
+    struct stage *s = stage_new(&settings, domains, NULL);
+    (void)state;
+    stage_add(s, 1, "a", "plain.test", STREAM_NOTIFICATION);
+    stage_run(s, 1000);
+    stage_add(s, 2, "a", "strict.test", STREAM_NOTIFICATION);
+    stage_run(s, 1000);
+    stage_add(s, 3, "a", "plain.test", STREAM_NOTIFICATION);
+    stage_add(s, 4, "a", "strict.test", STREAM_NOTIFICATION);
+    stage_run(s, 1000);
+    s->trust++; /* a reload: nothing of before is trusted */
+    queue_forget_answers(s->queue, NULL, s->now_ms);
+    stage_add(s, 5, "a", "plain.test", STREAM_NOTIFICATION);
+    stage_run(s, 1000);
+    stage_expect(s, lines, COUNT_OF(lines));
+    stage_free(s);
+}
+
+static void what_a_policy_puts_to_rest_is_that_policys(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "plain.test", .hosts = {"mx.shared.test"}},
+                                                  {.name = "strict.test", .hosts = {"mx.shared.test"}, .route = "verify"},
+                                                  {0}};
+    static const char *const lines[] = {"0.0  1 is deferred: certificate is not valid",
+                                        "0.0  mx.shared.test:25 verify rests: certificate is not valid"};
+    struct stage *s = stage_new(&settings, domains, NULL);
+    (void)state;
+    stage_refuse_next_route(s, domains[1].route, "certificate is not valid");
+    stage_add(s, 1, "a", "strict.test", STREAM_NOTIFICATION);
+    stage_add(s, 2, "a", "plain.test", STREAM_NOTIFICATION);
+    stage_run(s, 1000);
+    stage_expect(s, lines, COUNT_OF(lines));
+    assert_true(s->done_ms[2] >= 0);
+    stage_free(s);
+}
+
+static void many_names_for_one_machine_share_its_limit(void **state)
+{
+    static const struct stage_server servers[] = {{.host = "mx.d*", .machine = 7, .message_ms = 300}, {0}};
+    struct stage *s = stage_new(&settings, NULL, servers);
+    char name[40];
+    (void)state;
+    for (int64_t m = 1; m <= 1200; m++) {
+        name_of(name, sizeof(name), "d", (size_t)m % 300);
+        stage_add(s, m, "a", name, STREAM_NOTIFICATION);
+    }
+    stage_run(s, 3000);
+    stage_add(s, 1201, "a", "d300.test", STREAM_SECURITY);
+    assert_true(stage_run_until(s, 1201, 1201, 60000) < 1500);
+    assert_true(s->machine_most[7] <= 10);
+    assert_true(stage_run_until(s, 1, 1200, 600000) < 120000);
+    stage_free(s);
+}
+
+static void a_server_that_takes_two_connections_gets_two_and_nothing_is_deferred(void **state)
+{
+    static const struct stage_server servers[] = {{.host = "mx.small.test", .accepts = 2, .message_ms = 100}, {0}};
+    struct stage *s = stage_new(&settings, NULL, servers);
+    (void)state;
+    for (int64_t m = 1; m <= 200; m++)
+        stage_add(s, m, "a", "small.test", m % 20 ? STREAM_NOTIFICATION : STREAM_SECURITY);
+    assert_true(stage_run_until(s, 1, 200, 600000) < 200 * 100 / 2 * 3 / 2);
+    assert_int_equal(s->deferred + s->settled_untried, 0);
+    assert_true(s->given_back > 0 && s->given_back < 5);
+    stage_free(s);
+}
+
+static void a_blackholed_first_host_costs_two_seconds_once(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "*", .hosts = {"hole.test", "well.test"}}, {0}};
+    static const struct stage_server servers[] = {{.host = "hole.test", .kind = SERVER_HANGS}, {0}};
+    struct stage *s = stage_new(&settings, domains, servers);
+    (void)state;
+    for (int64_t m = 1; m <= 9; m++) {
+        stage_add(s, m, "a", "club.test", STREAM_NOTIFICATION);
+        int64_t took_ms = stage_run_until(s, m, m, 60000);
+        assert_true(m == 1 ? took_ms < 2500 : took_ms < 500);
+        stage_run(s, 10000 - took_ms); /* the idle connection goes meanwhile */
+    }
+    assert_int_equal(s->deferred, 0);
+    stage_free(s);
+}
+
+static void ten_thousand_mute_domains_keep_nobody_elses_from_being_looked_up(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "mute*", .mute = true}, {0}};
+    struct stage *s = stage_new(&settings, domains, NULL);
+    char name[40];
+    (void)state;
+    for (int64_t m = 1; m <= 10000; m++) {
+        name_of(name, sizeof(name), "mute", (size_t)m);
+        stage_add(s, m, "a", name, STREAM_NOTIFICATION);
+    }
+    stage_add(s, 10001, "b", "well.test", STREAM_DIGEST);
+    stage_add(s, 10002, "a", "good.test", STREAM_SECURITY);
+    assert_true(stage_run_until(s, 10001, 10002, 60000) < 500);
+    stage_run(s, 30000);
+    stage_add(s, 10003, "b", "fine.test", STREAM_DIGEST);
+    stage_add(s, 10004, "c", "nice.test", STREAM_SECURITY);
+    assert_true(stage_run_until(s, 10003, 10004, 60000) < 500);
+    stage_free(s);
+}
+
+static void a_rest_ends_when_a_person_says_retry(void **state)
+{
+    static struct stage_server servers[] = {{.host = "mx.down.test", .kind = SERVER_REFUSES}, {0}};
+    static const char *const lines[] = {"0.0  mx.down.test:25 rests: no answer",
+                                        "5.0  mx.down.test:25 rests: no answer",
+                                        "15.1  mx.down.test:25 rests: no answer",
+                                        "20.0  mx.down.test:25 is back: no answer",
+                                        "20.0  OPEN mx.down.test:25 for 4",
+                                        "20.0  4 goes to down.test"};
+    struct stage *s = stage_new(&settings, NULL, servers);
+    (void)state;
+    servers[0].kind = SERVER_REFUSES;
+    for (int64_t m = 1; m <= 9; m++)
+        stage_add(s, m, "a", "down.test", STREAM_NOTIFICATION);
+    stage_run(s, 20000);
+    assert_int_equal(s->deferred, 3); /* the others wait, and are told nothing */
+    servers[0].kind = SERVER_GOOD;
+    queue_resume_domain(s->queue, "down.test", s->now_ms);
+    stage_run(s, 1000);
+    stage_expect(s, lines, COUNT_OF(lines));
+    assert_int_equal(s->delivered, 6);
+    stage_free(s);
+}
+
+static void an_operator_puts_a_destination_to_rest_and_ends_it(void **state)
+{
+    struct stage *s = stage_new(&settings, NULL, NULL);
+    static const char *const lines[] = {"0.0  1 goes to club.test", "1.0  mx.club.test:25 rests: maintenance",
+                                        "601.0  mx.club.test:25 is back: maintenance", "601.0  2 goes to club.test"};
+    struct queue_destination_view view;
+    (void)state;
+    stage_add(s, 1, "a", "club.test", STREAM_NOTIFICATION);
+    stage_run(s, 1000);
+    assert_true(queue_rest(s->queue, "mx.club.test:25", 3600000, "maintenance", s->now_ms));
+    assert_false(queue_rest(s->queue, "mx.club.test", 3600000, "maintenance", s->now_ms));
+    stage_add(s, 2, "a", "club.test", STREAM_SECURITY);
+    stage_run(s, 300000);
+    queue_resume(s->queue, NULL, s->now_ms); /* a reload does not end it */
+    stage_run(s, 300000);
+    assert_true(queue_find_destination(s->queue, "mx.club.test:25", &view, s->now_ms));
+    assert_true(view.rests_by_operator);
+    assert_int_equal(view.rest_ms, 3000000);
+    assert_int_equal(view.waiting_by_class[STREAM_SECURITY], 1);
+    assert_string_equal(view.why, "maintenance");
+    assert_true(queue_resume(s->queue, "mx.club.test:25", s->now_ms));
+    stage_run(s, 1000);
+    stage_expect(s, lines, COUNT_OF(lines));
+    stage_free(s);
+}
+
+static void whoever_waits_for_a_resting_destination_is_told_when_his_time_is_over(void **state)
+{
+    static const struct stage_server servers[] = {{.host = "mx.down.test", .kind = SERVER_REFUSES}, {0}};
+    static const char *const lines[] = {"0.0  mx.down.test:25 rests: no answer", "8.0  SETTLE 3: no answer"};
+    struct stage *s = stage_new(&settings, NULL, servers);
+    struct queue_entry e = {.tenant = "a", .domain = "down.test", .class = STREAM_SECURITY, .expires_ms = 8000};
+    (void)state;
+    for (e.message = 1; e.message <= 3; e.message++)
+        stage_add_entry(s, e);
+    stage_run(s, 20000);
+    stage_expect(s, lines, COUNT_OF(lines));
+    struct queue_counts n;
+    queue_count(s->queue, &n, s->now_ms);
+    assert_int_equal(n.ready, 0);
+    stage_free(s);
+}
+
+static void recipients_of_one_message_go_together(void **state)
+{
+    struct stage *s = stage_new(&settings, NULL, NULL);
+    static const char *const lines[] = {"0.0  1 goes to club.test", "0.0  1 goes to club.test",
+                                        "0.1  1 goes to club.test"};
+    struct queue_entry e = {.message = 1, .tenant = "a", .domain = "club.test", .expires_ms = 3600000};
+    (void)state;
+    for (e.number = 0; e.number < 250; e.number++)
+        stage_add_entry(s, e);
+    stage_run(s, 1000);
+    stage_expect(s, lines, COUNT_OF(lines));
+    assert_int_equal(s->delivered, 250);
+    assert_int_equal(s->begun, 3);
+    stage_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_hundred_hung_servers_leave_the_others_what_they_had),
+        cmocka_unit_test(more_hung_servers_than_places_are_given_up),
+        cmocka_unit_test(a_provider_with_three_hundred_domains_that_hangs_holds_one_connection),
+        cmocka_unit_test(a_code_behind_a_newsletter_over_four_hundred_domains_of_one_host_is_next),
+        cmocka_unit_test(tenants_take_turns),
+        cmocka_unit_test(urgency_counts_over_all_domains),
+        cmocka_unit_test(connections_are_spread_over_shards),
+        cmocka_unit_test(mail_for_a_verified_route_has_connections_of_its_own),
+        cmocka_unit_test(what_a_policy_puts_to_rest_is_that_policys),
+        cmocka_unit_test(many_names_for_one_machine_share_its_limit),
+        cmocka_unit_test(a_server_that_takes_two_connections_gets_two_and_nothing_is_deferred),
+        cmocka_unit_test(a_blackholed_first_host_costs_two_seconds_once),
+        cmocka_unit_test(ten_thousand_mute_domains_keep_nobody_elses_from_being_looked_up),
+        cmocka_unit_test(a_rest_ends_when_a_person_says_retry),
+        cmocka_unit_test(an_operator_puts_a_destination_to_rest_and_ends_it),
+        cmocka_unit_test(whoever_waits_for_a_resting_destination_is_told_when_his_time_is_over),
+        cmocka_unit_test(recipients_of_one_message_go_together),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
