@@ -30,6 +30,7 @@ struct config_route {
     enum delivery_tls tls;
     char username[256], password[256]; /* empty: no AUTH */
     char password_file[1024];
+    enum tls_demand handshake;
     struct trust trust; /* what it demands of a connection; of no settings yet */
 };
 

@@ -67,9 +67,15 @@ struct tls {
 /* The context is borrowed. A client that says what it speaks (ALPN, RFC 7301), and not this, is
  * refused. Ends with tls_fini(). */
 void tls_accept(struct tls *t, struct tls_context *context, enum tls_protocol speaks);
-/* `host`: a name or an address; for SNI when it is a name, and for the check of the certificate
- * when `verify`: then a bad certificate fails the handshake. */
-void tls_connect(struct tls *t, struct tls_context *context, const char *host, bool verify);
+/* What a client demands of the other side. */
+enum tls_demand {
+    TLS_ANY,     /* the best that it has: the choice is between that and clear text */
+    TLS_STRONG,  /* forward secrecy and authenticated encryption (RFC 9325 section 4.2) */
+    TLS_VERIFIED /* that, and a certificate that is valid for the host */
+};
+/* `host`: a name or an address; for SNI when it is a name, and for the check of the certificate. */
+void tls_connect(struct tls *t, struct tls_context *context, const char *host,
+                 enum tls_demand demand);
 void tls_fini(struct tls *t);
 
 void tls_input(struct tls *t, struct span cipher);

@@ -3,6 +3,7 @@
  * was not checked, unless the file says so. */
 #include "config_routes.h"
 
+#include "address.h"
 #include "config_units.h"
 
 #include <errno.h>
@@ -77,14 +78,39 @@ static void demand(struct config_route *route)
                                               [DELIVERY_TLS_REQUIRE] = TRUST_ENCRYPTED,
                                               [DELIVERY_TLS_VERIFY] = TRUST_VERIFIED,
                                               [DELIVERY_TLS_IMPLICIT] = TRUST_VERIFIED};
+    static const enum tls_demand handshakes[] = {
+        [TRUST_CLEAR] = TLS_ANY, [TRUST_ENCRYPTED] = TLS_STRONG, [TRUST_VERIFIED] = TLS_VERIFIED};
     route->trust.level = levels[route->tls];
+    route->handshake = handshakes[route->trust.level];
+    if (route->username[0] && route->handshake == TLS_ANY)
+        route->handshake = TLS_STRONG; /* in clear text nothing would be said */
     route->trust.named = route->host[0] != '\0';
     trust_login(span_of(route->username), span_of(route->password), route->trust.login);
 }
 
+/* "club.example", "*.club.example" or "*", in the normal form that recipients' domains have. */
+static void take_domains(struct config_reading *r, cfg_t *section, struct config_route *route)
+{
+    char given[sizeof(route->domain)];
+    char normal[ADDRESS_DOMAIN_MAX + 1] = "";
+    config_take_title(r, section, given, sizeof(given));
+    bool below = span_starts_nocase(span_of(given), SPAN("*."));
+    const char *domain = below ? given + 2 : given;
+    if (strcmp(given, "*") != 0 && !address_domain_ascii(span_of(domain), normal)) {
+        config_fault(r, section, NULL,
+                     "\"%s\" is not a domain: club.example, *.club.example for all below it, or *",
+                     given);
+        return;
+    }
+    snprintf(route->domain, sizeof(route->domain), "%s%s", below || !normal[0] ? "*" : "",
+             below ? "." : "");
+    snprintf(route->domain + strlen(route->domain), sizeof(route->domain) - strlen(route->domain),
+             "%s", normal);
+}
+
 static void read_route(struct config_reading *r, cfg_t *section, struct config_route *route)
 {
-    config_take_title(r, section, route->domain, sizeof(route->domain));
+    take_domains(r, section, route);
     config_take(r, section, "host", route->host, sizeof(route->host));
     config_take(r, section, "username", route->username, sizeof(route->username));
     config_take(r, section, "password_file", route->password_file, sizeof(route->password_file));

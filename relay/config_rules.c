@@ -7,6 +7,7 @@
 #include "address.h"
 #include "alignment.h"
 #include "config.h"
+#include "ip.h"
 #include "similar.h"
 #include "stream.h"
 #include "throttle.h"
@@ -43,6 +44,16 @@ static int check_host(cfg_t *cfg, cfg_opt_t *opt)
     return address_is_host(span_of(last_text(opt)))
                ? 0
                : refuse(cfg, opt, last_text(opt), "a host name or address");
+}
+
+/* As it is written in the file: an IPv6 address has no brackets. */
+static int check_smart_host(cfg_t *cfg, cfg_opt_t *opt)
+{
+    struct ip ip;
+    return address_is_host(span_of(last_text(opt))) || ip_parse(last_text(opt), &ip)
+               ? 0
+               : refuse(cfg, opt, last_text(opt),
+                        "a host name or an address, as smtp.example, 192.0.2.25 or 2001:db8::25");
 }
 
 static int check_one_of(cfg_t *cfg, cfg_opt_t *opt, const char *const *words, const char *allowed)
@@ -334,7 +345,7 @@ static const struct {
              {"listener|address", check_address},
              {"listener|tls", check_listener_tls},
              {"route|tls", check_route_tls},
-             {"route|host", check_host},
+             {"route|host", check_smart_host},
              {"dns|dnssec", check_dnssec},
              {"dns|forward", check_forward},
              {"http|url", check_http_url},

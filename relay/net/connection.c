@@ -380,11 +380,11 @@ void connection_accept_tls(struct connection *c, struct tls_context *context,
 }
 
 void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,
-                            bool verify)
+                            enum tls_demand demand)
 {
     CHECK(c->tls == NULL);
     c->tls = xcalloc(1, sizeof(*c->tls));
-    tls_connect(c->tls, context, host, verify);
+    tls_connect(c->tls, context, host, demand);
     flush(c, &c->tls->cipher);
 }
 

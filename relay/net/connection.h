@@ -47,7 +47,7 @@ void connection_write(struct connection *c, struct buf *bytes);
 void connection_accept_tls(struct connection *c, struct tls_context *context,
                            enum tls_protocol speaks);
 void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,
-                            bool verify);
+                            enum tls_demand demand);
 /* Read, or leave the bytes with the peer. Reading also stops while much is waiting to be sent. */
 void connection_want_bytes(struct connection *c, bool wanted);
 /* End it after that long without a byte in or out; from now on. */

@@ -192,8 +192,8 @@ static void note_dialogue(struct courier *c, const char *who, struct span bytes)
 
 static void start_tls(struct courier *c)
 {
-    bool verify = c->delivery_settings.tls >= DELIVERY_TLS_VERIFY;
-    connection_connect_tls(c->connection, c->settings->client, c->host_name, verify);
+    connection_connect_tls(c->connection, c->settings->client, c->host_name,
+                           c->parcel->route->handshake);
 }
 
 /* Take up the next message, of this parcel or the next. False when there is none. */

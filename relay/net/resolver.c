@@ -219,6 +219,17 @@ static void drop_self(struct question *q)
     }
 }
 
+/* An MX names a host (RFC 5321 section 5.1); nobody else is asked in its place. */
+static void note_no_host(struct question *q, struct span name)
+{
+    if (looks_like_address(name))
+        snprintf(q->answer.why, sizeof(q->answer.why),
+                 "its MX record holds the address %.*s instead of a host name (RFC 5321 5.1)",
+                 SPAN_ARG(name));
+    else
+        snprintf(q->answer.why, sizeof(q->answer.why), "its MX record holds no valid host name");
+}
+
 static void read_mx(struct question *q, const struct dns_answer *answer)
 {
     struct hosts *h = &q->answer.hosts;
@@ -230,11 +241,16 @@ static void read_mx(struct question *q, const struct dns_answer *answer)
         if (address_is_host(rr->data) && rr->data.len <= ADDRESS_DOMAIN_MAX &&
             !looks_like_address(rr->data))
             hosts_add(h, rr->data, rr->preference);
+        else if (rr->data.len > 0)
+            note_no_host(q, rr->data);
     }
     if (h->count == 0) {
-        finish(q, null_mx ? RESOLVER_NULL_MX : RESOLVER_NO_DOMAIN);
+        finish(q, null_mx            ? RESOLVER_NULL_MX
+                  : q->answer.why[0] ? RESOLVER_BARRED
+                                     : RESOLVER_NO_DOMAIN);
         return;
     }
+    q->answer.why[0] = '\0';
     hosts_sort(h, random_number());
     drop_self(q);
     if (h->count == 0) {

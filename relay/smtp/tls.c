@@ -131,7 +131,8 @@ static void decrypt(struct tls *t)
         buf_fini(&t->plain);
 }
 
-void tls_connect(struct tls *t, struct tls_context *context, const char *host, bool verify)
+void tls_connect(struct tls *t, struct tls_context *context, const char *host,
+                 enum tls_demand demand)
 {
     start(t, context, TLS_SMTP);
     SSL *ssl = t->ssl;
@@ -143,7 +144,9 @@ void tls_connect(struct tls *t, struct tls_context *context, const char *host, b
         SSL_set1_host(ssl, host);
         SSL_set_tlsext_host_name(ssl, host); /* no literal addresses (RFC 6066 section 3) */
     }
-    SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    SSL_set_verify(ssl, demand == TLS_VERIFIED ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    if (demand >= TLS_STRONG)
+        CHECK(SSL_set_cipher_list(ssl, tls_strong_ciphers) == 1);
     shake(t);
     collect(t);
 }

@@ -17,8 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-/* RFC 9325 section 4.2 for TLS 1.2: forward secrecy and authenticated encryption. */
-static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+const char tls_strong_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 static char digest_name[] = "SHA256";
 
 bool tls_failed(struct err *err, const char *doing)
@@ -137,7 +136,7 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method)
 static SSL_CTX *new_server_ctx(void)
 {
     SSL_CTX *ctx = new_ctx(TLS_server_method());
-    CHECK(SSL_CTX_set_cipher_list(ctx, server_ciphers) == 1);
+    CHECK(SSL_CTX_set_cipher_list(ctx, tls_strong_ciphers) == 1);
     SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"sealpost", 8);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);

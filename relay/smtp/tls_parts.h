@@ -21,6 +21,9 @@ struct tls_context {
     } now;
 };
 
+/* For TLS 1.2: forward secrecy and authenticated encryption (RFC 9325 section 4.2). */
+extern const char tls_strong_ciphers[];
+
 /* What a new connection begins with; the caller ends it with SSL_CTX_free(). */
 SSL_CTX *tls_context_hold(struct tls_context *context);
 

@@ -195,7 +195,7 @@ static void client_takes(struct duel *d, struct span bytes)
         delivery_input(&d->client, bytes);
         drive(d);
         if (d->client.want == DELIVERY_TLS) {
-            tls_connect(&d->client_tls, client_context, "relay.test", false);
+            tls_connect(&d->client_tls, client_context, "relay.test", TLS_ANY);
             buf_add(&d->to_server, buf_span(&d->client_tls.cipher));
             buf_clear(&d->client_tls.cipher);
         }

@@ -110,7 +110,7 @@ static void shake(struct client *c, uint8_t how)
     if (c->secure || c->server.want != SUBMISSION_TLS)
         return;
     tls_accept(&c->server_tls, server_context, TLS_SMTP);
-    tls_connect(&c->client_tls, client_context, "relay.test", false);
+    tls_connect(&c->client_tls, client_context, "relay.test", TLS_ANY);
     c->secure = true;
     for (int i = 0; i < 4 && c->server_tls.state == TLS_HANDSHAKE; i++) {
         struct buf flight = c->client_tls.cipher;

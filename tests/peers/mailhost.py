@@ -13,6 +13,7 @@ def authority(path):
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
 
     now = datetime.datetime.now(datetime.timezone.utc)
 
@@ -25,8 +26,8 @@ def authority(path):
     ca_key = ec.generate_private_key(ec.SECP256R1())
     (path / "ca.pem").write_bytes(build("test ca", "test ca", ca_key.public_key(), ca_key, x509.BasicConstraints(True, None)))
 
-    def issue(*names):
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issue(*names, rsa=False):
+        key = rsa_keys.generate_private_key(65537, 2048) if rsa else ec.generate_private_key(ec.SECP256R1())
         certificate, key_file = path / f"{names[0]}.pem", path / f"{names[0]}.key"
         certificate.write_bytes(build(names[0], "test ca", key.public_key(), ca_key,
                                       x509.SubjectAlternativeName([x509.DNSName(n) for n in names])))
