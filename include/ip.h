@@ -14,6 +14,12 @@ struct ip {
     unsigned char bytes[16];
 };
 
+/* Where a server listens. */
+struct endpoint {
+    struct ip ip;
+    unsigned port;
+};
+
 struct ip_network {
     struct ip ip;
     unsigned prefix;
@@ -23,6 +29,7 @@ struct ip_network {
 MUST_CHECK bool ip_parse(const char *text, struct ip *ip_r);
 void ip_print(const struct ip *ip, char *text_r); /* IP_TEXT bytes */
 bool ip_equal(const struct ip *a, const struct ip *b);
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
 /* "10.0.0.0/8", or one address; without host bits. */
 MUST_CHECK bool ip_network_parse(const char *text, struct ip_network *network_r);

@@ -33,6 +33,11 @@ bool ip_equal(const struct ip *a, const struct ip *b)
     return a->v6 == b->v6 && memcmp(a->bytes, b->bytes, a->v6 ? 16 : 4) == 0;
 }
 
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && ip_equal(&a->ip, &b->ip);
+}
+
 static bool same_start(const unsigned char *a, const unsigned char *b, unsigned bits)
 {
     unsigned rest = bits % 8;

@@ -195,6 +195,12 @@ struct connection *connection_open(uv_loop_t *loop, const struct endpoint *to, u
     return c;
 }
 
+void connection_hand_over(struct connection *c, const struct connection_events *events, void *owner)
+{
+    c->events = events;
+    c->owner = owner;
+}
+
 bool connection_error_is_ours(const struct connection *c)
 {
     static const int codes[] = {UV_ENETUNREACH,  UV_ENETDOWN, UV_EADDRNOTAVAIL,

@@ -28,12 +28,6 @@ struct connection_events {
     void (*ended)(void *owner, const char *why);
 };
 
-/* An address and a port. */
-struct endpoint {
-    struct ip ip;
-    unsigned port;
-};
-
 struct connection;
 
 /* Take over a connection that was accepted. */
@@ -41,6 +35,10 @@ struct connection *connection_accept(uv_loop_t *loop, int fd,
                                      const struct connection_events *events, void *owner);
 struct connection *connection_open(uv_loop_t *loop, const struct endpoint *to, unsigned timeout_s,
                                    const struct connection_events *events, void *owner);
+
+/* From now on somebody else hears of it. Also while `bytes` is called: the rest comes there. */
+void connection_hand_over(struct connection *c, const struct connection_events *events,
+                          void *owner);
 
 /* Send the bytes and clear the buf. */
 void connection_write(struct connection *c, struct buf *bytes);

@@ -2,13 +2,11 @@
 /* courier.c - One connection to one host of a site: the delivery machine on it, fed with one parcel
  * after the other.
  *
- * Happy path: try an address - greeting … ready - compose and send - answers - next parcel of the
+ * Happy path: reach a host - greeting … ready - compose and send - answers - next parcel of the
  * site, or idle - QUIT.
  *
  * Failure modes:
- * - this address does not answer, or this host refuses us: the next one (S9, S10); none left: the
- *   site rests
- * - the machine knows a way around: the same address once more, by that way, for this parcel only
+ * - this host refuses us before a message is spoken of, or there is a way around: approach.c
  * - the connection ends while a message is under way: those without an answer are tried later
  * - an idle connection turns out to be dead: its parcel begins again with a new one
  *
@@ -17,42 +15,16 @@
 #include "courier.h"
 
 #include "clock.h"
+#include "courier_parts.h"
+#include "endpoint_table.h"
 #include "log.h"
-#include "shipment.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-struct courier {
-    struct courier *next, *prev;
-    struct shard *shard;
-    struct settings *settings;     /* held: those of the connection */
-    struct connection *connection; /* NULL between two addresses */
-    struct delivery delivery;
-    struct delivery_settings delivery_settings;
-    bool delivery_live, reused, idle, ending;
-    unsigned steps;    /* of the delivery, when the deadline was set */
-    bool begin_again;  /* this connection ends, its parcel goes on with another */
-    unsigned remedies; /* tried at this address, as bits: see enum delivery_remedy */
-    struct site *site;
-    struct site_party party; /* while idle */
-    uv_timer_t idle_timer;
-
-    size_t host, address; /* of the parcel's, the ones being tried */
-    char host_name[ADDRESS_DOMAIN_MAX + 1];
-    bool local_trouble_only, ipv4_tried; /* what the failures so far were */
-    char tls_text[80], peer[64];
-    struct trust proven; /* by the time that the machine is ready */
-
-    struct parcel *parcel;
-    struct shipment shipment;
-};
-
 static void pump(struct courier *c);
-static void begin(struct courier *c);
-static void try_address(struct courier *c);
 
 static void take_answers(struct courier *c)
 {
@@ -84,7 +56,7 @@ static void on_timer_closed(uv_handle_t *handle)
     shard_something_ended(s);
 }
 
-static void end_delivery(struct courier *c)
+void courier_end_delivery(struct courier *c)
 {
     if (c->delivery_live)
         delivery_fini(&c->delivery);
@@ -96,9 +68,15 @@ static void end_courier(struct courier *c)
     CHECK(!c->parcel && !c->ending);
     c->ending = true;
     shipment_end(&c->shipment);
-    end_delivery(c);
+    courier_end_delivery(c);
     site_release(c->site);
     uv_close((uv_handle_t *)&c->idle_timer, on_timer_closed);
+}
+
+void courier_give_up(struct courier *c)
+{
+    parcel_done(c);
+    end_courier(c);
 }
 
 static void quit(struct courier *c)
@@ -133,11 +111,6 @@ static void on_told_to_go(struct inbox_item *item)
     }
 }
 
-static bool has_tried(const struct courier *c, enum delivery_remedy remedy)
-{
-    return (c->remedies >> remedy & 1) != 0;
-}
-
 /* The server takes no more messages on this connection (RFC 9422). */
 static bool is_used_up(const struct courier *c)
 {
@@ -148,7 +121,7 @@ static bool is_used_up(const struct courier *c)
 static void next_parcel(struct courier *c)
 {
     bool may_idle = false;
-    if (c->shard->draining || is_used_up(c) || has_tried(c, DELIVERY_IN_CLEAR)) {
+    if (c->shard->draining || is_used_up(c) || approach_has_tried(c, DELIVERY_IN_CLEAR)) {
         quit(c); /* what was tried in clear text was an exception for one parcel */
         return;
     }
@@ -161,6 +134,9 @@ static void next_parcel(struct courier *c)
         c->idle = false;
         c->reused = true;
         c->parcel = (struct parcel *)(void *)((char *)waiter - offsetof(struct parcel, party));
+    } else if (may_idle && endpoint_table_wanted(c->shard->common->endpoints, &c->at) &&
+               site_leave_idle(c->site, &c->party)) { /* others wait for its place there */
+        quit(c);
     } else if (may_idle) {
         connection_want_bytes(c->connection, true); /* to see it end */
         uv_timer_start(&c->idle_timer, on_idle_over,
@@ -274,16 +250,6 @@ static void pump(struct courier *c)
 
 /* ---- events of the connection ---- */
 
-static void on_opened(void *owner)
-{
-    struct courier *c = owner;
-    c->local_trouble_only = false;
-    connection_peer(c->connection, c->peer);
-    set_deadline(c);
-    if (c->delivery.want == DELIVERY_TLS)
-        start_tls(c);
-}
-
 static bool on_timed_out(void *owner)
 {
     struct courier *c = owner;
@@ -324,74 +290,21 @@ static void on_drained(void *owner)
         pump(c);
 }
 
-/* No host could be reached, or none wanted to talk to us. */
-static void site_is_down(struct courier *c)
-{
-    struct parcel *p = c->parcel;
-    struct verdict v = c->delivery.trouble;
-    snprintf(p->remote, sizeof(p->remote), "%.200s", c->host_name);
-    v.what = VERDICT_DEFER; /* shown as it was said, whatever its code */
-    /* A host that has IPv6 only, where we have none, does not mean that our network is down. */
-    p->not_attempted = c->local_trouble_only && c->ipv4_tried;
-    parcel_answer_all(p, &v);
-    if (!p->not_attempted && parcel_left_ms(p) > 0) /* else it had too little time */
-        site_failed(c->site, v.text, clock_steady_ms());
-    end_delivery(c);
-    parcel_done(c);
-    end_courier(c);
-}
-
-static void next_address(struct courier *c)
-{
-    const struct hosts *hosts = &c->parcel->hosts;
-    c->remedies = 0;
-    c->address++;
-    while (c->host < hosts->count && c->address >= hosts->all[c->host].count) {
-        c->host++;
-        c->address = 0;
-    }
-    if (c->host == hosts->count || parcel_left_ms(c->parcel) <= 0) {
-        site_is_down(c);
-        return;
-    }
-    log_end(log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", hosts->all[c->host].name),
-                     "reply", c->delivery.trouble.text));
-    try_address(c);
-}
-
-/* The machine knows another way with this host. False: it does not. */
-static bool try_remedy(struct courier *c)
-{
-    enum delivery_remedy remedy = c->delivery.remedy;
-    if (remedy == DELIVERY_ENOUGH || remedy == DELIVERY_NEXT_HOST)
-        return false;
-    parcel_note_remedy(c->parcel, c->host_name, &c->delivery);
-    shipment_end(&c->shipment);
-    if (c->reused) { /* its place was among the hosts of another parcel */
-        begin(c);
-        return true;
-    }
-    c->remedies |= 1U << remedy;
-    try_address(c);
-    return true;
-}
-
 /* The connection ended while a message was under way. */
 static void message_lost(struct courier *c)
 {
     if (c->shipment.sending)
         take_answers(c);
     parcel_answer_all(c->parcel, &c->delivery.trouble);
-    parcel_done(c);
-    end_courier(c);
+    courier_give_up(c);
 }
 
 static void on_ended(void *owner, const char *why)
 {
     struct courier *c = owner;
     enum delivery_want was = c->delivery.want;
-    c->local_trouble_only = c->local_trouble_only && connection_error_is_ours(c->connection);
     c->connection = NULL;
+    reach_leave(c->shard, &c->at);
     if (c->idle && !site_leave_idle(c->site, &c->party))
         return; /* told to go at the same moment: the item is on its way and must find us alive */
     c->idle = false;
@@ -401,65 +314,34 @@ static void on_ended(void *owner, const char *why)
         end_courier(c);
     } else if (c->begin_again) {
         shipment_end(&c->shipment);
-        begin(c);
-    } else if (try_remedy(c)) {
+        approach_begin(c);
+    } else if (approach_by_remedy(c)) {
         return;
     } else if (c->delivery.host_refused && !c->reused) {
         shipment_end(&c->shipment);
-        next_address(c);
+        approach_refused(c);
     } else {
         message_lost(c);
     }
 }
 
-static const struct connection_events events = {.opened = on_opened,
-                                                .bytes = on_bytes,
+static const struct connection_events events = {.bytes = on_bytes,
                                                 .secured = on_secured,
                                                 .drained = on_drained,
                                                 .timed_out = on_timed_out,
                                                 .ended = on_ended};
 
-static void try_address(struct courier *c)
+void courier_take(struct courier *c, struct connection *connection, struct span bytes)
 {
-    const struct host *host = &c->parcel->hosts.all[c->host];
-    const struct endpoint to = {.ip = host->ips[c->address], .port = c->parcel->route->port};
-    const struct config_route *route = c->parcel->route;
-    end_delivery(c);
-    settings_hold(c->parcel->settings);
-    settings_drop(c->settings);
-    c->settings = c->parcel->settings;
-    c->reused = c->begin_again = false;
-    c->tls_text[0] = '\0';
-    c->proven = route->trust; /* it is ready only once it has logged in */
-    c->proven.level = TRUST_CLEAR;
-    c->proven.settings = c->settings->generation;
-    c->delivery_settings = (struct delivery_settings){
-        .hostname = c->settings->config->hostname,
-        .tls = has_tried(c, DELIVERY_IN_CLEAR) ? DELIVERY_TLS_NEVER : route->tls,
-        .username = route->username[0] ? route->username : NULL,
-        .password = route->password,
-        .port = route->port,
-        .helo = has_tried(c, DELIVERY_WITH_HELO),
-        .one_by_one = has_tried(c, DELIVERY_ONE_BY_ONE),
-        .hurry = c->parcel->mail->class == STREAM_SECURITY &&
-                 hosts_have_more(&c->parcel->hosts, c->host, c->address)};
-    snprintf(c->host_name, sizeof(c->host_name), "%s", host->name);
-    c->ipv4_tried = c->ipv4_tried || !to.ip.v6;
-    delivery_init(&c->delivery, &c->delivery_settings);
+    c->connection = connection;
+    connection_hand_over(connection, &events, c);
+    connection_peer(connection, c->peer);
     c->steps = c->delivery.steps - 1; /* no deadline is set for this one yet */
-    c->delivery_live = true;
-    c->connection = connection_open(
-        &c->shard->loop, &to, patience_s(c, c->settings->config->connect_timeout_s), &events, c);
-}
-
-/* From the first address. */
-static void begin(struct courier *c)
-{
-    const struct hosts *hosts = &c->parcel->hosts;
-    c->host = c->address = c->remedies = 0;
-    while (hosts->all[c->host].count == 0)
-        c->host++;
-    try_address(c);
+    set_deadline(c);
+    if (c->delivery.want == DELIVERY_TLS)
+        start_tls(c);
+    else
+        on_bytes(c, bytes);
 }
 
 void courier_open(struct parcel *p)
@@ -469,11 +351,22 @@ void courier_open(struct parcel *p)
     c->shard = s;
     c->site = p->site;
     c->parcel = p;
-    c->local_trouble_only = true;
     uv_timer_init(&s->loop, &c->idle_timer);
     c->idle_timer.data = c;
     DL_APPEND(s->couriers, c);
-    begin(c);
+    approach_begin(c);
+}
+
+bool courier_make_room(struct shard *s, const struct endpoint *at)
+{
+    struct courier *c;
+    DL_FOREACH (s->couriers, c) {
+        if (c->idle && endpoint_equal(&c->at, at) && site_leave_idle(c->site, &c->party)) {
+            quit(c);
+            return true;
+        }
+    }
+    return false;
 }
 
 void courier_close_idle(struct shard *s)
@@ -494,7 +387,9 @@ void courier_close_all(struct shard *s)
     DL_FOREACH_SAFE (s->couriers, c, next) {
         if (c->connection && !c->ending && c->delivery.want != DELIVERY_CLOSE && !c->parcel)
             continue; /* says QUIT, and is heard for ten seconds at most */
-        if (c->connection && !c->ending)
+        if (c->reach)
+            approach_stop(c);
+        else if (c->connection && !c->ending)
             connection_close(c->connection, "closing down");
     }
 }

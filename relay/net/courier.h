@@ -10,6 +10,9 @@ void courier_open(struct parcel *p);
 /* The parcel has been given this idle connection. */
 void courier_reuse(struct site_party *idle, struct parcel *p);
 
+/* Close an idle connection to this endpoint; false when there is none. */
+bool courier_make_room(struct shard *s, const struct endpoint *at);
+
 /* When the shard drains. */
 void courier_close_idle(struct shard *s);
 void courier_close_all(struct shard *s);

@@ -16,6 +16,7 @@
 #include "certificates.h"
 #include "crowd.h"
 #include "deadline.h"
+#include "endpoint_table.h"
 #include "gate.h"
 #include "helper.h"
 #include "listener.h"
@@ -297,6 +298,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
         return false;
     store_set_reports(e->common.store, config->hostname, &config->throttle);
     e->common.keyring = keyring_new(config->state_dir);
+    e->common.endpoints = endpoint_table_new(config->site_connections);
     e->common.sites = sites_new(config->site_connections, 2 * e->common.descriptors.parcels);
     e->common.notices = notices_new(e->common.store);
     e->common.refusals = refusals_new(e->common.store);
@@ -363,6 +365,7 @@ static bool end(struct engine *e)
     rejects_free(e->common.rejected_visits);
     if (e->common.sites)
         sites_free(e->common.sites);
+    endpoint_table_free(e->common.endpoints);
     gate_free(e->gate);
     free(e->shards);
     free(e->sockets);

@@ -8,6 +8,7 @@
 #include "listener.h"
 #include "log.h"
 #include "parcel.h"
+#include "reach.h"
 #include "refusals.h"
 #include "rejects.h"
 #include "session.h"
@@ -33,7 +34,8 @@ void shard_something_ended(struct shard *s)
     if (!s->draining || s->stopped || s->sessions || s->parcels || s->visits || s->errands > 0)
         return;
     courier_close_all(s);
-    if (!s->couriers)
+    reach_close_probes(s);
+    if (!s->couriers && !s->tries)
         close_rest(s);
 }
 
@@ -48,9 +50,17 @@ static void on_drained_long_enough(uv_timer_t *timer)
 struct order {
     struct inbox_item item;
     struct shard *shard;
-    enum { DRAIN, CHANGE_SETTINGS, CHECK_ACCESS, MAKE_ROOM, MAKE_ROOM_FOR_VISIT } what;
+    enum {
+        DRAIN,
+        CHANGE_SETTINGS,
+        CHECK_ACCESS,
+        MAKE_ROOM,
+        MAKE_ROOM_FOR_VISIT,
+        FREE_ENDPOINT
+    } what;
     struct settings *settings; /* held */
     struct crowd_place place;
+    struct endpoint at;
     size_t hops; /* shards that have not looked yet */
 };
 
@@ -76,12 +86,19 @@ static void order(const struct order *what)
     inbox_post(&o->shard->inbox, &o->item);
 }
 
+static bool make_room_here(const struct order *o)
+{
+    if (o->what == FREE_ENDPOINT)
+        return courier_make_room(o->shard, &o->at);
+    return o->what == MAKE_ROOM ? session_make_room(o->shard, &o->place)
+                                : visit_make_room(o->shard, &o->place);
+}
+
 /* Here, or at the next one. */
 static void make_room(const struct order *o)
 {
     struct common *common = o->shard->common;
-    bool made = o->what == MAKE_ROOM ? session_make_room(o->shard, &o->place)
-                                     : visit_make_room(o->shard, &o->place);
+    bool made = make_room_here(o);
     if (made || o->hops == 0)
         return;
     struct order next = *o;
@@ -109,6 +126,7 @@ static void on_order(struct inbox_item *item)
         break;
     case MAKE_ROOM:
     case MAKE_ROOM_FOR_VISIT:
+    case FREE_ENDPOINT:
         make_room(&o);
         break;
     }
@@ -143,6 +161,12 @@ void shard_make_room_for_visit(struct shard *s, const struct crowd_place *place)
 {
     make_room(&(struct order){
         .shard = s, .what = MAKE_ROOM_FOR_VISIT, .place = *place, .hops = hops(s->common)});
+}
+
+void shard_free_endpoint(struct shard *s, const struct endpoint *at)
+{
+    make_room(
+        &(struct order){.shard = s, .what = FREE_ENDPOINT, .at = *at, .hops = hops(s->common)});
 }
 
 void shard_check_access(struct shard *s)

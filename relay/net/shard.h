@@ -26,6 +26,7 @@ struct common {
     struct store *store;
     struct aligner *aligner;
     struct sites *sites;
+    struct endpoint_table *endpoints;
     struct scheduler *scheduler;
     struct keyring *keyring;
     struct watch *watch;
@@ -47,7 +48,9 @@ struct session;
 struct aligner;
 struct verdicts;
 struct courier;
+struct endpoint_table;
 struct parcel;
+struct reach_try;
 struct listener;
 struct visit;
 struct watch;
@@ -71,6 +74,7 @@ struct shard {
     struct session *strangers;  /* list of those that have not authenticated, first come first */
     _Atomic uint64_t oldest_ms; /* when the first of them came; UINT64_MAX: there are none */
     struct courier *couriers;   /* list */
+    struct reach_try *tries;    /* list; connections that have not been greeted */
     struct parcel *parcels;     /* list */
     struct visit *visits;       /* list */
     uint64_t next_session;
@@ -99,6 +103,9 @@ void shard_join(struct shard *s);
 void shard_make_room(struct shard *s, const struct crowd_place *place);
 /* The same among the visits of the page. */
 void shard_make_room_for_visit(struct shard *s, const struct crowd_place *place);
+
+/* An idle connection to this endpoint has to go, here or at the next shard that has one. */
+void shard_free_endpoint(struct shard *s, const struct endpoint *at);
 
 /* On the shard's thread: something has ended; when all has, and it drains, the loop ends. */
 void shard_something_ended(struct shard *s);

@@ -26,7 +26,8 @@ class Script(threading.Thread):
         self.answer, self.offers, self.delay = answer or (lambda line: None), offers, delay
         self.lines, self.messages, self.connections, self.open, self.most_open = [], [], 0, 0, 0
         self.lock = threading.Lock()
-        self.socket = socket.create_server((host, port), backlog=1024)
+        self.socket = socket.create_server((host, port), backlog=1024,
+                                           family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.start()
 
     def run(self):

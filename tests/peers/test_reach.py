@@ -1,6 +1,9 @@
 """From a domain to a greeted connection: which addresses are tried, in which order, and what a dead one costs."""
 
+import socket
+import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,7 +17,7 @@ def deliver(relay, domain, timeout=20):
     """Send a message there; how long it took, and what became of it."""
     began = time.monotonic()
     id = relay.send(to=f"x@{domain}")
-    event = wait_for(lambda: [e for e in relay.trace(id) if e["kind"] not in ("accepted", "queued")], timeout, 0.02)[0]
+    event = wait_for(lambda: [e for e in relay.trace(id) if e["kind"] in ("delivered", "deferred", "bounced")], timeout, 0.02)[0]
     return time.monotonic() - began, event
 
 
@@ -144,3 +147,155 @@ def test_a_host_whose_dns_fails_leaves_the_others(relay, dns, script):
     dns.add("c.broken.test", "ANY", "SILENCE")
     seconds, event = deliver(relay, "broken.test", 40)
     assert event["kind"] == "delivered" and seconds < 3, (seconds, event)
+
+
+# ---- addresses that do not answer ----
+
+class Hole:
+    """An address whose SYNs are dropped: a server that accepts nothing, with a full queue. Without `full`, connections are made,
+    and nothing is ever said on them."""
+
+    def __init__(self, host, port, full=True):
+        self.server = socket.socket()
+        self.server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.server.bind((host, port))
+        self.server.listen(0 if full else 100)
+        self.clients = [socket.socket() for _ in range(4 if full else 0)]
+        for client in self.clients:
+            client.setblocking(False)
+            client.connect_ex((host, port))
+        time.sleep(0.1)
+
+    def close(self):
+        for each in [self.server, *self.clients]:
+            each.close()
+
+
+@pytest.fixture
+def hole(delivery_port):
+    made = []
+
+    def make(host, full=True):
+        made.append(Hole(host, delivery_port, full))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_a_dead_first_host_costs_two_seconds_once(relay, dns, script, hole):
+    """The kind: an address that swallows what is sent to it. It is remembered for everybody, other domains too, and what is tried
+    when its rest is over is not waited for."""
+    hole("127.0.0.3")
+    script(host="127.0.0.2", offers=["LIMITS MAILMAX=1"])  # each message wants a connection
+    dns.mail("dead.test", "a.dead.test=127.0.0.3", "b.dead.test=127.0.0.2")
+    dns.mail("also.test", "a.dead.test=127.0.0.3", "b.also.test=127.0.0.2")
+    seconds, event = deliver(relay, "dead.test")
+    assert event["kind"] == "delivered" and 1.5 < seconds < 5, seconds
+    took, end = [], time.monotonic() + 8  # its first rest ends meanwhile
+    while time.monotonic() < end:
+        seconds, event = deliver(relay, "also.test" if len(took) % 2 else "dead.test")
+        assert event["kind"] == "delivered"
+        took.append(seconds)
+        time.sleep(0.6)
+    assert statistics.median(took) < 0.5 and max(took) < 1.5, took
+
+
+def test_a_host_that_says_nothing_costs_ten_seconds_once(relay, dns, script, hole):
+    hole("127.0.0.3", full=False)
+    script(host="127.0.0.2", offers=["LIMITS MAILMAX=1"])
+    dns.mail("mute.test", "a.mute.test=127.0.0.3", "b.mute.test=127.0.0.2")
+    seconds, event = deliver(relay, "mute.test")
+    assert event["kind"] == "delivered" and seconds < 14, seconds
+    assert deliver(relay, "mute.test")[0] < 1.5
+
+
+def test_a_greeting_is_waited_for_where_nothing_else_can_be_tried(relay, dns, delivery_port):
+    """A slow greeting is no dead host: the first connection is kept while others are tried."""
+    class Slow(Script):
+        def serve(self, client):
+            time.sleep(14)
+            super().serve(client)
+
+    server = Slow(delivery_port, host="127.0.0.3")
+    try:
+        dns.mail("slow.test", "a.slow.test=127.0.0.3", "b.slow.test=127.0.0.4")  # nobody listens at the second
+        seconds, event = deliver(relay, "slow.test", 30)
+        assert event["kind"] == "delivered" and seconds < 20 and server.connections == 1, (seconds, event)
+    finally:
+        server.stop()
+
+
+def test_an_address_that_is_there_again_is_found(relay, dns, script, hole):
+    dead = hole("127.0.0.3")
+    backup = script(host="127.0.0.2", offers=["LIMITS MAILMAX=1"])
+    dns.mail("back.test", "a.back.test=127.0.0.3", "b.back.test=127.0.0.2")
+    deliver(relay, "back.test")
+    dead.close()
+    first = script(host="127.0.0.3", offers=["LIMITS MAILMAX=1"])
+    wait_for(lambda: deliver(relay, "back.test")[1] and first.messages, 30, 0.7)
+    assert deliver(relay, "back.test")[0] < 1.5 and backup.messages
+
+
+def test_a_dead_address_rests_for_every_domain(relay, dns, script, hole):
+    """It is asked once, by whoever came first; the others wait without a try, and get through when it is there."""
+    dead = hole("127.0.0.3")
+    for name in ("one", "two"):
+        dns.mail(f"{name}.test", f"mx.{name}.test=127.0.0.3")
+    dns.mail("one.test", "mx.one.test=127.0.0.3", "mx2.one.test=127.0.0.2")
+    script(host="127.0.0.2")
+    deliver(relay, "one.test")
+    seconds, event = deliver(relay, "two.test")
+    assert event["kind"] == "deferred" and seconds < 1.5 and "rests" in event["reply"], event
+    assert relay.queue()[0]["tries"] == 0
+    dead.close()
+    script(host="127.0.0.3")
+    wait_for(lambda: relay.command("queue", "retry", "--all") and not relay.queue(), 40, 1.5)
+
+
+@pytest.mark.parametrize("hosts, addresses", [(30, 1), (1, 12), (5, 6)])
+def test_all_addresses_are_tried(relay, dns, script, hosts, addresses):
+    """30 hosts of one preference, or many addresses of one: all but one refuse."""
+    script(host="127.0.4.200")
+    dns.add("many.test", "MX", *[f"10 mx{h}.many.test." for h in range(hosts)])
+    for h in range(hosts):
+        found = [f"127.0.4.{1 + h * addresses + a}" for a in range(addresses)]
+        dns.add(f"mx{h}.many.test", "A", *(found if h else [*found[:-1], "127.0.4.200"]))
+    seconds, event = deliver(relay, "many.test")
+    assert event["kind"] == "delivered" and seconds < 5, (seconds, event)
+
+
+def test_the_worse_preferences_are_tried_too(relay, dns, script):
+    script(host="127.0.4.200")
+    dns.mail("worse.test", *[f"mx{n}.worse.test=127.0.4.{n}" for n in range(1, 12)], "last.worse.test=127.0.4.200")
+    assert deliver(relay, "worse.test")[1]["kind"] == "delivered"
+
+
+def test_the_addresses_of_a_host_and_both_families_get_their_share(relay, dns, script):
+    """The kind: always the first one. Each connection takes one message here."""
+    servers = [script(host=f"127.0.5.{n}", offers=["LIMITS MAILMAX=1"]) for n in range(1, 5)]
+    servers.append(script(host="::1", offers=["LIMITS MAILMAX=1"]))
+    dns.add("share.test", "MX", "10 mx.share.test.")
+    dns.add("mx.share.test", "A", *[f"127.0.5.{n}" for n in range(1, 5)])
+    dns.add("mx.share.test", "AAAA", "::1")
+    for _ in range(32):
+        relay.send(to="x@share.test")
+    wait_for(lambda: not relay.queue(), 30)
+    counts = [len(server.messages) for server in servers]
+    assert sum(counts) == 32 and min(counts[:4]) >= 1 and counts[4] >= 6, counts
+
+
+def test_connections_are_counted_by_address_too(relay, dns, script):
+    """Each domain has an MX name of its own, and all have one address, as with a large provider: 20 connections, however many
+    domains. One that is idle makes way for another domain."""
+    server = script(delay=0.1)
+    count = 100
+    for n in range(count):
+        dns.mail(f"d{n}.test", f"mx.d{n}.test=127.0.0.1")
+    began = time.monotonic()
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda n: relay.send(to=f"x@d{n}.test"), range(count)))
+    wait_for(lambda: not relay.queue(), 40, 0.1)
+    assert len(server.messages) == count and server.most_open <= 25, server.most_open  # it sees the ends late
+    assert time.monotonic() - began < 15

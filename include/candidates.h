@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* candidates.h - One attempt to reach a domain: which address next, and when.
+ *
+ * The addresses of all hosts, best preference first, hosts in turn. The next one begins 2 seconds
+ * after the last where there is no TCP connection yet, and 10 seconds after it where nothing is
+ * said on the connection (RFC 8305's spirit); what was begun goes on meanwhile. So a greeting is
+ * waited for in full only when nothing else can be tried.
+ *
+ * Pure: the owner opens and closes connections, and asks the endpoints' table (endpoints.h).
+ */
+#ifndef CANDIDATES_H
+#define CANDIDATES_H
+
+#include "hosts.h"
+
+enum {
+    CANDIDATES_MAX = 30,
+    CANDIDATES_CONNECT_MS = 2 * 1000, /* without a connection the next begins */
+    CANDIDATES_GREETING_MS = 10 * 1000,
+    CANDIDATES_PROBE_MS = 100,          /* beside one that probably fails */
+    CANDIDATES_AT_ONCE = 3,             /* then the oldest is given up */
+    CANDIDATES_TIME_MS = 5 * 60 * 1000, /* in all: then no other is begun */
+    CANDIDATES_TROUBLES_MAX = 5         /* hosts that fail after their greeting */
+};
+
+enum candidate_state {
+    CANDIDATE_LEFT,
+    CANDIDATE_RESTS,
+    CANDIDATE_FULL,
+    CANDIDATE_CONNECTING,
+    CANDIDATE_CONNECTED, /* nothing has been said yet */
+    CANDIDATE_TRIED
+};
+
+struct candidate {
+    size_t host; /* of the hosts */
+    struct endpoint at;
+    enum candidate_state state;
+    bool probe;
+    int64_t since_ms; /* of the state */
+};
+
+struct candidates {
+    struct candidate all[CANDIDATES_MAX];
+    size_t count;
+    int64_t begun_ms;
+};
+
+void candidates_init(struct candidates *c, const struct hosts *hosts, unsigned port,
+                     int64_t now_ms);
+void candidates_set(struct candidates *c, size_t i, enum candidate_state state, int64_t now_ms);
+
+enum candidates_what {
+    CANDIDATES_BEGIN, /* `which`; or say that it rests or is full, and ask again */
+    CANDIDATES_WAIT,  /* `wait_ms`, or for an event where that is 0 */
+    CANDIDATES_QUEUE, /* for a place at `which`: all else has been tried */
+    CANDIDATES_NONE   /* nothing is under way, and nothing can be tried */
+};
+
+struct candidates_step {
+    enum candidates_what what;
+    size_t which;
+    int64_t wait_ms;
+};
+
+struct candidates_step candidates_next(const struct candidates *c, int64_t now_ms);
+
+/* Is one more too many? Then `which_r` is to be given up. */
+bool candidates_crowded(const struct candidates *c, size_t *which_r);
+/* Another has a connection, or a greeting: has this one had its time, and so failed? */
+bool candidates_too_slow(const struct candidates *c, size_t i, int64_t now_ms);
+/* Is there another that has not been tried? */
+bool candidates_left(const struct candidates *c, int64_t now_ms);
+
+#endif

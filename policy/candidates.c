@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* candidates.c - The order is made once; then each state tells what to do next. */
+#include "candidates.h"
+
+static void add(struct candidates *c, const struct hosts *hosts, size_t host, size_t ip,
+                unsigned port)
+{
+    if (c->count < CANDIDATES_MAX)
+        c->all[c->count++] =
+            (struct candidate){.host = host, .at = {.ip = hosts->all[host].ips[ip], .port = port}};
+}
+
+void candidates_init(struct candidates *c, const struct hosts *hosts, unsigned port, int64_t now_ms)
+{
+    *c = (struct candidates){.begun_ms = now_ms};
+    for (size_t first = 0, end = 0; first < hosts->count; first = end) {
+        while (end < hosts->count && hosts->all[end].preference == hosts->all[first].preference)
+            end++;
+        for (size_t ip = 0; ip < HOSTS_IPS_MAX; ip++)
+            for (size_t host = first; host < end; host++)
+                if (ip < hosts->all[host].count)
+                    add(c, hosts, host, ip, port);
+    }
+}
+
+void candidates_set(struct candidates *c, size_t i, enum candidate_state state, int64_t now_ms)
+{
+    CHECK(i < c->count);
+    c->all[i].state = state;
+    c->all[i].since_ms = now_ms;
+}
+
+static bool is_under_way(const struct candidate *one)
+{
+    return one->state == CANDIDATE_CONNECTING || one->state == CANDIDATE_CONNECTED;
+}
+
+static int64_t patience_ms(const struct candidate *one)
+{
+    if (one->state == CANDIDATE_CONNECTED)
+        return CANDIDATES_GREETING_MS;
+    return one->probe ? CANDIDATES_PROBE_MS : CANDIDATES_CONNECT_MS;
+}
+
+/* The first in a state; `count` when there is none. */
+static size_t first_in(const struct candidates *c, enum candidate_state state)
+{
+    size_t i = 0;
+    while (i < c->count && c->all[i].state != state)
+        i++;
+    return i;
+}
+
+/* When the newest of those under way has had its time; 0 when none is. */
+static int64_t next_at_ms(const struct candidates *c)
+{
+    int64_t at_ms = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct candidate *one = &c->all[i];
+        if (is_under_way(one) && one->since_ms + patience_ms(one) > at_ms)
+            at_ms = one->since_ms + patience_ms(one);
+    }
+    return at_ms;
+}
+
+struct candidates_step candidates_next(const struct candidates *c, int64_t now_ms)
+{
+    bool late = now_ms - c->begun_ms >= CANDIDATES_TIME_MS;
+    size_t left = first_in(c, CANDIDATE_LEFT);
+    size_t full = first_in(c, CANDIDATE_FULL);
+    int64_t at_ms = next_at_ms(c);
+    if (left < c->count && !late) {
+        if (now_ms >= at_ms)
+            return (struct candidates_step){.what = CANDIDATES_BEGIN, .which = left};
+        return (struct candidates_step){.what = CANDIDATES_WAIT, .wait_ms = at_ms - now_ms};
+    }
+    if (at_ms > 0)
+        return (struct candidates_step){.what = CANDIDATES_WAIT};
+    if (full < c->count && !late)
+        return (struct candidates_step){.what = CANDIDATES_QUEUE, .which = full};
+    return (struct candidates_step){.what = CANDIDATES_NONE};
+}
+
+bool candidates_crowded(const struct candidates *c, size_t *which_r)
+{
+    size_t under_way = 0;
+    *which_r = c->count;
+    for (size_t i = 0; i < c->count; i++) {
+        if (!is_under_way(&c->all[i]))
+            continue;
+        under_way++;
+        if (*which_r == c->count || c->all[i].since_ms < c->all[*which_r].since_ms)
+            *which_r = i;
+    }
+    return under_way >= CANDIDATES_AT_ONCE;
+}
+
+bool candidates_too_slow(const struct candidates *c, size_t i, int64_t now_ms)
+{
+    const struct candidate *one = &c->all[i];
+    int64_t time_ms =
+        one->state == CANDIDATE_CONNECTED ? CANDIDATES_GREETING_MS : CANDIDATES_CONNECT_MS;
+    return now_ms - one->since_ms >= time_ms;
+}
+
+bool candidates_left(const struct candidates *c, int64_t now_ms)
+{
+    return now_ms - c->begun_ms < CANDIDATES_TIME_MS &&
+           (first_in(c, CANDIDATE_LEFT) < c->count || first_in(c, CANDIDATE_FULL) < c->count);
+}

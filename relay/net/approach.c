@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* approach.c - How a courier comes to a host: what begins when one has spoken, and what becomes of
+ * the parcel when none does.
+ *
+ * Failure modes:
+ * - this host refuses us: the next one (S9, S10); none left: the site rests
+ * - the machine knows a way around: the same address once more, by that way, for this parcel only
+ * - all addresses rest, or are in use for too long: the parcel waits, and it counts as no try
+ */
+#include "courier_parts.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <stdio.h>
+
+/* No host could be reached, or none wanted to talk to us. */
+static void site_is_down(struct courier *c, struct verdict v, bool local)
+{
+    struct parcel *p = c->parcel;
+    v.what = VERDICT_DEFER; /* shown as it was said, whatever its code */
+    p->not_attempted = local;
+    parcel_answer_all(p, &v);
+    if (!local && parcel_left_ms(p) > 0) /* else it had too little time */
+        site_failed(c->site, v.text, clock_steady_ms());
+    courier_give_up(c);
+}
+
+/* All its addresses rest, or are in use: nobody was asked, and it costs no try. */
+static void site_rests(struct courier *c, const struct reach_failure *failure)
+{
+    struct parcel *p = c->parcel;
+    if (failure->rest_ms > 0)
+        p->not_before_ms = clock_now_ms() + failure->rest_ms;
+    p->not_attempted = clock_now_ms() < p->mail->expires_ms;
+    struct verdict v =
+        failure->rest_ms > 0
+            ? verdict_make(451, "4.4.1", "Destination rests after a failure: %s", failure->why)
+            : verdict_make(451, "4.4.5", "All connections to the destination are in use");
+    parcel_answer_all(p, &v);
+    courier_give_up(c);
+}
+
+/* As the machine says it: it knows what the port and the settings make of a silence. */
+static struct verdict verdict_on(struct courier *c, const struct reach_failure *failure)
+{
+    if (!failure->opened)
+        return verdict_make(451, "4.4.1", "%s (while at greeting)", failure->why);
+    if (failure->timed_out)
+        delivery_timed_out(&c->delivery);
+    else
+        delivery_lost(&c->delivery, failure->why);
+    return c->delivery.trouble;
+}
+
+static void on_unreached(void *owner, const struct reach_failure *failure)
+{
+    struct courier *c = owner;
+    struct parcel *p = c->parcel;
+    c->reach = NULL;
+    if (failure->tried)
+        snprintf(p->remote, sizeof(p->remote), "%.200s",
+                 p->hosts.all[c->candidates.all[failure->which].host].name);
+    if (failure->tried)
+        site_is_down(c, verdict_on(c, failure), failure->local && c->trouble.code == 0);
+    else if (c->trouble.code != 0)
+        site_is_down(c, c->trouble, false);
+    else
+        site_rests(c, failure);
+}
+
+void approach_refused(struct courier *c)
+{
+    c->trouble = c->delivery.trouble;
+    snprintf(c->parcel->remote, sizeof(c->parcel->remote), "%.200s", c->host_name);
+    log_end(log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", c->host_name), "reply",
+                     c->trouble.text));
+    approach_next(c);
+}
+
+bool approach_has_tried(const struct courier *c, enum delivery_remedy remedy)
+{
+    return (c->remedies >> remedy & 1) != 0;
+}
+
+bool approach_by_remedy(struct courier *c)
+{
+    enum delivery_remedy remedy = c->delivery.remedy;
+    if (remedy == DELIVERY_ENOUGH || remedy == DELIVERY_NEXT_HOST)
+        return false;
+    parcel_note_remedy(c->parcel, c->host_name, &c->delivery);
+    shipment_end(&c->shipment);
+    if (c->reused) { /* its place was among the hosts of another parcel */
+        approach_begin(c);
+        return true;
+    }
+    c->remedies |= 1U << remedy;
+    candidates_set(&c->candidates, c->which, CANDIDATE_LEFT, clock_steady_ms());
+    approach_next(c);
+    return true;
+}
+
+static void begin_delivery(struct courier *c)
+{
+    const struct config_route *route = c->parcel->route;
+    courier_end_delivery(c);
+    settings_hold(c->parcel->settings);
+    settings_drop(c->settings);
+    c->settings = c->parcel->settings;
+    c->reused = c->begin_again = false;
+    c->tls_text[0] = '\0';
+    c->proven = route->trust; /* it is ready only once it has logged in */
+    c->proven.level = TRUST_CLEAR;
+    c->proven.settings = c->settings->generation;
+    c->delivery_settings =
+        (struct delivery_settings){.hostname = c->settings->config->hostname,
+                                   .tls = route->tls,
+                                   .username = route->username[0] ? route->username : NULL,
+                                   .password = route->password,
+                                   .port = route->port};
+    delivery_init(&c->delivery, &c->delivery_settings);
+    c->delivery_live = true;
+}
+
+static void on_greeted(void *owner, struct connection *connection, size_t which, struct span bytes)
+{
+    struct courier *c = owner;
+    const struct candidate *one = &c->candidates.all[which];
+    struct delivery_settings *s = &c->delivery_settings;
+    c->reach = NULL;
+    if (which != c->which)
+        c->remedies = 0;
+    c->which = which;
+    c->at = one->at;
+    snprintf(c->host_name, sizeof(c->host_name), "%s", c->parcel->hosts.all[one->host].name);
+    if (approach_has_tried(c, DELIVERY_IN_CLEAR))
+        s->tls = DELIVERY_TLS_NEVER;
+    s->helo = approach_has_tried(c, DELIVERY_WITH_HELO);
+    s->one_by_one = approach_has_tried(c, DELIVERY_ONE_BY_ONE);
+    s->hurry = c->parcel->mail->class == STREAM_SECURITY &&
+               candidates_left(&c->candidates, clock_steady_ms());
+    courier_take(c, connection, bytes);
+}
+
+/* The next address that can be reached. */
+void approach_next(struct courier *c)
+{
+    static const struct reach_events events = {.greeted = on_greeted, .failed = on_unreached};
+    begin_delivery(c);
+    const struct reach_query query = {.candidates = &c->candidates,
+                                      .time_ms = parcel_left_ms(c->parcel),
+                                      .timeout_s = c->settings->config->connect_timeout_s,
+                                      .greeting_s = delivery_timeout_s(&c->delivery),
+                                      .silent = c->delivery.want == DELIVERY_TLS,
+                                      .events = &events,
+                                      .owner = c};
+    c->reach = reach_start(c->shard, &query);
+}
+
+/* From the first address. */
+void approach_begin(struct courier *c)
+{
+    struct parcel *p = c->parcel;
+    c->which = SIZE_MAX;
+    c->remedies = 0;
+    c->trouble = (struct verdict){0};
+    candidates_init(&c->candidates, &p->hosts, p->route->port, clock_steady_ms());
+    approach_next(c);
+}
+
+/* Nobody has been reached yet: it costs no try. */
+void approach_stop(struct courier *c)
+{
+    const struct verdict v = verdict_make(451, "4.3.2", "The relay is closing down");
+    reach_stop(c->reach);
+    c->reach = NULL;
+    c->parcel->not_attempted = true;
+    parcel_answer_all(c->parcel, &v);
+    courier_give_up(c);
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* courier_parts.h - What courier.c and approach.c share: the courier itself, and its way to the
+ * next host. */
+#ifndef COURIER_PARTS_H
+#define COURIER_PARTS_H
+
+#include "reach.h"
+#include "shipment.h"
+
+struct courier {
+    struct courier *next, *prev;
+    struct shard *shard;
+    struct settings *settings;     /* held: those of the connection */
+    struct connection *connection; /* with a host that has spoken, or NULL */
+    struct delivery delivery;
+    struct delivery_settings delivery_settings;
+    bool delivery_live, reused, idle, ending;
+    unsigned steps;   /* of the delivery, when the deadline was set */
+    bool begin_again; /* this connection ends, its parcel goes on with another */
+    struct site *site;
+    struct site_party party; /* while idle */
+    uv_timer_t idle_timer;
+
+    struct candidates candidates; /* of the parcel that opened the connection */
+    struct reach *reach;          /* while there is no connection */
+    struct verdict trouble;       /* of the host that was tried last; code 0: none */
+    size_t which;                 /* candidate that has been reached */
+    unsigned remedies;            /* tried with that one, as bits: see enum delivery_remedy */
+    struct endpoint at;
+    char host_name[ADDRESS_DOMAIN_MAX + 1];
+    char tls_text[80], peer[64];
+    struct trust proven; /* by the time that the machine is ready */
+
+    struct parcel *parcel;
+    struct shipment shipment;
+};
+
+/* ---- courier.c ---- */
+
+/* A host has spoken: it is served from now on. */
+void courier_take(struct courier *c, struct connection *connection, struct span bytes);
+/* The parcel has its answers, and the courier ends. */
+void courier_give_up(struct courier *c);
+void courier_end_delivery(struct courier *c);
+
+/* ---- approach.c ---- */
+
+/* To the first host of the parcel that can be reached; then to the next. */
+void approach_begin(struct courier *c);
+void approach_next(struct courier *c);
+/* The host has refused us, or the connection ended, before a message could be spoken of. */
+void approach_refused(struct courier *c);
+/* The machine knows another way with this host. False: it does not. */
+bool approach_by_remedy(struct courier *c);
+bool approach_has_tried(const struct courier *c, enum delivery_remedy remedy);
+/* The shard ends while nobody has been reached. */
+void approach_stop(struct courier *c);
+
+#endif
