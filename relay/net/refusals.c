@@ -11,7 +11,15 @@
 #include <string.h>
 #include <uthash.h>
 
-enum { MINUTE_MS = 60 * 1000, OF_A_USER = 20, OF_STRANGERS = 10, OF_ALL = 60 };
+/* When all together have had theirs, each user still has a few; and there is an end to that, too. */
+enum {
+    MINUTE_MS = 60 * 1000,
+    OF_A_USER = 60,
+    OF_STRANGERS = 20,
+    OF_ALL = 600,
+    FEW = 5,
+    MOST = 3000
+};
 
 struct share {
     char user[ADDRESS_MAX + 1];
@@ -144,7 +152,7 @@ static bool may_write(struct refusals *r, const char *user)
         snprintf(s->user, sizeof(s->user), "%s", user);
         HASH_ADD_STR(r->shares, user, s);
     }
-    if (s->count >= limit || r->written >= OF_ALL)
+    if (s->count >= limit || r->written >= MOST || (r->written >= OF_ALL && s->count >= FEW))
         return false;
     s->count++;
     r->written++;

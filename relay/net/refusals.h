@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* refusals.h - What clients were refused, as lines of the log and as events: so many a minute of
  * each credential, of all that have none together, and in all; the rest is counted and said in one.
- * Whoever causes refusals fills no disk with them. */
+ * Whoever causes refusals fills no disk with them, and hides nobody else's. */
 #ifndef REFUSALS_H
 #define REFUSALS_H
 

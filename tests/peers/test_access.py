@@ -495,5 +495,23 @@ def test_refusals_without_end_fill_neither_log_nor_store(relay_factory, dns):
                 session = Raw(relay)
                 break
             assert code in (501, 503)
-    assert 5 < len(refusals(relay)) <= 60 + 60 + 2 and relay.log().count(" refused ") <= 122
+    assert 5 < len(refusals(relay)) <= 60 + 60 + 2 and relay.log().count(" refused ") <= 122  # in two minutes at most
     assert session.say("NOOP")[0] == 250
+
+
+def test_who_is_refused_all_the_time_hides_nobody_elses_refusals(relay_factory, dns):
+    """Each credential has a share of what is written down, however many others there are; all together have a bound."""
+    relay = relay_factory().start()
+    names = [f"noisy{i}" for i in range(14)] + ["quiet"]
+    secrets = {name: relay.json("user", "add", name, "--domain", "club.test")["secret"] for name in names}
+    for name in names:
+        session = Raw(relay, name, secrets[name])
+        assert session.say("MAIL FROM:<hello@club.test>")[0] == 250
+        count = 3 if name == "quiet" else 100
+        for i in range(count):
+            session.send("RCPT TO:<bob@@dest.test>\r\n")
+            assert session.reply()[0] == 501
+    shares = wait_for(lambda: (found := relay.json("events", "--kind", "refused", "--user", "quiet", "--limit", "5000")) and
+                      len(found) == 3 and [len(relay.json("events", "--kind", "refused", "--user", name, "--limit", "5000"))
+                                           for name in names[:-1]])
+    assert min(shares) >= 5 and shares[0] >= 60 and sum(shares) <= 2 * (600 + 14 * 5), shares
