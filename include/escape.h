@@ -19,4 +19,7 @@ size_t escape_next(struct span *text, enum escape_form form, char text_r[ESCAPE_
 /* All of it. */
 void escape(struct span text, enum escape_form form, struct buf *out);
 
+/* How many columns of a terminal an escaped text takes. */
+size_t escape_width(struct span text);
+
 #endif

@@ -49,3 +49,8 @@ void escape(struct span text, enum escape_form form, struct buf *out)
         buf_add(out, (struct span){piece, len});
     }
 }
+
+size_t escape_width(struct span text)
+{
+    return normal_width(text);
+}

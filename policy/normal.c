@@ -10,6 +10,7 @@
 #include <unictype.h>
 #include <uninorm.h>
 #include <unistr.h>
+#include <uniwidth.h>
 
 enum { FOLDS_MAX = 4 };
 
@@ -104,6 +105,14 @@ size_t normal_character(struct span text, uint32_t *c_r)
     int len = u8_mbtoucr(&c, (const uint8_t *)text.ptr, text.len);
     *c_r = c;
     return len > 0 ? (size_t)len : 0;
+}
+
+size_t normal_width(struct span text)
+{
+    if (span_is_ascii(text) || !span_is_utf8(text))
+        return text.len;
+    int width = u8_width((const uint8_t *)text.ptr, text.len, "UTF-8");
+    return width > 0 ? (size_t)width : 0;
 }
 
 bool normal_disturbs(uint32_t c)

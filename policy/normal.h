@@ -23,6 +23,9 @@ bool normal_domain_stays(struct span domain, const char *ascii);
  */
 MUST_CHECK bool normal_text(struct span text, char *text_r, size_t *len_r);
 
+/* How many columns of a terminal it takes (UAX 11). */
+size_t normal_width(struct span text);
+
 /* How long the character at the front is, in octets; 0: no valid UTF-8. */
 size_t normal_character(struct span text, uint32_t *c_r);
 

@@ -314,6 +314,11 @@ static void format_cell(json_t *row, const struct cli_column *column, char *text
         format_text(json_string_value(value), text_r, size);
 }
 
+static size_t shown_width(const char *cell)
+{
+    return escape_width(span_of(cell));
+}
+
 static void print_titles(const struct cli_table *t)
 {
     for (size_t i = 0; i < t->count; i++)
@@ -327,7 +332,7 @@ static void print_row(const struct cli_table *t, json_t *row)
     for (size_t i = 0; i < t->count; i++) {
         format_cell(row, &t->columns[i], cell, sizeof(cell));
         fputs(cell, stdout);
-        printf("%*s", i + 1 < t->count ? (int)(t->widths[i] - strlen(cell)) + 2 : 0, "");
+        printf("%*s", i + 1 < t->count ? (int)(t->widths[i] - shown_width(cell)) + 2 : 0, "");
     }
     putchar('\n');
 }
@@ -337,8 +342,8 @@ static void widen(struct cli_table *t, json_t *row)
     char cell[1200];
     for (size_t i = 0; i < t->count; i++) {
         format_cell(row, &t->columns[i], cell, sizeof(cell));
-        size_t wide =
-            strlen(cell) > strlen(t->columns[i].title) ? strlen(cell) : strlen(t->columns[i].title);
+        size_t title = strlen(t->columns[i].title);
+        size_t wide = shown_width(cell) > title ? shown_width(cell) : title;
         t->widths[i] = wide > t->widths[i] ? wide : t->widths[i];
     }
 }

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+import unicodedata
 
 import conftest
 import pytest
@@ -235,3 +236,21 @@ def test_a_spreadsheet_finds_no_formula_and_import_takes_its_own_export(relay_fa
     relay.command("suppress", "import", "-", input=text)
     key = lambda row: row["address"]
     assert sorted(json.loads(relay.command("suppress", "export", "--format", "json")), key=key) == sorted(json.loads(before), key=key)
+
+
+def columns(text):
+    """What a terminal shows: wide characters take two, marks none."""
+    return sum(0 if unicodedata.combining(c) or unicodedata.category(c) in ("Mn", "Me", "Cf") else
+               2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def test_columns_are_as_wide_as_they_are_shown(relay_factory):
+    """Letters of two octets, wide ones, marks that take no place."""
+    relay = relay_factory()
+    for i, name in enumerate(("plain", "büro.größe", "東京タワー", "e\u0301te\u0301", "пример", "ทดสอบ")):
+        relay.command("suppress", "add", f"{name}@dest.test", "--reason", "complaint", "--stream", "news" if i % 2 else "x")
+    lines = relay.command("suppress", "list").splitlines()
+    assert len(lines) == 7
+    starts = [[m.start() for m in re.finditer(r"(?<=  )\S|^\S", line)] for line in lines]
+    places = {tuple(columns(line[:at]) for at in begins[:2]) for line, begins in zip(lines, starts)}
+    assert len(places) == 1, "\n".join(lines)
