@@ -102,6 +102,9 @@ struct database_event {
 };
 typedef void database_on_event(void *context, const struct database_event *event);
 
+/* The names of the kinds of events, in alphabetical order; NULL behind the last one. */
+const char *database_event_kind(size_t i);
+
 /* Up to `limit` events after the one with id `after`. */
 MUST_CHECK bool database_events(struct database *db, int64_t after, int64_t limit,
                                 database_on_event *on_event, void *context, struct err *err);

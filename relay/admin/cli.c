@@ -68,17 +68,20 @@ bool cli_config(struct cli *cli, int *code_r)
     return false;
 }
 
-/* Where the relay is to be asked. Whom the config says may look need not be able to read it: then
- * it is where a relay of this machine has its state, and one must be running there. */
+/* Where the relay is to be asked. Whom the config says may look need not be able to read it, nor
+ * know one: then it is where a relay of this machine has its state, and one must be running
+ * there. */
 static const char *state_dir_of(struct cli *cli, bool *only_daemon_r, int *code_r)
 {
     static const char usual[] = "/var/lib/sealpost";
     char path[4096];
     const char *dir = getenv("SEALPOST_STATE_DIR");
-    dir = dir && *dir ? dir : usual;
+    bool named = dir && *dir;
+    dir = named ? dir : usual;
     control_path(dir, path);
-    *only_daemon_r = !cli->config && access(cli->config_path, R_OK) != 0 && errno == EACCES &&
-                     access(path, F_OK) == 0;
+    *only_daemon_r = !cli->config && access(cli->config_path, R_OK) != 0 &&
+                     ((errno == EACCES && access(path, F_OK) == 0) ||
+                      (errno == ENOENT && named && !cli->config_given));
     if (*only_daemon_r)
         return dir;
     return cli_config(cli, code_r) ? cli->config->state_dir : NULL;
@@ -212,7 +215,8 @@ int cli_ask(struct cli *cli, json_t *request, json_t **answer_r)
     bool ok = ask_daemon(state_dir, buf_span(&line), &answer, &err);
     if (!ok && err.kind == ERR_NOT_FOUND && only_daemon)
         ok = err_set(&err, ERR_UNREACHABLE, "%s: no relay is running, and the config file %s: %s",
-                     state_dir, cli->config_path, strerror(EACCES));
+                     state_dir, cli->config_path,
+                     strerror(access(cli->config_path, F_OK) == 0 ? EACCES : ENOENT));
     if (!ok && err.kind == ERR_NOT_FOUND)
         ok = ask_alone(state_dir, buf_span(&line), &answer, &err);
     code = ok ? read_answer(buf_span(&answer), answer_r) : cli_fail(&err);

@@ -15,6 +15,7 @@ enum { CLI_ARGUMENTS_MAX = 16, CLI_OPTIONS_MAX = 64 };
 struct cli {
     const struct command *command;
     const char *config_path;
+    bool config_given; /* by -c or $SEALPOST_CONFIG: it must be there */
     bool json;
     const char *arguments[CLI_ARGUMENTS_MAX];
     size_t argument_count;

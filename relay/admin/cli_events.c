@@ -3,10 +3,13 @@
 #include "cli.h"
 
 #include "clock.h"
+#include "database.h"
+#include "similar.h"
 #include "table_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const struct cli_column event_columns[] = {
@@ -209,8 +212,38 @@ static int show(struct cli *cli, json_t *query, size_t limit)
     return cli_flag(cli, "follow") ? follow(cli, query, after) : CLI_OK;
 }
 
+/* A word that is no kind would find nothing for ever. */
+static int unknown_kind(const char *kind)
+{
+    struct similar near;
+    struct buf known;
+    char hint[100];
+    buf_init(&known, 4096);
+    similar_init(&near, kind);
+    for (size_t i = 0; database_event_kind(i); i++) {
+        similar_try(&near, span_of(database_event_kind(i)));
+        buf_addf(&known, "%s%s", i > 0 ? ", " : "", database_event_kind(i));
+    }
+    similar_text(&near, hint, sizeof(hint));
+    fprintf(stderr, "sealpost: there is no kind of event \"%.60s\"%s%s%s\n", kind, hint,
+            hint[0] ? "" : ": known are ", hint[0] ? "" : buf_text(&known));
+    buf_fini(&known);
+    return CLI_USAGE;
+}
+
+static bool is_kind(const char *kind)
+{
+    for (size_t i = 0; database_event_kind(i); i++)
+        if (strcmp(database_event_kind(i), kind) == 0)
+            return true;
+    return false;
+}
+
 int cli_events(struct cli *cli)
 {
+    const char *kind = cli_option(cli, "kind", 0);
+    if (kind && !is_kind(kind))
+        return unknown_kind(kind);
     uint64_t limit = 0;
     json_t *query = cli_request(
         "events", "kind", cli_option(cli, "kind", 0), "recipient", cli_option(cli, "recipient", 0),

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SUPPRESS_FILTER "tenant= stream= reason="
@@ -213,6 +214,7 @@ static int take_global(struct cli *cli, int argc, char **argv)
     if (argc < 2)
         return -1;
     cli->config_path = argv[1];
+    cli->config_given = true;
     return 2;
 }
 
@@ -336,7 +338,8 @@ static int written(int code)
 
 int command_main(int argc, char **argv)
 {
-    struct cli cli = {.config_path = config_default_path()};
+    struct cli cli = {.config_path = config_default_path(),
+                      .config_given = getenv("SEALPOST_CONFIG") != NULL};
     int at = 1;
     while (at < argc) {
         int used = take_global(&cli, argc - at, argv + at);

@@ -192,3 +192,42 @@ bool database_search_events(struct database *db, struct database_search *q,
            (q->forward ? search_on(db, q, above, to, on_event, context, err)
                        : search_back(db, q, above, to, on_event, context, err));
 }
+
+const char *database_event_kind(size_t i)
+{
+    static const char *const kinds[] = {"accepted",
+                                        "admin",
+                                        "auth_kept_out",
+                                        "auth_refused",
+                                        "bounced",
+                                        "certificate",
+                                        "collapsed",
+                                        "deferred",
+                                        "deleted",
+                                        "delivered",
+                                        "destination_rests",
+                                        "destination_resumed",
+                                        "dialogue",
+                                        "expired",
+                                        "flood",
+                                        "held",
+                                        "identity_refused",
+                                        "key",
+                                        "locked",
+                                        "newcomers",
+                                        "not_quoted",
+                                        "observed",
+                                        "paced",
+                                        "refused",
+                                        "released",
+                                        "report_dropped",
+                                        "retried",
+                                        "suppress_added",
+                                        "suppress_answered",
+                                        "suppress_imported",
+                                        "suppress_removed",
+                                        "suppressed",
+                                        "throttled",
+                                        "tls_failed"};
+    return i < COUNT_OF(kinds) ? kinds[i] : NULL;
+}

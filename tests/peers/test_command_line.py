@@ -254,3 +254,22 @@ def test_columns_are_as_wide_as_they_are_shown(relay_factory):
     starts = [[m.start() for m in re.finditer(r"(?<=  )\S|^\S", line)] for line in lines]
     places = {tuple(columns(line[:at]) for at in begins[:2]) for line, begins in zip(lines, starts)}
     assert len(places) == 1, "\n".join(lines)
+
+
+def test_a_running_relay_is_found_where_there_is_no_config(relay_factory):
+    """SEALPOST_STATE_DIR says where, on a machine without the default file; a file that is named must be there all the same."""
+    if os.path.exists("/etc/sealpost/sealpost.conf"):
+        pytest.skip("there is one here")
+    relay = relay_factory()
+    environment = {"SEALPOST_STATE_DIR": str(relay.path / "state"), "PATH": os.environ["PATH"]}
+
+    def ask(*words, **more):
+        return run(*words, env={**environment, **more})
+
+    done = ask("queue", "list")
+    assert done.returncode == 3 and f"{relay.path}/state: no relay is running" in done.stderr and "No such file" in done.stderr, done.stderr
+    relay.start()
+    assert json.loads(ask("--json", "queue", "list").stdout) == [] and ask("user", "list").returncode == 0
+    for done in (ask("-c", str(relay.path / "none.conf"), "queue", "list"), ask("queue", "list", SEALPOST_CONFIG=str(relay.path / "none.conf")),
+                 ask("config", "show"), run("queue", "list", env={"PATH": os.environ["PATH"]})):
+        assert done.returncode == 1 and ".conf: No such file or directory" in done.stderr, done.stderr

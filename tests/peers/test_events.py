@@ -5,6 +5,8 @@ sender, Message-ID, credential, time) finds all that became of it; and looking n
 """
 
 import json
+import pathlib
+import re
 import sqlite3
 import subprocess
 import threading
@@ -130,3 +132,34 @@ def test_a_table_of_a_million_is_searched_beside_the_mail(relay_factory, sink_fa
     begun = time.monotonic()
     assert len(relay.json("events", "--since", "1h", "--recipient", "r999999@many.test")) == 1
     assert time.monotonic() - begun < 10
+
+
+def kinds_of(relay):
+    text = relay.command("events", "--kind", "?????????", check=False).stderr
+    return text.split("known are ")[1].strip().split(", ")
+
+
+@pytest.mark.parametrize("word, near", [("delivred", "delivered"), ("bounce", "bounced"), ("Deferred", "deferred"), ("supressed", "suppressed"),
+                                        ("auth-refused", "auth_refused"), ("xyzzy", None), ("", None), ("delivered,bounced", None)])
+def test_a_kind_that_is_none_is_refused_with_those_that_are(relay_factory, word, near):
+    """It would find nothing for ever, and --follow would wait for it."""
+    relay = relay_factory()
+    for options in ((), ("--follow",)):
+        done = relay.command("events", "--kind", word, *options, check=False)
+        assert done.returncode == 2 and done.stdout == "" and f'no kind of event "{word}"' in done.stderr, done.stderr
+        assert f'did you mean "{near}"?' in done.stderr if near else "known are accepted, " in done.stderr, done.stderr
+
+
+def test_every_kind_that_is_written_can_be_asked_for(busy):
+    """Those of this store, and those in the program's text."""
+    kinds = kinds_of(busy)
+    assert kinds == sorted(kinds) and {row["kind"] for row in busy.json("events", "--limit", "1000")} <= set(kinds)
+    source = pathlib.Path(__file__).resolve().parents[2] / "relay"
+    found = set()
+    for path in (*(source / "store").glob("*.c"), *(source / "net").glob("*.c")):
+        text = path.read_text()
+        found |= set(re.findall(r'\.kind = "(\w+)"', text)) | set(re.findall(r'rows_mail_event\([^;]*?, "(\w+)",', text))
+        found |= set(re.findall(r'\bnote(?:_change)?\((?:db|p), (?:job, )?"(\w+)"', text)) | set(re.findall(r'MAIL_\w+, "(\w+)"\}', text))
+    assert len(found) > 15 and found <= set(kinds), found - set(kinds)
+    for kind in kinds:
+        busy.json("events", "--kind", kind)
