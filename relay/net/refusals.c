@@ -11,7 +11,8 @@
 #include <string.h>
 #include <uthash.h>
 
-/* When all together have had theirs, each user still has a few; and there is an end to that, too. */
+/* When all together have had theirs, each user still has a few, and even of these there is an end.
+ */
 enum {
     MINUTE_MS = 60 * 1000,
     OF_A_USER = 60,
