@@ -14,7 +14,7 @@
 enum optout_kind {
     OPTOUT_STREAM, /* one stream of a tenant */
     OPTOUT_ALL,    /* all optional mail of a tenant */
-    OPTOUT_FLOOD,  /* everything but security mail, of all tenants, for a day */
+    OPTOUT_FLOOD,  /* everything of a tenant but security mail, for a day */
     OPTOUT_KINDS
 };
 

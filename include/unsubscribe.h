@@ -53,12 +53,13 @@ static const int64_t unsubscribe_permit_ms = INT64_C(24) * 3600 * 1000;
 struct unsubscribe_permit {
     const char *tenant, *stream, *recipient; /* of what; "": of all of them */
     int64_t made_ms; /* when it was ended: it is good for that, and for nothing later */
+    bool pause;      /* all mail, for a day; not all that is optional */
 };
 
 /* Append it, base64url, sealed with a key of its own: no token is a permit. */
 MUST_CHECK bool unsubscribe_permit(const struct unsubscribe_keys *keys,
                                    const struct unsubscribe_permit *permit, struct buf *out);
-/* Is it one of ours, for this tenant, stream and recipient, and less than a day old? Then made_ms
+/* Is it one of ours, for all that is said there, and less than a day old? Then made_ms
  * is filled in, else it is 0. */
 MUST_CHECK bool unsubscribe_permitted(const struct unsubscribe_keys *keys, struct span text,
                                       int64_t now_ms, struct unsubscribe_permit *permit);

@@ -176,6 +176,8 @@ static void digest_scope(const struct unsubscribe_permit *p, unsigned char diges
         secret_hash_add(h, span_of(parts[i]));
         secret_hash_add(h, SPAN("\n"));
     }
+    if (p->pause)
+        secret_hash_add(h, SPAN("pause\n"));
     secret_hash_end(h, digest_r);
 }
 

@@ -12,7 +12,8 @@ enum { COOKIE_MAX = 400 };
 
 static struct unsubscribe_permit permit_for(const struct optout *who, enum optout_kind kind)
 {
-    return (struct unsubscribe_permit){.tenant = kind == OPTOUT_FLOOD ? "" : who->tenant,
+    return (struct unsubscribe_permit){.tenant = who->tenant,
+                                       .pause = kind == OPTOUT_FLOOD,
                                        .stream = kind == OPTOUT_STREAM ? who->stream : "",
                                        .recipient = who->recipient};
 }

@@ -24,8 +24,7 @@ static struct suppress_entry entry_of(const struct optout *who, enum optout_kind
         address_counted_as(who->recipient, e.address);
     else
         address_same_form(who->recipient, e.address);
-    if (!flood)
-        snprintf(e.tenant, sizeof(e.tenant), "%s", who->tenant);
+    snprintf(e.tenant, sizeof(e.tenant), "%s", who->tenant);
     if (kind == OPTOUT_STREAM)
         snprintf(e.stream, sizeof(e.stream), "%s", who->stream);
     return e;

@@ -153,7 +153,7 @@ def test_who_only_looks_changes_nothing(page):
 @pytest.mark.parametrize("action,entry,refused", [
     ("stream", ("default", "news", "unsubscribe", "page"), ["news"]),
     ("all", ("default", "", "unsubscribe", "page"), ["news", "party"]),
-    ("flood", ("", "", "flood", "page"), ["news", "party", "receipt"]),
+    ("flood", ("default", "", "flood", "page"), ["news", "party", "receipt"]),
 ])
 def test_what_people_press_and_undo(page, action, entry, refused):
     path = link(page)
@@ -409,3 +409,40 @@ def test_the_log_names_what_was_asked_for(page):
         ask(page, "POST", path, form, Content_Type="application/x-www-form-urlencoded")
     lines = [line for line in page.log().splitlines() if " unsubscribe " in line]
     assert [line.split(" rcpt=bob@dest.test ")[1] for line in lines] == [f"stream=news what={name}" for name in forms], lines
+
+
+def test_what_is_paused_is_the_mail_of_one_tenant(page):
+    """By each spelling of the mailbox, in each of its streams but security; the others' mail goes on, and so do their links."""
+    page.add_domain("other.test", "--tenant", "other")
+    secret = page.json("user", "add", "other", "--domain", "other.test", "--tenant", "other")["secret"]
+
+    def other(stream, to):
+        with page.client(user="other", secret=secret) as client:
+            client.ehlo_or_helo_if_needed()
+            client.mail("hello@other.test")
+            client.rcpt(to)
+            text = f"From: <hello@other.test>\r\nSubject: {time.monotonic()}\r\nSealpost-Stream: {stream}\r\n\r\nx\r\n"
+            return client.data(text.encode())[0]
+
+    path = link(page, "bob@gmail.com")
+    theirs = page.json("unsubscribe", "link", "--to", "bob@gmail.com", "--stream", "news", "--tenant", "other")["url"][len("https://u.club.test"):]
+    assert ask(page, "POST", path, "action=flood")[0] == 200
+    for to in ("bob@gmail.com", "B.o.b+x@gmail.com"):
+        assert [s for s in ("news", "party", "receipt", "reset") if refusal(page, s, to)] == ["news", "party", "receipt"], to
+        assert {other(s, to) for s in ("news", "party", "receipt", "reset")} == {250}, to
+    text = ask(page, "GET", theirs)[2]
+    assert "paused until" not in text and 'value="flood"' in text
+    assert ask(page, "POST", theirs, "action=flood")[0] == 200
+    assert other("receipt", "bob@gmail.com") == 550 and other("reset", "bob@gmail.com") == 250
+    assert sorted(entry[1] for entry in listed(page)) == ["default", "other"]
+
+
+def test_what_ends_all_is_not_what_pauses(page):
+    """Two permits: whoever has the one cannot take the other back."""
+    path = link(page)
+    cookies = {}
+    for action in ("all", "flood"):
+        cookies[action] = re.search(r"(__Host-undo-\w+)=([^;]+)", ask(page, "POST", path, f"action={action}")[1]["Set-Cookie"]).groups()
+    assert cookies["all"][0] != cookies["flood"][0]
+    swapped = f"{cookies['all'][0]}={cookies['flood'][1]}; {cookies['flood'][0]}={cookies['all'][1]}"
+    assert ask(page, "POST", path, "action=undo", Cookie=swapped)[0] == 403 and len(listed(page)) == 2
