@@ -2,6 +2,8 @@
 /* candidates.c - The order is made once; then each state tells what to do next. */
 #include "candidates.h"
 
+#include <string.h>
+
 static void add(struct candidates *c, const struct hosts *hosts, size_t host, size_t ip,
                 unsigned port)
 {
@@ -107,4 +109,14 @@ bool candidates_left(const struct candidates *c, int64_t now_ms)
 {
     return now_ms - c->begun_ms < CANDIDATES_TIME_MS &&
            (first_in(c, CANDIDATE_LEFT) < c->count || first_in(c, CANDIDATE_FULL) < c->count);
+}
+
+bool candidates_host_trouble(const struct verdict *v)
+{
+    if (v->what != VERDICT_DEFER)
+        return false;
+    if (v->code == 421 || strncmp(v->enhanced, "4.3.", 4) == 0 ||
+        strncmp(v->enhanced, "4.4.", 4) == 0)
+        return true;
+    return v->enhanced[0] == '\0' && (v->code == 451 || v->code == 452);
 }

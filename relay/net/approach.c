@@ -4,6 +4,10 @@
  *
  * Failure modes:
  * - this host refuses us: the next one (S9, S10); none left: the site rests
+ * - this host has trouble with the message: the next one for those who have no answer. But never
+ *   after the final dot without an answer: the host may have taken the message, and another one
+ *   would deliver it again (RFC 5321 section 4.5.4.1, RFC 1047); it waits for the retry, as with
+ *   Postfix.
  * - the machine knows a way around: the same address once more, by that way, for this parcel only
  * - all addresses rest, or are in use for too long: the parcel waits, and it counts as no try
  */
@@ -58,6 +62,11 @@ static void on_unreached(void *owner, const struct reach_failure *failure)
     struct courier *c = owner;
     struct parcel *p = c->parcel;
     c->reach = NULL;
+    if (c->troubles > 0) { /* there are hosts, and they said why not */
+        parcel_answer_all(p, &c->trouble);
+        courier_give_up(c);
+        return;
+    }
     if (failure->tried)
         snprintf(p->remote, sizeof(p->remote), "%.200s",
                  p->hosts.all[c->candidates.all[failure->which].host].name);
@@ -71,11 +80,44 @@ static void on_unreached(void *owner, const struct reach_failure *failure)
 
 void approach_refused(struct courier *c)
 {
-    c->trouble = c->delivery.trouble;
-    snprintf(c->parcel->remote, sizeof(c->parcel->remote), "%.200s", c->host_name);
     log_end(log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", c->host_name), "reply",
-                     c->trouble.text));
+                     c->delivery.trouble.text));
+    if (c->troubles == 0) {
+        c->trouble = c->delivery.trouble;
+        snprintf(c->parcel->remote, sizeof(c->parcel->remote), "%.200s", c->host_name);
+    }
     approach_next(c);
+}
+
+/* What is known of the hosts is another parcel's: this one has tried where it is only. */
+static void adopt(struct courier *c)
+{
+    struct parcel *p = c->parcel;
+    int64_t now_ms = clock_steady_ms();
+    candidates_init(&c->candidates, &p->hosts, p->route->port, now_ms);
+    for (size_t i = 0; i < c->candidates.count; i++)
+        if (endpoint_equal(&c->candidates.all[i].at, &c->at))
+            candidates_set(&c->candidates, i, CANDIDATE_TRIED, now_ms);
+    c->which = SIZE_MAX;
+    c->troubles = c->remedies = 0;
+}
+
+bool approach_elsewhere(struct courier *c)
+{
+    struct verdict v;
+    if (!shipment_host_trouble(&c->shipment, &v))
+        return false;
+    if (c->reused)
+        adopt(c);
+    if (!candidates_left(&c->candidates, clock_steady_ms()) ||
+        c->troubles + 1 >= CANDIDATES_TROUBLES_MAX || parcel_left_ms(c->parcel) <= 0)
+        return false;
+    log_end(log_text(
+        log_text(log_id(log_begin(LOG_INFO, "next_host"), c->parcel->mail->id), "mx", c->host_name),
+        "reply", v.text));
+    c->troubles++;
+    c->trouble = v;
+    return true;
 }
 
 bool approach_has_tried(const struct courier *c, enum delivery_remedy remedy)
@@ -107,7 +149,7 @@ static void begin_delivery(struct courier *c)
     settings_hold(c->parcel->settings);
     settings_drop(c->settings);
     c->settings = c->parcel->settings;
-    c->reused = c->begin_again = false;
+    c->reused = c->begin_again = c->go_on = false;
     c->tls_text[0] = '\0';
     c->proven = route->trust; /* it is ready only once it has logged in */
     c->proven.level = TRUST_CLEAR;
@@ -162,7 +204,7 @@ void approach_begin(struct courier *c)
 {
     struct parcel *p = c->parcel;
     c->which = SIZE_MAX;
-    c->remedies = 0;
+    c->troubles = c->remedies = 0;
     c->trouble = (struct verdict){0};
     candidates_init(&c->candidates, &p->hosts, p->route->port, clock_steady_ms());
     approach_next(c);

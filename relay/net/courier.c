@@ -26,14 +26,17 @@
 
 static void pump(struct courier *c);
 
-static void take_answers(struct courier *c)
+static void take_answers(struct courier *c, bool elsewhere)
 {
     struct parcel *p = c->parcel;
     snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->host_name, c->peer);
     snprintf(p->tls, sizeof(p->tls), "%s", c->tls_text);
     p->verified = c->proven.level == TRUST_VERIFIED;
     p->hop_dsn = c->delivery.offers.dsn;
-    shipment_take_answers(&c->shipment);
+    if (elsewhere)
+        shipment_take_other_answers(&c->shipment);
+    else
+        shipment_take_answers(&c->shipment);
 }
 
 static void parcel_done(struct courier *c)
@@ -188,10 +191,26 @@ static bool begin_message(struct courier *c)
     return true;
 }
 
+/* Another host is tried, and this one is not asked for leave. */
+static void part(struct courier *c)
+{
+    struct buf last;
+    buf_init(&last, 16);
+    buf_add(&last, SPAN("QUIT\r\n"));
+    c->go_on = true;
+    connection_finish(c->connection, &last);
+    buf_fini(&last);
+}
+
 static void end_message(struct courier *c)
 {
-    take_answers(c);
+    bool elsewhere = approach_elsewhere(c);
+    take_answers(c, elsewhere);
     site_succeeded(c->site);
+    if (elsewhere) {
+        part(c);
+        return;
+    }
     delivery_next(&c->delivery);
     if (c->delivery.want == DELIVERY_CLOSE)
         parcel_answer_all(c->parcel, &c->delivery.trouble);
@@ -240,6 +259,8 @@ static void pump(struct courier *c)
             break;
         case DELIVERY_DONE:
             end_message(c);
+            if (c->go_on)
+                return;
             break;
         case DELIVERY_CLOSE:
             connection_finish(c->connection, NULL);
@@ -293,8 +314,14 @@ static void on_drained(void *owner)
 /* The connection ended while a message was under way. */
 static void message_lost(struct courier *c)
 {
+    bool answered = c->delivery.remedy == DELIVERY_NEXT_HOST || c->delivery.trouble.code == 421;
+    bool elsewhere = answered && approach_elsewhere(c);
     if (c->shipment.sending)
-        take_answers(c);
+        take_answers(c, elsewhere);
+    if (elsewhere) {
+        approach_next(c);
+        return;
+    }
     parcel_answer_all(c->parcel, &c->delivery.trouble);
     courier_give_up(c);
 }
@@ -312,6 +339,8 @@ static void on_ended(void *owner, const char *why)
         delivery_lost(&c->delivery, why);
     if (!c->parcel) {
         end_courier(c);
+    } else if (c->go_on) {
+        approach_next(c);
     } else if (c->begin_again) {
         shipment_end(&c->shipment);
         approach_begin(c);

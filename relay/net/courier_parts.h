@@ -17,6 +17,7 @@ struct courier {
     bool delivery_live, reused, idle, ending;
     unsigned steps;   /* of the delivery, when the deadline was set */
     bool begin_again; /* this connection ends, its parcel goes on with another */
+    bool go_on;       /* the same, with the next host */
     struct site *site;
     struct site_party party; /* while idle */
     uv_timer_t idle_timer;
@@ -24,6 +25,7 @@ struct courier {
     struct candidates candidates; /* of the parcel that opened the connection */
     struct reach *reach;          /* while there is no connection */
     struct verdict trouble;       /* of the host that was tried last; code 0: none */
+    unsigned troubles;            /* hosts that had trouble with the message itself */
     size_t which;                 /* candidate that has been reached */
     unsigned remedies;            /* tried with that one, as bits: see enum delivery_remedy */
     struct endpoint at;
@@ -50,6 +52,9 @@ void approach_begin(struct courier *c);
 void approach_next(struct courier *c);
 /* The host has refused us, or the connection ended, before a message could be spoken of. */
 void approach_refused(struct courier *c);
+/* The host has trouble with the message, and nobody has been served: is another host to be tried?
+ * Then the others' answers are taken, and approach_next() goes there. */
+bool approach_elsewhere(struct courier *c);
 /* The machine knows another way with this host. False: it does not. */
 bool approach_by_remedy(struct courier *c);
 bool approach_has_tried(const struct courier *c, enum delivery_remedy remedy);

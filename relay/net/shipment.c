@@ -7,6 +7,8 @@
  */
 #include "shipment.h"
 
+#include "candidates.h"
+
 #include "links.h"
 
 #include <stdlib.h>
@@ -257,16 +259,47 @@ static bool has_progress(const struct shipment *s)
     return progress;
 }
 
-void shipment_take_answers(struct shipment *s)
+static bool is_host_trouble(const struct delivery_rcpt *rcpt)
+{
+    return !rcpt->too_many && candidates_host_trouble(&rcpt->answer);
+}
+
+bool shipment_host_trouble(const struct shipment *s, struct verdict *v_r)
+{
+    bool found = false;
+    for (size_t i = 0; s->sending && i < s->mail.count; i++) {
+        const struct verdict *answer = &s->mail.rcpts[i].answer;
+        if (answer->code != 0 && answer->what == VERDICT_ACCEPT)
+            return false;
+        if (!is_host_trouble(&s->mail.rcpts[i]))
+            continue;
+        found = true;
+        *v_r = *answer;
+    }
+    return found;
+}
+
+static void take_answers(struct shipment *s, bool troubles_too)
 {
     struct parcel *p = s->parcel;
     bool progress = has_progress(s);
     for (size_t i = 0; i < s->mail.count; i++) {
         const struct delivery_rcpt *rcpt = &s->mail.rcpts[i];
-        if ((rcpt->too_many && progress) || p->answers[s->slice[i]].code != 0)
+        if ((rcpt->too_many && progress) || p->answers[s->slice[i]].code != 0 ||
+            (!troubles_too && is_host_trouble(rcpt)))
             continue;
         p->answers[s->slice[i]] = rcpt->answer;
         p->own[s->slice[i]] = rcpt->own;
     }
     shipment_end(s);
+}
+
+void shipment_take_answers(struct shipment *s)
+{
+    take_answers(s, true);
+}
+
+void shipment_take_other_answers(struct shipment *s)
+{
+    take_answers(s, false);
 }

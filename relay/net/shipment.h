@@ -31,6 +31,10 @@ void shipment_feed(struct shipment *s, struct connection *connection);
 /* Hand the server's answers to the parcel and end. Those it only took too many of stay without one,
  * for the next slice. */
 void shipment_take_answers(struct shipment *s);
+/* Is nobody served, and is the trouble this host's for some (`v_r`)? */
+bool shipment_host_trouble(const struct shipment *s, struct verdict *v_r);
+/* The same, but they get no answer: another host is tried. */
+void shipment_take_other_answers(struct shipment *s);
 void shipment_end(struct shipment *s);
 
 #endif

@@ -128,6 +128,23 @@ static void no_more_than_three_at_once(void **state)
     hosts_fini(&h);
 }
 
+static void whose_trouble_it_is(void **state)
+{
+    static const struct {
+        int code;
+        const char *enhanced;
+        bool host;
+    } rows[] = {{421, "4.3.2", true},  {421, "", true},       {421, "4.7.0", true},  {452, "4.3.1", true},  {451, "4.3.0", true},
+                {451, "4.4.2", true},  {450, "4.4.1", true},  {451, "", true},       {452, "", true},       {450, "", false},
+                {450, "4.2.1", false}, {452, "4.2.2", false}, {451, "4.7.1", false}, {450, "4.7.1", false}, {450, "4.1.8", false},
+                {452, "4.5.3", false}, {550, "5.3.0", false}, {554, "", false},      {250, "2.0.0", false}, {552, "5.3.4", false}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct verdict v = verdict_make(rows[i].code, rows[i].enhanced, "x");
+        EXPECT(candidates_host_trouble(&v) == rows[i].host, rows[i].enhanced);
+    }
+}
+
 static void rests_grow_and_one_probes(void **state)
 {
     struct endpoints *e = endpoints_new(20, 100);
@@ -257,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_order), cmocka_unit_test(the_pace), cmocka_unit_test(no_more_than_three_at_once),
+        cmocka_unit_test(whose_trouble_it_is),
         cmocka_unit_test(rests_grow_and_one_probes), cmocka_unit_test(an_old_failure_is_forgotten),
         cmocka_unit_test(endpoints_are_apart), cmocka_unit_test(at_random)};
     return cmocka_run_group_tests(tests, NULL, NULL);
