@@ -149,6 +149,9 @@ MUST_CHECK bool database_glance(struct database *db, const struct throttle_setti
 MUST_CHECK bool database_refused(struct database *db, const struct throttle_settings *settings,
                                  const char *tenant, const char *credential, const char *recipient,
                                  const char *domain, struct err *err);
+/* How many bytes of mail a tenant has in the queue. */
+MUST_CHECK bool database_stored(struct database *db, const char *tenant, int64_t *bytes_r,
+                                struct err *err);
 /* The tenant's own rate. */
 MUST_CHECK bool database_rate(struct database *db, const char *tenant,
                               struct throttle_bucket *bucket_r, struct err *err);

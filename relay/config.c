@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* libconfuse's callbacks take no context. */
@@ -124,6 +125,7 @@ static cfg_t *new_cfg(void)
                                  CONFIG_MEBIBYTES("memory", 1024),
                                  CONFIG_NUMBER("reserve", 0),
                                  CONFIG_SECONDS("login", 60),
+                                 CONFIG_BYTES("tenant_storage", 0),
                                  CFG_END()};
     cfg_opt_t all[] = {
         CFG_STR("hostname", "", CFGF_NONE),
@@ -242,6 +244,13 @@ static void check_addresses(struct config_reading *r)
                              c->listeners[i].port);
 }
 
+/* What nobody has set is half of the disk that the queue is on: the other half is for others. */
+static uint64_t half_a_disk(const char *state_dir)
+{
+    struct statvfs disk;
+    return statvfs(state_dir, &disk) == 0 ? (uint64_t)disk.f_blocks * disk.f_frsize / 2 : 0;
+}
+
 static void fill_limits(struct config *c, cfg_t *cfg)
 {
     c->size_max = (uint64_t)cfg_getint(cfg, "limits|size");
@@ -257,6 +266,8 @@ static void fill_limits(struct config *c, cfg_t *cfg)
     c->per_network = c->per_network ? c->per_network : (c->connections * 3 + 3) / 4;
     c->rate = (unsigned)cfg_getint(cfg, "limits|rate");
     c->memory_mb = (unsigned)cfg_getint(cfg, "limits|memory");
+    c->tenant_storage = (uint64_t)cfg_getint(cfg, "limits|tenant_storage");
+    c->tenant_storage = c->tenant_storage ? c->tenant_storage : half_a_disk(c->state_dir);
 }
 
 static void fill_dns(struct config_reading *r)

@@ -147,6 +147,25 @@ static int find_tenant(struct cli *cli, const char *user, char *tenant_r, size_t
     return code;
 }
 
+/* What the tenant has in the queue, beside what it may have. */
+static json_t *storage(const struct cli *cli, json_t *answer)
+{
+    json_t *stored = json_object_get(answer, "stored");
+    if (!stored)
+        return NULL;
+    return json_pack("{s:O, s:O, s:I}", "tenant", json_object_get(answer, "tenant"), "bytes",
+                     stored, "limit", (json_int_t)cli->config->tenant_storage);
+}
+
+static void show_storage(json_t *s)
+{
+    printf("tenant ");
+    cli_print_safe(member(s, "tenant"));
+    printf(" has %lld KB in the queue, of %lld KB (limits.tenant_storage)\n\n",
+           (long long)json_integer_value(json_object_get(s, "bytes")) / 1024,
+           (long long)json_integer_value(json_object_get(s, "limit")) / 1024);
+}
+
 static void show(struct cli *cli, json_t *answer, json_t *rows)
 {
     static const struct cli_column columns[] = {{"TENANT", "tenant", CLI_TEXT},
@@ -160,11 +179,14 @@ static void show(struct cli *cli, json_t *answer, json_t *rows)
                                                   {"RECIPIENT", "recipient", CLI_TEXT},
                                                   {"WHY", "reply", CLI_TEXT}};
     json_t *lately = json_object_get(answer, "decisions");
+    json_t *space = storage(cli, answer);
     if (cli->json) {
         json_t *all = json_object();
         json_object_set(all, "canonical", json_object_get(answer, "canonical"));
         json_object_set(all, "keys", rows);
         json_object_set(all, "decisions", lately);
+        if (space)
+            json_object_set_new(all, "storage", space);
         cli_print_json(all);
         json_decref(all);
         return;
@@ -172,6 +194,9 @@ static void show(struct cli *cli, json_t *answer, json_t *rows)
     printf("counted as ");
     cli_print_safe(member(answer, "canonical"));
     printf("\n\n");
+    if (space)
+        show_storage(space);
+    json_decref(space);
     cli_print_rows(cli, rows, columns, COUNT_OF(columns));
     if (json_array_size(lately) > 0) {
         putchar('\n');

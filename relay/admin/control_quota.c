@@ -154,11 +154,14 @@ bool control_quota_user(struct database *db, struct control *c, struct err *err)
     struct throttle_bucket bucket;
     struct throttle_newcomers n;
     const char *tenant = control_text(c, "tenant");
+    int64_t stored = 0;
     if (!control_needs(c, "tenant", err) || !control_needs(c, "user", err) ||
-        !database_rate(db, tenant, &bucket, err) ||
+        !database_stored(db, tenant, &stored, err) || !database_rate(db, tenant, &bucket, err) ||
         !database_newcomers(db, tenant, clock_now_ms(), &n, err))
         return false;
     add_bucket(c, tenant, throttle_key_name(THROTTLE_RATE), "", &bucket);
+    json_object_set_new(c->answer, "stored", json_integer(stored));
+    json_object_set_new(c->answer, "tenant", control_any_text(tenant));
     json_t *row = json_object();
     json_object_set_new(row, "tenant", control_any_text(tenant));
     json_object_set_new(row, "key", json_string(throttle_key_name(THROTTLE_FIRST_TIME)));

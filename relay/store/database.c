@@ -8,6 +8,7 @@
 #include "log.h"
 #include "rows.h"
 #include "schema.h"
+#include "shares.h"
 #include "top.h"
 
 #include <errno.h>
@@ -181,6 +182,7 @@ void database_close(struct database *db)
     for (size_t i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(db->statements[i]);
     sqlite3_close(db->handle);
+    shares_forget(db);
     free(db->due.items);
     free(db->released.items);
     free(db);
@@ -263,6 +265,7 @@ void rows_rollback(struct database *db)
 {
     sqlite3_step(rows_prepare(db, SQL_ROLLBACK));
     sqlite3_reset(db->statements[SQL_ROLLBACK]);
+    shares_forget(db);
     rows_forget(db);
 }
 

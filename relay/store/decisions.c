@@ -8,6 +8,7 @@
 
 #include "rates.h"
 #include "repeats.h"
+#include "shares.h"
 #include "suppressions.h"
 #include "top.h"
 
@@ -153,6 +154,8 @@ bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, 
     size_t repeated = 0;
     char recipient[ADDRESS_CANONICAL_MAX + 1];
     job->decisions = xcalloc(m->envelope.count, sizeof(*job->decisions));
+    if (!shares_allow(db, job, err) || job->refusal.code != 0)
+        return job->refusal.code != 0;
     if (!rates_prepare(db, err) || !rows_simple(db, SQL_SAVEPOINT, err))
         return false;
     for (size_t i = 0; i < m->envelope.count; i++) {

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "repeats.h"
 #include "reports.h"
+#include "shares.h"
 #include "suppressions.h"
 
 #include <stdio.h>
@@ -49,6 +50,7 @@ static bool add_message(struct database *db, const struct mail *m, struct err *e
     rows_int(s, ++n, m->place.segment);
     rows_int(s, ++n, m->place.offset);
     rows_int(s, ++n, m->place.length);
+    shares_add(db, m->tenant, m->place.length);
     return rows_run(db, s, err);
 }
 
@@ -221,6 +223,7 @@ bool rows_end(struct database *db, int64_t message, struct err *err)
     rows_int(s, 1, message);
     while (rows_next(db, s, err)) {
         note_released(db, s);
+        shares_add(db, rows_get_text(s, 3), -sqlite3_column_int64(s, 2));
         ended = true;
     }
     if (err->kind != ERR_NONE || !ended)

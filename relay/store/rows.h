@@ -29,7 +29,9 @@ struct database {
     struct place_list released;
     bool writes;           /* the one connection that does */
     bool accounts_changed; /* by the open transaction: a credential or a domain */
-    bool instance_known;   /* what follows has been read, and nobody has changed it since */
+    bool shares_known;     /* shares.h */
+    struct share *shares;
+    bool instance_known; /* what follows has been read, and nobody has changed it since */
     unsigned char rate_key[32];
     int64_t steps_ms;      /* how far the clock has been set */
     int64_t report_due_ms; /* nothing before that, as far as is known */

@@ -77,7 +77,9 @@
       "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient "                 \
       "WHERE message = ?1"                                                                         \
       " AND state IN (0, 1)) AND NOT EXISTS (SELECT 1 FROM report WHERE message = ?1)"             \
-      " RETURNING segment, offset, length")                                                        \
+      " RETURNING segment, offset, length, tenant")                                                \
+    X(STORED_ALL, "SELECT tenant, sum(length) FROM message GROUP BY tenant")                       \
+    X(STORED, "SELECT coalesce(sum(length), 0) FROM message WHERE tenant = ?1")                    \
     X(END_RECIPIENTS, "DELETE FROM recipient WHERE message = ?")                                   \
     X(QUEUE_LIST, "SELECT r.message, r.number, r.address, r.state, r.tries, r.due, r.code, "       \
                   "r.enhanced, r.reply,"                                                           \

@@ -48,6 +48,7 @@
 #include "rows.h"
 #include "sandbox.h"
 #include "segments.h"
+#include "shares.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -199,6 +200,8 @@ static bool apply_command(struct store *store, struct store_job *job, struct err
     if (!rows_simple(store->db, SQL_SAVEPOINT, err))
         return false;
     job->ok = job->run(store->db, job->context, &job->err);
+    if (!job->ok)
+        shares_forget(store->db);
     return (job->ok || rows_simple(store->db, SQL_UNDO, err)) &&
            rows_simple(store->db, SQL_RELEASE, err);
 }
