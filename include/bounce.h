@@ -15,7 +15,8 @@ struct bounce_recipient {
     struct span address;  /* as given at RCPT */
     struct span original; /* ORCPT as given, xtext; empty when there was none */
     struct verdict answer;
-    struct span remote; /* host that answered; empty when the answer is ours */
+    struct span remote; /* host that it was about; empty: none */
+    bool heard;         /* that host has answered so; else the answer is ours */
 };
 
 struct bounce_input {

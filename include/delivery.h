@@ -144,5 +144,9 @@ unsigned delivery_timeout_s(const struct delivery *d);
 /* How long the message under way may take in all, from MAIL until its last byte has left, in
  * seconds: whoever reads it drop by drop holds a connection that others need. */
 unsigned delivery_limit_s(const struct delivery *d);
+/* Has the whole message been said, so that only the answer is due? */
+bool delivery_is_said(const struct delivery *d);
+/* The server takes no more messages on this connection (RFC 9422). */
+bool delivery_is_used_up(const struct delivery *d);
 
 #endif

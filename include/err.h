@@ -49,6 +49,7 @@ struct verdict {
     int code;          /* three digits: 250, 451, 550 … */
     char enhanced[12]; /* RFC 3463: "5.7.1"; empty when a reply had none */
     char text[400];    /* printable ASCII, one line, never NULL */
+    bool heard;        /* a server said it; else it is ours, even when it is about a server */
 };
 
 /* A verdict whose kind follows from the code's first digit: only 2yz accepts. Anything but

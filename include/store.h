@@ -36,8 +36,9 @@ struct store_outcome {
     enum store_report report; /* its sender is to be told */
     enum stream_class class;
     struct verdict answer;
-    const char *kind; /* event: "delivered", "deferred", "bounced", "expired" … a literal */
-    char remote[280];
+    const char *kind;    /* event: "delivered", "deferred", "bounced", "expired" … a literal */
+    char remote[280];    /* "host[address]" that answered so; "host" alone when the answer is ours,
+                            about it; empty when it is about no host */
     char suppress[64];   /* there is no such mailbox: put it on this tenant's list; empty: no */
     int64_t suppress_ms; /* for so long */
 };

@@ -88,7 +88,9 @@ static void write_answer(const struct bounce_recipient *r, struct buf *out)
 {
     buf_addf(out, "<%.*s>\r\n", SPAN_ARG(r->address));
     if (r->remote.len > 0)
-        buf_addf(out, "    The server %.*s answered:\r\n", SPAN_ARG(span_first(r->remote, 255)));
+        buf_addf(out,
+                 r->heard ? "    The server %.*s answered:\r\n" : "    While talking to %.*s:\r\n",
+                 SPAN_ARG(span_first(r->remote, 255)));
     struct span text = span_of(r->answer.text);
     buf_addf(out, "    %03d %s\r\n", r->answer.code, r->answer.enhanced);
     while (text.len > 0) {
@@ -139,7 +141,7 @@ static void write_status(const struct bounce_input *in, struct buf *out)
                  r->answer.enhanced[0]        ? r->answer.enhanced
                  : r->action == BOUNCE_FAILED ? "5.0.0"
                                               : "2.0.0");
-        if (r->remote.len > 0)
+        if (r->remote.len > 0 && r->heard)
             buf_addf(out, "Remote-MTA: dns; %.*s\r\nDiagnostic-Code: smtp; %03d %s\r\n\t%s\r\n",
                      SPAN_ARG(span_first(r->remote, 255)), r->answer.code, r->answer.enhanced,
                      r->answer.text[0] ? r->answer.text : "(no text)");

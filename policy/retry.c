@@ -56,7 +56,10 @@ uint32_t retry_random(int64_t message, const char *domain, unsigned tries)
 
 struct verdict retry_expired(const struct verdict *last)
 {
-    if (last->code >= 400 && last->code < 500)
-        return *last;
+    if (last->code >= 400) { /* a host that refused all mail may have said it with a 5yz */
+        struct verdict v = *last;
+        v.what = VERDICT_DEFER;
+        return v;
+    }
     return verdict_make(451, "4.4.7", "Expired before it could be sent");
 }

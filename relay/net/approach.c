@@ -22,11 +22,13 @@
 static void site_is_down(struct courier *c, struct verdict v, bool local)
 {
     struct parcel *p = c->parcel;
+    char why[200];
+    snprintf(why, sizeof(why), "%03d %s %.180s", v.code, v.enhanced, v.text);
     v.what = VERDICT_DEFER; /* shown as it was said, whatever its code */
     p->not_attempted = local;
     parcel_answer_all(p, &v);
     if (!local && parcel_left_ms(p) > 0) /* else it had too little time */
-        site_failed(c->site, v.text, clock_steady_ms());
+        site_failed(c->site, why, clock_steady_ms());
     courier_give_up(c);
 }
 
@@ -67,9 +69,12 @@ static void on_unreached(void *owner, const struct reach_failure *failure)
         courier_give_up(c);
         return;
     }
-    if (failure->tried)
-        snprintf(p->remote, sizeof(p->remote), "%.200s",
-                 p->hosts.all[c->candidates.all[failure->which].host].name);
+    if (failure->tried) {
+        const struct candidate *one = &c->candidates.all[failure->which];
+        ip_print(&one->at.ip, c->peer);
+        snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", p->hosts.all[one->host].name,
+                 c->peer);
+    }
     if (failure->tried)
         site_is_down(c, verdict_on(c, failure), failure->local && c->trouble.code == 0);
     else if (c->trouble.code != 0)
@@ -84,7 +89,8 @@ void approach_refused(struct courier *c)
                      c->delivery.trouble.text));
     if (c->troubles == 0) {
         c->trouble = c->delivery.trouble;
-        snprintf(c->parcel->remote, sizeof(c->parcel->remote), "%.200s", c->host_name);
+        snprintf(c->parcel->remote, sizeof(c->parcel->remote), "%.200s[%.60s]", c->host_name,
+                 c->peer);
     }
     approach_next(c);
 }

@@ -21,6 +21,7 @@ struct connection {
     void *owner;
     struct tls *tls;
     unsigned timeout_s, handles;
+    uint64_t limit_ms; /* of the loop's clock; 0: none */
     bool connected, wants_bytes, reading, finishing, closing, deadline;
     int error; /* of the connect */
     char why[240];
@@ -84,14 +85,24 @@ static void on_timer(uv_timer_t *timer)
 
 static void touch(struct connection *c)
 {
+    uint64_t now_ms = uv_now(c->timer.loop);
+    uint64_t wait_ms = (uint64_t)c->timeout_s * 1000;
+    if (c->limit_ms != 0 && now_ms + wait_ms > c->limit_ms)
+        wait_ms = c->limit_ms > now_ms ? c->limit_ms - now_ms : 1;
     if (c->timeout_s > 0 && !c->closing)
-        uv_timer_start(&c->timer, on_timer, (uint64_t)c->timeout_s * 1000, 0);
+        uv_timer_start(&c->timer, on_timer, wait_ms, 0);
 }
 
 void connection_set_timeout(struct connection *c, unsigned seconds)
 {
     c->timeout_s = seconds;
     c->deadline = false;
+    touch(c);
+}
+
+void connection_set_limit(struct connection *c, unsigned seconds)
+{
+    c->limit_ms = seconds == 0 ? 0 : uv_now(c->timer.loop) + (uint64_t)seconds * 1000;
     touch(c);
 }
 

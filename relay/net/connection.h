@@ -52,6 +52,8 @@ void connection_want_bytes(struct connection *c, bool wanted);
 void connection_set_timeout(struct connection *c, unsigned seconds);
 /* End it so long from now; what is read in the meantime gains no time, what is written does. */
 void connection_set_deadline(struct connection *c, unsigned seconds);
+/* End it so long from now, whatever is read or written; 0: there is no such limit (any more). */
+void connection_set_limit(struct connection *c, unsigned seconds);
 /* Send what is written and these last words (NULL: none), say close_notify, then close. */
 void connection_finish(struct connection *c, struct buf *last);
 void connection_close(struct connection *c, const char *why);

@@ -114,17 +114,11 @@ static void on_told_to_go(struct inbox_item *item)
     }
 }
 
-/* The server takes no more messages on this connection (RFC 9422). */
-static bool is_used_up(const struct courier *c)
-{
-    const struct delivery *d = &c->delivery;
-    return d->offers.mail_max > 0 && d->mails >= d->offers.mail_max;
-}
-
 static void next_parcel(struct courier *c)
 {
     bool may_idle = false;
-    if (c->shard->draining || is_used_up(c) || approach_has_tried(c, DELIVERY_IN_CLEAR)) {
+    if (c->shard->draining || delivery_is_used_up(&c->delivery) ||
+        approach_has_tried(c, DELIVERY_IN_CLEAR)) {
         quit(c); /* what was tried in clear text was an exception for one parcel */
         return;
     }
@@ -162,13 +156,6 @@ void courier_reuse(struct site_party *idle, struct parcel *p)
 
 /* ---- the pump ---- */
 
-static void note_dialogue(struct courier *c, const char *who, struct span bytes)
-{
-    bool hide = strcmp(delivery_stage_name(&c->delivery), "AUTH") == 0;
-    if (c->parcel)
-        parcel_note_dialogue(c->parcel, who, hide ? SPAN("(authentication)") : bytes);
-}
-
 static void start_tls(struct courier *c)
 {
     connection_connect_tls(c->connection, c->settings->client, c->host_name,
@@ -182,11 +169,14 @@ static bool begin_message(struct courier *c)
         next_parcel(c);
     if (!c->parcel)
         return false;
-    if (is_used_up(c)) { /* what is left of the parcel goes on another connection */
+    if (delivery_is_used_up(
+            &c->delivery)) { /* what is left of the parcel goes on another connection */
         c->begin_again = true;
         delivery_quit(&c->delivery);
     } else if (!shipment_begin(&c->shipment, c->parcel, &c->delivery, &c->proven)) {
         parcel_done(c);
+    } else {
+        connection_set_limit(c->connection, delivery_limit_s(&c->delivery));
     }
     return true;
 }
@@ -205,6 +195,7 @@ static void part(struct courier *c)
 static void end_message(struct courier *c)
 {
     bool elsewhere = approach_elsewhere(c);
+    connection_set_limit(c->connection, 0);
     take_answers(c, elsewhere);
     site_succeeded(c->site);
     if (elsewhere) {
@@ -236,7 +227,7 @@ static void pump(struct courier *c)
 {
     for (;;) {
         if (c->delivery.want != DELIVERY_BODY)
-            note_dialogue(c, "C: ", buf_span(&c->delivery.out));
+            parcel_note_dialogue(c->parcel, &c->delivery, "C: ", buf_span(&c->delivery.out));
         connection_write(c->connection, &c->delivery.out);
         switch (c->delivery.want) {
         case DELIVERY_INPUT:
@@ -254,6 +245,8 @@ static void pump(struct courier *c)
         case DELIVERY_BODY:
             shipment_feed(&c->shipment, c->connection);
             set_deadline(c);
+            if (delivery_is_said(&c->delivery) && connection_unsent(c->connection) == 0)
+                connection_set_limit(c->connection, 0);
             if (c->delivery.want == DELIVERY_BODY)
                 return;
             break;
@@ -282,7 +275,7 @@ static bool on_timed_out(void *owner)
 static void on_bytes(void *owner, struct span bytes)
 {
     struct courier *c = owner;
-    note_dialogue(c, "S: ", bytes);
+    parcel_note_dialogue(c->parcel, &c->delivery, "S: ", bytes);
     if (c->idle) { /* it says goodbye, or nonsense: it is of no more use */
         if (site_leave_idle(c->site, &c->party)) {
             c->idle = false;
@@ -309,6 +302,8 @@ static void on_drained(void *owner)
     struct courier *c = owner;
     if (c->delivery.want == DELIVERY_BODY)
         pump(c);
+    else if (delivery_is_said(&c->delivery)) /* now it has its time to answer */
+        connection_set_limit(c->connection, 0);
 }
 
 /* The connection ended while a message was under way. */

@@ -64,8 +64,9 @@ void parcel_abandon_all(struct shard *s);
 
 /* Another way is tried with this host: in the log, and as an event when it is less safe. */
 void parcel_note_remedy(struct parcel *p, const char *host, const struct delivery *d);
-/* Lines that were said by `who`, for the dialogue, if it is wanted. */
-void parcel_note_dialogue(struct parcel *p, const char *who, struct span bytes);
+/* Lines that `who` has said, for the dialogue, if it is wanted; `p` may be NULL. */
+void parcel_note_dialogue(struct parcel *p, const struct delivery *d, const char *who,
+                          struct span bytes);
 
 /* ---- settle.c ---- */
 

@@ -7,10 +7,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-void parcel_note_dialogue(struct parcel *p, const char *who, struct span bytes)
+void parcel_note_dialogue(struct parcel *p, const struct delivery *d, const char *who,
+                          struct span bytes)
 {
-    while (p->mail->dialogue && bytes.len > 0) {
+    if (!p || !p->mail->dialogue)
+        return;
+    if (strcmp(delivery_stage_name(d), "AUTH") == 0)
+        bytes = SPAN("(authentication)");
+    while (bytes.len > 0) {
         struct span line = span_take(&bytes, '\n');
         buf_addf(&p->dialogue, "%s%.*s\n", who, SPAN_ARG(span_trim(line)));
     }

@@ -38,6 +38,16 @@ static enum store_report report_on(const struct parcel *p, size_t i, enum mail_s
     UNREACHABLE();
 }
 
+/* By whom it was said. What we refuse ourselves, or cannot do, is nobody's word. */
+static void note_remote(const struct parcel *p, size_t i, struct store_outcome *o)
+{
+    struct span remote = span_of(p->remote);
+    bool trouble = p->answers[i].what == VERDICT_DEFER && !p->not_attempted;
+    if (!p->answers[i].heard)
+        remote = span_first(remote, trouble ? span_find(remote, '[') : 0);
+    snprintf(o->remote, sizeof(o->remote), "%.*s", SPAN_ARG(remote));
+}
+
 static void decide(struct parcel *p, struct store_job *job, size_t i)
 {
     const struct mail_row *row = &p->mail->rows[i];
@@ -78,7 +88,7 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
         snprintf(o->suppress, sizeof(o->suppress), "%s", p->mail->tenant);
         o->suppress_ms = (int64_t)p->settings->config->suppress_days * 24 * 3600 * 1000;
     }
-    snprintf(o->remote, sizeof(o->remote), "%s", p->remote);
+    note_remote(p, i, o);
 }
 
 static void log_outcome(const struct parcel *p, size_t i, const struct store_outcome *o)
@@ -88,11 +98,12 @@ static void log_outcome(const struct parcel *p, size_t i, const struct store_out
                                                                           : LOG_INFO;
     struct log_line *line = log_text(log_id(log_begin(level, o->kind), p->mail->id), "rcpt",
                                      p->mail->envelope.rcpts[i].address);
-    if (p->remote[0])
-        line = log_text(log_text(line, "mx", p->remote), "tls", p->tls[0] ? p->tls : "none");
-    if (p->tls[0])
+    bool by_host = o->remote[0] != '\0';
+    if (by_host)
+        line = log_text(log_text(line, "mx", o->remote), "tls", p->tls[0] ? p->tls : "none");
+    if (by_host && p->tls[0])
         line = log_text(line, "verified", p->verified ? "yes" : "no");
-    if (p->tls[0] && p->route->username[0])
+    if (by_host && p->tls[0] && p->route->username[0])
         line = log_text(line, "user", p->route->username);
     line = log_text(log_number(line, "code", o->answer.code), "dsn", o->answer.enhanced);
     line = log_number(log_text(line, "reply", o->answer.text), "tries", o->tries);

@@ -134,5 +134,7 @@ struct verdict answer_verdict(const struct answer *a)
             line[used++] = next.ptr[i] ? next.ptr[i] : '?';
     }
     line[used] = '\0';
-    return verdict_make(a->code, enhanced, "%s", line);
+    struct verdict v = verdict_make(a->code, enhanced, "%s", line);
+    v.heard = true;
+    return v;
 }

@@ -23,7 +23,7 @@ enum { IN_MAX = 128 * 1024, OUT_MAX = 1024 * 1024 };
 /* Time limits: for a piece of the message, for the rest of the answers to a burst, and for a whole
  * message: so much, and more for each recipient and by the size, at a rate in bytes a second. */
 enum { PIECE_S = 180, HURRY_PIECE_S = 30, BURST_S = 60 };
-enum { MESSAGE_S = 1320, HURRY_MESSAGE_S = 120, RCPT_S = 5 };
+enum { MESSAGE_S = 1320, HURRY_MESSAGE_S = 40, RCPT_S = 5 };
 enum { RATE = 16 * 1024, HURRY_RATE = 64 * 1024 };
 
 /* ---- what the answers lead to ---- */
@@ -427,4 +427,14 @@ unsigned delivery_limit_s(const struct delivery *d)
     uint64_t base = d->settings->hurry ? HURRY_MESSAGE_S : MESSAGE_S;
     CHECK(m != NULL);
     return (unsigned)(base + m->count * RCPT_S + m->size / rate);
+}
+
+bool delivery_is_said(const struct delivery *d)
+{
+    return d->stage == BODY && !d->saying_body;
+}
+
+bool delivery_is_used_up(const struct delivery *d)
+{
+    return d->offers.mail_max > 0 && d->mails >= d->offers.mail_max;
 }

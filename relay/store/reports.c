@@ -95,12 +95,14 @@ static void add_told(struct told *t, struct store_job *job, sqlite3_stmt *s)
     job->report_fails = job->report_fails || owed == STORE_REPORT_FAILED;
     for (int i = 0; i < 3; i++)
         texts[i] = xstrdup(rows_get_text(s, i < 2 ? i + 1 : 7));
-    struct span remote = span_of(texts[2]); /* without the address */
+    struct span remote = span_of(texts[2]);
+    size_t name = span_find(remote, '['); /* the address is known of whoever has answered */
     struct bounce_recipient *r = &t->recipients[t->count++];
     *r = (struct bounce_recipient){.action = actions[owed],
                                    .address = span_of(texts[0]),
                                    .original = span_of(texts[1]),
-                                   .remote = span_first(remote, span_find(remote, '['))};
+                                   .remote = span_first(remote, name),
+                                   .heard = name < remote.len};
     r->answer.code = sqlite3_column_int(s, 4);
     rows_copy_text(s, 5, r->answer.enhanced, sizeof(r->answer.enhanced));
     rows_copy_text(s, 6, r->answer.text, sizeof(r->answer.text));

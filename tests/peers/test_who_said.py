@@ -1,0 +1,108 @@
+"""What was said, and by whom: an answer is shown as it was given, under the host that gave it; what the relay refuses, or cannot
+do, is its own word."""
+
+import email
+
+import pytest
+
+from conftest import wait_for
+from mailhost import MailHost
+from test_delivery import Script
+
+pytestmark = pytest.mark.memory
+
+CODE = 'stream "code" { class = "security"  expires = 8  retry = {1} }\nthrottle = "off"\n'
+
+
+@pytest.fixture
+def host(delivery_port):
+    made = []
+
+    def make(answer, address="127.0.0.1", **options):
+        made.append(MailHost(delivery_port, lambda line, c: answer.get(line.split(" ")[0].upper()) if isinstance(answer, dict)
+                             else answer(line), host=address, **options))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def script_offers(delivery_port):
+    made = []
+
+    def make(offers):
+        made.append(Script(delivery_port, offers=offers))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+def code(to):
+    return f"From: <hello@club.test>\r\nTo: <{to}>\r\nSubject: code\r\nSealpost-Stream: code\r\n\r\n1234\r\n"
+
+
+def report(sink):
+    """(text for people, fields of the first recipient) of the one report."""
+    text, status = email.message_from_bytes(sink.wait(1, 40)[0][1]).get_payload()[:2]
+    return text.get_payload(), status.get_payload()[1]
+
+
+@pytest.mark.parametrize("greeting", ["553 5.7.1 x", "554 no", "421 4.3.2 later", "450 4.7.1 not known"])
+def test_a_refused_greeting_is_shown_as_it_was_said(relay, host, greeting):
+    host({"": greeting})
+    number, _, rest = greeting.partition(" ")
+    enhanced, text = rest.split(" ", 1) if rest[0].isdigit() else ("", rest)
+    event = relay.wait_kind(relay.send(), "deferred")[0]
+    assert (event["code"], event["enhanced"], event["reply"]) == (int(number), enhanced, text)
+    assert event["remote"] == "mx.dest.test[127.0.0.1]"
+    [queued] = relay.queue()
+    assert queued["state"] == "waiting" and queued["last_reply"] == greeting
+
+
+def test_when_all_hosts_refuse_the_report_says_so(relay_factory, dns, host, sink_factory):
+    dns.mail("dest.test", "mx1.dest.test=127.0.0.1", "mx2.dest.test=127.0.0.3")
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    relay = relay_factory(CODE)
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    relay.start()
+    host({"": "554 5.7.1 no mail from you"})
+    host({"": "554 5.7.1 nor here"}, "127.0.0.3")
+    relay.send(to="b@dest.test", message=code("b@dest.test"))
+    text, fields = report(back)
+    assert "554" in text and "5.7.1" in text and ("no mail from you" in text or "nor here" in text)
+    assert fields["Action"] == "failed"
+
+
+def test_a_host_that_hangs_up_has_answered_nothing(relay_factory, dns, host, sink_factory):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    relay = relay_factory(CODE)
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    relay.start()
+    host(lambda line: "HANG UP" if line.startswith("RCPT") else None)
+    id = relay.send(to="b@dest.test", message=code("b@dest.test"))
+    assert relay.wait_kind(id, "deferred")[0]["remote"] == "mx.dest.test"
+    text, fields = report(back)
+    assert "while at RCPT" in text and "answered" not in text and "mx.dest.test" in text
+    assert fields["Diagnostic-Code"] is None and fields["Remote-MTA"] is None
+
+
+def test_what_the_relay_refuses_is_its_own_word(relay, dns, script_offers, sink_factory):
+    """Too large, or in a form that the receiver does not take; beside it another recipient gets the message from the same host."""
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    server = script_offers(["SIZE 2000"])
+    id = relay.send(to=["b@dest.test", "ü@dest.test"], mail_options=["SMTPUTF8"], message="From: <hello@club.test>\r\n\r\nx\r\n")
+    wait_for(lambda: {"delivered", "bounced"} <= set(relay.kinds(id)))
+    events = {e["kind"]: e for e in relay.trace(id)}
+    assert events["delivered"]["remote"].startswith("mx.dest.test[") and len(server.messages) == 1
+    assert events["bounced"]["enhanced"] == "5.6.7" and events["bounced"]["remote"] == ""
+    id = relay.send(message="From: <hello@club.test>\r\n\r\n" + ("y" * 70 + "\r\n") * 50)
+    event = relay.wait_kind(id, "bounced")[0]
+    assert event["enhanced"] == "5.3.4" and event["remote"] == ""
+    for _, raw in back.wait(2):
+        assert b"Action: failed" in raw and b"Remote-MTA" not in raw and b"mx.dest.test" not in raw

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* delivery_test.c - The client's time limits (RFC 5321 section 4.5.3.2), and what counts as success
+ * at each of its stages. */
+#include "table.h"
+
+#include "delivery.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct client {
+    struct delivery d;
+    struct delivery_settings settings;
+    struct delivery_mail mail;
+    struct delivery_rcpt rcpts[20];
+};
+
+static void hear(struct client *c, const char *text)
+{
+    buf_clear(&c->d.out);
+    delivery_input(&c->d, span_of(text));
+}
+
+static void begin(struct client *c, const char *offers)
+{
+    char ehlo[100];
+    snprintf(ehlo, sizeof(ehlo), "250-mx\r\n250 %s\r\n", offers);
+    c->settings.hostname = "relay.test";
+    delivery_init(&c->d, &c->settings);
+    hear(c, "220 mx\r\n");
+    hear(c, ehlo);
+    c->mail = (struct delivery_mail){.sender = SPAN("a@club.test"), .rcpts = c->rcpts, .count = 1, .size = 20};
+    for (size_t i = 0; i < COUNT_OF(c->rcpts); i++)
+        c->rcpts[i] = (struct delivery_rcpt){.address = SPAN("b@dest.test")};
+}
+
+/* Let it come to the point where the answer to the command before `stage` is due. */
+static void go_to(struct client *c, const char *stage)
+{
+    static const char *const good[] = {"250 ok\r\n", "250 ok\r\n", "354 go\r\n"};
+    begin(c, "HELP");
+    delivery_send(&c->d, &c->mail);
+    for (size_t i = 0; i < COUNT_OF(good) && strcmp(delivery_stage_name(&c->d), stage) != 0; i++)
+        hear(c, good[i]);
+    if (c->d.want == DELIVERY_BODY)
+        delivery_body(&c->d, SPAN("Subject: x\r\n"), true);
+    assert_string_equal(delivery_stage_name(&c->d), stage);
+}
+
+static void only_2yz_is_success(void **state)
+{
+    static const struct {
+        const char *stage, *next;
+    } rows[] = {{"MAIL", "RCPT"}, {"RCPT", "DATA"}, {"DATA", "end of data"}, {"end of data", "between messages"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        for (int code = 100; code < 1000; code++) {
+            struct client c = {0};
+            const struct verdict *answer = &c.rcpts[0].answer;
+            char reply[40];
+            bool last = i + 1 == COUNT_OF(rows);
+            bool right = i == 2 ? code == 354 : code / 100 == 2; /* DATA asks for more */
+            go_to(&c, rows[i].stage);
+            snprintf(reply, sizeof(reply), "%03d what\r\n", code);
+            hear(&c, reply);
+            bool accepted = answer->code != 0 && answer->what == VERDICT_ACCEPT;
+            bool next = strcmp(delivery_stage_name(&c.d), rows[i].next) == 0 && c.d.want != DELIVERY_CLOSE;
+            EXPECT(last ? accepted == right : next == right, reply);
+            EXPECT(right || !accepted, reply);
+            delivery_fini(&c.d);
+        }
+}
+
+static void limits_by_stage(void **state)
+{
+    (void)state;
+    struct client c = {0};
+    go_to(&c, "MAIL");
+    assert_int_equal(delivery_timeout_s(&c.d), 300);
+    hear(&c, "250 ok\r\n");
+    assert_int_equal(delivery_timeout_s(&c.d), 300);
+    hear(&c, "250 ok\r\n");
+    assert_int_equal(delivery_timeout_s(&c.d), 120);
+    hear(&c, "354 go\r\n");
+    assert_int_equal(delivery_timeout_s(&c.d), 180);
+    assert_false(delivery_is_said(&c.d));
+    delivery_body(&c.d, SPAN("Subject: x\r\n"), true);
+    assert_int_equal(delivery_timeout_s(&c.d), 600);
+    assert_true(delivery_is_said(&c.d));
+    c.settings.hurry = true; /* the end of data keeps its time: less would send it twice */
+    assert_int_equal(delivery_timeout_s(&c.d), 600);
+    delivery_fini(&c.d);
+    go_to(&c, "RCPT");
+    assert_in_range(delivery_timeout_s(&c.d), 5, 60);
+    delivery_fini(&c.d);
+}
+
+static void limits_by_message(void **state)
+{
+    struct client c = {0};
+    (void)state;
+    begin(&c, "PIPELINING");
+    c.mail.count = COUNT_OF(c.rcpts);
+    delivery_send(&c.d, &c.mail);
+    unsigned small = delivery_limit_s(&c.d);
+    assert_in_range(small, 300 + 300 + 120, 3600); /* a slow server may use its time at each stage */
+    c.mail.size = 25 * 1024 * 1024;
+    assert_in_range(delivery_limit_s(&c.d), small + 300, 2 * 3600);
+    c.settings.hurry = true;
+    assert_in_range(delivery_limit_s(&c.d), 30, small);
+    delivery_fini(&c.d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(only_2yz_is_success), cmocka_unit_test(limits_by_stage),
+                                       cmocka_unit_test(limits_by_message)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
