@@ -32,11 +32,12 @@ MUST_CHECK bool database_check_file(const char *state_dir, struct err *err);
 
 /* ---- mail ---- */
 
-/* A recipient that waits, for the scheduler. */
+/* A recipient that waits, for the queue. */
 struct database_due {
-    int64_t message, due_ms;
+    int64_t message, due_ms, expires_ms;
     unsigned number;
     enum stream_class class;
+    char tenant[64];
     char domain[ADDRESS_DOMAIN_MAX + 1];
 };
 typedef void database_on_due(void *context, const struct database_due *due);

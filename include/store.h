@@ -122,7 +122,7 @@ struct store_outcome *store_job_add_outcome(struct store_job *job);
 /* What those who keep the queue in memory are told; called on the store's thread, after a commit.
  */
 struct store_events {
-    /* Here due_ms is clock_steady_ms()'s: no step of the wall clock changes it. */
+    /* Here due_ms and expires_ms are clock_steady_ms()'s: no step of the wall clock changes it. */
     void (*due)(void *context, const struct database_due *due, size_t count);
     /* The system's clock has been set, and what waits in the store has been moved along. */
     void (*stepped)(void *context, int64_t step_ms);

@@ -96,6 +96,8 @@ static bool collect(struct database *db, const struct database_filter *filter, i
             .class = (enum stream_class)(sqlite3_column_int(s, 2) % STREAM_CLASSES)};
         rows_copy_text(s, 3, m->due.domain, sizeof(m->due.domain));
         rows_copy_text(s, 4, m->address, sizeof(m->address));
+        rows_copy_text(s, 5, m->due.tenant, sizeof(m->due.tenant));
+        m->due.expires_ms = sqlite3_column_int64(s, 6);
     }
     return err->kind == ERR_NONE;
 }

@@ -19,8 +19,12 @@ static const struct verdict none;
 
 static struct database_due due_of(const struct mail *m, size_t i)
 {
-    struct database_due due = {
-        .message = m->id, .due_ms = m->created_ms, .number = (unsigned)i, .class = m->class};
+    struct database_due due = {.message = m->id,
+                               .due_ms = m->created_ms,
+                               .expires_ms = m->expires_ms,
+                               .number = (unsigned)i,
+                               .class = m->class};
+    snprintf(due.tenant, sizeof(due.tenant), "%s", m->tenant);
     snprintf(due.domain, sizeof(due.domain), "%s", m->envelope.rcpts[i].domain);
     return due;
 }
@@ -245,6 +249,20 @@ static bool suppress(struct database *db, const struct store_outcome *o, const c
     return database_suppress_answer(db, &e, now_ms, err);
 }
 
+/* A recipient that is tried again, with what its message says of it. */
+static bool note_later(struct database *db, struct database_due *due, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_LIFE);
+    rows_int(s, 1, due->message);
+    while (rows_next(db, s, err)) {
+        rows_copy_text(s, 0, due->tenant, sizeof(due->tenant));
+        due->expires_ms = sqlite3_column_int64(s, 1);
+    }
+    if (err->kind == ERR_NONE)
+        rows_note_due(db, due);
+    return err->kind == ERR_NONE;
+}
+
 bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now_ms,
                  struct err *err)
 {
@@ -273,8 +291,8 @@ bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now
     if (err->kind != ERR_NONE ||
         !found) /* deleted by a person meanwhile: nothing is left to record */
         return err->kind == ERR_NONE;
-    if (waits)
-        rows_note_due(db, &due);
+    if (waits && !note_later(db, &due, err))
+        return false;
     struct database_event event = {.at_ms = now_ms,
                                    .kind = o->kind,
                                    .message = o->message,
@@ -385,6 +403,8 @@ bool database_waiting(struct database *db, database_on_due *on_due, void *contex
             .due_ms = sqlite3_column_int64(s, 2),
             .class = (enum stream_class)(sqlite3_column_int(s, 3) % STREAM_CLASSES)};
         rows_copy_text(s, 4, due.domain, sizeof(due.domain));
+        rows_copy_text(s, 5, due.tenant, sizeof(due.tenant));
+        due.expires_ms = sqlite3_column_int64(s, 6);
         on_due(context, &due);
     }
     return err->kind == ERR_NONE;

@@ -51,9 +51,10 @@
     X(LAST_ID, "SELECT max((SELECT coalesce(max(id), 0) FROM message), (SELECT "                   \
                "coalesce(max(message), 0) FROM event))")                                           \
     X(PLACES, "SELECT segment, offset, length FROM message")                                       \
-    X(WAITING,                                                                                     \
-      "SELECT r.message, r.number, r.due, m.class, r.domain FROM recipient r JOIN message m"       \
-      " ON m.id = r.message WHERE r.state = 0")                                                    \
+    X(WAITING, "SELECT r.message, r.number, r.due, m.class, r.domain, m.tenant, m.expires FROM "   \
+               "recipient r JOIN message m"                                                        \
+               " ON m.id = r.message WHERE r.state = 0")                                           \
+    X(LIFE, "SELECT tenant, expires FROM message WHERE id = ?1")                                   \
     X(ADD_MESSAGE, "INSERT INTO message(" SQL_MESSAGE_COLUMNS ")"                                  \
                    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")                           \
     X(ADD_RECIPIENT,                                                                               \
@@ -86,8 +87,8 @@
                   " r.remote, m.sender, m.credential, m.class, m.created, m.expires, "             \
                   "m.length" SQL_QUEUE_FILTER " ORDER BY r.message, r.number LIMIT ?9")            \
     X(QUEUE_COUNT, "SELECT count(*)" SQL_QUEUE_FILTER)                                             \
-    X(QUEUE_MATCH, "SELECT r.message, r.number, m.class, r.domain, r.address" SQL_QUEUE_FILTER     \
-                   " ORDER BY r.message, r.number LIMIT ?9")                                       \
+    X(QUEUE_MATCH, "SELECT r.message, r.number, m.class, r.domain, r.address, m.tenant, "          \
+                   "m.expires" SQL_QUEUE_FILTER " ORDER BY r.message, r.number LIMIT ?9")          \
     X(QUEUE_SET, "UPDATE recipient SET state = ?3, due = ?4 WHERE message = ?1 AND number = ?2")   \
     X(EVENTS, "SELECT " SQL_EVENT_COLUMNS " FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")        \
     X(EVENT_AT, "SELECT id, at FROM event WHERE id >= ? ORDER BY id LIMIT 1")                      \

@@ -233,8 +233,10 @@ static void tell_due(struct store *store)
 {
     struct due_list *due = &store->db->due;
     int64_t offset_ms = clock_offset_ms();
-    for (size_t i = 0; i < due->count; i++)
+    for (size_t i = 0; i < due->count; i++) {
         due->items[i].due_ms -= offset_ms;
+        due->items[i].expires_ms -= offset_ms;
+    }
     if (due->count > 0)
         store->events.due(store->events.context, due->items, due->count);
     due->count = 0;
