@@ -19,8 +19,7 @@ struct retry_input {
                            destination rests. It costs no try; time goes on. */
     int64_t now_ms;
     int64_t created_ms, expires_ms;
-    int64_t not_before_ms; /* the destination rests until then; 0 when it does not */
-    uint32_t random;       /* for the jitter: retry_random() */
+    uint32_t random; /* for the jitter: retry_random() */
 };
 
 struct retry_decision {

@@ -110,6 +110,18 @@ void hosts_spread(struct hosts *h, uint64_t random)
             spread(&h->all[i], &random);
 }
 
+void hosts_shuffled(const struct hosts *h, uint64_t random, struct hosts *hosts_r)
+{
+    *hosts_r = (struct hosts){0};
+    for (size_t i = 0; i < h->count; i++) {
+        hosts_add(hosts_r, span_of(h->all[i].name), h->all[i].preference);
+        for (size_t k = 0; k < h->all[i].count; k++)
+            hosts_add_ip(hosts_r, i, &h->all[i].ips[k]);
+    }
+    hosts_sort(hosts_r, random);
+    hosts_spread(hosts_r, random);
+}
+
 bool hosts_have_ips(const struct hosts *h)
 {
     for (size_t i = 0; i < h->count; i++)

@@ -12,15 +12,11 @@ static int64_t jitter(int64_t delay_ms, uint32_t random)
     return tenth > 0 ? delay_ms - tenth + (int64_t)(random % (uint64_t)(2 * tenth + 1)) : delay_ms;
 }
 
-static int64_t later_of(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* When the last attempt begins. */
 static int64_t last_ms(const struct retry_input *in)
 {
-    int64_t share_ms = later_of(in->expires_ms - in->created_ms, 0) / LAST_SHARE;
+    int64_t life_ms = in->expires_ms - in->created_ms;
+    int64_t share_ms = life_ms > 0 ? life_ms / LAST_SHARE : 0;
     return in->expires_ms - (share_ms < LAST_MAX_MS ? share_ms : LAST_MAX_MS);
 }
 
@@ -37,7 +33,7 @@ struct retry_decision retry_decide(const struct retry_input *in)
     int64_t delay_ms =
         in->not_attempted ? OWN_FAULT_PAUSE_MS : stream_delay_ms(in->stream, in->class, tries);
     d.what = RETRY_LATER;
-    d.due_ms = later_of(in->now_ms + jitter(delay_ms, in->random), in->not_before_ms);
+    d.due_ms = in->now_ms + jitter(delay_ms, in->random);
     if (d.due_ms > last_ms(in))
         d.due_ms = last_ms(in);
     return d;

@@ -3,7 +3,7 @@
  * the parcel when none does.
  *
  * Failure modes:
- * - this host refuses us: the next one (S9, S10); none left: the site rests
+ * - this host refuses us: the next one (S9, S10); none left: the queue decides
  * - this host has trouble with the message: the next one for those who have no answer. But never
  *   after the final dot without an answer: the host may have taken the message, and another one
  *   would deliver it again (RFC 5321 section 4.5.4.1, RFC 1047); it waits for the retry, as with
@@ -19,32 +19,24 @@
 #include <stdio.h>
 
 /* No host could be reached, or none wanted to talk to us. */
-static void site_is_down(struct courier *c, struct verdict v, bool local)
+static void destination_is_down(struct courier *c, struct verdict v, enum queue_failure how)
 {
-    struct parcel *p = c->parcel;
-    char why[200];
-    snprintf(why, sizeof(why), "%03d %s %.180s", v.code, v.enhanced, v.text);
     v.what = VERDICT_DEFER; /* shown as it was said, whatever its code */
-    p->not_attempted = local;
-    parcel_answer_all(p, &v);
-    if (!local && parcel_left_ms(p) > 0) /* else it had too little time */
-        site_failed(c->site, why, clock_steady_ms());
-    courier_give_up(c);
+    c->parcel->not_attempted = how == QUEUE_FAIL_LOCAL;
+    if (parcel_left_ms(c->parcel) <= 0) /* it had too little time, which is not their fault */
+        how = QUEUE_FAIL_LOCAL;
+    courier_fail(c, how, &v);
 }
 
 /* All its addresses rest, or are in use: nobody was asked, and it costs no try. */
-static void site_rests(struct courier *c, const struct reach_failure *failure)
+static void no_address(struct courier *c, const struct reach_failure *failure)
 {
-    struct parcel *p = c->parcel;
-    if (failure->rest_ms > 0)
-        p->not_before_ms = clock_now_ms() + failure->rest_ms;
-    p->not_attempted = clock_now_ms() < p->mail->expires_ms;
     struct verdict v =
         failure->rest_ms > 0
             ? verdict_make(451, "4.4.1", "Destination rests after a failure: %s", failure->why)
             : verdict_make(451, "4.4.5", "All connections to the destination are in use");
-    parcel_answer_all(p, &v);
-    courier_give_up(c);
+    c->parcel->not_attempted = true;
+    courier_fail(c, QUEUE_FAIL_NO_ADDRESS, &v);
 }
 
 /* As the machine says it: it knows what the port and the settings make of a silence. */
@@ -65,22 +57,25 @@ static void on_unreached(void *owner, const struct reach_failure *failure)
     struct parcel *p = c->parcel;
     c->reach = NULL;
     if (c->troubles > 0) { /* there are hosts, and they said why not */
-        parcel_answer_all(p, &c->trouble);
-        courier_give_up(c);
+        courier_fail(c, QUEUE_FAIL_LOST, &c->trouble);
         return;
     }
     if (failure->tried) {
         const struct candidate *one = &c->candidates.all[failure->which];
+        bool local = failure->local && c->trouble.code == 0;
         ip_print(&one->at.ip, c->peer);
-        snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", p->hosts.all[one->host].name,
-                 c->peer);
+        snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]",
+                 p->work->hosts->hosts.all[one->host].name, c->peer);
+        destination_is_down(c, verdict_on(c, failure),
+                            local                                    ? QUEUE_FAIL_LOCAL
+                            : failure->opened && !failure->timed_out ? QUEUE_FAIL_REFUSED
+                                                                     : QUEUE_FAIL_CONNECT);
+    } else if (c->trouble.code != 0) {
+        bool later = c->trouble.code >= 400 && c->trouble.code < 500;
+        destination_is_down(c, c->trouble, later ? QUEUE_FAIL_REFUSED : QUEUE_FAIL_CONNECT);
+    } else {
+        no_address(c, failure);
     }
-    if (failure->tried)
-        site_is_down(c, verdict_on(c, failure), failure->local && c->trouble.code == 0);
-    else if (c->trouble.code != 0)
-        site_is_down(c, c->trouble, false);
-    else
-        site_rests(c, failure);
 }
 
 void approach_refused(struct courier *c)
@@ -100,7 +95,7 @@ static void adopt(struct courier *c)
 {
     struct parcel *p = c->parcel;
     int64_t now_ms = clock_steady_ms();
-    candidates_init(&c->candidates, &p->hosts, p->route->port, now_ms);
+    candidates_init(&c->candidates, &p->work->hosts->hosts, p->route->port, now_ms);
     for (size_t i = 0; i < c->candidates.count; i++)
         if (endpoint_equal(&c->candidates.all[i].at, &c->at))
             candidates_set(&c->candidates, i, CANDIDATE_TRIED, now_ms);
@@ -180,7 +175,8 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
         c->remedies = 0;
     c->which = which;
     c->at = one->at;
-    snprintf(c->host_name, sizeof(c->host_name), "%s", c->parcel->hosts.all[one->host].name);
+    snprintf(c->host_name, sizeof(c->host_name), "%s",
+             c->parcel->work->hosts->hosts.all[one->host].name);
     if (approach_has_tried(c, DELIVERY_IN_CLEAR))
         s->tls = DELIVERY_TLS_NEVER;
     s->helo = approach_has_tried(c, DELIVERY_WITH_HELO);
@@ -212,17 +208,13 @@ void approach_begin(struct courier *c)
     c->which = SIZE_MAX;
     c->troubles = c->remedies = 0;
     c->trouble = (struct verdict){0};
-    candidates_init(&c->candidates, &p->hosts, p->route->port, clock_steady_ms());
+    candidates_init(&c->candidates, &p->work->hosts->hosts, p->route->port, clock_steady_ms());
     approach_next(c);
 }
 
-/* Nobody has been reached yet: it costs no try. */
-void approach_stop(struct courier *c)
+void approach_stop(struct courier *c, const char *why)
 {
-    const struct verdict v = verdict_make(451, "4.3.2", "The relay is closing down");
     reach_stop(c->reach);
     c->reach = NULL;
-    c->parcel->not_attempted = true;
-    parcel_answer_all(c->parcel, &v);
-    courier_give_up(c);
+    courier_drop(c, why);
 }

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* courier.c - One connection to one host of a site: the delivery machine on it, fed with one parcel
- * after the other.
+/* courier.c - One connection of the queue, to one host of a destination: the delivery machine on
+ * it, fed with one parcel after the other.
  *
- * Happy path: reach a host - greeting … ready - compose and send - answers - next parcel of the
- * site, or idle - QUIT.
+ * Happy path: reach a host - greeting … ready - compose and send - answers - what the queue says is
+ * next, or idle - QUIT.
  *
  * Failure modes:
  * - this host refuses us before a message is spoken of, or there is a way around: approach.c
  * - the connection ends while a message is under way: those without an answer are tried later
- * - an idle connection turns out to be dead: its parcel begins again with a new one
+ * - an idle connection turns out to be dead: the queue has its parcel again, untried
+ * - the queue wants the connection back while it is idle, or does not open: it goes
  *
- * Owner: the shard's list. It holds one slot of its site from birth to death.
+ * Owner: the shard's list and its table by number. The queue knows the connection from birth until
+ * end_courier() or a failure that it is told.
  */
 #include "courier.h"
 
@@ -49,11 +51,17 @@ static void parcel_done(struct courier *c)
 
 /* ---- the end, and idleness ---- */
 
-static void on_timer_closed(uv_handle_t *handle)
+static struct dispatch *dispatch_of(const struct courier *c)
+{
+    return c->shard->common->dispatch;
+}
+
+static void on_end(uv_handle_t *handle)
 {
     struct courier *c = handle->data;
     struct shard *s = c->shard;
     DL_DELETE(s->couriers, c);
+    HASH_DEL(s->couriers_by_number, c);
     settings_drop(c->settings);
     free(c);
     shard_something_ended(s);
@@ -72,86 +80,129 @@ static void end_courier(struct courier *c)
     c->ending = true;
     shipment_end(&c->shipment);
     courier_end_delivery(c);
-    site_release(c->site);
-    uv_close((uv_handle_t *)&c->idle_timer, on_timer_closed);
+    if (!c->told)
+        dispatch_closed(dispatch_of(c), c->number);
+    uv_close((uv_handle_t *)&c->end_timer, on_end);
 }
 
-void courier_give_up(struct courier *c)
+static bool has_answer(const struct parcel *p)
 {
-    parcel_done(c);
+    for (size_t i = 0; i < p->mail->envelope.count; i++)
+        if (p->answers[i].code != 0)
+            return true;
+    return false;
+}
+
+void courier_fail(struct courier *c, enum queue_failure how, const struct verdict *v)
+{
+    struct parcel *p = c->parcel;
+    char why[QUEUE_WHY_MAX];
+    snprintf(why, sizeof(why), "%03d %s %.180s", v->code, v->enhanced, v->text);
+    bool untried =
+        dispatch_failed(dispatch_of(c), c->number, has_answer(p) ? QUEUE_FAIL_LOST : how, why);
+    c->told = true;
+    c->parcel = NULL;
+    shipment_end(&c->shipment);
+    if (untried) {
+        parcel_drop(p);
+    } else {
+        parcel_answer_all(p, v);
+        parcel_settle(p);
+    }
+    end_courier(c);
+}
+
+void courier_drop(struct courier *c, const char *why)
+{
+    const struct verdict v = verdict_make(451, "4.3.2", "%s", why);
+    struct parcel *p = c->parcel;
+    if (has_answer(p)) { /* the rest is settled with it */
+        courier_fail(c, QUEUE_FAIL_LOST, &v);
+        return;
+    }
+    c->parcel = NULL;
+    shipment_end(&c->shipment);
+    parcel_drop(p);
     end_courier(c);
 }
 
 static void quit(struct courier *c)
 {
     c->idle = false;
-    uv_timer_stop(&c->idle_timer);
     if (c->connection && c->delivery.want == DELIVERY_READY) {
         delivery_quit(&c->delivery);
         pump(c);
     }
 }
 
-static void on_idle_over(uv_timer_t *timer)
+static void stay_idle(struct courier *c)
 {
-    struct courier *c = timer->data;
-    if (c->idle && site_leave_idle(c->site, &c->party))
-        quit(c);
+    c->idle = true;
+    if (endpoint_table_wanted(c->shard->common->endpoints, &c->at))
+        quit(c); /* others wait for its place there */
+    else
+        connection_want_bytes(c->connection, true); /* to see it end */
 }
 
-/* Another shard needs the slot. */
-static void on_told_to_go(struct inbox_item *item)
-{
-    struct courier *c =
-        (struct courier *)(void *)((char *)item - offsetof(struct courier, party.item));
-    if (!c->idle)
-        return;
-    if (c->connection) {
-        quit(c);
-    } else {
-        c->idle = false;
-        end_courier(c);
-    }
-}
-
+/* What the queue says is next on this connection. */
 static void next_parcel(struct courier *c)
 {
-    bool may_idle = false;
-    if (c->shard->draining || delivery_is_used_up(&c->delivery) ||
-        approach_has_tried(c, DELIVERY_IN_CLEAR)) {
-        quit(c); /* what was tried in clear text was an exception for one parcel */
-        return;
-    }
-    c->party.inbox = &c->shard->inbox;
-    c->party.settings = c->proven.settings;
-    c->party.item.run = on_told_to_go;
-    c->idle = true; /* before it can be found in the list */
-    struct site_party *waiter = site_next(c->site, &c->party, &may_idle);
-    if (waiter) {
-        c->idle = false;
-        c->reused = true;
-        c->parcel = (struct parcel *)(void *)((char *)waiter - offsetof(struct parcel, party));
-    } else if (may_idle && endpoint_table_wanted(c->shard->common->endpoints, &c->at) &&
-               site_leave_idle(c->site, &c->party)) { /* others wait for its place there */
-        quit(c);
-    } else if (may_idle) {
-        connection_want_bytes(c->connection, true); /* to see it end */
-        uv_timer_start(&c->idle_timer, on_idle_over,
-                       (uint64_t)c->settings->config->idle_reuse_s * 1000, 0);
-    } else {
-        quit(c);
+    struct dispatch_work *work = NULL;
+    bool exception = approach_has_tried(c, DELIVERY_IN_CLEAR); /* one parcel's, no other's */
+    bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery);
+    while (!c->parcel) {
+        switch (dispatch_message_done(dispatch_of(c), c->shard, c->number, reusable, &work)) {
+        case QUEUE_NEXT_SEND:
+            c->reused = true;
+            c->parcel = parcel_start(c->shard, work);
+            break;
+        case QUEUE_NEXT_IDLE:
+            stay_idle(c);
+            return;
+        case QUEUE_NEXT_CLOSE:
+            quit(c);
+            return;
+        }
     }
 }
 
-void courier_reuse(struct site_party *idle, struct parcel *p)
+static struct courier *find(struct shard *s, uint64_t number)
 {
-    struct courier *c = (struct courier *)(void *)((char *)idle - offsetof(struct courier, party));
-    CHECK(c->idle && !c->parcel);
+    struct courier *c = NULL;
+    HASH_FIND(hh, s->couriers_by_number, &number, sizeof(number), c);
+    return c && !c->ending && !c->told ? c : NULL;
+}
+
+void courier_send(struct shard *s, struct dispatch_work *work)
+{
+    struct courier *c = find(s, work->connection);
+    if (!c || !c->idle) { /* it has ended meanwhile, and the queue has the attempt again */
+        dispatch_work_free(work);
+        return;
+    }
     c->idle = false;
     c->reused = true;
-    uv_timer_stop(&c->idle_timer);
-    c->parcel = p;
-    pump(c);
+    c->parcel = parcel_start(s, work);
+    if (!c->parcel)
+        next_parcel(c);
+    if (c->parcel)
+        pump(c);
+}
+
+void courier_close(struct shard *s, struct dispatch_work *work)
+{
+    static const char given_up[] = "given up, as others wait for the place";
+    struct courier *c = find(s, work->connection);
+    dispatch_work_free(work);
+    if (!c)
+        return;
+    c->unwanted = true;
+    if (c->idle)
+        quit(c);
+    else if (!c->opened && c->reach)
+        approach_stop(c, given_up);
+    else if (!c->opened && c->connection)
+        connection_close(c->connection, given_up);
 }
 
 /* ---- the pump ---- */
@@ -162,9 +213,24 @@ static void start_tls(struct courier *c)
                            c->parcel->route->handshake);
 }
 
+/* The first time that it is ready. False: the queue has given it up meanwhile. */
+static bool tell_opened(struct courier *c)
+{
+    if (c->opened)
+        return true;
+    c->opened = dispatch_opened(dispatch_of(c), c->number, &c->at);
+    if (c->opened)
+        return true;
+    c->unwanted = true;
+    delivery_quit(&c->delivery);
+    return false;
+}
+
 /* Take up the next message, of this parcel or the next. False when there is none. */
 static bool begin_message(struct courier *c)
 {
+    if (!tell_opened(c))
+        return true;
     if (!c->parcel && !c->idle)
         next_parcel(c);
     if (!c->parcel)
@@ -197,7 +263,6 @@ static void end_message(struct courier *c)
     bool elsewhere = approach_elsewhere(c);
     connection_set_limit(c->connection, 0);
     take_answers(c, elsewhere);
-    site_succeeded(c->site);
     if (elsewhere) {
         part(c);
         return;
@@ -277,10 +342,8 @@ static void on_bytes(void *owner, struct span bytes)
     struct courier *c = owner;
     parcel_note_dialogue(c->parcel, &c->delivery, "S: ", bytes);
     if (c->idle) { /* it says goodbye, or nonsense: it is of no more use */
-        if (site_leave_idle(c->site, &c->party)) {
-            c->idle = false;
-            connection_close(c->connection, "server spoke while idle");
-        }
+        c->idle = false;
+        connection_close(c->connection, "server spoke while idle");
         return;
     }
     delivery_input(&c->delivery, bytes);
@@ -309,16 +372,15 @@ static void on_drained(void *owner)
 /* The connection ended while a message was under way. */
 static void message_lost(struct courier *c)
 {
-    bool answered = c->delivery.remedy == DELIVERY_NEXT_HOST || c->delivery.trouble.code == 421;
+    struct verdict v = c->delivery.trouble;
+    bool answered = c->delivery.remedy == DELIVERY_NEXT_HOST || v.code == 421;
     bool elsewhere = answered && approach_elsewhere(c);
     if (c->shipment.sending)
         take_answers(c, elsewhere);
-    if (elsewhere) {
+    if (elsewhere)
         approach_next(c);
-        return;
-    }
-    parcel_answer_all(c->parcel, &c->delivery.trouble);
-    courier_give_up(c);
+    else
+        courier_fail(c, v.code == 421 ? QUEUE_FAIL_REFUSED : QUEUE_FAIL_LOST, &v);
 }
 
 static void on_ended(void *owner, const char *why)
@@ -327,13 +389,13 @@ static void on_ended(void *owner, const char *why)
     enum delivery_want was = c->delivery.want;
     c->connection = NULL;
     reach_leave(c->shard, &c->at);
-    if (c->idle && !site_leave_idle(c->site, &c->party))
-        return; /* told to go at the same moment: the item is on its way and must find us alive */
     c->idle = false;
     if (was != DELIVERY_CLOSE)
         delivery_lost(&c->delivery, why);
     if (!c->parcel) {
         end_courier(c);
+    } else if (c->unwanted) {
+        courier_drop(c, why);
     } else if (c->go_on) {
         approach_next(c);
     } else if (c->begin_again) {
@@ -368,16 +430,21 @@ void courier_take(struct courier *c, struct connection *connection, struct span 
         on_bytes(c, bytes);
 }
 
-void courier_open(struct parcel *p)
+void courier_open(struct shard *s, struct dispatch_work *work)
 {
-    struct shard *s = p->shard;
+    uint64_t number = work->connection;
+    struct parcel *p = parcel_start(s, work);
+    if (!p)
+        return;
     struct courier *c = xcalloc(1, sizeof(*c));
+    work->used = true;
     c->shard = s;
-    c->site = p->site;
+    c->number = number;
     c->parcel = p;
-    uv_timer_init(&s->loop, &c->idle_timer);
-    c->idle_timer.data = c;
+    uv_timer_init(&s->loop, &c->end_timer);
+    c->end_timer.data = c;
     DL_APPEND(s->couriers, c);
+    HASH_ADD(hh, s->couriers_by_number, number, sizeof(c->number), c);
     approach_begin(c);
 }
 
@@ -385,7 +452,7 @@ bool courier_make_room(struct shard *s, const struct endpoint *at)
 {
     struct courier *c;
     DL_FOREACH (s->couriers, c) {
-        if (c->idle && endpoint_equal(&c->at, at) && site_leave_idle(c->site, &c->party)) {
+        if (c->idle && endpoint_equal(&c->at, at)) {
             quit(c);
             return true;
         }
@@ -398,7 +465,7 @@ void courier_close_idle(struct shard *s)
     struct courier *c;
     struct courier *next;
     DL_FOREACH_SAFE (s->couriers, c, next) {
-        if (c->idle && site_leave_idle(c->site, &c->party))
+        if (c->idle)
             quit(c);
     }
 }
@@ -412,7 +479,7 @@ void courier_close_all(struct shard *s)
         if (c->connection && !c->ending && c->delivery.want != DELIVERY_CLOSE && !c->parcel)
             continue; /* says QUIT, and is heard for ten seconds at most */
         if (c->reach)
-            approach_stop(c);
+            approach_stop(c, "The relay is closing down");
         else if (c->connection && !c->ending)
             connection_close(c->connection, "closing down");
     }

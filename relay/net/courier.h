@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* courier.h - One connection to a destination, its slot, and one parcel after the other. */
+/* courier.h - One connection to a destination, and one parcel after the other. */
 #ifndef COURIER_H
 #define COURIER_H
 
 #include "parcel.h"
 
-/* The parcel has been granted a slot: the courier gives it back in the end. */
-void courier_open(struct parcel *p);
-/* The parcel has been given this idle connection. */
-void courier_reuse(struct site_party *idle, struct parcel *p);
+/* What the queue has decided; each takes `work`. */
+void courier_open(struct shard *s, struct dispatch_work *work);
+void courier_send(struct shard *s, struct dispatch_work *work);
+void courier_close(struct shard *s, struct dispatch_work *work);
 
 /* Close an idle connection to this endpoint; false when there is none. */
 bool courier_make_room(struct shard *s, const struct endpoint *at);

@@ -7,20 +7,25 @@
 #include "reach.h"
 #include "shipment.h"
 
+#include <uthash.h>
+
 struct courier {
     struct courier *next, *prev;
+    uint64_t number; /* the queue's, of this connection */
+    UT_hash_handle hh;
     struct shard *shard;
     struct settings *settings;     /* held: those of the connection */
     struct connection *connection; /* with a host that has spoken, or NULL */
     struct delivery delivery;
     struct delivery_settings delivery_settings;
     bool delivery_live, reused, idle, ending;
-    unsigned steps;   /* of the delivery, when the deadline was set */
-    bool begin_again; /* this connection ends, its parcel goes on with another */
-    bool go_on;       /* the same, with the next host */
-    struct site *site;
-    struct site_party party; /* while idle */
-    uv_timer_t idle_timer;
+    unsigned steps;       /* of the delivery, when the deadline was set */
+    bool begin_again;     /* this connection ends, its parcel goes on with another */
+    bool go_on;           /* the same, with the next host */
+    bool opened;          /* the queue knows that it works */
+    bool told;            /* the queue knows that it has ended */
+    bool unwanted;        /* the queue has asked for it to end */
+    uv_timer_t end_timer; /* for its last callback */
 
     struct candidates candidates; /* of the parcel that opened the connection */
     struct reach *reach;          /* while there is no connection */
@@ -41,8 +46,11 @@ struct courier {
 
 /* A host has spoken: it is served from now on. */
 void courier_take(struct courier *c, struct connection *connection, struct span bytes);
-/* The parcel has its answers, and the courier ends. */
-void courier_give_up(struct courier *c);
+/* The queue is told that the connection has failed. Either it has the parcel again, untried, or
+ * this is the answer for those who have none. The courier ends. */
+void courier_fail(struct courier *c, enum queue_failure how, const struct verdict *v);
+/* Nobody has been asked: the queue has the parcel again, and the courier ends. */
+void courier_drop(struct courier *c, const char *why);
 void courier_end_delivery(struct courier *c);
 
 /* ---- approach.c ---- */
@@ -58,7 +66,7 @@ bool approach_elsewhere(struct courier *c);
 /* The machine knows another way with this host. False: it does not. */
 bool approach_by_remedy(struct courier *c);
 bool approach_has_tried(const struct courier *c, enum delivery_remedy remedy);
-/* The shard ends while nobody has been reached. */
-void approach_stop(struct courier *c);
+/* While nobody has been reached: the courier ends. */
+void approach_stop(struct courier *c, const char *why);
 
 #endif

@@ -2,7 +2,7 @@
 /* engine.c - Puts the relay together, in order, and takes it apart in the reverse order.
  *
  *   settings - addresses free? - sockets - opener, privileges given up (sandbox), helper - store
- *   (lock) - keyring, sites - control socket - shards - scheduler - run
+ *   (lock) - keyring, queue - control socket - shards - dispatch - run
  *
  * SIGTERM: nothing new is handed out, shards finish what is under way, then everything closes; the
  * store ends last, when it has recorded all outcomes. A second SIGTERM ends at once, which is as
@@ -99,6 +99,7 @@ static void reload(struct engine *e)
     for (size_t i = 0; i < e->shard_count; i++)
         shard_change_settings(&e->shards[i], fresh);
     caretaker_change_settings(e->caretaker, fresh);
+    dispatch_configure(e->common.dispatch, fresh->config, e->common.descriptors.parcels);
     if (e->alerter)
         alerter_change_config(e->alerter, fresh->config);
     if (!gate_change_config(e->gate, fresh->config, &err))
@@ -130,7 +131,7 @@ static void close_main(struct engine *e)
         caretaker_close(e->caretaker);
     if (e->alerter)
         alerter_close(e->alerter);
-    scheduler_stop(e->common.scheduler);
+    dispatch_stop(e->common.dispatch);
     uv_close((uv_handle_t *)&e->log_timer, NULL);
     uv_close((uv_handle_t *)&e->terminate, NULL);
     uv_close((uv_handle_t *)&e->interrupt, NULL);
@@ -156,7 +157,7 @@ static void on_terminate(uv_signal_t *signal, int number)
     e->stopping = true;
     log_event(LOG_INFO, "stopping", "what", "finishing what is under way");
     deadline_start(e->common.store);
-    scheduler_pause(e->common.scheduler);
+    dispatch_drain(e->common.dispatch);
     for (size_t i = 0; i < e->shard_count; i++)
         shard_drain(&e->shards[i]);
 }
@@ -166,10 +167,7 @@ static void on_terminate(uv_signal_t *signal, int number)
 static void on_due(void *context, const struct database_due *due, size_t count)
 {
     struct engine *e = context;
-    if (e->common.store)
-        scheduler_add(e->common.scheduler, due, count);
-    else /* what waits from before: still on the main thread */
-        scheduler_load(e->common.scheduler, due, count);
+    dispatch_add(e->common.dispatch, due, count);
 }
 
 static void on_stepped(void *context, int64_t step_ms)
@@ -299,7 +297,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
     store_set_reports(e->common.store, config->hostname, &config->throttle);
     e->common.keyring = keyring_new(config->state_dir);
     e->common.endpoints = endpoint_table_new(config->site_connections);
-    e->common.sites = sites_new(config->site_connections, 2 * e->common.descriptors.parcels);
+    dispatch_configure(e->common.dispatch, config, e->common.descriptors.parcels);
     e->common.notices = notices_new(e->common.store);
     e->common.refusals = refusals_new(e->common.store);
     if (!watch_new(e->common.store, e->common.notices, config->state_dir, &e->common.watch, err))
@@ -351,7 +349,7 @@ static bool end(struct engine *e)
     deadline_forget_store();
     if (e->common.store)
         recorded = store_stop(e->common.store);
-    scheduler_free(e->common.scheduler);
+    dispatch_free(e->common.dispatch);
     rotator_free(e->rotator);
     alerter_free(e->alerter);
     aligner_free(e->common.aligner);
@@ -363,8 +361,6 @@ static bool end(struct engine *e)
     crowd_free(e->common.visitors);
     rejects_free(e->common.rejected_clients);
     rejects_free(e->common.rejected_visits);
-    if (e->common.sites)
-        sites_free(e->common.sites);
     endpoint_table_free(e->common.endpoints);
     gate_free(e->gate);
     free(e->shards);
@@ -398,15 +394,14 @@ bool engine_run(const char *config_path, struct err *err)
     uv_timer_init(&e.loop, &e.log_timer);
     uv_timer_start(&e.log_timer, on_log_timer, LOG_FLUSH_MS, LOG_FLUSH_MS);
     inbox_init(&e.inbox, &e.loop);
-    e.common.scheduler = scheduler_new(&e.loop);
+    e.common.dispatch = dispatch_new(&e.loop);
     start_signal(&e, &e.terminate, on_terminate, SIGTERM);
     start_signal(&e, &e.interrupt, on_terminate, SIGINT);
     start_signal(&e, &e.reload, on_reload, SIGHUP);
     bool ok = start(&e, config_path, err);
     if (ok) {
         log_started(&e);
-        scheduler_run(e.common.scheduler, e.shards, e.shard_count, e.common.store,
-                      e.settings->config->site_connections, e.common.descriptors.parcels);
+        dispatch_run(e.common.dispatch, e.shards, e.shard_count, e.common.store);
     } else {
         e.stopping = true;
         for (size_t i = 0; i < e.shard_count; i++)

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* parcel.c - The journey of a parcel up to the courier.
+/* parcel.c - A parcel up to the courier, and its end.
  *
  * Failure modes: the rows cannot be read (tried again in 5 seconds) - nobody is due any more
  * (dropped) - its time is over (never: nothing late is sent) - no key (later, the operator is told)
- * - the domain does not exist or takes no mail (never) - no DNS (later; when nothing
- * answers at all, it is our network, and the attempt does not count) - the site rests (later, not
- * before it is over).
+ * - the queue has found no host (answered here) - the settings have changed since the queue looked
+ * (it looks again).
  */
 #include "parcel.h"
 
@@ -21,8 +20,6 @@
 #include <utlist.h>
 
 enum { AGAIN_MS = 5000, EARLY_MS = 60 * 1000, CLOCK_MOVES_MS = 100 };
-
-static void ask_site(struct parcel *p);
 
 void parcel_answer_all(struct parcel *p, const struct verdict *v)
 {
@@ -72,72 +69,8 @@ bool parcel_expired(struct parcel *p)
     return true;
 }
 
-void parcel_end_expired(struct shard *s)
-{
-    struct parcel *p;
-    struct parcel *next;
-    DL_FOREACH_SAFE (s->parcels, p, next) {
-        if (p->waits && parcel_expired(p) && site_leave_wait(p->site, &p->party)) {
-            p->waits = false;
-            parcel_settle(p);
-        }
-    }
-}
-
-static void settle_all(struct parcel *p, struct verdict v)
-{
-    parcel_answer_all(p, &v);
-    parcel_settle(p);
-}
-
-static void settle_resting(struct parcel *p)
-{
-    char why[200];
-    int64_t rest_ms = site_rest_ms(p->site, clock_steady_ms(), why);
-    p->not_before_ms = rest_ms > 0 ? clock_now_ms() + rest_ms : 0;
-    p->not_attempted = true; /* nobody was asked: it costs no try */
-    settle_all(p, verdict_make(451, "4.4.1", "Destination rests after a failure: %s", why));
-}
-
-static void on_party(struct inbox_item *item)
-{
-    struct parcel *p =
-        (struct parcel *)(void *)((char *)item - offsetof(struct parcel, party.item));
-    p->waits = false;
-    if (!p->party.granted) {
-        settle_resting(p);
-    } else if (parcel_expired(p)) {
-        site_release(p->site);
-        parcel_settle(p);
-    } else {
-        courier_open(p);
-    }
-}
-
-static void ask_site(struct parcel *p)
-{
-    struct site_party *idle = NULL;
-    p->party.inbox = &p->shard->inbox;
-    p->party.settings = p->settings->generation;
-    p->party.item.run = on_party;
-    switch (site_take(p->site, &p->party, clock_steady_ms(), &idle)) {
-    case SITE_GRANTED:
-        courier_open(p);
-        break;
-    case SITE_IDLE:
-        courier_reuse(idle, p);
-        break;
-    case SITE_WAIT:
-        p->waits = true;
-        break;
-    case SITE_RESTING:
-        settle_resting(p);
-        break;
-    }
-}
-
 /* Whom the resolver has asked, and where that is set. `text_r` holds 120 bytes. */
-static const char *dns_asked(const struct config *config, char *text_r)
+static void dns_asked(const struct config *config, char *text_r)
 {
     if (config->dns_forward_count > 0)
         snprintf(text_r, 120, "asked %s%s, as dns { forward } says", config->dns_forward[0],
@@ -145,59 +78,54 @@ static const char *dns_asked(const struct config *config, char *text_r)
     else
         snprintf(text_r, 120,
                  "asked from the root servers; dns { forward } can name a resolver to ask");
-    return text_r;
 }
 
-static void on_hosts(void *context, struct resolver_answer *answer)
+/* What DNS has said of where the mail should go, as an answer. */
+static struct verdict unresolvable(struct parcel *p)
 {
-    struct parcel *p = context;
-    const char *domain = p->work->domain;
+    const char *domain = p->work->attempt->domain;
     char asked[120];
     dns_asked(p->settings->config, asked);
-    p->hosts = answer->hosts;
-    switch (answer->result) {
+    switch (p->work->result) {
     case RESOLVER_FOUND:
-        p->site = sites_find(p->shard->common->sites, &p->hosts, p->route->port, &p->route->trust);
-        if (parcel_expired(p))
-            parcel_settle(p);
-        else
-            ask_site(p);
-        break;
+        UNREACHABLE();
     case RESOLVER_NULL_MX:
-        settle_all(p, verdict_make(556, "5.1.10", "Domain %s takes no mail (null MX)", domain));
-        break;
+        return verdict_make(556, "5.1.10", "Domain %s takes no mail (null MX)", domain);
     case RESOLVER_NO_DOMAIN:
         if (p->route->host[0])
-            settle_all(p, verdict_make(451, "4.4.3", "Smart host %.80s not found in DNS (%s)",
-                                       p->route->host, asked));
-        else
-            settle_all(p, verdict_make(550, "5.1.2",
-                                       "Domain %s does not exist or has no mail server", domain));
-        break;
+            return verdict_make(451, "4.4.3", "Smart host %.80s not found in DNS (%s)",
+                                p->route->host, asked);
+        return verdict_make(550, "5.1.2", "Domain %s does not exist or has no mail server", domain);
     case RESOLVER_LOOP:
-        settle_all(p, verdict_make(554, "5.4.6", "Mail for %s would come back to this host: %s",
-                                   domain, answer->why[0] ? answer->why : "its MX is ourselves"));
-        break;
+        return verdict_make(554, "5.4.6", "Mail for %s would come back to this host: %s", domain,
+                            p->work->text[0] ? p->work->text : "its MX is ourselves");
     case RESOLVER_BARRED:
-        settle_all(p, verdict_make(550, "5.4.4", "Domain %s has no host that can be reached: %s",
-                                   domain, answer->why));
-        break;
+        return verdict_make(550, "5.4.4", "Domain %s has no host that can be reached: %s", domain,
+                            p->work->text);
     case RESOLVER_FAILED:
-        settle_all(p,
-                   verdict_make(451, "4.4.3", "DNS gave no answer for %.80s (%s)", domain, asked));
-        break;
+        return verdict_make(451, "4.4.3", "DNS gave no answer for %.80s (%s)", domain, asked);
     case RESOLVER_DOWN:
         p->not_attempted = true;
-        settle_all(p, verdict_make(451, "4.4.3",
-                                   "DNS gives no answer at all: is the network down? (%s)", asked));
-        break;
+        return verdict_make(451, "4.4.3", "DNS gives no answer at all: is the network down? (%s)",
+                            asked);
     }
+    UNREACHABLE();
+}
+
+/* Nobody is asked. */
+static void settle_without(struct parcel *p)
+{
+    struct verdict v = p->work->reason == QUEUE_UNRESOLVABLE
+                           ? unresolvable(p)
+                           : verdict_make(451, "4.4.1", "%s", p->work->text);
+    parcel_answer_all(p, &v);
+    parcel_settle(p);
 }
 
 /* Keep the recipients of this parcel that are still due; the others are somebody else's, or
  * settled, or due later because they have been tried meanwhile. A minute counts as due: the
- * scheduler's clock and the rows' drift apart by what NTP corrects. */
-static void narrow(struct mail *m, const struct scheduler_parcel *work, int64_t now_ms)
+ * queue's clock and the rows' drift apart by what NTP corrects. */
+static void narrow(struct mail *m, const struct queue_attempt *work, int64_t now_ms)
 {
     struct envelope all = m->envelope;
     size_t kept = 0;
@@ -281,9 +209,9 @@ static bool read_rows(struct parcel *p, struct err *err)
 {
     if (!database_begin_reading(p->shard->reader, err))
         return false;
-    bool ok = database_mail(p->shard->reader, p->work->message, &p->mail, err);
+    bool ok = database_mail(p->shard->reader, p->work->attempt->message, &p->mail, err);
     if (ok) {
-        narrow(p->mail, p->work, clock_now_ms());
+        narrow(p->mail, p->work->attempt, clock_now_ms());
         p->answers = xcalloc(p->mail->envelope.count + 1, sizeof(*p->answers));
         p->own = xcalloc(p->mail->envelope.count + 1, sizeof(*p->own));
         p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
@@ -294,52 +222,74 @@ static bool read_rows(struct parcel *p, struct err *err)
     return ok;
 }
 
-void parcel_start(struct shard *s, struct scheduler_parcel *work)
+/* Its rows, if they are to be had; false: it ends. */
+static bool find_rows(struct parcel *p)
 {
     struct err err = {0};
+    unsigned epoch = clock_epoch();
+    bool found = !p->shard->draining && read_rows(p, &err);
+    if (!found && err.kind != ERR_NOT_FOUND) {
+        p->again_in_ms = AGAIN_MS;
+        if (!p->shard->draining)
+            log_event(LOG_ERROR, "queue_unreadable", "reply", err.text);
+    }
+    if (found && !clock_holds(epoch)) { /* rows and clock are of different times just now */
+        p->again_in_ms = CLOCK_MOVES_MS;
+        return false;
+    }
+    return found && p->mail->envelope.count > 0;
+}
+
+struct parcel *parcel_start(struct shard *s, struct dispatch_work *work)
+{
     struct parcel *p = xcalloc(1, sizeof(*p));
     p->shard = s;
     p->work = work;
     p->settings = settings_hold(s->settings);
     buf_init(&p->dialogue, 32 * 1024);
     DL_APPEND(s->parcels, p);
-    unsigned epoch = clock_epoch();
-    bool found = !s->draining && read_rows(p, &err);
-    if (!found && err.kind != ERR_NOT_FOUND) {
-        work->again_in_ms = AGAIN_MS;
-        if (!s->draining)
-            log_event(LOG_ERROR, "queue_unreadable", "reply", err.text);
-    }
-    if (found && !clock_holds(epoch)) { /* rows and clock are of different times just now */
-        work->again_in_ms = CLOCK_MOVES_MS;
-        found = false;
-    }
-    if (!found || p->mail->envelope.count == 0) {
+    if (!find_rows(p)) {
         parcel_end(p);
-        return;
+        return NULL;
     }
     p->clock_offset_ms = clock_offset_ms();
+    p->route = config_route(p->settings->config, work->attempt->domain);
     if (parcel_all_answered(p) || parcel_expired(p) || !may_be_signed(p)) {
         parcel_settle(p);
-        return;
+    } else if (work->connection == 0) {
+        settle_without(p);
+    } else if (dispatch_trust(p->settings, p->route) != work->attempt->trust) {
+        p->outdated = true;
+        parcel_end(p);
+    } else {
+        return p;
     }
-    p->route = config_route(p->settings->config, work->domain);
-    const char *host = p->route->host[0] ? p->route->host : work->domain;
-    const struct resolver_query query = {.config = p->settings->config,
-                                         .domain = host,
-                                         .port = p->route->port,
-                                         .direct = p->route->host[0] != '\0'};
-    resolver_find(s->resolver, &query, on_hosts, p);
+    return NULL;
+}
+
+/* One that no connection has been used for gives it back. */
+static void tell_queue(const struct parcel *p)
+{
+    struct dispatch_work *work = p->work;
+    if (p->untried)
+        return;
+    if (p->outdated)
+        dispatch_outdated(work->dispatch, work->attempt);
+    else if (p->again_in_ms > 0)
+        dispatch_again(work->dispatch, work->attempt, p->again_in_ms);
+    else
+        dispatch_settled(work->dispatch, work->attempt);
+    if (work->kind == QUEUE_OPEN && !work->used)
+        dispatch_closed(work->dispatch, work->connection);
 }
 
 void parcel_end(struct parcel *p)
 {
     struct shard *s = p->shard;
     DL_DELETE(s->parcels, p);
-    atomic_fetch_sub(&s->load, 1);
-    scheduler_finished(p->work);
+    tell_queue(p);
+    dispatch_work_free(p->work);
     mail_free(p->mail);
-    hosts_fini(&p->hosts);
     free(p->answers);
     free(p->own);
     free(p->suppressed);
@@ -349,15 +299,8 @@ void parcel_end(struct parcel *p)
     shard_something_ended(s);
 }
 
-void parcel_abandon_all(struct shard *s)
+void parcel_drop(struct parcel *p)
 {
-    struct parcel *p;
-    struct parcel *next;
-    resolver_free(s->resolver);
-    s->resolver = NULL;
-    DL_FOREACH_SAFE (s->parcels, p, next) {
-        bool waits = !p->site || site_leave_wait(p->site, &p->party);
-        if (waits && !p->settling)
-            parcel_end(p);
-    }
+    p->untried = true;
+    parcel_end(p);
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* parcel.h - One message's recipients in one domain, on their way: read, resolve, wait for a slot,
- * hand over, settle.
+/* parcel.h - One message's recipients in one domain, on their way: read, hand over, settle.
  *
- * Happy path: parcel_start (read the rows) - hosts - slot - courier - parcel_answered - settle
- * (store) - finished (scheduler). Every recipient that was still due gets exactly one outcome.
+ * Happy path: parcel_start (read the rows) - courier - parcel_settle (store) - parcel_end
+ * (dispatch). Every recipient that was still due gets exactly one outcome, or is given back.
  */
 #ifndef PARCEL_H
 #define PARCEL_H
@@ -14,32 +13,30 @@
 struct parcel {
     struct parcel *next, *prev;
     struct shard *shard;
-    struct scheduler_parcel *work;
+    struct dispatch_work *work;
     struct settings *settings; /* held */
     const struct config_route *route;
     struct mail *mail;       /* only the recipients that are to be delivered now */
     struct verdict *answers; /* beside mail->envelope.rcpts; code 0: none yet */
     bool *own;               /* beside them: it is the answer to this recipient's own RCPT */
     bool *suppressed;        /* beside them: who does not want it, or cannot get it */
-    struct hosts hosts;
-    struct site *site;
-    struct site_party party;
     char remote[280];        /* the host that answered, and its address */
     char tls[80];            /* how; empty: clear text */
     bool verified;           /* its certificate was valid for its name */
     bool hop_dsn;            /* the hop reports on delivery itself */
-    bool not_attempted;      /* our own fault, or it rests */
-    bool waits;              /* for a slot */
-    int64_t not_before_ms;   /* the site rests */
+    bool not_attempted;      /* our own fault */
     int64_t clock_offset_ms; /* of the mail's times */
     bool damaged;
     struct buf dialogue;
-    bool settling;
-    int64_t settled_ms; /* when */
+    int64_t settled_ms;  /* when */
+    int64_t again_in_ms; /* nothing was recorded: try again so much later; 0: it was */
+    bool outdated;       /* its settings are newer than where the queue has sent it */
+    bool untried;        /* the queue has it again: nothing is to be told */
 };
 
-/* Takes `work`. */
-void parcel_start(struct shard *s, struct scheduler_parcel *work);
+/* Read what `work` is about, and answer what needs no connection. NULL: there is nothing to send,
+ * and it settles or ends by itself. Takes `work`. */
+struct parcel *parcel_start(struct shard *s, struct dispatch_work *work);
 
 /* From the courier: the same for everyone who has none. */
 void parcel_answer_all(struct parcel *p, const struct verdict *v);
@@ -53,12 +50,9 @@ MUST_CHECK bool parcel_expired(struct parcel *p);
 int64_t parcel_left_ms(struct parcel *p);
 /* `usual_s`, or what is left of that time, in seconds; at least 1. */
 unsigned parcel_patience_s(struct parcel *p, unsigned usual_s);
-/* Settle those whose time has come to an end while they wait for a slot. */
-void parcel_end_expired(struct shard *s);
 
-/* The shard has waited long enough: those that wait for a host or a slot are left for the next
- * start. */
-void parcel_abandon_all(struct shard *s);
+/* From the courier: no server has been asked, and the queue has it again. */
+void parcel_drop(struct parcel *p);
 
 /* ---- parcel_notes.c ---- */
 
@@ -74,7 +68,7 @@ void parcel_note_dialogue(struct parcel *p, const struct delivery *d, const char
 void parcel_settle(struct parcel *p);
 /* Move its times as somebody has set the clock. */
 void parcel_follow_clock(struct parcel *p);
-/* Free it, and tell the scheduler. */
+/* Free it, and tell the queue. */
 void parcel_end(struct parcel *p);
 
 #endif

@@ -58,9 +58,8 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
                              .not_attempted = p->not_attempted,
                              .now_ms = p->settled_ms,
                              .created_ms = p->mail->created_ms,
-                             .expires_ms = p->mail->expires_ms,
-                             .not_before_ms = p->not_before_ms};
-    in.random = retry_random(p->mail->id, p->work->domain, row->tries);
+                             .expires_ms = p->mail->expires_ms};
+    in.random = retry_random(p->mail->id, p->work->attempt->domain, row->tries);
     struct retry_decision d = retry_decide(&in);
     static const struct {
         enum mail_state state;
@@ -124,8 +123,8 @@ static void on_settled(struct shard *s, struct store_job *job)
     struct parcel *p = job->context;
     (void)s;
     if (!job->ok) /* the store ends without having been able to record it; it is tried again (C3) */
-        log_end(log_text(log_id(log_begin(LOG_ERROR, "unrecorded"), p->work->message), "reply",
-                         job->err.text));
+        log_end(log_text(log_id(log_begin(LOG_ERROR, "unrecorded"), p->work->attempt->message),
+                         "reply", job->err.text));
     for (size_t i = 0; job->ok && i < job->outcome_count; i++)
         log_outcome(p, i, &job->outcomes[i]);
     job->context = NULL;
@@ -143,8 +142,8 @@ static void note_dialogue(struct parcel *p)
     shard_ask_store(p->shard, job, on_notice_stored);
 }
 
-/* Nobody was asked, and the rows say why already: a resting site or a dead network must not write
- * down its whole backlog again and again.
+/* Nobody was asked, and the rows say why already: a dead network must not write down its whole
+ * backlog again and again.
  */
 static bool is_old_news(const struct parcel *p, const struct store_job *job)
 {
@@ -170,7 +169,6 @@ void parcel_follow_clock(struct parcel *p)
 void parcel_settle(struct parcel *p)
 {
     struct store_job *job = store_job_new(NULL, NULL);
-    p->settling = true;
     parcel_follow_clock(p);
     p->settled_ms = clock_now_ms(); /* one for all: they stay together */
     job->context = p;
@@ -178,7 +176,7 @@ void parcel_settle(struct parcel *p)
     for (size_t i = 0; i < p->mail->envelope.count; i++)
         decide(p, job, i);
     if (is_old_news(p, job)) {
-        p->work->again_in_ms = job->outcomes[0].due_ms - clock_now_ms();
+        p->again_in_ms = job->outcomes[0].due_ms - clock_now_ms();
         store_job_free(job);
         parcel_end(p);
         return;

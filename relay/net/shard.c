@@ -7,6 +7,7 @@
 #include "courier.h"
 #include "listener.h"
 #include "log.h"
+#include "next_hop.h"
 #include "parcel.h"
 #include "reach.h"
 #include "refusals.h"
@@ -22,8 +23,7 @@ enum { DRAIN_MS = 20 * 1000, PATIENCE_MS = 1000 };
 static void close_rest(struct shard *s)
 {
     s->stopped = true;
-    resolver_free(s->resolver);
-    s->resolver = NULL;
+    next_hop_abandon_all(s);
     inbox_close(&s->inbox);
     uv_close((uv_handle_t *)&s->drain_timer, NULL);
     uv_close((uv_handle_t *)&s->patience, NULL);
@@ -71,7 +71,7 @@ static void drain(struct shard *s)
     session_drain_all(s);
     courier_close_idle(s);
     visit_end_all(s);
-    parcel_abandon_all(s);
+    next_hop_abandon_all(s);
     uv_timer_start(&s->drain_timer, on_drained_long_enough, DRAIN_MS, 0);
     shard_something_ended(s);
 }
@@ -180,16 +180,34 @@ void shard_change_settings(struct shard *s, struct settings *settings)
         &(struct order){.shard = s, .what = CHANGE_SETTINGS, .settings = settings_hold(settings)});
 }
 
-static void on_delivery(struct inbox_item *item)
+static void on_dispatch(struct inbox_item *item)
 {
-    struct scheduler_parcel *work = (struct scheduler_parcel *)item;
-    parcel_start(work->shard, work);
+    struct dispatch_work *work = (struct dispatch_work *)item;
+    struct shard *s = work->shard;
+    switch (work->kind) {
+    case QUEUE_RESOLVE:
+        next_hop_find(s, work);
+        break;
+    case QUEUE_OPEN:
+        courier_open(s, work);
+        break;
+    case QUEUE_SEND:
+        courier_send(s, work);
+        break;
+    case QUEUE_CLOSE:
+        courier_close(s, work);
+        break;
+    case QUEUE_SETTLE:
+        parcel_start(s, work);
+        break;
+    case QUEUE_EVENT:
+        UNREACHABLE();
+    }
 }
 
-void shard_deliver(struct shard *s, struct scheduler_parcel *work)
+void shard_dispatch(struct shard *s, struct dispatch_work *work)
 {
-    atomic_fetch_add(&s->load, 1);
-    work->item.run = on_delivery;
+    work->item.run = on_dispatch;
     inbox_post(&s->inbox, &work->item);
 }
 
@@ -253,7 +271,6 @@ static void on_patience(uv_timer_t *timer)
     rejects_tick(s->common->rejected_visits);
     session_end_strangers(s);
     session_end_slow(s);
-    parcel_end_expired(s);
 }
 
 static void *run_thread(void *context)

@@ -3,19 +3,18 @@
  * reader.
  *
  * Shards are handed work and told things through their inbox only. What they share: the store's
- * inbox, the site table, the keyring, and the settings, which never change once made.
+ * inbox, the queue, the keyring, and the settings, which never change once made.
  */
 #ifndef SHARD_H
 #define SHARD_H
 
 #include "crowd.h"
 #include "descriptors.h"
+#include "dispatch.h"
 #include "inbox.h"
 #include "keyring.h"
 #include "resolver.h"
-#include "scheduler.h"
 #include "settings.h"
-#include "site.h"
 #include "store.h"
 
 #include <pthread.h>
@@ -25,9 +24,8 @@
 struct common {
     struct store *store;
     struct aligner *aligner;
-    struct sites *sites;
+    struct dispatch *dispatch;
     struct endpoint_table *endpoints;
-    struct scheduler *scheduler;
     struct keyring *keyring;
     struct watch *watch;
     struct notices *notices;
@@ -50,6 +48,7 @@ struct verdicts;
 struct courier;
 struct endpoint_table;
 struct parcel;
+struct next_hop;
 struct reach_try;
 struct listener;
 struct visit;
@@ -74,12 +73,13 @@ struct shard {
     struct session *strangers;  /* list of those that have not authenticated, first come first */
     _Atomic uint64_t oldest_ms; /* when the first of them came; UINT64_MAX: there are none */
     struct courier *couriers;   /* list */
-    struct reach_try *tries;    /* list; connections that have not been greeted */
-    struct parcel *parcels;     /* list */
-    struct visit *visits;       /* list */
+    struct courier *couriers_by_number; /* hash of the same */
+    struct reach_try *tries;            /* list; connections that have not been greeted */
+    struct parcel *parcels;             /* list */
+    struct next_hop *next_hops;         /* list */
+    struct visit *visits;               /* list */
     uint64_t next_session;
     unsigned errands; /* jobs at the store, questions to the aligner */
-    atomic_uint load; /* parcels under way */
     uv_timer_t drain_timer, patience;
     bool draining, stopped;
     struct inbox *notify; /* `ended` is posted there when the thread ends */
@@ -95,7 +95,7 @@ MUST_CHECK bool shard_start(struct shard *s, struct common *common, struct setti
 void shard_drain(struct shard *s);
 void shard_check_access(struct shard *s); /* credentials or domains have changed */
 void shard_change_settings(struct shard *s, struct settings *settings);
-void shard_deliver(struct shard *s, struct scheduler_parcel *work); /* takes `work` */
+void shard_dispatch(struct shard *s, struct dispatch_work *work); /* takes `work` */
 void shard_join(struct shard *s);
 
 /* On the shard's thread: a connection that holds such a place has to go, here or at the next shard

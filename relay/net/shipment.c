@@ -197,7 +197,6 @@ bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d,
     struct verdict v;
     demanded.settings = p->settings->generation;
     CHECK(trust_covers(proven, &demanded));
-    p->waits = false;
     s->parcel = p;
     s->delivery = d;
     if (parcel_expired(p) || !take_slice(s))

@@ -269,8 +269,7 @@ static void set_paused(struct store *store, bool paused, const struct err *why)
         log_event(LOG_WARN, "delivery_resumed", "what", "the store can write again");
 }
 
-/* Answer each job; those with outcomes that are not recorded stay here, for as long as there is
- * time. */
+/* Answer each job; those with outcomes that are not recorded stay here while there is time. */
 static void answer_all(struct store *store, struct store_job *jobs, const struct err *err)
 {
     bool patient = !atomic_load(&store->giving_up);

@@ -114,7 +114,7 @@ def test_behind_a_mute_host_it_ends_in_time_and_is_not_sent_late(relay_factory, 
     if mute_at == "the slots":  # held by others, who have time
         for number in range(8):
             relay.send(to=f"slow{number}@dest.test")
-        wait_for(lambda: len(host.connections) >= 5)
+        wait_for(lambda: len(host.connections) >= 1)
     sent = [code(relay, f"r{number}@dest.test") for number in range(12)]
     for id, began in sent:
         event, at = end_of(relay, id)

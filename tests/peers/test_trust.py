@@ -150,7 +150,8 @@ def test_a_wrong_password_keeps_only_its_own_mail_waiting(relay_factory, dns, tm
     relay = trusting(relay_factory("\n".join(route.format(name, port, tmp_path) for name in ("good", "bad"))), tmp_path)
     for number in range(4):
         bad = relay.send(to=f"x{number}@bad.test")
-        assert "invalid" in relay.wait_kind(bad, "deferred")[0]["reply"]
+        if number == 0:  # the others wait until their destination rests no more
+            assert "invalid" in relay.wait_kind(bad, "deferred")[0]["reply"]
         good = relay.send(to=f"x{number}@good.test")
         relay.wait_kind(good, "delivered", 5)
     assert len(host.messages) == 4

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* next_hop.h - Where a domain's mail goes: the queue asks, a shard looks it up. */
+#ifndef NEXT_HOP_H
+#define NEXT_HOP_H
+
+#include "dispatch.h"
+
+/* Answered by dispatch_resolved(). Takes `work`. */
+void next_hop_find(struct shard *s, struct dispatch_work *work);
+/* The shard ends: nothing is answered any more. */
+void next_hop_abandon_all(struct shard *s);
+
+#endif
