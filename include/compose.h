@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* compose.h - Make the outgoing copy: trace, missing fields, removed fields, 7-bit conversion, then
- * the signature over exactly the bytes that leave (C7).
+/* compose.h - Make the outgoing copy: trace, missing fields, removed fields, what the hop does not
+ * take converted, then the signature over exactly the bytes that leave (C7).
  */
 #ifndef COMPOSE_H
 #define COMPOSE_H
 
 #include "buf.h"
 #include "err.h"
+#include "sevenbit.h"
 #include "signing.h"
 
 /* Gives the submitted body piece by piece: an empty chunk is the end. Called until then, or until
  * it fails. */
 typedef bool compose_read(void *context, struct span *chunk_r, struct err *err);
+/* The next piece is the first one. */
+typedef void compose_rewind(void *context);
 
 struct compose_input {
     struct span header; /* as submitted, up to its last field's CRLF */
     compose_read *read_body;
+    compose_rewind *rewind_body; /* called before each reading */
     void *context;
     bool header_has_utf8, body_has_8bit;
     /* trace (RFC 5321 section 4.4) */
@@ -42,10 +46,16 @@ enum compose_result {
     COMPOSE_FAULT  /* our side could not do it: `err` says why; nothing may leave */
 };
 
+/* What a conversion is given at once, and room for what it becomes: encoded fields of a part may be
+ * in it. */
+enum { COMPOSE_PIECE_MAX = 64 * 1024, COMPOSE_CONVERTED_MAX = 4 * 1024 * 1024 };
+
 struct compose_output {
     struct buf head; /* all fields and the empty line */
-    struct buf body; /* in place of the submitted body, when `converted` */
-    bool converted;
+    /* What the submitted body goes through on its way out; NULL: it leaves as it is. */
+    struct sevenbit *conversion;
+    uint64_t body_length; /* of what leaves */
+    bool header_converted;
     struct verdict verdict;
     struct err err;
 };

@@ -20,6 +20,9 @@ struct mime_entity {
 
 /* Fill in type, encoding and boundary from the header. */
 void mime_read(struct mime_entity *e);
+/* The value of parameter `name` in a Content-Type value, without quotes, backslashes and blanks at
+ * its end. False when there is none, or `size` is too small. */
+bool mime_parameter(struct span value, struct span name, char *text_r, size_t size);
 /* Is it text, as far as it says? */
 bool mime_is_text(const struct mime_entity *e);
 /* Is this line "--boundary" or, the last one, "--boundary--" (RFC 2046 section 5.1.1)? */

@@ -3,21 +3,23 @@
  *
  *   1. fields: Date, Message-ID and what belongs to the stream are added when missing, Bcc, control
  *      headers and what pretends to be ours are left out
- *   2. a hop without 8BITMIME gets 7-bit content
+ *   2. a hop without SMTPUTF8 gets an ASCII header, one without 8BITMIME 7-bit content
  *   3. the signature covers what 1 and 2 made
  *   4. in front: DKIM-Signature, then Received
  *
+ * The body is never in memory: it is read once for 2, once for 3, and once more when it is sent.
+ *
  * Invariant: COMPOSE_OK is returned only with at least one signature over the very bytes in head
- * and body.
+ * and those that the body becomes.
  */
 #include "compose.h"
 
+#include "downgrade.h"
 #include "message.h"
-#include "sevenbit.h"
 
 #include <string.h>
 
-enum { BODY_MAX = 128 * 1024 * 1024 };
+enum { HEAD_MAX = 4 * MESSAGE_HEADER_MAX };
 
 static enum compose_result fault(struct compose_output *out, const char *what)
 {
@@ -86,45 +88,108 @@ static void add_received(const struct compose_input *in, struct buf *out)
     buf_addf(out, ";\r\n\t%s\r\n", date);
 }
 
-/* Read the whole body and make it 7-bit, with the fields that go with it. */
-static enum compose_result convert(const struct compose_input *in, struct buf *fields,
-                                   struct compose_output *out)
+/* Fields with raw UTF-8 for a hop without SMTPUTF8. What only that hop could take is never sent. */
+static enum compose_result downgrade(struct buf *fields, struct compose_output *out)
 {
-    struct buf submitted;
-    struct buf header;
-    struct span chunk = SPAN_NONE;
+    struct buf ascii;
+    struct span rest = buf_span(fields);
+    struct field f;
     enum compose_result result = COMPOSE_OK;
-    buf_init(&submitted, BODY_MAX);
-    buf_init(&header, MESSAGE_HEADER_MAX + 4096);
-    do {
-        if (!in->read_body(in->context, &chunk, &out->err))
-            result = COMPOSE_FAULT;
-    } while (result == COMPOSE_OK && chunk.len > 0 && buf_add(&submitted, chunk));
-    if (result == COMPOSE_OK &&
-        !sevenbit_convert(buf_span(fields), buf_span(&submitted), &header, &out->body)) {
-        out->verdict = verdict_make(554, "5.6.3",
-                                    "Message holds 8-bit content that cannot be converted, and the "
-                                    "receiving server takes 7-bit mail only");
+    buf_init(&ascii, fields->limit);
+    while (result == COMPOSE_OK && message_next_field(&rest, &f)) {
+        size_t before = ascii.len;
+        const char *why = NULL;
+        if (!downgrade_field(&f, &ascii))
+            why = "holds an address with a non-ASCII local part";
+        else if (ascii.overflow ||
+                 (ascii.len - before > MESSAGE_FIELD_MAX && !span_is_ascii(f.raw)))
+            why = "is too long once its UTF-8 is encoded";
+        if (!why)
+            continue;
+        out->verdict = verdict_make(550, "5.6.7",
+                                    "Header field %.*s %s, and the receiving server does not "
+                                    "offer SMTPUTF8 (RFC 6531 3.5)",
+                                    SPAN_ARG(span_first(f.name, 60)), why);
         result = COMPOSE_NEVER;
     }
-    out->converted = true;
+    out->header_converted = true;
     buf_clear(fields);
-    buf_add(fields, buf_span(&header));
-    buf_fini(&header);
-    buf_fini(&submitted);
+    buf_add(fields, buf_span(&ascii));
+    buf_fini(&ascii);
     return result;
+}
+
+/* Find out what has to be done about the content for a hop without 8BITMIME, and about the fields
+ * that go with it. */
+static enum compose_result plan_conversion(const struct compose_input *in, struct buf *fields,
+                                           struct compose_output *out)
+{
+    /* what we report about, a server may change as it likes: better than no report */
+    struct sevenbit *c = sevenbit_new(buf_span(fields), in->protocol.len > 0);
+    struct span chunk = SPAN_NONE;
+    out->conversion = c;
+    in->rewind_body(in->context);
+    do {
+        if (!in->read_body(in->context, &chunk, &out->err))
+            return COMPOSE_FAULT;
+        sevenbit_read(c, chunk);
+    } while (chunk.len > 0);
+    sevenbit_read_end(c);
+    if (sevenbit_obstacle(c)) {
+        out->verdict = verdict_make(550, "5.6.3",
+                                    "Message holds 8-bit content %s, and the receiving server does "
+                                    "not offer 8BITMIME (RFC 6152 3)",
+                                    sevenbit_obstacle(c));
+        return COMPOSE_NEVER;
+    }
+    if (sevenbit_needed(c)) {
+        buf_clear(fields);
+        sevenbit_write_header(c, fields);
+    } else {
+        sevenbit_free(c);
+        out->conversion = NULL;
+    }
+    return COMPOSE_OK;
+}
+
+static bool sign_piece(struct signing *s, struct span piece, struct compose_output *out)
+{
+    out->body_length += piece.len;
+    return piece.len == 0 || signing_body(s, piece, &out->err);
+}
+
+/* A piece of what was submitted; empty: the end. */
+static bool sign_converted(struct signing *s, struct span chunk, struct buf *piece,
+                           struct compose_output *out)
+{
+    bool ok = true;
+    if (chunk.len == 0)
+        sevenbit_write_end(out->conversion, piece);
+    do {
+        struct span part = span_first(chunk, COMPOSE_PIECE_MAX);
+        sevenbit_write(out->conversion, part, piece);
+        chunk = span_from(chunk, part.len);
+        ok = (!piece->overflow ||
+              err_set(&out->err, ERR_LIMIT, "header of a part grew over its limit")) &&
+             sign_piece(s, buf_span(piece), out);
+        buf_clear(piece);
+    } while (ok && chunk.len > 0);
+    return ok;
 }
 
 static bool sign_body(const struct compose_input *in, struct signing *s, struct compose_output *out)
 {
-    if (out->converted)
-        return signing_body(s, buf_span(&out->body), &out->err);
     struct span chunk = SPAN_NONE;
+    struct buf piece;
+    bool ok = true;
+    buf_init(&piece, COMPOSE_CONVERTED_MAX);
+    in->rewind_body(in->context);
     do {
-        if (!in->read_body(in->context, &chunk, &out->err) || !signing_body(s, chunk, &out->err))
-            return false;
-    } while (chunk.len > 0);
-    return true;
+        ok = in->read_body(in->context, &chunk, &out->err) &&
+             (out->conversion ? sign_converted(s, chunk, &piece, out) : sign_piece(s, chunk, out));
+    } while (ok && chunk.len > 0);
+    buf_fini(&piece);
+    return ok;
 }
 
 static bool sign(const struct compose_input *in, struct span fields, struct compose_output *out)
@@ -143,23 +208,17 @@ static bool sign(const struct compose_input *in, struct span fields, struct comp
 enum compose_result compose(const struct compose_input *in, struct compose_output *out)
 {
     *out = (struct compose_output){0};
-    buf_init(&out->head, 2 * MESSAGE_HEADER_MAX);
-    buf_init(&out->body, BODY_MAX);
+    buf_init(&out->head, HEAD_MAX);
     if (in->key_count == 0)
         return fault(out, "no DKIM key");
-    if (in->header_has_utf8 && !in->hop_smtputf8) {
-        out->verdict =
-            verdict_make(550, "5.6.7",
-                         "Message header holds raw UTF-8 and the receiving server does not "
-                         "offer SMTPUTF8 (RFC 6531 3.5)");
-        return COMPOSE_NEVER;
-    }
     struct buf fields;
-    buf_init(&fields, 2 * MESSAGE_HEADER_MAX);
+    buf_init(&fields, HEAD_MAX);
     edit_fields(in, &fields);
     enum compose_result result = COMPOSE_OK;
-    if (in->body_has_8bit && !in->hop_8bitmime)
-        result = convert(in, &fields, out);
+    if (in->header_has_utf8 && !in->hop_smtputf8)
+        result = downgrade(&fields, out);
+    if (result == COMPOSE_OK && in->body_has_8bit && !in->hop_8bitmime)
+        result = plan_conversion(in, &fields, out);
     if (result == COMPOSE_OK && !sign(in, buf_span(&fields), out))
         result = COMPOSE_FAULT;
     add_received(in, &out->head);
@@ -174,7 +233,8 @@ enum compose_result compose(const struct compose_input *in, struct compose_outpu
 void compose_fini(struct compose_output *out)
 {
     buf_fini(&out->head);
-    buf_fini(&out->body);
+    sevenbit_free(out->conversion);
+    out->conversion = NULL;
 }
 
 /* Does it say the same to whoever reads it as the text that it was made of? */

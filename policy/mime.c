@@ -7,8 +7,7 @@
 
 /* ---- entities ---- */
 
-/* The value of parameter `name` in a Content-Type value, quotes and backslashes removed. */
-static bool read_parameter(struct span value, struct span name, char *text_r, size_t size)
+bool mime_parameter(struct span value, struct span name, char *text_r, size_t size)
 {
     span_take(&value, ';');
     while (value.len > 0) {
@@ -16,18 +15,20 @@ static bool read_parameter(struct span value, struct span name, char *text_r, si
         value = span_trim(value);
         bool quoted = value.len > 0 && value.ptr[0] == '"';
         size_t used = 0;
+        bool cut = false;
         size_t i = quoted;
         for (; i < value.len && (quoted ? value.ptr[i] != '"' : value.ptr[i] != ';'); i++) {
             if (quoted && value.ptr[i] == '\\' && i + 1 < value.len)
                 i++;
-            if (used + 1 < size)
+            cut = used + 1 == size;
+            if (!cut)
                 text_r[used++] = value.ptr[i];
         }
-        while (!quoted && used > 0 && (text_r[used - 1] == ' ' || text_r[used - 1] == '\t'))
+        while (used > 0 && (text_r[used - 1] == ' ' || text_r[used - 1] == '\t'))
             used--;
         text_r[used] = '\0';
         if (span_equal_nocase(key, name))
-            return used > 0;
+            return used > 0 && !cut;
         value = span_from(value, i);
         span_take(&value, ';');
     }
@@ -42,7 +43,7 @@ void mime_read(struct mime_entity *e)
     if (message_find(e->header, SPAN("Content-Type"), 0, &f)) {
         struct span value = f.value;
         e->type = span_trim(span_take(&value, ';'));
-        if (!read_parameter(f.value, SPAN("boundary"), e->boundary, sizeof(e->boundary)))
+        if (!mime_parameter(f.value, SPAN("boundary"), e->boundary, sizeof(e->boundary)))
             e->boundary[0] = '\0';
     }
     if (message_find(e->header, SPAN("Content-Transfer-Encoding"), 0, &f))

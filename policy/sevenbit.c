@@ -1,184 +1,455 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sevenbit.c - One recursive walk over MIME entities (RFC 2045, 2046).
+/* sevenbit.c - One walk over lines with a stack of open multiparts and messages (RFC 2045, 2046).
  *
- * A multipart is copied line by line and its parts are entities again; message/rfc822 holds an
- * entity; everything else is a leaf. A leaf with 8-bit content is encoded and its
- * Content-Transfer-Encoding replaced.
+ * Each line is a delimiter of an open multipart, or belongs to what the walk is in:
+ *
+ *   HEADER   of an entity; gathered until it ends, as its first line may depend on its last
+ *   LEAF     an entity that holds no others
+ *   OUTSIDE  before the first and after the last part of a multipart: nobody reads it (RFC 2046
+ *            section 5.1.1), so 8-bit octets become '?'
+ *
+ * The same walk reads and writes. Reading finds out what has to be done about each entity, in order
+ * of appearance (`plan`); writing does it.
  */
 #include "sevenbit.h"
 
+#include "entity_header.h"
 #include "message.h"
-#include "mime.h"
+#include "transfer_encoding.h"
 
-static bool convert(struct mime_entity *e, struct buf *header_out, struct buf *body_out);
+#include <stdlib.h>
+#include <string.h>
 
-/* Copy the header; with `encoding`, in place of the old Content-Transfer-Encoding. */
-static bool copy_header(const struct mime_entity *e, const char *encoding, struct buf *out)
-{
-    struct span rest = e->header;
-    struct field f;
-    bool mime_version = false;
-    if (!span_is_ascii(e->header))
-        return false;
-    while (message_next_field(&rest, &f)) {
-        mime_version = mime_version || span_equal_nocase(f.name, SPAN("MIME-Version"));
-        if (!encoding || !span_equal_nocase(f.name, SPAN("Content-Transfer-Encoding")))
-            buf_add(out, f.raw);
-    }
-    if (encoding && e->depth == 0 && !mime_version)
-        buf_add(out, SPAN("MIME-Version: 1.0\r\n"));
-    if (encoding && e->type.len == 0)
-        buf_add(out, SPAN("Content-Type: text/plain; charset=unknown-8bit\r\n")); /* RFC 1428 */
-    if (encoding)
-        buf_addf(out, "Content-Transfer-Encoding: %s\r\n", encoding);
-    return !out->overflow;
-}
+enum { LINE_PIECE = 1024, PLAN_MAX = 256 * 1024 * 1024 };
 
-/* RFC 2045 section 6.7; text lines keep their CRLF. */
-static void quoted_printable(struct span body, struct buf *out)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    size_t column = 0;
-    for (size_t i = 0; i < body.len; i++) {
-        unsigned char c = (unsigned char)body.ptr[i];
-        struct span next = span_from(body, i);
-        if (span_starts_nocase(next, SPAN("\r\n"))) {
-            buf_add(out, SPAN("\r\n"));
-            column = 0;
-            i++;
-            continue;
-        }
-        bool last_blank = (c == ' ' || c == '\t') &&
-                          (next.len == 1 || span_starts_nocase(span_from(next, 1), SPAN("\r\n")));
-        bool literal = (c >= ' ' && c <= '~' && c != '=') || c == '\t';
-        literal = literal && !last_blank && !(column == 0 && (c == '.' || c == 'F'));
-        if (column + (literal ? 1 : 3) > 75) {
-            buf_add(out, SPAN("=\r\n"));
-            column = 0;
-        }
-        if (literal) {
-            buf_add_char(out, (char)c);
-        } else {
-            char escaped[3] = {'=', hex[c >> 4], hex[c & 15]};
-            buf_add(out, (struct span){escaped, 3});
-        }
-        column += literal ? 1 : 3;
-    }
-}
+/* An open multipart or message. */
+struct level {
+    size_t entity;
+    const char *untouchable; /* why nothing inside may be changed; NULL: it may */
+    bool message, digest, has_parts, closed;
+    bool outside_8bit;
+    size_t boundary_len;
+    char boundary[ENTITY_BOUNDARY_MAX + 1];
+};
 
-static void base64(struct span body, struct buf *out)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < body.len; i += 3) {
-        const unsigned char *p = (const unsigned char *)body.ptr + i;
-        size_t left = body.len - i;
-        unsigned bits =
-            (unsigned)p[0] << 16 | (left > 1 ? (unsigned)p[1] << 8 : 0) | (left > 2 ? p[2] : 0U);
-        char four[4] = {alphabet[bits >> 18], alphabet[bits >> 12 & 63],
-                        left > 1 ? alphabet[bits >> 6 & 63] : '=',
-                        left > 2 ? alphabet[bits & 63] : '='};
-        buf_add(out, (struct span){four, 4});
-        if (i % 57 == 54 || left <= 3)
-            buf_add(out, SPAN("\r\n"));
-    }
-}
+struct sevenbit {
+    bool protect;
+    struct buf top;  /* the message's header */
+    struct buf plan; /* an entity_action, in an octet, for each entity */
+    const char *obstacle;
+    bool needed;
 
-static bool convert_leaf(struct mime_entity *e, struct buf *header_out, struct buf *body_out)
-{
-    bool declared_8bit = span_equal_nocase(e->encoding, SPAN("8bit")) ||
-                         span_equal_nocase(e->encoding, SPAN("binary"));
-    bool declared_7bit = e->encoding.len == 0 || span_equal_nocase(e->encoding, SPAN("7bit"));
-    if (span_is_ascii(e->body))
-        return copy_header(e, declared_8bit ? "7bit" : NULL, header_out) &&
-               buf_add(body_out, e->body);
-    if (!declared_8bit &&
-        !declared_7bit) /* base64 or quoted-printable with raw 8-bit in it: escape it as text */
-        return false;
-    bool text = e->type.len == 0 || span_starts_nocase(e->type, SPAN("text/"));
-    if (text)
-        quoted_printable(e->body, body_out);
-    else
-        base64(e->body, body_out);
-    return copy_header(e, text ? "quoted-printable" : "base64", header_out) && !body_out->overflow;
-}
-
-/* An entity inside: header, empty line, body. */
-static bool convert_inner(struct span bytes, const struct mime_entity *outer, struct buf *out)
-{
-    size_t header_len = 0;
-    struct mime_entity inner = {.depth = outer->depth + 1};
+    /* the walk */
+    struct buf *out; /* NULL: reading */
+    enum { HEADER, LEAF, OUTSIDE } place;
+    size_t entities, entity; /* seen so far; the one we are in */
+    struct level levels[SEVENBIT_DEPTH_MAX];
+    size_t depth;
     struct buf header;
-    struct buf body;
-    if (!message_header_length(bytes, &header_len) && header_len > 0 && span_is_ascii(bytes))
-        return buf_add(out, bytes);
-    inner.header = span_first(bytes, header_len);
-    inner.body = span_from(bytes, header_len + 2);
-    buf_init(&header, MESSAGE_HEADER_MAX);
-    buf_init(&body, out->limit);
-    bool ok = convert(&inner, &header, &body) && buf_add(out, buf_span(&header)) &&
-              buf_add(out, SPAN("\r\n")) && buf_add(out, buf_span(&body));
-    buf_fini(&header);
-    buf_fini(&body);
-    return ok;
+    enum transfer_encoding how;   /* of a leaf that is encoded */
+    const char *leaf_obstacle;    /* why it could not be */
+    bool leaf_8bit, line_goes_on; /* it is noted already; no line begins here */
+    bool held_crlf;               /* which may belong to a delimiter */
+    struct transfer_encoder encoder;
+    char line[LINE_PIECE];
+    size_t line_len;
+};
+
+/* ---- what is to be done ---- */
+
+static enum entity_action planned(const struct sevenbit *c, size_t entity)
+{
+    return (enum entity_action)c->plan.ptr[entity];
 }
 
-/* The CRLF before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1). */
-static bool end_part(struct span part, bool in_part, const struct mime_entity *outer,
-                     struct buf *out)
+static void plan(struct sevenbit *c, size_t entity, enum entity_action action)
 {
-    bool crlf = span_ends_nocase(part, SPAN("\r\n"));
-    if (crlf)
-        part.len -= 2;
-    bool ok =
-        in_part ? convert_inner(part, outer, out) : !span_is_ascii(part) || buf_add(out, part);
-    return ok && (!crlf || buf_add(out, SPAN("\r\n")));
+    c->plan.ptr[entity] = (char)action;
+    c->needed = true;
 }
 
-static bool convert_multipart(struct mime_entity *e, struct buf *header_out, struct buf *body_out)
+static void note_obstacle(struct sevenbit *c, const char *why)
 {
-    struct span rest = e->body;
-    struct span part = span_first(rest, 0);
-    bool in_part = false;
-    bool closed = false;
-    while (rest.len > 0) {
-        size_t at = span_find(rest, '\n');
-        struct span line = span_first(rest, at < rest.len ? at + 1 : at);
-        bool last = false;
-        rest = span_from(rest, line.len);
-        if (closed || !mime_is_delimiter(line, e->boundary, &last)) {
-            part.len += line.len;
+    if (!c->obstacle)
+        c->obstacle = why;
+}
+
+/* Something inside of the innermost level becomes 7-bit: so do all that hold it. */
+static void note_inside(struct sevenbit *c)
+{
+    const char *untouchable = c->depth > 0 ? c->levels[c->depth - 1].untouchable : NULL;
+    if (untouchable)
+        note_obstacle(c, untouchable);
+    c->needed = true;
+    for (size_t i = c->depth; i > 0 && planned(c, c->levels[i - 1].entity) == ENTITY_KEEP; i--)
+        plan(c, c->levels[i - 1].entity, ENTITY_RELABEL);
+}
+
+static void note_leaf(struct sevenbit *c)
+{
+    if (c->leaf_obstacle)
+        note_obstacle(c, c->leaf_obstacle);
+    plan(c, c->entity, c->how == TRANSFER_BASE64 ? ENTITY_ENCODE_BYTES : ENTITY_ENCODE_TEXT);
+    note_inside(c);
+    c->leaf_8bit = true;
+}
+
+static void emit(struct sevenbit *c, struct span bytes)
+{
+    if (c->out)
+        buf_add(c->out, bytes);
+}
+
+/* ---- headers ---- */
+
+/* The header is whole. The message's own is nobody's content. */
+static void end_header(struct sevenbit *c)
+{
+    struct span header = buf_span(&c->header);
+    enum entity_place place = c->entity == 0                                    ? ENTITY_TOP
+                              : c->depth > 0 && c->levels[c->depth - 1].message ? ENTITY_MESSAGE
+                                                                                : ENTITY_PART;
+    if (c->out)
+        entity_header_write(header, planned(c, c->entity), place, c->out);
+    else if (c->entity > 0 && !span_is_ascii(header))
+        note_inside(c);
+}
+
+static void begin_entity(struct sevenbit *c)
+{
+    c->entity = c->entities++;
+    c->place = HEADER;
+    buf_clear(&c->header);
+    if (!c->out && !buf_add_char(&c->plan, ENTITY_KEEP)) {
+        note_obstacle(c, "in too many parts");
+        c->entity--;
+    }
+}
+
+/* ---- entities ---- */
+
+static const char *untouchable(const struct sevenbit *c, struct span type)
+{
+    const char *why = c->protect ? entity_header_protects(type) : NULL;
+    return why || c->depth == 0 ? why : c->levels[c->depth - 1].untouchable;
+}
+
+static void begin_leaf(struct sevenbit *c, const struct entity_header *content)
+{
+    bool global = span_starts_nocase(content->type, SPAN("message/global")); /* RFC 6532, 6533 */
+    bool text = content->type.len == 0 || span_starts_nocase(content->type, SPAN("text/"));
+    c->place = LEAF;
+    c->leaf_8bit = false;
+    c->how = text || global ? TRANSFER_QUOTED_PRINTABLE : TRANSFER_BASE64;
+    c->leaf_obstacle = untouchable(c, content->type);
+    if (span_starts_nocase(content->type, SPAN("multipart/")))
+        c->leaf_obstacle = c->depth == SEVENBIT_DEPTH_MAX
+                               ? "in parts nested over 100 deep"
+                               : "in a multipart whose boundary cannot be read";
+    else if (span_starts_nocase(content->type, SPAN("message/")) && !global)
+        c->leaf_obstacle = c->depth == SEVENBIT_DEPTH_MAX
+                               ? "in parts nested over 100 deep"
+                               : "in a message part, which cannot be encoded (RFC 2046 5.2)";
+    else if (!entity_header_is_identity(content->encoding))
+        c->leaf_obstacle = "in a part that is labelled as encoded already";
+    if (c->out && planned(c, c->entity) != ENTITY_KEEP)
+        transfer_begin(&c->encoder, c->how);
+    else
+        transfer_begin(&c->encoder, TRANSFER_IDENTITY);
+}
+
+static struct level *push(struct sevenbit *c, const struct entity_header *content)
+{
+    const char *why = untouchable(c, content->type);
+    struct level *level = &c->levels[c->depth++];
+    level->entity = c->entity;
+    level->untouchable = why;
+    level->message = level->digest = level->has_parts = level->closed = false;
+    level->outside_8bit = false;
+    level->boundary_len = 0;
+    return level;
+}
+
+/* The header has ended, and a body begins. */
+static void begin_body(struct sevenbit *c, struct span separator)
+{
+    struct entity_header content;
+    bool room = c->depth < SEVENBIT_DEPTH_MAX;
+    entity_header_read(buf_span(&c->header), &content);
+    if (content.type.len == 0 && c->depth > 0 && c->levels[c->depth - 1].digest)
+        content.type = SPAN("message/rfc822"); /* RFC 2046 section 5.1.5 */
+    end_header(c);
+    if (separator.len == 0 && c->entity > 0 && planned(c, c->entity) > ENTITY_RELABEL)
+        separator = SPAN("\r\n"); /* the fields that were added have to end */
+    emit(c, separator);
+    if (room && span_starts_nocase(content.type, SPAN("multipart/")) && content.boundary_len > 0) {
+        struct level *level = push(c, &content);
+        level->digest = span_equal_nocase(content.type, SPAN("multipart/digest"));
+        level->boundary_len = content.boundary_len;
+        memcpy(level->boundary, content.boundary, content.boundary_len);
+        c->place = OUTSIDE;
+    } else if (room && span_equal_nocase(content.type, SPAN("message/rfc822")) &&
+               entity_header_is_identity(content.encoding)) {
+        push(c, &content)->message = true;
+        begin_entity(c);
+    } else {
+        begin_leaf(c, &content);
+    }
+}
+
+static void pop(struct sevenbit *c)
+{
+    const struct level *level = &c->levels[--c->depth];
+    if (level->outside_8bit && !level->has_parts)
+        note_obstacle(c, "in a multipart without parts");
+}
+
+/* Whatever the walk is in ends here. */
+static void end_place(struct sevenbit *c)
+{
+    switch (c->place) {
+    case HEADER:
+        end_header(c);
+        break;
+    case LEAF:
+        if (c->out)
+            transfer_end(&c->encoder, c->out);
+        break;
+    case OUTSIDE:
+        break;
+    }
+}
+
+/* ---- lines ---- */
+
+/* A CRLF before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1); others are content.
+ */
+static void release_crlf(struct sevenbit *c)
+{
+    if (c->held_crlf && c->out)
+        transfer_line_end(&c->encoder, c->out);
+    c->held_crlf = false;
+}
+
+/* Which open multipart's delimiter is it? The outermost, if two have the same. */
+static struct level *find_delimiter(struct sevenbit *c, struct span line, bool *last_r)
+{
+    struct span text = span_from(span_trim(line), 2);
+    size_t shorter = text.len > 2 && span_ends_nocase(text, SPAN("--")) ? text.len - 2 : 0;
+    for (size_t i = 0; i < c->depth; i++) {
+        struct level *level = &c->levels[i];
+        size_t len = level->boundary_len;
+        bool fits = len > 0 && (len == text.len || len == shorter) && !level->closed;
+        if (fits && memcmp(level->boundary, text.ptr, len) == 0) {
+            *last_r = len < text.len;
+            return level;
+        }
+    }
+    return NULL;
+}
+
+static void take_delimiter(struct sevenbit *c, struct level *level, struct span line, bool last)
+{
+    end_place(c);
+    while (&c->levels[c->depth - 1] != level)
+        pop(c);
+    if (c->held_crlf)
+        emit(c, SPAN("\r\n"));
+    c->held_crlf = false;
+    emit(c, line);
+    level->closed = last;
+    level->has_parts = true;
+    c->entity = level->entity;
+    c->place = OUTSIDE;
+    transfer_begin(&c->encoder, TRANSFER_IDENTITY);
+    if (!last)
+        begin_entity(c);
+}
+
+static void take_outside(struct sevenbit *c, struct span text)
+{
+    struct level *level = &c->levels[c->depth - 1];
+    if (span_is_ascii(text)) {
+        emit(c, text);
+        return;
+    }
+    level->outside_8bit = true;
+    if (!c->out)
+        note_inside(c);
+    for (size_t i = 0; i < text.len && c->out; i++)
+        buf_add_char(c->out, (unsigned char)text.ptr[i] < 0x80 ? text.ptr[i] : '?');
+}
+
+static void take_content(struct sevenbit *c, struct span line)
+{
+    bool crlf = span_ends_nocase(line, SPAN("\r\n"));
+    struct span text = span_first(line, line.len - (crlf ? 2 : 0));
+    release_crlf(c);
+    if (c->place == OUTSIDE)
+        take_outside(c, text);
+    else if (c->out)
+        transfer_text(&c->encoder, text, c->out);
+    else if (!c->leaf_8bit && !span_is_ascii(text))
+        note_leaf(c);
+    c->held_crlf = crlf;
+}
+
+/* A field, more of one, or what begins an old mailbox's message? */
+static bool is_header_line(const struct sevenbit *c, struct span line)
+{
+    struct span rest = line;
+    struct span name = span_take(&rest, ':');
+    if (line.ptr[0] == ' ' || line.ptr[0] == '\t')
+        return c->header.len > 0;
+    if (span_starts_nocase(line, SPAN("From ")) || span_starts_nocase(line, SPAN(">From ")))
+        return c->header.len == 0;
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] <= ' ' || name.ptr[i] > '~')
+            return false;
+    return name.len > 0 && name.len < line.len;
+}
+
+static void take_header_line(struct sevenbit *c, struct span line, bool begins)
+{
+    if (begins && (span_equal(line, SPAN("\r\n")) || span_equal(line, SPAN("\n")))) {
+        begin_body(c, line);
+    } else if (begins && !is_header_line(c, line)) {
+        begin_body(c, SPAN_NONE);
+        if (c->place == HEADER)
+            take_header_line(c, line, begins);
+        else
+            take_content(c, line);
+    } else if (!buf_add(&c->header, line)) {
+        note_obstacle(c, "in a message with a part whose header is over 256 KB");
+    }
+}
+
+/* A line with its end, or a piece of one that is long. */
+static void take_line(struct sevenbit *c, struct span line, bool begins)
+{
+    bool last = false;
+    struct level *level = NULL;
+    if (begins && line.len > 2 && line.ptr[0] == '-' && line.ptr[1] == '-')
+        level = find_delimiter(c, line, &last);
+    if (level)
+        take_delimiter(c, level, line, last);
+    else if (c->place == HEADER)
+        take_header_line(c, line, begins);
+    else
+        take_content(c, line);
+}
+
+/* A CR may be the first half of a line's end: it waits for what comes. */
+static void flush_line(struct sevenbit *c, bool ends)
+{
+    bool cr = !ends && c->line[c->line_len - 1] == '\r';
+    struct span line = {c->line, c->line_len - cr};
+    bool begins = !c->line_goes_on;
+    c->line_len = cr;
+    c->line_goes_on = !ends;
+    if (line.len > 0)
+        take_line(c, line, begins);
+    c->line[0] = cr ? '\r' : c->line[0];
+}
+
+static void walk(struct sevenbit *c, struct span bytes)
+{
+    while (bytes.len > 0 && !(c->obstacle && !c->out)) {
+        size_t at = span_find(bytes, '\n');
+        bool ends = at < bytes.len;
+        struct span line = span_first(bytes, ends ? at + 1 : at);
+        if (ends && c->line_len == 0) {
+            bool begins = !c->line_goes_on;
+            c->line_goes_on = false;
+            take_line(c, line, begins);
+            bytes = span_from(bytes, line.len);
             continue;
         }
-        if (!end_part(part, in_part, e, body_out) || !buf_add(body_out, line))
-            return false;
-        part = (struct span){line.ptr + line.len, 0};
-        in_part = !last;
-        closed = last;
+        struct span piece = span_first(line, sizeof(c->line) - c->line_len);
+        memcpy(c->line + c->line_len, piece.ptr, piece.len);
+        c->line_len += piece.len;
+        bytes = span_from(bytes, piece.len);
+        if ((ends && piece.len == line.len) || c->line_len == sizeof(c->line))
+            flush_line(c, ends && piece.len == line.len);
     }
-    if (!end_part(part, in_part, e, body_out))
-        return false;
-    bool declared = span_equal_nocase(e->encoding, SPAN("8bit")) ||
-                    span_equal_nocase(e->encoding, SPAN("binary"));
-    return copy_header(e, declared ? "7bit" : NULL, header_out);
 }
 
-static bool convert(struct mime_entity *e, struct buf *header_out, struct buf *body_out)
+static void walk_end(struct sevenbit *c)
 {
-    mime_read(e);
-    if (e->depth > MIME_DEPTH_MAX)
-        return false;
-    if (span_starts_nocase(e->type, SPAN("multipart/")) && e->boundary[0])
-        return convert_multipart(e, header_out, body_out);
-    if (span_equal_nocase(e->type, SPAN("message/rfc822")) && !span_is_ascii(e->body))
-        return copy_header(e, e->encoding.len > 0 ? "7bit" : NULL, header_out) &&
-               convert_inner(e->body, e, body_out);
-    return convert_leaf(e, header_out, body_out);
+    flush_line(c, true);
+    release_crlf(c);
+    end_place(c);
+    while (c->depth > 0)
+        pop(c);
 }
 
-bool sevenbit_convert(struct span header, struct span body, struct buf *header_out,
-                      struct buf *body_out)
+static void walk_start(struct sevenbit *c, struct buf *out)
 {
-    struct mime_entity top = {.header = header, .body = body};
-    return convert(&top, header_out, body_out) && !header_out->overflow && !body_out->overflow;
+    c->out = out;
+    c->entities = c->depth = c->line_len = 0;
+    c->held_crlf = c->line_goes_on = false;
+    begin_entity(c);
+    buf_add(&c->header, buf_span(&c->top));
+    begin_body(c, SPAN_NONE);
+}
+
+/* ---- the interface ---- */
+
+struct sevenbit *sevenbit_new(struct span header, bool protect)
+{
+    struct sevenbit *c = xcalloc(1, sizeof(*c));
+    c->protect = protect;
+    buf_init(&c->top, header.len);
+    buf_init(&c->header, header.len > MESSAGE_HEADER_MAX ? header.len : MESSAGE_HEADER_MAX);
+    buf_init(&c->plan, PLAN_MAX);
+    buf_add(&c->top, header);
+    walk_start(c, NULL);
+    return c;
+}
+
+void sevenbit_free(struct sevenbit *c)
+{
+    if (!c)
+        return;
+    buf_fini(&c->top);
+    buf_fini(&c->header);
+    buf_fini(&c->plan);
+    free(c);
+}
+
+void sevenbit_read(struct sevenbit *c, struct span piece)
+{
+    walk(c, piece);
+}
+
+void sevenbit_read_end(struct sevenbit *c)
+{
+    walk_end(c);
+}
+
+const char *sevenbit_obstacle(const struct sevenbit *c)
+{
+    return c->obstacle;
+}
+
+bool sevenbit_needed(const struct sevenbit *c)
+{
+    return c->needed;
+}
+
+void sevenbit_write_header(struct sevenbit *c, struct buf *out)
+{
+    walk_start(c, out);
+}
+
+void sevenbit_write(struct sevenbit *c, struct span piece, struct buf *out)
+{
+    c->out = out;
+    walk(c, piece);
+}
+
+void sevenbit_write_end(struct sevenbit *c, struct buf *out)
+{
+    c->out = out;
+    walk_end(c);
 }

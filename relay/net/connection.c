@@ -22,7 +22,7 @@ struct connection {
     struct tls *tls;
     unsigned timeout_s, handles;
     uint64_t limit_ms; /* of the loop's clock; 0: none */
-    bool connected, wants_bytes, reading, finishing, closing, deadline;
+    bool connected, wants_bytes, reading, finishing, closing, deadline, yields;
     int error; /* of the connect */
     char why[240];
 };
@@ -272,7 +272,7 @@ static void flush(struct connection *c, struct buf *bytes)
     if (c->closing || bytes->len == 0)
         return;
     touch(c);
-    struct span left = write_now(c, buf_span(bytes));
+    struct span left = c->yields ? buf_span(bytes) : write_now(c, buf_span(bytes));
     if (left.len == 0 || c->closing) {
         buf_fini(bytes);
         return;
@@ -308,6 +308,13 @@ void connection_write(struct connection *c, struct buf *bytes)
     } else {
         flush(c, bytes);
     }
+}
+
+void connection_write_and_yield(struct connection *c, struct buf *bytes)
+{
+    c->yields = true;
+    connection_write(c, bytes);
+    c->yields = false;
 }
 
 size_t connection_unsent(const struct connection *c)

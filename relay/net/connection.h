@@ -42,6 +42,9 @@ void connection_hand_over(struct connection *c, const struct connection_events *
 
 /* Send the bytes and clear the buf. */
 void connection_write(struct connection *c, struct buf *bytes);
+/* The same, for who has more: others are served before `drained` is called, even when the kernel
+ * takes all at once. */
+void connection_write_and_yield(struct connection *c, struct buf *bytes);
 void connection_accept_tls(struct connection *c, struct tls_context *context,
                            enum tls_protocol speaks);
 void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,

@@ -241,10 +241,10 @@ static bool begin_message(struct courier *c)
         delivery_quit(&c->delivery);
     } else if (!shipment_begin(&c->shipment, c->parcel, &c->delivery, &c->proven)) {
         parcel_done(c);
-    } else {
+    } else if (!shipment_composing(&c->shipment)) {
         connection_set_limit(c->connection, delivery_limit_s(&c->delivery));
     }
-    return true;
+    return !shipment_composing(&c->shipment);
 }
 
 /* Another host is tried, and this one is not asked for leave. */
@@ -398,7 +398,7 @@ static void on_ended(void *owner, const char *why)
         courier_drop(c, why);
     } else if (c->go_on) {
         approach_next(c);
-    } else if (c->begin_again) {
+    } else if (c->begin_again || (c->reused && was == DELIVERY_READY)) {
         shipment_end(&c->shipment);
         approach_begin(c);
     } else if (approach_by_remedy(c)) {
@@ -430,6 +430,11 @@ void courier_take(struct courier *c, struct connection *connection, struct span 
         on_bytes(c, bytes);
 }
 
+static void on_composed(void *owner)
+{
+    pump(owner);
+}
+
 void courier_open(struct shard *s, struct dispatch_work *work)
 {
     uint64_t number = work->connection;
@@ -441,6 +446,7 @@ void courier_open(struct shard *s, struct dispatch_work *work)
     c->shard = s;
     c->number = number;
     c->parcel = p;
+    c->shipment = (struct shipment){.composed = on_composed, .owner = c};
     uv_timer_init(&s->loop, &c->end_timer);
     c->end_timer.data = c;
     DL_APPEND(s->couriers, c);

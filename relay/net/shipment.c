@@ -21,8 +21,8 @@ void shipment_end(struct shipment *s)
     if (!s->sending)
         return;
     s->sending = false;
-    compose_fini(&s->copy);
-    spool_close(&s->spool);
+    composition_free(s->composition);
+    s->composition = NULL;
     for (size_t i = 0; s->texts && s->texts[i]; i++)
         free(s->texts[i]);
     free(s->texts);
@@ -31,76 +31,6 @@ void shipment_end(struct shipment *s)
     s->texts = NULL;
     s->slice = NULL;
     s->mail = (struct delivery_mail){0};
-}
-
-/* The record, where its row says that it is. It may have been moved since the row was read. */
-static bool open_record(struct shipment *s, struct err *err)
-{
-    struct parcel *p = s->parcel;
-    const char *state_dir = p->settings->config->state_dir;
-    struct mail *fresh = NULL;
-    struct err unread = {0};
-    if (spool_open(state_dir, p->mail->id, &p->mail->place, &s->spool, err))
-        return true;
-    if (err->kind != ERR_DAMAGED)
-        return false;
-    if (!database_mail(p->shard->reader, p->mail->id, &fresh, &unread)) {
-        if (unread.kind != ERR_NOT_FOUND) /* where the record is, is not known */
-            *err = unread;
-        return false;
-    }
-    bool moved = fresh->place.segment != p->mail->place.segment;
-    p->mail->place = fresh->place;
-    mail_free(fresh);
-    return moved && spool_open(state_dir, p->mail->id, &p->mail->place, &s->spool, err);
-}
-
-static enum compose_result make_copy(struct shipment *s, size_t recipients, struct err *err)
-{
-    const struct mail *m = s->parcel->mail;
-    struct keyring *keyring = s->parcel->shard->common->keyring;
-    struct keyring_loan loan;
-    struct buf url;
-    struct buf feedback_id;
-    char id[MAIL_ID_TEXT];
-    if (!open_record(s, err) ||
-        !keyring_find(keyring, s->parcel->shard->reader, m->from_domain, &loan, err))
-        return COMPOSE_FAULT;
-    mail_id_print(m->id, id);
-    buf_init(&url, 2048);
-    buf_init(&feedback_id, 512);
-    if (recipients == 1)
-        links_make(s->parcel->settings, m, m->envelope.rcpts[s->slice[0]].address, &url,
-                   &feedback_id);
-    struct compose_input in = {.header = spool_header(&s->spool),
-                               .read_body = spool_next,
-                               .context = &s->spool,
-                               .header_has_utf8 = m->header_utf8,
-                               .body_has_8bit = m->body_8bit,
-                               .hostname = s->parcel->settings->config->hostname,
-                               .id = id,
-                               .helo = span_of(m->helo),
-                               .peer = span_of(m->peer),
-                               .trace_client = s->parcel->settings->config->trace_client,
-                               .protocol = span_of(m->protocol),
-                               .only_recipient =
-                                   recipients == 1 ? s->mail.rcpts[0].address : SPAN_NONE,
-                               .created_ms = m->created_ms,
-                               .unsubscribe_url = buf_span(&url),
-                               .feedback_id = buf_span(&feedback_id),
-                               .hop_8bitmime = s->delivery->offers.eightbitmime,
-                               .hop_smtputf8 = s->delivery->offers.smtputf8,
-                               .domain = m->from_domain,
-                               .keys = loan.keys,
-                               .key_count = loan.count};
-    compose_fini(&s->copy);
-    enum compose_result result = compose(&in, &s->copy);
-    keyring_return(keyring, &loan);
-    buf_fini(&url);
-    buf_fini(&feedback_id);
-    if (result == COMPOSE_FAULT)
-        *err = s->copy.err;
-    return result;
 }
 
 static struct verdict cannot_say(enum compose_said said, const char *whose, const char *enhanced)
@@ -126,7 +56,6 @@ static bool take_slice(struct shipment *s)
     size_t most = alone ? 1 : o->rcpt_max > 0 ? o->rcpt_max : SIZE_MAX;
     size_t count = 0;
     s->sending = true;
-    s->spool.fd = -1;
     s->texts = xcalloc(e->count + 2, sizeof(*s->texts));
     s->slice = xcalloc(e->count, sizeof(*s->slice));
     s->mail.rcpts = xcalloc(e->count, sizeof(*s->mail.rcpts));
@@ -170,23 +99,61 @@ static bool write_sender(struct shipment *s)
     return false;
 }
 
-static uint64_t copy_size(const struct shipment *s)
+static bool make_copy(struct shipment *s, struct err *err)
 {
-    uint64_t body = s->copy.converted ? s->copy.body.len : s->spool.length - s->spool.header_len;
-    return s->copy.head.len + body;
+    struct parcel *p = s->parcel;
+    bool alone = s->mail.count == 1;
+    if (!composition_open(p->shard, p->settings, p->mail, &s->composition, err))
+        return false;
+    struct composition_links *links = composition_links(s->composition);
+    if (alone)
+        links_make(p->settings, p->mail, p->mail->envelope.rcpts[s->slice[0]].address, &links->url,
+                   &links->feedback_id);
+    return composition_make(s->composition, &s->delivery->offers,
+                            alone ? s->mail.rcpts[0].address : SPAN_NONE, s->composed, s->owner,
+                            err);
 }
 
 static void fill_mail(struct shipment *s)
 {
     const struct mail *m = s->parcel->mail;
-    bool utf8 = m->header_utf8 || !span_is_ascii(s->mail.sender);
+    const struct compose_output *copy = composition_copy(s->composition);
+    bool utf8 = (m->header_utf8 && !copy->header_converted) || !span_is_ascii(s->mail.sender);
     for (size_t i = 0; i < s->mail.count; i++)
         utf8 = utf8 || !span_is_ascii(s->mail.rcpts[i].address);
     s->mail.envelope_id = span_of(m->envelope.id);
     s->mail.report = m->envelope.report;
     s->mail.smtputf8 = utf8;
-    s->mail.body_8bit = !s->copy.converted && (m->body_8bit || m->header_utf8);
-    s->mail.size = copy_size(s);
+    s->mail.body_8bit = !copy->conversion && (m->body_8bit || m->header_utf8);
+    s->mail.size = composition_size(s->composition);
+}
+
+/* The copy is made, or cannot be. */
+static bool send_copy(struct shipment *s)
+{
+    const struct compose_output *copy = composition_copy(s->composition);
+    struct verdict v;
+    switch (composition_result(s->composition)) {
+    case COMPOSE_FAULT:
+        parcel_own_fault(s->parcel, &copy->err);
+        return false;
+    case COMPOSE_NEVER:
+        parcel_answer_all(s->parcel, &copy->verdict);
+        return false;
+    case COMPOSE_OK:
+        break;
+    }
+    fill_mail(s);
+    uint64_t most = s->delivery->offers.size_max;
+    if (most > 0 && s->mail.size > most) {
+        v = verdict_make(552, "5.3.4",
+                         "Message of %llu bytes is over the receiving server's limit of %llu",
+                         (unsigned long long)s->mail.size, (unsigned long long)most);
+        parcel_answer_all(s->parcel, &v);
+        return false;
+    }
+    delivery_send(s->delivery, &s->mail);
+    return true;
 }
 
 bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d,
@@ -194,54 +161,45 @@ bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d,
 {
     struct err err = {0};
     struct trust demanded = p->route->trust;
-    struct verdict v;
     demanded.settings = p->settings->generation;
     CHECK(trust_covers(proven, &demanded));
-    s->parcel = p;
-    s->delivery = d;
-    if (parcel_expired(p) || !take_slice(s))
-        return false;
-    if (!write_sender(s))
-        return false;
-    switch (make_copy(s, s->mail.count, &err)) {
-    case COMPOSE_FAULT:
-        parcel_own_fault(s->parcel, &err);
-        return false;
-    case COMPOSE_NEVER:
-        parcel_answer_all(p, &s->copy.verdict);
-        return false;
-    case COMPOSE_OK:
-        break;
+    if (!s->composition) {
+        s->parcel = p;
+        s->delivery = d;
+        if (parcel_expired(p) || !take_slice(s) || !write_sender(s))
+            return false;
+        if (!make_copy(s, &err)) {
+            parcel_own_fault(p, &err);
+            return false;
+        }
     }
-    fill_mail(s);
-    if (s->delivery->offers.size_max > 0 && s->mail.size > s->delivery->offers.size_max) {
-        v = verdict_make(
-            552, "5.3.4", "Message of %llu bytes is over the receiving server's limit of %llu",
-            (unsigned long long)s->mail.size, (unsigned long long)s->delivery->offers.size_max);
-        parcel_answer_all(p, &v);
-        return false;
-    }
-    spool_rewind(&s->spool);
-    s->head_fed = false;
-    delivery_send(s->delivery, &s->mail);
-    return true;
+    if (composition_busy(s->composition))
+        return true;
+    return !parcel_expired(p) && send_copy(s);
 }
 
+bool shipment_composing(const struct shipment *s)
+{
+    return s->composition && composition_busy(s->composition);
+}
+
+/* However fast the server takes it, others are served in between. */
 void shipment_feed(struct shipment *s, struct connection *connection)
 {
     struct err err = {0};
-    struct span chunk = SPAN_NONE;
+    struct span piece = SPAN_NONE;
+    size_t given = 0;
     while (s->delivery->want == DELIVERY_BODY && connection_unsent(connection) < FEED_MAX) {
-        if (!s->head_fed) {
-            s->head_fed = true;
-            delivery_body(s->delivery, buf_span(&s->copy.head), false);
-        } else if (s->copy.converted) {
-            delivery_body(s->delivery, buf_span(&s->copy.body), true);
-        } else if (!spool_next(&s->spool, &chunk, &err)) {
+        if (composition_next(s->composition, &piece, &err)) {
+            delivery_body(s->delivery, piece, piece.len == 0);
+        } else {
             parcel_own_fault(s->parcel, &err);
             delivery_lost(s->delivery, err.text);
-        } else {
-            delivery_body(s->delivery, chunk, chunk.len == 0);
+        }
+        given += piece.len;
+        if (given >= FEED_MAX && s->delivery->want == DELIVERY_BODY) {
+            connection_write_and_yield(connection, &s->delivery->out);
+            return;
         }
         if (s->delivery->out.len >= WRITE_AT)
             connection_write(connection, &s->delivery->out);

@@ -4,10 +4,9 @@
 #ifndef SHIPMENT_H
 #define SHIPMENT_H
 
-#include "compose.h"
+#include "composition.h"
 #include "connection.h"
 #include "parcel.h"
-#include "spool.h"
 #include "trust.h"
 
 struct shipment {
@@ -16,16 +15,19 @@ struct shipment {
     struct delivery_mail mail;
     char **texts;  /* addresses as this hop takes them */
     size_t *slice; /* mail.rcpts[i] is the parcel's recipient slice[i] */
-    struct compose_output copy;
-    struct spool_message spool;
-    bool sending, head_fed;
+    struct composition *composition;
+    bool sending;
+    void (*composed)(void *owner); /* set by the owner: a copy that took its time is made */
+    void *owner;
 };
 
 /* Make the copy and begin to send it, on a connection that has proven this; it must cover what the
  * parcel's route demands. False when there is nothing to send: everyone has an answer. End it in
- * both cases. */
+ * any case. */
 MUST_CHECK bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d,
                                const struct trust *proven);
+/* A large copy takes its time: true until `composed` is called, then begin once more. */
+bool shipment_composing(const struct shipment *s);
 /* Give the machine body bytes while the socket takes them. */
 void shipment_feed(struct shipment *s, struct connection *connection);
 /* Hand the server's answers to the parcel and end. Those it only took too many of stay without one,

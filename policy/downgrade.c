@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* downgrade.c - What may be encoded, and how, depends on the kind of field; what is not what it
+ * should be is text.
+ */
+#include "downgrade.h"
+
+#include "address_parts.h"
+#include "encoded_word.h"
+#include "fields.h"
+
+#include <string.h>
+
+enum kind { TEXT, ADDRESSES, IDENTIFIERS, PARAMETERS, OCTETS };
+enum outcome { DONE, LOCAL_PART, MALFORMED };
+
+/* Fields that are neither text nor known to have addresses. */
+static const struct {
+    const char *name;
+    enum kind kind;
+} kinds[] = {
+    {"Content-Type", PARAMETERS},
+    {"Content-Disposition", PARAMETERS},
+    {"Message-ID", IDENTIFIERS},
+    {"Resent-Message-ID", IDENTIFIERS},
+    {"In-Reply-To", IDENTIFIERS},
+    {"References", IDENTIFIERS},
+    {"Content-ID", IDENTIFIERS},
+    {"List-Id", IDENTIFIERS},
+    {"List-Help", IDENTIFIERS},
+    {"List-Unsubscribe", IDENTIFIERS},
+    {"List-Subscribe", IDENTIFIERS},
+    {"List-Post", IDENTIFIERS},
+    {"List-Owner", IDENTIFIERS},
+    {"List-Archive", IDENTIFIERS},
+    {"Received", OCTETS},
+    {"Return-Path", OCTETS},
+    {"Date", OCTETS},
+    {"Resent-Date", OCTETS},
+    {"MIME-Version", OCTETS},
+    {"Content-Transfer-Encoding", OCTETS},
+    {"Content-Location", OCTETS},
+    {"List-Unsubscribe-Post", OCTETS},
+    {"Received-SPF", OCTETS},
+    {"Authentication-Results", OCTETS},
+    {"DKIM-Signature", OCTETS},
+    {"ARC-Seal", OCTETS},
+    {"ARC-Message-Signature", OCTETS},
+    {"ARC-Authentication-Results", OCTETS},
+};
+
+static enum kind kind_of(struct span name)
+{
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (span_equal_nocase(name, span_of(kinds[i].name)))
+            return kinds[i].kind;
+    const struct field_rule *rule = fields_find(name);
+    bool addresses = rule && (rule->form == FORM_SENDER || rule->form == FORM_ADDRESSES);
+    return addresses ? ADDRESSES : TEXT;
+}
+
+/* ---- words, comments and what is in angle brackets ---- */
+
+static void put_octets(struct encoded_writer *w, struct span s)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
+        encoded_put(w, c < 0x80 ? span_first(span_from(s, i), 1) : (struct span){escaped, 3});
+    }
+}
+
+/* Length of the comment at the front; 0: it does not end. */
+static size_t comment_length(struct span s)
+{
+    size_t depth = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '\\')
+            i++;
+        else if (s.ptr[i] == '(')
+            depth++;
+        else if (s.ptr[i] == ')' && --depth == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
+/* Length of what begins with a quoted string, or is a run of unspecial characters; with the domain
+ * when it is an address. 0: malformed. */
+static size_t word_length(struct span s)
+{
+    size_t len = s.ptr[0] == '"' ? address_quoted_length(s) : 0;
+    if (s.ptr[0] == '"' && (len == 0 || len == s.len || s.ptr[len] != '@'))
+        return len;
+    while (len < s.len && !strchr("()<>,;:\" \t\r\n", s.ptr[len]))
+        len++;
+    return len;
+}
+
+/* "<address>", or whatever stands in angle brackets. 0: malformed. */
+static size_t angle_length(struct span s)
+{
+    size_t end = s.len > 1 && s.ptr[1] == '"' ? 1 + address_quoted_length(span_from(s, 1)) : 1;
+    end += span_find(span_from(s, end), '>') + 1;
+    return end > s.len ? 0 : end;
+}
+
+static enum outcome put_address(struct encoded_writer *w, struct span space, struct span address)
+{
+    char ascii[ADDRESS_DOMAIN_MAX + 1];
+    size_t at = address.ptr[0] == '"' ? address_quoted_length(address) : span_find(address, '@');
+    if (span_is_ascii(address)) {
+        encoded_special(w, space, address);
+        return DONE;
+    }
+    if (at >= address.len || address.ptr[at] != '@')
+        return MALFORMED;
+    if (!span_is_ascii(span_first(address, at)))
+        return LOCAL_PART;
+    if (!address_domain_ascii(span_from(address, at + 1), ascii))
+        return MALFORMED;
+    encoded_special(w, space, span_first(address, at + 1));
+    encoded_put(w, span_of(ascii));
+    return DONE;
+}
+
+static enum outcome put_angle(struct encoded_writer *w, enum kind kind, struct span space,
+                              struct span angle)
+{
+    enum outcome outcome = DONE;
+    struct span inside = span_trim(span_from(span_first(angle, angle.len - 1), 1));
+    if (span_is_ascii(angle)) {
+        encoded_special(w, space, angle);
+        return DONE;
+    }
+    encoded_special(w, space, SPAN("<"));
+    if (kind == ADDRESSES)
+        outcome = put_address(w, SPAN_NONE, inside);
+    else
+        put_octets(w, inside);
+    encoded_put(w, SPAN(">"));
+    return outcome;
+}
+
+static void put_word(struct encoded_writer *w, struct span space, struct span word)
+{
+    struct buf says;
+    buf_init(&says, word.len);
+    bool quoted = word.ptr[0] == '"' && word.len > 1;
+    struct span inside = quoted ? span_from(span_first(word, word.len - 1), 1) : word;
+    for (size_t i = 0; i < inside.len; i++) {
+        if (quoted && inside.ptr[i] == '\\' && i + 1 < inside.len)
+            i++;
+        buf_add_char(&says, inside.ptr[i]);
+    }
+    encoded_word(w, space, word, buf_span(&says));
+    buf_fini(&says);
+}
+
+/* The item at the front: how much of `s` it takes, 0 when it is malformed. */
+static size_t item_length(struct span s)
+{
+    if (s.ptr[0] == '(')
+        return comment_length(s);
+    if (s.ptr[0] == '<')
+        return angle_length(s);
+    return strchr(",;:", s.ptr[0]) ? 1 : word_length(s);
+}
+
+static enum outcome put_structured(struct encoded_writer *w, enum kind kind, struct span value)
+{
+    enum outcome outcome = DONE;
+    while (value.len > 0 && outcome == DONE) {
+        struct span space = encoded_take_space(&value);
+        size_t len = value.len > 0 ? item_length(value) : 0;
+        struct span item = span_first(value, len);
+        if (len == 0 && value.len > 0)
+            return MALFORMED;
+        value = span_from(value, len);
+        char last = item.len > 0 ? item.ptr[item.len - 1] : '\0';
+        if (item.len > 0 && item.ptr[0] == '(')
+            encoded_comment(w, space, item);
+        else if (item.len > 0 && item.ptr[0] == '<')
+            outcome = put_angle(w, kind, space, item);
+        else if (item.len == 0 || strchr(",;:", item.ptr[0]))
+            encoded_special(w, space, item);
+        else if (last != '"' && span_find(item, '@') < item.len && kind == ADDRESSES)
+            outcome = put_address(w, space, item);
+        else
+            put_word(w, space, item);
+    }
+    return outcome;
+}
+
+/* ---- parameters ---- */
+
+/* Length up to `end` outside of quotes. */
+static size_t length_until(struct span s, char end)
+{
+    bool quoted = false;
+    size_t i = 0;
+    for (; i < s.len && (quoted || s.ptr[i] != end); i++) {
+        if (quoted && s.ptr[i] == '\\')
+            i++;
+        else if (s.ptr[i] == '"')
+            quoted = !quoted;
+    }
+    return i < s.len ? i : s.len;
+}
+
+static bool is_attribute_char(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c != '\0' && strchr("!#$&+-.^_`{|}~", c));
+}
+
+static void add_extended(struct buf *out, struct span s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (is_attribute_char(c))
+            buf_add_char(out, (char)c);
+        else
+            buf_addf(out, "%%%02X", c);
+    }
+}
+
+/* `name*=utf-8''…`, or in sections when that is too long for a line (RFC 2231 section 3 and 4). */
+static void put_extended(struct encoded_writer *w, struct span name, struct span text)
+{
+    struct buf all;
+    struct buf line;
+    buf_init(&all, 3 * text.len + 64);
+    buf_init(&line, name.len + ENCODED_WORD_LINE_MAX + 64);
+    buf_addf(&all, "%s''", span_is_utf8(text) ? "utf-8" : "unknown-8bit");
+    add_extended(&all, text);
+    struct span rest = buf_span(&all);
+    bool whole = name.len + rest.len + 4 <= ENCODED_WORD_LINE_MAX;
+    size_t room =
+        name.len + 30 < ENCODED_WORD_LINE_MAX ? ENCODED_WORD_LINE_MAX - name.len - 10 : 20;
+    for (size_t section = 0; rest.len > 0; section++) {
+        size_t len = whole || rest.len <= room ? rest.len : room;
+        for (size_t back = 1; len < rest.len && back <= 2; back++) /* not inside of "%XX" */
+            if (rest.ptr[len - back] == '%')
+                len -= back;
+        buf_clear(&line);
+        buf_addf(&line, "\r\n\t%.*s*", SPAN_ARG(name));
+        if (!whole)
+            buf_addf(&line, "%zu*", section);
+        buf_addf(&line, "=%.*s%s", SPAN_ARG(span_first(rest, len)), len < rest.len ? ";" : "");
+        encoded_put(w, buf_span(&line));
+        rest = span_from(rest, len);
+    }
+    buf_fini(&all);
+    buf_fini(&line);
+}
+
+static void put_parameter(struct encoded_writer *w, struct span parameter)
+{
+    struct span value = parameter;
+    struct span name = span_trim(span_take(&value, '='));
+    struct buf says;
+    value = span_trim(value);
+    if (span_is_ascii(parameter) || !span_is_ascii(name) || span_ends_nocase(name, SPAN("*"))) {
+        put_octets(w, parameter);
+        return;
+    }
+    bool quoted = value.len > 0 && value.ptr[0] == '"';
+    buf_init(&says, value.len);
+    for (size_t i = quoted; i < value.len && !(quoted && value.ptr[i] == '"'); i++) {
+        if (quoted && value.ptr[i] == '\\' && i + 1 < value.len)
+            i++;
+        if (value.ptr[i] != '\r' && value.ptr[i] != '\n')
+            buf_add_char(&says, value.ptr[i]);
+    }
+    put_extended(w, name, buf_span(&says));
+    buf_fini(&says);
+}
+
+static void put_parameters(struct encoded_writer *w, struct span value)
+{
+    for (bool first = true; first || value.len > 0; first = false) {
+        size_t len = length_until(value, ';');
+        struct span parameter = span_first(value, len);
+        if (first)
+            put_octets(w, parameter);
+        else
+            put_parameter(w, parameter);
+        if (len < value.len)
+            encoded_put(w, SPAN(";"));
+        value = span_from(value, len + 1);
+    }
+}
+
+/* ---- a field ---- */
+
+static enum outcome write_field(const struct field *f, enum kind kind, struct buf *out)
+{
+    struct encoded_writer w;
+    enum outcome outcome = DONE;
+    encoded_begin(&w, out, f->raw.len);
+    encoded_put(&w, f->name);
+    encoded_put(&w, SPAN(":"));
+    switch (kind) {
+    case TEXT:
+        encoded_text(&w, f->value);
+        break;
+    case ADDRESSES:
+    case IDENTIFIERS:
+        outcome = put_structured(&w, kind, f->value);
+        break;
+    case PARAMETERS:
+        put_parameters(&w, f->value);
+        break;
+    case OCTETS:
+        put_octets(&w, f->value);
+        break;
+    }
+    encoded_end(&w);
+    encoded_put(&w, SPAN("\r\n"));
+    return outcome;
+}
+
+static enum outcome downgrade(const struct field *f, struct buf *out)
+{
+    struct buf field;
+    if (f->name.len == 0) { /* no field at all: nobody reads it */
+        for (size_t i = 0; i < f->raw.len; i++)
+            buf_add_char(out, (unsigned char)f->raw.ptr[i] < 0x80 ? f->raw.ptr[i] : '?');
+        return DONE;
+    }
+    buf_init(&field, out->limit);
+    enum outcome outcome = write_field(f, kind_of(f->name), &field);
+    if (outcome == DONE)
+        buf_add(out, buf_span(&field));
+    out->overflow = out->overflow || field.overflow;
+    buf_fini(&field);
+    return outcome == MALFORMED ? write_field(f, TEXT, out) : outcome;
+}
+
+bool downgrade_field(const struct field *f, struct buf *out)
+{
+    enum outcome outcome = DONE;
+    if (span_is_ascii(f->raw))
+        buf_add(out, f->raw);
+    else
+        outcome = downgrade(f, out);
+    return outcome == DONE;
+}
+
+void downgrade_quoted_field(const struct field *f, struct buf *out)
+{
+    if (span_is_ascii(f->raw))
+        buf_add(out, f->raw);
+    else if (downgrade(f, out) != DONE)
+        (void)write_field(f, TEXT, out);
+}
