@@ -21,7 +21,7 @@ class Receiver(threading.Thread):
 
     def __init__(self, port, offers=()):
         super().__init__(daemon=True)
-        self.offers, self.lines, self.messages = list(offers), [], []
+        self.offers, self.lines, self.messages, self.hangs_up = list(offers), [], [], False
         self.socket = socket.create_server(("127.0.0.1", port), backlog=100)
         self.start()
 
@@ -44,6 +44,8 @@ class Receiver(threading.Thread):
                 self.lines.append(line)
                 if verb == b"EHLO":
                     say("\r\n".join(f"250-{o}" for o in ["receiver.test"] + OFFERS + self.offers) + "\r\n250 HELP")
+                    if self.hangs_up:
+                        return
                 elif verb == b"DATA":
                     say("354 go")
                     self.take(lines, say)
@@ -186,15 +188,21 @@ def test_nobody_waits_while_nested_parts_are_converted(relay_factory, dns, recei
 
 def test_large_copies_are_given_up_when_the_relay_stops_or_the_server_goes_away(relay_factory, dns, receiver):
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
-    relay = relay_factory("shards = 1").start()
+    relay = relay_factory("shards = 2").start()
     server = receiver()
-    message = HEAD + nested(50, TEXT + "Grüße\r\n" * 1_000_000)
-    ids = [relay.send(message=message.encode(), mail_options=["BODY=8BITMIME"]) for _ in range(3)]
+    server.hangs_up = True
+    message = HEAD + nested(50, TEXT + "Grüße\r\n" * 500_000)
+    ids = [relay.send(message=message.encode(), mail_options=["BODY=8BITMIME"]) for _ in range(4)]
+    for id in ids:  # gone while the copy is made, or before it could be said
+        assert outcome(relay, id)["kind"] == "deferred"
+    relay.command("queue", "retry", "--all")
     relay.stop()  # also says that nothing is left behind
+    server.hangs_up = False
     relay.start()
+    relay.command("queue", "retry", "--all")
     for id in ids:
         relay.wait_kind(id, "delivered", 90)
-    assert len(server.messages) >= 3 and all(m.isascii() for m in server.messages)
+    assert len(server.messages) >= 4 and all(m.isascii() for m in server.messages)
 
 
 SIGNED = ('Content-Type: multipart/signed; boundary="s"; protocol="application/pgp-signature"; micalg=pgp-sha256\r\n\r\n'
