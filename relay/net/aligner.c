@@ -243,8 +243,10 @@ void aligner_keys_changed(struct aligner *a, const char *domain)
 
 static bool same_origin(const struct config *a, const struct config *b)
 {
-    return strcmp(a->hostname, b->hostname) == 0 && a->public_ip_count == b->public_ip_count &&
-           memcmp(a->public_ips, b->public_ips, a->public_ip_count * sizeof(*a->public_ips)) == 0;
+    bool same = strcmp(a->hostname, b->hostname) == 0 && a->public_ip_count == b->public_ip_count;
+    for (size_t i = 0; same && i < a->public_ip_count; i++)
+        same = strcmp(a->public_ips[i], b->public_ips[i]) == 0;
+    return same;
 }
 
 void aligner_change_config(struct aligner *a, const struct config *config)
