@@ -125,7 +125,7 @@ static cfg_t *new_cfg(void)
                                  CONFIG_MEBIBYTES("memory", 1024),
                                  CONFIG_NUMBER("reserve", 0),
                                  CONFIG_SECONDS("login", 60),
-                                 CONFIG_BYTES("tenant_storage", 0),
+                                 CONFIG_MEBIBYTES("tenant_storage", 0),
                                  CFG_END()};
     cfg_opt_t all[] = {
         CFG_STR("hostname", "", CFGF_NONE),
@@ -245,10 +245,11 @@ static void check_addresses(struct config_reading *r)
 }
 
 /* What nobody has set is half of the disk that the queue is on: the other half is for others. */
-static uint64_t half_a_disk(const char *state_dir)
+static uint64_t half_a_disk_mb(const char *state_dir)
 {
     struct statvfs disk;
-    return statvfs(state_dir, &disk) == 0 ? (uint64_t)disk.f_blocks * disk.f_frsize / 2 : 0;
+    bool known = statvfs(state_dir, &disk) == 0;
+    return known ? ((uint64_t)disk.f_blocks * disk.f_frsize / 2 >> 20) + 1 : 0;
 }
 
 static void fill_limits(struct config *c, cfg_t *cfg)
@@ -266,8 +267,9 @@ static void fill_limits(struct config *c, cfg_t *cfg)
     c->per_network = c->per_network ? c->per_network : (c->connections * 3 + 3) / 4;
     c->rate = (unsigned)cfg_getint(cfg, "limits|rate");
     c->memory_mb = (unsigned)cfg_getint(cfg, "limits|memory");
-    c->tenant_storage = (uint64_t)cfg_getint(cfg, "limits|tenant_storage");
-    c->tenant_storage = c->tenant_storage ? c->tenant_storage : half_a_disk(c->state_dir);
+    c->tenant_storage_mb = (uint64_t)cfg_getint(cfg, "limits|tenant_storage");
+    c->tenant_storage_mb =
+        c->tenant_storage_mb ? c->tenant_storage_mb : half_a_disk_mb(c->state_dir);
 }
 
 static void fill_dns(struct config_reading *r)

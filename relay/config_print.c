@@ -80,6 +80,6 @@ void config_print(const struct config *c, struct buf *out)
              "%u  tenant_storage = %llu }\n",
              (unsigned long long)c->size_max, c->recipients, c->connections, c->idle_s, c->mails,
              c->per_address, c->per_network, c->reserve, c->login_s, c->rate, c->memory_mb,
-             (unsigned long long)c->tenant_storage);
+             (unsigned long long)c->tenant_storage_mb);
     config_safety_print(c, out);
 }

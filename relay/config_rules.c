@@ -311,14 +311,6 @@ static int check_positive(cfg_t *cfg, cfg_opt_t *opt)
                                            : refuse(cfg, opt, text, "a number from 1 to 999999999");
 }
 
-static int check_storage(cfg_t *cfg, cfg_opt_t *opt)
-{
-    char text[32];
-    long value = cfg_opt_getnint(opt, 0);
-    snprintf(text, sizeof(text), "%ld", value);
-    return value >= 1024 * 1024 ? 0 : refuse(cfg, opt, text, "a size of 1M or more");
-}
-
 static int check_shards(cfg_t *cfg, cfg_opt_t *opt)
 {
     char text[32];
@@ -388,7 +380,7 @@ static const struct {
              {"limits|login", check_positive},
              {"limits|rate", check_not_negative},
              {"limits|memory", check_positive},
-             {"limits|tenant_storage", check_storage}};
+             {"limits|tenant_storage", check_not_negative}};
 
 void config_rules_set(cfg_t *cfg)
 {

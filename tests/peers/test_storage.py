@@ -103,7 +103,9 @@ def test_the_share_is_half_of_the_disk_unless_set(relay_factory):
     relay = relay_factory()
     disk = os.statvfs(relay.path / "state")
     rows = {row["setting"]: row["value"] for row in relay.json("config", "show", "--origin")}
-    assert int(rows["limits.tenant_storage"]) == disk.f_blocks * disk.f_frsize // 2
+    assert int(rows["limits.tenant_storage"]) == (disk.f_blocks * disk.f_frsize // 2 >> 20) + 1  # MiB, as all of that kind
     relay.config.write_text(relay.config.read_text() + "limits { tenant_storage = 10K }\n")
     done = relay.command("config", "check", check=False)
-    assert done.returncode == 1 and "tenant_storage" in done.stderr and "1M or more" in done.stderr
+    assert done.returncode == 1 and "tenant_storage" in done.stderr and "whole MiB" in done.stderr
+    relay.config.write_text(relay.config.read_text().replace("10K", "500G"))
+    assert "tenant_storage = 512000 " in relay.command("config", "show")
