@@ -16,7 +16,7 @@
 #include <utlist.h>
 
 enum {
-    DUE_AT_ONCE = 4096,
+    DUE_AT_ONCE = 512,
     SLOW_LOOKUP_MS = 2000,
     SLOW_LOOKUPS = 4,
     SLOW_OPENING_MS = 1000,
