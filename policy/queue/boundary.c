@@ -38,8 +38,7 @@ static bool yields(const struct queue *q, const struct connection *c, const stru
         return false;
     if (!line)
         return full;
-    return yields_to(c, line, &q->connect[POOL_PROVEN]) ||
-           yields_to(c, line, &q->connect[POOL_UNPROVEN]);
+    return yields_to(c, line, &q->connect[POOL_PLAIN]);
 }
 
 /* Another route's mail waits for a connection to the same provider, which has no more. */
@@ -49,7 +48,7 @@ static bool yields_to_sibling(const struct connection *c, const struct line *lin
     const struct provider *p = d->provider;
     if (!p || p->in_use < p->limit)
         return false;
-    for (const struct destination *other = p->destinations; other; other = other->next) {
+    for (struct destination *other = p->destinations; other; other = other->next) {
         const struct line *best = other == d ? NULL : destination_best(other);
         if (!best)
             continue;
@@ -85,14 +84,30 @@ static bool is_used_up(const struct connection *c)
     return working > window_size(&d->window) + (c->urgent ? 1 : 0);
 }
 
+/* Might another connection be opened, if this one went on with plain mail? */
+static bool may_open_beside(struct queue *q, struct destination *d, bool urgent, bool goes_on,
+                            int64_t now_ms)
+{
+    q->plain += goes_on;
+    d->plain += goes_on;
+    if (d->provider)
+        d->provider->plain += goes_on;
+    bool may = destination_may_open(d, urgent, now_ms) && queue_has_room(q, urgent);
+    q->plain -= goes_on;
+    d->plain -= goes_on;
+    if (d->provider)
+        d->provider->plain -= goes_on;
+    return may;
+}
+
 /* What is next at the destination is another lane's, which can have no connection but this one's
  * place. */
-static bool makes_way(const struct queue *q, const struct connection *c, const struct line *best,
+static bool makes_way(struct queue *q, const struct connection *c, const struct line *best,
                       const struct line *line, int64_t now_ms)
 {
     bool urgent = best->class == STREAM_SECURITY;
-    const struct destination *d = c->lane->destination;
-    if (destination_may_open(d, urgent, now_ms) && queue_has_room(q, urgent))
+    bool goes_on = line && line->class != STREAM_SECURITY;
+    if (may_open_beside(q, c->lane->destination, urgent, goes_on, now_ms))
         return false;
     return !line || best->class < line->class || c->run >= RUN_MAX;
 }
@@ -100,7 +115,7 @@ static bool makes_way(const struct queue *q, const struct connection *c, const s
 enum queue_next boundary_next(struct queue *q, const struct connection *c, struct line **line_r,
                               int64_t now_ms)
 {
-    const struct destination *d = c->lane->destination;
+    struct destination *d = c->lane->destination;
     struct line *best = destination_best(d);
     struct line *line = lane_best(c->lane);
     if (q->draining || is_used_up(c))

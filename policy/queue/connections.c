@@ -105,6 +105,8 @@ static void leave(struct queue *q, struct connection *c)
         DL_DELETE(*list, c);
     if (c->state == CONNECTION_IDLE)
         DL_DELETE2(d->idle, c, prev_idle, next_idle);
+    if (c->state == CONNECTION_OPENING)
+        lane_opens_no_more(q, c->lane);
     if (c->slow)
         q->slow--;
     c->slow = false;
@@ -142,6 +144,7 @@ struct connection *connection_new(struct queue *q, struct line *line, int64_t no
         d->provider->in_use++;
     DL_APPEND2(d->connections, c, prev_of, next_of);
     enter(q, c, CONNECTION_OPENING, now_ms);
+    lane_opens(q, lane);
     destination_touch_all(q, d);
     return c;
 }
@@ -180,16 +183,9 @@ static void count_plain(struct queue *q, struct connection *c, bool more)
         d->provider->plain += step;
 }
 
-static void count_holder(struct queue *q, struct connection *c, bool more)
+static struct fair *pool_of(struct queue *q, const struct connection *c)
 {
-    for (size_t i = 0; i < POOLS; i++) {
-        if ((i == POOL_URGENT) != c->urgent)
-            continue;
-        if (more)
-            fair_charge(&q->connect[i], c->holder, 1);
-        else
-            fair_refund(&q->connect[i], c->holder, 1);
-    }
+    return &q->connect[c->urgent ? POOL_URGENT : POOL_PLAIN];
 }
 
 void connection_carry(struct queue *q, struct connection *c, struct attempt *attempt)
@@ -204,7 +200,7 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
     attempt->public.trust = c->lane->trust;
     if (!c->urgent)
         count_plain(q, c, true);
-    count_holder(q, c, true);
+    fair_charge(pool_of(q, c), c->holder, 1);
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
         address_book_carries(&c->holds[i], c->urgent);
 }
@@ -216,7 +212,7 @@ struct attempt *connection_uncarry(struct queue *q, struct connection *c)
         return NULL;
     if (!c->urgent)
         count_plain(q, c, false);
-    count_holder(q, c, false);
+    fair_refund(pool_of(q, c), c->holder, 1);
     c->attempt = NULL;
     c->holder = NULL;
     c->carries = false;
@@ -281,10 +277,10 @@ struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms)
     q->under_way += count;
     q->attempt_count++;
     DL_APPEND(q->attempts, a);
-    if (line->lane_turn.party) {
-        fair_charge(line->turn.party->fair, line->tenant, count);
+    if (line->lane_turn.party)
         fair_charge(line->lane_turn.party->fair, line->tenant, count);
-    }
+    if (line->lane_turn.party && line->turn.party)
+        fair_charge(line->turn.party->fair, line->tenant, count);
     if (domain->state == DOMAIN_LEADS && domain->until_ms <= now_ms && !line->late)
         domain_ask(q, domain, line);
     line_changed(q, line, now_ms);

@@ -118,6 +118,7 @@ static void take_wakes(struct queue *q, int64_t now_ms)
     struct address_waiter *w;
     while (q->wakes.count > 0 && ((struct destination *)heap_first(&q->wakes))->wake_ms <= now_ms)
         destination_touch(q, heap_pop(&q->wakes));
+    lanes_wake(q, now_ms);
     while ((w = address_book_next_called(&q->addresses))) {
         struct destination *d = OWNER_OF(w, struct destination, address_waiter);
         d->blocked_until_ms = 0;
@@ -208,14 +209,6 @@ static void sleep_until(struct queue *q, struct destination *d, int64_t now_ms)
     heap_push(&q->wakes, d);
 }
 
-static enum pool pool_of(const struct destination *d, enum stream_class class, int64_t now_ms)
-{
-    bool working = d->count[CONNECTION_BUSY] + d->count[CONNECTION_IDLE] > 0;
-    if (class == STREAM_SECURITY)
-        return POOL_URGENT;
-    return destination_is_proven(d, now_ms) || working ? POOL_PROVEN : POOL_UNPROVEN;
-}
-
 static void look_at(struct queue *q, struct destination *d, int64_t now_ms)
 {
     DL_DELETE2(q->dirty, d, prev_dirty, next_dirty);
@@ -239,12 +232,12 @@ static void look_at(struct queue *q, struct destination *d, int64_t now_ms)
         sleep_until(q, d, now_ms);
         return;
     }
-    d->pool = pool_of(d, best->class, now_ms);
     d->want_class = best->class;
     d->want_in_use = destination_group_in_use(d);
     if (d->since == 0)
         d->since = ++q->serial;
-    fair_put(&q->connect[d->pool], best->tenant, &d->want);
+    bool urgent = best->class == STREAM_SECURITY;
+    fair_put(&q->connect[urgent ? POOL_URGENT : POOL_PLAIN], best->tenant, &d->want);
 }
 
 /* ---- all of them ---- */
@@ -266,21 +259,11 @@ static bool tenant_has_room(const struct queue *q, const struct fair *f)
 static struct destination *next_to_open(const struct queue *q)
 {
     struct destination *d = first_of(&q->connect[POOL_URGENT]);
-    struct destination *unproven = first_of(&q->connect[POOL_UNPROVEN]);
     if (d && queue_has_room(q, true))
         return d;
-    if (!queue_has_room(q, false))
+    if (!queue_has_room(q, false) || !tenant_has_room(q, &q->connect[POOL_PLAIN]))
         return NULL;
-    d = first_of(&q->connect[POOL_PROVEN]);
-    if (d && !tenant_has_room(q, &q->connect[POOL_PROVEN]))
-        d = NULL;
-    if (unproven && !tenant_has_room(q, &q->connect[POOL_UNPROVEN]))
-        unproven = NULL;
-    if (!d || !unproven)
-        return d ? d : unproven;
-    return fair_first_used(&q->connect[POOL_UNPROVEN]) < fair_first_used(&q->connect[POOL_PROVEN])
-               ? unproven
-               : d;
+    return first_of(&q->connect[POOL_PLAIN]);
 }
 
 static void open_all(struct queue *q, int64_t now_ms)
@@ -409,6 +392,8 @@ bool queue_decide(struct queue *q, struct queue_decision *decision_r, int64_t no
         wake_at(q, ((struct entry *)heap_first(&q->waiting))->due_ms);
     if (q->deadlines.count > 0)
         wake_at(q, ((struct entry *)heap_first(&q->deadlines))->expires_ms);
+    if (q->lane_wakes.count > 0)
+        wake_at(q, ((struct lane *)heap_first(&q->lane_wakes))->wake_ms);
     if (q->wakes.count > 0)
         wake_at(q, ((struct destination *)heap_first(&q->wakes))->wake_ms);
     return false;

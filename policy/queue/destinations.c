@@ -15,7 +15,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { UNUSED_MAX = 1024, PROVEN_MS = 60 * 1000, HOST_MAX = 255 };
+enum { LIMIT_UNKNOWN = 1000, UNUSED_MAX = 1024, PROVEN_MS = 60 * 1000, HOST_MAX = 255 };
 
 /* ---- tables ---- */
 
@@ -100,6 +100,8 @@ void destinations_init(struct queue *q)
 static void free_lane(struct queue *q, struct lane *lane)
 {
     pointer_table_drop(&q->lanes, lane);
+    if (lane->resting)
+        heap_take(&q->lane_wakes, lane);
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         fair_fini(&lane->turns[i]);
     free(lane);
@@ -201,7 +203,7 @@ static struct destination *destination_need(struct queue *q, const char *name,
     const char *copy = NULL;
     d = new_with_name(sizeof(*d), name, &copy);
     d->name = copy;
-    window_init(&d->window, 1);
+    window_init(&d->window, LIMIT_UNKNOWN);
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         fair_init(&d->turns[i], FAIR_TURNS, &q->parties, by_turn);
     pointer_table_add(&q->destinations, d);
@@ -238,6 +240,12 @@ static struct lane *find_lane(struct queue *q, struct destination *d, uint64_t t
     pointer_table_add(&q->lanes, lane);
     d->lanes++;
     use_again(q, d);
+    if (d->lanes > 1 && d->failed_lanes < LANES_TO_SHOW)
+        d->window.rest_until_ms = 0; /* other hosts may do better */
+    for (const struct connection *c = d->connections; c && d->lanes == 2; c = c->next_of)
+        if (c->state == CONNECTION_OPENING)
+            lane_opens(q, c->lane); /* it is no longer the only one */
+    destination_touch(q, d);
     return lane;
 }
 
@@ -307,10 +315,18 @@ static struct fair_item *first_of(const struct fair *turns)
     return item;
 }
 
-struct line *destination_best(const struct destination *d)
+/* What rests is set aside when it is met. */
+struct line *destination_best(struct destination *d)
 {
-    struct fair_item *item = first_of(d->turns);
-    return item ? OWNER_OF(item, struct line, turn) : NULL;
+    struct fair_item *item;
+    while ((item = first_of(d->turns))) {
+        struct line *line = OWNER_OF(item, struct line, turn);
+        struct lane *lane = line->domain->lane;
+        if (!lane->resting)
+            return line;
+        lane_hold(lane, line);
+    }
+    return NULL;
 }
 
 struct line *lane_best(const struct lane *lane)
@@ -388,7 +404,8 @@ bool destination_may_open(const struct destination *d, bool urgent, int64_t now_
     bool blocked = d->blocked_until_ms > now_ms && (!urgent || d->blocked_urgent);
     if (blocked || d->operator_until_ms > now_ms || window_rests(&d->window, now_ms))
         return false;
-    if (!destination_is_proven(d, now_ms) && d->count[CONNECTION_OPENING] > 0)
+    unsigned at_once = d->lanes > 1 ? LANES_TO_SHOW : 1;
+    if (!destination_is_proven(d, now_ms) && d->count[CONNECTION_OPENING] >= at_once)
         return false;
     return destination_has_room(d, urgent, now_ms);
 }
@@ -420,6 +437,8 @@ void destination_works(struct queue *q, struct destination *d, int64_t now_ms)
 {
     d->proven = true;
     d->worked_ms = now_ms;
+    d->failed_lanes = 0;
+    d->failed_lane = NULL;
     if (window_greeted(&d->window))
         decide(q, (struct queue_decision){
                       .kind = QUEUE_EVENT, .destination = d->name, .text = d->why ? d->why : ""});

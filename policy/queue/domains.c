@@ -184,6 +184,8 @@ struct line *line_need(struct queue *q, struct domain *domain, struct tenant *te
 static void leave(struct queue *q, struct line *line)
 {
     struct lane *lane = line->domain->lane;
+    if (line->held)
+        lane_unhold(lane, line);
     fair_take(&line->turn);
     fair_take(&line->lane_turn);
     if (line->counted > 0) {
@@ -208,7 +210,10 @@ static void stand(struct queue *q, struct line *line)
         stand_in(&q->settle, line, &line->turn);
     } else if (domain->state == DOMAIN_LEADS) {
         struct destination *d = domain->lane->destination;
-        stand_in(&d->turns[line->class], line, &line->turn);
+        if (domain->lane->resting)
+            lane_hold(domain->lane, line);
+        else
+            stand_in(&d->turns[line->class], line, &line->turn);
         stand_in(&domain->lane->turns[line->class], line, &line->lane_turn);
         d->ready[line->class] += line->ready.count;
         d->ready[line->class] -= line->counted;
@@ -217,6 +222,11 @@ static void stand(struct queue *q, struct line *line)
     } else {
         domain_ask(q, domain, line);
     }
+}
+
+void line_stands(struct queue *q, struct line *line)
+{
+    stand(q, line);
 }
 
 static void let_go_of_tenant(struct queue *q, struct domain *domain)

@@ -39,6 +39,7 @@ struct queue *queue_new(const struct queue_settings *settings, int64_t now_ms)
     fair_table_init(&q->parties);
     entries_init(q);
     domains_init(q);
+    lanes_init(q);
     destinations_init(q);
     connections_init(q);
     return q;
@@ -50,6 +51,7 @@ void queue_free(struct queue *q)
         return;
     domains_fini(q);
     destinations_fini(q);
+    lanes_fini(q);
     connections_fini(q);
     entries_fini(q);
     fair_table_fini(&q->parties);
@@ -248,6 +250,7 @@ bool queue_opened(struct queue *q, uint64_t connection, const struct queue_addre
         address_book_works(hold);
     if (c->state == CONNECTION_OPENING)
         connection_move(q, c, CONNECTION_BUSY, now_ms);
+    lane_works(q, c->lane);
     destination_works(q, c->lane->destination, now_ms);
     return true;
 }
@@ -293,29 +296,58 @@ static unsigned others_that_work(const struct connection *c)
     return working - (c->state == CONNECTION_BUSY || c->state == CONNECTION_IDLE);
 }
 
+/* Do others of the same hosts work? */
+static bool lane_has_others(const struct connection *c)
+{
+    const struct connection *other = c->lane->destination->connections;
+    for (; other; other = other->next_of)
+        if (other != c && other->lane == c->lane &&
+            (other->state == CONNECTION_BUSY || other->state == CONNECTION_IDLE))
+            return true;
+    return false;
+}
+
+/* One set of hosts of a provider says little of the others: it takes three. */
+static bool shows_of_all(struct destination *d, const struct lane *lane)
+{
+    d->failed_lanes += lane != d->failed_lane;
+    d->failed_lane = lane;
+    return d->failed_lanes >= LANES_TO_SHOW;
+}
+
 /* It does not come to anything. While others work, that many are what the destination bears; else
  * it rests. True: its attempt goes back: it was not this one that showed it. */
-static bool failed_to_open(struct queue *q, struct connection *c, const char *why, int64_t now_ms)
+static bool failed_to_open(struct queue *q, struct connection *c, enum queue_failure how,
+                           const char *why, int64_t now_ms)
 {
     struct destination *d = c->lane->destination;
     unsigned working = others_that_work(c);
-    bool rested = window_rests(&d->window, now_ms);
-    if (working > 0) {
+    bool back = window_rests(&d->window, now_ms) || working > 0;
+    bool only_lane = d->lanes > 1 && how != QUEUE_FAIL_REFUSED && !lane_has_others(c);
+    destination_set_why(d, why);
+    if (only_lane)
+        back = !lane_rest(q, c->lane, now_ms);
+    else if (working > 0)
         window_refused(&d->window, working, now_ms);
-        destination_set_why(d, why);
-        return true;
-    }
-    destination_rest(q, d, why, now_ms);
-    return rested;
+    if (working == 0 && (shows_of_all(d, c->lane) || !only_lane))
+        destination_rest(q, d, why, now_ms);
+    return back;
 }
 
-/* Idle connections of others may hold the address that this one needs. */
+/* It waits for one. Idle connections of others may hold the address that it needs. */
 static void no_address(struct queue *q, struct connection *c, int64_t now_ms)
 {
     struct destination *d = c->lane->destination;
     struct connection *idle = q->idle;
     int64_t again_ms = now_ms + NO_ADDRESS_MS;
-    d->blocked_until_ms = c->address_again_ms > again_ms ? c->address_again_ms : again_ms;
+    if (c->address_again_ms > again_ms)
+        again_ms = c->address_again_ms;
+    if (d->lanes > 1 && d->address_waiter.state == ADDRESS_WAIT_NONE) {
+        lane_opens_no_more(q, c->lane);
+        lane_block(q, c->lane, again_ms);
+        return;
+    }
+    d->blocked_until_ms = again_ms;
     d->blocked_urgent = c->urgent;
     if (d->address_waiter.state == ADDRESS_WAIT_HAS_TURN)
         address_book_leave(&q->addresses, &d->address_waiter);
@@ -333,15 +365,16 @@ static bool goes_back(struct queue *q, struct connection *c, enum queue_failure 
     struct destination *d = c->lane->destination;
     if (c->state == CONNECTION_CLOSING) {
         if (c->closing == QUEUE_GIVEN_UP)
-            failed_to_open(q, c, "connection did not open while others waited", now_ms);
+            failed_to_open(q, c, QUEUE_FAIL_CONNECT, "connection did not open while others waited",
+                           now_ms);
         else if (how == QUEUE_FAIL_REFUSED)
-            failed_to_open(q, c, why, now_ms);
+            failed_to_open(q, c, how, why, now_ms);
         return true;
     }
     switch (how) {
     case QUEUE_FAIL_CONNECT:
     case QUEUE_FAIL_REFUSED:
-        return failed_to_open(q, c, why, now_ms);
+        return failed_to_open(q, c, how, why, now_ms);
     case QUEUE_FAIL_LOST:
         destination_set_why(d, why);
         return false;

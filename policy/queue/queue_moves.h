@@ -4,7 +4,7 @@
 #ifndef QUEUE_MOVES_H
 #define QUEUE_MOVES_H
 
-#include "queue_parts.h"
+#include "queue_state.h"
 
 /* ---- entries.c ---- */
 
@@ -50,6 +50,27 @@ void domain_lookup_is_slow(struct queue *q, struct domain *domain);
 /* Forget answers that are kept for nobody, when they are many. */
 void domains_sweep(struct queue *q, int64_t now_ms);
 
+/* It leaves the place where it is kept while its lane rests; line_changed() or line_stands() finds
+ * its new one. */
+void line_stands(struct queue *q, struct line *line);
+
+/* ---- lanes.c ---- */
+
+void lanes_init(struct queue *q);
+void lanes_fini(struct queue *q);
+/* A lane's hosts do not work, while others of the same destination may: until then its mail is
+ * passed over there. False: they rested already. */
+bool lane_rest(struct queue *q, struct lane *lane, int64_t now_ms);
+void lane_block(struct queue *q, struct lane *lane, int64_t until_ms);
+void lane_opens(struct queue *q, struct lane *lane);
+void lane_opens_no_more(struct queue *q, struct lane *lane);
+void lane_works(struct queue *q, struct lane *lane);
+void lane_hold(struct lane *lane, struct line *line);
+void lane_unhold(struct lane *lane, struct line *line);
+/* Those whose rest is over. */
+void lanes_wake(struct queue *q, int64_t now_ms);
+void lanes_forget(struct queue *q);
+
 /* ---- destinations.c ---- */
 
 void destinations_init(struct queue *q);
@@ -57,7 +78,7 @@ void destinations_fini(struct queue *q);
 struct lane *lane_need(struct queue *q, const struct queue_answer *answer);
 void lane_drop(struct queue *q, struct lane *lane);
 struct destination *destination_find(const struct queue *q, const char *name);
-struct line *destination_best(const struct destination *d);
+struct line *destination_best(struct destination *d);
 struct line *lane_best(const struct lane *lane);
 void destination_touch(struct queue *q, struct destination *d);
 /* And those of the same provider. */

@@ -50,6 +50,8 @@ struct line {
     struct tenant *tenant;
     enum stream_class class;
     bool late; /* of those whose time is over */
+    bool held; /* in lane->held: its hosts rest */
+    struct line *next_held, *prev_held;
     size_t entries;
     unsigned attempts;
     struct heap ready;    /* entries, by arrival */
@@ -81,12 +83,19 @@ struct domain {
     const char *name;
 };
 
+enum { LANES_TO_SHOW = 3 }; /* that a whole provider does not work */
+
 /* Connections in a lane may carry each other's messages. */
 struct lane {
     struct destination *destination;
     uint64_t trust;
     size_t users; /* domains, connections */
     struct fair turns[STREAM_CLASSES];
+    struct window rest; /* only its rest */
+    int64_t blocked_until_ms, wake_ms;
+    bool resting, proven;
+    struct line *held;   /* not in the destination's turns meanwhile */
+    uint32_t wake_place; /* queue.lane_wakes */
     const char *hosts;
 };
 
@@ -96,7 +105,7 @@ struct provider {
     struct destination *destinations;
 };
 
-enum pool { POOL_URGENT, POOL_PROVEN, POOL_UNPROVEN, POOLS };
+enum pool { POOL_URGENT, POOL_PLAIN, POOLS };
 
 enum connection_state {
     CONNECTION_OPENING,
@@ -113,9 +122,10 @@ struct destination {
     struct window window;
     unsigned count[CONNECTION_STATES], in_use, plain;
     size_t lanes, ready[STREAM_CLASSES];
+    const void *failed_lane; /* the last; only compared */
+    unsigned failed_lanes;   /* since one worked */
     struct fair turns[STREAM_CLASSES];
     struct fair_item want; /* queue.connect[] */
-    enum pool pool;
     enum stream_class want_class;
     unsigned want_in_use;
     uint64_t since; /* wants a connection */
@@ -130,71 +140,6 @@ struct destination {
     struct connection *connections, *idle;
     char *why;
     const char *name;
-};
-
-struct attempt {
-    struct queue_attempt public; /* first */
-    struct attempt *next, *prev;
-    struct line *line;
-    struct connection *connection;
-    bool settling; /* handed out without a connection */
-};
-
-struct connection {
-    struct connection *next, *prev;       /* queue.opening, slow_opening, idle: the oldest first */
-    struct connection *next_of, *prev_of; /* destination->connections */
-    struct connection *next_idle, *prev_idle; /* destination->idle */
-    uint64_t id;
-    unsigned shard;
-    struct lane *lane;
-    struct attempt *attempt;
-    struct tenant *holder; /* whose attempt it carries: counted in queue.connect[] */
-    enum connection_state state;
-    enum queue_reason closing;
-    bool urgent;  /* what it carries, or carried last, is of class security */
-    bool carries; /* counted in `plain` unless urgent */
-    bool slow;    /* opens for more than a second */
-    int64_t since_ms;
-    unsigned messages, run; /* run: since its lane was last passed over */
-    int64_t address_again_ms;
-    struct address_hold holds[ADDRESS_HOLDS_MAX];
-};
-
-struct slot {
-    struct connection *connection;
-    uint32_t generation;
-};
-
-struct queue {
-    struct queue_settings settings;
-    bool paused, draining;
-    uint64_t serial;
-    struct pointer_table entries, tenants, domains, lines, lanes, destinations, providers, parties;
-    struct entry **chunks, *free_entries;
-    size_t chunk_count;
-    struct heap waiting, deadlines, wakes;
-    size_t ready, under_way;
-    struct domain *lookups; /* under way and counted, the oldest first */
-    struct domain *unused;  /* answered, nothing waits: the longest first */
-    size_t unused_count, resolving[2], slow_lookups, lookup_count;
-    struct fair lookup[2]; /* [1]: class security's */
-    struct destination *dirty, *unused_destinations;
-    size_t unused_destination_count;
-    struct fair connect[POOLS];
-    struct slot *slots;
-    size_t slot_count, in_use, plain, slow, leaving, count[CONNECTION_STATES];
-    uint32_t *free_slots;
-    size_t free_slot_count;
-    struct connection *opening, *slow_opening, *idle;
-    unsigned *by_shard, shard_room;
-    struct address_book addresses;
-    struct fair settle;
-    size_t settling;
-    struct attempt *attempts; /* all */
-    size_t attempt_count;
-    struct queue_decision *decisions; /* a ring */
-    size_t decision_first, decision_count, decision_size;
-    int64_t wake_ms;
 };
 
 #endif

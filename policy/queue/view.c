@@ -169,6 +169,7 @@ bool queue_resume(struct queue *q, const char *name_or_null, int64_t now_ms)
     struct destination *d = name_or_null ? destination_find(q, name_or_null) : NULL;
     size_t at = 0;
     address_book_forget(&q->addresses);
+    lanes_forget(q);
     if (d)
         resume(q, d, true, now_ms);
     if (name_or_null)
@@ -185,6 +186,7 @@ void queue_resume_domain(struct queue *q, const char *name, int64_t now_ms)
     if (!domain || !domain->lane)
         return;
     address_book_forget(&q->addresses);
+    lanes_forget(q);
     resume(q, domain->lane->destination, false, now_ms);
 }
 

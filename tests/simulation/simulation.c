@@ -75,6 +75,7 @@ struct simulation {
     struct event *events;
     size_t event_count, event_size;
     uint64_t order, trust;
+    uint64_t trust_of[DOMAINS_MAX]; /* as last answered */
     struct connection connections[CONNECTIONS_MAX];
     size_t first_of_message[512];
     uint64_t decisions;
@@ -456,8 +457,8 @@ static void greeted(struct connection *c)
 static void check_carries(const struct connection *c)
 {
     const struct recipient *r = recipient_of(c->attempt->message, c->attempt->numbers[0]);
-    HOLDS(c->attempt->trust == c->trust, "#%llx carries what it may not: trust",
-          (unsigned long long)c->id);
+    HOLDS(c->attempt->trust == c->trust && c->trust == sim.trust_of[r->domain],
+          "#%llx carries what it may not: trust", (unsigned long long)c->id);
     HOLDS(site_of(r) == &sim.world.sites[c->site], "#%llx carries what it may not: hosts",
           (unsigned long long)c->id);
     HOLDS(c->attempt->connection == c->id, "attempt knows another connection");
@@ -605,6 +606,7 @@ static void on_names(size_t at)
                                   .trust = sim.trust,
                                   .connections = s->connections,
                                   .valid_ms = 1000 + (int64_t)world_random(&sim.world, 60000)};
+    sim.trust_of[at] = sim.trust;
     queue_resolved(sim.queue, d->name, &answer, sim.now_ms);
 }
 

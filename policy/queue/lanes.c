@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* lanes.c - The rest of one set of hosts, where a destination has several: a provider's hosts for
+ * one domain may be dead while the others work.
+ *
+ * Its lines are taken out of the destination's turns when they are met there, and come back when
+ * the rest is over.
+ */
+#include "queue_moves.h"
+
+#include <utlist.h>
+
+static bool by_wake(const void *a, const void *b)
+{
+    return ((const struct lane *)a)->wake_ms < ((const struct lane *)b)->wake_ms;
+}
+
+void lanes_init(struct queue *q)
+{
+    heap_init(&q->lane_wakes, by_wake, offsetof(struct lane, wake_place));
+}
+
+void lanes_fini(struct queue *q)
+{
+    heap_fini(&q->lane_wakes);
+}
+
+void lane_hold(struct lane *lane, struct line *line)
+{
+    if (line->held)
+        return;
+    fair_take(&line->turn);
+    DL_APPEND2(lane->held, line, prev_held, next_held);
+    line->held = true;
+}
+
+void lane_unhold(struct lane *lane, struct line *line)
+{
+    if (!line->held)
+        return;
+    DL_DELETE2(lane->held, line, prev_held, next_held);
+    line->held = false;
+}
+
+static void end_rest(struct queue *q, struct lane *lane)
+{
+    if (!lane->resting)
+        return;
+    heap_take(&q->lane_wakes, lane);
+    lane->resting = false;
+    while (lane->held) {
+        struct line *line = lane->held;
+        lane_unhold(lane, line);
+        line_stands(q, line);
+    }
+    destination_touch(q, lane->destination);
+}
+
+static void begin_rest(struct queue *q, struct lane *lane)
+{
+    int64_t rest_ms = lane->rest.rest_until_ms;
+    lane->wake_ms = rest_ms > lane->blocked_until_ms ? rest_ms : lane->blocked_until_ms;
+    if (lane->resting)
+        heap_moved(&q->lane_wakes, lane);
+    else
+        heap_push(&q->lane_wakes, lane);
+    lane->resting = true;
+    destination_touch(q, lane->destination);
+}
+
+bool lane_rest(struct queue *q, struct lane *lane, int64_t now_ms)
+{
+    lane->proven = false;
+    if (!window_rest(&lane->rest, now_ms))
+        return false;
+    begin_rest(q, lane);
+    return true;
+}
+
+void lane_block(struct queue *q, struct lane *lane, int64_t until_ms)
+{
+    lane->blocked_until_ms = until_ms;
+    begin_rest(q, lane);
+}
+
+/* Until the first connection has greeted, it is the only one. */
+void lane_opens(struct queue *q, struct lane *lane)
+{
+    if (!lane->proven && lane->destination->lanes > 1)
+        lane_block(q, lane, INT64_MAX);
+}
+
+void lane_opens_no_more(struct queue *q, struct lane *lane)
+{
+    if (lane->blocked_until_ms == INT64_MAX)
+        lane_block(q, lane, 0);
+}
+
+void lane_works(struct queue *q, struct lane *lane)
+{
+    window_greeted(&lane->rest);
+    lane->blocked_until_ms = 0;
+    lane->proven = true;
+    end_rest(q, lane);
+}
+
+void lanes_wake(struct queue *q, int64_t now_ms)
+{
+    while (q->lane_wakes.count > 0) {
+        struct lane *lane = heap_first(&q->lane_wakes);
+        if (lane->wake_ms > now_ms)
+            return;
+        end_rest(q, lane);
+    }
+}
+
+void lanes_forget(struct queue *q)
+{
+    while (q->lane_wakes.count > 0) {
+        struct lane *lane = heap_first(&q->lane_wakes);
+        window_forget(&lane->rest);
+        lane->blocked_until_ms = 0;
+        end_rest(q, lane);
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_state.h - What is under way in the core of the queue, and all of it together. */
+#ifndef QUEUE_STATE_H
+#define QUEUE_STATE_H
+
+#include "queue_parts.h"
+
+struct attempt {
+    struct queue_attempt public; /* first */
+    struct attempt *next, *prev;
+    struct line *line;
+    struct connection *connection;
+    bool settling; /* handed out without a connection */
+};
+
+struct connection {
+    struct connection *next, *prev;       /* queue.opening, slow_opening, idle: the oldest first */
+    struct connection *next_of, *prev_of; /* destination->connections */
+    struct connection *next_idle, *prev_idle; /* destination->idle */
+    uint64_t id;
+    unsigned shard;
+    struct lane *lane;
+    struct attempt *attempt;
+    struct tenant *holder; /* whose attempt it carries: counted in queue.connect[] */
+    enum connection_state state;
+    enum queue_reason closing;
+    bool urgent;  /* what it carries, or carried last, is of class security */
+    bool carries; /* counted in `plain` unless urgent */
+    bool slow;    /* opens for more than a second */
+    int64_t since_ms;
+    unsigned messages, run; /* run: since its lane was last passed over */
+    int64_t address_again_ms;
+    struct address_hold holds[ADDRESS_HOLDS_MAX];
+};
+
+struct slot {
+    struct connection *connection;
+    uint32_t generation;
+};
+
+struct queue {
+    struct queue_settings settings;
+    bool paused, draining;
+    uint64_t serial;
+    struct pointer_table entries, tenants, domains, lines, lanes, destinations, providers, parties;
+    struct entry **chunks, *free_entries;
+    size_t chunk_count;
+    struct heap waiting, deadlines, wakes, lane_wakes;
+    size_t ready, under_way;
+    struct domain *lookups; /* under way and counted, the oldest first */
+    struct domain *unused;  /* answered, nothing waits: the longest first */
+    size_t unused_count, resolving[2], slow_lookups, lookup_count;
+    struct fair lookup[2]; /* [1]: class security's */
+    struct destination *dirty, *unused_destinations;
+    size_t unused_destination_count;
+    struct fair connect[POOLS];
+    struct slot *slots;
+    size_t slot_count, in_use, plain, slow, leaving, count[CONNECTION_STATES];
+    uint32_t *free_slots;
+    size_t free_slot_count;
+    struct connection *opening, *slow_opening, *idle;
+    unsigned *by_shard, shard_room;
+    struct address_book addresses;
+    struct fair settle;
+    size_t settling;
+    struct attempt *attempts; /* all */
+    size_t attempt_count;
+    struct queue_decision *decisions; /* a ring */
+    size_t decision_first, decision_count, decision_size;
+    int64_t wake_ms;
+};
+
+#endif
