@@ -130,10 +130,10 @@ struct queue_answer {
     int64_t valid_ms;     /* for so long, at least 1 s */
 };
 
-void queue_resolved(struct queue *q, const char *domain, const struct queue_answer *answer,
+void queue_resolved(struct queue *q, const char *name, const struct queue_answer *answer,
                     int64_t now_ms);
 /* Everybody who is due, or comes due within `retry_ms`, is handed out with SETTLE. */
-void queue_unresolvable(struct queue *q, const char *domain, int result, const char *text,
+void queue_unresolvable(struct queue *q, const char *name, int result, const char *text,
                         int64_t retry_ms, int64_t now_ms);
 /* Of all domains (new settings), or of one (retry): it is asked for anew when it is next needed. */
 void queue_forget_answers(struct queue *q, const char *domain_or_null, int64_t now_ms);

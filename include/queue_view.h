@@ -63,7 +63,7 @@ struct queue_domain_view {
     const char *why;         /* QUEUE_DOMAIN_UNRESOLVABLE; else "" */
     size_t ready;            /* recipients that are due */
 };
-void queue_find_domain(const struct queue *q, const char *domain, struct queue_domain_view *view_r);
+void queue_find_domain(const struct queue *q, const char *name, struct queue_domain_view *view_r);
 
 /* Nothing is sent there for so long, whatever happens; what is under way goes on. False: there is
  * none of that name. */
@@ -73,7 +73,7 @@ MUST_CHECK bool queue_rest(struct queue *q, const char *name, int64_t for_ms, co
  * that an operator has put to rest only by their name. False: there is none of that name. */
 bool queue_resume(struct queue *q, const char *name_or_null, int64_t now_ms);
 /* The rest of where this domain leads, if it is known. */
-void queue_resume_domain(struct queue *q, const char *domain, int64_t now_ms);
+void queue_resume_domain(struct queue *q, const char *name, int64_t now_ms);
 
 /* Whose these hosts are by the table of providers, all of them; into `name_r`. NULL: nobody's. */
 const char *queue_provider_of(const char *const *hosts, size_t count, char *name_r, size_t size);

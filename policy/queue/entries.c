@@ -68,7 +68,7 @@ struct entry *entry_find(const struct queue *q, int64_t message, unsigned number
 static void give_chunk(struct queue *q)
 {
     struct entry *chunk = xcalloc(CHUNK, sizeof(*chunk));
-    q->chunks = xgrow(q->chunks, q->chunk_count + 1, sizeof(*q->chunks));
+    q->chunks = xgrow(q->chunks, q->chunk_count + 1, sizeof(struct entry *));
     q->chunks[q->chunk_count++] = chunk;
     for (size_t i = CHUNK; i > 0; i--) {
         chunk[i - 1].line = (struct line *)(void *)q->free_entries;

@@ -328,6 +328,30 @@ static void many_names_for_one_machine_share_its_limit(void **state)
     stage_free(s);
 }
 
+/* A machine's connections are all at work for names with endless mail: another name's comes after a run of messages,
+ * a code at the next. */
+static void names_for_one_machine_take_turns(void **state)
+{
+    static const struct stage_server servers[] = {{.host = "mx.d*", .machine = 7}, {0}};
+    struct stage *s = stage_new(&settings, NULL, servers);
+    char name[40];
+    (void)state;
+    for (int64_t m = 1; m <= 15000; m++) {
+        name_of(name, sizeof(name), "d", (size_t)m % 10);
+        stage_add(s, m, "a", name, STREAM_CONFIRMATION);
+    }
+    stage_run(s, 5000);
+    stage_add(s, 15001, "b", "d.other.test", STREAM_DIGEST);
+    assert_true(stage_run_until(s, 15001, 15001, 60000) < 2500);
+    for (int64_t m = 15002; m <= 15012; m++) { /* more than the reserve */
+        name_of(name, sizeof(name), "d.code", (size_t)m);
+        stage_add(s, m, "b", name, STREAM_SECURITY);
+    }
+    assert_true(stage_run_until(s, 15002, 15012, 60000) < 1000);
+    assert_true(s->machine_most[7] <= 10);
+    stage_free(s);
+}
+
 static void a_server_that_takes_two_connections_gets_two_and_nothing_is_deferred(void **state)
 {
     static const struct stage_server servers[] = {{.host = "mx.small.test", .accepts = 2, .message_ms = 100}, {0}};
@@ -477,6 +501,7 @@ int main(void)
         cmocka_unit_test(mail_for_a_verified_route_has_connections_of_its_own),
         cmocka_unit_test(what_a_policy_puts_to_rest_is_that_policys),
         cmocka_unit_test(many_names_for_one_machine_share_its_limit),
+        cmocka_unit_test(names_for_one_machine_take_turns),
         cmocka_unit_test(a_server_that_takes_two_connections_gets_two_and_nothing_is_deferred),
         cmocka_unit_test(a_blackholed_first_host_costs_two_seconds_once),
         cmocka_unit_test(ten_thousand_mute_domains_keep_nobody_elses_from_being_looked_up),
