@@ -7,6 +7,7 @@ import os
 import random
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -14,6 +15,7 @@ import pytest
 
 from conftest import free_port, wait_for
 from mailhost import authority
+from postfix import Instance
 
 pytestmark = pytest.mark.memory
 
@@ -248,6 +250,26 @@ def test_odd_replies_are_read(relay, each, offers):
     for oddity, server, [id] in each({name: dict(offers=offers, **options) for name, options in ODD_REPLIES.items()}):
         relay.wait_kind(id, "delivered", 10)
         assert len(server.messages) == 1 and len(server.connections) == 1, oddity
+
+
+def test_postfix_reads_them_too(tmp_path, odd):
+    """What is read here beside the standard is what Postfix reads; but for the TAB, for which it waits in vain."""
+    cases = {name: options for name, options in ODD_REPLIES.items() if "TAB" not in name and "blanks" not in name}
+    ports = {name: free_port() for name in cases}
+    servers = {name: odd(port=ports[name], **options) for name, options in cases.items()}
+    routes = [f"d{i}.test smtp:[127.0.0.1]:{port}" for i, port in enumerate(ports.values())]
+    postfix = Instance(tmp_path / "postfix", f"""
+        myhostname = postfix.test
+        transport_maps = texthash:{tmp_path}/postfix/conf/transport
+        """, files={"transport": "\n".join(routes) + "\n"})
+    try:
+        wait_for(lambda: "starting" in postfix.log_text())
+        for i in range(len(routes)):
+            subprocess.run(["sendmail", "-C", str(postfix.conf), "-f", "a@postfix.test", f"b@d{i}.test"],
+                           input=b"Subject: x\n\nhello\n", check=True, timeout=30)
+        wait_for(lambda: all(server.messages for server in servers.values()), 30)
+    finally:
+        postfix.stop()
 
 
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "END"])
