@@ -18,6 +18,7 @@ enum alert_kind {
     ALERT_CERTIFICATE, /* has changed, or is about to expire */
     ALERT_KEY,         /* a DKIM key was made, used, retired */
     ALERT_ADMIN,       /* a command has changed something */
+    ALERT_DESTINATION, /* a destination of mail has failed three times in a row */
     ALERT_KINDS
 };
 

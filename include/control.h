@@ -22,10 +22,17 @@ MUST_CHECK bool control_parse(struct span line, struct control **control_r, stru
 void control_free(struct control *c);
 enum control_kind control_kind(const struct control *c);
 
-/* Who asks, for the audit trail; and what only a running relay knows, or NULL. Both before
- * control_run(). */
+/* What only a running relay knows. */
 struct watch;
-void control_from(struct control *c, const char *who, struct watch *watch);
+struct dispatch;
+struct control_relay {
+    struct watch *watch;
+    struct dispatch *dispatch;
+};
+
+/* Who asks, for the audit trail; and the relay that runs, borrowed, or NULL. Both before
+ * control_run(). */
+void control_from(struct control *c, const char *who, const struct control_relay *relay);
 
 /* The domain that it changes, or whose keys; NULL: none. Borrowed. */
 const char *control_domain(const struct control *c);

@@ -36,4 +36,9 @@ bool trust_covers(const struct trust *proven, const struct trust *demanded);
 enum { TRUST_KEY = 40 };
 void trust_key(const struct trust *demanded, char *text_r);
 
+/* The same for people, as a part of a destination's name: "" when nothing is demanded, else
+ * "verify", "require smarthost login-1a2b3c4d" and the like. `text_r` holds TRUST_LABEL bytes. */
+enum { TRUST_LABEL = 48 };
+void trust_label(const struct trust *demanded, char *text_r);
+
 #endif

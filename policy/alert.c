@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alert.c - The first four kinds are the events of their names; keys have several. */
+/* alert.c - Kinds are the events of their names; keys have several, and admin is the
+ * rest. */
 #include "alert.h"
 
 #include "check.h"
 
-static const char *const names[] = {
-    [ALERT_LOCKED] = "locked", [ALERT_IDENTITY] = "identity_refused",
-    [ALERT_FLOOD] = "flood",   [ALERT_CERTIFICATE] = "certificate",
-    [ALERT_KEY] = "key",       [ALERT_ADMIN] = "admin"};
+static const char *const names[] = {[ALERT_LOCKED] = "locked",
+                                    [ALERT_IDENTITY] = "identity_refused",
+                                    [ALERT_FLOOD] = "flood",
+                                    [ALERT_CERTIFICATE] = "certificate",
+                                    [ALERT_KEY] = "key",
+                                    [ALERT_ADMIN] = "admin",
+                                    [ALERT_DESTINATION] = "destination_rests"};
 
 const char *alert_name(enum alert_kind kind)
 {

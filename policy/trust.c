@@ -6,6 +6,7 @@
 #include "check.h"
 #include "secret.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void trust_login(struct span username, struct span password, unsigned char login_r[16])
@@ -41,4 +42,24 @@ void trust_key(const struct trust *demanded, char *text_r)
         *text_r++ = digits[demanded->login[i] & 15];
     }
     *text_r = '\0';
+}
+
+void trust_label(const struct trust *demanded, char *text_r)
+{
+    static const char *const levels[] = {
+        [TRUST_CLEAR] = "", [TRUST_ENCRYPTED] = "require", [TRUST_VERIFIED] = "verify"};
+    const unsigned char *login = demanded->login;
+    static const unsigned char nobody[sizeof(demanded->login)];
+    bool logs_in = memcmp(login, nobody, sizeof(nobody)) != 0;
+    char who[24] = "";
+    if (logs_in)
+        snprintf(who, sizeof(who), "login-%02x%02x%02x%02x", login[0], login[1], login[2],
+                 login[3]);
+    const char *parts[] = {levels[demanded->level], demanded->named ? "smarthost" : "", who};
+    size_t len = 0;
+    text_r[0] = '\0';
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        if (*parts[i])
+            len += (size_t)snprintf(text_r + len, TRUST_LABEL - len, "%s%s", len > 0 ? " " : "",
+                                    parts[i]);
 }

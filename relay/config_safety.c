@@ -15,7 +15,8 @@
 cfg_opt_t *config_alert_options(void)
 {
     static cfg_opt_t options[] = {
-        CFG_STR_LIST("on", "{locked, identity_refused, flood, certificate, key}", CFGF_NONE),
+        CFG_STR_LIST("on", "{locked, identity_refused, flood, certificate, key, destination_rests}",
+                     CFGF_NONE),
         CFG_STR("command", "", CFGF_NONE), CFG_STR("webhook", "", CFGF_NONE),
         CONFIG_SECONDS("interval", 60), CFG_END()};
     return options;

@@ -72,6 +72,13 @@ int cli_queue_list(struct cli *cli)
 {
     uint64_t limit = 1000;
     const char *given = cli_option(cli, "limit", 0);
+    const char *by = cli_option(cli, "by", 0);
+    if (by && strcmp(by, "destination") != 0)
+        return cli_usage(cli, "--by takes \"destination\"");
+    if (by && cli->option_count > (given ? 2U : 1U))
+        return cli_usage(cli, "--by destination goes with --limit only");
+    if (by)
+        return cli_destination_list(cli);
     if (given && !span_number(span_of(given), &limit))
         return cli_usage(cli, "--limit takes a number; 0 means all");
     return print_queue(cli, filtered(cli, "queue.list"), limit);

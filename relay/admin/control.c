@@ -254,7 +254,8 @@ static bool trace(struct database *db, struct control *c, struct err *err)
         return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
                        control_text(c, "id"));
     /* The events of number 0 belong to no message. */
-    if (id != 0 && !database_trace(db, id, add_event, c, err))
+    if (id != 0 &&
+        (!database_trace(db, id, add_event, c, err) || !control_add_rests(db, c, id, err)))
         return false;
     return json_array_size(control_rows(c)) > 0 ||
            err_set(err, ERR_NOT_FOUND, "%s: no message of that id in the last 7 days",
@@ -305,6 +306,10 @@ static const struct verb verbs[] = {
     {"suppress.remove", CONTROL_WRITE, control_suppress_remove},
     {"auth.list", CONTROL_READ, control_auth_list},
     {"auth.unlock", CONTROL_WRITE, control_auth_unlock},
+    {"destination.list", CONTROL_READ, control_destination_list},
+    {"destination.show", CONTROL_READ, control_destination_show},
+    {"destination.rest", CONTROL_WRITE, control_destination_rest},
+    {"destination.resume", CONTROL_WRITE, control_destination_resume},
     {"audit.rows", CONTROL_READ, control_audit_rows},
     {"audit.verify", CONTROL_READ, control_audit_verify},
     {"submit", CONTROL_SUBMIT, NULL},
@@ -347,10 +352,10 @@ const char *control_domain(const struct control *c)
     return about && c->verb->kind == CONTROL_WRITE ? control_text(c, "name") : NULL;
 }
 
-void control_from(struct control *c, const char *who, struct watch *watch)
+void control_from(struct control *c, const char *who, const struct control_relay *relay)
 {
     snprintf(c->who, sizeof(c->who), "%s", who);
-    c->watch = watch;
+    c->relay = relay;
 }
 
 bool control_run(struct database *db, void *context, struct err *err)

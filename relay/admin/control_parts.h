@@ -10,8 +10,8 @@
 struct control {
     const struct verb *verb;
     json_t *request, *answer;
-    char who[96];        /* for the audit trail */
-    struct watch *watch; /* NULL: no relay is running */
+    char who[96];                      /* for the audit trail */
+    const struct control_relay *relay; /* NULL: none is running */
 };
 
 struct verb {
@@ -61,6 +61,16 @@ bool control_audit_rows(struct database *db, struct control *c, struct err *err)
 bool control_audit_verify(struct database *db, struct control *c, struct err *err);
 /* What was asked for, without secrets, as "key=value …". */
 void control_describe(const struct control *c, char *text_r, size_t size);
+
+/* ---- control_destinations.c ---- */
+
+bool control_destination_list(struct database *db, struct control *c, struct err *err);
+bool control_destination_show(struct database *db, struct control *c, struct err *err);
+bool control_destination_rest(struct database *db, struct control *c, struct err *err);
+bool control_destination_resume(struct database *db, struct control *c, struct err *err);
+/* To the answer, as "rests": the destinations that this message waits for while they rest. */
+MUST_CHECK bool control_add_rests(struct database *db, struct control *c, int64_t id,
+                                  struct err *err);
 
 /* ---- control_suppress.c ---- */
 

@@ -13,7 +13,7 @@ enum { ROWS_MAX = 5000 }; /* in one answer */
 
 static bool needs_watch(const struct control *c, struct err *err)
 {
-    return c->watch || err_set(err, ERR_UNREACHABLE,
+    return c->relay || err_set(err, ERR_UNREACHABLE,
                                "no relay is running: what was guessed is known to it alone");
 }
 
@@ -33,7 +33,7 @@ bool control_auth_list(struct database *db, struct control *c, struct err *err)
     if (!needs_watch(c, err))
         return false;
     control_rows(c);
-    watch_list(c->watch, add_guess, c);
+    watch_list(c->relay->watch, add_guess, c);
     return true;
 }
 
@@ -41,7 +41,7 @@ bool control_auth_unlock(struct database *db, struct control *c, struct err *err
 {
     (void)db;
     return control_needs(c, "name", err) && needs_watch(c, err) &&
-           (watch_unlock(c->watch, control_text(c, "name")) ||
+           (watch_unlock(c->relay->watch, control_text(c, "name")) ||
             err_set(err, ERR_NOT_FOUND, "%.80s has no failed logins: see 'auth list'",
                     control_text(c, "name")));
 }

@@ -48,8 +48,8 @@ bool control_user_list(struct database *db, struct control *c, struct err *err)
     control_rows(c);
     if (!database_users(db, add_user, c, err))
         return false;
-    if (c->watch)
-        watch_list(c->watch, add_failures, c);
+    if (c->relay)
+        watch_list(c->relay->watch, add_failures, c);
     return true;
 }
 

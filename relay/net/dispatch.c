@@ -2,16 +2,16 @@
 /* dispatch.c - Events into the core, decisions out of it, under one lock.
  *
  * The lock is held for one event and what it decides: nothing is read, written or waited for under
- * it but inbox_post(). The core's time is clock_steady_ms(). Its wake-up is a timer of the main
- * loop, which other threads set through the loop's inbox.
+ * it but inbox_post(), and the store's inbox when a destination rests. The core's time is
+ * clock_steady_ms(). Its wake-up is a timer of the main loop, which other threads set through the
+ * loop's inbox.
  *
  * What DNS has said of a domain is kept beside the core, which knows hosts by their names only: for
  * as long as the core knows the domain.
  */
-#include "dispatch.h"
+#include "dispatch_parts.h"
 
 #include "clock.h"
-#include "log.h"
 #include "secret.h"
 #include "settings.h"
 #include "shard.h"
@@ -19,37 +19,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 enum { PAUSED_CHECK_MS = 500, LONGEST_MS = 60 * 1000, FORGET_MS = 60 * 1000, AT_ONCE = 64 };
 
 /* How long an answer is used; libunbound keeps it by its own time to live. */
 static const int64_t valid_ms = 60 * 1000;
 static const int64_t unresolvable_ms = 10 * 1000;
-
-struct place {
-    char domain[ADDRESS_DOMAIN_MAX + 1];
-    struct dispatch_hosts *hosts;
-    UT_hash_handle hh;
-};
-
-struct dispatch {
-    pthread_mutex_t mutex; /* guards all that follows up to `inbox` */
-    struct queue *queue;
-    struct place *places;
-    int64_t forget_ms; /* when to look for places that nobody needs */
-    struct queue_settings settings;
-    bool paused, running;
-    int64_t wake_ms; /* what the timer is set to, or has been told to be */
-
-    struct inbox inbox; /* of the main loop */
-    uv_timer_t timer;
-    pthread_t main;
-    struct shard *shards;
-    size_t shard_count;
-    size_t turn; /* which shard looks up or settles next; with the lock held */
-    struct store *store;
-};
 
 /* ---- hosts and work ---- */
 
@@ -157,17 +132,6 @@ static struct dispatch_work *make_work(struct dispatch *d, const struct queue_de
 
 /* ---- decisions ---- */
 
-static void log_rest(const struct queue_decision *decision)
-{
-    bool rests = decision->rest_ms > 0;
-    struct log_line *line = log_text(
-        log_begin(rests ? LOG_WARN : LOG_INFO, rests ? "destination_rests" : "destination_resumed"),
-        "destination", decision->destination);
-    if (rests)
-        line = log_number(log_text(line, "reply", decision->text), "rest_ms", decision->rest_ms);
-    log_end(line);
-}
-
 /* Names are looked up, and outcomes without a connection settled, by each shard in turn. */
 static struct shard *shard_of(struct dispatch *d, const struct queue_decision *decision)
 {
@@ -223,7 +187,7 @@ static void decide(struct dispatch *d, int64_t now_ms)
     d->paused = paused;
     while (queue_decide(d->queue, &decision, now_ms)) {
         if (decision.kind == QUEUE_EVENT) {
-            log_rest(&decision);
+            dispatch_tell(d, &decision, now_ms);
             continue;
         }
         struct dispatch_work *work = make_work(d, &decision);
@@ -234,31 +198,33 @@ static void decide(struct dispatch *d, int64_t now_ms)
     arm(d, now_ms);
 }
 
-static int64_t begin(struct dispatch *d)
+int64_t dispatch_begin(struct dispatch *d)
 {
     pthread_mutex_lock(&d->mutex);
     return clock_steady_ms();
 }
 
-static void end(struct dispatch *d, int64_t now_ms)
+void dispatch_end(struct dispatch *d, int64_t now_ms)
 {
     decide(d, now_ms);
+    d->resumed_by = NULL;
+    d->commanded = false;
     pthread_mutex_unlock(&d->mutex);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct dispatch *d = timer->data;
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     d->wake_ms = 0; /* it is set to nothing now, though it may have come a little early */
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
 }
 
 static void on_wake(struct inbox_item *item)
 {
     struct dispatch *d = ((struct wake *)item)->dispatch;
     free(item);
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     if (d->running)
         set_timer(d, now_ms);
     pthread_mutex_unlock(&d->mutex);
@@ -266,10 +232,25 @@ static void on_wake(struct inbox_item *item)
 
 /* ---- what waits ---- */
 
+/* "retry" means now: no rest keeps it back, and DNS is asked anew. */
+static void retry_domains(struct dispatch *d, const struct database_due *due, size_t count,
+                          int64_t now_ms)
+{
+    const char *last = "";
+    for (size_t i = 0; i < count; i++) {
+        if (!due[i].retried || strcmp(due[i].domain, last) == 0)
+            continue;
+        last = due[i].domain;
+        d->resumed_by = "tried again by 'queue retry'";
+        queue_resume_domain(d->queue, last, now_ms);
+        queue_forget_answers(d->queue, last, now_ms);
+    }
+}
+
 void dispatch_add(struct dispatch *d, const struct database_due *due, size_t count)
 {
     struct queue_entry entries[AT_ONCE];
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     for (size_t done = 0; done < count;) {
         size_t n = count - done < AT_ONCE ? count - done : AT_ONCE;
         for (size_t i = 0; i < n; i++) {
@@ -285,7 +266,8 @@ void dispatch_add(struct dispatch *d, const struct database_due *due, size_t cou
         queue_add(d->queue, entries, n, now_ms);
         done += n;
     }
-    end(d, now_ms);
+    retry_domains(d, due, count, now_ms);
+    dispatch_end(d, now_ms);
 }
 
 /* ---- from shards ---- */
@@ -307,8 +289,8 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
                        const struct config_route *route, struct resolver_answer *answer)
 {
     const char *names[HOSTS_MAX];
-    char demanded[TRUST_KEY];
-    trust_key(&route->trust, demanded);
+    char demanded[TRUST_LABEL];
+    trust_label(&route->trust, demanded);
     for (size_t i = 0; i < answer->hosts.count; i++)
         names[i] = answer->hosts.all[i].name;
     struct queue_answer found = {.hosts = names,
@@ -317,7 +299,7 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
                                  .route = demanded,
                                  .trust = dispatch_trust(settings, route),
                                  .valid_ms = valid_ms};
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     if (answer->result == RESOLVER_FOUND) {
         set_place(d, domain, &answer->hosts);
         queue_resolved(d->queue, domain, &found, now_ms);
@@ -326,7 +308,7 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
                            now_ms);
         hosts_fini(&answer->hosts);
     }
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
 }
 
 static struct queue_address address_of(const struct endpoint *peer)
@@ -344,9 +326,9 @@ static struct queue_address address_of(const struct endpoint *peer)
 bool dispatch_opened(struct dispatch *d, uint64_t connection, const struct endpoint *peer)
 {
     struct queue_address address = address_of(peer);
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     bool wanted = queue_opened(d->queue, connection, &address, now_ms);
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
     return wanted;
 }
 
@@ -354,7 +336,7 @@ enum queue_next dispatch_message_done(struct dispatch *d, struct shard *shard, u
                                       bool reusable, struct dispatch_work **next_r)
 {
     const struct queue_attempt *attempt = NULL;
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     enum queue_next next = queue_message_done(d->queue, connection, reusable, &attempt, now_ms);
     *next_r = NULL;
     if (next == QUEUE_NEXT_SEND) {
@@ -363,46 +345,46 @@ enum queue_next dispatch_message_done(struct dispatch *d, struct shard *shard, u
         *next_r = make_work(d, &decision);
         (*next_r)->shard = shard;
     }
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
     return next;
 }
 
 bool dispatch_failed(struct dispatch *d, uint64_t connection, enum queue_failure how,
                      const char *why)
 {
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     bool untried = queue_connection_failed(d->queue, connection, how, why, now_ms);
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
     return untried;
 }
 
 void dispatch_closed(struct dispatch *d, uint64_t connection)
 {
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     queue_connection_closed(d->queue, connection, now_ms);
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
 }
 
 void dispatch_settled(struct dispatch *d, const struct queue_attempt *attempt)
 {
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     queue_settled(d->queue, attempt, NULL, now_ms);
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
 }
 
 void dispatch_again(struct dispatch *d, const struct queue_attempt *attempt, int64_t again_in_ms)
 {
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     queue_gave_back(d->queue, attempt, again_in_ms, now_ms);
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
 }
 
 void dispatch_outdated(struct dispatch *d, const struct queue_attempt *attempt)
 {
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     queue_forget_answers(d->queue, attempt->domain, now_ms);
     queue_gave_back(d->queue, attempt, 0, now_ms);
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
 }
 
 /* ---- start and stop ---- */
@@ -421,7 +403,7 @@ struct dispatch *dispatch_new(uv_loop_t *loop)
 
 void dispatch_configure(struct dispatch *d, const struct config *config, unsigned connections)
 {
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     d->settings = (struct queue_settings){.connections = connections,
                                           .per_destination = config->site_connections,
                                           .idle_max = connections / 2,
@@ -429,32 +411,35 @@ void dispatch_configure(struct dispatch *d, const struct config *config, unsigne
                                           .idle_ms = (int64_t)config->idle_reuse_s * 1000};
     queue_configure(d->queue, &d->settings, now_ms);
     queue_forget_answers(d->queue, NULL, now_ms);
+    d->resumed_by = "tried again after a reload";
     queue_resume(d->queue, NULL, now_ms);
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
 }
 
-void dispatch_run(struct dispatch *d, struct shard *shards, size_t count, struct store *store)
+void dispatch_run(struct dispatch *d, struct shard *shards, size_t count, struct store *store,
+                  struct notices *notices)
 {
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     d->shards = shards;
     d->shard_count = count;
     d->store = store;
+    d->notices = notices;
     d->running = true;
     d->settings.shards = (unsigned)count;
     queue_configure(d->queue, &d->settings, now_ms);
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
 }
 
 void dispatch_drain(struct dispatch *d)
 {
-    int64_t now_ms = begin(d);
+    int64_t now_ms = dispatch_begin(d);
     queue_drain(d->queue, now_ms);
-    end(d, now_ms);
+    dispatch_end(d, now_ms);
 }
 
 void dispatch_stop(struct dispatch *d)
 {
-    begin(d);
+    dispatch_begin(d);
     d->running = false;
     uv_timer_stop(&d->timer);
     pthread_mutex_unlock(&d->mutex);

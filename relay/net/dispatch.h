@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 
 struct dispatch;
+struct notices;
 struct settings;
 struct shard;
 struct store;
@@ -61,7 +62,8 @@ void dispatch_free(struct dispatch *d);
  * and try again what rests. `connections`: of all destinations together. */
 void dispatch_configure(struct dispatch *d, const struct config *config, unsigned connections);
 /* Begin to hand out to `count` shards, while the store can record outcomes (C5). */
-void dispatch_run(struct dispatch *d, struct shard *shards, size_t count, struct store *store);
+void dispatch_run(struct dispatch *d, struct shard *shards, size_t count, struct store *store,
+                  struct notices *notices);
 /* Hand out nothing more; what is under way still comes back. */
 void dispatch_drain(struct dispatch *d);
 /* Nothing comes back any more; the loop may end. */

@@ -14,6 +14,7 @@
 #include "aligner.h"
 #include "caretaker.h"
 #include "certificates.h"
+#include "control.h"
 #include "crowd.h"
 #include "deadline.h"
 #include "endpoint_table.h"
@@ -310,6 +311,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
                  &e->common.short_of_memory);
     tls_rotate_tickets();
     e->caretaker = caretaker_new(&e->loop, e->settings, e->opener, e->common.notices);
+    const struct control_relay relay = {.watch = e->common.watch, .dispatch = e->common.dispatch};
     bool tells = config->alert_command[0] || config->alert_webhook[0];
     return (!tells ||
             alerter_new(&e->loop, e->helper, config, e->common.store, &e->alerter, err)) &&
@@ -317,8 +319,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
            (!serves_page(config) || web_start(e->common.store, e->settings, &e->common.web, err)) &&
            rotator_new(&e->loop, e->helper, e->opener, config, e->common.store, on_keys_changed, e,
                        &e->rotator, err) &&
-           gate_open(&e->loop, config, e->common.store, e->common.watch, on_changed, e, &e->gate,
-                     err) &&
+           gate_open(&e->loop, config, e->common.store, &relay, on_changed, e, &e->gate, err) &&
            start_shards(e, err);
 }
 
@@ -401,7 +402,7 @@ bool engine_run(const char *config_path, struct err *err)
     bool ok = start(&e, config_path, err);
     if (ok) {
         log_started(&e);
-        dispatch_run(e.common.dispatch, e.shards, e.shard_count, e.common.store);
+        dispatch_run(e.common.dispatch, e.shards, e.shard_count, e.common.store, e.common.notices);
     } else {
         e.stopping = true;
         for (size_t i = 0; i < e.shard_count; i++)

@@ -17,7 +17,6 @@
 #include "gate_socket.h"
 #include "inbox.h"
 #include "log.h"
-#include "watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,7 +48,7 @@ struct gate {
     struct visitor *visitors;
     size_t errands;
     bool closing;
-    struct watch *watch;
+    struct control_relay relay;
     void (*changed)(void *context, const char *domain);
     void *context;
 };
@@ -233,7 +232,7 @@ static void begin(struct visitor *v)
         refuse(v);
         return;
     }
-    control_from(v->control, v->who, v->gate->watch);
+    control_from(v->control, v->who, &v->gate->relay);
     if (control_kind(v->control) == CONTROL_READ) {
         v->work.data = v;
         CHECK(uv_queue_work(v->gate->loop, &v->work, read_rows, on_rows_read) == 0);
@@ -408,8 +407,9 @@ bool gate_change_config(struct gate *g, const struct config *config, struct err 
 }
 
 bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store,
-               struct watch *watch, void (*changed)(void *context, const char *domain),
-               void *context, struct gate **gate_r, struct err *err)
+               const struct control_relay *relay,
+               void (*changed)(void *context, const char *domain), void *context,
+               struct gate **gate_r, struct err *err)
 {
     char path[4096];
     struct gate *g = xcalloc(1, sizeof(*g));
@@ -417,7 +417,7 @@ bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store
     set_parties(g, config);
     g->loop = loop;
     g->store = store;
-    g->watch = watch;
+    g->relay = *relay;
     g->changed = changed;
     g->context = context;
     *gate_r = g;

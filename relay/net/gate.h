@@ -11,12 +11,14 @@
 #include <uv.h>
 
 struct gate;
-struct watch;
+struct control_relay;
 
-/* On the main loop. `changed` is called after every change, as keys may be among it. */
+/* On the main loop; what is in `relay` is borrowed. `changed` is called after every change, as keys
+ * may be among it. */
 MUST_CHECK bool gate_open(uv_loop_t *loop, const struct config *config, struct store *store,
-                          struct watch *watch, void (*changed)(void *context, const char *domain),
-                          void *context, struct gate **gate_r, struct err *err);
+                          const struct control_relay *relay,
+                          void (*changed)(void *context, const char *domain), void *context,
+                          struct gate **gate_r, struct err *err);
 /* Other accounts may come in from now on; who is connected has the rights of the new settings.
  * ERR_SYSTEM when the socket's permissions could not be changed: then the rights have. */
 MUST_CHECK bool gate_change_config(struct gate *g, const struct config *config, struct err *err);

@@ -21,6 +21,7 @@ struct notices {
 
 struct note {
     enum alert_kind kind;
+    const char *event; /* its kind, when it is in the events only; NULL: it is in the trail, too */
     char about[400], text[400];
 };
 
@@ -76,6 +77,14 @@ static bool may_write(struct notices *n, const struct note *note)
 static bool write_note(struct database *db, void *context, struct err *err)
 {
     const struct note *note = context;
+    const struct database_event event = {.at_ms = clock_now_ms(),
+                                         .kind = note->event,
+                                         .recipient = note->about,
+                                         .enhanced = "",
+                                         .reply = note->text,
+                                         .remote = ""};
+    if (note->event)
+        return database_add_event(db, &event, err);
     return database_note(db, AUDIT_RELAY, alert_name(note->kind), note->about, note->text, err);
 }
 
@@ -85,7 +94,17 @@ static void on_written(struct store_job *job)
     store_job_free(job);
 }
 
-void notices_add(struct notices *n, enum alert_kind kind, const char *about, const char *text)
+static void put(struct notices *n, const struct note *note)
+{
+    struct store_job *job = store_job_new(on_written, NULL);
+    struct note *copy = xcalloc(1, sizeof(*copy));
+    *copy = *note;
+    job->run = write_note;
+    job->context = copy;
+    store_put(n->store, job);
+}
+
+bool notices_add(struct notices *n, enum alert_kind kind, const char *about, const char *text)
 {
     struct note note = {.kind = kind};
     snprintf(note.about, sizeof(note.about), "%s", about);
@@ -93,12 +112,15 @@ void notices_add(struct notices *n, enum alert_kind kind, const char *about, con
     pthread_mutex_lock(&n->mutex);
     bool may = may_write(n, &note);
     pthread_mutex_unlock(&n->mutex);
-    if (!may)
-        return;
-    struct store_job *job = store_job_new(on_written, NULL);
-    struct note *copy = xcalloc(1, sizeof(*copy));
-    *copy = note;
-    job->run = write_note;
-    job->context = copy;
-    store_put(n->store, job);
+    if (may)
+        put(n, &note);
+    return may;
+}
+
+void notices_add_event(struct notices *n, const char *kind, const char *about, const char *text)
+{
+    struct note note = {.event = kind};
+    snprintf(note.about, sizeof(note.about), "%s", about);
+    snprintf(note.text, sizeof(note.text), "%s", text);
+    put(n, &note);
 }

@@ -13,7 +13,9 @@ struct notices;
 /* `store` is borrowed. Free with notices_free(). */
 struct notices *notices_new(struct store *store);
 void notices_free(struct notices *n);
-/* From any thread; the strings are copied. */
-void notices_add(struct notices *n, enum alert_kind kind, const char *about, const char *text);
+/* From any thread; the strings are copied. False: it is over that, and not written. */
+bool notices_add(struct notices *n, enum alert_kind kind, const char *about, const char *text);
+/* The same as an event only, and each time: nobody is told. `kind` is a literal. */
+void notices_add_event(struct notices *n, const char *kind, const char *about, const char *text);
 
 #endif

@@ -114,6 +114,7 @@ static bool change_one(struct database *db, struct match *m, enum database_chang
                  [DATABASE_DELETE] = {MAIL_DONE, "deleted"}};
     sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_SET);
     m->due.due_ms = now_ms;
+    m->due.retried = change == DATABASE_RETRY;
     rows_int(s, 1, m->due.message);
     rows_int(s, 2, m->due.number);
     rows_int(s, 3, moves[change].state);

@@ -57,8 +57,38 @@ static void differences(void **state)
     assert_string_not_equal(key, other); /* what a demand for more has spoiled is not this one's */
 }
 
+static void labels(void **state)
+{
+    static const struct {
+        const char *label;
+        enum trust_level level;
+        bool named;
+        const char *user, *says;
+    } rows[] = {
+        {"nothing", TRUST_CLEAR, false, "", ""},
+        {"encryption", TRUST_ENCRYPTED, false, "", "require"},
+        {"a certificate", TRUST_VERIFIED, false, "", "verify"},
+        {"a smart host", TRUST_CLEAR, true, "", "smarthost"},
+        {"a smart host's certificate", TRUST_VERIFIED, true, "", "verify smarthost"},
+        {"a login", TRUST_VERIFIED, true, "app", "verify smarthost login-"},
+    };
+    char text[TRUST_LABEL];
+    char other[TRUST_LABEL];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct trust t = make(rows[i].level, rows[i].named, rows[i].user, "secret", 7);
+        trust_label(&t, text);
+        size_t len = strlen(rows[i].says);
+        EXPECT(strncmp(text, rows[i].says, len) == 0, rows[i].label);
+        EXPECT(strlen(text) == len + (*rows[i].user ? 8 : 0), rows[i].label);
+    }
+    struct trust other_password = make(TRUST_VERIFIED, true, "app", "secre", 7);
+    trust_label(&other_password, other);
+    assert_string_not_equal(text, other);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(covering), cmocka_unit_test(differences)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(covering), cmocka_unit_test(differences), cmocka_unit_test(labels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

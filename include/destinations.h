@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* destinations.h - Where mail goes, as people see it and tell it: copies of what the running queue
+ * knows (queue_view.h).
+ *
+ * From any thread. The queue is locked for as long as copying takes; what is made of the rows is
+ * made after it. */
+#ifndef DESTINATIONS_H
+#define DESTINATIONS_H
+
+#include "address.h"
+#include "buf.h"
+#include "queue_view.h"
+
+struct dispatch;
+
+/* See struct queue_destination_view. */
+struct destinations_row {
+    const char *name, *provider, *why; /* of the list's `texts`; provider: "" for none */
+    size_t text;                       /* where they begin there */
+    unsigned limit, opening, busy, idle, closing, failures;
+    double window;
+    int64_t no_growth_ms, rest_ms;
+    bool rests_by_operator;
+    size_t waiting, waiting_by_class[STREAM_CLASSES];
+};
+
+struct destinations_list {
+    struct destinations_row *rows;
+    size_t count, size;
+    struct buf texts;
+};
+void destinations_list_fini(struct destinations_list *list);
+
+/* All that queue_each_destination() has: those with the most mail that is due first, then those
+ * that rest. */
+void destinations_read(struct dispatch *d, struct destinations_list *list_r);
+
+struct destinations_tenant {
+    char *name;
+    size_t waiting;
+};
+
+enum { DESTINATIONS_DOMAINS = 10 };
+
+/* One, who waits there, the tenant with the most first, and which domains' mail goes there. */
+struct destinations_detail {
+    struct destinations_list one; /* its row */
+    size_t domains;
+    char some_domains[DESTINATIONS_DOMAINS][ADDRESS_DOMAIN_MAX + 1];
+    size_t shards;
+    unsigned by_shard[QUEUE_VIEW_SHARDS];
+    struct destinations_tenant *tenants;
+    size_t tenant_count, tenant_size;
+};
+/* False: there is none of that name. */
+MUST_CHECK bool destinations_find(struct dispatch *d, const char *name,
+                                  struct destinations_detail *detail_r);
+void destinations_detail_fini(struct destinations_detail *detail);
+
+/* Where mail for a domain goes: one row, or none when that is not known just now. */
+void destinations_find_domain(struct dispatch *d, const char *domain,
+                              struct destinations_list *list_r);
+
+/* See queue_rest() and queue_resume(). False: there is none of that name. */
+MUST_CHECK bool destinations_rest(struct dispatch *d, const char *name, int64_t for_ms,
+                                  const char *why);
+MUST_CHECK bool destinations_resume(struct dispatch *d, const char *name);
+
+#endif

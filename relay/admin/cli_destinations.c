@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli_destinations.c - destination list, show, rest, resume. */
+#include "cli.h"
+
+#include "clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct cli_column columns[] = {{"DESTINATION", "destination", CLI_TEXT},
+                                            {"WAITING", "waiting", CLI_TEXT},
+                                            {"OPENING", "opening", CLI_TEXT},
+                                            {"BUSY", "busy", CLI_TEXT},
+                                            {"IDLE", "idle", CLI_TEXT},
+                                            {"WINDOW", "window", CLI_TEXT},
+                                            {"LIMIT", "limit", CLI_TEXT},
+                                            {"NEXT TRY", "next_try", CLI_IN},
+                                            {"WHY", "why", CLI_TEXT}};
+
+int cli_destination_list(struct cli *cli)
+{
+    uint64_t limit = 1000;
+    json_t *answer = NULL;
+    const char *given = cli_option(cli, "limit", 0);
+    if (given && (!span_number(span_of(given), &limit) || limit > 100000))
+        return cli_usage(cli, "--limit is a number up to 100000; 0 means all");
+    json_t *request = cli_request("destination.list", NULL);
+    json_object_set_new(request, "limit", json_integer((json_int_t)limit));
+    int code = cli_ask(cli, request, &answer);
+    if (code != CLI_OK)
+        return code;
+    json_t *rows = json_object_get(answer, "rows");
+    json_int_t total = json_integer_value(json_object_get(answer, "total"));
+    cli_print_rows(cli, rows, columns, COUNT_OF(columns));
+    if (!cli->json)
+        printf("%lld destination%s%s\n", (long long)total, total == 1 ? "" : "s",
+               (size_t)total > json_array_size(rows) ? "; the first are shown: see --limit" : "");
+    json_decref(answer);
+    return CLI_OK;
+}
+
+/* ---- one of them ---- */
+
+static long long number(const json_t *row, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(row, key));
+}
+
+static const char *text(const json_t *row, const char *key)
+{
+    const char *value = json_string_value(json_object_get(row, key));
+    return value ? value : "";
+}
+
+static void print_rest(const json_t *row)
+{
+    long long rests_s = number(row, "rests_s");
+    long long failures = number(row, "failures");
+    const char *why = text(row, "why");
+    if (rests_s > 0)
+        printf("for %lld s", rests_s);
+    else
+        printf("no");
+    if (json_is_true(json_object_get(row, "by_operator")))
+        printf(", by an operator");
+    else if (failures > 0)
+        printf(", failures in a row: %lld", failures);
+    if (*why && (rests_s > 0 || failures > 0)) {
+        printf(rests_s > 0 ? ": " : "; the last failure: ");
+        cli_print_safe(why);
+    }
+}
+
+static void print_waiting(const json_t *row)
+{
+    const char *class;
+    json_t *count;
+    json_t *tenants = json_object_get(row, "waiting_by_tenant");
+    printf("  waiting      %lld", number(row, "waiting"));
+    json_object_foreach(json_object_get(row, "waiting_by_class"), class, count)
+    {
+        if (json_integer_value(count) > 0)
+            printf(", %s %lld", class, (long long)json_integer_value(count));
+    }
+    for (size_t i = 0; i < json_array_size(tenants); i++) {
+        const json_t *tenant = json_array_get(tenants, i);
+        printf("%s", i == 0 ? "\n  tenants      " : ", ");
+        cli_print_safe(text(tenant, "tenant"));
+        printf(" %lld", number(tenant, "waiting"));
+    }
+    if ((size_t)number(row, "tenants") > json_array_size(tenants))
+        printf(" and %lld more", number(row, "tenants") - (long long)json_array_size(tenants));
+    putchar('\n');
+}
+
+static void print_domains(const json_t *row)
+{
+    json_t *some = json_object_get(row, "some_domains");
+    printf("\n  domains      %lld", number(row, "domains"));
+    for (size_t i = 0; i < json_array_size(some); i++)
+        printf("%s%s", i == 0 ? ": " : ", ", json_string_value(json_array_get(some, i)));
+    puts((size_t)number(row, "domains") > json_array_size(some) ? ", …" : "");
+}
+
+static void print_destination(const json_t *row)
+{
+    json_t *shards = json_object_get(row, "connections_by_shard");
+    cli_print_safe(text(row, "destination"));
+    printf("\n  connections  %lld opening, %lld busy, %lld idle; at most %lld of %lld now\n",
+           number(row, "opening"), number(row, "busy"), number(row, "idle"), number(row, "window"),
+           number(row, "limit"));
+    printf("  shards      ");
+    for (size_t i = 0; i < json_array_size(shards); i++)
+        printf(" %lld", (long long)json_integer_value(json_array_get(shards, i)));
+    if (number(row, "no_growth_s") > 0)
+        printf("\n  refused more, not tried again for %lld s", number(row, "no_growth_s"));
+    printf("\n  rests        ");
+    print_rest(row);
+    print_domains(row);
+    print_waiting(row);
+    if (*text(row, "provider"))
+        printf("  provider     %s\n", text(row, "provider"));
+}
+
+int cli_destination_show(struct cli *cli)
+{
+    json_t *answer = NULL;
+    int code =
+        cli_ask(cli, cli_request("destination.show", "name", cli->arguments[0], NULL), &answer);
+    const json_t *row = json_object_get(answer, "destination");
+    if (code == CLI_OK && cli->json)
+        cli_print_json(row);
+    else if (code == CLI_OK)
+        print_destination(row);
+    json_decref(answer);
+    return code;
+}
+
+/* ---- rest ---- */
+
+/* Takes `request`. */
+static int change(struct cli *cli, json_t *request, const char *done)
+{
+    json_t *answer = NULL;
+    int code = cli_ask(cli, request, &answer);
+    if (code == CLI_OK && cli->json) {
+        cli_print_json(answer);
+    } else if (code == CLI_OK) {
+        cli_print_safe(cli->arguments[0]);
+        printf(" %s\n", done);
+    }
+    json_decref(answer);
+    return code;
+}
+
+int cli_destination_rest(struct cli *cli)
+{
+    char done[80];
+    int64_t for_ms = INT64_C(3600) * 1000;
+    const char *given = cli_option(cli, "for", 0);
+    if (given && !cli_span(given, &for_ms))
+        return cli_usage(cli, "--for takes a time, as 90s, 10m, 1h or 7d");
+    json_t *request = cli_request("destination.rest", "name", cli->arguments[0], "why",
+                                  cli_option(cli, "why", 0), NULL);
+    json_object_set_new(request, "for_ms", json_integer(for_ms));
+    snprintf(done, sizeof(done), "rests for %s", given ? given : "1h");
+    return change(cli, request, done);
+}
+
+int cli_destination_resume(struct cli *cli)
+{
+    return change(cli, cli_request("destination.resume", "name", cli->arguments[0], NULL),
+                  "is tried again");
+}
