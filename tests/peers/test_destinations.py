@@ -1,0 +1,178 @@
+"""Destinations as an operator meets them: which rests and why, who waits there, and how to hold mail back or try again."""
+
+import json
+import time
+
+import pytest
+from conftest import wait_for
+
+
+def one_line(done, code, *words):
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("sealpost: "), done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
+
+
+QUICK = 'stream "quick" { class = "security" retry = {1} }'  # due again at once: it waits for the destination alone
+
+
+def send(relay, to="bob@dest.test"):
+    return relay.send(to, "From: <hello@club.test>\r\nSubject: test\r\nSealpost-Stream: quick\r\n\r\nhello\r\n")
+
+
+def show(relay, name):
+    return relay.json("destination", "show", name)
+
+
+def resting(relay, name, failures=1, timeout=15):
+    """The row of a destination once it rests by itself after so many failures."""
+    def rests():
+        rows = [r for r in relay.json("destination", "list") if r["destination"] == name]
+        return [r for r in rows if r["rests_s"] > 0 and r["failures"] >= failures]
+    return wait_for(rests, timeout, 0.2)[0]
+
+
+def events(relay, kind):
+    return relay.json("events", "--kind", kind)
+
+
+@pytest.fixture
+def place(dns, delivery_port):
+    """The destination of dest.test."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    return f"mx.dest.test:{delivery_port}"
+
+
+def test_where_nothing_listens_rests_and_it_is_said_why(relay_factory, sink_factory, place):
+    relay = relay_factory(QUICK).start()
+    id = send(relay)
+    resting(relay, place)
+    row = wait_for(lambda: [r for r in relay.json("destination", "list") if r["waiting"] == 1])[0]
+    assert "refused" in row["why"] and not row["by_operator"] and row["next_try"] > time.time() * 1000, row
+    assert row["waiting_by_class"]["security"] == 1, row
+    text = relay.command("destination", "list")
+    assert place in text and "NEXT TRY" in text and "refused" in text and text.endswith("1 destination\n"), text
+    assert relay.command("queue", "list", "--by", "destination").splitlines()[0] == text.splitlines()[0]
+    assert [r["destination"] for r in relay.json("queue", "list", "--by", "destination")] == [place]
+    assert f'bob@dest.test waits: destination "{place}" rests for ' in relay.command("trace", id)
+    told = events(relay, "destination_rests")
+    assert told[0]["recipient"] == place and told[0]["reply"].startswith("for 5 s, failure 1 in a row: "), told
+    assert "refused" in told[0]["reply"] and told[0]["id"] == "0000000000000"
+
+    one = show(relay, place)
+    assert one["domains"] == 1 and one["some_domains"] == ["dest.test"], one
+    assert one["waiting_by_tenant"] == [{"tenant": "default", "waiting": 1}], one
+    assert len(one["connections_by_shard"]) == 2 and one["window"] <= one["limit"], one
+    text = relay.command("destination", "show", place)
+    assert "refused" in text and "dest.test" in text and "default 1" in text, text
+
+    sink = sink_factory(records=relay.records)
+    assert "is tried again" in relay.command("destination", "resume", place)
+    sink.wait(1, 5)
+    relay.wait_kind(id, "delivered")
+    assert [e["reply"] for e in events(relay, "destination_resumed")][0] == "by uid 0"
+    assert show(relay, place)["rests_s"] == 0
+    assert " waits: " not in relay.command("trace", id)
+
+
+def test_it_resumes_by_itself(relay_factory, sink_factory, place):
+    relay = relay_factory(QUICK).start()
+    id = send(relay)
+    resting(relay, place)
+    sink_factory(records=relay.records)
+    relay.wait_kind(id, "delivered")
+    told = wait_for(lambda: events(relay, "destination_resumed"))
+    assert told[0]["recipient"] == place and told[0]["reply"].startswith("a connection works again; it was: "), told
+    rows = relay.json("audit", "tail")
+    assert not [r for r in rows if r["what"].startswith("destination")], rows  # nobody needs to be told of one failure
+
+
+def test_an_operators_rest_holds_all_mail_until_he_ends_it(relay_factory, sink_factory, place):
+    relay = relay_factory(QUICK).start()
+    sink = sink_factory(records=relay.records)
+    send(relay)
+    sink.wait(1)
+    done = relay.json("destination", "rest", place, "--for", "30m", "--why", "they are \"moving\"")
+    assert done["next_try"] > time.time() * 1000 + 29 * 60 * 1000
+    id = send(relay)
+    wait_for(lambda: show(relay, place)["waiting"] == 1)
+    relay.reload()
+    relay.command("queue", "retry", "--all")
+    time.sleep(1.5)
+    assert len(sink.messages()) == 1
+    row = show(relay, place)
+    assert row["by_operator"] and 1700 < row["rests_s"] <= 1800 and row["why"] == 'they are "moving"', row
+    assert relay.command("trace", id).endswith('s, by an operator: they are "moving"\n')
+    told = events(relay, "destination_rests")
+    assert [e["reply"] for e in told] == ['for 1800 s, by uid 0: they are "moving"'], told
+    assert 'destination.rest' in relay.command("audit", "tail")
+    relay.command("destination", "resume", place)
+    sink.wait(2, 5)
+    assert len(events(relay, "destination_resumed")) == 1
+    one_line(relay.command("destination", "rest", place, "--for", "soon", check=False), 2, "--for takes a time")
+    one_line(relay.command("destination", "rest", place, "--for", "31d", check=False), 2, "30 days")
+    one_line(relay.command("destination", "rest", place, "--why", "x" * 151, check=False), 2, "longer than")
+
+
+def test_the_third_failure_in_a_row_is_an_alert_and_retry_does_not_wait_for_the_rest(relay_factory, sink_factory, place):
+    relay = relay_factory(QUICK).start()
+    id = send(relay)
+    assert resting(relay, place, 3, 40)["rests_s"] > 10
+    wait_for(lambda: len(events(relay, "destination_rests")) == 3)
+    rows = [r for r in relay.json("audit", "tail") if r["what"] == "destination_rests"]
+    assert len(rows) == 1 and rows[0]["about"].startswith(f"{place}: for 20 s, failure 3 in a row: "), rows
+    sink = sink_factory(records=relay.records)
+    relay.command("queue", "retry", id)
+    sink.wait(1, 5)
+    told = wait_for(lambda: events(relay, "destination_resumed"))
+    assert told[0]["reply"].startswith("tried again by 'queue retry'; it was: "), told
+
+
+def test_a_name_with_blanks_is_one_argument(relay_factory, sink_factory, place):
+    relay = relay_factory(QUICK + '\nroute "dest.test" { tls = "require" }').start()
+    sink_factory(records=relay.records).wait(0)
+    id = send(relay)
+    relay.wait_kind(id, "delivered")
+    name = f"{place} require"
+    assert show(relay, name)["destination"] == name
+    relay.command("destination", "rest", name)
+    assert 3590 < show(relay, name)["rests_s"] <= 3600
+    done = relay.command("destination", "resume", place, "require", check=False)
+    one_line(done, 2, "too many arguments")
+    one_line(relay.command("destination", "resume", place, check=False), 1, f'did you mean "{name}"?')
+
+
+def test_a_name_that_is_none(relay_factory, place):
+    relay = relay_factory(QUICK)
+    for words in (("list",), ("show", place), ("rest", place), ("resume", place)):
+        one_line(relay.command("destination", *words, check=False), 3, "no relay is running")
+    relay.start()
+    assert relay.json("destination", "list") == [] and relay.command("destination", "list").endswith("0 destinations\n")
+    one_line(relay.command("destination", "show", place, check=False), 1, f'no destination "{place}"', "destination list")
+    send(relay)
+    resting(relay, place)
+    for verb in ("show", "rest", "resume"):
+        one_line(relay.command("destination", verb, "dest.test", check=False), 1, f'its mail goes to "{place}"')
+        one_line(relay.command("destination", verb, "mx.dst.test" + place[12:], check=False), 1, f'did you mean "{place}"?')
+        one_line(relay.command("destination", verb, "MX.dest", check=False), 1, f'did you mean "{place}"?')
+        one_line(relay.command("destination", verb, "elsewhere\x1b[31m:25", check=False), 1, "no destination \"elsewhere", "\\x1b")
+    assert not [r for r in relay.json("audit", "tail") if r["what"].startswith("destination.")]  # nothing was changed
+    one_line(relay.command("queue", "list", "--by", "domain", check=False), 2, "--by takes")
+    one_line(relay.command("queue", "list", "--by", "destination", "--held", check=False), 2, "--limit only")
+
+
+def test_those_with_the_most_mail_come_first(relay_factory, dns, delivery_port):
+    relay = relay_factory(QUICK).start()
+    counts = {"a": 1, "b": 3, "c": 2}
+    for letter, count in counts.items():
+        dns.mail(f"{letter}.test", f"mx.{letter}.test=127.0.0.{2 + count}")
+        send(relay, [f"u{i}@{letter}.test" for i in range(count)])
+    for letter in counts:
+        resting(relay, f"mx.{letter}.test:{delivery_port}")
+    rows = wait_for(lambda: [r for r in [relay.json("destination", "list")] if sum(x["waiting"] for x in r) == 6])[0]
+    assert [r["destination"].split(".")[1] for r in rows] == ["b", "c", "a"], rows
+    assert [r["destination"] for r in relay.json("destination", "list", "--limit", "1")] == [rows[0]["destination"]]
+    assert relay.command("destination", "list", "--limit", "2").endswith("3 destinations; the first are shown: see --limit\n")
+    assert len(json.loads(relay.command("--json", "destination", "list", "--limit", "0"))) == 3
+    one_line(relay.command("destination", "list", "--limit", "all", check=False), 2, "--limit is a number")
