@@ -6,6 +6,7 @@
 
 #include "mx_providers.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void queue_count(const struct queue *q, struct queue_counts *counts_r, int64_t now_ms)
@@ -95,24 +96,56 @@ bool queue_find_destination(const struct queue *q, const char *name,
     return d != NULL;
 }
 
+struct share {
+    const struct tenant *tenant;
+    size_t waiting;
+};
+
+static int by_tenant(const void *a, const void *b)
+{
+    uintptr_t x = (uintptr_t)((const struct share *)a)->tenant;
+    uintptr_t y = (uintptr_t)((const struct share *)b)->tenant;
+    return (x > y) - (x < y);
+}
+
+/* One look at each line: there may be as many as domains, and a thousand tenants. */
+static size_t find_shares(const struct queue *q, const struct destination *d,
+                          struct share **shares_r)
+{
+    struct share *shares = NULL;
+    size_t count = 0;
+    size_t size = 0;
+    size_t at = 0;
+    for (const struct line *line = pointer_table_next(&q->lines, &at); line;
+         line = pointer_table_next(&q->lines, &at)) {
+        if (line->counted == 0 || !line->domain->lane || line->domain->lane->destination != d)
+            continue;
+        if (count == size) {
+            size = size ? size * 2 : 64;
+            shares = xgrow(shares, size, sizeof(*shares));
+        }
+        shares[count++] = (struct share){line->tenant, line->counted};
+    }
+    if (count > 0)
+        qsort(shares, count, sizeof(*shares), by_tenant);
+    *shares_r = shares;
+    return count;
+}
+
 void queue_each_tenant(const struct queue *q, const char *name, queue_on_tenant *on_tenant,
                        void *context)
 {
     const struct destination *d = destination_find(q, name);
-    size_t tenant_at = 0;
-    if (!d)
-        return;
-    for (const struct tenant *t = pointer_table_next(&q->tenants, &tenant_at); t;
-         t = pointer_table_next(&q->tenants, &tenant_at)) {
+    struct share *shares = NULL;
+    size_t count = d ? find_shares(q, d, &shares) : 0;
+    for (size_t i = 0; i < count;) {
+        const struct tenant *tenant = shares[i].tenant;
         size_t waiting = 0;
-        size_t at = 0;
-        for (const struct line *line = pointer_table_next(&q->lines, &at); line;
-             line = pointer_table_next(&q->lines, &at))
-            if (line->tenant == t && line->domain->lane && line->domain->lane->destination == d)
-                waiting += line->counted;
-        if (waiting > 0)
-            on_tenant(context, t->name, waiting);
+        for (; i < count && shares[i].tenant == tenant; i++)
+            waiting += shares[i].waiting;
+        on_tenant(context, tenant->name, waiting);
     }
+    free(shares);
 }
 
 void queue_find_domain(const struct queue *q, const char *name, struct queue_domain_view *view_r)
