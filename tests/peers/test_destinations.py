@@ -44,6 +44,7 @@ def place(dns, delivery_port):
     return f"mx.dest.test:{delivery_port}"
 
 
+@pytest.mark.memory
 def test_where_nothing_listens_rests_and_it_is_said_why(relay_factory, sink_factory, place):
     relay = relay_factory(QUICK).start()
     id = send(relay)
@@ -88,6 +89,7 @@ def test_it_resumes_by_itself(relay_factory, sink_factory, place):
     assert not [r for r in rows if r["what"].startswith("destination")], rows  # nobody needs to be told of one failure
 
 
+@pytest.mark.memory
 def test_an_operators_rest_holds_all_mail_until_he_ends_it(relay_factory, sink_factory, place):
     relay = relay_factory(QUICK).start()
     sink = sink_factory(records=relay.records)
@@ -143,6 +145,7 @@ def test_a_name_with_blanks_is_one_argument(relay_factory, sink_factory, place):
     one_line(relay.command("destination", "resume", place, check=False), 1, f'did you mean "{name}"?')
 
 
+@pytest.mark.memory
 def test_a_name_that_is_none(relay_factory, place):
     relay = relay_factory(QUICK)
     for words in (("list",), ("show", place), ("rest", place), ("resume", place)):
