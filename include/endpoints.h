@@ -52,6 +52,9 @@ void endpoints_release(struct endpoints *e, const struct endpoint *at, bool spok
 int64_t endpoints_rest_ms(const struct endpoints *e, const struct endpoint *at, int64_t now_ms,
                           char *why_r);
 
+/* No endpoint rests any more: somebody knows better. */
+void endpoints_resume(struct endpoints *e);
+
 /* Wait for a place at the full endpoint `w->at`. */
 void endpoints_wait(struct endpoints *e, struct endpoints_waiter *w);
 /* False when it is no longer in the list. */

@@ -173,6 +173,19 @@ int64_t endpoints_rest_ms(const struct endpoints *e, const struct endpoint *at, 
     return entry->probing ? REST_FIRST_MS : 0;
 }
 
+void endpoints_resume(struct endpoints *e)
+{
+    struct entry *entry;
+    struct entry *next;
+    HASH_ITER (hh, e->all, entry, next) {
+        entry->failures = 0;
+        entry->probing = false;
+        entry->rest_until_ms = 0;
+        if (is_idle(entry))
+            forget(e, entry);
+    }
+}
+
 /* ---- waiting ---- */
 
 void endpoints_wait(struct endpoints *e, struct endpoints_waiter *w)

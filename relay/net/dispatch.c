@@ -12,6 +12,7 @@
 #include "dispatch_parts.h"
 
 #include "clock.h"
+#include "endpoint_table.h"
 #include "secret.h"
 #include "settings.h"
 #include "shard.h"
@@ -230,6 +231,13 @@ static void on_wake(struct inbox_item *item)
     pthread_mutex_unlock(&d->mutex);
 }
 
+/* The addresses, too, rest no more: whose they are is not known here, and a try costs little. */
+void dispatch_resume_endpoints(struct dispatch *d)
+{
+    if (d->shards)
+        endpoint_table_resume(d->shards[0].common->endpoints);
+}
+
 /* ---- what waits ---- */
 
 /* "retry" means now: no rest keeps it back, and DNS is asked anew. */
@@ -240,6 +248,8 @@ static void retry_domains(struct dispatch *d, const struct database_due *due, si
     for (size_t i = 0; i < count; i++) {
         if (!due[i].retried || strcmp(due[i].domain, last) == 0)
             continue;
+        if (!*last)
+            dispatch_resume_endpoints(d);
         last = due[i].domain;
         d->resumed_by = "tried again by 'queue retry'";
         queue_resume_domain(d->queue, last, now_ms);
@@ -413,6 +423,7 @@ void dispatch_configure(struct dispatch *d, const struct config *config, unsigne
     queue_forget_answers(d->queue, NULL, now_ms);
     d->resumed_by = "tried again after a reload";
     queue_resume(d->queue, NULL, now_ms);
+    dispatch_resume_endpoints(d);
     dispatch_end(d, now_ms);
 }
 

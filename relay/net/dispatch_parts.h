@@ -43,6 +43,8 @@ struct dispatch {
 int64_t dispatch_begin(struct dispatch *d);
 void dispatch_end(struct dispatch *d, int64_t now_ms);
 
+void dispatch_resume_endpoints(struct dispatch *d);
+
 /* dispatch_view.c: a QUEUE_EVENT, for the log, the events and the alerts. With the lock held. */
 void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, int64_t now_ms);
 

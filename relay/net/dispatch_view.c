@@ -265,6 +265,8 @@ bool destinations_resume(struct dispatch *d, const char *name)
     int64_t now_ms = dispatch_begin(d);
     d->commanded = true;
     bool found = queue_resume(d->queue, name, now_ms);
+    if (found)
+        dispatch_resume_endpoints(d);
     dispatch_end(d, now_ms);
     return found;
 }

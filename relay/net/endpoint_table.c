@@ -96,6 +96,13 @@ bool endpoint_table_wanted(struct endpoint_table *t, const struct endpoint *at)
     return wanted;
 }
 
+void endpoint_table_resume(struct endpoint_table *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    endpoints_resume(t->endpoints);
+    pthread_mutex_unlock(&t->mutex);
+}
+
 int64_t endpoint_table_rest_ms(struct endpoint_table *t, const struct endpoint *at, char *why_r)
 {
     pthread_mutex_lock(&t->mutex);

@@ -29,6 +29,7 @@ void endpoint_table_failed(struct endpoint_table *t, const struct endpoint *at, 
 void endpoint_table_release(struct endpoint_table *t, const struct endpoint *at, bool spoke);
 /* Does somebody wait for a place there? */
 bool endpoint_table_wanted(struct endpoint_table *t, const struct endpoint *at);
+void endpoint_table_resume(struct endpoint_table *t);
 int64_t endpoint_table_rest_ms(struct endpoint_table *t, const struct endpoint *at, char *why_r);
 
 #endif

@@ -194,6 +194,32 @@ static void an_old_failure_is_forgotten(void **state)
     endpoints_free(e);
 }
 
+static void an_operator_knows_better(void **state)
+{
+    char why[ENDPOINTS_WHY];
+    struct endpoints *e = endpoints_new(20, 100);
+    const struct endpoint a = {.port = 25};
+    const struct endpoint probed = {.port = 26};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        const struct endpoint *at = i == 0 ? &a : &probed;
+        assert_int_not_equal(endpoints_take(e, at, i * 6000), ENDPOINT_RESTS);
+        if (i == 2)
+            break; /* a probe is under way */
+        endpoints_failed(e, at, "timed out", 0);
+        endpoints_release(e, at, false);
+    }
+    endpoints_resume(e);
+    assert_int_equal(endpoints_rest_ms(e, &a, 1, why), 0);
+    assert_int_equal(endpoints_take(e, &a, 1), ENDPOINT_FREE);
+    assert_int_equal(endpoints_take(e, &probed, 1), ENDPOINT_FREE);
+    endpoints_failed(e, &probed, "timed out", 20000); /* that of the probe: as if it were the first */
+    assert_int_equal(endpoints_rest_ms(e, &probed, 20000, why), 5000);
+    for (int i = 0; i < 3; i++)
+        endpoints_release(e, i == 0 ? &a : &probed, false);
+    endpoints_free(e);
+}
+
 /* Another port, and another address, are somebody else. */
 static void endpoints_are_apart(void **state)
 {
@@ -276,6 +302,7 @@ int main(void)
         cmocka_unit_test(the_order), cmocka_unit_test(the_pace), cmocka_unit_test(no_more_than_three_at_once),
         cmocka_unit_test(whose_trouble_it_is),
         cmocka_unit_test(rests_grow_and_one_probes), cmocka_unit_test(an_old_failure_is_forgotten),
+        cmocka_unit_test(an_operator_knows_better),
         cmocka_unit_test(endpoints_are_apart), cmocka_unit_test(at_random)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
