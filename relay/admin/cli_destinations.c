@@ -100,21 +100,21 @@ static void print_domains(const json_t *row)
     printf("\n  domains      %lld", number(row, "domains"));
     for (size_t i = 0; i < json_array_size(some); i++)
         printf("%s%s", i == 0 ? ": " : ", ", json_string_value(json_array_get(some, i)));
-    puts((size_t)number(row, "domains") > json_array_size(some) ? ", …" : "");
+    puts((size_t)number(row, "domains") > json_array_size(some) ? ", ..." : "");
 }
 
 static void print_destination(const json_t *row)
 {
     json_t *shards = json_object_get(row, "connections_by_shard");
     cli_print_safe(text(row, "destination"));
-    printf("\n  connections  %lld opening, %lld busy, %lld idle; at most %lld of %lld now\n",
+    printf("\n  connections  %lld opening, %lld busy, %lld idle; window %lld, limit %lld\n",
            number(row, "opening"), number(row, "busy"), number(row, "idle"), number(row, "window"),
            number(row, "limit"));
-    printf("  shards      ");
+    printf("  by shard    ");
     for (size_t i = 0; i < json_array_size(shards); i++)
         printf(" %lld", (long long)json_integer_value(json_array_get(shards, i)));
     if (number(row, "no_growth_s") > 0)
-        printf("\n  refused more, not tried again for %lld s", number(row, "no_growth_s"));
+        printf("\n  refused      more than that; no growth for %lld s", number(row, "no_growth_s"));
     printf("\n  rests        ");
     print_rest(row);
     print_domains(row);
