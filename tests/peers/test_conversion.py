@@ -166,8 +166,8 @@ def test_nobody_waits_while_nested_parts_are_converted(relay_factory, dns, recei
     relay = relay_factory("shards = 1").start()
     server = receiver()
     line = "Grüße, und noch eine Zeile, damit es lang wird und dauert\r\n"
-    text = {"multiparts": line * (25_000_000 // len(line.encode())), "messages": line * (25_000_000 // len(line.encode())),
-            "dashes": "ü\r\n" + "--not a boundary\r\n" * (4_000_000 // 18)}[kind]
+    text = {"multiparts": line * (25_000_000 // len(line.encode())), "messages": line * (5_000_000 // len(line.encode())),
+            "dashes": "ü\r\n" + "--not a boundary\r\n" * (2_000_000 // 18)}[kind]
     if kind == "messages":
         message = "Content-Type: message/rfc822\r\n\r\n" * 99 + TEXT + text
     else:
