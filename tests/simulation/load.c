@@ -68,9 +68,7 @@ struct state {
 
 static void keep(struct state *s, uint64_t id, const struct queue_attempt *a)
 {
-    size_t at = 0;
-    while (s->ids[at] != 0 && s->ids[at] != id)
-        at++;
+    size_t at = (uint32_t)id % 64;
     s->ids[at] = id;
     s->attempts[at] = a;
 }
@@ -99,21 +97,18 @@ static void take_decisions(struct state *s, int64_t now_ms)
     }
 }
 
-static void one_done(struct state *s, size_t at, int64_t now_ms)
+/* The next connection that carries a message is done with it. */
+static void one_done(struct state *s, size_t from, int64_t now_ms)
 {
+    size_t at = from % 64;
+    for (size_t i = 0; i < 64 && !s->attempts[at]; i++)
+        at = (at + 1) % 64;
     const struct queue_attempt *a = s->attempts[at];
     if (!a)
         return;
     s->sent++;
-    switch (queue_message_done(s->queue, s->ids[at], true, &s->attempts[at], now_ms)) {
-    case QUEUE_NEXT_CLOSE:
+    if (queue_message_done(s->queue, s->ids[at], true, &s->attempts[at], now_ms) == QUEUE_NEXT_CLOSE)
         queue_connection_closed(s->queue, s->ids[at], now_ms);
-        s->ids[at] = 0;
-        break;
-    case QUEUE_NEXT_SEND:
-    case QUEUE_NEXT_IDLE:
-        break;
-    }
     queue_settled(s->queue, a, NULL, now_ms);
 }
 
@@ -133,7 +128,7 @@ static void pass(struct queue *q, size_t messages, size_t domains, int64_t now_m
             queue_add(q, &e, 1, now_ms);
         take_decisions(&s, now_ms);
         if (i >= 100)
-            one_done(&s, i % 24, now_ms);
+            one_done(&s, i, now_ms);
         now_ms += i % 5 == 0;
     }
 }
