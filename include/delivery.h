@@ -114,6 +114,7 @@ struct delivery {
 
     struct verdict trouble; /* code 0: none */
     bool host_refused;      /* the trouble came before any message was spoken of */
+    bool login_refused;     /* for good: user name or password are wrong */
     enum delivery_remedy remedy;
 };
 

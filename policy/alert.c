@@ -5,13 +5,11 @@
 
 #include "check.h"
 
-static const char *const names[] = {[ALERT_LOCKED] = "locked",
-                                    [ALERT_IDENTITY] = "identity_refused",
-                                    [ALERT_FLOOD] = "flood",
-                                    [ALERT_CERTIFICATE] = "certificate",
-                                    [ALERT_KEY] = "key",
-                                    [ALERT_ADMIN] = "admin",
-                                    [ALERT_DESTINATION] = "destination_rests"};
+static const char *const names[] = {
+    [ALERT_LOCKED] = "locked", [ALERT_IDENTITY] = "identity_refused",
+    [ALERT_FLOOD] = "flood",   [ALERT_CERTIFICATE] = "certificate",
+    [ALERT_KEY] = "key",       [ALERT_ROUTE] = "route",
+    [ALERT_ADMIN] = "admin",   [ALERT_DESTINATION] = "destination_rests"};
 
 const char *alert_name(enum alert_kind kind)
 {

@@ -15,7 +15,9 @@
 cfg_opt_t *config_alert_options(void)
 {
     static cfg_opt_t options[] = {
-        CFG_STR_LIST("on", "{locked, identity_refused, flood, certificate, key, destination_rests}",
+        CFG_STR_LIST("on",
+                     "{locked, identity_refused, flood, certificate, key, route, "
+                     "destination_rests}",
                      CFGF_NONE),
         CFG_STR("command", "", CFGF_NONE), CFG_STR("webhook", "", CFGF_NONE),
         CONFIG_SECONDS("interval", 60), CFG_END()};

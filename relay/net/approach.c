@@ -80,6 +80,8 @@ static void on_unreached(void *owner, const struct reach_failure *failure)
 
 void approach_refused(struct courier *c)
 {
+    if (c->delivery.login_refused)
+        parcel_note_login(c->parcel, c->host_name, &c->delivery);
     log_end(log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", c->host_name), "reply",
                      c->delivery.trouble.text));
     if (c->troubles == 0) {

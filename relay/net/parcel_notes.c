@@ -3,6 +3,7 @@
  * dialogue where somebody asked for it. */
 #include "clock.h"
 #include "log.h"
+#include "notices.h"
 #include "parcel.h"
 
 #include <stdio.h>
@@ -70,4 +71,24 @@ void parcel_note_remedy(struct parcel *p, const char *host, const struct deliver
     log_end(log_text(line, "reply", d->trouble.text));
     if (in_clear)
         note_event(p, "tls_failed", host, &d->trouble);
+}
+
+void parcel_note_login(const struct parcel *p, const char *host, const struct delivery *d)
+{
+    const struct config_route *r = p->route;
+    char about[400];
+    char text[400];
+    snprintf(about, sizeof(about), "route \"%.120s\", user %.120s at %.120s", r->domain,
+             r->username, host);
+    snprintf(text, sizeof(text),
+             "login refused: %d %.160s: correct username or password_file of the route, reload, "
+             "then \"sealpost queue retry\"",
+             d->trouble.code, d->trouble.text);
+    notices_add(p->shard->common->notices, ALERT_ROUTE, about, text);
+    struct log_line *line = log_text(log_begin(LOG_ERROR, "login_refused"), "route", r->domain);
+    line = log_text(log_text(line, "mx", host), "user", r->username);
+    line = log_text(log_number(line, "code", d->trouble.code), "reply", d->trouble.text);
+    log_end(log_text(line, "what",
+                     "correct username or password_file of this route, reload, then run "
+                     "\"sealpost queue retry\""));
 }

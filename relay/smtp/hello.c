@@ -88,11 +88,18 @@ void hello_say_auth(struct delivery *d)
         buf_add(&d->out, SPAN("AUTH LOGIN\r\n"));
 }
 
+/* RFC 4954 section 6; a 4xx is the server's own trouble. */
+static enum delivery_stage login_refused(struct delivery *d, const struct verdict *v)
+{
+    d->login_refused = v->code >= 500;
+    return delivery_host_refuses(d, *v);
+}
+
 enum delivery_stage hello_auth_answered(struct delivery *d, const struct verdict *v)
 {
     if (v->code == 235)
         return READY;
-    return v->code == 334 && !d->offers.auth_plain ? LOGIN_NAME : delivery_host_refuses(d, *v);
+    return v->code == 334 && !d->offers.auth_plain ? LOGIN_NAME : login_refused(d, v);
 }
 
 void hello_say_login_name(struct delivery *d)
@@ -102,7 +109,7 @@ void hello_say_login_name(struct delivery *d)
 
 enum delivery_stage hello_login_name_answered(struct delivery *d, const struct verdict *v)
 {
-    return v->code == 334 ? LOGIN_SECRET : delivery_host_refuses(d, *v);
+    return v->code == 334 ? LOGIN_SECRET : login_refused(d, v);
 }
 
 void hello_say_login_secret(struct delivery *d)
@@ -112,5 +119,5 @@ void hello_say_login_secret(struct delivery *d)
 
 enum delivery_stage hello_login_secret_answered(struct delivery *d, const struct verdict *v)
 {
-    return v->code == 235 ? READY : delivery_host_refuses(d, *v);
+    return v->code == 235 ? READY : login_refused(d, v);
 }

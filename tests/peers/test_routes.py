@@ -117,3 +117,72 @@ def test_an_mx_that_is_an_address_beside_a_good_one_is_left_out(relay, dns, deli
     dns.add("mx.mixed.test", "A", "127.0.0.1")
     relay.wait_kind(relay.send(to="bob@mixed.test"), "delivered")
     assert host.reached("bob@mixed.test")
+
+
+def refusing(relay_factory, dns, tmp_path, mailhost, issue, extra=""):
+    """A relay whose password is wrong, and its smart host; the first message has failed by it twice, so that it rests."""
+    port = free_port()
+    dns.add("smart.dest.test", "A", "127.0.0.1")
+    host = mailhost(port, context=old_server(issue("smart.dest.test", rsa=True)), users={"me": "right"})
+    host.context.set_ciphers("DEFAULT")
+    (tmp_path / "password").write_text("wrong\n")
+    relay = relay_factory(f'route "*" {{ host = "smart.dest.test"  port = {port}  username = "me"  '
+                          f'password_file = "{tmp_path}/password" }}\nstream "code" {{ class = "security"  retry = {{2, 600}} }}\n{extra}')
+    relay.config.write_text(relay.config.read_text().replace("delivery { ", f'delivery {{ ca_file = "{tmp_path}/ca.pem"  ', 1))
+    relay.start()
+    id = relay.send(to="bob@anywhere.test", message="From: <hello@club.test>\r\nSubject: x\r\nSealpost-Stream: code\r\n\r\nx\r\n")
+    relay.wait_kind(id, "deferred")
+    return relay, host, id
+
+
+def test_a_login_that_is_refused_is_told_to_somebody_who_can_mend_it(relay_factory, dns, tmp_path, mailhost, issue):
+    log = tmp_path / "alerts"
+    script = tmp_path / "alert"
+    script.write_text(f"#!/bin/sh\ncat >> {log}\n")
+    script.chmod(0o755)
+    tmp_path.chmod(0o777)
+    log.write_text("")
+    log.chmod(0o666)
+    relay, host, id = refusing(relay_factory, dns, tmp_path, mailhost, issue, f'alert {{ command = "{script}"  interval = 1 }}')
+    line = [line for line in relay.log().splitlines() if " login_refused " in line or "login_refused" in line][0]
+    for words in ("error", 'route=*', "user=me", "code=535", "password_file", "queue retry"):
+        assert words in line, line
+    assert not any("right" in l or "wrong" in l for l in relay.log().splitlines() if "login_refused" in l)
+    wait_for(lambda: "route" in log.read_text() and "smart.dest.test" in log.read_text())
+    assert any(row["what"] == "route" for row in relay.json("audit", "tail"))
+    event = relay.trace(id)[-1]
+    assert event["code"] == 535 and event["kind"] == "deferred"
+
+
+@pytest.mark.parametrize("how", ["retry", "retry of one", "reload"])
+def test_who_has_mended_it_need_not_wait(relay_factory, dns, tmp_path, mailhost, issue, how):
+    """Nothing else has changed but what the host says: the destination is the same, and would rest."""
+    relay, host, id = refusing(relay_factory, dns, tmp_path, mailhost, issue)
+    other = relay.send(to="alice@anywhere.test")
+    assert "rests" in relay.wait_kind(other, "deferred")[0]["reply"]
+    host.users["me"] = "wrong"  # mended at the other end
+    if how == "reload":
+        relay.reload()
+        third = relay.send(to="carol@anywhere.test")
+        relay.wait_kind(third, "delivered", 3)
+    else:
+        relay.command("queue", "retry", *([other] if how == "retry of one" else ["--all"]))
+        relay.wait_kind(other, "delivered", 3)
+
+
+@pytest.mark.parametrize("how", ["retry", "reload"])
+def test_who_has_started_a_host_that_was_down_need_not_wait(relay_factory, dns, delivery_port, mailhost, how):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory().start()
+    for number in range(3):  # it rests for longer with each
+        relay.wait_kind(relay.send(to=f"a{number}@dest.test"), "deferred")
+    host = mailhost(delivery_port)
+    last = relay.send(to="last@dest.test")
+    assert "rests" in relay.wait_kind(last, "deferred")[0]["reply"]
+    if how == "reload":
+        relay.reload()
+        relay.wait_kind(relay.send(to="next@dest.test"), "delivered", 3)
+    else:
+        relay.command("queue", "retry", last)
+        relay.wait_kind(last, "delivered", 3)
+        assert host.reached("last@dest.test")

@@ -10,7 +10,7 @@ static void kinds(void **state)
         const char *what;
         enum alert_kind kind;
     } rows[] = {{"locked", ALERT_LOCKED},       {"identity_refused", ALERT_IDENTITY},
-                {"flood", ALERT_FLOOD},         {"certificate", ALERT_CERTIFICATE},
+                {"flood", ALERT_FLOOD},         {"certificate", ALERT_CERTIFICATE}, {"route", ALERT_ROUTE},
                 {"key_made", ALERT_KEY},        {"key.retire", ALERT_KEY},
                 {"suppress.add", ALERT_ADMIN}, {"destination_rests", ALERT_DESTINATION}, {"destination.rest", ALERT_ADMIN},  {"", ALERT_ADMIN}};
     (void)state;
