@@ -4,6 +4,7 @@
 #include "config_routes.h"
 
 #include "address.h"
+#include "config_names.h"
 #include "config_units.h"
 
 #include <errno.h>
@@ -112,6 +113,7 @@ static void read_route(struct config_reading *r, cfg_t *section, struct config_r
 {
     take_domains(r, section, route);
     config_take(r, section, "host", route->host, sizeof(route->host));
+    config_names_check(r, section, route->host);
     config_take(r, section, "username", route->username, sizeof(route->username));
     config_take(r, section, "password_file", route->password_file, sizeof(route->password_file));
     read_tls(r, section, route);
