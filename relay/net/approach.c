@@ -192,6 +192,10 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
 void approach_next(struct courier *c)
 {
     static const struct reach_events events = {.greeted = on_greeted, .failed = on_unreached};
+    if (c->shard->hastens) {
+        courier_drop(c, "The relay is closing down");
+        return;
+    }
     begin_delivery(c);
     const struct reach_query query = {.candidates = &c->candidates,
                                       .time_ms = parcel_left_ms(c->parcel),

@@ -42,6 +42,7 @@ void shard_something_ended(struct shard *s)
 static void on_drained_long_enough(uv_timer_t *timer)
 {
     struct shard *s = timer->data;
+    s->hastens = true;
     session_close_all(s);
     courier_close_all(s);
     shard_something_ended(s);

@@ -82,6 +82,7 @@ struct shard {
     unsigned errands; /* jobs at the store, questions to the aligner */
     uv_timer_t drain_timer, patience;
     bool draining, stopped;
+    bool hastens;         /* it has drained for long enough: nothing new is begun */
     struct inbox *notify; /* `ended` is posted there when the thread ends */
     struct inbox_item ended;
 };
