@@ -26,6 +26,7 @@
 #include <string.h>
 #include <utlist.h>
 
+enum { TURN = 5 }; /* messages on a connection, where others wait for its place */
 static void pump(struct courier *c);
 
 static void take_answers(struct courier *c, bool elsewhere)
@@ -135,11 +136,17 @@ static void quit(struct courier *c)
     }
 }
 
+/* Others wait for its place at the endpoint: it has had its turn. */
+static bool is_wanted(const struct courier *c, unsigned turn)
+{
+    return c->delivery.mails >= turn && endpoint_table_wanted(c->shard->common->endpoints, &c->at);
+}
+
 static void stay_idle(struct courier *c)
 {
     c->idle = true;
-    if (endpoint_table_wanted(c->shard->common->endpoints, &c->at))
-        quit(c); /* others wait for its place there */
+    if (is_wanted(c, 0))
+        quit(c);
     else
         connection_want_bytes(c->connection, true); /* to see it end */
 }
@@ -149,7 +156,8 @@ static void next_parcel(struct courier *c)
 {
     struct dispatch_work *work = NULL;
     bool exception = approach_has_tried(c, DELIVERY_IN_CLEAR); /* one parcel's, no other's */
-    bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery);
+    bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery) &&
+                    !is_wanted(c, TURN);
     while (!c->parcel) {
         switch (dispatch_message_done(dispatch_of(c), c->shard, c->number, reusable, &work)) {
         case QUEUE_NEXT_SEND:

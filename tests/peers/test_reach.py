@@ -192,7 +192,7 @@ def test_a_dead_first_host_costs_two_seconds_once(relay, dns, script, hole):
     dns.mail("dead.test", "a.dead.test=127.0.0.3", "b.dead.test=127.0.0.2")
     dns.mail("also.test", "a.dead.test=127.0.0.3", "b.also.test=127.0.0.2")
     seconds, event = deliver(relay, "dead.test")
-    assert event["kind"] == "delivered" and 1.5 < seconds < 5, seconds
+    assert event["kind"] == "delivered" and 1.5 < seconds < 10, seconds
     took, end = [], time.monotonic() + 8  # its first rest ends meanwhile
     while time.monotonic() < end:
         seconds, event = deliver(relay, "also.test" if len(took) % 2 else "dead.test")
@@ -299,3 +299,20 @@ def test_connections_are_counted_by_address_too(relay, dns, script):
     wait_for(lambda: not relay.queue(), 40, 0.1)
     assert len(server.messages) == count and server.most_open <= 25, server.most_open  # it sees the ends late
     assert time.monotonic() - began < 15
+
+
+def test_a_busy_provider_leaves_its_address_to_others(relay_factory, dns, script):
+    """The kind: whoever has the places keeps them. Domains with much mail and one MX name hold all 20; a letter to another name at
+    the same address is not the last."""
+    server, relay = script(delay=0.4), relay_factory(shards=1).start()
+    for n in range(40):
+        dns.mail(f"big{n}.test", "mx.big.test=127.0.0.1")
+    dns.mail("small.test", "mx.small.test=127.0.0.1")
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda n: relay.send(to=f"x{n}@big{n % 40}.test"), range(400)))
+    wait_for(lambda: len(server.messages) >= 60, 30)
+    id = relay.send(to="y@small.test")
+    relay.wait_kind(id, "delivered", 30)
+    assert len(relay.queue()) > 100, len(relay.queue())
+    wait_for(lambda: not relay.queue(), 60, 0.2)
+    assert len(server.messages) == 401
