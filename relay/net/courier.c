@@ -47,6 +47,7 @@ static void parcel_done(struct courier *c)
     struct parcel *p = c->parcel;
     shipment_end(&c->shipment);
     c->parcel = NULL;
+    c->spoken = true;
     parcel_settle(p);
 }
 
@@ -75,12 +76,23 @@ void courier_end_delivery(struct courier *c)
     c->delivery_live = false;
 }
 
+/* The parcel is done with. Says what is next. */
+static enum queue_next tell_spoken(struct courier *c, bool reusable, struct dispatch_work **next_r)
+{
+    struct dispatch_work *ignored = NULL;
+    c->spoken = false;
+    return dispatch_message_done(dispatch_of(c), c->shard, c->number, reusable,
+                                 next_r ? next_r : &ignored);
+}
+
 static void end_courier(struct courier *c)
 {
     CHECK(!c->parcel && !c->ending);
     c->ending = true;
     shipment_end(&c->shipment);
     courier_end_delivery(c);
+    if (c->spoken) /* the parcel is settled: the queue must not have it again */
+        CHECK(tell_spoken(c, false, NULL) == QUEUE_NEXT_CLOSE);
     if (!c->told)
         dispatch_closed(dispatch_of(c), c->number);
     uv_close((uv_handle_t *)&c->end_timer, on_end);
@@ -159,7 +171,7 @@ static void next_parcel(struct courier *c)
     bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery) &&
                     !is_wanted(c, TURN);
     while (!c->parcel) {
-        switch (dispatch_message_done(dispatch_of(c), c->shard, c->number, reusable, &work)) {
+        switch (tell_spoken(c, reusable, &work)) {
         case QUEUE_NEXT_SEND:
             c->reused = true;
             c->parcel = parcel_start(c->shard, work);

@@ -23,6 +23,7 @@ struct courier {
     bool begin_again;     /* this connection ends, its parcel goes on with another */
     bool go_on;           /* the same, with the next host */
     bool opened;          /* the queue knows that it works */
+    bool spoken;          /* its parcel is done with, and the queue does not know it yet */
     bool told;            /* the queue knows that it has ended */
     bool unwanted;        /* the queue has asked for it to end */
     uv_timer_t end_timer; /* for its last callback */
