@@ -39,7 +39,7 @@ struct database_due {
     enum stream_class class;
     bool retried; /* by an operator, who wants it to go now whatever was the matter */
     char tenant[64];
-    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char domain[ADDRESS_DOMAIN_MAX + 1]; /* "": it was refused, and nobody is to be asked */
 };
 typedef void database_on_due(void *context, const struct database_due *due);
 

@@ -53,11 +53,6 @@ static void parcel_done(struct courier *c)
 
 /* ---- the end, and idleness ---- */
 
-static struct dispatch *dispatch_of(const struct courier *c)
-{
-    return c->shard->common->dispatch;
-}
-
 static void on_end(uv_handle_t *handle)
 {
     struct courier *c = handle->data;
@@ -79,31 +74,22 @@ void courier_end_delivery(struct courier *c)
 /* The parcel is done with. Says what is next. */
 static enum queue_next tell_spoken(struct courier *c, bool reusable, struct dispatch_work **next_r)
 {
-    struct dispatch_work *ignored = NULL;
     c->spoken = false;
-    return dispatch_message_done(dispatch_of(c), c->shard, c->number, reusable,
-                                 next_r ? next_r : &ignored);
+    return dispatch_message_done(c->shard->common->dispatch, c->shard, c->number, reusable, next_r);
 }
 
 static void end_courier(struct courier *c)
 {
+    struct dispatch_work *none = NULL;
     CHECK(!c->parcel && !c->ending);
     c->ending = true;
     shipment_end(&c->shipment);
     courier_end_delivery(c);
     if (c->spoken) /* the parcel is settled: the queue must not have it again */
-        CHECK(tell_spoken(c, false, NULL) == QUEUE_NEXT_CLOSE);
+        CHECK(tell_spoken(c, false, &none) == QUEUE_NEXT_CLOSE);
     if (!c->told)
-        dispatch_closed(dispatch_of(c), c->number);
+        dispatch_closed(c->shard->common->dispatch, c->number);
     uv_close((uv_handle_t *)&c->end_timer, on_end);
-}
-
-static bool has_answer(const struct parcel *p)
-{
-    for (size_t i = 0; i < p->mail->envelope.count; i++)
-        if (p->answers[i].code != 0)
-            return true;
-    return false;
 }
 
 void courier_fail(struct courier *c, enum queue_failure how, const struct verdict *v)
@@ -111,8 +97,8 @@ void courier_fail(struct courier *c, enum queue_failure how, const struct verdic
     struct parcel *p = c->parcel;
     char why[QUEUE_WHY_MAX];
     snprintf(why, sizeof(why), "%03d %s %.180s", v->code, v->enhanced, v->text);
-    bool untried =
-        dispatch_failed(dispatch_of(c), c->number, has_answer(p) ? QUEUE_FAIL_LOST : how, why);
+    bool untried = dispatch_failed(c->shard->common->dispatch, c->number,
+                                   parcel_has_answer(p) ? QUEUE_FAIL_LOST : how, why);
     c->told = true;
     c->parcel = NULL;
     shipment_end(&c->shipment);
@@ -129,7 +115,7 @@ void courier_drop(struct courier *c, const char *why)
 {
     const struct verdict v = verdict_make(451, "4.3.2", "%s", why);
     struct parcel *p = c->parcel;
-    if (has_answer(p)) { /* the rest is settled with it */
+    if (parcel_has_answer(p)) { /* the rest is settled with it */
         courier_fail(c, QUEUE_FAIL_LOST, &v);
         return;
     }
@@ -238,7 +224,7 @@ static bool tell_opened(struct courier *c)
 {
     if (c->opened)
         return true;
-    c->opened = dispatch_opened(dispatch_of(c), c->number, &c->at);
+    c->opened = dispatch_opened(c->shard->common->dispatch, c->number, &c->at);
     if (c->opened)
         return true;
     c->unwanted = true;

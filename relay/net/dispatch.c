@@ -191,6 +191,10 @@ static void decide(struct dispatch *d, int64_t now_ms)
             dispatch_tell(d, &decision, now_ms);
             continue;
         }
+        if (decision.kind == QUEUE_RESOLVE && decision.domain[0] == '\0') {
+            queue_unresolvable(d->queue, "", RESOLVER_FAILED, "", unresolvable_ms, now_ms);
+            continue;
+        }
         struct dispatch_work *work = make_work(d, &decision);
         work->shard = shard_of(d, &decision);
         shard_dispatch(work->shard, work);

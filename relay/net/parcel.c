@@ -182,6 +182,14 @@ static bool answer_suppressed(struct parcel *p, struct err *err)
     return true;
 }
 
+bool parcel_has_answer(const struct parcel *p)
+{
+    for (size_t i = 0; i < p->mail->envelope.count; i++)
+        if (p->answers[i].code != 0)
+            return true;
+    return false;
+}
+
 bool parcel_all_answered(const struct parcel *p)
 {
     for (size_t i = 0; i < p->mail->envelope.count; i++)

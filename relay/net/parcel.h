@@ -42,6 +42,8 @@ struct parcel *parcel_start(struct shard *s, struct dispatch_work *work);
 void parcel_answer_all(struct parcel *p, const struct verdict *v);
 /* Nobody is left to be asked about. */
 bool parcel_all_answered(const struct parcel *p);
+/* Somebody has one. */
+bool parcel_has_answer(const struct parcel *p);
 /* The same when our side cannot send it just now: everyone waits, and the operator is told. */
 void parcel_own_fault(struct parcel *p, const struct err *err);
 /* Is its time over? Then everyone who has no answer is told so: nothing late is sent. */

@@ -176,6 +176,8 @@ static bool accept_recipient(struct database *db, const struct store_job *job, s
     if (held)
         return capture_note(db, m, i, err);
     due.due_ms += slot_ms(d);
+    if (d && throttle_refuses(d)) /* its answer is known: only the report is missing */
+        due.domain[0] = '\0';
     rows_note_due(db, &due);
     return true;
 }

@@ -51,9 +51,10 @@
     X(LAST_ID, "SELECT max((SELECT coalesce(max(id), 0) FROM message), (SELECT "                   \
                "coalesce(max(message), 0) FROM event))")                                           \
     X(PLACES, "SELECT segment, offset, length FROM message")                                       \
-    X(WAITING, "SELECT r.message, r.number, r.due, m.class, r.domain, m.tenant, m.expires FROM "   \
-               "recipient r JOIN message m"                                                        \
-               " ON m.id = r.message WHERE r.state = 0")                                           \
+    X(WAITING,                                                                                     \
+      "SELECT r.message, r.number, r.due, m.class, iif(r.tries = 0 AND r.code >= 500, '', "        \
+      "r.domain), m.tenant, m.expires FROM recipient r JOIN message m ON m.id = r.message"         \
+      " WHERE r.state = 0")                                                                        \
     X(LIFE, "SELECT tenant, expires FROM message WHERE id = ?1")                                   \
     X(ADD_MESSAGE, "INSERT INTO message(" SQL_MESSAGE_COLUMNS ")"                                  \
                    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")                           \
