@@ -36,7 +36,7 @@ static void no_address(struct courier *c, const struct reach_failure *failure)
             ? verdict_make(451, "4.4.1", "Destination rests after a failure: %s", failure->why)
             : verdict_make(451, "4.4.5", "All connections to the destination are in use");
     c->parcel->not_attempted = true;
-    courier_fail(c, QUEUE_FAIL_NO_ADDRESS, &v);
+    courier_fail(c, failure->rest_ms > 0 ? QUEUE_FAIL_CONNECT : QUEUE_FAIL_NO_ADDRESS, &v);
 }
 
 /* As the machine says it: it knows what the port and the settings make of a silence. */

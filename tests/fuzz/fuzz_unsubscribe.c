@@ -43,7 +43,7 @@ static void show_page(unsigned choice, const char *name)
 
 static void open_permit(const struct unsubscribe_keys *keys, struct span text)
 {
-    struct unsubscribe_permit p = {"t", "s", "r@x.test", 0};
+    struct unsubscribe_permit p = {"t", "s", "r@x.test", 0, false};
     CHECK(!unsubscribe_permitted(keys, text, INT64_MAX, &p) && p.made_ms == 0);
 }
 

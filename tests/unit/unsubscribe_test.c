@@ -176,8 +176,9 @@ static bool permitted(const struct unsubscribe_keys *keys, const char *text, con
 static void permits(void **state)
 {
     static const struct unsubscribe_permit scopes[] = {
-        {"default", "news", "bob@dest.test", 1000000}, {"default", "", "bob@dest.test", 1000000}, {"", "", "bob@dest.test", 1000000},
-        {"default", "news", "amy@dest.test", 1000000}, {"default", "party", "bob@dest.test", 1000000}, {"defaultnews", "", "bob@dest.test", 1000000}};
+        {"default", "news", "bob@dest.test", 1000000, false},  {"default", "", "bob@dest.test", 1000000, false},
+        {"", "", "bob@dest.test", 1000000, false},             {"default", "news", "amy@dest.test", 1000000, false},
+        {"default", "party", "bob@dest.test", 1000000, false}, {"defaultnews", "", "bob@dest.test", 1000000, false}};
     enum { DAY_MS = 24 * 3600 * 1000 };
     struct unsubscribe_keys keys;
     struct unsubscribe_keys other;
