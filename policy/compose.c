@@ -205,6 +205,13 @@ static bool sign(const struct compose_input *in, struct span fields, struct comp
     return ok;
 }
 
+/* It would be no better at the next try. */
+static enum compose_result too_large(struct compose_output *out)
+{
+    out->verdict = verdict_make(550, "5.6.3", "Converting the message failed: %s", out->err.text);
+    return COMPOSE_NEVER;
+}
+
 enum compose_result compose(const struct compose_input *in, struct compose_output *out)
 {
     *out = (struct compose_output){0};
@@ -220,7 +227,7 @@ enum compose_result compose(const struct compose_input *in, struct compose_outpu
     if (result == COMPOSE_OK && in->body_has_8bit && !in->hop_8bitmime)
         result = plan_conversion(in, &fields, out);
     if (result == COMPOSE_OK && !sign(in, buf_span(&fields), out))
-        result = COMPOSE_FAULT;
+        result = out->err.kind == ERR_LIMIT ? too_large(out) : COMPOSE_FAULT;
     add_received(in, &out->head);
     buf_add(&out->head, buf_span(&fields));
     buf_add(&out->head, SPAN("\r\n"));

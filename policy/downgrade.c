@@ -238,7 +238,7 @@ static void put_extended(struct encoded_writer *w, struct span name, struct span
     bool whole = name.len + rest.len + 4 <= ENCODED_WORD_LINE_MAX;
     size_t room =
         name.len + 30 < ENCODED_WORD_LINE_MAX ? ENCODED_WORD_LINE_MAX - name.len - 10 : 20;
-    for (size_t section = 0; rest.len > 0; section++) {
+    for (size_t section = 0; rest.len > 0 && !w->out->overflow; section++) {
         size_t len = whole || rest.len <= room ? rest.len : room;
         for (size_t back = 1; len < rest.len && back <= 2; back++) /* not inside of "%XX" */
             if (rest.ptr[len - back] == '%')

@@ -207,7 +207,7 @@ static struct span take_comment_word(struct span *s, struct buf *says)
     size_t len = 0;
     buf_clear(says);
     while (len < s->len && !is_blank(s->ptr[len]) && !strchr("()", s->ptr[len])) {
-        if (s->ptr[len] == '\\' && len + 1 < s->len)
+        if (s->ptr[len] == '\\' && len + 1 < s->len && !is_blank(s->ptr[len + 1]))
             len++;
         buf_add_char(says, s->ptr[len++]);
     }

@@ -59,7 +59,7 @@ struct sevenbit {
 
 static enum entity_action planned(const struct sevenbit *c, size_t entity)
 {
-    return (enum entity_action)c->plan.ptr[entity];
+    return entity < c->plan.len ? (enum entity_action)c->plan.ptr[entity] : ENTITY_KEEP;
 }
 
 static void plan(struct sevenbit *c, size_t entity, enum entity_action action)

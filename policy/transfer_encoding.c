@@ -20,11 +20,11 @@ void transfer_begin(struct transfer_encoder *e, enum transfer_encoding encoding)
     e->column = e->held_len = 0;
 }
 
-/* Does it stand for itself? Not what some host would take for a dot line or "From ". */
+/* Does it stand for itself? Not what some host would take for a dot line, "From " or a boundary. */
 static bool is_literal(unsigned char c, size_t column)
 {
     return ((c >= ' ' && c <= '~' && c != '=') || c == '\t') &&
-           !(column == 0 && (c == '.' || c == 'F'));
+           !(column == 0 && (c == '.' || c == 'F' || c == '-'));
 }
 
 static void quoted_text(struct transfer_encoder *e, struct span text, struct buf *out)

@@ -23,8 +23,8 @@ static void destination_is_down(struct courier *c, struct verdict v, enum queue_
 {
     v.what = VERDICT_DEFER; /* shown as it was said, whatever its code */
     c->parcel->not_attempted = how == QUEUE_FAIL_LOCAL;
-    if (parcel_left_ms(c->parcel) <= 0) /* it had too little time, which is not their fault */
-        how = QUEUE_FAIL_LOCAL;
+    if (parcel_left_ms(c->parcel) <= 0) /* it had too little time, which is nobody's fault */
+        how = QUEUE_FAIL_STALE;
     courier_fail(c, how, &v);
 }
 

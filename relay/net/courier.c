@@ -16,7 +16,6 @@
  */
 #include "courier.h"
 
-#include "clock.h"
 #include "courier_parts.h"
 #include "endpoint_table.h"
 #include "log.h"
@@ -26,7 +25,9 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { TURN = 5 }; /* messages on a connection, where others wait for its place */
+/* Messages on a connection, where others wait for its place; works in a row that are nothing. */
+enum { TURN = 5, EMPTY_TURNS = 8 };
+
 static void pump(struct courier *c);
 
 static void take_answers(struct courier *c, bool elsewhere)
@@ -156,8 +157,8 @@ static void next_parcel(struct courier *c)
     bool exception = approach_has_tried(c, DELIVERY_IN_CLEAR); /* one parcel's, no other's */
     bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery) &&
                     !is_wanted(c, TURN);
-    while (!c->parcel) {
-        switch (tell_spoken(c, reusable, &work)) {
+    for (unsigned turn = 0; !c->parcel; turn++) { /* others want their time, too */
+        switch (tell_spoken(c, reusable && turn < EMPTY_TURNS, &work)) {
         case QUEUE_NEXT_SEND:
             c->reused = true;
             c->parcel = parcel_start(c->shard, work);
@@ -182,7 +183,11 @@ static struct courier *find(struct shard *s, uint64_t number)
 void courier_send(struct shard *s, struct dispatch_work *work)
 {
     struct courier *c = find(s, work->connection);
-    if (!c || !c->idle) { /* it has ended meanwhile, and the queue has the attempt again */
+    if (c && !c->idle) { /* it is saying goodbye already */
+        dispatch_closed(s->common->dispatch, c->number);
+        c->told = true;
+    }
+    if (!c || !c->idle) { /* the queue has the attempt again */
         dispatch_work_free(work);
         return;
     }
@@ -212,12 +217,6 @@ void courier_close(struct shard *s, struct dispatch_work *work)
 }
 
 /* ---- the pump ---- */
-
-static void start_tls(struct courier *c)
-{
-    connection_connect_tls(c->connection, c->settings->client, c->host_name,
-                           c->parcel->route->handshake);
-}
 
 /* The first time that it is ready. False: the queue has given it up meanwhile. */
 static bool tell_opened(struct courier *c)
@@ -306,7 +305,8 @@ static void pump(struct courier *c)
             return;
         case DELIVERY_TLS:
             if (!connection_tls(c->connection))
-                start_tls(c);
+                connection_connect_tls(c->connection, c->settings->client, c->host_name,
+                                       c->parcel->route->handshake);
             set_deadline(c);
             return;
         case DELIVERY_READY:
@@ -381,12 +381,13 @@ static void message_lost(struct courier *c)
     struct verdict v = c->delivery.trouble;
     bool answered = c->delivery.remedy == DELIVERY_NEXT_HOST || v.code == 421;
     bool elsewhere = answered && approach_elsewhere(c);
+    bool refused = v.code == 421 && c->delivery.remedy == DELIVERY_NEXT_HOST;
     if (c->shipment.sending)
-        take_answers(c, elsewhere);
+        take_answers(c, elsewhere || refused);
     if (elsewhere)
         approach_next(c);
     else
-        courier_fail(c, v.code == 421 ? QUEUE_FAIL_REFUSED : QUEUE_FAIL_LOST, &v);
+        courier_fail(c, refused ? QUEUE_FAIL_REFUSED : QUEUE_FAIL_LOST, &v);
 }
 
 static void on_ended(void *owner, const char *why)
@@ -431,7 +432,8 @@ void courier_take(struct courier *c, struct connection *connection, struct span 
     c->steps = c->delivery.steps - 1; /* no deadline is set for this one yet */
     set_deadline(c);
     if (c->delivery.want == DELIVERY_TLS)
-        start_tls(c);
+        connection_connect_tls(c->connection, c->settings->client, c->host_name,
+                               c->parcel->route->handshake);
     else
         on_bytes(c, bytes);
 }

@@ -125,16 +125,19 @@ static void settle_without(struct parcel *p)
 /* Keep the recipients of this parcel that are still due; the others are somebody else's, or
  * settled, or due later because they have been tried meanwhile. A minute counts as due: the
  * queue's clock and the rows' drift apart by what NTP corrects. */
-static void narrow(struct mail *m, const struct queue_attempt *work, int64_t now_ms)
+static void narrow(struct parcel *p, const struct queue_attempt *work, int64_t now_ms)
 {
+    struct mail *m = p->mail;
     struct envelope all = m->envelope;
     size_t kept = 0;
     for (size_t i = 0; i < all.count; i++) {
         bool wanted = false;
         for (size_t k = 0; k < work->count; k++)
             wanted = wanted || work->numbers[k] == m->rows[i].number;
-        wanted =
-            wanted && m->rows[i].state == MAIL_WAITING && m->rows[i].due_ms <= now_ms + EARLY_MS;
+        wanted = wanted && m->rows[i].state == MAIL_WAITING;
+        int64_t early_ms = m->rows[i].due_ms - now_ms;
+        if (wanted && early_ms > EARLY_MS && (p->again_in_ms == 0 || early_ms < p->again_in_ms))
+            p->again_in_ms = early_ms; /* then all of it: nobody else would think of them */
         if (wanted) {
             struct envelope_rcpt other = m->envelope.rcpts[kept];
             m->envelope.rcpts[kept] = m->envelope.rcpts[i];
@@ -182,12 +185,17 @@ static bool answer_suppressed(struct parcel *p, struct err *err)
     return true;
 }
 
+static size_t count_answers(const struct parcel *p)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->mail->envelope.count; i++)
+        count += p->answers[i].code != 0;
+    return count;
+}
+
 bool parcel_has_answer(const struct parcel *p)
 {
-    for (size_t i = 0; i < p->mail->envelope.count; i++)
-        if (p->answers[i].code != 0)
-            return true;
-    return false;
+    return count_answers(p) > p->answered;
 }
 
 bool parcel_all_answered(const struct parcel *p)
@@ -219,7 +227,7 @@ static bool read_rows(struct parcel *p, struct err *err)
         return false;
     bool ok = database_mail(p->shard->reader, p->work->attempt->message, &p->mail, err);
     if (ok) {
-        narrow(p->mail, p->work->attempt, clock_now_ms());
+        narrow(p, p->work->attempt, clock_now_ms());
         p->answers = xcalloc(p->mail->envelope.count + 1, sizeof(*p->answers));
         p->own = xcalloc(p->mail->envelope.count + 1, sizeof(*p->own));
         p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
@@ -245,7 +253,7 @@ static bool find_rows(struct parcel *p)
         p->again_in_ms = CLOCK_MOVES_MS;
         return false;
     }
-    return found && p->mail->envelope.count > 0;
+    return found && p->mail->envelope.count > 0 && p->again_in_ms == 0;
 }
 
 struct parcel *parcel_start(struct shard *s, struct dispatch_work *work)
@@ -270,6 +278,7 @@ struct parcel *parcel_start(struct shard *s, struct dispatch_work *work)
         p->outdated = true;
         parcel_end(p);
     } else {
+        p->answered = count_answers(p);
         return p;
     }
     return NULL;

@@ -29,6 +29,7 @@ struct parcel {
     bool damaged;
     struct buf dialogue;
     int64_t settled_ms;  /* when */
+    size_t answered;     /* that many had their answer before anybody was asked */
     int64_t again_in_ms; /* nothing was recorded: try again so much later; 0: it was */
     bool outdated;       /* its settings are newer than where the queue has sent it */
     bool untried;        /* the queue has it again: nothing is to be told */
@@ -42,7 +43,7 @@ struct parcel *parcel_start(struct shard *s, struct dispatch_work *work);
 void parcel_answer_all(struct parcel *p, const struct verdict *v);
 /* Nobody is left to be asked about. */
 bool parcel_all_answered(const struct parcel *p);
-/* Somebody has one. */
+/* Somebody has got one since it was started. */
 bool parcel_has_answer(const struct parcel *p);
 /* The same when our side cannot send it just now: everyone waits, and the operator is told. */
 void parcel_own_fault(struct parcel *p, const struct err *err);

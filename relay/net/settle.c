@@ -176,7 +176,8 @@ void parcel_settle(struct parcel *p)
     for (size_t i = 0; i < p->mail->envelope.count; i++)
         decide(p, job, i);
     if (is_old_news(p, job)) {
-        p->again_in_ms = job->outcomes[0].due_ms - clock_now_ms();
+        int64_t wait_ms = job->outcomes[0].due_ms - p->settled_ms;
+        p->again_in_ms = wait_ms > 0 ? wait_ms : 1;
         store_job_free(job);
         parcel_end(p);
         return;

@@ -71,6 +71,14 @@ bool shares_allow(struct database *db, struct store_job *job, struct err *err)
     uint64_t bytes = s ? (uint64_t)s->bytes : 0;
     if (bytes + (uint64_t)m->place.length <= job->storage_max)
         return true;
+    if ((uint64_t)m->place.length > job->storage_max) {
+        job->refusal = verdict_make(
+            552, "5.3.4",
+            "Message of %llu KB is over what tenant \"%.63s\" may have in the queue: %llu KB",
+            (unsigned long long)m->place.length / 1024, m->tenant,
+            (unsigned long long)job->storage_max / 1024);
+        return true;
+    }
     job->refusal = verdict_make(
         452, "4.3.1",
         "Tenant \"%.63s\" has %llu KB of mail in the queue and may have %llu KB: try "

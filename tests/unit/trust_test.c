@@ -84,6 +84,9 @@ static void labels(void **state)
     }
     struct trust other_password = make(TRUST_VERIFIED, true, "app", "secre", 7);
     trust_label(&other_password, other);
+    assert_string_equal(text, other); /* it tells nothing of the password */
+    struct trust other_user = make(TRUST_VERIFIED, true, "apq", "secret", 7);
+    trust_label(&other_user, other);
     assert_string_not_equal(text, other);
 }
 
