@@ -8,6 +8,7 @@
 /* SplitMix64: well spread, and the same for the same beginning. */
 static size_t below(uint64_t *random, size_t limit)
 {
+    CHECK(limit > 0);
     uint64_t z = *random += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);

@@ -38,8 +38,9 @@ static void quoted_text(struct transfer_encoder *e, struct span text, struct buf
         bool literal = is_literal(c, e->column) && !last_blank;
         size_t width = literal ? 1 : 3;
         if (e->column + width > QUOTED_COLUMNS) {
-            memcpy(to, "=\r\n", 3);
-            to += 3;
+            *to++ = '=';
+            *to++ = '\r';
+            *to++ = '\n';
             literal = is_literal(c, 0) && !last_blank;
             width = literal ? 1 : 3;
             e->column = 0;

@@ -27,7 +27,7 @@ void config_statements_free(struct config_statements *s);
 
 /* The last statement in a section (name empty: outermost; title NULL: any); NULL when it is not
  * said. `setting` NULL: the section itself. */
-const struct config_statement *config_statements_find(const struct config_statements *s,
+const struct config_statement *config_statements_find(const struct config_statements *all,
                                                       struct span section, const char *title,
                                                       const char *setting);
 

@@ -154,7 +154,7 @@ static json_t *storage(const struct cli *cli, json_t *answer)
     if (!stored)
         return NULL;
     return json_pack("{s:O, s:O, s:I}", "tenant", json_object_get(answer, "tenant"), "bytes",
-                     stored, "limit", (json_int_t)(cli->config->tenant_storage_mb << 20));
+                     stored, "limit", (json_int_t)cli->config->tenant_storage_mb << 20);
 }
 
 static void show_storage(json_t *s)

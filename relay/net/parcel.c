@@ -303,6 +303,7 @@ static void tell_queue(const struct parcel *p)
 void parcel_end(struct parcel *p)
 {
     struct shard *s = p->shard;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): p is in the list */
     DL_DELETE(s->parcels, p);
     tell_queue(p);
     dispatch_work_free(p->work);

@@ -54,6 +54,7 @@ static unsigned take(struct rejects *r, struct buf *text)
             buf_addf(text, "%s%s %u", shown > 1 ? ", " : "", n->name, n->count);
             rest -= n->count;
         }
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n is in the table */
         HASH_DEL(r->networks, n);
         free(n);
     }

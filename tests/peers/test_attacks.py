@@ -297,10 +297,11 @@ def test_H8_T13_a_hostile_server_costs_its_own_mail_only(relay, hostile, dns, si
     server = hostile(way)
     before = resident_kb(relay)
     id = relay.send()
-    event = relay.wait_kind(id, "deferred", 30)[0]
+    event = relay.wait_kind(id, "deferred", 60)[0]
     assert len(event["reply"]) < 600 and not CONTROL.search(event["reply"]), event
     assert server.count >= 1 and "delivered" not in relay.kinds(id)
-    assert resident_kb(relay) - before < 40_000
+    quarantine = 0 if os.environ.get("SEALPOST_RELEASE") == os.environ.get("SEALPOST") else 32_000  # of AddressSanitizer
+    assert resident_kb(relay) - before < 40_000 + quarantine
     dns.mail("other.test", "mx.other.test=127.0.0.3")
     sink = sink_factory(host="127.0.0.3")
     relay.send(to="b@other.test")
