@@ -243,6 +243,7 @@ static bool find_rows(struct parcel *p)
 {
     struct err err = {0};
     unsigned epoch = clock_epoch();
+    p->clock_offset_ms = clock_offset_ms();
     bool found = !p->shard->draining && read_rows(p, &err);
     if (!found && err.kind != ERR_NOT_FOUND) {
         p->again_in_ms = AGAIN_MS;
@@ -268,7 +269,6 @@ struct parcel *parcel_start(struct shard *s, struct dispatch_work *work)
         parcel_end(p);
         return NULL;
     }
-    p->clock_offset_ms = clock_offset_ms();
     p->route = config_route(p->settings->config, work->attempt->domain);
     if (parcel_all_answered(p) || parcel_expired(p) || !may_be_signed(p)) {
         parcel_settle(p);

@@ -170,7 +170,8 @@ void parcel_settle(struct parcel *p)
 {
     struct store_job *job = store_job_new(NULL, NULL);
     parcel_follow_clock(p);
-    p->settled_ms = clock_now_ms(); /* one for all: they stay together */
+    p->settled_ms = clock_now_ms();      /* one for all: they stay together */
+    job->offset_ms = p->clock_offset_ms; /* what the outcomes' times are of */
     job->context = p;
     note_dialogue(p);
     for (size_t i = 0; i < p->mail->envelope.count; i++)
