@@ -39,8 +39,10 @@ void hosts_sort(struct hosts *h, uint64_t random);
 void hosts_cut(struct hosts *h, unsigned preference);
 /* The addresses of each host in random order, the families in turn (RFC 8305 section 4). */
 void hosts_spread(struct hosts *h, uint64_t random);
-/* The same hosts in another random order, as hosts_sort() and hosts_spread() make it. */
-void hosts_shuffled(const struct hosts *h, uint64_t random, struct hosts *hosts_r);
+/* The same hosts for connection number `turn` to them. Equal hosts are first in turn, then the
+ * families of a host, then the addresses of a family, so that each has its share exactly; who
+ * stands in when the first fails is random. */
+void hosts_in_turn(const struct hosts *h, uint64_t turn, uint64_t random, struct hosts *hosts_r);
 bool hosts_have_ips(const struct hosts *h);
 /* Is there another address to be tried after this one? */
 bool hosts_have_more(const struct hosts *h, size_t host, size_t ip);

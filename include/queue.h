@@ -109,6 +109,8 @@ struct queue_decision {
     const char *domain, *destination, *text;
     int result;
     int64_t rest_ms;
+    uint32_t turn; /* OPEN: counts the connections to these hosts, so that those that are equal may
+                      take turns */
 };
 
 /* The next decision; false: none until the next event, or queue_wake_ms(). */

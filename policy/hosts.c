@@ -85,19 +85,28 @@ static size_t of_family(const struct ip *ips, size_t count, bool v6)
     return found;
 }
 
-static void spread(struct host *h, uint64_t *random)
+/* The nth of a family. */
+static size_t find_nth(const struct ip *ips, bool v6, size_t n)
+{
+    size_t at = 0;
+    while (ips[at].v6 != v6 || n-- > 0)
+        at++;
+    return at;
+}
+
+/* Begin with that family, and each family with its `first`th address; the others at random. */
+static void spread(struct host *h, bool v6, const size_t first[2], uint64_t *random)
 {
     struct ip left[HOSTS_IPS_MAX];
+    bool begun[2] = {false, false};
     size_t count = h->count;
-    bool v6 = below(random, 2) == 0;
     memcpy(left, h->ips, count * sizeof(left[0]));
     for (size_t n = 0; n < h->count; n++) {
         if (of_family(left, count, v6) == 0)
             v6 = !v6;
-        size_t skip = below(random, of_family(left, count, v6));
-        size_t at = 0;
-        while (left[at].v6 != v6 || skip-- > 0)
-            at++;
+        size_t found = of_family(left, count, v6);
+        size_t at = find_nth(left, v6, begun[v6] ? below(random, found) : first[v6] % found);
+        begun[v6] = true;
         h->ips[n] = left[at];
         left[at] = left[--count];
         v6 = !v6;
@@ -106,12 +115,59 @@ static void spread(struct host *h, uint64_t *random)
 
 void hosts_spread(struct hosts *h, uint64_t random)
 {
-    for (size_t i = 0; i < h->count; i++)
+    for (size_t i = 0; i < h->count; i++) {
+        const size_t first[2] = {below(&random, HOSTS_IPS_MAX * 1024),
+                                 below(&random, HOSTS_IPS_MAX * 1024)};
         if (h->all[i].count > 1)
-            spread(&h->all[i], &random);
+            spread(&h->all[i], below(&random, 2) == 0, first, &random);
+    }
 }
 
-void hosts_shuffled(const struct hosts *h, uint64_t random, struct hosts *hosts_r)
+/* ---- in turn ---- */
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct ip *x = a;
+    const struct ip *y = b;
+    return x->v6 != y->v6 ? (x->v6 ? 1 : -1) : memcmp(x->bytes, y->bytes, sizeof(x->bytes));
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct host *)a)->name, ((const struct host *)b)->name);
+}
+
+/* Families in turn, and the addresses of each in turn, whatever order DNS gives them. */
+static void turn_addresses(struct host *h, uint64_t turn, uint64_t *random)
+{
+    if (h->count < 2)
+        return;
+    qsort(h->ips, h->count, sizeof(*h->ips), by_bytes);
+    size_t six = of_family(h->ips, h->count, true);
+    bool both = six > 0 && six < h->count;
+    uint64_t of_its_family = both ? turn / 2 : turn;
+    const size_t first[2] = {(size_t)of_its_family, (size_t)of_its_family};
+    spread(h, both ? turn % 2 == 1 : six > 0, first, random);
+}
+
+/* Of equal hosts (in random order) the one whose turn it is goes first. */
+static void turn_equal(struct host *equal, size_t count, uint64_t turn, uint64_t *random)
+{
+    struct host sorted[HOSTS_MAX];
+    size_t at = 0;
+    CHECK(count <= HOSTS_MAX);
+    memcpy(sorted, equal, count * sizeof(*equal));
+    qsort(sorted, count, sizeof(*sorted), by_name);
+    while (equal[at].name != sorted[turn % count].name)
+        at++;
+    struct host host = equal[at];
+    equal[at] = equal[0];
+    equal[0] = host;
+    for (size_t i = 0; i < count; i++)
+        turn_addresses(&equal[i], turn / count, random);
+}
+
+static void copy(const struct hosts *h, struct hosts *hosts_r)
 {
     *hosts_r = (struct hosts){0};
     for (size_t i = 0; i < h->count; i++) {
@@ -119,8 +175,18 @@ void hosts_shuffled(const struct hosts *h, uint64_t random, struct hosts *hosts_
         for (size_t k = 0; k < h->all[i].count; k++)
             hosts_add_ip(hosts_r, i, &h->all[i].ips[k]);
     }
+}
+
+void hosts_in_turn(const struct hosts *h, uint64_t turn, uint64_t random, struct hosts *hosts_r)
+{
+    copy(h, hosts_r);
     hosts_sort(hosts_r, random);
-    hosts_spread(hosts_r, random);
+    for (size_t first = 0, end = 0; first < hosts_r->count; first = end) {
+        while (end < hosts_r->count &&
+               hosts_r->all[end].preference == hosts_r->all[first].preference)
+            end++;
+        turn_equal(&hosts_r->all[first], end - first, turn, &random);
+    }
 }
 
 bool hosts_have_ips(const struct hosts *h)

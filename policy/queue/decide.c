@@ -154,7 +154,8 @@ static void hand_out(struct queue *q, struct connection *c, struct line *line,
                                       .connection = c->id,
                                       .shard = c->shard,
                                       .attempt = &attempt->public,
-                                      .destination = c->lane->destination->name});
+                                      .destination = c->lane->destination->name,
+                                      .turn = c->lane->opened});
 }
 
 /* An idle connection takes what its lane has, unless something more urgent needs its place. */
@@ -274,6 +275,7 @@ static void open_all(struct queue *q, int64_t now_ms)
         d->since = 0;
         struct connection *c = connection_new(q, line, now_ms);
         hand_out(q, c, line, QUEUE_OPEN, now_ms);
+        c->lane->opened++;
     }
 }
 

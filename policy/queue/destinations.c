@@ -235,6 +235,7 @@ static struct lane *find_lane(struct queue *q, struct destination *d, uint64_t t
     lane->hosts = copy;
     lane->destination = d;
     lane->trust = trust;
+    lane->opened = q->lanes_made++;
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         fair_init(&lane->turns[i], FAIR_TURNS, &q->parties, by_lane_turn);
     pointer_table_add(&q->lanes, lane);

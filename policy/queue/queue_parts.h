@@ -89,7 +89,8 @@ enum { LANES_TO_SHOW = 3 }; /* that a whole provider does not work */
 struct lane {
     struct destination *destination;
     uint64_t trust;
-    size_t users; /* domains, connections */
+    size_t users;    /* domains, connections */
+    uint32_t opened; /* connections so far; it does not begin at 0 */
     struct fair turns[STREAM_CLASSES];
     struct window rest; /* only its rest */
     int64_t blocked_until_ms, wake_ms;

@@ -42,6 +42,7 @@ struct queue {
     struct queue_settings settings;
     bool paused, draining;
     uint64_t serial;
+    uint32_t lanes_made;
     struct pointer_table entries, tenants, domains, lines, lanes, destinations, providers, parties;
     struct entry **chunks, *free_entries;
     size_t chunk_count;

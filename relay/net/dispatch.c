@@ -59,12 +59,12 @@ static struct dispatch_hosts *make_hosts(void)
 }
 
 /* Each connection has an order of its own, so that equal hosts and their addresses share. */
-static struct dispatch_hosts *shuffle(const struct dispatch_hosts *from)
+static struct dispatch_hosts *in_turn(const struct dispatch_hosts *from, uint64_t turn)
 {
     struct dispatch_hosts *hosts = make_hosts();
     uint64_t random = 0;
     secret_random(&random, sizeof(random));
-    hosts_shuffled(&from->hosts, random, &hosts->hosts);
+    hosts_in_turn(&from->hosts, turn, random, &hosts->hosts);
     return hosts;
 }
 
@@ -125,8 +125,9 @@ static struct dispatch_work *make_work(struct dispatch *d, const struct queue_de
     if (decision->connection != 0 && decision->attempt) {
         struct place *p = find_place(d, decision->attempt->domain);
         CHECK(p != NULL); /* it leads there, so the core knows it */
-        work->hosts =
-            decision->kind == QUEUE_OPEN ? shuffle(p->hosts) : dispatch_hosts_hold(p->hosts);
+        work->hosts = decision->kind == QUEUE_OPEN
+                          ? in_turn(p->hosts, d->first_turn + decision->turn)
+                          : dispatch_hosts_hold(p->hosts);
     }
     return work;
 }
@@ -409,6 +410,8 @@ struct dispatch *dispatch_new(uv_loop_t *loop)
     pthread_mutex_init(&d->mutex, NULL);
     d->queue = queue_new(&d->settings, clock_steady_ms());
     d->main = pthread_self();
+    secret_random(&d->first_turn, sizeof(d->first_turn));
+    d->first_turn >>= 1; /* it grows */
     inbox_init(&d->inbox, loop);
     uv_timer_init(loop, &d->timer);
     d->timer.data = d;

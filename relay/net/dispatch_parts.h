@@ -33,7 +33,8 @@ struct dispatch {
     pthread_t main;
     struct shard *shards;
     size_t shard_count;
-    size_t turn; /* which shard looks up or settles next; with the lock held */
+    uint64_t first_turn; /* of connections to the same hosts; random, so that no start is special */
+    size_t turn;         /* which shard looks up or settles next; with the lock held */
     struct store *store;
     struct notices *notices;
 };

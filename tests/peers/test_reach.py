@@ -273,7 +273,8 @@ def test_the_worse_preferences_are_tried_too(relay, dns, script):
 
 
 def test_the_addresses_of_a_host_and_both_families_get_their_share(relay, dns, script):
-    """The kind: always the first one. Each connection takes one message here."""
+    """The kind: always the first one, or whatever chance makes of it. Each connection takes one message here, and their addresses are
+    taken in turn: 4 for each of one family, 16 for the other."""
     servers = [script(host=f"127.0.5.{n}", offers=["LIMITS MAILMAX=1"]) for n in range(1, 5)]
     servers.append(script(host="::1", offers=["LIMITS MAILMAX=1"]))
     dns.add("share.test", "MX", "10 mx.share.test.")
@@ -283,7 +284,7 @@ def test_the_addresses_of_a_host_and_both_families_get_their_share(relay, dns, s
         relay.send(to="x@share.test")
     wait_for(lambda: not relay.queue(), 30)
     counts = [len(server.messages) for server in servers]
-    assert sum(counts) == 32 and min(counts[:4]) >= 1 and counts[4] >= 6, counts
+    assert sum(counts) == 32 and min(counts[:4]) >= 3 and 14 <= counts[4] <= 18, counts
 
 
 def test_connections_are_counted_by_address_too(relay, dns, script):

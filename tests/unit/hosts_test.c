@@ -79,6 +79,52 @@ static void the_families_take_turns(void **state)
         assert_in_range(first[i], 300, 500);
 }
 
+/* The kind: a share that is only likely. DNS gives another order each time, and yet each of the equal ones is first
+ * equally often; none of a worse preference before one of a better. */
+static void everybody_has_a_turn(void **state)
+{
+    static const struct {
+        unsigned hosts, four, six;
+    } rows[] = {{1, 4, 1}, {1, 4, 0}, {1, 0, 3}, {2, 1, 1}, {3, 2, 2}, {5, 1, 0}, {2, 4, 3}};
+    (void)state;
+    for (size_t row = 0; row < COUNT_OF(rows); row++) {
+        unsigned hosts = rows[row].hosts, all = rows[row].four + rows[row].six;
+        unsigned turns = hosts * 2 * 12; /* 12: of all numbers of addresses in a family */
+        unsigned first[5][2][5] = {0};
+        for (unsigned turn = 1000; turn < 1000 + turns; turn++) {
+            struct hosts h = {0};
+            struct hosts mine;
+            hosts_add(&h, SPAN("worse"), 20);
+            for (unsigned i = 0; i < hosts; i++) {
+                char name[2] = {(char)('a' + (i + turn) % hosts), 0};
+                hosts_add(&h, span_of(name), 10);
+                for (unsigned k = 0; k < all; k++) {
+                    unsigned which = (k + turn * 7) % all;
+                    struct ip ip = {.v6 = which >= rows[row].four, .bytes = {[3] = (unsigned char)which}};
+                    hosts_add_ip(&h, i + 1, &ip);
+                }
+            }
+            hosts_in_turn(&h, turn, turn * 977, &mine);
+            assert_int_equal(mine.count, hosts + 1);
+            assert_string_equal(mine.all[hosts].name, "worse");
+            assert_int_equal(mine.all[0].count, all);
+            const struct ip *ip = &mine.all[0].ips[0];
+            unsigned which = ip->bytes[3] - (ip->v6 ? rows[row].four : 0);
+            first[mine.all[0].name[0] - 'a'][ip->v6][which]++;
+            hosts_fini(&h);
+            hosts_fini(&mine);
+        }
+        bool both = rows[row].four > 0 && rows[row].six > 0;
+        for (unsigned i = 0; i < hosts; i++)
+            for (unsigned k = 0; k < all; k++) {
+                bool v6 = k >= rows[row].four;
+                unsigned family = v6 ? rows[row].six : rows[row].four;
+                assert_int_equal(first[i][v6][v6 ? k - rows[row].four : k],
+                                 turns / hosts / (both ? 2 : 1) / family);
+            }
+    }
+}
+
 static void a_host_has_so_many_addresses(void **state)
 {
     struct hosts h = {0};
@@ -155,7 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_preferences_are_shuffled), cmocka_unit_test(the_families_take_turns),
-        cmocka_unit_test(a_host_has_so_many_addresses), cmocka_unit_test(special_addresses),
+        cmocka_unit_test(everybody_has_a_turn), cmocka_unit_test(a_host_has_so_many_addresses), cmocka_unit_test(special_addresses),
         cmocka_unit_test(networks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
