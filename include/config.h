@@ -106,7 +106,8 @@ struct config {
     unsigned login_s; /* that a client has until it has authenticated */
     unsigned rate, memory_mb; /* bytes a second that a client must send; MiB */
     uint64_t size_max;
-    uint64_t tenant_storage_mb; /* MiB of one tenant's mail in the queue; 0: any number */
+    uint64_t storage_mb;        /* MiB of mail in the queue; 0: any number */
+    uint64_t tenant_storage_mb; /* and of one tenant's; 0: its share of that */
     char alert_command[CONFIG_PATH_MAX], alert_webhook[CONFIG_PATH_MAX]; /* "" none */
     unsigned alert_on;                                                   /* bits of alert_kind */
     unsigned alert_interval_s; /* between two alerts of a kind */

@@ -151,9 +151,16 @@ MUST_CHECK bool database_glance(struct database *db, const struct throttle_setti
 MUST_CHECK bool database_refused(struct database *db, const struct throttle_settings *settings,
                                  const char *tenant, const char *credential, const char *recipient,
                                  const char *domain, struct err *err);
-/* How many bytes of mail a tenant has in the queue. */
-MUST_CHECK bool database_stored(struct database *db, const char *tenant, int64_t *bytes_r,
-                                struct err *err);
+/* How many bytes of mail there may be in the queue: of all tenants together, and of each. Half of
+ * `all` is kept for them in equal parts, the rest is for whoever comes first; who is alone may have
+ * all of it. 0: any number. */
+struct database_room {
+    uint64_t all, tenant;
+};
+/* How many bytes of mail a tenant has in the queue, and how many it may have now. */
+MUST_CHECK bool database_stored(struct database *db, const char *tenant,
+                                const struct database_room *room, int64_t *bytes_r,
+                                uint64_t *limit_r, struct err *err);
 /* The tenant's own rate. */
 MUST_CHECK bool database_rate(struct database *db, const char *tenant,
                               struct throttle_bucket *bucket_r, struct err *err);

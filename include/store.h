@@ -77,7 +77,7 @@ struct store_job {
     unsigned char mark[DATABASE_MARK];
     uint64_t accounts;
 
-    uint64_t storage_max; /* bytes of its tenant's mail in the queue; 0: any number */
+    struct database_room room; /* that its tenant's mail may take up beside the others' */
 
     /* Hold it, when its domain is captured, back from all but these (in canonical form, borrowed).
      * `captured`: it was. */

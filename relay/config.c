@@ -125,6 +125,7 @@ static cfg_t *new_cfg(void)
                                  CONFIG_MEBIBYTES("memory", 1024),
                                  CONFIG_NUMBER("reserve", 0),
                                  CONFIG_SECONDS("login", 60),
+                                 CONFIG_MEBIBYTES("storage", 0),
                                  CONFIG_MEBIBYTES("tenant_storage", 0),
                                  CFG_END()};
     cfg_opt_t all[] = {
@@ -252,6 +253,23 @@ static uint64_t half_a_disk_mb(const char *state_dir)
     return known ? ((uint64_t)disk.f_blocks * disk.f_frsize / 2 >> 20) + 1 : 0;
 }
 
+static void fill_storage(struct config_reading *r)
+{
+    struct config *c = r->config;
+    c->storage_mb = (uint64_t)cfg_getint(r->cfg, "limits|storage");
+    c->tenant_storage_mb = (uint64_t)cfg_getint(r->cfg, "limits|tenant_storage");
+    if (c->storage_mb == 0) {
+        c->storage_mb = half_a_disk_mb(c->state_dir);
+        if (c->storage_mb != 0 && c->storage_mb < c->tenant_storage_mb)
+            c->storage_mb = c->tenant_storage_mb; /* somebody means it */
+    } else if (c->storage_mb < c->tenant_storage_mb) {
+        config_fault(
+            r, cfg_getsec(r->cfg, "limits"), "tenant_storage",
+            "tenant_storage = %lluM is more than storage = %lluM, which is for all tenants",
+            (unsigned long long)c->tenant_storage_mb, (unsigned long long)c->storage_mb);
+    }
+}
+
 static void fill_limits(struct config *c, cfg_t *cfg)
 {
     c->size_max = (uint64_t)cfg_getint(cfg, "limits|size");
@@ -267,9 +285,6 @@ static void fill_limits(struct config *c, cfg_t *cfg)
     c->per_network = c->per_network ? c->per_network : (c->connections * 3 + 3) / 4;
     c->rate = (unsigned)cfg_getint(cfg, "limits|rate");
     c->memory_mb = (unsigned)cfg_getint(cfg, "limits|memory");
-    c->tenant_storage_mb = (uint64_t)cfg_getint(cfg, "limits|tenant_storage");
-    c->tenant_storage_mb =
-        c->tenant_storage_mb ? c->tenant_storage_mb : half_a_disk_mb(c->state_dir);
 }
 
 static void fill_dns(struct config_reading *r)
@@ -318,6 +333,7 @@ static void fill(struct config_reading *r)
     c->suppress_days = (unsigned)cfg_getint(cfg, "delivery|suppress_days");
     fill_private_networks(c, cfg);
     fill_limits(c, cfg);
+    fill_storage(r);
     config_take(r, cfg_getsec(cfg, "http"), "url", c->http_url, sizeof(c->http_url));
     while (c->http_url[0] && c->http_url[strlen(c->http_url) - 1] == '/')
         c->http_url[strlen(c->http_url) - 1] = '\0';

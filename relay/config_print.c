@@ -77,9 +77,9 @@ void config_print(const struct config *c, struct buf *out)
     buf_addf(out,
              "limits { size = %llu  recipients = %u  connections = %u  idle = %u  messages = %u  "
              "per_address = %u  per_network = %u  reserve = %u  login = %u  rate = %u  memory = "
-             "%u  tenant_storage = %llu }\n",
+             "%u  storage = %llu  tenant_storage = %llu }\n",
              (unsigned long long)c->size_max, c->recipients, c->connections, c->idle_s, c->mails,
              c->per_address, c->per_network, c->reserve, c->login_s, c->rate, c->memory_mb,
-             (unsigned long long)c->tenant_storage_mb);
+             (unsigned long long)c->storage_mb, (unsigned long long)c->tenant_storage_mb);
     config_safety_print(c, out);
 }

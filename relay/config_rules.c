@@ -380,6 +380,7 @@ static const struct {
              {"limits|login", check_positive},
              {"limits|rate", check_not_negative},
              {"limits|memory", check_positive},
+             {"limits|storage", check_not_negative},
              {"limits|tenant_storage", check_not_negative}};
 
 void config_rules_set(cfg_t *cfg)

@@ -148,22 +148,24 @@ static int find_tenant(struct cli *cli, const char *user, char *tenant_r, size_t
 }
 
 /* What the tenant has in the queue, beside what it may have. */
-static json_t *storage(const struct cli *cli, json_t *answer)
+static json_t *storage(json_t *answer)
 {
     json_t *stored = json_object_get(answer, "stored");
     if (!stored)
         return NULL;
-    return json_pack("{s:O, s:O, s:I}", "tenant", json_object_get(answer, "tenant"), "bytes",
-                     stored, "limit", (json_int_t)cli->config->tenant_storage_mb << 20);
+    return json_pack("{s:O, s:O, s:O}", "tenant", json_object_get(answer, "tenant"), "bytes",
+                     stored, "limit", json_object_get(answer, "limit"));
 }
 
-static void show_storage(json_t *s)
+static void show_storage(const struct cli *cli, json_t *s)
 {
+    json_int_t limit = json_integer_value(json_object_get(s, "limit"));
+    bool own = (uint64_t)limit == cli->config->tenant_storage_mb << 20;
     printf("tenant ");
     cli_print_safe(member(s, "tenant"));
-    printf(" has %lld KB in the queue, of %lld KB (limits.tenant_storage)\n\n",
+    printf(" has %lld KB in the queue, of %lld KB (%s)\n\n",
            (long long)json_integer_value(json_object_get(s, "bytes")) / 1024,
-           (long long)json_integer_value(json_object_get(s, "limit")) / 1024);
+           (long long)limit / 1024, own ? "limits.tenant_storage" : "its share of limits.storage");
 }
 
 static void show(struct cli *cli, json_t *answer, json_t *rows)
@@ -179,7 +181,7 @@ static void show(struct cli *cli, json_t *answer, json_t *rows)
                                                   {"RECIPIENT", "recipient", CLI_TEXT},
                                                   {"WHY", "reply", CLI_TEXT}};
     json_t *lately = json_object_get(answer, "decisions");
-    json_t *space = storage(cli, answer);
+    json_t *space = storage(answer);
     if (cli->json) {
         json_t *all = json_object();
         json_object_set(all, "canonical", json_object_get(answer, "canonical"));
@@ -195,13 +197,23 @@ static void show(struct cli *cli, json_t *answer, json_t *rows)
     cli_print_safe(member(answer, "canonical"));
     printf("\n\n");
     if (space)
-        show_storage(space);
+        show_storage(cli, space);
     json_decref(space);
     cli_print_rows(cli, rows, columns, COUNT_OF(columns));
     if (json_array_size(lately) > 0) {
         putchar('\n');
         cli_print_rows(cli, lately, decisions, COUNT_OF(decisions));
     }
+}
+
+static json_t *about_user(const struct cli *cli, const char *tenant, const char *user)
+{
+    json_t *request = cli_request("quota.user", "tenant", tenant, "user", user, NULL);
+    json_object_set_new(request, "storage",
+                        json_integer((json_int_t)cli->config->storage_mb << 20));
+    json_object_set_new(request, "tenant_storage",
+                        json_integer((json_int_t)cli->config->tenant_storage_mb << 20));
+    return request;
 }
 
 int cli_quota_show(struct cli *cli)
@@ -214,9 +226,7 @@ int cli_quota_show(struct cli *cli)
     if (!strchr(cli->arguments[0], '@')) {
         code = find_tenant(cli, cli->arguments[0], tenant, sizeof(tenant));
         if (code == CLI_OK)
-            code = cli_ask(
-                cli, cli_request("quota.user", "tenant", tenant, "user", cli->arguments[0], NULL),
-                &answer);
+            code = cli_ask(cli, about_user(cli, tenant, cli->arguments[0]), &answer);
     } else {
         code = cli_ask(cli, about_address(cli, "quota.show", cli->arguments[0]), &answer);
     }

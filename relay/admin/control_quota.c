@@ -154,13 +154,18 @@ bool control_quota_user(struct database *db, struct control *c, struct err *err)
     struct throttle_bucket bucket;
     struct throttle_newcomers n;
     const char *tenant = control_text(c, "tenant");
+    const struct database_room room = {(uint64_t)control_number(c, "storage", 0),
+                                       (uint64_t)control_number(c, "tenant_storage", 0)};
     int64_t stored = 0;
+    uint64_t limit = 0;
     if (!control_needs(c, "tenant", err) || !control_needs(c, "user", err) ||
-        !database_stored(db, tenant, &stored, err) || !database_rate(db, tenant, &bucket, err) ||
+        !database_stored(db, tenant, &room, &stored, &limit, err) ||
+        !database_rate(db, tenant, &bucket, err) ||
         !database_newcomers(db, tenant, clock_now_ms(), &n, err))
         return false;
     add_bucket(c, tenant, throttle_key_name(THROTTLE_RATE), "", &bucket);
     json_object_set_new(c->answer, "stored", json_integer(stored));
+    json_object_set_new(c->answer, "limit", json_integer((json_int_t)limit));
     json_object_set_new(c->answer, "tenant", control_any_text(tenant));
     json_t *row = json_object();
     json_object_set_new(row, "tenant", control_any_text(tenant));

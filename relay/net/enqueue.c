@@ -178,7 +178,8 @@ static void ask_store(struct session *s)
     job->mail = make_mail(s, job->offset_ms);
     job->session = s->id;
     job->throttle = &s->settings->config->throttle;
-    job->storage_max = s->settings->config->tenant_storage_mb << 20;
+    job->room = (struct database_room){s->settings->config->storage_mb << 20,
+                                       s->settings->config->tenant_storage_mb << 20};
     job->on_limit = s->admission.on_limit;
     job->may_capture = true;
     job->marked = true;

@@ -5,6 +5,7 @@
 #include "audit.h"
 #include "rates.h"
 #include "rows.h"
+#include "shares.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,7 @@ bool database_add_user(struct database *db, const struct database_user *u, struc
     rows_int(s, 6, u->created_ms);
     rows_text(s, 7, u->scram);
     rows_text(s, 8, u->identity.streams);
+    shares_forget_tenants(db);
     return change(db, s, "there is already a credential of that name", u->identity.name, err);
 }
 
@@ -108,6 +110,7 @@ bool database_set_disabled(struct database *db, const char *name, bool disabled,
     rows_text(s, 1, name);
     rows_int(s, 3, disabled);
     db->accounts_changed = true;
+    shares_forget_tenants(db);
     return change(db, s, no_user, name, err);
 }
 
@@ -131,6 +134,7 @@ bool database_delete_user(struct database *db, const char *name, struct err *err
     s = rows_prepare(db, SQL_DELETE_USER);
     rows_text(s, 1, name);
     db->accounts_changed = true;
+    shares_forget_tenants(db);
     return change(db, s, no_user, name, err);
 }
 

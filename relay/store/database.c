@@ -182,7 +182,7 @@ void database_close(struct database *db)
     for (size_t i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(db->statements[i]);
     sqlite3_close(db->handle);
-    shares_forget(db);
+    shares_fini(db);
     free(db->due.items);
     free(db->released.items);
     free(db);
@@ -265,8 +265,27 @@ void rows_rollback(struct database *db)
 {
     sqlite3_step(rows_prepare(db, SQL_ROLLBACK));
     sqlite3_reset(db->statements[SQL_ROLLBACK]);
-    shares_forget(db);
+    shares_undo(db, 0);
     rows_forget(db);
+}
+
+bool rows_savepoint(struct database *db, struct err *err)
+{
+    db->mark = (struct rows_mark){db->due.count, db->released.count, db->shares.change_count};
+    return rows_simple(db, SQL_SAVEPOINT, err);
+}
+
+bool rows_release(struct database *db, struct err *err)
+{
+    return rows_simple(db, SQL_RELEASE, err);
+}
+
+bool rows_undo(struct database *db, struct err *err)
+{
+    db->due.count = db->mark.due;
+    db->released.count = db->mark.released;
+    shares_undo(db, db->mark.changes);
+    return rows_simple(db, SQL_UNDO, err) && rows_simple(db, SQL_RELEASE, err);
 }
 
 void rows_note_due(struct database *db, const struct database_due *due)
@@ -284,4 +303,5 @@ void rows_forget(struct database *db)
     db->due.count = 0;
     db->released.count = 0;
     db->accounts_changed = false;
+    shares_keep(db);
 }

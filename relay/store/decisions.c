@@ -54,18 +54,13 @@ static bool refuse_all(struct database *db, struct store_job *job, struct err *e
     return ok;
 }
 
-/* Nothing that was decided about this message holds. */
-static bool undo(struct database *db, struct err *err)
-{
-    return rows_simple(db, SQL_UNDO, err) && rows_simple(db, SQL_RELEASE, err);
-}
-
-/* The account's own rate is spent: the whole message is refused, and nothing is charged. */
+/* The account's own rate is spent: the whole message is refused, and nothing that was decided about
+ * it holds. */
 static bool refuse_rate(struct database *db, struct store_job *job,
                         const struct throttle_decision *d, struct err *err)
 {
     job->refusal = throttle_verdict(job->throttle, job->mail->class, d);
-    return undo(db, err);
+    return rows_undo(db, err);
 }
 
 /* It passes; what would have happened is written down, refusals once for each window. */
@@ -156,7 +151,7 @@ bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, 
     job->decisions = xcalloc(m->envelope.count, sizeof(*job->decisions));
     if (!shares_allow(db, job, err) || job->refusal.code != 0)
         return job->refusal.code != 0;
-    if (!rates_prepare(db, err) || !rows_simple(db, SQL_SAVEPOINT, err))
+    if (!rates_prepare(db, err) || !rows_savepoint(db, err))
         return false;
     for (size_t i = 0; i < m->envelope.count; i++) {
         struct throttle_decision *d = &job->decisions[i];
@@ -164,7 +159,7 @@ bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, 
         if (!decide_recipient(db, job, i, recipient, now_ms, err))
             return false;
         if (job->refusal.code != 0)
-            return undo(db, err);
+            return rows_undo(db, err);
         bool limited = d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;
         if (limited && d->key == THROTTLE_RATE)
             return refuse_rate(db, job, d, err) &&
@@ -174,5 +169,5 @@ bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, 
         refused += throttle_refuses(d);
         repeated += throttle_repeats(d);
     }
-    return rows_simple(db, SQL_RELEASE, err) && conclude(db, job, refused, repeated, err);
+    return rows_release(db, err) && conclude(db, job, refused, repeated, err);
 }

@@ -9,6 +9,7 @@
 #include "rates.h"
 #include "repeats.h"
 #include "rows.h"
+#include "shares.h"
 #include "top.h"
 
 #include <stdlib.h>
@@ -96,7 +97,9 @@ bool housekeeping_begin(struct database *db, struct segments *segments, struct e
         struct mail_place place = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
                                    sqlite3_column_int64(s, 2)};
         segments_keep(segments, &place);
+        shares_add(db, rows_get_text(s, 3), place.length);
     }
+    shares_keep(db);
     return err->kind == ERR_NONE;
 }
 

@@ -20,6 +20,22 @@ struct place_list {
     size_t count, size;
 };
 
+/* How many bytes of mail each tenant has in the queue, see shares.h. */
+struct shares {
+    struct share *first;
+    int64_t bytes;          /* of all together */
+    size_t tenants;         /* that have a credential */
+    bool tenants_known;     /* else they are to be read */
+    bool tenants_changed;   /* by the open transaction */
+    struct change *changes; /* of the open transaction, in order */
+    size_t change_count, change_size;
+};
+
+/* How much of what an open transaction notes had been noted at some moment. */
+struct rows_mark {
+    size_t due, released, changes;
+};
+
 struct database {
     sqlite3 *handle;
     sqlite3_stmt *statements[SQL_COUNT];
@@ -29,9 +45,9 @@ struct database {
     struct place_list released;
     bool writes;           /* the one connection that does */
     bool accounts_changed; /* by the open transaction: a credential or a domain */
-    bool shares_known;     /* shares.h */
-    struct share *shares;
-    bool instance_known; /* what follows has been read, and nobody has changed it since */
+    struct shares shares;
+    struct rows_mark mark; /* where the open savepoint began */
+    bool instance_known;   /* what follows has been read, and nobody has changed it since */
     unsigned char rate_key[32];
     int64_t steps_ms;      /* how far the clock has been set */
     int64_t report_due_ms; /* nothing before that, as far as is known */
@@ -62,6 +78,12 @@ MUST_CHECK bool rows_simple(struct database *db, enum sql sql, struct err *err);
 
 /* Undo the open transaction, if SQLite has not done so by itself. */
 void rows_rollback(struct database *db);
+
+/* Within it: what is undone alone is undone in what is kept in memory, too. Either ends the
+ * savepoint; there is one at a time. */
+MUST_CHECK bool rows_savepoint(struct database *db, struct err *err);
+MUST_CHECK bool rows_release(struct database *db, struct err *err);
+MUST_CHECK bool rows_undo(struct database *db, struct err *err);
 
 void rows_note_due(struct database *db, const struct database_due *due);
 void rows_forget(struct database *db);

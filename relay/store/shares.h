@@ -6,13 +6,19 @@
 
 #include "rows.h"
 
-/* May job->mail be stored beside what its tenant has, by job->storage_max? Else job->refusal says
- * why not. */
+void shares_fini(struct database *db);
+
+/* May job->mail be stored beside what its tenant and the others have, by job->room? Else
+ * job->refusal says why not. */
 MUST_CHECK bool shares_allow(struct database *db, struct store_job *job, struct err *err);
 
 /* Stored, or (less than 0) gone. */
 void shares_add(struct database *db, const char *tenant, int64_t bytes);
-/* Something was undone: count anew when it is needed. */
-void shares_forget(struct database *db);
+/* The open transaction is committed: what it has added stays. */
+void shares_keep(struct database *db);
+/* It is rolled back to where it had made so many changes. */
+void shares_undo(struct database *db, size_t changes);
+/* It has changed who has a credential. */
+void shares_forget_tenants(struct database *db);
 
 #endif

@@ -50,7 +50,7 @@
     X(HAS_CAPTURED, "SELECT 1 FROM pragma_table_info('domain') WHERE name = 'captured'")           \
     X(LAST_ID, "SELECT max((SELECT coalesce(max(id), 0) FROM message), (SELECT "                   \
                "coalesce(max(message), 0) FROM event))")                                           \
-    X(PLACES, "SELECT segment, offset, length FROM message")                                       \
+    X(PLACES, "SELECT segment, offset, length, tenant FROM message")                               \
     X(WAITING,                                                                                     \
       "SELECT r.message, r.number, r.due, m.class, iif(r.tries = 0 AND r.code >= 500, '', "        \
       "r.domain), m.tenant, m.expires FROM recipient r JOIN message m ON m.id = r.message"         \
@@ -80,8 +80,8 @@
       "WHERE message = ?1"                                                                         \
       " AND state IN (0, 1)) AND NOT EXISTS (SELECT 1 FROM report WHERE message = ?1)"             \
       " RETURNING segment, offset, length, tenant")                                                \
-    X(STORED_ALL, "SELECT tenant, sum(length) FROM message GROUP BY tenant")                       \
-    X(STORED, "SELECT coalesce(sum(length), 0) FROM message WHERE tenant = ?1")                    \
+    X(STORED, "SELECT tenant, sum(length) FROM message GROUP BY tenant")                           \
+    X(TENANTS, "SELECT DISTINCT tenant FROM credential WHERE NOT disabled")                        \
     X(END_RECIPIENTS, "DELETE FROM recipient WHERE message = ?")                                   \
     X(QUEUE_LIST, "SELECT r.message, r.number, r.address, r.state, r.tries, r.due, r.code, "       \
                   "r.enhanced, r.reply,"                                                           \

@@ -48,7 +48,6 @@
 #include "rows.h"
 #include "sandbox.h"
 #include "segments.h"
-#include "shares.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -197,13 +196,10 @@ static bool apply(struct store *store, struct store_job *job, struct err *err)
 /* A command's change stands alone: when it fails, only it is undone. */
 static bool apply_command(struct store *store, struct store_job *job, struct err *err)
 {
-    if (!rows_simple(store->db, SQL_SAVEPOINT, err))
+    if (!rows_savepoint(store->db, err))
         return false;
     job->ok = job->run(store->db, job->context, &job->err);
-    if (!job->ok)
-        shares_forget(store->db);
-    return (job->ok || rows_simple(store->db, SQL_UNDO, err)) &&
-           rows_simple(store->db, SQL_RELEASE, err);
+    return job->ok ? rows_release(store->db, err) : rows_undo(store->db, err);
 }
 
 static bool transact(struct store *store, struct store_job *jobs, struct err *err)

@@ -99,13 +99,83 @@ def test_mail_that_is_held_counts_and_delivered_mail_makes_room(relay, sink_fact
     assert send(relay, 200_000)[0] == 250
 
 
-def test_the_share_is_half_of_the_disk_unless_set(relay_factory):
+def three_tenants(relay_factory, limits):
+    relay = relay_factory(f"limits {{ {limits} }}\n").start()
+    relay.others = {"app": relay.secret}
+    for name in ("second", "third"):
+        relay.add_domain(f"{name}.test", "--tenant", name)
+        relay.others[name] = relay.json("user", "add", name, "--domain", f"{name}.test", "--tenant", name)["secret"]
+    return relay
+
+
+def fill(relay, user, size=200_000):
+    """How many bytes it got accepted until it was refused, and how."""
+    domain, accepted = "club.test" if user == "app" else f"{user}.test", 0
+    with relay.client(user=user, secret=relay.others[user]) as client:
+        client.ehlo()
+        while True:
+            client.mail(f"hello@{domain}")
+            assert client.rcpt("bob@dest.test")[0] == 250
+            code, text = client.data((f"From: <hello@{domain}>\r\nTo: <bob@dest.test>\r\nSubject: {send.number}\r\n\r\n" +
+                                      ("x" * 70 + "\r\n") * (size // 72)).encode())
+            send.number += 1
+            if code != 250:
+                return accepted, code, text.decode()
+            accepted += size
+
+
+def test_two_tenants_cannot_fill_the_disk_for_the_third(relay_factory, dns):
+    """No setting of each tenant's: half of the room is kept, in equal parts; the rest is for whoever comes first."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = three_tenants(relay_factory, "storage = 6M")  # each is kept 1 MiB
+    mib = 1024 * 1024
+    accepted, code, text = fill(relay, "app")
+    assert 3.7 * mib < accepted <= 4 * mib, (accepted, text)  # all that others are not kept
+    assert code == 452 and text.startswith("4.3.1 ") and 'Tenant "default"' in text and "4096 KB" in text and "limits.storage" in text, text
+    assert stored(relay)["limit"] == 4 * mib and "limits.storage" in relay.command("quota", "show", "app")
+    for user in ("second", "third"):
+        accepted, code, text = fill(relay, user)
+        assert 0.7 * mib < accepted < 1.3 * mib and code == 452 and "limits.storage" in text, (user, accepted, text)
+    assert sum(truth(relay).values()) <= 6 * mib
+    # one that is newly there is kept its part, too; what is gone may be anybody's again
+    relay.add_domain("fourth.test", "--tenant", "fourth")
+    relay.others["fourth"] = relay.json("user", "add", "fourth", "--domain", "fourth.test", "--tenant", "fourth")["secret"]
+    assert 500_000 < fill(relay, "fourth")[0] <= 6 * mib // 8
+    relay.command("user", "delete", "fourth")
+    relay.command("queue", "delete", "--all")
+    relay.stop()
+    relay.start()
+    assert 3.7 * mib < fill(relay, "third")[0] <= 4 * mib
+
+
+def test_a_limit_of_each_tenant_holds_beside_what_is_kept(relay_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = three_tenants(relay_factory, "storage = 6M  tenant_storage = 2M")
+    for user, most in (("app", 2), ("second", 2), ("third", 2)):
+        accepted, code, text = fill(relay, user)
+        assert (most - 0.3) * 1024 * 1024 < accepted <= most * 1024 * 1024, (user, accepted, text)
+        assert code == 452 and "2048 KB" in text and ("limits.tenant_storage" in text or user == "third"), text
+
+
+def test_what_never_fits_is_refused_for_good(relay_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = three_tenants(relay_factory, "storage = 1M")
+    accepted, code, text = fill(relay, "app", 700_000)  # two others are kept a sixth each
+    assert (accepted, code) == (0, 552) and text.startswith("5.3.4 ") and "limits.storage" in text, text
+    assert fill(relay, "app", 600_000)[0] == 600_000
+
+
+def test_all_mail_may_have_half_of_the_disk_unless_set(relay_factory):
     relay = relay_factory()
     disk = os.statvfs(relay.path / "state")
     rows = {row["setting"]: row["value"] for row in relay.json("config", "show", "--origin")}
-    assert int(rows["limits.tenant_storage"]) == (disk.f_blocks * disk.f_frsize // 2 >> 20) + 1  # MiB, as all of that kind
+    assert int(rows["limits.storage"]) == (disk.f_blocks * disk.f_frsize // 2 >> 20) + 1  # MiB, as all of that kind
+    assert int(rows["limits.tenant_storage"]) == 0  # its share
     relay.config.write_text(relay.config.read_text() + "limits { tenant_storage = 10K }\n")
     done = relay.command("config", "check", check=False)
     assert done.returncode == 1 and "tenant_storage" in done.stderr and "whole MiB" in done.stderr
     relay.config.write_text(relay.config.read_text().replace("10K", "500G"))
     assert "tenant_storage = 512000 " in relay.command("config", "show")
+    relay.config.write_text(relay.config.read_text().replace("tenant_storage = 500G", "storage = 1M  tenant_storage = 2M"))
+    done = relay.command("config", "check", check=False)
+    assert done.returncode == 1 and "tenant_storage" in done.stderr and "storage" in done.stderr
