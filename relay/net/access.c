@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { LAST_WORDS_S = 1 };
+enum { LAST_WORDS_MS = 1000 };
 
 static const char changed[] =
     "this credential or a domain of it was changed or removed: log in again";
@@ -43,7 +43,7 @@ static void hurry(struct session *s)
     if (s->hurried || s->submission.phase != SUBMISSION_DATA)
         return;
     s->hurried = true;
-    connection_set_deadline(s->connection, LAST_WORDS_S);
+    connection_set_deadline(s->connection, LAST_WORDS_MS);
 }
 
 void session_check_access(struct session *s)

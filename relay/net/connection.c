@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_SIZE = 64 * 1024, UNSENT_MAX = 512 * 1024 };
+enum { READ_SIZE = 64 * 1024, UNSENT_MAX = 512 * 1024, FINISH_MS = 10 * 1000 };
 
 struct connection {
     uv_tcp_t tcp;
@@ -20,7 +20,8 @@ struct connection {
     const struct connection_events *events;
     void *owner;
     struct tls *tls;
-    unsigned timeout_s, handles;
+    uint64_t timeout_ms;
+    unsigned handles;
     uint64_t limit_ms; /* of the loop's clock; 0: none */
     bool connected, wants_bytes, reading, finishing, closing, deadline, yields;
     int error; /* of the connect */
@@ -86,16 +87,16 @@ static void on_timer(uv_timer_t *timer)
 static void touch(struct connection *c)
 {
     uint64_t now_ms = uv_now(c->timer.loop);
-    uint64_t wait_ms = (uint64_t)c->timeout_s * 1000;
+    uint64_t wait_ms = c->timeout_ms;
     if (c->limit_ms != 0 && now_ms + wait_ms > c->limit_ms)
         wait_ms = c->limit_ms > now_ms ? c->limit_ms - now_ms : 1;
-    if (c->timeout_s > 0 && !c->closing)
+    if (c->timeout_ms > 0 && !c->closing)
         uv_timer_start(&c->timer, on_timer, wait_ms, 0);
 }
 
 void connection_set_timeout(struct connection *c, unsigned seconds)
 {
-    c->timeout_s = seconds;
+    c->timeout_ms = (uint64_t)seconds * 1000;
     c->deadline = false;
     touch(c);
 }
@@ -106,10 +107,11 @@ void connection_set_limit(struct connection *c, unsigned seconds)
     touch(c);
 }
 
-void connection_set_deadline(struct connection *c, unsigned seconds)
+void connection_set_deadline(struct connection *c, uint64_t wait_ms)
 {
-    connection_set_timeout(c, seconds);
+    c->timeout_ms = wait_ms;
     c->deadline = true;
+    touch(c);
 }
 
 /* Reading is stopped only when bytes come that nobody wants: most peers wait for their answer, and
@@ -337,7 +339,7 @@ void connection_finish(struct connection *c, struct buf *last)
     }
     if (c->closing)
         return;
-    connection_set_deadline(c, 10);
+    connection_set_deadline(c, FINISH_MS);
     update_reading(c);
     if (connection_unsent(c) == 0)
         connection_close(c, "finished");

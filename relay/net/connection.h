@@ -54,7 +54,7 @@ void connection_want_bytes(struct connection *c, bool wanted);
 /* End it after that long without a byte in or out; from now on. */
 void connection_set_timeout(struct connection *c, unsigned seconds);
 /* End it so long from now; what is read in the meantime gains no time, what is written does. */
-void connection_set_deadline(struct connection *c, unsigned seconds);
+void connection_set_deadline(struct connection *c, uint64_t wait_ms);
 /* End it so long from now, whatever is read or written; 0: there is no such limit (any more). */
 void connection_set_limit(struct connection *c, unsigned seconds);
 /* Send what is written and these last words (NULL: none), say close_notify, then close. */

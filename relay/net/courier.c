@@ -240,8 +240,7 @@ static bool begin_message(struct courier *c)
         next_parcel(c);
     if (!c->parcel)
         return false;
-    if (delivery_is_used_up(
-            &c->delivery)) { /* what is left of the parcel goes on another connection */
+    if (delivery_is_used_up(&c->delivery)) { /* the rest goes on another connection */
         c->begin_again = true;
         delivery_quit(&c->delivery);
     } else if (!shipment_begin(&c->shipment, c->parcel, &c->delivery, &c->proven)) {
@@ -280,16 +279,17 @@ static void end_message(struct courier *c)
 }
 
 /* Until a message is under way nobody is waited for past its time. */
-static unsigned patience_s(const struct courier *c, unsigned usual_s)
+static uint64_t patience_ms(const struct courier *c, unsigned usual_s)
 {
-    return c->parcel && !c->shipment.sending ? parcel_patience_s(c->parcel, usual_s) : usual_s;
+    uint64_t usual_ms = (uint64_t)usual_s * 1000;
+    return c->parcel && !c->shipment.sending ? parcel_patience_ms(c->parcel, usual_ms) : usual_ms;
 }
 
 /* A server has its time for each whole answer: bytes that trickle in gain it none. */
 static void set_deadline(struct courier *c)
 {
     if (c->steps != c->delivery.steps)
-        connection_set_deadline(c->connection, patience_s(c, delivery_timeout_s(&c->delivery)));
+        connection_set_deadline(c->connection, patience_ms(c, delivery_timeout_s(&c->delivery)));
     c->steps = c->delivery.steps;
 }
 

@@ -19,7 +19,8 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { AGAIN_MS = 5000, EARLY_MS = 60 * 1000, CLOCK_MOVES_MS = 100 };
+/* JUST_OVER_MS: a loop's timer counts from when the loop last looked at the clock. */
+enum { AGAIN_MS = 5000, EARLY_MS = 60 * 1000, CLOCK_MOVES_MS = 100, JUST_OVER_MS = 20 };
 
 void parcel_answer_all(struct parcel *p, const struct verdict *v)
 {
@@ -49,10 +50,11 @@ int64_t parcel_left_ms(struct parcel *p)
     return p->mail->expires_ms - clock_now_ms();
 }
 
-unsigned parcel_patience_s(struct parcel *p, unsigned usual_s)
+uint64_t parcel_patience_ms(struct parcel *p, uint64_t usual_ms)
 {
-    int64_t left_s = parcel_left_ms(p) / 1000 + 1;
-    return left_s < 1 ? 1 : left_s < usual_s ? (unsigned)left_s : usual_s;
+    int64_t left_ms = parcel_left_ms(p);
+    uint64_t wait_ms = (left_ms > 0 ? (uint64_t)left_ms : 0) + JUST_OVER_MS;
+    return wait_ms < usual_ms ? wait_ms : usual_ms;
 }
 
 bool parcel_expired(struct parcel *p)

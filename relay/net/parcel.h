@@ -51,8 +51,8 @@ void parcel_own_fault(struct parcel *p, const struct err *err);
 MUST_CHECK bool parcel_expired(struct parcel *p);
 /* How much of its time is left, in ms; not above 0 when it is over. */
 int64_t parcel_left_ms(struct parcel *p);
-/* `usual_s`, or what is left of that time, in seconds; at least 1. */
-unsigned parcel_patience_s(struct parcel *p, unsigned usual_s);
+/* `usual_ms`, or until that time is just over. */
+uint64_t parcel_patience_ms(struct parcel *p, uint64_t usual_ms);
 
 /* From the courier: no server has been asked, and the queue has it again. */
 void parcel_drop(struct parcel *p);

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-enum { PROBE_S = 10, TIME_MAX_MS = 24 * 3600 * 1000 };
+enum { PROBE_MS = 10 * 1000, TIME_MAX_MS = 24 * 3600 * 1000 };
 
 struct reach_try {
     struct reach_try *next, *prev;
@@ -87,7 +87,7 @@ static void give_up(struct reach *r, struct reach_try *t)
     if (slow)
         judge(t, t->opened ? "no greeting" : "connect timed out");
     if (t->probe && !slow) {
-        connection_set_deadline(t->connection, PROBE_S);
+        connection_set_deadline(t->connection, PROBE_MS);
         return;
     }
     t->outcome = slow ? FAILED : DROPPED;
@@ -185,7 +185,7 @@ static void on_opened(void *owner)
         on_bytes(t, SPAN_NONE);
         return;
     }
-    connection_set_deadline(t->connection, t->reach->query.greeting_s);
+    connection_set_deadline(t->connection, (uint64_t)t->reach->query.greeting_s * 1000);
     set(t->reach, t->which, CANDIDATE_CONNECTED);
     give_up_others(t->reach, t, false);
     step(t->reach);

@@ -14,7 +14,7 @@ from mailhost import MailHost
 
 pytestmark = pytest.mark.memory
 
-LATE = 3.0  # what a busy machine may add
+LATE = 0.7  # what a busy machine may add: by the relay's own clock, as the commands that ask for it are slower
 
 
 @pytest.fixture
@@ -35,24 +35,24 @@ def streams(life, retry="1, 1"):
 
 
 def code(relay, to, sender="hello@club.test"):
-    """(its id, when it was accepted)"""
-    began = time.monotonic()
+    """Its id."""
     return relay.send(to=to, sender=sender, message=f"From: <{sender}>\r\nTo: <{to}>\r\nSubject: code\r\n"
-                                                    f"Sealpost-Stream: code\r\n\r\n123456\r\n"), began
+                                                    f"Sealpost-Stream: code\r\n\r\n123456\r\n")
 
 
 def end_of(relay, id, timeout=45):
-    """The last event of it, and when it was seen."""
+    """The last event of it, and how many seconds after its acceptance that was."""
     def over():
-        return [e for e in relay.trace(id) if e["kind"] in ("expired", "bounced", "delivered")]
+        events = relay.trace(id)
+        return [(e, (e["at"] - events[0]["at"]) / 1000) for e in events if e["kind"] in ("expired", "bounced", "delivered")]
 
-    return wait_for(over, timeout, 0.05)[0], time.monotonic()
+    return wait_for(over, timeout, 0.05)[0]
 
 
-def ends_in_time(relay, id, began, life):
-    event, at = end_of(relay, id)
+def ends_in_time(relay, id, life):
+    event, after = end_of(relay, id)
     assert event["kind"] in ("expired", "bounced"), event
-    assert at - began < life + LATE, (at - began, event)
+    assert after < life + LATE, (after, event)
     return event
 
 
@@ -61,11 +61,11 @@ def test_without_a_key_it_expires_and_nobody_is_connected_to(relay_factory, dns,
     host = mailhost()
     relay = relay_factory(streams(8)).start()
     relay.command("domain", "capture", "club.test")
-    id, began = code(relay, "bob@dest.test")
+    id = code(relay, "bob@dest.test")
     next((relay.path / "state" / "keys").glob("club.test.*.pem")).write_text("no key\n")
     relay.command("domain", "release", "club.test")
     relay.command("queue", "release", id)
-    event = ends_in_time(relay, id, began, 8)
+    event = ends_in_time(relay, id, 8)
     assert event["kind"] == "expired" and event["enhanced"] == "4.7.5" and host.connections == []
     assert relay.log().count(f"error not_sent id={id}") == 1
 
@@ -74,8 +74,8 @@ def test_while_dns_is_down_it_expires_and_is_not_delivered_late(relay_factory, d
     host = mailhost()
     relay = relay_factory(streams(6)).start()
     dns.zone["all"] = "SERVFAIL"
-    id, began = code(relay, "bob@dest.test")
-    assert "forward" in ends_in_time(relay, id, began, 6)["reply"]
+    id = code(relay, "bob@dest.test")
+    assert "forward" in ends_in_time(relay, id, 6)["reply"]
     wait_for(lambda: [row for row in relay.queue() if row["recipient"] == "hello@club.test"])  # its sender is told of it
     del dns.zone["all"]
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
@@ -95,8 +95,8 @@ def test_without_a_way_to_the_host_it_ends_in_time(relay_factory, dns):
     time.sleep(3)  # these come while the others' failures are remembered
     for name in hosts:
         sent.append(code(relay, f"alice@{name}.test"))
-    for id, began in sent:
-        ends_in_time(relay, id, began, 8)
+    for id in sent:
+        ends_in_time(relay, id, 8)
 
 
 @pytest.mark.parametrize("mute_at", ["", "EHLO", "the slots"])
@@ -116,9 +116,9 @@ def test_behind_a_mute_host_it_ends_in_time_and_is_not_sent_late(relay_factory, 
             relay.send(to=f"slow{number}@dest.test")
         wait_for(lambda: len(host.connections) >= 1)
     sent = [code(relay, f"r{number}@dest.test") for number in range(12)]
-    for id, began in sent:
-        event, at = end_of(relay, id)
-        assert event["kind"] == "expired" and at - began < life + LATE, (at - began, event)
+    for id in sent:
+        event, after = end_of(relay, id)
+        assert event["kind"] == "expired" and after < life + LATE, (after, event)
     time.sleep(3)
     assert not any(line.startswith("MAIL") and "r" in line for c in host.connections if mute_at != "the slots" for line in c.lines)
     assert not any("code" in m.data.decode() for m in host.messages)
@@ -129,8 +129,8 @@ def test_a_host_that_is_slow_gets_nothing_that_is_late(relay_factory, dns, mailh
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
     host = mailhost(lambda line, connection: time.sleep(1.6) if line.startswith(("EHLO", "")) and not line.startswith("QUIT") else None)
     relay = relay_factory(streams(3)).start()
-    id, began = code(relay, "bob@dest.test")
-    ends_in_time(relay, id, began, 3)
+    id = code(relay, "bob@dest.test")
+    ends_in_time(relay, id, 3)
     time.sleep(3)
     assert not any(line.startswith("MAIL") for c in host.connections for line in c.lines)
 
@@ -138,7 +138,8 @@ def test_a_host_that_is_slow_gets_nothing_that_is_late(relay_factory, dns, mailh
 def test_what_expires_while_the_relay_is_down_is_not_sent(relay_factory, dns, mailhost):
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
     relay = relay_factory(streams(4)).start()
-    id, began = code(relay, "bob@dest.test")
+    began = time.monotonic()
+    id = code(relay, "bob@dest.test")
     relay.wait_kind(id, "deferred")
     relay.stop()
     host = mailhost()
@@ -154,9 +155,9 @@ def test_a_last_try_is_made_in_time(relay_factory, dns, mailhost):
     began = time.monotonic()
     host = mailhost(lambda line, connection: "451 4.3.0 not yet" if line.startswith("MAIL") and time.monotonic() - began < 5 else None)
     relay = relay_factory(streams(10, "600")).start()
-    id, sent = code(relay, "bob@dest.test")
-    event, at = end_of(relay, id)
-    assert event["kind"] == "delivered" and 8 < at - sent < 10 + LATE and len(host.messages) == 1
+    id = code(relay, "bob@dest.test")
+    event, after = end_of(relay, id)
+    assert event["kind"] == "delivered" and 8 < after < 10 + LATE and len(host.messages) == 1
 
 
 @pytest.mark.parametrize("refused_at", ["RCPT", "MAIL", "."])
