@@ -198,8 +198,38 @@ def needed(records):
     return [record for record in records if record["type"] == "TXT" and record["need"] == "required"]
 
 
+class Made:
+    """What `sealpost init` made, to be copied: an RSA key takes longer than all else in most tests.
+
+    Each program, domain and place in a test has its own, in each process once. Only what is judged by its age is made anew.
+    """
+
+    known = {}
+
+    @classmethod
+    def at(cls, program, domain, path, init, anew):
+        """Fill `path`; what init said."""
+        which = (program, domain, path.name)
+        if anew:
+            return init()
+        if which not in cls.known:
+            cls.known[which] = cls(path, init())
+            return cls.known[which].said
+        made = cls.known[which]
+        shutil.copytree(made.copy, path, dirs_exist_ok=True)
+        config = path / "sealpost.conf"
+        config.write_text(config.read_text().replace(made.path, str(path)))
+        return made.said
+
+    def __init__(self, path, said):
+        self.path, self.said = str(path), said
+        self.room = tempfile.TemporaryDirectory(prefix="peers-made-")
+        self.copy = pathlib.Path(self.room.name, "copy")
+        shutil.copytree(path, self.copy)
+
+
 class Relay:
-    """A relay made by `sealpost init` in its own directory."""
+    """A relay as `sealpost init` makes it, in its own directory."""
 
     def __init__(self, path, dns, delivery_port, extra="", domain="club.test", program=None, shards=2, loopback=True):
         self.path, self.given_program = path, program
@@ -208,8 +238,7 @@ class Relay:
         self.process = None
         self.environment = {}
         self.config = path / "sealpost.conf"
-        made = json.loads(self.command("--json", "init", domain, "--dir", str(path), "--hostname", "mail.club.test",
-                                       "--public-ip", "192.0.2.10", "--no-capture", config=False))
+        made = Made.at(self.program, domain, path, lambda: self.init(domain), anew="dkim" in extra)
         self.secret, self.records = made["secret"], needed(made["records"])
         text = self.config.read_text()
         text = text.replace("0.0.0.0:587", f"127.0.0.1:{self.submission}")
@@ -223,6 +252,10 @@ class Relay:
         text += f'dns {{ forward = {{"127.0.0.1@{dns.port}"}} }}\n{extra}\n'
         self.config.write_text(text)
         self.publish(self.records)
+
+    def init(self, domain):
+        return json.loads(self.command("--json", "init", domain, "--dir", str(self.path), "--hostname", "mail.club.test",
+                                       "--public-ip", "192.0.2.10", "--no-capture", config=False))
 
     @property
     def program(self):
