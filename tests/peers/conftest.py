@@ -8,6 +8,7 @@ import os
 import pathlib
 import random
 import re
+import selectors
 import shutil
 import signal
 import smtplib
@@ -140,6 +141,37 @@ def rdata(kind, value):
     return dnslib.RDMAP[kind](value)
 
 
+class DnsServers:
+    """`resolver` served by UDP and TCP at a port of 127.0.0.1, until stop(): dnslib's own loops look only twice a second for their end."""
+
+    def __init__(self, resolver, port):
+        logger = dnslib.server.DNSLogger("-request,-reply,-truncated,-error,-recv,-send,-data")
+        self.servers = [dnslib.server.DNSServer(resolver, port=port, address="127.0.0.1", tcp=tcp, logger=logger).server
+                        for tcp in (False, True)]
+        self.end, self.ended = socket.socketpair()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        with selectors.DefaultSelector() as selector:
+            for server in self.servers:
+                server.timeout = 0
+                selector.register(server, selectors.EVENT_READ, server)
+            selector.register(self.ended, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.data is None:
+                        return
+                    key.data.handle_request()
+
+    def stop(self):
+        self.end.close()
+        self.thread.join()
+        self.ended.close()
+        for server in self.servers:
+            server.server_close()
+
+
 class Dns(dnslib.server.BaseResolver):
     """An authoritative server for whatever `zone` holds: (name, type) -> list of record data, or "SERVFAIL" or "SILENCE"."""
 
@@ -148,11 +180,7 @@ class Dns(dnslib.server.BaseResolver):
         self.zone = {}
         self.asked = []
         self.port = free_port()
-        logger = dnslib.server.DNSLogger("-request,-reply,-truncated,-error,-recv,-send,-data")
-        self.servers = [dnslib.server.DNSServer(self, port=self.port, address="127.0.0.1", tcp=tcp, logger=logger)
-                        for tcp in (False, True)]
-        for server in self.servers:
-            server.start_thread()
+        self.servers = DnsServers(self, self.port)
 
     def add(self, name, kind, *values):
         self.zone[(name.lower().rstrip("."), kind)] = list(values)
@@ -188,9 +216,7 @@ class Dns(dnslib.server.BaseResolver):
         return reply
 
     def stop(self):
-        for server in self.servers:
-            server.stop()
-            server.server.server_close()
+        self.servers.stop()
 
 
 def needed(records):

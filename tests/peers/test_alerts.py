@@ -37,7 +37,7 @@ class Hook(threading.Thread):
         self.start()
 
     def run(self):
-        self.server.serve_forever()
+        self.server.serve_forever(0.05)
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ class Elsewhere(threading.Thread):
         self.start()
 
     def run(self):
-        self.server.serve_forever()
+        self.server.serve_forever(0.05)
 
 
 def test_from_a_web_mailer(page, browser):

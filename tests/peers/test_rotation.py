@@ -16,7 +16,7 @@ import dnslib.server
 import pytest
 import spf
 
-from conftest import SEALPOST, Relay, Sink, free_port, wait_for
+from conftest import SEALPOST, DnsServers, Relay, Sink, free_port, wait_for
 from zones import KnotServer, own_addresses, zone_file
 
 ADDRESSES = own_addresses(2)
@@ -48,11 +48,7 @@ class Resolver(dnslib.server.BaseResolver):
     def __init__(self):
         self.remembered = {}
         self.port = free_port()
-        logger = dnslib.server.DNSLogger("-request,-reply,-truncated,-error,-recv,-send,-data")
-        self.servers = [dnslib.server.DNSServer(self, port=self.port, address="127.0.0.1", tcp=tcp, logger=logger)
-                        for tcp in (False, True)]
-        for server in self.servers:
-            server.start_thread()
+        self.servers = DnsServers(self, self.port)
 
     def resolve(self, request, handler):
         name, kind = str(request.q.qname).lower().rstrip("."), dnslib.QTYPE[request.q.qtype]
@@ -66,9 +62,7 @@ class Resolver(dnslib.server.BaseResolver):
         pass
 
     def stop(self):
-        for server in self.servers:
-            server.stop()
-            server.server.server_close()
+        self.servers.stop()
 
 
 class Receiver:
