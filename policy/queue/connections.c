@@ -308,14 +308,13 @@ static void free_attempt(struct queue *q, struct attempt *a, int64_t now_ms)
 static void put_back(struct queue *q, struct entry *e, struct line *line, int64_t due_ms,
                      int64_t now_ms)
 {
-    bool moved = e->line != line;
-    if (due_ms > now_ms) {
+    struct line *own = e->line;
+    if (due_ms > now_ms)
         entry_wait(q, e, due_ms);
-    } else {
+    else
         entry_ready(q, e, due_ms);
-        if (moved)
-            line_changed(q, e->line, now_ms);
-    }
+    if (own != line)
+        line_changed(q, own, now_ms);
 }
 
 static void entry_over(struct queue *q, struct entry *e, struct line *line, int64_t now_ms)

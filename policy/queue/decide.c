@@ -91,6 +91,7 @@ static bool take_due(struct queue *q, int64_t now_ms)
             return true;
         int64_t due_ms = e->due_ms;
         entry_out(q, e);
+        entry_assign(q, e, entry_line_need(q, e));
         entry_ready(q, e, due_ms);
         line_changed(q, e->line, now_ms);
     }

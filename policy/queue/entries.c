@@ -4,7 +4,8 @@
  *
  *   WAITING ─(entry_ready)─▶ READY ─(attempt_make)─▶ UNDER_WAY ─(attempt_over, _back)─▶ …
  *
- * Chunks are kept until the end: what waited once may wait again.
+ * One that waits has the names of its domain and tenant; they become a line when it is due. Chunks
+ * are kept until the end: what waited once may wait again.
  */
 #include "queue_moves.h"
 
@@ -56,6 +57,7 @@ void entries_fini(struct queue *q)
     pointer_table_fini(&q->entries);
     heap_fini(&q->waiting);
     heap_fini(&q->deadlines);
+    names_fini(&q->names);
 }
 
 struct entry *entry_find(const struct queue *q, int64_t message, unsigned number)
@@ -64,50 +66,88 @@ struct entry *entry_find(const struct queue *q, int64_t message, unsigned number
     return pointer_table_find(&q->entries, &key);
 }
 
-/* Free ones are linked by their `line`. */
 static void give_chunk(struct queue *q)
 {
     struct entry *chunk = xcalloc(CHUNK, sizeof(*chunk));
     q->chunks = xgrow(q->chunks, q->chunk_count + 1, sizeof(struct entry *));
     q->chunks[q->chunk_count++] = chunk;
     for (size_t i = CHUNK; i > 0; i--) {
-        chunk[i - 1].line = (struct line *)(void *)q->free_entries;
+        chunk[i - 1].next_free = q->free_entries;
         q->free_entries = &chunk[i - 1];
     }
 }
 
-struct entry *entry_new(struct queue *q, int64_t message, unsigned number, struct line *line)
+struct entry *entry_new(struct queue *q, int64_t message, unsigned number)
 {
     CHECK(number <= 0xfffffff);
     if (!q->free_entries)
         give_chunk(q);
     struct entry *e = q->free_entries;
-    q->free_entries = (struct entry *)(void *)e->line;
-    *e = (struct entry){.message = message, .number = number & 0xfffffff, .line = line};
-    line->entries++;
+    q->free_entries = e->next_free;
+    *e = (struct entry){.message = message, .number = number & 0xfffffff, .state = ENTRY_WAITING};
     pointer_table_add(&q->entries, e);
     return e;
+}
+
+struct line *entry_line(const struct entry *e)
+{
+    return e->state == ENTRY_WAITING ? NULL : e->line;
+}
+
+struct line *entry_line_need(struct queue *q, const struct entry *e)
+{
+    if (e->state != ENTRY_WAITING)
+        return e->line;
+    struct tenant *tenant = tenant_need(q, names_text(&q->names, e->label.tenant));
+    struct domain *domain = domain_need(q, names_text(&q->names, e->label.domain));
+    return line_need(q, domain, tenant, (enum stream_class)e->label.class, false);
+}
+
+/* Out of its line, or without its names. */
+static void leave(struct queue *q, struct entry *e)
+{
+    if (e->state != ENTRY_WAITING) {
+        e->line->entries--;
+    } else if (e->label.domain != 0) {
+        names_drop(&q->names, e->label.domain);
+        names_drop(&q->names, e->label.tenant);
+    }
 }
 
 void entry_free(struct queue *q, struct entry *e)
 {
     pointer_table_drop(&q->entries, e);
-    e->line->entries--;
-    e->line = (struct line *)(void *)q->free_entries;
+    leave(q, e);
+    e->next_free = q->free_entries;
     q->free_entries = e;
 }
 
 void entry_assign(struct queue *q, struct entry *e, struct line *line)
 {
-    (void)q;
-    e->line->entries--;
+    leave(q, e);
     line->entries++;
     e->line = line;
+    if (e->state == ENTRY_WAITING)
+        e->state = ENTRY_READY; /* as soon as it stands there */
+}
+
+void entry_label(struct queue *q, struct entry *e, const char *domain, const char *tenant,
+                 enum stream_class class)
+{
+    struct label label = {.domain = names_hold(&q->names, domain), .class = class};
+    uint32_t name = names_hold(&q->names, tenant);
+    CHECK(name < 1U << 29);
+    label.tenant = name & 0x1fffffff;
+    leave(q, e);
+    e->state = ENTRY_WAITING;
+    e->label = label;
 }
 
 void entry_wait(struct queue *q, struct entry *e, int64_t due_ms)
 {
-    e->state = ENTRY_WAITING;
+    const struct line *line = entry_line(e);
+    if (line)
+        entry_label(q, e, line->domain->name, line->tenant->name, line->class);
     e->due_ms = due_ms;
     heap_push(&q->waiting, e);
 }

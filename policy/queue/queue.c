@@ -67,32 +67,42 @@ void queue_configure(struct queue *q, const struct queue_settings *settings, int
 
 /* ---- what waits ---- */
 
-static void place(struct queue *q, struct entry *e, int64_t due_ms, int64_t now_ms)
+static void assign(struct queue *q, struct entry *e, const struct queue_entry *given)
 {
-    if (due_ms > now_ms)
-        entry_wait(q, e, due_ms);
-    else
-        entry_ready(q, e, due_ms);
+    struct tenant *tenant = tenant_need(q, given->tenant);
+    struct domain *domain = domain_need(q, given->domain);
+    entry_assign(q, e, line_need(q, domain, tenant, given->class, false));
+}
+
+static void place(struct queue *q, struct entry *e, const struct queue_entry *given, int64_t now_ms)
+{
+    e->expires_ms = given->expires_ms;
+    if (given->due_ms > now_ms) {
+        entry_label(q, e, given->domain, given->tenant, given->class);
+        entry_wait(q, e, given->due_ms);
+    } else {
+        assign(q, e, given);
+        entry_ready(q, e, given->due_ms);
+        line_changed(q, e->line, now_ms);
+    }
 }
 
 /* It is known: it takes the new times and line. */
-static void renew(struct queue *q, struct entry *e, struct line *line,
-                  const struct queue_entry *given, int64_t now_ms)
+static void renew(struct queue *q, struct entry *e, const struct queue_entry *given, int64_t now_ms)
 {
-    struct line *old = e->line;
-    bool under_way = e->state == ENTRY_UNDER_WAY;
+    struct line *old = entry_line(e);
     entry_out(q, e);
-    entry_assign(q, e, line);
-    e->expires_ms = given->expires_ms;
-    if (under_way) {
+    if (e->state == ENTRY_UNDER_WAY) {
+        assign(q, e, given);
         e->again = true;
         e->dropped = false;
         e->due_ms = given->due_ms;
+        e->expires_ms = given->expires_ms;
+        line_changed(q, e->line, now_ms);
     } else {
-        place(q, e, given->due_ms, now_ms);
+        place(q, e, given, now_ms);
     }
-    line_changed(q, line, now_ms);
-    if (old != line)
+    if (old && old != entry_line(e))
         line_changed(q, old, now_ms);
 }
 
@@ -100,19 +110,11 @@ void queue_add(struct queue *q, const struct queue_entry *entries, size_t count,
 {
     for (size_t i = 0; i < count; i++) {
         const struct queue_entry *given = &entries[i];
-        struct tenant *tenant = tenant_need(q, given->tenant);
-        struct domain *domain = domain_need(q, given->domain);
-        struct line *line = line_need(q, domain, tenant, given->class, false);
         struct entry *e = entry_find(q, given->message, given->number);
-        if (e) {
-            renew(q, e, line, given, now_ms);
-            continue;
-        }
-        e = entry_new(q, given->message, given->number, line);
-        e->expires_ms = given->expires_ms;
-        place(q, e, given->due_ms, now_ms);
-        if (e->state == ENTRY_READY)
-            line_changed(q, line, now_ms);
+        if (e)
+            renew(q, e, given, now_ms);
+        else
+            place(q, entry_new(q, given->message, given->number), given, now_ms);
     }
 }
 
@@ -126,10 +128,11 @@ void queue_drop(struct queue *q, int64_t message, unsigned number, int64_t now_m
         e->again = false;
         return;
     }
-    struct line *line = e->line;
+    struct line *line = entry_line(e);
     entry_out(q, e);
     entry_free(q, e);
-    line_changed(q, line, now_ms);
+    if (line)
+        line_changed(q, line, now_ms);
 }
 
 static void touch_all(struct queue *q)

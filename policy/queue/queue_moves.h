@@ -11,10 +11,20 @@
 void entries_init(struct queue *q);
 void entries_fini(struct queue *q);
 struct entry *entry_find(const struct queue *q, int64_t message, unsigned number);
-struct entry *entry_new(struct queue *q, int64_t message, unsigned number, struct line *line);
-/* It is in no heap any more; its line goes with its last entry. */
+/* It has no line and no label, and must get one of them. */
+struct entry *entry_new(struct queue *q, int64_t message, unsigned number);
+/* It is in no heap any more. line_changed() is the caller's. */
 void entry_free(struct queue *q, struct entry *e);
+/* Its line; NULL: it waits, and has but names. */
+struct line *entry_line(const struct entry *e);
+/* Made where there is none. */
+struct line *entry_line_need(struct queue *q, const struct entry *e);
+/* It leaves the line that it had, for whose sake line_changed() is the caller's. */
 void entry_assign(struct queue *q, struct entry *e, struct line *line);
+/* The same; by names. */
+void entry_label(struct queue *q, struct entry *e, const char *domain, const char *tenant,
+                 enum stream_class class);
+/* It waits by the names of its line, or by those it has. line_changed() is the caller's. */
 void entry_wait(struct queue *q, struct entry *e, int64_t due_ms);
 /* Due: it stands in its line. line_changed() is the caller's. */
 void entry_ready(struct queue *q, struct entry *e, int64_t due_ms);

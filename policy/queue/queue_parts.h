@@ -4,6 +4,9 @@
  *   entry ──▶ line (domain, tenant, class) ──▶ domain ──▶ lane (trust, hosts) ──▶ destination
  *                                                                          ╰──▶ provider
  *
+ * Until it is due an entry knows names only, so that a domain for which nothing is due is nothing
+ * but its name.
+ *
  * entries.c owns entries, domains.c tenants, domains and lines, destinations.c lanes, destinations
  * and providers, connections.c connections and attempts.
  */
@@ -13,6 +16,7 @@
 #include "address_book.h"
 #include "fair.h"
 #include "heap.h"
+#include "names.h"
 #include "pointer_table.h"
 #include "queue.h"
 #include "queue_connection.h"
@@ -24,6 +28,12 @@
 
 enum entry_state { ENTRY_WAITING, ENTRY_READY, ENTRY_UNDER_WAY };
 
+/* Whose line it will be in when it is due: queue.names. */
+struct label {
+    uint32_t domain; /* 0: none */
+    uint32_t tenant : 29, class : 3;
+};
+
 /* 40 bytes: there may be millions. */
 struct entry {
     int64_t message, expires_ms;
@@ -31,7 +41,11 @@ struct entry {
         int64_t due_ms;          /* waiting; or under way and added again */
         uint32_t deadline_place; /* ready: in queue.deadlines */
     };
-    struct line *line;
+    union {
+        struct label label;      /* waiting */
+        struct line *line;       /* ready, under way */
+        struct entry *next_free; /* of no use just now */
+    };
     uint32_t place; /* waiting: in queue.waiting; ready: in line->ready */
     unsigned number : 28, state : 2;
     bool again : 1;   /* under way, and added once more */
@@ -52,7 +66,7 @@ struct line {
     bool late; /* of those whose time is over */
     bool held; /* in lane->held: its hosts rest */
     struct line *next_held, *prev_held;
-    size_t entries;
+    size_t entries; /* ready, or under way */
     unsigned attempts;
     struct heap ready;    /* entries, by arrival */
     int64_t head_message; /* the first of them, as the fairs know it */

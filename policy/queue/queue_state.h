@@ -46,6 +46,7 @@ struct queue {
     struct pointer_table entries, tenants, domains, lines, lanes, destinations, providers, parties;
     struct entry **chunks, *free_entries;
     size_t chunk_count;
+    struct names names;
     struct heap waiting, deadlines, wakes, lane_wakes;
     size_t ready, under_way;
     struct domain *lookups; /* under way and counted, the oldest first */
