@@ -20,8 +20,10 @@ struct mime_entity {
 
 /* Fill in type, encoding and boundary from the header. */
 void mime_read(struct mime_entity *e);
+/* What is said before a comment, and behind any at the front: "8bit" of "(all) 8bit (of it)". */
+struct span mime_token(struct span value);
 /* The value of parameter `name` in a Content-Type value, without quotes, backslashes and blanks at
- * its end. False when there is none, or `size` is too small. */
+ * its end, the first if there are several. False when there is none, or `size` is too small. */
 bool mime_parameter(struct span value, struct span name, char *text_r, size_t size);
 /* Is it text, as far as it says? */
 bool mime_is_text(const struct mime_entity *e);

@@ -6,14 +6,16 @@
 
 #include "address_parts.h"
 #include "encoded_word.h"
+#include "extended_parameter.h"
 #include "fields.h"
 
 #include <string.h>
 
-enum kind { TEXT, ADDRESSES, IDENTIFIERS, PARAMETERS, OCTETS };
+enum kind { TEXT, ADDRESSES, IDENTIFIERS, LINKS, PARAMETERS, OCTETS, LINK };
 enum outcome { DONE, LOCAL_PART, MALFORMED };
 
-/* Fields that are neither text nor known to have addresses. */
+/* Fields that are neither text nor known to have addresses. A link may be folded anywhere (RFC 2369
+ * section 2, RFC 2557 section 4.4.2). */
 static const struct {
     const char *name;
     enum kind kind;
@@ -26,19 +28,19 @@ static const struct {
     {"References", IDENTIFIERS},
     {"Content-ID", IDENTIFIERS},
     {"List-Id", IDENTIFIERS},
-    {"List-Help", IDENTIFIERS},
-    {"List-Unsubscribe", IDENTIFIERS},
-    {"List-Subscribe", IDENTIFIERS},
-    {"List-Post", IDENTIFIERS},
-    {"List-Owner", IDENTIFIERS},
-    {"List-Archive", IDENTIFIERS},
+    {"List-Help", LINKS},
+    {"List-Unsubscribe", LINKS},
+    {"List-Subscribe", LINKS},
+    {"List-Post", LINKS},
+    {"List-Owner", LINKS},
+    {"List-Archive", LINKS},
     {"Received", OCTETS},
     {"Return-Path", OCTETS},
     {"Date", OCTETS},
     {"Resent-Date", OCTETS},
     {"MIME-Version", OCTETS},
     {"Content-Transfer-Encoding", OCTETS},
-    {"Content-Location", OCTETS},
+    {"Content-Location", LINK},
     {"List-Unsubscribe-Post", OCTETS},
     {"Received-SPF", OCTETS},
     {"Authentication-Results", OCTETS},
@@ -59,16 +61,6 @@ static enum kind kind_of(struct span name)
 }
 
 /* ---- words, comments and what is in angle brackets ---- */
-
-static void put_octets(struct encoded_writer *w, struct span s)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
-        encoded_put(w, c < 0x80 ? span_first(span_from(s, i), 1) : (struct span){escaped, 3});
-    }
-}
 
 /* Length of the comment at the front; 0: it does not end. */
 static size_t comment_length(struct span s)
@@ -137,7 +129,7 @@ static enum outcome put_angle(struct encoded_writer *w, enum kind kind, struct s
     if (kind == ADDRESSES)
         outcome = put_address(w, SPAN_NONE, inside);
     else
-        put_octets(w, inside);
+        encoded_octets(w, inside, kind == LINKS);
     encoded_put(w, SPAN(">"));
     return outcome;
 }
@@ -192,107 +184,15 @@ static enum outcome put_structured(struct encoded_writer *w, enum kind kind, str
     return outcome;
 }
 
-/* ---- parameters ---- */
-
-/* Length up to `end` outside of quotes. */
-static size_t length_until(struct span s, char end)
-{
-    bool quoted = false;
-    size_t i = 0;
-    for (; i < s.len && (quoted || s.ptr[i] != end); i++) {
-        if (quoted && s.ptr[i] == '\\')
-            i++;
-        else if (s.ptr[i] == '"')
-            quoted = !quoted;
-    }
-    return i < s.len ? i : s.len;
-}
-
-static bool is_attribute_char(unsigned char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c != '\0' && strchr("!#$&+-.^_`{|}~", c));
-}
-
-static void add_extended(struct buf *out, struct span s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (is_attribute_char(c))
-            buf_add_char(out, (char)c);
-        else
-            buf_addf(out, "%%%02X", c);
-    }
-}
-
-/* `name*=utf-8''…`, or in sections when that is too long for a line (RFC 2231 section 3 and 4). */
-static void put_extended(struct encoded_writer *w, struct span name, struct span text)
-{
-    struct buf all;
-    struct buf line;
-    buf_init(&all, 3 * text.len + 64);
-    buf_init(&line, name.len + ENCODED_WORD_LINE_MAX + 64);
-    buf_addf(&all, "%s''", span_is_utf8(text) ? "utf-8" : "unknown-8bit");
-    add_extended(&all, text);
-    struct span rest = buf_span(&all);
-    bool whole = name.len + rest.len + 4 <= ENCODED_WORD_LINE_MAX;
-    size_t room =
-        name.len + 30 < ENCODED_WORD_LINE_MAX ? ENCODED_WORD_LINE_MAX - name.len - 10 : 20;
-    for (size_t section = 0; rest.len > 0 && !w->out->overflow; section++) {
-        size_t len = whole || rest.len <= room ? rest.len : room;
-        for (size_t back = 1; len < rest.len && back <= 2; back++) /* not inside of "%XX" */
-            if (rest.ptr[len - back] == '%')
-                len -= back;
-        buf_clear(&line);
-        buf_addf(&line, "\r\n\t%.*s*", SPAN_ARG(name));
-        if (!whole)
-            buf_addf(&line, "%zu*", section);
-        buf_addf(&line, "=%.*s%s", SPAN_ARG(span_first(rest, len)), len < rest.len ? ";" : "");
-        encoded_put(w, buf_span(&line));
-        rest = span_from(rest, len);
-    }
-    buf_fini(&all);
-    buf_fini(&line);
-}
-
-static void put_parameter(struct encoded_writer *w, struct span parameter)
-{
-    struct span value = parameter;
-    struct span name = span_trim(span_take(&value, '='));
-    struct buf says;
-    value = span_trim(value);
-    if (span_is_ascii(parameter) || !span_is_ascii(name) || span_ends_nocase(name, SPAN("*"))) {
-        put_octets(w, parameter);
-        return;
-    }
-    bool quoted = value.len > 0 && value.ptr[0] == '"';
-    buf_init(&says, value.len);
-    for (size_t i = quoted; i < value.len && !(quoted && value.ptr[i] == '"'); i++) {
-        if (quoted && value.ptr[i] == '\\' && i + 1 < value.len)
-            i++;
-        if (value.ptr[i] != '\r' && value.ptr[i] != '\n')
-            buf_add_char(&says, value.ptr[i]);
-    }
-    put_extended(w, name, buf_span(&says));
-    buf_fini(&says);
-}
-
-static void put_parameters(struct encoded_writer *w, struct span value)
-{
-    for (bool first = true; first || value.len > 0; first = false) {
-        size_t len = length_until(value, ';');
-        struct span parameter = span_first(value, len);
-        if (first)
-            put_octets(w, parameter);
-        else
-            put_parameter(w, parameter);
-        if (len < value.len)
-            encoded_put(w, SPAN(";"));
-        value = span_from(value, len + 1);
-    }
-}
-
 /* ---- a field ---- */
+
+static bool has_long_line(struct span s)
+{
+    while (s.len > 0)
+        if (span_take(&s, '\n').len > MESSAGE_LINE_MAX + 1)
+            return true;
+    return false;
+}
 
 static enum outcome write_field(const struct field *f, enum kind kind, struct buf *out)
 {
@@ -307,18 +207,21 @@ static enum outcome write_field(const struct field *f, enum kind kind, struct bu
         break;
     case ADDRESSES:
     case IDENTIFIERS:
+    case LINKS:
         outcome = put_structured(&w, kind, f->value);
         break;
     case PARAMETERS:
-        put_parameters(&w, f->value);
+        extended_parameters(&w, f->value);
         break;
     case OCTETS:
-        put_octets(&w, f->value);
+    case LINK:
+        encoded_octets(&w, f->value, kind == LINK);
         break;
     }
     encoded_end(&w);
     encoded_put(&w, SPAN("\r\n"));
-    return outcome;
+    bool too_long = kind != TEXT && has_long_line(buf_span(out));
+    return outcome == DONE && too_long ? MALFORMED : outcome;
 }
 
 static enum outcome downgrade(const struct field *f, struct buf *out)

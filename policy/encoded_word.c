@@ -6,9 +6,11 @@
 
 #include "secret.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { ROOM_MIN = 12 }; /* a character of four octets */
+enum { LINK_LINE_MAX = 900 };
 
 void encoded_begin(struct encoded_writer *w, struct buf *out, size_t limit)
 {
@@ -101,6 +103,45 @@ static void put_space(struct encoded_writer *w, struct span space, size_t need)
     if (space.len > 0 && !folded && w->column + space.len + need > ENCODED_WORD_LINE_MAX)
         encoded_put(w, SPAN("\r\n"));
     encoded_put(w, space);
+}
+
+static size_t octets_length(struct span s)
+{
+    size_t len = s.len;
+    for (size_t i = 0; i < s.len; i++)
+        len += (unsigned char)s.ptr[i] < 0x80 ? 0 : 2;
+    return len;
+}
+
+static void put_octets(struct encoded_writer *w, struct span s, bool link)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char escaped[4];
+        if (link && w->column + sizeof(escaped) > LINK_LINE_MAX)
+            encoded_put(w, SPAN("\r\n "));
+        snprintf(escaped, sizeof(escaped), "%%%02X", (unsigned char)s.ptr[i]);
+        bool ascii = (unsigned char)s.ptr[i] < 0x80;
+        encoded_put(w, ascii ? span_first(span_from(s, i), 1) : span_of(escaped));
+    }
+}
+
+void encoded_octets(struct encoded_writer *w, struct span s, bool link)
+{
+    bool changed = false;
+    while (s.len > 0) {
+        struct span space = encoded_take_space(&s);
+        size_t len = 0;
+        while (len < s.len && !is_blank(s.ptr[len]))
+            len++;
+        struct span word = span_first(s, len);
+        s = span_from(s, len);
+        changed = changed || !span_is_ascii(word);
+        if (changed && word.len > 0)
+            put_space(w, space, octets_length(word));
+        else
+            encoded_put(w, space);
+        put_octets(w, word, link);
+    }
 }
 
 /* Something that stays, behind blanks. */

@@ -28,6 +28,9 @@ void encoded_end(struct encoded_writer *w);
 
 /* As it is. */
 void encoded_put(struct encoded_writer *w, struct span bytes);
+/* As it is but for octets that are not ASCII: they are written by percent. Where that makes a line
+ * too long it is folded at blanks, a link (RFC 2369, 2557) anywhere. */
+void encoded_octets(struct encoded_writer *w, struct span s, bool link);
 /* A word with the blanks and folds before it; `text` is what it says, without quotes. It is encoded
  * if it is not ASCII. */
 void encoded_word(struct encoded_writer *w, struct span space, struct span word, struct span text);

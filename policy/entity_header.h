@@ -6,20 +6,21 @@
 
 #include "buf.h"
 
-enum { ENTITY_BOUNDARY_MAX = 250 }; /* RFC 2046 allows 70; some write more */
+enum { ENTITY_BOUNDARY_MAX = 250, ENTITY_TYPE_MAX = 255 }; /* RFC 2046 allows 70; some write more */
 
 struct entity_header {
     struct span type, encoding; /* without parameters and comments; borrowed; empty when absent */
-    size_t boundary_len;        /* 0: there is none that can be used */
+    /* Why the content must not be changed, as the end of "holds 8-bit content …": some reader takes
+     * it for signed or encrypted, or finds parts where others find none. NULL: it may be. */
+    const char *protects;
+    size_t boundary_len; /* 0: there is none that can be used */
     char boundary[ENTITY_BOUNDARY_MAX + 1];
+    char type_text[ENTITY_TYPE_MAX + 1]; /* what `type` points to: do not copy */
 };
 
 void entity_header_read(struct span header, struct entity_header *e);
 /* Is the content there as it is, says Content-Transfer-Encoding? */
 bool entity_header_is_identity(struct span encoding);
-/* Why content of this type must not be changed, as the end of "holds 8-bit content …"; NULL: it may
- * be. */
-const char *entity_header_protects(struct span type);
 
 /* What is done about an entity. */
 enum entity_action { ENTITY_KEEP, ENTITY_RELABEL, ENTITY_ENCODE_TEXT, ENTITY_ENCODE_BYTES };

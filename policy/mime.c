@@ -2,37 +2,40 @@
 /* mime.c - A walk over entities, and the two encodings. */
 #include "mime.h"
 
+#include "address.h"
 #include "message.h"
+#include "mime_parameter.h"
 #include "secret.h"
+
+#include <string.h>
 
 /* ---- entities ---- */
 
 bool mime_parameter(struct span value, struct span name, char *text_r, size_t size)
 {
-    span_take(&value, ';');
-    while (value.len > 0) {
-        struct span key = span_trim(span_take(&value, '='));
-        value = span_trim(value);
-        bool quoted = value.len > 0 && value.ptr[0] == '"';
-        size_t used = 0;
-        bool cut = false;
-        size_t i = quoted;
-        for (; i < value.len && (quoted ? value.ptr[i] != '"' : value.ptr[i] != ';'); i++) {
-            if (quoted && value.ptr[i] == '\\' && i + 1 < value.len)
-                i++;
-            cut = used + 1 == size;
-            if (!cut)
-                text_r[used++] = value.ptr[i];
-        }
-        while (used > 0 && (text_r[used - 1] == ' ' || text_r[used - 1] == '\t'))
-            used--;
-        text_r[used] = '\0';
-        if (span_equal_nocase(key, name))
-            return used > 0 && !cut;
-        value = span_from(value, i);
-        span_take(&value, ';');
+    struct mime_parameter p;
+    value = span_from(value, mime_parameter_length(value) + 1);
+    while (mime_parameter_next(&value, &p)) {
+        struct buf text;
+        if (!span_equal_nocase(p.name, name))
+            continue;
+        buf_init(&text, size - 1);
+        mime_parameter_text(p.value, &text);
+        struct span said = buf_span(&text);
+        while (said.len > 0 && strchr(" \t", said.ptr[said.len - 1]))
+            said.len--;
+        bool ok = said.len > 0 && !text.overflow && span_copy(said, text_r, size);
+        buf_fini(&text);
+        return ok;
     }
     return false;
+}
+
+struct span mime_token(struct span value)
+{
+    struct span rest = value;
+    struct span token = address_skip_cfws(&rest) ? rest : span_trim(value);
+    return span_trim(span_take(&token, '('));
 }
 
 void mime_read(struct mime_entity *e)
@@ -41,13 +44,12 @@ void mime_read(struct mime_entity *e)
     e->type = e->encoding = SPAN_NONE;
     e->boundary[0] = '\0';
     if (message_find(e->header, SPAN("Content-Type"), 0, &f)) {
-        struct span value = f.value;
-        e->type = span_trim(span_take(&value, ';'));
+        e->type = mime_token(span_first(f.value, mime_parameter_length(f.value)));
         if (!mime_parameter(f.value, SPAN("boundary"), e->boundary, sizeof(e->boundary)))
             e->boundary[0] = '\0';
     }
     if (message_find(e->header, SPAN("Content-Transfer-Encoding"), 0, &f))
-        e->encoding = span_trim(f.value);
+        e->encoding = mime_token(f.value);
 }
 
 bool mime_is_text(const struct mime_entity *e)

@@ -128,9 +128,9 @@ static void begin_entity(struct sevenbit *c)
 
 /* ---- entities ---- */
 
-static const char *untouchable(const struct sevenbit *c, struct span type)
+static const char *untouchable(const struct sevenbit *c, const struct entity_header *content)
 {
-    const char *why = c->protect ? entity_header_protects(type) : NULL;
+    const char *why = c->protect ? content->protects : NULL;
     return why || c->depth == 0 ? why : c->levels[c->depth - 1].untouchable;
 }
 
@@ -141,7 +141,7 @@ static void begin_leaf(struct sevenbit *c, const struct entity_header *content)
     c->place = LEAF;
     c->leaf_8bit = false;
     c->how = text || global ? TRANSFER_QUOTED_PRINTABLE : TRANSFER_BASE64;
-    c->leaf_obstacle = untouchable(c, content->type);
+    c->leaf_obstacle = untouchable(c, content);
     if (span_starts_nocase(content->type, SPAN("multipart/")))
         c->leaf_obstacle = c->depth == SEVENBIT_DEPTH_MAX
                                ? "in parts nested over 100 deep"
@@ -160,7 +160,7 @@ static void begin_leaf(struct sevenbit *c, const struct entity_header *content)
 
 static struct level *push(struct sevenbit *c, const struct entity_header *content)
 {
-    const char *why = untouchable(c, content->type);
+    const char *why = untouchable(c, content);
     struct level *level = &c->levels[c->depth++];
     level->entity = c->entity;
     level->untouchable = why;
@@ -179,6 +179,9 @@ static void begin_body(struct sevenbit *c, struct span separator)
     if (content.type.len == 0 && c->depth > 0 && c->levels[c->depth - 1].digest)
         content.type = SPAN("message/rfc822"); /* RFC 2046 section 5.1.5 */
     end_header(c);
+    if (!c->out && c->entity > 0 && c->protect && content.protects &&
+        !span_is_ascii(buf_span(&c->header)))
+        note_obstacle(c, content.protects);
     if (separator.len == 0 && c->entity > 0 && planned(c, c->entity) > ENTITY_RELABEL)
         separator = SPAN("\r\n"); /* the fields that were added have to end */
     emit(c, separator);

@@ -216,11 +216,14 @@ MIXED = 'Content-Type: multipart/mixed; boundary="m"\r\n\r\n--m\r\n%s\r\n--m\r\n
     ("Content-Type: message/rfc822\r\n\r\n" + SIGNED % (TEXT + "Grüße"), "multipart/signed"),
     ("Content-Type: multipart/encrypted; boundary=e; protocol=x\r\n\r\n--e\r\nContent-Type: application/octet-stream\r\n\r\n"
      "\u00ff\u00fe\r\n--e--\r\n", "multipart/encrypted"),
+    (MIXED % (TEXT + "x", "Content-Type: (x; y)\r\n multipart (z) / signed; boundary=s\r\n\r\n--s\r\n" + TEXT + "Grüße\r\n--s--"),
+     "multipart/signed"),
+    (MIXED % (TEXT + "x", "Content-Type: text/plain\r\n" + SIGNED % (TEXT + "Grüße")), "multipart/signed"),
     ("Content-Type: application/pkcs7-mime; smime-type=signed-data\r\nContent-Transfer-Encoding: binary\r\n\r\n0\u0082x\r\n",
      "pkcs7-mime"),
     (nested(101, TEXT + "Grüße\r\n"), "100 deep"),
     ("Content-Type: multipart/mixed\r\n\r\n--m\r\n\r\nGrüße\r\n--m--\r\n", "boundary"),
-], ids=["signed", "a part", "forwarded", "encrypted", "smime", "deep", "no boundary"])
+], ids=["signed", "a part", "forwarded", "encrypted", "comments", "two types", "smime", "deep", "no boundary"])
 def test_what_must_not_be_changed_is_returned_at_once(relay, receiver, content, named):
     """The kind: content whose octets somebody vouches for, or that cannot be told apart, is never converted."""
     server = receiver()
@@ -277,7 +280,8 @@ def test_a_utf8_header_reaches_a_server_without_smtputf8(relay, dns, receiver, o
                "Subject: Grüße aus Köln, und ein langer Betreff, der über die Zeile hinausgeht: 日本語 ist schön\r\n"
                "Message-ID: <ü1@club.test>\r\nList-Unsubscribe: <https://club.test/ende?für=ü>\r\n"
                "MIME-Version: 1.0\r\n"
-               'Content-Type: text/plain; charset=utf-8; name="Übersicht.txt"\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n')
+               'Content-Type: text/plain; charset=utf-8; name="' + "Übersicht " * 50 + '.txt"\r\n'
+               "Content-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n")
     raw = delivered(relay, dns, server, message, **UTF8)
     head, _, body = raw.partition(b"\r\n\r\n")
     assert head.isascii() and (body == "Grüße\r\n".encode()) == bool(offers)
@@ -288,7 +292,7 @@ def test_a_utf8_header_reaches_a_server_without_smtputf8(relay, dns, receiver, o
     assert words(to[0][0]) == "Müßig, Øle" and words(to[1][0]).startswith("Çelik")
     assert parsed["Reply-To"] == "antwort@xn--bcher-kva.test"
     assert words(parsed["Subject"]) == "Grüße aus Köln, und ein langer Betreff, der über die Zeile hinausgeht: 日本語 ist schön"
-    assert parsed.get_filename() == "Übersicht.txt" and parsed["Message-ID"] == "<%C3%BC1@club.test>"
+    assert parsed.get_filename() == "Übersicht " * 50 + ".txt" and parsed["Message-ID"] == "<%C3%BC1@club.test>"
     assert parsed["List-Unsubscribe"] == "<https://club.test/ende?f%C3%BCr=%C3%BC>"
     assert parsed.get_payload(decode=True).decode() == "Grüße\r\n"
     assert max(map(len, head.split(b"\r\n"))) <= 998

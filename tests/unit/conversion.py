@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.parse
 
 WORDS = ["plain", "text", "Grüße", "日本語", "naïve", "=3D", "=", ".", "From", "a" * 90, "Ω" * 40, "tab\tbed", "x ", "😀", "--", "--b"]
 LATIN = b"\xe4\xff\x80raw"
@@ -176,7 +177,52 @@ def mixed(*parts):
     return b'Content-Type: multipart/mixed; boundary="m"\r\n\r\n' + b"".join(b"--m\r\n" + p + b"\r\n" for p in parts) + b"--m--\r\n"
 
 
+PKCS7 = b"\r\nContent-Transfer-Encoding: binary\r\n\r\n0\x82\x01\r\n"
+# However it is written, and whichever of two a reader takes.
+DISGUISED = [SIGNED.replace(b"Content-Type: multipart/signed;", b"Content-Type: " + way + b";", 1) % TEXT for way in (
+    b"(x) multipart/signed", b"(;) multipart/signed", b"((a)(b\\))) multipart/signed", b"multipart (x) / (y) signed (z)",
+    b"\r\n\t(x)\r\n multipart/signed", b"\tMULTIPART/Signed\t", b"multipart/\r\n signed", b"multipart /signed", b'"multipart/signed"',
+    b"(x multipart/signed", b"multipart/signed x", b"multipart/signed boundary=s", b"multipart/signed, text/plain")]
+DISGUISED += [SIGNED.replace(b"Content-Type: multipart/signed;", before + b"multipart/signed;", 1) % TEXT for before in (
+    b"Content-Type: text/plain\r\nContent-Type: ", b"Content-Type: multipart/mixed; boundary=s\r\nCONTENT-TYPE: ",
+    b"Content-Type: multipart/mixed; boundary=x\r\ncontent-type:", b"Content-Type:\r\nContent-Type: ")]
+DISGUISED += [SIGNED.replace(b"\r\n\r\n", b"\r\nContent-Type: text/plain\r\n\r\n", 1) % TEXT]
+
+
 def rules(convert):
+    hidden = mixed(SIGNED % TEXT)
+    refused = {
+        "signed": DISGUISED,
+        "S/MIME": [b"Content-Type: " + way + PKCS7 for way in (
+            b"(x) application/pkcs7-mime", b"application / x-pkcs7-mime", b"application/pkcs7-signature", b"application/x-pkcs7-signature",
+            b'application/octet-stream; name="smime.p7m"', b"application/octet-stream; (x) name = (y) smime.P7S (z)",
+            b"application/octet-stream\r\nContent-Disposition: attachment; filename=a.p7c", b"application/octet-stream; name*=us-ascii''a%2Ep7z",
+            b'application/octet-stream; name*0="smime."; name*1=p7m')],
+        "pgp-encrypted": [b"Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1 \xc3\xbc\r\n",
+                          mixed(b"Content-Type: (\xc3\xbc) application/PGP-encrypted\r\n\r\nVersion: 1\r\n")],
+        # a signed part that only some readers see
+        "Content-Type": [b"Content-Type: text/plain\r\n" + hidden, b"Content-Type: multipart/mixed; boundary=x\r\n" + hidden],
+        "boundary": [hidden.replace(b'boundary="m"', way, 1) for way in (
+            b'boundary="x"; boundary="m"', b'boundary="m"; boundary="x"', b"boundary=x; boundary*=us-ascii''m", b'boundary*0=m; boundary="x"',
+            b"boundary=m x", b"boundary=m(x", b'boundary="m')],
+        "Content-Transfer-Encoding": [
+            b"Content-Type: text/plain\r\nContent-Transfer-Encoding: 8bit\r\nContent-Transfer-Encoding: base64\r\n\r\n\xc3\xbc\r\n"],
+    }
+    for why, contents in refused.items():
+        for message in contents:
+            word, out = convert(HEAD + message)
+            assert word == "refused" and (why.encode() in out or b"multipart/signed" in out), (why, message, word, out)
+            assert convert(HEAD + b"Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n" + message + b"\r\n--o--\r\n")[0] == "refused", message
+    for label in (b"(x) 8bit", b"8bit (x)", b"(a)(b) 8BIT\t(c)", b"\r\n\t8bit", b"8bit\r\nContent-Transfer-Encoding: 8Bit (again)"):
+        for kind in (b"(x) text/plain (y); (z) charset = (a) utf-8 (b)", b"text (x) / plain; charset=\"utf-8\" (;)", b"(multipart/x) text/plain"):
+            word, out = convert(HEAD + mixed(b"Content-Type: " + kind + b"\r\nContent-Transfer-Encoding: " + label + b"\r\n\r\n\xc3\xbc"))
+            assert word == "converted" and b"quoted-printable\r\n\r\n=C3=BC" in out, (label, kind, word, out)
+    for boundary in (b'(x) boundary (y) = (z) "m" (a)', b"\r\n\tboundary=m\r\n\t(x;y)", b'x="a;boundary=y"; boundary=m', b'x=(;boundary=y) z; BOUNDARY="\\m"'):
+        word, out = convert(HEAD + b"Content-Type: (x) multipart/mixed (;); " + boundary + b"\r\n\r\n--m\r\n" + TEXT + b"\r\n--m--\r\n")
+        assert word == "converted" and b"quoted-printable\r\n\r\nGr=C3=BC" in out, (boundary, word, out)
+    for version in (b"(x) 1.0", b"1.0 (x)", b"1 . 0", b"1.(x)0"):
+        word, out = convert(b"From: <a@b.test>\r\nMIME-version: " + version + b"\r\n" + TEXT)
+        assert word == "converted" and out.lower().count(b"mime-version") == 1, (version, out)
     refused = {
         "multipart/signed": [SIGNED % TEXT, mixed(SIGNED % TEXT), b"Content-Type: message/rfc822\r\n\r\n" + SIGNED % TEXT,
                              SIGNED % mixed(TEXT), SIGNED % b"Content-Description: \xc3\xbc\r\n\r\nx",
@@ -261,9 +307,55 @@ def headers(convert):
         assert max(map(len, head.split(b"\r\n"))) <= 78, head
     plain, *_ = value("Content-Type: text/plain; name=ü.txt; charset=utf-8")
     assert plain.get_filename() == "ü.txt" and plain.get_content_charset() == "utf-8"
+    parameters(value)
     assert b"Message-ID: <%C3%BC@b%C3%BC.test>" in value("Message-ID: <ü@bü.test>")[2]
     assert b"List-Unsubscribe: <https://b.test/%C3%BC>" in value("List-Unsubscribe: <https://b.test/ü>")[2]
     assert b"References: <a@b.test>\r\n <%C3%BC@b.test>" in value("References: <a@b.test>\r\n <ü@b.test>")[2]
+
+
+def parameters(value):
+    """RFC 2231: what was said is read back, in sections on lines of at most 78, each of whole characters."""
+    def percent(text):
+        return "".join(c if c.isascii() and c.isalnum() else "".join(f"%{b:02X}" for b in c.encode()) for c in text)
+
+    def read(rest, filename, fallback=None, size="5", field="Content-Disposition: attachment"):
+        plain, name, head = value(field + rest + f"; size={size}")
+        got = [v for k, v in plain.get_params(header=name) if k == "filename"][-1]  # those of RFC 2231 come last
+        assert email.utils.collapse_rfc2231_value(got) == filename, (rest, got, head)
+        assert plain.get_param("size", header=name) == size, (rest, head)
+        assert max(map(len, head.split(b"\r\n"))) <= 78, head
+        sections = re.findall(rb"filename\*(\d+)\*=([^;\r]*)", head)
+        assert [int(n) for n, _ in sections] == list(range(len(sections))), head
+        for _, section in sections:
+            urllib.parse.unquote_to_bytes(section.split(b"''")[-1]).decode()
+        assert (b"filename=" in head) == bool(fallback) and (not fallback or fallback in head), head
+
+    names = ["\u00fc" * 300, "\u65e5\u672c\u8a9e" * 100 + ".pdf", "\U0001f600" * 230, "a\u00fc \u2603\U0001f600 " * 60 + ".txt", "x" * 480 + "\u00fc"]
+    for name in names + ["\u00fc.pdf"]:
+        read(f'; filename="{name}"', name)
+        read(f"; filename*=utf-8''{name}", name)  # raw where octets must be
+        read(f"; filename*=UTF-8'en'{name}%C3%BC", name + "ü")
+        read(f'; filename="x.pdf"; filename*=utf-8\'\'{name}', name, b'filename="x.pdf"')
+        read(f"; filename=\"{name}\"; filename*=utf-8''%E2%98%83", "\u2603")
+        cut = len(name) // 3
+        read(f'; filename*0="{name[:cut]}";\r\n filename*1="{name[cut:]}"', name)
+        read(f"; filename*0*=utf-8''{name[:cut]}; filename*1*={name[cut:]}", name)
+        read(f"; filename*0*=utf-8''{percent(name[:cut])};\r\n filename*1=\"{name[cut:]}\"", name)
+        read(f'; (c;omment) filename (x) = "{name}" (y)', name)
+    plain, _, head = value("Content-Type: text/plain; x*1=\u00fc; " + "n" * 950 + "=\u00fc; charset=utf-8")
+    assert plain.get_content_charset() == "utf-8" and plain.get_content_type() == "text/plain", head
+    # nothing that grows passes 998, in whatever field it stands
+    for field in ("Content-Location: https://b.test/%s", "List-Unsubscribe: <https://b.test/%s>", "Message-ID: <%s@b.test>", "Received: %s",
+                  "References: <%s@b.test>", "Authentication-Results: x; %s", "Content-Type: %s/x", "Content-Type: text/%s; charset=utf-8",
+                  "Content-Type: text/plain; (%s) charset=utf-8", "Date: (%s)", "Received: from x (%s) by y", "To: <a@b.test> (%s)",
+                  "Content-Disposition: x; %s=y", "Content-Disposition: x; a*7*=%s", "List-Id: <%s.b.test>", "Subject: %s", "X-%s: y"):
+        for text in ("\u00fc" * 440, "\u65e5" * 300, "\u00fc " * 300):
+            if "@" not in field or " " not in text:
+                plain, name, head = value(field % text) if "X-" not in field else (None, None, b"")
+    location = value("Content-Location: https://b.test/" + "\u00fc" * 440)[0]["Content-Location"]
+    assert re.sub(r"\s", "", location) == "https://b.test/" + "%C3%BC" * 440
+    link = value("List-Unsubscribe: <https://b.test/" + "\u00fc" * 440 + ">")[0]["List-Unsubscribe"]
+    assert re.sub(r"\s", "", link) == "<https://b.test/" + "%C3%BC" * 440 + ">"
 
 
 def speed(convert):
@@ -280,6 +372,9 @@ def speed(convert):
     deep = took(HEAD + nested(100, TEXT + b"\r\n" + line * (size // len(line))))
     dashes = took(HEAD + nested(99, mixed(TEXT, b"\r\n" + b"--x\r\n" * (size // 5))))
     parts = took(HEAD + nested(99, mixed(*[b"\r\n\xc3\xbc"] * (size // 40))))
+    unclosed = took(HEAD + mixed(TEXT, b"Content-Type: text/plain" + b";\r\n (x" * 40_000 + b"\r\n\r\n\xc3\xbc"))
+    names = took(HEAD + mixed(TEXT, b"Content-Disposition: x" + b";\r\n filename=\xc3\xbc" * 12_000 + b";\r\n a*0=\xc3\xbc" * 100 + b"\r\n\r\n\xc3\xbc"))
+    assert unclosed < 20 * flat + 2 and names < 20 * flat + 2, (flat, unclosed, names)
     # other programs may take the processor; a copy for each level would take a hundred times as long
     assert deep < 20 * flat + 2 and dashes < 100 * flat + 20 and parts < 100 * flat + 20, (flat, deep, dashes, parts)
     return flat, deep, dashes, parts
