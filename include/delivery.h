@@ -90,6 +90,7 @@ struct delivery_offers {
     bool pipelining, eightbitmime, smtputf8, dsn, starttls, auth_plain, auth_login, size;
     uint64_t size_max;                            /* 0: no limit said */
     unsigned rcpt_max, mail_max, rcpt_domain_max; /* RFC 9422; 0: not said */
+    bool unsure; /* EHLO failed for the moment: what is not said here may be offered all the same */
 };
 
 struct answer;

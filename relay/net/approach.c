@@ -123,6 +123,31 @@ bool approach_elsewhere(struct courier *c)
     return true;
 }
 
+void approach_part(struct courier *c)
+{
+    struct buf last;
+    buf_init(&last, 16);
+    buf_add(&last, SPAN("QUIT\r\n"));
+    c->go_on = true;
+    connection_finish(c->connection, &last);
+    buf_fini(&last);
+}
+
+bool approach_if_unsure(struct courier *c)
+{
+    struct parcel *p = c->parcel;
+    if (c->shipment.unsure.code == 0)
+        return false;
+    if (approach_elsewhere(c)) {
+        shipment_end(&c->shipment);
+        approach_part(c);
+        return true;
+    }
+    snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->host_name, c->peer);
+    parcel_answer_all(p, &c->shipment.unsure);
+    return false;
+}
+
 bool approach_has_tried(const struct courier *c, enum delivery_remedy remedy)
 {
     return (c->remedies >> remedy & 1) != 0;

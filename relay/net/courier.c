@@ -244,22 +244,13 @@ static bool begin_message(struct courier *c)
         c->begin_again = true;
         delivery_quit(&c->delivery);
     } else if (!shipment_begin(&c->shipment, c->parcel, &c->delivery, &c->proven)) {
+        if (approach_if_unsure(c))
+            return false;
         parcel_done(c);
     } else if (!shipment_composing(&c->shipment)) {
         connection_set_limit(c->connection, delivery_limit_s(&c->delivery));
     }
     return !shipment_composing(&c->shipment);
-}
-
-/* Another host is tried, and this one is not asked for leave. */
-static void part(struct courier *c)
-{
-    struct buf last;
-    buf_init(&last, 16);
-    buf_add(&last, SPAN("QUIT\r\n"));
-    c->go_on = true;
-    connection_finish(c->connection, &last);
-    buf_fini(&last);
 }
 
 static void end_message(struct courier *c)
@@ -268,7 +259,7 @@ static void end_message(struct courier *c)
     connection_set_limit(c->connection, 0);
     take_answers(c, elsewhere);
     if (elsewhere) {
-        part(c);
+        approach_part(c);
         return;
     }
     delivery_next(&c->delivery);

@@ -64,6 +64,11 @@ void approach_refused(struct courier *c);
 /* The host has trouble with the message, and nobody has been served: is another host to be tried?
  * Then the others' answers are taken, and approach_next() goes there. */
 bool approach_elsewhere(struct courier *c);
+/* This one is not asked for leave. */
+void approach_part(struct courier *c);
+/* Nobody can be told whether this host takes the mail: if another one is to be tried this one is
+ * left, else everyone without an answer has it now. */
+bool approach_if_unsure(struct courier *c);
 /* The machine knows another way with this host. False: it does not. */
 bool approach_by_remedy(struct courier *c);
 bool approach_has_tried(const struct courier *c, enum delivery_remedy remedy);

@@ -11,6 +11,7 @@
 
 #include "links.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,19 @@ static struct verdict cannot_say(enum compose_said said, const char *whose, cons
                         whose);
 }
 
+/* This hop lacks what the mail needs, or has not been able to say that it has it. */
+static void lacks(struct shipment *s, const struct verdict *v)
+{
+    char enhanced[sizeof(v->enhanced)];
+    if (!s->delivery->offers.unsure) {
+        parcel_answer_all(s->parcel, v);
+        return;
+    }
+    snprintf(enhanced, sizeof(enhanced), "4%s", span_from(span_of(v->enhanced), 1).ptr);
+    s->unsure = verdict_make(451, enhanced,
+                             "Server failed at EHLO, so what it offers is not known: %s", v->text);
+}
+
 /* The recipients without an answer, as many as the server takes at once; false when none is left.
  */
 static bool take_slice(struct shipment *s)
@@ -55,6 +69,7 @@ static bool take_slice(struct shipment *s)
     bool alone = links_needed(p->settings, p->mail); /* a copy for each */
     size_t most = alone ? 1 : o->rcpt_max > 0 ? o->rcpt_max : SIZE_MAX;
     size_t count = 0;
+    struct verdict left = {0};
     s->sending = true;
     s->texts = xcalloc(e->count + 2, sizeof(*s->texts));
     s->slice = xcalloc(e->count, sizeof(*s->slice));
@@ -72,12 +87,16 @@ static bool take_slice(struct shipment *s)
                                                           .original = span_of(e->rcpts[i].original),
                                                           .notify = e->rcpts[i].notify};
             count++;
+        } else if (said == COMPOSE_NEEDS_SMTPUTF8 && o->unsure) {
+            left = cannot_say(said, "recipient", "");
         } else {
             p->answers[i] = cannot_say(said, "recipient", "5.1.3");
         }
         buf_fini(&text);
     }
     s->mail.count = count;
+    if (count == 0 && left.code != 0)
+        lacks(s, &left);
     return count > 0;
 }
 
@@ -95,7 +114,10 @@ static bool write_sender(struct shipment *s)
     if (said == COMPOSE_SAID)
         return true;
     struct verdict v = cannot_say(said, "sender", "5.1.7");
-    parcel_answer_all(s->parcel, &v);
+    if (said == COMPOSE_NEEDS_SMTPUTF8)
+        lacks(s, &v);
+    else
+        parcel_answer_all(s->parcel, &v);
     return false;
 }
 
@@ -138,7 +160,7 @@ static bool send_copy(struct shipment *s)
         parcel_own_fault(s->parcel, &copy->err);
         return false;
     case COMPOSE_NEVER:
-        parcel_answer_all(s->parcel, &copy->verdict);
+        lacks(s, &copy->verdict);
         return false;
     case COMPOSE_OK:
         break;
@@ -166,6 +188,7 @@ bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d,
     if (!s->composition) {
         s->parcel = p;
         s->delivery = d;
+        s->unsure = (struct verdict){0};
         if (parcel_expired(p) || !take_slice(s) || !write_sender(s))
             return false;
         if (!make_copy(s, &err)) {
@@ -223,7 +246,8 @@ static bool is_host_trouble(const struct delivery_rcpt *rcpt)
 
 bool shipment_host_trouble(const struct shipment *s, struct verdict *v_r)
 {
-    bool found = false;
+    bool found = s->unsure.code != 0;
+    *v_r = s->unsure;
     for (size_t i = 0; s->sending && i < s->mail.count; i++) {
         const struct verdict *answer = &s->mail.rcpts[i].answer;
         if (answer->code != 0 && answer->what == VERDICT_ACCEPT)

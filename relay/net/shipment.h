@@ -17,13 +17,16 @@ struct shipment {
     size_t *slice; /* mail.rcpts[i] is the parcel's recipient slice[i] */
     struct composition *composition;
     bool sending;
+    struct verdict
+        unsure; /* why those without an answer cannot be told whether this host takes their
+                            * mail; code 0: nothing of the kind */
     void (*composed)(void *owner); /* set by the owner: a copy that took its time is made */
     void *owner;
 };
 
 /* Make the copy and begin to send it, on a connection that has proven this; it must cover what the
- * parcel's route demands. False when there is nothing to send: everyone has an answer. End it in
- * any case. */
+ * parcel's route demands. False when there is nothing to send: everyone has an answer, or `unsure`
+ * is for those who have none. End it in any case. */
 MUST_CHECK bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d,
                                const struct trust *proven);
 /* A large copy takes its time: true until `composed` is called, then begin once more. */
@@ -33,7 +36,7 @@ void shipment_feed(struct shipment *s, struct connection *connection);
 /* Hand the server's answers to the parcel and end. Those it only took too many of stay without one,
  * for the next slice. */
 void shipment_take_answers(struct shipment *s);
-/* Is nobody served, and is the trouble this host's for some (`v_r`)? */
+/* Is nobody served, and is the trouble this host's for some (`v_r`), or is it unsure? */
 bool shipment_host_trouble(const struct shipment *s, struct verdict *v_r);
 /* The same, but they get no answer: another host is tried. */
 void shipment_take_other_answers(struct shipment *s);

@@ -41,6 +41,7 @@ static enum delivery_stage after_hello(struct delivery *d)
 
 enum delivery_stage hello_ehlo_answered(struct delivery *d, const struct verdict *v)
 {
+    d->offers.unsure = v->what == VERDICT_DEFER;
     if (v->what != VERDICT_ACCEPT) /* S9: an old server, or one that does not like EHLO */
         return remedy_may_say_helo(d) ? HELO : delivery_host_refuses(d, *v);
     struct span lines = buf_span(&d->answer->text);
@@ -51,9 +52,11 @@ enum delivery_stage hello_ehlo_answered(struct delivery *d, const struct verdict
     return after_hello(d);
 }
 
+/* Only a server that refuses EHLO for good is known to have no extensions. */
 void hello_say_helo(struct delivery *d)
 {
-    d->offers = (struct delivery_offers){0};
+    bool unsure = d->offers.unsure || d->settings->helo;
+    d->offers = (struct delivery_offers){.unsure = unsure};
     buf_addf(&d->out, "HELO %s\r\n", d->settings->hostname);
 }
 

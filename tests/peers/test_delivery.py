@@ -363,15 +363,49 @@ def test_smtputf8_needs_a_hop_that_has_it(relay, dns, script):
     assert "RCPT TO:<plain@xn--bcher-kva.test>" in server.lines
 
 
-def send_to_utf8_recipient(relay, subject):
+def send_to_utf8_recipient(relay, subject, *others):
     with relay.client() as client:
         client.ehlo()
         client.putcmd("mail", "FROM:<hello@club.test> SMTPUTF8")
         client.getreply()
-        client.sock.sendall("RCPT TO:<ü@dest.test>\r\n".encode())
-        assert client.getreply()[0] == 250
+        for recipient in ("ü@dest.test", *others):
+            client.sock.sendall(f"RCPT TO:<{recipient}>\r\n".encode())
+            assert client.getreply()[0] == 250
         code, text = client.data(f"From: <hello@club.test>\r\nSubject: {subject}\r\n\r\nx\r\n".encode())
         assert code == 250, text
+        return text.decode().split()[-1]
+
+
+SIGNED_8BIT = ("From: <hello@club.test>\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=s; protocol=x\r\n\r\n"
+               "--s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nGrüße\r\n--s\r\nContent-Type: application/x\r\n\r\nx\r\n--s--\r\n").encode()
+UTF8_REPLY_TO = "From: <hello@club.test>\r\nReply-To: <ü@club.test>\r\nSubject: x\r\n\r\nx\r\n".encode()
+
+
+@pytest.mark.parametrize("answer, known", [("451 4.3.0 later", False), ("HANG UP", False), ("454 4.7.0 busy", False), ("502 5.5.1 what", True)])
+def test_only_a_server_that_answered_ehlo_can_lack_something(relay, dns, script, answer, known):
+    """The kind: what a server failed to say for the moment is taken for its last word, and mail is returned for good."""
+    server = script(lambda line: answer if line.startswith("EHLO") else None)
+    fate = "bounced" if known else "deferred"
+    for id, code in ((relay.send(message=SIGNED_8BIT, mail_options=["BODY=8BITMIME"]), "6.3"),
+                     (relay.send(message=UTF8_REPLY_TO, mail_options=["SMTPUTF8"]), "6.7"), (send_to_utf8_recipient(relay, "x"), "6.7")):
+        event = relay.wait_kind(id, fate)[0]
+        assert event["enhanced"] == f"{5 if known else 4}.{code}" and (known or "EHLO" in event["reply"]), event
+    both = send_to_utf8_recipient(relay, "x", "plain@dest.test")  # who can be told without, is
+    assert relay.wait_kind(both, fate)[0]["recipient"] == "ü@dest.test"
+    relay.wait_kind(both, "delivered")
+    plain = relay.send(message="From: <hello@club.test>\r\nSubject: x\r\n\r\nGrüße\r\n".encode(), mail_options=["BODY=8BITMIME"])
+    relay.wait_kind(plain, "delivered")
+    assert all(m.isascii() for m in server.messages) and any(line.startswith("HELO") for line in server.lines)
+
+
+def test_another_host_is_asked_where_ehlo_fails_at_one(relay, dns, script):
+    dns.add("two.test", "MX", "10 a.two.test.", "20 b.two.test.")
+    dns.add("a.two.test", "A", "127.0.0.1")
+    dns.add("b.two.test", "A", "127.0.0.2")
+    first = script(lambda line: "451 later" if line.startswith("EHLO") else None)
+    second = script(host="127.0.0.2", offers=["8BITMIME", "SMTPUTF8"])
+    relay.wait_kind(relay.send(to="bob@two.test", message=SIGNED_8BIT, mail_options=["BODY=8BITMIME"]), "delivered")
+    assert not first.messages and "Grüße".encode() in second.messages[0]
 
 
 def test_a_bounce_about_a_utf8_recipient_reaches_a_sender_without_smtputf8(relay, dns, script, sink_factory):

@@ -111,9 +111,31 @@ static void limits_by_message(void **state)
     delivery_fini(&c.d);
 }
 
+/* Only a server that has answered EHLO, or refuses it for good, is known to lack what it does not offer. */
+static void who_failed_at_ehlo_may_offer_more(void **state)
+{
+    static const struct {
+        const char *ehlo;
+        bool hung_up, unsure;
+    } rows[] = {{"250 mx\r\n", false, false},       {"500 what\r\n", false, false},  {"554 5.7.1 no\r\n", false, false},
+                {"451 4.3.0 later\r\n", false, true}, {"450-a\r\n450 b\r\n", false, true}, {"", true, true}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct client c = {.settings = {.hostname = "relay.test", .helo = rows[i].hung_up}};
+        delivery_init(&c.d, &c.settings);
+        hear(&c, "220 mx\r\n");
+        hear(&c, rows[i].ehlo);
+        bool helo = span_starts_nocase(buf_span(&c.d.out), SPAN("HELO")) || rows[i].hung_up;
+        if (helo)
+            hear(&c, "250 mx\r\n");
+        EXPECT(helo == (i > 0) && c.d.want == DELIVERY_READY && c.d.offers.unsure == rows[i].unsure, rows[i].ehlo);
+        delivery_fini(&c.d);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(only_2yz_is_success), cmocka_unit_test(limits_by_stage),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(only_2yz_is_success), cmocka_unit_test(who_failed_at_ehlo_may_offer_more), cmocka_unit_test(limits_by_stage),
                                        cmocka_unit_test(limits_by_message)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
