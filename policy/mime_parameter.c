@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { COMMENT_MAX = 1000 }; /* so that time stays linear when comments do not end */
+enum { COMMENT_MAX = 256 }; /* so that time stays linear when comments do not end */
 
 /* Length of the comment at the front; 1 when it does not end: then its parenthesis is a character
  * like any other. */
