@@ -6,7 +6,8 @@
  * said on the connection (RFC 8305's spirit); what was begun goes on meanwhile. So a greeting is
  * waited for in full only when nothing else can be tried.
  *
- * Pure: the owner opens and closes connections, and asks the endpoints' table (endpoints.h).
+ * Pure: the owner opens and closes connections, and asks the queue which of those that are left may
+ * be tried (queue_connection.h).
  */
 #ifndef CANDIDATES_H
 #define CANDIDATES_H
@@ -26,8 +27,6 @@ enum {
 
 enum candidate_state {
     CANDIDATE_LEFT,
-    CANDIDATE_RESTS,
-    CANDIDATE_FULL,
     CANDIDATE_CONNECTING,
     CANDIDATE_CONNECTED, /* nothing has been said yet */
     CANDIDATE_TRIED
@@ -52,20 +51,21 @@ void candidates_init(struct candidates *c, const struct hosts *hosts, unsigned p
 void candidates_set(struct candidates *c, size_t i, enum candidate_state state, int64_t now_ms);
 
 enum candidates_what {
-    CANDIDATES_BEGIN, /* `which`; or say that it rests or is full, and ask again */
+    CANDIDATES_BEGIN, /* one of those that are left */
     CANDIDATES_WAIT,  /* `wait_ms`, or for an event where that is 0 */
-    CANDIDATES_QUEUE, /* for a place at `which`: all else has been tried */
-    CANDIDATES_NONE   /* nothing is under way, and nothing can be tried */
+    CANDIDATES_NONE   /* nothing is under way, and nothing is left */
 };
 
 struct candidates_step {
     enum candidates_what what;
-    size_t which;
     int64_t wait_ms;
 };
 
 struct candidates_step candidates_next(const struct candidates *c, int64_t now_ms);
 
+/* Those that are left, in order, into `which_r` (CANDIDATES_MAX). */
+size_t candidates_list_left(const struct candidates *c, size_t *which_r);
+bool candidates_under_way(const struct candidates *c);
 /* Is one more too many? Then `which_r` is to be given up. */
 bool candidates_crowded(const struct candidates *c, size_t *which_r);
 /* Another has a connection, or a greeting: has this one had its time, and so failed? */

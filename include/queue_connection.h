@@ -22,18 +22,30 @@ struct queue_address {
 /* Which of `count` candidates, best first, to try next; it counts until it has failed or the
  * connection ends. The first that does not rest and has room; when all rest, the one that rests the
  * shortest, unless somebody else probes it. False: none just now, then queue_connection_failed()
- * with QUEUE_FAIL_NO_ADDRESS unless another one is still being tried. Three may be tried at once
- * (RFC 8305). An open connection may take another one too, to go on with its message at another
- * host. */
-bool queue_address_take(struct queue *q, uint64_t connection,
-                        const struct queue_address *candidates, size_t count, size_t *index_r,
-                        int64_t now_ms);
+ * with QUEUE_FAIL_NO_ADDRESS unless another one is still being tried: nobody waits for an address
+ * with a connection's place in his hand. Three may be tried at once (RFC 8305), while a fourth
+ * takes over. An open connection may take another one too, to go on with its message at another
+ * host. `*probes_r`: it has failed before, and is not worth waiting for. */
+MUST_CHECK bool queue_address_take(struct queue *q, uint64_t connection,
+                                   const struct queue_address *candidates, size_t count,
+                                   size_t *index_r, bool *probes_r, int64_t now_ms);
 /* It did not answer, or refused: it rests. */
 void queue_address_failed(struct queue *q, uint64_t connection, const struct queue_address *a,
                           int64_t now_ms);
 /* No longer tried, without a fault of its own (another one was faster). */
 void queue_address_left(struct queue *q, uint64_t connection, const struct queue_address *a,
                         int64_t now_ms);
+
+/* The server there speaks, whatever it says: the address does not rest. */
+void queue_address_spoke(struct queue *q, uint64_t connection, const struct queue_address *a);
+
+/* Another one was faster, and this one probes: it goes on by itself, for what it finds out. False:
+ * it is still the connection's, to be left. */
+MUST_CHECK bool queue_address_probes_on(struct queue *q, uint64_t connection,
+                                        const struct queue_address *a);
+enum queue_probe { QUEUE_PROBE_WORKS, QUEUE_PROBE_FAILED, QUEUE_PROBE_LEFT };
+void queue_probe_ended(struct queue *q, const struct queue_address *a, enum queue_probe what,
+                       int64_t now_ms);
 
 /* The server has greeted at this address and will take the message; other addresses that the
  * connection holds are left. False: it has been told to close; it sends nothing, and
@@ -57,7 +69,9 @@ enum queue_failure {
     QUEUE_FAIL_LOST,       /* it broke while a message was spoken of */
     QUEUE_FAIL_STALE,      /* an idle one turned out to be dead before anything was said on it */
     QUEUE_FAIL_LOCAL,      /* our own network or descriptors */
-    QUEUE_FAIL_NO_ADDRESS, /* queue_address_take() had none */
+    QUEUE_FAIL_NO_ADDRESS, /* queue_address_take() had none. Nobody's failure while one is full;
+                              when those that were tried have failed, and others only test the
+                              rest, it is CONNECT */
     QUEUE_FAILURES
 };
 

@@ -69,11 +69,14 @@ void queue_find_domain(const struct queue *q, const char *name, struct queue_dom
  * none of that name. */
 MUST_CHECK bool queue_rest(struct queue *q, const char *name, int64_t for_ms, const char *why,
                            int64_t now_ms);
-/* The rest of one destination and of addresses ends, or that of all (a reload, "retry"); those
- * that an operator has put to rest only by their name. False: there is none of that name. */
+/* The rest of one destination ends, or that of all and of all addresses (a reload); those that an
+ * operator has put to rest only by their name. False: there is none of that name. */
 bool queue_resume(struct queue *q, const char *name_or_null, int64_t now_ms);
 /* The rest of where this domain leads, if it is known. */
 void queue_resume_domain(struct queue *q, const char *name, int64_t now_ms);
+/* The rest of these addresses: the shell knows whose they are. */
+struct queue_address;
+void queue_resume_addresses(struct queue *q, const struct queue_address *addresses, size_t count);
 
 /* Whose these hosts are by the table of providers, all of them; into `name_r`. NULL: nobody's. */
 const char *queue_provider_of(const char *const *hosts, size_t count, char *name_r, size_t size);

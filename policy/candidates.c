@@ -44,13 +44,19 @@ static int64_t patience_ms(const struct candidate *one)
     return one->probe ? CANDIDATES_PROBE_MS : CANDIDATES_CONNECT_MS;
 }
 
-/* The first in a state; `count` when there is none. */
-static size_t first_in(const struct candidates *c, enum candidate_state state)
+size_t candidates_list_left(const struct candidates *c, size_t *which_r)
 {
-    size_t i = 0;
-    while (i < c->count && c->all[i].state != state)
-        i++;
-    return i;
+    size_t count = 0;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->all[i].state == CANDIDATE_LEFT)
+            which_r[count++] = i;
+    return count;
+}
+
+static bool is_one_left(const struct candidates *c)
+{
+    size_t which[CANDIDATES_MAX];
+    return candidates_list_left(c, which) > 0;
 }
 
 /* When the newest of those under way has had its time; 0 when none is. */
@@ -65,21 +71,22 @@ static int64_t next_at_ms(const struct candidates *c)
     return at_ms;
 }
 
+bool candidates_under_way(const struct candidates *c)
+{
+    return next_at_ms(c) > 0;
+}
+
 struct candidates_step candidates_next(const struct candidates *c, int64_t now_ms)
 {
     bool late = now_ms - c->begun_ms >= CANDIDATES_TIME_MS;
-    size_t left = first_in(c, CANDIDATE_LEFT);
-    size_t full = first_in(c, CANDIDATE_FULL);
     int64_t at_ms = next_at_ms(c);
-    if (left < c->count && !late) {
+    if (is_one_left(c) && !late) {
         if (now_ms >= at_ms)
-            return (struct candidates_step){.what = CANDIDATES_BEGIN, .which = left};
+            return (struct candidates_step){.what = CANDIDATES_BEGIN};
         return (struct candidates_step){.what = CANDIDATES_WAIT, .wait_ms = at_ms - now_ms};
     }
     if (at_ms > 0)
         return (struct candidates_step){.what = CANDIDATES_WAIT};
-    if (full < c->count && !late)
-        return (struct candidates_step){.what = CANDIDATES_QUEUE, .which = full};
     return (struct candidates_step){.what = CANDIDATES_NONE};
 }
 
@@ -107,8 +114,7 @@ bool candidates_too_slow(const struct candidates *c, size_t i, int64_t now_ms)
 
 bool candidates_left(const struct candidates *c, int64_t now_ms)
 {
-    return now_ms - c->begun_ms < CANDIDATES_TIME_MS &&
-           (first_in(c, CANDIDATE_LEFT) < c->count || first_in(c, CANDIDATE_FULL) < c->count);
+    return now_ms - c->begun_ms < CANDIDATES_TIME_MS && is_one_left(c);
 }
 
 bool candidates_host_trouble(const struct verdict *v)

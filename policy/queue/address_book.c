@@ -4,7 +4,8 @@
  * Invariants:
  *   1. in_use <= the limit of whoever took the last place; plain <= limit less the reserve.
  *   2. An address is known while it is held, waited for, or known to fail (`kept`).
- *   3. A waiter is in one list at most: its address's (LISTED) or the book's (CALLED), or, when it
+ *   3. One at most goes on by itself (`detached`), and counts like any other.
+ *   4. A waiter is in one list at most: its address's (LISTED) or the book's (CALLED), or, when it
  *      has its turn, in none.
  */
 #include "address_book.h"
@@ -14,9 +15,9 @@
 #include <utlist.h>
 
 enum {
-    REST_FIRST_MS = 2 * 60 * 1000,
+    REST_FIRST_MS = 5 * 1000,
     REST_MAX_MS = 10 * 60 * 1000,
-    FORGET_MS = 10 * 60 * 1000,
+    FORGET_MS = 60 * 60 * 1000,
     KEPT_MAX = 4096,
     AGAIN_MS = 1000
 };
@@ -28,6 +29,7 @@ struct address {
     int64_t rest_until_ms;
     struct address_waiter *waiters[2]; /* [1]: those with urgent mail */
     struct address_waiter *turn;       /* called, and not yet here */
+    struct address_hold detached;
     bool kept;
 };
 
@@ -76,6 +78,16 @@ static struct address *find(const struct address_book *book, const struct queue_
 {
     struct address probe = {.key = *key};
     return pointer_table_find(&book->all, &probe);
+}
+
+/* The same, without a failure that is too old to say anything. */
+static struct address *look_up(const struct address_book *book, const struct queue_address *key,
+                               int64_t now_ms)
+{
+    struct address *a = find(book, key);
+    if (a && a->failures > 0 && a->rest_until_ms + FORGET_MS <= now_ms)
+        a->failures = 0;
+    return a;
 }
 
 static void unkeep(struct address_book *book, struct address *a)
@@ -259,7 +271,7 @@ bool address_book_take(struct address_book *book, const struct address_question 
     *again_ms_r = now_ms + AGAIN_MS;
     for (size_t n = ask->urgent ? 0 : ask->count; hold && n < 2 * ask->count; n++) {
         size_t i = n % ask->count;
-        struct address *a = find(book, &ask->candidates[i]);
+        struct address *a = look_up(book, &ask->candidates[i], now_ms);
         bool failed = a && a->failures > 0;
         if (!may_try(a, now_ms) || address_book_held(holds, &ask->candidates[i]))
             continue;
@@ -328,6 +340,23 @@ void address_book_works(struct address_hold *hold)
     a->rest_until_ms = 0;
 }
 
+bool address_book_detach(struct address_hold *hold)
+{
+    struct address *a = hold->address;
+    if (!a || !hold->probes || a->detached.address)
+        return false;
+    a->detached = *hold;
+    *hold = (struct address_hold){0};
+    return true;
+}
+
+struct address_hold *address_book_detached(struct address_book *book,
+                                           const struct queue_address *key)
+{
+    struct address *a = find(book, key);
+    return a && a->detached.address ? &a->detached : NULL;
+}
+
 bool address_book_may_carry(const struct address_hold *hold, unsigned limit)
 {
     const struct address *a = hold->address;
@@ -351,15 +380,31 @@ bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent)
            (!by_urgent && (a->waiters[0] || a->turn));
 }
 
+/* A probe that is under way is not waited for: somebody knows better. */
+static void end_rest(struct address_book *book, struct address *a)
+{
+    if (a->kept) {
+        drop(book, a);
+        return;
+    }
+    a->rest_until_ms = 0;
+    a->failures = 0;
+    call_next(book, a);
+}
+
 void address_book_forget(struct address_book *book)
 {
     while (book->kept)
-        drop(book, book->kept);
+        end_rest(book, book->kept);
     size_t at = 0;
     for (struct address *a = pointer_table_next(&book->all, &at); a;
-         a = pointer_table_next(&book->all, &at)) {
-        a->rest_until_ms = 0;
-        if (a->probing == 0)
-            a->failures = 0;
-    }
+         a = pointer_table_next(&book->all, &at))
+        end_rest(book, a);
+}
+
+void address_book_resume(struct address_book *book, const struct queue_address *key)
+{
+    struct address *a = find(book, key);
+    if (a)
+        end_rest(book, a);
 }

@@ -3,8 +3,9 @@
  * rests, and who waits for room there.
  *
  * Connections of all destinations count together, as many names may lead to one machine. An address
- * that fails rests for two minutes, then twice that, up to ten; then one connection probes it,
- * urgent mail last. One on which others work has merely refused, and does not rest.
+ * that fails rests for five seconds, then twice that, up to ten minutes; then one connection probes
+ * it, urgent mail last. One on which others work has merely refused, and does not rest. A failure
+ * is forgotten an hour after the rest.
  */
 #ifndef ADDRESS_BOOK_H
 #define ADDRESS_BOOK_H
@@ -14,7 +15,7 @@
 
 struct address;
 
-enum { ADDRESS_HOLDS_MAX = 3 };
+enum { ADDRESS_HOLDS_MAX = 4 }; /* three at once, and one that takes the oldest's place */
 
 /* A connection's claim on an address; in an array of ADDRESS_HOLDS_MAX. */
 struct address_hold {
@@ -64,6 +65,12 @@ struct address_hold *address_book_held(struct address_hold *holds, const struct 
 void address_book_failed(struct address_book *book, struct address_hold *hold, int64_t now_ms);
 void address_book_works(struct address_hold *hold);
 void address_book_release(struct address_book *book, struct address_hold *hold, int64_t now_ms);
+/* What probes goes on by itself when its connection has no more use for it. False: it does not
+ * probe, or another one does so already. */
+MUST_CHECK bool address_book_detach(struct address_hold *hold);
+/* The one that goes on there by itself; NULL: none. */
+struct address_hold *address_book_detached(struct address_book *book,
+                                           const struct queue_address *a);
 
 /* May what it carries become something that is not urgent? */
 bool address_book_may_carry(const struct address_hold *hold, unsigned limit);
@@ -77,8 +84,9 @@ void address_book_leave(struct address_book *book, struct address_waiter *waiter
  * the address, or leaves. */
 struct address_waiter *address_book_next_called(struct address_book *book);
 
-/* End the rest of all. */
+/* End the rest of all, or of one. */
 void address_book_forget(struct address_book *book);
+void address_book_resume(struct address_book *book, const struct queue_address *a);
 
 /* So many of `all` are kept for what is urgent. */
 unsigned reserve_of(unsigned all);

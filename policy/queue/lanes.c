@@ -113,12 +113,24 @@ void lanes_wake(struct queue *q, int64_t now_ms)
     }
 }
 
+void lane_forget(struct queue *q, struct lane *lane)
+{
+    window_forget(&lane->rest);
+    lane->blocked_until_ms = 0;
+    end_rest(q, lane);
+}
+
+void lanes_forget_of(struct queue *q, const struct destination *d)
+{
+    size_t at = 0;
+    for (struct lane *lane = pointer_table_next(&q->lanes, &at); lane;
+         lane = pointer_table_next(&q->lanes, &at))
+        if (lane->destination == d)
+            lane_forget(q, lane);
+}
+
 void lanes_forget(struct queue *q)
 {
-    while (q->lane_wakes.count > 0) {
-        struct lane *lane = heap_first(&q->lane_wakes);
-        window_forget(&lane->rest);
-        lane->blocked_until_ms = 0;
-        end_rest(q, lane);
-    }
+    while (q->lane_wakes.count > 0)
+        lane_forget(q, heap_first(&q->lane_wakes));
 }

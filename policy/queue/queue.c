@@ -202,43 +202,6 @@ void queue_forget_answers(struct queue *q, const char *domain_or_null, int64_t n
 
 /* ---- connections ---- */
 
-bool queue_address_take(struct queue *q, uint64_t connection,
-                        const struct queue_address *candidates, size_t count, size_t *index_r,
-                        int64_t now_ms)
-{
-    struct connection *c = connection_find(q, connection);
-    if (!c || c->state == CONNECTION_CLOSING)
-        return false;
-    struct destination *d = c->lane->destination;
-    struct address_question ask = {
-        .candidates = candidates, .count = count, .limit = d->window.limit, .urgent = c->urgent};
-    return address_book_take(&q->addresses, &ask, c->holds, &d->address_waiter, index_r,
-                             &c->address_again_ms, now_ms);
-}
-
-static struct address_hold *held(struct queue *q, uint64_t connection,
-                                 const struct queue_address *a)
-{
-    struct connection *c = connection_find(q, connection);
-    return c ? address_book_held(c->holds, a) : NULL;
-}
-
-void queue_address_failed(struct queue *q, uint64_t connection, const struct queue_address *a,
-                          int64_t now_ms)
-{
-    struct address_hold *hold = held(q, connection, a);
-    if (hold)
-        address_book_failed(&q->addresses, hold, now_ms);
-}
-
-void queue_address_left(struct queue *q, uint64_t connection, const struct queue_address *a,
-                        int64_t now_ms)
-{
-    struct address_hold *hold = held(q, connection, a);
-    if (hold)
-        address_book_release(&q->addresses, hold, now_ms);
-}
-
 bool queue_opened(struct queue *q, uint64_t connection, const struct queue_address *a,
                   int64_t now_ms)
 {
@@ -337,7 +300,7 @@ static bool failed_to_open(struct queue *q, struct connection *c, enum queue_fai
     return back;
 }
 
-/* It waits for one. Idle connections of others may hold the address that it needs. */
+/* It waits for one, which is nobody's failure. Idle connections of others may hold it. */
 static void no_address(struct queue *q, struct connection *c, int64_t now_ms)
 {
     struct destination *d = c->lane->destination;
@@ -367,7 +330,7 @@ static bool goes_back(struct queue *q, struct connection *c, enum queue_failure 
 {
     struct destination *d = c->lane->destination;
     if (c->state == CONNECTION_CLOSING) {
-        if (c->closing == QUEUE_GIVEN_UP)
+        if (c->closing == QUEUE_GIVEN_UP && c->attempt)
             failed_to_open(q, c, QUEUE_FAIL_CONNECT, "connection did not open while others waited",
                            now_ms);
         else if (how == QUEUE_FAIL_REFUSED)
@@ -387,6 +350,8 @@ static bool goes_back(struct queue *q, struct connection *c, enum queue_failure 
         destination_rest(q, d, why, now_ms);
         return true;
     case QUEUE_FAIL_NO_ADDRESS:
+        if (c->address_failed && d->address_waiter.state == ADDRESS_WAIT_NONE)
+            return failed_to_open(q, c, QUEUE_FAIL_CONNECT, why, now_ms);
         no_address(q, c, now_ms);
         return true;
     case QUEUE_FAILURES:
@@ -414,7 +379,7 @@ void queue_connection_closed(struct queue *q, uint64_t connection, int64_t now_m
     struct connection *c = connection_find(q, connection);
     if (!c)
         return;
-    if (c->state == CONNECTION_CLOSING && c->closing == QUEUE_GIVEN_UP)
+    if (c->state == CONNECTION_CLOSING) /* one that was given up shows something */
         goes_back(q, c, QUEUE_FAIL_CONNECT, "", now_ms);
     struct attempt *attempt = connection_uncarry(q, c);
     connection_end(q, c, now_ms);

@@ -79,6 +79,9 @@ void lane_hold(struct lane *lane, struct line *line);
 void lane_unhold(struct lane *lane, struct line *line);
 /* Those whose rest is over. */
 void lanes_wake(struct queue *q, int64_t now_ms);
+/* The rest ends: of one, of a destination's, of all. */
+void lane_forget(struct queue *q, struct lane *lane);
+void lanes_forget_of(struct queue *q, const struct destination *d);
 void lanes_forget(struct queue *q);
 
 /* ---- destinations.c ---- */

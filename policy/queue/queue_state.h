@@ -29,6 +29,7 @@ struct connection {
     bool slow;    /* opens for more than a second */
     int64_t since_ms;
     unsigned messages, run; /* run: since its lane was last passed over */
+    bool address_failed;    /* one at least that it tried */
     int64_t address_again_ms;
     struct address_hold holds[ADDRESS_HOLDS_MAX];
 };

@@ -201,12 +201,14 @@ bool queue_resume(struct queue *q, const char *name_or_null, int64_t now_ms)
 {
     struct destination *d = name_or_null ? destination_find(q, name_or_null) : NULL;
     size_t at = 0;
-    address_book_forget(&q->addresses);
-    lanes_forget(q);
-    if (d)
+    if (d) {
+        lanes_forget_of(q, d);
         resume(q, d, true, now_ms);
+    }
     if (name_or_null)
         return d != NULL;
+    address_book_forget(&q->addresses);
+    lanes_forget(q);
     for (d = pointer_table_next(&q->destinations, &at); d;
          d = pointer_table_next(&q->destinations, &at))
         resume(q, d, false, now_ms);
@@ -218,8 +220,7 @@ void queue_resume_domain(struct queue *q, const char *name, int64_t now_ms)
     const struct domain *domain = domain_find(q, name);
     if (!domain || !domain->lane)
         return;
-    address_book_forget(&q->addresses);
-    lanes_forget(q);
+    lane_forget(q, domain->lane);
     resume(q, domain->lane->destination, false, now_ms);
 }
 

@@ -9,7 +9,8 @@
  *   would deliver it again (RFC 5321 section 4.5.4.1, RFC 1047); it waits for the retry, as with
  *   Postfix.
  * - the machine knows a way around: the same address once more, by that way, for this parcel only
- * - all addresses rest, or are in use for too long: the parcel waits, and it counts as no try
+ * - its addresses are in use: the queue has the parcel again until one is free, and it counts as no
+ *   try
  */
 #include "courier_parts.h"
 
@@ -28,15 +29,13 @@ static void destination_is_down(struct courier *c, struct verdict v, enum queue_
     courier_fail(c, how, &v);
 }
 
-/* All its addresses rest, or are in use: nobody was asked, and it costs no try. */
-static void no_address(struct courier *c, const struct reach_failure *failure)
+/* All its addresses are in use: nobody was asked, and it costs no try. */
+static void no_address(struct courier *c)
 {
-    struct verdict v =
-        failure->rest_ms > 0
-            ? verdict_make(451, "4.4.1", "Destination rests after a failure: %s", failure->why)
-            : verdict_make(451, "4.4.5", "All connections to the destination are in use");
+    const struct verdict v =
+        verdict_make(451, "4.4.5", "All connections to the destination are in use");
     c->parcel->not_attempted = true;
-    courier_fail(c, failure->rest_ms > 0 ? QUEUE_FAIL_CONNECT : QUEUE_FAIL_NO_ADDRESS, &v);
+    courier_fail(c, QUEUE_FAIL_NO_ADDRESS, &v);
 }
 
 /* As the machine says it: it knows what the port and the settings make of a silence. */
@@ -67,15 +66,89 @@ static void on_unreached(void *owner, const struct reach_failure *failure)
         snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]",
                  p->work->hosts->hosts.all[one->host].name, c->peer);
         destination_is_down(c, verdict_on(c, failure),
-                            local                                    ? QUEUE_FAIL_LOCAL
-                            : failure->opened && !failure->timed_out ? QUEUE_FAIL_REFUSED
-                                                                     : QUEUE_FAIL_CONNECT);
+                            local                                        ? QUEUE_FAIL_LOCAL
+                            : failure->none_free && c->trouble.code == 0 ? QUEUE_FAIL_NO_ADDRESS
+                            : failure->opened && !failure->timed_out     ? QUEUE_FAIL_REFUSED
+                                                                         : QUEUE_FAIL_CONNECT);
     } else if (c->trouble.code != 0) {
         bool later = c->trouble.code >= 400 && c->trouble.code < 500;
         destination_is_down(c, c->trouble, later ? QUEUE_FAIL_REFUSED : QUEUE_FAIL_CONNECT);
     } else {
-        no_address(c, failure);
+        no_address(c);
     }
+}
+
+static void begin_delivery(struct courier *c)
+{
+    const struct config_route *route = c->parcel->route;
+    courier_end_delivery(c);
+    settings_hold(c->parcel->settings);
+    settings_drop(c->settings);
+    c->settings = c->parcel->settings;
+    c->reused = c->begin_again = c->go_on = false;
+    c->tls_text[0] = '\0';
+    c->proven = route->trust; /* it is ready only once it has logged in */
+    c->proven.level = TRUST_CLEAR;
+    c->proven.settings = c->settings->generation;
+    c->delivery_settings =
+        (struct delivery_settings){.hostname = c->settings->config->hostname,
+                                   .tls = route->tls,
+                                   .username = route->username[0] ? route->username : NULL,
+                                   .password = route->password,
+                                   .port = route->port};
+    delivery_init(&c->delivery, &c->delivery_settings);
+    c->delivery_live = true;
+}
+
+static void on_greeted(void *owner, struct connection *connection, size_t which, struct span bytes)
+{
+    struct courier *c = owner;
+    const struct candidate *one = &c->candidates.all[which];
+    struct delivery_settings *s = &c->delivery_settings;
+    c->reach = NULL;
+    if (which != c->which)
+        c->remedies = 0;
+    c->which = which;
+    c->at = one->at;
+    c->reached = true;
+    snprintf(c->host_name, sizeof(c->host_name), "%s",
+             c->parcel->work->hosts->hosts.all[one->host].name);
+    if (approach_has_tried(c, DELIVERY_IN_CLEAR))
+        s->tls = DELIVERY_TLS_NEVER;
+    s->helo = approach_has_tried(c, DELIVERY_WITH_HELO);
+    s->one_by_one = approach_has_tried(c, DELIVERY_ONE_BY_ONE);
+    s->hurry = c->parcel->mail->class == STREAM_SECURITY &&
+               candidates_left(&c->candidates, clock_steady_ms());
+    courier_take(c, connection, bytes);
+}
+
+/* `again`: with that candidate once more; SIZE_MAX: the next one that can be reached. */
+static void next_from(struct courier *c, size_t again)
+{
+    static const struct reach_events events = {.greeted = on_greeted, .failed = on_unreached};
+    if (c->shard->hastens) {
+        courier_drop(c, "The relay is closing down");
+        return;
+    }
+    if (c->reached && again == SIZE_MAX)
+        dispatch_address_left(c->shard->common->dispatch, c->number, &c->at);
+    c->reached = false;
+    begin_delivery(c);
+    const struct reach_query query = {.number = c->number,
+                                      .again = again,
+                                      .candidates = &c->candidates,
+                                      .time_ms = parcel_left_ms(c->parcel),
+                                      .timeout_s = c->settings->config->connect_timeout_s,
+                                      .greeting_s = delivery_timeout_s(&c->delivery),
+                                      .silent = c->delivery.want == DELIVERY_TLS,
+                                      .events = &events,
+                                      .owner = c};
+    c->reach = reach_start(c->shard, &query);
+}
+
+void approach_next(struct courier *c)
+{
+    next_from(c, SIZE_MAX);
 }
 
 void approach_refused(struct courier *c)
@@ -165,71 +238,8 @@ bool approach_by_remedy(struct courier *c)
         return true;
     }
     c->remedies |= 1U << remedy;
-    candidates_set(&c->candidates, c->which, CANDIDATE_LEFT, clock_steady_ms());
-    approach_next(c);
+    next_from(c, c->which); /* whose address it keeps meanwhile: others may wait for it */
     return true;
-}
-
-static void begin_delivery(struct courier *c)
-{
-    const struct config_route *route = c->parcel->route;
-    courier_end_delivery(c);
-    settings_hold(c->parcel->settings);
-    settings_drop(c->settings);
-    c->settings = c->parcel->settings;
-    c->reused = c->begin_again = c->go_on = false;
-    c->tls_text[0] = '\0';
-    c->proven = route->trust; /* it is ready only once it has logged in */
-    c->proven.level = TRUST_CLEAR;
-    c->proven.settings = c->settings->generation;
-    c->delivery_settings =
-        (struct delivery_settings){.hostname = c->settings->config->hostname,
-                                   .tls = route->tls,
-                                   .username = route->username[0] ? route->username : NULL,
-                                   .password = route->password,
-                                   .port = route->port};
-    delivery_init(&c->delivery, &c->delivery_settings);
-    c->delivery_live = true;
-}
-
-static void on_greeted(void *owner, struct connection *connection, size_t which, struct span bytes)
-{
-    struct courier *c = owner;
-    const struct candidate *one = &c->candidates.all[which];
-    struct delivery_settings *s = &c->delivery_settings;
-    c->reach = NULL;
-    if (which != c->which)
-        c->remedies = 0;
-    c->which = which;
-    c->at = one->at;
-    snprintf(c->host_name, sizeof(c->host_name), "%s",
-             c->parcel->work->hosts->hosts.all[one->host].name);
-    if (approach_has_tried(c, DELIVERY_IN_CLEAR))
-        s->tls = DELIVERY_TLS_NEVER;
-    s->helo = approach_has_tried(c, DELIVERY_WITH_HELO);
-    s->one_by_one = approach_has_tried(c, DELIVERY_ONE_BY_ONE);
-    s->hurry = c->parcel->mail->class == STREAM_SECURITY &&
-               candidates_left(&c->candidates, clock_steady_ms());
-    courier_take(c, connection, bytes);
-}
-
-/* The next address that can be reached. */
-void approach_next(struct courier *c)
-{
-    static const struct reach_events events = {.greeted = on_greeted, .failed = on_unreached};
-    if (c->shard->hastens) {
-        courier_drop(c, "The relay is closing down");
-        return;
-    }
-    begin_delivery(c);
-    const struct reach_query query = {.candidates = &c->candidates,
-                                      .time_ms = parcel_left_ms(c->parcel),
-                                      .timeout_s = c->settings->config->connect_timeout_s,
-                                      .greeting_s = delivery_timeout_s(&c->delivery),
-                                      .silent = c->delivery.want == DELIVERY_TLS,
-                                      .events = &events,
-                                      .owner = c};
-    c->reach = reach_start(c->shard, &query);
 }
 
 /* From the first address. */

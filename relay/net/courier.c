@@ -17,7 +17,6 @@
 #include "courier.h"
 
 #include "courier_parts.h"
-#include "endpoint_table.h"
 #include "log.h"
 
 #include <stdio.h>
@@ -25,8 +24,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/* Messages on a connection, where others wait for its place; works in a row that are nothing. */
-enum { TURN = 5, EMPTY_TURNS = 8 };
+enum { EMPTY_TURNS = 8 }; /* works in a row that are nothing */
 
 static void pump(struct courier *c);
 
@@ -135,28 +133,12 @@ static void quit(struct courier *c)
     }
 }
 
-/* Others wait for its place at the endpoint: it has had its turn. */
-static bool is_wanted(const struct courier *c, unsigned turn)
-{
-    return c->delivery.mails >= turn && endpoint_table_wanted(c->shard->common->endpoints, &c->at);
-}
-
-static void stay_idle(struct courier *c)
-{
-    c->idle = true;
-    if (is_wanted(c, 0))
-        quit(c);
-    else
-        connection_want_bytes(c->connection, true); /* to see it end */
-}
-
 /* What the queue says is next on this connection. */
 static void next_parcel(struct courier *c)
 {
     struct dispatch_work *work = NULL;
     bool exception = approach_has_tried(c, DELIVERY_IN_CLEAR); /* one parcel's, no other's */
-    bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery) &&
-                    !is_wanted(c, TURN);
+    bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery);
     for (unsigned turn = 0; !c->parcel; turn++) { /* others want their time, too */
         switch (tell_spoken(c, reusable && turn < EMPTY_TURNS, &work)) {
         case QUEUE_NEXT_SEND:
@@ -164,7 +146,8 @@ static void next_parcel(struct courier *c)
             c->parcel = parcel_start(c->shard, work);
             break;
         case QUEUE_NEXT_IDLE:
-            stay_idle(c);
+            c->idle = true;
+            connection_want_bytes(c->connection, true); /* to see it end */
             return;
         case QUEUE_NEXT_CLOSE:
             quit(c);
@@ -386,7 +369,6 @@ static void on_ended(void *owner, const char *why)
     struct courier *c = owner;
     enum delivery_want was = c->delivery.want;
     c->connection = NULL;
-    reach_leave(c->shard, &c->at);
     c->idle = false;
     if (was != DELIVERY_CLOSE)
         delivery_lost(&c->delivery, why);
@@ -451,18 +433,6 @@ void courier_open(struct shard *s, struct dispatch_work *work)
     DL_APPEND(s->couriers, c);
     HASH_ADD(hh, s->couriers_by_number, number, sizeof(c->number), c);
     approach_begin(c);
-}
-
-bool courier_make_room(struct shard *s, const struct endpoint *at)
-{
-    struct courier *c;
-    DL_FOREACH (s->couriers, c) {
-        if (c->idle && endpoint_equal(&c->at, at)) {
-            quit(c);
-            return true;
-        }
-    }
-    return false;
 }
 
 void courier_close_idle(struct shard *s)

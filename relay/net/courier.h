@@ -10,9 +10,6 @@ void courier_open(struct shard *s, struct dispatch_work *work);
 void courier_send(struct shard *s, struct dispatch_work *work);
 void courier_close(struct shard *s, struct dispatch_work *work);
 
-/* Close an idle connection to this endpoint; false when there is none. */
-bool courier_make_room(struct shard *s, const struct endpoint *at);
-
 /* When the shard drains. */
 void courier_close_idle(struct shard *s);
 void courier_close_all(struct shard *s);

@@ -32,6 +32,7 @@ struct courier {
     struct reach *reach;          /* while there is no connection */
     struct verdict trouble;       /* of the host that was tried last; code 0: none */
     unsigned troubles;            /* hosts that had trouble with the message itself */
+    bool reached;                 /* it holds the address `at` */
     size_t which;                 /* candidate that has been reached */
     unsigned remedies;            /* tried with that one, as bits: see enum delivery_remedy */
     struct endpoint at;

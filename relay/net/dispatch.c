@@ -12,7 +12,6 @@
 #include "dispatch_parts.h"
 
 #include "clock.h"
-#include "endpoint_table.h"
 #include "secret.h"
 #include "settings.h"
 #include "shard.h"
@@ -68,16 +67,17 @@ static struct dispatch_hosts *in_turn(const struct dispatch_hosts *from, uint64_
     return hosts;
 }
 
-static struct place *find_place(struct dispatch *d, const char *domain)
+struct place *dispatch_find_place(struct dispatch *d, const char *domain)
 {
     struct place *p = NULL;
     HASH_FIND_STR(d->places, domain, p);
     return p;
 }
 
-static void set_place(struct dispatch *d, const char *domain, const struct hosts *hosts)
+static void set_place(struct dispatch *d, const char *domain, const struct hosts *hosts,
+                      unsigned port)
 {
-    struct place *p = find_place(d, domain);
+    struct place *p = dispatch_find_place(d, domain);
     if (!p) {
         p = xcalloc(1, sizeof(*p));
         snprintf(p->domain, sizeof(p->domain), "%s", domain);
@@ -86,6 +86,7 @@ static void set_place(struct dispatch *d, const char *domain, const struct hosts
     dispatch_hosts_drop(p->hosts);
     p->hosts = make_hosts();
     p->hosts->hosts = *hosts;
+    p->port = port;
 }
 
 static void drop_place(struct dispatch *d, struct place *p)
@@ -123,7 +124,7 @@ static struct dispatch_work *make_work(struct dispatch *d, const struct queue_de
     snprintf(work->text, sizeof(work->text), "%s", decision->text ? decision->text : "");
     snprintf(work->domain, sizeof(work->domain), "%s", decision->domain ? decision->domain : "");
     if (decision->connection != 0 && decision->attempt) {
-        struct place *p = find_place(d, decision->attempt->domain);
+        struct place *p = dispatch_find_place(d, decision->attempt->domain);
         CHECK(p != NULL); /* it leads there, so the core knows it */
         work->hosts = decision->kind == QUEUE_OPEN
                           ? in_turn(p->hosts, d->first_turn + decision->turn)
@@ -236,13 +237,6 @@ static void on_wake(struct inbox_item *item)
     pthread_mutex_unlock(&d->mutex);
 }
 
-/* The addresses, too, rest no more: whose they are is not known here, and a try costs little. */
-void dispatch_resume_endpoints(struct dispatch *d)
-{
-    if (d->shards)
-        endpoint_table_resume(d->shards[0].common->endpoints);
-}
-
 /* ---- what waits ---- */
 
 /* "retry" means now: no rest keeps it back, and DNS is asked anew. */
@@ -253,11 +247,10 @@ static void retry_domains(struct dispatch *d, const struct database_due *due, si
     for (size_t i = 0; i < count; i++) {
         if (!due[i].retried || strcmp(due[i].domain, last) == 0)
             continue;
-        if (!*last)
-            dispatch_resume_endpoints(d);
         last = due[i].domain;
         d->resumed_by = "tried again by 'queue retry'";
         queue_resume_domain(d->queue, last, now_ms);
+        dispatch_resume_place(d, dispatch_find_place(d, last));
         queue_forget_answers(d->queue, last, now_ms);
     }
 }
@@ -316,7 +309,7 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
                                  .valid_ms = valid_ms};
     int64_t now_ms = dispatch_begin(d);
     if (answer->result == RESOLVER_FOUND) {
-        set_place(d, domain, &answer->hosts);
+        set_place(d, domain, &answer->hosts, route->port);
         queue_resolved(d->queue, domain, &found, now_ms);
     } else {
         queue_unresolvable(d->queue, domain, (int)answer->result, answer->why, unresolvable_ms,
@@ -324,27 +317,6 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
         hosts_fini(&answer->hosts);
     }
     dispatch_end(d, now_ms);
-}
-
-static struct queue_address address_of(const struct endpoint *peer)
-{
-    struct queue_address a = {.port = (uint16_t)peer->port};
-    if (peer->ip.v6) {
-        memcpy(a.ip, peer->ip.bytes, 16);
-    } else {
-        a.ip[10] = a.ip[11] = 0xff;
-        memcpy(a.ip + 12, peer->ip.bytes, 4);
-    }
-    return a;
-}
-
-bool dispatch_opened(struct dispatch *d, uint64_t connection, const struct endpoint *peer)
-{
-    struct queue_address address = address_of(peer);
-    int64_t now_ms = dispatch_begin(d);
-    bool wanted = queue_opened(d->queue, connection, &address, now_ms);
-    dispatch_end(d, now_ms);
-    return wanted;
 }
 
 enum queue_next dispatch_message_done(struct dispatch *d, struct shard *shard, uint64_t connection,
@@ -430,7 +402,6 @@ void dispatch_configure(struct dispatch *d, const struct config *config, unsigne
     queue_forget_answers(d->queue, NULL, now_ms);
     d->resumed_by = "tried again after a reload";
     queue_resume(d->queue, NULL, now_ms);
-    dispatch_resume_endpoints(d);
     dispatch_end(d, now_ms);
 }
 

@@ -9,6 +9,7 @@
 #ifndef DISPATCH_H
 #define DISPATCH_H
 
+#include "candidates.h"
 #include "config.h"
 #include "connection.h"
 #include "database.h"
@@ -81,6 +82,16 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
                        const struct config_route *route, struct resolver_answer *answer);
 /* What a connection must have been opened for: the attempt's `trust` says the same. */
 uint64_t dispatch_trust(const struct settings *settings, const struct config_route *route);
+
+/* As in queue_connection.h, with those candidates that are left. */
+MUST_CHECK bool dispatch_take_address(struct dispatch *d, uint64_t connection,
+                                      const struct candidates *c, size_t *which_r, bool *probes_r);
+void dispatch_address_failed(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+void dispatch_address_left(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+void dispatch_address_spoke(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+MUST_CHECK bool dispatch_probes_on(struct dispatch *d, uint64_t connection,
+                                   const struct endpoint *at);
+void dispatch_probe_ended(struct dispatch *d, const struct endpoint *at, enum queue_probe what);
 
 /* As in queue_connection.h. With SEND, `next_r` is the next work of this connection. */
 MUST_CHECK bool dispatch_opened(struct dispatch *d, uint64_t connection,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* dispatch_parts.h - The inside of the queue's shell, for its own files: dispatch.c, which carries
- * events and decisions, and dispatch_view.c, which answers questions. */
+ * events and decisions, dispatch_addresses.c, which does so for addresses, and dispatch_view.c, which
+ * answers questions. */
 #ifndef DISPATCH_PARTS_H
 #define DISPATCH_PARTS_H
 
@@ -14,6 +15,7 @@
 struct place {
     char domain[ADDRESS_DOMAIN_MAX + 1];
     struct dispatch_hosts *hosts;
+    unsigned port;
     UT_hash_handle hh;
 };
 
@@ -44,7 +46,10 @@ struct dispatch {
 int64_t dispatch_begin(struct dispatch *d);
 void dispatch_end(struct dispatch *d, int64_t now_ms);
 
-void dispatch_resume_endpoints(struct dispatch *d);
+/* With the lock held; NULL: nothing is known of it. */
+struct place *dispatch_find_place(struct dispatch *d, const char *domain);
+/* dispatch_addresses.c: the rest of its addresses ends, and of no others. NULL does nothing. */
+void dispatch_resume_place(struct dispatch *d, const struct place *place_or_null);
 
 /* dispatch_view.c: a QUEUE_EVENT, for the log, the events and the alerts. With the lock held. */
 void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, int64_t now_ms);

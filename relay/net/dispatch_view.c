@@ -260,13 +260,26 @@ bool destinations_rest(struct dispatch *d, const char *name, int64_t for_ms, con
     return found;
 }
 
+/* Of all domains that lead there. */
+static void resume_addresses(struct dispatch *d, const char *name)
+{
+    struct place *p;
+    struct place *next;
+    HASH_ITER (hh, d->places, p, next) {
+        struct queue_domain_view where;
+        queue_find_domain(d->queue, p->domain, &where);
+        if (where.state == QUEUE_DOMAIN_LEADS && strcmp(where.destination, name) == 0)
+            dispatch_resume_place(d, p);
+    }
+}
+
 bool destinations_resume(struct dispatch *d, const char *name)
 {
     int64_t now_ms = dispatch_begin(d);
     d->commanded = true;
     bool found = queue_resume(d->queue, name, now_ms);
     if (found)
-        dispatch_resume_endpoints(d);
+        resume_addresses(d, name);
     dispatch_end(d, now_ms);
     return found;
 }

@@ -17,7 +17,6 @@
 #include "control.h"
 #include "crowd.h"
 #include "deadline.h"
-#include "endpoint_table.h"
 #include "gate.h"
 #include "helper.h"
 #include "listener.h"
@@ -297,7 +296,6 @@ static bool start(struct engine *e, const char *path, struct err *err)
         return false;
     store_set_reports(e->common.store, config->hostname, &config->throttle);
     e->common.keyring = keyring_new(config->state_dir);
-    e->common.endpoints = endpoint_table_new(config->site_connections);
     dispatch_configure(e->common.dispatch, config, e->common.descriptors.parcels);
     e->common.notices = notices_new(e->common.store);
     e->common.refusals = refusals_new(e->common.store);
@@ -362,7 +360,6 @@ static bool end(struct engine *e)
     crowd_free(e->common.visitors);
     rejects_free(e->common.rejected_clients);
     rejects_free(e->common.rejected_visits);
-    endpoint_table_free(e->common.endpoints);
     gate_free(e->gate);
     free(e->shards);
     free(e->sockets);

@@ -2,9 +2,9 @@
 /* reach.c - One `try` for each connection under way; the first whose server speaks wins.
  *
  * Failure modes:
- * - no connection, or no greeting in its time while another has one: the endpoint rests
- * - it rests, or is full: the next one; where nothing else is left, a place is waited for
- * - our own network refuses: the endpoint is not to blame
+ * - no connection, or no greeting in its time while another has one: the address rests
+ * - it rests, or is full: the next one; where nothing else is left, the queue has the parcel back
+ * - our own network refuses: the address is not to blame
  * - a probe that loses goes on by itself, for what it finds out
  *
  * Owner: the shard's list holds all tries. A reach frees itself when it ends.
@@ -12,14 +12,13 @@
 #include "reach.h"
 
 #include "clock.h"
-#include "endpoint_table.h"
 #include "log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
-enum { PROBE_MS = 10 * 1000, TIME_MAX_MS = 24 * 3600 * 1000 };
+enum { PROBE_MS = 10 * 1000, AGAIN_MS = 1000, TIME_MAX_MS = 24 * 3600 * 1000 };
 
 struct reach_try {
     struct reach_try *next, *prev;
@@ -29,22 +28,13 @@ struct reach_try {
     size_t which;
     struct endpoint at;
     bool opened, probe, timed_out;
-    enum { UNKNOWN, SPOKE, FAILED, DROPPED } outcome;
-};
-
-/* A reach that waits for a place; it may be gone when the place comes. */
-struct queued {
-    struct endpoint_party party;
-    struct shard *shard;
-    struct reach *reach; /* NULL: it is gone */
-    size_t which;
+    bool alone; /* it probes by itself: its address is no connection's of the queue */
 };
 
 struct reach {
     struct shard *shard;
     struct reach_query query;
     uv_timer_t timer;
-    struct queued *queued; /* or NULL */
     struct reach_failure failure;
     bool theirs, ipv4; /* what stood in the way was not our network only; IPv4 was tried */
     bool starting;     /* nobody may be called yet */
@@ -53,9 +43,9 @@ struct reach {
 
 static void step(struct reach *r);
 
-static struct endpoint_table *table(const struct shard *s)
+static struct dispatch *queue_of(const struct reach_try *t)
 {
-    return s->common->endpoints;
+    return t->shard->common->dispatch;
 }
 
 static void set(struct reach *r, size_t which, enum candidate_state state)
@@ -70,27 +60,21 @@ static void on_timer_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void judge(struct reach_try *t, const char *why)
-{
-    if (t->outcome != UNKNOWN)
-        return;
-    t->outcome = FAILED;
-    endpoint_table_failed(table(t->shard), &t->at, why);
-}
-
 /* Another is used. A probe goes on for what it finds out; of the others, the slow have failed. */
 static void give_up(struct reach *r, struct reach_try *t)
 {
     bool slow = candidates_too_slow(r->query.candidates, t->which, clock_steady_ms());
     t->reach = NULL;
     set(r, t->which, slow ? CANDIDATE_TRIED : CANDIDATE_LEFT);
-    if (slow)
-        judge(t, t->opened ? "no greeting" : "connect timed out");
-    if (t->probe && !slow) {
+    if (slow) {
+        dispatch_address_failed(queue_of(t), r->query.number, &t->at);
+    } else if (t->probe && dispatch_probes_on(queue_of(t), r->query.number, &t->at)) {
+        t->alone = true;
         connection_set_deadline(t->connection, PROBE_MS);
         return;
+    } else {
+        dispatch_address_left(queue_of(t), r->query.number, &t->at);
     }
-    t->outcome = slow ? FAILED : DROPPED;
     connection_close(t->connection, "another is used");
 }
 
@@ -107,11 +91,6 @@ static void give_up_others(struct reach *r, const struct reach_try *but, bool op
 
 static void end(struct reach *r)
 {
-    if (r->queued) {
-        r->queued->reach = NULL;
-        if (endpoint_table_leave(table(r->shard), &r->queued->party))
-            free(r->queued);
-    }
     uv_close((uv_handle_t *)&r->timer, on_timer_closed);
 }
 
@@ -123,20 +102,9 @@ void reach_stop(struct reach *r)
 
 static void fail(struct reach *r)
 {
-    struct reach_failure *f = &r->failure;
-    const struct candidates *c = r->query.candidates;
-    char why[ENDPOINTS_WHY];
-    for (size_t i = 0; !f->tried && i < c->count; i++) {
-        int64_t rest_ms = endpoint_table_rest_ms(table(r->shard), &c->all[i].at, why);
-        if (c->all[i].state != CANDIDATE_RESTS || (f->rest_ms > 0 && rest_ms >= f->rest_ms))
-            continue;
-        f->which = i;
-        f->rest_ms = rest_ms > 0 ? rest_ms : 1;
-        snprintf(f->why, sizeof(f->why), "%s", why);
-    }
-    f->local = f->tried && !r->theirs && r->ipv4;
+    r->failure.local = r->failure.tried && !r->theirs && r->ipv4;
     const struct reach_query query = r->query;
-    const struct reach_failure failure = *f;
+    const struct reach_failure failure = r->failure;
     end(r);
     query.events->failed(query.owner, &failure);
 }
@@ -149,15 +117,21 @@ static void drop_try(struct reach_try *t)
     free(t);
 }
 
+/* What probes by itself knows now. */
+static void probe_ends(struct reach_try *t, enum queue_probe what)
+{
+    if (t->alone)
+        dispatch_probe_ended(queue_of(t), &t->at, what);
+    t->alone = false;
+}
+
 static void on_bytes(void *owner, struct span bytes)
 {
     struct reach_try *t = owner;
     struct reach *r = t->reach;
-    if (t->outcome == UNKNOWN)
-        endpoint_table_spoke(table(t->shard), &t->at);
-    t->outcome = SPOKE;
     if (!r) {
         struct buf quit;
+        probe_ends(t, QUEUE_PROBE_WORKS);
         buf_init(&quit, 16);
         buf_add(&quit, SPAN("QUIT\r\n"));
         connection_finish(t->connection, &quit);
@@ -167,6 +141,7 @@ static void on_bytes(void *owner, struct span bytes)
     const struct reach_query query = r->query;
     struct connection *connection = t->connection;
     size_t which = t->which;
+    dispatch_address_spoke(queue_of(t), query.number, &t->at);
     set(r, which, CANDIDATE_TRIED);
     give_up_others(r, t, true);
     drop_try(t);
@@ -197,10 +172,12 @@ static void on_ended(void *owner, const char *why)
     struct reach *r = t->reach;
     struct shard *s = t->shard;
     bool ours = connection_error_is_ours(t->connection);
-    if (!ours)
-        judge(t, why);
-    endpoint_table_release(table(s), &t->at, t->outcome == SPOKE);
+    probe_ends(t, ours ? QUEUE_PROBE_LEFT : QUEUE_PROBE_FAILED);
     if (r) {
+        if (ours)
+            dispatch_address_left(queue_of(t), r->query.number, &t->at);
+        else
+            dispatch_address_failed(queue_of(t), r->query.number, &t->at);
         log_end(log_text(log_begin(LOG_DEBUG, "next_host"), "reply", why));
         r->theirs = r->theirs || !ours;
         r->failure.tried = true;
@@ -242,11 +219,11 @@ static void give_up_oldest(struct reach *r)
     CHECK(t != NULL);
     set(r, oldest, CANDIDATE_TRIED);
     t->reach = NULL;
-    judge(t, t->opened ? "no greeting" : "connect timed out");
+    dispatch_address_failed(queue_of(t), r->query.number, &t->at);
     connection_close(t->connection, "given up");
 }
 
-/* Its place has been taken. */
+/* Its address has been taken. */
 static void begin(struct reach *r, size_t which, bool probe)
 {
     struct candidate *one = &r->query.candidates->all[which];
@@ -261,49 +238,13 @@ static void begin(struct reach *r, size_t which, bool probe)
     t->connection = connection_open(&r->shard->loop, &one->at, r->query.timeout_s, &events, t);
 }
 
-static void take(struct reach *r, size_t which, struct endpoint_party *party)
-{
-    const struct endpoint *at = &r->query.candidates->all[which].at;
-    enum endpoints_answer answer = endpoint_table_take(table(r->shard), at, party);
-    switch (answer) {
-    case ENDPOINT_FREE:
-    case ENDPOINT_PROBE:
-        begin(r, which, answer == ENDPOINT_PROBE);
-        break;
-    case ENDPOINT_RESTS:
-        set(r, which, CANDIDATE_RESTS);
-        break;
-    case ENDPOINT_FULL:
-        set(r, which, CANDIDATE_FULL);
-        break;
-    }
-}
-
-/* A place is there, or the endpoint rests. */
-static void on_party(struct inbox_item *item)
-{
-    struct queued *q = (struct queued *)item;
-    struct reach *r = q->reach;
-    if (r) {
-        r->queued = NULL;
-        if (q->party.granted)
-            begin(r, q->which, false);
-        else
-            set(r, q->which, CANDIDATE_RESTS);
-        step(r);
-    } else if (q->party.granted) {
-        endpoint_table_release(table(q->shard), &q->party.waiter.at, false);
-    }
-    free(q);
-}
-
 /* There is no more time for this parcel. */
 static void run_out(struct reach *r)
 {
     give_up_others(r, NULL, true);
-    if (!r->failure.tried && !r->queued)
+    if (!r->failure.tried)
         snprintf(r->failure.why, sizeof(r->failure.why), "connect timed out");
-    r->failure.tried = r->failure.tried || !r->queued;
+    r->failure.tried = true;
     fail(r);
 }
 
@@ -314,62 +255,53 @@ static void on_timer(uv_timer_t *timer)
     step(r);
 }
 
-/* To step on at that time, or at the end. */
-static void run_timer(struct reach *r, int64_t at_ms)
+/* To step on so long from now, or at the end. When it comes early, step() waits for the rest. */
+static void run_timer(struct reach *r, int64_t wait_ms)
 {
-    int64_t wait_ms = at_ms - clock_steady_ms();
+    int64_t left_ms = r->end_ms - clock_steady_ms();
+    if (wait_ms > left_ms)
+        wait_ms = left_ms;
+    uv_update_time(r->timer.loop); /* it counts from there */
     uv_timer_start(&r->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
 }
 
-/* All else has been tried: wait for a place. */
-static void queue(struct reach *r, size_t which)
+/* Nothing can be begun just now; what is under way goes on. */
+static void stand_still(struct reach *r)
 {
-    struct candidates *c = r->query.candidates;
-    if (r->queued)
-        return;
-    r->queued = xcalloc(1, sizeof(*r->queued));
-    *r->queued = (struct queued){.shard = r->shard, .reach = r, .which = which};
-    r->queued->party.item.run = on_party;
-    r->queued->party.inbox = &r->shard->inbox;
-    take(r, which, &r->queued->party);
-    if (c->all[which].state == CANDIDATE_FULL) {
-        int64_t end_ms = c->begun_ms + CANDIDATES_TIME_MS;
-        run_timer(r, end_ms < r->end_ms ? end_ms : r->end_ms);
-        shard_free_endpoint(r->shard, &c->all[which].at);
-        return;
-    }
-    free(r->queued);
-    r->queued = NULL;
-    step(r);
+    if (candidates_under_way(r->query.candidates))
+        run_timer(r, AGAIN_MS);
+    else if (r->starting)
+        run_timer(r, 0);
+    else
+        fail(r);
 }
 
 static void step(struct reach *r)
 {
     for (;;) {
-        int64_t now_ms = clock_steady_ms();
-        struct candidates_step next = candidates_next(r->query.candidates, now_ms);
-        if (now_ms >= r->end_ms && !r->starting) {
+        struct candidates_step next = candidates_next(r->query.candidates, clock_steady_ms());
+        size_t which = 0;
+        bool probe = false;
+        if (clock_steady_ms() >= r->end_ms && !r->starting) {
             run_out(r);
             return;
         }
+        r->failure.none_free = false;
         switch (next.what) {
         case CANDIDATES_BEGIN:
-            take(r, next.which, NULL);
-            break;
-        case CANDIDATES_WAIT:
-            if (next.wait_ms > 0 && now_ms + next.wait_ms < r->end_ms)
-                run_timer(r, now_ms + next.wait_ms);
-            else
-                run_timer(r, r->end_ms);
+            if (dispatch_take_address(r->shard->common->dispatch, r->query.number,
+                                      r->query.candidates, &which, &probe)) {
+                begin(r, which, probe);
+                break;
+            }
+            r->failure.none_free = true;
+            stand_still(r);
             return;
-        case CANDIDATES_QUEUE:
-            queue(r, next.which);
+        case CANDIDATES_WAIT:
+            run_timer(r, next.wait_ms > 0 ? next.wait_ms : TIME_MAX_MS);
             return;
         case CANDIDATES_NONE:
-            if (r->starting)
-                run_timer(r, now_ms);
-            else
-                fail(r);
+            stand_still(r);
             return;
         }
     }
@@ -384,14 +316,11 @@ struct reach *reach_start(struct shard *s, const struct reach_query *query)
     uv_timer_init(&s->loop, &r->timer);
     r->timer.data = r;
     r->starting = true;
+    if (query->again != SIZE_MAX)
+        begin(r, query->again, false);
     step(r);
     r->starting = false;
     return r;
-}
-
-void reach_leave(struct shard *s, const struct endpoint *at)
-{
-    endpoint_table_release(table(s), at, true);
 }
 
 void reach_close_probes(struct shard *s)

@@ -51,17 +51,9 @@ static void on_drained_long_enough(uv_timer_t *timer)
 struct order {
     struct inbox_item item;
     struct shard *shard;
-    enum {
-        DRAIN,
-        CHANGE_SETTINGS,
-        CHECK_ACCESS,
-        MAKE_ROOM,
-        MAKE_ROOM_FOR_VISIT,
-        FREE_ENDPOINT
-    } what;
+    enum { DRAIN, CHANGE_SETTINGS, CHECK_ACCESS, MAKE_ROOM, MAKE_ROOM_FOR_VISIT } what;
     struct settings *settings; /* held */
     struct crowd_place place;
-    struct endpoint at;
     size_t hops; /* shards that have not looked yet */
 };
 
@@ -89,8 +81,6 @@ static void order(const struct order *what)
 
 static bool make_room_here(const struct order *o)
 {
-    if (o->what == FREE_ENDPOINT)
-        return courier_make_room(o->shard, &o->at);
     return o->what == MAKE_ROOM ? session_make_room(o->shard, &o->place)
                                 : visit_make_room(o->shard, &o->place);
 }
@@ -127,7 +117,6 @@ static void on_order(struct inbox_item *item)
         break;
     case MAKE_ROOM:
     case MAKE_ROOM_FOR_VISIT:
-    case FREE_ENDPOINT:
         make_room(&o);
         break;
     }
@@ -162,12 +151,6 @@ void shard_make_room_for_visit(struct shard *s, const struct crowd_place *place)
 {
     make_room(&(struct order){
         .shard = s, .what = MAKE_ROOM_FOR_VISIT, .place = *place, .hops = hops(s->common)});
-}
-
-void shard_free_endpoint(struct shard *s, const struct endpoint *at)
-{
-    make_room(
-        &(struct order){.shard = s, .what = FREE_ENDPOINT, .at = *at, .hops = hops(s->common)});
 }
 
 void shard_check_access(struct shard *s)

@@ -25,7 +25,6 @@ struct common {
     struct store *store;
     struct aligner *aligner;
     struct dispatch *dispatch;
-    struct endpoint_table *endpoints;
     struct keyring *keyring;
     struct watch *watch;
     struct notices *notices;
@@ -46,7 +45,6 @@ struct session;
 struct aligner;
 struct verdicts;
 struct courier;
-struct endpoint_table;
 struct parcel;
 struct next_hop;
 struct reach_try;
@@ -104,9 +102,6 @@ void shard_join(struct shard *s);
 void shard_make_room(struct shard *s, const struct crowd_place *place);
 /* The same among the visits of the page. */
 void shard_make_room_for_visit(struct shard *s, const struct crowd_place *place);
-
-/* An idle connection to this endpoint has to go, here or at the next shard that has one. */
-void shard_free_endpoint(struct shard *s, const struct endpoint *at);
 
 /* On the shard's thread: something has ended; when all has, and it drains, the loop ends. */
 void shard_something_ended(struct shard *s);

@@ -79,13 +79,14 @@ static void take_decisions(struct state *s, int64_t now_ms)
     struct queue_address a = {.ip = {1}, .port = 25};
     struct queue_decision d;
     size_t index = 0;
+    bool probes = false;
     while (queue_decide(s->queue, &d, now_ms)) {
         if (d.kind == QUEUE_RESOLVE) {
             struct queue_answer answer = {.hosts = hosts, .host_count = 1, .port = 25, .route = "", .trust = 1,
                                           .connections = 24, .valid_ms = 86400000};
             queue_resolved(s->queue, d.domain, &answer, now_ms);
         } else if (d.kind == QUEUE_OPEN) {
-            if (!queue_address_take(s->queue, d.connection, &a, 1, &index, now_ms) ||
+            if (!queue_address_take(s->queue, d.connection, &a, 1, &index, &probes, now_ms) ||
                 !queue_opened(s->queue, d.connection, &a, now_ms))
                 abort();
             keep(s, d.connection, d.attempt);

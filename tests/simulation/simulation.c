@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 enum { CONNECTIONS_MAX = 512, TRIED_MAX = HOSTS_OF_SITE * SERVERS_OF_HOST };
-enum { TRAVEL_MS = 3, STORE_MS = 10, CONNECT_TIMEOUT_MS = 30 * 1000, RACE_MS = 2000 };
+enum { TRAVEL_MS = 3, STORE_MS = 10, CONNECT_TIMEOUT_MS = 30 * 1000, RACE_MS = 2000, PROBE_MS = 100 };
 
 enum event_kind {
     EVENT_COMES,
@@ -399,9 +399,13 @@ static void tries(struct connection *c)
     size_t servers[TRIED_MAX];
     size_t count = list_candidates(c, candidates, servers);
     size_t at = 0;
-    if (!queue_address_take(sim.queue, c->id, candidates, count, &at, sim.now_ms)) {
-        if (c->tried_count > 0)
-            ends(c, c->refused ? QUEUE_FAIL_REFUSED : QUEUE_FAIL_CONNECT, "no host answers");
+    bool probes = false;
+    if (count == 0 ||
+        !queue_address_take(sim.queue, c->id, candidates, count, &at, &probes, sim.now_ms)) {
+        if (c->refused)
+            ends(c, QUEUE_FAIL_REFUSED, "no host takes it");
+        else if (count == 0)
+            ends(c, QUEUE_FAIL_CONNECT, "no host answers");
         else
             ends(c, QUEUE_FAIL_NO_ADDRESS, "no address now");
         return;
@@ -416,7 +420,7 @@ static void tries(struct connection *c)
     if (s->kind == SERVER_REFUSES)
         step(c, 5, EVENT_FAILED, 0);
     else if (s->kind == SERVER_HANGS || s->kind == SERVER_SILENT || bad)
-        step(c, count > 1 ? RACE_MS : CONNECT_TIMEOUT_MS, EVENT_FAILED, 0);
+        step(c, count == 1 ? CONNECT_TIMEOUT_MS : probes ? PROBE_MS : RACE_MS, EVENT_FAILED, 0);
     else if (s->accepts > 0 && s->now >= s->accepts)
         step(c, s->greet_ms, EVENT_FAILED, 1);
     else {

@@ -3,7 +3,7 @@
 #include "queue_stage.h"
 
 enum { NAMES, OPEN, TRY_FAILED, GREETED, SPOKEN, SETTLED, CLOSES };
-enum { GREET_MS = 20, STORE_MS = 5, TIMEOUT_MS = 30000, RACE_MS = 2000 };
+enum { GREET_MS = 20, STORE_MS = 5, TIMEOUT_MS = 30000, RACE_MS = 2000, PROBE_MS = 100 };
 
 static void later(struct stage *s, int64_t in_ms, struct stage_event e)
 {
@@ -144,11 +144,16 @@ static void tries(struct stage *s, struct stage_connection *c)
     struct queue_address candidates[3];
     size_t count = hosts_of(s, c->domain, hosts);
     size_t at = 0;
+    bool probes = false;
     for (size_t i = c->host; i < count; i++)
         candidates[i - c->host] = address_of(machine_of(s, hosts[i]));
+    if (c->host == count && !c->refused) {
+        fails(s, c, QUEUE_FAIL_CONNECT, "no answer");
+        return;
+    }
     if (c->host == count ||
-        !queue_address_take(s->queue, c->id, candidates, count - c->host, &at, s->now_ms)) {
-        fails(s, c, c->refused ? QUEUE_FAIL_REFUSED : c->host > 0 ? QUEUE_FAIL_CONNECT : QUEUE_FAIL_NO_ADDRESS,
+        !queue_address_take(s->queue, c->id, candidates, count - c->host, &at, &probes, s->now_ms)) {
+        fails(s, c, c->refused ? QUEUE_FAIL_REFUSED : QUEUE_FAIL_NO_ADDRESS,
               c->refused ? "421 too many connections" : c->host > 0 ? "no answer" : "no address");
         return;
     }
@@ -156,7 +161,7 @@ static void tries(struct stage *s, struct stage_connection *c)
     const struct stage_server *v = server_of(s, hosts[c->host]);
     c->machine = machine_of(s, hosts[c->host++]);
     if (v->kind == SERVER_HANGS) {
-        step(s, c, c->host < count ? RACE_MS : TIMEOUT_MS, TRY_FAILED);
+        step(s, c, c->host == count ? TIMEOUT_MS : probes ? PROBE_MS : RACE_MS, TRY_FAILED);
     } else if (v->kind == SERVER_REFUSES || (v->accepts > 0 && s->machine_now[c->machine] >= v->accepts)) {
         c->refused = v->kind != SERVER_REFUSES;
         step(s, c, GREET_MS, TRY_FAILED);

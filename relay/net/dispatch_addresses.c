@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dispatch_addresses.c - Events of addresses, into the core that counts them and knows which rest. */
+#include "dispatch_parts.h"
+
+#include <string.h>
+
+static struct queue_address address_of(const struct ip *ip, unsigned port)
+{
+    struct queue_address a = {.port = (uint16_t)port};
+    if (ip->v6) {
+        memcpy(a.ip, ip->bytes, 16);
+    } else {
+        a.ip[10] = a.ip[11] = 0xff;
+        memcpy(a.ip + 12, ip->bytes, 4);
+    }
+    return a;
+}
+
+static struct queue_address address_at(const struct endpoint *at)
+{
+    return address_of(&at->ip, at->port);
+}
+
+bool dispatch_take_address(struct dispatch *d, uint64_t connection, const struct candidates *c,
+                           size_t *which_r, bool *probes_r)
+{
+    struct queue_address left[CANDIDATES_MAX];
+    size_t which[CANDIDATES_MAX];
+    size_t count = candidates_list_left(c, which);
+    size_t index = 0;
+    for (size_t i = 0; i < count; i++)
+        left[i] = address_at(&c->all[which[i]].at);
+    int64_t now_ms = dispatch_begin(d);
+    bool taken = queue_address_take(d->queue, connection, left, count, &index, probes_r, now_ms);
+    dispatch_end(d, now_ms);
+    if (taken)
+        *which_r = which[index];
+    return taken;
+}
+
+void dispatch_address_failed(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+{
+    struct queue_address address = address_at(at);
+    int64_t now_ms = dispatch_begin(d);
+    queue_address_failed(d->queue, connection, &address, now_ms);
+    dispatch_end(d, now_ms);
+}
+
+void dispatch_address_left(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+{
+    struct queue_address address = address_at(at);
+    int64_t now_ms = dispatch_begin(d);
+    queue_address_left(d->queue, connection, &address, now_ms);
+    dispatch_end(d, now_ms);
+}
+
+void dispatch_address_spoke(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+{
+    struct queue_address address = address_at(at);
+    dispatch_begin(d);
+    queue_address_spoke(d->queue, connection, &address);
+    pthread_mutex_unlock(&d->mutex); /* nothing can follow from it */
+}
+
+bool dispatch_probes_on(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+{
+    struct queue_address address = address_at(at);
+    dispatch_begin(d);
+    bool on = queue_address_probes_on(d->queue, connection, &address);
+    pthread_mutex_unlock(&d->mutex);
+    return on;
+}
+
+void dispatch_probe_ended(struct dispatch *d, const struct endpoint *at, enum queue_probe what)
+{
+    struct queue_address address = address_at(at);
+    int64_t now_ms = dispatch_begin(d);
+    queue_probe_ended(d->queue, &address, what, now_ms);
+    dispatch_end(d, now_ms);
+}
+
+bool dispatch_opened(struct dispatch *d, uint64_t connection, const struct endpoint *peer)
+{
+    struct queue_address address = address_at(peer);
+    int64_t now_ms = dispatch_begin(d);
+    bool wanted = queue_opened(d->queue, connection, &address, now_ms);
+    dispatch_end(d, now_ms);
+    return wanted;
+}
+
+void dispatch_resume_place(struct dispatch *d, const struct place *place_or_null)
+{
+    const struct hosts *hosts = place_or_null ? &place_or_null->hosts->hosts : NULL;
+    for (size_t i = 0; hosts && i < hosts->count; i++)
+        for (size_t k = 0; k < hosts->all[i].count; k++) {
+            struct queue_address a = address_of(&hosts->all[i].ips[k], place_or_null->port);
+            queue_resume_addresses(d->queue, &a, 1);
+        }
+}
