@@ -3,11 +3,12 @@
  *
  * It goes on with what is next at its destination, when it may carry that; it makes room when
  * something more urgent, or somebody who holds less, waits for a place that it alone can give; and
- * after a run of messages it also makes room for who holds the same.
+ * after a run of messages it also makes room for who holds the same. An address, of which others
+ * may have nothing, is given up sooner than a place.
  */
 #include "queue_moves.h"
 
-enum { RUN_MAX = 20 };
+enum { RUN_MAX = 20, ADDRESS_RUN_MAX = 5, ADDRESS_RUN_MS = 10 * 1000 };
 
 /* Does what would go on here yield to the first of that fair? */
 static bool yields_to(const struct connection *c, const struct line *line, const struct fair *f)
@@ -60,8 +61,9 @@ static bool yields_to_sibling(const struct connection *c, const struct line *lin
 }
 
 /* Others wait for one of its addresses. */
-static bool yields_address(const struct connection *c, const struct line *line)
+static bool yields_address(const struct connection *c, const struct line *line, int64_t now_ms)
 {
+    bool had_its_turn = c->run >= ADDRESS_RUN_MAX || c->since_ms + ADDRESS_RUN_MS <= now_ms;
     bool urgent = line && line->class == STREAM_SECURITY;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++) {
         const struct address_hold *hold = &c->holds[i];
@@ -69,7 +71,7 @@ static bool yields_address(const struct connection *c, const struct line *line)
             return true;
         if (line && !urgent && address_book_is_wanted(hold, true))
             return true;
-        if (line && !urgent && c->run >= RUN_MAX && address_book_is_wanted(hold, false))
+        if (line && !urgent && had_its_turn && address_book_is_wanted(hold, false))
             return true;
     }
     return false;
@@ -128,7 +130,7 @@ enum queue_next boundary_next(struct queue *q, const struct connection *c, struc
         return QUEUE_NEXT_CLOSE;
     if (line && !connection_may_carry(q, c, line->class == STREAM_SECURITY))
         line = NULL;
-    if (yields(q, c, line) || yields_to_sibling(c, line) || yields_address(c, line))
+    if (yields(q, c, line) || yields_to_sibling(c, line) || yields_address(c, line, now_ms))
         return QUEUE_NEXT_CLOSE;
     *line_r = line;
     return line ? QUEUE_NEXT_SEND : QUEUE_NEXT_IDLE;

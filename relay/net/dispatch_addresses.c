@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dispatch_addresses.c - Events of addresses, into the core that counts them and knows which rest. */
+/* dispatch_addresses.c - Events of addresses: the core counts them and knows which rest. */
 #include "dispatch_parts.h"
 
 #include <string.h>

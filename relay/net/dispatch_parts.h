@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* dispatch_parts.h - The inside of the queue's shell, for its own files: dispatch.c, which carries
- * events and decisions, dispatch_addresses.c, which does so for addresses, and dispatch_view.c, which
- * answers questions. */
+ * events and decisions, dispatch_addresses.c, which does so for addresses, and dispatch_view.c,
+ * which answers questions. */
 #ifndef DISPATCH_PARTS_H
 #define DISPATCH_PARTS_H
 

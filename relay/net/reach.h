@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* reach.h - From hosts to a greeted connection: the addresses of a parcel, tried as candidates.h
- * says and as far as the queue has a place at them. Nobody waits for a place here: the queue has the
- * parcel again meanwhile.
+ * says and as far as the queue has a place at them. Nobody waits for a place here: the queue has
+ * the parcel again meanwhile.
  *
  * Happy path: begin the first - connected - its server speaks - greeted(). Every reach that is not
  * stopped ends with greeted() or failed(), once, and never from inside a function that the owner
@@ -28,8 +28,8 @@ struct reach_failure {
 };
 
 struct reach_events {
-    /* The connection is the owner's, and its address the queue's connection's; `bytes` are the first
-     * that came. */
+    /* The connection is the owner's, and the queue counts its address for it; `bytes` are the
+     * first that came. */
     void (*greeted)(void *owner, struct connection *connection, size_t which, struct span bytes);
     void (*failed)(void *owner, const struct reach_failure *failure);
 };

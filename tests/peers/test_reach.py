@@ -9,6 +9,7 @@ import pytest
 
 from conftest import wait_for
 from test_delivery import Script, script  # noqa: F401 (a fixture)
+from test_descriptors import start_with
 
 pytestmark = pytest.mark.memory
 
@@ -317,3 +318,30 @@ def test_a_busy_provider_leaves_its_address_to_others(relay_factory, dns, script
     assert len(relay.queue()) > 100, len(relay.queue())
     wait_for(lambda: not relay.queue(), 60, 0.2)
     assert len(server.messages) == 401
+
+
+def test_who_waits_for_a_full_address_is_not_blamed_for_it(relay_factory, dns, script, release, delivery_port):
+    """The kind: waiting taken for failing. All places at an address are held by one destination, and all places of the relay are wanted
+    by others: what does not open is given up. Another destination at that address has done nothing to be put to rest."""
+    server = script(answer=lambda line: time.sleep(12) if line == "DATA" else None)
+    silent = socket.create_server(("127.0.0.7", delivery_port), backlog=2000)  # takes connections, says nothing
+    relay = relay_factory("shards = 2\n")
+    relay.config.write_text(relay.config.read_text().replace("delivery { ", "delivery { connections = 1  "))
+    start_with(relay, 256)
+    dns.mail("big.test", "mx.big.test=127.0.0.1")
+    dns.mail("small.test", "mx.small.test=127.0.0.1")
+    for i in range(60):
+        dns.mail(f"d{i}.test", f"mx{i}.d{i}.test=127.0.0.7")
+    for i in range(4):
+        relay.send(to=f"x{i}@big.test")
+    wait_for(lambda: server.open == 1, 10)
+    id = relay.send(to="y@small.test")
+    time.sleep(0.5)
+    with relay.client() as client:
+        for at in range(0, 60, 20):
+            client.sendmail("hello@club.test", [f"a@d{i}.test" for i in range(at, at + 20)], "From: <hello@club.test>\r\nSubject: x\r\n\r\nx\r\n")
+    relay.wait_kind(id, "delivered", 50)
+    assert "deferred" not in relay.kinds(id)
+    told = [e["recipient"] for e in relay.json("events", "--kind", "destination_rests", "--limit", "1000")]
+    assert told and not [name for name in told if name.startswith(("mx.small.", "mx.big."))], told
+    silent.close()

@@ -381,6 +381,74 @@ static void a_blackholed_first_host_costs_two_seconds_once(void **state)
     stage_free(s);
 }
 
+/* The kind: waiting taken for failing. All places at an address are another destination's, and all places of the relay
+ * are wanted, so that what does not open is given up: who waits for the address holds none, and does not rest. */
+static void who_waits_for_a_full_address_is_not_blamed(void **state)
+{
+    static const struct stage_server servers[] = {
+        {.host = "mx.big.test", .machine = 7, .message_ms = 20000}, {.host = "mx.small.test", .machine = 7},
+        {.host = "mx.hung*", .kind = SERVER_HANGS}, {0}};
+    struct queue_settings small = {.connections = 8, .per_destination = 1};
+    struct stage *s = stage_new(&small, NULL, servers);
+    char name[40];
+    (void)state;
+    stage_add(s, 1, "a", "big.test", STREAM_NOTIFICATION);
+    stage_add(s, 2, "a", "big.test", STREAM_NOTIFICATION);
+    stage_run(s, 500);
+    stage_add(s, 3, "a", "small.test", STREAM_NOTIFICATION);
+    for (int64_t m = 10; m < 60; m++) {
+        name_of(name, sizeof(name), "hung", (size_t)m);
+        stage_add(s, m, "b", name, STREAM_NOTIFICATION);
+    }
+    stage_run(s, 19000);
+    assert_null(strstr(s->trace, "mx.small.test:25 rests"));
+    assert_non_null(strstr(s->trace, "rests: "));
+    assert_true(stage_run_until(s, 3, 3, 60000) < 15000); /* it has its turn before message 2 is over */
+    assert_null(strstr(s->trace, "mx.small.test:25 rests"));
+    assert_int_equal(s->machine_most[7], 1);
+    stage_free(s);
+}
+
+/* Nothing is under way on it (the store stalls): what it does not do shows nothing of its destination. */
+static void what_carries_nothing_is_given_up_without_blame(void **state)
+{
+    static const char *const hosts[] = {"mx.idle.test"};
+    static const char *const others[] = {"mx.other.test"};
+    struct queue_settings small = {.connections = 1};
+    struct queue_answer answer = {.hosts = hosts, .host_count = 1, .port = 25, .route = "", .trust = 1, .valid_ms = 60000};
+    struct queue_decision d;
+    (void)state;
+    for (int settled = 0; settled < 2; settled++) {
+        struct queue *q = queue_new(&small, 0);
+        struct queue_entry e[] = {{1, 0, STREAM_NOTIFICATION, "a", "idle.test", 0, 3600000},
+                                  {2, 0, STREAM_NOTIFICATION, "b", "other.test", 0, 3600000}};
+        uint64_t connection = 0;
+        bool given_up = false;
+        bool rested = false;
+        queue_add(q, e, 1, 0);
+        for (int64_t now_ms = 0; now_ms < 20000; now_ms += 100)
+            while (queue_decide(q, &d, now_ms)) {
+                if (d.kind == QUEUE_RESOLVE)
+                    queue_resolved(q, d.domain, &answer, now_ms);
+                if (d.kind == QUEUE_OPEN && connection == 0) {
+                    connection = d.connection;
+                    if (settled)
+                        queue_gave_back(q, d.attempt, 3000000, now_ms);
+                    queue_add(q, &e[1], 1, now_ms);
+                    answer.hosts = others;
+                } else if (d.kind == QUEUE_CLOSE && d.connection == connection) {
+                    given_up = given_up || d.reason == QUEUE_GIVEN_UP;
+                    queue_connection_closed(q, d.connection, now_ms);
+                }
+                rested = rested || (d.kind == QUEUE_EVENT && strstr(d.destination, "mx.idle.test") && d.rest_ms > 0);
+            }
+        assert_true(given_up);
+        assert_int_equal(rested, !settled);
+        answer.hosts = hosts;
+        queue_free(q);
+    }
+}
+
 static void ten_thousand_mute_domains_keep_nobody_elses_from_being_looked_up(void **state)
 {
     static const struct stage_domain domains[] = {{.name = "mute*", .mute = true}, {0}};
@@ -504,6 +572,8 @@ int main(void)
         cmocka_unit_test(names_for_one_machine_take_turns),
         cmocka_unit_test(a_server_that_takes_two_connections_gets_two_and_nothing_is_deferred),
         cmocka_unit_test(a_blackholed_first_host_costs_two_seconds_once),
+        cmocka_unit_test(who_waits_for_a_full_address_is_not_blamed),
+        cmocka_unit_test(what_carries_nothing_is_given_up_without_blame),
         cmocka_unit_test(ten_thousand_mute_domains_keep_nobody_elses_from_being_looked_up),
         cmocka_unit_test(a_rest_ends_when_a_person_says_retry),
         cmocka_unit_test(an_operator_puts_a_destination_to_rest_and_ends_it),
