@@ -129,8 +129,10 @@ static bool find_alike(struct database *db, const struct store_job *job, int64_t
     sqlite3_stmt *s = rows_prepare(db, SQL_ALIKE);
     rows_int(s, 1, d->fingerprint);
     rows_int(s, 2, now_ms - job->throttle->alike.every_ms);
-    while (rows_next(db, s, err)) {
+    while (rows_next(db, s, err)) { /* one row: without any, of nothing */
         int64_t wait_ms = sqlite3_column_int64(s, 2) - now_ms;
+        if (sqlite3_column_type(s, 0) == SQLITE_NULL)
+            continue;
         if (job->mail->class == STREAM_SECURITY && wait_ms <= TAKE_BACK_MS)
             continue;
         d->what = job->mail->class == STREAM_SECURITY ? THROTTLE_REPLACES : THROTTLE_COLLAPSED;

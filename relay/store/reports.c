@@ -51,11 +51,17 @@ bool reports_owe(struct database *db, const struct store_outcome *o, int64_t now
 
 bool reports_at_end(struct database *db, int64_t message, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_NOW);
+    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_AT_END);
+    bool at_end = false;
     rows_int(s, 1, message);
     while (rows_next(db, s, err))
-        db->report_due_ms = 0;
-    return err->kind == ERR_NONE;
+        at_end = true;
+    if (err->kind != ERR_NONE || !at_end)
+        return err->kind == ERR_NONE;
+    db->report_due_ms = 0;
+    s = rows_prepare(db, SQL_REPORT_NOW);
+    rows_int(s, 1, message);
+    return rows_run(db, s, err);
 }
 
 bool reports_look(struct database *db, int64_t before, int64_t *message_r, struct err *err)

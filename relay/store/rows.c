@@ -202,18 +202,20 @@ static void note_released(struct database *db, sqlite3_stmt *s)
         sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2)};
 }
 
-static bool move(struct database *db, enum sql sql, int64_t step_ms, struct err *err)
+/* A statement with one number: a message, or how far the clock has been set. */
+static bool run_about(struct database *db, enum sql sql, int64_t number, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, sql);
-    rows_int(s, 1, step_ms);
+    rows_int(s, 1, number);
     return rows_run(db, s, err);
 }
 
 bool rows_move(struct database *db, int64_t step_ms, struct err *err)
 {
-    if (rows_simple(db, SQL_BEGIN, err) && move(db, SQL_MOVE_DUE, step_ms, err) &&
-        move(db, SQL_MOVE_LIFE, step_ms, err) && move(db, SQL_MOVE_COUNTS, step_ms, err) &&
-        move(db, SQL_MOVE_REPORTS, step_ms, err) && rows_simple(db, SQL_COMMIT, err)) {
+    if (rows_simple(db, SQL_BEGIN, err) && run_about(db, SQL_MOVE_DUE, step_ms, err) &&
+        run_about(db, SQL_MOVE_LIFE, step_ms, err) &&
+        run_about(db, SQL_MOVE_COUNTS, step_ms, err) &&
+        run_about(db, SQL_MOVE_REPORTS, step_ms, err) && rows_simple(db, SQL_COMMIT, err)) {
         db->instance_known = false;
         db->report_due_ms = 0; /* it was by the old clock: look */
         return true;
@@ -224,7 +226,7 @@ bool rows_move(struct database *db, int64_t step_ms, struct err *err)
 
 bool rows_end(struct database *db, int64_t message, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_END_MESSAGE);
+    sqlite3_stmt *s = rows_prepare(db, SQL_ENDED);
     bool ended = false;
     rows_int(s, 1, message);
     while (rows_next(db, s, err)) {
@@ -234,9 +236,8 @@ bool rows_end(struct database *db, int64_t message, struct err *err)
     }
     if (err->kind != ERR_NONE || !ended)
         return err->kind == ERR_NONE && reports_at_end(db, message, err);
-    s = rows_prepare(db, SQL_END_RECIPIENTS);
-    rows_int(s, 1, message);
-    return rows_run(db, s, err);
+    return run_about(db, SQL_END_MESSAGE, message, err) &&
+           run_about(db, SQL_END_RECIPIENTS, message, err);
 }
 
 /* A receiver has said that there is no such mailbox. */
@@ -251,32 +252,44 @@ static bool suppress(struct database *db, const struct store_outcome *o, const c
     return database_suppress_answer(db, &e, now_ms, err);
 }
 
-/* A recipient that is tried again, with what its message says of it. */
-static bool note_later(struct database *db, struct database_due *due, struct err *err)
+/* What an outcome is about, as it was until now. */
+struct settled {
+    bool found;
+    char address[ADDRESS_MAX + 1];
+    enum mail_state state;
+    struct database_due due;
+};
+
+static bool find_settled(struct database *db, const struct store_outcome *o, struct settled *r,
+                         struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_LIFE);
-    rows_int(s, 1, due->message);
+    sqlite3_stmt *s = rows_prepare(db, SQL_SETTLED);
+    rows_int(s, 1, o->message);
+    rows_int(s, 2, o->number);
+    *r = (struct settled){
+        .due = {
+            .message = o->message, .due_ms = o->due_ms, .number = o->number, .class = o->class}};
     while (rows_next(db, s, err)) {
-        rows_copy_text(s, 0, due->tenant, sizeof(due->tenant));
-        due->expires_ms = sqlite3_column_int64(s, 1);
+        r->found = true;
+        rows_copy_text(s, 0, r->address, sizeof(r->address));
+        rows_copy_text(s, 1, r->due.domain, sizeof(r->due.domain));
+        r->state = (enum mail_state)(sqlite3_column_int(s, 2) & 3);
+        rows_copy_text(s, 3, r->due.tenant, sizeof(r->due.tenant));
+        r->due.expires_ms = sqlite3_column_int64(s, 4);
     }
-    if (err->kind == ERR_NONE)
-        rows_note_due(db, due);
     return err->kind == ERR_NONE;
 }
 
-bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now_ms,
-                 struct err *err)
+/* One that is tried again and that somebody holds meanwhile, is held. */
+static bool settle(struct database *db, const struct store_outcome *o, struct settled *r,
+                   struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_SETTLE);
-    char address[ADDRESS_MAX + 1] = "";
-    struct database_due due = {
-        .message = o->message, .due_ms = o->due_ms, .number = o->number, .class = o->class};
-    bool found = false;
-    bool waits = false;
+    if (o->state != MAIL_WAITING)
+        r->state = o->state;
     rows_int(s, 1, o->message);
     rows_int(s, 2, o->number);
-    rows_int(s, 3, o->state);
+    rows_int(s, 3, r->state);
     rows_int(s, 4, o->tries);
     rows_int(s, 5, o->due_ms);
     rows_int(s, 6, o->report);
@@ -284,28 +297,32 @@ bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now
     rows_text(s, 8, o->answer.enhanced);
     rows_text(s, 9, o->answer.text);
     rows_text(s, 10, o->remote);
-    while (rows_next(db, s, err)) {
-        rows_copy_text(s, 0, address, sizeof(address));
-        rows_copy_text(s, 1, due.domain, sizeof(due.domain));
-        waits = sqlite3_column_int(s, 2) == MAIL_WAITING; /* who holds it meanwhile, holds it */
-        found = true;
-    }
-    if (err->kind != ERR_NONE ||
-        !found) /* deleted by a person meanwhile: nothing is left to record */
-        return err->kind == ERR_NONE;
-    if (waits && !note_later(db, &due, err))
+    return rows_run(db, s, err);
+}
+
+bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now_ms,
+                 struct err *err)
+{
+    struct settled r;
+    if (!find_settled(db, o, &r, err))
         return false;
+    if (!r.found) /* deleted by a person meanwhile: nothing is left to record */
+        return true;
+    if (!settle(db, o, &r, err))
+        return false;
+    if (r.state == MAIL_WAITING)
+        rows_note_due(db, &r.due);
     struct database_event event = {.at_ms = now_ms,
                                    .kind = o->kind,
                                    .message = o->message,
-                                   .recipient = address,
+                                   .recipient = r.address,
                                    .code = o->answer.code,
                                    .enhanced = o->answer.enhanced,
                                    .reply = o->answer.text,
                                    .remote = o->remote};
     return rows_event(db, &event, err) &&
            (o->report == STORE_REPORT_NONE || reports_owe(db, o, now_ms, err)) &&
-           (!o->suppress[0] || suppress(db, o, address, now_ms, err));
+           (!o->suppress[0] || suppress(db, o, r.address, now_ms, err));
 }
 
 static void read_message(sqlite3_stmt *s, struct mail *m)

@@ -55,7 +55,6 @@
       "SELECT r.message, r.number, r.due, m.class, iif(r.tries = 0 AND r.code >= 500, '', "        \
       "r.domain), m.tenant, m.expires FROM recipient r JOIN message m ON m.id = r.message"         \
       " WHERE r.state = 0")                                                                        \
-    X(LIFE, "SELECT tenant, expires FROM message WHERE id = ?1")                                   \
     X(ADD_MESSAGE, "INSERT INTO message(" SQL_MESSAGE_COLUMNS ")"                                  \
                    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")                           \
     X(ADD_RECIPIENT,                                                                               \
@@ -69,17 +68,20 @@
     X(RECIPIENTS, "SELECT number, address, domain, original, notify, state, tries, due, "          \
                   "delay_told, code, enhanced, reply FROM recipient"                               \
                   " WHERE message = ? ORDER BY number")                                            \
+    X(SETTLED, "SELECT r.address, r.domain, r.state, m.tenant, m.expires FROM recipient r JOIN "   \
+               "message m ON "                                                                     \
+               "m.id = r.message WHERE r.message = ?1 AND r.number = ?2 AND r.state IN (0, 1)")    \
     X(SETTLE,                                                                                      \
-      "UPDATE recipient SET state = iif(?3 = 0, state, ?3), tries = ?4, due = ?5,"                 \
+      "UPDATE recipient SET state = ?3, tries = ?4, due = ?5,"                                     \
       " delay_told = delay_told OR ?6 = 2,"                                                        \
       " report = CASE WHEN ?6 = 0 AND ?3 <> 2 THEN report ELSE ?6 END, code = ?7, enhanced = ?8,"  \
-      " reply = ?9, remote = ?10 WHERE message = ?1 AND number = ?2 AND state IN (0, 1)"           \
-      " RETURNING address, domain, state")                                                         \
-    X(END_MESSAGE,                                                                                 \
-      "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient "                 \
-      "WHERE message = ?1"                                                                         \
-      " AND state IN (0, 1)) AND NOT EXISTS (SELECT 1 FROM report WHERE message = ?1)"             \
-      " RETURNING segment, offset, length, tenant")                                                \
+      " reply = ?9, remote = ?10 WHERE message = ?1 AND number = ?2")                              \
+    X(ENDED, "SELECT segment, offset, length, tenant FROM message WHERE id = ?1 AND NOT EXISTS "   \
+             "(SELECT 1 "                                                                          \
+             "FROM recipient WHERE message = ?1 AND state IN (0, 1)) AND NOT EXISTS (SELECT 1 "    \
+             "FROM report "                                                                        \
+             "WHERE message = ?1)")                                                                \
+    X(END_MESSAGE, "DELETE FROM message WHERE id = ?")                                             \
     X(STORED, "SELECT tenant, sum(length) FROM message GROUP BY tenant")                           \
     X(TENANTS, "SELECT DISTINCT tenant FROM credential WHERE NOT disabled")                        \
     X(END_RECIPIENTS, "DELETE FROM recipient WHERE message = ?")                                   \
@@ -148,13 +150,13 @@
       "DELETE FROM signing_key WHERE domain = ?1 AND selector = ?2 RETURNING selector")            \
     X(ONCE, "SELECT message, content FROM once WHERE key = ?1 AND at > ?2 AND NOT EXISTS (SELECT " \
             "1 FROM "                                                                              \
-            "event WHERE event.message = once.message AND kind IN ('bounced', 'expired', "         \
-            "'deleted'))")                                                                         \
+            "event WHERE event.message = once.message AND CASE kind WHEN 'bounced' THEN 1 WHEN "   \
+            "'expired' "                                                                           \
+            "THEN 1 WHEN 'deleted' THEN 1 END)")                                                   \
     X(SET_ONCE, "INSERT INTO once(key, message, at, content) VALUES(?1, ?2, ?3, ?4)"               \
                 " ON CONFLICT(key) DO UPDATE SET message = ?2, at = ?3, content = ?4")             \
-    X(ALIKE, "SELECT r.message, r.number, r.due FROM recipient r JOIN message m ON m.id = "        \
-             "r.message WHERE r.fingerprint = ?1 AND r.state = 0 AND m.created > ?2"               \
-             " ORDER BY r.due DESC LIMIT 1")                                                       \
+    X(ALIKE, "SELECT r.message, r.number, max(r.due) FROM recipient r JOIN message m ON m.id = "   \
+             "r.message WHERE r.fingerprint = ?1 AND r.state = 0 AND m.created > ?2")              \
     X(REPLACE, "UPDATE recipient SET state = 2 WHERE message = ?1 AND number = ?2 AND state = 0"   \
                " RETURNING address")                                                               \
     X(KNOWN, "SELECT day FROM known WHERE key = ?")                                                \

@@ -10,8 +10,9 @@
 #define SQL_REPORT_STATEMENTS(X)                                                                  \
     X(REPORT_OWE, "INSERT INTO report(message, due) VALUES(?1, coalesce(?2, " SQL_AT_THE_END "))" \
                   " ON CONFLICT DO UPDATE SET due = min(due, excluded.due)")                      \
-    X(REPORT_NOW, "UPDATE report SET due = 0 WHERE message = ?1 AND due <> 0 AND NOT EXISTS "     \
-                  "(SELECT 1 FROM recipient WHERE message = ?1 AND state IN (0, 1)) RETURNING 1") \
+    X(REPORT_AT_END, "SELECT 1 FROM report WHERE message = ?1 AND due <> 0 AND NOT EXISTS "       \
+                     "(SELECT 1 FROM recipient WHERE message = ?1 AND state IN (0, 1))")          \
+    X(REPORT_NOW, "UPDATE report SET due = 0 WHERE message = ?1")                                 \
     X(REPORT_NEXT, "SELECT message, due FROM report ORDER BY due, message LIMIT 1")               \
     X(REPORTS_DUE,                                                                                \
       "SELECT message, due FROM report WHERE due <= ?1 ORDER BY due, message LIMIT ?2")           \

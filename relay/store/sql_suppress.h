@@ -11,7 +11,10 @@
 #define SQL_SUPPRESS_HOLDS "(address = ?1 OR (address = ?2 AND every_spelling))"
 
 #define SQL_SUPPRESS_STATEMENTS(X)                                                                 \
-    X(SUPPRESSED, "SELECT " SQL_SUPPRESS_COLUMNS " FROM suppression WHERE " SQL_SUPPRESS_HOLDS)    \
+    X(SUPPRESSED, "SELECT " SQL_SUPPRESS_COLUMNS " FROM suppression WHERE address = ?1 UNION ALL " \
+                  "SELECT " SQL_SUPPRESS_COLUMNS                                                   \
+                  " FROM suppression WHERE address = ?2 AND every_spelling AND "                   \
+                  "?2 <> ?1")                                                                      \
     X(SUPPRESS_ADD, "INSERT INTO suppression(" SQL_SUPPRESS_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?)"  \
                     " ON CONFLICT DO NOTHING RETURNING address")                                   \
     X(SUPPRESS_EXTEND,                                                                             \
