@@ -66,6 +66,11 @@ MUST_CHECK bool address_same(const struct address *address, struct buf *out);
 bool address_same_form(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1]);
 /* As address_canonical(), of a text. False when it has no such form: then it counts as it is. */
 bool address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1]);
+/* Both of one text. */
+struct address_forms {
+    char same[ADDRESS_CANONICAL_MAX + 1], counted[ADDRESS_CANONICAL_MAX + 1];
+};
+void address_forms_make(const char *text, struct address_forms *forms_r);
 
 /* Skip blanks and comments at the front (RFC 5322 section 3.2.2). False: a comment does not end. */
 MUST_CHECK bool address_skip_cfws(struct span *s);

@@ -36,6 +36,12 @@ extern const char secret_nobody[];
  * make. */
 void secret_mac(struct span key, struct span text, unsigned char mac_r[16]);
 
+/* The same for many texts with one key, which is prepared once; for one thread at a time. */
+struct secret_keyed;
+struct secret_keyed *secret_keyed_new(struct span key);
+void secret_keyed_mac(struct secret_keyed *k, struct span text, unsigned char mac_r[16]);
+void secret_keyed_free(struct secret_keyed *k);
+
 /* SHA-256, its first 16 octets: what two equal texts share and no two others. */
 void secret_digest(struct span text, unsigned char digest_r[16]);
 

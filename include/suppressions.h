@@ -12,6 +12,10 @@
 MUST_CHECK bool database_suppressed(struct database *db, const struct mail *mail,
                                     const char *recipient, int64_t now_ms,
                                     struct suppress_entry *entry_r, struct err *err);
+/* The same of who is known in both forms. */
+MUST_CHECK bool database_suppressed_form(struct database *db, const struct mail *mail,
+                                         const struct address_forms *forms, int64_t now_ms,
+                                         struct suppress_entry *entry_r, struct err *err);
 
 /* Add an entry. One that is there already stays as it is; only its expiry may move later.
  * `changed_r` says whether it is new. */

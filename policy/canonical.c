@@ -120,16 +120,32 @@ bool address_same(const struct address *address, struct buf *out)
     return !out->overflow;
 }
 
-static bool form_of(const char *text, bool (*make)(const struct address *, struct buf *),
-                    char form_r[ADDRESS_CANONICAL_MAX + 1])
+static bool print_form(bool (*make)(const struct address *address, struct buf *out), bool parsed,
+                       const struct address *address, const char *text,
+                       char form_r[ADDRESS_CANONICAL_MAX + 1])
 {
-    struct address address;
     struct buf form;
     buf_init(&form, ADDRESS_CANONICAL_MAX);
-    bool ok = address_parse(span_of(text), &address) && make(&address, &form);
+    bool ok = parsed && make(address, &form);
     snprintf(form_r, ADDRESS_CANONICAL_MAX + 1, "%s", ok ? buf_text(&form) : text);
     buf_fini(&form);
     return ok;
+}
+
+static bool form_of(const char *text, bool (*make)(const struct address *address, struct buf *out),
+                    char form_r[ADDRESS_CANONICAL_MAX + 1])
+{
+    struct address address;
+    bool parsed = address_parse(span_of(text), &address);
+    return print_form(make, parsed, &address, text, form_r);
+}
+
+void address_forms_make(const char *text, struct address_forms *forms_r)
+{
+    struct address address;
+    bool parsed = address_parse(span_of(text), &address);
+    (void)print_form(address_same, parsed, &address, text, forms_r->same);
+    (void)print_form(address_canonical, parsed, &address, text, forms_r->counted);
 }
 
 bool address_same_form(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])

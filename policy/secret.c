@@ -4,6 +4,7 @@
 #include "secret.h"
 
 #include <crypt.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -110,6 +111,43 @@ void secret_mac(struct span key, struct span text, unsigned char mac_r[16])
                whole, &len) &&
           len >= 16);
     memcpy(mac_r, whole, 16);
+}
+
+struct secret_keyed {
+    EVP_MAC_CTX *context;
+};
+
+struct secret_keyed *secret_keyed_new(struct span key)
+{
+    char digest[] = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end()};
+    struct secret_keyed *k = xcalloc(1, sizeof(*k));
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    k->context = EVP_MAC_CTX_new(hmac);
+    CHECK(k->context &&
+          EVP_MAC_init(k->context, (const unsigned char *)key.ptr, key.len, parameters));
+    EVP_MAC_free(hmac);
+    return k;
+}
+
+void secret_keyed_mac(struct secret_keyed *k, struct span text, unsigned char mac_r[16])
+{
+    unsigned char whole[EVP_MAX_MD_SIZE];
+    size_t len = 0;
+    CHECK(EVP_MAC_init(k->context, NULL, 0, NULL) && /* from the beginning, with its key */
+          EVP_MAC_update(k->context, (const unsigned char *)text.ptr, text.len) &&
+          EVP_MAC_final(k->context, whole, &len, sizeof(whole)) && len >= 16);
+    memcpy(mac_r, whole, 16);
+}
+
+void secret_keyed_free(struct secret_keyed *k)
+{
+    if (!k)
+        return;
+    EVP_MAC_CTX_free(k->context);
+    free(k);
 }
 
 void secret_digest(struct span text, unsigned char digest_r[16])

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "rows.h"
 #include "schema.h"
+#include "secret.h"
 #include "shares.h"
 #include "top.h"
 
@@ -183,6 +184,7 @@ void database_close(struct database *db)
         sqlite3_finalize(db->statements[i]);
     sqlite3_close(db->handle);
     shares_fini(db);
+    secret_keyed_free(db->keyed);
     free(db->due.items);
     free(db->released.items);
     free(db);

@@ -54,13 +54,29 @@ static bool refuse_all(struct database *db, struct store_job *job, struct err *e
     return ok;
 }
 
-/* The account's own rate is spent: the whole message is refused, and nothing that was decided about
- * it holds. */
+/* What is decided about the first recipients does not hold when the whole message is refused for
+ * another one. Who is the only one has nothing written down before that. */
+static bool begin(struct database *db, const struct store_job *job, struct err *err)
+{
+    return job->mail->envelope.count == 1 || rows_savepoint(db, err);
+}
+
+static bool end(struct database *db, const struct store_job *job, struct err *err)
+{
+    return job->mail->envelope.count == 1 || rows_release(db, err);
+}
+
+static bool undo(struct database *db, const struct store_job *job, struct err *err)
+{
+    return job->mail->envelope.count == 1 || rows_undo(db, err);
+}
+
+/* The account's own rate is spent: the whole message is refused, and nothing is charged. */
 static bool refuse_rate(struct database *db, struct store_job *job,
                         const struct throttle_decision *d, struct err *err)
 {
     job->refusal = throttle_verdict(job->throttle, job->mail->class, d);
-    return rows_undo(db, err);
+    return undo(db, job, err);
 }
 
 /* It passes; what would have happened is written down, refusals once for each window. */
@@ -86,12 +102,12 @@ static bool observe(struct database *db, struct store_job *job, const struct thr
                            err);
 }
 
-static bool find_suppressed(struct database *db, struct store_job *job, size_t i, int64_t now_ms,
-                            struct err *err)
+static bool find_suppressed(struct database *db, struct store_job *job, size_t i,
+                            const struct address_forms *forms, int64_t now_ms, struct err *err)
 {
     struct suppress_entry entry;
     const struct mail *m = job->mail;
-    if (!database_suppressed(db, m, m->envelope.rcpts[i].address, now_ms, &entry, err))
+    if (!database_suppressed_form(db, m, forms, now_ms, &entry, err))
         return err->kind == ERR_NONE;
     if (!job->refusals)
         job->refusals = xcalloc(m->envelope.count, sizeof(*job->refusals));
@@ -102,20 +118,21 @@ static bool find_suppressed(struct database *db, struct store_job *job, size_t i
 
 /* A repetition has been answered already; who wants no mail gets none; the rest is counted. */
 static bool decide_recipient(struct database *db, struct store_job *job, size_t i,
-                             const char *recipient, int64_t now_ms, struct err *err)
+                             const struct address_forms *forms, int64_t now_ms, struct err *err)
 {
+    unsigned char name[16] = {0};
     struct throttle_decision *d = &job->decisions[i];
     const char *domain = job->mail->envelope.rcpts[i].domain;
     enum throttle_mode mode = job->throttle->mode;
-    if (!repeats_find(db, job, recipient, now_ms, d, err))
+    if (!repeats_find(db, job, forms, now_ms, d, name, err))
         return false;
     if (job->refusal.code != 0)
         return true;
-    if (d->what != THROTTLE_REPEATED && !find_suppressed(db, job, i, now_ms, err))
+    if (d->what != THROTTLE_REPEATED && !find_suppressed(db, job, i, forms, now_ms, err))
         return false;
     int64_t fingerprint = d->fingerprint;
     if (d->what == THROTTLE_PASS && mode != THROTTLE_OFF &&
-        !rates_charge(db, job, recipient, domain, now_ms, d, err))
+        !rates_charge(db, job, forms->counted, domain, now_ms, d, err))
         return false;
     d->fingerprint = fingerprint;
     if (mode == THROTTLE_OBSERVE && d->what != THROTTLE_REPEATED &&
@@ -124,7 +141,7 @@ static bool decide_recipient(struct database *db, struct store_job *job, size_t 
             return false;
         d->what = THROTTLE_PASS;
     }
-    return repeats_note(db, job, d, now_ms, err);
+    return repeats_note(db, job, d, name, now_ms, err);
 }
 
 /* Nobody gets it: because all have it already, or because of the limits. */
@@ -147,27 +164,27 @@ bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, 
     const struct mail *m = job->mail;
     size_t refused = 0;
     size_t repeated = 0;
-    char recipient[ADDRESS_CANONICAL_MAX + 1];
+    struct address_forms forms;
     job->decisions = xcalloc(m->envelope.count, sizeof(*job->decisions));
     if (!shares_allow(db, job, err) || job->refusal.code != 0)
         return job->refusal.code != 0;
-    if (!rates_prepare(db, err) || !rows_savepoint(db, err))
+    if (!rates_prepare(db, err) || !begin(db, job, err))
         return false;
     for (size_t i = 0; i < m->envelope.count; i++) {
         struct throttle_decision *d = &job->decisions[i];
-        address_counted_as(m->envelope.rcpts[i].address, recipient);
-        if (!decide_recipient(db, job, i, recipient, now_ms, err))
+        address_forms_make(m->envelope.rcpts[i].address, &forms);
+        if (!decide_recipient(db, job, i, &forms, now_ms, err))
             return false;
         if (job->refusal.code != 0)
-            return rows_undo(db, err);
+            return undo(db, job, err);
         bool limited = d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;
         if (limited && d->key == THROTTLE_RATE)
             return refuse_rate(db, job, d, err) &&
-                   top_note_refused(db, m->credential, recipient, now_ms, err);
-        if (limited && !top_note_refused(db, m->credential, recipient, now_ms, err))
+                   top_note_refused(db, m->credential, forms.counted, now_ms, err);
+        if (limited && !top_note_refused(db, m->credential, forms.counted, now_ms, err))
             return false;
         refused += throttle_refuses(d);
         repeated += throttle_repeats(d);
     }
-    return rows_release(db, err) && conclude(db, job, refused, repeated, err);
+    return end(db, job, err) && conclude(db, job, refused, repeated, err);
 }

@@ -69,9 +69,9 @@ bool newcomers_find(struct database *db, const struct throttle_settings *setting
     n->is_new = !is_known(db, n->name, &day, err);
     if (err->kind != ERR_NONE)
         return false;
+    n->is_stale = !n->is_new && day + REFRESH_DAYS <= throttle_day(now_ms);
     if (!n->is_new)
-        return day + REFRESH_DAYS > throttle_day(now_ms) ||
-               set_known(db, n->name, throttle_day(now_ms), err);
+        return true;
     if (!database_newcomers(db, tenant, now_ms, &all, err))
         return false;
     n->today = all.today;
@@ -86,7 +86,7 @@ bool newcomers_note(struct database *db, const struct mail *mail, const struct n
     static const struct verdict taken = {.code = 250, .enhanced = "2.0.0"};
     char text[120];
     if (!n->is_new)
-        return true;
+        return !n->is_stale || set_known(db, n->name, throttle_day(now_ms), err);
     sqlite3_stmt *s = rows_prepare(db, SQL_ADD_NEWCOMER);
     rows_text(s, 1, mail->tenant);
     rows_int(s, 2, throttle_day(now_ms));

@@ -7,6 +7,7 @@
 
 struct newcomer {
     bool is_new;
+    bool is_stale;   /* it is known, and that is to be written down again */
     int64_t wait_ms; /* too many today: until there may be another; 0: now */
     uint32_t today, limit;
     unsigned char name[16];

@@ -23,18 +23,27 @@ struct counted {
     const char *stream; /* with a limit of its own; NULL: its class's */
 };
 
-/* On the store's thread once, and after the clock was set; by readers each time. */
-bool rates_prepare(struct database *db, struct err *err)
+/* It never changes. */
+static bool read_key(struct database *db, struct err *err)
 {
-    if (db->writes && db->instance_known)
-        return true;
     sqlite3_stmt *s = rows_prepare(db, SQL_RATE_KEY);
     while (rows_next(db, s, err))
         if (sqlite3_column_bytes(s, 0) == (int)sizeof(db->rate_key))
             memcpy(db->rate_key, sqlite3_column_blob(s, 0), sizeof(db->rate_key));
     if (err->kind != ERR_NONE)
         return false;
-    s = rows_prepare(db, SQL_STEPS);
+    db->keyed = secret_keyed_new((struct span){(const char *)db->rate_key, sizeof(db->rate_key)});
+    return true;
+}
+
+/* On the store's thread once, and after the clock was set; by readers each time. */
+bool rates_prepare(struct database *db, struct err *err)
+{
+    if (db->writes && db->instance_known)
+        return true;
+    if (!db->keyed && !read_key(db, err))
+        return false;
+    sqlite3_stmt *s = rows_prepare(db, SQL_STEPS);
     while (rows_next(db, s, err))
         db->steps_ms = sqlite3_column_int64(s, 0);
     db->instance_known = err->kind == ERR_NONE;
@@ -43,8 +52,7 @@ bool rates_prepare(struct database *db, struct err *err)
 
 void rates_mac(const struct database *db, struct buf *text, unsigned char name_r[16])
 {
-    secret_mac((struct span){(const char *)db->rate_key, sizeof(db->rate_key)}, buf_span(text),
-               name_r);
+    secret_keyed_mac(db->keyed, buf_span(text), name_r);
     buf_fini(text);
 }
 
@@ -181,7 +189,11 @@ bool rates_charge(struct database *db, const struct store_job *job, const char *
             .what = THROTTLE_DEFER, .key = THROTTLE_FIRST_TIME, .wait_ms = n.wait_ms};
         return true;
     }
-    return decide(db, &b, &c, now_ms, d, err) && write_changed(db, &b, err) &&
+    if (!decide(db, &b, &c, now_ms, d, err))
+        return false;
+    if (throttle_refuses(d) && d->key == THROTTLE_RATE) /* nothing is charged, nothing is written */
+        return true;
+    return write_changed(db, &b, err) &&
            (throttle_refuses(d) || newcomers_note(db, job->mail, &n, now_ms, err));
 }
 

@@ -40,14 +40,12 @@ static struct span content_of(const struct store_job *job)
     return (struct span){(const char *)job->content, sizeof(job->content)};
 }
 
-static void name_once(const struct database *db, const struct store_job *job,
-                      const struct throttle_decision *d, unsigned char name_r[16])
+static void name_once(const struct database *db, const struct store_job *job, const char *same_form,
+                      unsigned char name_r[16])
 {
     struct buf text;
-    char recipient[ADDRESS_CANONICAL_MAX + 1];
-    address_same_form(job->mail->envelope.rcpts[d - job->decisions].address, recipient);
     buf_init(&text, 8192);
-    buf_addf(&text, "%s\n%s\n%s\n%s\n", job->keyed ? "key" : "once", job->mail->tenant, recipient,
+    buf_addf(&text, "%s\n%s\n%s\n%s\n", job->keyed ? "key" : "once", job->mail->tenant, same_form,
              job->once);
     if (!job->keyed)
         buf_add(&text, content_of(job));
@@ -67,13 +65,13 @@ static void refuse_key(struct store_job *job, int64_t first)
 }
 
 /* One that has failed does not count: whoever sends it again means it. */
-static bool find_once(struct database *db, struct store_job *job, int64_t now_ms,
-                      struct throttle_decision *d, struct err *err)
+static bool find_once(struct database *db, struct store_job *job, const char *same_form,
+                      int64_t now_ms, struct throttle_decision *d, unsigned char name_r[16],
+                      struct err *err)
 {
-    unsigned char name[16];
-    name_once(db, job, d, name);
+    name_once(db, job, same_form, name_r);
     sqlite3_stmt *s = rows_prepare(db, SQL_ONCE);
-    rows_blob(s, 1, (struct span){(const char *)name, sizeof(name)});
+    rows_blob(s, 1, (struct span){(const char *)name_r, 16});
     rows_int(s, 2, now_ms - once_ms);
     while (rows_next(db, s, err)) {
         struct span content = {sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1)};
@@ -86,14 +84,13 @@ static bool find_once(struct database *db, struct store_job *job, int64_t now_ms
 }
 
 bool repeats_note(struct database *db, const struct store_job *job,
-                  const struct throttle_decision *d, int64_t now_ms, struct err *err)
+                  const struct throttle_decision *d, const unsigned char name[16], int64_t now_ms,
+                  struct err *err)
 {
-    unsigned char name[16];
     if (!job->once || throttle_refuses(d) || d->what == THROTTLE_REPEATED)
         return true;
-    name_once(db, job, d, name);
     sqlite3_stmt *s = rows_prepare(db, SQL_SET_ONCE);
-    rows_blob(s, 1, (struct span){(const char *)name, sizeof(name)});
+    rows_blob(s, 1, (struct span){(const char *)name, 16});
     rows_int(s, 2, d->what == THROTTLE_COLLAPSED ? d->other : job->mail->id);
     rows_int(s, 3, now_ms);
     rows_blob(s, 4, content_of(job));
@@ -152,15 +149,16 @@ static bool is_taken(const struct store_job *job, const struct throttle_decision
     return false;
 }
 
-bool repeats_find(struct database *db, struct store_job *job, const char *recipient, int64_t now_ms,
-                  struct throttle_decision *d, struct err *err)
+bool repeats_find(struct database *db, struct store_job *job, const struct address_forms *forms,
+                  int64_t now_ms, struct throttle_decision *d, unsigned char name_r[16],
+                  struct err *err)
 {
-    if (job->once && !find_once(db, job, now_ms, d, err))
+    if (job->once && !find_once(db, job, forms->same, now_ms, d, name_r, err))
         return false;
     if (d->what != THROTTLE_PASS || !job->has_fingerprint || job->throttle->mode == THROTTLE_OFF ||
         job->throttle->alike.every_ms == 0)
         return true;
-    d->fingerprint = name_alike(db, job, recipient);
+    d->fingerprint = name_alike(db, job, forms->counted);
     if (!find_alike(db, job, now_ms, d, err))
         return false;
     if (d->what == THROTTLE_REPLACES && is_taken(job, d)) {

@@ -8,14 +8,17 @@
 /* The instance's key for digests of contents. */
 MUST_CHECK bool repeats_key(struct database *db, unsigned char key_r[CONTENT_KEY], struct err *err);
 
-/* Is job->mail, for the recipient of `d` (in its canonical form), a repetition, or does it say the
- * same as one that waits? Then d->what says so; otherwise it is left as it is. With job->refusal
- * its key was used for other content: nobody gets it. */
-MUST_CHECK bool repeats_find(struct database *db, struct store_job *job, const char *recipient,
-                             int64_t now_ms, struct throttle_decision *d, struct err *err);
+/* Is job->mail, for the recipient of `d`, a repetition, or does it say the same as one that waits?
+ * Then d->what says so; otherwise it is left as it is. With job->refusal its key was used for other
+ * content: nobody gets it. `name_r` is for repeats_note(). */
+MUST_CHECK bool repeats_find(struct database *db, struct store_job *job,
+                             const struct address_forms *forms, int64_t now_ms,
+                             struct throttle_decision *d, unsigned char name_r[16],
+                             struct err *err);
 /* Remember what is decided, so that it can be repeated. */
 MUST_CHECK bool repeats_note(struct database *db, const struct store_job *job,
-                             const struct throttle_decision *d, int64_t now_ms, struct err *err);
+                             const struct throttle_decision *d, const unsigned char name[16],
+                             int64_t now_ms, struct err *err);
 
 /* The event of recipient `i`, who gets nothing because of the other message. */
 MUST_CHECK bool repeats_event(struct database *db, const struct mail *mail, size_t i,

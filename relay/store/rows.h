@@ -49,8 +49,9 @@ struct database {
     struct rows_mark mark; /* where the open savepoint began */
     bool instance_known;   /* what follows has been read, and nobody has changed it since */
     unsigned char rate_key[32];
-    int64_t steps_ms;      /* how far the clock has been set */
-    int64_t report_due_ms; /* nothing before that, as far as is known */
+    struct secret_keyed *keyed; /* with that */
+    int64_t steps_ms;           /* how far the clock has been set */
+    int64_t report_due_ms;      /* nothing before that, as far as is known */
     /* so far housekeeping has come */
     unsigned char rate_swept[16], known_swept[16];
 };

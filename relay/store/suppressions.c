@@ -24,17 +24,12 @@ static void read_entry(sqlite3_stmt *s, struct suppress_entry *e)
     e->answers = (unsigned)sqlite3_column_int(s, 8);
 }
 
-/* The two forms under which rows may hold for an address; NULL: any. */
-struct forms {
-    char same[ADDRESS_CANONICAL_MAX + 1], counted[ADDRESS_CANONICAL_MAX + 1];
-};
-
-static void bind_forms(sqlite3_stmt *s, const char *address, struct forms *forms)
+/* Without an address: any. */
+static void bind_forms(sqlite3_stmt *s, const char *address, struct address_forms *forms)
 {
     if (!address)
         return;
-    address_same_form(address, forms->same);
-    address_counted_as(address, forms->counted);
+    address_forms_make(address, forms);
     rows_text(s, 1, forms->same);
     rows_text(s, 2, forms->counted);
 }
@@ -47,13 +42,14 @@ static void form_of(const struct suppress_entry *e, char form_r[ADDRESS_CANONICA
         address_same_form(e->address, form_r);
 }
 
-bool database_suppressed(struct database *db, const struct mail *m, const char *recipient,
-                         int64_t now_ms, struct suppress_entry *entry_r, struct err *err)
+bool database_suppressed_form(struct database *db, const struct mail *m,
+                              const struct address_forms *forms, int64_t now_ms,
+                              struct suppress_entry *entry_r, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESSED);
-    struct forms forms;
     bool found = false;
-    bind_forms(s, recipient, &forms);
+    rows_text(s, 1, forms->same);
+    rows_text(s, 2, forms->counted);
     while (rows_next(db, s, err)) { /* of everybody's: there are few */
         struct suppress_entry e;
         read_entry(s, &e);
@@ -63,6 +59,14 @@ bool database_suppressed(struct database *db, const struct mail *m, const char *
         }
     }
     return found && err->kind == ERR_NONE;
+}
+
+bool database_suppressed(struct database *db, const struct mail *m, const char *recipient,
+                         int64_t now_ms, struct suppress_entry *entry_r, struct err *err)
+{
+    struct address_forms forms;
+    address_forms_make(recipient, &forms);
+    return database_suppressed_form(db, m, &forms, now_ms, entry_r, err);
 }
 
 static bool note_change(struct database *db, const char *kind, const struct suppress_entry *e,
@@ -212,7 +216,7 @@ bool database_unsuppress(struct database *db, const struct suppressions_filter *
     struct suppress_entry gone[REMOVED_AT_ONCE];
     size_t count = 0;
     sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_REMOVE);
-    struct forms forms;
+    struct address_forms forms;
     bind_forms(s, f->address, &forms);
     rows_text(s, 3, f->tenant);
     rows_text(s, 4, f->stream);
@@ -240,7 +244,7 @@ bool database_suppressions(struct database *db, struct suppressions_filter *f, i
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_LIST);
     const struct suppress_entry after = f->after;
-    struct forms forms;
+    struct address_forms forms;
     bind_forms(s, f->address, &forms);
     rows_text(s, 3, f->tenant);
     rows_text(s, 4, f->stream);

@@ -112,6 +112,24 @@ static void secrets(void **state)
     assert_false(secret_verify("", SPAN("")));
 }
 
+static void a_prepared_key_makes_the_same_names(void **state)
+{
+    static const char *const texts[] = {"", "what do ya want for nothing?", "", "x"};
+    (void)state;
+    struct secret_keyed *k = secret_keyed_new(SPAN("Jefe"));
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        unsigned char a[16];
+        unsigned char b[16];
+        secret_mac(SPAN("Jefe"), span_of(texts[i]), a);
+        secret_keyed_mac(k, span_of(texts[i]), b);
+        assert_memory_equal(a, b, sizeof(a));
+        if (i == 1) /* RFC 4231 section 4.3 */
+            assert_memory_equal(a, "\x5b\xdc\xc1\x46\xbf\x60\x75\x4e\x6a\x04\x24\x26\x08\x95\x75\xc7",
+                                sizeof(a));
+    }
+    secret_keyed_free(k);
+}
+
 static void base64(void **state)
 {
     static const struct {
@@ -150,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(bufs_keep_their_limit), cmocka_unit_test(numbers),
                                        cmocka_unit_test(text_runs),
         cmocka_unit_test(ids_come_back), cmocka_unit_test(checksum),
-                                       cmocka_unit_test(secrets), cmocka_unit_test(base64), cmocka_unit_test(xtext)};
+                                       cmocka_unit_test(secrets),
+        cmocka_unit_test(a_prepared_key_makes_the_same_names), cmocka_unit_test(base64), cmocka_unit_test(xtext)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
