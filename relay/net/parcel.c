@@ -215,11 +215,13 @@ static bool may_be_signed(struct parcel *p)
     struct err err = {0};
     struct keyring *keyring = p->shard->common->keyring;
     bool ok = keyring_find(keyring, p->shard->reader, p->mail->from_domain, &loan, &err);
-    if (ok)
+    if (ok) {
         keyring_return(keyring, &loan);
-    else
-        parcel_own_fault(p, &err);
-    return ok;
+        return true;
+    }
+    parcel_note_unsigned(p, err.text);
+    parcel_own_fault(p, &err);
+    return false;
 }
 
 /* The message as it is now, and who of its recipients is to get it. */

@@ -63,6 +63,8 @@ void parcel_drop(struct parcel *p);
 void parcel_note_remedy(struct parcel *p, const char *host, const struct delivery *d);
 /* The host refuses our login, and all mail of the route waits for somebody who mends it. */
 void parcel_note_login(const struct parcel *p, const char *host, const struct delivery *d);
+/* Its domain has no key that signs: told at most once an hour for each domain. */
+void parcel_note_unsigned(const struct parcel *p, const char *why);
 /* Lines that `who` has said, for the dialogue, if it is wanted; `p` may be NULL. */
 void parcel_note_dialogue(struct parcel *p, const struct delivery *d, const char *who,
                           struct span bytes);

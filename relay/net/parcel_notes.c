@@ -73,6 +73,17 @@ void parcel_note_remedy(struct parcel *p, const char *host, const struct deliver
         note_event(p, "tls_failed", host, &d->trouble);
 }
 
+void parcel_note_unsigned(const struct parcel *p, const char *why)
+{
+    char about[400];
+    char text[400];
+    bool report = p->mail->envelope.sender[0] == '\0' && p->mail->protocol[0] == '\0';
+    snprintf(about, sizeof(about), "%smail of %s", report ? "report on " : "",
+             p->mail->from_domain);
+    snprintf(text, sizeof(text), "cannot be signed and waits: %.300s", why);
+    notices_add(p->shard->common->notices, ALERT_KEY, about, text);
+}
+
 void parcel_note_login(const struct parcel *p, const char *host, const struct delivery *d)
 {
     const struct config_route *r = p->route;

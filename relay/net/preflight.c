@@ -8,7 +8,9 @@
 #include "keyring.h"
 #include "sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,6 +86,44 @@ static bool check_links(const struct config *c, struct err *err)
     return ok;
 }
 
+/* Is `name` the file of a key of `host`, or of a domain above it: "<domain>.<selector>.pem"? */
+static bool is_key_of(const char *name, const char *host)
+{
+    struct span domain = span_first(span_of(name), strlen(name) - (sizeof(".pem") - 1));
+    while (domain.len > 0 && domain.ptr[--domain.len] != '.')
+        ; /* the selector */
+    for (struct span own = span_of(host); own.len > 0; span_take(&own, '.'))
+        if (span_equal_nocase(domain, own))
+            return true;
+    return false;
+}
+
+/* Reports on mail of a domain that has lost its key are signed by the relay's own. What cannot be
+ * read here is no fault. */
+static void check_own_key(const struct config *c, struct config_report *report)
+{
+    char path[CONFIG_PATH_MAX + 16];
+    char text[600];
+    bool any = false;
+    bool own = false;
+    snprintf(path, sizeof(path), "%s/keys", c->state_dir);
+    DIR *keys = opendir(path);
+    for (struct dirent *e = NULL; keys && !own && (e = readdir(keys));) {
+        bool key = span_ends_nocase(span_of(e->d_name), SPAN(".pem"));
+        any = any || key;
+        own = key && is_key_of(e->d_name, c->hostname);
+    }
+    if (keys)
+        closedir(keys);
+    snprintf(text, sizeof(text),
+             "hostname %.253s: neither it nor a domain above it has a DKIM key here: a report on "
+             "mail of a domain whose key is gone would wait unsigned. Run \"sealpost domain add\" "
+             "for the hostname's domain",
+             c->hostname);
+    if (any && !own)
+        config_report_add(report, false, text);
+}
+
 void engine_check(const struct config *config, struct config_report *report, int64_t *expires_s_r)
 {
     static bool (*const checks[])(const struct config *, struct err *) = {
@@ -101,4 +141,5 @@ void engine_check(const struct config *config, struct config_report *report, int
     for (size_t i = 0; i < COUNT_OF(checks); i++)
         if (!checks[i](config, &err))
             config_report_add(report, true, err.text);
+    check_own_key(config, report);
 }

@@ -12,9 +12,13 @@
  * count on who gets them. Over the limit a report on success or delay is dropped, one on failure
  * waits, and is dropped when it would wait too long; that is an event of the message it is about,
  * whose trace tells all that the report would have.
+ *
+ * A report is signed like any mail: by the domain that it is about, or, when that has no key any
+ * more, by the relay's own, which its From then names.
  */
 #include "reports.h"
 
+#include "accounts.h"
 #include "bounce.h"
 #include "clock.h"
 #include "message.h"
@@ -23,6 +27,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     GATHER_MS = 30 * 1000,
@@ -136,6 +141,32 @@ static bool read_told(struct database *db, struct store_job *job, bool at_end, s
     return err->kind == ERR_NONE;
 }
 
+static void note_active(void *context, const struct database_key *key)
+{
+    bool *active = context;
+    *active = *active || key->life.state == KEY_ACTIVE;
+}
+
+/* The domain itself, or the host's, or the nearest above the host's that has a key; when none has,
+ * the domain itself: the report waits for its key, and the operator is told. */
+static bool find_signer(const struct reports *r, struct database *db, const char *domain,
+                        char signer_r[ADDRESS_DOMAIN_MAX + 1], struct err *err)
+{
+    char host[ADDRESS_DOMAIN_MAX + 1];
+    bool active = false;
+    bool ok = database_keys(db, domain, note_active, &active, err);
+    const char *own = address_domain_ascii(span_of(r->hostname), host) ? host : "";
+    snprintf(signer_r, ADDRESS_DOMAIN_MAX + 1, "%s", domain);
+    while (ok && !active && *own) {
+        ok = database_keys(db, own, note_active, &active, err);
+        if (active)
+            snprintf(signer_r, ADDRESS_DOMAIN_MAX + 1, "%s", own);
+        own += strcspn(own, ".");
+        own += *own == '.';
+    }
+    return ok;
+}
+
 /* A report on what cannot be read any more tells what has happened without it. */
 static bool read_original(const char *state_dir, const struct mail *original,
                           struct bounce_input *in, struct buf *body, struct spool_message *m,
@@ -153,8 +184,8 @@ static bool read_original(const char *state_dir, const struct mail *original,
     return ok;
 }
 
-static struct mail *make_mail(struct store *store, const struct mail *original, struct span text,
-                              int64_t now_ms)
+static struct mail *make_mail(struct store *store, const struct mail *original, const char *signer,
+                              struct span text, int64_t now_ms)
 {
     struct address sender;
     char domain[ADDRESS_DOMAIN_MAX + 1];
@@ -169,7 +200,7 @@ static struct mail *make_mail(struct store *store, const struct mail *original, 
     m->expires_ms = m->created_ms + stream_lifetime_ms(NULL, m->class);
     snprintf(m->tenant, sizeof(m->tenant), "%s", original->tenant);
     snprintf(m->credential, sizeof(m->credential), "%s", original->credential);
-    snprintf(m->from_domain, sizeof(m->from_domain), "%s", original->from_domain);
+    snprintf(m->from_domain, sizeof(m->from_domain), "%s", signer);
     m->envelope.sender = xstrdup("");
     m->envelope.id = xstrdup("");
     m->envelope.smtputf8 = !span_is_ascii(sender.text);
@@ -181,15 +212,15 @@ static struct mail *make_mail(struct store *store, const struct mail *original, 
 }
 
 static void write_report(const struct reports *r, struct store *store, const char *state_dir,
-                         const struct mail *original, const struct told *t, struct store_job *job,
-                         int64_t now_ms)
+                         const struct mail *original, const char *signer, const struct told *t,
+                         struct store_job *job, int64_t now_ms)
 {
     char id[MAIL_ID_TEXT];
     struct spool_message message = {.fd = -1};
     struct buf body;
     struct err err = {0};
     struct bounce_input in = {.hostname = r->hostname,
-                              .from_domain = original->from_domain,
+                              .from_domain = signer,
                               .id = id,
                               .header = SPAN_NONE,
                               .body = SPAN_NONE,
@@ -208,7 +239,7 @@ static void write_report(const struct reports *r, struct store *store, const cha
     }
     job->body.limit = REPORT_MAX;
     if (bounce_write(&in, &job->body))
-        job->mail = make_mail(store, original, buf_span(&job->body), now_ms);
+        job->mail = make_mail(store, original, signer, buf_span(&job->body), now_ms);
     spool_close(&message);
     buf_fini(&body);
 }
@@ -218,6 +249,7 @@ static bool make_one(const struct reports *r, struct store *store, struct databa
                      const char *state_dir, int64_t id, bool at_end, struct store_job **job_r,
                      struct err *err)
 {
+    char signer[ADDRESS_DOMAIN_MAX + 1];
     struct mail *original = NULL;
     struct store_job *job = store_job_new(store_job_free, NULL);
     struct told *t = xcalloc(1, sizeof(*t));
@@ -225,8 +257,9 @@ static bool make_one(const struct reports *r, struct store *store, struct databa
     bool ok = read_told(db, job, at_end, t, err);
     if (ok && t->count > 0)
         ok = database_mail(db, id, &original, err);
+    ok = ok && (!original || find_signer(r, db, original->from_domain, signer, err));
     if (ok && original)
-        write_report(r, store, state_dir, original, t, job, clock_now_ms());
+        write_report(r, store, state_dir, original, signer, t, job, clock_now_ms());
     mail_free(original);
     free_told(t);
     *job_r = job;

@@ -46,6 +46,54 @@ def settled(relay, id, kind, count, timeout=60):
     wait_for(lambda: relay.kinds(id).count(kind) >= count, timeout, 0.2)
 
 
+def keyless(relay_factory, dns, server, hostname="mail.club.test"):
+    """A relay that cannot sign for shop.test any more, with a message of it that is about to expire."""
+    relay = relay_factory('stream "brief" { class = "security"  retry = {2}  expires = 8 }\n')
+    relay.config.write_text(relay.config.read_text().replace("mail.club.test", hostname))
+    relay.start()
+    server.said["late"] = "450 4.2.1 later"
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay.add_domain("shop.test")
+    made = relay.json("user", "add", "shop", "--domain", "shop.test")
+    dns.mail("shop.test", "mx.shop.test=127.0.0.2")
+    with relay.client(user="shop", secret=made["secret"]) as client:
+        client.sendmail("hello@shop.test", ["late@dest.test"],
+                        "From: <hello@shop.test>\r\nSubject: x\r\nSealpost-Stream: brief\r\n\r\nx\r\n")
+    wait_for(lambda: any(row["tries"] for row in relay.queue()))
+    relay.command("domain", "remove", "shop.test")
+    return relay
+
+
+def told_of_key(relay, what="mail"):
+    return [row["about"] for row in relay.json("audit", "tail") if row["what"] == "key" and row["about"].startswith(f"{what} of shop.test: ")]
+
+
+def test_a_report_is_signed_by_the_relay_when_its_domain_has_no_key_any_more(relay_factory, dns, server, sink_factory):
+    """The kind: a report that waits for a key which nobody has, until it is over, while nobody knows."""
+    relay = keyless(relay_factory, dns, server)
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    wait_for(lambda: told_of_key(relay), 8)
+    about, raw = back.wait(1, 40)[0]
+    report = email.message_from_bytes(raw)
+    assert report["From"].endswith("<mailer-daemon@club.test>") and about["dkim"] == "pass" and about["to"] == ["hello@shop.test"]
+    assert "d=club.test" in report["DKIM-Signature"] and blocks(raw) == [("late@dest.test", "failed")]
+    assert "sealpost domain add shop.test" in told_of_key(relay)[0]
+    assert "hostname" not in relay.command("config", "check")
+
+
+def test_a_report_that_nobody_can_sign_waits_and_the_operator_is_told(relay_factory, dns, server, sink_factory):
+    relay = keyless(relay_factory, dns, server, "mail.elsewhere.test")
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    said = wait_for(lambda: told_of_key(relay, "report on mail"), 40)
+    assert "sealpost domain add shop.test" in said[0], said
+    assert back.messages() == [] and [m["sender"] for m in relay.queue()] == [""]
+    note = relay.command("config", "check")
+    assert "note: " in note and "mail.elsewhere.test" in note and "domain add" in note
+    relay.add_domain("shop.test")
+    relay.command("queue", "retry", "--all")
+    assert b"d=shop.test" in back.wait(1, 30)[0][1]  # the sink knows the old key only
+
+
 def test_a_message_to_a_hundred_is_reported_once(strict):
     """Three messages, each to a hundred recipients in as many domains, whose success is to be told to a colleague."""
     everybody = [f"u@d{i}.test" for i in range(100)]
