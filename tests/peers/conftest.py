@@ -254,6 +254,10 @@ class Made:
         shutil.copytree(path, self.copy)
 
 
+# Reading the system's authorities is half of a relay's start, and none of the tests' servers has a certificate from them.
+NO_AUTHORITIES = {"SSL_CERT_FILE": "/dev/null", "SSL_CERT_DIR": "/nonexistent"}
+
+
 class Relay:
     """A relay as `sealpost init` makes it, in its own directory."""
 
@@ -309,7 +313,7 @@ class Relay:
     def start(self, wait=True):
         self.log_file = open(self.path / "serve.log", "ab")
         self.process = subprocess.Popen([self.program, "-c", str(self.config), "serve"], stderr=self.log_file,
-                                        stdout=self.log_file, env={**os.environ, **self.environment})
+                                        stdout=self.log_file, env={**os.environ, **NO_AUTHORITIES, **self.environment})
         if wait:
             wait_port(self.submission, process=self.process)
             wait_port(self.submissions, process=self.process)
@@ -444,6 +448,12 @@ def release(monkeypatch):
         pytest.fail(f"{RELEASE} is not there: tests/run builds it")
     monkeypatch.setattr(sys.modules[__name__], "SEALPOST", RELEASE)
     return RELEASE
+
+
+@pytest.fixture
+def authorities(monkeypatch):
+    """The relays of the test read the system's authorities, as outside of tests."""
+    monkeypatch.setattr(sys.modules[__name__], "NO_AUTHORITIES", {})
 
 
 @pytest.fixture

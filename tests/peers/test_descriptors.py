@@ -14,7 +14,7 @@ import pytest
 from conftest import RELEASE, free_port, wait_for
 from test_page import CONFIG, ask, link
 
-pytestmark = pytest.mark.usefixtures("release")
+pytestmark = pytest.mark.usefixtures("release", "authorities")
 
 
 def make(relay_factory, dns, sink_factory, extra=""):

@@ -13,6 +13,8 @@ import pytest
 
 from conftest import wait_for
 
+pytestmark = pytest.mark.usefixtures("authorities")
+
 SCALE = 1 if os.environ.get("SEALPOST_LEVELS") else 10
 
 

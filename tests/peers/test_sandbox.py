@@ -13,6 +13,8 @@ import pytest
 from conftest import free_port, wait_for
 from test_tls import certify, subject
 
+pytestmark = pytest.mark.usefixtures("authorities")
+
 
 @pytest.fixture
 def relay(release, relay_factory, dns):

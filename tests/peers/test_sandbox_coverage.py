@@ -14,6 +14,8 @@ from conftest import RELEASE, free_port, wait_for
 from test_page import ask, link
 from test_tls import certify
 
+pytestmark = pytest.mark.usefixtures("authorities")
+
 CONFIG = '''shards = 2
 log = "debug"
 http {{ url = "https://u.club.test"  address = "127.0.0.1:{port}"  tls = "implicit" }}
