@@ -61,6 +61,11 @@ enum queue_next { QUEUE_NEXT_SEND, QUEUE_NEXT_IDLE, QUEUE_NEXT_CLOSE };
 MUST_CHECK enum queue_next queue_message_done(struct queue *q, uint64_t connection, bool reusable,
                                               const struct queue_attempt **next_r, int64_t now_ms);
 
+/* Between two transactions of its attempt: does mail of class security wait for this connection, or
+ * for its place? Then the recipients that are left wait no longer here: queue_message_done(), and
+ * queue_settled() with their `due_ms` now. */
+MUST_CHECK bool queue_is_urgent_next(struct queue *q, uint64_t connection, int64_t now_ms);
+
 enum queue_failure {
     QUEUE_FAIL_CONNECT,    /* no host could be reached, or greeted, or secured, or let us log in */
     QUEUE_FAIL_REFUSED,    /* too many connections, or try later: 421 or 4xx at the greeting, closed

@@ -114,6 +114,37 @@ static bool makes_way(struct queue *q, const struct connection *c, const struct 
     return !line || best->class < line->class || c->run >= RUN_MAX;
 }
 
+/* Of another route to the same provider, which has no more connections. */
+static bool urgent_sibling(const struct destination *d)
+{
+    const struct provider *p = d->provider;
+    if (!p || p->in_use < p->limit)
+        return false;
+    for (struct destination *other = p->destinations; other; other = other->next) {
+        const struct line *best = destination_best(other);
+        if (best && best->class == STREAM_SECURITY)
+            return true;
+    }
+    return false;
+}
+
+bool boundary_is_urgent(struct queue *q, const struct connection *c, int64_t now_ms)
+{
+    struct destination *d = c->lane->destination;
+    const struct line *best = destination_best(d);
+    if (c->urgent || q->paused || q->draining)
+        return false;
+    if (best && best->class == STREAM_SECURITY &&
+        (best->domain->lane == c->lane || !may_open_beside(q, d, true, false, now_ms)))
+        return true;
+    if (q->in_use >= q->settings.connections && q->connect[POOL_URGENT].count > 0)
+        return true;
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
+        if (address_book_is_wanted(&c->holds[i], true))
+            return true;
+    return urgent_sibling(d);
+}
+
 enum queue_next boundary_next(struct queue *q, const struct connection *c, struct line **line_r,
                               int64_t now_ms)
 {

@@ -255,6 +255,12 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, bool re
     return next;
 }
 
+bool queue_is_urgent_next(struct queue *q, uint64_t connection, int64_t now_ms)
+{
+    const struct connection *c = connection_find(q, connection);
+    return c && c->state == CONNECTION_BUSY && boundary_is_urgent(q, c, now_ms);
+}
+
 static unsigned others_that_work(const struct connection *c)
 {
     const struct destination *d = c->lane->destination;

@@ -145,5 +145,7 @@ bool somebody_waits(const struct queue *q);
 /* What this connection, which carries nothing now, does next; QUEUE_NEXT_SEND: `*line_r`. */
 enum queue_next boundary_next(struct queue *q, const struct connection *c, struct line **line_r,
                               int64_t now_ms);
+/* Would it, if it carried nothing now, go on with class security, or make room for that? */
+bool boundary_is_urgent(struct queue *q, const struct connection *c, int64_t now_ms);
 
 #endif

@@ -9,13 +9,12 @@
  * - this host refuses us before a message is spoken of, or there is a way around: approach.c
  * - the connection ends while a message is under way: those without an answer are tried later
  * - an idle connection turns out to be dead: the queue has its parcel again, untried
- * - the queue wants the connection back while it is idle, or does not open: it goes
+ * - it ends before anything of a message is said: that goes on another one, and it is no try
+ * - class security waits, and recipients are left: they go back, untried
  *
- * Owner: the shard's list and its table by number. The queue knows the connection from birth until
- * end_courier() or a failure that it is told.
+ * Owner: the shard's list and its table by number (couriers.c). The queue knows the connection from
+ * birth until end_courier() or a failure that it is told.
  */
-#include "courier.h"
-
 #include "courier_parts.h"
 #include "log.h"
 
@@ -25,8 +24,6 @@
 #include <utlist.h>
 
 enum { EMPTY_TURNS = 8 }; /* works in a row that are nothing */
-
-static void pump(struct courier *c);
 
 static void take_answers(struct courier *c, bool elsewhere)
 {
@@ -124,17 +121,17 @@ void courier_drop(struct courier *c, const char *why)
     end_courier(c);
 }
 
-static void quit(struct courier *c)
+void courier_quit(struct courier *c)
 {
     c->idle = false;
     if (c->connection && c->delivery.want == DELIVERY_READY) {
         delivery_quit(&c->delivery);
-        pump(c);
+        courier_pump(c);
     }
 }
 
 /* What the queue says is next on this connection. */
-static void next_parcel(struct courier *c)
+void courier_next_parcel(struct courier *c)
 {
     struct dispatch_work *work = NULL;
     bool exception = approach_has_tried(c, DELIVERY_IN_CLEAR); /* one parcel's, no other's */
@@ -150,53 +147,10 @@ static void next_parcel(struct courier *c)
             connection_want_bytes(c->connection, true); /* to see it end */
             return;
         case QUEUE_NEXT_CLOSE:
-            quit(c);
+            courier_quit(c);
             return;
         }
     }
-}
-
-static struct courier *find(struct shard *s, uint64_t number)
-{
-    struct courier *c = NULL;
-    HASH_FIND(hh, s->couriers_by_number, &number, sizeof(number), c);
-    return c && !c->ending && !c->told ? c : NULL;
-}
-
-void courier_send(struct shard *s, struct dispatch_work *work)
-{
-    struct courier *c = find(s, work->connection);
-    if (c && !c->idle) { /* it is saying goodbye already */
-        dispatch_closed(s->common->dispatch, c->number);
-        c->told = true;
-    }
-    if (!c || !c->idle) { /* the queue has the attempt again */
-        dispatch_work_free(work);
-        return;
-    }
-    c->idle = false;
-    c->reused = true;
-    c->parcel = parcel_start(s, work);
-    if (!c->parcel)
-        next_parcel(c);
-    if (c->parcel)
-        pump(c);
-}
-
-void courier_close(struct shard *s, struct dispatch_work *work)
-{
-    static const char given_up[] = "given up, as others wait for the place";
-    struct courier *c = find(s, work->connection);
-    dispatch_work_free(work);
-    if (!c)
-        return;
-    c->unwanted = true;
-    if (c->idle)
-        quit(c);
-    else if (!c->opened && c->reach)
-        approach_stop(c, given_up);
-    else if (!c->opened && c->connection)
-        connection_close(c->connection, given_up);
 }
 
 /* ---- the pump ---- */
@@ -220,7 +174,7 @@ static bool begin_message(struct courier *c)
     if (!tell_opened(c))
         return true;
     if (!c->parcel && !c->idle)
-        next_parcel(c);
+        courier_next_parcel(c);
     if (!c->parcel)
         return false;
     if (delivery_is_used_up(&c->delivery)) { /* the rest goes on another connection */
@@ -239,6 +193,7 @@ static bool begin_message(struct courier *c)
 static void end_message(struct courier *c)
 {
     bool elsewhere = approach_elsewhere(c);
+    c->lost_early = false;
     connection_set_limit(c->connection, 0);
     take_answers(c, elsewhere);
     if (elsewhere) {
@@ -248,8 +203,13 @@ static void end_message(struct courier *c)
     delivery_next(&c->delivery);
     if (c->delivery.want == DELIVERY_CLOSE)
         parcel_answer_all(c->parcel, &c->delivery.trouble);
-    if (parcel_all_answered(c->parcel))
+    if (parcel_all_answered(c->parcel)) {
         parcel_done(c);
+    } else if (parcel_has_answer(c->parcel) &&
+               dispatch_is_urgent_next(c->shard->common->dispatch, c->number)) {
+        parcel_leave_rest(c->parcel);
+        parcel_done(c);
+    }
 }
 
 /* Until a message is under way nobody is waited for past its time. */
@@ -267,7 +227,7 @@ static void set_deadline(struct courier *c)
     c->steps = c->delivery.steps;
 }
 
-static void pump(struct courier *c)
+void courier_pump(struct courier *c)
 {
     for (;;) {
         if (c->delivery.want != DELIVERY_BODY)
@@ -327,7 +287,7 @@ static void on_bytes(void *owner, struct span bytes)
         return;
     }
     delivery_input(&c->delivery, bytes);
-    pump(c);
+    courier_pump(c);
 }
 
 static void on_secured(void *owner)
@@ -337,14 +297,14 @@ static void on_secured(void *owner)
     c->proven.level =
         tls_verified(connection_tls(c->connection)) ? TRUST_VERIFIED : TRUST_ENCRYPTED;
     delivery_tls_started(&c->delivery);
-    pump(c);
+    courier_pump(c);
 }
 
 static void on_drained(void *owner)
 {
     struct courier *c = owner;
     if (c->delivery.want == DELIVERY_BODY)
-        pump(c);
+        courier_pump(c);
     else if (delivery_is_said(&c->delivery)) /* now it has its time to answer */
         connection_set_limit(c->connection, 0);
 }
@@ -362,6 +322,24 @@ static void message_lost(struct courier *c)
         approach_next(c);
     else
         courier_fail(c, refused ? QUEUE_FAIL_REFUSED : QUEUE_FAIL_LOST, &v);
+}
+
+/* It ended before anything of the message was said, which is no try of it. Another one is opened; a
+ * server that hangs up once more is left alone for a while. */
+static void lost_early(struct courier *c)
+{
+    struct parcel *p = c->parcel;
+    shipment_end(&c->shipment);
+    if (!c->lost_early) {
+        c->lost_early = true;
+        approach_begin(c);
+    } else if (parcel_has_answer(p)) { /* the rest is settled with it */
+        courier_fail(c, QUEUE_FAIL_LOST, &c->delivery.trouble);
+    } else {
+        c->parcel = NULL;
+        parcel_put_off(p);
+        end_courier(c);
+    }
 }
 
 static void on_ended(void *owner, const char *why)
@@ -386,6 +364,8 @@ static void on_ended(void *owner, const char *why)
     } else if (c->delivery.host_refused && !c->reused) {
         shipment_end(&c->shipment);
         approach_refused(c);
+    } else if (was == DELIVERY_READY) {
+        lost_early(c);
     } else {
         message_lost(c);
     }
@@ -409,53 +389,4 @@ void courier_take(struct courier *c, struct connection *connection, struct span 
                                c->parcel->route->handshake);
     else
         on_bytes(c, bytes);
-}
-
-static void on_composed(void *owner)
-{
-    pump(owner);
-}
-
-void courier_open(struct shard *s, struct dispatch_work *work)
-{
-    uint64_t number = work->connection;
-    struct parcel *p = parcel_start(s, work);
-    if (!p)
-        return;
-    struct courier *c = xcalloc(1, sizeof(*c));
-    work->used = true;
-    c->shard = s;
-    c->number = number;
-    c->parcel = p;
-    c->shipment = (struct shipment){.composed = on_composed, .owner = c};
-    uv_timer_init(&s->loop, &c->end_timer);
-    c->end_timer.data = c;
-    DL_APPEND(s->couriers, c);
-    HASH_ADD(hh, s->couriers_by_number, number, sizeof(c->number), c);
-    approach_begin(c);
-}
-
-void courier_close_idle(struct shard *s)
-{
-    struct courier *c;
-    struct courier *next;
-    DL_FOREACH_SAFE (s->couriers, c, next) {
-        if (c->idle)
-            quit(c);
-    }
-}
-
-void courier_close_all(struct shard *s)
-{
-    struct courier *c;
-    struct courier *next;
-    courier_close_idle(s);
-    DL_FOREACH_SAFE (s->couriers, c, next) {
-        if (c->connection && !c->ending && c->delivery.want != DELIVERY_CLOSE && !c->parcel)
-            continue; /* says QUIT, and is heard for ten seconds at most */
-        if (c->reach)
-            approach_stop(c, "The relay is closing down");
-        else if (c->connection && !c->ending)
-            connection_close(c->connection, "closing down");
-    }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* courier_parts.h - What courier.c and approach.c share: the courier itself, and its way to the
- * next host. */
+/* courier_parts.h - What courier.c, couriers.c and approach.c share: the courier itself, and its way
+ * to the next host. */
 #ifndef COURIER_PARTS_H
 #define COURIER_PARTS_H
 
@@ -22,6 +22,7 @@ struct courier {
     unsigned steps;       /* of the delivery, when the deadline was set */
     bool begin_again;     /* this connection ends, its parcel goes on with another */
     bool go_on;           /* the same, with the next host */
+    bool lost_early;      /* one has ended before anything of the parcel's message was said */
     bool opened;          /* the queue knows that it works */
     bool spoken;          /* its parcel is done with, and the queue does not know it yet */
     bool told;            /* the queue knows that it has ended */
@@ -54,6 +55,12 @@ void courier_fail(struct courier *c, enum queue_failure how, const struct verdic
 /* Nobody has been asked: the queue has the parcel again, and the courier ends. */
 void courier_drop(struct courier *c, const char *why);
 void courier_end_delivery(struct courier *c);
+/* Say and do what the machine wants. */
+void courier_pump(struct courier *c);
+/* Its parcel is done with, or it had none: what the queue says is next on this connection. */
+void courier_next_parcel(struct courier *c);
+/* It says goodbye, if it can. */
+void courier_quit(struct courier *c);
 
 /* ---- approach.c ---- */
 

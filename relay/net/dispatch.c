@@ -336,6 +336,14 @@ enum queue_next dispatch_message_done(struct dispatch *d, struct shard *shard, u
     return next;
 }
 
+bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection)
+{
+    int64_t now_ms = dispatch_begin(d);
+    bool urgent = queue_is_urgent_next(d->queue, connection, now_ms);
+    pthread_mutex_unlock(&d->mutex); /* a question, after which nothing is to be decided */
+    return urgent;
+}
+
 bool dispatch_failed(struct dispatch *d, uint64_t connection, enum queue_failure how,
                      const char *why)
 {
@@ -352,10 +360,13 @@ void dispatch_closed(struct dispatch *d, uint64_t connection)
     dispatch_end(d, now_ms);
 }
 
-void dispatch_settled(struct dispatch *d, const struct queue_attempt *attempt)
+void dispatch_settled(struct dispatch *d, const struct queue_attempt *attempt, const bool *left)
 {
+    int64_t due_ms[QUEUE_RECIPIENTS_MAX] = {0};
     int64_t now_ms = dispatch_begin(d);
-    queue_settled(d->queue, attempt, NULL, now_ms);
+    for (size_t i = 0; left && i < attempt->count; i++)
+        due_ms[i] = left[i] ? now_ms : 0;
+    queue_settled(d->queue, attempt, due_ms, now_ms);
     dispatch_end(d, now_ms);
 }
 

@@ -103,8 +103,12 @@ MUST_CHECK bool dispatch_failed(struct dispatch *d, uint64_t connection, enum qu
                                 const char *why);
 void dispatch_closed(struct dispatch *d, uint64_t connection);
 
-/* All of it is recorded. */
-void dispatch_settled(struct dispatch *d, const struct queue_attempt *attempt);
+/* As in queue_connection.h. */
+MUST_CHECK bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection);
+
+/* All of it is recorded, but for those who go again at once: `left` beside attempt->numbers; NULL:
+ * nobody. */
+void dispatch_settled(struct dispatch *d, const struct queue_attempt *attempt, const bool *left);
 /* Nothing is recorded: all of it again in so long. */
 void dispatch_again(struct dispatch *d, const struct queue_attempt *attempt, int64_t again_in_ms);
 /* Its trust is no longer what the settings say: it goes again, to where they lead now. */

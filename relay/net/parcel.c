@@ -124,6 +124,13 @@ static void settle_without(struct parcel *p)
     parcel_settle(p);
 }
 
+static void free_rcpt(struct envelope_rcpt *rcpt)
+{
+    free(rcpt->address);
+    free(rcpt->domain);
+    free(rcpt->original);
+}
+
 /* Keep the recipients of this parcel that are still due; the others are somebody else's, or
  * settled, or due later because they have been tried meanwhile. A minute counts as due: the
  * queue's clock and the rows' drift apart by what NTP corrects. */
@@ -147,11 +154,8 @@ static void narrow(struct parcel *p, const struct queue_attempt *work, int64_t n
             m->rows[kept++] = m->rows[i];
         }
     }
-    for (size_t i = kept; i < all.count; i++) {
-        free(all.rcpts[i].address);
-        free(all.rcpts[i].domain);
-        free(all.rcpts[i].original);
-    }
+    for (size_t i = kept; i < all.count; i++)
+        free_rcpt(&all.rcpts[i]);
     m->envelope.count = kept;
 }
 
@@ -206,6 +210,30 @@ bool parcel_all_answered(const struct parcel *p)
         if (p->answers[i].code == 0)
             return false;
     return true;
+}
+
+/* They have no row here any more, so that nothing is recorded of them. */
+void parcel_leave_rest(struct parcel *p)
+{
+    const struct queue_attempt *attempt = p->work->attempt;
+    struct mail *m = p->mail;
+    size_t kept = 0;
+    p->left = xcalloc(attempt->count, sizeof(*p->left));
+    for (size_t i = 0; i < m->envelope.count; i++) {
+        bool answered = p->answers[i].code != 0;
+        for (size_t k = 0; !answered && k < attempt->count; k++)
+            p->left[k] = p->left[k] || attempt->numbers[k] == m->rows[i].number;
+        if (!answered) {
+            free_rcpt(&m->envelope.rcpts[i]);
+            continue;
+        }
+        m->envelope.rcpts[kept] = m->envelope.rcpts[i];
+        m->rows[kept] = m->rows[i];
+        p->answers[kept] = p->answers[i];
+        p->own[kept] = p->own[i];
+        p->suppressed[kept++] = p->suppressed[i];
+    }
+    m->envelope.count = kept;
 }
 
 /* Nobody is connected to for mail that cannot be signed. */
@@ -299,7 +327,7 @@ static void tell_queue(const struct parcel *p)
     else if (p->again_in_ms > 0)
         dispatch_again(work->dispatch, work->attempt, p->again_in_ms);
     else
-        dispatch_settled(work->dispatch, work->attempt);
+        dispatch_settled(work->dispatch, work->attempt, p->left);
     if (work->kind == QUEUE_OPEN && !work->used)
         dispatch_closed(work->dispatch, work->connection);
 }
@@ -315,10 +343,18 @@ void parcel_end(struct parcel *p)
     free(p->answers);
     free(p->own);
     free(p->suppressed);
+    free(p->left);
     buf_fini(&p->dialogue);
     settings_drop(p->settings);
     free(p);
     shard_something_ended(s);
+}
+
+void parcel_put_off(struct parcel *p)
+{
+    int64_t left_ms = parcel_left_ms(p);
+    p->again_in_ms = left_ms < 1 ? 1 : left_ms < AGAIN_MS ? left_ms : AGAIN_MS;
+    parcel_end(p);
 }
 
 void parcel_drop(struct parcel *p)

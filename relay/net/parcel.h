@@ -33,6 +33,7 @@ struct parcel {
     int64_t again_in_ms; /* nothing was recorded: try again so much later; 0: it was */
     bool outdated;       /* its settings are newer than where the queue has sent it */
     bool untried;        /* the queue has it again: nothing is to be told */
+    bool *left;          /* beside the attempt's numbers: who goes again at once; or NULL */
 };
 
 /* Read what `work` is about, and answer what needs no connection. NULL: there is nothing to send,
@@ -54,8 +55,14 @@ int64_t parcel_left_ms(struct parcel *p);
 /* `usual_ms`, or until that time is just over. */
 uint64_t parcel_patience_ms(struct parcel *p, uint64_t usual_ms);
 
+/* Between two transactions: those who have no answer go back to the queue, untried, when the others
+ * are settled. */
+void parcel_leave_rest(struct parcel *p);
+
 /* From the courier: no server has been asked, and the queue has it again. */
 void parcel_drop(struct parcel *p);
+/* The same, but it waits for some seconds: servers hang up again and again. */
+void parcel_put_off(struct parcel *p);
 
 /* ---- parcel_notes.c ---- */
 

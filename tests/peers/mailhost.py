@@ -67,6 +67,7 @@ class MailHost:
                 client, _ = self.socket.accept()
             except OSError:
                 return
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each burst waits for an ACK
             connection = Connection()
             self.connections.append(connection)
             threading.Thread(target=self.talk, args=(client, connection), daemon=True).start()
@@ -134,11 +135,13 @@ class MailHost:
                 return
 
     def take(self, stream, say, message):
-        while not message.data.endswith(b"\r\n.\r\n"):
+        data = bytearray()
+        while not data.endswith(b"\r\n.\r\n"):
             piece = stream.readline()
             if not piece:
                 raise ConnectionAbortedError
-            message.data += piece
+            data += piece
+        message.data = bytes(data)
         time.sleep(self.delay)
         if say(".").startswith("2"):
             message.connection.messages.append(message)

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* couriers.c - The couriers of a shard: opened, fed and closed as the queue decides, and at the end
+ * of all. */
+#include "courier.h"
+
+#include "courier_parts.h"
+
+#include <utlist.h>
+
+static struct courier *find(struct shard *s, uint64_t number)
+{
+    struct courier *c = NULL;
+    HASH_FIND(hh, s->couriers_by_number, &number, sizeof(number), c);
+    return c && !c->ending && !c->told ? c : NULL;
+}
+
+void courier_send(struct shard *s, struct dispatch_work *work)
+{
+    struct courier *c = find(s, work->connection);
+    if (c && !c->idle) { /* it is saying goodbye already */
+        dispatch_closed(s->common->dispatch, c->number);
+        c->told = true;
+    }
+    if (!c || !c->idle) { /* the queue has the attempt again */
+        dispatch_work_free(work);
+        return;
+    }
+    c->idle = false;
+    c->reused = true;
+    c->parcel = parcel_start(s, work);
+    if (!c->parcel)
+        courier_next_parcel(c);
+    if (c->parcel)
+        courier_pump(c);
+}
+
+void courier_close(struct shard *s, struct dispatch_work *work)
+{
+    static const char given_up[] = "given up, as others wait for the place";
+    struct courier *c = find(s, work->connection);
+    dispatch_work_free(work);
+    if (!c)
+        return;
+    c->unwanted = true;
+    if (c->idle)
+        courier_quit(c);
+    else if (!c->opened && c->reach)
+        approach_stop(c, given_up);
+    else if (!c->opened && c->connection)
+        connection_close(c->connection, given_up);
+}
+
+static void on_composed(void *owner)
+{
+    courier_pump(owner);
+}
+
+void courier_open(struct shard *s, struct dispatch_work *work)
+{
+    uint64_t number = work->connection;
+    struct parcel *p = parcel_start(s, work);
+    if (!p)
+        return;
+    struct courier *c = xcalloc(1, sizeof(*c));
+    work->used = true;
+    c->shard = s;
+    c->number = number;
+    c->parcel = p;
+    c->shipment = (struct shipment){.composed = on_composed, .owner = c};
+    uv_timer_init(&s->loop, &c->end_timer);
+    c->end_timer.data = c;
+    DL_APPEND(s->couriers, c);
+    HASH_ADD(hh, s->couriers_by_number, number, sizeof(c->number), c);
+    approach_begin(c);
+}
+
+void courier_close_idle(struct shard *s)
+{
+    struct courier *c;
+    struct courier *next;
+    DL_FOREACH_SAFE (s->couriers, c, next) {
+        if (c->idle)
+            courier_quit(c);
+    }
+}
+
+void courier_close_all(struct shard *s)
+{
+    struct courier *c;
+    struct courier *next;
+    courier_close_idle(s);
+    DL_FOREACH_SAFE (s->couriers, c, next) {
+        if (c->connection && !c->ending && c->delivery.want != DELIVERY_CLOSE && !c->parcel)
+            continue; /* says QUIT, and is heard for ten seconds at most */
+        if (c->reach)
+            approach_stop(c, "The relay is closing down");
+        else if (c->connection && !c->ending)
+            connection_close(c->connection, "closing down");
+    }
+}
