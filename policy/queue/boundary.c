@@ -132,12 +132,13 @@ bool boundary_is_urgent(struct queue *q, const struct connection *c, int64_t now
 {
     struct destination *d = c->lane->destination;
     const struct line *best = destination_best(d);
-    if (c->urgent || q->paused || q->draining)
+    if (c->urgent || q->paused || q->draining || d->operator_until_ms > now_ms)
         return false;
     if (best && best->class == STREAM_SECURITY &&
         (best->domain->lane == c->lane || !may_open_beside(q, d, true, false, now_ms)))
         return true;
-    if (q->in_use >= q->settings.connections && q->connect[POOL_URGENT].count > 0)
+    if (q->in_use >= q->settings.connections && q->connect[POOL_URGENT].count > 0 &&
+        somebody_waits(q))
         return true;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
         if (address_book_is_wanted(&c->holds[i], true))

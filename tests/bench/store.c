@@ -2,7 +2,7 @@
 /* store.c - The store alone: producers that hand over a message and wait until it is durable.
  *
  *   bench-store --dir DIR [--producers N] [--size BYTES] [--seconds N]
- *               [--way store|settle|count|files|fill] [--messages N]
+ *               [--way store|settle|count|files|fill] [--messages N] [--domains N]
  *
  * store: accept only. settle: each message is also settled as delivered, in the background, as the
  * relay does it. files: what it is measured against, one file a message: write, fdatasync, rename,
@@ -28,7 +28,8 @@
 #include <unistd.h>
 
 static const char usage[] = "usage: bench-store --dir DIR [--producers N] [--size BYTES] "
-                            "[--seconds N] [--way store|settle|count|files|fill] [--messages N]\n";
+                            "[--seconds N] [--way store|settle|count|files|fill] [--messages N] "
+                            "[--domains N]\n";
 
 struct bench {
     const char *dir;
@@ -40,6 +41,7 @@ struct bench {
     int directory; /* for fsync */
     int64_t end_ns;
     unsigned messages; /* 0: until the end */
+    unsigned domains;  /* of the recipients */
     atomic_uint next;
 };
 
@@ -79,7 +81,7 @@ static struct mail *make_mail(struct bench *b, unsigned number)
     snprintf(m->from_domain, sizeof(m->from_domain), "club.test");
     m->envelope.sender = xstrdup("hello@club.test");
     m->envelope.id = xstrdup("");
-    snprintf(address, sizeof(address), "member%u@dest%u.test", number, number % 1000);
+    snprintf(address, sizeof(address), "member%u@dest%u.test", number, number % b->domains);
     envelope_add(&m->envelope, span_of(address), strchr(address, '@') + 1, SPAN_NONE, 0);
     return m;
 }
@@ -226,17 +228,18 @@ static char *make_text(size_t size)
 
 int main(int argc, char **argv)
 {
-    enum { DIR, PRODUCERS, SIZE, SECONDS, WAY, MESSAGES, OPTIONS };
+    enum { DIR, PRODUCERS, SIZE, SECONDS, WAY, MESSAGES, DOMAINS, OPTIONS };
     static const struct option options[] = {{"dir", 1, NULL, DIR},
                                             {"producers", 1, NULL, PRODUCERS},
                                             {"size", 1, NULL, SIZE},
                                             {"seconds", 1, NULL, SECONDS},
                                             {"way", 1, NULL, WAY},
                                             {"messages", 1, NULL, MESSAGES},
+                                            {"domains", 1, NULL, DOMAINS},
                                             {0}};
     static const struct store_events events = {.due = on_due, .stepped = on_stepped};
     const char *given[OPTIONS] = {
-        [PRODUCERS] = "32", [SIZE] = "8192", [SECONDS] = "5", [WAY] = "settle", [MESSAGES] = "0"};
+        [PRODUCERS] = "32", [SIZE] = "8192", [SECONDS] = "5", [WAY] = "settle", [MESSAGES] = "0", [DOMAINS] = "1000"};
     int option = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0 && option < OPTIONS)
         given[option] = optarg;
@@ -248,7 +251,8 @@ int main(int argc, char **argv)
     loosen(&b.throttle);
     b.fill = strcmp(given[WAY], "fill") == 0;
     b.messages = (unsigned)strtoul(given[MESSAGES], NULL, 10);
-    if (option >= 0 || !b.dir || b.size == 0 || producers == 0 ||
+    b.domains = (unsigned)strtoul(given[DOMAINS], NULL, 10);
+    if (option >= 0 || !b.dir || b.size == 0 || producers == 0 || b.domains == 0 ||
         !(files || b.settle || (b.fill && b.messages > 0) || strcmp(given[WAY], "store") == 0)) {
         fputs(usage, stderr);
         return 2;

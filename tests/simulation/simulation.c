@@ -52,7 +52,7 @@ struct event {
     enum event_kind kind;
     size_t what;
     const struct queue_attempt *attempt;
-    bool gone; /* EVENT_SETTLED: for good */
+    bool gone, part; /* EVENT_SETTLED: for good; of the first only */
 };
 
 enum line_state { LINE_CLOSED, LINE_OPENING, LINE_BUSY, LINE_IDLE };
@@ -79,6 +79,7 @@ struct simulation {
     struct connection connections[CONNECTIONS_MAX];
     size_t first_of_message[512];
     uint64_t decisions;
+    bool paused; /* as the queue has been told */
 };
 
 static struct simulation sim;
@@ -338,9 +339,11 @@ static void leave_all_held(struct connection *c)
     c->server = SERVERS_MAX;
 }
 
-static void settle_later(const struct queue_attempt *a, bool gone)
+/* `part`: all but the first go again at once. */
+static void settle_later(const struct queue_attempt *a, bool gone, bool part)
 {
-    later(STORE_MS + travel(), (struct event){.kind = EVENT_SETTLED, .attempt = a, .gone = gone});
+    later(STORE_MS + travel(),
+          (struct event){.kind = EVENT_SETTLED, .attempt = a, .gone = gone, .part = part});
 }
 
 static void ends(struct connection *c, enum queue_failure how, const char *why)
@@ -357,7 +360,7 @@ static void ends(struct connection *c, enum queue_failure how, const char *why)
         return;
     for (size_t i = 0; i < a->count; i++)
         recipient_of(a->message, a->numbers[i])->state = RECIPIENT_UNDER_WAY;
-    settle_later(a, false);
+    settle_later(a, false, false);
 }
 
 static void closes(struct connection *c)
@@ -492,7 +495,9 @@ static void spoken(struct connection *c)
         ends(c, QUEUE_FAIL_REFUSED, "421 at MAIL");
         return;
     }
-    settle_later(a, world_random(w, 100) >= w->defers);
+    /* As if each recipient had a transaction of his own. */
+    bool part = a->count > 1 && queue_is_urgent_next(sim.queue, c->id, sim.now_ms);
+    settle_later(a, world_random(w, 100) >= w->defers, part);
     c->attempt = NULL;
     switch (queue_message_done(sim.queue, c->id, world_random(w, 50) > 0, &next, sim.now_ms)) {
     case QUEUE_NEXT_SEND:
@@ -544,7 +549,6 @@ static void on_send(const struct queue_decision *d)
 static void on_decision(const struct queue_decision *d)
 {
     struct connection *c = NULL;
-    bool paused = sim.now_ms >= sim.world.paused_from_ms && sim.now_ms < sim.world.paused_until_ms;
     sim.decisions++;
     switch (d->kind) {
     case QUEUE_RESOLVE:
@@ -555,11 +559,11 @@ static void on_decision(const struct queue_decision *d)
                       (struct event){.kind = EVENT_NAMES, .what = i});
         break;
     case QUEUE_OPEN:
-        HOLDS(!paused, "OPEN while paused");
+        HOLDS(!sim.paused, "OPEN while paused");
         on_open(d);
         break;
     case QUEUE_SEND:
-        HOLDS(!paused, "SEND while paused");
+        HOLDS(!sim.paused, "SEND while paused");
         on_send(d);
         break;
     case QUEUE_CLOSE:
@@ -569,11 +573,11 @@ static void on_decision(const struct queue_decision *d)
         later(travel(), (struct event){.kind = EVENT_CLOSE, .connection = c->id, .what = SIZE_MAX});
         break;
     case QUEUE_SETTLE:
-        HOLDS(!paused, "SETTLE while paused");
+        HOLDS(!sim.paused, "SETTLE while paused");
         trace("SETTLE %lld for %s, reason %d: %s", (long long)d->attempt->message,
               d->attempt->domain, (int)d->reason, d->text);
         check_begins(d->attempt, false);
-        settle_later(d->attempt, d->reason == QUEUE_EXPIRED || d->result == 2);
+        settle_later(d->attempt, d->reason == QUEUE_EXPIRED || d->result == 2, false);
         break;
     case QUEUE_EVENT:
         trace("EVENT %s %s: %s", d->destination, d->rest_ms > 0 ? "rests" : "is tried again",
@@ -614,13 +618,18 @@ static void on_names(size_t at)
     queue_resolved(sim.queue, d->name, &answer, sim.now_ms);
 }
 
-static void on_settled(const struct queue_attempt *a, bool gone)
+static void on_settled(const struct queue_attempt *a, bool gone, bool part)
 {
     int64_t due_ms[QUEUE_RECIPIENTS_MAX] = {0};
     for (size_t i = 0; i < a->count; i++) {
         struct recipient *r = recipient_of(a->message, a->numbers[i]);
         HOLDS(r->state == RECIPIENT_UNDER_WAY, "%lld/%u comes back from nowhere",
               (long long)a->message, a->numbers[i]);
+        if (part && i > 0) {
+            r->state = RECIPIENT_WAITS;
+            r->due_ms = due_ms[i] = sim.now_ms;
+            continue;
+        }
         r->tries++;
         if (gone || sim.now_ms >= r->expires_ms) {
             r->state = RECIPIENT_OVER;
@@ -686,12 +695,13 @@ static void on_event(const struct event *e)
         on_names(e->what);
         break;
     case EVENT_SETTLED:
-        on_settled(e->attempt, e->gone);
+        on_settled(e->attempt, e->gone, e->part);
         break;
     case EVENT_PAUSE:
     case EVENT_GO_ON:
         trace("%s", e->kind == EVENT_PAUSE ? "the store cannot commit" : "the store goes on");
-        queue_pause(sim.queue, e->kind == EVENT_PAUSE, sim.now_ms);
+        sim.paused = e->kind == EVENT_PAUSE;
+        queue_pause(sim.queue, sim.paused, sim.now_ms);
         break;
     case EVENT_RELOAD:
         trace("reload");

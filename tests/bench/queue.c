@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* load.c - What the core of the queue costs: memory for each recipient that waits, and time for each message.
+/* queue.c - What the core of the queue costs: memory for each recipient that waits, and time for each message.
  *
- * usage: queue_load [WAITING [DOMAINS [MESSAGES]]]
+ * usage: bench-queue [WAITING [DOMAINS [MESSAGES]]]
  *
  * WAITING recipients over DOMAINS domains are loaded, due later; then all of them come due while they cannot be sent;
  * then MESSAGES messages pass through one smart host with 20 connections, each added, sent and settled by itself.
