@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* courier_parts.h - What courier.c, couriers.c and approach.c share: the courier itself, and its way
- * to the next host. */
+/* courier_parts.h - What courier.c, couriers.c and approach.c share: the courier itself, and its
+ * way to the next host. */
 #ifndef COURIER_PARTS_H
 #define COURIER_PARTS_H
 
