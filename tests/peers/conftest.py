@@ -24,6 +24,8 @@ import dnslib
 import dnslib.server
 import pytest
 
+from mailhost import MailHost, authority
+
 SEALPOST = os.environ.get("SEALPOST", "build/sealpost")
 RELEASE = os.path.abspath(os.environ.get("SEALPOST_RELEASE", "build/sealpost"))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -540,3 +542,23 @@ class Shim:
 @pytest.fixture
 def shim(tmp_path):
     return Shim(tmp_path)
+
+
+@pytest.fixture
+def mailhost(delivery_port):
+    """A function that starts a mail server, on the port where mail is delivered if no other is given."""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(MailHost(options.pop("port", delivery_port), *arguments, **options))
+        return made[-1]
+
+    yield make
+    for host in made:
+        host.stop()
+
+
+@pytest.fixture
+def issue(tmp_path):
+    """An authority of one's own."""
+    return authority(tmp_path)

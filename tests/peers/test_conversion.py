@@ -210,7 +210,7 @@ SIGNED = ('Content-Type: multipart/signed; boundary="s"; protocol="application/p
 MIXED = 'Content-Type: multipart/mixed; boundary="m"\r\n\r\n--m\r\n%s\r\n--m\r\n%s\r\n--m--\r\n'
 
 
-@pytest.mark.parametrize("content, named", [
+MUST_NOT = [
     (SIGNED % (TEXT + "Grüße"), "multipart/signed"),
     (MIXED % (TEXT + "x", SIGNED % (TEXT + "Grüße")), "multipart/signed"),
     ("Content-Type: message/rfc822\r\n\r\n" + SIGNED % (TEXT + "Grüße"), "multipart/signed"),
@@ -223,13 +223,16 @@ MIXED = 'Content-Type: multipart/mixed; boundary="m"\r\n\r\n--m\r\n%s\r\n--m\r\n
      "pkcs7-mime"),
     (nested(101, TEXT + "Grüße\r\n"), "100 deep"),
     ("Content-Type: multipart/mixed\r\n\r\n--m\r\n\r\nGrüße\r\n--m--\r\n", "boundary"),
-], ids=["signed", "a part", "forwarded", "encrypted", "comments", "two types", "smime", "deep", "no boundary"])
-def test_what_must_not_be_changed_is_returned_at_once(relay, receiver, content, named):
+]
+
+
+def test_what_must_not_be_changed_is_returned_at_once(relay, receiver):
     """The kind: content whose octets somebody vouches for, or that cannot be told apart, is never converted."""
     server = receiver()
-    event = returned(relay, HEAD + content)
-    assert event["code"] == 550 and event["enhanced"] == "5.6.3", event
-    assert named in event["reply"] and "8BITMIME" in event["reply"], event
+    for content, named in MUST_NOT:
+        event = returned(relay, HEAD + content)
+        assert event["code"] == 550 and event["enhanced"] == "5.6.3", event
+        assert named in event["reply"] and "8BITMIME" in event["reply"], event
     assert not server.messages and not any(line.startswith(b"MAIL FROM:<h") for line in server.lines)
 
 
@@ -248,6 +251,11 @@ def test_what_need_not_be_converted_stays_as_it_is(relay, dns, receiver):
     raw = delivered(relay, dns, server, HEAD + forwarded).decode()
     assert "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n" in raw and "base64" not in raw
     assert email.message_from_string(raw).get_payload(0).get_payload(decode=True).decode() == "Grüße\r\n"
+    text = "Grüße\r\n" + "lang " * 150 + "ä\r\n"
+    raw = delivered(relay, dns, server, HEAD + MIXED % (TEXT + text, "Content-Type: application/octet-stream\r\n\r\n\xff\xfe raw"))
+    part, binary = email.message_from_bytes(raw).get_payload()
+    assert part.get_payload(decode=True).decode() == text and binary["Content-Transfer-Encoding"] == "base64" and raw.isascii()
+    assert not any(b"BODY=8BITMIME" in line for line in server.lines)
 
 
 def test_a_report_about_a_signed_message_is_converted_all_the_same(relay, dns, receiver):
@@ -267,6 +275,18 @@ def words(value):
 
 
 UTF8 = {"mail_options": ["SMTPUTF8"]}
+
+
+def send_to_utf8(relay, recipient):
+    with relay.client() as client:
+        client.ehlo()
+        client.putcmd("mail", "FROM:<hello@club.test> SMTPUTF8")
+        assert client.getreply()[0] == 250
+        client.sock.sendall(f"RCPT TO:<{recipient}>\r\n".encode())
+        assert client.getreply()[0] == 250
+        code, text = client.data(b"From: <hello@club.test>\r\nSubject: x\r\n\r\nx\r\n")
+        assert code == 250, text
+        return text.decode().split()[-1]
 
 
 @pytest.mark.parametrize("offers", [(), ("8BITMIME",)], ids=["7bit", "8bit"])
@@ -318,13 +338,17 @@ def test_a_sender_with_a_u_label_domain_reaches_a_server_without_smtputf8(relay,
     assert any(line.startswith(b"MAIL FROM:<hello@xn--bcher-kva.test>") for line in server.lines)
 
 
-@pytest.mark.parametrize("field", ["To: <ü@dest.test>", "Cc: Jürgen <jürgen.müller@dest.test>", "Reply-To: ö@club.test"])
-def test_only_a_local_part_that_is_not_ascii_needs_smtputf8(relay, receiver, field):
-    receiver("8BITMIME")
-    message = f"From: <hello@club.test>\r\nSubject: Grüße\r\n{field}\r\n\r\nx\r\n"
-    event = returned(relay, message, **UTF8)
-    assert event["code"] == 550 and event["enhanced"] == "5.6.7", event
-    assert field.split(":")[0] in event["reply"] and "SMTPUTF8" in event["reply"], event
+def test_only_a_local_part_that_is_not_ascii_needs_smtputf8(relay, dns, receiver):
+    server = receiver("8BITMIME")
+    for field in ("To: <ü@dest.test>", "Cc: Jürgen <jürgen.müller@dest.test>", "Reply-To: ö@club.test"):
+        event = returned(relay, f"From: <hello@club.test>\r\nSubject: Grüße\r\n{field}\r\n\r\nx\r\n", **UTF8)
+        assert event["code"] == 550 and event["enhanced"] == "5.6.7", event
+        assert field.split(":")[0] in event["reply"] and "SMTPUTF8" in event["reply"], event
+    dns.mail("xn--bcher-kva.test", "mx.dest.test=127.0.0.1")
+    for recipient, kind in (("ü@dest.test", "bounced"), ("plain@bücher.test", "delivered")):
+        id = send_to_utf8(relay, recipient)
+        assert relay.wait_kind(id, kind)[0]["enhanced"] == ("5.6.7" if kind == "bounced" else "2.0.0")
+    assert b"RCPT TO:<plain@xn--bcher-kva.test>\r\n" in server.lines
 
 
 def test_a_utf8_header_goes_unchanged_to_a_server_with_smtputf8(relay, dns, receiver):
@@ -332,3 +356,6 @@ def test_a_utf8_header_goes_unchanged_to_a_server_with_smtputf8(relay, dns, rece
     raw = delivered(relay, dns, server, "From: Jürgen <hello@club.test>\r\nTo: ü@bücher.test\r\nSubject: Grüße\r\n\r\nx\r\n", **UTF8)
     assert "From: Jürgen <hello@club.test>\r\nTo: ü@bücher.test\r\nSubject: Grüße\r\n".encode() in raw
     assert any(b"SMTPUTF8" in line for line in server.lines if line.startswith(b"MAIL"))
+    raw = delivered(relay, dns, server, "From: <hello@club.test>\r\nSubject: x\r\n" + TEXT + "Grüße\r\n")
+    assert "8bit\r\n".encode() in raw and raw.endswith("\r\n\r\nGrüße\r\n".encode())
+    assert b"BODY=8BITMIME" in server.lines[-1 - [line[:4] for line in reversed(server.lines)].index(b"MAIL")]

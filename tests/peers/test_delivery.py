@@ -316,53 +316,6 @@ def test_a_security_stream_is_tried_again_within_seconds(relay_factory, dns, scr
     relay.wait_kind(id, "delivered", 25)
 
 
-def test_8bit_content_is_converted_for_a_7bit_hop_before_it_is_signed(relay, dns, script):
-    server = script()
-    body = "Grüße\r\n" + "lang " * 150 + "ä\r\n"
-    message = ("From: <hello@club.test>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b\"\r\n"
-               "Content-Transfer-Encoding: 8bit\r\nSubject: x\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
-               f"Content-Transfer-Encoding: 8bit\r\n\r\n{body}\r\n--b\r\nContent-Type: application/octet-stream\r\n\r\n"
-               "\xff\xfe raw\r\n--b--\r\n")
-    relay.wait_kind(relay.send(message=message.encode("utf-8"), mail_options=["BODY=8BITMIME"]), "delivered")
-    raw = server.messages[0]
-    raw.decode("ascii")
-    assert dkim_passes(raw, dns)
-    parsed = email.message_from_bytes(raw)
-    text, binary = parsed.get_payload()
-    assert text.get_payload(decode=True).decode() == body
-    assert binary["Content-Transfer-Encoding"] == "base64"
-    assert not any("BODY=8BITMIME" in line for line in server.lines)
-
-
-def test_8bit_content_goes_unchanged_to_an_8bit_hop(relay, dns, script):
-    server = script(offers=["8BITMIME"])
-    message = "From: <hello@club.test>\r\nSubject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nGrüße\r\n".encode()
-    relay.wait_kind(relay.send(message=message, mail_options=["BODY=8BITMIME"]), "delivered")
-    assert "Grüße".encode() in server.messages[0] and dkim_passes(server.messages[0], dns)
-    assert any("BODY=8BITMIME" in line for line in server.lines)
-
-
-def test_smtputf8_needs_a_hop_that_has_it(relay, dns, script):
-    server = script()
-    options = {"mail_options": ["SMTPUTF8"]}
-    ascii_message = "From: <hello@club.test>\r\nSubject: x\r\n\r\nx\r\n"
-    dns.mail("xn--bcher-kva.test", "mx.dest.test=127.0.0.1")
-    with relay.client() as client:
-        client.ehlo()
-        for address in ("ü@dest.test", "plain@bücher.test"):
-            client.putcmd("mail", "FROM:<hello@club.test> SMTPUTF8")
-            assert client.getreply()[0] == 250
-            client.sock.sendall(f"RCPT TO:<{address}>\r\n".encode())
-            assert client.getreply()[0] == 250
-            code, text = client.data(ascii_message)
-            id = text.decode().split()[-1]
-            if address.startswith("ü"):
-                assert relay.wait_kind(id, "bounced")[0]["enhanced"] == "5.6.7"
-            else:
-                relay.wait_kind(id, "delivered")
-    assert "RCPT TO:<plain@xn--bcher-kva.test>" in server.lines
-
-
 def send_to_utf8_recipient(relay, subject, *others):
     with relay.client() as client:
         client.ehlo()

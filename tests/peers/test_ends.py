@@ -10,24 +10,10 @@ import time
 import pytest
 
 from conftest import wait_for
-from mailhost import MailHost
 
 pytestmark = pytest.mark.memory
 
 LATE = 0.7  # what a busy machine may add: by the relay's own clock, as the commands that ask for it are slower
-
-
-@pytest.fixture
-def mailhost(delivery_port):
-    made = []
-
-    def make(*arguments, **options):
-        made.append(MailHost(options.pop("port", delivery_port), *arguments, **options))
-        return made[-1]
-
-    yield make
-    for host in made:
-        host.stop()
 
 
 def streams(life, retry="1, 1"):

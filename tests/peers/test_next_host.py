@@ -5,7 +5,6 @@ import time
 import pytest
 
 from conftest import wait_for
-from mailhost import MailHost
 
 pytestmark = pytest.mark.memory
 
@@ -17,19 +16,6 @@ OTHERS = [("MAIL", "450 4.1.8 who are you", "deferred"), ("RCPT", "450 4.2.1 mai
           ("RCPT", "451 4.7.1 greylisted", "deferred"), ("RCPT", "452 4.2.2 mailbox full", "deferred"),
           ("MAIL", "550 5.7.1 no", "bounced"), ("RCPT", "550 5.1.1 no such user", "bounced"), (".", "554 5.6.0 no", "bounced"),
           (".", "HANG UP", "deferred")]  # it may have the message: RFC 1047
-
-
-@pytest.fixture
-def mailhost(delivery_port):
-    made = []
-
-    def make(answer=None, **options):
-        made.append(MailHost(delivery_port, answer, **options))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.stop()
 
 
 def saying(stage, reply):

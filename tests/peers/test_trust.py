@@ -12,39 +12,15 @@ import threading
 import pytest
 
 from conftest import free_port, wait_for
-from mailhost import MailHost, authority
+from mailhost import trusting
 
 pytestmark = pytest.mark.memory
-
-
-@pytest.fixture
-def mailhost():
-    made = []
-
-    def make(port, *arguments, **options):
-        made.append(MailHost(port, *arguments, **options))
-        return made[-1]
-
-    yield make
-    for host in made:
-        host.stop()
-
-
-@pytest.fixture
-def issue(tmp_path):
-    return authority(tmp_path)
 
 
 def context_of(pair):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*pair)
     return context
-
-
-def trusting(relay, path):
-    """With the authority of these tests."""
-    relay.config.write_text(relay.config.read_text().replace("delivery { ", f'delivery {{ ca_file = "{path}/ca.pem"  ', 1))
-    return relay.start()
 
 
 def log_of(relay, id):
@@ -56,7 +32,7 @@ def test_an_unverified_connection_carries_nothing_that_wants_a_verified_one(rela
     """plain.test and careful.test have the same MX names; its certificate is for another name."""
     for domain in ("plain.test", "careful.test", "strict.test"):
         dns.mail(domain, "mx.dest.test=127.0.0.1")
-    host = mailhost(delivery_port, context=context_of(issue("mx.other.test")))
+    host = mailhost(context=context_of(issue("mx.other.test")))
     relay = trusting(relay_factory('route "careful.test" { tls = "verify" }\nroute "strict.test" { tls = "require" }\nshards = 1'),
                      tmp_path)
     for round in range(3):
@@ -76,7 +52,7 @@ def test_an_unverified_connection_carries_nothing_that_wants_a_verified_one(rela
 def test_a_verified_connection_is_told_so_and_is_not_shared(relay_factory, dns, tmp_path, delivery_port, mailhost, issue):
     for domain in ("plain.test", "careful.test"):
         dns.mail(domain, "mx.dest.test=127.0.0.1")
-    host = mailhost(delivery_port, context=context_of(issue("mx.dest.test")))
+    host = mailhost(context=context_of(issue("mx.dest.test")))
     relay = trusting(relay_factory('route "careful.test" { tls = "verify" }\nshards = 1'), tmp_path)
     for number in range(4):
         id = relay.send(to=f"a{number}@{'careful' if number % 2 else 'plain'}.test")
@@ -89,7 +65,7 @@ def test_a_verified_connection_is_told_so_and_is_not_shared(relay_factory, dns, 
 def test_clear_text_carries_nothing_that_requires_tls(relay_factory, dns, delivery_port, mailhost):
     for domain in ("plain.test", "strict.test"):
         dns.mail(domain, "mx.dest.test=127.0.0.1")
-    host = mailhost(delivery_port)
+    host = mailhost()
     relay = relay_factory('route "strict.test" { tls = "require" }\nshards = 1').start()
     for round in range(3):
         relay.wait_kind(relay.send(to=f"p{round}@plain.test"), "delivered")
@@ -103,7 +79,7 @@ def test_mail_of_a_route_leaves_under_its_own_name(relay_factory, dns, tmp_path,
     """One smart host, several logins, and mail by MX to the same name; all at once, from several tenants."""
     port = free_port()
     users = {"one": "first secret", "two": "second secret", "three": "first secret"}
-    host = mailhost(port, context=context_of(issue("smart.dest.test")), users=users, delay=0.02)
+    host = mailhost(port=port, context=context_of(issue("smart.dest.test")), users=users, delay=0.02)
     dns.add("smart.dest.test", "A", "127.0.0.1")
     dns.add("nobody.test", "MX", "10 smart.dest.test.")
     routes = [f'route "nobody.test" {{ port = {port} }}']
@@ -142,7 +118,7 @@ def test_mail_of_a_route_leaves_under_its_own_name(relay_factory, dns, tmp_path,
 
 def test_a_wrong_password_keeps_only_its_own_mail_waiting(relay_factory, dns, tmp_path, mailhost, issue):
     port = free_port()
-    host = mailhost(port, context=context_of(issue("smart.dest.test")), users={"good": "right"})
+    host = mailhost(port=port, context=context_of(issue("smart.dest.test")), users={"good": "right"})
     dns.add("smart.dest.test", "A", "127.0.0.1")
     (tmp_path / "good").write_text("right\n")
     (tmp_path / "bad").write_text("wrong\n")
@@ -160,7 +136,7 @@ def test_a_wrong_password_keeps_only_its_own_mail_waiting(relay_factory, dns, tm
 def test_a_reload_ends_the_trust_of_connections_that_wait(relay_factory, dns, tmp_path, delivery_port, mailhost, issue):
     """The authority that has signed the host's certificate is taken away: a connection verified by it is used no more."""
     dns.mail("careful.test", "mx.dest.test=127.0.0.1")
-    host = mailhost(delivery_port, context=context_of(issue("mx.dest.test")))
+    host = mailhost(context=context_of(issue("mx.dest.test")))
     relay = trusting(relay_factory('route "careful.test" { tls = "verify" }\nshards = 1'), tmp_path)
     relay.wait_kind(relay.send(to="a@careful.test"), "delivered")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=another ca", "-days", "2",
