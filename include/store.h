@@ -107,6 +107,10 @@ struct store_job {
     bool (*run)(struct database *db, void *context, struct err *err);
     void *context;
 
+    /* The store's own: the database does not take it for what it is, and that has been said; run it
+     * once more. */
+    bool bad, told, again;
+
     /* The answer. */
     bool ok;
     struct err err;

@@ -263,6 +263,17 @@ bool rows_simple(struct database *db, enum sql sql, struct err *err)
     return rows_run(db, rows_prepare(db, sql), err);
 }
 
+bool rows_is_refused(const struct database *db)
+{
+    switch (sqlite3_errcode(db->handle) & 0xff) {
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+        return true;
+    }
+    return false;
+}
+
 void rows_rollback(struct database *db)
 {
     sqlite3_step(rows_prepare(db, SQL_ROLLBACK));

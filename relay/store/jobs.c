@@ -45,6 +45,13 @@ struct store_job *jobs_cut(struct store_job *list, size_t max)
     return rest;
 }
 
+bool jobs_have_bad(const struct store_job *list)
+{
+    while (list && !list->bad)
+        list = list->next;
+    return list != NULL;
+}
+
 void jobs_move(struct store_job *list, int64_t step_ms)
 {
     for (struct store_job *job = step_ms != 0 ? list : NULL; job; job = job->next) {

@@ -77,6 +77,9 @@ bool rows_sweep(struct database *db, sqlite3_stmt *s);
 MUST_CHECK bool rows_run_one(struct database *db, sqlite3_stmt *s, struct err *err);
 MUST_CHECK bool rows_simple(struct database *db, enum sql sql, struct err *err);
 
+/* Did the last statement fail for what it was to write, and not because of the disk? */
+bool rows_is_refused(const struct database *db);
+
 /* Undo the open transaction, if SQLite has not done so by itself. */
 void rows_rollback(struct database *db);
 

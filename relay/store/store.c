@@ -32,13 +32,13 @@
  * - bodies cannot be written: the accepts of this batch are refused, the rest goes on
  * - the transaction cannot be committed: accepts are refused, outcomes wait
  * - one command's change fails: undone alone, by a savepoint
+ * - the database does not take one job's rows for what they are: the others are run each by itself;
+ *   an outcome among such is tried again, and holds up nobody
  */
 #include "store.h"
 
-#include "access.h"
 #include "alone.h"
 #include "clock.h"
-#include "decisions.h"
 #include "housekeeping.h"
 #include "intray.h"
 #include "jobs.h"
@@ -48,6 +48,7 @@
 #include "rows.h"
 #include "sandbox.h"
 #include "segments.h"
+#include "transaction.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -158,72 +159,6 @@ static void write_bodies(struct store *store, struct store_job *jobs)
     }
 }
 
-/* Nothing was to be kept of it; but that, too, was part of the transaction. */
-static bool was_decided(const struct store_job *job)
-{
-    return job->repeats || job->refusal.code != 0 || job->dropped;
-}
-
-static bool apply(struct store *store, struct store_job *job, struct err *err)
-{
-    int64_t now_ms = clock_now_ms();
-    struct database *db = store->db;
-    bool ok = !access_allows(db, job, atomic_load(&store->accounts)) || !job->mail ||
-              !job->throttle || decisions_make(db, job, now_ms, err);
-    if (ok && job->report_of != 0)
-        ok = reports_tell(&store->reporting, db, job, now_ms, err);
-    if (was_decided(job)) {
-        job->ok = false;
-        return ok;
-    }
-    ok = ok && (!job->mail || rows_accept(db, job, err));
-    for (size_t i = 0; ok && i < job->outcome_count; i++)
-        ok = rows_settle(db, &job->outcomes[i], now_ms, err) &&
-             rows_end(db, job->outcomes[i].message, err);
-    if (ok && job->note) {
-        struct database_event event = {.at_ms = now_ms,
-                                       .kind = "dialogue",
-                                       .message = job->note_message,
-                                       .recipient = "",
-                                       .enhanced = "",
-                                       .reply = job->note,
-                                       .remote = ""};
-        ok = rows_event(db, &event, err);
-    }
-    return ok;
-}
-
-/* A command's change stands alone: when it fails, only it is undone. */
-static bool apply_command(struct store *store, struct store_job *job, struct err *err)
-{
-    if (!rows_savepoint(store->db, err))
-        return false;
-    job->ok = job->run(store->db, job->context, &job->err);
-    return job->ok ? rows_release(store->db, err) : rows_undo(store->db, err);
-}
-
-static bool transact(struct store *store, struct store_job *jobs, struct err *err)
-{
-    bool ok = rows_simple(store->db, SQL_BEGIN, err);
-    for (struct store_job *job = jobs; ok && job; job = job->next) {
-        if (job->ok)
-            ok = job->run ? apply_command(store, job, err) : apply(store, job, err);
-    }
-    ok = ok && rows_simple(store->db, SQL_COMMIT, err);
-    if (ok)
-        return true;
-    rows_rollback(store->db);
-    for (struct store_job *job = jobs; job; job = job->next) {
-        if (job->ok || was_decided(job))
-            job->err = *err;
-        job->ok = false;
-        job->repeats = false; /* what it repeats may be in this very batch */
-        job->refusal.code = 0;
-        job->dropped = false;
-    }
-    return false;
-}
-
 /* The wall clock changes on this thread only, so that rows and steady times always fit together. */
 static void tell_due(struct store *store)
 {
@@ -254,6 +189,31 @@ static void publish(struct store *store, struct store_job *jobs)
     rows_forget(db);
 }
 
+static bool transact(struct store *store, struct store_job *jobs, struct err *err)
+{
+    const struct transaction t = {store->db, &store->reporting, atomic_load(&store->accounts)};
+    if (!transaction_run(&t, jobs, err))
+        return false;
+    publish(store, jobs);
+    return true;
+}
+
+/* One of them cannot be written: the others by themselves. False: it is not only that one. */
+static bool run_each(struct store *store, struct store_job *jobs, struct err *err)
+{
+    bool works = true;
+    for (struct store_job *job = jobs; works && job; job = job->next) {
+        struct store_job *rest = job->next;
+        if (!job->again)
+            continue;
+        job->next = NULL;
+        job->ok = true;
+        works = transact(store, job, err) || job->bad;
+        job->next = rest;
+    }
+    return works;
+}
+
 /* Said when it begins and when it is over, not each time that it is tried. */
 static void set_paused(struct store *store, bool paused, const struct err *why)
 {
@@ -265,6 +225,23 @@ static void set_paused(struct store *store, bool paused, const struct err *why)
         log_event(LOG_WARN, "delivery_resumed", "what", "the store can write again");
 }
 
+/* What is bad in itself is tried again as well, but it holds up nobody; it is said once. */
+static void note_bad(struct store_job *job)
+{
+    if (job->bad && !job->told)
+        log_end(log_text(log_id(log_begin(LOG_ERROR, "unrecorded"), job->outcomes[0].message),
+                         "reply", job->err.text));
+    job->told = job->told || job->bad;
+}
+
+/* The first that delivery has to wait for; NULL: none. */
+static const struct store_job *holds_up(const struct store_job *unrecorded)
+{
+    while (unrecorded && unrecorded->bad)
+        unrecorded = unrecorded->next;
+    return unrecorded;
+}
+
 /* Answer each job; those with outcomes that are not recorded stay here while there is time. */
 static void answer_all(struct store *store, struct store_job *jobs, const struct err *err)
 {
@@ -274,6 +251,7 @@ static void answer_all(struct store *store, struct store_job *jobs, const struct
         jobs = job->next;
         job->next = NULL;
         if (!job->ok && job->outcome_count > 0 && patient) {
+            note_bad(job);
             if (job->mail && job->body.len > 0)
                 job->mail->place = (struct mail_place){0};
             job->next = store->unrecorded;
@@ -283,17 +261,18 @@ static void answer_all(struct store *store, struct store_job *jobs, const struct
         store->lost = store->lost || (!job->ok && job->outcome_count > 0);
         job->answer(job);
     }
-    set_paused(store, store->unrecorded != NULL || store->failing,
-               store->unrecorded ? &store->unrecorded->err : err);
+    const struct store_job *first = holds_up(store->unrecorded);
+    set_paused(store, store->failing || first, first ? &first->err : err);
 }
 
 static void run_batch(struct store *store, struct store_job *jobs)
 {
     struct err err = {0};
     write_bodies(store, jobs);
-    store->failing = !transact(store, jobs, &err);
-    if (!store->failing)
-        publish(store, jobs);
+    if (transact(store, jobs, &err))
+        store->failing = false;
+    else
+        store->failing = !jobs_have_bad(jobs) || !run_each(store, jobs, &err);
     answer_all(store, jobs, &err);
 }
 
@@ -303,7 +282,7 @@ static void make_reports(struct store *store)
     struct err err = {0};
     struct store_job *jobs = NULL;
     int64_t first = 0;
-    if (store->failing || store->unrecorded || store->db->report_due_ms > clock_now_ms())
+    if (atomic_load(&store->paused) || store->db->report_due_ms > clock_now_ms())
         return;
     pthread_mutex_lock(&store->reports_mutex);
     store->reporting = store->reports;
