@@ -64,6 +64,8 @@ void destinations_find_domain(struct dispatch *d, const char *domain,
 /* See queue_rest() and queue_resume(). False: there is none of that name. */
 MUST_CHECK bool destinations_rest(struct dispatch *d, const char *name, int64_t for_ms,
                                   const char *why);
+/* Those that were put to rest before a restart; before anything is handed out. */
+MUST_CHECK bool destinations_rest_again(struct dispatch *d, const char *state_dir, struct err *err);
 MUST_CHECK bool destinations_resume(struct dispatch *d, const char *name);
 
 #endif

@@ -69,6 +69,9 @@ void queue_find_domain(const struct queue *q, const char *name, struct queue_dom
  * none of that name. */
 MUST_CHECK bool queue_rest(struct queue *q, const char *name, int64_t for_ms, const char *why,
                            int64_t now_ms);
+/* The same when the relay begins, before any mail has led there: it is known from now on. */
+void queue_rest_again(struct queue *q, const char *name, int64_t for_ms, const char *why,
+                      int64_t now_ms);
 /* The rest of one destination ends, or that of all and of all addresses (a reload); those that an
  * operator has put to rest only by their name. False: there is none of that name. */
 bool queue_resume(struct queue *q, const char *name_or_null, int64_t now_ms);

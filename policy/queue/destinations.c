@@ -194,12 +194,22 @@ struct destination *destination_find(const struct queue *q, const char *name)
     return pointer_table_find(&q->destinations, &key);
 }
 
+static void join_provider(struct queue *q, struct destination *d, const struct mx_provider *row)
+{
+    if (!row || d->provider)
+        return;
+    d->provider = provider_need(q, row);
+    DL_APPEND(d->provider->destinations, d);
+}
+
 static struct destination *destination_need(struct queue *q, const char *name,
                                             const struct mx_provider *row)
 {
     struct destination *d = destination_find(q, name);
-    if (d)
+    if (d) {
+        join_provider(q, d, row);
         return d;
+    }
     const char *copy = NULL;
     d = new_with_name(sizeof(*d), name, &copy);
     d->name = copy;
@@ -207,10 +217,22 @@ static struct destination *destination_need(struct queue *q, const char *name,
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         fair_init(&d->turns[i], FAIR_TURNS, &q->parties, by_turn);
     pointer_table_add(&q->destinations, d);
-    if (row) {
-        d->provider = provider_need(q, row);
-        DL_APPEND(d->provider->destinations, d);
-    }
+    join_provider(q, d, row);
+    return d;
+}
+
+static void keep(struct queue *q, struct destination *d)
+{
+    DL_APPEND2(q->unused_destinations, d, prev_dirty, next_dirty);
+    q->unused_destination_count++;
+    d->unused = true;
+}
+
+struct destination *destination_keep(struct queue *q, const char *name)
+{
+    struct destination *d = destination_need(q, name, NULL);
+    if (d->lanes == 0 && !d->unused)
+        keep(q, d);
     return d;
 }
 
@@ -290,19 +312,20 @@ void lane_drop(struct queue *q, struct lane *lane)
     if (d->dirty)
         DL_DELETE2(q->dirty, d, prev_dirty, next_dirty);
     d->dirty = false;
-    DL_APPEND2(q->unused_destinations, d, prev_dirty, next_dirty);
-    q->unused_destination_count++;
-    d->unused = true;
+    keep(q, d);
 }
 
-/* The longest unused first. */
+/* The longest unused first; what an operator has put to rest stays. */
 void destinations_sweep(struct queue *q, int64_t now_ms)
 {
-    (void)now_ms;
-    while (q->unused_destination_count > UNUSED_MAX) {
+    size_t left = q->unused_destination_count;
+    while (q->unused_destination_count > UNUSED_MAX && left-- > 0) {
         struct destination *d = q->unused_destinations;
         use_again(q, d);
-        free_destination(q, d);
+        if (d->operator_until_ms > now_ms)
+            keep(q, d);
+        else
+            free_destination(q, d);
     }
 }
 

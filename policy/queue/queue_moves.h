@@ -91,6 +91,8 @@ void destinations_fini(struct queue *q);
 struct lane *lane_need(struct queue *q, const struct queue_answer *answer);
 void lane_drop(struct queue *q, struct lane *lane);
 struct destination *destination_find(const struct queue *q, const char *name);
+/* It is there from now on, though nothing leads to it yet. */
+struct destination *destination_keep(struct queue *q, const char *name);
 struct line *destination_best(struct destination *d);
 struct line *lane_best(const struct lane *lane);
 void destination_touch(struct queue *q, struct destination *d);

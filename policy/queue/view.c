@@ -182,6 +182,14 @@ bool queue_rest(struct queue *q, const char *name, int64_t for_ms, const char *w
     return true;
 }
 
+void queue_rest_again(struct queue *q, const char *name, int64_t for_ms, const char *why,
+                      int64_t now_ms)
+{
+    struct destination *d = destination_keep(q, name);
+    d->operator_until_ms = now_ms + for_ms;
+    destination_set_why(d, why);
+}
+
 static void resume(struct queue *q, struct destination *d, bool by_name, int64_t now_ms)
 {
     bool rested = window_rests(&d->window, now_ms);

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "control_parts.h"
 #include "destinations.h"
+#include "rests.h"
 #include "similar.h"
 
 #include <stdio.h>
@@ -197,10 +198,12 @@ bool control_destination_rest(struct database *db, struct control *c, struct err
         return err_set(err, ERR_USAGE, "the reason is longer than %d bytes", WHY_MAX);
     if (!destinations_rest(c->relay->dispatch, control_text(c, "name"), for_ms, why))
         return not_found(c, control_text(c, "name"), err);
+    const struct database_rest rest = {control_text(c, "name"), why, clock_now_ms() + for_ms};
     snprintf(text, sizeof(text), "for %lld s, by %s%s%s", (long long)for_ms / 1000, c->who,
              *why ? ": " : "", why);
-    json_object_set_new(c->answer, "next_try", json_integer(clock_now_ms() + for_ms));
-    return add_event(db, c, "destination_rests", text, err);
+    json_object_set_new(c->answer, "next_try", json_integer(rest.until_ms));
+    return database_rest(db, &rest, clock_now_ms(), err) &&
+           add_event(db, c, "destination_rests", text, err);
 }
 
 bool control_destination_resume(struct database *db, struct control *c, struct err *err)
@@ -211,7 +214,8 @@ bool control_destination_resume(struct database *db, struct control *c, struct e
     if (!destinations_resume(c->relay->dispatch, control_text(c, "name")))
         return not_found(c, control_text(c, "name"), err);
     snprintf(text, sizeof(text), "by %s", c->who);
-    return add_event(db, c, "destination_resumed", text, err);
+    return database_end_rest(db, control_text(c, "name"), err) &&
+           add_event(db, c, "destination_resumed", text, err);
 }
 
 /* ---- what a message waits for ---- */

@@ -8,6 +8,8 @@
  *   after the final dot without an answer: the host may have taken the message, and another one
  *   would deliver it again (RFC 5321 section 4.5.4.1, RFC 1047); it waits for the retry, as with
  *   Postfix.
+ * - a worse host was reached in place of a better one: after a while the connection ends, and the
+ *   better one is tried again (RFC 5321 section 5.1)
  * - the machine knows a way around: the same address once more, by that way, for this parcel only
  * - its addresses are in use: the queue has the parcel again until one is free, and it counts as no
  *   try
@@ -18,6 +20,8 @@
 #include "log.h"
 
 #include <stdio.h>
+
+enum { LOOK_BACK_MS = 20 * 1000 }; /* so long mail stays with a worse host without asking again */
 
 /* No host could be reached, or none wanted to talk to us. */
 static void destination_is_down(struct courier *c, struct verdict v, enum queue_failure how)
@@ -100,6 +104,20 @@ static void begin_delivery(struct courier *c)
     c->delivery_live = true;
 }
 
+/* Is there a better host than this one? */
+static void note_preference(struct courier *c, const struct candidate *one)
+{
+    const struct host *hosts = c->parcel->work->hosts->hosts.all;
+    const struct host *best = &hosts[c->candidates.all[0].host];
+    bool worse = hosts[one->host].preference > best->preference;
+    c->instead_since_ms = worse ? clock_steady_ms() : INT64_MAX;
+}
+
+bool approach_looks_back(const struct courier *c)
+{
+    return clock_steady_ms() - LOOK_BACK_MS >= c->instead_since_ms;
+}
+
 static void on_greeted(void *owner, struct connection *connection, size_t which, struct span bytes)
 {
     struct courier *c = owner;
@@ -111,6 +129,7 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     c->which = which;
     c->at = one->at;
     c->reached = true;
+    note_preference(c, one);
     snprintf(c->host_name, sizeof(c->host_name), "%s",
              c->parcel->work->hosts->hosts.all[one->host].name);
     if (approach_has_tried(c, DELIVERY_IN_CLEAR))

@@ -135,7 +135,8 @@ void courier_next_parcel(struct courier *c)
 {
     struct dispatch_work *work = NULL;
     bool exception = approach_has_tried(c, DELIVERY_IN_CLEAR); /* one parcel's, no other's */
-    bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery);
+    bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery) &&
+                    !approach_looks_back(c);
     for (unsigned turn = 0; !c->parcel; turn++) { /* others want their time, too */
         switch (tell_spoken(c, reusable && turn < EMPTY_TURNS, &work)) {
         case QUEUE_NEXT_SEND:

@@ -34,6 +34,7 @@ struct courier {
     struct verdict trouble;       /* of the host that was tried last; code 0: none */
     unsigned troubles;            /* hosts that had trouble with the message itself */
     bool reached;                 /* it holds the address `at` */
+    int64_t instead_since_ms;     /* of a worse preference than another; INT64_MAX: it is not */
     size_t which;                 /* candidate that has been reached */
     unsigned remedies;            /* tried with that one, as bits: see enum delivery_remedy */
     struct endpoint at;
@@ -79,6 +80,8 @@ void approach_part(struct courier *c);
 bool approach_if_unsure(struct courier *c);
 /* The machine knows another way with this host. False: it does not. */
 bool approach_by_remedy(struct courier *c);
+/* It is in place of a better host, and that shall be tried again: it takes no more messages. */
+bool approach_looks_back(const struct courier *c);
 bool approach_has_tried(const struct courier *c, enum delivery_remedy remedy);
 /* While nobody has been reached: the courier ends. */
 void approach_stop(struct courier *c, const char *why);

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "destinations.h"
 #include "log.h"
+#include "rests.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,6 +259,24 @@ bool destinations_rest(struct dispatch *d, const char *name, int64_t for_ms, con
     bool found = queue_rest(d->queue, name, for_ms, why, now_ms);
     dispatch_end(d, now_ms);
     return found;
+}
+
+static void rest_again(void *context, const struct database_rest *rest)
+{
+    struct dispatch *d = context;
+    int64_t now_ms = dispatch_begin(d);
+    queue_rest_again(d->queue, rest->destination, rest->until_ms - clock_now_ms(), rest->why,
+                     now_ms);
+    dispatch_end(d, now_ms);
+}
+
+bool destinations_rest_again(struct dispatch *d, const char *state_dir, struct err *err)
+{
+    struct database *db = NULL;
+    bool ok = database_open(state_dir, DATABASE_READ, &db, err) &&
+              database_rests(db, clock_now_ms(), rest_again, d, err);
+    database_close(db);
+    return ok;
 }
 
 /* Of all domains that lead there. */

@@ -17,6 +17,7 @@
 #include "control.h"
 #include "crowd.h"
 #include "deadline.h"
+#include "destinations.h"
 #include "gate.h"
 #include "helper.h"
 #include "listener.h"
@@ -297,6 +298,8 @@ static bool start(struct engine *e, const char *path, struct err *err)
     store_set_reports(e->common.store, config->hostname, &config->throttle);
     e->common.keyring = keyring_new(config->state_dir);
     dispatch_configure(e->common.dispatch, config, e->common.descriptors.parcels);
+    if (!destinations_rest_again(e->common.dispatch, config->state_dir, err))
+        return false;
     e->common.notices = notices_new(e->common.store);
     e->common.refusals = refusals_new(e->common.store);
     if (!watch_new(e->common.store, e->common.notices, config->state_dir, &e->common.watch, err))

@@ -51,8 +51,9 @@ static bool say(struct database *db, const char *sql)
 /* From an older version, or from nothing (0), in one transaction. */
 static bool bring_up(struct database *db, int64_t version, struct err *err)
 {
-    static const char *const steps[] = {SQL_SCHEMA_1, SQL_SCHEMA_2, SQL_SCHEMA_3, SQL_SCHEMA_4,
-                                        SQL_SCHEMA_5, SQL_SCHEMA_6, SQL_SCHEMA_7, SQL_SCHEMA_8};
+    static const char *const steps[] = {SQL_SCHEMA_1, SQL_SCHEMA_2, SQL_SCHEMA_3,
+                                        SQL_SCHEMA_4, SQL_SCHEMA_5, SQL_SCHEMA_6,
+                                        SQL_SCHEMA_7, SQL_SCHEMA_8, SQL_SCHEMA_9};
     _Static_assert(COUNT_OF(steps) == SQL_SCHEMA_VERSION, "a step from each older version");
     bool ok = say(db, "BEGIN IMMEDIATE");
     for (int64_t i = version; ok && i < SQL_SCHEMA_VERSION; i++)

@@ -3,7 +3,7 @@
 #ifndef SCHEMA_H
 #define SCHEMA_H
 
-#define SQL_SCHEMA_VERSION 8
+#define SQL_SCHEMA_VERSION 9
 
 #define SQL_SCHEMA_1                                                                               \
     "CREATE TABLE message(id INTEGER PRIMARY KEY, created INTEGER NOT NULL, expires INTEGER NOT "  \
@@ -134,5 +134,11 @@
 #define SQL_SCHEMA_8                  \
     "UPDATE once SET content = NULL;" \
     "PRAGMA user_version = 8;"
+
+/* From version 8 to 9: which destinations an operator has put to rest. */
+#define SQL_SCHEMA_9                                                                              \
+    "CREATE TABLE rest(destination TEXT PRIMARY KEY, until INTEGER NOT NULL, why TEXT NOT NULL) " \
+    "WITHOUT ROWID, STRICT;"                                                                      \
+    "PRAGMA user_version = 9;"
 
 #endif

@@ -6,6 +6,7 @@
 #include "sql_housekeeping.h"
 #include "sql_rate.h"
 #include "sql_report.h"
+#include "sql_rest.h"
 #include "sql_suppress.h"
 
 #define SQL_QUEUE_FILTER                                                                      \
@@ -176,6 +177,7 @@
     SQL_HOUSEKEEPING_STATEMENTS(X)                                                                 \
     SQL_REPORT_STATEMENTS(X)                                                                       \
     SQL_SUPPRESS_STATEMENTS(X)                                                                     \
+    SQL_REST_STATEMENTS(X)                                                                         \
     SQL_RATE_STATEMENTS(X)                                                                         \
     X(DELETE_KEYS, "DELETE FROM signing_key WHERE domain = ?")
 

@@ -117,6 +117,39 @@ def test_an_operators_rest_holds_all_mail_until_he_ends_it(relay_factory, sink_f
     one_line(relay.command("destination", "rest", place, "--why", "x" * 151, check=False), 2, "longer than")
 
 
+def test_an_operators_rest_outlives_a_restart(relay_factory, sink_factory, dns, delivery_port, place):
+    """The kind: an order that only memory keeps. Of a host set, of a provider, and one that is over meanwhile."""
+    dns.add("big.test", "MX", "10 in.mail.protection.outlook.com.")
+    dns.add("in.mail.protection.outlook.com", "A", "127.0.0.1")
+    relay = relay_factory(QUICK).start()
+    sink = sink_factory(records=relay.records)
+    for domain in ("dest.test", "big.test"):
+        send(relay, f"bob@{domain}")
+    sink.wait(2)
+    provider = [r["destination"] for r in relay.json("destination", "list") if r["provider"]][0]
+    relay.command("destination", "rest", place, "--for", "30m", "--why", "they are moving")
+    relay.command("destination", "rest", provider, "--for", "30m")
+    relay.stop()
+    relay.start()
+    names = {r["destination"]: r for r in relay.json("destination", "list")}
+    assert set(names) == {place, provider}, names  # though no mail has led there yet
+    ids = [send(relay), send(relay, "bob@big.test")]
+    wait_for(lambda: show(relay, place)["waiting"] == 1 and show(relay, provider)["waiting"] == 1)
+    time.sleep(1)
+    row = show(relay, place)
+    assert len(sink.messages()) == 2 and row["by_operator"] and row["why"] == "they are moving" and 1700 < row["rests_s"] <= 1800, row
+    assert show(relay, provider)["provider"], show(relay, provider)
+    relay.command("destination", "resume", place)
+    relay.wait_kind(ids[0], "delivered", 10)
+    relay.command("destination", "rest", provider, "--for", "2s")
+    relay.stop()
+    time.sleep(2)
+    relay.start()
+    relay.wait_kind(ids[1], "delivered", 10)
+    relay.wait_kind(send(relay), "delivered", 10)
+    assert not [r for r in relay.json("destination", "list") if r["by_operator"]]
+
+
 def test_the_third_failure_in_a_row_is_an_alert_and_retry_does_not_wait_for_the_rest(relay_factory, sink_factory, place):
     relay = relay_factory(QUICK).start()
     id = send(relay)

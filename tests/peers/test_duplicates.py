@@ -124,7 +124,7 @@ def test_a_key_of_a_version_before_is_still_kept(relay):
     id = id_of(submit(relay, compose(id=None, key="k")))
     relay.stop()
     database = sqlite3.connect(relay.path / "state" / "state.db")
-    database.executescript("UPDATE once SET content = zeroblob(16); PRAGMA user_version = 7;")
+    database.executescript("UPDATE once SET content = zeroblob(16); DROP TABLE rest; PRAGMA user_version = 7;")
     database.close()
     relay.start()
     assert f"duplicate of {id}" in submit(relay, compose(id=None, key="k"))[1]

@@ -345,3 +345,31 @@ def test_who_waits_for_a_full_address_is_not_blamed_for_it(relay_factory, dns, s
     told = [e["recipient"] for e in relay.json("events", "--kind", "destination_rests", "--limit", "1000")]
     assert told and not [name for name in told if name.startswith(("mx.small.", "mx.big."))], told
     silent.close()
+
+
+def test_a_resume_ends_the_rest_of_its_own_addresses_only(relay, dns, script, hole, delivery_port):
+    """The kind: what one destination is told ends what is known of others' addresses. Theirs are dead as before, and cost two seconds."""
+    hole("127.0.0.3")
+    hole("127.0.0.4")
+    script(host="127.0.0.2", offers=["LIMITS MAILMAX=1"])
+    for name, dead in (("mine", 3), ("other", 4)):
+        dns.mail(f"{name}.test", f"a.{name}.test=127.0.0.{dead}", f"b.{name}.test=127.0.0.2")
+        assert deliver(relay, f"{name}.test")[0] > 1.5
+    relay.command("destination", "resume", f"a.mine.test,b.mine.test:{delivery_port}")
+    assert deliver(relay, "other.test")[0] < 1.5
+    assert deliver(relay, "mine.test")[0] > 1.5
+
+
+def test_a_better_host_that_is_back_gets_the_mail_again(relay, dns, script):
+    """The kind: what was second best stays for ever. A busy connection to a backup is never idle for long enough to end; yet mail does
+    not stay with it for more than half a minute when the first one works again."""
+    backup = script(host="127.0.0.2")
+    dns.mail("back.test", "a.back.test=127.0.0.3", "b.back.test=127.0.0.2")  # nobody listens at the first
+    assert deliver(relay, "back.test")[1]["kind"] == "delivered"
+    first = script(host="127.0.0.3")
+    began = time.monotonic()
+    while not first.messages and time.monotonic() - began < 45:
+        deliver(relay, "back.test")
+        time.sleep(0.5)
+    assert 10 < time.monotonic() - began < 45 and backup.connections <= 4, (time.monotonic() - began, backup.connections)
+    assert deliver(relay, "back.test") and deliver(relay, "back.test") and len(first.messages) == 3

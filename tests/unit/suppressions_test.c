@@ -132,7 +132,7 @@ static void a_stop_of_all_mail(void **state)
 static const char older[] =
     "ALTER TABLE suppression DROP COLUMN every_spelling; ALTER TABLE suppression DROP COLUMN answers;"
     "ALTER TABLE suppression DROP COLUMN answered; ALTER TABLE once DROP COLUMN content;"
-    "DROP TABLE report; ALTER TABLE recipient DROP COLUMN report;"
+    "DROP TABLE report; DROP TABLE rest; ALTER TABLE recipient DROP COLUMN report;"
     "PRAGMA user_version = 6;"
     "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote)"
     " VALUES(1000, 'bounced', 1, 'Bob+gone@corp.test', 550, '5.1.1', '', 'mx');"
