@@ -74,8 +74,9 @@ bool candidates_too_slow(const struct candidates *c, size_t i, int64_t now_ms);
 bool candidates_left(const struct candidates *c, int64_t now_ms);
 
 /* Does an answer speak of the host that gave it, so that another host may do better? (RFC 3463:
- * X.3 is the mail system, X.4 its network; 421 closes, and a bare 451 or 452 is an error in
- * processing or a lack of storage.) Not what is said of a mailbox, an address or a policy. */
+ * X.3 is the mail system, X.4 its network, X.7.10 a lack of TLS with it; 421 closes, and a bare 451
+ * or 452 is an error in processing or a lack of storage.) Not what is said of a mailbox, an address
+ * or a policy. */
 bool candidates_host_trouble(const struct verdict *v);
 
 #endif

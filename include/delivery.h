@@ -64,6 +64,7 @@ struct delivery_settings {
     enum delivery_tls tls;
     const char *username, *password; /* NULL: no AUTH */
     unsigned port;                   /* for what is said of a server that is silent */
+    bool tls_has_failed;             /* with this host just now: `tls` is NEVER by exception */
     bool helo;                       /* EHLO is not said */
     bool one_by_one;                 /* one command at a time, even where PIPELINING is offered */
     bool hurry; /* urgent mail, and another host is left: do not wait long for this one */
@@ -90,7 +91,7 @@ struct delivery_offers {
     bool pipelining, eightbitmime, smtputf8, dsn, starttls, auth_plain, auth_login, size;
     uint64_t size_max;                            /* 0: no limit said */
     unsigned rcpt_max, mail_max, rcpt_domain_max; /* RFC 9422; 0: not said */
-    bool unsure; /* EHLO failed for the moment: what is not said here may be offered all the same */
+    bool unsure; /* it hung up at EHLO: what is not said here may be offered all the same */
 };
 
 struct answer;
@@ -104,7 +105,9 @@ struct delivery {
     unsigned stage, ahead; /* ahead: replies due for what has been said in one burst */
     unsigned steps;        /* goes up with each whole answer, and with each piece that we send */
     bool tls, saying_body;
+    bool fell_back;      /* it would have TLS, had all gone well */
     bool answered_early; /* something came before the end of the message was said */
+    bool taken_in_vain;  /* MAIL was refused, and a recipient was not */
     struct answer *answer;
     struct dots_out *dots;
 

@@ -122,7 +122,7 @@ bool candidates_host_trouble(const struct verdict *v)
     if (v->what != VERDICT_DEFER)
         return false;
     if (v->code == 421 || strncmp(v->enhanced, "4.3.", 4) == 0 ||
-        strncmp(v->enhanced, "4.4.", 4) == 0)
+        strncmp(v->enhanced, "4.4.", 4) == 0 || strcmp(v->enhanced, "4.7.10") == 0)
         return true;
     return v->enhanced[0] == '\0' && (v->code == 451 || v->code == 452);
 }

@@ -132,7 +132,8 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     note_preference(c, one);
     snprintf(c->host_name, sizeof(c->host_name), "%s",
              c->parcel->work->hosts->hosts.all[one->host].name);
-    if (approach_has_tried(c, DELIVERY_IN_CLEAR))
+    s->tls_has_failed = approach_has_tried(c, DELIVERY_IN_CLEAR);
+    if (s->tls_has_failed)
         s->tls = DELIVERY_TLS_NEVER;
     s->helo = approach_has_tried(c, DELIVERY_WITH_HELO);
     s->one_by_one = approach_has_tried(c, DELIVERY_ONE_BY_ONE);

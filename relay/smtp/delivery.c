@@ -10,6 +10,7 @@
 #include "answer.h"
 #include "delivery_parts.h"
 #include "dots.h"
+#include "meaning.h"
 #include "offers.h"
 #include "rcpts.h"
 #include "secret.h"
@@ -30,6 +31,9 @@ enum { RATE = 16 * 1024, HURRY_RATE = 64 * 1024 };
 
 enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
 {
+    if (v.code < 400) /* no refusal at all: what is wrong with it is our word */
+        v = verdict_make(451, "4.5.0", "protocol error: %s was answered with %d %s",
+                         delivery_stage_name(d), v.code, v.text);
     v.what = VERDICT_DEFER;
     d->trouble = v;
     d->host_refused = true;
@@ -105,7 +109,7 @@ static enum delivery_stage mail_answered(struct delivery *d, const struct verdic
     d->asked = 0;
     if (v->what == VERDICT_ACCEPT)
         return RCPT;
-    if (v->what == VERDICT_DEFER && d->mails > 1)
+    if (d->mails > 1 && !meaning_is_sender(v)) /* a fresh connection will tell */
         return takes_no_more(d, v);
     d->mail_refused = *v;
     return d->ahead > 0
@@ -122,6 +126,7 @@ static enum delivery_stage rcpt_answered(struct delivery *d, const struct verdic
 {
     struct delivery_rcpt *rcpt = &d->mail->rcpts[d->asked++];
     struct verdict *answer = &rcpt->answer;
+    d->taken_in_vain = d->taken_in_vain || (d->mail_refused.code && v->what == VERDICT_ACCEPT);
     rcpt->own = d->mail_refused.code == 0 && v->what != VERDICT_ACCEPT;
     *answer = d->mail_refused.code != 0 ? d->mail_refused : *v; /* a refused MAIL speaks for all */
     bool too_many = d->mail_refused.code == 0 && rcpts_are_too_many(v);
@@ -138,6 +143,16 @@ static void say_data(struct delivery *d)
     buf_add(&d->out, SPAN("DATA\r\n"));
 }
 
+/* MAIL was refused, and yet it takes a message for whom it has taken: even an empty one would reach
+ * them. Only the end of the connection ends this. */
+static enum delivery_stage wants_it_in_vain(struct delivery *d)
+{
+    d->trouble = verdict_make(451, "4.5.0", "protocol error: MAIL was refused, but DATA was not");
+    rcpts_answer_all(d->mail, &d->mail_refused);
+    d->want = DELIVERY_DONE;
+    return READY;
+}
+
 static enum delivery_stage data_answered(struct delivery *d, const struct verdict *v)
 {
     bool wanted = d->mail_refused.code == 0 && rcpts_accepted(d->mail) > 0;
@@ -147,8 +162,9 @@ static enum delivery_stage data_answered(struct delivery *d, const struct verdic
         d->want = DELIVERY_BODY;
         return BODY;
     }
-    if (v->code ==
-        354) { /* RFC 2920 section 3.1: 354 although nobody was accepted: send an empty message */
+    if (v->code == 354 && d->taken_in_vain)
+        return wants_it_in_vain(d);
+    if (v->code == 354) { /* RFC 2920 section 3.1: nobody was accepted: an empty message */
         buf_add(&d->out, SPAN(".\r\n"));
         return BODY;
     }
@@ -176,11 +192,18 @@ static void say_rset(struct delivery *d)
     buf_add(&d->out, SPAN("RSET\r\n"));
 }
 
+/* Nobody refuses RSET: the answer may be another command's, and so may all before it. Where there
+ * is one recipient, or MAIL was refused, it is the message all the same that was not wanted. */
 static enum delivery_stage rset_answered(struct delivery *d, const struct verdict *v)
 {
+    bool ok = v->what == VERDICT_ACCEPT;
     if (d->mail_refused.code != 0)
         rcpts_answer_all(d->mail, &d->mail_refused);
-    if (v->what != VERDICT_ACCEPT) /* of no more use; it says nothing about who was not asked yet */
+    else if (!ok && d->mail->count > 1)
+        return delivery_breaks(d, "protocol error: RSET was refused, so no answer is certain");
+    for (size_t i = 0; i < d->mail->count; i++)
+        d->mail->rcpts[i].own = d->mail->rcpts[i].own && ok;
+    if (!ok) /* of no more use */
         d->trouble = verdict_make(451, "4.5.0", "RSET was answered: %d %s", v->code, v->text);
     d->want = DELIVERY_DONE;
     return READY;
@@ -220,12 +243,11 @@ static const struct {
 
 /* ---- machinery ---- */
 
-/* What has come before the question is no answer to it, but may be the server's goodbye. Offers and
- * refusals before AUTH decide about nobody's mail. */
+/* What has come before the question is no answer to it, but may be the server's goodbye. */
 static void say(struct delivery *d)
 {
     struct span early = span_first(buf_span(&d->in), 3);
-    if (early.len == 0 || d->stage < AUTH)
+    if (early.len == 0)
         stages[d->stage].say(d);
     else if (!span_starts_nocase(SPAN("421"), early))
         confused(d, "protocol error: the server answered before it was asked");
@@ -253,10 +275,20 @@ static bool asks_in_vain(enum delivery_stage stage, int code)
     return code / 100 == 3 && !(stage == DATA && code == 354) && !(at_auth && code == 334);
 }
 
+/* RFC 3207 section 4: who wants TLS is asked again, with TLS. */
+static bool lacks_tls(const struct delivery *d, const struct verdict *v)
+{
+    bool by_exception = !d->tls && (d->fell_back || d->settings->tls_has_failed);
+    return by_exception && d->stage >= MAIL && d->stage <= BODY &&
+           meaning_wants_tls(v, d->stage < BODY);
+}
+
 static void take_answer(struct delivery *d)
 {
     struct verdict v = answer_verdict(d->answer);
     enum delivery_stage stage = (enum delivery_stage)d->stage;
+    if (lacks_tls(d, &v))
+        v = meaning_without_tls(&v);
     if (v.code == 421 && stage != QUIT) {
         if (stage < READY) {
             delivery_host_refuses(d, v);
@@ -345,7 +377,7 @@ void delivery_send(struct delivery *d, struct delivery_mail *mail)
     d->mails++;
     d->asked = 0;
     d->ahead = 0;
-    d->saying_body = d->answered_early = false;
+    d->saying_body = d->answered_early = d->taken_in_vain = false;
     d->mail_refused = (struct verdict){0};
     d->want = offers_can_say(mail) ? DELIVERY_INPUT : DELIVERY_DONE;
     if (d->want == DELIVERY_DONE)

@@ -41,9 +41,10 @@ static enum delivery_stage after_hello(struct delivery *d)
 
 enum delivery_stage hello_ehlo_answered(struct delivery *d, const struct verdict *v)
 {
-    d->offers.unsure = v->what == VERDICT_DEFER;
-    if (v->what != VERDICT_ACCEPT) /* S9: an old server, or one that does not like EHLO */
-        return remedy_may_say_helo(d) ? HELO : delivery_host_refuses(d, *v);
+    if (v->what == VERDICT_REJECT && remedy_may_say_helo(d)) /* S9: an old server */
+        return HELO;
+    if (v->code != 250) /* its greeting, perhaps, once more */
+        return delivery_host_refuses(d, *v);
     struct span lines = buf_span(&d->answer->text);
     span_take(&lines, '\n');
     while (lines.len > 0)
@@ -55,14 +56,14 @@ enum delivery_stage hello_ehlo_answered(struct delivery *d, const struct verdict
 /* Only a server that refuses EHLO for good is known to have no extensions. */
 void hello_say_helo(struct delivery *d)
 {
-    bool unsure = d->offers.unsure || d->settings->helo;
-    d->offers = (struct delivery_offers){.unsure = unsure};
+    d->offers = (struct delivery_offers){.unsure = d->settings->helo};
+    d->fell_back = true;
     buf_addf(&d->out, "HELO %s\r\n", d->settings->hostname);
 }
 
 enum delivery_stage hello_helo_answered(struct delivery *d, const struct verdict *v)
 {
-    return v->what == VERDICT_ACCEPT ? after_hello(d) : delivery_host_refuses(d, *v);
+    return v->code == 250 ? after_hello(d) : delivery_host_refuses(d, *v);
 }
 
 void hello_say_starttls(struct delivery *d)
@@ -74,6 +75,7 @@ enum delivery_stage hello_starttls_answered(struct delivery *d, const struct ver
 {
     if (v->code != 220) { /* T7: opportunistic goes on in clear, the rest defers */
         d->offers.starttls = false;
+        d->fell_back = true;
         return after_hello(d);
     }
     if (d->in.len > 0) /* T5, T6: nothing may stand between 220 and the handshake */

@@ -334,7 +334,7 @@ SIGNED_8BIT = ("From: <hello@club.test>\r\nSubject: x\r\nMIME-Version: 1.0\r\nCo
 UTF8_REPLY_TO = "From: <hello@club.test>\r\nReply-To: <ü@club.test>\r\nSubject: x\r\n\r\nx\r\n".encode()
 
 
-@pytest.mark.parametrize("answer, known", [("451 4.3.0 later", False), ("HANG UP", False), ("454 4.7.0 busy", False), ("502 5.5.1 what", True)])
+@pytest.mark.parametrize("answer, known", [("HANG UP", False), ("502 5.5.1 what", True)])
 def test_only_a_server_that_answered_ehlo_can_lack_something(relay, dns, script, answer, known):
     """The kind: what a server failed to say for the moment is taken for its last word, and mail is returned for good."""
     server = script(lambda line: answer if line.startswith("EHLO") else None)
