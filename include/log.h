@@ -22,6 +22,10 @@ struct log_line; /* one line being made, on this thread */
 
 /* From here on a line never makes its thread wait. Before there are threads and a sandbox. */
 void log_open(void);
+/* From here on what this thread says, warnings and errors excepted, is put out by
+ * log_end_of_turn(), which it calls before it waits. */
+void log_turns(void);
+void log_end_of_turn(void);
 /* Write what could not be written before; now and then, from any thread. */
 void log_flush(void);
 /* The last lines: wait for them, but not long. */

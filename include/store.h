@@ -152,6 +152,10 @@ void store_give_up(struct store *store);
 /* Takes `job`; from any thread. */
 void store_put(struct store *store, struct store_job *job);
 
+/* A message that was accepted a moment ago, as the database has it: with its rows, nobody of it
+ * suppressed, all of it due. Once; owned by the caller. NULL: ask the database. From any thread. */
+struct mail *store_recent(struct store *store, int64_t id);
+
 /* A new message id, later than any before; from any thread. */
 int64_t store_new_id(struct store *store);
 /* CONTENT_KEY bytes, the same for the life of the state directory: what contents are digested

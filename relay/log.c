@@ -6,6 +6,9 @@
  * before the next line or by log_flush(); what does not fit there any more is lost, and how many
  * lines that were is said when they flow again. stderr itself stays as it is, for others have it,
  * too: a pipe or a terminal is opened once more, a socket can be told each time.
+ *
+ * A thread that turns (log_turns()) gathers what it says of each turn, warnings excepted, and puts
+ * it out at the end, all at once.
  */
 #include "log.h"
 
@@ -22,16 +25,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 2048, VALUE_MAX = 600, KEPT_SIZE = 256 * 1024, LAST_WAIT_MS = 1000 };
+enum {
+    PIECE = 4096,
+    /* PIPE_BUF */ GATHERED_MAX = 64 * 1024,
+    LINE_SIZE = 2048,
+    VALUE_MAX = 600,
+    KEPT_SIZE = 256 * 1024,
+    LAST_WAIT_MS = 1000
+};
 
 struct log_line {
-    bool wanted;
+    bool wanted, gathered;
     size_t len;
     char text[LINE_SIZE];
 };
 
 static _Atomic enum log_level wanted_level = LOG_INFO; /* changed by a reload */
 static _Thread_local struct log_line own_line;
+static _Thread_local bool turns;
 
 static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
@@ -53,6 +64,7 @@ struct log_line *log_begin(enum log_level level, const char *event)
 {
     struct log_line *line = &own_line;
     line->wanted = level <= wanted_level;
+    line->gathered = turns && level >= LOG_INFO;
     line->len = 0;
     if (line->wanted) {
         put(line, level_names[level], strlen(level_names[level]));
@@ -175,7 +187,7 @@ static void write_kept(void)
     size_t done = 0;
     while (done < out.len) {
         size_t left = out.len - done;
-        size_t put_out = write_now(out.kept + done, left < LINE_SIZE ? left : LINE_SIZE);
+        size_t put_out = write_now(out.kept + done, left < PIECE ? left : PIECE);
         if (put_out == 0)
             break;
         done += put_out;
@@ -198,12 +210,33 @@ static void write_kept(void)
 
 static void put_out_line(const char *text, size_t len)
 {
-    pthread_mutex_lock(&out.mutex);
     if (out.held_up)
         write_kept();
     size_t done = out.held_up ? 0 : write_now(text, len);
     if (done < len)
         keep(text + done, len - done);
+}
+
+static void gather_line(const char *text, size_t len)
+{
+    keep(text, len);
+    if (out.len > GATHERED_MAX)
+        write_kept();
+}
+
+/* ---- without it ---- */
+
+void log_turns(void)
+{
+    turns = true;
+}
+
+/* Who holds the lock sees what was gathered before, or gathers, and has an end of turn to come. */
+void log_end_of_turn(void)
+{
+    if (!out.held_up || pthread_mutex_trylock(&out.mutex) != 0)
+        return;
+    write_kept();
     pthread_mutex_unlock(&out.mutex);
 }
 
@@ -231,7 +264,9 @@ void log_end(struct log_line *line)
     if (!line->wanted)
         return;
     line->text[line->len++] = '\n';
-    put_out_line(line->text, line->len);
+    pthread_mutex_lock(&out.mutex);
+    (line->gathered ? gather_line : put_out_line)(line->text, line->len);
+    pthread_mutex_unlock(&out.mutex);
 }
 
 void log_event(enum log_level level, const char *event, const char *key, const char *value)

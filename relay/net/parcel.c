@@ -252,17 +252,28 @@ static bool may_be_signed(struct parcel *p)
     return false;
 }
 
-/* The message as it is now, and who of its recipients is to get it. */
+/* Who of its recipients is to get it now. */
+static void begin_answers(struct parcel *p)
+{
+    narrow(p, p->work->attempt, clock_now_ms());
+    p->answers = xcalloc(p->mail->envelope.count + 1, sizeof(*p->answers));
+    p->own = xcalloc(p->mail->envelope.count + 1, sizeof(*p->own));
+    p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
+}
+
+/* The message as it is now. */
 static bool read_rows(struct parcel *p, struct err *err)
 {
+    p->mail = store_recent(p->shard->common->store, p->work->attempt->message);
+    if (p->mail) {
+        begin_answers(p);
+        return true;
+    }
     if (!database_begin_reading(p->shard->reader, err))
         return false;
     bool ok = database_mail(p->shard->reader, p->work->attempt->message, &p->mail, err);
     if (ok) {
-        narrow(p, p->work->attempt, clock_now_ms());
-        p->answers = xcalloc(p->mail->envelope.count + 1, sizeof(*p->answers));
-        p->own = xcalloc(p->mail->envelope.count + 1, sizeof(*p->own));
-        p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
+        begin_answers(p);
         answer_refused(p);
         ok = answer_suppressed(p, err);
     }

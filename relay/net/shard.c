@@ -27,6 +27,7 @@ static void close_rest(struct shard *s)
     inbox_close(&s->inbox);
     uv_close((uv_handle_t *)&s->drain_timer, NULL);
     uv_close((uv_handle_t *)&s->patience, NULL);
+    uv_close((uv_handle_t *)&s->turn, NULL);
 }
 
 void shard_something_ended(struct shard *s)
@@ -257,9 +258,16 @@ static void on_patience(uv_timer_t *timer)
     session_end_slow(s);
 }
 
+static void on_end_of_turn(uv_prepare_t *turn)
+{
+    (void)turn;
+    log_end_of_turn();
+}
+
 static void *run_thread(void *context)
 {
     struct shard *s = context;
+    log_turns();
     uv_run(&s->loop, UV_RUN_DEFAULT);
     inbox_post(s->notify, &s->ended);
     return NULL;
@@ -276,6 +284,8 @@ bool shard_start(struct shard *s, struct common *common, struct settings *settin
     inbox_init(&s->inbox, &s->loop);
     uv_timer_init(&s->loop, &s->drain_timer);
     uv_timer_init(&s->loop, &s->patience);
+    uv_prepare_init(&s->loop, &s->turn);
+    uv_prepare_start(&s->turn, on_end_of_turn);
     s->patience.data = s;
     uv_timer_start(&s->patience, on_patience, PATIENCE_MS, PATIENCE_MS);
     s->drain_timer.data = s;

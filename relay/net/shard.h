@@ -79,6 +79,7 @@ struct shard {
     uint64_t next_session;
     unsigned errands; /* jobs at the store, questions to the aligner */
     uv_timer_t drain_timer, patience;
+    uv_prepare_t turn;
     bool draining, stopped;
     bool hastens;         /* it has drained for long enough: nothing new is begun */
     struct inbox *notify; /* `ended` is posted there when the thread ends */

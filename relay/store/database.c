@@ -317,5 +317,6 @@ void rows_forget(struct database *db)
     db->due.count = 0;
     db->released.count = 0;
     db->accounts_changed = false;
+    db->revised = false;
     shares_keep(db);
 }

@@ -4,6 +4,9 @@
  * A commit costs nearly the same for one job and for thirty, so waiting can be worth it: but only
  * for those who are likely to come. Who came together last time has been answered together, and
  * comes back together.
+ *
+ * Nobody waits for an outcome: its connection has gone on. So outcomes alone wait a little for a
+ * message that is accepted, whose commit takes them along.
  */
 #include "intray.h"
 
@@ -18,7 +21,8 @@ enum {
     CROWD_SMALL = 12,
     CROWD_MAX = 32,
     CROWD_STEP_MS = 1,
-    CROWD_STEPS = 2
+    CROWD_STEPS = 2,
+    OUTCOME_WAIT_MS = 10
 };
 
 void intray_init(struct intray *t)
@@ -47,6 +51,11 @@ static void catch_up(struct store_job *job)
         jobs_move(job, step_ms);
 }
 
+static bool is_urgent(const struct store_job *job)
+{
+    return job->mail || job->run || job->outcome_count == 0;
+}
+
 void intray_put(struct intray *t, struct store_job *job)
 {
     job->next = NULL;
@@ -55,7 +64,9 @@ void intray_put(struct intray *t, struct store_job *job)
     *t->last = job;
     t->last = &job->next;
     t->waiting++;
-    if (t->waiting == 1 || t->waiting == t->crowd)
+    t->urgent += is_urgent(job);
+    if (t->waiting == 1 || t->waiting == t->crowd || t->waiting == CROWD_MAX ||
+        (is_urgent(job) && t->urgent == 1))
         pthread_cond_signal(&t->wake);
     pthread_mutex_unlock(&t->mutex);
 }
@@ -68,15 +79,30 @@ void intray_stop(struct intray *t)
     pthread_mutex_unlock(&t->mutex);
 }
 
+static struct timespec in_ms(int64_t ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t ns = t.tv_nsec + ms % 1000 * 1000000;
+    t.tv_sec += ms / 1000 + ns / 1000000000;
+    t.tv_nsec = ns % 1000000000;
+    return t;
+}
+
 /* Until that many wait, or the time is over. */
 static void wait_for(struct intray *t, size_t count, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + ms % 1000 * 1000000;
-    until.tv_sec += ms / 1000 + ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
+    const struct timespec until = in_ms(ms);
     while (t->waiting < count && !t->stopping)
+        if (pthread_cond_timedwait(&t->wake, &t->mutex, &until) == ETIMEDOUT)
+            return;
+}
+
+/* Until somebody waits for an answer, or there are many outcomes, or the time is over. */
+static void wait_for_company(struct intray *t)
+{
+    const struct timespec until = in_ms(OUTCOME_WAIT_MS);
+    while (t->waiting > 0 && t->urgent == 0 && t->waiting < CROWD_MAX && !t->stopping)
         if (pthread_cond_timedwait(&t->wake, &t->mutex, &until) == ETIMEDOUT)
             return;
 }
@@ -104,13 +130,16 @@ struct store_job *intray_take(struct intray *t, size_t max, int64_t wait_ms, boo
     size_t count = 0;
     pthread_mutex_lock(&t->mutex);
     wait_for(t, 1, wait_ms);
+    wait_for_company(t);
     wait_for_crowd(t);
     struct store_job *batch = t->first;
     t->first = batch ? jobs_cut(batch, max) : NULL;
     if (!t->first)
         t->last = &t->first;
-    for (struct store_job *job = batch; job; job = job->next)
+    for (struct store_job *job = batch; job; job = job->next) {
         count++;
+        t->urgent -= is_urgent(job);
+    }
     t->waiting -= count;
     t->crowd = expected(count);
     *stopping_r = t->stopping;

@@ -12,6 +12,7 @@ struct intray {
     pthread_cond_t wake;
     struct store_job *first, **last;
     size_t waiting; /* jobs in the list */
+    size_t urgent;  /* those of them that somebody waits for */
     size_t crowd;   /* how many are expected to come together */
     bool stopping;
 };

@@ -188,6 +188,7 @@ bool repeats_replace(struct database *db, const struct mail *m, const struct thr
     char text[80];
     char address[ADDRESS_MAX + 1] = "";
     sqlite3_stmt *s = rows_prepare(db, SQL_REPLACE);
+    db->revised = true;
     rows_int(s, 1, d->other);
     rows_int(s, 2, d->number);
     while (rows_next(db, s, err))

@@ -250,6 +250,7 @@ static bool suppress(struct database *db, const struct store_outcome *o, const c
     snprintf(e.address, sizeof(e.address), "%s", address);
     snprintf(e.tenant, sizeof(e.tenant), "%s", o->suppress);
     snprintf(e.source, sizeof(e.source), "%.79s", o->remote);
+    db->revised = true;
     return database_suppress_answer(db, &e, now_ms, err);
 }
 

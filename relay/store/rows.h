@@ -45,6 +45,7 @@ struct database {
     struct place_list released;
     bool writes;           /* the one connection that does */
     bool accounts_changed; /* by the open transaction: a credential or a domain */
+    bool revised;          /* by the open transaction: mail that waits, or who is to get it */
     struct shares shares;
     struct rows_mark mark; /* where the open savepoint began */
     bool instance_known;   /* what follows has been read, and nobody has changed it since */

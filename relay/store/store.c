@@ -38,11 +38,13 @@
 #include "store.h"
 
 #include "alone.h"
+#include "bodies.h"
 #include "clock.h"
 #include "housekeeping.h"
 #include "intray.h"
 #include "jobs.h"
 #include "log.h"
+#include "recent.h"
 #include "repeats.h"
 #include "reports.h"
 #include "rows.h"
@@ -71,6 +73,7 @@ struct store {
     _Atomic uint64_t accounts;
     atomic_bool paused, giving_up;
     struct intray intray;
+    struct recent recent;
     pthread_mutex_t reports_mutex; /* guards `reports` */
     struct reports reports;
 
@@ -122,42 +125,17 @@ void store_give_up(struct store *store)
     atomic_store(&store->giving_up, true);
 }
 
+struct mail *store_recent(struct store *store, int64_t id)
+{
+    return recent_take(&store->recent, id);
+}
+
 void store_put(struct store *store, struct store_job *job)
 {
     intray_put(&store->intray, job);
 }
 
 /* ---- one batch ---- */
-
-static void refuse_new_mail(struct store_job *jobs)
-{
-    for (struct store_job *job = jobs; job; job = job->next)
-        if (job->mail && job->outcome_count == 0)
-            job->ok = err_set(&job->err, ERR_FULL, "the disk is nearly full: new mail is refused");
-}
-
-/* Write the bodies. When that fails, the accepts are out of this batch, with the reason. */
-static void write_bodies(struct store *store, struct store_job *jobs)
-{
-    struct err err = {0};
-    for (struct store_job *job = jobs; job; job = job->next)
-        job->ok = true;
-    if (segments_disk_is_low(store->segments))
-        refuse_new_mail(jobs);
-    for (struct store_job *job = jobs; job; job = job->next) {
-        if (job->ok && job->mail && job->mail->place.segment == 0)
-            segments_add(store->segments, job->mail->id, buf_span(&job->body), &job->mail->place);
-    }
-    if (segments_sync(store->segments, &err))
-        return;
-    for (struct store_job *job = jobs; job; job = job->next) {
-        if (job->ok && job->mail && job->body.len > 0) {
-            job->mail->place = (struct mail_place){0};
-            job->ok = false;
-            job->err = err;
-        }
-    }
-}
 
 /* The wall clock changes on this thread only, so that rows and steady times always fit together. */
 static void tell_due(struct store *store)
@@ -185,6 +163,7 @@ static void publish(struct store *store, struct store_job *jobs)
     for (size_t i = 0; i < db->released.count; i++)
         segments_release(store->segments, &db->released.items[i]);
     segments_sweep(store->segments);
+    recent_note(&store->recent, jobs, db->revised);
     tell_due(store);
     rows_forget(db);
 }
@@ -268,7 +247,7 @@ static void answer_all(struct store *store, struct store_job *jobs, const struct
 static void run_batch(struct store *store, struct store_job *jobs)
 {
     struct err err = {0};
-    write_bodies(store, jobs);
+    bodies_write(store->segments, jobs);
     if (transact(store, jobs, &err))
         store->failing = false;
     else
@@ -360,6 +339,7 @@ static void follow_clock(struct store *store, struct store_job *batch)
         log_fault("store_fault", &err);
         return;
     }
+    recent_clear(&store->recent);
     clock_moved();
     store->events.stepped(store->events.context, store->step_ms);
     store->step_ms = 0;
@@ -431,6 +411,7 @@ static void free_store(struct store *store)
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     intray_fini(&store->intray);
+    recent_fini(&store->recent);
     pthread_mutex_destroy(&store->reports_mutex);
     free(store->state_dir);
     free(store);
@@ -444,6 +425,7 @@ bool store_start(const char *state_dir, const struct store_events *events, struc
     store->events = *events;
     store->lock_fd = -1;
     intray_init(&store->intray);
+    recent_init(&store->recent);
     pthread_mutex_init(&store->reports_mutex, NULL);
     bool ok = alone_lock(state_dir, &store->lock_fd, err) &&
               database_open(state_dir, DATABASE_WRITE, &store->db, err) &&
