@@ -7,6 +7,7 @@
  */
 #include "log.h"
 #include "rows.h"
+#include "secret.h"
 #include "schema.h"
 #include "secret.h"
 #include "shares.h"
