@@ -7,7 +7,6 @@
  */
 #include "log.h"
 #include "rows.h"
-#include "secret.h"
 #include "schema.h"
 #include "secret.h"
 #include "shares.h"
