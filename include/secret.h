@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* secret.h - Passwords: made, hashed, compared; and base64 for those who carry them.
+/* secret.h - Passwords: made, hashed, compared; digests and seals.
  *
  * A generated secret has 160 random bits, so one SHA-256 protects it. A chosen password is hashed
  * with yescrypt, which is slow by purpose (16 ms): never call secret_verify() with such a hash on
@@ -73,11 +73,6 @@ MUST_CHECK bool secret_seal(const unsigned char key[SECRET_SEAL_KEY], struct spa
 /* Append what was sealed; false when any of it was made or changed by somebody else. */
 MUST_CHECK bool secret_unseal(const unsigned char key[SECRET_SEAL_KEY], struct span about,
                               struct span sealed, struct buf *out);
-
-/* Base64 (RFC 4648 section 4): padding required, no blanks. Appends; false when malformed or over
- * the limit. */
-MUST_CHECK bool secret_base64_decode(struct span text, struct buf *out);
-MUST_CHECK bool secret_base64_encode(struct span bytes, struct buf *out);
 
 void secret_clear(void *bytes, size_t len);
 

@@ -6,7 +6,7 @@
 #include "span.h"
 
 /* mx_providers.txt, as the build embeds it. */
-extern const unsigned char mx_providers_text[];
+extern const unsigned char *const mx_providers_text;
 extern const size_t mx_providers_len;
 
 struct mx_provider {

@@ -2,6 +2,7 @@
 /* cli_init.c - init, serve, config: from nothing to a running relay. */
 #include "cli.h"
 
+#include "base64.h"
 #include "clock.h"
 #include "engine.h"
 #include "key.h"
@@ -132,7 +133,7 @@ static bool write_unsubscribe_key(const struct plan *p, struct err *err)
     struct buf text;
     buf_init(&text, 256);
     secret_random(random, sizeof(random));
-    bool ok = secret_base64_encode((struct span){random, sizeof(random)}, &text);
+    bool ok = base64_encode((struct span){random, sizeof(random)}, &text);
     buf_add_char(&text, '\n');
     snprintf(path, sizeof(path), "%s/keys/unsubscribe.key", p->state_dir);
     ok = ok && cli_write_file(path, buf_span(&text), err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cli_unsubscribe.c - unsubscribe link, inspect, rotate: the links in mail, by hand. They are made
  * and read here, by the key file; no daemon is asked. */
+#include "base64.h"
 #include "cli.h"
 
 #include "keyring.h"
@@ -124,7 +125,7 @@ static void add_key(struct span old, struct buf *text)
 {
     char random[32];
     secret_random(random, sizeof(random));
-    bool ok = secret_base64_encode((struct span){random, sizeof(random)}, text);
+    bool ok = base64_encode((struct span){random, sizeof(random)}, text);
     CHECK(ok);
     buf_add_char(text, '\n');
     secret_clear(random, sizeof(random));

@@ -5,6 +5,7 @@
 #include "offers.h"
 
 #include "address.h"
+#include "base64.h"
 #include "secret.h"
 
 static void read_limits(struct delivery_offers *o, struct span args)
@@ -120,7 +121,7 @@ void offers_say_rcpt(const struct delivery_rcpt *r, const struct delivery_offers
 
 void offers_say_base64(struct span text, struct buf *out)
 {
-    if (!secret_base64_encode(text, out))
+    if (!base64_encode(text, out))
         out->overflow = true;
     buf_add(out, SPAN("\r\n"));
 }

@@ -4,6 +4,7 @@
  */
 #include "sasl.h"
 
+#include "base64.h"
 #include "secret.h"
 
 enum {
@@ -66,7 +67,7 @@ static enum sasl_step take_plain(struct sasl *s, struct span message)
 static enum sasl_step ask(struct sasl *s, struct span challenge)
 {
     buf_clear(&s->challenge);
-    CHECK(secret_base64_encode(challenge, &s->challenge));
+    CHECK(base64_encode(challenge, &s->challenge));
     return SASL_CHALLENGE;
 }
 
@@ -99,7 +100,7 @@ enum sasl_step sasl_keys(struct sasl *s, const char *keys)
     struct buf text;
     secret_random(random, sizeof(random));
     buf_init(&text, CHALLENGE_MAX);
-    CHECK(secret_base64_encode((struct span){(const char *)random, sizeof(random)}, &text) &&
+    CHECK(base64_encode((struct span){(const char *)random, sizeof(random)}, &text) &&
           span_copy(buf_span(&text), nonce, sizeof(nonce)));
     buf_clear(&text);
     scram_challenge(&s->scram, keys, span_of(nonce), &text);
@@ -155,7 +156,7 @@ enum sasl_step sasl_line(struct sasl *s, struct span line)
         return SASL_CANCELLED;
     buf_init(&decoded, RESPONSE_MAX);
     enum sasl_step step = SASL_MALFORMED;
-    if (secret_base64_decode(line, &decoded))
+    if (base64_decode(line, &decoded))
         step = take(s, buf_span(&decoded));
     wipe(&decoded);
     return step;

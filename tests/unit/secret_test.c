@@ -2,6 +2,7 @@
 /* secret_test.c - What is sealed opens only as it was; hashes match their own secret only; base64 has one form. */
 #include "table.h"
 
+#include "base64.h"
 #include "secret.h"
 
 static void base64(void **state)
@@ -11,7 +12,7 @@ static void base64(void **state)
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct buf out;
         buf_init(&out, 100);
-        EXPECT(!secret_base64_decode(span_of(bad[i]), &out), bad[i]);
+        EXPECT(!base64_decode(span_of(bad[i]), &out), bad[i]);
         buf_fini(&out);
     }
     char bytes[64];
@@ -21,15 +22,15 @@ static void base64(void **state)
         secret_random(bytes, sizeof(bytes));
         buf_init(&text, 200);
         buf_init(&back, 200);
-        assert_true(secret_base64_encode((struct span){bytes, len}, &text));
+        assert_true(base64_encode((struct span){bytes, len}, &text));
         assert_int_equal(text.len, (len + 2) / 3 * 4);
-        assert_true(secret_base64_decode(buf_span(&text), &back) && span_equal(buf_span(&back), (struct span){bytes, len}));
+        assert_true(base64_decode(buf_span(&text), &back) && span_equal(buf_span(&back), (struct span){bytes, len}));
         buf_fini(&text);
         buf_fini(&back);
     }
     struct buf small;
     buf_init(&small, 3);
-    assert_false(secret_base64_encode(SPAN("x"), &small));
+    assert_false(base64_encode(SPAN("x"), &small));
     buf_fini(&small);
 }
 

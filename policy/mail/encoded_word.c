@@ -4,7 +4,7 @@
  */
 #include "encoded_word.h"
 
-#include "secret.h"
+#include "base64.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -180,7 +180,7 @@ static void flush(struct encoded_writer *w)
         buf_addf(w->out, "%s%c?", start, q ? 'Q' : 'B');
         if (q)
             add_q(w->out, text);
-        else if (!secret_base64_encode(text, w->out))
+        else if (!base64_encode(text, w->out))
             w->out->overflow = true;
         buf_add(w->out, SPAN("?="));
         w->column += w->out->len - before;

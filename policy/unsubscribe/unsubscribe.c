@@ -5,6 +5,7 @@
  * can be exchanged; tokens and permits have another version, and another key.
  */
 #include "unsubscribe.h"
+#include "base64.h"
 
 #include "message.h"
 
@@ -22,7 +23,7 @@ static bool read_key(struct span line, struct unsubscribe_key *key, struct err *
     struct buf bytes;
     unsigned char digest[16];
     buf_init(&bytes, 64);
-    bool ok = secret_base64_decode(line, &bytes) && bytes.len == KEY_BYTES;
+    bool ok = base64_decode(line, &bytes) && bytes.len == KEY_BYTES;
     if (ok) {
         secret_digest(buf_span(&bytes), digest);
         key->id = digest[0];
@@ -61,7 +62,7 @@ static bool to_base64url(struct span bytes, struct buf *out)
 {
     struct buf text;
     buf_init(&text, 2 * UNSUBSCRIBE_TOKEN_MAX);
-    bool ok = secret_base64_encode(bytes, &text);
+    bool ok = base64_encode(bytes, &text);
     for (size_t i = 0; ok && i < text.len && text.ptr[i] != '='; i++) {
         char c = text.ptr[i];
         buf_add_char(out, c == '+' ? '-' : c == '/' ? '_' : c);
@@ -82,7 +83,7 @@ static bool from_base64url(struct span token, struct buf *bytes)
     }
     while (ok && text.len % 4 != 0)
         buf_add_char(&text, '=');
-    ok = ok && secret_base64_decode(buf_span(&text), bytes);
+    ok = ok && base64_decode(buf_span(&text), bytes);
     buf_clear(&text); /* one way of writing it is good: bits that carry nothing are zero */
     ok = ok && to_base64url(buf_span(bytes), &text) && span_equal(buf_span(&text), token);
     buf_fini(&text);

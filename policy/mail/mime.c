@@ -3,9 +3,9 @@
 #include "mime.h"
 
 #include "address.h"
+#include "base64.h"
 #include "message.h"
 #include "mime_parameter.h"
-#include "secret.h"
 
 #include <string.h>
 
@@ -171,7 +171,7 @@ static void decode_base64(struct span text, struct buf *out)
     buf_init(&bytes, text.len);
     for (struct span rest = text; rest.len > 0;)
         buf_add(&bare, span_trim(span_take(&rest, '\n')));
-    bool ok = secret_base64_decode(buf_span(&bare), &bytes);
+    bool ok = base64_decode(buf_span(&bare), &bytes);
     buf_add(out, ok ? buf_span(&bytes) : text);
     buf_fini(&bare);
     buf_fini(&bytes);

@@ -9,6 +9,7 @@
  * nothing. */
 #include "scram.h"
 
+#include "base64.h"
 #include "secret.h"
 
 #include <openssl/crypto.h>
@@ -32,7 +33,7 @@ static void hmac(const unsigned char *key, size_t key_len, struct span text, uns
 
 static void add_base64(struct buf *out, const unsigned char *bytes, size_t len)
 {
-    CHECK(secret_base64_encode((struct span){(const char *)bytes, len}, out));
+    CHECK(base64_encode((struct span){(const char *)bytes, len}, out));
 }
 
 /* ---- what is stored ---- */
@@ -84,7 +85,7 @@ static bool take_bytes(struct span text, unsigned char *bytes_r, size_t len)
 {
     struct buf bytes;
     buf_init(&bytes, MESSAGE_MAX);
-    bool ok = secret_base64_decode(text, &bytes) && bytes.len == len;
+    bool ok = base64_decode(text, &bytes) && bytes.len == len;
     if (ok)
         memcpy(bytes_r, bytes.ptr, len);
     buf_fini(&bytes);
@@ -244,7 +245,7 @@ static bool is_bound(const struct scram *s, struct span c)
     buf_add(&expected, buf_span(&s->gs2));
     if (s->plus)
         buf_add(&expected, (struct span){(const char *)s->binding, SCRAM_BINDING});
-    bool ok = secret_base64_encode(buf_span(&expected), &text) && span_equal(buf_span(&text), c);
+    bool ok = base64_encode(buf_span(&expected), &text) && span_equal(buf_span(&text), c);
     buf_fini(&expected);
     buf_fini(&text);
     return ok;

@@ -96,14 +96,6 @@ bool secret_verify(const char *hash, struct span given)
     return strlen(computed) == len && CRYPTO_memcmp(computed, hash, len) == 0;
 }
 
-static int base64_value(char c)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(alphabet, c) : NULL;
-    return at ? (int)(at - alphabet) : -1;
-}
-
 void secret_mac(struct span key, struct span text, unsigned char mac_r[16])
 {
     unsigned char whole[EVP_MAX_MD_SIZE];
@@ -321,43 +313,6 @@ bool secret_unseal(const unsigned char key[SECRET_SEAL_KEY], struct span about, 
     if (ok)
         buf_commit(out, text_len);
     return ok;
-}
-
-bool secret_base64_decode(struct span text, struct buf *out)
-{
-    size_t padding = 0;
-    while (padding < 2 && padding < text.len && text.ptr[text.len - 1 - padding] == '=')
-        padding++;
-    if (text.len % 4 != 0)
-        return false;
-    uint32_t bits = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = i < text.len - padding ? base64_value(text.ptr[i]) : 0;
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-        if (i % 4 != 3)
-            continue;
-        char bytes[3] = {(char)(bits >> 16), (char)(bits >> 8), (char)bits};
-        size_t count = i + 1 == text.len ? 3 - padding : 3;
-        if (!buf_add(out, (struct span){bytes, count}))
-            return false;
-        bits = 0;
-    }
-    return true;
-}
-
-bool secret_base64_encode(struct span bytes, struct buf *out)
-{
-    size_t size = (bytes.len + 2) / 3 * 4;
-    if (bytes.len > INT32_MAX / 2)
-        return false;
-    char *to = buf_reserve(out, size + 1);
-    if (!to)
-        return false;
-    EVP_EncodeBlock((unsigned char *)to, (const unsigned char *)bytes.ptr, (int)bytes.len);
-    buf_commit(out, size);
-    return true;
 }
 
 void secret_clear(void *bytes, size_t len)
