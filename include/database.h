@@ -55,44 +55,6 @@ MUST_CHECK bool database_mail(struct database *db, int64_t id, struct mail **mai
 MUST_CHECK bool database_begin_reading(struct database *db, struct err *err); /* of one moment */
 void database_end_reading(struct database *db);
 
-/* ---- the queue, for people ---- */
-
-/* Which recipients; each part that is set must match. Only waiting and held ones are in the queue.
- * They come in order of id and number, beginning behind `after`; what takes a `limit` moves `after`
- * to the last one it has taken, so that the same filter gives the next page. */
-struct database_filter {
-    int64_t id; /* 0: any */
-    const char *recipient, *domain, *sender, *credential;
-    int state; /* -1: any */
-    struct {
-        int64_t id, number; /* 0 and -1: the beginning */
-    } after;
-};
-
-struct database_queued {
-    int64_t id, due_ms, created_ms, expires_ms, length;
-    unsigned number, tries;
-    enum mail_state state;
-    enum stream_class class;
-    int code;
-    const char *recipient, *enhanced, *reply, *remote, *sender,
-        *credential; /* borrowed during the call */
-};
-typedef void database_on_queued(void *context, const struct database_queued *row);
-
-/* Up to `limit` rows; 0: all. */
-MUST_CHECK bool database_queue(struct database *db, struct database_filter *filter, int64_t limit,
-                               database_on_queued *on_row, void *context, struct err *err);
-MUST_CHECK bool database_queue_count(struct database *db, const struct database_filter *filter,
-                                     int64_t *count_r, struct err *err);
-
-enum database_change { DATABASE_RETRY, DATABASE_HOLD, DATABASE_RELEASE, DATABASE_DELETE };
-/* Change up to `limit` that match, 0: all; how many is `changed_r`. Deleted recipients are reported
- * to nobody. */
-MUST_CHECK bool database_queue_change(struct database *db, struct database_filter *filter,
-                                      int64_t limit, enum database_change change,
-                                      int64_t *changed_r, struct err *err);
-
 /* ---- events ---- */
 
 struct database_event {

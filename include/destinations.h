@@ -35,6 +35,9 @@ void destinations_list_fini(struct destinations_list *list);
  * that rest. */
 void destinations_read(struct dispatch *d, struct destinations_list *list_r);
 
+/* All that the queue knows, in no order: also those where nothing is due and nothing rests. */
+void destinations_read_known(struct dispatch *d, struct destinations_list *list_r);
+
 struct destinations_tenant {
     char *name;
     size_t waiting;
@@ -64,6 +67,9 @@ void destinations_find_domain(struct dispatch *d, const char *domain,
 /* See queue_rest() and queue_resume(). False: there is none of that name. */
 MUST_CHECK bool destinations_rest(struct dispatch *d, const char *name, int64_t for_ms,
                                   const char *why);
+/* The same for one that no mail has led to yet. Always true. */
+MUST_CHECK bool destinations_rest_ahead(struct dispatch *d, const char *name, int64_t for_ms,
+                                        const char *why);
 /* Those that were put to rest before a restart; before anything is handed out. */
 MUST_CHECK bool destinations_rest_again(struct dispatch *d, const char *state_dir, struct err *err);
 MUST_CHECK bool destinations_resume(struct dispatch *d, const char *name);

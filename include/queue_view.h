@@ -40,6 +40,13 @@ struct queue_destination_view {
 typedef void queue_on_destination(void *context, const struct queue_destination_view *view);
 void queue_each_destination(const struct queue *q, queue_on_destination *on_destination,
                             void *context, int64_t now_ms);
+/* All that are known, also those. */
+void queue_each_known_destination(const struct queue *q, queue_on_destination *on_destination,
+                                  void *context, int64_t now_ms);
+/* Is this what a person means: its name; or one of its hosts, with or without port, or its
+ * provider; each may be followed by beginnings of the words behind it, and the longest of those may
+ * stand alone. */
+bool queue_destination_is_meant(const char *name, const char *given);
 /* False: there is none of that name. */
 MUST_CHECK bool queue_find_destination(const struct queue *q, const char *name,
                                        struct queue_destination_view *view_r, int64_t now_ms);
@@ -69,7 +76,8 @@ void queue_find_domain(const struct queue *q, const char *name, struct queue_dom
  * none of that name. */
 MUST_CHECK bool queue_rest(struct queue *q, const char *name, int64_t for_ms, const char *why,
                            int64_t now_ms);
-/* The same when the relay begins, before any mail has led there: it is known from now on. */
+/* The same before any mail has led there (when the relay begins, or ahead): it is known from now
+ * on. */
 void queue_rest_again(struct queue *q, const char *name, int64_t for_ms, const char *why,
                       int64_t now_ms);
 /* The rest of one destination ends, or that of all and of all addresses (a reload); those that an

@@ -87,6 +87,18 @@ void queue_each_destination(const struct queue *q, queue_on_destination *on_dest
     }
 }
 
+void queue_each_known_destination(const struct queue *q, queue_on_destination *on_destination,
+                                  void *context, int64_t now_ms)
+{
+    size_t at = 0;
+    for (const struct destination *d = pointer_table_next(&q->destinations, &at); d;
+         d = pointer_table_next(&q->destinations, &at)) {
+        struct queue_destination_view v;
+        show(d, &v, now_ms);
+        on_destination(context, &v);
+    }
+}
+
 bool queue_find_destination(const struct queue *q, const char *name,
                             struct queue_destination_view *view_r, int64_t now_ms)
 {

@@ -279,17 +279,29 @@ static void format_time(int64_t ms, char *text_r, size_t size)
     strftime(text_r, size, tm.tm_gmtoff == 0 ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%M:%S%z", &tm);
 }
 
+static void format_span(int64_t seconds, const char *before, char *text_r, size_t size)
+{
+    if (seconds < 120)
+        snprintf(text_r, size, "%s%" PRId64 " s", before, seconds);
+    else if (seconds < 7200)
+        snprintf(text_r, size, "%s%" PRId64 " min", before, seconds / 60);
+    else
+        snprintf(text_r, size, "%s%" PRId64 " h", before, seconds / 3600);
+}
+
 static void format_in(int64_t ms, char *text_r, size_t size)
 {
     int64_t left = (ms - clock_now_ms()) / 1000;
     if (left <= 0)
         snprintf(text_r, size, "now");
-    else if (left < 120)
-        snprintf(text_r, size, "in %" PRId64 " s", left);
-    else if (left < 7200)
-        snprintf(text_r, size, "in %" PRId64 " min", left / 60);
     else
-        snprintf(text_r, size, "in %" PRId64 " h", left / 3600);
+        format_span(left, "in ", text_r, size);
+}
+
+static void format_ago(int64_t ms, char *text_r, size_t size)
+{
+    int64_t past = (clock_now_ms() - ms) / 1000;
+    format_span(past < 0 ? 0 : past, "", text_r, size);
 }
 
 static void format_text(const char *text, char *text_r, size_t size)
@@ -310,6 +322,8 @@ static void format_cell(json_t *row, const struct cli_column *column, char *text
         format_time(json_integer_value(value), text_r, size);
     else if (column->kind == CLI_IN)
         format_in(json_integer_value(value), text_r, size);
+    else if (column->kind == CLI_AGO)
+        format_ago(json_integer_value(value), text_r, size);
     else if (column->kind == CLI_YES)
         snprintf(text_r, size, "%s", json_is_true(value) ? "yes" : "");
     else if (json_is_integer(value))

@@ -66,8 +66,9 @@ struct cli_column {
         CLI_TEXT,
         CLI_TIME,
         CLI_IN,
+        CLI_AGO,
         CLI_YES
-    } kind; /* TIME: ms since 1970; IN: the same, as "in 5 m" */
+    } kind; /* TIME: ms since 1970; IN, AGO: the same, as "in 5 min", "5 min" */
 };
 void cli_print_rows(const struct cli *cli, json_t *rows, const struct cli_column *columns,
                     size_t count);
@@ -96,6 +97,12 @@ MUST_CHECK bool cli_span(const char *text, int64_t *ms_r);
 
 /* All that is printed of what others said goes through escape(), which JSON and tables do, too. */
 void cli_print_safe(const char *text);
+
+/* "HOST[IP] since 5 s (stage)", of a request's "trying". */
+void cli_print_trying(const json_t *trying);
+
+/* A line for each recipient of the message that is being tried. */
+int cli_print_under_way(struct cli *cli, const char *id);
 
 /* The commands, by file. */
 int cli_init(struct cli *cli);

@@ -77,6 +77,7 @@ static void print_waiting(const json_t *row)
     const char *class;
     json_t *count;
     json_t *tenants = json_object_get(row, "waiting_by_tenant");
+    printf("  deferred     %lld\n", number(row, "deferred"));
     printf("  waiting      %lld", number(row, "waiting"));
     json_object_foreach(json_object_get(row, "waiting_by_class"), class, count)
     {
@@ -103,6 +104,16 @@ static void print_domains(const json_t *row)
     puts((size_t)number(row, "domains") > json_array_size(some) ? ", ..." : "");
 }
 
+static void print_progress(const json_t *row)
+{
+    json_t *trying = json_object_get(row, "trying");
+    for (size_t i = 0; i < json_array_size(trying); i++) {
+        const json_t *one = json_array_get(trying, i);
+        printf("  trying       %s at ", text(one, "id"));
+        cli_print_trying(one);
+    }
+}
+
 static void print_destination(const json_t *row)
 {
     json_t *shards = json_object_get(row, "connections_by_shard");
@@ -119,6 +130,7 @@ static void print_destination(const json_t *row)
     print_rest(row);
     print_domains(row);
     print_waiting(row);
+    print_progress(row);
     if (*text(row, "provider"))
         printf("  provider     %s\n", text(row, "provider"));
 }
@@ -139,24 +151,44 @@ int cli_destination_show(struct cli *cli)
 
 /* ---- rest ---- */
 
-/* Takes `request`. */
-static int change(struct cli *cli, json_t *request, const char *done)
+static void print_before(const json_t *answer)
 {
-    json_t *answer = NULL;
-    int code = cli_ask(cli, request, &answer);
-    if (code == CLI_OK && cli->json) {
-        cli_print_json(answer);
-    } else if (code == CLI_OK) {
-        cli_print_safe(cli->arguments[0]);
-        printf(" %s\n", done);
+    const json_t *before = json_object_get(answer, "before");
+    if (!before)
+        return;
+    printf("; it had a rest of %lld s more%s", number(before, "rests_s"),
+           json_is_true(json_object_get(before, "by_operator")) ? ", by an operator" : "");
+    if (*text(before, "why")) {
+        fputs(": ", stdout);
+        cli_print_safe(text(before, "why"));
     }
-    json_decref(answer);
-    return code;
+}
+
+static void print_shared(const json_t *answer)
+{
+    json_t *shared = json_object_get(answer, "shared");
+    for (size_t i = 0; i < json_array_size(shared); i++) {
+        fputs(i == 0 ? "  its hosts also get mail for: " : ", ", stdout);
+        cli_print_safe(json_string_value(json_array_get(shared, i)));
+    }
+    if (json_array_size(shared) > 0)
+        puts(" (no rest there)");
+}
+
+/* How many have no time to wait so long: a look at the whole queue, after the rest has begun. */
+static void add_expiring(struct cli *cli, json_t *answer)
+{
+    json_t *counted = NULL;
+    json_t *request = cli_request("destination.domains", "name", text(answer, "destination"), NULL);
+    json_object_set(request, "until", json_object_get(answer, "next_try"));
+    if (cli_ask(cli, request, &counted) == CLI_OK)
+        json_object_set(answer, "expire", json_object_get(counted, "expire"));
+    json_decref(counted);
 }
 
 int cli_destination_rest(struct cli *cli)
 {
-    char done[80];
+    json_t *answer = NULL;
     int64_t for_ms = INT64_C(3600) * 1000;
     const char *given = cli_option(cli, "for", 0);
     if (given && !cli_span(given, &for_ms))
@@ -164,12 +196,39 @@ int cli_destination_rest(struct cli *cli)
     json_t *request = cli_request("destination.rest", "name", cli->arguments[0], "why",
                                   cli_option(cli, "why", 0), NULL);
     json_object_set_new(request, "for_ms", json_integer(for_ms));
-    snprintf(done, sizeof(done), "rests for %s", given ? given : "1h");
-    return change(cli, request, done);
+    int code = cli_ask(cli, request, &answer);
+    if (code != CLI_OK)
+        return code;
+    add_expiring(cli, answer);
+    if (cli->json) {
+        cli_print_json(answer);
+    } else {
+        cli_print_safe(text(answer, "destination"));
+        printf(" rests for %s", given ? given : "1h");
+        print_before(answer);
+        if (!json_is_true(json_object_get(answer, "known")))
+            printf("\n  no mail goes there just now: it rests from the first on");
+        printf("\n  %lld recipients that wait there expire before it ends\n",
+               number(answer, "expire"));
+        print_shared(answer);
+    }
+    json_decref(answer);
+    return CLI_OK;
 }
 
 int cli_destination_resume(struct cli *cli)
 {
-    return change(cli, cli_request("destination.resume", "name", cli->arguments[0], NULL),
-                  "is tried again");
+    json_t *answer = NULL;
+    int code =
+        cli_ask(cli, cli_request("destination.resume", "name", cli->arguments[0], NULL), &answer);
+    if (code == CLI_OK && cli->json) {
+        cli_print_json(answer);
+    } else if (code == CLI_OK) {
+        cli_print_safe(text(answer, "destination"));
+        puts(json_is_true(json_object_get(answer, "rested"))
+                 ? " is tried again"
+                 : " had no rest; it is tried as usual");
+    }
+    json_decref(answer);
+    return code;
 }

@@ -49,7 +49,7 @@ int cli_trace(struct cli *cli)
     if (!cli->json)
         print_rests(json_object_get(answer, "rests"));
     json_decref(answer);
-    return CLI_OK;
+    return cli->json ? CLI_OK : cli_print_under_way(cli, cli->arguments[0]);
 }
 
 /* ---- what to look for ---- */

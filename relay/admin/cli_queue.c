@@ -13,13 +13,39 @@ static const struct cli_column queue_columns[] = {
     {"DUE", "due", CLI_IN},       {"FROM", "sender", CLI_TEXT},
     {"CLASS", "class", CLI_TEXT}, {"LAST REPLY", "last_reply", CLI_TEXT}};
 
-static json_t *filtered(const struct cli *cli, const char *verb)
+/* The domains of a destination, which all pages take. NULL: it has been said why not. */
+static json_t *find_domains(struct cli *cli, const char *destination, int *code_r)
+{
+    json_t *answer = NULL;
+    *code_r = cli_ask(cli, cli_request("destination.domains", "name", destination, NULL), &answer);
+    json_t *domains = json_incref(json_object_get(answer, "domains"));
+    json_decref(answer);
+    return *code_r == CLI_OK ? domains : NULL;
+}
+
+static json_t *plainly_filtered(const struct cli *cli, const char *verb)
 {
     const char *id = cli->argument_count > 0 ? cli->arguments[0] : cli_option(cli, "id", 0);
     return cli_request(verb, "id", id, "recipient", cli_option(cli, "recipient", 0), "domain",
                        cli_option(cli, "domain", 0), "sender", cli_option(cli, "sender", 0), "user",
                        cli_option(cli, "user", 0), "state", cli_flag(cli, "held") ? "held" : NULL,
                        NULL);
+}
+
+/* NULL: it has been said why not. */
+static json_t *filtered(struct cli *cli, const char *verb, int *code_r)
+{
+    const char *destination = cli_option(cli, "destination", 0);
+    json_t *request = plainly_filtered(cli, verb);
+    json_t *domains = destination ? find_domains(cli, destination, code_r) : NULL;
+    if (domains) {
+        json_object_set_new(request, "destination", json_string(destination));
+        json_object_set_new(request, "domains", domains);
+    } else if (destination) {
+        json_decref(request);
+        return NULL;
+    }
+    return request;
 }
 
 /* Ask for the next page, of at most `limit` rows (0: what the other side takes for a page). Behind
@@ -41,6 +67,17 @@ static int ask_page(struct cli *cli, json_t **request, uint64_t limit, json_t **
     return CLI_OK;
 }
 
+/* What is under way is no longer "waiting, due now". */
+static void add_rows(struct cli_table *table, json_t *rows)
+{
+    for (size_t i = 0; !table->cli->json && i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        if (json_object_get(row, "trying"))
+            json_object_set_new(row, "state", json_string("trying"));
+    }
+    cli_table_add(table, rows);
+}
+
 /* Takes `request`. Up to `limit` rows, page by page; 0: all. */
 static int print_queue(struct cli *cli, json_t *request, uint64_t limit)
 {
@@ -55,7 +92,7 @@ static int print_queue(struct cli *cli, json_t *request, uint64_t limit)
             break;
         if (total < 0)
             total = json_integer_value(json_object_get(answer, "total"));
-        cli_table_add(&table, json_object_get(answer, "rows"));
+        add_rows(&table, json_object_get(answer, "rows"));
         json_decref(answer);
     }
     json_decref(request);
@@ -68,6 +105,34 @@ static int print_queue(struct cli *cli, json_t *request, uint64_t limit)
     return CLI_OK;
 }
 
+static const struct cli_column group_columns[] = {{"DESTINATION", "destination", CLI_TEXT},
+                                                  {"WAITING", "waiting", CLI_TEXT},
+                                                  {"DEFERRED", "deferred", CLI_TEXT},
+                                                  {"HELD", "held", CLI_TEXT},
+                                                  {"OLDEST", "oldest", CLI_AGO},
+                                                  {"NEXT TRY", "next_try", CLI_IN},
+                                                  {"RESTS BECAUSE", "why", CLI_TEXT}};
+
+static int list_by_destination(struct cli *cli, uint64_t limit)
+{
+    json_t *answer = NULL;
+    json_t *request = cli_request("queue.by_destination", NULL);
+    json_object_set_new(request, "limit", json_integer((json_int_t)limit));
+    int code = cli_ask(cli, request, &answer);
+    if (code != CLI_OK)
+        return code;
+    json_t *rows = json_object_get(answer, "rows");
+    json_int_t total = json_integer_value(json_object_get(answer, "total"));
+    json_int_t recipients = json_integer_value(json_object_get(answer, "recipients"));
+    cli_print_rows(cli, rows, group_columns, COUNT_OF(group_columns));
+    if (!cli->json)
+        printf("%lld recipient%s, %lld destination%s%s\n", (long long)recipients,
+               recipients == 1 ? "" : "s", (long long)total, total == 1 ? "" : "s",
+               (size_t)total > json_array_size(rows) ? "; the first are shown: see --limit" : "");
+    json_decref(answer);
+    return CLI_OK;
+}
+
 int cli_queue_list(struct cli *cli)
 {
     uint64_t limit = 1000;
@@ -77,17 +142,44 @@ int cli_queue_list(struct cli *cli)
         return cli_usage(cli, "--by takes \"destination\"");
     if (by && cli->option_count > (given ? 2U : 1U))
         return cli_usage(cli, "--by destination goes with --limit only");
-    if (by)
-        return cli_destination_list(cli);
     if (given && !span_number(span_of(given), &limit))
         return cli_usage(cli, "--limit takes a number; 0 means all");
-    return print_queue(cli, filtered(cli, "queue.list"), limit);
+    if (by)
+        return list_by_destination(cli, limit);
+    int code = CLI_OK;
+    json_t *request = filtered(cli, "queue.list", &code);
+    return request ? print_queue(cli, request, limit) : code;
+}
+
+void cli_print_trying(const json_t *trying)
+{
+    cli_print_safe(json_string_value(json_object_get(trying, "host")));
+    printf("[%s] since %lld s (%s)\n", json_string_value(json_object_get(trying, "ip")),
+           (long long)json_integer_value(json_object_get(trying, "for_s")),
+           json_string_value(json_object_get(trying, "stage")));
+}
+
+int cli_print_under_way(struct cli *cli, const char *id)
+{
+    json_t *answer = NULL;
+    int code = cli_ask(cli, cli_request("queue.list", "id", id, NULL), &answer);
+    json_t *rows = json_object_get(answer, "rows");
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *trying = json_object_get(json_array_get(rows, i), "trying");
+        if (!trying)
+            continue;
+        cli_print_safe(json_string_value(json_object_get(json_array_get(rows, i), "recipient")));
+        fputs(" is being tried at ", stdout);
+        cli_print_trying(trying);
+    }
+    json_decref(answer);
+    return code;
 }
 
 int cli_queue_show(struct cli *cli)
 {
     json_t *answer = NULL;
-    json_t *request = filtered(cli, "queue.list");
+    json_t *request = plainly_filtered(cli, "queue.list");
     json_object_set_new(request, "limit", json_integer(1));
     int code = cli_ask(cli, request, &answer);
     size_t count = json_array_size(json_object_get(answer, "rows"));
@@ -98,7 +190,9 @@ int cli_queue_show(struct cli *cli)
                 cli->arguments[0]);
         code = cli_fail(&err);
     }
-    return code == CLI_OK ? print_queue(cli, filtered(cli, "queue.list"), 0) : code;
+    if (code == CLI_OK)
+        code = print_queue(cli, plainly_filtered(cli, "queue.list"), 0);
+    return code == CLI_OK && !cli->json ? cli_print_under_way(cli, cli->arguments[0]) : code;
 }
 
 /* A change needs something that says which; everything must be said. Many are changed page by page,
@@ -106,12 +200,14 @@ int cli_queue_show(struct cli *cli)
 static int change(struct cli *cli, const char *verb)
 {
     json_int_t changed = 0;
-    json_t *request = filtered(cli, verb);
+    int code = CLI_OK;
+    json_t *request = filtered(cli, verb, &code);
+    if (!request)
+        return code;
     if (json_object_size(request) < 2 && !cli_flag(cli, "all")) {
         json_decref(request);
         return cli_usage(cli, "say which: an ID, an option, or --all");
     }
-    int code = CLI_OK;
     while (code == CLI_OK && request) {
         json_t *answer = NULL;
         code = ask_page(cli, &request, 0, &answer);

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #define SUPPRESS_FILTER "tenant= stream= reason="
-#define FILTER "id= recipient= domain= sender= user= held"
+#define FILTER "id= recipient= domain= destination= sender= user= held"
+#define WHICH \
+    "[ID] [--recipient A] [--domain D] [--destination NAME] [--sender A] [--user U] [--all]"
 
 static const struct command commands[] = {
     {"init",
@@ -75,18 +77,14 @@ static const struct command commands[] = {
     {"check message", "FILE --user NAME [--mail-from ADDRESS]", 1, 1, "user= mail-from=",
      "would this message be accepted, and believed by receivers?", cli_check_message},
     {"queue list",
-     "[--id ID] [--recipient A] [--domain D] [--sender A] [--user U] [--held] [--limit N] "
-     "[--by destination]",
+     "[--id ID] [--recipient A] [--domain D] [--destination NAME] [--sender A] [--user U] "
+     "[--held] [--limit N] [--by destination]",
      0, 0, FILTER " limit= by=", "list what waits or is held", cli_queue_list},
     {"queue show", "ID", 1, 1, "", "show one message's recipients", cli_queue_show},
-    {"queue retry", "[ID] [--recipient A] [--domain D] [--sender A] [--user U] [--all]", 0, 1,
-     FILTER " all", "try now", cli_queue_retry},
-    {"queue hold", "[ID] [--recipient A] [--domain D] [--sender A] [--user U] [--all]", 0, 1,
-     FILTER " all", "keep, do not try", cli_queue_hold},
-    {"queue release", "[ID] [--recipient A] [--domain D] [--sender A] [--user U] [--all]", 0, 1,
-     FILTER " all", "let what is held wait again", cli_queue_release},
-    {"queue delete", "[ID] [--recipient A] [--domain D] [--sender A] [--user U] [--all]", 0, 1,
-     FILTER " all", "delete; nobody is told", cli_queue_delete},
+    {"queue retry", WHICH, 0, 1, FILTER " all", "try now", cli_queue_retry},
+    {"queue hold", WHICH, 0, 1, FILTER " all", "keep, do not try", cli_queue_hold},
+    {"queue release", WHICH, 0, 1, FILTER " all", "let what is held wait again", cli_queue_release},
+    {"queue delete", WHICH, 0, 1, FILTER " all", "delete; nobody is told", cli_queue_delete},
     {"destination list", "[--limit N]", 0, 0, "limit=",
      "where mail goes: connections, what waits, what rests and why", cli_destination_list},
     {"destination show", "NAME", 1, 1, "", "one of them, with who waits there",

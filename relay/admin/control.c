@@ -20,9 +20,6 @@
 
 #include "message.h"
 
-/* Longer lists go by pages, so that nobody waits for one and none fills the memory. */
-enum { PAGE_MAX = 5000 };
-
 const char *control_text(const struct control *c, const char *key)
 {
     return json_string_value(json_object_get(c->request, key));
@@ -73,119 +70,6 @@ json_t *control_rows(struct control *c)
     return list;
 }
 
-/* ---- the queue ---- */
-
-static bool read_filter(const struct control *c, struct database_filter *f, struct err *err)
-{
-    enum mail_state state;
-    *f = (struct database_filter){.recipient = control_text(c, "recipient"),
-                                  .domain = control_text(c, "domain"),
-                                  .sender = control_text(c, "sender"),
-                                  .credential = control_text(c, "user"),
-                                  .state = -1,
-                                  .after.number = control_number(c, "after_number", -1)};
-    if (control_text(c, "after_id") &&
-        !mail_id_parse(span_of(control_text(c, "after_id")), &f->after.id))
-        return err_set(err, ERR_USAGE, "after_id is no message id");
-    if (control_text(c, "id") && !mail_id_parse(span_of(control_text(c, "id")), &f->id))
-        return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
-                       control_text(c, "id"));
-    if (!control_text(c, "state"))
-        return true;
-    if (!mail_state_parse(span_of(control_text(c, "state")), &state))
-        return err_set(err, ERR_USAGE, "\"%.40s\" is no state: waiting or held",
-                       control_text(c, "state"));
-    f->state = (int)state;
-    return true;
-}
-
-static int64_t page_size(const struct control *c)
-{
-    int64_t limit = control_number(c, "limit", PAGE_MAX);
-    return limit > 0 && limit < PAGE_MAX ? limit : PAGE_MAX;
-}
-
-static void add_queued(void *context, const struct database_queued *q)
-{
-    char id[MAIL_ID_TEXT];
-    char reply[900];
-    mail_id_print(q->id, id);
-    snprintf(reply, sizeof(reply), "%03d %s%s%s", q->code, q->enhanced, q->enhanced[0] ? " " : "",
-             q->reply);
-    json_t *row = json_object();
-    json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "recipient", control_any_text(q->recipient));
-    json_object_set_new(row, "state", json_string(mail_state_name(q->state)));
-    json_object_set_new(row, "tries", json_integer(q->tries));
-    json_object_set_new(row, "due", json_integer(q->due_ms));
-    json_object_set_new(row, "last_reply", q->code ? control_any_text(reply) : json_string(""));
-    json_object_set_new(row, "remote", control_any_text(q->remote));
-    json_object_set_new(row, "sender", control_any_text(q->sender));
-    json_object_set_new(row, "user", control_any_text(q->credential));
-    json_object_set_new(row, "class", json_string(stream_class_name(q->class)));
-    json_object_set_new(row, "accepted", json_integer(q->created_ms));
-    json_object_set_new(row, "expires", json_integer(q->expires_ms));
-    json_object_set_new(row, "size", json_integer(q->length));
-    json_array_append_new(control_rows(context), row);
-}
-
-/* A full page says where the next one begins. */
-static void say_next(struct control *c, const struct database_filter *f, int64_t count)
-{
-    char id[MAIL_ID_TEXT];
-    if (count < page_size(c))
-        return;
-    mail_id_print(f->after.id, id);
-    json_object_set_new(c->answer, "after_id", json_string(id));
-    json_object_set_new(c->answer, "after_number", json_integer(f->after.number));
-}
-
-/* The first page also says how many there are in all. */
-static bool queue_list(struct database *db, struct control *c, struct err *err)
-{
-    struct database_filter filter;
-    int64_t total = 0;
-    bool ok = read_filter(c, &filter, err);
-    if (ok && filter.after.id == 0)
-        ok = database_queue_count(db, &filter, &total, err);
-    ok = ok && database_queue(db, &filter, page_size(c), add_queued, c, err);
-    say_next(c, &filter, (int64_t)json_array_size(control_rows(c)));
-    json_object_set_new(c->answer, "total", json_integer(total));
-    return ok;
-}
-
-static bool change_queue(struct database *db, struct control *c, enum database_change change,
-                         struct err *err)
-{
-    struct database_filter filter;
-    int64_t changed = 0;
-    bool ok = read_filter(c, &filter, err) &&
-              database_queue_change(db, &filter, page_size(c), change, &changed, err);
-    say_next(c, &filter, changed);
-    json_object_set_new(c->answer, "changed", json_integer(changed));
-    return ok;
-}
-
-static bool queue_retry(struct database *db, struct control *c, struct err *err)
-{
-    return change_queue(db, c, DATABASE_RETRY, err);
-}
-
-static bool queue_hold(struct database *db, struct control *c, struct err *err)
-{
-    return change_queue(db, c, DATABASE_HOLD, err);
-}
-
-static bool queue_release(struct database *db, struct control *c, struct err *err)
-{
-    return change_queue(db, c, DATABASE_RELEASE, err);
-}
-
-static bool queue_delete(struct database *db, struct control *c, struct err *err)
-{
-    return change_queue(db, c, DATABASE_DELETE, err);
-}
-
 /* ---- events ---- */
 
 static void add_event(void *context, const struct database_event *e)
@@ -219,7 +103,7 @@ static void read_search(const struct control *c, struct database_search *q)
                                   .until_ms = control_number(c, "until", INT64_MAX),
                                   .after = control_number(c, "after", 0),
                                   .before = control_number(c, "before", 0),
-                                  .limit = page_size(c),
+                                  .limit = control_page(c),
                                   .forward = json_is_true(json_object_get(c->request, "forward"))};
 }
 
@@ -274,11 +158,12 @@ static bool nothing(struct database *db, struct control *c, struct err *err)
 
 static const struct verb verbs[] = {
     {"ping", CONTROL_READ, nothing},
-    {"queue.list", CONTROL_READ, queue_list},
-    {"queue.retry", CONTROL_WRITE, queue_retry},
-    {"queue.hold", CONTROL_WRITE, queue_hold},
-    {"queue.release", CONTROL_WRITE, queue_release},
-    {"queue.delete", CONTROL_WRITE, queue_delete},
+    {"queue.list", CONTROL_READ, control_queue_list},
+    {"queue.by_destination", CONTROL_READ, control_queue_by_destination},
+    {"queue.retry", CONTROL_WRITE, control_queue_retry},
+    {"queue.hold", CONTROL_WRITE, control_queue_hold},
+    {"queue.release", CONTROL_WRITE, control_queue_release},
+    {"queue.delete", CONTROL_WRITE, control_queue_delete},
     {"events", CONTROL_READ, events_list},
     {"trace", CONTROL_READ, trace},
     {"user.list", CONTROL_READ, control_user_list},
@@ -308,6 +193,7 @@ static const struct verb verbs[] = {
     {"auth.unlock", CONTROL_WRITE, control_auth_unlock},
     {"destination.list", CONTROL_READ, control_destination_list},
     {"destination.show", CONTROL_READ, control_destination_show},
+    {"destination.domains", CONTROL_READ, control_destination_domains},
     {"destination.rest", CONTROL_WRITE, control_destination_rest},
     {"destination.resume", CONTROL_WRITE, control_destination_resume},
     {"audit.rows", CONTROL_READ, control_audit_rows},

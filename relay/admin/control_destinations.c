@@ -7,8 +7,10 @@
 #include "clock.h"
 #include "control_parts.h"
 #include "destinations.h"
+#include "progress.h"
+#include "queued.h"
 #include "rests.h"
-#include "similar.h"
+#include "where.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,9 @@ enum {
     ROWS_DEFAULT = 1000,
     ROWS_MAX = 100 * 1000,
     TENANTS_MAX = 100, /* shown */
-    HINTS_MAX = 3,
+    TRYING_MAX = 100,  /* the same */
+    SHARED_MAX = 10,   /* the same */
+    AHEAD_MAX = 512,
     RECIPIENTS_MAX = 100, /* of a message, that are looked at */
     WHY_MAX = 150
 };
@@ -85,53 +89,16 @@ bool control_destination_list(struct database *db, struct control *c, struct err
 
 /* ---- one of them ---- */
 
-static void add_hint(char *text, size_t size, const char *name, size_t nth)
+/* The one that "name" means. */
+static bool needs_destination(const struct control *c, char name_r[WHERE_NAME], struct err *err)
 {
-    size_t len = strlen(text);
-    snprintf(text + len, size - len, "%s\"%.60s\"", nth == 0 ? "; did you mean " : ", ", name);
+    return needs_relay(c, err) && control_needs(c, "name", err) &&
+           where_meant(c, control_text(c, "name"), name_r, WHERE_NAME, err);
 }
 
-/* Those that hold what was given; else the nearest one. */
-static void find_near(struct dispatch *d, const char *name, char *text_r, size_t size)
+static bool gone(const char *name, struct err *err)
 {
-    struct destinations_list list;
-    struct similar near;
-    size_t hints = 0;
-    text_r[0] = '\0';
-    destinations_read(d, &list);
-    similar_init(&near, name);
-    for (size_t i = 0; i < list.count; i++) {
-        const char *candidate = list.rows[i].name;
-        if (*name && strcasestr(candidate, name) && hints < HINTS_MAX)
-            add_hint(text_r, size, candidate, hints++);
-        similar_try(&near, span_of(candidate));
-    }
-    if (hints == 0 && near.best[0])
-        add_hint(text_r, size, near.best, hints++);
-    if (hints > 0)
-        snprintf(text_r + strlen(text_r), size - strlen(text_r), "?");
-    destinations_list_fini(&list);
-}
-
-static bool not_found(struct control *c, const char *name, struct err *err)
-{
-    struct destinations_list of_domain;
-    char hint[220];
-    char domain[ADDRESS_DOMAIN_MAX + 1];
-    if (!address_domain_ascii(span_of(name), domain))
-        domain[0] = '\0';
-    find_near(c->relay->dispatch, name, hint, sizeof(hint));
-    destinations_find_domain(c->relay->dispatch, domain, &of_domain);
-    if (of_domain.count > 0)
-        snprintf(hint, sizeof(hint), ": its mail goes to \"%.120s\"", of_domain.rows[0].name);
-    destinations_list_fini(&of_domain);
-    return err_set(err, ERR_NOT_FOUND, "no destination \"%.60s\"%s", name,
-                   hint[0] ? hint : " has mail, a connection or a rest: see 'destination list'");
-}
-
-static bool needs_name(const struct control *c, struct err *err)
-{
-    return needs_relay(c, err) && control_needs(c, "name", err);
+    return err_set(err, ERR_NOT_FOUND, "destination \"%.150s\" was just forgotten", name);
 }
 
 static json_t *describe_tenants(const struct destinations_detail *detail)
@@ -146,76 +113,254 @@ static json_t *describe_tenants(const struct destinations_detail *detail)
     return rows;
 }
 
+/* What is being tried there just now. */
+static json_t *describe_progress(const struct control *c, struct where *w, const char *name)
+{
+    struct progress progress;
+    char leads_to[WHERE_NAME];
+    char id[MAIL_ID_TEXT];
+    json_t *rows = json_array();
+    progress_read(c->relay->dispatch, &progress);
+    for (size_t i = 0; i < progress.count && json_array_size(rows) < TRYING_MAX; i++) {
+        const struct progress_row *row = &progress.rows[i];
+        if (!where_find(w, row->domain, "", leads_to, sizeof(leads_to)) ||
+            strcmp(leads_to, name) != 0)
+            continue;
+        json_t *made = control_describe_trying(row);
+        mail_id_print(row->message, id);
+        json_object_set_new(made, "id", json_string(id));
+        json_array_append_new(rows, made);
+    }
+    progress_fini(&progress);
+    return rows;
+}
+
+/* The domains of the queue that lead to one destination, or did when they were last tried. */
+struct led {
+    struct where *where;
+    const char *name;
+    json_t *domains;
+    int64_t deferred, held;
+};
+
+static void add_led(void *context, const struct database_queue_domain *row)
+{
+    struct led *led = context;
+    char name[WHERE_NAME];
+    if (!where_find(led->where, row->domain, row->remote, name, sizeof(name)) ||
+        strcmp(name, led->name) != 0)
+        return;
+    led->deferred += row->deferred;
+    led->held += row->held;
+    json_array_append_new(led->domains, control_any_text(row->domain));
+}
+
+static json_t *describe_detail(const struct destinations_detail *detail)
+{
+    json_t *made = describe(&detail->one.rows[0]);
+    json_t *shards = json_array();
+    for (size_t i = 0; i < detail->shards; i++)
+        json_array_append_new(shards, json_integer(detail->by_shard[i]));
+    json_object_set_new(made, "connections_by_shard", shards);
+    json_t *domains = json_array();
+    for (size_t i = 0; i < detail->domains && i < DESTINATIONS_DOMAINS; i++)
+        json_array_append_new(domains, json_string(detail->some_domains[i]));
+    json_object_set_new(made, "domains", json_integer((json_int_t)detail->domains));
+    json_object_set_new(made, "some_domains", domains);
+    json_object_set_new(made, "waiting_by_tenant", describe_tenants(detail));
+    json_object_set_new(made, "tenants", json_integer((json_int_t)detail->tenant_count));
+    return made;
+}
+
 bool control_destination_show(struct database *db, struct control *c, struct err *err)
 {
     struct destinations_detail detail;
-    (void)db;
-    if (!needs_name(c, err))
+    char name[WHERE_NAME];
+    if (!needs_destination(c, name, err))
         return false;
-    if (!destinations_find(c->relay->dispatch, control_text(c, "name"), &detail))
-        return not_found(c, control_text(c, "name"), err);
-    json_t *made = describe(&detail.one.rows[0]);
-    json_t *shards = json_array();
-    for (size_t i = 0; i < detail.shards; i++)
-        json_array_append_new(shards, json_integer(detail.by_shard[i]));
-    json_object_set_new(made, "connections_by_shard", shards);
-    json_t *domains = json_array();
-    for (size_t i = 0; i < detail.domains && i < DESTINATIONS_DOMAINS; i++)
-        json_array_append_new(domains, json_string(detail.some_domains[i]));
-    json_object_set_new(made, "domains", json_integer((json_int_t)detail.domains));
-    json_object_set_new(made, "some_domains", domains);
-    json_object_set_new(made, "waiting_by_tenant", describe_tenants(&detail));
-    json_object_set_new(made, "tenants", json_integer((json_int_t)detail.tenant_count));
+    if (!destinations_find(c->relay->dispatch, name, &detail))
+        return gone(name, err);
+    struct led led = {.where = where_new(c), .name = name, .domains = json_array()};
+    bool ok = database_queue_domains(db, clock_now_ms(), add_led, &led, err);
+    json_t *made = describe_detail(&detail);
+    json_object_set_new(made, "deferred", json_integer(led.deferred));
+    json_object_set_new(made, "held", json_integer(led.held));
+    json_object_set_new(made, "trying", describe_progress(c, led.where, name));
     json_object_set_new(c->answer, "destination", made);
+    json_decref(led.domains);
+    where_free(led.where);
     destinations_detail_fini(&detail);
-    return true;
+    return ok;
+}
+
+/* A domain that is no destination's just now stands for itself: what waits there may not be due
+ * yet. */
+static bool find_led(struct database *db, struct control *c, struct led *led, struct err *err)
+{
+    const char *given = control_text(c, "name");
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    struct err unknown = {0};
+    char name[WHERE_NAME];
+    if (!where_meant(c, given, name, sizeof(name), &unknown)) {
+        *err = unknown;
+        if (unknown.kind != ERR_NOT_FOUND || !address_domain_ascii(span_of(given), domain))
+            return false;
+        err->kind = ERR_NONE;
+        snprintf(name, sizeof(name), "%s", domain);
+        json_array_append_new(led->domains, json_string(domain));
+    }
+    json_object_set_new(c->answer, "destination", control_any_text(name));
+    led->name = name;
+    bool ok = database_queue_domains(db, clock_now_ms(), add_led, led, err);
+    led->name = NULL;
+    return ok;
+}
+
+bool control_destination_domains(struct database *db, struct control *c, struct err *err)
+{
+    if (!needs_relay(c, err) || !control_needs(c, "name", err))
+        return false;
+    struct led led = {.where = where_new(c), .domains = json_array()};
+    int64_t until_ms = control_number(c, "until", 0);
+    int64_t expire = 0;
+    bool ok = find_led(db, c, &led, err);
+    if (ok && until_ms > 0) {
+        char *domains = json_dumps(led.domains, JSON_COMPACT);
+        ok = database_queue_expiring(db, domains, until_ms, &expire, err);
+        free(domains);
+        json_object_set_new(c->answer, "expire", json_integer(expire));
+    }
+    json_object_set_new(c->answer, "domains", led.domains);
+    where_free(led.where);
+    return ok;
 }
 
 /* ---- rest ---- */
 
-static bool add_event(struct database *db, const struct control *c, const char *kind,
-                      const char *text, struct err *err)
+static bool add_event(struct database *db, const char *name, const char *kind, const char *text,
+                      struct err *err)
 {
     const struct database_event event = {.at_ms = clock_now_ms(),
                                          .kind = kind,
-                                         .recipient = control_text(c, "name"),
+                                         .recipient = name,
                                          .enhanced = "",
                                          .reply = text,
                                          .remote = ""};
     return database_add_event(db, &event, err);
 }
 
+/* How it was until now. */
+static bool describe_before(struct control *c, const char *name)
+{
+    struct destinations_detail before;
+    if (!destinations_find(c->relay->dispatch, name, &before))
+        return false;
+    const struct destinations_row *row = &before.one.rows[0];
+    bool rested = row->rest_ms > 0;
+    json_object_set_new(c->answer, "destination", control_any_text(name));
+    if (rested)
+        json_object_set_new(c->answer, "before", describe(row));
+    destinations_detail_fini(&before);
+    return rested;
+}
+
+/* Others that have a host of it: those go on. */
+static void describe_shared(struct control *c, const char *name)
+{
+    struct destinations_list known;
+    json_t *shared = json_array();
+    destinations_read_known(c->relay->dispatch, &known);
+    for (size_t i = 0; i < known.count && json_array_size(shared) < SHARED_MAX; i++)
+        if (strcmp(known.rows[i].name, name) != 0 && where_share(known.rows[i].name, name))
+            json_array_append_new(shared, control_any_text(known.rows[i].name));
+    json_object_set_new(c->answer, "shared", shared);
+    destinations_list_fini(&known);
+}
+
+/* Like the names that the queue makes: hosts, a port, and words. */
+static bool is_full_name(const char *name)
+{
+    struct span words = span_of(name);
+    struct span head = span_take(&words, ' ');
+    size_t colon = head.len;
+    uint64_t port = 0;
+    while (colon > 0 && head.ptr[colon - 1] != ':')
+        colon--;
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    size_t plain = strspn(name, letters);
+    while (name[plain] && strchr(".-_,:[] ", name[plain]))
+        plain += 1 + strspn(name + plain + 1, letters);
+    return name[plain] == '\0' && colon > 1 && span_number(span_from(head, colon), &port) &&
+           port > 0 && port < 65536;
+}
+
+/* One that is known; or one that mail may lead to later, by its full name. */
+static bool needs_destination_to_rest(struct control *c, char name_r[WHERE_NAME], bool *known_r,
+                                      struct err *err)
+{
+    struct err unknown = {0};
+    *known_r = needs_destination(c, name_r, &unknown);
+    if (*known_r)
+        return true;
+    *err = unknown;
+    if (unknown.kind != ERR_NOT_FOUND)
+        return false;
+    const char *given = control_text(c, "name");
+    if (strstr(unknown.text, "did you mean"))
+        return false;
+    if (!is_full_name(given) || strlen(given) > AHEAD_MAX)
+        return err_set(err, ERR_NOT_FOUND,
+                       "no destination \"%.60s\" is known just now: before mail leads there its "
+                       "full name is needed, as \"mx.example:25\"",
+                       given);
+    snprintf(name_r, WHERE_NAME, "%s", given);
+    for (char *p = name_r; *p; p++)
+        *p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 'a' - 'A') : *p;
+    err->kind = ERR_NONE;
+    return true;
+}
+
 bool control_destination_rest(struct database *db, struct control *c, struct err *err)
 {
+    bool known = false;
     char text[400];
+    char name[WHERE_NAME];
     int64_t for_ms = control_number(c, "for_ms", rest_default_ms);
     const char *why = control_text(c, "why") ? control_text(c, "why") : "";
-    if (!needs_name(c, err))
-        return false;
     if (for_ms < 1000 || for_ms > rest_most_ms)
         return err_set(err, ERR_USAGE, "a destination rests for 1 s to 30 days");
     if (strlen(why) > WHY_MAX)
         return err_set(err, ERR_USAGE, "the reason is longer than %d bytes", WHY_MAX);
-    if (!destinations_rest(c->relay->dispatch, control_text(c, "name"), for_ms, why))
-        return not_found(c, control_text(c, "name"), err);
-    const struct database_rest rest = {control_text(c, "name"), why, clock_now_ms() + for_ms};
+    if (!needs_destination_to_rest(c, name, &known, err))
+        return false;
+    describe_before(c, name);
+    describe_shared(c, name);
+    json_object_set_new(c->answer, "destination", control_any_text(name));
+    json_object_set_new(c->answer, "known", json_boolean(known));
+    if (known ? !destinations_rest(c->relay->dispatch, name, for_ms, why)
+              : !destinations_rest_ahead(c->relay->dispatch, name, for_ms, why))
+        return gone(name, err);
+    const struct database_rest rest = {name, why, clock_now_ms() + for_ms};
     snprintf(text, sizeof(text), "for %lld s, by %s%s%s", (long long)for_ms / 1000, c->who,
              *why ? ": " : "", why);
     json_object_set_new(c->answer, "next_try", json_integer(rest.until_ms));
     return database_rest(db, &rest, clock_now_ms(), err) &&
-           add_event(db, c, "destination_rests", text, err);
+           add_event(db, name, "destination_rests", text, err);
 }
 
 bool control_destination_resume(struct database *db, struct control *c, struct err *err)
 {
     char text[200];
-    if (!needs_name(c, err))
+    char name[WHERE_NAME];
+    if (!needs_destination(c, name, err))
         return false;
-    if (!destinations_resume(c->relay->dispatch, control_text(c, "name")))
-        return not_found(c, control_text(c, "name"), err);
+    bool rested = describe_before(c, name);
+    json_object_set_new(c->answer, "rested", json_boolean(rested));
+    if (!destinations_resume(c->relay->dispatch, name))
+        return gone(name, err);
     snprintf(text, sizeof(text), "by %s", c->who);
-    return database_end_rest(db, control_text(c, "name"), err) &&
-           add_event(db, c, "destination_resumed", text, err);
+    return database_end_rest(db, name, err) &&
+           (!rested || add_event(db, name, "destination_resumed", text, err));
 }
 
 /* ---- what a message waits for ---- */

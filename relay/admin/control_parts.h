@@ -33,6 +33,19 @@ json_t *control_any_text(const char *value);
 MUST_CHECK bool control_needs_name(const struct control *c, const char *key, const char *otherwise,
                                    struct err *err);
 
+/* ---- control_queue.c ---- */
+
+bool control_queue_list(struct database *db, struct control *c, struct err *err);
+bool control_queue_by_destination(struct database *db, struct control *c, struct err *err);
+bool control_queue_retry(struct database *db, struct control *c, struct err *err);
+bool control_queue_hold(struct database *db, struct control *c, struct err *err);
+bool control_queue_release(struct database *db, struct control *c, struct err *err);
+bool control_queue_delete(struct database *db, struct control *c, struct err *err);
+/* How many rows the request wants at once. */
+int64_t control_page(const struct control *c);
+struct progress_row;
+json_t *control_describe_trying(const struct progress_row *trying);
+
 /* ---- control_domains.c ---- */
 
 bool control_domain_list(struct database *db, struct control *c, struct err *err);
@@ -66,6 +79,7 @@ void control_describe(const struct control *c, char *text_r, size_t size);
 
 bool control_destination_list(struct database *db, struct control *c, struct err *err);
 bool control_destination_show(struct database *db, struct control *c, struct err *err);
+bool control_destination_domains(struct database *db, struct control *c, struct err *err);
 bool control_destination_rest(struct database *db, struct control *c, struct err *err);
 bool control_destination_resume(struct database *db, struct control *c, struct err *err);
 /* To the answer, as "rests": the destinations that this message waits for while they rest. */

@@ -170,6 +170,14 @@ void destinations_read(struct dispatch *d, struct destinations_list *list_r)
     qsort(list_r->rows, list_r->count, sizeof(*list_r->rows), by_waiting);
 }
 
+void destinations_read_known(struct dispatch *d, struct destinations_list *list_r)
+{
+    begin_list(list_r);
+    queue_each_known_destination(d->queue, add_row, list_r, dispatch_begin(d));
+    pthread_mutex_unlock(&d->mutex);
+    end_list(list_r);
+}
+
 static void add_tenant(void *context, const char *tenant, size_t waiting)
 {
     struct destinations_detail *detail = context;
@@ -259,6 +267,14 @@ bool destinations_rest(struct dispatch *d, const char *name, int64_t for_ms, con
     bool found = queue_rest(d->queue, name, for_ms, why, now_ms);
     dispatch_end(d, now_ms);
     return found;
+}
+
+bool destinations_rest_ahead(struct dispatch *d, const char *name, int64_t for_ms, const char *why)
+{
+    int64_t now_ms = dispatch_begin(d);
+    queue_rest_again(d->queue, name, for_ms, why, now_ms);
+    dispatch_end(d, now_ms);
+    return true;
 }
 
 static void rest_again(void *context, const struct database_rest *rest)

@@ -305,6 +305,7 @@ struct parcel *parcel_start(struct shard *s, struct dispatch_work *work)
     struct parcel *p = xcalloc(1, sizeof(*p));
     p->shard = s;
     p->work = work;
+    p->begun_ms = uv_now(&s->loop);
     p->settings = settings_hold(s->settings);
     buf_init(&p->dialogue, 32 * 1024);
     DL_APPEND(s->parcels, p);

@@ -28,6 +28,7 @@ struct parcel {
     int64_t clock_offset_ms; /* of the mail's times */
     bool damaged;
     struct buf dialogue;
+    uint64_t begun_ms;   /* by the loop's clock */
     int64_t settled_ms;  /* when */
     size_t answered;     /* that many had their answer before anybody was asked */
     int64_t again_in_ms; /* nothing was recorded: try again so much later; 0: it was */

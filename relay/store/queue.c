@@ -2,11 +2,12 @@
 /* queue.c - The queue and the events as people see and change them. Every verb takes the same
  * filter. */
 #include "clock.h"
+#include "queued.h"
 #include "rows.h"
 
 #include <stdlib.h>
 
-enum { LIMIT_COLUMN = 9 };
+enum { LIMIT_COLUMN = 9, DOMAINS_COLUMN = 10 };
 
 static void bind_filter(sqlite3_stmt *s, const struct database_filter *f)
 {
@@ -20,6 +21,7 @@ static void bind_filter(sqlite3_stmt *s, const struct database_filter *f)
     rows_text(s, 6, f->credential);
     rows_int(s, 7, f->after.id);
     rows_int(s, 8, f->after.id > 0 ? f->after.number : -1);
+    rows_text(s, DOMAINS_COLUMN, f->domains);
 }
 
 static void bind_limit(sqlite3_stmt *s, int64_t limit)
@@ -63,6 +65,36 @@ bool database_queue_count(struct database *db, const struct database_filter *fil
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_COUNT);
     bind_filter(s, filter);
+    *count_r = 0;
+    while (rows_next(db, s, err))
+        *count_r = sqlite3_column_int64(s, 0);
+    return err->kind == ERR_NONE;
+}
+
+bool database_queue_domains(struct database *db, int64_t now_ms,
+                            database_on_queue_domain *on_domain, void *context, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_DOMAINS);
+    rows_int(s, 1, now_ms);
+    while (rows_next(db, s, err)) {
+        const struct database_queue_domain row = {.domain = rows_get_text(s, 0),
+                                                  .remote = rows_get_text(s, 1),
+                                                  .due = sqlite3_column_int64(s, 2),
+                                                  .deferred = sqlite3_column_int64(s, 3),
+                                                  .held = sqlite3_column_int64(s, 4),
+                                                  .oldest_ms = sqlite3_column_int64(s, 5),
+                                                  .next_ms = sqlite3_column_int64(s, 6)};
+        on_domain(context, &row);
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool database_queue_expiring(struct database *db, const char *domains, int64_t until_ms,
+                             int64_t *count_r, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_EXPIRING);
+    rows_text(s, 1, domains);
+    rows_int(s, 2, until_ms);
     *count_r = 0;
     while (rows_next(db, s, err))
         *count_r = sqlite3_column_int64(s, 0);

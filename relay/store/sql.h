@@ -14,6 +14,7 @@
     " WHERE (?1 IS NULL OR r.message = ?1) AND (?2 IS NULL OR r.address = ?2 COLLATE NOCASE)" \
     " AND (?3 IS NULL OR r.domain = ?3) AND (?4 IS NULL OR m.sender = ?4 COLLATE NOCASE)"     \
     " AND (?5 IS NULL OR r.state = ?5) AND (?6 IS NULL OR m.credential = ?6)"                 \
+    " AND (?10 IS NULL OR r.domain IN (SELECT value FROM json_each(?10)))"                    \
     " AND r.state IN (0, 1) AND (r.message, r.number) > (?7, ?8)"
 
 #define SQL_MESSAGE_COLUMNS                                                                  \
@@ -90,6 +91,13 @@
                   "r.enhanced, r.reply,"                                                           \
                   " r.remote, m.sender, m.credential, m.class, m.created, m.expires, "             \
                   "m.length" SQL_QUEUE_FILTER " ORDER BY r.message, r.number LIMIT ?9")            \
+    X(QUEUE_DOMAINS, "SELECT r.domain, max(r.remote), sum(r.state = 0 AND r.due <= ?1), "          \
+                     "sum(r.state = 0 AND r.due > ?1), sum(r.state = 1), min(m.created), "         \
+                     "min(iif(r.state = 0, r.due, NULL)) FROM recipient r JOIN message m "         \
+                     "ON m.id = r.message WHERE r.state IN (0, 1) GROUP BY r.domain")              \
+    X(QUEUE_EXPIRING, "SELECT count(*) FROM recipient r JOIN message m ON m.id = r.message "       \
+                      "WHERE r.state = 0 AND m.expires <= ?2 "                                     \
+                      "AND r.domain IN (SELECT value FROM json_each(?1))")                         \
     X(QUEUE_COUNT, "SELECT count(*)" SQL_QUEUE_FILTER)                                             \
     X(QUEUE_MATCH, "SELECT r.message, r.number, m.class, r.domain, r.address, m.tenant, "          \
                    "m.expires" SQL_QUEUE_FILTER " ORDER BY r.message, r.number LIMIT ?9")          \

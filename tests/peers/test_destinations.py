@@ -54,7 +54,6 @@ def test_where_nothing_listens_rests_and_it_is_said_why(relay_factory, sink_fact
     assert row["waiting_by_class"]["security"] == 1, row
     text = relay.command("destination", "list")
     assert place in text and "NEXT TRY" in text and "refused" in text and text.endswith("1 destination\n"), text
-    assert relay.command("queue", "list", "--by", "destination").splitlines()[0] == text.splitlines()[0]
     assert [r["destination"] for r in relay.json("queue", "list", "--by", "destination")] == [place]
     assert f'bob@dest.test waits: destination "{place}" rests for ' in relay.command("trace", id)
     told = events(relay, "destination_rests")
@@ -175,7 +174,7 @@ def test_a_name_with_blanks_is_one_argument(relay_factory, sink_factory, place):
     assert 3590 < show(relay, name)["rests_s"] <= 3600
     done = relay.command("destination", "resume", place, "require", check=False)
     one_line(done, 2, "too many arguments")
-    one_line(relay.command("destination", "resume", place, check=False), 1, f'did you mean "{name}"?')
+    assert relay.json("destination", "resume", place)["destination"] == name  # a part of it that is no other's
 
 
 @pytest.mark.memory
@@ -189,8 +188,9 @@ def test_a_name_that_is_none(relay_factory, place):
     send(relay)
     resting(relay, place)
     for verb in ("show", "rest", "resume"):
-        one_line(relay.command("destination", verb, "dest.test", check=False), 1, f'its mail goes to "{place}"')
-        one_line(relay.command("destination", verb, "mx.dst.test" + place[12:], check=False), 1, f'did you mean "{place}"?')
+        done = relay.command("destination", verb, "mx.dst.test", check=False)
+        one_line(done, 1, 'no destination "mx.dst.test')
+        assert "did you mean" not in done.stderr  # that would be somebody else's host
         one_line(relay.command("destination", verb, "MX.dest", check=False), 1, f'did you mean "{place}"?')
         one_line(relay.command("destination", verb, "elsewhere\x1b[31m:25", check=False), 1, "no destination \"elsewhere", "\\x1b")
     assert not [r for r in relay.json("audit", "tail") if r["what"].startswith("destination.")]  # nothing was changed

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* control_queue.c - The verbs about what waits: listed, by destination, and changed. Of where it
+ * goes and what is being tried a running relay knows more than the rows do. */
+#include "clock.h"
+#include "control_parts.h"
+#include "destinations.h"
+#include "progress.h"
+#include "queued.h"
+#include "where.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Longer lists go by pages, so that nobody waits for one and none fills the memory. */
+enum { PAGE_MAX = 5000, GROUPS_DEFAULT = 1000, GROUPS_MAX = 100 * 1000 };
+
+/* "domains" of the request, as the database takes them; freed with free(). */
+static char *read_domains(const struct control *c)
+{
+    const json_t *domains = json_object_get(c->request, "domains");
+    return json_is_array(domains) ? json_dumps(domains, JSON_COMPACT) : NULL;
+}
+
+/* `domains` is borrowed. */
+static bool read_filter(const struct control *c, const char *domains, struct database_filter *f,
+                        struct err *err)
+{
+    enum mail_state state;
+    *f = (struct database_filter){.recipient = control_text(c, "recipient"),
+                                  .domain = control_text(c, "domain"),
+                                  .sender = control_text(c, "sender"),
+                                  .credential = control_text(c, "user"),
+                                  .domains = domains,
+                                  .state = -1,
+                                  .after.number = control_number(c, "after_number", -1)};
+    if (control_text(c, "after_id") &&
+        !mail_id_parse(span_of(control_text(c, "after_id")), &f->after.id))
+        return err_set(err, ERR_USAGE, "after_id is no message id");
+    if (control_text(c, "id") && !mail_id_parse(span_of(control_text(c, "id")), &f->id))
+        return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
+                       control_text(c, "id"));
+    if (!control_text(c, "state"))
+        return true;
+    if (!mail_state_parse(span_of(control_text(c, "state")), &state))
+        return err_set(err, ERR_USAGE, "\"%.40s\" is no state: waiting or held",
+                       control_text(c, "state"));
+    f->state = (int)state;
+    return true;
+}
+
+int64_t control_page(const struct control *c)
+{
+    int64_t limit = control_number(c, "limit", PAGE_MAX);
+    return limit > 0 && limit < PAGE_MAX ? limit : PAGE_MAX;
+}
+
+/* ---- lists ---- */
+
+struct listing {
+    struct control *control;
+    struct where *where;
+    struct progress progress;
+};
+
+static const struct progress_row *find_progress(const struct progress *all, int64_t message,
+                                                unsigned number)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        const struct progress_row *row = &all->rows[i];
+        for (size_t k = 0; row->message == message && k < row->count; k++)
+            if (row->numbers[k] == number)
+                return row;
+    }
+    return NULL;
+}
+
+json_t *control_describe_trying(const struct progress_row *trying)
+{
+    json_t *made = json_object();
+    json_object_set_new(made, "host", control_any_text(trying->host));
+    json_object_set_new(made, "ip", json_string(trying->ip));
+    json_object_set_new(made, "stage", json_string(trying->stage));
+    json_object_set_new(made, "for_s", json_integer(trying->for_ms / 1000));
+    return made;
+}
+
+/* Where it goes, and what is done about it just now. */
+static void add_way(const struct listing *l, const struct database_queued *q, json_t *row)
+{
+    char name[WHERE_NAME];
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    const struct progress_row *trying = find_progress(&l->progress, q->id, q->number);
+    if (where_domain_of(q->recipient, domain) &&
+        where_find(l->where, domain, q->remote, name, sizeof(name)))
+        json_object_set_new(row, "destination", control_any_text(name));
+    if (trying)
+        json_object_set_new(row, "trying", control_describe_trying(trying));
+}
+
+static void add_queued(void *context, const struct database_queued *q)
+{
+    const struct listing *l = context;
+    char id[MAIL_ID_TEXT];
+    char reply[900];
+    mail_id_print(q->id, id);
+    snprintf(reply, sizeof(reply), "%03d %s%s%s", q->code, q->enhanced, q->enhanced[0] ? " " : "",
+             q->reply);
+    json_t *row = json_object();
+    json_object_set_new(row, "id", json_string(id));
+    json_object_set_new(row, "recipient", control_any_text(q->recipient));
+    json_object_set_new(row, "state", json_string(mail_state_name(q->state)));
+    json_object_set_new(row, "tries", json_integer(q->tries));
+    json_object_set_new(row, "due", json_integer(q->due_ms));
+    json_object_set_new(row, "last_reply", q->code ? control_any_text(reply) : json_string(""));
+    json_object_set_new(row, "remote", control_any_text(q->remote));
+    json_object_set_new(row, "sender", control_any_text(q->sender));
+    json_object_set_new(row, "user", control_any_text(q->credential));
+    json_object_set_new(row, "class", json_string(stream_class_name(q->class)));
+    json_object_set_new(row, "accepted", json_integer(q->created_ms));
+    json_object_set_new(row, "expires", json_integer(q->expires_ms));
+    json_object_set_new(row, "size", json_integer(q->length));
+    add_way(l, q, row);
+    json_array_append_new(control_rows(l->control), row);
+}
+
+/* A full page says where the next one begins. */
+static void say_next(struct control *c, const struct database_filter *f, int64_t count)
+{
+    char id[MAIL_ID_TEXT];
+    if (count < control_page(c))
+        return;
+    mail_id_print(f->after.id, id);
+    json_object_set_new(c->answer, "after_id", json_string(id));
+    json_object_set_new(c->answer, "after_number", json_integer(f->after.number));
+}
+
+/* The first page also says how many there are in all. */
+bool control_queue_list(struct database *db, struct control *c, struct err *err)
+{
+    struct database_filter filter;
+    struct listing l = {.control = c, .where = where_new(c)};
+    int64_t total = 0;
+    char *domains = read_domains(c);
+    bool ok = read_filter(c, domains, &filter, err);
+    if (c->relay)
+        progress_read(c->relay->dispatch, &l.progress);
+    if (ok && filter.after.id == 0)
+        ok = database_queue_count(db, &filter, &total, err);
+    ok = ok && database_queue(db, &filter, control_page(c), add_queued, &l, err);
+    say_next(c, &filter, (int64_t)json_array_size(control_rows(c)));
+    json_object_set_new(c->answer, "total", json_integer(total));
+    progress_fini(&l.progress);
+    where_free(l.where);
+    free(domains);
+    return ok;
+}
+
+/* ---- by destination ---- */
+
+struct grouping {
+    struct where *where;
+    json_t *groups; /* by name */
+};
+
+static void add_number(json_t *group, const char *key, int64_t number)
+{
+    json_int_t before = json_integer_value(json_object_get(group, key));
+    json_object_set_new(group, key, json_integer(before + number));
+}
+
+static void earliest(json_t *group, const char *key, int64_t at_ms)
+{
+    const json_t *before = json_object_get(group, key);
+    if (at_ms > 0 && (!before || json_integer_value(before) > at_ms))
+        json_object_set_new(group, key, json_integer(at_ms));
+}
+
+static void add_domain(void *context, const struct database_queue_domain *row)
+{
+    const struct grouping *g = context;
+    char name[WHERE_NAME];
+    if (!where_find(g->where, row->domain, row->remote, name, sizeof(name)))
+        snprintf(name, sizeof(name), "%s", row->domain[0] ? row->domain : "(reports only)");
+    json_t *group = json_object_get(g->groups, name);
+    if (!group) {
+        group = json_object();
+        json_object_set_new(group, "destination", control_any_text(name));
+        json_object_set_new(g->groups, name, group);
+    }
+    add_number(group, "domains", 1);
+    add_number(group, "waiting", row->due);
+    add_number(group, "deferred", row->deferred);
+    add_number(group, "held", row->held);
+    earliest(group, "oldest", row->oldest_ms);
+    earliest(group, "next_try", row->next_ms);
+}
+
+/* Nothing is tried before a rest ends. */
+static void add_rests(const struct control *c, const json_t *groups)
+{
+    struct destinations_list list;
+    if (!c->relay)
+        return;
+    destinations_read(c->relay->dispatch, &list);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct destinations_row *row = &list.rows[i];
+        json_t *group = json_object_get(groups, row->name);
+        if (!group || row->rest_ms == 0)
+            continue;
+        int64_t ends_ms = clock_now_ms() + row->rest_ms;
+        if (json_integer_value(json_object_get(group, "next_try")) < ends_ms)
+            json_object_set_new(group, "next_try", json_integer(ends_ms));
+        json_object_set_new(group, "rests_s", json_integer((row->rest_ms + 999) / 1000));
+        json_object_set_new(group, "why", control_any_text(row->why));
+    }
+    destinations_list_fini(&list);
+}
+
+static int64_t in_all(const json_t *group)
+{
+    return json_integer_value(json_object_get(group, "waiting")) +
+           json_integer_value(json_object_get(group, "deferred")) +
+           json_integer_value(json_object_get(group, "held"));
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const json_t *x = *(json_t *const *)a;
+    const json_t *y = *(json_t *const *)b;
+    int64_t more = in_all(y) - in_all(x);
+    if (more != 0)
+        return more > 0 ? 1 : -1;
+    return strcmp(json_string_value(json_object_get(x, "destination")),
+                  json_string_value(json_object_get(y, "destination")));
+}
+
+static void add_sorted(struct control *c, json_t *groups, size_t limit)
+{
+    const char *name;
+    json_t *group;
+    size_t count = 0;
+    int64_t total = 0;
+    json_t **sorted = xcalloc(json_object_size(groups) + 1, sizeof(json_t *));
+    json_object_foreach(groups, name, group)
+    {
+        sorted[count++] = group;
+        total += in_all(group);
+    }
+    qsort(sorted, count, sizeof(json_t *), by_count);
+    json_t *rows = control_rows(c);
+    for (size_t i = 0; i < count && i < limit; i++)
+        json_array_append(rows, sorted[i]);
+    free(sorted);
+    json_object_set_new(c->answer, "total", json_integer((json_int_t)count));
+    json_object_set_new(c->answer, "recipients", json_integer(total));
+}
+
+bool control_queue_by_destination(struct database *db, struct control *c, struct err *err)
+{
+    int64_t limit = control_number(c, "limit", GROUPS_DEFAULT);
+    struct grouping g = {.where = where_new(c), .groups = json_object()};
+    bool ok = database_queue_domains(db, clock_now_ms(), add_domain, &g, err);
+    add_rests(c, g.groups);
+    add_sorted(c, g.groups, limit < 1 || limit > GROUPS_MAX ? GROUPS_MAX : (size_t)limit);
+    json_decref(g.groups);
+    where_free(g.where);
+    return ok;
+}
+
+/* ---- changes ---- */
+
+static bool change_queue(struct database *db, struct control *c, enum database_change change,
+                         struct err *err)
+{
+    struct database_filter filter;
+    int64_t changed = 0;
+    char *domains = read_domains(c);
+    bool ok = read_filter(c, domains, &filter, err) &&
+              database_queue_change(db, &filter, control_page(c), change, &changed, err);
+    say_next(c, &filter, changed);
+    json_object_set_new(c->answer, "changed", json_integer(changed));
+    free(domains);
+    return ok;
+}
+
+bool control_queue_retry(struct database *db, struct control *c, struct err *err)
+{
+    return change_queue(db, c, DATABASE_RETRY, err);
+}
+
+bool control_queue_hold(struct database *db, struct control *c, struct err *err)
+{
+    return change_queue(db, c, DATABASE_HOLD, err);
+}
+
+bool control_queue_release(struct database *db, struct control *c, struct err *err)
+{
+    return change_queue(db, c, DATABASE_RELEASE, err);
+}
+
+bool control_queue_delete(struct database *db, struct control *c, struct err *err)
+{
+    return change_queue(db, c, DATABASE_DELETE, err);
+}

@@ -1,0 +1,137 @@
+"""What an operator asks in trouble: where mail waits, what is being tried, how to hold back or end what goes to one place."""
+
+import contextlib
+import socket
+import threading
+
+import pytest
+from conftest import wait_for
+
+QUICK = 'stream "quick" { class = "security" retry = {1} }\nstream "slow" { class = "notification" retry = {600} }'
+
+
+def send(relay, to, stream="slow"):
+    return relay.send(to, f"From: <hello@club.test>\r\nSubject: test\r\nSealpost-Stream: {stream}\r\n\r\nhello\r\n")
+
+
+@contextlib.contextmanager
+def talker(host, port, greeting=b"220 hi\r\n", answer=None):
+    """A server that says one thing on each connection, and then only what `answer` makes of a line."""
+    server = socket.create_server((host, port))
+    held = []
+
+    def serve(connection):
+        with contextlib.suppress(OSError):
+            connection.sendall(greeting)
+            for line in connection.makefile("rb"):
+                said = answer(line) if answer else b""
+                connection.sendall(said)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                held.append(connection)
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield held
+    finally:
+        server.close()
+        for connection in held:
+            connection.close()
+
+
+def busy(line):
+    return b"250 ok\r\n" if line.upper().startswith((b"EHLO", b"HELO", b"RSET")) else b"451 4.2.0 later\r\n"
+
+
+@pytest.mark.memory
+def test_deferred_mail_is_seen_by_destination_and_chosen_by_it(relay_factory, dns, delivery_port):
+    """Kind: views of the queue that forget what is not due."""
+    relay = relay_factory(QUICK).start()
+    dns.mail("a.test", "mx.a.test=127.0.0.3")
+    dns.mail("b.test", "mx.a.test=127.0.0.3")
+    dns.add("nowhere.test", "MX", "SERVFAIL")
+    dns.zone[("nowhere.test", "MX")] = ["SERVFAIL"]
+    place = f"mx.a.test:{delivery_port}"
+    with talker("127.0.0.3", delivery_port, answer=busy):
+        ids = [send(relay, to) for to in ("x@a.test", "y@a.test", "z@b.test")]
+        unknown = send(relay, "n@nowhere.test")
+        for id in [*ids, unknown]:
+            relay.wait_kind(id, "deferred")
+        rows = {r["destination"]: r for r in relay.json("queue", "list", "--by", "destination")}
+        assert set(rows) == {place, "nowhere.test"}, rows
+        assert (rows[place]["waiting"], rows[place]["deferred"], rows[place]["domains"]) == (0, 3, 2), rows
+        assert rows["nowhere.test"]["deferred"] == 1 and rows[place]["next_try"] > rows[place]["oldest"], rows
+        text = relay.command("queue", "list", "--by", "destination")
+        assert text.splitlines()[0].split() == ["DESTINATION", "WAITING", "DEFERRED", "HELD", "OLDEST", "NEXT", "TRY",
+                                                "RESTS", "BECAUSE"]
+        assert text.splitlines()[1].split()[:3] == [place, "0", "3"] and text.endswith("4 recipients, 2 destinations\n"), text
+        for name in (place, "mx.a.test", "a.test", "b.test"):
+            assert relay.json("destination", "show", name)["deferred"] == 3
+            assert len(relay.queue("--destination", name)) == 3, name
+        assert {r.get("destination") for r in relay.queue()} == {place, None}
+        assert "3 recipients changed" in relay.command("queue", "hold", "--destination", "mx.a.test")
+        assert relay.json("queue", "list", "--by", "destination")[0]["held"] == 3
+        assert len(relay.queue("--destination", "mx.a.test", "--held")) == 3
+        relay.command("queue", "release", "--destination", "mx.a.test")
+        assert "1 recipient changed" in relay.command("queue", "delete", "--destination", "nowhere.test")
+        done = relay.command("queue", "delete", "--destination", "mx.b.test", check=False)
+        assert done.returncode == 0 or "no destination" in done.stderr or "0 recipients" in done.stdout
+        assert len(relay.queue()) == 3
+
+
+@pytest.mark.memory
+def test_what_is_being_tried_is_said_with_host_and_stage(relay_factory, dns, delivery_port):
+    """Kind: mail under way that looks like mail that waits."""
+    relay = relay_factory(QUICK).start()
+    dns.mail("hang.test", "mx.hang.test=127.0.0.4")
+    dns.mail("mute.test", "mx.mute.test=127.0.0.5")
+    with talker("127.0.0.4", delivery_port, answer=lambda line: b"250 ok\r\n" if line[:4] in (b"EHLO", b"MAIL") else b""), \
+            talker("127.0.0.5", delivery_port, greeting=b""):
+        id = send(relay, "x@hang.test")
+        mute = send(relay, "x@mute.test")
+        row = wait_for(lambda: [r for r in relay.queue("--id", id) if r.get("trying", {}).get("stage") == "RCPT"])[0]
+        assert row["trying"]["host"] == "mx.hang.test" and row["trying"]["ip"] == "127.0.0.4", row
+        text = relay.command("queue", "show", id)
+        assert "x@hang.test is being tried at mx.hang.test[127.0.0.4] since " in text and "s (RCPT)" in text, text
+        assert " trying " in text
+        assert f"{id} at mx.hang.test[127.0.0.4] since " in relay.command("destination", "show", "mx.hang.test")
+        assert "is being tried at mx.hang.test[127.0.0.4] since " in relay.command("trace", id)
+        wait_for(lambda: "mx.mute.test[127.0.0.5] since " in relay.command("queue", "show", mute))
+        assert "(greeting)" in relay.command("queue", "show", mute)
+        relay.command("queue", "delete", "--all")
+
+
+def test_a_rest_says_what_was_and_what_it_costs(relay_factory, dns, delivery_port):
+    """Kind: a command that changes more, or less, than it says."""
+    relay = relay_factory(QUICK).start()
+    dns.mail("a.test", "mx.a.test=127.0.0.3")
+    dns.mail("both.test", "mx.b.test=127.0.0.6", "mx.a.test=127.0.0.3")
+    with talker("127.0.0.3", delivery_port, answer=busy), talker("127.0.0.6", delivery_port, answer=busy):
+        for to in ("x@a.test", "y@both.test"):
+            relay.wait_kind(send(relay, to), "deferred")
+        both = f"mx.a.test,mx.b.test:{delivery_port}"
+        done = relay.command("destination", "rest", "mx.a.test", check=False)
+        assert done.returncode == 2 and "means more than one destination" in done.stderr and both in done.stderr, done
+        relay.command("queue", "release", "--all", check=False)
+        name = f"mx.a.test:{delivery_port}"
+        text = relay.command("destination", "rest", name, "--for", "1h", "--why", "they asked")
+        assert text.startswith(f"{name} rests for 1h\n") and f"its hosts also get mail for: {both}" in text, text
+        assert "0 recipients that wait there expire before it ends" in text, text
+        text = relay.command("destination", "rest", name, "--for", "7d")
+        assert "it had a rest of 3" in text and "by an operator: they asked" in text and "1 recipients that" in text, text
+        assert "is tried again" in relay.command("destination", "resume", name)
+        assert "had no rest" in relay.command("destination", "resume", name)
+        kinds = [e["reply"] for e in relay.json("events", "--kind", "destination_resumed")]
+        assert len(kinds) == 1, kinds
+        done = relay.command("destination", "rest", "mx.c.test", check=False)
+        assert done.returncode == 1 and "did you mean" not in done.stderr and "full name" in done.stderr, done.stderr
+        ahead = f"mx.c.test:{delivery_port}"
+        assert "it rests from the first on" in relay.command("destination", "rest", f"MX.C.test:{delivery_port}", "--for", "10m")
+        dns.mail("c.test", "mx.c.test=127.0.0.7")
+        id = send(relay, "x@c.test")
+        wait_for(lambda: relay.json("destination", "show", ahead)["waiting"] == 1)
+        assert f'waits: destination "{ahead}" rests for ' in relay.command("trace", id)
