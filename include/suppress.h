@@ -50,10 +50,19 @@ bool suppress_applies(const struct suppress_entry *e, const char *tenant, const 
 /* 550 5.7.1, with reason and date. */
 struct verdict suppress_verdict(const struct suppress_entry *e);
 
+/* Who takes part in what a server has answered. */
+struct suppress_sides {
+    struct span sender, from_domain; /* what was said at MAIL, and the author's domain */
+    struct span hostname;            /* ours, as said at EHLO */
+    struct span recipient;
+    const char *const *ips; /* our own, where they are known */
+    size_t ip_count;
+};
+
 /* Does this answer to a RCPT speak of its mailbox, for good? Never when it speaks of policy,
- * reputation, rates, the message, a mailbox that is only full or busy, or the sender; `sender` is
- * what was said at MAIL. */
-bool suppress_is_hard(const struct verdict *answer, struct span sender);
+ * reputation, rates, TLS, the message, a mailbox that is only full or busy, the sender, or us: when
+ * it names our host, our address, or the sender's domain. */
+bool suppress_is_hard(const struct verdict *answer, const struct suppress_sides *sides);
 /* Does an answer at `now_ms` count beside the one at `last_ms`? On another day (UTC), and not only
  * because midnight has passed. */
 bool suppress_is_another_day(int64_t last_ms, int64_t now_ms);

@@ -3,6 +3,9 @@
  * is no such mailbox. */
 #include "suppress.h"
 
+#include "ip.h"
+
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -130,30 +133,114 @@ static const char *const soft[] = {
     "your domain",  "your address", "your server", "your ip",      "your host",
 };
 
-static bool says(const char *text, const char *words)
+/* The same as whole words: they say of our server, of its way to theirs, or of a list that it is on
+ * that the mailbox is not the matter. */
+static const char *const others[] = {
+    "rbl",        "dnsbl", "listed", "tls",    "ssl",       "starttls",
+    "encryption", "helo",  "ehlo",   "ptr",    "rdns",      "reverse",
+    "resolve",    "score", "rate",   "banned", "permitted", "rejected: content",
+};
+
+static bool says(struct span text, const char *words)
 {
-    struct span s = span_of(text);
     struct span w = span_of(words);
-    for (size_t i = 0; i + w.len <= s.len; i++)
-        if (span_starts_nocase(span_from(s, i), w))
+    for (size_t i = 0; i + w.len <= text.len; i++)
+        if (span_starts_nocase(span_from(text, i), w))
             return true;
     return false;
 }
 
-bool suppress_is_hard(const struct verdict *answer, struct span sender)
+static bool is_part_of_name(struct span text, size_t i)
 {
-    char named[ADDRESS_MAX + 1];
-    if (answer->code < 500 || answer->code > 599 || answer->code == 552)
-        return false;
-    if (sender.len > 0 && span_copy(sender, named, sizeof(named)) && says(answer->text, named))
+    return i < text.len && (isalnum((unsigned char)text.ptr[i]) || text.ptr[i] == '-');
+}
+
+/* As a word, or as a name: "club.test" is in "mail.club.test", and not in "myclub.test". */
+static bool names_it(struct span text, struct span name)
+{
+    for (size_t i = 0; name.len > 0 && i + name.len <= text.len; i++)
+        if (span_starts_nocase(span_from(text, i), name) &&
+            (i == 0 || !is_part_of_name(text, i - 1)) && !is_part_of_name(text, i + name.len))
+            return true;
+    return false;
+}
+
+static bool is_among(const struct ip *ip, const char *const *ips, size_t count)
+{
+    struct ip one;
+    for (size_t i = 0; i < count; i++)
+        if (ip_parse(ips[i], &one) && ip_equal(&one, ip))
+            return true;
+    return false;
+}
+
+/* A literal address of the Internet, of these or, with NULL, any. */
+static bool names_ip(struct span text, const char *const *ips, size_t count)
+{
+    while (text.len > 0) {
+        struct ip ip;
+        char word[48];
+        size_t len = 0;
+        while (len < text.len && (isxdigit((unsigned char)text.ptr[len]) || text.ptr[len] == '.' ||
+                                  text.ptr[len] == ':'))
+            len++;
+        struct span end = span_first(text, len);
+        while (end.len > 0 && ispunct((unsigned char)end.ptr[end.len - 1]))
+            end.len--;
+        if (span_copy(end, word, sizeof(word)) && ip_parse(word, &ip) &&
+            (!ips || is_among(&ip, ips, count)))
+            return true;
+        text = span_from(text, len > 0 ? len : 1);
+    }
+    return false;
+}
+
+/* What is said beside the recipient's own address, in `text_r`. */
+static struct span without_recipient(const char *said, struct span rcpt, char *text_r, size_t size)
+{
+    struct span text = {text_r, 0};
+    snprintf(text_r, size, "%s", said);
+    text.len = strlen(text_r);
+    for (size_t i = 0; rcpt.len > 0 && i + rcpt.len <= text.len; i++)
+        if (span_starts_nocase(span_from(text, i), rcpt))
+            memset(text_r + i, ' ', rcpt.len);
+    return text;
+}
+
+static struct span domain_of(struct span address)
+{
+    size_t at = span_find(address, '@');
+    return at < address.len ? span_from(address, at + 1) : SPAN_NONE;
+}
+
+/* Does it name us, or who sends? A domain that is the recipient's, too, says nothing. */
+static bool names_us(struct span text, const struct suppress_sides *sides)
+{
+    const struct span ours[] = {sides->sender, sides->hostname, domain_of(sides->sender),
+                                sides->from_domain};
+    struct span to = domain_of(sides->recipient);
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
+        if (!names_it(to, ours[i]) && names_it(text, ours[i]))
+            return true;
+    return sides->ip_count > 0 && names_ip(text, sides->ips, sides->ip_count);
+}
+
+bool suppress_is_hard(const struct verdict *answer, const struct suppress_sides *sides)
+{
+    char memory[sizeof(answer->text)];
+    struct span text = without_recipient(answer->text, sides->recipient, memory, sizeof(memory));
+    if (answer->code < 500 || answer->code > 599 || answer->code == 552 || names_us(text, sides))
         return false;
     for (size_t i = 0; i < COUNT_OF(soft); i++)
-        if (says(answer->text, soft[i]))
+        if (says(text, soft[i]))
+            return false;
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (names_it(text, span_of(others[i])))
             return false;
     for (size_t i = 0; i < COUNT_OF(hard); i++)
         if (strcmp(answer->enhanced, hard[i].enhanced) == 0 &&
-            (!hard[i].words || says(answer->text, hard[i].words)))
-            return true;
+            (!hard[i].words || says(text, hard[i].words)))
+            return answer->enhanced[0] || !names_ip(text, NULL, 0); /* it may be what is unknown */
     return false;
 }
 

@@ -48,6 +48,17 @@ static void note_remote(const struct parcel *p, size_t i, struct store_outcome *
     snprintf(o->remote, sizeof(o->remote), "%.*s", SPAN_ARG(remote));
 }
 
+static bool is_about_mailbox(const struct parcel *p, size_t i)
+{
+    const struct suppress_sides sides = {.sender = span_of(p->mail->envelope.sender),
+                                         .from_domain = span_of(p->mail->from_domain),
+                                         .hostname = span_of(p->settings->config->hostname),
+                                         .ips = p->settings->config->public_ips,
+                                         .ip_count = p->settings->config->public_ip_count,
+                                         .recipient = span_of(p->mail->envelope.rcpts[i].address)};
+    return suppress_is_hard(&p->answers[i], &sides);
+}
+
 static void decide(struct parcel *p, struct store_job *job, size_t i)
 {
     const struct mail_row *row = &p->mail->rows[i];
@@ -82,8 +93,7 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
                                                            : moves[d.what].kind};
     o->report = report_on(p, i, o->state);
     bool said = p->own[i] && p->mail->protocol[0]; /* by a server, of mail that is not ours */
-    if (d.what == RETRY_NEVER && said &&
-        suppress_is_hard(&p->answers[i], span_of(p->mail->envelope.sender))) {
+    if (d.what == RETRY_NEVER && said && is_about_mailbox(p, i)) {
         snprintf(o->suppress, sizeof(o->suppress), "%s", p->mail->tenant);
         o->suppress_ms = (int64_t)p->settings->config->suppress_days * 24 * 3600 * 1000;
     }

@@ -47,13 +47,51 @@ static void answers(void **state)
         {550, "5.1.7", "Bad address: no such user", false},
         {550, "5.1.8", "Domain does not exist", false},
         {550, "5.1.1", "User unknown, please try again later", false},
+        {550, "5.1.1", "<full@tls.limit.test>: user unknown", true}, /* its own words say nothing */
+        {550, "5.1.1", "FULL@TLS.limit.test does not exist", true},
+        {550, "", "Reverse DNS lookup: 192.0.2.10 does not exist", false},
+        {550, "", "The domain club.test does not exist", false},
+        {550, "5.1.1", "RBL: 192.0.2.10", false},
+        {550, "", "[2001:db8::25] does not exist", false},
+        {550, "5.1.1", "No such user, relay=[198.51.100.1]", true}, /* who knows whose it is */
+        {550, "5.1.1", "198.51.100.7: unknown", false},
+        {550, "5.1.1", "RBL hit", false},
+        {550, "5.1.2", "Host helo name mail.club.test does not exist", false},
+        {550, "5.1.2", "Host MAIL.CLUB.TEST. does not exist", false},
+        {550, "5.1.1", "tls required", false},
+        {550, "5.1.1", "TLS: required", false},
+        {550, "5.1.1", "No PTR, user unknown", false},
+        {550, "5.1.1", "Bad HELO", false},
+        {550, "5.1.1", "You are listed by zen", false},
+        {550, "5.1.2", "DNS of club.test gives no answer", false},
+        {550, "5.1.1", "mail.club.test does not resolve", false},
+        {550, "5.1.1", "Message rejected: content", false},
+        {554, "5.1.1", "Connection refused: mail server mail.other.test not permitted", false},
+        {550, "5.1.1", "myclub.test has no such user", true}, /* another domain */
+        {550, "5.1.1", "no such user (version 1.2.3, build 4:5)", true},
+        {550, "5.1.1", "The helosmith list has no such user", true},
         {250, "2.1.5", "OK", false},
     };
+    static const char *const ips[] = {"2001:db8::7", "198.51.100.7"};
+    const struct suppress_sides sides = {.sender = SPAN("hello@club.test"), .from_domain = SPAN("club.test"),
+                                         .hostname = SPAN("mail.club.test"), .recipient = SPAN("full@tls.limit.test"), .ips = ips, .ip_count = 2};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct verdict v = verdict_make(rows[i].code, rows[i].enhanced, "%s", rows[i].text);
-        EXPECT(suppress_is_hard(&v, SPAN("hello@club.test")) == rows[i].hard, rows[i].text);
+        EXPECT(suppress_is_hard(&v, &sides) == rows[i].hard, rows[i].text);
     }
+}
+
+/* Mail within a domain: naming it says nothing of the sender. */
+static void within_a_domain(void **state)
+{
+    const struct suppress_sides sides = {.sender = SPAN("hello@club.test"), .from_domain = SPAN("club.test"),
+                                         .hostname = SPAN("mail.club.test"), .recipient = SPAN("bob@club.test")};
+    struct verdict v = verdict_make(550, "5.1.1", "bob: no such user at club.test");
+    (void)state;
+    assert_true(suppress_is_hard(&v, &sides));
+    v = verdict_make(550, "5.1.1", "mail.club.test does not resolve");
+    assert_false(suppress_is_hard(&v, &sides));
 }
 
 /* Whatever the entry says of a stream, a login code is stopped by two reasons only, and an entry of another tenant by nothing. */
@@ -107,7 +145,7 @@ static void days(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(what_applies),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(within_a_domain), cmocka_unit_test(what_applies),
                                        cmocka_unit_test(days)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
