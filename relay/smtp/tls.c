@@ -76,8 +76,9 @@ static void collect(struct tls *t)
 
 static void fail(struct tls *t, const char *doing)
 {
+    bool checked = (SSL_get_verify_mode(t->ssl) & SSL_VERIFY_PEER) != 0; /* else it broke nothing */
     long verdict = SSL_get_verify_result(t->ssl);
-    if (verdict != X509_V_OK && t->state == TLS_HANDSHAKE && !SSL_is_server(t->ssl))
+    if (checked && verdict != X509_V_OK && t->state == TLS_HANDSHAKE && !SSL_is_server(t->ssl))
         err_set(&t->err, ERR_TLS, "certificate refused: %s",
                 X509_verify_cert_error_string(verdict));
     else
