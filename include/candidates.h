@@ -37,6 +37,7 @@ struct candidate {
     struct endpoint at;
     enum candidate_state state;
     bool probe;
+    bool lacks;       /* its host has said that it cannot do what the mail needs */
     int64_t since_ms; /* of the state */
 };
 
@@ -72,6 +73,11 @@ bool candidates_crowded(const struct candidates *c, size_t *which_r);
 bool candidates_too_slow(const struct candidates *c, size_t i, int64_t now_ms);
 /* Is there another that has not been tried? */
 bool candidates_left(const struct candidates *c, int64_t now_ms);
+
+/* The host at this address cannot do what the mail needs: its other addresses are not tried. */
+void candidates_note_lack(struct candidates *c, const struct endpoint *at, int64_t now_ms);
+/* Is that so of all hosts, or of as many as one attempt may ask? */
+bool candidates_all_lack(const struct candidates *c);
 
 /* Does an answer speak of the host that gave it, so that another host may do better? (RFC 3463:
  * X.3 is the mail system, X.4 its network, X.7.10 a lack of TLS with it; 421 closes, and a bare 451

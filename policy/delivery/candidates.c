@@ -117,6 +117,40 @@ bool candidates_left(const struct candidates *c, int64_t now_ms)
     return now_ms - c->begun_ms < CANDIDATES_TIME_MS && is_one_left(c);
 }
 
+void candidates_note_lack(struct candidates *c, const struct endpoint *at, int64_t now_ms)
+{
+    size_t which = 0;
+    while (which < c->count && !endpoint_equal(&c->all[which].at, at))
+        which++;
+    for (size_t i = 0; which < c->count && i < c->count; i++) {
+        struct candidate *one = &c->all[i];
+        if (one->host != c->all[which].host)
+            continue;
+        one->lacks = true;
+        if (one->state == CANDIDATE_LEFT)
+            candidates_set(c, i, CANDIDATE_TRIED, now_ms);
+    }
+}
+
+static bool is_first_of_host(const struct candidates *c, size_t i)
+{
+    size_t k = 0;
+    while (c->all[k].host != c->all[i].host)
+        k++;
+    return k == i;
+}
+
+bool candidates_all_lack(const struct candidates *c)
+{
+    size_t lacking = 0;
+    size_t others = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        lacking += is_first_of_host(c, i) && c->all[i].lacks;
+        others += !c->all[i].lacks;
+    }
+    return lacking > 0 && (others == 0 || lacking >= CANDIDATES_TROUBLES_MAX);
+}
+
 bool candidates_host_trouble(const struct verdict *v)
 {
     if (v->what != VERDICT_DEFER)

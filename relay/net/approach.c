@@ -205,6 +205,8 @@ bool approach_elsewhere(struct courier *c)
         return false;
     if (c->reused)
         adopt(c);
+    if (c->shipment.lack.code != 0)
+        candidates_note_lack(&c->candidates, &c->at, clock_steady_ms());
     if (!candidates_left(&c->candidates, clock_steady_ms()) ||
         c->troubles + 1 >= CANDIDATES_TROUBLES_MAX || parcel_left_ms(c->parcel) <= 0)
         return false;
@@ -229,7 +231,9 @@ void approach_part(struct courier *c)
 bool approach_if_unsure(struct courier *c)
 {
     struct parcel *p = c->parcel;
-    if (c->shipment.unsure.code == 0)
+    const struct verdict *lack = &c->shipment.lack;
+    struct verdict v = c->shipment.unsure;
+    if (v.code == 0)
         return false;
     if (approach_elsewhere(c)) {
         shipment_end(&c->shipment);
@@ -237,7 +241,10 @@ bool approach_if_unsure(struct courier *c)
         return true;
     }
     snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->host_name, c->peer);
-    parcel_answer_all(p, &c->shipment.unsure);
+    if (lack->code != 0 && candidates_all_lack(&c->candidates))
+        v = *lack;
+    v = verdict_make(v.code, v.enhanced, "%s (host %s)", v.text, c->host_name);
+    parcel_answer_all(p, &v);
     return false;
 }
 

@@ -75,8 +75,8 @@ void approach_refused(struct courier *c);
 bool approach_elsewhere(struct courier *c);
 /* This one is not asked for leave. */
 void approach_part(struct courier *c);
-/* Nobody can be told whether this host takes the mail: if another one is to be tried this one is
- * left, else everyone without an answer has it now. */
+/* This host cannot have the mail, or nobody can be told whether it can: if another one is to be
+ * tried this one is left, else everyone without an answer has it now. */
 bool approach_if_unsure(struct courier *c);
 /* The machine knows another way with this host. False: it does not. */
 bool approach_by_remedy(struct courier *c);

@@ -46,17 +46,17 @@ static struct verdict cannot_say(enum compose_said said, const char *whose, cons
                         whose);
 }
 
-/* This hop lacks what the mail needs, or has not been able to say that it has it. */
+/* This host lacks what the mail needs, or has not been able to say that it has it. Another one may
+ * have it. */
 static void lacks(struct shipment *s, const struct verdict *v)
 {
+    bool known = !s->delivery->offers.unsure;
     char enhanced[sizeof(v->enhanced)];
-    if (!s->delivery->offers.unsure) {
-        parcel_answer_all(s->parcel, v);
-        return;
-    }
     snprintf(enhanced, sizeof(enhanced), "4%s", span_from(span_of(v->enhanced), 1).ptr);
-    s->unsure = verdict_make(451, enhanced,
-                             "Server failed at EHLO, so what it offers is not known: %s", v->text);
+    s->lack = known ? *v : (struct verdict){0};
+    s->unsure = verdict_make(
+        451, enhanced, "%s%s",
+        known ? "" : "Server failed at EHLO, so what it offers is not known: ", v->text);
 }
 
 /* The recipients without an answer, as many as the server takes at once; false when none is left.
@@ -87,7 +87,7 @@ static bool take_slice(struct shipment *s)
                                                           .original = span_of(e->rcpts[i].original),
                                                           .notify = e->rcpts[i].notify};
             count++;
-        } else if (said == COMPOSE_NEEDS_SMTPUTF8 && o->unsure) {
+        } else if (said == COMPOSE_NEEDS_SMTPUTF8) {
             left = cannot_say(said, "recipient", "");
         } else {
             p->answers[i] = cannot_say(said, "recipient", "5.1.3");
@@ -171,7 +171,7 @@ static bool send_copy(struct shipment *s)
         v = verdict_make(552, "5.3.4",
                          "Message of %llu bytes is over the receiving server's limit of %llu",
                          (unsigned long long)s->mail.size, (unsigned long long)most);
-        parcel_answer_all(s->parcel, &v);
+        lacks(s, &v);
         return false;
     }
     delivery_send(s->delivery, &s->mail);
@@ -188,7 +188,7 @@ bool shipment_begin(struct shipment *s, struct parcel *p, struct delivery *d,
     if (!s->composition) {
         s->parcel = p;
         s->delivery = d;
-        s->unsure = (struct verdict){0};
+        s->unsure = s->lack = (struct verdict){0};
         if (parcel_expired(p) || !take_slice(s) || !write_sender(s))
             return false;
         if (!make_copy(s, &err)) {

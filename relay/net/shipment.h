@@ -17,9 +17,9 @@ struct shipment {
     size_t *slice; /* mail.rcpts[i] is the parcel's recipient slice[i] */
     struct composition *composition;
     bool sending;
-    struct verdict
-        unsure; /* why those without an answer cannot be told whether this host takes their
-                            * mail; code 0: nothing of the kind */
+    struct verdict unsure; /* why this host cannot have the mail of those without an answer, though
+                              another may; code 0: nothing of the kind */
+    struct verdict lack;   /* the same, for good, if no host can; code 0: it may yet */
     void (*composed)(void *owner); /* set by the owner: a copy that took its time is made */
     void *owner;
 };

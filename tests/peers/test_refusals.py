@@ -25,8 +25,8 @@ def domain(dns, odd):  # noqa: F811
     def make(*answers, **options):
         number = len(used) + 1
         used.append(number)
-        servers = [odd(answer, host=f"127.8.{os.getpid() % 250}.{number * 5 + i}", **options) for i, answer in enumerate(answers)]
-        dns.mail(f"d{number}.test", *[f"mx{i}.d{number}.test=127.8.{os.getpid() % 250}.{number * 5 + i}" for i in range(len(answers))])
+        servers = [odd(answer, host=f"127.8.{os.getpid() % 250}.{number * 8 + i}", **options) for i, answer in enumerate(answers)]
+        dns.mail(f"d{number}.test", *[f"mx{i}.d{number}.test=127.8.{os.getpid() % 250}.{number * 8 + i}" for i in range(len(answers))])
         return f"d{number}.test", servers
 
     return make
@@ -182,3 +182,63 @@ def test_an_empty_message_reaches_nobody(relay_factory, domain):
     relay.wait_kind(id, "delivered", 20)
     assert [e["kind"] for e in fates(relay, id)["a"]] == ["deferred", "delivered"]
     assert len(server.messages) == 1 and "Subject" in server.messages[0]
+
+
+# ---- what a host cannot do ----
+
+def utf8(relay, domain):
+    with relay.client() as client:
+        client.ehlo("client.test")
+        client.putcmd("mail", "FROM:<hello@club.test> SMTPUTF8")
+        assert client.getreply()[0] == 250
+        client.sock.sendall(f"RCPT TO:<ü@{domain}>\r\n".encode())
+        assert client.getreply()[0] == 250
+        code, text = client.data(b"From: <hello@club.test>\r\nSealpost-Stream: t\r\nSubject: x\r\n\r\nx\r\n")
+        assert code == 250, text
+        return text.decode().split()[-1]
+
+
+def offering(*offers):
+    return by_verb(EHLO="\r\n".join([f"250-{o}" for o in ("odd", *offers)] + ["250 HELP"]))
+
+
+NEEDS = {"SIZE": (offering("SIZE 100"), offering("SIZE 1000000"), send), "SMTPUTF8": (offering("8BITMIME"), offering("SMTPUTF8"), utf8)}
+
+
+@pytest.mark.parametrize("need", NEEDS)
+def test_a_host_answers_for_itself_alone(relay_factory, domain, need):
+    """What one host lacks, another may have: mail is returned only when none has it."""
+    relay = relay_factory(SOON).start()
+    lacks, has, give = NEEDS[need]
+    name, servers = domain(lacks, has)
+    for _ in range(2):  # the second on a connection that is open, or not
+        id = give(relay, name)
+        relay.wait_kind(id, "delivered", 10)
+        assert relay.kinds(id).count("deferred") == 0
+    assert len(servers[1].messages) == 2 and not servers[0].messages
+    for count in (1, 2, 7):
+        name, servers = domain(*[lacks] * count)
+        id = give(relay, name)
+        event = relay.wait_kind(id, "bounced", 10)[0]
+        assert f".{name}" in event["reply"] and "deferred" not in relay.kinds(id), event
+        assert sum(len(s.connections) for s in servers) == min(count, 5)
+
+
+@pytest.mark.parametrize("need", NEEDS)
+def test_a_host_that_is_away_may_have_it(relay_factory, domain, need):
+    relay = relay_factory(SOON).start()
+    lacks, has, give = NEEDS[need]
+    name, servers = domain(lacks, has)
+    servers[1].stop()
+    event = relay.wait_kind(give(relay, name), "deferred", 10)[0]
+    assert event["code"] == 451 and event["enhanced"].startswith("4."), event
+
+
+def test_an_open_connection_answers_for_its_host_alone(relay_factory, domain):
+    relay = relay_factory(SOON).start()
+    lacks, has, _ = NEEDS["SIZE"]
+    name, servers = domain(offering("SIZE 3000"), has)
+    relay.wait_kind(send(relay, name), "delivered", 10)
+    id = send(relay, name, body=("x" * 70 + "\r\n") * 80)
+    relay.wait_kind(id, "delivered", 10)
+    assert "deferred" not in relay.kinds(id) and [len(s.messages) for s in servers] == [1, 1]
