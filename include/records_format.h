@@ -52,4 +52,7 @@ bool records_next_set(const struct records_plan *plan, bool whole, size_t *at,
 /* The n-th zone of the plan's publishable records, in their order; NULL when there are fewer. */
 const char *records_zone(const struct records_plan *plan, size_t nth);
 
+/* Is it one of the set's: of its name and type? */
+bool records_in_set(const struct record *r, const struct records_set *set);
+
 #endif

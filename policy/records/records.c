@@ -2,7 +2,7 @@
 /* records.c - What each kind of record is for, how one is made, and when what stands in DNS is as
  * good: SPF (RFC 7208), DKIM (RFC 6376 section 3.6.1), DMARC (RFC 9989) and the rest.
  */
-#include "records_parts.h"
+#include "planning.h"
 
 #include "dkim_record.h"
 #include "dmarc.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* records_terraform.c - Terraform resources (HCL) of four providers. What differs between them: one
+/* terraform.c - Terraform resources (HCL) of four providers. What differs between them: one
  * resource a record or a set, how names are written, and who cuts and quotes the strings of TXT.
  */
-#include "records_formats.h"
+#include "formats.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* records_around.c - The plan's records around the mail: where answers go, how TLS to them is kept,
+/* around.c - The plan's records around the mail: where answers go, how TLS to them is kept,
  * how programs find the relay, who may issue certificates, the unsubscribe page.
  */
-#include "records_parts.h"
+#include "roles.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* records_code.c - octoDNS (YAML) and DNSControl (JavaScript). Both cut the strings of TXT
+/* code.c - octoDNS (YAML) and DNSControl (JavaScript). Both cut the strings of TXT
  * themselves; octoDNS wants its semicolons escaped.
  */
-#include "records_formats.h"
+#include "formats.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* records_host.c - The plan's records of the relay's own host: addresses, the way back, HELO,
+/* host.c - The plan's records of the relay's own host: addresses, the way back, HELO,
  * TLSA. */
-#include "records_parts.h"
+#include "roles.h"
 
 #include <stdio.h>
 #include <string.h>

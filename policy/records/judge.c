@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* records_check.c - Is it there, everywhere? And if it is another: in what? */
-#include "records_parts.h"
+/* judge.c - Is it there, everywhere? And if it is another: in what? */
+#include "planning.h"
 
 #include <string.h>
 
