@@ -37,6 +37,9 @@ void control_from(struct control *c, const char *who, const struct control_relay
 /* The domain that it changes, or whose keys; NULL: none. Borrowed. */
 const char *control_domain(const struct control *c);
 
+/* Mail that is under way may have been ended by it. */
+bool control_ends_mail(const struct control *c);
+
 /* Do it, and add it to the audit trail if it changes anything. `context` is a struct control, so
  * that the store can run it. */
 bool control_run(struct database *db, void *context, struct err *err);

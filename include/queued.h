@@ -51,11 +51,17 @@ MUST_CHECK bool database_queue_domains(struct database *db, int64_t now_ms,
 MUST_CHECK bool database_queue_expiring(struct database *db, const char *domains, int64_t until_ms,
                                         int64_t *count_r, struct err *err);
 
-enum database_change { DATABASE_RETRY, DATABASE_HOLD, DATABASE_RELEASE, DATABASE_DELETE };
+enum database_change {
+    DATABASE_RETRY,
+    DATABASE_HOLD,
+    DATABASE_RELEASE,
+    DATABASE_DELETE,
+    DATABASE_RETURN /* they fail at once: their senders are told as when a server refuses */
+};
 /* Change up to `limit` that match, 0: all; how many is `changed_r`. Deleted recipients are reported
- * to nobody. */
+ * to nobody. `why`: for those that are returned; or "". */
 MUST_CHECK bool database_queue_change(struct database *db, struct database_filter *filter,
-                                      int64_t limit, enum database_change change,
+                                      int64_t limit, enum database_change change, const char *why,
                                       int64_t *changed_r, struct err *err);
 
 #endif

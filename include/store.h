@@ -41,6 +41,7 @@ struct store_outcome {
                             about it; empty when it is about no host */
     char suppress[64];   /* there is no such mailbox: put it on this tenant's list; empty: no */
     int64_t suppress_ms; /* for so long */
+    bool gone;           /* out: a person has ended it meanwhile, and it changed nothing */
 };
 
 struct store_job {

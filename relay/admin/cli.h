@@ -104,6 +104,9 @@ void cli_print_trying(const json_t *trying);
 /* A line for each recipient of the message that is being tried. */
 int cli_print_under_way(struct cli *cli, const char *id);
 
+/* A line for each destination that rests and that the message waits for. */
+int cli_print_rests(struct cli *cli, const char *id);
+
 /* The commands, by file. */
 int cli_init(struct cli *cli);
 int cli_serve(struct cli *cli);
@@ -152,6 +155,7 @@ int cli_queue_retry(struct cli *cli);
 int cli_queue_hold(struct cli *cli);
 int cli_queue_release(struct cli *cli);
 int cli_queue_delete(struct cli *cli);
+int cli_queue_bounce(struct cli *cli);
 int cli_destination_list(struct cli *cli);
 int cli_destination_show(struct cli *cli);
 int cli_destination_rest(struct cli *cli);

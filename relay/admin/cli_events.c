@@ -39,6 +39,15 @@ static void print_rests(const json_t *rests)
     }
 }
 
+int cli_print_rests(struct cli *cli, const char *id)
+{
+    json_t *answer = NULL;
+    int code = cli_ask(cli, cli_request("trace", "id", id, NULL), &answer);
+    print_rests(json_object_get(answer, "rests"));
+    json_decref(answer);
+    return code;
+}
+
 int cli_trace(struct cli *cli)
 {
     json_t *answer = NULL;

@@ -195,6 +195,16 @@ int cli_queue_show(struct cli *cli)
     return code == CLI_OK && !cli->json ? cli_print_under_way(cli, cli->arguments[0]) : code;
 }
 
+/* Those that an operator has put to rest, which a retry does not end. */
+static void print_resting(const json_t *resting)
+{
+    for (size_t i = 0; i < json_array_size(resting); i++) {
+        fputs("destination \"", stdout);
+        cli_print_safe(json_string_value(json_array_get(resting, i)));
+        puts("\" rests, by an operator: its mail waits on");
+    }
+}
+
 /* A change needs something that says which; everything must be said. Many are changed page by page,
  * so that new mail is taken in between. */
 static int change(struct cli *cli, const char *verb)
@@ -204,18 +214,27 @@ static int change(struct cli *cli, const char *verb)
     json_t *request = filtered(cli, verb, &code);
     if (!request)
         return code;
-    if (json_object_size(request) < 2 && !cli_flag(cli, "all")) {
+    bool chosen = json_object_size(request) > 1;
+    if (cli_option(cli, "why", 0))
+        json_object_set_new(request, "why", json_string(cli_option(cli, "why", 0)));
+    if (!chosen && !cli_flag(cli, "all")) {
         json_decref(request);
         return cli_usage(cli, "say which: an ID, an option, or --all");
     }
+    json_t *resting = NULL;
     while (code == CLI_OK && request) {
         json_t *answer = NULL;
         code = ask_page(cli, &request, 0, &answer);
+        if (!resting)
+            resting = json_incref(json_object_get(answer, "resting"));
         if (code == CLI_OK)
             changed += json_integer_value(json_object_get(answer, "changed"));
         json_decref(answer);
     }
     json_decref(request);
+    if (code == CLI_OK && !cli->json && cli->argument_count == 0)
+        print_resting(resting);
+    json_decref(resting);
     if (code != CLI_OK)
         return code;
     if (cli->json)
@@ -227,7 +246,9 @@ static int change(struct cli *cli, const char *verb)
 
 int cli_queue_retry(struct cli *cli)
 {
-    return change(cli, "queue.retry");
+    int code = change(cli, "queue.retry");
+    bool one = code == CLI_OK && !cli->json && cli->argument_count > 0;
+    return one ? cli_print_rests(cli, cli->arguments[0]) : code;
 }
 
 int cli_queue_hold(struct cli *cli)
@@ -243,4 +264,9 @@ int cli_queue_release(struct cli *cli)
 int cli_queue_delete(struct cli *cli)
 {
     return change(cli, "queue.delete");
+}
+
+int cli_queue_bounce(struct cli *cli)
+{
+    return change(cli, "queue.bounce");
 }

@@ -85,6 +85,8 @@ static const struct command commands[] = {
     {"queue hold", WHICH, 0, 1, FILTER " all", "keep, do not try", cli_queue_hold},
     {"queue release", WHICH, 0, 1, FILTER " all", "let what is held wait again", cli_queue_release},
     {"queue delete", WHICH, 0, 1, FILTER " all", "delete; nobody is told", cli_queue_delete},
+    {"queue bounce", WHICH " [--why TEXT]", 0, 1, FILTER " all why=",
+     "return to the sender: it fails now, and its sender is told", cli_queue_bounce},
     {"destination list", "[--limit N]", 0, 0, "limit=",
      "where mail goes: connections, what waits, what rests and why", cli_destination_list},
     {"destination show", "NAME", 1, 1, "", "one of them, with who waits there",

@@ -164,6 +164,7 @@ static const struct verb verbs[] = {
     {"queue.hold", CONTROL_WRITE, control_queue_hold},
     {"queue.release", CONTROL_WRITE, control_queue_release},
     {"queue.delete", CONTROL_WRITE, control_queue_delete},
+    {"queue.bounce", CONTROL_WRITE, control_queue_bounce},
     {"events", CONTROL_READ, events_list},
     {"trace", CONTROL_READ, trace},
     {"user.list", CONTROL_READ, control_user_list},
@@ -236,6 +237,11 @@ const char *control_domain(const struct control *c)
     const char *verb = c->verb->name;
     bool about = strncmp(verb, "domain.", 7) == 0 || strncmp(verb, "key.", 4) == 0;
     return about && c->verb->kind == CONTROL_WRITE ? control_text(c, "name") : NULL;
+}
+
+bool control_ends_mail(const struct control *c)
+{
+    return c->verb->run == control_queue_delete || c->verb->run == control_queue_bounce;
 }
 
 void control_from(struct control *c, const char *who, const struct control_relay *relay)

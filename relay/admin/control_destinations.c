@@ -375,30 +375,38 @@ static bool is_told(const json_t *rests, const char *destination)
     return false;
 }
 
+struct waited {
+    struct control *control;
+    struct where *where;
+};
+
 static void add_rest(void *context, const struct database_queued *q)
 {
-    struct control *c = context;
-    struct address recipient;
-    struct destinations_list list;
+    const struct waited *w = context;
+    struct destinations_detail detail;
     char domain[ADDRESS_DOMAIN_MAX + 1];
-    json_t *rests = json_object_get(c->answer, "rests");
-    if (!address_parse(span_of(q->recipient), &recipient) ||
-        !address_domain_ascii(recipient.domain, domain))
+    char name[WHERE_NAME];
+    json_t *rests = json_object_get(w->control->answer, "rests");
+    if (!where_domain_of(q->recipient, domain) ||
+        !where_find(w->where, domain, q->remote, name, sizeof(name)) || is_told(rests, name) ||
+        !destinations_find(w->control->relay->dispatch, name, &detail))
         return;
-    destinations_find_domain(c->relay->dispatch, domain, &list);
-    if (list.count > 0 && list.rows[0].rest_ms > 0 && !is_told(rests, list.rows[0].name)) {
-        json_t *made = describe(&list.rows[0]);
+    if (detail.one.rows[0].rest_ms > 0) {
+        json_t *made = describe(&detail.one.rows[0]);
         json_object_set_new(made, "recipient", control_any_text(q->recipient));
         json_array_append_new(rests, made);
     }
-    destinations_list_fini(&list);
+    destinations_detail_fini(&detail);
 }
 
 bool control_add_rests(struct database *db, struct control *c, int64_t id, struct err *err)
 {
     struct database_filter waiting = {.id = id, .state = MAIL_WAITING, .after.number = -1};
+    struct waited w = {.control = c, .where = where_new(c)};
     if (!c->relay)
         return true;
     json_object_set_new(c->answer, "rests", json_array());
-    return database_queue(db, &waiting, RECIPIENTS_MAX, add_rest, c, err);
+    bool ok = database_queue(db, &waiting, RECIPIENTS_MAX, add_rest, &w, err);
+    where_free(w.where);
+    return ok;
 }

@@ -41,6 +41,7 @@ bool control_queue_retry(struct database *db, struct control *c, struct err *err
 bool control_queue_hold(struct database *db, struct control *c, struct err *err);
 bool control_queue_release(struct database *db, struct control *c, struct err *err);
 bool control_queue_delete(struct database *db, struct control *c, struct err *err);
+bool control_queue_bounce(struct database *db, struct control *c, struct err *err);
 /* How many rows the request wants at once. */
 int64_t control_page(const struct control *c);
 struct progress_row;

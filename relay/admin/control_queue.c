@@ -13,7 +13,13 @@
 #include <string.h>
 
 /* Longer lists go by pages, so that nobody waits for one and none fills the memory. */
-enum { PAGE_MAX = 5000, GROUPS_DEFAULT = 1000, GROUPS_MAX = 100 * 1000 };
+enum {
+    PAGE_MAX = 5000,
+    GROUPS_DEFAULT = 1000,
+    GROUPS_MAX = 100 * 1000,
+    WHY_MAX = 120,
+    RESTING_MAX = 20
+};
 
 /* "domains" of the request, as the database takes them; freed with free(). */
 static char *read_domains(const struct control *c)
@@ -275,17 +281,36 @@ static bool change_queue(struct database *db, struct control *c, enum database_c
 {
     struct database_filter filter;
     int64_t changed = 0;
+    const char *why = control_text(c, "why") ? control_text(c, "why") : "";
+    if (strlen(why) > WHY_MAX || !span_is_ascii(span_of(why)))
+        return err_set(err, ERR_USAGE, "the reason is at most %d bytes of ASCII", WHY_MAX);
     char *domains = read_domains(c);
     bool ok = read_filter(c, domains, &filter, err) &&
-              database_queue_change(db, &filter, control_page(c), change, &changed, err);
+              database_queue_change(db, &filter, control_page(c), change, why, &changed, err);
     say_next(c, &filter, changed);
     json_object_set_new(c->answer, "changed", json_integer(changed));
     free(domains);
     return ok;
 }
 
+/* Where a retry changes nothing, as an operator has said so. */
+static void add_resting(struct control *c)
+{
+    struct destinations_list list;
+    json_t *resting = json_array();
+    json_object_set_new(c->answer, "resting", resting);
+    if (!c->relay)
+        return;
+    destinations_read(c->relay->dispatch, &list);
+    for (size_t i = 0; i < list.count && json_array_size(resting) < RESTING_MAX; i++)
+        if (list.rows[i].rests_by_operator)
+            json_array_append_new(resting, control_any_text(list.rows[i].name));
+    destinations_list_fini(&list);
+}
+
 bool control_queue_retry(struct database *db, struct control *c, struct err *err)
 {
+    add_resting(c);
     return change_queue(db, c, DATABASE_RETRY, err);
 }
 
@@ -302,4 +327,9 @@ bool control_queue_release(struct database *db, struct control *c, struct err *e
 bool control_queue_delete(struct database *db, struct control *c, struct err *err)
 {
     return change_queue(db, c, DATABASE_DELETE, err);
+}
+
+bool control_queue_bounce(struct database *db, struct control *c, struct err *err)
+{
+    return change_queue(db, c, DATABASE_RETURN, err);
 }

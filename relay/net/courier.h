@@ -10,6 +10,9 @@ void courier_open(struct shard *s, struct dispatch_work *work);
 void courier_send(struct shard *s, struct dispatch_work *work);
 void courier_close(struct shard *s, struct dispatch_work *work);
 
+/* Those whose recipients have all been ended by a person are closed, unless all has been said. */
+void courier_check_rows(struct shard *s);
+
 /* When the shard drains. */
 void courier_close_idle(struct shard *s);
 void courier_close_all(struct shard *s);

@@ -50,6 +50,49 @@ void courier_close(struct shard *s, struct dispatch_work *work)
         connection_close(c->connection, given_up);
 }
 
+static bool is_in_attempt(const struct queue_attempt *attempt, const struct mail_row *row)
+{
+    for (size_t i = 0; i < attempt->count; i++)
+        if (attempt->numbers[i] == row->number)
+            return true;
+    return false;
+}
+
+/* Is anybody left who waits for it? Also when that cannot be read. */
+static bool is_wanted(struct shard *s, const struct queue_attempt *attempt)
+{
+    struct mail *m = NULL;
+    struct err err = {0};
+    bool wanted = false;
+    if (!database_mail(s->reader, attempt->message, &m, &err))
+        return err.kind != ERR_NOT_FOUND;
+    for (size_t i = 0; i < m->envelope.count; i++) {
+        const struct mail_row *row = &m->rows[i];
+        bool waits = row->state == MAIL_WAITING || row->state == MAIL_HELD;
+        bool returned = row->tries == 0 && row->code >= 500;
+        wanted = wanted || (waits && !returned && is_in_attempt(attempt, row));
+    }
+    mail_free(m);
+    return wanted;
+}
+
+void courier_check_rows(struct shard *s)
+{
+    static const char ended[] = "its mail was ended by the operator";
+    struct courier *c;
+    struct courier *next;
+    DL_FOREACH_SAFE (s->couriers, c, next) {
+        bool said = c->connection && c->delivery_live && delivery_is_said(&c->delivery);
+        if (!c->parcel || c->ending || said || is_wanted(s, c->parcel->work->attempt))
+            continue;
+        c->unwanted = true;
+        if (c->reach)
+            approach_stop(c, ended);
+        else if (c->connection)
+            connection_close(c->connection, ended);
+    }
+}
+
 static void on_composed(void *owner)
 {
     courier_pump(owner);

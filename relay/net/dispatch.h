@@ -74,6 +74,9 @@ void dispatch_stop(struct dispatch *d);
 
 void dispatch_add(struct dispatch *d, const struct database_due *due, size_t count);
 
+/* Rows have been ended by a person: connections that carry only such mail are closed. */
+void dispatch_check_rows(struct dispatch *d);
+
 /* ---- from shards ---- */
 
 /* The answer to RESOLVE: where mail for `domain` goes by this route of these settings. Takes the

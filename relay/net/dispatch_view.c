@@ -10,6 +10,7 @@
 #include "destinations.h"
 #include "log.h"
 #include "rests.h"
+#include "shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,6 +260,14 @@ void destinations_find_domain(struct dispatch *d, const char *domain,
 }
 
 /* ---- what it is told ---- */
+
+void dispatch_check_rows(struct dispatch *d)
+{
+    dispatch_begin(d);
+    for (size_t i = 0; d->running && i < d->shard_count; i++)
+        shard_check_rows(&d->shards[i]);
+    pthread_mutex_unlock(&d->mutex);
+}
 
 bool destinations_rest(struct dispatch *d, const char *name, int64_t for_ms, const char *why)
 {

@@ -14,6 +14,7 @@
 
 #include "acceptor.h"
 #include "control.h"
+#include "dispatch.h"
 #include "gate_socket.h"
 #include "inbox.h"
 #include "log.h"
@@ -181,6 +182,8 @@ static void on_job_back(struct inbox_item *item)
     g->errands--;
     if (ok)
         g->changed(g->context, control_domain(v->control));
+    if (ok && control_ends_mail(v->control))
+        dispatch_check_rows(g->relay.dispatch);
     answer(v, ok);
     close_if_done(g);
 }

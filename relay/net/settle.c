@@ -100,12 +100,18 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
     note_remote(p, i, o);
 }
 
+/* What a person has ended meanwhile is no more deferred. */
+static const char *log_word(const struct store_outcome *o)
+{
+    return o->gone && o->state == MAIL_WAITING ? "deleted" : o->kind;
+}
+
 static void log_outcome(const struct parcel *p, size_t i, const struct store_outcome *o)
 {
     enum log_level level = o->state == MAIL_HELD                          ? LOG_ERROR
                            : o->state == MAIL_WAITING && p->not_attempted ? LOG_WARN
                                                                           : LOG_INFO;
-    struct log_line *line = log_text(log_id(log_begin(level, o->kind), p->mail->id), "rcpt",
+    struct log_line *line = log_text(log_id(log_begin(level, log_word(o)), p->mail->id), "rcpt",
                                      p->mail->envelope.rcpts[i].address);
     bool by_host = o->remote[0] != '\0';
     if (by_host)
@@ -117,7 +123,7 @@ static void log_outcome(const struct parcel *p, size_t i, const struct store_out
     line = log_text(log_number(line, "code", o->answer.code), "dsn", o->answer.enhanced);
     line = log_number(log_text(line, "reply", o->answer.text), "tries", o->tries);
     int64_t now_ms = clock_now_ms();
-    if (o->state == MAIL_WAITING)
+    if (o->state == MAIL_WAITING && !o->gone)
         line = log_number(line, "due", (o->due_ms - now_ms) / 1000);
     log_end(log_number(line, "delay_ms", now_ms - p->mail->created_ms));
 }

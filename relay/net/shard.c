@@ -52,7 +52,7 @@ static void on_drained_long_enough(uv_timer_t *timer)
 struct order {
     struct inbox_item item;
     struct shard *shard;
-    enum { DRAIN, CHANGE_SETTINGS, CHECK_ACCESS, MAKE_ROOM, MAKE_ROOM_FOR_VISIT } what;
+    enum { DRAIN, CHANGE_SETTINGS, CHECK_ACCESS, CHECK_ROWS, MAKE_ROOM, MAKE_ROOM_FOR_VISIT } what;
     struct settings *settings; /* held */
     struct crowd_place place;
     size_t hops; /* shards that have not looked yet */
@@ -116,6 +116,9 @@ static void on_order(struct inbox_item *item)
     case CHECK_ACCESS:
         session_check_all(o.shard);
         break;
+    case CHECK_ROWS:
+        courier_check_rows(o.shard);
+        break;
     case MAKE_ROOM:
     case MAKE_ROOM_FOR_VISIT:
         make_room(&o);
@@ -152,6 +155,11 @@ void shard_make_room_for_visit(struct shard *s, const struct crowd_place *place)
 {
     make_room(&(struct order){
         .shard = s, .what = MAKE_ROOM_FOR_VISIT, .place = *place, .hops = hops(s->common)});
+}
+
+void shard_check_rows(struct shard *s)
+{
+    order(&(struct order){.shard = s, .what = CHECK_ROWS});
 }
 
 void shard_check_access(struct shard *s)

@@ -94,6 +94,7 @@ MUST_CHECK bool shard_start(struct shard *s, struct common *common, struct setti
 /* From any thread. Drain: accept nothing new, end what is under way, then the thread ends. */
 void shard_drain(struct shard *s);
 void shard_check_access(struct shard *s); /* credentials or domains have changed */
+void shard_check_rows(struct shard *s);   /* people have ended some mail */
 void shard_change_settings(struct shard *s, struct settings *settings);
 void shard_dispatch(struct shard *s, struct dispatch_work *work); /* takes `work` */
 void shard_join(struct shard *s);

@@ -134,6 +134,26 @@ static bool collect(struct database *db, const struct database_filter *filter, i
     return err->kind == ERR_NONE;
 }
 
+static bool return_one(struct database *db, struct match *m, const char *why, int64_t now_ms,
+                       struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_RETURN);
+    const struct verdict v = verdict_make(
+        554, "5.0.0", "Returned by the operator of this relay%s%s", *why ? ": " : "", why);
+    m->due.due_ms = now_ms;
+    m->due.domain[0] = '\0'; /* nobody is to be asked */
+    rows_int(s, 1, m->due.message);
+    rows_int(s, 2, m->due.number);
+    rows_int(s, 3, now_ms);
+    rows_int(s, 4, v.code);
+    rows_text(s, 5, v.enhanced);
+    rows_text(s, 6, v.text);
+    if (!rows_run(db, s, err))
+        return false;
+    rows_note_due(db, &m->due);
+    return true;
+}
+
 static bool change_one(struct database *db, struct match *m, enum database_change change,
                        int64_t now_ms, struct err *err)
 {
@@ -166,7 +186,8 @@ static bool change_one(struct database *db, struct match *m, enum database_chang
 }
 
 bool database_queue_change(struct database *db, struct database_filter *filter, int64_t limit,
-                           enum database_change change, int64_t *changed_r, struct err *err)
+                           enum database_change change, const char *why, int64_t *changed_r,
+                           struct err *err)
 {
     int64_t now_ms = clock_now_ms();
     struct match *matches = NULL;
@@ -178,7 +199,8 @@ bool database_queue_change(struct database *db, struct database_filter *filter, 
         narrowed.state = MAIL_WAITING;
     bool ok = collect(db, &narrowed, limit, &matches, &count, err);
     for (size_t i = 0; ok && i < count; i++)
-        ok = change_one(db, &matches[i], change, now_ms, err);
+        ok = change == DATABASE_RETURN ? return_one(db, &matches[i], why, now_ms, err)
+                                       : change_one(db, &matches[i], change, now_ms, err);
     *changed_r = (int64_t)count;
     if (count > 0) {
         filter->after.id = matches[count - 1].due.message;

@@ -260,6 +260,7 @@ struct settled {
     char address[ADDRESS_MAX + 1];
     enum mail_state state;
     struct database_due due;
+    bool returned; /* it has its last answer, and only the report is missing */
 };
 
 static bool find_settled(struct database *db, const struct store_outcome *o, struct settled *r,
@@ -278,6 +279,7 @@ static bool find_settled(struct database *db, const struct store_outcome *o, str
         r->state = (enum mail_state)(sqlite3_column_int(s, 2) & 3);
         rows_copy_text(s, 3, r->due.tenant, sizeof(r->due.tenant));
         r->due.expires_ms = sqlite3_column_int64(s, 4);
+        r->returned = sqlite3_column_int(s, 5) != 0;
     }
     return err->kind == ERR_NONE;
 }
@@ -302,13 +304,14 @@ static bool settle(struct database *db, const struct store_outcome *o, struct se
     return rows_run(db, s, err);
 }
 
-bool rows_settle(struct database *db, const struct store_outcome *o, int64_t now_ms,
-                 struct err *err)
+bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, struct err *err)
 {
     struct settled r;
     if (!find_settled(db, o, &r, err))
         return false;
-    if (!r.found) /* deleted by a person meanwhile: nothing is left to record */
+    /* Deleted or returned by a person meanwhile: nothing is left to record. */
+    o->gone = !r.found || (r.returned && o->state == MAIL_WAITING);
+    if (o->gone)
         return true;
     if (!settle(db, o, &r, err))
         return false;

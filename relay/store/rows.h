@@ -98,8 +98,8 @@ void rows_forget(struct database *db);
 /* job->mail, by job->decisions if there are any. Those that are refused are accepted with their
  * refusal as last reply: what is missing is only their report. */
 MUST_CHECK bool rows_accept(struct database *db, struct store_job *job, struct err *err);
-MUST_CHECK bool rows_settle(struct database *db, const struct store_outcome *outcome,
-                            int64_t now_ms, struct err *err);
+MUST_CHECK bool rows_settle(struct database *db, struct store_outcome *outcome, int64_t now_ms,
+                            struct err *err);
 /* Drop the message when no recipient waits or is held any more. */
 MUST_CHECK bool rows_end(struct database *db, int64_t message, struct err *err);
 /* A transaction of its own: everything in the queue was created, is due and expires so much later.

@@ -70,7 +70,8 @@
     X(RECIPIENTS, "SELECT number, address, domain, original, notify, state, tries, due, "          \
                   "delay_told, code, enhanced, reply FROM recipient"                               \
                   " WHERE message = ? ORDER BY number")                                            \
-    X(SETTLED, "SELECT r.address, r.domain, r.state, m.tenant, m.expires FROM recipient r JOIN "   \
+    X(SETTLED, "SELECT r.address, r.domain, r.state, m.tenant, m.expires, "                        \
+               "r.tries = 0 AND r.code >= 500 FROM recipient r JOIN "                              \
                "message m ON "                                                                     \
                "m.id = r.message WHERE r.message = ?1 AND r.number = ?2 AND r.state IN (0, 1)")    \
     X(SETTLE,                                                                                      \
@@ -101,6 +102,8 @@
     X(QUEUE_COUNT, "SELECT count(*)" SQL_QUEUE_FILTER)                                             \
     X(QUEUE_MATCH, "SELECT r.message, r.number, m.class, r.domain, r.address, m.tenant, "          \
                    "m.expires" SQL_QUEUE_FILTER " ORDER BY r.message, r.number LIMIT ?9")          \
+    X(QUEUE_RETURN, "UPDATE recipient SET state = 0, due = ?3, tries = 0, code = ?4, "             \
+                    "enhanced = ?5, reply = ?6, remote = '' WHERE message = ?1 AND number = ?2")   \
     X(QUEUE_SET, "UPDATE recipient SET state = ?3, due = ?4 WHERE message = ?1 AND number = ?2")   \
     X(EVENTS, "SELECT " SQL_EVENT_COLUMNS " FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")        \
     X(EVENT_AT, "SELECT id, at FROM event WHERE id >= ? ORDER BY id LIMIT 1")                      \

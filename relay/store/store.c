@@ -16,6 +16,7 @@
  *   waiting ─▶ waiting  rows_settle (later), database_queue_change (retry)
  *   waiting ─▶ done     repeats_replace (a newer one says the same)
  *   any ─▶ done         database_queue_change (delete)
+ *   any ─▶ waiting      database_queue_change (return): with its last answer, then bounced
  *
  * A message whose sender is owed a report stays until that is accepted (reports.c).
  *

@@ -135,3 +135,64 @@ def test_a_rest_says_what_was_and_what_it_costs(relay_factory, dns, delivery_por
         id = send(relay, "x@c.test")
         wait_for(lambda: relay.json("destination", "show", ahead)["waiting"] == 1)
         assert f'waits: destination "{ahead}" rests for ' in relay.command("trace", id)
+
+
+@pytest.mark.memory
+def test_mail_that_is_ended_ends_its_connection_and_is_not_deferred_later(relay_factory, dns, delivery_port):
+    """Kind: an outcome of what is gone."""
+    relay = relay_factory(QUICK).start()
+    dns.mail("hang.test", "mx.hang.test=127.0.0.4")
+    ended = []
+
+    def hang(line):
+        return b"250 ok\r\n" if line[:4] in (b"EHLO", b"MAIL") else b""
+
+    with talker("127.0.0.4", delivery_port, answer=hang) as held:
+        one = send(relay, "x@hang.test")
+        other = send(relay, ["y@hang.test", "z@hang.test"])
+        for id in (one, other):
+            wait_for(lambda: [r for r in relay.queue("--id", id) if r.get("trying", {}).get("stage") == "RCPT"])
+        assert "1 recipient changed" in relay.command("queue", "delete", "--recipient", "y@hang.test")
+        assert "1 recipient changed" in relay.command("queue", "delete", one)
+        wait_for(lambda: relay.json("destination", "show", "hang.test")["busy"] == 1)
+        assert relay.queue("--recipient", "z@hang.test")[0]["trying"]["stage"] == "RCPT"  # it goes on for the other
+        assert relay.json("destination", "show", "hang.test")["failures"] == 0
+        assert "1 recipient changed" in relay.command("queue", "bounce", "--destination", "hang.test", "--why", "wrong list")
+        ended = relay.wait_kind(other, "bounced")
+        assert ended[0]["reply"] == "Returned by the operator of this relay: wrong list" and ended[0]["code"] == 554, ended
+        wait_for(lambda: relay.json("destination", "show", "hang.test")["busy"] == 0)
+        assert held
+    lines = [line for line in relay.log().splitlines() if " deferred " in line and "hang.test" in line]
+    assert not lines, lines
+
+
+def test_returned_mail_is_told_to_its_sender(relay_factory, sink_factory, dns, delivery_port):
+    relay = relay_factory(QUICK).start()
+    dns.mail("club.test", "mx.club.test=127.0.0.1")
+    dns.mail("busy.test", "mx.busy.test=127.0.0.3")
+    sink = sink_factory(records=relay.records)
+    with talker("127.0.0.3", delivery_port, answer=busy):
+        ids = [send(relay, to) for to in ("x@busy.test", "y@busy.test")]
+        for id in ids:
+            relay.wait_kind(id, "deferred")
+        relay.command("queue", "hold", ids[1])
+        assert relay.command("queue", "bounce", check=False).returncode == 2
+        relay.command("queue", "bounce", "--destination", "mx.busy.test")
+        for id in ids:
+            assert relay.wait_kind(id, "bounced")[0]["reply"] == "Returned by the operator of this relay"
+        told = [raw for about, raw in sink.wait(2)]
+        assert all(b"Returned by the operator" in raw and b"Action: failed" in raw for raw in told), told
+    assert relay.queue() == []
+
+
+def test_a_retry_says_what_an_operator_keeps_at_rest(relay_factory, dns, delivery_port):
+    relay = relay_factory(QUICK).start()
+    dns.mail("a.test", "mx.a.test=127.0.0.3")
+    with talker("127.0.0.3", delivery_port, answer=busy):
+        id = send(relay, "x@a.test")
+        relay.wait_kind(id, "deferred")
+        relay.command("destination", "rest", "mx.a.test", "--why", "they asked")
+        text = relay.command("queue", "retry", id)
+        assert f'x@a.test waits: destination "mx.a.test:{delivery_port}" rests for ' in text and "they asked" in text, text
+        text = relay.command("queue", "retry", "--all")
+        assert f'destination "mx.a.test:{delivery_port}" rests, by an operator: its mail waits on\n' in text, text
