@@ -67,7 +67,7 @@ struct delivery_settings {
     bool tls_has_failed;             /* with this host just now: `tls` is NEVER by exception */
     bool helo;                       /* EHLO is not said */
     bool one_by_one;                 /* one command at a time, even where PIPELINING is offered */
-    bool hurry; /* urgent mail, and another host is left: do not wait long for this one */
+    bool hurry; /* urgent mail: its life is minutes, and what it holds others may want */
 };
 
 struct delivery_rcpt {

@@ -33,13 +33,6 @@ struct address {
     bool kept;
 };
 
-unsigned reserve_of(unsigned all)
-{
-    if (all < 2)
-        return 0;
-    return all / 5 > 1 ? all / 5 : 1;
-}
-
 static uint64_t hash_address(const void *item)
 {
     const struct address *a = item;

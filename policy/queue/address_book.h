@@ -12,6 +12,7 @@
 
 #include "pointer_table.h"
 #include "queue_connection.h"
+#include "shares.h"
 
 struct address;
 
@@ -87,8 +88,5 @@ struct address_waiter *address_book_next_called(struct address_book *book);
 /* End the rest of all, or of one. */
 void address_book_forget(struct address_book *book);
 void address_book_resume(struct address_book *book, const struct queue_address *a);
-
-/* So many of `all` are kept for what is urgent. */
-unsigned reserve_of(unsigned all);
 
 #endif

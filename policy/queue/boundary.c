@@ -10,21 +10,35 @@
 
 enum { RUN_MAX = 20, ADDRESS_RUN_MAX = 5, ADDRESS_RUN_MS = 10 * 1000 };
 
-/* Does what would go on here yield to the first of that fair? */
-static bool yields_to(const struct connection *c, const struct line *line, const struct fair *f)
+/* Of who holds the same, does this one yield to that one? */
+static bool yields_to(const struct connection *c, const struct fair_item *item)
+{
+    const struct destination *other = OWNER_OF(item, struct destination, want);
+    unsigned in_use = destination_group_in_use(c->lane->destination) - 1;
+    if (other->want_in_use != in_use)
+        return other->want_in_use < in_use;
+    return c->run >= RUN_MAX;
+}
+
+static bool yields_to_first(const struct connection *c, const struct line *line,
+                            const struct fair *f)
 {
     const struct fair_item *item = fair_first(f);
     if (!item)
         return false;
-    const struct destination *other = OWNER_OF(item, struct destination, want);
     uint64_t theirs = fair_first_used(f);
     uint64_t ours = fair_used(f, line->tenant);
-    unsigned in_use = destination_group_in_use(c->lane->destination) - 1;
-    if (theirs != ours)
-        return theirs < ours;
-    if (other->want_in_use != in_use)
-        return other->want_in_use < in_use;
-    return c->run >= RUN_MAX;
+    return theirs != ours ? theirs < ours : yields_to(c, item);
+}
+
+/* Its tenant has all that it may have, and wants connections elsewhere. */
+static bool yields_to_own(const struct queue *q, const struct connection *c,
+                          const struct line *line)
+{
+    bool urgent = line && line->class == STREAM_SECURITY;
+    const struct fair_item *item =
+        line ? fair_first_by(&q->connect[urgent ? POOL_URGENT : POOL_PLAIN], line->tenant) : NULL;
+    return item && !capacity_bears_another(q, line) && yields_to(c, item);
 }
 
 /* Others wait for capacity, and there is none. `line`: what would go on here, or NULL. */
@@ -33,13 +47,13 @@ static bool yields(const struct queue *q, const struct connection *c, const stru
     bool full = q->in_use >= q->settings.connections;
     if (!somebody_waits(q) || (line && line->class == STREAM_SECURITY))
         return false;
-    if (full && q->connect[POOL_URGENT].count > 0)
+    if (full && urgent_waits(q))
         return true;
     if (!full && q->plain + 1 < plain_max(q))
         return false;
     if (!line)
         return full;
-    return yields_to(c, line, &q->connect[POOL_PLAIN]);
+    return yields_to_first(c, line, &q->connect[POOL_PLAIN]);
 }
 
 /* Another route's mail waits for a connection to the same provider, which has no more. */
@@ -162,7 +176,8 @@ enum queue_next boundary_next(struct queue *q, const struct connection *c, struc
         return QUEUE_NEXT_CLOSE;
     if (line && !connection_may_carry(q, c, line->class == STREAM_SECURITY))
         line = NULL;
-    if (yields(q, c, line) || yields_to_sibling(c, line) || yields_address(c, line, now_ms))
+    if (yields(q, c, line) || yields_to_own(q, c, line) || yields_to_sibling(c, line) ||
+        yields_address(c, line, now_ms))
         return QUEUE_NEXT_CLOSE;
     *line_r = line;
     return line ? QUEUE_NEXT_SEND : QUEUE_NEXT_IDLE;

@@ -5,23 +5,14 @@
  * Who waits stands in a fair: destinations that want a connection and may have it, domains that
  * want a lookup, lines that want to be settled. Nothing here looks at all of anything.
  *
- * Capacity: class security may use all of it, others all but the reserve. While others wait, a
- * connection that does not open is given up after five seconds, and after one when such have more
- * than half. A tenant that is not alone holds four fifths at most, so that what it holds
- * up leaves the others something.
+ * How much of the capacity each may have is in capacity.c.
  */
 #include "queue_moves.h"
 
 #include <stdlib.h>
 #include <utlist.h>
 
-enum {
-    DUE_AT_ONCE = 512,
-    SLOW_LOOKUP_MS = 2000,
-    SLOW_LOOKUPS = 4,
-    SLOW_OPENING_MS = 1000,
-    TENANT_PARTS = 4
-};
+enum { DUE_AT_ONCE = 512, SLOW_LOOKUP_MS = 2000, SLOW_LOOKUPS = 4 };
 
 /* ---- the ring ---- */
 
@@ -52,30 +43,10 @@ void decide_close(struct queue *q, struct connection *c, enum queue_reason reaso
                                       .destination = c->lane->destination->name});
 }
 
-static void wake_at(struct queue *q, int64_t at_ms)
+void queue_wake_at(struct queue *q, int64_t at_ms)
 {
     if (at_ms < q->wake_ms)
         q->wake_ms = at_ms;
-}
-
-/* ---- capacity ---- */
-
-unsigned plain_max(const struct queue *q)
-{
-    return q->settings.connections - reserve_of(q->settings.connections);
-}
-
-bool queue_has_room(const struct queue *q, bool urgent)
-{
-    return q->in_use < q->settings.connections && (urgent || q->plain < plain_max(q));
-}
-
-bool somebody_waits(const struct queue *q)
-{
-    size_t waiting = 0;
-    for (size_t i = 0; i < POOLS; i++)
-        waiting += q->connect[i].count;
-    return waiting > q->leaving;
 }
 
 /* ---- time ---- */
@@ -128,7 +99,7 @@ static void take_wakes(struct queue *q, int64_t now_ms)
     while (q->lookups && q->lookups->asked_ms + SLOW_LOOKUP_MS <= now_ms &&
            q->slow_lookups < (size_t)SLOW_LOOKUPS * q->settings.lookups)
         domain_lookup_is_slow(q, q->lookups);
-    while (q->opening && q->opening->since_ms + SLOW_OPENING_MS <= now_ms)
+    while (q->opening && q->opening->since_ms + QUEUE_SLOW_OPENING_MS <= now_ms)
         connection_is_slow(q, q->opening);
 }
 
@@ -138,7 +109,7 @@ static void take_idle(struct queue *q, int64_t now_ms)
                        q->idle->since_ms + q->settings.idle_ms <= now_ms))
         decide_close(q, q->idle, q->draining ? QUEUE_DRAINING : QUEUE_IDLE_OVER, now_ms);
     if (q->idle)
-        wake_at(q, q->idle->since_ms + q->settings.idle_ms);
+        queue_wake_at(q, q->idle->since_ms + q->settings.idle_ms);
 }
 
 /* ---- one destination ---- */
@@ -217,7 +188,7 @@ static void look_at(struct queue *q, struct destination *d, int64_t now_ms)
     d->dirty = false;
     if (!q->paused && !q->draining)
         use_idle(q, d, now_ms);
-    const struct line *best = destination_best(d);
+    const struct line *best = line_to_open(q, d);
     fair_take(&d->want);
     if (d->wake_place != 0)
         heap_take(&q->wakes, d);
@@ -244,59 +215,16 @@ static void look_at(struct queue *q, struct destination *d, int64_t now_ms)
 
 /* ---- all of them ---- */
 
-static struct destination *first_of(const struct fair *f)
-{
-    struct fair_item *item = fair_first(f);
-    return item ? OWNER_OF(item, struct destination, want) : NULL;
-}
-
-static bool tenant_has_room(const struct queue *q, const struct fair *f)
-{
-    if (q->tenants.count < 2 || fair_first_used(f) == 0)
-        return true;
-    return fair_first_used(f) < (plain_max(q) - q->plain) * TENANT_PARTS;
-}
-
-/* Who is to have the next connection; NULL: nobody may. */
-static struct destination *next_to_open(const struct queue *q)
-{
-    struct destination *d = first_of(&q->connect[POOL_URGENT]);
-    if (d && queue_has_room(q, true))
-        return d;
-    if (!queue_has_room(q, false) || !tenant_has_room(q, &q->connect[POOL_PLAIN]))
-        return NULL;
-    return first_of(&q->connect[POOL_PLAIN]);
-}
-
 static void open_all(struct queue *q, int64_t now_ms)
 {
     struct destination *d;
-    while (!q->dirty && (d = next_to_open(q))) {
-        struct line *line = destination_best(d);
+    while (!q->dirty && (d = capacity_next(q))) {
+        struct line *line = line_to_open(q, d);
         d->since = 0;
         struct connection *c = connection_new(q, line, now_ms);
         hand_out(q, c, line, QUEUE_OPEN, now_ms);
         c->lane->opened++;
     }
-}
-
-/* Others wait for capacity: idle connections go, and those that do not open. */
-static void make_room(struct queue *q, int64_t now_ms)
-{
-    if (q->paused || q->draining)
-        return;
-    while (q->idle && somebody_waits(q) && q->in_use >= q->settings.connections)
-        decide_close(q, q->idle, QUEUE_ROOM, now_ms);
-    while (q->slow_opening && somebody_waits(q)) {
-        int64_t at_ms = q->slow_opening->since_ms + q->settings.give_up_ms;
-        if (at_ms > now_ms && q->slow <= plain_max(q) / 2) {
-            wake_at(q, at_ms);
-            break;
-        }
-        decide_close(q, q->slow_opening, QUEUE_GIVEN_UP, now_ms);
-    }
-    if (q->opening && somebody_waits(q))
-        wake_at(q, q->opening->since_ms + SLOW_OPENING_MS);
 }
 
 static void look_up_all(struct queue *q, int64_t now_ms)
@@ -306,8 +234,9 @@ static void look_up_all(struct queue *q, int64_t now_ms)
     for (int urgent = 1; urgent >= 0; urgent--) {
         struct fair *f = &q->lookup[urgent];
         while (f->count > 0 && q->resolving[0] + q->resolving[1] < max) {
-            if (!urgent && (q->resolving[0] >= plain ||
-                            (q->tenants.count > 1 && fair_first_used(f) > plain - q->resolving[0])))
+            size_t left =
+                urgent ? max - q->resolving[0] - q->resolving[1] : plain - q->resolving[0];
+            if ((!urgent && q->resolving[0] >= plain) || !is_within_share(fair_first_used(f), left))
                 break;
             struct domain *d = OWNER_OF(fair_first(f), struct domain, lookup);
             domain_lookup_begins(q, d, now_ms);
@@ -316,7 +245,7 @@ static void look_up_all(struct queue *q, int64_t now_ms)
     }
     if (q->lookup[0].count + q->lookup[1].count > 0 && q->lookups &&
         q->lookups->asked_ms + SLOW_LOOKUP_MS > now_ms)
-        wake_at(q, q->lookups->asked_ms + SLOW_LOOKUP_MS);
+        queue_wake_at(q, q->lookups->asked_ms + SLOW_LOOKUP_MS);
 }
 
 static void explain(const struct line *line, struct queue_decision *decision, int64_t now_ms)
@@ -372,7 +301,7 @@ static bool go_on(struct queue *q, int64_t now_ms)
         look_up_all(q, now_ms);
         settle_all(q, now_ms);
     }
-    make_room(q, now_ms);
+    capacity_make_room(q, now_ms);
     return more;
 }
 
@@ -390,15 +319,15 @@ bool queue_decide(struct queue *q, struct queue_decision *decision_r, int64_t no
     domains_sweep(q, now_ms);
     destinations_sweep(q, now_ms);
     if (more)
-        wake_at(q, now_ms);
+        queue_wake_at(q, now_ms);
     if (q->waiting.count > 0)
-        wake_at(q, ((struct entry *)heap_first(&q->waiting))->due_ms);
+        queue_wake_at(q, ((struct entry *)heap_first(&q->waiting))->due_ms);
     if (q->deadlines.count > 0)
-        wake_at(q, ((struct entry *)heap_first(&q->deadlines))->expires_ms);
+        queue_wake_at(q, ((struct entry *)heap_first(&q->deadlines))->expires_ms);
     if (q->lane_wakes.count > 0)
-        wake_at(q, ((struct lane *)heap_first(&q->lane_wakes))->wake_ms);
+        queue_wake_at(q, ((struct lane *)heap_first(&q->lane_wakes))->wake_ms);
     if (q->wakes.count > 0)
-        wake_at(q, ((struct destination *)heap_first(&q->wakes))->wake_ms);
+        queue_wake_at(q, ((struct destination *)heap_first(&q->wakes))->wake_ms);
     return false;
 }
 

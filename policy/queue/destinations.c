@@ -339,18 +339,44 @@ static struct fair_item *first_of(const struct fair *turns)
     return item;
 }
 
-/* What rests is set aside when it is met. */
-struct line *destination_best(struct destination *d)
+struct question {
+    line_test *test;
+    const void *context;
+};
+
+static bool passes(const struct fair_item *item, const void *context)
 {
-    struct fair_item *item;
-    while ((item = first_of(d->turns))) {
-        struct line *line = OWNER_OF(item, struct line, turn);
-        struct lane *lane = line->domain->lane;
-        if (!lane->resting)
+    const struct question *question = context;
+    return question->test(OWNER_OF(item, struct line, turn), question->context);
+}
+
+/* What rests is set aside when it is met. */
+struct line *destination_best_of(struct destination *d, line_test *test, const void *context)
+{
+    const struct question question = {test, context};
+    for (size_t i = 0; i < STREAM_CLASSES;) {
+        struct fair_item *item = fair_first_of(&d->turns[i], passes, &question);
+        struct line *line = item ? OWNER_OF(item, struct line, turn) : NULL;
+        if (line && !line->domain->lane->resting)
             return line;
-        lane_hold(lane, line);
+        if (line)
+            lane_hold(line->domain->lane, line);
+        else
+            i++;
     }
     return NULL;
+}
+
+static bool any(const struct line *line, const void *context)
+{
+    (void)line;
+    (void)context;
+    return true;
+}
+
+struct line *destination_best(struct destination *d)
+{
+    return destination_best_of(d, any, NULL);
 }
 
 struct line *lane_best(const struct lane *lane)

@@ -94,6 +94,10 @@ struct destination *destination_find(const struct queue *q, const char *name);
 /* It is there from now on, though nothing leads to it yet. */
 struct destination *destination_keep(struct queue *q, const char *name);
 struct line *destination_best(struct destination *d);
+/* The same, passing over tenants of whose first line this is not true; NULL too when they are very
+ * many. */
+typedef bool line_test(const struct line *line, const void *context);
+struct line *destination_best_of(struct destination *d, line_test *test, const void *context);
 struct line *lane_best(const struct lane *lane);
 void destination_touch(struct queue *q, struct destination *d);
 /* And those of the same provider. */
@@ -137,10 +141,26 @@ void attempt_over(struct queue *q, struct attempt *attempt, const int64_t *due_m
 
 void decide(struct queue *q, struct queue_decision decision);
 void decide_close(struct queue *q, struct connection *c, enum queue_reason reason, int64_t now_ms);
+void queue_wake_at(struct queue *q, int64_t at_ms);
+
+/* ---- capacity.c ---- */
+
+enum { QUEUE_SLOW_OPENING_MS = 1000 };
+
 unsigned plain_max(const struct queue *q);
 bool queue_has_room(const struct queue *q, bool urgent);
-/* Those who want a connection and cannot have one, less the connections that are leaving. */
+/* Would its tenant's share bear another connection beside one for this line? */
+bool capacity_bears_another(const struct queue *q, const struct line *line);
+/* What the next connection to this destination is for: the best of a tenant that may have one, or
+ * just the best. */
+struct line *line_to_open(const struct queue *q, struct destination *d);
+/* Who is to have the next connection; NULL: nobody may. */
+struct destination *capacity_next(const struct queue *q);
+/* Does class security want a connection, or anybody, that might have it if one were free? */
+bool urgent_waits(const struct queue *q);
 bool somebody_waits(const struct queue *q);
+/* Others wait: idle connections go, and those that do not open. */
+void capacity_make_room(struct queue *q, int64_t now_ms);
 
 /* ---- boundary.c ---- */
 

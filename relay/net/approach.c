@@ -99,7 +99,8 @@ static void begin_delivery(struct courier *c)
                                    .tls = route->tls,
                                    .username = route->username[0] ? route->username : NULL,
                                    .password = route->password,
-                                   .port = route->port};
+                                   .port = route->port,
+                                   .hurry = c->parcel->mail->class == STREAM_SECURITY};
     delivery_init(&c->delivery, &c->delivery_settings);
     c->delivery_live = true;
 }
@@ -137,8 +138,6 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
         s->tls = DELIVERY_TLS_NEVER;
     s->helo = approach_has_tried(c, DELIVERY_WITH_HELO);
     s->one_by_one = approach_has_tried(c, DELIVERY_ONE_BY_ONE);
-    s->hurry = c->parcel->mail->class == STREAM_SECURITY &&
-               candidates_left(&c->candidates, clock_steady_ms());
     courier_take(c, connection, bytes);
 }
 

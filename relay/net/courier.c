@@ -178,6 +178,7 @@ static bool begin_message(struct courier *c)
         courier_next_parcel(c);
     if (!c->parcel)
         return false;
+    c->delivery_settings.hurry = c->parcel->mail->class == STREAM_SECURITY;
     if (delivery_is_used_up(&c->delivery)) { /* the rest goes on another connection */
         c->begin_again = true;
         delivery_quit(&c->delivery);

@@ -221,7 +221,7 @@ static enum delivery_stage quit_answered(struct delivery *d, const struct verdic
 static const struct {
     const char *name;
     unsigned timeout_s; /* RFC 5321 section 4.5.3.2 */
-    unsigned hurry_s;   /* when somebody waits for this message, and another host may be faster */
+    unsigned hurry_s;   /* when somebody waits for this message */
     void (*say)(struct delivery *d);
     enum delivery_stage (*answered)(struct delivery *d, const struct verdict *v);
 } stages[] = {

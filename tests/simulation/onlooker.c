@@ -2,7 +2,7 @@
 /* onlooker.c - Who is under way, what the limits are and who is next, counted without the queue. */
 #include "simulation.h"
 
-#include "address_book.h"
+#include "shares.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -120,6 +120,26 @@ void check_limits(const struct connection *added)
           "%u connections to provider %s, limit %u", at_provider, provider_of(site), limit_there);
 }
 
+/* Were so many connections at work for that tenant, before this one, that its security mail might
+ * have no more? */
+static bool has_its_share(const struct connection *added, size_t tenant)
+{
+    unsigned held = 0;
+    unsigned urgent = 0;
+    unsigned left = sim.world.settings.connections;
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        const struct connection *c = &sim.connections[i];
+        if (c == added || c->state == LINE_CLOSED)
+            continue;
+        left--;
+        bool is_theirs =
+            c->attempt && recipient_of(c->attempt->message, c->attempt->numbers[0])->tenant == tenant;
+        held += is_theirs;
+        urgent += is_theirs && c->attempt->class == STREAM_SECURITY;
+    }
+    return urgent > 0 && !is_within_share(held, left);
+}
+
 /* Is security mail left standing that this connection could have taken? */
 void check_urgent_first(const struct connection *c)
 {
@@ -131,7 +151,8 @@ void check_urgent_first(const struct connection *c)
         bool stands = r->added && r->state == RECIPIENT_WAITS && r->due_ms < sim.now_ms &&
                       r->expires_ms > sim.now_ms && r->class == STREAM_SECURITY;
         struct queue_domain_view view;
-        if (!stands || w->domains[r->domain].site != c->site || c->trust != sim.trust)
+        if (!stands || w->domains[r->domain].site != c->site || c->trust != sim.trust ||
+            (c->state == LINE_OPENING && has_its_share(c, r->tenant)))
             continue;
         queue_find_domain(sim.queue, w->domains[r->domain].name, &view);
         if (view.state == QUEUE_DOMAIN_LEADS)

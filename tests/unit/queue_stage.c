@@ -2,8 +2,8 @@
 /* queue_stage.c - The shell's part, played. */
 #include "queue_stage.h"
 
-enum { NAMES, OPEN, TRY_FAILED, GREETED, SPOKEN, SETTLED, CLOSES };
-enum { GREET_MS = 20, STORE_MS = 5, TIMEOUT_MS = 30000, RACE_MS = 2000, PROBE_MS = 100 };
+enum { NAMES, OPEN, TRY_FAILED, GREETED, SPOKEN, STALLED, SETTLED, CLOSES };
+enum { GREET_MS = 20, STORE_MS = 5, TIMEOUT_MS = 30000, RACE_MS = 2000, PROBE_MS = 100, STALL_MS = 300000 };
 
 static void later(struct stage *s, int64_t in_ms, struct stage_event e)
 {
@@ -170,7 +170,7 @@ static void tries(struct stage *s, struct stage_connection *c)
         c->counted = true;
         if (now > s->machine_most[c->machine])
             s->machine_most[c->machine] = now;
-        step(s, c, GREET_MS, GREETED);
+        step(s, c, v->greet_ms > 0 ? v->greet_ms : GREET_MS, GREETED);
     }
 }
 
@@ -178,14 +178,17 @@ static void speaks(struct stage *s, struct stage_connection *c)
 {
     char hosts[3][100];
     hosts_of(s, c->domain, hosts);
-    int64_t message_ms = server_of(s, hosts[0])->message_ms;
+    const struct stage_server *v = server_of(s, hosts[0]);
     assert_true(c->attempt->trust == c->trust);
     c->busy = true;
     c->idle = false;
     trace(s, "%lld goes to %s", (long long)c->attempt->message, c->attempt->domain);
     s->begun_ms[c->attempt->message] = s->now_ms;
     s->order_of[c->attempt->message] = ++s->begun;
-    step(s, c, message_ms > 0 ? message_ms : 50, SPOKEN);
+    if (v->kind == SERVER_STALLS)
+        step(s, c, c->attempt->class == STREAM_SECURITY ? TIMEOUT_MS : STALL_MS, STALLED);
+    else
+        step(s, c, v->message_ms > 0 ? v->message_ms : 50, SPOKEN);
 }
 
 static void spoken(struct stage *s, struct stage_connection *c)
@@ -297,6 +300,8 @@ static void on_event(struct stage *s, const struct stage_event *e)
     } else if (e->kind == GREETED) {
         assert_true(queue_opened(s->queue, c->id, &a, s->now_ms));
         speaks(s, c);
+    } else if (e->kind == STALLED) {
+        fails(s, c, QUEUE_FAIL_LOST, "timed out");
     } else if (e->kind == SPOKEN) {
         spoken(s, c);
     } else if (e->kind == CLOSES) {

@@ -15,7 +15,8 @@
 
 #include <stdlib.h>
 
-enum server_kind { SERVER_GOOD, SERVER_HANGS, SERVER_REFUSES };
+/* SERVER_STALLS greets, and then says nothing more. */
+enum server_kind { SERVER_GOOD, SERVER_HANGS, SERVER_REFUSES, SERVER_STALLS };
 
 struct stage_domain {
     const char *name; /* or the beginning of many: "d*" */
@@ -29,7 +30,7 @@ struct stage_server {
     const char *host; /* or "d*" */
     enum server_kind kind;
     unsigned accepts; /* connections at once; 0: any number */
-    int64_t message_ms;
+    int64_t message_ms, greet_ms;
     unsigned machine; /* the same number: the same address; 0: its own */
 };
 

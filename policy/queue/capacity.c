@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* capacity.c - How many of all connections each may have, and who gives one back.
+ *
+ * Class security may use all of the capacity, the others all but the reserve. Of either a tenant
+ * takes at most twice what it leaves free (shares.h): so whatever one of them does, and however
+ * many do the same, something is left for who holds little. Who may have no more is passed over.
+ *
+ * While others wait, a connection that does not open is given up after five seconds, and after one
+ * when such have more than half; but never for the sake of a tenant that holds more.
+ */
+#include "queue_moves.h"
+
+enum { LOOKS_MAX = 64 };
+
+unsigned plain_max(const struct queue *q)
+{
+    return q->settings.connections - reserve_of(q->settings.connections);
+}
+
+bool queue_has_room(const struct queue *q, bool urgent)
+{
+    return q->in_use < q->settings.connections && (urgent || q->plain < plain_max(q));
+}
+
+static uint64_t held_by(const struct queue *q, const void *tenant)
+{
+    return fair_used(&q->connect[POOL_URGENT], tenant) + fair_used(&q->connect[POOL_PLAIN], tenant);
+}
+
+/* One more, when `more` of this part have been added to what it holds? */
+static bool may_have_one(const struct queue *q, enum pool pool, const void *tenant, size_t more)
+{
+    size_t at_work = q->in_use - q->count[CONNECTION_IDLE] + more;
+    size_t left = q->settings.connections > at_work ? q->settings.connections - at_work : 0;
+    size_t plain = plain_max(q) > q->plain + more ? plain_max(q) - q->plain - more : 0;
+    uint64_t held = fair_used(&q->connect[pool], tenant) + more;
+    if (held == 0)
+        return true;
+    return is_within_share(held_by(q, tenant) + more, left) &&
+           (pool == POOL_URGENT || is_within_share(held, plain));
+}
+
+static enum pool pool_of(const struct line *line)
+{
+    return line->class == STREAM_SECURITY ? POOL_URGENT : POOL_PLAIN;
+}
+
+bool capacity_bears_another(const struct queue *q, const struct line *line)
+{
+    return may_have_one(q, pool_of(line), line->tenant, 1);
+}
+
+static bool line_may_have_one(const struct line *line, const void *queue)
+{
+    return may_have_one(queue, pool_of(line), line->tenant, 0);
+}
+
+struct line *line_to_open(const struct queue *q, struct destination *d)
+{
+    struct line *line = destination_best_of(d, line_may_have_one, q);
+    return line ? line : destination_best(d);
+}
+
+/* ---- who is next ---- */
+
+struct part {
+    const struct queue *queue;
+    enum pool pool;
+};
+
+static bool party_may_have_one(const struct fair_item *item, const void *context)
+{
+    const struct part *part = context;
+    return may_have_one(part->queue, part->pool, item->party->who, 0);
+}
+
+/* The first of those who wait for that part and may have one more. */
+static struct destination *next_of(const struct queue *q, enum pool pool)
+{
+    const struct part part = {q, pool};
+    struct fair_item *item = fair_first_of(&q->connect[pool], party_may_have_one, &part);
+    return item ? OWNER_OF(item, struct destination, want) : NULL;
+}
+
+struct destination *capacity_next(const struct queue *q)
+{
+    struct destination *d = queue_has_room(q, true) ? next_of(q, POOL_URGENT) : NULL;
+    return d || !queue_has_room(q, false) ? d : next_of(q, POOL_PLAIN);
+}
+
+static bool more_wait_than_leave(const struct queue *q)
+{
+    return q->connect[POOL_URGENT].count + q->connect[POOL_PLAIN].count > q->leaving;
+}
+
+bool urgent_waits(const struct queue *q)
+{
+    return next_of(q, POOL_URGENT) != NULL;
+}
+
+bool somebody_waits(const struct queue *q)
+{
+    return more_wait_than_leave(q) && (urgent_waits(q) || next_of(q, POOL_PLAIN));
+}
+
+/* ---- who gives one back ---- */
+
+/* Does who is next in one of the parts hold no more than who has this connection? */
+static bool is_wanted_by_less(const struct queue *q, const struct connection *c)
+{
+    for (size_t i = 0; i < POOLS; i++) {
+        const struct fair_item *item = fair_first(&q->connect[i]);
+        if (item && held_by(q, item->party->who) <= held_by(q, c->holder))
+            return true;
+    }
+    return false;
+}
+
+static void give_up_slow(struct queue *q, int64_t now_ms)
+{
+    struct connection *c = q->slow_opening;
+    for (size_t looks = 0; c && looks < LOOKS_MAX && more_wait_than_leave(q); looks++) {
+        struct connection *next = c->next;
+        int64_t at_ms = c->since_ms + q->settings.give_up_ms;
+        if (at_ms > now_ms && q->slow <= plain_max(q) / 2) {
+            queue_wake_at(q, at_ms);
+            return;
+        }
+        if (!c->holder || is_wanted_by_less(q, c)) {
+            decide_close(q, c, QUEUE_GIVEN_UP, now_ms);
+            looks = 0;
+        }
+        c = next;
+    }
+}
+
+void capacity_make_room(struct queue *q, int64_t now_ms)
+{
+    if (q->paused || q->draining)
+        return;
+    while (q->idle && somebody_waits(q) && q->in_use >= q->settings.connections)
+        decide_close(q, q->idle, QUEUE_ROOM, now_ms);
+    give_up_slow(q, now_ms);
+    if (q->opening && more_wait_than_leave(q))
+        queue_wake_at(q, q->opening->since_ms + QUEUE_SLOW_OPENING_MS);
+}

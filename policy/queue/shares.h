@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* shares.h - What one may have of something limited, so that others always find something left. */
+#ifndef SHARES_H
+#define SHARES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* So many of `all` are kept for what is urgent. */
+unsigned reserve_of(unsigned all);
+
+/* May who holds so many take one of those that are left? The first in any case; then at most twice
+ * what is left. So n of them can take 2n of each 2n + 1, and no more. */
+bool is_within_share(uint64_t held, size_t left);
+
+#endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_shares_test.c - A tenant that means harm, with as many domains and servers as it likes: what the others are left.
+ * The kind in all: something limited that whoever comes first may have all of, or that one can spoil for all. */
+#include "queue_stage.h"
+
+static const struct queue_settings settings = {.connections = 400, .shards = 4, .per_destination = 10};
+
+/* To `count` domains "PREFIXn.test", of one tenant. Returns the last message. */
+static int64_t add_many(struct stage *s, int64_t message, const char *tenant, const char *prefix, size_t count,
+                        enum stream_class class)
+{
+    char name[40];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "%s%zu.test", prefix, i);
+        stage_add(s, ++message, tenant, name, class);
+    }
+    return message;
+}
+
+/* One code a second for half a minute, each to one of ten domains. How long the slowest took. */
+static int64_t slowest_of(struct stage *s, int64_t message, const char *tenant, const char *prefix,
+                          enum stream_class class)
+{
+    int64_t first = message;
+    char name[40];
+    int64_t slowest_ms = 0;
+    int64_t added_ms[30];
+    for (size_t i = 0; i < COUNT_OF(added_ms); i++) {
+        snprintf(name, sizeof(name), "%s%zu.test", prefix, i % 10);
+        added_ms[i] = s->now_ms;
+        stage_add(s, ++message, tenant, name, class);
+        stage_run(s, 1000);
+    }
+    stage_run(s, 5000);
+    for (size_t i = 0; i < COUNT_OF(added_ms); i++) {
+        int64_t done_ms = s->done_ms[first + 1 + (int64_t)i];
+        int64_t took_ms = done_ms < 0 ? INT64_MAX : done_ms - added_ms[i];
+        slowest_ms = took_ms > slowest_ms ? took_ms : slowest_ms;
+    }
+    return slowest_ms;
+}
+
+static const struct stage_server evil_servers[] = {{.host = "mx.evil*", .kind = SERVER_STALLS},
+                                                   {.host = "mx.hung*", .kind = SERVER_HANGS},
+                                                   {0}};
+
+static void a_tenants_stalled_codes_leave_room_for_everybody(void **state)
+{
+    static const char *const prefixes[] = {"evil", "hung"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
+        struct stage *s = stage_new(&settings, NULL, evil_servers);
+        s->tracing = false;
+        int64_t last = add_many(s, 0, "eve", prefixes[i], 2000, STREAM_SECURITY);
+        stage_run(s, 5000);
+        assert_true(s->open_now <= 300);
+        assert_true(slowest_of(s, last, "bob", "well", STREAM_SECURITY) < 1000);
+        assert_true(slowest_of(s, last + 100, "carl", "fine", STREAM_DIGEST) < 1000);
+        stage_free(s);
+    }
+}
+
+static void the_same_holds_for_several_of_them_and_all_classes(void **state)
+{
+    static const char *const eves[] = {"eve", "evan", "eva", "evita"};
+    struct stage *s = stage_new(&settings, NULL, evil_servers);
+    int64_t last = 0;
+    char prefix[16];
+    (void)state;
+    s->tracing = false;
+    for (size_t i = 0; i < 8; i++) {
+        snprintf(prefix, sizeof(prefix), "evil%zu-", i);
+        last = add_many(s, last, eves[i / 2], prefix, 900, i % 2 ? STREAM_SECURITY : STREAM_DIGEST);
+    }
+    stage_run(s, 5000);
+    assert_true(slowest_of(s, last, "bob", "well", STREAM_SECURITY) < 1000);
+    assert_true(slowest_of(s, last + 100, "carl", "fine", STREAM_DIGEST) < 1000);
+    stage_free(s);
+}
+
+/* Only one tenant has had mail, when the others come. */
+static void a_lonely_tenant_leaves_room_too(void **state)
+{
+    struct stage *s = stage_new(&settings, NULL, evil_servers);
+    (void)state;
+    s->tracing = false;
+    int64_t last = add_many(s, 0, "eve", "evil", 2000, STREAM_DIGEST);
+    stage_run(s, 60000);
+    assert_true(s->open_now < 320 * 3 / 4);
+    assert_true(slowest_of(s, last, "carl", "well", STREAM_DIGEST) < 1000);
+    stage_free(s);
+}
+
+/* Its own mail is next at a destination of many tenants: it is passed over while it holds too much. */
+static void who_holds_too_much_is_passed_over(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "well*", .hosts = {"mx.shared.test"}}, {0}};
+    struct stage *s = stage_new(&settings, domains, evil_servers);
+    (void)state;
+    s->tracing = false;
+    int64_t last = add_many(s, 0, "eve", "evil", 2000, STREAM_SECURITY);
+    stage_run(s, 2000);
+    last = add_many(s, last, "eve", "well", 50, STREAM_SECURITY);
+    assert_true(slowest_of(s, last, "bob", "well", STREAM_SECURITY) < 1000);
+    assert_true(slowest_of(s, last + 100, "carl", "well", STREAM_DIGEST) < 1000);
+    stage_free(s);
+}
+
+/* The server of bob's is slow to greet; nothing of his is given up because others want more than their part. */
+static void what_opens_is_not_given_up_for_who_holds_more(void **state)
+{
+    static const struct stage_server servers[] = {
+        {.host = "mx.evil*", .kind = SERVER_STALLS}, {.host = "mx.slow*", .greet_ms = 8000}, {0}};
+    struct stage *s = stage_new(&settings, NULL, servers);
+    (void)state;
+    int64_t last = add_many(s, 0, "eve", "evil", 2000, STREAM_SECURITY);
+    stage_run(s, 2000);
+    int64_t bobs = add_many(s, last, "bob", "slow", 20, STREAM_NOTIFICATION);
+    assert_true(stage_run_until(s, last + 1, bobs, 60000) < 9000);
+    assert_null(strstr(s->trace, "mx.slow0.test:25 rests"));
+    stage_free(s);
+}
+
+static void mute_names_of_codes_leave_lookups_for_everybody(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "mute*", .mute = true}, {0}};
+    struct stage *s = stage_new(&settings, domains, NULL);
+    (void)state;
+    s->tracing = false;
+    int64_t last = add_many(s, 0, "eve", "mute", 5000, STREAM_SECURITY);
+    stage_run(s, 500);
+    assert_true(slowest_of(s, last, "bob", "well", STREAM_SECURITY) < 1000);
+    stage_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_tenants_stalled_codes_leave_room_for_everybody),
+        cmocka_unit_test(the_same_holds_for_several_of_them_and_all_classes),
+        cmocka_unit_test(a_lonely_tenant_leaves_room_too),
+        cmocka_unit_test(who_holds_too_much_is_passed_over),
+        cmocka_unit_test(what_opens_is_not_given_up_for_who_holds_more),
+        cmocka_unit_test(mute_names_of_codes_leave_lookups_for_everybody),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
