@@ -118,6 +118,7 @@ struct delivery {
 
     struct verdict trouble; /* code 0: none */
     bool host_refused;      /* the trouble came before any message was spoken of */
+    bool said_later;        /* it was 421, or 4xx for a greeting: it may have enough of us */
     bool login_refused;     /* for good: user name or password are wrong */
     enum delivery_remedy remedy;
 };

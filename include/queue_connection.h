@@ -32,6 +32,10 @@ MUST_CHECK bool queue_address_take(struct queue *q, uint64_t connection,
 /* It did not answer, or refused: it rests. */
 void queue_address_failed(struct queue *q, uint64_t connection, const struct queue_address *a,
                           int64_t now_ms);
+/* The server there has taken the connection and refuses it, by what it says or without a word: it
+ * may have enough of us. */
+void queue_address_refused(struct queue *q, uint64_t connection, const struct queue_address *a,
+                           int64_t now_ms);
 /* No longer tried, without a fault of its own (another one was faster). */
 void queue_address_left(struct queue *q, uint64_t connection, const struct queue_address *a,
                         int64_t now_ms);

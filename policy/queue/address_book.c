@@ -3,12 +3,12 @@
  *
  * Invariants:
  *   1. in_use <= the limit of whoever took the last place; plain <= limit less the reserve.
- *   2. An address is known while it is held, waited for, or known to fail (`kept`).
+ *   2. An address is known while it is held, waited for, or known to fail or refuse (`kept`).
  *   3. One at most goes on by itself (`detached`), and counts like any other.
  *   4. A waiter is in one list at most: its address's (LISTED) or the book's (CALLED), or, when it
  *      has its turn, in none.
  */
-#include "address_book.h"
+#include "address_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,18 +19,8 @@ enum {
     REST_MAX_MS = 10 * 60 * 1000,
     FORGET_MS = 60 * 60 * 1000,
     KEPT_MAX = 4096,
-    AGAIN_MS = 1000
-};
-
-struct address {
-    struct address *next, *prev; /* kept */
-    struct queue_address key;
-    unsigned in_use, plain, working, probing, failures;
-    int64_t rest_until_ms;
-    struct address_waiter *waiters[2]; /* [1]: those with urgent mail */
-    struct address_waiter *turn;       /* called, and not yet here */
-    struct address_hold detached;
-    bool kept;
+    AGAIN_MS = 1000,
+    LATELY_MS = 10 * 1000
 };
 
 static uint64_t hash_address(const void *item)
@@ -57,14 +47,24 @@ void address_book_init(struct address_book *book)
 {
     *book = (struct address_book){0};
     pointer_table_init(&book->all, hash_address, same_address);
+    fair_table_init(&book->parties);
+}
+
+static void free_address(struct address *a)
+{
+    for (size_t i = 0; i < COUNT_OF(a->waiters); i++)
+        fair_fini(&a->waiters[i]);
+    free(a);
 }
 
 void address_book_fini(struct address_book *book)
 {
     size_t at = 0;
-    for (void *a = pointer_table_next(&book->all, &at); a; a = pointer_table_next(&book->all, &at))
-        free(a);
+    for (struct address *a = pointer_table_next(&book->all, &at); a;
+         a = pointer_table_next(&book->all, &at))
+        free_address(a);
     pointer_table_fini(&book->all);
+    fair_table_fini(&book->parties);
 }
 
 static struct address *find(const struct address_book *book, const struct queue_address *key)
@@ -73,13 +73,17 @@ static struct address *find(const struct address_book *book, const struct queue_
     return pointer_table_find(&book->all, &probe);
 }
 
-/* The same, without a failure that is too old to say anything. */
+/* The same, without what is too old to say anything. */
 static struct address *look_up(const struct address_book *book, const struct queue_address *key,
                                int64_t now_ms)
 {
     struct address *a = find(book, key);
     if (a && a->failures > 0 && a->rest_until_ms + FORGET_MS <= now_ms)
         a->failures = 0;
+    if (a && a->bears.ceiling > 0 && a->bears.ceiling_until_ms + FORGET_MS <= now_ms)
+        window_forget(&a->bears);
+    if (a)
+        a->now_ms = now_ms;
     return a;
 }
 
@@ -96,15 +100,23 @@ static void drop(struct address_book *book, struct address *a)
 {
     unkeep(book, a);
     pointer_table_drop(&book->all, a);
-    free(a);
+    free_address(a);
 }
 
-/* Nobody uses it: forget it, or keep it for a while when it is known to fail. */
-static void settle(struct address_book *book, struct address *a, int64_t now_ms)
+static int64_t known_until_ms(const struct address *a)
 {
-    if (a->in_use > 0 || a->waiters[0] || a->waiters[1] || a->turn)
+    int64_t until_ms = a->rest_until_ms;
+    if (a->bears.ceiling_until_ms > until_ms)
+        until_ms = a->bears.ceiling_until_ms;
+    return until_ms + FORGET_MS;
+}
+
+/* Nobody uses it: forget it, or keep it for a while when something was learned. */
+void address_settle(struct address_book *book, struct address *a, int64_t now_ms)
+{
+    if (a->in_use > 0 || a->waiters[0].count > 0 || a->waiters[1].count > 0 || a->turn)
         return;
-    if (a->failures == 0) {
+    if (a->failures == 0 && a->bears.ceiling == 0) {
         drop(book, a);
         return;
     }
@@ -113,14 +125,8 @@ static void settle(struct address_book *book, struct address *a, int64_t now_ms)
         book->kept_count++;
         a->kept = true;
     }
-    while (book->kept &&
-           (book->kept_count > KEPT_MAX || book->kept->rest_until_ms + FORGET_MS < now_ms))
+    while (book->kept && (book->kept_count > KEPT_MAX || known_until_ms(book->kept) < now_ms))
         drop(book, book->kept);
-}
-
-static bool has_room(const struct address *a, unsigned limit, bool urgent)
-{
-    return !a || (a->in_use < limit && (urgent || a->plain + reserve_of(limit) < limit));
 }
 
 /* Its rest is over, or it never failed; but one that failed is tried by one only. */
@@ -129,95 +135,46 @@ static bool may_try(const struct address *a, int64_t now_ms)
     return !a || a->failures == 0 || (a->rest_until_ms <= now_ms && a->probing == 0);
 }
 
-/* ---- who waits ---- */
-
-/* The first goes first, also when there is room for a later one only. */
-static void call_next(struct address_book *book, struct address *a)
-{
-    struct address_waiter **list = a->waiters[1] ? &a->waiters[1] : &a->waiters[0];
-    struct address_waiter *w = *list;
-    if (a->turn || !w || a->failures > 0 || !has_room(a, w->limit, w->urgent))
-        return;
-    DL_DELETE(*list, w);
-    DL_APPEND(book->called, w);
-    w->state = ADDRESS_WAIT_CALLED;
-    a->turn = w;
-}
-
-static void unlist(struct address_book *book, struct address_waiter *w)
-{
-    struct address *a = w->address;
-    if (w->state == ADDRESS_WAIT_LISTED)
-        DL_DELETE(a->waiters[w->urgent], w);
-    else if (w->state == ADDRESS_WAIT_CALLED)
-        DL_DELETE(book->called, w);
-    if (a->turn == w)
-        a->turn = NULL;
-    w->state = ADDRESS_WAIT_NONE;
-    w->address = NULL;
-}
-
-void address_book_leave(struct address_book *book, struct address_waiter *w)
-{
-    struct address *a = w->address;
-    if (w->state == ADDRESS_WAIT_NONE)
-        return;
-    bool had_turn = a->turn == w;
-    unlist(book, w);
-    if (had_turn)
-        call_next(book, a);
-    settle(book, a, 0);
-}
-
-struct address_waiter *address_book_next_called(struct address_book *book)
-{
-    struct address_waiter *w = book->called;
-    if (!w)
-        return NULL;
-    DL_DELETE(book->called, w);
-    w->state = ADDRESS_WAIT_HAS_TURN;
-    return w;
-}
-
-static void wait_for(struct address_book *book, struct address *a, struct address_waiter *w,
-                     const struct address_question *ask)
-{
-    bool keeps_place =
-        w->state == ADDRESS_WAIT_LISTED && w->address == a && w->urgent == ask->urgent;
-    if (!keeps_place) {
-        address_book_leave(book, w);
-        *w = (struct address_waiter){
-            .state = ADDRESS_WAIT_LISTED, .address = a, .urgent = ask->urgent};
-        DL_APPEND(a->waiters[ask->urgent], w);
-    }
-    w->limit = ask->limit;
-}
-
 /* ---- taking ---- */
 
-static bool others_go_first(const struct address *a, const struct address_question *ask,
-                            const struct address_waiter *waiter)
-{
-    if (!a || a->turn == waiter)
-        return false;
-    if (ask->urgent)
-        return (a->turn && a->turn->urgent) || a->waiters[1];
-    return a->turn || a->waiters[0] || a->waiters[1];
-}
-
-static void take(struct address_book *book, const struct queue_address *key, bool urgent,
-                 struct address_hold *hold, struct address_waiter *waiter)
+static struct address *need(struct address_book *book, const struct queue_address *key)
 {
     struct address *a = find(book, key);
-    if (!a) {
-        a = xcalloc(1, sizeof(*a));
-        a->key = *key;
-        pointer_table_add(&book->all, a);
+    if (a)
+        return a;
+    a = xcalloc(1, sizeof(*a));
+    a->key = *key;
+    window_init(&a->bears, UINT16_MAX);
+    for (size_t i = 0; i < COUNT_OF(a->waiters); i++)
+        fair_init(&a->waiters[i], FAIR_HELD, &book->parties, address_waiter_came_before);
+    pointer_table_add(&book->all, a);
+    return a;
+}
+
+/* Whose mail it is there for counts as holding it. */
+static void charge(struct address_hold *hold, const void *tenant)
+{
+    struct address *a = hold->address;
+    if (!a || hold->tenant == tenant)
+        return;
+    for (size_t i = 0; i < COUNT_OF(a->waiters); i++) {
+        if (tenant)
+            fair_charge(&a->waiters[i], tenant, 1);
+        if (hold->tenant)
+            fair_refund(&a->waiters[i], hold->tenant, 1);
     }
+    hold->tenant = tenant;
+}
+
+static void take(struct address_book *book, size_t index, const struct address_question *ask,
+                 struct address_hold *hold, struct address_waiter *waiter)
+{
+    struct address *a = need(book, &ask->candidates[index]);
     unkeep(book, a);
-    *hold = (struct address_hold){.address = a, .urgent = urgent, .probes = a->failures > 0};
+    *hold = (struct address_hold){.address = a, .urgent = ask->urgent, .probes = a->failures > 0};
+    charge(hold, ask->tenant);
     a->in_use++;
-    a->plain += !urgent;
+    a->plain += !ask->urgent;
     a->probing += hold->probes;
     if (waiter->state != ADDRESS_WAIT_NONE)
         address_book_leave(book, waiter);
@@ -247,7 +204,7 @@ static bool find_probe(const struct address_book *book, const struct address_que
     for (size_t i = 0; i < ask->count; i++) {
         const struct address *a = find(book, &ask->candidates[i]);
         if (!a || address_book_held(holds, &ask->candidates[i]) || a->probing > 0 ||
-            !has_room(a, ask->limit, ask->urgent) || a->rest_until_ms >= best_ms)
+            !address_has_room(a, ask->limit, ask->urgent) || a->rest_until_ms >= best_ms)
             continue;
         best_ms = a->rest_until_ms;
         *index_r = i;
@@ -270,23 +227,24 @@ bool address_book_take(struct address_book *book, const struct address_question 
             continue;
         if (failed && n < ask->count) /* first without those that urgent mail would have to probe */
             continue;
-        if (has_room(a, ask->limit, ask->urgent) && !others_go_first(a, ask, waiter)) {
-            take(book, &ask->candidates[i], ask->urgent, hold, waiter);
+        if (address_has_room(a, ask->limit, ask->urgent) &&
+            !address_others_go_first(a, ask, waiter)) {
+            take(book, i, ask, hold, waiter);
             *index_r = i;
             return true;
         }
-        if (has_room(a, ask->limit, ask->urgent))
-            call_next(book, a);
+        if (address_has_room(a, ask->limit, ask->urgent))
+            address_call_next(book, a);
         full = full ? full : a;
     }
     if (full) {
-        wait_for(book, full, waiter, ask);
+        address_wait(book, full, waiter, ask);
         return false;
     }
     address_book_leave(book, waiter);
     if (!hold || !find_probe(book, ask, holds, index_r))
         return false;
-    take(book, &ask->candidates[*index_r], ask->urgent, hold, waiter);
+    take(book, *index_r, ask, hold, waiter);
     return true;
 }
 
@@ -298,20 +256,24 @@ void address_book_release(struct address_book *book, struct address_hold *hold, 
     if (!a)
         return;
     CHECK(a->in_use > 0 && a->plain >= !hold->urgent);
+    a->now_ms = now_ms > a->now_ms ? now_ms : a->now_ms;
+    charge(hold, NULL);
     a->in_use--;
     a->plain -= !hold->urgent;
     a->probing -= hold->probes;
     a->working -= hold->works;
+    a->open -= hold->open;
     *hold = (struct address_hold){0};
-    call_next(book, a);
-    settle(book, a, now_ms);
+    address_call_next(book, a);
+    address_settle(book, a, now_ms);
 }
 
 void address_book_failed(struct address_book *book, struct address_hold *hold, int64_t now_ms)
 {
     struct address *a = hold->address;
     a->working -= hold->works;
-    hold->works = false;
+    a->open -= hold->open;
+    hold->works = hold->open = false;
     if (a->working == 0 && (a->rest_until_ms <= now_ms || hold->probes)) {
         int64_t rest_ms = REST_FIRST_MS;
         for (unsigned i = 0; i < a->failures && rest_ms < REST_MAX_MS; i++)
@@ -320,6 +282,32 @@ void address_book_failed(struct address_book *book, struct address_hold *hold, i
         a->rest_until_ms = now_ms + (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS);
     }
     address_book_release(book, hold, now_ms);
+}
+
+unsigned address_book_refused(struct address_book *book, struct address_hold *hold, int64_t now_ms)
+{
+    struct address *a = hold->address;
+    unsigned others = a->open - hold->open;
+    if (others == 0 && a->in_use > 1 && a->open_ms > 0 && a->open_ms + LATELY_MS > now_ms)
+        others = 1;
+    if (others > 0)
+        window_refused(&a->bears, others, now_ms);
+    if (others > 0 || hold->works)
+        address_book_release(book, hold, now_ms);
+    else
+        address_book_failed(book, hold, now_ms);
+    return others;
+}
+
+void address_book_opened(struct address_hold *hold, int64_t now_ms)
+{
+    struct address *a = hold->address;
+    address_book_works(hold);
+    a->open += !hold->open;
+    a->open_ms = now_ms;
+    hold->open = true;
+    if (a->bears.ceiling > 0 && a->open > a->bears.ceiling)
+        a->bears.ceiling = a->open;
 }
 
 void address_book_works(struct address_hold *hold)
@@ -338,6 +326,7 @@ bool address_book_detach(struct address_hold *hold)
     struct address *a = hold->address;
     if (!a || !hold->probes || a->detached.address)
         return false;
+    charge(hold, NULL);
     a->detached = *hold;
     *hold = (struct address_hold){0};
     return true;
@@ -353,11 +342,12 @@ struct address_hold *address_book_detached(struct address_book *book,
 bool address_book_may_carry(const struct address_hold *hold, unsigned limit)
 {
     const struct address *a = hold->address;
-    return !a || !hold->urgent || a->plain + reserve_of(limit) < limit;
+    return !a || !hold->urgent || address_has_room_for_plain(a, limit);
 }
 
-void address_book_carries(struct address_hold *hold, bool urgent)
+void address_book_carries(struct address_hold *hold, bool urgent, const void *tenant)
 {
+    charge(hold, tenant);
     if (hold->address && hold->urgent != urgent) {
         hold->address->plain = urgent ? hold->address->plain - 1 : hold->address->plain + 1;
         hold->urgent = urgent;
@@ -369,8 +359,16 @@ bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent)
     const struct address *a = hold->address;
     if (!a)
         return false;
-    return a->waiters[1] || (a->turn && a->turn->urgent) ||
-           (!by_urgent && (a->waiters[0] || a->turn));
+    return a->waiters[1].count > 0 || (a->turn && a->turn->urgent) ||
+           (!by_urgent && (a->waiters[0].count > 0 || a->turn));
+}
+
+bool address_book_is_wanted_by_less(const struct address_hold *hold, const void *tenant,
+                                    unsigned more)
+{
+    const struct address *a = hold->address;
+    return a && a->waiters[1].count > 0 &&
+           fair_first_used(&a->waiters[1]) + more < fair_used(&a->waiters[1], tenant);
 }
 
 /* A probe that is under way is not waited for: somebody knows better. */
@@ -382,7 +380,8 @@ static void end_rest(struct address_book *book, struct address *a)
     }
     a->rest_until_ms = 0;
     a->failures = 0;
-    call_next(book, a);
+    window_forget(&a->bears);
+    address_call_next(book, a);
 }
 
 void address_book_forget(struct address_book *book)

@@ -4,12 +4,17 @@
  *
  * Connections of all destinations count together, as many names may lead to one machine. An address
  * that fails rests for five seconds, then twice that, up to ten minutes; then one connection probes
- * it, urgent mail last. One on which others work has merely refused, and does not rest. A failure
- * is forgotten an hour after the rest.
+ * it, urgent mail last. One on which others work has merely refused, and does not rest: that many
+ * are what it bears, for a minute, then two, up to ten. What was learned is forgotten an hour after
+ * that.
+ *
+ * Who waits for room: urgent mail first, then the tenant that holds least there, then who came
+ * first. Tenants are only compared.
  */
 #ifndef ADDRESS_BOOK_H
 #define ADDRESS_BOOK_H
 
+#include "fair.h"
 #include "pointer_table.h"
 #include "queue_connection.h"
 #include "shares.h"
@@ -21,7 +26,8 @@ enum { ADDRESS_HOLDS_MAX = 4 }; /* three at once, and one that takes the oldest'
 /* A connection's claim on an address; in an array of ADDRESS_HOLDS_MAX. */
 struct address_hold {
     struct address *address; /* NULL: none */
-    bool urgent, works, probes;
+    const void *tenant;      /* whose mail it is there for; NULL: nobody's */
+    bool urgent, works, probes, open;
 };
 
 /* A destination that waits for room at an address. Zeroed at first. */
@@ -32,16 +38,20 @@ enum address_wait {
     ADDRESS_WAIT_HAS_TURN
 };
 struct address_waiter {
-    struct address_waiter *next, *prev;
+    struct address_waiter *next, *prev; /* address_book.called */
+    struct fair_item item;
     enum address_wait state;
     struct address *address;
+    const void *tenant;
+    uint64_t since;
     unsigned limit;
     bool urgent;
 };
 
 struct address_book {
-    struct pointer_table all;
-    struct address *kept; /* not in use, but known to fail; the oldest first */
+    struct pointer_table all, parties;
+    uint64_t serial;
+    struct address *kept; /* not in use, but known to fail or refuse; the oldest first */
     size_t kept_count;
     struct address_waiter *called; /* whose turn it is */
 };
@@ -54,6 +64,7 @@ struct address_question {
     size_t count;
     unsigned limit; /* connections at one address */
     bool urgent;    /* class security: may use the reserve, and goes first */
+    const void *tenant;
 };
 
 /* The next address to try goes into a free one of `holds`. False: there is none; ask again at
@@ -64,7 +75,12 @@ MUST_CHECK bool address_book_take(struct address_book *book, const struct addres
 struct address_hold *address_book_held(struct address_hold *holds, const struct queue_address *a);
 
 void address_book_failed(struct address_book *book, struct address_hold *hold, int64_t now_ms);
+/* The server there refuses this one, by what it says or without a word. Returns how many others are
+ * open there, or lately were: as many as it bears; 0: it has but failed. */
+unsigned address_book_refused(struct address_book *book, struct address_hold *hold, int64_t now_ms);
 void address_book_works(struct address_hold *hold);
+/* It takes mail. */
+void address_book_opened(struct address_hold *hold, int64_t now_ms);
 void address_book_release(struct address_book *book, struct address_hold *hold, int64_t now_ms);
 /* What probes goes on by itself when its connection has no more use for it. False: it does not
  * probe, or another one does so already. */
@@ -75,9 +91,12 @@ struct address_hold *address_book_detached(struct address_book *book,
 
 /* May what it carries become something that is not urgent? */
 bool address_book_may_carry(const struct address_hold *hold, unsigned limit);
-void address_book_carries(struct address_hold *hold, bool urgent);
+void address_book_carries(struct address_hold *hold, bool urgent, const void *tenant);
 /* Does somebody wait for room there, or somebody with urgent mail? */
 bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent);
+/* Somebody with urgent mail, whose tenant holds less there than this one, by more than so many? */
+bool address_book_is_wanted_by_less(const struct address_hold *hold, const void *tenant,
+                                    unsigned more);
 
 /* Waits no longer; whose turn it was, passes it on. */
 void address_book_leave(struct address_book *book, struct address_waiter *waiter);

@@ -10,8 +10,11 @@ bool queue_address_take(struct queue *q, uint64_t connection,
     if (!c || c->state == CONNECTION_CLOSING)
         return false;
     struct destination *d = c->lane->destination;
-    struct address_question ask = {
-        .candidates = candidates, .count = count, .limit = d->window.limit, .urgent = c->urgent};
+    struct address_question ask = {.candidates = candidates,
+                                   .count = count,
+                                   .limit = d->window.limit,
+                                   .urgent = c->urgent,
+                                   .tenant = c->payer};
     if (!address_book_take(&q->addresses, &ask, c->holds, &d->address_waiter, index_r,
                            &c->address_again_ms, now_ms))
         return false;
@@ -35,6 +38,15 @@ void queue_address_failed(struct queue *q, uint64_t connection, const struct que
         return;
     c->address_failed = true;
     address_book_failed(&q->addresses, hold, now_ms);
+}
+
+void queue_address_refused(struct queue *q, uint64_t connection, const struct queue_address *a,
+                           int64_t now_ms)
+{
+    struct connection *c = connection_find(q, connection);
+    struct address_hold *hold = held(q, connection, a);
+    if (hold)
+        connection_refused(q, c, hold, now_ms);
 }
 
 void queue_address_left(struct queue *q, uint64_t connection, const struct queue_address *a,

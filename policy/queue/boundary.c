@@ -87,6 +87,8 @@ static bool yields_address(const struct connection *c, const struct line *line, 
             return true;
         if (line && !urgent && had_its_turn && address_book_is_wanted(hold, false))
             return true;
+        if (urgent && address_book_is_wanted_by_less(hold, line->tenant, had_its_turn ? 0 : 1))
+            return true;
     }
     return false;
 }

@@ -112,11 +112,30 @@ static void leave(struct queue *q, struct connection *c)
     c->slow = false;
 }
 
+/* Its addresses count as held by `tenant`, which stays known. */
+static void pay(struct queue *q, struct connection *c, struct tenant *tenant)
+{
+    struct tenant *old = c->payer;
+    if (old == tenant)
+        return;
+    c->payer = tenant;
+    if (tenant)
+        tenant->users++;
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
+        address_book_carries(&c->holds[i], c->holds[i].urgent, tenant);
+    if (!old)
+        return;
+    old->users--;
+    tenant_drop(q, old);
+}
+
 void connection_move(struct queue *q, struct connection *c, enum connection_state state,
                      int64_t now_ms)
 {
     leave(q, c);
     enter(q, c, state, now_ms);
+    if (state == CONNECTION_IDLE)
+        pay(q, c, NULL);
     destination_touch(q, c->lane->destination);
 }
 
@@ -155,6 +174,7 @@ void connection_end(struct queue *q, struct connection *c, int64_t now_ms)
     CHECK(!c->attempt && !c->carries);
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
         address_book_release(&q->addresses, &c->holds[i], now_ms);
+    pay(q, c, NULL);
     leave(q, c);
     q->leaving -= c->state == CONNECTION_CLOSING;
     q->in_use--;
@@ -201,8 +221,9 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
     if (!c->urgent)
         count_plain(q, c, true);
     fair_charge(pool_of(q, c), c->holder, 1);
+    pay(q, c, c->holder);
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
-        address_book_carries(&c->holds[i], c->urgent);
+        address_book_carries(&c->holds[i], c->urgent, c->payer);
 }
 
 struct attempt *connection_uncarry(struct queue *q, struct connection *c)
@@ -233,6 +254,14 @@ bool connection_may_carry(const struct queue *q, const struct connection *c, boo
         if (!address_book_may_carry(&c->holds[i], d->window.limit))
             return false;
     return true;
+}
+
+void connection_refused(struct queue *q, struct connection *c, struct address_hold *hold,
+                        int64_t now_ms)
+{
+    unsigned others = address_book_refused(&q->addresses, hold, now_ms);
+    if (others > c->address_bears)
+        c->address_bears = others;
 }
 
 bool connection_is_in_the_way(const struct connection *c)

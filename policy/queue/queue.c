@@ -213,7 +213,7 @@ bool queue_opened(struct queue *q, uint64_t connection, const struct queue_addre
         if (&c->holds[i] != hold)
             address_book_release(&q->addresses, &c->holds[i], now_ms);
     if (hold)
-        address_book_works(hold);
+        address_book_opened(hold, now_ms);
     if (c->state == CONNECTION_OPENING)
         connection_move(q, c, CONNECTION_BUSY, now_ms);
     lane_works(q, c->lane);
@@ -287,25 +287,6 @@ static bool shows_of_all(struct destination *d, const struct lane *lane)
     return d->failed_lanes >= LANES_TO_SHOW;
 }
 
-/* It does not come to anything. While others work, that many are what the destination bears; else
- * it rests. True: its attempt goes back: it was not this one that showed it. */
-static bool failed_to_open(struct queue *q, struct connection *c, enum queue_failure how,
-                           const char *why, int64_t now_ms)
-{
-    struct destination *d = c->lane->destination;
-    unsigned working = others_that_work(c);
-    bool back = window_rests(&d->window, now_ms) || working > 0;
-    bool only_lane = d->lanes > 1 && how != QUEUE_FAIL_REFUSED && !lane_has_others(c);
-    destination_set_why(d, why);
-    if (only_lane)
-        back = !lane_rest(q, c->lane, now_ms);
-    else if (working > 0)
-        window_refused(&d->window, working, now_ms);
-    if (working == 0 && (shows_of_all(d, c->lane) || !only_lane))
-        destination_rest(q, d, why, now_ms);
-    return back;
-}
-
 /* It waits for one, which is nobody's failure. Idle connections of others may hold it. */
 static void no_address(struct queue *q, struct connection *c, int64_t now_ms)
 {
@@ -329,6 +310,30 @@ static void no_address(struct queue *q, struct connection *c, int64_t now_ms)
         idle = idle->next;
     if (idle)
         decide_close(q, idle, QUEUE_ROOM, now_ms);
+}
+
+/* It does not come to anything. While others work, that many are what the destination bears; else
+ * it rests. True: its attempt goes back: it was not this one that showed it. */
+static bool failed_to_open(struct queue *q, struct connection *c, enum queue_failure how,
+                           const char *why, int64_t now_ms)
+{
+    struct destination *d = c->lane->destination;
+    unsigned working = others_that_work(c);
+    if (c->address_bears > working) { /* it has enough of us, by other names */
+        destination_set_why(d, why);
+        no_address(q, c, now_ms);
+        return true;
+    }
+    bool back = window_rests(&d->window, now_ms) || working > 0;
+    bool only_lane = d->lanes > 1 && how != QUEUE_FAIL_REFUSED && !lane_has_others(c);
+    destination_set_why(d, why);
+    if (only_lane)
+        back = !lane_rest(q, c->lane, now_ms);
+    else if (working > 0)
+        window_refused(&d->window, working, now_ms);
+    if (working == 0 && (shows_of_all(d, c->lane) || !only_lane))
+        destination_rest(q, d, why, now_ms);
+    return back;
 }
 
 static bool goes_back(struct queue *q, struct connection *c, enum queue_failure how,
@@ -372,6 +377,9 @@ bool queue_connection_failed(struct queue *q, uint64_t connection, enum queue_fa
     struct connection *c = connection_find(q, connection);
     if (!c)
         return false;
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX && how == QUEUE_FAIL_REFUSED; i++)
+        if (c->holds[i].address)
+            connection_refused(q, c, &c->holds[i], now_ms);
     bool back = goes_back(q, c, how, why, now_ms);
     struct attempt *attempt = connection_uncarry(q, c);
     connection_end(q, c, now_ms);

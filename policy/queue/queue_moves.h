@@ -129,6 +129,9 @@ void connection_is_slow(struct queue *q, struct connection *c);
 void connection_carry(struct queue *q, struct connection *c, struct attempt *attempt);
 struct attempt *connection_uncarry(struct queue *q, struct connection *c);
 bool connection_may_carry(const struct queue *q, const struct connection *c, bool urgent);
+/* The server at one of its addresses refuses it. */
+void connection_refused(struct queue *q, struct connection *c, struct address_hold *hold,
+                        int64_t now_ms);
 /* Others wait for an address that it holds. */
 bool connection_is_in_the_way(const struct connection *c);
 void connection_end(struct queue *q, struct connection *c, int64_t now_ms);

@@ -29,7 +29,9 @@ struct connection {
     bool slow;    /* opens for more than a second */
     int64_t since_ms;
     unsigned messages, run; /* run: since its lane was last passed over */
+    struct tenant *payer;   /* whose its addresses are: who had it last */
     bool address_failed;    /* one at least that it tried */
+    unsigned address_bears; /* others where one has refused it */
     int64_t address_again_ms;
     struct address_hold holds[ADDRESS_HOLDS_MAX];
 };

@@ -181,6 +181,10 @@ void approach_refused(struct courier *c)
         snprintf(c->parcel->remote, sizeof(c->parcel->remote), "%.200s[%.60s]", c->host_name,
                  c->peer);
     }
+    if (c->delivery.said_later && c->reached) {
+        dispatch_address_refused(c->shard->common->dispatch, c->number, &c->at);
+        c->reached = false;
+    }
     approach_next(c);
 }
 

@@ -46,6 +46,14 @@ void dispatch_address_failed(struct dispatch *d, uint64_t connection, const stru
     dispatch_end(d, now_ms);
 }
 
+void dispatch_address_refused(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+{
+    struct queue_address address = address_at(at);
+    int64_t now_ms = dispatch_begin(d);
+    queue_address_refused(d->queue, connection, &address, now_ms);
+    dispatch_end(d, now_ms);
+}
+
 void dispatch_address_left(struct dispatch *d, uint64_t connection, const struct endpoint *at)
 {
     struct queue_address address = address_at(at);

@@ -176,6 +176,8 @@ static void on_ended(void *owner, const char *why)
     if (r) {
         if (ours)
             dispatch_address_left(queue_of(t), r->query.number, &t->at);
+        else if (t->opened && !t->timed_out)
+            dispatch_address_refused(queue_of(t), r->query.number, &t->at);
         else
             dispatch_address_failed(queue_of(t), r->query.number, &t->at);
         log_end(log_text(log_begin(LOG_DEBUG, "next_host"), "reply", why));

@@ -37,6 +37,7 @@ enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
     v.what = VERDICT_DEFER;
     d->trouble = v;
     d->host_refused = true;
+    d->said_later = v.code == 421 || (d->stage == GREETING && v.code / 100 == 4);
     d->remedy = DELIVERY_NEXT_HOST;
     d->want = DELIVERY_CLOSE;
     return QUIT;

@@ -163,7 +163,10 @@ void address_fails(struct connection *c, bool refused)
     struct queue_address a = address_of(c->server);
     release_server(c);
     leave_all_held(c);
-    queue_address_failed(sim.queue, c->id, &a, sim.now_ms);
+    if (refused)
+        queue_address_refused(sim.queue, c->id, &a, sim.now_ms);
+    else
+        queue_address_failed(sim.queue, c->id, &a, sim.now_ms);
     c->refused = c->refused || refused;
     tries(c);
 }

@@ -336,7 +336,7 @@ static void a_part_is_kept_for_what_is_urgent(void **state)
     assert_ptr_equal(address_book_next_called(&book), &urgent[2].waiter);
     address_book_leave(&book, &urgent[2].waiter);
     assert_true(address_book_may_carry(&urgent[0].holds[0], 10));
-    address_book_carries(&urgent[0].holds[0], false);
+    address_book_carries(&urgent[0].holds[0], false, NULL);
     assert_false(address_book_may_carry(&urgent[1].holds[0], 10));
     address_book_leave(&book, &p[8].waiter);
     for (size_t i = 1; i < 8; i++)
@@ -344,6 +344,66 @@ static void a_part_is_kept_for_what_is_urgent(void **state)
     address_book_release(&book, held(&urgent[0], 1), 0);
     address_book_release(&book, held(&urgent[1], 1), 0);
     assert_int_equal(book.all.count, 0);
+}
+
+/* Whoever is refused where others work is not told that the address fails, and nobody else runs into it. */
+static void what_refuses_some_bears_the_others(void **state)
+{
+    struct party p[6] = {0};
+    (void)state;
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(take(&p[i], 1, 20, true, 0), 0);
+    for (size_t i = 0; i < 4; i++)
+        address_book_opened(held(&p[i], 1), 0);
+    assert_int_equal(address_book_refused(&book, held(&p[4], 1), 0), 4);
+    assert_int_equal(take(&p[5], 1, 20, true, 0), -1);
+    address_book_release(&book, held(&p[0], 1), 100);
+    assert_ptr_equal(address_book_next_called(&book), &p[5].waiter);
+    assert_int_equal(take(&p[5], 1, 20, true, 100), 0);
+    assert_false(held(&p[5], 1)->probes);
+    assert_int_equal(take(&p[0], 1, 20, true, 59999), -1);
+    assert_int_equal(take(&p[0], 1, 20, true, 60000), 0); /* whether it bears more now */
+    assert_int_equal(address_book_refused(&book, held(&p[0], 1), 60000), 3);
+    assert_int_equal(take(&p[0], 1, 20, true, 60000 + 119999), -1);
+    address_book_leave(&book, &p[0].waiter);
+    for (size_t i = 1; i < 4; i++)
+        address_book_release(&book, held(&p[i], 1), 61000);
+    address_book_release(&book, held(&p[5], 1), 61000);
+    assert_int_equal(book.all.count, 1); /* it is remembered */
+    assert_int_equal(take(&p[0], 1, 20, true, 61000), 0);
+    assert_int_equal(address_book_refused(&book, held(&p[0], 1), 61000), 0); /* alone: it fails */
+    assert_int_equal(take(&p[0], 2, 20, true, 61000), 1);
+    address_book_release(&book, held(&p[0], 2), 61000);
+    address_book_forget(&book);
+    assert_int_equal(book.all.count, 0);
+}
+
+static void who_holds_least_there_is_next(void **state)
+{
+    static const char eve[] = "eve";
+    static const char bob[] = "bob";
+    static const char *const tenants[] = {eve, eve, eve, eve, bob};
+    struct party p[5] = {0};
+    (void)state;
+    for (int urgent = 0; urgent < 2; urgent++) {
+        for (size_t i = 0; i < COUNT_OF(p); i++) {
+            struct address_question ask = {
+                .candidates = all, .count = 1, .limit = 3, .urgent = urgent, .tenant = tenants[i]};
+            size_t index = 99;
+            int64_t again_ms = 0;
+            bool taken = address_book_take(&book, &ask, p[i].holds, &p[i].waiter, &index, &again_ms, 0);
+            assert_int_equal(taken, i < (urgent ? 3 : 2));
+        }
+        assert_int_equal(address_book_is_wanted_by_less(&p[0].holds[0], eve, 1), urgent);
+        assert_false(address_book_is_wanted_by_less(&p[0].holds[0], bob, 0));
+        address_book_release(&book, held(&p[0], 1), 0);
+        assert_ptr_equal(address_book_next_called(&book), &p[4].waiter);
+        for (size_t i = 0; i < COUNT_OF(p); i++) {
+            address_book_leave(&book, &p[i].waiter);
+            address_book_release(&book, &p[i].holds[0], 0);
+        }
+        assert_int_equal(book.all.count + book.parties.count, 0);
+    }
 }
 
 static void the_reserve(void **state)
@@ -370,6 +430,8 @@ int main(void)
         TEST(one_on_which_others_work_does_not_rest),
         TEST(who_waits_is_called_in_order_and_urgent_ones_first),
         TEST(a_part_is_kept_for_what_is_urgent),
+        TEST(what_refuses_some_bears_the_others),
+        TEST(who_holds_least_there_is_next),
         TEST(the_reserve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

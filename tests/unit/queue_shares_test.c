@@ -133,6 +133,31 @@ static void mute_names_of_codes_leave_lookups_for_everybody(void **state)
     stage_free(s);
 }
 
+/* A tenant's domains lead to the server of another one's recipients, by names of their own; it takes ten connections. */
+static void names_for_the_server_of_others_leave_it_to_them(void **state)
+{
+    static const struct stage_server servers[] = {
+        {.host = "*", .machine = 8, .message_ms = 300, .accepts = 10}, {0}};
+    static const enum stream_class classes[] = {STREAM_DIGEST, STREAM_SECURITY};
+    struct queue_settings twenty = {.connections = 400, .shards = 2, .per_destination = 20};
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT_OF(classes); i++) {
+        const struct stage_server odd[] = {
+            {.host = "*", .machine = 7, .message_ms = 300, .accepts = 10}, {0}};
+        struct stage *s = stage_new(&twenty, NULL, i < 2 ? servers : odd);
+        int64_t last = 0;
+        s->tracing = false;
+        for (size_t round = 0; round < 15; round++)
+            last = add_many(s, last, "eve", "evil", 300, classes[i % 2]);
+        stage_run(s, 5000);
+        assert_true(slowest_of(s, last, "bob", "well", STREAM_SECURITY) < 3000);
+        if (classes[i % 2] == STREAM_DIGEST)
+            assert_true(slowest_of(s, last + 100, "carl", "fine", STREAM_DIGEST) < 5000);
+        assert_true(s->machine_most[i < 2 ? 8 : 7] <= 10);
+        stage_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +167,7 @@ int main(void)
         cmocka_unit_test(who_holds_too_much_is_passed_over),
         cmocka_unit_test(what_opens_is_not_given_up_for_who_holds_more),
         cmocka_unit_test(mute_names_of_codes_leave_lookups_for_everybody),
+        cmocka_unit_test(names_for_the_server_of_others_leave_it_to_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 /* queue_stage.c - The shell's part, played. */
 #include "queue_stage.h"
 
-enum { NAMES, OPEN, TRY_FAILED, GREETED, SPOKEN, STALLED, SETTLED, CLOSES };
+enum { NAMES, OPEN, TRY_FAILED, REFUSED, GREETED, SPOKEN, STALLED, SETTLED, CLOSES };
 enum { GREET_MS = 20, STORE_MS = 5, TIMEOUT_MS = 30000, RACE_MS = 2000, PROBE_MS = 100, STALL_MS = 300000 };
 
 static void later(struct stage *s, int64_t in_ms, struct stage_event e)
@@ -164,7 +164,7 @@ static void tries(struct stage *s, struct stage_connection *c)
         step(s, c, c->host == count ? TIMEOUT_MS : probes ? PROBE_MS : RACE_MS, TRY_FAILED);
     } else if (v->kind == SERVER_REFUSES || (v->accepts > 0 && s->machine_now[c->machine] >= v->accepts)) {
         c->refused = v->kind != SERVER_REFUSES;
-        step(s, c, GREET_MS, TRY_FAILED);
+        step(s, c, GREET_MS, c->refused ? REFUSED : TRY_FAILED);
     } else {
         unsigned now = ++s->machine_now[c->machine];
         c->counted = true;
@@ -294,6 +294,11 @@ static void on_event(struct stage *s, const struct stage_event *e)
         tries(s, c);
     } else if (e->kind == TRY_FAILED) {
         queue_address_failed(s->queue, c->id, &a, s->now_ms);
+        tries(s, c);
+    } else if (e->kind == REFUSED) { /* 421 is said, or it closes without a word */
+        if (c->machine % 2)
+            queue_address_spoke(s->queue, c->id, &a);
+        queue_address_refused(s->queue, c->id, &a, s->now_ms);
         tries(s, c);
     } else if (e->kind == GREETED && s->bad_route && domain_of(s, c->domain)->route == s->bad_route) {
         fails(s, c, QUEUE_FAIL_CONNECT, s->bad_why);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* address_parts.h - What address_book.c and address_turns.c share: the address itself. */
+#ifndef ADDRESS_PARTS_H
+#define ADDRESS_PARTS_H
+
+#include "address_book.h"
+#include "window.h"
+
+struct address {
+    struct address *next, *prev; /* kept */
+    struct queue_address key;
+    unsigned in_use, plain, working, open, probing, failures;
+    int64_t rest_until_ms, open_ms; /* open_ms: when one last opened */
+    struct window bears;            /* only its ceiling */
+    int64_t now_ms;                 /* when it was last looked at */
+    struct fair waiters[2];         /* by what tenants hold there; [1]: those with urgent mail */
+    struct address_waiter *turn;    /* called, and not yet here */
+    struct address_hold detached;
+    bool kept;
+};
+
+/* ---- address_book.c ---- */
+
+/* Nobody uses it, perhaps: then it is forgotten, or kept for a while when something was learned. */
+void address_settle(struct address_book *book, struct address *a, int64_t now_ms);
+
+/* ---- address_turns.c ---- */
+
+bool address_has_room(const struct address *a, unsigned limit, bool urgent);
+bool address_has_room_for_plain(const struct address *a, unsigned limit);
+/* A struct fair_item of a waiter each. */
+bool address_waiter_came_before(const void *a, const void *b);
+/* There may be room: it is offered to who is next. */
+void address_call_next(struct address_book *book, struct address *a);
+void address_wait(struct address_book *book, struct address *a, struct address_waiter *w,
+                  const struct address_question *ask);
+bool address_others_go_first(const struct address *a, const struct address_question *ask,
+                             const struct address_waiter *waiter);
+
+#endif

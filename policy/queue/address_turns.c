@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* address_turns.c - Room at an address, and who has it next: urgent mail, then the tenant that
+ * holds least there, then who came first. */
+#include "address_parts.h"
+
+#include <utlist.h>
+
+enum { KEPT_PART = 5 };
+
+/* Of what may be there, what it bears, as far as it has shown. */
+static bool bears_less(const struct address *a, unsigned limit)
+{
+    return window_is_capped(&a->bears, a->now_ms) && a->bears.ceiling < limit;
+}
+
+/* A part is kept for what is urgent; of the few that it has shown to bear, a fifth or none. */
+bool address_has_room_for_plain(const struct address *a, unsigned limit)
+{
+    if (bears_less(a, limit))
+        return a->plain + a->bears.ceiling / KEPT_PART < a->bears.ceiling;
+    return a->plain + reserve_of(limit) < limit;
+}
+
+bool address_has_room(const struct address *a, unsigned limit, bool urgent)
+{
+    if (!a)
+        return true;
+    unsigned most = bears_less(a, limit) ? a->bears.ceiling : limit;
+    return a->in_use < most && (urgent || address_has_room_for_plain(a, limit));
+}
+
+/* ---- who waits ---- */
+
+static struct address_waiter *waiter_of(const struct fair_item *item)
+{
+    return (struct address_waiter *)((uintptr_t)item - offsetof(struct address_waiter, item));
+}
+
+static struct address_waiter *first_waiter(const struct address *a)
+{
+    struct fair_item *item = fair_first(&a->waiters[1]);
+    if (!item)
+        item = fair_first(&a->waiters[0]);
+    return item ? waiter_of(item) : NULL;
+}
+
+/* The first goes first, also when there is room for a later one only. */
+void address_call_next(struct address_book *book, struct address *a)
+{
+    struct address_waiter *w = first_waiter(a);
+    if (a->turn || !w || a->failures > 0 || !address_has_room(a, w->limit, w->urgent))
+        return;
+    fair_take(&w->item);
+    DL_APPEND(book->called, w);
+    w->state = ADDRESS_WAIT_CALLED;
+    a->turn = w;
+}
+
+static void unlist(struct address_book *book, struct address_waiter *w)
+{
+    struct address *a = w->address;
+    if (w->state == ADDRESS_WAIT_LISTED)
+        fair_take(&w->item);
+    else if (w->state == ADDRESS_WAIT_CALLED)
+        DL_DELETE(book->called, w);
+    if (a->turn == w)
+        a->turn = NULL;
+    w->state = ADDRESS_WAIT_NONE;
+    w->address = NULL;
+}
+
+void address_book_leave(struct address_book *book, struct address_waiter *w)
+{
+    struct address *a = w->address;
+    if (w->state == ADDRESS_WAIT_NONE)
+        return;
+    bool had_turn = a->turn == w;
+    unlist(book, w);
+    if (had_turn)
+        address_call_next(book, a);
+    address_settle(book, a, 0);
+}
+
+struct address_waiter *address_book_next_called(struct address_book *book)
+{
+    struct address_waiter *w = book->called;
+    if (!w)
+        return NULL;
+    DL_DELETE(book->called, w);
+    w->state = ADDRESS_WAIT_HAS_TURN;
+    return w;
+}
+
+void address_wait(struct address_book *book, struct address *a, struct address_waiter *w,
+                  const struct address_question *ask)
+{
+    bool keeps_place = w->state == ADDRESS_WAIT_LISTED && w->address == a &&
+                       w->urgent == ask->urgent && w->tenant == ask->tenant;
+    if (!keeps_place) {
+        address_book_leave(book, w);
+        *w = (struct address_waiter){.state = ADDRESS_WAIT_LISTED,
+                                     .address = a,
+                                     .tenant = ask->tenant,
+                                     .since = ++book->serial,
+                                     .urgent = ask->urgent};
+        fair_put(&a->waiters[ask->urgent], w->tenant, &w->item);
+    }
+    w->limit = ask->limit;
+}
+
+bool address_waiter_came_before(const void *a, const void *b)
+{
+    const struct fair_item *i = a;
+    const struct fair_item *k = b;
+    return waiter_of(i)->since < waiter_of(k)->since;
+}
+
+bool address_others_go_first(const struct address *a, const struct address_question *ask,
+                             const struct address_waiter *waiter)
+{
+    if (!a || a->turn == waiter)
+        return false;
+    if (ask->urgent)
+        return (a->turn && a->turn->urgent) || a->waiters[1].count > 0;
+    return a->turn || a->waiters[0].count + a->waiters[1].count > 0;
+}
