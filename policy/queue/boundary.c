@@ -103,14 +103,15 @@ static bool is_used_up(const struct connection *c)
 }
 
 /* Might another connection be opened, if this one went on with plain mail? */
-static bool may_open_beside(struct queue *q, struct destination *d, bool urgent, bool goes_on,
-                            int64_t now_ms)
+static bool may_open_beside(struct queue *q, struct destination *d, const struct line *line,
+                            bool goes_on, int64_t now_ms)
 {
+    bool urgent = line->class == STREAM_SECURITY;
     q->plain += goes_on;
     d->plain += goes_on;
     if (d->provider)
         d->provider->plain += goes_on;
-    bool may = destination_may_open(d, urgent, now_ms) && queue_has_room(q, urgent);
+    bool may = destination_may_open(d, line, now_ms) && queue_has_room(q, urgent);
     q->plain -= goes_on;
     d->plain -= goes_on;
     if (d->provider)
@@ -123,9 +124,8 @@ static bool may_open_beside(struct queue *q, struct destination *d, bool urgent,
 static bool makes_way(struct queue *q, const struct connection *c, const struct line *best,
                       const struct line *line, int64_t now_ms)
 {
-    bool urgent = best->class == STREAM_SECURITY;
     bool goes_on = line && line->class != STREAM_SECURITY;
-    if (may_open_beside(q, c->lane->destination, urgent, goes_on, now_ms))
+    if (may_open_beside(q, c->lane->destination, best, goes_on, now_ms))
         return false;
     return !line || best->class < line->class || c->run >= RUN_MAX;
 }
@@ -151,10 +151,9 @@ bool boundary_is_urgent(struct queue *q, const struct connection *c, int64_t now
     if (c->urgent || q->paused || q->draining || d->operator_until_ms > now_ms)
         return false;
     if (best && best->class == STREAM_SECURITY &&
-        (best->domain->lane == c->lane || !may_open_beside(q, d, true, false, now_ms)))
+        (best->domain->lane == c->lane || !may_open_beside(q, d, best, false, now_ms)))
         return true;
-    if (q->in_use >= q->settings.connections && q->connect[POOL_URGENT].count > 0 &&
-        somebody_waits(q))
+    if (q->in_use >= q->settings.connections && urgent_waits(q) && somebody_waits(q))
         return true;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
         if (address_book_is_wanted(&c->holds[i], true))

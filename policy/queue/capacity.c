@@ -50,14 +50,22 @@ bool capacity_bears_another(const struct queue *q, const struct line *line)
     return may_have_one(q, pool_of(line), line->tenant, 1);
 }
 
-static bool line_may_have_one(const struct line *line, const void *queue)
+struct moment {
+    const struct queue *queue;
+    int64_t now_ms;
+};
+
+static bool line_may_open(const struct line *line, const void *context)
 {
-    return may_have_one(queue, pool_of(line), line->tenant, 0);
+    const struct moment *now = context;
+    return may_have_one(now->queue, pool_of(line), line->tenant, 0) &&
+           destination_has_room(line->domain->lane->destination, line, now->now_ms);
 }
 
-struct line *line_to_open(const struct queue *q, struct destination *d)
+struct line *line_to_open(const struct queue *q, struct destination *d, int64_t now_ms)
 {
-    struct line *line = destination_best_of(d, line_may_have_one, q);
+    const struct moment now = {q, now_ms};
+    struct line *line = destination_best_of(d, line_may_open, &now);
     return line ? line : destination_best(d);
 }
 

@@ -162,10 +162,27 @@ struct connection *connection_new(struct queue *q, struct line *line, int64_t no
     if (d->provider)
         d->provider->in_use++;
     DL_APPEND2(d->connections, c, prev_of, next_of);
+    c->trier = line->tenant;
+    c->trier->users++;
+    d->trying_count++;
+    fair_charge(&d->trying, c->trier, 1);
     enter(q, c, CONNECTION_OPENING, now_ms);
     lane_opens(q, lane);
     destination_touch_all(q, d);
     return c;
+}
+
+void connection_has_worked(struct queue *q, struct connection *c)
+{
+    struct destination *d = c->lane->destination;
+    struct tenant *tenant = c->trier;
+    if (!tenant)
+        return;
+    c->trier = NULL;
+    d->trying_count--;
+    fair_refund(&d->trying, tenant, 1);
+    tenant->users--;
+    tenant_drop(q, tenant);
 }
 
 void connection_end(struct queue *q, struct connection *c, int64_t now_ms)
@@ -175,6 +192,7 @@ void connection_end(struct queue *q, struct connection *c, int64_t now_ms)
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
         address_book_release(&q->addresses, &c->holds[i], now_ms);
     pay(q, c, NULL);
+    connection_has_worked(q, c);
     leave(q, c);
     q->leaving -= c->state == CONNECTION_CLOSING;
     q->in_use--;

@@ -142,8 +142,7 @@ static void use_idle(struct queue *q, struct destination *d, int64_t now_ms)
         if (!best)
             return;
         bool passed_over = !line || best->class < line->class;
-        bool urgent = best->class == STREAM_SECURITY;
-        if (passed_over && !destination_has_room(d, urgent, now_ms)) {
+        if (passed_over && !destination_has_room(d, best, now_ms)) {
             if (d->count[CONNECTION_CLOSING] == 0)
                 decide_close(q, c, QUEUE_ROOM, now_ms);
         } else if (line && connection_may_carry(q, c, line->class == STREAM_SECURITY)) {
@@ -188,7 +187,7 @@ static void look_at(struct queue *q, struct destination *d, int64_t now_ms)
     d->dirty = false;
     if (!q->paused && !q->draining)
         use_idle(q, d, now_ms);
-    const struct line *best = line_to_open(q, d);
+    const struct line *best = line_to_open(q, d, now_ms);
     fair_take(&d->want);
     if (d->wake_place != 0)
         heap_take(&q->wakes, d);
@@ -198,7 +197,7 @@ static void look_at(struct queue *q, struct destination *d, int64_t now_ms)
             address_book_leave(&q->addresses, &d->address_waiter);
         return;
     }
-    if (!destination_may_open(d, best->class == STREAM_SECURITY, now_ms)) {
+    if (!destination_may_open(d, best, now_ms) && !destination_may_probe(d, best, now_ms)) {
         if (d->address_waiter.state == ADDRESS_WAIT_HAS_TURN && !uses_turn)
             address_book_leave(&q->addresses, &d->address_waiter);
         make_room_at_provider(q, d, now_ms);
@@ -219,7 +218,7 @@ static void open_all(struct queue *q, int64_t now_ms)
 {
     struct destination *d;
     while (!q->dirty && (d = capacity_next(q))) {
-        struct line *line = line_to_open(q, d);
+        struct line *line = line_to_open(q, d, now_ms);
         d->since = 0;
         struct connection *c = connection_new(q, line, now_ms);
         hand_out(q, c, line, QUEUE_OPEN, now_ms);

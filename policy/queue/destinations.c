@@ -15,7 +15,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { LIMIT_UNKNOWN = 1000, UNUSED_MAX = 1024, PROVEN_MS = 60 * 1000, HOST_MAX = 255 };
+enum { LIMIT_UNKNOWN = 1000, UNUSED_MAX = 1024, LANES_REST_MS = 5000, HOST_MAX = 255 };
 
 /* ---- tables ---- */
 
@@ -116,6 +116,7 @@ static void free_destination(struct queue *q, struct destination *d)
     pointer_table_drop(&q->destinations, d);
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         fair_fini(&d->turns[i]);
+    fair_fini(&d->trying);
     if (p) {
         DL_DELETE(p->destinations, d);
         if (!p->destinations) {
@@ -216,6 +217,7 @@ static struct destination *destination_need(struct queue *q, const char *name,
     window_init(&d->window, LIMIT_UNKNOWN);
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         fair_init(&d->turns[i], FAIR_TURNS, &q->parties, by_turn);
+    fair_init(&d->trying, FAIR_HELD, &q->parties, by_turn);
     pointer_table_add(&q->destinations, d);
     join_provider(q, d, row);
     return d;
@@ -263,7 +265,7 @@ static struct lane *find_lane(struct queue *q, struct destination *d, uint64_t t
     pointer_table_add(&q->lanes, lane);
     d->lanes++;
     use_again(q, d);
-    if (d->lanes > 1 && d->failed_lanes < LANES_TO_SHOW)
+    if (destination_has_lanes(d) && d->failed_lanes < LANES_TO_SHOW)
         d->window.rest_until_ms = 0; /* other hosts may do better */
     for (const struct connection *c = d->connections; c && d->lanes == 2; c = c->next_of)
         if (c->state == CONNECTION_OPENING)
@@ -412,54 +414,6 @@ void destination_unwanted(struct queue *q, struct destination *d)
         heap_take(&q->wakes, d);
 }
 
-/* ---- limits ---- */
-
-unsigned destination_group_in_use(const struct destination *d)
-{
-    return d->provider ? d->provider->in_use : d->in_use;
-}
-
-/* A route may be allowed more than the provider's row says. */
-static unsigned provider_limit(const struct destination *d)
-{
-    return d->provider->limit > d->window.limit ? d->provider->limit : d->window.limit;
-}
-
-bool destination_may_carry_plain(const struct destination *d)
-{
-    if (d->plain + reserve_of(d->window.limit) >= d->window.limit)
-        return false;
-    return !d->provider || d->provider->plain + reserve_of(provider_limit(d)) < provider_limit(d);
-}
-
-/* Class security may have one more than the window, unless that has just been refused. */
-bool destination_has_room(const struct destination *d, bool urgent, int64_t now_ms)
-{
-    unsigned most = window_size(&d->window);
-    if (urgent && most < d->window.limit && !window_is_capped(&d->window, now_ms))
-        most++;
-    if (d->in_use >= most || (d->provider && d->provider->in_use >= provider_limit(d)))
-        return false;
-    return urgent || destination_may_carry_plain(d);
-}
-
-bool destination_is_proven(const struct destination *d, int64_t now_ms)
-{
-    unsigned working = d->count[CONNECTION_BUSY] + d->count[CONNECTION_IDLE];
-    return d->proven && (working > 0 || d->worked_ms + PROVEN_MS > now_ms);
-}
-
-bool destination_may_open(const struct destination *d, bool urgent, int64_t now_ms)
-{
-    bool blocked = d->blocked_until_ms > now_ms && (!urgent || d->blocked_urgent);
-    if (blocked || d->operator_until_ms > now_ms || window_rests(&d->window, now_ms))
-        return false;
-    unsigned at_once = d->lanes > 1 ? LANES_TO_SHOW : 1;
-    if (!destination_is_proven(d, now_ms) && d->count[CONNECTION_OPENING] >= at_once)
-        return false;
-    return destination_has_room(d, urgent, now_ms);
-}
-
 /* ---- rest ---- */
 
 void destination_set_why(struct destination *d, const char *why)
@@ -473,7 +427,7 @@ void destination_set_why(struct destination *d, const char *why)
 void destination_rest(struct queue *q, struct destination *d, const char *why, int64_t now_ms)
 {
     d->proven = false;
-    if (!window_rest(&d->window, now_ms))
+    if (!window_rest(&d->window, destination_has_lanes(d) ? LANES_REST_MS : INT64_MAX, now_ms))
         return;
     destination_set_why(d, why);
     decide(q, (struct queue_decision){.kind = QUEUE_EVENT,
@@ -488,7 +442,7 @@ void destination_works(struct queue *q, struct destination *d, int64_t now_ms)
     d->proven = true;
     d->worked_ms = now_ms;
     d->failed_lanes = 0;
-    d->failed_lane = NULL;
+    d->failed_lane = d->failed_tenant = NULL;
     if (window_greeted(&d->window))
         decide(q, (struct queue_decision){
                       .kind = QUEUE_EVENT, .destination = d->name, .text = d->why ? d->why : ""});

@@ -70,7 +70,7 @@ static void begin_rest(struct queue *q, struct lane *lane)
 bool lane_rest(struct queue *q, struct lane *lane, int64_t now_ms)
 {
     lane->proven = false;
-    if (!window_rest(&lane->rest, now_ms))
+    if (!window_rest(&lane->rest, INT64_MAX, now_ms))
         return false;
     begin_rest(q, lane);
     return true;
@@ -85,7 +85,7 @@ void lane_block(struct queue *q, struct lane *lane, int64_t until_ms)
 /* Until the first connection has greeted, it is the only one. */
 void lane_opens(struct queue *q, struct lane *lane)
 {
-    if (!lane->proven && lane->destination->lanes > 1)
+    if (!lane->proven && destination_has_lanes(lane->destination))
         lane_block(q, lane, INT64_MAX);
 }
 

@@ -31,30 +31,48 @@ bool mx_provider_next(struct span *lines, struct mx_provider *row_r)
         row_r->connections = take_number(&line);
         row_r->messages = take_number(&line);
         row_r->example = take_word(&line);
-        row_r->suffixes = span_trim(line);
-        CHECK(row_r->example.len > 0 && row_r->suffixes.len > 0);
+        row_r->hosts = span_trim(line);
+        CHECK(row_r->example.len > 0 && row_r->hosts.len > 0);
         return true;
     }
     return false;
 }
 
-/* At a label's border: "x.google.com" ends in "google.com", "xgoogle.com" does not. */
-static bool is_under(struct span host, struct span suffix)
+static bool same_letter(char a, char b)
 {
-    if (!span_ends_nocase(host, suffix))
-        return false;
-    return host.len == suffix.len || host.ptr[host.len - suffix.len - 1] == '.';
+    return span_equal_nocase((struct span){&a, 1}, (struct span){&b, 1});
+}
+
+/* `deep`: its first "*" may be several labels. */
+static bool fits(struct span host, struct span pattern, bool deep)
+{
+    while (pattern.len > 0 && pattern.ptr[0] != '*') {
+        if (host.len == 0 || !same_letter(host.ptr[0], pattern.ptr[0]))
+            return false;
+        host = span_from(host, 1);
+        pattern = span_from(pattern, 1);
+    }
+    if (pattern.len == 0)
+        return host.len == 0;
+    pattern = span_from(pattern, 1);
+    for (; !fits(host, pattern, false); host = span_from(host, 1))
+        if (host.len == 0 || (host.ptr[0] == '.' && !deep))
+            return false;
+    return true;
 }
 
 static bool matches(const struct mx_provider *row, const char *name)
 {
     struct span host = span_of(name);
-    struct span suffixes = row->suffixes;
+    struct span hosts = row->hosts;
     if (host.len > 0 && host.ptr[host.len - 1] == '.')
         host.len--;
-    while (suffixes.len > 0)
-        if (is_under(host, take_word(&suffixes)))
+    while (hosts.len > 0) {
+        struct span pattern = take_word(&hosts);
+        bool deep = span_starts_nocase(pattern, SPAN("*."));
+        if ((!deep || host.ptr[0] != '.') && fits(host, pattern, deep))
             return true;
+    }
     return false;
 }
 

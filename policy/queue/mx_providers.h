@@ -14,7 +14,7 @@ struct mx_provider {
     unsigned connections; /* at most */
     unsigned messages;    /* on one connection */
     struct span example;  /* of a host */
-    struct span suffixes; /* with blanks between them */
+    struct span hosts;    /* with blanks between them */
 };
 
 /* The next row of `table`; false at its end. `lines` is what is left. A row that is none stops the

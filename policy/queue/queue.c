@@ -233,6 +233,8 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, bool re
     d->worked_ms = now_ms;
     if (connection_uncarry(q, c)) {
         c->messages++;
+        c->lane->worked = true;
+        connection_has_worked(q, c);
         window_succeeded(&d->window, d->in_use - d->count[CONNECTION_CLOSING], now_ms);
     }
     enum queue_next next = reusable ? boundary_next(q, c, &line, now_ms) : QUEUE_NEXT_CLOSE;
@@ -279,12 +281,21 @@ static bool lane_has_others(const struct connection *c)
     return false;
 }
 
-/* One set of hosts of a provider says little of the others: it takes three. */
-static bool shows_of_all(struct destination *d, const struct lane *lane)
+/* One set of hosts of a provider says little of the others, and one that never worked nothing: it
+ * takes three that have, and not one tenant's word alone. */
+static bool shows_of_all(const struct queue *q, const struct connection *c)
 {
-    d->failed_lanes += lane != d->failed_lane;
-    d->failed_lane = lane;
-    return d->failed_lanes >= LANES_TO_SHOW;
+    struct destination *d = c->lane->destination;
+    if (!c->lane->worked)
+        return false;
+    if (c->lane != d->failed_lane && (c->payer != d->failed_tenant || q->tenants.count < 2))
+        d->failed_lanes++;
+    d->failed_lane = c->lane;
+    d->failed_tenant = c->payer;
+    if (d->failed_lanes < LANES_TO_SHOW)
+        return false;
+    d->failed_lanes = 0;
+    return true;
 }
 
 /* It waits for one, which is nobody's failure. Idle connections of others may hold it. */
@@ -295,7 +306,7 @@ static void no_address(struct queue *q, struct connection *c, int64_t now_ms)
     int64_t again_ms = now_ms + NO_ADDRESS_MS;
     if (c->address_again_ms > again_ms)
         again_ms = c->address_again_ms;
-    if (d->lanes > 1 && d->address_waiter.state == ADDRESS_WAIT_NONE) {
+    if (destination_has_lanes(d) && d->address_waiter.state == ADDRESS_WAIT_NONE) {
         lane_opens_no_more(q, c->lane);
         lane_block(q, c->lane, again_ms);
         return;
@@ -325,13 +336,14 @@ static bool failed_to_open(struct queue *q, struct connection *c, enum queue_fai
         return true;
     }
     bool back = window_rests(&d->window, now_ms) || working > 0;
-    bool only_lane = d->lanes > 1 && how != QUEUE_FAIL_REFUSED && !lane_has_others(c);
+    bool all_refuse = how == QUEUE_FAIL_REFUSED && c->lane->worked && working > 0;
+    bool only_lane = destination_has_lanes(d) && !lane_has_others(c) && !all_refuse;
     destination_set_why(d, why);
     if (only_lane)
         back = !lane_rest(q, c->lane, now_ms);
     else if (working > 0)
         window_refused(&d->window, working, now_ms);
-    if (working == 0 && (shows_of_all(d, c->lane) || !only_lane))
+    if (working == 0 && (!only_lane || shows_of_all(q, c)))
         destination_rest(q, d, why, now_ms);
     return back;
 }

@@ -102,19 +102,27 @@ struct line *lane_best(const struct lane *lane);
 void destination_touch(struct queue *q, struct destination *d);
 /* And those of the same provider. */
 void destination_touch_all(struct queue *q, struct destination *d);
-/* Connections of its provider, or its own. */
-unsigned destination_group_in_use(const struct destination *d);
-/* Would its own limits and its provider's bear one connection more? */
-bool destination_has_room(const struct destination *d, bool urgent, int64_t now_ms);
-bool destination_is_proven(const struct destination *d, int64_t now_ms);
-bool destination_may_open(const struct destination *d, bool urgent, int64_t now_ms);
-/* May an open connection of it carry mail that is not of class security? */
-bool destination_may_carry_plain(const struct destination *d);
+/* For longer each time; a provider with many sets of hosts but shortly. */
 void destination_rest(struct queue *q, struct destination *d, const char *why, int64_t now_ms);
 void destination_works(struct queue *q, struct destination *d, int64_t now_ms);
 void destination_set_why(struct destination *d, const char *why);
 void destination_unwanted(struct queue *q, struct destination *d);
 void destinations_sweep(struct queue *q, int64_t now_ms);
+
+/* ---- limits.c ---- */
+
+/* Connections of its provider, or its own. */
+unsigned destination_group_in_use(const struct destination *d);
+/* Would its own limits and its provider's bear one connection more, for this line's mail? */
+bool destination_has_room(const struct destination *d, const struct line *line, int64_t now_ms);
+bool destination_is_proven(const struct destination *d, int64_t now_ms);
+bool destination_may_open(const struct destination *d, const struct line *line, int64_t now_ms);
+/* Though it rests: may this line's security mail try it, where mail has gone through before? */
+bool destination_may_probe(const struct destination *d, const struct line *line, int64_t now_ms);
+/* Do domains lead to several sets of hosts there, of which one may fail and others not? */
+bool destination_has_lanes(const struct destination *d);
+/* May an open connection of it carry mail that is not of class security? */
+bool destination_may_carry_plain(const struct destination *d);
 
 /* ---- connections.c ---- */
 
@@ -124,6 +132,8 @@ struct connection *connection_find(const struct queue *q, uint64_t id);
 struct connection *connection_new(struct queue *q, struct line *line, int64_t now_ms);
 void connection_move(struct queue *q, struct connection *c, enum connection_state state,
                      int64_t now_ms);
+/* A message has gone through. */
+void connection_has_worked(struct queue *q, struct connection *c);
 /* It opens for more than a second. */
 void connection_is_slow(struct queue *q, struct connection *c);
 void connection_carry(struct queue *q, struct connection *c, struct attempt *attempt);
@@ -156,7 +166,7 @@ bool queue_has_room(const struct queue *q, bool urgent);
 bool capacity_bears_another(const struct queue *q, const struct line *line);
 /* What the next connection to this destination is for: the best of a tenant that may have one, or
  * just the best. */
-struct line *line_to_open(const struct queue *q, struct destination *d);
+struct line *line_to_open(const struct queue *q, struct destination *d, int64_t now_ms);
 /* Who is to have the next connection; NULL: nobody may. */
 struct destination *capacity_next(const struct queue *q);
 /* Does class security want a connection, or anybody, that might have it if one were free? */

@@ -97,7 +97,7 @@ struct domain {
     const char *name;
 };
 
-enum { LANES_TO_SHOW = 3 }; /* that a whole provider does not work */
+enum { LANES_TO_SHOW = 3 }; /* that have worked: a whole provider does not any more */
 
 /* Connections in a lane may carry each other's messages. */
 struct lane {
@@ -108,9 +108,10 @@ struct lane {
     struct fair turns[STREAM_CLASSES];
     struct window rest; /* only its rest */
     int64_t blocked_until_ms, wake_ms;
-    bool resting, proven;
-    struct line *held;   /* not in the destination's turns meanwhile */
-    uint32_t wake_place; /* queue.lane_wakes */
+    bool resting, proven; /* proven: its last connection was greeted */
+    bool worked;          /* a message has gone through */
+    struct line *held;    /* not in the destination's turns meanwhile */
+    uint32_t wake_place;  /* queue.lane_wakes */
     const char *hosts;
 };
 
@@ -137,9 +138,11 @@ struct destination {
     struct window window;
     unsigned count[CONNECTION_STATES], in_use, plain;
     size_t lanes, ready[STREAM_CLASSES];
-    const void *failed_lane; /* the last; only compared */
-    unsigned failed_lanes;   /* since one worked */
+    const void *failed_lane, *failed_tenant; /* the last; only compared */
+    unsigned failed_lanes;                   /* since one worked */
     struct fair turns[STREAM_CLASSES];
+    struct fair trying;    /* connections that have done nothing yet, by tenant */
+    unsigned trying_count; /* all of those */
     struct fair_item want; /* queue.connect[] */
     enum stream_class want_class;
     unsigned want_in_use;

@@ -29,6 +29,7 @@ struct connection {
     bool slow;    /* opens for more than a second */
     int64_t since_ms;
     unsigned messages, run; /* run: since its lane was last passed over */
+    struct tenant *trier;   /* for whom it was opened, until a message has gone through */
     struct tenant *payer;   /* whose its addresses are: who had it last */
     bool address_failed;    /* one at least that it tried */
     unsigned address_bears; /* others where one has refused it */

@@ -70,29 +70,33 @@ bool window_rests(const struct window *w, int64_t now_ms)
     return w->rest_until_ms > now_ms;
 }
 
-bool window_rest(struct window *w, int64_t now_ms)
+bool window_rest(struct window *w, int64_t most_ms, int64_t now_ms)
 {
     if (window_rests(w, now_ms))
         return false; /* those that were under way when it failed count as one failure */
     int64_t rest_ms = REST_FIRST_MS;
     for (unsigned i = 0; i < w->failures && rest_ms < REST_MAX_MS; i++)
         rest_ms *= 2;
+    if (rest_ms > REST_MAX_MS)
+        rest_ms = REST_MAX_MS;
     w->failures++;
-    w->rest_until_ms = now_ms + (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS);
+    w->failing = true;
+    w->rest_until_ms = now_ms + (rest_ms < most_ms ? rest_ms : most_ms);
     return true;
 }
 
 bool window_greeted(struct window *w)
 {
-    bool was_resting = w->failures > 0;
+    bool was_failing = w->failing;
     w->failures = 0;
+    w->failing = false;
     w->rest_until_ms = 0;
-    return was_resting;
+    return was_failing;
 }
 
 void window_forget(struct window *w)
 {
-    w->failures = 0;
+    w->failing = false;
     w->rest_until_ms = 0;
     w->ceiling = 0;
     w->ceiling_until_ms = w->ceiling_for_ms = 0;

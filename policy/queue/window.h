@@ -19,6 +19,7 @@ struct window {
     unsigned ceiling; /* it has refused more than that; 0: never */
     int64_t ceiling_until_ms, ceiling_for_ms;
     unsigned failures; /* in a row */
+    bool failing;      /* and it has not been told that this is over */
     int64_t rest_until_ms;
 };
 
@@ -35,12 +36,14 @@ void window_succeeded(struct window *w, unsigned in_use, int64_t now_ms);
 /* A connection was refused while `working` others worked. */
 void window_refused(struct window *w, unsigned working, int64_t now_ms);
 
-/* Nothing works: rest. False: it rested already, and the rest is not made longer. */
-bool window_rest(struct window *w, int64_t now_ms);
+/* Nothing works: rest, for so long at most. False: it rested already, and the rest is not made
+ * longer. */
+bool window_rest(struct window *w, int64_t most_ms, int64_t now_ms);
 bool window_rests(const struct window *w, int64_t now_ms);
 /* A connection was greeted. True: that ends a rest, or the failures after one. */
 bool window_greeted(struct window *w);
-/* Forget the rest and what was refused; the next connection will tell. */
+/* Forget the rest and what was refused; the next connection will tell. Failures are still counted:
+ * nothing has worked since. */
 void window_forget(struct window *w);
 
 #endif

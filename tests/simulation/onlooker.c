@@ -72,6 +72,8 @@ unsigned limit_of(const struct site *s)
         provider = 20;
     else if (strstr(s->hosts[0].name, ".fr"))
         provider = 2;
+    else if (strstr(s->hosts[0].name, ".wp.pl"))
+        provider = 5;
     if (s->connections > 0)
         return s->connections;
     return provider ? provider : sim.world.settings.per_destination;
@@ -80,7 +82,7 @@ unsigned limit_of(const struct site *s)
 static const char *provider_of(const struct site *s)
 {
     const char *dot = strchr(s->hosts[0].name, '.');
-    return s->hosts[0].name[0] == 's' && dot ? dot : NULL;
+    return s->hosts[0].name[0] == 'm' && dot ? dot : NULL;
 }
 
 void check_limits(const struct connection *added)
@@ -120,8 +122,15 @@ void check_limits(const struct connection *added)
           "%u connections to provider %s, limit %u", at_provider, provider_of(site), limit_there);
 }
 
+static bool same_provider(const struct connection *a, const struct connection *b)
+{
+    const char *one = provider_of(&sim.world.sites[a->site]);
+    const char *other = provider_of(&sim.world.sites[b->site]);
+    return one && other && strcmp(one, other) == 0;
+}
+
 /* Were so many connections at work for that tenant, before this one, that its security mail might
- * have no more? */
+ * have no more? At a provider one that has done nothing yet may be enough. */
 static bool has_its_share(const struct connection *added, size_t tenant)
 {
     unsigned held = 0;
@@ -134,6 +143,8 @@ static bool has_its_share(const struct connection *added, size_t tenant)
         left--;
         bool is_theirs =
             c->attempt && recipient_of(c->attempt->message, c->attempt->numbers[0])->tenant == tenant;
+        if (same_provider(c, added) && (is_theirs || !c->attempt))
+            return true;
         held += is_theirs;
         urgent += is_theirs && c->attempt->class == STREAM_SECURITY;
     }

@@ -40,11 +40,11 @@ static void make_server(struct world *w, struct server *s, unsigned bad_of_ten)
 /* Some are a provider's, of which one name is enough, some share hosts, some only machines. */
 static void make_host(struct world *w, struct host *h, size_t site, size_t at)
 {
-    static const char *const provider[] = {"mail.protection.outlook.com", "free.fr", "orange.fr"};
+    static const char *const provider[] = {"mail.protection.outlook.com", "free.fr", "wp.pl"};
     h->server_count = (size_t)between(w, 1, SERVERS_OF_HOST);
-    snprintf(h->name, sizeof(h->name), "mx%zu.site%zu.example", at, site);
+    snprintf(h->name, sizeof(h->name), "host%zu.site%zu.example", at, site);
     if (site % 4 == 3)
-        snprintf(h->name, sizeof(h->name), "site%zu-%zu.%s", site, at, provider[(site / 4) % 3]);
+        snprintf(h->name, sizeof(h->name), "mx%zu-%zu.%s", site, at, provider[(site / 4) % 3]);
     for (size_t i = 0; i < h->server_count; i++)
         h->servers[i] = (size_t)world_random(w, w->server_count);
 }
@@ -118,7 +118,7 @@ static bool share_a_server(const struct site *a, const struct site *b)
                 h->servers[i % SERVERS_OF_HOST] == g->servers[k % SERVERS_OF_HOST])
                 return true;
         }
-    return a->hosts[0].name[0] == 's' && b->hosts[0].name[0] == 's'; /* of one provider */
+    return a->hosts[0].name[0] == 'm' && b->hosts[0].name[0] == 'm'; /* of one provider */
 }
 
 /* How long mail that is due may wait for its message to begin, where all is well at its site: what

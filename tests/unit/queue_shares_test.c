@@ -158,6 +158,98 @@ static void names_for_the_server_of_others_leave_it_to_them(void **state)
     }
 }
 
+/* A provider's name is borrowed for hosts that were never seen to take mail: what they do says nothing of the provider,
+ * neither how many connections it bears nor that it is down. */
+static void hosts_that_never_worked_do_not_speak_for_a_provider(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "*", .hosts = {".mail.protection.outlook.com"}}, {0}};
+    static const enum server_kind kinds[] = {SERVER_REFUSES, SERVER_FULL, SERVER_HANGS, SERVER_STALLS};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        const struct stage_server servers[] = {{.host = "evil*", .kind = kinds[i]}, {0}};
+        struct stage *s = stage_new(&settings, domains, servers);
+        struct queue_destination_view view;
+        stage_add(s, 1, "bob", "well0.test", STREAM_SECURITY);
+        stage_run(s, 70000); /* nothing is open there any more, nor lately was */
+        int64_t last = add_many(s, 1, "eve", "evil", 300, STREAM_SECURITY);
+        assert_true(slowest_of(s, last, "bob", "well", STREAM_SECURITY) < 1000);
+        assert_true(queue_find_destination(s->queue, "microsoft365:25", &view, s->now_ms));
+        assert_int_equal(view.rest_ms, 0);
+        assert_int_equal(view.no_growth_ms, 0);
+        assert_null(strstr(s->trace, "microsoft365:25 rests"));
+        stage_free(s);
+    }
+}
+
+/* When hosts that have worked fail for two tenants it rests, shortly; codes try it meanwhile. */
+static void a_provider_that_fails_rests_shortly(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "*", .hosts = {".mail.protection.outlook.com"}}, {0}};
+    static struct stage_server servers[] = {{.host = "well*", .kind = SERVER_GOOD}, {0}};
+    static const char *const tenants[] = {"a", "b"};
+    char name[40];
+    int64_t m = 0;
+    (void)state;
+    servers[0].kind = SERVER_GOOD;
+    struct stage *s = stage_new(&settings, domains, servers);
+    for (int round = 0; round < 12; round++) {
+        for (size_t i = 0; i < 10; i++) {
+            snprintf(name, sizeof(name), "well%zu.test", i);
+            stage_add(s, ++m, tenants[i % 2], name, STREAM_NOTIFICATION);
+        }
+        stage_run(s, 6000);
+        servers[0].kind = SERVER_REFUSES;
+    }
+    const char *rest = strstr(s->trace, "microsoft365:25 rests");
+    assert_non_null(rest);
+    servers[0].kind = SERVER_GOOD;
+    stage_run(s, 700000);
+    assert_true(s->done_ms[m] >= 0);
+    stage_free(s);
+}
+
+/* An ordinary message waits for a server that says nothing: a code does not wait behind it. */
+static void a_code_tries_a_server_beside_what_waits_for_it(void **state)
+{
+    static struct stage_server servers[] = {{.host = "mx.evil0.test", .kind = SERVER_HANGS}, {0}};
+    struct stage *s = stage_new(&settings, NULL, servers);
+    (void)state;
+    servers[0].kind = SERVER_HANGS;
+    stage_add(s, 1, "a", "evil0.test", STREAM_NOTIFICATION);
+    stage_run(s, 1000);
+    servers[0].kind = SERVER_GOOD;
+    stage_add(s, 2, "a", "evil0.test", STREAM_SECURITY);
+    assert_true(stage_run_until(s, 2, 2, 60000) < 1000);
+    servers[0].kind = SERVER_HANGS;
+    stage_free(s);
+}
+
+/* A reload opens a second lane to the same hosts, and "retry" ends a rest; neither makes failures unseen. */
+static void failures_count_over_reloads_and_retries(void **state)
+{
+    static const struct stage_server servers[] = {{.host = "*", .kind = SERVER_HANGS}, {0}};
+    static const char *const tenants[] = {"a", "b"};
+    struct stage *s = stage_new(&settings, NULL, servers);
+    struct queue_destination_view view;
+    int64_t m = 0;
+    (void)state;
+    for (unsigned round = 0; round < 6; round++) {
+        for (size_t i = 0; i < 2; i++)
+            stage_add(s, ++m, tenants[i], "hung.test", i ? STREAM_SECURITY : STREAM_NOTIFICATION);
+        stage_run(s, 15000);
+        s->trust++;
+        queue_forget_answers(s->queue, NULL, s->now_ms);
+        queue_resume(s->queue, round % 2 ? NULL : "mx.hung.test:25", s->now_ms);
+        stage_add(s, ++m, tenants[round % 2], "hung.test", STREAM_NOTIFICATION);
+        stage_run(s, 40000);
+        queue_resume_domain(s->queue, "hung.test", s->now_ms);
+        assert_true(queue_find_destination(s->queue, "mx.hung.test:25", &view, s->now_ms));
+        assert_true(view.failures > round);
+    }
+    assert_non_null(strstr(s->trace, "mx.hung.test:25 rests"));
+    stage_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +260,10 @@ int main(void)
         cmocka_unit_test(what_opens_is_not_given_up_for_who_holds_more),
         cmocka_unit_test(mute_names_of_codes_leave_lookups_for_everybody),
         cmocka_unit_test(names_for_the_server_of_others_leave_it_to_them),
+        cmocka_unit_test(hosts_that_never_worked_do_not_speak_for_a_provider),
+        cmocka_unit_test(a_provider_that_fails_rests_shortly),
+        cmocka_unit_test(a_code_tries_a_server_beside_what_waits_for_it),
+        cmocka_unit_test(failures_count_over_reloads_and_retries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,7 +162,7 @@ static void tries(struct stage *s, struct stage_connection *c)
     c->machine = machine_of(s, hosts[c->host++]);
     if (v->kind == SERVER_HANGS) {
         step(s, c, c->host == count ? TIMEOUT_MS : probes ? PROBE_MS : RACE_MS, TRY_FAILED);
-    } else if (v->kind == SERVER_REFUSES || (v->accepts > 0 && s->machine_now[c->machine] >= v->accepts)) {
+    } else if (v->kind == SERVER_REFUSES || v->kind == SERVER_FULL || (v->accepts > 0 && s->machine_now[c->machine] >= v->accepts)) {
         c->refused = v->kind != SERVER_REFUSES;
         step(s, c, GREET_MS, c->refused ? REFUSED : TRY_FAILED);
     } else {

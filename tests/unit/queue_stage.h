@@ -15,8 +15,8 @@
 
 #include <stdlib.h>
 
-/* SERVER_STALLS greets, and then says nothing more. */
-enum server_kind { SERVER_GOOD, SERVER_HANGS, SERVER_REFUSES, SERVER_STALLS };
+/* SERVER_FULL says 421; SERVER_STALLS greets, and then says nothing more. */
+enum server_kind { SERVER_GOOD, SERVER_HANGS, SERVER_REFUSES, SERVER_FULL, SERVER_STALLS };
 
 struct stage_domain {
     const char *name; /* or the beginning of many: "d*" */

@@ -59,7 +59,7 @@ static void the_window_is_as_the_table_says(void **state)
                     window_refused(&w, connections, now_ms);
                     break;
                 case FAILS:
-                    window_rest(&w, now_ms);
+                    window_rest(&w, INT64_MAX, now_ms);
                     break;
                 case GREETS:
                     EXPECT(window_greeted(&w), rows[i].label);

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* limits.c - May a destination have one connection more? By its window and its provider's limit, by
+ * what is known of it so far, and by what the tenant that wants it tries there already. */
+#include "queue_moves.h"
+
+enum { PROVEN_MS = 60 * 1000 };
+
+unsigned destination_group_in_use(const struct destination *d)
+{
+    return d->provider ? d->provider->in_use : d->in_use;
+}
+
+/* A route may be allowed more than the provider's row says. */
+static unsigned provider_limit(const struct destination *d)
+{
+    return d->provider->limit > d->window.limit ? d->provider->limit : d->window.limit;
+}
+
+bool destination_may_carry_plain(const struct destination *d)
+{
+    if (d->plain + reserve_of(d->window.limit) >= d->window.limit)
+        return false;
+    return !d->provider || d->provider->plain + reserve_of(provider_limit(d)) < provider_limit(d);
+}
+
+bool destination_has_lanes(const struct destination *d)
+{
+    return d->provider && d->lanes > 1;
+}
+
+/* Hosts of a provider's may greet, and then do nothing: of what is left a tenant takes its share
+ * for connections that have done nothing yet, and those of the others do not fill its window. */
+static bool may_try(const struct destination *d, const struct line *line, unsigned most)
+{
+    unsigned left = most > d->in_use ? most - d->in_use : 0;
+    return !destination_has_lanes(d) || is_within_share(fair_used(&d->trying, line->tenant), left);
+}
+
+/* Class security may have one more than the window, unless that has just been refused. */
+bool destination_has_room(const struct destination *d, const struct line *line, int64_t now_ms)
+{
+    bool urgent = line->class == STREAM_SECURITY;
+    bool capped = window_is_capped(&d->window, now_ms);
+    unsigned most = window_size(&d->window);
+    if (urgent && !capped)
+        most++;
+    if (destination_has_lanes(d) && !capped)
+        most += d->trying_count - (unsigned)fair_used(&d->trying, line->tenant);
+    if (most > d->window.limit)
+        most = d->window.limit;
+    if (d->in_use >= most || !may_try(d, line, d->window.limit) ||
+        (d->provider && d->provider->in_use >= provider_limit(d)))
+        return false;
+    return urgent || destination_may_carry_plain(d);
+}
+
+bool destination_is_proven(const struct destination *d, int64_t now_ms)
+{
+    unsigned working = d->count[CONNECTION_BUSY] + d->count[CONNECTION_IDLE];
+    return d->proven && (working > 0 || d->worked_ms + PROVEN_MS > now_ms);
+}
+
+/* Until it is known to work few try, and one more for class security; and of a provider's hosts
+ * everybody may try one. */
+static bool is_being_tried(const struct destination *d, const struct line *line)
+{
+    bool urgent = line->class == STREAM_SECURITY;
+    if (destination_has_lanes(d) && fair_used(&d->trying, line->tenant) == 0)
+        return false;
+    unsigned few = destination_has_lanes(d) ? LANES_TO_SHOW : 1;
+    for (const struct connection *c = d->connections; c && urgent; c = c->next_of)
+        if (c->state == CONNECTION_OPENING && c->urgent)
+            urgent = false;
+    return d->count[CONNECTION_OPENING] >= few + urgent;
+}
+
+bool destination_may_open(const struct destination *d, const struct line *line, int64_t now_ms)
+{
+    bool urgent = line->class == STREAM_SECURITY;
+    bool blocked = d->blocked_until_ms > now_ms && (!urgent || d->blocked_urgent);
+    if (blocked || d->operator_until_ms > now_ms || window_rests(&d->window, now_ms))
+        return false;
+    if (!destination_is_proven(d, now_ms) && is_being_tried(d, line))
+        return false;
+    return destination_has_room(d, line, now_ms);
+}
+
+bool destination_may_probe(const struct destination *d, const struct line *line, int64_t now_ms)
+{
+    return destination_has_lanes(d) && line->class == STREAM_SECURITY &&
+           line->domain->lane->worked && d->operator_until_ms <= now_ms &&
+           d->blocked_until_ms <= now_ms && d->count[CONNECTION_OPENING] == 0 &&
+           destination_has_room(d, line, now_ms);
+}
