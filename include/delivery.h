@@ -65,9 +65,10 @@ struct delivery_settings {
     const char *username, *password; /* NULL: no AUTH */
     unsigned port;                   /* for what is said of a server that is silent */
     bool tls_has_failed;             /* with this host just now: `tls` is NEVER by exception */
-    bool helo;                       /* EHLO is not said */
-    bool one_by_one;                 /* one command at a time, even where PIPELINING is offered */
-    bool hurry; /* urgent mail: its life is minutes, and what it holds others may want */
+    bool smart_host; /* named by the route: a refusal for lack of a login is about us */
+    bool helo;       /* EHLO is not said */
+    bool one_by_one; /* one command at a time, even where PIPELINING is offered */
+    bool hurry;      /* urgent mail: its life is minutes, and what it holds others may want */
 };
 
 struct delivery_rcpt {
@@ -119,7 +120,7 @@ struct delivery {
     struct verdict trouble; /* code 0: none */
     bool host_refused;      /* the trouble came before any message was spoken of */
     bool said_later;        /* it was 421, or 4xx for a greeting: it may have enough of us */
-    bool login_refused;     /* for good: user name or password are wrong */
+    bool login_refused;     /* for good: user name or password are wrong, or wanted */
     enum delivery_remedy remedy;
 };
 

@@ -10,6 +10,8 @@
 
 enum retry_what { RETRY_DONE, RETRY_LATER, RETRY_NEVER };
 
+#define RETRY_OUR_SETTINGS "4.3.5" /* RFC 3463: our system is not set up correctly */
+
 struct retry_input {
     struct verdict answer;       /* the remote server's, or ours in its place */
     const struct stream *stream; /* NULL: none, or none any more */
@@ -40,7 +42,7 @@ struct retry_decision retry_decide(const struct retry_input *in);
 uint32_t retry_random(int64_t message, const char *domain, unsigned tries);
 
 /* What is said of a recipient whose time is over: what it was last deferred with, when there is
- * such an answer (its code is not 0). */
+ * such an answer (its code is not 0); 4.4.7 where that was our own doing. */
 struct verdict retry_expired(const struct verdict *last);
 
 #endif

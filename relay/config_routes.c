@@ -124,6 +124,10 @@ static void read_route(struct config_reading *r, cfg_t *section, struct config_r
         read_password(r, section, route);
     else if (route->password_file[0])
         config_fault(r, section, "password_file", "password_file needs a username");
+    if (route->username[0] && !route->host[0])
+        config_fault(r, section, "username",
+                     "username needs a host: without one the password would go to whatever host "
+                     "the MX of a recipient's domain names");
     demand(route);
 }
 

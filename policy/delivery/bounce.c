@@ -112,6 +112,25 @@ static void write_text(const struct bounce_input *in, struct buf *out)
     }
 }
 
+/* The code for the actual problem where there is one (RFC 3463 section 3.5, X.4.7); what has failed
+ * with a 4yz has failed because its time was over. */
+static const char *status_of(const struct bounce_recipient *r)
+{
+    if (r->answer.enhanced[0])
+        return r->answer.enhanced;
+    switch (r->action) {
+    case BOUNCE_FAILED:
+        return r->answer.code / 100 == 4 ? "4.4.7" : "5.0.0";
+    case BOUNCE_DELAYED:
+        return "4.0.0";
+    case BOUNCE_RELAYED:
+        return "2.0.0";
+    case BOUNCE_ACTIONS:
+        break;
+    }
+    UNREACHABLE();
+}
+
 static void write_status(const struct bounce_input *in, struct buf *out)
 {
     char date[40];
@@ -137,10 +156,7 @@ static void write_status(const struct bounce_input *in, struct buf *out)
             buf_add(out, SPAN("\r\n"));
         }
         buf_addf(out, "Final-Recipient: %s; %.*s\r\nAction: %s\r\nStatus: %s\r\n", type,
-                 SPAN_ARG(r->address), actions[r->action].action,
-                 r->answer.enhanced[0]        ? r->answer.enhanced
-                 : r->action == BOUNCE_FAILED ? "5.0.0"
-                                              : "2.0.0");
+                 SPAN_ARG(r->address), actions[r->action].action, status_of(r));
         if (r->remote.len > 0 && r->heard)
             buf_addf(out, "Remote-MTA: dns; %.*s\r\nDiagnostic-Code: smtp; %03d %s\r\n\t%s\r\n",
                      SPAN_ARG(span_first(r->remote, 255)), r->answer.code, r->answer.enhanced,

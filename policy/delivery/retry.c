@@ -4,6 +4,9 @@
  */
 #include "retry.h"
 
+#include <stdio.h>
+#include <string.h>
+
 enum { OWN_FAULT_PAUSE_MS = 30 * 1000, LAST_SHARE = 20, LAST_MAX_MS = 30 * 1000 };
 
 static int64_t jitter(int64_t delay_ms, uint32_t random)
@@ -55,6 +58,8 @@ struct verdict retry_expired(const struct verdict *last)
     if (last->code >= 400) { /* a host that refused all mail may have said it with a 5yz */
         struct verdict v = *last;
         v.what = VERDICT_DEFER;
+        if (strcmp(v.enhanced, RETRY_OUR_SETTINGS) == 0) /* nothing that a sender could mend */
+            snprintf(v.enhanced, sizeof(v.enhanced), "4.4.7");
         return v;
     }
     return verdict_make(451, "4.4.7", "Expired before it could be sent");

@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "retry.h"
 
 #include <stdio.h>
 
@@ -99,6 +100,7 @@ static void begin_delivery(struct courier *c)
                                    .tls = route->tls,
                                    .username = route->username[0] ? route->username : NULL,
                                    .password = route->password,
+                                   .smart_host = route->host[0] != '\0',
                                    .port = route->port,
                                    .hurry = c->parcel->mail->class == STREAM_SECURITY};
     delivery_init(&c->delivery, &c->delivery_settings);
@@ -176,6 +178,10 @@ void approach_refused(struct courier *c)
         parcel_note_login(c->parcel, c->host_name, &c->delivery);
     log_end(log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", c->host_name), "reply",
                      c->delivery.trouble.text));
+    if (c->delivery.login_refused) /* it is the operator's, who has been told; no sender's */
+        c->delivery.trouble = verdict_make(451, RETRY_OUR_SETTINGS,
+                                           "The relay cannot hand on mail at the moment; its "
+                                           "operator has been told");
     if (c->troubles == 0) {
         c->trouble = c->delivery.trouble;
         snprintf(c->parcel->remote, sizeof(c->parcel->remote), "%.200s[%.60s]", c->host_name,

@@ -89,17 +89,18 @@ void parcel_note_login(const struct parcel *p, const char *host, const struct de
     const struct config_route *r = p->route;
     char about[400];
     char text[400];
+    bool given = r->username[0] != '\0';
+    const char *todo = given ? "correct username or password_file of this route"
+                             : "set username and password_file of this route";
     snprintf(about, sizeof(about), "route \"%.120s\", user %.120s at %.120s", r->domain,
-             r->username, host);
-    snprintf(text, sizeof(text),
-             "login refused: %d %.160s: correct username or password_file of the route, reload, "
-             "then \"sealpost queue retry\"",
-             d->trouble.code, d->trouble.text);
+             given ? r->username : "(none)", host);
+    snprintf(text, sizeof(text), "%s: %d %.160s: %s, reload, then \"sealpost queue retry\"",
+             given ? "login refused" : "login wanted", d->trouble.code, d->trouble.text, todo);
     notices_add(p->shard->common->notices, ALERT_ROUTE, about, text);
     struct log_line *line = log_text(log_begin(LOG_ERROR, "login_refused"), "route", r->domain);
     line = log_text(log_text(line, "mx", host), "user", r->username);
     line = log_text(log_number(line, "code", d->trouble.code), "reply", d->trouble.text);
-    log_end(log_text(line, "what",
-                     "correct username or password_file of this route, reload, then run "
-                     "\"sealpost queue retry\""));
+    char what[120];
+    snprintf(what, sizeof(what), "%s, reload, then run \"sealpost queue retry\"", todo);
+    log_end(log_text(line, "what", what));
 }

@@ -284,6 +284,10 @@ static void conclude(struct question *q)
         probe_root(q);
     } else if (q->answer.why[0]) {
         finish(q, q->own ? RESOLVER_LOOP : RESOLVER_BARRED);
+    } else if (h->count > 0 && !q->direct && strcasecmp(h->all[0].name, q->domain) != 0) {
+        snprintf(q->answer.why, sizeof(q->answer.why), "its MX %.255s has no address",
+                 h->all[0].name);
+        finish(q, RESOLVER_BARRED);
     } else {
         finish(q, RESOLVER_NO_DOMAIN);
     }

@@ -18,7 +18,7 @@ enum resolver_result {
     RESOLVER_NULL_MX,   /* takes no mail (RFC 7505) */
     RESOLVER_NO_DOMAIN, /* does not exist, or has neither MX nor address */
     RESOLVER_LOOP,      /* its best MX is ourselves; `why` tells where it is by address */
-    RESOLVER_BARRED,    /* it has only addresses to which DNS may not lead; `why` tells */
+    RESOLVER_BARRED,    /* its hosts have no address, or none to which DNS may lead; `why` tells */
     RESOLVER_FAILED,    /* no answer for this domain just now */
     RESOLVER_DOWN       /* no answer for anything: our own network */
 };

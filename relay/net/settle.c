@@ -86,7 +86,7 @@ static void decide(struct parcel *p, struct store_job *job, size_t i)
                                 .tries = d.tries,
                                 .due_ms = d.due_ms,
                                 .class = p->mail->class,
-                                .answer = p->answers[i],
+                                .answer = d.expired ? retry_expired(&p->answers[i]) : p->answers[i],
                                 .kind = held               ? "held"
                                         : p->suppressed[i] ? "suppressed"
                                         : d.expired        ? "expired"

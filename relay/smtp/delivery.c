@@ -299,6 +299,11 @@ static void take_answer(struct delivery *d)
         lose(d, NULL, LOSS_CLOSED);
         return;
     }
+    if (d->settings->smart_host && stage >= MAIL && stage <= DATA && meaning_wants_login(&v)) {
+        d->login_refused = true;
+        delivery_host_refuses(d, v);
+        return;
+    }
     if (asks_in_vain(stage, v.code))
         confused(d, "protocol error: the server's answer asks for more");
     else

@@ -36,6 +36,17 @@ struct verdict meaning_without_tls(const struct verdict *v)
                         v->code, v->enhanced, v->enhanced[0] ? " " : "", v->text);
 }
 
+/* RFC 4954 section 6. */
+bool meaning_wants_login(const struct verdict *v)
+{
+    static const char *const words[] = {"authentication required", "authentication is required",
+                                        "must authenticate", "not authenticated", "log in first"};
+    bool wants = v->code == 530 || v->code == 535 || strcmp(v->enhanced, "5.7.8") == 0;
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        wants = wants || says(v->text, words[i]);
+    return wants && v->what == VERDICT_REJECT;
+}
+
 /* RFC 3463 section 3.2: X.1.7 and X.1.8 are the sender's address. */
 bool meaning_is_sender(const struct verdict *v)
 {

@@ -10,6 +10,8 @@
 bool meaning_wants_tls(const struct verdict *v, bool by_policy);
 /* It comes to a session that is in clear text by exception: what is said instead of it. */
 struct verdict meaning_without_tls(const struct verdict *v);
+/* Does a 5yz ask for a login? */
+bool meaning_wants_login(const struct verdict *v);
 /* Does a refusal of MAIL speak of the sender, so that another connection would change nothing? */
 bool meaning_is_sender(const struct verdict *v);
 

@@ -71,6 +71,7 @@ def say(relay, text):
     ('dkim { rotate = 36h }', ["whole days"]),
     ('limits { size = 99999999999999999999 }', ["a size"]),
     ('route "x.test" { port = 70000 }', ["a port, from 1 to 65535"]),
+    ('route "x.test" { username = "u" password_file = "/dev/null" }', ["route x.test: username needs a host", "whatever host the MX"]),
     ('route "x.test" { username = "u" }', ["route x.test: username needs a password_file"]),
     ('route "x.test" { username = "u" password_file = "/nonexistent" }', ["/nonexistent: No such file or directory"]),
     ('route "x.test" { username = "u" password_file = "/" }', ["Is a directory"]),

@@ -130,8 +130,47 @@ def test_a_login_that_is_refused_is_told_to_somebody_who_can_mend_it(relay_facto
     assert not any("right" in l or "wrong" in l for l in relay.log().splitlines() if "login_refused" in l)
     wait_for(lambda: "route" in log.read_text() and "smart.dest.test" in log.read_text())
     assert any(row["what"] == "route" for row in relay.json("audit", "tail"))
-    event = relay.trace(id)[-1]
-    assert event["code"] == 535 and event["kind"] == "deferred"
+    event = relay.trace(id)[-1]  # a tenant reads that, who has a login of their own
+    assert event["code"] == 451 and event["kind"] == "deferred"
+    assert not any(word in event["reply"].lower() for word in ("535", "5.7.8", "credential", "auth", "login", "password"))
+
+
+@pytest.mark.parametrize("reply", ["530 5.7.0 Authentication required", "530 5.7.57 Client not authenticated to send mail",
+                                   "550 5.7.1 Authentication is required for relay"])
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
+def test_a_smart_host_that_wants_a_login_is_told_to_somebody_who_can_give_it(relay_factory, dns, mailhost, sink_factory, reply, verb):
+    """The kind: a setting of ours is missing, and the mail is returned for it; or who sends it is told of a login not theirs."""
+    port = free_port()
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    mailhost(port=port, answer=lambda line, c: reply if line.startswith(verb) else None)
+    relay = relay_factory(f'route "dest.test" {{ host = "127.0.0.1"  port = {port} }}\nthrottle = "off"\n'
+                          'stream "code" { class = "security"  expires = 8  retry = {1} }\n')
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    relay.start()
+    id = relay.send(to="bob@dest.test", message="From: <hello@club.test>\r\nSubject: x\r\nSealpost-Stream: code\r\n\r\nx\r\n")
+    relay.wait_kind(id, "deferred")
+    wait_for(lambda: any(row["what"] == "route" and reply[:3] in str(row) for row in relay.json("audit", "tail")))
+    assert any("login_refused" in l and "set username" in l for l in relay.log().splitlines())
+    raw = back.wait(1, 40)[0][1].decode()
+    assert "bounced" not in relay.kinds(id) and "Status: 4.4.7" in raw
+    assert not any(word in raw.lower() for word in ("authenti", "5.7.", "530", "550"))
+
+
+def test_who_wants_a_login_and_is_no_smart_host_refuses(relay, dns, mailhost):
+    mailhost(answer=lambda line, c: "530 5.7.1 Authentication required" if line.startswith("MAIL") else None)
+    relay.wait_kind(relay.send(), "bounced")
+
+
+@pytest.mark.parametrize("hosts", [["10 nothere.hosts.test."], ["10 nothere.hosts.test.", "20 onlytxt.hosts.test."]])
+def test_an_mx_without_an_address_is_named(relay, dns, hosts):
+    """The domain is there, and has an MX: saying that it has none sends people to look at the wrong place."""
+    dns.add("onlytxt.hosts.test", "TXT", "x")
+    dns.add("away.test", "MX", *hosts)
+    event = relay.wait_kind(relay.send(to="bob@away.test"), "bounced")[0]
+    assert "its MX nothere.hosts.test has no address" in event["reply"] and event["enhanced"] == "5.4.4", event
+    dns.add("bare.test", "TXT", "x")
+    event = relay.wait_kind(relay.send(to="bob@bare.test"), "bounced")[0]
+    assert "has no mail server" in event["reply"] and event["enhanced"] == "5.1.2", event
 
 
 def mend(relay, how, id):

@@ -103,6 +103,20 @@ def test_what_the_relay_refuses_is_its_own_word(relay, dns, script_offers, sink_
     assert events["bounced"]["enhanced"] == "5.6.7" and events["bounced"]["remote"] == ""
     id = relay.send(message="From: <hello@club.test>\r\n\r\n" + ("y" * 70 + "\r\n") * 50)
     event = relay.wait_kind(id, "bounced")[0]
-    assert event["enhanced"] == "5.3.4" and event["remote"] == ""
+    assert event["enhanced"] == "5.3.4" and event["remote"] == "" and "mx.dest.test" in event["reply"]
     for _, raw in back.wait(2):
-        assert b"Action: failed" in raw and b"Remote-MTA" not in raw and b"mx.dest.test" not in raw
+        assert b"Action: failed" in raw and b"Remote-MTA" not in raw and b"Diagnostic-Code" not in raw
+
+
+@pytest.mark.parametrize("reply, status", [("450", "4.4.7"), ("451 hm", "4.4.7"), ("450 4.2.0 grey", "4.2.0")])
+def test_what_has_expired_has_not_been_refused_for_good(relay_factory, dns, host, sink_factory, reply, status):
+    """RFC 3463: X.4.7, unless the actual problem has a code of its own; the last answer stands beside it as it was given."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    relay = relay_factory(CODE)
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    relay.start()
+    host({"RCPT": reply})
+    relay.send(to="b@dest.test", message=code("b@dest.test"))
+    text, fields = report(back)
+    assert fields["Action"] == "failed" and fields["Status"] == status and reply[:3] in fields["Diagnostic-Code"]

@@ -127,6 +127,9 @@ static void last_words(void **state)
     v = verdict_make(554, "5.7.1", "no mail from you");
     assert_int_equal(retry_expired(&v).code, 554);
     assert_int_equal(retry_expired(&v).what, VERDICT_DEFER);
+    v = verdict_make(451, RETRY_OUR_SETTINGS, "ours");
+    assert_string_equal(retry_expired(&v).enhanced, "4.4.7");
+    assert_string_equal(retry_expired(&v).text, "ours");
     v = (struct verdict){0};
     assert_string_equal(retry_expired(&v).enhanced, "4.4.7");
     assert_int_equal(retry_expired(&v).what, VERDICT_DEFER);
