@@ -6,11 +6,13 @@ import time
 
 
 class Receiver:
-    """Listens on `address`:`port` from the start. `mute`: takes connections and says nothing. `takes_s`: how long a message takes.
+    """Listens on `address`:`port` from the start. `mute`: takes connections and says nothing. `stalls`: nothing after the answer
+    to EHLO. `takes_s`: how long a message takes.
     `connections`: one more is answered 421. `messages`: (monotonic time, recipients, subject) of each, in order."""
 
-    def __init__(self, address, port, mute=False, takes_s=0.0, connections=None):
+    def __init__(self, address, port, mute=False, takes_s=0.0, connections=None, stalls=False):
         self.address, self.port, self.mute, self.takes_s, self.limit = address, port, mute, takes_s, connections
+        self.stalls = stalls
         self.messages, self.open, self.most, self.refused = [], 0, 0, 0
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
@@ -68,6 +70,9 @@ class Receiver:
                 return
             elif verb == "EHLO":
                 say("250-receiver\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 50000000")
+                if self.stalls:
+                    await reader.read()
+                    return
             else:
                 if verb == "RCPT":
                     recipients.append(line.split("<")[1].split(">")[0])

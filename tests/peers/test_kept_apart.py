@@ -141,3 +141,67 @@ def test_two_connections_are_all_that_is_needed(relay_factory, dns, receiver):
     assert took < 1.5 * 200 * 0.055 / 2, (took, narrow.refused)
     assert not [e for e in relay.json("events", "--limit", "1000", "--kind", "deferred")]
     assert narrow.refused < 40
+
+
+def tenants(relay, *names):
+    """Each with a domain NAME.test and a user NAME; started. Their secrets."""
+    secrets = {}
+    for name in names:
+        relay.add_domain(f"{name}.test", "--tenant", name)
+        secrets[name] = relay.json("user", "add", name, "--domain", f"{name}.test", "--tenant", name)["secret"]
+    relay.start()
+    return {name: Sender(relay, user=name, secret=secret) for name, secret in secrets.items()}
+
+
+def few_places(relay, tmp_path):
+    """A relay that has few descriptors has few connections."""
+    program = tmp_path / "few"
+    program.write_text(f'#!/bin/sh\nulimit -n 1024\nexec {relay.program} "$@"\n')
+    program.chmod(0o755)
+    relay.given_program = str(program)
+
+
+def each_arrives(sender, name, healthy, stream, count=30):
+    """Some messages of that tenant to ten domains of the other server; how long they took."""
+    accepted = {}
+    for i in range(count):
+        accepted[f"{stream} {i}"] = sender.send(f"{name}{i}@h{i % 10}.test", f"{stream} {i}", stream, f"hello@{name}.test")
+        time.sleep(0.05)
+    return delays(healthy, accepted, 20)
+
+
+@pytest.mark.parametrize("stream", ["code", "news"])
+def test_a_tenants_stalled_servers_leave_places_to_others(relay_factory, dns, receiver, tmp_path, stream):
+    """700 domains of one tenant's, whose servers answer EHLO and then say nothing. Nothing that it may send takes the last place."""
+    evil = [receiver(f"127.5.0.{i + 1}", stalls=True) for i in range(35)]
+    healthy = receiver("127.0.0.3")
+    healthy_domains(dns)
+    for i in range(700):
+        dns.mail(f"e{i}.evil.test", f"mx{i}.evil.test=127.5.0.{i % 35 + 1}")
+    relay = relay_factory(STREAMS)
+    few_places(relay, tmp_path)
+    senders = tenants(relay, "eve", "bob", "carl")
+    for i in range(14):
+        senders["eve"].send([f"x@e{i * 50 + k}.evil.test" for k in range(50)], f"eve {i}", stream, "hello@eve.test")
+    wait_for(lambda: sum(one.open for one in evil) > 20)
+    time.sleep(2)
+    took = each_arrives(senders["bob"], "bob", healthy, "code")
+    assert took[-2] < 1 and took[-1] < 3, took[-10:]
+    took = each_arrives(senders["carl"], "carl", healthy, "news")
+    assert took[-2] < 1 and took[-1] < 3, took[-10:]
+
+
+def test_names_for_anothers_server_leave_it_to_him(relay_factory, dns, receiver):
+    """300 domains of one tenant's lead to the server of another one's recipients, which takes ten connections: he is not refused."""
+    server = receiver("127.0.0.6", takes_s=0.2, connections=10)
+    healthy_domains(dns, "127.0.0.6")
+    for i in range(300):
+        dns.mail(f"e{i}.evil.test", f"mx{i}.evil.test=127.0.0.6")
+    relay = relay_factory(STREAMS)
+    senders = tenants(relay, "eve", "bob")
+    for i in range(12):
+        senders["eve"].send([f"x{i}@e{(i * 50 + k) % 300}.evil.test" for k in range(50)], f"eve {i}", "news", "hello@eve.test")
+    wait_for(lambda: server.open >= 5)
+    took = each_arrives(senders["bob"], "bob", server, "code")
+    assert took[-2] < 2 and took[-1] < 3, took[-10:]
+    assert not relay.json("events", "--kind", "destination_rests")
