@@ -21,6 +21,7 @@
 #include "retry.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { LOOK_BACK_MS = 20 * 1000 }; /* so long mail stays with a worse host without asking again */
 
@@ -76,7 +77,8 @@ static void on_unreached(void *owner, const struct reach_failure *failure)
                             : failure->opened && !failure->timed_out     ? QUEUE_FAIL_REFUSED
                                                                          : QUEUE_FAIL_CONNECT);
     } else if (c->trouble.code != 0) {
-        bool later = c->trouble.code >= 400 && c->trouble.code < 500;
+        bool ours = !c->trouble.heard && strcmp(c->trouble.enhanced, RETRY_OUR_SETTINGS) == 0;
+        bool later = c->trouble.code >= 400 && c->trouble.code < 500 && !ours;
         destination_is_down(c, c->trouble, later ? QUEUE_FAIL_REFUSED : QUEUE_FAIL_CONNECT);
     } else {
         no_address(c);
@@ -172,16 +174,21 @@ void approach_next(struct courier *c)
     next_from(c, SIZE_MAX);
 }
 
+void approach_hide_login(struct courier *c)
+{
+    if (!c->delivery.login_refused)
+        return;
+    parcel_note_login(c->parcel, c->host_name, &c->delivery);
+    c->delivery.trouble =
+        verdict_make(451, RETRY_OUR_SETTINGS,
+                     "The relay cannot hand on mail at the moment; its operator has been told");
+}
+
 void approach_refused(struct courier *c)
 {
-    if (c->delivery.login_refused)
-        parcel_note_login(c->parcel, c->host_name, &c->delivery);
+    approach_hide_login(c);
     log_end(log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", c->host_name), "reply",
                      c->delivery.trouble.text));
-    if (c->delivery.login_refused) /* it is the operator's, who has been told; no sender's */
-        c->delivery.trouble = verdict_make(451, RETRY_OUR_SETTINGS,
-                                           "The relay cannot hand on mail at the moment; its "
-                                           "operator has been told");
     if (c->troubles == 0) {
         c->trouble = c->delivery.trouble;
         snprintf(c->parcel->remote, sizeof(c->parcel->remote), "%.200s[%.60s]", c->host_name,

@@ -314,6 +314,7 @@ static void on_drained(void *owner)
 /* The connection ended while a message was under way. */
 static void message_lost(struct courier *c)
 {
+    approach_hide_login(c);
     struct verdict v = c->delivery.trouble;
     bool answered = c->delivery.remedy == DELIVERY_NEXT_HOST || v.code == 421;
     bool elsewhere = answered && approach_elsewhere(c);

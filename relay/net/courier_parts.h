@@ -70,6 +70,8 @@ void approach_begin(struct courier *c);
 void approach_next(struct courier *c);
 /* The host has refused us, or the connection ended, before a message could be spoken of. */
 void approach_refused(struct courier *c);
+/* A refused login is told to the operator, who can mend it; those who send read that it waits. */
+void approach_hide_login(struct courier *c);
 /* The host has trouble with the message, and nobody has been served: is another host to be tried?
  * Then the others' answers are taken, and approach_next() goes there. */
 bool approach_elsewhere(struct courier *c);

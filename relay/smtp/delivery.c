@@ -284,6 +284,14 @@ static bool lacks_tls(const struct delivery *d, const struct verdict *v)
            meaning_wants_tls(v, d->stage < BODY);
 }
 
+/* At a smart host; but not if a fresh connection may tell otherwise. */
+static bool wants_login(const struct delivery *d, const struct verdict *v)
+{
+    bool fresh = d->stage != MAIL || d->mails == 1;
+    return d->settings->smart_host && d->stage >= MAIL && d->stage <= DATA && fresh &&
+           meaning_wants_login(v);
+}
+
 static void take_answer(struct delivery *d)
 {
     struct verdict v = answer_verdict(d->answer);
@@ -299,7 +307,7 @@ static void take_answer(struct delivery *d)
         lose(d, NULL, LOSS_CLOSED);
         return;
     }
-    if (d->settings->smart_host && stage >= MAIL && stage <= DATA && meaning_wants_login(&v)) {
+    if (wants_login(d, &v)) {
         d->login_refused = true;
         delivery_host_refuses(d, v);
         return;

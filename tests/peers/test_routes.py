@@ -156,6 +156,19 @@ def test_a_smart_host_that_wants_a_login_is_told_to_somebody_who_can_give_it(rel
     assert not any(word in raw.lower() for word in ("authenti", "5.7.", "530", "550"))
 
 
+def test_a_smart_host_that_wants_a_login_later(relay_factory, mailhost):
+    """On a connection that has carried mail: a new one is asked at MAIL, the mail waits at RCPT."""
+    port = free_port()
+    relay = relay_factory(f'route "dest.test" {{ host = "127.0.0.1"  port = {port} }}\nthrottle = "off"').start()
+    host = mailhost(port=port, answer=lambda line, c: "530 5.7.0 Authentication required" if line.startswith("MAIL") and c.messages else None)
+    for count in (1, 2):
+        relay.wait_kind(relay.send(), "delivered")
+    host.answer = lambda line, c: "530 5.7.0 Authentication required" if line.startswith("RCPT") else None
+    event = relay.wait_kind(relay.send(), "deferred")[0]
+    assert event["enhanced"] == "4.3.5" and "530" not in event["reply"], event
+    assert any(row["what"] == "route" for row in relay.json("audit", "tail"))
+
+
 def test_who_wants_a_login_and_is_no_smart_host_refuses(relay, dns, mailhost):
     mailhost(answer=lambda line, c: "530 5.7.1 Authentication required" if line.startswith("MAIL") else None)
     relay.wait_kind(relay.send(), "bounced")
