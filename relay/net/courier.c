@@ -23,8 +23,6 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { EMPTY_TURNS = 8 }; /* works in a row that are nothing */
-
 static void take_answers(struct courier *c, bool elsewhere)
 {
     struct parcel *p = c->parcel;
@@ -137,21 +135,18 @@ void courier_next_parcel(struct courier *c)
     bool exception = approach_has_tried(c, DELIVERY_IN_CLEAR); /* one parcel's, no other's */
     bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery) &&
                     !approach_looks_back(c);
-    for (unsigned turn = 0; !c->parcel; turn++) { /* others want their time, too */
-        switch (tell_spoken(c, reusable && turn < EMPTY_TURNS, &work)) {
-        case QUEUE_NEXT_SEND:
-            c->reused = true;
-            c->parcel = parcel_start(c->shard, work);
-            break;
-        case QUEUE_NEXT_IDLE:
-            c->idle = true;
-            connection_want_bytes(c->connection, true); /* to see it end */
-            return;
-        case QUEUE_NEXT_CLOSE:
-            courier_quit(c);
-            return;
-        }
+    switch (tell_spoken(c, reusable, &work)) {
+    case QUEUE_NEXT_SEND: /* by courier_send(), as when it comes later */
+        shard_add_work(c->shard, work);
+        break;
+    case QUEUE_NEXT_IDLE:
+        break;
+    case QUEUE_NEXT_CLOSE:
+        courier_quit(c);
+        return;
     }
+    c->idle = true;
+    connection_want_bytes(c->connection, true); /* to see it end */
 }
 
 /* ---- the pump ---- */

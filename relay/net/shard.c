@@ -28,11 +28,13 @@ static void close_rest(struct shard *s)
     uv_close((uv_handle_t *)&s->drain_timer, NULL);
     uv_close((uv_handle_t *)&s->patience, NULL);
     uv_close((uv_handle_t *)&s->turn, NULL);
+    uv_close((uv_handle_t *)&s->works_turn, NULL);
 }
 
 void shard_something_ended(struct shard *s)
 {
-    if (!s->draining || s->stopped || s->sessions || s->parcels || s->visits || s->errands > 0)
+    if (!s->draining || s->stopped || s->sessions || s->parcels || s->visits || s->works ||
+        s->errands > 0)
         return;
     courier_close_all(s);
     reach_close_probes(s);
@@ -173,10 +175,8 @@ void shard_change_settings(struct shard *s, struct settings *settings)
         &(struct order){.shard = s, .what = CHANGE_SETTINGS, .settings = settings_hold(settings)});
 }
 
-static void on_dispatch(struct inbox_item *item)
+static void run_work(struct shard *s, struct dispatch_work *work)
 {
-    struct dispatch_work *work = (struct dispatch_work *)item;
-    struct shard *s = work->shard;
     switch (work->kind) {
     case QUEUE_RESOLVE:
         next_hop_find(s, work);
@@ -196,6 +196,35 @@ static void on_dispatch(struct inbox_item *item)
     case QUEUE_EVENT:
         UNREACHABLE();
     }
+}
+
+/* One in each turn of the loop: most of them end in a signature, and whoever waits for a reply is
+ * not to wait for several. */
+static void on_works_turn(uv_idle_t *turn)
+{
+    struct shard *s = turn->data;
+    struct inbox_item *item = s->works;
+    s->works = item->next;
+    if (!s->works)
+        uv_idle_stop(turn);
+    run_work(s, (struct dispatch_work *)item);
+    shard_something_ended(s);
+}
+
+void shard_add_work(struct shard *s, struct dispatch_work *work)
+{
+    work->item.next = NULL;
+    if (!s->works)
+        s->works_end = &s->works;
+    *s->works_end = &work->item;
+    s->works_end = &work->item.next;
+    uv_idle_start(&s->works_turn, on_works_turn);
+}
+
+static void on_dispatch(struct inbox_item *item)
+{
+    struct dispatch_work *work = (struct dispatch_work *)item;
+    shard_add_work(work->shard, work);
 }
 
 void shard_dispatch(struct shard *s, struct dispatch_work *work)
@@ -292,6 +321,8 @@ bool shard_start(struct shard *s, struct common *common, struct settings *settin
     inbox_init(&s->inbox, &s->loop);
     uv_timer_init(&s->loop, &s->drain_timer);
     uv_timer_init(&s->loop, &s->patience);
+    uv_idle_init(&s->loop, &s->works_turn);
+    s->works_turn.data = s;
     uv_prepare_init(&s->loop, &s->turn);
     uv_prepare_start(&s->turn, on_end_of_turn);
     s->patience.data = s;

@@ -80,6 +80,8 @@ struct shard {
     unsigned errands; /* jobs at the store, questions to the aligner */
     uv_timer_t drain_timer, patience;
     uv_prepare_t turn;
+    struct inbox_item *works, **works_end; /* what the queue wants done, first come first */
+    uv_idle_t works_turn;
     bool draining, stopped;
     bool hastens;         /* it has drained for long enough: nothing new is begun */
     struct inbox *notify; /* `ended` is posted there when the thread ends */
@@ -97,6 +99,8 @@ void shard_check_access(struct shard *s); /* credentials or domains have changed
 void shard_check_rows(struct shard *s);   /* people have ended some mail */
 void shard_change_settings(struct shard *s, struct settings *settings);
 void shard_dispatch(struct shard *s, struct dispatch_work *work); /* takes `work` */
+/* The same on its own thread: in a turn of the loop of its own. */
+void shard_add_work(struct shard *s, struct dispatch_work *work);
 void shard_join(struct shard *s);
 
 /* On the shard's thread: a connection that holds such a place has to go, here or at the next shard
