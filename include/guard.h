@@ -20,7 +20,7 @@
 #include <stddef.h>
 
 enum guard_kind { GUARD_NAME, GUARD_ADDRESS, GUARD_NETWORK, GUARD_WIDE, GUARD_PAIR, GUARD_KINDS };
-enum { GUARD_TEXT = 72, GUARD_KNOWN_DAYS = 30, GUARD_SAVE_MS = 24 * 3600 * 1000 };
+enum { GUARD_TEXT = 72, GUARD_KNOWN_DAYS = 30, GUARD_SAVE_MS = 60 * 1000 };
 
 struct guard;
 

@@ -97,7 +97,8 @@ enum queue_reason {
     QUEUE_IDLE_OVER,    /* CLOSE: not used for idle_ms, too many idle, or of no more use */
     QUEUE_ROOM,         /* CLOSE: others wait for its place */
     QUEUE_GIVEN_UP,     /* CLOSE: does not open, and others wait for its place */
-    QUEUE_DRAINING      /* CLOSE */
+    QUEUE_DRAINING,     /* CLOSE */
+    QUEUE_REST_OVER     /* EVENT: the time is over that an operator has set */
 };
 
 struct queue_decision {

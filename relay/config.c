@@ -390,7 +390,7 @@ bool config_read(const char *path, const struct opener *opener, struct config **
         size_t len = strlen(err->text);
         if (report.count > 1)
             snprintf(err->text + len, sizeof(err->text) - len,
-                     " (and %zu more: sealpost config check)", report.count - 1);
+                     " (and %zu more: 'sealpost config check')", report.count - 1);
     }
     config_report_fini(&report);
     return ok;

@@ -5,6 +5,7 @@
 
 #include "config_rules.h"
 #include "config_units.h"
+#include "similar.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -40,6 +41,22 @@ static const char *fault_of_webhook(const char *url)
     return config_rules_url(url, CONFIG_URL_ANY);
 }
 
+static void refuse_kind(struct config_reading *r, cfg_t *section, const char *name)
+{
+    struct similar near;
+    char hint[100];
+    char known[200] = "";
+    size_t used = 0;
+    similar_init(&near, name);
+    for (unsigned i = 0; i < ALERT_KINDS && used < sizeof(known); i++) {
+        const char *kind = alert_name((enum alert_kind)i);
+        similar_try(&near, span_of(kind));
+        used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", kind);
+    }
+    similar_text(&near, hint, sizeof(hint));
+    config_fault(r, section, "on", "on \"%.40s\": allowed is %s%s", name, known, hint);
+}
+
 static void read_alert(struct config_reading *r)
 {
     struct config *c = r->config;
@@ -63,10 +80,7 @@ static void read_alert(struct config_reading *r)
         if (alert_parse(span_of(name), &kind))
             c->alert_on |= 1U << kind;
         else
-            config_fault(r, section, "on",
-                         "on \"%.40s\": allowed is locked, identity_refused, flood, certificate, "
-                         "key, admin",
-                         name);
+            refuse_kind(r, section, name);
     }
 }
 

@@ -265,7 +265,8 @@ static bool take_file(struct scan *s, const char *path, const char *by, size_t l
         char what[2300];
         bool none = !by && strcmp(why, strerror(ENOENT)) == 0;
         snprintf(what, sizeof(what), "%s%s%s%s", by ? path : "", by ? ": " : "", why,
-                 none ? ": make it with \"sealpost init\", or name another file with -c" : "");
+                 none ? ": make it with \"sealpost init DOMAIN\", or name another file with -c"
+                      : "");
         s->fault(s->context, by ? by : path, line, what);
         buf_fini(&bytes);
         return false;

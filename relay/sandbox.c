@@ -49,8 +49,9 @@ bool sandbox_become_owner(const char *state_dir, struct err *err)
     struct stat s;
     const struct rlimit no_core = {0, 0};
     if (stat(state_dir, &s) != 0)
-        return err_set(err, ERR_SYSTEM, "state directory %s: %s: make it with 'sealpost init'",
-                       state_dir, strerror(errno));
+        return err_set(err, ERR_SYSTEM,
+                       "state directory %s: %s: make it with 'sealpost init DOMAIN'", state_dir,
+                       strerror(errno));
     empty_bounding_set();
     if (geteuid() == 0 && s.st_uid != 0 &&
         (setgroups(0, NULL) != 0 || setresgid(s.st_gid, s.st_gid, s.st_gid) != 0 ||

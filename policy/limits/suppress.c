@@ -74,10 +74,11 @@ struct verdict suppress_verdict(const struct suppress_entry *e)
                    : verdict_make(550, "5.7.1",
                                   "Recipient has unsubscribed from all optional mail on %s", day);
     case SUPPRESS_BOUNCE:
-        return verdict_make(550, "5.7.1",
-                            "Recipient's server said on %s that there is no such mailbox: sealpost "
-                            "suppress remove, when it was wrong",
-                            day);
+        return verdict_make(
+            550, "5.7.1",
+            "Recipient's server said on %s that there is no such mailbox: 'sealpost "
+            "suppress remove ADDRESS', when it was wrong",
+            day);
     case SUPPRESS_COMPLAINT:
         return verdict_make(550, "5.7.1", "Recipient has complained about mail on %s", day);
     case SUPPRESS_MANUAL:

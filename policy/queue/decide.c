@@ -181,10 +181,23 @@ static void sleep_until(struct queue *q, struct destination *d, int64_t now_ms)
     heap_push(&q->wakes, d);
 }
 
+/* An operator's rest ends by its time. */
+static void tell_rest_over(struct queue *q, struct destination *d, int64_t now_ms)
+{
+    if (d->operator_until_ms == 0 || d->operator_until_ms > now_ms)
+        return;
+    d->operator_until_ms = 0;
+    decide(q, (struct queue_decision){.kind = QUEUE_EVENT,
+                                      .reason = QUEUE_REST_OVER,
+                                      .destination = d->name,
+                                      .text = d->why ? d->why : ""});
+}
+
 static void look_at(struct queue *q, struct destination *d, int64_t now_ms)
 {
     DL_DELETE2(q->dirty, d, prev_dirty, next_dirty);
     d->dirty = false;
+    tell_rest_over(q, d, now_ms);
     if (!q->paused && !q->draining)
         use_idle(q, d, now_ms);
     const struct line *best = line_to_open(q, d, now_ms);

@@ -140,7 +140,7 @@ static void fix_dkim(struct judgement *j, size_t i)
 static void describe_dkim(const struct judgement *j, size_t i, char *text_r, size_t size)
 {
     if (i == j->d->key_count)
-        snprintf(text_r, size, "%s has no DKIM key here (sealpost domain add %s)", j->in->author,
+        snprintf(text_r, size, "%s has no DKIM key here ('sealpost domain add %s')", j->in->author,
                  j->in->author);
     else
         snprintf(text_r, size, "DKIM key record %s._domainkey.%s %s", j->in->keys[i].selector,

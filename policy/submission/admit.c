@@ -56,8 +56,9 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
         char known[200] = "";
         size_t used = 0;
         for (size_t i = 0; i < in->stream_count && used < sizeof(known) - 1; i++)
-            used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "",
-                                     in->streams[i].name);
+            if (identity_may_name(in->identity, span_of(in->streams[i].name)))
+                used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+                                         used > 0 ? ", " : "", in->streams[i].name);
         return verdict_make(550, "5.6.0", "Stream \"%.*s\" is not configured; known: %s",
                             SPAN_ARG(span_first(name, 64)), known[0] ? known : "none");
     }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -313,6 +314,14 @@ static void format_text(const char *text, char *text_r, size_t size)
     buf_fini(&escaped);
 }
 
+static bool is_nothing(json_t *value, const struct cli_column *column)
+{
+    static const char zeros[] = "0000000000000";
+    if (column->kind == CLI_ID)
+        return strcmp(json_string_value(value), zeros) == 0;
+    return column->kind == CLI_COUNT && json_integer_value(value) == 0;
+}
+
 static void format_cell(json_t *row, const struct cli_column *column, char *text_r, size_t size)
 {
     json_t *value = json_object_get(row, column->key);
@@ -324,6 +333,8 @@ static void format_cell(json_t *row, const struct cli_column *column, char *text
         format_in(json_integer_value(value), text_r, size);
     else if (column->kind == CLI_AGO)
         format_ago(json_integer_value(value), text_r, size);
+    else if (is_nothing(value, column))
+        text_r[0] = '\0';
     else if (column->kind == CLI_YES)
         snprintf(text_r, size, "%s", json_is_true(value) ? "yes" : "");
     else if (json_is_integer(value))
@@ -344,11 +355,37 @@ static void print_titles(const struct cli_table *t)
                i + 1 < t->count ? "  " : "\n");
 }
 
+/* How wide a person's terminal is; SIZE_MAX when it is none. */
+static size_t terminal_width(void)
+{
+    struct winsize size;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : SIZE_MAX;
+}
+
+/* To so many columns, without half a character. */
+static void cut(char *cell, size_t width)
+{
+    static const char more[] = "...";
+    size_t len = strlen(cell);
+    if (shown_width(cell) <= width || width <= sizeof(more))
+        return;
+    while (len > 0 && shown_width(cell) > width - sizeof(more) + 1) {
+        while (len > 0 && ((unsigned char)cell[--len] & 0xc0) == 0x80)
+            ;
+        cell[len] = '\0';
+    }
+    memcpy(cell + len, more, sizeof(more)); /* shorter than what was there */
+}
+
 static void print_row(const struct cli_table *t, json_t *row)
 {
     char cell[1200];
+    size_t left = terminal_width();
     for (size_t i = 0; i < t->count; i++) {
         format_cell(row, &t->columns[i], cell, sizeof(cell));
+        if (i + 1 == t->count && left != SIZE_MAX)
+            cut(cell, left);
+        left -= left == SIZE_MAX || left < t->widths[i] + 2 ? 0 : t->widths[i] + 2;
         fputs(cell, stdout);
         printf("%*s", i + 1 < t->count ? (int)(t->widths[i] - shown_width(cell)) + 2 : 0, "");
     }

@@ -67,6 +67,8 @@ struct cli_column {
         CLI_TIME,
         CLI_IN,
         CLI_AGO,
+        CLI_ID,    /* empty when it is of no message */
+        CLI_COUNT, /* empty when it is 0 */
         CLI_YES
     } kind; /* TIME: ms since 1970; IN, AGO: the same, as "in 5 min", "5 min" */
 };

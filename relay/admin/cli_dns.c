@@ -22,8 +22,8 @@ int cli_dns_keys(struct cli *cli, const char *domain, json_t **rows_r)
         return CLI_OK;
     json_decref(*rows_r);
     *rows_r = NULL;
-    err_set(&err, ERR_NOT_FOUND, "%s is no sending domain here: sealpost domain add %s", domain,
-            domain);
+    err_set(&err, ERR_NOT_FOUND, "%s is no sending domain here: 'sealpost domain add %s' adds it",
+            domain, domain);
     return cli_fail(&err);
 }
 

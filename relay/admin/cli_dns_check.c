@@ -246,7 +246,7 @@ static int end_capture(struct cli *cli, const struct dns_work *w)
     json_decref(answer);
     if (code == CLI_OK && !cli->json)
         printf("Mail of %s leaves from now on. What was held until now waits for you: "
-               "sealpost queue list --held\n",
+               "'sealpost queue list --held'\n",
                w->domain);
     return code;
 }

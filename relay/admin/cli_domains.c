@@ -177,7 +177,7 @@ int cli_domain_add(struct cli *cli)
             cli_print_json(records);
         else
             printf(
-                "\nsealpost dns %s looks at what stands in DNS already, and merges; with --check "
+                "\n'sealpost dns %s' looks at what stands in DNS already, and merges; with --check "
                 "it says what is\nmissing.%s\n",
                 domain,
                 cli_flag(cli, "no-capture") ? "" : " Until nothing is, the domain's mail is held.");
@@ -211,8 +211,8 @@ int cli_domain_release(struct cli *cli)
 {
     return change(cli, cli_request("domain.release", "name", cli->arguments[0], NULL),
                   cli->arguments[0],
-                  "sends from now on; what was held until now waits for you: sealpost queue list "
-                  "--held");
+                  "sends from now on; what was held until now waits for you: 'sealpost queue list "
+                  "--held'");
 }
 
 int cli_domain_capture(struct cli *cli)
@@ -364,8 +364,8 @@ int cli_key_rotate(struct cli *cli)
     if (has_state(rows, "pending", key_algorithm_name(algorithm))) {
         err_set(
             &err, ERR_USAGE,
-            "%.100s has a pending key already: publish its record (sealpost dns %.100s), or give "
-            "it up with 'key retire'",
+            "%.100s has a pending key already: publish its record ('sealpost dns %.100s'), or give "
+            "it up with 'sealpost key retire DOMAIN SELECTOR'",
             domain, domain);
         code = cli_fail(&err);
     } else {

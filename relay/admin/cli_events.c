@@ -14,8 +14,8 @@
 
 static const struct cli_column event_columns[] = {
     {"TIME", "at", CLI_TIME},      {"EVENT", "kind", CLI_TEXT},
-    {"ID", "id", CLI_TEXT},        {"RECIPIENT", "recipient", CLI_TEXT},
-    {"HOST", "remote", CLI_TEXT},  {"CODE", "code", CLI_TEXT},
+    {"ID", "id", CLI_ID},          {"RECIPIENT", "recipient", CLI_TEXT},
+    {"HOST", "remote", CLI_TEXT},  {"CODE", "code", CLI_COUNT},
     {"DSN", "enhanced", CLI_TEXT}, {"REPLY", "reply", CLI_TEXT}};
 
 enum { LIMIT = 100, LIMIT_MAX = 1000 * 1000, PAGE = 5000, POLL_US = 300 * 1000 };

@@ -186,8 +186,9 @@ int cli_queue_show(struct cli *cli)
     struct err err = {0};
     json_decref(answer);
     if (code == CLI_OK && count == 0) {
-        err_set(&err, ERR_NOT_FOUND, "%s: nothing of such a message waits here; see sealpost trace",
-                cli->arguments[0]);
+        err_set(&err, ERR_NOT_FOUND,
+                "%s: nothing of such a message waits here; see 'sealpost trace %s'",
+                cli->arguments[0], cli->arguments[0]);
         code = cli_fail(&err);
     }
     if (code == CLI_OK)

@@ -15,9 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WAIT_S = 90 };
+enum { WAIT_S = 90, SAY_S = 5, SAY_AT = 3 }; /* SAY_AT: fifths of a second */
 
-static const char *member(json_t *row, const char *key)
+static const char *member(const json_t *row, const char *key)
 {
     const char *text = json_string_value(json_object_get(row, key));
     return text ? text : "";
@@ -35,7 +35,8 @@ static int choose_sender(struct cli *cli, char *sender_r, size_t size)
     int code = cli_ask(cli, cli_request("domain.list", NULL), &answer);
     json_t *rows = json_object_get(answer, "rows");
     if (code == CLI_OK && json_array_size(rows) == 0) {
-        err_set(&err, ERR_NOT_FOUND, "there is no sending domain yet: sealpost domain add DOMAIN");
+        err_set(&err, ERR_NOT_FOUND,
+                "there is no sending domain yet: 'sealpost domain add DOMAIN' adds one");
         code = cli_fail(&err);
     } else if (code == CLI_OK) {
         snprintf(sender_r, size, "postmaster@%s", member(json_array_get(rows, 0), "name"));
@@ -60,8 +61,8 @@ static int check_key(struct cli *cli, const char *sender)
     json_decref(rows);
     if (code == CLI_OK && !signs) {
         err_set(&err, ERR_NOT_FOUND,
-                "%.150s has no DKIM key that signs: sealpost domain add, or sealpost key list",
-                domain);
+                "%.150s has no DKIM key that signs: see 'sealpost key list --domain %.150s'",
+                domain, domain);
         code = cli_fail(&err);
     }
     return code;
@@ -103,6 +104,33 @@ static bool is_outcome(const char *kind)
     return false;
 }
 
+/* What it waits for, when nothing has happened for a while. */
+static void say_why(struct cli *cli, const char *id, const json_t *trace)
+{
+    struct err text = {0};
+    json_t *answer = NULL;
+    const json_t *rest = json_array_get(json_object_get(trace, "rests"), 0);
+    if (!rest && cli_ask(cli, cli_request("queue.list", "id", id, NULL), &answer) != CLI_OK)
+        return;
+    const json_t *row = json_array_get(json_object_get(answer, "rows"), 0);
+    const json_t *trying = json_object_get(row, "trying");
+    if (rest)
+        err_set(&text, ERR_NOT_FOUND, "destination \"%.60s\" rests for %lld s more%s: %.80s",
+                member(rest, "destination"),
+                (long long)json_integer_value(json_object_get(rest, "rests_s")),
+                json_is_true(json_object_get(rest, "by_operator")) ? ", by an operator" : "",
+                member(rest, "why"));
+    else if (trying)
+        err_set(&text, ERR_NOT_FOUND, "being tried at %.100s[%s] since %lld s (%s)",
+                member(trying, "host"), member(trying, "ip"),
+                (long long)json_integer_value(json_object_get(trying, "for_s")),
+                member(trying, "stage"));
+    else
+        err_set(&text, ERR_NOT_FOUND, "it waits for DNS, or for a free connection");
+    cli_fail(&text); /* to stderr, and escaped */
+    json_decref(answer);
+}
+
 /* Wait for the first outcome; `events_r` are all events until then. */
 static int wait_for_outcome(struct cli *cli, const char *id, json_t **events_r, json_t **outcome_r)
 {
@@ -120,9 +148,13 @@ static int wait_for_outcome(struct cli *cli, const char *id, json_t **events_r, 
             *outcome_r = row;
             return CLI_OK;
         }
+        if (i % (SAY_S * 5) == SAY_AT)
+            say_why(cli, id, answer);
         json_decref(answer);
         usleep(200 * 1000);
     }
+    fprintf(stderr, "sealpost: no attempt has ended in %d s: see 'sealpost trace %s'\n", WAIT_S,
+            id);
     return CLI_NO;
 }
 

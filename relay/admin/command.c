@@ -301,13 +301,34 @@ static int unknown_command(int argc, char **argv)
     else if (follow[0])
         err_set(&err, ERR_USAGE, "%.40s is followed by one of: %.150s", argv[0], follow);
     else
-        err_set(&err, ERR_USAGE, "unknown command \"%.60s\": see sealpost --help", argv[0]);
+        err_set(&err, ERR_USAGE, "unknown command \"%.60s\": see 'sealpost --help'", argv[0]);
     return cli_fail(&err);
 }
 
 static int print_version(const struct cli *cli)
 {
     printf(cli->json ? "{\"version\": \"%s\"}\n" : "sealpost %s\n", SEALPOST_VERSION);
+    return CLI_OK;
+}
+
+static int print_usage(const struct command *command)
+{
+    printf("usage: sealpost %s %s\n       %s\n", command->words, command->usage,
+           command->description);
+    return CLI_OK;
+}
+
+/* "help", or "help queue list". */
+static int help(struct cli *cli, int argc, char **argv)
+{
+    for (size_t i = 0; argc > 0 && i < COUNT_OF(commands); i++) {
+        cli->command = &commands[i];
+        if (match(commands[i].words, argc, argv) > 0)
+            return print_usage(cli->command);
+    }
+    if (argc > 0)
+        return unknown_command(argc, argv);
+    print_help(stdout);
     return CLI_OK;
 }
 
@@ -320,17 +341,16 @@ static int run(struct cli *cli, int argc, char **argv)
     }
     if (!words && argc > 0 && strcmp(argv[0], "--version") == 0)
         return print_version(cli);
+    if (!words && argc > 0 && strcmp(argv[0], "help") == 0)
+        return help(cli, argc - 1, argv + 1);
     if (!words && (argc == 0 || asks_for_help(argc, argv))) {
         print_help(stdout);
         return argc > 0 ? CLI_OK : CLI_USAGE;
     }
     if (!words)
         return unknown_command(argc, argv);
-    if (asks_for_help(argc, argv)) {
-        printf("usage: sealpost %s %s\n       %s\n", cli->command->words, cli->command->usage,
-               cli->command->description);
-        return CLI_OK;
-    }
+    if (asks_for_help(argc, argv))
+        return print_usage(cli->command);
     const char *wrong = take_words(cli, argc - words, argv + words);
     return wrong ? cli_usage(cli, wrong) : cli->command->run(cli);
 }

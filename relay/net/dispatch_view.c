@@ -31,12 +31,15 @@ static void log_rest(const char *destination, const char *why, int64_t rest_ms)
     log_end(line);
 }
 
-static void tell_resumed(struct dispatch *d, const char *destination, const char *why)
+static void tell_resumed(struct dispatch *d, const char *destination, const char *why,
+                         enum queue_reason reason)
 {
+    const char *usual =
+        reason == QUEUE_REST_OVER ? "the operator's rest is over" : "a connection works again";
     char text[QUEUE_WHY_MAX + 100];
     snprintf(text, sizeof(text), "%s%s%s",
-             d->resumed_by ? d->resumed_by : "a connection works again", *why ? "; it was: " : "",
-             why);
+             d->resumed_by && reason != QUEUE_REST_OVER ? d->resumed_by : usual,
+             *why ? "; it was: " : "", why);
     notices_add_event(d->notices, "destination_resumed", destination, text);
 }
 
@@ -64,7 +67,7 @@ void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, in
     if (decision->rest_ms > 0)
         tell_rests(d, decision->destination, why, decision->rest_ms, view.failures);
     else
-        tell_resumed(d, decision->destination, why);
+        tell_resumed(d, decision->destination, why, decision->reason);
 }
 
 /* ---- copies ---- */

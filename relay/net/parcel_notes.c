@@ -94,13 +94,13 @@ void parcel_note_login(const struct parcel *p, const char *host, const struct de
                              : "set username and password_file of this route";
     snprintf(about, sizeof(about), "route \"%.120s\", user %.120s at %.120s", r->domain,
              given ? r->username : "(none)", host);
-    snprintf(text, sizeof(text), "%s: %d %.160s: %s, reload, then \"sealpost queue retry\"",
+    snprintf(text, sizeof(text), "%s: %d %.160s: %s, reload, then \"sealpost queue retry --all\"",
              given ? "login refused" : "login wanted", d->trouble.code, d->trouble.text, todo);
     notices_add(p->shard->common->notices, ALERT_ROUTE, about, text);
     struct log_line *line = log_text(log_begin(LOG_ERROR, "login_refused"), "route", r->domain);
     line = log_text(log_text(line, "mx", host), "user", r->username);
     line = log_text(log_number(line, "code", d->trouble.code), "reply", d->trouble.text);
     char what[120];
-    snprintf(what, sizeof(what), "%s, reload, then run \"sealpost queue retry\"", todo);
+    snprintf(what, sizeof(what), "%s, reload, then run \"sealpost queue retry --all\"", todo);
     log_end(log_text(line, "what", what));
 }

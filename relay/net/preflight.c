@@ -57,7 +57,7 @@ bool preflight_state(const struct config *c, struct err *err)
     bool ok =
         access(c->state_dir, W_OK | X_OK) == 0 ||
         err_set(err, ERR_CONFIG,
-                errno == ENOENT ? "state_dir %.200s: %s: make it with \"sealpost init\""
+                errno == ENOENT ? "state_dir %.200s: %s: make it with \"sealpost init DOMAIN\""
                                 : "state_dir %.200s: %s: it must belong to the relay's account",
                 c->state_dir, strerror(errno));
     ok = ok && database_check_file(c->state_dir, err);
@@ -117,7 +117,8 @@ static void check_own_key(const struct config *c, struct config_report *report)
         closedir(keys);
     snprintf(text, sizeof(text),
              "hostname %.253s: neither it nor a domain above it has a DKIM key here: a report on "
-             "mail of a domain whose key is gone would wait unsigned. Run \"sealpost domain add\" "
+             "mail of a domain whose key is gone would wait unsigned. Run \"sealpost domain add "
+             "DOMAIN\" "
              "for the hostname's domain",
              c->hostname);
     if (any && !own)

@@ -50,9 +50,9 @@ struct verdict receipt_answer(const struct store_job *job, struct buf *more)
         return repeated(&job->decisions[0]);
     return job->captured
                ? verdict_make(250, "2.0.0",
-                              "held: the DNS records of %s are not right yet, see sealpost dns "
-                              "--check",
-                              job->mail->from_domain)
+                              "held: the DNS records of %s are not right yet, see 'sealpost dns "
+                              "%s --check'",
+                              job->mail->from_domain, job->mail->from_domain)
                : verdict_make(250, "2.0.0", "paced, next slot in %lld s", (long long)wait_s);
 }
 

@@ -124,16 +124,24 @@ static void put(struct refusals *r, const struct refusal *x)
     store_put(r->store, job);
 }
 
+/* Or what stood behind the command, as it came. */
+static bool is_recipient(const struct refusal *x)
+{
+    return *x->user && strcmp(x->command, "MAIL") != 0;
+}
+
 static void say(const struct refusal *x)
 {
     bool login = strcmp(x->kind, "refused") != 0;
     struct log_line *line = log_begin(login ? LOG_WARN : LOG_INFO, x->kind);
-    line = log_text(log_text(line, "what", x->command), "user", *x->user ? x->user : x->about);
+    line = log_text(line, "what", x->command);
+    if (login || *x->user)
+        line = log_text(line, "user", *x->user ? x->user : x->about);
     line = log_text(line, "peer", x->peer);
     if (*x->sender)
         line = log_text(line, "from", x->sender);
-    if (*x->about && *x->user)
-        line = log_text(line, "rcpt", x->about);
+    if (*x->about && !login)
+        line = log_text(line, is_recipient(x) ? "rcpt" : "argument", x->about);
     if (*x->message_id)
         line = log_text(line, "message_id", x->message_id);
     log_end(log_text(log_text(log_number(line, "code", x->v->code), "dsn", x->v->enhanced), "reply",

@@ -83,7 +83,7 @@ static bool write_subject(struct database *db, void *context, struct err *err)
 static void log_step(const struct step *t)
 {
     static const char *const words[] = {
-        [ROTATION_MAKE] = "key_made: its record is to be published, see sealpost dns",
+        [ROTATION_MAKE] = "key_made: its record is to be published, see 'sealpost dns DOMAIN'",
         [ROTATION_LOOK] = "key_seen",
         [ROTATION_SWITCH] = "key_signs: the one before stays published until its mail has arrived",
         [ROTATION_RETIRE] = "key_retired: its record may be taken out of DNS"};

@@ -96,7 +96,7 @@ static bool check_head(const char *path, struct err *err)
     size_t len = f ? fread(head, 1, sizeof(head), f) : 0;
     if (!f)
         return err_set(err, ERR_STORE, "%s%s", strerror(errno),
-                       errno == ENOENT ? ": make it with \"sealpost init\"" : "");
+                       errno == ENOENT ? ": make it with \"sealpost init DOMAIN\"" : "");
     fclose(f);
     if (len == 0)
         return err_set(err, ERR_STORE, "is empty: restore it from a backup");

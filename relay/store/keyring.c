@@ -192,7 +192,7 @@ bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r,
     char kept[SECRET_MAX];
     struct span text = SPAN_NONE;
     snprintf(path, sizeof(path), "%s/keys/unsubscribe.key", state_dir);
-    if (!read_secret(path, ": sealpost unsubscribe rotate makes one", kept, &text, err))
+    if (!read_secret(path, ": 'sealpost unsubscribe rotate' makes one", kept, &text, err))
         return false;
     bool ok = unsubscribe_keys_read(text, keys_r, err) || err_wrap(err, "key file %s", path);
     secret_clear(kept, sizeof(kept));
@@ -215,7 +215,7 @@ static bool load(struct keyring *k, struct database *db, struct keyring_entry *e
         e->keys[e->count].key = e->owned[e->count];
     }
     return count > 0 ||
-           err_set(err, ERR_NOT_FOUND, "domain %s has no DKIM key: sealpost domain add %s",
+           err_set(err, ERR_NOT_FOUND, "domain %s has no DKIM key: run 'sealpost domain add %s'",
                    e->domain, e->domain);
 }
 

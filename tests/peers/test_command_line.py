@@ -34,7 +34,7 @@ def run(*arguments, **options):
     ("sned-test a@b", 'unknown command "sned-test", did you mean "send-test"?'),
     ("config chekc", 'did you mean "config check"?'),
     ("queue", "queue is followed by one of: list, show"),
-    ("frobnicate", 'unknown command "frobnicate": see sealpost --help'),
+    ("frobnicate", 'unknown command "frobnicate": see \'sealpost --help\''),
     ("\x1b[2J", "unknown command"),
     ("queue list --limti 3", "unknown option --limti; did you mean \"limit\"?"),
     ("suppress add x --exprise 1d", "did you mean \"expires\"?"),
@@ -273,3 +273,43 @@ def test_a_running_relay_is_found_where_there_is_no_config(relay_factory):
     for done in (ask("-c", str(relay.path / "none.conf"), "queue", "list"), ask("queue", "list", SEALPOST_CONFIG=str(relay.path / "none.conf")),
                  ask("config", "show"), run("queue", "list", env={"PATH": os.environ["PATH"]})):
         assert done.returncode == 1 and ".conf: No such file or directory" in done.stderr, done.stderr
+
+
+SOURCES = pathlib.Path(__file__).resolve().parents[2]
+QUOTED = re.compile(r"""(?:\\"|(?<![a-z])')sealpost ([^"'\\]*)(?:\\"|')""")
+LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+
+
+def texts():
+    """(file, text) of each string of the sources, with pieces that follow one another joined."""
+    for path in sorted([*SOURCES.glob("relay/**/*.[ch]"), *SOURCES.glob("policy/**/*.[ch]")]):
+        source = re.sub(r"^\s*(//|/\*| \*).*$", "", path.read_text(), flags=re.M)
+        for match in LITERAL.finditer(re.sub(r'"\s*\n\s*"', "", source)):
+            yield path.relative_to(SOURCES), match[1]
+
+
+def test_every_command_that_a_text_names_is_one(tmp_path):
+    """Kind: a hint that cannot be followed. Each is run where there is no relay: it may fail, but not for its words."""
+    named = sorted({(str(path), re.sub(r"%[-.0-9l]*[a-z]", "x.test", command)) for path, text in texts()
+                    for command in QUOTED.findall(text)})
+    assert len(named) > 20, named
+    wrong = []
+    for path, command in named:
+        words = command.split()
+        if words[0] in ("COMMAND", "send-test"):  # any; and what a message says of itself
+            continue
+        more = ["--dir", str(tmp_path / "made")] if words[0] == "init" else []
+        done = run("-c", str(tmp_path / "none.conf"), *words, *more, env={"SEALPOST_STATE_DIR": str(tmp_path), "PATH": "/usr/bin"})
+        if done.returncode == 2:
+            wrong.append((path, command, done.stderr))
+        shutil.rmtree(tmp_path / "made", ignore_errors=True)
+    assert not wrong, wrong
+
+
+def test_commands_in_texts_are_quoted_whole():
+    """What begins a command outside of quotes would not be looked at by the test above."""
+    first = {line.split()[0] for line in run("--help").stdout.splitlines() if line.startswith("  ")}
+    loose = [(str(path), text) for path, text in texts()
+             for match in re.finditer(r"""(?<![-'"A-Za-z])sealpost ([a-z][a-z-]*)""", text)
+             if match[1] in first and " -c " not in text and f'"{match[0]}' not in text and match.start() > 0 and "\\r\\n" not in text]
+    assert not loose, loose

@@ -87,7 +87,7 @@ def test_what_serve_refuses(relay, tmp_path, relay_factory):
     third.config.write_text(text.replace(f"{third.path}/key.pem", f"{relay.path}/key.pem"))
     one_line(run("-c", str(third.config), "serve"), 1, "certificate", "belong")
     third.config.write_text(text.replace("state_dir = ", "state_dir = \"/nonexistent\" #"))
-    one_line(run("-c", str(third.config), "serve"), 1, "/nonexistent", 'make it with "sealpost init"')
+    one_line(run("-c", str(third.config), "serve"), 1, "/nonexistent", 'make it with "sealpost init DOMAIN"')
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["with a daemon", "without"])

@@ -170,7 +170,7 @@ def test_a_config_that_is_not_there(tmp_path):
     for words in (["serve"], ["config", "check"], ["config", "show"]):
         done = subprocess.run([RELEASE, "-c", str(tmp_path / "none.conf"), *words], capture_output=True, text=True)
         assert done.returncode == 1 and f"{tmp_path}/none.conf: No such file or directory: " in done.stderr
-        assert '"sealpost init"' in done.stderr and "with -c" in done.stderr
+        assert '"sealpost init DOMAIN"' in done.stderr and "with -c" in done.stderr
 
 
 @pytest.mark.parametrize("url, why", [
@@ -203,7 +203,7 @@ def test_all_faults_are_told_at_once(still):
     report = json.loads(still.command("--json", "config", "check", check=False).stdout)
     assert report["good"] is False and len(report["errors"]) == 8
     served = still.command("serve", check=False)
-    assert served.stderr.count("\n") == 1 and "and 7 more: sealpost config check" in served.stderr
+    assert served.stderr.count("\n") == 1 and "and 7 more: 'sealpost config check'" in served.stderr
     say(still, "\n".join(f"wrong{n} = 1" for n in range(100)))
     assert len(refused(still)) == 26  # and there it says that there may be more
 

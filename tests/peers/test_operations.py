@@ -196,3 +196,56 @@ def test_a_retry_says_what_an_operator_keeps_at_rest(relay_factory, dns, deliver
         assert f'x@a.test waits: destination "mx.a.test:{delivery_port}" rests for ' in text and "they asked" in text, text
         text = relay.command("queue", "retry", "--all")
         assert f'destination "mx.a.test:{delivery_port}" rests, by an operator: its mail waits on\n' in text, text
+
+
+def test_a_test_message_says_what_it_waits_for(relay_factory, dns, delivery_port):
+    """Kind: a command that is silent while it waits."""
+    relay = relay_factory(QUICK).start()
+    name = f"mx.rest.test:{delivery_port}"
+    dns.mail("rest.test", "mx.rest.test=127.0.0.8")
+    relay.command("destination", "rest", name, "--for", "8s", "--why", "moving")
+    with talker("127.0.0.8", delivery_port, answer=busy):
+        done = relay.command("send-test", "x@rest.test", check=False)
+    assert f'destination "{name}" rests for ' in done.stderr and "by an operator: moving" in done.stderr, done.stderr
+    assert done.stderr.count(f'destination "{name}" rests for ') == 2 and "451 4.2.0" in done.stdout, done
+    told = wait_for(lambda: relay.json("events", "--kind", "destination_resumed"))
+    assert told[0]["recipient"] == name and told[0]["reply"].startswith("the operator's rest is over; it was: moving"), told
+    rows = [line for line in relay.command("events", "--kind", "destination_rests").splitlines() if "moving" in line]
+    assert "0000000000000" not in rows[0] and " 0 " not in rows[0], rows
+    assert relay.json("events", "--kind", "destination_rests")[0]["id"] == "0000000000000"
+
+
+def test_what_a_stranger_gives_mail_is_no_user(relay_factory):
+    """Kind: an argument that stands under the name of a credential; a name of somebody else's stream."""
+    relay = relay_factory('stream "mine" { class = "security" }\nstream "theirs" { class = "security" }').start()
+    relay.command("user", "add", "one", "--domain", "club.test", "--streams", "mine")
+    with socket.create_connection(("127.0.0.1", relay.submission)) as client:
+        file = client.makefile("rwb")
+        for line in (b"EHLO x\r\n", b"MAIL FROM:<evil user=app@club.test>\r\n", b"QUIT\r\n"):
+            file.write(line)
+        file.flush()
+        file.read()
+    line = wait_for(lambda: [x for x in relay.log().splitlines() if " refused " in x or "refused what=" in x])[0]
+    assert "argument=" in line and " user=" not in line.split("argument=")[0], line
+    secret = relay.json("user", "rotate", "one")["secret"]
+    with relay.client(user="one", secret=secret) as client:
+        client.ehlo_or_helo_if_needed()
+        client.mail("hello@club.test")
+        client.rcpt("x@dest.test")
+        code, text = client.data(b"From: <hello@club.test>\r\nSealpost-Stream: other\r\n\r\nx\r\n")
+        assert code == 550 and b"known: mine" in text and b"theirs" not in text, text
+
+
+def test_a_wrong_word_is_answered_with_the_whole_table(relay_factory):
+    relay = relay_factory('alert { on = {"destination_rest"} }')
+    done = relay.command("config", "check", check=False)
+    for word in ("locked", "identity_refused", "flood", "certificate", "key", "route", "admin", "destination_rests"):
+        assert word in done.stderr + done.stdout, done
+    assert 'did you mean "destination_rests"?' in done.stderr + done.stdout
+
+
+def test_help_is_a_command(relay_factory):
+    relay = relay_factory()
+    assert relay.command("help") == relay.command("--help")
+    assert relay.command("help", "queue", "list") == relay.command("queue", "list", "--help")
+    assert relay.command("help", "queue", "lits", check=False).returncode == 2

@@ -93,7 +93,7 @@ static const struct row {
     {.label = "a key in test mode", .zone = {{DKIM, "v=DKIM1; t=y; k=ed25519; p=" ED}, SPF_GOOD, REJECT}, .want = WARN,
      .says = "carries t=y", .fix_name = "sp1._domainkey.club.test", .fix_value = KEY},
     {.label = "no key here", .no_key = true, .zone = {REJECT}, .want = FAIL,
-     .says = "has no DKIM key here (sealpost domain add club.test)"},
+     .says = "has no DKIM key here ('sealpost domain add club.test')"},
     {.label = "no DMARC record", .zone = {DKIM_GOOD, SPF_GOOD}, .want = WARN, .says = "has no DMARC policy",
      .fix_name = "_dmarc.club.test", .fix_value = "v=DMARC1; p=none"},
     {.label = "a policy from above", .author = "news.club.test", .sender = "news.club.test", .zone = {REJECT},
