@@ -19,10 +19,11 @@ enum {
     CANDIDATES_MAX = 30,
     CANDIDATES_CONNECT_MS = 2 * 1000, /* without a connection the next begins */
     CANDIDATES_GREETING_MS = 10 * 1000,
-    CANDIDATES_PROBE_MS = 100,          /* beside one that probably fails */
-    CANDIDATES_AT_ONCE = 3,             /* then the oldest is given up */
-    CANDIDATES_TIME_MS = 5 * 60 * 1000, /* in all: then no other is begun */
-    CANDIDATES_TROUBLES_MAX = 5         /* hosts that fail after their greeting */
+    CANDIDATES_PROBE_MS = 100,              /* beside one that probably fails */
+    CANDIDATES_AT_ONCE = 3,                 /* then the oldest is given up */
+    CANDIDATES_TIME_MS = 5 * 60 * 1000,     /* without a host that speaks: then no other is begun */
+    CANDIDATES_ATTEMPT_MS = 15 * 60 * 1000, /* the same, in all */
+    CANDIDATES_TROUBLES_MAX = 5             /* hosts that fail after their greeting */
 };
 
 enum candidate_state {
@@ -44,12 +45,15 @@ struct candidate {
 struct candidates {
     struct candidate all[CANDIDATES_MAX];
     size_t count;
-    int64_t begun_ms;
+    int64_t begun_ms, last_ms; /* the attempt; when the last host that spoke was left */
 };
 
 void candidates_init(struct candidates *c, const struct hosts *hosts, unsigned port,
                      int64_t now_ms);
 void candidates_set(struct candidates *c, size_t i, enum candidate_state state, int64_t now_ms);
+
+/* The host that has spoken is left: those that are left have their time from now on. */
+void candidates_host_left(struct candidates *c, int64_t now_ms);
 
 enum candidates_what {
     CANDIDATES_BEGIN, /* one of those that are left */

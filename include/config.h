@@ -97,7 +97,7 @@ struct config {
     bool trace_client;     /* trace fields tell everybody who the application's server is */
     bool sandbox_required; /* else: as much of it as the system has */
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;
-    unsigned connect_timeout_s, idle_reuse_s, suppress_days;
+    unsigned connect_timeout_s, next_host_after_s, idle_reuse_s, suppress_days;
     struct ip_network *private_networks; /* where somebody's DNS may lead us all the same */
     size_t private_network_count;
     unsigned per_address, per_network; /* connections */

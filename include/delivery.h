@@ -69,6 +69,7 @@ struct delivery_settings {
     bool helo;       /* EHLO is not said */
     bool one_by_one; /* one command at a time, even where PIPELINING is offered */
     bool hurry;      /* urgent mail: its life is minutes, and what it holds others may want */
+    unsigned most_s; /* another host is left: for an answer at most; 0: as RFC 5321 says */
 };
 
 struct delivery_rcpt {

@@ -36,6 +36,10 @@ void queue_address_failed(struct queue *q, uint64_t connection, const struct que
  * may have enough of us. */
 void queue_address_refused(struct queue *q, uint64_t connection, const struct queue_address *a,
                            int64_t now_ms);
+/* It spoke, and then did not answer in time, while other hosts might: it rests, and speaking alone
+ * does not end that. */
+void queue_address_stalled(struct queue *q, uint64_t connection, const struct queue_address *a,
+                           int64_t now_ms);
 /* No longer tried, without a fault of its own (another one was faster). */
 void queue_address_left(struct queue *q, uint64_t connection, const struct queue_address *a,
                         int64_t now_ms);

@@ -102,6 +102,7 @@ static cfg_t *new_cfg(void)
     static cfg_opt_t delivery[] = {CONFIG_NUMBER("port", 25),
                                    CONFIG_NUMBER("connections", 20),
                                    CONFIG_SECONDS("connect_timeout", 30),
+                                   CONFIG_SECONDS("next_host_after", 60),
                                    CONFIG_SECONDS("reuse", 5),
                                    CONFIG_DAYS("suppress_days", SUPPRESS_BOUNCE_DAYS),
                                    CFG_STR("ca_file", "", CFGF_NONE),
@@ -329,6 +330,7 @@ static void fill(struct config_reading *r)
     c->delivery_port = (unsigned)cfg_getint(cfg, "delivery|port");
     c->site_connections = (unsigned)cfg_getint(cfg, "delivery|connections");
     c->connect_timeout_s = (unsigned)cfg_getint(cfg, "delivery|connect_timeout");
+    c->next_host_after_s = (unsigned)cfg_getint(cfg, "delivery|next_host_after");
     c->idle_reuse_s = (unsigned)cfg_getint(cfg, "delivery|reuse");
     c->suppress_days = (unsigned)cfg_getint(cfg, "delivery|suppress_days");
     fill_private_networks(c, cfg);

@@ -56,10 +56,11 @@ void config_print(const struct config *c, struct buf *out)
             print_listener(&c->listeners[i], out);
     config_tls_print(c, out);
     buf_addf(out,
-             "delivery { port = %u  connections = %u  connect_timeout = %u  reuse = %u  "
-             "suppress_days = %u  ca_file = \"%s\"  private_networks = {",
-             c->delivery_port, c->site_connections, c->connect_timeout_s, c->idle_reuse_s,
-             c->suppress_days, c->ca_file);
+             "delivery { port = %u  connections = %u  connect_timeout = %u  "
+             "next_host_after = %u  reuse = %u  suppress_days = %u  ca_file = \"%s\"  "
+             "private_networks = {",
+             c->delivery_port, c->site_connections, c->connect_timeout_s, c->next_host_after_s,
+             c->idle_reuse_s, c->suppress_days, c->ca_file);
     for (size_t i = 0; i < c->private_network_count; i++) {
         char text[IP_TEXT];
         ip_print(&c->private_networks[i].ip, text);

@@ -365,6 +365,7 @@ static const struct {
              {"delivery|port", check_port},
              {"delivery|connections", check_positive},
              {"delivery|connect_timeout", check_positive},
+             {"delivery|next_host_after", check_positive},
              {"delivery|reuse", check_positive},
              {"delivery|suppress_days", check_days},
              {"delivery|private_networks", check_network},

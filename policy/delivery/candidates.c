@@ -14,7 +14,7 @@ static void add(struct candidates *c, const struct hosts *hosts, size_t host, si
 
 void candidates_init(struct candidates *c, const struct hosts *hosts, unsigned port, int64_t now_ms)
 {
-    *c = (struct candidates){.begun_ms = now_ms};
+    *c = (struct candidates){.begun_ms = now_ms, .last_ms = now_ms};
     for (size_t first = 0, end = 0; first < hosts->count; first = end) {
         while (end < hosts->count && hosts->all[end].preference == hosts->all[first].preference)
             end++;
@@ -30,6 +30,17 @@ void candidates_set(struct candidates *c, size_t i, enum candidate_state state, 
     CHECK(i < c->count);
     c->all[i].state = state;
     c->all[i].since_ms = now_ms;
+}
+
+void candidates_host_left(struct candidates *c, int64_t now_ms)
+{
+    c->last_ms = now_ms;
+}
+
+static bool is_late(const struct candidates *c, int64_t now_ms)
+{
+    return now_ms - c->last_ms >= CANDIDATES_TIME_MS ||
+           now_ms - c->begun_ms >= CANDIDATES_ATTEMPT_MS;
 }
 
 static bool is_under_way(const struct candidate *one)
@@ -78,9 +89,8 @@ bool candidates_under_way(const struct candidates *c)
 
 struct candidates_step candidates_next(const struct candidates *c, int64_t now_ms)
 {
-    bool late = now_ms - c->begun_ms >= CANDIDATES_TIME_MS;
     int64_t at_ms = next_at_ms(c);
-    if (is_one_left(c) && !late) {
+    if (is_one_left(c) && !is_late(c, now_ms)) {
         if (now_ms >= at_ms)
             return (struct candidates_step){.what = CANDIDATES_BEGIN};
         return (struct candidates_step){.what = CANDIDATES_WAIT, .wait_ms = at_ms - now_ms};
@@ -114,7 +124,7 @@ bool candidates_too_slow(const struct candidates *c, size_t i, int64_t now_ms)
 
 bool candidates_left(const struct candidates *c, int64_t now_ms)
 {
-    return now_ms - c->begun_ms < CANDIDATES_TIME_MS && is_one_left(c);
+    return !is_late(c, now_ms) && is_one_left(c);
 }
 
 void candidates_note_lack(struct candidates *c, const struct endpoint *at, int64_t now_ms)

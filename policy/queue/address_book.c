@@ -17,6 +17,7 @@
 enum {
     REST_FIRST_MS = 5 * 1000,
     REST_MAX_MS = 10 * 60 * 1000,
+    STALL_FIRST_MS = 60 * 1000,
     FORGET_MS = 60 * 60 * 1000,
     KEPT_MAX = 4096,
     AGAIN_MS = 1000,
@@ -79,7 +80,7 @@ static struct address *look_up(const struct address_book *book, const struct que
 {
     struct address *a = find(book, key);
     if (a && a->failures > 0 && a->rest_until_ms + FORGET_MS <= now_ms)
-        a->failures = 0;
+        a->failures = a->stalls = 0;
     if (a && a->bears.ceiling > 0 && a->bears.ceiling_until_ms + FORGET_MS <= now_ms)
         window_forget(&a->bears);
     if (a)
@@ -263,9 +264,18 @@ void address_book_release(struct address_book *book, struct address_hold *hold, 
     a->probing -= hold->probes;
     a->working -= hold->works;
     a->open -= hold->open;
+    a->serving -= hold->serves;
     *hold = (struct address_hold){0};
     address_call_next(book, a);
     address_settle(book, a, now_ms);
+}
+
+/* After so many failures before. */
+static int64_t rest_ms(int64_t first_ms, unsigned before)
+{
+    for (unsigned i = 0; i < before && first_ms < REST_MAX_MS; i++)
+        first_ms *= 2;
+    return first_ms < REST_MAX_MS ? first_ms : REST_MAX_MS;
 }
 
 void address_book_failed(struct address_book *book, struct address_hold *hold, int64_t now_ms)
@@ -275,11 +285,19 @@ void address_book_failed(struct address_book *book, struct address_hold *hold, i
     a->open -= hold->open;
     hold->works = hold->open = false;
     if (a->working == 0 && (a->rest_until_ms <= now_ms || hold->probes)) {
-        int64_t rest_ms = REST_FIRST_MS;
-        for (unsigned i = 0; i < a->failures && rest_ms < REST_MAX_MS; i++)
-            rest_ms *= 2;
+        a->rest_until_ms = now_ms + rest_ms(REST_FIRST_MS, a->failures);
         a->failures++;
-        a->rest_until_ms = now_ms + (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS);
+    }
+    address_book_release(book, hold, now_ms);
+}
+
+void address_book_stalled(struct address_book *book, struct address_hold *hold, int64_t now_ms)
+{
+    struct address *a = hold->address;
+    if (a->serving == hold->serves) {
+        a->rest_until_ms = now_ms + rest_ms(STALL_FIRST_MS, a->stalls);
+        a->stalls++;
+        a->failures++;
     }
     address_book_release(book, hold, now_ms);
 }
@@ -314,11 +332,23 @@ void address_book_works(struct address_hold *hold)
 {
     struct address *a = hold->address;
     a->working += !hold->works;
-    a->probing -= hold->probes;
     hold->works = true;
+    if (a->stalls > 0) /* it has spoken then, too */
+        return;
+    a->probing -= hold->probes;
     hold->probes = false;
     a->failures = 0;
     a->rest_until_ms = 0;
+}
+
+void address_book_serves(struct address_hold *hold)
+{
+    if (!hold->address)
+        return;
+    hold->address->serving += !hold->serves;
+    hold->serves = true;
+    hold->address->stalls = 0;
+    address_book_works(hold);
 }
 
 bool address_book_detach(struct address_hold *hold)
@@ -379,7 +409,7 @@ static void end_rest(struct address_book *book, struct address *a)
         return;
     }
     a->rest_until_ms = 0;
-    a->failures = 0;
+    a->failures = a->stalls = 0;
     window_forget(&a->bears);
     address_call_next(book, a);
 }

@@ -27,7 +27,7 @@ enum { ADDRESS_HOLDS_MAX = 4 }; /* three at once, and one that takes the oldest'
 struct address_hold {
     struct address *address; /* NULL: none */
     const void *tenant;      /* whose mail it is there for; NULL: nobody's */
-    bool urgent, works, probes, open;
+    bool urgent, works, probes, open, serves;
 };
 
 /* A destination that waits for room at an address. Zeroed at first. */
@@ -78,6 +78,11 @@ void address_book_failed(struct address_book *book, struct address_hold *hold, i
 /* The server there refuses this one, by what it says or without a word. Returns how many others are
  * open there, or lately were: as many as it bears; 0: it has but failed. */
 unsigned address_book_refused(struct address_book *book, struct address_hold *hold, int64_t now_ms);
+/* It has spoken, and then said nothing for too long: it rests for a minute, then twice that, up to
+ * ten, and until a message has gone through it is only probed. Not while others serve there. */
+void address_book_stalled(struct address_book *book, struct address_hold *hold, int64_t now_ms);
+/* A message has gone through. */
+void address_book_serves(struct address_hold *hold);
 void address_book_works(struct address_hold *hold);
 /* It takes mail. */
 void address_book_opened(struct address_hold *hold, int64_t now_ms);

@@ -49,6 +49,14 @@ void queue_address_refused(struct queue *q, uint64_t connection, const struct qu
         connection_refused(q, c, hold, now_ms);
 }
 
+void queue_address_stalled(struct queue *q, uint64_t connection, const struct queue_address *a,
+                           int64_t now_ms)
+{
+    struct address_hold *hold = held(q, connection, a);
+    if (hold)
+        address_book_stalled(&q->addresses, hold, now_ms);
+}
+
 void queue_address_left(struct queue *q, uint64_t connection, const struct queue_address *a,
                         int64_t now_ms)
 {

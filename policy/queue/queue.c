@@ -231,6 +231,8 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, bool re
         return QUEUE_NEXT_CLOSE;
     struct destination *d = c->lane->destination;
     d->worked_ms = now_ms;
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++) /* it is left with one */
+        address_book_serves(&c->holds[i]);
     if (connection_uncarry(q, c)) {
         c->messages++;
         c->lane->worked = true;

@@ -92,7 +92,7 @@ static void begin_delivery(struct courier *c)
     settings_hold(c->parcel->settings);
     settings_drop(c->settings);
     c->settings = c->parcel->settings;
-    c->reused = c->begin_again = c->go_on = false;
+    c->reused = c->begin_again = c->go_on = c->stalled = false;
     c->tls_text[0] = '\0';
     c->proven = route->trust; /* it is ready only once it has logged in */
     c->proven.level = TRUST_CLEAR;
@@ -142,7 +142,20 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
         s->tls = DELIVERY_TLS_NEVER;
     s->helo = approach_has_tried(c, DELIVERY_WITH_HELO);
     s->one_by_one = approach_has_tried(c, DELIVERY_ONE_BY_ONE);
+    bool others = candidates_left(&c->candidates, clock_steady_ms());
+    s->most_s = others ? c->settings->config->next_host_after_s : 0;
     courier_take(c, connection, bytes);
+}
+
+void approach_leave(struct courier *c)
+{
+    struct dispatch *d = c->shard->common->dispatch;
+    candidates_host_left(&c->candidates, clock_steady_ms());
+    if (c->reached && c->stalled && c->candidates.count > 1)
+        dispatch_address_stalled(d, c->number, &c->at);
+    else if (c->reached)
+        dispatch_address_left(d, c->number, &c->at);
+    c->reached = false;
 }
 
 /* `again`: with that candidate once more; SIZE_MAX: the next one that can be reached. */
@@ -153,8 +166,8 @@ static void next_from(struct courier *c, size_t again)
         courier_drop(c, "The relay is closing down");
         return;
     }
-    if (c->reached && again == SIZE_MAX)
-        dispatch_address_left(c->shard->common->dispatch, c->number, &c->at);
+    if (again == SIZE_MAX)
+        approach_leave(c);
     c->reached = false;
     begin_delivery(c);
     const struct reach_query query = {.number = c->number,
@@ -223,6 +236,7 @@ bool approach_elsewhere(struct courier *c)
         adopt(c);
     if (c->shipment.lack.code != 0)
         candidates_note_lack(&c->candidates, &c->at, clock_steady_ms());
+    candidates_host_left(&c->candidates, clock_steady_ms());
     if (!candidates_left(&c->candidates, clock_steady_ms()) ||
         c->troubles + 1 >= CANDIDATES_TROUBLES_MAX || parcel_left_ms(c->parcel) <= 0)
         return false;

@@ -90,6 +90,8 @@ void courier_fail(struct courier *c, enum queue_failure how, const struct verdic
 {
     struct parcel *p = c->parcel;
     char why[QUEUE_WHY_MAX];
+    if (c->stalled)
+        approach_leave(c);
     snprintf(why, sizeof(why), "%03d %s %.180s", v->code, v->enhanced, v->text);
     bool untried = dispatch_failed(c->shard->common->dispatch, c->number,
                                    parcel_has_answer(p) ? QUEUE_FAIL_LOST : how, why);
@@ -269,8 +271,10 @@ void courier_pump(struct courier *c)
 static bool on_timed_out(void *owner)
 {
     struct courier *c = owner;
-    if (!c->idle && c->delivery.want != DELIVERY_CLOSE)
-        delivery_timed_out(&c->delivery);
+    if (c->idle || c->delivery.want == DELIVERY_CLOSE)
+        return false;
+    c->stalled = c->parcel && parcel_left_ms(c->parcel) > 0;
+    delivery_timed_out(&c->delivery);
     return false;
 }
 

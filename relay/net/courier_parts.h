@@ -35,6 +35,7 @@ struct courier {
     unsigned troubles;            /* hosts that had trouble with the message itself */
     bool reached;                 /* it holds the address `at` */
     int64_t instead_since_ms;     /* of a worse preference than another; INT64_MAX: it is not */
+    bool stalled;                 /* the host there has not answered in time */
     size_t which;                 /* candidate that has been reached */
     unsigned remedies;            /* tried with that one, as bits: see enum delivery_remedy */
     struct endpoint at;
@@ -80,6 +81,8 @@ void approach_part(struct courier *c);
 /* This host cannot have the mail, or nobody can be told whether it can: if another one is to be
  * tried this one is left, else everyone without an answer has it now. */
 bool approach_if_unsure(struct courier *c);
+/* It is done with the host that it has reached. */
+void approach_leave(struct courier *c);
 /* The machine knows another way with this host. False: it does not. */
 bool approach_by_remedy(struct courier *c);
 /* It is in place of a better host, and that shall be tried again: it takes no more messages. */

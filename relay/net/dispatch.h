@@ -91,6 +91,7 @@ MUST_CHECK bool dispatch_take_address(struct dispatch *d, uint64_t connection,
                                       const struct candidates *c, size_t *which_r, bool *probes_r);
 void dispatch_address_failed(struct dispatch *d, uint64_t connection, const struct endpoint *at);
 void dispatch_address_refused(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+void dispatch_address_stalled(struct dispatch *d, uint64_t connection, const struct endpoint *at);
 void dispatch_address_left(struct dispatch *d, uint64_t connection, const struct endpoint *at);
 void dispatch_address_spoke(struct dispatch *d, uint64_t connection, const struct endpoint *at);
 MUST_CHECK bool dispatch_probes_on(struct dispatch *d, uint64_t connection,

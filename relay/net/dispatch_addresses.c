@@ -54,6 +54,14 @@ void dispatch_address_refused(struct dispatch *d, uint64_t connection, const str
     dispatch_end(d, now_ms);
 }
 
+void dispatch_address_stalled(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+{
+    struct queue_address address = address_at(at);
+    int64_t now_ms = dispatch_begin(d);
+    queue_address_stalled(d->queue, connection, &address, now_ms);
+    dispatch_end(d, now_ms);
+}
+
 void dispatch_address_left(struct dispatch *d, uint64_t connection, const struct endpoint *at)
 {
     struct queue_address address = address_at(at);

@@ -24,7 +24,7 @@ enum { IN_MAX = 128 * 1024, OUT_MAX = 1024 * 1024 };
 /* Time limits: for a piece of the message, for the rest of the answers to a burst, and for a whole
  * message: so much, and more for each recipient and by the size, at a rate in bytes a second. */
 enum { PIECE_S = 180, HURRY_PIECE_S = 30, BURST_S = 60 };
-enum { MESSAGE_S = 1320, HURRY_MESSAGE_S = 40, RCPT_S = 5 };
+enum { MESSAGE_S = 1320, OTHER_MESSAGE_S = 300, HURRY_MESSAGE_S = 40, RCPT_S = 5 };
 enum { RATE = 16 * 1024, HURRY_RATE = 64 * 1024 };
 
 /* ---- what the answers lead to ---- */
@@ -461,6 +461,8 @@ unsigned delivery_timeout_s(const struct delivery *d)
     unsigned s = hurry ? stages[d->stage].hurry_s : stages[d->stage].timeout_s;
     if (d->saying_body)
         return hurry ? HURRY_PIECE_S : PIECE_S;
+    if (d->settings->most_s > 0 && d->stage != BODY)
+        s = at_most(s, d->settings->most_s);
     if (remedy_in_burst(d))
         return at_most(s, BURST_S);
     return d->stage == GREETING ? at_most(s, remedy_greeting_s(d)) : s;
@@ -470,7 +472,9 @@ unsigned delivery_limit_s(const struct delivery *d)
 {
     const struct delivery_mail *m = d->mail;
     uint64_t rate = d->settings->hurry ? HURRY_RATE : RATE;
-    uint64_t base = d->settings->hurry ? HURRY_MESSAGE_S : MESSAGE_S;
+    uint64_t base = d->settings->hurry        ? HURRY_MESSAGE_S
+                    : d->settings->most_s > 0 ? OTHER_MESSAGE_S
+                                              : MESSAGE_S;
     CHECK(m != NULL);
     return (unsigned)(base + m->count * RCPT_S + m->size / rate);
 }

@@ -93,6 +93,14 @@ static void limits_by_stage(void **state)
     go_to(&c, "RCPT");
     assert_in_range(delivery_timeout_s(&c.d), 5, 60);
     delivery_fini(&c.d);
+    c.settings = (struct delivery_settings){.most_s = 45}; /* another host is left */
+    go_to(&c, "RCPT");
+    assert_int_equal(delivery_timeout_s(&c.d), 45);
+    assert_in_range(delivery_limit_s(&c.d), 45, 600);
+    delivery_fini(&c.d);
+    go_to(&c, "end of data");
+    assert_int_equal(delivery_timeout_s(&c.d), 600);
+    delivery_fini(&c.d);
 }
 
 static void limits_by_message(void **state)

@@ -416,6 +416,36 @@ static void the_reserve(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 
+/* It speaks, and then says nothing: its words alone do not make it one that works. */
+static void who_stalls_rests_until_a_message_goes_through(void **state)
+{
+    struct party p = {0};
+    struct party q = {0};
+    struct party r = {0};
+    int64_t now_ms = 1000;
+    (void)state;
+    for (int64_t rest_ms = 60 * 1000; rest_ms <= 120 * 1000; rest_ms *= 2) {
+        assert_int_equal(take(&p, 2, 5, false, now_ms), 0);
+        address_book_works(held(&p, 1));
+        address_book_stalled(&book, held(&p, 1), now_ms);
+        assert_int_equal(take(&q, 2, 5, false, now_ms + rest_ms - 1), 1);
+        address_book_release(&book, held(&q, 2), now_ms);
+        now_ms += rest_ms;
+    }
+    assert_int_equal(take(&p, 2, 5, false, now_ms), 0);
+    address_book_works(held(&p, 1)); /* it speaks: others still leave it alone */
+    assert_int_equal(take(&q, 2, 5, false, now_ms), 1);
+    address_book_serves(held(&p, 1));
+    assert_int_equal(take(&r, 2, 5, false, now_ms), 0);
+    address_book_works(held(&r, 1));
+    address_book_stalled(&book, held(&r, 1), now_ms); /* of a message, where others go through */
+    assert_int_equal(take(&r, 2, 5, false, now_ms), 0);
+    struct party *all_of_them[] = {&p, &q, &r};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < ADDRESS_HOLDS_MAX; k++)
+            address_book_release(&book, &all_of_them[i]->holds[k], now_ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +458,7 @@ int main(void)
         TEST(addresses_are_apart),
         TEST(at_random),
         TEST(one_on_which_others_work_does_not_rest),
+        TEST(who_stalls_rests_until_a_message_goes_through),
         TEST(who_waits_is_called_in_order_and_urgent_ones_first),
         TEST(a_part_is_kept_for_what_is_urgent),
         TEST(what_refuses_some_bears_the_others),

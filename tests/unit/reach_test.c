@@ -120,6 +120,11 @@ static void no_more_than_three_at_once(void **state)
     assert_int_equal(which, 0);
     assert_true(candidates_too_slow(&c, 0, 3000) && !candidates_too_slow(&c, 1, 3000));
     assert_true(candidates_left(&c, 3000) && !candidates_left(&c, 1000 + CANDIDATES_TIME_MS));
+    for (int64_t now_ms = 1000; now_ms < CANDIDATES_ATTEMPT_MS; now_ms += CANDIDATES_TIME_MS) {
+        candidates_host_left(&c, now_ms + CANDIDATES_TIME_MS); /* one that took all that time */
+        assert_true(candidates_left(&c, now_ms + CANDIDATES_TIME_MS) ==
+                    (now_ms + CANDIDATES_TIME_MS < 1000 + CANDIDATES_ATTEMPT_MS));
+    }
     hosts_fini(&h);
 }
 
