@@ -59,6 +59,15 @@ enum delivery_remedy {
     DELIVERY_REMEDIES
 };
 
+/* The connection ended among several recipients: who of those left without an answer may be sent
+ * again at once, on another one? */
+enum delivery_apart {
+    DELIVERY_TOGETHER,        /* nobody */
+    DELIVERY_WITHOUT_ONE,     /* all but the one at whom it broke */
+    DELIVERY_WITHOUT_REFUSED, /* all but those refused, which is what the server disliked */
+    DELIVERY_ASKED_SINGLY     /* one_by_one = true, to see at whom it breaks */
+};
+
 struct delivery_settings {
     const char *hostname; /* for EHLO */
     enum delivery_tls tls;
@@ -108,6 +117,7 @@ struct delivery {
     unsigned steps;        /* goes up with each whole answer, and with each piece that we send */
     bool tls, saying_body;
     bool fell_back;      /* it would have TLS, had all gone well */
+    bool tls_refused;    /* by an answer to STARTTLS */
     bool answered_early; /* something came before the end of the message was said */
     bool taken_in_vain;  /* MAIL was refused, and a recipient was not */
     struct answer *answer;
@@ -123,6 +133,7 @@ struct delivery {
     bool said_later;        /* it was 421, or 4xx for a greeting: it may have enough of us */
     bool login_refused;     /* for good: user name or password are wrong, or wanted */
     enum delivery_remedy remedy;
+    enum delivery_apart apart;
 };
 
 /* `settings` is borrowed for the life of the connection. */
@@ -152,6 +163,9 @@ unsigned delivery_timeout_s(const struct delivery *d);
 /* How long the message under way may take in all, from MAIL until its last byte has left, in
  * seconds: whoever reads it drop by drop holds a connection that others need. */
 unsigned delivery_limit_s(const struct delivery *d);
+/* Has it taken the MAIL of the message under way, so that what it does then is about this message
+ * first? */
+bool delivery_has_taken_mail(const struct delivery *d);
 /* Has the whole message been said, so that only the answer is due? */
 bool delivery_is_said(const struct delivery *d);
 /* The server takes no more messages on this connection (RFC 9422). */

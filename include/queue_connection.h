@@ -77,9 +77,12 @@ MUST_CHECK bool queue_is_urgent_next(struct queue *q, uint64_t connection, int64
 enum queue_failure {
     QUEUE_FAIL_CONNECT,    /* no host could be reached, or greeted, or secured, or let us log in */
     QUEUE_FAIL_REFUSED,    /* too many connections, or try later: 421 or 4xx at the greeting, closed
-                              before it, or 421 at MAIL or RCPT. When some recipients have answers
+                              before it, or 421 at MAIL. When some recipients have answers
                               already: after queue_message_done(reusable false) */
     QUEUE_FAIL_LOST,       /* it broke while a message was spoken of */
+    QUEUE_FAIL_BROKE,      /* the same after the server had taken its MAIL, so that this message may
+                              be the reason. Only when it happens to several messages in a row, none
+                              of which it has happened to before, is it the destination's */
     QUEUE_FAIL_STALE,      /* an idle one turned out to be dead before anything was said on it */
     QUEUE_FAIL_LOCAL,      /* our own network or descriptors */
     QUEUE_FAIL_NO_ADDRESS, /* queue_address_take() had none. Nobody's failure while one is full;

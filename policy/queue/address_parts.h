@@ -10,7 +10,7 @@ struct address {
     struct address *next, *prev; /* kept */
     struct queue_address key;
     unsigned in_use, plain, working, open, probing, failures;
-    unsigned serving, stalls; /* stalls: in a row, no message between them */
+    unsigned serving, stalls;       /* stalls: in a row, no message between them */
     int64_t rest_until_ms, open_ms; /* open_ms: when one last opened */
     struct window bears;            /* only its ceiling */
     int64_t now_ms;                 /* when it was last looked at */

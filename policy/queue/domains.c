@@ -155,11 +155,13 @@ struct domain *domain_need(struct queue *q, const char *name)
     return domain;
 }
 
-/* Arrival: messages are numbered as they come. */
+/* Arrival: messages are numbered as they come. Those over which a connection broke come last. */
 static bool arrived_before(const void *a, const void *b)
 {
     const struct entry *e = a;
     const struct entry *f = b;
+    if (e->suspect != f->suspect)
+        return f->suspect;
     return e->message != f->message ? e->message < f->message : e->number < f->number;
 }
 

@@ -62,7 +62,7 @@ void entries_fini(struct queue *q)
 
 struct entry *entry_find(const struct queue *q, int64_t message, unsigned number)
 {
-    struct entry key = {.message = message, .number = number & 0xfffffff};
+    struct entry key = {.message = message, .number = number & 0x7ffffff};
     return pointer_table_find(&q->entries, &key);
 }
 
@@ -79,12 +79,12 @@ static void give_chunk(struct queue *q)
 
 struct entry *entry_new(struct queue *q, int64_t message, unsigned number)
 {
-    CHECK(number <= 0xfffffff);
+    CHECK(number <= 0x7ffffff);
     if (!q->free_entries)
         give_chunk(q);
     struct entry *e = q->free_entries;
     q->free_entries = e->next_free;
-    *e = (struct entry){.message = message, .number = number & 0xfffffff, .state = ENTRY_WAITING};
+    *e = (struct entry){.message = message, .number = number & 0x7ffffff, .state = ENTRY_WAITING};
     pointer_table_add(&q->entries, e);
     return e;
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NO_ADDRESS_MS = 100 };
+enum { NO_ADDRESS_MS = 100, BROKEN_MAX = 10 };
 
 /* ---- birth and death ---- */
 
@@ -231,6 +231,7 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, bool re
         return QUEUE_NEXT_CLOSE;
     struct destination *d = c->lane->destination;
     d->worked_ms = now_ms;
+    d->broken = 0;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++) /* it is left with one */
         address_book_serves(&c->holds[i]);
     if (connection_uncarry(q, c)) {
@@ -300,6 +301,29 @@ static bool shows_of_all(const struct queue *q, const struct connection *c)
     return true;
 }
 
+/* Its entries wait behind others from now on. True: it has happened to none of them before. */
+static bool becomes_suspect(struct queue *q, const struct attempt *a)
+{
+    bool fresh = true;
+    for (size_t i = 0; i < a->public.count; i++) {
+        struct entry *e = entry_find(q, a->public.message, a->public.numbers[i]);
+        fresh = fresh && !e->suspect;
+        e->suspect = true;
+    }
+    return fresh;
+}
+
+static void broke(struct queue *q, struct connection *c, const char *why, int64_t now_ms)
+{
+    struct destination *d = c->lane->destination;
+    destination_set_why(d, why);
+    if (!c->attempt || !becomes_suspect(q, c->attempt) || ++d->broken < BROKEN_MAX)
+        return;
+    d->broken = 0;
+    if (others_that_work(c) == 0)
+        destination_rest(q, d, why, now_ms);
+}
+
 /* It waits for one, which is nobody's failure. Idle connections of others may hold it. */
 static void no_address(struct queue *q, struct connection *c, int64_t now_ms)
 {
@@ -360,12 +384,15 @@ static bool goes_back(struct queue *q, struct connection *c, enum queue_failure 
                            now_ms);
         else if (how == QUEUE_FAIL_REFUSED)
             failed_to_open(q, c, how, why, now_ms);
-        return true;
+        return how != QUEUE_FAIL_LOST && how != QUEUE_FAIL_BROKE; /* somebody has an answer */
     }
     switch (how) {
     case QUEUE_FAIL_CONNECT:
     case QUEUE_FAIL_REFUSED:
         return failed_to_open(q, c, how, why, now_ms);
+    case QUEUE_FAIL_BROKE:
+        broke(q, c, why, now_ms);
+        return false;
     case QUEUE_FAIL_LOST:
         destination_set_why(d, why);
         return false;

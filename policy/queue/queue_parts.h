@@ -47,7 +47,8 @@ struct entry {
         struct entry *next_free; /* of no use just now */
     };
     uint32_t place; /* waiting: in queue.waiting; ready: in line->ready */
-    unsigned number : 28, state : 2;
+    unsigned number : 27, state : 2;
+    bool suspect : 1; /* a connection broke over it: it goes after others */
     bool again : 1;   /* under way, and added once more */
     bool dropped : 1; /* under way, and not wanted back */
 };
@@ -138,6 +139,7 @@ struct destination {
     struct window window;
     unsigned count[CONNECTION_STATES], in_use, plain;
     size_t lanes, ready[STREAM_CLASSES];
+    unsigned broken; /* connections, each over another message, and no message between them */
     const void *failed_lane, *failed_tenant; /* the last; only compared */
     unsigned failed_lanes;                   /* since one worked */
     struct fair turns[STREAM_CLASSES];

@@ -25,6 +25,9 @@
 
 enum { LOOK_BACK_MS = 20 * 1000 }; /* so long mail stays with a worse host without asking again */
 
+/* Connections that may break among a parcel's recipients; one that stalls counts as so many. */
+enum { PARTED_MAX = 20, PARTED_STALLED = 10 };
+
 /* No host could be reached, or none wanted to talk to us. */
 static void destination_is_down(struct courier *c, struct verdict v, enum queue_failure how)
 {
@@ -197,16 +200,21 @@ void approach_hide_login(struct courier *c)
                      "The relay cannot hand on mail at the moment; its operator has been told");
 }
 
+/* What there is to say when nothing better comes of it. */
+static void note_trouble(struct courier *c, const struct verdict *v)
+{
+    if (c->troubles > 0)
+        return;
+    c->trouble = *v;
+    snprintf(c->parcel->remote, sizeof(c->parcel->remote), "%.200s[%.60s]", c->host_name, c->peer);
+}
+
 void approach_refused(struct courier *c)
 {
     approach_hide_login(c);
     log_end(log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", c->host_name), "reply",
                      c->delivery.trouble.text));
-    if (c->troubles == 0) {
-        c->trouble = c->delivery.trouble;
-        snprintf(c->parcel->remote, sizeof(c->parcel->remote), "%.200s[%.60s]", c->host_name,
-                 c->peer);
-    }
+    note_trouble(c, &c->delivery.trouble);
     if (c->delivery.said_later && c->reached) {
         dispatch_address_refused(c->shard->common->dispatch, c->number, &c->at);
         c->reached = false;
@@ -290,12 +298,41 @@ bool approach_by_remedy(struct courier *c)
         return false;
     parcel_note_remedy(c->parcel, c->host_name, &c->delivery);
     shipment_end(&c->shipment);
-    if (c->reused) { /* its place was among the hosts of another parcel */
+    if (remedy == DELIVERY_RECONNECT) { /* it costs nothing, once */
         approach_begin(c);
         return true;
     }
+    struct verdict trouble = c->delivery.trouble;
+    if (c->reused) /* its place was among the hosts of another parcel */
+        approach_begin(c);
+    note_trouble(c, &trouble);
+    if (c->which == SIZE_MAX)
+        return true;
     c->remedies |= 1U << remedy;
     next_from(c, c->which); /* whose address it keeps meanwhile: others may wait for it */
+    return true;
+}
+
+bool approach_apart(struct courier *c)
+{
+    struct parcel *p = c->parcel;
+    enum delivery_apart how = c->delivery.apart;
+    if (how == DELIVERY_TOGETHER || parcel_all_answered(p) || parcel_left_ms(p) <= 0 ||
+        p->parted >= PARTED_MAX)
+        return false;
+    p->parted += c->stalled ? PARTED_STALLED : 1;
+    struct verdict trouble = c->delivery.trouble;
+    log_end(log_text(log_text(log_text(log_id(log_begin(LOG_INFO, "trying_again"), p->mail->id),
+                                       "mx", c->host_name),
+                              "what", "the other recipients"),
+                     "reply", trouble.text));
+    if (c->reused) {
+        approach_begin(c);
+        return true;
+    }
+    if (how == DELIVERY_ASKED_SINGLY)
+        c->remedies |= 1U << DELIVERY_ONE_BY_ONE;
+    next_from(c, c->which);
     return true;
 }
 

@@ -41,6 +41,7 @@ static void parcel_done(struct courier *c)
     struct parcel *p = c->parcel;
     shipment_end(&c->shipment);
     c->parcel = NULL;
+    c->trouble = (struct verdict){0};
     c->spoken = true;
     parcel_settle(p);
 }
@@ -93,8 +94,9 @@ void courier_fail(struct courier *c, enum queue_failure how, const struct verdic
     if (c->stalled)
         approach_leave(c);
     snprintf(why, sizeof(why), "%03d %s %.180s", v->code, v->enhanced, v->text);
-    bool untried = dispatch_failed(c->shard->common->dispatch, c->number,
-                                   parcel_has_answer(p) ? QUEUE_FAIL_LOST : how, why);
+    bool untried = dispatch_failed(
+        c->shard->common->dispatch, c->number,
+        parcel_has_answer(p) && how != QUEUE_FAIL_BROKE ? QUEUE_FAIL_LOST : how, why);
     c->told = true;
     c->parcel = NULL;
     shipment_end(&c->shipment);
@@ -111,8 +113,8 @@ void courier_drop(struct courier *c, const char *why)
 {
     const struct verdict v = verdict_make(451, "4.3.2", "%s", why);
     struct parcel *p = c->parcel;
-    if (parcel_has_answer(p)) { /* the rest is settled with it */
-        courier_fail(c, QUEUE_FAIL_LOST, &v);
+    if (parcel_has_answer(p) || c->trouble.code != 0) { /* somebody was asked */
+        courier_fail(c, QUEUE_FAIL_LOST, c->trouble.code != 0 ? &c->trouble : &v);
         return;
     }
     c->parcel = NULL;
@@ -317,13 +319,19 @@ static void message_lost(struct courier *c)
     struct verdict v = c->delivery.trouble;
     bool answered = c->delivery.remedy == DELIVERY_NEXT_HOST || v.code == 421;
     bool elsewhere = answered && approach_elsewhere(c);
-    bool refused = v.code == 421 && c->delivery.remedy == DELIVERY_NEXT_HOST;
+    bool taken = v.what == VERDICT_DEFER && !c->delivery.host_refused &&
+                 delivery_has_taken_mail(&c->delivery);
+    bool refused = answered && v.code == 421 && !taken;
     if (c->shipment.sending)
         take_answers(c, elsewhere || refused);
     if (elsewhere)
         approach_next(c);
-    else
-        courier_fail(c, refused ? QUEUE_FAIL_REFUSED : QUEUE_FAIL_LOST, &v);
+    else if (!approach_apart(c))
+        courier_fail(c,
+                     refused ? QUEUE_FAIL_REFUSED
+                     : taken ? QUEUE_FAIL_BROKE
+                             : QUEUE_FAIL_LOST,
+                     &v);
 }
 
 /* It ended before anything of the message was said, which is no try of it. Another one is opened; a

@@ -87,6 +87,8 @@ void approach_leave(struct courier *c);
 bool approach_by_remedy(struct courier *c);
 /* It is in place of a better host, and that shall be tried again: it takes no more messages. */
 bool approach_looks_back(const struct courier *c);
+/* It broke among several recipients: those who may be sent again at once are. False: nobody. */
+bool approach_apart(struct courier *c);
 bool approach_has_tried(const struct courier *c, enum delivery_remedy remedy);
 /* While nobody has been reached: the courier ends. */
 void approach_stop(struct courier *c, const char *why);

@@ -30,6 +30,7 @@ struct parcel {
     struct buf dialogue;
     uint64_t begun_ms;   /* by the loop's clock */
     int64_t settled_ms;  /* when */
+    unsigned parted;     /* connections broke among its recipients, and it went on */
     size_t answered;     /* that many had their answer before anybody was asked */
     int64_t again_in_ms; /* nothing was recorded: try again so much later; 0: it was */
     bool outdated;       /* its settings are newer than where the queue has sent it */

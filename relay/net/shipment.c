@@ -246,8 +246,9 @@ static bool is_host_trouble(const struct delivery_rcpt *rcpt)
 
 bool shipment_host_trouble(const struct shipment *s, struct verdict *v_r)
 {
-    bool found = s->unsure.code != 0;
-    *v_r = s->unsure;
+    bool nobody_known = s->sending && s->delivery->apart == DELIVERY_ASKED_SINGLY;
+    bool found = nobody_known || s->unsure.code != 0;
+    *v_r = nobody_known ? s->delivery->trouble : s->unsure;
     for (size_t i = 0; s->sending && i < s->mail.count; i++) {
         const struct verdict *answer = &s->mail.rcpts[i].answer;
         if (answer->code != 0 && answer->what == VERDICT_ACCEPT)

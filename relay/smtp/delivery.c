@@ -45,6 +45,8 @@ enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
 
 static void lose(struct delivery *d, const char *why, enum delivery_loss loss)
 {
+    if (loss != LOSS_OURS && remedy_is_refused_early(d))
+        why = NULL;
     if (d->trouble.code == 0)
         d->trouble = verdict_make(451, "4.4.2", "%s (while at %s)%s", why ? why : "connection lost",
                                   delivery_stage_name(d), remedy_hint(d, loss));
@@ -55,8 +57,11 @@ static void lose(struct delivery *d, const char *why, enum delivery_loss loss)
     d->want = DELIVERY_CLOSE;
     if (!d->mail)
         return;
+    d->apart = remedy_apart(d, loss);
     if (d->remedy == DELIVERY_RECONNECT || d->remedy == DELIVERY_ONE_BY_ONE)
         rcpts_forget(d->mail);
+    else if (d->apart != DELIVERY_TOGETHER)
+        rcpts_part(d->mail, d->apart == DELIVERY_WITHOUT_ONE ? d->asked : SIZE_MAX, &d->trouble);
     else
         rcpts_answer_all(d->mail, d->mail_refused.code ? &d->mail_refused : &d->trouble);
 }
@@ -447,7 +452,7 @@ void delivery_timed_out(struct delivery *d)
 
 const char *delivery_stage_name(const struct delivery *d)
 {
-    return stages[d->stage].name;
+    return d->saying_body ? "message body" : stages[d->stage].name;
 }
 
 static unsigned at_most(unsigned number, unsigned limit)
@@ -477,6 +482,11 @@ unsigned delivery_limit_s(const struct delivery *d)
                                               : MESSAGE_S;
     CHECK(m != NULL);
     return (unsigned)(base + m->count * RCPT_S + m->size / rate);
+}
+
+bool delivery_has_taken_mail(const struct delivery *d)
+{
+    return d->mail && d->stage > MAIL && d->stage <= BODY && d->mail_refused.code == 0;
 }
 
 bool delivery_is_said(const struct delivery *d)

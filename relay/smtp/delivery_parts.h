@@ -58,6 +58,11 @@ enum delivery_stage hello_login_secret_answered(struct delivery *d, const struct
 
 /* The connection is lost at this stage: what may be tried at once? */
 enum delivery_remedy remedy_for(const struct delivery *d, enum delivery_loss loss);
+/* RFC 5321 section 4.2.1: a refusal that came while we were still sending the message is the answer
+ * to it; whoever refuses early hangs up soon. True: it is the trouble now. */
+bool remedy_is_refused_early(struct delivery *d);
+/* And who of several recipients? */
+enum delivery_apart remedy_apart(const struct delivery *d, enum delivery_loss loss);
 /* Are several commands out whose answers are due? Then a server that answers some of them at once
  * and then none is not slow. */
 bool remedy_in_burst(const struct delivery *d);

@@ -75,7 +75,7 @@ enum delivery_stage hello_starttls_answered(struct delivery *d, const struct ver
 {
     if (v->code != 220) { /* T7: opportunistic goes on in clear, the rest defers */
         d->offers.starttls = false;
-        d->fell_back = true;
+        d->fell_back = d->tls_refused = true;
         return after_hello(d);
     }
     if (d->in.len > 0) /* T5, T6: nothing may stand between 220 and the handshake */

@@ -37,10 +37,36 @@ size_t rcpts_accepted(const struct delivery_mail *m)
     return count;
 }
 
+static bool is_refused(const struct delivery_rcpt *r)
+{
+    return r->answer.code != 0 && r->own && !r->too_many && r->answer.what != VERDICT_ACCEPT;
+}
+
+size_t rcpts_refused(const struct delivery_mail *m)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->count; i++)
+        count += is_refused(&m->rcpts[i]);
+    return count;
+}
+
+static void forget(struct delivery_rcpt *r)
+{
+    r->answer = (struct verdict){0};
+    r->own = r->too_many = false;
+}
+
+void rcpts_part(struct delivery_mail *m, size_t one, const struct verdict *v)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (i == one)
+            m->rcpts[i].answer = *v;
+        else if (!is_refused(&m->rcpts[i]))
+            forget(&m->rcpts[i]);
+}
+
 void rcpts_forget(struct delivery_mail *m)
 {
-    for (size_t i = 0; i < m->count; i++) {
-        m->rcpts[i].answer = (struct verdict){0};
-        m->rcpts[i].own = m->rcpts[i].too_many = false;
-    }
+    for (size_t i = 0; i < m->count; i++)
+        forget(&m->rcpts[i]);
 }

@@ -5,6 +5,7 @@
  */
 #include "answer.h"
 #include "delivery_parts.h"
+#include "rcpts.h"
 
 enum { SUBMISSIONS_PORT = 465, GREETING_S = 300, NO_SMTP_S = 30, NO_TLS_S = 10 };
 
@@ -32,7 +33,7 @@ bool remedy_in_burst(const struct delivery *d)
 
 static bool may_go_in_clear(const struct delivery *d)
 {
-    bool in_tls = d->tls || d->stage == STARTTLS;
+    bool in_tls = d->tls || d->stage == STARTTLS || d->tls_refused;
     return in_tls && d->settings->tls == DELIVERY_TLS_MAY && !d->settings->username;
 }
 
@@ -45,19 +46,54 @@ static enum delivery_remedy before_mail(const struct delivery *d, enum delivery_
     return DELIVERY_NEXT_HOST;
 }
 
+static bool ends_in_envelope(const struct delivery *d, enum delivery_loss loss)
+{
+    return loss == LOSS_CLOSED && (d->stage == RCPT || d->stage == DATA) &&
+           rcpts_refused(d->mail) == 0;
+}
+
+bool remedy_is_refused_early(struct delivery *d)
+{
+    if (!d->saying_body || d->in.len == 0 || answer_take(d->answer, &d->in) != ANSWER_COMPLETE)
+        return false;
+    struct verdict v = answer_verdict(d->answer);
+    if (v.code < 400)
+        return false;
+    d->trouble = v;
+    return true;
+}
+
 enum delivery_remedy remedy_for(const struct delivery *d, enum delivery_loss loss)
 {
     if (loss == LOSS_OURS)
         return DELIVERY_ENOUGH;
     if (d->stage < READY)
         return before_mail(d, loss);
-    if (d->stage == MAIL && d->mails > 1) /* it has died while idle, or takes no more */
-        return DELIVERY_RECONNECT;
+    bool first = d->mails <= 1 && d->stage <= MAIL;
+    if (first && d->tls_refused && loss == LOSS_CLOSED && may_go_in_clear(d))
+        return DELIVERY_IN_CLEAR; /* some hang up after their refusal */
+    if (d->mails > 1 && (d->stage == MAIL || ends_in_envelope(d, loss)))
+        return DELIVERY_RECONNECT; /* it has died while idle, or takes no more */
     if (remedy_in_burst(d) && loss != LOSS_CLOSED)
         return DELIVERY_ONE_BY_ONE;
     bool whole = d->stage == BODY && !d->saying_body;
     return d->mail && d->stage >= MAIL && d->stage <= BODY && !whole ? DELIVERY_NEXT_HOST
                                                                      : DELIVERY_ENOUGH;
+}
+
+enum delivery_apart remedy_apart(const struct delivery *d, enum delivery_loss loss)
+{
+    bool at_rcpt = d->stage == RCPT && d->asked < d->mail->count;
+    bool at_envelope = d->stage == RCPT || d->stage == DATA || (d->stage == MAIL && d->ahead > 0);
+    bool burst = d->offers.pipelining && at_envelope;
+    if (d->mail->count < 2 || d->mail_refused.code != 0 || !at_envelope ||
+        (loss != LOSS_CLOSED && (loss != LOSS_TIMED_OUT || burst)))
+        return DELIVERY_TOGETHER;
+    if (rcpts_refused(d->mail) > 0 && loss == LOSS_CLOSED)
+        return DELIVERY_WITHOUT_REFUSED;
+    if (burst && !d->trouble.heard) /* what it may have said before is lost, too */
+        return DELIVERY_ASKED_SINGLY;
+    return at_rcpt ? DELIVERY_WITHOUT_ONE : DELIVERY_TOGETHER;
 }
 
 const char *remedy_hint(const struct delivery *d, enum delivery_loss loss)

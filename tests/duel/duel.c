@@ -261,8 +261,10 @@ static size_t duel(uint32_t with_seed, size_t fault_at, int fault)
         CHECK(d->accepted_count == 2 && d->told_accepted == 2);
         CHECK(d->client.want == DELIVERY_CLOSE && d->server.want == SUBMISSION_CLOSE);
     }
-    bool again = d->client.remedy == DELIVERY_RECONNECT || d->client.remedy == DELIVERY_ONE_BY_ONE;
-    for (size_t i = 0; i < d->mail.count && d->lost; i++)
+    bool again = d->client.remedy == DELIVERY_RECONNECT || d->client.remedy == DELIVERY_ONE_BY_ONE ||
+                 d->client.apart == DELIVERY_ASKED_SINGLY;
+    bool some = !again && d->client.apart != DELIVERY_TOGETHER; /* they are sent again, without others */
+    for (size_t i = 0; i < d->mail.count && d->lost && !some; i++)
         CHECK((d->rcpts[i].answer.code == 0) == again);
     size_t steps = d->steps;
     submission_fini(&d->server);

@@ -359,11 +359,16 @@ static void play_client(const struct script *script, const struct cutting *cutti
         drive_client(&d, &mail, script, &left, o, rcpts);
     }
     o->closed = d.want == DELIVERY_CLOSE;
-    bool forgotten = mail.count > 0 && mail.rcpts[0].answer.code == 0;
+    bool forgotten = mail.count > 0 && d.apart == DELIVERY_TOGETHER && mail.rcpts[0].answer.code == 0;
     if (o->closed && mail.count > 0 && o->answers.len == 0 && !forgotten)
         note_answers(o, &mail);
     if (o->closed && (mail.count == 0 || forgotten))
         buf_addf(&o->answers, "%03d %s %s\n", d.trouble.code, d.trouble.enhanced, d.trouble.text);
+    static const char *const parts[] = {[DELIVERY_WITHOUT_ONE] = "without that one",
+                                        [DELIVERY_WITHOUT_REFUSED] = "without who is refused",
+                                        [DELIVERY_ASKED_SINGLY] = "one by one"};
+    if (o->closed && d.apart != DELIVERY_TOGETHER)
+        buf_addf(&o->answers, "again: %s\n", parts[d.apart]);
     if (o->closed && d.remedy > DELIVERY_NEXT_HOST)
         buf_addf(&o->answers, "again: %s\n", delivery_remedy_name(d.remedy));
     delivery_fini(&d);

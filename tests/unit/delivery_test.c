@@ -42,7 +42,7 @@ static void go_to(struct client *c, const char *stage)
     delivery_send(&c->d, &c->mail);
     for (size_t i = 0; i < COUNT_OF(good) && strcmp(delivery_stage_name(&c->d), stage) != 0; i++)
         hear(c, good[i]);
-    if (c->d.want == DELIVERY_BODY)
+    if (c->d.want == DELIVERY_BODY && strcmp(stage, "message body") != 0)
         delivery_body(&c->d, SPAN("Subject: x\r\n"), true);
     assert_string_equal(delivery_stage_name(&c->d), stage);
 }
@@ -51,7 +51,7 @@ static void only_2yz_is_success(void **state)
 {
     static const struct {
         const char *stage, *next;
-    } rows[] = {{"MAIL", "RCPT"}, {"RCPT", "DATA"}, {"DATA", "end of data"}, {"end of data", "between messages"}};
+    } rows[] = {{"MAIL", "RCPT"}, {"RCPT", "DATA"}, {"DATA", "message body"}, {"end of data", "between messages"}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         for (int code = 100; code < 1000; code++) {
@@ -141,9 +141,37 @@ static void who_failed_at_ehlo_may_offer_more(void **state)
     }
 }
 
+/* RFC 5321 section 4.2.1: what was said after 354 is the answer to the message, whatever became of the connection. */
+static void a_refusal_during_the_body_is_the_answer(void **state)
+{
+    static const struct {
+        const char *said;
+        int code;
+    } rows[] = {{"552 5.3.4 too big\r\n", 552}, {"452 4.3.1 disk full\r\n", 452}, {"552-5.3.4 a\r\n552 5.3.4 b\r\n", 552},
+                {"552 5.3.4 half", 451},        {"552-5.3.4 a\r\n", 451},         {"250 2.0.0 taken\r\n", 451},
+                {"421 4.3.2 bye\r\n", 421},     {"", 451}};
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        struct client c = {0};
+        go_to(&c, "message body");
+        delivery_body(&c.d, SPAN("Subject: x\r\n"), false);
+        if (rows[i / 2].said[0])
+            delivery_input(&c.d, span_of(rows[i / 2].said));
+        if (i % 2)
+            delivery_lost(&c.d, "connection reset by peer");
+        else
+            delivery_timed_out(&c.d);
+        EXPECT(c.rcpts[0].answer.code == rows[i / 2].code, rows[i / 2].said);
+        bool named = strstr(c.rcpts[0].answer.text, "(while at message body)") != NULL;
+        EXPECT(named == (rows[i / 2].code == 451), rows[i / 2].said);
+        delivery_fini(&c.d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(only_2yz_is_success), cmocka_unit_test(who_failed_at_ehlo_may_offer_more), cmocka_unit_test(limits_by_stage),
-                                       cmocka_unit_test(limits_by_message)};
+                                       cmocka_unit_test(limits_by_message),
+                                       cmocka_unit_test(a_refusal_during_the_body_is_the_answer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
