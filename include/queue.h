@@ -86,6 +86,8 @@ enum queue_decision_kind {
     QUEUE_SEND,    /* the idle `connection` takes `attempt` */
     QUEUE_CLOSE,   /* let go `connection`, for `reason`: queue_connection_closed() when it has gone.
                       One that is opening gives its attempt back by that. */
+    QUEUE_HURRY,   /* others wait for the place of `connection`, which is busy for long: until the
+                      final dot its server has little time for each answer of this message */
     QUEUE_SETTLE,  /* answer `attempt` without a connection, for `reason`: queue_settled() */
     QUEUE_EVENT    /* `destination` rests (rest_ms > 0) or is tried again; for log and alert */
 };

@@ -6,11 +6,12 @@
  * many do the same, something is left for who holds little. Who may have no more is passed over.
  *
  * While others wait, a connection that does not open is given up after five seconds, and after one
- * when such have more than half; but never for the sake of a tenant that holds more.
+ * when such have more than half, and one that is busy for ten has to hurry; but never for the sake
+ * of a tenant that holds more.
  */
 #include "queue_moves.h"
 
-enum { LOOKS_MAX = 64 };
+enum { LOOKS_MAX = 64, LONG_BUSY_MS = 10 * 1000 };
 
 unsigned plain_max(const struct queue *q)
 {
@@ -96,9 +97,14 @@ struct destination *capacity_next(const struct queue *q)
     return d || !queue_has_room(q, false) ? d : next_of(q, POOL_PLAIN);
 }
 
+static size_t waiting(const struct queue *q)
+{
+    return q->connect[POOL_URGENT].count + q->connect[POOL_PLAIN].count;
+}
+
 static bool more_wait_than_leave(const struct queue *q)
 {
-    return q->connect[POOL_URGENT].count + q->connect[POOL_PLAIN].count > q->leaving;
+    return waiting(q) > q->leaving;
 }
 
 bool urgent_waits(const struct queue *q)
@@ -122,6 +128,29 @@ static bool is_wanted_by_less(const struct queue *q, const struct connection *c)
             return true;
     }
     return false;
+}
+
+/* Who waits may have one, and there is none: those that are busy for long may be so in vain. */
+static void hurry(struct queue *q, int64_t now_ms)
+{
+    struct connection *c = q->busy;
+    for (size_t looks = 0; c && looks < LOOKS_MAX && q->hurried < waiting(q); looks++) {
+        struct connection *next = c->next;
+        if (!somebody_waits(q))
+            return;
+        if (c->began_ms + LONG_BUSY_MS > now_ms) {
+            queue_wake_at(q, c->began_ms + LONG_BUSY_MS);
+            return;
+        }
+        if (is_wanted_by_less(q, c)) {
+            connection_hurries(q, c);
+            decide(q, (struct queue_decision){.kind = QUEUE_HURRY,
+                                              .connection = c->id,
+                                              .shard = c->shard,
+                                              .destination = c->lane->destination->name});
+        }
+        c = next;
+    }
 }
 
 static void give_up_slow(struct queue *q, int64_t now_ms)
@@ -149,6 +178,7 @@ void capacity_make_room(struct queue *q, int64_t now_ms)
     while (q->idle && somebody_waits(q) && q->in_use >= q->settings.connections)
         decide_close(q, q->idle, QUEUE_ROOM, now_ms);
     give_up_slow(q, now_ms);
+    hurry(q, now_ms);
     if (q->opening && more_wait_than_leave(q))
         queue_wake_at(q, q->opening->since_ms + QUEUE_SLOW_OPENING_MS);
 }

@@ -73,6 +73,7 @@ static struct connection **list_of(struct queue *q, const struct connection *c)
     case CONNECTION_IDLE:
         return &q->idle;
     case CONNECTION_BUSY:
+        return c->hurried ? NULL : &q->busy;
     case CONNECTION_CLOSING:
     case CONNECTION_STATES:
         break;
@@ -85,6 +86,7 @@ static void enter(struct queue *q, struct connection *c, enum connection_state s
 {
     struct destination *d = c->lane->destination;
     c->state = state;
+    c->began_ms = now_ms;
     struct connection **list = list_of(q, c);
     c->since_ms = now_ms;
     d->count[state]++;
@@ -109,7 +111,9 @@ static void leave(struct queue *q, struct connection *c)
         lane_opens_no_more(q, c->lane);
     if (c->slow)
         q->slow--;
-    c->slow = false;
+    if (c->hurried)
+        q->hurried--;
+    c->slow = c->hurried = false;
 }
 
 /* Its addresses count as held by `tenant`, which stays known. */
@@ -137,6 +141,27 @@ void connection_move(struct queue *q, struct connection *c, enum connection_stat
     if (state == CONNECTION_IDLE)
         pay(q, c, NULL);
     destination_touch(q, c->lane->destination);
+}
+
+void connection_hurries(struct queue *q, struct connection *c)
+{
+    DL_DELETE(q->busy, c);
+    c->hurried = true;
+    q->hurried++;
+}
+
+/* The next message: it has its time again. */
+static void begins_again(struct queue *q, struct connection *c, int64_t now_ms)
+{
+    if (c->state != CONNECTION_BUSY)
+        return;
+    if (c->hurried)
+        q->hurried--;
+    else
+        DL_DELETE(q->busy, c);
+    c->hurried = false;
+    c->began_ms = now_ms;
+    DL_APPEND(q->busy, c);
 }
 
 void connection_is_slow(struct queue *q, struct connection *c)
@@ -226,9 +251,11 @@ static struct fair *pool_of(struct queue *q, const struct connection *c)
     return &q->connect[c->urgent ? POOL_URGENT : POOL_PLAIN];
 }
 
-void connection_carry(struct queue *q, struct connection *c, struct attempt *attempt)
+void connection_carry(struct queue *q, struct connection *c, struct attempt *attempt,
+                      int64_t now_ms)
 {
     CHECK(!c->attempt && attempt->line->domain->lane == c->lane);
+    begins_again(q, c, now_ms);
     c->attempt = attempt;
     c->holder = attempt->line->tenant;
     c->urgent = attempt->line->class == STREAM_SECURITY;

@@ -121,7 +121,7 @@ static void hand_out(struct queue *q, struct connection *c, struct line *line,
     c->run++;
     fair_take(&c->lane->destination->want);
     attempt = attempt_make(q, line, now_ms);
-    connection_carry(q, c, attempt);
+    connection_carry(q, c, attempt, now_ms);
     decide(q, (struct queue_decision){.kind = kind,
                                       .connection = c->id,
                                       .shard = c->shard,

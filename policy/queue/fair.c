@@ -46,6 +46,8 @@ static bool party_before(const void *a, const void *b)
     const struct fair_party *q = b;
     if (p->used != q->used)
         return p->used < q->used;
+    if (p->served != q->served)
+        return p->served < q->served;
     return p->fair->before(heap_first(&p->items), heap_first(&q->items));
 }
 
@@ -177,6 +179,8 @@ void fair_charge(struct fair *f, const void *who, uint64_t cost)
     if (f->kind == FAIR_TURNS && p->used > f->floor)
         f->floor = p->used;
     p->used += cost;
+    if (f->kind == FAIR_HELD)
+        p->served = ++f->floor;
     if (p->place != 0)
         heap_moved(&f->parties, p);
 }

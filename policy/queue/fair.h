@@ -6,8 +6,9 @@
  * shares of a deficit round robin). FAIR_HELD: what a party has used is what it holds just now,
  * charged and given back; it goes next when it holds least.
  *
- * Inside a party the order is that of the items. Parties that have used the same: by their first
- * items. Each step costs the logarithm of what is in there.
+ * Inside a party the order is that of the items. Parties that have used the same: FAIR_HELD, who
+ * was served longest ago; then by their first items. Each step costs the logarithm of what is in
+ * there.
  */
 #ifndef FAIR_H
 #define FAIR_H
@@ -21,6 +22,7 @@ struct fair_party {
     struct fair *fair;
     const void *who;
     uint64_t used;
+    uint64_t served; /* FAIR_HELD: when it last was, as the fair counts */
     struct heap items;
     uint32_t place; /* in the fair's heap, while it has items */
 };
@@ -37,7 +39,7 @@ struct fair {
     struct heap parties;          /* those that have items */
     struct pointer_table *by_who; /* all parties of all fairs that share it; borrowed */
     enum fair_kind kind;
-    uint64_t floor;      /* FAIR_TURNS: where those in service stand */
+    uint64_t floor;      /* FAIR_TURNS: where those in service stand; FAIR_HELD: services */
     size_t count;        /* items */
     heap_before *before; /* of items, as pointers to struct fair_item */
 };

@@ -245,7 +245,7 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, bool re
     case QUEUE_NEXT_SEND: {
         struct attempt *attempt = attempt_make(q, line, now_ms);
         c->run++;
-        connection_carry(q, c, attempt);
+        connection_carry(q, c, attempt, now_ms);
         *next_r = &attempt->public;
         break;
     }

@@ -136,7 +136,10 @@ void connection_move(struct queue *q, struct connection *c, enum connection_stat
 void connection_has_worked(struct queue *q, struct connection *c);
 /* It opens for more than a second. */
 void connection_is_slow(struct queue *q, struct connection *c);
-void connection_carry(struct queue *q, struct connection *c, struct attempt *attempt);
+/* It is busy for long, and has been asked to end. */
+void connection_hurries(struct queue *q, struct connection *c);
+void connection_carry(struct queue *q, struct connection *c, struct attempt *attempt,
+                      int64_t now_ms);
 struct attempt *connection_uncarry(struct queue *q, struct connection *c);
 bool connection_may_carry(const struct queue *q, const struct connection *c, bool urgent);
 /* The server at one of its addresses refuses it. */
@@ -172,7 +175,7 @@ struct destination *capacity_next(const struct queue *q);
 /* Does class security want a connection, or anybody, that might have it if one were free? */
 bool urgent_waits(const struct queue *q);
 bool somebody_waits(const struct queue *q);
-/* Others wait: idle connections go, and those that do not open. */
+/* Others wait: idle connections go, and those that do not open; the busy ones hurry. */
 void capacity_make_room(struct queue *q, int64_t now_ms);
 
 /* ---- boundary.c ---- */

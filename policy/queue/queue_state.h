@@ -14,8 +14,8 @@ struct attempt {
 };
 
 struct connection {
-    struct connection *next, *prev;       /* queue.opening, slow_opening, idle: the oldest first */
-    struct connection *next_of, *prev_of; /* destination->connections */
+    struct connection *next, *prev; /* queue.opening, slow_opening, busy, idle: the oldest first */
+    struct connection *next_of, *prev_of;     /* destination->connections */
     struct connection *next_idle, *prev_idle; /* destination->idle */
     uint64_t id;
     unsigned shard;
@@ -24,9 +24,11 @@ struct connection {
     struct tenant *holder; /* whose attempt it carries: counted in queue.connect[] */
     enum connection_state state;
     enum queue_reason closing;
-    bool urgent;  /* what it carries, or carried last, is of class security */
-    bool carries; /* counted in `plain` unless urgent */
-    bool slow;    /* opens for more than a second */
+    bool urgent;      /* what it carries, or carried last, is of class security */
+    bool carries;     /* counted in `plain` unless urgent */
+    bool slow;        /* opens for more than a second */
+    bool hurried;     /* busy, and asked to end */
+    int64_t began_ms; /* carries its attempt */
     int64_t since_ms;
     unsigned messages, run; /* run: since its lane was last passed over */
     struct tenant *trier;   /* for whom it was opened, until a message has gone through */
@@ -64,7 +66,8 @@ struct queue {
     size_t slot_count, in_use, plain, slow, leaving, count[CONNECTION_STATES];
     uint32_t *free_slots;
     size_t free_slot_count;
-    struct connection *opening, *slow_opening, *idle;
+    struct connection *opening, *slow_opening, *busy, *idle;
+    size_t hurried;
     unsigned *by_shard, shard_room;
     struct address_book addresses;
     struct fair settle;

@@ -23,6 +23,8 @@
 #include <string.h>
 #include <utlist.h>
 
+enum { HURRIED_S = 10 }; /* for each answer, while others wait for the place */
+
 static void take_answers(struct courier *c, bool elsewhere)
 {
     struct parcel *p = c->parcel;
@@ -220,11 +222,20 @@ static uint64_t patience_ms(const struct courier *c, unsigned usual_s)
     return c->parcel && !c->shipment.sending ? parcel_patience_ms(c->parcel, usual_ms) : usual_ms;
 }
 
+/* After the final dot it has all of its time: less would send the message twice. */
+void courier_set_deadline(struct courier *c)
+{
+    unsigned s = delivery_timeout_s(&c->delivery);
+    if (c->hurried && s > HURRIED_S && !delivery_is_said(&c->delivery))
+        s = HURRIED_S;
+    connection_set_deadline(c->connection, patience_ms(c, s));
+}
+
 /* A server has its time for each whole answer: bytes that trickle in gain it none. */
 static void set_deadline(struct courier *c)
 {
     if (c->steps != c->delivery.steps)
-        connection_set_deadline(c->connection, patience_ms(c, delivery_timeout_s(&c->delivery)));
+        courier_set_deadline(c);
     c->steps = c->delivery.steps;
 }
 

@@ -9,6 +9,7 @@
 void courier_open(struct shard *s, struct dispatch_work *work);
 void courier_send(struct shard *s, struct dispatch_work *work);
 void courier_close(struct shard *s, struct dispatch_work *work);
+void courier_hurry(struct shard *s, struct dispatch_work *work);
 
 /* Those whose recipients have all been ended by a person are closed, unless all has been said. */
 void courier_check_rows(struct shard *s);

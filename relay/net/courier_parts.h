@@ -27,6 +27,7 @@ struct courier {
     bool spoken;          /* its parcel is done with, and the queue does not know it yet */
     bool told;            /* the queue knows that it has ended */
     bool unwanted;        /* the queue has asked for it to end */
+    bool hurried;         /* or, busy with this parcel, not to wait long for its server */
     uv_timer_t end_timer; /* for its last callback */
 
     struct candidates candidates; /* of the parcel that opened the connection */
@@ -57,6 +58,8 @@ void courier_fail(struct courier *c, enum queue_failure how, const struct verdic
 /* Nobody has been asked: the queue has the parcel again, and the courier ends. */
 void courier_drop(struct courier *c, const char *why);
 void courier_end_delivery(struct courier *c);
+/* The server's time for its next answer begins now. */
+void courier_set_deadline(struct courier *c);
 /* Say and do what the machine wants. */
 void courier_pump(struct courier *c);
 /* Its parcel is done with, or it had none: what the queue says is next on this connection. */

@@ -25,13 +25,24 @@ void courier_send(struct shard *s, struct dispatch_work *work)
         dispatch_work_free(work);
         return;
     }
-    c->idle = false;
+    c->idle = c->hurried = false;
     c->reused = true;
     c->parcel = parcel_start(s, work);
     if (!c->parcel)
         courier_next_parcel(c);
     if (c->parcel)
         courier_pump(c);
+}
+
+void courier_hurry(struct shard *s, struct dispatch_work *work)
+{
+    struct courier *c = find(s, work->connection);
+    dispatch_work_free(work);
+    if (!c || !c->parcel || c->idle || !c->connection || c->hurried)
+        return;
+    c->hurried = true;
+    if (c->shipment.sending && !delivery_is_said(&c->delivery))
+        courier_set_deadline(c);
 }
 
 void courier_close(struct shard *s, struct dispatch_work *work)

@@ -190,6 +190,9 @@ static void run_work(struct shard *s, struct dispatch_work *work)
     case QUEUE_CLOSE:
         courier_close(s, work);
         break;
+    case QUEUE_HURRY:
+        courier_hurry(s, work);
+        break;
     case QUEUE_SETTLE:
         parcel_start(s, work);
         break;

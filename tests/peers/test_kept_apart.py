@@ -153,10 +153,10 @@ def tenants(relay, *names):
     return {name: Sender(relay, user=name, secret=secret) for name, secret in secrets.items()}
 
 
-def few_places(relay, tmp_path):
+def few_places(relay, tmp_path, descriptors=1024):
     """A relay that has few descriptors has few connections."""
     program = tmp_path / "few"
-    program.write_text(f'#!/bin/sh\nulimit -n 1024\nexec {relay.program} "$@"\n')
+    program.write_text(f'#!/bin/sh\nulimit -n {descriptors}\nexec {relay.program} "$@"\n')
     program.chmod(0o755)
     relay.given_program = str(program)
 
@@ -205,3 +205,23 @@ def test_names_for_anothers_server_leave_it_to_him(relay_factory, dns, receiver)
     took = each_arrives(senders["bob"], "bob", server, "code")
     assert took[-2] < 2 and took[-1] < 3, took[-10:]
     assert not relay.json("events", "--kind", "destination_rests")
+
+
+def test_who_is_busy_in_vain_gives_way(relay_factory, dns, receiver, tmp_path):
+    """Stalled servers of so many tenants that no place is left: a server has ten seconds for an answer while others wait, not five minutes."""
+    evil = [receiver(f"127.5.0.{i + 1}", stalls=True) for i in range(20)]
+    healthy = receiver("127.0.0.3")
+    healthy_domains(dns)
+    for i in range(7 * 20):
+        dns.mail(f"e{i}.evil.test", f"mx{i}.evil.test=127.5.0.{i % 20 + 1}")
+    relay = relay_factory(STREAMS)
+    few_places(relay, tmp_path, 200)
+    names = [f"eve{i}" for i in range(7)]
+    senders = tenants(relay, "bob", *names)
+    for i, name in enumerate(names):
+        senders[name].send([f"x@e{i * 20 + k}.evil.test" for k in range(20)], name, "news", f"hello@{name}.test")
+    time.sleep(3)
+    assert sum(one.open for one in evil) >= 3
+    accepted = {"bob": senders["bob"].send("u@h1.test", "bob", "news", "hello@bob.test")}
+    took = delays(healthy, accepted, 60)
+    assert 1 < took[0] < 45, took

@@ -291,6 +291,11 @@ static void on_decision(const struct queue_decision *d)
         trace("CLOSE #%llx, reason %d", (unsigned long long)d->connection, (int)d->reason);
         later(travel(), (struct event){.kind = EVENT_CLOSE, .connection = c->id, .what = SIZE_MAX});
         break;
+    case QUEUE_HURRY:
+        c = connection_of(d->connection);
+        HOLDS(c && c->state == LINE_BUSY && c->attempt, "HURRY to what is not busy");
+        trace("HURRY #%llx", (unsigned long long)d->connection);
+        break;
     case QUEUE_SETTLE:
         HOLDS(!sim.paused, "SETTLE while paused");
         trace("SETTLE %lld for %s, reason %d: %s", (long long)d->attempt->message,

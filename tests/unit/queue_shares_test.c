@@ -250,6 +250,34 @@ static void failures_count_over_reloads_and_retries(void **state)
     stage_free(s);
 }
 
+/* As many stalled connections as there are, of several tenants: they are hurried for who holds less, and for him alone. */
+static void who_is_busy_in_vain_hurries_for_who_holds_less(void **state)
+{
+    static const char *const tenants[] = {"eve", "evan", "eva", "evita"};
+    struct queue_settings small = {.connections = 6, .shards = 2};
+    struct stage *s = stage_new(&small, NULL, evil_servers);
+    int64_t last = 0;
+    char prefix[16];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(tenants); i++) {
+        snprintf(prefix, sizeof(prefix), "evil%zu-", i);
+        last = add_many(s, last, tenants[i], prefix, 10, STREAM_DIGEST);
+        stage_run(s, 100);
+    }
+    last = add_many(s, last, "evie", "evil5-", 10, STREAM_DIGEST);
+    stage_run(s, 30000);
+    assert_int_equal(s->open_now, 5);
+    stage_add(s, last + 1, "bob", "well.test", STREAM_DIGEST);
+    assert_true(stage_run_until(s, last + 1, last + 1, 400000) < 25000);
+    assert_non_null(strstr(s->trace, "HURRY"));
+    stage_free(s);
+    s = stage_new(&settings, NULL, evil_servers);
+    add_many(s, 0, "eve", "evil", 1000, STREAM_DIGEST);
+    stage_run(s, 200000);
+    assert_null(strstr(s->trace, "HURRY")); /* nobody else wants anything */
+    stage_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_provider_that_fails_rests_shortly),
         cmocka_unit_test(a_code_tries_a_server_beside_what_waits_for_it),
         cmocka_unit_test(failures_count_over_reloads_and_retries),
+        cmocka_unit_test(who_is_busy_in_vain_hurries_for_who_holds_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

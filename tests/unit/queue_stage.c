@@ -213,6 +213,13 @@ static void spoken(struct stage *s, struct stage_connection *c)
     }
 }
 
+static const char *host_of(const struct stage *s, const struct stage_connection *c)
+{
+    static char hosts[3][100];
+    hosts_of(s, c->domain, hosts);
+    return hosts[0];
+}
+
 static void on_decision(struct stage *s, const struct queue_decision *d)
 {
     struct stage_event e = {.kind = NAMES};
@@ -244,6 +251,12 @@ static void on_decision(struct stage *s, const struct queue_decision *d)
         trace(s, "CLOSE %s, reason %d", d->destination, (int)d->reason);
         assert_false(c->busy);
         step(s, c, 1, CLOSES);
+        break;
+    case QUEUE_HURRY:
+        trace(s, "HURRY %s", d->destination);
+        assert_true(c->busy);
+        if (server_of(s, host_of(s, c))->kind == SERVER_STALLS)
+            step(s, c, 10000, STALLED);
         break;
     case QUEUE_SETTLE:
         s->settled_untried++;
