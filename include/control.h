@@ -12,9 +12,10 @@
 struct control;
 
 enum control_kind {
-    CONTROL_READ,  /* any database will do */
-    CONTROL_WRITE, /* the store's transaction */
-    CONTROL_SUBMIT /* a message to be accepted */
+    CONTROL_READ,   /* any database will do */
+    CONTROL_WRITE,  /* the store's transaction */
+    CONTROL_SUBMIT, /* a message to be accepted */
+    CONTROL_RELOAD  /* of the settings, by control_relay.reload */
 };
 
 /* ERR_USAGE when it is no request. Free with control_free(). */
@@ -25,9 +26,13 @@ enum control_kind control_kind(const struct control *c);
 /* What only a running relay knows. */
 struct watch;
 struct dispatch;
+struct standing;
 struct control_relay {
     struct watch *watch;
     struct dispatch *dispatch;
+    struct standing *standing;
+    bool (*reload)(void *context, struct err *err); /* on the main loop */
+    void *context;
 };
 
 /* Who asks, for the audit trail; and the relay that runs, borrowed, or NULL. Both before

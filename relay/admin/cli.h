@@ -6,8 +6,10 @@
 
 #include "config.h"
 #include "err.h"
+#include "escape.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 enum { CLI_OK = 0, CLI_NO = 1, CLI_USAGE = 2, CLI_UNREACHABLE = 3 };
 enum { CLI_ARGUMENTS_MAX = 16, CLI_OPTIONS_MAX = 64 };
@@ -55,6 +57,11 @@ MUST_CHECK bool cli_config(struct cli *cli, int *code_r);
  */
 int cli_ask(struct cli *cli, json_t *request, json_t **answer_r);
 
+/* Ask the daemon, whose file may have a fault meanwhile; nothing is printed. ERR_NOT_FOUND: none
+ * runs. Takes `request`. */
+MUST_CHECK bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r,
+                                struct err *err);
+
 /* A request: {"do": verb, "name": value…}; pairs end with NULL; a NULL value is left out.
  * `verb` NULL: a part of a request. */
 json_t *cli_request(const char *verb, ...);
@@ -99,6 +106,7 @@ MUST_CHECK bool cli_span(const char *text, int64_t *ms_r);
 
 /* All that is printed of what others said goes through escape(), which JSON and tables do, too. */
 void cli_print_safe(const char *text);
+void cli_print_escaped(const char *text, enum escape_form form, FILE *to);
 
 /* "HOST[IP] since 5 s (stage)", of a request's "trying". */
 void cli_print_trying(const json_t *trying);
@@ -114,6 +122,8 @@ int cli_init(struct cli *cli);
 int cli_serve(struct cli *cli);
 int cli_config_check(struct cli *cli);
 int cli_config_show(struct cli *cli);
+int cli_status(struct cli *cli);
+int cli_reload(struct cli *cli);
 int cli_auth_list(struct cli *cli);
 int cli_auth_unlock(struct cli *cli);
 int cli_audit_tail(struct cli *cli);

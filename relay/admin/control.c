@@ -158,6 +158,9 @@ static bool nothing(struct database *db, struct control *c, struct err *err)
 
 static const struct verb verbs[] = {
     {"ping", CONTROL_READ, nothing},
+    {"status", CONTROL_READ, control_status},
+    {"config", CONTROL_READ, control_config},
+    {"reload", CONTROL_RELOAD, NULL},
     {"queue.list", CONTROL_READ, control_queue_list},
     {"queue.by_destination", CONTROL_READ, control_queue_by_destination},
     {"queue.retry", CONTROL_WRITE, control_queue_retry},

@@ -33,6 +33,11 @@ json_t *control_any_text(const char *value);
 MUST_CHECK bool control_needs_name(const struct control *c, const char *key, const char *otherwise,
                                    struct err *err);
 
+/* ---- control_standing.c ---- */
+
+bool control_status(struct database *db, struct control *c, struct err *err);
+bool control_config(struct database *db, struct control *c, struct err *err);
+
 /* ---- control_queue.c ---- */
 
 bool control_queue_list(struct database *db, struct control *c, struct err *err);

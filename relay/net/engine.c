@@ -14,6 +14,7 @@
 #include "aligner.h"
 #include "caretaker.h"
 #include "certificates.h"
+#include "clock.h"
 #include "control.h"
 #include "crowd.h"
 #include "deadline.h"
@@ -31,6 +32,7 @@
 #include "rotator.h"
 #include "sandbox.h"
 #include "shard.h"
+#include "standing.h"
 #include "watch.h"
 #include "web.h"
 
@@ -50,7 +52,8 @@ struct engine {
     uv_signal_t terminate, interrupt, reload;
     uv_timer_t log_timer;
     struct settings *settings; /* the newest */
-    struct settings *first;    /* what cannot change at a reload is read of these */
+    struct standing *standing;
+    struct settings *first; /* what cannot change at a reload is read of these */
     struct common common;
     struct shard *shards;
     size_t shard_count, ended;
@@ -76,19 +79,35 @@ static void set_log_level(const struct config *config)
             log_set_level((enum log_level)i);
 }
 
-static void reload(struct engine *e)
+/* These are in force. */
+static void note_settings(struct engine *e)
 {
+    struct buf text;
+    buf_init(&text, 1024 * 1024);
+    config_print(e->settings->config, &text);
+    standing_settings(e->standing, e->settings->config->path, buf_text(&text), clock_now_ms());
+    buf_fini(&text);
+}
+
+static bool may_follow(const struct config *now, const struct config *fresh, struct err *err)
+{
+    return config_may_follow(now, fresh, err) || err_wrap(err, "%s", fresh->path);
+}
+
+static bool reload(void *context, struct err *err)
+{
+    struct engine *e = context;
     struct settings *fresh = NULL;
     struct settings *before = e->settings;
-    struct err err = {0};
     if (e->stopping)
-        return;
-    if (!settings_read(e->settings->config->path, e->opener, &fresh, &err) ||
-        !config_may_follow(e->settings->config, fresh->config, &err)) {
-        log_event(LOG_ERROR, "reload_refused", "reply", err.text);
+        return err_set(err, ERR_UNREACHABLE, "the relay is ending");
+    if (!settings_read(e->settings->config->path, e->opener, &fresh, err) ||
+        !may_follow(e->settings->config, fresh->config, err)) {
+        standing_refused(e->standing, err->text, clock_now_ms());
         settings_drop(fresh);
-        return;
+        return false;
     }
+    struct err fault = {0};
     descriptors_limit(&e->common.descriptors, fresh->config);
     e->settings = fresh;
     set_log_level(fresh->config);
@@ -103,18 +122,30 @@ static void reload(struct engine *e)
     dispatch_configure(e->common.dispatch, fresh->config, e->common.descriptors.parcels);
     if (e->alerter)
         alerter_change_config(e->alerter, fresh->config);
-    if (!gate_change_config(e->gate, fresh->config, &err))
-        log_event(LOG_ERROR, "control_failed", "reply", err.text);
+    if (!gate_change_config(e->gate, fresh->config, &fault))
+        log_event(LOG_ERROR, "control_failed", "reply", fault.text);
     e->memory.budget = (uint64_t)fresh->config->memory_mb << 20;
     settings_drop(before);
     malloc_trim(0); /* what was read once is not needed again */
+    note_settings(e);
     log_event(LOG_INFO, "reloaded", "file", fresh->config->path);
+    return true;
+}
+
+static bool reload_by_command(void *context, struct err *err)
+{
+    bool done = reload(context, err);
+    if (!done)
+        log_event(LOG_ERROR, "reload_refused", "reply", err->text);
+    return done;
 }
 
 static void on_reload(uv_signal_t *signal, int number)
 {
+    struct err err = {0};
     (void)number;
-    reload(signal->data);
+    if (!reload(signal->data, &err))
+        log_event(LOG_ERROR, "reload_refused", "reply", err.text);
 }
 
 /* ---- the end ---- */
@@ -312,7 +343,13 @@ static bool start(struct engine *e, const char *path, struct err *err)
                  &e->common.short_of_memory);
     tls_rotate_tickets();
     e->caretaker = caretaker_new(&e->loop, e->settings, e->opener, e->common.notices);
-    const struct control_relay relay = {.watch = e->common.watch, .dispatch = e->common.dispatch};
+    e->standing = standing_new(clock_now_ms());
+    note_settings(e);
+    const struct control_relay relay = {.watch = e->common.watch,
+                                        .dispatch = e->common.dispatch,
+                                        .standing = e->standing,
+                                        .reload = reload_by_command,
+                                        .context = e};
     bool tells = config->alert_command[0] || config->alert_webhook[0];
     return (!tells ||
             alerter_new(&e->loop, e->helper, config, e->common.store, &e->alerter, err)) &&
@@ -364,6 +401,7 @@ static bool end(struct engine *e)
     rejects_free(e->common.rejected_clients);
     rejects_free(e->common.rejected_visits);
     gate_free(e->gate);
+    standing_free(e->standing);
     free(e->shards);
     free(e->sockets);
     if (e->helper >= 0)

@@ -235,6 +235,10 @@ static void begin(struct visitor *v)
         refuse(v);
         return;
     }
+    if (control_kind(v->control) == CONTROL_RELOAD) {
+        answer(v, v->gate->relay.reload(v->gate->relay.context, &v->err));
+        return;
+    }
     control_from(v->control, v->who, &v->gate->relay);
     if (control_kind(v->control) == CONTROL_READ) {
         v->work.data = v;

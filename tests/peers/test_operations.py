@@ -249,3 +249,43 @@ def test_help_is_a_command(relay_factory):
     assert relay.command("help") == relay.command("--help")
     assert relay.command("help", "queue", "list") == relay.command("queue", "list", "--help")
     assert relay.command("help", "queue", "lits", check=False).returncode == 2
+
+
+@pytest.mark.memory
+def test_a_reload_is_a_command_with_an_answer_and_the_settings_shown_are_in_force(relay_factory):
+    """Kind: what is shown is not what is in force; a result that stands in the log alone."""
+    relay = relay_factory()
+    done = relay.command("reload", check=False)
+    assert done.returncode == 3 and "no relay is running" in done.stderr, done
+    assert relay.command("status", check=False).returncode == 3
+    relay.start()
+    good = relay.config.read_text()
+    assert relay.command("reload") == "reloaded\n"
+    assert relay.command("config", "show").count("log = ") == 1 and "refused" not in relay.json("status")
+
+    relay.config.write_text(good + 'log = "debug"\n')
+    done = relay.command("config", "show", check=False)
+    assert 'log = "info"' in done.stdout and "'sealpost reload' puts it into force" in done.stderr, done
+    relay.command("reload")
+    done = relay.command("config", "show", check=False)
+    assert 'log = "debug"' in done.stdout and done.stderr == "", done
+
+    relay.config.write_text(good.replace("shards = 2", "shards = 3"))
+    done = relay.command("reload", check=False)
+    assert done.returncode == 1 and "cannot be changed by a reload" in done.stderr and str(relay.config) in done.stderr, done
+    done = relay.command("config", "show", check=False)
+    assert "shards = 2" in done.stdout and "the last reload was refused" in done.stderr, done
+    assert "shards" in relay.json("status")["refused"]
+
+    relay.config.write_text(good + 'lgo = "debug"\n')
+    done = relay.command("reload", check=False)
+    line = len(good.splitlines()) + 1
+    assert done.returncode == 1 and f"{relay.config}:{line}: " in done.stderr, done
+    done = relay.command("config", "show", check=False)
+    assert done.returncode == 0 and "shards = 2" in done.stdout and f"{relay.config}:{line}: " in done.stderr, done
+    text = relay.command("status")
+    assert f"{relay.config}:{line}: " in text and "are in force" in text, text
+    wait_for(lambda: [x for x in relay.log().splitlines() if "reload_refused" in x and f"{relay.config}:{line}: " in x])
+    relay.config.write_text(good)
+    relay.command("reload")
+    assert "refused" not in relay.json("status")

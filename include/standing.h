@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* standing.h - What a running relay says of itself: since when it runs, by which settings, and what
+ * became of the last reload. From any thread. */
+#ifndef STANDING_H
+#define STANDING_H
+
+#include "err.h"
+
+#include <stdint.h>
+
+struct standing;
+
+struct standing *standing_new(int64_t now_ms);
+void standing_free(struct standing *s); /* NULL is allowed */
+
+/* These settings are in force from now on: as config_print() prints them, of this file. */
+void standing_settings(struct standing *s, const char *file, const char *text, int64_t now_ms);
+/* A reload was refused; the settings stay. */
+void standing_refused(struct standing *s, const char *why, int64_t now_ms);
+
+struct standing_copy {
+    int64_t started_ms, loaded_ms, refused_ms; /* refused_ms: 0: the last reload was not */
+    char *file, *text;
+    char refused[400];
+};
+/* Free with standing_copy_fini(). */
+void standing_read(struct standing *s, struct standing_copy *copy_r);
+void standing_copy_fini(struct standing_copy *copy);
+
+#endif

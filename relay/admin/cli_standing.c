@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli_standing.c - status, reload, config show: the relay itself, and the settings in force. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *text(const json_t *answer, const char *key)
+{
+    const char *value = json_string_value(json_object_get(answer, key));
+    return value ? value : "";
+}
+
+static void print_status(const struct cli *cli, json_t *answer)
+{
+    static const struct cli_column columns[] = {
+        {"VERSION", "version", CLI_TEXT}, {"RUNS SINCE", "started", CLI_TIME},
+        {"QUEUED", "queued", CLI_TEXT},   {"SETTINGS OF", "loaded", CLI_TIME},
+        {"FILE", "file", CLI_TEXT},       {"REFUSED RELOAD", "refused_at", CLI_TIME}};
+    json_t *rows = json_array();
+    json_array_append(rows, answer);
+    cli_print_rows(cli, rows, columns, COUNT_OF(columns));
+    json_decref(rows);
+    if (!*text(answer, "refused"))
+        return;
+    fputs("The last reload was refused, and the settings before it are in force: ", stdout);
+    cli_print_safe(text(answer, "refused"));
+    putchar('\n');
+}
+
+/* Of a relay that runs. */
+static int ask(struct cli *cli, const char *verb, json_t **answer_r)
+{
+    struct err err = {0};
+    struct err fault = {0};
+    if (!cli->config && !config_read(cli->config_path, NULL, &cli->config, &fault))
+        cli->config = NULL;
+    if (cli_ask_running(cli, cli_request(verb, NULL), answer_r, &err))
+        return CLI_OK;
+    if (err.kind == ERR_NOT_FOUND && fault.kind != ERR_NONE)
+        return cli_fail(&fault);
+    if (err.kind == ERR_NOT_FOUND)
+        err.kind = ERR_UNREACHABLE;
+    return cli_fail(&err);
+}
+
+int cli_status(struct cli *cli)
+{
+    json_t *answer = NULL;
+    int code = ask(cli, "status", &answer);
+    if (code == CLI_OK && cli->json)
+        cli_print_json(answer);
+    else if (code == CLI_OK)
+        print_status(cli, answer);
+    json_decref(answer);
+    return code;
+}
+
+int cli_reload(struct cli *cli)
+{
+    json_t *answer = NULL;
+    int code = ask(cli, "reload", &answer);
+    if (code == CLI_OK && cli->json)
+        cli_print_json(answer);
+    else if (code == CLI_OK)
+        puts("reloaded");
+    json_decref(answer);
+    return code;
+}
+
+/* ---- config show ---- */
+
+static void print_config(const struct cli *cli, const char *config)
+{
+    if (!cli->json) {
+        fputs(config, stdout);
+        return;
+    }
+    json_t *all = json_object();
+    json_object_set_new(all, "config", json_string(config));
+    cli_print_json(all);
+    json_decref(all);
+}
+
+/* The file may say something else than what a relay that runs has read. */
+static void tell_difference(const struct cli *cli, const json_t *running, const struct err *fault,
+                            const char *of_file)
+{
+    struct err err = *fault;
+    if (err.kind == ERR_NONE && *text(running, "refused"))
+        err_set(&err, ERR_CONFIG, "the last reload was refused: %s", text(running, "refused"));
+    else if (err.kind == ERR_NONE && strcmp(text(running, "config"), of_file) != 0)
+        err_set(&err, ERR_CONFIG, "%s says something else: 'sealpost reload' puts it into force",
+                cli->config_path);
+    if (err.kind != ERR_NONE)
+        cli_fail(&err);
+}
+
+static void print_origin(void *context, const char *setting, const char *value, const char *file,
+                         size_t line)
+{
+    json_t *list = context;
+    char origin[CONFIG_PATH_MAX + 32] = "default";
+    if (file)
+        snprintf(origin, sizeof(origin), "%s:%zu", file, line);
+    if (list)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "setting", setting, "value", value,
+                                              "origin", origin));
+    else
+        printf("%s = %s  # %s\n", setting, value, origin);
+}
+
+static int show_origins(struct cli *cli)
+{
+    json_t *list = cli->json ? json_array() : NULL;
+    config_origins(cli->config, print_origin, list);
+    if (list)
+        cli_print_json(list);
+    json_decref(list);
+    return CLI_OK;
+}
+
+/* What is in force: of the relay that runs; else of the file. */
+static int show_in_force(struct cli *cli)
+{
+    struct buf of_file;
+    struct err fault = {0};
+    struct err none = {0};
+    json_t *running = NULL;
+    int code = CLI_OK;
+    buf_init(&of_file, 1024 * 1024);
+    if (config_read(cli->config_path, NULL, &cli->config, &fault))
+        config_print(cli->config, &of_file);
+    if (cli_ask_running(cli, cli_request("config", NULL), &running, &none)) {
+        print_config(cli, text(running, "config"));
+        tell_difference(cli, running, &fault, buf_text(&of_file));
+    } else if (fault.kind != ERR_NONE) {
+        code = cli_fail(&fault);
+    } else {
+        print_config(cli, buf_text(&of_file));
+        if (none.kind != ERR_NOT_FOUND)
+            cli_fail(&none);
+    }
+    json_decref(running);
+    buf_fini(&of_file);
+    return code;
+}
+
+int cli_config_show(struct cli *cli)
+{
+    int code = CLI_OK;
+    if (!cli_flag(cli, "origin"))
+        return show_in_force(cli);
+    return cli_config(cli, &code) ? show_origins(cli) : code;
+}

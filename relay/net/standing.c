@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* standing.c - A copy under a lock, so that whoever asks never waits for the main loop. */
+#include "standing.h"
+
+#include "check.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct standing {
+    pthread_mutex_t mutex;
+    struct standing_copy now;
+};
+
+struct standing *standing_new(int64_t now_ms)
+{
+    struct standing *s = xcalloc(1, sizeof(*s));
+    pthread_mutex_init(&s->mutex, NULL);
+    s->now.started_ms = now_ms;
+    return s;
+}
+
+void standing_free(struct standing *s)
+{
+    if (!s)
+        return;
+    standing_copy_fini(&s->now);
+    pthread_mutex_destroy(&s->mutex);
+    free(s);
+}
+
+void standing_settings(struct standing *s, const char *file, const char *text, int64_t now_ms)
+{
+    pthread_mutex_lock(&s->mutex);
+    standing_copy_fini(&s->now);
+    s->now.file = xstrdup(file);
+    s->now.text = xstrdup(text);
+    s->now.loaded_ms = now_ms;
+    s->now.refused_ms = 0;
+    s->now.refused[0] = '\0';
+    pthread_mutex_unlock(&s->mutex);
+}
+
+void standing_refused(struct standing *s, const char *why, int64_t now_ms)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->now.refused_ms = now_ms;
+    snprintf(s->now.refused, sizeof(s->now.refused), "%s", why);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+void standing_read(struct standing *s, struct standing_copy *copy_r)
+{
+    pthread_mutex_lock(&s->mutex);
+    *copy_r = s->now;
+    copy_r->file = xstrdup(s->now.file ? s->now.file : "");
+    copy_r->text = xstrdup(s->now.text ? s->now.text : "");
+    pthread_mutex_unlock(&s->mutex);
+}
+
+void standing_copy_fini(struct standing_copy *copy)
+{
+    free(copy->file);
+    free(copy->text);
+    copy->file = copy->text = NULL;
+}
