@@ -23,11 +23,6 @@ bool queue_has_room(const struct queue *q, bool urgent)
     return q->in_use < q->settings.connections && (urgent || q->plain < plain_max(q));
 }
 
-static uint64_t held_by(const struct queue *q, const void *tenant)
-{
-    return fair_used(&q->connect[POOL_URGENT], tenant) + fair_used(&q->connect[POOL_PLAIN], tenant);
-}
-
 /* One more, when `more` of this part have been added to what it holds? */
 static bool may_have_one(const struct queue *q, enum pool pool, const void *tenant, size_t more)
 {
@@ -37,7 +32,8 @@ static bool may_have_one(const struct queue *q, enum pool pool, const void *tena
     uint64_t held = fair_used(&q->connect[pool], tenant) + more;
     if (held == 0)
         return true;
-    return is_within_share(held_by(q, tenant) + more, left) &&
+    uint64_t other = fair_used(&q->connect[pool == POOL_URGENT ? POOL_PLAIN : POOL_URGENT], tenant);
+    return is_within_share(held + other, left) &&
            (pool == POOL_URGENT || is_within_share(held, plain));
 }
 
@@ -59,15 +55,20 @@ struct moment {
 static bool line_may_open(const struct line *line, const void *context)
 {
     const struct moment *now = context;
-    return may_have_one(now->queue, pool_of(line), line->tenant, 0) &&
-           destination_has_room(line->domain->lane->destination, line, now->now_ms);
+    return destination_has_room(line->domain->lane->destination, line, now->now_ms) &&
+           may_have_one(now->queue, pool_of(line), line->tenant, 0);
 }
 
 struct line *line_to_open(const struct queue *q, struct destination *d, int64_t now_ms)
 {
     const struct moment now = {q, now_ms};
+    struct line *best = destination_best(d);
+    if (!best || line_may_open(best, &now))
+        return best;
+    if (!destination_has_lanes(d) && !destination_has_room(d, best, now_ms))
+        return best; /* nor is there room for another tenant's */
     struct line *line = destination_best_of(d, line_may_open, &now);
-    return line ? line : destination_best(d);
+    return line ? line : best;
 }
 
 /* ---- who is next ---- */
@@ -118,6 +119,11 @@ bool somebody_waits(const struct queue *q)
 }
 
 /* ---- who gives one back ---- */
+
+static uint64_t held_by(const struct queue *q, const void *tenant)
+{
+    return fair_used(&q->connect[POOL_URGENT], tenant) + fair_used(&q->connect[POOL_PLAIN], tenant);
+}
 
 /* Does who is next in one of the parts hold no more than who has this connection? */
 static bool is_wanted_by_less(const struct queue *q, const struct connection *c)

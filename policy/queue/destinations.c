@@ -352,7 +352,6 @@ static bool passes(const struct fair_item *item, const void *context)
     return question->test(OWNER_OF(item, struct line, turn), question->context);
 }
 
-/* What rests is set aside when it is met. */
 struct line *destination_best_of(struct destination *d, line_test *test, const void *context)
 {
     const struct question question = {test, context};
@@ -369,16 +368,17 @@ struct line *destination_best_of(struct destination *d, line_test *test, const v
     return NULL;
 }
 
-static bool any(const struct line *line, const void *context)
-{
-    (void)line;
-    (void)context;
-    return true;
-}
-
+/* What rests is set aside when it is met. */
 struct line *destination_best(struct destination *d)
 {
-    return destination_best_of(d, any, NULL);
+    struct fair_item *item;
+    while ((item = first_of(d->turns))) {
+        struct line *line = OWNER_OF(item, struct line, turn);
+        if (!line->domain->lane->resting)
+            return line;
+        lane_hold(line->domain->lane, line);
+    }
+    return NULL;
 }
 
 struct line *lane_best(const struct lane *lane)
