@@ -50,8 +50,15 @@ static void no_address(struct courier *c)
 /* As the machine says it: it knows what the port and the settings make of a silence. */
 static struct verdict verdict_on(struct courier *c, const struct reach_failure *failure)
 {
+    const struct endpoint *at = &c->candidates.all[failure->which].at;
+    if (!failure->opened && failure->no_ipv6)
+        return verdict_make(451, "4.4.1",
+                            "Host has only IPv6 addresses, and this machine has no route to %s "
+                            "port %u: %s",
+                            c->peer, at->port, failure->why);
     if (!failure->opened)
-        return verdict_make(451, "4.4.1", "%s (while at greeting)", failure->why);
+        return verdict_make(451, "4.4.1", "connect to %s port %u: %s", c->peer, at->port,
+                            failure->why);
     if (failure->timed_out)
         delivery_timed_out(&c->delivery);
     else

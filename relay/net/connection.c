@@ -81,7 +81,7 @@ static void on_timer(uv_timer_t *timer)
     if (c->closing ||
         (!c->finishing && c->connected && c->events->timed_out && c->events->timed_out(c->owner)))
         return;
-    connection_close(c, c->connected ? "timed out" : "connect timed out");
+    connection_close(c, "timed out");
 }
 
 static void touch(struct connection *c)
@@ -157,7 +157,7 @@ static void connect_failed(struct connection *c, int error)
 {
     char text[120];
     c->error = error;
-    snprintf(text, sizeof(text), "connect failed: %s", uv_strerror(error));
+    snprintf(text, sizeof(text), "%s", uv_strerror(error));
     connection_close(c, text);
 }
 

@@ -4,6 +4,7 @@
 #include "courier.h"
 
 #include "courier_parts.h"
+#include "log.h"
 
 #include <utlist.h>
 
@@ -138,17 +139,31 @@ void courier_close_idle(struct shard *s)
     }
 }
 
+/* It may have the message, and gets it again. */
+static void note_unanswered(const struct courier *c)
+{
+    if (!c->parcel || !delivery_is_said(&c->delivery))
+        return;
+    struct log_line *line = log_id(log_begin(LOG_WARN, "unanswered"), c->parcel->mail->id);
+    log_end(log_text(log_text(line, "mx", c->host_name), "what",
+                     "the server has the whole message and has not answered before the relay "
+                     "ended: it is sent again, and may be delivered twice"));
+}
+
 void courier_close_all(struct shard *s)
 {
     struct courier *c;
     struct courier *next;
     courier_close_idle(s);
     DL_FOREACH_SAFE (s->couriers, c, next) {
-        if (c->connection && !c->ending && c->delivery.want != DELIVERY_CLOSE && !c->parcel)
+        if (!s->hastens && c->connection && !c->ending && c->delivery.want != DELIVERY_CLOSE &&
+            !c->parcel)
             continue; /* says QUIT, and is heard for ten seconds at most */
         if (c->reach)
             approach_stop(c, "The relay is closing down");
-        else if (c->connection && !c->ending)
-            connection_close(c->connection, "closing down");
+        if (c->ending || !c->connection)
+            continue;
+        note_unanswered(c);
+        connection_close(c->connection, "closing down");
     }
 }

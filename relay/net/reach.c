@@ -103,6 +103,7 @@ void reach_stop(struct reach *r)
 static void fail(struct reach *r)
 {
     r->failure.local = r->failure.tried && !r->theirs && r->ipv4;
+    r->failure.no_ipv6 = r->failure.tried && !r->theirs && !r->ipv4 && !r->failure.ran_out;
     const struct reach_query query = r->query;
     const struct reach_failure failure = r->failure;
     end(r);
@@ -244,8 +245,9 @@ static void begin(struct reach *r, size_t which, bool probe)
 static void run_out(struct reach *r)
 {
     give_up_others(r, NULL, true);
+    r->failure.ran_out = true;
     if (!r->failure.tried)
-        snprintf(r->failure.why, sizeof(r->failure.why), "connect timed out");
+        snprintf(r->failure.why, sizeof(r->failure.why), "timed out");
     r->failure.tried = true;
     fail(r);
 }

@@ -24,6 +24,8 @@ struct reach_failure {
     bool tried;             /* one at least */
     bool none_free;         /* those that are left are in use, or somebody probes them */
     bool opened, timed_out; /* the one that failed last was connected; its time was over */
+    bool no_ipv6;           /* all its addresses are IPv6, which our own network has no way to */
+    bool ran_out;           /* the parcel's time was over */
     bool local;             /* nothing but our own network was in the way */
 };
 

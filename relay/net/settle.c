@@ -115,7 +115,7 @@ static void log_outcome(const struct parcel *p, size_t i, const struct store_out
                                      p->mail->envelope.rcpts[i].address);
     bool by_host = o->remote[0] != '\0';
     if (by_host)
-        line = log_text(log_text(line, "mx", o->remote), "tls", p->tls[0] ? p->tls : "none");
+        line = log_text(log_text(line, "mx", p->remote), "tls", p->tls[0] ? p->tls : "none");
     if (by_host && p->tls[0])
         line = log_text(line, "verified", p->verified ? "yes" : "no");
     if (by_host && p->tls[0] && p->route->username[0])

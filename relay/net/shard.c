@@ -18,7 +18,7 @@
 
 #include <stdlib.h>
 
-enum { DRAIN_MS = 20 * 1000, PATIENCE_MS = 1000 };
+enum { DRAIN_MS = 18 * 1000, PATIENCE_MS = 1000 };
 
 static void close_rest(struct shard *s)
 {

@@ -111,3 +111,21 @@ def test_an_only_host_has_all_its_time(relay_factory, dns, mailhost):
     dns.mail("d40.test", "a.d40.test=127.0.40.1")
     relay.wait_kind(relay.send(to="x@d40.test"), "delivered", 20)
     assert len(host.connections) == 1
+
+
+def test_a_relay_that_is_stopped_waits_no_longer_than_it_says(relay_factory, dns, mailhost):
+    """And who may get a message twice is named: a server that has all of it, and has not answered."""
+    relay = relay_of(relay_factory)
+    domains = {"d50.test": mailhost("GREETING", "220-wait", host="127.0.50.1"), "d51.test": mailhost("RCPT", host="127.0.51.1"),
+               "d52.test": mailhost(".", host="127.0.52.1")}
+    for domain, host in domains.items():
+        dns.mail(domain, f"mx.{domain}={host.socket.getsockname()[0]}")
+    ids = {domain: relay.send(to=f"x@{domain}") for domain in domains}
+    wait_for(lambda: all(host.connections for host in domains.values()))
+    wait_for(lambda: "DATA" in domains["d52.test"].connections[0].lines)
+    time.sleep(0.5)
+    began = time.monotonic()
+    relay.stop()
+    assert time.monotonic() - began < 20
+    unanswered = [line for line in relay.log().splitlines() if " unanswered " in line]
+    assert len(unanswered) == 1 and f"id={ids['d52.test']}" in unanswered[0] and "twice" in unanswered[0]

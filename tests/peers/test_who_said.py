@@ -2,6 +2,7 @@
 do, is its own word."""
 
 import email
+import socket
 
 import pytest
 
@@ -120,3 +121,25 @@ def test_what_has_expired_has_not_been_refused_for_good(relay_factory, dns, host
     relay.send(to="b@dest.test", message=code("b@dest.test"))
     text, fields = report(back)
     assert fields["Action"] == "failed" and fields["Status"] == status and reply[:3] in fields["Diagnostic-Code"]
+
+
+def test_where_it_was_connecting_is_said(relay, dns, delivery_port):
+    """Who cannot be connected to has not come as far as a greeting."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.9")  # nobody listens there
+    event = relay.wait_kind(relay.send(to="b@dest.test"), "deferred")[0]
+    assert event["reply"] == f"connect to 127.0.0.9 port {delivery_port}: connection refused"
+    assert " mx=mx.dest.test[127.0.0.9] " in next(line for line in relay.log().splitlines() if " deferred " in line)
+
+
+def test_a_host_that_this_machine_has_no_way_to(relay, dns, delivery_port):
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("2001:db8::25", delivery_port))
+            pytest.skip("this machine has a way to IPv6 addresses")
+        except OSError:
+            pass
+    dns.mail("dest.test", "mx.dest.test=2001:db8::25")
+    relay.config.write_text(relay.config.read_text().replace('"::1"}', '"::1", "2001:db8::/32"}'))
+    relay.reload()
+    event = relay.wait_kind(relay.send(to="b@dest.test"), "deferred")[0]
+    assert "only IPv6 addresses" in event["reply"] and f"2001:db8::25 port {delivery_port}" in event["reply"]
