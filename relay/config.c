@@ -40,7 +40,7 @@ const char *config_default_path(void)
 
 static void add_fault(size_t line, const char *what)
 {
-    char text[1400];
+    char text[2800];
     size_t number = 0;
     const char *file = config_text_place(&reading.r->text, line, &number);
     snprintf(text, sizeof(text), "%s:%zu: %s", file, number, what);
@@ -188,11 +188,15 @@ static void check_sections(struct config_reading *r)
 {
     for (const cfg_opt_t *opt = r->cfg->opts; opt->name; opt++) {
         size_t line = opt->type == CFGT_SEC && !(opt->flags & CFGF_MULTI)
-                          ? config_text_again(&r->text, opt->name)
+                          ? config_text_nth(&r->text, opt->name, 2)
                           : 0;
-        char what[200];
-        snprintf(what, sizeof(what), "section %s is there already: put all of it in one place",
-                 opt->name);
+        char what[1400];
+        size_t number = 0;
+        const char *file =
+            config_text_place(&r->text, config_text_nth(&r->text, opt->name, 1), &number);
+        snprintf(what, sizeof(what),
+                 "section %s is there already, at %.1000s:%zu: put all of it in one place",
+                 opt->name, file, number);
         if (line > 0)
             add_fault(line, what);
     }

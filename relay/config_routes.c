@@ -11,8 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { SUBMISSIONS_PORT = 465 }; /* TLS from the first byte (RFC 8314 section 3.3) */
+enum {
+    SUBMISSION_PORT = 587,
+    SUBMISSIONS_PORT = 465 /* TLS from the first byte (RFC 8314 section 3.3) */
+};
 
 static const char *const modes[] = {[DELIVERY_TLS_NEVER] = "never",
                                     [DELIVERY_TLS_MAY] = "may",
@@ -36,6 +40,11 @@ static void read_password(struct config_reading *r, cfg_t *section, struct confi
     FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
     const char *why = f ? "is empty" : strerror(errno);
     bool ok = f && fgets(route->password, sizeof(route->password), f);
+    struct stat about;
+    if (f && fstat(fd, &about) == 0 && (about.st_mode & S_IRWXO) != 0)
+        config_note(r, section, "password_file",
+                    "password_file %s is open to all users of this machine: chmod o-rwx",
+                    route->password_file);
     if (f)
         fclose(f);
     if (strlen(route->password) == sizeof(route->password) - 1)
@@ -69,6 +78,9 @@ static void read_port(struct config_reading *r, cfg_t *section, struct config_ro
         route->port = implicit ? SUBMISSIONS_PORT : r->config->delivery_port;
     if (route->port == SUBMISSIONS_PORT && !implicit)
         config_note(r, section, "port", "port 465 expects TLS at once: set tls = \"implicit\"");
+    if (route->port == SUBMISSION_PORT && implicit)
+        config_note(r, section, "port",
+                    "port 587 expects STARTTLS: set tls = \"verify\", or port = 465");
 }
 
 /* What it demands of a connection, once all else is read. */
@@ -131,6 +143,41 @@ static void read_route(struct config_reading *r, cfg_t *section, struct config_r
     demand(route);
 }
 
+/* The first route that matches is taken. */
+static void check_order(struct config_reading *r)
+{
+    const struct config *c = r->config;
+    for (size_t i = 0; i < c->route_count; i++)
+        for (size_t k = 0; k < i; k++) {
+            const char *before = c->routes[k].domain;
+            bool same = strcmp(before, c->routes[i].domain) == 0;
+            if (!same && strcmp(before, "*") != 0)
+                continue;
+            config_note(r, cfg_getnsec(r->cfg, "route", (unsigned)i), NULL,
+                        "is never used: route \"%s\" stands before it, and the first that matches "
+                        "is taken",
+                        before);
+            break;
+        }
+}
+
+/* Mail that comes back to us goes round until somebody counts its hops. */
+static void check_circle(struct config_reading *r, cfg_t *section, const struct config_route *route)
+{
+    const struct config *c = r->config;
+    struct ip ip;
+    bool here = strcmp(route->host, "localhost") == 0 || strcmp(route->host, c->hostname) == 0 ||
+                (ip_parse(route->host, &ip) && ip_is_loopback(&ip));
+    for (size_t i = 0; i < c->public_ip_count; i++)
+        here = here || strcmp(route->host, c->public_ips[i]) == 0;
+    for (size_t i = 0; i < c->listener_count; i++) {
+        const struct config_listener *l = &c->listeners[i];
+        if (!l->http && l->port == route->port && (here || strcmp(route->host, l->host) == 0))
+            config_note(r, section, "host", "host %s port %u is this relay's own listener %s",
+                        route->host, route->port, l->name);
+    }
+}
+
 void config_routes_read(struct config_reading *r)
 {
     struct config *c = r->config;
@@ -138,6 +185,9 @@ void config_routes_read(struct config_reading *r)
     c->routes = xcalloc(count + 1, sizeof(*c->routes));
     for (unsigned i = 0; i < count; i++)
         read_route(r, cfg_getnsec(r->cfg, "route", i), &c->routes[c->route_count++]);
+    check_order(r);
+    for (unsigned i = 0; i < count; i++)
+        check_circle(r, cfg_getnsec(r->cfg, "route", i), &c->routes[i]);
     c->routes[c->route_count++] =
         (struct config_route){.domain = "*", .port = c->delivery_port, .tls = DELIVERY_TLS_MAY};
 }

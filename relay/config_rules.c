@@ -311,6 +311,14 @@ static int check_positive(cfg_t *cfg, cfg_opt_t *opt)
                                            : refuse(cfg, opt, text, "a number from 1 to 999999999");
 }
 
+static int check_time(cfg_t *cfg, cfg_opt_t *opt)
+{
+    char text[32];
+    long value = cfg_opt_getnint(opt, 0);
+    snprintf(text, sizeof(text), "%ld", value);
+    return value > 0 && value < 1000000000 ? 0 : refuse(cfg, opt, text, "a time from 1s on");
+}
+
 static int check_shards(cfg_t *cfg, cfg_opt_t *opt)
 {
     char text[32];
@@ -364,21 +372,21 @@ static const struct {
              {"shards", check_shards},
              {"delivery|port", check_port},
              {"delivery|connections", check_positive},
-             {"delivery|connect_timeout", check_positive},
-             {"delivery|next_host_after", check_positive},
-             {"delivery|reuse", check_positive},
+             {"delivery|connect_timeout", check_time},
+             {"delivery|next_host_after", check_time},
+             {"delivery|reuse", check_time},
              {"delivery|suppress_days", check_days},
              {"delivery|private_networks", check_network},
              {"route|port", check_port},
              {"limits|size", check_positive},
              {"limits|recipients", check_positive},
              {"limits|connections", check_positive},
-             {"limits|idle", check_positive},
+             {"limits|idle", check_time},
              {"limits|messages", check_positive},
              {"limits|per_address", check_not_negative},
              {"limits|per_network", check_not_negative},
              {"limits|reserve", check_not_negative},
-             {"limits|login", check_positive},
+             {"limits|login", check_time},
              {"limits|rate", check_not_negative},
              {"limits|memory", check_positive},
              {"limits|storage", check_not_negative},

@@ -134,6 +134,18 @@ static const char *link_fault(const struct config_reading *r, const struct strea
     return ok ? NULL : "\"own-url\" needs a url, as https://www.example.org/u?t={token}";
 }
 
+static void check_times(struct config_reading *r, cfg_t *section, const struct stream *s)
+{
+    bool blanked = r->report->count > 0; /* perhaps this one: what is wrong is told already */
+    if (config_says(r, section, "expires") && s->lifetime_ms == 0 && !blanked)
+        config_fault(r, section, "expires", "expires is 0: mail would end before its first try");
+    if (config_says(r, section, "retry") && s->retry_count == 0 && !blanked)
+        config_fault(r, section, "retry", "retry is empty: give one time at least, as {60, 300}");
+    if (s->lifetime_ms > 0 && s->retry_count > 0 && s->lifetime_ms <= s->retries_ms[0])
+        config_note(r, section, "expires",
+                    "expires comes before the first retry: what is deferred once is returned");
+}
+
 static void read_stream(struct config_reading *r, struct stream *s, cfg_t *section)
 {
     const char *why = NULL;
@@ -159,6 +171,7 @@ static void read_stream(struct config_reading *r, struct stream *s, cfg_t *secti
     if (!read_times(s, section))
         config_fault(r, section, "retry",
                      "expires and retry are seconds, of a year at most; retry has up to 16");
+    check_times(r, section, s);
 }
 
 /* A stream that says anything of a limit has one of its own, which begins as its class's. */

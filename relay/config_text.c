@@ -354,12 +354,12 @@ void config_text_where(const struct config_text *t, const char *section, const c
         buf_addf(out, "%s: ", file);
 }
 
-size_t config_text_again(const struct config_text *t, const char *section)
+size_t config_text_nth(const struct config_text *t, const char *section, size_t nth)
 {
     size_t count = 0;
     for (size_t i = 0; i < t->statements.count; i++) {
         const struct config_statement *s = &t->statements.list[i];
-        if (s->parent == SIZE_MAX && span_equal(s->name, span_of(section)) && ++count == 2)
+        if (s->parent == SIZE_MAX && span_equal(s->name, span_of(section)) && ++count == nth)
             return s->line;
     }
     return 0;

@@ -46,8 +46,8 @@ const struct config_statement *config_text_find(const struct config_text *t, con
 void config_text_where(const struct config_text *t, const char *section, const char *title,
                        const char *setting, struct buf *out);
 
-/* The line where an outermost section is said for the second time; 0 when it is not. */
-size_t config_text_again(const struct config_text *t, const char *section);
+/* The line where an outermost section is said for the nth time, from 1; 0 when it is not. */
+size_t config_text_nth(const struct config_text *t, const char *section, size_t nth);
 
 /* Blank the innermost statement of this name that has the line, so that the rest can be read. False
  * when there is none. */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 bool preflight_makes_links(const struct config *c)
@@ -125,6 +126,39 @@ static void check_own_key(const struct config *c, struct config_report *report)
         config_report_add(report, false, text);
 }
 
+/* What is allowed, and can hardly be meant. */
+static void check_sizes(const struct config *c, struct config_report *report)
+{
+    enum { RECEIVERS_BEAR = 1000 };
+    char text[300];
+    struct statvfs disk;
+    uint64_t mb = statvfs(c->state_dir, &disk) == 0
+                      ? (uint64_t)disk.f_blocks * disk.f_frsize / 1024 / 1024
+                      : UINT64_MAX;
+    uint64_t most = c->storage_mb > c->tenant_storage_mb ? c->storage_mb : c->tenant_storage_mb;
+    snprintf(text, sizeof(text), "limits: storage of %llu MiB is more than the disk of %.200s has",
+             (unsigned long long)most, c->state_dir);
+    if (most > mb)
+        config_report_add(report, false, text);
+    if (c->site_connections > RECEIVERS_BEAR)
+        config_report_add(report, false,
+                          "delivery: connections to one destination: receivers take 20 to 100 from "
+                          "one sender, and refuse who opens more");
+}
+
+/* Of the certificates. */
+static void check_keys_closed(const struct config *c, struct config_report *report)
+{
+    for (size_t i = 0; i < c->certificate_count; i++) {
+        char text[CONFIG_PATH_MAX + 100];
+        struct stat about;
+        snprintf(text, sizeof(text), "key %s is open to all users of this machine: chmod o-rwx",
+                 c->certificates[i].key);
+        if (stat(c->certificates[i].key, &about) == 0 && (about.st_mode & S_IRWXO) != 0)
+            config_report_add(report, false, text);
+    }
+}
+
 void engine_check(const struct config *config, struct config_report *report, int64_t *expires_s_r)
 {
     static bool (*const checks[])(const struct config *, struct err *) = {
@@ -132,10 +166,12 @@ void engine_check(const struct config *config, struct config_report *report, int
         preflight_key,     preflight_state,  check_links};
     struct tls_context *server = NULL;
     struct err err = {0};
-    if (certificates_load(config, NULL, &server, &err))
+    if (certificates_load(config, NULL, &server, &err)) {
         *expires_s_r = tls_expiry(server);
-    else
+        check_keys_closed(config, report);
+    } else {
         config_report_add(report, true, err.text);
+    }
     tls_context_free(server);
     if (sandbox_is_incomplete(&err))
         config_report_add(report, config->sandbox_required, err.text);
@@ -143,4 +179,5 @@ void engine_check(const struct config *config, struct config_report *report, int
         if (!checks[i](config, &err))
             config_report_add(report, true, err.text);
     check_own_key(config, report);
+    check_sizes(config, report);
 }

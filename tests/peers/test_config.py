@@ -95,7 +95,11 @@ def say(relay, text):
     ('include', ["include needs a file name"]),
     ('limits { include "x" }', ["include"]),
     ('hostname = "' + "a" * 300 + '.test"', ["hostname"]),
-    ('limits { size = 1M }\nlimits { idle = 1m }', ["section limits is there already"]),
+    ('limits { size = 1M }\nlimits { idle = 1m }', ["section limits is there already, at ", ": put all of it in one place"]),
+    ('delivery { connect_timeout = 0 }', ["connect_timeout", "a time from 1s on"]),
+    ('limits { idle = 0 }', ["idle", "a time from 1s on"]),
+    ('stream "x" { expires = 0 }', ["stream x: expires is 0"]),
+    ('stream "x" { retry = {} }', ["stream x: retry is empty"]),
     ('stream "a" { }\nstream "a" { }', ["duplicate", "a"]),
     ('shards = 0', ["shards", "a number from 1 to 256"]),
     ('shards = 257', ["shards", "a number from 1 to 256"]),
@@ -370,3 +374,37 @@ def test_what_is_wrong_is_shown_without_what_a_terminal_obeys(still, evil):
         done = subprocess.run([RELEASE, "-c", str(still.config), "config", "check"], capture_output=True, timeout=60)
         shown = done.stderr.decode()  # it is UTF-8
         assert done.returncode == 1 and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown), shown
+
+
+@pytest.mark.parametrize("text, words", [
+    ('route "*" { host = "192.0.2.1" }\nroute "x.test" { tls = "verify" }', 'route "*" stands before it'),
+    ('route "x.test" { host = "192.0.2.1" port = 587 tls = "implicit" }', "port 587 expects STARTTLS"),
+    ('route "x.test" { host = "127.0.0.1" port = %(submission)d }', "is this relay's own listener"),
+    ('route "x.test" { host = "192.0.2.10" port = %(submission)d }', "is this relay's own listener"),
+    ('stream "x" { retry = {60} expires = 30 }', "expires comes before the first retry"),
+    ('limits { storage = 900000G }', "more than the disk"),
+    ('delivery { connections = 5000 }', "receivers take 20 to 100"),
+    ('route "x.test" { host = "192.0.2.1" username = "u" password_file = "%(open)s" }', "open to all users of this machine"),
+])
+def test_what_can_hardly_be_meant_is_a_note(still, text, words):
+    """Kind: settings that are allowed, each alone, and do nothing good together or at all."""
+    password = still.path / "password"
+    password.write_text("secret\n")
+    password.chmod(0o644)
+    if text.startswith("delivery"):
+        still.config.write_text(re.sub(r"delivery \{.*\}\n", "", still.config.read_text()))
+    say(still, text % {"submission": still.submission, "open": password})
+    done = still.command("config", "check", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0 and words in said, done
+
+
+def test_keys_that_all_can_read_are_a_note(still):
+    key = still.path / "key.pem"
+    mode = key.stat().st_mode
+    key.chmod(0o644)
+    done = still.command("config", "check", check=False)
+    key.chmod(mode)
+    assert done.returncode == 0 and f"key {key} is open to all users" in done.stdout + done.stderr, done
+    done = still.command("config", "check")
+    assert "open to all" not in done

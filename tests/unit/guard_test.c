@@ -196,6 +196,20 @@ static void memory_ends(void **state)
     guard_free(g);
 }
 
+/* What is shown as the last login is no older than that. */
+static void a_login_is_written_down_once_a_minute(void **state)
+{
+    static const struct {
+        int64_t at_ms;
+        bool written;
+    } rows[] = {{0, true}, {1, false}, {59 * 1000, false}, {60 * 1000, true}, {61 * 1000, false}, {day, true}};
+    struct guard *g = guard_new(1024);
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(guard_succeeded(g, SPAN("shop"), "198.51.100.7", rows[i].at_ms), rows[i].written);
+    guard_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +221,7 @@ int main(void)
         cmocka_unit_test(networks_are_locked),
         cmocka_unit_test(delays_grow),
         cmocka_unit_test(memory_ends),
+        cmocka_unit_test(a_login_is_written_down_once_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
