@@ -155,7 +155,7 @@ static void turn_equal(struct host *equal, size_t count, uint64_t turn, uint64_t
 {
     struct host sorted[HOSTS_MAX];
     size_t at = 0;
-    CHECK(count <= HOSTS_MAX);
+    CHECK(count > 0 && count <= HOSTS_MAX);
     memcpy(sorted, equal, count * sizeof(*equal));
     qsort(sorted, count, sizeof(*sorted), by_name);
     while (equal[at].name != sorted[turn % count].name)

@@ -92,7 +92,7 @@ void address_book_release(struct address_book *book, struct address_hold *hold, 
 MUST_CHECK bool address_book_detach(struct address_hold *hold);
 /* The one that goes on there by itself; NULL: none. */
 struct address_hold *address_book_detached(struct address_book *book,
-                                           const struct queue_address *a);
+                                           const struct queue_address *key);
 
 /* May what it carries become something that is not urgent? */
 bool address_book_may_carry(const struct address_hold *hold, unsigned limit);
@@ -111,6 +111,6 @@ struct address_waiter *address_book_next_called(struct address_book *book);
 
 /* End the rest of all, or of one. */
 void address_book_forget(struct address_book *book);
-void address_book_resume(struct address_book *book, const struct queue_address *a);
+void address_book_resume(struct address_book *book, const struct queue_address *key);
 
 #endif
