@@ -345,22 +345,17 @@ static void message_lost(struct courier *c)
                      &v);
 }
 
-/* It ended before anything of the message was said, which is no try of it. Another one is opened; a
- * server that hangs up once more is left alone for a while. */
+/* It ended before anything of the message was said. Once that is no try of it, and another one is
+ * opened; a server that hangs up again has failed, so that it is seen and waited for. */
 static void lost_early(struct courier *c)
 {
-    struct parcel *p = c->parcel;
     shipment_end(&c->shipment);
-    if (!c->lost_early) {
-        c->lost_early = true;
-        approach_begin(c);
-    } else if (parcel_has_answer(p)) { /* the rest is settled with it */
+    if (c->lost_early) {
         courier_fail(c, QUEUE_FAIL_LOST, &c->delivery.trouble);
-    } else {
-        c->parcel = NULL;
-        parcel_put_off(p);
-        end_courier(c);
+        return;
     }
+    c->lost_early = true;
+    approach_begin(c);
 }
 
 static void on_ended(void *owner, const char *why)

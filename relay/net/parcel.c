@@ -362,13 +362,6 @@ void parcel_end(struct parcel *p)
     shard_something_ended(s);
 }
 
-void parcel_put_off(struct parcel *p)
-{
-    int64_t left_ms = parcel_left_ms(p);
-    p->again_in_ms = left_ms < 1 ? 1 : left_ms < AGAIN_MS ? left_ms : AGAIN_MS;
-    parcel_end(p);
-}
-
 void parcel_drop(struct parcel *p)
 {
     p->untried = true;

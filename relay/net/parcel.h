@@ -63,8 +63,6 @@ void parcel_leave_rest(struct parcel *p);
 
 /* From the courier: no server has been asked, and the queue has it again. */
 void parcel_drop(struct parcel *p);
-/* The same, but it waits for some seconds: servers hang up again and again. */
-void parcel_put_off(struct parcel *p);
 
 /* ---- parcel_notes.c ---- */
 

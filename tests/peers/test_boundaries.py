@@ -72,18 +72,23 @@ class Hasty(MailHost):
         client.sendall(b"250 mailhost\r\n")
 
 
-@pytest.mark.parametrize("lost", [1, 2, 5])
-def test_a_connection_lost_while_the_copy_is_made_is_no_try(relay_factory, dns, delivery_port, lost):
-    """A large copy takes its time; meanwhile the server hangs up, before MAIL."""
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_connection_lost_while_the_copy_is_made_is_no_try_once(relay_factory, dns, delivery_port, lost):
+    """A large copy takes its time; meanwhile the server hangs up, before MAIL. If it does so twice, that is seen and waited for:
+    it may go on doing so."""
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
     host = Hasty(delivery_port, lost)
     try:
         relay = relay_factory(CONFIG).start()
-        relay.send(message=text("news", ("\u00e4" * 200 + "\r\n") * 40000).encode(), mail_options=["BODY=8BITMIME"])
+        id = relay.send(message=text("news", ("\u00e4" * 200 + "\r\n") * 40000).encode(), mail_options=["BODY=8BITMIME"])
+        if lost > 1:
+            wait_for(lambda: " deferred id=" in relay.log(), 60)
+            assert len(host.connections) == lost
+            relay.command("queue", "retry", id)
         wait_for(lambda: host.messages, 60)
         assert len(host.connections) == lost + 1
         wait_for(lambda: " delivered id=" in relay.log())
         lines = [line for line in relay.log().splitlines() if " delivered id=" in line or " deferred id=" in line]
-        assert len(lines) == 1 and " delivered " in lines[0] and "tries=1 " in lines[0], lines
+        assert len(lines) == lost and f"tries={lost} " in lines[-1], lines
     finally:
         host.stop()
