@@ -293,12 +293,37 @@ uint64_t dispatch_trust(const struct settings *settings, const struct config_rou
     return trust | 1;
 }
 
+static bool shows_as(const struct config_route *route, const char *label)
+{
+    char own[TRUST_LABEL];
+    trust_label(&route->trust, own);
+    return strcmp(own, label) == 0;
+}
+
+/* What a route demands, as people read it. Nothing shown may tell of a password, so of logins that
+ * show alike, the same user name with other passwords, those of later routes have a number. */
+static void label_route(const struct config *config, const struct config_route *route,
+                        char label_r[TRUST_LABEL])
+{
+    unsigned before = 0;
+    trust_label(&route->trust, label_r);
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct config_route *other = &config->routes[i];
+        if (memcmp(other->trust.login, route->trust.login, sizeof(other->trust.login)) == 0)
+            break;
+        before += shows_as(other, label_r);
+    }
+    size_t len = strlen(label_r);
+    if (before > 0)
+        snprintf(label_r + len, TRUST_LABEL - len, "-%u", before + 1);
+}
+
 void dispatch_resolved(struct dispatch *d, const char *domain, const struct settings *settings,
                        const struct config_route *route, struct resolver_answer *answer)
 {
     const char *names[HOSTS_MAX];
     char demanded[TRUST_LABEL];
-    trust_label(&route->trust, demanded);
+    label_route(settings->config, route, demanded);
     for (size_t i = 0; i < answer->hosts.count; i++)
         names[i] = answer->hosts.all[i].name;
     struct queue_answer found = {.hosts = names,

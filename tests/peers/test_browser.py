@@ -168,7 +168,7 @@ def test_from_a_web_mailer(page, browser):
     mailer.server.shutdown()
 
 
-LANGUAGES = sorted(path.stem for path in (pathlib.Path(__file__).resolve().parents[2] / "policy" / "languages").glob("*.txt"))
+LANGUAGES = sorted(path.stem for path in (pathlib.Path(__file__).resolve().parents[2] / "policy/unsubscribe/languages").glob("*.txt"))
 
 
 def test_every_language_on_a_small_screen(page, browser):

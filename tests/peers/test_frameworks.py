@@ -131,6 +131,8 @@ class Forgetful(threading.Thread):
     def carry(self, source, target, forgets):
         try:
             while data := source.recv(65536):
+                if forgets:
+                    time.sleep(0.1)  # the line may come a little after the reply
                 if forgets and re.search(r'\baccepted\b', self.relay.log()):
                     self.cuts += 1
                     break
