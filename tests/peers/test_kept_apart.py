@@ -203,7 +203,7 @@ def test_names_for_anothers_server_leave_it_to_him(relay_factory, dns, receiver)
         senders["eve"].send([f"x{i}@e{(i * 50 + k) % 300}.evil.test" for k in range(50)], f"eve {i}", "news", "hello@eve.test")
     wait_for(lambda: server.open >= 5)
     took = each_arrives(senders["bob"], "bob", server, "code")
-    assert took[-2] < 2 and took[-1] < 3, took[-10:]
+    assert took[-2] < 3 and took[-1] < 5, took[-10:]
     assert not relay.json("events", "--kind", "destination_rests")
 
 
