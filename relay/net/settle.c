@@ -137,7 +137,7 @@ static void on_notice_stored(struct shard *s, struct store_job *job)
 static void on_settled(struct shard *s, struct store_job *job)
 {
     struct parcel *p = job->context;
-    (void)s;
+    shard_recorded(s);
     if (!job->ok) /* the store ends without having been able to record it; it is tried again (C3) */
         log_end(log_text(log_id(log_begin(LOG_ERROR, "unrecorded"), p->work->attempt->message),
                          "reply", job->err.text));
@@ -199,5 +199,6 @@ void parcel_settle(struct parcel *p)
         parcel_end(p);
         return;
     }
+    p->shard->unrecorded++;
     shard_ask_store(p->shard, job, on_settled);
 }

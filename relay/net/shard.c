@@ -18,7 +18,7 @@
 
 #include <stdlib.h>
 
-enum { DRAIN_MS = 18 * 1000, PATIENCE_MS = 1000 };
+enum { UNRECORDED_MAX = 16, DRAIN_MS = 18 * 1000, PATIENCE_MS = 1000 };
 
 static void close_rest(struct shard *s)
 {
@@ -202,16 +202,29 @@ static void run_work(struct shard *s, struct dispatch_work *work)
 }
 
 /* One in each turn of the loop: most of them end in a signature, and whoever waits for a reply is
- * not to wait for several. */
+ * not to wait for several. What is delivered and not yet written down would go twice after a crash:
+ * while there is much of it nothing more goes (C3). */
 static void on_works_turn(uv_idle_t *turn)
 {
     struct shard *s = turn->data;
     struct inbox_item *item = s->works;
+    if (s->unrecorded >= UNRECORDED_MAX) {
+        uv_idle_stop(turn);
+        return;
+    }
     s->works = item->next;
     if (!s->works)
         uv_idle_stop(turn);
     run_work(s, (struct dispatch_work *)item);
     shard_something_ended(s);
+}
+
+void shard_recorded(struct shard *s)
+{
+    CHECK(s->unrecorded > 0);
+    s->unrecorded--;
+    if (s->works)
+        uv_idle_start(&s->works_turn, on_works_turn);
 }
 
 void shard_add_work(struct shard *s, struct dispatch_work *work)

@@ -82,6 +82,7 @@ struct shard {
     uv_prepare_t turn;
     struct inbox_item *works, **works_end; /* what the queue wants done, first come first */
     uv_idle_t works_turn;
+    unsigned unrecorded; /* outcomes on their way to the store */
     bool draining, stopped;
     bool hastens;         /* it has drained for long enough: nothing new is begun */
     struct inbox *notify; /* `ended` is posted there when the thread ends */
@@ -101,6 +102,7 @@ void shard_change_settings(struct shard *s, struct settings *settings);
 void shard_dispatch(struct shard *s, struct dispatch_work *work); /* takes `work` */
 /* The same on its own thread: in a turn of the loop of its own. */
 void shard_add_work(struct shard *s, struct dispatch_work *work);
+void shard_recorded(struct shard *s); /* an outcome has come back from the store */
 void shard_join(struct shard *s);
 
 /* On the shard's thread: a connection that holds such a place has to go, here or at the next shard
