@@ -6,11 +6,10 @@
 #include "access.h"
 
 #include "accounts.h"
+#include "db.h"
 #include "log.h"
-#include "rows.h"
 #include "secret.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void database_user_mark(const struct database_user *u, unsigned char mark_r[DATABASE_MARK])

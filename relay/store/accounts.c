@@ -3,8 +3,9 @@
 #include "accounts.h"
 
 #include "audit.h"
-#include "rates.h"
-#include "rows.h"
+#include "db.h"
+#include "events.h"
+#include "macs.h"
 #include "shares.h"
 
 #include <stdio.h>
@@ -87,7 +88,7 @@ bool database_add_user(struct database *db, const struct database_user *u, struc
     rows_int(s, 6, u->created_ms);
     rows_text(s, 7, u->scram);
     rows_text(s, 8, u->identity.streams);
-    shares_forget_tenants(db);
+    shares_forget_tenants(&db->shares);
     return change(db, s, "there is already a credential of that name", u->identity.name, err);
 }
 
@@ -110,7 +111,7 @@ bool database_set_disabled(struct database *db, const char *name, bool disabled,
     rows_text(s, 1, name);
     rows_int(s, 3, disabled);
     db->accounts_changed = true;
-    shares_forget_tenants(db);
+    shares_forget_tenants(&db->shares);
     return change(db, s, no_user, name, err);
 }
 
@@ -134,7 +135,7 @@ bool database_delete_user(struct database *db, const char *name, struct err *err
     s = rows_prepare(db, SQL_DELETE_USER);
     rows_text(s, 1, name);
     db->accounts_changed = true;
-    shares_forget_tenants(db);
+    shares_forget_tenants(&db->shares);
     return change(db, s, no_user, name, err);
 }
 
@@ -150,11 +151,11 @@ bool database_scram(struct database *db, struct span name, char keys_r[SCRAM_KEY
     }
     if (err->kind != ERR_NONE && err->kind != ERR_NOT_FOUND)
         return false;
-    if (!rates_prepare(db, err))
+    if (!macs_prepare(db, err))
         return false;
     buf_init(&text, 2048);
     buf_addf(&text, "scram\n%.*s", SPAN_ARG(span_first(name, 1024)));
-    rates_mac(db, &text, mac);
+    macs_make(db, &text, mac);
     scram_keys_nobody((struct span){(const char *)mac, sizeof(mac)}, keys_r);
     return true;
 }

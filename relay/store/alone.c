@@ -4,8 +4,9 @@
  */
 #include "alone.h"
 
-#include "rows.h"
+#include "db.h"
 #include "sandbox.h"
+#include "store.h"
 
 #include <errno.h>
 #include <fcntl.h>

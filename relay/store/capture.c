@@ -4,6 +4,7 @@
 #include "capture.h"
 
 #include "accounts.h"
+#include "events.h"
 
 #include <stdio.h>
 #include <string.h>

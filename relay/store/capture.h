@@ -5,7 +5,7 @@
 #ifndef CAPTURE_H
 #define CAPTURE_H
 
-#include "rows.h"
+#include "store.h"
 
 /* Is the domain of job->mail captured? The answer stays in job->captured. */
 MUST_CHECK bool capture_look(struct database *db, struct store_job *job, struct err *err);

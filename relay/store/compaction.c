@@ -12,8 +12,8 @@
  */
 #include "compaction.h"
 
+#include "db.h"
 #include "log.h"
-#include "rows.h"
 #include "spool.h"
 
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  * secure_delete is off, as Debian compiles it on, at twice the cost. The writing connection also
  * runs the checkpoints, and nobody else does.
  */
+#include "db.h"
 #include "log.h"
-#include "rows.h"
 #include "schema.h"
 #include "secret.h"
 #include "shares.h"
@@ -19,19 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const texts[SQL_COUNT] = {
-#define SQL_TEXT(name, text) [SQL_##name] = text,
-    SQL_STATEMENTS(SQL_TEXT)
-#undef SQL_TEXT
-};
-
-static bool fault(struct database *db, struct err *err, const char *doing)
-{
-    int code = db->handle ? sqlite3_errcode(db->handle) : SQLITE_NOMEM;
-    const char *why = db->handle ? sqlite3_errmsg(db->handle) : "no memory";
-    return err_set(err, code == SQLITE_FULL ? ERR_FULL : ERR_STORE, "%s: %s", doing, why);
-}
-
 static bool pragmas(struct database *db, enum database_mode mode, struct err *err)
 {
     const char *write =
@@ -40,7 +27,7 @@ static bool pragmas(struct database *db, enum database_mode mode, struct err *er
     const char *read = "PRAGMA query_only=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;";
     return sqlite3_exec(db->handle, mode == DATABASE_READ ? read : write, NULL, NULL, NULL) ==
                SQLITE_OK ||
-           fault(db, err, "setting up the database");
+           rows_fault(db, err, "setting up the database");
 }
 
 static bool say(struct database *db, const char *sql)
@@ -58,7 +45,7 @@ static bool bring_up(struct database *db, int64_t version, struct err *err)
     bool ok = say(db, "BEGIN IMMEDIATE");
     for (int64_t i = version; ok && i < SQL_SCHEMA_VERSION; i++)
         ok = say(db, steps[i]);
-    return (ok && say(db, "COMMIT")) || fault(db, err, "making the tables");
+    return (ok && say(db, "COMMIT")) || rows_fault(db, err, "making the tables");
 }
 
 static bool has_captured(struct database *db)
@@ -165,7 +152,7 @@ bool database_open(const char *state_dir, enum database_mode mode, struct databa
     if (mode == DATABASE_WRITE)
         keep_private(path);
     bool ok = sqlite3_open_v2(path, &db->handle, flags[mode], NULL) == SQLITE_OK ||
-              fault(db, err, "opening it");
+              rows_fault(db, err, "opening it");
     if (ok)
         sqlite3_busy_timeout(db->handle, 5000);
     ok = ok && top_functions(db, err) && pragmas(db, mode, err) && check_version(db, mode, err);
@@ -184,139 +171,9 @@ void database_close(struct database *db)
     for (size_t i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(db->statements[i]);
     sqlite3_close(db->handle);
-    shares_fini(db);
+    shares_fini(&db->shares);
     secret_keyed_free(db->keyed);
     free(db->due.items);
     free(db->released.items);
     free(db);
-}
-
-sqlite3_stmt *rows_prepare(struct database *db, enum sql sql)
-{
-    sqlite3_stmt **s = &db->statements[sql];
-    if (!*s) /* a statement that cannot be prepared is NULL, and every call with it fails */
-        sqlite3_prepare_v3(db->handle, texts[sql], -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
-    if (*s) {
-        sqlite3_reset(*s);
-        sqlite3_clear_bindings(*s);
-    }
-    return *s;
-}
-
-void rows_int(sqlite3_stmt *s, int column, int64_t value)
-{
-    sqlite3_bind_int64(s, column, value);
-}
-
-void rows_text(sqlite3_stmt *s, int column, const char *text)
-{
-    if (text)
-        sqlite3_bind_text(s, column, text, -1, SQLITE_STATIC);
-}
-
-void rows_blob(sqlite3_stmt *s, int column, struct span bytes)
-{
-    sqlite3_bind_blob(s, column, bytes.ptr, (int)bytes.len, SQLITE_STATIC);
-}
-
-const char *rows_get_text(sqlite3_stmt *s, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(s, column);
-    return text ? text : "";
-}
-
-void rows_copy_text(sqlite3_stmt *s, int column, char *text_r, size_t size)
-{
-    snprintf(text_r, size, "%s", rows_get_text(s, column));
-}
-
-bool rows_next(struct database *db, sqlite3_stmt *s, struct err *err)
-{
-    int result = s ? sqlite3_step(s) : SQLITE_ERROR;
-    if (result == SQLITE_ROW)
-        return true;
-    err->kind = ERR_NONE;
-    if (result != SQLITE_DONE)
-        fault(db, err, "database");
-    sqlite3_reset(s);
-    return false;
-}
-
-bool rows_run(struct database *db, sqlite3_stmt *s, struct err *err)
-{
-    while (rows_next(db, s, err))
-        ;
-    return err->kind == ERR_NONE;
-}
-
-bool rows_run_one(struct database *db, sqlite3_stmt *s, struct err *err)
-{
-    size_t count = 0;
-    while (rows_next(db, s, err))
-        count++;
-    if (err->kind != ERR_NONE)
-        return false;
-    return count > 0 || err_set(err, ERR_NOT_FOUND, "not found");
-}
-
-bool rows_simple(struct database *db, enum sql sql, struct err *err)
-{
-    return rows_run(db, rows_prepare(db, sql), err);
-}
-
-bool rows_is_refused(const struct database *db)
-{
-    switch (sqlite3_errcode(db->handle) & 0xff) {
-    case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH:
-    case SQLITE_TOOBIG:
-        return true;
-    }
-    return false;
-}
-
-void rows_rollback(struct database *db)
-{
-    sqlite3_step(rows_prepare(db, SQL_ROLLBACK));
-    sqlite3_reset(db->statements[SQL_ROLLBACK]);
-    shares_undo(db, 0);
-    rows_forget(db);
-}
-
-bool rows_savepoint(struct database *db, struct err *err)
-{
-    db->mark = (struct rows_mark){db->due.count, db->released.count, db->shares.change_count};
-    return rows_simple(db, SQL_SAVEPOINT, err);
-}
-
-bool rows_release(struct database *db, struct err *err)
-{
-    return rows_simple(db, SQL_RELEASE, err);
-}
-
-bool rows_undo(struct database *db, struct err *err)
-{
-    db->due.count = db->mark.due;
-    db->released.count = db->mark.released;
-    shares_undo(db, db->mark.changes);
-    return rows_simple(db, SQL_UNDO, err) && rows_simple(db, SQL_RELEASE, err);
-}
-
-void rows_note_due(struct database *db, const struct database_due *due)
-{
-    struct due_list *list = &db->due;
-    if (list->count == list->size) {
-        list->size = list->size ? list->size * 2 : 64;
-        list->items = xgrow(list->items, list->size, sizeof(*list->items));
-    }
-    list->items[list->count++] = *due;
-}
-
-void rows_forget(struct database *db)
-{
-    db->due.count = 0;
-    db->released.count = 0;
-    db->accounts_changed = false;
-    db->revised = false;
-    shares_keep(db);
 }

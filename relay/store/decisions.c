@@ -6,9 +6,12 @@
  */
 #include "decisions.h"
 
+#include "db.h"
+#include "events.h"
+#include "macs.h"
+#include "quota.h"
 #include "rates.h"
 #include "repeats.h"
-#include "shares.h"
 #include "suppressions.h"
 #include "top.h"
 
@@ -166,9 +169,9 @@ bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, 
     size_t repeated = 0;
     struct address_forms forms;
     job->decisions = xcalloc(m->envelope.count, sizeof(*job->decisions));
-    if (!shares_allow(db, job, err) || job->refusal.code != 0)
+    if (!quota_allow(db, job, err) || job->refusal.code != 0)
         return job->refusal.code != 0;
-    if (!rates_prepare(db, err) || !begin(db, job, err))
+    if (!macs_prepare(db, err) || !begin(db, job, err))
         return false;
     for (size_t i = 0; i < m->envelope.count; i++) {
         struct throttle_decision *d = &job->decisions[i];

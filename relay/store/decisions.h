@@ -3,7 +3,7 @@
 #ifndef DECISIONS_H
 #define DECISIONS_H
 
-#include "rows.h"
+#include "store.h"
 
 /* Decide about each recipient of job->mail, in the transaction that accepts it: fills
  * job->decisions, and job->refusal or job->repeats when nobody is left. */

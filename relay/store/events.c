@@ -1,17 +1,51 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* events.c - The history of messages: one message's story, what comes after an event, and a
- * search. Rows are found by id and by message only: an index for each thing that can be searched
- * for would cost each message more than a search costs whoever makes it. A search looks through the
- * rows from the newest on, in steps, with a reader's own database.
+/* events.c - The history of messages: writing it, one message's story, what comes after an event,
+ * and a search. Rows are found by id and by message only: an index for each thing that can be
+ * searched for would cost each message more than a search costs whoever makes it. A search looks
+ * through the rows from the newest on, in steps, with a reader's own database.
  */
-#include "rows.h"
+#include "events.h"
 
-#include <stdlib.h>
+#include "db.h"
 
 enum { STEP_ROWS = 50 * 1000, SEARCH_ROWS = 500 * 1000 };
 
 /* Times in the table rise with the ids, but for a clock that is set. */
 static const int64_t clock_margin_ms = INT64_C(24) * 3600 * 1000;
+
+bool rows_event(struct database *db, const struct database_event *e, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_EVENT);
+    rows_int(s, 1, e->at_ms);
+    rows_text(s, 2, e->kind);
+    rows_int(s, 3, e->message);
+    rows_text(s, 4, e->recipient);
+    rows_int(s, 5, e->code);
+    rows_text(s, 6, e->enhanced);
+    rows_text(s, 7, e->reply);
+    rows_text(s, 8, e->remote);
+    rows_text(s, 9, e->credential ? e->credential : "");
+    rows_text(s, 10, e->message_id ? e->message_id : "");
+    rows_text(s, 11, e->sender ? e->sender : "");
+    return rows_run(db, s, err);
+}
+
+bool rows_mail_event(struct database *db, const struct mail *m, size_t i, const char *kind,
+                     const struct verdict *v, const char *reply, struct err *err)
+{
+    struct database_event event = {.at_ms = m->created_ms,
+                                   .kind = kind,
+                                   .message = m->id,
+                                   .recipient = m->envelope.rcpts[i].address,
+                                   .code = v->code,
+                                   .enhanced = v->enhanced,
+                                   .reply = reply,
+                                   .remote = m->peer,
+                                   .credential = m->credential,
+                                   .message_id = m->message_id,
+                                   .sender = m->envelope.sender};
+    return rows_event(db, &event, err);
+}
 
 struct found {
     int64_t count, last; /* last: the id of the latest that was given */

@@ -4,15 +4,14 @@
  */
 #include "housekeeping.h"
 
+#include "db.h"
 #include "log.h"
 #include "newcomers.h"
 #include "rates.h"
 #include "repeats.h"
-#include "rows.h"
 #include "shares.h"
+#include "sweep.h"
 #include "top.h"
-
-#include <stdlib.h>
 
 enum {
     STEP_MS = 200,        /* while there is more to forget or to copy */
@@ -64,7 +63,7 @@ static bool forget_events(struct housekeeping *h, struct database *db, int64_t n
     rows_int(s, 1, passed);
     rows_int(s, 2, o.last);
     rows_int(s, 3, now_ms - history_ms);
-    return rows_sweep(db, s);
+    return sweep_rows(db, s);
 }
 
 /* Rows of before; true when there may be more of them. */
@@ -72,7 +71,7 @@ static bool forget(struct database *db, enum sql sql, int64_t before_ms)
 {
     sqlite3_stmt *s = rows_prepare(db, sql);
     rows_int(s, 1, before_ms);
-    return rows_sweep(db, s);
+    return sweep_rows(db, s);
 }
 
 static bool sweep(struct database *db, int64_t now_ms)
@@ -97,9 +96,9 @@ bool housekeeping_begin(struct database *db, struct segments *segments, struct e
         struct mail_place place = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
                                    sqlite3_column_int64(s, 2)};
         segments_keep(segments, &place);
-        shares_add(db, rows_get_text(s, 3), place.length);
+        shares_add(&db->shares, rows_get_text(s, 3), place.length);
     }
-    shares_keep(db);
+    shares_keep(&db->shares);
     return err->kind == ERR_NONE;
 }
 

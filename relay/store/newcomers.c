@@ -7,8 +7,11 @@
  */
 #include "newcomers.h"
 
+#include "db.h"
+#include "events.h"
 #include "log.h"
-#include "rates.h"
+#include "macs.h"
+#include "sweep.h"
 
 #include <stdio.h>
 
@@ -65,7 +68,7 @@ bool newcomers_find(struct database *db, const struct throttle_settings *setting
         return true;
     buf_init(&text, 4096);
     buf_addf(&text, "known\n%s\n%s", tenant, recipient);
-    rates_mac(db, &text, n->name);
+    macs_make(db, &text, n->name);
     n->is_new = !is_known(db, n->name, &day, err);
     if (err->kind != ERR_NONE)
         return false;
@@ -107,6 +110,6 @@ bool newcomers_sweep(struct database *db, int64_t now_ms)
     rows_int(s, 1, throttle_day(now_ms) - WEEK_DAYS);
     bool ok = rows_run(db, s, &err);
     log_fault("housekeeping_failed", &err);
-    return ok && rates_sweep_keys(db, SQL_KNOWN_AFTER, SQL_FORGET_KNOWN, db->known_swept,
-                                  throttle_day(now_ms) - FORGET_DAYS);
+    return ok && sweep_keys(db, SQL_KNOWN_AFTER, SQL_FORGET_KNOWN, db->known_swept,
+                            throttle_day(now_ms) - FORGET_DAYS);
 }

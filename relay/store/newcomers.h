@@ -3,7 +3,7 @@
 #ifndef NEWCOMERS_H
 #define NEWCOMERS_H
 
-#include "rows.h"
+#include "database.h"
 
 struct newcomer {
     bool is_new;

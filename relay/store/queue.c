@@ -2,8 +2,10 @@
 /* queue.c - The queue and the events as people see and change them. Every verb takes the same
  * filter. */
 #include "clock.h"
+#include "db.h"
+#include "ends.h"
+#include "events.h"
 #include "queued.h"
-#include "rows.h"
 
 #include <stdlib.h>
 

@@ -7,9 +7,11 @@
 #include "rates.h"
 
 #include "clock.h"
+#include "db.h"
 #include "log.h"
+#include "macs.h"
 #include "newcomers.h"
-#include "secret.h"
+#include "sweep.h"
 #include "top.h"
 
 #include <stdio.h>
@@ -22,39 +24,6 @@ struct counted {
     enum stream_on_limit on_limit;
     const char *stream; /* with a limit of its own; NULL: its class's */
 };
-
-/* It never changes. */
-static bool read_key(struct database *db, struct err *err)
-{
-    sqlite3_stmt *s = rows_prepare(db, SQL_RATE_KEY);
-    while (rows_next(db, s, err))
-        if (sqlite3_column_bytes(s, 0) == (int)sizeof(db->rate_key))
-            memcpy(db->rate_key, sqlite3_column_blob(s, 0), sizeof(db->rate_key));
-    if (err->kind != ERR_NONE)
-        return false;
-    db->keyed = secret_keyed_new((struct span){(const char *)db->rate_key, sizeof(db->rate_key)});
-    return true;
-}
-
-/* On the store's thread once, and after the clock was set; by readers each time. */
-bool rates_prepare(struct database *db, struct err *err)
-{
-    if (db->writes && db->instance_known)
-        return true;
-    if (!db->keyed && !read_key(db, err))
-        return false;
-    sqlite3_stmt *s = rows_prepare(db, SQL_STEPS);
-    while (rows_next(db, s, err))
-        db->steps_ms = sqlite3_column_int64(s, 0);
-    db->instance_known = err->kind == ERR_NONE;
-    return db->instance_known;
-}
-
-void rates_mac(const struct database *db, struct buf *text, unsigned char name_r[16])
-{
-    secret_keyed_mac(db->keyed, buf_span(text), name_r);
-    buf_fini(text);
-}
 
 static void make_name(const struct database *db, enum throttle_key key, const struct counted *c,
                       unsigned char name_r[16])
@@ -69,7 +38,7 @@ static void make_name(const struct database *db, enum throttle_key key, const st
     buf_addf(&text, "%s\n%s\n%s%s\n%s", throttle_key_name(key), by_tenant ? c->tenant : "",
              key == THROTTLE_CLASS && c->stream ? "stream " : "", key == THROTTLE_CLASS ? kind : "",
              whom);
-    rates_mac(db, &text, name_r);
+    macs_make(db, &text, name_r);
 }
 
 /* Stored times are of a clock that was never set, so that a step of the real one neither frees nor
@@ -210,7 +179,7 @@ bool rates_charge_report(struct database *db, const struct throttle_limit *limit
     if (limit->every_ms == 0 && limit->per_day == 0)
         return true;
     address_counted_as(recipient, form);
-    if (!rates_prepare(db, err))
+    if (!macs_prepare(db, err))
         return false;
     make_name(db, THROTTLE_REPORT, &c, name);
     if (!read_bucket(db, name, &b, err))
@@ -231,7 +200,7 @@ static bool find_counted(struct database *db, const char *tenant, const struct a
                          char domain_r[ADDRESS_DOMAIN_MAX + 1], struct err *err)
 {
     struct buf form;
-    if (!rates_prepare(db, err))
+    if (!macs_prepare(db, err))
         return false;
     buf_init(&form, ADDRESS_CANONICAL_MAX);
     bool ok =
@@ -263,7 +232,7 @@ bool database_rate(struct database *db, const char *tenant, struct throttle_buck
 {
     struct counted c = {.tenant = tenant};
     unsigned char name[16];
-    if (!rates_prepare(db, err))
+    if (!macs_prepare(db, err))
         return false;
     make_name(db, THROTTLE_RATE, &c, name);
     return read_bucket(db, name, bucket_r, err);
@@ -293,7 +262,7 @@ bool database_reset_tenant(struct database *db, const char *tenant, int64_t now_
 {
     const struct counted c = {.tenant = tenant};
     unsigned char name[16];
-    if (!rates_prepare(db, err))
+    if (!macs_prepare(db, err))
         return false;
     make_name(db, THROTTLE_RATE, &c, name);
     sqlite3_stmt *s = rows_prepare(db, SQL_DROP_RATE);
@@ -312,7 +281,7 @@ bool database_reset_tenant(struct database *db, const char *tenant, int64_t now_
 static bool glance(struct database *db, struct buckets *b, const struct counted *c, int64_t now_ms,
                    struct throttle_decision *d, struct err *err)
 {
-    if (!rates_prepare(db, err))
+    if (!macs_prepare(db, err))
         return false;
     for (unsigned k = THROTTLE_TENANT; k < THROTTLE_BUCKETS; k++)
         if (!read_one(db, b, c, (enum throttle_key)k, err))
@@ -349,39 +318,11 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
            top_note_refused(db, credential, form, now_ms, err) && write_changed(db, &b, err);
 }
 
-bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
-                      unsigned char cursor[16], int64_t before)
-{
-    struct err err = {0};
-    unsigned char last[16];
-    bool more = false;
-    sqlite3_stmt *s = rows_prepare(db, after);
-    rows_blob(s, 1, (struct span){(const char *)cursor, sizeof(last)});
-    while (rows_next(db, s, &err)) {
-        more = sqlite3_column_bytes(s, 0) == (int)sizeof(last);
-        if (more)
-            memcpy(last, sqlite3_column_blob(s, 0), sizeof(last));
-    }
-    if (!more || err.kind != ERR_NONE) {
-        log_fault("housekeeping_failed", &err);
-        memset(cursor, 0, sizeof(last));
-        return false;
-    }
-    s = rows_prepare(db, forget);
-    rows_blob(s, 1, (struct span){(const char *)cursor, sizeof(last)});
-    rows_blob(s, 2, (struct span){(const char *)last, sizeof(last)});
-    rows_int(s, 3, before);
-    bool ok = rows_run(db, s, &err);
-    log_fault("housekeeping_failed", &err);
-    memcpy(cursor, last, sizeof(last));
-    return ok;
-}
-
 bool rates_sweep(struct database *db, int64_t now_ms)
 {
     struct err err = {0};
-    bool ok = rates_prepare(db, &err);
+    bool ok = macs_prepare(db, &err);
     log_fault("housekeeping_failed", &err);
-    return ok && rates_sweep_keys(db, SQL_RATE_AFTER, SQL_FORGET_RATES, db->rate_swept,
-                                  now_ms - db->steps_ms);
+    return ok &&
+           sweep_keys(db, SQL_RATE_AFTER, SQL_FORGET_RATES, db->rate_swept, now_ms - db->steps_ms);
 }

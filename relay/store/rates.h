@@ -4,10 +4,8 @@
 #ifndef RATES_H
 #define RATES_H
 
-#include "rows.h"
+#include "store.h"
 
-/* Read what all of it depends on. */
-MUST_CHECK bool rates_prepare(struct database *db, struct err *err);
 /* Decide about one recipient of job->mail, in its canonical form, by all limits, and charge it. */
 MUST_CHECK bool rates_charge(struct database *db, const struct store_job *job,
                              const char *recipient, const char *domain, int64_t now_ms,
@@ -16,14 +14,6 @@ MUST_CHECK bool rates_charge(struct database *db, const struct store_job *job,
 /* Forget some of the buckets that are as if never used, beginning behind the last ones looked at;
  * true when there are more. */
 bool rates_sweep(struct database *db, int64_t now_ms);
-
-/* A step through a table of keys: `forget` looks at the 20,000 behind `cursor`, `after` finds the
- * last of them. True when there are more. */
-bool rates_sweep_keys(struct database *db, enum sql after, enum sql forget,
-                      unsigned char cursor[16], int64_t before);
-
-/* A name for `text` that tells nothing about it; frees `text`. */
-void rates_mac(const struct database *db, struct buf *text, unsigned char name_r[16]);
 
 /* Count a report on who gets it. `taken_r`: it may go, after `wait_ms_r`; one on a failure has the
  * limit's reserve, and waits for so long as the limit holds. */

@@ -14,8 +14,12 @@
  */
 #include "repeats.h"
 
-#include "rates.h"
+#include "db.h"
+#include "ends.h"
+#include "events.h"
+#include "macs.h"
 #include "secret.h"
+#include "sweep.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +33,7 @@ enum { TAKE_BACK_MS = 2000 }; /* what is due later than this has not been begun 
 bool repeats_key(struct database *db, unsigned char key_r[CONTENT_KEY], struct err *err)
 {
     struct span secret = {(const char *)db->rate_key, sizeof(db->rate_key)};
-    if (!rates_prepare(db, err))
+    if (!macs_prepare(db, err))
         return false;
     secret_derive(secret, "contents", key_r, CONTENT_KEY);
     return true;
@@ -50,7 +54,7 @@ static void name_once(const struct database *db, const struct store_job *job, co
     if (!job->keyed)
         buf_add(&text, content_of(job));
     CHECK(!text.overflow); /* message_check() has seen to that */
-    rates_mac(db, &text, name_r);
+    macs_make(db, &text, name_r);
 }
 
 /* The key was used for something else. */
@@ -101,7 +105,7 @@ bool repeats_sweep(struct database *db, int64_t now_ms)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_ONCE);
     rows_int(s, 1, now_ms - once_ms);
-    return rows_sweep(db, s);
+    return sweep_rows(db, s);
 }
 
 /* ---- by what it says ---- */
@@ -115,7 +119,7 @@ static int64_t name_alike(const struct database *db, const struct store_job *job
     buf_init(&text, 4096);
     buf_addf(&text, "alike\n%s\n%s\n", job->mail->tenant, recipient);
     buf_add(&text, (struct span){(const char *)job->fingerprint, sizeof(job->fingerprint)});
-    rates_mac(db, &text, name);
+    macs_make(db, &text, name);
     memcpy(&number, name, sizeof(number));
     return number != 0 ? number : 1;
 }

@@ -3,7 +3,7 @@
 #ifndef REPEATS_H
 #define REPEATS_H
 
-#include "rows.h"
+#include "store.h"
 
 /* The instance's key for digests of contents. */
 MUST_CHECK bool repeats_key(struct database *db, unsigned char key_r[CONTENT_KEY], struct err *err);

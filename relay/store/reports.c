@@ -2,7 +2,7 @@
 /* reports.c - One report a message: what becomes of its recipients is gathered, and told together.
  *
  *   rows_settle: a recipient has failed, or waits for long, or has got it and its sender wants to
- *     know - reports_owe(): its row says so, and the message stays until it is told
+ *     know - report_rows_owe(): its row says so, and the message stays until it is told
  *   reports_make(): half a minute later, or at once when nobody of the message waits any more, one
  *     notification is made of all of them; that mail was passed on is only told at the end
  *   reports_tell(): in one transaction it is accepted and nothing is owed any more
@@ -21,7 +21,11 @@
 #include "accounts.h"
 #include "bounce.h"
 #include "clock.h"
+#include "db.h"
+#include "ends.h"
+#include "events.h"
 #include "message.h"
+#include "message_ids.h"
 #include "rates.h"
 #include "spool.h"
 
@@ -30,60 +34,11 @@
 #include <string.h>
 
 enum {
-    GATHER_MS = 30 * 1000,
-    PAUSE_MS = 1000,
     MESSAGES_AT_ONCE = 50,
     RECIPIENTS_MAX = 400, /* of one report; more are told in the next */
     REPORT_MAX = 2 * 1024 * 1024,
     FULL_MAX = 256 * 1024
 };
-
-/* ---- owed ---- */
-
-bool reports_owe(struct database *db, const struct store_outcome *o, int64_t now_ms,
-                 struct err *err)
-{
-    int64_t due_ms = now_ms + GATHER_MS;
-    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_OWE);
-    rows_int(s, 1, o->message);
-    if (o->report != STORE_REPORT_RELAYED) {
-        rows_int(s, 2, due_ms);
-        if (due_ms < db->report_due_ms)
-            db->report_due_ms = due_ms;
-    }
-    return rows_run(db, s, err);
-}
-
-bool reports_at_end(struct database *db, int64_t message, struct err *err)
-{
-    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_AT_END);
-    bool at_end = false;
-    rows_int(s, 1, message);
-    while (rows_next(db, s, err))
-        at_end = true;
-    if (err->kind != ERR_NONE || !at_end)
-        return err->kind == ERR_NONE;
-    db->report_due_ms = 0;
-    s = rows_prepare(db, SQL_REPORT_NOW);
-    rows_int(s, 1, message);
-    return rows_run(db, s, err);
-}
-
-bool reports_look(struct database *db, int64_t before, int64_t *message_r, struct err *err)
-{
-    int64_t soon_ms = clock_now_ms() + PAUSE_MS;
-    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_NEXT);
-    *message_r = 0;
-    db->report_due_ms = INT64_MAX;
-    while (rows_next(db, s, err)) {
-        *message_r = sqlite3_column_int64(s, 0);
-        db->report_due_ms = sqlite3_column_int64(s, 1);
-    }
-    if (err->kind != ERR_NONE ||
-        (*message_r == before && before != 0 && db->report_due_ms < soon_ms))
-        db->report_due_ms = soon_ms;
-    return err->kind == ERR_NONE;
-}
 
 /* ---- made ---- */
 
@@ -184,8 +139,8 @@ static bool read_original(const char *state_dir, const struct mail *original,
     return ok;
 }
 
-static struct mail *make_mail(struct store *store, const struct mail *original, const char *signer,
-                              struct span text, int64_t now_ms)
+static struct mail *make_mail(struct message_ids *ids, const struct mail *original,
+                              const char *signer, struct span text, int64_t now_ms)
 {
     struct address sender;
     char domain[ADDRESS_DOMAIN_MAX + 1];
@@ -194,7 +149,7 @@ static struct mail *make_mail(struct store *store, const struct mail *original, 
         !address_domain_ascii(sender.domain, domain))
         return NULL;
     struct mail *m = mail_new();
-    m->id = store_new_id(store);
+    m->id = message_ids_new(ids);
     m->created_ms = now_ms;
     m->class = STREAM_NOTIFICATION;
     m->expires_ms = m->created_ms + stream_lifetime_ms(NULL, m->class);
@@ -211,7 +166,7 @@ static struct mail *make_mail(struct store *store, const struct mail *original, 
     return m;
 }
 
-static void write_report(const struct reports *r, struct store *store, const char *state_dir,
+static void write_report(const struct reports *r, struct message_ids *ids, const char *state_dir,
                          const struct mail *original, const char *signer, const struct told *t,
                          struct store_job *job, int64_t now_ms)
 {
@@ -239,13 +194,13 @@ static void write_report(const struct reports *r, struct store *store, const cha
     }
     job->body.limit = REPORT_MAX;
     if (bounce_write(&in, &job->body))
-        job->mail = make_mail(store, original, signer, buf_span(&job->body), now_ms);
+        job->mail = make_mail(ids, original, signer, buf_span(&job->body), now_ms);
     spool_close(&message);
     buf_fini(&body);
 }
 
 /* With nobody to tell about, only the books are put right. */
-static bool make_one(const struct reports *r, struct store *store, struct database *db,
+static bool make_one(const struct reports *r, struct message_ids *ids, struct database *db,
                      const char *state_dir, int64_t id, bool at_end, struct store_job **job_r,
                      struct err *err)
 {
@@ -259,17 +214,17 @@ static bool make_one(const struct reports *r, struct store *store, struct databa
         ok = database_mail(db, id, &original, err);
     ok = ok && (!original || find_signer(r, db, original->from_domain, signer, err));
     if (ok && original)
-        write_report(r, store, state_dir, original, signer, t, job, clock_now_ms());
+        write_report(r, ids, state_dir, original, signer, t, job, clock_now_ms());
     mail_free(original);
     free_told(t);
     *job_r = job;
     return ok;
 }
 
-bool reports_make(const struct reports *r, struct store *store, struct database *db,
+bool reports_make(const struct reports *r, struct message_ids *ids, struct database *db,
                   const char *state_dir, struct store_job **jobs_r, struct err *err)
 {
-    int64_t ids[MESSAGES_AT_ONCE];
+    int64_t due[MESSAGES_AT_ONCE];
     bool at_end[MESSAGES_AT_ONCE];
     size_t count = 0;
     struct store_job **last = jobs_r;
@@ -280,13 +235,13 @@ bool reports_make(const struct reports *r, struct store *store, struct database 
     rows_int(s, 1, clock_now_ms());
     rows_int(s, 2, MESSAGES_AT_ONCE);
     while (rows_next(db, s, err)) {
-        ids[count] = sqlite3_column_int64(s, 0);
+        due[count] = sqlite3_column_int64(s, 0);
         at_end[count++] = sqlite3_column_int64(s, 1) == 0;
     }
     bool ok = err->kind == ERR_NONE;
     for (size_t i = 0; ok && i < count; i++) {
         struct store_job *job = NULL;
-        ok = make_one(r, store, db, state_dir, ids[i], at_end[i], &job, err);
+        ok = make_one(r, ids, db, state_dir, due[i], at_end[i], &job, err);
         if (!ok) {
             store_job_free(job);
             break;
@@ -348,13 +303,6 @@ static bool charge(const struct reports *r, struct database *db, struct store_jo
     return true;
 }
 
-static bool run_on(struct database *db, enum sql sql, int64_t message, struct err *err)
-{
-    sqlite3_stmt *s = rows_prepare(db, sql);
-    rows_int(s, 1, message);
-    return rows_run(db, s, err);
-}
-
 bool reports_tell(const struct reports *r, struct database *db, struct store_job *job,
                   int64_t now_ms, struct err *err)
 {
@@ -369,6 +317,7 @@ bool reports_tell(const struct reports *r, struct database *db, struct store_job
         rows_int(s, 2, job->reported[i]);
         ok = rows_run(db, s, err);
     }
-    return ok && run_on(db, SQL_REPORT_DONE, job->report_of, err) &&
-           run_on(db, SQL_REPORT_KEEP, job->report_of, err) && rows_end(db, job->report_of, err);
+    return ok && rows_run_about(db, SQL_REPORT_DONE, job->report_of, err) &&
+           rows_run_about(db, SQL_REPORT_KEEP, job->report_of, err) &&
+           rows_end(db, job->report_of, err);
 }

@@ -3,7 +3,7 @@
  */
 #include "rests.h"
 
-#include "rows.h"
+#include "db.h"
 
 bool database_rest(struct database *db, const struct database_rest *rest, int64_t now_ms,
                    struct err *err)

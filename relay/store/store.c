@@ -41,14 +41,17 @@
 #include "alone.h"
 #include "bodies.h"
 #include "clock.h"
+#include "db.h"
 #include "housekeeping.h"
 #include "intray.h"
 #include "jobs.h"
 #include "log.h"
+#include "message_ids.h"
+#include "queue_rows.h"
 #include "recent.h"
 #include "repeats.h"
+#include "report_rows.h"
 #include "reports.h"
-#include "rows.h"
 #include "sandbox.h"
 #include "segments.h"
 #include "transaction.h"
@@ -70,7 +73,7 @@ struct store {
     struct store_events events;
     unsigned char content_key[CONTENT_KEY];
     pthread_t thread;
-    _Atomic int64_t last_id;
+    struct message_ids ids;
     _Atomic uint64_t accounts;
     atomic_bool paused, giving_up;
     struct intray intray;
@@ -91,14 +94,7 @@ struct store {
 
 int64_t store_new_id(struct store *store)
 {
-    int64_t last = atomic_load(&store->last_id);
-    int64_t id = 0;
-    do {
-        id = clock_now_ms() << 16; /* the clock may step back: the id does not */
-        if (id <= last)
-            id = last + 1;
-    } while (!atomic_compare_exchange_weak(&store->last_id, &last, id));
-    return id;
+    return message_ids_new(&store->ids);
 }
 
 const unsigned char *store_content_key(const struct store *store)
@@ -267,11 +263,12 @@ static void make_reports(struct store *store)
     pthread_mutex_lock(&store->reports_mutex);
     store->reporting = store->reports;
     pthread_mutex_unlock(&store->reports_mutex);
-    bool ok = reports_look(store->db, 0, &first, &err) &&
-              reports_make(&store->reporting, store, store->db, store->state_dir, &jobs, &err);
+    bool ok =
+        report_rows_look(store->db, 0, &first, &err) &&
+        reports_make(&store->reporting, &store->ids, store->db, store->state_dir, &jobs, &err);
     if (jobs)
         run_batch(store, jobs);
-    if (ok && reports_look(store->db, first, &first, &err))
+    if (ok && report_rows_look(store->db, first, &first, &err))
         return;
     store->db->report_due_ms = clock_now_ms() + RETRY_PAUSE_MS;
     log_event(LOG_ERROR, "not_reported", "reply", err.text);
@@ -382,7 +379,7 @@ static bool find_last_id(struct store *store, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(store->db, SQL_LAST_ID);
     while (rows_next(store->db, s, err))
-        atomic_store(&store->last_id, sqlite3_column_int64(s, 0));
+        atomic_store(&store->ids.last, sqlite3_column_int64(s, 0));
     return err->kind == ERR_NONE;
 }
 

@@ -6,7 +6,8 @@
  * form that counts. Each look-up asks for both. */
 #include "suppressions.h"
 
-#include "rows.h"
+#include "db.h"
+#include "events.h"
 
 #include <stdio.h>
 

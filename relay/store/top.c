@@ -7,8 +7,8 @@
  */
 #include "top.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "db.h"
+#include "sweep.h"
 
 static struct span domain_of(struct span address)
 {
@@ -58,7 +58,7 @@ bool top_sweep(struct database *db, int64_t before_ms)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_REFUSED);
     rows_int(s, 1, before_ms / 60000);
-    return rows_sweep(db, s);
+    return sweep_rows(db, s);
 }
 
 bool database_top(struct database *db, enum database_top_by by, int64_t since_ms, int64_t limit,

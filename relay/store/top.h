@@ -3,7 +3,7 @@
 #ifndef TOP_H
 #define TOP_H
 
-#include "rows.h"
+#include "database.h"
 
 /* What SQL_TOP needs of us. */
 MUST_CHECK bool top_functions(struct database *db, struct err *err);

@@ -2,7 +2,8 @@
 /* trail.c - The audit trail. The tables themselves refuse to change or delete a row. */
 #include "audit.h"
 #include "clock.h"
-#include "rows.h"
+#include "db.h"
+#include "events.h"
 #include "secret.h"
 
 #include <stdio.h>

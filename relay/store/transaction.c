@@ -7,9 +7,15 @@
  */
 #include "transaction.h"
 
+#include "accept.h"
 #include "access.h"
 #include "clock.h"
+#include "db.h"
 #include "decisions.h"
+#include "ends.h"
+#include "events.h"
+#include "reports.h"
+#include "settle.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,6 @@
 #define TRANSACTION_H
 
 #include "reports.h"
-#include "rows.h"
 
 /* What the batch is decided by. */
 struct transaction {

@@ -4,7 +4,8 @@
  */
 #include "store_stage.h"
 
-#include "rows.h"
+#include "db.h"
+#include "ends.h"
 #include "spool.h"
 
 #include <stdlib.h>

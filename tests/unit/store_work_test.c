@@ -4,7 +4,7 @@
  */
 #include "store_stage.h"
 
-#include "rows.h"
+#include "db.h"
 
 #include <stdlib.h>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* rows.h - Inside the store: prepared statements, typed binding, and the moves that only the
- * store's thread makes. */
-#ifndef ROWS_H
-#define ROWS_H
+/* db.h - Inside the store: the database as its own files see it: prepared statements, typed
+ * binding, and what the open transaction has changed. */
+#ifndef DB_H
+#define DB_H
 
 #include "database.h"
+#include "shares.h"
 #include "sql.h"
-#include "store.h"
 
 #include <sqlite3.h>
 
@@ -18,17 +18,6 @@ struct due_list {
 struct place_list {
     struct mail_place *items;
     size_t count, size;
-};
-
-/* How many bytes of mail each tenant has in the queue, see shares.h. */
-struct shares {
-    struct share *first;
-    int64_t bytes;          /* of all together */
-    size_t tenants;         /* that have a credential */
-    bool tenants_known;     /* else they are to be read */
-    bool tenants_changed;   /* by the open transaction */
-    struct change *changes; /* of the open transaction, in order */
-    size_t change_count, change_size;
 };
 
 /* How much of what an open transaction notes had been noted at some moment. */
@@ -72,12 +61,14 @@ void rows_copy_text(sqlite3_stmt *s, int column, char *text_r, size_t size);
 bool rows_next(struct database *db, sqlite3_stmt *s, struct err *err);
 /* Run to the end. */
 MUST_CHECK bool rows_run(struct database *db, sqlite3_stmt *s, struct err *err);
-/* Run what forgets old rows: true when some are gone. A fault is in the log. */
-bool rows_sweep(struct database *db, sqlite3_stmt *s);
 /* How many rows it returned, run to the end: ERR_NOT_FOUND for none. */
 MUST_CHECK bool rows_run_one(struct database *db, sqlite3_stmt *s, struct err *err);
 MUST_CHECK bool rows_simple(struct database *db, enum sql sql, struct err *err);
+/* A statement with one number: a message, or how far the clock has been set. */
+MUST_CHECK bool rows_run_about(struct database *db, enum sql sql, int64_t number, struct err *err);
 
+/* What SQLite says of its last call, after what we were `doing`. Returns false. */
+bool rows_fault(struct database *db, struct err *err, const char *doing);
 /* Did the last statement fail for what it was to write, and not because of the disk? */
 bool rows_is_refused(const struct database *db);
 
@@ -90,26 +81,10 @@ MUST_CHECK bool rows_savepoint(struct database *db, struct err *err);
 MUST_CHECK bool rows_release(struct database *db, struct err *err);
 MUST_CHECK bool rows_undo(struct database *db, struct err *err);
 
+/* For those who keep it in memory: it waits; or nothing of it lies there any more. */
 void rows_note_due(struct database *db, const struct database_due *due);
+void rows_note_released(struct database *db, const struct mail_place *place);
+/* They know. */
 void rows_forget(struct database *db);
-
-/* ---- the moves ---- */
-
-/* job->mail, by job->decisions if there are any. Those that are refused are accepted with their
- * refusal as last reply: what is missing is only their report. */
-MUST_CHECK bool rows_accept(struct database *db, struct store_job *job, struct err *err);
-MUST_CHECK bool rows_settle(struct database *db, struct store_outcome *outcome, int64_t now_ms,
-                            struct err *err);
-/* Drop the message when no recipient waits or is held any more. */
-MUST_CHECK bool rows_end(struct database *db, int64_t message, struct err *err);
-/* A transaction of its own: everything in the queue was created, is due and expires so much later.
- */
-MUST_CHECK bool rows_move(struct database *db, int64_t step_ms, struct err *err);
-MUST_CHECK bool rows_event(struct database *db, const struct database_event *event,
-                           struct err *err);
-/* An event of recipient `i` of a message that is being accepted; of `v` only code and enhanced. */
-MUST_CHECK bool rows_mail_event(struct database *db, const struct mail *mail, size_t i,
-                                const char *kind, const struct verdict *v, const char *reply,
-                                struct err *err);
 
 #endif

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* accept.c - New mail becomes rows: its message, and each recipient with what was decided about it.
+ * Inside the store's transaction: all of it is durable, or nothing. */
+#include "accept.h"
+
+#include "capture.h"
+#include "db.h"
+#include "events.h"
+#include "repeats.h"
+#include "shares.h"
+
+#include <stdio.h>
+
+static const struct verdict taken = {.code = 250, .enhanced = "2.0.0"};
+static const struct verdict flood = {.code = 550, .enhanced = "5.7.28", .text = THROTTLE_REFUSED};
+static const struct verdict none;
+
+static struct database_due due_of(const struct mail *m, size_t i)
+{
+    struct database_due due = {.message = m->id,
+                               .due_ms = m->created_ms,
+                               .expires_ms = m->expires_ms,
+                               .number = (unsigned)i,
+                               .class = m->class};
+    snprintf(due.tenant, sizeof(due.tenant), "%s", m->tenant);
+    snprintf(due.domain, sizeof(due.domain), "%s", m->envelope.rcpts[i].domain);
+    return due;
+}
+
+static bool add_message(struct database *db, const struct mail *m, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_MESSAGE);
+    int n = 0;
+    rows_int(s, ++n, m->id);
+    rows_int(s, ++n, m->created_ms);
+    rows_int(s, ++n, m->expires_ms);
+    rows_text(s, ++n, m->tenant);
+    rows_text(s, ++n, m->credential);
+    rows_text(s, ++n, m->stream);
+    rows_int(s, ++n, m->class);
+    rows_text(s, ++n, m->envelope.sender);
+    rows_text(s, ++n, m->envelope.id ? m->envelope.id : "");
+    rows_int(s, ++n, m->envelope.report);
+    rows_int(s, ++n, m->envelope.smtputf8);
+    rows_text(s, ++n, m->from_domain);
+    rows_text(s, ++n, m->helo);
+    rows_text(s, ++n, m->peer);
+    rows_text(s, ++n, m->protocol);
+    rows_int(s, ++n, m->header_utf8);
+    rows_int(s, ++n, m->body_8bit);
+    rows_int(s, ++n, m->dialogue);
+    rows_int(s, ++n, m->place.segment);
+    rows_int(s, ++n, m->place.offset);
+    rows_int(s, ++n, m->place.length);
+    shares_add(&db->shares, m->tenant, m->place.length);
+    return rows_run(db, s, err);
+}
+
+/* How long it is kept back. */
+static int64_t slot_ms(const struct throttle_decision *d)
+{
+    return d && (d->what == THROTTLE_PACE || d->what == THROTTLE_REPLACES) ? d->wait_ms : 0;
+}
+
+static bool add_recipient(struct database *db, const struct store_job *job, size_t i, bool held,
+                          const struct verdict *refusal, struct err *err)
+{
+    const struct mail *m = job->mail;
+    const struct throttle_decision *d = job->decisions ? &job->decisions[i] : NULL;
+    const struct envelope_rcpt *r = &m->envelope.rcpts[i];
+    bool refused = d && throttle_refuses(d);
+    if (!refused)
+        refusal = &none;
+    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_RECIPIENT);
+    rows_int(s, 1, m->id);
+    rows_int(s, 2, (int64_t)i);
+    rows_text(s, 3, r->address);
+    rows_text(s, 4, r->domain);
+    rows_text(s, 5, r->original);
+    rows_int(s, 6, r->notify);
+    rows_int(s, 7, m->created_ms + slot_ms(d));
+    rows_int(s, 8, refusal->code);
+    rows_text(s, 9, refusal->enhanced);
+    rows_text(s, 10, refusal->text);
+    if (d && d->fingerprint != 0 && !refused)
+        rows_int(s, 11, d->fingerprint);
+    rows_int(s, 12, held ? MAIL_HELD : MAIL_WAITING);
+    return rows_run(db, s, err);
+}
+
+/* What the throttle did to one recipient, as an event of its message. */
+static bool note_decision(struct database *db, const struct mail *m, size_t i,
+                          const struct throttle_decision *d, struct err *err)
+{
+    char text[200];
+    char other[MAIL_ID_TEXT];
+    const char *name = d->what < THROTTLE_REPEATED ? throttle_key_name(d->key) : "";
+    const char *class = stream_class_name(m->class);
+    long long wait_s = d->wait_ms / 1000;
+    switch (d->what) {
+    case THROTTLE_PASS:
+        return true;
+    case THROTTLE_PACE:
+        snprintf(text, sizeof(text), "limit \"%s\" for class \"%s\": its slot is in %lld s", name,
+                 class, wait_s);
+        return rows_mail_event(db, m, i, "paced", &taken, text, err);
+    case THROTTLE_REPLACES:
+        mail_id_print(d->other, other);
+        snprintf(text, sizeof(text), "in the place of %s: its slot is in %lld s", other, wait_s);
+        return repeats_replace(db, m, d, err) &&
+               rows_mail_event(db, m, i, "paced", &taken, text, err);
+    case THROTTLE_DEFER:
+    case THROTTLE_REJECT:
+        snprintf(text, sizeof(text), "limit \"%s\" for class \"%s\": one would conform in %lld s",
+                 name, class, wait_s);
+        return rows_mail_event(db, m, i, "throttled", &flood, text, err);
+    case THROTTLE_SUPPRESSED: /* said when it is settled */
+        return true;
+    case THROTTLE_REPEATED:
+    case THROTTLE_COLLAPSED:
+        break;
+    }
+    UNREACHABLE();
+}
+
+static bool accept_recipient(struct database *db, const struct store_job *job, size_t i,
+                             struct err *err)
+{
+    const struct mail *m = job->mail;
+    const struct throttle_decision *d = job->decisions ? &job->decisions[i] : NULL;
+    bool suppressed = d && d->what == THROTTLE_SUPPRESSED;
+    bool held = !(d && throttle_refuses(d)) && capture_holds(job, i);
+    struct database_due due = due_of(m, i);
+    if (d && throttle_repeats(d))
+        return repeats_event(db, m, i, d, err);
+    if (!add_recipient(db, job, i, held, suppressed ? &job->refusals[i] : &flood, err) ||
+        !rows_mail_event(db, m, i, "accepted", &taken, m->envelope.sender, err) ||
+        (d && !note_decision(db, m, i, d, err)))
+        return false;
+    if (held)
+        return capture_note(db, m, i, err);
+    due.due_ms += slot_ms(d);
+    if (d && throttle_refuses(d)) /* its answer is known: only the report is missing */
+        due.domain[0] = '\0';
+    rows_note_due(db, &due);
+    return true;
+}
+
+bool rows_accept(struct database *db, struct store_job *job, struct err *err)
+{
+    bool ok = capture_look(db, job, err) && add_message(db, job->mail, err);
+    for (size_t i = 0; ok && i < job->mail->envelope.count; i++)
+        ok = accept_recipient(db, job, i, err);
+    capture_end(job);
+    return ok;
+}

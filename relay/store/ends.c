@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* ends.c - The end of a message: its rows go when nobody of it waits or is held and no report is
+ * owed; its events stay, and its place in the spool is given back.
+ */
+#include "ends.h"
+
+#include "db.h"
+#include "report_rows.h"
+#include "shares.h"
+
+bool rows_end(struct database *db, int64_t message, struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_ENDED);
+    bool ended = false;
+    rows_int(s, 1, message);
+    while (rows_next(db, s, err)) {
+        const struct mail_place place = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
+                                         sqlite3_column_int64(s, 2)};
+        rows_note_released(db, &place);
+        shares_add(&db->shares, rows_get_text(s, 3), -place.length);
+        ended = true;
+    }
+    if (err->kind != ERR_NONE || !ended)
+        return err->kind == ERR_NONE && report_rows_at_end(db, message, err);
+    return rows_run_about(db, SQL_END_MESSAGE, message, err) &&
+           rows_run_about(db, SQL_END_RECIPIENTS, message, err);
+}

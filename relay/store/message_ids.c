@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* message_ids.c - The time in the upper bits, so that messages are numbered as they arrive; but
+ * always more than the last one, as the clock may step back.
+ */
+#include "message_ids.h"
+
+#include "clock.h"
+
+#include <stdatomic.h>
+
+int64_t message_ids_new(struct message_ids *ids)
+{
+    int64_t last = atomic_load(&ids->last);
+    int64_t id = 0;
+    do {
+        id = clock_now_ms() << 16;
+        if (id <= last)
+            id = last + 1;
+    } while (!atomic_compare_exchange_weak(&ids->last, &last, id));
+    return id;
+}

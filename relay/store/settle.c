@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* settle.c - What became of a recipient, written down: its state, its event, what its sender is
+ * owed, and that there is no such mailbox. Inside the store's transaction.
+ */
+#include "settle.h"
+
+#include "db.h"
+#include "events.h"
+#include "report_rows.h"
+#include "suppressions.h"
+
+#include <stdio.h>
+
+/* A receiver has said that there is no such mailbox. */
+static bool suppress(struct database *db, const struct store_outcome *o, const char *address,
+                     int64_t now_ms, struct err *err)
+{
+    struct suppress_entry e = {
+        .reason = SUPPRESS_BOUNCE, .created_ms = now_ms, .expires_ms = now_ms + o->suppress_ms};
+    snprintf(e.address, sizeof(e.address), "%s", address);
+    snprintf(e.tenant, sizeof(e.tenant), "%s", o->suppress);
+    snprintf(e.source, sizeof(e.source), "%.79s", o->remote);
+    db->revised = true;
+    return database_suppress_answer(db, &e, now_ms, err);
+}
+
+/* What an outcome is about, as it was until now. */
+struct settled {
+    bool found;
+    char address[ADDRESS_MAX + 1];
+    enum mail_state state;
+    struct database_due due;
+    bool returned; /* it has its last answer, and only the report is missing */
+};
+
+static bool find_settled(struct database *db, const struct store_outcome *o, struct settled *r,
+                         struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SETTLED);
+    rows_int(s, 1, o->message);
+    rows_int(s, 2, o->number);
+    *r = (struct settled){
+        .due = {
+            .message = o->message, .due_ms = o->due_ms, .number = o->number, .class = o->class}};
+    while (rows_next(db, s, err)) {
+        r->found = true;
+        rows_copy_text(s, 0, r->address, sizeof(r->address));
+        rows_copy_text(s, 1, r->due.domain, sizeof(r->due.domain));
+        r->state = (enum mail_state)(sqlite3_column_int(s, 2) & 3);
+        rows_copy_text(s, 3, r->due.tenant, sizeof(r->due.tenant));
+        r->due.expires_ms = sqlite3_column_int64(s, 4);
+        r->returned = sqlite3_column_int(s, 5) != 0;
+    }
+    return err->kind == ERR_NONE;
+}
+
+/* One that is tried again and that somebody holds meanwhile, is held. */
+static bool settle(struct database *db, const struct store_outcome *o, struct settled *r,
+                   struct err *err)
+{
+    sqlite3_stmt *s = rows_prepare(db, SQL_SETTLE);
+    if (o->state != MAIL_WAITING)
+        r->state = o->state;
+    rows_int(s, 1, o->message);
+    rows_int(s, 2, o->number);
+    rows_int(s, 3, r->state);
+    rows_int(s, 4, o->tries);
+    rows_int(s, 5, o->due_ms);
+    rows_int(s, 6, o->report);
+    rows_int(s, 7, o->answer.code);
+    rows_text(s, 8, o->answer.enhanced);
+    rows_text(s, 9, o->answer.text);
+    rows_text(s, 10, o->remote);
+    return rows_run(db, s, err);
+}
+
+bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, struct err *err)
+{
+    struct settled r;
+    if (!find_settled(db, o, &r, err))
+        return false;
+    /* Deleted or returned by a person meanwhile: nothing is left to record. */
+    o->gone = !r.found || (r.returned && o->state == MAIL_WAITING);
+    if (o->gone)
+        return true;
+    if (!settle(db, o, &r, err))
+        return false;
+    if (r.state == MAIL_WAITING)
+        rows_note_due(db, &r.due);
+    struct database_event event = {.at_ms = now_ms,
+                                   .kind = o->kind,
+                                   .message = o->message,
+                                   .recipient = r.address,
+                                   .code = o->answer.code,
+                                   .enhanced = o->answer.enhanced,
+                                   .reply = o->answer.text,
+                                   .remote = o->remote};
+    return rows_event(db, &event, err) &&
+           (o->report == STORE_REPORT_NONE || report_rows_owe(db, o, now_ms, err)) &&
+           (!o->suppress[0] || suppress(db, o, r.address, now_ms, err));
+}
