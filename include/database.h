@@ -127,8 +127,8 @@ MUST_CHECK bool database_stored(struct database *db, const char *tenant,
 MUST_CHECK bool database_rate(struct database *db, const char *tenant,
                               struct throttle_bucket *bucket_r, struct err *err);
 /* Its first-time recipients. */
-MUST_CHECK bool database_newcomers(struct database *db, const char *tenant, int64_t now_ms,
-                                   struct throttle_newcomers *n_r, struct err *err);
+MUST_CHECK bool database_new_recipients(struct database *db, const char *tenant, int64_t now_ms,
+                                        struct throttle_new_recipients *n_r, struct err *err);
 enum database_top_by { DATABASE_TOP_RECIPIENT, DATABASE_TOP_USER, DATABASE_TOP_DOMAIN };
 struct database_top {
     const char *who; /* borrowed during the call */

@@ -70,7 +70,7 @@ struct store_job {
         *refusals;          /* beside them, of those that are suppressed; NULL: nobody is; owned */
     struct verdict refusal; /* code 0: none */
     unsigned observed;      /* recipients that would not have passed */
-    bool repeats;           /* all recipients have got it already, or will get the same */
+    bool is_duplicate;      /* all recipients have got it already, or will get the same */
 
     /* `marked`: accept it only while its credential is what it was, see database_user_mark(), when
      * store_accounts() was that number. */

@@ -53,8 +53,9 @@ struct throttle_settings {
     struct throttle_limit classes[STREAM_CLASSES];
     struct throttle_limit tenant, recipient, domain, rate;
     struct throttle_limit alike; /* mail that says the same within `every_ms` waits only once */
-    struct throttle_limit first_time; /* only `per_day` counts, see struct throttle_newcomers */
-    struct throttle_limit report;     /* `reserve` is for failures; they wait up to `hold_ms` */
+    struct throttle_limit
+        first_time;               /* only `per_day` counts, see struct throttle_new_recipients */
+    struct throttle_limit report; /* `reserve` is for failures; they wait up to `hold_ms` */
 };
 
 /* The proposal's numbers. */
@@ -119,18 +120,18 @@ bool throttle_repeats(const struct throttle_decision *d);
 
 /* How many recipients a tenant has written to for the first time. Days are counted from 1970, in
  * UTC. */
-struct throttle_newcomers {
+struct throttle_new_recipients {
     int64_t since_day;    /* the first day that was counted; 0: none yet */
     uint32_t today, most; /* of the seven days before, on the one with the most */
 };
 int64_t throttle_day(int64_t now_ms);
 /* How many there may be today: first_time.per_day, or three times what the week before has seen; 0:
  * no limit, as there is none or the tenant is new and brings all its recipients along. */
-uint32_t throttle_newcomers_limit(const struct throttle_settings *s,
-                                  const struct throttle_newcomers *n, int64_t now_ms);
+uint32_t throttle_new_recipients_limit(const struct throttle_settings *s,
+                                       const struct throttle_new_recipients *n, int64_t now_ms);
 /* How long until there may be another; 0: now. */
-int64_t throttle_newcomers_wait_ms(const struct throttle_settings *s,
-                                   const struct throttle_newcomers *n, int64_t now_ms);
+int64_t throttle_new_recipients_wait_ms(const struct throttle_settings *s,
+                                        const struct throttle_new_recipients *n, int64_t now_ms);
 
 /* Decide about one message to one recipient and charge the buckets: all of them when it may go,
  * only THROTTLE_FLOOD when not. The buckets that have changed are to be stored in either case. */

@@ -246,8 +246,8 @@ int64_t throttle_day(int64_t now_ms)
     return now_ms / DAY;
 }
 
-uint32_t throttle_newcomers_limit(const struct throttle_settings *s,
-                                  const struct throttle_newcomers *n, int64_t now_ms)
+uint32_t throttle_new_recipients_limit(const struct throttle_settings *s,
+                                       const struct throttle_new_recipients *n, int64_t now_ms)
 {
     uint32_t usual = n->most < UINT32_MAX / GROWTH ? n->most * GROWTH : UINT32_MAX;
     if (s->first_time.per_day == 0 || n->since_day == 0 ||
@@ -256,10 +256,10 @@ uint32_t throttle_newcomers_limit(const struct throttle_settings *s,
     return usual > s->first_time.per_day ? usual : s->first_time.per_day;
 }
 
-int64_t throttle_newcomers_wait_ms(const struct throttle_settings *s,
-                                   const struct throttle_newcomers *n, int64_t now_ms)
+int64_t throttle_new_recipients_wait_ms(const struct throttle_settings *s,
+                                        const struct throttle_new_recipients *n, int64_t now_ms)
 {
-    uint32_t limit = throttle_newcomers_limit(s, n, now_ms);
+    uint32_t limit = throttle_new_recipients_limit(s, n, now_ms);
     return limit > 0 && n->today >= limit ? (throttle_day(now_ms) + 1) * DAY - now_ms : 0;
 }
 

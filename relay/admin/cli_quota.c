@@ -78,15 +78,15 @@ static bool limit_of(const struct cli *cli, json_t *row, struct throttle_limit *
 }
 
 /* First-time recipients are counted, not paced. */
-static void explain_newcomers(const struct cli *cli, json_t *row, int64_t now_ms)
+static void explain_new_recipients(const struct cli *cli, json_t *row, int64_t now_ms)
 {
     const struct throttle_settings *s = &cli->config->throttle;
-    const struct throttle_newcomers n = {
+    const struct throttle_new_recipients n = {
         .since_day = json_integer_value(json_object_get(row, "since_day")),
         .today = (uint32_t)json_integer_value(json_object_get(row, "today")),
         .most = (uint32_t)json_integer_value(json_object_get(row, "most"))};
-    int64_t wait_ms = throttle_newcomers_wait_ms(s, &n, now_ms);
-    uint32_t limit = throttle_newcomers_limit(s, &n, now_ms);
+    int64_t wait_ms = throttle_new_recipients_wait_ms(s, &n, now_ms);
+    uint32_t limit = throttle_new_recipients_limit(s, &n, now_ms);
     json_object_set_new(row, "next", json_integer(now_ms + wait_ms));
     json_object_set_new(row, "per_day", json_integer(limit));
     json_object_set_new(row, "left",
@@ -94,7 +94,7 @@ static void explain_newcomers(const struct cli *cli, json_t *row, int64_t now_ms
                                   : json_string("unlimited"));
 }
 
-static bool is_newcomers(json_t *row)
+static bool is_new_recipients(json_t *row)
 {
     return strcmp(member(row, "key"), throttle_key_name(THROTTLE_FIRST_TIME)) == 0;
 }
@@ -110,8 +110,8 @@ static json_t *explain_rows(const struct cli *cli, json_t *rows, bool used)
         struct throttle_bucket b = bucket_of(row);
         struct throttle_limit l;
         bool security = false;
-        if (is_newcomers(row)) {
-            explain_newcomers(cli, row, now_ms);
+        if (is_new_recipients(row)) {
+            explain_new_recipients(cli, row, now_ms);
             json_array_append(kept, row);
             continue;
         }

@@ -152,7 +152,7 @@ bool control_quota_user(struct database *db, struct control *c, struct err *err)
 {
     struct search s = {.credential = true};
     struct throttle_bucket bucket;
-    struct throttle_newcomers n;
+    struct throttle_new_recipients n;
     const char *tenant = control_text(c, "tenant");
     const struct database_room room = {(uint64_t)control_number(c, "storage", 0),
                                        (uint64_t)control_number(c, "tenant_storage", 0)};
@@ -161,7 +161,7 @@ bool control_quota_user(struct database *db, struct control *c, struct err *err)
     if (!control_needs(c, "tenant", err) || !control_needs(c, "user", err) ||
         !database_stored(db, tenant, &room, &stored, &limit, err) ||
         !database_rate(db, tenant, &bucket, err) ||
-        !database_newcomers(db, tenant, clock_now_ms(), &n, err))
+        !database_new_recipients(db, tenant, clock_now_ms(), &n, err))
         return false;
     add_bucket(c, tenant, throttle_key_name(THROTTLE_RATE), "", &bucket);
     json_object_set_new(c->answer, "stored", json_integer(stored));

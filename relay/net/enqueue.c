@@ -95,7 +95,7 @@ static void on_stored(struct shard *shard, struct store_job *job)
     struct buf more;
     buf_init(&more, 256);
     struct verdict v = receipt_answer(job, &more);
-    if (!job->ok && job->refusal.code == 0 && !job->repeats)
+    if (!job->ok && job->refusal.code == 0 && !job->is_duplicate)
         log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
     if (!job->ok && job->body.len == 0)
         spool_unlink(shard->settings->config->state_dir, job->mail->place.segment);

@@ -41,12 +41,12 @@ struct verdict receipt_answer(const struct store_job *job, struct buf *more)
     mail_id_print(job->mail->id, id);
     if (job->refusal.code != 0)
         return job->refusal;
-    if (!job->repeats && !job->ok)
+    if (!job->is_duplicate && !job->ok)
         return receipt_failure(&job->err);
-    if (!job->repeats && !job->captured && wait_s == 0)
+    if (!job->is_duplicate && !job->captured && wait_s == 0)
         return verdict_make(250, "2.0.0", "Ok: queued as %s", id);
     buf_addf(more, "Ok: queued as %s\n", id);
-    if (job->repeats)
+    if (job->is_duplicate)
         return repeated(&job->decisions[0]);
     return job->captured
                ? verdict_make(250, "2.0.0",
@@ -72,7 +72,7 @@ void receipt_log(const struct store_job *job)
         log_end(log_number(
             log_text(log_id(log_begin(LOG_WARN, "would_throttle"), m->id), "user", m->credential),
             "count", job->observed));
-    if (job->repeats)
+    if (job->is_duplicate)
         log_end(log_text(
             log_text(log_id(log_begin(LOG_INFO, job->decisions[0].what == THROTTLE_COLLAPSED
                                                     ? "collapsed"

@@ -5,8 +5,8 @@
 
 #include "capture.h"
 #include "db.h"
+#include "duplicates.h"
 #include "events.h"
-#include "repeats.h"
 #include "shares.h"
 
 #include <stdio.h>
@@ -107,7 +107,7 @@ static bool note_decision(struct database *db, const struct mail *m, size_t i,
     case THROTTLE_REPLACES:
         mail_id_print(d->other, other);
         snprintf(text, sizeof(text), "in the place of %s: its slot is in %lld s", other, wait_s);
-        return repeats_replace(db, m, d, err) &&
+        return duplicates_replace(db, m, d, err) &&
                rows_mail_event(db, m, i, "paced", &taken, text, err);
     case THROTTLE_DEFER:
     case THROTTLE_REJECT:
@@ -132,7 +132,7 @@ static bool accept_recipient(struct database *db, const struct store_job *job, s
     bool held = !(d && throttle_refuses(d)) && capture_holds(job, i);
     struct database_due due = due_of(m, i);
     if (d && throttle_repeats(d))
-        return repeats_event(db, m, i, d, err);
+        return duplicates_event(db, m, i, d, err);
     if (!add_recipient(db, job, i, held, suppressed ? &job->refusals[i] : &flood, err) ||
         !rows_mail_event(db, m, i, "accepted", &taken, m->envelope.sender, err) ||
         (d && !note_decision(db, m, i, d, err)))

@@ -10,7 +10,7 @@
 #include "schema.h"
 #include "secret.h"
 #include "shares.h"
-#include "top.h"
+#include "top_talkers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -155,7 +155,8 @@ bool database_open(const char *state_dir, enum database_mode mode, struct databa
               rows_fault(db, err, "opening it");
     if (ok)
         sqlite3_busy_timeout(db->handle, 5000);
-    ok = ok && top_functions(db, err) && pragmas(db, mode, err) && check_version(db, mode, err);
+    ok = ok && top_talkers_functions(db, err) && pragmas(db, mode, err) &&
+         check_version(db, mode, err);
     if (!ok) {
         database_close(db);
         return err_wrap(err, "database %s", path);

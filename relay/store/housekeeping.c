@@ -5,13 +5,13 @@
 #include "housekeeping.h"
 
 #include "db.h"
+#include "duplicates.h"
 #include "log.h"
-#include "newcomers.h"
-#include "rates.h"
-#include "repeats.h"
+#include "new_recipients.h"
 #include "shares.h"
 #include "sweep.h"
-#include "top.h"
+#include "throttle_rows.h"
+#include "top_talkers.h"
 
 enum {
     STEP_MS = 200,        /* while there is more to forget or to copy */
@@ -77,10 +77,10 @@ static bool forget(struct database *db, enum sql sql, int64_t before_ms)
 static bool sweep(struct database *db, int64_t now_ms)
 {
     bool more = forget(db, SQL_SUPPRESS_FORGET, now_ms);
-    more = rates_sweep(db, now_ms) || more;
-    more = repeats_sweep(db, now_ms) || more;
-    more = newcomers_sweep(db, now_ms) || more;
-    return top_sweep(db, now_ms - history_ms) || more;
+    more = throttle_rows_sweep(db, now_ms) || more;
+    more = duplicates_sweep(db, now_ms) || more;
+    more = new_recipients_sweep(db, now_ms) || more;
+    return top_talkers_sweep(db, now_ms - history_ms) || more;
 }
 
 /* By the wall clock, which may be set back. */

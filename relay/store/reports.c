@@ -26,8 +26,8 @@
 #include "events.h"
 #include "message.h"
 #include "message_ids.h"
-#include "rates.h"
 #include "spool.h"
+#include "throttle_rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,7 +290,8 @@ static bool charge(const struct reports *r, struct database *db, struct store_jo
     bool taken = true;
     if (r->mode == THROTTLE_OFF)
         return true;
-    if (!rates_charge_report(db, &r->limit, whom, job->report_fails, now_ms, &taken, &wait_ms, err))
+    if (!throttle_rows_charge_report(db, &r->limit, whom, job->report_fails, now_ms, &taken,
+                                     &wait_ms, err))
         return false;
     if (!taken && !note_dropped(r, db, job, whom, wait_ms, now_ms, err))
         return false;

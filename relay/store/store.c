@@ -14,7 +14,7 @@
  *   waiting ─▶ held     rows_settle (damaged record), database_queue_change (hold)
  *   held ─▶ waiting     database_queue_change (release)
  *   waiting ─▶ waiting  rows_settle (later), database_queue_change (retry)
- *   waiting ─▶ done     repeats_replace (a newer one says the same)
+ *   waiting ─▶ done     duplicates_replace (a newer one says the same)
  *   any ─▶ done         database_queue_change (delete)
  *   any ─▶ waiting      database_queue_change (return): with its last answer, then bounced
  *
@@ -38,22 +38,22 @@
  */
 #include "store.h"
 
-#include "alone.h"
 #include "bodies.h"
 #include "clock.h"
 #include "db.h"
+#include "duplicates.h"
 #include "housekeeping.h"
-#include "intray.h"
+#include "job_queue.h"
 #include "jobs.h"
 #include "log.h"
 #include "message_ids.h"
 #include "queue_rows.h"
 #include "recent.h"
-#include "repeats.h"
 #include "report_rows.h"
 #include "reports.h"
 #include "sandbox.h"
 #include "segments.h"
+#include "state_lock.h"
 #include "transaction.h"
 
 #include <pthread.h>
@@ -76,7 +76,7 @@ struct store {
     struct message_ids ids;
     _Atomic uint64_t accounts;
     atomic_bool paused, giving_up;
-    struct intray intray;
+    struct job_queue job_queue;
     struct recent recent;
     pthread_mutex_t reports_mutex; /* guards `reports` */
     struct reports reports;
@@ -129,7 +129,7 @@ struct mail *store_recent(struct store *store, int64_t id)
 
 void store_put(struct store *store, struct store_job *job)
 {
-    intray_put(&store->intray, job);
+    job_queue_put(&store->job_queue, job);
 }
 
 /* ---- one batch ---- */
@@ -326,7 +326,7 @@ static void try_again(struct store *store)
 static void follow_clock(struct store *store, struct store_job *batch)
 {
     struct err err = {0};
-    int64_t step_ms = intray_follow_clock(&store->intray);
+    int64_t step_ms = job_queue_follow_clock(&store->job_queue);
     jobs_move(batch, step_ms);
     jobs_move(store->unrecorded, step_ms);
     store->step_ms += step_ms;
@@ -351,7 +351,7 @@ static void *run_thread(void *context)
     CHECK(sandbox_calls(SANDBOX_STORE, &err));
     for (;;) {
         struct store_job *batch =
-            intray_take(&store->intray, BATCH_MAX, pause_ms(store), &stopping);
+            job_queue_take(&store->job_queue, BATCH_MAX, pause_ms(store), &stopping);
         follow_clock(store, batch);
         if (batch)
             run_batch(store, batch);
@@ -408,7 +408,7 @@ static void free_store(struct store *store)
     segments_free(store->segments);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
-    intray_fini(&store->intray);
+    job_queue_fini(&store->job_queue);
     recent_fini(&store->recent);
     pthread_mutex_destroy(&store->reports_mutex);
     free(store->state_dir);
@@ -422,14 +422,14 @@ bool store_start(const char *state_dir, const struct store_events *events, struc
     store->state_dir = xstrdup(state_dir);
     store->events = *events;
     store->lock_fd = -1;
-    intray_init(&store->intray);
+    job_queue_init(&store->job_queue);
     recent_init(&store->recent);
     pthread_mutex_init(&store->reports_mutex, NULL);
-    bool ok = alone_lock(state_dir, &store->lock_fd, err) &&
+    bool ok = state_lock_take(state_dir, &store->lock_fd, err) &&
               database_open(state_dir, DATABASE_WRITE, &store->db, err) &&
               segments_open(state_dir, &store->segments, err) &&
               housekeeping_begin(store->db, store->segments, err) && find_last_id(store, err) &&
-              repeats_key(store->db, store->content_key, err) && mend_clock(store, err) &&
+              duplicates_key(store->db, store->content_key, err) && mend_clock(store, err) &&
               database_waiting(store->db, collect_due, store, err);
     if (ok) {
         tell_due(store);
@@ -447,7 +447,7 @@ bool store_start(const char *state_dir, const struct store_events *events, struc
 
 bool store_stop(struct store *store)
 {
-    intray_stop(&store->intray);
+    job_queue_stop(&store->job_queue);
     pthread_join(store->thread, NULL);
     bool lost = store->lost;
     free_store(store);

@@ -8,10 +8,10 @@
 #include "transaction.h"
 
 #include "accept.h"
+#include "accept_policy.h"
 #include "access.h"
 #include "clock.h"
 #include "db.h"
-#include "decisions.h"
 #include "ends.h"
 #include "events.h"
 #include "reports.h"
@@ -22,7 +22,7 @@
 /* Nothing was to be kept of it; but that, too, was part of the transaction. */
 static bool was_decided(const struct store_job *job)
 {
-    return job->repeats || job->refusal.code != 0 || job->dropped;
+    return job->is_duplicate || job->refusal.code != 0 || job->dropped;
 }
 
 static bool note(struct database *db, const struct store_job *job, int64_t now_ms, struct err *err)
@@ -42,7 +42,7 @@ static bool apply(const struct transaction *t, struct store_job *job, struct err
     int64_t now_ms = clock_now_ms();
     struct database *db = t->db;
     bool ok = !access_allows(db, job, t->accounts) || !job->mail || !job->throttle ||
-              decisions_make(db, job, now_ms, err);
+              accept_policy_decide(db, job, now_ms, err);
     if (ok && job->report_of != 0)
         ok = reports_tell(t->reports, db, job, now_ms, err);
     if (was_decided(job)) {
@@ -74,7 +74,7 @@ static void forget_decisions(struct store_job *job)
     job->decisions = NULL;
     job->refusals = NULL;
     job->observed = 0;
-    job->repeats = false; /* what it repeats may be in this very batch */
+    job->is_duplicate = false; /* what it repeats may be in this very batch */
     job->refusal.code = 0;
     job->dropped = false;
 }

@@ -218,12 +218,12 @@ static void first_time_recipients(void **state)
     (void)state;
     throttle_defaults(&s);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct throttle_newcomers n = {rows[i].since, rows[i].today, rows[i].most};
-        EXPECT(throttle_newcomers_limit(&s, &n, noon_ms) == rows[i].limit, rows[i].name);
-        EXPECT(throttle_newcomers_wait_ms(&s, &n, noon_ms) == (rows[i].may ? 0 : 43200000), rows[i].name);
+        const struct throttle_new_recipients n = {rows[i].since, rows[i].today, rows[i].most};
+        EXPECT(throttle_new_recipients_limit(&s, &n, noon_ms) == rows[i].limit, rows[i].name);
+        EXPECT(throttle_new_recipients_wait_ms(&s, &n, noon_ms) == (rows[i].may ? 0 : 43200000), rows[i].name);
     }
     s.first_time.per_day = 0;
-    assert_int_equal(throttle_newcomers_limit(&s, &(struct throttle_newcomers){1, 5000, 1}, noon_ms), 0);
+    assert_int_equal(throttle_new_recipients_limit(&s, &(struct throttle_new_recipients){1, 5000, 1}, noon_ms), 0);
 }
 
 int main(void)

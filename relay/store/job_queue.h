@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* intray.h - What waits for the store: put in from any thread, taken out in batches by its own. */
-#ifndef INTRAY_H
-#define INTRAY_H
+/* job_queue.h - What waits for the store: put in from any thread, taken out in batches by its
+ * own. */
+#ifndef JOB_QUEUE_H
+#define JOB_QUEUE_H
 
 #include "store.h"
 
 #include <pthread.h>
 
-struct intray {
+struct job_queue {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t wake;
     struct store_job *first, **last;
@@ -17,19 +18,20 @@ struct intray {
     bool stopping;
 };
 
-void intray_init(struct intray *t);
-void intray_fini(struct intray *t);
+void job_queue_init(struct job_queue *q);
+void job_queue_fini(struct job_queue *q);
 
 /* Takes `job`; from any thread. */
-void intray_put(struct intray *t, struct store_job *job);
-/* No more is coming: intray_take() waits no longer. From any thread. */
-void intray_stop(struct intray *t);
+void job_queue_put(struct job_queue *q, struct store_job *job);
+/* No more is coming: job_queue_take() waits no longer. From any thread. */
+void job_queue_stop(struct job_queue *q);
 
 /* Up to `max` jobs. Waits for the first, at most `wait_ms`: then it is time to look around, and
  * the answer is NULL. NULL with `stopping_r`: that was all. */
-struct store_job *intray_take(struct intray *t, size_t max, int64_t wait_ms, bool *stopping_r);
+struct store_job *job_queue_take(struct job_queue *q, size_t max, int64_t wait_ms,
+                                 bool *stopping_r);
 
 /* clock_follow(), with all that waits moved along. Returns the step. */
-int64_t intray_follow_clock(struct intray *t);
+int64_t job_queue_follow_clock(struct job_queue *q);
 
 #endif

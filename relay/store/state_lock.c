@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alone.c - What is done to a state directory without the store's thread: lock it, make it, run one
- * command on it.
+/* state_lock.c - One process at a time has a state directory: its lock, and what a command does to
+ * it without the store's thread, which is to make it, or to run one change on it.
  */
-#include "alone.h"
+#include "state_lock.h"
 
 #include "db.h"
 #include "sandbox.h"
@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool alone_lock(const char *state_dir, int *fd_r, struct err *err)
+bool state_lock_take(const char *state_dir, int *fd_r, struct err *err)
 {
     char path[4096];
     snprintf(path, sizeof(path), "%s/lock", state_dir);
@@ -40,7 +40,7 @@ bool store_run_alone(const char *state_dir,
 {
     int fd = -1;
     struct database *db = NULL;
-    bool ok = alone_lock(state_dir, &fd, err) &&
+    bool ok = state_lock_take(state_dir, &fd, err) &&
               database_open(state_dir, DATABASE_WRITE, &db, err) &&
               rows_simple(db, SQL_BEGIN, err) && run(db, context, err) &&
               rows_simple(db, SQL_COMMIT, err);

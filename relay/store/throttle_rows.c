@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* rates.c - One row per key, named by a MAC of what it stands for: about 45 bytes each.
+/* throttle_rows.c - One row per key, named by a MAC of what it stands for: about 45 bytes each.
  *
  * A message to one recipient reads and writes up to five rows. The recipient's canonical form
  * names them, so that no way of spelling an address begins a new count.
  */
-#include "rates.h"
+#include "throttle_rows.h"
 
 #include "clock.h"
 #include "db.h"
 #include "log.h"
 #include "macs.h"
-#include "newcomers.h"
+#include "new_recipients.h"
 #include "sweep.h"
-#include "top.h"
+#include "top_talkers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -128,16 +128,18 @@ static bool decide(struct database *db, struct buckets *b, const struct counted 
 }
 
 /* Who has got mail from this tenant a moment ago need not be looked up. */
-static bool find_newcomer(struct database *db, const struct buckets *b, const struct counted *c,
-                          int64_t now_ms, struct newcomer *n, struct err *err)
+static bool find_new_recipient(struct database *db, const struct buckets *b,
+                               const struct counted *c, int64_t now_ms, struct new_recipient *n,
+                               struct err *err)
 {
-    *n = (struct newcomer){0};
+    *n = (struct new_recipient){0};
     return b->before[THROTTLE_TENANT].tat_ms != 0 ||
-           newcomers_find(db, b->settings, c->tenant, c->recipient, now_ms, n, err);
+           new_recipients_find(db, b->settings, c->tenant, c->recipient, now_ms, n, err);
 }
 
-bool rates_charge(struct database *db, const struct store_job *job, const char *recipient,
-                  const char *domain, int64_t now_ms, struct throttle_decision *d, struct err *err)
+bool throttle_rows_charge(struct database *db, const struct store_job *job, const char *recipient,
+                          const char *domain, int64_t now_ms, struct throttle_decision *d,
+                          struct err *err)
 {
     const struct mail *m = job->mail;
     bool apart = false;
@@ -147,11 +149,11 @@ bool rates_charge(struct database *db, const struct store_job *job, const char *
     const struct counted c = {m->tenant, recipient,     domain,
                               m->class,  job->on_limit, apart ? m->stream : NULL};
     struct buckets b = {.settings = &own};
-    struct newcomer n;
+    struct new_recipient n;
     bool ok = true;
     for (unsigned k = 0; ok && k < THROTTLE_FLOOD; k++)
         ok = read_one(db, &b, &c, (enum throttle_key)k, err);
-    if (!ok || !find_newcomer(db, &b, &c, now_ms, &n, err))
+    if (!ok || !find_new_recipient(db, &b, &c, now_ms, &n, err))
         return false;
     if (n.wait_ms > 0) {
         *d = (struct throttle_decision){
@@ -163,12 +165,12 @@ bool rates_charge(struct database *db, const struct store_job *job, const char *
     if (throttle_refuses(d) && d->key == THROTTLE_RATE) /* nothing is charged, nothing is written */
         return true;
     return write_changed(db, &b, err) &&
-           (throttle_refuses(d) || newcomers_note(db, job->mail, &n, now_ms, err));
+           (throttle_refuses(d) || new_recipients_note(db, job->mail, &n, now_ms, err));
 }
 
-bool rates_charge_report(struct database *db, const struct throttle_limit *limit,
-                         const char *recipient, bool fails, int64_t now_ms, bool *taken_r,
-                         int64_t *wait_ms_r, struct err *err)
+bool throttle_rows_charge_report(struct database *db, const struct throttle_limit *limit,
+                                 const char *recipient, bool fails, int64_t now_ms, bool *taken_r,
+                                 int64_t *wait_ms_r, struct err *err)
 {
     char form[ADDRESS_CANONICAL_MAX + 1];
     const struct counted c = {.tenant = "", .recipient = form};
@@ -315,10 +317,11 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
     int64_t now_ms = clock_now_ms();
     address_counted_as(recipient, form);
     return glance(db, &b, &c, now_ms, &d, err) &&
-           top_note_refused(db, credential, form, now_ms, err) && write_changed(db, &b, err);
+           top_talkers_note_refused(db, credential, form, now_ms, err) &&
+           write_changed(db, &b, err);
 }
 
-bool rates_sweep(struct database *db, int64_t now_ms)
+bool throttle_rows_sweep(struct database *db, int64_t now_ms)
 {
     struct err err = {0};
     bool ok = macs_prepare(db, &err);

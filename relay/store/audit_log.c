@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* trail.c - The audit trail. The tables themselves refuse to change or delete a row. */
+/* audit_log.c - The audit trail, as rows. The tables themselves refuse to change or delete
+ * one. */
 #include "audit.h"
 #include "clock.h"
 #include "db.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* repeats.c - Two ways of sending the same again.
+/* duplicates.c - Two ways of sending the same again.
  *
  * A repetition has the same Message-ID and content, or the same idempotency key: the application
  * did not hear the answer. It is known for a day, by a row of its own, also when the first one has
@@ -12,7 +12,7 @@
  * older link or code is dead; it takes the older one's slot, so that pressing gains nothing. What
  * may be on its way at this moment cannot be taken back: then both go, by the limits.
  */
-#include "repeats.h"
+#include "duplicates.h"
 
 #include "db.h"
 #include "ends.h"
@@ -30,7 +30,7 @@ enum { TAKE_BACK_MS = 2000 }; /* what is due later than this has not been begun 
 
 /* ---- by Message-ID or idempotency key ---- */
 
-bool repeats_key(struct database *db, unsigned char key_r[CONTENT_KEY], struct err *err)
+bool duplicates_key(struct database *db, unsigned char key_r[CONTENT_KEY], struct err *err)
 {
     struct span secret = {(const char *)db->rate_key, sizeof(db->rate_key)};
     if (!macs_prepare(db, err))
@@ -87,9 +87,9 @@ static bool find_once(struct database *db, struct store_job *job, const char *sa
     return err->kind == ERR_NONE;
 }
 
-bool repeats_note(struct database *db, const struct store_job *job,
-                  const struct throttle_decision *d, const unsigned char name[16], int64_t now_ms,
-                  struct err *err)
+bool duplicates_note(struct database *db, const struct store_job *job,
+                     const struct throttle_decision *d, const unsigned char name[16],
+                     int64_t now_ms, struct err *err)
 {
     if (!job->once || throttle_refuses(d) || d->what == THROTTLE_REPEATED)
         return true;
@@ -101,7 +101,7 @@ bool repeats_note(struct database *db, const struct store_job *job,
     return rows_run(db, s, err);
 }
 
-bool repeats_sweep(struct database *db, int64_t now_ms)
+bool duplicates_sweep(struct database *db, int64_t now_ms)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_ONCE);
     rows_int(s, 1, now_ms - once_ms);
@@ -153,9 +153,9 @@ static bool is_taken(const struct store_job *job, const struct throttle_decision
     return false;
 }
 
-bool repeats_find(struct database *db, struct store_job *job, const struct address_forms *forms,
-                  int64_t now_ms, struct throttle_decision *d, unsigned char name_r[16],
-                  struct err *err)
+bool duplicates_find(struct database *db, struct store_job *job, const struct address_forms *forms,
+                     int64_t now_ms, struct throttle_decision *d, unsigned char name_r[16],
+                     struct err *err)
 {
     if (job->once && !find_once(db, job, forms->same, now_ms, d, name_r, err))
         return false;
@@ -172,8 +172,8 @@ bool repeats_find(struct database *db, struct store_job *job, const struct addre
     return true;
 }
 
-bool repeats_event(struct database *db, const struct mail *m, size_t i,
-                   const struct throttle_decision *d, struct err *err)
+bool duplicates_event(struct database *db, const struct mail *m, size_t i,
+                      const struct throttle_decision *d, struct err *err)
 {
     static const struct verdict taken = {.code = 250, .enhanced = "2.0.0"};
     char id[MAIL_ID_TEXT];
@@ -185,8 +185,8 @@ bool repeats_event(struct database *db, const struct mail *m, size_t i,
     return rows_mail_event(db, m, i, "collapsed", &taken, text, err);
 }
 
-bool repeats_replace(struct database *db, const struct mail *m, const struct throttle_decision *d,
-                     struct err *err)
+bool duplicates_replace(struct database *db, const struct mail *m,
+                        const struct throttle_decision *d, struct err *err)
 {
     char id[MAIL_ID_TEXT];
     char text[80];

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* newcomers.c - A form that anybody can fill in sends mail to strangers; an application in normal
- * use mostly writes to those it knows.
+/* new_recipients.c - A form that anybody can fill in sends mail to strangers; an application in
+ * normal use mostly writes to those it knows.
  *
  * `known` has a row for each tenant and recipient, named by a MAC; `newcomers` counts the new ones
  * of each tenant and day, for a week, and keeps a tenant's first day for ever.
  */
-#include "newcomers.h"
+#include "new_recipients.h"
 
 #include "db.h"
 #include "events.h"
@@ -43,27 +43,27 @@ static uint32_t count_of(sqlite3_stmt *s, int column)
     return count < 0 || count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
 }
 
-bool database_newcomers(struct database *db, const char *tenant, int64_t now_ms,
-                        struct throttle_newcomers *n_r, struct err *err)
+bool database_new_recipients(struct database *db, const char *tenant, int64_t now_ms,
+                             struct throttle_new_recipients *n_r, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_NEWCOMERS);
     rows_text(s, 1, tenant);
     rows_int(s, 2, throttle_day(now_ms));
-    *n_r = (struct throttle_newcomers){0};
+    *n_r = (struct throttle_new_recipients){0};
     while (rows_next(db, s, err))
-        *n_r =
-            (struct throttle_newcomers){sqlite3_column_int64(s, 0), count_of(s, 1), count_of(s, 2)};
+        *n_r = (struct throttle_new_recipients){sqlite3_column_int64(s, 0), count_of(s, 1),
+                                                count_of(s, 2)};
     return err->kind == ERR_NONE;
 }
 
-bool newcomers_find(struct database *db, const struct throttle_settings *settings,
-                    const char *tenant, const char *recipient, int64_t now_ms, struct newcomer *n,
-                    struct err *err)
+bool new_recipients_find(struct database *db, const struct throttle_settings *settings,
+                         const char *tenant, const char *recipient, int64_t now_ms,
+                         struct new_recipient *n, struct err *err)
 {
     struct buf text;
-    struct throttle_newcomers all;
+    struct throttle_new_recipients all;
     int64_t day = 0;
-    *n = (struct newcomer){0};
+    *n = (struct new_recipient){0};
     if (settings->first_time.per_day == 0)
         return true;
     buf_init(&text, 4096);
@@ -75,16 +75,16 @@ bool newcomers_find(struct database *db, const struct throttle_settings *setting
     n->is_stale = !n->is_new && day + REFRESH_DAYS <= throttle_day(now_ms);
     if (!n->is_new)
         return true;
-    if (!database_newcomers(db, tenant, now_ms, &all, err))
+    if (!database_new_recipients(db, tenant, now_ms, &all, err))
         return false;
     n->today = all.today;
-    n->limit = throttle_newcomers_limit(settings, &all, now_ms);
-    n->wait_ms = throttle_newcomers_wait_ms(settings, &all, now_ms);
+    n->limit = throttle_new_recipients_limit(settings, &all, now_ms);
+    n->wait_ms = throttle_new_recipients_wait_ms(settings, &all, now_ms);
     return true;
 }
 
-bool newcomers_note(struct database *db, const struct mail *mail, const struct newcomer *n,
-                    int64_t now_ms, struct err *err)
+bool new_recipients_note(struct database *db, const struct mail *mail,
+                         const struct new_recipient *n, int64_t now_ms, struct err *err)
 {
     static const struct verdict taken = {.code = 250, .enhanced = "2.0.0"};
     char text[120];
@@ -103,7 +103,7 @@ bool newcomers_note(struct database *db, const struct mail *mail, const struct n
     return n->limit == 0 || !told || rows_mail_event(db, mail, 0, "newcomers", &taken, text, err);
 }
 
-bool newcomers_sweep(struct database *db, int64_t now_ms)
+bool new_recipients_sweep(struct database *db, int64_t now_ms)
 {
     struct err err = {0};
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_NEWCOMERS);

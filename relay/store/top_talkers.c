@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* top.c - Who sends and gets most: events say what was taken, `refused` counts what was not, by the
- * minute, as a flood has one event only.
+/* top_talkers.c - Who sends and gets most: events say what was taken, `refused` counts what was
+ * not, by the minute, as a flood has one event only.
  *
  * Recipients are grouped by the form they are counted as, so that a flood of one mailbox in many
  * spellings is one line.
  */
-#include "top.h"
+#include "top_talkers.h"
 
 #include "db.h"
 #include "sweep.h"
@@ -36,7 +36,7 @@ static void counted_as(sqlite3_context *context, int count, sqlite3_value **valu
     sqlite3_result_text(context, s.ptr, (int)s.len, SQLITE_TRANSIENT);
 }
 
-bool top_functions(struct database *db, struct err *err)
+bool top_talkers_functions(struct database *db, struct err *err)
 {
     int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
     return sqlite3_create_function(db->handle, "counted_as", 2, flags, NULL, counted_as, NULL,
@@ -44,8 +44,8 @@ bool top_functions(struct database *db, struct err *err)
            err_set(err, ERR_STORE, "the database takes no function");
 }
 
-bool top_note_refused(struct database *db, const char *credential, const char *recipient,
-                      int64_t now_ms, struct err *err)
+bool top_talkers_note_refused(struct database *db, const char *credential, const char *recipient,
+                              int64_t now_ms, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_REFUSED);
     rows_int(s, 1, now_ms / 60000);
@@ -54,7 +54,7 @@ bool top_note_refused(struct database *db, const char *credential, const char *r
     return rows_run(db, s, err);
 }
 
-bool top_sweep(struct database *db, int64_t before_ms)
+bool top_talkers_sweep(struct database *db, int64_t before_ms)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_REFUSED);
     rows_int(s, 1, before_ms / 60000);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* decisions.c - For each recipient, in this order: has it got this already (`repeats`), does it
- * want it (`suppressions`), has it had enough (`rates`)?
+/* accept_policy.c - For each recipient, in this order: has it got this already (`duplicates`), does
+ * it want it (`suppressions`), has it had enough (`throttle_rows`)?
  *
  * In observe mode limits decide and write down, and everybody passes; suppression holds.
  */
-#include "decisions.h"
+#include "accept_policy.h"
 
 #include "db.h"
+#include "duplicates.h"
 #include "events.h"
 #include "macs.h"
 #include "quota.h"
-#include "rates.h"
-#include "repeats.h"
 #include "suppressions.h"
-#include "top.h"
+#include "throttle_rows.h"
+#include "top_talkers.h"
 
 #include <stdio.h>
 
@@ -127,7 +127,7 @@ static bool decide_recipient(struct database *db, struct store_job *job, size_t 
     struct throttle_decision *d = &job->decisions[i];
     const char *domain = job->mail->envelope.rcpts[i].domain;
     enum throttle_mode mode = job->throttle->mode;
-    if (!repeats_find(db, job, forms, now_ms, d, name, err))
+    if (!duplicates_find(db, job, forms, now_ms, d, name, err))
         return false;
     if (job->refusal.code != 0)
         return true;
@@ -135,7 +135,7 @@ static bool decide_recipient(struct database *db, struct store_job *job, size_t 
         return false;
     int64_t fingerprint = d->fingerprint;
     if (d->what == THROTTLE_PASS && mode != THROTTLE_OFF &&
-        !rates_charge(db, job, forms->counted, domain, now_ms, d, err))
+        !throttle_rows_charge(db, job, forms->counted, domain, now_ms, d, err))
         return false;
     d->fingerprint = fingerprint;
     if (mode == THROTTLE_OBSERVE && d->what != THROTTLE_REPEATED &&
@@ -144,7 +144,7 @@ static bool decide_recipient(struct database *db, struct store_job *job, size_t 
             return false;
         d->what = THROTTLE_PASS;
     }
-    return repeats_note(db, job, d, name, now_ms, err);
+    return duplicates_note(db, job, d, name, now_ms, err);
 }
 
 /* Nobody gets it: because all have it already, or because of the limits. */
@@ -153,16 +153,17 @@ static bool conclude(struct database *db, struct store_job *job, size_t refused,
 {
     size_t count = job->mail->envelope.count;
     if (repeated == count) {
-        job->repeats = true;
+        job->is_duplicate = true;
         for (size_t i = 0; i < count; i++)
-            if (!repeats_event(db, job->mail, i, &job->decisions[i], err))
+            if (!duplicates_event(db, job->mail, i, &job->decisions[i], err))
                 return false;
         return true;
     }
     return refused + repeated < count || repeated > 0 || refuse_all(db, job, err);
 }
 
-bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, struct err *err)
+bool accept_policy_decide(struct database *db, struct store_job *job, int64_t now_ms,
+                          struct err *err)
 {
     const struct mail *m = job->mail;
     size_t refused = 0;
@@ -183,8 +184,8 @@ bool decisions_make(struct database *db, struct store_job *job, int64_t now_ms, 
         bool limited = d->what == THROTTLE_DEFER || d->what == THROTTLE_REJECT;
         if (limited && d->key == THROTTLE_RATE)
             return refuse_rate(db, job, d, err) &&
-                   top_note_refused(db, m->credential, forms.counted, now_ms, err);
-        if (limited && !top_note_refused(db, m->credential, forms.counted, now_ms, err))
+                   top_talkers_note_refused(db, m->credential, forms.counted, now_ms, err);
+        if (limited && !top_talkers_note_refused(db, m->credential, forms.counted, now_ms, err))
             return false;
         refused += throttle_refuses(d);
         repeated += throttle_repeats(d);

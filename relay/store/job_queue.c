@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* intray.c - A locked list, and how long to wait for more of it.
+/* job_queue.c - A locked list of jobs, and how long to wait for more of them.
  *
  * A commit costs nearly the same for one job and for thirty, so waiting can be worth it: but only
  * for those who are likely to come. Who came together last time has been answered together, and
@@ -8,7 +8,7 @@
  * Nobody waits for an outcome: its connection has gone on. So outcomes alone wait a little for a
  * message that is accepted, whose commit takes them along.
  */
-#include "intray.h"
+#include "job_queue.h"
 
 #include "clock.h"
 #include "jobs.h"
@@ -25,22 +25,22 @@ enum {
     OUTCOME_WAIT_MS = 10
 };
 
-void intray_init(struct intray *t)
+void job_queue_init(struct job_queue *q)
 {
     pthread_condattr_t monotonic;
-    *t = (struct intray){.crowd = 1};
-    t->last = &t->first;
-    pthread_mutex_init(&t->mutex, NULL);
+    *q = (struct job_queue){.crowd = 1};
+    q->last = &q->first;
+    pthread_mutex_init(&q->mutex, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* the wall clock may jump */
-    pthread_cond_init(&t->wake, &monotonic);
+    pthread_cond_init(&q->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
 }
 
-void intray_fini(struct intray *t)
+void job_queue_fini(struct job_queue *q)
 {
-    pthread_mutex_destroy(&t->mutex);
-    pthread_cond_destroy(&t->wake);
+    pthread_mutex_destroy(&q->mutex);
+    pthread_cond_destroy(&q->wake);
 }
 
 /* The clock may have been set since the job's times were made, and what waits here was moved. */
@@ -56,27 +56,27 @@ static bool is_urgent(const struct store_job *job)
     return job->mail || job->run || job->outcome_count == 0;
 }
 
-void intray_put(struct intray *t, struct store_job *job)
+void job_queue_put(struct job_queue *q, struct store_job *job)
 {
     job->next = NULL;
-    pthread_mutex_lock(&t->mutex);
+    pthread_mutex_lock(&q->mutex);
     catch_up(job);
-    *t->last = job;
-    t->last = &job->next;
-    t->waiting++;
-    t->urgent += is_urgent(job);
-    if (t->waiting == 1 || t->waiting == t->crowd || t->waiting == CROWD_MAX ||
-        (is_urgent(job) && t->urgent == 1))
-        pthread_cond_signal(&t->wake);
-    pthread_mutex_unlock(&t->mutex);
+    *q->last = job;
+    q->last = &job->next;
+    q->waiting++;
+    q->urgent += is_urgent(job);
+    if (q->waiting == 1 || q->waiting == q->crowd || q->waiting == CROWD_MAX ||
+        (is_urgent(job) && q->urgent == 1))
+        pthread_cond_signal(&q->wake);
+    pthread_mutex_unlock(&q->mutex);
 }
 
-void intray_stop(struct intray *t)
+void job_queue_stop(struct job_queue *q)
 {
-    pthread_mutex_lock(&t->mutex);
-    t->stopping = true;
-    pthread_cond_signal(&t->wake);
-    pthread_mutex_unlock(&t->mutex);
+    pthread_mutex_lock(&q->mutex);
+    q->stopping = true;
+    pthread_cond_signal(&q->wake);
+    pthread_mutex_unlock(&q->mutex);
 }
 
 static struct timespec in_ms(int64_t ms)
@@ -90,30 +90,30 @@ static struct timespec in_ms(int64_t ms)
 }
 
 /* Until that many wait, or the time is over. */
-static void wait_for(struct intray *t, size_t count, int64_t ms)
+static void wait_for(struct job_queue *q, size_t count, int64_t ms)
 {
     const struct timespec until = in_ms(ms);
-    while (t->waiting < count && !t->stopping)
-        if (pthread_cond_timedwait(&t->wake, &t->mutex, &until) == ETIMEDOUT)
+    while (q->waiting < count && !q->stopping)
+        if (pthread_cond_timedwait(&q->wake, &q->mutex, &until) == ETIMEDOUT)
             return;
 }
 
 /* Until somebody waits for an answer, or there are many outcomes, or the time is over. */
-static void wait_for_company(struct intray *t)
+static void wait_for_company(struct job_queue *q)
 {
     const struct timespec until = in_ms(OUTCOME_WAIT_MS);
-    while (t->waiting > 0 && t->urgent == 0 && t->waiting < CROWD_MAX && !t->stopping)
-        if (pthread_cond_timedwait(&t->wake, &t->mutex, &until) == ETIMEDOUT)
+    while (q->waiting > 0 && q->urgent == 0 && q->waiting < CROWD_MAX && !q->stopping)
+        if (pthread_cond_timedwait(&q->wake, &q->mutex, &until) == ETIMEDOUT)
             return;
 }
 
 /* Let the crowd gather, as long as it grows and for 2 ms at most. */
-static void wait_for_crowd(struct intray *t)
+static void wait_for_crowd(struct job_queue *q)
 {
     size_t before = 0;
-    for (int i = 0; i < CROWD_STEPS && t->waiting < t->crowd && t->waiting > before; i++) {
-        before = t->waiting;
-        wait_for(t, t->crowd, CROWD_STEP_MS);
+    for (int i = 0; i < CROWD_STEPS && q->waiting < q->crowd && q->waiting > before; i++) {
+        before = q->waiting;
+        wait_for(q, q->crowd, CROWD_STEP_MS);
     }
 }
 
@@ -125,33 +125,33 @@ static size_t expected(size_t last)
     return last < CROWD_SMALL ? CROWD_SMALL : last < CROWD_MAX ? last : CROWD_MAX;
 }
 
-struct store_job *intray_take(struct intray *t, size_t max, int64_t wait_ms, bool *stopping_r)
+struct store_job *job_queue_take(struct job_queue *q, size_t max, int64_t wait_ms, bool *stopping_r)
 {
     size_t count = 0;
-    pthread_mutex_lock(&t->mutex);
-    wait_for(t, 1, wait_ms);
-    wait_for_company(t);
-    wait_for_crowd(t);
-    struct store_job *batch = t->first;
-    t->first = batch ? jobs_cut(batch, max) : NULL;
-    if (!t->first)
-        t->last = &t->first;
+    pthread_mutex_lock(&q->mutex);
+    wait_for(q, 1, wait_ms);
+    wait_for_company(q);
+    wait_for_crowd(q);
+    struct store_job *batch = q->first;
+    q->first = batch ? jobs_cut(batch, max) : NULL;
+    if (!q->first)
+        q->last = &q->first;
     for (struct store_job *job = batch; job; job = job->next) {
         count++;
-        t->urgent -= is_urgent(job);
+        q->urgent -= is_urgent(job);
     }
-    t->waiting -= count;
-    t->crowd = expected(count);
-    *stopping_r = t->stopping;
-    pthread_mutex_unlock(&t->mutex);
+    q->waiting -= count;
+    q->crowd = expected(count);
+    *stopping_r = q->stopping;
+    pthread_mutex_unlock(&q->mutex);
     return batch;
 }
 
-int64_t intray_follow_clock(struct intray *t)
+int64_t job_queue_follow_clock(struct job_queue *q)
 {
-    pthread_mutex_lock(&t->mutex);
+    pthread_mutex_lock(&q->mutex);
     int64_t step_ms = clock_follow();
-    jobs_move(t->first, step_ms);
-    pthread_mutex_unlock(&t->mutex);
+    jobs_move(q->first, step_ms);
+    pthread_mutex_unlock(&q->mutex);
     return step_ms;
 }

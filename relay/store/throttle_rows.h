@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* throttle_rows.h - Inside the store: the throttle's buckets as rows, read and charged in the
+ * transaction that accepts the message. */
+#ifndef THROTTLE_ROWS_H
+#define THROTTLE_ROWS_H
+
+#include "store.h"
+
+/* Decide about one recipient of job->mail, in its canonical form, by all limits, and charge it. */
+MUST_CHECK bool throttle_rows_charge(struct database *db, const struct store_job *job,
+                                     const char *recipient, const char *domain, int64_t now_ms,
+                                     struct throttle_decision *d, struct err *err);
+
+/* Forget some of the buckets that are as if never used, beginning behind the last ones looked at;
+ * true when there are more. */
+bool throttle_rows_sweep(struct database *db, int64_t now_ms);
+
+/* Count a report on who gets it. `taken_r`: it may go, after `wait_ms_r`; one on a failure has the
+ * limit's reserve, and waits for so long as the limit holds. */
+MUST_CHECK bool throttle_rows_charge_report(struct database *db, const struct throttle_limit *limit,
+                                            const char *recipient, bool fails, int64_t now_ms,
+                                            bool *taken_r, int64_t *wait_ms_r, struct err *err);
+
+#endif
