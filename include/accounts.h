@@ -53,8 +53,8 @@ MUST_CHECK bool database_scram(struct database *db, struct span name, char keys_
                                struct err *err);
 MUST_CHECK bool database_delete_user(struct database *db, const char *name, struct err *err);
 
-/* Where a credential has logged in from; see guard.h. A bounded number of networks is kept for
- * each. */
+/* Where a credential has logged in from; see login_limit.h. A bounded number of networks is kept
+ * for each. */
 MUST_CHECK bool database_add_login(struct database *db, const char *name, const char *network,
                                    int64_t at_ms, struct err *err);
 typedef void database_on_login(void *context, const char *name, const char *network, int64_t at_ms);

@@ -24,11 +24,11 @@ void control_free(struct control *c);
 enum control_kind control_kind(const struct control *c);
 
 /* What only a running relay knows. */
-struct watch;
+struct login_limits;
 struct dispatch;
 struct standing;
 struct control_relay {
-    struct watch *watch;
+    struct login_limits *watch;
     struct dispatch *dispatch;
     struct standing *standing;
     bool (*reload)(void *context, struct err *err); /* on the main loop */

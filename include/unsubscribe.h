@@ -7,7 +7,7 @@
  *
  * A token can be found in mail: by who forwards it, by who gets a report that quotes it, by the
  * application that sent it. So it ends mail, and never lets mail begin again. That takes a permit,
- * which only the browser gets that has ended it (see web.c).
+ * which only the browser gets that has ended it (see page.c).
  */
 #ifndef UNSUBSCRIBE_H
 #define UNSUBSCRIBE_H

@@ -46,7 +46,7 @@ struct unsubscribe_view {
     /* How things stand; 0: it is not so. */
     int64_t stream_since_ms, all_since_ms, flood_until_ms;
     bool can_undo; /* whoever asks has done it */
-    bool again;    /* the browser is to ask once more, by itself: see web.c */
+    bool again;    /* the browser is to ask once more, by itself: see page.c */
 };
 
 /* Append the page: HTML without scripts, whose style is beside it as "style-RRGGBB.css". */

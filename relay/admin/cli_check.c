@@ -6,7 +6,7 @@
 
 #include "admit.h"
 #include "clock.h"
-#include "engine.h"
+#include "server.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -98,7 +98,7 @@ int cli_check_spf(struct cli *cli)
     w.query.sender = span_of(sender);
     w.query.helo = span_of(helo ? helo : cli->config->hostname);
     w.query.receiver = span_of(cli->config->hostname);
-    if (!engine_resolve(cli->config, check_spf, &w, &err))
+    if (!server_resolve(cli->config, check_spf, &w, &err))
         return cli_fail(&err);
     if (cli->json) {
         json_t *both = judged_spf(&w.strict, &w.deployed);
@@ -199,7 +199,7 @@ int cli_check_dmarc(struct cli *cli)
     if (!cli_config(cli, &code))
         return code;
     w.suffixes = suffixes_new();
-    bool ok = engine_resolve(cli->config, check_dmarc, &w, &err);
+    bool ok = server_resolve(cli->config, check_dmarc, &w, &err);
     suffixes_free(w.suffixes);
     if (!ok)
         return cli_fail(&err);

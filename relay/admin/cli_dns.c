@@ -27,19 +27,19 @@ int cli_dns_keys(struct cli *cli, const char *domain, json_t **rows_r)
     return cli_fail(&err);
 }
 
-static bool step(void *context, const struct survey *survey)
+static bool step(void *context, const struct zone_probe *survey)
 {
     struct dns_work *w = context;
     records_plan(&w->in, &survey->truth, &w->plan);
     return !w->plan.pending;
 }
 
-bool cli_dns_survey(const struct config *config, struct dns_work *w, struct err *err)
+bool cli_dns_probe(const struct config *config, struct dns_work *w, struct err *err)
 {
-    const char *names[SURVEY_NAMES_MAX];
+    const char *names[ZONE_PROBE_NAMES_MAX];
     size_t count = dns_work_names(w, names);
     w->surveyed = true;
-    return engine_survey(config, names, count, step, w, err);
+    return zone_probe_run(config, names, count, step, w, err);
 }
 
 static const struct records_format *find_format(const char *name)
@@ -133,7 +133,7 @@ int cli_dns(struct cli *cli)
             warn(w);
     } else if (ok && (cli_flag(cli, "check") || cli_flag(cli, "watch"))) {
         code = cli_dns_check(cli, &config, w);
-    } else if (ok && (ok = cli_dns_survey(&config, w, &err))) {
+    } else if (ok && (ok = cli_dns_probe(&config, w, &err))) {
         code = print_plan(cli, w, format);
         if (format && strcmp(format, "table") != 0)
             warn(w);

@@ -16,8 +16,8 @@ enum { EVERY_S = 10 };
 /* What was found of one item. */
 struct finding {
     enum records_state state;
-    enum records_state at_server[SURVEY_SERVERS_MAX], at_resolver;
-    size_t servers[SURVEY_SERVERS_MAX]; /* which of the survey's */
+    enum records_state at_server[ZONE_PROBE_SERVERS_MAX], at_resolver;
+    size_t servers[ZONE_PROBE_SERVERS_MAX]; /* which of the survey's */
     size_t server_count;
     uint32_t ttl_s;
     json_t *found;
@@ -29,7 +29,7 @@ struct check {
     struct finding findings[RECORDS_ITEMS_MAX];
     struct {
         char name[DNS_NAME_MAX + 1], ip[46];
-    } servers[SURVEY_SERVERS_MAX];
+    } servers[ZONE_PROBE_SERVERS_MAX];
 };
 
 /* ---- asking ---- */
@@ -60,18 +60,18 @@ static void describe(const struct records_item *it, const struct dns_answer *fou
 }
 
 /* False: DNS is pending. */
-static bool look(struct check *c, size_t at, const struct survey *s)
+static bool look(struct check *c, size_t at, const struct zone_probe *s)
 {
     const struct records_item *it = &c->w->plan.items[at];
     const struct record *r = &it->record;
     struct finding *f = &c->findings[at];
-    const struct dns_answer *answers[SURVEY_SERVERS_MAX];
+    const struct dns_answer *answers[ZONE_PROBE_SERVERS_MAX];
     const struct dns_answer *found = NULL;
     const struct dns_answer *remembered = s->resolver->ask(s->resolver->context, r->name, r->type);
     bool known = remembered->status != DNS_PENDING;
     f->server_count = 0;
     for (size_t i = 0; i < s->count; i++) {
-        if (!survey_answers_for(s, &s->servers[i], r->name))
+        if (!zone_probe_answers_for(s, &s->servers[i], r->name))
             continue;
         const struct dns *dns = s->servers[i].dns;
         const struct dns_answer *a = dns->ask(dns->context, r->name, r->type);
@@ -95,7 +95,7 @@ static bool look(struct check *c, size_t at, const struct survey *s)
     return true;
 }
 
-static bool step(void *context, const struct survey *survey)
+static bool step(void *context, const struct zone_probe *survey)
 {
     struct check *c = context;
     records_plan(&c->w->in, &survey->truth, &c->w->plan);
@@ -108,10 +108,10 @@ static bool step(void *context, const struct survey *survey)
 
 static bool run(struct check *c, const struct config *config, struct err *err)
 {
-    const char *names[SURVEY_NAMES_MAX];
+    const char *names[ZONE_PROBE_NAMES_MAX];
     size_t count = dns_work_names(c->w, names);
     c->w->surveyed = true;
-    if (!engine_survey(config, names, count, step, c, err))
+    if (!zone_probe_run(config, names, count, step, c, err))
         return false;
     for (size_t i = 0; i < c->w->plan.count; i++)
         c->w->plan.items[i].state = c->findings[i].state;

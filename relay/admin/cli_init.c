@@ -4,11 +4,11 @@
 
 #include "base64.h"
 #include "clock.h"
-#include "engine.h"
 #include "key.h"
 #include "sandbox.h"
 #include "scram.h"
 #include "secret.h"
+#include "server.h"
 #include "store.h"
 
 #include <errno.h>
@@ -255,7 +255,7 @@ int cli_init(struct cli *cli)
 int cli_serve(struct cli *cli)
 {
     struct err err = {0};
-    return engine_run(cli->config_path, &err) ? CLI_OK : cli_fail(&err);
+    return server_run(cli->config_path, &err) ? CLI_OK : cli_fail(&err);
 }
 
 /* Each line of a text, behind the program's name. */
@@ -304,7 +304,7 @@ int cli_config_check(struct cli *cli)
     int64_t expires_s = INT64_MAX;
     config_report_init(&report);
     if (config_read_all(cli->config_path, NULL, &cli->config, &report))
-        engine_check(cli->config, &report, &expires_s);
+        server_check(cli->config, &report, &expires_s);
     int64_t left_days = (expires_s - clock_now_ms() / 1000) / (24 * 3600);
     if (left_days < 30) {
         char text[80];

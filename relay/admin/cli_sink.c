@@ -2,8 +2,8 @@
 /* cli_sink.c - sink: take mail, check its signature, show it. */
 #include "cli.h"
 
-#include "engine.h"
 #include "message.h"
+#include "server.h"
 #include "signing.h"
 
 #include <stdio.h>
@@ -38,13 +38,13 @@ static bool find_record(void *context, const char *name, char *record_r, size_t 
     }
     if (s->records || !s->cli->config)
         return false;
-    if (engine_txt(s->cli->config, name, record_r, size, &err))
+    if (server_txt(s->cli->config, name, record_r, size, &err))
         return true;
     fprintf(stderr, "sealpost: warning: reading the key of a signature: %s\n", err.text);
     return false;
 }
 
-static json_t *describe(struct sink *s, const struct engine_sunk *m)
+static json_t *describe(struct sink *s, const struct server_sunk *m)
 {
     struct signing_result result;
     struct field subject;
@@ -76,7 +76,7 @@ static json_t *describe(struct sink *s, const struct engine_sunk *m)
     return row;
 }
 
-static bool keep(const struct sink *s, const struct engine_sunk *m, json_t *row)
+static bool keep(const struct sink *s, const struct server_sunk *m, json_t *row)
 {
     char path[4096];
     if (!s->dir)
@@ -95,7 +95,7 @@ static const char *part(json_t *row, const char *key)
     return text ? text : "";
 }
 
-static bool on_mail(void *context, const struct engine_sunk *m)
+static bool on_mail(void *context, const struct server_sunk *m)
 {
     struct sink *s = context;
     s->count++;
@@ -141,7 +141,7 @@ static bool read_address(const char *text, char *host_r, size_t size, unsigned *
 }
 
 /* "user:password" */
-static bool read_login(const char *text, char *user_r, size_t size, struct engine_sink *sink)
+static bool read_login(const char *text, char *user_r, size_t size, struct server_sink *sink)
 {
     struct span rest = span_of(text ? text : "");
     struct span user = span_take(&rest, ':');
@@ -159,7 +159,7 @@ int cli_sink(struct cli *cli)
     char user[64];
     struct sink s = {
         .cli = cli, .dir = cli_option(cli, "dir", 0), .address = cli_option(cli, "listen", 0)};
-    struct engine_sink sink = {.host = host,
+    struct server_sink sink = {.host = host,
                                .size_max = 256 * 1024 * 1024,
                                .on_mail = on_mail,
                                .on_ready = on_ready,
@@ -181,7 +181,7 @@ int cli_sink(struct cli *cli)
         err_set(&err, ERR_SYSTEM, "--dir %s cannot be written", s.dir);
         return cli_fail(&err);
     }
-    bool ok = engine_sink(&sink, &err);
+    bool ok = server_sink(&sink, &err);
     json_decref(s.records);
     return ok ? CLI_OK : cli_fail(&err);
 }

@@ -2,7 +2,7 @@
 /* control_safety.c - The verbs about guessing and the audit trail. */
 #include "audit.h"
 #include "control_parts.h"
-#include "watch.h"
+#include "login_limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +17,11 @@ static bool needs_watch(const struct control *c, struct err *err)
                                "no relay is running: what was guessed is known to it alone");
 }
 
-static void add_guess(void *context, const struct guard_row *g)
+static void add_guess(void *context, const struct login_limit_row *g)
 {
     json_t *row = json_object();
     json_object_set_new(row, "what", control_any_text(g->text));
-    json_object_set_new(row, "kind", json_string(guard_kind_name(g->kind)));
+    json_object_set_new(row, "kind", json_string(login_limit_kind_name(g->kind)));
     json_object_set_new(row, "failures", json_integer(g->failures));
     json_object_set_new(row, "locked_s", json_integer(g->locked_ms / 1000));
     json_array_append_new(control_rows(context), row);
@@ -33,7 +33,7 @@ bool control_auth_list(struct database *db, struct control *c, struct err *err)
     if (!needs_watch(c, err))
         return false;
     control_rows(c);
-    watch_list(c->relay->watch, add_guess, c);
+    login_limits_list(c->relay->watch, add_guess, c);
     return true;
 }
 
@@ -41,7 +41,7 @@ bool control_auth_unlock(struct database *db, struct control *c, struct err *err
 {
     (void)db;
     return control_needs(c, "name", err) && needs_watch(c, err) &&
-           (watch_unlock(c->relay->watch, control_text(c, "name")) ||
+           (login_limits_unlock(c->relay->watch, control_text(c, "name")) ||
             err_set(err, ERR_NOT_FOUND, "%.80s has no failed logins: see 'auth list'",
                     control_text(c, "name")));
 }

@@ -4,8 +4,8 @@
 #include "accounts.h"
 #include "clock.h"
 #include "control_parts.h"
+#include "login_limits.h"
 #include "secret.h"
-#include "watch.h"
 
 #include <string.h>
 
@@ -28,15 +28,16 @@ static void add_user(void *context, const struct database_user *u)
 }
 
 /* Beside the credentials: what has been guessed at their names. */
-static void add_failures(void *context, const struct guard_row *g)
+static void add_failures(void *context, const struct login_limit_row *g)
 {
     size_t i;
     json_t *row;
-    if (g->kind != GUARD_NAME)
+    if (g->kind != LOGIN_LIMIT_NAME)
         return;
     json_array_foreach(control_rows(context), i, row)
     {
-        if (strncmp(json_string_value(json_object_get(row, "name")), g->text, GUARD_TEXT - 1) != 0)
+        if (strncmp(json_string_value(json_object_get(row, "name")), g->text,
+                    LOGIN_LIMIT_TEXT - 1) != 0)
             continue;
         json_object_set_new(row, "failures", json_integer(g->failures));
         json_object_set_new(row, "locked_s", json_integer(g->locked_ms / 1000));
@@ -49,7 +50,7 @@ bool control_user_list(struct database *db, struct control *c, struct err *err)
     if (!database_users(db, add_user, c, err))
         return false;
     if (c->relay)
-        watch_list(c->relay->watch, add_failures, c);
+        login_limits_list(c->relay->watch, add_failures, c);
     return true;
 }
 

@@ -8,7 +8,7 @@
 #include "cli.h"
 
 #include "records.h"
-#include "survey.h"
+#include "zone_probe.h"
 
 struct dns_work {
     const struct config *config;
@@ -29,7 +29,7 @@ MUST_CHECK bool dns_work_new(struct cli *cli, const char *domain, json_t *key_ro
                              struct dns_work **work_r, struct err *err);
 void dns_work_free(struct dns_work *w);
 
-/* The names whose zones hold the records, for a survey; `names_r` holds SURVEY_NAMES_MAX. */
+/* The names whose zones hold the records, for a survey; `names_r` holds ZONE_PROBE_NAMES_MAX. */
 size_t dns_work_names(const struct dns_work *w, const char **names_r);
 
 /* Rows, one for each item; the whole document (version 1). */

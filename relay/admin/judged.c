@@ -3,7 +3,7 @@
 #include "judged.h"
 
 #include "clock.h"
-#include "engine.h"
+#include "server.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -138,7 +138,7 @@ static bool step(void *context, const struct dns *dns)
 bool judged_run(const struct config *config, struct judged *pairs, size_t count, struct err *err)
 {
     struct work w = {config, pairs, count, suffixes_new()};
-    bool ok = engine_resolve(config, step, &w, err);
+    bool ok = server_resolve(config, step, &w, err);
     suffixes_free(w.suffixes);
     return ok;
 }

@@ -5,7 +5,7 @@
  *
  * Pairs of domains are looked up in random order. Prints one line of JSON.
  */
-#include "verdicts.h"
+#include "alignment_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ int main(int argc, char **argv)
 {
     size_t pairs = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
     size_t lookups = argc > 2 ? strtoul(argv[2], NULL, 10) : 2000000;
-    struct verdicts *verdicts = verdicts_new();
+    struct alignment_cache *verdicts = alignment_cache_new();
     char(*names)[64] = xcalloc(pairs, sizeof(*names));
     const struct alignment pass = {.state = ALIGNMENT_PASS, .ttl_s = 3600};
     const struct alignment *found = NULL;
@@ -30,19 +30,19 @@ int main(int argc, char **argv)
     size_t accepted = 0;
     for (size_t i = 0; i < pairs; i++) {
         snprintf(names[i], sizeof(names[i]), "mail%zu.customer-of-the-relay.example", i);
-        verdicts_put(verdicts, names[i], names[i], 0, 1, &pass);
+        alignment_cache_put(verdicts, names[i], names[i], 0, 1, &pass);
     }
     int64_t began = now_ns();
     for (size_t i = 0; i < lookups; i++) {
         random = random * 1664525U + 1013904223U;
         const char *name = names[(random >> 8) % pairs];
-        if (verdicts_find(verdicts, name, name, 1000, 1, &found) == VERDICTS_USE)
+        if (alignment_cache_find(verdicts, name, name, 1000, 1, &found) == ALIGNMENT_CACHE_USE)
             accepted += alignment_verdict(found, ALIGNMENT_ENFORCE).what == VERDICT_ACCEPT;
     }
     double each_ns = (double)(now_ns() - began) / (double)lookups;
     CHECK(accepted == lookups);
     printf("{\"pairs\": %zu, \"lookups\": %zu, \"ns\": %.1f}\n", pairs, lookups, each_ns);
-    verdicts_free(verdicts);
+    alignment_cache_free(verdicts);
     free(names);
     return 0;
 }

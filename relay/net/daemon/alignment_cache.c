@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* alignment_cache.c - A table by both domains.
+ *
+ * A verdict holds for as long as DNS allows. After that one that accepts is used for another hour,
+ * while a new one is fetched, so that nobody waits; one that refuses is not, as a refusal must be
+ * certain.
+ */
+#include "alignment_cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+enum { STALE_MS = 3600 * 1000, ENTRIES_MAX = 10000 };
+
+struct entry {
+    char key[2 * ADDRESS_DOMAIN_MAX + 4];
+    struct alignment alignment;
+    unsigned epoch;
+    int64_t expires_ms, refresh_ms;
+    UT_hash_handle hh;
+};
+
+struct alignment_cache {
+    struct entry *entries;
+};
+
+struct alignment_cache *alignment_cache_new(void)
+{
+    return xcalloc(1, sizeof(struct alignment_cache));
+}
+
+static void clear(struct alignment_cache *v)
+{
+    struct entry *e;
+    struct entry *next;
+    HASH_ITER (hh, v->entries, e, next) {
+        HASH_DEL(v->entries, e);
+        free(e);
+    }
+}
+
+void alignment_cache_free(struct alignment_cache *v)
+{
+    if (!v)
+        return;
+    clear(v);
+    free(v);
+}
+
+/* "From domain/MAIL FROM domain"; its length. */
+static size_t make_key(const char *author, const char *return_domain, char *key_r)
+{
+    size_t first = strlen(author);
+    size_t second = strlen(return_domain);
+    CHECK(first <= ADDRESS_DOMAIN_MAX && second <= ADDRESS_DOMAIN_MAX);
+    memcpy(key_r, author, first);
+    key_r[first] = '/';
+    memcpy(key_r + first + 1, return_domain, second);
+    key_r[first + 1 + second] = '\0';
+    return first + 1 + second;
+}
+
+enum alignment_cache_use alignment_cache_find(struct alignment_cache *v, const char *author,
+                                              const char *return_domain, int64_t now_ms,
+                                              unsigned epoch, const struct alignment **alignment_r)
+{
+    char key[2 * ADDRESS_DOMAIN_MAX + 4];
+    struct entry *e = NULL;
+    size_t len = make_key(author, return_domain, key);
+    HASH_FIND(hh, v->entries, key, len, e);
+    if (!e || e->epoch != epoch || now_ms >= e->expires_ms + STALE_MS ||
+        (now_ms >= e->expires_ms && e->alignment.state == ALIGNMENT_FAIL))
+        return ALIGNMENT_CACHE_ASK_FIRST;
+    *alignment_r = &e->alignment;
+    if (now_ms < e->refresh_ms)
+        return ALIGNMENT_CACHE_USE;
+    e->refresh_ms = now_ms + 10 * 1000; /* asked for: again only when nothing has come of it */
+    return ALIGNMENT_CACHE_REFRESH;
+}
+
+void alignment_cache_put(struct alignment_cache *v, const char *author, const char *return_domain,
+                         int64_t now_ms, unsigned epoch, const struct alignment *alignment)
+{
+    char key[2 * ADDRESS_DOMAIN_MAX + 4];
+    struct entry *e = NULL;
+    size_t len = make_key(author, return_domain, key);
+    HASH_FIND(hh, v->entries, key, len, e);
+    if (!e) {
+        if (HASH_COUNT(v->entries) >= ENTRIES_MAX) /* they come back when they are needed */
+            clear(v);
+        e = xcalloc(1, sizeof(*e));
+        memcpy(e->key, key, len + 1);
+        HASH_ADD(hh, v->entries, key, len, e);
+    }
+    int64_t life_ms = (int64_t)(alignment->ttl_s > 0 ? alignment->ttl_s : 1) * 1000;
+    e->alignment = *alignment;
+    e->epoch = epoch;
+    e->expires_ms = now_ms + life_ms;
+    e->refresh_ms = now_ms + life_ms / 4 * 3;
+}

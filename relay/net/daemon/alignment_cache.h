@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* alignment_cache.h - What a shard remembers of alignment: one verdict for each pair of MAIL FROM
+ * domain and From domain. No locks, no DNS: looking one up is what every message pays.
+ */
+#ifndef ALIGNMENT_CACHE_H
+#define ALIGNMENT_CACHE_H
+
+#include "alignment.h"
+
+struct alignment_cache;
+
+struct alignment_cache *alignment_cache_new(void);
+void alignment_cache_free(struct alignment_cache *v);
+
+enum alignment_cache_use {
+    ALIGNMENT_CACHE_USE,      /* as it is */
+    ALIGNMENT_CACHE_REFRESH,  /* as it is, but ask for a newer one; said once until it comes */
+    ALIGNMENT_CACHE_ASK_FIRST /* there is none, or one that refuses has run out: wait for one */
+};
+
+/* `epoch`: verdicts of another epoch (other keys, other settings) are not used. `alignment_r` is
+ * borrowed until the next alignment_cache_put(). */
+enum alignment_cache_use alignment_cache_find(struct alignment_cache *v, const char *author,
+                                              const char *return_domain, int64_t now_ms,
+                                              unsigned epoch, const struct alignment **alignment_r);
+
+void alignment_cache_put(struct alignment_cache *v, const char *author, const char *return_domain,
+                         int64_t now_ms, unsigned epoch, const struct alignment *alignment);
+
+#endif

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* preflight.c - What the relay needs besides a config file that can be read. Looked at by serve and
+ * by config check, so that the one refuses what the other does. */
+#include "preflight.h"
+
+#include "certificates.h"
+#include "database.h"
+#include "keyring.h"
+#include "sandbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+bool preflight_makes_links(const struct config *c)
+{
+    for (size_t i = 0; i < c->stream_count; i++)
+        if (c->streams[i].unsubscribe != STREAM_STAY)
+            return true;
+    return false;
+}
+
+/* A file that is used later only, when nobody looks. */
+static bool is_there(const struct config *c, const char *section, const char *setting,
+                     const char *path, int mode, const char *advice, struct err *err)
+{
+    struct stat s;
+    errno = 0;
+    if (!path[0] || (stat(path, &s) == 0 && access(path, mode) == 0 && S_ISREG(s.st_mode)))
+        return true;
+    err_set(err, ERR_CONFIG, "%s %.200s: %s%s", setting, path,
+            errno ? strerror(errno) : "is not a file", advice);
+    return config_blame(c, section, NULL, setting, err);
+}
+
+bool preflight_anchor(const struct config *c, struct err *err)
+{
+    return !c->dnssec || is_there(c, "dns", "trust_anchor", c->trust_anchor, R_OK,
+                                  ": install dns-root-data, or set dnssec = \"off\"", err);
+}
+
+bool preflight_command(const struct config *c, struct err *err)
+{
+    return is_there(c, "alert", "command", c->alert_command, X_OK, "", err);
+}
+
+bool preflight_key(const struct config *c, struct err *err)
+{
+    return is_there(c, "dkim", "tsig_key", c->dkim.tsig_key, R_OK, "", err);
+}
+
+bool preflight_state(const struct config *c, struct err *err)
+{
+    bool ok =
+        access(c->state_dir, W_OK | X_OK) == 0 ||
+        err_set(err, ERR_CONFIG,
+                errno == ENOENT ? "state_dir %.200s: %s: make it with \"sealpost init DOMAIN\""
+                                : "state_dir %.200s: %s: it must belong to the relay's account",
+                c->state_dir, strerror(errno));
+    ok = ok && database_check_file(c->state_dir, err);
+    return ok || config_blame(c, "", NULL, "state_dir", err);
+}
+
+bool preflight_authorities(const struct config *c, struct tls_context **client_r, struct err *err)
+{
+    return tls_client_context(c->ca_file[0] ? c->ca_file : NULL, client_r, err) ||
+           config_blame(c, "delivery", NULL, "ca_file", err);
+}
+
+static bool check_authorities(const struct config *c, struct err *err)
+{
+    struct tls_context *client = NULL;
+    bool ok = preflight_authorities(c, &client, err);
+    tls_context_free(client);
+    return ok;
+}
+
+static bool check_links(const struct config *c, struct err *err)
+{
+    struct unsubscribe_keys keys = {0};
+    bool ok = !preflight_makes_links(c) || keyring_unsubscribe(c->state_dir, &keys, err);
+    unsubscribe_keys_clear(&keys);
+    return ok;
+}
+
+/* Is `name` the file of a key of `host`, or of a domain above it: "<domain>.<selector>.pem"? */
+static bool is_key_of(const char *name, const char *host)
+{
+    struct span domain = span_first(span_of(name), strlen(name) - (sizeof(".pem") - 1));
+    while (domain.len > 0 && domain.ptr[--domain.len] != '.')
+        ; /* the selector */
+    for (struct span own = span_of(host); own.len > 0; span_take(&own, '.'))
+        if (span_equal_nocase(domain, own))
+            return true;
+    return false;
+}
+
+/* Reports on mail of a domain that has lost its key are signed by the relay's own. What cannot be
+ * read here is no fault. */
+static void check_own_key(const struct config *c, struct config_report *report)
+{
+    char path[CONFIG_PATH_MAX + 16];
+    char text[600];
+    bool any = false;
+    bool own = false;
+    snprintf(path, sizeof(path), "%s/keys", c->state_dir);
+    DIR *keys = opendir(path);
+    for (struct dirent *e = NULL; keys && !own && (e = readdir(keys));) {
+        bool key = span_ends_nocase(span_of(e->d_name), SPAN(".pem"));
+        any = any || key;
+        own = key && is_key_of(e->d_name, c->hostname);
+    }
+    if (keys)
+        closedir(keys);
+    snprintf(text, sizeof(text),
+             "hostname %.253s: neither it nor a domain above it has a DKIM key here: a report on "
+             "mail of a domain whose key is gone would wait unsigned. Run \"sealpost domain add "
+             "DOMAIN\" "
+             "for the hostname's domain",
+             c->hostname);
+    if (any && !own)
+        config_report_add(report, false, text);
+}
+
+/* What is allowed, and can hardly be meant. */
+static void check_sizes(const struct config *c, struct config_report *report)
+{
+    enum { RECEIVERS_BEAR = 1000 };
+    char text[300];
+    struct statvfs disk;
+    uint64_t mb = statvfs(c->state_dir, &disk) == 0
+                      ? (uint64_t)disk.f_blocks * disk.f_frsize / 1024 / 1024
+                      : UINT64_MAX;
+    uint64_t most = c->storage_mb > c->tenant_storage_mb ? c->storage_mb : c->tenant_storage_mb;
+    snprintf(text, sizeof(text), "limits: storage of %llu MiB is more than the disk of %.200s has",
+             (unsigned long long)most, c->state_dir);
+    if (most > mb)
+        config_report_add(report, false, text);
+    if (c->site_connections > RECEIVERS_BEAR)
+        config_report_add(report, false,
+                          "delivery: connections to one destination: receivers take 20 to 100 from "
+                          "one sender, and refuse who opens more");
+}
+
+/* Of the certificates. */
+static void check_keys_closed(const struct config *c, struct config_report *report)
+{
+    for (size_t i = 0; i < c->certificate_count; i++) {
+        char text[CONFIG_PATH_MAX + 100];
+        struct stat about;
+        snprintf(text, sizeof(text), "key %s is open to all users of this machine: chmod o-rwx",
+                 c->certificates[i].key);
+        if (stat(c->certificates[i].key, &about) == 0 && (about.st_mode & S_IRWXO) != 0)
+            config_report_add(report, false, text);
+    }
+}
+
+void server_check(const struct config *config, struct config_report *report, int64_t *expires_s_r)
+{
+    static bool (*const checks[])(const struct config *, struct err *) = {
+        check_authorities, preflight_anchor, preflight_command,
+        preflight_key,     preflight_state,  check_links};
+    struct tls_context *server = NULL;
+    struct err err = {0};
+    if (certificates_load(config, NULL, &server, &err)) {
+        *expires_s_r = tls_expiry(server);
+        check_keys_closed(config, report);
+    } else {
+        config_report_add(report, true, err.text);
+    }
+    tls_context_free(server);
+    if (sandbox_is_incomplete(&err))
+        config_report_add(report, config->sandbox_required, err.text);
+    for (size_t i = 0; i < COUNT_OF(checks); i++)
+        if (!checks[i](config, &err))
+            config_report_add(report, true, err.text);
+    check_own_key(config, report);
+    check_sizes(config, report);
+}

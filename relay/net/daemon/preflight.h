@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* preflight.h - Is all there that the settings name? See server_check(). */
+#ifndef PREFLIGHT_H
+#define PREFLIGHT_H
+
+#include "server.h"
+
+bool preflight_makes_links(const struct config *c);
+/* Of what is used later only. */
+MUST_CHECK bool preflight_anchor(const struct config *c, struct err *err);
+MUST_CHECK bool preflight_command(const struct config *c, struct err *err);
+MUST_CHECK bool preflight_key(const struct config *c, struct err *err); /* for DNS */
+MUST_CHECK bool preflight_state(const struct config *c, struct err *err);
+/* Whom we trust for receivers' certificates. */
+MUST_CHECK bool preflight_authorities(const struct config *c, struct tls_context **client_r,
+                                      struct err *err);
+
+#endif

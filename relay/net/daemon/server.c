@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* server.c - Puts the relay together, in order, and takes it apart in the reverse order.
+ *
+ *   settings - addresses free? - sockets - opener, privileges given up (sandbox), helper - store
+ *   (lock) - keyring, queue - control socket - shards - dispatch - run
+ *
+ * SIGTERM: nothing new is handed out, shards finish what is under way, then everything closes; the
+ * store ends last, when it has recorded all outcomes. A second SIGTERM ends at once, which is as
+ * safe as a crash.
+ */
+#include "server.h"
+
+#include "alerts.h"
+#include "alignment_service.h"
+#include "cert_watch.h"
+#include "certificates.h"
+#include "clock.h"
+#include "connection_limits.h"
+#include "control.h"
+#include "control_socket.h"
+#include "deadline.h"
+#include "destinations.h"
+#include "helper.h"
+#include "incidents.h"
+#include "key_rotation.h"
+#include "listener.h"
+#include "log.h"
+#include "login_limits.h"
+#include "memory_limit.h"
+#include "page.h"
+#include "preflight.h"
+#include "readable.h"
+#include "refusals.h"
+#include "rejects.h"
+#include "sandbox.h"
+#include "shard.h"
+#include "standing.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LOG_FLUSH_MS = 500 };
+
+struct engine {
+    uv_loop_t loop;
+    struct inbox inbox;
+    uv_signal_t terminate, interrupt, reload;
+    uv_timer_t log_timer;
+    struct settings *settings; /* the newest */
+    struct standing *standing;
+    struct settings *first; /* what cannot change at a reload is read of these */
+    struct common common;
+    struct shard *shards;
+    size_t shard_count, ended;
+    struct control_socket *control_socket;
+    struct rotator *rotator;
+    struct cert_watch *cert_watch;
+    struct opener *opener;
+    struct alerter *alerter; /* NULL: nobody wants to be told */
+    struct memory_limit memory;
+    int *sockets;         /* bound, for each shard one for each listener */
+    int helper, landlock; /* its version, 0: the kernel has none */
+    bool stopping;
+};
+
+/* ---- settings ---- */
+
+static void set_log_level(const struct config *config)
+{
+    static const char *const names[] = {
+        [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(names[i], config->log_level) == 0)
+            log_set_level((enum log_level)i);
+}
+
+/* These are in force. */
+static void note_settings(struct engine *e)
+{
+    struct buf text;
+    buf_init(&text, 1024 * 1024);
+    config_print(e->settings->config, &text);
+    standing_settings(e->standing, e->settings->config->path, buf_text(&text), clock_now_ms());
+    buf_fini(&text);
+}
+
+static bool may_follow(const struct config *now, const struct config *fresh, struct err *err)
+{
+    return config_may_follow(now, fresh, err) || err_wrap(err, "%s", fresh->path);
+}
+
+static bool reload(void *context, struct err *err)
+{
+    struct engine *e = context;
+    struct settings *fresh = NULL;
+    struct settings *before = e->settings;
+    if (e->stopping)
+        return err_set(err, ERR_UNREACHABLE, "the relay is ending");
+    if (!settings_read(e->settings->config->path, e->opener, &fresh, err) ||
+        !may_follow(e->settings->config, fresh->config, err)) {
+        standing_refused(e->standing, err->text, clock_now_ms());
+        settings_drop(fresh);
+        return false;
+    }
+    struct err fault = {0};
+    descriptors_limit(&e->common.descriptors, fresh->config);
+    e->settings = fresh;
+    set_log_level(fresh->config);
+    store_set_reports(e->common.store, fresh->config->hostname, &fresh->config->throttle);
+    keyring_refresh(e->common.keyring, NULL);
+    alignment_service_change_config(e->common.alignment_service, fresh->config);
+    rotator_change_config(e->rotator, fresh->config);
+    web_change_settings(e->common.web, fresh);
+    for (size_t i = 0; i < e->shard_count; i++)
+        shard_change_settings(&e->shards[i], fresh);
+    cert_watch_change_settings(e->cert_watch, fresh);
+    dispatch_configure(e->common.dispatch, fresh->config, e->common.descriptors.attempts);
+    if (e->alerter)
+        alerter_change_config(e->alerter, fresh->config);
+    if (!control_socket_change_config(e->control_socket, fresh->config, &fault))
+        log_event(LOG_ERROR, "control_failed", "reply", fault.text);
+    e->memory.budget = (uint64_t)fresh->config->memory_mb << 20;
+    settings_drop(before);
+    malloc_trim(0); /* what was read once is not needed again */
+    note_settings(e);
+    log_event(LOG_INFO, "reloaded", "file", fresh->config->path);
+    return true;
+}
+
+static bool reload_by_command(void *context, struct err *err)
+{
+    bool done = reload(context, err);
+    if (!done)
+        log_event(LOG_ERROR, "reload_refused", "reply", err->text);
+    return done;
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+    struct err err = {0};
+    (void)number;
+    if (!reload(signal->data, &err))
+        log_event(LOG_ERROR, "reload_refused", "reply", err.text);
+}
+
+/* ---- the end ---- */
+
+static void close_main(struct engine *e)
+{
+    if (e->control_socket)
+        control_socket_close(e->control_socket);
+    if (e->rotator)
+        rotator_close(e->rotator);
+    if (e->common.alignment_service)
+        alignment_service_close(e->common.alignment_service);
+    memory_limit_close(&e->memory);
+    if (e->cert_watch)
+        cert_watch_close(e->cert_watch);
+    if (e->alerter)
+        alerter_close(e->alerter);
+    dispatch_stop(e->common.dispatch);
+    uv_close((uv_handle_t *)&e->log_timer, NULL);
+    uv_close((uv_handle_t *)&e->terminate, NULL);
+    uv_close((uv_handle_t *)&e->interrupt, NULL);
+    uv_close((uv_handle_t *)&e->reload, NULL);
+    inbox_close(&e->inbox);
+}
+
+static void on_shard_ended(struct inbox_item *item)
+{
+    struct shard *shard = (struct shard *)(void *)((char *)item - offsetof(struct shard, ended));
+    struct engine *e =
+        (struct engine *)(void *)((char *)shard->notify - offsetof(struct engine, inbox));
+    if (++e->ended == e->shard_count)
+        close_main(e);
+}
+
+static void on_terminate(uv_signal_t *signal, int number)
+{
+    struct engine *e = signal->data;
+    (void)number;
+    if (e->stopping)
+        _exit(1);
+    e->stopping = true;
+    log_event(LOG_INFO, "stopping", "what", "finishing what is under way");
+    deadline_start(e->common.store);
+    dispatch_drain(e->common.dispatch);
+    for (size_t i = 0; i < e->shard_count; i++)
+        shard_drain(&e->shards[i]);
+}
+
+/* ---- the start ---- */
+
+static void on_due(void *context, const struct database_due *due, size_t count)
+{
+    struct engine *e = context;
+    dispatch_add(e->common.dispatch, due, count);
+}
+
+static void on_stepped(void *context, int64_t step_ms)
+{
+    (void)context;
+    log_end(log_number(log_begin(LOG_WARN, "clock_stepped"), "step_ms", step_ms));
+}
+
+/* Keys of a domain, or the domain itself. */
+static void on_keys_changed(void *context, const char *domain)
+{
+    struct engine *e = context;
+    keyring_refresh(e->common.keyring, domain);
+    alignment_service_keys_changed(e->common.alignment_service, domain);
+}
+
+/* By a command; `domain`: NULL when it was about none. */
+static void on_changed(void *context, const char *domain)
+{
+    struct engine *e = context;
+    if (domain) {
+        on_keys_changed(e, domain);
+        rotator_keys_changed(e->rotator);
+    }
+    for (size_t i = 0; i < e->shard_count; i++)
+        shard_check_access(&e->shards[i]);
+}
+
+static void on_log_timer(uv_timer_t *timer)
+{
+    (void)timer;
+    log_flush();
+}
+
+static void start_signal(struct engine *e, uv_signal_t *signal, uv_signal_cb callback, int number)
+{
+    uv_signal_init(&e->loop, signal);
+    signal->data = e;
+    uv_signal_start(signal, callback, number);
+}
+
+static bool start_shards(struct engine *e, struct err *err)
+{
+    e->shards = xcalloc(e->settings->config->shards, sizeof(*e->shards));
+    e->common.shards = e->shards;
+    bool ok = true;
+    while (ok && e->shard_count < e->settings->config->shards) {
+        struct shard *shard = &e->shards[e->shard_count++];
+        shard->notify = &e->inbox;
+        shard->ended.run = on_shard_ended;
+        ok = shard_start(shard, &e->common, e->settings,
+                         &e->sockets[(e->shard_count - 1) * e->settings->config->listener_count],
+                         err);
+    }
+    if (ok)
+        atomic_store(&e->common.shard_count, e->shard_count);
+    return ok;
+}
+
+static bool serves_page(const struct config *c)
+{
+    for (size_t i = 0; i < c->listener_count; i++)
+        if (c->listeners[i].http)
+            return true;
+    return false;
+}
+
+/* Less of a sandbox than there should be is for the operator to accept. */
+static bool check_sandbox(const struct config *c, struct err *err)
+{
+    struct err missing = {0};
+    if (!sandbox_is_incomplete(&missing))
+        return true;
+    if (c->sandbox_required) {
+        *err = missing;
+        return false;
+    }
+    log_event(LOG_WARN, "sandbox_incomplete", "what", missing.text);
+    return true;
+}
+
+static bool shut_in(struct engine *e, struct err *err)
+{
+    const struct config *c = e->settings->config;
+    struct readable readable;
+    readable_init(&readable, c);
+    const struct helper_programs programs = {.command = c->alert_command,
+                                             .webhook = c->alert_webhook};
+    bool ok =
+        opener_start(c->state_dir, &readable.secret, &e->opener, err) &&
+        sandbox_become_owner(c->state_dir, err) && helper_start(&programs, &e->helper, err) &&
+        sandbox_files(c->state_dir, readable.places, readable.place_count, &e->landlock, err) &&
+        sandbox_calls(SANDBOX_RELAY, err);
+    readable_fini(&readable);
+    return ok;
+}
+
+/* All that needs a privilege, and then none is left. */
+static bool begin(struct engine *e, const char *path, struct err *err)
+{
+    if (!settings_read(path, NULL, &e->settings, err))
+        return false;
+    e->first = settings_hold(e->settings);
+    if (!preflight_state(e->settings->config, err) || !preflight_anchor(e->settings->config, err) ||
+        !preflight_key(e->settings->config, err) || !preflight_command(e->settings->config, err) ||
+        !listener_check(e->settings->config, err))
+        return false;
+    const struct config *config = e->settings->config;
+    e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));
+    set_log_level(config);
+    if (!descriptors_share(config, &e->common.descriptors, err))
+        return false;
+    descriptors_limit(&e->common.descriptors, e->settings->config);
+    return check_sandbox(config, err) && listener_bind_all(config, e->sockets, err) &&
+           shut_in(e, err);
+}
+
+static bool start(struct engine *e, const char *path, struct err *err)
+{
+    if (!begin(e, path, err))
+        return false;
+    const struct config *config = e->settings->config;
+    struct store_events events = {.due = on_due, .stepped = on_stepped, .context = e};
+    signing_set_lifetime(config->dkim.lifetime_s);
+    if (!store_start(config->state_dir, &events, &e->common.store, err))
+        return false;
+    store_set_reports(e->common.store, config->hostname, &config->throttle);
+    e->common.keyring = keyring_new(config->state_dir);
+    dispatch_configure(e->common.dispatch, config, e->common.descriptors.attempts);
+    if (!destinations_rest_again(e->common.dispatch, config->state_dir, err))
+        return false;
+    e->common.incidents = incidents_new(e->common.store);
+    e->common.refusals = refusals_new(e->common.store);
+    if (!login_limits_new(e->common.store, e->common.incidents, config->state_dir, &e->common.watch,
+                          err))
+        return false;
+    e->common.connection_limits = connection_limits_new();
+    e->common.visitors = connection_limits_new();
+    e->common.rejected_clients = rejects_new("connections_refused");
+    e->common.rejected_http = rejects_new("visits_refused");
+    memory_limit_watch(&e->memory, &e->loop, (uint64_t)config->memory_mb << 20,
+                       &e->common.short_of_memory);
+    tls_rotate_tickets();
+    e->cert_watch = cert_watch_new(&e->loop, e->settings, e->opener, e->common.incidents);
+    e->standing = standing_new(clock_now_ms());
+    note_settings(e);
+    const struct control_relay relay = {.watch = e->common.watch,
+                                        .dispatch = e->common.dispatch,
+                                        .standing = e->standing,
+                                        .reload = reload_by_command,
+                                        .context = e};
+    bool tells = config->alert_command[0] || config->alert_webhook[0];
+    return (!tells ||
+            alerter_new(&e->loop, e->helper, config, e->common.store, &e->alerter, err)) &&
+           alignment_service_new(&e->loop, config, &e->common.alignment_service, err) &&
+           (!serves_page(config) || web_start(e->common.store, e->settings, &e->common.web, err)) &&
+           rotator_new(&e->loop, e->helper, e->opener, config, e->common.store, on_keys_changed, e,
+                       &e->rotator, err) &&
+           control_socket_open(&e->loop, config, e->common.store, &relay, on_changed, e,
+                               &e->control_socket, err) &&
+           start_shards(e, err);
+}
+
+static void log_started(const struct engine *e)
+{
+    const struct config *c = e->settings->config;
+    log_end(log_number(log_number(log_begin(LOG_INFO, "shut_in"), "uid", geteuid()), "landlock",
+                       e->landlock));
+    for (size_t i = 0; i < c->listener_count; i++) {
+        char address[96];
+        snprintf(address, sizeof(address), "%s:%u", c->listeners[i].host, c->listeners[i].port);
+        log_end(
+            log_text(log_text(log_begin(LOG_INFO, "listening"), "listener", c->listeners[i].name),
+                     "what", address));
+    }
+    log_end(log_number(log_text(log_begin(LOG_INFO, "started"), "what", c->hostname), "count",
+                       (int64_t)e->shard_count));
+}
+
+/* False when not all that has happened is recorded. */
+static bool end(struct engine *e)
+{
+    bool recorded = true;
+    for (size_t i = 0; i < e->shard_count; i++)
+        shard_join(&e->shards[i]);
+    CHECK(uv_loop_close(&e->loop) == 0);
+    web_stop(e->common.web);
+    deadline_forget_store();
+    if (e->common.store)
+        recorded = store_stop(e->common.store);
+    dispatch_free(e->common.dispatch);
+    rotator_free(e->rotator);
+    alerter_free(e->alerter);
+    alignment_service_free(e->common.alignment_service);
+    keyring_free(e->common.keyring);
+    login_limits_free(e->common.watch);
+    incidents_free(e->common.incidents);
+    refusals_free(e->common.refusals);
+    connection_limits_free(e->common.connection_limits);
+    connection_limits_free(e->common.visitors);
+    rejects_free(e->common.rejected_clients);
+    rejects_free(e->common.rejected_http);
+    control_socket_free(e->control_socket);
+    standing_free(e->standing);
+    free(e->shards);
+    free(e->sockets);
+    if (e->helper >= 0)
+        close(e->helper);
+    opener_close(e->opener);
+    settings_drop(e->settings);
+    settings_drop(e->first);
+    return recorded;
+}
+
+/* Message-sized blocks come and go all the time; giving each back to the kernel and taking it again
+ * page by page costs as much as their TLS.
+ */
+static void keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 8 * 1024 * 1024);
+}
+
+bool server_run(const char *config_path, struct err *err)
+{
+    struct engine e = {.helper = -1};
+    keep_memory();
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_IGN); /* as process 1 of a container we inherit others' children */
+    umask(0077);
+    log_open();
+    CHECK(uv_loop_init(&e.loop) == 0);
+    uv_timer_init(&e.loop, &e.log_timer);
+    uv_timer_start(&e.log_timer, on_log_timer, LOG_FLUSH_MS, LOG_FLUSH_MS);
+    inbox_init(&e.inbox, &e.loop);
+    e.common.dispatch = dispatch_new(&e.loop);
+    start_signal(&e, &e.terminate, on_terminate, SIGTERM);
+    start_signal(&e, &e.interrupt, on_terminate, SIGINT);
+    start_signal(&e, &e.reload, on_reload, SIGHUP);
+    bool ok = start(&e, config_path, err);
+    if (ok) {
+        log_started(&e);
+        dispatch_run(e.common.dispatch, e.shards, e.shard_count, e.common.store,
+                     e.common.incidents);
+    } else {
+        e.stopping = true;
+        for (size_t i = 0; i < e.shard_count; i++)
+            shard_drain(&e.shards[i]);
+        if (e.shard_count == 0)
+            close_main(&e);
+    }
+    uv_run(&e.loop, UV_RUN_DEFAULT);
+    bool recorded = end(&e);
+    if (ok)
+        log_event(recorded ? LOG_INFO : LOG_ERROR, "stopped", "what",
+                  recorded ? "all is recorded"
+                           : "what is not recorded is delivered again after the start");
+    log_close();
+    return ok;
+}

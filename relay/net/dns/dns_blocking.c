@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dns_blocking.c - DNS for commands: a loop of its own that runs until nothing is pending any more.
+ */
+#include "dns_cache.h"
+#include "server.h"
+#include "waiting.h"
+
+#include <stdio.h>
+
+static void on_changed(void *context)
+{
+    *(bool *)context = true;
+}
+
+bool server_resolve(const struct config *config, server_step *step, void *context, struct err *err)
+{
+    uv_loop_t loop;
+    struct dns_cache *answers = NULL;
+    struct waiting waiting;
+    bool changed = true;
+    bool done = false;
+    CHECK(uv_loop_init(&loop) == 0);
+    waiting_start(&waiting, &loop, config);
+    bool ok = dns_cache_new(&loop, config, NULL, on_changed, &changed, &answers, err);
+    while (ok && !done) {
+        if (changed) {
+            changed = false;
+            done = step(context, dns_cache_dns(answers));
+        }
+        if (!done)
+            uv_run(&loop, UV_RUN_ONCE);
+    }
+    dns_cache_free(answers);
+    waiting_stop(&waiting);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&loop) == 0);
+    return ok;
+}
+
+struct txt {
+    const char *name;
+    char *record;
+    size_t size;
+    enum dns_status status;
+};
+
+static bool look_up(void *context, const struct dns *dns)
+{
+    struct txt *t = context;
+    const struct dns_answer *a = dns->ask(dns->context, t->name, DNS_TXT);
+    t->status = a->status;
+    if (a->count > 0)
+        snprintf(t->record, t->size, "%.*s", SPAN_ARG(a->rrs[0].data));
+    return a->status != DNS_PENDING;
+}
+
+bool server_txt(const struct config *config, const char *name, char *record_r, size_t size,
+                struct err *err)
+{
+    char lower[DNS_NAME_MAX + 1];
+    struct txt t = {.name = lower, .record = record_r, .size = size};
+    record_r[0] = '\0';
+    if (!dns_name_valid(span_of(name)))
+        return err_set(err, ERR_NOT_FOUND, "%.80s is no name in DNS", name);
+    snprintf(lower, sizeof(lower), "%s", name);
+    dns_name_lower(lower);
+    if (!server_resolve(config, look_up, &t, err))
+        return false;
+    return t.status == DNS_FOUND ||
+           err_set(err, t.status == DNS_FAILED ? ERR_DNS : ERR_NOT_FOUND, "%s TXT: %s", name,
+                   t.status == DNS_FAILED ? "DNS does not answer" : "no record");
+}

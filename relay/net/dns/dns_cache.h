@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dns_cache.h - What DNS has said, kept for as long as it may be: 60 seconds to one hour.
+ *
+ * An answer that is asked for again late in its life is refreshed before it ends; of each name and
+ * type one question is in flight at most. A failure is kept for 10 seconds, and never in place of
+ * an answer that still holds.
+ */
+#ifndef DNS_CACHE_H
+#define DNS_CACHE_H
+
+#include "config.h"
+#include "dns.h"
+
+#include <uv.h>
+
+struct dns_cache;
+
+struct dns_queries_stub;
+
+/* `stub`: NULL, or the one server to ask. `changed` is called, from the loop, when answers have
+ * come that somebody was told are pending. */
+MUST_CHECK bool dns_cache_new(uv_loop_t *loop, const struct config *config,
+                              const struct dns_queries_stub *stub, void (*changed)(void *context),
+                              void *context, struct dns_cache **answers_r, struct err *err);
+void dns_cache_free(struct dns_cache *a);
+
+/* Asking it never waits: what is not known is fetched, and pending until then. What it answers may
+ * be kept by the asker until the loop runs again. */
+const struct dns *dns_cache_dns(struct dns_cache *a);
+
+#endif

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dns_query.c - libunbound works in a thread of its own and wakes the loop through ub_fd().
+ *
+ * Its answers are turned into ours here: names as text, strings joined, and a failure told apart
+ * from "nothing there".
+ *
+ * Version 1.17 closes a TCP stream for another one when all are in use, and may then read once more
+ * from the descriptor that it has closed. By then that can be a connection of ours, which never
+ * sees the bytes. So it gets more streams than it needs (200 questions share one), and drops those
+ * that are idle soon.
+ */
+#include "dns_query.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unbound.h>
+
+enum { RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, TTL_MAX = 24 * 3600 };
+
+struct dns_queries {
+    struct ub_ctx *ctx;
+    uv_poll_t *poll; /* freed in its close callback */
+};
+
+struct dns_query {
+    struct dns_queries *owner;
+    enum dns_type type;
+    int async_id;
+    dns_query_on_answer *done;
+    void *context;
+};
+
+/* ---- the context ---- */
+
+/* What is asked of somebody in particular is theirs to answer, built-in zones too. No setting can
+ * be changed after this. */
+static void drop_own_zones(struct ub_ctx *ctx)
+{
+    static const char *const zones[] = {"test.", "invalid.", "example.", "localhost.",
+                                        "127.in-addr.arpa."};
+    for (size_t i = 0; i < COUNT_OF(zones); i++)
+        ub_ctx_zone_remove(ctx, zones[i]);
+}
+
+static bool set_up(struct ub_ctx *ctx, const struct config *config,
+                   const struct dns_queries_stub *stub, struct err *err)
+{
+    bool particular = stub || config->dns_forward_count > 0;
+    char range[16];
+    snprintf(range, sizeof(range), "%u", config->queries ? config->queries : 512);
+    int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
+    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", stub ? "32" : range);
+    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", stub ? "32" : "64");
+    bad = bad ? bad : ub_ctx_set_option(ctx, "tcp-reuse-timeout:", "500"); /* ms */
+    if (config->dnssec && !bad && !stub)
+        bad = ub_ctx_add_ta_file(ctx, config->trust_anchor);
+    bad = bad ? bad : ub_ctx_set_option(ctx, "prefetch:", "yes");
+    for (size_t i = 0; i < config->dns_forward_count && !bad; i++)
+        bad = ub_ctx_set_fwd(ctx, config->dns_forward[i]);
+    if (stub)
+        bad = bad ? bad : ub_ctx_set_stub(ctx, stub->zone, stub->ip, 0);
+    if (particular) {
+        bad = bad ? bad : ub_ctx_set_option(ctx, "do-not-query-localhost:", "no");
+        bad = bad ? bad : ub_ctx_set_option(ctx, "unblock-lan-zones:", "yes");
+        drop_own_zones(ctx);
+    }
+    return !bad ||
+           err_set(err, ERR_DNS, "setting up DNS: %s: check the dns settings", ub_strerror(bad));
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct dns_queries *l = poll->data;
+    (void)status;
+    (void)events;
+    if (l)
+        ub_process(l->ctx);
+}
+
+bool dns_queries_new(uv_loop_t *loop, const struct config *config,
+                     const struct dns_queries_stub *stub, struct dns_queries **dns_queries_r,
+                     struct err *err)
+{
+    struct dns_queries *l = xcalloc(1, sizeof(*l));
+    l->ctx = ub_ctx_create();
+    CHECK(l->ctx != NULL);
+    if (!set_up(l->ctx, config, stub, err)) {
+        ub_ctx_delete(l->ctx);
+        free(l);
+        return false;
+    }
+    l->poll = xcalloc(1, sizeof(*l->poll));
+    l->poll->data = l;
+    CHECK(uv_poll_init(loop, l->poll, ub_fd(l->ctx)) == 0);
+    CHECK(uv_poll_start(l->poll, UV_READABLE, on_readable) == 0);
+    *dns_queries_r = l;
+    return true;
+}
+
+void dns_queries_free(struct dns_queries *l)
+{
+    if (!l)
+        return;
+    l->poll->data = NULL;
+    uv_poll_stop(l->poll);
+    uv_close((uv_handle_t *)l->poll, (uv_close_cb)free);
+    ub_ctx_delete(l->ctx);
+    free(l);
+}
+
+/* ---- answers ---- */
+
+static struct dns_answer *translate(enum dns_type type, int error, const struct ub_result *result)
+{
+    if (error != 0 || !result)
+        return dns_answer_new(DNS_FAILED, 0);
+    bool failed = result->bogus || (result->rcode != 0 && result->rcode != RCODE_NXDOMAIN);
+    uint32_t ttl_s = result->ttl < 0 ? 0 : result->ttl > TTL_MAX ? TTL_MAX : (uint32_t)result->ttl;
+    struct dns_answer *a = dns_answer_new(failed             ? DNS_FAILED
+                                          : result->nxdomain ? DNS_NXDOMAIN
+                                                             : DNS_NODATA,
+                                          ttl_s);
+    a->secure = result->secure != 0;
+    a->refused = failed && result->rcode != RCODE_SERVFAIL;
+    for (size_t i = 0; !failed && result->havedata && result->data[i]; i++) {
+        a->status = DNS_FOUND;
+        dns_wire_add(a, type, (struct span){result->data[i], (size_t)result->len[i]});
+    }
+    dns_answer_sort(a);
+    return a;
+}
+
+static void on_result(void *context, int error, struct ub_result *result)
+{
+    struct dns_query lookup = *(struct dns_query *)context;
+    free(context);
+    struct dns_answer *a = translate(lookup.type, error, result);
+    ub_resolve_free(result);
+    lookup.done(lookup.context, a);
+}
+
+/* ---- questions ---- */
+
+/* Names may hold any byte: what is not plain is written as \DDD (RFC 1035 section 5.1). */
+static void escape(const char *name, char *text_r, size_t size)
+{
+    size_t used = 0;
+    for (; *name && used + 5 < size; name++) {
+        unsigned char c = (unsigned char)*name;
+        bool plain =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        used += (size_t)snprintf(text_r + used, size - used, plain ? "%c" : "\\%03u", c);
+    }
+    text_r[used] = '\0';
+}
+
+struct dns_query *dns_query_start(struct dns_queries *l, const char *name, enum dns_type type,
+                                  dns_query_on_answer *done, void *context)
+{
+    char text[4 * DNS_NAME_MAX + 8];
+    struct dns_query *lookup = xcalloc(1, sizeof(*lookup));
+    *lookup = (struct dns_query){.owner = l, .type = type, .done = done, .context = context};
+    escape(*name ? name : ".", text, sizeof(text));
+    if (ub_resolve_async(l->ctx, text, (int)type, 1, lookup, on_result, &lookup->async_id) == 0)
+        return lookup;
+    free(lookup);
+    return NULL;
+}
+
+void dns_query_cancel(struct dns_query *lookup)
+{
+    if (!lookup)
+        return;
+    ub_cancel(lookup->owner->ctx, lookup->async_id);
+    free(lookup);
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dns_query.h - One DNS question, asked on a loop; libunbound is in here and nowhere else. */
+#ifndef DNS_QUERY_H
+#define DNS_QUERY_H
+
+#include "config.h"
+#include "dns.h"
+
+#include <uv.h>
+
+struct dns_queries;
+struct dns_query;
+
+/* One server that is asked for what is in a zone, instead of all those that DNS names. */
+struct dns_queries_stub {
+    const char *zone, *ip;
+};
+
+/* `stub`: NULL for none. */
+MUST_CHECK bool dns_queries_new(uv_loop_t *loop, const struct config *config,
+                                const struct dns_queries_stub *stub,
+                                struct dns_queries **dns_queries_r, struct err *err);
+/* What is under way must have been cancelled. */
+void dns_queries_free(struct dns_queries *l);
+
+/* Takes `answer`. Never called from inside dns_query_start(). */
+typedef void dns_query_on_answer(void *context, struct dns_answer *answer);
+
+/* Ask for a valid name. NULL when it cannot be asked just now. There is no timeout: the owner has a
+ * timer and cancels.
+ */
+MUST_CHECK struct dns_query *dns_query_start(struct dns_queries *l, const char *name,
+                                             enum dns_type type, dns_query_on_answer *done,
+                                             void *context);
+void dns_query_cancel(struct dns_query *lookup); /* NULL does nothing */
+
+#endif

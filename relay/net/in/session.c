@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* session.c - A client's session: feed the machine, answer what it wants.
+ *
+ * All the waiting is in session_pump(), called at the end of every callback. What is asked of
+ * others (credential, disk, store) comes back by the session's id: when the client has gone
+ * meanwhile, nobody is found, and nothing happens.
+ */
+#include "session_parts.h"
+
+#include "incidents.h"
+#include "log.h"
+#include "refusals.h"
+#include "rejects.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct session *session_find(struct shard *shard, uint64_t id)
+{
+    struct session *s = NULL;
+    HASH_FIND(hh, shard->sessions, &id, sizeof(id), s);
+    return s;
+}
+
+/* A login that was not let in, with the name that it claimed. */
+static void note_login(struct session *s, const struct auth_answer *answer)
+{
+    char name[ADDRESS_MAX + 1];
+    struct span claimed = submission_auth(&s->submission).name;
+    if (answer->busy) {
+        log_event(LOG_WARN, "auth_busy", "peer", s->peer);
+        return;
+    }
+    struct verdict v =
+        answer->locked_ms > 0
+            ? verdict_make(454, "4.7.0", "kept out after too many failed logins")
+            : verdict_make(535, "5.7.8",
+                           "name or password is wrong, or the credential is disabled");
+    snprintf(name, sizeof(name), "%.*s", SPAN_ARG(span_first(claimed, 64)));
+    refusals_add(s->shard->common->refusals,
+                 &(struct refusal){.kind = answer->locked_ms > 0 ? "auth_kept_out" : "auth_refused",
+                                   .command = "AUTH",
+                                   .user = "",
+                                   .about = name,
+                                   .sender = "",
+                                   .message_id = "",
+                                   .peer = s->peer,
+                                   .v = &v});
+}
+
+void session_auth_decided(struct shard *shard, uint64_t id, const struct auth_answer *answer)
+{
+    struct session *s = session_find(shard, id);
+    if (!s)
+        return;
+    s->asking = false;
+    if (!answer->identity)
+        note_login(s, answer);
+    if (answer->identity)
+        session_note_access(s, answer);
+    if (answer->locked_ms > 0)
+        submission_auth_locked(&s->submission, answer->locked_ms / 1000 + 1);
+    else
+        submission_auth_decided(&s->submission, answer->identity, answer->busy);
+    session_pump(s);
+}
+
+/* ---- settings ---- */
+
+static const struct submission_settings *own_settings(const struct session *s)
+{
+    return s->implicit_tls ? &s->settings->implicit : &s->settings->starttls;
+}
+
+bool session_follow_settings(struct session *s)
+{
+    struct settings *fresh = s->shard->settings;
+    if (s->settings == fresh || s->asking || !s->started || s->submission.want == SUBMISSION_TLS)
+        return false;
+    if (s->settings->config->idle_s != fresh->config->idle_s && !s->hurried)
+        connection_set_timeout(s->connection, fresh->config->idle_s);
+    settings_drop(s->settings);
+    s->settings = settings_hold(fresh);
+    submission_change_settings(&s->submission, own_settings(s));
+    return true;
+}
+
+void session_change_settings(struct shard *shard)
+{
+    struct session *s;
+    struct session *next;
+    HASH_ITER (hh, shard->sessions, s, next)
+        (void)session_follow_settings(s);
+}
+
+/* ---- the pump ---- */
+
+static void ask_auth(struct session *s)
+{
+    struct submission_claim claim = submission_auth(&s->submission);
+    s->asking = true;
+    auth_ask(s->shard, s->id, s->peer, &claim);
+}
+
+static void find_keys(struct session *s)
+{
+    char keys[SCRAM_KEYS_TEXT] = "";
+    if (!auth_keys(s->shard, submission_auth(&s->submission).name, keys))
+        log_event(LOG_WARN, "auth_busy", "peer", s->peer);
+    submission_keys(&s->submission, keys); /* with none, no proof will fit */
+}
+
+/* A client in the middle of a message may finish it; others are sent away when the shard drains. */
+static void drain_if_idle(struct session *s)
+{
+    if (s->shard->draining && s->submission.want == SUBMISSION_INPUT &&
+        s->submission.phase != SUBMISSION_DATA)
+        submission_hang_up(&s->submission, "is closing down: try again in a minute");
+}
+
+/* What the machine has refused by itself. */
+static void note_refusals(struct session *s)
+{
+    struct submission *sub = &s->submission;
+    for (unsigned i = 0; i < sub->refusal_count; i++) {
+        const struct submission_refusal *r = &sub->refusals[i];
+        refusals_add(s->shard->common->refusals,
+                     &(struct refusal){.kind = "refused",
+                                       .command = r->command,
+                                       .user = sub->identity.name,
+                                       .about = r->about,
+                                       .sender = sub->envelope.sender ? sub->envelope.sender : "",
+                                       .message_id = r->message_id,
+                                       .peer = s->peer,
+                                       .v = &r->v,
+                                       .more = i == 0 ? sub->refusals_more : 0});
+    }
+    sub->refusal_count = sub->refusals_more = 0;
+}
+
+void session_pump(struct session *s)
+{
+    struct submission *sub = &s->submission;
+    (void)session_follow_settings(s);
+    if (sub->authenticated)
+        session_settle(s);
+    session_check_access(s);
+    session_forget_body(s);
+    while (!s->asking && (sub->want == SUBMISSION_ENQUEUE || sub->want == SUBMISSION_SPILL ||
+                          sub->want == SUBMISSION_LIMIT || sub->want == SUBMISSION_AUTH ||
+                          sub->want == SUBMISSION_KEYS)) {
+        if (sub->want == SUBMISSION_ENQUEUE)
+            session_enqueue(s);
+        else if (sub->want == SUBMISSION_SPILL)
+            session_spill(s);
+        else if (sub->want == SUBMISSION_LIMIT)
+            rcpt_check_judge(s->shard, s->settings, sub);
+        else if (sub->want == SUBMISSION_KEYS)
+            find_keys(s);
+        else
+            ask_auth(s);
+    }
+    if (sub->foreign[0])
+        incidents_add(s->shard->common->incidents, ALERT_IDENTITY, sub->identity.name,
+                      sub->foreign);
+    sub->foreign[0] = '\0';
+    note_refusals(s);
+    drain_if_idle(s);
+    if (sub->want != SUBMISSION_CLOSE)
+        connection_write(s->connection, &sub->out);
+    switch (sub->want) {
+    case SUBMISSION_INPUT:
+        connection_want_bytes(s->connection, true);
+        break;
+    case SUBMISSION_TLS:
+        if (!connection_tls(s->connection))
+            connection_accept_tls(s->connection, s->settings->server, TLS_SMTP);
+        connection_want_bytes(s->connection, true);
+        break;
+    case SUBMISSION_KEYS:
+    case SUBMISSION_AUTH:
+    case SUBMISSION_LIMIT:
+    case SUBMISSION_SPILL:
+    case SUBMISSION_ENQUEUE:
+        connection_want_bytes(s->connection, false);
+        break;
+    case SUBMISSION_CLOSE:
+        connection_finish(s->connection, &sub->out);
+        break;
+    }
+}
+
+/* ---- events of the connection ---- */
+
+static void bind_tls(struct session *s)
+{
+    const struct tls *tls = connection_tls(s->connection);
+    unsigned char binding[SCRAM_BINDING];
+    if (tls && tls_binding(tls, binding))
+        submission_bind(&s->submission, binding);
+}
+
+static void start(struct session *s)
+{
+    s->started = true;
+    submission_init(&s->submission, own_settings(s));
+    bind_tls(s);
+    session_pump(s);
+}
+
+static void on_bytes(void *owner, struct span bytes)
+{
+    struct session *s = owner;
+    s->bytes += bytes.len;
+    if (s->started)
+        session_check_access(s);
+    if (s->started && s->submission.want == SUBMISSION_INPUT) {
+        s->submission.short_of_memory = atomic_load(&s->shard->common->short_of_memory);
+        submission_input(&s->submission, bytes);
+        session_pump(s);
+    }
+}
+
+static void on_secured(void *owner)
+{
+    struct session *s = owner;
+    if (!s->started) {
+        start(s);
+        return;
+    }
+    submission_tls_started(&s->submission);
+    bind_tls(s);
+    session_pump(s);
+}
+
+static bool on_timed_out(void *owner)
+{
+    struct session *s = owner;
+    s->hurried = false; /* while it is asking, the time begins anew */
+    if (!s->started || s->asking)
+        return s->asking;
+    submission_hang_up(&s->submission, "waited too long: closing");
+    session_pump(s);
+    return true;
+}
+
+static void on_ended(void *owner, const char *why)
+{
+    struct session *s = owner;
+    struct shard *shard = s->shard;
+    log_end(
+        log_text(log_text(log_begin(LOG_DEBUG, "disconnected"), "peer", s->peer), "reply", why));
+    HASH_DEL(shard->sessions, s);
+    session_leave_place(s);
+    body_writer_free(s->intake, false);
+    if (s->started)
+        submission_fini(&s->submission);
+    free(s->once);
+    settings_drop(s->settings);
+    free(s);
+    shard_something_ended(shard);
+}
+
+static const struct connection_events events = {
+    .bytes = on_bytes, .secured = on_secured, .timed_out = on_timed_out, .ended = on_ended};
+
+static void turn_away(struct session *s)
+{
+    struct buf text;
+    if (!s->shard->draining)
+        rejects_add(s->shard->common->rejected_clients, s->peer);
+    buf_init(&text, 512);
+    buf_addf(&text, "421 4.3.2 %s has too many connections: try again later\r\n",
+             s->settings->config->hostname);
+    connection_finish(s->connection, s->implicit_tls ? NULL : &text);
+    buf_fini(&text);
+}
+
+void session_accept(struct shard *shard, int fd, bool implicit_tls)
+{
+    struct session *s = xcalloc(1, sizeof(*s));
+    s->id = ++shard->next_session;
+    s->shard = shard;
+    s->settings = settings_hold(shard->settings);
+    s->implicit_tls = implicit_tls;
+    HASH_ADD(hh, shard->sessions, id, sizeof(s->id), s);
+    s->connection = connection_accept(&shard->loop, fd, &events, s);
+    connection_peer(s->connection, s->peer);
+    connection_set_timeout(s->connection, s->settings->config->idle_s);
+    log_event(LOG_DEBUG, "connected", "peer", s->peer);
+    s->came_ms = s->then_ms = uv_now(&shard->loop);
+    if (shard->draining || atomic_load(&shard->common->short_of_memory) || !session_take_place(s)) {
+        turn_away(s);
+    } else if (implicit_tls) {
+        connection_accept_tls(s->connection, s->settings->server, TLS_SMTP);
+        connection_want_bytes(s->connection, true);
+    } else {
+        start(s);
+    }
+}
+
+void session_drain_all(struct shard *shard)
+{
+    struct session *s;
+    struct session *next;
+    HASH_ITER (hh, shard->sessions, s, next) {
+        if (s->started)
+            session_pump(s);
+        else
+            connection_close(s->connection, "closing down");
+    }
+}
+
+void session_close_all(struct shard *shard)
+{
+    struct session *s;
+    struct session *next;
+    HASH_ITER (hh, shard->sessions, s, next)
+        connection_close(s->connection, "closing down");
+}

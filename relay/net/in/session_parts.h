@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* session_parts.h - A client's session, for those files that are parts of it. */
+#ifndef SESSION_PARTS_H
+#define SESSION_PARTS_H
+
+#include "admit.h"
+#include "connection.h"
+#include "session.h"
+
+#include <uthash.h>
+
+struct session {
+    uint64_t id;
+    struct shard *shard;
+    struct settings *settings; /* held */
+    struct connection *connection;
+    struct submission submission;
+    struct admission admission;
+    struct intake *intake;
+    unsigned body_writer_mail; /* which of the session's messages it belongs to */
+    char *once;                /* of the message that is being decided on; see struct store_job */
+    char peer[64];
+    bool implicit_tls, started, asking;
+    /* Among the connections, see places.c. */
+    enum { PLACE_NONE, PLACE_STRANGER, PLACE_SETTLED } place;
+    bool known; /* somebody has logged in from its address before */
+    uint64_t came_ms;
+    struct session *before, *after; /* of the shard's strangers */
+    /* Of its credential, see access.c. */
+    uint64_t accounts;
+    unsigned char mark[DATABASE_MARK];
+    unsigned domains;
+    bool hurried;
+    /* How it gets on, see session_end_slow(). */
+    uint64_t bytes, then_bytes, then_ms;
+    unsigned then_lines;
+    bool then_data;
+    UT_hash_handle hh;
+};
+
+/* Answer what the machine wants, send what it says: at the end of every callback. */
+void session_pump(struct session *s);
+
+/* Go on with the shard's newest settings, unless something is under way that borrows from the old
+ * ones; then at the next call. True: they have changed. */
+bool session_follow_settings(struct session *s);
+
+/* ---- places.c ---- */
+
+/* False: there is none for it. */
+bool session_take_place(struct session *s);
+/* It has authenticated. */
+void session_settle(struct session *s);
+void session_leave_place(struct session *s);
+
+/* ---- enqueue.c ---- */
+
+/* Answer SUBMISSION_ENQUEUE and SUBMISSION_SPILL. */
+void session_enqueue(struct session *s);
+void session_spill(struct session *s);
+/* What was stored away of a message that has been refused meanwhile is no part of the next one. */
+void session_forget_body(struct session *s);
+
+/* ---- access.c ---- */
+
+/* Look again at its credential, if any has changed since; when it does not hold any more the
+ * session ends. */
+void session_check_access(struct session *s);
+/* What its credential is now that it has logged in. */
+void session_note_access(struct session *s, const struct auth_answer *answer);
+
+#endif

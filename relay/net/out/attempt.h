@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* attempt.h - One message's recipients in one domain, on their way: read, hand over, settle.
+ *
+ * Happy path: attempt_start (read the rows) - outbound connection - attempt_settle (store) -
+ * attempt_end (dispatch). Every recipient that was still due gets exactly one outcome, or is given
+ * back.
+ */
+#ifndef ATTEMPT_H
+#define ATTEMPT_H
+
+#include "delivery.h"
+#include "shard.h"
+
+struct attempt {
+    struct attempt *next, *prev;
+    struct shard *shard;
+    struct dispatch_work *work;
+    struct settings *settings; /* held */
+    const struct config_route *route;
+    struct mail *mail;       /* only the recipients that are to be delivered now */
+    struct verdict *answers; /* beside mail->envelope.rcpts; code 0: none yet */
+    bool *own;               /* beside them: it is the answer to this recipient's own RCPT */
+    bool *suppressed;        /* beside them: who does not want it, or cannot get it */
+    char remote[280];        /* the host that answered, and its address */
+    char tls[80];            /* how; empty: clear text */
+    bool verified;           /* its certificate was valid for its name */
+    bool hop_dsn;            /* the hop reports on delivery itself */
+    bool not_attempted;      /* our own fault */
+    int64_t clock_offset_ms; /* of the mail's times */
+    bool damaged;
+    struct buf dialogue;
+    uint64_t begun_ms;   /* by the loop's clock */
+    int64_t settled_ms;  /* when */
+    unsigned parted;     /* connections broke among its recipients, and it went on */
+    size_t answered;     /* that many had their answer before anybody was asked */
+    int64_t again_in_ms; /* nothing was recorded: try again so much later; 0: it was */
+    bool outdated;       /* its settings are newer than where the queue has sent it */
+    bool untried;        /* the queue has it again: nothing is to be told */
+    bool *left;          /* beside the attempt's numbers: who goes again at once; or NULL */
+};
+
+/* Read what `work` is about, and answer what needs no connection. NULL: there is nothing to send,
+ * and it settles or ends by itself. Takes `work`. */
+struct attempt *attempt_start(struct shard *s, struct dispatch_work *work);
+
+/* From the outbound connection: the same for everyone who has none. */
+void attempt_answer_all(struct attempt *p, const struct verdict *v);
+/* Nobody is left to be asked about. */
+bool attempt_all_answered(const struct attempt *p);
+/* Somebody has got one since it was started. */
+bool attempt_has_answer(const struct attempt *p);
+/* The same when our side cannot send it just now: everyone waits, and the operator is told. */
+void attempt_own_fault(struct attempt *p, const struct err *err);
+/* Is its time over? Then everyone who has no answer is told so: nothing late is sent. */
+MUST_CHECK bool attempt_expired(struct attempt *p);
+/* How much of its time is left, in ms; not above 0 when it is over. */
+int64_t attempt_left_ms(struct attempt *p);
+/* `usual_ms`, or until that time is just over. */
+uint64_t attempt_timeout_ms(struct attempt *p, uint64_t usual_ms);
+
+/* Between two transactions: those who have no answer go back to the queue, untried, when the others
+ * are settled. */
+void attempt_leave_rest(struct attempt *p);
+
+/* From the outbound connection: no server has been asked, and the queue has it again. */
+void attempt_drop(struct attempt *p);
+
+/* ---- attempt_notes.c ---- */
+
+/* Another way is tried with this host: in the log, and as an event when it is less safe. */
+void attempt_note_remedy(struct attempt *p, const char *host, const struct delivery *d);
+/* The host refuses our login, and all mail of the route waits for somebody who mends it. */
+void attempt_note_login(const struct attempt *p, const char *host, const struct delivery *d);
+/* Its domain has no key that signs: told at most once an hour for each domain. */
+void attempt_note_unsigned(const struct attempt *p, const char *why);
+/* Lines that `who` has said, for the dialogue, if it is wanted; `p` may be NULL. */
+void attempt_note_dialogue(struct attempt *p, const struct delivery *d, const char *who,
+                           struct span bytes);
+
+/* ---- outcome.c ---- */
+
+/* Turn the answers into outcomes, bounces and one transaction; then the attempt is gone. */
+void attempt_settle(struct attempt *p);
+/* Move its times as somebody has set the clock. */
+void attempt_follow_clock(struct attempt *p);
+/* Free it, and tell the queue. */
+void attempt_end(struct attempt *p);
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* composition.h - A message's outgoing copy: made at once, or on libuv's pool when it is large, and
+ * read while it is sent.
+ *
+ * Nothing but its own record, its own copies of what the mail says and keys on loan is used on the
+ * pool, so that it can be given up at any time.
+ */
+#ifndef COMPOSITION_H
+#define COMPOSITION_H
+
+#include "compose.h"
+#include "shard.h"
+#include "spool.h"
+
+/* A larger message is hashed and converted for longer than others should wait. */
+enum { COMPOSITION_LARGE = 1024 * 1024 };
+
+struct composition;
+
+/* Open the mail's record, where its row says that it is; if it was moved since, `mail->place`
+ * follows. ERR_DAMAGED: it is not there, or not what it should be. */
+MUST_CHECK bool composition_open(struct shard *s, struct settings *settings, struct mail *mail,
+                                 struct composition **composition_r, struct err *err);
+/* Give up whatever is under way. NULL is allowed. */
+void composition_free(struct composition *c);
+
+/* What `list_unsubscribe_make` gives, for a copy of one recipient's own. */
+struct composition_links {
+    struct buf url, feedback_id;
+};
+struct composition_links *composition_links(struct composition *c);
+
+/* Make the copy for a hop with these offers. `only_recipient`: as its address is said to the hop;
+ * empty when there are several. False: it cannot be begun. When it is true and composition_busy(),
+ * `done` is called in the end. */
+MUST_CHECK bool composition_make(struct composition *c, const struct delivery_offers *offers,
+                                 struct span only_recipient, void (*done)(void *owner), void *owner,
+                                 struct err *err);
+bool composition_busy(const struct composition *c);
+enum compose_result composition_result(const struct composition *c);
+const struct compose_output *composition_copy(const struct composition *c);
+uint64_t composition_size(const struct composition *c);
+
+/* Then the copy from its first byte, piece by piece; an empty piece is the end. Borrowed until the
+ * next call. */
+MUST_CHECK bool composition_next(struct composition *c, struct span *piece_r, struct err *err);
+
+#endif

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dispatch.h - The queue's shell: one lock around the core (queue.h), and the way of its decisions
+ * to the shards.
+ *
+ * Every function may be called from any thread unless it says otherwise. A shard that has finished
+ * a message is told at once what its connection does next; all other decisions go through the
+ * shards' inboxes, in order.
+ */
+#ifndef DISPATCH_H
+#define DISPATCH_H
+
+#include "candidates.h"
+#include "config.h"
+#include "connection.h"
+#include "database.h"
+#include "hosts.h"
+#include "inbox.h"
+#include "queue.h"
+#include "queue_connection.h"
+#include "queue_view.h"
+#include "resolver.h"
+
+#include <stdatomic.h>
+
+struct dispatch;
+struct incidents;
+struct settings;
+struct shard;
+struct store;
+
+/* Where a domain's mail goes, as DNS has said. Counted; it never changes. */
+struct dispatch_hosts {
+    atomic_uint holders;
+    struct hosts hosts;
+};
+
+struct dispatch_hosts *dispatch_hosts_hold(struct dispatch_hosts *hosts);
+void dispatch_hosts_drop(struct dispatch_hosts *hosts); /* NULL does nothing */
+
+/* One decision on its way to a shard. */
+struct dispatch_work {
+    struct inbox_item item;
+    struct dispatch *dispatch;
+    struct shard *shard;
+    enum queue_decision_kind kind; /* OPEN, SEND, CLOSE, RESOLVE or SETTLE */
+    enum queue_reason reason;
+    uint64_t connection;                 /* 0: none */
+    const struct queue_attempt *attempt; /* OPEN, SEND, SETTLE: to be given back exactly once */
+    bool used;                           /* OPEN: an outbound connection has the connection */
+    struct dispatch_hosts *hosts;        /* OPEN, SEND: held */
+    enum resolver_result result;         /* SETTLE for QUEUE_UNRESOLVABLE */
+    char domain[ADDRESS_DOMAIN_MAX + 1]; /* RESOLVE */
+    char text[QUEUE_WHY_MAX];
+};
+
+void dispatch_work_free(struct dispatch_work *work);
+
+/* ---- on the main loop ---- */
+
+struct dispatch *dispatch_new(uv_loop_t *loop);
+void dispatch_free(struct dispatch *d);
+/* How much of everything there may be; also after a reload, which makes it ask for all names anew
+ * and try again what rests. `connections`: of all destinations together. */
+void dispatch_configure(struct dispatch *d, const struct config *config, unsigned connections);
+/* Begin to hand out to `count` shards, while the store can record outcomes (C5). */
+void dispatch_run(struct dispatch *d, struct shard *shards, size_t count, struct store *store,
+                  struct incidents *incidents);
+/* Hand out nothing more; what is under way still comes back. */
+void dispatch_drain(struct dispatch *d);
+/* Nothing comes back any more; the loop may end. */
+void dispatch_stop(struct dispatch *d);
+
+/* ---- what waits ---- */
+
+void dispatch_add(struct dispatch *d, const struct database_due *due, size_t count);
+
+/* Rows have been ended by a person: connections that carry only such mail are closed. */
+void dispatch_check_rows(struct dispatch *d);
+
+/* ---- from shards ---- */
+
+/* The answer to RESOLVE: where mail for `domain` goes by this route of these settings. Takes the
+ * answer's hosts. */
+void dispatch_resolved(struct dispatch *d, const char *domain, const struct settings *settings,
+                       const struct config_route *route, struct resolver_answer *answer);
+/* What a connection must have been opened for: the attempt's `trust` says the same. */
+uint64_t dispatch_trust(const struct settings *settings, const struct config_route *route);
+
+/* As in queue_connection.h, with those candidates that are left. */
+MUST_CHECK bool dispatch_take_address(struct dispatch *d, uint64_t connection,
+                                      const struct candidates *c, size_t *which_r, bool *probes_r);
+void dispatch_address_failed(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+void dispatch_address_refused(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+void dispatch_address_stalled(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+void dispatch_address_left(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+void dispatch_address_spoke(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+MUST_CHECK bool dispatch_probes_on(struct dispatch *d, uint64_t connection,
+                                   const struct endpoint *at);
+void dispatch_probe_ended(struct dispatch *d, const struct endpoint *at, enum queue_probe what);
+
+/* As in queue_connection.h. With SEND, `next_r` is the next work of this connection. */
+MUST_CHECK bool dispatch_opened(struct dispatch *d, uint64_t connection,
+                                const struct endpoint *peer);
+MUST_CHECK enum queue_next dispatch_message_done(struct dispatch *d, struct shard *shard,
+                                                 uint64_t connection, bool reusable,
+                                                 struct dispatch_work **next_r);
+MUST_CHECK bool dispatch_failed(struct dispatch *d, uint64_t connection, enum queue_failure how,
+                                const char *why);
+void dispatch_closed(struct dispatch *d, uint64_t connection);
+
+/* As in queue_connection.h. */
+MUST_CHECK bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection);
+
+/* All of it is recorded, but for those who go again at once: `left` beside attempt->numbers; NULL:
+ * nobody. */
+void dispatch_settled(struct dispatch *d, const struct queue_attempt *attempt, const bool *left);
+/* Nothing is recorded: all of it again in so long. */
+void dispatch_again(struct dispatch *d, const struct queue_attempt *attempt, int64_t again_in_ms);
+/* Its trust is no longer what the settings say: it goes again, to where they lead now. */
+void dispatch_outdated(struct dispatch *d, const struct queue_attempt *attempt);
+
+#endif

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* outbound.c - One connection of the queue, to one host of a destination: the delivery machine on
+ * it, fed with one attempt after the other.
+ *
+ * Happy path: reach a host - greeting … ready - compose and send - answers - what the queue says is
+ * next, or idle - QUIT.
+ *
+ * Failure modes:
+ * - this host refuses us before a message is spoken of, or there is a way around: failover.c
+ * - the connection ends while a message is under way: those without an answer are tried later
+ * - an idle connection turns out to be dead: the queue has its attempt again, untried
+ * - it ends before anything of a message is said: that goes on another one, and it is no try
+ * - class security waits, and recipients are left: they go back, untried
+ *
+ * Owner: the shard's list and its table by number (outbound_pool.c). The queue knows the connection
+ * from birth until end_outbound() or a failure that it is told.
+ */
+#include "log.h"
+#include "outbound_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { HURRIED_S = 10 }; /* for each answer, while others wait for the place */
+
+static void take_answers(struct outbound *c, bool elsewhere)
+{
+    struct attempt *p = c->attempt;
+    snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->host_name, c->peer);
+    snprintf(p->tls, sizeof(p->tls), "%s", c->tls_text);
+    p->verified = c->proven.level == TRUST_VERIFIED;
+    p->hop_dsn = c->delivery.offers.dsn;
+    if (elsewhere)
+        transaction_take_other_answers(&c->transaction);
+    else
+        transaction_take_answers(&c->transaction);
+}
+
+static void attempt_done(struct outbound *c)
+{
+    struct attempt *p = c->attempt;
+    transaction_end(&c->transaction);
+    c->attempt = NULL;
+    c->trouble = (struct verdict){0};
+    c->spoken = true;
+    attempt_settle(p);
+}
+
+/* ---- the end, and idleness ---- */
+
+static void on_end(uv_handle_t *handle)
+{
+    struct outbound *c = handle->data;
+    struct shard *s = c->shard;
+    DL_DELETE(s->outbounds, c);
+    HASH_DEL(s->outbounds_by_number, c);
+    settings_drop(c->settings);
+    free(c);
+    shard_something_ended(s);
+}
+
+void outbound_end_delivery(struct outbound *c)
+{
+    if (c->delivery_live)
+        delivery_fini(&c->delivery);
+    c->delivery_live = false;
+}
+
+/* The attempt is done with. Says what is next. */
+static enum queue_next tell_spoken(struct outbound *c, bool reusable, struct dispatch_work **next_r)
+{
+    c->spoken = false;
+    return dispatch_message_done(c->shard->common->dispatch, c->shard, c->number, reusable, next_r);
+}
+
+static void end_outbound(struct outbound *c)
+{
+    struct dispatch_work *none = NULL;
+    CHECK(!c->attempt && !c->ending);
+    c->ending = true;
+    transaction_end(&c->transaction);
+    outbound_end_delivery(c);
+    if (c->spoken) /* the attempt is settled: the queue must not have it again */
+        CHECK(tell_spoken(c, false, &none) == QUEUE_NEXT_CLOSE);
+    if (!c->told)
+        dispatch_closed(c->shard->common->dispatch, c->number);
+    uv_close((uv_handle_t *)&c->end_timer, on_end);
+}
+
+void outbound_fail(struct outbound *c, enum queue_failure how, const struct verdict *v)
+{
+    struct attempt *p = c->attempt;
+    char why[QUEUE_WHY_MAX];
+    if (c->stalled)
+        failover_leave(c);
+    snprintf(why, sizeof(why), "%03d %s %.180s", v->code, v->enhanced, v->text);
+    bool untried = dispatch_failed(
+        c->shard->common->dispatch, c->number,
+        attempt_has_answer(p) && how != QUEUE_FAIL_BROKE ? QUEUE_FAIL_LOST : how, why);
+    c->told = true;
+    c->attempt = NULL;
+    transaction_end(&c->transaction);
+    if (untried) {
+        attempt_drop(p);
+    } else {
+        attempt_answer_all(p, v);
+        attempt_settle(p);
+    }
+    end_outbound(c);
+}
+
+void outbound_drop(struct outbound *c, const char *why)
+{
+    const struct verdict v = verdict_make(451, "4.3.2", "%s", why);
+    struct attempt *p = c->attempt;
+    if (attempt_has_answer(p) || c->trouble.code != 0) { /* somebody was asked */
+        outbound_fail(c, QUEUE_FAIL_LOST, c->trouble.code != 0 ? &c->trouble : &v);
+        return;
+    }
+    c->attempt = NULL;
+    transaction_end(&c->transaction);
+    attempt_drop(p);
+    end_outbound(c);
+}
+
+void outbound_quit(struct outbound *c)
+{
+    c->idle = false;
+    if (c->connection && c->delivery.want == DELIVERY_READY) {
+        delivery_quit(&c->delivery);
+        outbound_pump(c);
+    }
+}
+
+/* What the queue says is next on this connection. */
+void outbound_next_attempt(struct outbound *c)
+{
+    struct dispatch_work *work = NULL;
+    bool exception = failover_has_tried(c, DELIVERY_IN_CLEAR); /* one attempt's, no other's */
+    bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery) &&
+                    !failover_looks_back(c);
+    switch (tell_spoken(c, reusable, &work)) {
+    case QUEUE_NEXT_SEND: /* by outbound_send(), as when it comes later */
+        shard_add_work(c->shard, work);
+        break;
+    case QUEUE_NEXT_IDLE:
+        break;
+    case QUEUE_NEXT_CLOSE:
+        outbound_quit(c);
+        return;
+    }
+    c->idle = true;
+    connection_want_bytes(c->connection, true); /* to see it end */
+}
+
+/* ---- the pump ---- */
+
+/* The first time that it is ready. False: the queue has given it up meanwhile. */
+static bool tell_opened(struct outbound *c)
+{
+    if (c->opened)
+        return true;
+    c->opened = dispatch_opened(c->shard->common->dispatch, c->number, &c->at);
+    if (c->opened)
+        return true;
+    c->unwanted = true;
+    delivery_quit(&c->delivery);
+    return false;
+}
+
+/* Take up the next message, of this attempt or the next. False when there is none. */
+static bool begin_message(struct outbound *c)
+{
+    if (!tell_opened(c))
+        return true;
+    if (!c->attempt && !c->idle)
+        outbound_next_attempt(c);
+    if (!c->attempt)
+        return false;
+    c->delivery_settings.hurry = c->attempt->mail->class == STREAM_SECURITY;
+    if (delivery_is_used_up(&c->delivery)) { /* the rest goes on another connection */
+        c->begin_again = true;
+        delivery_quit(&c->delivery);
+    } else if (!transaction_begin(&c->transaction, c->attempt, &c->delivery, &c->proven)) {
+        if (failover_if_unsure(c))
+            return false;
+        attempt_done(c);
+    } else if (!transaction_composing(&c->transaction)) {
+        connection_set_limit(c->connection, delivery_limit_s(&c->delivery));
+    }
+    return !transaction_composing(&c->transaction);
+}
+
+static void end_message(struct outbound *c)
+{
+    bool elsewhere = failover_elsewhere(c);
+    c->lost_early = false;
+    connection_set_limit(c->connection, 0);
+    take_answers(c, elsewhere);
+    if (elsewhere) {
+        failover_part(c);
+        return;
+    }
+    delivery_next(&c->delivery);
+    if (c->delivery.want == DELIVERY_CLOSE)
+        attempt_answer_all(c->attempt, &c->delivery.trouble);
+    if (attempt_all_answered(c->attempt)) {
+        attempt_done(c);
+    } else if (attempt_has_answer(c->attempt) &&
+               dispatch_is_urgent_next(c->shard->common->dispatch, c->number)) {
+        attempt_leave_rest(c->attempt);
+        attempt_done(c);
+    }
+}
+
+/* Until a message is under way nobody is waited for past its time. */
+static uint64_t patience_ms(const struct outbound *c, unsigned usual_s)
+{
+    uint64_t usual_ms = (uint64_t)usual_s * 1000;
+    return c->attempt && !c->transaction.sending ? attempt_timeout_ms(c->attempt, usual_ms)
+                                                 : usual_ms;
+}
+
+/* After the final dot it has all of its time: less would send the message twice. */
+void outbound_set_deadline(struct outbound *c)
+{
+    unsigned s = delivery_timeout_s(&c->delivery);
+    if (c->hurried && s > HURRIED_S && !delivery_is_said(&c->delivery))
+        s = HURRIED_S;
+    connection_set_deadline(c->connection, patience_ms(c, s));
+}
+
+/* A server has its time for each whole answer: bytes that trickle in gain it none. */
+static void set_deadline(struct outbound *c)
+{
+    if (c->steps != c->delivery.steps)
+        outbound_set_deadline(c);
+    c->steps = c->delivery.steps;
+}
+
+void outbound_pump(struct outbound *c)
+{
+    for (;;) {
+        if (c->delivery.want != DELIVERY_BODY)
+            attempt_note_dialogue(c->attempt, &c->delivery, "C: ", buf_span(&c->delivery.out));
+        connection_write(c->connection, &c->delivery.out);
+        switch (c->delivery.want) {
+        case DELIVERY_INPUT:
+            set_deadline(c);
+            return;
+        case DELIVERY_TLS:
+            if (!connection_tls(c->connection))
+                connection_connect_tls(c->connection, c->settings->client, c->host_name,
+                                       c->attempt->route->handshake);
+            set_deadline(c);
+            return;
+        case DELIVERY_READY:
+            if (!begin_message(c))
+                return;
+            break;
+        case DELIVERY_BODY:
+            transaction_feed(&c->transaction, c->connection);
+            set_deadline(c);
+            if (delivery_is_said(&c->delivery) && connection_unsent(c->connection) == 0)
+                connection_set_limit(c->connection, 0);
+            if (c->delivery.want == DELIVERY_BODY)
+                return;
+            break;
+        case DELIVERY_DONE:
+            end_message(c);
+            if (c->go_on)
+                return;
+            break;
+        case DELIVERY_CLOSE:
+            connection_finish(c->connection, NULL);
+            return;
+        }
+    }
+}
+
+/* ---- events of the connection ---- */
+
+static bool on_timed_out(void *owner)
+{
+    struct outbound *c = owner;
+    if (c->idle || c->delivery.want == DELIVERY_CLOSE)
+        return false;
+    c->stalled = c->attempt && attempt_left_ms(c->attempt) > 0;
+    delivery_timed_out(&c->delivery);
+    return false;
+}
+
+static void on_bytes(void *owner, struct span bytes)
+{
+    struct outbound *c = owner;
+    attempt_note_dialogue(c->attempt, &c->delivery, "S: ", bytes);
+    if (c->idle) { /* it says goodbye, or nonsense: it is of no more use */
+        c->idle = false;
+        connection_close(c->connection, "server spoke while idle");
+        return;
+    }
+    delivery_input(&c->delivery, bytes);
+    outbound_pump(c);
+}
+
+static void on_secured(void *owner)
+{
+    struct outbound *c = owner;
+    tls_describe(connection_tls(c->connection), c->tls_text, sizeof(c->tls_text));
+    c->proven.level =
+        tls_verified(connection_tls(c->connection)) ? TRUST_VERIFIED : TRUST_ENCRYPTED;
+    delivery_tls_started(&c->delivery);
+    outbound_pump(c);
+}
+
+static void on_drained(void *owner)
+{
+    struct outbound *c = owner;
+    if (c->delivery.want == DELIVERY_BODY)
+        outbound_pump(c);
+    else if (delivery_is_said(&c->delivery)) /* now it has its time to answer */
+        connection_set_limit(c->connection, 0);
+}
+
+/* The connection ended while a message was under way. */
+static void message_lost(struct outbound *c)
+{
+    failover_hide_login(c);
+    struct verdict v = c->delivery.trouble;
+    bool answered = c->delivery.remedy == DELIVERY_NEXT_HOST || v.code == 421;
+    bool elsewhere = answered && failover_elsewhere(c);
+    bool taken = v.what == VERDICT_DEFER && !c->delivery.host_refused &&
+                 delivery_has_taken_mail(&c->delivery);
+    bool refused = answered && v.code == 421 && !taken;
+    if (c->transaction.sending)
+        take_answers(c, elsewhere || refused);
+    if (elsewhere)
+        failover_next(c);
+    else if (!failover_apart(c))
+        outbound_fail(c,
+                      refused ? QUEUE_FAIL_REFUSED
+                      : taken ? QUEUE_FAIL_BROKE
+                              : QUEUE_FAIL_LOST,
+                      &v);
+}
+
+/* It ended before anything of the message was said. Once that is no try of it, and another one is
+ * opened; a server that hangs up again has failed, so that it is seen and waited for. */
+static void lost_early(struct outbound *c)
+{
+    transaction_end(&c->transaction);
+    if (c->lost_early) {
+        outbound_fail(c, QUEUE_FAIL_LOST, &c->delivery.trouble);
+        return;
+    }
+    c->lost_early = true;
+    failover_begin(c);
+}
+
+static void on_ended(void *owner, const char *why)
+{
+    struct outbound *c = owner;
+    enum delivery_want was = c->delivery.want;
+    c->connection = NULL;
+    c->idle = false;
+    if (was != DELIVERY_CLOSE)
+        delivery_lost(&c->delivery, why);
+    if (!c->attempt) {
+        end_outbound(c);
+    } else if (c->unwanted) {
+        outbound_drop(c, why);
+    } else if (c->go_on) {
+        failover_next(c);
+    } else if (c->begin_again || (c->reused && was == DELIVERY_READY)) {
+        transaction_end(&c->transaction);
+        failover_begin(c);
+    } else if (failover_by_remedy(c)) {
+        return;
+    } else if (c->delivery.host_refused && !c->reused) {
+        transaction_end(&c->transaction);
+        failover_refused(c);
+    } else if (was == DELIVERY_READY) {
+        lost_early(c);
+    } else {
+        message_lost(c);
+    }
+}
+
+static const struct connection_events events = {.bytes = on_bytes,
+                                                .secured = on_secured,
+                                                .drained = on_drained,
+                                                .timed_out = on_timed_out,
+                                                .ended = on_ended};
+
+void outbound_take(struct outbound *c, struct connection *connection, struct span bytes)
+{
+    c->connection = connection;
+    connection_hand_over(connection, &events, c);
+    connection_peer(connection, c->peer);
+    c->steps = c->delivery.steps - 1; /* no deadline is set for this one yet */
+    set_deadline(c);
+    if (c->delivery.want == DELIVERY_TLS)
+        connection_connect_tls(c->connection, c->settings->client, c->host_name,
+                               c->attempt->route->handshake);
+    else
+        on_bytes(c, bytes);
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* outbound.h - One connection to a destination, and one attempt after the other. */
+#ifndef OUTBOUND_H
+#define OUTBOUND_H
+
+#include "attempt.h"
+
+/* What the queue has decided; each takes `work`. */
+void outbound_open(struct shard *s, struct dispatch_work *work);
+void outbound_send(struct shard *s, struct dispatch_work *work);
+void outbound_close(struct shard *s, struct dispatch_work *work);
+void outbound_hurry(struct shard *s, struct dispatch_work *work);
+
+/* Those whose recipients have all been ended by a person are closed, unless all has been said. */
+void outbound_check_rows(struct shard *s);
+
+/* When the shard drains. */
+void outbound_close_idle(struct shard *s);
+void outbound_close_all(struct shard *s);
+
+#endif

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* outbound_parts.h - What outbound.c, outbound_pool.c and failover.c share: the outbound connection
+ * itself, and its way to the next host. */
+#ifndef OUTBOUND_PARTS_H
+#define OUTBOUND_PARTS_H
+
+#include "dial.h"
+#include "transaction.h"
+
+#include <uthash.h>
+
+struct outbound {
+    struct outbound *next, *prev;
+    uint64_t number; /* the queue's, of this connection */
+    UT_hash_handle hh;
+    struct shard *shard;
+    struct settings *settings;     /* held: those of the connection */
+    struct connection *connection; /* with a host that has spoken, or NULL */
+    struct delivery delivery;
+    struct delivery_settings delivery_settings;
+    bool delivery_live, reused, idle, ending;
+    unsigned steps;       /* of the delivery, when the deadline was set */
+    bool begin_again;     /* this connection ends, its attempt goes on with another */
+    bool go_on;           /* the same, with the next host */
+    bool lost_early;      /* one has ended before anything of the attempt's message was said */
+    bool opened;          /* the queue knows that it works */
+    bool spoken;          /* its attempt is done with, and the queue does not know it yet */
+    bool told;            /* the queue knows that it has ended */
+    bool unwanted;        /* the queue has asked for it to end */
+    bool hurried;         /* or, busy with this attempt, not to wait long for its server */
+    uv_timer_t end_timer; /* for its last callback */
+
+    struct candidates candidates; /* of the attempt that opened the connection */
+    struct reach *reach;          /* while there is no connection */
+    struct verdict trouble;       /* of the host that was tried last; code 0: none */
+    unsigned troubles;            /* hosts that had trouble with the message itself */
+    bool reached;                 /* it holds the address `at` */
+    int64_t instead_since_ms;     /* of a worse preference than another; INT64_MAX: it is not */
+    bool stalled;                 /* the host there has not answered in time */
+    size_t which;                 /* candidate that has been reached */
+    unsigned remedies;            /* tried with that one, as bits: see enum delivery_remedy */
+    struct endpoint at;
+    char host_name[ADDRESS_DOMAIN_MAX + 1];
+    char tls_text[80], peer[64];
+    struct trust proven; /* by the time that the machine is ready */
+
+    struct attempt *attempt;
+    struct transaction transaction;
+};
+
+/* ---- outbound.c ---- */
+
+/* A host has spoken: it is served from now on. */
+void outbound_take(struct outbound *c, struct connection *connection, struct span bytes);
+/* The queue is told that the connection has failed. Either it has the attempt again, untried, or
+ * this is the answer for those who have none. The outbound connection ends. */
+void outbound_fail(struct outbound *c, enum queue_failure how, const struct verdict *v);
+/* Nobody has been asked: the queue has the attempt again, and the outbound connection ends. */
+void outbound_drop(struct outbound *c, const char *why);
+void outbound_end_delivery(struct outbound *c);
+/* The server's time for its next answer begins now. */
+void outbound_set_deadline(struct outbound *c);
+/* Say and do what the machine wants. */
+void outbound_pump(struct outbound *c);
+/* Its attempt is done with, or it had none: what the queue says is next on this connection. */
+void outbound_next_attempt(struct outbound *c);
+/* It says goodbye, if it can. */
+void outbound_quit(struct outbound *c);
+
+/* ---- failover.c ---- */
+
+/* To the first host of the attempt that can be reached; then to the next. */
+void failover_begin(struct outbound *c);
+void failover_next(struct outbound *c);
+/* The host has refused us, or the connection ended, before a message could be spoken of. */
+void failover_refused(struct outbound *c);
+/* A refused login is told to the operator, who can mend it; those who send read that it waits. */
+void failover_hide_login(struct outbound *c);
+/* The host has trouble with the message, and nobody has been served: is another host to be tried?
+ * Then the others' answers are taken, and failover_next() goes there. */
+bool failover_elsewhere(struct outbound *c);
+/* This one is not asked for leave. */
+void failover_part(struct outbound *c);
+/* This host cannot have the mail, or nobody can be told whether it can: if another one is to be
+ * tried this one is left, else everyone without an answer has it now. */
+bool failover_if_unsure(struct outbound *c);
+/* It is done with the host that it has reached. */
+void failover_leave(struct outbound *c);
+/* The machine knows another way with this host. False: it does not. */
+bool failover_by_remedy(struct outbound *c);
+/* It is in place of a better host, and that shall be tried again: it takes no more messages. */
+bool failover_looks_back(const struct outbound *c);
+/* It broke among several recipients: those who may be sent again at once are. False: nobody. */
+bool failover_apart(struct outbound *c);
+bool failover_has_tried(const struct outbound *c, enum delivery_remedy remedy);
+/* While nobody has been reached: the outbound connection ends. */
+void failover_stop(struct outbound *c, const char *why);
+
+#endif

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* outbound_pool.c - The outbound connections of a shard: opened, fed and closed as the queue
+ * decides, and at the end of all. */
+#include "outbound.h"
+
+#include "log.h"
+#include "outbound_parts.h"
+
+#include <utlist.h>
+
+static struct outbound *find(struct shard *s, uint64_t number)
+{
+    struct outbound *c = NULL;
+    HASH_FIND(hh, s->outbounds_by_number, &number, sizeof(number), c);
+    return c && !c->ending && !c->told ? c : NULL;
+}
+
+void outbound_send(struct shard *s, struct dispatch_work *work)
+{
+    struct outbound *c = find(s, work->connection);
+    if (c && !c->idle) { /* it is saying goodbye already */
+        dispatch_closed(s->common->dispatch, c->number);
+        c->told = true;
+    }
+    if (!c || !c->idle) { /* the queue has the attempt again */
+        dispatch_work_free(work);
+        return;
+    }
+    c->idle = c->hurried = false;
+    c->reused = true;
+    c->attempt = attempt_start(s, work);
+    if (!c->attempt)
+        outbound_next_attempt(c);
+    if (c->attempt)
+        outbound_pump(c);
+}
+
+void outbound_hurry(struct shard *s, struct dispatch_work *work)
+{
+    struct outbound *c = find(s, work->connection);
+    dispatch_work_free(work);
+    if (!c || !c->attempt || c->idle || !c->connection || c->hurried)
+        return;
+    c->hurried = true;
+    if (c->transaction.sending && !delivery_is_said(&c->delivery))
+        outbound_set_deadline(c);
+}
+
+void outbound_close(struct shard *s, struct dispatch_work *work)
+{
+    static const char given_up[] = "given up, as others wait for the place";
+    struct outbound *c = find(s, work->connection);
+    dispatch_work_free(work);
+    if (!c)
+        return;
+    c->unwanted = true;
+    if (c->idle)
+        outbound_quit(c);
+    else if (!c->opened && c->reach)
+        failover_stop(c, given_up);
+    else if (!c->opened && c->connection)
+        connection_close(c->connection, given_up);
+}
+
+static bool is_in_attempt(const struct queue_attempt *attempt, const struct mail_row *row)
+{
+    for (size_t i = 0; i < attempt->count; i++)
+        if (attempt->numbers[i] == row->number)
+            return true;
+    return false;
+}
+
+/* Is anybody left who waits for it? Also when that cannot be read. */
+static bool is_wanted(struct shard *s, const struct queue_attempt *attempt)
+{
+    struct mail *m = NULL;
+    struct err err = {0};
+    bool wanted = false;
+    if (!database_mail(s->reader, attempt->message, &m, &err))
+        return err.kind != ERR_NOT_FOUND;
+    for (size_t i = 0; i < m->envelope.count; i++) {
+        const struct mail_row *row = &m->rows[i];
+        bool waits = row->state == MAIL_WAITING || row->state == MAIL_HELD;
+        bool returned = row->tries == 0 && row->code >= 500;
+        wanted = wanted || (waits && !returned && is_in_attempt(attempt, row));
+    }
+    mail_free(m);
+    return wanted;
+}
+
+void outbound_check_rows(struct shard *s)
+{
+    static const char ended[] = "its mail was ended by the operator";
+    struct outbound *c;
+    struct outbound *next;
+    DL_FOREACH_SAFE (s->outbounds, c, next) {
+        bool said = c->connection && c->delivery_live && delivery_is_said(&c->delivery);
+        if (!c->attempt || c->ending || said || is_wanted(s, c->attempt->work->attempt))
+            continue;
+        c->unwanted = true;
+        if (c->reach)
+            failover_stop(c, ended);
+        else if (c->connection)
+            connection_close(c->connection, ended);
+    }
+}
+
+static void on_composed(void *owner)
+{
+    outbound_pump(owner);
+}
+
+void outbound_open(struct shard *s, struct dispatch_work *work)
+{
+    uint64_t number = work->connection;
+    struct attempt *p = attempt_start(s, work);
+    if (!p)
+        return;
+    struct outbound *c = xcalloc(1, sizeof(*c));
+    work->used = true;
+    c->shard = s;
+    c->number = number;
+    c->attempt = p;
+    c->transaction = (struct transaction){.composed = on_composed, .owner = c};
+    uv_timer_init(&s->loop, &c->end_timer);
+    c->end_timer.data = c;
+    DL_APPEND(s->outbounds, c);
+    HASH_ADD(hh, s->outbounds_by_number, number, sizeof(c->number), c);
+    failover_begin(c);
+}
+
+void outbound_close_idle(struct shard *s)
+{
+    struct outbound *c;
+    struct outbound *next;
+    DL_FOREACH_SAFE (s->outbounds, c, next) {
+        if (c->idle)
+            outbound_quit(c);
+    }
+}
+
+/* It may have the message, and gets it again. */
+static void note_unanswered(const struct outbound *c)
+{
+    if (!c->attempt || !delivery_is_said(&c->delivery))
+        return;
+    struct log_line *line = log_id(log_begin(LOG_WARN, "unanswered"), c->attempt->mail->id);
+    log_end(log_text(log_text(line, "mx", c->host_name), "what",
+                     "the server has the whole message and has not answered before the relay "
+                     "ended: it is sent again, and may be delivered twice"));
+}
+
+void outbound_close_all(struct shard *s)
+{
+    struct outbound *c;
+    struct outbound *next;
+    outbound_close_idle(s);
+    DL_FOREACH_SAFE (s->outbounds, c, next) {
+        if (!s->hastens && c->connection && !c->ending && c->delivery.want != DELIVERY_CLOSE &&
+            !c->attempt)
+            continue; /* says QUIT, and is heard for ten seconds at most */
+        if (c->reach)
+            failover_stop(c, "The relay is closing down");
+        if (c->ending || !c->connection)
+            continue;
+        note_unanswered(c);
+        connection_close(c->connection, "closing down");
+    }
+}

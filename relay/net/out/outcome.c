@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* outcome.c - Answers become outcomes: done, later or never, each with its line in the log and its
+ * event; of never, and of what else its sender wants to know, a report is owed from then on (C6).
+ */
+#include "attempt.h"
+#include "clock.h"
+
+#include "list_unsubscribe.h"
+#include "log.h"
+#include "retry.h"
+#include "suppress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DELAY_TOLD_MS = 4 * 3600 * 1000 };
+
+/* What the sender is to be told of it. */
+static enum store_report report_on(const struct attempt *p, size_t i, enum mail_state state)
+{
+    unsigned notify = p->mail->envelope.rcpts[i].notify;
+    bool late = clock_now_ms() - p->mail->created_ms > DELAY_TOLD_MS;
+    if (p->mail->envelope.sender[0] == '\0') /* RFC 5321 section 4.5.5: never for a notification */
+        return STORE_REPORT_NONE;
+    switch (state) {
+    case MAIL_BOUNCED:
+        return notify == 0 || (notify & NOTIFY_FAILURE) ? STORE_REPORT_FAILED : STORE_REPORT_NONE;
+    case MAIL_WAITING:
+        return (notify & NOTIFY_DELAY) && !p->mail->rows[i].delay_told && late
+                   ? STORE_REPORT_DELAYED
+                   : STORE_REPORT_NONE;
+    case MAIL_DONE:
+        return (notify & NOTIFY_SUCCESS) && !p->hop_dsn ? STORE_REPORT_RELAYED : STORE_REPORT_NONE;
+    case MAIL_HELD:
+        return STORE_REPORT_NONE;
+    }
+    UNREACHABLE();
+}
+
+/* By whom it was said. What we refuse ourselves, or cannot do, is nobody's word. */
+static void note_remote(const struct attempt *p, size_t i, struct store_outcome *o)
+{
+    struct span remote = span_of(p->remote);
+    bool trouble = p->answers[i].what == VERDICT_DEFER && !p->not_attempted;
+    if (!p->answers[i].heard)
+        remote = span_first(remote, trouble ? span_find(remote, '[') : 0);
+    snprintf(o->remote, sizeof(o->remote), "%.*s", SPAN_ARG(remote));
+}
+
+static bool is_about_mailbox(const struct attempt *p, size_t i)
+{
+    const struct suppress_sides sides = {.sender = span_of(p->mail->envelope.sender),
+                                         .from_domain = span_of(p->mail->from_domain),
+                                         .hostname = span_of(p->settings->config->hostname),
+                                         .ips = p->settings->config->public_ips,
+                                         .ip_count = p->settings->config->public_ip_count,
+                                         .recipient = span_of(p->mail->envelope.rcpts[i].address)};
+    return suppress_is_hard(&p->answers[i], &sides);
+}
+
+static void decide(struct attempt *p, struct store_job *job, size_t i)
+{
+    const struct mail_row *row = &p->mail->rows[i];
+    struct retry_input in = {.answer = p->answers[i],
+                             .stream = list_unsubscribe_stream(p->settings, p->mail),
+                             .class = p->mail->class,
+                             .tries = row->tries,
+                             .not_attempted = p->not_attempted,
+                             .now_ms = p->settled_ms,
+                             .created_ms = p->mail->created_ms,
+                             .expires_ms = p->mail->expires_ms};
+    in.random = retry_random(p->mail->id, p->work->attempt->domain, row->tries);
+    struct retry_decision d = retry_decide(&in);
+    static const struct {
+        enum mail_state state;
+        const char *kind;
+    } moves[] = {[RETRY_DONE] = {MAIL_DONE, "delivered"},
+                 [RETRY_LATER] = {MAIL_WAITING, "deferred"},
+                 [RETRY_NEVER] = {MAIL_BOUNCED, "bounced"}};
+    bool held = p->damaged && d.what == RETRY_LATER; /* there is nothing to try with (C4) */
+    struct store_outcome *o = store_job_add_outcome(job);
+    *o = (struct store_outcome){.message = p->mail->id,
+                                .number = row->number,
+                                .state = held ? MAIL_HELD : moves[d.what].state,
+                                .tries = d.tries,
+                                .due_ms = d.due_ms,
+                                .class = p->mail->class,
+                                .answer = d.expired ? retry_expired(&p->answers[i]) : p->answers[i],
+                                .kind = held               ? "held"
+                                        : p->suppressed[i] ? "suppressed"
+                                        : d.expired        ? "expired"
+                                                           : moves[d.what].kind};
+    o->report = report_on(p, i, o->state);
+    bool said = p->own[i] && p->mail->protocol[0]; /* by a server, of mail that is not ours */
+    if (d.what == RETRY_NEVER && said && is_about_mailbox(p, i)) {
+        snprintf(o->suppress, sizeof(o->suppress), "%s", p->mail->tenant);
+        o->suppress_ms = (int64_t)p->settings->config->suppress_days * 24 * 3600 * 1000;
+    }
+    note_remote(p, i, o);
+}
+
+/* What a person has ended meanwhile is no more deferred. */
+static const char *log_word(const struct store_outcome *o)
+{
+    return o->gone && o->state == MAIL_WAITING ? "deleted" : o->kind;
+}
+
+static void log_outcome(const struct attempt *p, size_t i, const struct store_outcome *o)
+{
+    enum log_level level = o->state == MAIL_HELD                          ? LOG_ERROR
+                           : o->state == MAIL_WAITING && p->not_attempted ? LOG_WARN
+                                                                          : LOG_INFO;
+    struct log_line *line = log_text(log_id(log_begin(level, log_word(o)), p->mail->id), "rcpt",
+                                     p->mail->envelope.rcpts[i].address);
+    bool by_host = o->remote[0] != '\0';
+    if (by_host)
+        line = log_text(log_text(line, "mx", p->remote), "tls", p->tls[0] ? p->tls : "none");
+    if (by_host && p->tls[0])
+        line = log_text(line, "verified", p->verified ? "yes" : "no");
+    if (by_host && p->tls[0] && p->route->username[0])
+        line = log_text(line, "user", p->route->username);
+    line = log_text(log_number(line, "code", o->answer.code), "dsn", o->answer.enhanced);
+    line = log_number(log_text(line, "reply", o->answer.text), "tries", o->tries);
+    int64_t now_ms = clock_now_ms();
+    if (o->state == MAIL_WAITING && !o->gone)
+        line = log_number(line, "due", (o->due_ms - now_ms) / 1000);
+    log_end(log_number(line, "delay_ms", now_ms - p->mail->created_ms));
+}
+
+static void on_notice_stored(struct shard *s, struct store_job *job)
+{
+    (void)s;
+    store_job_free(job);
+}
+
+static void on_settled(struct shard *s, struct store_job *job)
+{
+    struct attempt *p = job->context;
+    shard_recorded(s);
+    if (!job->ok) /* the store ends without having been able to record it; it is tried again (C3) */
+        log_end(log_text(log_id(log_begin(LOG_ERROR, "unrecorded"), p->work->attempt->message),
+                         "reply", job->err.text));
+    for (size_t i = 0; job->ok && i < job->outcome_count; i++)
+        log_outcome(p, i, &job->outcomes[i]);
+    job->context = NULL;
+    store_job_free(job);
+    attempt_end(p);
+}
+
+static void note_dialogue(struct attempt *p)
+{
+    if (p->dialogue.len == 0)
+        return;
+    struct store_job *job = store_job_new(NULL, NULL);
+    job->note_message = p->mail->id;
+    job->note = xstrdup(buf_text(&p->dialogue));
+    shard_ask_store(p->shard, job, on_notice_stored);
+}
+
+/* Nobody was asked, and the rows say why already: a dead network must not write down its whole
+ * backlog again and again.
+ */
+static bool is_old_news(const struct attempt *p, const struct store_job *job)
+{
+    for (size_t i = 0; i < job->outcome_count; i++) {
+        const struct store_outcome *o = &job->outcomes[i];
+        const struct mail_row *row = &p->mail->rows[i];
+        if (!p->not_attempted || o->report != STORE_REPORT_NONE || o->state != MAIL_WAITING ||
+            row->code != o->answer.code || strcmp(row->enhanced, o->answer.enhanced) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The clock may have been set while the attempt was under way. */
+void attempt_follow_clock(struct attempt *p)
+{
+    int64_t moved_ms = clock_offset_ms() - p->clock_offset_ms;
+    p->clock_offset_ms += moved_ms;
+    p->mail->created_ms += moved_ms;
+    p->mail->expires_ms += moved_ms;
+}
+
+void attempt_settle(struct attempt *p)
+{
+    struct store_job *job = store_job_new(NULL, NULL);
+    attempt_follow_clock(p);
+    p->settled_ms = clock_now_ms();      /* one for all: they stay together */
+    job->offset_ms = p->clock_offset_ms; /* what the outcomes' times are of */
+    job->context = p;
+    note_dialogue(p);
+    for (size_t i = 0; i < p->mail->envelope.count; i++)
+        decide(p, job, i);
+    if (is_old_news(p, job)) {
+        int64_t wait_ms = job->outcomes[0].due_ms - p->settled_ms;
+        p->again_in_ms = wait_ms > 0 ? wait_ms : 1;
+        store_job_free(job);
+        attempt_end(p);
+        return;
+    }
+    p->shard->unrecorded++;
+    shard_ask_store(p->shard, job, on_settled);
+}

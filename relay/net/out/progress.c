@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* progress.c - The shards are asked what their outbound connections do; each answers on its own
+ * thread.
+ *
+ * Whoever is last frees the question: a shard that is busy, or has ended, answers too late or
+ * never, and nobody waits for it.
+ */
+#include "progress.h"
+
+#include "dispatch_parts.h"
+#include "outbound_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <utlist.h>
+
+enum { PATIENCE_S = 2 };
+
+struct question {
+    pthread_mutex_t mutex;
+    pthread_cond_t answered;
+    size_t holders, open; /* open: shards that have not answered */
+    struct progress progress;
+};
+
+struct asked {
+    struct inbox_item item;
+    struct question *question;
+    struct shard *shard;
+};
+
+static struct progress_row *add(struct progress *all)
+{
+    if (all->count == all->size) {
+        all->size = all->size ? all->size * 2 : 16;
+        all->rows = xgrow(all->rows, all->size, sizeof(*all->rows));
+    }
+    return &all->rows[all->count++];
+}
+
+/* The first that is being tried, while no host has spoken. */
+static void describe_dial(const struct outbound *c, struct progress_row *row)
+{
+    row->stage = "connection";
+    for (size_t i = 0; i < c->candidates.count; i++) {
+        const struct candidate *one = &c->candidates.all[i];
+        if (one->state != CANDIDATE_CONNECTING && one->state != CANDIDATE_CONNECTED)
+            continue;
+        if (one->state == CANDIDATE_CONNECTED)
+            row->stage = "greeting";
+        snprintf(row->host, sizeof(row->host), "%s",
+                 c->attempt->work->hosts->hosts.all[one->host].name);
+        ip_print(&one->at.ip, row->ip);
+        return;
+    }
+}
+
+static void describe(const struct outbound *c, struct progress_row *row)
+{
+    const struct queue_attempt *attempt = c->attempt->work->attempt;
+    *row =
+        (struct progress_row){.message = attempt->message,
+                              .for_ms = (int64_t)(uv_now(&c->shard->loop) - c->attempt->begun_ms),
+                              .count = attempt->count};
+    memcpy(row->numbers, attempt->numbers, attempt->count * sizeof(row->numbers[0]));
+    snprintf(row->domain, sizeof(row->domain), "%s", attempt->domain);
+    if (!c->connection) {
+        describe_dial(c, row);
+        return;
+    }
+    row->stage = c->delivery.want == DELIVERY_TLS ? "TLS" : delivery_stage_name(&c->delivery);
+    snprintf(row->host, sizeof(row->host), "%s", c->host_name);
+    snprintf(row->ip, sizeof(row->ip), "%s", c->peer);
+}
+
+static void let_go(struct question *q)
+{
+    bool last = --q->holders == 0;
+    pthread_mutex_unlock(&q->mutex);
+    if (!last)
+        return;
+    progress_fini(&q->progress);
+    pthread_cond_destroy(&q->answered);
+    pthread_mutex_destroy(&q->mutex);
+    free(q);
+}
+
+static void on_asked(struct inbox_item *item)
+{
+    struct asked asked = *(struct asked *)item;
+    const struct outbound *c;
+    free(item);
+    pthread_mutex_lock(&asked.question->mutex);
+    DL_FOREACH (asked.shard->outbounds, c) {
+        if (c->attempt && !c->ending)
+            describe(c, add(&asked.question->progress));
+    }
+    if (--asked.question->open == 0)
+        pthread_cond_signal(&asked.question->answered);
+    let_go(asked.question);
+}
+
+static struct question *ask(struct shard *shards, size_t count)
+{
+    struct question *q = xcalloc(1, sizeof(*q));
+    pthread_condattr_t by_steady;
+    pthread_mutex_init(&q->mutex, NULL);
+    pthread_condattr_init(&by_steady);
+    pthread_condattr_setclock(&by_steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->answered, &by_steady);
+    pthread_condattr_destroy(&by_steady);
+    q->holders = count + 1;
+    q->open = count;
+    for (size_t i = 0; i < count; i++) {
+        struct asked *asked = xcalloc(1, sizeof(*asked));
+        *asked = (struct asked){.item.run = on_asked, .question = q, .shard = &shards[i]};
+        inbox_post(&shards[i].inbox, &asked->item);
+    }
+    return q;
+}
+
+void progress_read(struct dispatch *d, struct progress *progress_r)
+{
+    struct timespec until;
+    int waited = 0;
+    dispatch_begin(d);
+    size_t count = d->running ? d->shard_count : 0;
+    struct shard *shards = d->shards;
+    pthread_mutex_unlock(&d->mutex);
+    struct question *q = ask(shards, count);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += PATIENCE_S;
+    pthread_mutex_lock(&q->mutex);
+    while (q->open > 0 && waited == 0)
+        waited = pthread_cond_timedwait(&q->answered, &q->mutex, &until);
+    *progress_r = q->progress;
+    q->progress = (struct progress){0};
+    let_go(q);
+}
+
+void progress_fini(struct progress *progress)
+{
+    free(progress->rows);
+    *progress = (struct progress){0};
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* page.h - The page behind the links in mail, by libmicrohttpd on a thread of its own.
+ *
+ * It has no socket of its own: it is given connections whose bytes are in the clear; TLS is in
+ * front of it (http_connection.h).
+ */
+#ifndef PAGE_H
+#define PAGE_H
+
+#include "shard.h"
+
+#include <sys/socket.h>
+
+struct web;
+
+MUST_CHECK bool web_start(struct store *store, struct settings *settings, struct web **web_r,
+                          struct err *err);
+/* From any thread. */
+void web_change_settings(struct web *web, struct settings *settings);
+/* Serve whoever is at the other end of `fd`, which it takes. `peer` is who they are: only so many
+ * connections are served for one address. From any thread. */
+void web_take(struct web *web, int fd, const struct sockaddr *peer, socklen_t len);
+/* Wait for what the store still has, then end. Before the store ends; NULL is fine. */
+void web_stop(struct web *web);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* incidents.c - One lock around a table of what has been written in this hour. */
+#include "incidents.h"
+
+#include "audit.h"
+#include "clock.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SLOTS = 1024, AN_HOUR = 200, HOUR_MS = 3600 * 1000 };
+
+struct incidents {
+    pthread_mutex_t mutex;
+    struct store *store;
+    int64_t hour;
+    uint64_t written[SLOTS]; /* digests of this hour's; a newer one may take a slot */
+    unsigned counts[ALERT_KINDS];
+};
+
+struct note {
+    enum alert_kind kind;
+    const char *event; /* its kind, when it is in the events only; NULL: it is in the trail, too */
+    char about[400], text[400];
+};
+
+struct incidents *incidents_new(struct store *store)
+{
+    struct incidents *n = xcalloc(1, sizeof(*n));
+    pthread_mutex_init(&n->mutex, NULL);
+    n->store = store;
+    return n;
+}
+
+void incidents_free(struct incidents *n)
+{
+    if (!n)
+        return;
+    pthread_mutex_destroy(&n->mutex);
+    free(n);
+}
+
+/* FNV-1a: only who is authenticated, or the relay itself, gets here, and a clash costs one note. */
+static uint64_t add_digest(uint64_t digest, const char *text)
+{
+    for (; *text; text++)
+        digest = (digest ^ (unsigned char)*text) * 0x100000001b3;
+    return digest;
+}
+
+/* A lock-out or a certificate is worth its own line each time; a flood is not. */
+static uint64_t digest_of(const struct note *note)
+{
+    uint64_t digest = 0xcbf29ce484222325 + (uint64_t)note->kind;
+    digest = add_digest(digest, note->about);
+    bool each = note->kind == ALERT_LOCKED || note->kind == ALERT_CERTIFICATE;
+    return each ? add_digest(digest, note->text) : digest;
+}
+
+static bool may_write(struct incidents *n, const struct note *note)
+{
+    uint64_t digest = digest_of(note);
+    int64_t hour = clock_steady_ms() / HOUR_MS;
+    if (hour != n->hour) {
+        for (size_t i = 0; i < SLOTS; i++)
+            n->written[i] = 0;
+        for (size_t i = 0; i < ALERT_KINDS; i++)
+            n->counts[i] = 0;
+    }
+    n->hour = hour;
+    bool new = n->written[digest % SLOTS] != digest;
+    n->written[digest % SLOTS] = digest;
+    return new && n->counts[note->kind]++ < AN_HOUR;
+}
+
+static bool write_note(struct database *db, void *context, struct err *err)
+{
+    const struct note *note = context;
+    const struct database_event event = {.at_ms = clock_now_ms(),
+                                         .kind = note->event,
+                                         .recipient = note->about,
+                                         .enhanced = "",
+                                         .reply = note->text,
+                                         .remote = ""};
+    if (note->event)
+        return database_add_event(db, &event, err);
+    return database_note(db, AUDIT_RELAY, alert_name(note->kind), note->about, note->text, err);
+}
+
+static void on_written(struct store_job *job)
+{
+    free(job->context);
+    store_job_free(job);
+}
+
+static void put(struct incidents *n, const struct note *note)
+{
+    struct store_job *job = store_job_new(on_written, NULL);
+    struct note *copy = xcalloc(1, sizeof(*copy));
+    *copy = *note;
+    job->run = write_note;
+    job->context = copy;
+    store_put(n->store, job);
+}
+
+bool incidents_add(struct incidents *n, enum alert_kind kind, const char *about, const char *text)
+{
+    struct note note = {.kind = kind};
+    snprintf(note.about, sizeof(note.about), "%s", about);
+    snprintf(note.text, sizeof(note.text), "%s", text);
+    pthread_mutex_lock(&n->mutex);
+    bool may = may_write(n, &note);
+    pthread_mutex_unlock(&n->mutex);
+    if (may)
+        put(n, &note);
+    return may;
+}
+
+void incidents_add_event(struct incidents *n, const char *kind, const char *about, const char *text)
+{
+    struct note note = {.event = kind};
+    snprintf(note.about, sizeof(note.about), "%s", about);
+    snprintf(note.text, sizeof(note.text), "%s", text);
+    put(n, &note);
+}

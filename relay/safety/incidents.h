@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* incidents.h - Writes what happens to the relay's safety into the events and the audit trail.
+ * Whoever causes it fills no disk: about a user or recipient once an hour, 200 of a kind in an
+ * hour. */
+#ifndef INCIDENTS_H
+#define INCIDENTS_H
+
+#include "alert.h"
+#include "store.h"
+
+struct incidents;
+
+/* `store` is borrowed. Free with incidents_free(). */
+struct incidents *incidents_new(struct store *store);
+void incidents_free(struct incidents *n);
+/* From any thread; the strings are copied. False: it is over that, and not written. */
+bool incidents_add(struct incidents *n, enum alert_kind kind, const char *about, const char *text);
+/* The same as an event only, and each time: nobody is told. `kind` is a literal. */
+void incidents_add_event(struct incidents *n, const char *kind, const char *about,
+                         const char *text);
+
+#endif
