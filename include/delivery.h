@@ -157,6 +157,8 @@ const char *delivery_remedy_name(enum delivery_remedy remedy);
 
 /* For logs and bounces: "greeting", "RCPT" … */
 const char *delivery_stage_name(const struct delivery *d);
+/* What is said just now is a login, or about one: it is not to be shown. */
+bool delivery_is_login(const struct delivery *d);
 /* How long to wait for the next step, in seconds (RFC 5321 section 4.5.3.2): for a whole answer, in
  * however many pieces it comes. */
 unsigned delivery_timeout_s(const struct delivery *d);

@@ -16,6 +16,10 @@
  * sees. */
 void sandbox_begin(void);
 
+/* Before sandbox_become_owner(): core dumps may be written, and a debugger may look on. They hold
+ * mail and secrets. */
+void sandbox_allow_core_dumps(void);
+
 /* As root: become the owner of the state directory. Then, whoever we are: give up every capability,
  * and the way to get any back (no_new_privs); write no core dumps, let nobody trace us. */
 MUST_CHECK bool sandbox_become_owner(const char *state_dir, struct err *err);

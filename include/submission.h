@@ -74,6 +74,9 @@ struct submission {
     struct buf out;
     struct buf in;
     const struct submission_settings *settings; /* borrowed */
+    /* NULL, or called with each line that was heard, as it may be shown: without what is secret. */
+    void (*heard)(void *listener, struct span line);
+    void *listener;
     char foreign[200]; /* a sender was refused as somebody else's; the owner empties it */
 
     enum {

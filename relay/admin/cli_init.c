@@ -10,6 +10,7 @@
 #include "secret.h"
 #include "server.h"
 #include "store.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -255,6 +256,9 @@ int cli_init(struct cli *cli)
 int cli_serve(struct cli *cli)
 {
     struct err err = {0};
+    trace_choose(cli_option(cli, "trace", 0));
+    if (cli_flag(cli, "core-dumps"))
+        sandbox_allow_core_dumps();
     return server_run(cli->config_path, &err) ? CLI_OK : cli_fail(&err);
 }
 

@@ -44,10 +44,27 @@ static bool drop_capabilities(struct err *err)
     return syscall(SYS_capset, &head, none) == 0 || fault(err, "capabilities");
 }
 
+static bool core_dumps;
+
+void sandbox_allow_core_dumps(void)
+{
+    core_dumps = true;
+}
+
+/* Becoming another user has made us undumpable. */
+static bool set_core_dumps(struct err *err)
+{
+    struct rlimit core = {0, 0};
+    bool ok = !core_dumps || getrlimit(RLIMIT_CORE, &core) == 0;
+    core.rlim_cur = core.rlim_max;
+    return (ok && setrlimit(RLIMIT_CORE, &core) == 0 &&
+            prctl(PR_SET_DUMPABLE, core_dumps, 0, 0, 0) == 0) ||
+           fault(err, "core dumps");
+}
+
 bool sandbox_become_owner(const char *state_dir, struct err *err)
 {
     struct stat s;
-    const struct rlimit no_core = {0, 0};
     if (stat(state_dir, &s) != 0)
         return err_set(err, ERR_SYSTEM,
                        "state directory %s: %s: make it with 'sealpost init DOMAIN'", state_dir,
@@ -62,10 +79,7 @@ bool sandbox_become_owner(const char *state_dir, struct err *err)
         return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return fault(err, "no_new_privs");
-    if (sanitized)
-        return true;
-    return (setrlimit(RLIMIT_CORE, &no_core) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0) ||
-           fault(err, "core dumps");
+    return sanitized || set_core_dumps(err);
 }
 
 static bool keep_reading(const struct stat *owner, struct err *err)

@@ -318,6 +318,22 @@ static bool holds_bare_line_end(struct span line)
            span_find(line, '\0') < line.len;
 }
 
+static const struct command *find(struct span verb)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (span_equal_nocase(verb, commands[i].verb))
+            return &commands[i];
+    return NULL;
+}
+
+struct span commands_shown(const struct submission *s, struct span line)
+{
+    const struct command *c = find(span_first(line, span_find(line, ' ')));
+    if (s->sasl || (c && c->run == on_auth))
+        return SPAN("(authentication)");
+    return c ? line : SPAN("(not a command)");
+}
+
 enum reply commands_run(struct submission *s, struct span line)
 {
     if (s->sasl && line.len > LINE_AUTH) {
@@ -332,10 +348,7 @@ enum reply commands_run(struct submission *s, struct span line)
         return BARE_LINE;
     struct span args = line;
     struct span verb = span_take(&args, ' ');
-    const struct command *c = NULL;
-    for (size_t i = 0; i < COUNT_OF(commands) && !c; i++)
-        if (span_equal_nocase(verb, commands[i].verb))
-            c = &commands[i];
+    const struct command *c = find(verb);
     if (line.len + 2 > (c ? c->line_max : LINE_PLAIN))
         return c && c->line_max == LINE_AUTH ? AUTH_LONG : LONG_LINE;
     if (!c)

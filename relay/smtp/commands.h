@@ -11,6 +11,9 @@ enum { COMMANDS_LINE_MAX = 12288 }; /* RFC 4954 section 4; shorter for all comma
 
 /* Run one line, without its CRLF. */
 enum reply commands_run(struct submission *s, struct span line);
+/* The same line as it may be shown, before it is run: nothing of an authentication, and of what is
+ * no command nothing, as it may be a secret at the wrong place. */
+struct span commands_shown(const struct submission *s, struct span line);
 
 /* Forget the transaction (RFC 5321 section 4.1.1.5), or an unfinished AUTH. */
 void commands_end_transaction(struct submission *s);

@@ -277,7 +277,7 @@ static enum delivery_stage enter(struct delivery *d, enum delivery_stage stage)
 /* Is it one that asks for more, where there is nothing more to say? */
 static bool asks_in_vain(enum delivery_stage stage, int code)
 {
-    bool at_auth = stage == AUTH || stage == LOGIN_NAME || stage == LOGIN_SECRET;
+    bool at_auth = is_login(stage);
     return code / 100 == 3 && !(stage == DATA && code == 354) && !(at_auth && code == 334);
 }
 

@@ -22,6 +22,11 @@ enum delivery_stage {
     QUIT
 };
 
+static inline bool is_login(enum delivery_stage stage)
+{
+    return stage == AUTH || stage == LOGIN_NAME || stage == LOGIN_SECRET;
+}
+
 /* How a connection came to be of no more use. */
 enum delivery_loss {
     LOSS_CLOSED,

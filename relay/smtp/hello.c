@@ -126,3 +126,8 @@ enum delivery_stage hello_login_secret_answered(struct delivery *d, const struct
 {
     return v->code == 235 ? READY : login_refused(d, v);
 }
+
+bool delivery_is_login(const struct delivery *d)
+{
+    return is_login((enum delivery_stage)d->stage);
+}

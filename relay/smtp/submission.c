@@ -66,6 +66,8 @@ static bool take_line(struct submission *s)
     char line[COMMANDS_LINE_MAX];
     memcpy(line, in.ptr, end);
     buf_drop(&s->in, end + 2);
+    if (s->heard)
+        s->heard(s->listener, commands_shown(s, (struct span){line, end}));
     reply_say(s, judge(s, commands_run(s, (struct span){line, end})));
     s->command = NULL;
     s->about = SPAN_NONE;
@@ -128,6 +130,9 @@ static struct verdict judge_message(const struct submission *s)
 
 static void end_of_data(struct submission *s)
 {
+    if (s->heard)
+        s->heard(s->listener,
+                 s->doomed ? SPAN("(a message that is refused)") : SPAN("(a message)"));
     s->facts.has_8bit = s->dots->has_8bit;
     s->idle_commands = 0;
     /* Who admits mail reads its header, and says which field it is; an open server does not. */

@@ -265,6 +265,7 @@ class Relay:
     """A relay as `sealpost init` makes it, in its own directory."""
 
     def __init__(self, path, dns, delivery_port, extra="", domain="club.test", program=None, shards=2, loopback=True):
+        self.options = ()  # of serve
         self.path, self.given_program = path, program
         self.dns = dns
         self.submission, self.submissions = free_port(), free_port()
@@ -321,7 +322,7 @@ class Relay:
 
     def start(self, wait=True):
         self.log_file = open(self.path / "serve.log", "ab")
-        self.process = subprocess.Popen([self.program, "-c", str(self.config), "serve"], stderr=self.log_file,
+        self.process = subprocess.Popen([self.program, "-c", str(self.config), "serve", *self.options], stderr=self.log_file,
                                         stdout=self.log_file, env={**os.environ, **NO_AUTHORITIES, **self.environment})
         if wait:
             wait_port(self.submission, process=self.process)

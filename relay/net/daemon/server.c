@@ -35,6 +35,7 @@
 #include "sandbox.h"
 #include "shard.h"
 #include "standing.h"
+#include "trace.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -365,6 +366,8 @@ static bool start(struct engine *e, const char *path, struct err *err)
 
 static void log_started(const struct engine *e)
 {
+    if (trace_chosen())
+        log_event(LOG_WARN, "tracing", "what", trace_chosen());
     const struct config *c = e->settings->config;
     log_end(log_number(log_number(log_begin(LOG_INFO, "shut_in"), "uid", geteuid()), "landlock",
                        e->landlock));

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "refusals.h"
 #include "rejects.h"
+#include "trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,12 +139,38 @@ static void note_refusals(struct session *s)
     sub->refusal_count = sub->refusals_more = 0;
 }
 
+static void on_heard(void *listener, struct span line)
+{
+    struct session *s = listener;
+    trace_say(NULL, s->peer, s->id, TRACE_CLIENT, line);
+}
+
+/* From here on it is traced, if it was chosen. */
+static void trace(struct session *s, const char *name)
+{
+    s->traced = s->traced || trace_is_chosen(name);
+    if (!s->traced)
+        return;
+    s->submission.heard = on_heard;
+    s->submission.listener = s;
+}
+
+static void trace_out(const struct session *s)
+{
+    struct span out = buf_span(&s->submission.out);
+    if (s->traced && out.len > 0)
+        trace_say(NULL, s->peer, s->id, TRACE_SERVER,
+                  s->submission.sasl ? SPAN("(authentication)") : out);
+}
+
 void session_pump(struct session *s)
 {
     struct submission *sub = &s->submission;
     (void)session_follow_settings(s);
-    if (sub->authenticated)
+    if (sub->authenticated) {
         session_settle(s);
+        trace(s, sub->identity.name);
+    }
     session_check_access(s);
     session_forget_body(s);
     while (!s->asking && (sub->want == SUBMISSION_ENQUEUE || sub->want == SUBMISSION_SPILL ||
@@ -166,6 +193,7 @@ void session_pump(struct session *s)
     sub->foreign[0] = '\0';
     note_refusals(s);
     drain_if_idle(s);
+    trace_out(s);
     if (sub->want != SUBMISSION_CLOSE)
         connection_write(s->connection, &sub->out);
     switch (sub->want) {
@@ -204,6 +232,7 @@ static void start(struct session *s)
 {
     s->started = true;
     submission_init(&s->submission, own_settings(s));
+    trace(s, s->peer);
     bind_tls(s);
     session_pump(s);
 }

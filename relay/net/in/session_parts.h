@@ -21,6 +21,7 @@ struct session {
     char *once;                /* of the message that is being decided on; see struct store_job */
     char peer[64];
     bool implicit_tls, started, asking;
+    bool traced; /* all that is said goes into the log */
     /* Among the connections, see places.c. */
     enum { PLACE_NONE, PLACE_STRANGER, PLACE_SETTLED } place;
     bool known; /* somebody has logged in from its address before */

@@ -15,7 +15,7 @@ void attempt_note_dialogue(struct attempt *p, const struct delivery *d, const ch
 {
     if (!p || !p->mail->dialogue)
         return;
-    if (strcmp(delivery_stage_name(d), "AUTH") == 0)
+    if (delivery_is_login(d))
         bytes = SPAN("(authentication)");
     while (bytes.len > 0) {
         struct span line = span_take(&bytes, '\n');

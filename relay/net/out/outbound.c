@@ -17,6 +17,7 @@
  */
 #include "log.h"
 #include "outbound_parts.h"
+#include "trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,11 +241,20 @@ static void set_deadline(struct outbound *c)
     c->steps = c->delivery.steps;
 }
 
+/* Commands or answers: for the dialogue of its message, or for the log. */
+static void note_said(struct outbound *c, enum trace_side side, struct span bytes)
+{
+    attempt_note_dialogue(c->attempt, &c->delivery, side == TRACE_CLIENT ? "C: " : "S: ", bytes);
+    if (c->traced && bytes.len > 0)
+        trace_say(c->host_name, c->peer, c->number, side,
+                  delivery_is_login(&c->delivery) ? SPAN("(authentication)") : bytes);
+}
+
 void outbound_pump(struct outbound *c)
 {
     for (;;) {
         if (c->delivery.want != DELIVERY_BODY)
-            attempt_note_dialogue(c->attempt, &c->delivery, "C: ", buf_span(&c->delivery.out));
+            note_said(c, TRACE_CLIENT, buf_span(&c->delivery.out));
         connection_write(c->connection, &c->delivery.out);
         switch (c->delivery.want) {
         case DELIVERY_INPUT:
@@ -295,7 +305,7 @@ static bool on_timed_out(void *owner)
 static void on_bytes(void *owner, struct span bytes)
 {
     struct outbound *c = owner;
-    attempt_note_dialogue(c->attempt, &c->delivery, "S: ", bytes);
+    note_said(c, TRACE_SERVER, bytes);
     if (c->idle) { /* it says goodbye, or nonsense: it is of no more use */
         c->idle = false;
         connection_close(c->connection, "server spoke while idle");
@@ -399,6 +409,8 @@ void outbound_take(struct outbound *c, struct connection *connection, struct spa
     c->connection = connection;
     connection_hand_over(connection, &events, c);
     connection_peer(connection, c->peer);
+    c->traced = trace_is_chosen(c->peer) || trace_is_chosen(c->host_name) ||
+                trace_is_chosen(c->attempt->work->attempt->domain);
     c->steps = c->delivery.steps - 1; /* no deadline is set for this one yet */
     set_deadline(c);
     if (c->delivery.want == DELIVERY_TLS)

@@ -37,6 +37,7 @@ struct outbound {
     bool reached;                 /* it holds the address `at` */
     int64_t instead_since_ms;     /* of a worse preference than another; INT64_MAX: it is not */
     bool stalled;                 /* the host there has not answered in time */
+    bool traced;                  /* all that is said goes into the log */
     size_t which;                 /* candidate that has been reached */
     unsigned remedies;            /* tried with that one, as bits: see enum delivery_remedy */
     struct endpoint at;
