@@ -15,19 +15,26 @@ struct buf {
     size_t len;
     size_t limit;
     bool overflow;
+    bool peer; /* see buf_init_peer() */
     char *memory;
     size_t size;
 };
 
 void buf_init(struct buf *b, size_t limit);
+/* The same for bytes of which a peer says how many: when there is no memory for more, that is a
+ * limit reached, too, and no reason to stop. The owner answers it as a failure that passes. */
+void buf_init_peer(struct buf *b, size_t limit);
 void buf_fini(struct buf *b); /* frees; the buf is empty and may be used again */
 void buf_clear(struct buf *b);
+/* `to`, which holds nothing, takes over what `from` holds; that is empty then, its limit as before.
+ */
+void buf_move(struct buf *to, struct buf *from);
 
 bool buf_add(struct buf *b, struct span bytes); /* false when it did not fit */
 bool buf_add_char(struct buf *b, char c);
 bool buf_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* `len` writable bytes at the end, not yet counted; NULL when over the limit. buf_commit() counts
+/* `len` writable bytes at the end, not yet counted; NULL when they do not fit. buf_commit() counts
  * them. */
 MUST_CHECK char *buf_reserve(struct buf *b, size_t len);
 void buf_commit(struct buf *b, size_t len);

@@ -4,6 +4,7 @@
 #ifndef ENVELOPE_H
 #define ENVELOPE_H
 
+#include "check.h"
 #include "span.h"
 
 #include <stdint.h>
@@ -31,6 +32,8 @@ struct envelope {
 };
 
 void envelope_clear(struct envelope *e);
+/* Room for one recipient more, of whom a peer says how many there are; false: no memory for it. */
+MUST_CHECK bool envelope_reserve(struct envelope *e);
 /* Add a recipient; copies all. */
 void envelope_add(struct envelope *e, struct span address, const char *domain, struct span original,
                   unsigned notify);

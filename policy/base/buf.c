@@ -8,15 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SIZE_FIRST = 64 };
+
 void buf_init(struct buf *b, size_t limit)
 {
     *b = (struct buf){.limit = limit};
 }
 
+void buf_init_peer(struct buf *b, size_t limit)
+{
+    *b = (struct buf){.limit = limit, .peer = true};
+}
+
 void buf_fini(struct buf *b)
 {
     free(b->memory);
-    *b = (struct buf){.limit = b->limit};
+    *b = (struct buf){.limit = b->limit, .peer = b->peer};
+}
+
+void buf_move(struct buf *to, struct buf *from)
+{
+    *to = *from;
+    *from = (struct buf){.limit = to->limit, .peer = to->peer};
 }
 
 void buf_clear(struct buf *b)
@@ -26,15 +39,22 @@ void buf_clear(struct buf *b)
     b->overflow = false;
 }
 
-static void grow(struct buf *b, size_t need)
+/* `need` bytes, which are within the limit. */
+static bool grow(struct buf *b, size_t need)
 {
-    size_t size = b->size ? b->size : 64;
+    size_t size = b->size ? b->size : SIZE_FIRST;
+    size_t offset = b->memory ? (size_t)(b->ptr - b->memory) : 0;
     while (size < need)
         size *= 2;
-    size_t offset = b->memory ? (size_t)(b->ptr - b->memory) : 0;
-    b->memory = xgrow(b->memory, size, 1);
+    if (size > SIZE_FIRST && size > b->limit)
+        size = b->limit;
+    char *memory = b->peer ? realloc(b->memory, size) : xgrow(b->memory, size, 1);
+    if (!memory)
+        return false;
+    b->memory = memory;
     b->ptr = b->memory + offset;
     b->size = size;
+    return true;
 }
 
 char *buf_reserve(struct buf *b, size_t len)
@@ -49,8 +69,11 @@ char *buf_reserve(struct buf *b, size_t len)
         b->ptr = b->memory;
         front = 0;
     }
-    if (front + b->len + len > b->size || !b->memory)
-        grow(b, front + b->len + len);
+    bool small = front + b->len + len > b->size || !b->memory;
+    if (small && !grow(b, front + b->len + len)) {
+        b->overflow = true;
+        return NULL;
+    }
     return b->ptr + b->len;
 }
 

@@ -20,6 +20,7 @@
 #include <string.h>
 
 enum { HEAD_MAX = 4 * MESSAGE_HEADER_MAX };
+static const char no_memory[] = "not enough memory for the header";
 
 static enum compose_result fault(struct compose_output *out, const char *what)
 {
@@ -215,19 +216,19 @@ static enum compose_result too_large(struct compose_output *out)
 enum compose_result compose(const struct compose_input *in, struct compose_output *out)
 {
     *out = (struct compose_output){0};
-    buf_init(&out->head, HEAD_MAX);
+    buf_init_peer(&out->head, HEAD_MAX);
     if (in->key_count == 0)
         return fault(out, "no DKIM key");
     struct buf fields;
-    buf_init(&fields, HEAD_MAX);
+    buf_init_peer(&fields, HEAD_MAX);
     edit_fields(in, &fields);
-    enum compose_result result = COMPOSE_OK;
-    if (in->header_has_utf8 && !in->hop_smtputf8)
+    enum compose_result result = fields.overflow ? fault(out, no_memory) : COMPOSE_OK;
+    if (result == COMPOSE_OK && in->header_has_utf8 && !in->hop_smtputf8)
         result = downgrade(&fields, out);
     if (result == COMPOSE_OK && in->body_has_8bit && !in->hop_8bitmime)
         result = plan_conversion(in, &fields, out);
     if (result == COMPOSE_OK && !sign(in, buf_span(&fields), out))
-        result = out->err.kind == ERR_LIMIT ? too_large(out) : COMPOSE_FAULT;
+        result = out->err.kind == ERR_LIMIT && !out->head.overflow ? too_large(out) : COMPOSE_FAULT;
     add_received(in, &out->head);
     buf_add(&out->head, buf_span(&fields));
     buf_add(&out->head, SPAN("\r\n"));

@@ -2,8 +2,6 @@
 /* envelope.c - Owns the strings of one envelope. */
 #include "envelope.h"
 
-#include "check.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,11 +35,20 @@ void envelope_drop(struct envelope *e)
     free(last->original);
 }
 
+bool envelope_reserve(struct envelope *e)
+{
+    if ((e->count & (e->count - 1)) != 0) /* it grows at powers of two */
+        return true;
+    struct envelope_rcpt *rcpts = realloc(e->rcpts, (e->count ? e->count * 2 : 1) * sizeof(*rcpts));
+    if (rcpts)
+        e->rcpts = rcpts;
+    return rcpts != NULL;
+}
+
 void envelope_add(struct envelope *e, struct span address, const char *domain, struct span original,
                   unsigned notify)
 {
-    if ((e->count & (e->count - 1)) == 0) /* grow at powers of two */
-        e->rcpts = xgrow(e->rcpts, e->count ? e->count * 2 : 1, sizeof(*e->rcpts));
+    CHECK(envelope_reserve(e));
     e->rcpts[e->count++] = (struct envelope_rcpt){envelope_text(address), xstrdup(domain),
                                                   envelope_text(original), notify};
 }

@@ -202,6 +202,8 @@ static enum reply on_rcpt(struct submission *s, struct span args)
     }
     if (!address_domain_ascii(address.domain, domain))
         return reply_about(s, BAD_RCPT, args);
+    if (!envelope_reserve(&s->envelope))
+        return MEMORY_SHORT;
     envelope_add(&s->envelope, rcpt.address, domain, rcpt.original, rcpt.notify);
     s->phase = SUBMISSION_RCPT;
     if (!s->settings->limited)

@@ -27,6 +27,8 @@ enum { PIECE_S = 180, HURRY_PIECE_S = 30, BURST_S = 60 };
 enum { MESSAGE_S = 1320, OTHER_MESSAGE_S = 300, HURRY_MESSAGE_S = 40, RCPT_S = 5 };
 enum { RATE = 16 * 1024, HURRY_RATE = 64 * 1024 };
 
+static const char no_memory[] = "not enough memory for what is to be said or heard";
+
 /* ---- what the answers lead to ---- */
 
 enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
@@ -43,7 +45,7 @@ enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
     return QUIT;
 }
 
-static void lose(struct delivery *d, const char *why, enum delivery_loss loss)
+void delivery_loses(struct delivery *d, const char *why, enum delivery_loss loss)
 {
     if (loss != LOSS_OURS && remedy_is_refused_early(d))
         why = NULL;
@@ -74,7 +76,7 @@ static void confused(struct delivery *d, const char *why)
         rcpts_forget(d->mail);
         d->mail_refused = (struct verdict){0};
     }
-    lose(d, why, LOSS_CONFUSED);
+    delivery_loses(d, why, LOSS_CONFUSED);
 }
 
 enum delivery_stage delivery_breaks(struct delivery *d, const char *why)
@@ -83,136 +85,9 @@ enum delivery_stage delivery_breaks(struct delivery *d, const char *why)
     return QUIT;
 }
 
-static void say_mail(struct delivery *d)
-{
-    offers_say_mail(d->mail, &d->offers, &d->out);
-    if (!d->offers.pipelining)
-        return;
-    for (size_t i = 0; i < d->mail->count; i++)
-        offers_say_rcpt(&d->mail->rcpts[i], &d->offers, &d->out);
-    buf_add(&d->out, SPAN("DATA\r\n"));
-    d->ahead = (unsigned)d->mail->count + 1;
-}
-
-static void say_quit(struct delivery *d)
+void delivery_say_quit(struct delivery *d)
 {
     buf_add(&d->out, SPAN("QUIT\r\n"));
-}
-
-/* It has taken messages on this connection, and does not take this one now: another connection may
- * be all that it wants. What is in flight ends with this one. */
-static enum delivery_stage takes_no_more(struct delivery *d, const struct verdict *v)
-{
-    d->trouble = *v;
-    if (d->ahead == 0)
-        say_quit(d);
-    lose(d, NULL, LOSS_CLOSED);
-    return QUIT;
-}
-
-static enum delivery_stage mail_answered(struct delivery *d, const struct verdict *v)
-{
-    d->asked = 0;
-    if (v->what == VERDICT_ACCEPT)
-        return RCPT;
-    if (d->mails > 1 && !meaning_is_sender(v)) /* a fresh connection will tell */
-        return takes_no_more(d, v);
-    d->mail_refused = *v;
-    return d->ahead > 0
-               ? RCPT
-               : RSET; /* the burst is in flight: its answers must be collected all the same */
-}
-
-static void say_rcpt(struct delivery *d)
-{
-    offers_say_rcpt(&d->mail->rcpts[d->asked], &d->offers, &d->out);
-}
-
-static enum delivery_stage rcpt_answered(struct delivery *d, const struct verdict *v)
-{
-    struct delivery_rcpt *rcpt = &d->mail->rcpts[d->asked++];
-    struct verdict *answer = &rcpt->answer;
-    d->taken_in_vain = d->taken_in_vain || (d->mail_refused.code && v->what == VERDICT_ACCEPT);
-    rcpt->own = d->mail_refused.code == 0 && v->what != VERDICT_ACCEPT;
-    *answer = d->mail_refused.code != 0 ? d->mail_refused : *v; /* a refused MAIL speaks for all */
-    bool too_many = d->mail_refused.code == 0 && rcpts_are_too_many(v);
-    rcpt->too_many = too_many && rcpts_accepted(d->mail) > 0;
-    if (rcpt->too_many || (too_many && v->code == 552))
-        answer->what = VERDICT_DEFER;
-    if (d->asked < d->mail->count)
-        return RCPT;
-    return d->ahead > 0 || rcpts_accepted(d->mail) > 0 ? DATA : RSET;
-}
-
-static void say_data(struct delivery *d)
-{
-    buf_add(&d->out, SPAN("DATA\r\n"));
-}
-
-/* MAIL was refused, and yet it takes a message for whom it has taken: even an empty one would reach
- * them. Only the end of the connection ends this. */
-static enum delivery_stage wants_it_in_vain(struct delivery *d)
-{
-    d->trouble = verdict_make(451, "4.5.0", "protocol error: MAIL was refused, but DATA was not");
-    rcpts_answer_all(d->mail, &d->mail_refused);
-    d->want = DELIVERY_DONE;
-    return READY;
-}
-
-static enum delivery_stage data_answered(struct delivery *d, const struct verdict *v)
-{
-    bool wanted = d->mail_refused.code == 0 && rcpts_accepted(d->mail) > 0;
-    if (v->code == 354 && wanted) {
-        *d->dots = (struct dots_out){0};
-        d->saying_body = true;
-        d->want = DELIVERY_BODY;
-        return BODY;
-    }
-    if (v->code == 354 && d->taken_in_vain)
-        return wants_it_in_vain(d);
-    if (v->code == 354) { /* RFC 2920 section 3.1: nobody was accepted: an empty message */
-        buf_add(&d->out, SPAN(".\r\n"));
-        return BODY;
-    }
-    if (v->what == VERDICT_ACCEPT)
-        return delivery_breaks(d, "protocol error: DATA answered with neither 354 nor a refusal");
-    if (wanted)
-        rcpts_answer_all(d->mail, v);
-    return RSET;
-}
-
-static enum delivery_stage body_answered(struct delivery *d, const struct verdict *v)
-{
-    if (d->mail_refused.code != 0 || rcpts_accepted(d->mail) == 0)
-        return RSET;
-    if (d->answered_early && v->what == VERDICT_ACCEPT)
-        return delivery_breaks(
-            d, "protocol error: the server took the message before it had all of it");
-    rcpts_answer_all(d->mail, v);
-    d->want = DELIVERY_DONE;
-    return READY;
-}
-
-static void say_rset(struct delivery *d)
-{
-    buf_add(&d->out, SPAN("RSET\r\n"));
-}
-
-/* Nobody refuses RSET: the answer may be another command's, and so may all before it. Where there
- * is one recipient, or MAIL was refused, it is the message all the same that was not wanted. */
-static enum delivery_stage rset_answered(struct delivery *d, const struct verdict *v)
-{
-    bool ok = v->what == VERDICT_ACCEPT;
-    if (d->mail_refused.code != 0)
-        rcpts_answer_all(d->mail, &d->mail_refused);
-    else if (!ok && d->mail->count > 1)
-        return delivery_breaks(d, "protocol error: RSET was refused, so no answer is certain");
-    for (size_t i = 0; i < d->mail->count; i++)
-        d->mail->rcpts[i].own = d->mail->rcpts[i].own && ok;
-    if (!ok) /* of no more use */
-        d->trouble = verdict_make(451, "4.5.0", "RSET was answered: %d %s", v->code, v->text);
-    d->want = DELIVERY_DONE;
-    return READY;
 }
 
 static enum delivery_stage quit_answered(struct delivery *d, const struct verdict *v)
@@ -239,12 +114,13 @@ static const struct {
     [LOGIN_NAME] = {"AUTH", 120, 20, hello_say_login_name, hello_login_name_answered},
     [LOGIN_SECRET] = {"AUTH", 120, 20, hello_say_login_secret, hello_login_secret_answered},
     [READY] = {"between messages", 300, 300, NULL, NULL},
-    [MAIL] = {"MAIL", 300, 30, say_mail, mail_answered},
-    [RCPT] = {"RCPT", 300, 30, say_rcpt, rcpt_answered},
-    [DATA] = {"DATA", 120, 30, say_data, data_answered},
-    [BODY] = {"end of data", 600, 600, NULL, body_answered}, /* less would send it twice */
-    [RSET] = {"RSET", 300, 30, say_rset, rset_answered},
-    [QUIT] = {"QUIT", 10, 10, say_quit, quit_answered},
+    [MAIL] = {"MAIL", 300, 30, transaction_say_mail, transaction_mail_answered},
+    [RCPT] = {"RCPT", 300, 30, transaction_say_rcpt, transaction_rcpt_answered},
+    [DATA] = {"DATA", 120, 30, transaction_say_data, transaction_data_answered},
+    [BODY] = {"end of data", 600, 600, NULL,
+              transaction_body_answered}, /* less would send it twice */
+    [RSET] = {"RSET", 300, 30, transaction_say_rset, transaction_rset_answered},
+    [QUIT] = {"QUIT", 10, 10, delivery_say_quit, quit_answered},
 };
 
 /* ---- machinery ---- */
@@ -271,6 +147,10 @@ static enum delivery_stage enter(struct delivery *d, enum delivery_stage stage)
         d->ahead--;
     else if (stages[stage].say && d->want == DELIVERY_INPUT)
         say(d);
+    if (d->out.overflow && d->want == DELIVERY_INPUT) { /* what was said is not whole */
+        buf_clear(&d->out);
+        delivery_loses(d, no_memory, LOSS_OURS);
+    }
     return stage;
 }
 
@@ -309,7 +189,7 @@ static void take_answer(struct delivery *d)
             return;
         }
         d->trouble = v;
-        lose(d, NULL, LOSS_CLOSED);
+        delivery_loses(d, NULL, LOSS_CLOSED);
         return;
     }
     if (wants_login(d, &v)) {
@@ -351,8 +231,8 @@ void delivery_init(struct delivery *d, const struct delivery_settings *settings)
 {
     *d = (struct delivery){.settings = settings, .stage = GREETING};
     d->want = settings->tls == DELIVERY_TLS_IMPLICIT ? DELIVERY_TLS : DELIVERY_INPUT;
-    buf_init(&d->out, OUT_MAX);
-    buf_init(&d->in, IN_MAX);
+    buf_init_peer(&d->out, OUT_MAX);
+    buf_init_peer(&d->in, IN_MAX);
     d->answer = xcalloc(1, sizeof(*d->answer));
     d->dots = xcalloc(1, sizeof(*d->dots));
     answer_init(d->answer);
@@ -373,8 +253,9 @@ void delivery_input(struct delivery *d, struct span bytes)
 {
     if (d->want == DELIVERY_CLOSE)
         return;
+    bool fits = bytes.len <= d->in.limit - d->in.len;
     if (!buf_add(&d->in, bytes)) {
-        confused(d, "protocol error: the server sends more than was asked for");
+        confused(d, fits ? no_memory : "protocol error: the server sends more than was asked for");
         return;
     }
     drain(d);
@@ -411,8 +292,10 @@ void delivery_body(struct delivery *d, struct span piece, bool last)
     d->steps++;
     bool ok = dots_put(d->dots, piece, &d->out) && (!last || dots_end(d->dots, &d->out));
     if (!ok) {
+        bool full = d->out.overflow;
         buf_clear(&d->out);
-        lose(d, "message holds a bare CR or LF and was not sent", LOSS_OURS);
+        delivery_loses(d, full ? no_memory : "message holds a bare CR or LF and was not sent",
+                       LOSS_OURS);
         return;
     }
     if (!last)
@@ -428,7 +311,7 @@ void delivery_next(struct delivery *d)
     CHECK(d->want == DELIVERY_DONE);
     d->mail = NULL;
     if (d->trouble.code == 0 && d->in.len > 0)
-        lose(d, "protocol error: the server spoke out of turn", LOSS_CONFUSED);
+        delivery_loses(d, "protocol error: the server spoke out of turn", LOSS_CONFUSED);
     d->want = d->trouble.code != 0 ? DELIVERY_CLOSE : DELIVERY_READY;
 }
 
@@ -442,12 +325,12 @@ void delivery_quit(struct delivery *d)
 
 void delivery_lost(struct delivery *d, const char *why)
 {
-    lose(d, why, LOSS_CLOSED);
+    delivery_loses(d, why, LOSS_CLOSED);
 }
 
 void delivery_timed_out(struct delivery *d)
 {
-    lose(d, "timed out", LOSS_TIMED_OUT);
+    delivery_loses(d, "timed out", LOSS_TIMED_OUT);
 }
 
 const char *delivery_stage_name(const struct delivery *d)

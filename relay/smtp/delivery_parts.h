@@ -43,6 +43,22 @@ enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v);
 /* Nobody can say any more which answer was whose. */
 enum delivery_stage delivery_breaks(struct delivery *d, const char *why);
 
+/* The connection is of no more use; `why` NULL: what the server has said is the reason. */
+void delivery_loses(struct delivery *d, const char *why, enum delivery_loss loss);
+void delivery_say_quit(struct delivery *d);
+
+/* ---- mail_transaction.c: what the answers to a message's commands lead to ---- */
+
+void transaction_say_mail(struct delivery *d);
+enum delivery_stage transaction_mail_answered(struct delivery *d, const struct verdict *v);
+void transaction_say_rcpt(struct delivery *d);
+enum delivery_stage transaction_rcpt_answered(struct delivery *d, const struct verdict *v);
+void transaction_say_data(struct delivery *d);
+enum delivery_stage transaction_data_answered(struct delivery *d, const struct verdict *v);
+enum delivery_stage transaction_body_answered(struct delivery *d, const struct verdict *v);
+void transaction_say_rset(struct delivery *d);
+enum delivery_stage transaction_rset_answered(struct delivery *d, const struct verdict *v);
+
 /* ---- hello.c: what the answers before the first message lead to ---- */
 
 enum delivery_stage hello_greeted(struct delivery *d, const struct verdict *v);

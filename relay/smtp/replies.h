@@ -44,6 +44,7 @@
     X(PARAMETER_BAD, 501, "5.5.4", "Parameter is malformed or given twice")                    \
     X(TOO_BIG, 552, "5.3.4", "Message is larger than this server takes, in bytes")             \
     X(MEMORY_SHORT, 452, "4.3.1", "Not enough memory just now: try again in a minute")         \
+    X(MEMORY_GONE, 421, "4.3.1", "Not enough memory just now: closing")                        \
     X(RCPT_MANY, 452, "4.5.3", "Too many recipients in one message: send the rest in another") \
     X(NO_RCPT, 503, "5.5.1", "No valid recipients")                                            \
     X(MAIL_MANY, 421, "4.5.3", "Enough messages on this connection: open another one")         \

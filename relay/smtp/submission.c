@@ -5,8 +5,9 @@
  * Failure modes:
  * - a line too long: it is skipped to its end without being kept, then refused (S3)
  * - bare CR, bare LF or NUL in a line or a message: refused whole, never repaired (S1)
- * - a message that is doomed (too big, bare line ends): read to its true end without being kept,
- *   then refused
+ * - a message that is doomed (too big, bare line ends, no memory for it): read to its true end
+ *   without being kept, then refused
+ * - no memory for a line or a reply: the session ends, with 421 where that can be said
  * - a peer that talks nonsense, or without sending mail: 421 after a bounded number of commands
  */
 #include "submission.h"
@@ -21,6 +22,7 @@
 
 enum {
     IN_MAX = 192 * 1024,
+    OUT_MAX = 256 * 1024,
     BAD_MAX = 20,
     IDLE_MAX = 1000,
     LOGIN_MAX = 50, /* lines until AUTH has succeeded */
@@ -82,6 +84,14 @@ static void note_message_id(struct submission *s)
     if (s->message_id[0] || !message_find(header, SPAN("Message-ID"), 0, &f))
         return;
     snprintf(s->message_id, sizeof(s->message_id), "%.*s", SPAN_ARG(span_trim(f.value)));
+}
+
+/* What a message takes is said by its sender: without memory for it, it is the one that goes. */
+static void lacks_memory(struct submission *s)
+{
+    if (s->refusal.code == 0)
+        s->refusal = reply_as_verdict(MEMORY_SHORT);
+    s->doomed = true;
 }
 
 /* Is the message doomed? Then its bytes are no longer kept, but read to their true end. */
@@ -160,6 +170,8 @@ static bool take_data(struct submission *s)
     size_t used = dots_take(s->dots, buf_span(&s->in), doomed ? NULL : &s->body, room, &ended);
     s->received += doomed ? 0 : s->body.len - before;
     buf_drop(&s->in, used);
+    if (s->body.overflow)
+        lacks_memory(s);
     judge_bytes(s);
     if (ended) {
         end_of_data(s);
@@ -170,8 +182,12 @@ static bool take_data(struct submission *s)
     if (!s->spilled) {
         size_t header_len = 0;
         CHECK(message_header_length(buf_span(&s->body), &header_len));
-        buf_add(&s->header, span_first(buf_span(&s->body), header_len));
         s->spilled = true;
+        if (!buf_add(&s->header, span_first(buf_span(&s->body), header_len))) {
+            lacks_memory(s);
+            judge_bytes(s);
+            return s->in.len > 0;
+        }
     }
     s->want = SUBMISSION_SPILL;
     return false;
@@ -193,6 +209,8 @@ static void drain(struct submission *s)
         buf_fini(&s->in);
     if (must_end(s))
         submission_hang_up(s, s->ends);
+    if (s->out.overflow) /* a reply is lost: nobody knows any more which command was answered */
+        s->want = SUBMISSION_CLOSE;
 }
 
 /* ---- the public face ---- */
@@ -200,10 +218,10 @@ static void drain(struct submission *s)
 void submission_init(struct submission *s, const struct submission_settings *settings)
 {
     *s = (struct submission){.settings = settings, .tls = settings->implicit_tls};
-    buf_init(&s->out, 256 * 1024);
-    buf_init(&s->in, IN_MAX);
-    buf_init(&s->body, SUBMISSION_MEMORY + 2);
-    buf_init(&s->header, MESSAGE_HEADER_MAX);
+    buf_init_peer(&s->out, OUT_MAX);
+    buf_init_peer(&s->in, IN_MAX);
+    buf_init_peer(&s->body, SUBMISSION_MEMORY + 2);
+    buf_init_peer(&s->header, MESSAGE_HEADER_MAX);
     buf_addf(&s->out, "220 %s ESMTP Sealpost\r\n", settings->hostname);
 }
 
@@ -221,8 +239,9 @@ void submission_input(struct submission *s, struct span bytes)
     CHECK(s->want == SUBMISSION_INPUT);
     bool tls_hello =
         s->phase == SUBMISSION_CONNECTED && s->in.len == 0 && bytes.len > 0 && bytes.ptr[0] == 0x16;
+    bool fits = tls_hello || bytes.len <= s->in.limit - s->in.len;
     if (tls_hello || !buf_add(&s->in, bytes)) {
-        reply_say(s, NOT_SMTP);
+        reply_say(s, tls_hello || !fits ? NOT_SMTP : MEMORY_GONE);
         return;
     }
     drain(s);

@@ -33,8 +33,8 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
 static void start(struct tls *t, struct tls_context *context, enum tls_protocol speaks)
 {
     *t = (struct tls){.state = TLS_HANDSHAKE, .speaks = speaks};
-    buf_init(&t->plain, PLAIN_MAX);
-    buf_init(&t->cipher, CIPHER_MAX);
+    buf_init_peer(&t->plain, PLAIN_MAX);
+    buf_init_peer(&t->cipher, CIPHER_MAX);
     SSL_CTX *ctx = tls_context_hold(context);
     SSL *ssl = SSL_new(ctx);
     SSL_CTX_free(ctx);
@@ -63,13 +63,25 @@ void tls_fini(struct tls *t)
     buf_fini(&t->cipher);
 }
 
+static void overfill(struct tls *t, const char *why)
+{
+    err_set(&t->err, ERR_LIMIT, "%s", why);
+    t->state = TLS_FAILED;
+}
+
 /* Move what OpenSSL wants to send into `cipher`. */
 static void collect(struct tls *t)
 {
     BIO *out = SSL_get_wbio(t->ssl);
     size_t pending = BIO_ctrl_pending(out);
-    char *to = pending > 0 ? buf_reserve(&t->cipher, pending) : NULL;
-    int len = to ? BIO_read(out, to, (int)pending) : 0;
+    if (pending == 0)
+        return;
+    char *to = buf_reserve(&t->cipher, pending);
+    if (!to) {
+        overfill(t, "more TLS data to send than can be held");
+        return;
+    }
+    int len = BIO_read(out, to, (int)pending);
     if (len > 0)
         buf_commit(&t->cipher, (size_t)len);
 }
@@ -104,8 +116,7 @@ static void decrypt(struct tls *t)
     while (t->state == TLS_OPEN) {
         char *to = buf_reserve(&t->plain, PIECE);
         if (!to) {
-            err_set(&t->err, ERR_LIMIT, "more TLS data than can be taken");
-            t->state = TLS_FAILED;
+            overfill(t, "more TLS data than can be taken");
             return;
         }
         ERR_clear_error();
@@ -116,8 +127,7 @@ static void decrypt(struct tls *t)
             continue;
         }
         if (t->chatter > CHATTER_MAX) {
-            err_set(&t->err, ERR_LIMIT, "TLS handshake messages without end");
-            t->state = TLS_FAILED;
+            overfill(t, "TLS handshake messages without end");
             return;
         }
         int why = SSL_get_error(t->ssl, len);
@@ -157,7 +167,10 @@ void tls_input(struct tls *t, struct span cipher)
     while (cipher.len > 0 && (t->state == TLS_HANDSHAKE || t->state == TLS_OPEN)) {
         struct span piece = span_first(cipher, 64 * 1024);
         int taken = BIO_write(SSL_get_rbio(t->ssl), piece.ptr, (int)piece.len);
-        CHECK(taken == (int)piece.len);
+        if (taken != (int)piece.len) {
+            fail(t, "TLS input");
+            return;
+        }
         cipher = span_from(cipher, piece.len);
         if (t->state == TLS_HANDSHAKE)
             shake(t);

@@ -62,7 +62,7 @@ static void read_records(const char *state_dir, struct segments *segments, struc
     for (size_t i = 0; i < m->count; i++) {
         struct err err = {0};
         struct buf record;
-        buf_init(&record, SIZE_MAX / 2);
+        buf_init_peer(&record, SIZE_MAX / 2);
         if (spool_read(state_dir, &m->items[i].from, &record, &err)) {
             m->items[count] = m->items[i];
             m->items[count++].record = record;

@@ -112,7 +112,7 @@ bool spool_read(const char *state_dir, const struct mail_place *place, struct bu
     char *to = buf_reserve(record, len);
     spool_path(state_dir, place->segment, path);
     if (!to)
-        return err_set(err, ERR_LIMIT, "spool record of %zu bytes", len);
+        return err_set(err, ERR_SYSTEM, "not enough memory for a spool record of %zu bytes", len);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_set(err, errno == ENOENT ? ERR_DAMAGED : ERR_SYSTEM, "opening %s: %s", path,
@@ -123,6 +123,11 @@ bool spool_read(const char *state_dir, const struct mail_place *place, struct bu
     if (ok)
         buf_commit(record, len);
     return ok;
+}
+
+static bool lacks_memory(struct err *err)
+{
+    return err_set(err, ERR_SYSTEM, "not enough memory to read a message");
 }
 
 static bool damaged(struct spool_message *m, struct err *err, const char *what)
@@ -137,8 +142,8 @@ bool spool_open(const char *state_dir, int64_t id, const struct mail_place *plac
     char path[4096];
     unsigned char header[SPOOL_RECORD_HEADER];
     *m = (struct spool_message){.id = id, .length = (uint64_t)place->length, .fd = -1};
-    buf_init(&m->head, MESSAGE_HEADER_MAX + SPOOL_CHUNK);
-    buf_init(&m->chunk, SPOOL_CHUNK);
+    buf_init_peer(&m->head, MESSAGE_HEADER_MAX + SPOOL_CHUNK);
+    buf_init_peer(&m->chunk, SPOOL_CHUNK);
     spool_path(state_dir, place->segment, path);
     m->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (m->fd < 0 && errno != ENOENT)
@@ -157,8 +162,9 @@ bool spool_open(const char *state_dir, int64_t id, const struct mail_place *plac
     size_t first = m->length < MESSAGE_HEADER_MAX + SPOOL_CHUNK ? (size_t)m->length
                                                                 : MESSAGE_HEADER_MAX + SPOOL_CHUNK;
     char *to = buf_reserve(&m->head, first);
-    CHECK(to != NULL);
-    if (!read_at(m->fd, to, first, m->at, err)) {
+    if (!to || !read_at(m->fd, to, first, m->at, err)) {
+        if (!to)
+            lacks_memory(err);
         spool_close(m);
         return false;
     }
@@ -206,7 +212,8 @@ bool spool_next(void *context, struct span *chunk_r, struct err *err)
         size_t len = left < SPOOL_CHUNK ? (size_t)left : SPOOL_CHUNK;
         buf_clear(&m->chunk);
         char *to = buf_reserve(&m->chunk, len);
-        CHECK(to != NULL);
+        if (!to)
+            return lacks_memory(err);
         if (!read_at(m->fd, to, len, m->at + (int64_t)m->position, err))
             return false;
         *chunk_r = (struct span){to, len};

@@ -131,9 +131,7 @@ static void on_worked(uv_work_t *request, int status)
 void body_writer_write(struct intake *i, struct buf *bytes)
 {
     CHECK(!i->busy);
-    size_t limit = bytes->limit;
-    i->chunk = *bytes; /* the memory moves along */
-    buf_init(bytes, limit);
+    buf_move(&i->chunk, bytes);
     i->busy = true;
     CHECK(uv_queue_work(&i->shard->loop, &i->work, work, on_worked) == 0);
 }

@@ -197,8 +197,7 @@ static void ask_store(struct session *s)
         s->intake = NULL;
     } else {
         make_fingerprint(s, job);
-        job->body = s->submission.body; /* the memory moves along */
-        buf_init(&s->submission.body, job->body.limit);
+        buf_move(&job->body, &s->submission.body);
     }
     s->asking = true;
     shard_ask_store_by(s->shard, s->settings, job, on_stored);

@@ -282,9 +282,7 @@ static void flush(struct connection *c, struct buf *bytes)
     struct write *w = xcalloc(1, sizeof(*w));
     w->request.data = w;
     w->connection = c;
-    w->bytes = *bytes; /* the memory moves along */
-    size_t limit = bytes->limit;
-    buf_init(bytes, limit);
+    buf_move(&w->bytes, bytes);
     uv_buf_t part = uv_buf_init((char *)(uintptr_t)left.ptr, (unsigned)left.len);
     int status = uv_write(&w->request, (uv_stream_t *)&c->tcp, &part, 1, on_written);
     if (status != 0) {
@@ -351,9 +349,8 @@ static void take_plain(struct connection *c)
 {
     if (c->closing || c->finishing || c->tls->plain.len == 0)
         return;
-    struct buf plain = c->tls->plain;
-    size_t limit = plain.limit;
-    buf_init(&c->tls->plain, limit);
+    struct buf plain;
+    buf_move(&plain, &c->tls->plain);
     c->events->bytes(c->owner, buf_span(&plain));
     buf_fini(&plain);
 }
