@@ -26,10 +26,12 @@ enum control_kind control_kind(const struct control *c);
 /* What only a running relay knows. */
 struct login_limits;
 struct dispatch;
+struct destinations_calls;
 struct standing;
 struct control_relay {
     struct login_limits *watch;
     struct dispatch *dispatch;
+    const struct destinations_calls *calls; /* about it */
     struct standing *standing;
     bool (*reload)(void *context, struct err *err); /* on the main loop */
     void *context;

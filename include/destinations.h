@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* destinations.h - Where mail goes, as people see it and tell it: copies of what the running queue
  * knows (queue_view.h).
- *
- * From any thread. The queue is locked for as long as copying takes; what is made of the rows is
- * made after it. */
+ */
 #ifndef DESTINATIONS_H
 #define DESTINATIONS_H
 
 #include "address.h"
 #include "buf.h"
+#include "progress.h"
 #include "queue_view.h"
 
 struct dispatch;
@@ -31,13 +30,6 @@ struct destinations_list {
 };
 void destinations_list_fini(struct destinations_list *list);
 
-/* All that queue_each_destination() has: those with the most mail that is due first, then those
- * that rest. */
-void destinations_read(struct dispatch *d, struct destinations_list *list_r);
-
-/* All that the queue knows, in no order: also those where nothing is due and nothing rests. */
-void destinations_read_known(struct dispatch *d, struct destinations_list *list_r);
-
 struct destinations_tenant {
     char *name;
     size_t waiting;
@@ -55,23 +47,27 @@ struct destinations_detail {
     struct destinations_tenant *tenants;
     size_t tenant_count, tenant_size;
 };
-/* False: there is none of that name. */
-MUST_CHECK bool destinations_find(struct dispatch *d, const char *name,
-                                  struct destinations_detail *detail_r);
 void destinations_detail_fini(struct destinations_detail *detail);
 
-/* Where mail for a domain goes: one row, or none when that is not known just now. */
-void destinations_find_domain(struct dispatch *d, const char *domain,
-                              struct destinations_list *list_r);
-
-/* See queue_rest() and queue_resume(). False: there is none of that name. */
-MUST_CHECK bool destinations_rest(struct dispatch *d, const char *name, int64_t for_ms,
-                                  const char *why);
-/* The same for one that no mail has led to yet. Always true. */
-MUST_CHECK bool destinations_rest_ahead(struct dispatch *d, const char *name, int64_t for_ms,
-                                        const char *why);
-/* Those that were put to rest before a restart; before anything is handed out. */
-MUST_CHECK bool destinations_rest_again(struct dispatch *d, const char *state_dir, struct err *err);
-MUST_CHECK bool destinations_resume(struct dispatch *d, const char *name);
+/* What a running relay answers: dispatch_destinations, of the network. */
+struct destinations_calls {
+    /* All that queue_each_destination() has: those with the most mail that is due first, then those
+     * that rest. */
+    void (*read)(struct dispatch *d, struct destinations_list *list_r);
+    /* All that the queue knows, in no order: also those where nothing is due and nothing rests. */
+    void (*read_known)(struct dispatch *d, struct destinations_list *list_r);
+    /* False: there is none of that name. */
+    bool (*find)(struct dispatch *d, const char *name, struct destinations_detail *detail_r);
+    /* Where mail for a domain goes: one row, or none when that is not known just now. */
+    void (*find_domain)(struct dispatch *d, const char *domain, struct destinations_list *list_r);
+    /* What is being tried. Waits for the shards, two seconds at most: neither on a loop nor on the
+     * store's thread. */
+    void (*read_progress)(struct dispatch *d, struct progress *progress_r);
+    /* See queue_rest() and queue_resume(). False: there is none of that name. */
+    bool (*rest)(struct dispatch *d, const char *name, int64_t for_ms, const char *why);
+    bool (*resume)(struct dispatch *d, const char *name);
+    /* The same for one that no mail has led to yet. */
+    void (*rest_ahead)(struct dispatch *d, const char *name, int64_t for_ms, const char *why);
+};
 
 #endif

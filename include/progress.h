@@ -7,8 +7,6 @@
 #include "address.h"
 #include "queue.h"
 
-struct dispatch;
-
 struct progress_row {
     int64_t message, for_ms; /* so long it has been tried */
     unsigned numbers[QUEUE_RECIPIENTS_MAX];
@@ -23,9 +21,6 @@ struct progress {
     size_t count, size;
 };
 
-/* Waits for the shards, two seconds at most: neither on a loop nor on the store's thread. Free with
- * progress_fini(). */
-void progress_read(struct dispatch *d, struct progress *progress_r);
 void progress_fini(struct progress *progress);
 
 #endif

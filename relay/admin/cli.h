@@ -114,7 +114,8 @@ void cli_print_trying(const json_t *trying);
 /* A line for each recipient of the message that is being tried. */
 int cli_print_under_way(struct cli *cli, const char *id);
 
-/* A line for each destination that rests and that the message waits for. */
+/* A line for each destination that rests and that the message waits for; `rests` of an answer. */
+void cli_print_rest_rows(const json_t *rests);
 int cli_print_rests(struct cli *cli, const char *id);
 
 /* The commands, by file. */

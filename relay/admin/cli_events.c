@@ -21,33 +21,6 @@ static const struct cli_column event_columns[] = {
 enum { LIMIT = 100, LIMIT_MAX = 1000 * 1000, PAGE = 5000, POLL_US = 300 * 1000 };
 static const int64_t silence_ms = 2000;
 
-/* Why what waits is not under way. */
-static void print_rests(const json_t *rests)
-{
-    for (size_t i = 0; i < json_array_size(rests); i++) {
-        const json_t *row = json_array_get(rests, i);
-        const char *why = json_string_value(json_object_get(row, "why"));
-        cli_print_safe(json_string_value(json_object_get(row, "recipient")));
-        printf(" waits: destination \"");
-        cli_print_safe(json_string_value(json_object_get(row, "destination")));
-        printf("\" rests for %lld s%s%s",
-               (long long)json_integer_value(json_object_get(row, "rests_s")),
-               json_is_true(json_object_get(row, "by_operator")) ? ", by an operator" : "",
-               *why ? ": " : "");
-        cli_print_safe(why);
-        putchar('\n');
-    }
-}
-
-int cli_print_rests(struct cli *cli, const char *id)
-{
-    json_t *answer = NULL;
-    int code = cli_ask(cli, cli_request("trace", "id", id, NULL), &answer);
-    print_rests(json_object_get(answer, "rests"));
-    json_decref(answer);
-    return code;
-}
-
 int cli_trace(struct cli *cli)
 {
     json_t *answer = NULL;
@@ -56,7 +29,7 @@ int cli_trace(struct cli *cli)
         return code;
     cli_print_rows(cli, json_object_get(answer, "rows"), event_columns, COUNT_OF(event_columns));
     if (!cli->json)
-        print_rests(json_object_get(answer, "rests"));
+        cli_print_rest_rows(json_object_get(answer, "rests"));
     json_decref(answer);
     return cli->json ? CLI_OK : cli_print_under_way(cli, cli->arguments[0]);
 }

@@ -151,31 +151,6 @@ int cli_queue_list(struct cli *cli)
     return request ? print_queue(cli, request, limit) : code;
 }
 
-void cli_print_trying(const json_t *trying)
-{
-    cli_print_safe(json_string_value(json_object_get(trying, "host")));
-    printf("[%s] since %lld s (%s)\n", json_string_value(json_object_get(trying, "ip")),
-           (long long)json_integer_value(json_object_get(trying, "for_s")),
-           json_string_value(json_object_get(trying, "stage")));
-}
-
-int cli_print_under_way(struct cli *cli, const char *id)
-{
-    json_t *answer = NULL;
-    int code = cli_ask(cli, cli_request("queue.list", "id", id, NULL), &answer);
-    json_t *rows = json_object_get(answer, "rows");
-    for (size_t i = 0; i < json_array_size(rows); i++) {
-        const json_t *trying = json_object_get(json_array_get(rows, i), "trying");
-        if (!trying)
-            continue;
-        cli_print_safe(json_string_value(json_object_get(json_array_get(rows, i), "recipient")));
-        fputs(" is being tried at ", stdout);
-        cli_print_trying(trying);
-    }
-    json_decref(answer);
-    return code;
-}
-
 int cli_queue_show(struct cli *cli)
 {
     json_t *answer = NULL;

@@ -19,7 +19,6 @@
 #include "control.h"
 #include "control_socket.h"
 #include "deadline.h"
-#include "destinations.h"
 #include "helper.h"
 #include "incidents.h"
 #include "key_rotation.h"
@@ -330,7 +329,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
     store_set_reports(e->common.store, config->hostname, &config->throttle);
     e->common.keyring = keyring_new(config->state_dir);
     dispatch_configure(e->common.dispatch, config, e->common.descriptors.attempts);
-    if (!destinations_rest_again(e->common.dispatch, config->state_dir, err))
+    if (!dispatch_rest_again(e->common.dispatch, config->state_dir, err))
         return false;
     e->common.incidents = incidents_new(e->common.store);
     e->common.refusals = refusals_new(e->common.store);
@@ -349,6 +348,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
     note_settings(e);
     const struct control_relay relay = {.watch = e->common.watch,
                                         .dispatch = e->common.dispatch,
+                                        .calls = &dispatch_destinations,
                                         .standing = e->standing,
                                         .reload = reload_by_command,
                                         .context = e};

@@ -77,6 +77,13 @@ void dispatch_add(struct dispatch *d, const struct database_due *due, size_t cou
 /* Rows have been ended by a person: connections that carry only such mail are closed. */
 void dispatch_check_rows(struct dispatch *d);
 
+/* Those that were put to rest before a restart; before anything is handed out. */
+MUST_CHECK bool dispatch_rest_again(struct dispatch *d, const char *state_dir, struct err *err);
+
+/* What people see of it and tell it; from any thread. The queue is locked for as long as copying
+ * takes; what is made of the rows is made after it. */
+extern const struct destinations_calls dispatch_destinations;
+
 /* ---- from shards ---- */
 
 /* The answer to RESOLVE: where mail for `domain` goes by this route of these settings. Takes the

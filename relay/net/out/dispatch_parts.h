@@ -54,4 +54,8 @@ void dispatch_resume_place(struct dispatch *d, const struct place *place_or_null
 /* dispatch_view.c: a QUEUE_EVENT, for the log, the events and the alerts. With the lock held. */
 void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, int64_t now_ms);
 
+/* See struct destinations_calls. */
+struct progress;
+void progress_read(struct dispatch *d, struct progress *progress_r);
+
 #endif

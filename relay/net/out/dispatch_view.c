@@ -121,12 +121,6 @@ static void end_list(struct destinations_list *list)
     }
 }
 
-void destinations_list_fini(struct destinations_list *list)
-{
-    buf_fini(&list->texts);
-    free(list->rows);
-}
-
 static int by_waiting(const void *a, const void *b)
 {
     const struct destinations_row *x = a;
@@ -161,7 +155,7 @@ static void make_room(struct destinations_list *list, const struct room *room)
         memset(texts, 0xff, bytes);
 }
 
-void destinations_read(struct dispatch *d, struct destinations_list *list_r)
+static void read_all(struct dispatch *d, struct destinations_list *list_r)
 {
     struct room room = {0};
     begin_list(list_r);
@@ -174,7 +168,7 @@ void destinations_read(struct dispatch *d, struct destinations_list *list_r)
     qsort(list_r->rows, list_r->count, sizeof(*list_r->rows), by_waiting);
 }
 
-void destinations_read_known(struct dispatch *d, struct destinations_list *list_r)
+static void read_known(struct dispatch *d, struct destinations_list *list_r)
 {
     begin_list(list_r);
     queue_each_known_destination(d->queue, add_row, list_r, dispatch_begin(d));
@@ -218,7 +212,7 @@ static void add_domains(struct dispatch *d, const char *name, struct destination
     }
 }
 
-bool destinations_find(struct dispatch *d, const char *name, struct destinations_detail *detail_r)
+static bool find(struct dispatch *d, const char *name, struct destinations_detail *detail_r)
 {
     struct queue_destination_view view;
     *detail_r = (struct destinations_detail){0};
@@ -239,16 +233,7 @@ bool destinations_find(struct dispatch *d, const char *name, struct destinations
     return found;
 }
 
-void destinations_detail_fini(struct destinations_detail *detail)
-{
-    for (size_t i = 0; i < detail->tenant_count; i++)
-        free(detail->tenants[i].name);
-    free(detail->tenants);
-    destinations_list_fini(&detail->one);
-}
-
-void destinations_find_domain(struct dispatch *d, const char *domain,
-                              struct destinations_list *list_r)
+static void find_domain(struct dispatch *d, const char *domain, struct destinations_list *list_r)
 {
     struct queue_domain_view where;
     struct queue_destination_view view;
@@ -272,7 +257,7 @@ void dispatch_check_rows(struct dispatch *d)
     pthread_mutex_unlock(&d->mutex);
 }
 
-bool destinations_rest(struct dispatch *d, const char *name, int64_t for_ms, const char *why)
+static bool rest(struct dispatch *d, const char *name, int64_t for_ms, const char *why)
 {
     int64_t now_ms = dispatch_begin(d);
     d->commanded = true;
@@ -281,24 +266,19 @@ bool destinations_rest(struct dispatch *d, const char *name, int64_t for_ms, con
     return found;
 }
 
-bool destinations_rest_ahead(struct dispatch *d, const char *name, int64_t for_ms, const char *why)
+static void rest_ahead(struct dispatch *d, const char *name, int64_t for_ms, const char *why)
 {
     int64_t now_ms = dispatch_begin(d);
     queue_rest_again(d->queue, name, for_ms, why, now_ms);
     dispatch_end(d, now_ms);
-    return true;
 }
 
 static void rest_again(void *context, const struct database_rest *rest)
 {
-    struct dispatch *d = context;
-    int64_t now_ms = dispatch_begin(d);
-    queue_rest_again(d->queue, rest->destination, rest->until_ms - clock_now_ms(), rest->why,
-                     now_ms);
-    dispatch_end(d, now_ms);
+    rest_ahead(context, rest->destination, rest->until_ms - clock_now_ms(), rest->why);
 }
 
-bool destinations_rest_again(struct dispatch *d, const char *state_dir, struct err *err)
+bool dispatch_rest_again(struct dispatch *d, const char *state_dir, struct err *err)
 {
     struct database *db = NULL;
     bool ok = database_open(state_dir, DATABASE_READ, &db, err) &&
@@ -320,7 +300,7 @@ static void resume_addresses(struct dispatch *d, const char *name)
     }
 }
 
-bool destinations_resume(struct dispatch *d, const char *name)
+static bool resume(struct dispatch *d, const char *name)
 {
     int64_t now_ms = dispatch_begin(d);
     d->commanded = true;
@@ -330,3 +310,12 @@ bool destinations_resume(struct dispatch *d, const char *name)
     dispatch_end(d, now_ms);
     return found;
 }
+
+const struct destinations_calls dispatch_destinations = {.read = read_all,
+                                                         .read_known = read_known,
+                                                         .find = find,
+                                                         .find_domain = find_domain,
+                                                         .read_progress = progress_read,
+                                                         .rest = rest,
+                                                         .resume = resume,
+                                                         .rest_ahead = rest_ahead};

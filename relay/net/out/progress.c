@@ -139,9 +139,3 @@ void progress_read(struct dispatch *d, struct progress *progress_r)
     q->progress = (struct progress){0};
     let_go(q);
 }
-
-void progress_fini(struct progress *progress)
-{
-    free(progress->rows);
-    *progress = (struct progress){0};
-}

@@ -15,7 +15,7 @@
 enum { HINTS_MAX = 3 };
 
 struct where {
-    struct dispatch *dispatch;
+    const struct control_relay *relay;
     json_t *by_host; /* its destination's name; null: it belongs to more than one */
 };
 
@@ -45,9 +45,9 @@ struct where *where_new(const struct control *c)
     if (!c->relay)
         return NULL;
     struct where *w = xcalloc(1, sizeof(*w));
-    w->dispatch = c->relay->dispatch;
+    w->relay = c->relay;
     w->by_host = json_object();
-    destinations_read_known(w->dispatch, &list);
+    w->relay->calls->read_known(w->relay->dispatch, &list);
     for (size_t i = 0; i < list.count; i++)
         add_hosts(w->by_host, list.rows[i].name);
     destinations_list_fini(&list);
@@ -62,10 +62,10 @@ void where_free(struct where *w)
     free(w);
 }
 
-static bool leads(struct dispatch *d, const char *domain, char *name_r, size_t size)
+static bool leads(const struct control_relay *relay, const char *domain, char *name_r, size_t size)
 {
     struct destinations_list list;
-    destinations_find_domain(d, domain, &list);
+    relay->calls->find_domain(relay->dispatch, domain, &list);
     bool found = list.count > 0;
     if (found)
         snprintf(name_r, size, "%s", list.rows[0].name);
@@ -77,7 +77,7 @@ bool where_find(struct where *w, const char *domain, const char *remote, char *n
 {
     char host[ADDRESS_DOMAIN_MAX + 1];
     struct span answered = span_of(remote);
-    if (!w || leads(w->dispatch, domain, name_r, size))
+    if (!w || leads(w->relay, domain, name_r, size))
         return w != NULL;
     if (!span_copy(span_first(answered, span_find(answered, '[')), host, sizeof(host)))
         return false;
@@ -158,11 +158,11 @@ bool where_meant(const struct control *c, const char *given, char *name_r, size_
 {
     struct destinations_list known;
     char domain[ADDRESS_DOMAIN_MAX + 1];
-    destinations_read_known(c->relay->dispatch, &known);
+    c->relay->calls->read_known(c->relay->dispatch, &known);
     bool found = find_meant(&known, given, name_r, size, err);
     if (!found && err->kind == ERR_NONE)
-        found = address_domain_ascii(span_of(given), domain) &&
-                leads(c->relay->dispatch, domain, name_r, size);
+        found =
+            address_domain_ascii(span_of(given), domain) && leads(c->relay, domain, name_r, size);
     if (!found && err->kind == ERR_NONE)
         found = not_found(&known, given, err);
     destinations_list_fini(&known);

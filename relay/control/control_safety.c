@@ -91,33 +91,3 @@ bool control_audit_verify(struct database *db, struct control *c, struct err *er
     json_object_set_new(c->answer, "head", json_string(v.head));
     return true;
 }
-
-/* Secrets and contents stay out of it; nothing is so long that it leaves no room for the rest. */
-enum { ROWS_SHOWN = 10 };
-
-void control_describe(const struct control *c, char *text_r, size_t size)
-{
-    static const char *const left_out[] = {"do",       "hash",         "scram", "message",
-                                           "after_id", "after_number", "limit"};
-    const char *key;
-    json_t *value;
-    struct buf text;
-    size_t index;
-    buf_init(&text, size - 1);
-    json_object_foreach(c->request, key, value)
-    {
-        if (span_among(span_of(key), left_out, COUNT_OF(left_out), &index))
-            continue;
-        if (json_array_size(value) > ROWS_SHOWN)
-            buf_addf(&text, "%s%zu %.40s", text.len ? " " : "", json_array_size(value), key);
-        else if (json_is_string(value))
-            buf_addf(&text, "%s%.40s=%.320s", text.len ? " " : "", key, json_string_value(value));
-        else {
-            char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-            buf_addf(&text, "%s%.40s=%.320s", text.len ? " " : "", key, dumped ? dumped : "");
-            free(dumped);
-        }
-    }
-    snprintf(text_r, size, "%s", buf_text(&text));
-    buf_fini(&text);
-}

@@ -33,6 +33,18 @@ json_t *control_any_text(const char *value);
 MUST_CHECK bool control_needs_name(const struct control *c, const char *key, const char *otherwise,
                                    struct err *err);
 
+/* How many rows the request wants at once. */
+int64_t control_page(const struct control *c);
+/* What was asked for, without secrets, as "key=value …". */
+void control_describe(const struct control *c, char *text_r, size_t size);
+struct progress_row;
+json_t *control_describe_trying(const struct progress_row *trying);
+
+/* ---- control_events.c ---- */
+
+bool control_events(struct database *db, struct control *c, struct err *err);
+bool control_trace(struct database *db, struct control *c, struct err *err);
+
 /* ---- control_standing.c ---- */
 
 bool control_status(struct database *db, struct control *c, struct err *err);
@@ -47,11 +59,6 @@ bool control_queue_hold(struct database *db, struct control *c, struct err *err)
 bool control_queue_release(struct database *db, struct control *c, struct err *err);
 bool control_queue_delete(struct database *db, struct control *c, struct err *err);
 bool control_queue_bounce(struct database *db, struct control *c, struct err *err);
-/* How many rows the request wants at once. */
-int64_t control_page(const struct control *c);
-struct progress_row;
-json_t *control_describe_trying(const struct progress_row *trying);
-
 /* ---- control_domains.c ---- */
 
 bool control_domain_list(struct database *db, struct control *c, struct err *err);
@@ -72,14 +79,13 @@ bool control_user_enable(struct database *db, struct control *c, struct err *err
 bool control_user_disable(struct database *db, struct control *c, struct err *err);
 bool control_user_rotate(struct database *db, struct control *c, struct err *err);
 bool control_user_delete(struct database *db, struct control *c, struct err *err);
+
 /* ---- control_safety.c ---- */
 
 bool control_auth_list(struct database *db, struct control *c, struct err *err);
 bool control_auth_unlock(struct database *db, struct control *c, struct err *err);
 bool control_audit_rows(struct database *db, struct control *c, struct err *err);
 bool control_audit_verify(struct database *db, struct control *c, struct err *err);
-/* What was asked for, without secrets, as "key=value …". */
-void control_describe(const struct control *c, char *text_r, size_t size);
 
 /* ---- control_destinations.c ---- */
 

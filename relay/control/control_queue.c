@@ -13,13 +13,7 @@
 #include <string.h>
 
 /* Longer lists go by pages, so that nobody waits for one and none fills the memory. */
-enum {
-    PAGE_MAX = 5000,
-    GROUPS_DEFAULT = 1000,
-    GROUPS_MAX = 100 * 1000,
-    WHY_MAX = 120,
-    RESTING_MAX = 20
-};
+enum { GROUPS_DEFAULT = 1000, GROUPS_MAX = 100 * 1000, WHY_MAX = 120, RESTING_MAX = 20 };
 
 /* "domains" of the request, as the database takes them; freed with free(). */
 static char *read_domains(const struct control *c)
@@ -55,12 +49,6 @@ static bool read_filter(const struct control *c, const char *domains, struct dat
     return true;
 }
 
-int64_t control_page(const struct control *c)
-{
-    int64_t limit = control_number(c, "limit", PAGE_MAX);
-    return limit > 0 && limit < PAGE_MAX ? limit : PAGE_MAX;
-}
-
 /* ---- lists ---- */
 
 struct listing {
@@ -79,16 +67,6 @@ static const struct progress_row *find_progress(const struct progress *all, int6
                 return row;
     }
     return NULL;
-}
-
-json_t *control_describe_trying(const struct progress_row *trying)
-{
-    json_t *made = json_object();
-    json_object_set_new(made, "host", control_any_text(trying->host));
-    json_object_set_new(made, "ip", json_string(trying->ip));
-    json_object_set_new(made, "stage", json_string(trying->stage));
-    json_object_set_new(made, "for_s", json_integer(trying->for_ms / 1000));
-    return made;
 }
 
 /* Where it goes, and what is done about it just now. */
@@ -150,7 +128,7 @@ bool control_queue_list(struct database *db, struct control *c, struct err *err)
     char *domains = read_domains(c);
     bool ok = read_filter(c, domains, &filter, err);
     if (c->relay)
-        progress_read(c->relay->dispatch, &l.progress);
+        c->relay->calls->read_progress(c->relay->dispatch, &l.progress);
     if (ok && filter.after.id == 0)
         ok = database_queue_count(db, &filter, &total, err);
     ok = ok && database_queue(db, &filter, control_page(c), add_queued, &l, err);
@@ -208,7 +186,7 @@ static void add_rests(const struct control *c, const json_t *groups)
     struct destinations_list list;
     if (!c->relay)
         return;
-    destinations_read(c->relay->dispatch, &list);
+    c->relay->calls->read(c->relay->dispatch, &list);
     for (size_t i = 0; i < list.count; i++) {
         const struct destinations_row *row = &list.rows[i];
         json_t *group = json_object_get(groups, row->name);
@@ -301,7 +279,7 @@ static void add_resting(struct control *c)
     json_object_set_new(c->answer, "resting", resting);
     if (!c->relay)
         return;
-    destinations_read(c->relay->dispatch, &list);
+    c->relay->calls->read(c->relay->dispatch, &list);
     for (size_t i = 0; i < list.count && json_array_size(resting) < RESTING_MAX; i++)
         if (list.rows[i].rests_by_operator)
             json_array_append_new(resting, control_any_text(list.rows[i].name));

@@ -10,7 +10,6 @@
 
 #include "audit.h"
 #include "clock.h"
-#include "identity.h"
 #include "store.h"
 
 #include <jansson.h>
@@ -19,132 +18,6 @@
 #include <string.h>
 
 #include "message.h"
-
-const char *control_text(const struct control *c, const char *key)
-{
-    return json_string_value(json_object_get(c->request, key));
-}
-
-int64_t control_number(const struct control *c, const char *key, int64_t otherwise)
-{
-    const json_t *value = json_object_get(c->request, key);
-    return json_is_integer(value) ? json_integer_value(value) : otherwise;
-}
-
-bool control_needs(const struct control *c, const char *key, struct err *err)
-{
-    return control_text(c, key) || err_set(err, ERR_USAGE, "request lacks \"%s\"", key);
-}
-
-bool control_needs_name(const struct control *c, const char *key, const char *otherwise,
-                        struct err *err)
-{
-    const char *name = control_text(c, key) ? control_text(c, key) : otherwise;
-    return identity_is_name(span_of(name)) ||
-           err_set(err, ERR_USAGE, "%s \"%.64s\" is no name: letters, digits and .-_+@ are allowed",
-                   key, name ? name : "");
-}
-
-/* Text from peers may be no UTF-8: then it is shown with what is odd replaced. */
-json_t *control_any_text(const char *value)
-{
-    json_t *made = json_string(value);
-    if (made)
-        return made;
-    char *plain = xstrdup(value);
-    for (char *p = plain; *p; p++)
-        if ((unsigned char)*p >= 0x80)
-            *p = '?';
-    made = json_string(plain);
-    free(plain);
-    return made;
-}
-
-json_t *control_rows(struct control *c)
-{
-    json_t *list = json_object_get(c->answer, "rows");
-    if (!list) {
-        list = json_array();
-        json_object_set_new(c->answer, "rows", list);
-    }
-    return list;
-}
-
-/* ---- events ---- */
-
-static void add_event(void *context, const struct database_event *e)
-{
-    char id[MAIL_ID_TEXT];
-    mail_id_print(e->message, id);
-    json_t *row = json_object();
-    json_object_set_new(row, "event", json_integer(e->id));
-    json_object_set_new(row, "at", json_integer(e->at_ms));
-    json_object_set_new(row, "kind", json_string(e->kind));
-    json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "recipient", control_any_text(e->recipient));
-    json_object_set_new(row, "code", json_integer(e->code));
-    json_object_set_new(row, "enhanced", control_any_text(e->enhanced));
-    json_object_set_new(row, "reply", control_any_text(e->reply));
-    json_object_set_new(row, "remote", control_any_text(e->remote));
-    json_object_set_new(row, "user", control_any_text(e->credential));
-    json_object_set_new(row, "message_id", control_any_text(e->message_id));
-    json_object_set_new(row, "sender", control_any_text(e->sender));
-    json_array_append_new(control_rows(context), row);
-}
-
-static void read_search(const struct control *c, struct database_search *q)
-{
-    *q = (struct database_search){.kind = control_text(c, "kind"),
-                                  .recipient = control_text(c, "recipient"),
-                                  .sender = control_text(c, "sender"),
-                                  .message_id = control_text(c, "message_id"),
-                                  .credential = control_text(c, "user"),
-                                  .since_ms = control_number(c, "since", 0),
-                                  .until_ms = control_number(c, "until", INT64_MAX),
-                                  .after = control_number(c, "after", 0),
-                                  .before = control_number(c, "before", 0),
-                                  .limit = control_page(c),
-                                  .forward = json_is_true(json_object_get(c->request, "forward"))};
-}
-
-/* The oldest first, however it is searched. What has been looked at is said, too: "before" is where
- * a search back goes on, if it is not through, and "after" where one that waits for more does. */
-static bool events_list(struct database *db, struct control *c, struct err *err)
-{
-    struct database_search q;
-    int64_t last = 0;
-    json_t *rows = control_rows(c);
-    read_search(c, &q);
-    if (!database_last_event(db, &last, err) || !database_search_events(db, &q, add_event, c, err))
-        return false;
-    json_object_set_new(c->answer, "after", json_integer(q.forward ? q.after : last));
-    if (q.forward)
-        return true;
-    json_t *turned = json_array();
-    for (size_t i = json_array_size(rows); i > 0; i--)
-        json_array_append(turned, json_array_get(rows, i - 1));
-    json_object_set_new(c->answer, "rows", turned);
-    if (q.before > 0)
-        json_object_set_new(c->answer, "before", json_integer(q.before));
-    return true;
-}
-
-static bool trace(struct database *db, struct control *c, struct err *err)
-{
-    int64_t id = 0;
-    if (!control_needs(c, "id", err))
-        return false;
-    if (!mail_id_parse(span_of(control_text(c, "id")), &id))
-        return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
-                       control_text(c, "id"));
-    /* The events of number 0 belong to no message. */
-    if (id != 0 &&
-        (!database_trace(db, id, add_event, c, err) || !control_add_rests(db, c, id, err)))
-        return false;
-    return json_array_size(control_rows(c)) > 0 ||
-           err_set(err, ERR_NOT_FOUND, "%s: no message of that id in the last 7 days",
-                   control_text(c, "id"));
-}
 
 static bool nothing(struct database *db, struct control *c, struct err *err)
 {
@@ -168,8 +41,8 @@ static const struct verb verbs[] = {
     {"queue.release", CONTROL_WRITE, control_queue_release},
     {"queue.delete", CONTROL_WRITE, control_queue_delete},
     {"queue.bounce", CONTROL_WRITE, control_queue_bounce},
-    {"events", CONTROL_READ, events_list},
-    {"trace", CONTROL_READ, trace},
+    {"events", CONTROL_READ, control_events},
+    {"trace", CONTROL_READ, control_trace},
     {"user.list", CONTROL_READ, control_user_list},
     {"user.add", CONTROL_WRITE, control_user_add},
     {"user.change", CONTROL_WRITE, control_user_change},

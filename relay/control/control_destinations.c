@@ -78,7 +78,7 @@ bool control_destination_list(struct database *db, struct control *c, struct err
         return false;
     if (limit < 1 || limit > ROWS_MAX)
         limit = ROWS_MAX;
-    destinations_read(c->relay->dispatch, &list);
+    c->relay->calls->read(c->relay->dispatch, &list);
     json_t *rows = control_rows(c);
     for (size_t i = 0; i < list.count && i < (size_t)limit; i++)
         json_array_append_new(rows, describe(&list.rows[i]));
@@ -120,7 +120,7 @@ static json_t *describe_progress(const struct control *c, struct where *w, const
     char leads_to[WHERE_NAME];
     char id[MAIL_ID_TEXT];
     json_t *rows = json_array();
-    progress_read(c->relay->dispatch, &progress);
+    c->relay->calls->read_progress(c->relay->dispatch, &progress);
     for (size_t i = 0; i < progress.count && json_array_size(rows) < TRYING_MAX; i++) {
         const struct progress_row *row = &progress.rows[i];
         if (!where_find(w, row->domain, "", leads_to, sizeof(leads_to)) ||
@@ -178,7 +178,7 @@ bool control_destination_show(struct database *db, struct control *c, struct err
     char name[WHERE_NAME];
     if (!needs_destination(c, name, err))
         return false;
-    if (!destinations_find(c->relay->dispatch, name, &detail))
+    if (!c->relay->calls->find(c->relay->dispatch, name, &detail))
         return gone(name, err);
     struct led led = {.where = where_new(c), .name = name, .domains = json_array()};
     bool ok = database_queue_domains(db, clock_now_ms(), add_led, &led, err);
@@ -253,7 +253,7 @@ static bool add_event(struct database *db, const char *name, const char *kind, c
 static bool describe_before(struct control *c, const char *name)
 {
     struct destinations_detail before;
-    if (!destinations_find(c->relay->dispatch, name, &before))
+    if (!c->relay->calls->find(c->relay->dispatch, name, &before))
         return false;
     const struct destinations_row *row = &before.one.rows[0];
     bool rested = row->rest_ms > 0;
@@ -269,7 +269,7 @@ static void describe_shared(struct control *c, const char *name)
 {
     struct destinations_list known;
     json_t *shared = json_array();
-    destinations_read_known(c->relay->dispatch, &known);
+    c->relay->calls->read_known(c->relay->dispatch, &known);
     for (size_t i = 0; i < known.count && json_array_size(shared) < SHARED_MAX; i++)
         if (strcmp(known.rows[i].name, name) != 0 && where_share(known.rows[i].name, name))
             json_array_append_new(shared, control_any_text(known.rows[i].name));
@@ -337,8 +337,9 @@ bool control_destination_rest(struct database *db, struct control *c, struct err
     describe_shared(c, name);
     json_object_set_new(c->answer, "destination", control_any_text(name));
     json_object_set_new(c->answer, "known", json_boolean(known));
-    if (known ? !destinations_rest(c->relay->dispatch, name, for_ms, why)
-              : !destinations_rest_ahead(c->relay->dispatch, name, for_ms, why))
+    if (!known)
+        c->relay->calls->rest_ahead(c->relay->dispatch, name, for_ms, why);
+    else if (!c->relay->calls->rest(c->relay->dispatch, name, for_ms, why))
         return gone(name, err);
     const struct database_rest rest = {name, why, clock_now_ms() + for_ms};
     snprintf(text, sizeof(text), "for %lld s, by %s%s%s", (long long)for_ms / 1000, c->who,
@@ -356,7 +357,7 @@ bool control_destination_resume(struct database *db, struct control *c, struct e
         return false;
     bool rested = describe_before(c, name);
     json_object_set_new(c->answer, "rested", json_boolean(rested));
-    if (!destinations_resume(c->relay->dispatch, name))
+    if (!c->relay->calls->resume(c->relay->dispatch, name))
         return gone(name, err);
     snprintf(text, sizeof(text), "by %s", c->who);
     return database_end_rest(db, name, err) &&
@@ -389,7 +390,7 @@ static void add_rest(void *context, const struct database_queued *q)
     json_t *rests = json_object_get(w->control->answer, "rests");
     if (!where_domain_of(q->recipient, domain) ||
         !where_find(w->where, domain, q->remote, name, sizeof(name)) || is_told(rests, name) ||
-        !destinations_find(w->control->relay->dispatch, name, &detail))
+        !w->control->relay->calls->find(w->control->relay->dispatch, name, &detail))
         return;
     if (detail.one.rows[0].rest_ms > 0) {
         json_t *made = describe(&detail.one.rows[0]);

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* control_events.c - The verbs about what has happened: in all, and to one message. */
+#include "control_parts.h"
+
+static void add_event(void *context, const struct database_event *e)
+{
+    char id[MAIL_ID_TEXT];
+    mail_id_print(e->message, id);
+    json_t *row = json_object();
+    json_object_set_new(row, "event", json_integer(e->id));
+    json_object_set_new(row, "at", json_integer(e->at_ms));
+    json_object_set_new(row, "kind", json_string(e->kind));
+    json_object_set_new(row, "id", json_string(id));
+    json_object_set_new(row, "recipient", control_any_text(e->recipient));
+    json_object_set_new(row, "code", json_integer(e->code));
+    json_object_set_new(row, "enhanced", control_any_text(e->enhanced));
+    json_object_set_new(row, "reply", control_any_text(e->reply));
+    json_object_set_new(row, "remote", control_any_text(e->remote));
+    json_object_set_new(row, "user", control_any_text(e->credential));
+    json_object_set_new(row, "message_id", control_any_text(e->message_id));
+    json_object_set_new(row, "sender", control_any_text(e->sender));
+    json_array_append_new(control_rows(context), row);
+}
+
+static void read_search(const struct control *c, struct database_search *q)
+{
+    *q = (struct database_search){.kind = control_text(c, "kind"),
+                                  .recipient = control_text(c, "recipient"),
+                                  .sender = control_text(c, "sender"),
+                                  .message_id = control_text(c, "message_id"),
+                                  .credential = control_text(c, "user"),
+                                  .since_ms = control_number(c, "since", 0),
+                                  .until_ms = control_number(c, "until", INT64_MAX),
+                                  .after = control_number(c, "after", 0),
+                                  .before = control_number(c, "before", 0),
+                                  .limit = control_page(c),
+                                  .forward = json_is_true(json_object_get(c->request, "forward"))};
+}
+
+/* The oldest first, however it is searched. What has been looked at is said, too: "before" is where
+ * a search back goes on, if it is not through, and "after" where one that waits for more does. */
+bool control_events(struct database *db, struct control *c, struct err *err)
+{
+    struct database_search q;
+    int64_t last = 0;
+    json_t *rows = control_rows(c);
+    read_search(c, &q);
+    if (!database_last_event(db, &last, err) || !database_search_events(db, &q, add_event, c, err))
+        return false;
+    json_object_set_new(c->answer, "after", json_integer(q.forward ? q.after : last));
+    if (q.forward)
+        return true;
+    json_t *turned = json_array();
+    for (size_t i = json_array_size(rows); i > 0; i--)
+        json_array_append(turned, json_array_get(rows, i - 1));
+    json_object_set_new(c->answer, "rows", turned);
+    if (q.before > 0)
+        json_object_set_new(c->answer, "before", json_integer(q.before));
+    return true;
+}
+
+bool control_trace(struct database *db, struct control *c, struct err *err)
+{
+    int64_t id = 0;
+    if (!control_needs(c, "id", err))
+        return false;
+    if (!mail_id_parse(span_of(control_text(c, "id")), &id))
+        return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
+                       control_text(c, "id"));
+    /* The events of number 0 belong to no message. */
+    if (id != 0 &&
+        (!database_trace(db, id, add_event, c, err) || !control_add_rests(db, c, id, err)))
+        return false;
+    return json_array_size(control_rows(c)) > 0 ||
+           err_set(err, ERR_NOT_FOUND, "%s: no message of that id in the last 7 days",
+                   control_text(c, "id"));
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* control_fields.c - Members of requests and of answers. */
+#include "control_parts.h"
+#include "identity.h"
+#include "progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Longer lists go by pages, so that nobody waits for one and none fills the memory. */
+enum { PAGE_MAX = 5000 };
+
+/* ---- of the request ---- */
+
+const char *control_text(const struct control *c, const char *key)
+{
+    return json_string_value(json_object_get(c->request, key));
+}
+
+int64_t control_number(const struct control *c, const char *key, int64_t otherwise)
+{
+    const json_t *value = json_object_get(c->request, key);
+    return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+bool control_needs(const struct control *c, const char *key, struct err *err)
+{
+    return control_text(c, key) || err_set(err, ERR_USAGE, "request lacks \"%s\"", key);
+}
+
+bool control_needs_name(const struct control *c, const char *key, const char *otherwise,
+                        struct err *err)
+{
+    const char *name = control_text(c, key) ? control_text(c, key) : otherwise;
+    return identity_is_name(span_of(name)) ||
+           err_set(err, ERR_USAGE, "%s \"%.64s\" is no name: letters, digits and .-_+@ are allowed",
+                   key, name ? name : "");
+}
+
+int64_t control_page(const struct control *c)
+{
+    int64_t limit = control_number(c, "limit", PAGE_MAX);
+    return limit > 0 && limit < PAGE_MAX ? limit : PAGE_MAX;
+}
+
+/* Secrets and contents stay out of it; nothing is so long that it leaves no room for the rest. */
+enum { ROWS_SHOWN = 10 };
+
+void control_describe(const struct control *c, char *text_r, size_t size)
+{
+    static const char *const left_out[] = {"do",       "hash",         "scram", "message",
+                                           "after_id", "after_number", "limit"};
+    const char *key;
+    json_t *value;
+    struct buf text;
+    size_t index;
+    buf_init(&text, size - 1);
+    json_object_foreach(c->request, key, value)
+    {
+        if (span_among(span_of(key), left_out, COUNT_OF(left_out), &index))
+            continue;
+        if (json_array_size(value) > ROWS_SHOWN)
+            buf_addf(&text, "%s%zu %.40s", text.len ? " " : "", json_array_size(value), key);
+        else if (json_is_string(value))
+            buf_addf(&text, "%s%.40s=%.320s", text.len ? " " : "", key, json_string_value(value));
+        else {
+            char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+            buf_addf(&text, "%s%.40s=%.320s", text.len ? " " : "", key, dumped ? dumped : "");
+            free(dumped);
+        }
+    }
+    snprintf(text_r, size, "%s", buf_text(&text));
+    buf_fini(&text);
+}
+
+/* ---- of the answer ---- */
+
+/* Text from peers may be no UTF-8: then it is shown with what is odd replaced. */
+json_t *control_any_text(const char *value)
+{
+    json_t *made = json_string(value);
+    if (made)
+        return made;
+    char *plain = xstrdup(value);
+    for (char *p = plain; *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    made = json_string(plain);
+    free(plain);
+    return made;
+}
+
+json_t *control_rows(struct control *c)
+{
+    json_t *list = json_object_get(c->answer, "rows");
+    if (!list) {
+        list = json_array();
+        json_object_set_new(c->answer, "rows", list);
+    }
+    return list;
+}
+
+json_t *control_describe_trying(const struct progress_row *trying)
+{
+    json_t *made = json_object();
+    json_object_set_new(made, "host", control_any_text(trying->host));
+    json_object_set_new(made, "ip", json_string(trying->ip));
+    json_object_set_new(made, "stage", json_string(trying->stage));
+    json_object_set_new(made, "for_s", json_integer(trying->for_ms / 1000));
+    return made;
+}

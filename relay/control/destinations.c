@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* destinations.c - Freeing what a running relay has copied. */
+#include "destinations.h"
+
+#include <stdlib.h>
+
+void destinations_list_fini(struct destinations_list *list)
+{
+    buf_fini(&list->texts);
+    free(list->rows);
+}
+
+void destinations_detail_fini(struct destinations_detail *detail)
+{
+    for (size_t i = 0; i < detail->tenant_count; i++)
+        free(detail->tenants[i].name);
+    free(detail->tenants);
+    destinations_list_fini(&detail->one);
+}
+
+void progress_fini(struct progress *progress)
+{
+    free(progress->rows);
+    *progress = (struct progress){0};
+}
