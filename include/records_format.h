@@ -3,7 +3,7 @@
  *
  * A plan's publishable records are those that are not for later (unless plan.with_later is set),
  * not blocked and not the provider's. Formats that own a whole set (name and type) also have the
-  * records of others in it.
+ * records of others in it.
  */
 #ifndef RECORDS_FORMAT_H
 #define RECORDS_FORMAT_H
@@ -14,13 +14,18 @@ enum {
     RECORDS_STRING_MAX = 255
 }; /* octets of one string of a TXT record (RFC 1035 section 3.3.14) */
 
+/* One of policy/records/formats/: each file there is a format, by its name. */
 struct records_format {
     const char *name; /* of --format */
-    void (*print)(const struct records_plan *plan, unsigned ttl_s, struct buf *out);
+    const unsigned char *text;
+    size_t len;
 };
 
 extern const struct records_format records_formats[];
 extern const size_t records_format_count;
+
+void records_format_print(const struct records_format *format, const struct records_plan *plan,
+                          unsigned ttl_s, struct buf *out);
 
 /* Is this item's record to be published, by its owner, now? */
 bool records_publishable(const struct records_plan *plan, const struct records_item *item);
@@ -29,6 +34,9 @@ bool records_publishable(const struct records_plan *plan, const struct records_i
 
 /* The name within its zone: "@" for the zone's own, all of it when it is outside. */
 struct span records_host(const char *name, const char *zone);
+/* Quotes and backslashes escaped by a backslash; and in this form, what is not printable ASCII. */
+enum records_octets { RECORDS_DECIMAL, RECORDS_OCTAL, RECORDS_HEX, RECORDS_UNICODE };
+void records_octets(struct span text, enum records_octets form, struct buf *out);
 /* "text" "more text": strings of at most 255 octets, with \" and \\ and \DDD (RFC 1035 section
  * 5.1). */
 void records_quote(struct span text, struct buf *out);
@@ -38,21 +46,5 @@ void records_rdata(const struct record *r, struct buf *out);
 struct span records_word(const char *value, size_t nth, size_t count);
 /* Without the quotes around it, if it has any. */
 struct span records_unquoted(struct span s);
-
-/* One set at a time: the items of one name and type, and what stays beside them. */
-struct records_set {
-    const char *name, *zone;
-    enum dns_type type;
-    const char *values[RECORDS_ITEMS_MAX + RECORDS_STANDING_MAX];
-    size_t count;
-};
-/* The next set from item `*at` on, which moves; false at the end. `whole`: with what stays. */
-bool records_next_set(const struct records_plan *plan, bool whole, size_t *at,
-                      struct records_set *set_r);
-/* The n-th zone of the plan's publishable records, in their order; NULL when there are fewer. */
-const char *records_zone(const struct records_plan *plan, size_t nth);
-
-/* Is it one of the set's: of its name and type? */
-bool records_in_set(const struct record *r, const struct records_set *set);
 
 #endif

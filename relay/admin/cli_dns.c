@@ -63,7 +63,7 @@ static int print_plan(const struct cli *cli, const struct dns_work *w, const cha
     struct err err = {0};
     if (f) {
         buf_init(&text, 16 * 1024 * 1024);
-        f->print(&w->plan, w->ttl_s, &text);
+        records_format_print(f, &w->plan, w->ttl_s, &text);
         bool ok = !text.overflow;
         fputs(buf_text(&text), stdout);
         buf_fini(&text);
@@ -84,6 +84,19 @@ static bool is_format(const char *name)
 {
     return !name || find_format(name) || strcmp(name, "table") == 0 || strcmp(name, "json") == 0 ||
            strcmp(name, "domain-connect") == 0;
+}
+
+static int wrong_format(const struct cli *cli)
+{
+    struct buf why;
+    buf_init(&why, 1000);
+    buf_add(&why, SPAN("--format is table, json, domain-connect"));
+    for (size_t i = 0; i < records_format_count; i++)
+        buf_addf(&why, "%s%s", i + 1 < records_format_count ? ", " : " or ",
+                 records_formats[i].name);
+    int code = cli_usage(cli, buf_text(&why));
+    buf_fini(&why);
+    return code;
 }
 
 /* Warnings go to people, whatever the format. */
@@ -110,9 +123,7 @@ int cli_dns(struct cli *cli)
     if (!address_domain_ascii(span_of(cli->arguments[0]), domain))
         return cli_usage(cli, "that is no domain name");
     if (!is_format(format))
-        return cli_usage(cli, "--format is table, bind, json, nsupdate, terraform-cloudflare, "
-                              "terraform-route53, terraform-google, terraform-azure, octodns, "
-                              "dnscontrol or domain-connect");
+        return wrong_format(cli);
     if (cli_flag(cli, "offline") && (cli_flag(cli, "check") || cli_flag(cli, "watch") || resolver))
         return cli_usage(cli, "--offline asks nobody: not with --check, --watch or --resolver");
     int code = cli_dns_keys(cli, domain, &keys);

@@ -47,7 +47,7 @@ static const struct dns_answer *ask(void *context, const char *name, enum dns_ty
 static void print_all(const struct records_plan *plan, struct buf *out)
 {
     for (size_t i = 0; i < records_format_count; i++)
-        records_formats[i].print(plan, 3600, out);
+        records_format_print(&records_formats[i], plan, 3600, out);
 }
 
 static void check_text(struct span text)

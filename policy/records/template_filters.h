@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* template_filters.h - What a template makes of a field's text, the one after the other. */
+#ifndef TEMPLATE_FILTERS_H
+#define TEMPLATE_FILTERS_H
+
+#include "buf.h"
+
+/* "filter:filter" on a text, in place. */
+void template_filter(struct span filters, struct buf *text);
+
+#endif
