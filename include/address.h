@@ -26,7 +26,7 @@ struct address {
 MUST_CHECK bool address_parse(struct span text, struct address *address_r);
 
 /* The domain's normal form: lower-case A-labels (RFC 5891), at most 253 octets, labels of 1 to 63.
- * `ascii_r` holds at least ADDRESS_DOMAIN_MAX + 1 bytes. False when it is no domain name, or an
+ * `ascii_r` holds at least ADDRESS_DOMAIN_MAX + 1 bytes. False when it is not a domain name, or an
  * xn-- label does not round-trip.
  */
 MUST_CHECK bool address_domain_ascii(struct span domain, char *ascii_r);

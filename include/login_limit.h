@@ -82,7 +82,7 @@ void login_limit_list(const struct login_limit *g, int64_t now_ms, login_limit_o
 const char *login_limit_kind_name(enum login_limit_kind kind);
 
 /* "192.0.2.7", "192.0.2.0/24", "2001:db8::/64": the address's bucket of that kind; `text_r` holds
- * LOGIN_LIMIT_TEXT bytes. What is no address is its own network. */
+ * LOGIN_LIMIT_TEXT bytes. What is not an address is its own network. */
 void login_limit_network(const char *address, enum login_limit_kind kind, char *text_r);
 
 #endif

@@ -15,7 +15,7 @@ static const struct {
     [DKIM_OK] = {"ok", "is published and is ours", true},
     [DKIM_TESTING] = {"testing", "carries t=y: receivers treat the mail as unsigned", true},
     [DKIM_MISSING] = {"missing", "is missing", false},
-    [DKIM_DUPLICATED] = {"duplicated", "stands there more than once", false},
+    [DKIM_DUPLICATED] = {"duplicated", "is published more than once", false},
     [DKIM_REVOKED] = {"revoked", "is revoked: its p= is empty", false},
     [DKIM_TRUNCATED] = {"truncated", "is cut off: its p= ends early", false},
     [DKIM_OTHER_KEY] = {"other-key", "holds another key than the one that signs", false},

@@ -108,8 +108,8 @@ static enum dmarc_merge_state take_standing(struct span text, size_t count, stru
         snprintf(m->note, sizeof(m->note), "pct, rf and ri mean nothing any more (RFC 9989)");
     if (count > 1)
         snprintf(m->note, sizeof(m->note),
-                 "%zu DMARC records stand there, and receivers read none of "
-                 "them: this is the stricter one",
+                 "%zu DMARC records are published, and receivers read none of them: this is the "
+                 "stricter one",
                  count);
     return count > 1 ? DMARC_MERGE_CHANGED : DMARC_MERGE_SAME;
 }

@@ -460,7 +460,7 @@ void spf_check(const struct spf_query *query, const struct dns *dns, struct spf_
     char domain[DNS_NAME_MAX + 1] = "";
     *answer_r = (struct spf_answer){.result = SPF_NONE};
     if (!read_sender(&c, domain)) {
-        complain(&c, SPF_NONE, "sender", "its domain is no domain name of two labels or more");
+        complain(&c, SPF_NONE, "sender", "its domain is not a domain name of two labels or more");
         return;
     }
     snprintf(answer_r->domain, sizeof(answer_r->domain), "%s", domain);

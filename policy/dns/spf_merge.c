@@ -262,18 +262,18 @@ static bool warn(struct merging *m)
         return false;
     m->out->lookups = a.terms;
     if (a.result == SPF_PERMERROR)
-        add_note(m, "receivers give up on it: %s", a.why);
+        add_note(m, "receivers end it with an error: %s", a.why);
     else if (a.terms + 1 >= LOOKUPS_MAX)
-        add_note(m,
-                 "it asks DNS %u times, of the %d that receivers allow: there is room for %u more",
-                 a.terms, LOOKUPS_MAX, LOOKUPS_MAX - a.terms);
+        add_note(m, "it needs %u DNS lookups of the %d that receivers allow: %u are left", a.terms,
+                 LOOKUPS_MAX, LOOKUPS_MAX - a.terms);
     if (text.len > SIZE_MAX_ADVISED)
         add_note(m, "it has %zu octets: over %d an answer may not fit into one packet", text.len,
                  SIZE_MAX_ADVISED);
     if (m->record_count > 1)
-        add_note(m,
-                 "%zu SPF records stood there, which receivers refuse to read: this is both in one",
-                 m->record_count);
+        add_note(
+            m,
+            "%zu SPF records were published, which receivers refuse to read: this is both in one",
+            m->record_count);
     warn_terms(m, text);
     return true;
 }

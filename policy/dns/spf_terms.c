@@ -216,7 +216,7 @@ static bool read_mechanism(struct span s, struct spf_term *t, const char **why_r
         t->kind = mechanisms[i].kind;
         return mechanisms[i].take(span_from(s, len), t) || refuse(why_r, mechanisms[i].why);
     }
-    return refuse(why_r, "it has a word that is no mechanism and no modifier");
+    return refuse(why_r, "it has a word that is neither a mechanism nor a modifier");
 }
 
 static bool read_modifier(struct span name, struct span value, struct spf_term *t,
@@ -275,5 +275,5 @@ bool spf_record_valid(struct span record, const char **why_r)
     if (*why_r)
         return false;
     return (redirects <= 1 && explanations <= 1) ||
-           refuse(why_r, "redirect= and exp= may each stand once");
+           refuse(why_r, "redirect= and exp= may each occur once");
 }

@@ -74,18 +74,17 @@ struct verdict suppress_verdict(const struct suppress_entry *e)
                    : verdict_make(550, "5.7.1",
                                   "Recipient has unsubscribed from all optional mail on %s", day);
     case SUPPRESS_BOUNCE:
-        return verdict_make(
-            550, "5.7.1",
-            "Recipient's server said on %s that there is no such mailbox: 'sealpost "
-            "suppress remove ADDRESS', when it was wrong",
-            day);
+        return verdict_make(550, "5.7.1",
+                            "Recipient's server said on %s that there is no such mailbox: if that "
+                            "is wrong, run 'sealpost suppress remove ADDRESS'",
+                            day);
     case SUPPRESS_COMPLAINT:
         return verdict_make(550, "5.7.1", "Recipient has complained about mail on %s", day);
     case SUPPRESS_MANUAL:
         return verdict_make(550, "5.7.1", "Recipient is on the suppression list since %s", day);
     case SUPPRESS_FLOOD:
         return verdict_make(550, "5.7.1",
-                            "Recipient has stopped all mail for a day on %s, being flooded", day);
+                            "Recipient has stopped all mail for a day on %s, after a flood", day);
     case SUPPRESS_REASONS:
         break;
     }

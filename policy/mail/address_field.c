@@ -177,8 +177,9 @@ static enum member take_member(struct span *s, const char **why_r)
         return broken(why_r, "holds a '<' without '>', or a comment that does not end");
     return address_is_written(address)
                ? MEMBER_ADDRESS
-               : broken(why_r, "holds something that is no address local@domain: correct it, and "
-                               "quote a display name that has a comma in it");
+               : broken(why_r,
+                        "holds something that is not an address local@domain: correct it, and "
+                        "quote a display name that has a comma in it");
 }
 
 bool address_list_field(struct span value, const char **why_r)

@@ -85,11 +85,11 @@ static bool take_day(struct span *s, const char **why_r)
     struct span word = take_word(s, ",");
     if (take_char(s, ',')) {
         if (!is_named(word, days, COUNT_OF(days), &named))
-            return refuse(why_r, "begins with no English day of the week, as Thu");
+            return refuse(why_r, "does not begin with an English day of the week, as Thu");
         word = take_word(s, ",");
     }
     if (!number(word, 1, 2, &day))
-        return refuse(why_r, "has no day of the month in one or two digits where it must stand");
+        return refuse(why_r, "has no day of the month in one or two digits where it must be");
     if (!is_named(take_word(s, ""), months, COUNT_OF(months), &month))
         return refuse(why_r, "has no English month of three letters, as Nov, behind the day");
     if (!number(take_word(s, ""), 4, 4, &year) || year < 1900)
@@ -129,7 +129,7 @@ bool message_date_valid(struct span value, const char **why_r)
 {
     return take_day(&value, why_r) && take_time(&value, why_r) && take_zone(&value, why_r) &&
            ((address_skip_cfws(&value) && value.len == 0) ||
-            refuse(why_r, "has more behind the zone, or a comment that does not end"));
+            refuse(why_r, "has something after the zone, or a comment that does not end"));
 }
 
 void message_date(int64_t unix_ms, char *text_r)

@@ -152,7 +152,7 @@ static struct verdict no_field(const struct field *f)
                             "(RFC 5322 2.2)",
                             SPAN_ARG(span_first(line, 40)));
     return verdict_make(550, "5.6.0",
-                        "Header line \"%.*s\" is no field: a name, a colon at once, a value; "
+                        "Header line \"%.*s\" is not a header field: a name, a colon, a value; "
                         "then an empty line before the body (RFC 5322 2.2)",
                         SPAN_ARG(span_first(line, 40)));
 }
@@ -167,7 +167,7 @@ static struct verdict check_field(const struct field *f, const struct field_rule
                             SPAN_ARG(span_first(f->name, 60)));
     uint64_t bit = rule ? UINT64_C(1) << fields_index(rule) : 0;
     if ((*seen & bit) && rule->once)
-        return fields_refusal("5.6.0", f->name, "stands more than once: keep one", "RFC 5322 3.6");
+        return fields_refusal("5.6.0", f->name, "occurs more than once: keep one", "RFC 5322 3.6");
     *seen |= bit;
     struct verdict v = check_lines(f, line, utf8);
     return v.what == VERDICT_ACCEPT && rule ? fields_check(rule, f) : v;

@@ -60,7 +60,7 @@ void records_difference(const struct records_item *item, const struct dns_answer
         }
     }
     if (others > 1)
-        buf_addf(out, "%zu records stand there, one may", others);
+        buf_addf(out, "%zu records are published, one is allowed", others);
     if (others != 1)
         return;
     struct buf text;

@@ -61,7 +61,8 @@ static void describe_key(struct planning *p, struct records_item *item)
                       dkim_state_text(dkim_record_compare(a->rrs[0].data, item->key.algorithm,
                                                           span_of(item->key.public_key))));
     else if (item->state == RECORDS_WRONG && a)
-        planning_note(item, "%zu records stand there, and receivers may take any", a->count);
+        planning_note(item, "%zu records are published, and receivers may use any of them",
+                      a->count);
 }
 
 static void plan_alias(struct planning *p, const char *selector, const char *target,
@@ -197,9 +198,9 @@ void records_plan(const struct records_input *in, const struct dns *dns,
     if (status != DNS_FOUND)
         snprintf(plan_r->zone, sizeof(plan_r->zone), "%s", in->domain);
     if (status == DNS_FAILED && dns)
-        planning_warn(&p,
-                      "DNS does not answer for %s: what stands there is not known, and not merged",
-                      in->domain);
+        planning_warn(
+            &p, "DNS does not answer for %s: what is published there is not known, and not merged",
+            in->domain);
     plan_return_path(&p);
     plan_keys(&p);
     plan_dmarc(&p);

@@ -151,7 +151,7 @@ static void add_standing(struct planning *p, const struct records_item *item, en
     struct records_plan *plan = p->plan;
     struct records_standing *s = &plan->standing[plan->standing_count];
     if (plan->standing_count == RECORDS_STANDING_MAX) {
-        planning_warn(p, "more records stand at %.200s than are shown", item->record.name);
+        planning_warn(p, "more records exist at %.200s than are shown", item->record.name);
     } else if (planning_take(&s->record, item->record.name, type, rr)) {
         s->replaced = replaced;
         plan->standing_count += !is_known(plan, s);
@@ -184,15 +184,14 @@ static void meet_alias(struct planning *p, struct records_item *item,
         item->aliased = true;
         planning_note(item, "by an alias to %.*s", len, target);
     } else if (item->role == RECORDS_DKIM) {
-        planning_note(item, "an alias to %.*s stands there: it must go", len, target);
+        planning_note(item, "an alias to %.*s is published there: remove it", len, target);
         add_standing(p, item, DNS_CNAME, &alias->rrs[0], true);
     } else {
         item->blocked = true;
-        planning_note(
-            item,
-            "%.120s is an alias (CNAME) of %.*s, and nothing can stand beside an alias: take it "
-            "away, or publish this at its target",
-            item->record.name, len, target);
+        planning_note(item,
+                      "%.120s is an alias (CNAME) of %.*s, and nothing can be published beside an "
+                      "alias: remove it, or publish this at its target",
+                      item->record.name, len, target);
     }
 }
 

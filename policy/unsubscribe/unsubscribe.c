@@ -311,8 +311,8 @@ struct verdict unsubscribe_check(struct span header)
     if (message_find(header, SPAN("List-Unsubscribe"), 1, &again) ||
         message_find(header, SPAN("List-Unsubscribe-Post"), 1, &again))
         return verdict_make(550, "5.6.0",
-                            "List-Unsubscribe and List-Unsubscribe-Post may stand "
-                            "once each: keep one (RFC 8058 3.1)");
+                            "List-Unsubscribe and List-Unsubscribe-Post may occur once each: keep "
+                            "one (RFC 8058 3.1)");
     if (has_list && !names_uri(list.value, SPAN("https:")) &&
         !names_uri(list.value, SPAN("mailto:")) && !names_uri(list.value, SPAN("http:")))
         return verdict_make(550, "5.6.0",

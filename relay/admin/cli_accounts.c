@@ -223,7 +223,7 @@ int cli_user_change(struct cli *cli)
         !join_streams(cli, streams, sizeof(streams), &err))
         return cli_fail(&err);
     if (cli->option_count == 0)
-        return cli_usage(cli, "say what is to change");
+        return cli_usage(cli, "say what to change");
     int code = cli_ask(cli,
                        cli_request("user.change", "name", cli->arguments[0], "allowed",
                                    *all ? all : NULL, "add", *more ? more : NULL, "remove",
@@ -349,5 +349,5 @@ int cli_address_canonical(struct cli *cli)
         putchar('\n');
     }
     buf_fini(&text);
-    return ok ? CLI_OK : cli_usage(cli, "that is no address");
+    return ok ? CLI_OK : cli_usage(cli, "that is not an address");
 }

@@ -274,7 +274,8 @@ static int find_user(struct cli *cli, const char *name, struct identity *identit
     }
     json_decref(answer);
     if (code == CLI_OK && !found) {
-        err_set(&err, ERR_NOT_FOUND, "%.80s is no credential here: see 'sealpost user list'", name);
+        err_set(&err, ERR_NOT_FOUND, "%.80s is not a credential here: see 'sealpost user list'",
+                name);
         code = cli_fail(&err);
     }
     return code;

@@ -22,8 +22,8 @@ int cli_dns_keys(struct cli *cli, const char *domain, json_t **rows_r)
         return CLI_OK;
     json_decref(*rows_r);
     *rows_r = NULL;
-    err_set(&err, ERR_NOT_FOUND, "%s is no sending domain here: 'sealpost domain add %s' adds it",
-            domain, domain);
+    err_set(&err, ERR_NOT_FOUND,
+            "%s is not a sending domain here: 'sealpost domain add %s' adds it", domain, domain);
     return cli_fail(&err);
 }
 
@@ -121,7 +121,7 @@ int cli_dns(struct cli *cli)
     const char *format = cli_option(cli, "format", 0);
     const char *resolver = cli_option(cli, "resolver", 0);
     if (!address_domain_ascii(span_of(cli->arguments[0]), domain))
-        return cli_usage(cli, "that is no domain name");
+        return cli_usage(cli, "that is not a domain name");
     if (!is_format(format))
         return wrong_format(cli);
     if (cli_flag(cli, "offline") && (cli_flag(cli, "check") || cli_flag(cli, "watch") || resolver))

@@ -143,7 +143,7 @@ static int check_new_domain(struct cli *cli, const char *domain)
     for (size_t i = 0; code == CLI_OK && i < json_array_size(rows); i++) {
         if (strcmp(member(json_array_get(rows, i), "name"), domain) != 0)
             continue;
-        err_set(&err, ERR_STORE, "%s: the domain is there already", domain);
+        err_set(&err, ERR_STORE, "%s: the domain exists already", domain);
         code = cli_fail(&err);
     }
     json_decref(answer);
@@ -158,7 +158,7 @@ int cli_domain_add(struct cli *cli)
     json_t *answer = NULL;
     int code = CLI_OK;
     if (!address_domain_ascii(span_of(cli->arguments[0]), domain))
-        return cli_usage(cli, "that is no domain name");
+        return cli_usage(cli, "that is not a domain name");
     code = check_new_domain(cli, domain);
     if (code != CLI_OK)
         return code;
@@ -176,11 +176,11 @@ int cli_domain_add(struct cli *cli)
         if (cli->json)
             cli_print_json(records);
         else
-            printf(
-                "\n'sealpost dns %s' looks at what stands in DNS already, and merges; with --check "
-                "it says what is\nmissing.%s\n",
-                domain,
-                cli_flag(cli, "no-capture") ? "" : " Until nothing is, the domain's mail is held.");
+            printf("\n'sealpost dns %s' looks at what is in DNS already, and merges; with --check "
+                   "it says what is\nmissing.%s\n",
+                   domain,
+                   cli_flag(cli, "no-capture") ? ""
+                                               : " Until nothing is, the domain's mail is held.");
         json_decref(records);
     }
     json_decref(keys);
@@ -357,7 +357,7 @@ int cli_key_rotate(struct cli *cli)
     enum key_algorithm algorithm = cli_flag(cli, "ed25519") ? KEY_ED25519 : KEY_RSA;
     struct err err = {0};
     if (!address_domain_ascii(span_of(cli->arguments[0]), domain))
-        return cli_usage(cli, "that is no domain name");
+        return cli_usage(cli, "that is not a domain name");
     int code = cli_dns_keys(cli, domain, &rows);
     if (code != CLI_OK)
         return code;
@@ -380,7 +380,7 @@ int cli_key_retire(struct cli *cli)
     char domain[ADDRESS_DOMAIN_MAX + 1];
     json_t *answer = NULL;
     if (!address_domain_ascii(span_of(cli->arguments[0]), domain))
-        return cli_usage(cli, "that is no domain name");
+        return cli_usage(cli, "that is not a domain name");
     int code =
         cli_ask(cli, cli_request("key.retire", "name", domain, "selector", cli->arguments[1], NULL),
                 &answer);

@@ -41,7 +41,7 @@ static bool check_addresses(const struct cli *cli, struct err *err)
     struct address address;
     for (size_t i = 0; (text = cli_option(cli, "operator", i)); i++)
         if (!address_parse(span_of(text), &address) || strpbrk(text, "\"\\"))
-            return err_set(err, ERR_USAGE, "--operator %.80s is no plain address", text);
+            return err_set(err, ERR_USAGE, "--operator %.80s is not a plain address", text);
     return true;
 }
 
@@ -50,10 +50,10 @@ static bool make_plan(const struct cli *cli, struct plan *p, struct err *err)
     const char *dir = cli_option(cli, "dir", 0);
     const char *hostname = cli_option(cli, "hostname", 0);
     if (!address_domain_ascii(span_of(cli->arguments[0]), p->domain))
-        return err_set(err, ERR_USAGE, "\"%.80s\" is no domain name", cli->arguments[0]);
+        return err_set(err, ERR_USAGE, "\"%.80s\" is not a domain name", cli->arguments[0]);
     if (hostname &&
         (!address_is_host(span_of(hostname)) || strlen(hostname) >= sizeof(p->hostname)))
-        return err_set(err, ERR_USAGE, "--hostname %.80s is no host name", hostname);
+        return err_set(err, ERR_USAGE, "--hostname %.80s is not a host name", hostname);
     if (hostname)
         snprintf(p->hostname, sizeof(p->hostname), "%s", hostname);
     else
@@ -72,7 +72,7 @@ static bool make_plan(const struct cli *cli, struct plan *p, struct err *err)
     snprintf(p->certificate, sizeof(p->certificate), "%s/cert.pem", p->dir);
     snprintf(p->key, sizeof(p->key), "%s/key.pem", p->dir);
     return access(p->config_path, F_OK) != 0 ||
-           err_set(err, ERR_USAGE, "%s is there already: remove it, or choose another --dir",
+           err_set(err, ERR_USAGE, "%s exists already: remove it, or choose another --dir",
                    p->config_path);
 }
 

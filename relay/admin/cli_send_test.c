@@ -54,7 +54,7 @@ static int check_key(struct cli *cli, const char *sender)
     struct err err = {0};
     bool signs = false;
     if (!address_parse(span_of(sender), &address) || !address_domain_ascii(address.domain, domain))
-        return cli_usage(cli, "the sender is no address");
+        return cli_usage(cli, "the sender is not an address");
     int code = cli_dns_keys(cli, domain, &rows);
     for (size_t i = 0; i < json_array_size(rows); i++)
         signs = signs || strcmp(member(json_array_get(rows, i), "state"), "active") == 0;
@@ -211,7 +211,7 @@ int cli_send_test(struct cli *cli)
     json_t *outcome = NULL;
     struct address address;
     if (!address_parse(span_of(cli->arguments[0]), &address))
-        return cli_usage(cli, "that is no address");
+        return cli_usage(cli, "that is not an address");
     int code = choose_sender(cli, sender, sizeof(sender));
     if (code == CLI_OK)
         code = check_key(cli, sender);

@@ -181,7 +181,7 @@ static bool read_time(json_t *row, const char *key, struct err *err)
         return true;
     if (!table_file_parse_time(text, &ms))
         return err_set(err, ERR_USAGE,
-                       "\"%.40s\" is no time: write 2026-11-23 or "
+                       "\"%.40s\" is not a time: write 2026-11-23 or "
                        "2026-11-23T10:20:30Z",
                        text);
     json_object_set_new(row, key, json_integer(ms));

@@ -65,7 +65,7 @@ int cli_unsubscribe_link(struct cli *cli)
         err_set(&err, ERR_NOT_FOUND, "stream \"%.60s\" %s", name,
                 stream ? "has no unsubscribe setting: nobody can end it" : "is not configured");
     else if (!unsubscribe_link(stream, cli->config->http_url, &keys, &subject, &url))
-        err_set(&err, ERR_LIMIT, "the link would be too long, or no URL");
+        err_set(&err, ERR_LIMIT, "the link would be too long, or not a URL");
     if (err.kind == ERR_NONE)
         print_link(cli, &url, &subject);
     else

@@ -69,7 +69,7 @@ static bool read_options(struct cli *cli, struct dns_work *w, struct err *err)
     uint64_t ttl_s = TTL_S;
     struct address address;
     if (path && !address_domain_ascii(span_of(path), w->return_path))
-        return err_set(err, ERR_USAGE, "--return-path %.80s is no domain name", path);
+        return err_set(err, ERR_USAGE, "--return-path %.80s is not a domain name", path);
     if (ttl && (!span_number(span_of(ttl), &ttl_s) || ttl_s == 0 || ttl_s > 604800))
         return err_set(err, ERR_USAGE, "--ttl needs seconds, of a week at most");
     w->ttl_s = (unsigned)ttl_s;
@@ -78,9 +78,9 @@ static bool read_options(struct cli *cli, struct dns_work *w, struct err *err)
     w->in.authority = cli_option(cli, "ca", 0);
     if (w->in.rua && (!address_parse(span_of(w->in.rua), &address) ||
                       strpbrk(w->in.rua, ",;! \"\\") || strlen(w->in.rua) > 200))
-        return err_set(err, ERR_USAGE, "--rua %.80s is no plain address", w->in.rua);
+        return err_set(err, ERR_USAGE, "--rua %.80s is not a plain address", w->in.rua);
     if (w->in.authority && !address_is_host(span_of(w->in.authority)))
-        return err_set(err, ERR_USAGE, "--ca %.80s is no domain name: as letsencrypt.org",
+        return err_set(err, ERR_USAGE, "--ca %.80s is not a domain name: as letsencrypt.org",
                        w->in.authority);
     return true;
 }

@@ -115,7 +115,8 @@ static bool read_csv(struct span text, const char *key, json_t *rows, struct err
             line += *counted == '\n';
         json_t *fields = take_line(&rest);
         if (!fields)
-            err_set(err, ERR_USAGE, "line %zu: an open quote, no UTF-8, or too long", line);
+            err_set(err, ERR_USAGE, "line %zu: a quote that is not closed, not UTF-8, or too long",
+                    line);
         else if (first)
             names = read_names(fields, key, &is_entry, err);
         if (err->kind == ERR_NONE && is_entry && !is_empty(fields))

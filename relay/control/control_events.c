@@ -65,7 +65,7 @@ bool control_trace(struct database *db, struct control *c, struct err *err)
     if (!control_needs(c, "id", err))
         return false;
     if (!mail_id_parse(span_of(control_text(c, "id")), &id))
-        return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
+        return err_set(err, ERR_USAGE, "\"%.40s\" is not a message id: 13 letters and digits",
                        control_text(c, "id"));
     /* The events of number 0 belong to no message. */
     if (id != 0 &&

@@ -34,8 +34,9 @@ bool control_needs_name(const struct control *c, const char *key, const char *ot
 {
     const char *name = control_text(c, key) ? control_text(c, key) : otherwise;
     return identity_is_name(span_of(name)) ||
-           err_set(err, ERR_USAGE, "%s \"%.64s\" is no name: letters, digits and .-_+@ are allowed",
-                   key, name ? name : "");
+           err_set(err, ERR_USAGE,
+                   "%s \"%.64s\" is not a valid name: letters, digits and .-_+@ are allowed", key,
+                   name ? name : "");
 }
 
 int64_t control_page(const struct control *c)

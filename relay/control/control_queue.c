@@ -36,14 +36,14 @@ static bool read_filter(const struct control *c, const char *domains, struct dat
                                   .after.number = control_number(c, "after_number", -1)};
     if (control_text(c, "after_id") &&
         !mail_id_parse(span_of(control_text(c, "after_id")), &f->after.id))
-        return err_set(err, ERR_USAGE, "after_id is no message id");
+        return err_set(err, ERR_USAGE, "after_id is not a message id");
     if (control_text(c, "id") && !mail_id_parse(span_of(control_text(c, "id")), &f->id))
-        return err_set(err, ERR_USAGE, "\"%.40s\" is no message id: 13 letters and digits",
+        return err_set(err, ERR_USAGE, "\"%.40s\" is not a message id: 13 letters and digits",
                        control_text(c, "id"));
     if (!control_text(c, "state"))
         return true;
     if (!mail_state_parse(span_of(control_text(c, "state")), &state))
-        return err_set(err, ERR_USAGE, "\"%.40s\" is no state: waiting or held",
+        return err_set(err, ERR_USAGE, "\"%.40s\" is not a state: waiting or held",
                        control_text(c, "state"));
     f->state = (int)state;
     return true;

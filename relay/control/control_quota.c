@@ -40,7 +40,7 @@ static bool for_each(struct database *db, struct control *c, on_pair *pair, stru
     if (!control_needs(c, "address", err))
         return false;
     if (!address_parse(span_of(control_text(c, "address")), &address))
-        return err_set(err, ERR_USAGE, "\"%.80s\" is no address", control_text(c, "address"));
+        return err_set(err, ERR_USAGE, "\"%.80s\" is not an address", control_text(c, "address"));
     struct tenants *t = xcalloc(1, sizeof(*t));
     json_t *streams = json_object_get(c->request, "streams");
     bool ok = database_users(db, note_tenant, t, err);
@@ -176,7 +176,7 @@ bool control_quota_user(struct database *db, struct control *c, struct err *err)
     json_object_set_new(row, "most", json_integer(n.most));
     json_array_append_new(control_rows(c), row);
     if (!span_copy(span_of(control_text(c, "user")), s.wanted, sizeof(s.wanted)))
-        return err_set(err, ERR_USAGE, "that is no credential's name");
+        return err_set(err, ERR_USAGE, "that is not a credential's name");
     return find_decisions(db, c, &s, err);
 }
 

@@ -12,7 +12,7 @@ enum { PAGE_MAX = 1000, BATCH_MAX = 1000, IMPORT_MAX = 200 * 1000 };
 static bool read_address(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1], struct err *err)
 {
     return (text && address_same_form(text, form_r)) ||
-           err_set(err, ERR_USAGE, "\"%.80s\" is no address", text ? text : "");
+           err_set(err, ERR_USAGE, "\"%.80s\" is not an address", text ? text : "");
 }
 
 static bool read_reason(const char *text, int *reason_r, struct err *err)
@@ -20,7 +20,7 @@ static bool read_reason(const char *text, int *reason_r, struct err *err)
     enum suppress_reason reason = SUPPRESS_MANUAL;
     if (!suppress_reason_parse(span_of(text), &reason))
         return err_set(err, ERR_USAGE,
-                       "\"%.40s\" is no reason: unsubscribe, bounce, complaint, manual or flood",
+                       "\"%.40s\" is not a reason: unsubscribe, bounce, complaint, manual or flood",
                        text);
     *reason_r = (int)reason;
     return true;

@@ -21,7 +21,7 @@ struct connection_limits {
     struct count *counts;
 };
 
-/* The three counters of an address; what is no address has one for itself and its network. */
+/* The three counters of an address; what is not an address has one for itself and its network. */
 struct counters {
     struct count *address, *network, *all;
 };

@@ -221,7 +221,7 @@ static void drain(struct delivery *d)
         if (state == ANSWER_MORE)
             return;
         if (state == ANSWER_BROKEN)
-            confused(d, "protocol error: the server's answer is no SMTP reply");
+            confused(d, "protocol error: the server's answer is not an SMTP reply");
         else
             take_answer(d);
     }

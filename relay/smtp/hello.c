@@ -31,8 +31,7 @@ static enum delivery_stage after_hello(struct delivery *d)
         return READY;
     if (!d->tls)
         return delivery_host_refuses(
-            d,
-            verdict_make(451, "4.7.0", "Server does not offer STARTTLS: the password stays here"));
+            d, verdict_make(451, "4.7.0", "Server does not offer STARTTLS: password not sent"));
     if (!d->offers.auth_plain && !d->offers.auth_login)
         return delivery_host_refuses(
             d, verdict_make(451, "4.7.0", "Server offers neither AUTH PLAIN nor AUTH LOGIN"));

@@ -17,20 +17,21 @@
     X(BYE, 221, "2.0.0", "Bye")                                                                \
     X(TLS_READY, 220, "2.0.0", "Ready to start TLS")                                           \
     X(AUTH_OK, 235, "2.7.0", "Authentication successful")                                      \
-    X(AUTH_BUSY, 454, "4.7.0", "Authentication is not possible just now: try again")           \
+    X(AUTH_BUSY, 454, "4.7.0", "Temporary authentication failure: try again")                  \
     X(AUTH_WRONG, 535, "5.7.8", "Name or password is wrong, or the credential is disabled")    \
     X(AUTH_CANCELLED, 501, "5.7.0", "Authentication cancelled")                                \
     X(AUTH_MALFORMED, 501, "5.5.2", "Not valid base64, or not what the mechanism expects")     \
     X(AUTH_IDENTITY, 535, "5.7.8", "Authorization identity must be empty or the name itself")  \
-    X(AUTH_UNKNOWN, 504, "5.5.4", "Mechanism not known: use SCRAM-SHA-256 or PLAIN")           \
+    X(AUTH_UNKNOWN, 504, "5.5.4",                                                              \
+      "Unrecognized authentication mechanism: use SCRAM-SHA-256 or PLAIN")                     \
     X(AUTH_LONG, 500, "5.5.6", "Authentication line is too long")                              \
     X(AUTH_FLOOD, 421, "4.7.0", "Too many failed logins: closing")                             \
     X(LONG_LINE, 500, "5.5.2", "Command line is too long")                                     \
     X(BARE_LINE, 500, "5.5.2",                                                                 \
       "Command holds a bare CR, bare LF or NUL: lines end with CRLF only")                     \
-    X(UNKNOWN, 500, "5.5.1", "Command not known")                                              \
+    X(UNKNOWN, 500, "5.5.1", "Command unrecognized")                                           \
     X(NOT_OFFERED, 502, "5.5.1", "Command not offered here")                                   \
-    X(ORDER, 503, "5.5.1", "Command not expected here")                                        \
+    X(ORDER, 503, "5.5.1", "Bad sequence of commands")                                         \
     X(NEED_TLS, 530, "5.7.0", "Must issue a STARTTLS command first")                           \
     X(NEED_AUTH, 530, "5.7.0", "Authentication required")                                      \
     X(NO_ARGUMENT, 501, "5.5.4", "Command takes no argument")                                  \
@@ -40,14 +41,14 @@
     X(BAD_RCPT, 501, "5.1.3", "Recipient address is not valid")                                \
     X(SENDER_UTF8, 550, "5.6.7", "Non-ASCII sender address needs SMTPUTF8")                    \
     X(RCPT_UTF8, 553, "5.6.7", "Non-ASCII recipient address needs SMTPUTF8")                   \
-    X(PARAMETER_UNKNOWN, 555, "5.5.4", "Parameter not known or not offered")                   \
+    X(PARAMETER_UNKNOWN, 555, "5.5.4", "Parameter not recognized or not implemented")          \
     X(PARAMETER_BAD, 501, "5.5.4", "Parameter is malformed or given twice")                    \
-    X(TOO_BIG, 552, "5.3.4", "Message is larger than this server takes, in bytes")             \
-    X(MEMORY_SHORT, 452, "4.3.1", "Not enough memory just now: try again in a minute")         \
+    X(TOO_BIG, 552, "5.3.4", "Message size exceeds the limit of this server, in bytes")        \
+    X(MEMORY_SHORT, 452, "4.3.1", "Insufficient system memory: try again in a minute")         \
     X(MEMORY_GONE, 421, "4.3.1", "Not enough memory just now: closing")                        \
     X(RCPT_MANY, 452, "4.5.3", "Too many recipients in one message: send the rest in another") \
     X(NO_RCPT, 503, "5.5.1", "No valid recipients")                                            \
-    X(MAIL_MANY, 421, "4.5.3", "Enough messages on this connection: open another one")         \
+    X(MAIL_MANY, 421, "4.5.3", "Too many messages on this connection: open another one")       \
     X(BAD_MANY, 421, "4.7.0", "Too many bad commands: closing")                                \
     X(IDLE_MANY, 421, "4.7.0", "Too many commands without mail: closing")                      \
     X(LOGIN_MANY, 421, "4.7.0", "Too many commands without a login: closing")                  \

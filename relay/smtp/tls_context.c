@@ -289,7 +289,7 @@ bool tls_client_context(const char *ca_file, struct tls_context **context_r, str
         ERR_clear_error();
         return err_set(err, ERR_TLS, "ca_file %s: %s", ca_file ? ca_file : "(the system's)",
                        ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
-                                              : "there is no certificate in PEM in it");
+                                              : "it holds no certificate in PEM format");
     }
     *context_r = c;
     return true;

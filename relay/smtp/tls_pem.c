@@ -57,7 +57,7 @@ static bool use_certificate(SSL_CTX *ctx, const char *file, struct span text, st
     X509 *x = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
     bool ok = x != NULL;
     if (!ok && is_end())
-        err_set(err, ERR_TLS, "%s: there is no certificate in PEM in it", file);
+        err_set(err, ERR_TLS, "%s: it holds no certificate in PEM format", file);
     else if (!ok)
         err_set(err, ERR_TLS, "%s: the certificate is damaged: %s", file, reason());
     else if (SSL_CTX_use_certificate(ctx, x) != 1)
@@ -82,7 +82,7 @@ static bool use_key(SSL_CTX *ctx, const struct tls_certificate *names, struct sp
         err_set(err, ERR_TLS, "%s: %s", names->key,
                 span_search(text, SPAN("PRIVATE KEY-----")) < text.len
                     ? "the key is damaged"
-                    : "there is no private key in PEM in it");
+                    : "it holds no private key in PEM format");
     else if (X509_check_private_key(x, key) != 1)
         err_set(err, ERR_TLS, "key %s does not belong to certificate %s", names->key, names->file);
     else

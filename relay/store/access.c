@@ -74,11 +74,11 @@ bool access_allows(struct database *db, struct store_job *job, uint64_t accounts
     if (!database_user_holds(db, job->mail->credential, job->mark))
         job->refusal = verdict_make(451, "4.7.0",
                                     "Credential \"%.64s\" was changed, disabled or deleted while "
-                                    "this message was on its way: log in again",
+                                    "this message was being submitted: log in again",
                                     job->mail->credential);
     else if (!is_ours(db, job->mail->from_domain))
-        job->refusal = verdict_make(550, "5.7.20",
-                                    "Domain %.200s was removed while this message was on its way",
-                                    job->mail->from_domain);
+        job->refusal = verdict_make(
+            550, "5.7.20", "Domain %.200s was removed while this message was being submitted",
+            job->mail->from_domain);
     return job->refusal.code == 0;
 }

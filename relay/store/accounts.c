@@ -89,7 +89,7 @@ bool database_add_user(struct database *db, const struct database_user *u, struc
     rows_text(s, 7, u->scram);
     rows_text(s, 8, u->identity.streams);
     shares_forget_tenants(&db->shares);
-    return change(db, s, "there is already a credential of that name", u->identity.name, err);
+    return change(db, s, "a credential of that name exists already", u->identity.name, err);
 }
 
 static const char no_user[] = "no such credential: see 'user list'";
@@ -204,7 +204,7 @@ bool database_add_domain(struct database *db, const struct database_domain *doma
     rows_text(s, 2, domain->tenant);
     rows_int(s, 3, domain->created_ms);
     rows_int(s, 4, domain->captured);
-    return change(db, s, "the domain is there already", domain->name, err);
+    return change(db, s, "the domain exists already", domain->name, err);
 }
 
 bool database_set_captured(struct database *db, const char *name, bool captured, struct err *err)
@@ -288,7 +288,7 @@ bool database_add_key(struct database *db, const struct database_key *key, struc
     rows_int(s, 6, key->life.created_ms);
     rows_text(s, 7, key->delegated);
     rows_int(s, 8, key->life.since_ms);
-    return change(db, s, "there is a key of that selector already", key->life.selector, err) &&
+    return change(db, s, "a key of that selector exists already", key->life.selector, err) &&
            note_key(db, key, err);
 }
 

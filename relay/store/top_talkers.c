@@ -41,7 +41,7 @@ bool top_talkers_functions(struct database *db, struct err *err)
     int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
     return sqlite3_create_function(db->handle, "counted_as", 2, flags, NULL, counted_as, NULL,
                                    NULL) == SQLITE_OK ||
-           err_set(err, ERR_STORE, "the database takes no function");
+           err_set(err, ERR_STORE, "the database cannot add a function");
 }
 
 bool top_talkers_note_refused(struct database *db, const char *credential, const char *recipient,

@@ -118,7 +118,7 @@ def test_legos_renewal_and_half_of_one(foreign, tmp_path):
     assert subject(relay) == before
     put(key, second[1])
     wait_for(lambda: subject(relay)[0] == "RSA", 30, 0.5)
-    for content, words in ((b"", "there is no private key in PEM in it"), (second[1][:300], "the key is damaged"),
+    for content, words in ((b"", "it holds no private key in PEM format"), (second[1][:300], "the key is damaged"),
                            (None, "No such file or directory")):
         if content is None:
             key.unlink()
@@ -230,8 +230,8 @@ def test_a_key_for_dns_that_only_root_may_read(foreign, tmp_path):
 @pytest.mark.parametrize("certificate, key, words", [
     ("missing", "good", "No such file or directory"),
     ("directory", "good", "Is a directory"),
-    ("good", "empty", "there is no private key in PEM in it"),
-    ("empty", "good", "there is no certificate in PEM in it"),
+    ("good", "empty", "it holds no private key in PEM format"),
+    ("empty", "good", "it holds no certificate in PEM format"),
     ("broken", "good", "the certificate is damaged"),
     ("good", "other", "does not belong to certificate"),
     ("good", "encrypted", "without a passphrase"),

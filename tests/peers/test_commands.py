@@ -34,7 +34,7 @@ def test_usage():
     one_line(run("user", "add"), 2, "an argument is missing", "usage: sealpost user add")
     one_line(run("user", "list", "--nonsense"), 2, "unknown option", "usage: sealpost user list")
     assert run("nonsense").returncode == 2
-    one_line(run("-c"), 2, "-c lacks its file")
+    one_line(run("-c"), 2, "-c needs a file")
 
 
 @pytest.mark.parametrize("old, new, words", [
@@ -64,10 +64,10 @@ def test_init_makes_everything_once(tmp_path):
     assert "v=DKIM1; k=rsa; p=" in done.stdout and "_dmarc.club.test" in done.stdout
     for name in ("sealpost.conf", "key.pem", "state/state.db", "state/keys/unsubscribe.key"):
         assert (tmp_path / "r" / name).stat().st_mode & 0o077 == 0 or name == "state/state.db"
-    one_line(run("init", "club.test", "--dir", str(tmp_path / "r")), 2, "is there already")
+    one_line(run("init", "club.test", "--dir", str(tmp_path / "r")), 2, "exists already")
     one_line(run("init", "club.test", "--dir", str(tmp_path / "x"), "--public-ip", "192.0.2"), 2, "--public-ip 192.0.2:")
     assert not (tmp_path / "x").exists()
-    one_line(run("init", "not a domain", "--dir", str(tmp_path / "x")), 2, "no domain name")
+    one_line(run("init", "not a domain", "--dir", str(tmp_path / "x")), 2, "not a domain name")
     assert run("-c", str(tmp_path / "r" / "sealpost.conf"), "config", "check").returncode == 0
     shown = run("-c", str(tmp_path / "r" / "sealpost.conf"), "config", "show").stdout
     (tmp_path / "shown.conf").write_text(shown)
@@ -101,7 +101,7 @@ def test_accounts(relay_factory, running):
     one_line(relay.command("user", "add", "shop", "--domain", "x.test", check=False), 1, "already")
     one_line(relay.command("user", "add", "other", check=False), 2, "--domain")
     one_line(relay.command("user", "add", "o", "--domain", "not a domain", check=False), 2, "--domain")
-    one_line(relay.command("user", "add", "sh op", "--domain", "x.test", check=False), 2, 'name "sh op" is no name')
+    one_line(relay.command("user", "add", "sh op", "--domain", "x.test", check=False), 2, 'name "sh op" is not a valid name')
     done = relay.command("suppress", "import", "/nonexistent", check=False)
     assert done.returncode == 2 and done.stderr == "sealpost: /nonexistent: No such file or directory\n"
     row = [u for u in relay.json("user", "list") if u["name"] == "shop"][0]
@@ -125,7 +125,7 @@ def test_accounts(relay_factory, running):
     trail = [row["what"] for row in relay.json("audit", "tail") if row["what"].startswith("domain.")]
     assert trail[-3:] == ["domain.release", "domain.capture", "domain.release"]
     relay.command("domain", "remove", "shop.test")
-    one_line(relay.command("dns", "shop.test", check=False), 1, "no sending domain")
+    one_line(relay.command("dns", "shop.test", check=False), 1, "not a sending domain")
     assert "club.test" in relay.command("domain", "list") and "app" in relay.command("user", "list")
 
 
@@ -136,7 +136,7 @@ def test_trace_events_and_queue_as_text(relay, sink):
     assert "accepted" in text and "delivered" in text and id in text
     assert id in relay.command("events") and "0 recipients" in relay.command("queue", "list")
     one_line(relay.command("trace", "0000000000000", check=False), 1, "no message of that id")
-    one_line(relay.command("trace", "xyz", check=False), 2, "no message id")
+    one_line(relay.command("trace", "xyz", check=False), 2, "not a message id")
     one_line(relay.command("queue", "retry", check=False), 2, "say which")
     one_line(relay.command("queue", "list", "--limit", "x", check=False), 2, "--limit")
 

@@ -82,7 +82,7 @@ def say(relay, text):
     ('alert { command = "page" }', ["full path"]),
     ('alert { webhook = "https://" }', ["webhook must be an http or https address: it has no host"]),
     ('delivery { ca_file = "/nonexistent.pem" }', ["ca_file /nonexistent.pem: No such file or directory"]),
-    ('delivery { ca_file = "/etc/passwd" }', ["ca_file /etc/passwd: there is no certificate in PEM in it"]),
+    ('delivery { ca_file = "/etc/passwd" }', ["ca_file /etc/passwd: it holds no certificate in PEM format"]),
     ('control { readers = {"nobody", "is-nobody"} }', ['control: there is no user "is-nobody"']),
     ('state_dir = "/nonexistent"', ["/nonexistent", "No such file or directory"]),
     ('dns { forward = {"127.0.0.1"} dnssec = "on" trust_anchor = "/nonexistent" }', ["trust_anchor /nonexistent"]),
@@ -106,7 +106,7 @@ def say(relay, text):
     ('shards = 99999', ["shards", "a number from 1 to 256"]),
     ('dkim { zone = "keys.test" server = "127.0.0.1" tsig_key = "/nonexistent" }', ["dkim: tsig_key /nonexistent: No such file or directory"]),
     ('certificate "x" { file = "/nonexistent.pem" key = "/nonexistent.key" }', ["certificate x: ", "/nonexistent.pem: No such file or directory"]),
-    ('certificate "x" { file = "/etc/passwd" key = "/etc/passwd" }', ["certificate x: /etc/passwd: there is no certificate in PEM in it"]),
+    ('certificate "x" { file = "/etc/passwd" key = "/etc/passwd" }', ["certificate x: /etc/passwd: it holds no certificate in PEM format"]),
 ])
 def test_what_serve_refuses_config_check_refuses(still, text, words):
     if text.startswith(("dns", "delivery")):

@@ -155,7 +155,7 @@ REFUSED = [  # fields, and what the refusal must name: the field, the rule, wher
     ("Date: Tue, 31 Feb 2026 14:36:47 +0000", ["Header field Date", "its month does not have"]),
     ("Date: ", ["Header field Date", "leave the field out"]),
     ("To:", ["Header field To is empty", "leave the field out", "RFC 5322 3.6.3"]),
-    ("To: a@@b", ["Header field To", "no address local@domain"]),
+    ("To: a@@b", ["Header field To", "not an address local@domain"]),
     ("To: Smith, John <john@dest.test>", ["Header field To", "quote a display name that has a comma"]),
     ("Reply-To: ", ["Header field Reply-To is empty", "RFC 5322 3.6.2"]),
     ("Message-ID: <a@x@y>", ["Header field Message-ID", "one <left@right>", "RFC 5322 3.6.4"]),

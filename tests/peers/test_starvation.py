@@ -127,7 +127,7 @@ def test_memory_ends_with_a_refusal(relay_factory, dns):
         clients.append(client)
     wait_for(lambda: "memory_short" in relay.log())
     assert len(clients) > 20
-    assert waiting.mail("hello@club.test")[:2] == (452, b"4.3.1 Not enough memory just now: try again in a minute")
+    assert waiting.mail("hello@club.test")[:2] == (452, b"4.3.1 Insufficient system memory: try again in a minute")
     assert b"421 4.3.2" in connect(relay)[1]
     clients[0].send(".\r\n")  # what has begun may end
     assert clients[0].getreply()[0] == 250

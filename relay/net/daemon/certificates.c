@@ -18,7 +18,7 @@ static bool fault(struct err *err, const char *path, bool opened)
     bool denied = errno == EACCES || errno == EPERM;
     return err_set(err, ERR_TLS, "%s %s: %s%s", opened ? "reading" : "opening",
                    path[0] ? path : "\"\"", strerror(errno),
-                   denied ? "; who may read it at a reload is told in sealpost(1)" : "");
+                   denied ? "; see sealpost(1) for who must be able to read it at a reload" : "");
 }
 
 static bool read_file(const struct opener *opener, const char *path, struct buf *text,

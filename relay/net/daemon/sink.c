@@ -173,7 +173,7 @@ static bool listen_on(struct server *server, const struct server_sink *sink, str
     bool valid = uv_ip4_addr(sink->host, (int)sink->port, (struct sockaddr_in *)&address) == 0 ||
                  uv_ip6_addr(sink->host, (int)sink->port, (struct sockaddr_in6 *)&address) == 0;
     if (!valid)
-        return err_set(err, ERR_USAGE, "%s is no IP address", sink->host);
+        return err_set(err, ERR_USAGE, "%s is not an IP address", sink->host);
     int one = 1;
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&

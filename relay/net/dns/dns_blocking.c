@@ -61,7 +61,7 @@ bool server_txt(const struct config *config, const char *name, char *record_r, s
     struct txt t = {.name = lower, .record = record_r, .size = size};
     record_r[0] = '\0';
     if (!dns_name_valid(span_of(name)))
-        return err_set(err, ERR_NOT_FOUND, "%.80s is no name in DNS", name);
+        return err_set(err, ERR_NOT_FOUND, "%.80s does not exist in DNS", name);
     snprintf(lower, sizeof(lower), "%s", name);
     dns_name_lower(lower);
     if (!server_resolve(config, look_up, &t, err))

@@ -39,7 +39,7 @@ void session_end_slow(struct shard *shard)
             continue;
         log_event(LOG_INFO, "too_slow", "peer", s->peer);
         if (s->started) {
-            submission_hang_up(&s->submission, "is sent too little in too long a time: closing");
+            submission_hang_up(&s->submission, "client too slow: closing connection");
             session_pump(s);
         } else {
             connection_close(s->connection, "handshake took too long");

@@ -108,6 +108,6 @@ void session_end_strangers(struct shard *shard)
         if (now_ms - s->came_ms < (uint64_t)s->settings->config->login_s * 1000)
             break; /* all others came later */
         if (!s->asking)
-            send_away(s, "waited too long for a login: closing");
+            send_away(s, "login timeout exceeded: closing connection");
     }
 }

@@ -116,7 +116,7 @@ static void drain_if_idle(struct session *s)
 {
     if (s->shard->draining && s->submission.want == SUBMISSION_INPUT &&
         s->submission.phase != SUBMISSION_DATA)
-        submission_hang_up(&s->submission, "is closing down: try again in a minute");
+        submission_hang_up(&s->submission, "is shutting down: try again in a minute");
 }
 
 /* What the machine has refused by itself. */
@@ -268,7 +268,7 @@ static bool on_timed_out(void *owner)
     s->hurried = false; /* while it is asking, the time begins anew */
     if (!s->started || s->asking)
         return s->asking;
-    submission_hang_up(&s->submission, "waited too long: closing");
+    submission_hang_up(&s->submission, "timeout exceeded: closing connection");
     session_pump(s);
     return true;
 }

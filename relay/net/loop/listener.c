@@ -57,7 +57,7 @@ static bool bind_socket(const struct config *c, const struct config_listener *l,
     int one = 1;
     snprintf(port, sizeof(port), "%u", l->port);
     if (getaddrinfo(l->host, port, &hints, &found) != 0)
-        return err_set(err, ERR_CONFIG, "listener %s: %s is no IP address", l->name, l->host);
+        return err_set(err, ERR_CONFIG, "listener %s: %s is not an IP address", l->name, l->host);
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
               (!share || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0) &&

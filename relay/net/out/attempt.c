@@ -92,14 +92,14 @@ static struct verdict unresolvable(struct attempt *p)
     case RESOLVER_FOUND:
         UNREACHABLE();
     case RESOLVER_NULL_MX:
-        return verdict_make(556, "5.1.10", "Domain %s takes no mail (null MX)", domain);
+        return verdict_make(556, "5.1.10", "Domain %s does not accept mail (null MX)", domain);
     case RESOLVER_NO_DOMAIN:
         if (p->route->host[0])
             return verdict_make(451, "4.4.3", "Smart host %.80s not found in DNS (%s)",
                                 p->route->host, asked);
         return verdict_make(550, "5.1.2", "Domain %s does not exist or has no mail server", domain);
     case RESOLVER_LOOP:
-        return verdict_make(554, "5.4.6", "Mail for %s would come back to this host: %s", domain,
+        return verdict_make(554, "5.4.6", "Mail for %s loops back to this host: %s", domain,
                             p->work->text[0] ? p->work->text : "its MX is ourselves");
     case RESOLVER_BARRED:
         return verdict_make(550, "5.4.4", "Domain %s has no host that can be reached: %s", domain,

@@ -172,7 +172,7 @@ static void next_from(struct outbound *c, size_t again)
 {
     static const struct dial_events events = {.greeted = on_greeted, .failed = on_not_connected};
     if (c->shard->hastens) {
-        outbound_drop(c, "The relay is closing down");
+        outbound_drop(c, "The relay is shutting down");
         return;
     }
     if (again == SIZE_MAX)

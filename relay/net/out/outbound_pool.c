@@ -48,7 +48,7 @@ void outbound_hurry(struct shard *s, struct dispatch_work *work)
 
 void outbound_close(struct shard *s, struct dispatch_work *work)
 {
-    static const char given_up[] = "given up, as others wait for the place";
+    static const char given_up[] = "given up, as other mail waits for a connection";
     struct outbound *c = find(s, work->connection);
     dispatch_work_free(work);
     if (!c)
@@ -160,7 +160,7 @@ void outbound_close_all(struct shard *s)
             !c->attempt)
             continue; /* says QUIT, and is heard for ten seconds at most */
         if (c->reach)
-            failover_stop(c, "The relay is closing down");
+            failover_stop(c, "The relay is shutting down");
         if (c->ending || !c->connection)
             continue;
         note_unanswered(c);
