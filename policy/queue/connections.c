@@ -325,10 +325,11 @@ struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms)
     size_t count = 0;
     const struct entry *first = heap_first(&line->ready);
     int64_t message = first->message;
+    bool suspect = first->suspect; /* those go by themselves: what breaks it again is about them */
     struct domain *domain = line->domain;
     while (count < QUEUE_RECIPIENTS_MAX && line->ready.count > 0) {
         struct entry *e = heap_first(&line->ready);
-        if (e->message != message)
+        if (e->message != message || e->suspect != suspect)
             break;
         entry_out(q, e);
         e->state = ENTRY_UNDER_WAY;

@@ -48,7 +48,7 @@ struct entry {
     };
     uint32_t place; /* waiting: in queue.waiting; ready: in line->ready */
     unsigned number : 27, state : 2;
-    bool suspect : 1; /* a connection broke over it: it goes after others */
+    bool suspect : 1; /* a connection broke over it: it goes after others of its line */
     bool again : 1;   /* under way, and added once more */
     bool dropped : 1; /* under way, and not wanted back */
 };

@@ -19,6 +19,21 @@ struct site *site_of(const struct recipient *r)
     return &sim.world.sites[sim.world.domains[r->domain].site];
 }
 
+/* Who broke a connection begins when nobody else of the same tenant, class and domain is due. */
+static void check_suspects_last(const struct recipient *first)
+{
+    const struct world *w = &sim.world;
+    for (size_t i = 0; first->suspect && i < w->recipient_count; i++) {
+        const struct recipient *r = &w->recipients[i];
+        bool same = r->tenant == first->tenant && r->class == first->class && r->domain == first->domain;
+        HOLDS(!same || r->suspect || !r->added || r->state != RECIPIENT_WAITS ||
+                  r->due_ms >= sim.now_ms || r->expires_ms <= sim.now_ms ||
+                  first->expires_ms <= sim.now_ms,
+              "%lld/%u broke a connection, and goes before %lld/%u", (long long)first->message,
+              first->number, (long long)r->message, r->number);
+    }
+}
+
 void check_begins(const struct queue_attempt *a, bool on_connection)
 {
     HOLDS(a->count >= 1 && a->count <= QUEUE_RECIPIENTS_MAX, "attempt of %zu", a->count);
@@ -36,8 +51,12 @@ void check_begins(const struct queue_attempt *a, bool on_connection)
               (long long)a->message);
         HOLDS(!on_connection || r->expires_ms + 6000 > sim.now_ms, "%lld/%u is sent late",
               (long long)a->message, a->numbers[i]);
+        HOLDS(r->suspect == recipient_of(a->message, a->numbers[0])->suspect,
+              "%lld/%u: who broke a connection is with who did not", (long long)a->message,
+              a->numbers[i]);
         r->state = RECIPIENT_UNDER_WAY;
     }
+    check_suspects_last(recipient_of(a->message, a->numbers[0]));
 }
 
 void comes_back(const struct queue_attempt *a)

@@ -65,6 +65,14 @@ void ends(struct connection *c, enum queue_failure how, const char *why)
     settle_later(a, false, false);
 }
 
+/* Over the message that it carries: the onlooker knows it by that. */
+static void breaks(struct connection *c)
+{
+    for (size_t i = 0; i < c->attempt->count; i++)
+        recipient_of(c->attempt->message, c->attempt->numbers[i])->suspect = true;
+    ends(c, QUEUE_FAIL_BROKE, "it broke");
+}
+
 void closes(struct connection *c)
 {
     release_server(c);
@@ -207,7 +215,10 @@ void spoken(struct connection *c)
     const struct queue_attempt *next = NULL;
     uint64_t dice = world_random(w, 100);
     if (dice < w->loses / 2) {
-        ends(c, QUEUE_FAIL_LOST, "it broke");
+        if (world_random(w, 2) == 0)
+            ends(c, QUEUE_FAIL_LOST, "it was lost");
+        else
+            breaks(c);
         return;
     }
     if (dice < w->loses) {

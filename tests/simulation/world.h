@@ -59,7 +59,7 @@ struct recipient {
     size_t tenant, domain;
     int64_t comes_ms, due_ms, expires_ms;
     enum recipient_state state;
-    bool added;
+    bool added, suspect; /* suspect: a connection broke over it */
     unsigned tries;
 };
 

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_suspect_test.c - A message over which a connection broke goes after others of its domain, and
+ * does not put its destination to rest; ten different ones do. */
+#include "table.h"
+
+#include "queue.h"
+#include "queue_connection.h"
+
+struct stage {
+    struct queue *queue;
+    int64_t now_ms;
+    uint64_t connection; /* the one that is open */
+    const struct queue_attempt *attempt;
+    unsigned rests;
+};
+
+/* All domains lead to one host, with one connection. */
+static void resolve(struct stage *s, const char *domain)
+{
+    static const char *const hosts[] = {"mx.shared.test"};
+    const struct queue_answer answer = {
+        .hosts = hosts, .host_count = 1, .port = 25, .route = "", .trust = 1, .connections = 1, .valid_ms = 1000000000};
+    queue_resolved(s->queue, domain, &answer, s->now_ms);
+}
+
+/* Let it decide; a connection that it opens is greeted. */
+static void go_on(struct stage *s)
+{
+    struct queue_decision d;
+    const struct queue_address a = {.port = 25};
+    while (queue_decide(s->queue, &d, s->now_ms)) {
+        if (d.kind == QUEUE_RESOLVE)
+            resolve(s, d.domain);
+        else if (d.kind == QUEUE_EVENT && d.rest_ms > 0)
+            s->rests++;
+        else if (d.kind == QUEUE_OPEN) {
+            s->connection = d.connection;
+            s->attempt = d.attempt;
+            assert_true(queue_opened(s->queue, d.connection, &a, s->now_ms));
+        }
+    }
+}
+
+static void add(struct stage *s, int64_t message, unsigned number, const char *domain)
+{
+    const struct queue_entry e = {.message = message,
+                                  .number = number,
+                                  .class = STREAM_NOTIFICATION,
+                                  .tenant = "t",
+                                  .domain = domain,
+                                  .due_ms = s->now_ms,
+                                  .expires_ms = INT64_C(1) << 40};
+    queue_add(s->queue, &e, 1, s->now_ms);
+}
+
+/* The connection breaks over what it carries, which is due again at once. */
+static void breaks(struct stage *s)
+{
+    int64_t due_ms[QUEUE_RECIPIENTS_MAX];
+    const struct queue_attempt *a = s->attempt;
+    assert_non_null(a);
+    for (size_t i = 0; i < a->count; i++)
+        due_ms[i] = s->now_ms;
+    s->attempt = NULL;
+    assert_false(queue_connection_failed(s->queue, s->connection, QUEUE_FAIL_BROKE, "broke", s->now_ms));
+    queue_settled(s->queue, a, due_ms, s->now_ms);
+    go_on(s);
+}
+
+/* It is delivered, and the connection closed. */
+static void goes_through(struct stage *s)
+{
+    const struct queue_attempt *next = NULL;
+    const struct queue_attempt *a = s->attempt;
+    assert_non_null(a);
+    s->attempt = NULL;
+    assert_int_equal(queue_message_done(s->queue, s->connection, false, &next, s->now_ms), QUEUE_NEXT_CLOSE);
+    queue_settled(s->queue, a, NULL, s->now_ms);
+    queue_connection_closed(s->queue, s->connection, s->now_ms);
+    go_on(s);
+}
+
+static void begin(struct stage *s)
+{
+    const struct queue_settings settings = {0};
+    *s = (struct stage){.now_ms = 1000};
+    s->queue = queue_new(&settings, s->now_ms);
+}
+
+static void expect(const struct stage *s, int64_t message, unsigned number, const char *label)
+{
+    EXPECT(s->attempt, label);
+    EXPECT(s->attempt->message == message && s->attempt->count == 1 && s->attempt->numbers[0] == number, label);
+}
+
+static void what_broke_a_connection_goes_after_others(void **state)
+{
+    struct stage s;
+    (void)state;
+    begin(&s);
+    for (int64_t message = 1; message <= 3; message++)
+        add(&s, message, 0, "d.test");
+    go_on(&s);
+    expect(&s, 1, 0, "the first comes first");
+    breaks(&s);
+    expect(&s, 2, 0, "then the second");
+    goes_through(&s);
+    expect(&s, 3, 0, "then the third");
+    goes_through(&s);
+    expect(&s, 1, 0, "and then it");
+    goes_through(&s);
+    assert_null(s.attempt);
+    queue_free(s.queue);
+}
+
+/* Of one message: those that broke a connection are not with those that did not. */
+static void recipients_that_broke_one_go_by_themselves(void **state)
+{
+    struct stage s;
+    (void)state;
+    begin(&s);
+    add(&s, 1, 0, "d.test");
+    go_on(&s);
+    add(&s, 1, 1, "d.test");
+    breaks(&s);
+    expect(&s, 1, 1, "the fresh one");
+    goes_through(&s);
+    expect(&s, 1, 0, "the other one");
+    goes_through(&s);
+    queue_free(s.queue);
+}
+
+static void one_message_puts_nothing_to_rest(void **state)
+{
+    struct stage s;
+    (void)state;
+    begin(&s);
+    add(&s, 1, 0, "d.test");
+    go_on(&s);
+    for (size_t i = 0; i < 40; i++)
+        breaks(&s);
+    assert_int_equal(s.rests, 0);
+    queue_free(s.queue);
+}
+
+/* Ten in a row show that it is not the messages: but one that goes through shows that it is. */
+static void ten_messages_put_a_destination_to_rest(void **state)
+{
+    (void)state;
+    for (int64_t through = 0; through <= 10; through++) { /* the one that goes through; 0: none */
+        struct stage s;
+        begin(&s);
+        for (int64_t message = 1; message <= 10; message++)
+            add(&s, message, 0, "d.test");
+        go_on(&s);
+        for (int64_t message = 1; message <= 10; message++) {
+            expect(&s, message, 0, "in order");
+            assert_int_equal(s.rests, 0);
+            if (message == through)
+                goes_through(&s);
+            else
+                breaks(&s);
+        }
+        assert_int_equal(s.rests, through == 0);
+        assert_true((s.attempt == NULL) == (through == 0));
+        queue_free(s.queue);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_broke_a_connection_goes_after_others),
+        cmocka_unit_test(recipients_that_broke_one_go_by_themselves),
+        cmocka_unit_test(one_message_puts_nothing_to_rest),
+        cmocka_unit_test(ten_messages_put_a_destination_to_rest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
