@@ -17,6 +17,13 @@
 #define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
 #define UNREACHABLE() check_failed("this line is never reached", __FILE__, __LINE__)
 
+/* Builds for finding faults check the invariants of each state machine after each event. */
+#ifdef NDEBUG
+enum { CHECKS_MACHINES = 0 };
+#else
+enum { CHECKS_MACHINES = 1 };
+#endif
+
 _Noreturn void check_failed(const char *what, const char *file, int line);
 
 /* Zeroed memory for `count` things of `size` bytes; aborts when there is none. Free with free(). */

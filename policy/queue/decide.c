@@ -320,6 +320,7 @@ static bool go_on(struct queue *q, int64_t now_ms)
 bool queue_decide(struct queue *q, struct queue_decision *decision_r, int64_t now_ms)
 {
     bool more = false;
+    queue_check(q);
     if (q->decision_count == 0)
         more = go_on(q, now_ms);
     if (q->decision_count > 0) {

@@ -6,6 +6,11 @@
 
 #include "queue_state.h"
 
+/* ---- invariants.c ---- */
+
+/* Is all as it must be between two events? (CHECKS_MACHINES) */
+void queue_check(struct queue *q);
+
 /* ---- entries.c ---- */
 
 void entries_init(struct queue *q);

@@ -77,6 +77,7 @@ struct queue {
     struct queue_decision *decisions; /* a ring */
     size_t decision_first, decision_count, decision_size;
     int64_t wake_ms;
+    size_t unchecked; /* events since all of it was checked */
 };
 
 #endif

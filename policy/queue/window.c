@@ -13,6 +13,14 @@ enum {
 };
 static const double used_enough = 0.8;
 
+void window_check(const struct window *w)
+{
+    CHECK(w->limit >= 1 && w->size >= 1 && w->size <= w->limit);
+    CHECK(w->ceiling_until_ms == 0 || w->ceiling >= 1);
+    CHECK(w->ceiling_for_ms >= 0 && w->ceiling_for_ms <= CEILING_MAX_MS);
+    CHECK(!w->failing || w->failures > 0);
+}
+
 void window_init(struct window *w, unsigned limit)
 {
     *w = (struct window){.size = FIRST_SIZE, .limit = 1};

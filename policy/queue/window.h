@@ -23,6 +23,9 @@ struct window {
     int64_t rest_until_ms;
 };
 
+/* Is it what these functions leave behind? */
+void window_check(const struct window *w);
+
 void window_init(struct window *w, unsigned limit);
 void window_set_limit(struct window *w, unsigned limit);
 

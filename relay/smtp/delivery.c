@@ -227,6 +227,35 @@ static void drain(struct delivery *d)
     }
 }
 
+/* What is true of a message under way. */
+static void check_mail(const struct delivery *d)
+{
+    const struct delivery_mail *m = d->mail;
+    bool secured = d->tls || (d->settings->tls < DELIVERY_TLS_REQUIRE && !d->settings->username);
+    CHECK(m && m->count > 0 && d->mails > 0);
+    CHECK(d->asked <= m->count && d->ahead <= m->count + 1);
+    CHECK(d->ahead == 0 || d->offers.pipelining);
+    CHECK(!d->saying_body || (d->stage == BODY && rcpts_accepted(m) > 0));
+    CHECK(secured);
+}
+
+/* What is true of a connection between two events, whatever the server says. */
+static void check(const struct delivery *d)
+{
+    bool in_mail = d->stage >= MAIL && d->stage <= RSET;
+    if (!CHECKS_MACHINES)
+        return;
+    if (in_mail && (d->want == DELIVERY_INPUT || d->want == DELIVERY_BODY))
+        check_mail(d);
+    CHECK((d->want == DELIVERY_BODY) == (d->saying_body && d->want != DELIVERY_CLOSE));
+    CHECK(d->want != DELIVERY_READY || (d->stage == READY && !d->mail && d->trouble.code == 0));
+    CHECK(d->want != DELIVERY_TLS || !d->tls);
+    CHECK(d->want != DELIVERY_CLOSE || d->trouble.code != 0 || d->stage == QUIT);
+    CHECK(d->stage > READY || !d->mail || d->want != DELIVERY_INPUT);
+    CHECK(d->stage < AUTH || d->stage > LOGIN_SECRET || d->tls);
+    CHECK(d->want == DELIVERY_CLOSE || !d->out.overflow);
+}
+
 void delivery_init(struct delivery *d, const struct delivery_settings *settings)
 {
     *d = (struct delivery){.settings = settings, .stage = GREETING};
@@ -251,6 +280,7 @@ void delivery_fini(struct delivery *d)
 
 void delivery_input(struct delivery *d, struct span bytes)
 {
+    check(d);
     if (d->want == DELIVERY_CLOSE)
         return;
     bool fits = bytes.len <= d->in.limit - d->in.len;
@@ -263,6 +293,7 @@ void delivery_input(struct delivery *d, struct span bytes)
 
 void delivery_tls_started(struct delivery *d)
 {
+    check(d);
     CHECK(d->want == DELIVERY_TLS);
     d->tls = true;
     d->want = DELIVERY_INPUT;
@@ -272,6 +303,7 @@ void delivery_tls_started(struct delivery *d)
 
 void delivery_send(struct delivery *d, struct delivery_mail *mail)
 {
+    check(d);
     CHECK(d->want == DELIVERY_READY && mail->count > 0);
     d->mail = mail;
     d->mails++;
@@ -288,6 +320,7 @@ void delivery_send(struct delivery *d, struct delivery_mail *mail)
 
 void delivery_body(struct delivery *d, struct span piece, bool last)
 {
+    check(d);
     CHECK(d->want == DELIVERY_BODY);
     d->steps++;
     bool ok = dots_put(d->dots, piece, &d->out) && (!last || dots_end(d->dots, &d->out));
@@ -308,6 +341,7 @@ void delivery_body(struct delivery *d, struct span piece, bool last)
 
 void delivery_next(struct delivery *d)
 {
+    check(d);
     CHECK(d->want == DELIVERY_DONE);
     d->mail = NULL;
     if (d->trouble.code == 0 && d->in.len > 0)
@@ -317,6 +351,7 @@ void delivery_next(struct delivery *d)
 
 void delivery_quit(struct delivery *d)
 {
+    check(d);
     CHECK(d->want == DELIVERY_READY);
     d->want = DELIVERY_INPUT;
     enter(d, QUIT);
@@ -325,11 +360,13 @@ void delivery_quit(struct delivery *d)
 
 void delivery_lost(struct delivery *d, const char *why)
 {
+    check(d);
     delivery_loses(d, why, LOSS_CLOSED);
 }
 
 void delivery_timed_out(struct delivery *d)
 {
+    check(d);
     delivery_loses(d, "timed out", LOSS_TIMED_OUT);
 }
 

@@ -213,6 +213,41 @@ static void drain(struct submission *s)
         s->want = SUBMISSION_CLOSE;
 }
 
+/* ---- invariants ---- */
+
+static void check_transaction(const struct submission *s)
+{
+    bool arrives = s->phase == SUBMISSION_DATA;
+    bool owned = s->want == SUBMISSION_ENQUEUE; /* the owner may have taken envelope and body */
+    bool begun = s->phase >= SUBMISSION_MAIL;
+    CHECK(owned || begun == (s->envelope.sender != NULL));
+    CHECK(owned || (s->envelope.count > 0) == (s->phase >= SUBMISSION_RCPT));
+    CHECK(!begun || s->settings->open || (s->tls && s->authenticated));
+    CHECK(arrives == (s->dots != NULL));
+    CHECK(arrives || (s->body.len == 0 && s->header.len == 0 && s->received == 0));
+    CHECK(arrives || (!s->spilled && !s->doomed && s->refusal.code == 0));
+    CHECK(!s->doomed || s->body.len == 0 || s->want == SUBMISSION_SPILL);
+    CHECK(arrives || !(owned || s->want == SUBMISSION_SPILL));
+    CHECK(!owned || !s->doomed);
+}
+
+/* What is true of a session between two events, whatever its peer says. */
+static void check(const struct submission *s)
+{
+    if (!CHECKS_MACHINES)
+        return;
+    check_transaction(s);
+    CHECK(!s->sasl || (s->phase == SUBMISSION_GREETED && !s->authenticated));
+    CHECK(s->sasl || (s->want != SUBMISSION_KEYS && s->want != SUBMISSION_AUTH));
+    CHECK(!s->authenticated || s->tls || s->settings->open);
+    CHECK(!s->binds || s->tls);
+    CHECK(s->want != SUBMISSION_TLS || (!s->tls && s->in.len == 0));
+    CHECK(s->want != SUBMISSION_LIMIT || s->phase == SUBMISSION_RCPT);
+    CHECK(s->want == SUBMISSION_CLOSE || !s->out.overflow);
+    CHECK(!s->command && s->about.len == 0);
+    CHECK(s->refusal_count <= SUBMISSION_REFUSALS && (s->refusals || s->refusal_count == 0));
+}
+
 /* ---- the public face ---- */
 
 void submission_init(struct submission *s, const struct submission_settings *settings)
@@ -227,6 +262,7 @@ void submission_init(struct submission *s, const struct submission_settings *set
 
 void submission_fini(struct submission *s)
 {
+    check(s);
     commands_end_auth(s);
     commands_end_transaction(s);
     buf_fini(&s->out);
@@ -236,6 +272,7 @@ void submission_fini(struct submission *s)
 
 void submission_input(struct submission *s, struct span bytes)
 {
+    check(s);
     CHECK(s->want == SUBMISSION_INPUT);
     bool tls_hello =
         s->phase == SUBMISSION_CONNECTED && s->in.len == 0 && bytes.len > 0 && bytes.ptr[0] == 0x16;
@@ -249,6 +286,7 @@ void submission_input(struct submission *s, struct span bytes)
 
 void submission_tls_started(struct submission *s)
 {
+    check(s);
     CHECK(s->want == SUBMISSION_TLS);
     s->phase =
         SUBMISSION_CONNECTED; /* RFC 3207 section 4.2: all that was said before is forgotten */
@@ -263,12 +301,14 @@ void submission_tls_started(struct submission *s)
 
 void submission_bind(struct submission *s, const unsigned char *binding)
 {
+    check(s);
     memcpy(s->binding, binding, SCRAM_BINDING);
     s->binds = true;
 }
 
 void submission_keys(struct submission *s, const char *keys)
 {
+    check(s);
     CHECK(s->want == SUBMISSION_KEYS);
     s->want = SUBMISSION_INPUT;
     reply_say(s, commands_auth_step(s, sasl_keys(s->sasl, keys)));
@@ -277,6 +317,7 @@ void submission_keys(struct submission *s, const char *keys)
 
 void submission_auth_decided(struct submission *s, const struct identity *identity, bool busy)
 {
+    check(s);
     CHECK(s->want == SUBMISSION_AUTH);
     s->want = SUBMISSION_INPUT;
     if (identity)
@@ -300,6 +341,7 @@ void submission_auth_decided(struct submission *s, const struct identity *identi
 
 void submission_auth_locked(struct submission *s, int64_t wait_s)
 {
+    check(s);
     CHECK(s->want == SUBMISSION_AUTH);
     struct verdict v = verdict_make(
         454, "4.7.0",
@@ -316,6 +358,7 @@ void submission_auth_locked(struct submission *s, int64_t wait_s)
 
 void submission_rcpt_decided(struct submission *s, const struct verdict *refused)
 {
+    check(s);
     CHECK(s->want == SUBMISSION_LIMIT);
     s->want = SUBMISSION_INPUT;
     if (refused) {
@@ -334,6 +377,7 @@ void submission_rcpt_decided(struct submission *s, const struct verdict *refused
 
 void submission_spilled(struct submission *s, const struct verdict *failed)
 {
+    check(s);
     CHECK(s->want == SUBMISSION_SPILL);
     s->want = SUBMISSION_INPUT;
     buf_clear(&s->body);
@@ -352,6 +396,7 @@ void submission_enqueue_decided(struct submission *s, const struct verdict *v)
 
 void submission_enqueue_refused(struct submission *s, const struct verdict *v, struct span hint)
 {
+    check(s);
     CHECK(s->want == SUBMISSION_ENQUEUE);
     s->want = SUBMISSION_INPUT;
     if (v->what == VERDICT_ACCEPT)
@@ -373,6 +418,7 @@ struct span submission_header(const struct submission *s)
 
 void submission_hang_up(struct submission *s, const char *reason)
 {
+    check(s);
     buf_addf(&s->out, "421 %s %s %s\r\n", s->ends ? "4.7.0" : "4.3.2", s->settings->hostname,
              s->ends ? s->ends : reason);
     s->want = SUBMISSION_CLOSE;
@@ -386,6 +432,7 @@ struct verdict submission_ended(const struct submission *s)
 
 void submission_end(struct submission *s, const char *reason)
 {
+    check(s);
     s->ends = reason;
     if (s->phase == SUBMISSION_DATA &&
         (s->want == SUBMISSION_INPUT || s->want == SUBMISSION_SPILL)) {

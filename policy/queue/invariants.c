@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* invariants.c - What is true of the queue's core between two events, in builds that check it.
+ *
+ *   1. Each recipient is in one place: the heap that its state says, or one attempt.
+ *   2. A line is there while it has recipients, and stands where its domain's state says.
+ *   3. What is counted (of domains, destinations, providers, tenants, all) is the sum of its parts.
+ *   4. A connection carries one attempt at most, which knows it, and is in the list of its state.
+ *   5. The first of each heap is the first: no item comes before its parent.
+ *
+ * The sums of all are compared after each event, the parts when as many events have passed as there
+ * are parts: so a check costs the same whatever waits.
+ */
+#include "queue_moves.h"
+
+/* ---- order ---- */
+
+static void check_heap(const struct heap *h)
+{
+    for (uint32_t i = 0; i < h->count; i++) {
+        const uint32_t *place = (const void *)((const char *)h->items[i] + h->place_at);
+        CHECK(*place == i + 1);
+        CHECK(i == 0 || !h->before(h->items[i], h->items[(i - 1) / 2]));
+    }
+}
+
+static void check_fair(const struct fair *f)
+{
+    size_t items = 0;
+    check_heap(&f->parties);
+    for (uint32_t i = 0; i < f->parties.count; i++) {
+        const struct fair_party *p = f->parties.items[i];
+        CHECK(p->fair == f && p->items.count > 0);
+        check_heap(&p->items);
+        items += p->items.count;
+        for (uint32_t k = 0; k < p->items.count; k++)
+            CHECK(((const struct fair_item *)p->items.items[k])->party == p);
+    }
+    CHECK(items == f->count);
+}
+
+/* ---- who waits ---- */
+
+struct sums {
+    size_t entries, entry_lines, ready, attempts, tenant_users, lane_users, lanes;
+    size_t counted, in_use, plain, under_way;
+};
+
+static void check_entries(const struct queue *q)
+{
+    size_t at = 0;
+    size_t states[3] = {0};
+    for (const struct entry *e = pointer_table_next(&q->entries, &at); e;
+         e = pointer_table_next(&q->entries, &at)) {
+        states[e->state]++;
+        CHECK(e->state == ENTRY_WAITING || e->line->entries > 0);
+        CHECK(e->state != ENTRY_READY || e->place != 0);
+        CHECK(e->state != ENTRY_READY || (e->deadline_place != 0) == !e->line->late);
+    }
+    CHECK(states[ENTRY_WAITING] == q->waiting.count);
+    CHECK(states[ENTRY_READY] == q->ready);
+    CHECK(states[ENTRY_UNDER_WAY] == q->under_way);
+}
+
+static void check_line(const struct line *l, struct sums *sums)
+{
+    const struct domain *d = l->domain;
+    bool due = l->ready.count > 0;
+    bool settles = l->late || d->state == DOMAIN_UNRESOLVABLE;
+    bool leads = !settles && d->state == DOMAIN_LEADS;
+    CHECK(l->entries > 0 || l->attempts > 0);
+    CHECK(l->ready.count <= l->entries);
+    CHECK((l->turn.party || l->held) == (due && (settles || leads)));
+    CHECK((l->lane_turn.party != NULL) == (due && leads));
+    CHECK(!l->held || (leads && d->lane->resting && !l->turn.party));
+    CHECK(l->counted == (leads ? l->ready.count : 0));
+    check_heap(&l->ready);
+    sums->ready += l->ready.count;
+    sums->entry_lines += l->entries;
+    sums->attempts += l->attempts;
+    sums->counted += l->counted;
+}
+
+static void check_domain(const struct domain *d, struct sums *sums)
+{
+    size_t ready = 0;
+    size_t attempts = 0;
+    bool waits = false; /* for an answer */
+    bool is_looked_up = d->state == DOMAIN_RESOLVING || d->refreshing;
+    for (const struct line *l = d->lines; l; l = l->next) {
+        CHECK(l->domain == d);
+        ready += l->ready.count;
+        attempts += l->attempts;
+        waits = waits || (l->ready.count > 0 && !l->late && d->state == DOMAIN_UNRESOLVED);
+    }
+    CHECK(d->ready == ready && d->attempts == attempts);
+    CHECK((d->state == DOMAIN_LEADS) == (d->lane != NULL));
+    CHECK(!waits || d->lookup.party);
+    CHECK(!(is_looked_up && d->lookup.party));
+    CHECK(!d->listed || (ready == 0 && attempts == 0 && !is_looked_up));
+    CHECK((d->asked_by != NULL) == (d->lookup.party || (is_looked_up && !d->slow)));
+    sums->tenant_users += d->asked_by != NULL;
+    sums->lane_users += d->lane != NULL;
+}
+
+static void check_waiting(const struct queue *q, struct sums *sums)
+{
+    size_t at = 0;
+    for (const struct line *l = pointer_table_next(&q->lines, &at); l;
+         l = pointer_table_next(&q->lines, &at))
+        check_line(l, sums);
+    at = 0;
+    for (const struct domain *d = pointer_table_next(&q->domains, &at); d;
+         d = pointer_table_next(&q->domains, &at))
+        check_domain(d, sums);
+    CHECK(sums->ready == q->ready);
+    CHECK(sums->entry_lines == q->ready + q->under_way);
+    CHECK(sums->attempts == q->attempt_count);
+    check_heap(&q->waiting);
+    check_heap(&q->deadlines);
+    check_fair(&q->settle);
+    for (size_t i = 0; i < COUNT_OF(q->lookup); i++)
+        check_fair(&q->lookup[i]);
+}
+
+/* ---- where to ---- */
+
+static void check_destination(const struct destination *d, struct sums *sums)
+{
+    unsigned connections = 0;
+    unsigned plain = 0;
+    unsigned trying = 0;
+    unsigned states[CONNECTION_STATES] = {0};
+    window_check(&d->window);
+    for (const struct connection *c = d->connections; c; c = c->next_of) {
+        CHECK(c->lane->destination == d);
+        states[c->state]++;
+        connections++;
+        plain += c->carries && !c->urgent;
+        trying += c->trier != NULL;
+    }
+    for (size_t i = 0; i < CONNECTION_STATES; i++)
+        CHECK(d->count[i] == states[i]);
+    for (size_t i = 0; i < STREAM_CLASSES; i++) {
+        check_fair(&d->turns[i]);
+        sums->counted -= d->ready[i];
+    }
+    CHECK(d->in_use == connections && d->plain == plain && d->trying_count == trying);
+    CHECK(d->unused == (d->lanes == 0) && !(d->unused && (d->dirty || connections > 0)));
+    sums->lanes += d->lanes;
+    sums->in_use += d->in_use;
+    sums->plain += d->plain;
+}
+
+static void check_lane(const struct lane *lane, struct sums *sums)
+{
+    CHECK(lane->users > 0);
+    CHECK(lane->resting == (lane->wake_place != 0));
+    CHECK(!lane->held || lane->resting);
+    for (size_t i = 0; i < STREAM_CLASSES; i++)
+        check_fair(&lane->turns[i]);
+    sums->lane_users -= lane->users;
+}
+
+static void check_provider(const struct provider *p)
+{
+    unsigned in_use = 0;
+    unsigned plain = 0;
+    for (const struct destination *d = p->destinations; d; d = d->next) {
+        CHECK(d->provider == p);
+        in_use += d->in_use;
+        plain += d->plain;
+    }
+    CHECK(p->in_use == in_use && p->plain == plain);
+}
+
+static void check_destinations(const struct queue *q, struct sums *sums)
+{
+    size_t at = 0;
+    for (const struct destination *d = pointer_table_next(&q->destinations, &at); d;
+         d = pointer_table_next(&q->destinations, &at))
+        check_destination(d, sums);
+    at = 0;
+    for (const struct provider *p = pointer_table_next(&q->providers, &at); p;
+         p = pointer_table_next(&q->providers, &at))
+        check_provider(p);
+    at = 0;
+    for (const struct lane *lane = pointer_table_next(&q->lanes, &at); lane;
+         lane = pointer_table_next(&q->lanes, &at))
+        check_lane(lane, sums);
+    CHECK(sums->lanes == q->lanes.count && sums->counted == 0);
+    CHECK(sums->in_use == q->in_use && sums->plain == q->plain);
+    CHECK(sums->lane_users == 0);
+    check_heap(&q->wakes);
+    check_heap(&q->lane_wakes);
+    for (size_t i = 0; i < POOLS; i++)
+        check_fair(&q->connect[i]);
+}
+
+/* ---- connections and what they carry ---- */
+
+static void check_connection(const struct connection *c)
+{
+    CHECK(c->carries == (c->attempt != NULL) && c->carries == (c->holder != NULL));
+    CHECK(!c->attempt || (c->attempt->connection == c && c->attempt->public.connection == c->id));
+    CHECK(!c->attempt || c->attempt->public.trust == c->lane->trust);
+    CHECK(c->state != CONNECTION_IDLE || (!c->attempt && !c->payer));
+    CHECK(!c->slow || c->state == CONNECTION_OPENING);
+    CHECK(!c->hurried || c->state == CONNECTION_BUSY);
+}
+
+static void check_attempts(const struct queue *q, struct sums *sums)
+{
+    for (const struct attempt *a = q->attempts; a; a = a->next) {
+        CHECK(a->public.count > 0 && a->public.count <= QUEUE_RECIPIENTS_MAX);
+        CHECK(!a->settling || !a->connection);
+        sums->under_way += a->public.count;
+        for (size_t i = 0; i < a->public.count; i++) {
+            const struct entry *e = entry_find(q, a->public.message, a->public.numbers[i]);
+            CHECK(e && e->state == ENTRY_UNDER_WAY);
+            CHECK(i == 0 || a->public.numbers[i - 1] < a->public.numbers[i]);
+        }
+    }
+    CHECK(sums->under_way == q->under_way);
+}
+
+static void check_connections(const struct queue *q, struct sums *sums)
+{
+    size_t found = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < q->slot_count; i++) {
+        const struct connection *c = q->slots[i].connection;
+        if (!c)
+            continue;
+        CHECK((uint32_t)c->id == i && (uint32_t)(c->id >> 32) == q->slots[i].generation);
+        check_connection(c);
+        found++;
+        sums->lane_users++;
+        sums->tenant_users += (size_t)(c->trier != NULL) + (c->payer != NULL);
+    }
+    CHECK(found == q->in_use && found + q->free_slot_count == q->slot_count);
+    sums->tenant_users += q->lines.count;
+    for (const struct tenant *t = pointer_table_next(&q->tenants, &at); t;
+         t = pointer_table_next(&q->tenants, &at)) {
+        CHECK(t->users > 0);
+        sums->tenant_users -= t->users;
+    }
+    CHECK(sums->tenant_users == 0);
+}
+
+/* ---- all of it ---- */
+
+static void check_counts(const struct queue *q)
+{
+    const size_t *count = q->count;
+    CHECK(q->entries.count == q->waiting.count + q->ready + q->under_way);
+    CHECK(q->in_use == count[CONNECTION_OPENING] + count[CONNECTION_BUSY] + count[CONNECTION_IDLE] +
+                           count[CONNECTION_CLOSING]);
+    CHECK(q->plain <= q->in_use);
+    CHECK(q->slow <= count[CONNECTION_OPENING] && q->hurried <= count[CONNECTION_BUSY]);
+    CHECK(q->leaving == count[CONNECTION_CLOSING]);
+    CHECK(q->settling <= q->attempt_count && q->attempt_count <= q->under_way);
+    CHECK(q->lookup_count == q->resolving[0] + q->resolving[1] + q->slow_lookups);
+    CHECK(q->unused_count <= q->domains.count);
+}
+
+void queue_check(struct queue *q)
+{
+    struct sums sums = {0};
+    if (!CHECKS_MACHINES)
+        return;
+    size_t parts = q->entries.count + q->lines.count + q->domains.count + q->lanes.count +
+                   q->destinations.count + q->slot_count;
+    check_counts(q);
+    if (q->unchecked++ < parts)
+        return;
+    q->unchecked = 0;
+    check_entries(q);
+    check_waiting(q, &sums);
+    check_connections(q, &sums);
+    check_destinations(q, &sums);
+    check_attempts(q, &sums);
+}
