@@ -12,7 +12,7 @@ enum escape_form {
 };
 
 /* Take one character off the front of `text` and write it, ended by a zero, or its escape: for
- * controls (C0, DEL, C1), line separators, what changes the direction of text, and what nobody
+ * control characters, line separators, what changes the direction of text, and what nobody
  * sees. The length. */
 size_t escape_next(struct span *text, enum escape_form form, char text_r[ESCAPE_MAX]);
 

@@ -29,7 +29,7 @@ enum {
     AUTH_FAILURES_MAX = 3,
 };
 
-/* Count what brings no mail; a peer that does only that is sent away (C6, C7). */
+/* Count what brings no mail; a peer that does only that is sent away (attacks C6, C7). */
 static enum reply judge(struct submission *s, enum reply reply)
 {
     bool bad = reply == UNKNOWN || reply == LONG_LINE || reply == BARE_LINE || reply == NOT_OFFERED;
