@@ -102,12 +102,12 @@ json_t *cli_request(const char *verb, ...)
     va_list pairs;
     json_t *request = json_object();
     if (verb)
-        json_object_set_new(request, "do", json_string(verb));
+        PUT(request, FIELD("do", verb));
     va_start(pairs, verb);
     for (const char *key = va_arg(pairs, const char *); key; key = va_arg(pairs, const char *)) {
         const char *value = va_arg(pairs, const char *);
         if (value)
-            json_object_set_new(request, key, json_string(value));
+            PUT(request, FIELD(key, value));
     }
     va_end(pairs);
     return request;
@@ -191,14 +191,13 @@ static int read_answer(struct span text, json_t **answer_r)
     json_error_t why;
     struct err err = {.kind = ERR_STORE, .text = "the relay's answer cannot be read"};
     json_t *answer = json_loadb(text.ptr, text.len, 0, &why);
-    if (json_is_true(json_object_get(answer, "ok"))) {
+    if (json_row_is(answer, "ok")) {
         *answer_r = answer;
         return CLI_OK;
     }
     const char *text_of = json_string_value(json_object_get(answer, "error"));
     if (text_of)
-        err_set(&err, (enum err_kind)json_integer_value(json_object_get(answer, "kind")), "%s",
-                text_of);
+        err_set(&err, (enum err_kind)json_row_int(answer, "kind"), "%s", text_of);
     json_decref(answer);
     return cli_fail(&err);
 }
@@ -251,7 +250,7 @@ bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r, struct
                err_set(err, ERR_NOT_FOUND, "no relay is running")) &&
               ask_daemon(dir, buf_span(&asked), &answer, err);
     *answer_r = ok ? json_loadb(answer.ptr, answer.len, 0, NULL) : NULL;
-    if (ok && !json_is_true(json_object_get(*answer_r, "ok"))) {
+    if (ok && !json_row_is(*answer_r, "ok")) {
         const char *why = json_string_value(json_object_get(*answer_r, "error"));
         ok = err_set(err, ERR_STORE, "%s", why ? why : "the relay's answer cannot be read");
         json_decref(*answer_r);

@@ -7,8 +7,8 @@
 #include "config.h"
 #include "err.h"
 #include "escape.h"
+#include "json_row.h"
 
-#include <jansson.h>
 #include <stdio.h>
 
 enum { CLI_OK = 0, CLI_NO = 1, CLI_USAGE = 2, CLI_UNREACHABLE = 3 };

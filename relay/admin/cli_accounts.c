@@ -42,10 +42,9 @@ static void show_secret(const struct cli *cli, const char *name, const char *sec
 {
     bool chosen = cli_flag(cli, "password-stdin");
     if (cli->json) {
-        json_t *row = json_object();
-        json_object_set_new(row, "name", json_string(name));
+        json_t *row = ROW(FIELD("name", name));
         if (!chosen)
-            json_object_set_new(row, "secret", json_string(secret));
+            PUT(row, FIELD("secret", secret));
         json_object_set(row, "warnings", warnings);
         cli_print_json(row);
         json_decref(row);
@@ -256,7 +255,7 @@ int cli_user_rotate(struct cli *cli)
                        cli_request("user.rotate", "name", cli->arguments[0], "hash", secret.hash,
                                    "scram", secret.scram, NULL),
                        &answer);
-    if (json_is_true(json_object_get(answer, "disabled")))
+    if (json_row_is(answer, "disabled"))
         add_warning(cli, warnings, "the credential is still disabled: see 'user enable'");
     if (code == CLI_OK)
         show_secret(cli, cli->arguments[0], secret.text, warnings);
@@ -339,9 +338,7 @@ int cli_address_canonical(struct cli *cli)
     bool ok =
         address_parse(span_of(cli->arguments[0]), &address) && address_canonical(&address, &text);
     if (ok && cli->json) {
-        json_t *row = json_object();
-        json_object_set_new(row, "address", json_string(cli->arguments[0]));
-        json_object_set_new(row, "canonical", json_string(buf_text(&text)));
+        json_t *row = ROW(FIELD("address", cli->arguments[0]), FIELD("canonical", buf_text(&text)));
         cli_print_json(row);
         json_decref(row);
     } else if (ok) {

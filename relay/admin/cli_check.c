@@ -13,12 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *member(json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
 /* ---- check spf ---- */
 
 struct spf_work {
@@ -62,8 +56,8 @@ static void print_questions(json_t *questions)
     for (size_t i = 0; i < json_array_size(questions); i++) {
         json_t *q = json_array_get(questions, i);
         char line[400];
-        snprintf(line, sizeof(line), "%s %s: %s", member(q, "name"), member(q, "type"),
-                 member(q, "status"));
+        snprintf(line, sizeof(line), "%s %s: %s", json_row_get(q, "name"), json_row_get(q, "type"),
+                 json_row_get(q, "status"));
         print_line(i == 0 ? "asked" : "", line);
     }
 }
@@ -264,13 +258,13 @@ static int find_user(struct cli *cli, const char *name, struct identity *identit
     json_t *rows = json_object_get(answer, "rows");
     for (size_t i = 0; code == CLI_OK && i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
-        if (strcmp(member(row, "name"), name) != 0)
+        if (strcmp(json_row_get(row, "name"), name) != 0)
             continue;
         struct identity *to = identity_r;
         found = span_copy(span_of(name), to->name, sizeof(to->name)) &&
-                span_copy(span_of(member(row, "tenant")), to->tenant, sizeof(to->tenant)) &&
-                span_copy(span_of(member(row, "stream")), to->stream, sizeof(to->stream)) &&
-                span_copy(span_of(member(row, "allowed")), to->allowed, sizeof(to->allowed));
+                span_copy(span_of(json_row_get(row, "tenant")), to->tenant, sizeof(to->tenant)) &&
+                span_copy(span_of(json_row_get(row, "stream")), to->stream, sizeof(to->stream)) &&
+                span_copy(span_of(json_row_get(row, "allowed")), to->allowed, sizeof(to->allowed));
     }
     json_decref(answer);
     if (code == CLI_OK && !found) {
@@ -328,13 +322,10 @@ static void show_message(struct cli *cli, const struct verdict *v, const struct 
             judged_print(judged);
         return;
     }
-    json_t *all = json_object();
-    json_object_set_new(all, "accepted", json_boolean(v->what == VERDICT_ACCEPT));
-    json_object_set_new(all, "code", json_integer(v->code));
-    json_object_set_new(all, "enhanced", json_string(v->enhanced));
-    json_object_set_new(all, "reply", json_string(v->text));
-    json_object_set_new(all, "alignment",
-                        judged->questions ? judged_json(cli->config, judged) : json_null());
+    json_t *all =
+        ROW(FLAG("accepted", v->what == VERDICT_ACCEPT), FIELD("code", v->code),
+            FIELD("enhanced", v->enhanced), FIELD("reply", v->text),
+            FIELD("alignment", judged->questions ? judged_json(cli->config, judged) : json_null()));
     cli_print_json(all);
     json_decref(all);
 }
@@ -383,7 +374,7 @@ static int judge_domains(struct cli *cli, json_t *rows)
         return code;
     struct judged *all = xcalloc(count, sizeof(*all));
     for (size_t i = 0; i < count; i++) {
-        const char *name = member(json_array_get(rows, i), "name");
+        const char *name = json_row_get(json_array_get(rows, i), "name");
         snprintf(all[i].author, sizeof(all[i].author), "%s", name);
         snprintf(all[i].return_domain, sizeof(all[i].return_domain), "%s", name);
         judged_keys(&all[i], json_object_get(keys, "rows"));
@@ -391,9 +382,7 @@ static int judge_domains(struct cli *cli, json_t *rows)
     bool ok = judged_run(cli->config, all, count, &err);
     for (size_t i = 0; i < count; i++) {
         json_t *row = json_array_get(rows, i);
-        json_object_set_new(
-            row, "mode",
-            json_string(alignment_mode_name(config_alignment(cli->config, all[i].author))));
+        PUT(row, FIELD("mode", alignment_mode_name(config_alignment(cli->config, all[i].author))));
         if (ok) {
             json_t *judged = judged_json(cli->config, &all[i]);
             json_object_update(row, judged);

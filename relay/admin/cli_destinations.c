@@ -26,12 +26,12 @@ int cli_destination_list(struct cli *cli)
     if (given && (!span_number(span_of(given), &limit) || limit > 100000))
         return cli_usage(cli, "--limit is a number up to 100000; 0 means all");
     json_t *request = cli_request("destination.list", NULL);
-    json_object_set_new(request, "limit", json_integer((json_int_t)limit));
+    PUT(request, FIELD("limit", limit));
     int code = cli_ask(cli, request, &answer);
     if (code != CLI_OK)
         return code;
     json_t *rows = json_object_get(answer, "rows");
-    json_int_t total = json_integer_value(json_object_get(answer, "total"));
+    json_int_t total = json_row_int(answer, "total");
     cli_print_rows(cli, rows, columns, COUNT_OF(columns));
     if (!cli->json)
         printf("%lld destination%s%s\n", (long long)total, total == 1 ? "" : "s",
@@ -42,27 +42,16 @@ int cli_destination_list(struct cli *cli)
 
 /* ---- one of them ---- */
 
-static long long number(const json_t *row, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(row, key));
-}
-
-static const char *text(const json_t *row, const char *key)
-{
-    const char *value = json_string_value(json_object_get(row, key));
-    return value ? value : "";
-}
-
 static void print_rest(const json_t *row)
 {
-    long long rests_s = number(row, "rests_s");
-    long long failures = number(row, "failures");
-    const char *why = text(row, "why");
+    long long rests_s = json_row_int(row, "rests_s");
+    long long failures = json_row_int(row, "failures");
+    const char *why = json_row_get(row, "why");
     if (rests_s > 0)
         printf("for %lld s", rests_s);
     else
         printf("no");
-    if (json_is_true(json_object_get(row, "by_operator")))
+    if (json_row_is(row, "by_operator"))
         printf(", by an operator");
     else if (failures > 0)
         printf(", failures in a row: %lld", failures);
@@ -77,8 +66,8 @@ static void print_waiting(const json_t *row)
     const char *class;
     json_t *count;
     json_t *tenants = json_object_get(row, "waiting_by_tenant");
-    printf("  deferred     %lld\n", number(row, "deferred"));
-    printf("  waiting      %lld", number(row, "waiting"));
+    printf("  deferred     %lld\n", json_row_int(row, "deferred"));
+    printf("  waiting      %lld", json_row_int(row, "waiting"));
     json_object_foreach(json_object_get(row, "waiting_by_class"), class, count)
     {
         if (json_integer_value(count) > 0)
@@ -87,21 +76,22 @@ static void print_waiting(const json_t *row)
     for (size_t i = 0; i < json_array_size(tenants); i++) {
         const json_t *tenant = json_array_get(tenants, i);
         printf("%s", i == 0 ? "\n  tenants      " : ", ");
-        cli_print_safe(text(tenant, "tenant"));
-        printf(" %lld", number(tenant, "waiting"));
+        cli_print_safe(json_row_get(tenant, "tenant"));
+        printf(" %lld", json_row_int(tenant, "waiting"));
     }
-    if ((size_t)number(row, "tenants") > json_array_size(tenants))
-        printf(" and %lld more", number(row, "tenants") - (long long)json_array_size(tenants));
+    if ((size_t)json_row_int(row, "tenants") > json_array_size(tenants))
+        printf(" and %lld more",
+               json_row_int(row, "tenants") - (long long)json_array_size(tenants));
     putchar('\n');
 }
 
 static void print_domains(const json_t *row)
 {
     json_t *some = json_object_get(row, "some_domains");
-    printf("\n  domains      %lld", number(row, "domains"));
+    printf("\n  domains      %lld", json_row_int(row, "domains"));
     for (size_t i = 0; i < json_array_size(some); i++)
         printf("%s%s", i == 0 ? ": " : ", ", json_string_value(json_array_get(some, i)));
-    puts((size_t)number(row, "domains") > json_array_size(some) ? ", ..." : "");
+    puts((size_t)json_row_int(row, "domains") > json_array_size(some) ? ", ..." : "");
 }
 
 static void print_progress(const json_t *row)
@@ -109,7 +99,7 @@ static void print_progress(const json_t *row)
     json_t *trying = json_object_get(row, "trying");
     for (size_t i = 0; i < json_array_size(trying); i++) {
         const json_t *one = json_array_get(trying, i);
-        printf("  trying       %s at ", text(one, "id"));
+        printf("  trying       %s at ", json_row_get(one, "id"));
         cli_print_trying(one);
     }
 }
@@ -117,22 +107,23 @@ static void print_progress(const json_t *row)
 static void print_destination(const json_t *row)
 {
     json_t *shards = json_object_get(row, "connections_by_shard");
-    cli_print_safe(text(row, "destination"));
+    cli_print_safe(json_row_get(row, "destination"));
     printf("\n  connections  %lld opening, %lld busy, %lld idle; window %lld, limit %lld\n",
-           number(row, "opening"), number(row, "busy"), number(row, "idle"), number(row, "window"),
-           number(row, "limit"));
+           json_row_int(row, "opening"), json_row_int(row, "busy"), json_row_int(row, "idle"),
+           json_row_int(row, "window"), json_row_int(row, "limit"));
     printf("  by shard    ");
     for (size_t i = 0; i < json_array_size(shards); i++)
         printf(" %lld", (long long)json_integer_value(json_array_get(shards, i)));
-    if (number(row, "no_growth_s") > 0)
-        printf("\n  refused      more than that; no growth for %lld s", number(row, "no_growth_s"));
+    if (json_row_int(row, "no_growth_s") > 0)
+        printf("\n  refused      more than that; no growth for %lld s",
+               json_row_int(row, "no_growth_s"));
     printf("\n  rests        ");
     print_rest(row);
     print_domains(row);
     print_waiting(row);
     print_progress(row);
-    if (*text(row, "provider"))
-        printf("  provider     %s\n", text(row, "provider"));
+    if (*json_row_get(row, "provider"))
+        printf("  provider     %s\n", json_row_get(row, "provider"));
 }
 
 int cli_destination_show(struct cli *cli)
@@ -156,11 +147,11 @@ static void print_before(const json_t *answer)
     const json_t *before = json_object_get(answer, "before");
     if (!before)
         return;
-    printf("; it had a rest of %lld s more%s", number(before, "rests_s"),
-           json_is_true(json_object_get(before, "by_operator")) ? ", by an operator" : "");
-    if (*text(before, "why")) {
+    printf("; it had a rest of %lld s more%s", json_row_int(before, "rests_s"),
+           json_row_is(before, "by_operator") ? ", by an operator" : "");
+    if (*json_row_get(before, "why")) {
         fputs(": ", stdout);
-        cli_print_safe(text(before, "why"));
+        cli_print_safe(json_row_get(before, "why"));
     }
 }
 
@@ -179,7 +170,8 @@ static void print_shared(const json_t *answer)
 static void add_expiring(struct cli *cli, json_t *answer)
 {
     json_t *counted = NULL;
-    json_t *request = cli_request("destination.domains", "name", text(answer, "destination"), NULL);
+    json_t *request =
+        cli_request("destination.domains", "name", json_row_get(answer, "destination"), NULL);
     json_object_set(request, "until", json_object_get(answer, "next_try"));
     if (cli_ask(cli, request, &counted) == CLI_OK)
         json_object_set(answer, "expire", json_object_get(counted, "expire"));
@@ -195,7 +187,7 @@ int cli_destination_rest(struct cli *cli)
         return cli_usage(cli, "--for takes a time, as 90s, 10m, 1h or 7d");
     json_t *request = cli_request("destination.rest", "name", cli->arguments[0], "why",
                                   cli_option(cli, "why", 0), NULL);
-    json_object_set_new(request, "for_ms", json_integer(for_ms));
+    PUT(request, FIELD("for_ms", for_ms));
     int code = cli_ask(cli, request, &answer);
     if (code != CLI_OK)
         return code;
@@ -203,13 +195,13 @@ int cli_destination_rest(struct cli *cli)
     if (cli->json) {
         cli_print_json(answer);
     } else {
-        cli_print_safe(text(answer, "destination"));
+        cli_print_safe(json_row_get(answer, "destination"));
         printf(" rests for %s", given ? given : "1h");
         print_before(answer);
-        if (!json_is_true(json_object_get(answer, "known")))
+        if (!json_row_is(answer, "known"))
             printf("\n  no mail goes there just now: it rests from the first on");
         printf("\n  %lld recipients that wait there expire before it ends\n",
-               number(answer, "expire"));
+               json_row_int(answer, "expire"));
         print_shared(answer);
     }
     json_decref(answer);
@@ -224,10 +216,9 @@ int cli_destination_resume(struct cli *cli)
     if (code == CLI_OK && cli->json) {
         cli_print_json(answer);
     } else if (code == CLI_OK) {
-        cli_print_safe(text(answer, "destination"));
-        puts(json_is_true(json_object_get(answer, "rested"))
-                 ? " is tried again"
-                 : " had no rest; it is tried as usual");
+        cli_print_safe(json_row_get(answer, "destination"));
+        puts(json_row_is(answer, "rested") ? " is tried again"
+                                           : " had no rest; it is tried as usual");
     }
     json_decref(answer);
     return code;

@@ -126,18 +126,15 @@ static json_t *finding_json(const struct check *c, size_t at)
     json_t *row = dns_work_row(c->w, at);
     json_t *servers = json_array();
     for (size_t i = 0; i < f->server_count; i++) {
-        json_t *server = json_object();
-        json_object_set_new(server, "name", json_string(c->servers[f->servers[i]].name));
-        json_object_set_new(server, "ip", json_string(c->servers[f->servers[i]].ip));
-        json_object_set_new(server, "state", json_string(records_state_name(f->at_server[i])));
-        json_array_append_new(servers, server);
+        json_array_append_new(servers, ROW(FIELD("name", c->servers[f->servers[i]].name),
+                                           FIELD("ip", c->servers[f->servers[i]].ip),
+                                           FIELD("state", records_state_name(f->at_server[i]))));
     }
-    json_object_set_new(row, "servers", servers);
-    json_object_set_new(row, "resolver", json_string(records_state_name(f->at_resolver)));
+    PUT(row, FIELD("servers", servers), FIELD("resolver", records_state_name(f->at_resolver)));
     json_object_set(row, "found", f->found);
-    json_object_set_new(row, "difference", json_string(f->difference));
-    json_object_set_new(row, "remaining_ttl",
-                        f->state == RECORDS_PROPAGATING ? json_integer(f->ttl_s) : json_null());
+    PUT(row, FIELD("difference", f->difference),
+        FIELD("remaining_ttl",
+              f->state == RECORDS_PROPAGATING ? json_integer(f->ttl_s) : json_null()));
     return row;
 }
 
@@ -147,8 +144,7 @@ static void print_json(const struct check *c, bool green)
     json_t *all = dns_work_json(c->w);
     for (size_t i = 0; i < c->w->plan.count; i++)
         json_array_append_new(rows, finding_json(c, i));
-    json_object_set_new(all, "records", rows);
-    json_object_set_new(all, "green", json_boolean(green));
+    PUT(all, FIELD("records", rows), FLAG("green", green));
     cli_print_json(all);
     json_decref(all);
 }
@@ -237,7 +233,7 @@ static int end_capture(struct cli *cli, const struct dns_work *w)
     for (size_t i = 0; code == CLI_OK && i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
         if (strcmp(json_string_value(json_object_get(row, "name")), w->domain) == 0)
-            captured = json_is_true(json_object_get(row, "captured"));
+            captured = json_row_is(row, "captured");
     }
     json_decref(answer);
     if (!captured)

@@ -13,12 +13,6 @@
 
 enum { KEYS_MAX = 64, WATCH_S = 2 };
 
-static const char *member(json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
 /* ---- making keys ---- */
 
 static size_t read_rows(json_t *rows, const char *domain, struct rotation_key *keys_r)
@@ -27,10 +21,11 @@ static size_t read_rows(json_t *rows, const char *domain, struct rotation_key *k
     for (size_t i = 0; i < json_array_size(rows) && count < KEYS_MAX; i++) {
         json_t *row = json_array_get(rows, i);
         struct rotation_key *k = &keys_r[count];
-        count += strcmp(member(row, "domain"), domain) == 0 &&
-                 key_state_parse(span_of(member(row, "state")), &k->state) &&
-                 key_algorithm_parse(span_of(member(row, "algorithm")), &k->algorithm) &&
-                 span_copy(span_of(member(row, "selector")), k->selector, sizeof(k->selector));
+        count +=
+            strcmp(json_row_get(row, "domain"), domain) == 0 &&
+            key_state_parse(span_of(json_row_get(row, "state")), &k->state) &&
+            key_algorithm_parse(span_of(json_row_get(row, "algorithm")), &k->algorithm) &&
+            span_copy(span_of(json_row_get(row, "selector")), k->selector, sizeof(k->selector));
     }
     return count;
 }
@@ -86,13 +81,10 @@ static bool make_key(const struct config *config, const char *domain, enum key_a
     bool ok = keyring_make(config->state_dir, domain, selector, algorithm, config->dkim.rsa_bits,
                            &public_key, err);
     if (ok) {
-        json_t *row = json_object();
-        json_object_set_new(row, "domain", json_string(domain));
-        json_object_set_new(row, "selector", json_string(selector));
-        json_object_set_new(row, "algorithm", json_string(key_algorithm_name(algorithm)));
-        json_object_set_new(row, "public", json_string(buf_text(&public_key)));
-        json_object_set_new(row, "delegated", json_string(delegated));
-        json_object_set_new(row, "state", json_string("pending"));
+        json_t *row = ROW(FIELD("domain", domain), FIELD("selector", selector),
+                          FIELD("algorithm", key_algorithm_name(algorithm)),
+                          FIELD("public", buf_text(&public_key)), FIELD("delegated", delegated),
+                          FIELD("state", "pending"));
         json_array_append(rows, row);
         json_array_append_new(made, row);
     }
@@ -108,7 +100,7 @@ bool cli_make_keys(const struct config *config, const char *domain, bool ed25519
     bool ok = make_key(config, domain, KEY_RSA, rows, *keys_r, err) &&
               (!ed25519 || make_key(config, domain, KEY_ED25519, rows, *keys_r, err));
     for (size_t i = 0; i < json_array_size(*keys_r); i++)
-        json_object_set_new(json_array_get(*keys_r, i), "state", json_string("active"));
+        PUT(json_array_get(*keys_r, i), FIELD("state", "active"));
     json_decref(rows);
     return ok;
 }
@@ -141,7 +133,7 @@ static int check_new_domain(struct cli *cli, const char *domain)
     int code = cli_ask(cli, cli_request("domain.list", NULL), &answer);
     json_t *rows = json_object_get(answer, "rows");
     for (size_t i = 0; code == CLI_OK && i < json_array_size(rows); i++) {
-        if (strcmp(member(json_array_get(rows, i), "name"), domain) != 0)
+        if (strcmp(json_row_get(json_array_get(rows, i), "name"), domain) != 0)
             continue;
         err_set(&err, ERR_STORE, "%s: the domain exists already", domain);
         code = cli_fail(&err);
@@ -228,10 +220,9 @@ int cli_domain_capture(struct cli *cli)
 static void say_wait(json_t *row)
 {
     char text[80] = "";
-    int64_t seen_ms = json_integer_value(json_object_get(row, "seen"));
-    int64_t left_s =
-        seen_ms / 1000 + json_integer_value(json_object_get(row, "wait")) - clock_now_ms() / 1000;
-    if (strcmp(member(row, "state"), "pending") != 0)
+    int64_t seen_ms = json_row_int(row, "seen");
+    int64_t left_s = seen_ms / 1000 + json_row_int(row, "wait") - clock_now_ms() / 1000;
+    if (strcmp(json_row_get(row, "state"), "pending") != 0)
         return;
     if (seen_ms == 0)
         snprintf(text, sizeof(text), "for its record in DNS");
@@ -241,7 +232,7 @@ static void say_wait(json_t *row)
         snprintf(text, sizeof(text), "%lld s more for caches", (long long)left_s);
     else
         snprintf(text, sizeof(text), "%lld min more for caches", (long long)((left_s + 59) / 60));
-    json_object_set_new(row, "waits", json_string(text));
+    PUT(row, FIELD("waits", text));
 }
 
 int cli_key_list(struct cli *cli)
@@ -265,8 +256,8 @@ int cli_key_list(struct cli *cli)
 static bool has_state(json_t *rows, const char *state, const char *algorithm)
 {
     for (size_t i = 0; i < json_array_size(rows); i++)
-        if (strcmp(member(json_array_get(rows, i), "state"), state) == 0 &&
-            strcmp(member(json_array_get(rows, i), "algorithm"), algorithm) == 0)
+        if (strcmp(json_row_get(json_array_get(rows, i), "state"), state) == 0 &&
+            strcmp(json_row_get(json_array_get(rows, i), "algorithm"), algorithm) == 0)
             return true;
     return false;
 }
@@ -283,19 +274,20 @@ static int watch(struct cli *cli, const char *domain, const char *selector)
         char now[32] = "gone";
         for (size_t i = 0; code == CLI_OK && i < json_array_size(rows); i++) {
             json_t *row = json_array_get(rows, i);
-            if (strcmp(member(row, "selector"), selector) != 0)
+            if (strcmp(json_row_get(row, "selector"), selector) != 0)
                 continue;
-            bool seen = json_integer_value(json_object_get(row, "seen")) > 0;
+            bool seen = json_row_int(row, "seen") > 0;
             snprintf(now, sizeof(now), "%s",
-                     strcmp(member(row, "state"), "pending") == 0 && seen ? "seen"
-                                                                          : member(row, "state"));
+                     strcmp(json_row_get(row, "state"), "pending") == 0 && seen
+                         ? "seen"
+                         : json_row_get(row, "state"));
             if (strcmp(now, before) != 0)
                 fprintf(stderr,
                         strcmp(now, "seen") == 0
                             ? "%s is seen at all servers; caches may lack it for %d s more\n"
                         : strcmp(now, "active") == 0 ? "%s signs now\n"
                                                      : "%s is not seen at all servers yet\n",
-                        selector, (int)json_integer_value(json_object_get(row, "wait")));
+                        selector, (int)json_row_int(row, "wait"));
         }
         json_decref(answer);
         if (strcmp(now, "gone") == 0)
@@ -325,15 +317,13 @@ static int add_key(struct cli *cli, const char *domain, json_t *rows, enum key_a
     json_decref(answer);
     json_t *key = json_array_get(made, 0);
     struct record record;
-    const char *delegated = member(key, "delegated");
-    const struct records_key k = {.selector = member(key, "selector"),
-                                  .public_key = member(key, "public"),
+    const char *delegated = json_row_get(key, "delegated");
+    const struct records_key k = {.selector = json_row_get(key, "selector"),
+                                  .public_key = json_row_get(key, "public"),
                                   .algorithm = algorithm,
                                   .delegated = *delegated ? delegated : NULL};
     records_dkim(domain, &k, &record);
-    json_object_set_new(key, "name", json_string(record.name));
-    json_object_set_new(key, "type", json_string("TXT"));
-    json_object_set_new(key, "value", json_string(record.value));
+    PUT(key, FIELD("name", record.name), FIELD("type", "TXT"), FIELD("value", record.value));
     if (code == CLI_OK && cli->json)
         cli_print_json(key);
     else if (code == CLI_OK)
@@ -384,7 +374,7 @@ int cli_key_retire(struct cli *cli)
     int code =
         cli_ask(cli, cli_request("key.retire", "name", domain, "selector", cli->arguments[1], NULL),
                 &answer);
-    bool forgotten = json_is_true(json_object_get(answer, "forgotten"));
+    bool forgotten = json_row_is(answer, "forgotten");
     if (code == CLI_OK && cli->json)
         cli_print_json(answer);
     else if (code == CLI_OK && forgotten)

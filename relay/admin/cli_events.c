@@ -57,7 +57,7 @@ static const char *add_times(const struct cli *cli, json_t *query)
             return "--since and --until take a time, as 2h, 3d, 2026-11-23 or "
                    "2026-11-23T10:20:30Z";
         if (text)
-            json_object_set_new(query, names[i], json_integer(ms));
+            PUT(query, FIELD(names[i], ms));
     }
     return NULL;
 }
@@ -73,7 +73,7 @@ static const char *add_events(const struct cli *cli, json_t *query, uint64_t *li
         if (text && (!span_number(span_of(text), &id) || id > INT64_MAX))
             return "--after and --before take the number of an event";
         if (text)
-            json_object_set_new(query, names[i], json_integer((json_int_t)id));
+            PUT(query, FIELD(names[i], id));
     }
     if (limit && (!span_number(span_of(limit), limit_r) || *limit_r < 1 || *limit_r > LIMIT_MAX))
         return "--limit is a number from 1 to 1000000";
@@ -85,7 +85,7 @@ static const char *add_events(const struct cli *cli, json_t *query, uint64_t *li
 static int ask(struct cli *cli, const json_t *query, size_t limit, json_t **answer_r)
 {
     json_t *request = json_deep_copy(query);
-    json_object_set_new(request, "limit", json_integer(limit < PAGE ? (json_int_t)limit : PAGE));
+    PUT(request, FIELD("limit", limit < PAGE ? (json_int_t)limit : PAGE));
     return cli_ask(cli, request, answer_r);
 }
 
@@ -115,15 +115,15 @@ static int search_back(struct cli *cli, json_t *query, size_t limit, json_t **ro
             return code;
         }
         json_t *older = json_incref(json_object_get(answer, "rows"));
-        before = json_integer_value(json_object_get(answer, "before"));
+        before = json_row_int(answer, "before");
         if (before == 0 && json_array_size(older) == PAGE)
-            before = json_integer_value(json_object_get(json_array_get(older, 0), "event"));
+            before = json_row_int(json_array_get(older, 0), "event");
         if (*after_r < 0)
-            *after_r = json_integer_value(json_object_get(answer, "after"));
+            *after_r = json_row_int(answer, "after");
         json_array_extend(older, rows);
         json_decref(rows);
         rows = older;
-        json_object_set_new(query, "before", json_integer(before));
+        PUT(query, FIELD("before", before));
         json_decref(answer);
         tell_progress(&told_ms, before);
     }
@@ -148,20 +148,19 @@ static int search_on(struct cli *cli, json_t *query, json_int_t after, size_t li
                      json_t **rows_r, json_int_t *after_r)
 {
     json_t *answer = NULL;
-    json_object_set_new(query, "after", json_integer(after));
-    json_object_set_new(query, "forward", json_true());
+    PUT(query, FIELD("after", after), FIELD("forward", json_true()));
     int code = ask(cli, query, limit, &answer);
     if (code != CLI_OK)
         return code;
     *rows_r = json_incref(json_object_get(answer, "rows"));
-    *after_r = json_integer_value(json_object_get(answer, "after"));
+    *after_r = json_row_int(answer, "after");
     json_decref(answer);
     return CLI_OK;
 }
 
 static int search_all_on(struct cli *cli, json_t *query, size_t limit, json_t **rows_r)
 {
-    json_int_t after = json_integer_value(json_object_get(query, "after"));
+    json_int_t after = json_row_int(query, "after");
     json_int_t before = -1;
     json_t *rows = json_array();
     while (after != before && json_array_size(rows) < limit) {
@@ -201,7 +200,7 @@ static int show(struct cli *cli, json_t *query, size_t limit)
     json_int_t after = 0;
     bool forward = json_object_get(query, "after") != NULL;
     if (forward && cli_flag(cli, "follow"))
-        return follow(cli, query, json_integer_value(json_object_get(query, "after")));
+        return follow(cli, query, json_row_int(query, "after"));
     int code = forward ? search_all_on(cli, query, limit, &rows)
                        : search_back(cli, query, limit, &rows, &after);
     if (code != CLI_OK)

@@ -188,10 +188,8 @@ static bool give_away(const struct cli *cli, const struct plan *p, struct err *e
 
 static void print_json(json_t *records, const struct plan *p)
 {
-    json_t *all = json_object();
-    json_object_set_new(all, "config", json_string(p->config_path));
-    json_object_set_new(all, "user", json_string("app"));
-    json_object_set_new(all, "secret", json_string(p->secret));
+    json_t *all =
+        ROW(FIELD("config", p->config_path), FIELD("user", "app"), FIELD("secret", p->secret));
     json_object_set(all, "records", records);
     cli_print_json(all);
     json_decref(all);
@@ -284,11 +282,9 @@ static json_t *json_lines(struct span lines)
 static int show_report(const struct cli *cli, const struct config_report *report)
 {
     if (cli->json) {
-        json_t *all = json_object();
-        json_object_set_new(all, "config", json_string(cli->config_path));
-        json_object_set_new(all, "good", json_boolean(report->count == 0));
-        json_object_set_new(all, "errors", json_lines(buf_span(&report->faults)));
-        json_object_set_new(all, "notes", json_lines(buf_span(&report->notes)));
+        json_t *all = ROW(FIELD("config", cli->config_path), FLAG("good", report->count == 0),
+                          FIELD("errors", json_lines(buf_span(&report->faults))),
+                          FIELD("notes", json_lines(buf_span(&report->notes))));
         cli_print_json(all);
         json_decref(all);
     } else {

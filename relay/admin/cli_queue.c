@@ -39,8 +39,7 @@ static json_t *filtered(struct cli *cli, const char *verb, int *code_r)
     json_t *request = plainly_filtered(cli, verb);
     json_t *domains = destination ? find_domains(cli, destination, code_r) : NULL;
     if (domains) {
-        json_object_set_new(request, "destination", json_string(destination));
-        json_object_set_new(request, "domains", domains);
+        PUT(request, FIELD("destination", destination), FIELD("domains", domains));
     } else if (destination) {
         json_decref(request);
         return NULL;
@@ -53,7 +52,7 @@ static json_t *filtered(struct cli *cli, const char *verb, int *code_r)
 static int ask_page(struct cli *cli, json_t **request, uint64_t limit, json_t **answer_r)
 {
     static const char *const keys[] = {"after_id", "after_number"};
-    json_object_set_new(*request, "limit", json_integer((json_int_t)limit));
+    PUT(*request, FIELD("limit", limit));
     int code = cli_ask(cli, json_incref(*request), answer_r);
     if (code != CLI_OK)
         return code;
@@ -73,7 +72,7 @@ static void add_rows(struct cli_table *table, json_t *rows)
     for (size_t i = 0; !table->cli->json && i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
         if (json_object_get(row, "trying"))
-            json_object_set_new(row, "state", json_string("trying"));
+            PUT(row, FIELD("state", "trying"));
     }
     cli_table_add(table, rows);
 }
@@ -91,7 +90,7 @@ static int print_queue(struct cli *cli, json_t *request, uint64_t limit)
         if (code != CLI_OK)
             break;
         if (total < 0)
-            total = json_integer_value(json_object_get(answer, "total"));
+            total = json_row_int(answer, "total");
         add_rows(&table, json_object_get(answer, "rows"));
         json_decref(answer);
     }
@@ -117,13 +116,13 @@ static int list_by_destination(struct cli *cli, uint64_t limit)
 {
     json_t *answer = NULL;
     json_t *request = cli_request("queue.by_destination", NULL);
-    json_object_set_new(request, "limit", json_integer((json_int_t)limit));
+    PUT(request, FIELD("limit", limit));
     int code = cli_ask(cli, request, &answer);
     if (code != CLI_OK)
         return code;
     json_t *rows = json_object_get(answer, "rows");
-    json_int_t total = json_integer_value(json_object_get(answer, "total"));
-    json_int_t recipients = json_integer_value(json_object_get(answer, "recipients"));
+    json_int_t total = json_row_int(answer, "total");
+    json_int_t recipients = json_row_int(answer, "recipients");
     cli_print_rows(cli, rows, group_columns, COUNT_OF(group_columns));
     if (!cli->json)
         printf("%lld recipient%s, %lld destination%s%s\n", (long long)recipients,
@@ -155,7 +154,7 @@ int cli_queue_show(struct cli *cli)
 {
     json_t *answer = NULL;
     json_t *request = plainly_filtered(cli, "queue.list");
-    json_object_set_new(request, "limit", json_integer(1));
+    PUT(request, FIELD("limit", 1));
     int code = cli_ask(cli, request, &answer);
     size_t count = json_array_size(json_object_get(answer, "rows"));
     struct err err = {0};
@@ -192,7 +191,7 @@ static int change(struct cli *cli, const char *verb)
         return code;
     bool chosen = json_object_size(request) > 1;
     if (cli_option(cli, "why", 0))
-        json_object_set_new(request, "why", json_string(cli_option(cli, "why", 0)));
+        PUT(request, FIELD("why", cli_option(cli, "why", 0)));
     if (!chosen && !cli_flag(cli, "all")) {
         json_decref(request);
         return cli_usage(cli, "say which: an ID, an option, or --all");
@@ -204,7 +203,7 @@ static int change(struct cli *cli, const char *verb)
         if (!resting)
             resting = json_incref(json_object_get(answer, "resting"));
         if (code == CLI_OK)
-            changed += json_integer_value(json_object_get(answer, "changed"));
+            changed += json_row_int(answer, "changed");
         json_decref(answer);
     }
     json_decref(request);

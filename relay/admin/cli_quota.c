@@ -11,16 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *member(json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
 static struct throttle_bucket bucket_of(json_t *row)
 {
-    return (struct throttle_bucket){json_integer_value(json_object_get(row, "tat")),
-                                    json_integer_value(json_object_get(row, "day"))};
+    return (struct throttle_bucket){json_row_int(row, "tat"), json_row_int(row, "day")};
 }
 
 static bool key_parse(const char *name, enum throttle_key *key_r)
@@ -67,11 +60,11 @@ static bool limit_of(const struct cli *cli, json_t *row, struct throttle_limit *
 {
     enum throttle_key key;
     enum stream_class class = STREAM_SECURITY;
-    if (strcmp(member(row, "key"), "stream") == 0)
-        return limit_of_stream(cli, member(row, "class"), limit_r, security_r);
-    if (!key_parse(member(row, "key"), &key))
+    if (strcmp(json_row_get(row, "key"), "stream") == 0)
+        return limit_of_stream(cli, json_row_get(row, "class"), limit_r, security_r);
+    if (!key_parse(json_row_get(row, "key"), &key))
         return false;
-    bool by_class = stream_class_parse(span_of(member(row, "class")), &class);
+    bool by_class = stream_class_parse(span_of(json_row_get(row, "class")), &class);
     *security_r = by_class && class == STREAM_SECURITY;
     *limit_r = throttle_limit_of(&cli->config->throttle, key, class);
     return limit_r->every_ms > 0 || limit_r->per_day > 0;
@@ -81,22 +74,19 @@ static bool limit_of(const struct cli *cli, json_t *row, struct throttle_limit *
 static void explain_new_recipients(const struct cli *cli, json_t *row, int64_t now_ms)
 {
     const struct throttle_settings *s = &cli->config->throttle;
-    const struct throttle_new_recipients n = {
-        .since_day = json_integer_value(json_object_get(row, "since_day")),
-        .today = (uint32_t)json_integer_value(json_object_get(row, "today")),
-        .most = (uint32_t)json_integer_value(json_object_get(row, "most"))};
+    const struct throttle_new_recipients n = {.since_day = json_row_int(row, "since_day"),
+                                              .today = (uint32_t)json_row_int(row, "today"),
+                                              .most = (uint32_t)json_row_int(row, "most")};
     int64_t wait_ms = throttle_new_recipients_wait_ms(s, &n, now_ms);
     uint32_t limit = throttle_new_recipients_limit(s, &n, now_ms);
-    json_object_set_new(row, "next", json_integer(now_ms + wait_ms));
-    json_object_set_new(row, "per_day", json_integer(limit));
-    json_object_set_new(row, "left",
-                        limit > 0 ? json_integer(limit > n.today ? limit - n.today : 0)
-                                  : json_string("unlimited"));
+    PUT(row, FIELD("next", now_ms + wait_ms), FIELD("per_day", limit),
+        FIELD("left", limit > 0 ? json_integer(limit > n.today ? limit - n.today : 0)
+                                : json_string("unlimited")));
 }
 
 static bool is_new_recipients(json_t *row)
 {
-    return strcmp(member(row, "key"), throttle_key_name(THROTTLE_FIRST_TIME)) == 0;
+    return strcmp(json_row_get(row, "key"), throttle_key_name(THROTTLE_FIRST_TIME)) == 0;
 }
 
 /* Add to each row what its bucket means now; rows that count nothing go. `used`: so do those that
@@ -118,11 +108,9 @@ static json_t *explain_rows(const struct cli *cli, json_t *rows, bool used)
         if (!limit_of(cli, row, &l, &security) || (used && throttle_expires_ms(&b) <= now_ms))
             continue;
         int64_t wait_ms = throttle_wait_ms(&b, &l, security, now_ms);
-        json_object_set_new(row, "left", json_integer(throttle_left(&b, &l, security, now_ms)));
-        json_object_set_new(row, "burst", json_integer(l.burst));
-        json_object_set_new(row, "every_s", json_integer(l.every_ms / 1000));
-        json_object_set_new(row, "per_day", json_integer(l.per_day));
-        json_object_set_new(row, "next", json_integer(now_ms + wait_ms));
+        PUT(row, FIELD("left", throttle_left(&b, &l, security, now_ms)), FIELD("burst", l.burst),
+            FIELD("every_s", l.every_ms / 1000), FIELD("per_day", l.per_day),
+            FIELD("next", now_ms + wait_ms));
         json_array_append(kept, row);
     }
     return kept;
@@ -137,8 +125,8 @@ static int find_tenant(struct cli *cli, const char *user, char *tenant_r, size_t
     json_t *rows = json_object_get(answer, "rows");
     tenant_r[0] = '\0';
     for (size_t i = 0; i < json_array_size(rows); i++)
-        if (strcmp(member(json_array_get(rows, i), "name"), user) == 0)
-            snprintf(tenant_r, size, "%s", member(json_array_get(rows, i), "tenant"));
+        if (strcmp(json_row_get(json_array_get(rows, i), "name"), user) == 0)
+            snprintf(tenant_r, size, "%s", json_row_get(json_array_get(rows, i), "tenant"));
     json_decref(answer);
     if (code == CLI_OK && !tenant_r[0]) {
         err_set(&err, ERR_NOT_FOUND, "%.80s is neither an address nor a credential here", user);
@@ -159,12 +147,11 @@ static json_t *storage(json_t *answer)
 
 static void show_storage(const struct cli *cli, json_t *s)
 {
-    json_int_t limit = json_integer_value(json_object_get(s, "limit"));
+    json_int_t limit = json_row_int(s, "limit");
     bool own = (uint64_t)limit == cli->config->tenant_storage_mb << 20;
     printf("tenant ");
-    cli_print_safe(member(s, "tenant"));
-    printf(" has %lld KB in the queue, of %lld KB (%s)\n\n",
-           (long long)json_integer_value(json_object_get(s, "bytes")) / 1024,
+    cli_print_safe(json_row_get(s, "tenant"));
+    printf(" has %lld KB in the queue, of %lld KB (%s)\n\n", json_row_int(s, "bytes") / 1024,
            (long long)limit / 1024, own ? "limits.tenant_storage" : "its share of limits.storage");
 }
 
@@ -194,7 +181,7 @@ static void show(struct cli *cli, json_t *answer, json_t *rows)
         return;
     }
     printf("counted as ");
-    cli_print_safe(member(answer, "canonical"));
+    cli_print_safe(json_row_get(answer, "canonical"));
     printf("\n\n");
     if (space)
         show_storage(cli, space);
@@ -209,10 +196,8 @@ static void show(struct cli *cli, json_t *answer, json_t *rows)
 static json_t *about_user(const struct cli *cli, const char *tenant, const char *user)
 {
     json_t *request = cli_request("quota.user", "tenant", tenant, "user", user, NULL);
-    json_object_set_new(request, "storage",
-                        json_integer((json_int_t)cli->config->storage_mb << 20));
-    json_object_set_new(request, "tenant_storage",
-                        json_integer((json_int_t)cli->config->tenant_storage_mb << 20));
+    PUT(request, FIELD("storage", (json_int_t)cli->config->storage_mb << 20),
+        FIELD("tenant_storage", (json_int_t)cli->config->tenant_storage_mb << 20));
     return request;
 }
 
@@ -278,13 +263,13 @@ static void take_buckets(json_t *rows, const char *tenant, struct trial *t)
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
         enum throttle_key key;
-        const char *of = member(row, "class");
-        bool apart = strcmp(member(row, "key"), "stream") == 0;
-        if (strcmp(member(row, "tenant"), tenant) != 0)
+        const char *of = json_row_get(row, "class");
+        bool apart = strcmp(json_row_get(row, "key"), "stream") == 0;
+        if (strcmp(json_row_get(row, "tenant"), tenant) != 0)
             continue;
         if (apart && t->stream && strcmp(of, t->stream) == 0)
             t->buckets[THROTTLE_CLASS] = bucket_of(row);
-        else if (!apart && key_parse(member(row, "key"), &key) && key < THROTTLE_BUCKETS &&
+        else if (!apart && key_parse(json_row_get(row, "key"), &key) && key < THROTTLE_BUCKETS &&
                  (!*of || (!t->stream && strcmp(of, stream_class_name(t->class)) == 0)))
             t->buckets[key] = bucket_of(row);
     }
@@ -301,13 +286,10 @@ static json_t *simulate(struct trial *t, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         struct throttle_decision d =
             throttle_decide(&t->settings, t->class, STREAM_PACE, t->buckets, now_ms);
-        json_t *row = json_object();
-        json_object_set_new(row, "message", json_integer((json_int_t)i + 1));
-        json_object_set_new(row, "what", json_string(words[d.what]));
-        json_object_set_new(row, "key",
-                            json_string(d.what == THROTTLE_PASS ? "" : throttle_key_name(d.key)));
-        json_object_set_new(row, "wait_s", json_integer((d.wait_ms + 999) / 1000));
-        json_array_append_new(rows, row);
+        json_array_append_new(
+            rows, ROW(FIELD("message", (json_int_t)i + 1), FIELD("what", words[d.what]),
+                      FIELD("key", d.what == THROTTLE_PASS ? "" : throttle_key_name(d.key)),
+                      FIELD("wait_s", (d.wait_ms + 999) / 1000)));
     }
     return rows;
 }
@@ -382,8 +364,7 @@ int cli_quota_top(struct cli *cli)
         (most && (!span_number(span_of(most), &limit) || limit == 0 || limit > 100000)))
         return cli_usage(cli, "--since is like 90s, 10m, 1h or 7d; --limit is up to 100000");
     json_t *request = cli_request("quota.top", "by", by ? by : "recipient", NULL);
-    json_object_set_new(request, "since", json_integer(clock_now_ms() - span_ms));
-    json_object_set_new(request, "limit", json_integer((json_int_t)limit));
+    PUT(request, FIELD("since", clock_now_ms() - span_ms), FIELD("limit", limit));
     int code = cli_ask(cli, request, &answer);
     if (code == CLI_OK)
         cli_print_rows(cli, json_object_get(answer, "rows"), columns, COUNT_OF(columns));
@@ -413,7 +394,7 @@ int cli_quota_explain(struct cli *cli)
     json_t *rows = json_object_get(answer, "rows");
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
-        if (is_decision(member(row, "kind")))
+        if (is_decision(json_row_get(row, "kind")))
             json_array_append(kept, row);
     }
     if (code == CLI_OK && json_array_size(kept) == 0 && !cli->json)

@@ -44,8 +44,7 @@ static int show(struct cli *cli, json_int_t last, json_int_t after, bool lines, 
 {
     json_t *answer = NULL;
     json_t *request = cli_request("audit.rows", NULL);
-    json_object_set_new(request, last > 0 ? "last" : "after",
-                        json_integer(last > 0 ? last : after));
+    PUT(request, FIELD(last > 0 ? "last" : "after", last > 0 ? last : after));
     int code = cli_ask(cli, request, &answer);
     if (code != CLI_OK)
         return code;
@@ -53,7 +52,7 @@ static int show(struct cli *cli, json_int_t last, json_int_t after, bool lines, 
     *after_r = after;
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
-        *after_r = json_integer_value(json_object_get(row, "seq"));
+        *after_r = json_row_int(row, "seq");
         if (!lines)
             continue;
         if (cli->json) {
@@ -93,7 +92,7 @@ int cli_audit_verify(struct cli *cli)
         cli_print_json(answer);
     else if (code == CLI_OK)
         printf("%" PRId64 " rows, each fits the one before; the last one's hash is %s\n",
-               (int64_t)json_integer_value(json_object_get(answer, "rows")),
+               (int64_t)json_row_int(answer, "rows"),
                json_string_value(json_object_get(answer, "head")));
     json_decref(answer);
     return code;

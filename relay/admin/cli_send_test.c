@@ -17,12 +17,6 @@
 
 enum { WAIT_S = 90, SAY_S = 5, SAY_AT = 3 }; /* SAY_AT: fifths of a second */
 
-static const char *member(const json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
 /* --from, or postmaster at the first sending domain. */
 static int choose_sender(struct cli *cli, char *sender_r, size_t size)
 {
@@ -39,7 +33,7 @@ static int choose_sender(struct cli *cli, char *sender_r, size_t size)
                 "there is no sending domain yet: 'sealpost domain add DOMAIN' adds one");
         code = cli_fail(&err);
     } else if (code == CLI_OK) {
-        snprintf(sender_r, size, "postmaster@%s", member(json_array_get(rows, 0), "name"));
+        snprintf(sender_r, size, "postmaster@%s", json_row_get(json_array_get(rows, 0), "name"));
     }
     json_decref(answer);
     return code;
@@ -57,7 +51,7 @@ static int check_key(struct cli *cli, const char *sender)
         return cli_usage(cli, "the sender is not an address");
     int code = cli_dns_keys(cli, domain, &rows);
     for (size_t i = 0; i < json_array_size(rows); i++)
-        signs = signs || strcmp(member(json_array_get(rows, i), "state"), "active") == 0;
+        signs = signs || strcmp(json_row_get(json_array_get(rows, i), "state"), "active") == 0;
     json_decref(rows);
     if (code == CLI_OK && !signs) {
         err_set(&err, ERR_NOT_FOUND,
@@ -87,7 +81,7 @@ static int submit(struct cli *cli, const char *sender, char *id_r, size_t size)
                                    "message", buf_text(&message), NULL),
                        &answer);
     if (code == CLI_OK) {
-        snprintf(id_r, size, "%s", member(answer, "id"));
+        snprintf(id_r, size, "%s", json_row_get(answer, "id"));
         fprintf(stderr, "sealpost: %s waits for its first attempt, %d s at most\n", id_r, WAIT_S);
     }
     json_decref(answer);
@@ -116,15 +110,13 @@ static void say_why(struct cli *cli, const char *id, const json_t *trace)
     const json_t *trying = json_object_get(row, "trying");
     if (rest)
         err_set(&text, ERR_NOT_FOUND, "destination \"%.60s\" rests for %lld s more%s: %.80s",
-                member(rest, "destination"),
-                (long long)json_integer_value(json_object_get(rest, "rests_s")),
-                json_is_true(json_object_get(rest, "by_operator")) ? ", by an operator" : "",
-                member(rest, "why"));
+                json_row_get(rest, "destination"), json_row_int(rest, "rests_s"),
+                json_row_is(rest, "by_operator") ? ", by an operator" : "",
+                json_row_get(rest, "why"));
     else if (trying)
         err_set(&text, ERR_NOT_FOUND, "being tried at %.100s[%s] since %lld s (%s)",
-                member(trying, "host"), member(trying, "ip"),
-                (long long)json_integer_value(json_object_get(trying, "for_s")),
-                member(trying, "stage"));
+                json_row_get(trying, "host"), json_row_get(trying, "ip"),
+                json_row_int(trying, "for_s"), json_row_get(trying, "stage"));
     else
         err_set(&text, ERR_NOT_FOUND, "it waits for DNS, or for a free connection");
     cli_fail(&text); /* to stderr, and escaped */
@@ -142,7 +134,7 @@ static int wait_for_outcome(struct cli *cli, const char *id, json_t **events_r, 
         json_t *rows = json_object_get(answer, "rows");
         for (size_t k = 0; k < json_array_size(rows); k++) {
             json_t *row = json_array_get(rows, k);
-            if (!is_outcome(member(row, "kind")))
+            if (!is_outcome(json_row_get(row, "kind")))
                 continue;
             *events_r = answer;
             *outcome_r = row;
@@ -162,9 +154,9 @@ static void print_dialogue(json_t *rows)
 {
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
-        if (strcmp(member(row, "kind"), "dialogue") != 0)
+        if (strcmp(json_row_get(row, "kind"), "dialogue") != 0)
             continue;
-        struct span text = span_of(member(row, "reply"));
+        struct span text = span_of(json_row_get(row, "reply"));
         while (text.len > 0) {
             char line[512];
             struct span next = span_take(&text, '\n');
@@ -223,15 +215,15 @@ int cli_send_test(struct cli *cli)
         code = wait_for_outcome(cli, id, &events, &outcome);
     if (!outcome)
         return code;
-    bool delivered = strcmp(member(outcome, "kind"), "delivered") == 0;
+    bool delivered = strcmp(json_row_get(outcome, "kind"), "delivered") == 0;
     if (cli->json) {
         cli_print_json(json_object_get(events, "rows"));
     } else {
         print_dialogue(json_object_get(events, "rows"));
-        printf("\n%s: ", member(outcome, "kind"));
-        cli_print_safe(member(outcome, "reply"));
+        printf("\n%s: ", json_row_get(outcome, "kind"));
+        cli_print_safe(json_row_get(outcome, "reply"));
         printf(" (");
-        cli_print_safe(member(outcome, "remote"));
+        cli_print_safe(json_row_get(outcome, "remote"));
         printf(")\n\n");
         print_judgement(cli, sender);
     }

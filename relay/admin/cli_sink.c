@@ -58,21 +58,14 @@ static json_t *describe(struct sink *s, const struct server_sunk *m)
     struct span title = has_subject ? span_trim(subject.value) : SPAN_NONE;
     for (size_t i = 0; i < m->envelope->count; i++)
         json_array_append_new(recipients, json_string(m->envelope->rcpts[i].address));
-    json_object_set_new(row, "number", json_integer(s->count));
-    json_object_set_new(row, "from", json_stringn(m->sender.ptr, m->sender.len));
-    json_object_set_new(row, "to", recipients);
-    json_object_set_new(row, "user", json_string(m->user));
-    json_object_set_new(row, "subject", json_stringn(title.ptr, title.len));
-    json_object_set_new(row, "size", json_integer((json_int_t)m->message.len));
-    json_object_set_new(row, "peer", json_string(m->peer));
-    json_object_set_new(row, "helo", json_string(m->helo));
-    json_object_set_new(row, "tls", json_string(m->tls));
-    json_object_set_new(row, "dkim",
-                        json_string(!result.signature_found ? "none"
-                                    : result.pass           ? "pass"
-                                                            : "fail"));
-    json_object_set_new(row, "dkim_domain", json_string(result.domain));
-    json_object_set_new(row, "dkim_text", json_string(result.text));
+    PUT(row, FIELD("number", s->count), FIELD("from", json_stringn(m->sender.ptr, m->sender.len)),
+        FIELD("to", recipients), FIELD("user", m->user),
+        FIELD("subject", json_stringn(title.ptr, title.len)), FIELD("size", m->message.len),
+        FIELD("peer", m->peer), FIELD("helo", m->helo), FIELD("tls", m->tls),
+        FIELD("dkim", !result.signature_found ? "none"
+                      : result.pass           ? "pass"
+                                              : "fail"),
+        FIELD("dkim_domain", result.domain), FIELD("dkim_text", result.text));
     return row;
 }
 

@@ -5,12 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *text(const json_t *answer, const char *key)
-{
-    const char *value = json_string_value(json_object_get(answer, key));
-    return value ? value : "";
-}
-
 static void print_status(const struct cli *cli, json_t *answer)
 {
     static const struct cli_column columns[] = {
@@ -21,10 +15,10 @@ static void print_status(const struct cli *cli, json_t *answer)
     json_array_append(rows, answer);
     cli_print_rows(cli, rows, columns, COUNT_OF(columns));
     json_decref(rows);
-    if (!*text(answer, "refused"))
+    if (!*json_row_get(answer, "refused"))
         return;
     fputs("The last reload was refused, and the settings before it are in force: ", stdout);
-    cli_print_safe(text(answer, "refused"));
+    cli_print_safe(json_row_get(answer, "refused"));
     putchar('\n');
 }
 
@@ -76,8 +70,7 @@ static void print_config(const struct cli *cli, const char *config)
         fputs(config, stdout);
         return;
     }
-    json_t *all = json_object();
-    json_object_set_new(all, "config", json_string(config));
+    json_t *all = ROW(FIELD("config", config));
     cli_print_json(all);
     json_decref(all);
 }
@@ -87,9 +80,10 @@ static void tell_difference(const struct cli *cli, const json_t *running, const 
                             const char *of_file)
 {
     struct err err = *fault;
-    if (err.kind == ERR_NONE && *text(running, "refused"))
-        err_set(&err, ERR_CONFIG, "the last reload was refused: %s", text(running, "refused"));
-    else if (err.kind == ERR_NONE && strcmp(text(running, "config"), of_file) != 0)
+    if (err.kind == ERR_NONE && *json_row_get(running, "refused"))
+        err_set(&err, ERR_CONFIG, "the last reload was refused: %s",
+                json_row_get(running, "refused"));
+    else if (err.kind == ERR_NONE && strcmp(json_row_get(running, "config"), of_file) != 0)
         err_set(&err, ERR_CONFIG, "%s says something else: 'sealpost reload' puts it into force",
                 cli->config_path);
     if (err.kind != ERR_NONE)
@@ -132,7 +126,7 @@ static int show_in_force(struct cli *cli)
     if (config_read(cli->config_path, NULL, &cli->config, &fault))
         config_print(cli->config, &of_file);
     if (cli_ask_running(cli, cli_request("config", NULL), &running, &none)) {
-        print_config(cli, text(running, "config"));
+        print_config(cli, json_row_get(running, "config"));
         tell_difference(cli, running, &fault, buf_text(&of_file));
     } else if (fault.kind != ERR_NONE) {
         code = cli_fail(&fault);

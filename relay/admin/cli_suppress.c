@@ -72,7 +72,7 @@ int cli_suppress_add(struct cli *cli)
         return cli_usage(cli, "--expires is like 12h or 30d");
     json_t *row = filtered(cli, NULL, cli->arguments[0]);
     if (span_ms > 0)
-        json_object_set_new(row, "expires", json_integer(clock_now_ms() + span_ms));
+        PUT(row, FIELD("expires", clock_now_ms() + span_ms));
     json_t *request = cli_request("suppress.add", NULL);
     json_t *rows = json_array();
     json_array_append_new(rows, row);
@@ -82,9 +82,8 @@ int cli_suppress_add(struct cli *cli)
         cli_print_json(answer);
     else if (code == CLI_OK)
         printf("%s %s\n", cli->arguments[0],
-               json_integer_value(json_object_get(answer, "added")) > 0
-                   ? "gets no such mail from now on"
-                   : "was on the list already");
+               json_row_int(answer, "added") > 0 ? "gets no such mail from now on"
+                                                 : "was on the list already");
     json_decref(answer);
     return code;
 }
@@ -97,7 +96,7 @@ int cli_suppress_remove(struct cli *cli)
         cli_print_json(answer);
     else if (code == CLI_OK)
         printf("%s may get mail again (%lld removed)\n", cli->arguments[0],
-               (long long)json_integer_value(json_object_get(answer, "removed")));
+               json_row_int(answer, "removed"));
     json_decref(answer);
     return code;
 }
@@ -121,8 +120,8 @@ struct export
 static void write_time(json_t *row, const char *key)
 {
     char text[32];
-    table_file_time(json_integer_value(json_object_get(row, key)), text);
-    json_object_set_new(row, key, json_string(text));
+    table_file_time(json_row_int(row, key), text);
+    PUT(row, FIELD(key, text));
 }
 
 /* The names of the columns; not before the first answer: what fails prints nothing. */
@@ -184,7 +183,7 @@ static bool read_time(json_t *row, const char *key, struct err *err)
                        "\"%.40s\" is not a time: write 2026-11-23 or "
                        "2026-11-23T10:20:30Z",
                        text);
-    json_object_set_new(row, key, json_integer(ms));
+    PUT(row, FIELD(key, ms));
     return true;
 }
 
@@ -193,7 +192,7 @@ static bool read_times(json_t *all, struct err *err)
 {
     for (size_t i = 0; i < json_array_size(all); i++) {
         json_t *row = json_array_get(all, i);
-        json_int_t line = json_integer_value(json_object_get(row, "line"));
+        json_int_t line = json_row_int(row, "line");
         if (!read_time(row, "created", err) || !read_time(row, "expires", err))
             return line > 0 ? err_wrap(err, "line %lld, nothing was imported", (long long)line)
                             : err_wrap(err, "entry %zu, nothing was imported", i + 1);
@@ -222,7 +221,7 @@ static int import(struct cli *cli, const char *path, json_t *all)
     json_t *request = cli_request("suppress.import", "file", path, NULL);
     json_object_set(request, "rows", all);
     int code = cli_ask(cli, request, &answer);
-    json_int_t added = json_integer_value(json_object_get(answer, "added"));
+    json_int_t added = json_row_int(answer, "added");
     if (code == CLI_OK && cli->json)
         printf("{\"read\": %zu, \"added\": %lld}\n", json_array_size(all), (long long)added);
     else if (code == CLI_OK)

@@ -28,11 +28,8 @@ static bool prepare(struct cli *cli, struct unsubscribe_keys *keys, int *code_r)
 static void print_link(const struct cli *cli, struct buf *url,
                        const struct unsubscribe_subject *subject)
 {
-    json_t *row = json_object();
-    json_object_set_new(row, "url", json_string(buf_text(url)));
-    json_object_set_new(row, "recipient", json_string(subject->recipient));
-    json_object_set_new(row, "stream", json_string(subject->stream));
-    json_object_set_new(row, "tenant", json_string(subject->tenant));
+    json_t *row = ROW(FIELD("url", buf_text(url)), FIELD("recipient", subject->recipient),
+                      FIELD("stream", subject->stream), FIELD("tenant", subject->tenant));
     if (cli->json)
         cli_print_json(row);
     else
@@ -99,10 +96,8 @@ int cli_unsubscribe_inspect(struct cli *cli)
         err_set(&err, ERR_NOT_FOUND, "no key of this relay has made that link");
         return cli_fail(&err);
     }
-    json_t *row = json_object();
-    json_object_set_new(row, "recipient", json_string(subject.recipient));
-    json_object_set_new(row, "stream", json_string(subject.stream));
-    json_object_set_new(row, "tenant", json_string(subject.tenant));
+    json_t *row = ROW(FIELD("recipient", subject.recipient), FIELD("stream", subject.stream),
+                      FIELD("tenant", subject.tenant));
     if (cli->json) {
         cli_print_json(row);
     } else {

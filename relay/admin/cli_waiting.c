@@ -6,8 +6,7 @@ void cli_print_trying(const json_t *trying)
 {
     cli_print_safe(json_string_value(json_object_get(trying, "host")));
     printf("[%s] since %lld s (%s)\n", json_string_value(json_object_get(trying, "ip")),
-           (long long)json_integer_value(json_object_get(trying, "for_s")),
-           json_string_value(json_object_get(trying, "stage")));
+           json_row_int(trying, "for_s"), json_string_value(json_object_get(trying, "stage")));
 }
 
 int cli_print_under_way(struct cli *cli, const char *id)
@@ -36,10 +35,8 @@ void cli_print_rest_rows(const json_t *rests)
         cli_print_safe(json_string_value(json_object_get(row, "recipient")));
         printf(" waits: destination \"");
         cli_print_safe(json_string_value(json_object_get(row, "destination")));
-        printf("\" rests for %lld s%s%s",
-               (long long)json_integer_value(json_object_get(row, "rests_s")),
-               json_is_true(json_object_get(row, "by_operator")) ? ", by an operator" : "",
-               *why ? ": " : "");
+        printf("\" rests for %lld s%s%s", json_row_int(row, "rests_s"),
+               json_row_is(row, "by_operator") ? ", by an operator" : "", *why ? ": " : "");
         cli_print_safe(why);
         putchar('\n');
     }

@@ -13,26 +13,21 @@
 
 enum { TTL_S = 3600, DOCUMENT_VERSION = 1 };
 
-static const char *member(json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
 /* ---- gathering ---- */
 
 static void add_key(struct dns_work *w, json_t *row)
 {
     enum key_state state;
     struct records_key *key = &w->keys[w->in.key_count];
-    if (w->in.key_count == RECORDS_ITEMS_MAX / 2 || strcmp(member(row, "domain"), w->domain) != 0 ||
-        !key_algorithm_parse(span_of(member(row, "algorithm")), &key->algorithm))
+    if (w->in.key_count == RECORDS_ITEMS_MAX / 2 ||
+        strcmp(json_row_get(row, "domain"), w->domain) != 0 ||
+        !key_algorithm_parse(span_of(json_row_get(row, "algorithm")), &key->algorithm))
         return;
-    if (!key_state_parse(span_of(member(row, "state")), &state))
+    if (!key_state_parse(span_of(json_row_get(row, "state")), &state))
         state = KEY_ACTIVE; /* just made */
-    key->selector = member(row, "selector");
-    key->public_key = member(row, "public");
-    key->delegated = *member(row, "delegated") ? member(row, "delegated") : NULL;
+    key->selector = json_row_get(row, "selector");
+    key->public_key = json_row_get(row, "public");
+    key->delegated = *json_row_get(row, "delegated") ? json_row_get(row, "delegated") : NULL;
     key->use = state == KEY_PENDING   ? RECORDS_KEY_WANTED
                : state == KEY_REVOKED ? RECORDS_KEY_REVOKED
                : state == KEY_RETIRED ? RECORDS_KEY_OVER
@@ -207,26 +202,18 @@ json_t *dns_work_row(const struct dns_work *w, size_t item)
     const struct records_item *it = &w->plan.items[item];
     const struct record *r = &it->record;
     const char *zone = it->zone[0] ? it->zone : w->plan.zone;
-    json_t *row = json_object();
-    json_object_set_new(row, "role", json_string(records_role_name(it->role)));
-    json_object_set_new(row, "need", json_string(records_need_name(it->need)));
-    json_object_set_new(row, "state",
-                        w->surveyed ? json_string(records_state_name(it->state)) : json_null());
-    json_object_set_new(row, "name", safe_text(r->name));
-    json_object_set_new(row, "zone", safe_text(zone));
-    json_object_set_new(row, "host", safe(records_host(r->name, zone)));
-    json_object_set_new(row, "type", json_string(dns_type_name(r->type)));
-    json_object_set_new(row, "ttl", json_integer(w->ttl_s));
-    json_object_set_new(row, "value", safe_text(r->value));
+    json_t *row =
+        ROW(FIELD("role", records_role_name(it->role)), FIELD("need", records_need_name(it->need)),
+            FIELD("state", w->surveyed ? json_string(records_state_name(it->state)) : json_null()),
+            FIELD("name", safe_text(r->name)), FIELD("zone", safe_text(zone)),
+            FIELD("host", safe(records_host(r->name, zone))), FIELD("type", dns_type_name(r->type)),
+            FIELD("ttl", w->ttl_s), FIELD("value", safe_text(r->value)));
     if (r->type == DNS_TXT)
         json_object_set_new(row, "strings", string_list(span_of(r->value)));
-    json_object_set_new(row, "replaces", standing_list(w, r, true));
-    json_object_set_new(row, "beside", standing_list(w, r, false));
-    json_object_set_new(row, "aliased", json_boolean(it->aliased));
-    json_object_set_new(row, "blocked", json_boolean(it->blocked));
-    json_object_set_new(row, "by_provider", json_boolean(it->by_provider));
-    json_object_set_new(row, "why", json_string(records_role_why(it->role)));
-    json_object_set_new(row, "note", safe_text(it->note));
+    PUT(row, FIELD("replaces", standing_list(w, r, true)),
+        FIELD("beside", standing_list(w, r, false)), FLAG("aliased", it->aliased),
+        FLAG("blocked", it->blocked), FLAG("by_provider", it->by_provider),
+        FIELD("why", records_role_why(it->role)), FIELD("note", safe_text(it->note)));
     return row;
 }
 
@@ -238,22 +225,15 @@ json_t *dns_work_json(const struct dns_work *w)
     for (size_t i = 0; i < w->plan.count; i++)
         json_array_append_new(rows, dns_work_row(w, i));
     for (size_t i = 0; i < w->plan.over_count; i++) {
-        json_t *row = json_object();
-        json_object_set_new(row, "name", safe_text(w->plan.over[i].name));
-        json_object_set_new(row, "type", json_string(dns_type_name(w->plan.over[i].type)));
-        json_object_set_new(row, "value", safe_text(w->plan.over[i].value));
-        json_array_append_new(over, row);
+        json_array_append_new(over, ROW(FIELD("name", safe_text(w->plan.over[i].name)),
+                                        FIELD("type", dns_type_name(w->plan.over[i].type)),
+                                        FIELD("value", safe_text(w->plan.over[i].value))));
     }
     for (size_t i = 0; i < w->plan.warning_count; i++)
         json_array_append_new(warnings, safe_text(w->plan.warnings[i]));
-    json_t *all = json_object();
-    json_object_set_new(all, "version", json_integer(DOCUMENT_VERSION));
-    json_object_set_new(all, "domain", json_string(w->domain));
-    json_object_set_new(all, "zone", safe_text(w->plan.zone));
-    json_object_set_new(all, "records", rows);
-    json_object_set_new(all, "remove", over);
-    json_object_set_new(all, "warnings", warnings);
-    return all;
+    return ROW(FIELD("version", DOCUMENT_VERSION), FIELD("domain", w->domain),
+               FIELD("zone", safe_text(w->plan.zone)), FIELD("records", rows),
+               FIELD("remove", over), FIELD("warnings", warnings));
 }
 
 /* ---- Domain Connect ---- */
@@ -271,8 +251,7 @@ static void fill_template_text(json_t *row, const struct dns_work *w, const stru
     for (size_t i = 0; i < w->in.ip_count; i++)
         buf_addf(&rules, "%sip%c:%s", i > 0 ? " " : "",
                  strchr(w->in.public_ips[i], ':') ? '6' : '4', w->in.public_ips[i]);
-    json_object_set_new(row, "type", json_string("SPFM"));
-    json_object_set_new(row, "spfRules", json_string(buf_text(&rules)));
+    PUT(row, FIELD("type", "SPFM"), FIELD("spfRules", buf_text(&rules)));
     buf_fini(&rules);
 }
 
@@ -282,14 +261,12 @@ static json_t *template_row(const struct dns_work *w, const struct records_item 
     json_t *row = json_object();
     struct span target = records_word(r->value, 1, 2);
     uint64_t number = 0;
-    json_object_set_new(row, "type", json_string(dns_type_name(r->type)));
-    json_object_set_new(row, "host", safe(records_host(r->name, it->zone)));
-    json_object_set_new(row, "ttl", json_integer(w->ttl_s));
+    PUT(row, FIELD("type", dns_type_name(r->type)),
+        FIELD("host", safe(records_host(r->name, it->zone))), FIELD("ttl", w->ttl_s));
     if (r->type == DNS_TXT) {
         fill_template_text(row, w, r, it->role);
     } else if (r->type == DNS_MX && span_number(records_word(r->value, 0, 2), &number)) {
-        json_object_set_new(row, "pointsTo", safe(target));
-        json_object_set_new(row, "priority", json_integer((json_int_t)number));
+        PUT(row, FIELD("pointsTo", safe(target)), FIELD("priority", number));
     } else {
         json_object_set_new(row, "pointsTo", safe_text(r->value));
     }
@@ -307,15 +284,10 @@ json_t *dns_work_template(const struct dns_work *w)
         if (known && records_publishable(&w->plan, it) && strcmp(it->zone, w->plan.zone) == 0)
             json_array_append_new(rows, template_row(w, it));
     }
-    json_t *all = json_object();
-    json_object_set_new(all, "providerId", json_string(w->config->hostname));
-    json_object_set_new(all, "providerName", json_string(w->config->hostname));
-    json_object_set_new(all, "serviceId", json_string("sealpost"));
-    json_object_set_new(all, "serviceName", json_string("Mail by Sealpost"));
-    json_object_set_new(all, "version", json_integer(1));
-    json_object_set_new(all, "syncPubKeyDomain", json_string(w->config->hostname));
-    json_object_set_new(all, "records", rows);
-    return all;
+    return ROW(FIELD("providerId", w->config->hostname), FIELD("providerName", w->config->hostname),
+               FIELD("serviceId", "sealpost"), FIELD("serviceName", "Mail by Sealpost"),
+               FIELD("version", 1), FIELD("syncPubKeyDomain", w->config->hostname),
+               FIELD("records", rows));
 }
 
 /* ---- for a person ---- */

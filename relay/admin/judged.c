@@ -19,80 +19,59 @@ json_t *judged_questions(const struct dns_log *log)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < log->count; i++) {
-        json_t *row = json_object();
-        json_object_set_new(row, "name", safe(log->questions[i].name));
-        json_object_set_new(row, "type", json_string(dns_type_name(log->questions[i].type)));
-        json_object_set_new(row, "status", json_string(dns_status_name(log->questions[i].status)));
-        json_array_append_new(list, row);
+        json_array_append_new(list,
+                              ROW(FIELD("name", safe(log->questions[i].name)),
+                                  FIELD("type", dns_type_name(log->questions[i].type)),
+                                  FIELD("status", dns_status_name(log->questions[i].status))));
     }
     return list;
 }
 
 json_t *judged_spf(const struct spf_answer *strict, const struct spf_reading *deployed)
 {
-    json_t *s = json_object();
-    json_object_set_new(s, "result", json_string(spf_result_name(strict->result)));
-    json_object_set_new(s, "explanation", safe(strict->explanation));
-    json_object_set_new(s, "reason", safe(strict->why));
-    json_object_set_new(s, "mechanism", safe(strict->mechanism));
-    json_object_set_new(s, "terms", json_integer(strict->terms));
-    json_object_set_new(s, "voids", json_integer(strict->voids));
-    json_t *d = json_object();
-    json_object_set_new(
-        d, "result", json_string(deployed->read ? spf_result_name(deployed->result) : "unknown"));
-    json_object_set_new(d, "reason", safe(deployed->why));
-    json_t *both = json_object();
-    json_object_set_new(both, "domain", safe(strict->domain));
-    json_object_set_new(both, "strict", s);
-    json_object_set_new(both, "deployed", d);
+    json_t *s = ROW(FIELD("result", spf_result_name(strict->result)),
+                    FIELD("explanation", safe(strict->explanation)),
+                    FIELD("reason", safe(strict->why)), FIELD("mechanism", safe(strict->mechanism)),
+                    FIELD("terms", strict->terms), FIELD("voids", strict->voids));
+    json_t *d = ROW(FIELD("result", deployed->read ? spf_result_name(deployed->result) : "unknown"),
+                    FIELD("reason", safe(deployed->why)));
+    json_t *both =
+        ROW(FIELD("domain", safe(strict->domain)), FIELD("strict", s), FIELD("deployed", d));
     return both;
 }
 
 json_t *judged_dmarc(const struct dmarc_answer *strict, const struct dmarc_reading *deployed)
 {
-    json_t *s = json_object();
-    json_object_set_new(s, "result", json_string(dmarc_result_name(strict->result)));
-    json_object_set_new(
-        s, "policy", strict->found ? json_string(dmarc_policy_name(strict->policy)) : json_null());
-    json_object_set_new(s, "organizational_domain", safe(strict->organizational_domain));
-    json_object_set_new(s, "record_domain", safe(strict->record_domain));
-    json_object_set_new(s, "testing", json_boolean(strict->testing));
-    json_object_set_new(s, "spf_aligned", json_boolean(strict->spf_aligned));
-    json_object_set_new(s, "dkim_aligned", json_boolean(strict->dkim_aligned));
-    json_object_set_new(s, "reason", safe(strict->why));
+    json_t *s = ROW(FIELD("result", dmarc_result_name(strict->result)),
+                    FIELD("policy", strict->found ? json_string(dmarc_policy_name(strict->policy))
+                                                  : json_null()),
+                    FIELD("organizational_domain", safe(strict->organizational_domain)),
+                    FIELD("record_domain", safe(strict->record_domain)),
+                    FLAG("testing", strict->testing), FLAG("spf_aligned", strict->spf_aligned),
+                    FLAG("dkim_aligned", strict->dkim_aligned), FIELD("reason", safe(strict->why)));
     json_t *d = json_object();
     bool has_policy = deployed->result == DMARC_PASS || deployed->result == DMARC_FAIL;
-    json_object_set_new(d, "result", json_string(dmarc_result_name(deployed->result)));
-    json_object_set_new(
-        d, "policy", has_policy ? json_string(dmarc_policy_name(deployed->policy)) : json_null());
-    json_object_set_new(d, "organizational_domain", safe(deployed->organizational_domain));
-    json_object_set_new(d, "spf_aligned", json_boolean(deployed->spf_aligned));
-    json_object_set_new(d, "dkim_aligned", json_boolean(deployed->dkim_aligned));
-    json_object_set_new(d, "reason", safe(deployed->why));
-    json_t *both = json_object();
-    json_object_set_new(both, "strict", s);
-    json_object_set_new(both, "deployed", d);
-    return both;
+    PUT(d, FIELD("result", dmarc_result_name(deployed->result)),
+        FIELD("policy",
+              has_policy ? json_string(dmarc_policy_name(deployed->policy)) : json_null()),
+        FIELD("organizational_domain", safe(deployed->organizational_domain)),
+        FLAG("spf_aligned", deployed->spf_aligned), FLAG("dkim_aligned", deployed->dkim_aligned),
+        FIELD("reason", safe(deployed->why)));
+    return ROW(FIELD("strict", s), FIELD("deployed", d));
 }
 
 /* ---- pairs ---- */
-
-static const char *member(json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
 
 void judged_keys(struct judged *j, json_t *key_rows)
 {
     for (size_t i = 0; i < json_array_size(key_rows) && j->key_count < ALIGNMENT_KEYS_MAX; i++) {
         json_t *row = json_array_get(key_rows, i);
         struct alignment_key *k = &j->keys[j->key_count];
-        bool ours = strcmp(member(row, "domain"), j->author) == 0 &&
-                    strcmp(member(row, "state"), "active") == 0;
-        if (ours && key_algorithm_parse(span_of(member(row, "algorithm")), &k->algorithm) &&
-            span_copy(span_of(member(row, "selector")), k->selector, sizeof(k->selector)) &&
-            span_copy(span_of(member(row, "public")), k->public_key, sizeof(k->public_key)))
+        bool ours = strcmp(json_row_get(row, "domain"), j->author) == 0 &&
+                    strcmp(json_row_get(row, "state"), "active") == 0;
+        if (ours && key_algorithm_parse(span_of(json_row_get(row, "algorithm")), &k->algorithm) &&
+            span_copy(span_of(json_row_get(row, "selector")), k->selector, sizeof(k->selector)) &&
+            span_copy(span_of(json_row_get(row, "public")), k->public_key, sizeof(k->public_key)))
             j->key_count++;
     }
 }
@@ -155,11 +134,8 @@ static json_t *fix_json(const struct record *fix)
 {
     if (!fix->name[0])
         return json_null();
-    json_t *row = json_object();
-    json_object_set_new(row, "name", json_string(fix->name));
-    json_object_set_new(row, "type", json_string(dns_type_name(fix->type)));
-    json_object_set_new(row, "value", safe(fix->value));
-    return row;
+    return ROW(FIELD("name", fix->name), FIELD("type", dns_type_name(fix->type)),
+               FIELD("value", safe(fix->value)));
 }
 
 json_t *judged_json(const struct config *config, const struct judged *j)
@@ -167,25 +143,21 @@ json_t *judged_json(const struct config *config, const struct judged *j)
     json_t *keys = json_array();
     json_t *ips = json_array();
     for (size_t i = 0; i < j->detail.key_count; i++) {
-        json_t *row = json_object();
-        json_object_set_new(row, "selector", json_string(j->keys[i].selector));
-        json_object_set_new(row, "algorithm",
-                            json_string(key_algorithm_name(j->keys[i].algorithm)));
-        json_object_set_new(row, "state", json_string(dkim_state_name(j->detail.dkim[i])));
+        json_t *row = ROW(FIELD("selector", j->keys[i].selector),
+                          FIELD("algorithm", key_algorithm_name(j->keys[i].algorithm)),
+                          FIELD("state", dkim_state_name(j->detail.dkim[i])));
         json_array_append_new(keys, row);
     }
     for (size_t i = 0; i < j->detail.ip_count; i++) {
         json_t *row = judged_spf(&j->detail.spf[i].strict, &j->detail.spf[i].deployed);
-        json_object_set_new(row, "ip", json_string(config->public_ips[i]));
+        PUT(row, FIELD("ip", config->public_ips[i]));
         json_array_append_new(ips, row);
     }
-    json_t *all = json_object();
-    json_object_set_new(all, "state", json_string(alignment_state_name(j->alignment.state)));
-    json_object_set_new(all, "sentence", safe(j->alignment.sentence));
-    json_object_set_new(all, "fix", fix_json(&j->alignment.fix));
-    json_object_set_new(all, "dkim", keys);
-    json_object_set_new(all, "spf", ips);
-    json_object_set_new(all, "dmarc", judged_dmarc(&j->detail.strict, &j->detail.deployed));
+    json_t *all =
+        ROW(FIELD("state", alignment_state_name(j->alignment.state)),
+            FIELD("sentence", safe(j->alignment.sentence)),
+            FIELD("fix", fix_json(&j->alignment.fix)), FIELD("dkim", keys), FIELD("spf", ips),
+            FIELD("dmarc", judged_dmarc(&j->detail.strict, &j->detail.deployed)));
     json_object_set(all, "questions", j->questions);
     return all;
 }

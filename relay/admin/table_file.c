@@ -3,6 +3,8 @@
  * ends of both kinds, a byte order mark. */
 #include "table_file.h"
 
+#include "json_row.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +78,7 @@ static json_t *row_of(json_t *names, json_t *fields, size_t line)
     for (size_t i = 0; i < json_array_size(fields) && i < json_array_size(names); i++)
         json_object_set(row, json_string_value(json_array_get(names, i)),
                         json_array_get(fields, i));
-    json_object_set_new(row, "line", json_integer((json_int_t)line));
+    PUT(row, FIELD("line", line));
     return row;
 }
 

@@ -172,17 +172,15 @@ void control_accepted(struct control *c, int64_t id)
 {
     char id_text[MAIL_ID_TEXT];
     mail_id_print(id, id_text);
-    json_object_set_new(c->answer, "id", json_string(id_text));
+    PUT(c->answer, FIELD("id", id_text));
 }
 
 void control_answer(struct control *c, const struct err *failed, struct buf *out)
 {
     json_t *answer = c ? json_incref(c->answer) : json_object();
-    json_object_set_new(answer, "ok", json_boolean(!failed));
-    if (failed) {
-        json_object_set_new(answer, "error", control_any_text(failed->text));
-        json_object_set_new(answer, "kind", json_integer(failed->kind));
-    }
+    PUT(answer, FLAG("ok", !failed));
+    if (failed)
+        PUT(answer, FIELD("error", failed->text), FIELD("kind", failed->kind));
     char *line = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);
     buf_add(out, span_of(line));
     buf_add_char(out, '\n');

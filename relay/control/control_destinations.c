@@ -41,31 +41,23 @@ static json_t *by_class(const struct destinations_row *row)
 {
     json_t *made = json_object();
     for (unsigned i = 0; i < STREAM_CLASSES; i++)
-        json_object_set_new(made, stream_class_name((enum stream_class)i),
-                            json_integer((json_int_t)row->waiting_by_class[i]));
+        PUT(made, FIELD(stream_class_name((enum stream_class)i), row->waiting_by_class[i]));
     return made;
 }
 
 static json_t *describe(const struct destinations_row *row)
 {
-    json_t *made = json_object();
-    json_object_set_new(made, "destination", control_any_text(row->name));
-    json_object_set_new(made, "provider", json_string(row->provider));
-    json_object_set_new(made, "waiting", json_integer((json_int_t)row->waiting));
-    json_object_set_new(made, "waiting_by_class", by_class(row));
-    json_object_set_new(made, "opening", json_integer(row->opening));
-    json_object_set_new(made, "busy", json_integer(row->busy));
-    json_object_set_new(made, "idle", json_integer(row->idle));
-    json_object_set_new(made, "closing", json_integer(row->closing));
-    json_object_set_new(made, "limit", json_integer(row->limit));
-    json_object_set_new(made, "window", json_integer((json_int_t)row->window));
-    json_object_set_new(made, "no_growth_s", json_integer((row->no_growth_ms + 999) / 1000));
-    json_object_set_new(made, "failures", json_integer(row->failures));
-    json_object_set_new(made, "rests_s", json_integer((row->rest_ms + 999) / 1000));
-    json_object_set_new(made, "by_operator", json_boolean(row->rests_by_operator));
+    json_t *made = ROW(
+        FIELD("destination", row->name), FIELD("provider", row->provider),
+        FIELD("waiting", row->waiting), FIELD("waiting_by_class", by_class(row)),
+        FIELD("opening", row->opening), FIELD("busy", row->busy), FIELD("idle", row->idle),
+        FIELD("closing", row->closing), FIELD("limit", row->limit),
+        FIELD("window", (json_int_t)row->window),
+        FIELD("no_growth_s", (row->no_growth_ms + 999) / 1000), FIELD("failures", row->failures),
+        FIELD("rests_s", (row->rest_ms + 999) / 1000), FLAG("by_operator", row->rests_by_operator));
     if (row->rest_ms > 0)
-        json_object_set_new(made, "next_try", json_integer(clock_now_ms() + row->rest_ms));
-    json_object_set_new(made, "why", control_any_text(row->why));
+        PUT(made, FIELD("next_try", clock_now_ms() + row->rest_ms));
+    PUT(made, FIELD("why", row->why));
     return made;
 }
 
@@ -82,7 +74,7 @@ bool control_destination_list(struct database *db, struct control *c, struct err
     json_t *rows = control_rows(c);
     for (size_t i = 0; i < list.count && i < (size_t)limit; i++)
         json_array_append_new(rows, describe(&list.rows[i]));
-    json_object_set_new(c->answer, "total", json_integer((json_int_t)list.count));
+    PUT(c->answer, FIELD("total", list.count));
     destinations_list_fini(&list);
     return true;
 }
@@ -105,10 +97,8 @@ static json_t *describe_tenants(const struct destinations_detail *detail)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < detail->tenant_count && i < TENANTS_MAX; i++) {
-        json_t *row = json_object();
-        json_object_set_new(row, "tenant", control_any_text(detail->tenants[i].name));
-        json_object_set_new(row, "waiting", json_integer((json_int_t)detail->tenants[i].waiting));
-        json_array_append_new(rows, row);
+        json_array_append_new(rows, ROW(FIELD("tenant", detail->tenants[i].name),
+                                        FIELD("waiting", detail->tenants[i].waiting)));
     }
     return rows;
 }
@@ -128,7 +118,7 @@ static json_t *describe_progress(const struct control *c, struct where *w, const
             continue;
         json_t *made = control_describe_trying(row);
         mail_id_print(row->message, id);
-        json_object_set_new(made, "id", json_string(id));
+        PUT(made, FIELD("id", id));
         json_array_append_new(rows, made);
     }
     progress_fini(&progress);
@@ -152,7 +142,7 @@ static void add_led(void *context, const struct database_queue_domain *row)
         return;
     led->deferred += row->deferred;
     led->held += row->held;
-    json_array_append_new(led->domains, control_any_text(row->domain));
+    json_array_append_new(led->domains, json_row_text(row->domain));
 }
 
 static json_t *describe_detail(const struct destinations_detail *detail)
@@ -165,10 +155,9 @@ static json_t *describe_detail(const struct destinations_detail *detail)
     json_t *domains = json_array();
     for (size_t i = 0; i < detail->domains && i < DESTINATIONS_DOMAINS; i++)
         json_array_append_new(domains, json_string(detail->some_domains[i]));
-    json_object_set_new(made, "domains", json_integer((json_int_t)detail->domains));
-    json_object_set_new(made, "some_domains", domains);
-    json_object_set_new(made, "waiting_by_tenant", describe_tenants(detail));
-    json_object_set_new(made, "tenants", json_integer((json_int_t)detail->tenant_count));
+    PUT(made, FIELD("domains", detail->domains), FIELD("some_domains", domains),
+        FIELD("waiting_by_tenant", describe_tenants(detail)),
+        FIELD("tenants", detail->tenant_count));
     return made;
 }
 
@@ -183,9 +172,8 @@ bool control_destination_show(struct database *db, struct control *c, struct err
     struct led led = {.where = where_new(c), .name = name, .domains = json_array()};
     bool ok = database_queue_domains(db, clock_now_ms(), add_led, &led, err);
     json_t *made = describe_detail(&detail);
-    json_object_set_new(made, "deferred", json_integer(led.deferred));
-    json_object_set_new(made, "held", json_integer(led.held));
-    json_object_set_new(made, "trying", describe_progress(c, led.where, name));
+    PUT(made, FIELD("deferred", led.deferred), FIELD("held", led.held),
+        FIELD("trying", describe_progress(c, led.where, name)));
     json_object_set_new(c->answer, "destination", made);
     json_decref(led.domains);
     where_free(led.where);
@@ -209,7 +197,7 @@ static bool find_led(struct database *db, struct control *c, struct led *led, st
         snprintf(name, sizeof(name), "%s", domain);
         json_array_append_new(led->domains, json_string(domain));
     }
-    json_object_set_new(c->answer, "destination", control_any_text(name));
+    PUT(c->answer, FIELD("destination", name));
     led->name = name;
     bool ok = database_queue_domains(db, clock_now_ms(), add_led, led, err);
     led->name = NULL;
@@ -228,7 +216,7 @@ bool control_destination_domains(struct database *db, struct control *c, struct 
         char *domains = json_dumps(led.domains, JSON_COMPACT);
         ok = database_queue_expiring(db, domains, until_ms, &expire, err);
         free(domains);
-        json_object_set_new(c->answer, "expire", json_integer(expire));
+        PUT(c->answer, FIELD("expire", expire));
     }
     json_object_set_new(c->answer, "domains", led.domains);
     where_free(led.where);
@@ -257,7 +245,7 @@ static bool describe_before(struct control *c, const char *name)
         return false;
     const struct destinations_row *row = &before.one.rows[0];
     bool rested = row->rest_ms > 0;
-    json_object_set_new(c->answer, "destination", control_any_text(name));
+    PUT(c->answer, FIELD("destination", name));
     if (rested)
         json_object_set_new(c->answer, "before", describe(row));
     destinations_detail_fini(&before);
@@ -272,7 +260,7 @@ static void describe_shared(struct control *c, const char *name)
     c->relay->calls->read_known(c->relay->dispatch, &known);
     for (size_t i = 0; i < known.count && json_array_size(shared) < SHARED_MAX; i++)
         if (strcmp(known.rows[i].name, name) != 0 && where_share(known.rows[i].name, name))
-            json_array_append_new(shared, control_any_text(known.rows[i].name));
+            json_array_append_new(shared, json_row_text(known.rows[i].name));
     json_object_set_new(c->answer, "shared", shared);
     destinations_list_fini(&known);
 }
@@ -335,8 +323,7 @@ bool control_destination_rest(struct database *db, struct control *c, struct err
         return false;
     describe_before(c, name);
     describe_shared(c, name);
-    json_object_set_new(c->answer, "destination", control_any_text(name));
-    json_object_set_new(c->answer, "known", json_boolean(known));
+    PUT(c->answer, FIELD("destination", name), FLAG("known", known));
     if (!known)
         c->relay->calls->rest_ahead(c->relay->dispatch, name, for_ms, why);
     else if (!c->relay->calls->rest(c->relay->dispatch, name, for_ms, why))
@@ -344,7 +331,7 @@ bool control_destination_rest(struct database *db, struct control *c, struct err
     const struct database_rest rest = {name, why, clock_now_ms() + for_ms};
     snprintf(text, sizeof(text), "for %lld s, by %s%s%s", (long long)for_ms / 1000, c->who,
              *why ? ": " : "", why);
-    json_object_set_new(c->answer, "next_try", json_integer(rest.until_ms));
+    PUT(c->answer, FIELD("next_try", rest.until_ms));
     return database_rest(db, &rest, clock_now_ms(), err) &&
            add_event(db, name, "destination_rests", text, err);
 }
@@ -356,7 +343,7 @@ bool control_destination_resume(struct database *db, struct control *c, struct e
     if (!needs_destination(c, name, err))
         return false;
     bool rested = describe_before(c, name);
-    json_object_set_new(c->answer, "rested", json_boolean(rested));
+    PUT(c->answer, FLAG("rested", rested));
     if (!c->relay->calls->resume(c->relay->dispatch, name))
         return gone(name, err);
     snprintf(text, sizeof(text), "by %s", c->who);
@@ -394,7 +381,7 @@ static void add_rest(void *context, const struct database_queued *q)
         return;
     if (detail.one.rows[0].rest_ms > 0) {
         json_t *made = describe(&detail.one.rows[0]);
-        json_object_set_new(made, "recipient", control_any_text(q->recipient));
+        PUT(made, FIELD("recipient", q->recipient));
         json_array_append_new(rests, made);
     }
     destinations_detail_fini(&detail);

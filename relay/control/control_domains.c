@@ -11,12 +11,8 @@
 
 static void add_domain(void *context, const struct database_domain *d)
 {
-    json_t *row = json_object();
-    json_object_set_new(row, "name", control_any_text(d->name));
-    json_object_set_new(row, "tenant", control_any_text(d->tenant));
-    json_object_set_new(row, "created", json_integer(d->created_ms));
-    json_object_set_new(row, "captured", json_boolean(d->captured));
-    json_array_append_new(control_rows(context), row);
+    control_add_row(context, ROW(FIELD("name", d->name), FIELD("tenant", d->tenant),
+                                 FIELD("created", d->created_ms), FLAG("captured", d->captured)));
 }
 
 bool control_domain_list(struct database *db, struct control *c, struct err *err)
@@ -103,18 +99,13 @@ bool control_domain_remove(struct database *db, struct control *c, struct err *e
 
 static void add_key(void *context, const struct database_key *k)
 {
-    json_t *row = json_object();
-    json_object_set_new(row, "domain", control_any_text(k->domain));
-    json_object_set_new(row, "selector", control_any_text(k->life.selector));
-    json_object_set_new(row, "algorithm", json_string(key_algorithm_name(k->life.algorithm)));
-    json_object_set_new(row, "state", json_string(key_state_name(k->life.state)));
-    json_object_set_new(row, "public", control_any_text(k->public_key));
-    json_object_set_new(row, "delegated", control_any_text(k->delegated));
-    json_object_set_new(row, "created", json_integer(k->life.created_ms));
-    json_object_set_new(row, "since", json_integer(k->life.since_ms));
-    json_object_set_new(row, "seen", json_integer(k->life.seen_ms));
-    json_object_set_new(row, "wait", json_integer(k->life.wait_s));
-    json_array_append_new(control_rows(context), row);
+    control_add_row(context,
+                    ROW(FIELD("domain", k->domain), FIELD("selector", k->life.selector),
+                        FIELD("algorithm", key_algorithm_name(k->life.algorithm)),
+                        FIELD("state", key_state_name(k->life.state)),
+                        FIELD("public", k->public_key), FIELD("delegated", k->delegated),
+                        FIELD("created", k->life.created_ms), FIELD("since", k->life.since_ms),
+                        FIELD("seen", k->life.seen_ms), FIELD("wait", k->life.wait_s)));
 }
 
 bool control_key_list(struct database *db, struct control *c, struct err *err)
@@ -171,7 +162,7 @@ bool control_key_retire(struct database *db, struct control *c, struct err *err)
                        "%.60s is the only key that signs for %.100s: 'key rotate' first",
                        f.selector, domain);
     bool forget = f.key.life.state != KEY_ACTIVE && f.key.life.state != KEY_RETIRING;
-    json_object_set_new(c->answer, "forgotten", json_boolean(forget));
+    PUT(c->answer, FLAG("forgotten", forget));
     if (forget)
         return database_delete_key(db, domain, f.selector, err);
     f.key.life.state = KEY_REVOKED;

@@ -6,20 +6,12 @@ static void add_event(void *context, const struct database_event *e)
 {
     char id[MAIL_ID_TEXT];
     mail_id_print(e->message, id);
-    json_t *row = json_object();
-    json_object_set_new(row, "event", json_integer(e->id));
-    json_object_set_new(row, "at", json_integer(e->at_ms));
-    json_object_set_new(row, "kind", json_string(e->kind));
-    json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "recipient", control_any_text(e->recipient));
-    json_object_set_new(row, "code", json_integer(e->code));
-    json_object_set_new(row, "enhanced", control_any_text(e->enhanced));
-    json_object_set_new(row, "reply", control_any_text(e->reply));
-    json_object_set_new(row, "remote", control_any_text(e->remote));
-    json_object_set_new(row, "user", control_any_text(e->credential));
-    json_object_set_new(row, "message_id", control_any_text(e->message_id));
-    json_object_set_new(row, "sender", control_any_text(e->sender));
-    json_array_append_new(control_rows(context), row);
+    control_add_row(context,
+                    ROW(FIELD("event", e->id), FIELD("at", e->at_ms), FIELD("kind", e->kind),
+                        FIELD("id", id), FIELD("recipient", e->recipient), FIELD("code", e->code),
+                        FIELD("enhanced", e->enhanced), FIELD("reply", e->reply),
+                        FIELD("remote", e->remote), FIELD("user", e->credential),
+                        FIELD("message_id", e->message_id), FIELD("sender", e->sender)));
 }
 
 static void read_search(const struct control *c, struct database_search *q)
@@ -34,7 +26,7 @@ static void read_search(const struct control *c, struct database_search *q)
                                   .after = control_number(c, "after", 0),
                                   .before = control_number(c, "before", 0),
                                   .limit = control_page(c),
-                                  .forward = json_is_true(json_object_get(c->request, "forward"))};
+                                  .forward = json_row_is(c->request, "forward")};
 }
 
 /* The oldest first, however it is searched. What has been looked at is said, too: "before" is where
@@ -47,7 +39,7 @@ bool control_events(struct database *db, struct control *c, struct err *err)
     read_search(c, &q);
     if (!database_last_event(db, &last, err) || !database_search_events(db, &q, add_event, c, err))
         return false;
-    json_object_set_new(c->answer, "after", json_integer(q.forward ? q.after : last));
+    PUT(c->answer, FIELD("after", q.forward ? q.after : last));
     if (q.forward)
         return true;
     json_t *turned = json_array();
@@ -55,7 +47,7 @@ bool control_events(struct database *db, struct control *c, struct err *err)
         json_array_append(turned, json_array_get(rows, i - 1));
     json_object_set_new(c->answer, "rows", turned);
     if (q.before > 0)
-        json_object_set_new(c->answer, "before", json_integer(q.before));
+        PUT(c->answer, FIELD("before", q.before));
     return true;
 }
 

@@ -77,21 +77,6 @@ void control_describe(const struct control *c, char *text_r, size_t size)
 
 /* ---- of the answer ---- */
 
-/* Text from peers may be no UTF-8: then it is shown with what is odd replaced. */
-json_t *control_any_text(const char *value)
-{
-    json_t *made = json_string(value);
-    if (made)
-        return made;
-    char *plain = xstrdup(value);
-    for (char *p = plain; *p; p++)
-        if ((unsigned char)*p >= 0x80)
-            *p = '?';
-    made = json_string(plain);
-    free(plain);
-    return made;
-}
-
 json_t *control_rows(struct control *c)
 {
     json_t *list = json_object_get(c->answer, "rows");
@@ -102,12 +87,13 @@ json_t *control_rows(struct control *c)
     return list;
 }
 
+void control_add_row(struct control *c, json_t *row)
+{
+    json_array_append_new(control_rows(c), row);
+}
+
 json_t *control_describe_trying(const struct progress_row *trying)
 {
-    json_t *made = json_object();
-    json_object_set_new(made, "host", control_any_text(trying->host));
-    json_object_set_new(made, "ip", json_string(trying->ip));
-    json_object_set_new(made, "stage", json_string(trying->stage));
-    json_object_set_new(made, "for_s", json_integer(trying->for_ms / 1000));
-    return made;
+    return ROW(FIELD("host", trying->host), FIELD("ip", trying->ip), FIELD("stage", trying->stage),
+               FIELD("for_s", trying->for_ms / 1000));
 }

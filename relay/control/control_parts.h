@@ -4,8 +4,7 @@
 #define CONTROL_PARTS_H
 
 #include "control.h"
-
-#include <jansson.h>
+#include "json_row.h"
 
 struct control {
     const struct verb *verb;
@@ -27,8 +26,8 @@ bool control_needs(const struct control *c, const char *key, struct err *err);
 
 /* The answer's list of rows. */
 json_t *control_rows(struct control *c);
-/* A JSON string from whatever bytes a peer has sent. */
-json_t *control_any_text(const char *value);
+/* Takes it. */
+void control_add_row(struct control *c, json_t *row);
 /* The value of `key`, or `otherwise`, is a name for a user or a tenant. */
 MUST_CHECK bool control_needs_name(const struct control *c, const char *key, const char *otherwise,
                                    struct err *err);

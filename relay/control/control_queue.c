@@ -77,7 +77,7 @@ static void add_way(const struct listing *l, const struct database_queued *q, js
     const struct progress_row *trying = find_progress(&l->progress, q->id, q->number);
     if (where_domain_of(q->recipient, domain) &&
         where_find(l->where, domain, q->remote, name, sizeof(name)))
-        json_object_set_new(row, "destination", control_any_text(name));
+        PUT(row, FIELD("destination", name));
     if (trying)
         json_object_set_new(row, "trying", control_describe_trying(trying));
 }
@@ -90,20 +90,14 @@ static void add_queued(void *context, const struct database_queued *q)
     mail_id_print(q->id, id);
     snprintf(reply, sizeof(reply), "%03d %s%s%s", q->code, q->enhanced, q->enhanced[0] ? " " : "",
              q->reply);
-    json_t *row = json_object();
-    json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "recipient", control_any_text(q->recipient));
-    json_object_set_new(row, "state", json_string(mail_state_name(q->state)));
-    json_object_set_new(row, "tries", json_integer(q->tries));
-    json_object_set_new(row, "due", json_integer(q->due_ms));
-    json_object_set_new(row, "last_reply", q->code ? control_any_text(reply) : json_string(""));
-    json_object_set_new(row, "remote", control_any_text(q->remote));
-    json_object_set_new(row, "sender", control_any_text(q->sender));
-    json_object_set_new(row, "user", control_any_text(q->credential));
-    json_object_set_new(row, "class", json_string(stream_class_name(q->class)));
-    json_object_set_new(row, "accepted", json_integer(q->created_ms));
-    json_object_set_new(row, "expires", json_integer(q->expires_ms));
-    json_object_set_new(row, "size", json_integer(q->length));
+    json_t *row =
+        ROW(FIELD("id", id), FIELD("recipient", q->recipient),
+            FIELD("state", mail_state_name(q->state)), FIELD("tries", q->tries),
+            FIELD("due", q->due_ms),
+            FIELD("last_reply", q->code ? json_row_text(reply) : json_string("")),
+            FIELD("remote", q->remote), FIELD("sender", q->sender), FIELD("user", q->credential),
+            FIELD("class", stream_class_name(q->class)), FIELD("accepted", q->created_ms),
+            FIELD("expires", q->expires_ms), FIELD("size", q->length));
     add_way(l, q, row);
     json_array_append_new(control_rows(l->control), row);
 }
@@ -115,8 +109,7 @@ static void say_next(struct control *c, const struct database_filter *f, int64_t
     if (count < control_page(c))
         return;
     mail_id_print(f->after.id, id);
-    json_object_set_new(c->answer, "after_id", json_string(id));
-    json_object_set_new(c->answer, "after_number", json_integer(f->after.number));
+    PUT(c->answer, FIELD("after_id", id), FIELD("after_number", f->after.number));
 }
 
 /* The first page also says how many there are in all. */
@@ -133,7 +126,7 @@ bool control_queue_list(struct database *db, struct control *c, struct err *err)
         ok = database_queue_count(db, &filter, &total, err);
     ok = ok && database_queue(db, &filter, control_page(c), add_queued, &l, err);
     say_next(c, &filter, (int64_t)json_array_size(control_rows(c)));
-    json_object_set_new(c->answer, "total", json_integer(total));
+    PUT(c->answer, FIELD("total", total));
     progress_fini(&l.progress);
     where_free(l.where);
     free(domains);
@@ -149,15 +142,15 @@ struct grouping {
 
 static void add_number(json_t *group, const char *key, int64_t number)
 {
-    json_int_t before = json_integer_value(json_object_get(group, key));
-    json_object_set_new(group, key, json_integer(before + number));
+    json_int_t before = json_row_int(group, key);
+    PUT(group, FIELD(key, before + number));
 }
 
 static void earliest(json_t *group, const char *key, int64_t at_ms)
 {
     const json_t *before = json_object_get(group, key);
     if (at_ms > 0 && (!before || json_integer_value(before) > at_ms))
-        json_object_set_new(group, key, json_integer(at_ms));
+        PUT(group, FIELD(key, at_ms));
 }
 
 static void add_domain(void *context, const struct database_queue_domain *row)
@@ -169,7 +162,7 @@ static void add_domain(void *context, const struct database_queue_domain *row)
     json_t *group = json_object_get(g->groups, name);
     if (!group) {
         group = json_object();
-        json_object_set_new(group, "destination", control_any_text(name));
+        PUT(group, FIELD("destination", name));
         json_object_set_new(g->groups, name, group);
     }
     add_number(group, "domains", 1);
@@ -193,19 +186,17 @@ static void add_rests(const struct control *c, const json_t *groups)
         if (!group || row->rest_ms == 0)
             continue;
         int64_t ends_ms = clock_now_ms() + row->rest_ms;
-        if (json_integer_value(json_object_get(group, "next_try")) < ends_ms)
-            json_object_set_new(group, "next_try", json_integer(ends_ms));
-        json_object_set_new(group, "rests_s", json_integer((row->rest_ms + 999) / 1000));
-        json_object_set_new(group, "why", control_any_text(row->why));
+        if (json_row_int(group, "next_try") < ends_ms)
+            PUT(group, FIELD("next_try", ends_ms));
+        PUT(group, FIELD("rests_s", (row->rest_ms + 999) / 1000), FIELD("why", row->why));
     }
     destinations_list_fini(&list);
 }
 
 static int64_t in_all(const json_t *group)
 {
-    return json_integer_value(json_object_get(group, "waiting")) +
-           json_integer_value(json_object_get(group, "deferred")) +
-           json_integer_value(json_object_get(group, "held"));
+    return json_row_int(group, "waiting") + json_row_int(group, "deferred") +
+           json_row_int(group, "held");
 }
 
 static int by_count(const void *a, const void *b)
@@ -236,8 +227,7 @@ static void add_sorted(struct control *c, json_t *groups, size_t limit)
     for (size_t i = 0; i < count && i < limit; i++)
         json_array_append(rows, sorted[i]);
     free(sorted);
-    json_object_set_new(c->answer, "total", json_integer((json_int_t)count));
-    json_object_set_new(c->answer, "recipients", json_integer(total));
+    PUT(c->answer, FIELD("total", count), FIELD("recipients", total));
 }
 
 bool control_queue_by_destination(struct database *db, struct control *c, struct err *err)
@@ -266,7 +256,7 @@ static bool change_queue(struct database *db, struct control *c, enum database_c
     bool ok = read_filter(c, domains, &filter, err) &&
               database_queue_change(db, &filter, control_page(c), change, why, &changed, err);
     say_next(c, &filter, changed);
-    json_object_set_new(c->answer, "changed", json_integer(changed));
+    PUT(c->answer, FIELD("changed", changed));
     free(domains);
     return ok;
 }
@@ -282,7 +272,7 @@ static void add_resting(struct control *c)
     c->relay->calls->read(c->relay->dispatch, &list);
     for (size_t i = 0; i < list.count && json_array_size(resting) < RESTING_MAX; i++)
         if (list.rows[i].rests_by_operator)
-            json_array_append_new(resting, control_any_text(list.rows[i].name));
+            json_array_append_new(resting, json_row_text(list.rows[i].name));
     destinations_list_fini(&list);
 }
 

@@ -59,13 +59,9 @@ static bool for_each(struct database *db, struct control *c, on_pair *pair, stru
 static void add_bucket(struct control *c, const char *tenant, const char *key, const char *class,
                        const struct throttle_bucket *bucket)
 {
-    json_t *row = json_object();
-    json_object_set_new(row, "tenant", control_any_text(tenant));
-    json_object_set_new(row, "key", json_string(key));
-    json_object_set_new(row, "class", control_any_text(class));
-    json_object_set_new(row, "tat", json_integer(bucket->tat_ms));
-    json_object_set_new(row, "day", json_integer(bucket->day_ms));
-    json_array_append_new(control_rows(c), row);
+    json_array_append_new(control_rows(c),
+                          ROW(FIELD("tenant", tenant), FIELD("key", key), FIELD("class", class),
+                              FIELD("tat", bucket->tat_ms), FIELD("day", bucket->day_ms)));
 }
 
 static bool show(struct database *db, struct control *c, const char *tenant,
@@ -112,14 +108,9 @@ static void note_event(void *context, const struct database_event *e)
     if (!span_among(span_of(e->kind), kinds, COUNT_OF(kinds), &i) || !is_wanted(s, e))
         return;
     mail_id_print(e->message, id);
-    json_t *row = json_object();
-    json_object_set_new(row, "at", json_integer(e->at_ms));
-    json_object_set_new(row, "kind", json_string(e->kind));
-    json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "recipient", control_any_text(e->recipient));
-    json_object_set_new(row, "code", json_integer(e->code));
-    json_object_set_new(row, "reply", control_any_text(e->reply));
-    json_array_append_new(s->found, row);
+    json_array_append_new(s->found, ROW(FIELD("at", e->at_ms), FIELD("kind", e->kind),
+                                        FIELD("id", id), FIELD("recipient", e->recipient),
+                                        FIELD("code", e->code), FIELD("reply", e->reply)));
     if (json_array_size(s->found) > DECISIONS_MAX)
         json_array_remove(s->found, 0);
 }
@@ -129,8 +120,7 @@ static bool find_decisions(struct database *db, struct control *c, struct search
 {
     int64_t last = 0;
     s->found = json_array();
-    json_object_set_new(c->answer, "decisions", s->found);
-    json_object_set_new(c->answer, "canonical", control_any_text(s->wanted));
+    PUT(c->answer, FIELD("decisions", s->found), FIELD("canonical", s->wanted));
     return database_last_event(db, &last, err) &&
            database_events(db, last > EVENTS_LOOKED_AT ? last - EVENTS_LOOKED_AT : 0,
                            EVENTS_LOOKED_AT, note_event, s, err);
@@ -164,17 +154,11 @@ bool control_quota_user(struct database *db, struct control *c, struct err *err)
         !database_new_recipients(db, tenant, clock_now_ms(), &n, err))
         return false;
     add_bucket(c, tenant, throttle_key_name(THROTTLE_RATE), "", &bucket);
-    json_object_set_new(c->answer, "stored", json_integer(stored));
-    json_object_set_new(c->answer, "limit", json_integer((json_int_t)limit));
-    json_object_set_new(c->answer, "tenant", control_any_text(tenant));
-    json_t *row = json_object();
-    json_object_set_new(row, "tenant", control_any_text(tenant));
-    json_object_set_new(row, "key", json_string(throttle_key_name(THROTTLE_FIRST_TIME)));
-    json_object_set_new(row, "class", json_string(""));
-    json_object_set_new(row, "since_day", json_integer(n.since_day));
-    json_object_set_new(row, "today", json_integer(n.today));
-    json_object_set_new(row, "most", json_integer(n.most));
-    json_array_append_new(control_rows(c), row);
+    PUT(c->answer, FIELD("stored", stored), FIELD("limit", limit), FIELD("tenant", tenant));
+    json_array_append_new(control_rows(c), ROW(FIELD("tenant", tenant),
+                                               FIELD("key", throttle_key_name(THROTTLE_FIRST_TIME)),
+                                               FIELD("class", ""), FIELD("since_day", n.since_day),
+                                               FIELD("today", n.today), FIELD("most", n.most)));
     if (!span_copy(span_of(control_text(c, "user")), s.wanted, sizeof(s.wanted)))
         return err_set(err, ERR_USAGE, "that is not a credential's name");
     return find_decisions(db, c, &s, err);
@@ -184,13 +168,9 @@ bool control_quota_user(struct database *db, struct control *c, struct err *err)
 
 static void add_top(void *context, const struct database_top *t)
 {
-    json_t *row = json_object();
-    json_object_set_new(row, "who", control_any_text(t->who));
-    json_object_set_new(row, "accepted", json_integer(t->accepted));
-    json_object_set_new(row, "paced", json_integer(t->paced));
-    json_object_set_new(row, "collapsed", json_integer(t->collapsed));
-    json_object_set_new(row, "refused", json_integer(t->refused));
-    json_array_append_new(control_rows(context), row);
+    control_add_row(context, ROW(FIELD("who", t->who), FIELD("accepted", t->accepted),
+                                 FIELD("paced", t->paced), FIELD("collapsed", t->collapsed),
+                                 FIELD("refused", t->refused)));
 }
 
 bool control_quota_top(struct database *db, struct control *c, struct err *err)

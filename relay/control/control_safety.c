@@ -19,12 +19,9 @@ static bool needs_watch(const struct control *c, struct err *err)
 
 static void add_guess(void *context, const struct login_limit_row *g)
 {
-    json_t *row = json_object();
-    json_object_set_new(row, "what", control_any_text(g->text));
-    json_object_set_new(row, "kind", json_string(login_limit_kind_name(g->kind)));
-    json_object_set_new(row, "failures", json_integer(g->failures));
-    json_object_set_new(row, "locked_s", json_integer(g->locked_ms / 1000));
-    json_array_append_new(control_rows(context), row);
+    control_add_row(context,
+                    ROW(FIELD("what", g->text), FIELD("kind", login_limit_kind_name(g->kind)),
+                        FIELD("failures", g->failures), FIELD("locked_s", g->locked_ms / 1000)));
 }
 
 bool control_auth_list(struct database *db, struct control *c, struct err *err)
@@ -50,14 +47,9 @@ bool control_auth_unlock(struct database *db, struct control *c, struct err *err
 
 static void add_audit(void *context, const struct audit_row *a)
 {
-    json_t *row = json_object();
-    json_object_set_new(row, "seq", json_integer(a->seq));
-    json_object_set_new(row, "at", json_integer(a->at_ms));
-    json_object_set_new(row, "who", control_any_text(a->who));
-    json_object_set_new(row, "what", control_any_text(a->what));
-    json_object_set_new(row, "about", control_any_text(a->about));
-    json_object_set_new(row, "hash", json_string(a->hash));
-    json_array_append_new(control_rows(context), row);
+    control_add_row(context,
+                    ROW(FIELD("seq", a->seq), FIELD("at", a->at_ms), FIELD("who", a->who),
+                        FIELD("what", a->what), FIELD("about", a->about), FIELD("hash", a->hash)));
 }
 
 bool control_audit_rows(struct database *db, struct control *c, struct err *err)
@@ -87,7 +79,6 @@ bool control_audit_verify(struct database *db, struct control *c, struct err *er
                        "the audit trail has %lld rows, and none with that hash: rows were taken "
                        "from its end, or all was made anew",
                        (long long)v.rows);
-    json_object_set_new(c->answer, "rows", json_integer(v.rows));
-    json_object_set_new(c->answer, "head", json_string(v.head));
+    PUT(c->answer, FIELD("rows", v.rows), FIELD("head", v.head));
     return true;
 }

@@ -15,14 +15,10 @@ bool control_status(struct database *db, struct control *c, struct err *err)
     if (!database_queue_count(db, &all, &queued, err))
         return false;
     standing_read(c->relay->standing, &now);
-    json_object_set_new(c->answer, "version", json_string(SEALPOST_VERSION));
-    json_object_set_new(c->answer, "started", json_integer(now.started_ms));
-    json_object_set_new(c->answer, "queued", json_integer(queued));
-    json_object_set_new(c->answer, "file", control_any_text(now.file));
-    json_object_set_new(c->answer, "loaded", json_integer(now.loaded_ms));
+    PUT(c->answer, FIELD("version", SEALPOST_VERSION), FIELD("started", now.started_ms),
+        FIELD("queued", queued), FIELD("file", now.file), FIELD("loaded", now.loaded_ms));
     if (now.refused_ms > 0) {
-        json_object_set_new(c->answer, "refused_at", json_integer(now.refused_ms));
-        json_object_set_new(c->answer, "refused", control_any_text(now.refused));
+        PUT(c->answer, FIELD("refused_at", now.refused_ms), FIELD("refused", now.refused));
     }
     standing_copy_fini(&now);
     return true;
@@ -35,10 +31,9 @@ bool control_config(struct database *db, struct control *c, struct err *err)
     if (!c->relay)
         return err_set(err, ERR_UNREACHABLE, "no relay is running");
     standing_read(c->relay->standing, &now);
-    json_object_set_new(c->answer, "config", control_any_text(now.text));
-    json_object_set_new(c->answer, "file", control_any_text(now.file));
+    PUT(c->answer, FIELD("config", now.text), FIELD("file", now.file));
     if (now.refused_ms > 0)
-        json_object_set_new(c->answer, "refused", control_any_text(now.refused));
+        PUT(c->answer, FIELD("refused", now.refused));
     standing_copy_fini(&now);
     return true;
 }

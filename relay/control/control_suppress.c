@@ -41,21 +41,17 @@ static bool read_filter(const struct control *c, struct suppressions_filter *f,
 
 static json_t *entry_row(const struct suppress_entry *e)
 {
-    json_t *row = json_object();
-    json_object_set_new(row, "address", control_any_text(e->address));
-    json_object_set_new(row, "tenant", control_any_text(e->tenant));
-    json_object_set_new(row, "stream", control_any_text(e->stream));
-    json_object_set_new(row, "reason", json_string(suppress_reason_name(e->reason)));
-    json_object_set_new(row, "source", control_any_text(e->source));
-    json_object_set_new(row, "created", json_integer(e->created_ms));
-    json_object_set_new(row, "expires", json_integer(e->expires_ms));
-    json_object_set_new(row, "spellings", json_string(e->every_spelling ? "every" : ""));
+    json_t *row =
+        ROW(FIELD("address", e->address), FIELD("tenant", e->tenant), FIELD("stream", e->stream),
+            FIELD("reason", suppress_reason_name(e->reason)), FIELD("source", e->source),
+            FIELD("created", e->created_ms), FIELD("expires", e->expires_ms),
+            FIELD("spellings", e->every_spelling ? "every" : ""));
     return row;
 }
 
 static void add_entry(void *context, const struct suppress_entry *e)
 {
-    json_array_append_new(control_rows(context), entry_row(e));
+    control_add_row(context, entry_row(e));
 }
 
 bool control_suppress_list(struct database *db, struct control *c, struct err *err)
@@ -83,9 +79,9 @@ bool control_suppress_list(struct database *db, struct control *c, struct err *e
     if (!database_suppressions(db, &f, limit, add_entry, c, err))
         return false;
     if ((int64_t)json_array_size(rows) == limit)
-        json_object_set_new(c->answer, "after",
-                            json_pack("[ssss]", f.after.address, f.after.tenant, f.after.stream,
-                                      suppress_reason_name(f.after.reason)));
+        PUT(c->answer,
+            FIELD("after", json_pack("[ssss]", f.after.address, f.after.tenant, f.after.stream,
+                                     suppress_reason_name(f.after.reason))));
     return true;
 }
 
@@ -116,7 +112,7 @@ static bool read_entry(json_t *row, int64_t now_ms, struct suppress_entry *e, st
     e->reason = (enum suppress_reason)reason;
     if (json_integer_value(created) > 0)
         e->created_ms = json_integer_value(created);
-    e->expires_ms = json_integer_value(json_object_get(row, "expires"));
+    e->expires_ms = json_row_int(row, "expires");
     return true;
 }
 
@@ -135,7 +131,7 @@ bool control_suppress_add(struct database *db, struct control *c, struct err *er
             return false;
         added += changed;
     }
-    json_object_set_new(c->answer, "added", json_integer(added));
+    PUT(c->answer, FIELD("added", added));
     return true;
 }
 
@@ -153,13 +149,13 @@ bool control_suppress_import(struct database *db, struct control *c, struct err 
         json_t *row = json_array_get(rows, i);
         bool changed = false;
         if (!read_entry(row, now_ms, &e, err) || !database_suppress_import(db, &e, &changed, err)) {
-            json_int_t line = json_integer_value(json_object_get(row, "line"));
+            json_int_t line = json_row_int(row, "line");
             return line > 0 ? err_wrap(err, "line %lld, nothing was imported", (long long)line)
                             : err_wrap(err, "entry %zu, nothing was imported", i + 1);
         }
         added += changed;
     }
-    json_object_set_new(c->answer, "added", json_integer(added));
+    PUT(c->answer, FIELD("added", added));
     return database_note_import(db, (int64_t)count, added, now_ms, err);
 }
 
@@ -171,6 +167,6 @@ bool control_suppress_remove(struct database *db, struct control *c, struct err 
     if (!control_needs(c, "address", err) || !read_filter(c, &f, form, err) ||
         !database_unsuppress(db, &f, "command", clock_now_ms(), &removed, err))
         return false;
-    json_object_set_new(c->answer, "removed", json_integer(removed));
+    PUT(c->answer, FIELD("removed", removed));
     return removed > 0 || err_set(err, ERR_NOT_FOUND, "%s is not on the list", form);
 }

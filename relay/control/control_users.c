@@ -11,20 +11,13 @@
 
 static void add_user(void *context, const struct database_user *u)
 {
-    json_t *row = json_object();
-    json_object_set_new(row, "name", control_any_text(u->identity.name));
-    json_object_set_new(row, "tenant", control_any_text(u->identity.tenant));
-    json_object_set_new(row, "stream", control_any_text(u->identity.stream));
-    json_object_set_new(row, "streams", control_any_text(u->identity.streams));
-    json_object_set_new(row, "allowed", control_any_text(u->identity.allowed));
-    json_object_set_new(row, "disabled", json_boolean(u->disabled));
-    json_object_set_new(row, "created", json_integer(u->created_ms));
-    json_object_set_new(row, "scram", json_boolean(u->scram[0] != '\0'));
-    if (u->login_ms > 0) {
-        json_object_set_new(row, "login", json_integer(u->login_ms));
-        json_object_set_new(row, "network", control_any_text(u->network));
-    }
-    json_array_append_new(control_rows(context), row);
+    json_t *row = ROW(FIELD("name", u->identity.name), FIELD("tenant", u->identity.tenant),
+                      FIELD("stream", u->identity.stream), FIELD("streams", u->identity.streams),
+                      FIELD("allowed", u->identity.allowed), FLAG("disabled", u->disabled),
+                      FIELD("created", u->created_ms), FLAG("scram", u->scram[0] != '\0'));
+    if (u->login_ms > 0)
+        PUT(row, FIELD("login", u->login_ms), FIELD("network", u->network));
+    control_add_row(context, row);
 }
 
 /* Beside the credentials: what has been guessed at their names. */
@@ -39,8 +32,7 @@ static void add_failures(void *context, const struct login_limit_row *g)
         if (strncmp(json_string_value(json_object_get(row, "name")), g->text,
                     LOGIN_LIMIT_TEXT - 1) != 0)
             continue;
-        json_object_set_new(row, "failures", json_integer(g->failures));
-        json_object_set_new(row, "locked_s", json_integer(g->locked_ms / 1000));
+        PUT(row, FIELD("failures", g->failures), FIELD("locked_s", g->locked_ms / 1000));
     }
 }
 
@@ -182,7 +174,7 @@ bool control_user_rotate(struct database *db, struct control *c, struct err *err
                              scram ? scram : "", err) ||
         !database_user(db, span_of(control_text(c, "name")), &u, err))
         return false;
-    json_object_set_new(c->answer, "disabled", json_boolean(u.disabled));
+    PUT(c->answer, FLAG("disabled", u.disabled));
     return true;
 }
 

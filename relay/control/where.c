@@ -35,7 +35,7 @@ static void add_hosts(json_t *by_host, const char *name)
         if (!span_copy(span_take(&hosts, ','), key, sizeof(key)))
             continue;
         bool known = json_object_get(by_host, key) != NULL;
-        json_object_set_new(by_host, key, known ? json_null() : control_any_text(name));
+        json_object_set_new(by_host, key, known ? json_null() : json_row_text(name));
     }
 }
 
