@@ -39,6 +39,8 @@ bool ip_within(const struct ip *ip, const struct ip_network *network);
  * NAT64 and 6to4 addresses are what the IPv4 address inside is. The bytes are taken as they are:
  * a mapped IPv4 address on the wire is special itself. */
 const char *ip_special(const struct ip *ip);
+/* The IPv4 address that an IPv6 address leads to: mapped, compatible, NAT64, 6to4. */
+MUST_CHECK bool ip_inside(const struct ip *ip, struct ip *inside_r);
 bool ip_is_loopback(const struct ip *ip);
 
 #endif

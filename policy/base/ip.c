@@ -72,7 +72,8 @@ bool ip_network_parse(const char *text, struct ip_network *network_r)
 
 /* ---- special ranges ---- */
 
-/* The first that fits counts. `inside`: where an IPv4 address lies that decides; 0: nowhere. */
+/* The first that fits counts. `inside`: where an IPv4 address lies, which decides when the range is
+ * nothing else; 0: nowhere. Of IPv6, only 2000::/3 is allocated for public hosts. */
 static const struct {
     struct ip_network range;
     const char *what;
@@ -95,10 +96,11 @@ static const struct {
     {{{false, {240}}, 4}, "a reserved address, RFC 1112", 0},
     {{{true, {[15] = 1}}, 128}, "the loopback address, RFC 4291", 0},
     {{{true, {0}}, 128}, "the unspecified address, RFC 4291", 0},
-    {{{true, {0}}, 96}, "an IPv4-compatible address, RFC 4291", 0},
-    {{{true, {[10] = 0xff, [11] = 0xff}}, 96}, "an IPv4-mapped address, RFC 4291", 0},
+    {{{true, {0}}, 96}, "an IPv4-compatible address, RFC 4291", 12},
+    {{{true, {[10] = 0xff, [11] = 0xff}}, 96}, "an IPv4-mapped address, RFC 4291", 12},
+    {{{true, {[8] = 0xff, [9] = 0xff}}, 96}, "an IPv4-translated address, RFC 2765", 12},
     {{{true, {0, 0x64, 0xff, 0x9b}}, 96}, NULL, 12}, /* NAT64, RFC 6052 */
-    {{{true, {0, 0x64, 0xff, 0x9b, 0, 1}}, 48}, "an address of a local NAT64, RFC 8215", 0},
+    {{{true, {0, 0x64, 0xff, 0x9b, 0, 1}}, 48}, "an address of a local NAT64, RFC 8215", 12},
     {{{true, {1}}, 64}, "an address that is discarded, RFC 6666", 0},
     {{{true, {1, 0, 0, 0, 0, 0, 0, 1}}, 64}, "a dummy address, RFC 9780", 0},
     {{{true, {0x20, 1}}, 23}, "an address of a protocol, RFC 2928", 0},
@@ -110,6 +112,8 @@ static const struct {
     {{{true, {0xfe, 0x80}}, 10}, "a link-local address, RFC 4291", 0},
     {{{true, {0xfe, 0xc0}}, 10}, "a site-local address, RFC 3879", 0},
     {{{true, {0xff}}, 8}, "a multicast address, RFC 4291", 0},
+    {{{true, {0x20}}, 3}, NULL, 0},
+    {{{true, {0}}, 0}, "not a global unicast address, RFC 4291", 0},
 };
 
 static const char *special(const struct ip *ip, unsigned *inside_r)
@@ -124,14 +128,23 @@ static const char *special(const struct ip *ip, unsigned *inside_r)
     return NULL;
 }
 
+bool ip_inside(const struct ip *ip, struct ip *inside_r)
+{
+    unsigned inside = 0;
+    (void)special(ip, &inside);
+    *inside_r = (struct ip){.v6 = false};
+    if (inside > 0)
+        memcpy(inside_r->bytes, ip->bytes + inside, 4);
+    return inside > 0;
+}
+
 const char *ip_special(const struct ip *ip)
 {
     unsigned inside = 0;
     const char *what = special(ip, &inside);
-    struct ip within = {.v6 = false};
-    if (inside == 0)
+    struct ip within;
+    if (what || !ip_inside(ip, &within))
         return what;
-    memcpy(within.bytes, ip->bytes + inside, 4);
     return special(&within, &inside);
 }
 

@@ -43,18 +43,29 @@ INSIDE = """
     A     192.0.0.8         5.4.4  protocol
     AAAA  ::1               5.4.6  loopback
     AAAA  ::                5.4.4  unspecified
-    AAAA  ::ffff:7f00:1     5.4.4  mapped
-    AAAA  ::7f00:1          5.4.4  compatible
-    AAAA  64:ff9b::7f00:1   5.4.4  loopback
+    AAAA  ::ffff:7f00:1     5.4.6  our own
+    AAAA  ::ffff:808:808    5.4.4  mapped
+    AAAA  ::7f00:1          5.4.6  our own
+    AAAA  ::808:808         5.4.4  compatible
+    AAAA  ::ffff:0:808:808  5.4.4  translated
+    AAAA  64:ff9b::7f00:1   5.4.6  our own
+    AAAA  64:ff9b::7f00:9   5.4.6  loopback
+    AAAA  64:ff9b::c000:20a 5.4.6  our own
+    AAAA  2002:c000:20a::1  5.4.6  our own
+    AAAA  64:ff9b:1::c000:20a 5.4.6 our own
     AAAA  64:ff9b::a00:1    5.4.4  private
     AAAA  64:ff9b:1::1      5.4.4  NAT64
-    AAAA  2002:7f00:1::1    5.4.4  loopback
+    AAAA  2002:7f00:1::1    5.4.6  our own
     AAAA  2002:c0a8:101::1  5.4.4  private
     AAAA  fe80::1           5.4.4  link-local
     AAAA  fd12::1           5.4.4  private
     AAAA  ff02::1           5.4.4  multicast
     AAAA  2001:db8::1       5.4.4  documentation
     AAAA  100::1            5.4.4  discarded
+    AAAA  4000::1           5.4.4  global unicast
+    AAAA  e000::1           5.4.4  global unicast
+    AAAA  fec0::1           5.4.4  site-local
+    AAAA  2001::c000:20a    5.4.4  protocol
 """
 
 

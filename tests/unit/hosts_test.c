@@ -154,9 +154,12 @@ static void special_addresses(void **state)
                 {"2001:200::1", NULL},       {"2001:1ff:ffff::1", "protocol"}, {"2001::1", "protocol"},
                 {"2001:db7::1", NULL},       {"2001:db9::1", NULL},       {"64:ff9b::808:808", NULL},
                 {"64:ff9b::c0a8:1", "private"}, {"2002:808:808::1", NULL}, {"2002:e000:1::1", "multicast"},
-                {"fbff::1", NULL},           {"fc00::1", "private"},      {"fe00::1", NULL},
+                {"fbff::1", "global unicast"},           {"fc00::1", "private"},      {"fe00::1", "global unicast"},
                 {"febf::1", "link-local"},   {"feff::1", "site-local"},   {"3fff:fff::1", "documentation"},
-                {"3ffe::1", NULL},           {"5f00::1", "segment"}};
+                {"3ffe::1", NULL},           {"5f00::1", "segment"},      {"4000::1", "global unicast"}, {"1fff::1", "global unicast"},
+                {"2000::1", NULL},           {"3fff:1000::1", NULL},      {"64:ff9a::808:808", "global unicast"},
+                {"::808:808", "compatible"}, {"::ffff:0:808:808", "translated"}, {"64:ff9b:1::808:808", "NAT64"},
+                {"200::1", "global unicast"}, {"e000::1", "global unicast"}, {"fec0::1", "site-local"}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct ip ip = ip_of(rows[i].text);
@@ -165,6 +168,25 @@ static void special_addresses(void **state)
         EXPECT(what == NULL || strstr(what, rows[i].what), rows[i].text);
     }
     assert_non_null(ip_special(&(struct ip){.v6 = true, .bytes = {[10] = 0xff, [11] = 0xff, 8, 8, 8, 8}}));
+}
+
+static void an_ipv4_address_inside(void **state)
+{
+    static const struct {
+        const char *text, *inside; /* NULL: none */
+    } rows[] = {{"64:ff9b::c000:20a", "192.0.2.10"},  {"64:ff9b:1::c000:20a", "192.0.2.10"}, {"2002:c000:20a::1", "192.0.2.10"},
+                {"::c000:20a", "192.0.2.10"},         {"::ffff:0:c000:20a", "192.0.2.10"},   {"::1", NULL},
+                {"::", NULL},                         {"2a00::c000:20a", NULL},              {"192.0.2.10", NULL}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ip ip = ip_of(rows[i].text);
+        struct ip inside;
+        EXPECT(ip_inside(&ip, &inside) == (rows[i].inside != NULL), rows[i].text);
+        if (rows[i].inside) {
+            struct ip want = ip_of(rows[i].inside);
+            EXPECT(ip_equal(&inside, &want), rows[i].text);
+        }
+    }
 }
 
 static void networks(void **state)
@@ -202,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_preferences_are_shuffled), cmocka_unit_test(the_families_take_turns),
         cmocka_unit_test(everybody_has_a_turn), cmocka_unit_test(a_host_has_so_many_addresses), cmocka_unit_test(special_addresses),
+        cmocka_unit_test(an_ipv4_address_inside),
         cmocka_unit_test(networks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

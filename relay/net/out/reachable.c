@@ -41,20 +41,28 @@ static bool is_meant(const struct config *c, const struct ip *ip)
     return false;
 }
 
+static bool is_own(const struct config *c, const struct ip *ip)
+{
+    return is_public_ip(c, ip) || is_listener(c, ip, 0);
+}
+
 enum reachable reachable(const struct config *c, const struct ip *ip, unsigned port,
                          const char **why_r)
 {
+    struct ip inside;
+    bool leads_on = ip_inside(ip, &inside); /* there is an IPv4 address in it */
     *why_r = "our own address";
-    if (is_listener(c, ip, port)) /* a loop, whatever is meant */
-        return REACHABLE_SELF;
+    if (is_listener(c, ip, port) || (leads_on && is_listener(c, &inside, port)))
+        return REACHABLE_SELF; /* a loop, whatever is meant */
     if (is_meant(c, ip)) {
         *why_r = NULL;
         return REACHABLE_YES;
     }
-    if (is_public_ip(c, ip) || is_listener(c, ip, 0))
+    if (is_own(c, ip) || (leads_on && is_own(c, &inside)))
         return REACHABLE_SELF;
     *why_r = ip_special(ip);
     if (*why_r == NULL)
         return REACHABLE_YES;
-    return ip_is_loopback(ip) ? REACHABLE_SELF : REACHABLE_NEVER;
+    bool loops = ip_is_loopback(ip) || (leads_on && ip_is_loopback(&inside));
+    return loops ? REACHABLE_SELF : REACHABLE_NEVER;
 }
