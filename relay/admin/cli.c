@@ -260,3 +260,39 @@ bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r, struct
     buf_fini(&answer);
     return ok;
 }
+
+int cli_tell(struct cli *cli, json_t *request, cli_say *say)
+{
+    json_t *answer = NULL;
+    int code = cli_ask(cli, request, &answer);
+    if (code == CLI_OK && cli->json)
+        cli_print_json(answer);
+    else if (code == CLI_OK)
+        say(cli, answer);
+    json_decref(answer);
+    return code;
+}
+
+static void say_nothing(const struct cli *cli, json_t *answer)
+{
+    (void)cli;
+    (void)answer;
+}
+
+int cli_do(struct cli *cli, json_t *request, const char *done)
+{
+    int code = cli_tell(cli, request, say_nothing);
+    if (code == CLI_OK && !cli->json)
+        printf("%s %s\n", cli->arguments[0], done);
+    return code;
+}
+
+int cli_list(struct cli *cli, json_t *request, const struct cli_column *columns, size_t count)
+{
+    json_t *answer = NULL;
+    int code = cli_ask(cli, request, &answer);
+    if (code == CLI_OK)
+        cli_print_rows(cli, json_object_get(answer, "rows"), columns, count);
+    json_decref(answer);
+    return code;
+}

@@ -57,6 +57,12 @@ MUST_CHECK bool cli_config(struct cli *cli, int *code_r);
  */
 int cli_ask(struct cli *cli, json_t *request, json_t **answer_r);
 
+/* Ask, and print the answer: as JSON, or as `say` says it. Takes `request`. */
+typedef void cli_say(const struct cli *cli, json_t *answer);
+int cli_tell(struct cli *cli, json_t *request, cli_say *say);
+/* The same where only "ARGUMENT `done`" is to be said. */
+int cli_do(struct cli *cli, json_t *request, const char *done);
+
 /* Ask the daemon, whose file may have a fault meanwhile; nothing is printed. ERR_NOT_FOUND: none
  * runs. Takes `request`. */
 MUST_CHECK bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r,
@@ -81,6 +87,9 @@ struct cli_column {
 };
 void cli_print_rows(const struct cli *cli, json_t *rows, const struct cli_column *columns,
                     size_t count);
+
+/* Ask, and print the answer's rows. Takes `request`. */
+int cli_list(struct cli *cli, json_t *request, const struct cli_column *columns, size_t count);
 
 /* One row, without titles; not as JSON. */
 void cli_print_line(const struct cli *cli, json_t *row, const struct cli_column *columns,

@@ -265,42 +265,19 @@ int cli_user_rotate(struct cli *cli)
     return code;
 }
 
-/* A request about the named thing that has no answer but yes or no. */
-static int change(struct cli *cli, const char *verb, const char *done)
-{
-    json_t *answer = NULL;
-    int code = cli_ask(cli, cli_request(verb, "name", cli->arguments[0], NULL), &answer);
-    if (code == CLI_OK && !cli->json)
-        printf("%s %s\n", cli->arguments[0], done);
-    else if (code == CLI_OK)
-        cli_print_json(answer);
-    json_decref(answer);
-    return code;
-}
-
 int cli_user_enable(struct cli *cli)
 {
-    return change(cli, "user.enable", "is enabled");
+    return cli_do(cli, cli_request("user.enable", "name", cli->arguments[0], NULL), "is enabled");
 }
 
 int cli_user_disable(struct cli *cli)
 {
-    return change(cli, "user.disable", "is disabled");
+    return cli_do(cli, cli_request("user.disable", "name", cli->arguments[0], NULL), "is disabled");
 }
 
 int cli_user_delete(struct cli *cli)
 {
-    return change(cli, "user.delete", "is deleted");
-}
-
-static int list(struct cli *cli, json_t *request, const struct cli_column *columns, size_t count)
-{
-    json_t *answer = NULL;
-    int code = cli_ask(cli, request, &answer);
-    if (code == CLI_OK)
-        cli_print_rows(cli, json_object_get(answer, "rows"), columns, count);
-    json_decref(answer);
-    return code;
+    return cli_do(cli, cli_request("user.delete", "name", cli->arguments[0], NULL), "is deleted");
 }
 
 int cli_user_list(struct cli *cli)
@@ -312,7 +289,7 @@ int cli_user_list(struct cli *cli)
         {"CREATED", "created", CLI_TIME},     {"LAST LOGIN", "login", CLI_TIME},
         {"FROM", "network", CLI_TEXT},        {"FAILURES", "failures", CLI_TEXT},
         {"LOCKED S", "locked_s", CLI_TEXT}};
-    return list(cli, cli_request("user.list", NULL), columns, COUNT_OF(columns));
+    return cli_list(cli, cli_request("user.list", NULL), columns, COUNT_OF(columns));
 }
 
 /* ---- files ---- */

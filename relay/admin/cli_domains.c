@@ -180,37 +180,22 @@ int cli_domain_add(struct cli *cli)
     return code;
 }
 
-/* A request about the named thing that has no answer but yes or no. */
-static int change(struct cli *cli, json_t *request, const char *what, const char *done)
-{
-    json_t *answer = NULL;
-    int code = cli_ask(cli, request, &answer);
-    if (code == CLI_OK && !cli->json)
-        printf("%s %s\n", what, done);
-    else if (code == CLI_OK)
-        cli_print_json(answer);
-    json_decref(answer);
-    return code;
-}
-
 int cli_domain_remove(struct cli *cli)
 {
-    return change(cli, cli_request("domain.remove", "name", cli->arguments[0], NULL),
-                  cli->arguments[0], "is removed; its key files stay in the state directory");
+    return cli_do(cli, cli_request("domain.remove", "name", cli->arguments[0], NULL),
+                  "is removed; its key files stay in the state directory");
 }
 
 int cli_domain_release(struct cli *cli)
 {
-    return change(cli, cli_request("domain.release", "name", cli->arguments[0], NULL),
-                  cli->arguments[0],
+    return cli_do(cli, cli_request("domain.release", "name", cli->arguments[0], NULL),
                   "sends from now on; what was held until now waits for you: 'sealpost queue list "
                   "--held'");
 }
 
 int cli_domain_capture(struct cli *cli)
 {
-    return change(cli, cli_request("domain.capture", "name", cli->arguments[0], NULL),
-                  cli->arguments[0],
+    return cli_do(cli, cli_request("domain.capture", "name", cli->arguments[0], NULL),
                   "is held back: only the operator's own addresses get its mail");
 }
 

@@ -226,26 +226,18 @@ int cli_quota_show(struct cli *cli)
 
 int cli_quota_reset(struct cli *cli)
 {
-    json_t *answer = NULL;
     char tenant[64];
     bool address = strchr(cli->arguments[0], '@');
     int code = CLI_OK;
     if (!cli_config(cli, &code))
         return code;
     code = address ? CLI_OK : find_tenant(cli, cli->arguments[0], tenant, sizeof(tenant));
-    if (code == CLI_OK)
-        code = cli_ask(cli,
-                       address ? about_address(cli, "quota.reset", cli->arguments[0])
-                               : cli_request("quota.reset", "tenant", tenant, NULL),
-                       &answer);
-    if (code == CLI_OK && !cli->json)
-        printf(address ? "%s may get mail as if none had come yet\n"
-                       : "%s may send as if it had sent none today\n",
-               cli->arguments[0]);
-    else if (code == CLI_OK)
-        cli_print_json(answer);
-    json_decref(answer);
-    return code;
+    if (code != CLI_OK)
+        return code;
+    return address ? cli_do(cli, about_address(cli, "quota.reset", cli->arguments[0]),
+                            "may get mail as if none had come yet")
+                   : cli_do(cli, cli_request("quota.reset", "tenant", tenant, NULL),
+                            "may send as if it had sent none today");
 }
 
 /* ---- simulate ---- */
@@ -359,17 +351,12 @@ int cli_quota_top(struct cli *cli)
     const char *most = cli_option(cli, "limit", 0);
     int64_t span_ms = 0;
     uint64_t limit = 20;
-    json_t *answer = NULL;
     if (!cli_span(since ? since : "1h", &span_ms) ||
         (most && (!span_number(span_of(most), &limit) || limit == 0 || limit > 100000)))
         return cli_usage(cli, "--since is like 90s, 10m, 1h or 7d; --limit is up to 100000");
     json_t *request = cli_request("quota.top", "by", by ? by : "recipient", NULL);
     PUT(request, FIELD("since", clock_now_ms() - span_ms), FIELD("limit", limit));
-    int code = cli_ask(cli, request, &answer);
-    if (code == CLI_OK)
-        cli_print_rows(cli, json_object_get(answer, "rows"), columns, COUNT_OF(columns));
-    json_decref(answer);
-    return code;
+    return cli_list(cli, request, columns, COUNT_OF(columns));
 }
 
 /* ---- explain ---- */

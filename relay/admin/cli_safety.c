@@ -19,24 +19,12 @@ int cli_auth_list(struct cli *cli)
                                                 {"KIND", "kind", CLI_TEXT},
                                                 {"FAILURES", "failures", CLI_TEXT},
                                                 {"LOCKED S", "locked_s", CLI_TEXT}};
-    json_t *answer = NULL;
-    int code = cli_ask(cli, cli_request("auth.list", NULL), &answer);
-    if (code == CLI_OK)
-        cli_print_rows(cli, json_object_get(answer, "rows"), columns, COUNT_OF(columns));
-    json_decref(answer);
-    return code;
+    return cli_list(cli, cli_request("auth.list", NULL), columns, COUNT_OF(columns));
 }
 
 int cli_auth_unlock(struct cli *cli)
 {
-    json_t *answer = NULL;
-    int code = cli_ask(cli, cli_request("auth.unlock", "name", cli->arguments[0], NULL), &answer);
-    if (code == CLI_OK && cli->json)
-        cli_print_json(answer);
-    else if (code == CLI_OK)
-        printf("%s is unlocked\n", cli->arguments[0]);
-    json_decref(answer);
-    return code;
+    return cli_do(cli, cli_request("auth.unlock", "name", cli->arguments[0], NULL), "is unlocked");
 }
 
 /* Ask for rows behind `after`, or the `last` ones, and print them; `after_r` is where they end. */
@@ -83,17 +71,15 @@ int cli_audit_tail(struct cli *cli)
     return code;
 }
 
+static void say_verified(const struct cli *cli, json_t *answer)
+{
+    (void)cli;
+    printf("%lld rows, each fits the one before; the last one's hash is %s\n",
+           json_row_int(answer, "rows"), json_row_get(answer, "head"));
+}
+
 int cli_audit_verify(struct cli *cli)
 {
-    json_t *answer = NULL;
-    int code = cli_ask(
-        cli, cli_request("audit.verify", "expect", cli_option(cli, "expect", 0), NULL), &answer);
-    if (code == CLI_OK && cli->json)
-        cli_print_json(answer);
-    else if (code == CLI_OK)
-        printf("%" PRId64 " rows, each fits the one before; the last one's hash is %s\n",
-               (int64_t)json_row_int(answer, "rows"),
-               json_string_value(json_object_get(answer, "head")));
-    json_decref(answer);
-    return code;
+    return cli_tell(cli, cli_request("audit.verify", "expect", cli_option(cli, "expect", 0), NULL),
+                    say_verified);
 }

@@ -63,9 +63,15 @@ int cli_suppress_list(struct cli *cli)
     return code;
 }
 
+static void say_added(const struct cli *cli, json_t *answer)
+{
+    printf("%s %s\n", cli->arguments[0],
+           json_row_int(answer, "added") > 0 ? "gets no such mail from now on"
+                                             : "was on the list already");
+}
+
 int cli_suppress_add(struct cli *cli)
 {
-    json_t *answer = NULL;
     int64_t span_ms = 0;
     const char *expires = cli_option(cli, "expires", 0);
     if (expires && !cli_span(expires, &span_ms))
@@ -73,32 +79,20 @@ int cli_suppress_add(struct cli *cli)
     json_t *row = filtered(cli, NULL, cli->arguments[0]);
     if (span_ms > 0)
         PUT(row, FIELD("expires", clock_now_ms() + span_ms));
-    json_t *request = cli_request("suppress.add", NULL);
-    json_t *rows = json_array();
-    json_array_append_new(rows, row);
-    json_object_set_new(request, "rows", rows);
-    int code = cli_ask(cli, request, &answer);
-    if (code == CLI_OK && cli->json)
-        cli_print_json(answer);
-    else if (code == CLI_OK)
-        printf("%s %s\n", cli->arguments[0],
-               json_row_int(answer, "added") > 0 ? "gets no such mail from now on"
-                                                 : "was on the list already");
-    json_decref(answer);
-    return code;
+    return cli_tell(cli,
+                    PUT(cli_request("suppress.add", NULL), FIELD("rows", json_pack("[o]", row))),
+                    say_added);
+}
+
+static void say_removed(const struct cli *cli, json_t *answer)
+{
+    printf("%s may get mail again (%lld removed)\n", cli->arguments[0],
+           json_row_int(answer, "removed"));
 }
 
 int cli_suppress_remove(struct cli *cli)
 {
-    json_t *answer = NULL;
-    int code = cli_ask(cli, filtered(cli, "suppress.remove", cli->arguments[0]), &answer);
-    if (code == CLI_OK && cli->json)
-        cli_print_json(answer);
-    else if (code == CLI_OK)
-        printf("%s may get mail again (%lld removed)\n", cli->arguments[0],
-               json_row_int(answer, "removed"));
-    json_decref(answer);
-    return code;
+    return cli_tell(cli, filtered(cli, "suppress.remove", cli->arguments[0]), say_removed);
 }
 
 /* ---- files ---- */

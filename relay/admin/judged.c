@@ -8,19 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Text of DNS and of peers may be no UTF-8. */
-static json_t *safe(const char *text)
-{
-    json_t *made = json_string(text);
-    return made ? made : json_string("?");
-}
-
 json_t *judged_questions(const struct dns_log *log)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < log->count; i++) {
         json_array_append_new(list,
-                              ROW(FIELD("name", safe(log->questions[i].name)),
+                              ROW(FIELD("name", log->questions[i].name),
                                   FIELD("type", dns_type_name(log->questions[i].type)),
                                   FIELD("status", dns_status_name(log->questions[i].status))));
     }
@@ -30,14 +23,12 @@ json_t *judged_questions(const struct dns_log *log)
 json_t *judged_spf(const struct spf_answer *strict, const struct spf_reading *deployed)
 {
     json_t *s = ROW(FIELD("result", spf_result_name(strict->result)),
-                    FIELD("explanation", safe(strict->explanation)),
-                    FIELD("reason", safe(strict->why)), FIELD("mechanism", safe(strict->mechanism)),
-                    FIELD("terms", strict->terms), FIELD("voids", strict->voids));
+                    FIELD("explanation", strict->explanation), FIELD("reason", strict->why),
+                    FIELD("mechanism", strict->mechanism), FIELD("terms", strict->terms),
+                    FIELD("voids", strict->voids));
     json_t *d = ROW(FIELD("result", deployed->read ? spf_result_name(deployed->result) : "unknown"),
-                    FIELD("reason", safe(deployed->why)));
-    json_t *both =
-        ROW(FIELD("domain", safe(strict->domain)), FIELD("strict", s), FIELD("deployed", d));
-    return both;
+                    FIELD("reason", deployed->why));
+    return ROW(FIELD("domain", strict->domain), FIELD("strict", s), FIELD("deployed", d));
 }
 
 json_t *judged_dmarc(const struct dmarc_answer *strict, const struct dmarc_reading *deployed)
@@ -45,18 +36,18 @@ json_t *judged_dmarc(const struct dmarc_answer *strict, const struct dmarc_readi
     json_t *s = ROW(FIELD("result", dmarc_result_name(strict->result)),
                     FIELD("policy", strict->found ? json_string(dmarc_policy_name(strict->policy))
                                                   : json_null()),
-                    FIELD("organizational_domain", safe(strict->organizational_domain)),
-                    FIELD("record_domain", safe(strict->record_domain)),
-                    FLAG("testing", strict->testing), FLAG("spf_aligned", strict->spf_aligned),
-                    FLAG("dkim_aligned", strict->dkim_aligned), FIELD("reason", safe(strict->why)));
+                    FIELD("organizational_domain", strict->organizational_domain),
+                    FIELD("record_domain", strict->record_domain), FLAG("testing", strict->testing),
+                    FLAG("spf_aligned", strict->spf_aligned),
+                    FLAG("dkim_aligned", strict->dkim_aligned), FIELD("reason", strict->why));
     json_t *d = json_object();
     bool has_policy = deployed->result == DMARC_PASS || deployed->result == DMARC_FAIL;
     PUT(d, FIELD("result", dmarc_result_name(deployed->result)),
         FIELD("policy",
               has_policy ? json_string(dmarc_policy_name(deployed->policy)) : json_null()),
-        FIELD("organizational_domain", safe(deployed->organizational_domain)),
+        FIELD("organizational_domain", deployed->organizational_domain),
         FLAG("spf_aligned", deployed->spf_aligned), FLAG("dkim_aligned", deployed->dkim_aligned),
-        FIELD("reason", safe(deployed->why)));
+        FIELD("reason", deployed->why));
     return ROW(FIELD("strict", s), FIELD("deployed", d));
 }
 
@@ -135,7 +126,7 @@ static json_t *fix_json(const struct record *fix)
     if (!fix->name[0])
         return json_null();
     return ROW(FIELD("name", fix->name), FIELD("type", dns_type_name(fix->type)),
-               FIELD("value", safe(fix->value)));
+               FIELD("value", fix->value));
 }
 
 json_t *judged_json(const struct config *config, const struct judged *j)
@@ -155,8 +146,8 @@ json_t *judged_json(const struct config *config, const struct judged *j)
     }
     json_t *all =
         ROW(FIELD("state", alignment_state_name(j->alignment.state)),
-            FIELD("sentence", safe(j->alignment.sentence)),
-            FIELD("fix", fix_json(&j->alignment.fix)), FIELD("dkim", keys), FIELD("spf", ips),
+            FIELD("sentence", j->alignment.sentence), FIELD("fix", fix_json(&j->alignment.fix)),
+            FIELD("dkim", keys), FIELD("spf", ips),
             FIELD("dmarc", judged_dmarc(&j->detail.strict, &j->detail.deployed)));
     json_object_set(all, "questions", j->questions);
     return all;
