@@ -71,17 +71,10 @@ static bool add_recipient(struct database *db, const struct store_job *job, size
     bool refused = d && throttle_refuses(d);
     if (!refused)
         refusal = &none;
-    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_RECIPIENT);
-    rows_int(s, 1, m->id);
-    rows_int(s, 2, (int64_t)i);
-    rows_text(s, 3, r->address);
-    rows_text(s, 4, r->domain);
-    rows_text(s, 5, r->original);
-    rows_int(s, 6, r->notify);
-    rows_int(s, 7, m->created_ms + slot_ms(d));
-    rows_int(s, 8, refusal->code);
-    rows_text(s, 9, refusal->enhanced);
-    rows_text(s, 10, refusal->text);
+    sqlite3_stmt *s =
+        ROWS(db, SQL_ADD_RECIPIENT, INT(m->id), INT((int64_t)i), TEXT(r->address), TEXT(r->domain),
+             TEXT(r->original), INT(r->notify), INT(m->created_ms + slot_ms(d)), INT(refusal->code),
+             TEXT(refusal->enhanced), TEXT(refusal->text));
     if (d && d->fingerprint != 0 && !refused)
         rows_int(s, 11, d->fingerprint);
     rows_int(s, 12, held ? MAIL_HELD : MAIL_WAITING);

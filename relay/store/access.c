@@ -43,9 +43,8 @@ bool database_user_holds(struct database *db, const char *name,
 static bool is_ours(struct database *db, const char *domain)
 {
     struct err err = {0};
-    sqlite3_stmt *s = rows_prepare(db, SQL_CAPTURED);
     bool found = false;
-    rows_text(s, 1, domain);
+    sqlite3_stmt *s = ROWS(db, SQL_CAPTURED, TEXT(domain));
     while (rows_next(db, s, &err))
         found = true;
     log_fault("store_fault", &err);

@@ -30,8 +30,7 @@ static void read_user(sqlite3_stmt *s, struct database_user *u)
 
 static bool add_login(struct database *db, struct database_user *u, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_LAST_LOGIN);
-    rows_text(s, 1, u->identity.name);
+    sqlite3_stmt *s = ROWS(db, SQL_LAST_LOGIN, TEXT(u->identity.name));
     while (rows_next(db, s, err)) {
         rows_copy_text(s, 0, u->network, sizeof(u->network));
         u->login_ms = sqlite3_column_int64(s, 1);
@@ -56,10 +55,9 @@ bool database_user(struct database *db, struct span name, struct database_user *
                    struct err *err)
 {
     char text[ADDRESS_MAX + 1];
-    sqlite3_stmt *s = rows_prepare(db, SQL_USER);
     if (!span_copy(name, text, sizeof(text)))
         return err_set(err, ERR_NOT_FOUND, "no such credential");
-    rows_text(s, 1, text);
+    sqlite3_stmt *s = ROWS(db, SQL_USER, TEXT(text));
     if (!rows_next(db, s, err))
         return err->kind == ERR_NONE ? err_set(err, ERR_NOT_FOUND, "no such credential") : false;
     read_user(s, user_r);
@@ -79,15 +77,9 @@ static bool change(struct database *db, sqlite3_stmt *s, const char *missing, co
 
 bool database_add_user(struct database *db, const struct database_user *u, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_USER);
-    rows_text(s, 1, u->identity.name);
-    rows_text(s, 2, u->identity.tenant);
-    rows_text(s, 3, u->identity.stream);
-    rows_text(s, 4, u->hash);
-    rows_text(s, 5, u->identity.allowed);
-    rows_int(s, 6, u->created_ms);
-    rows_text(s, 7, u->scram);
-    rows_text(s, 8, u->identity.streams);
+    sqlite3_stmt *s = ROWS(db, SQL_ADD_USER, TEXT(u->identity.name), TEXT(u->identity.tenant),
+                           TEXT(u->identity.stream), TEXT(u->hash), TEXT(u->identity.allowed),
+                           INT(u->created_ms), TEXT(u->scram), TEXT(u->identity.streams));
     shares_forget_tenants(&db->shares);
     return change(db, s, "a credential of that name exists already", u->identity.name, err);
 }
@@ -97,9 +89,7 @@ static const char no_user[] = "no such credential: see 'user list'";
 bool database_set_secret(struct database *db, const char *name, const char *hash, const char *scram,
                          struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SET_USER);
-    rows_text(s, 1, name);
-    rows_text(s, 2, hash);
+    sqlite3_stmt *s = ROWS(db, SQL_SET_USER, TEXT(name), TEXT(hash));
     rows_text(s, 4, scram);
     db->accounts_changed = true;
     return change(db, s, no_user, name, err);
@@ -107,8 +97,7 @@ bool database_set_secret(struct database *db, const char *name, const char *hash
 
 bool database_set_disabled(struct database *db, const char *name, bool disabled, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SET_USER);
-    rows_text(s, 1, name);
+    sqlite3_stmt *s = ROWS(db, SQL_SET_USER, TEXT(name));
     rows_int(s, 3, disabled);
     db->accounts_changed = true;
     shares_forget_tenants(&db->shares);
@@ -117,23 +106,18 @@ bool database_set_disabled(struct database *db, const char *name, bool disabled,
 
 bool database_change_user(struct database *db, const struct identity *i, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_CHANGE_USER);
-    rows_text(s, 1, i->name);
-    rows_text(s, 2, i->stream);
-    rows_text(s, 3, i->streams);
-    rows_text(s, 4, i->allowed);
+    sqlite3_stmt *s = ROWS(db, SQL_CHANGE_USER, TEXT(i->name), TEXT(i->stream), TEXT(i->streams),
+                           TEXT(i->allowed));
     db->accounts_changed = true;
     return change(db, s, no_user, i->name, err);
 }
 
 bool database_delete_user(struct database *db, const char *name, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_LOGINS);
-    rows_text(s, 1, name);
+    sqlite3_stmt *s = ROWS(db, SQL_FORGET_LOGINS, TEXT(name));
     if (!rows_run(db, s, err))
         return false;
-    s = rows_prepare(db, SQL_DELETE_USER);
-    rows_text(s, 1, name);
+    s = ROWS(db, SQL_DELETE_USER, TEXT(name));
     db->accounts_changed = true;
     shares_forget_tenants(&db->shares);
     return change(db, s, no_user, name, err);
@@ -163,23 +147,17 @@ bool database_scram(struct database *db, struct span name, char keys_r[SCRAM_KEY
 bool database_add_login(struct database *db, const char *name, const char *network, int64_t at_ms,
                         struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_LOGIN);
-    rows_text(s, 1, name);
-    rows_text(s, 2, network);
-    rows_int(s, 3, at_ms);
+    sqlite3_stmt *s = ROWS(db, SQL_ADD_LOGIN, TEXT(name), TEXT(network), INT(at_ms));
     if (!rows_run(db, s, err))
         return false;
-    s = rows_prepare(db, SQL_TRIM_LOGINS);
-    rows_text(s, 1, name);
-    rows_int(s, 2, NETWORKS_MAX);
+    s = ROWS(db, SQL_TRIM_LOGINS, TEXT(name), INT(NETWORKS_MAX));
     return rows_run(db, s, err);
 }
 
 bool database_logins(struct database *db, int64_t since_ms, database_on_login *on_login,
                      void *context, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_LOGINS);
-    rows_int(s, 1, since_ms);
+    sqlite3_stmt *s = ROWS(db, SQL_LOGINS, INT(since_ms));
     while (rows_next(db, s, err))
         on_login(context, rows_get_text(s, 0), rows_get_text(s, 1), sqlite3_column_int64(s, 2));
     return err->kind == ERR_NONE;
@@ -199,27 +177,21 @@ bool database_domains(struct database *db, database_on_domain *on_domain, void *
 
 bool database_add_domain(struct database *db, const struct database_domain *domain, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_DOMAIN);
-    rows_text(s, 1, domain->name);
-    rows_text(s, 2, domain->tenant);
-    rows_int(s, 3, domain->created_ms);
-    rows_int(s, 4, domain->captured);
+    sqlite3_stmt *s = ROWS(db, SQL_ADD_DOMAIN, TEXT(domain->name), TEXT(domain->tenant),
+                           INT(domain->created_ms), INT(domain->captured));
     return change(db, s, "the domain exists already", domain->name, err);
 }
 
 bool database_set_captured(struct database *db, const char *name, bool captured, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SET_CAPTURED);
-    rows_text(s, 1, name);
-    rows_int(s, 2, captured);
+    sqlite3_stmt *s = ROWS(db, SQL_SET_CAPTURED, TEXT(name), INT(captured));
     return change(db, s, "no such domain: see 'domain list'", name, err);
 }
 
 bool database_is_captured(struct database *db, const char *name, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_CAPTURED);
     bool captured = false;
-    rows_text(s, 1, name);
+    sqlite3_stmt *s = ROWS(db, SQL_CAPTURED, TEXT(name));
     while (rows_next(db, s, err))
         captured = sqlite3_column_int(s, 0) != 0;
     return captured;
@@ -227,12 +199,10 @@ bool database_is_captured(struct database *db, const char *name, struct err *err
 
 bool database_delete_domain(struct database *db, const char *name, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_DELETE_KEYS);
-    rows_text(s, 1, name);
+    sqlite3_stmt *s = ROWS(db, SQL_DELETE_KEYS, TEXT(name));
     if (!rows_run(db, s, err))
         return false;
-    s = rows_prepare(db, SQL_DELETE_DOMAIN);
-    rows_text(s, 1, name);
+    s = ROWS(db, SQL_DELETE_DOMAIN, TEXT(name));
     db->accounts_changed = true;
     return change(db, s, "no such domain: see 'domain list'", name, err);
 }
@@ -240,8 +210,7 @@ bool database_delete_domain(struct database *db, const char *name, struct err *e
 bool database_keys(struct database *db, const char *domain, database_on_key *on_key, void *context,
                    struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_KEYS);
-    rows_text(s, 1, domain);
+    sqlite3_stmt *s = ROWS(db, SQL_KEYS, TEXT(domain));
     while (rows_next(db, s, err)) {
         struct database_key key = {
             .life = {.algorithm = sqlite3_column_int(s, 2) == KEY_ED25519 ? KEY_ED25519 : KEY_RSA,
@@ -279,37 +248,26 @@ static bool note_key(struct database *db, const struct database_key *key, struct
 
 bool database_add_key(struct database *db, const struct database_key *key, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_KEY);
-    rows_text(s, 1, key->domain);
-    rows_text(s, 2, key->life.selector);
-    rows_int(s, 3, key->life.algorithm);
-    rows_text(s, 4, key_state_name(key->life.state));
-    rows_text(s, 5, key->public_key);
-    rows_int(s, 6, key->life.created_ms);
-    rows_text(s, 7, key->delegated);
-    rows_int(s, 8, key->life.since_ms);
+    sqlite3_stmt *s =
+        ROWS(db, SQL_ADD_KEY, TEXT(key->domain), TEXT(key->life.selector), INT(key->life.algorithm),
+             TEXT(key_state_name(key->life.state)), TEXT(key->public_key),
+             INT(key->life.created_ms), TEXT(key->delegated), INT(key->life.since_ms));
     return change(db, s, "a key of that selector exists already", key->life.selector, err) &&
            note_key(db, key, err);
 }
 
 bool database_set_key(struct database *db, const struct database_key *key, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SET_KEY);
-    rows_text(s, 1, key->domain);
-    rows_text(s, 2, key->life.selector);
-    rows_text(s, 3, key_state_name(key->life.state));
-    rows_int(s, 4, key->life.since_ms);
-    rows_int(s, 5, key->life.seen_ms);
-    rows_int(s, 6, key->life.wait_s);
+    sqlite3_stmt *s = ROWS(db, SQL_SET_KEY, TEXT(key->domain), TEXT(key->life.selector),
+                           TEXT(key_state_name(key->life.state)), INT(key->life.since_ms),
+                           INT(key->life.seen_ms), INT(key->life.wait_s));
     return change(db, s, "no such key: see 'key list'", key->life.selector, err);
 }
 
 bool database_delete_key(struct database *db, const char *domain, const char *selector,
                          struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_DELETE_KEY);
-    rows_text(s, 1, domain);
-    rows_text(s, 2, selector);
+    sqlite3_stmt *s = ROWS(db, SQL_DELETE_KEY, TEXT(domain), TEXT(selector));
     return change(db, s, "no such key: see 'key list'", selector, err);
 }
 

@@ -58,13 +58,8 @@ bool database_audit(struct database *db, const char *who, const char *what, cons
     if (err->kind != ERR_NONE)
         return false;
     hash_row(before, &row, hash);
-    s = rows_prepare(db, SQL_AUDIT_ADD);
-    rows_int(s, 1, row.seq);
-    rows_int(s, 2, row.at_ms);
-    rows_text(s, 3, row.who);
-    rows_text(s, 4, row.what);
-    rows_text(s, 5, row.about);
-    rows_text(s, 6, hash);
+    s = ROWS(db, SQL_AUDIT_ADD, INT(row.seq), INT(row.at_ms), TEXT(row.who), TEXT(row.what),
+             TEXT(row.about), TEXT(hash));
     return rows_run(db, s, err);
 }
 
@@ -85,9 +80,7 @@ bool database_note(struct database *db, const char *who, const char *kind, const
 bool database_audit_rows(struct database *db, int64_t after, int64_t limit,
                          database_on_audit *on_row, void *context, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_AUDIT_ROWS);
-    rows_int(s, 1, after);
-    rows_int(s, 2, limit);
+    sqlite3_stmt *s = ROWS(db, SQL_AUDIT_ROWS, INT(after), INT(limit));
     while (rows_next(db, s, err)) {
         const struct audit_row row = read_row(s);
         on_row(context, &row);
@@ -99,27 +92,19 @@ bool database_audit_last(struct database *db, int64_t *seq_r, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_AUDIT_LAST);
     *seq_r = 0;
-    while (rows_next(db, s, err))
-        *seq_r = sqlite3_column_int64(s, 0);
-    return err->kind == ERR_NONE;
+    return rows_run_int(db, s, seq_r, err);
 }
 
 bool database_alerted(struct database *db, const char *kind, int64_t *seq_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_ALERTED);
-    rows_text(s, 1, kind);
+    sqlite3_stmt *s = ROWS(db, SQL_ALERTED, TEXT(kind));
     *seq_r = -1;
-    while (rows_next(db, s, err))
-        *seq_r = sqlite3_column_int64(s, 0);
-    return err->kind == ERR_NONE;
+    return rows_run_int(db, s, seq_r, err);
 }
 
 bool database_set_alerted(struct database *db, const char *kind, int64_t seq, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_ALERTED_SET);
-    rows_int(s, 1, seq);
-    rows_text(s, 2, kind);
-    return rows_run(db, s, err);
+    return rows_run(db, ROWS(db, SQL_ALERTED_SET, INT(seq), TEXT(kind)), err);
 }
 
 struct chain {

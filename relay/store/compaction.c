@@ -36,9 +36,7 @@ struct moves {
 static bool collect(struct compaction *c, struct database *db, struct segments *segments,
                     struct moves *m, int *rows_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_PLACES_FROM);
-    rows_int(s, 1, c->seen);
-    rows_int(s, 2, ROWS_MAX);
+    sqlite3_stmt *s = ROWS(db, SQL_PLACES_FROM, INT(c->seen), INT(ROWS_MAX));
     *rows_r = 0;
     while (m->count < MOVES_MAX && m->bytes < BYTES_MAX && rows_next(db, s, err)) {
         const struct mail_place place = {sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
@@ -79,10 +77,8 @@ static bool write_rows(struct database *db, const struct moves *m, struct err *e
 {
     bool ok = rows_simple(db, SQL_BEGIN, err);
     for (size_t i = 0; ok && i < m->count; i++) {
-        sqlite3_stmt *s = rows_prepare(db, SQL_MOVE);
-        rows_int(s, 1, m->items[i].id);
-        rows_int(s, 2, m->items[i].to.segment);
-        rows_int(s, 3, m->items[i].to.offset);
+        sqlite3_stmt *s = ROWS(db, SQL_MOVE, INT(m->items[i].id), INT(m->items[i].to.segment),
+                               INT(m->items[i].to.offset));
         ok = rows_run(db, s, err);
     }
     if (ok && rows_simple(db, SQL_COMMIT, err))

@@ -50,6 +50,30 @@ void rows_blob(sqlite3_stmt *s, int column, struct span bytes)
     sqlite3_bind_blob(s, column, bytes.ptr, (int)bytes.len, SQLITE_STATIC);
 }
 
+void rows_bind_int(sqlite3_stmt *s, int column, const struct rows_value *value)
+{
+    rows_int(s, column, value->number);
+}
+
+void rows_bind_text(sqlite3_stmt *s, int column, const struct rows_value *value)
+{
+    rows_text(s, column, value->text);
+}
+
+void rows_bind_blob(sqlite3_stmt *s, int column, const struct rows_value *value)
+{
+    rows_blob(s, column, value->bytes);
+}
+
+sqlite3_stmt *rows_prepare_with(struct database *db, enum sql sql, const struct rows_value *values,
+                                size_t count)
+{
+    sqlite3_stmt *s = rows_prepare(db, sql);
+    for (size_t i = 0; i < count; i++)
+        values[i].bind(s, (int)i + 1, &values[i]);
+    return s;
+}
+
 const char *rows_get_text(sqlite3_stmt *s, int column)
 {
     const char *text = (const char *)sqlite3_column_text(s, column);
@@ -88,6 +112,13 @@ bool rows_run_one(struct database *db, sqlite3_stmt *s, struct err *err)
     if (err->kind != ERR_NONE)
         return false;
     return count > 0 || err_set(err, ERR_NOT_FOUND, "not found");
+}
+
+bool rows_run_int(struct database *db, sqlite3_stmt *s, int64_t *number_r, struct err *err)
+{
+    while (rows_next(db, s, err))
+        *number_r = sqlite3_column_int64(s, 0);
+    return err->kind == ERR_NONE;
 }
 
 bool rows_simple(struct database *db, enum sql sql, struct err *err)
@@ -164,7 +195,5 @@ void rows_note_released(struct database *db, const struct mail_place *place)
 
 bool rows_run_about(struct database *db, enum sql sql, int64_t number, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, sql);
-    rows_int(s, 1, number);
-    return rows_run(db, s, err);
+    return rows_run(db, ROWS(db, sql, INT(number)), err);
 }

@@ -52,6 +52,29 @@ void rows_int(sqlite3_stmt *s, int column, int64_t value);
 /* `text` is borrowed until the statement has run; NULL binds NULL. */
 void rows_text(sqlite3_stmt *s, int column, const char *text);
 void rows_blob(sqlite3_stmt *s, int column, struct span bytes); /* borrowed in the same way */
+/* The same with its values, from the first on: ROWS(db, SQL_SET_CAPTURED, TEXT(name), INT(1)). */
+struct rows_value {
+    void (*bind)(sqlite3_stmt *s, int column, const struct rows_value *value);
+    union {
+        int64_t number;
+        const char *text;
+        struct span bytes;
+    };
+};
+void rows_bind_int(sqlite3_stmt *s, int column, const struct rows_value *value);
+void rows_bind_text(sqlite3_stmt *s, int column, const struct rows_value *value);
+void rows_bind_blob(sqlite3_stmt *s, int column, const struct rows_value *value);
+sqlite3_stmt *rows_prepare_with(struct database *db, enum sql sql, const struct rows_value *values,
+                                size_t count);
+/* clang-format off */
+#define INT(value)  {.bind = rows_bind_int, .number = (value)}
+#define TEXT(value) {.bind = rows_bind_text, .text = (value)}
+#define BLOB(...)   {.bind = rows_bind_blob, .bytes = (__VA_ARGS__)}
+#define ROWS(db, sql, ...)                                             \
+    rows_prepare_with(db, sql, (struct rows_value[]){__VA_ARGS__},     \
+                      COUNT_OF(((struct rows_value[]){__VA_ARGS__})))
+/* clang-format on */
+
 const char *rows_get_text(sqlite3_stmt *s,
                           int column); /* never NULL; borrowed until the next step */
 void rows_copy_text(sqlite3_stmt *s, int column, char *text_r, size_t size);
@@ -63,6 +86,9 @@ bool rows_next(struct database *db, sqlite3_stmt *s, struct err *err);
 MUST_CHECK bool rows_run(struct database *db, sqlite3_stmt *s, struct err *err);
 /* How many rows it returned, run to the end: ERR_NOT_FOUND for none. */
 MUST_CHECK bool rows_run_one(struct database *db, sqlite3_stmt *s, struct err *err);
+/* The number in the last row, run to the end; as it was when there is none. */
+MUST_CHECK bool rows_run_int(struct database *db, sqlite3_stmt *s, int64_t *number_r,
+                             struct err *err);
 MUST_CHECK bool rows_simple(struct database *db, enum sql sql, struct err *err);
 /* A statement with one number: a message, or how far the clock has been set. */
 MUST_CHECK bool rows_run_about(struct database *db, enum sql sql, int64_t number, struct err *err);

@@ -74,9 +74,8 @@ static bool find_once(struct database *db, struct store_job *job, const char *sa
                       struct err *err)
 {
     name_once(db, job, same_form, name_r);
-    sqlite3_stmt *s = rows_prepare(db, SQL_ONCE);
-    rows_blob(s, 1, (struct span){(const char *)name_r, 16});
-    rows_int(s, 2, now_ms - once_ms);
+    sqlite3_stmt *s =
+        ROWS(db, SQL_ONCE, BLOB((struct span){(const char *)name_r, 16}), INT(now_ms - once_ms));
     while (rows_next(db, s, err)) {
         struct span content = {sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1)};
         d->what = THROTTLE_REPEATED;
@@ -93,18 +92,16 @@ bool duplicates_note(struct database *db, const struct store_job *job,
 {
     if (!job->once || throttle_refuses(d) || d->what == THROTTLE_REPEATED)
         return true;
-    sqlite3_stmt *s = rows_prepare(db, SQL_SET_ONCE);
-    rows_blob(s, 1, (struct span){(const char *)name, 16});
-    rows_int(s, 2, d->what == THROTTLE_COLLAPSED ? d->other : job->mail->id);
-    rows_int(s, 3, now_ms);
-    rows_blob(s, 4, content_of(job));
-    return rows_run(db, s, err);
+    return rows_run(db,
+                    ROWS(db, SQL_SET_ONCE, BLOB((struct span){(const char *)name, 16}),
+                         INT(d->what == THROTTLE_COLLAPSED ? d->other : job->mail->id), INT(now_ms),
+                         BLOB(content_of(job))),
+                    err);
 }
 
 bool duplicates_sweep(struct database *db, int64_t now_ms)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_ONCE);
-    rows_int(s, 1, now_ms - once_ms);
+    sqlite3_stmt *s = ROWS(db, SQL_FORGET_ONCE, INT(now_ms - once_ms));
     return sweep_rows(db, s);
 }
 
@@ -127,9 +124,8 @@ static int64_t name_alike(const struct database *db, const struct store_job *job
 static bool find_alike(struct database *db, const struct store_job *job, int64_t now_ms,
                        struct throttle_decision *d, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_ALIKE);
-    rows_int(s, 1, d->fingerprint);
-    rows_int(s, 2, now_ms - job->throttle->alike.every_ms);
+    sqlite3_stmt *s =
+        ROWS(db, SQL_ALIKE, INT(d->fingerprint), INT(now_ms - job->throttle->alike.every_ms));
     while (rows_next(db, s, err)) { /* one row: without any, of nothing */
         int64_t wait_ms = sqlite3_column_int64(s, 2) - now_ms;
         if (sqlite3_column_type(s, 0) == SQLITE_NULL)
@@ -191,10 +187,8 @@ bool duplicates_replace(struct database *db, const struct mail *m,
     char id[MAIL_ID_TEXT];
     char text[80];
     char address[ADDRESS_MAX + 1] = "";
-    sqlite3_stmt *s = rows_prepare(db, SQL_REPLACE);
     db->revised = true;
-    rows_int(s, 1, d->other);
-    rows_int(s, 2, d->number);
+    sqlite3_stmt *s = ROWS(db, SQL_REPLACE, INT(d->other), INT(d->number));
     while (rows_next(db, s, err))
         rows_copy_text(s, 0, address, sizeof(address));
     mail_id_print(m->id, id);

@@ -10,9 +10,8 @@
 
 bool rows_end(struct database *db, int64_t message, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_ENDED);
     bool ended = false;
-    rows_int(s, 1, message);
+    sqlite3_stmt *s = ROWS(db, SQL_ENDED, INT(message));
     while (rows_next(db, s, err)) {
         const struct mail_place place = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
                                          sqlite3_column_int64(s, 2)};

@@ -15,19 +15,13 @@ static const int64_t clock_margin_ms = INT64_C(24) * 3600 * 1000;
 
 bool rows_event(struct database *db, const struct database_event *e, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_EVENT);
-    rows_int(s, 1, e->at_ms);
-    rows_text(s, 2, e->kind);
-    rows_int(s, 3, e->message);
-    rows_text(s, 4, e->recipient);
-    rows_int(s, 5, e->code);
-    rows_text(s, 6, e->enhanced);
-    rows_text(s, 7, e->reply);
-    rows_text(s, 8, e->remote);
-    rows_text(s, 9, e->credential ? e->credential : "");
-    rows_text(s, 10, e->message_id ? e->message_id : "");
-    rows_text(s, 11, e->sender ? e->sender : "");
-    return rows_run(db, s, err);
+    return rows_run(db,
+                    ROWS(db, SQL_ADD_EVENT, INT(e->at_ms), TEXT(e->kind), INT(e->message),
+                         TEXT(e->recipient), INT(e->code), TEXT(e->enhanced), TEXT(e->reply),
+                         TEXT(e->remote), TEXT(e->credential ? e->credential : ""),
+                         TEXT(e->message_id ? e->message_id : ""),
+                         TEXT(e->sender ? e->sender : "")),
+                    err);
 }
 
 bool rows_mail_event(struct database *db, const struct mail *m, size_t i, const char *kind,
@@ -78,9 +72,7 @@ bool database_events(struct database *db, int64_t after, int64_t limit, database
                      void *context, struct err *err)
 {
     struct found found = {0};
-    sqlite3_stmt *s = rows_prepare(db, SQL_EVENTS);
-    rows_int(s, 1, after);
-    rows_int(s, 2, limit);
+    sqlite3_stmt *s = ROWS(db, SQL_EVENTS, INT(after), INT(limit));
     return give(db, s, on_event, context, &found, err);
 }
 
@@ -93,17 +85,14 @@ bool database_last_event(struct database *db, int64_t *id_r, struct err *err)
 {
     sqlite3_stmt *s = rows_prepare(db, SQL_EVENT_LAST);
     *id_r = 0;
-    while (rows_next(db, s, err))
-        *id_r = sqlite3_column_int64(s, 0);
-    return err->kind == ERR_NONE;
+    return rows_run_int(db, s, id_r, err);
 }
 
 bool database_trace(struct database *db, int64_t message, database_on_event *on_event,
                     void *context, struct err *err)
 {
     struct found found = {0};
-    sqlite3_stmt *s = rows_prepare(db, SQL_TRACE);
-    rows_int(s, 1, message);
+    sqlite3_stmt *s = ROWS(db, SQL_TRACE, INT(message));
     return give(db, s, on_event, context, &found, err);
 }
 
@@ -113,8 +102,7 @@ bool database_trace(struct database *db, int64_t message, database_on_event *on_
 static bool event_at(struct database *db, int64_t id, int64_t *id_r, int64_t *at_ms_r,
                      struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_EVENT_AT);
-    rows_int(s, 1, id);
+    sqlite3_stmt *s = ROWS(db, SQL_EVENT_AT, INT(id));
     *id_r = 0;
     while (rows_next(db, s, err)) {
         *id_r = sqlite3_column_int64(s, 0);
@@ -151,17 +139,10 @@ static bool search_step(struct database *db, const struct database_search *q, in
                         int64_t to, database_on_event *on_event, void *context, struct found *found,
                         struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, q->forward ? SQL_SEARCH_ON : SQL_SEARCH_BACK);
-    rows_int(s, 1, above);
-    rows_int(s, 2, to);
-    rows_int(s, 3, q->limit - found->count);
-    rows_text(s, 4, q->kind);
-    rows_text(s, 5, q->recipient);
-    rows_text(s, 6, q->sender);
-    rows_text(s, 7, q->message_id);
-    rows_text(s, 8, q->credential);
-    rows_int(s, 9, q->since_ms);
-    rows_int(s, 10, q->until_ms);
+    sqlite3_stmt *s =
+        ROWS(db, q->forward ? SQL_SEARCH_ON : SQL_SEARCH_BACK, INT(above), INT(to),
+             INT(q->limit - found->count), TEXT(q->kind), TEXT(q->recipient), TEXT(q->sender),
+             TEXT(q->message_id), TEXT(q->credential), INT(q->since_ms), INT(q->until_ms));
     return give(db, s, on_event, context, found, err);
 }
 

@@ -34,8 +34,7 @@ static struct oldest look_at_oldest(struct database *db, int64_t passed, int64_t
     struct err err = {0};
     struct oldest o = {.last = passed, .apart = passed};
     bool apart = true;
-    sqlite3_stmt *s = rows_prepare(db, SQL_OLDEST_EVENTS);
-    rows_int(s, 1, passed);
+    sqlite3_stmt *s = ROWS(db, SQL_OLDEST_EVENTS, INT(passed));
     while (rows_next(db, s, &err)) {
         int64_t at_ms = sqlite3_column_int64(s, 1);
         bool old = at_ms < now_ms - history_ms;
@@ -59,18 +58,15 @@ static bool forget_events(struct housekeeping *h, struct database *db, int64_t n
     h->passed = o.apart;
     if (!o.old)
         return o.apart > passed;
-    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_EVENTS);
-    rows_int(s, 1, passed);
-    rows_int(s, 2, o.last);
-    rows_int(s, 3, now_ms - history_ms);
+    sqlite3_stmt *s =
+        ROWS(db, SQL_FORGET_EVENTS, INT(passed), INT(o.last), INT(now_ms - history_ms));
     return sweep_rows(db, s);
 }
 
 /* Rows of before; true when there may be more of them. */
 static bool forget(struct database *db, enum sql sql, int64_t before_ms)
 {
-    sqlite3_stmt *s = rows_prepare(db, sql);
-    rows_int(s, 1, before_ms);
+    sqlite3_stmt *s = ROWS(db, sql, INT(before_ms));
     return sweep_rows(db, s);
 }
 

@@ -20,8 +20,7 @@ enum { REFRESH_DAYS = 30, FORGET_DAYS = 400, WEEK_DAYS = 7 };
 static bool is_known(struct database *db, const unsigned char name[16], int64_t *day_r,
                      struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_KNOWN);
-    rows_blob(s, 1, (struct span){(const char *)name, 16});
+    sqlite3_stmt *s = ROWS(db, SQL_KNOWN, BLOB((struct span){(const char *)name, 16}));
     *day_r = 0;
     while (rows_next(db, s, err))
         *day_r = sqlite3_column_int64(s, 0);
@@ -31,10 +30,8 @@ static bool is_known(struct database *db, const unsigned char name[16], int64_t 
 static bool set_known(struct database *db, const unsigned char name[16], int64_t day,
                       struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SET_KNOWN);
-    rows_blob(s, 1, (struct span){(const char *)name, 16});
-    rows_int(s, 2, day);
-    return rows_run(db, s, err);
+    return rows_run(
+        db, ROWS(db, SQL_SET_KNOWN, BLOB((struct span){(const char *)name, 16}), INT(day)), err);
 }
 
 static uint32_t count_of(sqlite3_stmt *s, int column)
@@ -46,9 +43,7 @@ static uint32_t count_of(sqlite3_stmt *s, int column)
 bool database_new_recipients(struct database *db, const char *tenant, int64_t now_ms,
                              struct throttle_new_recipients *n_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_NEWCOMERS);
-    rows_text(s, 1, tenant);
-    rows_int(s, 2, throttle_day(now_ms));
+    sqlite3_stmt *s = ROWS(db, SQL_NEWCOMERS, TEXT(tenant), INT(throttle_day(now_ms)));
     *n_r = (struct throttle_new_recipients){0};
     while (rows_next(db, s, err))
         *n_r = (struct throttle_new_recipients){sqlite3_column_int64(s, 0), count_of(s, 1),
@@ -90,9 +85,7 @@ bool new_recipients_note(struct database *db, const struct mail *mail,
     char text[120];
     if (!n->is_new)
         return !n->is_stale || set_known(db, n->name, throttle_day(now_ms), err);
-    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_NEWCOMER);
-    rows_text(s, 1, mail->tenant);
-    rows_int(s, 2, throttle_day(now_ms));
+    sqlite3_stmt *s = ROWS(db, SQL_ADD_NEWCOMER, TEXT(mail->tenant), INT(throttle_day(now_ms)));
     if (!rows_run(db, s, err) || !set_known(db, n->name, throttle_day(now_ms), err))
         return false;
     uint32_t used = n->today + 1;
@@ -106,8 +99,7 @@ bool new_recipients_note(struct database *db, const struct mail *mail,
 bool new_recipients_sweep(struct database *db, int64_t now_ms)
 {
     struct err err = {0};
-    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_NEWCOMERS);
-    rows_int(s, 1, throttle_day(now_ms) - WEEK_DAYS);
+    sqlite3_stmt *s = ROWS(db, SQL_FORGET_NEWCOMERS, INT(throttle_day(now_ms) - WEEK_DAYS));
     bool ok = rows_run(db, s, &err);
     log_fault("housekeeping_failed", &err);
     return ok && sweep_keys(db, SQL_KNOWN_AFTER, SQL_FORGET_KNOWN, db->known_swept,

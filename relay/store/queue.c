@@ -68,16 +68,13 @@ bool database_queue_count(struct database *db, const struct database_filter *fil
     sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_COUNT);
     bind_filter(s, filter);
     *count_r = 0;
-    while (rows_next(db, s, err))
-        *count_r = sqlite3_column_int64(s, 0);
-    return err->kind == ERR_NONE;
+    return rows_run_int(db, s, count_r, err);
 }
 
 bool database_queue_domains(struct database *db, int64_t now_ms,
                             database_on_queue_domain *on_domain, void *context, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_DOMAINS);
-    rows_int(s, 1, now_ms);
+    sqlite3_stmt *s = ROWS(db, SQL_QUEUE_DOMAINS, INT(now_ms));
     while (rows_next(db, s, err)) {
         const struct database_queue_domain row = {.domain = rows_get_text(s, 0),
                                                   .remote = rows_get_text(s, 1),
@@ -94,13 +91,9 @@ bool database_queue_domains(struct database *db, int64_t now_ms,
 bool database_queue_expiring(struct database *db, const char *domains, int64_t until_ms,
                              int64_t *count_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_EXPIRING);
-    rows_text(s, 1, domains);
-    rows_int(s, 2, until_ms);
+    sqlite3_stmt *s = ROWS(db, SQL_QUEUE_EXPIRING, TEXT(domains), INT(until_ms));
     *count_r = 0;
-    while (rows_next(db, s, err))
-        *count_r = sqlite3_column_int64(s, 0);
-    return err->kind == ERR_NONE;
+    return rows_run_int(db, s, count_r, err);
 }
 
 struct match {
@@ -166,13 +159,10 @@ static bool change_one(struct database *db, struct match *m, enum database_chang
                  [DATABASE_HOLD] = {MAIL_HELD, "held"},
                  [DATABASE_RELEASE] = {MAIL_WAITING, "released"},
                  [DATABASE_DELETE] = {MAIL_DONE, "deleted"}};
-    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_SET);
     m->due.due_ms = now_ms;
     m->due.retried = change == DATABASE_RETRY;
-    rows_int(s, 1, m->due.message);
-    rows_int(s, 2, m->due.number);
-    rows_int(s, 3, moves[change].state);
-    rows_int(s, 4, now_ms);
+    sqlite3_stmt *s = ROWS(db, SQL_QUEUE_SET, INT(m->due.message), INT(m->due.number),
+                           INT(moves[change].state), INT(now_ms));
     struct database_event event = {.at_ms = now_ms,
                                    .kind = moves[change].kind,
                                    .message = m->due.message,

@@ -34,8 +34,7 @@ static void read_message(sqlite3_stmt *s, struct mail *m)
 
 static bool read_recipients(struct database *db, struct mail *m, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_RECIPIENTS);
-    rows_int(s, 1, m->id);
+    sqlite3_stmt *s = ROWS(db, SQL_RECIPIENTS, INT(m->id));
     while (rows_next(db, s, err)) {
         size_t i = m->envelope.count;
         envelope_add(&m->envelope, span_of(rows_get_text(s, 1)), rows_get_text(s, 2),
@@ -55,8 +54,7 @@ static bool read_recipients(struct database *db, struct mail *m, struct err *err
 
 bool database_mail(struct database *db, int64_t id, struct mail **mail_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_MESSAGE);
-    rows_int(s, 1, id);
+    sqlite3_stmt *s = ROWS(db, SQL_MESSAGE, INT(id));
     if (!rows_next(db, s, err))
         return err->kind == ERR_NONE ? err_set(err, ERR_NOT_FOUND, "message is settled or unknown")
                                      : false;

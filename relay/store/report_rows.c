@@ -14,8 +14,7 @@ bool report_rows_owe(struct database *db, const struct store_outcome *o, int64_t
                      struct err *err)
 {
     int64_t due_ms = now_ms + GATHER_MS;
-    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_OWE);
-    rows_int(s, 1, o->message);
+    sqlite3_stmt *s = ROWS(db, SQL_REPORT_OWE, INT(o->message));
     if (o->report != STORE_REPORT_RELAYED) {
         rows_int(s, 2, due_ms);
         if (due_ms < db->report_due_ms)
@@ -26,16 +25,14 @@ bool report_rows_owe(struct database *db, const struct store_outcome *o, int64_t
 
 bool report_rows_at_end(struct database *db, int64_t message, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_AT_END);
     bool at_end = false;
-    rows_int(s, 1, message);
+    sqlite3_stmt *s = ROWS(db, SQL_REPORT_AT_END, INT(message));
     while (rows_next(db, s, err))
         at_end = true;
     if (err->kind != ERR_NONE || !at_end)
         return err->kind == ERR_NONE;
     db->report_due_ms = 0;
-    s = rows_prepare(db, SQL_REPORT_NOW);
-    rows_int(s, 1, message);
+    s = ROWS(db, SQL_REPORT_NOW, INT(message));
     return rows_run(db, s, err);
 }
 

@@ -86,10 +86,9 @@ static void free_told(struct told *t)
 static bool read_told(struct database *db, struct store_job *job, bool at_end, struct told *t,
                       struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_REPORTED);
-    rows_int(s, 1, job->report_of);
-    rows_int(s, 2, at_end ? STORE_REPORT_RELAYED : STORE_REPORT_DELAYED);
-    rows_int(s, 3, RECIPIENTS_MAX);
+    sqlite3_stmt *s =
+        ROWS(db, SQL_REPORTED, INT(job->report_of),
+             INT(at_end ? STORE_REPORT_RELAYED : STORE_REPORT_DELAYED), INT(RECIPIENTS_MAX));
     job->reported = xcalloc(RECIPIENTS_MAX, sizeof(*job->reported));
     while (rows_next(db, s, err))
         add_told(t, job, s);
@@ -231,9 +230,7 @@ bool reports_make(const struct reports *r, struct message_ids *ids, struct datab
     *jobs_r = NULL;
     if (!r->hostname[0])
         return true;
-    sqlite3_stmt *s = rows_prepare(db, SQL_REPORTS_DUE);
-    rows_int(s, 1, clock_now_ms());
-    rows_int(s, 2, MESSAGES_AT_ONCE);
+    sqlite3_stmt *s = ROWS(db, SQL_REPORTS_DUE, INT(clock_now_ms()), INT(MESSAGES_AT_ONCE));
     while (rows_next(db, s, err)) {
         due[count] = sqlite3_column_int64(s, 0);
         at_end[count++] = sqlite3_column_int64(s, 1) == 0;
@@ -313,9 +310,7 @@ bool reports_tell(const struct reports *r, struct database *db, struct store_job
     if (ok && job->mail && job->unquoted)
         ok = note(db, job, "not_quoted", "", job->err.text, now_ms, err);
     for (size_t i = 0; ok && i < job->reported_count; i++) {
-        sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_TOLD);
-        rows_int(s, 1, job->report_of);
-        rows_int(s, 2, job->reported[i]);
+        sqlite3_stmt *s = ROWS(db, SQL_REPORT_TOLD, INT(job->report_of), INT(job->reported[i]));
         ok = rows_run(db, s, err);
     }
     return ok && rows_run_about(db, SQL_REPORT_DONE, job->report_of, err) &&

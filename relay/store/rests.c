@@ -8,29 +8,22 @@
 bool database_rest(struct database *db, const struct database_rest *rest, int64_t now_ms,
                    struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_REST_SWEEP);
-    rows_int(s, 1, now_ms);
+    sqlite3_stmt *s = ROWS(db, SQL_REST_SWEEP, INT(now_ms));
     if (!rows_run(db, s, err))
         return false;
-    s = rows_prepare(db, SQL_REST_SET);
-    rows_text(s, 1, rest->destination);
-    rows_int(s, 2, rest->until_ms);
-    rows_text(s, 3, rest->why);
+    s = ROWS(db, SQL_REST_SET, TEXT(rest->destination), INT(rest->until_ms), TEXT(rest->why));
     return rows_run(db, s, err);
 }
 
 bool database_end_rest(struct database *db, const char *destination, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_REST_END);
-    rows_text(s, 1, destination);
-    return rows_run(db, s, err);
+    return rows_run(db, ROWS(db, SQL_REST_END, TEXT(destination)), err);
 }
 
 bool database_rests(struct database *db, int64_t now_ms, database_on_rest *on_rest, void *context,
                     struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_RESTS);
-    rows_int(s, 1, now_ms);
+    sqlite3_stmt *s = ROWS(db, SQL_RESTS, INT(now_ms));
     while (rows_next(db, s, err)) {
         const struct database_rest rest = {.destination = rows_get_text(s, 0),
                                            .until_ms = sqlite3_column_int64(s, 1),

@@ -36,9 +36,7 @@ struct settled {
 static bool find_settled(struct database *db, const struct store_outcome *o, struct settled *r,
                          struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SETTLED);
-    rows_int(s, 1, o->message);
-    rows_int(s, 2, o->number);
+    sqlite3_stmt *s = ROWS(db, SQL_SETTLED, INT(o->message), INT(o->number));
     *r = (struct settled){
         .due = {
             .message = o->message, .due_ms = o->due_ms, .number = o->number, .class = o->class}};
@@ -58,19 +56,11 @@ static bool find_settled(struct database *db, const struct store_outcome *o, str
 static bool settle(struct database *db, const struct store_outcome *o, struct settled *r,
                    struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SETTLE);
     if (o->state != MAIL_WAITING)
         r->state = o->state;
-    rows_int(s, 1, o->message);
-    rows_int(s, 2, o->number);
-    rows_int(s, 3, r->state);
-    rows_int(s, 4, o->tries);
-    rows_int(s, 5, o->due_ms);
-    rows_int(s, 6, o->report);
-    rows_int(s, 7, o->answer.code);
-    rows_text(s, 8, o->answer.enhanced);
-    rows_text(s, 9, o->answer.text);
-    rows_text(s, 10, o->remote);
+    sqlite3_stmt *s = ROWS(db, SQL_SETTLE, INT(o->message), INT(o->number), INT(r->state),
+                           INT(o->tries), INT(o->due_ms), INT(o->report), INT(o->answer.code),
+                           TEXT(o->answer.enhanced), TEXT(o->answer.text), TEXT(o->remote));
     return rows_run(db, s, err);
 }
 

@@ -47,10 +47,8 @@ bool database_suppressed_form(struct database *db, const struct mail *m,
                               const struct address_forms *forms, int64_t now_ms,
                               struct suppress_entry *entry_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESSED);
     bool found = false;
-    rows_text(s, 1, forms->same);
-    rows_text(s, 2, forms->counted);
+    sqlite3_stmt *s = ROWS(db, SQL_SUPPRESSED, TEXT(forms->same), TEXT(forms->counted));
     while (rows_next(db, s, err)) { /* of everybody's: there are few */
         struct suppress_entry e;
         read_entry(s, &e);
@@ -88,29 +86,18 @@ static bool note_change(struct database *db, const char *kind, const struct supp
 bool database_suppress_import(struct database *db, const struct suppress_entry *e, bool *changed_r,
                               struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_ADD);
     char form[ADDRESS_CANONICAL_MAX + 1];
     form_of(e, form);
-    rows_text(s, 1, form);
-    rows_text(s, 2, e->tenant);
-    rows_text(s, 3, e->stream);
-    rows_int(s, 4, e->reason);
-    rows_text(s, 5, e->source);
-    rows_int(s, 6, e->created_ms);
-    rows_int(s, 7, e->expires_ms);
-    rows_int(s, 8, e->every_spelling);
-    rows_int(s, 9, e->answers > 0 ? e->answers : 1);
+    sqlite3_stmt *s = ROWS(db, SQL_SUPPRESS_ADD, TEXT(form), TEXT(e->tenant), TEXT(e->stream),
+                           INT(e->reason), TEXT(e->source), INT(e->created_ms), INT(e->expires_ms),
+                           INT(e->every_spelling), INT(e->answers > 0 ? e->answers : 1));
     *changed_r = false;
     while (rows_next(db, s, err))
         *changed_r = true;
     if (err->kind != ERR_NONE || *changed_r)
         return err->kind == ERR_NONE;
-    s = rows_prepare(db, SQL_SUPPRESS_EXTEND);
-    rows_text(s, 1, form);
-    rows_text(s, 2, e->tenant);
-    rows_text(s, 3, e->stream);
-    rows_int(s, 4, e->reason);
-    rows_int(s, 5, e->expires_ms);
+    s = ROWS(db, SQL_SUPPRESS_EXTEND, TEXT(form), TEXT(e->tenant), TEXT(e->stream), INT(e->reason),
+             INT(e->expires_ms));
     return rows_run(db, s, err);
 }
 
@@ -141,11 +128,8 @@ bool database_note_import(struct database *db, int64_t rows, int64_t added, int6
 static bool find_answers(struct database *db, const struct suppress_entry *e, const char *form,
                          int64_t now_ms, unsigned *answers_r, int64_t *last_ms_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_ANSWERS);
-    rows_text(s, 1, form);
-    rows_text(s, 2, e->tenant);
-    rows_int(s, 3, SUPPRESS_BOUNCE);
-    rows_int(s, 4, now_ms);
+    sqlite3_stmt *s = ROWS(db, SQL_SUPPRESS_ANSWERS, TEXT(form), TEXT(e->tenant),
+                           INT(SUPPRESS_BOUNCE), INT(now_ms));
     *answers_r = 0;
     *last_ms_r = 0;
     while (rows_next(db, s, err)) {
@@ -165,16 +149,10 @@ bool database_suppress_answer(struct database *db, const struct suppress_entry *
     if (!find_answers(db, e, form, now_ms, &answers, &last_ms, err))
         return false;
     bool counts = answers == 0 || suppress_is_another_day(last_ms, now_ms);
-    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_ANSWER);
-    rows_text(s, 1, form);
-    rows_text(s, 2, e->tenant);
-    rows_int(s, 3, SUPPRESS_BOUNCE);
-    rows_text(s, 4, e->source);
-    rows_int(s, 5, now_ms);
-    rows_int(s, 6, e->expires_ms);
-    rows_int(s, 7, answers + counts);
-    rows_int(s, 8, counts ? now_ms : last_ms);
-    rows_int(s, 9, answers == 0);
+    sqlite3_stmt *s =
+        ROWS(db, SQL_SUPPRESS_ANSWER, TEXT(form), TEXT(e->tenant), INT(SUPPRESS_BOUNCE),
+             TEXT(e->source), INT(now_ms), INT(e->expires_ms), INT(answers + counts),
+             INT(counts ? now_ms : last_ms), INT(answers == 0));
     if (!rows_run(db, s, err))
         return false;
     struct suppress_entry told = *e;

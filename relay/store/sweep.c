@@ -23,8 +23,7 @@ bool sweep_keys(struct database *db, enum sql after, enum sql forget, unsigned c
     struct err err = {0};
     unsigned char last[16];
     bool more = false;
-    sqlite3_stmt *s = rows_prepare(db, after);
-    rows_blob(s, 1, (struct span){(const char *)cursor, sizeof(last)});
+    sqlite3_stmt *s = ROWS(db, after, BLOB((struct span){(const char *)cursor, sizeof(last)}));
     while (rows_next(db, s, &err)) {
         more = sqlite3_column_bytes(s, 0) == (int)sizeof(last);
         if (more)
@@ -35,10 +34,8 @@ bool sweep_keys(struct database *db, enum sql after, enum sql forget, unsigned c
         memset(cursor, 0, sizeof(last));
         return false;
     }
-    s = rows_prepare(db, forget);
-    rows_blob(s, 1, (struct span){(const char *)cursor, sizeof(last)});
-    rows_blob(s, 2, (struct span){(const char *)last, sizeof(last)});
-    rows_int(s, 3, before);
+    s = ROWS(db, forget, BLOB((struct span){(const char *)cursor, sizeof(last)}),
+             BLOB((struct span){(const char *)last, sizeof(last)}), INT(before));
     bool ok = rows_run(db, s, &err);
     log_fault("housekeeping_failed", &err);
     memcpy(cursor, last, sizeof(last));

@@ -51,8 +51,7 @@ static int64_t moved(int64_t time_ms, int64_t step_ms)
 static bool read_bucket(struct database *db, const unsigned char name[16],
                         struct throttle_bucket *bucket_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_RATE);
-    rows_blob(s, 1, (struct span){(const char *)name, 16});
+    sqlite3_stmt *s = ROWS(db, SQL_RATE, BLOB((struct span){(const char *)name, 16}));
     *bucket_r = (struct throttle_bucket){0};
     while (rows_next(db, s, err))
         *bucket_r = (struct throttle_bucket){moved(sqlite3_column_int64(s, 0), db->steps_ms),
@@ -63,11 +62,11 @@ static bool read_bucket(struct database *db, const unsigned char name[16],
 static bool write_bucket(struct database *db, const unsigned char name[16],
                          const struct throttle_bucket *bucket, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SET_RATE);
-    rows_blob(s, 1, (struct span){(const char *)name, 16});
-    rows_int(s, 2, moved(bucket->tat_ms, -db->steps_ms));
-    rows_int(s, 3, moved(bucket->day_ms, -db->steps_ms));
-    return rows_run(db, s, err);
+    return rows_run(db,
+                    ROWS(db, SQL_SET_RATE, BLOB((struct span){(const char *)name, 16}),
+                         INT(moved(bucket->tat_ms, -db->steps_ms)),
+                         INT(moved(bucket->day_ms, -db->steps_ms))),
+                    err);
 }
 
 static bool is_counted(const struct throttle_settings *s, enum throttle_key key,
@@ -252,9 +251,9 @@ bool database_reset_buckets(struct database *db, const char *tenant,
     unsigned char name[16];
     bool ok = find_counted(db, tenant, recipient, class, stream, &c, form, domain, err);
     for (size_t i = 0; ok && i < COUNT_OF(keys); i++) {
-        sqlite3_stmt *s = rows_prepare(db, SQL_DROP_RATE);
         make_name(db, keys[i], &c, name);
-        rows_blob(s, 1, (struct span){(const char *)name, sizeof(name)});
+        sqlite3_stmt *s =
+            ROWS(db, SQL_DROP_RATE, BLOB((struct span){(const char *)name, sizeof(name)}));
         ok = rows_run(db, s, err);
     }
     return ok;
@@ -267,13 +266,11 @@ bool database_reset_tenant(struct database *db, const char *tenant, int64_t now_
     if (!macs_prepare(db, err))
         return false;
     make_name(db, THROTTLE_RATE, &c, name);
-    sqlite3_stmt *s = rows_prepare(db, SQL_DROP_RATE);
-    rows_blob(s, 1, (struct span){(const char *)name, sizeof(name)});
+    sqlite3_stmt *s =
+        ROWS(db, SQL_DROP_RATE, BLOB((struct span){(const char *)name, sizeof(name)}));
     if (!rows_run(db, s, err))
         return false;
-    s = rows_prepare(db, SQL_DROP_NEWCOMERS);
-    rows_text(s, 1, tenant);
-    rows_int(s, 2, throttle_day(now_ms));
+    s = ROWS(db, SQL_DROP_NEWCOMERS, TEXT(tenant), INT(throttle_day(now_ms)));
     return rows_run(db, s, err);
 }
 

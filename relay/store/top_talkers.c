@@ -47,27 +47,20 @@ bool top_talkers_functions(struct database *db, struct err *err)
 bool top_talkers_note_refused(struct database *db, const char *credential, const char *recipient,
                               int64_t now_ms, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_REFUSED);
-    rows_int(s, 1, now_ms / 60000);
-    rows_text(s, 2, credential);
-    rows_text(s, 3, recipient);
-    return rows_run(db, s, err);
+    return rows_run(
+        db, ROWS(db, SQL_REFUSED, INT(now_ms / 60000), TEXT(credential), TEXT(recipient)), err);
 }
 
 bool top_talkers_sweep(struct database *db, int64_t before_ms)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_FORGET_REFUSED);
-    rows_int(s, 1, before_ms / 60000);
+    sqlite3_stmt *s = ROWS(db, SQL_FORGET_REFUSED, INT(before_ms / 60000));
     return sweep_rows(db, s);
 }
 
 bool database_top(struct database *db, enum database_top_by by, int64_t since_ms, int64_t limit,
                   database_on_top *on_top, void *context, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_TOP);
-    rows_int(s, 1, by);
-    rows_int(s, 2, since_ms);
-    rows_int(s, 3, limit);
+    sqlite3_stmt *s = ROWS(db, SQL_TOP, INT(by), INT(since_ms), INT(limit));
     while (rows_next(db, s, err)) {
         struct database_top row = {.who = rows_get_text(s, 0),
                                    .accepted = sqlite3_column_int64(s, 1),
