@@ -113,7 +113,7 @@ static int64_t known_until_ms(const struct address *a)
 }
 
 /* Nobody uses it: forget it, or keep it for a while when something was learned. */
-void address_settle(struct address_book *book, struct address *a, int64_t now_ms)
+static void settle(struct address_book *book, struct address *a, int64_t now_ms)
 {
     if (a->in_use > 0 || a->waiters[0].count > 0 || a->waiters[1].count > 0 || a->turn)
         return;
@@ -128,6 +128,16 @@ void address_settle(struct address_book *book, struct address *a, int64_t now_ms
     }
     while (book->kept && (book->kept_count > KEPT_MAX || known_until_ms(book->kept) < now_ms))
         drop(book, book->kept);
+}
+
+void address_book_leave(struct address_book *book, struct address_waiter *w)
+{
+    struct address *a = w->address;
+    if (w->state == ADDRESS_WAIT_NONE)
+        return;
+    if (address_unlist(book, w))
+        address_call_next(book, a);
+    settle(book, a, 0);
 }
 
 /* Its rest is over, or it never failed; but one that failed is tried by one only. */
@@ -239,7 +249,11 @@ bool address_book_take(struct address_book *book, const struct address_question 
         full = full ? full : a;
     }
     if (full) {
-        address_wait(book, full, waiter, ask);
+        if (!address_keeps_place(full, waiter, ask)) {
+            address_book_leave(book, waiter);
+            address_wait(book, full, waiter, ask);
+        }
+        waiter->limit = ask->limit;
         return false;
     }
     address_book_leave(book, waiter);
@@ -267,7 +281,7 @@ void address_book_release(struct address_book *book, struct address_hold *hold, 
     a->serving -= hold->serves;
     *hold = (struct address_hold){0};
     address_call_next(book, a);
-    address_settle(book, a, now_ms);
+    settle(book, a, now_ms);
 }
 
 /* After so many failures before. */

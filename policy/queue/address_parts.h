@@ -20,21 +20,20 @@ struct address {
     bool kept;
 };
 
-/* ---- address_book.c ---- */
-
-/* Nobody uses it, perhaps: then it is forgotten, or kept for a while when something was learned. */
-void address_settle(struct address_book *book, struct address *a, int64_t now_ms);
-
-/* ---- address_turns.c ---- */
-
 bool address_has_room(const struct address *a, unsigned limit, bool urgent);
 bool address_has_room_for_plain(const struct address *a, unsigned limit);
 /* A struct fair_item of a waiter each. */
 bool address_waiter_came_before(const void *a, const void *b);
 /* There may be room: it is offered to who is next. */
 void address_call_next(struct address_book *book, struct address *a);
+/* It waits there for just that already. */
+bool address_keeps_place(const struct address *a, const struct address_waiter *w,
+                         const struct address_question *ask);
+/* One that waits nowhere. */
 void address_wait(struct address_book *book, struct address *a, struct address_waiter *w,
                   const struct address_question *ask);
+/* Out of where it stands. True: it had the turn, which is nobody's now. */
+bool address_unlist(struct address_book *book, struct address_waiter *w);
 bool address_others_go_first(const struct address *a, const struct address_question *ask,
                              const struct address_waiter *waiter);
 

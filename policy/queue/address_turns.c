@@ -56,29 +56,19 @@ void address_call_next(struct address_book *book, struct address *a)
     a->turn = w;
 }
 
-static void unlist(struct address_book *book, struct address_waiter *w)
+bool address_unlist(struct address_book *book, struct address_waiter *w)
 {
     struct address *a = w->address;
     if (w->state == ADDRESS_WAIT_LISTED)
         fair_take(&w->item);
     else if (w->state == ADDRESS_WAIT_CALLED)
         DL_DELETE(book->called, w);
-    if (a->turn == w)
+    bool had_turn = a->turn == w;
+    if (had_turn)
         a->turn = NULL;
     w->state = ADDRESS_WAIT_NONE;
     w->address = NULL;
-}
-
-void address_book_leave(struct address_book *book, struct address_waiter *w)
-{
-    struct address *a = w->address;
-    if (w->state == ADDRESS_WAIT_NONE)
-        return;
-    bool had_turn = a->turn == w;
-    unlist(book, w);
-    if (had_turn)
-        address_call_next(book, a);
-    address_settle(book, a, 0);
+    return had_turn;
 }
 
 struct address_waiter *address_book_next_called(struct address_book *book)
@@ -91,21 +81,23 @@ struct address_waiter *address_book_next_called(struct address_book *book)
     return w;
 }
 
+bool address_keeps_place(const struct address *a, const struct address_waiter *w,
+                         const struct address_question *ask)
+{
+    return w->state == ADDRESS_WAIT_LISTED && w->address == a && w->urgent == ask->urgent &&
+           w->tenant == ask->tenant;
+}
+
 void address_wait(struct address_book *book, struct address *a, struct address_waiter *w,
                   const struct address_question *ask)
 {
-    bool keeps_place = w->state == ADDRESS_WAIT_LISTED && w->address == a &&
-                       w->urgent == ask->urgent && w->tenant == ask->tenant;
-    if (!keeps_place) {
-        address_book_leave(book, w);
-        *w = (struct address_waiter){.state = ADDRESS_WAIT_LISTED,
-                                     .address = a,
-                                     .tenant = ask->tenant,
-                                     .since = ++book->serial,
-                                     .urgent = ask->urgent};
-        fair_put(&a->waiters[ask->urgent], w->tenant, &w->item);
-    }
-    w->limit = ask->limit;
+    CHECK(w->state == ADDRESS_WAIT_NONE);
+    *w = (struct address_waiter){.state = ADDRESS_WAIT_LISTED,
+                                 .address = a,
+                                 .tenant = ask->tenant,
+                                 .since = ++book->serial,
+                                 .urgent = ask->urgent};
+    fair_put(&a->waiters[ask->urgent], w->tenant, &w->item);
 }
 
 bool address_waiter_came_before(const void *a, const void *b)

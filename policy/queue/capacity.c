@@ -13,16 +13,6 @@
 
 enum { LOOKS_MAX = 64, LONG_BUSY_MS = 10 * 1000 };
 
-unsigned plain_max(const struct queue *q)
-{
-    return q->settings.connections - reserve_of(q->settings.connections);
-}
-
-bool queue_has_room(const struct queue *q, bool urgent)
-{
-    return q->in_use < q->settings.connections && (urgent || q->plain < plain_max(q));
-}
-
 /* One more, when `more` of this part have been added to what it holds? */
 static bool may_have_one(const struct queue *q, enum pool pool, const void *tenant, size_t more)
 {
@@ -170,7 +160,7 @@ static void give_up_slow(struct queue *q, int64_t now_ms)
             return;
         }
         if (!c->holder || is_wanted_by_less(q, c)) {
-            decide_close(q, c, QUEUE_GIVEN_UP, now_ms);
+            connection_let_go(q, c, QUEUE_GIVEN_UP, now_ms);
             looks = 0;
         }
         c = next;
@@ -182,7 +172,7 @@ void capacity_make_room(struct queue *q, int64_t now_ms)
     if (q->paused || q->draining)
         return;
     while (q->idle && somebody_waits(q) && q->in_use >= q->settings.connections)
-        decide_close(q, q->idle, QUEUE_ROOM, now_ms);
+        connection_let_go(q, q->idle, QUEUE_ROOM, now_ms);
     give_up_slow(q, now_ms);
     hurry(q, now_ms);
     if (q->opening && more_wait_than_leave(q))

@@ -5,49 +5,14 @@
  * Who waits stands in a fair: destinations that want a connection and may have it, domains that
  * want a lookup, lines that want to be settled. Nothing here looks at all of anything.
  *
- * How much of the capacity each may have is in capacity.c.
+ * How much of the capacity each may have is in capacity.c. What is decided stands in a ring until
+ * the shell takes it: decisions.c.
  */
 #include "queue_moves.h"
 
-#include <stdlib.h>
 #include <utlist.h>
 
 enum { DUE_AT_ONCE = 512, SLOW_LOOKUP_MS = 2000, SLOW_LOOKUPS = 4 };
-
-/* ---- the ring ---- */
-
-void decide(struct queue *q, struct queue_decision decision)
-{
-    if (q->decision_count == q->decision_size) {
-        size_t size = q->decision_size ? q->decision_size * 2 : 64;
-        struct queue_decision *ring = xcalloc(size, sizeof(*ring));
-        for (size_t i = 0; i < q->decision_count; i++)
-            ring[i] = q->decisions[(q->decision_first + i) % q->decision_size];
-        free(q->decisions);
-        q->decisions = ring;
-        q->decision_first = 0;
-        q->decision_size = size;
-    }
-    q->decisions[(q->decision_first + q->decision_count++) % q->decision_size] = decision;
-}
-
-void decide_close(struct queue *q, struct connection *c, enum queue_reason reason, int64_t now_ms)
-{
-    c->closing = reason;
-    q->leaving++;
-    connection_move(q, c, CONNECTION_CLOSING, now_ms);
-    decide(q, (struct queue_decision){.kind = QUEUE_CLOSE,
-                                      .reason = reason,
-                                      .connection = c->id,
-                                      .shard = c->shard,
-                                      .destination = c->lane->destination->name});
-}
-
-void queue_wake_at(struct queue *q, int64_t at_ms)
-{
-    if (at_ms < q->wake_ms)
-        q->wake_ms = at_ms;
-}
 
 /* ---- time ---- */
 
@@ -107,7 +72,7 @@ static void take_idle(struct queue *q, int64_t now_ms)
 {
     while (q->idle && (q->draining || q->count[CONNECTION_IDLE] > q->settings.idle_max ||
                        q->idle->since_ms + q->settings.idle_ms <= now_ms))
-        decide_close(q, q->idle, q->draining ? QUEUE_DRAINING : QUEUE_IDLE_OVER, now_ms);
+        connection_let_go(q, q->idle, q->draining ? QUEUE_DRAINING : QUEUE_IDLE_OVER, now_ms);
     if (q->idle)
         queue_wake_at(q, q->idle->since_ms + q->settings.idle_ms);
 }
@@ -144,7 +109,7 @@ static void use_idle(struct queue *q, struct destination *d, int64_t now_ms)
         bool passed_over = !line || best->class < line->class;
         if (passed_over && !destination_has_room(d, best, now_ms)) {
             if (d->count[CONNECTION_CLOSING] == 0)
-                decide_close(q, c, QUEUE_ROOM, now_ms);
+                connection_let_go(q, c, QUEUE_ROOM, now_ms);
         } else if (line && connection_may_carry(q, c, line->class == STREAM_SECURITY)) {
             connection_move(q, c, CONNECTION_BUSY, now_ms);
             hand_out(q, c, line, QUEUE_SEND, now_ms);
@@ -162,7 +127,7 @@ static void make_room_at_provider(struct queue *q, struct destination *d, int64_
         if (other->count[CONNECTION_CLOSING] > 0)
             return;
         if (other != d && other->idle) {
-            decide_close(q, other->idle, QUEUE_ROOM, now_ms);
+            connection_let_go(q, other->idle, QUEUE_ROOM, now_ms);
             return;
         }
     }

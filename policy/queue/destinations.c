@@ -180,7 +180,7 @@ static struct provider *provider_need(struct queue *q, const struct mx_provider 
     struct provider *p = pointer_table_find(&q->providers, &key);
     if (!p) {
         const char *copy = NULL;
-        p = new_with_name(sizeof(*p), name, &copy);
+        p = names_struct(sizeof(*p), name, &copy);
         p->name = copy;
         p->limit = row->connections;
         p->messages = row->messages;
@@ -212,7 +212,7 @@ static struct destination *destination_need(struct queue *q, const char *name,
         return d;
     }
     const char *copy = NULL;
-    d = new_with_name(sizeof(*d), name, &copy);
+    d = names_struct(sizeof(*d), name, &copy);
     d->name = copy;
     window_init(&d->window, LIMIT_UNKNOWN);
     for (size_t i = 0; i < STREAM_CLASSES; i++)
@@ -255,7 +255,7 @@ static struct lane *find_lane(struct queue *q, struct destination *d, uint64_t t
     if (lane)
         return lane;
     const char *copy = NULL;
-    lane = new_with_name(sizeof(*lane), hosts, &copy);
+    lane = names_struct(sizeof(*lane), hosts, &copy);
     lane->hosts = copy;
     lane->destination = d;
     lane->trust = trust;
@@ -387,24 +387,7 @@ struct line *lane_best(const struct lane *lane)
     return item ? OWNER_OF(item, struct line, lane_turn) : NULL;
 }
 
-/* ---- to be looked at ---- */
-
-void destination_touch(struct queue *q, struct destination *d)
-{
-    if (d->dirty || d->unused)
-        return;
-    d->dirty = true;
-    DL_APPEND2(q->dirty, d, prev_dirty, next_dirty);
-}
-
-void destination_touch_all(struct queue *q, struct destination *d)
-{
-    struct destination *other;
-    destination_touch(q, d);
-    if (d->provider)
-        DL_FOREACH (d->provider->destinations, other)
-            destination_touch(q, other);
-}
+/* ---- rest ---- */
 
 void destination_unwanted(struct queue *q, struct destination *d)
 {
@@ -413,8 +396,6 @@ void destination_unwanted(struct queue *q, struct destination *d)
     if (d->wake_place != 0)
         heap_take(&q->wakes, d);
 }
-
-/* ---- rest ---- */
 
 void destination_set_why(struct destination *d, const char *why)
 {

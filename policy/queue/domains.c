@@ -107,22 +107,13 @@ void domains_fini(struct queue *q)
         fair_fini(&q->lookup[i]);
 }
 
-void *new_with_name(size_t size, const char *name, const char **name_r)
-{
-    size_t len = strlen(name) + 1;
-    char *item = xcalloc(1, size + len);
-    memcpy(item + size, name, len);
-    *name_r = item + size;
-    return item;
-}
-
 struct tenant *tenant_need(struct queue *q, const char *name)
 {
     struct tenant key = {.name = name};
     struct tenant *t = pointer_table_find(&q->tenants, &key);
     if (!t) {
         const char *copy = NULL;
-        t = new_with_name(sizeof(*t), name, &copy);
+        t = names_struct(sizeof(*t), name, &copy);
         t->name = copy;
         pointer_table_add(&q->tenants, t);
     }
@@ -148,7 +139,7 @@ struct domain *domain_need(struct queue *q, const char *name)
     struct domain *domain = domain_find(q, name);
     if (!domain) {
         const char *copy = NULL;
-        domain = new_with_name(sizeof(*domain), name, &copy);
+        domain = names_struct(sizeof(*domain), name, &copy);
         domain->name = copy;
         pointer_table_add(&q->domains, domain);
     }
@@ -224,11 +215,6 @@ static void stand(struct queue *q, struct line *line)
     } else {
         domain_ask(q, domain, line);
     }
-}
-
-void line_stands(struct queue *q, struct line *line)
-{
-    stand(q, line);
 }
 
 static void let_go_of_tenant(struct queue *q, struct domain *domain)

@@ -50,7 +50,7 @@ static void end_rest(struct queue *q, struct lane *lane)
     while (lane->held) {
         struct line *line = lane->held;
         lane_unhold(lane, line);
-        line_stands(q, line);
+        fair_put(&lane->destination->turns[line->class], line->tenant, &line->turn);
     }
     destination_touch(q, lane->destination);
 }

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* limits.c - May a destination have one connection more? By its window and its provider's limit, by
- * what is known of it so far, and by what the tenant that wants it tries there already. */
+/* limits.c - Is there room for another connection in all, and at a destination? There by its window
+ * and its provider's limit, by what is known of it so far, and by what the tenant that wants it
+ * tries there already. */
 #include "queue_moves.h"
 
 enum { PROVEN_MS = 60 * 1000 };
+
+unsigned plain_max(const struct queue *q)
+{
+    return q->settings.connections - reserve_of(q->settings.connections);
+}
+
+bool queue_has_room(const struct queue *q, bool urgent)
+{
+    return q->in_use < q->settings.connections && (urgent || q->plain < plain_max(q));
+}
 
 unsigned destination_group_in_use(const struct destination *d)
 {

@@ -144,3 +144,12 @@ void names_drop(struct names *n, uint32_t name)
     else if (n->size > FIRST_SIZE && n->count * 8 < n->size)
         resize(n, n->size / 2);
 }
+
+void *names_struct(size_t size, const char *name, const char **name_r)
+{
+    size_t len = strlen(name) + 1;
+    char *item = xcalloc(1, size + len);
+    memcpy(item + size, name, len);
+    *name_r = item + size;
+    return item;
+}

@@ -32,4 +32,7 @@ uint32_t names_hold(struct names *n, const char *text);
 void names_drop(struct names *n, uint32_t name);
 const char *names_text(const struct names *n, uint32_t name);
 
+/* Zeroed memory for a struct of `size` that keeps a name for itself, behind it: *name_r. */
+void *names_struct(size_t size, const char *name, const char **name_r);
+
 #endif

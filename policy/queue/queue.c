@@ -346,7 +346,7 @@ static void no_address(struct queue *q, struct connection *c, int64_t now_ms)
     while (idle && !connection_is_in_the_way(idle))
         idle = idle->next;
     if (idle)
-        decide_close(q, idle, QUEUE_ROOM, now_ms);
+        connection_let_go(q, idle, QUEUE_ROOM, now_ms);
 }
 
 /* It does not come to anything. While others work, that many are what the destination bears; else

@@ -38,9 +38,6 @@ void entry_out(struct queue *q, struct entry *e);
 
 /* ---- domains.c ---- */
 
-/* Zeroed memory for a struct of `size` and a name behind it, to which *name_r points. */
-void *new_with_name(size_t size, const char *name, const char **name_r);
-
 void domains_init(struct queue *q);
 void domains_fini(struct queue *q);
 struct tenant *tenant_need(struct queue *q, const char *name);
@@ -65,9 +62,11 @@ void domain_lookup_is_slow(struct queue *q, struct domain *domain);
 /* Forget answers that are kept for nobody, when they are many. */
 void domains_sweep(struct queue *q, int64_t now_ms);
 
-/* It leaves the place where it is kept while its lane rests; line_changed() or line_stands() finds
- * its new one. */
-void line_stands(struct queue *q, struct line *line);
+/* ---- touched.c ---- */
+
+void destination_touch(struct queue *q, struct destination *d);
+/* And those of the same provider. */
+void destination_touch_all(struct queue *q, struct destination *d);
 
 /* ---- lanes.c ---- */
 
@@ -104,9 +103,6 @@ struct line *destination_best(struct destination *d);
 typedef bool line_test(const struct line *line, const void *context);
 struct line *destination_best_of(struct destination *d, line_test *test, const void *context);
 struct line *lane_best(const struct lane *lane);
-void destination_touch(struct queue *q, struct destination *d);
-/* And those of the same provider. */
-void destination_touch_all(struct queue *q, struct destination *d);
 /* For longer each time; a provider with many sets of hosts but shortly. */
 void destination_rest(struct queue *q, struct destination *d, const char *why, int64_t now_ms);
 void destination_works(struct queue *q, struct destination *d, int64_t now_ms);
@@ -116,6 +112,8 @@ void destinations_sweep(struct queue *q, int64_t now_ms);
 
 /* ---- limits.c ---- */
 
+unsigned plain_max(const struct queue *q);
+bool queue_has_room(const struct queue *q, bool urgent);
 /* Connections of its provider, or its own. */
 unsigned destination_group_in_use(const struct destination *d);
 /* Would its own limits and its provider's bear one connection more, for this line's mail? */
@@ -137,6 +135,9 @@ struct connection *connection_find(const struct queue *q, uint64_t id);
 struct connection *connection_new(struct queue *q, struct line *line, int64_t now_ms);
 void connection_move(struct queue *q, struct connection *c, enum connection_state state,
                      int64_t now_ms);
+/* The shell is told to close it. */
+void connection_let_go(struct queue *q, struct connection *c, enum queue_reason reason,
+                       int64_t now_ms);
 /* A message has gone through. */
 void connection_has_worked(struct queue *q, struct connection *c);
 /* It opens for more than a second. */
@@ -153,23 +154,22 @@ void connection_refused(struct queue *q, struct connection *c, struct address_ho
 /* Others wait for an address that it holds. */
 bool connection_is_in_the_way(const struct connection *c);
 void connection_end(struct queue *q, struct connection *c, int64_t now_ms);
+/* ---- attempts.c ---- */
+
 struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms);
 /* It comes back untried, or is over: `due_ms` beside its recipients, or NULL: none is due again. */
 void attempt_back(struct queue *q, struct attempt *attempt, int64_t now_ms);
 void attempt_over(struct queue *q, struct attempt *attempt, const int64_t *due_ms, int64_t now_ms);
 
-/* ---- decide.c ---- */
+/* ---- decisions.c ---- */
 
 void decide(struct queue *q, struct queue_decision decision);
-void decide_close(struct queue *q, struct connection *c, enum queue_reason reason, int64_t now_ms);
 void queue_wake_at(struct queue *q, int64_t at_ms);
 
 /* ---- capacity.c ---- */
 
 enum { QUEUE_SLOW_OPENING_MS = 1000 };
 
-unsigned plain_max(const struct queue *q);
-bool queue_has_room(const struct queue *q, bool urgent);
 /* Would its tenant's share bear another connection beside one for this line? */
 bool capacity_bears_another(const struct queue *q, const struct line *line);
 /* What the next connection to this destination is for: the best of a tenant that may have one, or

@@ -8,7 +8,7 @@
  * but its name.
  *
  * entries.c owns entries, domains.c tenants, domains and lines, destinations.c lanes, destinations
- * and providers, connections.c connections and attempts.
+ * and providers, connections.c connections, attempts.c attempts.
  */
 #ifndef QUEUE_PARTS_H
 #define QUEUE_PARTS_H
