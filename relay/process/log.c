@@ -52,6 +52,12 @@ void log_set_level(enum log_level level)
     wanted_level = level;
 }
 
+/* For this, and what must come after it: the quote that ends a value. */
+static bool fits(const struct log_line *line, size_t len)
+{
+    return line->len + len + 1 < LINE_SIZE - 1;
+}
+
 static void put(struct log_line *line, const char *text, size_t len)
 {
     if (line->len + len < LINE_SIZE - 1) {
@@ -87,23 +93,29 @@ static void put_escaped(struct log_line *line, struct span value)
     char piece[ESCAPE_MAX];
     put(line, "\"", 1);
     while (value.len > 0) {
-        if (value.ptr[0] == '"' || value.ptr[0] == '\\')
+        bool quoted = value.ptr[0] == '"' || value.ptr[0] == '\\';
+        size_t len = escape_next(&value, ESCAPE_TEXT, piece);
+        if (!fits(line, quoted + len))
+            break;
+        if (quoted)
             put(line, "\\", 1);
-        put(line, piece, escape_next(&value, ESCAPE_TEXT, piece));
+        put(line, piece, len);
     }
     put(line, "\"", 1);
 }
 
+/* A full line is still one that can be read: a value is cut at its end, and a key without room for
+ * a value is left out. */
 struct log_line *log_span(struct log_line *line, const char *key, struct span value)
 {
-    if (!line->wanted)
+    value = span_first(value, VALUE_MAX);
+    if (!line->wanted || !fits(line, strlen(key) + sizeof(" =\"") - 1))
         return line;
     put(line, " ", 1);
     put(line, key, strlen(key));
     put(line, "=", 1);
-    value = span_first(value, VALUE_MAX);
     if (is_plain(value))
-        put(line, value.ptr, value.len);
+        put(line, value.ptr, fits(line, value.len) ? value.len : LINE_SIZE - 2 - line->len);
     else
         put_escaped(line, value);
     return line;
