@@ -20,8 +20,8 @@ MUST_CHECK bool key_algorithm_parse(struct span name, enum key_algorithm *algori
 MUST_CHECK bool key_generate(enum key_algorithm algorithm, unsigned rsa_bits, struct buf *pem,
                              struct err *err);
 
-/* Read a private key from PEM; RSA of fewer than 1024 bits is refused (RFC 8301 section 3.2). Free
- * with key_free(). */
+/* Read a private key from PEM; RSA of fewer than 1024 bits is refused (RFC 8301 section 3.2), and
+ * so is one that needs a passphrase: nobody is asked for it. Free with key_free(). */
 MUST_CHECK bool key_read(struct span pem, struct key **key_r, struct err *err);
 void key_free(struct key *key);
 

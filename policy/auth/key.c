@@ -16,6 +16,9 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { COMMON_NAME_MAX = 64 };
 
 struct key {
     EVP_PKEY *pkey;
@@ -88,12 +91,28 @@ bool key_generate(enum key_algorithm algorithm, unsigned rsa_bits, struct buf *p
     return ok || openssl_failed(err, "writing a key");
 }
 
+/* Without this the library asks whoever sits at the terminal, and waits for an answer. */
+static int on_passphrase(char *text, int size, int writing, void *asked)
+{
+    (void)text;
+    (void)size;
+    (void)writing;
+    *(bool *)asked = true;
+    return -1;
+}
+
 bool key_read(struct span pem, struct key **key_r, struct err *err)
 {
+    bool asked = false;
     ERR_clear_error();
     BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-    EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, &asked) : NULL;
     BIO_free(bio);
+    if (!pkey && asked) {
+        ERR_clear_error();
+        return err_set(err, ERR_MALFORMED,
+                       "private key is encrypted: give it without a passphrase");
+    }
     if (!pkey)
         return openssl_failed(err, "no private key in PEM form");
     int type = EVP_PKEY_get_base_id(pkey);
@@ -190,19 +209,26 @@ static bool add_extension(X509 *certificate, int nid, const char *value)
     return ok;
 }
 
+static bool add_common_name(X509_NAME *name, const char *hostname)
+{
+    return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)hostname, -1,
+                                      -1, 0) == 1;
+}
+
 static bool fill_certificate(X509 *x, EVP_PKEY *pkey, const char *hostname)
 {
     char names[300];
-    snprintf(names, sizeof(names), "DNS:%s", hostname);
+    /* RFC 5280 appendix A.1: ub-common-name; section 4.1.2.6: without a subject its alternative
+     * names are critical. Nobody but people reads the common name. */
+    bool common = strlen(hostname) <= COMMON_NAME_MAX;
+    snprintf(names, sizeof(names), "%sDNS:%s", common ? "" : "critical,", hostname);
     X509_NAME *name = X509_get_subject_name(x);
     BIGNUM *number = BN_new();
     bool ok = number && BN_rand(number, 63, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1 &&
               BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x)) && X509_set_version(x, 2) == 1 &&
               X509_gmtime_adj(X509_getm_notBefore(x), -3600) &&
               X509_time_adj_ex(X509_getm_notAfter(x), 3650, 0, NULL) &&
-              X509_set_pubkey(x, pkey) == 1 &&
-              X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)hostname,
-                                         -1, -1, 0) == 1 &&
+              X509_set_pubkey(x, pkey) == 1 && (!common || add_common_name(name, hostname)) &&
               X509_set_issuer_name(x, name) == 1 && add_extension(x, NID_subject_alt_name, names) &&
               add_extension(x, NID_basic_constraints, "critical,CA:FALSE") &&
               X509_sign(x, pkey, EVP_sha256()) > 0;
