@@ -67,19 +67,48 @@ static void add_tlsa(struct dns_answer *a, struct span wire)
     buf_fini(&text);
 }
 
+/* RFC 1035 section 3.3.14: one string at least, each after its length. */
+static bool is_text(struct span wire)
+{
+    size_t at = 0;
+    while (at < wire.len)
+        at += 1 + (size_t)(unsigned char)wire.ptr[at];
+    return wire.len > 0 && at == wire.len;
+}
+
+static bool is_tag(struct span tag)
+{
+    for (size_t i = 0; i < tag.len; i++) {
+        char c = tag.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
+            return false;
+    }
+    return tag.len > 0;
+}
+
+/* A string of a zone file ends where it says (RFC 1035 section 5.1). */
+static void add_quoted(struct span text, struct buf *out)
+{
+    buf_add_char(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        bool plain = c >= ' ' && c <= '~';
+        buf_addf(out, !plain ? "\\%03u" : c == '"' || c == '\\' ? "\\%c" : "%c", c);
+    }
+    buf_add_char(out, '"');
+}
+
 /* RFC 8659 section 4.1: flags, tag, value. */
 static void add_caa(struct dns_answer *a, struct span wire)
 {
     struct buf text;
-    size_t tag = wire.len < 2 ? 0 : (unsigned char)wire.ptr[1];
-    if (tag == 0 || wire.len < 2 + tag)
+    size_t len = wire.len < 2 ? 0 : (unsigned char)wire.ptr[1];
+    struct span tag = span_first(span_from(wire, 2), len);
+    if (tag.len < len || !is_tag(tag))
         return;
-    buf_init(&text, wire.len + 16);
-    buf_addf(&text, "%u ", (unsigned char)wire.ptr[0]);
-    buf_add(&text, span_first(span_from(wire, 2), tag));
-    buf_add(&text, SPAN(" \""));
-    buf_add(&text, span_from(wire, 2 + tag));
-    buf_add_char(&text, '"');
+    buf_init(&text, 4 * wire.len + 16);
+    buf_addf(&text, "%u %.*s ", (unsigned char)wire.ptr[0], SPAN_ARG(tag));
+    add_quoted(span_from(wire, 2 + len), &text);
     dns_answer_add(a, 0, buf_span(&text));
     buf_fini(&text);
 }
@@ -103,7 +132,8 @@ void dns_wire_add(struct dns_answer *a, enum dns_type type, struct span wire)
         add_name(a, 0, wire);
         break;
     case DNS_TXT:
-        dns_answer_add_text(a, wire);
+        if (is_text(wire))
+            dns_answer_add_text(a, wire);
         break;
     case DNS_SRV:
         add_service(a, wire);
