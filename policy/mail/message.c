@@ -21,17 +21,32 @@ bool message_leaves(const struct field *f)
     return rule->fate != FIELD_REMOVED && !says_nothing;
 }
 
+/* A token, or a quoted string without its quotes and backslashes (RFC 8601 section 2.2). False: it
+ * does not fit. */
+static bool take_value(struct span s, char *text_r, size_t size)
+{
+    bool quoted = s.len > 0 && s.ptr[0] == '"';
+    size_t len = 0;
+    for (size_t i = quoted; i < s.len && len < size; i++) {
+        if (quoted ? s.ptr[i] == '"' : s.ptr[i] <= ' ' || strchr(";\"(", s.ptr[i]))
+            break;
+        if (quoted && s.ptr[i] == '\\' && ++i == s.len)
+            break;
+        text_r[len++] = s.ptr[i];
+    }
+    if (len == size)
+        return false;
+    text_r[len] = '\0';
+    return true;
+}
+
 bool message_speaks_as(const struct field *f, const char *host)
 {
     struct span value = f->value;
     if (!span_equal_nocase(f->name, SPAN("Authentication-Results")) || !address_skip_cfws(&value))
         return false;
-    size_t len = 0;
-    if (value.len > 0 && value.ptr[0] == '"')
-        value = span_from(value, 1);
-    while (len < value.len && value.ptr[len] > ' ' && !strchr(";\"(", value.ptr[len]))
-        len++;
-    return span_equal_nocase(span_first(value, len), span_of(host));
+    char name[ADDRESS_DOMAIN_MAX + 1];
+    return take_value(value, name, sizeof(name)) && span_equal_nocase(span_of(name), span_of(host));
 }
 
 /* Length of the line at the front, its LF included. */
