@@ -8,6 +8,7 @@
 #include "dmarc.h"
 #include "spf.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,22 +93,32 @@ const char *records_state_name(enum records_state state)
 
 /* ---- one record ---- */
 
-void records_text(struct record *record_r, const char *name, const char *text)
+/* A TXT record. What is too long to be a name is none: cut, it would be another one. */
+static void begin_text(struct record *record_r, const char *format, ...) PRINTF_LIKE(2, 3);
+static void begin_text(struct record *record_r, const char *format, ...)
 {
+    va_list args;
     record_r->type = DNS_TXT;
     record_r->cut_count = 0;
-    snprintf(record_r->name, sizeof(record_r->name), "%s", name);
+    va_start(args, format);
+    int len = vsnprintf(record_r->name, sizeof(record_r->name), format, args);
+    va_end(args);
+    if (len < 0 || (size_t)len >= sizeof(record_r->name))
+        record_r->name[0] = '\0';
+}
+
+void records_text(struct record *record_r, const char *name, const char *text)
+{
+    begin_text(record_r, "%s", name);
     snprintf(record_r->value, sizeof(record_r->value), "%s", text);
 }
 
 void records_dkim(const char *domain, const struct records_key *key, struct record *record_r)
 {
-    record_r->type = DNS_TXT;
-    record_r->cut_count = 0;
     if (key->delegated)
-        snprintf(record_r->name, sizeof(record_r->name), "%s", key->delegated);
+        begin_text(record_r, "%s", key->delegated);
     else
-        snprintf(record_r->name, sizeof(record_r->name), "%s._domainkey.%s", key->selector, domain);
+        begin_text(record_r, "%s._domainkey.%s", key->selector, domain);
     snprintf(record_r->value, sizeof(record_r->value), "v=DKIM1; k=%s; p=%s",
              key_algorithm_name(key->algorithm),
              key->use == RECORDS_KEY_REVOKED ? "" : key->public_key);
@@ -115,9 +126,7 @@ void records_dkim(const char *domain, const struct records_key *key, struct reco
 
 void records_dmarc(const char *domain, const char *rua, struct record *record_r)
 {
-    record_r->type = DNS_TXT;
-    record_r->cut_count = 0;
-    snprintf(record_r->name, sizeof(record_r->name), "_dmarc.%s", domain);
+    begin_text(record_r, "_dmarc.%s", domain);
     snprintf(record_r->value, sizeof(record_r->value), "v=DMARC1; p=none%s%s",
              rua ? "; rua=mailto:" : "", rua ? rua : "");
 }

@@ -152,10 +152,14 @@ static bool enter_replaced(struct template_view *v, size_t i)
     v->record = &plan->standing[i].record;
     if (!plan->standing[i].replaced || v->set.count > 0)
         return plan->standing[i].replaced && meets(v->record, &v->set);
-    for (size_t k = 0; v->zone && k < plan->count; k++)
-        if (strcmp(plan->items[k].record.name, v->record->name) == 0)
-            return records_publishable(plan, &plan->items[k]) &&
-                   strcmp(plan->items[k].zone, v->zone) == 0;
+    for (size_t k = 0; v->zone && k < plan->count; k++) {
+        const struct records_item *item = &plan->items[k];
+        const struct record_set set = {
+            .name = item->record.name, .type = item->record.type, .count = 1};
+        if (meets(v->record, &set) && records_publishable(plan, item) &&
+            strcmp(item->zone, v->zone) == 0)
+            return true;
+    }
     return !v->zone;
 }
 

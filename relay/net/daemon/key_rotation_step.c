@@ -221,6 +221,10 @@ static void publish_record(struct step *t)
                                     .algorithm = t->subject.life.algorithm,
                                     .delegated = t->subject.delegated};
     records_dkim(t->subject.domain, &key, &record);
+    if (!record.name[0]) {
+        on_published(t, "the name of its record would be over 253 octets");
+        return;
+    }
     t->publish = publish_start(t->owner->loop, t->owner->helper, t->owner->opener, t->owner->config,
                                record.name, record.value, on_published, t);
 }
