@@ -81,7 +81,7 @@ struct queue_attempt {
 };
 
 enum queue_decision_kind {
-    QUEUE_RESOLVE, /* `domain`: answer with queue_resolved() or queue_unresolvable() */
+    QUEUE_RESOLVE, /* `domain`, for `tenant`: queue_resolved() or queue_unresolvable() answers it */
     QUEUE_OPEN,    /* a new `connection` on `shard` for `attempt`: see "connections" */
     QUEUE_SEND,    /* the idle `connection` takes `attempt` */
     QUEUE_CLOSE,   /* let go `connection`, for `reason`: queue_connection_closed() when it has gone.
@@ -109,7 +109,8 @@ struct queue_decision {
     uint64_t connection;
     unsigned shard;
     const struct queue_attempt *attempt;
-    const char *domain, *destination, *text;
+    const char *domain, *destination, *text, *tenant;
+    bool urgent; /* RESOLVE: class security waits for it */
     int result;
     int64_t rest_ms;
     uint32_t turn; /* OPEN: counts the connections to these hosts, so that those that are equal may

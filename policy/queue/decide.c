@@ -217,7 +217,10 @@ static void look_up_all(struct queue *q, int64_t now_ms)
                 break;
             struct domain *d = OWNER_OF(fair_first(f), struct domain, lookup);
             domain_lookup_begins(q, d, now_ms);
-            decide(q, (struct queue_decision){.kind = QUEUE_RESOLVE, .domain = d->name});
+            decide(q, (struct queue_decision){.kind = QUEUE_RESOLVE,
+                                              .domain = d->name,
+                                              .tenant = d->asked_by->name,
+                                              .urgent = d->urgent});
         }
     }
     if (q->lookup[0].count + q->lookup[1].count > 0 && q->lookups &&

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { UNUSED_MAX = 4096 };
+enum { UNUSED_MAX = 4096, FEW_LOOKUPS = 4 };
 
 /* ---- tables ---- */
 
@@ -368,12 +368,30 @@ void domains_sweep(struct queue *q, int64_t now_ms)
 
 /* ---- lookups ---- */
 
+/* It is being looked up for a tenant with many others, which may have no turn for it: it is asked
+ * once more, in the turn of one with few. The first answer counts. */
+static void ask_once_more(struct queue *q, struct domain *domain, const struct line *line)
+{
+    if (domain->state != DOMAIN_RESOLVING || domain->asked_twice || q->paused || q->draining ||
+        domain->asked_for == line->tenant)
+        return;
+    if (domain->asked_by && fair_used(&q->lookup[domain->urgent], domain->asked_by) <= FEW_LOOKUPS)
+        return;
+    domain->asked_twice = true;
+    decide(q, (struct queue_decision){.kind = QUEUE_RESOLVE,
+                                      .domain = domain->name,
+                                      .tenant = line->tenant->name,
+                                      .urgent = line->class == STREAM_SECURITY});
+}
+
 /* A domain that waits for the sake of a tenant with many others goes over to one with few. */
 void domain_ask(struct queue *q, struct domain *domain, const struct line *line)
 {
     bool urgent = line->class == STREAM_SECURITY;
-    if (domain->state == DOMAIN_RESOLVING || domain->refreshing)
+    if (domain->state == DOMAIN_RESOLVING || domain->refreshing) {
+        ask_once_more(q, domain, line);
         return;
+    }
     if (domain->lookup.party) {
         struct fair *f = domain->lookup.party->fair;
         bool more_urgent = urgent && f != &q->lookup[1];
@@ -399,7 +417,8 @@ void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms
     else
         domain->state = DOMAIN_RESOLVING;
     domain->asked_ms = now_ms;
-    domain->slow = false;
+    domain->slow = domain->asked_twice = false;
+    domain->asked_for = domain->asked_by;
     fair_charge(&q->lookup[domain->urgent], domain->asked_by, 1);
     q->resolving[domain->urgent]++;
     q->lookup_count++;

@@ -16,6 +16,9 @@
 #include "heap.h"
 #include "pointer_table.h"
 
+/* The thing of which `item` is the member. */
+#define OWNER_OF(item, type, member) ((type *)((uintptr_t)(item)-offsetof(type, member)))
+
 struct fair;
 
 struct fair_party {

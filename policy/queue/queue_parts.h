@@ -23,9 +23,6 @@
 #include "queue_view.h"
 #include "window.h"
 
-/* The thing of which `item` is the member. */
-#define OWNER_OF(item, type, member) ((type *)((uintptr_t)(item)-offsetof(type, member)))
-
 enum entry_state { ENTRY_WAITING, ENTRY_READY, ENTRY_UNDER_WAY };
 
 /* Whose line it will be in when it is due: queue.names. */
@@ -85,12 +82,14 @@ struct domain {
     bool listed;      /* in queue.unused */
     bool urgent;      /* its lookup counts as class security's */
     bool slow;        /* its lookup counts no more */
+    bool asked_twice; /* for another tenant, too */
     int64_t until_ms; /* the answer is good */
     int64_t asked_ms; /* of a lookup: when it began */
     struct lane *lane;
     struct fair_item lookup; /* queue.lookup[] */
     uint64_t since;          /* waits for a lookup */
     struct tenant *asked_by; /* counted while it is looked up */
+    const void *asked_for;   /* the same, also when it is slow; only compared */
     struct line *lines;
     size_t ready, attempts;
     int result;

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unbound.h>
 
-enum { RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, TTL_MAX = 24 * 3600 };
+enum { RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, TTL_MAX = 24 * 3600, SOCKETS = 512 };
 
 struct dns_queries {
     struct ub_ctx *ctx;
@@ -43,12 +43,17 @@ static void drop_own_zones(struct ub_ctx *ctx)
         ub_ctx_zone_remove(ctx, zones[i]);
 }
 
+unsigned dns_queries_most(const struct config *config)
+{
+    return config->queries ? config->queries : SOCKETS;
+}
+
 static bool set_up(struct ub_ctx *ctx, const struct config *config,
                    const struct dns_queries_stub *stub, struct err *err)
 {
     bool particular = stub || config->dns_forward_count > 0;
     char range[16];
-    snprintf(range, sizeof(range), "%u", config->queries ? config->queries : 512);
+    snprintf(range, sizeof(range), "%u", dns_queries_most(config));
     int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
     bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", stub ? "32" : range);
     bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", stub ? "32" : "64");

@@ -20,6 +20,8 @@ struct dns_queries_stub {
 MUST_CHECK bool dns_queries_new(uv_loop_t *loop, const struct config *config,
                                 const struct dns_queries_stub *stub,
                                 struct dns_queries **dns_queries_r, struct err *err);
+/* So many questions have a socket of their own at once; more wait for one. */
+unsigned dns_queries_most(const struct config *config);
 /* What is under way must have been cancelled. */
 void dns_queries_free(struct dns_queries *l);
 

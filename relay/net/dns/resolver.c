@@ -13,11 +13,14 @@
  * - no host has an address: FAILED if a lookup failed; LOOP or BARRED if there are addresses to
  *   which DNS may not lead; else NO_DOMAIN
  *
- * A lookup has no timeout: ours is the question's timer.
+ * A lookup has no timeout: ours is the question's timer. Each waits for its turn: libunbound has so
+ * many sockets, and lets whoever comes next wait until one is free. Half of them are used at most,
+ * as it goes on for some seconds with what has been cancelled, and may ask several servers for one.
  */
 #include "resolver.h"
 
 #include "dns_query.h"
+#include "lookup_turns.h"
 #include "reachable.h"
 #include "secret.h"
 
@@ -36,7 +39,9 @@ enum {
 /* One of the lookups that a question is made of. */
 struct part {
     struct question *question;
-    struct dns_query *lookup; /* NULL when it is answered */
+    struct lookup_turn *turn; /* NULL: it has ended, or needs none */
+    struct dns_query *lookup; /* NULL: it has not begun, or has ended */
+    const char *name;         /* borrowed from the question */
     enum dns_type type;
     size_t host;
 };
@@ -46,9 +51,9 @@ struct question {
     struct resolver *resolver;
     uv_timer_t timer;
     const struct config *config; /* borrowed */
-    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char domain[ADDRESS_DOMAIN_MAX + 1], tenant[64];
     unsigned port;
-    bool direct;
+    bool direct, urgent;
     struct part parts[PARTS_MAX];
     size_t part_count, pending;
     unsigned waits_ms;       /* for those that are missing; 0: for all, by the question's timer */
@@ -62,7 +67,9 @@ struct question {
 struct resolver {
     uv_loop_t *loop;
     struct dns_queries *lookups;
+    struct lookup_turns *turns;
     struct question *questions;
+    uv_timer_t *begin; /* gives turns; freed in its close callback */
     char hostname[256];
 };
 
@@ -77,6 +84,10 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
         return false;
     }
     r->loop = loop;
+    r->turns = lookup_turns_new(dns_queries_most(config) / 2);
+    r->begin = xcalloc(1, sizeof(*r->begin));
+    r->begin->data = r;
+    uv_timer_init(loop, r->begin);
     snprintf(r->hostname, sizeof(r->hostname), "%s", config->hostname);
     *resolver_r = r;
     return true;
@@ -91,11 +102,30 @@ static void on_question_closed(uv_handle_t *handle)
     free(q);
 }
 
+static void on_begin(uv_timer_t *timer);
+
+/* Somebody waits, or a turn has ended: soon, and not from inside of what is going on. */
+static void begin_soon(struct resolver *r)
+{
+    if (!uv_is_active((uv_handle_t *)r->begin))
+        uv_timer_start(r->begin, on_begin, 0, 0);
+}
+
+/* Answered, cancelled, or it could not be asked. */
+static void end_part(struct part *p)
+{
+    struct resolver *r = p->question->resolver;
+    lookup_turns_end(r->turns, p->turn);
+    p->turn = NULL;
+    p->lookup = NULL;
+    begin_soon(r);
+}
+
 static void cancel_lookups(struct question *q)
 {
     for (size_t i = 0; i < q->part_count; i++) {
         dns_query_cancel(q->parts[i].lookup);
-        q->parts[i].lookup = NULL;
+        end_part(&q->parts[i]);
     }
     q->pending = 0;
 }
@@ -146,6 +176,8 @@ void resolver_free(struct resolver *r)
         return;
     while (r->questions)
         close_question(r->questions);
+    uv_close((uv_handle_t *)r->begin, (uv_close_cb)free);
+    lookup_turns_free(r->turns);
     dns_queries_free(r->lookups);
     free(r);
 }
@@ -154,16 +186,47 @@ void resolver_free(struct resolver *r)
 
 static void on_answer(void *context, struct dns_answer *answer);
 
-static void look_up(struct question *q, const char *name, enum dns_type type, size_t host)
+static bool is_open(const struct part *p)
+{
+    return p->turn || p->lookup;
+}
+
+static void begin_lookup(struct part *p)
+{
+    struct question *q = p->question;
+    p->lookup = dns_query_start(q->resolver->lookups, p->name, p->type, on_answer, p);
+    if (p->lookup)
+        return;
+    end_part(p);
+    q->pending--;
+    q->failed = true;
+    if (q->pending == 0)
+        uv_timer_start(&q->timer, on_timeout, 0, 0);
+}
+
+static void on_begin(uv_timer_t *timer)
+{
+    struct resolver *r = timer->data;
+    struct part *p;
+    while ((p = lookup_turns_next(r->turns)))
+        begin_lookup(p);
+}
+
+static struct part *add_part(struct question *q, const char *name, enum dns_type type, size_t host)
 {
     CHECK(q->part_count < PARTS_MAX);
     struct part *p = &q->parts[q->part_count++];
-    *p = (struct part){.question = q, .type = type, .host = host};
-    p->lookup = dns_query_start(q->resolver->lookups, name, type, on_answer, p);
-    if (p->lookup)
-        q->pending++;
-    else
-        q->failed = true;
+    *p = (struct part){.question = q, .name = name, .type = type, .host = host};
+    q->pending++;
+    return p;
+}
+
+static void look_up(struct question *q, const char *name, enum dns_type type, size_t host)
+{
+    struct resolver *r = q->resolver;
+    struct part *p = add_part(q, name, type, host);
+    p->turn = lookup_turns_wait(r->turns, q->tenant, q->urgent, (unsigned)host, p);
+    begin_soon(r);
 }
 
 /* DNS may not lead there: remember why. */
@@ -261,13 +324,12 @@ static void read_mx(struct question *q, const struct dns_answer *answer)
         look_up(q, h->all[i].name, DNS_A, i);
         look_up(q, h->all[i].name, DNS_AAAA, i);
     }
-    if (q->pending == 0)
-        uv_timer_start(&q->timer, on_timeout, 0, 0);
 }
 
 static void ask_host(struct question *q, const char *name)
 {
     hosts_add(&q->answer.hosts, span_of(name), 0);
+    name = q->answer.hosts.all[0].name;
     look_up(q, name, DNS_A, 0);
     look_up(q, name, DNS_AAAA, 0);
 }
@@ -296,7 +358,7 @@ static void conclude(struct question *q)
 static bool is_pending(const struct question *q, size_t host)
 {
     for (size_t i = 0; i < q->part_count; i++)
-        if (q->parts[i].host == host && q->parts[i].lookup)
+        if (q->parts[i].host == host && is_open(&q->parts[i]))
             return true;
     return false;
 }
@@ -364,21 +426,19 @@ static void on_answer(void *context, struct dns_answer *answer)
 {
     struct part *p = context;
     struct question *q = p->question;
-    p->lookup = NULL;
+    end_part(p);
     q->pending--;
     take_answer(q, p, answer);
     dns_answer_free(answer);
 }
 
-/* Is it this domain, or is it our network? The root tells. */
+/* Is it this domain, or is it our network? The root tells, one name; it waits for no turn. */
 static void probe_root(struct question *q)
 {
     cancel_lookups(q);
     q->part_count = 0;
     uv_timer_start(&q->timer, on_timeout, QUESTION_TIMEOUT_MS / 4, 0);
-    look_up(q, "", DNS_NS, 0);
-    if (q->pending == 0)
-        uv_timer_start(&q->timer, on_timeout, 0, 0);
+    begin_lookup(add_part(q, "", DNS_NS, 0));
 }
 
 static struct question *new_question(struct resolver *r, const struct resolver_query *query)
@@ -388,6 +448,8 @@ static struct question *new_question(struct resolver *r, const struct resolver_q
     q->config = query->config;
     q->port = query->port;
     q->direct = query->direct;
+    q->urgent = query->urgent;
+    snprintf(q->tenant, sizeof(q->tenant), "%s", query->tenant);
     q->own_preference = UINT_MAX;
     snprintf(q->domain, sizeof(q->domain), "%s", query->domain);
     q->next = r->questions;
@@ -413,7 +475,7 @@ void resolver_find(struct resolver *r, const struct resolver_query *query, resol
     } else if (query->direct) {
         ask_host(q, query->domain);
     } else {
-        look_up(q, query->domain, DNS_MX, 0);
+        look_up(q, q->domain, DNS_MX, 0);
     }
     if (q->pending == 0) /* never answer from inside the call: the timer does */
         uv_timer_start(&q->timer, on_timeout, 0, 0);

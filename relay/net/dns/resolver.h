@@ -2,7 +2,7 @@
 /* resolver.h - From a domain to the hosts that take its mail (RFC 5321 section 5.1, RFC 7505)
  *
  * One resolver per shard; answers come on its loop. Every question ends: with an answer, or after
- * 20 seconds.
+ * 20 seconds. Of the lookups that may be under way each tenant has its share (lookup_turns.h).
  */
 #ifndef RESOLVER_H
 #define RESOLVER_H
@@ -40,7 +40,8 @@ void resolver_free(struct resolver *r);
  * no MX is asked for, and it may have any address. */
 struct resolver_query {
     const struct config *config; /* borrowed until the answer */
-    const char *domain;
+    const char *domain, *tenant;
+    bool urgent; /* class security waits for it */
     unsigned port;
     bool direct;
 };

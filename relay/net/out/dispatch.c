@@ -123,6 +123,8 @@ static struct dispatch_work *make_work(struct dispatch *d, const struct queue_de
     work->result = (enum resolver_result)decision->result;
     snprintf(work->text, sizeof(work->text), "%s", decision->text ? decision->text : "");
     snprintf(work->domain, sizeof(work->domain), "%s", decision->domain ? decision->domain : "");
+    snprintf(work->tenant, sizeof(work->tenant), "%s", decision->tenant ? decision->tenant : "");
+    work->urgent = decision->urgent;
     if (decision->connection != 0 && decision->attempt) {
         struct place *p = dispatch_find_place(d, decision->attempt->domain);
         CHECK(p != NULL); /* it leads there, so the core knows it */

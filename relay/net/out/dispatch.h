@@ -49,7 +49,8 @@ struct dispatch_work {
     bool used;                           /* OPEN: an outbound connection has the connection */
     struct dispatch_hosts *hosts;        /* OPEN, SEND: held */
     enum resolver_result result;         /* SETTLE for QUEUE_UNRESOLVABLE */
-    char domain[ADDRESS_DOMAIN_MAX + 1]; /* RESOLVE */
+    char domain[ADDRESS_DOMAIN_MAX + 1], tenant[64]; /* RESOLVE */
+    bool urgent;
     char text[QUEUE_WHY_MAX];
 };
 

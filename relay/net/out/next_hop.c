@@ -47,6 +47,8 @@ void next_hop_find(struct shard *s, struct dispatch_work *work)
     bool direct = h->route->host[0] != '\0';
     const struct resolver_query query = {.config = h->settings->config,
                                          .domain = direct ? h->route->host : work->domain,
+                                         .tenant = work->tenant,
+                                         .urgent = work->urgent,
                                          .port = h->route->port,
                                          .direct = direct};
     resolver_find(s->resolver, &query, on_hosts, h);

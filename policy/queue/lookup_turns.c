@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* lookup_turns.c - Two fairs, as the queue has for its domains: one question of a domain's becomes
+ * many lookups here, and each of them counts. */
+#include "lookup_turns.h"
+
+#include "fair.h"
+#include "shares.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PLAIN, URGENT, KINDS };
+
+struct asker {
+    const char *tenant;
+    size_t users;
+};
+
+struct lookup_turn {
+    struct fair_item item;
+    struct asker *asker;
+    unsigned kind, rank;
+    bool begun;
+    uint64_t serial;
+    void *what;
+};
+
+struct lookup_turns {
+    unsigned most;
+    size_t under_way[KINDS];
+    uint64_t serial;
+    struct pointer_table askers, parties;
+    struct fair waiting[KINDS];
+};
+
+static uint64_t hash_asker(const void *item)
+{
+    return pointer_table_text(((const struct asker *)item)->tenant);
+}
+
+static bool same_asker(const void *a, const void *b)
+{
+    return strcmp(((const struct asker *)a)->tenant, ((const struct asker *)b)->tenant) == 0;
+}
+
+static bool goes_before(const void *a, const void *b)
+{
+    const struct lookup_turn *x = OWNER_OF(a, struct lookup_turn, item);
+    const struct lookup_turn *y = OWNER_OF(b, struct lookup_turn, item);
+    return x->rank != y->rank ? x->rank < y->rank : x->serial < y->serial;
+}
+
+struct lookup_turns *lookup_turns_new(unsigned most)
+{
+    struct lookup_turns *t = xcalloc(1, sizeof(*t));
+    t->most = most;
+    pointer_table_init(&t->askers, hash_asker, same_asker);
+    fair_table_init(&t->parties);
+    for (size_t i = 0; i < KINDS; i++)
+        fair_init(&t->waiting[i], FAIR_HELD, &t->parties, goes_before);
+    return t;
+}
+
+void lookup_turns_free(struct lookup_turns *t)
+{
+    if (!t)
+        return;
+    CHECK(t->askers.count == 0);
+    for (size_t i = 0; i < KINDS; i++)
+        fair_fini(&t->waiting[i]);
+    fair_table_fini(&t->parties);
+    pointer_table_fini(&t->askers);
+    free(t);
+}
+
+static struct asker *need_asker(struct lookup_turns *t, const char *tenant)
+{
+    struct asker key = {.tenant = tenant};
+    struct asker *a = pointer_table_find(&t->askers, &key);
+    if (a)
+        return a;
+    size_t len = strlen(tenant) + 1;
+    char *room = xcalloc(1, sizeof(*a) + len);
+    a = (struct asker *)(void *)room;
+    a->tenant = memcpy(room + sizeof(*a), tenant, len);
+    pointer_table_add(&t->askers, a);
+    return a;
+}
+
+struct lookup_turn *lookup_turns_wait(struct lookup_turns *t, const char *tenant, bool urgent,
+                                      unsigned rank, void *what)
+{
+    struct lookup_turn *turn = xcalloc(1, sizeof(*turn));
+    turn->asker = need_asker(t, tenant);
+    turn->asker->users++;
+    turn->kind = urgent ? URGENT : PLAIN;
+    turn->rank = rank;
+    turn->serial = ++t->serial;
+    turn->what = what;
+    fair_put(&t->waiting[turn->kind], turn->asker, &turn->item);
+    return turn;
+}
+
+/* The first of those of this kind, when it may be one more. */
+static struct lookup_turn *first_of(struct lookup_turns *t, unsigned kind)
+{
+    const struct fair *f = &t->waiting[kind];
+    size_t under_way = t->under_way[PLAIN] + t->under_way[URGENT];
+    size_t left = t->most > under_way ? t->most - under_way : 0;
+    size_t plain = t->most - reserve_of(t->most);
+    if (kind == PLAIN) {
+        size_t rest = plain > t->under_way[PLAIN] ? plain - t->under_way[PLAIN] : 0;
+        left = rest < left ? rest : left;
+    }
+    if (left == 0 || f->count == 0 || !is_within_share(fair_first_used(f), left))
+        return NULL;
+    return OWNER_OF(fair_first(f), struct lookup_turn, item);
+}
+
+void *lookup_turns_next(struct lookup_turns *t)
+{
+    struct lookup_turn *turn = first_of(t, URGENT);
+    if (!turn)
+        turn = first_of(t, PLAIN);
+    if (!turn)
+        return NULL;
+    fair_take(&turn->item);
+    fair_charge(&t->waiting[turn->kind], turn->asker, 1);
+    t->under_way[turn->kind]++;
+    turn->begun = true;
+    return turn->what;
+}
+
+void lookup_turns_end(struct lookup_turns *t, struct lookup_turn *turn)
+{
+    if (!turn)
+        return;
+    fair_take(&turn->item);
+    if (turn->begun) {
+        fair_refund(&t->waiting[turn->kind], turn->asker, 1);
+        t->under_way[turn->kind]--;
+    }
+    if (--turn->asker->users == 0) {
+        pointer_table_drop(&t->askers, turn->asker);
+        free(turn->asker);
+    }
+    free(turn);
+}

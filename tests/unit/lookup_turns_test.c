@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* lookup_turns_test.c - Who asks without end leaves turns to others. */
+#include "table.h"
+
+#include "lookup_turns.h"
+
+enum { MOST = 100 };
+
+static struct lookup_turn *turns[1000];
+static size_t count;
+
+static void wait_for(struct lookup_turns *t, const char *tenant, bool urgent, unsigned rank)
+{
+    turns[count] = lookup_turns_wait(t, tenant, urgent, rank, &turns[count]);
+    count++;
+}
+
+static size_t begin_all(struct lookup_turns *t)
+{
+    size_t begun = 0;
+    while (lookup_turns_next(t))
+        begun++;
+    return begun;
+}
+
+static void end_all(struct lookup_turns *t)
+{
+    for (size_t i = 0; i < count; i++)
+        lookup_turns_end(t, turns[i]);
+    count = 0;
+    lookup_turns_free(t);
+}
+
+static void a_flood_leaves_turns_to_others(void **state)
+{
+    (void)state;
+    for (unsigned urgent = 0; urgent <= 1; urgent++) {
+        struct lookup_turns *t = lookup_turns_new(MOST);
+        for (size_t i = 0; i < 300; i++)
+            wait_for(t, "eve", urgent, 0);
+        size_t first = begin_all(t);
+        EXPECT(first > MOST / 2 && first < MOST * 3 / 4, "most of them are used");
+        static const char *const others[] = {"bob", "carl", "dora"};
+        for (size_t k = 0; k < COUNT_OF(others); k++) {
+            wait_for(t, others[k], false, 0);
+            wait_for(t, others[k], true, 0);
+            EXPECT(begin_all(t) == 2, others[k]);
+        }
+        wait_for(t, "eve", !urgent, 0);
+        EXPECT(begin_all(t) == 1, "the other class of the same tenant");
+        end_all(t);
+    }
+}
+
+static void the_first_hosts_come_first(void **state)
+{
+    struct lookup_turns *t = lookup_turns_new(2);
+    (void)state;
+    for (unsigned i = 0; i < 10; i++)
+        wait_for(t, "bob", true, i < 5 ? 9 - i : i - 5);
+    static const size_t order[] = {5, 6, 7, 8, 9, 4, 3, 2, 1, 0};
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        struct lookup_turn **next = lookup_turns_next(t);
+        assert_non_null(next);
+        EXPECT(next == &turns[order[i]], "in the order of their ranks");
+        lookup_turns_end(t, *next);
+        *next = NULL;
+    }
+    assert_null(lookup_turns_next(t));
+    end_all(t);
+}
+
+static void who_gives_up_waits_no_more(void **state)
+{
+    struct lookup_turns *t = lookup_turns_new(1);
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        wait_for(t, "bob", true, 0);
+    assert_int_equal(begin_all(t), 1);
+    for (unsigned i = 0; i < 2; i++) {
+        lookup_turns_end(t, turns[i]);
+        turns[i] = NULL;
+    }
+    assert_ptr_equal(lookup_turns_next(t), &turns[2]);
+    end_all(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_flood_leaves_turns_to_others),
+                                       cmocka_unit_test(the_first_hosts_come_first),
+                                       cmocka_unit_test(who_gives_up_waits_no_more)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
