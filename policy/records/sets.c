@@ -20,6 +20,27 @@ struct span records_host(const char *name, const char *zone)
     return len == tail ? SPAN("@") : (struct span){name, len - tail - 1};
 }
 
+static void add_octet(struct buf *out, unsigned char c, enum records_octets form)
+{
+    if (c == '"' || c == '\\')
+        buf_addf(out, "\\%c", c);
+    else if (c >= ' ' && c <= '~')
+        buf_add_char(out, (char)c);
+    else
+        buf_addf(out,
+                 form == RECORDS_DECIMAL ? "\\%03u"
+                 : form == RECORDS_OCTAL ? "\\%03o"
+                 : form == RECORDS_HEX   ? "\\x%02x"
+                                         : "\\u%04x",
+                 c);
+}
+
+void records_octets(struct span text, enum records_octets form, struct buf *out)
+{
+    for (size_t i = 0; i < text.len; i++)
+        add_octet(out, (unsigned char)text.ptr[i], form);
+}
+
 static void add_string(struct span piece, struct buf *out)
 {
     buf_add_char(out, '"');

@@ -5,27 +5,6 @@
 
 #include "records_format.h"
 
-static void add_octet(struct buf *out, unsigned char c, enum records_octets form)
-{
-    if (c == '"' || c == '\\')
-        buf_addf(out, "\\%c", c);
-    else if (c >= ' ' && c <= '~')
-        buf_add_char(out, (char)c);
-    else
-        buf_addf(out,
-                 form == RECORDS_DECIMAL ? "\\%03u"
-                 : form == RECORDS_OCTAL ? "\\%03o"
-                 : form == RECORDS_HEX   ? "\\x%02x"
-                                         : "\\u%04x",
-                 c);
-}
-
-void records_octets(struct span text, enum records_octets form, struct buf *out)
-{
-    for (size_t i = 0; i < text.len; i++)
-        add_octet(out, (unsigned char)text.ptr[i], form);
-}
-
 /* A string of HCL, Terraform's language: "${" and "%{" would begin a template; it has characters,
  * not octets. */
 static void hcl(struct span text, struct buf *out)
@@ -35,7 +14,7 @@ static void hcl(struct span text, struct buf *out)
         char c = text.ptr[i];
         if ((c == '$' || c == '%') && i + 1 < text.len && text.ptr[i + 1] == '{')
             buf_add_char(out, c);
-        add_octet(out, (unsigned char)c, RECORDS_UNICODE);
+        records_octets((struct span){&c, 1}, RECORDS_UNICODE, out);
     }
     buf_add_char(out, '"');
 }
