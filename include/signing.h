@@ -32,6 +32,7 @@ MUST_CHECK bool signing_begin(const char *domain, const struct signing_key *keys
 MUST_CHECK bool signing_field(struct signing *s, struct span raw,
                               struct err *err); /* with its CRLF */
 MUST_CHECK bool signing_end_header(struct signing *s, struct err *err);
+/* A body is empty or ends with CRLF: else finishing it is a fault. */
 MUST_CHECK bool signing_body(struct signing *s, struct span chunk, struct err *err);
 /* Append one "DKIM-Signature: …" field per key, CRLF included. */
 MUST_CHECK bool signing_finish(struct signing *s, struct buf *fields, struct err *err);

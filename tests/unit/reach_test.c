@@ -145,10 +145,67 @@ static void whose_trouble_it_is(void **state)
     }
 }
 
+static struct endpoint of(const struct candidates *c, size_t i)
+{
+    return c->all[i].at;
+}
+
+/* A host that cannot do what the mail needs is left with all its addresses; the others go on. */
+static void a_host_that_lacks_something_is_left(void **state)
+{
+    struct hosts h = hosts_of("10:3 10:1 20:2");
+    struct candidates c;
+    size_t which[CANDIDATES_MAX];
+    (void)state;
+    candidates_init(&c, &h, 25, 1000); /* hosts 0 1 0 0 2 2 */
+    struct endpoint none = at(99);
+    candidates_note_lack(&c, &none, 1000);
+    assert_int_equal(candidates_list_left(&c, which), 6);
+    assert_false(candidates_all_lack(&c) || candidates_under_way(&c));
+    candidates_set(&c, 2, CANDIDATE_CONNECTED, 1000);
+    struct endpoint first = of(&c, 0);
+    candidates_note_lack(&c, &first, 1000);
+    assert_int_equal(candidates_list_left(&c, which), 3);
+    assert_true(which[0] == 1 && which[1] == 4 && which[2] == 5);
+    assert_true(c.all[2].state == CANDIDATE_CONNECTED && c.all[2].lacks && candidates_under_way(&c));
+    assert_false(candidates_all_lack(&c));
+    candidates_set(&c, 2, CANDIDATE_TRIED, 2000);
+    assert_false(candidates_under_way(&c));
+    struct endpoint second = of(&c, 1);
+    struct endpoint third = of(&c, 5);
+    candidates_note_lack(&c, &second, 2000);
+    assert_false(candidates_all_lack(&c));
+    candidates_note_lack(&c, &third, 2000);
+    assert_true(candidates_all_lack(&c) && candidates_list_left(&c, which) == 0);
+    assert_int_equal(candidates_next(&c, 2000).what, CANDIDATES_NONE);
+    hosts_fini(&h);
+}
+
+/* Five hosts are enough to ask, whatever is left. */
+static void five_hosts_are_asked(void **state)
+{
+    struct hosts h = hosts_of("10:2 10:2 10:2 10:2 10:2 10:2");
+    struct candidates c;
+    (void)state;
+    candidates_init(&c, &h, 25, 1000);
+    for (size_t i = 0; i < 5; i++) {
+        struct endpoint one = of(&c, i);
+        assert_false(candidates_all_lack(&c));
+        candidates_note_lack(&c, &one, 1000);
+        candidates_note_lack(&c, &one, 1000); /* twice is once */
+    }
+    assert_true(candidates_all_lack(&c));
+    hosts_fini(&h);
+    candidates_init(&c, &(struct hosts){0}, 25, 1000); /* no host lacks anything */
+    assert_false(candidates_all_lack(&c) || candidates_left(&c, 1000));
+    assert_int_equal(candidates_next(&c, 1000).what, CANDIDATES_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_order), cmocka_unit_test(the_pace), cmocka_unit_test(no_more_than_three_at_once),
-        cmocka_unit_test(whose_trouble_it_is)};
+        cmocka_unit_test(whose_trouble_it_is), cmocka_unit_test(a_host_that_lacks_something_is_left),
+        cmocka_unit_test(five_hosts_are_asked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
