@@ -37,7 +37,9 @@ def say(text):
 
 
 def build():
-    """A release build with the tools."""
+    """A release build with the tools; one that the environment names is built already."""
+    if "SEALPOST_BENCH_BUILD" in os.environ:
+        return
     options = ["-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DSEALPOST_BENCH=ON"]
     subprocess.run(["cmake", "-S", TOP, "-B", BUILD, *options], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["cmake", "--build", BUILD], check=True, stdout=subprocess.DEVNULL)
