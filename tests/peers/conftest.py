@@ -3,6 +3,9 @@
 Everything listens on loopback, in a directory of its own, and ends by the process id it was started with.
 """
 
+import atexit
+import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -27,6 +30,7 @@ import pytest
 from mailhost import MailHost, authority
 
 SEALPOST = os.environ.get("SEALPOST", "build/sealpost")
+MADE = "SEALPOST_TESTS_MADE"  # where the processes of a run share what is slow to make
 RELEASE = os.path.abspath(os.environ.get("SEALPOST_RELEASE", "build/sealpost"))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
@@ -38,6 +42,9 @@ def pytest_configure(config):
         place = config.own_place = tempfile.mkdtemp(prefix="peers-")  # short, as sockets lie in it
         config.option.basetemp = os.path.join(place, "t")
         os.chmod(place, 0o755)
+        if MADE not in os.environ:  # several runs may share it
+            os.environ[MADE] = os.path.join(place, "made")
+            os.mkdir(os.environ[MADE], 0o700)
     for marker in ("alone(why): compares speeds or needs the whole machine, so nothing may run beside it",
                    "memory: crosses memory or threads, so it also runs with the sanitizers",
                    "unsandboxed(why): cannot run in the relay's sandbox, so it runs with the sanitizers only"):
@@ -230,31 +237,31 @@ def needed(records):
 class Made:
     """What `sealpost init` made, to be copied: an RSA key takes longer than all else in most tests.
 
-    Each program, domain and place in a test has its own, in each process once. Only what is judged by its age is made anew.
+    Each program, domain and place in a test has its own, in each run once. Only what is judged by its age is made anew.
     """
 
-    known = {}
-
-    @classmethod
-    def at(cls, program, domain, path, init, anew):
+    @staticmethod
+    def at(program, domain, path, init, anew):
         """Fill `path`; what init said."""
-        which = (program, domain, path.name)
         if anew:
             return init()
-        if which not in cls.known:
-            cls.known[which] = cls(path, init())
-            return cls.known[which].said
-        made = cls.known[which]
-        shutil.copytree(made.copy, path, dirs_exist_ok=True)
+        if MADE not in os.environ:  # not by pytest
+            os.environ[MADE] = tempfile.mkdtemp(prefix="peers-made-")
+            atexit.register(shutil.rmtree, os.environ[MADE], ignore_errors=True)
+        room = pathlib.Path(os.environ[MADE], hashlib.sha256("\0".join([program, domain, path.name]).encode()).hexdigest()[:16])
+        room.mkdir(exist_ok=True)
+        with open(room / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (room / "said").exists():
+                said = init()
+                shutil.copytree(path, room / "copy")
+                (room / "said").write_text(json.dumps([said, str(path)]))
+                return said
+        said, first = json.loads((room / "said").read_text())
+        shutil.copytree(room / "copy", path, dirs_exist_ok=True)
         config = path / "sealpost.conf"
-        config.write_text(config.read_text().replace(made.path, str(path)))
-        return made.said
-
-    def __init__(self, path, said):
-        self.path, self.said = str(path), said
-        self.room = tempfile.TemporaryDirectory(prefix="peers-made-")
-        self.copy = pathlib.Path(self.room.name, "copy")
-        shutil.copytree(path, self.copy)
+        config.write_text(config.read_text().replace(first, str(path)))
+        return said
 
 
 # Reading the system's authorities is half of a relay's start, and none of the tests' servers has a certificate from them.
