@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from apart import STREAMS, delays, tenants
 from receivers import Receiver
 from slow_dns import SlowDns
-from test_kept_apart import STREAMS, delays, tenants
 
 NAMES = 2000
 
