@@ -17,7 +17,7 @@ enum alert_kind {
     ALERT_FLOOD,       /* a recipient was protected from more mail */
     ALERT_CERTIFICATE, /* has changed, or is about to expire */
     ALERT_KEY,         /* a DKIM key was made, used, retired */
-    ALERT_ROUTE,       /* a smart host refuses our login */
+    ALERT_ROUTE,       /* a smart host refuses our login, or to relay for us */
     ALERT_ADMIN,       /* a command has changed something */
     ALERT_DESTINATION, /* a destination of mail has failed three times in a row */
     ALERT_KINDS

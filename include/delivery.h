@@ -105,6 +105,15 @@ struct delivery_offers {
     bool unsure; /* it hung up at EHLO: what is not said here may be offered all the same */
 };
 
+/* The login, or that the server lets in nobody without one. */
+enum delivery_login {
+    DELIVERY_LOGIN_FINE,
+    DELIVERY_LOGIN_LATER,      /* it cannot be checked just now */
+    DELIVERY_LOGIN_IMPOSSIBLE, /* the server offers no way that may be used */
+    DELIVERY_LOGIN_REFUSED,    /* user name or password are wrong */
+    DELIVERY_LOGIN_WANTED      /* or some other leave to relay by it */
+};
+
 struct answer;
 struct dots_out;
 
@@ -128,10 +137,10 @@ struct delivery {
     struct verdict mail_refused; /* MAIL's answer when it was no 250; code 0: none */
     unsigned mails;
 
-    struct verdict trouble; /* code 0: none */
-    bool host_refused;      /* the trouble came before any message was spoken of */
-    bool said_later;        /* it was 421, or 4xx for a greeting: it may have enough of us */
-    bool login_refused;     /* for good: user name or password are wrong, or wanted */
+    struct verdict trouble;    /* code 0: none */
+    bool host_refused;         /* the trouble came before any message was spoken of */
+    bool said_later;           /* it was 421, or 4xx for a greeting: it may have enough of us */
+    enum delivery_login login; /* what is wrong with it; nothing that a sender could mend */
     enum delivery_remedy remedy;
     enum delivery_apart apart;
 };

@@ -31,8 +31,16 @@ static const char no_memory[] = "not enough memory for what is to be said or hea
 
 /* ---- what the answers lead to ---- */
 
+/* Whatever ends it while we log in. */
+static void note_login_stage(struct delivery *d)
+{
+    if (is_login((enum delivery_stage)d->stage) && d->login == DELIVERY_LOGIN_FINE)
+        d->login = DELIVERY_LOGIN_LATER;
+}
+
 enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
 {
+    note_login_stage(d);
     if (v.code < 400) /* no refusal at all: what is wrong with it is our word */
         v = verdict_make(451, "4.5.0", "protocol error: %s was answered with %d %s",
                          delivery_stage_name(d), v.code, v.text);
@@ -52,6 +60,7 @@ void delivery_loses(struct delivery *d, const char *why, enum delivery_loss loss
     if (d->trouble.code == 0)
         d->trouble = verdict_make(451, "4.4.2", "%s (while at %s)%s", why ? why : "connection lost",
                                   delivery_stage_name(d), remedy_hint(d, loss));
+    note_login_stage(d);
     d->host_refused = d->host_refused || d->stage < READY;
     if (d->want == DELIVERY_DONE) /* the answers are in: what happens now does not change them */
         return;
@@ -174,7 +183,7 @@ static bool wants_login(const struct delivery *d, const struct verdict *v)
 {
     bool fresh = d->stage != MAIL || d->mails == 1;
     return d->settings->smart_host && d->stage >= MAIL && d->stage <= DATA && fresh &&
-           meaning_wants_login(v);
+           (meaning_wants_login(v) || meaning_denies_relay(v));
 }
 
 static void take_answer(struct delivery *d)
@@ -193,7 +202,7 @@ static void take_answer(struct delivery *d)
         return;
     }
     if (wants_login(d, &v)) {
-        d->login_refused = true;
+        d->login = DELIVERY_LOGIN_WANTED;
         delivery_host_refuses(d, v);
         return;
     }

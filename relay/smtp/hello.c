@@ -18,6 +18,12 @@ void hello_say_ehlo(struct delivery *d)
     buf_addf(&d->out, "EHLO %s\r\n", d->settings->hostname);
 }
 
+static enum delivery_stage login_impossible(struct delivery *d, const char *why)
+{
+    d->login = DELIVERY_LOGIN_IMPOSSIBLE;
+    return delivery_host_refuses(d, verdict_make(451, "4.7.0", "%s", why));
+}
+
 static enum delivery_stage after_hello(struct delivery *d)
 {
     bool must = d->settings->tls >= DELIVERY_TLS_REQUIRE;
@@ -30,11 +36,9 @@ static enum delivery_stage after_hello(struct delivery *d)
     if (!d->settings->username)
         return READY;
     if (!d->tls)
-        return delivery_host_refuses(
-            d, verdict_make(451, "4.7.0", "Server does not offer STARTTLS: password not sent"));
+        return login_impossible(d, "Server does not offer STARTTLS: password not sent");
     if (!d->offers.auth_plain && !d->offers.auth_login)
-        return delivery_host_refuses(
-            d, verdict_make(451, "4.7.0", "Server offers neither AUTH PLAIN nor AUTH LOGIN"));
+        return login_impossible(d, "Server offers neither AUTH PLAIN nor AUTH LOGIN");
     return AUTH;
 }
 
@@ -95,7 +99,7 @@ void hello_say_auth(struct delivery *d)
 /* RFC 4954 section 6; a 4xx is the server's own trouble. */
 static enum delivery_stage login_refused(struct delivery *d, const struct verdict *v)
 {
-    d->login_refused = v->code >= 500;
+    d->login = v->code >= 500 ? DELIVERY_LOGIN_REFUSED : DELIVERY_LOGIN_LATER;
     return delivery_host_refuses(d, *v);
 }
 

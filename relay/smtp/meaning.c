@@ -47,6 +47,22 @@ bool meaning_wants_login(const struct verdict *v)
     return wants && v->what == VERDICT_REJECT;
 }
 
+/* "Relay access denied" (Postfix), "Relaying denied" (sendmail), "relay not permitted" (Exim),
+ * "Unable to relay" (Exchange). "User unknown in relay recipient table" is 5.1.1. */
+bool meaning_denies_relay(const struct verdict *v)
+{
+    static const char *const words[] = {
+        "denied",         "not permitted", "not allowed", "unable to", "cannot",  "not relay",
+        "not authorized", "prohibited",    "forbidden",   "refused",   "no relay"};
+    bool about_address = strncmp(v->enhanced, "5.1.", 4) == 0 || says(v->text, "unknown");
+    if (v->what != VERDICT_REJECT || about_address || !says(v->text, "relay"))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (says(v->text, words[i]))
+            return true;
+    return false;
+}
+
 /* RFC 3463 section 3.2: X.1.7 and X.1.8 are the sender's address. */
 bool meaning_is_sender(const struct verdict *v)
 {

@@ -12,6 +12,9 @@ bool meaning_wants_tls(const struct verdict *v, bool by_policy);
 struct verdict meaning_without_tls(const struct verdict *v);
 /* Does a 5yz ask for a login? */
 bool meaning_wants_login(const struct verdict *v);
+/* Does a 5yz say that we may not relay through it? To a client that it does not know it says so of
+ * each recipient, and means none of them. */
+bool meaning_denies_relay(const struct verdict *v);
 /* Does a refusal of MAIL speak of the sender, so that another connection would change nothing? */
 bool meaning_is_sender(const struct verdict *v);
 

@@ -84,23 +84,44 @@ void attempt_note_unsigned(const struct attempt *p, const char *why)
     incidents_add(p->shard->common->incidents, ALERT_KEY, about, text);
 }
 
+/* What the operator hears of it. With an alert: it does not pass by itself. */
+static const struct {
+    bool alert;
+    const char *what, *todo;
+} login_notes[] = {
+    [DELIVERY_LOGIN_LATER] = {false, "login failed for now", "it is tried again by itself"},
+    [DELIVERY_LOGIN_IMPOSSIBLE] = {true, "login impossible",
+                                   "correct host, port or tls of this route"},
+    [DELIVERY_LOGIN_REFUSED] = {true, "login refused",
+                                "correct username or password_file of this route"},
+    [DELIVERY_LOGIN_WANTED] = {true, "login wanted",
+                               "set username and password_file of this route, or have its host "
+                               "allow this relay"},
+};
+
 void attempt_note_login(const struct attempt *p, const char *host, const struct delivery *d)
 {
     const struct config_route *r = p->route;
+    bool alert = login_notes[d->login].alert;
     char about[400];
     char text[400];
-    bool given = r->username[0] != '\0';
-    const char *todo = given ? "correct username or password_file of this route"
-                             : "set username and password_file of this route";
+    char what[160];
+    bool given = d->login == DELIVERY_LOGIN_WANTED && r->username[0];
+    snprintf(what, sizeof(what), "%s%s",
+             given ? "have the host of this route allow this user to relay"
+                   : login_notes[d->login].todo,
+             alert ? ", reload, then run \"sealpost queue retry --all\"" : "");
     snprintf(about, sizeof(about), "route \"%.120s\", user %.120s at %.120s", r->domain,
-             given ? r->username : "(none)", host);
-    snprintf(text, sizeof(text), "%s: %d %.160s: %s, reload, then \"sealpost queue retry --all\"",
-             given ? "login refused" : "login wanted", d->trouble.code, d->trouble.text, todo);
-    incidents_add(p->shard->common->incidents, ALERT_ROUTE, about, text);
-    struct log_line *line = log_text(log_begin(LOG_ERROR, "login_refused"), "route", r->domain);
-    line = log_text(log_text(line, "mx", host), "user", r->username);
+             r->username[0] ? r->username : "(none)", host);
+    snprintf(text, sizeof(text), "%s: %d %.160s: %s", login_notes[d->login].what, d->trouble.code,
+             d->trouble.text, what);
+    if (alert)
+        incidents_add(p->shard->common->incidents, ALERT_ROUTE, about, text);
+    struct log_line *line =
+        log_begin(alert ? LOG_ERROR : LOG_WARN,
+                  d->login == DELIVERY_LOGIN_LATER ? "login_failed" : "login_refused");
+    line = log_text(log_text(line, "route", r->domain), "mx", host);
+    line = log_text(line, "user", r->username);
     line = log_text(log_number(line, "code", d->trouble.code), "reply", d->trouble.text);
-    char what[120];
-    snprintf(what, sizeof(what), "%s, reload, then run \"sealpost queue retry --all\"", todo);
     log_end(log_text(line, "what", what));
 }

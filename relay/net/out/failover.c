@@ -198,7 +198,7 @@ void failover_next(struct outbound *c)
 
 void failover_hide_login(struct outbound *c)
 {
-    if (!c->delivery.login_refused)
+    if (c->delivery.login == DELIVERY_LOGIN_FINE)
         return;
     attempt_note_login(c->attempt, c->host_name, &c->delivery);
     c->delivery.trouble =
