@@ -186,6 +186,7 @@ static void take(struct address_book *book, size_t index, const struct address_q
     charge(hold, ask->tenant);
     a->in_use++;
     a->plain += !ask->urgent;
+    address_serves(a, ask->urgent);
     a->probing += hold->probes;
     if (waiter->state != ADDRESS_WAIT_NONE)
         address_book_leave(book, waiter);
@@ -389,9 +390,16 @@ bool address_book_may_carry(const struct address_hold *hold, unsigned limit)
     return !a || !hold->urgent || address_has_room_for_plain(a, limit);
 }
 
+void address_book_pays(struct address_hold *hold, const void *tenant)
+{
+    charge(hold, tenant);
+}
+
 void address_book_carries(struct address_hold *hold, bool urgent, const void *tenant)
 {
     charge(hold, tenant);
+    if (hold->address)
+        address_serves(hold->address, urgent);
     if (hold->address && hold->urgent != urgent) {
         hold->address->plain = urgent ? hold->address->plain - 1 : hold->address->plain + 1;
         hold->urgent = urgent;
@@ -405,6 +413,15 @@ bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent)
         return false;
     return a->waiters[1].count > 0 || (a->turn && a->turn->urgent) ||
            (!by_urgent && (a->waiters[0].count > 0 || a->turn));
+}
+
+bool address_book_gives_way(const struct address_hold *hold)
+{
+    struct address *a = hold->address;
+    if (!a || a->giving_way || a->passed < PASSED_MAX || a->waiters[0].count == 0)
+        return false;
+    a->giving_way = true;
+    return true;
 }
 
 bool address_book_is_wanted_by_less(const struct address_hold *hold, const void *tenant,

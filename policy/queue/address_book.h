@@ -8,8 +8,9 @@
  * are what it bears, for a minute, then two, up to ten. What was learned is forgotten an hour after
  * that.
  *
- * Who waits for room: urgent mail first, then the tenant that holds least there, then who came
- * first. Tenants are only compared.
+ * Who waits for room: urgent mail first, but after so many messages of it (shares.h) one that has
+ * been passed over; then the tenant that holds least there, then who came first. Tenants are only
+ * compared.
  */
 #ifndef ADDRESS_BOOK_H
 #define ADDRESS_BOOK_H
@@ -97,6 +98,10 @@ struct address_hold *address_book_detached(struct address_book *book,
 /* May what it carries become something that is not urgent? */
 bool address_book_may_carry(const struct address_hold *hold, unsigned limit);
 void address_book_carries(struct address_hold *hold, bool urgent, const void *tenant);
+void address_book_pays(struct address_hold *hold, const void *tenant);
+/* Has urgent mail gone there before what waits so often that this one, which would go on with it,
+ * is to make room? True but once, until that has been called. */
+bool address_book_gives_way(const struct address_hold *hold);
 /* Does somebody wait for room there, or somebody with urgent mail? */
 bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent);
 /* Somebody with urgent mail, whose tenant holds less there than this one, by more than so many? */

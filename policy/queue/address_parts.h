@@ -16,6 +16,8 @@ struct address {
     int64_t now_ms;                 /* when it was last looked at */
     struct fair waiters[2];         /* by what tenants hold there; [1]: those with urgent mail */
     struct address_waiter *turn;    /* called, and not yet here */
+    unsigned passed;                /* urgent messages in a row while others waited */
+    bool giving_way, turn_is_due;   /* turn_is_due: not even urgent mail goes before it */
     struct address_hold detached;
     bool kept;
 };
@@ -34,6 +36,8 @@ void address_wait(struct address_book *book, struct address *a, struct address_w
                   const struct address_question *ask);
 /* Out of where it stands. True: it had the turn, which is nobody's now. */
 bool address_unlist(struct address_book *book, struct address_waiter *w);
+/* A message is on its way there. */
+void address_serves(struct address *a, bool urgent);
 bool address_others_go_first(const struct address *a, const struct address_question *ask,
                              const struct address_waiter *waiter);
 

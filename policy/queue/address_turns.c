@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* address_turns.c - Room at an address, and who has it next: urgent mail, then the tenant that
- * holds least there, then who came first. */
+/* address_turns.c - Room at an address, and who has it next: urgent mail, unless it has gone before
+ * others too often; then the tenant that holds least there, then who came first. */
 #include "address_parts.h"
 
 #include <utlist.h>
@@ -38,22 +38,32 @@ static struct address_waiter *waiter_of(const struct fair_item *item)
 
 static struct address_waiter *first_waiter(const struct address *a)
 {
-    struct fair_item *item = fair_first(&a->waiters[1]);
-    if (!item)
-        item = fair_first(&a->waiters[0]);
+    const struct fair_item *urgent = fair_first(&a->waiters[1]);
+    const struct fair_item *plain = fair_first(&a->waiters[0]);
+    bool overdue =
+        plain && a->passed >= PASSED_MAX && address_has_room(a, waiter_of(plain)->limit, false);
+    const struct fair_item *item = urgent && !overdue ? urgent : plain;
     return item ? waiter_of(item) : NULL;
+}
+
+void address_serves(struct address *a, bool urgent)
+{
+    a->passed =
+        urgent && a->waiters[0].count + (a->turn && !a->turn->urgent) > 0 ? a->passed + 1 : 0;
 }
 
 /* The first goes first, also when there is room for a later one only. */
 void address_call_next(struct address_book *book, struct address *a)
 {
     struct address_waiter *w = first_waiter(a);
+    a->giving_way = false;
     if (a->turn || !w || a->failures > 0 || !address_has_room(a, w->limit, w->urgent))
         return;
     fair_take(&w->item);
     DL_APPEND(book->called, w);
     w->state = ADDRESS_WAIT_CALLED;
     a->turn = w;
+    a->turn_is_due = !w->urgent && a->passed >= PASSED_MAX;
 }
 
 bool address_unlist(struct address_book *book, struct address_waiter *w)
@@ -113,6 +123,6 @@ bool address_others_go_first(const struct address *a, const struct address_quest
     if (!a || a->turn == waiter)
         return false;
     if (ask->urgent)
-        return (a->turn && a->turn->urgent) || a->waiters[1].count > 0;
+        return (a->turn && (a->turn->urgent || a->turn_is_due)) || a->waiters[1].count > 0;
     return a->turn || a->waiters[0].count + a->waiters[1].count > 0;
 }

@@ -40,6 +40,8 @@ struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms)
     DL_APPEND(q->attempts, a);
     if (line->lane_turn.party)
         fair_charge(line->lane_turn.party->fair, line->tenant, count);
+    if (line->lane_turn.party)
+        destination_serves(domain->lane->destination, line->class);
     if (line->lane_turn.party && line->turn.party)
         fair_charge(line->turn.party->fair, line->tenant, count);
     if (domain->state == DOMAIN_LEADS && domain->until_ms <= now_ms && !line->late)

@@ -4,7 +4,8 @@
  * It goes on with what is next at its destination, when it may carry that; it makes room when
  * something more urgent, or somebody who holds less, waits for a place that it alone can give; and
  * after a run of messages it also makes room for who holds the same. An address, of which others
- * may have nothing, is given up sooner than a place.
+ * may have nothing, is given up sooner than a place. What is more urgent goes first but not for
+ * ever: after so many messages of it (shares.h), one of those that it has gone before does.
  */
 #include "queue_moves.h"
 
@@ -41,11 +42,23 @@ static bool yields_to_own(const struct queue *q, const struct connection *c,
     return item && !capacity_bears_another(q, line) && yields_to(c, item);
 }
 
-/* Others wait for capacity, and there is none. `line`: what would go on here, or NULL. */
-static bool yields(const struct queue *q, const struct connection *c, const struct line *line)
+/* What would go on here. */
+struct next {
+    struct line *line; /* NULL: nothing */
+    bool overdue;      /* it does not wait once more */
+};
+
+static bool is_urgent(const struct next *next)
 {
+    return next->line && next->line->class == STREAM_SECURITY;
+}
+
+/* Others wait for capacity, and there is none. */
+static bool yields(const struct queue *q, const struct connection *c, const struct next *next)
+{
+    const struct line *line = next->line;
     bool full = q->in_use >= q->settings.connections;
-    if (!somebody_waits(q) || (line && line->class == STREAM_SECURITY))
+    if (!somebody_waits(q) || next->overdue || is_urgent(next))
         return false;
     if (full && urgent_waits(q))
         return true;
@@ -75,10 +88,13 @@ static bool yields_to_sibling(const struct connection *c, const struct line *lin
 }
 
 /* Others wait for one of its addresses. */
-static bool yields_address(const struct connection *c, const struct line *line, int64_t now_ms)
+static bool yields_address(const struct connection *c, const struct next *next, int64_t now_ms)
 {
+    const struct line *line = next->line;
     bool had_its_turn = c->run >= ADDRESS_RUN_MAX || c->since_ms + ADDRESS_RUN_MS <= now_ms;
-    bool urgent = line && line->class == STREAM_SECURITY;
+    bool urgent = is_urgent(next);
+    if (next->overdue)
+        return false;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++) {
         const struct address_hold *hold = &c->holds[i];
         if (!line && address_book_is_wanted(hold, false))
@@ -87,7 +103,8 @@ static bool yields_address(const struct connection *c, const struct line *line, 
             return true;
         if (line && !urgent && had_its_turn && address_book_is_wanted(hold, false))
             return true;
-        if (urgent && address_book_is_wanted_by_less(hold, line->tenant, had_its_turn ? 0 : 1))
+        if (urgent && (address_book_gives_way(hold) ||
+                       address_book_is_wanted_by_less(hold, line->tenant, had_its_turn ? 0 : 1)))
             return true;
     }
     return false;
@@ -121,13 +138,25 @@ static bool may_open_beside(struct queue *q, struct destination *d, const struct
 
 /* What is next at the destination is another lane's, which can have no connection but this one's
  * place. */
-static bool makes_way(struct queue *q, const struct connection *c, const struct line *best,
+static bool makes_way(struct queue *q, const struct connection *c, const struct next *best,
                       const struct line *line, int64_t now_ms)
 {
     bool goes_on = line && line->class != STREAM_SECURITY;
-    if (may_open_beside(q, c->lane->destination, best, goes_on, now_ms))
+    if (may_open_beside(q, c->lane->destination, best->line, goes_on, now_ms))
         return false;
-    return !line || best->class < line->class || c->run >= RUN_MAX;
+    if (best->overdue && c->lane->destination->count[CONNECTION_CLOSING] == 0)
+        return true;
+    return !line || best->line->class < line->class || c->run >= RUN_MAX;
+}
+
+/* The first at the destination, whatever it is that this connection may carry. */
+static struct next first_of(struct queue *q, const struct connection *c)
+{
+    struct destination *d = c->lane->destination;
+    struct line *line = destination_overdue(d);
+    if (line && (line->domain->lane != c->lane || connection_may_carry(q, c, false)))
+        return (struct next){line, true};
+    return (struct next){destination_best(d), false};
 }
 
 /* Of another route to the same provider, which has no more connections. */
@@ -164,22 +193,22 @@ bool boundary_is_urgent(struct queue *q, const struct connection *c, int64_t now
 enum queue_next boundary_next(struct queue *q, const struct connection *c, struct line **line_r,
                               int64_t now_ms)
 {
-    struct destination *d = c->lane->destination;
-    struct line *best = destination_best(d);
-    struct line *line = lane_best(c->lane);
+    const struct destination *d = c->lane->destination;
+    const struct next best = first_of(q, c);
+    struct next next = {.line = lane_best(c->lane)};
     if (q->draining || is_used_up(c))
         return QUEUE_NEXT_CLOSE;
     if (q->paused || d->operator_until_ms > now_ms)
         return QUEUE_NEXT_IDLE;
-    if (best && best->domain->lane == c->lane)
-        line = best;
-    else if (best && makes_way(q, c, best, line, now_ms))
+    if (best.line && best.line->domain->lane == c->lane)
+        next = best;
+    else if (best.line && makes_way(q, c, &best, next.line, now_ms))
         return QUEUE_NEXT_CLOSE;
-    if (line && !connection_may_carry(q, c, line->class == STREAM_SECURITY))
-        line = NULL;
-    if (yields(q, c, line) || yields_to_own(q, c, line) || yields_to_sibling(c, line) ||
-        yields_address(c, line, now_ms))
+    if (next.line && !connection_may_carry(q, c, is_urgent(&next)))
+        next.line = NULL;
+    if (yields(q, c, &next) || yields_to_own(q, c, next.line) || yields_to_sibling(c, next.line) ||
+        yields_address(c, &next, now_ms))
         return QUEUE_NEXT_CLOSE;
-    *line_r = line;
-    return line ? QUEUE_NEXT_SEND : QUEUE_NEXT_IDLE;
+    *line_r = next.line;
+    return next.line ? QUEUE_NEXT_SEND : QUEUE_NEXT_IDLE;
 }

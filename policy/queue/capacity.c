@@ -61,6 +61,14 @@ struct line *line_to_open(const struct queue *q, struct destination *d, int64_t 
     return line ? line : best;
 }
 
+struct line *line_that_opens(const struct queue *q, struct destination *d, int64_t now_ms)
+{
+    const struct moment now = {q, now_ms};
+    struct line *overdue = destination_overdue(d);
+    bool may = overdue && queue_has_room(q, false) && line_may_open(overdue, &now);
+    return may ? overdue : line_to_open(q, d, now_ms);
+}
+
 /* ---- who is next ---- */
 
 struct part {

@@ -126,7 +126,7 @@ static void pay(struct queue *q, struct connection *c, struct tenant *tenant)
     if (tenant)
         tenant->users++;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
-        address_book_carries(&c->holds[i], c->holds[i].urgent, tenant);
+        address_book_pays(&c->holds[i], tenant);
     if (!old)
         return;
     old->users--;

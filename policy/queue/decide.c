@@ -196,7 +196,7 @@ static void open_all(struct queue *q, int64_t now_ms)
 {
     struct destination *d;
     while (!q->dirty && (d = capacity_next(q))) {
-        struct line *line = line_to_open(q, d, now_ms);
+        struct line *line = line_that_opens(q, d, now_ms);
         d->since = 0;
         struct connection *c = connection_new(q, line, now_ms);
         hand_out(q, c, line, QUEUE_OPEN, now_ms);

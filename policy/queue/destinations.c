@@ -381,6 +381,40 @@ struct line *destination_best(struct destination *d)
     return NULL;
 }
 
+/* The class that has been passed over most; of class security's mail but one in so many. */
+struct line *destination_overdue(struct destination *d)
+{
+    size_t most = 0;
+    unsigned passed = d->turns[STREAM_SECURITY].count > 0 ? 1 : PASSED_MAX;
+    struct fair_item *item;
+    if (d->turns[STREAM_SECURITY].count > 0 && d->codes < PASSED_MAX)
+        return NULL;
+    for (size_t i = 1; i < STREAM_CLASSES; i++)
+        if (d->turns[i].count > 0 && d->passed[i] >= passed) {
+            passed = d->passed[i] + 1;
+            most = i;
+        }
+    while (most > 0 && (item = fair_first(&d->turns[most]))) {
+        struct line *line = OWNER_OF(item, struct line, turn);
+        if (!line->domain->lane->resting)
+            return line;
+        lane_hold(line->domain->lane, line);
+    }
+    return NULL;
+}
+
+void destination_serves(struct destination *d, enum stream_class class)
+{
+    size_t others = 0;
+    d->passed[class] = 0;
+    for (size_t i = 1; i < STREAM_CLASSES; i++) {
+        others += d->turns[i].count;
+        if (i > class)
+            d->passed[i] = d->turns[i].count > 0 ? d->passed[i] + 1 : 0;
+    }
+    d->codes = class == STREAM_SECURITY && others > 0 ? d->codes + 1 : 0;
+}
+
 struct line *lane_best(const struct lane *lane)
 {
     struct fair_item *item = first_of(lane->turns);

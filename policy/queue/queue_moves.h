@@ -103,6 +103,10 @@ struct line *destination_best(struct destination *d);
 typedef bool line_test(const struct line *line, const void *context);
 struct line *destination_best_of(struct destination *d, line_test *test, const void *context);
 struct line *lane_best(const struct lane *lane);
+/* What goes before the best for once, as those before it have no end; NULL: nothing. */
+struct line *destination_overdue(struct destination *d);
+/* A message of that class has gone from its turns. */
+void destination_serves(struct destination *d, enum stream_class class);
 /* For longer each time; a provider with many sets of hosts but shortly. */
 void destination_rest(struct queue *q, struct destination *d, const char *why, int64_t now_ms);
 void destination_works(struct queue *q, struct destination *d, int64_t now_ms);
@@ -175,6 +179,8 @@ bool capacity_bears_another(const struct queue *q, const struct line *line);
 /* What the next connection to this destination is for: the best of a tenant that may have one, or
  * just the best. */
 struct line *line_to_open(const struct queue *q, struct destination *d, int64_t now_ms);
+/* The same, when it opens: what is overdue goes first. */
+struct line *line_that_opens(const struct queue *q, struct destination *d, int64_t now_ms);
 /* Who is to have the next connection; NULL: nobody may. */
 struct destination *capacity_next(const struct queue *q);
 /* Does class security want a connection, or anybody, that might have it if one were free? */

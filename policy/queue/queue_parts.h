@@ -138,6 +138,8 @@ struct destination {
     struct window window;
     unsigned count[CONNECTION_STATES], in_use, plain;
     size_t lanes, ready[STREAM_CLASSES];
+    unsigned passed[STREAM_CLASSES]; /* while it stood: messages of classes before it, in a row */
+    unsigned codes;                  /* the same: of class security, while any other stood */
     unsigned broken; /* connections, each over another message, and no message between them */
     const void *failed_lane, *failed_tenant; /* the last; only compared */
     unsigned failed_lanes;                   /* since one worked */

@@ -10,6 +10,9 @@
 /* So many of `all` are kept for what is urgent. */
 unsigned reserve_of(unsigned all);
 
+/* What goes first goes before others who wait so many times; then one of those goes. */
+enum { PASSED_MAX = 10 };
+
 /* May who holds so many take one of those that are left? The first in any case; then at most twice
  * what is left. So n of them can take 2n of each 2n + 1, and no more. */
 bool is_within_share(uint64_t held, size_t left);

@@ -170,13 +170,56 @@ static bool has_its_share(const struct connection *added, size_t tenant)
     return urgent > 0 && !is_within_share(held, left);
 }
 
-/* Is security mail left standing that this connection could have taken? */
+static struct turns *turns_of(const char *destination)
+{
+    for (size_t i = 0; i < sim.turns_count; i++)
+        if (strcmp(sim.turns[i].destination, destination) == 0)
+            return &sim.turns[i];
+    CHECK(sim.turns_count < COUNT_OF(sim.turns));
+    struct turns *t = &sim.turns[sim.turns_count++];
+    snprintf(t->destination, sizeof(t->destination), "%s", destination);
+    return t;
+}
+
+/* Does other mail stand that this connection could carry? */
+static bool plain_stands(const struct connection *c)
+{
+    const struct world *w = &sim.world;
+    for (size_t i = 0; i < w->recipient_count; i++) {
+        const struct recipient *r = &w->recipients[i];
+        struct queue_domain_view view;
+        if (!r->added || r->state != RECIPIENT_WAITS || r->due_ms >= sim.now_ms ||
+            r->expires_ms <= sim.now_ms || r->class == STREAM_SECURITY ||
+            w->domains[r->domain].site != c->site || sim.trust_of[r->domain] != c->trust)
+            continue;
+        queue_find_domain(sim.queue, w->domains[r->domain].name, &view);
+        if (view.state == QUEUE_DOMAIN_LEADS)
+            return true;
+    }
+    return false;
+}
+
+/* Its message begins: does class security leave something to the others? */
+void check_not_starved(const struct connection *c)
+{
+    struct turns *turns = turns_of(c->destination);
+    bool passes = c->attempt->class == STREAM_SECURITY && plain_stands(c);
+    turns->passed = passes ? turns->passed + 1 : 0;
+    HOLDS(turns->passed <= STARVED, "%u times class security went first to %s", turns->passed,
+          c->destination);
+}
+
+/* Is security mail left standing that this connection could have taken? But when it has been first
+ * so often, something else is, once. */
 void check_urgent_first(const struct connection *c)
 {
     const struct world *w = &sim.world;
+    struct turns *turns = turns_of(c->destination);
+    unsigned codes = turns->codes;
+    turns->codes = c->attempt->class == STREAM_SECURITY ? codes + 1 : 0;
     if (c->attempt->class == STREAM_SECURITY)
         return;
-    for (size_t i = 0; i < w->recipient_count; i++) {
+    for (size_t i = 0; i < w->recipient_count && codes < PASSED_MAX; i++) {
         const struct recipient *r = &w->recipients[i];
         bool stands = r->added && r->state == RECIPIENT_WAITS && r->due_ms < sim.now_ms &&
                       r->expires_ms > sim.now_ms && r->class == STREAM_SECURITY;

@@ -183,6 +183,7 @@ void speaks(struct connection *c)
 {
     c->state = LINE_BUSY;
     check_bound(c->attempt);
+    check_not_starved(c);
     step(c, sim.world.servers[c->server].message_ms, EVENT_SPOKEN, 0);
 }
 

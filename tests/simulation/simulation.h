@@ -17,6 +17,7 @@
 
 enum { CONNECTIONS_MAX = 512, TRIED_MAX = HOSTS_OF_SITE * SERVERS_OF_HOST };
 enum { TRAVEL_MS = 3, STORE_MS = 10, CONNECT_TIMEOUT_MS = 30 * 1000 };
+enum { STARVED = 25 }; /* no class may have been passed over so often */
 enum { RACE_MS = 2000, PROBE_MS = 100, PROBED_MS = 10 * 1000 };
 
 enum event_kind {
@@ -60,6 +61,12 @@ struct connection {
     unsigned steps; /* an event of an earlier step is out of date */
 };
 
+/* What has begun at a destination since anything but class security did. */
+struct turns {
+    char destination[3 * 80 + 40];
+    unsigned codes, passed; /* passed: while other mail stood */
+};
+
 struct simulation {
     struct world world;
     struct queue *queue;
@@ -70,6 +77,8 @@ struct simulation {
     uint64_t trust_of[DOMAINS_MAX]; /* as last answered */
     struct connection connections[CONNECTIONS_MAX];
     size_t first_of_message[512];
+    struct turns turns[SITES_MAX];
+    size_t turns_count;
     uint64_t decisions;
     bool paused; /* as the queue has been told */
 };
@@ -99,6 +108,7 @@ void check_begins(const struct queue_attempt *a, bool on_connection);
 void check_bound(const struct queue_attempt *a); /* its message begins now */
 void check_limits(const struct connection *added);
 void check_urgent_first(const struct connection *c);
+void check_not_starved(const struct connection *c);
 void check_carries(const struct connection *c);
 
 /* ---- shell.c ---- */

@@ -3,6 +3,8 @@
  * each named by what must hold. */
 #include "queue_stage.h"
 
+#include "shares.h"
+
 static const struct queue_settings settings = {.connections = 400, .shards = 4, .per_destination = 10};
 
 static void name_of(char *name, size_t size, const char *prefix, size_t number)
@@ -238,10 +240,13 @@ static void urgency_counts_over_all_domains(void **state)
         stage_add(s, m, "a", name, classes[m % 5]);
     }
     stage_run_until(s, 1, 500, 600000);
-    for (int64_t m = 1; m <= 500; m++)
+    for (int64_t m = 1; m <= 500; m++) { /* but for the few by which the others do not wait for ever */
+        size_t early = 0;
+        size_t part = classes[m % 5] == STREAM_SECURITY ? PASSED_MAX : PASSED_MAX / 3;
         for (int64_t n = 1; n <= 500; n++)
-            if (classes[m % 5] < classes[n % 5])
-                assert_true(s->order_of[m] < s->order_of[n]);
+            early += classes[m % 5] < classes[n % 5] && s->order_of[m] > s->order_of[n];
+        assert_true(early <= s->order_of[m] / part + 1);
+    }
     stage_free(s);
 }
 

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_starvation_test.c - Whose destination is well, waits no longer than a bound, whatever class his mail is of and
+ * whatever others have. The kind in all: an order in which something always goes first, and of that there is no end. */
+#include "queue_stage.h"
+
+enum { FLOOD = 6000, TRICKLE = 20, APART_MS = 1000 };
+
+static const struct queue_settings settings = {.connections = 400, .shards = 4, .per_destination = 10};
+
+/* Mail without end: at no time in the test is less of it there than what can be sent. */
+static int64_t flood(struct stage *s, int64_t message, const char *tenant, const char *prefix, enum stream_class class)
+{
+    char name[40];
+    for (size_t i = 0; i < FLOOD; i++) {
+        snprintf(name, sizeof(name), "%s%zu.test", prefix, i % 50);
+        stage_add(s, ++message, tenant, name, class);
+    }
+    return message;
+}
+
+/* One message a second; how long the slowest took. */
+static int64_t slowest_of(struct stage *s, int64_t message, const char *tenant, const char *prefix, enum stream_class class)
+{
+    int64_t slowest_ms = 0;
+    int64_t added_ms[TRICKLE];
+    char name[40];
+    for (size_t i = 0; i < TRICKLE; i++) {
+        snprintf(name, sizeof(name), "%s%zu.test", prefix, i % 10);
+        added_ms[i] = s->now_ms;
+        stage_add(s, message + 1 + (int64_t)i, tenant, name, class);
+        stage_run(s, APART_MS);
+    }
+    stage_run(s, 10000);
+    for (size_t i = 0; i < TRICKLE; i++) {
+        int64_t done_ms = s->done_ms[message + 1 + (int64_t)i];
+        int64_t took_ms = done_ms < 0 ? INT64_MAX : done_ms - added_ms[i];
+        slowest_ms = took_ms > slowest_ms ? took_ms : slowest_ms;
+    }
+    return slowest_ms;
+}
+
+static const struct stage_domain one_set_of_hosts[] = {{.name = "*", .hosts = {"mx.shared.test"}}, {0}};
+static const struct stage_domain provider[] = {{.name = "*", .hosts = {".mail.protection.outlook.com"}}, {0}};
+
+/* One set of hosts; a provider's, each domain's its own; and names of their own that lead to one address. */
+static const struct place {
+    const struct stage_domain *domains;
+    struct stage_server servers[2];
+} places[] = {
+    {one_set_of_hosts, {{.host = "*", .message_ms = 100}}},
+    {one_set_of_hosts, {{.host = "*", .message_ms = 100, .accepts = 3}}},
+    {provider, {{.host = "*", .message_ms = 150}}},
+    {NULL, {{.host = "*", .machine = 8, .message_ms = 100}}},
+    {NULL, {{.host = "*", .machine = 8, .message_ms = 100, .accepts = 4}}},
+    {NULL, {{.host = "*", .machine = 7, .message_ms = 100, .accepts = 1}}},
+};
+
+static void codes_without_end_leave_something_to_everybody(void **state)
+{
+    static const char *const others[] = {"bob", "eve"};
+    static const enum stream_class classes[] = {STREAM_CONFIRMATION, STREAM_NOTIFICATION, STREAM_DIGEST};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(places); i++)
+        for (size_t k = 0; k < COUNT_OF(others) * COUNT_OF(classes); k++) {
+            struct stage *s = stage_new(&settings, places[i].domains, places[i].servers);
+            enum stream_class class = classes[k / 2];
+            s->tracing = false;
+            int64_t last = flood(s, 0, "eve", "evil", STREAM_SECURITY);
+            stage_run(s, 3000);
+            int64_t slowest_ms = slowest_of(s, last, others[k % 2], "well", class);
+            if (slowest_ms > 8000)
+                fail_msg("place %zu: class %d of %s took %lld ms", i, (int)class, others[k % 2], (long long)slowest_ms);
+            stage_free(s);
+        }
+}
+
+/* Nor do those of one tenant stop the codes of another. */
+static void codes_without_end_leave_codes_to_others(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        struct stage *s = stage_new(&settings, places[i].domains, places[i].servers);
+        s->tracing = false;
+        int64_t last = flood(s, 0, "eve", "evil", STREAM_SECURITY);
+        stage_run(s, 3000);
+        int64_t slowest_ms = slowest_of(s, last, "bob", "well", STREAM_SECURITY);
+        if (slowest_ms > 2000)
+            fail_msg("place %zu: %lld ms", i, (long long)slowest_ms);
+        stage_free(s);
+    }
+}
+
+/* Every class but the last goes before another one. */
+static void confirmations_without_end_leave_something_to_the_rest(void **state)
+{
+    static const enum stream_class floods[] = {STREAM_CONFIRMATION, STREAM_NOTIFICATION};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(places); i++)
+        for (size_t k = 0; k < COUNT_OF(floods); k++) {
+            struct stage *s = stage_new(&settings, places[i].domains, places[i].servers);
+            s->tracing = false;
+            int64_t last = flood(s, 0, "eve", "evil", floods[k]);
+            stage_run(s, 3000);
+            int64_t slowest_ms = slowest_of(s, last, "bob", "well", STREAM_DIGEST);
+            if (slowest_ms > 8000)
+                fail_msg("place %zu: behind class %d: %lld ms", i, (int)floods[k], (long long)slowest_ms);
+            slowest_ms = slowest_of(s, last + 100, "bob", "well", STREAM_SECURITY);
+            if (slowest_ms > 2000)
+                fail_msg("place %zu: a code behind class %d: %lld ms", i, (int)floods[k], (long long)slowest_ms);
+            stage_free(s);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(codes_without_end_leave_something_to_everybody),
+        cmocka_unit_test(codes_without_end_leave_codes_to_others),
+        cmocka_unit_test(confirmations_without_end_leave_something_to_the_rest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
