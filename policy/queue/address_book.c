@@ -155,6 +155,8 @@ static struct address *need(struct address_book *book, const struct queue_addres
         return a;
     a = xcalloc(1, sizeof(*a));
     a->key = *key;
+    a->urgent_ms = NEVER_MS;
+    a->now_ms = book->now_ms;
     window_init(&a->bears, UINT16_MAX);
     for (size_t i = 0; i < COUNT_OF(a->waiters); i++)
         fair_init(&a->waiters[i], FAIR_HELD, &book->parties, address_waiter_came_before);
@@ -186,7 +188,7 @@ static void take(struct address_book *book, size_t index, const struct address_q
     charge(hold, ask->tenant);
     a->in_use++;
     a->plain += !ask->urgent;
-    address_serves(a, ask->urgent);
+    address_serves(a, ask->urgent, a->now_ms);
     a->probing += hold->probes;
     if (waiter->state != ADDRESS_WAIT_NONE)
         address_book_leave(book, waiter);
@@ -231,6 +233,7 @@ bool address_book_take(struct address_book *book, const struct address_question 
     struct address_hold *hold = free_hold(holds);
     struct address *full = NULL;
     *again_ms_r = now_ms + AGAIN_MS;
+    book->now_ms = now_ms;
     for (size_t n = ask->urgent ? 0 : ask->count; hold && n < 2 * ask->count; n++) {
         size_t i = n % ask->count;
         struct address *a = look_up(book, &ask->candidates[i], now_ms);
@@ -395,11 +398,12 @@ void address_book_pays(struct address_hold *hold, const void *tenant)
     charge(hold, tenant);
 }
 
-void address_book_carries(struct address_hold *hold, bool urgent, const void *tenant)
+void address_book_carries(struct address_hold *hold, bool urgent, const void *tenant,
+                          int64_t now_ms)
 {
     charge(hold, tenant);
     if (hold->address)
-        address_serves(hold->address, urgent);
+        address_serves(hold->address, urgent, now_ms);
     if (hold->address && hold->urgent != urgent) {
         hold->address->plain = urgent ? hold->address->plain - 1 : hold->address->plain + 1;
         hold->urgent = urgent;

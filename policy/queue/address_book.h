@@ -52,6 +52,7 @@ struct address_waiter {
 struct address_book {
     struct pointer_table all, parties;
     uint64_t serial;
+    int64_t now_ms;       /* when an address was last asked for */
     struct address *kept; /* not in use, but known to fail or refuse; the oldest first */
     size_t kept_count;
     struct address_waiter *called; /* whose turn it is */
@@ -97,7 +98,8 @@ struct address_hold *address_book_detached(struct address_book *book,
 
 /* May what it carries become something that is not urgent? */
 bool address_book_may_carry(const struct address_hold *hold, unsigned limit);
-void address_book_carries(struct address_hold *hold, bool urgent, const void *tenant);
+void address_book_carries(struct address_hold *hold, bool urgent, const void *tenant,
+                          int64_t now_ms);
 void address_book_pays(struct address_hold *hold, const void *tenant);
 /* Has urgent mail gone there before what waits so often that this one, which would go on with it,
  * is to make room? True but once, until that has been called. */

@@ -14,6 +14,7 @@ struct address {
     int64_t rest_until_ms, open_ms; /* open_ms: when one last opened */
     struct window bears;            /* only its ceiling */
     int64_t now_ms;                 /* when it was last looked at */
+    int64_t urgent_ms;              /* when urgent mail last went there, or waited */
     struct fair waiters[2];         /* by what tenants hold there; [1]: those with urgent mail */
     struct address_waiter *turn;    /* called, and not yet here */
     unsigned passed;                /* urgent messages in a row while others waited */
@@ -37,7 +38,7 @@ void address_wait(struct address_book *book, struct address *a, struct address_w
 /* Out of where it stands. True: it had the turn, which is nobody's now. */
 bool address_unlist(struct address_book *book, struct address_waiter *w);
 /* A message is on its way there. */
-void address_serves(struct address *a, bool urgent);
+void address_serves(struct address *a, bool urgent, int64_t now_ms);
 bool address_others_go_first(const struct address *a, const struct address_question *ask,
                              const struct address_waiter *waiter);
 

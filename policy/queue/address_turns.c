@@ -16,9 +16,12 @@ static bool bears_less(const struct address *a, unsigned limit)
 /* A part is kept for what is urgent; of the few that it has shown to bear, a fifth or none. */
 bool address_has_room_for_plain(const struct address *a, unsigned limit)
 {
-    if (bears_less(a, limit))
-        return a->plain + a->bears.ceiling / KEPT_PART < a->bears.ceiling;
-    return a->plain + reserve_of(limit) < limit;
+    bool less = bears_less(a, limit);
+    unsigned most = less ? a->bears.ceiling : limit;
+    unsigned kept = reserve_at(most, a->urgent_ms, a->now_ms);
+    if (less && kept > most / KEPT_PART)
+        kept = most / KEPT_PART;
+    return a->plain + kept < most;
 }
 
 bool address_has_room(const struct address *a, unsigned limit, bool urgent)
@@ -46,8 +49,11 @@ static struct address_waiter *first_waiter(const struct address *a)
     return item ? waiter_of(item) : NULL;
 }
 
-void address_serves(struct address *a, bool urgent)
+void address_serves(struct address *a, bool urgent, int64_t now_ms)
 {
+    a->now_ms = now_ms > a->now_ms ? now_ms : a->now_ms;
+    if (urgent)
+        a->urgent_ms = a->now_ms;
     a->passed =
         urgent && a->waiters[0].count + (a->turn && !a->turn->urgent) > 0 ? a->passed + 1 : 0;
 }
@@ -102,6 +108,8 @@ void address_wait(struct address_book *book, struct address *a, struct address_w
                   const struct address_question *ask)
 {
     CHECK(w->state == ADDRESS_WAIT_NONE);
+    if (ask->urgent)
+        a->urgent_ms = a->now_ms;
     *w = (struct address_waiter){.state = ADDRESS_WAIT_LISTED,
                                  .address = a,
                                  .tenant = ask->tenant,

@@ -281,7 +281,7 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
     fair_charge(pool_of(q, c), c->holder, 1);
     pay(q, c, c->holder);
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
-        address_book_carries(&c->holds[i], c->urgent, c->payer);
+        address_book_carries(&c->holds[i], c->urgent, c->payer, now_ms);
 }
 
 struct attempt *connection_uncarry(struct queue *q, struct connection *c)
@@ -306,7 +306,7 @@ bool connection_may_carry(const struct queue *q, const struct connection *c, boo
     const struct destination *d = c->lane->destination;
     if (urgent)
         return true;
-    if (q->plain >= plain_max(q) || !destination_may_carry_plain(d))
+    if (q->plain >= plain_max(q) || !destination_may_carry_plain(d, q->now_ms))
         return false;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
         if (!address_book_may_carry(&c->holds[i], d->window.limit))

@@ -289,6 +289,7 @@ bool queue_decide(struct queue *q, struct queue_decision *decision_r, int64_t no
 {
     bool more = false;
     queue_check(q);
+    q->now_ms = now_ms;
     if (q->decision_count == 0)
         more = go_on(q, now_ms);
     if (q->decision_count > 0) {

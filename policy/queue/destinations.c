@@ -183,6 +183,7 @@ static struct provider *provider_need(struct queue *q, const struct mx_provider 
         p = names_struct(sizeof(*p), name, &copy);
         p->name = copy;
         p->limit = row->connections;
+        p->urgent_ms = NEVER_MS;
         p->messages = row->messages;
         pointer_table_add(&q->providers, p);
     }
@@ -214,6 +215,7 @@ static struct destination *destination_need(struct queue *q, const char *name,
     const char *copy = NULL;
     d = names_struct(sizeof(*d), name, &copy);
     d->name = copy;
+    d->urgent_ms = NEVER_MS;
     window_init(&d->window, LIMIT_UNKNOWN);
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         fair_init(&d->turns[i], FAIR_TURNS, &q->parties, by_turn);

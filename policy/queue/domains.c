@@ -196,6 +196,13 @@ static void stand_in(struct fair *f, struct line *line, struct fair_item *item)
         fair_put(f, line->tenant, item);
 }
 
+static void note_urgent(struct queue *q, struct destination *d)
+{
+    q->urgent_ms = d->urgent_ms = q->now_ms;
+    if (d->provider)
+        d->provider->urgent_ms = q->now_ms;
+}
+
 static void stand(struct queue *q, struct line *line)
 {
     struct domain *domain = line->domain;
@@ -203,6 +210,8 @@ static void stand(struct queue *q, struct line *line)
         stand_in(&q->settle, line, &line->turn);
     } else if (domain->state == DOMAIN_LEADS) {
         struct destination *d = domain->lane->destination;
+        if (line->class == STREAM_SECURITY)
+            note_urgent(q, d);
         if (domain->lane->resting)
             lane_hold(domain->lane, line);
         else

@@ -8,7 +8,7 @@ enum { PROVEN_MS = 60 * 1000 };
 
 unsigned plain_max(const struct queue *q)
 {
-    return q->settings.connections - reserve_of(q->settings.connections);
+    return q->settings.connections - reserve_at(q->settings.connections, q->urgent_ms, q->now_ms);
 }
 
 bool queue_has_room(const struct queue *q, bool urgent)
@@ -27,11 +27,12 @@ static unsigned provider_limit(const struct destination *d)
     return d->provider->limit > d->window.limit ? d->provider->limit : d->window.limit;
 }
 
-bool destination_may_carry_plain(const struct destination *d)
+bool destination_may_carry_plain(const struct destination *d, int64_t now_ms)
 {
-    if (d->plain + reserve_of(d->window.limit) >= d->window.limit)
+    const struct provider *p = d->provider;
+    if (d->plain + reserve_at(d->window.limit, d->urgent_ms, now_ms) >= d->window.limit)
         return false;
-    return !d->provider || d->provider->plain + reserve_of(provider_limit(d)) < provider_limit(d);
+    return !p || p->plain + reserve_at(provider_limit(d), p->urgent_ms, now_ms) < provider_limit(d);
 }
 
 bool destination_has_lanes(const struct destination *d)
@@ -62,7 +63,7 @@ bool destination_has_room(const struct destination *d, const struct line *line, 
     if (d->in_use >= most || !may_try(d, line, d->window.limit) ||
         (d->provider && d->provider->in_use >= provider_limit(d)))
         return false;
-    return urgent || destination_may_carry_plain(d);
+    return urgent || destination_may_carry_plain(d, now_ms);
 }
 
 bool destination_is_proven(const struct destination *d, int64_t now_ms)

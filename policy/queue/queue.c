@@ -34,7 +34,8 @@ static void use_settings(struct queue *q, const struct queue_settings *given)
 struct queue *queue_new(const struct queue_settings *settings, int64_t now_ms)
 {
     struct queue *q = xcalloc(1, sizeof(*q));
-    q->wake_ms = now_ms;
+    q->wake_ms = q->now_ms = now_ms;
+    q->urgent_ms = NEVER_MS;
     use_settings(q, settings);
     fair_table_init(&q->parties);
     entries_init(q);
@@ -108,6 +109,7 @@ static void renew(struct queue *q, struct entry *e, const struct queue_entry *gi
 
 void queue_add(struct queue *q, const struct queue_entry *entries, size_t count, int64_t now_ms)
 {
+    q->now_ms = now_ms;
     for (size_t i = 0; i < count; i++) {
         const struct queue_entry *given = &entries[i];
         struct entry *e = entry_find(q, given->message, given->number);
@@ -227,6 +229,7 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, bool re
     struct connection *c = connection_find(q, connection);
     struct line *line = NULL;
     *next_r = NULL;
+    q->now_ms = now_ms;
     if (!c || c->state != CONNECTION_BUSY)
         return QUEUE_NEXT_CLOSE;
     struct destination *d = c->lane->destination;

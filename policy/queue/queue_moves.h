@@ -129,7 +129,7 @@ bool destination_may_probe(const struct destination *d, const struct line *line,
 /* Do domains lead to several sets of hosts there, of which one may fail and others not? */
 bool destination_has_lanes(const struct destination *d);
 /* May an open connection of it carry mail that is not of class security? */
-bool destination_may_carry_plain(const struct destination *d);
+bool destination_may_carry_plain(const struct destination *d, int64_t now_ms);
 
 /* ---- connections.c ---- */
 

@@ -118,6 +118,7 @@ struct lane {
 struct provider {
     const char *name;
     unsigned limit, messages, in_use, plain;
+    int64_t urgent_ms; /* as the destination's */
     struct destination *destinations;
 };
 
@@ -157,6 +158,7 @@ struct destination {
     bool blocked_urgent;      /* not even for class security */
     int64_t operator_until_ms;
     int64_t worked_ms; /* when one last worked */
+    int64_t urgent_ms; /* when mail of class security last stood there */
     struct address_waiter address_waiter;
     struct connection *connections, *idle;
     char *why;

@@ -47,6 +47,8 @@ struct slot {
 struct queue {
     struct queue_settings settings;
     bool paused, draining;
+    int64_t now_ms;    /* at the last event */
+    int64_t urgent_ms; /* when mail of class security last stood anywhere */
     uint64_t serial;
     uint32_t lanes_made;
     struct pointer_table entries, tenants, domains, lines, lanes, destinations, providers, parties;

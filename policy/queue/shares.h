@@ -7,8 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* So many of `all` are kept for what is urgent. */
+/* So many of `all` are kept for what is urgent where there is any. */
 unsigned reserve_of(unsigned all);
+/* Where there has been none until then for an hour, a few do: at a message's end it has the next
+ * turn. `urgent_ms`: when there last was some. */
+enum { NEVER_MS = -60 * 60 * 1000 };
+unsigned reserve_at(unsigned all, int64_t urgent_ms, int64_t now_ms);
 
 /* What goes first goes before others who wait so many times; then one of those goes. */
 enum { PASSED_MAX = 10 };

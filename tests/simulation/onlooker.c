@@ -104,6 +104,18 @@ static const char *provider_of(const struct site *s)
     return s->hosts[0].name[0] == 'm' && dot ? dot : NULL;
 }
 
+static struct turns *turns_of(const char *destination)
+{
+    for (size_t i = 0; i < sim.turns_count; i++)
+        if (strcmp(sim.turns[i].destination, destination) == 0)
+            return &sim.turns[i];
+    CHECK(sim.turns_count < COUNT_OF(sim.turns));
+    struct turns *t = &sim.turns[sim.turns_count++];
+    snprintf(t->destination, sizeof(t->destination), "%s", destination);
+    t->urgent_ms = NEVER_MS;
+    return t;
+}
+
 void check_limits(const struct connection *added)
 {
     const struct world *w = &sim.world;
@@ -131,10 +143,15 @@ void check_limits(const struct connection *added)
     unsigned capacity = w->settings.connections;
     unsigned limit = limit_of(site);
     HOLDS(all <= capacity, "%u connections, capacity %u", all, capacity);
-    HOLDS(plain <= capacity - reserve_of(capacity), "%u take the reserve of %u", plain, capacity);
+    bool adds_plain = added->attempt->class != STREAM_SECURITY;
+    int64_t urgent_ms = adds_plain ? sim.urgent_ms : NEVER_MS; /* more may be left from before */
+    int64_t urgent_here_ms = adds_plain ? turns_of(added->destination)->urgent_ms : NEVER_MS;
+    HOLDS(plain <= capacity - reserve_at(capacity, urgent_ms, sim.now_ms),
+          "%u take the reserve of %u", plain, capacity);
     if (!provider_of(site)) {
         HOLDS(here <= limit, "%u connections to %s, limit %u", here, added->destination, limit);
-        HOLDS(plain_here <= limit - reserve_of(limit), "%u to %s take the reserve of %u",
+        HOLDS(plain_here <= limit - reserve_at(limit, urgent_here_ms, sim.now_ms),
+              "%u to %s take the reserve of %u",
               plain_here, added->destination, limit);
     }
     HOLDS(!provider_of(site) || at_provider <= limit_there,
@@ -168,17 +185,6 @@ static bool has_its_share(const struct connection *added, size_t tenant)
         urgent += is_theirs && c->attempt->class == STREAM_SECURITY;
     }
     return urgent > 0 && !is_within_share(held, left);
-}
-
-static struct turns *turns_of(const char *destination)
-{
-    for (size_t i = 0; i < sim.turns_count; i++)
-        if (strcmp(sim.turns[i].destination, destination) == 0)
-            return &sim.turns[i];
-    CHECK(sim.turns_count < COUNT_OF(sim.turns));
-    struct turns *t = &sim.turns[sim.turns_count++];
-    snprintf(t->destination, sizeof(t->destination), "%s", destination);
-    return t;
 }
 
 /* Does other mail stand that this connection could carry? */
@@ -217,8 +223,10 @@ void check_urgent_first(const struct connection *c)
     struct turns *turns = turns_of(c->destination);
     unsigned codes = turns->codes;
     turns->codes = c->attempt->class == STREAM_SECURITY ? codes + 1 : 0;
-    if (c->attempt->class == STREAM_SECURITY)
+    if (c->attempt->class == STREAM_SECURITY) {
+        sim.urgent_ms = turns->urgent_ms = sim.now_ms;
         return;
+    }
     for (size_t i = 0; i < w->recipient_count && codes < PASSED_MAX; i++) {
         const struct recipient *r = &w->recipients[i];
         bool stands = r->added && r->state == RECIPIENT_WAITS && r->due_ms < sim.now_ms &&

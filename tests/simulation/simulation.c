@@ -12,6 +12,8 @@
  */
 #include "simulation.h"
 
+#include "shares.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,7 +179,7 @@ static int64_t begin(uint64_t seed)
 {
     int64_t end_ms = 0;
     free(sim.events);
-    sim = (struct simulation){.trust = 1};
+    sim = (struct simulation){.trust = 1, .urgent_ms = NEVER_MS};
     world_make(&sim.world, seed);
     struct world *w = &sim.world;
     sim.queue = queue_new(&w->settings, 0);

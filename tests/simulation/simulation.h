@@ -65,6 +65,7 @@ struct connection {
 struct turns {
     char destination[3 * 80 + 40];
     unsigned codes, passed; /* passed: while other mail stood */
+    int64_t urgent_ms;      /* when the last of class security has begun */
 };
 
 struct simulation {
@@ -79,6 +80,7 @@ struct simulation {
     size_t first_of_message[512];
     struct turns turns[SITES_MAX];
     size_t turns_count;
+    int64_t urgent_ms;
     uint64_t decisions;
     bool paused; /* as the queue has been told */
 };

@@ -27,7 +27,8 @@ static struct address_book book;
 /* Which of the first `count` it gets; -1: none. */
 static int take(struct party *p, size_t count, unsigned limit, bool urgent, int64_t now_ms)
 {
-    struct address_question ask = {.candidates = all, .count = count, .limit = limit, .urgent = urgent};
+    struct address_question ask = {
+        .candidates = all, .count = count, .limit = limit, .urgent = urgent};
     size_t index = 99;
     int64_t again_ms = 0;
     bool ok = address_book_take(&book, &ask, p->holds, &p->waiter, &index, &again_ms, now_ms);
@@ -325,10 +326,10 @@ static void a_part_is_kept_for_what_is_urgent(void **state)
     struct party p[10] = {0};
     struct party urgent[3] = {0};
     (void)state;
+    assert_int_equal(take(&urgent[0], 1, 10, true, 0), 0); /* there is some */
     for (size_t i = 0; i < 8; i++)
         assert_int_equal(take(&p[i], 1, 10, false, 0), 0);
     assert_int_equal(take(&p[8], 1, 10, false, 0), -1);
-    assert_int_equal(take(&urgent[0], 1, 10, true, 0), 0);
     assert_false(address_book_may_carry(&urgent[0].holds[0], 10));
     assert_int_equal(take(&urgent[1], 1, 10, true, 0), 0);
     assert_int_equal(take(&urgent[2], 1, 10, true, 0), -1);
@@ -336,7 +337,7 @@ static void a_part_is_kept_for_what_is_urgent(void **state)
     assert_ptr_equal(address_book_next_called(&book), &urgent[2].waiter);
     address_book_leave(&book, &urgent[2].waiter);
     assert_true(address_book_may_carry(&urgent[0].holds[0], 10));
-    address_book_carries(&urgent[0].holds[0], false, NULL);
+    address_book_carries(&urgent[0].holds[0], false, NULL, 0);
     assert_false(address_book_may_carry(&urgent[1].holds[0], 10));
     address_book_leave(&book, &p[8].waiter);
     for (size_t i = 1; i < 8; i++)
@@ -391,7 +392,8 @@ static void who_holds_least_there_is_next(void **state)
                 .candidates = all, .count = 1, .limit = 3, .urgent = urgent, .tenant = tenants[i]};
             size_t index = 99;
             int64_t again_ms = 0;
-            bool taken = address_book_take(&book, &ask, p[i].holds, &p[i].waiter, &index, &again_ms, 0);
+            bool taken =
+                address_book_take(&book, &ask, p[i].holds, &p[i].waiter, &index, &again_ms, 0);
             assert_int_equal(taken, i < (urgent ? 3 : 2));
         }
         assert_int_equal(address_book_is_wanted_by_less(&p[0].holds[0], eve, 1), urgent);
@@ -406,9 +408,36 @@ static void who_holds_least_there_is_next(void **state)
     }
 }
 
+static void where_nothing_was_urgent_for_an_hour_little_is_kept(void **state)
+{
+    static const struct {
+        int64_t urgent_ms, now_ms;
+        unsigned all, kept;
+    } rows[] = {{NEVER_MS, 0, 20, 1}, {NEVER_MS, 0, 1, 0}, {NEVER_MS, 0, 400, 5}, {0, 0, 20, 4},
+                {0, 3599999, 20, 4},  {0, 3600000, 20, 1}, {5, 3600000, 400, 80}, {0, 1, 1, 0}};
+    struct party p[10] = {0};
+    struct party urgent = {0};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(reserve_at(rows[i].all, rows[i].urgent_ms, rows[i].now_ms), rows[i].kept);
+    for (size_t i = 0; i < 9; i++)
+        assert_int_equal(take(&p[i], 1, 10, false, 0), 0);
+    assert_int_equal(take(&p[9], 1, 10, false, 0), -1);
+    assert_int_equal(take(&urgent, 1, 10, true, 0), 0);
+    address_book_leave(&book, &p[9].waiter);
+    address_book_release(&book, held(&p[0], 1), 0);
+    assert_int_equal(take(&p[0], 1, 10, false, 3599999), -1); /* from now on more is */
+    address_book_leave(&book, &p[0].waiter);
+    assert_int_equal(take(&p[0], 1, 10, false, 3600000), 0);
+    for (size_t i = 0; i < 9; i++)
+        address_book_release(&book, held(&p[i], 1), 0);
+    address_book_release(&book, held(&urgent, 1), 0);
+}
+
 static void the_reserve(void **state)
 {
-    static const unsigned rows[][2] = {{0, 0}, {1, 0}, {2, 1}, {3, 1}, {5, 1}, {9, 1}, {10, 2}, {400, 80}};
+    static const unsigned rows[][2] = {{0, 0}, {1, 0}, {2, 1},  {3, 1},
+                                       {5, 1}, {9, 1}, {10, 2}, {400, 80}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         assert_int_equal(reserve_of(rows[i][0]), rows[i][1]);
@@ -464,6 +493,7 @@ int main(void)
         TEST(what_refuses_some_bears_the_others),
         TEST(who_holds_least_there_is_next),
         TEST(the_reserve),
+        TEST(where_nothing_was_urgent_for_an_hour_little_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

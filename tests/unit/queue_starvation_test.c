@@ -111,12 +111,61 @@ static void confirmations_without_end_leave_something_to_the_rest(void **state)
         }
 }
 
+/* The most connections that are busy in the next seconds. */
+static size_t most_busy(struct stage *s, int64_t for_ms)
+{
+    size_t most = 0;
+    struct queue_counts counts;
+    for (int64_t i = 0; i < for_ms; i += 50) {
+        stage_run(s, 50);
+        queue_count(s->queue, &counts, s->now_ms);
+        most = counts.busy > most ? counts.busy : most;
+    }
+    return most;
+}
+
+/* A part of what a destination, a provider, an address and the relay may have is kept for codes; but where there was none
+ * for an hour, one connection is, and the code that comes then has the next turn. */
+static void little_is_kept_where_no_code_is_about(void **state)
+{
+    static const struct {
+        const struct stage_domain *domains;
+        struct stage_server servers[2];
+        struct queue_settings settings;
+        size_t least;
+    } rows[] = {
+        {one_set_of_hosts, {{.host = "*", .message_ms = 200}}, {.per_destination = 20}, 19},
+        {provider, {{.host = "*", .message_ms = 200}}, {0}, 19},
+        {NULL, {{.host = "*", .message_ms = 200, .machine = 8}}, {.per_destination = 20}, 19},
+        {NULL, {{.host = "*", .message_ms = 200}}, {.connections = 20, .per_destination = 20}, 16}, /* less a part for others */
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct stage *s = stage_new(&rows[i].settings, rows[i].domains, rows[i].servers);
+        const char *const tenants[] = {"a", "b", "c", "d"};
+        int64_t last = 0;
+        s->tracing = false;
+        for (size_t k = 0; k < COUNT_OF(tenants); k++) /* nobody's share is the limit */
+            last = flood(s, last, tenants[k], i == 3 ? tenants[k] : "some", STREAM_DIGEST) - FLOOD / 2;
+        stage_run(s, 5000);
+        size_t quiet = most_busy(s, 1000);
+        stage_add(s, ++last + FLOOD, "bob", "some1.test", STREAM_SECURITY);
+        int64_t took_ms = stage_run_until(s, last + FLOOD, last + FLOOD, 60000);
+        stage_run(s, 2000);
+        size_t with_codes = most_busy(s, 1000);
+        if (quiet < rows[i].least || took_ms > 700 || with_codes > 16)
+            fail_msg("row %zu: %zu connections, a code took %lld ms, then %zu", i, quiet, (long long)took_ms, with_codes);
+        stage_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_without_end_leave_something_to_everybody),
         cmocka_unit_test(codes_without_end_leave_codes_to_others),
         cmocka_unit_test(confirmations_without_end_leave_something_to_the_rest),
+        cmocka_unit_test(little_is_kept_where_no_code_is_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
