@@ -37,8 +37,8 @@ struct store_outcome {
     enum stream_class class;
     struct verdict answer;
     const char *kind;    /* event: "delivered", "deferred", "bounced", "expired" … a literal */
-    char remote[280];    /* "host[address]" that answered so; "host" alone when the answer is ours,
-                            about it; empty when it is about no host */
+    char remote[280];    /* "host[address]" that the answer is from or about; "": none */
+    bool heard;          /* the host has said it; else it is what happened there */
     char suppress[64];   /* there is no such mailbox: put it on this tenant's list; empty: no */
     int64_t suppress_ms; /* for so long */
     bool gone;           /* out: a person has ended it meanwhile, and it changed nothing */

@@ -56,11 +56,14 @@ static bool find_settled(struct database *db, const struct store_outcome *o, str
 static bool settle(struct database *db, const struct store_outcome *o, struct settled *r,
                    struct err *err)
 {
+    char remote[sizeof(o->remote)]; /* of a row: with the address of who has answered (reports.c) */
+    size_t len = o->heard ? strlen(o->remote) : span_find(span_of(o->remote), '[');
+    snprintf(remote, sizeof(remote), "%.*s", (int)len, o->remote);
     if (o->state != MAIL_WAITING)
         r->state = o->state;
     sqlite3_stmt *s = ROWS(db, SQL_SETTLE, INT(o->message), INT(o->number), INT(r->state),
                            INT(o->tries), INT(o->due_ms), INT(o->report), INT(o->answer.code),
-                           TEXT(o->answer.enhanced), TEXT(o->answer.text), TEXT(o->remote));
+                           TEXT(o->answer.enhanced), TEXT(o->answer.text), TEXT(remote));
     return rows_run(db, s, err);
 }
 

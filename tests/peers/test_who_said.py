@@ -3,6 +3,7 @@ do, is its own word."""
 
 import email
 import socket
+import threading
 
 import pytest
 
@@ -86,7 +87,7 @@ def test_a_host_that_hangs_up_has_answered_nothing(relay_factory, dns, host, sin
     relay.start()
     host(lambda line: "HANG UP" if line.startswith("RCPT") else None)
     id = relay.send(to="b@dest.test", message=code("b@dest.test"))
-    assert relay.wait_kind(id, "deferred")[0]["remote"] == "mx.dest.test"
+    assert relay.wait_kind(id, "deferred")[0]["remote"] == "mx.dest.test[127.0.0.1]"
     text, fields = report(back)
     assert "while at RCPT" in text and "answered" not in text and "mx.dest.test" in text
     assert fields["Diagnostic-Code"] is None and fields["Remote-MTA"] is None
@@ -128,6 +129,7 @@ def test_where_it_was_connecting_is_said(relay, dns, delivery_port):
     dns.mail("dest.test", "mx.dest.test=127.0.0.9")  # nobody listens there
     event = relay.wait_kind(relay.send(to="b@dest.test"), "deferred")[0]
     assert event["reply"] == f"connect to 127.0.0.9 port {delivery_port}: connection refused"
+    assert event["remote"] == "mx.dest.test[127.0.0.9]"
     assert " mx=mx.dest.test[127.0.0.9] " in next(line for line in relay.log().splitlines() if " deferred " in line)
 
 
@@ -143,3 +145,20 @@ def test_a_host_that_this_machine_has_no_way_to(relay, dns, delivery_port):
     relay.reload()
     event = relay.wait_kind(relay.send(to="b@dest.test"), "deferred")[0]
     assert "only IPv6 addresses" in event["reply"] and f"2001:db8::25 port {delivery_port}" in event["reply"]
+
+
+@pytest.mark.parametrize("where, how", [("EHLO", "hang"), ("MAIL", "HANG UP"), ("RCPT", "HANG UP"), ("DATA", "HANG UP"), (".", "HANG UP"),
+                                        ("RCPT", "250 good?\r\n999 what")])
+def test_each_event_names_the_host_and_the_address_of_the_trouble(relay_factory, dns, host, where, how):
+    """The kind: trouble that is nobody's answer, as a time-out of the second host after the first has refused."""
+    dns.mail("dest.test", "mx1.dest.test=127.0.0.1", "mx2.dest.test=127.0.0.2")
+    end = threading.Event()
+    host({"EHLO": "421 4.3.2 not now"})
+    host(lambda line: (end.wait(30) and "HANG UP" if how == "hang" else how) if line.startswith(where) else None, "127.0.0.2")
+    relay = relay_factory(CODE).start()
+    id = relay.send(to="b@dest.test", message=code("b@dest.test"))
+    wait_for(lambda: {"deferred", "expired"} & set(relay.kinds(id)), 30)
+    end.set()
+    told = [e for e in relay.trace(id) if e["kind"] in ("deferred", "expired")]
+    assert all(e["remote"] in ("mx1.dest.test[127.0.0.1]", "mx2.dest.test[127.0.0.2]") for e in told), told
+    assert told[0]["remote"].startswith("mx2") and "connect" not in told[0]["reply"].split(" (")[0].replace("connection", ""), told

@@ -33,7 +33,7 @@ static void destination_is_down(struct outbound *c, struct verdict v, enum queue
     v.what = VERDICT_DEFER; /* shown as it was said, whatever its code */
     c->attempt->not_attempted = how == QUEUE_FAIL_LOCAL;
     if (attempt_left_ms(c->attempt) <= 0) /* it had too little time, which is nobody's fault */
-        how = QUEUE_FAIL_STALE;
+        how = c->attempt->remote[0] ? QUEUE_FAIL_LOST : QUEUE_FAIL_STALE; /* say what it met */
     outbound_fail(c, how, &v);
 }
 
@@ -74,7 +74,8 @@ static void on_not_connected(void *owner, const struct dial_failure *failure)
         outbound_fail(c, QUEUE_FAIL_LOST, &c->trouble);
         return;
     }
-    if (failure->tried) {
+    bool too_late = c->trouble.code != 0 && attempt_left_ms(p) <= 0; /* what it met before counts */
+    if (failure->tried && !too_late) {
         const struct candidate *one = &c->candidates.all[failure->which];
         bool local = failure->local && c->trouble.code == 0;
         ip_print(&one->at.ip, c->peer);

@@ -38,14 +38,13 @@ static enum store_report report_on(const struct attempt *p, size_t i, enum mail_
     UNREACHABLE();
 }
 
-/* By whom it was said. What we refuse ourselves, or cannot do, is nobody's word. */
+/* By whom it was said, or where there was trouble; what we refuse ourselves is nobody's word. */
 static void note_remote(const struct attempt *p, size_t i, struct store_outcome *o)
 {
-    struct span remote = span_of(p->remote);
     bool trouble = p->answers[i].what == VERDICT_DEFER && !p->not_attempted;
-    if (!p->answers[i].heard)
-        remote = span_first(remote, trouble ? span_find(remote, '[') : 0);
-    snprintf(o->remote, sizeof(o->remote), "%.*s", SPAN_ARG(remote));
+    o->heard = p->answers[i].heard;
+    if (o->heard || trouble)
+        snprintf(o->remote, sizeof(o->remote), "%s", p->remote);
 }
 
 static bool is_about_mailbox(const struct attempt *p, size_t i)
