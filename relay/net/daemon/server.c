@@ -32,6 +32,7 @@
 #include "refusals.h"
 #include "rejects.h"
 #include "sandbox.h"
+#include "settings_read.h"
 #include "shard.h"
 #include "standing.h"
 #include "trace.h"

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* settings.c - Read, held by those who use them, freed by the last one. */
+/* settings.c - Held by those who use them, freed by the last one. */
 #include "settings.h"
 
-#include "certificates.h"
-#include "keyring.h"
-#include "preflight.h"
-
 #include <stdlib.h>
-
-static _Atomic uint64_t readings;
 
 struct settings *settings_hold(struct settings *s)
 {
@@ -26,30 +20,4 @@ void settings_drop(struct settings *s)
     tls_context_free(s->client);
     unsubscribe_keys_clear(&s->unsubscribe);
     free(s);
-}
-
-bool settings_read(const char *path, const struct opener *opener, struct settings **settings_r,
-                   struct err *err)
-{
-    struct settings *s = xcalloc(1, sizeof(*s));
-    atomic_init(&s->holders, 1);
-    s->generation = atomic_fetch_add(&readings, 1) + 1;
-    bool ok = config_read(path, opener, &s->config, err) &&
-              certificates_load(s->config, opener, &s->server, err) &&
-              preflight_authorities(s->config, &s->client, err) &&
-              (!preflight_makes_links(s->config) ||
-               keyring_unsubscribe(s->config->state_dir, &s->unsubscribe, err));
-    if (!ok) {
-        settings_drop(s);
-        return false;
-    }
-    s->starttls = (struct submission_settings){.hostname = s->config->hostname,
-                                               .size_max = s->config->size_max,
-                                               .rcpt_max = s->config->recipients,
-                                               .mail_max = s->config->mails,
-                                               .limited = true};
-    s->implicit = s->starttls;
-    s->implicit.implicit_tls = true;
-    *settings_r = s;
-    return true;
 }

@@ -9,7 +9,6 @@
 #define SETTINGS_H
 
 #include "config.h"
-#include "opener.h"
 #include "submission.h"
 #include "tls.h"
 #include "unsubscribe.h"
@@ -24,10 +23,6 @@ struct settings {
     struct unsubscribe_keys unsubscribe;
     struct submission_settings starttls, implicit;
 };
-
-/* Held once, by the caller. */
-MUST_CHECK bool settings_read(const char *path, const struct opener *opener,
-                              struct settings **settings_r, struct err *err);
 
 /* From any thread. Whoever holds settings already, or is given them by somebody who does, may hold
  * them once more. */
