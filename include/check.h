@@ -9,10 +9,14 @@
 #define CHECK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What holds `member`, which `item` points to. */
+#define OWNER_OF(item, type, member) ((type *)((uintptr_t)(item)-offsetof(type, member)))
 
 #define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
 #define UNREACHABLE() check_failed("this line is never reached", __FILE__, __LINE__)

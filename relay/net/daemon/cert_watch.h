@@ -6,7 +6,9 @@
 #define CERT_WATCH_H
 
 #include "opener.h"
-#include "shard.h"
+#include "settings.h"
+
+#include <uv.h>
 
 struct cert_watch;
 struct incidents;

@@ -15,7 +15,7 @@
 #include "acceptor.h"
 #include "control.h"
 #include "control_socket_file.h"
-#include "dispatch.h"
+#include "deliveries.h"
 #include "inbox.h"
 #include "log.h"
 
@@ -184,7 +184,7 @@ static void on_job_back(struct inbox_item *item)
     if (ok)
         g->changed(g->context, control_domain(v->control));
     if (ok && control_ends_mail(v->control))
-        dispatch_check_rows(g->relay.dispatch);
+        deliveries_check_rows(g->relay.dispatch);
     answer(v, ok);
     close_if_done(g);
 }

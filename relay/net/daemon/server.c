@@ -19,6 +19,7 @@
 #include "control.h"
 #include "control_socket.h"
 #include "deadline.h"
+#include "descriptors.h"
 #include "helper.h"
 #include "incidents.h"
 #include "key_rotation.h"
@@ -55,7 +56,15 @@ struct engine {
     struct settings *settings; /* the newest */
     struct standing *standing;
     struct settings *first; /* what cannot change at a reload is read of these */
+    struct descriptors descriptors;
+    struct dispatch *dispatch;
+    struct keyring *keyring;
+    struct login_limits *watch;
+    struct incidents *incidents;
+    struct alignment_service *alignment_service;
+    struct web *web; /* NULL: no page is served */
     struct common common;
+    struct deliveries **homes; /* of the shards, for the queue */
     struct shard *shards;
     size_t shard_count, ended;
     struct control_socket *control_socket;
@@ -109,18 +118,18 @@ static bool reload(void *context, struct err *err)
         return false;
     }
     struct err fault = {0};
-    descriptors_limit(&e->common.descriptors, fresh->config);
+    descriptors_limit(&e->descriptors, fresh->config);
     e->settings = fresh;
     set_log_level(fresh->config);
     store_set_reports(e->common.store, fresh->config->hostname, &fresh->config->throttle);
-    keyring_refresh(e->common.keyring, NULL);
-    alignment_service_change_config(e->common.alignment_service, fresh->config);
+    keyring_refresh(e->keyring, NULL);
+    alignment_service_change_config(e->alignment_service, fresh->config);
     rotator_change_config(e->rotator, fresh->config);
-    web_change_settings(e->common.web, fresh);
+    web_change_settings(e->web, fresh);
     for (size_t i = 0; i < e->shard_count; i++)
         shard_change_settings(&e->shards[i], fresh);
     cert_watch_change_settings(e->cert_watch, fresh);
-    dispatch_configure(e->common.dispatch, fresh->config, e->common.descriptors.attempts);
+    dispatch_configure(e->dispatch, fresh->config, e->descriptors.attempts);
     if (e->alerter)
         alerter_change_config(e->alerter, fresh->config);
     if (!control_socket_change_config(e->control_socket, fresh->config, &fault))
@@ -157,14 +166,14 @@ static void close_main(struct engine *e)
         control_socket_close(e->control_socket);
     if (e->rotator)
         rotator_close(e->rotator);
-    if (e->common.alignment_service)
-        alignment_service_close(e->common.alignment_service);
+    if (e->alignment_service)
+        alignment_service_close(e->alignment_service);
     memory_limit_close(&e->memory);
     if (e->cert_watch)
         cert_watch_close(e->cert_watch);
     if (e->alerter)
         alerter_close(e->alerter);
-    dispatch_stop(e->common.dispatch);
+    dispatch_stop(e->dispatch);
     uv_close((uv_handle_t *)&e->log_timer, NULL);
     uv_close((uv_handle_t *)&e->terminate, NULL);
     uv_close((uv_handle_t *)&e->interrupt, NULL);
@@ -174,9 +183,8 @@ static void close_main(struct engine *e)
 
 static void on_shard_ended(struct inbox_item *item)
 {
-    struct shard *shard = (struct shard *)(void *)((char *)item - offsetof(struct shard, ended));
-    struct engine *e =
-        (struct engine *)(void *)((char *)shard->notify - offsetof(struct engine, inbox));
+    struct shard *shard = OWNER_OF(item, struct shard, ended);
+    struct engine *e = OWNER_OF(shard->notify, struct engine, inbox);
     if (++e->ended == e->shard_count)
         close_main(e);
 }
@@ -190,7 +198,7 @@ static void on_terminate(uv_signal_t *signal, int number)
     e->stopping = true;
     log_event(LOG_INFO, "stopping", "what", "finishing what is under way");
     deadline_start(e->common.store);
-    dispatch_drain(e->common.dispatch);
+    dispatch_drain(e->dispatch);
     for (size_t i = 0; i < e->shard_count; i++)
         shard_drain(&e->shards[i]);
 }
@@ -200,7 +208,7 @@ static void on_terminate(uv_signal_t *signal, int number)
 static void on_due(void *context, const struct database_due *due, size_t count)
 {
     struct engine *e = context;
-    dispatch_add(e->common.dispatch, due, count);
+    dispatch_add(e->dispatch, due, count);
 }
 
 static void on_stepped(void *context, int64_t step_ms)
@@ -213,8 +221,8 @@ static void on_stepped(void *context, int64_t step_ms)
 static void on_keys_changed(void *context, const char *domain)
 {
     struct engine *e = context;
-    keyring_refresh(e->common.keyring, domain);
-    alignment_service_keys_changed(e->common.alignment_service, domain);
+    keyring_refresh(e->keyring, domain);
+    alignment_service_keys_changed(e->alignment_service, domain);
 }
 
 /* By a command; `domain`: NULL when it was about none. */
@@ -242,13 +250,27 @@ static void start_signal(struct engine *e, uv_signal_t *signal, uv_signal_cb cal
     uv_signal_start(signal, callback, number);
 }
 
+static void share(struct engine *e)
+{
+    e->common.sessions.keyring = e->keyring;
+    e->common.sessions.alignment_service = e->alignment_service;
+    e->common.sessions.login_limits = e->watch;
+    e->common.sessions.incidents = e->incidents;
+    e->common.deliveries = (struct deliveries_shared){e->dispatch, e->keyring, e->incidents};
+    e->common.http.web = e->web;
+    e->common.http.most = e->descriptors.http_connections;
+}
+
 static bool start_shards(struct engine *e, struct err *err)
 {
+    share(e);
     e->shards = xcalloc(e->settings->config->shards, sizeof(*e->shards));
+    e->homes = xcalloc(e->settings->config->shards, sizeof(*e->homes));
     e->common.shards = e->shards;
     bool ok = true;
     while (ok && e->shard_count < e->settings->config->shards) {
         struct shard *shard = &e->shards[e->shard_count++];
+        e->homes[e->shard_count - 1] = &shard->deliveries;
         shard->notify = &e->inbox;
         shard->ended.run = on_shard_ended;
         ok = shard_start(shard, &e->common, e->settings,
@@ -311,9 +333,9 @@ static bool begin(struct engine *e, const char *path, struct err *err)
     const struct config *config = e->settings->config;
     e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));
     set_log_level(config);
-    if (!descriptors_share(config, &e->common.descriptors, err))
+    if (!descriptors_share(config, &e->descriptors, err))
         return false;
-    descriptors_limit(&e->common.descriptors, e->settings->config);
+    descriptors_limit(&e->descriptors, e->settings->config);
     return check_sandbox(config, err) && listener_bind_all(config, e->sockets, err) &&
            shut_in(e, err);
 }
@@ -328,27 +350,26 @@ static bool start(struct engine *e, const char *path, struct err *err)
     if (!store_start(config->state_dir, &events, &e->common.store, err))
         return false;
     store_set_reports(e->common.store, config->hostname, &config->throttle);
-    e->common.keyring = keyring_new(config->state_dir);
-    dispatch_configure(e->common.dispatch, config, e->common.descriptors.attempts);
-    if (!dispatch_rest_again(e->common.dispatch, config->state_dir, err))
+    e->keyring = keyring_new(config->state_dir);
+    dispatch_configure(e->dispatch, config, e->descriptors.attempts);
+    if (!dispatch_rest_again(e->dispatch, config->state_dir, err))
         return false;
-    e->common.incidents = incidents_new(e->common.store);
-    e->common.refusals = refusals_new(e->common.store);
-    if (!login_limits_new(e->common.store, e->common.incidents, config->state_dir, &e->common.watch,
-                          err))
+    e->incidents = incidents_new(e->common.store);
+    e->common.sessions.refusals = refusals_new(e->common.store);
+    if (!login_limits_new(e->common.store, e->incidents, config->state_dir, &e->watch, err))
         return false;
-    e->common.connection_limits = connection_limits_new();
-    e->common.visitors = connection_limits_new();
-    e->common.rejected_clients = rejects_new("connections_refused");
-    e->common.rejected_http = rejects_new("visits_refused");
+    e->common.sessions.connection_limits = connection_limits_new();
+    e->common.http.limits = connection_limits_new();
+    e->common.sessions.rejects = rejects_new("connections_refused");
+    e->common.http.rejects = rejects_new("visits_refused");
     memory_limit_watch(&e->memory, &e->loop, (uint64_t)config->memory_mb << 20,
-                       &e->common.short_of_memory);
+                       &e->common.sessions.short_of_memory);
     tls_rotate_tickets();
-    e->cert_watch = cert_watch_new(&e->loop, e->settings, e->opener, e->common.incidents);
+    e->cert_watch = cert_watch_new(&e->loop, e->settings, e->opener, e->incidents);
     e->standing = standing_new(clock_now_ms());
     note_settings(e);
-    const struct control_relay relay = {.watch = e->common.watch,
-                                        .dispatch = e->common.dispatch,
+    const struct control_relay relay = {.watch = e->watch,
+                                        .dispatch = e->dispatch,
                                         .calls = &dispatch_destinations,
                                         .standing = e->standing,
                                         .reload = reload_by_command,
@@ -356,8 +377,8 @@ static bool start(struct engine *e, const char *path, struct err *err)
     bool tells = config->alert_command[0] || config->alert_webhook[0];
     return (!tells ||
             alerter_new(&e->loop, e->helper, config, e->common.store, &e->alerter, err)) &&
-           alignment_service_new(&e->loop, config, &e->common.alignment_service, err) &&
-           (!serves_page(config) || web_start(e->common.store, e->settings, &e->common.web, err)) &&
+           alignment_service_new(&e->loop, config, &e->alignment_service, err) &&
+           (!serves_page(config) || web_start(e->common.store, e->settings, &e->web, err)) &&
            rotator_new(&e->loop, e->helper, e->opener, config, e->common.store, on_keys_changed, e,
                        &e->rotator, err) &&
            control_socket_open(&e->loop, config, e->common.store, &relay, on_changed, e,
@@ -390,24 +411,25 @@ static bool end(struct engine *e)
     for (size_t i = 0; i < e->shard_count; i++)
         shard_join(&e->shards[i]);
     CHECK(uv_loop_close(&e->loop) == 0);
-    web_stop(e->common.web);
+    web_stop(e->web);
     deadline_forget_store();
     if (e->common.store)
         recorded = store_stop(e->common.store);
-    dispatch_free(e->common.dispatch);
+    dispatch_free(e->dispatch);
     rotator_free(e->rotator);
     alerter_free(e->alerter);
-    alignment_service_free(e->common.alignment_service);
-    keyring_free(e->common.keyring);
-    login_limits_free(e->common.watch);
-    incidents_free(e->common.incidents);
-    refusals_free(e->common.refusals);
-    connection_limits_free(e->common.connection_limits);
-    connection_limits_free(e->common.visitors);
-    rejects_free(e->common.rejected_clients);
-    rejects_free(e->common.rejected_http);
+    alignment_service_free(e->alignment_service);
+    keyring_free(e->keyring);
+    login_limits_free(e->watch);
+    incidents_free(e->incidents);
+    refusals_free(e->common.sessions.refusals);
+    connection_limits_free(e->common.sessions.connection_limits);
+    connection_limits_free(e->common.http.limits);
+    rejects_free(e->common.sessions.rejects);
+    rejects_free(e->common.http.rejects);
     control_socket_free(e->control_socket);
     standing_free(e->standing);
+    free(e->homes);
     free(e->shards);
     free(e->sockets);
     if (e->helper >= 0)
@@ -439,15 +461,14 @@ bool server_run(const char *config_path, struct err *err)
     uv_timer_init(&e.loop, &e.log_timer);
     uv_timer_start(&e.log_timer, on_log_timer, LOG_FLUSH_MS, LOG_FLUSH_MS);
     inbox_init(&e.inbox, &e.loop);
-    e.common.dispatch = dispatch_new(&e.loop);
+    e.dispatch = dispatch_new(&e.loop);
     start_signal(&e, &e.terminate, on_terminate, SIGTERM);
     start_signal(&e, &e.interrupt, on_terminate, SIGINT);
     start_signal(&e, &e.reload, on_reload, SIGHUP);
     bool ok = start(&e, config_path, err);
     if (ok) {
         log_started(&e);
-        dispatch_run(e.common.dispatch, e.shards, e.shard_count, e.common.store,
-                     e.common.incidents);
+        dispatch_run(e.dispatch, e.homes, e.shard_count, e.common.store, e.incidents);
     } else {
         e.stopping = true;
         for (size_t i = 0; i < e.shard_count; i++)

@@ -3,13 +3,14 @@
  * domain that it names was removed.
  *
  * - the next command finds out by itself, before it is run (one atomic number)
- * - who is idle is told by the main thread (session_check_all)
+ * - who is idle is told by the main thread (sessions_check_access)
  * - who is sending a message has a second to end it; it is refused
  * - a message that is with the store meanwhile is looked at there once more
  */
 #include "session_parts.h"
 
 #include "accounts.h"
+#include "auth.h"
 #include "log.h"
 
 #include <string.h>
@@ -23,18 +24,18 @@ void session_note_access(struct session *s, const struct auth_answer *answer)
 {
     s->accounts = answer->accounts;
     memcpy(s->mark, answer->mark, sizeof(s->mark));
-    s->domains = database_user_domains(s->shard->reader, answer->identity);
+    s->domains = database_user_domains(s->home->worker->reader, answer->identity);
 }
 
 static bool holds(struct session *s)
 {
     const struct identity *i = &s->submission.identity;
-    uint64_t now = store_accounts(s->shard->common->store);
+    uint64_t now = store_accounts(s->home->worker->store);
     if (s->accounts == now)
         return true;
     s->accounts = now; /* what is read from here on is no older */
-    return database_user_holds(s->shard->reader, i->name, s->mark) &&
-           database_user_domains(s->shard->reader, i) >= s->domains;
+    return database_user_holds(s->home->worker->reader, i->name, s->mark) &&
+           database_user_domains(s->home->worker->reader, i) >= s->domains;
 }
 
 /* In the middle of a message the client does not listen: it may come to the end of it. */
@@ -56,13 +57,4 @@ void session_check_access(struct session *s)
     }
     if (sub->ends)
         hurry(s);
-}
-
-void session_check_all(struct shard *shard)
-{
-    struct session *s;
-    struct session *next;
-    HASH_ITER (hh, shard->sessions, s, next)
-        if (s->started && s->submission.authenticated)
-            session_pump(s);
 }

@@ -6,7 +6,7 @@
  * its delay is over, which grows with what was guessed before: neither time nor text tells a wrong
  * name from a wrong password.
  */
-#include "session.h"
+#include "auth.h"
 
 #include "accounts.h"
 #include "log.h"
@@ -22,7 +22,7 @@ enum { LOCKED_MS = 500, OWNER_MS = 2000 };
 struct auth {
     uv_work_t work;
     uv_timer_t timer;
-    struct shard *shard;
+    struct sessions *home;
     uint64_t session, asked_ms;
     struct database_user user;
     struct buf name, secret;
@@ -30,6 +30,7 @@ struct auth {
     bool proves, proven, found, held;
     int64_t delay_ms, hold_ms; /* hold_ms: look once more when that is over */
     struct auth_answer answer;
+    auth_on_decided *done;
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -46,7 +47,7 @@ static void on_closed(uv_handle_t *handle)
 static void on_timer(uv_timer_t *timer)
 {
     struct auth *a = timer->data;
-    session_auth_decided(a->shard, a->session, &a->answer);
+    a->done(a->home, a->session, &a->answer);
     uv_close((uv_handle_t *)&a->timer, on_closed);
 }
 
@@ -54,7 +55,7 @@ static void on_timer(uv_timer_t *timer)
  * asked. */
 static void answer_after(struct auth *a, int64_t delay_ms)
 {
-    uint64_t passed_ms = uv_now(&a->shard->loop) - a->asked_ms;
+    uint64_t passed_ms = uv_now(&a->home->worker->loop) - a->asked_ms;
     uint64_t wait_ms = (uint64_t)delay_ms > passed_ms ? (uint64_t)delay_ms - passed_ms : 0;
     uv_timer_start(&a->timer, on_timer, wait_ms, 0);
 }
@@ -106,7 +107,7 @@ static void decide_slowed(struct auth *a, int64_t wait_ms)
  * than as many in a row. On libuv's pool if the hash is slow. */
 static void decide(struct auth *a)
 {
-    struct login_limits *watch = a->shard->common->watch;
+    struct login_limits *watch = a->home->shared->login_limits;
     struct span name = buf_span(&a->name);
     struct login_limit_judgement j = login_limits_judge(watch, name, a->peer);
     a->delay_ms = 0;
@@ -157,8 +158,8 @@ static void on_decided(uv_work_t *work, int status)
 static void begin(struct auth *a)
 {
     struct err err = {0};
-    a->answer.accounts = store_accounts(a->shard->common->store);
-    a->found = database_user(a->shard->reader, buf_span(&a->name), &a->user, &err);
+    a->answer.accounts = store_accounts(a->home->worker->store);
+    a->found = database_user(a->home->worker->reader, buf_span(&a->name), &a->user, &err);
     if (!a->found && err.kind != ERR_NOT_FOUND) {
         log_event(LOG_ERROR, "store_unreadable", "reply", err.text);
         busy(a);
@@ -167,7 +168,7 @@ static void begin(struct auth *a)
     if (!a->found)
         memcpy(a->user.hash, secret_nobody, strlen(secret_nobody) + 1);
     if (!a->proves && secret_is_slow(a->user.hash)) {
-        if (uv_queue_work(&a->shard->loop, &a->work, on_work, on_decided) != 0)
+        if (uv_queue_work(&a->home->worker->loop, &a->work, on_work, on_decided) != 0)
             busy(a);
         return;
     }
@@ -175,13 +176,14 @@ static void begin(struct auth *a)
     finish(a);
 }
 
-void auth_ask(struct shard *s, uint64_t session, const char *peer,
-              const struct submission_claim *claim)
+void auth_ask(struct sessions *home, uint64_t session, const char *peer,
+              const struct submission_claim *claim, auth_on_decided *done)
 {
     struct auth *a = xcalloc(1, sizeof(*a));
-    a->shard = s;
+    a->home = home;
     a->session = session;
-    a->asked_ms = uv_now(&s->loop);
+    a->done = done;
+    a->asked_ms = uv_now(&home->worker->loop);
     a->work.data = a->timer.data = a;
     a->proves = claim->proves;
     a->proven = claim->proven;
@@ -190,14 +192,14 @@ void auth_ask(struct shard *s, uint64_t session, const char *peer,
     buf_add(&a->name, claim->name);
     buf_add(&a->secret, claim->secret);
     snprintf(a->peer, sizeof(a->peer), "%s", peer);
-    uv_timer_init(&s->loop, &a->timer);
+    uv_timer_init(&home->worker->loop, &a->timer);
     begin(a);
 }
 
-bool auth_keys(struct shard *s, struct span name, char *keys_r)
+bool auth_keys(struct sessions *home, struct span name, char *keys_r)
 {
     struct err err = {0};
-    bool ok = database_scram(s->reader, name, keys_r, &err);
+    bool ok = database_scram(home->worker->reader, name, keys_r, &err);
     if (!ok)
         log_event(LOG_ERROR, "store_unreadable", "reply", err.text);
     return ok;

@@ -10,7 +10,7 @@
  * - the client goes away: the file goes
  * - we are killed: no row refers to the file, and the next start removes it
  */
-#include "session.h"
+#include "body_writer.h"
 
 #include "content.h"
 #include "spool.h"
@@ -24,8 +24,9 @@
 
 struct intake {
     uv_work_t work;
-    struct shard *shard;
+    struct sessions *home;
     uint64_t session;
+    body_writer_on_written *done;
     int64_t id, segment;
     char path[4096], directory[4096];
     int fd;
@@ -38,19 +39,22 @@ struct intake {
     bool finishing, busy, abandoned;
 };
 
-struct intake *body_writer_new(struct shard *s, uint64_t session)
+struct intake *body_writer_new(struct sessions *home, uint64_t session,
+                               body_writer_on_written *done)
 {
     struct intake *i = xcalloc(1, sizeof(*i));
-    i->shard = s;
+    i->home = home;
     i->session = session;
+    i->done = done;
     i->fd = -1;
-    i->id = store_new_id(s->common->store);
-    i->segment = store_new_segment(s->common->store);
+    i->id = store_new_id(home->worker->store);
+    i->segment = store_new_segment(home->worker->store);
     i->work.data = i;
-    spool_path(s->settings->config->state_dir, i->segment, i->path);
-    snprintf(i->directory, sizeof(i->directory), "%s/spool", s->settings->config->state_dir);
+    spool_path(home->worker->settings->config->state_dir, i->segment, i->path);
+    snprintf(i->directory, sizeof(i->directory), "%s/spool",
+             home->worker->settings->config->state_dir);
     buf_init(&i->chunk, SIZE_MAX / 2);
-    i->content = content_new(store_content_key(s->common->store));
+    i->content = content_new(store_content_key(home->worker->store));
     return i;
 }
 
@@ -125,7 +129,7 @@ static void on_worked(uv_work_t *request, int status)
     if (i->abandoned)
         body_writer_free(i, false);
     else
-        session_body_written(i->shard, i->session, i->err.kind != ERR_NONE ? &i->err : NULL);
+        i->done(i->home, i->session, i->err.kind != ERR_NONE ? &i->err : NULL);
 }
 
 void body_writer_write(struct intake *i, struct buf *bytes)
@@ -133,7 +137,7 @@ void body_writer_write(struct intake *i, struct buf *bytes)
     CHECK(!i->busy);
     buf_move(&i->chunk, bytes);
     i->busy = true;
-    CHECK(uv_queue_work(&i->shard->loop, &i->work, work, on_worked) == 0);
+    CHECK(uv_queue_work(&i->home->worker->loop, &i->work, work, on_worked) == 0);
 }
 
 void body_writer_finish(struct intake *i, struct buf *bytes)

@@ -9,10 +9,13 @@
 
 #include "admit.h"
 #include "alignment_cache.h"
+#include "alignment_client.h"
 #include "alignment_service.h"
+#include "body_writer.h"
 #include "clock.h"
 #include "incidents.h"
 #include "log.h"
+#include "rcpt_check.h"
 #include "refusals.h"
 #include "spool.h"
 #include "submission_reply.h"
@@ -30,7 +33,7 @@ static void note_refusal(struct session *s, const struct verdict *v, struct span
     size_t count = e->count < RCPTS ? e->count : RCPTS;
     snprintf(id, sizeof(id), "%.*s", SPAN_ARG(span_first(message_id, sizeof(id) - 1)));
     for (size_t i = 0; i < count; i++)
-        refusals_add(s->shard->common->refusals,
+        refusals_add(s->home->shared->refusals,
                      &(struct refusal){.kind = "refused",
                                        .command = "DATA",
                                        .user = s->submission.identity.name,
@@ -69,7 +72,7 @@ static struct mail *make_mail(struct session *s, int64_t offset_ms)
     if (s->intake)
         body_writer_place(s->intake, &m->id, &m->place);
     else
-        m->id = store_new_id(s->shard->common->store);
+        m->id = store_new_id(s->home->worker->store);
     m->created_ms = clock_steady_ms() + offset_ms;
     m->class = s->admission.class;
     m->expires_ms = m->created_ms + s->admission.lifetime_ms;
@@ -89,22 +92,23 @@ static struct mail *make_mail(struct session *s, int64_t offset_ms)
     return m;
 }
 
-static void on_stored(struct shard *shard, struct store_job *job)
+static void on_stored(void *context, struct store_job *job)
 {
-    struct session *s = session_find(shard, job->session);
+    struct sessions *home = context;
+    struct session *s = session_find(home, job->session);
     struct buf more;
     buf_init(&more, 256);
     struct verdict v = submission_reply_answer(job, &more);
     if (!job->ok && job->refusal.code == 0 && !job->is_duplicate)
         log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
     if (!job->ok && job->body.len == 0)
-        spool_unlink(shard->settings->config->state_dir, job->mail->place.segment);
+        spool_unlink(home->worker->settings->config->state_dir, job->mail->place.segment);
     if (s) {
         submission_reply_log(job);
         s->asking = false;
         if (job->refusal.code != 0) {
             if (span_ends_nocase(span_of(job->refusal.enhanced), SPAN(".7.28"))) /* a mail flood */
-                rcpt_check_flooded(shard, job->mail->envelope.rcpts[0].address,
+                rcpt_check_flooded(home, job->mail->envelope.rcpts[0].address,
                                    job->mail->credential);
             s->submission.envelope = job->mail->envelope; /* it has not gone anywhere */
             job->mail->envelope = (struct envelope){0};
@@ -113,7 +117,7 @@ static void on_stored(struct shard *shard, struct store_job *job)
         } else {
             submission_enqueue_refused(&s->submission, &v, buf_span(&more));
         }
-        session_pump(s);
+        home->go_on(s);
     } else if (job->ok) {
         log_end(log_id(log_begin(LOG_INFO, "accepted_unheard"), job->mail->id));
     }
@@ -140,7 +144,7 @@ static void make_digest(const struct session *s, struct store_job *job)
         body_writer_digest(s->intake, job->content);
         return;
     }
-    struct content *c = content_new(store_content_key(s->shard->common->store));
+    struct content *c = content_new(store_content_key(s->home->worker->store));
     content_add(c, buf_span(&s->submission.body));
     content_end(c, job->content);
 }
@@ -200,7 +204,7 @@ static void ask_store(struct session *s)
         buf_move(&job->body, &s->submission.body);
     }
     s->asking = true;
-    shard_ask_store_by(s->shard, s->settings, job, on_stored);
+    worker_ask_store_by(s->home->worker, s->settings, job, on_stored, s->home);
 }
 
 static void store_message(struct session *s)
@@ -233,9 +237,19 @@ static enum alignment_mode alignment_mode(const struct session *s)
     return config_alignment(s->settings->config, s->admission.summary.from_domain);
 }
 
+static void on_judged(struct sessions *home, uint64_t id, const struct alignment *alignment)
+{
+    struct session *s = session_find(home, id);
+    if (!s)
+        return;
+    s->asking = false;
+    conclude(s, alignment, alignment_mode(s));
+    home->go_on(s);
+}
+
 static void check_alignment(struct session *s)
 {
-    struct shard *shard = s->shard;
+    struct sessions *home = s->home;
     const struct alignment *alignment = NULL;
     const char *author = s->admission.summary.from_domain;
     const char *return_domain = s->admission.sender_domain;
@@ -244,31 +258,21 @@ static void check_alignment(struct session *s)
         store_message(s);
         return;
     }
-    switch (alignment_cache_find(shard->verdicts, author, return_domain, clock_steady_ms(),
-                                 alignment_service_epoch(shard->common->alignment_service, author),
+    switch (alignment_cache_find(home->verdicts, author, return_domain, clock_steady_ms(),
+                                 alignment_service_epoch(home->shared->alignment_service, author),
                                  &alignment)) {
     case ALIGNMENT_CACHE_USE:
         conclude(s, alignment, mode);
         break;
     case ALIGNMENT_CACHE_REFRESH:
-        alignment_client_ask(shard, 0, author, return_domain);
+        alignment_client_ask(home, 0, author, return_domain, NULL);
         conclude(s, alignment, mode);
         break;
     case ALIGNMENT_CACHE_ASK_FIRST:
         s->asking = true;
-        alignment_client_ask(shard, s->id, author, return_domain);
+        alignment_client_ask(home, s->id, author, return_domain, on_judged);
         break;
     }
-}
-
-void session_aligned(struct shard *shard, uint64_t id, const struct alignment *alignment)
-{
-    struct session *s = session_find(shard, id);
-    if (!s)
-        return;
-    s->asking = false;
-    conclude(s, alignment, alignment_mode(s));
-    session_pump(s);
 }
 
 void session_enqueue(struct session *s)
@@ -276,14 +280,14 @@ void session_enqueue(struct session *s)
     struct submission *sub = &s->submission;
     struct verdict v = admit(s);
     if (v.what == VERDICT_ACCEPT)
-        v = keyring_verdict(s->shard->common->keyring, s->shard->reader,
+        v = keyring_verdict(s->home->shared->keyring, s->home->worker->reader,
                             s->admission.summary.from_domain);
     free(s->once);
     s->once = v.what == VERDICT_ACCEPT && s->admission.summary.once.len > 0
                   ? envelope_text(s->admission.summary.once)
                   : NULL;
     if (s->admission.foreign)
-        incidents_add(s->shard->common->incidents, ALERT_IDENTITY, sub->identity.name, v.text);
+        incidents_add(s->home->shared->incidents, ALERT_IDENTITY, sub->identity.name, v.text);
     if (v.what == VERDICT_ACCEPT)
         check_alignment(s);
     else
@@ -299,18 +303,9 @@ void session_forget_body(struct session *s)
     s->intake = NULL;
 }
 
-void session_spill(struct session *s)
+static void on_written(struct sessions *home, uint64_t id, const struct err *failed)
 {
-    if (!s->intake)
-        s->intake = body_writer_new(s->shard, s->id);
-    s->body_writer_mail = s->submission.mails;
-    s->asking = true;
-    body_writer_write(s->intake, &s->submission.body);
-}
-
-void session_body_written(struct shard *shard, uint64_t id, const struct err *failed)
-{
-    struct session *s = session_find(shard, id);
+    struct session *s = session_find(home, id);
     if (!s)
         return;
     s->asking = false;
@@ -328,5 +323,14 @@ void session_body_written(struct shard *shard, uint64_t id, const struct err *fa
     } else {
         ask_store(s);
     }
-    session_pump(s);
+    home->go_on(s);
+}
+
+void session_spill(struct session *s)
+{
+    if (!s->intake)
+        s->intake = body_writer_new(s->home, s->id, on_written);
+    s->body_writer_mail = s->submission.mails;
+    s->asking = true;
+    body_writer_write(s->intake, &s->submission.body);
 }

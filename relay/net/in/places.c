@@ -9,7 +9,6 @@
 
 #include "connection_limits.h"
 #include "login_limits.h"
-#include "rejects.h"
 
 #include <utlist.h>
 
@@ -23,32 +22,32 @@ static struct connection_bounds limits_of(const struct config *c)
                                       .per_network = c->per_network};
 }
 
-static void note_oldest(struct shard *shard)
+static void note_oldest(struct sessions *home)
 {
-    atomic_store(&shard->oldest_ms, shard->strangers ? shard->strangers->came_ms : UINT64_MAX);
+    atomic_store(&home->oldest_ms, home->strangers ? home->strangers->came_ms : UINT64_MAX);
 }
 
 static void drop_stranger(struct session *s)
 {
-    DL_DELETE2(s->shard->strangers, s, before, after);
-    note_oldest(s->shard);
+    DL_DELETE2(s->home->strangers, s, before, after);
+    note_oldest(s->home);
 }
 
 bool session_take_place(struct session *s)
 {
-    struct common *common = s->shard->common;
+    struct sessions_shared *shared = s->home->shared;
     const struct connection_bounds limits = limits_of(s->settings->config);
     struct connection_place place;
     bool replaces = false;
-    s->known = login_limits_knows(common->watch, s->peer);
-    if (!connection_limits_enter(common->connection_limits, s->peer, s->known, &limits, &replaces,
+    s->known = login_limits_knows(shared->login_limits, s->peer);
+    if (!connection_limits_enter(shared->connection_limits, s->peer, s->known, &limits, &replaces,
                                  &place))
         return false;
     if (replaces)
-        shard_make_room(s->shard, &place);
+        s->home->make_room(s->home, &place);
     s->place = PLACE_STRANGER;
-    DL_APPEND2(s->shard->strangers, s, before, after);
-    note_oldest(s->shard);
+    DL_APPEND2(s->home->strangers, s, before, after);
+    note_oldest(s->home);
     return true;
 }
 
@@ -58,7 +57,7 @@ void session_settle(struct session *s)
         return;
     s->place = PLACE_SETTLED;
     drop_stranger(s);
-    connection_limits_settle(s->shard->common->connection_limits, s->peer, s->known);
+    connection_limits_settle(s->home->shared->connection_limits, s->peer, s->known);
 }
 
 void session_leave_place(struct session *s)
@@ -69,45 +68,16 @@ void session_leave_place(struct session *s)
     if (stranger)
         drop_stranger(s);
     s->place = PLACE_NONE;
-    connection_limits_leave(s->shard->common->connection_limits, s->peer, s->known, stranger);
+    connection_limits_leave(s->home->shared->connection_limits, s->peer, s->known, stranger);
 }
 
-/* In the middle of AUTH or of a handshake there is nothing that it would understand. */
-static void send_away(struct session *s, const char *reason)
-{
-    rejects_add(s->shard->common->rejected_clients, s->peer);
-    session_leave_place(s);
-    if (!s->started || s->asking) {
-        connection_close(s->connection, reason);
-        return;
-    }
-    submission_hang_up(&s->submission, reason);
-    session_pump(s);
-}
-
-bool session_make_room(struct shard *shard, const struct connection_place *place)
+struct session *session_at_place(struct sessions *home, const struct connection_place *place)
 {
     struct session *s;
-    DL_FOREACH2(shard->strangers, s, after)
+    DL_FOREACH2(home->strangers, s, after)
     {
-        if (!connection_limits_is_place(place, s->peer, s->known))
-            continue;
-        send_away(s, "has too many connections: log in sooner, or try again later");
-        return true;
+        if (connection_limits_is_place(place, s->peer, s->known))
+            return s;
     }
-    return false;
-}
-
-void session_end_strangers(struct shard *shard)
-{
-    uint64_t now_ms = uv_now(&shard->loop);
-    struct session *s;
-    struct session *next;
-    DL_FOREACH_SAFE2(shard->strangers, s, next, after)
-    {
-        if (now_ms - s->came_ms < (uint64_t)s->settings->config->login_s * 1000)
-            break; /* all others came later */
-        if (!s->asking)
-            send_away(s, "login timeout exceeded: closing connection");
-    }
+    return NULL;
 }

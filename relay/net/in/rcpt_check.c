@@ -5,10 +5,11 @@
  * Only what no class of mail could get through is refused here; what depends on the message is
  * decided with it, in the store's transaction.
  */
+#include "rcpt_check.h"
+
 #include "clock.h"
 #include "incidents.h"
 #include "log.h"
-#include "session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,17 +31,17 @@ static bool note_refused(struct database *db, void *context, struct err *err)
                             err);
 }
 
-static void on_refused_noted(struct shard *shard, struct store_job *job)
+static void on_refused_noted(void *context, struct store_job *job)
 {
     struct refused *r = job->context;
-    (void)shard;
+    (void)context;
     free(r->recipient);
     free(r);
     store_job_free(job);
 }
 
-static void ask_to_note(struct shard *s, struct settings *settings, const struct submission *sub,
-                        const struct envelope_rcpt *rcpt)
+static void ask_to_note(struct sessions *home, struct settings *settings,
+                        const struct submission *sub, const struct envelope_rcpt *rcpt)
 {
     struct store_job *job = store_job_new(NULL, NULL);
     struct refused *r = xcalloc(1, sizeof(*r));
@@ -51,27 +52,28 @@ static void ask_to_note(struct shard *s, struct settings *settings, const struct
     snprintf(r->domain, sizeof(r->domain), "%s", rcpt->domain);
     job->run = note_refused;
     job->context = r;
-    shard_ask_store_by(s, settings, job, on_refused_noted);
+    worker_ask_store_by(home->worker, settings, job, on_refused_noted, NULL);
 }
 
-void rcpt_check_flooded(struct shard *s, const char *recipient, const char *user)
+void rcpt_check_flooded(struct sessions *home, const char *recipient, const char *user)
 {
     char text[ADDRESS_MAX + 64];
     snprintf(text, sizeof(text), "more mail than the limits allow, last from user %s", user);
-    incidents_add(s->common->incidents, ALERT_FLOOD, recipient, text);
-    atomic_store(&s->common->flood_until_ms, clock_steady_ms() + FLOOD_MS);
+    incidents_add(home->shared->incidents, ALERT_FLOOD, recipient, text);
+    atomic_store(&home->shared->flood_until_ms, clock_steady_ms() + FLOOD_MS);
 }
 
-void rcpt_check_judge(struct shard *s, struct settings *settings, struct submission *sub)
+void rcpt_check_judge(struct sessions *home, struct settings *settings, struct submission *sub)
 {
     const struct throttle_settings *throttle = &settings->config->throttle;
     const struct envelope_rcpt *rcpt = &sub->envelope.rcpts[sub->envelope.count - 1];
     struct throttle_decision d = {.what = THROTTLE_PASS};
     struct err err = {0};
     bool look = throttle->mode == THROTTLE_ENFORCE &&
-                clock_steady_ms() < atomic_load(&s->common->flood_until_ms);
-    if (look && !database_glance(s->reader, throttle, sub->identity.tenant, rcpt->address,
-                                 rcpt->domain, &d, &err)) { /* the store decides at the end */
+                clock_steady_ms() < atomic_load(&home->shared->flood_until_ms);
+    if (look &&
+        !database_glance(home->worker->reader, throttle, sub->identity.tenant, rcpt->address,
+                         rcpt->domain, &d, &err)) { /* the store decides at the end */
         log_event(LOG_ERROR, "store_unreadable", "reply", err.text);
         d.what = THROTTLE_PASS;
     }
@@ -81,7 +83,7 @@ void rcpt_check_judge(struct shard *s, struct settings *settings, struct submiss
     }
     struct verdict v = throttle_verdict(throttle, STREAM_SECURITY, &d);
     v = throttle_about(&v, &d, rcpt->address);
-    ask_to_note(s, settings, sub, rcpt);
-    rcpt_check_flooded(s, rcpt->address, sub->identity.name);
+    ask_to_note(home, settings, sub, rcpt);
+    rcpt_check_flooded(home, rcpt->address, sub->identity.name);
     submission_rcpt_decided(sub, &v);
 }

@@ -7,21 +7,17 @@
  */
 #include "session_parts.h"
 
+#include "auth.h"
+#include "body_writer.h"
 #include "incidents.h"
 #include "log.h"
+#include "rcpt_check.h"
 #include "refusals.h"
 #include "rejects.h"
 #include "trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-struct session *session_find(struct shard *shard, uint64_t id)
-{
-    struct session *s = NULL;
-    HASH_FIND(hh, shard->sessions, &id, sizeof(id), s);
-    return s;
-}
 
 /* A login that was not let in, with the name that it claimed. */
 static void note_login(struct session *s, const struct auth_answer *answer)
@@ -38,7 +34,7 @@ static void note_login(struct session *s, const struct auth_answer *answer)
             : verdict_make(535, "5.7.8",
                            "name or password is wrong, or the credential is disabled");
     snprintf(name, sizeof(name), "%.*s", SPAN_ARG(span_first(claimed, 64)));
-    refusals_add(s->shard->common->refusals,
+    refusals_add(s->home->shared->refusals,
                  &(struct refusal){.kind = answer->locked_ms > 0 ? "auth_kept_out" : "auth_refused",
                                    .command = "AUTH",
                                    .user = "",
@@ -49,9 +45,9 @@ static void note_login(struct session *s, const struct auth_answer *answer)
                                    .v = &v});
 }
 
-void session_auth_decided(struct shard *shard, uint64_t id, const struct auth_answer *answer)
+static void on_auth_decided(struct sessions *home, uint64_t id, const struct auth_answer *answer)
 {
-    struct session *s = session_find(shard, id);
+    struct session *s = session_find(home, id);
     if (!s)
         return;
     s->asking = false;
@@ -66,47 +62,17 @@ void session_auth_decided(struct shard *shard, uint64_t id, const struct auth_an
     session_pump(s);
 }
 
-/* ---- settings ---- */
-
-static const struct submission_settings *own_settings(const struct session *s)
-{
-    return s->implicit_tls ? &s->settings->implicit : &s->settings->starttls;
-}
-
-bool session_follow_settings(struct session *s)
-{
-    struct settings *fresh = s->shard->settings;
-    if (s->settings == fresh || s->asking || !s->started || s->submission.want == SUBMISSION_TLS)
-        return false;
-    if (s->settings->config->idle_s != fresh->config->idle_s && !s->hurried)
-        connection_set_timeout(s->connection, fresh->config->idle_s);
-    settings_drop(s->settings);
-    s->settings = settings_hold(fresh);
-    submission_change_settings(&s->submission, own_settings(s));
-    return true;
-}
-
-void session_change_settings(struct shard *shard)
-{
-    struct session *s;
-    struct session *next;
-    HASH_ITER (hh, shard->sessions, s, next)
-        (void)session_follow_settings(s);
-}
-
-/* ---- the pump ---- */
-
 static void ask_auth(struct session *s)
 {
     struct submission_claim claim = submission_auth(&s->submission);
     s->asking = true;
-    auth_ask(s->shard, s->id, s->peer, &claim);
+    auth_ask(s->home, s->id, s->peer, &claim, on_auth_decided);
 }
 
 static void find_keys(struct session *s)
 {
     char keys[SCRAM_KEYS_TEXT] = "";
-    if (!auth_keys(s->shard, submission_auth(&s->submission).name, keys))
+    if (!auth_keys(s->home, submission_auth(&s->submission).name, keys))
         log_event(LOG_WARN, "auth_busy", "peer", s->peer);
     submission_keys(&s->submission, keys); /* with none, no proof will fit */
 }
@@ -114,7 +80,7 @@ static void find_keys(struct session *s)
 /* A client in the middle of a message may finish it; others are sent away when the shard drains. */
 static void drain_if_idle(struct session *s)
 {
-    if (s->shard->draining && s->submission.want == SUBMISSION_INPUT &&
+    if (s->home->worker->draining && s->submission.want == SUBMISSION_INPUT &&
         s->submission.phase != SUBMISSION_DATA)
         submission_hang_up(&s->submission, "is shutting down: try again in a minute");
 }
@@ -125,7 +91,7 @@ static void note_refusals(struct session *s)
     struct submission *sub = &s->submission;
     for (unsigned i = 0; i < sub->refusal_count; i++) {
         const struct submission_refusal *r = &sub->refusals[i];
-        refusals_add(s->shard->common->refusals,
+        refusals_add(s->home->shared->refusals,
                      &(struct refusal){.kind = "refused",
                                        .command = r->command,
                                        .user = sub->identity.name,
@@ -181,15 +147,14 @@ void session_pump(struct session *s)
         else if (sub->want == SUBMISSION_SPILL)
             session_spill(s);
         else if (sub->want == SUBMISSION_LIMIT)
-            rcpt_check_judge(s->shard, s->settings, sub);
+            rcpt_check_judge(s->home, s->settings, sub);
         else if (sub->want == SUBMISSION_KEYS)
             find_keys(s);
         else
             ask_auth(s);
     }
     if (sub->foreign[0])
-        incidents_add(s->shard->common->incidents, ALERT_IDENTITY, sub->identity.name,
-                      sub->foreign);
+        incidents_add(s->home->shared->incidents, ALERT_IDENTITY, sub->identity.name, sub->foreign);
     sub->foreign[0] = '\0';
     note_refusals(s);
     drain_if_idle(s);
@@ -231,7 +196,7 @@ static void bind_tls(struct session *s)
 static void start(struct session *s)
 {
     s->started = true;
-    submission_init(&s->submission, own_settings(s));
+    submission_init(&s->submission, session_settings(s));
     trace(s, s->peer);
     bind_tls(s);
     session_pump(s);
@@ -244,7 +209,7 @@ static void on_bytes(void *owner, struct span bytes)
     if (s->started)
         session_check_access(s);
     if (s->started && s->submission.want == SUBMISSION_INPUT) {
-        s->submission.short_of_memory = atomic_load(&s->shard->common->short_of_memory);
+        s->submission.short_of_memory = atomic_load(&s->home->shared->short_of_memory);
         submission_input(&s->submission, bytes);
         session_pump(s);
     }
@@ -276,10 +241,10 @@ static bool on_timed_out(void *owner)
 static void on_ended(void *owner, const char *why)
 {
     struct session *s = owner;
-    struct shard *shard = s->shard;
+    struct sessions *home = s->home;
     log_end(
         log_text(log_text(log_begin(LOG_DEBUG, "disconnected"), "peer", s->peer), "reply", why));
-    HASH_DEL(shard->sessions, s);
+    HASH_DEL(home->all, s);
     session_leave_place(s);
     body_writer_free(s->intake, false);
     if (s->started)
@@ -287,7 +252,7 @@ static void on_ended(void *owner, const char *why)
     free(s->once);
     settings_drop(s->settings);
     free(s);
-    shard_something_ended(shard);
+    worker_something_ended(home->worker);
 }
 
 static const struct connection_events events = {
@@ -296,8 +261,8 @@ static const struct connection_events events = {
 static void turn_away(struct session *s)
 {
     struct buf text;
-    if (!s->shard->draining)
-        rejects_add(s->shard->common->rejected_clients, s->peer);
+    if (!s->home->worker->draining)
+        rejects_add(s->home->shared->rejects, s->peer);
     buf_init(&text, 512);
     buf_addf(&text, "421 4.3.2 %s has too many connections: try again later\r\n",
              s->settings->config->hostname);
@@ -305,20 +270,21 @@ static void turn_away(struct session *s)
     buf_fini(&text);
 }
 
-void session_accept(struct shard *shard, int fd, bool implicit_tls)
+void sessions_accept(struct sessions *home, int fd, bool implicit_tls)
 {
     struct session *s = xcalloc(1, sizeof(*s));
-    s->id = ++shard->next_session;
-    s->shard = shard;
-    s->settings = settings_hold(shard->settings);
+    s->id = ++home->last_id;
+    s->home = home;
+    s->settings = settings_hold(home->worker->settings);
     s->implicit_tls = implicit_tls;
-    HASH_ADD(hh, shard->sessions, id, sizeof(s->id), s);
-    s->connection = connection_accept(&shard->loop, fd, &events, s);
+    HASH_ADD(hh, home->all, id, sizeof(s->id), s);
+    s->connection = connection_accept(&home->worker->loop, fd, &events, s);
     connection_peer(s->connection, s->peer);
     connection_set_timeout(s->connection, s->settings->config->idle_s);
     log_event(LOG_DEBUG, "connected", "peer", s->peer);
-    s->came_ms = s->then_ms = uv_now(&shard->loop);
-    if (shard->draining || atomic_load(&shard->common->short_of_memory) || !session_take_place(s)) {
+    s->came_ms = s->then_ms = uv_now(&home->worker->loop);
+    if (home->worker->draining || atomic_load(&home->shared->short_of_memory) ||
+        !session_take_place(s)) {
         turn_away(s);
     } else if (implicit_tls) {
         connection_accept_tls(s->connection, s->settings->server, TLS_SMTP);
@@ -326,24 +292,4 @@ void session_accept(struct shard *shard, int fd, bool implicit_tls)
     } else {
         start(s);
     }
-}
-
-void session_drain_all(struct shard *shard)
-{
-    struct session *s;
-    struct session *next;
-    HASH_ITER (hh, shard->sessions, s, next) {
-        if (s->started)
-            session_pump(s);
-        else
-            connection_close(s->connection, "closing down");
-    }
-}
-
-void session_close_all(struct shard *shard)
-{
-    struct session *s;
-    struct session *next;
-    HASH_ITER (hh, shard->sessions, s, next)
-        connection_close(s->connection, "closing down");
 }

@@ -5,13 +5,14 @@
 
 #include "admit.h"
 #include "connection.h"
-#include "session.h"
+#include "sessions.h"
+#include "submission.h"
 
 #include <uthash.h>
 
 struct session {
     uint64_t id;
-    struct shard *shard;
+    struct sessions *home;
     struct settings *settings; /* held */
     struct connection *connection;
     struct submission submission;
@@ -26,13 +27,13 @@ struct session {
     enum { PLACE_NONE, PLACE_STRANGER, PLACE_SETTLED } place;
     bool known; /* somebody has logged in from its address before */
     uint64_t came_ms;
-    struct session *before, *after; /* of the shard's strangers */
+    struct session *before, *after; /* of its thread's strangers */
     /* Of its credential, see access.c. */
     uint64_t accounts;
     unsigned char mark[DATABASE_MARK];
     unsigned domains;
     bool hurried;
-    /* How it gets on, see session_end_slow(). */
+    /* How it gets on, see sessions_end_slow(). */
     uint64_t bytes, then_bytes, then_ms;
     unsigned then_lines;
     bool then_data;
@@ -42,7 +43,13 @@ struct session {
 /* Answer what the machine wants, send what it says: at the end of every callback. */
 void session_pump(struct session *s);
 
-/* Go on with the shard's newest settings, unless something is under way that borrows from the old
+/* ---- session_state.c ---- */
+
+/* NULL when it has ended meanwhile. */
+struct session *session_find(struct sessions *home, uint64_t id);
+/* Those of its kind of listener. */
+const struct submission_settings *session_settings(const struct session *s);
+/* Go on with the worker's newest settings, unless something is under way that borrows from the old
  * ones; then at the next call. True: they have changed. */
 bool session_follow_settings(struct session *s);
 
@@ -53,6 +60,8 @@ bool session_take_place(struct session *s);
 /* It has authenticated. */
 void session_settle(struct session *s);
 void session_leave_place(struct session *s);
+/* The first stranger that came from that place; NULL: none. */
+struct session *session_at_place(struct sessions *home, const struct connection_place *place);
 
 /* ---- enqueue.c ---- */
 
@@ -67,6 +76,7 @@ void session_forget_body(struct session *s);
 /* Look again at its credential, if any has changed since; when it does not hold any more the
  * session ends. */
 void session_check_access(struct session *s);
+struct auth_answer;
 /* What its credential is now that it has logged in. */
 void session_note_access(struct session *s, const struct auth_answer *answer);
 

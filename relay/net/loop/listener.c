@@ -3,8 +3,6 @@
 #include "listener.h"
 
 #include "acceptor.h"
-#include "http_connection.h"
-#include "session.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -19,8 +17,9 @@ enum { BACKLOG = 1024 };
 
 struct listener {
     struct acceptor acceptor;
-    struct shard *shard;
-    bool implicit_tls, http;
+    bool implicit_tls;
+    void (*taken)(void *context, int fd, bool implicit_tls);
+    void *context;
     struct listener *next;
 };
 
@@ -100,38 +99,32 @@ bool listener_bind_all(const struct config *config, int *sockets_r, struct err *
 static void on_client(void *context, int fd)
 {
     struct listener *l = context;
-    if (l->http)
-        http_connection_accept(l->shard, fd, l->implicit_tls);
-    else
-        session_accept(l->shard, fd, l->implicit_tls);
+    l->taken(l->context, fd, l->implicit_tls);
 }
 
-static bool open_one(struct shard *s, const struct config_listener *config, int fd, struct err *err)
+bool listener_open_all(uv_loop_t *loop, const struct config *config, const int *sockets,
+                       const struct listener_clients *clients, struct listener **listeners_r,
+                       struct err *err)
 {
-    struct listener *l = xcalloc(1, sizeof(*l));
-    l->shard = s;
-    l->implicit_tls = config->implicit_tls;
-    l->http = config->http;
-    l->next = s->listeners;
-    s->listeners = l;
-    return acceptor_listen(&l->acceptor, &s->loop, fd, BACKLOG, config->name, on_client, l) == 0 ||
-           fault(err, s->settings->config, config, "cannot listen on");
-}
-
-bool listener_open_all(struct shard *s, const int *sockets, struct err *err)
-{
-    const struct config *config = s->settings->config;
-    for (size_t i = 0; i < config->listener_count; i++)
-        if (!open_one(s, &config->listeners[i], sockets[i], err))
-            return false;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *from = &config->listeners[i];
+        struct listener *l = xcalloc(1, sizeof(*l));
+        l->implicit_tls = from->implicit_tls;
+        l->taken = from->http ? clients->http : clients->mail;
+        l->context = clients->context;
+        l->next = *listeners_r;
+        *listeners_r = l;
+        if (acceptor_listen(&l->acceptor, loop, sockets[i], BACKLOG, from->name, on_client, l) != 0)
+            return fault(err, config, from, "cannot listen on");
+    }
     return true;
 }
 
-void listener_close_all(struct shard *s)
+void listener_close_all(struct listener **listeners)
 {
-    while (s->listeners) {
-        struct listener *l = s->listeners;
-        s->listeners = l->next;
+    while (*listeners) {
+        struct listener *l = *listeners;
+        *listeners = l->next;
         acceptor_close(&l->acceptor, free);
     }
 }

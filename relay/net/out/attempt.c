@@ -180,8 +180,8 @@ static bool answer_suppressed(struct attempt *p, struct err *err)
     for (size_t i = 0; m->protocol[0] && i < m->envelope.count; i++) {
         struct suppress_entry entry;
         if (p->answers[i].code == 0 &&
-            database_suppressed(p->shard->reader, m, m->envelope.rcpts[i].address, clock_now_ms(),
-                                &entry, err)) {
+            database_suppressed(p->home->worker->reader, m, m->envelope.rcpts[i].address,
+                                clock_now_ms(), &entry, err)) {
             p->answers[i] = suppress_verdict(&entry);
             p->suppressed[i] = true;
         }
@@ -241,8 +241,8 @@ static bool may_be_signed(struct attempt *p)
 {
     struct keyring_loan loan;
     struct err err = {0};
-    struct keyring *keyring = p->shard->common->keyring;
-    bool ok = keyring_find(keyring, p->shard->reader, p->mail->from_domain, &loan, &err);
+    struct keyring *keyring = p->home->shared->keyring;
+    bool ok = keyring_find(keyring, p->home->worker->reader, p->mail->from_domain, &loan, &err);
     if (ok) {
         keyring_return(keyring, &loan);
         return true;
@@ -264,20 +264,20 @@ static void begin_answers(struct attempt *p)
 /* The message as it is now. */
 static bool read_rows(struct attempt *p, struct err *err)
 {
-    p->mail = store_recent(p->shard->common->store, p->work->attempt->message);
+    p->mail = store_recent(p->home->worker->store, p->work->attempt->message);
     if (p->mail) {
         begin_answers(p);
         return true;
     }
-    if (!database_begin_reading(p->shard->reader, err))
+    if (!database_begin_reading(p->home->worker->reader, err))
         return false;
-    bool ok = database_mail(p->shard->reader, p->work->attempt->message, &p->mail, err);
+    bool ok = database_mail(p->home->worker->reader, p->work->attempt->message, &p->mail, err);
     if (ok) {
         begin_answers(p);
         answer_refused(p);
         ok = answer_suppressed(p, err);
     }
-    database_end_reading(p->shard->reader);
+    database_end_reading(p->home->worker->reader);
     return ok;
 }
 
@@ -287,10 +287,10 @@ static bool find_rows(struct attempt *p)
     struct err err = {0};
     unsigned epoch = clock_epoch();
     p->clock_offset_ms = clock_offset_ms();
-    bool found = !p->shard->draining && read_rows(p, &err);
+    bool found = !p->home->worker->draining && read_rows(p, &err);
     if (!found && err.kind != ERR_NOT_FOUND) {
         p->again_in_ms = AGAIN_MS;
-        if (!p->shard->draining)
+        if (!p->home->worker->draining)
             log_event(LOG_ERROR, "queue_unreadable", "reply", err.text);
     }
     if (found && !clock_holds(epoch)) { /* rows and clock are of different times just now */
@@ -300,15 +300,15 @@ static bool find_rows(struct attempt *p)
     return found && p->mail->envelope.count > 0 && p->again_in_ms == 0;
 }
 
-struct attempt *attempt_start(struct shard *s, struct dispatch_work *work)
+struct attempt *attempt_start(struct deliveries *home, struct dispatch_work *work)
 {
     struct attempt *p = xcalloc(1, sizeof(*p));
-    p->shard = s;
+    p->home = home;
     p->work = work;
-    p->begun_ms = uv_now(&s->loop);
-    p->settings = settings_hold(s->settings);
+    p->begun_ms = uv_now(&home->worker->loop);
+    p->settings = settings_hold(home->worker->settings);
     buf_init(&p->dialogue, 32 * 1024);
-    DL_APPEND(s->attempts, p);
+    DL_APPEND(home->attempts, p);
     if (!find_rows(p)) {
         attempt_end(p);
         return NULL;
@@ -346,9 +346,9 @@ static void tell_queue(const struct attempt *p)
 
 void attempt_end(struct attempt *p)
 {
-    struct shard *s = p->shard;
+    struct deliveries *home = p->home;
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): p is in the list */
-    DL_DELETE(s->attempts, p);
+    DL_DELETE(home->attempts, p);
     tell_queue(p);
     dispatch_work_free(p->work);
     mail_free(p->mail);
@@ -359,7 +359,7 @@ void attempt_end(struct attempt *p)
     buf_fini(&p->dialogue);
     settings_drop(p->settings);
     free(p);
-    shard_something_ended(s);
+    worker_something_ended(home->worker);
 }
 
 void attempt_drop(struct attempt *p)

@@ -8,12 +8,12 @@
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
 
+#include "deliveries.h"
 #include "delivery.h"
-#include "shard.h"
 
 struct attempt {
     struct attempt *next, *prev;
-    struct shard *shard;
+    struct deliveries *home;
     struct dispatch_work *work;
     struct settings *settings; /* held */
     const struct config_route *route;
@@ -41,7 +41,7 @@ struct attempt {
 
 /* Read what `work` is about, and answer what needs no connection. NULL: there is nothing to send,
  * and it settles or ends by itself. Takes `work`. */
-struct attempt *attempt_start(struct shard *s, struct dispatch_work *work);
+struct attempt *attempt_start(struct deliveries *home, struct dispatch_work *work);
 
 /* From the outbound connection: the same for everyone who has none. */
 void attempt_answer_all(struct attempt *p, const struct verdict *v);

@@ -44,9 +44,9 @@ static bool write_note(struct database *db, void *context, struct err *err)
     return database_add_event(db, &event, err);
 }
 
-static void on_noted(struct shard *s, struct store_job *job)
+static void on_noted(void *context, struct store_job *job)
 {
-    (void)s;
+    (void)context;
     free(job->context);
     store_job_free(job);
 }
@@ -60,7 +60,7 @@ static void note_event(struct attempt *p, const char *kind, const char *host,
     snprintf(n->host, sizeof(n->host), "%s", host);
     job->run = write_note;
     job->context = n;
-    shard_ask_store(p->shard, job, on_noted);
+    worker_ask_store(p->home->worker, job, on_noted, NULL);
 }
 
 void attempt_note_remedy(struct attempt *p, const char *host, const struct delivery *d)
@@ -81,7 +81,7 @@ void attempt_note_unsigned(const struct attempt *p, const char *why)
     snprintf(about, sizeof(about), "%smail of %s", report ? "report on " : "",
              p->mail->from_domain);
     snprintf(text, sizeof(text), "cannot be signed and waits: %.300s", why);
-    incidents_add(p->shard->common->incidents, ALERT_KEY, about, text);
+    incidents_add(p->home->shared->incidents, ALERT_KEY, about, text);
 }
 
 /* What the operator hears of it. With an alert: it does not pass by itself. */
@@ -116,7 +116,7 @@ void attempt_note_login(const struct attempt *p, const char *host, const struct 
     snprintf(text, sizeof(text), "%s: %d %.160s: %s", login_notes[d->login].what, d->trouble.code,
              d->trouble.text, what);
     if (alert)
-        incidents_add(p->shard->common->incidents, ALERT_ROUTE, about, text);
+        incidents_add(p->home->shared->incidents, ALERT_ROUTE, about, text);
     struct log_line *line =
         log_begin(alert ? LOG_ERROR : LOG_WARN,
                   d->login == DELIVERY_LOGIN_LATER ? "login_failed" : "login_refused");

@@ -25,7 +25,7 @@ struct composition {
     struct inbox_item item;          /* to its shard, when it is granted a place */
     struct composition *next, *prev; /* of those that wait */
     uv_work_t work;
-    struct shard *shard;
+    struct deliveries *home;
     struct settings *settings; /* held */
     struct keyring_loan loan;
     enum stream_class class;
@@ -68,7 +68,7 @@ static bool open_record(struct composition *c, struct mail *mail, struct err *er
         return true;
     if (err->kind != ERR_DAMAGED)
         return false;
-    if (!database_mail(c->shard->reader, mail->id, &fresh, &unread)) {
+    if (!database_mail(c->home->worker->reader, mail->id, &fresh, &unread)) {
         if (unread.kind != ERR_NOT_FOUND) /* where the record is, is not known */
             *err = unread;
         return false;
@@ -84,12 +84,12 @@ static void rewind_body(void *context)
     spool_rewind(context);
 }
 
-bool composition_open(struct shard *s, struct settings *settings, struct mail *mail,
+bool composition_open(struct deliveries *home, struct settings *settings, struct mail *mail,
                       struct composition **composition_r, struct err *err)
 {
     struct composition *c = xcalloc(1, sizeof(*c));
     *composition_r = c;
-    c->shard = s;
+    c->home = home;
     c->settings = settings_hold(settings);
     c->work.data = c;
     c->spool.fd = -1;
@@ -134,15 +134,8 @@ static void free_all(struct composition *c)
 /* It needs its keys no more. */
 static void give_back(struct composition *c)
 {
-    keyring_return(c->shard->common->keyring, &c->loan);
+    keyring_return(c->home->shared->keyring, &c->loan);
     c->in.keys = NULL;
-}
-
-/* The shard may end. */
-static void end_program(struct shard *s)
-{
-    s->errands--;
-    shard_something_ended(s);
 }
 
 /* Does it go before its turn came? Whoever has a place is freed when that is over. */
@@ -162,13 +155,13 @@ void composition_free(struct composition *c)
 {
     if (!c || (c->busy && !withdraw(c)))
         return;
-    struct shard *s = c->shard;
+    struct deliveries *home = c->home;
     bool waited = c->busy;
     if (waited)
         give_back(c);
     free_all(c);
     if (waited)
-        end_program(s);
+        worker_end(home->worker);
 }
 
 struct composition_links *composition_links(struct composition *c)
@@ -193,7 +186,7 @@ static void let_in(void)
         DL_DELETE(turnstile.waiting, c);
         c->state = GRANTED;
         turnstile.at_work++;
-        inbox_post(&c->shard->inbox, &c->item);
+        inbox_post(&c->home->worker->inbox, &c->item);
     }
     pthread_mutex_unlock(&turnstile.mutex);
 }
@@ -208,7 +201,7 @@ static bool is_abandoned(struct composition *c)
 
 static void leave(struct composition *c)
 {
-    struct shard *s = c->shard;
+    struct deliveries *home = c->home;
     bool abandoned = is_abandoned(c);
     pthread_mutex_lock(&turnstile.mutex);
     turnstile.at_work--;
@@ -221,7 +214,7 @@ static void leave(struct composition *c)
         free_all(c);
     else
         c->done(c->owner);
-    end_program(s);
+    worker_end(home->worker);
 }
 
 static void on_worked(uv_work_t *request, int status)
@@ -236,14 +229,14 @@ static void on_granted(struct inbox_item *item)
     if (is_abandoned(c))
         leave(c);
     else
-        CHECK(uv_queue_work(&c->shard->loop, &c->work, work, on_worked) == 0);
+        CHECK(uv_queue_work(&c->home->worker->loop, &c->work, work, on_worked) == 0);
 }
 
 static void wait_for_the_pool(struct composition *c)
 {
     c->item.run = on_granted;
     c->busy = true;
-    c->shard->errands++;
+    worker_begin(c->home->worker);
     pthread_mutex_lock(&turnstile.mutex);
     struct composition *later = turnstile.waiting;
     while (later && later->class <= c->class)
@@ -261,8 +254,8 @@ bool composition_make(struct composition *c, const struct delivery_offers *offer
                       struct span only_recipient, void (*done)(void *owner), void *owner,
                       struct err *err)
 {
-    struct shard *s = c->shard;
-    if (!keyring_find(s->common->keyring, s->reader, c->from_domain, &c->loan, err))
+    struct deliveries *home = c->home;
+    if (!keyring_find(home->shared->keyring, home->worker->reader, c->from_domain, &c->loan, err))
         return false;
     buf_add(&c->recipient, only_recipient);
     c->done = done;

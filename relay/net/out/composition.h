@@ -9,7 +9,7 @@
 #define COMPOSITION_H
 
 #include "compose.h"
-#include "shard.h"
+#include "deliveries.h"
 #include "spool.h"
 
 /* A larger message is hashed and converted for longer than others should wait. */
@@ -19,8 +19,9 @@ struct composition;
 
 /* Open the mail's record, where its row says that it is; if it was moved since, `mail->place`
  * follows. ERR_DAMAGED: it is not there, or not what it should be. */
-MUST_CHECK bool composition_open(struct shard *s, struct settings *settings, struct mail *mail,
-                                 struct composition **composition_r, struct err *err);
+MUST_CHECK bool composition_open(struct deliveries *home, struct settings *settings,
+                                 struct mail *mail, struct composition **composition_r,
+                                 struct err *err);
 /* Give up whatever is under way. NULL is allowed. */
 void composition_free(struct composition *c);
 

@@ -22,7 +22,7 @@ enum { PROBE_MS = 10 * 1000, AGAIN_MS = 1000, TIME_MAX_MS = 24 * 3600 * 1000 };
 
 struct dial_try {
     struct dial_try *next, *prev;
-    struct shard *shard;
+    struct deliveries *home;
     struct reach *reach; /* NULL: nobody waits for it any more */
     struct connection *connection;
     size_t which;
@@ -32,7 +32,7 @@ struct dial_try {
 };
 
 struct reach {
-    struct shard *shard;
+    struct deliveries *home;
     struct dial_query query;
     uv_timer_t timer;
     struct dial_failure failure;
@@ -45,7 +45,7 @@ static void step(struct reach *r);
 
 static struct dispatch *queue_of(const struct dial_try *t)
 {
-    return t->shard->common->dispatch;
+    return t->home->shared->dispatch;
 }
 
 static void set(struct reach *r, size_t which, enum candidate_state state)
@@ -83,7 +83,7 @@ static void give_up_others(struct reach *r, const struct dial_try *but, bool ope
 {
     struct dial_try *t;
     struct dial_try *next;
-    DL_FOREACH_SAFE (r->shard->tries, t, next) {
+    DL_FOREACH_SAFE (r->home->tries, t, next) {
         if (t->reach == r && t != but && (opened || !t->opened))
             give_up(r, t);
     }
@@ -114,7 +114,7 @@ static void fail(struct reach *r)
 
 static void drop_try(struct dial_try *t)
 {
-    DL_DELETE(t->shard->tries, t);
+    DL_DELETE(t->home->tries, t);
     free(t);
 }
 
@@ -171,7 +171,7 @@ static void on_ended(void *owner, const char *why)
 {
     struct dial_try *t = owner;
     struct reach *r = t->reach;
-    struct shard *s = t->shard;
+    struct deliveries *home = t->home;
     bool ours = connection_error_is_ours(t->connection);
     probe_ends(t, ours ? QUEUE_PROBE_LEFT : QUEUE_PROBE_FAILED);
     if (r) {
@@ -194,7 +194,7 @@ static void on_ended(void *owner, const char *why)
     if (r)
         step(r);
     else
-        shard_something_ended(s);
+        worker_something_ended(home->worker);
 }
 
 static bool on_timed_out(void *owner)
@@ -215,7 +215,7 @@ static void give_up_oldest(struct reach *r)
     struct dial_try *t;
     if (!candidates_crowded(r->query.candidates, &oldest))
         return;
-    DL_FOREACH (r->shard->tries, t) {
+    DL_FOREACH (r->home->tries, t) {
         if (t->reach == r && t->which == oldest)
             break;
     }
@@ -233,12 +233,13 @@ static void begin(struct reach *r, size_t which, bool probe)
     give_up_oldest(r);
     struct dial_try *t = xcalloc(1, sizeof(*t));
     *t = (struct dial_try){
-        .shard = r->shard, .reach = r, .which = which, .at = one->at, .probe = probe};
-    DL_APPEND(r->shard->tries, t);
+        .home = r->home, .reach = r, .which = which, .at = one->at, .probe = probe};
+    DL_APPEND(r->home->tries, t);
     one->probe = probe;
     set(r, which, CANDIDATE_CONNECTING);
     r->ipv4 = r->ipv4 || !one->at.ip.v6;
-    t->connection = connection_open(&r->shard->loop, &one->at, r->query.timeout_s, &events, t);
+    t->connection =
+        connection_open(&r->home->worker->loop, &one->at, r->query.timeout_s, &events, t);
 }
 
 /* There is no more time for this attempt. */
@@ -293,7 +294,7 @@ static void step(struct reach *r)
         r->failure.none_free = false;
         switch (next.what) {
         case CANDIDATES_BEGIN:
-            if (dispatch_take_address(r->shard->common->dispatch, r->query.number,
+            if (dispatch_take_address(r->home->shared->dispatch, r->query.number,
                                       r->query.candidates, &which, &probe)) {
                 begin(r, which, probe);
                 break;
@@ -311,13 +312,13 @@ static void step(struct reach *r)
     }
 }
 
-struct reach *dial_start(struct shard *s, const struct dial_query *query)
+struct reach *dial_start(struct deliveries *home, const struct dial_query *query)
 {
     struct reach *r = xcalloc(1, sizeof(*r));
-    r->shard = s;
+    r->home = home;
     r->query = *query;
     r->end_ms = clock_steady_ms() + (query->time_ms < TIME_MAX_MS ? query->time_ms : TIME_MAX_MS);
-    uv_timer_init(&s->loop, &r->timer);
+    uv_timer_init(&home->worker->loop, &r->timer);
     r->timer.data = r;
     r->starting = true;
     if (query->again != SIZE_MAX)
@@ -327,10 +328,10 @@ struct reach *dial_start(struct shard *s, const struct dial_query *query)
     return r;
 }
 
-void dial_close_probes(struct shard *s)
+void dial_close_probes(struct deliveries *home)
 {
     struct dial_try *t;
-    DL_FOREACH (s->tries, t) {
+    DL_FOREACH (home->tries, t) {
         if (!t->reach)
             connection_close(t->connection, "closing down");
     }

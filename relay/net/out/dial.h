@@ -12,7 +12,7 @@
 
 #include "candidates.h"
 #include "connection.h"
-#include "shard.h"
+#include "deliveries.h"
 
 struct reach;
 
@@ -48,11 +48,11 @@ struct dial_query {
     void *owner;
 };
 
-struct reach *dial_start(struct shard *s, const struct dial_query *query);
+struct reach *dial_start(struct deliveries *home, const struct dial_query *query);
 /* Nothing is called any more. */
 void dial_stop(struct reach *r);
 
 /* The shard ends: so do connections that only probe. */
-void dial_close_probes(struct shard *s);
+void dial_close_probes(struct deliveries *home);
 
 #endif

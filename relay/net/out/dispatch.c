@@ -14,7 +14,6 @@
 #include "clock.h"
 #include "secret.h"
 #include "settings.h"
-#include "shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,11 +137,11 @@ static struct dispatch_work *make_work(struct dispatch *d, const struct queue_de
 /* ---- decisions ---- */
 
 /* Names are looked up, and outcomes without a connection settled, by each shard in turn. */
-static struct shard *shard_of(struct dispatch *d, const struct queue_decision *decision)
+static struct deliveries *home_of(struct dispatch *d, const struct queue_decision *decision)
 {
     if (decision->kind == QUEUE_RESOLVE || decision->kind == QUEUE_SETTLE)
-        return &d->shards[d->turn++ % d->shard_count];
-    return &d->shards[decision->shard];
+        return d->homes[d->turn++ % d->shard_count];
+    return d->homes[decision->shard];
 }
 
 static void on_wake(struct inbox_item *item);
@@ -200,8 +199,9 @@ static void decide(struct dispatch *d, int64_t now_ms)
             continue;
         }
         struct dispatch_work *work = make_work(d, &decision);
-        work->shard = shard_of(d, &decision);
-        shard_dispatch(work->shard, work);
+        work->home = home_of(d, &decision);
+        work->item.run = work->home->arrived;
+        inbox_post(&work->home->worker->inbox, &work->item);
     }
     forget_places(d, now_ms);
     arm(d, now_ms);
@@ -346,8 +346,8 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
     dispatch_end(d, now_ms);
 }
 
-enum queue_next dispatch_message_done(struct dispatch *d, struct shard *shard, uint64_t connection,
-                                      bool reusable, struct dispatch_work **next_r)
+enum queue_next dispatch_message_done(struct dispatch *d, uint64_t connection, bool reusable,
+                                      struct dispatch_work **next_r)
 {
     const struct queue_attempt *attempt = NULL;
     int64_t now_ms = dispatch_begin(d);
@@ -357,7 +357,6 @@ enum queue_next dispatch_message_done(struct dispatch *d, struct shard *shard, u
         struct queue_decision decision = {
             .kind = QUEUE_SEND, .connection = connection, .attempt = attempt};
         *next_r = make_work(d, &decision);
-        (*next_r)->shard = shard;
     }
     dispatch_end(d, now_ms);
     return next;
@@ -443,11 +442,11 @@ void dispatch_configure(struct dispatch *d, const struct config *config, unsigne
     dispatch_end(d, now_ms);
 }
 
-void dispatch_run(struct dispatch *d, struct shard *shards, size_t count, struct store *store,
-                  struct incidents *incidents)
+void dispatch_run(struct dispatch *d, struct deliveries *const *homes, size_t count,
+                  struct store *store, struct incidents *incidents)
 {
     int64_t now_ms = dispatch_begin(d);
-    d->shards = shards;
+    d->homes = homes;
     d->shard_count = count;
     d->store = store;
     d->incidents = incidents;

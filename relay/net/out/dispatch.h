@@ -22,10 +22,10 @@
 
 #include <stdatomic.h>
 
+struct deliveries;
 struct dispatch;
 struct incidents;
 struct settings;
-struct shard;
 struct store;
 
 /* Where a domain's mail goes, as DNS has said. Counted; it never changes. */
@@ -41,7 +41,7 @@ void dispatch_hosts_drop(struct dispatch_hosts *hosts); /* NULL does nothing */
 struct dispatch_work {
     struct inbox_item item;
     struct dispatch *dispatch;
-    struct shard *shard;
+    struct deliveries *home;
     enum queue_decision_kind kind; /* OPEN, SEND, CLOSE, RESOLVE or SETTLE */
     enum queue_reason reason;
     uint64_t connection;                 /* 0: none */
@@ -63,9 +63,10 @@ void dispatch_free(struct dispatch *d);
 /* How much of everything there may be; also after a reload, which makes it ask for all names anew
  * and try again what rests. `connections`: of all destinations together. */
 void dispatch_configure(struct dispatch *d, const struct config *config, unsigned connections);
-/* Begin to hand out to `count` shards, while the store can record outcomes (C5). */
-void dispatch_run(struct dispatch *d, struct shard *shards, size_t count, struct store *store,
-                  struct incidents *incidents);
+/* Begin to hand out to `count` shards, while the store can record outcomes (C5). `homes`: theirs;
+ * borrowed until dispatch_free(). */
+void dispatch_run(struct dispatch *d, struct deliveries *const *homes, size_t count,
+                  struct store *store, struct incidents *incidents);
 /* Hand out nothing more; what is under way still comes back. */
 void dispatch_drain(struct dispatch *d);
 /* Nothing comes back any more; the loop may end. */
@@ -74,9 +75,6 @@ void dispatch_stop(struct dispatch *d);
 /* ---- what waits ---- */
 
 void dispatch_add(struct dispatch *d, const struct database_due *due, size_t count);
-
-/* Rows have been ended by a person: connections that carry only such mail are closed. */
-void dispatch_check_rows(struct dispatch *d);
 
 /* Those that were put to rest before a restart; before anything is handed out. */
 MUST_CHECK bool dispatch_rest_again(struct dispatch *d, const char *state_dir, struct err *err);
@@ -109,9 +107,8 @@ void dispatch_probe_ended(struct dispatch *d, const struct endpoint *at, enum qu
 /* As in queue_connection.h. With SEND, `next_r` is the next work of this connection. */
 MUST_CHECK bool dispatch_opened(struct dispatch *d, uint64_t connection,
                                 const struct endpoint *peer);
-MUST_CHECK enum queue_next dispatch_message_done(struct dispatch *d, struct shard *shard,
-                                                 uint64_t connection, bool reusable,
-                                                 struct dispatch_work **next_r);
+MUST_CHECK enum queue_next dispatch_message_done(struct dispatch *d, uint64_t connection,
+                                                 bool reusable, struct dispatch_work **next_r);
 MUST_CHECK bool dispatch_failed(struct dispatch *d, uint64_t connection, enum queue_failure how,
                                 const char *why);
 void dispatch_closed(struct dispatch *d, uint64_t connection);

@@ -5,7 +5,7 @@
 #ifndef DISPATCH_PARTS_H
 #define DISPATCH_PARTS_H
 
-#include "dispatch.h"
+#include "deliveries.h"
 #include "incidents.h"
 
 #include <pthread.h>
@@ -33,7 +33,7 @@ struct dispatch {
     struct inbox inbox; /* of the main loop */
     uv_timer_t timer;
     pthread_t main;
-    struct shard *shards;
+    struct deliveries *const *homes;
     size_t shard_count;
     uint64_t first_turn; /* of connections to the same hosts; random, so that no start is special */
     size_t turn;         /* which shard looks up or settles next; with the lock held */

@@ -10,7 +10,6 @@
 #include "destinations.h"
 #include "log.h"
 #include "rests.h"
-#include "shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,14 +247,6 @@ static void find_domain(struct dispatch *d, const char *domain, struct destinati
 }
 
 /* ---- what it is told ---- */
-
-void dispatch_check_rows(struct dispatch *d)
-{
-    dispatch_begin(d);
-    for (size_t i = 0; d->running && i < d->shard_count; i++)
-        shard_check_rows(&d->shards[i]);
-    pthread_mutex_unlock(&d->mutex);
-}
 
 static bool rest(struct dispatch *d, const char *name, int64_t for_ms, const char *why)
 {

@@ -159,7 +159,7 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
 
 void failover_leave(struct outbound *c)
 {
-    struct dispatch *d = c->shard->common->dispatch;
+    struct dispatch *d = c->home->shared->dispatch;
     candidates_host_left(&c->candidates, clock_steady_ms());
     if (c->reached && c->stalled && c->candidates.count > 1)
         dispatch_address_stalled(d, c->number, &c->at);
@@ -172,7 +172,7 @@ void failover_leave(struct outbound *c)
 static void next_from(struct outbound *c, size_t again)
 {
     static const struct dial_events events = {.greeted = on_greeted, .failed = on_not_connected};
-    if (c->shard->hastens) {
+    if (c->home->worker->hastens) {
         outbound_drop(c, "The relay is shutting down");
         return;
     }
@@ -189,7 +189,7 @@ static void next_from(struct outbound *c, size_t again)
                                      .silent = c->delivery.want == DELIVERY_TLS,
                                      .events = &events,
                                      .owner = c};
-    c->reach = dial_start(c->shard, &query);
+    c->reach = dial_start(c->home, &query);
 }
 
 void failover_next(struct outbound *c)
@@ -224,7 +224,7 @@ void failover_refused(struct outbound *c)
                      c->delivery.trouble.text));
     note_trouble(c, &c->delivery.trouble);
     if (c->delivery.said_later && c->reached) {
-        dispatch_address_refused(c->shard->common->dispatch, c->number, &c->at);
+        dispatch_address_refused(c->home->shared->dispatch, c->number, &c->at);
         c->reached = false;
     }
     failover_next(c);

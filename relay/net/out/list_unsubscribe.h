@@ -3,7 +3,8 @@
 #ifndef LIST_UNSUBSCRIBE_H
 #define LIST_UNSUBSCRIBE_H
 
-#include "shard.h"
+#include "mail.h"
+#include "settings.h"
 
 /* The stream that a message belongs to, as it is configured now; NULL when it is none. */
 const struct stream *list_unsubscribe_stream(const struct settings *settings,

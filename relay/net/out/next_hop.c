@@ -3,15 +3,12 @@
  * mail servers. */
 #include "next_hop.h"
 
-#include "settings.h"
-#include "shard.h"
-
 #include <stdlib.h>
 #include <utlist.h>
 
 struct next_hop {
     struct next_hop *next, *prev;
-    struct shard *shard;
+    struct deliveries *home;
     struct dispatch_work *work;
     struct settings *settings; /* held */
     const struct config_route *route;
@@ -19,7 +16,7 @@ struct next_hop {
 
 static void end(struct next_hop *h)
 {
-    DL_DELETE(h->shard->next_hops, h);
+    DL_DELETE(h->home->next_hops, h);
     dispatch_work_free(h->work);
     settings_drop(h->settings);
     free(h);
@@ -32,18 +29,18 @@ static void on_hosts(void *context, struct resolver_answer *answer)
     end(h);
 }
 
-void next_hop_find(struct shard *s, struct dispatch_work *work)
+void next_hop_find(struct deliveries *home, struct dispatch_work *work)
 {
-    if (!s->resolver) {
+    if (!home->resolver) {
         dispatch_work_free(work);
         return;
     }
     struct next_hop *h = xcalloc(1, sizeof(*h));
-    h->shard = s;
+    h->home = home;
     h->work = work;
-    h->settings = settings_hold(s->settings);
+    h->settings = settings_hold(home->worker->settings);
     h->route = config_route(h->settings->config, work->domain);
-    DL_APPEND(s->next_hops, h);
+    DL_APPEND(home->next_hops, h);
     bool direct = h->route->host[0] != '\0';
     const struct resolver_query query = {.config = h->settings->config,
                                          .domain = direct ? h->route->host : work->domain,
@@ -51,13 +48,13 @@ void next_hop_find(struct shard *s, struct dispatch_work *work)
                                          .urgent = work->urgent,
                                          .port = h->route->port,
                                          .direct = direct};
-    resolver_find(s->resolver, &query, on_hosts, h);
+    resolver_find(home->resolver, &query, on_hosts, h);
 }
 
-void next_hop_abandon_all(struct shard *s)
+void next_hop_abandon_all(struct deliveries *home)
 {
-    resolver_free(s->resolver);
-    s->resolver = NULL;
-    while (s->next_hops)
-        end(s->next_hops);
+    resolver_free(home->resolver);
+    home->resolver = NULL;
+    while (home->next_hops)
+        end(home->next_hops);
 }

@@ -3,11 +3,11 @@
 #ifndef NEXT_HOP_H
 #define NEXT_HOP_H
 
-#include "dispatch.h"
+#include "deliveries.h"
 
 /* Answered by dispatch_resolved(). Takes `work`. */
-void next_hop_find(struct shard *s, struct dispatch_work *work);
+void next_hop_find(struct deliveries *home, struct dispatch_work *work);
 /* The shard ends: nothing is answered any more. */
-void next_hop_abandon_all(struct shard *s);
+void next_hop_abandon_all(struct deliveries *home);
 
 #endif

@@ -18,6 +18,7 @@
 #include "log.h"
 #include "outbound_parts.h"
 #include "trace.h"
+#include "works.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,12 +55,12 @@ static void attempt_done(struct outbound *c)
 static void on_end(uv_handle_t *handle)
 {
     struct outbound *c = handle->data;
-    struct shard *s = c->shard;
-    DL_DELETE(s->outbounds, c);
-    HASH_DEL(s->outbounds_by_number, c);
+    struct deliveries *home = c->home;
+    DL_DELETE(home->outbounds, c);
+    HASH_DEL(home->outbounds_by_number, c);
     settings_drop(c->settings);
     free(c);
-    shard_something_ended(s);
+    worker_something_ended(home->worker);
 }
 
 void outbound_end_delivery(struct outbound *c)
@@ -73,7 +74,7 @@ void outbound_end_delivery(struct outbound *c)
 static enum queue_next tell_spoken(struct outbound *c, bool reusable, struct dispatch_work **next_r)
 {
     c->spoken = false;
-    return dispatch_message_done(c->shard->common->dispatch, c->shard, c->number, reusable, next_r);
+    return dispatch_message_done(c->home->shared->dispatch, c->number, reusable, next_r);
 }
 
 static void end_outbound(struct outbound *c)
@@ -86,7 +87,7 @@ static void end_outbound(struct outbound *c)
     if (c->spoken) /* the attempt is settled: the queue must not have it again */
         CHECK(tell_spoken(c, false, &none) == QUEUE_NEXT_CLOSE);
     if (!c->told)
-        dispatch_closed(c->shard->common->dispatch, c->number);
+        dispatch_closed(c->home->shared->dispatch, c->number);
     uv_close((uv_handle_t *)&c->end_timer, on_end);
 }
 
@@ -98,7 +99,7 @@ void outbound_fail(struct outbound *c, enum queue_failure how, const struct verd
         failover_leave(c);
     snprintf(why, sizeof(why), "%03d %s %.180s", v->code, v->enhanced, v->text);
     bool untried = dispatch_failed(
-        c->shard->common->dispatch, c->number,
+        c->home->shared->dispatch, c->number,
         attempt_has_answer(p) && how != QUEUE_FAIL_BROKE ? QUEUE_FAIL_LOST : how, why);
     c->told = true;
     c->attempt = NULL;
@@ -140,11 +141,11 @@ void outbound_next_attempt(struct outbound *c)
 {
     struct dispatch_work *work = NULL;
     bool exception = failover_has_tried(c, DELIVERY_IN_CLEAR); /* one attempt's, no other's */
-    bool reusable = !c->shard->draining && !exception && !delivery_is_used_up(&c->delivery) &&
-                    !failover_looks_back(c);
+    bool reusable = !c->home->worker->draining && !exception &&
+                    !delivery_is_used_up(&c->delivery) && !failover_looks_back(c);
     switch (tell_spoken(c, reusable, &work)) {
     case QUEUE_NEXT_SEND: /* by outbound_send(), as when it comes later */
-        shard_add_work(c->shard, work);
+        works_add(c->home, work);
         break;
     case QUEUE_NEXT_IDLE:
         break;
@@ -163,7 +164,7 @@ static bool tell_opened(struct outbound *c)
 {
     if (c->opened)
         return true;
-    c->opened = dispatch_opened(c->shard->common->dispatch, c->number, &c->at);
+    c->opened = dispatch_opened(c->home->shared->dispatch, c->number, &c->at);
     if (c->opened)
         return true;
     c->unwanted = true;
@@ -210,7 +211,7 @@ static void end_message(struct outbound *c)
     if (attempt_all_answered(c->attempt)) {
         attempt_done(c);
     } else if (attempt_has_answer(c->attempt) &&
-               dispatch_is_urgent_next(c->shard->common->dispatch, c->number)) {
+               dispatch_is_urgent_next(c->home->shared->dispatch, c->number)) {
         attempt_leave_rest(c->attempt);
         attempt_done(c);
     }

@@ -6,16 +6,16 @@
 #include "attempt.h"
 
 /* What the queue has decided; each takes `work`. */
-void outbound_open(struct shard *s, struct dispatch_work *work);
-void outbound_send(struct shard *s, struct dispatch_work *work);
-void outbound_close(struct shard *s, struct dispatch_work *work);
-void outbound_hurry(struct shard *s, struct dispatch_work *work);
+void outbound_open(struct deliveries *home, struct dispatch_work *work);
+void outbound_send(struct deliveries *home, struct dispatch_work *work);
+void outbound_close(struct deliveries *home, struct dispatch_work *work);
+void outbound_hurry(struct deliveries *home, struct dispatch_work *work);
 
 /* Those whose recipients have all been ended by a person are closed, unless all has been said. */
-void outbound_check_rows(struct shard *s);
+void outbound_check_rows(struct deliveries *home);
 
 /* When the shard drains. */
-void outbound_close_idle(struct shard *s);
-void outbound_close_all(struct shard *s);
+void outbound_close_idle(struct deliveries *home);
+void outbound_close_all(struct deliveries *home);
 
 #endif

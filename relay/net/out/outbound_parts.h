@@ -13,7 +13,7 @@ struct outbound {
     struct outbound *next, *prev;
     uint64_t number; /* the queue's, of this connection */
     UT_hash_handle hh;
-    struct shard *shard;
+    struct deliveries *home;
     struct settings *settings;     /* held: those of the connection */
     struct connection *connection; /* with a host that has spoken, or NULL */
     struct delivery delivery;

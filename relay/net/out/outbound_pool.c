@@ -8,18 +8,18 @@
 
 #include <utlist.h>
 
-static struct outbound *find(struct shard *s, uint64_t number)
+static struct outbound *find(struct deliveries *home, uint64_t number)
 {
     struct outbound *c = NULL;
-    HASH_FIND(hh, s->outbounds_by_number, &number, sizeof(number), c);
+    HASH_FIND(hh, home->outbounds_by_number, &number, sizeof(number), c);
     return c && !c->ending && !c->told ? c : NULL;
 }
 
-void outbound_send(struct shard *s, struct dispatch_work *work)
+void outbound_send(struct deliveries *home, struct dispatch_work *work)
 {
-    struct outbound *c = find(s, work->connection);
+    struct outbound *c = find(home, work->connection);
     if (c && !c->idle) { /* it is saying goodbye already */
-        dispatch_closed(s->common->dispatch, c->number);
+        dispatch_closed(home->shared->dispatch, c->number);
         c->told = true;
     }
     if (!c || !c->idle) { /* the queue has the attempt again */
@@ -28,16 +28,16 @@ void outbound_send(struct shard *s, struct dispatch_work *work)
     }
     c->idle = c->hurried = false;
     c->reused = true;
-    c->attempt = attempt_start(s, work);
+    c->attempt = attempt_start(home, work);
     if (!c->attempt)
         outbound_next_attempt(c);
     if (c->attempt)
         outbound_pump(c);
 }
 
-void outbound_hurry(struct shard *s, struct dispatch_work *work)
+void outbound_hurry(struct deliveries *home, struct dispatch_work *work)
 {
-    struct outbound *c = find(s, work->connection);
+    struct outbound *c = find(home, work->connection);
     dispatch_work_free(work);
     if (!c || !c->attempt || c->idle || !c->connection || c->hurried)
         return;
@@ -46,10 +46,10 @@ void outbound_hurry(struct shard *s, struct dispatch_work *work)
         outbound_set_deadline(c);
 }
 
-void outbound_close(struct shard *s, struct dispatch_work *work)
+void outbound_close(struct deliveries *home, struct dispatch_work *work)
 {
     static const char given_up[] = "given up, as other mail waits for a connection";
-    struct outbound *c = find(s, work->connection);
+    struct outbound *c = find(home, work->connection);
     dispatch_work_free(work);
     if (!c)
         return;
@@ -71,12 +71,12 @@ static bool is_in_attempt(const struct queue_attempt *attempt, const struct mail
 }
 
 /* Is anybody left who waits for it? Also when that cannot be read. */
-static bool is_wanted(struct shard *s, const struct queue_attempt *attempt)
+static bool is_wanted(struct deliveries *home, const struct queue_attempt *attempt)
 {
     struct mail *m = NULL;
     struct err err = {0};
     bool wanted = false;
-    if (!database_mail(s->reader, attempt->message, &m, &err))
+    if (!database_mail(home->worker->reader, attempt->message, &m, &err))
         return err.kind != ERR_NOT_FOUND;
     for (size_t i = 0; i < m->envelope.count; i++) {
         const struct mail_row *row = &m->rows[i];
@@ -88,14 +88,14 @@ static bool is_wanted(struct shard *s, const struct queue_attempt *attempt)
     return wanted;
 }
 
-void outbound_check_rows(struct shard *s)
+void outbound_check_rows(struct deliveries *home)
 {
     static const char ended[] = "its mail was ended by the operator";
     struct outbound *c;
     struct outbound *next;
-    DL_FOREACH_SAFE (s->outbounds, c, next) {
+    DL_FOREACH_SAFE (home->outbounds, c, next) {
         bool said = c->connection && c->delivery_live && delivery_is_said(&c->delivery);
-        if (!c->attempt || c->ending || said || is_wanted(s, c->attempt->work->attempt))
+        if (!c->attempt || c->ending || said || is_wanted(home, c->attempt->work->attempt))
             continue;
         c->unwanted = true;
         if (c->reach)
@@ -110,30 +110,30 @@ static void on_composed(void *owner)
     outbound_pump(owner);
 }
 
-void outbound_open(struct shard *s, struct dispatch_work *work)
+void outbound_open(struct deliveries *home, struct dispatch_work *work)
 {
     uint64_t number = work->connection;
-    struct attempt *p = attempt_start(s, work);
+    struct attempt *p = attempt_start(home, work);
     if (!p)
         return;
     struct outbound *c = xcalloc(1, sizeof(*c));
     work->used = true;
-    c->shard = s;
+    c->home = home;
     c->number = number;
     c->attempt = p;
     c->transaction = (struct transaction){.composed = on_composed, .owner = c};
-    uv_timer_init(&s->loop, &c->end_timer);
+    uv_timer_init(&home->worker->loop, &c->end_timer);
     c->end_timer.data = c;
-    DL_APPEND(s->outbounds, c);
-    HASH_ADD(hh, s->outbounds_by_number, number, sizeof(c->number), c);
+    DL_APPEND(home->outbounds, c);
+    HASH_ADD(hh, home->outbounds_by_number, number, sizeof(c->number), c);
     failover_begin(c);
 }
 
-void outbound_close_idle(struct shard *s)
+void outbound_close_idle(struct deliveries *home)
 {
     struct outbound *c;
     struct outbound *next;
-    DL_FOREACH_SAFE (s->outbounds, c, next) {
+    DL_FOREACH_SAFE (home->outbounds, c, next) {
         if (c->idle)
             outbound_quit(c);
     }
@@ -150,14 +150,14 @@ static void note_unanswered(const struct outbound *c)
                      "ended: it is sent again, and may be delivered twice"));
 }
 
-void outbound_close_all(struct shard *s)
+void outbound_close_all(struct deliveries *home)
 {
     struct outbound *c;
     struct outbound *next;
-    outbound_close_idle(s);
-    DL_FOREACH_SAFE (s->outbounds, c, next) {
-        if (!s->hastens && c->connection && !c->ending && c->delivery.want != DELIVERY_CLOSE &&
-            !c->attempt)
+    outbound_close_idle(home);
+    DL_FOREACH_SAFE (home->outbounds, c, next) {
+        if (!home->worker->hastens && c->connection && !c->ending &&
+            c->delivery.want != DELIVERY_CLOSE && !c->attempt)
             continue; /* says QUIT, and is heard for ten seconds at most */
         if (c->reach)
             failover_stop(c, "The relay is shutting down");

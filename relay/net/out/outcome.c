@@ -9,6 +9,7 @@
 #include "log.h"
 #include "retry.h"
 #include "suppress.h"
+#include "works.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,22 +128,21 @@ static void log_outcome(const struct attempt *p, size_t i, const struct store_ou
     log_end(log_number(line, "delay_ms", now_ms - p->mail->created_ms));
 }
 
-static void on_notice_stored(struct shard *s, struct store_job *job)
+static void on_notice_stored(void *context, struct store_job *job)
 {
-    (void)s;
+    (void)context;
     store_job_free(job);
 }
 
-static void on_settled(struct shard *s, struct store_job *job)
+static void on_settled(void *context, struct store_job *job)
 {
-    struct attempt *p = job->context;
-    shard_recorded(s);
+    struct attempt *p = context;
+    works_recorded(p->home);
     if (!job->ok) /* the store ends without having been able to record it; it is tried again (C3) */
         log_end(log_text(log_id(log_begin(LOG_ERROR, "unrecorded"), p->work->attempt->message),
                          "reply", job->err.text));
     for (size_t i = 0; job->ok && i < job->outcome_count; i++)
         log_outcome(p, i, &job->outcomes[i]);
-    job->context = NULL;
     store_job_free(job);
     attempt_end(p);
 }
@@ -154,7 +154,7 @@ static void note_dialogue(struct attempt *p)
     struct store_job *job = store_job_new(NULL, NULL);
     job->note_message = p->mail->id;
     job->note = xstrdup(buf_text(&p->dialogue));
-    shard_ask_store(p->shard, job, on_notice_stored);
+    worker_ask_store(p->home->worker, job, on_notice_stored, NULL);
 }
 
 /* Nobody was asked, and the rows say why already: a dead network must not write down its whole
@@ -187,7 +187,6 @@ void attempt_settle(struct attempt *p)
     attempt_follow_clock(p);
     p->settled_ms = clock_now_ms();      /* one for all: they stay together */
     job->offset_ms = p->clock_offset_ms; /* what the outcomes' times are of */
-    job->context = p;
     note_dialogue(p);
     for (size_t i = 0; i < p->mail->envelope.count; i++)
         decide(p, job, i);
@@ -198,6 +197,6 @@ void attempt_settle(struct attempt *p)
         attempt_end(p);
         return;
     }
-    p->shard->unrecorded++;
-    shard_ask_store(p->shard, job, on_settled);
+    works_unrecorded(p->home);
+    worker_ask_store(p->home->worker, job, on_settled, p);
 }

@@ -28,7 +28,7 @@ struct question {
 struct asked {
     struct inbox_item item;
     struct question *question;
-    struct shard *shard;
+    struct deliveries *home;
 };
 
 static struct progress_row *add(struct progress *all)
@@ -60,10 +60,10 @@ static void describe_dial(const struct outbound *c, struct progress_row *row)
 static void describe(const struct outbound *c, struct progress_row *row)
 {
     const struct queue_attempt *attempt = c->attempt->work->attempt;
-    *row =
-        (struct progress_row){.message = attempt->message,
-                              .for_ms = (int64_t)(uv_now(&c->shard->loop) - c->attempt->begun_ms),
-                              .count = attempt->count};
+    *row = (struct progress_row){
+        .message = attempt->message,
+        .for_ms = (int64_t)(uv_now(&c->home->worker->loop) - c->attempt->begun_ms),
+        .count = attempt->count};
     memcpy(row->numbers, attempt->numbers, attempt->count * sizeof(row->numbers[0]));
     snprintf(row->domain, sizeof(row->domain), "%s", attempt->domain);
     if (!c->connection) {
@@ -93,7 +93,7 @@ static void on_asked(struct inbox_item *item)
     const struct outbound *c;
     free(item);
     pthread_mutex_lock(&asked.question->mutex);
-    DL_FOREACH (asked.shard->outbounds, c) {
+    DL_FOREACH (asked.home->outbounds, c) {
         if (c->attempt && !c->ending)
             describe(c, add(&asked.question->progress));
     }
@@ -102,7 +102,7 @@ static void on_asked(struct inbox_item *item)
     let_go(asked.question);
 }
 
-static struct question *ask(struct shard *shards, size_t count)
+static struct question *ask(struct deliveries *const *homes, size_t count)
 {
     struct question *q = xcalloc(1, sizeof(*q));
     pthread_condattr_t by_steady;
@@ -115,8 +115,8 @@ static struct question *ask(struct shard *shards, size_t count)
     q->open = count;
     for (size_t i = 0; i < count; i++) {
         struct asked *asked = xcalloc(1, sizeof(*asked));
-        *asked = (struct asked){.item.run = on_asked, .question = q, .shard = &shards[i]};
-        inbox_post(&shards[i].inbox, &asked->item);
+        *asked = (struct asked){.item.run = on_asked, .question = q, .home = homes[i]};
+        inbox_post(&homes[i]->worker->inbox, &asked->item);
     }
     return q;
 }
@@ -127,9 +127,9 @@ void progress_read(struct dispatch *d, struct progress *progress_r)
     int waited = 0;
     dispatch_begin(d);
     size_t count = d->running ? d->shard_count : 0;
-    struct shard *shards = d->shards;
+    struct deliveries *const *homes = d->homes;
     pthread_mutex_unlock(&d->mutex);
-    struct question *q = ask(shards, count);
+    struct question *q = ask(homes, count);
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += PATIENCE_S;
     pthread_mutex_lock(&q->mutex);

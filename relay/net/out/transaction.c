@@ -125,7 +125,7 @@ static bool make_copy(struct transaction *s, struct err *err)
 {
     struct attempt *p = s->attempt;
     bool alone = s->mail.count == 1;
-    if (!composition_open(p->shard, p->settings, p->mail, &s->composition, err))
+    if (!composition_open(p->home, p->settings, p->mail, &s->composition, err))
         return false;
     struct composition_links *links = composition_links(s->composition);
     if (alone)

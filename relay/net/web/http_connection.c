@@ -19,7 +19,7 @@ enum { IN_MAX = 64 * 1024, OUT_MAX = 128 * 1024, IDLE_S = 10, WHOLE_MS = 30 * 10
 
 struct http_connection {
     struct http_connection *next, *prev;
-    struct shard *shard;
+    struct http_connections *home;
     struct connection *connection; /* NULL: ended */
     uv_pipe_t pipe;
     uv_timer_t deadline;
@@ -42,11 +42,11 @@ static void on_closed(uv_handle_t *handle)
     struct http_connection *v = handle->data;
     if (--v->handles > 0 || v->connection)
         return;
-    struct shard *shard = v->shard;
-    DL_DELETE(shard->http_connections, v);
+    struct http_connections *home = v->home;
+    DL_DELETE(home->all, v);
     settings_drop(v->settings);
     free(v);
-    shard_something_ended(shard);
+    worker_something_ended(home->worker);
 }
 
 static void close_own(struct http_connection *v)
@@ -106,7 +106,7 @@ static void join_page(struct http_connection *v)
     CHECK(uv_pipe_open(&v->pipe, ends[0]) == 0);
     v->joined = true;
     uv_read_start((uv_stream_t *)&v->pipe, on_alloc, on_answer);
-    web_take(v->shard->common->web, ends[1], (const struct sockaddr *)&peer,
+    web_take(v->home->shared->web, ends[1], (const struct sockaddr *)&peer,
              six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 }
 
@@ -149,7 +149,7 @@ static void on_secured(void *owner)
 static void leave_place(struct http_connection *v)
 {
     if (v->counted)
-        connection_limits_leave(v->shard->common->visitors, v->peer, false, true);
+        connection_limits_leave(v->home->shared->limits, v->peer, false, true);
     v->counted = false;
 }
 
@@ -175,53 +175,54 @@ static unsigned at_most(unsigned number, unsigned limit)
 /* All clients are strangers; who has been here longest goes first. */
 static bool take_place(struct http_connection *v)
 {
-    struct common *common = v->shard->common;
-    const struct config *c = v->shard->settings->config;
-    unsigned all = common->descriptors.http_connections;
+    struct http_shared *shared = v->home->shared;
+    const struct config *c = v->home->worker->settings->config;
+    unsigned all = shared->most;
     const struct connection_bounds limits = {.all = all,
                                              .per_address = at_most(c->per_address, (all + 1) / 2),
                                              .per_network =
                                                  at_most(c->per_network, (3 * all + 3) / 4)};
     struct connection_place place;
     bool replaces = false;
-    if (!connection_limits_enter(common->visitors, v->peer, false, &limits, &replaces, &place))
+    if (!connection_limits_enter(shared->limits, v->peer, false, &limits, &replaces, &place))
         return false;
     if (replaces)
-        shard_make_room_for_http(v->shard, &place);
+        v->home->make_room(v->home, &place);
     v->counted = true;
     return true;
 }
 
-bool http_connection_make_room(struct shard *s, const struct connection_place *place)
+bool http_connection_make_room(struct http_connections *home, const struct connection_place *place)
 {
     struct http_connection *v;
-    DL_FOREACH (s->http_connections, v) {
+    DL_FOREACH (home->all, v) {
         if (!v->counted || !v->connection || !connection_limits_is_place(place, v->peer, false))
             continue;
         leave_place(v);
-        rejects_add(s->common->rejected_http, v->peer);
+        rejects_add(home->shared->rejects, v->peer);
         connection_close(v->connection, "too many at once");
         return true;
     }
     return false;
 }
 
-void http_connection_accept(struct shard *s, int fd, bool implicit_tls)
+void http_connection_accept(struct http_connections *home, int fd, bool implicit_tls)
 {
     struct http_connection *v = xcalloc(1, sizeof(*v));
-    v->shard = s;
-    v->settings = settings_hold(s->settings);
+    v->home = home;
+    v->settings = settings_hold(home->worker->settings);
     v->handles = 2;
-    CHECK(uv_pipe_init(&s->loop, &v->pipe, 0) == 0 && uv_timer_init(&s->loop, &v->deadline) == 0);
+    CHECK(uv_pipe_init(&home->worker->loop, &v->pipe, 0) == 0 &&
+          uv_timer_init(&home->worker->loop, &v->deadline) == 0);
     v->pipe.data = v->deadline.data = v;
-    DL_APPEND(s->http_connections, v);
-    v->connection = connection_accept(&s->loop, fd, &events, v);
+    DL_APPEND(home->all, v);
+    v->connection = connection_accept(&home->worker->loop, fd, &events, v);
     connection_peer(v->connection, v->peer);
     connection_set_timeout(v->connection, IDLE_S);
     uv_timer_start(&v->deadline, on_deadline, WHOLE_MS, 0);
-    if (s->draining || !take_place(v)) {
-        if (!s->draining)
-            rejects_add(s->common->rejected_http, v->peer);
+    if (home->worker->draining || !take_place(v)) {
+        if (!home->worker->draining)
+            rejects_add(home->shared->rejects, v->peer);
         connection_close(v->connection, "too many at once");
         return;
     }
@@ -230,10 +231,10 @@ void http_connection_accept(struct shard *s, int fd, bool implicit_tls)
     connection_want_bytes(v->connection, true);
 }
 
-void http_connection_end_all(struct shard *s)
+void http_connection_end_all(struct http_connections *home)
 {
     struct http_connection *v;
-    DL_FOREACH (s->http_connections, v)
+    DL_FOREACH (home->all, v)
         if (v->connection)
             connection_close(v->connection, "closing down");
 }

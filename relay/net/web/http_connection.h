@@ -4,12 +4,34 @@
 #ifndef HTTP_CONNECTION_H
 #define HTTP_CONNECTION_H
 
-#include "shard.h"
+#include "connection_limits.h"
+#include "worker.h"
 
-void http_connection_accept(struct shard *s, int fd, bool implicit_tls);
+struct http_connection;
+struct rejects;
+struct web;
+
+/* What the HTTP connections of all threads share; borrowed. */
+struct http_shared {
+    struct web *web; /* NULL: no page is served */
+    struct connection_limits *limits;
+    struct rejects *rejects; /* those that there was no place for */
+    unsigned most;           /* at once */
+};
+
+/* Those of one thread. */
+struct http_connections {
+    struct worker *worker;
+    struct http_shared *shared;
+    struct http_connection *all; /* list */
+    /* Given by the owner: one that holds such a place has to go, on this thread or another. */
+    void (*make_room)(struct http_connections *home, const struct connection_place *place);
+};
+
+void http_connection_accept(struct http_connections *home, int fd, bool implicit_tls);
 /* End the oldest HTTP connection from that place; false: there is none here. */
-bool http_connection_make_room(struct shard *s, const struct connection_place *place);
-/* The shard drains: all of them end. */
-void http_connection_end_all(struct shard *s);
+bool http_connection_make_room(struct http_connections *home, const struct connection_place *place);
+/* The worker drains: all of them end. */
+void http_connection_end_all(struct http_connections *home);
 
 #endif

@@ -7,7 +7,8 @@
 #ifndef PAGE_H
 #define PAGE_H
 
-#include "shard.h"
+#include "settings.h"
+#include "store.h"
 
 #include <sys/socket.h>
 

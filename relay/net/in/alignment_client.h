@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* alignment_client.h - Will receivers believe it? */
+#ifndef ALIGNMENT_CLIENT_H
+#define ALIGNMENT_CLIENT_H
+
+#include "alignment.h"
+#include "sessions.h"
+
+typedef void alignment_client_on_judged(struct sessions *home, uint64_t session,
+                                        const struct alignment *alignment);
+
+/* Ask the alignment service about a pair of domains for this thread's memory; then `done` is
+ * called, which may be NULL. */
+void alignment_client_ask(struct sessions *home, uint64_t session, const char *author,
+                          const char *return_domain, alignment_client_on_judged *done);
+
+#endif

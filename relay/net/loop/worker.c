@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* worker.c - Counts what is under way, and brings the store's answers back to the loop. */
+#include "worker.h"
+
+#include <stdlib.h>
+
+void worker_init(struct worker *w, struct store *store, struct settings *settings,
+                 void (*ended)(struct worker *w))
+{
+    w->store = store;
+    w->settings = settings_hold(settings);
+    w->ended = ended;
+    CHECK(uv_loop_init(&w->loop) == 0);
+    inbox_init(&w->inbox, &w->loop);
+}
+
+bool worker_open_reader(struct worker *w, struct err *err)
+{
+    return database_open(w->settings->config->state_dir, DATABASE_READ, &w->reader, err);
+}
+
+void worker_fini(struct worker *w)
+{
+    while (w->inbox.first) { /* nobody is left to run it */
+        struct inbox_item *item = w->inbox.first;
+        w->inbox.first = item->next;
+        free(item);
+    }
+    CHECK(uv_loop_close(&w->loop) == 0);
+    settings_drop(w->settings);
+    database_close(w->reader);
+}
+
+void worker_change_settings(struct worker *w, struct settings *settings)
+{
+    settings_drop(w->settings);
+    w->settings = settings;
+}
+
+void worker_something_ended(struct worker *w)
+{
+    w->ended(w);
+}
+
+void worker_begin(struct worker *w)
+{
+    w->under_way++;
+}
+
+void worker_end(struct worker *w)
+{
+    CHECK(w->under_way > 0);
+    w->under_way--;
+    w->ended(w);
+}
+
+/* ---- the way to the store and back ---- */
+
+struct store_call {
+    struct inbox_item item;
+    struct worker *worker;
+    struct store_job *job;
+    struct settings *settings; /* held, or NULL */
+    worker_on_stored *done;
+    void *context;
+};
+
+static void on_returned(struct inbox_item *item)
+{
+    struct store_call e = *(struct store_call *)item;
+    free(item);
+    e.done(e.context, e.job);
+    settings_drop(e.settings);
+    worker_end(e.worker);
+}
+
+/* On the store's thread. */
+static void on_answered(struct store_job *job)
+{
+    struct store_call *e = job->owner;
+    inbox_post(&e->worker->inbox, &e->item);
+}
+
+void worker_ask_store(struct worker *w, struct store_job *job, worker_on_stored *done,
+                      void *context)
+{
+    worker_ask_store_by(w, NULL, job, done, context);
+}
+
+void worker_ask_store_by(struct worker *w, struct settings *settings, struct store_job *job,
+                         worker_on_stored *done, void *context)
+{
+    struct store_call *e = xcalloc(1, sizeof(*e));
+    *e = (struct store_call){.item.run = on_returned,
+                             .worker = w,
+                             .job = job,
+                             .settings = settings ? settings_hold(settings) : NULL,
+                             .done = done,
+                             .context = context};
+    job->owner = e;
+    job->answer = on_answered;
+    worker_begin(w);
+    store_put(w->store, job);
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* deliveries.h - What one thread delivers: the queue's decisions as they arrive, and the
+ * connections, attempts and look-ups that come of them. */
+#ifndef DELIVERIES_H
+#define DELIVERIES_H
+
+#include "dispatch.h"
+#include "keyring.h"
+#include "worker.h"
+
+struct attempt;
+struct dial_try;
+struct next_hop;
+struct outbound;
+
+/* What the deliveries of all threads share; borrowed. */
+struct deliveries_shared {
+    struct dispatch *dispatch;
+    struct keyring *keyring;
+    struct incidents *incidents;
+};
+
+struct deliveries {
+    struct worker *worker;
+    const struct deliveries_shared *shared;
+    struct resolver *resolver;
+    struct outbound *outbounds;            /* list */
+    struct outbound *outbounds_by_number;  /* hash of the same */
+    struct dial_try *tries;                /* list; connections that have not been greeted */
+    struct attempt *attempts;              /* list */
+    struct next_hop *next_hops;            /* list */
+    struct inbox_item *works, **works_end; /* what the queue wants done, first come first */
+    uv_idle_t works_turn;
+    unsigned unrecorded; /* outcomes on their way to the store */
+    void (*arrived)(struct inbox_item *work);
+    void (*run)(struct deliveries *home, struct dispatch_work *work);
+};
+
+/* `worker` and `shared` are borrowed. */
+void deliveries_init(struct deliveries *home, struct worker *worker,
+                     const struct deliveries_shared *shared);
+MUST_CHECK bool deliveries_open(struct deliveries *home, struct err *err);
+
+/* All else on the thread of its worker. It drains: what is idle ends, nothing is looked up. */
+void deliveries_drain(struct deliveries *home);
+/* Some are not told the store yet, or not begun. */
+bool deliveries_are_under_way(const struct deliveries *home);
+/* All connections end: soon, or, when the worker hastens, at once. */
+void deliveries_end_all(struct deliveries *home);
+/* The same for the last, when nothing is under way. False: some have not ended yet. */
+bool deliveries_have_ended(struct deliveries *home);
+/* Its loop ends. */
+void deliveries_close(struct deliveries *home);
+
+/* From any thread: rows have been ended by a person. Connections that carry only such mail are
+ * closed, on all threads. */
+void deliveries_check_rows(struct dispatch *d);
+
+#endif
