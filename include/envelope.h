@@ -34,6 +34,8 @@ struct envelope {
 void envelope_clear(struct envelope *e);
 /* Room for one recipient more, of whom a peer says how many there are; false: no memory for it. */
 MUST_CHECK bool envelope_reserve(struct envelope *e);
+/* What one recipient holds. */
+void envelope_free_rcpt(struct envelope_rcpt *rcpt);
 /* Add a recipient; copies all. */
 void envelope_add(struct envelope *e, struct span address, const char *domain, struct span original,
                   unsigned notify);

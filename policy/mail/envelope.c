@@ -13,13 +13,17 @@ char *envelope_text(struct span s)
     return text;
 }
 
+void envelope_free_rcpt(struct envelope_rcpt *rcpt)
+{
+    free(rcpt->address);
+    free(rcpt->domain);
+    free(rcpt->original);
+}
+
 void envelope_clear(struct envelope *e)
 {
-    for (size_t i = 0; i < e->count; i++) {
-        free(e->rcpts[i].address);
-        free(e->rcpts[i].domain);
-        free(e->rcpts[i].original);
-    }
+    for (size_t i = 0; i < e->count; i++)
+        envelope_free_rcpt(&e->rcpts[i]);
     free(e->rcpts);
     free(e->sender);
     free(e->id);
@@ -29,10 +33,7 @@ void envelope_clear(struct envelope *e)
 void envelope_drop(struct envelope *e)
 {
     CHECK(e->count > 0);
-    struct envelope_rcpt *last = &e->rcpts[--e->count];
-    free(last->address);
-    free(last->domain);
-    free(last->original);
+    envelope_free_rcpt(&e->rcpts[--e->count]);
 }
 
 bool envelope_reserve(struct envelope *e)

@@ -1,26 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* attempt.c - An attempt up to the outbound connection, and its end.
- *
- * Failure modes: the rows cannot be read (tried again in 5 seconds) - nobody is due any more
- * (dropped) - its time is over (never: nothing late is sent) - no key (later, the operator is told)
- * - the queue has found no host (answered here) - the settings have changed since the queue looked
- * (it looks again).
- */
+/* attempt.c - The answers of one attempt, and its time. */
 #include "attempt.h"
 
 #include "clock.h"
 #include "log.h"
-#include "outbound.h"
 #include "retry.h"
-#include "suppressions.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 /* JUST_OVER_MS: a loop's timer counts from when the loop last looked at the clock. */
-enum { AGAIN_MS = 5000, EARLY_MS = 60 * 1000, CLOCK_MOVES_MS = 100, JUST_OVER_MS = 20 };
+enum { JUST_OVER_MS = 20 };
 
 void attempt_answer_all(struct attempt *p, const struct verdict *v)
 {
@@ -42,6 +32,15 @@ void attempt_own_fault(struct attempt *p, const struct err *err)
                                   p->mail->from_domain),
                          "reply", err->text));
     attempt_answer_all(p, &v);
+}
+
+/* The clock may have been set while the attempt was under way. */
+void attempt_follow_clock(struct attempt *p)
+{
+    int64_t moved_ms = clock_offset_ms() - p->clock_offset_ms;
+    p->clock_offset_ms += moved_ms;
+    p->mail->created_ms += moved_ms;
+    p->mail->expires_ms += moved_ms;
 }
 
 int64_t attempt_left_ms(struct attempt *p)
@@ -71,127 +70,7 @@ bool attempt_expired(struct attempt *p)
     return true;
 }
 
-/* Whom the resolver has asked, and where that is set. `text_r` holds 120 bytes. */
-static void dns_asked(const struct config *config, char *text_r)
-{
-    if (config->dns_forward_count > 0)
-        snprintf(text_r, 120, "asked %s%s, as dns { forward } says", config->dns_forward[0],
-                 config->dns_forward_count > 1 ? " and others" : "");
-    else
-        snprintf(text_r, 120,
-                 "asked from the root servers; dns { forward } can name a resolver to ask");
-}
-
-/* What DNS has said of where the mail should go, as an answer. */
-static struct verdict unresolvable(struct attempt *p)
-{
-    const char *domain = p->work->attempt->domain;
-    char asked[120];
-    dns_asked(p->settings->config, asked);
-    switch (p->work->result) {
-    case RESOLVER_FOUND:
-        UNREACHABLE();
-    case RESOLVER_NULL_MX:
-        return verdict_make(556, "5.1.10", "Domain %s does not accept mail (null MX)", domain);
-    case RESOLVER_NO_DOMAIN:
-        if (p->route->host[0])
-            return verdict_make(451, "4.4.3", "Smart host %.80s not found in DNS (%s)",
-                                p->route->host, asked);
-        return verdict_make(550, "5.1.2", "Domain %s does not exist or has no mail server", domain);
-    case RESOLVER_LOOP:
-        return verdict_make(554, "5.4.6", "Mail for %s loops back to this host: %s", domain,
-                            p->work->text[0] ? p->work->text : "its MX is ourselves");
-    case RESOLVER_BARRED:
-        return verdict_make(550, "5.4.4", "Domain %s has no host that can be reached: %s", domain,
-                            p->work->text);
-    case RESOLVER_FAILED:
-        return verdict_make(451, "4.4.3", "DNS gave no answer for %.80s (%s)", domain, asked);
-    case RESOLVER_DOWN:
-        p->not_attempted = true;
-        return verdict_make(451, "4.4.3", "DNS gives no answer at all: is the network down? (%s)",
-                            asked);
-    }
-    UNREACHABLE();
-}
-
-/* Nobody is asked. */
-static void settle_without(struct attempt *p)
-{
-    struct verdict v = p->work->reason == QUEUE_UNRESOLVABLE
-                           ? unresolvable(p)
-                           : verdict_make(451, "4.4.1", "%s", p->work->text);
-    attempt_answer_all(p, &v);
-    attempt_settle(p);
-}
-
-static void free_rcpt(struct envelope_rcpt *rcpt)
-{
-    free(rcpt->address);
-    free(rcpt->domain);
-    free(rcpt->original);
-}
-
-/* Keep the recipients of this attempt that are still due; the others are somebody else's, or
- * settled, or due later because they have been tried meanwhile. A minute counts as due: the
- * queue's clock and the rows' drift apart by what NTP corrects. */
-static void narrow(struct attempt *p, const struct queue_attempt *work, int64_t now_ms)
-{
-    struct mail *m = p->mail;
-    struct envelope all = m->envelope;
-    size_t kept = 0;
-    for (size_t i = 0; i < all.count; i++) {
-        bool wanted = false;
-        for (size_t k = 0; k < work->count; k++)
-            wanted = wanted || work->numbers[k] == m->rows[i].number;
-        wanted = wanted && m->rows[i].state == MAIL_WAITING;
-        int64_t early_ms = m->rows[i].due_ms - now_ms;
-        if (wanted && early_ms > EARLY_MS && (p->again_in_ms == 0 || early_ms < p->again_in_ms))
-            p->again_in_ms = early_ms; /* then all of it: nobody else would think of them */
-        if (wanted) {
-            struct envelope_rcpt other = m->envelope.rcpts[kept];
-            m->envelope.rcpts[kept] = m->envelope.rcpts[i];
-            m->envelope.rcpts[i] = other;
-            m->rows[kept++] = m->rows[i];
-        }
-    }
-    for (size_t i = kept; i < all.count; i++)
-        free_rcpt(&all.rcpts[i]);
-    m->envelope.count = kept;
-}
-
-/* Whoever waits with a final answer was refused when the message came: only the report is missing.
- */
-static void answer_refused(struct attempt *p)
-{
-    for (size_t i = 0; i < p->mail->envelope.count; i++) {
-        const struct mail_row *row = &p->mail->rows[i];
-        if (row->tries > 0 || row->code < 500)
-            continue;
-        p->answers[i] = verdict_make(row->code, row->enhanced, "%s", row->reply);
-        p->suppressed[i] = strcmp(row->enhanced, "5.7.1") == 0;
-    }
-}
-
-/* Whoever has been suppressed while the message waited gets it no more. What we make ourselves
- * always goes. */
-static bool answer_suppressed(struct attempt *p, struct err *err)
-{
-    const struct mail *m = p->mail;
-    for (size_t i = 0; m->protocol[0] && i < m->envelope.count; i++) {
-        struct suppress_entry entry;
-        if (p->answers[i].code == 0 &&
-            database_suppressed(p->home->worker->reader, m, m->envelope.rcpts[i].address,
-                                clock_now_ms(), &entry, err)) {
-            p->answers[i] = suppress_verdict(&entry);
-            p->suppressed[i] = true;
-        }
-        if (err->kind != ERR_NONE)
-            return false;
-    }
-    return true;
-}
-
-static size_t count_answers(const struct attempt *p)
+size_t attempt_count_answers(const struct attempt *p)
 {
     size_t count = 0;
     for (size_t i = 0; i < p->mail->envelope.count; i++)
@@ -201,7 +80,7 @@ static size_t count_answers(const struct attempt *p)
 
 bool attempt_has_answer(const struct attempt *p)
 {
-    return count_answers(p) > p->answered;
+    return attempt_count_answers(p) > p->answered;
 }
 
 bool attempt_all_answered(const struct attempt *p)
@@ -224,7 +103,7 @@ void attempt_leave_rest(struct attempt *p)
         for (size_t k = 0; !answered && k < attempt->count; k++)
             p->left[k] = p->left[k] || attempt->numbers[k] == m->rows[i].number;
         if (!answered) {
-            free_rcpt(&m->envelope.rcpts[i]);
+            envelope_free_rcpt(&m->envelope.rcpts[i]);
             continue;
         }
         m->envelope.rcpts[kept] = m->envelope.rcpts[i];
@@ -234,136 +113,4 @@ void attempt_leave_rest(struct attempt *p)
         p->suppressed[kept++] = p->suppressed[i];
     }
     m->envelope.count = kept;
-}
-
-/* Nobody is connected to for mail that cannot be signed. */
-static bool may_be_signed(struct attempt *p)
-{
-    struct keyring_loan loan;
-    struct err err = {0};
-    struct keyring *keyring = p->home->shared->keyring;
-    bool ok = keyring_find(keyring, p->home->worker->reader, p->mail->from_domain, &loan, &err);
-    if (ok) {
-        keyring_return(keyring, &loan);
-        return true;
-    }
-    attempt_note_unsigned(p, err.text);
-    attempt_own_fault(p, &err);
-    return false;
-}
-
-/* Who of its recipients is to get it now. */
-static void begin_answers(struct attempt *p)
-{
-    narrow(p, p->work->attempt, clock_now_ms());
-    p->answers = xcalloc(p->mail->envelope.count + 1, sizeof(*p->answers));
-    p->own = xcalloc(p->mail->envelope.count + 1, sizeof(*p->own));
-    p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
-}
-
-/* The message as it is now. */
-static bool read_rows(struct attempt *p, struct err *err)
-{
-    p->mail = store_recent(p->home->worker->store, p->work->attempt->message);
-    if (p->mail) {
-        begin_answers(p);
-        return true;
-    }
-    if (!database_begin_reading(p->home->worker->reader, err))
-        return false;
-    bool ok = database_mail(p->home->worker->reader, p->work->attempt->message, &p->mail, err);
-    if (ok) {
-        begin_answers(p);
-        answer_refused(p);
-        ok = answer_suppressed(p, err);
-    }
-    database_end_reading(p->home->worker->reader);
-    return ok;
-}
-
-/* Its rows, if they are to be had; false: it ends. */
-static bool find_rows(struct attempt *p)
-{
-    struct err err = {0};
-    unsigned epoch = clock_epoch();
-    p->clock_offset_ms = clock_offset_ms();
-    bool found = !p->home->worker->draining && read_rows(p, &err);
-    if (!found && err.kind != ERR_NOT_FOUND) {
-        p->again_in_ms = AGAIN_MS;
-        if (!p->home->worker->draining)
-            log_event(LOG_ERROR, "queue_unreadable", "reply", err.text);
-    }
-    if (found && !clock_holds(epoch)) { /* rows and clock are of different times just now */
-        p->again_in_ms = CLOCK_MOVES_MS;
-        return false;
-    }
-    return found && p->mail->envelope.count > 0 && p->again_in_ms == 0;
-}
-
-struct attempt *attempt_start(struct deliveries *home, struct dispatch_work *work)
-{
-    struct attempt *p = xcalloc(1, sizeof(*p));
-    p->home = home;
-    p->work = work;
-    p->begun_ms = uv_now(&home->worker->loop);
-    p->settings = settings_hold(home->worker->settings);
-    buf_init(&p->dialogue, 32 * 1024);
-    DL_APPEND(home->attempts, p);
-    if (!find_rows(p)) {
-        attempt_end(p);
-        return NULL;
-    }
-    p->route = config_route(p->settings->config, work->attempt->domain);
-    if (attempt_all_answered(p) || attempt_expired(p) || !may_be_signed(p)) {
-        attempt_settle(p);
-    } else if (work->connection == 0) {
-        settle_without(p);
-    } else if (dispatch_trust(p->settings, p->route) != work->attempt->trust) {
-        p->outdated = true;
-        attempt_end(p);
-    } else {
-        p->answered = count_answers(p);
-        return p;
-    }
-    return NULL;
-}
-
-/* One that no connection has been used for gives it back. */
-static void tell_queue(const struct attempt *p)
-{
-    struct dispatch_work *work = p->work;
-    if (p->untried)
-        return;
-    if (p->outdated)
-        dispatch_outdated(work->dispatch, work->attempt);
-    else if (p->again_in_ms > 0)
-        dispatch_again(work->dispatch, work->attempt, p->again_in_ms);
-    else
-        dispatch_settled(work->dispatch, work->attempt, p->left);
-    if (work->kind == QUEUE_OPEN && !work->used)
-        dispatch_closed(work->dispatch, work->connection);
-}
-
-void attempt_end(struct attempt *p)
-{
-    struct deliveries *home = p->home;
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): p is in the list */
-    DL_DELETE(home->attempts, p);
-    tell_queue(p);
-    dispatch_work_free(p->work);
-    mail_free(p->mail);
-    free(p->answers);
-    free(p->own);
-    free(p->suppressed);
-    free(p->left);
-    buf_fini(&p->dialogue);
-    settings_drop(p->settings);
-    free(p);
-    worker_something_ended(home->worker);
-}
-
-void attempt_drop(struct attempt *p)
-{
-    p->untried = true;
-    attempt_end(p);
 }

@@ -39,20 +39,21 @@ struct attempt {
     bool *left;          /* beside the attempt's numbers: who goes again at once; or NULL */
 };
 
-/* Read what `work` is about, and answer what needs no connection. NULL: there is nothing to send,
- * and it settles or ends by itself. Takes `work`. */
-struct attempt *attempt_start(struct deliveries *home, struct dispatch_work *work);
+/* ---- attempt.c ---- */
 
 /* From the outbound connection: the same for everyone who has none. */
 void attempt_answer_all(struct attempt *p, const struct verdict *v);
 /* Nobody is left to be asked about. */
 bool attempt_all_answered(const struct attempt *p);
+size_t attempt_count_answers(const struct attempt *p);
 /* Somebody has got one since it was started. */
 bool attempt_has_answer(const struct attempt *p);
 /* The same when our side cannot send it just now: everyone waits, and the operator is told. */
 void attempt_own_fault(struct attempt *p, const struct err *err);
 /* Is its time over? Then everyone who has no answer is told so: nothing late is sent. */
 MUST_CHECK bool attempt_expired(struct attempt *p);
+/* Move its times as somebody has set the clock. */
+void attempt_follow_clock(struct attempt *p);
 /* How much of its time is left, in ms; not above 0 when it is over. */
 int64_t attempt_left_ms(struct attempt *p);
 /* `usual_ms`, or until that time is just over. */
@@ -61,9 +62,6 @@ uint64_t attempt_timeout_ms(struct attempt *p, uint64_t usual_ms);
 /* Between two transactions: those who have no answer go back to the queue, untried, when the others
  * are settled. */
 void attempt_leave_rest(struct attempt *p);
-
-/* From the outbound connection: no server has been asked, and the queue has it again. */
-void attempt_drop(struct attempt *p);
 
 /* ---- attempt_notes.c ---- */
 
@@ -81,9 +79,16 @@ void attempt_note_dialogue(struct attempt *p, const struct delivery *d, const ch
 
 /* Turn the answers into outcomes, bounces and one transaction; then the attempt is gone. */
 void attempt_settle(struct attempt *p);
-/* Move its times as somebody has set the clock. */
-void attempt_follow_clock(struct attempt *p);
 /* Free it, and tell the queue. */
 void attempt_end(struct attempt *p);
+
+/* No server has been asked, and the queue has it again. */
+void attempt_drop(struct attempt *p);
+
+/* ---- attempt_start.c ---- */
+
+/* Read what `work` is about, and answer what needs no connection. NULL: there is nothing to send,
+ * and it settles or ends by itself. Takes `work`. */
+struct attempt *attempt_start(struct deliveries *home, struct dispatch_work *work);
 
 #endif

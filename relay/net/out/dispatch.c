@@ -1,14 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dispatch.c - Events into the core, decisions out of it, under one lock.
- *
- * The lock is held for one event and what it decides: nothing is read, written or waited for under
- * it but inbox_post(), and the store's inbox when a destination rests. The core's time is
- * clock_steady_ms(). Its wake-up is a timer of the main loop, which other threads set through the
- * loop's inbox.
- *
- * What DNS has said of a domain is kept beside the core, which knows hosts by their names only: for
- * as long as the core knows the domain.
- */
+/* dispatch.c - Events into the core, as shards and the store tell them; start and stop. */
 #include "dispatch_parts.h"
 
 #include "clock.h"
@@ -19,225 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAUSED_CHECK_MS = 500, LONGEST_MS = 60 * 1000, FORGET_MS = 60 * 1000, AT_ONCE = 64 };
+enum { AT_ONCE = 64 };
 
 /* How long an answer is used; libunbound keeps it by its own time to live. */
 static const int64_t valid_ms = 60 * 1000;
-static const int64_t unresolvable_ms = 10 * 1000;
-
-/* ---- hosts and work ---- */
-
-struct dispatch_hosts *dispatch_hosts_hold(struct dispatch_hosts *hosts)
-{
-    atomic_fetch_add(&hosts->holders, 1);
-    return hosts;
-}
-
-void dispatch_hosts_drop(struct dispatch_hosts *hosts)
-{
-    if (!hosts || atomic_fetch_sub(&hosts->holders, 1) != 1)
-        return;
-    hosts_fini(&hosts->hosts);
-    free(hosts);
-}
-
-void dispatch_work_free(struct dispatch_work *work)
-{
-    if (!work)
-        return;
-    dispatch_hosts_drop(work->hosts);
-    free(work);
-}
-
-static struct dispatch_hosts *make_hosts(void)
-{
-    struct dispatch_hosts *hosts = xcalloc(1, sizeof(*hosts));
-    atomic_init(&hosts->holders, 1);
-    return hosts;
-}
-
-/* Each connection has an order of its own, so that equal hosts and their addresses share. */
-static struct dispatch_hosts *in_turn(const struct dispatch_hosts *from, uint64_t turn)
-{
-    struct dispatch_hosts *hosts = make_hosts();
-    uint64_t random = 0;
-    secret_random(&random, sizeof(random));
-    hosts_in_turn(&from->hosts, turn, random, &hosts->hosts);
-    return hosts;
-}
-
-struct place *dispatch_find_place(struct dispatch *d, const char *domain)
-{
-    struct place *p = NULL;
-    HASH_FIND_STR(d->places, domain, p);
-    return p;
-}
-
-static void set_place(struct dispatch *d, const char *domain, const struct hosts *hosts,
-                      unsigned port)
-{
-    struct place *p = dispatch_find_place(d, domain);
-    if (!p) {
-        p = xcalloc(1, sizeof(*p));
-        snprintf(p->domain, sizeof(p->domain), "%s", domain);
-        HASH_ADD_STR(d->places, domain, p);
-    }
-    dispatch_hosts_drop(p->hosts);
-    p->hosts = make_hosts();
-    p->hosts->hosts = *hosts;
-    p->port = port;
-}
-
-static void drop_place(struct dispatch *d, struct place *p)
-{
-    HASH_DEL(d->places, p);
-    dispatch_hosts_drop(p->hosts);
-    free(p);
-}
-
-/* Those of domains that the core no longer knows. */
-static void forget_places(struct dispatch *d, int64_t now_ms)
-{
-    struct place *p;
-    struct place *next;
-    if (now_ms < d->forget_ms)
-        return;
-    d->forget_ms = now_ms + FORGET_MS;
-    HASH_ITER (hh, d->places, p, next) {
-        struct queue_domain_view view;
-        queue_find_domain(d->queue, p->domain, &view);
-        if (view.state == QUEUE_DOMAIN_UNKNOWN)
-            drop_place(d, p);
-    }
-}
-
-static struct dispatch_work *make_work(struct dispatch *d, const struct queue_decision *decision)
-{
-    struct dispatch_work *work = xcalloc(1, sizeof(*work));
-    work->dispatch = d;
-    work->kind = decision->kind;
-    work->reason = decision->reason;
-    work->connection = decision->connection;
-    work->attempt = decision->attempt;
-    work->result = (enum resolver_result)decision->result;
-    snprintf(work->text, sizeof(work->text), "%s", decision->text ? decision->text : "");
-    snprintf(work->domain, sizeof(work->domain), "%s", decision->domain ? decision->domain : "");
-    snprintf(work->tenant, sizeof(work->tenant), "%s", decision->tenant ? decision->tenant : "");
-    work->urgent = decision->urgent;
-    if (decision->connection != 0 && decision->attempt) {
-        struct place *p = dispatch_find_place(d, decision->attempt->domain);
-        CHECK(p != NULL); /* it leads there, so the core knows it */
-        work->hosts = decision->kind == QUEUE_OPEN
-                          ? in_turn(p->hosts, d->first_turn + decision->turn)
-                          : dispatch_hosts_hold(p->hosts);
-    }
-    return work;
-}
-
-/* ---- decisions ---- */
-
-/* Names are looked up, and outcomes without a connection settled, by each shard in turn. */
-static struct deliveries *home_of(struct dispatch *d, const struct queue_decision *decision)
-{
-    if (decision->kind == QUEUE_RESOLVE || decision->kind == QUEUE_SETTLE)
-        return d->homes[d->turn++ % d->shard_count];
-    return d->homes[decision->shard];
-}
-
-static void on_wake(struct inbox_item *item);
-
-struct wake {
-    struct inbox_item item;
-    struct dispatch *dispatch;
-};
-
-static void on_timer(uv_timer_t *timer);
-
-static void set_timer(struct dispatch *d, int64_t now_ms)
-{
-    int64_t wait_ms = d->wake_ms - now_ms;
-    uv_timer_start(&d->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 1, 0);
-}
-
-/* The timer is set by its own thread. */
-static void arm(struct dispatch *d, int64_t now_ms)
-{
-    int64_t wake_ms = queue_wake_ms(d->queue);
-    int64_t latest_ms = now_ms + (d->paused ? PAUSED_CHECK_MS : LONGEST_MS);
-    if (wake_ms > latest_ms)
-        wake_ms = latest_ms;
-    if (d->wake_ms > now_ms && d->wake_ms <= wake_ms)
-        return; /* it comes in time */
-    d->wake_ms = wake_ms;
-    if (pthread_equal(pthread_self(), d->main)) {
-        set_timer(d, now_ms);
-        return;
-    }
-    struct wake *w = xcalloc(1, sizeof(*w));
-    w->item.run = on_wake;
-    w->dispatch = d;
-    inbox_post(&d->inbox, &w->item);
-}
-
-/* After each event, with the lock held. */
-static void decide(struct dispatch *d, int64_t now_ms)
-{
-    struct queue_decision decision;
-    if (!d->running)
-        return;
-    bool paused = store_paused(d->store);
-    if (paused != d->paused)
-        queue_pause(d->queue, paused, now_ms);
-    d->paused = paused;
-    while (queue_decide(d->queue, &decision, now_ms)) {
-        if (decision.kind == QUEUE_EVENT) {
-            dispatch_tell(d, &decision, now_ms);
-            continue;
-        }
-        if (decision.kind == QUEUE_RESOLVE && decision.domain[0] == '\0') {
-            queue_unresolvable(d->queue, "", RESOLVER_FAILED, "", unresolvable_ms, now_ms);
-            continue;
-        }
-        struct dispatch_work *work = make_work(d, &decision);
-        work->home = home_of(d, &decision);
-        work->item.run = work->home->arrived;
-        inbox_post(&work->home->worker->inbox, &work->item);
-    }
-    forget_places(d, now_ms);
-    arm(d, now_ms);
-}
-
-int64_t dispatch_begin(struct dispatch *d)
-{
-    pthread_mutex_lock(&d->mutex);
-    return clock_steady_ms();
-}
-
-void dispatch_end(struct dispatch *d, int64_t now_ms)
-{
-    decide(d, now_ms);
-    d->resumed_by = NULL;
-    d->commanded = false;
-    pthread_mutex_unlock(&d->mutex);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct dispatch *d = timer->data;
-    int64_t now_ms = dispatch_begin(d);
-    d->wake_ms = 0; /* it is set to nothing now, though it may have come a little early */
-    dispatch_end(d, now_ms);
-}
-
-static void on_wake(struct inbox_item *item)
-{
-    struct dispatch *d = ((struct wake *)item)->dispatch;
-    free(item);
-    int64_t now_ms = dispatch_begin(d);
-    if (d->running)
-        set_timer(d, now_ms);
-    pthread_mutex_unlock(&d->mutex);
-}
 
 /* ---- what waits ---- */
 
@@ -336,11 +112,11 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
                                  .valid_ms = valid_ms};
     int64_t now_ms = dispatch_begin(d);
     if (answer->result == RESOLVER_FOUND) {
-        set_place(d, domain, &answer->hosts, route->port);
+        dispatch_set_place(d, domain, &answer->hosts, route->port);
         queue_resolved(d->queue, domain, &found, now_ms);
     } else {
-        queue_unresolvable(d->queue, domain, (int)answer->result, answer->why, unresolvable_ms,
-                           now_ms);
+        queue_unresolvable(d->queue, domain, (int)answer->result, answer->why,
+                           DISPATCH_UNRESOLVABLE_MS, now_ms);
         hosts_fini(&answer->hosts);
     }
     dispatch_end(d, now_ms);
@@ -356,7 +132,7 @@ enum queue_next dispatch_message_done(struct dispatch *d, uint64_t connection, b
     if (next == QUEUE_NEXT_SEND) {
         struct queue_decision decision = {
             .kind = QUEUE_SEND, .connection = connection, .attempt = attempt};
-        *next_r = make_work(d, &decision);
+        *next_r = dispatch_make_work(d, &decision);
     }
     dispatch_end(d, now_ms);
     return next;
@@ -475,10 +251,7 @@ void dispatch_stop(struct dispatch *d)
 
 void dispatch_free(struct dispatch *d)
 {
-    struct place *p;
-    struct place *next;
-    HASH_ITER (hh, d->places, p, next)
-        drop_place(d, p);
+    dispatch_drop_places(d);
     while (d->inbox.first) { /* what came too late; each is one block */
         struct inbox_item *item = d->inbox.first;
         d->inbox.first = item->next;

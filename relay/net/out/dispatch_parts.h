@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dispatch_parts.h - The inside of the queue's shell, for its own files: dispatch.c, which carries
- * events and decisions, dispatch_addresses.c, which does so for addresses, and dispatch_view.c,
- * which answers questions. */
+/* dispatch_parts.h - The inside of the queue's shell, for its own files. From below: places and
+ * notes, decide, addresses, dispatch; and view, which answers questions. */
 #ifndef DISPATCH_PARTS_H
 #define DISPATCH_PARTS_H
 
@@ -41,17 +40,36 @@ struct dispatch {
     struct incidents *incidents;
 };
 
+enum { DISPATCH_UNRESOLVABLE_MS = 10 * 1000 }; /* so long a domain's failure is remembered */
+
+/* ---- dispatch_decide.c ---- */
+
 /* Every event stands between these two: take the lock, and what time it is; do what the core
  * decides, and leave the lock. */
 int64_t dispatch_begin(struct dispatch *d);
 void dispatch_end(struct dispatch *d, int64_t now_ms);
 
-/* With the lock held; NULL: nothing is known of it. */
-struct place *dispatch_find_place(struct dispatch *d, const char *domain);
-/* dispatch_addresses.c: the rest of its addresses ends, and of no others. NULL does nothing. */
+/* ---- dispatch_addresses.c ---- */
+
+/* The rest of a place's addresses ends, and of no others. NULL does nothing. */
 void dispatch_resume_place(struct dispatch *d, const struct place *place_or_null);
 
-/* dispatch_view.c: a QUEUE_EVENT, for the log, the events and the alerts. With the lock held. */
+/* ---- dispatch_places.c, with the lock held ---- */
+
+/* NULL: nothing is known of it. */
+struct place *dispatch_find_place(struct dispatch *d, const char *domain);
+/* Takes what `hosts` holds. */
+void dispatch_set_place(struct dispatch *d, const char *domain, const struct hosts *hosts,
+                        unsigned port);
+/* Those of domains that the core no longer knows; all. */
+void dispatch_forget_places(struct dispatch *d, int64_t now_ms);
+void dispatch_drop_places(struct dispatch *d);
+/* With the hosts of its domain, where it is about a connection. */
+struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_decision *decision);
+
+/* ---- dispatch_notes.c, with the lock held ---- */
+
+/* A QUEUE_EVENT, for the log, the events and the alerts. */
 void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, int64_t now_ms);
 
 /* See struct destinations_calls. */

@@ -15,60 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALERT_FAILURES = 3 }; /* before, it may be over in seconds */
-
-/* ---- what it tells ---- */
-
-static void log_rest(const char *destination, const char *why, int64_t rest_ms)
-{
-    bool rests = rest_ms > 0;
-    struct log_line *line = log_text(
-        log_begin(rests ? LOG_WARN : LOG_INFO, rests ? "destination_rests" : "destination_resumed"),
-        "destination", destination);
-    if (rests)
-        line = log_number(log_text(line, "reply", why), "rest_ms", rest_ms);
-    log_end(line);
-}
-
-static void tell_resumed(struct dispatch *d, const char *destination, const char *why,
-                         enum queue_reason reason)
-{
-    const char *usual =
-        reason == QUEUE_REST_OVER ? "the operator's rest is over" : "a connection works again";
-    char text[QUEUE_WHY_MAX + 100];
-    snprintf(text, sizeof(text), "%s%s%s",
-             d->resumed_by && reason != QUEUE_REST_OVER ? d->resumed_by : usual,
-             *why ? "; it was: " : "", why);
-    incidents_add_event(d->incidents, "destination_resumed", destination, text);
-}
-
-static void tell_rests(struct dispatch *d, const char *destination, const char *why,
-                       int64_t rest_ms, unsigned failures)
-{
-    char text[QUEUE_WHY_MAX + 100];
-    snprintf(text, sizeof(text), "for %lld s, failure %u in a row%s%s",
-             (long long)(rest_ms + 999) / 1000, failures, *why ? ": " : "", why);
-    if (failures != ALERT_FAILURES ||
-        !incidents_add(d->incidents, ALERT_DESTINATION, destination, text))
-        incidents_add_event(d->incidents, alert_name(ALERT_DESTINATION), destination, text);
-}
-
-void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, int64_t now_ms)
-{
-    struct queue_destination_view view;
-    const char *why = decision->text ? decision->text : "";
-    if (!queue_find_destination(d->queue, decision->destination, &view, now_ms) ||
-        (decision->rest_ms <= 0 && view.rest_ms > 0))
-        return; /* an operator's rest goes on */
-    log_rest(decision->destination, why, decision->rest_ms);
-    if (d->commanded)
-        return;
-    if (decision->rest_ms > 0)
-        tell_rests(d, decision->destination, why, decision->rest_ms, view.failures);
-    else
-        tell_resumed(d, decision->destination, why, decision->reason);
-}
-
 /* ---- copies ---- */
 
 static void add_text(struct buf *texts, const char *text)

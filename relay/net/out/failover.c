@@ -154,18 +154,7 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     s->one_by_one = failover_has_tried(c, DELIVERY_ONE_BY_ONE);
     bool others = candidates_left(&c->candidates, clock_steady_ms());
     s->most_s = others ? c->settings->config->next_host_after_s : 0;
-    outbound_take(c, connection, bytes);
-}
-
-void failover_leave(struct outbound *c)
-{
-    struct dispatch *d = c->home->shared->dispatch;
-    candidates_host_left(&c->candidates, clock_steady_ms());
-    if (c->reached && c->stalled && c->candidates.count > 1)
-        dispatch_address_stalled(d, c->number, &c->at);
-    else if (c->reached)
-        dispatch_address_left(d, c->number, &c->at);
-    c->reached = false;
+    c->take(c, connection, bytes);
 }
 
 /* `again`: with that candidate once more; SIZE_MAX: the next one that can be reached. */
@@ -177,7 +166,7 @@ static void next_from(struct outbound *c, size_t again)
         return;
     }
     if (again == SIZE_MAX)
-        failover_leave(c);
+        outbound_leave_host(c);
     c->reached = false;
     begin_delivery(c);
     const struct dial_query query = {.number = c->number,

@@ -13,7 +13,7 @@
  * - class security waits, and recipients are left: they go back, untried
  *
  * Owner: the shard's list and its table by number (outbound_pool.c). The queue knows the connection
- * from birth until end_outbound() or a failure that it is told.
+ * from birth until outbound_end() or a failure that it is told.
  */
 #include "log.h"
 #include "outbound_parts.h"
@@ -50,82 +50,7 @@ static void attempt_done(struct outbound *c)
     attempt_settle(p);
 }
 
-/* ---- the end, and idleness ---- */
-
-static void on_end(uv_handle_t *handle)
-{
-    struct outbound *c = handle->data;
-    struct deliveries *home = c->home;
-    DL_DELETE(home->outbounds, c);
-    HASH_DEL(home->outbounds_by_number, c);
-    settings_drop(c->settings);
-    free(c);
-    worker_something_ended(home->worker);
-}
-
-void outbound_end_delivery(struct outbound *c)
-{
-    if (c->delivery_live)
-        delivery_fini(&c->delivery);
-    c->delivery_live = false;
-}
-
-/* The attempt is done with. Says what is next. */
-static enum queue_next tell_spoken(struct outbound *c, bool reusable, struct dispatch_work **next_r)
-{
-    c->spoken = false;
-    return dispatch_message_done(c->home->shared->dispatch, c->number, reusable, next_r);
-}
-
-static void end_outbound(struct outbound *c)
-{
-    struct dispatch_work *none = NULL;
-    CHECK(!c->attempt && !c->ending);
-    c->ending = true;
-    transaction_end(&c->transaction);
-    outbound_end_delivery(c);
-    if (c->spoken) /* the attempt is settled: the queue must not have it again */
-        CHECK(tell_spoken(c, false, &none) == QUEUE_NEXT_CLOSE);
-    if (!c->told)
-        dispatch_closed(c->home->shared->dispatch, c->number);
-    uv_close((uv_handle_t *)&c->end_timer, on_end);
-}
-
-void outbound_fail(struct outbound *c, enum queue_failure how, const struct verdict *v)
-{
-    struct attempt *p = c->attempt;
-    char why[QUEUE_WHY_MAX];
-    if (c->stalled)
-        failover_leave(c);
-    snprintf(why, sizeof(why), "%03d %s %.180s", v->code, v->enhanced, v->text);
-    bool untried = dispatch_failed(
-        c->home->shared->dispatch, c->number,
-        attempt_has_answer(p) && how != QUEUE_FAIL_BROKE ? QUEUE_FAIL_LOST : how, why);
-    c->told = true;
-    c->attempt = NULL;
-    transaction_end(&c->transaction);
-    if (untried) {
-        attempt_drop(p);
-    } else {
-        attempt_answer_all(p, v);
-        attempt_settle(p);
-    }
-    end_outbound(c);
-}
-
-void outbound_drop(struct outbound *c, const char *why)
-{
-    const struct verdict v = verdict_make(451, "4.3.2", "%s", why);
-    struct attempt *p = c->attempt;
-    if (attempt_has_answer(p) || c->trouble.code != 0) { /* somebody was asked */
-        outbound_fail(c, QUEUE_FAIL_LOST, c->trouble.code != 0 ? &c->trouble : &v);
-        return;
-    }
-    c->attempt = NULL;
-    transaction_end(&c->transaction);
-    attempt_drop(p);
-    end_outbound(c);
-}
+/* ---- idleness ---- */
 
 void outbound_quit(struct outbound *c)
 {
@@ -143,7 +68,7 @@ void outbound_next_attempt(struct outbound *c)
     bool exception = failover_has_tried(c, DELIVERY_IN_CLEAR); /* one attempt's, no other's */
     bool reusable = !c->home->worker->draining && !exception &&
                     !delivery_is_used_up(&c->delivery) && !failover_looks_back(c);
-    switch (tell_spoken(c, reusable, &work)) {
+    switch (outbound_tell_spoken(c, reusable, &work)) {
     case QUEUE_NEXT_SEND: /* by outbound_send(), as when it comes later */
         works_add(c->home, work);
         break;
@@ -379,7 +304,7 @@ static void on_ended(void *owner, const char *why)
     if (was != DELIVERY_CLOSE)
         delivery_lost(&c->delivery, why);
     if (!c->attempt) {
-        end_outbound(c);
+        outbound_end(c);
     } else if (c->unwanted) {
         outbound_drop(c, why);
     } else if (c->go_on) {

@@ -32,14 +32,16 @@ struct outbound {
 
     struct candidates candidates; /* of the attempt that opened the connection */
     struct reach *reach;          /* while there is no connection */
-    struct verdict trouble;       /* of the host that was tried last; code 0: none */
-    unsigned troubles;            /* hosts that had trouble with the message itself */
-    bool reached;                 /* it holds the address `at` */
-    int64_t instead_since_ms;     /* of a worse preference than another; INT64_MAX: it is not */
-    bool stalled;                 /* the host there has not answered in time */
-    bool traced;                  /* all that is said goes into the log */
-    size_t which;                 /* candidate that has been reached */
-    unsigned remedies;            /* tried with that one, as bits: see enum delivery_remedy */
+    /* Given by its maker: outbound_take(), for failover.c. */
+    void (*take)(struct outbound *c, struct connection *connection, struct span bytes);
+    struct verdict trouble;   /* of the host that was tried last; code 0: none */
+    unsigned troubles;        /* hosts that had trouble with the message itself */
+    bool reached;             /* it holds the address `at` */
+    int64_t instead_since_ms; /* of a worse preference than another; INT64_MAX: it is not */
+    bool stalled;             /* the host there has not answered in time */
+    bool traced;              /* all that is said goes into the log */
+    size_t which;             /* candidate that has been reached */
+    unsigned remedies;        /* tried with that one, as bits: see enum delivery_remedy */
     struct endpoint at;
     char host_name[ADDRESS_DOMAIN_MAX + 1];
     char tls_text[80], peer[64];
@@ -49,16 +51,27 @@ struct outbound {
     struct transaction transaction;
 };
 
-/* ---- outbound.c ---- */
+/* ---- outbound_end.c ---- */
 
-/* A host has spoken: it is served from now on. */
-void outbound_take(struct outbound *c, struct connection *connection, struct span bytes);
+/* The attempt is done with. Says what is next. */
+enum queue_next outbound_tell_spoken(struct outbound *c, bool reusable,
+                                     struct dispatch_work **next_r);
+/* It is done with the host that it has reached. */
+void outbound_leave_host(struct outbound *c);
 /* The queue is told that the connection has failed. Either it has the attempt again, untried, or
  * this is the answer for those who have none. The outbound connection ends. */
 void outbound_fail(struct outbound *c, enum queue_failure how, const struct verdict *v);
 /* Nobody has been asked: the queue has the attempt again, and the outbound connection ends. */
 void outbound_drop(struct outbound *c, const char *why);
 void outbound_end_delivery(struct outbound *c);
+/* Without an attempt. It is freed later. */
+void outbound_end(struct outbound *c);
+
+/* ---- outbound.c ---- */
+
+/* A host has spoken: it is served from now on. */
+void outbound_take(struct outbound *c, struct connection *connection, struct span bytes);
+
 /* The server's time for its next answer begins now. */
 void outbound_set_deadline(struct outbound *c);
 /* Say and do what the machine wants. */
@@ -85,8 +98,6 @@ void failover_part(struct outbound *c);
 /* This host cannot have the mail, or nobody can be told whether it can: if another one is to be
  * tried this one is left, else everyone without an answer has it now. */
 bool failover_if_unsure(struct outbound *c);
-/* It is done with the host that it has reached. */
-void failover_leave(struct outbound *c);
 /* The machine knows another way with this host. False: it does not. */
 bool failover_by_remedy(struct outbound *c);
 /* It is in place of a better host, and that shall be tried again: it takes no more messages. */

@@ -121,6 +121,7 @@ void outbound_open(struct deliveries *home, struct dispatch_work *work)
     c->home = home;
     c->number = number;
     c->attempt = p;
+    c->take = outbound_take;
     c->transaction = (struct transaction){.composed = on_composed, .owner = c};
     uv_timer_init(&home->worker->loop, &c->end_timer);
     c->end_timer.data = c;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* outcome.c - Answers become outcomes: done, later or never, each with its line in the log and its
  * event; of never, and of what else its sender wants to know, a report is owed from then on (C6).
+ * Then the queue is told, and the attempt ends.
  */
 #include "attempt.h"
 #include "clock.h"
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 enum { DELAY_TOLD_MS = 4 * 3600 * 1000 };
 
@@ -128,6 +130,50 @@ static void log_outcome(const struct attempt *p, size_t i, const struct store_ou
     log_end(log_number(line, "delay_ms", now_ms - p->mail->created_ms));
 }
 
+/* ---- the end ---- */
+
+/* One that no connection has been used for gives it back. */
+static void tell_queue(const struct attempt *p)
+{
+    struct dispatch_work *work = p->work;
+    if (p->untried)
+        return;
+    if (p->outdated)
+        dispatch_outdated(work->dispatch, work->attempt);
+    else if (p->again_in_ms > 0)
+        dispatch_again(work->dispatch, work->attempt, p->again_in_ms);
+    else
+        dispatch_settled(work->dispatch, work->attempt, p->left);
+    if (work->kind == QUEUE_OPEN && !work->used)
+        dispatch_closed(work->dispatch, work->connection);
+}
+
+void attempt_end(struct attempt *p)
+{
+    struct deliveries *home = p->home;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): p is in the list */
+    DL_DELETE(home->attempts, p);
+    tell_queue(p);
+    dispatch_work_free(p->work);
+    mail_free(p->mail);
+    free(p->answers);
+    free(p->own);
+    free(p->suppressed);
+    free(p->left);
+    buf_fini(&p->dialogue);
+    settings_drop(p->settings);
+    free(p);
+    worker_something_ended(home->worker);
+}
+
+void attempt_drop(struct attempt *p)
+{
+    p->untried = true;
+    attempt_end(p);
+}
+
+/* ---- settle ---- */
+
 static void on_notice_stored(void *context, struct store_job *job)
 {
     (void)context;
@@ -170,15 +216,6 @@ static bool is_old_news(const struct attempt *p, const struct store_job *job)
             return false;
     }
     return true;
-}
-
-/* The clock may have been set while the attempt was under way. */
-void attempt_follow_clock(struct attempt *p)
-{
-    int64_t moved_ms = clock_offset_ms() - p->clock_offset_ms;
-    p->clock_offset_ms += moved_ms;
-    p->mail->created_ms += moved_ms;
-    p->mail->expires_ms += moved_ms;
 }
 
 void attempt_settle(struct attempt *p)

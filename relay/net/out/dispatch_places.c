@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dispatch_places.c - What DNS has said of domains, and the work that is made with it.
+ *
+ * It is kept beside the core, which knows hosts by their names only: for as long as the core knows
+ * the domain.
+ */
+#include "dispatch_parts.h"
+
+#include "secret.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { FORGET_MS = 60 * 1000 };
+
+struct dispatch_hosts *dispatch_hosts_hold(struct dispatch_hosts *hosts)
+{
+    atomic_fetch_add(&hosts->holders, 1);
+    return hosts;
+}
+
+void dispatch_hosts_drop(struct dispatch_hosts *hosts)
+{
+    if (!hosts || atomic_fetch_sub(&hosts->holders, 1) != 1)
+        return;
+    hosts_fini(&hosts->hosts);
+    free(hosts);
+}
+
+void dispatch_work_free(struct dispatch_work *work)
+{
+    if (!work)
+        return;
+    dispatch_hosts_drop(work->hosts);
+    free(work);
+}
+
+static struct dispatch_hosts *make_hosts(void)
+{
+    struct dispatch_hosts *hosts = xcalloc(1, sizeof(*hosts));
+    atomic_init(&hosts->holders, 1);
+    return hosts;
+}
+
+/* Each connection has an order of its own, so that equal hosts and their addresses share. */
+static struct dispatch_hosts *in_turn(const struct dispatch_hosts *from, uint64_t turn)
+{
+    struct dispatch_hosts *hosts = make_hosts();
+    uint64_t random = 0;
+    secret_random(&random, sizeof(random));
+    hosts_in_turn(&from->hosts, turn, random, &hosts->hosts);
+    return hosts;
+}
+
+struct place *dispatch_find_place(struct dispatch *d, const char *domain)
+{
+    struct place *p = NULL;
+    HASH_FIND_STR(d->places, domain, p);
+    return p;
+}
+
+void dispatch_set_place(struct dispatch *d, const char *domain, const struct hosts *hosts,
+                        unsigned port)
+{
+    struct place *p = dispatch_find_place(d, domain);
+    if (!p) {
+        p = xcalloc(1, sizeof(*p));
+        snprintf(p->domain, sizeof(p->domain), "%s", domain);
+        HASH_ADD_STR(d->places, domain, p);
+    }
+    dispatch_hosts_drop(p->hosts);
+    p->hosts = make_hosts();
+    p->hosts->hosts = *hosts;
+    p->port = port;
+}
+
+static void drop_place(struct dispatch *d, struct place *p)
+{
+    HASH_DEL(d->places, p);
+    dispatch_hosts_drop(p->hosts);
+    free(p);
+}
+
+/* Those of domains that the core no longer knows. */
+void dispatch_forget_places(struct dispatch *d, int64_t now_ms)
+{
+    struct place *p;
+    struct place *next;
+    if (now_ms < d->forget_ms)
+        return;
+    d->forget_ms = now_ms + FORGET_MS;
+    HASH_ITER (hh, d->places, p, next) {
+        struct queue_domain_view view;
+        queue_find_domain(d->queue, p->domain, &view);
+        if (view.state == QUEUE_DOMAIN_UNKNOWN)
+            drop_place(d, p);
+    }
+}
+
+struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_decision *decision)
+{
+    struct dispatch_work *work = xcalloc(1, sizeof(*work));
+    work->dispatch = d;
+    work->kind = decision->kind;
+    work->reason = decision->reason;
+    work->connection = decision->connection;
+    work->attempt = decision->attempt;
+    work->result = (enum resolver_result)decision->result;
+    snprintf(work->text, sizeof(work->text), "%s", decision->text ? decision->text : "");
+    snprintf(work->domain, sizeof(work->domain), "%s", decision->domain ? decision->domain : "");
+    snprintf(work->tenant, sizeof(work->tenant), "%s", decision->tenant ? decision->tenant : "");
+    work->urgent = decision->urgent;
+    if (decision->connection != 0 && decision->attempt) {
+        struct place *p = dispatch_find_place(d, decision->attempt->domain);
+        CHECK(p != NULL); /* it leads there, so the core knows it */
+        work->hosts = decision->kind == QUEUE_OPEN
+                          ? in_turn(p->hosts, d->first_turn + decision->turn)
+                          : dispatch_hosts_hold(p->hosts);
+    }
+    return work;
+}
+
+void dispatch_drop_places(struct dispatch *d)
+{
+    struct place *p;
+    struct place *next;
+    HASH_ITER (hh, d->places, p, next)
+        drop_place(d, p);
+}

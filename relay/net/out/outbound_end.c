@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* outbound_end.c - What an outbound connection leaves behind: its host's address, its attempt, its
+ * place among those of the queue. */
+#include "outbound_parts.h"
+
+#include "clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+static void on_end(uv_handle_t *handle)
+{
+    struct outbound *c = handle->data;
+    struct deliveries *home = c->home;
+    DL_DELETE(home->outbounds, c);
+    HASH_DEL(home->outbounds_by_number, c);
+    settings_drop(c->settings);
+    free(c);
+    worker_something_ended(home->worker);
+}
+
+void outbound_end_delivery(struct outbound *c)
+{
+    if (c->delivery_live)
+        delivery_fini(&c->delivery);
+    c->delivery_live = false;
+}
+
+/* The attempt is done with. Says what is next. */
+enum queue_next outbound_tell_spoken(struct outbound *c, bool reusable,
+                                     struct dispatch_work **next_r)
+{
+    c->spoken = false;
+    return dispatch_message_done(c->home->shared->dispatch, c->number, reusable, next_r);
+}
+
+void outbound_end(struct outbound *c)
+{
+    struct dispatch_work *none = NULL;
+    CHECK(!c->attempt && !c->ending);
+    c->ending = true;
+    transaction_end(&c->transaction);
+    outbound_end_delivery(c);
+    if (c->spoken) /* the attempt is settled: the queue must not have it again */
+        CHECK(outbound_tell_spoken(c, false, &none) == QUEUE_NEXT_CLOSE);
+    if (!c->told)
+        dispatch_closed(c->home->shared->dispatch, c->number);
+    uv_close((uv_handle_t *)&c->end_timer, on_end);
+}
+
+void outbound_leave_host(struct outbound *c)
+{
+    struct dispatch *d = c->home->shared->dispatch;
+    candidates_host_left(&c->candidates, clock_steady_ms());
+    if (c->reached && c->stalled && c->candidates.count > 1)
+        dispatch_address_stalled(d, c->number, &c->at);
+    else if (c->reached)
+        dispatch_address_left(d, c->number, &c->at);
+    c->reached = false;
+}
+
+void outbound_fail(struct outbound *c, enum queue_failure how, const struct verdict *v)
+{
+    struct attempt *p = c->attempt;
+    char why[QUEUE_WHY_MAX];
+    if (c->stalled)
+        outbound_leave_host(c);
+    snprintf(why, sizeof(why), "%03d %s %.180s", v->code, v->enhanced, v->text);
+    bool untried = dispatch_failed(
+        c->home->shared->dispatch, c->number,
+        attempt_has_answer(p) && how != QUEUE_FAIL_BROKE ? QUEUE_FAIL_LOST : how, why);
+    c->told = true;
+    c->attempt = NULL;
+    transaction_end(&c->transaction);
+    if (untried) {
+        attempt_drop(p);
+    } else {
+        attempt_answer_all(p, v);
+        attempt_settle(p);
+    }
+    outbound_end(c);
+}
+
+void outbound_drop(struct outbound *c, const char *why)
+{
+    const struct verdict v = verdict_make(451, "4.3.2", "%s", why);
+    struct attempt *p = c->attempt;
+    if (attempt_has_answer(p) || c->trouble.code != 0) { /* somebody was asked */
+        outbound_fail(c, QUEUE_FAIL_LOST, c->trouble.code != 0 ? &c->trouble : &v);
+        return;
+    }
+    c->attempt = NULL;
+    transaction_end(&c->transaction);
+    attempt_drop(p);
+    outbound_end(c);
+}
