@@ -29,76 +29,6 @@ enum { RATE = 16 * 1024, HURRY_RATE = 64 * 1024 };
 
 static const char no_memory[] = "not enough memory for what is to be said or heard";
 
-/* ---- what the answers lead to ---- */
-
-/* Whatever ends it while we log in. */
-static void note_login_stage(struct delivery *d)
-{
-    if (is_login((enum delivery_stage)d->stage) && d->login == DELIVERY_LOGIN_FINE)
-        d->login = DELIVERY_LOGIN_LATER;
-}
-
-enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
-{
-    note_login_stage(d);
-    if (v.code < 400) /* no refusal at all: what is wrong with it is our word */
-        v = verdict_make(451, "4.5.0", "protocol error: %s was answered with %d %s",
-                         delivery_stage_name(d), v.code, v.text);
-    v.what = VERDICT_DEFER;
-    d->trouble = v;
-    d->host_refused = true;
-    d->said_later = v.code == 421 || (d->stage == GREETING && v.code / 100 == 4);
-    d->remedy = DELIVERY_NEXT_HOST;
-    d->want = DELIVERY_CLOSE;
-    return QUIT;
-}
-
-void delivery_loses(struct delivery *d, const char *why, enum delivery_loss loss)
-{
-    if (loss != LOSS_OURS && remedy_is_refused_early(d))
-        why = NULL;
-    if (d->trouble.code == 0)
-        d->trouble = verdict_make(451, "4.4.2", "%s (while at %s)%s", why ? why : "connection lost",
-                                  delivery_stage_name(d), remedy_hint(d, loss));
-    note_login_stage(d);
-    d->host_refused = d->host_refused || d->stage < READY;
-    if (d->want == DELIVERY_DONE) /* the answers are in: what happens now does not change them */
-        return;
-    d->remedy = remedy_for(d, loss);
-    d->want = DELIVERY_CLOSE;
-    if (!d->mail)
-        return;
-    d->apart = remedy_apart(d, loss);
-    if (d->remedy == DELIVERY_RECONNECT || d->remedy == DELIVERY_ONE_BY_ONE)
-        rcpts_forget(d->mail);
-    else if (d->apart != DELIVERY_TOGETHER)
-        rcpts_part(d->mail, d->apart == DELIVERY_WITHOUT_ONE ? d->asked : SIZE_MAX, &d->trouble);
-    else
-        rcpts_answer_all(d->mail, d->mail_refused.code ? &d->mail_refused : &d->trouble);
-}
-
-/* Up to 354 nobody can say any more which answer was whose: then nobody has been refused. */
-static void confused(struct delivery *d, const char *why)
-{
-    bool unsure = d->mail && d->want != DELIVERY_DONE && d->stage >= MAIL && d->stage != BODY;
-    if (unsure) {
-        rcpts_forget(d->mail);
-        d->mail_refused = (struct verdict){0};
-    }
-    delivery_loses(d, why, LOSS_CONFUSED);
-}
-
-enum delivery_stage delivery_breaks(struct delivery *d, const char *why)
-{
-    confused(d, why);
-    return QUIT;
-}
-
-void delivery_say_quit(struct delivery *d)
-{
-    buf_add(&d->out, SPAN("QUIT\r\n"));
-}
-
 static enum delivery_stage quit_answered(struct delivery *d, const struct verdict *v)
 {
     (void)v;
@@ -109,27 +39,25 @@ static enum delivery_stage quit_answered(struct delivery *d, const struct verdic
 /* ---- the table ---- */
 
 static const struct {
-    const char *name;
     unsigned timeout_s; /* RFC 5321 section 4.5.3.2 */
     unsigned hurry_s;   /* when somebody waits for this message */
     void (*say)(struct delivery *d);
     enum delivery_stage (*answered)(struct delivery *d, const struct verdict *v);
 } stages[] = {
-    [GREETING] = {"greeting", 300, 20, NULL, hello_greeted},
-    [EHLO] = {"EHLO", 300, 20, hello_say_ehlo, hello_ehlo_answered},
-    [HELO] = {"HELO", 300, 20, hello_say_helo, hello_helo_answered},
-    [STARTTLS] = {"STARTTLS", 120, 20, hello_say_starttls, hello_starttls_answered},
-    [AUTH] = {"AUTH", 120, 20, hello_say_auth, hello_auth_answered},
-    [LOGIN_NAME] = {"AUTH", 120, 20, hello_say_login_name, hello_login_name_answered},
-    [LOGIN_SECRET] = {"AUTH", 120, 20, hello_say_login_secret, hello_login_secret_answered},
-    [READY] = {"between messages", 300, 300, NULL, NULL},
-    [MAIL] = {"MAIL", 300, 30, transaction_say_mail, transaction_mail_answered},
-    [RCPT] = {"RCPT", 300, 30, transaction_say_rcpt, transaction_rcpt_answered},
-    [DATA] = {"DATA", 120, 30, transaction_say_data, transaction_data_answered},
-    [BODY] = {"end of data", 600, 600, NULL,
-              transaction_body_answered}, /* less would send it twice */
-    [RSET] = {"RSET", 300, 30, transaction_say_rset, transaction_rset_answered},
-    [QUIT] = {"QUIT", 10, 10, delivery_say_quit, quit_answered},
+    [GREETING] = {300, 20, NULL, hello_greeted},
+    [EHLO] = {300, 20, hello_say_ehlo, hello_ehlo_answered},
+    [HELO] = {300, 20, hello_say_helo, hello_helo_answered},
+    [STARTTLS] = {120, 20, hello_say_starttls, hello_starttls_answered},
+    [AUTH] = {120, 20, hello_say_auth, hello_auth_answered},
+    [LOGIN_NAME] = {120, 20, hello_say_login_name, hello_login_name_answered},
+    [LOGIN_SECRET] = {120, 20, hello_say_login_secret, hello_login_secret_answered},
+    [READY] = {300, 300, NULL, NULL},
+    [MAIL] = {300, 30, transaction_say_mail, transaction_mail_answered},
+    [RCPT] = {300, 30, transaction_say_rcpt, transaction_rcpt_answered},
+    [DATA] = {120, 30, transaction_say_data, transaction_data_answered},
+    [BODY] = {600, 600, NULL, transaction_body_answered}, /* less would send it twice */
+    [RSET] = {300, 30, transaction_say_rset, transaction_rset_answered},
+    [QUIT] = {10, 10, delivery_say_quit, quit_answered},
 };
 
 /* ---- machinery ---- */
@@ -141,7 +69,7 @@ static void say(struct delivery *d)
     if (early.len == 0)
         stages[d->stage].say(d);
     else if (!span_starts_nocase(SPAN("421"), early))
-        confused(d, "protocol error: the server answered before it was asked");
+        delivery_is_confused(d, "protocol error: the server answered before it was asked");
 }
 
 static enum delivery_stage enter(struct delivery *d, enum delivery_stage stage)
@@ -207,7 +135,7 @@ static void take_answer(struct delivery *d)
         return;
     }
     if (asks_in_vain(stage, v.code))
-        confused(d, "protocol error: the server's answer asks for more");
+        delivery_is_confused(d, "protocol error: the server's answer asks for more");
     else
         enter(d, stages[stage].answered(d, &v));
 }
@@ -221,7 +149,7 @@ static void drain(struct delivery *d)
 {
     while (d->want == DELIVERY_INPUT && d->in.len > 0) {
         if (!expects_answer(d)) {
-            confused(d, "protocol error: the server spoke out of turn");
+            delivery_is_confused(d, "protocol error: the server spoke out of turn");
             return;
         }
         bool is_clean = d->answer->skipped == 0;
@@ -230,7 +158,7 @@ static void drain(struct delivery *d)
         if (state == ANSWER_MORE)
             return;
         if (state == ANSWER_BROKEN)
-            confused(d, "protocol error: the server's answer is not an SMTP reply");
+            delivery_is_confused(d, "protocol error: the server's answer is not an SMTP reply");
         else
             take_answer(d);
     }
@@ -294,7 +222,8 @@ void delivery_input(struct delivery *d, struct span bytes)
         return;
     bool fits = bytes.len <= d->in.limit - d->in.len;
     if (!buf_add(&d->in, bytes)) {
-        confused(d, fits ? no_memory : "protocol error: the server sends more than was asked for");
+        delivery_is_confused(d, fits ? no_memory
+                                     : "protocol error: the server sends more than was asked for");
         return;
     }
     drain(d);
@@ -377,11 +306,6 @@ void delivery_timed_out(struct delivery *d)
 {
     check(d);
     delivery_loses(d, "timed out", LOSS_TIMED_OUT);
-}
-
-const char *delivery_stage_name(const struct delivery *d)
-{
-    return d->saying_body ? "message body" : stages[d->stage].name;
 }
 
 static unsigned at_most(unsigned number, unsigned limit)

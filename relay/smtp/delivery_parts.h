@@ -35,12 +35,14 @@ enum delivery_loss {
     LOSS_OURS      /* we do not go on, and no server would change that */
 };
 
-/* ---- delivery.c ---- */
+/* ---- delivery_loss.c ---- */
 
 /* A refusal before any message is about us, not about the recipient: never permanent for the mail
  * (S9). */
 enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v);
-/* Nobody can say any more which answer was whose. */
+/* Nobody can say any more which answer was whose; up to 354, nobody has been refused then. */
+void delivery_is_confused(struct delivery *d, const char *why);
+/* The same. */
 enum delivery_stage delivery_breaks(struct delivery *d, const char *why);
 
 /* The connection is of no more use; `why` NULL: what the server has said is the reason. */
