@@ -63,7 +63,7 @@ static void arena_drop(void *closure, void *bytes)
     struct arena *arena = closure;
     if (!bytes)
         return;
-    struct block *block = (struct block *)(void *)((char *)bytes - offsetof(struct block, bytes));
+    struct block *block = OWNER_OF(bytes, struct block, bytes);
     if (block->next)
         block->next->previous = block->previous;
     if (block->previous)

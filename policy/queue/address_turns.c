@@ -36,7 +36,7 @@ bool address_has_room(const struct address *a, unsigned limit, bool urgent)
 
 static struct address_waiter *waiter_of(const struct fair_item *item)
 {
-    return (struct address_waiter *)((uintptr_t)item - offsetof(struct address_waiter, item));
+    return OWNER_OF(item, struct address_waiter, item);
 }
 
 static struct address_waiter *first_waiter(const struct address *a)

@@ -171,8 +171,7 @@ static void on_rows_read(uv_work_t *work, int status)
 
 static void on_job_back(struct inbox_item *item)
 {
-    struct control_client *v =
-        (struct control_client *)(void *)((char *)item - offsetof(struct control_client, item));
+    struct control_client *v = OWNER_OF(item, struct control_client, item);
     struct control_socket *g = v->control_socket;
     bool ok = v->job->ok;
     v->err = v->job->err;

@@ -98,7 +98,7 @@ static void log_step(const struct step *t)
 
 static void on_written(struct inbox_item *item)
 {
-    struct step *t = (struct step *)(void *)((char *)item - offsetof(struct step, item));
+    struct step *t = OWNER_OF(item, struct step, item);
     bool ok = t->job->ok;
     if (!ok)
         fail(t, "key_not_changed", t->job->err.text);
