@@ -419,6 +419,18 @@ bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent)
            (!by_urgent && (a->waiters[0].count > 0 || a->turn));
 }
 
+bool address_book_is_wanted_by_other(const struct address_hold *hold, const void *tenant)
+{
+    const struct address *a = hold->address;
+    for (size_t i = 0; a && i < COUNT_OF(a->waiters); i++) {
+        const struct fair *f = &a->waiters[i];
+        const struct fair_item *item = fair_first(f);
+        if (item && item->party->who != tenant && item->party->used <= fair_used(f, tenant))
+            return true;
+    }
+    return false;
+}
+
 bool address_book_gives_way(const struct address_hold *hold)
 {
     struct address *a = hold->address;

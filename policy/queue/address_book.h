@@ -56,6 +56,7 @@ struct address_book {
     struct address *kept; /* not in use, but known to fail or refuse; the oldest first */
     size_t kept_count;
     struct address_waiter *called; /* whose turn it is */
+    size_t waiting;                /* who stands in the list of an address */
 };
 
 void address_book_init(struct address_book *book);
@@ -106,6 +107,8 @@ void address_book_pays(struct address_hold *hold, const void *tenant);
 bool address_book_gives_way(const struct address_hold *hold);
 /* Does somebody wait for room there, or somebody with urgent mail? */
 bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent);
+/* Another tenant, which holds no more there? */
+bool address_book_is_wanted_by_other(const struct address_hold *hold, const void *tenant);
 /* Somebody with urgent mail, whose tenant holds less there than this one, by more than so many? */
 bool address_book_is_wanted_by_less(const struct address_hold *hold, const void *tenant,
                                     unsigned more);

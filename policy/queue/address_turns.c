@@ -66,6 +66,7 @@ void address_call_next(struct address_book *book, struct address *a)
     if (a->turn || !w || a->failures > 0 || !address_has_room(a, w->limit, w->urgent))
         return;
     fair_take(&w->item);
+    book->waiting--;
     DL_APPEND(book->called, w);
     w->state = ADDRESS_WAIT_CALLED;
     a->turn = w;
@@ -75,6 +76,7 @@ void address_call_next(struct address_book *book, struct address *a)
 bool address_unlist(struct address_book *book, struct address_waiter *w)
 {
     struct address *a = w->address;
+    book->waiting -= w->state == ADDRESS_WAIT_LISTED;
     if (w->state == ADDRESS_WAIT_LISTED)
         fair_take(&w->item);
     else if (w->state == ADDRESS_WAIT_CALLED)
@@ -116,6 +118,7 @@ void address_wait(struct address_book *book, struct address *a, struct address_w
                                  .since = ++book->serial,
                                  .urgent = ask->urgent};
     fair_put(&a->waiters[ask->urgent], w->tenant, &w->item);
+    book->waiting++;
 }
 
 bool address_waiter_came_before(const void *a, const void *b)

@@ -6,12 +6,12 @@
  * many do the same, something is left for who holds little. Who may have no more is passed over.
  *
  * While others wait, a connection that does not open is given up after five seconds, and after one
- * when such have more than half, and one that is busy for ten has to hurry; but never for the sake
- * of a tenant that holds more.
+ * when such have more than half, and one that is busy for ten has to hurry: for a place in all, at
+ * its destination or at its address; but never for the sake of a tenant that holds more.
  */
 #include "queue_moves.h"
 
-enum { LOOKS_MAX = 64, LONG_BUSY_MS = 10 * 1000 };
+enum { LOOKS_MAX = 64, LONG_BUSY_MS = 10 * 1000, HURRY_AGAIN_MS = 1000 };
 
 /* One more, when `more` of this part have been added to what it holds? */
 static bool may_have_one(const struct queue *q, enum pool pool, const void *tenant, size_t more)
@@ -134,6 +134,15 @@ static bool is_wanted_by_less(const struct queue *q, const struct connection *c)
     return false;
 }
 
+static void hurry_one(struct queue *q, struct connection *c)
+{
+    connection_hurries(q, c);
+    decide(q, (struct queue_decision){.kind = QUEUE_HURRY,
+                                      .connection = c->id,
+                                      .shard = c->shard,
+                                      .destination = c->lane->destination->name});
+}
+
 /* Who waits may have one, and there is none: those that are busy for long may be so in vain. */
 static void hurry(struct queue *q, int64_t now_ms)
 {
@@ -146,15 +155,84 @@ static void hurry(struct queue *q, int64_t now_ms)
             queue_wake_at(q, c->began_ms + LONG_BUSY_MS);
             return;
         }
-        if (is_wanted_by_less(q, c)) {
-            connection_hurries(q, c);
-            decide(q, (struct queue_decision){.kind = QUEUE_HURRY,
-                                              .connection = c->id,
-                                              .shard = c->shard,
-                                              .destination = c->lane->destination->name});
+        if (is_wanted_by_less(q, c))
+            hurry_one(q, c);
+        c = next;
+    }
+}
+
+/* The same for room at an address: who waits there is another destination's. */
+static void hurry_at_addresses(struct queue *q, int64_t now_ms)
+{
+    struct connection *c = q->busy;
+    size_t left = q->addresses.waiting;
+    if (left == 0 || !c)
+        return;
+    if (now_ms >= q->hurry_ms)
+        q->hurry_ms = now_ms + HURRY_AGAIN_MS;
+    else
+        left = 0;
+    while (c && left > 0 && c->began_ms + LONG_BUSY_MS <= now_ms) {
+        struct connection *next = c->next;
+        if (connection_is_in_the_way_of_less(c)) {
+            hurry_one(q, c);
+            left--;
         }
         c = next;
     }
+    if (c && c->began_ms + LONG_BUSY_MS > q->hurry_ms)
+        queue_wake_at(q, c->began_ms + LONG_BUSY_MS);
+    else if (c)
+        queue_wake_at(q, q->hurry_ms);
+}
+
+struct holder {
+    const struct queue *queue;
+    const struct tenant *tenant;
+};
+
+static bool is_of_less(const struct line *line, const void *context)
+{
+    const struct holder *h = context;
+    return line->tenant != h->tenant &&
+           held_by(h->queue, line->tenant) <= held_by(h->queue, h->tenant);
+}
+
+/* Of one destination, for what waits at `d`. Returns when the next one will be busy for long. */
+static int64_t hurry_in(struct queue *q, struct destination *in, struct destination *d,
+                        int64_t now_ms)
+{
+    int64_t next_ms = INT64_MAX;
+    size_t left = 0;
+    for (size_t i = 0; i < STREAM_CLASSES; i++)
+        left += d->turns[i].count;
+    for (struct connection *c = in->connections; c && left > 0; c = c->next_of) {
+        const struct holder holder = {q, c->holder};
+        left -= c->hurried;
+        if (c->state != CONNECTION_BUSY || c->hurried || !c->holder || left == 0)
+            continue;
+        if (c->began_ms + LONG_BUSY_MS > now_ms) {
+            if (c->began_ms + LONG_BUSY_MS < next_ms)
+                next_ms = c->began_ms + LONG_BUSY_MS;
+        } else if (destination_best_of(d, is_of_less, &holder)) {
+            hurry_one(q, c);
+            left--;
+        }
+    }
+    return next_ms;
+}
+
+int64_t capacity_hurry_at(struct queue *q, struct destination *d, int64_t now_ms)
+{
+    const struct provider *p = d->provider;
+    int64_t next_ms = hurry_in(q, d, d, now_ms);
+    if (!p || p->in_use < p->limit)
+        return next_ms;
+    for (struct destination *other = p->destinations; other; other = other->next) {
+        int64_t at_ms = other != d ? hurry_in(q, other, d, now_ms) : INT64_MAX;
+        next_ms = at_ms < next_ms ? at_ms : next_ms;
+    }
+    return next_ms;
 }
 
 static void give_up_slow(struct queue *q, int64_t now_ms)
@@ -183,6 +261,7 @@ void capacity_make_room(struct queue *q, int64_t now_ms)
         connection_let_go(q, q->idle, QUEUE_ROOM, now_ms);
     give_up_slow(q, now_ms);
     hurry(q, now_ms);
+    hurry_at_addresses(q, now_ms);
     if (q->opening && more_wait_than_leave(q))
         queue_wake_at(q, q->opening->since_ms + QUEUE_SLOW_OPENING_MS);
 }

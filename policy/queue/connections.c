@@ -322,6 +322,14 @@ void connection_refused(struct queue *q, struct connection *c, struct address_ho
         c->address_bears = others;
 }
 
+bool connection_is_in_the_way_of_less(const struct connection *c)
+{
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
+        if (address_book_is_wanted_by_other(&c->holds[i], c->payer))
+            return true;
+    return false;
+}
+
 bool connection_is_in_the_way(const struct connection *c)
 {
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)

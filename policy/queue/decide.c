@@ -133,14 +133,18 @@ static void make_room_at_provider(struct queue *q, struct destination *d, int64_
     }
 }
 
+/* Until it may be tried again, or may hurry those that it waits for. */
 static void sleep_until(struct queue *q, struct destination *d, int64_t now_ms)
 {
+    int64_t hurry_ms = q->paused || q->draining ? INT64_MAX : capacity_hurry_at(q, d, now_ms);
     int64_t until_ms = d->window.rest_until_ms;
     if (d->blocked_until_ms > until_ms)
         until_ms = d->blocked_until_ms;
     if (d->operator_until_ms > until_ms)
         until_ms = d->operator_until_ms;
-    if (until_ms <= now_ms)
+    if (until_ms <= now_ms || hurry_ms < until_ms)
+        until_ms = hurry_ms;
+    if (until_ms == INT64_MAX)
         return;
     d->wake_ms = until_ms;
     heap_push(&q->wakes, d);

@@ -18,7 +18,7 @@ void entries_fini(struct queue *q);
 struct entry *entry_find(const struct queue *q, int64_t message, unsigned number);
 /* It has no line and no label, and must get one of them. */
 struct entry *entry_new(struct queue *q, int64_t message, unsigned number);
-/* It is in no heap any more. line_changed() is the caller's. */
+/* It is in no heap any more. */
 void entry_free(struct queue *q, struct entry *e);
 /* Its line; NULL: it waits, and has but names. */
 struct line *entry_line(const struct entry *e);
@@ -59,7 +59,6 @@ void domain_ask(struct queue *q, struct domain *domain, const struct line *line)
 void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms);
 void domain_lookup_ends(struct queue *q, struct domain *domain);
 void domain_lookup_is_slow(struct queue *q, struct domain *domain);
-/* Forget answers that are kept for nobody, when they are many. */
 void domains_sweep(struct queue *q, int64_t now_ms);
 
 /* ---- touched.c ---- */
@@ -81,7 +80,6 @@ void lane_opens_no_more(struct queue *q, struct lane *lane);
 void lane_works(struct queue *q, struct lane *lane);
 void lane_hold(struct lane *lane, struct line *line);
 void lane_unhold(struct lane *lane, struct line *line);
-/* Those whose rest is over. */
 void lanes_wake(struct queue *q, int64_t now_ms);
 /* The rest ends: of one, of a destination's, of all. */
 void lane_forget(struct queue *q, struct lane *lane);
@@ -142,7 +140,6 @@ void connection_move(struct queue *q, struct connection *c, enum connection_stat
 /* The shell is told to close it. */
 void connection_let_go(struct queue *q, struct connection *c, enum queue_reason reason,
                        int64_t now_ms);
-/* A message has gone through. */
 void connection_has_worked(struct queue *q, struct connection *c);
 /* It opens for more than a second. */
 void connection_is_slow(struct queue *q, struct connection *c);
@@ -152,11 +149,12 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
                       int64_t now_ms);
 struct attempt *connection_uncarry(struct queue *q, struct connection *c);
 bool connection_may_carry(const struct queue *q, const struct connection *c, bool urgent);
-/* The server at one of its addresses refuses it. */
 void connection_refused(struct queue *q, struct connection *c, struct address_hold *hold,
                         int64_t now_ms);
 /* Others wait for an address that it holds. */
 bool connection_is_in_the_way(const struct connection *c);
+/* The same, of a tenant that holds no more there than the one whose mail it carries. */
+bool connection_is_in_the_way_of_less(const struct connection *c);
 void connection_end(struct queue *q, struct connection *c, int64_t now_ms);
 /* ---- attempts.c ---- */
 
@@ -177,15 +175,16 @@ enum { QUEUE_SLOW_OPENING_MS = 1000 };
 /* Would its tenant's share bear another connection beside one for this line? */
 bool capacity_bears_another(const struct queue *q, const struct line *line);
 /* What the next connection to this destination is for: the best of a tenant that may have one, or
- * just the best. */
+ * just the best; and when it opens: what is overdue goes first. */
 struct line *line_to_open(const struct queue *q, struct destination *d, int64_t now_ms);
-/* The same, when it opens: what is overdue goes first. */
 struct line *line_that_opens(const struct queue *q, struct destination *d, int64_t now_ms);
 /* Who is to have the next connection; NULL: nobody may. */
 struct destination *capacity_next(const struct queue *q);
 /* Does class security want a connection, or anybody, that might have it if one were free? */
 bool urgent_waits(const struct queue *q);
 bool somebody_waits(const struct queue *q);
+/* Who is busy there for long has to hurry. Returns when to look again; INT64_MAX: never. */
+int64_t capacity_hurry_at(struct queue *q, struct destination *d, int64_t now_ms);
 /* Others wait: idle connections go, and those that do not open; the busy ones hurry. */
 void capacity_make_room(struct queue *q, int64_t now_ms);
 

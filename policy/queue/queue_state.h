@@ -70,6 +70,7 @@ struct queue {
     size_t free_slot_count;
     struct connection *opening, *slow_opening, *busy, *idle;
     size_t hurried;
+    int64_t hurry_ms; /* not before then for the sake of addresses */
     unsigned *by_shard, shard_room;
     struct address_book addresses;
     struct fair settle;

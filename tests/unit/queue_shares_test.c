@@ -278,6 +278,43 @@ static void who_is_busy_in_vain_hurries_for_who_holds_less(void **state)
     stage_free(s);
 }
 
+/* The same where not all connections are busy, but all that a provider's hosts may have, or all at an address. */
+static const struct stage_domain small_provider[] = {{.name = "*", .hosts = {".wp.pl"}}, {0}};
+
+static void who_is_busy_in_vain_hurries_for_a_place_of_few(void **state)
+{
+    static const struct {
+        const struct stage_domain *domains;
+        struct stage_server servers[3];
+        struct queue_settings settings;
+    } rows[] = {
+        {small_provider,
+         {{.host = "evil*", .kind = SERVER_STALLS}},
+         {.connections = 400}},
+        {NULL,
+         {{.host = "mx.evil*", .kind = SERVER_STALLS, .machine = 8}, {.host = "*", .machine = 8}},
+         {.connections = 400, .per_destination = 5}},
+    };
+    static const char *const tenants[] = {"eve", "evan", "eva", "evita", "evie", "evo"};
+    char prefix[16];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct stage *s = stage_new(&rows[i].settings, rows[i].domains, rows[i].servers);
+        int64_t last = 0;
+        for (size_t k = 0; k < COUNT_OF(tenants); k++) {
+            snprintf(prefix, sizeof(prefix), "evil%zu-", k);
+            last = add_many(s, last, tenants[k], prefix, 10, STREAM_DIGEST);
+            stage_run(s, 100);
+        }
+        stage_run(s, 1000);
+        stage_add(s, last + 1, "bob", "well.test", STREAM_DIGEST);
+        int64_t took_ms = stage_run_until(s, last + 1, last + 1, 400000);
+        if (took_ms > 60000)
+            fail_msg("row %zu: %lld ms", i, (long long)took_ms);
+        stage_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +330,7 @@ int main(void)
         cmocka_unit_test(a_code_tries_a_server_beside_what_waits_for_it),
         cmocka_unit_test(failures_count_over_reloads_and_retries),
         cmocka_unit_test(who_is_busy_in_vain_hurries_for_who_holds_less),
+        cmocka_unit_test(who_is_busy_in_vain_hurries_for_a_place_of_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
