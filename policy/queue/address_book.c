@@ -184,7 +184,8 @@ static void take(struct address_book *book, size_t index, const struct address_q
 {
     struct address *a = need(book, &ask->candidates[index]);
     unkeep(book, a);
-    *hold = (struct address_hold){.address = a, .urgent = ask->urgent, .probes = a->failures > 0};
+    *hold = (struct address_hold){
+        .address = a, .since_ms = book->now_ms, .urgent = ask->urgent, .probes = a->failures > 0};
     charge(hold, ask->tenant);
     a->in_use++;
     a->plain += !ask->urgent;

@@ -28,6 +28,7 @@ enum { ADDRESS_HOLDS_MAX = 4 }; /* three at once, and one that takes the oldest'
 struct address_hold {
     struct address *address; /* NULL: none */
     const void *tenant;      /* whose mail it is there for; NULL: nobody's */
+    int64_t since_ms;
     bool urgent, works, probes, open, serves;
 };
 

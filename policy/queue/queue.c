@@ -377,6 +377,15 @@ static bool failed_to_open(struct queue *q, struct connection *c, enum queue_fai
     return back;
 }
 
+/* Others waited for the place; what it has tried for long rests longer than the destination does,
+ * so that the next try begins at another host, when there is one. */
+static void leave_slow(struct queue *q, struct connection *c, int64_t now_ms)
+{
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
+        if (c->holds[i].address && c->holds[i].since_ms + QUEUE_SLOW_OPENING_MS <= now_ms)
+            address_book_stalled(&q->addresses, &c->holds[i], now_ms);
+}
+
 static bool goes_back(struct queue *q, struct connection *c, enum queue_failure how,
                       const char *why, int64_t now_ms)
 {
@@ -437,6 +446,8 @@ void queue_connection_closed(struct queue *q, uint64_t connection, int64_t now_m
     struct connection *c = connection_find(q, connection);
     if (!c)
         return;
+    if (c->state == CONNECTION_CLOSING && c->closing == QUEUE_GIVEN_UP)
+        leave_slow(q, c, now_ms);
     if (c->state == CONNECTION_CLOSING) /* one that was given up shows something */
         goes_back(q, c, QUEUE_FAIL_CONNECT, "", now_ms);
     struct attempt *attempt = connection_uncarry(q, c);

@@ -250,6 +250,28 @@ static void urgency_counts_over_all_domains(void **state)
     stage_free(s);
 }
 
+/* Its first host takes connections and then says nothing; others wait for the place. The next try begins at the other. */
+static void what_was_given_up_begins_at_another_host(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "two.test", .hosts = {"a.two.test", "b.two.test"}}, {0}};
+    static const struct stage_server servers[] = {{.host = "a.two.test", .greet_ms = 200000},
+                                                  {.host = "mx.busy*", .message_ms = 500}, {0}};
+    static const struct queue_settings few = {.connections = 4, .shards = 1};
+    struct stage *s = stage_new(&few, domains, servers);
+    char name[40];
+    (void)state;
+    stage_add(s, 1, "a", "two.test", STREAM_NOTIFICATION);
+    stage_run(s, 100);
+    for (int64_t m = 2; m <= 400; m++) {
+        name_of(name, sizeof(name), "busy", (size_t)m % 50);
+        stage_add(s, m, m % 2 ? "b" : "c", name, STREAM_NOTIFICATION);
+    }
+    int64_t took_ms = stage_run_until(s, 1, 1, 300000);
+    assert_non_null(strstr(s->trace, "CLOSE a.two.test,b.two.test:25, reason 5"));
+    assert_true(took_ms < 75000);
+    stage_free(s);
+}
+
 static void connections_are_spread_over_shards(void **state)
 {
     static const struct stage_server servers[] = {{.host = "*", .message_ms = 60000}, {0}};
@@ -570,6 +592,7 @@ int main(void)
         cmocka_unit_test(a_code_behind_a_newsletter_over_four_hundred_domains_of_one_host_is_next),
         cmocka_unit_test(tenants_take_turns),
         cmocka_unit_test(urgency_counts_over_all_domains),
+        cmocka_unit_test(what_was_given_up_begins_at_another_host),
         cmocka_unit_test(connections_are_spread_over_shards),
         cmocka_unit_test(mail_for_a_verified_route_has_connections_of_its_own),
         cmocka_unit_test(what_a_policy_puts_to_rest_is_that_policys),
