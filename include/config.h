@@ -16,7 +16,8 @@
 #include "trust.h"
 
 struct config_listener {
-    char name[64], host[64];
+    char name[64], address[80]; /* as the file has it */
+    char host[64];
     unsigned port;
     bool implicit_tls;
     bool http; /* the unsubscribe page; its name is "http" */
@@ -47,10 +48,17 @@ struct config_dkim {
     unsigned rsa_bits;
     /* A zone of ours that the users' selectors are aliases into; "" none. */
     char zone[256], server[64], tsig_key[1024]; /* its primary; the file with the key for updates */
+    char primary[80]; /* the server as the file has it, perhaps with its port */
     unsigned port, ttl_s;
 };
 
-enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256 };
+enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256, CONFIG_SECTIONS_MAX = 20 };
+
+enum config_dnssec {
+    CONFIG_DNSSEC_OFF,
+    CONFIG_DNSSEC_ON,
+    CONFIG_DNSSEC_AUTO /* in the file only */
+};
 
 /* Who may use the control socket, besides root and the relay's own user. */
 struct config_party {
@@ -66,6 +74,7 @@ struct config {
     struct config_text *text;                   /* what was read */
     const char *const *files, *const *patterns; /* from where; what include names */
     size_t file_count, pattern_count;
+    size_t said[CONFIG_SECTIONS_MAX];     /* how many of each kind of section */
     struct tls_certificate *certificates; /* the one of section "tls" is the first */
     size_t certificate_count;
     const char *const *public_ips;
@@ -76,8 +85,10 @@ struct config {
     size_t route_count;
     struct stream *streams;
     size_t stream_count;
-    bool http_tls;         /* the page is served over TLS */
-    char http_url[256];    /* where the links in mail lead; empty: none are made */
+    struct throttle_limit *own_limits; /* of each stream; all bits set: its class's */
+    char http_address[80];             /* "" no page */
+    bool http_tls;                     /* the page is served over TLS */
+    char http_url[256];                /* where the links in mail lead; empty: none are made */
     char http_sender[128]; /* whose mail the page speaks of, where a stream does not say; "" none */
     uint32_t http_color;
     struct throttle_settings throttle;
@@ -90,7 +101,7 @@ struct config {
     size_t domain_count;
     const char *const *dns_forward;
     size_t dns_forward_count;
-    bool dnssec;
+    enum config_dnssec dnssec;
     char trust_anchor[1024];
     char ca_file[1024]; /* empty: the system's authorities */
     char log_level[16];
@@ -100,6 +111,8 @@ struct config {
     unsigned connect_timeout_s, next_host_after_s, idle_reuse_s, suppress_days;
     struct ip_network *private_networks; /* where somebody's DNS may lead us all the same */
     size_t private_network_count;
+    const char *const *networks; /* as text */
+    size_t network_count;
     unsigned per_address, per_network; /* connections */
     unsigned queries; /* sockets for DNS of one resolver; 0: as many as it likes. No setting. */
     unsigned reserve; /* of the connections, for addresses that are known; 0: a quarter */
@@ -109,7 +122,9 @@ struct config {
     uint64_t storage_mb;        /* MiB of mail in the queue; 0: any number */
     uint64_t tenant_storage_mb; /* and of one tenant's; 0: its share of that */
     char alert_command[CONFIG_PATH_MAX], alert_webhook[CONFIG_PATH_MAX]; /* "" none */
-    unsigned alert_on;                                                   /* bits of alert_kind */
+    const char *const *alert_kinds, *const *admins, *const *readers;     /* as the file has them */
+    size_t alert_kind_count, admin_count, reader_count;
+    unsigned alert_on;         /* bits of alert_kind */
     unsigned alert_interval_s; /* between two alerts of a kind */
     struct config_party *parties;
     size_t party_count;
@@ -151,6 +166,15 @@ void config_print(const struct config *c, struct buf *out);
 typedef void config_on_origin(void *context, const char *setting, const char *value,
                               const char *file, size_t line);
 void config_origins(const struct config *c, config_on_origin *on_origin, void *context);
+
+/* What may be said of a setting; false: there is none of that name. */
+struct config_about {
+    const char *fallback, *about; /* "" none; a line */
+    char allowed[300];
+    bool needs_restart;
+};
+MUST_CHECK bool config_about(const char *section, const char *setting,
+                             struct config_about *about_r);
 
 /* Put "file:line: " before what is wrong about a setting of a section (title NULL: it has none);
  * false. */

@@ -1,86 +1,161 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_print.c - The settings in force, as a config file. */
-#include "config_domains.h"
-#include "config_routes.h"
-#include "config_safety.h"
-#include "config_streams.h"
-#include "config_tls.h"
+/* config_print.c - The settings in force: as a config file, one by one with where they were said,
+ * and compared with others at a reload. */
+#include "config_sections.h"
+#include "config_values.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static void print_list(struct buf *out, const char *name, const char *const *list, size_t count)
+static void print_value(const struct config_setting *s, const void *base, struct buf *out)
 {
-    buf_addf(out, "%s = {", name);
-    for (size_t i = 0; i < count; i++)
-        buf_addf(out, "%s\"%s\"", i ? ", " : "", list[i]);
-    buf_add(out, SPAN("}"));
+    if (s->flags & CONFIG_SECRET)
+        buf_addf(out, "\"%s\"", config_value_is_none(s, base) ? "" : "(not shown)");
+    else
+        config_value_print(s, base, out);
 }
 
-static void print_address(const struct config_listener *l, struct buf *out)
+static bool is_shown(const struct config *c, const struct config_section *section, size_t nth,
+                     const struct config_setting *s)
 {
-    bool six = strchr(l->host, ':');
-    buf_addf(out, "address = \"%s%s%s:%u\"", six ? "[" : "", l->host, six ? "]" : "", l->port);
+    return !(s->flags & CONFIG_QUIET) ||
+           !config_value_is_none(s, config_sections_base(c, section, s, nth));
 }
 
-static void print_listener(const struct config_listener *l, struct buf *out)
+static void print_section(const struct config *c, const struct config_section *section, size_t nth,
+                          struct buf *out)
 {
-    buf_addf(out, "listener %s { ", l->name);
-    print_address(l, out);
-    buf_addf(out, "  tls = \"%s\" }\n", l->implicit_tls ? "implicit" : "starttls");
-}
-
-static void print_http(const struct config *c, struct buf *out)
-{
-    buf_addf(out, "http { url = \"%s\"", c->http_url);
-    for (size_t i = 0; i < c->listener_count; i++) {
-        if (!c->listeners[i].http)
+    const char *title = config_sections_title(c, section, nth);
+    if (section->name[0])
+        buf_addf(out, "%s ", section->name);
+    if (title)
+        buf_addf(out, "\"%s\" ", title);
+    if (section->name[0])
+        buf_add(out, SPAN("{"));
+    for (const struct config_setting *s = section->settings; s->name; s++) {
+        if (!is_shown(c, section, nth, s))
             continue;
-        buf_add(out, SPAN("  "));
-        print_address(&c->listeners[i], out);
+        const char *before = !section->name[0] ? "" : s == section->settings ? " " : "  ";
+        buf_addf(out, "%s%s = ", before, s->name);
+        print_value(s, config_sections_base(c, section, s, nth), out);
+        buf_addf(out, "%s", section->name[0] ? "" : "\n");
     }
-    if (c->http_sender[0])
-        buf_addf(out, "  sender = \"%s\"", c->http_sender);
-    buf_addf(out, "  color = \"#%06x\"  tls = \"%s\" }\n", c->http_color,
-             c->http_tls ? "implicit" : "none");
+    if (section->name[0])
+        buf_add(out, SPAN(" }\n"));
 }
 
 void config_print(const struct config *c, struct buf *out)
 {
-    buf_addf(out, "hostname = \"%s\"\nstate_dir = \"%s\"\n", c->hostname, c->state_dir);
-    print_list(out, "public_ip", c->public_ips, c->public_ip_count);
-    buf_addf(out, "\nshards = %u\nlog = \"%s\"\ntrace_client = \"%s\"\nsandbox = \"%s\"\n",
-             c->shards, c->log_level, c->trace_client ? "full" : "none",
-             c->sandbox_required ? "required" : "available");
-    for (size_t i = 0; i < c->listener_count; i++)
-        if (!c->listeners[i].http)
-            print_listener(&c->listeners[i], out);
-    config_tls_print(c, out);
-    buf_addf(out,
-             "delivery { port = %u  connections = %u  connect_timeout = %u  "
-             "next_host_after = %u  reuse = %u  suppress_days = %u  ca_file = \"%s\"  "
-             "private_networks = {",
-             c->delivery_port, c->site_connections, c->connect_timeout_s, c->next_host_after_s,
-             c->idle_reuse_s, c->suppress_days, c->ca_file);
-    for (size_t i = 0; i < c->private_network_count; i++) {
-        char text[IP_TEXT];
-        ip_print(&c->private_networks[i].ip, text);
-        buf_addf(out, "%s\"%s/%u\"", i ? ", " : "", text, c->private_networks[i].prefix);
+    for (size_t i = 0; i < config_section_count; i++)
+        for (size_t nth = 0; nth < config_sections_count(c, &config_sections[i]); nth++)
+            print_section(c, &config_sections[i], nth, out);
+}
+
+/* ---- one by one ---- */
+
+/* limits.size, stream "news".class */
+static void tell_origin(const struct config *c, const struct config_section *section, size_t nth,
+                        const struct config_setting *s, config_on_origin *on_origin, void *context)
+{
+    struct buf name;
+    struct buf value;
+    size_t line = 0;
+    const char *title = config_sections_title(c, section, nth);
+    const struct config_statement *said = config_text_find(c->text, section->name, title, s->name);
+    const char *file = said ? config_text_place(c->text, said->line, &line) : NULL;
+    buf_init(&name, 4096);
+    buf_init(&value, 64 * 1024);
+    buf_addf(&name, "%s%s%s%s%s%s", section->name, title ? " \"" : "", title ? title : "",
+             title ? "\"" : "", section->name[0] ? "." : "", s->name);
+    print_value(s, config_sections_base(c, section, s, nth), &value);
+    on_origin(context, buf_text(&name), buf_text(&value), file, line);
+    buf_fini(&name);
+    buf_fini(&value);
+}
+
+void config_origins(const struct config *c, config_on_origin *on_origin, void *context)
+{
+    for (size_t i = 0; i < config_section_count; i++)
+        for (size_t nth = 0; nth < config_sections_count(c, &config_sections[i]); nth++)
+            for (const struct config_setting *s = config_sections[i].settings; s->name; s++)
+                if (is_shown(c, &config_sections[i], nth, s))
+                    tell_origin(c, &config_sections[i], nth, s, on_origin, context);
+}
+
+bool config_about(const char *section, const char *setting, struct config_about *about_r)
+{
+    for (size_t i = 0; i < config_section_count; i++)
+        for (const struct config_setting *s = config_sections[i].settings; s->name; s++) {
+            struct buf allowed;
+            if (strcmp(config_sections[i].name, section) != 0 || strcmp(s->name, setting) != 0)
+                continue;
+            buf_init(&allowed, sizeof(about_r->allowed));
+            config_value_allowed(s, &allowed);
+            snprintf(about_r->allowed, sizeof(about_r->allowed), "%s", buf_text(&allowed));
+            buf_fini(&allowed);
+            about_r->fallback = s->fallback ? s->fallback : "";
+            about_r->about = s->about;
+            about_r->needs_restart = s->change == CONFIG_RESTART;
+            return true;
+        }
+    return false;
+}
+
+/* ---- reload ---- */
+
+/* The values of one row in all its sections. */
+static void collect(const struct config *c, const struct config_section *section,
+                    const struct config_setting *s, struct buf *out)
+{
+    buf_clear(out);
+    for (size_t nth = 0; nth < config_sections_count(c, section); nth++) {
+        const char *title = config_sections_title(c, section, nth);
+        buf_addf(out, "%s ", title ? title : "");
+        config_value_print(s, config_sections_base(c, section, s, nth), out);
+        buf_add_char(out, '\n');
     }
-    buf_add(out, SPAN("} }\n"));
-    config_routes_print(c, out);
-    buf_add(out, SPAN("dns { "));
-    print_list(out, "forward", c->dns_forward, c->dns_forward_count);
-    buf_addf(out, "  dnssec = \"%s\"  trust_anchor = \"%s\" }\n", c->dnssec ? "on" : "off",
-             c->trust_anchor);
-    config_domains_print(c, out);
-    print_http(c, out);
-    config_streams_print(c, out);
-    buf_addf(out,
-             "limits { size = %llu  recipients = %u  connections = %u  idle = %u  messages = %u  "
-             "per_address = %u  per_network = %u  reserve = %u  login = %u  rate = %u  memory = "
-             "%u  storage = %llu  tenant_storage = %llu }\n",
-             (unsigned long long)c->size_max, c->recipients, c->connections, c->idle_s, c->mails,
-             c->per_address, c->per_network, c->reserve, c->login_s, c->rate, c->memory_mb,
-             (unsigned long long)c->storage_mb, (unsigned long long)c->tenant_storage_mb);
-    config_safety_print(c, out);
+}
+
+static void name_changed(const struct config_section *section, const struct config_setting *s,
+                         char *names, size_t size)
+{
+    size_t len = strlen(names);
+    char name[100];
+    snprintf(name, sizeof(name), "%s%s%s", section->name, section->name[0] ? "." : "", s->name);
+    snprintf(names + len, size - len, "%s%s", len > 0 ? ", " : "", name);
+}
+
+bool config_may_follow(const struct config *now, const struct config *fresh, struct err *err)
+{
+    char names[250] = ""; /* of them all, or of as many as fit */
+    struct buf a;
+    struct buf b;
+    buf_init(&a, 1024 * 1024);
+    buf_init(&b, 1024 * 1024);
+    for (size_t i = 0; i < config_section_count; i++)
+        for (const struct config_setting *s = config_sections[i].settings; s->name; s++) {
+            if (s->change != CONFIG_RESTART)
+                continue;
+            collect(now, &config_sections[i], s, &a);
+            collect(fresh, &config_sections[i], s, &b);
+            if (!span_equal(buf_span(&a), buf_span(&b)))
+                name_changed(&config_sections[i], s, names, sizeof(names));
+        }
+    buf_fini(&a);
+    buf_fini(&b);
+    return !names[0] ||
+           err_set(err, ERR_CONFIG, "%s cannot be changed by a reload: restart the relay", names);
+}
+
+bool config_blame(const struct config *c, const char *section, const char *title,
+                  const char *setting, struct err *err)
+{
+    struct buf line;
+    buf_init(&line, 8192);
+    config_text_where(c->text, section, title, setting, &line);
+    buf_addf(&line, "%s%s%s%s%s", section, title ? " " : "", title ? title : "",
+             section[0] ? ": " : "", err->text);
+    err_set(err, err->kind, "%s", buf_text(&line));
+    buf_fini(&line);
+    return false;
 }

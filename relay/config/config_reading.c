@@ -6,7 +6,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static bool is_outermost(cfg_t *section)
@@ -68,34 +67,6 @@ bool config_says(const struct config_reading *r, cfg_t *section, const char *set
     return is_outermost(section)
                ? config_text_find(&r->text, "", NULL, setting) != NULL
                : config_text_find(&r->text, cfg_name(section), cfg_title(section), setting) != NULL;
-}
-
-void config_take(struct config_reading *r, cfg_t *section, const char *setting, char *to,
-                 size_t size)
-{
-    const char *text = cfg_getstr(section, setting);
-    if (span_copy(span_of(text ? text : ""), to, size))
-        return;
-    to[0] = '\0';
-    config_fault(r, section, setting, "%s is longer than %zu bytes", setting, size - 1);
-}
-
-void config_take_title(struct config_reading *r, cfg_t *section, char *to, size_t size)
-{
-    if (span_copy(span_of(cfg_title(section)), to, size))
-        return;
-    to[0] = '\0';
-    config_fault(r, section, NULL, "the name is longer than %zu bytes", size - 1);
-}
-
-const char *const *config_take_list(cfg_t *section, const char *setting, size_t *count_r)
-{
-    unsigned count = cfg_size(section, setting);
-    char **list = xcalloc(count + 1, sizeof(*list));
-    for (unsigned i = 0; i < count; i++)
-        list[i] = xstrdup(cfg_getnstr(section, setting, i));
-    *count_r = count;
-    return (const char *const *)list;
 }
 
 /* ---- reports ---- */

@@ -31,13 +31,4 @@ void config_note(struct config_reading *r, cfg_t *section, const char *setting, 
 /* Does the file say it, be it right or wrong? */
 bool config_says(const struct config_reading *r, cfg_t *section, const char *setting);
 
-/* The text of a setting; one that does not fit is a fault, and "" then. */
-void config_take(struct config_reading *r, cfg_t *section, const char *setting, char *to,
-                 size_t size);
-/* The title of a section, in the same way. */
-void config_take_title(struct config_reading *r, cfg_t *section, char *to, size_t size);
-
-/* A list of texts, that its owner frees. */
-const char *const *config_take_list(cfg_t *section, const char *setting, size_t *count_r);
-
 #endif

@@ -5,7 +5,6 @@
 
 #include "address.h"
 #include "config_names.h"
-#include "config_units.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,21 +16,6 @@ enum {
     SUBMISSION_PORT = 587,
     SUBMISSIONS_PORT = 465 /* TLS from the first byte (RFC 8314 section 3.3) */
 };
-
-static const char *const modes[] = {[DELIVERY_TLS_NEVER] = "never",
-                                    [DELIVERY_TLS_MAY] = "may",
-                                    [DELIVERY_TLS_REQUIRE] = "require",
-                                    [DELIVERY_TLS_VERIFY] = "verify",
-                                    [DELIVERY_TLS_IMPLICIT] = "implicit"};
-
-cfg_opt_t *config_route_options(void)
-{
-    static cfg_opt_t options[] = {
-        CFG_STR("host", "", CFGF_NONE),          CONFIG_NUMBER("port", 0),
-        CFG_STR("tls", "", CFGF_NONE),           CFG_STR("username", "", CFGF_NONE),
-        CFG_STR("password_file", "", CFGF_NONE), CFG_END()};
-    return options;
-}
 
 /* The first line. */
 static void read_password(struct config_reading *r, cfg_t *section, struct config_route *route)
@@ -56,24 +40,20 @@ static void read_password(struct config_reading *r, cfg_t *section, struct confi
                      why);
 }
 
-static void read_tls(struct config_reading *r, cfg_t *section, struct config_route *route)
+static void set_tls(struct config_reading *r, cfg_t *section, struct config_route *route)
 {
-    const char *mode = cfg_getstr(section, "tls");
-    route->tls = route->username[0] ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_MAY;
-    for (size_t k = 0; k < COUNT_OF(modes); k++)
-        if (strcmp(modes[k], mode) == 0)
-            route->tls = (enum delivery_tls)k;
+    if (route->tls == DELIVERY_TLS_NEVER) /* which no file can say */
+        route->tls = route->username[0] ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_MAY;
     if (route->username[0] && route->tls < DELIVERY_TLS_VERIFY)
         config_note(r, section, "tls",
                     "with tls = \"%s\" the password goes to whoever answers: \"verify\" checks "
                     "the server's certificate",
-                    modes[route->tls]);
+                    cfg_getstr(section, "tls"));
 }
 
-static void read_port(struct config_reading *r, cfg_t *section, struct config_route *route)
+static void set_port(struct config_reading *r, cfg_t *section, struct config_route *route)
 {
     bool implicit = route->tls == DELIVERY_TLS_IMPLICIT;
-    route->port = (unsigned)cfg_getint(section, "port");
     if (route->port == 0)
         route->port = implicit ? SUBMISSIONS_PORT : r->config->delivery_port;
     if (route->port == SUBMISSIONS_PORT && !implicit)
@@ -102,34 +82,24 @@ static void demand(struct config_route *route)
 }
 
 /* "club.example", "*.club.example" or "*", in the normal form that recipients' domains have. */
-static void take_domains(struct config_reading *r, cfg_t *section, struct config_route *route)
+static void set_domains(struct config_reading *r, cfg_t *section, struct config_route *route)
 {
-    char given[sizeof(route->domain)];
     char normal[ADDRESS_DOMAIN_MAX + 1] = "";
-    config_take_title(r, section, given, sizeof(given));
-    bool below = span_starts_nocase(span_of(given), SPAN("*."));
-    const char *domain = below ? given + 2 : given;
-    if (strcmp(given, "*") != 0 && !address_domain_ascii(span_of(domain), normal)) {
+    bool below = span_starts_nocase(span_of(route->domain), SPAN("*."));
+    const char *domain = below ? route->domain + 2 : route->domain;
+    if (strcmp(route->domain, "*") == 0)
+        return;
+    if (!address_domain_ascii(span_of(domain), normal))
         config_fault(r, section, NULL,
                      "\"%s\" is not a domain: club.example, *.club.example for all below it, or *",
-                     given);
-        return;
-    }
-    snprintf(route->domain, sizeof(route->domain), "%s%s", below || !normal[0] ? "*" : "",
-             below ? "." : "");
-    snprintf(route->domain + strlen(route->domain), sizeof(route->domain) - strlen(route->domain),
-             "%s", normal);
+                     route->domain);
+    else
+        snprintf(route->domain, sizeof(route->domain), "%s%.*s", below ? "*." : "",
+                 ADDRESS_DOMAIN_MAX - 2, normal);
 }
 
-static void read_route(struct config_reading *r, cfg_t *section, struct config_route *route)
+static void check_login(struct config_reading *r, cfg_t *section, struct config_route *route)
 {
-    take_domains(r, section, route);
-    config_take(r, section, "host", route->host, sizeof(route->host));
-    config_names_check(r, section, route->host);
-    config_take(r, section, "username", route->username, sizeof(route->username));
-    config_take(r, section, "password_file", route->password_file, sizeof(route->password_file));
-    read_tls(r, section, route);
-    read_port(r, section, route);
     if (route->username[0] && !route->password_file[0])
         config_fault(r, section, "username", "username needs a password_file");
     else if (route->username[0])
@@ -140,7 +110,6 @@ static void read_route(struct config_reading *r, cfg_t *section, struct config_r
         config_fault(r, section, "username",
                      "username needs a host: without one the password would go to whatever host "
                      "the MX of a recipient's domain names");
-    demand(route);
 }
 
 /* The first route that matches is taken. */
@@ -178,29 +147,20 @@ static void check_circle(struct config_reading *r, cfg_t *section, const struct 
     }
 }
 
-void config_routes_read(struct config_reading *r)
+void config_routes_finish(struct config_reading *r)
 {
     struct config *c = r->config;
-    unsigned count = cfg_size(r->cfg, "route");
-    c->routes = xcalloc(count + 1, sizeof(*c->routes));
-    for (unsigned i = 0; i < count; i++)
-        read_route(r, cfg_getnsec(r->cfg, "route", i), &c->routes[c->route_count++]);
+    for (size_t i = 0; i < c->route_count; i++) {
+        cfg_t *section = cfg_getnsec(r->cfg, "route", (unsigned)i);
+        set_domains(r, section, &c->routes[i]);
+        config_names_check(r, section, c->routes[i].host);
+        set_tls(r, section, &c->routes[i]);
+        set_port(r, section, &c->routes[i]);
+        check_login(r, section, &c->routes[i]);
+        demand(&c->routes[i]);
+        check_circle(r, section, &c->routes[i]);
+    }
     check_order(r);
-    for (unsigned i = 0; i < count; i++)
-        check_circle(r, cfg_getnsec(r->cfg, "route", i), &c->routes[i]);
     c->routes[c->route_count++] =
         (struct config_route){.domain = "*", .port = c->delivery_port, .tls = DELIVERY_TLS_MAY};
-}
-
-void config_routes_print(const struct config *c, struct buf *out)
-{
-    for (size_t i = 0; i + 1 < c->route_count; i++) {
-        const struct config_route *route = &c->routes[i];
-        buf_addf(out, "route \"%s\" { host = \"%s\"  port = %u  tls = \"%s\"", route->domain,
-                 route->host, route->port, modes[route->tls]);
-        if (route->username[0])
-            buf_addf(out, "  username = \"%s\"  password_file = \"%s\"", route->username,
-                     route->password_file);
-        buf_add(out, SPAN(" }\n"));
-    }
 }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_routes.h - The sections "route" of the config file. */
+/* config_routes.h - What the settings of a route say together. */
 #ifndef CONFIG_ROUTES_H
 #define CONFIG_ROUTES_H
 
 #include "config_reading.h"
 
-/* What may stand in them; constant. */
-cfg_opt_t *config_route_options(void);
-
-/* Behind the settings of delivery. */
-void config_routes_read(struct config_reading *r);
-void config_routes_print(const struct config *c, struct buf *out);
+/* Behind the listeners: one of the table of rules. */
+void config_routes_finish(struct config_reading *r);
 
 #endif

@@ -1,432 +1,274 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_rules.c - What each setting may be. A rule is one small function that is called while the
- * line is being read, so that a message can name it.
- */
+/* config_rules.c - What one row of the table cannot say: a rule is a small function, and the table
+ * at the end has them in the order in which they need one another. */
 #include "config_rules.h"
 
 #include "address.h"
-#include "alignment.h"
-#include "config.h"
-#include "ip.h"
-#include "similar.h"
-#include "stream.h"
-#include "throttle.h"
+#include "config_checks.h"
+#include "config_routes.h"
+#include "config_streams.h"
 
-#include <netdb.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
-/* The words that are allowed stand between quotes in `allowed`. */
-static int refuse(cfg_t *cfg, cfg_opt_t *opt, const char *value, const char *allowed)
+static void need_hostname(struct config_reading *r)
 {
-    struct similar near;
-    char hint[100];
-    struct span rest = span_of(allowed);
-    similar_init(&near, value);
-    for (bool word = false; rest.len > 0; word = !word) {
-        struct span part = span_take(&rest, '"');
-        if (word)
-            similar_try(&near, part);
+    if (!config_says(r, NULL, "hostname"))
+        config_fault(r, NULL, NULL,
+                     "setting \"hostname\" is missing: the name that this relay says in EHLO");
+}
+
+static void set_shards(struct config_reading *r)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (r->config->shards == 0)
+        r->config->shards = cores < 1                   ? 1
+                            : cores > CONFIG_SHARDS_MAX ? CONFIG_SHARDS_MAX
+                                                        : (unsigned)cores;
+}
+
+/* auto: validate what we resolve from the root ourselves; a forwarder may strip what validation
+ * needs */
+static void set_dnssec(struct config_reading *r)
+{
+    struct config *c = r->config;
+    if (c->dnssec == CONFIG_DNSSEC_AUTO)
+        c->dnssec = c->dns_forward_count == 0 ? CONFIG_DNSSEC_ON : CONFIG_DNSSEC_OFF;
+}
+
+/* A text of a list in the form that it is compared in. */
+static void put(const char *const *list, size_t i, const char *text)
+{
+    char **own = (char **)(uintptr_t)list;
+    free(own[i]);
+    own[i] = xstrdup(text);
+}
+
+static void set_networks(struct config_reading *r)
+{
+    struct config *c = r->config;
+    c->private_networks = xcalloc(c->network_count + 1, sizeof(*c->private_networks));
+    for (size_t i = 0; i < c->network_count; i++) {
+        char text[IP_TEXT];
+        char form[IP_TEXT + 8];
+        struct ip_network *network = &c->private_networks[c->private_network_count++];
+        CHECK(ip_network_parse(c->networks[i], network));
+        ip_print(&network->ip, text);
+        snprintf(form, sizeof(form), "%s/%u", text, network->prefix);
+        put(c->networks, i, form);
     }
-    similar_text(&near, hint, sizeof(hint));
-    cfg_error(cfg, "setting \"%s\" is \"%s\": allowed is %s%s", cfg_opt_name(opt), value, allowed,
-              hint);
-    return -1;
 }
 
-static const char *last_text(cfg_opt_t *opt)
+static void set_operators(struct config_reading *r)
 {
-    return cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
-}
-
-static int check_host(cfg_t *cfg, cfg_opt_t *opt)
-{
-    return address_is_host(span_of(last_text(opt)))
-               ? 0
-               : refuse(cfg, opt, last_text(opt), "a host name or address");
-}
-
-/* As it is written in the file: an IPv6 address has no brackets. */
-static int check_smart_host(cfg_t *cfg, cfg_opt_t *opt)
-{
-    struct ip ip;
-    return address_is_host(span_of(last_text(opt))) || ip_parse(last_text(opt), &ip)
-               ? 0
-               : refuse(cfg, opt, last_text(opt),
-                        "a host name or an address, as smtp.example, 192.0.2.25 or 2001:db8::25");
-}
-
-static int check_one_of(cfg_t *cfg, cfg_opt_t *opt, const char *const *words, const char *allowed)
-{
-    for (; *words; words++)
-        if (strcmp(*words, last_text(opt)) == 0)
-            return 0;
-    return refuse(cfg, opt, last_text(opt), allowed);
-}
-
-static int check_listener_tls(cfg_t *cfg, cfg_opt_t *opt)
-{
-    static const char *const words[] = {"starttls", "implicit", NULL};
-    return check_one_of(cfg, opt, words, "\"starttls\" or \"implicit\"");
-}
-
-static int check_route_tls(cfg_t *cfg, cfg_opt_t *opt)
-{
-    static const char *const words[] = {"may", "require", "verify", "implicit", NULL};
-    return check_one_of(cfg, opt, words, "\"may\", \"require\", \"verify\" or \"implicit\"");
-}
-
-static int check_trace_client(cfg_t *cfg, cfg_opt_t *opt)
-{
-    static const char *const words[] = {"none", "full", NULL};
-    return check_one_of(cfg, opt, words, "\"none\" or \"full\"");
-}
-
-static int check_dnssec(cfg_t *cfg, cfg_opt_t *opt)
-{
-    static const char *const words[] = {"auto", "on", "off", NULL};
-    return check_one_of(cfg, opt, words, "\"auto\", \"on\" or \"off\"");
-}
-
-static int check_alignment(cfg_t *cfg, cfg_opt_t *opt)
-{
-    enum alignment_mode mode;
-    return alignment_mode_parse(span_of(last_text(opt)), &mode)
-               ? 0
-               : refuse(cfg, opt, last_text(opt), "\"off\", \"observe\" or \"enforce\"");
-}
-
-static int check_throttle(cfg_t *cfg, cfg_opt_t *opt)
-{
-    enum throttle_mode mode;
-    return throttle_mode_parse(span_of(last_text(opt)), &mode)
-               ? 0
-               : refuse(cfg, opt, last_text(opt), "\"off\", \"observe\" or \"enforce\"");
-}
-
-static int check_on_limit(cfg_t *cfg, cfg_opt_t *opt)
-{
-    enum stream_on_limit on_limit;
-    return stream_on_limit_parse(span_of(last_text(opt)), &on_limit)
-               ? 0
-               : refuse(cfg, opt, last_text(opt), "\"pace\", \"defer\" or \"reject\"");
-}
-
-static int check_unsubscribe(cfg_t *cfg, cfg_opt_t *opt)
-{
-    enum stream_unsubscribe how;
-    return stream_unsubscribe_parse(span_of(last_text(opt)), &how)
-               ? 0
-               : refuse(cfg, opt, last_text(opt), "\"none\", \"one-click\" or \"own-url\"");
-}
-
-static int check_public_ip(cfg_t *cfg, cfg_opt_t *opt)
-{
-    struct ip ip;
-    return cfg_opt_size(opt) <= ALIGNMENT_IPS_MAX && ip_parse(last_text(opt), &ip)
-               ? 0
-               : refuse(cfg, opt, last_text(opt), "an IPv4 or IPv6 address, 16 of them at most");
-}
-
-static int check_network(cfg_t *cfg, cfg_opt_t *opt)
-{
-    struct ip_network network;
-    return ip_network_parse(last_text(opt), &network)
-               ? 0
-               : refuse(cfg, opt, last_text(opt),
-                        "an address or a network without host bits, as 10.0.0.0/8 or fd00::/8");
-}
-
-static int check_level(cfg_t *cfg, cfg_opt_t *opt)
-{
-    static const char *const words[] = {"error", "warn", "info", "debug", NULL};
-    return check_one_of(cfg, opt, words, "\"error\", \"warn\", \"info\" or \"debug\"");
-}
-
-static int check_sandbox(cfg_t *cfg, cfg_opt_t *opt)
-{
-    static const char *const words[] = {"required", "available", NULL};
-    return check_one_of(cfg, opt, words, "\"required\" or \"available\"");
-}
-
-static int check_class(cfg_t *cfg, cfg_opt_t *opt)
-{
-    enum stream_class class;
-    return stream_class_parse(span_of(last_text(opt)), &class)
-               ? 0
-               : refuse(cfg, opt, last_text(opt),
-                        "\"security\", \"confirmation\", \"notification\", \"invitation\" or "
-                        "\"digest\"");
-}
-
-bool config_rules_split(const char *text, char *host_r, size_t size, unsigned *port_r)
-{
-    struct span s = span_of(text);
-    uint64_t port = 0;
-    const char *colon = strrchr(text, ':');
-    if (!colon || !span_number(span_of(colon + 1), &port) || port > 65535)
-        return false;
-    struct span host = span_first(s, (size_t)(colon - text));
-    if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-        host = span_from(span_first(host, host.len - 1), 1);
-    else if (span_find(host, ':') < host.len)
-        return false;
-    *port_r = (unsigned)port;
-    return host.len > 0 && span_copy(host, host_r, size);
-}
-
-/* A name would have to be looked up, and might be another machine's. */
-static bool is_numeric(const char *host)
-{
-    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    bool ok = getaddrinfo(host, NULL, &hints, &found) == 0;
-    if (ok)
-        freeaddrinfo(found);
-    return ok;
-}
-
-static int check_address(cfg_t *cfg, cfg_opt_t *opt)
-{
-    char host[64];
-    unsigned port = 0;
-    return config_rules_split(last_text(opt), host, sizeof(host), &port) && port > 0 &&
-                   is_numeric(host)
-               ? 0
-               : refuse(cfg, opt, last_text(opt),
-                        "an IP address and a port, as 0.0.0.0:587 or [::1]:587");
-}
-
-/* "ip" or "ip@port", as libunbound has it. */
-static int check_forward(cfg_t *cfg, cfg_opt_t *opt)
-{
-    struct span rest = span_of(last_text(opt));
-    char host[64];
-    uint64_t port = 53;
-    bool with_port = span_find(rest, '@') < rest.len;
-    struct span ip = span_take(&rest, '@');
-    bool ok = span_copy(ip, host, sizeof(host)) && is_numeric(host) &&
-              (!with_port || (span_number(rest, &port) && port > 0 && port <= 65535));
-    return ok ? 0
-              : refuse(
-                    cfg, opt, last_text(opt),
-                    "an IP address, with @port if it is not 53, as 192.0.2.53 or 127.0.0.1@5353");
-}
-
-/* ---- web addresses ---- */
-
-static const char *fault_of_port(struct span port)
-{
-    uint64_t number = 0;
-    return span_number(port, &number) && number > 0 && number <= 65535
-               ? NULL
-               : "has a port that is no number from 1 to 65535";
-}
-
-/* host, host:port, [::1]:port (RFC 3986 section 3.2) */
-static const char *fault_of_authority(struct span authority)
-{
-    struct span host = authority;
-    struct span port = SPAN_NONE;
-    size_t bracket = span_find(authority, ']');
-    char text[256];
-    if (span_find(authority, '@') < authority.len)
-        return "holds a user name, which would be shown to everybody";
-    if (authority.len > 0 && authority.ptr[0] == '[') {
-        host = span_from(span_first(authority, bracket), 1);
-        port = span_from(authority, bracket + 1);
-        if (bracket == authority.len || (port.len > 0 && port.ptr[0] != ':'))
-            return "has no valid host";
-    } else {
-        size_t colon = span_find(authority, ':');
-        host = span_first(authority, colon);
-        port = span_from(authority, colon);
+    for (size_t i = 0; i < r->config->operator_count; i++) {
+        char form[ADDRESS_CANONICAL_MAX + 1];
+        CHECK(address_counted_as(r->config->operators[i], form));
+        put(r->config->operators, i, form);
     }
-    if (host.len == 0)
-        return "has no host";
-    if (!span_copy(host, text, sizeof(text)) || !(address_is_host(host) || is_numeric(text)))
-        return "has no valid host";
-    return port.len > 0 ? fault_of_port(span_from(port, 1)) : NULL;
 }
 
-const char *config_rules_url(const char *text, enum config_url kind)
+/* ---- limits ---- */
+
+static void set_limits(struct config_reading *r)
 {
-    struct span rest = span_of(text);
-    bool https = span_starts_nocase(rest, SPAN("https://"));
-    if (!https && !span_starts_nocase(rest, SPAN("http://")))
-        return "begins neither with https:// nor with http://";
-    rest = span_from(rest, https ? 8 : 7);
-    size_t end = span_find(rest, '/');
-    end = span_find(span_first(rest, end), '?');
-    end = span_find(span_first(rest, end), '#');
-    const char *why = fault_of_authority(span_first(rest, end));
-    struct span path = span_from(rest, end);
-    if (why || kind == CONFIG_URL_ANY)
-        return why;
-    if (span_find(path, '?') < path.len)
-        return "has a query (?): links are made by putting a path behind it";
-    if (span_find(path, '#') < path.len)
-        return "has a fragment (#): links are made by putting a path behind it";
-    for (size_t i = 0; i < path.len; i++)
-        if (path.ptr[i] <= ' ' || path.ptr[i] >= 0x7f || strchr("<>\"\\^`{|}", path.ptr[i]))
-            return "holds a character that must be percent-encoded";
-    return NULL;
+    struct config *c = r->config;
+    c->per_address = c->per_address ? c->per_address : (c->connections + 1) / 2;
+    c->per_network = c->per_network ? c->per_network : (c->connections * 3 + 3) / 4;
 }
 
-static int check_http_url(cfg_t *cfg, cfg_opt_t *opt)
+/* What nobody has set is half of the disk that the queue is on: the other half is for others. */
+static uint64_t half_a_disk_mb(const char *state_dir)
 {
-    const char *why = last_text(opt)[0] ? config_rules_url(last_text(opt), CONFIG_URL_BASE) : NULL;
-    if (why)
-        cfg_error(cfg, "setting \"%s\" is \"%s\": it %s", cfg_opt_name(opt), last_text(opt), why);
-    return why ? -1 : 0;
+    struct statvfs disk;
+    bool known = statvfs(state_dir, &disk) == 0;
+    return known ? ((uint64_t)disk.f_blocks * disk.f_frsize / 2 >> 20) + 1 : 0;
 }
 
-static int check_http_address(cfg_t *cfg, cfg_opt_t *opt)
+static void set_storage(struct config_reading *r)
 {
-    return last_text(opt)[0] == '\0' ? 0 : check_address(cfg, opt);
+    struct config *c = r->config;
+    if (c->storage_mb == 0) {
+        c->storage_mb = half_a_disk_mb(c->state_dir);
+        if (c->storage_mb != 0 && c->storage_mb < c->tenant_storage_mb)
+            c->storage_mb = c->tenant_storage_mb; /* somebody means it */
+    } else if (c->storage_mb < c->tenant_storage_mb) {
+        config_fault(
+            r, cfg_getsec(r->cfg, "limits"), "tenant_storage",
+            "tenant_storage = %lluM is more than storage = %lluM, which is for all tenants",
+            (unsigned long long)c->tenant_storage_mb, (unsigned long long)c->storage_mb);
+    }
 }
 
-static int check_http_tls(cfg_t *cfg, cfg_opt_t *opt)
+/* A share that is larger than the whole, and a whole that no machine has. */
+static void note_limits(struct config_reading *r)
 {
-    static const char *const words[] = {"none", "implicit", NULL};
-    return check_one_of(cfg, opt, words, "\"none\" or \"implicit\"");
+    const struct config *c = r->config;
+    uint64_t ram_mb = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
+    const struct {
+        const char *setting;
+        uint64_t value, most;
+        const char *why;
+    } bounds[] = {
+        {"connections", c->connections, 100000, "more than the relay has been tried with"},
+        {"per_address", c->per_address, c->connections, "more than connections, the whole"},
+        {"per_network", c->per_network, c->connections, "more than connections, the whole"},
+        {"reserve", c->reserve, c->connections - 1,
+         "all connections: one is left for addresses that are not known"},
+        {"recipients", c->recipients, 10000, "more than a message can sensibly have"},
+        {"size", c->size_max >> 20, c->memory_mb, "more than memory allows for all messages"},
+        {"memory", c->memory_mb, ram_mb, "more than this machine has"},
+        {"idle", c->idle_s, 24 * 3600, "more than a day: clients that are gone keep their places"},
+        {"login", c->login_s, 3600, "more than an hour: whoever connects keeps a place so long"}};
+    for (size_t i = 0; i < COUNT_OF(bounds); i++)
+        if (bounds[i].value > bounds[i].most)
+            config_note(r, cfg_getsec(r->cfg, "limits"), bounds[i].setting, "%s = %s is %s",
+                        bounds[i].setting,
+                        cfg_size(cfg_getsec(r->cfg, "limits"), bounds[i].setting) > 0
+                            ? cfg_getstr(cfg_getsec(r->cfg, "limits"), bounds[i].setting)
+                            : "(default)",
+                        bounds[i].why);
 }
 
-static int check_not_negative(cfg_t *cfg, cfg_opt_t *opt)
+/* ---- TLS ---- */
+
+static void need_certificates(struct config_reading *r)
 {
-    char text[32];
-    long value = cfg_opt_getnint(opt, 0);
-    snprintf(text, sizeof(text), "%ld", value);
-    return value >= 0 && value < 1000000000
-               ? 0
-               : refuse(cfg, opt, text, "a number from 0 to 999999999");
+    cfg_t *tls = cfg_getsec(r->cfg, "tls");
+    if (cfg_size(r->cfg, "listener") > 0 &&
+        (!config_says(r, tls, "certificate") || !config_says(r, tls, "key")))
+        config_fault(r, tls, NULL, "needs certificate and key, both in PEM");
+    for (unsigned i = 0; i < cfg_size(r->cfg, "certificate"); i++) {
+        cfg_t *section = cfg_getnsec(r->cfg, "certificate", i);
+        if (!config_says(r, section, "file") || !config_says(r, section, "key"))
+            config_fault(r, section, NULL, "needs file and key, both in PEM");
+    }
 }
 
-static int check_positive(cfg_t *cfg, cfg_opt_t *opt)
+/* ---- domains and keys ---- */
+
+static void set_domains(struct config_reading *r)
 {
-    char text[32];
-    long value = cfg_opt_getnint(opt, 0);
-    snprintf(text, sizeof(text), "%ld", value);
-    return value > 0 && value < 1000000000 ? 0
-                                           : refuse(cfg, opt, text, "a number from 1 to 999999999");
+    struct config *c = r->config;
+    for (size_t i = 0; i < c->domain_count; i++) {
+        cfg_t *section = cfg_getnsec(r->cfg, "domain", (unsigned)i);
+        if (!address_domain_ascii(span_of(cfg_title(section)), c->domains[i].name))
+            config_fault(r, section, NULL, "\"%.80s\" is not a domain name", cfg_title(section));
+    }
 }
 
-static int check_time(cfg_t *cfg, cfg_opt_t *opt)
+static void set_dkim(struct config_reading *r)
 {
-    char text[32];
-    long value = cfg_opt_getnint(opt, 0);
-    snprintf(text, sizeof(text), "%ld", value);
-    return value > 0 && value < 1000000000 ? 0 : refuse(cfg, opt, text, "a time from 1s on");
+    struct config_dkim *d = &r->config->dkim;
+    char zone[sizeof(d->zone)];
+    snprintf(zone, sizeof(zone), "%s", d->zone);
+    CHECK(config_server_split(d->primary, d->server, sizeof(d->server), &d->port));
+    if ((zone[0] == '\0') != (d->server[0] == '\0') ||
+        (zone[0] && !address_domain_ascii(span_of(zone), d->zone)))
+        config_fault(r, cfg_getsec(r->cfg, "dkim"), "zone",
+                     "zone is a domain, and server the address of its primary, with @port if it is "
+                     "not 53: both or neither");
 }
 
-static int check_shards(cfg_t *cfg, cfg_opt_t *opt)
+/* ---- listeners ---- */
+
+static bool is_same_address(const struct config_listener *a, const struct config_listener *b)
 {
-    char text[32];
-    long value = cfg_opt_getnint(opt, 0);
-    snprintf(text, sizeof(text), "%ld", value);
-    return value >= 1 && value <= CONFIG_SHARDS_MAX
-               ? 0
-               : refuse(cfg, opt, text, "a number from 1 to 256, one for each core by default");
+    return a->port > 0 && a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
-static int check_days(cfg_t *cfg, cfg_opt_t *opt)
+/* The page's comes last. */
+static void set_listeners(struct config_reading *r)
 {
-    char text[32];
-    long value = cfg_opt_getnint(opt, 0);
-    snprintf(text, sizeof(text), "%ld", value);
-    return value >= 1 && value <= 3650 ? 0
-                                       : refuse(cfg, opt, text, "a number of days from 1 to 3650");
+    struct config *c = r->config;
+    for (size_t i = 0; i < c->listener_count; i++) {
+        cfg_t *section = cfg_getnsec(r->cfg, "listener", (unsigned)i);
+        if (!config_says(r, section, "address"))
+            config_fault(r, section, NULL, "needs address = \"address:port\"");
+    }
+    if (c->http_address[0]) {
+        struct config_listener *http = &c->listeners[c->listener_count++];
+        *http = (struct config_listener){.name = "http", .implicit_tls = c->http_tls, .http = true};
+        snprintf(http->address, sizeof(http->address), "%s", c->http_address);
+    }
+    for (size_t i = 0; i < c->listener_count; i++) {
+        struct config_listener *l = &c->listeners[i];
+        if (!config_address_split(l->address, l->host, sizeof(l->host), &l->port))
+            l->host[0] = '\0'; /* which is told already */
+    }
 }
 
-static int check_port(cfg_t *cfg, cfg_opt_t *opt)
+/* The kernel would let both listen (SO_REUSEPORT), and give each every other connection. */
+static void part_listeners(struct config_reading *r)
 {
-    char text[32];
-    long value = cfg_opt_getnint(opt, 0);
-    snprintf(text, sizeof(text), "%ld", value);
-    return value > 0 && value <= 65535 ? 0 : refuse(cfg, opt, text, "a port, from 1 to 65535");
+    const struct config *c = r->config;
+    for (size_t i = 0; i < c->listener_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (is_same_address(&c->listeners[j], &c->listeners[i]))
+                config_fault(r,
+                             c->listeners[i].http ? cfg_getsec(r->cfg, "http")
+                                                  : cfg_getnsec(r->cfg, "listener", (unsigned)i),
+                             "address",
+                             "listeners %s and %s share %s port %u: give one another port",
+                             c->listeners[j].name, c->listeners[i].name, c->listeners[i].host,
+                             c->listeners[i].port);
 }
 
-static const struct {
-    const char *setting;
-    cfg_validate_callback_t check;
-} rules[] = {{"hostname", check_host},
-             {"listener|address", check_address},
-             {"listener|tls", check_listener_tls},
-             {"route|tls", check_route_tls},
-             {"route|host", check_smart_host},
-             {"dns|dnssec", check_dnssec},
-             {"dns|forward", check_forward},
-             {"http|url", check_http_url},
-             {"alignment", check_alignment},
-             {"throttle", check_throttle},
-             {"domain|alignment", check_alignment},
-             {"public_ip", check_public_ip},
-             {"http|address", check_http_address},
-             {"http|tls", check_http_tls},
-             {"stream|class", check_class},
-             {"stream|on_limit", check_on_limit},
-             {"stream|unsubscribe", check_unsubscribe},
-             {"log", check_level},
-             {"trace_client", check_trace_client},
-             {"sandbox", check_sandbox},
-             {"shards", check_shards},
-             {"delivery|port", check_port},
-             {"delivery|connections", check_positive},
-             {"delivery|connect_timeout", check_time},
-             {"delivery|next_host_after", check_time},
-             {"delivery|reuse", check_time},
-             {"delivery|suppress_days", check_days},
-             {"delivery|private_networks", check_network},
-             {"route|port", check_port},
-             {"limits|size", check_positive},
-             {"limits|recipients", check_positive},
-             {"limits|connections", check_positive},
-             {"limits|idle", check_time},
-             {"limits|messages", check_positive},
-             {"limits|per_address", check_not_negative},
-             {"limits|per_network", check_not_negative},
-             {"limits|reserve", check_not_negative},
-             {"limits|login", check_time},
-             {"limits|rate", check_not_negative},
-             {"limits|memory", check_positive},
-             {"limits|storage", check_not_negative},
-             {"limits|tenant_storage", check_not_negative}};
-
-void config_rules_set(cfg_t *cfg)
+static void set_url(struct config_reading *r)
 {
+    char *url = r->config->http_url;
+    while (url[0] && url[strlen(url) - 1] == '/')
+        url[strlen(url) - 1] = '\0';
+}
+
+/* ---- safety ---- */
+
+static void set_alerts(struct config_reading *r)
+{
+    struct config *c = r->config;
+    for (size_t i = 0; i < c->alert_kind_count; i++) {
+        enum alert_kind kind = ALERT_KINDS;
+        CHECK(alert_parse(span_of(c->alert_kinds[i]), &kind));
+        c->alert_on |= 1U << kind;
+    }
+}
+
+/* "name" or "@group": looked up when the relay starts, as it cannot later. */
+static void add_party(struct config_reading *r, const char *setting, const char *name, bool admin)
+{
+    struct config_party *party = &r->config->parties[r->config->party_count++];
+    *party = (struct config_party){.group = name[0] == '@', .admin = admin};
+    const struct group *group = party->group ? getgrnam(name + 1) : NULL;
+    const struct passwd *user = party->group ? NULL : getpwnam(name);
+    if (!span_copy(span_of(name), party->name, sizeof(party->name)) || (!group && !user))
+        config_fault(r, cfg_getsec(r->cfg, "control"), setting, "there is no %s \"%.40s\"",
+                     party->group ? "group" : "user", party->group ? name + 1 : name);
+    else
+        party->id = group ? group->gr_gid : user->pw_uid;
+}
+
+static void set_parties(struct config_reading *r)
+{
+    struct config *c = r->config;
+    c->parties = xcalloc(c->admin_count + c->reader_count + 1, sizeof(*c->parties));
+    for (size_t i = 0; i < c->admin_count; i++)
+        add_party(r, "admins", c->admins[i], true);
+    for (size_t i = 0; i < c->reader_count; i++)
+        add_party(r, "readers", c->readers[i], false);
+}
+
+void config_rules_apply(struct config_reading *r)
+{
+    static void (*const rules[])(struct config_reading *) = {
+        need_hostname, set_shards,     set_dnssec,          set_networks, set_operators,
+        set_limits,    set_storage,    note_limits,         set_url,      need_certificates,
+        set_domains,   set_dkim,       set_alerts,          set_parties,  config_streams_finish,
+        set_listeners, part_listeners, config_routes_finish};
     for (size_t i = 0; i < COUNT_OF(rules); i++)
-        cfg_set_validate_func(cfg, rules[i].setting, rules[i].check);
-}
-
-static bool is_plain(const char *text)
-{
-    for (; text && *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            return false;
-    return true;
-}
-
-static bool is_plain_setting(cfg_t *cfg, cfg_opt_t *opt)
-{
-    for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
-        cfg_t *section = opt->type == CFGT_SEC ? cfg_opt_getnsec(opt, i) : NULL;
-        const char *text = section                 ? cfg_title(section)
-                           : opt->type == CFGT_STR ? cfg_opt_getnstr(opt, i)
-                                                   : NULL;
-        if (!is_plain(text)) {
-            cfg_error(cfg, "setting \"%s\" holds a control character", cfg_opt_name(opt));
-            return false;
-        }
-        if (section && !config_rules_are_plain(section))
-            return false;
-    }
-    return true;
-}
-
-bool config_rules_are_plain(cfg_t *cfg)
-{
-    for (cfg_opt_t *opt = cfg->opts; opt->name; opt++)
-        if (!is_plain_setting(cfg, opt))
-            return false;
-    return true;
+        rules[i](r);
 }

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_streams.h - The sections "stream" and "limit" of the config file. */
+/* config_streams.h - What the settings of a stream say together. */
 #ifndef CONFIG_STREAMS_H
 #define CONFIG_STREAMS_H
 
 #include "config_reading.h"
 
-/* What may stand in them; constant. */
-cfg_opt_t *config_stream_options(void);
-cfg_opt_t *config_limit_options(void);
-
-/* Fill in streams and throttle. */
-void config_streams_read(struct config_reading *r);
-void config_streams_print(const struct config *c, struct buf *out);
+/* Behind the limits and http: one of the table of rules. */
+void config_streams_finish(struct config_reading *r);
 
 #endif

@@ -168,7 +168,7 @@ def test_floods_and_wrong_senders_are_in_the_trail_once_an_hour(relay_factory, d
 def test_wrong_alerts_are_explained(relay_factory):
     relay = relay_factory()
     good = relay.config.read_text()
-    for line, words in (('alert { on = {"flod"} }', "allowed is locked"), ('alert { command = "mail" }', "full path"),
+    for line, words in (('alert { on = {"flod"} }', 'allowed is "locked"'), ('alert { command = "mail" }', "full path"),
                         ('alert { webhook = "ftp://x" }', "http"), ('alert { webhook = "https://x/\\"" }', "http"),
                         ('alert { interval = 0 }', "1 to 3600"), ('alert { interval = 3601 }', "1 to 3600"),
                         ('control { admins = {"nobody-of-this-name"} }', "there is no user"),
