@@ -161,20 +161,18 @@ MUST_CHECK bool config_may_follow(const struct config *now, const struct config 
 /* The effective settings as a config file; passwords are left out. */
 void config_print(const struct config *c, struct buf *out);
 
-/* Each setting in force, and where it was said; `file` NULL: nowhere, it is the default. The
- * strings are borrowed during the call. */
-typedef void config_on_origin(void *context, const char *setting, const char *value,
-                              const char *file, size_t line);
-void config_origins(const struct config *c, config_on_origin *on_origin, void *context);
-
-/* What may be said of a setting; false: there is none of that name. */
+/* What its row in the table says of a setting. */
 struct config_about {
-    const char *fallback, *about; /* "" none; a line */
+    const char *fallback, *about; /* what it is when the file does not say it; a line for people */
     char allowed[300];
     bool needs_restart;
 };
-MUST_CHECK bool config_about(const char *section, const char *setting,
-                             struct config_about *about_r);
+
+/* Each setting in force, and where it was said; `file` NULL: nowhere, it is the default. The
+ * strings are borrowed during the call. */
+typedef void config_on_origin(void *context, const char *setting, const char *value,
+                              const char *file, size_t line, const struct config_about *about);
+void config_origins(const struct config *c, config_on_origin *on_origin, void *context);
 
 /* Put "file:line: " before what is wrong about a setting of a section (title NULL: it has none);
  * false. */

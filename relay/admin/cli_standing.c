@@ -91,15 +91,17 @@ static void tell_difference(const struct cli *cli, const json_t *running, const 
 }
 
 static void print_origin(void *context, const char *setting, const char *value, const char *file,
-                         size_t line)
+                         size_t line, const struct config_about *about)
 {
     json_t *list = context;
     char origin[CONFIG_PATH_MAX + 32] = "default";
     if (file)
         snprintf(origin, sizeof(origin), "%s:%zu", file, line);
     if (list)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "setting", setting, "value", value,
-                                              "origin", origin));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "setting",
+                                              setting, "value", value, "origin", origin, "default",
+                                              about->fallback, "allowed", about->allowed, "about",
+                                              about->about, "restart", about->needs_restart));
     else
         printf("%s = %s  # %s\n", setting, value, origin);
 }

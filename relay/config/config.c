@@ -73,7 +73,7 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
     add_fault(reading.line, what);
 }
 
-static void on_text_fault(void *context, const char *file, size_t line, const char *what)
+static void on_text(void *context, const char *file, size_t line, const char *what, bool wrong)
 {
     char text[4200];
     struct config_reading *r = context;
@@ -81,7 +81,7 @@ static void on_text_fault(void *context, const char *file, size_t line, const ch
         snprintf(text, sizeof(text), "%s:%zu: %s", file, line, what);
     else
         snprintf(text, sizeof(text), "%s: %s", file, what);
-    config_report_add(r->report, true, text);
+    config_report_add(r->report, wrong, text);
 }
 
 /* Read it; what is wrong is blanked, and then it is read once more. NULL when not even that helps.
@@ -133,7 +133,7 @@ bool config_read_all(const char *path, const struct opener *opener, struct confi
     if (!span_copy(span_of(path), r.config->path, sizeof(r.config->path)))
         config_report_add(report, true, "the config file's name is too long");
     reading.r = &r;
-    if (config_text_read(&r.text, path, opener, on_text_fault, &r))
+    if (config_text_read(&r.text, path, opener, on_text, &r))
         r.cfg = parse(&r);
     if (r.cfg) {
         check_sections(&r);

@@ -53,12 +53,25 @@ void config_print(const struct config *c, struct buf *out)
 
 /* ---- one by one ---- */
 
+static void tell_about(const struct config_setting *s, struct config_about *about_r)
+{
+    struct buf allowed;
+    buf_init(&allowed, sizeof(about_r->allowed));
+    config_value_allowed(s, &allowed);
+    *about_r = (struct config_about){.fallback = s->fallback ? s->fallback : "",
+                                     .about = s->about,
+                                     .needs_restart = s->change == CONFIG_RESTART};
+    span_copy(buf_span(&allowed), about_r->allowed, sizeof(about_r->allowed));
+    buf_fini(&allowed);
+}
+
 /* limits.size, stream "news".class */
 static void tell_origin(const struct config *c, const struct config_section *section, size_t nth,
                         const struct config_setting *s, config_on_origin *on_origin, void *context)
 {
     struct buf name;
     struct buf value;
+    struct config_about about;
     size_t line = 0;
     const char *title = config_sections_title(c, section, nth);
     const struct config_statement *said = config_text_find(c->text, section->name, title, s->name);
@@ -68,7 +81,8 @@ static void tell_origin(const struct config *c, const struct config_section *sec
     buf_addf(&name, "%s%s%s%s%s%s", section->name, title ? " \"" : "", title ? title : "",
              title ? "\"" : "", section->name[0] ? "." : "", s->name);
     print_value(s, config_sections_base(c, section, s, nth), &value);
-    on_origin(context, buf_text(&name), buf_text(&value), file, line);
+    tell_about(s, &about);
+    on_origin(context, buf_text(&name), buf_text(&value), file, line, &about);
     buf_fini(&name);
     buf_fini(&value);
 }
@@ -80,25 +94,6 @@ void config_origins(const struct config *c, config_on_origin *on_origin, void *c
             for (const struct config_setting *s = config_sections[i].settings; s->name; s++)
                 if (is_shown(c, &config_sections[i], nth, s))
                     tell_origin(c, &config_sections[i], nth, s, on_origin, context);
-}
-
-bool config_about(const char *section, const char *setting, struct config_about *about_r)
-{
-    for (size_t i = 0; i < config_section_count; i++)
-        for (const struct config_setting *s = config_sections[i].settings; s->name; s++) {
-            struct buf allowed;
-            if (strcmp(config_sections[i].name, section) != 0 || strcmp(s->name, setting) != 0)
-                continue;
-            buf_init(&allowed, sizeof(about_r->allowed));
-            config_value_allowed(s, &allowed);
-            snprintf(about_r->allowed, sizeof(about_r->allowed), "%s", buf_text(&allowed));
-            buf_fini(&allowed);
-            about_r->fallback = s->fallback ? s->fallback : "";
-            about_r->about = s->about;
-            about_r->needs_restart = s->change == CONFIG_RESTART;
-            return true;
-        }
-    return false;
 }
 
 /* ---- reload ---- */

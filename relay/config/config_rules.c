@@ -238,7 +238,7 @@ static void set_alerts(struct config_reading *r)
     }
 }
 
-/* "name" or "@group": looked up when the relay starts, as it cannot later. */
+/* "name" or "@group", as the system knows them now. */
 static void add_party(struct config_reading *r, const char *setting, const char *name, bool admin)
 {
     struct config_party *party = &r->config->parties[r->config->party_count++];

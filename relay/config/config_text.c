@@ -17,7 +17,7 @@ enum { TEXT_MAX = 1024 * 1024, NEST_MAX = 32, NAMES_MAX = 64 * 1024 };
 struct scan {
     struct config_text *text;
     const struct opener *opener;
-    config_text_fault *fault;
+    config_text_tell *tell;
     void *context;
     unsigned depth; /* of includes */
     bool whole;     /* nothing is left open */
@@ -72,7 +72,7 @@ static bool take_file(struct scan *s, const char *path, const char *by, size_t l
 
 static void tell(struct scan *s, const struct source *f, size_t line, const char *what)
 {
-    s->fault(s->context, f->path, line, what);
+    s->tell(s->context, f->path, line, what, true);
 }
 
 static void put(struct scan *s, struct source *f, char c)
@@ -185,11 +185,12 @@ static void take_matches(struct scan *s, struct source *f, const char *pattern)
     int error = fits ? opener_match(s->opener, full, &names) : ENAMETOOLONG;
     if (fits)
         keep_pattern(s->text, full);
-    if (error && !(error == ENOENT && strpbrk(pattern, "*?["))) {
-        snprintf(what, sizeof(what), "include \"%.200s\": %s", pattern, strerror(error));
-        tell(s, f, f->number, what);
-        s->whole = false;
-    }
+    bool none = error == ENOENT && strpbrk(pattern, "*?[");
+    snprintf(what, sizeof(what), "include \"%.200s\": %s", pattern,
+             none ? "no file matches" : strerror(error));
+    if (error)
+        s->tell(s->context, f->path, f->number, what, !none);
+    s->whole = s->whole && (!error || none);
     for (struct span rest = buf_span(&names); !error && rest.len > 0;) {
         const char *name = rest.ptr;
         rest = span_from(rest, strlen(name) + 1);
@@ -267,7 +268,7 @@ static bool take_file(struct scan *s, const char *path, const char *by, size_t l
         snprintf(what, sizeof(what), "%s%s%s%s", by ? path : "", by ? ": " : "", why,
                  none ? ": make it with \"sealpost init DOMAIN\", or name another file with -c"
                       : "");
-        s->fault(s->context, by ? by : path, line, what);
+        s->tell(s->context, by ? by : path, line, what, true);
         buf_fini(&bytes);
         return false;
     }
@@ -296,10 +297,10 @@ static bool take_file(struct scan *s, const char *path, const char *by, size_t l
 /* ---- the public face ---- */
 
 bool config_text_read(struct config_text *t, const char *path, const struct opener *opener,
-                      config_text_fault *fault, void *context)
+                      config_text_tell *on_tell, void *context)
 {
     struct scan s = {
-        .text = t, .opener = opener, .fault = fault, .context = context, .whole = true};
+        .text = t, .opener = opener, .tell = on_tell, .context = context, .whole = true};
     *t = (struct config_text){0};
     buf_init(&t->all, (size_t)16 * TEXT_MAX);
     bool ok = take_file(&s, path, NULL, 0) && s.whole && !t->all.overflow;

@@ -27,10 +27,12 @@ struct config_text {
     char *copy; /* the text that names and titles point into; dropped statements stay in it */
 };
 
-/* `fault` is called for each thing that is wrong. False when it cannot be parsed at all. */
-typedef void config_text_fault(void *context, const char *file, size_t line, const char *what);
+/* `tell` is called for each thing that is wrong, or only worth a note. False when it cannot be
+ * parsed at all. */
+typedef void config_text_tell(void *context, const char *file, size_t line, const char *what,
+                              bool wrong);
 MUST_CHECK bool config_text_read(struct config_text *t, const char *path,
-                                 const struct opener *opener, config_text_fault *fault,
+                                 const struct opener *opener, config_text_tell *on_tell,
                                  void *context);
 void config_text_free(struct config_text *t);
 

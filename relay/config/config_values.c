@@ -113,11 +113,11 @@ static void list_words(const struct config_setting *s, struct buf *out)
 static void say_range(const struct config_setting *s, struct buf *out)
 {
     const struct number *n = &numbers[s->type];
-    buf_addf(out, "%s from %lld%s", n->noun, (long long)s->min, n->unit);
     if (s->max == CONFIG_MOST)
-        buf_add(out, SPAN(" on"));
+        buf_addf(out, "%s from %lld%s on", n->noun, (long long)s->min, n->unit);
     else
-        buf_addf(out, " to %lld%s", (long long)s->max, n->unit);
+        buf_addf(out, "%s from %lld to %lld%s%s", n->noun, (long long)s->min, (long long)s->max,
+                 n->unit[0] ? " " : "", n->unit);
 }
 
 void config_value_allowed(const struct config_setting *s, struct buf *out)
@@ -140,7 +140,6 @@ static bool refuse(const struct config_setting *s, const char *text, const char 
     struct similar near;
     struct buf what;
     char hint[100];
-    const char *quote = is_number(s) ? "" : "\"";
     buf_init(&what, CONFIG_WHY_MAX);
     similar_init(&near, text);
     for (const char *const *word = s->words; word && *word; word++)
@@ -150,8 +149,8 @@ static bool refuse(const struct config_setting *s, const char *text, const char 
         buf_addf(&what, "%s", allowed);
     else
         config_value_allowed(s, &what);
-    snprintf(why_r, CONFIG_WHY_MAX, "%s is %s%.200s%s: allowed is %s%s", s->name, quote, text,
-             quote, buf_text(&what), hint);
+    snprintf(why_r, CONFIG_WHY_MAX, "setting \"%s\" is \"%.200s\": allowed is %s%s", s->name, text,
+             buf_text(&what), hint);
     buf_fini(&what);
     return false;
 }
@@ -170,14 +169,15 @@ static bool take_text(const struct config_setting *s, void *base, const char *te
 {
     if (span_copy(span_of(text), at(base, s->at), s->size))
         return true;
-    snprintf(why_r, CONFIG_WHY_MAX, "%s is longer than %zu bytes", s->name, s->size - 1);
+    snprintf(why_r, CONFIG_WHY_MAX, "setting \"%s\" is longer than %zu bytes", s->name,
+             s->size - 1);
     return false;
 }
 
 static bool is_full(const struct config_setting *s, size_t count, size_t most, char *why_r)
 {
     if (most > 0 && count >= most)
-        snprintf(why_r, CONFIG_WHY_MAX, "%s has more than %zu values", s->name, most);
+        snprintf(why_r, CONFIG_WHY_MAX, "setting \"%s\" has more than %zu values", s->name, most);
     return most > 0 && count >= most;
 }
 
@@ -245,7 +245,7 @@ bool config_value_take(const struct config_setting *s, void *base, const char *t
     bool empty = !text[0] && !config_is_list(s) && s->fallback && !s->fallback[0];
     const char *allowed = s->fault && !empty ? s->fault(text) : NULL;
     if (!is_plain(text)) { /* it would reach logs, commands and header fields */
-        snprintf(why_r, CONFIG_WHY_MAX, "%s holds a control character", s->name);
+        snprintf(why_r, CONFIG_WHY_MAX, "setting \"%s\" holds a control character", s->name);
         return false;
     }
     if (allowed || (s->words && !find_word(s, text, &index)))
@@ -273,6 +273,18 @@ bool config_value_is_none(const struct config_setting *s, const void *base)
     return load(s, base) == (s->flags & CONFIG_BESIDE ? unset : 0);
 }
 
+/* So that it is read as the same again. */
+static void print_quoted(const char *text, struct buf *out)
+{
+    buf_add_char(out, '"');
+    for (; *text; text++) {
+        if (strchr("\"\\$", *text))
+            buf_add_char(out, '\\');
+        buf_add_char(out, *text);
+    }
+    buf_add_char(out, '"');
+}
+
 static void print_list(const struct config_setting *s, const void *base, struct buf *out)
 {
     size_t count = *(const size_t *)at(base, s->count_at);
@@ -281,7 +293,7 @@ static void print_list(const struct config_setting *s, const void *base, struct 
         if (s->type == CONFIG_TIMES)
             buf_addf(out, "%lld", (long long)((const int64_t *)at(base, s->at))[i] / 1000);
         else
-            buf_addf(out, "\"%s\"", (*(char ***)at(base, s->at))[i]);
+            print_quoted((*(char ***)at(base, s->at))[i], out);
     }
 }
 
@@ -292,7 +304,7 @@ void config_value_print(const struct config_setting *s, const void *base, struct
         print_list(s, base, out);
         buf_add(out, SPAN("}"));
     } else if (s->type == CONFIG_TEXT) {
-        buf_addf(out, "\"%s\"", (const char *)at(base, s->at));
+        print_quoted(at(base, s->at), out);
     } else if (s->type == CONFIG_WORD) {
         buf_addf(out, "\"%s\"", s->words[load(s, base)]);
     } else if (s->type == CONFIG_COLOR) {

@@ -70,7 +70,7 @@ def say(relay, text):
     ('limits { memory = 100K }', ["whole MiB"]),
     ('dkim { rotate = 36h }', ["whole days"]),
     ('limits { size = 99999999999999999999 }', ["a size"]),
-    ('route "x.test" { port = 70000 }', ["route x.test: port is 70000: allowed is a number from 1 to 65535"]),
+    ('route "x.test" { port = 70000 }', ['route x.test: setting "port" is "70000": allowed is a number from 1 to 65535']),
     ('route "x.test" { username = "u" password_file = "/dev/null" }', ["route x.test: username needs a host", "whatever host the MX"]),
     ('route "x.test" { username = "u" }', ["route x.test: username needs a password_file"]),
     ('route "x.test" { username = "u" password_file = "/nonexistent" }', ["/nonexistent: No such file or directory"]),
@@ -80,7 +80,7 @@ def say(relay, text):
     ('alert { command = "/nonexistent/page" }', ["alert: command /nonexistent/page: No such file or directory"]),
     ('alert { command = "/etc/passwd" }', ["alert: command /etc/passwd: Permission denied"]),
     ('alert { command = "page" }', ["full path"]),
-    ('alert { webhook = "https://" }', ["alert: webhook is ", "an http or https address; this one has no host"]),
+    ('alert { webhook = "https://" }', ['alert: setting "webhook" is "https://": ', "an http or https address; this one has no host"]),
     ('delivery { ca_file = "/nonexistent.pem" }', ["ca_file /nonexistent.pem: No such file or directory"]),
     ('delivery { ca_file = "/etc/passwd" }', ["ca_file /etc/passwd: it holds no certificate in PEM format"]),
     ('control { readers = {"nobody", "is-nobody"} }', ['control: there is no user "is-nobody"']),
@@ -98,7 +98,7 @@ def say(relay, text):
     ('limits { size = 1M }\nlimits { idle = 1m }', ["section limits is there already, at ", ": put all of it in one place"]),
     ('delivery { connect_timeout = 0 }', ["connect_timeout", "a time from 1s on"]),
     ('limits { idle = 0 }', ["idle", "a time from 1s on"]),
-    ('stream "x" { expires = 0 }', ["stream x: expires is 0"]),
+    ('stream "x" { expires = 0 }', ['stream x: setting "expires" is "0": allowed is a time from 1 to ']),
     ('stream "x" { retry = {} }', ["stream x: retry is empty"]),
     ('stream "a" { }\nstream "a" { }', ["duplicate", "a"]),
     ('shards = 0', ["shards", "a number from 1 to 256"]),
@@ -296,6 +296,10 @@ def test_each_setting_is_shown_with_where_it_was_said(relay):
     for name, (_, origin) in rows.items():
         if origin.startswith(own):
             assert name.split(".")[-1].split()[-1] in lines[int(origin.rsplit(":", 1)[1]) - 1]
+    about = {row["setting"]: row for row in relay.json("config", "show", "--origin")}
+    assert about["limits.idle"]["default"] == "5m" and about["limits.idle"]["allowed"] == "a time from 1s on"
+    assert about["shards"]["restart"] is True and about["limits.idle"]["restart"] is False
+    assert about['stream "news".on_limit']["allowed"] == '"pace", "defer" or "reject"' and all(row["about"] for row in about.values())
     shown = relay.command("config", "show", "--origin").splitlines()
     assert f"limits.idle = 120  # {other}:3" in shown and "shards = 2  # " in "\n".join(shown) and len(shown) == len(rows)
     for statement in re.findall(r"(\w+) = ", relay.command("config", "show")):
@@ -384,6 +388,12 @@ def test_what_is_wrong_is_shown_without_what_a_terminal_obeys(still, evil):
     ('stream "x" { retry = {60} expires = 30 }', "expires comes before the first retry"),
     ('limits { storage = 900000G }', "more than the disk"),
     ('delivery { connections = 5000 }', "receivers take 20 to 100"),
+    ('limits { connections = 1000000 }', "limits: connections = 1000000 is more than the relay has been tried with"),
+    ('limits { connections = 100  per_address = 200 }', "limits: per_address = 200 is more than connections, the whole"),
+    ('limits { per_network = 1001 }', "limits: per_network = 1001 is more than connections, the whole"),
+    ('limits { reserve = 1000 }', "limits: reserve = 1000 is all connections"),
+    ('limits { memory = 9000G }', "limits: memory = 9000G is more than this machine has"),
+    ('include "none.d/*.conf"', 'include "none.d/*.conf": no file matches'),
     ('route "x.test" { host = "192.0.2.1" username = "u" password_file = "%(open)s" }', "open to all users of this machine"),
 ])
 def test_what_can_hardly_be_meant_is_a_note(still, text, words):

@@ -245,7 +245,7 @@ def test_wrong_colours_are_explained(relay_factory, setting):
     for where in (f'http {{ url = "https://u.club.test"  {setting} }}', f'stream "x" {{ {setting} }}'):
         relay = relay_factory(where + "\n")
         checked = relay.command("config", "check", check=False)
-        assert checked.returncode == 1 and 'color is written as "#1a5fb4"' in checked.stderr and checked.stderr.count("\n") == 1
+        assert checked.returncode == 1 and 'setting "color" is "' in checked.stderr and 'allowed is a color, as "#1a5fb4"' in checked.stderr and checked.stderr.count("\n") == 1
 
 
 def test_the_sender_is_the_streams_or_everybodys(relay_factory, dns, sink_factory):
