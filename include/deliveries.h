@@ -43,6 +43,7 @@ MUST_CHECK bool deliveries_open(struct deliveries *home, struct err *err);
 
 /* All else on the thread of its worker. It drains: what is idle ends, nothing is looked up. */
 void deliveries_drain(struct deliveries *home);
+void deliveries_change_settings(struct deliveries *home); /* the worker has new ones */
 /* Some are not told the store yet, or not begun. */
 bool deliveries_are_under_way(const struct deliveries *home);
 /* All connections end: soon, or, when the worker hastens, at once. */

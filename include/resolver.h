@@ -33,6 +33,8 @@ struct resolver;
 
 MUST_CHECK bool resolver_new(uv_loop_t *loop, const struct config *config,
                              struct resolver **resolver_r, struct err *err);
+/* After a reload: which of a domain's hosts is this one. */
+void resolver_change_config(struct resolver *r, const struct config *config);
 /* Cancels what is under way: nothing is called any more. */
 void resolver_free(struct resolver *r);
 

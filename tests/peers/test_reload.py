@@ -1,11 +1,13 @@
 """What a reload changes for those who are connected already, and which files it may read."""
 
 import base64
+import signal
 import threading
 
 import pytest
 from conftest import wait_for
 from test_access import Raw
+from test_control import memory_kb
 
 pytestmark = pytest.mark.usefixtures("release")
 
@@ -116,3 +118,34 @@ def test_nobody_is_harmed_by_a_reload(relay):
         session.begin()
         session.send(MESSAGE)
         assert session.say(".")[0] == 250
+
+
+def test_after_a_thousand_reloads_only_what_somebody_holds_is_left(relay):
+    """Settings are generations: each is freed when the last one lets go, be it a session that slept all the time. One is some 200 KB."""
+    log = relay.path / "serve.log"
+    sleepers = [Raw(relay) for _ in range(8)]
+    sizes = []
+    with log.open() as lines:
+        for n in range(1000):
+            relay.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: " reloaded " in lines.read(), step=0.001)
+            if n % 100 == 0:  # some come and go meanwhile
+                assert sleepers[n // 100 % 8].say("NOOP")[0] == 250
+                relay.client().quit()
+            if n in (199, 999):
+                sizes.append(memory_kb(relay))
+    assert sizes[1] - sizes[0] < 8 * 1024, sizes
+    for session in sleepers:
+        session.begin()
+        session.send(MESSAGE)
+        assert session.say(".")[0] == 250
+
+
+def test_the_new_hostname_is_the_one_that_mail_would_come_back_to(relay_factory, dns):
+    """Kind: a part that keeps its own copy of a setting. An MX that is this host, and what is worse, is not tried (RFC 5321 5.1)."""
+    dns.mail("own.test", "new.club.test=127.0.0.1")
+    relay = relay_factory().start()
+    change(relay, '"mail.club.test"', '"new.club.test"')
+    relay.send(to=["bob@own.test"])
+    wait_for(lambda: relay.json("events", "--kind", "bounced"))
+    assert "loop" in relay.json("events", "--kind", "bounced")[0]["reply"]

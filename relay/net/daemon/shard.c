@@ -105,6 +105,7 @@ static void on_order(struct inbox_item *item)
     case CHANGE_SETTINGS:
         worker_change_settings(&o.shard->worker, o.settings);
         sessions_change_settings(&o.shard->sessions);
+        deliveries_change_settings(&o.shard->deliveries);
         break;
     case CHECK_ACCESS:
         sessions_check_access(&o.shard->sessions);

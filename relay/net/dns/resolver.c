@@ -75,6 +75,11 @@ struct resolver {
 
 static void probe_root(struct question *q);
 
+void resolver_change_config(struct resolver *r, const struct config *config)
+{
+    snprintf(r->hostname, sizeof(r->hostname), "%s", config->hostname);
+}
+
 bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver **resolver_r,
                   struct err *err)
 {
@@ -88,7 +93,7 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
     r->begin = xcalloc(1, sizeof(*r->begin));
     r->begin->data = r;
     uv_timer_init(loop, r->begin);
-    snprintf(r->hostname, sizeof(r->hostname), "%s", config->hostname);
+    resolver_change_config(r, config);
     *resolver_r = r;
     return true;
 }

@@ -57,6 +57,11 @@ bool deliveries_open(struct deliveries *home, struct err *err)
     return resolver_new(&home->worker->loop, home->worker->settings->config, &home->resolver, err);
 }
 
+void deliveries_change_settings(struct deliveries *home)
+{
+    resolver_change_config(home->resolver, home->worker->settings->config);
+}
+
 void deliveries_drain(struct deliveries *home)
 {
     outbound_close_idle(home);
