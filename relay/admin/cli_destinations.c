@@ -142,6 +142,8 @@ int cli_destination_show(struct cli *cli)
 
 /* ---- rest ---- */
 
+static const char *const neither = "the name of a destination is needed, or --host HOST";
+
 static void print_before(const json_t *answer)
 {
     const json_t *before = json_object_get(answer, "before");
@@ -178,6 +180,37 @@ static void add_expiring(struct cli *cli, json_t *answer)
     json_decref(counted);
 }
 
+/* NAME or --host HOST. NULL: neither, or both. */
+static json_t *order(struct cli *cli, const char *what)
+{
+    const char *host = cli_option(cli, "host", 0);
+    const char *name = cli->argument_count > 0 ? cli->arguments[0] : NULL;
+    if ((host != NULL) == (name != NULL))
+        return NULL;
+    return cli_request(what, host ? "host" : "name", host ? host : name, NULL);
+}
+
+static void print_by_host(const json_t *answer, const char *what)
+{
+    json_t *done = json_object_get(answer, "destinations");
+    for (size_t i = 0; i < json_array_size(done); i++) {
+        cli_print_safe(json_row_get(json_array_get(done, i), "destination"));
+        printf(" %s\n", what);
+    }
+}
+
+static void print_rests(const json_t *answer, const char *given)
+{
+    cli_print_safe(json_row_get(answer, "destination"));
+    printf(" rests for %s", given ? given : "1h");
+    print_before(answer);
+    if (!json_row_is(answer, "known"))
+        printf("\n  no mail goes there just now: it rests from the first on");
+    printf("\n  %lld recipients that wait there expire before it ends\n",
+           json_row_int(answer, "expire"));
+    print_shared(answer);
+}
+
 int cli_destination_rest(struct cli *cli)
 {
     json_t *answer = NULL;
@@ -185,25 +218,24 @@ int cli_destination_rest(struct cli *cli)
     const char *given = cli_option(cli, "for", 0);
     if (given && !cli_span(given, &for_ms))
         return cli_usage(cli, "--for takes a time, as 90s, 10m, 1h or 7d");
-    json_t *request = cli_request("destination.rest", "name", cli->arguments[0], "why",
-                                  cli_option(cli, "why", 0), NULL);
+    json_t *request = order(cli, "destination.rest");
+    if (!request)
+        return cli_usage(cli, neither);
     PUT(request, FIELD("for_ms", for_ms));
+    if (cli_option(cli, "why", 0))
+        PUT(request, FIELD("why", cli_option(cli, "why", 0)));
     int code = cli_ask(cli, request, &answer);
     if (code != CLI_OK)
         return code;
-    add_expiring(cli, answer);
-    if (cli->json) {
+    bool by_host = cli_option(cli, "host", 0) != NULL;
+    if (!by_host)
+        add_expiring(cli, answer);
+    if (cli->json)
         cli_print_json(answer);
-    } else {
-        cli_print_safe(json_row_get(answer, "destination"));
-        printf(" rests for %s", given ? given : "1h");
-        print_before(answer);
-        if (!json_row_is(answer, "known"))
-            printf("\n  no mail goes there just now: it rests from the first on");
-        printf("\n  %lld recipients that wait there expire before it ends\n",
-               json_row_int(answer, "expire"));
-        print_shared(answer);
-    }
+    else if (by_host)
+        print_by_host(answer, "rests");
+    else
+        print_rests(answer, given);
     json_decref(answer);
     return CLI_OK;
 }
@@ -211,10 +243,14 @@ int cli_destination_rest(struct cli *cli)
 int cli_destination_resume(struct cli *cli)
 {
     json_t *answer = NULL;
-    int code =
-        cli_ask(cli, cli_request("destination.resume", "name", cli->arguments[0], NULL), &answer);
+    json_t *request = order(cli, "destination.resume");
+    if (!request)
+        return cli_usage(cli, neither);
+    int code = cli_ask(cli, request, &answer);
     if (code == CLI_OK && cli->json) {
         cli_print_json(answer);
+    } else if (code == CLI_OK && cli_option(cli, "host", 0)) {
+        print_by_host(answer, "is tried again");
     } else if (code == CLI_OK) {
         cli_print_safe(json_row_get(answer, "destination"));
         puts(json_row_is(answer, "rested") ? " is tried again"

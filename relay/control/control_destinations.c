@@ -308,47 +308,108 @@ static bool needs_destination_to_rest(struct control *c, char name_r[WHERE_NAME]
     return true;
 }
 
-bool control_destination_rest(struct database *db, struct control *c, struct err *err)
+struct order {
+    int64_t for_ms, until_ms;
+    const char *why;
+};
+
+static bool read_order(const struct control *c, struct order *o_r, struct err *err)
 {
-    bool known = false;
-    char text[400];
-    char name[WHERE_NAME];
-    int64_t for_ms = control_number(c, "for_ms", rest_default_ms);
-    const char *why = control_text(c, "why") ? control_text(c, "why") : "";
-    if (for_ms < 1000 || for_ms > rest_most_ms)
+    o_r->for_ms = control_number(c, "for_ms", rest_default_ms);
+    o_r->why = control_text(c, "why") ? control_text(c, "why") : "";
+    o_r->until_ms = clock_now_ms() + o_r->for_ms;
+    if (o_r->for_ms < 1000 || o_r->for_ms > rest_most_ms)
         return err_set(err, ERR_USAGE, "a destination rests for 1 s to 30 days");
-    if (strlen(why) > WHY_MAX)
+    if (strlen(o_r->why) > WHY_MAX)
         return err_set(err, ERR_USAGE, "the reason is longer than %d bytes", WHY_MAX);
-    if (!needs_destination_to_rest(c, name, &known, err))
-        return false;
-    describe_before(c, name);
-    describe_shared(c, name);
-    PUT(c->answer, FIELD("destination", name), FLAG("known", known));
+    return true;
+}
+
+/* In memory, in the database for the next start, and as an event. */
+static bool rest_one(struct database *db, struct control *c, const struct order *o,
+                     const char *name, bool known, struct err *err)
+{
+    char text[400];
+    const struct database_rest rest = {name, o->why, o->until_ms};
     if (!known)
-        c->relay->calls->rest_ahead(c->relay->dispatch, name, for_ms, why);
-    else if (!c->relay->calls->rest(c->relay->dispatch, name, for_ms, why))
+        c->relay->calls->rest_ahead(c->relay->dispatch, name, o->for_ms, o->why);
+    else if (!c->relay->calls->rest(c->relay->dispatch, name, o->for_ms, o->why))
         return gone(name, err);
-    const struct database_rest rest = {name, why, clock_now_ms() + for_ms};
-    snprintf(text, sizeof(text), "for %lld s, by %s%s%s", (long long)for_ms / 1000, c->who,
-             *why ? ": " : "", why);
-    PUT(c->answer, FIELD("next_try", rest.until_ms));
+    snprintf(text, sizeof(text), "for %lld s, by %s%s%s", (long long)o->for_ms / 1000, c->who,
+             *o->why ? ": " : "", o->why);
     return database_rest(db, &rest, clock_now_ms(), err) &&
            add_event(db, name, "destination_rests", text, err);
 }
 
-bool control_destination_resume(struct database *db, struct control *c, struct err *err)
+static bool resume_one(struct database *db, struct control *c, const char *name, bool rested,
+                       struct err *err)
 {
     char text[200];
-    char name[WHERE_NAME];
-    if (!needs_destination(c, name, err))
-        return false;
-    bool rested = describe_before(c, name);
-    PUT(c->answer, FLAG("rested", rested));
     if (!c->relay->calls->resume(c->relay->dispatch, name))
         return gone(name, err);
     snprintf(text, sizeof(text), "by %s", c->who);
     return database_end_rest(db, name, err) &&
            (!rested || add_event(db, name, "destination_resumed", text, err));
+}
+
+/* All that have the host: put to rest by the order, or resumed when there is none. */
+static bool order_host(struct database *db, struct control *c, const struct order *o,
+                       const char *host, struct err *err)
+{
+    struct destinations_list known;
+    char name[ADDRESS_DOMAIN_MAX + 1];
+    if (!needs_relay(c, err))
+        return false;
+    if (!address_domain_ascii(span_of(host), name))
+        return err_set(err, ERR_USAGE, "\"%.60s\" is not a host name", host);
+    json_t *done = json_array();
+    bool ok = true;
+    c->relay->calls->read_known(c->relay->dispatch, &known);
+    for (size_t i = 0; ok && i < known.count; i++) {
+        const struct destinations_row *row = &known.rows[i];
+        if (!where_share(row->name, name))
+            continue;
+        ok = o ? rest_one(db, c, o, row->name, true, err)
+               : resume_one(db, c, row->name, row->rest_ms > 0, err);
+        json_array_append_new(
+            done, ROW(FIELD("destination", row->name), FLAG("rested", row->rest_ms > 0)));
+    }
+    destinations_list_fini(&known);
+    if (ok && json_array_size(done) == 0)
+        ok = err_set(err, ERR_NOT_FOUND, "no destination with host \"%.60s\" is known just now",
+                     name);
+    PUT(c->answer, FIELD("host", name), FIELD("destinations", done));
+    return ok;
+}
+
+bool control_destination_rest(struct database *db, struct control *c, struct err *err)
+{
+    bool known = false;
+    char name[WHERE_NAME];
+    struct order o;
+    if (!read_order(c, &o, err))
+        return false;
+    PUT(c->answer, FIELD("next_try", o.until_ms));
+    if (control_text(c, "host"))
+        return order_host(db, c, &o, control_text(c, "host"), err);
+    if (!needs_destination_to_rest(c, name, &known, err))
+        return false;
+    describe_before(c, name);
+    describe_shared(c, name);
+    PUT(c->answer, FIELD("destination", name), FLAG("known", known));
+    return rest_one(db, c, &o, name, known, err);
+}
+
+bool control_destination_resume(struct database *db, struct control *c, struct err *err)
+{
+    char name[WHERE_NAME];
+    if (control_text(c, "host"))
+        return order_host(db, c, NULL, control_text(c, "host"), err);
+    if (!needs_destination(c, name, err))
+        return false;
+    bool rested = describe_before(c, name);
+    PUT(c->answer, FLAG("rested", rested));
+    return resume_one(db, c, name, rested, err);
 }
 
 /* ---- what a message waits for ---- */

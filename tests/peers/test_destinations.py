@@ -212,3 +212,38 @@ def test_those_with_the_most_mail_come_first(relay_factory, dns, delivery_port):
     assert relay.command("destination", "list", "--limit", "2").endswith("3 destinations; the first are shown: see --limit\n")
     assert len(json.loads(relay.command("--json", "destination", "list", "--limit", "0"))) == 3
     one_line(relay.command("destination", "list", "--limit", "all", check=False), 2, "--limit is a number")
+
+
+def test_a_host_rests_wherever_it_is_used(relay_factory, sink_factory, dns, delivery_port, place):
+    """One machine of somebody's is known to be down: whatever set it belongs to."""
+    dns.mail("two.test", "mx.dest.test=127.0.0.1", "mx2.two.test=127.0.0.1")
+    dns.mail("third.test", "mx.third.test=127.0.0.1")
+    relay = relay_factory(QUICK).start()
+    sink = sink_factory(records=relay.records)
+    domains = ("dest.test", "two.test", "third.test")
+    for domain in domains:
+        send(relay, f"bob@{domain}")
+    sink.wait(3)
+    done = relay.json("destination", "rest", "--host", "MX.dest.test", "--for", "30m", "--why", "it burns")
+    names = sorted(row["destination"] for row in done["destinations"])
+    assert len(names) == 2 and place in names and done["host"] == "mx.dest.test", done
+    assert done["next_try"] > time.time() * 1000 + 29 * 60 * 1000
+    relay.stop()
+    relay.start()
+    ids = {domain: send(relay, f"bob@{domain}") for domain in domains}
+    relay.wait_kind(ids["third.test"], "delivered")
+    rows = {row["destination"]: row for row in relay.json("destination", "list") if row["by_operator"]}
+    assert sorted(rows) == names and all(row["why"] == "it burns" for row in rows.values()), rows
+    time.sleep(1)
+    assert len(sink.messages()) == 4
+    assert "it burns" in relay.command("trace", ids["two.test"])
+    shown = relay.command("destination", "resume", "--host", "mx.dest.test")
+    assert sorted(line.rsplit(" is tried again", 1)[0] for line in shown.splitlines()) == names, shown
+    sink.wait(6, 10)
+    audit = relay.command("audit", "tail")
+    assert "destination.rest" in audit and "destination.resume" in audit and "mx.dest.test" in audit, audit
+    assert len(events(relay, "destination_rests")) == 2 == len(events(relay, "destination_resumed"))
+    one_line(relay.command("destination", "rest", "--host", "mx.nowhere.test", check=False), 1, "mx.nowhere.test")
+    one_line(relay.command("destination", "rest", check=False), 2, "--host")
+    one_line(relay.command("destination", "rest", place, "--host", "mx.dest.test", check=False), 2, "--host")
+    one_line(relay.command("destination", "resume", "--host", "no host", check=False), 2, "not a host name")
