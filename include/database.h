@@ -119,6 +119,11 @@ MUST_CHECK bool database_refused(struct database *db, const struct throttle_sett
 struct database_room {
     uint64_t all, tenant;
 };
+/* May a tenant store so many bytes more? If not, `refusal_r` is set. On the store's thread only,
+ * which counts what each has. */
+MUST_CHECK bool database_fits(struct database *db, const struct database_room *room,
+                              const char *tenant, uint64_t more, struct verdict *refusal_r,
+                              struct err *err);
 /* How many bytes of mail a tenant has in the queue, and how many it may have now. */
 MUST_CHECK bool database_stored(struct database *db, const char *tenant,
                                 const struct database_room *room, int64_t *bytes_r,

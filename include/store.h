@@ -107,6 +107,7 @@ struct store_job {
     /* Run this inside the transaction, if it is there. */
     bool (*run)(struct database *db, void *context, struct err *err);
     void *context;
+    bool reads; /* and it changes nothing */
 
     /* The store's own: the database does not take it for what it is, and that has been said; run it
      * once more. */

@@ -11,6 +11,7 @@
  *   SUBMISSION_TLS      the handshake, behind what is in out; submission_tls_started()
  *   SUBMISSION_KEYS     look up the keys of submission_auth()'s name; submission_keys()
  *   SUBMISSION_AUTH     look submission_auth() up; submission_auth_decided()
+ *   SUBMISSION_ROOM     is there room for a message of `declared` bytes? submission_room_decided()
  *   SUBMISSION_LIMIT    may the last recipient get mail? submission_rcpt_decided()
  *   SUBMISSION_SPILL    store `body` away, it is large; submission_spilled()
  *   SUBMISSION_ENQUEUE  decide on and store the message; submission_enqueue_decided()
@@ -39,6 +40,7 @@ enum submission_want {
     SUBMISSION_TLS,
     SUBMISSION_KEYS,
     SUBMISSION_AUTH,
+    SUBMISSION_ROOM,
     SUBMISSION_LIMIT,
     SUBMISSION_SPILL,
     SUBMISSION_ENQUEUE,
@@ -47,10 +49,11 @@ enum submission_want {
 
 struct submission_settings {
     const char *hostname;
-    uint64_t size_max; /* bytes of one message */
-    unsigned rcpt_max; /* recipients of one message */
-    unsigned mail_max; /* messages on one connection */
-    bool limited;      /* ask about each recipient */
+    uint64_t size_max;  /* bytes of one message */
+    unsigned rcpt_max;  /* recipients of one message */
+    unsigned mail_max;  /* messages on one connection */
+    bool limited;       /* ask about each recipient */
+    uint64_t room_from; /* ask whether there is room for what is declared as larger; 0: never */
     bool open;  /* a receiving server that takes mail from anyone, without AUTH or TLS being asked
                   for */
     bool login; /* and yet somebody must log in first */
@@ -98,6 +101,7 @@ struct submission {
     struct buf body;      /* its bytes, or the last of them when some were spilled */
     struct buf header;    /* a copy, when some were spilled */
     uint64_t received;    /* bytes of the message so far */
+    uint64_t declared;    /* by SIZE (RFC 1870); 0: not */
     bool spilled;
     struct message_facts facts;
     bool doomed;            /* it will be refused: its bytes are read, not kept */
@@ -134,6 +138,8 @@ void submission_keys(struct submission *s, const char *keys);
 void submission_auth_decided(struct submission *s, const struct identity *identity, bool busy);
 /* Too much has been guessed: it may be tried again in `wait_s` seconds. */
 void submission_auth_locked(struct submission *s, int64_t wait_s);
+/* `refused`: the answer to MAIL, of which nothing is left; NULL: there is room. */
+void submission_room_decided(struct submission *s, const struct verdict *refused);
 /* `refused`: the answer to RCPT, and the recipient is out; NULL: it may get mail. */
 void submission_rcpt_decided(struct submission *s, const struct verdict *refused);
 /* The first bytes are stored away, or could not be: then `failed` is the answer that the message

@@ -113,7 +113,7 @@ static const struct {
     {{{true, {0xfe, 0xc0}}, 10}, "a site-local address, RFC 3879", 0},
     {{{true, {0xff}}, 8}, "a multicast address, RFC 4291", 0},
     {{{true, {0x20}}, 3}, NULL, 0},
-    {{{true, {0}}, 0}, "not a global unicast address, RFC 4291", 0},
+    {{{true, {0}}, 0}, "an address that is not global unicast, RFC 4291", 0},
 };
 
 static const char *special(const struct ip *ip, unsigned *inside_r)

@@ -169,7 +169,11 @@ static enum reply on_mail(struct submission *s, struct span args)
     s->envelope.report = mail.report;
     s->envelope.smtputf8 = mail.smtputf8;
     s->phase = SUBMISSION_MAIL;
-    return SENDER_OK;
+    s->declared = mail.size;
+    if (s->settings->room_from == 0 || s->declared < s->settings->room_from)
+        return SENDER_OK;
+    s->want = SUBMISSION_ROOM;
+    return SILENT;
 }
 
 static enum reply on_rcpt(struct submission *s, struct span args)

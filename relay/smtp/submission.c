@@ -242,6 +242,7 @@ static void check(const struct submission *s)
     CHECK(!s->authenticated || s->tls || s->settings->open);
     CHECK(!s->binds || s->tls);
     CHECK(s->want != SUBMISSION_TLS || (!s->tls && s->in.len == 0));
+    CHECK(s->want != SUBMISSION_ROOM || s->phase == SUBMISSION_MAIL);
     CHECK(s->want != SUBMISSION_LIMIT || s->phase == SUBMISSION_RCPT);
     CHECK(s->want == SUBMISSION_CLOSE || !s->out.overflow);
     CHECK(!s->command && s->about.len == 0);
@@ -353,6 +354,22 @@ void submission_auth_locked(struct submission *s, int64_t wait_s)
         reply_say(s, AUTH_FLOOD);
     else
         reply_verdict(s, &v, SPAN_NONE);
+    drain(s);
+}
+
+void submission_room_decided(struct submission *s, const struct verdict *refused)
+{
+    check(s);
+    CHECK(s->want == SUBMISSION_ROOM);
+    s->want = SUBMISSION_INPUT;
+    if (refused) {
+        s->command = "MAIL";
+        reply_verdict(s, refused, SPAN_NONE);
+        s->command = NULL;
+        commands_end_transaction(s);
+    } else {
+        reply_say(s, SENDER_OK);
+    }
     drain(s);
 }
 

@@ -66,49 +66,57 @@ static struct database_room room_of(const struct database_room *room)
     return r;
 }
 
-static const char *setting(const struct store_job *job, uint64_t limit)
+static const char *setting(const struct database_room *room, uint64_t limit)
 {
-    return limit == job->room.tenant ? "limits.tenant_storage" : "its share of limits.storage";
+    return limit == room->tenant ? "limits.tenant_storage" : "its share of limits.storage";
 }
 
-static struct verdict too_large(const struct store_job *job, uint64_t limit)
+static struct verdict too_large(const struct database_room *room, const char *tenant,
+                                uint64_t bytes, uint64_t limit)
 {
     return verdict_make(552, "5.3.4",
                         "Message of %llu KB is over what tenant \"%.63s\" may have in the queue: "
                         "%llu KB (%s)",
-                        (unsigned long long)job->mail->place.length / 1024, job->mail->tenant,
-                        (unsigned long long)limit / 1024, setting(job, limit));
+                        (unsigned long long)bytes / 1024, tenant, (unsigned long long)limit / 1024,
+                        setting(room, limit));
 }
 
-static struct verdict full(const struct store_job *job, uint64_t bytes, uint64_t limit)
+static struct verdict full(const struct database_room *room, const char *tenant, uint64_t bytes,
+                           uint64_t limit)
 {
     return verdict_make(452, "4.3.1",
                         "Tenant \"%.63s\" has %llu KB of mail in the queue and may have %llu KB "
                         "(%s): try again when some of it is delivered",
-                        job->mail->tenant, (unsigned long long)bytes / 1024,
-                        (unsigned long long)limit / 1024, setting(job, limit));
+                        tenant, (unsigned long long)bytes / 1024, (unsigned long long)limit / 1024,
+                        setting(room, limit));
 }
 
-bool quota_allow(struct database *db, struct store_job *job, struct err *err)
+bool database_fits(struct database *db, const struct database_room *given, const char *tenant,
+                   uint64_t more, struct verdict *refusal_r, struct err *err)
 {
     struct shares *sh = &db->shares;
-    const struct database_room room = room_of(&job->room);
-    if (job->room.all == 0 && job->room.tenant == 0)
+    const struct database_room room = room_of(given);
+    if (given->all == 0 && given->tenant == 0)
         return true;
     if (!sh->tenants_known && !read_tenants(db, err))
         return false;
-    const struct share *own = shares_find(sh, job->mail->tenant);
+    const struct share *own = shares_find(sh, tenant);
     uint64_t bytes = own->bytes > 0 ? (uint64_t)own->bytes : 0;
-    uint64_t more = (uint64_t)job->mail->place.length;
     if (is_plenty(sh, own, &room, bytes + more))
         return true;
     uint64_t limit = limit_of(sh, own, &room, false);
     uint64_t most = limit_of(sh, own, &room, true);
     if (more > most)
-        job->refusal = too_large(job, most);
+        *refusal_r = too_large(given, tenant, more, most);
     else if (bytes + more > limit)
-        job->refusal = full(job, bytes, limit);
+        *refusal_r = full(given, tenant, bytes, limit);
     return true;
+}
+
+bool quota_allow(struct database *db, struct store_job *job, struct err *err)
+{
+    return database_fits(db, &job->room, job->mail->tenant, (uint64_t)job->mail->place.length,
+                         &job->refusal, err);
 }
 
 bool database_stored(struct database *db, const char *tenant, const struct database_room *room,

@@ -61,7 +61,7 @@ static bool apply_command(struct database *db, struct store_job *job, struct err
 {
     if (!rows_savepoint(db, err))
         return false;
-    db->revised = true;
+    db->revised = db->revised || !job->reads;
     job->ok = job->run(db, job->context, &job->err);
     return job->ok ? rows_release(db, err) : rows_undo(db, err);
 }

@@ -18,7 +18,7 @@ struct client {
 
 static struct tls_context *server_context, *client_context;
 static const struct submission_settings starttls = {
-    .hostname = "relay.test", .size_max = 4096, .rcpt_max = 3, .mail_max = 5, .limited = true};
+    .hostname = "relay.test", .size_max = 4096, .rcpt_max = 3, .mail_max = 5, .room_from = 100, .limited = true};
 
 static void make_contexts(void)
 {
@@ -51,6 +51,9 @@ static bool serve(struct client *c, uint8_t how)
         submission_auth_decided(
             s, span_equal(submission_auth(s).secret, SPAN("secret")) ? &identity : NULL,
             how % 16 == 15);
+        return true;
+    case SUBMISSION_ROOM:
+        submission_room_decided(s, how % 4 == 3 ? &later : NULL);
         return true;
     case SUBMISSION_LIMIT:
         submission_rcpt_decided(s, how % 4 == 3 ? &later : NULL);

@@ -7,7 +7,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct submission_settings settings = {.hostname = "relay.test", .size_max = 4096, .rcpt_max = 3, .mail_max = 5};
+    struct submission_settings settings = {.hostname = "relay.test", .size_max = 4096, .rcpt_max = 3, .mail_max = 5,
+                                           .room_from = 100};
     struct identity identity = {.name = "app", .allowed = "club.test"};
     static const unsigned char binding[SCRAM_BINDING] = {1};
     static const char keys[] = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
@@ -33,6 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             else
                 submission_auth_decided(&s, claim.name.len % 2 && (!claim.proves || claim.proven) ? &identity : NULL,
                                         claim.secret.len % 5 == 0);
+        } else if (s.want == SUBMISSION_ROOM) {
+            struct verdict v = verdict_make(452, "4.3.1", "later");
+            submission_room_decided(&s, s.declared % 2 ? &v : NULL);
         } else if (s.want == SUBMISSION_LIMIT) {
             struct verdict v = verdict_make(450, "4.7.28", "later");
             CHECK(s.envelope.count > 0);

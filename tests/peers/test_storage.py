@@ -68,6 +68,29 @@ def test_who_has_filled_its_share_waits_and_others_go_on(relay):
     wait_for(lambda: sum(p.stat().st_size for p in (relay.path / "state" / "spool").iterdir()) < sum(truth(relay).values()) + 700_000)
 
 
+@pytest.mark.parametrize("size, code", [(300_000, 452), (1_100_000, 552)])
+def test_what_has_no_room_is_refused_at_mail_when_its_size_is_declared(relay, size, code):
+    """RFC 1870 6.1: who says how much it will be need not send it in vain."""
+    while send(relay, 200_000)[0] == 250:
+        pass
+    with relay.client() as client:
+        client.ehlo()
+        answer = client.docmd("MAIL", f"FROM:<hello@club.test> SIZE={size}")
+        assert answer[0] == code and b'Tenant "default"' in answer[1] or b'tenant "default"' in answer[1], answer
+        assert client.rcpt("bob@dest.test")[0] == 503  # nothing of it is left
+        assert client.docmd("MAIL", "FROM:<hello@club.test> SIZE=1000")[0] == 250
+        assert client.rcpt("bob@dest.test")[0] == 250
+        assert client.data(b"From: <hello@club.test>\r\nSubject: small\r\n\r\nx\r\n")[0] == 250
+        client.docmd("RSET")
+        client.send(f"MAIL FROM:<hello@club.test> SIZE={size}\r\nRCPT TO:<bob@dest.test>\r\nNOOP\r\n")  # pipelined
+        assert [client.getreply()[0] for _ in range(3)] == [code, 503, 250]
+    other = relay.client(user="other", secret=relay.other)
+    other.ehlo()
+    assert other.docmd("MAIL", "FROM:<hello@other.test> SIZE=300000")[0] == 250
+    other.quit()
+    wait_for(lambda: [e for e in relay.json("events", "--kind", "refused") if e["code"] == code])
+
+
 def test_what_is_gone_makes_room(relay):
     """Delivered, deleted, after a restart, after a command that was undone, and with smaller settings."""
     while send(relay, 200_000)[0] == 250:

@@ -230,6 +230,9 @@ static void serve_wants(struct submission *s, struct outcome *o, struct buf *mes
             submission_auth_decided(s, right ? &identity : NULL, false);
         } else if (s->want == SUBMISSION_KEYS) {
             submission_keys(s, ""); /* no proof can be played back: our nonce is new each time */
+        } else if (s->want == SUBMISSION_ROOM) {
+            const struct verdict v = verdict_make(452, "4.3.1", "Tenant \"default\" has no room");
+            submission_room_decided(s, s->declared > 900000 ? &v : NULL);
         } else if (s->want == SUBMISSION_LIMIT) {
             const struct verdict v = verdict_make(450, "4.7.28", "Recipient limit is used up");
             const char *address = s->envelope.rcpts[s->envelope.count - 1].address;
@@ -259,7 +262,7 @@ static void play_server(const struct script *script, const struct cutting *cutti
 {
     struct submission_settings settings = {.hostname = "relay.test", .size_max = 1024 * 1024, .rcpt_max = 100,
                                            .mail_max = 1000, .open = script->open_server, .limited = true,
-                                           .implicit_tls = script->implicit};
+                                           .room_from = 65536, .implicit_tls = script->implicit};
     struct submission s;
     struct buf message;
     size_t given = 0;

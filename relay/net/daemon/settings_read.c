@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { ROOM_FROM = 64 * 1024 }; /* less is soon sent */
+
 static _Atomic uint64_t readings;
 
 bool settings_read(const char *path, const struct opener *opener, struct settings **settings_r,
@@ -29,6 +31,7 @@ bool settings_read(const char *path, const struct opener *opener, struct setting
                                                .size_max = s->config->size_max,
                                                .rcpt_max = s->config->recipients,
                                                .mail_max = s->config->mails,
+                                               .room_from = ROOM_FROM,
                                                .limited = true};
     s->implicit = s->starttls;
     s->implicit.implicit_tls = true;

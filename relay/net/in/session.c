@@ -140,12 +140,14 @@ void session_pump(struct session *s)
     session_check_access(s);
     session_forget_body(s);
     while (!s->asking && (sub->want == SUBMISSION_ENQUEUE || sub->want == SUBMISSION_SPILL ||
-                          sub->want == SUBMISSION_LIMIT || sub->want == SUBMISSION_AUTH ||
-                          sub->want == SUBMISSION_KEYS)) {
+                          sub->want == SUBMISSION_ROOM || sub->want == SUBMISSION_LIMIT ||
+                          sub->want == SUBMISSION_AUTH || sub->want == SUBMISSION_KEYS)) {
         if (sub->want == SUBMISSION_ENQUEUE)
             session_enqueue(s);
         else if (sub->want == SUBMISSION_SPILL)
             session_spill(s);
+        else if (sub->want == SUBMISSION_ROOM)
+            room_check_ask(s);
         else if (sub->want == SUBMISSION_LIMIT)
             rcpt_check_judge(s->home, s->settings, sub);
         else if (sub->want == SUBMISSION_KEYS)
@@ -172,6 +174,7 @@ void session_pump(struct session *s)
         break;
     case SUBMISSION_KEYS:
     case SUBMISSION_AUTH:
+    case SUBMISSION_ROOM:
     case SUBMISSION_LIMIT:
     case SUBMISSION_SPILL:
     case SUBMISSION_ENQUEUE:

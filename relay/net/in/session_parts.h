@@ -71,6 +71,11 @@ void session_spill(struct session *s);
 /* What was stored away of a message that has been refused meanwhile is no part of the next one. */
 void session_forget_body(struct session *s);
 
+/* ---- room_check.c ---- */
+
+/* Answer SUBMISSION_ROOM. */
+void room_check_ask(struct session *s);
+
 /* ---- access.c ---- */
 
 /* Look again at its credential, if any has changed since; when it does not hold any more the
