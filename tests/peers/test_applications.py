@@ -55,7 +55,7 @@ class Place:
 
     def run(self, *command):
         if not shutil.which(command[0]):
-            if os.environ.get("CI"):
+            if os.environ.get("CI") and (command[0] not in ("go", "java", "keytool") or os.environ.get("SEALPOST_LONG")):
                 pytest.fail(f"{command[0]} is not installed")
             pytest.skip(f"{command[0]} is not installed")
         done = subprocess.run([str(word) for word in command], cwd=self.path, env=self.environment, capture_output=True, text=True,
