@@ -38,6 +38,8 @@ struct queue_settings {
     unsigned lookups;         /* RESOLVE at once: 100 */
     unsigned settling;        /* SETTLE at once: 64 */
     unsigned shards;          /* that connections are spread over: 1 */
+    unsigned standing;        /* domains that wait for a lookup or a connection: 1024, and two for
+                                 each of `connections`; who is due at others is held aside */
     int64_t idle_ms;          /* how long one is kept: 5 s */
     int64_t give_up_ms;       /* an opening that others wait for: 5 s */
 };

@@ -27,10 +27,24 @@ static bool take_due(struct queue *q, int64_t now_ms)
             return true;
         int64_t due_ms = e->due_ms;
         entry_out(q, e);
-        entry_assign(q, e, entry_line_need(q, e));
-        entry_ready(q, e, due_ms);
-        line_changed(q, e->line, now_ms);
+        entry_is_due(q, e, due_ms, now_ms);
     }
+    return false;
+}
+
+/* What has been held stands as soon as there is less. */
+static bool take_held(struct queue *q, int64_t now_ms)
+{
+    for (int urgent = 1; urgent >= 0; urgent--)
+        for (size_t i = 0; q->held[urgent].count > 0; i++) {
+            struct entry *e = entry_held(q, urgent);
+            if (!e)
+                break;
+            if (i == DUE_AT_ONCE)
+                return true;
+            entry_out(q, e);
+            entry_stands(q, e, INT64_MIN, now_ms);
+        }
     return false;
 }
 
@@ -39,14 +53,15 @@ static void take_late(struct queue *q, int64_t now_ms)
 {
     for (size_t i = 0; q->deadlines.count > 0 && i < DUE_AT_ONCE; i++) {
         struct entry *e = heap_first(&q->deadlines);
-        struct line *line = e->line;
+        struct line *line = entry_line(e);
         if (e->expires_ms > now_ms)
             return;
         entry_out(q, e);
-        entry_assign(q, e, line_need(q, line->domain, line->tenant, line->class, true));
+        entry_assign(q, e, entry_line_need(q, e, true));
         entry_ready(q, e, INT64_MIN);
         line_changed(q, e->line, now_ms);
-        line_changed(q, line, now_ms);
+        if (line)
+            line_changed(q, line, now_ms);
     }
 }
 
@@ -274,6 +289,7 @@ static bool go_on(struct queue *q, int64_t now_ms)
     q->wake_ms = INT64_MAX;
     bool more = take_due(q, now_ms);
     take_late(q, now_ms);
+    more = take_held(q, now_ms) || more;
     take_wakes(q, now_ms);
     take_idle(q, now_ms);
     do {

@@ -96,9 +96,14 @@ void domains_fini(struct queue *q)
         free(d);
     }
     at = 0;
-    for (void *t = pointer_table_next(&q->tenants, &at); t;
-         t = pointer_table_next(&q->tenants, &at))
+    for (struct tenant *t = pointer_table_next(&q->tenants, &at); t;
+         t = pointer_table_next(&q->tenants, &at)) {
+        for (size_t i = 0; i < COUNT_OF(t->held); i++) {
+            fair_take(&t->held_item[i]);
+            heap_fini(&t->held[i]);
+        }
         free(t);
+    }
     pointer_table_fini(&q->lines);
     pointer_table_fini(&q->domains);
     pointer_table_fini(&q->tenants);

@@ -48,16 +48,18 @@ struct sums {
 static void check_entries(const struct queue *q)
 {
     size_t at = 0;
-    size_t states[3] = {0};
+    size_t states[ENTRY_UNDER_WAY + 1] = {0};
     for (const struct entry *e = pointer_table_next(&q->entries, &at); e;
          e = pointer_table_next(&q->entries, &at)) {
         states[e->state]++;
-        CHECK(e->state == ENTRY_WAITING || e->line->entries > 0);
+        CHECK(!entry_line(e) || entry_line(e)->entries > 0);
+        CHECK(e->state != ENTRY_HELD || (e->place != 0 && e->deadline_place != 0));
         CHECK(e->state != ENTRY_READY || e->place != 0);
         CHECK(e->state != ENTRY_READY || (e->deadline_place != 0) == !e->line->late);
     }
     CHECK(states[ENTRY_WAITING] == q->waiting.count);
     CHECK(states[ENTRY_READY] == q->ready);
+    CHECK(states[ENTRY_HELD] == entries_held(q));
     CHECK(states[ENTRY_UNDER_WAY] == q->under_way);
 }
 
@@ -120,6 +122,8 @@ static void check_waiting(const struct queue *q, struct sums *sums)
     check_fair(&q->settle);
     for (size_t i = 0; i < COUNT_OF(q->lookup); i++)
         check_fair(&q->lookup[i]);
+    for (size_t i = 0; i < COUNT_OF(q->held); i++)
+        check_fair(&q->held[i]);
 }
 
 /* ---- where to ---- */
@@ -238,7 +242,7 @@ static void check_connections(const struct queue *q, struct sums *sums)
         sums->tenant_users += (size_t)(c->trier != NULL) + (c->payer != NULL);
     }
     CHECK(found == q->in_use && found + q->free_slot_count == q->slot_count);
-    sums->tenant_users += q->lines.count;
+    sums->tenant_users += q->lines.count + entries_held(q);
     for (const struct tenant *t = pointer_table_next(&q->tenants, &at); t;
          t = pointer_table_next(&q->tenants, &at)) {
         CHECK(t->users > 0);
@@ -252,7 +256,7 @@ static void check_connections(const struct queue *q, struct sums *sums)
 static void check_counts(const struct queue *q)
 {
     const size_t *count = q->count;
-    CHECK(q->entries.count == q->waiting.count + q->ready + q->under_way);
+    CHECK(q->entries.count == q->waiting.count + entries_held(q) + q->ready + q->under_way);
     CHECK(q->in_use == count[CONNECTION_OPENING] + count[CONNECTION_BUSY] + count[CONNECTION_IDLE] +
                            count[CONNECTION_CLOSING]);
     CHECK(q->plain <= q->in_use);

@@ -21,6 +21,7 @@ static void use_settings(struct queue *q, const struct queue_settings *given)
     s->lookups = s->lookups ? s->lookups : 100;
     s->settling = s->settling ? s->settling : 64;
     s->shards = s->shards ? s->shards : 1;
+    s->standing = s->standing ? s->standing : 1024 + 2 * s->connections;
     s->idle_ms = s->idle_ms ? s->idle_ms : 5000;
     s->give_up_ms = s->give_up_ms ? s->give_up_ms : 5000;
     if (s->shards > q->shard_room) {
@@ -81,10 +82,13 @@ static void place(struct queue *q, struct entry *e, const struct queue_entry *gi
     if (given->due_ms > now_ms) {
         entry_label(q, e, given->domain, given->tenant, given->class);
         entry_wait(q, e, given->due_ms);
-    } else {
+    } else if (entries_may_stand(q)) {
         assign(q, e, given);
         entry_ready(q, e, given->due_ms);
         line_changed(q, e->line, now_ms);
+    } else {
+        entry_label(q, e, given->domain, given->tenant, given->class);
+        entry_is_due(q, e, given->due_ms, now_ms);
     }
 }
 

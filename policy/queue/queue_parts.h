@@ -23,7 +23,7 @@
 #include "queue_view.h"
 #include "window.h"
 
-enum entry_state { ENTRY_WAITING, ENTRY_READY, ENTRY_UNDER_WAY };
+enum entry_state { ENTRY_WAITING, ENTRY_HELD, ENTRY_READY, ENTRY_UNDER_WAY };
 
 /* Whose line it will be in when it is due: queue.names. */
 struct label {
@@ -36,14 +36,14 @@ struct entry {
     int64_t message, expires_ms;
     union {
         int64_t due_ms;          /* waiting; or under way and added again */
-        uint32_t deadline_place; /* ready: in queue.deadlines */
+        uint32_t deadline_place; /* held, ready: in queue.deadlines */
     };
     union {
-        struct label label;      /* waiting */
+        struct label label;      /* waiting, held */
         struct line *line;       /* ready, under way */
         struct entry *next_free; /* of no use just now */
     };
-    uint32_t place; /* waiting: in queue.waiting; ready: in line->ready */
+    uint32_t place; /* waiting: in queue.waiting; held: in tenant->held; ready: in line->ready */
     unsigned number : 27, state : 2;
     bool suspect : 1; /* a connection broke over it: it goes after others of its line */
     bool again : 1;   /* under way, and added once more */
@@ -51,8 +51,10 @@ struct entry {
 };
 
 struct tenant {
-    size_t users;     /* lines, lookups */
-    const char *name; /* in the same block, as all names here */
+    size_t users;        /* lines, lookups, entries that are held */
+    struct heap held[2]; /* entries that are due, but not yet in a line; [1]: class security's */
+    struct fair_item held_item[2]; /* queue.held[] */
+    const char *name;              /* in the same block, as all names here */
 };
 
 /* Recipients of one tenant and class at one domain. */

@@ -56,7 +56,8 @@ struct queue {
     size_t chunk_count;
     struct names names;
     struct heap waiting, deadlines, wakes, lane_wakes;
-    size_t ready, under_way;
+    size_t ready, under_way, held_count[STREAM_CLASSES];
+    struct fair held[2];    /* tenants, of whom entries are held; [1]: class security's */
     struct domain *lookups; /* under way and counted, the oldest first */
     struct domain *unused;  /* answered, nothing waits: the longest first */
     size_t unused_count, resolving[2], slow_lookups, lookup_count;

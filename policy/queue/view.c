@@ -34,6 +34,9 @@ void queue_count(const struct queue *q, struct queue_counts *counts_r, int64_t n
     for (const struct line *line = pointer_table_next(&q->lines, &at); line;
          line = pointer_table_next(&q->lines, &at))
         n.ready_by_class[line->class] += line->ready.count;
+    for (size_t i = 0; i < STREAM_CLASSES; i++)
+        n.ready_by_class[i] += q->held_count[i];
+    n.ready += entries_held(q);
     *counts_r = n;
 }
 

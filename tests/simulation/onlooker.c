@@ -23,7 +23,8 @@ struct site *site_of(const struct recipient *r)
 static void check_suspects_last(const struct recipient *first)
 {
     const struct world *w = &sim.world;
-    for (size_t i = 0; first->suspect && i < w->recipient_count; i++) {
+    bool counts = first->suspect && w->settings.standing == 0; /* others may be held aside */
+    for (size_t i = 0; counts && i < w->recipient_count; i++) {
         const struct recipient *r = &w->recipients[i];
         bool same = r->tenant == first->tenant && r->class == first->class && r->domain == first->domain;
         HOLDS(!same || r->suspect || !r->added || r->state != RECIPIENT_WAITS ||
@@ -191,7 +192,7 @@ static bool has_its_share(const struct connection *added, size_t tenant)
 static bool plain_stands(const struct connection *c)
 {
     const struct world *w = &sim.world;
-    for (size_t i = 0; i < w->recipient_count; i++) {
+    for (size_t i = 0; i < w->recipient_count && w->settings.standing == 0; i++) {
         const struct recipient *r = &w->recipients[i];
         struct queue_domain_view view;
         if (!r->added || r->state != RECIPIENT_WAITS || r->due_ms >= sim.now_ms ||
@@ -216,7 +217,7 @@ void check_not_starved(const struct connection *c)
 }
 
 /* Is security mail left standing that this connection could have taken? But when it has been first
- * so often, something else is, once. */
+ * so often, something else is, once; and what is held aside stands nowhere. */
 void check_urgent_first(const struct connection *c)
 {
     const struct world *w = &sim.world;
@@ -227,7 +228,8 @@ void check_urgent_first(const struct connection *c)
         sim.urgent_ms = turns->urgent_ms = sim.now_ms;
         return;
     }
-    for (size_t i = 0; i < w->recipient_count && codes < PASSED_MAX; i++) {
+    bool none_held = w->settings.standing == 0;
+    for (size_t i = 0; i < w->recipient_count && codes < PASSED_MAX && none_held; i++) {
         const struct recipient *r = &w->recipients[i];
         bool stands = r->added && r->state == RECIPIENT_WAITS && r->due_ms < sim.now_ms &&
                       r->expires_ms > sim.now_ms && r->class == STREAM_SECURITY;

@@ -168,6 +168,8 @@ void world_make(struct world *w, uint64_t seed)
         .lookups = (unsigned)between(w, 2, 20),
         .settling = (unsigned)between(w, 1, 8),
         .shards = (unsigned)between(w, 1, 8)};
+    if (seed % 3 == 0) /* some are held aside */
+        w->settings.standing = 16 + (unsigned)(seed / 3 % 40);
     w->server_count = (size_t)between(w, 1, SERVERS_MAX);
     w->site_count = (size_t)between(w, 1, SITES_MAX);
     w->domain_count = (size_t)between(w, 1, DOMAINS_MAX);

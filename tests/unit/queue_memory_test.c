@@ -26,16 +26,16 @@ static size_t allocated(void)
 #endif
 }
 
-enum { WAITING = 90000, BYTES_MAX = 120 };
+enum { WAITING = 90000, BYTES_MAX = 120, DUE = 3 * WAITING, DUE_BYTES_MAX = 150 };
 
-static void add_all(struct queue *q, size_t domains, int64_t now_ms)
+static void add_some(struct queue *q, int64_t first, size_t count, size_t domains, int64_t now_ms)
 {
-    for (size_t i = 0; i < WAITING; i++) {
+    for (size_t i = 0; i < count; i++) {
         char domain[40];
         char tenant[16];
-        snprintf(domain, sizeof(domain), "mail%zu.customer.example", i * 7919 % domains);
+        snprintf(domain, sizeof(domain), "mail%zu.customer.example", (size_t)first + i * 7919 % domains);
         snprintf(tenant, sizeof(tenant), "t%zu", i % 10);
-        struct queue_entry e = {.message = (int64_t)i,
+        struct queue_entry e = {.message = first + (int64_t)i,
                                 .class = (enum stream_class)(i % STREAM_CLASSES),
                                 .tenant = tenant,
                                 .domain = domain,
@@ -43,6 +43,11 @@ static void add_all(struct queue *q, size_t domains, int64_t now_ms)
                                 .expires_ms = now_ms + 86400000};
         queue_add(q, &e, 1, now_ms);
     }
+}
+
+static void add_all(struct queue *q, size_t domains, int64_t now_ms)
+{
+    add_some(q, 0, WAITING, domains, now_ms);
 }
 
 static void drop_all(struct queue *q, int64_t now_ms)
@@ -65,6 +70,39 @@ static void each_that_waits_costs_little(void **state)
         queue_count(q, &counts, 0);
         if (each > BYTES_MAX || counts.waiting != WAITING)
             fail_msg("%zu domains: %zu bytes each", domains[i], each);
+        queue_free(q);
+    }
+}
+
+/* All of them are due at once, each at a domain of its own: it waits for a lookup, or for a connection. */
+static void each_that_is_due_costs_little(void **state)
+{
+    (void)state;
+    for (int resolved = 0; resolved <= 1; resolved++) {
+        struct queue_settings settings = {0};
+        struct queue_counts counts;
+        struct queue_decision d;
+        size_t before = allocated();
+        struct queue *q = queue_new(&settings, 0);
+        for (int64_t m = 0; m < DUE; m += WAITING)
+            add_some(q, m, WAITING, WAITING, 0);
+        do {
+            while (queue_decide(q, &d, 2 * 3600000)) {
+                char host[60];
+                const char *const hosts[] = {host};
+                struct queue_answer answer = {.hosts = hosts, .host_count = 1, .port = 25, .trust = 1, .valid_ms = 3600000};
+                if (d.kind != QUEUE_RESOLVE || !resolved)
+                    continue;
+                snprintf(host, sizeof(host), "mx.%s", d.domain);
+                queue_resolved(q, d.domain, &answer, 2 * 3600000);
+            }
+        } while (queue_wake_ms(q) <= 2 * 3600000);
+        size_t each = (allocated() - before) / DUE;
+        queue_count(q, &counts, 0);
+        if (each > DUE_BYTES_MAX || counts.waiting != 0 || counts.ready + counts.under_way != DUE ||
+            (counts.under_way > 300) != resolved)
+            fail_msg("%s: %zu bytes each; %zu wait, %zu are due, %zu under way", resolved ? "resolved" : "not resolved", each,
+                     counts.waiting, counts.ready, counts.under_way);
         queue_free(q);
     }
 }
@@ -126,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_that_waits_costs_little),
+        cmocka_unit_test(each_that_is_due_costs_little),
         cmocka_unit_test(what_is_over_leaves_nothing_but_room_for_others),
         cmocka_unit_test(names_are_shared_and_their_room_is_used_again),
     };
