@@ -17,7 +17,6 @@
 #include "spf_deployed.h"
 
 enum alignment_mode { ALIGNMENT_OFF, ALIGNMENT_OBSERVE, ALIGNMENT_ENFORCE };
-MUST_CHECK bool alignment_mode_parse(struct span name, enum alignment_mode *mode_r);
 const char *alignment_mode_name(enum alignment_mode mode);
 
 enum alignment_state {

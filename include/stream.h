@@ -26,8 +26,6 @@ enum stream_on_limit {
     STREAM_DEFER, /* 450 at once */
     STREAM_REJECT /* 550 at once */
 };
-MUST_CHECK bool stream_on_limit_parse(struct span name, enum stream_on_limit *on_limit_r);
-const char *stream_on_limit_name(enum stream_on_limit on_limit);
 
 /* How its recipients can end it. */
 enum stream_unsubscribe {
@@ -35,8 +33,6 @@ enum stream_unsubscribe {
     STREAM_ONE_CLICK, /* by our own link */
     STREAM_OWN_URL    /* by a link that the application serves */
 };
-MUST_CHECK bool stream_unsubscribe_parse(struct span name, enum stream_unsubscribe *how_r);
-const char *stream_unsubscribe_name(enum stream_unsubscribe how);
 
 enum { STREAM_RETRIES_MAX = 16 };
 

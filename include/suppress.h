@@ -26,7 +26,7 @@ enum suppress_reason {
 const char *suppress_reason_name(enum suppress_reason reason);
 MUST_CHECK bool suppress_reason_parse(struct span name, enum suppress_reason *reason_r);
 
-enum { SUPPRESS_BOUNCE_DAYS = 90, SUPPRESS_ANSWERS_FOR_SECURITY = 2 };
+enum { SUPPRESS_ANSWERS_FOR_SECURITY = 2 };
 
 struct suppress_entry {
     char address[ADDRESS_CANONICAL_MAX + 1];

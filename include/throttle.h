@@ -28,8 +28,6 @@ enum throttle_key {
 const char *throttle_key_name(enum throttle_key key);
 
 enum throttle_mode { THROTTLE_OFF, THROTTLE_OBSERVE, THROTTLE_ENFORCE };
-const char *throttle_mode_name(enum throttle_mode mode);
-MUST_CHECK bool throttle_mode_parse(struct span name, enum throttle_mode *mode_r);
 
 /* `burst` at once, then one each `every_ms`; never more than `per_day` in 24 hours. */
 struct throttle_limit {

@@ -21,28 +21,10 @@ static const char *const key_names[THROTTLE_KEYS] = {
     [THROTTLE_FIRST_TIME] = "first_time",
     [THROTTLE_REPORT] = "report",
 };
-static const char *const mode_names[] = {
-    [THROTTLE_OFF] = "off", [THROTTLE_OBSERVE] = "observe", [THROTTLE_ENFORCE] = "enforce"};
-
 const char *throttle_key_name(enum throttle_key key)
 {
     CHECK((unsigned)key < THROTTLE_KEYS);
     return key_names[key];
-}
-
-const char *throttle_mode_name(enum throttle_mode mode)
-{
-    CHECK((unsigned)mode < COUNT_OF(mode_names));
-    return mode_names[mode];
-}
-
-bool throttle_mode_parse(struct span name, enum throttle_mode *mode_r)
-{
-    size_t i = 0;
-    bool found = span_among(name, mode_names, COUNT_OF(mode_names), &i);
-    if (found)
-        *mode_r = (enum throttle_mode)i;
-    return found;
 }
 
 void throttle_defaults(struct throttle_settings *s)

@@ -43,42 +43,6 @@ bool stream_class_parse(struct span name, enum stream_class *class_r)
     return false;
 }
 
-static const char *const on_limit_names[] = {
-    [STREAM_PACE] = "pace", [STREAM_DEFER] = "defer", [STREAM_REJECT] = "reject"};
-
-bool stream_on_limit_parse(struct span name, enum stream_on_limit *on_limit_r)
-{
-    size_t i = 0;
-    bool found = span_among(name, on_limit_names, COUNT_OF(on_limit_names), &i);
-    if (found)
-        *on_limit_r = (enum stream_on_limit)i;
-    return found;
-}
-
-const char *stream_on_limit_name(enum stream_on_limit on_limit)
-{
-    CHECK((unsigned)on_limit < COUNT_OF(on_limit_names));
-    return on_limit_names[on_limit];
-}
-
-static const char *const unsubscribe_names[] = {
-    [STREAM_STAY] = "none", [STREAM_ONE_CLICK] = "one-click", [STREAM_OWN_URL] = "own-url"};
-
-bool stream_unsubscribe_parse(struct span name, enum stream_unsubscribe *how_r)
-{
-    size_t i = 0;
-    bool found = span_among(name, unsubscribe_names, COUNT_OF(unsubscribe_names), &i);
-    if (found)
-        *how_r = (enum stream_unsubscribe)i;
-    return found;
-}
-
-const char *stream_unsubscribe_name(enum stream_unsubscribe how)
-{
-    CHECK((unsigned)how < COUNT_OF(unsubscribe_names));
-    return unsubscribe_names[how];
-}
-
 const char *stream_title(const struct stream *s, enum language language)
 {
     if (s->titles[language][0])

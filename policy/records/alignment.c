@@ -26,15 +26,6 @@ struct judgement {
 static const char *const mode_names[] = {
     [ALIGNMENT_OFF] = "off", [ALIGNMENT_OBSERVE] = "observe", [ALIGNMENT_ENFORCE] = "enforce"};
 
-bool alignment_mode_parse(struct span name, enum alignment_mode *mode_r)
-{
-    size_t i = 0;
-    bool found = span_among(name, mode_names, COUNT_OF(mode_names), &i);
-    if (found)
-        *mode_r = (enum alignment_mode)i;
-    return found;
-}
-
 const char *alignment_mode_name(enum alignment_mode mode)
 {
     CHECK((unsigned)mode < COUNT_OF(mode_names));

@@ -3,8 +3,7 @@
  * the server that /etc/resolv.conf names, in a container one that knows the others. The relay
  * asks DNS itself, and a file that cannot be read here is no fault: nothing is noted then.
  */
-#include "config_names.h"
-
+#include "config_rules.h"
 #include "ip.h"
 
 #include <stdio.h>

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* config_routes.c - How mail for some domains leaves. A password goes to nobody whose certificate
  * was not checked, unless the file says so. */
-#include "config_routes.h"
-
 #include "address.h"
-#include "config_names.h"
+#include "config_rules.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,8 +5,6 @@
 
 #include "address.h"
 #include "config_checks.h"
-#include "config_routes.h"
-#include "config_streams.h"
 
 #include <grp.h>
 #include <pwd.h>

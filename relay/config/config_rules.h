@@ -9,4 +9,13 @@
  * go together, or can hardly be meant. */
 void config_rules_apply(struct config_reading *r);
 
+/* Some of them, in files of their own. A stream's behind the limits and http; a route's behind the
+ * listeners. */
+void config_streams_finish(struct config_reading *r);
+void config_routes_finish(struct config_reading *r);
+
+/* The relay asks DNS for a smart host's name. Note where that may not be what is meant: the name
+ * is in /etc/hosts, or has no dot and is asked from the root. Behind the settings of dns. */
+void config_names_check(struct config_reading *r, cfg_t *section, const char *host);
+
 #endif

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* config_streams.c - Kinds of mail, and how much of it one recipient may get. */
-#include "config_streams.h"
-
 #include "config_checks.h"
+#include "config_rules.h"
 #include "unsubscribe.h"
 
 #include <stdio.h>

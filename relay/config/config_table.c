@@ -33,12 +33,18 @@ static const char *const traces[] = {"none", "full", NULL};
 static const char *const sandboxes[] = {"available", "required", NULL};
 static const char *const listener_modes[] = {"starttls", "implicit", NULL};
 static const char *const page_modes[] = {"none", "implicit", NULL};
-static const char *const route_modes[] = {"never", "may", "require", "verify", "implicit", NULL};
-static const char *const dnssec_modes[] = {"off", "on", "auto", NULL};
+static const char *const route_modes[] = {
+    [DELIVERY_TLS_NEVER] = "never",       [DELIVERY_TLS_MAY] = "may",
+    [DELIVERY_TLS_REQUIRE] = "require",   [DELIVERY_TLS_VERIFY] = "verify",
+    [DELIVERY_TLS_IMPLICIT] = "implicit", NULL};
+static const char *const dnssec_modes[] = {
+    [CONFIG_DNSSEC_OFF] = "off", [CONFIG_DNSSEC_ON] = "on", [CONFIG_DNSSEC_AUTO] = "auto", NULL};
 static const char *const classes[] = {"security",   "confirmation", "notification",
                                       "invitation", "digest",       NULL};
-static const char *const over_limit[] = {"pace", "defer", "reject", NULL};
-static const char *const endings[] = {"none", "one-click", "own-url", NULL};
+static const char *const over_limit[] = {
+    [STREAM_PACE] = "pace", [STREAM_DEFER] = "defer", [STREAM_REJECT] = "reject", NULL};
+static const char *const endings[] = {
+    [STREAM_STAY] = "none", [STREAM_ONE_CLICK] = "one-click", [STREAM_OWN_URL] = "own-url", NULL};
 static const char *const alerts[] = {
     "locked", "identity_refused",  "flood", "certificate", "key", "route",
     "admin",  "destination_rests", NULL};

@@ -190,7 +190,6 @@ static void silence_never_refuses(void **state)
 static void modes(void **state)
 {
     struct alignment a = {.state = ALIGNMENT_FAIL, .sentence = "no"};
-    enum alignment_mode mode;
     (void)state;
     assert_int_equal(alignment_verdict(&a, ALIGNMENT_ENFORCE).code, 550);
     assert_string_equal(alignment_verdict(&a, ALIGNMENT_ENFORCE).enhanced, "5.7.26");
@@ -199,8 +198,7 @@ static void modes(void **state)
         a.state = (enum alignment_state)state_of;
         assert_true((alignment_verdict(&a, ALIGNMENT_ENFORCE).what == VERDICT_ACCEPT) == (state_of != ALIGNMENT_FAIL));
     }
-    assert_true(alignment_mode_parse(SPAN("observe"), &mode) && mode == ALIGNMENT_OBSERVE);
-    assert_false(alignment_mode_parse(SPAN("on"), &mode));
+    assert_string_equal(alignment_mode_name(ALIGNMENT_OBSERVE), "observe");
 }
 
 int main(void)

@@ -97,10 +97,23 @@ static void check_row(const struct config_section *section, const struct config_
     EXPECT(s->type < CONFIG_NUMBER || s->max > s->min, label);
 }
 
+/* The words of enums that others have: in their order. */
+static void check_words(const struct config_section *section, const struct config_setting *s, const char *label)
+{
+    (void)section;
+    for (size_t i = 0; s->words && s->words[i]; i++) {
+        enum alert_kind kind;
+        EXPECT(strcmp(label, "stream.class") != 0 || strcmp(stream_class_name((enum stream_class)i), s->words[i]) == 0, label);
+        EXPECT(!strstr(label, "alignment") || strcmp(alignment_mode_name((enum alignment_mode)i), s->words[i]) == 0, label);
+        EXPECT(strcmp(label, "alert.on") != 0 || (alert_parse(span_of(s->words[i]), &kind) && kind == i), label);
+    }
+}
+
 static void each_row_is_whole(void **state)
 {
     (void)state;
     each_row(check_row);
+    each_row(check_words);
 }
 
 static void check_default(const struct config_section *section, const struct config_setting *s, const char *label)

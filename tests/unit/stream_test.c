@@ -15,23 +15,9 @@ static void names_go_both_ways(void **state)
         EXPECT(stream_class_parse(span_of(stream_class_name((enum stream_class)i)), &class), "class");
         assert_int_equal(class, i);
     }
-    for (int i = STREAM_PACE; i <= STREAM_REJECT; i++) {
-        enum stream_on_limit what = STREAM_PACE;
-        EXPECT(stream_on_limit_parse(span_of(stream_on_limit_name((enum stream_on_limit)i)), &what), "on_limit");
-        assert_int_equal(what, i);
-    }
-    for (int i = STREAM_STAY; i <= STREAM_OWN_URL; i++) {
-        enum stream_unsubscribe how = STREAM_STAY;
-        EXPECT(stream_unsubscribe_parse(span_of(stream_unsubscribe_name((enum stream_unsubscribe)i)), &how), "how");
-        assert_int_equal(how, i);
-    }
     for (size_t i = 0; i < COUNT_OF(none); i++) {
         enum stream_class class;
-        enum stream_on_limit what;
-        enum stream_unsubscribe how;
         EXPECT(!stream_class_parse(span_of(none[i]), &class), none[i]);
-        EXPECT(!stream_on_limit_parse(span_of(none[i]), &what), none[i]);
-        EXPECT(!stream_unsubscribe_parse(span_of(none[i]), &how), none[i]);
     }
 }
 
