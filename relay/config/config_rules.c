@@ -113,7 +113,7 @@ static void note_limits(struct config_reading *r)
         uint64_t value, most;
         const char *why;
     } bounds[] = {
-        {"connections", c->connections, 100000, "more than the relay has been tried with"},
+        {"connections", c->connections, 100000, "more than one relay can serve"},
         {"per_address", c->per_address, c->connections, "more than connections, the whole"},
         {"per_network", c->per_network, c->connections, "more than connections, the whole"},
         {"reserve", c->reserve, c->connections - 1,

@@ -388,7 +388,7 @@ def test_what_is_wrong_is_shown_without_what_a_terminal_obeys(still, evil):
     ('stream "x" { retry = {60} expires = 30 }', "expires comes before the first retry"),
     ('limits { storage = 900000G }', "more than the disk"),
     ('delivery { connections = 5000 }', "receivers take 20 to 100"),
-    ('limits { connections = 1000000 }', "limits: connections = 1000000 is more than the relay has been tried with"),
+    ('limits { connections = 1000000 }', "limits: connections = 1000000 is more than one relay can serve"),
     ('limits { connections = 100  per_address = 200 }', "limits: per_address = 200 is more than connections, the whole"),
     ('limits { per_network = 1001 }', "limits: per_network = 1001 is more than connections, the whole"),
     ('limits { reserve = 1000 }', "limits: reserve = 1000 is all connections"),

@@ -121,7 +121,7 @@ def test_nobody_is_harmed_by_a_reload(relay):
 
 
 def test_after_a_thousand_reloads_only_what_somebody_holds_is_left(relay):
-    """Settings are generations: each is freed when the last one lets go, be it a session that slept all the time. One is some 200 KB."""
+    """Settings are generations: each is freed when the last one lets go, be it a session that slept all the time. One is some 90 KB."""
     log = relay.path / "serve.log"
     sleepers = [Raw(relay) for _ in range(8)]
     sizes = []
