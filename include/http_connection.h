@@ -9,11 +9,11 @@
 
 struct http_connection;
 struct rejects;
-struct web;
+struct page;
 
 /* What the HTTP connections of all threads share; borrowed. */
 struct http_shared {
-    struct web *web; /* NULL: no page is served */
+    struct page *page; /* NULL: no page is served */
     struct connection_limits *limits;
     struct rejects *rejects; /* those that there was no place for */
     unsigned most;           /* at once */

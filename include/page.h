@@ -12,16 +12,16 @@
 
 #include <sys/socket.h>
 
-struct web;
+struct page;
 
-MUST_CHECK bool web_start(struct store *store, struct settings *settings, struct web **web_r,
-                          struct err *err);
+MUST_CHECK bool page_start(struct store *store, struct settings *settings, struct page **page_r,
+                           struct err *err);
 /* From any thread. */
-void web_change_settings(struct web *web, struct settings *settings);
+void page_change_settings(struct page *page, struct settings *settings);
 /* Serve whoever is at the other end of `fd`, which it takes. `peer` is who they are: only so many
  * connections are served for one address. From any thread. */
-void web_take(struct web *web, int fd, const struct sockaddr *peer, socklen_t len);
+void page_take(struct page *page, int fd, const struct sockaddr *peer, socklen_t len);
 /* Wait for what the store still has, then end. Before the store ends; NULL is fine. */
-void web_stop(struct web *web);
+void page_stop(struct page *page);
 
 #endif

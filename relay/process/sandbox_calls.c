@@ -68,7 +68,7 @@ enum { CLONE_FLAGS_AT = 0 };
 static const int relay_calls[] = {CALLS_ALL, CALLS_FILES, CALLS_STREAMS, CALLS_SOCKETS,
                                   CALLS_SHUT_IN};
 static const int store_calls[] = {CALLS_ALL, CALLS_FILES};
-static const int web_calls[] = {CALLS_ALL, CALLS_READING, CALLS_STREAMS};
+static const int page_calls[] = {CALLS_ALL, CALLS_READING, CALLS_STREAMS};
 static const int opener_calls[] = {CALLS_MEMORY,        CALLS_THREADS,    SCMP_SYS(recvfrom),
                                    SCMP_SYS(sendmsg),   SCMP_SYS(openat), SCMP_SYS(newfstatat),
                                    SCMP_SYS(readlink),  SCMP_SYS(fstat),  SCMP_SYS(close),
@@ -132,7 +132,7 @@ static const struct role {
 } roles[] = {
     [SANDBOX_RELAY] = {relay_calls, COUNT_OF(relay_calls)},
     [SANDBOX_STORE] = {store_calls, COUNT_OF(store_calls)},
-    [SANDBOX_WEB] = {web_calls, COUNT_OF(web_calls)},
+    [SANDBOX_WEB] = {page_calls, COUNT_OF(page_calls)},
     [SANDBOX_OPENER] = {opener_calls, COUNT_OF(opener_calls)},
 };
 

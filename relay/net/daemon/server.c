@@ -48,7 +48,7 @@
 
 enum { LOG_FLUSH_MS = 500 };
 
-struct engine {
+struct server {
     uv_loop_t loop;
     struct inbox inbox;
     uv_signal_t terminate, interrupt, reload;
@@ -62,7 +62,7 @@ struct engine {
     struct login_limits *watch;
     struct incidents *incidents;
     struct alignment_service *alignment_service;
-    struct web *web; /* NULL: no page is served */
+    struct page *page; /* NULL: no page is served */
     struct common common;
     struct deliveries **homes; /* of the shards, for the queue */
     struct shard *shards;
@@ -90,7 +90,7 @@ static void set_log_level(const struct config *config)
 }
 
 /* These are in force. */
-static void note_settings(struct engine *e)
+static void note_settings(struct server *e)
 {
     struct buf text;
     buf_init(&text, 1024 * 1024);
@@ -106,7 +106,7 @@ static bool may_follow(const struct config *now, const struct config *fresh, str
 
 static bool reload(void *context, struct err *err)
 {
-    struct engine *e = context;
+    struct server *e = context;
     struct settings *fresh = NULL;
     struct settings *before = e->settings;
     if (e->stopping)
@@ -125,7 +125,7 @@ static bool reload(void *context, struct err *err)
     keyring_refresh(e->keyring, NULL);
     alignment_service_change_config(e->alignment_service, fresh->config);
     rotator_change_config(e->rotator, fresh->config);
-    web_change_settings(e->web, fresh);
+    page_change_settings(e->page, fresh);
     for (size_t i = 0; i < e->shard_count; i++)
         shard_change_settings(&e->shards[i], fresh);
     cert_watch_change_settings(e->cert_watch, fresh);
@@ -160,7 +160,7 @@ static void on_reload(uv_signal_t *signal, int number)
 
 /* ---- the end ---- */
 
-static void close_main(struct engine *e)
+static void close_main(struct server *e)
 {
     if (e->control_socket)
         control_socket_close(e->control_socket);
@@ -184,14 +184,14 @@ static void close_main(struct engine *e)
 static void on_shard_ended(struct inbox_item *item)
 {
     struct shard *shard = OWNER_OF(item, struct shard, ended);
-    struct engine *e = OWNER_OF(shard->notify, struct engine, inbox);
+    struct server *e = OWNER_OF(shard->notify, struct server, inbox);
     if (++e->ended == e->shard_count)
         close_main(e);
 }
 
 static void on_terminate(uv_signal_t *signal, int number)
 {
-    struct engine *e = signal->data;
+    struct server *e = signal->data;
     (void)number;
     if (e->stopping)
         _exit(1);
@@ -207,7 +207,7 @@ static void on_terminate(uv_signal_t *signal, int number)
 
 static void on_due(void *context, const struct database_due *due, size_t count)
 {
-    struct engine *e = context;
+    struct server *e = context;
     dispatch_add(e->dispatch, due, count);
 }
 
@@ -220,7 +220,7 @@ static void on_stepped(void *context, int64_t step_ms)
 /* Keys of a domain, or the domain itself. */
 static void on_keys_changed(void *context, const char *domain)
 {
-    struct engine *e = context;
+    struct server *e = context;
     keyring_refresh(e->keyring, domain);
     alignment_service_keys_changed(e->alignment_service, domain);
 }
@@ -228,7 +228,7 @@ static void on_keys_changed(void *context, const char *domain)
 /* By a command; `domain`: NULL when it was about none. */
 static void on_changed(void *context, const char *domain)
 {
-    struct engine *e = context;
+    struct server *e = context;
     if (domain) {
         on_keys_changed(e, domain);
         rotator_keys_changed(e->rotator);
@@ -243,25 +243,25 @@ static void on_log_timer(uv_timer_t *timer)
     log_flush();
 }
 
-static void start_signal(struct engine *e, uv_signal_t *signal, uv_signal_cb callback, int number)
+static void start_signal(struct server *e, uv_signal_t *signal, uv_signal_cb callback, int number)
 {
     uv_signal_init(&e->loop, signal);
     signal->data = e;
     uv_signal_start(signal, callback, number);
 }
 
-static void share(struct engine *e)
+static void share(struct server *e)
 {
     e->common.sessions.keyring = e->keyring;
     e->common.sessions.alignment_service = e->alignment_service;
     e->common.sessions.login_limits = e->watch;
     e->common.sessions.incidents = e->incidents;
     e->common.deliveries = (struct deliveries_shared){e->dispatch, e->keyring, e->incidents};
-    e->common.http.web = e->web;
+    e->common.http.page = e->page;
     e->common.http.most = e->descriptors.http_connections;
 }
 
-static bool start_shards(struct engine *e, struct err *err)
+static bool start_shards(struct server *e, struct err *err)
 {
     share(e);
     e->shards = xcalloc(e->settings->config->shards, sizeof(*e->shards));
@@ -304,7 +304,7 @@ static bool check_sandbox(const struct config *c, struct err *err)
     return true;
 }
 
-static bool shut_in(struct engine *e, struct err *err)
+static bool shut_in(struct server *e, struct err *err)
 {
     const struct config *c = e->settings->config;
     struct readable readable;
@@ -321,7 +321,7 @@ static bool shut_in(struct engine *e, struct err *err)
 }
 
 /* All that needs a privilege, and then none is left. */
-static bool begin(struct engine *e, const char *path, struct err *err)
+static bool begin(struct server *e, const char *path, struct err *err)
 {
     if (!settings_read(path, NULL, &e->settings, err))
         return false;
@@ -340,7 +340,7 @@ static bool begin(struct engine *e, const char *path, struct err *err)
            shut_in(e, err);
 }
 
-static bool start(struct engine *e, const char *path, struct err *err)
+static bool start(struct server *e, const char *path, struct err *err)
 {
     if (!begin(e, path, err))
         return false;
@@ -378,7 +378,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
     return (!tells ||
             alerter_new(&e->loop, e->helper, config, e->common.store, &e->alerter, err)) &&
            alignment_service_new(&e->loop, config, &e->alignment_service, err) &&
-           (!serves_page(config) || web_start(e->common.store, e->settings, &e->web, err)) &&
+           (!serves_page(config) || page_start(e->common.store, e->settings, &e->page, err)) &&
            rotator_new(&e->loop, e->helper, e->opener, config, e->common.store, on_keys_changed, e,
                        &e->rotator, err) &&
            control_socket_open(&e->loop, config, e->common.store, &relay, on_changed, e,
@@ -386,7 +386,7 @@ static bool start(struct engine *e, const char *path, struct err *err)
            start_shards(e, err);
 }
 
-static void log_started(const struct engine *e)
+static void log_started(const struct server *e)
 {
     if (trace_chosen())
         log_event(LOG_WARN, "tracing", "what", trace_chosen());
@@ -405,13 +405,13 @@ static void log_started(const struct engine *e)
 }
 
 /* False when not all that has happened is recorded. */
-static bool end(struct engine *e)
+static bool end(struct server *e)
 {
     bool recorded = true;
     for (size_t i = 0; i < e->shard_count; i++)
         shard_join(&e->shards[i]);
     CHECK(uv_loop_close(&e->loop) == 0);
-    web_stop(e->web);
+    page_stop(e->page);
     deadline_forget_store();
     if (e->common.store)
         recorded = store_stop(e->common.store);
@@ -451,7 +451,7 @@ static void keep_memory(void)
 
 bool server_run(const char *config_path, struct err *err)
 {
-    struct engine e = {.helper = -1};
+    struct server e = {.helper = -1};
     keep_memory();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); /* as process 1 of a container we inherit others' children */

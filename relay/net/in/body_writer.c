@@ -22,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-struct intake {
+struct body_writer {
     uv_work_t work;
     struct sessions *home;
     uint64_t session;
@@ -39,10 +39,10 @@ struct intake {
     bool finishing, busy, abandoned;
 };
 
-struct intake *body_writer_new(struct sessions *home, uint64_t session,
-                               body_writer_on_written *done)
+struct body_writer *body_writer_new(struct sessions *home, uint64_t session,
+                                    body_writer_on_written *done)
 {
-    struct intake *i = xcalloc(1, sizeof(*i));
+    struct body_writer *i = xcalloc(1, sizeof(*i));
     i->home = home;
     i->session = session;
     i->done = done;
@@ -58,13 +58,13 @@ struct intake *body_writer_new(struct sessions *home, uint64_t session,
     return i;
 }
 
-static bool fault(struct intake *i, const char *doing)
+static bool fault(struct body_writer *i, const char *doing)
 {
     return err_set(&i->err, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM,
                    "%s a large message: %s", doing, strerror(errno));
 }
 
-static bool put(struct intake *i, const void *bytes, size_t len, int64_t at)
+static bool put(struct body_writer *i, const void *bytes, size_t len, int64_t at)
 {
     const char *from = bytes;
     while (len > 0) {
@@ -80,7 +80,7 @@ static bool put(struct intake *i, const void *bytes, size_t len, int64_t at)
     return true;
 }
 
-static bool put_chunk(struct intake *i)
+static bool put_chunk(struct body_writer *i)
 {
     if (i->fd < 0)
         i->fd = open(i->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -95,7 +95,7 @@ static bool put_chunk(struct intake *i)
     return true;
 }
 
-static bool put_frame(struct intake *i)
+static bool put_frame(struct body_writer *i)
 {
     unsigned char header[SPOOL_RECORD_HEADER];
     spool_record_header(i->id, i->length, i->crc, header);
@@ -114,14 +114,14 @@ static bool put_frame(struct intake *i)
 
 static void work(uv_work_t *request)
 {
-    struct intake *i = request->data;
+    struct body_writer *i = request->data;
     if (put_chunk(i) && i->finishing)
         (void)put_frame(i);
 }
 
 static void on_worked(uv_work_t *request, int status)
 {
-    struct intake *i = request->data;
+    struct body_writer *i = request->data;
     i->busy = false;
     buf_fini(&i->chunk);
     if (status != 0)
@@ -132,7 +132,7 @@ static void on_worked(uv_work_t *request, int status)
         i->done(i->home, i->session, i->err.kind != ERR_NONE ? &i->err : NULL);
 }
 
-void body_writer_write(struct intake *i, struct buf *bytes)
+void body_writer_write(struct body_writer *i, struct buf *bytes)
 {
     CHECK(!i->busy);
     buf_move(&i->chunk, bytes);
@@ -140,24 +140,24 @@ void body_writer_write(struct intake *i, struct buf *bytes)
     CHECK(uv_queue_work(&i->home->worker->loop, &i->work, work, on_worked) == 0);
 }
 
-void body_writer_finish(struct intake *i, struct buf *bytes)
+void body_writer_finish(struct body_writer *i, struct buf *bytes)
 {
     i->finishing = true;
     body_writer_write(i, bytes);
 }
 
-void body_writer_place(const struct intake *i, int64_t *id_r, struct mail_place *place_r)
+void body_writer_place(const struct body_writer *i, int64_t *id_r, struct mail_place *place_r)
 {
     *id_r = i->id;
     *place_r = (struct mail_place){i->segment, 0, (int64_t)i->length};
 }
 
-void body_writer_digest(const struct intake *i, unsigned char digest_r[CONTENT_BYTES])
+void body_writer_digest(const struct body_writer *i, unsigned char digest_r[CONTENT_BYTES])
 {
     memcpy(digest_r, i->digest, CONTENT_BYTES);
 }
 
-void body_writer_free(struct intake *i, bool keep)
+void body_writer_free(struct body_writer *i, bool keep)
 {
     if (!i)
         return;

@@ -6,23 +6,23 @@
 #include "content.h"
 #include "sessions.h"
 
-struct intake;
+struct body_writer;
 
 /* `failed`: NULL when all is written. */
 typedef void body_writer_on_written(struct sessions *home, uint64_t session,
                                     const struct err *failed);
 
-struct intake *body_writer_new(struct sessions *home, uint64_t session,
-                               body_writer_on_written *done);
+struct body_writer *body_writer_new(struct sessions *home, uint64_t session,
+                                    body_writer_on_written *done);
 /* Takes the bytes out of `bytes`; `done` is called when they are written. */
-void body_writer_write(struct intake *i, struct buf *bytes);
+void body_writer_write(struct body_writer *i, struct buf *bytes);
 /* Write the record's frame and make all of it durable; `done` is called. */
-void body_writer_finish(struct intake *i, struct buf *bytes);
+void body_writer_finish(struct body_writer *i, struct buf *bytes);
 /* The id and the place of the record. */
-void body_writer_place(const struct intake *i, int64_t *id_r, struct mail_place *place_r);
-void body_writer_digest(const struct intake *i,
+void body_writer_place(const struct body_writer *i, int64_t *id_r, struct mail_place *place_r);
+void body_writer_digest(const struct body_writer *i,
                         unsigned char digest_r[CONTENT_BYTES]); /* when finished */
 /* Free it. The file goes, too, unless `keep`. When a write is under way it is freed after that. */
-void body_writer_free(struct intake *i, bool keep);
+void body_writer_free(struct body_writer *i, bool keep);
 
 #endif

@@ -55,8 +55,8 @@ static void refuse_as(struct session *s, const struct verdict *v, struct span hi
                       struct span message_id)
 {
     note_refusal(s, v, message_id);
-    body_writer_free(s->intake, false);
-    s->intake = NULL;
+    body_writer_free(s->writer, false);
+    s->writer = NULL;
     submission_enqueue_refused(&s->submission, v, hint);
 }
 
@@ -69,8 +69,8 @@ static struct mail *make_mail(struct session *s, int64_t offset_ms)
 {
     struct submission *sub = &s->submission;
     struct mail *m = mail_new();
-    if (s->intake)
-        body_writer_place(s->intake, &m->id, &m->place);
+    if (s->writer)
+        body_writer_place(s->writer, &m->id, &m->place);
     else
         m->id = store_new_id(s->home->worker->store);
     m->created_ms = clock_steady_ms() + offset_ms;
@@ -140,8 +140,8 @@ static void make_fingerprint(struct session *s, struct store_job *job)
 /* Is it that message once more? Of a large one that has been found out while it was stored. */
 static void make_digest(const struct session *s, struct store_job *job)
 {
-    if (s->intake) {
-        body_writer_digest(s->intake, job->content);
+    if (s->writer) {
+        body_writer_digest(s->writer, job->content);
         return;
     }
     struct content *c = content_new(store_content_key(s->home->worker->store));
@@ -196,9 +196,9 @@ static void ask_store(struct session *s)
     job->keyed = s->admission.summary.has_key;
     if (job->once)
         make_digest(s, job);
-    if (s->intake) {
-        body_writer_free(s->intake, true); /* from here on the file is the store's */
-        s->intake = NULL;
+    if (s->writer) {
+        body_writer_free(s->writer, true); /* from here on the file is the store's */
+        s->writer = NULL;
     } else {
         make_fingerprint(s, job);
         buf_move(&job->body, &s->submission.body);
@@ -209,9 +209,9 @@ static void ask_store(struct session *s)
 
 static void store_message(struct session *s)
 {
-    if (s->intake) {
+    if (s->writer) {
         s->asking = true;
-        body_writer_finish(s->intake, &s->submission.body);
+        body_writer_finish(s->writer, &s->submission.body);
     } else {
         ask_store(s);
     }
@@ -297,10 +297,10 @@ void session_enqueue(struct session *s)
 void session_forget_body(struct session *s)
 {
     const struct submission *sub = &s->submission;
-    if (!s->intake || s->asking || (sub->spilled && sub->mails == s->body_writer_mail))
+    if (!s->writer || s->asking || (sub->spilled && sub->mails == s->body_writer_mail))
         return;
-    body_writer_free(s->intake, false);
-    s->intake = NULL;
+    body_writer_free(s->writer, false);
+    s->writer = NULL;
 }
 
 static void on_written(struct sessions *home, uint64_t id, const struct err *failed)
@@ -312,8 +312,8 @@ static void on_written(struct sessions *home, uint64_t id, const struct err *fai
     if (failed) {
         struct verdict v = submission_reply_failure(failed);
         log_event(LOG_ERROR, "store_failed", "reply", failed->text);
-        body_writer_free(s->intake, false);
-        s->intake = NULL;
+        body_writer_free(s->writer, false);
+        s->writer = NULL;
         if (s->submission.want == SUBMISSION_SPILL)
             submission_spilled(&s->submission, &v);
         else
@@ -328,9 +328,9 @@ static void on_written(struct sessions *home, uint64_t id, const struct err *fai
 
 void session_spill(struct session *s)
 {
-    if (!s->intake)
-        s->intake = body_writer_new(s->home, s->id, on_written);
+    if (!s->writer)
+        s->writer = body_writer_new(s->home, s->id, on_written);
     s->body_writer_mail = s->submission.mails;
     s->asking = true;
-    body_writer_write(s->intake, &s->submission.body);
+    body_writer_write(s->writer, &s->submission.body);
 }

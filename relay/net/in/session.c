@@ -249,7 +249,7 @@ static void on_ended(void *owner, const char *why)
         log_text(log_text(log_begin(LOG_DEBUG, "disconnected"), "peer", s->peer), "reply", why));
     HASH_DEL(home->all, s);
     session_leave_place(s);
-    body_writer_free(s->intake, false);
+    body_writer_free(s->writer, false);
     if (s->started)
         submission_fini(&s->submission);
     free(s->once);

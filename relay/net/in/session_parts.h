@@ -17,7 +17,7 @@ struct session {
     struct connection *connection;
     struct submission submission;
     struct admission admission;
-    struct intake *intake;
+    struct body_writer *writer;
     unsigned body_writer_mail; /* which of the session's messages it belongs to */
     char *once;                /* of the message that is being decided on; see struct store_job */
     char peer[64];

@@ -23,7 +23,7 @@ enum { PROBE_MS = 10 * 1000, AGAIN_MS = 1000, TIME_MAX_MS = 24 * 3600 * 1000 };
 struct dial_try {
     struct dial_try *next, *prev;
     struct deliveries *home;
-    struct reach *reach; /* NULL: nobody waits for it any more */
+    struct dial *reach; /* NULL: nobody waits for it any more */
     struct connection *connection;
     size_t which;
     struct endpoint at;
@@ -31,7 +31,7 @@ struct dial_try {
     bool alone; /* it probes by itself: its address is no connection's of the queue */
 };
 
-struct reach {
+struct dial {
     struct deliveries *home;
     struct dial_query query;
     uv_timer_t timer;
@@ -41,14 +41,14 @@ struct reach {
     int64_t end_ms;    /* by the steady clock */
 };
 
-static void step(struct reach *r);
+static void step(struct dial *r);
 
 static struct dispatch *queue_of(const struct dial_try *t)
 {
     return t->home->shared->dispatch;
 }
 
-static void set(struct reach *r, size_t which, enum candidate_state state)
+static void set(struct dial *r, size_t which, enum candidate_state state)
 {
     candidates_set(r->query.candidates, which, state, clock_steady_ms());
 }
@@ -61,7 +61,7 @@ static void on_timer_closed(uv_handle_t *handle)
 }
 
 /* Another is used. A probe goes on for what it finds out; of the others, the slow have failed. */
-static void give_up(struct reach *r, struct dial_try *t)
+static void give_up(struct dial *r, struct dial_try *t)
 {
     bool slow = candidates_too_slow(r->query.candidates, t->which, clock_steady_ms());
     t->reach = NULL;
@@ -79,7 +79,7 @@ static void give_up(struct reach *r, struct dial_try *t)
 }
 
 /* `but`: stays as it is; NULL: none. `opened`: those that wait for a greeting, too. */
-static void give_up_others(struct reach *r, const struct dial_try *but, bool opened)
+static void give_up_others(struct dial *r, const struct dial_try *but, bool opened)
 {
     struct dial_try *t;
     struct dial_try *next;
@@ -89,18 +89,18 @@ static void give_up_others(struct reach *r, const struct dial_try *but, bool ope
     }
 }
 
-static void end(struct reach *r)
+static void end(struct dial *r)
 {
     uv_close((uv_handle_t *)&r->timer, on_timer_closed);
 }
 
-void dial_stop(struct reach *r)
+void dial_stop(struct dial *r)
 {
     give_up_others(r, NULL, true);
     end(r);
 }
 
-static void fail(struct reach *r)
+static void fail(struct dial *r)
 {
     r->failure.local = r->failure.tried && !r->theirs && r->ipv4;
     r->failure.no_ipv6 = r->failure.tried && !r->theirs && !r->ipv4 && !r->failure.ran_out;
@@ -129,7 +129,7 @@ static void probe_ends(struct dial_try *t, enum queue_probe what)
 static void on_bytes(void *owner, struct span bytes)
 {
     struct dial_try *t = owner;
-    struct reach *r = t->reach;
+    struct dial *r = t->reach;
     if (!r) {
         struct buf quit;
         probe_ends(t, QUEUE_PROBE_WORKS);
@@ -170,7 +170,7 @@ static void on_opened(void *owner)
 static void on_ended(void *owner, const char *why)
 {
     struct dial_try *t = owner;
-    struct reach *r = t->reach;
+    struct dial *r = t->reach;
     struct deliveries *home = t->home;
     bool ours = connection_error_is_ours(t->connection);
     probe_ends(t, ours ? QUEUE_PROBE_LEFT : QUEUE_PROBE_FAILED);
@@ -209,7 +209,7 @@ static const struct connection_events events = {
 
 /* ---- the steps ---- */
 
-static void give_up_oldest(struct reach *r)
+static void give_up_oldest(struct dial *r)
 {
     size_t oldest = 0;
     struct dial_try *t;
@@ -227,7 +227,7 @@ static void give_up_oldest(struct reach *r)
 }
 
 /* Its address has been taken. */
-static void begin(struct reach *r, size_t which, bool probe)
+static void begin(struct dial *r, size_t which, bool probe)
 {
     struct candidate *one = &r->query.candidates->all[which];
     give_up_oldest(r);
@@ -243,7 +243,7 @@ static void begin(struct reach *r, size_t which, bool probe)
 }
 
 /* There is no more time for this attempt. */
-static void run_out(struct reach *r)
+static void run_out(struct dial *r)
 {
     give_up_others(r, NULL, true);
     r->failure.ran_out = true;
@@ -255,13 +255,13 @@ static void run_out(struct reach *r)
 
 static void on_timer(uv_timer_t *timer)
 {
-    struct reach *r = timer->data;
+    struct dial *r = timer->data;
     r->starting = false;
     step(r);
 }
 
 /* To step on so long from now, or at the end. When it comes early, step() waits for the rest. */
-static void run_timer(struct reach *r, int64_t wait_ms)
+static void run_timer(struct dial *r, int64_t wait_ms)
 {
     int64_t left_ms = r->end_ms - clock_steady_ms();
     if (wait_ms > left_ms)
@@ -271,7 +271,7 @@ static void run_timer(struct reach *r, int64_t wait_ms)
 }
 
 /* Nothing can be begun just now; what is under way goes on. */
-static void stand_still(struct reach *r)
+static void stand_still(struct dial *r)
 {
     if (candidates_under_way(r->query.candidates))
         run_timer(r, AGAIN_MS);
@@ -281,7 +281,7 @@ static void stand_still(struct reach *r)
         fail(r);
 }
 
-static void step(struct reach *r)
+static void step(struct dial *r)
 {
     for (;;) {
         struct candidates_step next = candidates_next(r->query.candidates, clock_steady_ms());
@@ -312,9 +312,9 @@ static void step(struct reach *r)
     }
 }
 
-struct reach *dial_start(struct deliveries *home, const struct dial_query *query)
+struct dial *dial_start(struct deliveries *home, const struct dial_query *query)
 {
-    struct reach *r = xcalloc(1, sizeof(*r));
+    struct dial *r = xcalloc(1, sizeof(*r));
     r->home = home;
     r->query = *query;
     r->end_ms = clock_steady_ms() + (query->time_ms < TIME_MAX_MS ? query->time_ms : TIME_MAX_MS);

@@ -14,7 +14,7 @@
 #include "connection.h"
 #include "deliveries.h"
 
-struct reach;
+struct dial;
 
 enum { DIAL_WHY = 120 };
 
@@ -48,9 +48,9 @@ struct dial_query {
     void *owner;
 };
 
-struct reach *dial_start(struct deliveries *home, const struct dial_query *query);
+struct dial *dial_start(struct deliveries *home, const struct dial_query *query);
 /* Nothing is called any more. */
-void dial_stop(struct reach *r);
+void dial_stop(struct dial *r);
 
 /* The shard ends: so do connections that only probe. */
 void dial_close_probes(struct deliveries *home);

@@ -31,7 +31,7 @@ struct outbound {
     uv_timer_t end_timer; /* for its last callback */
 
     struct candidates candidates; /* of the attempt that opened the connection */
-    struct reach *reach;          /* while there is no connection */
+    struct dial *reach;           /* while there is no connection */
     /* Given by its maker: outbound_take(), for failover.c. */
     void (*take)(struct outbound *c, struct connection *connection, struct span bytes);
     struct verdict trouble;   /* of the host that was tried last; code 0: none */

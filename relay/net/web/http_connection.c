@@ -106,8 +106,8 @@ static void join_page(struct http_connection *v)
     CHECK(uv_pipe_open(&v->pipe, ends[0]) == 0);
     v->joined = true;
     uv_read_start((uv_stream_t *)&v->pipe, on_alloc, on_answer);
-    web_take(v->home->shared->web, ends[1], (const struct sockaddr *)&peer,
-             six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    page_take(v->home->shared->page, ends[1], (const struct sockaddr *)&peer,
+              six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 }
 
 /* ---- from the client ---- */

@@ -42,7 +42,7 @@ enum {
     PAGE_MAX = 32 * 1024
 };
 
-struct web {
+struct page {
     struct MHD_Daemon *daemon;
     struct store *store;
     pthread_mutex_t settings_mutex;
@@ -56,7 +56,7 @@ struct web {
 enum phase { READING, ASKED, DECIDED };
 
 struct request {
-    struct web *web;
+    struct page *page;
     struct MHD_Connection *connection;
     struct settings *settings; /* held */
     struct buf body;
@@ -141,7 +141,7 @@ static bool look_up(const struct request *r, struct unsubscribe_view *v)
 {
     struct optout_standing now;
     struct err err = {0};
-    if (!database_optout_standing(r->web->reader, &r->who, clock_now_ms(), &now, &err)) {
+    if (!database_optout_standing(r->page->reader, &r->who, clock_now_ms(), &now, &err)) {
         log_event(LOG_ERROR, "store_unreadable", "reply", err.text);
         return false;
     }
@@ -200,17 +200,17 @@ static bool change(struct database *db, void *context, struct err *err)
 static void on_changed(struct store_job *job)
 {
     struct request *r = job->context;
-    struct web *web = r->web;
+    struct page *page = r->page;
     r->ok = job->ok;
     r->phase = DECIDED;
     if (!job->ok)
         log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
     store_job_free(job);
-    pthread_mutex_lock(&web->mutex);
+    pthread_mutex_lock(&page->mutex);
     MHD_resume_connection(r->connection);
-    if (--web->asked == 0)
-        pthread_cond_signal(&web->idle);
-    pthread_mutex_unlock(&web->mutex);
+    if (--page->asked == 0)
+        pthread_cond_signal(&page->idle);
+    pthread_mutex_unlock(&page->mutex);
 }
 
 static void ask_store(struct request *r)
@@ -219,11 +219,11 @@ static void ask_store(struct request *r)
     job->run = change;
     job->context = r;
     r->phase = ASKED;
-    pthread_mutex_lock(&r->web->mutex);
-    r->web->asked++;
-    pthread_mutex_unlock(&r->web->mutex);
+    pthread_mutex_lock(&r->page->mutex);
+    r->page->asked++;
+    pthread_mutex_unlock(&r->page->mutex);
     MHD_suspend_connection(r->connection);
-    store_put(r->web->store, job);
+    store_put(r->page->store, job);
 }
 
 static enum MHD_Result reply_done(struct request *r)
@@ -347,14 +347,14 @@ static enum MHD_Result post(struct request *r, const char *path)
     return MHD_YES;
 }
 
-static struct request *new_request(struct web *web, struct MHD_Connection *c)
+static struct request *new_request(struct page *page, struct MHD_Connection *c)
 {
     struct request *r = xcalloc(1, sizeof(*r));
-    r->web = web;
+    r->page = page;
     r->connection = c;
-    pthread_mutex_lock(&web->settings_mutex);
-    r->settings = settings_hold(web->settings);
-    pthread_mutex_unlock(&web->settings_mutex);
+    pthread_mutex_lock(&page->settings_mutex);
+    r->settings = settings_hold(page->settings);
+    pthread_mutex_unlock(&page->settings_mutex);
     buf_init(&r->body, BODY_MAX);
     return r;
 }
@@ -414,60 +414,62 @@ static void on_connection(void *context, struct MHD_Connection *c, void **own,
     shut_in = true;
 }
 
-bool web_start(struct store *store, struct settings *settings, struct web **web_r, struct err *err)
+bool page_start(struct store *store, struct settings *settings, struct page **page_r,
+                struct err *err)
 {
-    struct web *web = xcalloc(1, sizeof(*web));
-    web->store = store;
-    web->settings = settings_hold(settings);
-    pthread_mutex_init(&web->settings_mutex, NULL);
-    pthread_mutex_init(&web->mutex, NULL);
-    pthread_cond_init(&web->idle, NULL);
-    bool ok = database_open(settings->config->state_dir, DATABASE_READ, &web->reader, err);
+    struct page *page = xcalloc(1, sizeof(*page));
+    page->store = store;
+    page->settings = settings_hold(settings);
+    pthread_mutex_init(&page->settings_mutex, NULL);
+    pthread_mutex_init(&page->mutex, NULL);
+    pthread_cond_init(&page->idle, NULL);
+    bool ok = database_open(settings->config->state_dir, DATABASE_READ, &page->reader, err);
     if (ok)
-        web->daemon = MHD_start_daemon(
+        page->daemon = MHD_start_daemon(
             MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC |
                 MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
-            0, NULL, NULL, on_request, web, MHD_OPTION_NOTIFY_COMPLETED, on_completed, web,
+            0, NULL, NULL, on_request, page, MHD_OPTION_NOTIFY_COMPLETED, on_completed, page,
             MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_CONNECTION_LIMIT,
             (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
             MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
             MHD_OPTION_END);
-    *web_r = web;
-    return ok && (web->daemon || err_set(err, ERR_SYSTEM, "the page's thread cannot be started: %s",
-                                         strerror(errno)));
+    *page_r = page;
+    return ok &&
+           (page->daemon ||
+            err_set(err, ERR_SYSTEM, "the page's thread cannot be started: %s", strerror(errno)));
 }
 
-void web_change_settings(struct web *web, struct settings *settings)
+void page_change_settings(struct page *page, struct settings *settings)
 {
-    if (!web)
+    if (!page)
         return;
-    pthread_mutex_lock(&web->settings_mutex);
-    struct settings *before = web->settings;
-    web->settings = settings_hold(settings);
-    pthread_mutex_unlock(&web->settings_mutex);
+    pthread_mutex_lock(&page->settings_mutex);
+    struct settings *before = page->settings;
+    page->settings = settings_hold(settings);
+    pthread_mutex_unlock(&page->settings_mutex);
     settings_drop(before);
 }
 
-void web_take(struct web *web, int fd, const struct sockaddr *peer, socklen_t len)
+void page_take(struct page *page, int fd, const struct sockaddr *peer, socklen_t len)
 {
-    MHD_add_connection(web->daemon, fd, peer, len); /* closes it when it does not take it */
+    MHD_add_connection(page->daemon, fd, peer, len); /* closes it when it does not take it */
 }
 
-void web_stop(struct web *web)
+void page_stop(struct page *page)
 {
-    if (!web)
+    if (!page)
         return;
-    pthread_mutex_lock(&web->mutex);
-    while (web->asked > 0)
-        pthread_cond_wait(&web->idle, &web->mutex);
-    pthread_mutex_unlock(&web->mutex);
-    if (web->daemon)
-        MHD_stop_daemon(web->daemon);
-    database_close(web->reader);
-    settings_drop(web->settings);
-    pthread_mutex_destroy(&web->settings_mutex);
-    pthread_mutex_destroy(&web->mutex);
-    pthread_cond_destroy(&web->idle);
-    free(web);
+    pthread_mutex_lock(&page->mutex);
+    while (page->asked > 0)
+        pthread_cond_wait(&page->idle, &page->mutex);
+    pthread_mutex_unlock(&page->mutex);
+    if (page->daemon)
+        MHD_stop_daemon(page->daemon);
+    database_close(page->reader);
+    settings_drop(page->settings);
+    pthread_mutex_destroy(&page->settings_mutex);
+    pthread_mutex_destroy(&page->mutex);
+    pthread_cond_destroy(&page->idle);
+    free(page);
 }
