@@ -202,7 +202,7 @@ static bool is_of_less(const struct line *line, const void *context)
 static int64_t hurry_in(struct queue *q, struct destination *in, struct destination *d,
                         int64_t now_ms)
 {
-    int64_t next_ms = INT64_MAX;
+    int64_t next_ms = now_ms + LONG_BUSY_MS;
     size_t left = 0;
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         left += d->turns[i].count;
@@ -217,6 +217,8 @@ static int64_t hurry_in(struct queue *q, struct destination *in, struct destinat
         } else if (destination_best_of(d, is_of_less, &holder)) {
             hurry_one(q, c);
             left--;
+        } else if (now_ms + HURRY_AGAIN_MS < next_ms) {
+            next_ms = now_ms + HURRY_AGAIN_MS;
         }
     }
     return next_ms;
@@ -225,13 +227,15 @@ static int64_t hurry_in(struct queue *q, struct destination *in, struct destinat
 int64_t capacity_hurry_at(struct queue *q, struct destination *d, int64_t now_ms)
 {
     const struct provider *p = d->provider;
+    if (now_ms < d->hurry_ms) /* nobody has been busy for long */
+        return d->hurry_ms;
     int64_t next_ms = hurry_in(q, d, d, now_ms);
-    if (!p || p->in_use < p->limit)
-        return next_ms;
-    for (struct destination *other = p->destinations; other; other = other->next) {
-        int64_t at_ms = other != d ? hurry_in(q, other, d, now_ms) : INT64_MAX;
+    for (struct destination *other = p && p->in_use >= p->limit ? p->destinations : NULL; other;
+         other = other->next) {
+        int64_t at_ms = other != d ? hurry_in(q, other, d, now_ms) : next_ms;
         next_ms = at_ms < next_ms ? at_ms : next_ms;
     }
+    d->hurry_ms = next_ms;
     return next_ms;
 }
 

@@ -134,7 +134,7 @@ struct destination *capacity_next(const struct queue *q);
 /* Does class security want a connection, or anybody, that might have it if one were free? */
 bool urgent_waits(const struct queue *q);
 bool somebody_waits(const struct queue *q);
-/* Who is busy there for long has to hurry. Returns when to look again; INT64_MAX: never. */
+/* Who is busy there for long has to hurry. Returns when to look again. */
 int64_t capacity_hurry_at(struct queue *q, struct destination *d, int64_t now_ms);
 /* Others wait: idle connections go, and those that do not open; the busy ones hurry. */
 void capacity_make_room(struct queue *q, int64_t now_ms);

@@ -160,6 +160,7 @@ struct destination {
     bool blocked_urgent;      /* not even for class security */
     int64_t operator_until_ms;
     int64_t worked_ms; /* when one last worked */
+    int64_t hurry_ms;  /* before then nobody who is busy there has to hurry */
     int64_t urgent_ms; /* when mail of class security last stood there */
     struct address_waiter address_waiter;
     struct connection *connections, *idle;
