@@ -431,7 +431,7 @@ void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms
     else
         domain->state = DOMAIN_RESOLVING;
     domain->asked_ms = now_ms;
-    domain->slow = domain->asked_twice = false;
+    domain->slow = domain->asked_twice = domain->failed_once = false;
     domain->asked_for = domain->asked_by;
     fair_charge(&q->lookup[domain->urgent], domain->asked_by, 1);
     q->resolving[domain->urgent]++;

@@ -188,7 +188,13 @@ void queue_resolved(struct queue *q, const char *name, const struct queue_answer
 void queue_unresolvable(struct queue *q, const char *name, int result, const char *text,
                         int64_t retry_ms, int64_t now_ms)
 {
-    struct domain *domain = looked_up(q, name);
+    struct domain *domain = domain_find(q, name);
+    bool waits = domain && domain->asked_twice && domain->state == DOMAIN_RESOLVING;
+    if (waits && !domain->failed_once) { /* the other question may know more */
+        domain->failed_once = true;
+        return;
+    }
+    domain = looked_up(q, name);
     if (!domain)
         return;
     free(domain->why);

@@ -26,8 +26,8 @@
 #include <unistd.h>
 
 enum {
-    PIECE = 4096,
-    /* PIPE_BUF */ GATHERED_MAX = 64 * 1024,
+    PIECE = 4096, /* PIPE_BUF */
+    GATHERED_MAX = 64 * 1024,
     LINE_SIZE = 2048,
     VALUE_MAX = 600,
     KEPT_SIZE = 256 * 1024,

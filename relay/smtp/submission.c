@@ -182,12 +182,12 @@ static bool take_data(struct submission *s)
     if (!s->spilled) {
         size_t header_len = 0;
         CHECK(message_header_length(buf_span(&s->body), &header_len));
-        s->spilled = true;
         if (!buf_add(&s->header, span_first(buf_span(&s->body), header_len))) {
             lacks_memory(s);
             judge_bytes(s);
             return s->in.len > 0;
         }
+        s->spilled = true;
     }
     s->want = SUBMISSION_SPILL;
     return false;
@@ -258,7 +258,8 @@ void submission_init(struct submission *s, const struct submission_settings *set
     buf_init_peer(&s->in, IN_MAX);
     buf_init_peer(&s->body, SUBMISSION_MEMORY + 2);
     buf_init_peer(&s->header, MESSAGE_HEADER_MAX);
-    buf_addf(&s->out, "220 %s ESMTP Sealpost\r\n", settings->hostname);
+    if (!buf_addf(&s->out, "220 %s ESMTP Sealpost\r\n", settings->hostname))
+        s->want = SUBMISSION_CLOSE;
 }
 
 void submission_fini(struct submission *s)

@@ -27,10 +27,11 @@ void *__wrap_realloc(void *memory, size_t size);
 
 /* The `at`-th large allocation fails (the first is 1), or ALL; 0: none. */
 static int fails_at, large_seen;
+static size_t large = LARGE;
 
 static bool fails(size_t size)
 {
-    if (size < LARGE)
+    if (size < large)
         return false;
     large_seen++;
     return fails_at == ALL || (fails_at > 0 && large_seen == fails_at);
@@ -205,6 +206,20 @@ static void replies_that_cannot_be_held_end_their_session(void **state)
         submission_input(&s, SPAN("VRFY x\r\n"));
     assert_int_equal(s.want, SUBMISSION_CLOSE);
     assert_in_range(lines, 1000, 19999);
+    submission_fini(&s);
+}
+
+static void a_session_without_memory_for_its_greeting_ends(void **state)
+{
+    struct submission s;
+    (void)state;
+    large = 1;
+    begin_to_fail(ALL);
+    submission_init(&s, &open_server);
+    bool failed = has_failed();
+    large = LARGE;
+    assert_true(failed);
+    assert_int_equal(s.want, SUBMISSION_CLOSE);
     submission_fini(&s);
 }
 
@@ -424,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_message_without_memory_is_refused_for_now),
         cmocka_unit_test(commands_without_memory_end_their_session),
         cmocka_unit_test(replies_that_cannot_be_held_end_their_session),
+        cmocka_unit_test(a_session_without_memory_for_its_greeting_ends),
         cmocka_unit_test(recipients_without_memory_are_refused_for_now),
         cmocka_unit_test(what_cannot_be_sent_is_deferred),
         cmocka_unit_test(an_envelope_that_cannot_be_said_is_deferred),

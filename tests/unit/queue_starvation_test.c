@@ -159,9 +159,39 @@ static void little_is_kept_where_no_code_is_about(void **state)
     }
 }
 
+/* A name that somebody else has asked for among many: his question may end without having been asked, and says
+ * nothing about the second one. */
+static void one_of_two_questions_that_fails_is_not_the_answer(void **state)
+{
+    static const struct stage_domain mute[] = {{.name = "*", .mute = true}, {0}};
+    static const struct stage_server none[] = {{0}};
+    struct stage *s = stage_new(&settings, mute, none);
+    struct queue_domain_view view;
+    char name[40];
+    (void)state;
+    for (int64_t i = 0; i < 12; i++) {
+        snprintf(name, sizeof(name), "d%d.test", (int)i);
+        stage_add(s, 1 + i, "flood", name, STREAM_SECURITY);
+    }
+    stage_run(s, 10000);
+    stage_add(s, 100, "bob", "d0.test", STREAM_SECURITY);
+    stage_run(s, 1000);
+    assert_int_equal(s->resolving, 13);
+    stage_run(s, 14000); /* the first has ended */
+    queue_find_domain(s->queue, "d1.test", &view);
+    assert_int_equal(view.state, QUEUE_DOMAIN_UNRESOLVABLE);
+    queue_find_domain(s->queue, "d0.test", &view);
+    assert_int_equal(view.state, QUEUE_DOMAIN_RESOLVING);
+    stage_run(s, 8000); /* and the second */
+    queue_find_domain(s->queue, "d0.test", &view);
+    assert_int_equal(view.state, QUEUE_DOMAIN_UNRESOLVABLE);
+    stage_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_of_two_questions_that_fails_is_not_the_answer),
         cmocka_unit_test(codes_without_end_leave_something_to_everybody),
         cmocka_unit_test(codes_without_end_leave_codes_to_others),
         cmocka_unit_test(confirmations_without_end_leave_something_to_the_rest),
