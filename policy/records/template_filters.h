@@ -6,6 +6,6 @@
 #include "buf.h"
 
 /* "filter:filter" on a text, in place. */
-void template_filter(struct span filters, struct buf *text);
+void template_filter(struct span names, struct buf *text);
 
 #endif

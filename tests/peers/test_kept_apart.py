@@ -3,6 +3,8 @@ looks at how the mail of the others fares. Several domains, two shards, the rele
 
 import time
 
+import pytest
+
 from apart import Sender, STREAMS, codes_to_healthy, healthy_domains, receiver
 from conftest import wait_for
 
@@ -22,6 +24,7 @@ def test_a_provider_that_hangs_keeps_only_its_share(relay_factory, dns, receiver
     assert took[98] < 1 and took[-1] < 3, took[-10:]
 
 
+@pytest.mark.alone("how long codes take beside mute servers")
 def test_mute_servers_keep_only_their_share(relay_factory, dns, receiver):
     """250 servers, each with an address of its own and a domain, that say nothing; 40 messages to them."""
     for i in range(250):

@@ -125,7 +125,7 @@ def test_keys_rotate_and_old_links_stay_good(relay):
     ('stream "x" { unsubscribe = "one-click" }', "one-click links need http"),
     ('stream "x" { unsubscribe = "own-url"  url = "http://x.test/" }', "needs a url"),
     ('stream "x" { unsubscribe = "maybe" }', '"none", "one-click" or "own-url"'),
-    ('stream "x" { retry = {0} }', "expires and retry are seconds"),
+    ('stream "x" { retry = {0} }', "allowed is times from 1 to 31622400 s"),
     ('stream "x" { expires = -1 }', 'setting "expires" is "-1"'),
 ], ids=str)
 def test_wrong_settings_are_explained(relay_factory, stream, why):
@@ -142,7 +142,7 @@ def test_a_stream_has_its_own_patience(relay_factory, dns):
     relay.wait_kind(id, "expired", 40)
     assert 1 <= relay.kinds(id).count("deferred") <= 4
     shown = relay.command("config", "show")
-    assert 'stream "quick" { class = "digest"  on_limit = "pace"  unsubscribe = "none"  expires = 4  retry = {1, 2} }' in shown
+    assert 'stream "quick" { class = "digest"  on_limit = "pace"  unsubscribe = "none"  color = "#1a5fb4"  expires = 4  retry = {1, 2} }' in shown
 
 
 # ---- suppression ----

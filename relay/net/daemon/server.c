@@ -265,7 +265,7 @@ static bool start_shards(struct server *e, struct err *err)
 {
     share(e);
     e->shards = xcalloc(e->settings->config->shards, sizeof(*e->shards));
-    e->homes = xcalloc(e->settings->config->shards, sizeof(*e->homes));
+    e->homes = xcalloc(e->settings->config->shards, sizeof(struct deliveries *));
     e->common.shards = e->shards;
     bool ok = true;
     while (ok && e->shard_count < e->settings->config->shards) {

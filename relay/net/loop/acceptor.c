@@ -14,7 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PAUSE_MS = 200, SAY_MS = 60 * 1000, AT_ONCE = 64 };
+/* So many in one turn of the loop: whoever is turned away holds a descriptor until the next one,
+ * and all listeners of all shards together must not take those that others need. */
+enum { PAUSE_MS = 200, SAY_MS = 60 * 1000, AT_ONCE = 8 };
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
