@@ -42,7 +42,7 @@ struct share {
     /* The alert that is being told. */
     char *text; /* JSON; NULL: none */
     int64_t seq;
-    struct errand *errand;
+    struct program *program;
     bool to_webhook;
     unsigned tries;
     int64_t next_ms;
@@ -131,7 +131,7 @@ static void on_told(void *context, const char *why)
     struct share *s = context;
     const char *name = alert_name(s->kind);
     const char *to = s->to_webhook ? "webhook" : "command";
-    s->errand = NULL;
+    s->program = NULL;
     if (s->alerter->closing)
         return; /* it is told again by the next one */
     if (!why) {
@@ -159,8 +159,8 @@ static void tell(struct share *s)
     }
     buf_init(&input, 64 * 1024);
     buf_add(&input, span_of(s->text));
-    s->errand = program_start(a->loop, a->helper, s->to_webhook ? HELPER_WEBHOOK : HELPER_COMMAND,
-                              s->to_webhook ? "" : alert_name(s->kind), -1, &input, on_told, s);
+    s->program = program_start(a->loop, a->helper, s->to_webhook ? HELPER_WEBHOOK : HELPER_COMMAND,
+                               s->to_webhook ? "" : alert_name(s->kind), -1, &input, on_told, s);
 }
 
 /* ---- an alert ---- */
@@ -261,7 +261,7 @@ static void on_tick(uv_timer_t *timer)
         struct share *s = &a->shares[i];
         if (!s->text && alert_batch_due(&s->batch, now_ms))
             begin(s, now_ms);
-        if (s->text && !s->errand && now_ms >= s->next_ms)
+        if (s->text && !s->program && now_ms >= s->next_ms)
             tell(s);
     }
     settle(a);
@@ -316,8 +316,8 @@ void alerter_close(struct alerter *a)
 {
     a->closing = true;
     for (unsigned i = 0; i < ALERT_KINDS; i++)
-        if (a->shares[i].errand)
-            program_kill(a->shares[i].errand);
+        if (a->shares[i].program)
+            program_kill(a->shares[i].program);
     uv_close((uv_handle_t *)&a->timer, NULL);
 }
 

@@ -47,7 +47,7 @@ struct control_socket {
     size_t party_count;
     struct store *store;
     struct control_client *visitors;
-    size_t errands;
+    size_t pending;
     bool closing;
     struct control_relay relay;
     void (*changed)(void *context, const char *domain);
@@ -79,7 +79,7 @@ struct control_client {
 
 static void close_if_done(struct control_socket *g)
 {
-    if (g->closing && g->errands == 0 && !uv_is_closing((uv_handle_t *)&g->inbox.async))
+    if (g->closing && g->pending == 0 && !uv_is_closing((uv_handle_t *)&g->inbox.async))
         inbox_close(&g->inbox);
 }
 
@@ -164,7 +164,7 @@ static void on_rows_read(uv_work_t *work, int status)
     struct control_client *v = work->data;
     if (status != 0)
         err_set(&v->err, ERR_SYSTEM, "cancelled");
-    v->control_socket->errands--;
+    v->control_socket->pending--;
     answer(v, v->err.kind == ERR_NONE);
     close_if_done(v->control_socket);
 }
@@ -179,7 +179,7 @@ static void on_job_back(struct inbox_item *item)
         control_accepted(v->control, v->job->mail->id);
     store_job_free(v->job);
     v->job = NULL;
-    g->errands--;
+    g->pending--;
     if (ok)
         g->changed(g->context, control_domain(v->control));
     if (ok && control_ends_mail(v->control))
@@ -250,7 +250,7 @@ static void begin(struct control_client *v)
         return;
     }
     v->state = WORKING;
-    v->control_socket->errands++;
+    v->control_socket->pending++;
 }
 
 static void parse(uv_work_t *work)
@@ -262,7 +262,7 @@ static void parse(uv_work_t *work)
 static void on_parsed(uv_work_t *work, int status)
 {
     struct control_client *v = work->data;
-    v->control_socket->errands--;
+    v->control_socket->pending--;
     if (status == 0 && v->parsed)
         begin(v);
     else
@@ -276,7 +276,7 @@ static void ask(struct control_client *v)
     uv_read_stop((uv_stream_t *)&v->pipe);
     v->work.data = v;
     v->state = WORKING;
-    v->control_socket->errands++;
+    v->control_socket->pending++;
     if (v->searched <= PARSED_HERE_MAX) {
         parse(&v->work);
         on_parsed(&v->work, 0);

@@ -11,11 +11,11 @@
 enum {
     OWN = 64, /* the store, the control socket, the helper, commands */
     OWN_PER_SHARD = 16,
-    LEAST = 48,     /* to share out */
-    PER_VISIT = 3,  /* the connection, and both ends of a socket pair */
-    PER_PARCEL = 4, /* its connection, its record, and two connections that are kept for reuse */
-    VISITS_MAX = 1000,
-    PARCELS_MAX = 4000,
+    LEAST = 48,      /* to share out */
+    PER_HTTP = 3,    /* the connection, and both ends of a socket pair */
+    PER_ATTEMPT = 4, /* its connection, its record, and two connections that are kept for reuse */
+    HTTP_MAX = 1000,
+    ATTEMPTS_MAX = 4000,
     QUERIES_MAX = 512
 };
 
@@ -37,8 +37,8 @@ static unsigned at_most(unsigned number, unsigned limit)
 
 static void say(const struct descriptors *d, const struct config *c)
 {
-    if (d->clients >= c->connections && d->attempts >= PARCELS_MAX / 4 &&
-        d->http_connections >= VISITS_MAX / 4)
+    if (d->clients >= c->connections && d->attempts >= ATTEMPTS_MAX / 4 &&
+        d->http_connections >= HTTP_MAX / 4)
         return;
     char text[160];
     snprintf(text, sizeof(text),
@@ -62,8 +62,8 @@ bool descriptors_share(const struct config *config, struct descriptors *d, struc
                        d->all, own + LEAST, config->shards);
     unsigned rest = d->all - own;
     d->clients = rest / 2;
-    d->attempts = at_most(rest / 4 / PER_PARCEL, PARCELS_MAX);
-    d->http_connections = at_most(rest / 8 / PER_VISIT, VISITS_MAX);
+    d->attempts = at_most(rest / 4 / PER_ATTEMPT, ATTEMPTS_MAX);
+    d->http_connections = at_most(rest / 8 / PER_HTTP, HTTP_MAX);
     d->queries = at_most(rest / 8 / (config->shards + 1), QUERIES_MAX);
     say(d, config);
     return true;

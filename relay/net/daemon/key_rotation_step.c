@@ -36,7 +36,7 @@ struct step {
     int64_t began_ms;
     char selector_name[DNS_NAME_MAX + 1];
     const char *names[2];
-    struct errand *publish;
+    struct program *publish;
 };
 
 static void on_closed(uv_handle_t *handle)

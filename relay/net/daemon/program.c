@@ -10,7 +10,7 @@
 
 enum { TIMEOUT_MS = 35 * 1000 };
 
-struct errand {
+struct program {
     uv_pipe_t stream;
     uv_timer_t timer;
     uv_write_t write;
@@ -23,7 +23,7 @@ struct errand {
 };
 
 /* The first line of what it said, unless it ended well. */
-static const char *judge(struct errand *p)
+static const char *judge(struct program *p)
 {
     static const char well[] = "\nexit 0\n";
     char *said = (char *)(uintptr_t)buf_text(&p->said);
@@ -35,7 +35,7 @@ static const char *judge(struct errand *p)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct errand *p = handle->data;
+    struct program *p = handle->data;
     if (--p->handles > 0)
         return;
     p->done(p->context, judge(p));
@@ -44,7 +44,7 @@ static void on_closed(uv_handle_t *handle)
     free(p);
 }
 
-void program_kill(struct errand *p)
+void program_kill(struct program *p)
 {
     if (uv_is_closing((uv_handle_t *)&p->timer))
         return;
@@ -54,14 +54,14 @@ void program_kill(struct errand *p)
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct errand *p = handle->data;
+    struct program *p = handle->data;
     (void)suggested;
     *buf = uv_buf_init(p->chunk, sizeof(p->chunk));
 }
 
 static void on_said(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
-    struct errand *p = stream->data;
+    struct program *p = stream->data;
     if (got < 0)
         program_kill(p);
     else
@@ -76,7 +76,7 @@ static void on_shut(uv_shutdown_t *shutdown, int status)
 
 static void on_written(uv_write_t *write, int status)
 {
-    struct errand *p = write->data;
+    struct program *p = write->data;
     if (status == 0 && !uv_is_closing((uv_handle_t *)&p->stream))
         uv_shutdown(&p->shutdown, (uv_stream_t *)&p->stream, on_shut);
 }
@@ -86,11 +86,11 @@ static void on_timer(uv_timer_t *timer)
     program_kill(timer->data);
 }
 
-struct errand *program_start(uv_loop_t *loop, int helper, enum helper_program program,
-                             const char *argument, int file, struct buf *input,
-                             program_on_done *done, void *context)
+struct program *program_start(uv_loop_t *loop, int helper, enum helper_program program,
+                              const char *argument, int file, struct buf *input,
+                              program_on_done *done, void *context)
 {
-    struct errand *p = xcalloc(1, sizeof(*p));
+    struct program *p = xcalloc(1, sizeof(*p));
     struct err err = {0};
     int fd = -1;
     p->done = done;

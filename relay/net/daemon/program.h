@@ -8,17 +8,17 @@
 
 #include <uv.h>
 
-struct errand;
+struct program;
 
 /* `why`: NULL when it was done, else a line for a person, borrowed. It is freed afterwards. */
 typedef void program_on_done(void *context, const char *why);
 
 /* See helper_run(). The memory of `input` moves along. `done` is called once, and never from
  * inside. */
-struct errand *program_start(uv_loop_t *loop, int helper, enum helper_program program,
-                             const char *argument, int file, struct buf *input,
-                             program_on_done *done, void *context);
+struct program *program_start(uv_loop_t *loop, int helper, enum helper_program program,
+                              const char *argument, int file, struct buf *input,
+                              program_on_done *done, void *context);
 /* End it early; `done` is still called. */
-void program_kill(struct errand *p);
+void program_kill(struct program *p);
 
 #endif

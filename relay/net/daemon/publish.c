@@ -17,18 +17,18 @@ static void write_commands(struct buf *commands, const struct config *config, co
     buf_add(commands, SPAN("\nsend\n"));
 }
 
-struct errand *publish_start(uv_loop_t *loop, int helper, const struct opener *opener,
-                             const struct config *config, const char *name, const char *text,
-                             program_on_done *done, void *context)
+struct program *publish_start(uv_loop_t *loop, int helper, const struct opener *opener,
+                              const struct config *config, const char *name, const char *text,
+                              program_on_done *done, void *context)
 {
     struct buf commands;
     buf_init(&commands, 64 * 1024);
     write_commands(&commands, config, name, text);
     const char *key = config->dkim.tsig_key;
     int file = key[0] ? opener_open(opener, key) : -1; /* without it nsupdate says what is wrong */
-    struct errand *errand =
+    struct program *program =
         program_start(loop, helper, HELPER_NSUPDATE, key, file, &commands, done, context);
     if (file >= 0)
         close(file);
-    return errand;
+    return program;
 }

@@ -8,8 +8,8 @@
 
 /* Make `text` the only TXT record at `name`, in the zone of config->dkim, by the helper (helper.h).
  * Its key is opened by the opener. */
-struct errand *publish_start(uv_loop_t *loop, int helper, const struct opener *opener,
-                             const struct config *config, const char *name, const char *text,
-                             program_on_done *done, void *context);
+struct program *publish_start(uv_loop_t *loop, int helper, const struct opener *opener,
+                              const struct config *config, const char *name, const char *text,
+                              program_on_done *done, void *context);
 
 #endif

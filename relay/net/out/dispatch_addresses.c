@@ -38,36 +38,36 @@ bool dispatch_take_address(struct dispatch *d, uint64_t connection, const struct
     return taken;
 }
 
-void dispatch_address_failed(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+typedef void queue_on_address(struct queue *q, uint64_t connection, const struct queue_address *a,
+                              int64_t now_ms);
+
+static void tell(struct dispatch *d, queue_on_address *event, uint64_t connection,
+                 const struct endpoint *at)
 {
     struct queue_address address = address_at(at);
     int64_t now_ms = dispatch_begin(d);
-    queue_address_failed(d->queue, connection, &address, now_ms);
+    event(d->queue, connection, &address, now_ms);
     dispatch_end(d, now_ms);
+}
+
+void dispatch_address_failed(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+{
+    tell(d, queue_address_failed, connection, at);
 }
 
 void dispatch_address_refused(struct dispatch *d, uint64_t connection, const struct endpoint *at)
 {
-    struct queue_address address = address_at(at);
-    int64_t now_ms = dispatch_begin(d);
-    queue_address_refused(d->queue, connection, &address, now_ms);
-    dispatch_end(d, now_ms);
+    tell(d, queue_address_refused, connection, at);
 }
 
 void dispatch_address_stalled(struct dispatch *d, uint64_t connection, const struct endpoint *at)
 {
-    struct queue_address address = address_at(at);
-    int64_t now_ms = dispatch_begin(d);
-    queue_address_stalled(d->queue, connection, &address, now_ms);
-    dispatch_end(d, now_ms);
+    tell(d, queue_address_stalled, connection, at);
 }
 
 void dispatch_address_left(struct dispatch *d, uint64_t connection, const struct endpoint *at)
 {
-    struct queue_address address = address_at(at);
-    int64_t now_ms = dispatch_begin(d);
-    queue_address_left(d->queue, connection, &address, now_ms);
-    dispatch_end(d, now_ms);
+    tell(d, queue_address_left, connection, at);
 }
 
 void dispatch_address_spoke(struct dispatch *d, uint64_t connection, const struct endpoint *at)
