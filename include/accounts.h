@@ -9,6 +9,9 @@
 #include "rotation.h"
 #include "scram.h"
 
+/* What a transaction may change of what is kept in memory. */
+enum database_changed { DATABASE_CREDENTIAL, DATABASE_DOMAIN, DATABASE_KEYS /* of a domain */ };
+
 struct database_user {
     struct identity identity;
     char hash[384];
@@ -20,37 +23,30 @@ struct database_user {
 };
 typedef void database_on_user(void *context, const struct database_user *user);
 
+/* All credentials in order of their names, each with the last login that was kept. `user` is
+ * borrowed during the call. */
 MUST_CHECK bool database_users(struct database *db, database_on_user *on_user, void *context,
                                struct err *err);
+/* Without the logins: as the directory is loaded. */
+MUST_CHECK bool database_credentials(struct database *db, database_on_user *on_user, void *context,
+                                     struct err *err);
 /* ERR_NOT_FOUND when there is none of that name. */
 MUST_CHECK bool database_user(struct database *db, struct span name, struct database_user *user_r,
                               struct err *err);
-/* ---- access.c: what a session holds on to ---- */
-
-/* A digest of all that a credential is and may do: another one, and it was changed. */
-void database_user_mark(const struct database_user *user, unsigned char mark_r[DATABASE_MARK]);
-/* Is the credential enabled and what it was when `mark` was made? False also when it cannot be
- * read. */
-bool database_user_holds(struct database *db, const char *name,
-                         const unsigned char mark[DATABASE_MARK]);
-/* How many of the domains that its rules name in full are sending domains now. */
-unsigned database_user_domains(struct database *db, const struct identity *identity);
-
-/* ---- */
-
+/* ERR_NOT_FOUND: there is one of that name already; nothing is changed. */
 MUST_CHECK bool database_add_user(struct database *db, const struct database_user *user,
                                   struct err *err);
 /* New ones, or NULL to keep the old. */
 MUST_CHECK bool database_set_secret(struct database *db, const char *name, const char *hash,
                                     const char *scram, struct err *err);
+/* A disabled credential may not log in, and its tenant is kept no room for its sake. ERR_NOT_FOUND
+ * when there is none of that name, as with the next two. */
 MUST_CHECK bool database_set_disabled(struct database *db, const char *name, bool disabled,
                                       struct err *err);
 /* Its stream, and which streams and senders it may name. */
 MUST_CHECK bool database_change_user(struct database *db, const struct identity *identity,
                                      struct err *err);
-/* The keys for SCRAM of that name, or those of a nobody whose salt is always the same. */
-MUST_CHECK bool database_scram(struct database *db, struct span name, char keys_r[SCRAM_KEYS_TEXT],
-                               struct err *err);
+/* With its logins. Mail that it has sent stays. */
 MUST_CHECK bool database_delete_user(struct database *db, const char *name, struct err *err);
 
 /* Where a credential has logged in from; see login_limit.h. A bounded number of networks is kept
@@ -58,6 +54,7 @@ MUST_CHECK bool database_delete_user(struct database *db, const char *name, stru
 MUST_CHECK bool database_add_login(struct database *db, const char *name, const char *network,
                                    int64_t at_ms, struct err *err);
 typedef void database_on_login(void *context, const char *name, const char *network, int64_t at_ms);
+/* Those after `since_ms`, the oldest first; the texts are borrowed during the call. */
 MUST_CHECK bool database_logins(struct database *db, int64_t since_ms, database_on_login *on_login,
                                 void *context, struct err *err);
 
@@ -68,12 +65,18 @@ struct database_domain {
 };
 typedef void database_on_domain(void *context, const struct database_domain *domain);
 
+/* All of them in order of their names. */
 MUST_CHECK bool database_domains(struct database *db, database_on_domain *on_domain, void *context,
                                  struct err *err);
+/* Its name in normal form. ERR_NOT_FOUND: it is there already; nothing is changed. */
 MUST_CHECK bool database_add_domain(struct database *db, const struct database_domain *domain,
                                     struct err *err);
+/* From now on. ERR_NOT_FOUND when there is no such domain. */
 MUST_CHECK bool database_set_captured(struct database *db, const char *name, bool captured,
                                       struct err *err);
+/* Is it one of ours? `name` in normal form. */
+MUST_CHECK bool database_is_domain(struct database *db, const char *name, bool *is_r,
+                                   struct err *err);
 /* False also when the domain is none of ours. */
 bool database_is_captured(struct database *db, const char *name, struct err *err);
 /* Also forgets its keys; the key files stay. */

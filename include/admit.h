@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* admit.h - The whole decision about a message that needs no state, in order, on one page. */
+/* admit.h - Decides whether to accept a message, as far as no state is needed. */
 #ifndef ADMIT_H
 #define ADMIT_H
 

@@ -20,11 +20,16 @@ enum alert_kind {
     ALERT_ROUTE,       /* a smart host refuses our login, or to relay for us */
     ALERT_ADMIN,       /* a command has changed something */
     ALERT_DESTINATION, /* a destination of mail has failed three times in a row */
+    ALERT_CONNECTIONS, /* a tenant has so many client connections that some are closed */
+    ALERT_SHARE,       /* a tenant has used up its share of what all have */
+    ALERT_DISK,        /* the disk is full: new mail is refused */
     ALERT_KINDS
 };
 
 /* As the config file and the audit trail say it. */
 const char *alert_name(enum alert_kind kind);
+/* What it is, for people. */
+const char *alert_sentence(enum alert_kind kind);
 bool alert_parse(struct span name, enum alert_kind *kind_r);
 /* The kind of a row of the trail, by its verb or event. */
 enum alert_kind alert_kind_of(struct span what);

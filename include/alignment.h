@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alignment.h - Will receivers believe this mail? SPF, DKIM and DMARC, as they will judge it, in
- * one verdict and one sentence, with the record that mends it.
+/* alignment.h - Predicts how receivers will judge a message: SPF, DKIM and DMARC, in one verdict
+ * and one sentence, with the DNS record that corrects the problem.
  *
- * Two readings of each: the standards exactly, which decide, and the libraries that many receivers
- * run, whose difference is a warning. A DNS failure is never read as "no record".
+ * Each check is evaluated in two ways: exactly by the standards, which decides, and by the
+ * libraries that many receivers use, whose difference is a warning. A DNS failure is never treated
+ * as "no record".
  */
 #ifndef ALIGNMENT_H
 #define ALIGNMENT_H
@@ -17,6 +18,7 @@
 #include "spf_deployed.h"
 
 enum alignment_mode { ALIGNMENT_OFF, ALIGNMENT_OBSERVE, ALIGNMENT_ENFORCE };
+/* As the settings have it: "off", "observe", "enforce". */
 const char *alignment_mode_name(enum alignment_mode mode);
 
 enum alignment_state {
@@ -26,6 +28,7 @@ enum alignment_state {
     ALIGNMENT_FAIL,   /* certain to fail a DMARC policy of quarantine or reject */
     ALIGNMENT_UNKNOWN /* DNS does not answer */
 };
+/* "pending", "pass" … */
 const char *alignment_state_name(enum alignment_state state);
 
 enum { ALIGNMENT_IPS_MAX = 16, ALIGNMENT_KEYS_MAX = 4 };

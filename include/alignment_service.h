@@ -13,9 +13,11 @@
 #include "inbox.h"
 
 struct alignment_service;
+struct directory;
 
-/* `config` is borrowed until alignment_service_change_config(). */
+/* `config` is borrowed until alignment_service_change_config(), `directory` for good. */
 MUST_CHECK bool alignment_service_new(uv_loop_t *loop, const struct config *config,
+                                      struct directory *directory,
                                       struct alignment_service **alignment_service_r,
                                       struct err *err);
 /* Nothing is asked any more: every question has been answered. The loop must run once more. */

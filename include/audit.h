@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* audit.h - Who did what, and what happened to the relay's safety: rows that are only ever added,
- * in the transaction of what they speak of, each with a hash over itself and the hash before it.
+/* audit.h - The audit trail: who changed what, and security incidents. Rows are only added, in the
+ * transaction of the change that they describe. Each row has a hash over itself and the previous
+ * hash.
  *
- * A row that was changed, put in or taken out breaks the chain. Rows taken from the end do not:
- * keep the last hash elsewhere, and ask for it. */
+ * A row that was changed, inserted or removed breaks the chain. Rows removed from the end do not:
+ * keep the last hash elsewhere, and verify that it is still there.
+ */
 #ifndef AUDIT_H
 #define AUDIT_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* bounce.h - Delivery status notifications (RFC 3464, 6522, 6533): what becomes of mail that did
- * not arrive, or whose sender has asked to be told. */
+/* bounce.h - Delivery status notifications (RFC 3464, 6522, 6533) about mail that was not
+ * delivered, or whose sender requested a report. */
 #ifndef BOUNCE_H
 #define BOUNCE_H
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* candidates.h - One attempt to reach a domain: which address next, and when.
+/* candidates.h - Decides which address of a domain's hosts an attempt tries next, and when.
  *
- * The addresses of all hosts, best preference first, hosts in turn. The next one begins 2 seconds
- * after the last where there is no TCP connection yet, and 10 seconds after it where nothing is
- * said on the connection (RFC 8305's spirit); what was begun goes on meanwhile. So a greeting is
- * waited for in full only when nothing else can be tried.
+ * All addresses are tried, best preference first, the hosts of a preference in turn; of more than
+ * CANDIDATES_MAX each preference has its part, so that the worse are tried where the best fail. The
+ * next one is started 2 seconds after the last if that has no TCP connection yet, and 10 seconds
+ * after it if its server has not spoken (in the spirit of RFC 8305); attempts that were started
+ * continue. So a greeting is waited for in full only if nothing else can be tried.
  *
- * Pure: the owner opens and closes connections, and asks the queue which of those that are left may
- * be tried (queue_connection.h).
+ * Pure: the owner opens and closes connections, and asks the queue which of the remaining addresses
+ * may be used (queue_connection.h).
  */
 #ifndef CANDIDATES_H
 #define CANDIDATES_H
@@ -34,7 +35,8 @@ enum candidate_state {
 };
 
 struct candidate {
-    size_t host; /* of the hosts */
+    size_t host;   /* of the hosts */
+    uint32_t mark; /* of its name: hosts_name_mark() */
     struct endpoint at;
     enum candidate_state state;
     bool probe;
@@ -48,8 +50,10 @@ struct candidates {
     int64_t begun_ms, last_ms; /* the attempt; when the last host that spoke was left */
 };
 
+/* The addresses of these hosts, in the order in which they are tried. `hosts` is not kept. */
 void candidates_init(struct candidates *c, const struct hosts *hosts, unsigned port,
                      int64_t now_ms);
+/* The i-th is in this state from now on. */
 void candidates_set(struct candidates *c, size_t i, enum candidate_state state, int64_t now_ms);
 
 /* The host that has spoken is left: those that are left have their time from now on. */
@@ -66,6 +70,7 @@ struct candidates_step {
     int64_t wait_ms;
 };
 
+/* What to do now. Nothing is changed: whoever begins one says so by candidates_set(). */
 struct candidates_step candidates_next(const struct candidates *c, int64_t now_ms);
 
 /* Those that are left, in order, into `which_r` (CANDIDATES_MAX). */
@@ -83,6 +88,8 @@ void candidates_note_lack(struct candidates *c, const struct endpoint *at, int64
 /* Is that so of all hosts, or of as many as one attempt may ask? */
 bool candidates_all_lack(const struct candidates *c);
 
+/* Does a 4xx at MAIL say that the server takes no more of us, or of this sender, for now? */
+bool candidates_take_no_more(const struct verdict *at_mail);
 /* Does an answer speak of the host that gave it, so that another host may do better? (RFC 3463:
  * X.3 is the mail system, X.4 its network, X.7.10 a lack of TLS with it; 421 closes, and a bare 451
  * or 452 is an error in processing or a lack of storage.) Not what is said of a mailbox, an address

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* check.h - What we guarantee ourselves: assertions that stay in, and memory that is there or we
- * stop.
+/* check.h - Assertions that stay in release builds, and allocation that aborts on failure.
  *
- * CHECK states what *we* guarantee; what a peer sends is never a CHECK. Everything acknowledged is
- * on disk, so stopping at a broken invariant or without memory is safe: the next start finds it.
+ * CHECK is for conditions that this program guarantees; data from a peer is never a CHECK. Aborting
+ * is safe, because everything acknowledged is on disk: the next start finds it.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -28,6 +27,7 @@ enum { CHECKS_MACHINES = 0 };
 enum { CHECKS_MACHINES = 1 };
 #endif
 
+/* What CHECK and UNREACHABLE do: a line to stderr if that takes no wait, and abort(). */
 _Noreturn void check_failed(const char *what, const char *file, int line);
 
 /* Zeroed memory for `count` things of `size` bytes; aborts when there is none. Free with free(). */

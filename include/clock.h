@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* clock.h - Two clocks: the wall clock as the relay believes in it, and a steady one.
+/* clock.h - Two clocks: a wall clock that the system's clock cannot disturb, and a steady clock.
  *
- * What outlives the process (due, created, expires) is wall-clock time. When somebody sets the
- * system's clock, what waits must wait no day longer and expire no day earlier: the belief goes on
- * as if nothing had happened, until clock_follow() says by how much all that waits has to move.
+ * Times that are stored (due, created, expires) are wall-clock times. If somebody sets the system's
+ * clock, queued mail must neither be delayed nor expire. Therefore this clock continues as before
+ * until clock_follow() returns by how much all stored times have to be moved.
  */
 #ifndef CLOCK_H
 #define CLOCK_H

@@ -16,11 +16,19 @@ typedef bool compose_read(void *context, struct span *chunk_r, struct err *err);
 /* The next piece is the first one. */
 typedef void compose_rewind(void *context);
 
+/* A body as it was submitted: what signing it for the first recipient found out serves the others.
+ */
+struct compose_body {
+    uint64_t length;
+    unsigned char hash[SIGNING_BODY_HASH];
+};
+
 struct compose_input {
     struct span header; /* as submitted, up to its last field's CRLF */
     compose_read *read_body;
     compose_rewind *rewind_body; /* called before each reading */
     void *context;
+    const struct compose_body *known_body; /* NULL: it is read for the signature, too */
     bool header_has_utf8, body_has_8bit;
     /* trace (RFC 5321 section 4.4) */
     const char *hostname, *id;
@@ -54,7 +62,7 @@ struct compose_output {
     struct buf head; /* all fields and the empty line */
     /* What the submitted body goes through on its way out; NULL: it leaves as it is. */
     struct sevenbit *conversion;
-    uint64_t body_length; /* of what leaves */
+    struct compose_body body; /* of what leaves */
     bool header_converted;
     struct verdict verdict;
     struct err err;
@@ -63,6 +71,10 @@ struct compose_output {
 /* Initialises `out`; the caller ends it with compose_fini() in every case. */
 enum compose_result compose(const struct compose_input *in, struct compose_output *out);
 void compose_fini(struct compose_output *out);
+
+/* Is all of what a piece was converted to in `piece`? ERR_LIMIT: a header grew over its limit, and
+ * will at each try; ERR_SYSTEM: memory is short. */
+MUST_CHECK bool compose_converted(const struct buf *piece, struct err *err);
 
 enum compose_said { COMPOSE_SAID, COMPOSE_NEEDS_SMTPUTF8, COMPOSE_NO_ADDRESS };
 

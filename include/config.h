@@ -11,6 +11,7 @@
 #include "ip.h"
 #include "opener.h"
 #include "stream.h"
+#include "tenant_shares.h"
 #include "throttle.h"
 #include "tls.h"
 #include "trust.h"
@@ -53,6 +54,8 @@ struct config_dkim {
 };
 
 enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256, CONFIG_SECTIONS_MAX = 20 };
+
+enum config_rsa_path { RSA_PATH_AUTO, RSA_PATH_ALWAYS, RSA_PATH_OFF };
 
 enum config_dnssec {
     CONFIG_DNSSEC_OFF,
@@ -105,7 +108,8 @@ struct config {
     char trust_anchor[1024];
     char ca_file[1024]; /* empty: the system's authorities */
     char log_level[16];
-    bool trace_client;     /* trace fields tell everybody who the application's server is */
+    bool trace_client; /* trace fields tell everybody who the application's server is */
+    enum config_rsa_path rsa_path;
     bool sandbox_required; /* else: as much of it as the system has */
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;
     unsigned connect_timeout_s, next_host_after_s, idle_reuse_s, suppress_days;
@@ -114,9 +118,11 @@ struct config {
     const char *const *networks; /* as text */
     size_t network_count;
     unsigned per_address, per_network; /* connections */
-    unsigned queries; /* sockets for DNS of one resolver; 0: as many as it likes. No setting. */
-    unsigned reserve; /* of the connections, for addresses that are known; 0: a quarter */
-    unsigned login_s; /* that a client has until it has authenticated */
+    /* No settings: what there are descriptors for; 0: as many as it likes. Of one resolver for DNS
+     * over UDP and TCP, and of commands. */
+    unsigned queries, tcp_queries, commands;
+    unsigned reserve;         /* of the connections, for addresses that are known; 0: a quarter */
+    unsigned login_s;         /* that a client has until it has authenticated */
     unsigned rate, memory_mb; /* bytes a second that a client must send; MiB */
     uint64_t size_max;
     uint64_t storage_mb;        /* MiB of mail in the queue; 0: any number */
@@ -160,6 +166,8 @@ MUST_CHECK bool config_may_follow(const struct config *now, const struct config 
 
 /* The effective settings as a config file; passwords are left out. */
 void config_print(const struct config *c, struct buf *out);
+/* Append a string as the file has it: in quotes, and read as the same again. */
+void config_quote(const char *text, struct buf *out);
 
 /* What its row in the table says of a setting. */
 struct config_about {
@@ -184,5 +192,9 @@ enum alignment_mode config_alignment(const struct config *c, const char *domain)
 
 /* The route for a domain in normal form; never NULL. */
 const struct config_route *config_route(const struct config *c, const char *domain);
+
+/* What all tenants share; what of limits.memory is for the databases' caches, together. */
+struct database_room config_room(const struct config *c);
+uint64_t config_cache(const struct config *c);
 
 #endif

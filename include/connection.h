@@ -47,8 +47,9 @@ void connection_write(struct connection *c, struct buf *bytes);
 void connection_write_and_yield(struct connection *c, struct buf *bytes);
 void connection_accept_tls(struct connection *c, struct tls_context *context,
                            enum tls_protocol speaks);
+/* `session_key`: as for tls_connect_again(). */
 void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,
-                            enum tls_demand demand);
+                            enum tls_demand demand, const char *session_key);
 /* Read, or leave the bytes with the peer. Reading also stops while much is waiting to be sent. */
 void connection_want_bytes(struct connection *c, bool wanted);
 /* End it after that long without a byte in or out; from now on. */
@@ -66,6 +67,9 @@ void connection_close(struct connection *c, const char *why);
 bool connection_error_is_ours(const struct connection *c);
 /* Bytes written that have not left yet. */
 size_t connection_unsent(const struct connection *c);
+/* The same and those that the peer's TCP has not acknowledged yet: it does so at the latest with
+ * what its application says after it has read them. */
+size_t connection_unacknowledged(const struct connection *c);
 /* The peer's address without the port; `text_r` holds at least 64 bytes. */
 void connection_peer(const struct connection *c, char *text_r);
 /* The TLS state, or NULL. */

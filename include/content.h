@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* content.h - Is it the same message once more? A digest of what somebody wrote, piece by piece.
+/* content.h - Detects repeated messages: a digest of a message's content, computed piece by piece.
  *
  * It covers the fields that people read (From, Reply-To, To, Cc, Subject, References …) and the
- * whole body with its attachments; not what a program makes anew for each copy: Date, Message-ID,
- * trace fields, boundaries. Unlike a fingerprint it leaves nothing else out, so that two messages
- * with one digest are one message; and it needs no memory, so that large ones have one, too.
+ * whole body with attachments, but not what programs generate for each copy: Date, Message-ID,
+ * trace fields, boundaries. Unlike a fingerprint it leaves out nothing else, so two messages with
+ * the same digest have the same content. It needs constant memory, so large messages have one, too.
  */
 #ifndef CONTENT_H
 #define CONTENT_H

@@ -33,6 +33,7 @@ struct control_relay {
     struct dispatch *dispatch;
     const struct destinations_calls *calls; /* about it */
     struct standing *standing;
+    struct store *store;
     bool (*reload)(void *context, struct err *err); /* on the main loop */
     void *context;
 };
@@ -40,9 +41,6 @@ struct control_relay {
 /* Who asks, for the audit trail; and the relay that runs, borrowed, or NULL. Both before
  * control_run(). */
 void control_from(struct control *c, const char *who, const struct control_relay *relay);
-
-/* The domain that it changes, or whose keys; NULL: none. Borrowed. */
-const char *control_domain(const struct control *c);
 
 /* Mail that is under way may have been ended by it. */
 bool control_ends_mail(const struct control *c);

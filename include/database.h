@@ -11,21 +11,28 @@
 #include "identity.h"
 #include "key.h"
 #include "mail.h"
+#include "tenant_shares.h"
 #include "throttle.h"
 
 struct database;
 
-enum { DATABASE_MARK = 16 }; /* bytes, see database_user_mark() */
+enum database_mode {
+    DATABASE_CREATE,
+    DATABASE_SERVE, /* also what an earlier release has written: it is brought up */
+    DATABASE_WRITE,
+    DATABASE_READ
+};
 
-enum database_mode { DATABASE_CREATE, DATABASE_WRITE, DATABASE_READ };
-
-/* state_dir/state.db. There must be no more than one DATABASE_WRITE at a time, anywhere: SQLite
+/* state_dir/state.db. There must be no more than one that writes at a time, anywhere: SQLite
  * before 3.51.3 can lose data when one connection writes while another checkpoints. Free with
  * database_close().
  */
 MUST_CHECK bool database_open(const char *state_dir, enum database_mode mode,
                               struct database **db_r, struct err *err);
 void database_close(struct database *db);
+
+/* What all open databases keep of their pages in memory, together, at most. From any thread. */
+void database_limit_cache(uint64_t bytes);
 
 /* Could it be opened, as far as the file's head tells? Nothing is changed, no lock taken. */
 MUST_CHECK bool database_check_file(const char *state_dir, struct err *err);
@@ -43,16 +50,20 @@ struct database_due {
 };
 typedef void database_on_due(void *context, const struct database_due *due);
 
-/* All that wait. */
-MUST_CHECK bool database_waiting(struct database *db, database_on_due *on_due, void *context,
-                                 struct err *err);
+typedef void database_on_place(void *context, const struct mail_place *place);
+
+/* Where each message lies, and all recipients that wait; what is held is counted, too (shares.c).
+ * Once, when the store is opened. */
+MUST_CHECK bool database_waiting(struct database *db, database_on_place *on_place,
+                                 database_on_due *on_due, void *context, struct err *err);
 
 /* One message with its recipients of any state; false with ERR_NOT_FOUND when it is settled or
  * never was. */
 MUST_CHECK bool database_mail(struct database *db, int64_t id, struct mail **mail_r,
                               struct err *err);
 
-MUST_CHECK bool database_begin_reading(struct database *db, struct err *err); /* of one moment */
+/* All that is read in between is of one moment. */
+MUST_CHECK bool database_begin_reading(struct database *db, struct err *err);
 void database_end_reading(struct database *db);
 
 /* ---- events ---- */
@@ -63,6 +74,8 @@ struct database_event {
     const char *kind, *recipient, *enhanced, *reply, *remote; /* borrowed during the call */
     const char *credential;                                   /* whose mail it is; NULL: not said */
     const char *message_id, *sender; /* as far as they are known; NULL: they are not */
+    const char *tenant; /* in whose share it counts, and is not written; NULL: in nobody's */
+    bool first_time;    /* it has never written to the recipient before */
 };
 typedef void database_on_event(void *context, const struct database_event *event);
 
@@ -113,28 +126,18 @@ MUST_CHECK bool database_glance(struct database *db, const struct throttle_setti
 MUST_CHECK bool database_refused(struct database *db, const struct throttle_settings *settings,
                                  const char *tenant, const char *credential, const char *recipient,
                                  const char *domain, struct err *err);
-/* How many bytes of mail there may be in the queue: of all tenants together, and of each. Half of
- * `all` is kept for them in equal parts, the rest is for whoever comes first; who is alone may have
- * all of it. 0: any number. */
-struct database_room {
-    uint64_t all, tenant;
-};
-/* May a tenant store so many bytes more? If not, `refusal_r` is set. On the store's thread only,
- * which counts what each has. */
-MUST_CHECK bool database_fits(struct database *db, const struct database_room *room,
-                              const char *tenant, uint64_t more, struct verdict *refusal_r,
-                              struct err *err);
-/* How many bytes of mail a tenant has in the queue, and how many it may have now. */
-MUST_CHECK bool database_stored(struct database *db, const char *tenant,
-                                const struct database_room *room, int64_t *bytes_r,
-                                uint64_t *limit_r, struct err *err);
 /* The tenant's own rate. */
 MUST_CHECK bool database_rate(struct database *db, const char *tenant,
                               struct throttle_bucket *bucket_r, struct err *err);
 /* Its first-time recipients. */
 MUST_CHECK bool database_new_recipients(struct database *db, const char *tenant, int64_t now_ms,
                                         struct throttle_new_recipients *n_r, struct err *err);
-enum database_top_by { DATABASE_TOP_RECIPIENT, DATABASE_TOP_USER, DATABASE_TOP_DOMAIN };
+enum database_top_by {
+    DATABASE_TOP_RECIPIENT,
+    DATABASE_TOP_USER,
+    DATABASE_TOP_DOMAIN,
+    DATABASE_TOP_TENANT
+};
 struct database_top {
     const char *who; /* borrowed during the call */
     int64_t accepted, paced, collapsed, refused;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* deliveries.h - What one thread delivers: the queue's decisions as they arrive, and the
- * connections, attempts and look-ups that come of them. */
+/* deliveries.h - The deliveries of one thread: decisions of the queue as they arrive, and the
+ * connections, attempts and lookups that result from them. */
 #ifndef DELIVERIES_H
 #define DELIVERIES_H
 
 #include "dispatch.h"
 #include "keyring.h"
+#include "signing_threads.h"
 #include "worker.h"
 
 struct attempt;
@@ -18,20 +19,31 @@ struct deliveries_shared {
     struct dispatch *dispatch;
     struct keyring *keyring;
     struct incidents *incidents;
+    struct signing_threads *signing_threads;
+};
+
+struct works {
+    struct inbox_item *first, **last;
 };
 
 struct deliveries {
     struct worker *worker;
     const struct deliveries_shared *shared;
     struct resolver *resolver;
-    struct outbound *outbounds;            /* list */
-    struct outbound *outbounds_by_number;  /* hash of the same */
-    struct dial_try *tries;                /* list; connections that have not been greeted */
-    struct attempt *attempts;              /* list */
-    struct next_hop *next_hops;            /* list */
-    struct inbox_item *works, **works_end; /* what the queue wants done, first come first */
+    struct outbound *outbounds;           /* list */
+    struct outbound *outbounds_by_number; /* hash of the same */
+    struct dial_try *tries;               /* list; connections that have not been greeted */
+    struct attempt *attempts;             /* list; those whose message has been read */
+    struct attempt *reading;              /* list; the others */
+    struct next_hop *next_hops;           /* list */
+    struct works works;                   /* what the queue wants done, first come first */
+    struct works read;                    /* what of it goes on, as its message has been read */
+    unsigned asked;                       /* questions to the reader so far */
+    bool works_begun;                     /* in the last turn one was begun */
     uv_idle_t works_turn;
     unsigned unrecorded; /* outcomes on their way to the store */
+    unsigned checking;   /* connections whose rows are being looked at, as some were ended */
+    bool check_again;    /* more have been ended meanwhile */
     void (*arrived)(struct inbox_item *work);
     void (*run)(struct deliveries *home, struct dispatch_work *work);
 };

@@ -50,12 +50,13 @@ enum delivery_tls {
 /* What may be tried at once for those without an answer. The settings for a new connection of each
  * kind keep the machine from asking for it again. */
 enum delivery_remedy {
-    DELIVERY_ENOUGH,     /* nothing: the answers are all there is to say */
-    DELIVERY_NEXT_HOST,  /* the trouble is this host's */
-    DELIVERY_RECONNECT,  /* the same once more: this connection takes no more messages */
-    DELIVERY_IN_CLEAR,   /* tls = DELIVERY_TLS_NEVER: TLS has failed, and is optional */
-    DELIVERY_WITH_HELO,  /* helo = true: it hung up at EHLO */
-    DELIVERY_ONE_BY_ONE, /* one_by_one = true: it offers PIPELINING, but loses commands */
+    DELIVERY_ENOUGH,          /* nothing: the answers are all there is to say */
+    DELIVERY_NEXT_HOST,       /* the trouble is this host's */
+    DELIVERY_RECONNECT,       /* the same once more: this connection takes no more messages */
+    DELIVERY_IN_CLEAR,        /* tls = DELIVERY_TLS_NEVER: TLS has failed, and is optional */
+    DELIVERY_WITH_HELO,       /* helo = true: it hung up at EHLO */
+    DELIVERY_WHOLE_HANDSHAKE, /* of TLS: it did not go well with a session to be resumed */
+    DELIVERY_ONE_BY_ONE,      /* one_by_one = true: it offers PIPELINING, but loses commands */
     DELIVERY_REMEDIES
 };
 
@@ -77,7 +78,7 @@ struct delivery_settings {
     bool smart_host; /* named by the route: a refusal for lack of a login is about us */
     bool helo;       /* EHLO is not said */
     bool one_by_one; /* one command at a time, even where PIPELINING is offered */
-    bool hurry;      /* urgent mail: its life is minutes, and what it holds others may want */
+    bool hurry;      /* urgent mail, and another host is left */
     unsigned most_s; /* another host is left: for an answer at most; 0: as RFC 5321 says */
 };
 
@@ -125,6 +126,7 @@ struct delivery {
     unsigned stage, ahead; /* ahead: replies due for what has been said in one burst */
     unsigned steps;        /* goes up with each whole answer, and with each piece that we send */
     bool tls, saying_body;
+    bool resuming;       /* a session is offered in the handshake: said by the owner */
     bool fell_back;      /* it would have TLS, had all gone well */
     bool tls_refused;    /* by an answer to STARTTLS */
     bool answered_early; /* something came before the end of the message was said */
@@ -149,11 +151,18 @@ struct delivery {
 void delivery_init(struct delivery *d, const struct delivery_settings *settings);
 void delivery_fini(struct delivery *d);
 
+/* What the server has said, in pieces of any size. More than was asked for ends the connection. */
 void delivery_input(struct delivery *d, struct span bytes);
+/* The answer to DELIVERY_TLS. What was offered before is forgotten (RFC 3207 section 4.2). */
 void delivery_tls_started(struct delivery *d);
+/* While `want` is DELIVERY_READY: send this to its recipients, of whom there is at least one. Is
+ * borrowed until delivery_next(), or the end. */
 void delivery_send(struct delivery *d, struct delivery_mail *mail);
 /* The next piece of the message; `last`: there is no more. */
 void delivery_body(struct delivery *d, struct span piece, bool last);
+/* All has been said, and not all has come to the server: what it says now is no yes to the message.
+ */
+void delivery_answered_early(struct delivery *d);
 void delivery_next(struct delivery *d);
 void delivery_quit(struct delivery *d);
 /* The connection is gone, or our side gives up: recipients without an answer get 451 with what was
@@ -162,6 +171,7 @@ void delivery_lost(struct delivery *d, const char *why);
 /* The same after delivery_timeout_s(). */
 void delivery_timed_out(struct delivery *d);
 
+/* For the log: "next host", "HELO" … */
 const char *delivery_remedy_name(enum delivery_remedy remedy);
 
 /* For logs and bounces: "greeting", "RCPT" … */
@@ -171,12 +181,16 @@ bool delivery_is_login(const struct delivery *d);
 /* How long to wait for the next step, in seconds (RFC 5321 section 4.5.3.2): for a whole answer, in
  * however many pieces it comes. */
 unsigned delivery_timeout_s(const struct delivery *d);
+/* The same for a part of the message to leave. */
+unsigned delivery_piece_s(const struct delivery *d);
 /* How long the message under way may take in all, from MAIL until its last byte has left, in
  * seconds: whoever reads it drop by drop holds a connection that others need. */
 unsigned delivery_limit_s(const struct delivery *d);
 /* Has it taken the MAIL of the message under way, so that what it does then is about this message
  * first? */
 bool delivery_has_taken_mail(const struct delivery *d);
+/* Has it answered MAIL, or more, of the message that is DONE? Not one that it never heard of. */
+bool delivery_was_answered(const struct delivery *d);
 /* Has the whole message been said, so that only the answer is due? */
 bool delivery_is_said(const struct delivery *d);
 /* The server takes no more messages on this connection (RFC 9422). */

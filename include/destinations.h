@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* destinations.h - Where mail goes, as people see it and tell it: copies of what the running queue
- * knows (queue_view.h).
- */
+/* destinations.h - Destinations as operators see and change them: copies of what the running queue
+ * knows (queue_view.h). */
 #ifndef DESTINATIONS_H
 #define DESTINATIONS_H
 
@@ -14,13 +13,16 @@ struct dispatch;
 
 /* See struct queue_destination_view. */
 struct destinations_row {
-    const char *name, *provider, *why; /* of the list's `texts`; provider: "" for none */
-    size_t text;                       /* where they begin there */
+    const char *name, *provider, *why, *hosts; /* of the list's `texts`; provider: "" for none */
+    size_t text;                               /* where they begin there */
     unsigned limit, opening, busy, idle, closing, failures;
     double window;
     int64_t no_growth_ms, rest_ms;
     bool rests_by_operator;
     size_t waiting, waiting_by_class[STREAM_CLASSES];
+    unsigned stuck, kept, tenant_ceiling;
+    int64_t tenant_rest_ms, tenant_ceiling_ms;
+    const char *tenant, *tenant_why, *capped_tenant; /* of the list's `texts`; "" for none */
 };
 
 struct destinations_list {
@@ -28,6 +30,7 @@ struct destinations_list {
     size_t count, size;
     struct buf texts;
 };
+/* Free what it holds. */
 void destinations_list_fini(struct destinations_list *list);
 
 struct destinations_tenant {
@@ -35,7 +38,13 @@ struct destinations_tenant {
     size_t waiting;
 };
 
-enum { DESTINATIONS_DOMAINS = 10 };
+/* A host that is not tried for a while, as its address rests. */
+struct destinations_avoided {
+    char host[256], ip[64];
+    struct queue_address_view rest;
+};
+
+enum { DESTINATIONS_DOMAINS = 10, DESTINATIONS_AVOIDED = 20 };
 
 /* One, who waits there, the tenant with the most first, and which domains' mail goes there. */
 struct destinations_detail {
@@ -46,6 +55,8 @@ struct destinations_detail {
     unsigned by_shard[QUEUE_VIEW_SHARDS];
     struct destinations_tenant *tenants;
     size_t tenant_count, tenant_size;
+    struct destinations_avoided avoided[DESTINATIONS_AVOIDED]; /* of hosts of these domains */
+    size_t avoided_count;
 };
 void destinations_detail_fini(struct destinations_detail *detail);
 
@@ -66,8 +77,12 @@ struct destinations_calls {
     /* See queue_rest() and queue_resume(). False: there is none of that name. */
     bool (*rest)(struct dispatch *d, const char *name, int64_t for_ms, const char *why);
     bool (*resume)(struct dispatch *d, const char *name);
+    /* See queue_resume_host_of(). */
+    bool (*resume_host_of)(struct dispatch *d, const char *name);
     /* The same for one that no mail has led to yet. */
     void (*rest_ahead)(struct dispatch *d, const char *name, int64_t for_ms, const char *why);
+    /* See queue_rest_host(). True: the host rested already. */
+    bool (*rest_host)(struct dispatch *d, const char *host, int64_t for_ms, const char *why);
 };
 
 #endif

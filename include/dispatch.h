@@ -22,6 +22,7 @@
 
 #include <stdatomic.h>
 
+struct attempt;
 struct deliveries;
 struct dispatch;
 struct incidents;
@@ -34,6 +35,7 @@ struct dispatch_hosts {
     struct hosts hosts;
 };
 
+/* One holder more; returns `hosts`. The last one to drop them frees them. */
 struct dispatch_hosts *dispatch_hosts_hold(struct dispatch_hosts *hosts);
 void dispatch_hosts_drop(struct dispatch_hosts *hosts); /* NULL does nothing */
 
@@ -46,18 +48,21 @@ struct dispatch_work {
     enum queue_reason reason;
     uint64_t connection;                 /* 0: none */
     const struct queue_attempt *attempt; /* OPEN, SEND, SETTLE: to be given back exactly once */
+    struct attempt *begun;               /* its message is being read, or has been */
     bool used;                           /* OPEN: an outbound connection has the connection */
     struct dispatch_hosts *hosts;        /* OPEN, SEND: held */
-    enum resolver_result result;         /* SETTLE for QUEUE_UNRESOLVABLE */
+    enum mx_result result;               /* SETTLE for QUEUE_UNRESOLVABLE */
     char domain[ADDRESS_DOMAIN_MAX + 1], tenant[64]; /* RESOLVE */
     bool urgent;
     char text[QUEUE_WHY_MAX];
 };
 
+/* With the hosts that it holds; its attempt is given back before. NULL does nothing. */
 void dispatch_work_free(struct dispatch_work *work);
 
 /* ---- on the main loop ---- */
 
+/* `loop` is the main one. Free it when that loop has ended. */
 struct dispatch *dispatch_new(uv_loop_t *loop);
 void dispatch_free(struct dispatch *d);
 /* How much of everything there may be; also after a reload, which makes it ask for all names anew
@@ -74,6 +79,8 @@ void dispatch_stop(struct dispatch *d);
 
 /* ---- what waits ---- */
 
+/* These wait now; all is copied. For one that is `retried` the rest of where its domain leads ends,
+ * and DNS is asked anew. */
 void dispatch_add(struct dispatch *d, const struct database_due *due, size_t count);
 
 /* Those that were put to rest before a restart; before anything is handed out. */
@@ -88,16 +95,18 @@ extern const struct destinations_calls dispatch_destinations;
 /* The answer to RESOLVE: where mail for `domain` goes by this route of these settings. Takes the
  * answer's hosts. */
 void dispatch_resolved(struct dispatch *d, const char *domain, const struct settings *settings,
-                       const struct config_route *route, struct resolver_answer *answer);
+                       const struct config_route *route, struct mx_answer *answer);
 /* What a connection must have been opened for: the attempt's `trust` says the same. */
 uint64_t dispatch_trust(const struct settings *settings, const struct config_route *route);
 
 /* As in queue_connection.h, with those candidates that are left. */
 MUST_CHECK bool dispatch_take_address(struct dispatch *d, uint64_t connection,
                                       const struct candidates *c, size_t *which_r, bool *probes_r);
-void dispatch_address_failed(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+/* Returns how long it rests, the first time; 0: it rested before, or works. */
+int64_t dispatch_address_failed(struct dispatch *d, uint64_t connection, const struct endpoint *at);
 void dispatch_address_refused(struct dispatch *d, uint64_t connection, const struct endpoint *at);
-void dispatch_address_stalled(struct dispatch *d, uint64_t connection, const struct endpoint *at);
+int64_t dispatch_address_stalled(struct dispatch *d, uint64_t connection,
+                                 const struct endpoint *at);
 void dispatch_address_left(struct dispatch *d, uint64_t connection, const struct endpoint *at);
 void dispatch_address_spoke(struct dispatch *d, uint64_t connection, const struct endpoint *at);
 MUST_CHECK bool dispatch_probes_on(struct dispatch *d, uint64_t connection,
@@ -108,12 +117,15 @@ void dispatch_probe_ended(struct dispatch *d, const struct endpoint *at, enum qu
 MUST_CHECK bool dispatch_opened(struct dispatch *d, uint64_t connection,
                                 const struct endpoint *peer);
 MUST_CHECK enum queue_next dispatch_message_done(struct dispatch *d, uint64_t connection,
-                                                 bool reusable, struct dispatch_work **next_r);
+                                                 enum queue_spoken spoken, bool reusable,
+                                                 struct dispatch_work **next_r);
 MUST_CHECK bool dispatch_failed(struct dispatch *d, uint64_t connection, enum queue_failure how,
                                 const char *why);
 void dispatch_closed(struct dispatch *d, uint64_t connection);
 
 /* As in queue_connection.h. */
+MUST_CHECK bool dispatch_turned_away(struct dispatch *d, uint64_t connection,
+                                     enum queue_refusal what, const char *why);
 MUST_CHECK bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection);
 
 /* All of it is recorded, but for those who go again at once: `left` beside attempt->numbers; NULL:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dkim_record.h - The key record that receivers find at a selector (RFC 6376 section 3.6.1): is it
- * the one that our signatures need?
- */
+/* dkim_record.h - Checks whether the key record at a selector (RFC 6376 section 3.6.1) matches the
+ * key that signs. */
 #ifndef DKIM_RECORD_H
 #define DKIM_RECORD_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dmarc.h - DMARC exactly as RFC 9989 has it: records, the tree walk, alignment, the policy. */
+/* dmarc.h - DMARC as defined by RFC 9989: records, tree walk, alignment, policy. */
 #ifndef SEALPOST_DMARC_H /* DMARC_H is libopendmarc's */
 #define SEALPOST_DMARC_H
 
@@ -29,6 +29,7 @@ MUST_CHECK bool dmarc_record_parse(struct span text, struct dmarc_record *record
 bool dmarc_record_select(const struct dns_answer *answer, struct dmarc_record *record_r);
 
 enum dmarc_result { DMARC_PENDING, DMARC_PASS, DMARC_FAIL, DMARC_NONE, DMARC_TEMPERROR };
+/* "pending", "pass" … */
 const char *dmarc_result_name(enum dmarc_result result);
 
 /* A domain that SPF or DKIM has authenticated. */
@@ -57,6 +58,7 @@ struct dmarc_answer {
     char why[300];
 };
 
+/* RFC 9989 sections 4.10 and 5. Pending while an answer of `dns` is (dns.h). */
 void dmarc_check(const struct dmarc_query *query, const struct dns *dns,
                  struct dmarc_answer *answer_r);
 

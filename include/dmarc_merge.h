@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dmarc_merge.h - The DMARC record that a From domain should have: what it has now is respected;
- * the next step towards p=reject is shown (RFC 9989).
- */
+/* dmarc_merge.h - The DMARC record that a From domain should have: the published policy is kept,
+ * and the next step towards p=reject is suggested (RFC 9989). */
 #ifndef DMARC_MERGE_H
 #define DMARC_MERGE_H
 

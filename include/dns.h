@@ -52,6 +52,7 @@ struct dns_answer {
     uint32_t ttl_s;       /* how long it may be kept, also when it says that there is nothing */
     uint32_t given_ttl_s; /* what DNS said when the answer came; ttl_s may be bounded */
     size_t count;
+    size_t unreadable; /* MX: names that are no host's, and left out */
     struct dns_rr *rrs;
 };
 
@@ -62,10 +63,9 @@ struct dns {
     void *context;
 };
 
+/* "A", "TXT" … */
 const char *dns_type_name(enum dns_type type);
-/* False when it is none of ours. */
-MUST_CHECK bool dns_type_parse(struct span name, enum dns_type *type_r);
-const char *dns_status_name(enum dns_status status);
+const char *dns_status_name(enum dns_status status); /* "found", "nodata" … */
 
 /* Labels of 1 to 63 octets, at most 253 in all, no zero byte, no last dot. */
 bool dns_name_valid(struct span name);
@@ -132,6 +132,7 @@ struct dns_log {
     uint32_t ttl_s; /* the shortest of all answers; UINT32_MAX while there was none */
 };
 
+/* `behind` is borrowed until dns_log_fini(), which frees the questions. */
 void dns_log_init(struct dns_log *log, const struct dns *behind);
 void dns_log_fini(struct dns_log *log);
 

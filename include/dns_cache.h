@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dns_cache.h - What DNS has said, kept for as long as it may be: 60 seconds to one hour.
+/* dns_cache.h - A cache of DNS answers, kept for their TTL but at least 60 seconds and at most one
+ * hour.
  *
- * An answer that is asked for again late in its life is refreshed before it ends; of each name and
- * type one question is in flight at most. A failure is kept for 10 seconds, and never in place of
- * an answer that still holds.
+ * An answer that is requested late in its life is refreshed before it expires. There is at most one
+ * lookup at a time for a name and type. A failure is kept for 10 seconds, and never replaces an
+ * answer that is still valid.
  */
 #ifndef DNS_CACHE_H
 #define DNS_CACHE_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* envelope.h - Who a message is from and for, with the parameters of RFC 1870, 3461, 6152 and 6531.
- */
+/* envelope.h - A message's envelope: sender and recipients, with the parameters of RFC 1870, 3461,
+ * 6152 and 6531. */
 #ifndef ENVELOPE_H
 #define ENVELOPE_H
 
@@ -31,6 +31,7 @@ struct envelope {
     size_t count;
 };
 
+/* Free what it holds: there is no transaction then. */
 void envelope_clear(struct envelope *e);
 /* Room for one recipient more, of whom a peer says how many there are; false: no memory for it. */
 MUST_CHECK bool envelope_reserve(struct envelope *e);

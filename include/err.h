@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* err.h - Faults (our side could not do it) and verdicts (the mail world's answer). The two never
- * mix.
+/* err.h - Faults (the relay could not do something) and verdicts (the SMTP answer to a request).
+ * They are never mixed.
  *
  * A function that can fail returns bool and fills a `struct err` with one line for a person: what
  * happened, where, what to do. A verdict is an SMTP answer: accept, defer or reject, with its codes

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* escape.h - What others wrote, as it may be shown on a terminal or stand in a line of the log. */
+/* escape.h - Makes foreign text safe for terminals and log lines. */
 #ifndef ESCAPE_H
 #define ESCAPE_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* fields.h - One content rule for each header field that has one. */
+/* fields.h - Content rules of header fields. */
 #ifndef FIELDS_H
 #define FIELDS_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* fingerprint.h - Do two messages say the same? */
+/* fingerprint.h - Compares the visible text of messages. */
 #ifndef FINGERPRINT_H
 #define FINGERPRINT_H
 

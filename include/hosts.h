@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* hosts.h - The hosts that take a domain's mail, with their addresses, in the order to be tried.
  *
- * An MX set is whatever somebody publishes: it is cut to what one attempt could use anyway. Hosts
- * whose address is not known stay in the list, so that the set is the same each time.
+ * An MX set is whatever somebody publishes: it is cut to what one attempt could use anyway, and
+ * then a part of it is another one at each lookup. Hosts whose address is not known stay in the
+ * list, so that the set is the same each time.
  */
 #ifndef HOSTS_H
 #define HOSTS_H
@@ -19,6 +20,7 @@ struct host {
     unsigned preference;
     struct ip *ips;
     size_t count;
+    bool drawn; /* by lot, of more than there is room for */
 };
 
 /* Zeroed: none. Free with hosts_fini(). */
@@ -27,14 +29,21 @@ struct hosts {
     size_t count;
 };
 
+/* One more host, without addresses, at the end; `name` is copied. */
 void hosts_add(struct hosts *h, struct span name, unsigned preference);
 /* One more address; what is there already, or over HOSTS_IPS_MAX, is left out. */
 void hosts_add_ip(struct hosts *h, size_t host, const struct ip *ip);
 void hosts_fini(struct hosts *h);
 
-/* By preference, in random order where it is equal (RFC 5321 section 5.1); then HOSTS_MAX of
- * them. */
+/* Names in lower case, without a dot at the end, and each once, with its best preference. Before
+ * they have addresses, or any order. */
+void hosts_unite(struct hosts *h);
+
+/* By preference, in random order where it is equal (RFC 5321 section 5.1). */
 void hosts_sort(struct hosts *h, uint64_t random);
+/* Keep HOSTS_MAX of them, sorted: the best, of equal ones the first by name, and as many of the
+ * others by lot, so that each of them has its turn. */
+void hosts_choose(struct hosts *h, uint64_t random);
 /* Leave out hosts of this preference and worse. */
 void hosts_cut(struct hosts *h, unsigned preference);
 /* The addresses of each host in random order, the families in turn (RFC 8305 section 4). */
@@ -43,8 +52,12 @@ void hosts_spread(struct hosts *h, uint64_t random);
  * families of a host, then the addresses of a family, so that each has its share exactly; who
  * stands in when the first fails is random. */
 void hosts_in_turn(const struct hosts *h, uint64_t turn, uint64_t random, struct hosts *hosts_r);
+/* Has DNS given that host, in any case, this address? */
+bool hosts_give(const struct hosts *h, const char *name, const struct ip *ip);
+/* What stands for a host's name, in any case. */
+uint32_t hosts_name_mark(const char *name);
 bool hosts_have_ips(const struct hosts *h);
-/* Is there another address to be tried after this one? */
-bool hosts_have_more(const struct hosts *h, size_t host, size_t ip);
+/* Is that host, in any case, one of them? `rank_r`: how many other preferences are better. */
+bool hosts_find_rank(const struct hosts *h, const char *name, unsigned *rank_r);
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* http_connection.h - Somebody who follows a link: bytes between their connection, through TLS when
- * there is any, and the page's thread (page.h). */
+/* http_connection.h - A client of the unsubscribe page: bytes between its connection, with or
+ * without TLS, and the page's thread (page.h). */
 #ifndef HTTP_CONNECTION_H
 #define HTTP_CONNECTION_H
 
+#include "acceptor.h"
 #include "connection_limits.h"
 #include "worker.h"
 
@@ -15,8 +16,9 @@ struct page;
 struct http_shared {
     struct page *page; /* NULL: no page is served */
     struct connection_limits *limits;
-    struct rejects *rejects; /* those that there was no place for */
-    unsigned most;           /* at once */
+    struct rejects *rejects;     /* those that there was no place for */
+    unsigned most;               /* at once */
+    struct acceptor_quota quota; /* of those that are open, with those that are turned away */
 };
 
 /* Those of one thread. */
@@ -28,6 +30,8 @@ struct http_connections {
     void (*make_room)(struct http_connections *home, const struct connection_place *place);
 };
 
+/* Serve the client at `fd`, which it takes, for 30 seconds at most; if there is no place for it, it
+ * is closed. */
 void http_connection_accept(struct http_connections *home, int fd, bool implicit_tls);
 /* End the oldest HTTP connection from that place; false: there is none here. */
 bool http_connection_make_room(struct http_connections *home, const struct connection_place *place);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* identity.h - Who may send as whom: a credential and the domains and addresses it may use. */
+/* identity.h - Which senders a credential may use: its domains and addresses. */
 #ifndef IDENTITY_H
 #define IDENTITY_H
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* inbox.h - The only way into another thread: a locked list and a uv_async_t. Items run, in order,
- * on the inbox's loop.
- */
+/* inbox.h - Passes work to another thread: a locked list and a uv_async_t. Items run in order on
+ * the inbox's loop. */
 #ifndef INBOX_H
 #define INBOX_H
 
@@ -21,6 +20,7 @@ struct inbox {
     bool closed;
 };
 
+/* Items will run on `loop`, which does not end before inbox_close(). */
 void inbox_init(struct inbox *inbox, uv_loop_t *loop);
 /* Let the loop end; on its own thread. What is posted afterwards is never run. */
 void inbox_close(struct inbox *inbox);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* incidents.h - Writes what happens to the relay's safety into the events and the audit trail.
- * Whoever causes it fills no disk: about a user or recipient once an hour, 200 of a kind in an
- * hour. */
+/* incidents.h - Records security incidents in the events and the audit trail. The number is
+ * limited, so that they cannot fill the disk: one an hour about a user or recipient, and 200 an
+ * hour of a kind. */
 #ifndef INCIDENTS_H
 #define INCIDENTS_H
 

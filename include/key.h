@@ -14,6 +14,7 @@ struct key;
 
 const char *key_algorithm_name(
     enum key_algorithm algorithm); /* "rsa", "ed25519": the k= of DNS (RFC 8463) */
+/* From that name. False when it is none of them. */
 MUST_CHECK bool key_algorithm_parse(struct span name, enum key_algorithm *algorithm_r);
 
 /* Make a key and append it as PEM (PKCS #8). `rsa_bits`: 2048 to 4096, of RSA. */
@@ -25,6 +26,7 @@ MUST_CHECK bool key_generate(enum key_algorithm algorithm, unsigned rsa_bits, st
 MUST_CHECK bool key_read(struct span pem, struct key **key_r, struct err *err);
 void key_free(struct key *key);
 
+/* Of which kind it is. */
 enum key_algorithm key_algorithm(const struct key *key);
 
 /* Append base64 of the public half as DKIM records carry it: SubjectPublicKeyInfo for RSA, 32 raw
@@ -43,5 +45,8 @@ void key_take_back(bool leaked);
  * key, as PEM. */
 MUST_CHECK bool key_self_signed(const char *hostname, struct buf *certificate,
                                 struct buf *private_key, struct err *err);
+
+/* The work of an RSA-2048 signature, with numbers that are nobody's key: to measure it. */
+void key_exercise(void);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef KEYRING_H
 #define KEYRING_H
 
-#include "accounts.h"
+#include "directory.h"
 #include "signing.h"
 #include "unsubscribe.h"
 
@@ -15,23 +15,33 @@ struct keyring_loan {
     struct keyring_entry *entry;
 };
 
-struct keyring *keyring_new(const char *state_dir);
+/* Which keys a domain has is asked of the directory, which is borrowed. */
+struct keyring *keyring_new(const char *state_dir, struct directory *directory);
 void keyring_free(struct keyring *k);
 
-/* The active keys of a domain, to be given back with keyring_return(). `db` is the caller's own
- * reader. False when there is none or one cannot be read: what is wrong is not
- * remembered, so that mending it helps at once.
- */
-MUST_CHECK bool keyring_find(struct keyring *k, struct database *db, const char *domain,
-                             struct keyring_loan *loan_r, struct err *err);
+/* Is what is known of a domain's keys what the directory says? Else keyring_load() comes first. */
+bool keyring_is_ready(struct keyring *k, const char *domain);
+/* Read the files of its active keys, if that is needed. Waits for the disk: never on a loop. What
+ * cannot be read is tried again by the next load, so that mending it helps at once. */
+void keyring_load(struct keyring *k, const char *domain);
+
+/* The active keys of a domain as they were last loaded, to be given back with keyring_return().
+ * False when there are none, or one could not be read. */
+MUST_CHECK bool keyring_find(struct keyring *k, const char *domain, struct keyring_loan *loan_r,
+                             struct err *err);
 void keyring_return(struct keyring *k, struct keyring_loan *loan);
 
-/* May mail of that domain be accepted, as it can be signed now? The refusal says what to do. */
-struct verdict keyring_verdict(struct keyring *k, struct database *db, const char *domain);
+/* May mail of that domain be accepted, as it can be signed now? The refusal says what to do. When
+ * its keys are ready, or have been loaded since they were not. */
+struct verdict keyring_verdict(struct keyring *k, const char *domain);
 
-/* Look again at the database and the files of that domain (NULL: of all) from now on; keys on loan
- * stay valid. */
+/* Its keys (NULL: those of all domains) have changed, or their files may have. Keys on loan stay
+ * valid. */
 void keyring_refresh(struct keyring *k, const char *domain);
+
+/* A line in the log for each active key whose file is not there: mail of its domain is refused for
+ * a while until it is. */
+void keyring_tell_missing(struct keyring *k);
 
 /* The keys of the links in mail, from state_dir/keys/unsubscribe.key. */
 MUST_CHECK bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* language.h - The languages in which people are spoken to, and what is said in each.
+/* language.h - The languages of the unsubscribe page, and their texts.
  *
- * They are the twenty in which most people who have a mailbox read mail: the languages with the
- * most users of the Internet (English, Chinese, Spanish, Arabic, Portuguese, Indonesian, French,
+ * They are the twenty in which most owners of mailboxes read mail: the languages with the most
+ * users of the Internet (English, Chinese, Spanish, Arabic, Portuguese, Indonesian, French,
  * Japanese, Russian, German, Hindi, Bengali, Vietnamese, Turkish, Korean, Persian), and those of
- * the largest European mail markets beside them (Italian, Polish, Dutch, Ukrainian). Two are
- * written from right to left.
+ * the largest other European mail markets (Italian, Polish, Dutch, Ukrainian). Two are written from
+ * right to left.
  *
- * The texts are data: policy/languages/NAME.txt, a key and its text a line, embedded by the build.
- * All files have the keys and placeholders of English. To add a language, add its file and its
- * line below.
+ * The texts are data: policy/unsubscribe/languages/NAME.txt, with a key and its text on each line,
+ * embedded by the build. All files have the same keys and placeholders as English. To add a
+ * language, add its file and its line below.
  */
 #ifndef LANGUAGE_H
 #define LANGUAGE_H
@@ -47,6 +47,7 @@ enum language {
         LANGUAGE_COUNT
 };
 
+/* The tag of RFC 5646: "de", "pt" … */
 const char *language_name(enum language language);
 
 /* The best for an Accept-Language value (RFC 9110 section 12.5.4), by weight, then by order;

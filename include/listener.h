@@ -3,9 +3,8 @@
 #ifndef LISTENER_H
 #define LISTENER_H
 
+#include "acceptor.h"
 #include "config.h"
-
-#include <uv.h>
 
 struct listener;
 
@@ -14,6 +13,7 @@ struct listener_clients {
     void (*mail)(void *context, int fd, bool implicit_tls);
     void (*http)(void *context, int fd, bool implicit_tls);
     void *context;
+    struct acceptor_quota *mail_quota, *http_quota; /* they give back */
 };
 
 /* Bind all addresses for all shards: `sockets_r` has room for one for each listener of each shard,

@@ -5,7 +5,7 @@
  *
  * Values are quoted and escaped here, never by callers: what peers say is hostile. Secrets never
  * come here. Keys: id from rcpt mx tls verified code dsn reply delay_ms tries due user peer helo
- * domain selector file size count what listener site limit hop route message_id stream.
+ * domain selector file size count what listener site limit hop route message_id stream tenant.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -31,6 +31,7 @@ void log_flush(void);
 /* The last lines: wait for them, but not long. */
 void log_close(void);
 
+/* What is less than that is not written. From any thread. */
 void log_set_level(enum log_level level);
 
 /* Begin a line, add to it, write it. A line that is not wanted costs next to nothing. */

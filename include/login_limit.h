@@ -52,6 +52,7 @@ struct login_limit_outcome {
     } locked[LOGIN_LIMIT_KINDS];     /* those that are locked from now on */
     size_t count;
 };
+/* This name was tried from this address in vain: count it, and say what follows. */
 struct login_limit_outcome login_limit_failed(struct login_limit *g, struct span name,
                                               const char *address, int64_t now_ms);
 
@@ -79,6 +80,7 @@ typedef void login_limit_on_row(void *context, const struct login_limit_row *row
 void login_limit_list(const struct login_limit *g, int64_t now_ms, login_limit_on_row *on_row,
                       void *context);
 
+/* "name", "address" … */
 const char *login_limit_kind_name(enum login_limit_kind kind);
 
 /* "192.0.2.7", "192.0.2.0/24", "2001:db8::/64": the address's bucket of that kind; `text_r` holds

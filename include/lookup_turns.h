@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* lookup_turns.h - Which question is DNS asked next, when there are more than may be under way?
+/* lookup_turns.h - Decides which DNS question is asked next when there are more than may be in
+ * progress.
  *
- * What a tenant holds is at most twice what it leaves free, and a part is kept for class security:
- * whoever asks for names that are never answered, the first questions of everybody else are asked
- * at once. Of a tenant's own questions those about the first hosts of a domain come first, so that
- * a domain of many hosts does not keep the others waiting.
+ * A tenant has at most twice as many as it leaves free, and a part is reserved for class security:
+ * so if somebody asks for names that are never answered, the first questions of all others are
+ * still asked at once. Of a tenant's questions those about the first hosts of a domain come first,
+ * so that a domain with many hosts does not delay others.
  */
 #ifndef LOOKUP_TURNS_H
 #define LOOKUP_TURNS_H

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* mail.h - A message as the relay knows it: envelope, trace, where its bytes lie, and how far each
- * recipient is. */
+/* mail.h - A message: envelope, trace, place of its bytes, and the state of each recipient. */
 #ifndef MAIL_H
 #define MAIL_H
 
@@ -47,6 +46,7 @@ struct mail {
     struct mail_place place;
 };
 
+/* Everything is zero, and owned by it: freed by mail_free(), which allows NULL. */
 struct mail *mail_new(void);
 void mail_free(struct mail *m);
 
@@ -54,6 +54,7 @@ void mail_free(struct mail *m);
 void mail_id_print(int64_t id, char *text_r); /* MAIL_ID_TEXT bytes */
 MUST_CHECK bool mail_id_parse(struct span text, int64_t *id_r);
 
+/* As people see it: "waiting", "held" … */
 const char *mail_state_name(enum mail_state state);
 MUST_CHECK bool mail_state_parse(struct span name, enum mail_state *state_r);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* message.h - The header of a message: walk it, check it, know what it says.
+/* message.h - Reads and checks the header of a message.
  *
- * Bytes are CRLF-terminated lines (RFC 5322). Nothing is changed here: `compose` makes the outgoing
- * copy.
+ * The bytes are lines that end with CRLF (RFC 5322). Nothing is changed here: `compose` makes the
+ * outgoing copy.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H

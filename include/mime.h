@@ -18,8 +18,6 @@ struct mime_entity {
     unsigned depth; /* 0: the message itself */
 };
 
-/* Fill in type, encoding and boundary from the header. */
-void mime_read(struct mime_entity *e);
 /* What is said before a comment, and behind any at the front: "8bit" of "(all) 8bit (of it)". */
 struct span mime_token(struct span value);
 /* The value of parameter `name` in a Content-Type value, without quotes, backslashes and blanks at

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* normal.h - Text that is not ASCII, as whoever folds it will read it.
+/* normal.h - Normalization of text that is not ASCII.
  *
- * Nothing here is a grammar: address.c checks what comes out with the same one that it uses for
- * what came in.
+ * Nothing here checks a grammar: address.c checks the result with the same grammar as the input.
  */
 #ifndef NORMAL_H
 #define NORMAL_H

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* optout.h - What a recipient has ended by a link: what it is, ending it, and taking that back.
+/* optout.h - Unsubscribing by a link: what a recipient has ended, ending it, and taking that back.
  *
- * Whoever ends something that was not ended gets a mark, by which they, and nobody else, may take
- * it back. When somebody without the mark asks for the same again, it is their wish, too, and
- * nobody may take it back any more: the entry's source says "page, repeated". When the one with
- * the mark does, the mark is a new one: an older one, wherever it came from, is worth nothing.
+ * Whoever ends something that was not ended gets a mark, with which they, and nobody else, can take
+ * it back. If somebody without the mark requests the same again, nobody can take it back any more:
+ * the entry's source is then "page, repeated". If the one with the mark does, there is a new mark,
+ * and older ones are worthless.
  */
 #ifndef OPTOUT_H
 #define OPTOUT_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* page.h - The page behind the links in mail, by libmicrohttpd on a thread of its own.
+/* page.h - The page behind unsubscribe links, by libmicrohttpd on a thread of its own.
  *
- * It has no socket of its own: it is given connections whose bytes are in the clear; TLS is in
- * front of it (http_connection.h).
+ * It has no listening socket: it is given connections whose bytes have been decrypted
+ * (http_connection.h).
  */
 #ifndef PAGE_H
 #define PAGE_H
@@ -14,6 +14,7 @@
 
 struct page;
 
+/* Start its thread, with a read-only database of its own. End with page_stop(), also on failure. */
 MUST_CHECK bool page_start(struct store *store, struct settings *settings, struct page **page_r,
                            struct err *err);
 /* From any thread. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* progress.h - What is being tried just now: each message on a connection, or on its way to one, as
- * the shards say when they are asked. */
+/* progress.h - Delivery attempts in progress: each message on a connection, or waiting for one to
+ * open, as reported by the shards on request. */
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
@@ -12,8 +12,8 @@ struct progress_row {
     unsigned numbers[QUEUE_RECIPIENTS_MAX];
     size_t count;
     char domain[ADDRESS_DOMAIN_MAX + 1]; /* as the queue knows it */
-    char host[ADDRESS_DOMAIN_MAX + 1], ip[64];
-    const char *stage; /* "connection", "greeting", "RCPT" … */
+    char host[256], ip[64];              /* the host as long as a route may name it */
+    const char *stage;                   /* "connection", "greeting", "RCPT" … */
 };
 
 struct progress {
@@ -21,6 +21,7 @@ struct progress {
     size_t count, size;
 };
 
+/* Free the rows: it is empty then. */
 void progress_fini(struct progress *progress);
 
 #endif

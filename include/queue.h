@@ -12,9 +12,10 @@
  *
  * A *domain* is a next hop: text that the shell chooses, the recipient's domain or a route's name
  * ("route:relay.example:587"). A *destination* is where domains lead: a provider or a sorted set of
- * hosts, with port and route. Texts given to a call are copied; texts and attempts in a decision
- * are borrowed: texts until the next call, an attempt until it is given back. Connections and their
- * addresses are in queue_connection.h, questions and what an operator may do in queue_view.h.
+ * hosts, with port and route; its connections are shared by domains with the same order of
+ * preference. Texts given to a call are copied; texts and attempts in a decision are borrowed:
+ * texts until the next call, an attempt until it is given back. Connections and their addresses are
+ * in queue_connection.h, questions and what an operator may do in queue_view.h.
  *
  * Invariants: a recipient is under way at most once; no more connections than capacity, than a
  * destination, its provider and each address may have; a connection carries only attempts with the
@@ -44,8 +45,11 @@ struct queue_settings {
     int64_t give_up_ms;       /* an opening that others wait for: 5 s */
 };
 
+/* Nothing waits yet. Times are of a clock that is never set, in milliseconds. queue_free(NULL) is
+ * allowed. */
 struct queue *queue_new(const struct queue_settings *settings, int64_t now_ms);
 void queue_free(struct queue *q);
+/* New settings hold from now on; what is under way goes on. */
 void queue_configure(struct queue *q, const struct queue_settings *settings, int64_t now_ms);
 
 /* ---- what waits ---- */
@@ -91,7 +95,8 @@ enum queue_decision_kind {
     QUEUE_HURRY,   /* others wait for the place of `connection`, which is busy for long: until the
                       final dot its server has little time for each answer of this message */
     QUEUE_SETTLE,  /* answer `attempt` without a connection, for `reason`: queue_settled() */
-    QUEUE_EVENT    /* `destination` rests (rest_ms > 0) or is tried again; for log and alert */
+    QUEUE_EVENT /* `destination` rests (rest_ms > 0), or by its `text` one tenant's mail there, or
+                      it is tried again; or QUEUE_SHARE_USED; for log and alert */
 };
 
 enum queue_reason {
@@ -102,7 +107,10 @@ enum queue_reason {
     QUEUE_ROOM,         /* CLOSE: others wait for its place */
     QUEUE_GIVEN_UP,     /* CLOSE: does not open, and others wait for its place */
     QUEUE_DRAINING,     /* CLOSE */
-    QUEUE_REST_OVER     /* EVENT: the time is over that an operator has set */
+    QUEUE_REST_OVER,    /* EVENT: the time is over that an operator has set */
+    QUEUE_HANGS,        /* EVENT: `destination` answers nothing, and `count` connections wait */
+    QUEUE_SHARE_USED    /* EVENT: `tenant` has no connection for its other mail, as `count` are busy
+                           with one message each for long, most of them at `destination` */
 };
 
 struct queue_decision {
@@ -113,22 +121,29 @@ struct queue_decision {
     const struct queue_attempt *attempt;
     const char *domain, *destination, *text, *tenant;
     bool urgent; /* RESOLVE: class security waits for it */
+    unsigned count;
     int result;
     int64_t rest_ms;
     uint32_t turn; /* OPEN: counts the connections to these hosts, so that those that are equal may
                       take turns */
 };
 
-/* The next decision; false: none until the next event, or queue_wake_ms(). */
+/* The next decision; false: none until the next event, or queue_wake_ms(). Its texts are there
+ * until the next call of anything here. */
 bool queue_decide(struct queue *q, struct queue_decision *decision_r, int64_t now_ms);
 /* When to ask again though nothing has happened; INT64_MAX: never. */
 int64_t queue_wake_ms(const struct queue *q);
 
 /* ---- names ---- */
 
+struct queue_address;
+
 struct queue_answer {
-    const char *const *hosts; /* 1 to QUEUE_HOSTS_MAX names, in any order, any case */
+    const char *const *hosts;    /* 1 to QUEUE_HOSTS_MAX names, in any order, any case */
+    const unsigned *preferences; /* beside the hosts; NULL: all are equal */
     size_t host_count;
+    /* NULL, or the name whose hosts are more than these: it shares nothing with other names. */
+    const char *alone;
     unsigned port;
     const char
         *route; /* "", or what makes destinations on the same hosts different: TLS policy, user */
@@ -136,8 +151,12 @@ struct queue_answer {
                           depends on, such as the settings' generation. Not 0. */
     unsigned connections; /* as configured for this route; 0: the provider's, or the default */
     int64_t valid_ms;     /* for so long, at least 1 s */
+    const struct queue_address *addresses; /* of all hosts: connections to others end
+                                              soon, between two messages */
+    size_t address_count;                  /* 0: not known */
 };
 
+/* The answer to RESOLVE, copied. A name that was not asked for is passed over. */
 void queue_resolved(struct queue *q, const char *name, const struct queue_answer *answer,
                     int64_t now_ms);
 /* Everybody who is due, or comes due within `retry_ms`, is handed out with SETTLE. */

@@ -14,9 +14,14 @@
 
 #include "queue.h"
 
+/* So long a connection is used for further messages at most. */
+enum { QUEUE_REUSE_MS = 300 * 1000 };
+
 struct queue_address {
     uint8_t ip[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d */
     uint16_t port;
+    uint32_t host; /* what stands for the name that DNS gave it for, in any case; it makes no other
+                      address */
 };
 
 /* Which of `count` candidates, best first, to try next; it counts until it has failed or the
@@ -63,11 +68,30 @@ MUST_CHECK bool queue_opened(struct queue *q, uint64_t connection, const struct 
 
 enum queue_next { QUEUE_NEXT_SEND, QUEUE_NEXT_IDLE, QUEUE_NEXT_CLOSE };
 
-/* The message has been spoken of (whatever the answers): its attempt is the shell's until
+/* Has the server answered anything of the message? What is too old, too large or damaged has its
+ * result from us, and shows nothing of the server. */
+enum queue_spoken { QUEUE_NOT_SPOKEN, QUEUE_SPOKEN };
+
+/* The connection is done with the message (whatever the answers): its attempt is the shell's until
  * queue_settled(). What the connection does next: SEND `*next_r`, wait, or close. `reusable` false:
  * the server takes no more on it. */
-MUST_CHECK enum queue_next queue_message_done(struct queue *q, uint64_t connection, bool reusable,
+MUST_CHECK enum queue_next queue_message_done(struct queue *q, uint64_t connection,
+                                              enum queue_spoken spoken, bool reusable,
                                               const struct queue_attempt **next_r, int64_t now_ms);
+
+enum queue_refusal {
+    QUEUE_REFUSES_MESSAGE, /* for good, or for its addresses or content: it is neither taken nor
+                              does that show a limit */
+    QUEUE_REFUSES_FIRST,   /* by another 4xx, the first that was said on this connection */
+    QUEUE_REFUSES_LATER    /* the same, but others were said before: it may be one too many for the
+                              connection only. False: it is said again on a new one. */
+};
+
+/* The server has refused the message at MAIL, before queue_message_done(). True: the server takes
+ * no more for now, which is known; the attempt is back in the queue, untried, and must not be
+ * settled. */
+MUST_CHECK bool queue_turned_away(struct queue *q, uint64_t connection, enum queue_refusal what,
+                                  const char *why, int64_t now_ms);
 
 /* Between two transactions of its attempt: does mail of class security wait for this connection, or
  * for its place? Then the recipients that are left wait no longer here: queue_message_done(), and
@@ -82,7 +106,8 @@ enum queue_failure {
     QUEUE_FAIL_LOST,       /* it broke while a message was spoken of */
     QUEUE_FAIL_BROKE,      /* the same after the server had taken its MAIL, so that this message may
                               be the reason. Only when it happens to several messages in a row, none
-                              of which it has happened to before, is it the destination's */
+                              of which it has happened to before, and of more than one tenant, is
+                              it the destination's; as with 421 at MAIL */
     QUEUE_FAIL_STALE,      /* an idle one turned out to be dead before anything was said on it */
     QUEUE_FAIL_LOCAL,      /* our own network or descriptors */
     QUEUE_FAIL_NO_ADDRESS, /* queue_address_take() had none. Nobody's failure while one is full;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* queued.h - The rows of what waits, as people see and change them (database.h). */
+/* queued.h - The rows of queued mail, as operators see and change them (database.h). */
 #ifndef QUEUED_H
 #define QUEUED_H
 
@@ -10,7 +10,7 @@
  * to the last one it has taken, so that the same filter gives the next page. */
 struct database_filter {
     int64_t id; /* 0: any */
-    const char *recipient, *domain, *sender, *credential;
+    const char *recipient, *domain, *sender, *credential, *tenant;
     const char *domains; /* as a JSON list */
     int state;           /* -1: any */
     struct {
@@ -24,8 +24,8 @@ struct database_queued {
     enum mail_state state;
     enum stream_class class;
     int code;
-    const char *recipient, *enhanced, *reply, *remote, *sender,
-        *credential; /* borrowed during the call */
+    const char *recipient, *enhanced, *reply, *remote, *sender, *credential,
+        *tenant; /* borrowed during the call */
 };
 typedef void database_on_queued(void *context, const struct database_queued *row);
 
@@ -46,6 +46,30 @@ typedef void database_on_queue_domain(void *context, const struct database_queue
 MUST_CHECK bool database_queue_domains(struct database *db, int64_t now_ms,
                                        database_on_queue_domain *on_domain, void *context,
                                        struct err *err);
+
+/* All in the queue; `due`: now, or it is under way. */
+struct database_states {
+    int64_t due, deferred, held;
+};
+MUST_CHECK bool database_queue_states(struct database *db, int64_t now_ms,
+                                      struct database_states *n_r, struct err *err);
+
+/* Those that are deferred in these domains, a JSON list. */
+typedef void database_on_deferred(void *context, const char *tenant, enum stream_class class,
+                                  int64_t count);
+MUST_CHECK bool database_queue_deferred(struct database *db, const char *domains, int64_t now_ms,
+                                        database_on_deferred *on_deferred, void *context,
+                                        struct err *err);
+
+/* What the first 20,000 of those heard last; `domains` NULL: of all that are deferred. */
+struct database_reply {
+    const char *domain, *remote, *enhanced, *reply; /* borrowed during the call */
+    int code;
+    int64_t count;
+};
+typedef void database_on_reply(void *context, const struct database_reply *row);
+MUST_CHECK bool database_queue_replies(struct database *db, const char *domains, int64_t now_ms,
+                                       database_on_reply *on_reply, void *context, struct err *err);
 
 /* How many that wait in these domains, a JSON list, expire until then. */
 MUST_CHECK bool database_queue_expiring(struct database *db, const char *domains, int64_t until_ms,

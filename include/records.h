@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* records.h - The DNS records that sending needs: which, why, what stands there now, and what takes
- * its place.
+/* records.h - The DNS records that sending requires: purpose, what is published now, and what
+ * should replace it.
  *
- * A plan is made from what this relay knows and from what DNS says. What others have published is
- * merged, respected or named as wrong, never simply overwritten.
+ * A plan is made from what this relay knows and from what DNS says. Records that others have
+ * published are merged, kept, or reported as wrong, never simply overwritten.
  */
 #ifndef RECORDS_H
 #define RECORDS_H
@@ -65,6 +65,7 @@ const char *records_role_why(enum records_role role);   /* a sentence */
 const char *records_role_title(enum records_role role); /* "SPF" … */
 
 enum records_need { RECORDS_REQUIRED, RECORDS_RECOMMENDED, RECORDS_LATER };
+/* "required", "recommended", "later". */
 const char *records_need_name(enum records_need need);
 
 enum records_state {
@@ -74,6 +75,7 @@ enum records_state {
     RECORDS_WRONG,
     RECORDS_PROPAGATING /* published, but not seen everywhere yet */
 };
+/* "unknown", "ok" … */
 const char *records_state_name(enum records_state state);
 
 struct records_item {

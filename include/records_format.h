@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* records_format.h - A plan as text for the tools that keep DNS. The same plan gives the same text.
+/* records_format.h - A plan as text for DNS tools. The same plan gives the same text.
  *
- * A plan's publishable records are those that are not for later (unless plan.with_later is set),
- * not blocked and not the provider's. Formats that own a whole set (name and type) also have the
- * records of others in it.
+ * The publishable records of a plan are those that are not for later (unless plan.with_later is
+ * set), not blocked, and not the provider's. Formats that define a whole set (name and type)
+ * include the records of others in it.
  */
 #ifndef RECORDS_FORMAT_H
 #define RECORDS_FORMAT_H
@@ -17,13 +17,13 @@ enum {
 /* One of policy/records/formats/: each file there is a format, by its name. */
 struct records_format {
     const char *name; /* of --format */
-    const unsigned char *text;
-    size_t len;
+    struct span text;
 };
 
 extern const struct records_format records_formats[];
 extern const size_t records_format_count;
 
+/* Append the plan in that format, its records with a TTL of `ttl_s`. */
 void records_format_print(const struct records_format *format, const struct records_plan *plan,
                           unsigned ttl_s, struct buf *out);
 

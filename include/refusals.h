@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* refusals.h - What clients were refused, as lines of the log and as events: so many a minute of
- * each credential, of all that have none together, and in all; the rest is counted and said in one.
- * Whoever causes refusals fills no disk with them, and hides nobody else's. */
+/* refusals.h - Logs refusals, as lines and as events. The number a minute is limited for each
+ * credential, for all clients without one, and in total, and apart from these for failed logins:
+ * for each credential that they claim to be, and for all names that there are not. The rest is
+ * counted and logged in one line. So nobody can fill the disk with refusals, or hide those of
+ * others. */
 #ifndef REFUSALS_H
 #define REFUSALS_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* rejects.h - Connections that were refused, or closed, before anybody had logged in: counted, and
- * told by network in one line a minute. A flood can be seen, and fills no log. */
+/* rejects.h - Counts connections that were refused or closed before login, and logs the networks
+ * with the most in one line a minute: a flood is visible, and does not fill the log. */
 #ifndef REJECTS_H
 #define REJECTS_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* retry.h - A reply and the tries so far become: done, later (and when), or never. */
+/* retry.h - From a reply and the number of tries to done, later (with a time), or never. */
 #ifndef RETRY_H
 #define RETRY_H
 
@@ -19,6 +19,8 @@ struct retry_input {
     unsigned tries;     /* before this one */
     bool not_attempted; /* nobody was asked: our own network, key or store was at fault, or the
                            destination rests. It costs no try; time goes on. */
+    bool no_host; /* no host took the connection: it costs no try, and the next one comes as after
+                     one more */
     int64_t now_ms;
     int64_t created_ms, expires_ms;
     uint32_t random; /* for the jitter: retry_random() */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* rotation.h - The life of a DKIM key: made, seen in DNS, signing, fading, gone. What is due is
- * decided here; time and what was seen are passed in.
+/* rotation.h - The life cycle of a DKIM key. Decides which step is due; the time and what was seen
+ * in DNS are passed in.
  *
  *   pending --seen everywhere for a TTL--> active --another one is active--> retiring
  *   retiring --what it signed has expired--> retired       any --by hand--> revoked

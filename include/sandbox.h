@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sandbox.h - What the relay may still do when its sockets are bound: no more than it needs. Each
- * step is for good, and for all threads made later.
+/* sandbox.h - Restricts the process to what it needs after its sockets are bound. Each step is
+ * permanent and applies to all threads created later.
  *
- * Builds with a sanitizer take the first two steps only: their runtimes do what a relay never does.
+ * Builds with a sanitizer take the first two steps only, because the sanitizers' runtimes need
+ * more.
  */
 #ifndef SANDBOX_H
 #define SANDBOX_H
@@ -42,10 +43,11 @@ MUST_CHECK bool sandbox_files(const char *state_dir, const char *const *readable
 /* seccomp: which system calls this thread, and those it makes, may use. SANDBOX_RELAY comes first;
  * in a process that never says it, and where there is no seccomp, the others do nothing. */
 enum sandbox_role {
-    SANDBOX_RELAY, /* files and sockets; no program is ever run */
-    SANDBOX_STORE, /* files only */
-    SANDBOX_WEB,   /* open sockets only */
-    SANDBOX_OPENER /* open files for others, nothing else */
+    SANDBOX_RELAY,  /* files and sockets; no program is ever run */
+    SANDBOX_STORE,  /* files only */
+    SANDBOX_READER, /* open files only */
+    SANDBOX_WEB,    /* sockets, and reading open files */
+    SANDBOX_OPENER  /* open files for others, nothing else */
 };
 MUST_CHECK bool sandbox_calls(enum sandbox_role role, struct err *err);
 

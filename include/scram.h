@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* scram.h - The server's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, 7677, 9266): the
- * client proves that it knows the password, and what is stored proves nothing to anybody.
+ * client proves that it knows the password, and the stored keys cannot be used to log in.
  *
  *   client-first -> scram_first() -> the credential's keys are looked up by `name`
  *   scram_challenge() -> server-first -> client-final -> scram_final() -> server-final

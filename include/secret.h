@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* secret.h - Passwords: made, hashed, compared; digests and seals.
+/* secret.h - Passwords: generation, hashing, comparison; digests and seals.
  *
  * A generated secret has 160 random bits, so one SHA-256 protects it. A chosen password is hashed
- * with yescrypt, which is slow by purpose (16 ms): never call secret_verify() with such a hash on
- * an event loop.
+ * with yescrypt, which is intentionally slow (16 ms): never call secret_verify() with such a hash
+ * on an event loop.
  */
 #ifndef SECRET_H
 #define SECRET_H
@@ -32,6 +32,9 @@ bool secret_verify(const char *hash, struct span given);
 /* A hash that nothing matches and that costs as much as a slow one. */
 extern const char secret_nobody[];
 
+/* In constant time. */
+bool secret_same(const void *a, const void *b, size_t len);
+
 /* HMAC-SHA-256 (RFC 2104), its first 16 octets: a name for `text` that nobody without the key can
  * make. */
 void secret_mac(struct span key, struct span text, unsigned char mac_r[16]);
@@ -48,11 +51,13 @@ void secret_digest(struct span text, unsigned char digest_r[16]);
 /* SHA-256 in hexadecimal; `hex_r` holds 65 bytes. */
 void secret_sha256(struct span text, char *hex_r);
 
-/* secret_digest(), piece by piece. secret_hash_end() frees it. */
+/* secret_digest(), piece by piece. secret_hash_end() frees it, and so does secret_hash_end_whole(),
+ * which gives all 32 octets. */
 struct secret_hash;
 struct secret_hash *secret_hash_begin(void);
 void secret_hash_add(struct secret_hash *h, struct span text);
 void secret_hash_end(struct secret_hash *h, unsigned char digest_r[16]);
+void secret_hash_end_whole(struct secret_hash *h, unsigned char digest_r[32]);
 
 /* GMAC with AES-256 and always the same nonce (NIST SP 800-38D), piece by piece: several times as
  * fast as a digest. Without the key nobody can make two texts with one tag, as long as no tag
@@ -74,6 +79,7 @@ MUST_CHECK bool secret_seal(const unsigned char key[SECRET_SEAL_KEY], struct spa
 MUST_CHECK bool secret_unseal(const unsigned char key[SECRET_SEAL_KEY], struct span about,
                               struct span sealed, struct buf *out);
 
+/* Overwrite with zeros, which the compiler does not leave out; NULL with 0 does nothing. */
 void secret_clear(void *bytes, size_t len);
 
 #endif

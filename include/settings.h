@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* settings.h - One reading of the config file and what was made of it.
+/* settings.h - The settings from one reading of the config file, and what was made from them.
  *
- * Settings never change once made. A reload makes new ones; a delivery that has begun goes on with
- * its own, a session turns to the new ones at its next step, and when nobody holds the old ones any
- * more they are freed.
+ * Settings never change. A reload makes new ones; a delivery that has begun keeps its own, a
+ * session switches to the new ones at its next step, and the old ones are freed when nobody holds
+ * them any more.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H

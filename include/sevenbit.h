@@ -7,7 +7,8 @@
  * header and body; a multipart's or message's own label follows what was done inside of it.
  *
  * Time is linear in the size, memory one octet for each part and a header of a part, however deep
- * parts are nested.
+ * parts are nested. What cannot be held is no obstacle: sevenbit_starved() tells it of what was
+ * read, and `starved` of `out`, which must be a buf_init_peer(), of what is written.
  */
 #ifndef SEVENBIT_H
 #define SEVENBIT_H
@@ -28,6 +29,8 @@ void sevenbit_free(struct sevenbit *c);
 /* Read the body, piece by piece, then its end. */
 void sevenbit_read(struct sevenbit *c, struct span piece);
 void sevenbit_read_end(struct sevenbit *c);
+/* There was no memory to find it out: nothing below counts. */
+bool sevenbit_starved(const struct sevenbit *c);
 /* What cannot be converted, as the end of "Message holds 8-bit content …"; NULL: all can. */
 const char *sevenbit_obstacle(const struct sevenbit *c);
 /* Is anything to be changed? */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* shown.h - What a reader is shown of a field that says who sends it. */
+/* shown.h - What mail readers show of a field that names a sender. */
 #ifndef SHOWN_H
 #define SHOWN_H
 

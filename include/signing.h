@@ -12,7 +12,7 @@
 #include "err.h"
 #include "key.h"
 
-enum { SIGNING_KEYS_MAX = 2, SIGNING_LIFETIME_S = 7 * 24 * 3600 };
+enum { SIGNING_KEYS_MAX = 2, SIGNING_LIFETIME_S = 7 * 24 * 3600, SIGNING_BODY_HASH = 32 };
 
 /* How long the signatures of this process hold (x=); said before the first one, or it is
  * SIGNING_LIFETIME_S. */
@@ -33,9 +33,13 @@ MUST_CHECK bool signing_field(struct signing *s, struct span raw,
                               struct err *err); /* with its CRLF */
 MUST_CHECK bool signing_end_header(struct signing *s, struct err *err);
 /* A body is empty or ends with CRLF: else finishing it is a fault. */
-MUST_CHECK bool signing_body(struct signing *s, struct span chunk, struct err *err);
+void signing_body(struct signing *s, struct span chunk);
+/* Instead: the body is one that was signed before, and signing_body_hash() gave this. */
+void signing_body_known(struct signing *s, const unsigned char hash[SIGNING_BODY_HASH]);
 /* Append one "DKIM-Signature: …" field per key, CRLF included. */
 MUST_CHECK bool signing_finish(struct signing *s, struct buf *fields, struct err *err);
+/* SHA-256 of the body's canonical form; after signing_finish(). */
+void signing_body_hash(const struct signing *s, unsigned char hash_r[SIGNING_BODY_HASH]);
 void signing_free(struct signing *s);
 
 /* Give the TXT record of `name`, or return false when there is none. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* similar.h - "Did you mean …?": the nearest of some words to one that is none of them. */
+/* similar.h - Suggests the most similar of some words ("did you mean …?"). */
 #ifndef SIMILAR_H
 #define SIMILAR_H
 
@@ -11,6 +11,7 @@ struct similar {
     unsigned distance;
 };
 
+/* What was written; borrowed until the end. */
 void similar_init(struct similar *s, const char *word);
 /* Letters left out, put in, changed or swapped: one for each three of the candidate, and one. */
 void similar_try(struct similar *s, struct span candidate);

@@ -20,6 +20,7 @@ struct span {
 /* For printf's "%.*s". */
 #define SPAN_ARG(s) (int)(s).len, (s).ptr
 
+/* Of a text without its zero. */
 struct span span_of(const char *text);
 bool span_equal(struct span a, struct span b);
 bool span_equal_nocase(struct span a, struct span b); /* ASCII case only */
@@ -57,6 +58,7 @@ bool span_among(struct span s, const char *const *names, size_t count, size_t *i
 /* Copy into `text` and end it with a zero. False when it does not fit or holds a zero byte. */
 bool span_copy(struct span s, char *text, size_t size);
 
+/* No octet over 127; control characters are allowed. */
 bool span_is_ascii(struct span s);
 /* Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates. */
 bool span_is_utf8(struct span s);

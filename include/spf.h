@@ -24,6 +24,7 @@ enum spf_result {
 enum { SPF_RESULTS = 8 };
 
 const char *spf_result_name(enum spf_result result); /* "pass" … */
+/* From that name. False when it is none of them. */
 MUST_CHECK bool spf_result_parse(struct span name, enum spf_result *result_r);
 
 struct spf_query {

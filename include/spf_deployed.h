@@ -16,6 +16,7 @@ struct spf_reading {
     char why[200];
 };
 
+/* Pending as spf_check() is. */
 void spf_deployed_check(const struct spf_query *query, const struct dns *dns,
                         struct spf_reading *reading_r);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* standing.h - What a running relay says of itself: since when it runs, by which settings, and what
- * became of the last reload. From any thread. */
+/* standing.h - The state of a running relay: since when it runs, its settings, and the result of
+ * the last reload. For use from any thread. */
 #ifndef STANDING_H
 #define STANDING_H
 
@@ -10,6 +10,7 @@
 
 struct standing;
 
+/* The relay has started now. From here on any thread may use it. */
 struct standing *standing_new(int64_t now_ms);
 void standing_free(struct standing *s); /* NULL is allowed */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* stream.h - Kinds of mail: what a message is for decides how fast it is tried, how long, and what
- * it overtakes. */
+/* stream.h - Streams and classes of mail. The class decides how soon a message is tried again, for
+ * how long, and which mail it overtakes. */
 #ifndef STREAM_H
 #define STREAM_H
 
@@ -54,6 +54,7 @@ struct stream {
 /* Its name for people: in that language, else in English, else the name in the config. */
 const char *stream_title(const struct stream *s, enum language language);
 
+/* As the settings have it: "security", "digest" … */
 const char *stream_class_name(enum stream_class class);
 MUST_CHECK bool stream_class_parse(struct span name, enum stream_class *class_r);
 

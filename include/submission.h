@@ -72,6 +72,9 @@ struct submission_refusal {
 struct sasl;
 struct dots_in;
 
+/* SCRAM_BINDING bytes that only this connection has. False: it has none. */
+typedef bool submission_on_bind(void *bound, unsigned char *binding_r);
+
 struct submission {
     enum submission_want want;
     struct buf out;
@@ -91,8 +94,8 @@ struct submission {
     } phase;
     bool tls, authenticated, esmtp, skipping_line;
     char helo[256];
-    bool binds; /* AUTH can be bound to the TLS connection, by this (RFC 9266) */
-    unsigned char binding[SCRAM_BINDING];
+    submission_on_bind *binding; /* NULL: AUTH cannot be bound to the TLS connection */
+    void *bound;
     struct identity identity; /* after AUTH */
     struct sasl *sasl;        /* while AUTH goes on */
     struct envelope envelope;
@@ -128,9 +131,11 @@ void submission_fini(struct submission *s);
 /* Only while want is SUBMISSION_INPUT. */
 void submission_input(struct submission *s, struct span bytes);
 
+/* The handshake is over: what was said before it is forgotten (RFC 3207 section 4.2). */
 void submission_tls_started(struct submission *s);
-/* After TLS has started: SCRAM_BINDING bytes that only this connection has. */
-void submission_bind(struct submission *s, const unsigned char *binding);
+/* After TLS has started: AUTH can be bound to the connection (RFC 9266). By what, is asked when a
+ * client uses a mechanism that can. */
+void submission_bind(struct submission *s, submission_on_bind *binding, void *bound);
 /* The stored keys of the name, see scram.h; of a name that is nobody's, scram_keys_nobody(). */
 void submission_keys(struct submission *s, const char *keys);
 /* `identity`: copied; NULL when name or secret are wrong. `busy`: could not be looked up just now.
@@ -142,6 +147,9 @@ void submission_auth_locked(struct submission *s, int64_t wait_s);
 void submission_room_decided(struct submission *s, const struct verdict *refused);
 /* `refused`: the answer to RCPT, and the recipient is out; NULL: it may get mail. */
 void submission_rcpt_decided(struct submission *s, const struct verdict *refused);
+/* The address of the next RCPT that the client has sent ahead, from `at` (0 to begin) in what
+ * waits; `at` moves behind it. Borrowed. False: there is none, or something else comes first. */
+bool submission_next_rcpt(const struct submission *s, size_t *at, struct span *address_r);
 /* The first bytes are stored away, or could not be: then `failed` is the answer that the message
  * gets in the end. */
 void submission_spilled(struct submission *s, const struct verdict *failed);

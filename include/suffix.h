@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* suffix.h - The Public Suffix List, by libpsl: under which names do people register domains? */
+/* suffix.h - The Public Suffix List, by libpsl: the names under which domains are registered. */
 #ifndef SUFFIX_H
 #define SUFFIX_H
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* suppress.h - Who does not want, or cannot get, which mail.
+/* suppress.h - Decides which mail a suppressed recipient does not get.
  *
- * An entry holds for exactly the mailbox that was refused, or whose owner has asked for it: what a
- * provider may ignore in an address (tags, dots) is for counting, never for blocking, since nobody
- * but the receiver knows whether bob+shop is bob. Only case does not matter, see
- * address_same_form(). An entry is of one tenant or of all, for one stream or for all. It never
- * keeps back what a person needs: see suppress_applies().
+ * An entry applies to exactly the mailbox that refused mail, or whose owner asked for it. What a
+ * provider may ignore in an address (tags, dots) is used for counting, never for blocking, because
+ * only the receiver knows whether bob+shop is bob. Case is ignored, see address_same_form(). An
+ * entry belongs to one tenant or to all, and to one stream or to all. It never applies to mail that
+ * a person needs: see suppress_applies().
  */
 #ifndef SUPPRESS_H
 #define SUPPRESS_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* suppressions.h - The suppression list, as rows. What changes it is called in the store's
- * transaction, and leaves an event for each change; see database.h. */
+/* suppressions.h - The rows of the suppression list. Functions that change it are called in the
+ * store's transaction, and add an event for each change; see database.h. */
 #ifndef SUPPRESSIONS_H
 #define SUPPRESSIONS_H
 

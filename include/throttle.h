@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* throttle.h - May this recipient get mail now, and if not, when?
+/* throttle.h - Decides whether a recipient may get mail now, and if not, when.
  *
  * A key (a tenant and a recipient, a recipient, a tenant …) has a bucket: two theoretical arrival
  * times of GCRA, in integer milliseconds, one for the short limit and one for the day. Buckets are
- * plain values: the caller stores them and passes the time in. All keys of a message are looked at
- * together, and the strictest decides; nothing is charged for what is refused.
+ * plain values: the caller stores them and passes the time in. All keys of a message are evaluated
+ * together, and the strictest decides; nothing is charged for mail that is refused.
  */
 #ifndef THROTTLE_H
 #define THROTTLE_H
@@ -106,8 +106,8 @@ struct throttle_decision {
     int64_t wait_ms;       /* PACE, REPLACES: until its slot; DEFER: until one conforms */
     int64_t other;         /* REPEATED, COLLAPSED: the message that goes; REPLACES: that does not */
     unsigned number;       /* REPLACES: which recipient of it */
-    int64_t fingerprint;   /* of what this recipient would read; 0: none */
     bool daily;            /* `key`\'s limit for a day is what is used up */
+    bool first_time;       /* its tenant has never written to this recipient */
     bool first;            /* the first refusal of this pair in a window: worth an event */
 };
 
@@ -137,6 +137,12 @@ struct throttle_decision throttle_decide(const struct throttle_settings *s, enum
                                          enum stream_on_limit on_limit,
                                          struct throttle_bucket buckets[THROTTLE_BUCKETS],
                                          int64_t now_ms);
+
+/* Of one that is repeated, or refused for another reason: only THROTTLE_RATE, which counts what a
+ * tenant asks for. Charged unless it is used up: THROTTLE_DEFER. */
+struct throttle_decision throttle_charge_rate(const struct throttle_settings *s,
+                                              enum stream_class class, struct throttle_bucket *rate,
+                                              int64_t now_ms);
 
 /* What is said of a recipient that was refused when others of the same message were not. */
 #define THROTTLE_REFUSED "Over a limit on mail to this recipient: refused at submission"

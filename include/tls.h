@@ -59,13 +59,19 @@ struct tls {
     enum tls_protocol speaks;
     struct buf plain;  /* for the owner */
     struct buf cipher; /* for the wire */
+    struct span wire;  /* what tls_input() was given and OpenSSL has not taken */
     struct err err;    /* when FAILED */
     unsigned chatter;  /* handshake messages since the last plain text */
+    char *session_key; /* a client's: what sessions are kept by; NULL: none are */
+    int64_t seen_s;    /* when the peer's certificate was: by this handshake, or the one that it
+                          resumes; in seconds since 1970 */
+    bool resumes;      /* a session is offered, and the handshake not done */
+    bool owes_ticket;  /* to a client of TLS 1.3, with the first that is written */
     void *ssl;
 };
 
 /* The context is borrowed. A client that says what it speaks (ALPN, RFC 7301), and not this, is
- * refused. Ends with tls_fini(). */
+ * refused. `t` stays where it is until tls_fini(). */
 void tls_accept(struct tls *t, struct tls_context *context, enum tls_protocol speaks);
 /* What a client demands of the other side. */
 enum tls_demand {
@@ -76,17 +82,24 @@ enum tls_demand {
 /* `host`: a name or an address; for SNI when it is a name, and for the check of the certificate. */
 void tls_connect(struct tls *t, struct tls_context *context, const char *host,
                  enum tls_demand demand);
+/* The same, and a session that an earlier connection of the same key was given is resumed. No
+ * certificate is seen then: the key says which server it is and all that is demanded of it. NULL:
+ * no session is resumed, nor kept for others. */
+void tls_connect_again(struct tls *t, struct tls_context *context, const char *host,
+                       enum tls_demand demand, const char *session_key);
 void tls_fini(struct tls *t);
 
+/* Bytes from the wire; what they decrypt to is added to `plain`. */
 void tls_input(struct tls *t, struct span cipher);
 void tls_write(struct tls *t, struct span plain);
 /* Say close_notify. */
 void tls_finish(struct tls *t);
 
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384"; `text_r` holds at least 80 bytes. */
+/* "TLSv1.3 TLS_AES_128_GCM_SHA256"; `text_r` holds at least 80 bytes. */
 void tls_describe(const struct tls *t, char *text_r, size_t size);
-/* SCRAM_BINDING octets that only the two ends of this connection have (RFC 9266). False before TLS
- * 1.3, where they would not be unique. */
+/* Has it octets that only its two ends have (RFC 9266)? Before TLS 1.3 they would not be unique. */
+bool tls_binds(const struct tls *t);
+/* These SCRAM_BINDING octets. False: it has none. */
 bool tls_binding(const struct tls *t, unsigned char *binding_r);
 /* Was the peer's certificate valid for its name? Known for clients only. */
 bool tls_verified(const struct tls *t);

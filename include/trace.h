@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* trace.h - What is said on chosen connections, line by line, in the log: for whoever looks for a
- * fault between Sealpost and an application or a server (sealpost serve --trace).
+/* trace.h - Logs the dialogue of chosen connections line by line, to find a fault between Sealpost
+ * and an application or a server (sealpost serve --trace).
  *
  *   info trace peer=192.0.2.7 session=3 c="MAIL FROM:<a@club.example>"
  *
- * c is what the client has said, s the server. Who calls it leaves out what is secret, and the
- * bytes of messages.
+ * c is the client's line, s the server's. The caller leaves out secrets and the bytes of messages.
  */
 #ifndef TRACE_H
 #define TRACE_H

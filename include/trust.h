@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* trust.h - What mail demands of the connection that it leaves by, and what a connection has
- * proven.
+/* trust.h - What a message requires of its connection, and what a connection has proven.
  *
- * A connection is kept and used again only for mail that demands exactly this of it: anybody can
- * publish the MX names of somebody else, so that the names of the hosts say nothing about it.
+ * A connection is reused only for mail with exactly the same requirements. The names of hosts alone
+ * prove nothing, because anyone can publish an MX with the names of somebody else's hosts.
  */
 #ifndef TRUST_H
 #define TRUST_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* unsubscribe_page.h - What a mail program or a person asks of a link, and the page that answers.
- */
+/* unsubscribe_page.h - Requests for an unsubscribe link by mail programs and people, and the page
+ * that answers them. */
 #ifndef UNSUBSCRIBE_PAGE_H
 #define UNSUBSCRIBE_PAGE_H
 
@@ -51,17 +51,10 @@ struct unsubscribe_view {
 
 /* Append the page: HTML without scripts, whose style is beside it as "style-RRGGBB.css". */
 void unsubscribe_page(const struct unsubscribe_view *view, struct buf *out);
-/* Append an address of which only those who know it see which it is: "b…b@e…e.example". */
-void unsubscribe_mask(const char *address, struct buf *out);
 
 /* "#rrggbb" */
 MUST_CHECK bool unsubscribe_color(struct span text, uint32_t *rgb_r);
 /* Append the style for a sender's colour. */
 void unsubscribe_style(uint32_t color, struct buf *out);
-/* The contrast of two colours, 1 to 21 (WCAG 2.2); black or white, whichever can be read on an
- * area; a colour for text that is as near to `color` as can be read. */
-double unsubscribe_contrast(uint32_t a, uint32_t b);
-uint32_t unsubscribe_text_on(uint32_t area);
-uint32_t unsubscribe_readable(uint32_t color, uint32_t background);
 
 #endif

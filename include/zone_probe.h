@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* zone_probe.h - DNS as its own servers have it, beside what a resolver still remembers.
+/* zone_probe.h - DNS as the authoritative servers answer, independent of what a resolver has
+ * cached.
  *
- * For each of some names the zone it is in is found, and each server of that zone is asked by
- * itself. `truth` is what the first server that answers says, and the resolver for all other names.
+ * For each name its zone is found, and each server of that zone is asked separately. `truth` is the
+ * answer of the first server that answers, and the resolver's for all other names.
  */
 #ifndef ZONE_PROBE_H
 #define ZONE_PROBE_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* zone_prober.h - Makes a survey on a loop. */
+/* zone_prober.h - Runs a zone probe on a loop. */
 #ifndef ZONE_PROBER_H
 #define ZONE_PROBER_H
 

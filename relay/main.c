@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* main.c - sealpost. */
+/* main.c - Entry point of the program. */
 #include "command.h"
 #include "sandbox.h"
 

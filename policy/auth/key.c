@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* key.c - Key material, by OpenSSL.
+/* key.c - RSA and Ed25519 keys of DKIM signatures, by OpenSSL.
  *
- * The linker replaces the signing library's calls of PEM_read_bio_PrivateKey by
- * __wrap_PEM_read_bio_PrivateKey (see CMakeLists.txt): on a thread that has been lent a key it
- * hands out one more reference to it, elsewhere it parses.
+ * The linker redirects libopendkim's calls of PEM_read_bio_PrivateKey() to
+ * __wrap_PEM_read_bio_PrivateKey() (see CMakeLists.txt). On a thread that has been lent a key it
+ * returns another reference to that key; otherwise it parses the PEM text.
  */
 #include "key.h"
 
@@ -200,6 +200,51 @@ EVP_PKEY *__wrap_PEM_read_bio_PrivateKey(BIO *bio, EVP_PKEY **pkey, pem_password
     lent.handed_out++;
     return lent.key->pkey;
 }
+
+/* ---- the work of a signature ---- */
+
+enum { HALF_BYTES = 128 };
+
+/* A number as long as half of an RSA-2048 key's; odd, as moduli are. */
+static BIGNUM *half(unsigned seed)
+{
+    unsigned char bytes[HALF_BYTES];
+    for (unsigned i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(seed + 151 * i + (i * i >> 3));
+    bytes[0] |= 0xc0;
+    bytes[sizeof(bytes) - 1] |= 1;
+    BIGNUM *number = BN_bin2bn(bytes, sizeof(bytes), NULL);
+    CHECK(number != NULL);
+    return number;
+}
+
+/* RFC 8017 section 5.1.2: with the Chinese remainder theorem, two of half the length. */
+void key_exercise(void)
+{
+    BIGNUM *moduli[] = {half(1), half(2)};
+    BIGNUM *exponents[] = {half(3), half(4)};
+    BIGNUM *bases[] = {BN_new(), BN_new()};
+    BIGNUM *results[] = {BN_new(), BN_new()};
+    BN_MONT_CTX *forms[] = {BN_MONT_CTX_new(), BN_MONT_CTX_new()};
+    BN_CTX *context = BN_CTX_new();
+    CHECK(context != NULL);
+    for (size_t i = 0; i < COUNT_OF(moduli); i++)
+        CHECK(results[i] && bases[i] && forms[i] && BN_rshift1(bases[i], moduli[i]) == 1 &&
+              BN_MONT_CTX_set(forms[i], moduli[i], context) == 1);
+    CHECK(BN_mod_exp_mont_consttime_x2(results[0], bases[0], exponents[0], moduli[0], forms[0],
+                                       results[1], bases[1], exponents[1], moduli[1], forms[1],
+                                       context) == 1);
+    for (size_t i = 0; i < COUNT_OF(moduli); i++) {
+        BN_free(moduli[i]);
+        BN_free(exponents[i]);
+        BN_free(bases[i]);
+        BN_free(results[i]);
+        BN_MONT_CTX_free(forms[i]);
+    }
+    BN_CTX_free(context);
+}
+
+/* ---- certificates ---- */
 
 static bool add_extension(X509 *certificate, int nid, const char *value)
 {

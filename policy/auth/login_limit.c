@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* login_limit.c - Leaky buckets in a table of sets of eight; a set is chosen by a MAC that nobody
- * outside knows, so that nobody can aim at somebody else's bucket.
+/* login_limit.c - Leaky buckets in a table of sets of eight. The set is chosen by a keyed MAC, so
+ * that an attacker cannot choose which bucket to fill.
  *
- * Logging in does not empty a bucket: who has one account would guess at others in between. The
- * owner of a name and an address where it has logged in have a bucket of their own, so that what
- * others guess at there does not lock it out.
+ * A successful login does not empty a bucket: otherwise whoever has one account could guess at
+ * others in between. A name that has logged in from an address has a bucket of its own there, so
+ * that other people's guesses do not lock it out.
  */
 #include "login_limit.h"
 
@@ -56,21 +56,27 @@ struct slot {
 
 struct login_limit {
     size_t sets;
-    unsigned char key[32];
+    struct secret_keyed *keyed;
     struct slot slots[];
 };
 
 struct login_limit *login_limit_new(size_t slots)
 {
     CHECK(slots > 0 && slots % WAYS == 0);
+    char key[32];
     struct login_limit *g = xcalloc(1, sizeof(*g) + slots * sizeof(g->slots[0]));
     g->sets = slots / WAYS;
-    secret_random(g->key, sizeof(g->key));
+    secret_random(key, sizeof(key));
+    g->keyed = secret_keyed_new((struct span){key, sizeof(key)});
+    secret_clear(key, sizeof(key));
     return g;
 }
 
 void login_limit_free(struct login_limit *g)
 {
+    if (!g)
+        return;
+    secret_keyed_free(g->keyed);
     free(g);
 }
 
@@ -132,7 +138,7 @@ static struct place place_of(const struct login_limit *g, unsigned kind, struct 
     struct buf text;
     buf_init(&text, 4096);
     buf_addf(&text, "%u\n%.*s\n%s", kind, SPAN_ARG(span_first(a, 1024)), b);
-    secret_mac((struct span){(const char *)g->key, sizeof(g->key)}, buf_span(&text), p.mac);
+    secret_keyed_mac(g->keyed, buf_span(&text), p.mac);
     buf_fini(&text);
     return p;
 }

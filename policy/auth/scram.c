@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* scram.c - RFC 5802 section 5, with SHA-256 (RFC 7677).
+/* scram.c - SCRAM-SHA-256, the server's side (RFC 5802 section 5, RFC 7677).
  *
  *   ClientKey = HMAC(SaltedPassword, "Client Key"), StoredKey = H(ClientKey)
  *   ServerKey = HMAC(SaltedPassword, "Server Key")
  *   proof = ClientKey XOR HMAC(StoredKey, AuthMessage)
  *
- * Passwords are used as they are: those of ours are ASCII or were refused, where SASLprep changes
- * nothing. */
+ * SASLprep is not applied: passwords that are not ASCII are refused when they are set, and SASLprep
+ * does not change ASCII.
+ */
 #include "scram.h"
 
 #include "base64.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* secret.c - Password hashes: "sha256$<hex>" for generated secrets, crypt(5) "$y$…" for chosen
- * ones. */
+/* secret.c - Random secrets, digests, and password hashes: "sha256$<hex>" for generated secrets,
+ * crypt(5) "$y$…" for chosen passwords. */
 #include "secret.h"
 
 #include <crypt.h>
@@ -18,7 +18,9 @@
 #include <string.h>
 
 static const char generated_prefix[] = "sha256$";
-const char secret_nobody[] = "$y$j9T$0123456789abcdefghijkl$................................";
+/* The last of the 22 characters of a salt has four bits: with another one nothing is hashed. */
+const char secret_nobody[] =
+    "$y$j9T$0123456789abcdefghijk/$...........................................";
 
 void secret_random(void *bytes, size_t len)
 {
@@ -36,13 +38,22 @@ void secret_generate(char *text_r)
     secret_clear(random, sizeof(random));
 }
 
+static void print_hex(const unsigned char *bytes, size_t len, char *text_r)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < len; i++) {
+        text_r[2 * i] = digits[bytes[i] >> 4];
+        text_r[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    text_r[2 * len] = '\0';
+}
+
 void secret_hash_generated(struct span secret, char *hash_r)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)secret.ptr, secret.len, digest);
-    size_t used = (size_t)snprintf(hash_r, SECRET_HASH, "%s", generated_prefix);
-    for (size_t i = 0; i < sizeof(digest); i++)
-        used += (size_t)snprintf(hash_r + used, SECRET_HASH - used, "%02x", digest[i]);
+    memcpy(hash_r, generated_prefix, sizeof(generated_prefix) - 1);
+    print_hex(digest, sizeof(digest), hash_r + sizeof(generated_prefix) - 1);
 }
 
 /* crypt(5) of `secret` with `setting`, which may be a whole hash. */
@@ -94,6 +105,11 @@ bool secret_verify(const char *hash, struct span given)
         return false;
     size_t len = strlen(hash);
     return strlen(computed) == len && CRYPTO_memcmp(computed, hash, len) == 0;
+}
+
+bool secret_same(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
 }
 
 void secret_mac(struct span key, struct span text, unsigned char mac_r[16])
@@ -154,8 +170,7 @@ void secret_sha256(struct span text, char *hex_r)
 {
     unsigned char whole[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)text.ptr, text.len, whole);
-    for (size_t i = 0; i < sizeof(whole); i++)
-        snprintf(hex_r + 2 * i, 3, "%02x", whole[i]);
+    print_hex(whole, sizeof(whole), hex_r);
 }
 
 /* The context under another name, so that nobody else sees OpenSSL. */
@@ -187,12 +202,17 @@ void secret_hash_add(struct secret_hash *h, struct span text)
     CHECK(EVP_DigestUpdate(context_of(h), text.ptr, text.len) == 1);
 }
 
+void secret_hash_end_whole(struct secret_hash *h, unsigned char digest_r[32])
+{
+    unsigned len = 0;
+    CHECK(EVP_DigestFinal_ex(context_of(h), digest_r, &len) == 1 && len == 32);
+    EVP_MD_CTX_free(context_of(h));
+}
+
 void secret_hash_end(struct secret_hash *h, unsigned char digest_r[16])
 {
-    unsigned char whole[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    CHECK(EVP_DigestFinal_ex(context_of(h), whole, &len) == 1 && len >= 16);
-    EVP_MD_CTX_free(context_of(h));
+    unsigned char whole[SHA256_DIGEST_LENGTH];
+    secret_hash_end_whole(h, whole);
     memcpy(digest_r, whole, 16);
 }
 

@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* signing.c - The one place that knows libopendkim.
+/* signing.c - DKIM signing and verification; the only user of libopendkim.
  *
- * Happy path: begin (one library handle per key) - fields - end of header - body - finish - free.
- * What can go wrong: the library refuses a step (fault, nothing may leave) - a key of the wrong
- * kind (fault).
+ * Happy path: begin (one library handle for each key) - fields - end of header - body - finish -
+ * free.
  *
- * Why the arena: for Ed25519 the library forgets a buffer and a key reference for every message.
- * All its memory for one copy comes from an arena that is freed whole, and key_take_back() drops
- * the forgotten reference.
+ * Failure modes: the library refuses a step, a key has the wrong type, or a body does not end with
+ * CRLF: a fault, and the message does not leave.
+ *
+ * The body passes by the library: body_hash.c makes its hash, once for all keys. The linker
+ * redirects two calls within the library to functions of ours (see CMakeLists.txt), which learn
+ * which canonical form it wants, and give it the hash where it asks for one. Checking what arrives
+ * is all the library's, so that it proves what ours has made.
+ *
+ * Each signature's allocations come from an arena that is freed as a whole, because for Ed25519 the
+ * library leaks a buffer and a reference to the key with every message. key_take_back() drops that
+ * reference.
  */
 #include "signing.h"
 
+#include "body_hash.h"
 #include "fields.h"
 #include "message.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,8 +43,22 @@ struct signing {
     struct arena arena;
     DKIM *handles[SIGNING_KEYS_MAX];
     const struct key *keys[SIGNING_KEYS_MAX];
+    void *bodies[SIGNING_KEYS_MAX]; /* what stands for the body in each handle */
     size_t count;
+    struct body_hash *body; /* NULL: its hash is known */
+    unsigned char body_hash[SIGNING_BODY_HASH];
 };
+
+static_assert((int)SIGNING_BODY_HASH == (int)BODY_HASH, "both are the same");
+
+/* What the library is doing for a signature of ours, on this thread. */
+static _Thread_local struct {
+    bool notes;                /* it sets up its canonical forms: the body's is looked for */
+    void *body;                /* which is */
+    enum body_canon canon;     /* of this kind, */
+    const unsigned char *hash; /* and has this hash */
+    bool asked;
+} at_work;
 
 static struct {
     pthread_once_t once;
@@ -176,45 +199,128 @@ bool signing_field(struct signing *s, struct span raw, struct err *err)
     return true;
 }
 
+/* ---- the body ---- */
+
+DKIM_STAT __real_dkim_add_canon(DKIM *handle, bool is_header, dkim_canon_t canon, int hash,
+                                u_char *names, void *signature, ssize_t length, void **form_r);
+DKIM_STAT __wrap_dkim_add_canon(DKIM *handle, bool is_header, dkim_canon_t canon, int hash,
+                                u_char *names, void *signature, ssize_t length, void **form_r);
+DKIM_STAT __real_dkim_canon_getfinal(void *form, u_char **hash_r, size_t *len_r);
+DKIM_STAT __wrap_dkim_canon_getfinal(void *form, u_char **hash_r, size_t *len_r);
+
+DKIM_STAT __wrap_dkim_add_canon(DKIM *handle, bool is_header, dkim_canon_t canon, int hash,
+                                u_char *names, void *signature, ssize_t length, void **form_r)
+{
+    DKIM_STAT status =
+        __real_dkim_add_canon(handle, is_header, canon, hash, names, signature, length, form_r);
+    if (status == DKIM_STAT_OK && at_work.notes && !is_header && form_r) {
+        at_work.body = *form_r;
+        at_work.canon = canon == DKIM_CANON_SIMPLE ? BODY_SIMPLE : BODY_RELAXED;
+    }
+    return status;
+}
+
+DKIM_STAT __wrap_dkim_canon_getfinal(void *form, u_char **hash_r, size_t *len_r)
+{
+    if (!at_work.hash || form != at_work.body)
+        return __real_dkim_canon_getfinal(form, hash_r, len_r);
+    *hash_r = (u_char *)(uintptr_t)at_work.hash;
+    *len_r = BODY_HASH;
+    at_work.asked = true;
+    return DKIM_STAT_OK;
+}
+
+static bool passed_by(struct err *err)
+{
+    return err_set(err, ERR_SYSTEM,
+                   "DKIM signature failed: this libopendkim does not ask for the body's hash");
+}
+
 bool signing_end_header(struct signing *s, struct err *err)
 {
     for (size_t i = 0; i < s->count; i++) {
+        at_work.notes = true;
+        at_work.body = NULL;
         DKIM_STAT status = dkim_eoh(s->handles[i]);
+        at_work.notes = false;
         if (status != DKIM_STAT_OK)
             return failed(err, s->handles[i], status, "the end of the header");
+        if (!at_work.body)
+            return passed_by(err);
+        s->bodies[i] = at_work.body;
     }
+    s->body = body_hash_begin(at_work.canon); /* all keys are asked to sign the same */
     return true;
 }
 
-bool signing_body(struct signing *s, struct span chunk, struct err *err)
+void signing_body(struct signing *s, struct span chunk)
 {
-    for (size_t i = 0; i < s->count && chunk.len > 0; i++) {
-        DKIM_STAT status = dkim_body(s->handles[i], (u_char *)(uintptr_t)chunk.ptr, chunk.len);
-        if (status != DKIM_STAT_OK)
-            return failed(err, s->handles[i], status, "the body");
-    }
+    CHECK(s->body != NULL);
+    body_hash_add(s->body, chunk);
+}
+
+void signing_body_known(struct signing *s, const unsigned char hash[SIGNING_BODY_HASH])
+{
+    body_hash_free(s->body);
+    s->body = NULL;
+    memcpy(s->body_hash, hash, sizeof(s->body_hash));
+}
+
+/* ---- the end ---- */
+
+static bool end_body(struct signing *s, struct err *err)
+{
+    return !s->body || body_hash_end(s->body, s->body_hash) ||
+           err_set(err, ERR_SYSTEM, "DKIM signature failed: CRLF at end of body missing");
+}
+
+/* The value of the field; borrowed from the library. */
+static bool make_value(struct signing *s, size_t i, struct span *value_r, struct err *err)
+{
+    static const size_t name_len = sizeof("DKIM-Signature: ") - 1;
+    u_char *value = NULL;
+    size_t len = 0;
+    key_lend(s->keys[i]);
+    DKIM_STAT status = dkim_eom(s->handles[i], NULL);
+    key_take_back(key_algorithm(s->keys[i]) == KEY_ED25519);
+    if (status != DKIM_STAT_OK)
+        return failed(err, s->handles[i], status, "the signature");
+    status = dkim_getsighdr_d(s->handles[i], name_len, &value, &len);
+    if (status != DKIM_STAT_OK)
+        return failed(err, s->handles[i], status, "writing the field");
+    *value_r = (struct span){(const char *)value, len};
     return true;
+}
+
+static bool add_signature(struct signing *s, size_t i, struct buf *fields, struct err *err)
+{
+    struct span value = SPAN_NONE;
+    at_work.body = s->bodies[i];
+    at_work.hash = s->body_hash;
+    at_work.asked = false;
+    bool ok = make_value(s, i, &value, err);
+    at_work.hash = NULL;
+    if (ok && !at_work.asked)
+        return passed_by(err);
+    if (ok) {
+        buf_add(fields, SPAN("DKIM-Signature: "));
+        buf_add(fields, value);
+        buf_add(fields, SPAN("\r\n"));
+    }
+    return ok;
 }
 
 bool signing_finish(struct signing *s, struct buf *fields, struct err *err)
 {
-    static const char name[] = "DKIM-Signature: ";
-    for (size_t i = 0; i < s->count; i++) {
-        u_char *value = NULL;
-        size_t len = 0;
-        key_lend(s->keys[i]);
-        DKIM_STAT status = dkim_eom(s->handles[i], NULL);
-        key_take_back(key_algorithm(s->keys[i]) == KEY_ED25519);
-        if (status != DKIM_STAT_OK)
-            return failed(err, s->handles[i], status, "the signature");
-        status = dkim_getsighdr_d(s->handles[i], sizeof(name) - 1, &value, &len);
-        if (status != DKIM_STAT_OK)
-            return failed(err, s->handles[i], status, "writing the field");
-        buf_add(fields, SPAN(name));
-        buf_add(fields, (struct span){(const char *)value, len});
-        buf_add(fields, SPAN("\r\n"));
-    }
-    return !fields->overflow || err_set(err, ERR_LIMIT, "DKIM signature is too long");
+    bool ok = end_body(s, err);
+    for (size_t i = 0; ok && i < s->count; i++)
+        ok = add_signature(s, i, fields, err);
+    return ok && (!fields->overflow || err_set(err, ERR_LIMIT, "DKIM signature is too long"));
+}
+
+void signing_body_hash(const struct signing *s, unsigned char hash_r[SIGNING_BODY_HASH])
+{
+    memcpy(hash_r, s->body_hash, sizeof(s->body_hash));
 }
 
 void signing_free(struct signing *s)
@@ -223,6 +329,7 @@ void signing_free(struct signing *s)
         return;
     for (size_t i = 0; i < s->count; i++)
         dkim_free(s->handles[i]);
+    body_hash_free(s->body);
     arena_fini(&s->arena);
     free(s);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* base64.c - Four letters are three bytes, the last ones padded. */
+/* base64.c - Base64 (RFC 4648 section 4), with padding. */
 #include "base64.h"
 
 #include <stdint.h>
@@ -7,7 +7,7 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static int value_of(char c)
+int base64_value(char c)
 {
     const char *at = c ? strchr(alphabet, c) : NULL;
     return at ? (int)(at - alphabet) : -1;
@@ -22,7 +22,7 @@ bool base64_decode(struct span text, struct buf *out)
         return false;
     uint32_t bits = 0;
     for (size_t i = 0; i < text.len; i++) {
-        int value = i < text.len - padding ? value_of(text.ptr[i]) : 0;
+        int value = i < text.len - padding ? base64_value(text.ptr[i]) : 0;
         if (value < 0)
             return false;
         bits = bits << 6 | (uint32_t)value;

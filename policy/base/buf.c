@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* buf.c - Growing memory with a limit. Dropping at the front is cheap: the memory moves only when
- * room is needed. */
+/* buf.c - A growing buffer with a limit. Dropping bytes at the front is cheap: memory is moved only
+ * when room is needed. */
 #include "buf.h"
 
 #include <stdarg.h>
@@ -24,6 +24,13 @@ void buf_fini(struct buf *b)
 {
     free(b->memory);
     *b = (struct buf){.limit = b->limit, .peer = b->peer};
+}
+
+void buf_fini_part(struct buf *b, struct buf *whole)
+{
+    whole->overflow = whole->overflow || b->overflow || b->starved;
+    whole->starved = whole->starved || b->starved;
+    buf_fini(b);
 }
 
 void buf_move(struct buf *to, struct buf *from)
@@ -71,7 +78,7 @@ char *buf_reserve(struct buf *b, size_t len)
     }
     bool small = front + b->len + len > b->size || !b->memory;
     if (small && !grow(b, front + b->len + len)) {
-        b->overflow = true;
+        b->overflow = b->starved = true;
         return NULL;
     }
     return b->ptr + b->len;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* check.c - Stop loudly. Nothing is said to be safe here that the store has not committed. */
+/* check.c - Assertions, and allocation that aborts when memory runs out. Aborting is safe, because
+ * nothing is acknowledged before the store has committed it. */
 #include "check.h"
 
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* err.c - One line to fail, written where the knowledge is. */
+/* err.c - Filling and wrapping faults; SMTP verdicts. */
 #include "err.h"
 
 #include <stdarg.h>
@@ -32,15 +32,26 @@ bool err_wrap(struct err *err, const char *format, ...)
     return false;
 }
 
+/* Most verdicts are a word: formatting it would cost more than the decision. */
+static void put_text(char *to, size_t size, const char *text)
+{
+    size_t len = strnlen(text, size - 1);
+    memcpy(to, text, len);
+    to[len] = '\0';
+}
+
 struct verdict verdict_make(int code, const char *enhanced, const char *format, ...)
 {
     struct verdict v = {.code = code};
     /* Of 3yz, which asks for more, nothing is settled (RFC 5321 section 4.2.1). */
     v.what = code < 300 ? VERDICT_ACCEPT : code < 500 ? VERDICT_DEFER : VERDICT_REJECT;
-    snprintf(v.enhanced, sizeof(v.enhanced), "%s", enhanced);
+    put_text(v.enhanced, sizeof(v.enhanced), enhanced);
     va_list args;
     va_start(args, format);
-    vsnprintf(v.text, sizeof(v.text), format, args);
+    if (strchr(format, '%'))
+        vsnprintf(v.text, sizeof(v.text), format, args);
+    else
+        put_text(v.text, sizeof(v.text), format);
     va_end(args);
     for (char *p = v.text; *p; p++)
         if (*p < ' ' || *p > '~')

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* escape.c - The one place that decides which characters a terminal or a log gets to see. */
+/* escape.c - Decides which characters reach a terminal or the log. */
 #include "escape.h"
 
 #include "normal.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* ip.c - Addresses as bytes; the special ranges are one table, from IANA's registries. */
+/* ip.c - IP addresses and networks: parsing, printing, comparison, and a table of special ranges
+ * from IANA's registries. */
 #include "ip.h"
 
 #include "span.h"

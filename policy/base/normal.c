@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* normal.c - The one place that knows Unicode's normal forms: libidn2 for domains, libunistring for
- * text. */
+/* normal.c - Unicode normal forms; the only user of libidn2 (domains) and libunistring (text). */
 #include "normal.h"
 
 #include <idn2.h>

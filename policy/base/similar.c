@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* similar.c - The distance of Damerau and Levenshtein (optimal string alignment). */
+/* similar.c - Nearest word by Damerau-Levenshtein distance (optimal string alignment). */
 #include "similar.h"
 
 #include <ctype.h>

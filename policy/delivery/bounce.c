@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* bounce.c - A notification in three parts: for a person, for a program, and what it is about. */
+/* bounce.c - Builds a delivery status notification: a part for people, message/delivery-status for
+ * programs, and the message or its header. */
 #include "bounce.h"
 
+#include "bounce_text.h"
 #include "message.h"
+#include "template.h"
 
 #include <string.h>
 
 static const struct {
-    const char *action, *subject, *sentence;
+    const char *name, *subject;
 } actions[BOUNCE_ACTIONS] = {
-    [BOUNCE_FAILED] = {"failed", "Not delivered", "Your message could not be delivered to:"},
-    [BOUNCE_DELAYED] = {"delayed", "Delayed",
-                        "Your message has not been delivered yet; it is still being tried:"},
-    [BOUNCE_RELAYED] = {"relayed", "Passed on",
-                        "Your message was passed on to a server that does not report on delivery:"},
+    [BOUNCE_FAILED] = {"failed", "Not delivered"},
+    [BOUNCE_DELAYED] = {"delayed", "Delayed"},
+    [BOUNCE_RELAYED] = {"relayed", "Passed on"},
 };
 
 static int hex_value(char c)
@@ -56,62 +57,6 @@ static bool any_utf8(const struct bounce_input *in)
     return utf8;
 }
 
-static bool has_8bit(const struct bounce_input *in)
-{
-    return any_utf8(in) || (in->full && !span_is_ascii(in->body));
-}
-
-static void write_header(const struct bounce_input *in, const char *boundary, struct buf *out)
-{
-    char date[40];
-    message_date(in->now_ms, date);
-    buf_addf(out, "Date: %s\r\nFrom: Mail Delivery System <mailer-daemon@%s>\r\nTo: <%.*s>\r\n",
-             date, in->from_domain, SPAN_ARG(in->to));
-    struct span first = in->recipients[0].address;
-    if (!span_is_ascii(
-            first)) /* the header stays ASCII wherever it can: then any server takes it */
-        first = SPAN("a recipient");
-    buf_addf(out, "Subject: %s: your message to %.*s%s\r\n",
-             actions[in->recipients[0].action].subject, SPAN_ARG(first),
-             in->count > 1 ? " and others" : "");
-    buf_addf(out, "Message-ID: <%s.%s.%lld@%s>\r\n", actions[in->recipients[0].action].action,
-             in->id, (long long)in->now_ms, in->hostname);
-    buf_add(out, SPAN("Auto-Submitted: auto-replied\r\nX-Auto-Response-Suppress: "
-                      "All\r\nMIME-Version: 1.0\r\n"));
-    buf_addf(out,
-             "Content-Type: multipart/report; "
-             "report-type=delivery-status;\r\n\tboundary=\"%s\"\r\n%s\r\n",
-             boundary, has_8bit(in) ? "Content-Transfer-Encoding: 8bit\r\n" : "");
-}
-
-static void write_answer(const struct bounce_recipient *r, struct buf *out)
-{
-    buf_addf(out, "<%.*s>\r\n", SPAN_ARG(r->address));
-    if (r->remote.len > 0)
-        buf_addf(out,
-                 r->heard ? "    The server %.*s answered:\r\n" : "    While talking to %.*s:\r\n",
-                 SPAN_ARG(span_first(r->remote, 255)));
-    struct span text = span_of(r->answer.text);
-    buf_addf(out, "    %03d %s\r\n", r->answer.code, r->answer.enhanced);
-    while (text.len > 0) {
-        struct span line = span_first(text, 400);
-        text = span_from(text, line.len);
-        buf_addf(out, "    %.*s\r\n", SPAN_ARG(line));
-    }
-    buf_add(out, SPAN("\r\n"));
-}
-
-static void write_text(const struct bounce_input *in, struct buf *out)
-{
-    buf_addf(out, "This is the mail system at %s.\r\n\r\n", in->hostname);
-    for (size_t i = 0; i < in->count; i++) {
-        const struct bounce_recipient *r = &in->recipients[i];
-        if (i == 0 || r->action != in->recipients[i - 1].action)
-            buf_addf(out, "%s\r\n\r\n", actions[r->action].sentence);
-        write_answer(r, out);
-    }
-}
-
 /* The code for the actual problem where there is one (RFC 3463 section 3.5, X.4.7); what has failed
  * with a 4yz has failed because its time was over. */
 static const char *status_of(const struct bounce_recipient *r)
@@ -131,70 +76,176 @@ static const char *status_of(const struct bounce_recipient *r)
     UNREACHABLE();
 }
 
-static void write_status(const struct bounce_input *in, struct buf *out)
+/* ---- words ---- */
+
+enum { ANSWER_LINE = 400, REMOTE_MAX = 255 };
+
+/* Where the template is: the recipient, and the line of its answer. */
+struct bounce_view {
+    const struct bounce_input *in;
+    const char *boundary;
+    bool utf8, has_8bit;
+    const struct bounce_recipient *recipient;
+    struct span line;
+};
+
+static void each(const void *view, struct span list, template_visit *visit, void *context)
 {
-    char date[40];
-    message_date(in->arrived_ms, date);
-    buf_addf(out, "Reporting-MTA: dns; %s\r\nX-Sealpost-ID: %s\r\nArrival-Date: %s\r\n",
-             in->hostname, in->id, date);
-    if (in->envelope_id.len > 0) {
-        buf_add(out, SPAN("Original-Envelope-Id: "));
-        if (!bounce_xtext_decode(in->envelope_id, out))
-            buf_add(out, SPAN("?"));
-        buf_add(out, SPAN("\r\n"));
-    }
-    for (size_t i = 0; i < in->count; i++) {
-        const struct bounce_recipient *r = &in->recipients[i];
-        const char *type = span_is_ascii(r->address) ? "rfc822" : "utf-8";
-        buf_add(out, SPAN("\r\n"));
-        if (r->original.len > 0) {
-            struct span value = r->original;
-            struct span original_type = span_take(&value, ';');
-            buf_addf(out, "Original-Recipient: %.*s; ", SPAN_ARG(original_type));
-            if (!bounce_xtext_decode(value, out))
-                buf_add(out, SPAN("?"));
-            buf_add(out, SPAN("\r\n"));
+    struct bounce_view inner = *(const struct bounce_view *)view;
+    if (span_equal(list, SPAN("recipient"))) {
+        for (size_t i = 0; i < inner.in->count; i++) {
+            inner.recipient = &inner.in->recipients[i];
+            visit(&inner, context);
         }
-        buf_addf(out, "Final-Recipient: %s; %.*s\r\nAction: %s\r\nStatus: %s\r\n", type,
-                 SPAN_ARG(r->address), actions[r->action].action, status_of(r));
-        if (r->remote.len > 0 && r->heard)
-            buf_addf(out, "Remote-MTA: dns; %.*s\r\nDiagnostic-Code: smtp; %03d %s\r\n\t%s\r\n",
-                     SPAN_ARG(span_first(r->remote, 255)), r->answer.code, r->answer.enhanced,
-                     r->answer.text[0] ? r->answer.text : "(no text)");
-        message_date(in->now_ms, date);
-        buf_addf(out, "Last-Attempt-Date: %s\r\n", date);
-        message_date(in->expires_ms, date);
-        if (r->action == BOUNCE_DELAYED)
-            buf_addf(out, "Will-Retry-Until: %s\r\n", date);
+        return;
     }
+    CHECK(span_equal(list, SPAN("line")));
+    struct span text = span_of(inner.recipient->answer.text);
+    while (text.len > 0) {
+        inner.line = span_first(text, ANSWER_LINE);
+        text = span_from(text, inner.line.len);
+        visit(&inner, context);
+    }
+}
+
+static void add_xtext(struct span xtext, struct buf *out)
+{
+    if (!bounce_xtext_decode(xtext, out))
+        buf_add_char(out, '?');
+}
+
+static void add_original(struct span original, struct buf *out)
+{
+    struct span type = span_take(&original, ';');
+    buf_addf(out, "%.*s; ", SPAN_ARG(type));
+    add_xtext(original, out);
+}
+
+/* What is made, not only named; false: it is another word. */
+static bool insert_made(const struct bounce_view *v, struct span word, struct buf *out)
+{
+    const struct bounce_recipient *r = v->recipient;
+    char date[40];
+    int64_t at_ms = span_equal(word, SPAN("date"))      ? v->in->now_ms
+                    : span_equal(word, SPAN("arrived")) ? v->in->arrived_ms
+                    : span_equal(word, SPAN("expires")) ? v->in->expires_ms
+                                                        : INT64_MIN;
+    if (at_ms != INT64_MIN) {
+        message_date(at_ms, date);
+        buf_add(out, span_of(date));
+    } else if (span_equal(word, SPAN("now"))) {
+        buf_addf(out, "%lld", (long long)v->in->now_ms);
+    } else if (span_equal(word, SPAN("code"))) {
+        buf_addf(out, "%03d", r->answer.code);
+    } else if (span_equal(word, SPAN("envelope_id"))) {
+        add_xtext(v->in->envelope_id, out);
+    } else if (span_equal(word, SPAN("original"))) {
+        if (r->original.len > 0)
+            add_original(r->original, out);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* For @if: something, or nothing. */
+static struct span claim(bool holds)
+{
+    return holds ? SPAN("yes") : SPAN_NONE;
+}
+
+static struct span returned_type(const struct bounce_view *v)
+{
+    if (v->in->full)
+        return v->utf8 ? SPAN("message/global") : SPAN("message/rfc822");
+    return v->utf8 ? SPAN("message/global-headers") : SPAN("text/rfc822-headers");
+}
+
+struct named {
+    const char *name;
+    struct span value;
+};
+
+/* False: it is none of these. */
+static bool insert_named(const struct named *words, size_t count, struct span word, struct buf *out)
+{
+    size_t i = 0;
+    while (i < count && !span_equal(word, span_of(words[i].name)))
+        i++;
+    if (i == count)
+        return false;
+    buf_add(out, words[i].value);
+    return true;
+}
+
+/* Of the report as a whole, and of the message that it is about. */
+static bool insert_of_report(const struct bounce_view *v, struct span word, struct buf *out)
+{
+    const struct bounce_input *in = v->in;
+    const struct named words[] = {
+        {"hostname", span_of(in->hostname)},
+        {"from_domain", span_of(in->from_domain)},
+        {"to", in->to},
+        {"id", span_of(in->id)},
+        {"boundary", span_of(v->boundary)},
+        {"utf8", claim(v->utf8)},
+        {"8bit", claim(v->has_8bit)},
+        {"about_others", claim(in->count > 1)},
+        {"returned_type", returned_type(v)},
+        {"full", claim(in->full)},
+        {"header", in->header},
+        {"body", in->body},
+    };
+    return insert_named(words, COUNT_OF(words), word, out);
+}
+
+static bool insert_of_recipient(const struct bounce_view *v, struct span word, struct buf *out)
+{
+    const struct bounce_recipient *r = v->recipient;
+    const struct span address = r->address;
+    const struct span action = span_of(actions[r->action].name);
+    const bool begins = r == v->in->recipients || r->action != r[-1].action;
+    const struct named words[] = {
+        {"subject", span_of(actions[r->action].subject)},
+        {"about", span_is_ascii(address) ? address : SPAN("a recipient")},
+        {"begins", begins ? action : SPAN_NONE},
+        {"action", action},
+        {"address", address},
+        {"address_type", span_is_ascii(address) ? SPAN("rfc822") : SPAN("utf-8")},
+        {"heard", claim(r->remote.len > 0 && r->heard)},
+        {"remote", span_first(r->remote, REMOTE_MAX)},
+        {"enhanced", span_of(r->answer.enhanced)},
+        {"status", span_of(status_of(r))},
+        {"line", v->line},
+        {"reply", span_of(r->answer.text[0] ? r->answer.text : "(no text)")},
+    };
+    return insert_named(words, COUNT_OF(words), word, out);
+}
+
+static void insert(const void *view, struct span word, struct buf *out)
+{
+    bool known = insert_made(view, word, out) || insert_of_report(view, word, out) ||
+                 insert_of_recipient(view, word, out);
+    CHECK(known);
 }
 
 bool bounce_write(const struct bounce_input *in, struct buf *out)
 {
+    static const struct template t = {
+        .open = '{', .close = '}', .newline = "\r\n", .insert = insert, .each = each};
     char boundary[64];
-    bool utf8 = any_utf8(in);
     CHECK(in->count > 0);
     struct span id = span_of(in->id);
     if (!span_copy(span_first(id, 40), boundary, sizeof(boundary)))
         return false;
     memcpy(boundary + strlen(boundary), "=_report", sizeof("=_report"));
-    write_header(in, boundary, out);
-    buf_addf(out, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\n%s\r\n", boundary,
-             utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "");
-    write_text(in, out);
-    buf_addf(out, "--%s\r\nContent-Type: message/%s\r\n%s\r\n", boundary,
-             utf8 ? "global-delivery-status" : "delivery-status",
-             utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "");
-    write_status(in, out);
-    const char *type = in->full ? (utf8 ? "message/global" : "message/rfc822")
-                                : (utf8 ? "message/global-headers" : "text/rfc822-headers");
-    buf_addf(out, "\r\n--%s\r\nContent-Type: %s\r\n%s\r\n", boundary, type,
-             has_8bit(in) ? "Content-Transfer-Encoding: 8bit\r\n" : "");
-    buf_add(out, in->header);
-    if (in->full) {
-        buf_add(out, SPAN("\r\n"));
-        buf_add(out, in->body);
-    }
-    buf_addf(out, "\r\n--%s--\r\n", boundary);
+    const bool utf8 = any_utf8(in);
+    const struct bounce_view view = {.in = in,
+                                     .boundary = boundary,
+                                     .utf8 = utf8,
+                                     .has_8bit = utf8 || (in->full && !span_is_ascii(in->body)),
+                                     .recipient = in->recipients,
+                                     .line = SPAN_NONE};
+    template_print(&t, &view, bounce_text, out);
     return !out->overflow;
 }

@@ -1,28 +1,66 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* candidates.c - The order is made once; then each state tells what to do next. */
+/* candidates.c - Puts the addresses in order once; then decides which one to try next from the
+ * state of each. */
 #include "candidates.h"
 
 #include <string.h>
 
+/* Hosts of one preference. */
+struct group {
+    size_t first, end;
+    size_t addresses, part; /* part: so many of them are tried */
+};
+
+static size_t group_hosts(const struct hosts *hosts, struct group *groups_r)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < hosts->count; i++) {
+        if (i == 0 || hosts->all[i].preference != hosts->all[i - 1].preference)
+            groups_r[count++] = (struct group){.first = i};
+        groups_r[count - 1].end = i + 1;
+        groups_r[count - 1].addresses += hosts->all[i].count;
+    }
+    return count;
+}
+
+/* One for each in turn, until all have all or there are CANDIDATES_MAX. */
+static void share(struct group *groups, size_t count)
+{
+    size_t left = CANDIDATES_MAX;
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < count && left > 0; i++)
+            if (groups[i].part < groups[i].addresses) {
+                groups[i].part++;
+                left--;
+                more = true;
+            }
+    }
+}
+
 static void add(struct candidates *c, const struct hosts *hosts, size_t host, size_t ip,
                 unsigned port)
 {
-    if (c->count < CANDIDATES_MAX)
-        c->all[c->count++] =
-            (struct candidate){.host = host, .at = {.ip = hosts->all[host].ips[ip], .port = port}};
+    CHECK(c->count < CANDIDATES_MAX);
+    c->all[c->count++] = (struct candidate){.host = host,
+                                            .mark = hosts_name_mark(hosts->all[host].name),
+                                            .at = {.ip = hosts->all[host].ips[ip], .port = port}};
 }
 
 void candidates_init(struct candidates *c, const struct hosts *hosts, unsigned port, int64_t now_ms)
 {
     *c = (struct candidates){.begun_ms = now_ms, .last_ms = now_ms};
-    for (size_t first = 0, end = 0; first < hosts->count; first = end) {
-        while (end < hosts->count && hosts->all[end].preference == hosts->all[first].preference)
-            end++;
+    struct group groups[HOSTS_MAX];
+    CHECK(hosts->count <= HOSTS_MAX);
+    size_t count = group_hosts(hosts, groups);
+    share(groups, count);
+    for (struct group *g = groups; g < groups + count; g++)
         for (size_t ip = 0; ip < HOSTS_IPS_MAX; ip++)
-            for (size_t host = first; host < end; host++)
-                if (ip < hosts->all[host].count)
+            for (size_t host = g->first; host < g->end; host++)
+                if (ip < hosts->all[host].count && g->part > 0) {
                     add(c, hosts, host, ip, port);
-    }
+                    g->part--;
+                }
 }
 
 void candidates_set(struct candidates *c, size_t i, enum candidate_state state, int64_t now_ms)
@@ -159,6 +197,15 @@ bool candidates_all_lack(const struct candidates *c)
         others += !c->all[i].lacks;
     }
     return lacking > 0 && (others == 0 || lacking >= CANDIDATES_TROUBLES_MAX);
+}
+
+bool candidates_take_no_more(const struct verdict *at_mail)
+{
+    static const char *const others[] = {"4.1.", "4.2.", "4.6."}; /* addresses, the content */
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (strncmp(at_mail->enhanced, others[i], 4) == 0)
+            return false;
+    return at_mail->code >= 400 && at_mail->code < 500 && at_mail->code != 421;
 }
 
 bool candidates_host_trouble(const struct verdict *v)

@@ -7,7 +7,8 @@
  *   3. the signature covers what 1 and 2 made
  *   4. in front: DKIM-Signature, then Received
  *
- * The body is never in memory: it is read once for 2, once for 3, and once more when it is sent.
+ * The body is never in memory: it is read once for 2, once for 3, unless its hash is known from
+ * another copy, and once more when it is sent.
  *
  * Invariant: COMPOSE_OK is returned only with at least one signature over the very bytes in head
  * and those that the body becomes.
@@ -20,7 +21,7 @@
 #include <string.h>
 
 enum { HEAD_MAX = 4 * MESSAGE_HEADER_MAX };
-static const char no_memory[] = "not enough memory for the header";
+static const char no_memory[] = "not enough memory to make the copy";
 
 static enum compose_result fault(struct compose_output *out, const char *what)
 {
@@ -96,7 +97,7 @@ static enum compose_result downgrade(struct buf *fields, struct compose_output *
     struct span rest = buf_span(fields);
     struct field f;
     enum compose_result result = COMPOSE_OK;
-    buf_init(&ascii, fields->limit);
+    buf_init_peer(&ascii, fields->limit);
     while (result == COMPOSE_OK && message_next_field(&rest, &f)) {
         size_t before = ascii.len;
         const char *why = NULL;
@@ -105,7 +106,7 @@ static enum compose_result downgrade(struct buf *fields, struct compose_output *
         else if (ascii.overflow ||
                  (ascii.len - before > MESSAGE_FIELD_MAX && !span_is_ascii(f.raw)))
             why = "is too long once its UTF-8 is encoded";
-        if (!why)
+        if (!why || ascii.starved)
             continue;
         out->verdict = verdict_make(550, "5.6.7",
                                     "Header field %.*s %s, and the receiving server does not "
@@ -114,9 +115,10 @@ static enum compose_result downgrade(struct buf *fields, struct compose_output *
         result = COMPOSE_NEVER;
     }
     out->header_converted = true;
-    buf_clear(fields);
-    buf_add(fields, buf_span(&ascii));
-    buf_fini(&ascii);
+    if (ascii.starved)
+        result = fault(out, no_memory);
+    buf_fini(fields);
+    buf_move(fields, &ascii);
     return result;
 }
 
@@ -136,6 +138,8 @@ static enum compose_result plan_conversion(const struct compose_input *in, struc
         sevenbit_read(c, chunk);
     } while (chunk.len > 0);
     sevenbit_read_end(c);
+    if (sevenbit_starved(c))
+        return fault(out, no_memory);
     if (sevenbit_obstacle(c)) {
         out->verdict = verdict_make(550, "5.6.3",
                                     "Message holds 8-bit content %s, and the receiving server does "
@@ -153,10 +157,17 @@ static enum compose_result plan_conversion(const struct compose_input *in, struc
     return COMPOSE_OK;
 }
 
-static bool sign_piece(struct signing *s, struct span piece, struct compose_output *out)
+static void sign_piece(struct signing *s, struct span piece, struct compose_output *out)
 {
-    out->body_length += piece.len;
-    return piece.len == 0 || signing_body(s, piece, &out->err);
+    out->body.length += piece.len;
+    signing_body(s, piece);
+}
+
+bool compose_converted(const struct buf *piece, struct err *err)
+{
+    if (piece->starved)
+        return err_set(err, ERR_SYSTEM, "%s", no_memory);
+    return !piece->overflow || err_set(err, ERR_LIMIT, "header of a part grew over its limit");
 }
 
 /* A piece of what was submitted; empty: the end. */
@@ -170,9 +181,9 @@ static bool sign_converted(struct signing *s, struct span chunk, struct buf *pie
         struct span part = span_first(chunk, COMPOSE_PIECE_MAX);
         sevenbit_write(out->conversion, part, piece);
         chunk = span_from(chunk, part.len);
-        ok = (!piece->overflow ||
-              err_set(&out->err, ERR_LIMIT, "header of a part grew over its limit")) &&
-             sign_piece(s, buf_span(piece), out);
+        ok = compose_converted(piece, &out->err);
+        if (ok)
+            sign_piece(s, buf_span(piece), out);
         buf_clear(piece);
     } while (ok && chunk.len > 0);
     return ok;
@@ -180,14 +191,22 @@ static bool sign_converted(struct signing *s, struct span chunk, struct buf *pie
 
 static bool sign_body(const struct compose_input *in, struct signing *s, struct compose_output *out)
 {
+    if (in->known_body && !out->conversion) {
+        out->body = *in->known_body;
+        signing_body_known(s, out->body.hash);
+        return true;
+    }
     struct span chunk = SPAN_NONE;
     struct buf piece;
     bool ok = true;
-    buf_init(&piece, COMPOSE_CONVERTED_MAX);
+    buf_init_peer(&piece, COMPOSE_CONVERTED_MAX);
     in->rewind_body(in->context);
     do {
-        ok = in->read_body(in->context, &chunk, &out->err) &&
-             (out->conversion ? sign_converted(s, chunk, &piece, out) : sign_piece(s, chunk, out));
+        ok = in->read_body(in->context, &chunk, &out->err);
+        if (ok && out->conversion)
+            ok = sign_converted(s, chunk, &piece, out);
+        else if (ok)
+            sign_piece(s, chunk, out);
     } while (ok && chunk.len > 0);
     buf_fini(&piece);
     return ok;
@@ -202,6 +221,8 @@ static bool sign(const struct compose_input *in, struct span fields, struct comp
         ok = signing_field(s, f.raw, &out->err);
     ok = ok && signing_end_header(s, &out->err) && sign_body(in, s, out) &&
          signing_finish(s, &out->head, &out->err);
+    if (ok)
+        signing_body_hash(s, out->body.hash);
     signing_free(s);
     return ok;
 }

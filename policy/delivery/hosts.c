@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* hosts.c - Sorting and shuffling, with randomness that is passed in. */
+/* hosts.c - Sorting, shuffling and rotation of MX hosts and their addresses. Random numbers are
+ * passed in. */
 #include "hosts.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+enum { HOSTS_SURE = HOSTS_MAX / 2 }; /* of more than HOSTS_MAX; the others are drawn */
 
 /* SplitMix64: well spread, and the same for the same beginning. */
 static size_t below(uint64_t *random, size_t limit)
@@ -21,6 +25,42 @@ void hosts_add(struct hosts *h, struct span name, unsigned preference)
     struct host *host = &h->all[h->count++];
     *host = (struct host){.name = xcalloc(name.len + 1, 1), .preference = preference};
     memcpy(host->name, name.ptr, name.len);
+}
+
+/* Without the dot of the root, in lower case. */
+static void normalise(char *name)
+{
+    size_t len = strlen(name);
+    if (len > 1 && name[len - 1] == '.')
+        name[len - 1] = '\0';
+    for (char *c = name; *c; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+}
+
+static int by_name_and_preference(const void *a, const void *b)
+{
+    const struct host *x = a;
+    const struct host *y = b;
+    int order = strcmp(x->name, y->name);
+    return order != 0 ? order : (x->preference > y->preference) - (x->preference < y->preference);
+}
+
+void hosts_unite(struct hosts *h)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->count; i++)
+        normalise(h->all[i].name);
+    if (h->count > 1)
+        qsort(h->all, h->count, sizeof(*h->all), by_name_and_preference);
+    for (size_t i = 0; i < h->count; i++) {
+        if (kept > 0 && strcmp(h->all[i].name, h->all[kept - 1].name) == 0) {
+            free(h->all[i].name);
+            free(h->all[i].ips);
+        } else {
+            h->all[kept++] = h->all[i];
+        }
+    }
+    h->count = kept;
 }
 
 void hosts_add_ip(struct hosts *h, size_t host, const struct ip *ip)
@@ -51,14 +91,17 @@ void hosts_fini(struct hosts *h)
     *h = (struct hosts){0};
 }
 
+static void swap(struct hosts *h, size_t i, size_t k)
+{
+    struct host other = h->all[i];
+    h->all[i] = h->all[k];
+    h->all[k] = other;
+}
+
 void hosts_sort(struct hosts *h, uint64_t random)
 {
-    for (size_t i = h->count; i > 1; i--) {
-        size_t k = below(&random, i);
-        struct host other = h->all[i - 1];
-        h->all[i - 1] = h->all[k];
-        h->all[k] = other;
-    }
+    for (size_t i = h->count; i > 1; i--)
+        swap(h, i - 1, below(&random, i));
     for (size_t i = 1; i < h->count; i++) { /* insertion is stable: the shuffle stays */
         struct host host = h->all[i];
         size_t k = i;
@@ -66,7 +109,27 @@ void hosts_sort(struct hosts *h, uint64_t random)
             h->all[k] = h->all[k - 1];
         h->all[k] = host;
     }
-    shorten(h, HOSTS_MAX < h->count ? HOSTS_MAX : h->count);
+}
+
+static int by_preference(const void *a, const void *b)
+{
+    const struct host *x = a;
+    const struct host *y = b;
+    return x->preference != y->preference ? (x->preference > y->preference ? 1 : -1)
+                                          : strcasecmp(x->name, y->name);
+}
+
+void hosts_choose(struct hosts *h, uint64_t random)
+{
+    if (h->count > HOSTS_MAX) {
+        qsort(h->all, h->count, sizeof(*h->all), by_preference);
+        for (size_t i = HOSTS_SURE; i < HOSTS_MAX; i++) {
+            swap(h, i, i + below(&random, h->count - i));
+            h->all[i].drawn = true;
+        }
+        shorten(h, HOSTS_MAX);
+    }
+    hosts_sort(h, random);
 }
 
 void hosts_cut(struct hosts *h, unsigned preference)
@@ -189,20 +252,51 @@ void hosts_in_turn(const struct hosts *h, uint64_t turn, uint64_t random, struct
     }
 }
 
-bool hosts_have_ips(const struct hosts *h)
+static const struct host *find(const struct hosts *h, const char *name)
 {
     for (size_t i = 0; i < h->count; i++)
-        if (h->all[i].count > 0)
+        if (strcasecmp(h->all[i].name, name) == 0)
+            return &h->all[i];
+    return NULL;
+}
+
+bool hosts_find_rank(const struct hosts *h, const char *name, unsigned *rank_r)
+{
+    const struct host *host = find(h, name);
+    *rank_r = 0;
+    for (size_t i = 0; host && i < h->count; i++) {
+        bool counted = h->all[i].preference >= host->preference;
+        for (size_t k = 0; !counted && k < i; k++)
+            counted = h->all[k].preference == h->all[i].preference;
+        *rank_r += !counted;
+    }
+    return host != NULL;
+}
+
+bool hosts_give(const struct hosts *h, const char *name, const struct ip *ip)
+{
+    const struct host *host = find(h, name);
+    for (size_t i = 0; host && i < host->count; i++)
+        if (ip_equal(&host->ips[i], ip))
             return true;
     return false;
 }
 
-bool hosts_have_more(const struct hosts *h, size_t host, size_t ip)
+/* FNV-1a. */
+uint32_t hosts_name_mark(const char *name)
 {
-    if (ip + 1 < h->all[host].count)
-        return true;
-    while (++host < h->count)
-        if (h->all[host].count > 0)
+    uint32_t mark = UINT32_C(2166136261);
+    for (; *name; name++) {
+        unsigned char c = (unsigned char)(*name >= 'A' && *name <= 'Z' ? *name - 'A' + 'a' : *name);
+        mark = (mark ^ c) * UINT32_C(16777619);
+    }
+    return mark;
+}
+
+bool hosts_have_ips(const struct hosts *h)
+{
+    for (size_t i = 0; i < h->count; i++)
+        if (h->all[i].count > 0)
             return true;
     return false;
 }

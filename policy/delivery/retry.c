@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* retry.c - When to try again. What is our own fault costs the message no try; but nothing stops
- * its time: its sender is waiting for an answer.
- */
+/* retry.c - Turns a reply into done, later or never, and computes the time of the next try. A
+ * failure of the relay itself does not count as a try, but it does not stop the message from
+ * expiring, as its sender is waiting for an answer. */
 #include "retry.h"
 
 #include <stdio.h>
@@ -25,7 +25,8 @@ static int64_t last_ms(const struct retry_input *in)
 
 struct retry_decision retry_decide(const struct retry_input *in)
 {
-    unsigned tries = in->tries + (in->not_attempted ? 0 : 1);
+    bool counts = !in->not_attempted && !(in->no_host && (in->tries > 0 || in->answer.code < 500));
+    unsigned tries = in->tries + counts; /* 0 with 5yz: it was refused when it came */
     struct retry_decision d = {.what = RETRY_DONE, .tries = tries};
     if (in->answer.what == VERDICT_ACCEPT)
         return d;
@@ -33,8 +34,8 @@ struct retry_decision retry_decide(const struct retry_input *in)
     d.expired = in->answer.what == VERDICT_DEFER && in->now_ms >= last_ms(in);
     if (in->answer.what == VERDICT_REJECT || d.expired)
         return d;
-    int64_t delay_ms =
-        in->not_attempted ? OWN_FAULT_PAUSE_MS : stream_delay_ms(in->stream, in->class, tries);
+    int64_t delay_ms = in->not_attempted ? OWN_FAULT_PAUSE_MS
+                                         : stream_delay_ms(in->stream, in->class, in->tries + 1);
     d.what = RETRY_LATER;
     d.due_ms = in->now_ms + jitter(delay_ms, in->random);
     if (d.due_ms > last_ms(in))

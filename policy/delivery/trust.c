@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* trust.c - A connection that was opened for less, or in another name, carries nothing. */
+/* trust.c - Compares what a message requires of a connection with what the connection has proven. A
+ * connection that was opened with weaker requirements, or other credentials, is not used. */
 #include "trust.h"
 
 #include "buf.h"

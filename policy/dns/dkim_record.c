@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dkim_record.c - A tag list (RFC 6376 section 3.2), read once, compared with our public half. */
+/* dkim_record.c - Parses the tag list of a DKIM key record (RFC 6376 section 3.2) and compares it
+ * with the public half of a key. */
 #include "dkim_record.h"
 
+#include "base64.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -93,13 +95,6 @@ static bool lists(struct span list, struct span word)
 
 /* ---- the key ---- */
 
-static int digit(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
 /* Base64 as far as it goes; blanks are skipped (section 3.2). False when it holds anything else.
  * `exact_r`: it ended as base64 must. */
 static bool decode(struct span text, unsigned char *bytes_r, size_t *len_r, bool *exact_r)
@@ -116,7 +111,7 @@ static bool decode(struct span text, unsigned char *bytes_r, size_t *len_r, bool
         padding += c == '=';
         if (c == '=' && padding <= 2)
             continue;
-        int value = digit(c);
+        int value = base64_value(c);
         if (value < 0 || padding > 0 || *len_r == KEY_BYTES_MAX)
             return false;
         held = held << 6 | (unsigned)value;

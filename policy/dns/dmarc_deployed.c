@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dmarc_deployed.c - The one user of libopendmarc: record, one or two results, policy.
+/* dmarc_deployed.c - Evaluates DMARC with libopendmarc, its only user: record, one or two results,
+ * policy.
  *
- * The library accepts what is no record ("p=q", "v=dmarc1"), refuses what is one (no p=, but rua=),
- * and loses aspf=s when rf=iodef follows. So it is given what our own parser has read, written
- * anew: the tags of RFC 7489 that decide anything, and nothing else.
+ * The library accepts text that is not a record ("p=q", "v=dmarc1"), refuses valid records (without
+ * p= but with rua=), and loses aspf=s when rf=iodef follows. Therefore it is given a record that is
+ * rewritten from our own parser's result, with the tags of RFC 7489 that affect the decision and
+ * nothing else.
  */
 #include "dmarc_deployed.h"
 

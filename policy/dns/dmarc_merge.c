@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dmarc_merge.c - A record is a list of tags; a step exchanges two of them and keeps the others. */
+/* dmarc_merge.c - A DMARC record is treated as a list of tags; a step replaces two of them and
+ * keeps the others. */
 #include "dmarc_merge.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dmarc_record.c - Reading a DMARC record: RFC 9989 sections 4.7 and 4.8. */
+/* dmarc_record.c - Parses DMARC records (RFC 9989 sections 4.7 and 4.8). */
 #include "dmarc.h"
 
 /* What was said, before the fall-backs. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dns.c - Names, answers, and the list of what was asked. */
+/* dns.c - DNS names and answers, and the list of questions that an evaluation has asked. */
 #include "dns.h"
 
 #include <arpa/inet.h>
@@ -22,17 +22,6 @@ const char *dns_type_name(enum dns_type type)
         if (types[i].type == type)
             return types[i].name;
     UNREACHABLE();
-}
-
-bool dns_type_parse(struct span name, enum dns_type *type_r)
-{
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
-        if (span_equal_nocase(name, span_of(types[i].name))) {
-            *type_r = types[i].type;
-            return true;
-        }
-    }
-    return false;
 }
 
 const char *dns_status_name(enum dns_status status)

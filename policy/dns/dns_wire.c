@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dns_wire.c - Records as they come over the wire (RFC 1035 section 3.2), where each length is a
- * claim. What does not fit is left out. */
+/* dns_wire.c - Parses record data from the wire (RFC 1035 section 3.2). Every length is checked; a
+ * record that does not fit is left out. */
 #include "dns.h"
 
 #include <stdio.h>
@@ -28,11 +28,13 @@ static bool read_name(struct span wire, char *name_r)
     return i < wire.len;
 }
 
-static void add_name(struct dns_answer *a, unsigned preference, struct span wire)
+static bool add_name(struct dns_answer *a, unsigned preference, struct span wire)
 {
     char name[DNS_NAME_MAX + 1];
-    if (read_name(wire, name))
-        dns_answer_add(a, preference, span_of(name));
+    if (!read_name(wire, name))
+        return false;
+    dns_answer_add(a, preference, span_of(name));
+    return true;
 }
 
 static unsigned number(struct span wire, size_t at)
@@ -122,8 +124,8 @@ void dns_wire_add(struct dns_answer *a, enum dns_type type, struct span wire)
             dns_answer_add(a, 0, wire);
         break;
     case DNS_MX:
-        if (wire.len > 2)
-            add_name(a, number(wire, 0), span_from(wire, 2));
+        if (wire.len <= 2 || !add_name(a, number(wire, 0), span_from(wire, 2)))
+            a->unreadable++;
         break;
     case DNS_PTR:
     case DNS_NS:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* spf.c - check_host(): RFC 7208 sections 4 to 6, one function per mechanism.
+/* spf.c - Evaluates SPF: check_host() of RFC 7208 sections 4 to 6, one function for each mechanism.
  *
- * The record is read twice: once for its grammar, as an error anywhere is one everywhere (section
- * 4.6), and once term by term, left to right, until one matches.
+ * A record is read twice: first for its grammar, because a syntax error anywhere makes the result
+ * permerror (section 4.6), then term by term, left to right, until one matches.
  */
 #include "spf_terms.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* spf_deployed.c - libspf2 on a leash: its DNS is ours, and answers at once.
+/* spf_deployed.c - Evaluates SPF with libspf2, whose DNS is replaced by ours and never blocks.
  *
- * On a missing answer the library is told "try again" and the whole evaluation is thrown away; it
- * takes microseconds and is begun anew when the answer is there.
+ * If an answer is missing the library is told "try again" and its evaluation is discarded; it takes
+ * microseconds and is repeated when the answer has arrived.
  */
 #include "spf_deployed.h"
 

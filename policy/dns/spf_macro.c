@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* spf_macro.c - Macros of SPF: RFC 7208 section 7. */
+/* spf_macro.c - Expands SPF macros (RFC 7208 section 7). */
 #include "spf_terms.h"
 
 #include <stdio.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* spf_merge.c - A merged record is not trusted, but evaluated: for our addresses, which must pass,
- * and for one that nobody has, to count its lookups. The DNS that it is evaluated in has it in
- * place already.
+/* spf_merge.c - Merges our addresses into a domain's SPF record.
+ *
+ * The merged record is checked by evaluating it as if it were published: for each of our addresses,
+ * which must pass, and for an address that nobody uses, to count the lookups.
  */
 #include "spf_merge.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* spf_terms.c - The grammar of a record, read strictly: RFC 7208 section 12, term by term. */
+/* spf_terms.c - Parses the terms of an SPF record strictly (RFC 7208 section 12). */
 #include "spf_terms.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* spf_terms.h - The words of an SPF record (RFC 7208 section 12), and its macros (section 7). */
+/* spf_terms.h - Terms of an SPF record (RFC 7208 section 12), and macro expansion (section 7). */
 #ifndef SPF_TERMS_H
 #define SPF_TERMS_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* suffix.c - The one user of libpsl. */
+/* suffix.c - Public suffixes and organizational domains; the only user of libpsl. */
 #include "suffix.h"
 
 #include <libpsl.h>

@@ -1,15 +1,39 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alert.c - Kinds are the events of their names; keys have several, and admin is the
- * rest. */
+/* alert.c - Maps audit verbs to kinds of alerts, and collects the alerts of one kind into batches.
+ * A kind has the name of its verb; several verbs belong to "key", and all others to "admin". */
 #include "alert.h"
 
 #include "check.h"
 
-static const char *const names[] = {
-    [ALERT_LOCKED] = "locked", [ALERT_IDENTITY] = "identity_refused",
-    [ALERT_FLOOD] = "flood",   [ALERT_CERTIFICATE] = "certificate",
-    [ALERT_KEY] = "key",       [ALERT_ROUTE] = "route",
-    [ALERT_ADMIN] = "admin",   [ALERT_DESTINATION] = "destination_rests"};
+static const char *const names[] = {[ALERT_LOCKED] = "locked",
+                                    [ALERT_IDENTITY] = "identity_refused",
+                                    [ALERT_FLOOD] = "flood",
+                                    [ALERT_CERTIFICATE] = "certificate",
+                                    [ALERT_KEY] = "key",
+                                    [ALERT_ROUTE] = "route",
+                                    [ALERT_ADMIN] = "admin",
+                                    [ALERT_DESTINATION] = "destination_rests",
+                                    [ALERT_CONNECTIONS] = "connections_full",
+                                    [ALERT_SHARE] = "share_used_up",
+                                    [ALERT_DISK] = "disk_full"};
+
+static const char *const sentences[] = {
+    [ALERT_LOCKED] = "somebody guesses passwords, and is locked out",
+    [ALERT_IDENTITY] = "a credential tried to send as somebody else",
+    [ALERT_FLOOD] = "a recipient was protected from more mail",
+    [ALERT_CERTIFICATE] = "look at a certificate",
+    [ALERT_KEY] = "look at a DKIM key",
+    [ALERT_ROUTE] = "a smart host does not take our mail",
+    [ALERT_ADMIN] = "a command has changed something",
+    [ALERT_DESTINATION] = "mail to a destination waits, as it rests",
+    [ALERT_CONNECTIONS] = "a tenant has too many client connections",
+    [ALERT_SHARE] = "a tenant has used up its share",
+    [ALERT_DISK] = "look at the disk"};
+
+const char *alert_sentence(enum alert_kind kind)
+{
+    return sentences[kind];
+}
 
 const char *alert_name(enum alert_kind kind)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* content.c - Line by line: which field is it, is it a boundary, does it name one?
+/* content.c - Digests a message line by line, and recognizes header fields and boundaries.
  *
- * A boundary is known by the "boundary=" of a Content-Type, of the message or of a part, and stands
- * for itself wherever it occurs after that. A line that is longer than those of a header can be is
- * digested as it comes.
+ * Boundaries are learned from the "boundary=" parameter of each Content-Type field, of the message
+ * or of a part, and are replaced wherever they occur after that. A line longer than header lines
+ * can be is digested as it is.
  */
 #include "content.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* fingerprint.c - Digest what a message says, in a form that two copies of it share. */
+/* fingerprint.c - Digests the visible text of a message in a normalized form, so that two copies
+ * with the same content get the same fingerprint. */
 #include "fingerprint.h"
 
 #include "message.h"

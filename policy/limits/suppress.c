@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* suppress.c - Two tables: which reasons keep back which classes, and which answers mean that there
- * is no such mailbox. */
+/* suppress.c - Two tables: which reasons suppress which classes of mail, and which replies mean
+ * that a mailbox does not exist. */
 #include "suppress.h"
 
 #include "ip.h"
@@ -118,27 +118,39 @@ static const struct {
     {"", "mailbox not found"},
 };
 
-/* Words that turn even those into something else: policy, a mailbox that is full or busy, a limit
- * on how much is taken, a trouble that passes, and the sender, whom many servers judge only at
- * RCPT. */
+/* Words that turn even those into something else: policy, what the message holds, who may write,
+ * a mailbox that is full or busy, a limit on how much is taken, a trouble that passes, and the
+ * sender, whom many servers judge only at RCPT. */
 static const char *const soft[] = {
-    "spam",         "policy",       "reputation",  "blocked",      "blacklist",    "blocklist",
-    "spf",          "dkim",         "dmarc",       "relay access", "relaying",     "to relay",
-    "authentic",    "quota",        "full",        " rate",        "ratelimit",    "too quickly",
-    "too many",     "too much",     "too fast",    "too often",    "limit",        "exceed",
-    "throttl",      "per hour",     "this hour",   "per day",      "per minute",   "temporar",
-    "again later",  "try later",    "greylist",    "graylist",     "busy",         "overload",
-    "sender",       "callout",      "callback",    "verification", "verify",       "mail from",
-    "from address", "return path",  "return-path", "reverse-path", "reverse path", "envelope from",
-    "your domain",  "your address", "your server", "your ip",      "your host",
+    "spam",         "policy",        "reputation",    "blocked",       "blacklist",
+    "blocklist",    "spf",           "dkim",          "dmarc",         "relay access",
+    "relaying",     "to relay",      "authentic",     "quota",         "full",
+    " rate",        "ratelimit",     "too quickly",   "too many",      "too much",
+    "too fast",     "too often",     "limit",         "exceed",        "throttl",
+    "per hour",     "this hour",     "per day",       "per minute",    "temporar",
+    "again later",  "try later",     "greylist",      "graylist",      "busy",
+    "overload",     "sender",        "callout",       "callback",      "verification",
+    "verify",       "mail from",     "from address",  "return path",   "return-path",
+    "reverse-path", "reverse path",  "envelope from", "your domain",   "your address",
+    "your server",  "your ip",       "your host",     "storage",       "allocation",
+    "insufficient", "disk space",    "out of space",  "no space",      "unsolicited",
+    "junk",         "virus",         "malware",       "phish",         "suspicious",
+    "attachment",   "access denied", "not allowed",   "prohibit",      "unauthori",
+    "not authori",  "only accept",   "not accept",    "accepted from", "members only",
+    "restricted",   "not secure",    "insecure",      "lookup fail",   "lookup error",
+    "maintenance",  "timeout",       "timed out",     "server error",  "internal error",
+    "local error",  "configuration",
 };
 
 /* The same as whole words: they say of our server, of its way to theirs, or of a list that it is on
- * that the mailbox is not the matter. */
+ * that the mailbox is not the matter; or, in other languages, that it is full. */
 static const char *const others[] = {
-    "rbl",        "dnsbl", "listed", "tls",    "ssl",       "starttls",
-    "encryption", "helo",  "ehlo",   "ptr",    "rdns",      "reverse",
-    "resolve",    "score", "rate",   "banned", "permitted", "rejected: content",
+    "rbl",        "dnsbl", "listed",  "tls",     "ssl",       "starttls",
+    "encryption", "helo",  "ehlo",    "ptr",     "rdns",      "reverse",
+    "resolve",    "score", "rate",    "banned",  "permitted", "rejected: content",
+    "dns",        "ldap",  "network", "dynamic", "contacts",  "friend",
+    "bulk",       "voll",  "pleine",  "plein",   "lleno",     "llena",
+    "piena",      "cheia", "vol",
 };
 
 static bool says(struct span text, const char *words)

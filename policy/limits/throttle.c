@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* throttle.c - GCRA in integers, and the ladder of answers.
+/* throttle.c - GCRA in integer milliseconds, and the decision to accept, pace, defer or reject.
  *
- * A day's limit is a second GCRA. So that no 24 hours see more than `per_day`, half of it may come
- * at once and the other half spread over the day.
+ * The daily limit is a second GCRA: so that no period of 24 hours exceeds `per_day`, half of it may
+ * be used at once and the other half is spread over the day.
  */
 #include "throttle.h"
 
@@ -347,6 +347,23 @@ struct throttle_decision throttle_decide(const struct throttle_settings *s, enum
         struct throttle_limit limit = throttle_limit_of(s, (enum throttle_key)k, class);
         throttle_take(&buckets[k], &limit, now_ms);
     }
+    return d;
+}
+
+struct throttle_decision throttle_charge_rate(const struct throttle_settings *s,
+                                              enum stream_class class, struct throttle_bucket *rate,
+                                              int64_t now_ms)
+{
+    struct throttle_limit limit = throttle_limit_of(s, THROTTLE_RATE, class);
+    struct throttle_decision d = {.what = THROTTLE_PASS, .key = THROTTLE_RATE};
+    bool may_hold = true;
+    d.wait_ms = key_wait_ms(s, THROTTLE_RATE, class, rate, now_ms, &may_hold);
+    if (may_hold) {
+        throttle_take(rate, &limit, now_ms);
+        return d;
+    }
+    d.what = THROTTLE_DEFER;
+    d.daily = is_daily(s, THROTTLE_RATE, class, rate, now_ms, d.wait_ms);
     return d;
 }
 

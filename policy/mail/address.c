@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* address.c - The one reader of mailboxes and domains.
+/* address.c - Parses mailboxes and domains.
  *
- * Text that is not ASCII is checked twice with the same grammar: as it stands, and in its normal
- * form, because a mapping makes '>', '=', '@' and blanks of characters that are none.
+ * Text that is not ASCII is checked twice with the same grammar, as it is and in its normal form,
+ * because normalization can produce '>', '=', '@' or blanks.
  */
 #include "address.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* address_field.c - Mailboxes as header fields hold them (RFC 5322 section 3.4).
+/* address_field.c - Parses mailboxes in header fields (RFC 5322 section 3.4).
  *
- * A field that says who sends holds one mailbox. It is scanned once, left to right: outside quotes
- * and comments only a phrase, one pair of angle brackets and blanks may stand; whatever could make
- * another reader see a second mailbox is refused, not interpreted. Fields that say who gets it hold
- * a list, with groups.
+ * A field that names a sender holds one mailbox. It is scanned once, left to right: outside of
+ * quotes and comments only a phrase, one pair of angle brackets and blanks are allowed; anything
+ * that another parser could read as a second mailbox is refused. Fields that name recipients hold a
+ * list, with groups.
  */
 #include "address_parts.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* address_parts.h - The words of the grammar of addresses, for those who read header fields (RFC
- * 5322 section 3.2 and 3.4). */
+/* address_parts.h - Tokens of the address grammar, for the parsers of header fields (RFC 5322
+ * sections 3.2 and 3.4). */
 #ifndef ADDRESS_PARTS_H
 #define ADDRESS_PARTS_H
 

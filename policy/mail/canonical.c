@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* canonical.c - Which mailbox is meant? One form for all the ways of writing it.
+/* canonical.c - One canonical form for all spellings of a mailbox.
  *
- *   domain: A-labels in lower case, aliases of a provider made one
- *   local part: without needless quotes, NFKC and case folded (RFC 6530 section 10.1), then without
- *   what the provider ignores: "+tag" everywhere, more for some (providers.c)
+ *   domain: A-labels in lower case, a provider's aliases replaced by one domain
+ *   local part: unnecessary quotes removed, NFKC and case folding (RFC 6530 section 10.1), then
+ *   without what the provider ignores: "+tag" everywhere, more for some (providers.c)
  *
- * It is for counting and comparing, never for delivery.
+ * It is used for counting and comparing, never for delivery.
  */
 #include "address.h"
 #include "providers.h"
@@ -108,7 +108,7 @@ bool address_canonical(const struct address *address, struct buf *out)
     return !out->overflow;
 }
 
-bool address_same(const struct address *address, struct buf *out)
+static bool same(const struct address *address, struct buf *out)
 {
     char domain[ADDRESS_DOMAIN_MAX + 1];
     char local[ADDRESS_CANONICAL_LOCAL_MAX] = "";
@@ -144,13 +144,13 @@ void address_forms_make(const char *text, struct address_forms *forms_r)
 {
     struct address address;
     bool parsed = address_parse(span_of(text), &address);
-    (void)print_form(address_same, parsed, &address, text, forms_r->same);
+    (void)print_form(same, parsed, &address, text, forms_r->same);
     (void)print_form(address_canonical, parsed, &address, text, forms_r->counted);
 }
 
 bool address_same_form(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])
 {
-    return form_of(text, address_same, form_r);
+    return form_of(text, same, form_r);
 }
 
 bool address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1])

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* date.c - Dates of header fields (RFC 5322 section 3.3): read strictly, written in UTC. */
+/* date.c - Dates of header fields (RFC 5322 section 3.3): parsed strictly, written in UTC. */
 #include "message.h"
 
 #include <stdio.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* downgrade.c - What may be encoded, and how, depends on the kind of field; what is not what it
- * should be is text.
- */
+/* downgrade.c - Encodes header fields for hops without SMTPUTF8. The kind of the field decides what
+ * may be encoded and how; a malformed field is encoded as unstructured text. */
 #include "downgrade.h"
 
 #include "address_parts.h"
@@ -137,7 +136,7 @@ static enum outcome put_angle(struct encoded_writer *w, enum kind kind, struct s
 static void put_word(struct encoded_writer *w, struct span space, struct span word)
 {
     struct buf says;
-    buf_init(&says, word.len);
+    buf_init_peer(&says, word.len);
     bool quoted = word.ptr[0] == '"' && word.len > 1;
     struct span inside = quoted ? span_from(span_first(word, word.len - 1), 1) : word;
     for (size_t i = 0; i < inside.len; i++) {
@@ -146,7 +145,7 @@ static void put_word(struct encoded_writer *w, struct span space, struct span wo
         buf_add_char(&says, inside.ptr[i]);
     }
     encoded_word(w, space, word, buf_span(&says));
-    buf_fini(&says);
+    buf_fini_part(&says, w->out);
 }
 
 /* The item at the front: how much of `s` it takes, 0 when it is malformed. */
@@ -232,12 +231,11 @@ static enum outcome downgrade(const struct field *f, struct buf *out)
             buf_add_char(out, (unsigned char)f->raw.ptr[i] < 0x80 ? f->raw.ptr[i] : '?');
         return DONE;
     }
-    buf_init(&field, out->limit);
+    buf_init_peer(&field, out->limit);
     enum outcome outcome = write_field(f, kind_of(f->name), &field);
     if (outcome == DONE)
         buf_add(out, buf_span(&field));
-    out->overflow = out->overflow || field.overflow;
-    buf_fini(&field);
+    buf_fini_part(&field, out);
     return outcome == MALFORMED ? write_field(f, TEXT, out) : outcome;
 }
 

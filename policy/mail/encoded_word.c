@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* encoded_word.c - Runs of words become encoded words of at most 75 characters, cut between
- * characters, on lines of at most 76 (RFC 2047 section 2).
- */
+/* encoded_word.c - Writes runs of words as encoded words of at most 75 characters, split between
+ * characters, on lines of at most 76 (RFC 2047 section 2). */
 #include "encoded_word.h"
 
 #include "base64.h"
@@ -15,7 +14,7 @@ enum { LINK_LINE_MAX = 900 };
 void encoded_begin(struct encoded_writer *w, struct buf *out, size_t limit)
 {
     *w = (struct encoded_writer){.out = out, .space = SPAN_NONE};
-    buf_init(&w->run, limit);
+    buf_init_peer(&w->run, limit);
 }
 
 void encoded_put(struct encoded_writer *w, struct span bytes)
@@ -264,7 +263,7 @@ void encoded_comment(struct encoded_writer *w, struct span space, struct span co
         encoded_special(w, space, comment);
         return;
     }
-    buf_init(&says, comment.len);
+    buf_init_peer(&says, comment.len);
     encoded_special(w, space, span_first(comment, 1));
     comment = span_from(comment, 1);
     while (comment.len > 0) {
@@ -279,11 +278,11 @@ void encoded_comment(struct encoded_writer *w, struct span space, struct span co
         encoded_put(w, span_first(comment, 1));
         comment = span_from(comment, 1);
     }
-    buf_fini(&says);
+    buf_fini_part(&says, w->out);
 }
 
 void encoded_end(struct encoded_writer *w)
 {
     flush(w);
-    buf_fini(&w->run);
+    buf_fini_part(&w->run, w->out);
 }

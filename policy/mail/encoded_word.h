@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* encoded_word.h - Write a header field word by word, those that are not ASCII as encoded words
- * (RFC 2047).
+/* encoded_word.h - Writes a header field word by word, and words that are not ASCII as encoded
+ * words (RFC 2047).
  *
- * What stands between two words that are encoded is encoded with them, because readers leave out
- * what is between encoded words; so is what stands between one and a word that came encoded.
+ * Blanks between two encoded words are encoded with them, because readers ignore blanks there; the
+ * same applies between an encoded word and a word that arrived encoded.
  */
 #ifndef ENCODED_WORD_H
 #define ENCODED_WORD_H

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* entity_header.c - Only the label is changed, and only when the content was. */
+/* entity_header.c - Reads the MIME fields of an entity, decides whether its content may be changed,
+ * and writes the header that belongs to converted content. Only fields that describe the encoding
+ * change. */
 #include "entity_header.h"
 
 #include "address.h"
@@ -54,11 +56,11 @@ static bool read_type(struct span s, struct buf *type)
 }
 
 /* Of a value that is not as it should be, some readers find a type all the same. */
-static const char *protects_somehow(struct span value)
+static const char *protects_somehow(struct span value, bool *starved)
 {
     const char *why = NULL;
     struct buf bare;
-    buf_init(&bare, value.len);
+    buf_init_peer(&bare, value.len);
     for (size_t i = 0; i < value.len; i++) {
         char c = value.ptr[i];
         if (c != ' ' && c != '\t' && c != '\r' && c != '\n')
@@ -67,6 +69,7 @@ static const char *protects_somehow(struct span value)
     for (size_t i = 0; i < COUNT_OF(protected_types) && !why; i++)
         if (span_search(buf_span(&bare), span_of(protected_types[i].type)) < bare.len)
             why = protected_types[i].why;
+    *starved = *starved || bare.starved;
     buf_fini(&bare);
     return why;
 }
@@ -80,14 +83,14 @@ static const char *type_protects(struct span type)
 }
 
 /* Has a file name that makes S/MIME of application/octet-stream (RFC 8551 section 3.9)? */
-static bool names_smime(struct span value)
+static bool names_smime(struct span value, bool *starved)
 {
     static const char *const ends[] = {".p7m", ".p7s", ".p7c", ".p7z"};
     struct mime_parameter p;
     struct mime_section section;
     struct buf name;
     bool found = false;
-    buf_init(&name, value.len);
+    buf_init_peer(&name, value.len);
     value = span_from(value, mime_parameter_length(value) + 1);
     while (!found && mime_parameter_next(&value, &p)) {
         mime_parameter_section(p.name, &section);
@@ -101,6 +104,7 @@ static bool names_smime(struct span value)
         for (size_t i = 0; i < COUNT_OF(ends); i++)
             found = found || span_ends_nocase(span_trim(buf_span(&name)), span_of(ends[i]));
     }
+    *starved = *starved || name.starved;
     buf_fini(&name);
     return found;
 }
@@ -147,8 +151,9 @@ static void read_types(struct span header, struct entity_header *e)
         struct span said = span_first(f.value, mime_parameter_length(f.value));
         bool clear = read_type(said, &text);
         struct span type = clear ? buf_span(&text) : span_first(mime_token(said), ENTITY_TYPE_MAX);
-        protect(e, clear ? type_protects(type) : protects_somehow(f.value));
-        if (span_equal_nocase(type, SPAN("application/octet-stream")) && names_smime(f.value))
+        protect(e, clear ? type_protects(type) : protects_somehow(f.value, &e->starved));
+        if (span_equal_nocase(type, SPAN("application/octet-stream")) &&
+            names_smime(f.value, &e->starved))
             protect(e, "in S/MIME, by its name, which must not be changed (RFC 8551 3.9)");
         if (count++ == 0) {
             first = f.value;
@@ -169,10 +174,12 @@ void entity_header_read(struct span header, struct entity_header *e)
     struct field f;
     e->type = e->encoding = SPAN_NONE;
     e->protects = NULL;
+    e->starved = false;
     e->boundary_len = 0;
     read_types(header, e);
     if (span_equal_nocase(e->type, SPAN("application/octet-stream")) &&
-        message_find(header, SPAN("Content-Disposition"), 0, &f) && names_smime(f.value))
+        message_find(header, SPAN("Content-Disposition"), 0, &f) &&
+        names_smime(f.value, &e->starved))
         protect(e, "in S/MIME, by its name, which must not be changed (RFC 8551 3.9)");
     for (bool first = true; message_next_field(&header, &f);) {
         if (!span_equal_nocase(f.name, SPAN("Content-Transfer-Encoding")))

@@ -13,6 +13,7 @@ struct entity_header {
     /* Why the content must not be changed, as the end of "holds 8-bit content …": some reader takes
      * it for signed or encrypted, or finds parts where others find none. NULL: it may be. */
     const char *protects;
+    bool starved;        /* it is not known, as there was no memory to look at it */
     size_t boundary_len; /* 0: there is none that can be used */
     char boundary[ENTITY_BOUNDARY_MAX + 1];
     char type_text[ENTITY_TYPE_MAX + 1]; /* what `type` points to: do not copy */

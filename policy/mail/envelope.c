@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* envelope.c - Owns the strings of one envelope. */
+/* envelope.c - Memory of an envelope: all of its strings. */
 #include "envelope.h"
 
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* extended_parameter.c - What a parameter says, in however many sections and whichever form it
- * came, is gathered and written anew; what is ASCII stays as it is.
- */
+/* extended_parameter.c - Rewrites MIME parameters in the extended form of RFC 2231. All sections of
+ * a parameter are joined, decoded and written again; ASCII parameters are not changed. */
 #include "extended_parameter.h"
 
 #include "mime_parameter.h"
@@ -79,23 +78,23 @@ static void put_extended(struct encoded_writer *w, const struct said *s)
     size_t room =
         around + SECTION_MIN < ENCODED_WORD_LINE_MAX ? ENCODED_WORD_LINE_MAX - around : SECTION_MIN;
     struct buf section;
-    buf_init(&section, 3 * text.len + 64);
+    buf_init_peer(&section, 3 * text.len + 64);
     add_charset(s, utf8, &section);
     take_section(&text, utf8, room, &section);
     bool whole = text.len == 0;
     for (size_t number = 0; number == 0 || section.len > 0; number++) {
         struct buf line;
-        buf_init(&line, s->name.len + section.len + 64);
+        buf_init_peer(&line, s->name.len + section.len + 64);
         buf_addf(&line, "\r\n\t%.*s*", SPAN_ARG(s->name));
         if (!whole)
             buf_addf(&line, "%zu*", number);
         buf_addf(&line, "=%.*s%s", SPAN_ARG(buf_span(&section)), text.len > 0 ? ";" : "");
         encoded_put(w, buf_span(&line));
-        buf_fini(&line);
+        buf_fini_part(&line, w->out);
         buf_clear(&section);
         take_section(&text, utf8, room, &section);
     }
-    buf_fini(&section);
+    buf_fini_part(&section, w->out);
     w->changed = true;
 }
 
@@ -138,7 +137,7 @@ static struct span gather(const struct mime_parameter *first, struct span *rest,
     struct span after = *rest;
     mime_parameter_section(p.name, &section);
     *s = (struct said){.name = section.base, .language = SPAN_NONE};
-    buf_init(&s->text, p.raw.len + rest->len);
+    buf_init_peer(&s->text, p.raw.len + rest->len);
     add_said(&p, &section, s);
     struct span run = p.raw;
     for (uint64_t number = 1; section.numbered && mime_parameter_next(&after, &p); number++) {
@@ -167,8 +166,8 @@ static void put_stray(struct encoded_writer *w, const struct mime_parameter *p)
 {
     struct buf text;
     struct buf line;
-    buf_init(&text, p->value.len);
-    buf_init(&line, 3 * p->value.len + p->name.len + 8);
+    buf_init_peer(&text, p->value.len);
+    buf_init_peer(&line, 3 * p->value.len + p->name.len + 8);
     bool extended = span_ends_nocase(p->name, SPAN("*"));
     if (extended)
         mime_parameter_decode(p->value, &text);
@@ -180,8 +179,8 @@ static void put_stray(struct encoded_writer *w, const struct mime_parameter *p)
         encoded_put(w, buf_span(&line));
     else
         put_masked(w, p->raw);
-    buf_fini(&text);
-    buf_fini(&line);
+    buf_fini_part(&text, w->out);
+    buf_fini_part(&line, w->out);
     w->changed = true;
 }
 
@@ -234,7 +233,7 @@ static void put_parameter(struct encoded_writer *w, const struct mime_parameter 
             put_as_it_is(w, run);
         else
             put_extended(w, &s);
-        buf_fini(&s.text);
+        buf_fini_part(&s.text, w->out);
     }
 }
 

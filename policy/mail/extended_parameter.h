@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* extended_parameter.h - Parameters that are not ASCII, in the form of RFC 2231: octets by percent,
- * in sections where they would be too long for a line.
- */
+/* extended_parameter.h - Parameters that are not ASCII, percent-encoded as in RFC 2231, and split
+ * into sections where they are too long for a line. */
 #ifndef EXTENDED_PARAMETER_H
 #define EXTENDED_PARAMETER_H
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* fields.c - The table of header fields: how often each may stand, what it must be, what becomes of
+/* fields.c - The table of header fields: how often each may occur, its syntax, and what becomes of
  * it.
  *
- * What has no row may hold anything, and passes unsigned. A refusal names the field, the rule and
- * what to write, because the reader is the person whose application has just failed. Only what says
- * nothing is mended (left out); what means something is never guessed at.
+ * A field without a row is not checked or signed. A refusal names the field, the rule and what to
+ * write instead, because it is read by the person whose application has just failed. Fields without
+ * meaning are left out; fields with meaning are never repaired.
  */
 #include "fields.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* mail.c - Owns one message's facts; ids in Crockford's base 32, so that they can be read aloud. */
+/* mail.c - Memory of a message's facts; message ids in Crockford's base 32, which can be read
+ * aloud. */
 #include "mail.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* message.c - Reading a header field by field, and the rules it must keep.
+/* message.c - Reads a header field by field and checks it.
  *
- * What each field must be is a table (fields.c); here is one loop over the fields and their lines,
- * and what holds for all of them.
+ * The rules for single fields are a table (fields.c); this file has the loop over the fields and
+ * their lines, and the rules that apply to all of them.
  */
 #include "message.h"
 
@@ -74,15 +74,22 @@ static bool is_name(struct span name)
     return name.len > 0;
 }
 
-bool message_next_field(struct span *rest, struct field *field_r)
+/* A field with its folds, or a line that is none. */
+static struct span take_field(struct span *rest)
 {
-    if (rest->len == 0)
-        return false;
     size_t len = line_length(*rest);
     while (len < rest->len && (rest->ptr[len] == ' ' || rest->ptr[len] == '\t'))
         len += line_length(span_from(*rest, len));
     struct span raw = span_first(*rest, len);
     *rest = span_from(*rest, len);
+    return raw;
+}
+
+bool message_next_field(struct span *rest, struct field *field_r)
+{
+    if (rest->len == 0)
+        return false;
+    struct span raw = take_field(rest);
     struct span value = raw;
     struct span name = span_take(&value, ':');
     bool valid = name.len < raw.len && is_name(name);
@@ -105,9 +112,14 @@ bool message_header_length(struct span bytes, size_t *length_r)
 
 bool message_find(struct span header, struct span name, size_t nth, struct field *field_r)
 {
-    while (message_next_field(&header, field_r))
-        if (span_equal_nocase(field_r->name, name) && nth-- == 0)
+    while (header.len > 0) {
+        struct span raw = take_field(&header);
+        bool seems =
+            span_starts_nocase(raw, name) && raw.len > name.len && raw.ptr[name.len] == ':';
+        if (seems && message_next_field(&raw, field_r) && field_r->name.len == name.len &&
+            nth-- == 0)
             return true;
+    }
     return false;
 }
 

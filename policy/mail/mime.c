@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* mime.c - A walk over entities, and the two encodings. */
+/* mime.c - Walks the entities of a MIME message, and decodes base64 and quoted-printable. */
 #include "mime.h"
 
 #include "address.h"
@@ -38,7 +38,8 @@ struct span mime_token(struct span value)
     return span_trim(span_take(&token, '('));
 }
 
-void mime_read(struct mime_entity *e)
+/* Fill in type, encoding and boundary from the header. */
+static void read_header(struct mime_entity *e)
 {
     struct field f;
     e->type = e->encoding = SPAN_NONE;
@@ -116,7 +117,7 @@ static bool visit_parts(const struct walk *w, const struct mime_entity *e)
 
 static void visit(const struct walk *w, struct mime_entity *e)
 {
-    mime_read(e);
+    read_header(e);
     bool holds = span_starts_nocase(e->type, SPAN("multipart/")) && e->boundary[0];
     if (!holds || e->depth >= MIME_DEPTH_MAX || !visit_parts(w, e))
         w->on_leaf(w->context, e);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* mime_parameter.c - One pass from semicolon to semicolon; what is malformed is taken as it stands.
- */
+/* mime_parameter.c - Parses MIME parameters in one pass, from semicolon to semicolon; malformed
+ * values are returned as they are. */
 #include "mime_parameter.h"
 
 #include "address.h"

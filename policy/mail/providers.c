@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* providers.c - Two tables: what each provider ignores, with its source; which domains are whose.
+/* providers.c - Two tables: what each mailbox provider ignores in local parts, with the source of
+ * that information, and the domains of each provider.
  *
- * That a character is ignored is no guess: a row without such a source has none, and its domains
- * are here to say so. "+tag" is left out everywhere, see canonical.c. When a row changes, stored
- * entries that hold for every spelling have to be made anew (schema.h).
+ * A provider without a documented source ignores nothing, and is listed only for its domains.
+ * "+tag" is removed for all domains, see canonical.c. After a change of a row, stored entries in
+ * canonical form must be computed again (schema.h).
  */
 #include "providers.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* providers.h - What the large providers of mailboxes ignore in an address. For counting only:
- * canonical.c makes one form of all that a provider delivers to one mailbox. */
+/* providers.h - What large mailbox providers ignore in an address. For counting only: canonical.c
+ * maps all addresses that a provider delivers to the same mailbox to one form. */
 #ifndef PROVIDERS_H
 #define PROVIDERS_H
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sevenbit.c - One walk over lines with a stack of open multiparts and messages (RFC 2045, 2046).
+/* sevenbit.c - Converts content to 7 bit in one pass over the lines, with a stack of open
+ * multiparts and messages (RFC 2045, 2046).
  *
- * Each line is a delimiter of an open multipart, or belongs to what the walk is in:
+ * Each line is a delimiter of an open multipart, or belongs to the current state:
  *
- *   HEADER   of an entity; gathered until it ends, as its first line may depend on its last
- *   LEAF     an entity that holds no others
- *   OUTSIDE  before the first and after the last part of a multipart: nobody reads it (RFC 2046
- *            section 5.1.1), so 8-bit octets become '?'
+ *   HEADER   of an entity; collected until it ends, as its first line may depend on its last
+ *   LEAF     an entity that contains no others
+ *   OUTSIDE  preamble and epilogue of a multipart, which readers ignore (RFC 2046 section 5.1.1),
+ *            so 8-bit octets become '?'
  *
- * The same walk reads and writes. Reading finds out what has to be done about each entity, in order
- * of appearance (`plan`); writing does it.
+ * Reading and writing use the same code. Reading decides what has to be done with each entity, in
+ * order of appearance (`plan`); writing does it.
  */
 #include "sevenbit.h"
 
@@ -37,7 +38,7 @@ struct sevenbit {
     struct buf top;  /* the message's header */
     struct buf plan; /* an entity_action, in an octet, for each entity */
     const char *obstacle;
-    bool needed;
+    bool needed, starved;
 
     /* the walk */
     struct buf *out; /* NULL: reading */
@@ -64,7 +65,8 @@ static enum entity_action planned(const struct sevenbit *c, size_t entity)
 
 static void plan(struct sevenbit *c, size_t entity, enum entity_action action)
 {
-    c->plan.ptr[entity] = (char)action;
+    if (entity < c->plan.len) /* there was memory to note it */
+        c->plan.ptr[entity] = (char)action;
     c->needed = true;
 }
 
@@ -72,6 +74,14 @@ static void note_obstacle(struct sevenbit *c, const char *why)
 {
     if (!c->obstacle)
         c->obstacle = why;
+}
+
+/* What was said is not held: whoever writes learns it from `out`. */
+static void note_starved(struct sevenbit *c)
+{
+    c->starved = true;
+    if (c->out)
+        c->out->overflow = c->out->starved = true;
 }
 
 /* Something inside of the innermost level becomes 7-bit: so do all that hold it. */
@@ -121,8 +131,11 @@ static void begin_entity(struct sevenbit *c)
     c->place = HEADER;
     buf_clear(&c->header);
     if (!c->out && !buf_add_char(&c->plan, ENTITY_KEEP)) {
-        note_obstacle(c, "in too many parts");
-        c->entity--;
+        if (c->plan.starved)
+            note_starved(c);
+        else
+            note_obstacle(c, "in too many parts");
+        c->entity -= c->entity > 0;
     }
 }
 
@@ -176,6 +189,8 @@ static void begin_body(struct sevenbit *c, struct span separator)
     struct entity_header content;
     bool room = c->depth < SEVENBIT_DEPTH_MAX;
     entity_header_read(buf_span(&c->header), &content);
+    if (content.starved)
+        note_starved(c);
     if (content.type.len == 0 && c->depth > 0 && c->levels[c->depth - 1].digest)
         content.type = SPAN("message/rfc822"); /* RFC 2046 section 5.1.5 */
     end_header(c);
@@ -322,7 +337,9 @@ static void take_header_line(struct sevenbit *c, struct span line, bool begins)
             take_header_line(c, line, begins);
         else
             take_content(c, line);
-    } else if (!buf_add(&c->header, line)) {
+    } else if (!buf_add(&c->header, line) && c->header.starved) {
+        note_starved(c);
+    } else if (c->header.overflow) {
         note_obstacle(c, "in a message with a part whose header is over 256 KB");
     }
 }
@@ -357,7 +374,7 @@ static void flush_line(struct sevenbit *c, bool ends)
 
 static void walk(struct sevenbit *c, struct span bytes)
 {
-    while (bytes.len > 0 && !(c->obstacle && !c->out)) {
+    while (bytes.len > 0 && !((c->obstacle || c->starved) && !c->out)) {
         size_t at = span_find(bytes, '\n');
         bool ends = at < bytes.len;
         struct span line = span_first(bytes, ends ? at + 1 : at);
@@ -392,7 +409,8 @@ static void walk_start(struct sevenbit *c, struct buf *out)
     c->entities = c->depth = c->line_len = 0;
     c->held_crlf = c->line_goes_on = false;
     begin_entity(c);
-    buf_add(&c->header, buf_span(&c->top));
+    if (c->top.starved || !buf_add(&c->header, buf_span(&c->top)))
+        note_starved(c); /* the limit is above its length */
     begin_body(c, SPAN_NONE);
 }
 
@@ -402,9 +420,9 @@ struct sevenbit *sevenbit_new(struct span header, bool protect)
 {
     struct sevenbit *c = xcalloc(1, sizeof(*c));
     c->protect = protect;
-    buf_init(&c->top, header.len);
-    buf_init(&c->header, header.len > MESSAGE_HEADER_MAX ? header.len : MESSAGE_HEADER_MAX);
-    buf_init(&c->plan, PLAN_MAX);
+    buf_init_peer(&c->top, header.len);
+    buf_init_peer(&c->header, header.len > MESSAGE_HEADER_MAX ? header.len : MESSAGE_HEADER_MAX);
+    buf_init_peer(&c->plan, PLAN_MAX);
     buf_add(&c->top, header);
     walk_start(c, NULL);
     return c;
@@ -433,6 +451,11 @@ void sevenbit_read_end(struct sevenbit *c)
 const char *sevenbit_obstacle(const struct sevenbit *c)
 {
     return c->obstacle;
+}
+
+bool sevenbit_starved(const struct sevenbit *c)
+{
+    return c->starved;
 }
 
 bool sevenbit_needed(const struct sevenbit *c)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* shown.c - Display names are what most readers show instead of the address: are there addresses in
- * them? */
+/* shown.c - Finds addresses in display names, which most readers show instead of the address. */
 #include "shown.h"
 
 #include "address_parts.h"

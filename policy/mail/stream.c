@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* stream.c - The classes and their retry schedules, as one table. */
+/* stream.c - The table of classes and their retry schedules; streams by name. */
 #include "stream.h"
 
 enum { SECONDS = 1000, MINUTES = 60 * SECONDS, HOURS = 60 * MINUTES };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* transfer_encoding.c - Text keeps its line ends in quoted-printable; in base64 they are bytes. */
+/* transfer_encoding.c - Quoted-printable keeps line ends; base64 encodes them as bytes. */
 #include "transfer_encoding.h"
+
+#include "base64.h"
 
 #include <string.h>
 
@@ -58,23 +60,9 @@ static void quoted_text(struct transfer_encoder *e, struct span text, struct buf
 
 static void base64_line(struct transfer_encoder *e, struct buf *out)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char line[TRANSFER_BASE64_LINE / 3 * 4 + 2];
-    char *to = line;
-    for (size_t i = 0; i < e->held_len; i += 3) {
-        const unsigned char *p = e->held + i;
-        size_t left = e->held_len - i;
-        unsigned bits =
-            (unsigned)p[0] << 16 | (left > 1 ? (unsigned)p[1] << 8 : 0) | (left > 2 ? p[2] : 0U);
-        *to++ = alphabet[bits >> 18];
-        *to++ = alphabet[bits >> 12 & 63];
-        *to++ = left > 1 ? alphabet[bits >> 6 & 63] : '=';
-        *to++ = left > 2 ? alphabet[bits & 63] : '=';
-    }
-    *to++ = '\r';
-    *to++ = '\n';
-    buf_add(out, (struct span){line, (size_t)(to - line)});
+    if (!base64_encode((struct span){(const char *)e->held, e->held_len}, out))
+        out->overflow = true;
+    buf_add(out, SPAN("\r\n"));
     e->held_len = 0;
 }
 

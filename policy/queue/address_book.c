@@ -74,20 +74,6 @@ static struct address *find(const struct address_book *book, const struct queue_
     return pointer_table_find(&book->all, &probe);
 }
 
-/* The same, without what is too old to say anything. */
-static struct address *look_up(const struct address_book *book, const struct queue_address *key,
-                               int64_t now_ms)
-{
-    struct address *a = find(book, key);
-    if (a && a->failures > 0 && a->rest_until_ms + FORGET_MS <= now_ms)
-        a->failures = a->stalls = 0;
-    if (a && a->bears.ceiling > 0 && a->bears.ceiling_until_ms + FORGET_MS <= now_ms)
-        window_forget(&a->bears);
-    if (a)
-        a->now_ms = now_ms;
-    return a;
-}
-
 static void unkeep(struct address_book *book, struct address *a)
 {
     if (!a->kept)
@@ -104,6 +90,29 @@ static void drop(struct address_book *book, struct address *a)
     free_address(a);
 }
 
+static bool knows_something(const struct address *a)
+{
+    return a->failures > 0 || a->bears.ceiling > 0;
+}
+
+/* The same, without what is too old to say anything; one that was kept for nothing else is gone. */
+static struct address *look_up(struct address_book *book, const struct queue_address *key,
+                               int64_t now_ms)
+{
+    struct address *a = find(book, key);
+    if (a && a->failures > 0 && a->rest_until_ms + FORGET_MS <= now_ms)
+        a->failures = a->stalls = 0;
+    if (a && a->bears.ceiling > 0 && a->bears.ceiling_until_ms + FORGET_MS <= now_ms)
+        window_forget(&a->bears);
+    if (a && a->kept && !knows_something(a)) {
+        drop(book, a);
+        return NULL;
+    }
+    if (a)
+        a->now_ms = now_ms;
+    return a;
+}
+
 static int64_t known_until_ms(const struct address *a)
 {
     int64_t until_ms = a->rest_until_ms;
@@ -117,7 +126,7 @@ static void settle(struct address_book *book, struct address *a, int64_t now_ms)
 {
     if (a->in_use > 0 || a->waiters[0].count > 0 || a->waiters[1].count > 0 || a->turn)
         return;
-    if (a->failures == 0 && a->bears.ceiling == 0) {
+    if (!knows_something(a)) {
         drop(book, a);
         return;
     }
@@ -184,8 +193,11 @@ static void take(struct address_book *book, size_t index, const struct address_q
 {
     struct address *a = need(book, &ask->candidates[index]);
     unkeep(book, a);
-    *hold = (struct address_hold){
-        .address = a, .since_ms = book->now_ms, .urgent = ask->urgent, .probes = a->failures > 0};
+    *hold = (struct address_hold){.address = a,
+                                  .since_ms = book->now_ms,
+                                  .host = ask->candidates[index].host,
+                                  .urgent = ask->urgent,
+                                  .probes = a->failures > 0};
     charge(hold, ask->tenant);
     a->in_use++;
     a->plain += !ask->urgent;
@@ -477,4 +489,12 @@ void address_book_resume(struct address_book *book, const struct queue_address *
     struct address *a = find(book, key);
     if (a)
         end_rest(book, a);
+}
+
+int64_t address_book_rest(const struct address_book *book, const struct queue_address *key,
+                          unsigned *failures_r)
+{
+    const struct address *a = find(book, key);
+    *failures_r = a ? a->failures : 0;
+    return a ? a->rest_until_ms : 0;
 }

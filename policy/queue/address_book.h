@@ -29,6 +29,7 @@ struct address_hold {
     struct address *address; /* NULL: none */
     const void *tenant;      /* whose mail it is there for; NULL: nobody's */
     int64_t since_ms;
+    uint32_t host; /* for whose sake it was taken */
     bool urgent, works, probes, open, serves;
 };
 
@@ -120,6 +121,9 @@ void address_book_leave(struct address_book *book, struct address_waiter *waiter
  * the address, or leaves. */
 struct address_waiter *address_book_next_called(struct address_book *book);
 
+/* Until when it rests, and its failures in a row; 0 when nothing is known of it. */
+int64_t address_book_rest(const struct address_book *book, const struct queue_address *key,
+                          unsigned *failures_r);
 /* End the rest of all, or of one. */
 void address_book_forget(struct address_book *book);
 void address_book_resume(struct address_book *book, const struct queue_address *key);

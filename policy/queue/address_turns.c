@@ -133,7 +133,9 @@ bool address_others_go_first(const struct address *a, const struct address_quest
 {
     if (!a || a->turn == waiter)
         return false;
+    bool is_first = waiter->state == ADDRESS_WAIT_LISTED && first_waiter(a) == waiter;
     if (ask->urgent)
-        return (a->turn && (a->turn->urgent || a->turn_is_due)) || a->waiters[1].count > 0;
-    return a->turn || a->waiters[0].count + a->waiters[1].count > 0;
+        return (a->turn && (a->turn->urgent || a->turn_is_due)) ||
+               (a->waiters[1].count > 0 && !is_first);
+    return a->turn || (a->waiters[0].count + a->waiters[1].count > 0 && !is_first);
 }

@@ -2,6 +2,8 @@
 /* addresses.c - Events of addresses: which one a connection tries, and what becomes of it. */
 #include "queue_moves.h"
 
+#include "address_parts.h"
+
 bool queue_address_take(struct queue *q, uint64_t connection,
                         const struct queue_address *candidates, size_t count, size_t *index_r,
                         bool *probes_r, int64_t now_ms)
@@ -97,8 +99,26 @@ void queue_probe_ended(struct queue *q, const struct queue_address *a, enum queu
     address_book_release(&q->addresses, hold, now_ms);
 }
 
+void queue_find_address(const struct queue *q, const struct queue_address *address,
+                        struct queue_address_view *view_r, int64_t now_ms)
+{
+    struct address key = {.key = *address};
+    const struct address *a = pointer_table_find(&q->addresses.all, &key);
+    *view_r = (struct queue_address_view){0};
+    if (a && a->rest_until_ms > now_ms)
+        *view_r =
+            (struct queue_address_view){a->rest_until_ms - now_ms, a->failures, a->stalls > 0};
+}
+
 void queue_resume_addresses(struct queue *q, const struct queue_address *addresses, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         address_book_resume(&q->addresses, &addresses[i]);
+}
+
+int64_t queue_address_rest_ms(const struct queue *q, const struct queue_address *a,
+                              unsigned *failures_r, int64_t now_ms)
+{
+    int64_t until_ms = address_book_rest(&q->addresses, a, failures_r);
+    return until_ms > now_ms ? until_ms - now_ms : 0;
 }

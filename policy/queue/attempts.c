@@ -5,24 +5,82 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms)
+/* The first recipient that is ready, and those of its message that go with it; one that has broken
+ * a connection goes by itself: what breaks it again is about that one. */
+static size_t take_ready(struct queue *q, struct line *line,
+                         unsigned numbers_r[QUEUE_RECIPIENTS_MAX])
 {
-    unsigned numbers[QUEUE_RECIPIENTS_MAX];
     size_t count = 0;
     const struct entry *first = heap_first(&line->ready);
     int64_t message = first->message;
-    bool suspect = first->suspect; /* those go by themselves: what breaks it again is about them */
-    struct domain *domain = line->domain;
+    int64_t arrival = line_arrival(first);
+    bool suspect = first->suspect;
     while (count < QUEUE_RECIPIENTS_MAX && line->ready.count > 0) {
         struct entry *e = heap_first(&line->ready);
-        if (e->message != message || e->suspect != suspect)
+        if (e->message != message || e->suspect != suspect || line_arrival(e) != arrival)
             break;
         entry_out(q, e);
         e->state = ENTRY_UNDER_WAY;
         e->again = e->dropped = false;
         e->due_ms = 0;
-        numbers[count++] = e->number;
+        numbers_r[count++] = e->number;
+        if (suspect)
+            break;
     }
+    return count;
+}
+
+/* A turn is so much of a connection's time, or a recipient. */
+enum { TURN_MS = 100 };
+
+/* Turns that it takes at that destination, and in that lane. */
+static void charge_at(struct lane *lane, const struct line *line, uint64_t turns)
+{
+    class_turns_charge(&lane->destination->turns, line->tenant->id, line->class, turns);
+    class_turns_charge(&lane->turns, line->tenant->id, line->class, turns);
+}
+
+/* The turn that it takes there. */
+static void charge(struct attempt *a)
+{
+    struct line *line = a->line;
+    if (!line->lane_turn.party)
+        return;
+    a->lane = line->domain->lane;
+    a->lane->users++;
+    charge_at(a->lane, line, a->public.count);
+    destination_serves(a->lane->destination, line->class);
+}
+
+/* It has taken no turn, wherever its domain leads now. */
+static void give_back_turn(const struct attempt *a)
+{
+    const struct line *line = a->line;
+    struct lane *lane = a->lane;
+    if (!lane)
+        return;
+    class_turns_refund(&lane->destination->turns, line->tenant->id, line->class, a->public.count);
+    class_turns_refund(&lane->turns, line->tenant->id, line->class, a->public.count);
+}
+
+void attempt_took(const struct attempt *a, struct lane *lane, int64_t for_ms)
+{
+    const struct line *line = a->line;
+    uint64_t turns = for_ms > 0 ? (uint64_t)for_ms / TURN_MS : 0;
+    if (turns > TURNS_AHEAD)
+        turns = TURNS_AHEAD;
+    if (turns > a->public.count && !line->late)
+        charge_at(lane, line, turns - a->public.count);
+}
+
+struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms)
+{
+    unsigned numbers[QUEUE_RECIPIENTS_MAX];
+    struct domain *domain = line->domain;
+    const struct entry *first = heap_first(&line->ready);
+    int64_t message = first->message;
+    uint32_t behind = first->behind;
+    size_t count = take_ready(q, line, numbers);
     struct attempt *a = xcalloc(1, sizeof(*a) + count * sizeof(numbers[0]));
     a->public = (struct queue_attempt){.message = message,
                                        .class = line->class,
@@ -33,17 +91,13 @@ struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms)
     for (size_t i = 0; i < count; i++)
         a->public.numbers[i] = numbers[i];
     a->line = line;
+    a->behind = behind;
     line->attempts++;
     domain->attempts++;
     q->under_way += count;
     q->attempt_count++;
     DL_APPEND(q->attempts, a);
-    if (line->lane_turn.party)
-        fair_charge(line->lane_turn.party->fair, line->tenant, count);
-    if (line->lane_turn.party)
-        destination_serves(domain->lane->destination, line->class);
-    if (line->lane_turn.party && line->turn.party)
-        fair_charge(line->turn.party->fair, line->tenant, count);
+    charge(a);
     if (domain->state == DOMAIN_LEADS && domain->until_ms <= now_ms && !line->late)
         domain_ask(q, domain, line);
     line_changed(q, line, now_ms);
@@ -62,6 +116,10 @@ static void free_attempt(struct queue *q, struct attempt *a, int64_t now_ms)
     if (a->settling) {
         fair_refund(&q->settle, line->tenant, 1);
         q->settling--;
+    }
+    if (a->lane) {
+        a->lane->users--;
+        lane_drop(q, a->lane);
     }
     free(a);
     line_changed(q, line, now_ms);
@@ -88,23 +146,34 @@ static void entry_over(struct queue *q, struct entry *e, struct line *line, int6
         line_changed(q, own, now_ms);
 }
 
-void attempt_back(struct queue *q, struct attempt *a, int64_t now_ms)
+static void give_back(struct queue *q, struct attempt *a, bool behind, int64_t now_ms)
 {
     struct line *line = a->line;
-    struct lane *lane = line->domain->lane;
-    if (lane && !line->late) {
-        fair_refund(&lane->destination->turns[line->class], line->tenant, a->public.count);
-        fair_refund(&lane->turns[line->class], line->tenant, a->public.count);
-    }
     for (size_t i = 0; i < a->public.count; i++) {
         struct entry *e = entry_find(q, a->public.message, a->public.numbers[i]);
         CHECK(e && e->state == ENTRY_UNDER_WAY);
         if (e->dropped)
             entry_over(q, e, line, now_ms);
+        else if (e->again)
+            put_back(q, e, line, e->due_ms, now_ms);
+        else if (behind)
+            entry_ready_behind(q, e);
         else
-            put_back(q, e, line, e->again ? e->due_ms : INT64_MIN, now_ms);
+            entry_ready_again(q, e, a->behind);
     }
     free_attempt(q, a, now_ms);
+}
+
+void attempt_back(struct queue *q, struct attempt *a, int64_t now_ms)
+{
+    give_back_turn(a);
+    give_back(q, a, false, now_ms);
+}
+
+void attempt_behind(struct queue *q, struct attempt *a, int64_t now_ms)
+{
+    q->last_behind = (q->last_behind > q->last_message ? q->last_behind : q->last_message) + 1;
+    give_back(q, a, true, now_ms);
 }
 
 void attempt_over(struct queue *q, struct attempt *a, const int64_t *due_ms, int64_t now_ms)
@@ -120,7 +189,9 @@ void attempt_over(struct queue *q, struct attempt *a, const int64_t *due_ms, int
         }
         if (!e->again && line->late)
             entry_assign(q, e, line_need(q, line->domain, line->tenant, line->class, false));
-        put_back(q, e, line, e->again ? e->due_ms : due_ms[i], now_ms);
+        int64_t at_ms = e->again ? e->due_ms : due_ms[i];
+        bool goes_on = !e->again && at_ms <= now_ms; /* it has had its last chance */
+        put_back(q, e, line, goes_on ? INT64_MIN : at_ms, now_ms);
     }
     free_attempt(q, a, now_ms);
 }

@@ -12,9 +12,9 @@
 enum { RUN_MAX = 20, ADDRESS_RUN_MAX = 5, ADDRESS_RUN_MS = 10 * 1000 };
 
 /* Of who holds the same, does this one yield to that one? */
-static bool yields_to(const struct connection *c, const struct fair_item *item)
+static bool yields_to(const struct connection *c, const struct want *w)
 {
-    const struct destination *other = OWNER_OF(item, struct destination, want);
+    const struct destination *other = w->destination;
     unsigned in_use = destination_group_in_use(c->lane->destination) - 1;
     if (other->want_in_use != in_use)
         return other->want_in_use < in_use;
@@ -29,17 +29,26 @@ static bool yields_to_first(const struct connection *c, const struct line *line,
         return false;
     uint64_t theirs = fair_first_used(f);
     uint64_t ours = fair_used(f, line->tenant);
-    return theirs != ours ? theirs < ours : yields_to(c, item);
+    return theirs != ours ? theirs < ours : yields_to(c, OWNER_OF(item, struct want, turn));
 }
 
 /* Its tenant has all that it may have, and wants connections elsewhere. */
 static bool yields_to_own(const struct queue *q, const struct connection *c,
                           const struct line *line)
 {
-    bool urgent = line && line->class == STREAM_SECURITY;
-    const struct fair_item *item =
-        line ? fair_first_by(&q->connect[urgent ? POOL_URGENT : POOL_PLAIN], line->tenant) : NULL;
-    return item && !capacity_bears_another(q, line) && yields_to(c, item);
+    if (!line || capacity_waiting(q) == 0 || capacity_bears_another(q, line))
+        return false;
+    const struct want *own = capacity_own(q, line->tenant, line_pool(line));
+    return own && yields_to(c, own);
+}
+
+/* Its tenant has more than its share, and another one waits that has less. */
+static bool yields_beyond(const struct queue *q, const struct connection *c,
+                          const struct line *line)
+{
+    enum pool pool = line ? line_pool(line) : POOLS;
+    return line && more_wait_than_leave(q) && capacity_is_used_up(q, line->tenant, pool) &&
+           yields_to_first(c, line, &q->connect[pool]);
 }
 
 /* What would go on here. */
@@ -54,7 +63,7 @@ static bool is_urgent(const struct next *next)
 }
 
 /* Others wait for capacity, and there is none. */
-static bool yields(const struct queue *q, const struct connection *c, const struct next *next)
+static bool yields(struct queue *q, const struct connection *c, const struct next *next)
 {
     const struct line *line = next->line;
     bool full = q->in_use >= q->settings.connections;
@@ -77,7 +86,7 @@ static bool yields_to_sibling(const struct connection *c, const struct line *lin
     if (!p || p->in_use < p->limit)
         return false;
     for (struct destination *other = p->destinations; other; other = other->next) {
-        const struct line *best = other == d ? NULL : destination_best(other);
+        const struct line *best = other == d ? NULL : destination_best(other, POOLS);
         if (!best)
             continue;
         if (!line || best->class < line->class || other->in_use + 1 < d->in_use ||
@@ -146,17 +155,24 @@ static bool makes_way(struct queue *q, const struct connection *c, const struct 
         return false;
     if (best->overdue && c->lane->destination->count[CONNECTION_CLOSING] == 0)
         return true;
-    return !line || best->line->class < line->class || c->run >= RUN_MAX;
+    return !line || line_goes_before(best->line, line) || c->run >= RUN_MAX;
 }
 
 /* The first at the destination, whatever it is that this connection may carry. */
-static struct next first_of(struct queue *q, const struct connection *c)
+static struct next first_of(struct queue *q, const struct connection *c, int64_t now_ms)
 {
     struct destination *d = c->lane->destination;
     struct line *line = destination_overdue(d);
-    if (line && (line->domain->lane != c->lane || connection_may_carry(q, c, false)))
+    if (line && (line->domain->lane != c->lane || connection_may_carry(q, c, false)) &&
+        connection_bears(c, line, now_ms))
         return (struct next){line, true};
-    return (struct next){destination_best(d), false};
+    struct line *best = destination_first(c, POOLS, now_ms);
+    if (best && best->class != STREAM_SECURITY && best->domain->lane == c->lane &&
+        d->turns.count[STREAM_SECURITY] > 0 && !connection_may_carry(q, c, false)) {
+        struct line *urgent = destination_first(c, POOL_URGENT, now_ms);
+        best = urgent ? urgent : best;
+    }
+    return (struct next){best, false};
 }
 
 /* Of another route to the same provider, which has no more connections. */
@@ -166,8 +182,8 @@ static bool urgent_sibling(const struct destination *d)
     if (!p || p->in_use < p->limit)
         return false;
     for (struct destination *other = p->destinations; other; other = other->next) {
-        const struct line *best = destination_best(other);
-        if (best && best->class == STREAM_SECURITY)
+        const struct line *best = destination_best(other, POOL_URGENT);
+        if (best)
             return true;
     }
     return false;
@@ -176,7 +192,7 @@ static bool urgent_sibling(const struct destination *d)
 bool boundary_is_urgent(struct queue *q, const struct connection *c, int64_t now_ms)
 {
     struct destination *d = c->lane->destination;
-    const struct line *best = destination_best(d);
+    const struct line *best = destination_first(c, POOLS, now_ms);
     if (c->urgent || q->paused || q->draining || d->operator_until_ms > now_ms)
         return false;
     if (best && best->class == STREAM_SECURITY &&
@@ -194,20 +210,23 @@ enum queue_next boundary_next(struct queue *q, const struct connection *c, struc
                               int64_t now_ms)
 {
     const struct destination *d = c->lane->destination;
-    const struct next best = first_of(q, c);
-    struct next next = {.line = lane_best(c->lane)};
-    if (q->draining || is_used_up(c))
+    const struct next best = first_of(q, c, now_ms);
+    struct next next = best;
+    if (q->draining || is_used_up(c) || connection_is_outdated(c, now_ms))
         return QUEUE_NEXT_CLOSE;
     if (q->paused || d->operator_until_ms > now_ms)
         return QUEUE_NEXT_IDLE;
-    if (best.line && best.line->domain->lane == c->lane)
-        next = best;
-    else if (best.line && makes_way(q, c, &best, next.line, now_ms))
-        return QUEUE_NEXT_CLOSE;
+    if (!best.line || best.line->domain->lane != c->lane) {
+        next = (struct next){.line = lane_first(q, c, now_ms)};
+        if (best.line && makes_way(q, c, &best, next.line, now_ms))
+            return QUEUE_NEXT_CLOSE;
+    } else if (c->lane->held && !best.overdue) { /* for which nothing is opened */
+        next.line = lane_first(q, c, now_ms);
+    }
     if (next.line && !connection_may_carry(q, c, is_urgent(&next)))
         next.line = NULL;
-    if (yields(q, c, &next) || yields_to_own(q, c, next.line) || yields_to_sibling(c, next.line) ||
-        yields_address(c, &next, now_ms))
+    if (yields(q, c, &next) || yields_to_own(q, c, next.line) || yields_beyond(q, c, next.line) ||
+        yields_to_sibling(c, next.line) || yields_address(c, &next, now_ms))
         return QUEUE_NEXT_CLOSE;
     *line_r = next.line;
     return next.line ? QUEUE_NEXT_SEND : QUEUE_NEXT_IDLE;

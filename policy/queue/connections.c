@@ -73,7 +73,9 @@ static struct connection **list_of(struct queue *q, const struct connection *c)
     case CONNECTION_IDLE:
         return &q->idle;
     case CONNECTION_BUSY:
-        return c->hurried ? NULL : &q->busy;
+        if (c->hurried)
+            return NULL;
+        return c->stuck ? &q->stuck : &q->busy;
     case CONNECTION_CLOSING:
     case CONNECTION_STATES:
         break;
@@ -97,6 +99,18 @@ static void enter(struct queue *q, struct connection *c, enum connection_state s
         DL_PREPEND2(d->idle, c, prev_idle, next_idle);
 }
 
+/* It carries nothing any more. */
+static void no_longer_stuck(struct queue *q, struct connection *c)
+{
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is the connection's queue */
+    q->stuck_count -= c->stuck;
+    c->lane->destination->stuck -= c->stuck;
+    q->hurried -= c->hurried;
+    if (q->hurried_before > q->hurried)
+        q->hurried_before = q->hurried;
+    c->stuck = c->hurried = false;
+}
+
 static void leave(struct queue *q, struct connection *c)
 {
     struct connection **list = list_of(q, c);
@@ -111,9 +125,8 @@ static void leave(struct queue *q, struct connection *c)
         lane_opens_no_more(q, c->lane);
     if (c->slow)
         q->slow--;
-    if (c->hurried)
-        q->hurried--;
-    c->slow = c->hurried = false;
+    c->slow = false;
+    no_longer_stuck(q, c);
 }
 
 /* Its addresses count as held by `tenant`, which stays known. */
@@ -156,9 +169,29 @@ void connection_let_go(struct queue *q, struct connection *c, enum queue_reason 
                                       .destination = c->lane->destination->name});
 }
 
+void connection_is_stuck(struct queue *q, struct connection *c)
+{
+    struct destination *d = c->lane->destination;
+    DL_DELETE(q->busy, c);
+    DL_APPEND(q->stuck, c);
+    c->stuck = true;
+    q->stuck_count++;
+    d->stuck++;
+    if (c->holder) {
+        c->holder->stuck++;
+        c->holder->answering -= c->answering;
+        c->answering = false;
+        d->manner = MANNER_SILENT;
+    }
+    destination_touch(q, d);
+}
+
 void connection_hurries(struct queue *q, struct connection *c)
 {
-    DL_DELETE(q->busy, c);
+    if (!c->stuck)
+        connection_is_stuck(q, c);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the list */
+    DL_DELETE(q->stuck, c);
     c->hurried = true;
     q->hurried++;
 }
@@ -168,11 +201,10 @@ static void begins_again(struct queue *q, struct connection *c, int64_t now_ms)
 {
     if (c->state != CONNECTION_BUSY)
         return;
-    if (c->hurried)
-        q->hurried--;
-    else
-        DL_DELETE(q->busy, c);
-    c->hurried = false;
+    struct connection **list = list_of(q, c);
+    if (list)
+        DL_DELETE(*list, c);
+    no_longer_stuck(q, c);
     c->began_ms = now_ms;
     DL_APPEND(q->busy, c);
 }
@@ -241,6 +273,8 @@ void connection_end(struct queue *q, struct connection *c, int64_t now_ms)
     DL_DELETE2(d->connections, c, prev_of, next_of);
     q->slots[(uint32_t)c->id].connection = NULL;
     q->free_slots[q->free_slot_count++] = (uint32_t)c->id;
+    if (d->in_use == 0 && d->manner == MANNER_TRIED)
+        d->manner = MANNER_UNKNOWN;
     destination_touch_all(q, d);
     c->lane->users--;
     lane_drop(q, c->lane);
@@ -269,10 +303,17 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
 {
     CHECK(!c->attempt && attempt->line->domain->lane == c->lane);
     begins_again(q, c, now_ms);
+    struct destination *d = c->lane->destination;
+    d->moved_ms = now_ms;
     c->attempt = attempt;
     c->holder = attempt->line->tenant;
+    c->last_user = c->holder->id;
+    c->answering = d->manner == MANNER_ANSWERS;
+    c->holder->answering += c->answering;
+    place_taken(d, c->holder, now_ms);
     c->urgent = attempt->line->class == STREAM_SECURITY;
     c->carries = true;
+    c->at_mail = MAIL_TAKEN;
     attempt->connection = c;
     attempt->public.connection = c->id;
     attempt->public.trust = c->lane->trust;
@@ -284,14 +325,20 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
         address_book_carries(&c->holds[i], c->urgent, c->payer, now_ms);
 }
 
-struct attempt *connection_uncarry(struct queue *q, struct connection *c)
+struct attempt *connection_uncarry(struct queue *q, struct connection *c, int64_t now_ms)
 {
     struct attempt *attempt = c->attempt;
     if (!attempt)
         return NULL;
+    if (c->state == CONNECTION_BUSY)
+        attempt_took(attempt, c->lane, now_ms - c->began_ms);
     if (!c->urgent)
         count_plain(q, c, false);
     fair_refund(pool_of(q, c), c->holder, 1);
+    place_left(c->lane->destination, c->holder);
+    c->holder->stuck -= c->stuck;
+    c->holder->answering -= c->answering;
+    c->answering = false;
     c->attempt = NULL;
     c->holder = NULL;
     c->carries = false;

@@ -12,6 +12,7 @@
 
 #include <utlist.h>
 
+enum { WANT_AGAIN_MS = 1000 };
 enum { DUE_AT_ONCE = 512, SLOW_LOOKUP_MS = 2000, SLOW_LOOKUPS = 4 };
 
 /* ---- time ---- */
@@ -37,11 +38,12 @@ static bool take_held(struct queue *q, int64_t now_ms)
 {
     for (int urgent = 1; urgent >= 0; urgent--)
         for (size_t i = 0; q->held[urgent].count > 0; i++) {
-            struct entry *e = entry_held(q, urgent);
+            struct entry *e = held_next(q, urgent);
             if (!e)
                 break;
             if (i == DUE_AT_ONCE)
                 return true;
+            held_serves(q, e);
             entry_out(q, e);
             entry_stands(q, e, INT64_MIN, now_ms);
         }
@@ -71,6 +73,7 @@ static void take_wakes(struct queue *q, int64_t now_ms)
     while (q->wakes.count > 0 && ((struct destination *)heap_first(&q->wakes))->wake_ms <= now_ms)
         destination_touch(q, heap_pop(&q->wakes));
     lanes_wake(q, now_ms);
+    rate_limits_wake(q, now_ms);
     while ((w = address_book_next_called(&q->addresses))) {
         struct destination *d = OWNER_OF(w, struct destination, address_waiter);
         d->blocked_until_ms = 0;
@@ -79,6 +82,8 @@ static void take_wakes(struct queue *q, int64_t now_ms)
     while (q->lookups && q->lookups->asked_ms + SLOW_LOOKUP_MS <= now_ms &&
            q->slow_lookups < (size_t)SLOW_LOOKUPS * q->settings.lookups)
         domain_lookup_is_slow(q, q->lookups);
+    while (q->busy && q->busy->began_ms + QUEUE_LONG_BUSY_MS <= now_ms)
+        connection_is_stuck(q, q->busy);
     while (q->opening && q->opening->since_ms + QUEUE_SLOW_OPENING_MS <= now_ms)
         connection_is_slow(q, q->opening);
 }
@@ -97,31 +102,50 @@ static void take_idle(struct queue *q, int64_t now_ms)
 static void hand_out(struct queue *q, struct connection *c, struct line *line,
                      enum queue_decision_kind kind, int64_t now_ms)
 {
-    struct attempt *attempt = NULL;
+    struct destination *d = c->lane->destination;
+    bool crowded = destination_is_crowded(d, line, c, now_ms);
     c->run++;
-    fair_take(&c->lane->destination->want);
-    attempt = attempt_make(q, line, now_ms);
+    want_take(d);
+    struct attempt *attempt = attempt_make(q, line, now_ms);
     connection_carry(q, c, attempt, now_ms);
+    if (crowded)
+        d->manner = MANNER_TRIED;
     decide(q, (struct queue_decision){.kind = kind,
                                       .connection = c->id,
                                       .shard = c->shard,
                                       .attempt = &attempt->public,
-                                      .destination = c->lane->destination->name,
+                                      .destination = d->name,
                                       .turn = c->lane->opened});
 }
 
-/* An idle connection takes what its lane has, unless something more urgent needs its place. */
-static void use_idle(struct queue *q, struct destination *d, int64_t now_ms)
+static bool has_ready(const struct destination *d)
+{
+    size_t ready = 0;
+    for (size_t i = 0; i < STREAM_CLASSES; i++)
+        ready += d->ready[i];
+    return ready > 0;
+}
+
+/* An idle connection takes what its lane has, unless something more urgent needs its place. Returns
+ * when to look again, or INT64_MAX. */
+static int64_t use_idle(struct queue *q, struct destination *d, int64_t now_ms)
 {
     struct connection *c;
     struct connection *next;
-    for (c = d->idle; c && d->operator_until_ms <= now_ms; c = next) {
-        const struct line *best = destination_best(d);
-        struct line *line = lane_best(c->lane);
+    int64_t again_ms = INT64_MAX;
+    for (c = d->idle; c && has_ready(d) && d->operator_until_ms <= now_ms; c = next) {
+        const struct line *best = destination_first(c, POOLS, now_ms);
+        struct line *line = lane_first(q, c, now_ms);
+        int64_t look_ms = wide_look_again_ms(&c->lane->look[0], now_ms);
         next = c->next_idle;
-        if (!best)
-            return;
-        bool passed_over = !line || best->class < line->class;
+        again_ms = look_ms < again_ms ? look_ms : again_ms;
+        if (!best && !line)
+            continue;
+        if (connection_is_outdated(c, now_ms)) {
+            connection_let_go(q, c, QUEUE_IDLE_OVER, now_ms);
+            continue;
+        }
+        bool passed_over = !line || (best && line_goes_before(best, line));
         if (passed_over && !destination_has_room(d, best, now_ms)) {
             if (d->count[CONNECTION_CLOSING] == 0)
                 connection_let_go(q, c, QUEUE_ROOM, now_ms);
@@ -130,6 +154,7 @@ static void use_idle(struct queue *q, struct destination *d, int64_t now_ms)
             hand_out(q, c, line, QUEUE_SEND, now_ms);
         }
     }
+    return again_ms;
 }
 
 /* The provider's connections are all taken, and idle ones of other routes are among them. */
@@ -148,17 +173,31 @@ static void make_room_at_provider(struct queue *q, struct destination *d, int64_
     }
 }
 
-/* Until it may be tried again, or may hurry those that it waits for. */
-static void sleep_until(struct queue *q, struct destination *d, int64_t now_ms)
+/* Until it may be tried again, may have one more, or may hurry those that it waits for. */
+static int64_t may_have_more_at(struct queue *q, struct destination *d, int64_t now_ms)
 {
     int64_t hurry_ms = q->paused || q->draining ? INT64_MAX : capacity_hurry_at(q, d, now_ms);
+    int64_t grows_ms = destination_grows_at(d, now_ms);
     int64_t until_ms = d->window.rest_until_ms;
     if (d->blocked_until_ms > until_ms)
         until_ms = d->blocked_until_ms;
     if (d->operator_until_ms > until_ms)
         until_ms = d->operator_until_ms;
-    if (until_ms <= now_ms || hurry_ms < until_ms)
-        until_ms = hurry_ms;
+    if (grows_ms < hurry_ms)
+        hurry_ms = grows_ms;
+    if (window_is_capped(&d->own, now_ms) && d->own.ceiling_until_ms < hurry_ms)
+        hurry_ms = d->own.ceiling_until_ms;
+    return until_ms <= now_ms || hurry_ms < until_ms ? hurry_ms : until_ms;
+}
+
+/* What it wants stands under one tenant, that may then have no more, while another one may. */
+static void sleep_until(struct queue *q, struct destination *d, int64_t until_ms, int64_t now_ms)
+{
+    int64_t look_ms = destination_looks_at(d, now_ms);
+    if (wants_any(d) && d->turns.all.count > 1 && now_ms + WANT_AGAIN_MS < until_ms)
+        until_ms = now_ms + WANT_AGAIN_MS;
+    if (look_ms < until_ms)
+        until_ms = look_ms;
     if (until_ms == INT64_MAX)
         return;
     d->wake_ms = until_ms;
@@ -177,48 +216,66 @@ static void tell_rest_over(struct queue *q, struct destination *d, int64_t now_m
                                       .text = d->why ? d->why : ""});
 }
 
+/* What it wants of each pool, if it may have it, stands there. True: all may. */
+static bool put_wants(struct queue *q, struct destination *d, int64_t now_ms)
+{
+    bool all = true;
+    for (enum pool pool = POOL_URGENT; pool < POOLS; pool++) {
+        bool full = false;
+        const struct line *line = line_to_open(q, d, pool, now_ms, &full);
+        if (full)
+            return false; /* nor for whatever else there is */
+        if (line &&
+            (destination_may_open(d, line, now_ms) || destination_may_probe(d, line, now_ms)))
+            want_put(q, &d->want[pool], line);
+        else
+            all = all && !line;
+    }
+    return all;
+}
+
 static void look_at(struct queue *q, struct destination *d, int64_t now_ms)
 {
     DL_DELETE2(q->dirty, d, prev_dirty, next_dirty);
     d->dirty = false;
     tell_rest_over(q, d, now_ms);
-    if (!q->paused && !q->draining)
-        use_idle(q, d, now_ms);
-    const struct line *best = line_to_open(q, d, now_ms);
-    fair_take(&d->want);
+    int64_t until_ms = q->paused || q->draining ? INT64_MAX : use_idle(q, d, now_ms);
+    want_take(d);
     if (d->wake_place != 0)
         heap_take(&q->wakes, d);
     bool uses_turn = d->count[CONNECTION_OPENING] > 0;
-    if (!best || q->paused || q->draining) {
+    if (!destination_best(d, POOLS) || q->paused || q->draining) {
         if (!uses_turn)
             address_book_leave(&q->addresses, &d->address_waiter);
         return;
     }
-    if (!destination_may_open(d, best, now_ms) && !destination_may_probe(d, best, now_ms)) {
+    destination_grow(d, now_ms);
+    bool all = put_wants(q, d, now_ms);
+    if (!all && !wants_any(d)) {
         if (d->address_waiter.state == ADDRESS_WAIT_HAS_TURN && !uses_turn)
             address_book_leave(&q->addresses, &d->address_waiter);
         make_room_at_provider(q, d, now_ms);
-        sleep_until(q, d, now_ms);
-        return;
     }
-    d->want_class = best->class;
-    d->want_in_use = destination_group_in_use(d);
-    if (d->since == 0)
-        d->since = ++q->serial;
-    bool urgent = best->class == STREAM_SECURITY;
-    fair_put(&q->connect[urgent ? POOL_URGENT : POOL_PLAIN], best->tenant, &d->want);
+    if (!all) {
+        int64_t more_ms = may_have_more_at(q, d, now_ms);
+        until_ms = more_ms < until_ms ? more_ms : until_ms;
+    }
+    sleep_until(q, d, until_ms, now_ms);
 }
 
 /* ---- all of them ---- */
 
 static void open_all(struct queue *q, int64_t now_ms)
 {
-    struct destination *d;
-    while (!q->dirty && (d = capacity_next(q))) {
-        struct line *line = line_that_opens(q, d, now_ms);
-        d->since = 0;
+    struct want *w;
+    while (!q->dirty && (w = capacity_next(q))) {
+        struct line *line = line_that_opens(q, w, now_ms);
+        w->destination->since = 0;
+        bool beyond = capacity_is_used_up(q, line->tenant, line_pool(line));
         struct connection *c = connection_new(q, line, now_ms);
         hand_out(q, c, line, QUEUE_OPEN, now_ms);
+        if (beyond)
+            w->destination->manner = MANNER_TRIED;
         c->lane->opened++;
     }
 }
@@ -242,36 +299,37 @@ static void look_up_all(struct queue *q, int64_t now_ms)
                                               .urgent = d->urgent});
         }
     }
-    if (q->lookup[0].count + q->lookup[1].count > 0 && q->lookups &&
-        q->lookups->asked_ms + SLOW_LOOKUP_MS > now_ms)
+    bool others_wait = q->lookup[0].count + q->lookup[1].count + held_count(q) > 0;
+    if (others_wait && q->lookups && q->lookups->asked_ms + SLOW_LOOKUP_MS > now_ms)
         queue_wake_at(q, q->lookups->asked_ms + SLOW_LOOKUP_MS);
 }
 
-static void explain(const struct line *line, struct queue_decision *decision, int64_t now_ms)
+static void explain(const struct queue *q, const struct line *line, struct queue_decision *decision,
+                    int64_t now_ms)
 {
     const struct domain *domain = line->domain;
     const struct destination *d = domain->lane ? domain->lane->destination : NULL;
     if (!line->late) {
         decision->reason = QUEUE_UNRESOLVABLE;
         decision->result = domain->result;
-        decision->text = domain->why ? domain->why : "";
+        decision->text = domain_why(q, domain);
         return;
     }
     decision->reason = QUEUE_EXPIRED;
-    if (d && d->why && (window_rests(&d->window, now_ms) || d->operator_until_ms > now_ms))
+    if (d && d->why && (destination_rests(d, now_ms) || d->operator_until_ms > now_ms))
         decision->text = d->why;
     else if (d)
         decision->text = "no connection became free in time";
     else
-        decision->text = domain->why ? domain->why : "DNS gave no answer in time";
+        decision->text = domain->why != 0 ? domain_why(q, domain) : "DNS gave no answer in time";
 }
 
 static void settle_all(struct queue *q, int64_t now_ms)
 {
     while (q->settle.count > 0 && q->settling < q->settings.settling) {
-        struct line *line = OWNER_OF(fair_first(&q->settle), struct line, turn);
+        struct line *line = OWNER_OF(fair_first(&q->settle), struct line, settle);
         struct queue_decision decision = {.kind = QUEUE_SETTLE, .domain = line->domain->name};
-        explain(line, &decision, now_ms);
+        explain(q, line, &decision, now_ms);
         q->settling++;
         fair_charge(&q->settle, line->tenant, 1);
         struct attempt *attempt = attempt_make(q, line, now_ms);
@@ -289,8 +347,8 @@ static bool go_on(struct queue *q, int64_t now_ms)
     q->wake_ms = INT64_MAX;
     bool more = take_due(q, now_ms);
     take_late(q, now_ms);
-    more = take_held(q, now_ms) || more;
     take_wakes(q, now_ms);
+    more = take_held(q, now_ms) || more;
     take_idle(q, now_ms);
     do {
         while (q->dirty)
@@ -302,6 +360,7 @@ static bool go_on(struct queue *q, int64_t now_ms)
         settle_all(q, now_ms);
     }
     capacity_make_room(q, now_ms);
+    hangs_look(q, now_ms);
     return more;
 }
 
@@ -312,22 +371,24 @@ bool queue_decide(struct queue *q, struct queue_decision *decision_r, int64_t no
     q->now_ms = now_ms;
     if (q->decision_count == 0)
         more = go_on(q, now_ms);
-    if (q->decision_count > 0) {
-        *decision_r = q->decisions[q->decision_first];
-        q->decision_first = (q->decision_first + 1) % q->decision_size;
-        q->decision_count--;
+    if (decision_take(q, decision_r))
         return true;
-    }
     domains_sweep(q, now_ms);
     destinations_sweep(q, now_ms);
+    turn_table_sweep(&q->turn_parties, now_ms);
     if (more)
         queue_wake_at(q, now_ms);
     if (q->waiting.count > 0)
         queue_wake_at(q, ((struct entry *)heap_first(&q->waiting))->due_ms);
+    if (held_count(q) > 0)
+        queue_wake_at(q, held_looks_at(q, now_ms));
     if (q->deadlines.count > 0)
         queue_wake_at(q, ((struct entry *)heap_first(&q->deadlines))->expires_ms);
     if (q->lane_wakes.count > 0)
         queue_wake_at(q, ((struct lane *)heap_first(&q->lane_wakes))->wake_ms);
+    queue_wake_at(q, rate_limits_wake_ms(q));
+    if (q->shuns)
+        queue_wake_at(q, q->shuns->shunned_until_ms);
     if (q->wakes.count > 0)
         queue_wake_at(q, ((struct destination *)heap_first(&q->wakes))->wake_ms);
     return false;

@@ -4,8 +4,22 @@
 
 #include <stdlib.h>
 
+/* What an event tells of may be forgotten before it is taken: it has a copy of its own. */
+static const char *keep_text(const struct queue_decision *decision)
+{
+    return decision->kind == QUEUE_EVENT && decision->text ? xstrdup(decision->text)
+                                                           : decision->text;
+}
+
+static void drop_text(const struct queue_decision *decision)
+{
+    if (decision->kind == QUEUE_EVENT)
+        free((char *)decision->text);
+}
+
 void decide(struct queue *q, struct queue_decision decision)
 {
+    decision.text = keep_text(&decision);
     if (q->decision_count == q->decision_size) {
         size_t size = q->decision_size ? q->decision_size * 2 : 64;
         struct queue_decision *ring = xcalloc(size, sizeof(*ring));
@@ -17,6 +31,26 @@ void decide(struct queue *q, struct queue_decision decision)
         q->decision_size = size;
     }
     q->decisions[(q->decision_first + q->decision_count++) % q->decision_size] = decision;
+}
+
+bool decision_take(struct queue *q, struct queue_decision *decision_r)
+{
+    drop_text(&q->taken);
+    q->taken = (struct queue_decision){0};
+    if (q->decision_count == 0)
+        return false;
+    q->taken = *decision_r = q->decisions[q->decision_first];
+    q->decision_first = (q->decision_first + 1) % q->decision_size;
+    q->decision_count--;
+    return true;
+}
+
+void decisions_fini(struct queue *q)
+{
+    struct queue_decision decision;
+    while (decision_take(q, &decision))
+        ;
+    free(q->decisions);
 }
 
 void queue_wake_at(struct queue *q, int64_t at_ms)

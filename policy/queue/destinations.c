@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* destinations.c - Where domains lead: a provider or a set of hosts, with port and route; inside it
- * lanes, whose connections may carry each other's messages; over it providers.
+ * lanes, of the same hosts in the same order of preference, whose connections may carry each
+ * other's messages; over it providers. Who publishes more hosts than are used has one of its own.
  *
  * A destination is there while a lane of it is, and is kept for a while after that when something
- * was learned about it. A lane is there while a domain leads to it or a connection was opened for
- * it.
+ * was learned about it. A lane is there while a domain leads to it, a connection was opened for it
+ * or an attempt took a turn there.
  */
 #include "queue_moves.h"
 
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { LIMIT_UNKNOWN = 1000, UNUSED_MAX = 1024, LANES_REST_MS = 5000, HOST_MAX = 255 };
+enum { UNUSED_MAX = 1024, LANES_REST_MS = 5000, HOST_MAX = 255 };
 
 /* ---- tables ---- */
 
@@ -57,7 +58,7 @@ static bool same_provider(const void *a, const void *b)
 
 static bool turn_before(const struct line *l, const struct line *m)
 {
-    return l->head_message != m->head_message ? l->head_message < m->head_message
+    return l->head_arrival != m->head_arrival ? l->head_arrival < m->head_arrival
                                               : l->head_number < m->head_number;
 }
 
@@ -71,17 +72,6 @@ static bool by_lane_turn(const void *a, const void *b)
     return turn_before(OWNER_OF(a, struct line, lane_turn), OWNER_OF(b, struct line, lane_turn));
 }
 
-/* Of one tenant's destinations: the most urgent mail, then the fewest connections, then who has
- * waited longest. */
-static bool by_want(const void *a, const void *b)
-{
-    const struct destination *d = OWNER_OF(a, struct destination, want);
-    const struct destination *e = OWNER_OF(b, struct destination, want);
-    if (d->want_class != e->want_class)
-        return d->want_class < e->want_class;
-    return d->want_in_use != e->want_in_use ? d->want_in_use < e->want_in_use : d->since < e->since;
-}
-
 static bool by_wake(const void *a, const void *b)
 {
     return ((const struct destination *)a)->wake_ms < ((const struct destination *)b)->wake_ms;
@@ -93,8 +83,6 @@ void destinations_init(struct queue *q)
     pointer_table_init(&q->destinations, hash_destination, same_destination);
     pointer_table_init(&q->providers, hash_provider, same_provider);
     heap_init(&q->wakes, by_wake, offsetof(struct destination, wake_place));
-    for (size_t i = 0; i < POOLS; i++)
-        fair_init(&q->connect[i], FAIR_HELD, &q->parties, by_want);
 }
 
 static void free_lane(struct queue *q, struct lane *lane)
@@ -102,8 +90,14 @@ static void free_lane(struct queue *q, struct lane *lane)
     pointer_table_drop(&q->lanes, lane);
     if (lane->resting)
         heap_take(&q->lane_wakes, lane);
-    for (size_t i = 0; i < STREAM_CLASSES; i++)
-        fair_fini(&lane->turns[i]);
+    if (lane->shunned_until_ms != 0) {
+        DL_DELETE2(q->shuns, lane, prev_shun, next_shun);
+        DL_DELETE2(lane->destination->shuns, lane, prev_shun_of, next_shun_of);
+    }
+    class_turns_fini(&lane->turns);
+    free(lane->shunned_name);
+    free(lane->shunned_why);
+    free(lane->addresses);
     free(lane);
 }
 
@@ -114,9 +108,9 @@ static void free_destination(struct queue *q, struct destination *d)
     if (d->dirty)
         DL_DELETE2(q->dirty, d, prev_dirty, next_dirty);
     pointer_table_drop(&q->destinations, d);
-    for (size_t i = 0; i < STREAM_CLASSES; i++)
-        fair_fini(&d->turns[i]);
+    class_turns_fini(&d->turns);
     fair_fini(&d->trying);
+    free(d->places.of);
     if (p) {
         DL_DELETE(p->destinations, d);
         if (!p->destinations) {
@@ -124,7 +118,10 @@ static void free_destination(struct queue *q, struct destination *d)
             free(p);
         }
     }
+    rate_limits_free(q, d);
     free(d->why);
+    free(d->ordered_why);
+    free(d->hosts);
     free(d);
 }
 
@@ -138,8 +135,6 @@ void destinations_fini(struct queue *q)
     pointer_table_fini(&q->destinations);
     pointer_table_fini(&q->providers);
     heap_fini(&q->wakes);
-    for (size_t i = 0; i < POOLS; i++)
-        fair_fini(&q->connect[i]);
 }
 
 /* ---- from hosts to a lane ---- */
@@ -149,27 +144,65 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* "mx1.club.example,mx2.club.example": sorted, in lower case, each once. */
-static void print_hosts(const struct queue_answer *answer, struct buf *text)
+struct ranked {
+    char name[HOST_MAX + 1]; /* in lower case, without a dot at its end */
+    unsigned preference;
+};
+
+static int by_preference(const void *a, const void *b)
 {
-    char names[QUEUE_HOSTS_MAX][HOST_MAX + 1];
-    const char *sorted[QUEUE_HOSTS_MAX];
+    const struct ranked *x = a;
+    const struct ranked *y = b;
+    return x->preference != y->preference ? (x->preference > y->preference ? 1 : -1)
+                                          : strcmp(x->name, y->name);
+}
+
+/* By preference; each once, at its best. */
+static size_t rank(const struct queue_answer *answer, struct ranked all_r[QUEUE_HOSTS_MAX])
+{
     size_t count = answer->host_count < QUEUE_HOSTS_MAX ? answer->host_count : QUEUE_HOSTS_MAX;
+    size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         size_t len = strnlen(answer->hosts[i], HOST_MAX);
         if (len > 1 && answer->hosts[i][len - 1] == '.')
             len--;
         for (size_t k = 0; k < len; k++) {
             char c = answer->hosts[i][k];
-            names[i][k] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+            all_r[i].name[k] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
         }
-        names[i][len] = '\0';
-        sorted[i] = names[i];
+        all_r[i].name[len] = '\0';
+        all_r[i].preference = answer->preferences ? answer->preferences[i] : 0;
     }
+    qsort(all_r, count, sizeof(all_r[0]), by_preference);
+    for (size_t i = 0; i < count; i++) {
+        size_t k = 0;
+        while (k < kept && strcmp(all_r[k].name, all_r[i].name) != 0)
+            k++;
+        if (k == kept)
+            all_r[kept++] = all_r[i];
+    }
+    return kept;
+}
+
+/* "mx1.club.example,mx2.club.example": sorted by name. */
+static void print_hosts(const struct ranked *all, size_t count, struct buf *text)
+{
+    const char *sorted[QUEUE_HOSTS_MAX];
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = all[i].name;
     qsort(sorted, count, sizeof(sorted[0]), by_name);
     for (size_t i = 0; i < count; i++)
-        if (i == 0 || strcmp(sorted[i], sorted[i - 1]) != 0)
-            CHECK(buf_addf(text, "%s%s", i > 0 ? "," : "", sorted[i]));
+        CHECK(buf_addf(text, "%s%s", i > 0 ? "," : "", sorted[i]));
+}
+
+/* "mx2.club.example;mx1.club.example": by preference, ";" before each that is worse. Only those
+ * whose hosts are the same in the same order may carry each other's messages. */
+static void print_ranks(const struct ranked *all, size_t count, struct buf *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool worse = i > 0 && all[i].preference > all[i - 1].preference;
+        CHECK(buf_addf(text, "%s%s", i == 0 ? "" : worse ? ";" : ",", all[i].name));
+    }
 }
 
 static struct provider *provider_need(struct queue *q, const struct mx_provider *row)
@@ -217,9 +250,11 @@ static struct destination *destination_need(struct queue *q, const char *name,
     d->name = copy;
     d->urgent_ms = NEVER_MS;
     window_init(&d->window, LIMIT_UNKNOWN);
-    for (size_t i = 0; i < STREAM_CLASSES; i++)
-        fair_init(&d->turns[i], FAIR_TURNS, &q->parties, by_turn);
+    window_init(&d->own, LIMIT_UNKNOWN);
+    class_turns_init(&d->turns, &q->turn_parties, by_turn);
     fair_init(&d->trying, FAIR_HELD, &q->parties, by_turn);
+    for (size_t i = 0; i < POOLS; i++)
+        d->want[i].destination = d;
     pointer_table_add(&q->destinations, d);
     join_provider(q, d, row);
     return d;
@@ -261,9 +296,10 @@ static struct lane *find_lane(struct queue *q, struct destination *d, uint64_t t
     lane->hosts = copy;
     lane->destination = d;
     lane->trust = trust;
+    lane->rotates_ms = NEVER_MS;
+    lane->id = ++q->serial;
     lane->opened = q->lanes_made++;
-    for (size_t i = 0; i < STREAM_CLASSES; i++)
-        fair_init(&lane->turns[i], FAIR_TURNS, &q->parties, by_lane_turn);
+    class_turns_init(&lane->turns, &q->turn_parties, by_lane_turn);
     pointer_table_add(&q->lanes, lane);
     d->lanes++;
     use_again(q, d);
@@ -276,23 +312,61 @@ static struct lane *find_lane(struct queue *q, struct destination *d, uint64_t t
     return lane;
 }
 
+/* What is tried of more hosts than its name has room for: others each time. True: others. */
+static bool note_hosts(struct destination *d, const struct queue_answer *answer)
+{
+    struct ranked all[QUEUE_HOSTS_MAX];
+    struct buf hosts;
+    if (!answer->alone)
+        return false;
+    buf_init(&hosts, QUEUE_HOSTS_MAX * (HOST_MAX + 2));
+    print_hosts(all, rank(answer, all), &hosts);
+    bool others = !d->hosts || strcmp(d->hosts, buf_text(&hosts)) != 0;
+    if (others) {
+        free(d->hosts);
+        d->hosts = xstrdup(buf_text(&hosts));
+    }
+    buf_fini(&hosts);
+    return others;
+}
+
+/* What its connections may be shared by, and what its destination is called. */
+static bool print_names(const struct queue_answer *answer, struct mx_provider *row_r,
+                        struct buf *hosts, struct buf *name)
+{
+    struct ranked all[QUEUE_HOSTS_MAX];
+    const char *route = answer->route ? answer->route : "";
+    bool known = !answer->alone && mx_provider_find(answer->hosts, answer->host_count, row_r);
+    if (answer->alone) { /* no host has that name */
+        buf_addf(hosts, "%s/mx", answer->alone);
+        buf_add(name, buf_span(hosts));
+    } else {
+        size_t count = rank(answer, all);
+        print_ranks(all, count, hosts);
+        if (known)
+            buf_add(name, row_r->name);
+        else
+            print_hosts(all, count, name);
+    }
+    buf_addf(name, ":%u%s%s", answer->port, route[0] ? " " : "", route);
+    CHECK(!name->overflow && !hosts->overflow);
+    return known;
+}
+
 struct lane *lane_need(struct queue *q, const struct queue_answer *answer)
 {
     struct mx_provider row = {0};
     struct buf hosts;
     struct buf name;
-    bool known = mx_provider_find(answer->hosts, answer->host_count, &row);
-    const char *route = answer->route ? answer->route : "";
     buf_init(&hosts, QUEUE_HOSTS_MAX * (HOST_MAX + 2));
-    buf_init(&name, QUEUE_HOSTS_MAX * (HOST_MAX + 2) + strlen(route) + 32);
-    print_hosts(answer, &hosts);
-    if (known)
-        buf_add(&name, row.name);
-    else
-        buf_add(&name, buf_span(&hosts));
-    buf_addf(&name, ":%u%s%s", answer->port, route[0] ? " " : "", route);
-    CHECK(!name.overflow && !hosts.overflow && answer->trust != 0);
+    buf_init(&name,
+             QUEUE_HOSTS_MAX * (HOST_MAX + 2) + (answer->route ? strlen(answer->route) : 0) + 32);
+    CHECK(answer->trust != 0);
+    bool known = print_names(answer, &row, &hosts, &name);
+    bool is_new = !destination_find(q, buf_text(&name));
     struct destination *d = destination_need(q, buf_text(&name), known ? &row : NULL);
+    if (note_hosts(d, answer) || is_new)
+        destination_follow_orders(q, d, true, q->now_ms);
     unsigned limit = answer->connections ? answer->connections
                      : d->provider       ? d->provider->limit
                                          : q->settings.per_destination;
@@ -333,117 +407,42 @@ void destinations_sweep(struct queue *q, int64_t now_ms)
     }
 }
 
-/* ---- what goes next ---- */
-
-static struct fair_item *first_of(const struct fair *turns)
-{
-    struct fair_item *item = NULL;
-    for (size_t i = 0; !item && i < STREAM_CLASSES; i++)
-        item = fair_first(&turns[i]);
-    return item;
-}
-
-struct question {
-    line_test *test;
-    const void *context;
-};
-
-static bool passes(const struct fair_item *item, const void *context)
-{
-    const struct question *question = context;
-    return question->test(OWNER_OF(item, struct line, turn), question->context);
-}
-
-struct line *destination_best_of(struct destination *d, line_test *test, const void *context)
-{
-    const struct question question = {test, context};
-    for (size_t i = 0; i < STREAM_CLASSES;) {
-        struct fair_item *item = fair_first_of(&d->turns[i], passes, &question);
-        struct line *line = item ? OWNER_OF(item, struct line, turn) : NULL;
-        if (line && !line->domain->lane->resting)
-            return line;
-        if (line)
-            lane_hold(line->domain->lane, line);
-        else
-            i++;
-    }
-    return NULL;
-}
-
-/* What rests is set aside when it is met. */
-struct line *destination_best(struct destination *d)
-{
-    struct fair_item *item;
-    while ((item = first_of(d->turns))) {
-        struct line *line = OWNER_OF(item, struct line, turn);
-        if (!line->domain->lane->resting)
-            return line;
-        lane_hold(line->domain->lane, line);
-    }
-    return NULL;
-}
-
-/* The class that has been passed over most; of class security's mail but one in so many. */
-struct line *destination_overdue(struct destination *d)
-{
-    size_t most = 0;
-    unsigned passed = d->turns[STREAM_SECURITY].count > 0 ? 1 : PASSED_MAX;
-    struct fair_item *item;
-    if (d->turns[STREAM_SECURITY].count > 0 && d->codes < PASSED_MAX)
-        return NULL;
-    for (size_t i = 1; i < STREAM_CLASSES; i++)
-        if (d->turns[i].count > 0 && d->passed[i] >= passed) {
-            passed = d->passed[i] + 1;
-            most = i;
-        }
-    while (most > 0 && (item = fair_first(&d->turns[most]))) {
-        struct line *line = OWNER_OF(item, struct line, turn);
-        if (!line->domain->lane->resting)
-            return line;
-        lane_hold(line->domain->lane, line);
-    }
-    return NULL;
-}
-
-void destination_serves(struct destination *d, enum stream_class class)
-{
-    size_t others = 0;
-    d->passed[class] = 0;
-    for (size_t i = 1; i < STREAM_CLASSES; i++) {
-        others += d->turns[i].count;
-        if (i > class)
-            d->passed[i] = d->turns[i].count > 0 ? d->passed[i] + 1 : 0;
-    }
-    d->codes = class == STREAM_SECURITY && others > 0 ? d->codes + 1 : 0;
-}
-
-struct line *lane_best(const struct lane *lane)
-{
-    struct fair_item *item = first_of(lane->turns);
-    return item ? OWNER_OF(item, struct line, lane_turn) : NULL;
-}
-
 /* ---- rest ---- */
 
 void destination_unwanted(struct queue *q, struct destination *d)
 {
-    fair_take(&d->want);
+    want_take(d);
     address_book_leave(&q->addresses, &d->address_waiter);
     if (d->wake_place != 0)
         heap_take(&q->wakes, d);
 }
 
-void destination_set_why(struct destination *d, const char *why)
+/* A tenant's mail alone may rest, or be capped. */
+static bool holds_back_some(const struct destination *d, int64_t now_ms)
 {
-    char text[QUEUE_WHY_MAX];
-    snprintf(text, sizeof(text), "%s", why);
+    if (window_is_capped(&d->window, now_ms) || window_is_capped(&d->own, now_ms) ||
+        rate_limit_is_active(d))
+        return true;
+    for (const struct connection *c = d->connections; c; c = c->next_of)
+        if (c->lane->shunned_until_ms > now_ms)
+            return true;
+    return false;
+}
+
+void destination_forget_why(struct destination *d, int64_t now_ms)
+{
+    if (!d->why || d->operator_until_ms > now_ms || destination_rests(d, now_ms) ||
+        holds_back_some(d, now_ms))
+        return;
     free(d->why);
-    d->why = xstrdup(text);
+    d->why = NULL;
 }
 
 void destination_rest(struct queue *q, struct destination *d, const char *why, int64_t now_ms)
 {
     d->proven = false;
+    if (d->manner == MANNER_ANSWERS)
+        d->manner = MANNER_UNKNOWN;
     if (!window_rest(&d->window, destination_has_lanes(d) ? LANES_REST_MS : INT64_MAX, now_ms))
         return;
     destination_set_why(d, why);
@@ -454,14 +453,43 @@ void destination_rest(struct queue *q, struct destination *d, const char *why, i
     destination_touch(q, d);
 }
 
+bool destination_rests(const struct destination *d, int64_t now_ms)
+{
+    unsigned failures = 0;
+    return window_rests(&d->window, now_ms) || rate_limit_rest_ms(d, &failures, now_ms) > 0;
+}
+
 void destination_works(struct queue *q, struct destination *d, int64_t now_ms)
 {
     d->proven = true;
     d->worked_ms = now_ms;
     d->failed_lanes = 0;
-    d->failed_lane = d->failed_tenant = NULL;
+    d->failed_lane = d->failed_tenant = 0;
     if (window_greeted(&d->window))
         decide(q, (struct queue_decision){
                       .kind = QUEUE_EVENT, .destination = d->name, .text = d->why ? d->why : ""});
+    destination_touch(q, d);
+}
+
+void destination_follow_orders(struct queue *q, struct destination *d, bool told, int64_t now_ms)
+{
+    int64_t until_ms = 0;
+    const char *why = host_rests_of(q, d, &until_ms, now_ms);
+    if (d->ordered_until_ms > now_ms && d->ordered_until_ms >= until_ms) {
+        until_ms = d->ordered_until_ms;
+        why = d->ordered_why;
+    }
+    bool changed = d->operator_until_ms != until_ms;
+    if (why)
+        destination_set_why(d, why);
+    else if (d->operator_until_ms > now_ms)
+        until_ms = d->unused ? 0 : now_ms; /* it is over, which only one in use has to be told */
+    if (why || d->operator_until_ms > now_ms)
+        d->operator_until_ms = until_ms;
+    if (why && told && changed)
+        decide(q, (struct queue_decision){.kind = QUEUE_EVENT,
+                                          .destination = d->name,
+                                          .text = d->why,
+                                          .rest_ms = until_ms - now_ms});
     destination_touch(q, d);
 }

@@ -12,6 +12,7 @@
  */
 #include "queue_moves.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -59,8 +60,8 @@ static bool same_line(const void *a, const void *b)
 /* Lines that wait to be settled: by arrival. */
 static bool settles_before(const void *a, const void *b)
 {
-    return OWNER_OF(a, struct line, turn)->head_message <
-           OWNER_OF(b, struct line, turn)->head_message;
+    return OWNER_OF(a, struct line, settle)->head_arrival <
+           OWNER_OF(b, struct line, settle)->head_arrival;
 }
 
 static bool asks_before(const void *a, const void *b)
@@ -83,8 +84,9 @@ void domains_fini(struct queue *q)
     size_t at = 0;
     for (struct line *l = pointer_table_next(&q->lines, &at); l;
          l = pointer_table_next(&q->lines, &at)) {
-        fair_take(&l->turn);
-        fair_take(&l->lane_turn);
+        fair_take(&l->settle);
+        class_turns_take(&l->turn);
+        class_turns_take(&l->lane_turn);
         heap_fini(&l->ready);
         free(l);
     }
@@ -92,16 +94,15 @@ void domains_fini(struct queue *q)
     for (struct domain *d = pointer_table_next(&q->domains, &at); d;
          d = pointer_table_next(&q->domains, &at)) {
         fair_take(&d->lookup);
-        free(d->why);
         free(d);
     }
     at = 0;
     for (struct tenant *t = pointer_table_next(&q->tenants, &at); t;
          t = pointer_table_next(&q->tenants, &at)) {
-        for (size_t i = 0; i < COUNT_OF(t->held); i++) {
+        for (size_t i = 0; i < COUNT_OF(t->held_item); i++)
             fair_take(&t->held_item[i]);
+        for (size_t i = 0; i < COUNT_OF(t->held); i++)
             heap_fini(&t->held[i]);
-        }
         free(t);
     }
     pointer_table_fini(&q->lines);
@@ -120,6 +121,8 @@ struct tenant *tenant_need(struct queue *q, const char *name)
         const char *copy = NULL;
         t = names_struct(sizeof(*t), name, &copy);
         t->name = copy;
+        t->id = pointer_table_text(t->name) | 1;
+        t->told_ms = NEVER_MS;
         pointer_table_add(&q->tenants, t);
     }
     return t;
@@ -151,11 +154,31 @@ struct domain *domain_need(struct queue *q, const char *name)
     return domain;
 }
 
-/* Arrival: messages are numbered as they come. Those over which a connection broke come last. */
+void domain_set_why(struct queue *q, struct domain *domain, const char *why)
+{
+    uint32_t before = domain->why;
+    domain->why = why && *why ? names_hold(&q->names, why) : 0;
+    if (before != 0)
+        names_drop(&q->names, before);
+}
+
+const char *domain_why(const struct queue *q, const struct domain *domain)
+{
+    return domain->why != 0 ? names_text(&q->names, domain->why) : "";
+}
+
+int64_t line_arrival(const struct entry *e)
+{
+    return e->message + e->behind;
+}
+
+/* Recipients of one message that break connections are not among those that do not. */
 static bool arrived_before(const void *a, const void *b)
 {
     const struct entry *e = a;
     const struct entry *f = b;
+    if (line_arrival(e) != line_arrival(f))
+        return line_arrival(e) < line_arrival(f);
     if (e->suspect != f->suspect)
         return f->suspect;
     return e->message != f->message ? e->message < f->message : e->number < f->number;
@@ -184,8 +207,9 @@ static void leave(struct queue *q, struct line *line)
     struct lane *lane = line->domain->lane;
     if (line->held)
         lane_unhold(lane, line);
-    fair_take(&line->turn);
-    fair_take(&line->lane_turn);
+    fair_take(&line->settle);
+    class_turns_take(&line->turn);
+    class_turns_take(&line->lane_turn);
     if (line->counted > 0) {
         lane->destination->ready[line->class] -= line->counted;
         destination_touch(q, lane->destination);
@@ -193,12 +217,12 @@ static void leave(struct queue *q, struct line *line)
     line->counted = 0;
 }
 
-static void stand_in(struct fair *f, struct line *line, struct fair_item *item)
+static void stand_in(struct class_turns *t, const struct line *line, struct turn_item *item)
 {
     if (item->party)
-        fair_moved(item);
+        class_turns_moved(item);
     else
-        fair_put(f, line->tenant, item);
+        class_turns_put(t, line->tenant->id, line->class, item);
 }
 
 static void note_urgent(struct queue *q, struct destination *d)
@@ -212,16 +236,19 @@ static void stand(struct queue *q, struct line *line)
 {
     struct domain *domain = line->domain;
     if (line->late || domain->state == DOMAIN_UNRESOLVABLE) {
-        stand_in(&q->settle, line, &line->turn);
+        if (line->settle.party)
+            fair_moved(&line->settle);
+        else
+            fair_put(&q->settle, line->tenant, &line->settle);
     } else if (domain->state == DOMAIN_LEADS) {
         struct destination *d = domain->lane->destination;
         if (line->class == STREAM_SECURITY)
             note_urgent(q, d);
-        if (domain->lane->resting)
+        if (lane_sets_aside(line))
             lane_hold(domain->lane, line);
         else
-            stand_in(&d->turns[line->class], line, &line->turn);
-        stand_in(&domain->lane->turns[line->class], line, &line->lane_turn);
+            stand_in(&d->turns, line, &line->turn);
+        stand_in(&domain->lane->turns, line, &line->lane_turn);
         d->ready[line->class] += line->ready.count;
         d->ready[line->class] -= line->counted;
         line->counted = line->ready.count;
@@ -270,7 +297,7 @@ static void settle_domain(struct queue *q, struct domain *domain)
         domain->listed = true;
     } else if (domain->state == DOMAIN_UNRESOLVED && !domain->lines) {
         pointer_table_drop(&q->domains, domain);
-        free(domain->why);
+        domain_set_why(q, domain, NULL);
         free(domain);
     }
 }
@@ -294,8 +321,9 @@ void line_changed(struct queue *q, struct line *line, int64_t now_ms)
                      (domain->state == DOMAIN_UNRESOLVABLE ||
                       (domain->state == DOMAIN_LEADS && domain->listed));
         unlist(q, domain);
-        line->head_message = head->message;
-        line->head_number = head->number;
+        line->head_arrival = line_arrival(head);
+        line->head_number =
+            head->suspect ? UINT_MAX : head->number; /* after those of that message */
         if (stale)
             domain_forget(q, domain, now_ms);
         else
@@ -320,6 +348,8 @@ static void change_state(struct queue *q, struct domain *domain, enum domain_sta
             leave(q, line);
     unlist(q, domain);
     withdraw(q, domain);
+    domain_leads_good(domain, old, false);
+    domain_leads_good(domain, lane, true);
     domain->state = state;
     domain->lane = lane;
     if (lane)
@@ -387,7 +417,7 @@ void domains_sweep(struct queue *q, int64_t now_ms)
 static void ask_once_more(struct queue *q, struct domain *domain, const struct line *line)
 {
     if (domain->state != DOMAIN_RESOLVING || domain->asked_twice || q->paused || q->draining ||
-        domain->asked_for == line->tenant)
+        domain->asked_for == line->tenant->id)
         return;
     if (domain->asked_by && fair_used(&q->lookup[domain->urgent], domain->asked_by) <= FEW_LOOKUPS)
         return;
@@ -432,7 +462,7 @@ void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms
         domain->state = DOMAIN_RESOLVING;
     domain->asked_ms = now_ms;
     domain->slow = domain->asked_twice = domain->failed_once = false;
-    domain->asked_for = domain->asked_by;
+    domain->asked_for = domain->asked_by->id;
     fair_charge(&q->lookup[domain->urgent], domain->asked_by, 1);
     q->resolving[domain->urgent]++;
     q->lookup_count++;

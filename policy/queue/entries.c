@@ -3,12 +3,10 @@
  * that their state says.
  *
  *   WAITING ──(entry_ready)─▶ READY ─(attempt_make)─▶ UNDER_WAY ─(attempt_over, _back)─▶ …
- *      └─(entry_hold)─▶ HELD ─▲
+ *      └────(held.c)────▶ HELD ─▲
  *
- * One that waits has the names of its domain and tenant; they become a line when it is due. When
- * very many domains wait for a lookup or a connection already, one of a domain that is not among
- * them is held: tenants take turns then. Chunks are kept until the end: what waited once may wait
- * again.
+ * One that waits has the names of its domain and tenant; they become a line when it is due. Chunks
+ * are kept until the end: what waited once may wait again.
  */
 #include "queue_moves.h"
 
@@ -44,30 +42,12 @@ static bool by_deadline(const void *a, const void *b)
     return ((const struct entry *)a)->expires_ms < ((const struct entry *)b)->expires_ms;
 }
 
-/* By class, then by arrival. */
-static bool held_before(const void *a, const void *b)
-{
-    const struct entry *e = a;
-    const struct entry *f = b;
-    if (e->label.class != f->label.class)
-        return e->label.class < f->label.class;
-    return e->message != f->message ? e->message < f->message : e->number < f->number;
-}
-
-/* A tenant stands there once; of those that were served alike. */
-static bool any_order(const void *a, const void *b)
-{
-    return (uintptr_t)a < (uintptr_t)b;
-}
-
 void entries_init(struct queue *q)
 {
     static_assert(sizeof(struct entry) <= 40, "there may be millions");
     pointer_table_init(&q->entries, hash_entry, same_entry);
     heap_init(&q->waiting, by_due, offsetof(struct entry, place));
     heap_init(&q->deadlines, by_deadline, offsetof(struct entry, deadline_place));
-    for (size_t i = 0; i < COUNT_OF(q->held); i++)
-        fair_init(&q->held[i], FAIR_TURNS, &q->parties, any_order);
 }
 
 void entries_fini(struct queue *q)
@@ -78,8 +58,6 @@ void entries_fini(struct queue *q)
     pointer_table_fini(&q->entries);
     heap_fini(&q->waiting);
     heap_fini(&q->deadlines);
-    for (size_t i = 0; i < COUNT_OF(q->held); i++)
-        fair_fini(&q->held[i]);
     names_fini(&q->names);
 }
 
@@ -182,13 +160,27 @@ void entry_wait(struct queue *q, struct entry *e, int64_t due_ms)
     heap_push(&q->waiting, e);
 }
 
+/* So many messages have come after it. */
+static uint32_t others_since(const struct queue *q, const struct entry *e)
+{
+    int64_t others = q->last_message - e->message;
+    if (others <= 0)
+        return 0;
+    return others < UINT32_MAX ? (uint32_t)others : UINT32_MAX;
+}
+
 /* One whose time is over when it comes due has a moment for its last try. */
-void entry_ready(struct queue *q, struct entry *e, int64_t due_ms)
+static void last_chance(struct entry *e, int64_t due_ms)
 {
     if (e->expires_ms <= due_ms)
         e->expires_ms = due_ms + LAST_CHANCE_MS;
+}
+
+static void stand(struct queue *q, struct entry *e, uint32_t behind)
+{
     e->state = ENTRY_READY;
-    e->due_ms = 0;
+    e->deadline_place = 0;
+    e->behind = behind;
     heap_push(&e->line->ready, e);
     if (!e->line->late)
         heap_push(&q->deadlines, e);
@@ -196,124 +188,27 @@ void entry_ready(struct queue *q, struct entry *e, int64_t due_ms)
     q->ready++;
 }
 
-/* ---- what is held ---- */
-
-static bool is_urgent(const struct entry *e)
+void entry_ready(struct queue *q, struct entry *e, int64_t due_ms)
 {
-    return e->label.class == STREAM_SECURITY;
+    last_chance(e, due_ms);
+    stand(q, e, e->suspect ? others_since(q, e) : 0);
 }
 
-/* Domains that wait for a lookup, and destinations that wait for a place: of all, and of one. */
-static size_t standing(const struct queue *q)
+void entry_ready_again(struct queue *q, struct entry *e, uint32_t behind)
 {
-    return q->lookup[0].count + q->lookup[1].count + q->lookup_count + q->connect[0].count +
-           q->connect[1].count;
+    stand(q, e, behind);
 }
 
-static size_t standing_of(const struct queue *q, const struct tenant *tenant)
+void entry_ready_behind(struct queue *q, struct entry *e)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < COUNT_OF(q->lookup); i++)
-        count += fair_waiting(&q->lookup[i], tenant) + fair_used(&q->lookup[i], tenant);
-    for (size_t i = 0; i < COUNT_OF(q->connect); i++)
-        count += fair_waiting(&q->connect[i], tenant);
-    return count;
-}
-
-static bool tenant_may_stand(const struct queue *q, const struct tenant *tenant, bool urgent)
-{
-    size_t all = standing(q);
-    size_t most = q->settings.standing + (urgent ? reserve_of(q->settings.standing) : 0);
-    return all < most && is_within_share(standing_of(q, tenant), most - all);
-}
-
-static struct tenant *tenant_of(const struct fair_item *item)
-{
-    return (struct tenant *)(uintptr_t)item->party->who;
-}
-
-struct asking {
-    const struct queue *queue;
-    bool urgent;
-};
-
-static bool may_stand(const struct fair_item *item, const void *context)
-{
-    const struct asking *asking = context;
-    return tenant_may_stand(asking->queue, tenant_of(item), asking->urgent);
-}
-
-size_t entries_held(const struct queue *q)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < STREAM_CLASSES; i++)
-        count += q->held_count[i];
-    return count;
-}
-
-bool entries_may_stand(const struct queue *q)
-{
-    return standing(q) < q->settings.standing / 4;
-}
-
-static bool is_to_stand(const struct queue *q, const struct entry *e)
-{
-    if (entries_may_stand(q))
-        return true;
-    const struct tenant key = {.name = names_text(&q->names, e->label.tenant)};
-    const struct tenant *tenant = pointer_table_find(&q->tenants, &key);
-    if (domain_find(q, names_text(&q->names, e->label.domain)))
-        return true;
-    return !tenant ||
-           (tenant->held[is_urgent(e)].count == 0 && tenant_may_stand(q, tenant, is_urgent(e)));
-}
-
-static void hold(struct queue *q, struct entry *e, int64_t due_ms)
-{
-    struct tenant *tenant = tenant_need(q, names_text(&q->names, e->label.tenant));
-    struct heap *held = &tenant->held[is_urgent(e)];
-    if (e->expires_ms <= due_ms)
-        e->expires_ms = due_ms + LAST_CHANCE_MS;
-    if (held->count == 0) {
-        heap_init(held, held_before, offsetof(struct entry, place));
-        fair_put(&q->held[is_urgent(e)], tenant, &tenant->held_item[is_urgent(e)]);
-    }
-    e->state = ENTRY_HELD;
-    e->due_ms = 0;
-    tenant->users++;
-    q->held_count[e->label.class]++;
-    heap_push(held, e);
-    heap_push(&q->deadlines, e);
-}
-
-struct entry *entry_held(const struct queue *q, bool urgent)
-{
-    const struct asking asking = {q, urgent};
-    const struct fair_item *item = fair_first_of(&q->held[urgent], may_stand, &asking);
-    return item ? heap_first(&tenant_of(item)->held[urgent]) : NULL;
-}
-
-static void unhold(struct queue *q, struct entry *e)
-{
-    struct tenant *tenant = tenant_need(q, names_text(&q->names, e->label.tenant));
-    struct heap *held = &tenant->held[is_urgent(e)];
-    heap_take(held, e);
-    heap_take(&q->deadlines, e);
-    q->held_count[e->label.class]--;
-    fair_charge(&q->held[is_urgent(e)], tenant, 1);
-    if (held->count == 0) {
-        fair_take(&tenant->held_item[is_urgent(e)]);
-        heap_fini(held);
-    }
-    tenant->users--;
-    tenant_drop(q, tenant);
-    e->state = ENTRY_WAITING;
+    int64_t others = q->last_behind - e->message;
+    stand(q, e, others < UINT32_MAX ? (uint32_t)others : UINT32_MAX);
 }
 
 void entry_out(struct queue *q, struct entry *e)
 {
     if (e->state == ENTRY_HELD) {
-        unhold(q, e);
+        held_take(q, e);
     } else if (e->state == ENTRY_WAITING) {
         heap_take(&q->waiting, e);
     } else if (e->state == ENTRY_READY) {
@@ -334,8 +229,10 @@ void entry_stands(struct queue *q, struct entry *e, int64_t due_ms, int64_t now_
 
 void entry_is_due(struct queue *q, struct entry *e, int64_t due_ms, int64_t now_ms)
 {
-    if (is_to_stand(q, e))
+    if (held_may_stand(q, e)) {
         entry_stands(q, e, due_ms, now_ms);
-    else
-        hold(q, e, due_ms);
+    } else {
+        last_chance(e, due_ms);
+        held_put(q, e);
+    }
 }

@@ -9,8 +9,6 @@
 
 #include <stdlib.h>
 
-enum { LOOKS_MAX = 16 };
-
 static uint64_t hash_party(const void *item)
 {
     const struct fair_party *p = item;
@@ -138,25 +136,25 @@ struct fair_item *fair_first(const struct fair *f)
     return p ? heap_first(&p->items) : NULL;
 }
 
-/* Best first down the heap: `open` are those whose parents have been looked at. */
-struct fair_item *fair_first_of(const struct fair *f, fair_test *test, const void *context)
+struct question {
+    fair_test *test;
+    const void *context;
+};
+
+static bool fits(const void *party, const void *context)
 {
-    uint32_t open[LOOKS_MAX + 1] = {0};
-    uint32_t count = f->parties.count > 0;
-    for (size_t looks = 0; count > 0 && looks < LOOKS_MAX; looks++) {
-        uint32_t best = 0;
-        for (uint32_t i = 1; i < count; i++)
-            if (party_before(f->parties.items[open[i]], f->parties.items[open[best]]))
-                best = i;
-        uint32_t at = open[best];
-        const struct fair_party *p = f->parties.items[at];
-        if (test(heap_first(&p->items), context))
-            return heap_first(&p->items);
-        open[best] = open[--count];
-        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < f->parties.count; child++)
-            open[count++] = child;
-    }
-    return NULL;
+    const struct question *ask = context;
+    return ask->test(heap_first(&((const struct fair_party *)party)->items), ask->context);
+}
+
+struct fair_item *fair_first_of(const struct fair *f, fair_test *test, const void *context,
+                                struct wide_look *look, int64_t now_ms)
+{
+    const struct question ask = {test, context};
+    struct heap_search search = wide_look_begin(look, now_ms);
+    const struct fair_party *p = heap_first_of(&f->parties, fits, &ask, &search);
+    wide_look_end(look, &search, p != NULL, now_ms);
+    return p ? heap_first(&p->items) : NULL;
 }
 
 struct fair_item *fair_first_by(const struct fair *f, const void *who)

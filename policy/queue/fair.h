@@ -61,10 +61,10 @@ void fair_take(struct fair_item *item);  /* nothing happens when it is in none *
 void fair_moved(struct fair_item *item); /* its key has changed */
 
 struct fair_item *fair_first(const struct fair *f); /* NULL: none */
-/* The first item of the first party for whose first item this is true. It looks at so many parties
- * at most as there may reasonably be of whom it is not. */
+/* The first item of the first party for whose first item this is true. */
 typedef bool fair_test(const struct fair_item *item, const void *context);
-struct fair_item *fair_first_of(const struct fair *f, fair_test *test, const void *context);
+struct fair_item *fair_first_of(const struct fair *f, fair_test *test, const void *context,
+                                struct wide_look *look, int64_t now_ms);
 struct fair_item *fair_first_by(const struct fair *f, const void *who); /* of `who`; NULL: none */
 /* The first of the party that goes next, and what that has used. */
 uint64_t fair_first_used(const struct fair *f);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_SIZE = 4, KEEP_SIZE = 64 };
+enum { FIRST_SIZE = 4, KEEP_SIZE = 64, LOOKS_MAX = 16, LOOK_AGAIN_MS = 100 };
 
 void heap_init(struct heap *h, heap_before *before, size_t place_at)
 {
@@ -89,4 +89,58 @@ void *heap_pop(struct heap *h)
     void *item = h->items[0];
     heap_take(h, item);
     return item;
+}
+
+/* ---- the first that passes a test ---- */
+
+struct heap_search wide_look_begin(const struct wide_look *look, int64_t now_ms)
+{
+    return (struct heap_search){.wide = look->again_ms <= now_ms};
+}
+
+void wide_look_end(struct wide_look *look, const struct heap_search *search, bool found,
+                   int64_t now_ms)
+{
+    look->put_off = search->more && !found && !search->wide;
+    if (search->more && !found && search->wide)
+        look->again_ms = now_ms + LOOK_AGAIN_MS;
+}
+
+int64_t wide_look_again_ms(const struct wide_look *look, int64_t now_ms)
+{
+    return look->put_off && look->again_ms > now_ms ? look->again_ms : INT64_MAX;
+}
+
+/* The first of all of them. */
+static void *look_at_all(const struct heap *h, heap_test *test, const void *context)
+{
+    void *best = NULL;
+    for (uint32_t i = 0; i < h->count; i++)
+        if ((!best || h->before(h->items[i], best)) && test(h->items[i], context))
+            best = h->items[i];
+    return best;
+}
+
+/* Best first down the heap: `open` are those whose parents have been looked at. */
+void *heap_first_of(const struct heap *h, heap_test *test, const void *context,
+                    struct heap_search *search)
+{
+    if (h->count == 0)
+        return NULL;
+    uint32_t open[LOOKS_MAX + 1] = {0};
+    uint32_t count = 1;
+    for (size_t looks = 0; count > 0 && looks < LOOKS_MAX; looks++) {
+        uint32_t best = 0;
+        for (uint32_t i = 1; i < count; i++)
+            if (h->before(h->items[open[i]], h->items[open[best]]))
+                best = i;
+        uint32_t at = open[best];
+        if (test(h->items[at], context))
+            return h->items[at];
+        open[best] = open[--count];
+        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < h->count; child++)
+            open[count++] = child;
+    }
+    search->more = search->more || count > 0;
+    return count > 0 && search->wide ? look_at_all(h, test, context) : NULL;
 }

@@ -32,4 +32,28 @@ static inline void *heap_first(const struct heap *h)
     return h->count > 0 ? h->items[0] : NULL;
 }
 
+/* ---- the first that passes a test ---- */
+
+/* A few of the first are looked at; all of them, which costs as much as there are, not again for a
+ * tenth of a second after that was in vain. */
+struct wide_look {
+    int64_t again_ms;
+    bool put_off; /* one may be there that is found then */
+};
+
+struct heap_search {
+    bool wide, more; /* more: than the few, and none of those has passed */
+};
+
+typedef bool heap_test(const void *item, const void *context);
+
+struct heap_search wide_look_begin(const struct wide_look *look, int64_t now_ms);
+void wide_look_end(struct wide_look *look, const struct heap_search *search, bool found,
+                   int64_t now_ms);
+/* When to look again for what was put off; INT64_MAX: never, or it was long ago. */
+int64_t wide_look_again_ms(const struct wide_look *look, int64_t now_ms);
+/* NULL: none is found. */
+void *heap_first_of(const struct heap *h, heap_test *test, const void *context,
+                    struct heap_search *search);
+
 #endif

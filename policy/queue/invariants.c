@@ -6,11 +6,15 @@
  *   3. What is counted (of domains, destinations, providers, tenants, all) is the sum of its parts.
  *   4. A connection carries one attempt at most, which knows it, and is in the list of its state.
  *   5. The first of each heap is the first: no item comes before its parent.
+ *   6. What is counted at an address is what connections hold there, and what is known of it has a
+ *      use (address_book.c).
  *
  * The sums of all are compared after each event, the parts when as many events have passed as there
  * are parts: so a check costs the same whatever waits.
  */
 #include "queue_moves.h"
+
+#include "address_parts.h"
 
 /* ---- order ---- */
 
@@ -38,6 +42,22 @@ static void check_fair(const struct fair *f)
     CHECK(items == f->count);
 }
 
+static void check_turns(const struct class_turns *t)
+{
+    check_heap(&t->all);
+    for (size_t class = 0; class < STREAM_CLASSES; class ++) {
+        size_t items = 0;
+        check_heap(&t->parties[class]);
+        for (uint32_t i = 0; i < t->parties[class].count; i++) {
+            const struct turn_party *p = t->parties[class].items[i];
+            CHECK(p->turns == t && p->items[class].count > 0 && p->place_of_all != 0 && !p->prev);
+            check_heap(&p->items[class]);
+            items += p->items[class].count;
+        }
+        CHECK(items == t->count[class]);
+    }
+}
+
 /* ---- who waits ---- */
 
 struct sums {
@@ -59,7 +79,7 @@ static void check_entries(const struct queue *q)
     }
     CHECK(states[ENTRY_WAITING] == q->waiting.count);
     CHECK(states[ENTRY_READY] == q->ready);
-    CHECK(states[ENTRY_HELD] == entries_held(q));
+    CHECK(states[ENTRY_HELD] == held_count(q));
     CHECK(states[ENTRY_UNDER_WAY] == q->under_way);
 }
 
@@ -71,9 +91,10 @@ static void check_line(const struct line *l, struct sums *sums)
     bool leads = !settles && d->state == DOMAIN_LEADS;
     CHECK(l->entries > 0 || l->attempts > 0);
     CHECK(l->ready.count <= l->entries);
-    CHECK((l->turn.party || l->held) == (due && (settles || leads)));
+    CHECK((l->turn.party || l->held) == (due && leads));
+    CHECK((l->settle.party != NULL) == (due && settles));
     CHECK((l->lane_turn.party != NULL) == (due && leads));
-    CHECK(!l->held || (leads && d->lane->resting && !l->turn.party));
+    CHECK(!l->held || (leads && lane_sets_aside(l) && !l->turn.party));
     CHECK(l->counted == (leads ? l->ready.count : 0));
     check_heap(&l->ready);
     sums->ready += l->ready.count;
@@ -133,22 +154,28 @@ static void check_destination(const struct destination *d, struct sums *sums)
     unsigned connections = 0;
     unsigned plain = 0;
     unsigned trying = 0;
+    unsigned carrying = 0;
+    unsigned stuck = 0;
     unsigned states[CONNECTION_STATES] = {0};
     window_check(&d->window);
+    window_check(&d->own);
+    rate_limits_check(d);
     for (const struct connection *c = d->connections; c; c = c->next_of) {
         CHECK(c->lane->destination == d);
         states[c->state]++;
         connections++;
         plain += c->carries && !c->urgent;
         trying += c->trier != NULL;
+        carrying += c->carries;
+        stuck += c->stuck;
     }
     for (size_t i = 0; i < CONNECTION_STATES; i++)
         CHECK(d->count[i] == states[i]);
-    for (size_t i = 0; i < STREAM_CLASSES; i++) {
-        check_fair(&d->turns[i]);
+    check_turns(&d->turns);
+    for (size_t i = 0; i < STREAM_CLASSES; i++)
         sums->counted -= d->ready[i];
-    }
     CHECK(d->in_use == connections && d->plain == plain && d->trying_count == trying);
+    CHECK(d->places.held == carrying && d->stuck == stuck);
     CHECK(d->unused == (d->lanes == 0) && !(d->unused && (d->dirty || connections > 0)));
     sums->lanes += d->lanes;
     sums->in_use += d->in_use;
@@ -159,9 +186,10 @@ static void check_lane(const struct lane *lane, struct sums *sums)
 {
     CHECK(lane->users > 0);
     CHECK(lane->resting == (lane->wake_place != 0));
-    CHECK(!lane->held || lane->resting);
-    for (size_t i = 0; i < STREAM_CLASSES; i++)
-        check_fair(&lane->turns[i]);
+    CHECK((lane->shunned_until_ms != 0) == (lane->prev_shun != NULL));
+    CHECK(!lane->held || lane->resting || lane->shunned_until_ms != 0);
+    CHECK(!lane->spares_good || lane->shunned_until_ms != 0);
+    check_turns(&lane->turns);
     sums->lane_users -= lane->users;
 }
 
@@ -175,6 +203,13 @@ static void check_provider(const struct provider *p)
         plain += d->plain;
     }
     CHECK(p->in_use == in_use && p->plain == plain);
+}
+
+static void check_pool(const struct queue *q, size_t pool)
+{
+    check_fair(&q->connect[pool]);
+    for (size_t i = 0; i < BEYOND_KINDS; i++)
+        check_fair(&q->beyond[pool][i]);
 }
 
 static void check_destinations(const struct queue *q, struct sums *sums)
@@ -193,11 +228,10 @@ static void check_destinations(const struct queue *q, struct sums *sums)
         check_lane(lane, sums);
     CHECK(sums->lanes == q->lanes.count && sums->counted == 0);
     CHECK(sums->in_use == q->in_use && sums->plain == q->plain);
-    CHECK(sums->lane_users == 0);
     check_heap(&q->wakes);
     check_heap(&q->lane_wakes);
     for (size_t i = 0; i < POOLS; i++)
-        check_fair(&q->connect[i]);
+        check_pool(q, i);
 }
 
 /* ---- connections and what they carry ---- */
@@ -209,7 +243,9 @@ static void check_connection(const struct connection *c)
     CHECK(!c->attempt || c->attempt->public.trust == c->lane->trust);
     CHECK(c->state != CONNECTION_IDLE || (!c->attempt && !c->payer));
     CHECK(!c->slow || c->state == CONNECTION_OPENING);
-    CHECK(!c->hurried || c->state == CONNECTION_BUSY);
+    CHECK(!c->stuck || c->state == CONNECTION_BUSY);
+    CHECK(!c->hurried || c->stuck);
+    CHECK(!c->answering || (c->holder && !c->stuck));
 }
 
 static void check_attempts(const struct queue *q, struct sums *sums)
@@ -217,6 +253,7 @@ static void check_attempts(const struct queue *q, struct sums *sums)
     for (const struct attempt *a = q->attempts; a; a = a->next) {
         CHECK(a->public.count > 0 && a->public.count <= QUEUE_RECIPIENTS_MAX);
         CHECK(!a->settling || !a->connection);
+        sums->lane_users += a->lane != NULL;
         sums->under_way += a->public.count;
         for (size_t i = 0; i < a->public.count; i++) {
             const struct entry *e = entry_find(q, a->public.message, a->public.numbers[i]);
@@ -225,6 +262,17 @@ static void check_attempts(const struct queue *q, struct sums *sums)
         }
     }
     CHECK(sums->under_way == q->under_way);
+}
+
+static void check_held(const struct tenant *t)
+{
+    bool any[2] = {false};
+    for (size_t i = 0; i < STREAM_CLASSES; i++) {
+        check_heap(&t->held[i]);
+        any[i == STREAM_SECURITY] |= t->held[i].count > 0;
+    }
+    for (size_t i = 0; i < COUNT_OF(any); i++)
+        CHECK((t->held_item[i].party != NULL) == any[i]);
 }
 
 static void check_connections(const struct queue *q, struct sums *sums)
@@ -242,13 +290,70 @@ static void check_connections(const struct queue *q, struct sums *sums)
         sums->tenant_users += (size_t)(c->trier != NULL) + (c->payer != NULL);
     }
     CHECK(found == q->in_use && found + q->free_slot_count == q->slot_count);
-    sums->tenant_users += q->lines.count + entries_held(q);
+    sums->tenant_users += q->lines.count + held_count(q);
     for (const struct tenant *t = pointer_table_next(&q->tenants, &at); t;
          t = pointer_table_next(&q->tenants, &at)) {
         CHECK(t->users > 0);
+        CHECK(t->stuck + t->answering <= capacity_held(q, t));
+        check_held(t);
         sums->tenant_users -= t->users;
     }
     CHECK(sums->tenant_users == 0);
+}
+
+/* ---- addresses ---- */
+
+struct holds {
+    size_t in_use, plain, working, open, probing, serving, waiting, kept;
+};
+
+static void add_hold(struct holds *sum, const struct address_hold *hold)
+{
+    if (!hold->address)
+        return;
+    CHECK(!hold->open || hold->works);
+    sum->in_use++;
+    sum->plain += !hold->urgent;
+    sum->working += hold->works;
+    sum->open += hold->open;
+    sum->probing += hold->probes;
+    sum->serving += hold->serves;
+}
+
+static void take_address(struct holds *sum, const struct address *a)
+{
+    bool used = a->in_use > 0 || a->waiters[0].count + a->waiters[1].count > 0 || a->turn;
+    CHECK(a->plain <= a->in_use && a->open <= a->working && a->working <= a->in_use);
+    CHECK(used != a->kept && (used || a->failures > 0 || a->bears.ceiling > 0));
+    CHECK(!a->turn || a->turn->address == a);
+    sum->in_use -= a->in_use;
+    sum->plain -= a->plain;
+    sum->working -= a->working;
+    sum->open -= a->open;
+    sum->probing -= a->probing;
+    sum->serving -= a->serving;
+    sum->kept += a->kept;
+    for (size_t i = 0; i < COUNT_OF(a->waiters); i++) {
+        check_fair(&a->waiters[i]);
+        sum->waiting += a->waiters[i].count;
+    }
+    add_hold(sum, &a->detached);
+}
+
+static void check_addresses(const struct queue *q)
+{
+    const struct address_book *book = &q->addresses;
+    struct holds sum = {0};
+    size_t at = 0;
+    for (const struct address *a = pointer_table_next(&book->all, &at); a;
+         a = pointer_table_next(&book->all, &at))
+        take_address(&sum, a);
+    for (size_t i = 0; i < q->slot_count; i++)
+        for (size_t k = 0; q->slots[i].connection && k < ADDRESS_HOLDS_MAX; k++)
+            add_hold(&sum, &q->slots[i].connection->holds[k]);
+    CHECK(sum.in_use == 0 && sum.plain == 0 && sum.working == 0 && sum.open == 0);
+    CHECK(sum.probing == 0 && sum.serving == 0);
+    CHECK(sum.waiting == book->waiting && sum.kept == book->kept_count);
 }
 
 /* ---- all of it ---- */
@@ -256,11 +361,12 @@ static void check_connections(const struct queue *q, struct sums *sums)
 static void check_counts(const struct queue *q)
 {
     const size_t *count = q->count;
-    CHECK(q->entries.count == q->waiting.count + entries_held(q) + q->ready + q->under_way);
+    CHECK(q->entries.count == q->waiting.count + held_count(q) + q->ready + q->under_way);
     CHECK(q->in_use == count[CONNECTION_OPENING] + count[CONNECTION_BUSY] + count[CONNECTION_IDLE] +
                            count[CONNECTION_CLOSING]);
     CHECK(q->plain <= q->in_use);
-    CHECK(q->slow <= count[CONNECTION_OPENING] && q->hurried <= count[CONNECTION_BUSY]);
+    CHECK(q->slow <= count[CONNECTION_OPENING] && q->stuck_count <= count[CONNECTION_BUSY]);
+    CHECK(q->hurried_before <= q->hurried && q->hurried <= q->stuck_count);
     CHECK(q->leaving == count[CONNECTION_CLOSING]);
     CHECK(q->settling <= q->attempt_count && q->attempt_count <= q->under_way);
     CHECK(q->lookup_count == q->resolving[0] + q->resolving[1] + q->slow_lookups);
@@ -273,7 +379,7 @@ void queue_check(struct queue *q)
     if (!CHECKS_MACHINES)
         return;
     size_t parts = q->entries.count + q->lines.count + q->domains.count + q->lanes.count +
-                   q->destinations.count + q->slot_count;
+                   q->destinations.count + q->slot_count + q->addresses.all.count;
     check_counts(q);
     if (q->unchecked++ < parts)
         return;
@@ -283,4 +389,6 @@ void queue_check(struct queue *q)
     check_connections(q, &sums);
     check_destinations(q, &sums);
     check_attempts(q, &sums);
+    CHECK(sums.lane_users == 0);
+    check_addresses(q);
 }

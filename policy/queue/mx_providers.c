@@ -4,6 +4,7 @@
 #include "mx_providers.h"
 
 #include "check.h"
+#include "queue_view.h"
 
 #include <limits.h>
 
@@ -24,8 +25,9 @@ static unsigned take_number(struct span *line)
 bool mx_provider_next(struct span *lines, struct mx_provider *row_r)
 {
     while (lines->len > 0) {
-        struct span line = span_trim(span_take(lines, '\n'));
-        if (line.len == 0 || line.ptr[0] == '#')
+        struct span text = span_take(lines, '\n');
+        struct span line = span_trim(span_take(&text, '#')); /* the source stands behind it */
+        if (line.len == 0)
             continue;
         row_r->name = take_word(&line);
         row_r->connections = take_number(&line);
@@ -86,9 +88,15 @@ static bool matches_all(const struct mx_provider *row, const char *const *hosts,
 
 bool mx_provider_find(const char *const *hosts, size_t count, struct mx_provider *row_r)
 {
-    struct span lines = {(const char *)mx_providers_text, mx_providers_len};
+    struct span lines = mx_providers_text;
     while (mx_provider_next(&lines, row_r))
         if (matches_all(row_r, hosts, count))
             return true;
     return false;
+}
+
+bool queue_provider_of(const char *host, char *name_r, size_t size)
+{
+    struct mx_provider row;
+    return mx_provider_find(&host, 1, &row) && span_copy(row.name, name_r, size);
 }

@@ -6,8 +6,7 @@
 #include "span.h"
 
 /* mx_providers.txt, as the build embeds it. */
-extern const unsigned char *const mx_providers_text;
-extern const size_t mx_providers_len;
+extern const struct span mx_providers_text;
 
 struct mx_provider {
     struct span name;     /* into the embedded text, as all spans here */

@@ -3,18 +3,25 @@
 #ifndef QUEUE_STATE_H
 #define QUEUE_STATE_H
 
-#include "queue_parts.h"
+#include "queue_destination.h"
 
 struct attempt {
     struct queue_attempt public; /* first */
     struct attempt *next, *prev;
     struct line *line;
     struct connection *connection;
-    bool settling; /* handed out without a connection */
+    struct lane *lane; /* whose turn it took, and which is there until it is over; NULL: none's */
+    bool settling;     /* handed out without a connection */
+    uint32_t behind;   /* of its recipients, while they stood */
 };
 
+/* What a server has said to a message's MAIL: a refusal that is the message's own, or one that may
+ * be a limit. */
+enum at_mail { MAIL_TAKEN, MAIL_REFUSED, MAIL_TURNED_AWAY };
+
 struct connection {
-    struct connection *next, *prev; /* queue.opening, slow_opening, busy, idle: the oldest first */
+    /* queue.opening, slow_opening, busy, stuck, idle: the oldest first */
+    struct connection *next, *prev;
     struct connection *next_of, *prev_of;     /* destination->connections */
     struct connection *next_idle, *prev_idle; /* destination->idle */
     uint64_t id;
@@ -24,15 +31,19 @@ struct connection {
     struct tenant *holder; /* whose attempt it carries: counted in queue.connect[] */
     enum connection_state state;
     enum queue_reason closing;
-    bool urgent;      /* what it carries, or carried last, is of class security */
-    bool carries;     /* counted in `plain` unless urgent */
-    bool slow;        /* opens for more than a second */
-    bool hurried;     /* busy, and asked to end */
-    int64_t began_ms; /* carries its attempt */
-    int64_t since_ms;
+    bool urgent;          /* what it carries, or carried last, is of class security */
+    bool carries;         /* counted in `plain` unless urgent */
+    bool slow;            /* opens for more than a second */
+    bool stuck;           /* busy with the same for long */
+    bool hurried;         /* stuck, and asked to end */
+    enum at_mail at_mail; /* what it carries */
+    bool answering;       /* began where it had been answered, and is not stuck */
+    int64_t began_ms;     /* carries its attempt */
+    int64_t since_ms, opened_ms, hurried_ms;
     unsigned messages, run; /* run: since its lane was last passed over */
     struct tenant *trier;   /* for whom it was opened, until a message has gone through */
     struct tenant *payer;   /* whose its addresses are: who had it last */
+    uint64_t last_user;     /* the id of that tenant, also when it is idle; 0: nobody */
     bool address_failed;    /* one at least that it tried */
     unsigned address_bears; /* others where one has refused it */
     int64_t address_again_ms;
@@ -47,8 +58,10 @@ struct slot {
 struct queue {
     struct queue_settings settings;
     bool paused, draining;
-    int64_t now_ms;    /* at the last event */
-    int64_t urgent_ms; /* when mail of class security last stood anywhere */
+    int64_t now_ms;       /* at the last event */
+    int64_t urgent_ms;    /* when mail of class security last stood anywhere */
+    int64_t last_message; /* the highest number that has come */
+    int64_t last_behind;  /* as which the last one stands that was put behind all */
     uint64_t serial;
     uint32_t lanes_made;
     struct pointer_table entries, tenants, domains, lines, lanes, destinations, providers, parties;
@@ -56,22 +69,33 @@ struct queue {
     size_t chunk_count;
     struct names names;
     struct heap waiting, deadlines, wakes, lane_wakes;
+    struct turn_table turn_parties;
     size_t ready, under_way, held_count[STREAM_CLASSES];
-    struct fair held[2];    /* tenants, of whom entries are held; [1]: class security's */
+    struct fair held[2]; /* tenants, of whom entries are held; [1]: class security's */
+    struct wide_look held_look[2];
+    uint32_t held_serial;
     struct domain *lookups; /* under way and counted, the oldest first */
     struct domain *unused;  /* answered, nothing waits: the longest first */
     size_t unused_count, resolving[2], slow_lookups, lookup_count;
     struct fair lookup[2]; /* [1]: class security's */
+    struct lane *shuns;    /* where one tenant's mail rests: whose is over first */
+    struct host_rest *host_rests;
+    struct heap limit_wakes; /* struct rate_limits that rest: whose is over first */
     struct destination *dirty, *unused_destinations;
     size_t unused_destination_count;
-    struct fair connect[POOLS];
+    struct fair connect[POOLS], beyond[POOLS][BEYOND_KINDS];
+    struct wide_look connect_look[POOLS], beyond_look[POOLS][BEYOND_KINDS];
     struct slot *slots;
     size_t slot_count, in_use, plain, slow, leaving, count[CONNECTION_STATES];
     uint32_t *free_slots;
     size_t free_slot_count;
-    struct connection *opening, *slow_opening, *busy, *idle;
-    size_t hurried;
-    int64_t hurry_ms; /* not before then for the sake of addresses */
+    struct connection *opening, *slow_opening, *busy, *stuck, *idle;
+    size_t stuck_count, hurried;
+    size_t hurried_before; /* of those: long enough ago to be in vain */
+    int64_t hurried_ms;    /* since when the others are counted */
+    int64_t hang_look_ms;  /* no destination is looked at before then */
+    int64_t hurry_look_ms; /* nobody has to hurry before then; */
+    int64_t hurry_ms;      /* nor, before then, for the sake of addresses */
     unsigned *by_shard, shard_room;
     struct address_book addresses;
     struct fair settle;
@@ -80,6 +104,7 @@ struct queue {
     size_t attempt_count;
     struct queue_decision *decisions; /* a ring */
     size_t decision_first, decision_count, decision_size;
+    struct queue_decision taken; /* the last one: its text is there until the next one */
     int64_t wake_ms;
     size_t unchecked; /* events since all of it was checked */
 };

@@ -27,17 +27,32 @@ void entry_label(struct queue *q, struct entry *e, const char *domain, const cha
 void entry_wait(struct queue *q, struct entry *e, int64_t due_ms);
 /* Due: it stands in its line. line_changed() is the caller's. */
 void entry_ready(struct queue *q, struct entry *e, int64_t due_ms);
-/* So many are held. */
-size_t entries_held(const struct queue *q);
-/* Are there so few that nobody is held? */
-bool entries_may_stand(const struct queue *q);
-/* It stands in its line from now on; or is held. */
+/* The same where it stood: it was not tried. */
+void entry_ready_again(struct queue *q, struct entry *e, uint32_t behind);
+/* The same behind all that have come, as queue.last_behind. */
+void entry_ready_behind(struct queue *q, struct entry *e);
+/* It stands in its line from now on; or, when it has come due, it may be held. */
 void entry_stands(struct queue *q, struct entry *e, int64_t due_ms, int64_t now_ms);
 void entry_is_due(struct queue *q, struct entry *e, int64_t due_ms, int64_t now_ms);
-/* The next one that is held and may stand; NULL: none. */
-struct entry *entry_held(const struct queue *q, bool urgent);
 /* Out of the heap it stands in. line_changed() is the caller's. */
 void entry_out(struct queue *q, struct entry *e);
+
+/* ---- held.c ---- */
+
+void held_init(struct queue *q);
+void held_fini(struct queue *q);
+size_t held_count(const struct queue *q);
+/* Do so few stand that nobody is held? */
+bool held_few_stand(const struct queue *q);
+/* Do few stand, or others of its domain, or none of its tenant's? Then it is not held. */
+bool held_may_stand(const struct queue *q, const struct entry *e);
+void held_put(struct queue *q, struct entry *e);
+void held_take(struct queue *q, struct entry *e);
+/* While it is held: it is next, its tenant has had a turn, and classes behind it were passed. */
+void held_serves(struct queue *q, const struct entry *e);
+/* The next one that may stand now; NULL: none. And when to look again for one, or INT64_MAX. */
+int64_t held_looks_at(const struct queue *q, int64_t now_ms);
+struct entry *held_next(struct queue *q, bool urgent);
 
 /* ---- domains.c ---- */
 
@@ -47,8 +62,15 @@ struct tenant *tenant_need(struct queue *q, const char *name);
 void tenant_drop(struct queue *q, struct tenant *t);
 struct domain *domain_find(const struct queue *q, const char *name);
 struct domain *domain_need(struct queue *q, const char *name);
+/* Why it is unresolvable: at most NAMES_LEN_MAX bytes; NULL: it is not. "": not known. */
+void domain_set_why(struct queue *q, struct domain *domain, const char *why);
+const char *domain_why(const struct queue *q, const struct domain *domain);
 struct line *line_need(struct queue *q, struct domain *domain, struct tenant *tenant,
                        enum stream_class class, bool late);
+/* By when it goes, of those that are ready: messages are numbered as they come. One over which a
+ * connection broke goes as if it had come when it was last due: after all that were there, and
+ * before all that come later. */
+int64_t line_arrival(const struct entry *e);
 /* After entries came or went: it stands where its domain's state says, or is freed. */
 void line_changed(struct queue *q, struct line *line, int64_t now_ms);
 /* It leaves where it stands now; its lines go with it. */

@@ -4,8 +4,6 @@
  */
 #include "queue_moves.h"
 
-#include "mx_providers.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,14 +27,14 @@ void queue_count(const struct queue *q, struct queue_counts *counts_r, int64_t n
     size_t at = 0;
     for (const struct destination *d = pointer_table_next(&q->destinations, &at); d;
          d = pointer_table_next(&q->destinations, &at))
-        n.resting += window_rests(&d->window, now_ms) || d->operator_until_ms > now_ms;
+        n.resting += destination_rests(d, now_ms) || d->operator_until_ms > now_ms;
     at = 0;
     for (const struct line *line = pointer_table_next(&q->lines, &at); line;
          line = pointer_table_next(&q->lines, &at))
         n.ready_by_class[line->class] += line->ready.count;
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         n.ready_by_class[i] += q->held_count[i];
-    n.ready += entries_held(q);
+    n.ready += held_count(q);
     *counts_r = n;
 }
 
@@ -44,24 +42,30 @@ void queue_count(const struct queue *q, struct queue_counts *counts_r, int64_t n
 
 static void show(const struct destination *d, struct queue_destination_view *v, int64_t now_ms)
 {
+    unsigned limited = 0;
     int64_t rest_ms = d->window.rest_until_ms - now_ms;
+    int64_t limit_ms = rate_limit_rest_ms(d, &limited, now_ms);
     int64_t operator_ms = d->operator_until_ms - now_ms;
-    *v = (struct queue_destination_view){.name = d->name,
-                                         .provider = d->provider ? d->provider->name : NULL,
-                                         .limit = d->window.limit,
-                                         .window = d->window.size,
-                                         .no_growth_ms = window_is_capped(&d->window, now_ms)
-                                                             ? d->window.ceiling_until_ms - now_ms
-                                                             : 0,
-                                         .opening = d->count[CONNECTION_OPENING],
-                                         .busy = d->count[CONNECTION_BUSY],
-                                         .idle = d->count[CONNECTION_IDLE],
-                                         .closing = d->count[CONNECTION_CLOSING],
-                                         .rests_by_operator = operator_ms > 0,
-                                         .why = d->why ? d->why : "",
-                                         .failures = d->window.failures};
+    if (limit_ms > rest_ms)
+        rest_ms = limit_ms;
+    *v = (struct queue_destination_view){
+        .name = d->name,
+        .provider = d->provider ? d->provider->name : NULL,
+        .limit = d->window.limit,
+        .window = d->window.size,
+        .no_growth_ms =
+            window_is_capped(&d->window, now_ms) ? d->window.ceiling_until_ms - now_ms : 0,
+        .opening = d->count[CONNECTION_OPENING],
+        .busy = d->count[CONNECTION_BUSY],
+        .idle = d->count[CONNECTION_IDLE],
+        .closing = d->count[CONNECTION_CLOSING],
+        .rests_by_operator = operator_ms > 0,
+        .why = d->why ? d->why : "",
+        .hosts = d->hosts ? d->hosts : "",
+        .failures = limited > d->window.failures ? limited : d->window.failures};
     if (rest_ms > 0 || operator_ms > 0)
         v->rest_ms = rest_ms > operator_ms ? rest_ms : operator_ms;
+    (void)destination_waits(d, &v->longest_ms, now_ms);
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         v->waiting_by_class[i] = d->ready[i];
     for (const struct connection *c = d->connections; c; c = c->next_of)
@@ -69,12 +73,66 @@ static void show(const struct destination *d, struct queue_destination_view *v, 
             v->by_shard[c->shard]++;
 }
 
+/* d->stuck is only as new as the last decision. */
+static unsigned count_stuck(const struct destination *d, int64_t now_ms)
+{
+    unsigned stuck = 0;
+    for (const struct connection *c = d->connections; c; c = c->next_of)
+        stuck +=
+            c->state == CONNECTION_BUSY && (c->stuck || c->began_ms + QUEUE_LONG_BUSY_MS <= now_ms);
+    return stuck;
+}
+
+/* What holds back the mail of one tenant, at these hosts: of several rests the one that lasts
+ * longest. */
+static struct tenant_rest tenant_rest_at(const struct lane *lane_or_null,
+                                         const struct destination *d)
+{
+    const struct lane *lane = lane_or_null;
+    struct tenant_rest r = rate_limit_of_tenant(d);
+    if (lane && lane->shunned_until_ms > r.until_ms)
+        r = (struct tenant_rest){lane->shunned_name, lane->shunned_why, lane->shunned_until_ms};
+    return r;
+}
+
+static void look(const struct destination *d, struct queue_destination_view *v, int64_t now_ms)
+{
+    struct tenant_rest r = tenant_rest_at(d->shuns ? d->shuns->prev_shun_of : NULL, d);
+    show(d, v, now_ms);
+    if (d->window.limit == LIMIT_UNKNOWN)
+        v->limit = 0;
+    v->stuck = count_stuck(d, now_ms);
+    v->kept = reserve_at(v->limit, d->urgent_ms, now_ms);
+    v->tenant = v->tenant_why = v->capped_tenant = "";
+    if (r.until_ms <= now_ms)
+        return;
+    v->tenant = r.tenant;
+    v->tenant_why = r.why;
+    v->tenant_rest_ms = r.until_ms - now_ms;
+}
+
+/* A ceiling of one tenant's own. */
+static void look_at_cap(const struct queue *q, const struct destination *d,
+                        struct queue_destination_view *v, int64_t now_ms)
+{
+    size_t at = 0;
+    if (!window_is_capped(&d->own, now_ms))
+        return;
+    for (const struct tenant *t = pointer_table_next(&q->tenants, &at); t;
+         t = pointer_table_next(&q->tenants, &at))
+        if (t->id == d->own_tenant)
+            v->capped_tenant = t->name;
+    v->tenant_ceiling = d->own.ceiling;
+    v->tenant_ceiling_ms = d->own.ceiling_until_ms - now_ms;
+}
+
 static bool is_worth_showing(const struct queue_destination_view *v)
 {
     size_t waiting = 0;
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         waiting += v->waiting_by_class[i];
-    return waiting > 0 || v->rest_ms > 0 || v->opening + v->busy + v->idle + v->closing > 0;
+    return waiting > 0 || v->rest_ms > 0 || v->tenant_rest_ms > 0 ||
+           v->opening + v->busy + v->idle + v->closing > 0;
 }
 
 void queue_each_destination(const struct queue *q, queue_on_destination *on_destination,
@@ -84,7 +142,7 @@ void queue_each_destination(const struct queue *q, queue_on_destination *on_dest
     for (const struct destination *d = pointer_table_next(&q->destinations, &at); d;
          d = pointer_table_next(&q->destinations, &at)) {
         struct queue_destination_view v;
-        show(d, &v, now_ms);
+        look(d, &v, now_ms);
         if (is_worth_showing(&v))
             on_destination(context, &v);
     }
@@ -97,7 +155,7 @@ void queue_each_known_destination(const struct queue *q, queue_on_destination *o
     for (const struct destination *d = pointer_table_next(&q->destinations, &at); d;
          d = pointer_table_next(&q->destinations, &at)) {
         struct queue_destination_view v;
-        show(d, &v, now_ms);
+        look(d, &v, now_ms);
         on_destination(context, &v);
     }
 }
@@ -106,8 +164,10 @@ bool queue_find_destination(const struct queue *q, const char *name,
                             struct queue_destination_view *view_r, int64_t now_ms)
 {
     const struct destination *d = destination_find(q, name);
-    if (d)
-        show(d, view_r, now_ms);
+    if (d) {
+        look(d, view_r, now_ms);
+        look_at_cap(q, d, view_r, now_ms);
+    }
     return d != NULL;
 }
 
@@ -176,24 +236,36 @@ void queue_find_domain(const struct queue *q, const char *name, struct queue_dom
         return;
     view_r->state = states[domain->state];
     view_r->ready = domain->ready;
-    if (domain->lane)
+    if (domain->lane) {
         view_r->destination = domain->lane->destination->name;
-    if (domain->state == DOMAIN_UNRESOLVABLE && domain->why)
-        view_r->why = domain->why;
+        view_r->rest_until_ms = domain->lane->rest.rest_until_ms;
+        bool spared = domain->lane->spares_good && domain_is_good(domain);
+        struct tenant_rest r =
+            tenant_rest_at(spared ? NULL : domain->lane, domain->lane->destination);
+        view_r->tenant_until_ms = r.until_ms;
+        view_r->tenant = r.tenant;
+        view_r->tenant_why = r.why;
+    }
+    if (domain->state == DOMAIN_UNRESOLVABLE)
+        view_r->why = domain_why(q, domain);
 }
 
 /* ---- operators ---- */
+
+static void order(struct destination *d, int64_t until_ms, const char *why)
+{
+    free(d->ordered_why);
+    d->ordered_why = xstrdup(why);
+    d->ordered_until_ms = until_ms;
+}
 
 bool queue_rest(struct queue *q, const char *name, int64_t for_ms, const char *why, int64_t now_ms)
 {
     struct destination *d = destination_find(q, name);
     if (!d)
         return false;
-    d->operator_until_ms = now_ms + for_ms;
-    destination_set_why(d, why);
-    destination_touch(q, d);
-    decide(q, (struct queue_decision){
-                  .kind = QUEUE_EVENT, .destination = d->name, .text = d->why, .rest_ms = for_ms});
+    order(d, now_ms + for_ms, why);
+    destination_follow_orders(q, d, true, now_ms);
     return true;
 }
 
@@ -201,18 +273,31 @@ void queue_rest_again(struct queue *q, const char *name, int64_t for_ms, const c
                       int64_t now_ms)
 {
     struct destination *d = destination_keep(q, name);
-    d->operator_until_ms = now_ms + for_ms;
-    destination_set_why(d, why);
+    order(d, now_ms + for_ms, why);
+    destination_follow_orders(q, d, false, now_ms);
+}
+
+void queue_rest_host(struct queue *q, const char *host, int64_t for_ms, const char *why,
+                     int64_t now_ms)
+{
+    size_t at = 0;
+    host_rest_set(q, host, for_ms, why, now_ms);
+    for (struct destination *d = pointer_table_next(&q->destinations, &at); d;
+         d = pointer_table_next(&q->destinations, &at))
+        if (host_rest_covers(d, host))
+            destination_follow_orders(q, d, true, now_ms);
 }
 
 static void resume(struct queue *q, struct destination *d, bool by_name, int64_t now_ms)
 {
-    bool rested = window_rests(&d->window, now_ms);
+    bool rested = destination_rests(d, now_ms);
     if (by_name && d->operator_until_ms > now_ms) {
         rested = true;
-        d->operator_until_ms = 0;
+        d->operator_until_ms = d->ordered_until_ms = 0;
     }
     window_forget(&d->window);
+    window_forget(&d->own);
+    rate_limits_forget(q, d, now_ms);
     d->blocked_until_ms = 0;
     destination_touch(q, d);
     if (rested)
@@ -238,6 +323,18 @@ bool queue_resume(struct queue *q, const char *name_or_null, int64_t now_ms)
     return true;
 }
 
+bool queue_resume_host_of(struct queue *q, const char *name, int64_t now_ms)
+{
+    struct destination *d = destination_find(q, name);
+    if (!d)
+        return false;
+    d->ordered_until_ms = 0;
+    lanes_forget_of(q, d);
+    destination_follow_orders(q, d, true, now_ms);
+    resume(q, d, false, now_ms);
+    return true;
+}
+
 void queue_resume_domain(struct queue *q, const char *name, int64_t now_ms)
 {
     const struct domain *domain = domain_find(q, name);
@@ -245,12 +342,4 @@ void queue_resume_domain(struct queue *q, const char *name, int64_t now_ms)
         return;
     lane_forget(q, domain->lane);
     resume(q, domain->lane->destination, false, now_ms);
-}
-
-const char *queue_provider_of(const char *const *hosts, size_t count, char *name_r, size_t size)
-{
-    struct mx_provider row;
-    if (!mx_provider_find(hosts, count, &row) || !span_copy(row.name, name_r, size))
-        return NULL;
-    return name_r;
 }

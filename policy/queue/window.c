@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* window.c - Growth by success, a ceiling by refusal, rest by failure. */
+/* window.c - Growth by success or while all are slow, a ceiling by refusal, rest by failure. */
 #include "window.h"
 
 #include "check.h"
@@ -56,6 +56,15 @@ void window_succeeded(struct window *w, unsigned in_use, int64_t now_ms)
         w->size = most;
 }
 
+void window_is_slow(struct window *w, int64_t now_ms)
+{
+    if (window_is_capped(w, now_ms) || w->size >= w->limit)
+        return;
+    w->size += 1;
+    if (w->size > w->limit)
+        w->size = w->limit;
+}
+
 void window_refused(struct window *w, unsigned working, int64_t now_ms)
 {
     unsigned bears = working > 0 ? working : 1;
@@ -82,6 +91,14 @@ bool window_rest(struct window *w, int64_t most_ms, int64_t now_ms)
 {
     if (window_rests(w, now_ms))
         return false; /* those that were under way when it failed count as one failure */
+    if (w->asked_until_ms > now_ms) {
+        int64_t left_ms = w->asked_until_ms - now_ms;
+        w->rest_until_ms = now_ms + (left_ms < most_ms ? left_ms : most_ms);
+        w->asked_until_ms = 0;
+        w->failing = true;
+        return true;
+    }
+    w->asked_until_ms = 0;
     int64_t rest_ms = REST_FIRST_MS;
     for (unsigned i = 0; i < w->failures && rest_ms < REST_MAX_MS; i++)
         rest_ms *= 2;
@@ -98,12 +115,14 @@ bool window_greeted(struct window *w)
     bool was_failing = w->failing;
     w->failures = 0;
     w->failing = false;
-    w->rest_until_ms = 0;
+    w->rest_until_ms = w->asked_until_ms = 0;
     return was_failing;
 }
 
 void window_forget(struct window *w)
 {
+    if (w->rest_until_ms > w->asked_until_ms)
+        w->asked_until_ms = w->rest_until_ms;
     w->failing = false;
     w->rest_until_ms = 0;
     w->ceiling = 0;

@@ -21,6 +21,7 @@ struct window {
     unsigned failures; /* in a row */
     bool failing;      /* and it has not been told that this is over */
     int64_t rest_until_ms;
+    int64_t asked_until_ms; /* somebody has ended the rest before then, to see; 0: nobody */
 };
 
 /* Is it what these functions leave behind? */
@@ -36,6 +37,8 @@ bool window_is_capped(const struct window *w, int64_t now_ms);
 
 /* A message has gone through while `in_use` connections were there. */
 void window_succeeded(struct window *w, unsigned in_use, int64_t now_ms);
+/* All its connections have been busy with the same for some time, and nothing is refused. */
+void window_is_slow(struct window *w, int64_t now_ms);
 /* A connection was refused while `working` others worked. */
 void window_refused(struct window *w, unsigned working, int64_t now_ms);
 
@@ -46,7 +49,8 @@ bool window_rests(const struct window *w, int64_t now_ms);
 /* A connection was greeted. True: that ends a rest, or the failures after one. */
 bool window_greeted(struct window *w);
 /* Forget the rest and what was refused; the next connection will tell. Failures are still counted:
- * nothing has worked since. */
+ * nothing has worked since. When it fails too, before the rest would have been over, that goes on
+ * as it was. */
 void window_forget(struct window *w);
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alignment.c - Everything is evaluated, then the findings are looked through in the order of their
- * weight; the first makes the sentence.
+/* alignment.c - Predicts how receivers will judge mail of a pair of domains.
  *
- * DMARC is asked twice: with what surely passes, and with what may pass, when DNS is silent or the
- * relay has several addresses. Only what fails even then is certain to fail.
+ * All checks are evaluated, then the findings are examined in order of severity; the first one
+ * determines the sentence. DMARC is evaluated twice: with the identifiers that certainly pass, and
+ * with those that may pass if DNS does not answer or the relay has several addresses. Only mail
+ * that fails in both cases is certain to fail.
  */
 #include "alignment.h"
 

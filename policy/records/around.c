@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* around.c - The plan's records around the mail: where answers go, how TLS to them is kept,
- * how programs find the relay, who may issue certificates, the unsubscribe page.
- */
+/* around.c - Further records of a plan: MX for replies, TLS reporting and policy, SRV for
+ * submission, CAA, and addresses of the unsubscribe page's host. */
 #include "roles.h"
 
 #include <stdio.h>

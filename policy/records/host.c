@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* host.c - The plan's records of the relay's own host: addresses, the way back, HELO,
- * TLSA. */
+/* host.c - Records of the relay's own host: A and AAAA, PTR, SPF for HELO, TLSA. */
 #include "roles.h"
 
 #include <stdio.h>

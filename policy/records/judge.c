@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* judge.c - Is it there, everywhere? And if it is another: in what? */
+/* judge.c - Compares planned records with those that the servers publish, and describes the
+ * difference. */
 #include "planning.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* plan.c - The plan of a sending domain, role by role. */
+/* plan.c - Makes the plan of a sending domain, one function for each role. */
 #include "dkim_record.h"
 #include "dmarc_merge.h"
 #include "roles.h"

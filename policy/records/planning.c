@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* planning.c - An item of a plan is looked at where it stands: an alias, a wildcard and the records
- * of others beside it are told apart.
- */
+/* planning.c - Looks up each item of a plan in DNS, and distinguishes aliases, wildcards and
+ * records that belong to others. */
 #include "planning.h"
 
 #include "spf_merge.h"

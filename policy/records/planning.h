@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* planning.h - What the files that make a plan share. */
+/* planning.h - What the files share that make a plan. */
 #ifndef PLANNING_H
 #define PLANNING_H
 

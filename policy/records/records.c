@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* records.c - What each kind of record is for, how one is made, and when what stands in DNS is as
- * good: SPF (RFC 7208), DKIM (RFC 6376 section 3.6.1), DMARC (RFC 9989) and the rest.
- */
+/* records.c - For each kind of record its purpose, its value, and when a published record is
+ * equivalent: SPF (RFC 7208), DKIM (RFC 6376 section 3.6.1), DMARC (RFC 9989) and others. */
 #include "planning.h"
 
 #include "dkim_record.h"

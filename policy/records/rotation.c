@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* rotation.c - Steps in the order in which they may be taken; one at a time. */
+/* rotation.c - Decides the next step of a domain's key rotation. The steps are tried in a fixed
+ * order, and one is taken at a time. */
 #include "rotation.h"
 
 #include "dns.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sets.c - Names and strings of records as DNS tools want them. */
+/* sets.c - Selects the publishable records of a plan, and writes names and strings as DNS tools
+ * expect them. */
 #include "records_format.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* template_filters.c - How each kind of file writes a string: what would end it, or begin something
- * else in it, is escaped; what is not printable ASCII, too. */
+/* template_filters.c - Escaping for each file format: characters that would end a string, or have a
+ * meaning in it, and all that is not printable ASCII. */
 #include "template_filters.h"
 
 #include "records_format.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* template_filters.h - What a template makes of a field's text, the one after the other. */
+/* template_filters.h - Filters of a template: each takes text and returns text. */
 #ifndef TEMPLATE_FILTERS_H
 #define TEMPLATE_FILTERS_H
 

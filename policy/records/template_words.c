@@ -1,9 +1,32 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* template_words.c - The lists and the fields of a template. */
+/* template_words.c - Lists and fields that the templates of formats/ can use; a field is written
+ * "<field:filter:filter>". */
 #include "template.h"
+
+#include "records_format.h"
 #include "template_filters.h"
 
 #include <string.h>
+
+/* One name and type: the items of it, and what stays beside them. */
+struct record_set {
+    const char *name, *zone;
+    enum dns_type type;
+    const struct record *records[RECORDS_ITEMS_MAX + RECORDS_STANDING_MAX];
+    size_t count; /* 0: none */
+};
+
+/* Where in the plan the template is. */
+struct template_view {
+    const struct records_plan *plan;
+    unsigned ttl_s;
+    const char *zone, *name; /* that it is in; NULL: none */
+    struct record_set set;
+    const struct records_item *item;
+    const struct record *record;
+    bool cut_anew; /* its TXT, however it stands */
+    size_t nth;    /* from 1, in its list */
+};
 
 /* ---- sets ---- */
 
@@ -63,6 +86,9 @@ static bool enter_set(struct template_view *v, size_t i, bool whole)
 }
 
 /* ---- lists ---- */
+
+/* Go to the i-th of a list, from a copy of the view around it. False: that is none of the list. */
+typedef bool template_enter(struct template_view *v, size_t i);
 
 static bool enter_zone(struct template_view *v, size_t i)
 {
@@ -169,7 +195,8 @@ static bool enter_over(struct template_view *v, size_t i)
     return true;
 }
 
-template_enter *template_list(const struct template_view *v, struct span name, size_t *count_r)
+/* The list of this name, and at most how many it has. */
+static template_enter *find_list(const struct template_view *v, struct span name, size_t *count_r)
 {
     const size_t items = v->plan->count;
     const size_t standing = v->plan->standing_count;
@@ -196,6 +223,20 @@ template_enter *template_list(const struct template_view *v, struct span name, s
     CHECK(i < COUNT_OF(lists));
     *count_r = lists[i].count;
     return lists[i].enter;
+}
+
+static void each(const void *view, struct span list, template_visit *visit, void *context)
+{
+    size_t count = 0;
+    size_t nth = 0;
+    template_enter *enter = find_list(view, list, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct template_view inner = *(const struct template_view *)view;
+        if (!enter(&inner, i))
+            continue;
+        inner.nth = ++nth;
+        visit(&inner, context);
+    }
 }
 
 /* ---- fields ---- */
@@ -236,8 +277,9 @@ static void add_field(const struct template_view *v, struct span field, struct b
         buf_add(out, records_word(v->record->value, i - WORD, words_of(v->record->type)));
 }
 
-void template_insert(const struct template_view *v, struct span what, struct buf *out)
+static void insert(const void *view, struct span what, struct buf *out)
 {
+    const struct template_view *v = view;
     struct span field = span_take(&what, ':');
     struct buf text;
     for (size_t i = 0; span_equal(field, SPAN("values")) && i < v->set.count; i++) {
@@ -246,7 +288,7 @@ void template_insert(const struct template_view *v, struct span what, struct buf
         inner.record = v->set.records[i];
         buf_add(out, i > 0 ? SPAN(", ") : SPAN_NONE);
         CHECK(span_copy(what, value + 6, sizeof(value) - 6));
-        template_insert(&inner, span_of(value), out);
+        insert(&inner, span_of(value), out);
     }
     if (span_equal(field, SPAN("values")))
         return;
@@ -255,4 +297,12 @@ void template_insert(const struct template_view *v, struct span what, struct buf
     template_filter(what, &text);
     buf_add(out, buf_span(&text));
     buf_fini(&text);
+}
+
+void records_format_print(const struct records_format *format, const struct records_plan *plan,
+                          unsigned ttl_s, struct buf *out)
+{
+    static const struct template t = {.open = '<', .close = '>', .insert = insert, .each = each};
+    const struct template_view v = {.plan = plan, .ttl_s = ttl_s};
+    template_print(&t, &v, format->text, out);
 }

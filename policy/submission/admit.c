@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* admit.c - In order: the envelope sender, the header's form, who it says it is from, which stream
- * it belongs to. */
+/* admit.c - Checks a message in this order: envelope sender, form of the header, From, stream. */
 #include "admit.h"
 
 #include "fields.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* identity.c - One rule list, read left to right; the first that matches allows. */
+/* identity.c - Evaluates a credential's list of domains and addresses; the first rule that matches
+ * allows. */
 #include "identity.h"
 
 #include <string.h>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* language.c - Texts are found by reading the file, each time: a page has twenty of them, and a
- * file two pages. */
+/* language.c - Texts are looked up by scanning the language's file. A page needs about twenty of
+ * them, and a file has two pages, so there is no index. */
 #include "language.h"
 
 #include "check.h"
 #include "language_files.h"
+#include "template.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -81,8 +82,7 @@ enum language language_accept(struct span accept)
 struct span language_file(enum language language)
 {
     CHECK((unsigned)language < LANGUAGE_COUNT);
-    const struct language_bytes *file = &language_files[language];
-    return (struct span){(const char *)file->ptr, file->len};
+    return language_files[language];
 }
 
 struct span language_text(enum language language, const char *key)
@@ -133,54 +133,52 @@ static void add_day(enum language language, int day, struct buf *out)
         add_digits(language, number, out);
 }
 
-static void add_time(enum language language, const struct tm *tm, const char *pattern,
-                     struct buf *out);
+struct moment {
+    enum language language;
+    struct tm tm;
+};
 
-static void add_mark(enum language language, const struct tm *tm, struct span mark, struct buf *out)
+static void add_pattern(const struct moment *m, const char *pattern, struct buf *out);
+
+static void insert(const void *view, struct span mark, struct buf *out)
 {
+    const struct moment *m = view;
     char number[32];
     if (span_equal(mark, SPAN("day"))) {
-        add_day(language, tm->tm_mday, out);
+        add_day(m->language, m->tm.tm_mday, out);
     } else if (span_equal(mark, SPAN("month"))) {
-        add_part(language_text(language, "months"), tm->tm_mon, out);
+        add_part(language_text(m->language, "months"), m->tm.tm_mon, out);
     } else if (span_equal(mark, SPAN("year"))) {
-        snprintf(number, sizeof(number), "%d", tm->tm_year + 1900);
-        add_digits(language, number, out);
+        snprintf(number, sizeof(number), "%d", m->tm.tm_year + 1900);
+        add_digits(m->language, number, out);
     } else if (span_equal(mark, SPAN("clock"))) {
-        snprintf(number, sizeof(number), "%02d:%02d", tm->tm_hour, tm->tm_min);
-        add_digits(language, number, out);
+        snprintf(number, sizeof(number), "%02d:%02d", m->tm.tm_hour, m->tm.tm_min);
+        add_digits(m->language, number, out);
     } else if (span_equal(mark, SPAN("date"))) {
-        add_time(language, tm, "date", out);
+        add_pattern(m, "date", out);
     }
 }
 
-static void add_time(enum language language, const struct tm *tm, const char *pattern,
-                     struct buf *out)
+static void add_pattern(const struct moment *m, const char *pattern, struct buf *out)
 {
-    struct span rest = language_text(language, pattern);
-    while (rest.len > 0) {
-        size_t at = span_find(rest, '{');
-        buf_add(out, span_first(rest, at));
-        rest = span_from(rest, at + 1);
-        if (rest.len > 0)
-            add_mark(language, tm, span_take(&rest, '}'), out);
-    }
+    static const struct template t = {.open = '{', .close = '}', .insert = insert};
+    template_fill(&t, m, language_text(m->language, pattern), out);
 }
 
-static void add_pattern(enum language language, int64_t at_ms, const char *pattern, struct buf *out)
+static void add_moment(enum language language, int64_t at_ms, const char *pattern, struct buf *out)
 {
-    struct tm tm = {0};
+    struct moment m = {.language = language};
     time_t at_s = (time_t)(at_ms / 1000);
-    gmtime_r(&at_s, &tm);
-    add_time(language, &tm, pattern, out);
+    gmtime_r(&at_s, &m.tm);
+    add_pattern(&m, pattern, out);
 }
 
 void language_date(enum language language, int64_t at_ms, struct buf *out)
 {
-    add_pattern(language, at_ms, "date", out);
+    add_moment(language, at_ms, "date", out);
 }
 
 void language_moment(enum language language, int64_t at_ms, struct buf *out)
 {
-    add_pattern(language, at_ms, "moment", out);
+    add_moment(language, at_ms, "moment", out);
 }

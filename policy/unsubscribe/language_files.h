@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* language_files.h - The files of policy/languages, as the build embeds them. */
+/* language_files.h - The files of languages/, as the build embeds them. */
 #ifndef LANGUAGE_FILES_H
 #define LANGUAGE_FILES_H
 
 #include "language.h"
 
-struct language_bytes {
-    const unsigned char *ptr;
-    size_t len;
-};
-extern const struct language_bytes language_files[LANGUAGE_COUNT];
+extern const struct span language_files[LANGUAGE_COUNT];
 
 #endif

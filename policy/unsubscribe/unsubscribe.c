@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* unsubscribe.c - Tokens and permits, and the URLs that tokens stand in.
+/* unsubscribe.c - Tokens and permits, and the URLs that hold tokens.
  *
- * Either is base64url of: version, key id, seal. Both first bytes are sealed along, so that neither
- * can be exchanged; tokens and permits have another version, and another key.
+ * Both are base64url of: version, key id, seal. Version and key id are authenticated by the seal.
+ * Tokens and permits have different versions and keys.
  */
 #include "unsubscribe.h"
 #include "base64.h"

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* unsubscribe_form.c - Read what is posted. Nothing here fails: what is not understood asks for
- * nothing. */
+/* unsubscribe_form.c - Parses the posted form. Parsing never fails: a form that is not understood
+ * requests nothing. */
 #include "unsubscribe_page.h"
 
+#include "message.h"
 #include "mime.h"
-
-#include <string.h>
 
 enum { VALUE_MAX = 200 };
 
@@ -53,35 +52,24 @@ static enum unsubscribe_action read_urlencoded(struct span body)
         struct span pair = span_take(&body, '&');
         decode(span_take(&pair, '='), &name);
         decode(pair, &value);
-        found = action_of(buf_span(&name), buf_span(&value));
+        if (!name.overflow && !value.overflow)
+            found = action_of(buf_span(&name), buf_span(&value));
     }
     buf_fini(&name);
     buf_fini(&value);
     return found;
 }
 
-/* The part's name in Content-Disposition, with or without quotes. */
-static struct span part_name(struct span header)
-{
-    size_t at = span_search(header, SPAN("name="));
-    if (at >= header.len)
-        return SPAN_NONE;
-    struct span name = span_from(header, at + 5);
-    if (name.len > 0 && name.ptr[0] == '"') {
-        name = span_from(name, 1);
-        return span_first(name, span_find(name, '"'));
-    }
-    size_t len = 0;
-    while (len < name.len && !strchr("; \t\r\n", name.ptr[len]))
-        len++;
-    return span_first(name, len);
-}
-
+/* Its name is said in Content-Disposition (RFC 7578 section 4.2). */
 static void read_part(void *context, const struct mime_entity *part)
 {
     enum unsubscribe_action *found = context;
-    if (*found == UNSUBSCRIBE_NOTHING)
-        *found = action_of(part_name(part->header), part->body);
+    char name[VALUE_MAX];
+    struct field f;
+    if (*found == UNSUBSCRIBE_NOTHING &&
+        message_find(part->header, SPAN("Content-Disposition"), 0, &f) &&
+        mime_parameter(f.value, SPAN("name"), name, sizeof(name)))
+        *found = action_of(span_of(name), part->body);
 }
 
 static enum unsubscribe_action read_multipart(struct span content_type, struct span body)

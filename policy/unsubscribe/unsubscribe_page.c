@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* unsubscribe_page.c - The page: how things stand, what has just happened, and what can be asked
- * for. It needs no script, reads well aloud in either direction, and fits 320 pixels. */
+/* unsubscribe_page.c - The words of the template page/page.html: names, times and texts in the
+ * reader's language, and the current state. Everything is escaped here. */
 #include "unsubscribe_page.h"
+
+#include "page_files.h"
+#include "template.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +36,8 @@ static void add_masked(struct span part, struct buf *out)
         buf_add(out, span_from(part, last));
 }
 
-void unsubscribe_mask(const char *address, struct buf *out)
+/* An address of which only those who know it see which it is: "b…b@e…e.example". */
+static void mask(const char *address, struct buf *out)
 {
     const char *at = strrchr(address, '@');
     const char *dot = at ? strrchr(at, '.') : NULL;
@@ -84,7 +88,7 @@ static void add_address(const struct unsubscribe_view *v, struct buf *out)
 {
     struct buf masked;
     buf_init(&masked, 1024);
-    unsubscribe_mask(v->recipient, &masked);
+    mask(v->recipient, &masked);
     buf_add(out, SPAN("<bdi dir=\"ltr\">"));
     add_escaped(out, buf_span(&masked));
     buf_add(out, SPAN("</bdi>"));
@@ -108,13 +112,13 @@ static void add_time(const struct unsubscribe_view *v, int64_t at_ms, bool minut
 
 struct sentence {
     const struct unsubscribe_view *view;
-    const char *key;
     int64_t at_ms;
     bool markup;
 };
 
-static void add_mark(const struct sentence *s, struct span mark, struct buf *out)
+static void insert_mark(const void *view, struct span mark, struct buf *out)
 {
+    const struct sentence *s = view;
     if (span_equal(mark, SPAN("sender")))
         add_isolated(s->view, s->view->sender, s->markup, out);
     else if (span_equal(mark, SPAN("stream")))
@@ -125,156 +129,88 @@ static void add_mark(const struct sentence *s, struct span mark, struct buf *out
         add_time(s->view, s->at_ms, span_equal(mark, SPAN("moment")), out);
 }
 
-static void say(const struct sentence *s, struct buf *out)
+/* The text of a language's file, with the time that it may speak of. */
+static void say(const struct unsubscribe_view *v, struct span key, bool markup, struct buf *out)
 {
-    struct span rest = language_text(s->view->language, s->key);
-    while (rest.len > 0) {
-        size_t at = span_find(rest, '{');
-        add_escaped(out, span_first(rest, at));
-        rest = span_from(rest, at + 1);
-        if (rest.len > 0)
-            add_mark(s, span_take(&rest, '}'), out);
-    }
+    static const struct template t = {
+        .open = '{', .close = '}', .insert = insert_mark, .plain = add_escaped};
+    char name[40];
+    CHECK(span_copy(key, name, sizeof(name)));
+    const struct span text = language_text(v->language, name);
+    const struct sentence s = {.view = v,
+                               .at_ms = strcmp(name, "is_all") == 0      ? v->all_since_ms
+                                        : strcmp(name, "is_stream") == 0 ? v->stream_since_ms
+                                                                         : v->flood_until_ms,
+                               .markup = markup};
+    CHECK(text.len > 0);
+    template_fill(&t, &s, text, out);
 }
 
-static void add_sentence(const struct unsubscribe_view *v, const char *before, const char *key,
-                         int64_t at_ms, struct buf *out)
+/* ---- words ---- */
+
+static const char *result_name(enum unsubscribe_result result)
 {
-    const struct sentence s = {v, key, at_ms, true};
-    buf_add(out, span_of(before));
-    say(&s, out);
-    buf_add(out, SPAN("</p>\n"));
-}
-
-/* ---- how things stand ---- */
-
-static const char good[] = "<p class=\"note good\" role=\"status\"><span>";
-static const char bad[] = "<p class=\"note bad\" role=\"alert\"><span>";
-
-static void add_note(const struct unsubscribe_view *v, const char *before, const char *key,
-                     int64_t at_ms, struct buf *out)
-{
-    const struct sentence s = {v, key, at_ms, true};
-    buf_add(out, span_of(before));
-    say(&s, out);
-    buf_add(out, SPAN("</span></p>\n"));
-}
-
-/* What has just happened, first of all; an error never looks like a success. */
-static void add_result(const struct unsubscribe_view *v, struct buf *out)
-{
-    static const struct {
-        const char *kind, *key;
-    } results[UNSUBSCRIBE_RESULTS] = {
-        [UNSUBSCRIBE_SHOWN] = {NULL, NULL},
-        [UNSUBSCRIBE_STREAM_STOPPED] = {good, "done_stream"},
-        [UNSUBSCRIBE_ALL_STOPPED] = {good, "done_all"},
-        [UNSUBSCRIBE_FLOOD_STOPPED] = {NULL, NULL}, /* says until when, as at each visit */
-        [UNSUBSCRIBE_UNDONE] = {good, "undone"},
-        [UNSUBSCRIBE_NOT_UNDONE] = {bad, "undo_refused"},
-        [UNSUBSCRIBE_UNCLEAR] = {bad, "unclear"},
-        [UNSUBSCRIBE_LATER] = {bad, "later"},
-        [UNSUBSCRIBE_INVALID] = {bad, "invalid_text"},
+    static const char *const names[UNSUBSCRIBE_RESULTS] = {
+        [UNSUBSCRIBE_SHOWN] = "shown",
+        [UNSUBSCRIBE_STREAM_STOPPED] = "stream_stopped",
+        [UNSUBSCRIBE_ALL_STOPPED] = "all_stopped",
+        [UNSUBSCRIBE_FLOOD_STOPPED] = "paused",
+        [UNSUBSCRIBE_UNDONE] = "undone",
+        [UNSUBSCRIBE_NOT_UNDONE] = "not_undone",
+        [UNSUBSCRIBE_UNCLEAR] = "unclear",
+        [UNSUBSCRIBE_LATER] = "later",
+        [UNSUBSCRIBE_INVALID] = "invalid",
     };
-    if (results[v->result].key)
-        add_note(v, results[v->result].kind, results[v->result].key, 0, out);
+    return names[result];
 }
 
-static void add_standing(const struct unsubscribe_view *v, struct buf *out)
+/* For @if: something, or nothing. */
+static void insert_claim(const struct unsubscribe_view *v, struct span word, struct buf *out)
 {
-    if (v->all_since_ms > 0 && v->result != UNSUBSCRIBE_ALL_STOPPED)
-        add_note(v, good, "is_all", v->all_since_ms, out);
-    if (v->stream_since_ms > 0 && v->result != UNSUBSCRIBE_STREAM_STOPPED)
-        add_note(v, good, "is_stream", v->stream_since_ms, out);
-    if (v->flood_until_ms > 0)
-        add_note(v, good, "is_flood", v->flood_until_ms, out);
+    const bool stream = v->stream_since_ms > 0;
+    const bool all = v->all_since_ms > 0;
+    const bool paused = v->flood_until_ms > 0;
+    const struct {
+        const char *name;
+        bool holds;
+    } claims[] = {{"again", v->again},
+                  {"recipient", v->recipient[0] != '\0'},
+                  {"stream_stopped", stream},
+                  {"all_stopped", all},
+                  {"paused", paused},
+                  {"anything", stream || all || paused},
+                  {"stream_comes", !stream && !all},
+                  {"can_undo", v->can_undo}};
+    size_t i = 0;
+    while (i < COUNT_OF(claims) && !span_equal(word, span_of(claims[i].name)))
+        i++;
+    CHECK(i < COUNT_OF(claims));
+    buf_add(out, claims[i].holds ? SPAN("yes") : SPAN_NONE);
 }
 
-/* ---- what can be asked for ---- */
-
-static void add_button(const struct unsubscribe_view *v, const char *action, const char *more,
-                       const char *key, struct buf *out)
+static void insert(const void *view, struct span word, struct buf *out)
 {
-    const struct sentence s = {v, key, 0, true};
-    buf_addf(out, "<button name=\"action\" value=\"%s\"%s>", action, more);
-    say(&s, out);
-    buf_add(out, SPAN("</button>\n"));
-}
-
-static void add_form(const struct unsubscribe_view *v, struct buf *out)
-{
-    static const char first[] = " class=\"first\"";
-    bool anything = v->stream_since_ms > 0 || v->all_since_ms > 0 || v->flood_until_ms > 0;
-    bool can_stream = v->stream_since_ms == 0 && v->all_since_ms == 0;
-    buf_add(out, SPAN("<form method=\"post\">\n"));
-    if (anything && v->can_undo)
-        add_button(v, "undo", first, "undo", out);
-    if (anything && !v->can_undo)
-        add_sentence(v, "<p class=\"soft\">", "contact", 0, out);
-    if (can_stream && !anything)
-        add_sentence(v, "<p>", "question", 0, out);
-    if (can_stream)
-        add_button(v, "stream", anything ? "" : first, "stop_stream", out);
-    if (v->all_since_ms == 0)
-        add_button(v, "all", "", "stop_all", out);
-    if (v->flood_until_ms == 0) {
-        buf_add(out, SPAN("<div class=\"apart\">\n"));
-        add_sentence(v, "<p class=\"soft\" id=\"flood\">", "flood_note", 0, out);
-        add_button(v, "flood", " aria-describedby=\"flood\"", "stop_flood", out);
-        buf_add(out, SPAN("</div>\n"));
-    }
-    buf_add(out, SPAN("</form>\n"));
-}
-
-/* ---- the whole ---- */
-
-static void add_head(const struct unsubscribe_view *v, struct buf *out)
-{
-    const char *key = v->result == UNSUBSCRIBE_INVALID ? "invalid" : "title";
-    const struct sentence title = {v, key, 0, false};
-    struct span lang = language_text(v->language, "lang");
-    buf_addf(out,
-             "<!doctype html>\n<html lang=\"%.*s\" dir=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
-             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
-             SPAN_ARG(lang), is_rtl(v->language) ? "rtl" : "ltr");
-    if (v->again)
-        buf_add(out, SPAN("<meta http-equiv=\"refresh\" content=\"0\">\n"));
-    buf_add(out, SPAN("<title>"));
-    say(&title, out);
-    buf_addf(out,
-             "</title>\n<link rel=\"stylesheet\" href=\"style-%06x.css\">\n"
-             "<link rel=\"icon\" href=\"data:,\">\n</head>\n<body>\n<main>\n",
-             v->color);
-}
-
-/* Beside the heading stands the first letter of the sender's name, in the sender's colour. */
-static void add_heading(const struct unsubscribe_view *v, struct buf *out)
-{
-    bool valid = v->result != UNSUBSCRIBE_INVALID;
-    const struct sentence heading = {v, valid ? "title" : "invalid", 0, true};
-    struct span sender = span_of(v->sender);
-    buf_add(out, SPAN("<div class=\"heading\">\n"));
-    if (valid) {
-        buf_add(out, SPAN("<span class=\"mark\" aria-hidden=\"true\">"));
-        add_escaped(out, span_first(sender, character(sender)));
-        buf_add(out, SPAN("</span>\n"));
-    }
-    buf_add(out, SPAN("<h1>"));
-    say(&heading, out);
-    buf_add(out, SPAN("</h1>\n</div>\n"));
+    const struct unsubscribe_view *v = view;
+    struct span argument = word;
+    struct span verb = span_take(&argument, ' ');
+    if (span_equal(verb, SPAN("say")) || span_equal(verb, SPAN("plain")))
+        say(v, argument, span_equal(verb, SPAN("say")), out);
+    else if (span_equal(word, SPAN("lang")))
+        add_escaped(out, language_text(v->language, "lang"));
+    else if (span_equal(word, SPAN("direction")))
+        buf_add(out, is_rtl(v->language) ? SPAN("rtl") : SPAN("ltr"));
+    else if (span_equal(word, SPAN("color")))
+        buf_addf(out, "%06x", v->color);
+    else if (span_equal(word, SPAN("letter")))
+        add_escaped(out, span_first(span_of(v->sender), character(span_of(v->sender))));
+    else if (span_equal(word, SPAN("result")))
+        buf_add(out, span_of(result_name(v->result)));
+    else
+        insert_claim(v, word, out);
 }
 
 void unsubscribe_page(const struct unsubscribe_view *v, struct buf *out)
 {
-    bool valid = v->result != UNSUBSCRIBE_INVALID;
-    add_head(v, out);
-    add_heading(v, out);
-    if (valid && v->recipient[0])
-        add_sentence(v, "<p class=\"soft\">", "address", 0, out);
-    add_result(v, out);
-    if (valid) {
-        add_standing(v, out);
-        add_form(v, out);
-    }
-    buf_add(out, SPAN("</main>\n</body>\n</html>\n"));
+    static const struct template t = {.open = '{', .close = '}', .insert = insert};
+    template_print(&t, v, page_files[PAGE_PAGE], out);
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* unsubscribe_style.c - The page's style, around the sender's colour. Whatever that is, text in it
- * or on it has the contrast that WCAG 2.2 demands: the colour itself is used for areas only, with
- * black or white on them; for text and edges it is darkened, or lightened, until it can be read.
- */
+/* unsubscribe_style.c - The style sheet of the page (page/style.css), with colors derived from the
+ * sender's color. Text has the contrast that WCAG 2.2 requires whatever the color is: the color
+ * itself is used for areas only, with black or white text on it; for text and borders it is
+ * darkened or lightened until it is readable. */
 #include "unsubscribe_page.h"
+
+#include "page_files.h"
+#include "template.h"
 
 #include <math.h>
 
@@ -33,7 +36,8 @@ static double linear(uint32_t channel)
     return c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4);
 }
 
-double unsubscribe_contrast(uint32_t a, uint32_t b)
+/* 1 to 21 (WCAG 2.2). */
+static double contrast(uint32_t a, uint32_t b)
 {
     double la = 0.2126 * linear(a >> 16) + 0.7152 * linear(a >> 8) + 0.0722 * linear(a);
     double lb = 0.2126 * linear(b >> 16) + 0.7152 * linear(b >> 8) + 0.0722 * linear(b);
@@ -52,66 +56,40 @@ static uint32_t mix(uint32_t from, uint32_t to, uint32_t step)
     return mixed;
 }
 
-uint32_t unsubscribe_text_on(uint32_t area)
+/* Black or white, whichever can be read on an area. */
+static uint32_t text_on(uint32_t area)
 {
-    return unsubscribe_contrast(area, WHITE) >= readable_contrast ? WHITE : BLACK;
+    return contrast(area, WHITE) >= readable_contrast ? WHITE : BLACK;
 }
 
-uint32_t unsubscribe_readable(uint32_t color, uint32_t background)
+/* For text: as near to `color` as can be read. */
+static uint32_t readable(uint32_t color, uint32_t background)
 {
-    uint32_t to = unsubscribe_text_on(background);
+    uint32_t to = text_on(background);
     uint32_t step = 0;
-    while (step < 32 && unsubscribe_contrast(mix(color, to, step), background) < readable_contrast)
+    while (step < 32 && contrast(mix(color, to, step), background) < readable_contrast)
         step++;
     return mix(color, to, step);
 }
 
+static void insert(const void *view, struct span word, struct buf *out)
+{
+    const uint32_t color = *(const uint32_t *)view;
+    const struct {
+        const char *name;
+        uint32_t color;
+    } colors[] = {{"area", color},          {"on", text_on(color)},
+                  {"card", LIGHT_CARD},     {"ink", readable(color, LIGHT_CARD)},
+                  {"dark-card", DARK_CARD}, {"dark-ink", readable(color, DARK_CARD)}};
+    size_t i = 0;
+    while (i < COUNT_OF(colors) && !span_equal(word, span_of(colors[i].name)))
+        i++;
+    CHECK(i < COUNT_OF(colors));
+    buf_addf(out, "#%06x", colors[i].color);
+}
+
 void unsubscribe_style(uint32_t color, struct buf *out)
 {
-    buf_addf(out,
-             ":root{color-scheme:light dark;--area:#%06x;--on:#%06x;--ink:#%06x;"
-             "--page:#f3f4f6;--card:#%06x;--line:#d5d9df;--text:#1b1e22;--soft:#545b65;"
-             "--good:#1b6e34;--good-area:#e9f6ed;--bad:#a1161d;--bad-area:#fdeeee}\n",
-             color, unsubscribe_text_on(color), unsubscribe_readable(color, LIGHT_CARD),
-             (unsigned)LIGHT_CARD);
-    buf_addf(out,
-             "@media(prefers-color-scheme:dark){:root{--ink:#%06x;--page:#121417;--card:#%06x;"
-             "--line:#3a4048;--text:#eceef1;--soft:#b2b9c3;"
-             "--good:#7fd897;--good-area:#17291d;--bad:#ffa3a3;--bad-area:#341a1c}}\n",
-             unsubscribe_readable(color, DARK_CARD), (unsigned)DARK_CARD);
-    buf_add(out,
-            SPAN("*{box-sizing:border-box}\n"
-                 "body{margin:0;background:var(--page);color:var(--text);"
-                 "font:1.0625rem/1.55 system-ui,sans-serif;overflow-wrap:anywhere}\n"
-                 ":lang(ar),:lang(fa){line-height:1.75}\n"
-                 "main{max-width:34rem;margin:clamp(0rem,6vh,4rem) auto;padding:1.75rem;"
-                 "background:var(--card);border:1px solid var(--line);"
-                 "border-block-start:.375rem solid var(--area);"
-                 "border-radius:.75rem;box-shadow:0 .5rem 2rem #0000000f}\n"
-                 ".heading{display:flex;align-items:center;gap:.875rem}\n"
-                 ".mark{flex:none;display:grid;place-items:center;inline-size:2.75rem;"
-                 "block-size:2.75rem;border-radius:50%;background:var(--area);color:var(--on);"
-                 "border:1px solid var(--ink);font-size:1.125rem}\n"
-                 "h1{font-size:1.375rem;line-height:1.3;margin:0}\n"
-                 "bdi[dir]{display:inline-block;max-inline-size:100%}\n"
-                 "p{margin:.75rem 0}\n"
-                 ".soft{color:var(--soft);font-size:.9375rem}\n"
-                 ".note{display:flex;gap:.75rem;padding:.75rem 1rem;border-radius:.5rem}\n"
-                 ".note::before{flex:none;font-weight:700}\n"
-                 ".good{background:var(--good-area);color:var(--good)}\n"
-                 ".good::before{content:'\\2713' / ''}\n"
-                 ".bad{background:var(--bad-area);color:var(--bad)}\n"
-                 ".bad::before{content:'!' / ''}\n"
-                 "button{display:block;inline-size:100%;min-block-size:3rem;margin-block:.75rem 0;"
-                 "padding:.625rem 1rem;font:inherit;text-align:start;cursor:pointer;"
-                 "color:var(--ink);background:transparent;border:1px solid var(--ink);"
-                 "border-radius:.5rem;overflow-wrap:anywhere}\n"
-                 "button.first{color:var(--on);background:var(--area);font-weight:600}\n"
-                 "button:hover{text-decoration:underline}\n"
-                 "button:focus-visible{outline:3px solid var(--text);outline-offset:3px}\n"
-                 ".apart{margin-block-start:1.5rem;padding-block-start:.75rem;"
-                 "border-block-start:1px solid var(--line)}\n"
-                 "@media(max-width:36rem){main{margin:0;padding:1.5rem "
-                 "1.25rem;min-block-size:100vh;border-width:0;"
-                 "border-block-start-width:.375rem;border-radius:0;box-shadow:none}}\n"));
+    static const struct template t = {.open = '<', .close = '>', .insert = insert};
+    template_fill(&t, &color, page_files[PAGE_STYLE], out);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli.c - What the commands share: asking, failing. */
+/* cli.c - What all commands share: sending requests to the relay, and reporting failures. */
 #include "cli.h"
 
 #include "control.h"

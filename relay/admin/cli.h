@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli.h - What every command is given, and what it may use. A command is a function that returns
- * the exit code. */
+/* cli.h - What every command is given and may use. A command is a function that returns the exit
+ * status. */
 #ifndef CLI_H
 #define CLI_H
 
@@ -119,13 +119,13 @@ void cli_print_escaped(const char *text, enum escape_form form, FILE *to);
 
 /* "HOST[IP] since 5 s (stage)", of a request's "trying". */
 void cli_print_trying(const json_t *trying);
-
 /* A line for each recipient of the message that is being tried. */
 int cli_print_under_way(struct cli *cli, const char *id);
-
 /* A line for each destination that rests and that the message waits for; `rests` of an answer. */
 void cli_print_rest_rows(const json_t *rests);
 int cli_print_rests(struct cli *cli, const char *id);
+/* "told", for a column of text: why the mail of these destinations waits. */
+void cli_tell_why(json_t *rows);
 
 /* The commands, by file. */
 int cli_init(struct cli *cli);
@@ -157,6 +157,7 @@ int cli_unsubscribe_link(struct cli *cli);
 int cli_unsubscribe_inspect(struct cli *cli);
 int cli_unsubscribe_rotate(struct cli *cli);
 int cli_quota_show(struct cli *cli);
+int cli_quota_shares(struct cli *cli);
 int cli_quota_top(struct cli *cli);
 int cli_quota_simulate(struct cli *cli);
 int cli_quota_explain(struct cli *cli);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_accounts.c - user, address. Secrets are made here and never cross the control socket. */
+/* cli_accounts.c - The commands user and address. Secrets are generated here and never sent to the
+ * control socket. */
 #include "cli.h"
 
 #include "identity.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_check.c - check spf, check dmarc, check message, domain list: what receivers will say,
- * without sending anything.
- */
+/* cli_check.c - The commands check spf, check dmarc, check message and domain list: how receivers
+ * will judge mail, without sending any. */
 #include "judged.h"
 
 #include "admit.h"

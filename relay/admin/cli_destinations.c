@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_destinations.c - destination list, show, rest, resume. */
+/* cli_destinations.c - The commands destination list, show, rest and resume. */
 #include "cli.h"
 
 #include "clock.h"
@@ -10,13 +10,14 @@
 
 static const struct cli_column columns[] = {{"DESTINATION", "destination", CLI_TEXT},
                                             {"WAITING", "waiting", CLI_TEXT},
+                                            {"DEFERRED", "deferred", CLI_TEXT},
                                             {"OPENING", "opening", CLI_TEXT},
                                             {"BUSY", "busy", CLI_TEXT},
                                             {"IDLE", "idle", CLI_TEXT},
                                             {"WINDOW", "window", CLI_TEXT},
-                                            {"LIMIT", "limit", CLI_TEXT},
+                                            {"LIMIT", "limit", CLI_COUNT},
                                             {"NEXT TRY", "next_try", CLI_IN},
-                                            {"WHY", "why", CLI_TEXT}};
+                                            {"WHY", "told", CLI_TEXT}};
 
 int cli_destination_list(struct cli *cli)
 {
@@ -32,6 +33,8 @@ int cli_destination_list(struct cli *cli)
         return code;
     json_t *rows = json_object_get(answer, "rows");
     json_int_t total = json_row_int(answer, "total");
+    if (!cli->json)
+        cli_tell_why(rows);
     cli_print_rows(cli, rows, columns, COUNT_OF(columns));
     if (!cli->json)
         printf("%lld destination%s%s\n", (long long)total, total == 1 ? "" : "s",
@@ -42,11 +45,20 @@ int cli_destination_list(struct cli *cli)
 
 /* ---- one of them ---- */
 
+static void print_why(const char *before, const json_t *row)
+{
+    fputs(before, stdout);
+    cli_print_safe(json_row_get(row, "why"));
+}
+
 static void print_rest(const json_t *row)
 {
     long long rests_s = json_row_int(row, "rests_s");
     long long failures = json_row_int(row, "failures");
-    const char *why = json_row_get(row, "why");
+    if (json_row_int(row, "no_growth_s") > 0)
+        printf("\n  refused      more than that; no growth for %lld s",
+               json_row_int(row, "no_growth_s"));
+    printf("\n  rests        ");
     if (rests_s > 0)
         printf("for %lld s", rests_s);
     else
@@ -55,34 +67,56 @@ static void print_rest(const json_t *row)
         printf(", by an operator");
     else if (failures > 0)
         printf(", failures in a row: %lld", failures);
-    if (*why && (rests_s > 0 || failures > 0)) {
-        printf(rests_s > 0 ? ": " : "; the last failure: ");
-        cli_print_safe(why);
-    }
+    if (*json_row_get(row, "why"))
+        print_why(rests_s > 0 ? ": " : "; the last failure: ", row);
 }
 
-static void print_waiting(const json_t *row)
+static void print_classes(const json_t *by_class)
 {
     const char *class;
     json_t *count;
-    json_t *tenants = json_object_get(row, "waiting_by_tenant");
-    printf("  deferred     %lld\n", json_row_int(row, "deferred"));
-    printf("  waiting      %lld", json_row_int(row, "waiting"));
-    json_object_foreach(json_object_get(row, "waiting_by_class"), class, count)
+    json_object_foreach((json_t *)by_class, class, count)
     {
         if (json_integer_value(count) > 0)
             printf(", %s %lld", class, (long long)json_integer_value(count));
     }
+}
+
+/* "; tenants a 3, b 1 and 7 more" */
+static void print_tenants(const json_t *tenants, const char *key, size_t all)
+{
     for (size_t i = 0; i < json_array_size(tenants); i++) {
         const json_t *tenant = json_array_get(tenants, i);
-        printf("%s", i == 0 ? "\n  tenants      " : ", ");
+        printf("%s", i == 0 ? "; tenants " : ", ");
         cli_print_safe(json_row_get(tenant, "tenant"));
-        printf(" %lld", json_row_int(tenant, "waiting"));
+        printf(" %lld", json_row_int(tenant, key));
     }
-    if ((size_t)json_row_int(row, "tenants") > json_array_size(tenants))
-        printf(" and %lld more",
-               json_row_int(row, "tenants") - (long long)json_array_size(tenants));
-    putchar('\n');
+    if (all > json_array_size(tenants))
+        printf(" and %zu more", all - json_array_size(tenants));
+}
+
+static void print_waiting(const struct cli *cli, json_t *row)
+{
+    static const struct cli_column next[] = {{"NEXT TRY", "next_try", CLI_IN}};
+    json_t *replies = json_object_get(row, "last_replies");
+    printf("  waiting      %lld", json_row_int(row, "waiting"));
+    print_classes(json_object_get(row, "waiting_by_class"));
+    print_tenants(json_object_get(row, "waiting_by_tenant"), "waiting",
+                  (size_t)json_row_int(row, "tenants"));
+    printf("\n  deferred     %lld", json_row_int(row, "deferred"));
+    print_classes(json_object_get(row, "deferred_by_class"));
+    print_tenants(json_object_get(row, "deferred_by_tenant"), "deferred", 0);
+    printf("\n  held         %lld\n", json_row_int(row, "held"));
+    for (size_t i = 0; i < json_array_size(replies); i++) {
+        const json_t *reply = json_array_get(replies, i);
+        printf("  last reply   %lld: ", json_row_int(reply, "count"));
+        cli_print_safe(json_row_get(reply, "reply"));
+        putchar('\n');
+    }
+    if (json_row_int(row, "next_try") > 0) {
+        fputs("  next try     ", stdout);
+        cli_print_line(cli, row, next, COUNT_OF(next));
+    }
 }
 
 static void print_domains(const json_t *row)
@@ -104,23 +138,63 @@ static void print_progress(const json_t *row)
     }
 }
 
-static void print_destination(const json_t *row)
+static void print_connections(const json_t *row)
+{
+    printf("\n  connections  %lld opening, %lld busy, ", json_row_int(row, "opening"),
+           json_row_int(row, "busy"));
+    if (json_row_int(row, "stuck") > 0)
+        printf("%lld of them stuck, ", json_row_int(row, "stuck"));
+    printf("%lld idle; window %lld, limit ", json_row_int(row, "idle"),
+           json_row_int(row, "window"));
+    if (json_row_int(row, "limit") > 0)
+        printf("%lld, %lld of it kept for class security\n", json_row_int(row, "limit"),
+               json_row_int(row, "kept_for_security"));
+    else
+        puts("not known yet");
+}
+
+/* What holds back one tenant alone. */
+static void print_tenant(const json_t *row)
+{
+    const json_t *rest = json_object_get(row, "tenant_rest");
+    const json_t *ceiling = json_object_get(row, "tenant_ceiling");
+    if (rest) {
+        printf("\n  rests        for %lld s, ", json_row_int(rest, "rests_s"));
+        cli_print_safe(json_row_get(rest, "why"));
+    }
+    if (ceiling) {
+        fputs("\n  refused      more of tenant ", stdout);
+        cli_print_safe(json_row_get(ceiling, "tenant"));
+        printf(" than %lld, for %lld s", json_row_int(ceiling, "connections"),
+               json_row_int(ceiling, "for_s"));
+    }
+}
+
+static void print_avoided(const json_t *row)
+{
+    const json_t *avoided = json_object_get(row, "avoided");
+    for (size_t i = 0; i < json_array_size(avoided); i++) {
+        const json_t *one = json_array_get(avoided, i);
+        fputs("  avoided      ", stdout);
+        cli_print_safe(json_row_get(one, "host"));
+        printf("[%s] for %lld s: %s, failures in a row: %lld\n", json_row_get(one, "ip"),
+               json_row_int(one, "for_s"), json_row_get(one, "why"), json_row_int(one, "failures"));
+    }
+}
+
+static void print_destination(const struct cli *cli, json_t *row)
 {
     json_t *shards = json_object_get(row, "connections_by_shard");
     cli_print_safe(json_row_get(row, "destination"));
-    printf("\n  connections  %lld opening, %lld busy, %lld idle; window %lld, limit %lld\n",
-           json_row_int(row, "opening"), json_row_int(row, "busy"), json_row_int(row, "idle"),
-           json_row_int(row, "window"), json_row_int(row, "limit"));
+    print_connections(row);
     printf("  by shard    ");
     for (size_t i = 0; i < json_array_size(shards); i++)
         printf(" %lld", (long long)json_integer_value(json_array_get(shards, i)));
-    if (json_row_int(row, "no_growth_s") > 0)
-        printf("\n  refused      more than that; no growth for %lld s",
-               json_row_int(row, "no_growth_s"));
-    printf("\n  rests        ");
     print_rest(row);
+    print_tenant(row);
     print_domains(row);
-    print_waiting(row);
+    print_avoided(row);
+    print_waiting(cli, row);
     print_progress(row);
     if (*json_row_get(row, "provider"))
         printf("  provider     %s\n", json_row_get(row, "provider"));
@@ -131,11 +205,11 @@ int cli_destination_show(struct cli *cli)
     json_t *answer = NULL;
     int code =
         cli_ask(cli, cli_request("destination.show", "name", cli->arguments[0], NULL), &answer);
-    const json_t *row = json_object_get(answer, "destination");
+    json_t *row = json_object_get(answer, "destination");
     if (code == CLI_OK && cli->json)
         cli_print_json(row);
     else if (code == CLI_OK)
-        print_destination(row);
+        print_destination(cli, row);
     json_decref(answer);
     return code;
 }
@@ -196,6 +270,11 @@ static void print_by_host(const json_t *answer, const char *what)
     for (size_t i = 0; i < json_array_size(done); i++) {
         cli_print_safe(json_row_get(json_array_get(done, i), "destination"));
         printf(" %s\n", what);
+    }
+    json_t *go_on = json_object_get(answer, "go_on");
+    for (size_t i = 0; i < json_array_size(go_on); i++) {
+        cli_print_safe(json_string_value(json_array_get(go_on, i)));
+        puts(" has no rest by a host: it is one provider, and rests by its own name");
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_dns.c - dns: the records of a domain, merged with what stands in DNS, in all formats. */
+/* cli_dns.c - The command dns: a domain's records, merged with those that are published, in all
+ * formats. */
 #include "dns_check.h"
 #include "dns_work.h"
 
@@ -34,7 +35,7 @@ static bool step(void *context, const struct zone_probe *survey)
     return !w->plan.pending;
 }
 
-bool cli_dns_probe(const struct config *config, struct dns_work *w, struct err *err)
+static bool probe(const struct config *config, struct dns_work *w, struct err *err)
 {
     const char *names[ZONE_PROBE_NAMES_MAX];
     size_t count = dns_work_names(w, names);
@@ -144,7 +145,7 @@ int cli_dns(struct cli *cli)
             warn(w);
     } else if (ok && (cli_flag(cli, "check") || cli_flag(cli, "watch"))) {
         code = cli_dns_check(cli, &config, w);
-    } else if (ok && (ok = cli_dns_probe(&config, w, &err))) {
+    } else if (ok && (ok = probe(&config, w, &err))) {
         code = print_plan(cli, w, format);
         if (format && strcmp(format, "table") != 0)
             warn(w);

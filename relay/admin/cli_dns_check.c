@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_dns_check.c - dns --check: each record at each of its servers and at the resolver. When all
- * that mail needs is there, the domain is held back no longer.
- */
+/* cli_dns_check.c - The command dns --check: compares each record at each of its servers and at the
+ * resolver. When all records that mail needs are published, the domain's mail is no longer held. */
 #include "dns_check.h"
 
 #include "clock.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_domains.c - domain, key. Private keys are made here and never cross the control socket. */
+/* cli_domains.c - The commands domain and key. Private keys are generated here and never sent to
+ * the control socket. */
 #include "dns_check.h"
 
 #include "address.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_events.c - trace, events: what has happened. */
+/* cli_events.c - The commands trace and events. */
 #include "cli.h"
 
 #include "clock.h"
@@ -21,15 +21,28 @@ static const struct cli_column event_columns[] = {
 enum { LIMIT = 100, LIMIT_MAX = 1000 * 1000, PAGE = 5000, POLL_US = 300 * 1000 };
 static const int64_t silence_ms = 2000;
 
+/* What it waits for, as rows after the events: whoever reads JSON sees what is printed, too. */
+static void add_waits(json_t *rows, const char *id, const json_t *rests)
+{
+    for (size_t i = 0; i < json_array_size(rests); i++) {
+        json_t *row = ROW(FIELD("at", clock_now_ms()), FIELD("kind", "waits"), FIELD("id", id));
+        json_object_update(row, json_array_get(rests, i));
+        json_array_append_new(rows, row);
+    }
+}
+
 int cli_trace(struct cli *cli)
 {
     json_t *answer = NULL;
     int code = cli_ask(cli, cli_request("trace", "id", cli->arguments[0], NULL), &answer);
     if (code != CLI_OK)
         return code;
+    json_t *rests = json_object_get(answer, "rests");
+    if (cli->json)
+        add_waits(json_object_get(answer, "rows"), cli->arguments[0], rests);
     cli_print_rows(cli, json_object_get(answer, "rows"), event_columns, COUNT_OF(event_columns));
     if (!cli->json)
-        cli_print_rest_rows(json_object_get(answer, "rests"));
+        cli_print_rest_rows(rests);
     json_decref(answer);
     return cli->json ? CLI_OK : cli_print_under_way(cli, cli->arguments[0]);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_init.c - init, serve, config: from nothing to a running relay. */
+/* cli_init.c - The commands init, serve and config. */
+#include "admin_texts.h"
 #include "cli.h"
 
 #include "base64.h"
@@ -10,6 +11,7 @@
 #include "secret.h"
 #include "server.h"
 #include "store.h"
+#include "template.h"
 #include "trace.h"
 
 #include <errno.h>
@@ -76,38 +78,76 @@ static bool make_plan(const struct cli *cli, struct plan *p, struct err *err)
                    p->config_path);
 }
 
+/* ---- texts ---- */
+
+struct form {
+    const struct cli *cli;
+    const struct plan *plan;
+};
+
+static const char *find_word(const struct form *f, struct span word)
+{
+    const struct plan *p = f->plan;
+    const struct {
+        const char *name, *value;
+    } words[] = {
+        {"hostname", p->hostname},       {"domain", p->domain},
+        {"state_dir", p->state_dir},     {"config", p->config_path},
+        {"certificate", p->certificate}, {"key", p->key},
+        {"secret", p->secret},           {"captured", cli_flag(f->cli, "no-capture") ? "" : "yes"}};
+    size_t i = 0;
+    while (i < COUNT_OF(words) && !span_equal(word, span_of(words[i].name)))
+        i++;
+    CHECK(i < COUNT_OF(words));
+    return words[i].value;
+}
+
+static void insert(const void *view, struct span word, struct buf *out)
+{
+    buf_add(out, span_of(find_word(view, word)));
+}
+
+/* The value of a setting: a string, or a list of what an option was given. */
+static void insert_setting(const void *view, struct span word, struct buf *out)
+{
+    const struct form *f = view;
+    const char *option = span_equal(word, SPAN("public_ip"))  ? "public-ip"
+                         : span_equal(word, SPAN("operator")) ? "operator"
+                                                              : NULL;
+    const char *value = option ? cli_option(f->cli, option, 0) : find_word(f, word);
+    buf_add(out, option ? SPAN("{") : SPAN_NONE);
+    for (size_t i = 0; value; value = option ? cli_option(f->cli, option, ++i) : NULL) {
+        buf_add(out, i > 0 ? SPAN(", ") : SPAN_NONE);
+        config_quote(value, out);
+    }
+    buf_add(out, option ? SPAN("}") : SPAN_NONE);
+}
+
 static bool write_config(const struct cli *cli, const struct plan *p, struct err *err)
 {
+    static const struct template t = {.open = '<', .close = '>', .insert = insert_setting};
+    const struct form form = {cli, p};
     struct buf text;
-    const char *ip = NULL;
     buf_init(&text, 64 * 1024);
-    buf_addf(&text,
-             "# Sealpost; every setting is explained in sealpost.conf(5)\n\nhostname  = "
-             "\"%s\"\nstate_dir = \"%s\"\n",
-             p->hostname, p->state_dir);
-    buf_add(&text, SPAN("public_ip = {"));
-    for (size_t i = 0; (ip = cli_option(cli, "public-ip", i)); i++)
-        buf_addf(&text, "%s\"%s\"", i ? ", " : "", ip);
-    buf_add(&text, SPAN("}   # what receivers see\noperator  = {"));
-    for (size_t i = 0; (ip = cli_option(cli, "operator", i)); i++)
-        buf_addf(&text, "%s\"%s\"", i ? ", " : "", ip);
-    buf_addf(
-        &text,
-        "}   # these addresses get mail before the DNS records are right\n\nlistener submission  { "
-        "address = \"0.0.0.0:587\"  tls = "
-        "\"starttls\" }\n"
-        "listener submissions { address = \"0.0.0.0:465\"  tls = \"implicit\" }\n"
-        "tls { certificate = \"%s\"  key = \"%s\" }\n\ndelivery { port = 25 }\n\n"
-        "stream \"security\"     { class = \"security\" }       # password resets, login codes\n"
-        "stream \"confirmation\" { class = \"confirmation\" }   # bookings, receipts\n"
-        "stream \"notification\" { class = \"notification\" }   # reminders, changes\n"
-        "stream \"invitation\"   { class = \"invitation\" }     # to people without an account\n"
-        "stream \"digest\"       { class = \"digest\" }         # newsletters\n",
-        p->certificate, p->key);
+    template_print(&t, &form, admin_texts[ADMIN_CONFIG], &text);
     bool ok = cli_write_file(p->config_path, buf_span(&text), err);
     buf_fini(&text);
     return ok;
 }
+
+static void print_text(const struct cli *cli, const struct plan *p)
+{
+    static const struct template t = {.open = '<', .close = '>', .insert = insert};
+    const struct form form = {cli, p};
+    struct buf text;
+    buf_init(&text, 64 * 1024);
+    template_print(&t, &form, admin_texts[ADMIN_INIT], &text);
+    printf("%.*s", SPAN_ARG(buf_span(&text)));
+    secret_clear(text.memory, text.size);
+    buf_fini(&text);
+}
+
+/* ---- what is made ---- */
 
 static bool write_certificate(const struct plan *p, struct err *err)
 {
@@ -193,22 +233,6 @@ static void print_json(json_t *records, const struct plan *p)
     json_object_set(all, "records", records);
     cli_print_json(all);
     json_decref(all);
-}
-
-static void print_text(const struct cli *cli, const struct plan *p)
-{
-    printf("\nPoint the application at\n\n  host      %s\n  port      587 (STARTTLS) or 465 "
-           "(TLS)\n  name      app\n"
-           "  password  %s   (shown this once)\n\nThe certificate is self-signed: put a real "
-           "one in\n  %s and %s\n"
-           "\nStart it:\n  sealpost -c %s serve\n",
-           p->hostname, p->secret, p->certificate, p->key, p->config_path);
-    printf("\nWhen the records are published:\n  sealpost -c %s dns %s --check --watch\n",
-           p->config_path, p->domain);
-    if (!cli_flag(cli, "no-capture"))
-        printf(
-            "Until they are, the relay takes mail and holds it; only the operator's own addresses "
-            "get theirs.\n");
 }
 
 static int print_result(struct cli *cli, const struct plan *p)

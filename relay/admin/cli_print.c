@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_print.c - What the commands print: text of others made safe, JSON, tables. */
+/* cli_print.c - Output of the commands: JSON, tables, and foreign text made safe for a terminal. */
 #include "cli.h"
 
 #include "clock.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_queue.c - queue: what the relay holds. */
+/* cli_queue.c - The command queue. */
 #include "cli.h"
 
 #include <stdio.h>
@@ -7,10 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { RESTING_MAX = 20 }; /* that are named after a retry */
+
 static const struct cli_column queue_columns[] = {
     {"ID", "id", CLI_TEXT},       {"RECIPIENT", "recipient", CLI_TEXT},
     {"STATE", "state", CLI_TEXT}, {"TRIES", "tries", CLI_TEXT},
-    {"DUE", "due", CLI_IN},       {"FROM", "sender", CLI_TEXT},
+    {"DUE", "next_try", CLI_IN},  {"FROM", "sender", CLI_TEXT},
     {"CLASS", "class", CLI_TEXT}, {"LAST REPLY", "last_reply", CLI_TEXT}};
 
 /* The domains of a destination, which all pages take. NULL: it has been said why not. */
@@ -28,8 +30,8 @@ static json_t *plainly_filtered(const struct cli *cli, const char *verb)
     const char *id = cli->argument_count > 0 ? cli->arguments[0] : cli_option(cli, "id", 0);
     return cli_request(verb, "id", id, "recipient", cli_option(cli, "recipient", 0), "domain",
                        cli_option(cli, "domain", 0), "sender", cli_option(cli, "sender", 0), "user",
-                       cli_option(cli, "user", 0), "state", cli_flag(cli, "held") ? "held" : NULL,
-                       NULL);
+                       cli_option(cli, "user", 0), "tenant", cli_option(cli, "tenant", 0), "state",
+                       cli_flag(cli, "held") ? "held" : NULL, NULL);
 }
 
 /* NULL: it has been said why not. */
@@ -94,6 +96,8 @@ static int print_queue(struct cli *cli, json_t *request, uint64_t limit)
         add_rows(&table, json_object_get(answer, "rows"));
         json_decref(answer);
     }
+    if (!request) /* there are no more, whatever has come or gone since they were counted */
+        total = (json_int_t)table.rows;
     json_decref(request);
     if (code != CLI_OK)
         return code;
@@ -110,7 +114,7 @@ static const struct cli_column group_columns[] = {{"DESTINATION", "destination",
                                                   {"HELD", "held", CLI_TEXT},
                                                   {"OLDEST", "oldest", CLI_AGO},
                                                   {"NEXT TRY", "next_try", CLI_IN},
-                                                  {"RESTS BECAUSE", "why", CLI_TEXT}};
+                                                  {"WHY", "told", CLI_TEXT}};
 
 static int list_by_destination(struct cli *cli, uint64_t limit)
 {
@@ -123,6 +127,8 @@ static int list_by_destination(struct cli *cli, uint64_t limit)
     json_t *rows = json_object_get(answer, "rows");
     json_int_t total = json_row_int(answer, "total");
     json_int_t recipients = json_row_int(answer, "recipients");
+    if (!cli->json)
+        cli_tell_why(rows);
     cli_print_rows(cli, rows, group_columns, COUNT_OF(group_columns));
     if (!cli->json)
         printf("%lld recipient%s, %lld destination%s%s\n", (long long)recipients,
@@ -167,6 +173,8 @@ int cli_queue_show(struct cli *cli)
     }
     if (code == CLI_OK)
         code = print_queue(cli, plainly_filtered(cli, "queue.list"), 0);
+    if (code == CLI_OK && !cli->json)
+        code = cli_print_rests(cli, cli->arguments[0]);
     return code == CLI_OK && !cli->json ? cli_print_under_way(cli, cli->arguments[0]) : code;
 }
 
@@ -178,6 +186,34 @@ static void print_resting(const json_t *resting)
         cli_print_safe(json_string_value(json_array_get(resting, i)));
         puts("\" rests, by an operator: its mail waits on");
     }
+}
+
+/* Of the next page: each once. */
+static void add_resting(json_t *resting, const json_t *more)
+{
+    for (size_t i = 0; i < json_array_size(more); i++) {
+        json_t *name = json_array_get(more, i);
+        bool known = json_array_size(resting) >= RESTING_MAX;
+        for (size_t k = 0; !known && k < json_array_size(resting); k++)
+            known = json_equal(json_array_get(resting, k), name);
+        if (!known)
+            json_array_append(resting, name);
+    }
+}
+
+static void say_changed(const struct cli *cli, json_int_t changed, json_t *resting)
+{
+    if (cli->json) {
+        json_t *all = ROW(FIELD("changed", changed));
+        if (json_array_size(resting) > 0)
+            json_object_set(all, "resting", resting);
+        cli_print_json_line(all);
+        json_decref(all);
+        return;
+    }
+    if (cli->argument_count == 0)
+        print_resting(resting);
+    printf("%lld recipient%s changed\n", (long long)changed, changed == 1 ? "" : "s");
 }
 
 /* A change needs something that says which; everything must be said. Many are changed page by page,
@@ -196,26 +232,21 @@ static int change(struct cli *cli, const char *verb)
         json_decref(request);
         return cli_usage(cli, "say which: an ID, an option, or --all");
     }
-    json_t *resting = NULL;
+    json_t *resting = json_array();
     while (code == CLI_OK && request) {
         json_t *answer = NULL;
         code = ask_page(cli, &request, 0, &answer);
-        if (!resting)
-            resting = json_incref(json_object_get(answer, "resting"));
+        add_resting(resting, json_object_get(answer, "resting"));
         if (code == CLI_OK)
             changed += json_row_int(answer, "changed");
         json_decref(answer);
     }
     json_decref(request);
-    if (code == CLI_OK && !cli->json && cli->argument_count == 0)
-        print_resting(resting);
+    if (code == CLI_OK)
+        say_changed(cli, changed, resting);
     json_decref(resting);
     if (code != CLI_OK)
         return code;
-    if (cli->json)
-        printf("{\"changed\": %lld}\n", (long long)changed);
-    else
-        printf("%lld recipient%s changed\n", (long long)changed, changed == 1 ? "" : "s");
     return changed > 0 ? CLI_OK : CLI_NO;
 }
 

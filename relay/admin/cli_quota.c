@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_quota.c - quota show, top, simulate, explain, reset: every level of the throttle, and what
- * would happen. The buckets come from the store; what they mean is computed here, by the settings.
- */
+/* cli_quota.c - The commands quota show, top, simulate, explain and reset. The buckets come from
+ * the store; what they allow is computed here from the settings. */
 #include "cli.h"
 
 #include "clock.h"
@@ -135,24 +134,34 @@ static int find_tenant(struct cli *cli, const char *user, char *tenant_r, size_t
     return code;
 }
 
-/* What the tenant has in the queue, beside what it may have. */
+/* What the tenant has in the queue, beside what it may have: the first of its shares. */
 static json_t *storage(json_t *answer)
 {
-    json_t *stored = json_object_get(answer, "stored");
-    if (!stored)
+    json_t *s = json_array_get(json_object_get(answer, "shares"), 0);
+    if (!s)
         return NULL;
-    return json_pack("{s:O, s:O, s:O}", "tenant", json_object_get(answer, "tenant"), "bytes",
-                     stored, "limit", json_object_get(answer, "limit"));
+    return json_pack("{s:O, s:O, s:O}", "tenant", json_object_get(s, "tenant"), "bytes",
+                     json_object_get(s, "bytes"), "limit", json_object_get(s, "limit"));
 }
 
-static void show_storage(const struct cli *cli, json_t *s)
+/* A line for each. */
+static void show_shares(json_t *shares)
 {
-    json_int_t limit = json_row_int(s, "limit");
-    bool own = (uint64_t)limit == cli->config->tenant_storage_mb << 20;
-    printf("tenant ");
-    cli_print_safe(json_row_get(s, "tenant"));
-    printf(" has %lld KB in the queue, of %lld KB (%s)\n\n", json_row_int(s, "bytes") / 1024,
-           (long long)limit / 1024, own ? "limits.tenant_storage" : "its share of limits.storage");
+    static const char *const what[][2] = {{"storage", "in the queue"},
+                                          {"waiting", "of recipients that wait in memory"},
+                                          {"events", "of events of the last week"}};
+    for (size_t i = 0; i < json_array_size(shares); i++) {
+        json_t *s = json_array_get(shares, i);
+        printf("tenant ");
+        cli_print_safe(json_row_get(s, "tenant"));
+        printf(" has %lld KB ", json_row_int(s, "bytes") / 1024);
+        for (size_t k = 0; k < COUNT_OF(what); k++)
+            if (strcmp(what[k][0], json_row_get(s, "share")) == 0)
+                printf("%s", what[k][1]);
+        printf(", of %lld KB (%s)\n", json_row_int(s, "limit") / 1024, json_row_get(s, "of"));
+    }
+    if (json_array_size(shares) > 0)
+        putchar('\n');
 }
 
 static void show(struct cli *cli, json_t *answer, json_t *rows)
@@ -168,6 +177,7 @@ static void show(struct cli *cli, json_t *answer, json_t *rows)
                                                   {"RECIPIENT", "recipient", CLI_TEXT},
                                                   {"WHY", "reply", CLI_TEXT}};
     json_t *lately = json_object_get(answer, "decisions");
+    json_t *shares = json_object_get(answer, "shares");
     json_t *space = storage(answer);
     if (cli->json) {
         json_t *all = json_object();
@@ -176,6 +186,8 @@ static void show(struct cli *cli, json_t *answer, json_t *rows)
         json_object_set(all, "decisions", lately);
         if (space)
             json_object_set_new(all, "storage", space);
+        if (shares)
+            json_object_set(all, "shares", shares);
         cli_print_json(all);
         json_decref(all);
         return;
@@ -183,8 +195,7 @@ static void show(struct cli *cli, json_t *answer, json_t *rows)
     printf("counted as ");
     cli_print_safe(json_row_get(answer, "canonical"));
     printf("\n\n");
-    if (space)
-        show_storage(cli, space);
+    show_shares(shares);
     json_decref(space);
     cli_print_rows(cli, rows, columns, COUNT_OF(columns));
     if (json_array_size(lately) > 0) {
@@ -193,12 +204,40 @@ static void show(struct cli *cli, json_t *answer, json_t *rows)
     }
 }
 
+/* What all tenants share, as the settings have it. */
+static void put_room(const struct cli *cli, json_t *request)
+{
+    const struct database_room room = config_room(cli->config);
+    PUT(request, FIELD("storage", (json_int_t)room.all),
+        FIELD("tenant_storage", (json_int_t)room.tenant),
+        FIELD("waiting", (json_int_t)room.waiting), FIELD("events", (json_int_t)room.events));
+}
+
 static json_t *about_user(const struct cli *cli, const char *tenant, const char *user)
 {
     json_t *request = cli_request("quota.user", "tenant", tenant, "user", user, NULL);
-    PUT(request, FIELD("storage", (json_int_t)cli->config->storage_mb << 20),
-        FIELD("tenant_storage", (json_int_t)cli->config->tenant_storage_mb << 20));
+    put_room(cli, request);
     return request;
+}
+
+int cli_quota_shares(struct cli *cli)
+{
+    static const struct cli_column columns[] = {{"TENANT", "tenant", CLI_TEXT},
+                                                {"SHARE", "share", CLI_TEXT},
+                                                {"BYTES", "bytes", CLI_TEXT},
+                                                {"LIMIT", "limit", CLI_TEXT},
+                                                {"OF", "of", CLI_TEXT}};
+    json_t *answer = NULL;
+    int code = CLI_OK;
+    if (!cli_config(cli, &code))
+        return code;
+    json_t *request = cli_request("quota.shares", "tenant", cli_option(cli, "tenant", 0), NULL);
+    put_room(cli, request);
+    code = cli_ask(cli, request, &answer);
+    if (code == CLI_OK)
+        cli_print_rows(cli, json_object_get(answer, "shares"), columns, COUNT_OF(columns));
+    json_decref(answer);
+    return code;
 }
 
 int cli_quota_show(struct cli *cli)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_safety.c - auth, audit. */
+/* cli_safety.c - The commands auth and audit. */
 #include "cli.h"
 
 #include <inttypes.h>

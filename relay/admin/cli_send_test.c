@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_send_test.c - send-test: one real message through the running relay, and everything that was
- * said on its way. */
+/* cli_send_test.c - The command send-test: sends one message through the running relay and shows
+ * the dialogue with the receiver. */
 #include "judged.h"
 
 #include "dns_check.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_sink.c - sink: take mail, check its signature, show it. */
+/* cli_sink.c - The command sink: receives mail, verifies its signatures and prints it. */
 #include "cli.h"
 
 #include "message.h"

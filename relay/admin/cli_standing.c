@@ -1,20 +1,35 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_standing.c - status, reload, config show: the relay itself, and the settings in force. */
+/* cli_standing.c - The commands status, reload and config show. */
 #include "cli.h"
 
 #include <stdio.h>
 #include <string.h>
 
+static void print_store(const json_t *answer)
+{
+    if (json_row_is(answer, "disk_full"))
+        printf("The disk is full (%lld KB free, %lld KB kept for outcomes): new mail is refused "
+               "until there is room.\n",
+               (long long)json_row_int(answer, "disk_free") / 1024,
+               (long long)json_row_int(answer, "disk_kept") / 1024);
+    if (json_row_is(answer, "paused"))
+        puts("Delivery is paused: the store cannot record outcomes, see delivery_paused in the "
+             "log.");
+}
+
 static void print_status(const struct cli *cli, json_t *answer)
 {
     static const struct cli_column columns[] = {
-        {"VERSION", "version", CLI_TEXT}, {"RUNS SINCE", "started", CLI_TIME},
-        {"QUEUED", "queued", CLI_TEXT},   {"SETTINGS OF", "loaded", CLI_TIME},
-        {"FILE", "file", CLI_TEXT},       {"REFUSED RELOAD", "refused_at", CLI_TIME}};
+        {"VERSION", "version", CLI_TEXT},   {"RUNS SINCE", "started", CLI_TIME},
+        {"QUEUED", "queued", CLI_TEXT},     {"WAITING", "waiting", CLI_TEXT},
+        {"DEFERRED", "deferred", CLI_TEXT}, {"HELD", "held", CLI_TEXT},
+        {"RESTING", "resting", CLI_TEXT},   {"SETTINGS OF", "loaded", CLI_TIME},
+        {"FILE", "file", CLI_TEXT},         {"REFUSED RELOAD", "refused_at", CLI_TIME}};
     json_t *rows = json_array();
     json_array_append(rows, answer);
     cli_print_rows(cli, rows, columns, COUNT_OF(columns));
     json_decref(rows);
+    print_store(answer);
     if (!*json_row_get(answer, "refused"))
         return;
     fputs("The last reload was refused, and the settings before it are in force: ", stdout);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_suppress.c - suppress list, add, remove, import, export. Files hold times as ISO 8601, so
- * that people and other programs can read them. */
+/* cli_suppress.c - The commands suppress list, add, remove, import and export. Files contain times
+ * in ISO 8601. */
 #include "cli.h"
 
 #include "clock.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_unsubscribe.c - unsubscribe link, inspect, rotate: the links in mail, by hand. They are made
- * and read here, by the key file; no daemon is asked. */
+/* cli_unsubscribe.c - The commands unsubscribe link, inspect and rotate. They use the key file and
+ * do not ask the relay. */
 #include "base64.h"
 #include "cli.h"
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_waiting.c - Why a message is still here: what is being tried, and what rests. */
+/* cli_waiting.c - Explains why mail is still queued: current attempts, destinations that rest, and
+ * what servers said. */
 #include "cli.h"
+
+#include <stdio.h>
 
 void cli_print_trying(const json_t *trying)
 {
@@ -26,19 +29,46 @@ int cli_print_under_way(struct cli *cli, const char *id)
     return code;
 }
 
+static void print_why(const json_t *row)
+{
+    const char *why = json_row_get(row, "why");
+    fputs(json_row_is(row, "by_operator") ? ", by an operator" : "", stdout);
+    fputs(*why ? ": " : "", stdout);
+    cli_print_safe(why);
+    putchar('\n');
+}
+
 /* Why what waits is not under way. */
 void cli_print_rest_rows(const json_t *rests)
 {
     for (size_t i = 0; i < json_array_size(rests); i++) {
         const json_t *row = json_array_get(rests, i);
-        const char *why = json_string_value(json_object_get(row, "why"));
-        cli_print_safe(json_string_value(json_object_get(row, "recipient")));
+        cli_print_safe(json_row_get(row, "recipient"));
         printf(" waits: destination \"");
-        cli_print_safe(json_string_value(json_object_get(row, "destination")));
-        printf("\" rests for %lld s%s%s", json_row_int(row, "rests_s"),
-               json_row_is(row, "by_operator") ? ", by an operator" : "", *why ? ": " : "");
-        cli_print_safe(why);
-        putchar('\n');
+        cli_print_safe(json_row_get(row, "destination"));
+        printf("\" rests for %lld s", json_row_int(row, "rests_s"));
+        print_why(row);
+    }
+}
+
+/* A rest; else what servers said; else what was wrong lately. */
+void cli_tell_why(json_t *rows)
+{
+    char text[1200];
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        const char *why = json_row_get(row, "why");
+        const char *reply = json_row_get(row, "last_reply");
+        const json_t *tenant = json_object_get(row, "tenant_rest");
+        bool rests = json_row_int(row, "rests_s") > 0;
+        if (json_row_is(row, "by_operator"))
+            snprintf(text, sizeof(text), "by an operator%s%s", *why ? ": " : "", why);
+        else if (!rests && tenant)
+            snprintf(text, sizeof(text), "for %lld s, %s", json_row_int(tenant, "rests_s"),
+                     json_row_get(tenant, "why"));
+        else
+            snprintf(text, sizeof(text), "%s", !rests && *reply ? reply : why);
+        PUT(row, FIELD("told", text));
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* command.c - The table of commands; usage, help and dispatch all come from it. */
+/* command.c - The table of commands; usage, help and dispatch are made from it. */
 #include "command.h"
 
 #include "cli.h"
@@ -11,9 +11,10 @@
 #include <string.h>
 
 #define SUPPRESS_FILTER "tenant= stream= reason="
-#define FILTER "id= recipient= domain= destination= sender= user= held"
-#define WHICH \
-    "[ID] [--recipient A] [--domain D] [--destination NAME] [--sender A] [--user U] [--all]"
+#define FILTER "id= recipient= domain= destination= sender= user= tenant= held"
+#define WHICH                                                                         \
+    "[ID] [--recipient A] [--domain D] [--destination NAME] [--sender A] [--user U] " \
+    "[--tenant T] [--all]"
 
 static const struct command commands[] = {
     {"init",
@@ -81,7 +82,7 @@ static const struct command commands[] = {
      "check whether a message would be accepted, and pass at receivers", cli_check_message},
     {"queue list",
      "[--id ID] [--recipient A] [--domain D] [--destination NAME] [--sender A] [--user U] "
-     "[--held] [--limit N] [--by destination]",
+     "[--tenant T] [--held] [--limit N] [--by destination]",
      0, 0, FILTER " limit= by=", "list what waits or is held", cli_queue_list},
     {"queue show", "ID", 1, 1, "", "show one message's recipients", cli_queue_show},
     {"queue retry", WHICH, 0, 1, FILTER " all", "try now", cli_queue_retry},
@@ -101,7 +102,10 @@ static const struct command commands[] = {
      cli_destination_resume},
     {"quota show", "ADDRESS|USER", 1, 1, "",
      "show the limits of a recipient or a credential, and what is left", cli_quota_show},
-    {"quota top", "[--by recipient|user|domain] [--since 1h] [--limit N]", 0, 0,
+    {"quota shares", "[--tenant T]", 0, 0,
+     "tenant=", "list what each tenant has of disk, memory and events, and what it may have",
+     cli_quota_shares},
+    {"quota top", "[--by recipient|user|tenant|domain] [--since 1h] [--limit N]", 0, 0,
      "by= since= limit=", "list who sends and receives most, and who is limited", cli_quota_top},
     {"quota simulate", "--to ADDRESS [--class C | --stream S] [--count N] [--tenant T]", 0, 0,
      "to= class= stream= count= tenant=",

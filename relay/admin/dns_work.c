@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dns_work.c - Gathers what a plan is made from, and shows the plan as JSON or as text. */
+/* dns_work.c - Collects the input of a plan, and prints the plan as JSON or text. */
 #include "dns_work.h"
 
 #include "address.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* judged.c - The evaluators of policy/, fed with DNS, and what they say as JSON. */
+/* judged.c - Runs the SPF, DMARC and alignment evaluators of policy/ with real DNS, and converts
+ * their results to JSON. */
 #include "judged.h"
 
 #include "clock.h"

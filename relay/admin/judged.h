@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* judged.h - SPF, DMARC and alignment for commands: computed here, with DNS as configured, and
- * shown as JSON. */
+/* judged.h - SPF, DMARC and alignment for commands: evaluated here with the configured resolvers,
+ * and converted to JSON. */
 #ifndef JUDGED_H
 #define JUDGED_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* table_file.c - A reader of CSV that takes what spreadsheets write: quotes, doubled quotes, line
- * ends of both kinds, a byte order mark. */
+/* table_file.c - Reads and writes CSV as spreadsheets write it: quotes, doubled quotes, both kinds
+ * of line ends, a byte order mark. */
 #include "table_file.h"
 
 #include "json_row.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config.c - The config file: libconfuse reads its syntax, the table (config_table.c) says what the
- * values are, and the rules (config_rules.c) what they say together. */
+/* config.c - Reads the config file. libconfuse parses the syntax, the table (config_table.c)
+ * defines the values, and the rules (config_rules.c) check settings that depend on each other. */
 #include "config.h"
 
 #include "config_rules.h"
@@ -210,4 +210,29 @@ const struct config_route *config_route(const struct config *c, const char *doma
     while (i + 1 < c->route_count && !matches(c->routes[i].domain, domain))
         i++;
     return &c->routes[i];
+}
+
+enum { CACHE_MIN_MB = 2 };
+
+uint64_t config_cache(const struct config *c)
+{
+    unsigned left_mb = c->memory_mb - config_fixed_mb(c);
+    return (uint64_t)(left_mb / 4 > CACHE_MIN_MB ? left_mb / 4 : CACHE_MIN_MB) << 20;
+}
+
+/* Half of what is left beside the database's cache and whatever else there always is. */
+static uint64_t waiting_room(uint64_t memory)
+{
+    const uint64_t base = UINT64_C(96) << 20;
+    uint64_t half = memory > base ? (memory - base) / 2 : 0;
+    return half > memory / 8 ? half : memory / 8;
+}
+
+struct database_room config_room(const struct config *c)
+{
+    uint64_t storage = c->storage_mb << 20;
+    return (struct database_room){.all = storage,
+                                  .tenant = c->tenant_storage_mb << 20,
+                                  .waiting = waiting_room((uint64_t)c->memory_mb << 20),
+                                  .events = storage / 2};
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_checks.c - What a text may be, where its row in the table does not say it by words and
- * ranges. Nothing is looked up or opened here.
- */
+/* config_checks.c - Checks of text settings that the table cannot express by words and ranges.
+ * Nothing is looked up or opened here. */
 #include "config_checks.h"
 
 #include "address.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_checks.h - Texts of the config file that must have a form: NULL, or what is allowed. */
+/* config_checks.h - Checks of text settings: each returns NULL, or a description of what is
+ * allowed. */
 #ifndef CONFIG_CHECKS_H
 #define CONFIG_CHECKS_H
 

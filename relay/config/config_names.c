@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_names.c - Other programs ask the system for names, which reads /etc/hosts and then asks
- * the server that /etc/resolv.conf names, in a container one that knows the others. The relay
- * asks DNS itself, and a file that cannot be read here is no fault: nothing is noted then.
- */
+/* config_names.c - Notes about host names in the config file that other programs would resolve from
+ * /etc/hosts, or by the name server in /etc/resolv.conf, which in a container knows the others. The
+ * relay asks DNS itself and does not find them. If those files cannot be read there is no note. */
 #include "config_rules.h"
 #include "ip.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_print.c - The settings in force: as a config file, one by one with where they were said,
- * and compared with others at a reload. */
+/* config_print.c - Prints the settings in force, as a config file or one by one with the place of
+ * each; compares them with others at a reload. */
 #include "config_sections.h"
 #include "config_values.h"
 

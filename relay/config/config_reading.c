@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_reading.c - Faults with their places, and texts that must fit. */
+/* config_reading.c - Reports of faults and notes, each with file and line. */
 #include "config_reading.h"
 
 #include "escape.h"
@@ -51,6 +51,24 @@ void config_fault(struct config_reading *r, cfg_t *section, const char *setting,
     va_start(args, format);
     say(r, section, setting, true, format, args);
     va_end(args);
+}
+
+void config_fault_at(struct config_reading *r, const struct config_statement *statement,
+                     const char *why)
+{
+    struct buf line;
+    size_t number = 0;
+    const struct config_statement *section =
+        statement->parent == SIZE_MAX ? NULL : &r->text.statements.list[statement->parent];
+    const char *file = config_text_place(&r->text, statement->line, &number);
+    buf_init(&line, 4096);
+    buf_addf(&line, "%s:%zu: ", file, number);
+    if (section)
+        buf_addf(&line, "%.*s%s%.*s: ", SPAN_ARG(section->name), section->title.len > 0 ? " " : "",
+                 SPAN_ARG(span_first(section->title, 80)));
+    buf_addf(&line, "%s", why);
+    config_report_add(r->report, true, buf_text(&line));
+    buf_fini(&line);
 }
 
 void config_note(struct config_reading *r, cfg_t *section, const char *setting, const char *format,

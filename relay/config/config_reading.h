@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_reading.h - What the files that read the config share while they do: all that is wrong is
- * told, not the first thing only, each with its file and line.
+/* config_reading.h - What the files share that read the config file. All faults are reported, not
+ * only the first one, each with its file and line.
  *
- * libconfuse ends at the first error. So the statement that it is about is blanked, and the rest is
- * read again, until nothing is wrong or CONFIG_FAULTS_MAX things are.
+ * libconfuse stops at the first error. Therefore the statement that caused it is blanked and the
+ * rest is parsed again, until there are no more errors or CONFIG_FAULTS_MAX have been found.
  */
 #ifndef CONFIG_READING_H
 #define CONFIG_READING_H
@@ -24,6 +24,9 @@ struct config_reading {
 /* Something is wrong about a setting of a section (NULL: about the section). */
 void config_fault(struct config_reading *r, cfg_t *section, const char *setting, const char *format,
                   ...) PRINTF_LIKE(4, 5);
+/* Something is wrong about a statement that another takes the place of. */
+void config_fault_at(struct config_reading *r, const struct config_statement *statement,
+                     const char *why);
 /* It is allowed, and yet not wise. */
 void config_note(struct config_reading *r, cfg_t *section, const char *setting, const char *format,
                  ...) PRINTF_LIKE(4, 5);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_routes.c - How mail for some domains leaves. A password goes to nobody whose certificate
- * was not checked, unless the file says so. */
+/* config_routes.c - Sections `route`. A password is sent only to a server whose certificate was
+ * verified, unless the file allows otherwise. */
 #include "address.h"
 #include "config_rules.h"
 

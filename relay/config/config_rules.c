@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_rules.c - What one row of the table cannot say: a rule is a small function, and the table
- * at the end has them in the order in which they need one another. */
+/* config_rules.c - Rules that involve several settings. Each is a small function; the table at the
+ * end lists them in the order in which they depend on each other. */
 #include "config_rules.h"
 
 #include "address.h"
@@ -73,11 +73,30 @@ static void set_operators(struct config_reading *r)
 
 /* ---- limits ---- */
 
+enum {
+    FIXED_MB = 8,       /* there before the first client */
+    FIXED_SHARD_MB = 8, /* the same of a shard; most of it is its resolver's */
+    ROOM_MIN_MB = 4     /* less is no room for a message, and pages of the databases */
+};
+
+unsigned config_fixed_mb(const struct config *c)
+{
+    return FIXED_MB + FIXED_SHARD_MB * c->shards;
+}
+
 static void set_limits(struct config_reading *r)
 {
     struct config *c = r->config;
+    unsigned least_mb = config_fixed_mb(c) + ROOM_MIN_MB;
     c->per_address = c->per_address ? c->per_address : (c->connections + 1) / 2;
     c->per_network = c->per_network ? c->per_network : (c->connections * 3 + 3) / 4;
+    cfg_t *limits = cfg_getsec(r->cfg, "limits");
+    if (c->memory_mb < least_mb && cfg_size(limits, "memory") == 0)
+        c->memory_mb = 2 * least_mb; /* of many cores */
+    if (c->memory_mb < least_mb)
+        config_fault(r, limits, "memory",
+                     "memory = %uM is too little: with %u shard%s the relay needs at least %uM",
+                     c->memory_mb, c->shards, c->shards == 1 ? "" : "s", least_mb);
 }
 
 /* What nobody has set is half of the disk that the queue is on: the other half is for others. */

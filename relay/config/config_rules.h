@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_rules.h - What several settings say together. */
+/* config_rules.h - Rules that involve several settings. */
 #ifndef CONFIG_RULES_H
 #define CONFIG_RULES_H
 
@@ -8,6 +8,9 @@
 /* Behind config_sections_read(): work out what depends on more than one row, and tell what does not
  * go together, or can hardly be meant. */
 void config_rules_apply(struct config_reading *r);
+
+/* What is in memory whatever there is to do, in MiB. */
+unsigned config_fixed_mb(const struct config *c);
 
 /* Some of them, in files of their own. A stream's behind the limits and http; a route's behind the
  * listeners. */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_sections.c - The table, row by row: told to libconfuse, and read. */
+/* config_sections.c - Gives the table to libconfuse as options, and reads the values of each row.
+ */
 #include "config_sections.h"
 
 #include "config_values.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,19 +22,21 @@ static size_t index_of(const struct config_section *section)
 
 /* ---- options ---- */
 
+static cfg_opt_t option_of(const struct config_setting *s)
+{
+    return config_is_list(s)
+               ? (cfg_opt_t)CFG_STR_LIST(s->name, (char *)(uintptr_t)s->fallback, CFGF_NONE)
+               : (cfg_opt_t)CFG_STR(s->name, NULL, CFGF_NODEFAULT);
+}
+
 static cfg_opt_t *options_of(const struct config_section *section, size_t more)
 {
     size_t count = 0;
     while (section->settings[count].name)
         count++;
     cfg_opt_t *options = xcalloc(count + more + 1, sizeof(*options));
-    for (size_t i = 0; i < count; i++) {
-        const struct config_setting *s = &section->settings[i];
-        options[i] =
-            config_is_list(s)
-                ? (cfg_opt_t)CFG_STR_LIST(s->name, (char *)(uintptr_t)s->fallback, CFGF_NONE)
-                : (cfg_opt_t)CFG_STR(s->name, NULL, CFGF_NODEFAULT);
-    }
+    for (size_t i = 0; i < count; i++)
+        options[i] = option_of(&section->settings[i]);
     options[count + more] = (cfg_opt_t)CFG_END();
     return options;
 }
@@ -144,6 +148,63 @@ static void read_section(struct config_reading *r, const struct config_section *
         read_setting(r, cfg, s, named ? named : config_sections_base(r->config, section, s, nth));
 }
 
+/* ---- what is said twice ---- */
+
+static void free_list(void *base, const struct config_setting *s)
+{
+    char **list = *(char ***)((char *)base + s->at);
+    for (size_t i = 0; i < *(size_t *)((char *)base + s->count_at); i++)
+        free(list[i]);
+    free(list);
+}
+
+static const struct config_setting *setting_of(const struct config_statements *all,
+                                               const struct config_statement *said)
+{
+    struct span section = said->parent == SIZE_MAX ? SPAN_NONE : all->list[said->parent].name;
+    for (size_t i = 0; i < config_section_count; i++)
+        for (const struct config_setting *s = config_sections[i].settings;
+             s->name && span_equal(section, span_of(config_sections[i].name)); s++)
+            if (span_equal(said->name, span_of(s->name)))
+                return s;
+    return NULL;
+}
+
+/* One that a later one takes the place of has to be right all the same. */
+static void check_replaced(struct config_reading *r, const struct config_statement *said)
+{
+    char why[CONFIG_WHY_MAX];
+    const struct config_setting *s = setting_of(&r->text.statements, said);
+    if (!s)
+        return;
+    cfg_opt_t options[] = {option_of(s), CFG_END()};
+    cfg_t *cfg = cfg_init(options, CFGF_NONE);
+    struct buf text;
+    buf_init(&text, r->text.all.limit);
+    buf_add(&text, (struct span){r->text.copy + said->begin, said->end - said->begin});
+    void *base = xcalloc(1, s->at + s->size + s->count_at + sizeof(size_t));
+    if (cfg_parse_buf(cfg, buf_text(&text)) == CFG_SUCCESS)
+        for (unsigned i = 0; i < cfg_size(cfg, s->name); i++)
+            if (!config_value_take(s, base, cfg_getnstr(cfg, s->name, i), why))
+                config_fault_at(r, said, why);
+    if (s->type == CONFIG_TEXTS)
+        free_list(base, s);
+    free(base);
+    buf_fini(&text);
+    cfg_free(cfg);
+}
+
+static void check_statements(struct config_reading *r)
+{
+    const struct config_statements *all = &r->text.statements;
+    for (size_t i = 0; i < all->count; i++)
+        if (config_statements_replaced(all, i) &&
+            !isspace((unsigned char)r->text.all.ptr[all->list[i].begin])) /* not dropped */
+            check_replaced(r, &all->list[i]);
+}
+
+/* ---- all of it ---- */
+
 void config_sections_read(struct config_reading *r)
 {
     for (size_t i = 0; i < config_section_count; i++)
@@ -151,14 +212,7 @@ void config_sections_read(struct config_reading *r)
     for (size_t i = 0; i < config_section_count; i++)
         for (size_t nth = 0; nth < r->config->said[i]; nth++)
             read_section(r, &config_sections[i], nth);
-}
-
-static void free_list(struct config *c, const struct config_setting *s)
-{
-    char **list = *(char ***)at(c, s->at);
-    for (size_t i = 0; i < *(size_t *)at(c, s->count_at); i++)
-        free(list[i]);
-    free(list);
+    check_statements(r);
 }
 
 void config_sections_free(struct config *c)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_statements.c - One walk over a text whose comments are blanked and whose brackets
- * close. */
+/* config_statements.c - Splits a text into statements. Comments have been blanked and brackets
+ * checked before. */
 #include "config_statements.h"
 
 #include "address.h"
@@ -90,7 +90,8 @@ static bool take_statement(struct walk *w)
         w->p++;
         return true;
     }
-    w->p += *w->p == '+';
+    s->adds = *w->p == '+';
+    w->p += s->adds;
     if (*w->p != '=')
         return false;
     w->p++;
@@ -159,4 +160,15 @@ const struct config_statement *config_statements_find(const struct config_statem
         found = fits ? s : found;
     }
     return found;
+}
+
+bool config_statements_replaced(const struct config_statements *all, size_t at)
+{
+    const struct config_statement *s = &all->list[at];
+    bool replaced = false;
+    for (size_t i = at + 1; i < all->count && s->value.len > 0; i++)
+        replaced =
+            replaced || (all->list[i].parent == s->parent && !all->list[i].adds &&
+                         all->list[i].value.len > 0 && span_equal(all->list[i].name, s->name));
+    return replaced;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_statements.h - What a config text says, one statement after the other, and where. */
+/* config_statements.h - The statements of a config file in order, with their places. */
 #ifndef CONFIG_STATEMENTS_H
 #define CONFIG_STATEMENTS_H
 
@@ -14,6 +14,7 @@ struct config_statement {
     struct span name, title;
     struct span value; /* with its quotes or brackets; empty: a section */
     size_t parent;     /* the section that it stands in; SIZE_MAX none */
+    bool adds;         /* += */
 };
 
 struct config_statements {
@@ -30,5 +31,8 @@ void config_statements_free(struct config_statements *s);
 const struct config_statement *config_statements_find(const struct config_statements *all,
                                                       struct span section, const char *title,
                                                       const char *setting);
+
+/* Does a later statement take the place of the one at `at`? */
+bool config_statements_replaced(const struct config_statements *all, size_t at);
 
 #endif

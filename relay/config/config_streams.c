@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_streams.c - Kinds of mail, and how much of it one recipient may get. */
+/* config_streams.c - Sections `stream` and `limit`. */
 #include "config_checks.h"
 #include "config_rules.h"
 #include "unsubscribe.h"

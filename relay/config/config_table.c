@@ -31,6 +31,8 @@ static const char *const modes[] = {"off", "observe", "enforce", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const traces[] = {"none", "full", NULL};
 static const char *const sandboxes[] = {"available", "required", NULL};
+static const char *const rsa_paths[] = {
+    [RSA_PATH_AUTO] = "auto", [RSA_PATH_ALWAYS] = "always", [RSA_PATH_OFF] = "off", NULL};
 static const char *const listener_modes[] = {"starttls", "implicit", NULL};
 static const char *const page_modes[] = {"none", "implicit", NULL};
 static const char *const route_modes[] = {
@@ -45,9 +47,18 @@ static const char *const over_limit[] = {
     [STREAM_PACE] = "pace", [STREAM_DEFER] = "defer", [STREAM_REJECT] = "reject", NULL};
 static const char *const endings[] = {
     [STREAM_STAY] = "none", [STREAM_ONE_CLICK] = "one-click", [STREAM_OWN_URL] = "own-url", NULL};
-static const char *const alerts[] = {
-    "locked", "identity_refused",  "flood", "certificate", "key", "route",
-    "admin",  "destination_rests", NULL};
+static const char *const alerts[] = {"locked",
+                                     "identity_refused",
+                                     "flood",
+                                     "certificate",
+                                     "key",
+                                     "route",
+                                     "admin",
+                                     "destination_rests",
+                                     "connections_full",
+                                     "share_used_up",
+                                     "disk_full",
+                                     NULL};
 
 /* clang-format off */
 static const struct config_setting outermost[] = {
@@ -63,6 +74,9 @@ static const struct config_setting outermost[] = {
     ROW(config, "log", TEXT, log_level, "info", "The least level that is logged", .words = levels),
     ROW(config, "trace_client", WORD, trace_client, "none",
         "What the Received field tells of the application's server", .words = traces),
+    ROW(config, "rsa_path", WORD, rsa_path, "auto",
+        "Whether OpenSSL's ways of computing RSA are measured at the start", .words = rsa_paths,
+        RESTART),
     ROW(config, "sandbox", WORD, sandbox_required, "required",
         "Whether to start where the kernel has no sandbox", .words = sandboxes, RESTART),
     LIST(config, "operator", TEXTS, operators, operator_count, NULL,
@@ -228,7 +242,8 @@ static const struct config_setting limits[] = {
 
 static const struct config_setting alert[] = {
     LIST(config, "on", TEXTS, alert_kinds, alert_kind_count,
-        "{locked, identity_refused, flood, certificate, key, route, destination_rests}",
+        "{locked, identity_refused, flood, certificate, key, route, destination_rests, "
+        "connections_full, share_used_up, disk_full}",
         "What is told", .words = alerts),
     ROW(config, "command", TEXT, alert_command, "", "A program that is run",
         .fault = config_program_fault, RESTART),

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_text.c - Characters first: quotes, comments, brackets, includes; then statements. What is
- * not closed is told here with the line where it began: libconfuse takes the end of a file for the
- * end of everything.
- */
+/* config_text.c - Processes the characters of a config file: quotes, comments, brackets, includes.
+ * What is not closed is reported with the line where it began, as libconfuse would report the end
+ * of the file. */
 #include "config_text.h"
 
 #include <ctype.h>

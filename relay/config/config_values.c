@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_values.c - A number has a letter of its unit's table; what does not come out even in the
- * setting's own unit is refused. Whatever is refused is refused in one way: the setting, what is
- * written, what is allowed, and the nearest word.
- */
+/* config_values.c - Converts values to and from text. Numbers may have a unit from their type's
+ * table; a number that is not a multiple of the setting's own unit is refused. Every refusal names
+ * the setting, its value, what is allowed, and the most similar word. */
 #include "config_values.h"
 
 #include "similar.h"
@@ -273,8 +272,7 @@ bool config_value_is_none(const struct config_setting *s, const void *base)
     return load(s, base) == (s->flags & CONFIG_BESIDE ? unset : 0);
 }
 
-/* So that it is read as the same again. */
-static void print_quoted(const char *text, struct buf *out)
+void config_quote(const char *text, struct buf *out)
 {
     buf_add_char(out, '"');
     for (; *text; text++) {
@@ -293,7 +291,7 @@ static void print_list(const struct config_setting *s, const void *base, struct 
         if (s->type == CONFIG_TIMES)
             buf_addf(out, "%lld", (long long)((const int64_t *)at(base, s->at))[i] / 1000);
         else
-            print_quoted((*(char ***)at(base, s->at))[i], out);
+            config_quote((*(char ***)at(base, s->at))[i], out);
     }
 }
 
@@ -304,7 +302,7 @@ void config_value_print(const struct config_setting *s, const void *base, struct
         print_list(s, base, out);
         buf_add(out, SPAN("}"));
     } else if (s->type == CONFIG_TEXT) {
-        print_quoted(at(base, s->at), out);
+        config_quote(at(base, s->at), out);
     } else if (s->type == CONFIG_WORD) {
         buf_addf(out, "\"%s\"", s->words[load(s, base)]);
     } else if (s->type == CONFIG_COLOR) {

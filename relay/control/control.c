@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control.c - Requests and answers as JSON: {"do": "queue.list", …} and {"ok": true, …} or {"ok":
+/* control.c - Requests and answers as JSON: {"do": "queue.list", …}, and {"ok": true, …} or {"ok":
  * false, "error": "…"}.
  *
- * One table says what can be asked, whether it changes anything, and which function does it. The
- * functions see a database and know nothing of sockets; the command line calls the same ones when
- * no daemon runs.
+ * A table lists the verbs, whether each changes anything, and its function. The functions use a
+ * database and know nothing of sockets; the command line calls them directly when no relay runs.
  */
 #include "control_parts.h"
 
@@ -60,6 +59,7 @@ static const struct verb verbs[] = {
     {"key.retire", CONTROL_WRITE, control_key_retire},
     {"quota.show", CONTROL_READ, control_quota_show},
     {"quota.user", CONTROL_READ, control_quota_user},
+    {"quota.shares", CONTROL_READ, control_quota_shares},
     {"quota.top", CONTROL_READ, control_quota_top},
     {"quota.reset", CONTROL_WRITE, control_quota_reset},
     {"suppress.list", CONTROL_READ, control_suppress_list},
@@ -106,13 +106,6 @@ void control_free(struct control *c)
 enum control_kind control_kind(const struct control *c)
 {
     return c->verb->kind;
-}
-
-const char *control_domain(const struct control *c)
-{
-    const char *verb = c->verb->name;
-    bool about = strncmp(verb, "domain.", 7) == 0 || strncmp(verb, "key.", 4) == 0;
-    return about && c->verb->kind == CONTROL_WRITE ? control_text(c, "name") : NULL;
 }
 
 bool control_ends_mail(const struct control *c)

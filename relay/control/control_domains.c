@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_domains.c - The verbs about sending domains and what is known of their keys. */
+/* control_domains.c - Verbs about sending domains and their keys. */
 #include "accounts.h"
 #include "address.h"
 #include "clock.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_events.c - The verbs about what has happened: in all, and to one message. */
+/* control_events.c - Verbs about events: all of them, and those of one message. */
 #include "control_parts.h"
 
 static void add_event(void *context, const struct database_event *e)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_fields.c - Members of requests and of answers. */
+/* control_fields.c - Reads members of requests and adds members to answers. */
 #include "control_parts.h"
 #include "identity.h"
 #include "progress.h"

@@ -91,11 +91,33 @@ bool control_audit_verify(struct database *db, struct control *c, struct err *er
 bool control_destination_list(struct database *db, struct control *c, struct err *err);
 bool control_destination_show(struct database *db, struct control *c, struct err *err);
 bool control_destination_domains(struct database *db, struct control *c, struct err *err);
-bool control_destination_rest(struct database *db, struct control *c, struct err *err);
-bool control_destination_resume(struct database *db, struct control *c, struct err *err);
+struct destinations_row;
+json_t *control_describe_destination(const struct destinations_row *row);
+MUST_CHECK bool control_needs_relay(const struct control *c, struct err *err);
+/* The one that "name" means; `name_r` holds WHERE_NAME bytes. */
+MUST_CHECK bool control_needs_destination(const struct control *c, char *name_r, struct err *err);
+bool control_destination_is_gone(const char *name, struct err *err); /* false */
+
+/* ---- control_waiting.c ---- */
+
+/* What is queued, by destination: name, numbers of recipients, when the next one is tried, the
+ * commonest last reply, a rest. To be freed; NULL: `err` says why not. */
+json_t *control_group_waiting(struct database *db, const struct control *c, struct err *err);
+/* Who is deferred in these domains, and why, is added to `row`. */
+MUST_CHECK bool control_describe_deferred(struct database *db, const json_t *domains, json_t *row,
+                                          struct err *err);
 /* To the answer, as "rests": the destinations that this message waits for while they rest. */
 MUST_CHECK bool control_add_rests(struct database *db, struct control *c, int64_t id,
                                   struct err *err);
+/* The rest that this recipient waits for, once for each destination. */
+struct where;
+struct database_queued;
+void control_add_rest(json_t *rests, struct where *w, const struct database_queued *q);
+
+/* ---- control_rests.c ---- */
+
+bool control_destination_rest(struct database *db, struct control *c, struct err *err);
+bool control_destination_resume(struct database *db, struct control *c, struct err *err);
 
 /* ---- control_suppress.c ---- */
 
@@ -107,6 +129,7 @@ bool control_suppress_remove(struct database *db, struct control *c, struct err 
 /* ---- control_quota.c ---- */
 
 bool control_quota_show(struct database *db, struct control *c, struct err *err);
+bool control_quota_shares(struct database *db, struct control *c, struct err *err);
 bool control_quota_user(struct database *db, struct control *c, struct err *err);
 bool control_quota_top(struct database *db, struct control *c, struct err *err);
 bool control_quota_reset(struct database *db, struct control *c, struct err *err);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_queue.c - The verbs about what waits: listed, by destination, and changed. Of where it
- * goes and what is being tried a running relay knows more than the rows do. */
+/* control_queue.c - Verbs about the queue: list, by destination, change. A running relay adds
+ * destinations and current attempts, which are not in the rows. */
 #include "clock.h"
 #include "control_parts.h"
 #include "destinations.h"
@@ -31,6 +31,7 @@ static bool read_filter(const struct control *c, const char *domains, struct dat
                                   .domain = control_text(c, "domain"),
                                   .sender = control_text(c, "sender"),
                                   .credential = control_text(c, "user"),
+                                  .tenant = control_text(c, "tenant"),
                                   .domains = domains,
                                   .state = -1,
                                   .after.number = control_number(c, "after_number", -1)};
@@ -69,17 +70,29 @@ static const struct progress_row *find_progress(const struct progress *all, int6
     return NULL;
 }
 
-/* Where it goes, and what is done about it just now. */
+/* Where it goes, whether that rests, and what is done about it just now. */
 static void add_way(const struct listing *l, const struct database_queued *q, json_t *row)
 {
     char name[WHERE_NAME];
     char domain[ADDRESS_DOMAIN_MAX + 1];
     const struct progress_row *trying = find_progress(&l->progress, q->id, q->number);
-    if (where_domain_of(q->recipient, domain) &&
-        where_find(l->where, domain, q->remote, name, sizeof(name)))
-        PUT(row, FIELD("destination", name));
+    const json_t *rest = NULL;
+    if (where_domain_of(q->recipient, domain)) {
+        if (where_find(l->where, domain, q->remote, name, sizeof(name)))
+            PUT(row, FIELD("destination", name));
+        if (q->state == MAIL_WAITING && !trying)
+            rest = where_rest(l->where, domain, q->remote, q->tenant);
+    }
     if (trying)
         json_object_set_new(row, "trying", control_describe_trying(trying));
+    if (!rest)
+        return;
+    int64_t ends_ms = json_row_int(rest, "next_try");
+    if (ends_ms > q->due_ms)
+        PUT(row, FIELD("due", ends_ms), FIELD("next_try", ends_ms));
+    PUT(row, FIELD("rests_s", json_row_int(rest, "rests_s")),
+        FLAG("by_operator", json_row_is(rest, "by_operator")),
+        FIELD("why", json_row_get(rest, "why")));
 }
 
 static void add_queued(void *context, const struct database_queued *q)
@@ -90,14 +103,14 @@ static void add_queued(void *context, const struct database_queued *q)
     mail_id_print(q->id, id);
     snprintf(reply, sizeof(reply), "%03d %s%s%s", q->code, q->enhanced, q->enhanced[0] ? " " : "",
              q->reply);
-    json_t *row =
-        ROW(FIELD("id", id), FIELD("recipient", q->recipient),
-            FIELD("state", mail_state_name(q->state)), FIELD("tries", q->tries),
-            FIELD("due", q->due_ms),
-            FIELD("last_reply", q->code ? json_row_text(reply) : json_string("")),
-            FIELD("remote", q->remote), FIELD("sender", q->sender), FIELD("user", q->credential),
-            FIELD("class", stream_class_name(q->class)), FIELD("accepted", q->created_ms),
-            FIELD("expires", q->expires_ms), FIELD("size", q->length));
+    json_t *row = ROW(FIELD("id", id), FIELD("recipient", q->recipient),
+                      FIELD("state", mail_state_name(q->state)), FIELD("tries", q->tries),
+                      FIELD("due", q->due_ms), FIELD("next_try", q->due_ms),
+                      FIELD("last_reply", q->code ? json_row_text(reply) : json_string("")),
+                      FIELD("remote", q->remote), FIELD("sender", q->sender),
+                      FIELD("user", q->credential), FIELD("tenant", q->tenant),
+                      FIELD("class", stream_class_name(q->class)), FIELD("accepted", q->created_ms),
+                      FIELD("expires", q->expires_ms), FIELD("size", q->length));
     add_way(l, q, row);
     json_array_append_new(control_rows(l->control), row);
 }
@@ -116,16 +129,17 @@ static void say_next(struct control *c, const struct database_filter *f, int64_t
 bool control_queue_list(struct database *db, struct control *c, struct err *err)
 {
     struct database_filter filter;
-    struct listing l = {.control = c, .where = where_new(c)};
+    struct listing l = {.control = c, .where = where_new(db, c, err)};
     int64_t total = 0;
     char *domains = read_domains(c);
-    bool ok = read_filter(c, domains, &filter, err);
+    bool ok = l.where && read_filter(c, domains, &filter, err);
     if (c->relay)
         c->relay->calls->read_progress(c->relay->dispatch, &l.progress);
     if (ok && filter.after.id == 0)
         ok = database_queue_count(db, &filter, &total, err);
     ok = ok && database_queue(db, &filter, control_page(c), add_queued, &l, err);
-    say_next(c, &filter, (int64_t)json_array_size(control_rows(c)));
+    if (ok)
+        say_next(c, &filter, (int64_t)json_array_size(control_rows(c)));
     PUT(c->answer, FIELD("total", total));
     progress_fini(&l.progress);
     where_free(l.where);
@@ -134,64 +148,6 @@ bool control_queue_list(struct database *db, struct control *c, struct err *err)
 }
 
 /* ---- by destination ---- */
-
-struct grouping {
-    struct where *where;
-    json_t *groups; /* by name */
-};
-
-static void add_number(json_t *group, const char *key, int64_t number)
-{
-    json_int_t before = json_row_int(group, key);
-    PUT(group, FIELD(key, before + number));
-}
-
-static void earliest(json_t *group, const char *key, int64_t at_ms)
-{
-    const json_t *before = json_object_get(group, key);
-    if (at_ms > 0 && (!before || json_integer_value(before) > at_ms))
-        PUT(group, FIELD(key, at_ms));
-}
-
-static void add_domain(void *context, const struct database_queue_domain *row)
-{
-    const struct grouping *g = context;
-    char name[WHERE_NAME];
-    if (!where_find(g->where, row->domain, row->remote, name, sizeof(name)))
-        snprintf(name, sizeof(name), "%s", row->domain[0] ? row->domain : "(reports only)");
-    json_t *group = json_object_get(g->groups, name);
-    if (!group) {
-        group = json_object();
-        PUT(group, FIELD("destination", name));
-        json_object_set_new(g->groups, name, group);
-    }
-    add_number(group, "domains", 1);
-    add_number(group, "waiting", row->due);
-    add_number(group, "deferred", row->deferred);
-    add_number(group, "held", row->held);
-    earliest(group, "oldest", row->oldest_ms);
-    earliest(group, "next_try", row->next_ms);
-}
-
-/* Nothing is tried before a rest ends. */
-static void add_rests(const struct control *c, const json_t *groups)
-{
-    struct destinations_list list;
-    if (!c->relay)
-        return;
-    c->relay->calls->read(c->relay->dispatch, &list);
-    for (size_t i = 0; i < list.count; i++) {
-        const struct destinations_row *row = &list.rows[i];
-        json_t *group = json_object_get(groups, row->name);
-        if (!group || row->rest_ms == 0)
-            continue;
-        int64_t ends_ms = clock_now_ms() + row->rest_ms;
-        if (json_row_int(group, "next_try") < ends_ms)
-            PUT(group, FIELD("next_try", ends_ms));
-        PUT(group, FIELD("rests_s", (row->rest_ms + 999) / 1000), FIELD("why", row->why));
-    }
-    destinations_list_fini(&list);
-}
 
 static int64_t in_all(const json_t *group)
 {
@@ -233,13 +189,12 @@ static void add_sorted(struct control *c, json_t *groups, size_t limit)
 bool control_queue_by_destination(struct database *db, struct control *c, struct err *err)
 {
     int64_t limit = control_number(c, "limit", GROUPS_DEFAULT);
-    struct grouping g = {.where = where_new(c), .groups = json_object()};
-    bool ok = database_queue_domains(db, clock_now_ms(), add_domain, &g, err);
-    add_rests(c, g.groups);
-    add_sorted(c, g.groups, limit < 1 || limit > GROUPS_MAX ? GROUPS_MAX : (size_t)limit);
-    json_decref(g.groups);
-    where_free(g.where);
-    return ok;
+    json_t *groups = control_group_waiting(db, c, err);
+    if (!groups)
+        return false;
+    add_sorted(c, groups, limit < 1 || limit > GROUPS_MAX ? GROUPS_MAX : (size_t)limit);
+    json_decref(groups);
+    return true;
 }
 
 /* ---- changes ---- */
@@ -261,25 +216,54 @@ static bool change_queue(struct database *db, struct control *c, enum database_c
     return ok;
 }
 
-/* Where a retry changes nothing, as an operator has said so. */
-static void add_resting(struct control *c)
+struct retried {
+    struct where *where;
+    json_t *rests;
+};
+
+static void add_resting(void *context, const struct database_queued *q)
 {
-    struct destinations_list list;
-    json_t *resting = json_array();
-    json_object_set_new(c->answer, "resting", resting);
-    if (!c->relay)
-        return;
-    c->relay->calls->read(c->relay->dispatch, &list);
-    for (size_t i = 0; i < list.count && json_array_size(resting) < RESTING_MAX; i++)
-        if (list.rows[i].rests_by_operator)
-            json_array_append_new(resting, json_row_text(list.rows[i].name));
-    destinations_list_fini(&list);
+    const struct retried *r = context;
+    if (json_array_size(r->rests) < RESTING_MAX)
+        control_add_rest(r->rests, r->where, q);
+}
+
+static bool rests_any_by_order(const struct where *w)
+{
+    const char *name;
+    json_t *rest;
+    json_object_foreach((json_t *)where_rests(w), name, rest)
+    {
+        if (json_row_is(rest, "by_operator"))
+            return true;
+    }
+    return false;
+}
+
+/* Where a retry changes nothing, as an operator has said so: of what this page will change. */
+static bool find_resting(struct database *db, struct control *c, struct err *err)
+{
+    struct database_filter filter;
+    char *domains = read_domains(c);
+    struct retried r = {.where = where_new(db, c, err), .rests = json_array()};
+    json_t *names = json_array();
+    bool ok = r.where && read_filter(c, domains, &filter, err);
+    filter.state = MAIL_WAITING;
+    if (ok && rests_any_by_order(r.where))
+        ok = database_queue(db, &filter, control_page(c), add_resting, &r, err);
+    for (size_t i = 0; i < json_array_size(r.rests); i++)
+        if (json_row_is(json_array_get(r.rests, i), "by_operator"))
+            json_array_append(names, json_object_get(json_array_get(r.rests, i), "destination"));
+    json_object_set_new(c->answer, "resting", names);
+    json_decref(r.rests);
+    where_free(r.where);
+    free(domains);
+    return ok;
 }
 
 bool control_queue_retry(struct database *db, struct control *c, struct err *err)
 {
-    add_resting(c);
-    return change_queue(db, c, DATABASE_RETRY, err);
+    return find_resting(db, c, err) && change_queue(db, c, DATABASE_RETRY, err);
 }
 
 bool control_queue_hold(struct database *db, struct control *c, struct err *err)

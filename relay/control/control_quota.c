@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_quota.c - The throttle's buckets of one mailbox, for each tenant and class.
- *
- * What they mean depends on the settings, which whoever asks has.
- */
+/* control_quota.c - Verbs about the throttle's buckets of one mailbox, for each tenant and class.
+ * Their meaning depends on the settings, which the asking command has. */
 #include "control_parts.h"
 
 #include "accounts.h"
@@ -137,6 +135,35 @@ bool control_quota_show(struct database *db, struct control *c, struct err *err)
     return find_decisions(db, c, &s, err);
 }
 
+/* ---- what all tenants share ---- */
+
+static void add_use(void *context, const char *tenant,
+                    const struct database_use use[DATABASE_COUNTED])
+{
+    struct control *c = context;
+    for (unsigned k = 0; k < DATABASE_COUNTED; k++)
+        json_array_append_new(json_object_get(c->answer, "shares"),
+                              ROW(FIELD("tenant", tenant),
+                                  FIELD("share", database_share_name((enum database_share)k)),
+                                  FIELD("bytes", use[k].bytes), FIELD("limit", use[k].limit),
+                                  FIELD("of", use[k].of)));
+}
+
+static bool list_uses(struct database *db, struct control *c, struct err *err)
+{
+    const struct database_room room = {
+        (uint64_t)control_number(c, "storage", 0), (uint64_t)control_number(c, "tenant_storage", 0),
+        (uint64_t)control_number(c, "waiting", 0), (uint64_t)control_number(c, "events", 0)};
+    PUT(c->answer, FIELD("shares", json_array()));
+    return database_uses(db, control_text(c, "tenant"), &room, add_use, c, err);
+}
+
+bool control_quota_shares(struct database *db, struct control *c, struct err *err)
+{
+    control_rows(c);
+    return list_uses(db, c, err);
+}
+
 /* A credential: what its tenant has left, and what was decided about its own mail. */
 bool control_quota_user(struct database *db, struct control *c, struct err *err)
 {
@@ -144,17 +171,11 @@ bool control_quota_user(struct database *db, struct control *c, struct err *err)
     struct throttle_bucket bucket;
     struct throttle_new_recipients n;
     const char *tenant = control_text(c, "tenant");
-    const struct database_room room = {(uint64_t)control_number(c, "storage", 0),
-                                       (uint64_t)control_number(c, "tenant_storage", 0)};
-    int64_t stored = 0;
-    uint64_t limit = 0;
     if (!control_needs(c, "tenant", err) || !control_needs(c, "user", err) ||
-        !database_stored(db, tenant, &room, &stored, &limit, err) ||
-        !database_rate(db, tenant, &bucket, err) ||
+        !list_uses(db, c, err) || !database_rate(db, tenant, &bucket, err) ||
         !database_new_recipients(db, tenant, clock_now_ms(), &n, err))
         return false;
     add_bucket(c, tenant, throttle_key_name(THROTTLE_RATE), "", &bucket);
-    PUT(c->answer, FIELD("stored", stored), FIELD("limit", limit), FIELD("tenant", tenant));
     json_array_append_new(control_rows(c), ROW(FIELD("tenant", tenant),
                                                FIELD("key", throttle_key_name(THROTTLE_FIRST_TIME)),
                                                FIELD("class", ""), FIELD("since_day", n.since_day),
@@ -177,12 +198,13 @@ bool control_quota_top(struct database *db, struct control *c, struct err *err)
 {
     static const char *const ways[] = {[DATABASE_TOP_RECIPIENT] = "recipient",
                                        [DATABASE_TOP_USER] = "user",
-                                       [DATABASE_TOP_DOMAIN] = "domain"};
+                                       [DATABASE_TOP_DOMAIN] = "domain",
+                                       [DATABASE_TOP_TENANT] = "tenant"};
     size_t by = 0;
     if (!control_needs(c, "by", err))
         return false;
     if (!span_among(span_of(control_text(c, "by")), ways, COUNT_OF(ways), &by))
-        return err_set(err, ERR_USAGE, "--by is recipient, user or domain");
+        return err_set(err, ERR_USAGE, "--by is recipient, user, tenant or domain");
     control_rows(c);
     return database_top(db, (enum database_top_by)by, control_number(c, "since", 0),
                         control_number(c, "limit", 20), add_top, c, err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_safety.c - The verbs about guessing and the audit trail. */
+/* control_safety.c - Verbs about login limits and the audit trail. */
 #include "audit.h"
 #include "control_parts.h"
 #include "login_limits.h"

@@ -1,22 +1,48 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_standing.c - The verbs about the relay itself: how it stands, and the settings in force.
- */
+/* control_standing.c - Verbs about the relay itself: its state, and the settings in force. */
+#include "clock.h"
 #include "control_parts.h"
+#include "destinations.h"
 #include "queued.h"
 #include "standing.h"
+#include "store.h"
+
+/* What stops mail as a whole. */
+static void add_store(const struct control *c, struct store *store)
+{
+    struct store_disk disk;
+    PUT(c->answer, FLAG("paused", store_paused(store)));
+    if (store_disk(store, &disk))
+        PUT(c->answer, FIELD("disk_free", (int64_t)disk.free_bytes),
+            FIELD("disk_kept", (int64_t)disk.kept_bytes),
+            FLAG("disk_full", disk.free_bytes <= disk.kept_bytes));
+}
+
+static size_t count_resting(const struct control *c)
+{
+    struct destinations_list list;
+    size_t resting = 0;
+    c->relay->calls->read(c->relay->dispatch, &list);
+    for (size_t i = 0; i < list.count; i++)
+        resting += list.rows[i].rest_ms > 0;
+    destinations_list_fini(&list);
+    return resting;
+}
 
 bool control_status(struct database *db, struct control *c, struct err *err)
 {
     struct standing_copy now;
-    struct database_filter all = {.state = -1, .after.number = -1};
-    int64_t queued = 0;
+    struct database_states n = {0};
     if (!c->relay)
         return err_set(err, ERR_UNREACHABLE, "no relay is running");
-    if (!database_queue_count(db, &all, &queued, err))
+    if (!database_queue_states(db, clock_now_ms(), &n, err))
         return false;
     standing_read(c->relay->standing, &now);
     PUT(c->answer, FIELD("version", SEALPOST_VERSION), FIELD("started", now.started_ms),
-        FIELD("queued", queued), FIELD("file", now.file), FIELD("loaded", now.loaded_ms));
+        FIELD("queued", n.due + n.deferred + n.held), FIELD("waiting", n.due),
+        FIELD("deferred", n.deferred), FIELD("held", n.held), FIELD("resting", count_resting(c)),
+        FIELD("file", now.file), FIELD("loaded", now.loaded_ms));
+    add_store(c, c->relay->store);
     if (now.refused_ms > 0) {
         PUT(c->answer, FIELD("refused_at", now.refused_ms), FIELD("refused", now.refused));
     }

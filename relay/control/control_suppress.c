@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_suppress.c - The suppression list: pages of it, many entries at a time in, some out. */
+/* control_suppress.c - Verbs about the suppression list: pages of it, adding many entries, removing
+ * some. */
 #include "control_parts.h"
 
 #include "clock.h"

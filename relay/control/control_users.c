@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_users.c - The verbs about credentials. Lists of rules and streams have blanks between
- * their items. */
+/* control_users.c - Verbs about credentials. In lists of rules and streams the items are separated
+ * by blanks. */
 #include "accounts.h"
 #include "clock.h"
 #include "control_parts.h"

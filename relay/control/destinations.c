@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* destinations.c - Freeing what a running relay has copied. */
+/* destinations.c - Frees the copies that a running relay makes of its destinations. */
 #include "destinations.h"
 
 #include <stdlib.h>

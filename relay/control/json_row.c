@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* json_row.c - Members of JSON objects. */
+/* json_row.c - Builds JSON objects from members of a struct. */
 #include "json_row.h"
 
 #include "check.h"

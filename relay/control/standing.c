@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* standing.c - A copy under a lock, so that whoever asks never waits for the main loop. */
+/* standing.c - A copy of the relay's state under a lock, so that a reader never waits for the main
+ * loop. */
 #include "standing.h"
 
 #include "check.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* where.h - Where a domain's mail goes, or went when it was last tried; and which destination a
- * person means. Only a running relay knows. */
+/* where.h - Where a domain's mail goes, or went when it was last tried, and whether that rests; and
+ * which destination a person means. Only a running relay knows; but what an operator has put to
+ * rest is stored. */
 #ifndef WHERE_H
 #define WHERE_H
 
@@ -10,11 +11,17 @@ struct where;
 
 enum { WHERE_NAME = 8 * 1024 };
 
-/* NULL when no relay runs, which all that follows takes. */
-struct where *where_new(const struct control *c);
-void where_free(struct where *w);
+/* As it is now. NULL: `err` says why not. */
+struct where *where_new(struct database *db, const struct control *c, struct err *err);
+void where_free(struct where *w); /* or NULL */
 /* False: that is not known. `remote` is who answered last, or "". `name_r` holds `size` bytes. */
 bool where_find(struct where *w, const char *domain, const char *remote, char *name_r, size_t size);
+/* The rest for which this tenant's mail waits: "destination", "next_try", "rests_s", "by_operator",
+ * "why", and "tenant" when it is that one's mail alone that rests. NULL: none. Borrowed. */
+const json_t *where_rest(struct where *w, const char *domain, const char *remote,
+                         const char *tenant);
+/* Such rests of destinations by their names; borrowed. */
+const json_t *where_rests(const struct where *w);
 
 /* The destination that a person means who gave its name, a part of that, or a domain. ERR_USAGE
  * when it may be one or another, ERR_NOT_FOUND when it is none that is known. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* clock.c - The wall clock is the steady one plus an offset, which only clock_follow() changes. */
+/* clock.c - The wall clock is the steady clock plus an offset, which only clock_follow() changes.
+ */
 #include "clock.h"
 
 #include <stdatomic.h>

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* log.c - Lines are made in a buffer of the thread and written with one write(), so that threads
- * never mix theirs.
+/* log.c - Each line is built in a buffer of its thread and written with one write(), so that lines
+ * of different threads do not mix.
  *
- * Nobody ever waits for whoever reads them. What cannot be written just now is kept, and written
- * before the next line or by log_flush(); what does not fit there any more is lost, and how many
- * lines that were is said when they flow again. stderr itself stays as it is, for others have it,
- * too: a pipe or a terminal is opened once more, a socket can be told each time.
+ * No thread ever waits for the reader of the log. A line that cannot be written at once is kept,
+ * and written before the next one or by log_flush(); if there is no room it is dropped, and the
+ * number of dropped lines is logged later. The descriptor of stderr is not made non-blocking, as
+ * other processes may share it: a pipe or a terminal is opened again, and for a socket each call
+ * can be non-blocking.
  *
- * A thread that turns (log_turns()) gathers what it says of each turn, warnings excepted, and puts
- * it out at the end, all at once.
+ * A thread that uses log_turns() collects the lines of a turn, except warnings, and writes them
+ * together at its end.
  */
 #include "log.h"
 

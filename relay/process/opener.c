@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* opener.c - A question is the number of a file; the answer is an errno, with the open file
- * attached when that is 0. Names go over once, at the fork, so that nobody can ask for others; a
- * name that fits a pattern of then is the exception.
- */
+/* opener.c - A request is the number of a file; the answer is an errno value, with the open file
+ * attached if it is 0. The names are copied at the fork, so that no other file can be requested,
+ * except for names that match an include pattern of that time. */
 #include "opener.h"
 #include "log.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* ownership.c - Whose files they are. A tree is walked from one open directory to the next, so that
- * no name in it can lead elsewhere while root changes owners: a symbolic link is given away itself,
- * and a file that has another name somewhere is not given away at all. */
+/* ownership.c - Changes the owner of a directory tree. The tree is walked from one open directory
+ * to the next, so that no name in it can lead elsewhere: a symbolic link itself gets the new owner,
+ * and a file with more than one link is not changed. */
 #include "sandbox.h"
 
 #include <dirent.h>

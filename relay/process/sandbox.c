@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sandbox.c - Capabilities, and files by Landlock. */
+/* sandbox.c - Drops capabilities, and restricts access to files by Landlock. */
 #include "sandbox.h"
 
 #include "sandbox_parts.h"

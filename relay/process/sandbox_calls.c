@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sandbox_calls.c - seccomp. A call that is on no list does not exist (ENOSYS): a library that
- * tries something new falls back to what it did before. What only an intruder wants ends the
- * process. */
+/* sandbox_calls.c - System call filter (seccomp). A call that is not listed fails with ENOSYS, so
+ * that a library that tries a new call falls back to an older one. Calls that only an intruder
+ * would use end the process. */
 #include "sandbox.h"
 
 #include "check.h"
@@ -68,6 +68,7 @@ enum { CLONE_FLAGS_AT = 0 };
 static const int relay_calls[] = {CALLS_ALL, CALLS_FILES, CALLS_STREAMS, CALLS_SOCKETS,
                                   CALLS_SHUT_IN};
 static const int store_calls[] = {CALLS_ALL, CALLS_FILES};
+static const int reader_calls[] = {CALLS_ALL, CALLS_READING};
 static const int page_calls[] = {CALLS_ALL, CALLS_READING, CALLS_STREAMS};
 static const int opener_calls[] = {CALLS_MEMORY,        CALLS_THREADS,    SCMP_SYS(recvfrom),
                                    SCMP_SYS(sendmsg),   SCMP_SYS(openat), SCMP_SYS(newfstatat),
@@ -102,6 +103,7 @@ static const struct narrow {
     {SCMP_SYS(ioctl), FOR_ALL, {1, SCMP_CMP_EQ, FIOCLEX, 0}},
     {SCMP_SYS(ioctl), FOR_ALL, {1, SCMP_CMP_EQ, FIONREAD, 0}},
     {SCMP_SYS(ioctl), FOR_ALL, {1, SCMP_CMP_EQ, TCGETS, 0}},
+    {SCMP_SYS(ioctl), FOR_RELAY, {1, SCMP_CMP_EQ, TIOCOUTQ, 0}}, /* a socket's, too */
 };
 
 /* Whoever tries these is not the relay any more. */
@@ -132,6 +134,7 @@ static const struct role {
 } roles[] = {
     [SANDBOX_RELAY] = {relay_calls, COUNT_OF(relay_calls)},
     [SANDBOX_STORE] = {store_calls, COUNT_OF(store_calls)},
+    [SANDBOX_READER] = {reader_calls, COUNT_OF(reader_calls)},
     [SANDBOX_WEB] = {page_calls, COUNT_OF(page_calls)},
     [SANDBOX_OPENER] = {opener_calls, COUNT_OF(opener_calls)},
 };

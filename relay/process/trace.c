@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* trace.c - The names are looked at when a connection begins; whoever was not chosen costs one
- * comparison.
- */
+/* trace.c - Chosen peers are looked up when a connection begins; other connections cost one
+ * comparison. */
 #include "trace.h"
 
 #include "log.h"

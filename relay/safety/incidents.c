@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* incidents.c - One lock around a table of what has been written in this hour. */
+/* incidents.c - Digests of the incidents of the current hour in a table, under one lock. */
 #include "incidents.h"
 
 #include "audit.h"
@@ -21,7 +21,6 @@ struct incidents {
 
 struct note {
     enum alert_kind kind;
-    const char *event; /* its kind, when it is in the events only; NULL: it is in the trail, too */
     char about[400], text[400];
 };
 
@@ -77,31 +76,17 @@ static bool may_write(struct incidents *n, const struct note *note)
 static bool write_note(struct database *db, void *context, struct err *err)
 {
     const struct note *note = context;
-    const struct database_event event = {.at_ms = clock_now_ms(),
-                                         .kind = note->event,
-                                         .recipient = note->about,
-                                         .enhanced = "",
-                                         .reply = note->text,
-                                         .remote = ""};
-    if (note->event)
-        return database_add_event(db, &event, err);
     return database_note(db, AUDIT_RELAY, alert_name(note->kind), note->about, note->text, err);
-}
-
-static void on_written(struct store_job *job)
-{
-    free(job->context);
-    store_job_free(job);
 }
 
 static void put(struct incidents *n, const struct note *note)
 {
-    struct store_job *job = store_job_new(on_written, NULL);
     struct note *copy = xcalloc(1, sizeof(*copy));
     *copy = *note;
-    job->run = write_note;
-    job->context = copy;
-    store_put(n->store, job);
+    struct store_change *change = store_change_new(write_note, copy);
+    change->forget = free;
+    change->repeatable = true;
+    store_put(n->store, &change->job);
 }
 
 bool incidents_add(struct incidents *n, enum alert_kind kind, const char *about, const char *text)
@@ -119,8 +104,5 @@ bool incidents_add(struct incidents *n, enum alert_kind kind, const char *about,
 
 void incidents_add_event(struct incidents *n, const char *kind, const char *about, const char *text)
 {
-    struct note note = {.event = kind};
-    snprintf(note.about, sizeof(note.about), "%s", about);
-    snprintf(note.text, sizeof(note.text), "%s", text);
-    put(n, &note);
+    store_tell(n->store, &(struct database_event){.kind = kind, .recipient = about, .reply = text});
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* login_limits.c - The login limit with a lock around it, and what it learns handed to the store.
- */
+/* login_limits.c - The login limit under a lock; its results are passed to the store. */
 #include "login_limits.h"
 
 #include "accounts.h"
@@ -68,20 +67,14 @@ static bool write_login(struct database *db, void *context, struct err *err)
     return database_add_login(db, n->name, n->network, n->at_ms, err);
 }
 
-static void on_written(struct store_job *job)
-{
-    free(job->context);
-    store_job_free(job);
-}
-
 static void keep(struct login_limits *w, const struct login *login)
 {
-    struct store_job *job = store_job_new(on_written, NULL);
     struct login *copy = xcalloc(1, sizeof(*copy));
     *copy = *login;
-    job->run = write_login;
-    job->context = copy;
-    store_put(w->store, job);
+    struct store_change *change = store_change_new(write_login, copy);
+    change->forget = free;
+    change->repeatable = true;
+    store_put(w->store, &change->job);
 }
 
 /* ---- from any thread ---- */

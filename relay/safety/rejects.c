@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* rejects.c - One lock around the networks of this minute. */
+/* rejects.c - Counts refused connections by network in the current minute, under one lock. */
 #include "rejects.h"
 
 #include "buf.h"

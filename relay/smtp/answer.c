@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* answer.c - A hostile server may say anything: everything kept here is bounded.
+/* answer.c - Parses replies. The size of everything that is kept is bounded, because a server may
+ * be hostile.
  *
- * What servers really say is read as Postfix reads it: a line may end with LF alone, a line without
- * a code is passed over, and of codes that differ inside a reply the last one counts.
+ * Deviations of real servers are handled as Postfix does: a line may end with LF alone, a line
+ * without a code is ignored, and if codes differ within a reply the last one counts.
  */
 #include "answer.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { LINES_MAX = 200, BYTES_MAX = 64 * 1024, TEXT_MAX = 4096 };
+/* The text of the longest reply fits: whoever reads it, for what EHLO offers, reads all of it. */
+enum { LINES_MAX = 200, BYTES_MAX = 64 * 1024, TEXT_MAX = BYTES_MAX + LINES_MAX };
 
 void answer_init(struct answer *a)
 {
     *a = (struct answer){0};
-    buf_init(&a->text, TEXT_MAX);
+    buf_init_peer(&a->text, TEXT_MAX);
 }
 
 void answer_fini(struct answer *a)
@@ -43,14 +45,14 @@ static enum line read_code(struct span line, int *code_r)
     return last ? LINE_LAST : LINE_GOES_ON;
 }
 
-static void add_text(struct answer *a, struct span text)
+static bool add_text(struct answer *a, struct span text)
 {
     if (a->coded == 0)
         buf_clear(&a->text);
     else
         buf_add_char(&a->text, '\n');
-    buf_add(&a->text, text);
     a->coded++;
+    return buf_add(&a->text, text) && !a->text.overflow;
 }
 
 enum answer_state answer_take(struct answer *a, struct buf *in)
@@ -70,8 +72,8 @@ enum answer_state answer_take(struct answer *a, struct buf *in)
             return ANSWER_BROKEN;
         if (what == LINE_WITHOUT_CODE)
             a->skipped++;
-        else
-            add_text(a, span_from(line, 4));
+        else if (!add_text(a, span_from(line, 4)))
+            return ANSWER_BROKEN;
         a->lines++;
         a->bytes += end;
         buf_drop(in, end + 1);

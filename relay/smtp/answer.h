@@ -17,7 +17,7 @@ struct answer {
     int code;
     size_t lines, bytes;   /* of this reply so far */
     size_t coded, skipped; /* of the lines: with a code, and without one */
-    struct buf text;       /* the lines' texts, joined by LF; cut at its limit */
+    struct buf text;       /* the lines' texts, joined by LF */
 };
 
 void answer_init(struct answer *a);

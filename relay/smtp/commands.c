@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* commands.c - All that the server can be told: one table says what is legal when, one handler for
- * each row.
+/* commands.c - The server's commands: a table that says in which state each is allowed, and a
+ * handler for each row.
  *
- * The peer chooses the order, so commands_run() looks the verb up and refuses in one place; the
- * handlers never test the sequence. A handler returns the reply.
+ * The client chooses the order, so commands_run() looks up the verb and checks the sequence in one
+ * place; handlers do not check it. A handler returns the reply.
  */
 #include "commands.h"
 
@@ -75,7 +75,7 @@ static enum reply on_ehlo(struct submission *s, struct span args)
         buf_add(&s->out, SPAN("250-AUTH PLAIN LOGIN\r\n"));
     else if (s->tls)
         buf_addf(&s->out, "250-AUTH %sSCRAM-SHA-256 PLAIN LOGIN\r\n",
-                 s->binds ? "SCRAM-SHA-256-PLUS " : "");
+                 s->binding ? "SCRAM-SHA-256-PLUS " : "");
     buf_addf(&s->out, "250-DSN\r\n250-LIMITS RCPTMAX=%u MAILMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
              c->rcpt_max, c->mail_max);
     return SILENT;
@@ -129,11 +129,14 @@ static enum reply on_auth(struct submission *s, struct span args)
 {
     if (s->authenticated)
         return ORDER;
-    if (s->settings->open && span_starts_nocase(args, SPAN("SCRAM")))
+    bool scram = span_starts_nocase(args, SPAN("SCRAM"));
+    if (s->settings->open && scram)
         return AUTH_UNKNOWN;
+    unsigned char binding[SCRAM_BINDING];
+    bool bound = s->binding && scram && s->binding(s->bound, binding);
     s->sasl = xcalloc(1, sizeof(*s->sasl));
     sasl_init(s->sasl);
-    return commands_auth_step(s, sasl_begin(s->sasl, args, s->binds ? s->binding : NULL));
+    return commands_auth_step(s, sasl_begin(s->sasl, args, bound ? binding : NULL));
 }
 
 static enum reply on_mail(struct submission *s, struct span args)

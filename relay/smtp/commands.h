@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* commands.h - The server's commands: submission.c gives the lines, commands.c says what each of
- * them does. */
+/* commands.h - The server's commands: submission.c passes lines, commands.c executes them. */
 #ifndef COMMANDS_H
 #define COMMANDS_H
 

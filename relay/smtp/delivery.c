@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* delivery.c - The client: each stage is one row, with what we say and where the answer leads.
+/* delivery.c - The SMTP client: a table of stages, each with what is sent and the function that
+ * handles the answer.
  *
- * We choose the order. Where the server offers PIPELINING, MAIL, all RCPT and DATA leave in one
- * burst and `ahead` counts the stages already said: entering one of them then only waits for its
- * answer (RFC 2920).
+ * If the server offers PIPELINING, MAIL, all RCPT and DATA are sent together, and `ahead` counts
+ * the stages that have been sent already: entering one of them only waits for its answer (RFC
+ * 2920).
  */
 #include "delivery.h"
 
@@ -40,7 +41,7 @@ static enum delivery_stage quit_answered(struct delivery *d, const struct verdic
 
 static const struct {
     unsigned timeout_s; /* RFC 5321 section 4.5.3.2 */
-    unsigned hurry_s;   /* when somebody waits for this message */
+    unsigned hurry_s;   /* when somebody waits for this message, and another host is left */
     void (*say)(struct delivery *d);
     enum delivery_stage (*answered)(struct delivery *d, const struct verdict *v);
 } stages[] = {
@@ -114,6 +115,25 @@ static bool wants_login(const struct delivery *d, const struct verdict *v)
            (meaning_wants_login(v) || meaning_denies_relay(v));
 }
 
+/* RFC 5321 section 4.3.2: 220 greets, or begins TLS; 221 answers QUIT. During a message it is what
+ * somebody says who has heard nothing of it, a proxy that has begun again, or who leaves. */
+static bool is_of_another_session(enum delivery_stage stage, int code)
+{
+    bool greets = code == 220 && stage != RSET; /* which sees to that itself */
+    return stage >= MAIL && stage <= RSET && (greets || code == 221);
+}
+
+/* Nobody is known to have been served; whoever leaves does not make earlier refusals doubtful. */
+static void loses_session(struct delivery *d, const struct verdict *v)
+{
+    char why[sizeof(v->text)];
+    snprintf(why, sizeof(why), "protocol error: answered with %d %.300s", v->code, v->text);
+    if (v->code == 221)
+        delivery_loses(d, why, LOSS_CLOSED);
+    else
+        delivery_is_confused(d, why);
+}
+
 static void take_answer(struct delivery *d)
 {
     struct verdict v = answer_verdict(d->answer);
@@ -136,6 +156,8 @@ static void take_answer(struct delivery *d)
     }
     if (asks_in_vain(stage, v.code))
         delivery_is_confused(d, "protocol error: the server's answer asks for more");
+    else if (is_of_another_session(stage, v.code))
+        loses_session(d, &v);
     else
         enter(d, stages[stage].answered(d, &v));
 }
@@ -234,6 +256,7 @@ void delivery_tls_started(struct delivery *d)
     check(d);
     CHECK(d->want == DELIVERY_TLS);
     d->tls = true;
+    d->resuming = false;
     d->want = DELIVERY_INPUT;
     /* What was offered before is forgotten (RFC 3207 section 4.2). */
     enter(d, d->stage == GREETING ? GREETING : d->settings->helo ? HELO : EHLO);
@@ -277,6 +300,13 @@ void delivery_body(struct delivery *d, struct span piece, bool last)
     drain(d);
 }
 
+void delivery_answered_early(struct delivery *d)
+{
+    check(d);
+    CHECK(delivery_is_said(d));
+    d->answered_early = true;
+}
+
 void delivery_next(struct delivery *d)
 {
     check(d);
@@ -313,12 +343,17 @@ static unsigned at_most(unsigned number, unsigned limit)
     return number < limit ? number : limit;
 }
 
+unsigned delivery_piece_s(const struct delivery *d)
+{
+    return d->settings->hurry ? HURRY_PIECE_S : PIECE_S;
+}
+
 unsigned delivery_timeout_s(const struct delivery *d)
 {
     bool hurry = d->settings->hurry;
     unsigned s = hurry ? stages[d->stage].hurry_s : stages[d->stage].timeout_s;
     if (d->saying_body)
-        return hurry ? HURRY_PIECE_S : PIECE_S;
+        return delivery_piece_s(d);
     if (d->settings->most_s > 0 && d->stage != BODY)
         s = at_most(s, d->settings->most_s);
     if (remedy_in_burst(d))
@@ -340,6 +375,11 @@ unsigned delivery_limit_s(const struct delivery *d)
 bool delivery_has_taken_mail(const struct delivery *d)
 {
     return d->mail && d->stage > MAIL && d->stage <= BODY && d->mail_refused.code == 0;
+}
+
+bool delivery_was_answered(const struct delivery *d)
+{
+    return d->mail && (d->asked > 0 || d->mail_refused.code != 0);
 }
 
 bool delivery_is_said(const struct delivery *d)

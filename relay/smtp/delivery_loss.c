@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* delivery_loss.c - What becomes of a message when its host refuses us, or its connection is of no
- * more use. */
+/* delivery_loss.c - What happens to the message under way when the host refuses it or the
+ * connection is lost. */
 #include "delivery_parts.h"
 #include "rcpts.h"
 

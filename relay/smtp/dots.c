@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dots.c - One state per place in a line; whole runs of text are copied at once.
+/* dots.c - A state machine for line ends and dots; runs of ordinary lines are copied at once, and
+ * looked through a vector at a time.
  *
- * States while receiving, after which bytes:  START: CRLF  ->  DOT: CRLF .  ->  DOT_CR: CRLF . CR
- * ->  (LF) the end
+ * States while receiving, after these bytes:  START: CRLF  ->  DOT: CRLF .  ->  DOT_CR: CRLF . CR
+ * ->  (LF) end of data
  */
 #include "dots.h"
 
-#include <string.h>
+#include "vector.h"
 
 void dots_start(struct dots_in *d)
 {
@@ -41,6 +42,49 @@ static void end_line(struct dots_in *d)
     d->line++;
 }
 
+/* The first `taken` bytes of a vector were, with line ends where `lf` says and text at the end. */
+static void count_lines(struct dots_in *d, vector lf, size_t taken)
+{
+    if (!vector_any(lf)) {
+        d->column += taken;
+        return;
+    }
+    d->line += vector_count(lf);
+    d->column = taken - 1 - vector_last(lf);
+}
+
+/* How many bytes from `from` on hold only text and line ends with more text right behind them, and
+ * end with text, looked at in whole vectors. There is a byte before them. `d`: NULL when nobody
+ * counts. */
+static size_t plain_vectors(struct dots_in *d, struct span s, size_t from)
+{
+    static const vector all_but_last = {
+        VECTOR_EIGHT(0xff), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0};
+    size_t at = from;
+    vector all = {0};
+    while (at + sizeof(vector) <= s.len) {
+        vector these = vector_at(s.ptr + at);
+        vector before = vector_at(s.ptr + at - 1);
+        vector lf = (vector)(these == VECTOR_OF('\n'));
+        vector alone = lf ^ (vector)(before == VECTOR_OF('\r'));
+        vector dot_or_cr = (vector)(these == VECTOR_OF('.')) | (vector)(these == VECTOR_OF('\r'));
+        vector at_start = dot_or_cr & (vector)(before == VECTOR_OF('\n'));
+        if (vector_any(alone | at_start | (vector)(these == VECTOR_OF('\0'))) ||
+            (d && d->column + sizeof(vector) > DOTS_LINE_MAX))
+            break;
+        /* A line end at its end stays for the next one, which sees what follows. */
+        char last = s.ptr[at + sizeof(vector) - 1];
+        size_t taken = sizeof(vector) - (last == '\n' ? 2 : last == '\r' ? 1 : 0);
+        all |= these;
+        if (d)
+            count_lines(d, lf & all_but_last, taken);
+        at += taken;
+    }
+    if (d)
+        d->has_8bit = d->has_8bit || vector_any(all & VECTOR_OF(0x80));
+    return at - from;
+}
+
 /* Length of the run at the front that needs no decision: whole lines of text. */
 static size_t plain_run(struct dots_in *d, struct span s)
 {
@@ -55,6 +99,7 @@ static size_t plain_run(struct dots_in *d, struct span s)
             return i;
         i += 2;
         end_line(d);
+        i += plain_vectors(d, s, i);
     }
 }
 
@@ -131,6 +176,8 @@ bool dots_put(struct dots_out *d, struct span body, struct buf *wire)
 {
     size_t i = 0;
     bool has_8bit = false;
+    if (!buf_reserve(wire, body.len)) /* at once: a buf that grows copies what it holds */
+        return false;
     while (i < body.len) {
         size_t from = i;
         if (d->state == STUFF_START && body.ptr[i] == '.')
@@ -142,8 +189,10 @@ bool dots_put(struct dots_out *d, struct span body, struct buf *wire)
             d->state = STUFF_START;
         } else {
             i += span_text_run(span_from(body, i), &has_8bit);
-            while (goes_on(body, i))
-                i += 2 + span_text_run(span_from(body, i + 2), &has_8bit);
+            while (goes_on(body, i)) {
+                i += 2 + plain_vectors(NULL, body, i + 2);
+                i += span_text_run(span_from(body, i), &has_8bit);
+            }
             if (i > from)
                 d->state = STUFF_TEXT;
             if (i < body.len && body.ptr[i] != '\r')

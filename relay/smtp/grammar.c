@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* grammar.c - Paths and parameters. Each parameter is one row: its name, and the function that
- * reads its value. */
+/* grammar.c - Parses paths and parameters. Each parameter has a row with its name and the function
+ * that parses its value. */
 #include "grammar.h"
 
 /* "FROM:" or "TO:", then a path. On return `args` is what follows the path. Source routes are

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* hello.c - What is said before the first message: greeting, EHLO or HELO, STARTTLS, AUTH. */
+/* hello.c - The client's stages before the first message: greeting, EHLO or HELO, STARTTLS, AUTH.
+ */
 #include "answer.h"
 #include "delivery_parts.h"
 #include "offers.h"
@@ -24,19 +25,30 @@ static enum delivery_stage login_impossible(struct delivery *d, const char *why)
     return delivery_host_refuses(d, verdict_make(451, "4.7.0", "%s", why));
 }
 
-static enum delivery_stage after_hello(struct delivery *d)
+/* `refusal`: of STARTTLS; NULL: it was not offered. */
+static struct verdict lacks_tls(const struct verdict *refusal)
+{
+    if (!refusal)
+        return verdict_make(451, "4.7.10",
+                            "Server does not offer STARTTLS, which is required here");
+    return verdict_make(451, "4.7.10", "Server refused STARTTLS, which is required here: %d %s%s%s",
+                        refusal->code, refusal->enhanced, refusal->enhanced[0] ? " " : "",
+                        refusal->text);
+}
+
+/* `refusal`: the answer to STARTTLS that was no 220, or NULL. */
+static enum delivery_stage after_hello(struct delivery *d, const struct verdict *refusal)
 {
     bool must = d->settings->tls >= DELIVERY_TLS_REQUIRE;
     if (!d->tls && d->offers.starttls && d->settings->tls != DELIVERY_TLS_NEVER)
         return STARTTLS;
     if (!d->tls && must)
-        return delivery_host_refuses(
-            d,
-            verdict_make(451, "4.7.10", "Server does not offer STARTTLS, which is required here"));
+        return delivery_host_refuses(d, lacks_tls(refusal));
     if (!d->settings->username)
         return READY;
     if (!d->tls)
-        return login_impossible(d, "Server does not offer STARTTLS: password not sent");
+        return login_impossible(d, refusal ? "Server refused STARTTLS: password not sent"
+                                           : "Server does not offer STARTTLS: password not sent");
     if (!d->offers.auth_plain && !d->offers.auth_login)
         return login_impossible(d, "Server offers neither AUTH PLAIN nor AUTH LOGIN");
     return AUTH;
@@ -53,7 +65,7 @@ enum delivery_stage hello_ehlo_answered(struct delivery *d, const struct verdict
     while (lines.len > 0)
         offers_read(&d->offers, span_trim(span_take(&lines, '\n')));
     d->offers.pipelining = d->offers.pipelining && !d->settings->one_by_one;
-    return after_hello(d);
+    return after_hello(d, NULL);
 }
 
 /* Only a server that refuses EHLO for good is known to have no extensions. */
@@ -66,7 +78,7 @@ void hello_say_helo(struct delivery *d)
 
 enum delivery_stage hello_helo_answered(struct delivery *d, const struct verdict *v)
 {
-    return v->code == 250 ? after_hello(d) : delivery_host_refuses(d, *v);
+    return v->code == 250 ? after_hello(d, NULL) : delivery_host_refuses(d, *v);
 }
 
 void hello_say_starttls(struct delivery *d)
@@ -79,7 +91,7 @@ enum delivery_stage hello_starttls_answered(struct delivery *d, const struct ver
     if (v->code != 220) { /* T7: opportunistic goes on in clear, the rest defers */
         d->offers.starttls = false;
         d->fell_back = d->tls_refused = true;
-        return after_hello(d);
+        return after_hello(d, v);
     }
     if (d->in.len > 0) /* T5, T6: nothing may stand between 220 and the handshake */
         return delivery_breaks(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* mail_transaction.c - What is said of a message, and what the answers lead to: MAIL, RCPT, DATA,
- * the message, RSET (RFC 5321 section 3.3). hello.c is what comes before. */
+/* mail_transaction.c - The client's stages of a message: MAIL, RCPT, DATA, content, RSET (RFC 5321
+ * section 3.3). Those before the first message are in hello.c. */
 #include "delivery_parts.h"
 #include "dots.h"
 #include "meaning.h"
@@ -121,7 +121,7 @@ void transaction_say_rset(struct delivery *d)
  * is one recipient, or MAIL was refused, it is the message all the same that was not wanted. */
 enum delivery_stage transaction_rset_answered(struct delivery *d, const struct verdict *v)
 {
-    bool ok = v->what == VERDICT_ACCEPT;
+    bool ok = v->what == VERDICT_ACCEPT && v->code != 220;
     if (d->mail_refused.code != 0)
         rcpts_answer_all(d->mail, &d->mail_refused);
     else if (!ok && d->mail->count > 1)

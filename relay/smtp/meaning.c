@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* meaning.c - Codes and words that receivers use for what is not about the mail in hand. */
+/* meaning.c - Tables of codes and words that receivers use in refusals that do not concern the
+ * current message. */
 #include "meaning.h"
 
 #include "span.h"

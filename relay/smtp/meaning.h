@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* meaning.h - What a refusal is about, where its code alone would say that it is about this mail.
- */
+/* meaning.h - Classifies refusals whose code says that they concern the message although their text
+ * says otherwise. */
 #ifndef MEANING_H
 #define MEANING_H
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* offers.c - What a server said that it can do, one line of its EHLO answer at a time; and MAIL and
- * RCPT said with just the parameters that it understands.
- */
+/* offers.c - Parses the lines of an EHLO answer; writes MAIL and RCPT with only the parameters that
+ * the server supports. */
 #include "offers.h"
 
 #include "address.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* rcpts.c - Loops over recipients. */
+/* rcpts.c - Operations on all recipients of a message. */
 #include "rcpts.h"
 
 #include <string.h>

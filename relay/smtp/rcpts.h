@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* rcpts.h - The answers to the recipients of a message under way. */
+/* rcpts.h - Answers to the recipients of the message under way. */
 #ifndef RCPTS_H
 #define RCPTS_H
 

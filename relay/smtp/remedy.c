@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* remedy.c - What is tried when a connection is lost: as little as helps, each once.
+/* remedy.c - Chooses what to try after a connection was lost: the smallest change that may help,
+ * each at most once.
  *
- * Nothing is tried again once the whole message has been said: the server may have it.
+ * Nothing is tried again after the whole message has been sent, because the server may have
+ * accepted it.
  */
 #include "answer.h"
 #include "delivery_parts.h"
@@ -39,6 +41,8 @@ static bool may_go_in_clear(const struct delivery *d)
 
 static enum delivery_remedy before_mail(const struct delivery *d, enum delivery_loss loss)
 {
+    if (d->resuming)
+        return DELIVERY_WHOLE_HANDSHAKE;
     if (may_go_in_clear(d))
         return DELIVERY_IN_CLEAR;
     if (d->stage == EHLO && loss == LOSS_CLOSED && !d->tls && remedy_may_say_helo(d))
@@ -114,6 +118,7 @@ const char *delivery_remedy_name(enum delivery_remedy remedy)
         [DELIVERY_RECONNECT] = "new connection",
         [DELIVERY_IN_CLEAR] = "clear text",
         [DELIVERY_WITH_HELO] = "HELO",
+        [DELIVERY_WHOLE_HANDSHAKE] = "no resumed TLS session",
         [DELIVERY_ONE_BY_ONE] = "no pipelining",
     };
     CHECK((unsigned)remedy < DELIVERY_REMEDIES);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* replies.c - Saying the replies of the table. */
+/* replies.c - Writes the replies of the table. */
 #include "replies.h"
 
 #include <stdio.h>

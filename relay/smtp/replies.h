@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* replies.h - All that the server can say, on one screen: name, code, enhanced code (RFC 3463),
- * text. */
+/* replies.h - All replies of the server in one table: name, code, enhanced code (RFC 3463), text.
+ */
 #ifndef REPLIES_H
 #define REPLIES_H
 

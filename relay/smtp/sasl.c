@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sasl.c - What the client says is base64; what comes out is checked for NULs and control bytes
- * before anyone sees it.
- */
+/* sasl.c - Decodes the client's base64 and checks it for NUL and control characters before it is
+ * used. */
 #include "sasl.h"
 
 #include "base64.h"

@@ -160,16 +160,16 @@ static void end_of_data(struct submission *s)
     commands_end_transaction(s);
 }
 
-/* Take message bytes out of `in`. False when there are no more. */
-static bool take_data(struct submission *s)
+/* Take message bytes off the front of `in`. False when there are no more. */
+static bool take_data(struct submission *s, struct span *in)
 {
     bool ended = false;
     bool doomed = s->doomed;
     size_t room = doomed ? SIZE_MAX : SUBMISSION_MEMORY + 2 - s->body.len;
     size_t before = s->body.len;
-    size_t used = dots_take(s->dots, buf_span(&s->in), doomed ? NULL : &s->body, room, &ended);
+    size_t used = dots_take(s->dots, *in, doomed ? NULL : &s->body, room, &ended);
     s->received += doomed ? 0 : s->body.len - before;
-    buf_drop(&s->in, used);
+    *in = span_from(*in, used);
     if (s->body.overflow)
         lacks_memory(s);
     judge_bytes(s);
@@ -178,14 +178,14 @@ static bool take_data(struct submission *s)
         return true;
     }
     if (s->body.len < SUBMISSION_MEMORY || s->doomed)
-        return used > 0 && s->in.len > 0;
+        return used > 0 && in->len > 0;
     if (!s->spilled) {
         size_t header_len = 0;
         CHECK(message_header_length(buf_span(&s->body), &header_len));
         if (!buf_add(&s->header, span_first(buf_span(&s->body), header_len))) {
             lacks_memory(s);
             judge_bytes(s);
-            return s->in.len > 0;
+            return in->len > 0;
         }
         s->spilled = true;
     }
@@ -198,10 +198,18 @@ static bool must_end(const struct submission *s)
     return s->ends && s->want == SUBMISSION_INPUT && s->phase != SUBMISSION_DATA;
 }
 
+static bool take_kept_data(struct submission *s)
+{
+    struct span in = buf_span(&s->in);
+    bool more = take_data(s, &in);
+    buf_drop(&s->in, s->in.len - in.len);
+    return more;
+}
+
 static void drain(struct submission *s)
 {
     while (s->want == SUBMISSION_INPUT && s->in.len > 0 && !must_end(s)) {
-        bool more = s->phase == SUBMISSION_DATA ? take_data(s) : take_line(s);
+        bool more = s->phase == SUBMISSION_DATA ? take_kept_data(s) : take_line(s);
         if (!more)
             break;
     }
@@ -240,7 +248,7 @@ static void check(const struct submission *s)
     CHECK(!s->sasl || (s->phase == SUBMISSION_GREETED && !s->authenticated));
     CHECK(s->sasl || (s->want != SUBMISSION_KEYS && s->want != SUBMISSION_AUTH));
     CHECK(!s->authenticated || s->tls || s->settings->open);
-    CHECK(!s->binds || s->tls);
+    CHECK(!s->binding || s->tls);
     CHECK(s->want != SUBMISSION_TLS || (!s->tls && s->in.len == 0));
     CHECK(s->want != SUBMISSION_ROOM || s->phase == SUBMISSION_MAIL);
     CHECK(s->want != SUBMISSION_LIMIT || s->phase == SUBMISSION_RCPT);
@@ -279,6 +287,9 @@ void submission_input(struct submission *s, struct span bytes)
     bool tls_hello =
         s->phase == SUBMISSION_CONNECTED && s->in.len == 0 && bytes.len > 0 && bytes.ptr[0] == 0x16;
     bool fits = tls_hello || bytes.len <= s->in.limit - s->in.len;
+    bool more = fits && s->in.len == 0; /* then a message's bytes need not be kept before */
+    while (more && s->phase == SUBMISSION_DATA && s->want == SUBMISSION_INPUT && bytes.len > 0)
+        more = take_data(s, &bytes);
     if (tls_hello || !buf_add(&s->in, bytes)) {
         reply_say(s, tls_hello || !fits ? NOT_SMTP : MEMORY_GONE);
         return;
@@ -290,22 +301,22 @@ void submission_tls_started(struct submission *s)
 {
     check(s);
     CHECK(s->want == SUBMISSION_TLS);
-    s->phase =
-        SUBMISSION_CONNECTED; /* RFC 3207 section 4.2: all that was said before is forgotten */
+    s->phase = SUBMISSION_CONNECTED; /* RFC 3207 section 4.2: what was said before is forgotten */
     commands_end_transaction(s);
     commands_end_auth(s);
     buf_clear(&s->in);
-    s->authenticated = s->binds = false;
+    s->authenticated = false;
+    s->binding = NULL;
     s->helo[0] = '\0';
     s->tls = true;
     s->want = SUBMISSION_INPUT;
 }
 
-void submission_bind(struct submission *s, const unsigned char *binding)
+void submission_bind(struct submission *s, submission_on_bind *binding, void *bound)
 {
     check(s);
-    memcpy(s->binding, binding, SCRAM_BINDING);
-    s->binds = true;
+    s->binding = binding;
+    s->bound = bound;
 }
 
 void submission_keys(struct submission *s, const char *keys)

@@ -1,48 +1,56 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* tls.c - OpenSSL behind memory buffers.
- *
- * OpenSSL's error queue is cleared before every call, so that no connection sees another one's
- * failure.
- */
+/* tls.c - TLS by OpenSSL, on bufs of ours (tls_wire.c). OpenSSL's error queue is empty before every
+ * call, so that a connection does not see errors of another one. */
 #include "tls.h"
 
 #include "scram.h"
 #include "tls_parts.h"
+#include "tls_sessions.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 enum { PLAIN_MAX = 1024 * 1024, CIPHER_MAX = 8 * 1024 * 1024, PIECE = 16 * 1024 };
+enum { READ_MAX = 64 * 1024, RECORD_MORE = 128 };
 enum { CHATTER_MAX = 32 };
 
-/* After the handshake: key updates, tickets, and whatever else costs work and says nothing. */
+/* Clearing what is empty would visit each place of the queue. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
+/* The certificate, which no resumed handshake has; after the handshake: key updates, tickets, and
+ * whatever else costs work and says nothing. */
 static void on_message(int sent, int version, int type, const void *bytes, size_t len, SSL *ssl,
                        void *arg)
 {
     struct tls *t = arg;
     (void)version;
-    (void)bytes;
-    (void)len;
     (void)ssl;
-    if (!sent && type == SSL3_RT_HANDSHAKE && t->state == TLS_OPEN)
+    if (sent || type != SSL3_RT_HANDSHAKE)
+        return;
+    if (len > 0 && *(const unsigned char *)bytes == SSL3_MT_CERTIFICATE)
+        t->seen_s = time(NULL);
+    if (t->state == TLS_OPEN)
         t->chatter++;
 }
 
 static void start(struct tls *t, struct tls_context *context, enum tls_protocol speaks)
 {
-    *t = (struct tls){.state = TLS_HANDSHAKE, .speaks = speaks};
+    *t = (struct tls){.state = TLS_HANDSHAKE, .speaks = speaks, .wire = SPAN_NONE};
     buf_init_peer(&t->plain, PLAIN_MAX);
     buf_init_peer(&t->cipher, CIPHER_MAX);
     SSL_CTX *ctx = tls_context_hold(context);
     SSL *ssl = SSL_new(ctx);
     SSL_CTX_free(ctx);
-    BIO *in = BIO_new(BIO_s_mem());
-    BIO *out = BIO_new(BIO_s_mem());
-    CHECK(ssl != NULL && in != NULL && out != NULL);
-    BIO_set_mem_eof_return(in, -1);
-    SSL_set_bio(ssl, in, out);
+    CHECK(ssl != NULL);
+    tls_wire(t, ssl);
     SSL_set_msg_callback(ssl, on_message);
     SSL_set_msg_callback_arg(ssl, t);
     SSL_set_app_data(ssl, t);
@@ -57,6 +65,14 @@ void tls_accept(struct tls *t, struct tls_context *context, enum tls_protocol sp
 
 void tls_fini(struct tls *t)
 {
+    if (t->resumes)
+        tls_sessions_spoil(t);
+    free(t->session_key);
+    t->session_key = NULL;
+    t->resumes = false;
+    /* RFC 5246 section 7.2.1: a connection that ends without close_notify spoils no session. */
+    if (t->ssl && t->state != TLS_FAILED)
+        SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(t->ssl);
     t->ssl = NULL;
     buf_fini(&t->plain);
@@ -69,21 +85,14 @@ static void overfill(struct tls *t, const char *why)
     t->state = TLS_FAILED;
 }
 
-/* Move what OpenSSL wants to send into `cipher`. */
-static void collect(struct tls *t)
+static const char too_much_out[] = "more TLS data to send than can be held";
+static const char too_much_in[] = "more TLS data than can be taken";
+
+/* Room at once for what is to come: a buf that grows copies what it holds. */
+static void make_room(struct tls *t, struct buf *b, size_t bytes, const char *why)
 {
-    BIO *out = SSL_get_wbio(t->ssl);
-    size_t pending = BIO_ctrl_pending(out);
-    if (pending == 0)
-        return;
-    char *to = buf_reserve(&t->cipher, pending);
-    if (!to) {
-        overfill(t, "more TLS data to send than can be held");
-        return;
-    }
-    int len = BIO_read(out, to, (int)pending);
-    if (len > 0)
-        buf_commit(&t->cipher, (size_t)len);
+    if (!buf_reserve(b, bytes))
+        overfill(t, why);
 }
 
 static void fail(struct tls *t, const char *doing)
@@ -93,34 +102,46 @@ static void fail(struct tls *t, const char *doing)
     if (checked && verdict != X509_V_OK && t->state == TLS_HANDSHAKE && !SSL_is_server(t->ssl))
         err_set(&t->err, ERR_TLS, "certificate refused: %s",
                 X509_verify_cert_error_string(verdict));
+    else if (t->cipher.overflow)
+        overfill(t, too_much_out);
     else
         tls_failed(&t->err, doing);
-    ERR_clear_error();
+    forget_errors();
     t->state = TLS_FAILED;
 }
 
 static void shake(struct tls *t)
 {
-    ERR_clear_error();
+    forget_errors();
     int result = SSL_do_handshake(t->ssl);
     if (result == 1) {
         t->state = TLS_OPEN;
-        if (SSL_is_server(t->ssl)) /* one ticket to come back with; it leaves with the next write */
-            SSL_new_session_ticket(t->ssl);
+        t->resumes = false;
+        tls_sessions_note(t);
+        t->owes_ticket = SSL_is_server(t->ssl) && SSL_version(t->ssl) >= TLS1_3_VERSION;
     } else if (SSL_get_error(t->ssl, result) != SSL_ERROR_WANT_READ)
         fail(t, "TLS handshake");
 }
 
+/* A record that is open says how much it holds; one that is still to come holds no more than what
+ * carries it. Room for a whole record each time would be copied with every step the buf grows. */
+static size_t plain_to_come(const struct tls *t)
+{
+    int held = SSL_pending(t->ssl);
+    return held > 0 ? (size_t)held : span_first(t->wire, PIECE).len;
+}
+
 static void decrypt(struct tls *t)
 {
-    while (t->state == TLS_OPEN) {
-        char *to = buf_reserve(&t->plain, PIECE);
+    size_t room = 0;
+    while (t->state == TLS_OPEN && (room = plain_to_come(t)) > 0) {
+        char *to = buf_reserve(&t->plain, room);
         if (!to) {
-            overfill(t, "more TLS data than can be taken");
+            overfill(t, too_much_in);
             return;
         }
-        ERR_clear_error();
-        int len = SSL_read(t->ssl, to, PIECE);
+        forget_errors();
+        int len = SSL_read(t->ssl, to, (int)room);
         if (len > 0) {
             buf_commit(&t->plain, (size_t)len);
             t->chatter = 0;
@@ -145,6 +166,12 @@ static void decrypt(struct tls *t)
 void tls_connect(struct tls *t, struct tls_context *context, const char *host,
                  enum tls_demand demand)
 {
+    tls_connect_again(t, context, host, demand, NULL);
+}
+
+void tls_connect_again(struct tls *t, struct tls_context *context, const char *host,
+                       enum tls_demand demand, const char *session_key)
+{
     start(t, context, TLS_SMTP);
     SSL *ssl = t->ssl;
     SSL_set_connect_state(ssl);
@@ -158,48 +185,58 @@ void tls_connect(struct tls *t, struct tls_context *context, const char *host,
     SSL_set_verify(ssl, demand == TLS_VERIFIED ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
     if (demand >= TLS_STRONG)
         CHECK(SSL_set_cipher_list(ssl, tls_strong_ciphers) == 1);
+    if (session_key) {
+        t->session_key = xcalloc(1, strlen(session_key) + 1);
+        memcpy(t->session_key, session_key, strlen(session_key));
+        t->resumes = tls_sessions_offer(t);
+    }
     shake(t);
-    collect(t);
 }
 
 void tls_input(struct tls *t, struct span cipher)
 {
-    while (cipher.len > 0 && (t->state == TLS_HANDSHAKE || t->state == TLS_OPEN)) {
-        struct span piece = span_first(cipher, 64 * 1024);
-        int taken = BIO_write(SSL_get_rbio(t->ssl), piece.ptr, (int)piece.len);
-        if (taken != (int)piece.len) {
-            fail(t, "TLS input");
-            return;
-        }
-        cipher = span_from(cipher, piece.len);
-        if (t->state == TLS_HANDSHAKE)
-            shake(t);
-        decrypt(t);
-        collect(t);
-    }
+    if (cipher.len == 0)
+        return;
+    t->wire = cipher;
+    if (t->state == TLS_HANDSHAKE)
+        shake(t);
+    if (t->state == TLS_OPEN && cipher.len > PIECE)
+        make_room(t, &t->plain, span_first(cipher, READ_MAX).len + PIECE, too_much_in);
+    decrypt(t);
+    t->wire = SPAN_NONE;
+}
+
+/* One to come back with. Of its own it would be a packet more, and who never speaks needs none. */
+static void give_ticket(struct tls *t)
+{
+    if (t->owes_ticket)
+        SSL_new_session_ticket(t->ssl); /* SSL_write() sends it first */
+    t->owes_ticket = false;
 }
 
 void tls_write(struct tls *t, struct span plain)
 {
+    if (plain.len > 0 && t->state == TLS_OPEN)
+        give_ticket(t);
+    if (plain.len > PIECE && t->state == TLS_OPEN) /* a record is at most so much longer */
+        make_room(t, &t->cipher, plain.len + (plain.len / PIECE + 1) * RECORD_MORE, too_much_out);
     while (plain.len > 0 && t->state == TLS_OPEN) {
-        ERR_clear_error();
+        forget_errors();
         int len = SSL_write(t->ssl, plain.ptr, (int)span_first(plain, PIECE).len);
         if (len <= 0) {
             fail(t, "TLS write");
             break;
         }
         plain = span_from(plain, (size_t)len);
-        collect(t);
     }
 }
 
 void tls_finish(struct tls *t)
 {
-    ERR_clear_error();
+    forget_errors();
     if (t->state == TLS_OPEN)
         SSL_shutdown(t->ssl);
-    ERR_clear_error();
-    collect(t);
+    forget_errors();
 }
 
 void tls_describe(const struct tls *t, char *text_r, size_t size)
@@ -207,12 +244,16 @@ void tls_describe(const struct tls *t, char *text_r, size_t size)
     snprintf(text_r, size, "%s %s", SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl));
 }
 
+bool tls_binds(const struct tls *t)
+{
+    return SSL_version(t->ssl) >= TLS1_3_VERSION;
+}
+
 bool tls_binding(const struct tls *t, unsigned char *binding_r)
 {
     static const char label[] = "EXPORTER-Channel-Binding";
-    return SSL_version(t->ssl) >= TLS1_3_VERSION &&
-           SSL_export_keying_material(t->ssl, binding_r, SCRAM_BINDING, label, sizeof(label) - 1,
-                                      NULL, 0, 0) == 1;
+    return tls_binds(t) && SSL_export_keying_material(t->ssl, binding_r, SCRAM_BINDING, label,
+                                                      sizeof(label) - 1, NULL, 0, 0) == 1;
 }
 
 bool tls_verified(const struct tls *t)

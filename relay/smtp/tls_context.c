@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* tls_context.c - What many connections share: certificates, session tickets, the protocols spoken.
+/* tls_context.c - State that connections share: certificates, session ticket keys, ALPN protocols.
  *
- * Rules of RFC 9325: TLS 1.2 and 1.3 only, no renegotiation, no compression, no early data.
+ * As RFC 9325 requires: TLS 1.2 and 1.3 only, no renegotiation, no compression, no early data.
  */
 #include "secret.h"
 #include "tls_parts.h"
 #include "tls_pem.h"
+#include "tls_sessions.h"
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
@@ -18,6 +19,10 @@
 #include <time.h>
 
 const char tls_strong_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+/* RFC 8446 appendix B.4. The suite that all implement (section 9.1) is first: most processors have
+ * SHA-256 in hardware and SHA-384 not, and a handshake hashes more than it encrypts. */
+static const char suites[] =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static char digest_name[] = "SHA256";
 
 bool tls_failed(struct err *err, const char *doing)
@@ -126,6 +131,8 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method)
     SSL_CTX *ctx = SSL_CTX_new(method);
     CHECK(ctx != NULL);
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    CHECK(SSL_CTX_set_ciphersuites(ctx, suites) == 1);
+    tls_limit(ctx);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -140,7 +147,10 @@ static SSL_CTX *new_server_ctx(void)
     SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"sealpost", 8);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
-    SSL_CTX_set_num_tickets(ctx, 0); /* see shake() */
+    SSL_CTX_set_num_tickets(ctx, 0); /* see give_ticket() */
+    /* A client without tickets has its session kept here, in memory, and past each change of keys:
+     * what a client resumes, it keeps itself. */
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     return ctx;
 }
 
@@ -259,7 +269,8 @@ bool tls_certificate_digest(const char *certificate, char *hex_r, struct err *er
     unsigned char digest[32];
     unsigned char *spki = NULL;
     BIO *bio = BIO_new_file(certificate, "r");
-    X509 *x = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    bool asked = false;
+    X509 *x = bio ? PEM_read_bio_X509(bio, NULL, tls_pem_no_passphrase, &asked) : NULL;
     int len = x ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &spki) : 0;
     bool ok = len > 0 && EVP_Digest(spki, (size_t)len, digest, NULL, EVP_sha256(), NULL) == 1;
     for (size_t i = 0; ok && i < sizeof(digest); i++)
@@ -277,13 +288,20 @@ bool tls_server_context_from(struct span certificate, struct span key,
     return tls_server_context(&names, &(struct tls_pem){certificate, key}, 1, context_r, err);
 }
 
+/* The system's file, and its directory by the hashes of names. OpenSSL's own default also reads all
+ * files of that directory, on each handshake with a server that no authority vouches for. */
+static bool trust_system(SSL_CTX *ctx)
+{
+    return SSL_CTX_set_default_verify_file(ctx) == 1 && SSL_CTX_set_default_verify_dir(ctx) == 1;
+}
+
 bool tls_client_context(const char *ca_file, struct tls_context **context_r, struct err *err)
 {
     ERR_clear_error();
     struct tls_context *c = new_context(new_ctx(TLS_client_method()));
-    int loaded = ca_file ? SSL_CTX_load_verify_file(c->now.ctx, ca_file)
-                         : SSL_CTX_set_default_verify_paths(c->now.ctx);
-    if (loaded != 1) {
+    bool loaded =
+        ca_file ? SSL_CTX_load_verify_file(c->now.ctx, ca_file) == 1 : trust_system(c->now.ctx);
+    if (!loaded) {
         unsigned long code = ERR_peek_error();
         tls_context_free(c);
         ERR_clear_error();
@@ -291,6 +309,7 @@ bool tls_client_context(const char *ca_file, struct tls_context **context_r, str
                        ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
                                               : "it holds no certificate in PEM format");
     }
+    tls_sessions_keep(c->now.ctx);
     *context_r = c;
     return true;
 }

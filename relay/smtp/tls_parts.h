@@ -27,6 +27,13 @@ extern const char tls_strong_ciphers[];
 /* What a new connection begins with; the caller ends it with SSL_CTX_free(). */
 SSL_CTX *tls_context_hold(struct tls_context *context);
 
+/* Let `ssl` read from t->wire and write to t->cipher. */
+void tls_wire(struct tls *t, SSL *ssl);
+
+/* Bound what a handshake may cost, whatever the other side chooses. Sets the ciphers of TLS 1.2: a
+ * stricter choice of them comes later. */
+void tls_limit(SSL_CTX *ctx);
+
 /* OpenSSL's own reason, and its error queue emptied. */
 bool tls_failed(struct err *err, const char *doing);
 

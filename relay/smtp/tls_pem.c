@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* tls_pem.c - Reasons are ours: OpenSSL's "PEM lib" and "no start line" tell nobody what to do. */
+/* tls_pem.c - Loads PEM text into an OpenSSL context, with error messages of its own, as those of
+ * OpenSSL ("PEM lib", "no start line") do not say what to do. */
 #include "tls_pem.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-/* Nobody is there to be asked for a passphrase. */
-static int on_passphrase(char *text, int size, int writing, void *asked)
+static const char plainly[] = ": give it without a passphrase";
+
+int tls_pem_no_passphrase(char *text, int size, int writing, void *asked)
 {
     (void)text;
     (void)size;
@@ -37,14 +39,18 @@ static bool is_end(void)
 /* The certificates behind the first; the end of the text is where no other begins. */
 static bool use_chain(SSL_CTX *ctx, BIO *bio, const char *file, struct err *err)
 {
+    bool asked = false;
     X509 *x = NULL;
     SSL_CTX_clear_chain_certs(ctx);
-    while ((x = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+    while ((x = PEM_read_bio_X509(bio, NULL, tls_pem_no_passphrase, &asked)))
         if (SSL_CTX_add0_chain_cert(ctx, x) != 1) {
             X509_free(x);
             return err_set(err, ERR_TLS, "%s: a certificate of the chain cannot be used: %s", file,
                            reason());
         }
+    if (asked)
+        return err_set(err, ERR_TLS, "%s: a certificate of the chain is encrypted%s", file,
+                       plainly);
     bool ok = is_end();
     return ok ? (ERR_clear_error(), true)
               : err_set(err, ERR_TLS, "%s: a certificate of the chain is damaged: %s", file,
@@ -54,9 +60,12 @@ static bool use_chain(SSL_CTX *ctx, BIO *bio, const char *file, struct err *err)
 static bool use_certificate(SSL_CTX *ctx, const char *file, struct span text, struct err *err)
 {
     BIO *bio = BIO_new_mem_buf(text.ptr ? text.ptr : "", (int)text.len);
-    X509 *x = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+    bool asked = false;
+    X509 *x = PEM_read_bio_X509_AUX(bio, NULL, tls_pem_no_passphrase, &asked);
     bool ok = x != NULL;
-    if (!ok && is_end())
+    if (!ok && asked)
+        err_set(err, ERR_TLS, "%s: the certificate is encrypted%s", file, plainly);
+    else if (!ok && is_end())
         err_set(err, ERR_TLS, "%s: it holds no certificate in PEM format", file);
     else if (!ok)
         err_set(err, ERR_TLS, "%s: the certificate is damaged: %s", file, reason());
@@ -73,11 +82,11 @@ static bool use_key(SSL_CTX *ctx, const struct tls_certificate *names, struct sp
 {
     bool asked = false;
     BIO *bio = BIO_new_mem_buf(text.ptr ? text.ptr : "", (int)text.len);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, &asked);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, tls_pem_no_passphrase, &asked);
     const X509 *x = SSL_CTX_get0_certificate(ctx);
     bool ok = false;
     if (!key && asked)
-        err_set(err, ERR_TLS, "%s: the key is encrypted: give it without a passphrase", names->key);
+        err_set(err, ERR_TLS, "%s: the key is encrypted%s", names->key, plainly);
     else if (!key)
         err_set(err, ERR_TLS, "%s: %s", names->key,
                 span_search(text, SPAN("PRIVATE KEY-----")) < text.len

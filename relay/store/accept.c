@@ -10,6 +10,7 @@
 #include "shares.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct verdict taken = {.code = 250, .enhanced = "2.0.0"};
 static const struct verdict flood = {.code = 550, .enhanced = "5.7.28", .text = THROTTLE_REFUSED};
@@ -29,7 +30,7 @@ static struct database_due due_of(const struct mail *m, size_t i)
 
 static bool add_message(struct database *db, const struct mail *m, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_ADD_MESSAGE);
+    struct rows *s = rows_prepare(db, SQL_ADD_MESSAGE);
     int n = 0;
     rows_int(s, ++n, m->id);
     rows_int(s, ++n, m->created_ms);
@@ -52,7 +53,7 @@ static bool add_message(struct database *db, const struct mail *m, struct err *e
     rows_int(s, ++n, m->place.segment);
     rows_int(s, ++n, m->place.offset);
     rows_int(s, ++n, m->place.length);
-    shares_add(&db->shares, m->tenant, m->place.length);
+    shares_add(&db->shares, DATABASE_STORAGE, m->tenant, m->place.length);
     return rows_run(db, s, err);
 }
 
@@ -62,22 +63,21 @@ static int64_t slot_ms(const struct throttle_decision *d)
     return d && (d->what == THROTTLE_PACE || d->what == THROTTLE_REPLACES) ? d->wait_ms : 0;
 }
 
-static bool add_recipient(struct database *db, const struct store_job *job, size_t i, bool held,
+static bool add_recipient(struct database *db, const struct store_accept *a, size_t i, bool held,
                           const struct verdict *refusal, struct err *err)
 {
-    const struct mail *m = job->mail;
-    const struct throttle_decision *d = job->decisions ? &job->decisions[i] : NULL;
+    const struct mail *m = a->mail;
+    const struct throttle_decision *d = a->decisions ? &a->decisions[i] : NULL;
     const struct envelope_rcpt *r = &m->envelope.rcpts[i];
     bool refused = d && throttle_refuses(d);
     if (!refused)
         refusal = &none;
-    sqlite3_stmt *s =
+    struct rows *s =
         ROWS(db, SQL_ADD_RECIPIENT, INT(m->id), INT((int64_t)i), TEXT(r->address), TEXT(r->domain),
              TEXT(r->original), INT(r->notify), INT(m->created_ms + slot_ms(d)), INT(refusal->code),
-             TEXT(refusal->enhanced), TEXT(refusal->text));
-    if (d && d->fingerprint != 0 && !refused)
-        rows_int(s, 11, d->fingerprint);
-    rows_int(s, 12, held ? MAIL_HELD : MAIL_WAITING);
+             TEXT(refusal->enhanced), TEXT(refusal->text), INT(held ? MAIL_HELD : MAIL_WAITING));
+    shares_add(&db->shares, DATABASE_WAITING, m->tenant,
+               shares_waiting(1, (int64_t)strlen(r->domain)));
     return rows_run(db, s, err);
 }
 
@@ -116,20 +116,22 @@ static bool note_decision(struct database *db, const struct mail *m, size_t i,
     UNREACHABLE();
 }
 
-static bool accept_recipient(struct database *db, const struct store_job *job, size_t i,
+static bool accept_recipient(struct database *db, struct store_accept *a, size_t i, bool captured,
                              struct err *err)
 {
-    const struct mail *m = job->mail;
-    const struct throttle_decision *d = job->decisions ? &job->decisions[i] : NULL;
+    const struct mail *m = a->mail;
+    const struct throttle_decision *d = a->decisions ? &a->decisions[i] : NULL;
     bool suppressed = d && d->what == THROTTLE_SUPPRESSED;
-    bool held = !(d && throttle_refuses(d)) && capture_holds(job, i);
+    bool held = captured && !(d && throttle_refuses(d)) && capture_holds(a, i);
     struct database_due due = due_of(m, i);
     if (d && throttle_repeats(d))
-        return duplicates_event(db, m, i, d, err);
-    if (!add_recipient(db, job, i, held, suppressed ? &job->refusals[i] : &flood, err) ||
-        !rows_mail_event(db, m, i, "accepted", &taken, m->envelope.sender, err) ||
+        return duplicates_event(db, a, i, d, err);
+    if (!add_recipient(db, a, i, held, suppressed ? &a->refusals[i] : &flood, err) ||
+        !rows_accepted_event(db, m, i, d && d->first_time, err) ||
         (d && !note_decision(db, m, i, d, err)))
         return false;
+    if (held)
+        a->result = STORE_CAPTURED;
     if (held)
         return capture_note(db, m, i, err);
     due.due_ms += slot_ms(d);
@@ -139,11 +141,12 @@ static bool accept_recipient(struct database *db, const struct store_job *job, s
     return true;
 }
 
-bool rows_accept(struct database *db, struct store_job *job, struct err *err)
+bool rows_accept(struct database *db, struct store_accept *a, struct err *err)
 {
-    bool ok = capture_look(db, job, err) && add_message(db, job->mail, err);
-    for (size_t i = 0; ok && i < job->mail->envelope.count; i++)
-        ok = accept_recipient(db, job, i, err);
-    capture_end(job);
+    bool captured = false;
+    bool ok = capture_look(db, a, &captured, err) && add_message(db, a->mail, err);
+    a->result = STORE_ACCEPTED;
+    for (size_t i = 0; ok && i < a->mail->envelope.count; i++)
+        ok = accept_recipient(db, a, i, captured, err);
     return ok;
 }

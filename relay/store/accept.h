@@ -3,10 +3,10 @@
 #ifndef ACCEPT_H
 #define ACCEPT_H
 
-#include "store.h"
+#include "store_jobs.h"
 
-/* job->mail, by job->decisions if there are any. Those that are refused are accepted with their
+/* a->mail, by a->decisions if there are any. Those that are refused are accepted with their
  * refusal as last reply: what is missing is only their report. */
-MUST_CHECK bool rows_accept(struct database *db, struct store_job *job, struct err *err);
+MUST_CHECK bool rows_accept(struct database *db, struct store_accept *a, struct err *err);
 
 #endif

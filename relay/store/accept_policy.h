@@ -3,11 +3,11 @@
 #ifndef ACCEPT_POLICY_H
 #define ACCEPT_POLICY_H
 
-#include "store.h"
+#include "store_jobs.h"
 
-/* Decide about each recipient of job->mail, in the transaction that accepts it: fills
- * job->decisions, and job->refusal or job->is_duplicate when nobody is left. */
-MUST_CHECK bool accept_policy_decide(struct database *db, struct store_job *job, int64_t now_ms,
+/* Decide about each recipient of a->mail, in the transaction that accepts it: fills
+ * a->decisions, and, when nobody is left, its result and refusal. */
+MUST_CHECK bool accept_policy_decide(struct database *db, struct store_accept *a, int64_t now_ms,
                                      struct err *err);
 
 #endif

@@ -3,9 +3,11 @@
 #ifndef ACCESS_H
 #define ACCESS_H
 
-#include "store.h"
+#include "store_jobs.h"
 
-/* May its message be accepted? `accounts`: store_accounts() now. Else job->refusal says why not. */
-bool access_allows(struct database *db, struct store_job *job, uint64_t accounts);
+/* May its message be accepted? Else its result is STORE_STALE, and a->refusal says why. False: that
+ * cannot be found out. */
+MUST_CHECK bool access_check(struct database *db, struct directory *directory,
+                             struct store_accept *a, struct err *err);
 
 #endif

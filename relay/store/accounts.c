@@ -5,7 +5,7 @@
 #include "audit.h"
 #include "db.h"
 #include "events.h"
-#include "macs.h"
+#include "secret.h"
 #include "shares.h"
 
 #include <stdio.h>
@@ -15,10 +15,9 @@
 /* How many networks a credential is remembered to have logged in from. */
 enum { NETWORKS_MAX = 64 };
 
-static void read_user(sqlite3_stmt *s, struct database_user *u)
+static void read_user(struct rows *s, struct database_user *u)
 {
-    *u = (struct database_user){.disabled = sqlite3_column_int(s, 5),
-                                .created_ms = sqlite3_column_int64(s, 6)};
+    *u = (struct database_user){.disabled = rows_get_int(s, 5), .created_ms = rows_get_int(s, 6)};
     rows_copy_text(s, 0, u->identity.name, sizeof(u->identity.name));
     rows_copy_text(s, 1, u->identity.tenant, sizeof(u->identity.tenant));
     rows_copy_text(s, 2, u->identity.stream, sizeof(u->identity.stream));
@@ -30,25 +29,39 @@ static void read_user(sqlite3_stmt *s, struct database_user *u)
 
 static bool add_login(struct database *db, struct database_user *u, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_LAST_LOGIN, TEXT(u->identity.name));
+    struct rows *s = ROWS(db, SQL_LAST_LOGIN, TEXT(u->identity.name));
     while (rows_next(db, s, err)) {
         rows_copy_text(s, 0, u->network, sizeof(u->network));
-        u->login_ms = sqlite3_column_int64(s, 1);
+        u->login_ms = rows_get_int(s, 1);
     }
     return err->kind == ERR_NONE;
 }
 
-bool database_users(struct database *db, database_on_user *on_user, void *context, struct err *err)
+static bool each_user(struct database *db, bool logins, database_on_user *on_user, void *context,
+                      struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_USERS);
+    struct rows *s = rows_prepare(db, SQL_USERS);
     bool ok = true;
+    struct database_user user;
     while (ok && rows_next(db, s, err)) {
-        struct database_user user;
         read_user(s, &user);
-        ok = add_login(db, &user, err);
+        ok = !logins || add_login(db, &user, err);
         on_user(context, &user);
     }
+    rows_reset(s); /* also when it was not read to its end */
+    secret_clear(&user, sizeof(user));
     return ok && err->kind == ERR_NONE;
+}
+
+bool database_users(struct database *db, database_on_user *on_user, void *context, struct err *err)
+{
+    return each_user(db, true, on_user, context, err);
+}
+
+bool database_credentials(struct database *db, database_on_user *on_user, void *context,
+                          struct err *err)
+{
+    return each_user(db, false, on_user, context, err);
 }
 
 bool database_user(struct database *db, struct span name, struct database_user *user_r,
@@ -57,16 +70,16 @@ bool database_user(struct database *db, struct span name, struct database_user *
     char text[ADDRESS_MAX + 1];
     if (!span_copy(name, text, sizeof(text)))
         return err_set(err, ERR_NOT_FOUND, "no such credential");
-    sqlite3_stmt *s = ROWS(db, SQL_USER, TEXT(text));
+    struct rows *s = ROWS(db, SQL_USER, TEXT(text));
     if (!rows_next(db, s, err))
         return err->kind == ERR_NONE ? err_set(err, ERR_NOT_FOUND, "no such credential") : false;
     read_user(s, user_r);
-    sqlite3_reset(s);
+    rows_reset(s);
     return true;
 }
 
 /* One change that must touch a row; `missing` is said when there is none. */
-static bool change(struct database *db, sqlite3_stmt *s, const char *missing, const char *name,
+static bool change(struct database *db, struct rows *s, const char *missing, const char *name,
                    struct err *err)
 {
     if (rows_run_one(db, s, err))
@@ -77,9 +90,10 @@ static bool change(struct database *db, sqlite3_stmt *s, const char *missing, co
 
 bool database_add_user(struct database *db, const struct database_user *u, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_ADD_USER, TEXT(u->identity.name), TEXT(u->identity.tenant),
-                           TEXT(u->identity.stream), TEXT(u->hash), TEXT(u->identity.allowed),
-                           INT(u->created_ms), TEXT(u->scram), TEXT(u->identity.streams));
+    struct rows *s = ROWS(db, SQL_ADD_USER, TEXT(u->identity.name), TEXT(u->identity.tenant),
+                          TEXT(u->identity.stream), TEXT(u->hash), TEXT(u->identity.allowed),
+                          INT(u->created_ms), TEXT(u->scram), TEXT(u->identity.streams));
+    changes_note(&db->changes, DATABASE_CREDENTIAL, u->identity.name);
     shares_forget_tenants(&db->shares);
     return change(db, s, "a credential of that name exists already", u->identity.name, err);
 }
@@ -89,65 +103,44 @@ static const char no_user[] = "no such credential: see 'user list'";
 bool database_set_secret(struct database *db, const char *name, const char *hash, const char *scram,
                          struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_SET_USER, TEXT(name), TEXT(hash));
+    struct rows *s = ROWS(db, SQL_SET_USER, TEXT(name), TEXT(hash));
     rows_text(s, 4, scram);
-    db->accounts_changed = true;
+    changes_note(&db->changes, DATABASE_CREDENTIAL, name);
     return change(db, s, no_user, name, err);
 }
 
 bool database_set_disabled(struct database *db, const char *name, bool disabled, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_SET_USER, TEXT(name));
+    struct rows *s = ROWS(db, SQL_SET_USER, TEXT(name));
     rows_int(s, 3, disabled);
-    db->accounts_changed = true;
+    changes_note(&db->changes, DATABASE_CREDENTIAL, name);
     shares_forget_tenants(&db->shares);
     return change(db, s, no_user, name, err);
 }
 
 bool database_change_user(struct database *db, const struct identity *i, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_CHANGE_USER, TEXT(i->name), TEXT(i->stream), TEXT(i->streams),
-                           TEXT(i->allowed));
-    db->accounts_changed = true;
+    struct rows *s = ROWS(db, SQL_CHANGE_USER, TEXT(i->name), TEXT(i->stream), TEXT(i->streams),
+                          TEXT(i->allowed));
+    changes_note(&db->changes, DATABASE_CREDENTIAL, i->name);
     return change(db, s, no_user, i->name, err);
 }
 
 bool database_delete_user(struct database *db, const char *name, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_FORGET_LOGINS, TEXT(name));
+    struct rows *s = ROWS(db, SQL_FORGET_LOGINS, TEXT(name));
     if (!rows_run(db, s, err))
         return false;
     s = ROWS(db, SQL_DELETE_USER, TEXT(name));
-    db->accounts_changed = true;
+    changes_note(&db->changes, DATABASE_CREDENTIAL, name);
     shares_forget_tenants(&db->shares);
     return change(db, s, no_user, name, err);
-}
-
-bool database_scram(struct database *db, struct span name, char keys_r[SCRAM_KEYS_TEXT],
-                    struct err *err)
-{
-    struct database_user user = {0};
-    unsigned char mac[16];
-    struct buf text;
-    if (database_user(db, name, &user, err) && user.scram[0]) {
-        memcpy(keys_r, user.scram, sizeof(user.scram));
-        return true;
-    }
-    if (err->kind != ERR_NONE && err->kind != ERR_NOT_FOUND)
-        return false;
-    if (!macs_prepare(db, err))
-        return false;
-    buf_init(&text, 2048);
-    buf_addf(&text, "scram\n%.*s", SPAN_ARG(span_first(name, 1024)));
-    macs_make(db, &text, mac);
-    scram_keys_nobody((struct span){(const char *)mac, sizeof(mac)}, keys_r);
-    return true;
 }
 
 bool database_add_login(struct database *db, const char *name, const char *network, int64_t at_ms,
                         struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_ADD_LOGIN, TEXT(name), TEXT(network), INT(at_ms));
+    struct rows *s = ROWS(db, SQL_ADD_LOGIN, TEXT(name), TEXT(network), INT(at_ms));
     if (!rows_run(db, s, err))
         return false;
     s = ROWS(db, SQL_TRIM_LOGINS, TEXT(name), INT(NETWORKS_MAX));
@@ -157,19 +150,19 @@ bool database_add_login(struct database *db, const char *name, const char *netwo
 bool database_logins(struct database *db, int64_t since_ms, database_on_login *on_login,
                      void *context, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_LOGINS, INT(since_ms));
+    struct rows *s = ROWS(db, SQL_LOGINS, INT(since_ms));
     while (rows_next(db, s, err))
-        on_login(context, rows_get_text(s, 0), rows_get_text(s, 1), sqlite3_column_int64(s, 2));
+        on_login(context, rows_get_text(s, 0), rows_get_text(s, 1), rows_get_int(s, 2));
     return err->kind == ERR_NONE;
 }
 
 bool database_domains(struct database *db, database_on_domain *on_domain, void *context,
                       struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_DOMAINS);
+    struct rows *s = rows_prepare(db, SQL_DOMAINS);
     while (rows_next(db, s, err)) {
         struct database_domain domain = {rows_get_text(s, 0), rows_get_text(s, 1),
-                                         sqlite3_column_int64(s, 2), sqlite3_column_int(s, 3) != 0};
+                                         rows_get_int(s, 2), rows_get_int(s, 3) != 0};
         on_domain(context, &domain);
     }
     return err->kind == ERR_NONE;
@@ -177,47 +170,58 @@ bool database_domains(struct database *db, database_on_domain *on_domain, void *
 
 bool database_add_domain(struct database *db, const struct database_domain *domain, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_ADD_DOMAIN, TEXT(domain->name), TEXT(domain->tenant),
-                           INT(domain->created_ms), INT(domain->captured));
+    struct rows *s = ROWS(db, SQL_ADD_DOMAIN, TEXT(domain->name), TEXT(domain->tenant),
+                          INT(domain->created_ms), INT(domain->captured));
+    changes_note(&db->changes, DATABASE_DOMAIN, domain->name);
     return change(db, s, "the domain exists already", domain->name, err);
 }
 
 bool database_set_captured(struct database *db, const char *name, bool captured, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_SET_CAPTURED, TEXT(name), INT(captured));
+    struct rows *s = ROWS(db, SQL_SET_CAPTURED, TEXT(name), INT(captured));
     return change(db, s, "no such domain: see 'domain list'", name, err);
+}
+
+bool database_is_domain(struct database *db, const char *name, bool *is_r, struct err *err)
+{
+    struct rows *s = ROWS(db, SQL_CAPTURED, TEXT(name));
+    *is_r = false;
+    while (rows_next(db, s, err))
+        *is_r = true;
+    return err->kind == ERR_NONE;
 }
 
 bool database_is_captured(struct database *db, const char *name, struct err *err)
 {
     bool captured = false;
-    sqlite3_stmt *s = ROWS(db, SQL_CAPTURED, TEXT(name));
+    struct rows *s = ROWS(db, SQL_CAPTURED, TEXT(name));
     while (rows_next(db, s, err))
-        captured = sqlite3_column_int(s, 0) != 0;
+        captured = rows_get_int(s, 0) != 0;
     return captured;
 }
 
 bool database_delete_domain(struct database *db, const char *name, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_DELETE_KEYS, TEXT(name));
+    struct rows *s = ROWS(db, SQL_DELETE_KEYS, TEXT(name));
     if (!rows_run(db, s, err))
         return false;
     s = ROWS(db, SQL_DELETE_DOMAIN, TEXT(name));
-    db->accounts_changed = true;
+    changes_note(&db->changes, DATABASE_DOMAIN, name);
+    changes_note(&db->changes, DATABASE_KEYS, name);
     return change(db, s, "no such domain: see 'domain list'", name, err);
 }
 
 bool database_keys(struct database *db, const char *domain, database_on_key *on_key, void *context,
                    struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_KEYS, TEXT(domain));
+    struct rows *s = ROWS(db, SQL_KEYS, TEXT(domain));
     while (rows_next(db, s, err)) {
         struct database_key key = {
-            .life = {.algorithm = sqlite3_column_int(s, 2) == KEY_ED25519 ? KEY_ED25519 : KEY_RSA,
-                     .created_ms = sqlite3_column_int64(s, 5),
-                     .since_ms = sqlite3_column_int64(s, 7),
-                     .seen_ms = sqlite3_column_int64(s, 8),
-                     .wait_s = sqlite3_column_int64(s, 9)}};
+            .life = {.algorithm = rows_get_int(s, 2) == KEY_ED25519 ? KEY_ED25519 : KEY_RSA,
+                     .created_ms = rows_get_int(s, 5),
+                     .since_ms = rows_get_int(s, 7),
+                     .seen_ms = rows_get_int(s, 8),
+                     .wait_s = rows_get_int(s, 9)}};
         if (!key_state_parse(span_of(rows_get_text(s, 3)), &key.life.state))
             continue; /* of a later version */
         rows_copy_text(s, 0, key.domain, sizeof(key.domain));
@@ -248,26 +252,29 @@ static bool note_key(struct database *db, const struct database_key *key, struct
 
 bool database_add_key(struct database *db, const struct database_key *key, struct err *err)
 {
-    sqlite3_stmt *s =
+    struct rows *s =
         ROWS(db, SQL_ADD_KEY, TEXT(key->domain), TEXT(key->life.selector), INT(key->life.algorithm),
              TEXT(key_state_name(key->life.state)), TEXT(key->public_key),
              INT(key->life.created_ms), TEXT(key->delegated), INT(key->life.since_ms));
+    changes_note(&db->changes, DATABASE_KEYS, key->domain);
     return change(db, s, "a key of that selector exists already", key->life.selector, err) &&
            note_key(db, key, err);
 }
 
 bool database_set_key(struct database *db, const struct database_key *key, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_SET_KEY, TEXT(key->domain), TEXT(key->life.selector),
-                           TEXT(key_state_name(key->life.state)), INT(key->life.since_ms),
-                           INT(key->life.seen_ms), INT(key->life.wait_s));
+    struct rows *s = ROWS(db, SQL_SET_KEY, TEXT(key->domain), TEXT(key->life.selector),
+                          TEXT(key_state_name(key->life.state)), INT(key->life.since_ms),
+                          INT(key->life.seen_ms), INT(key->life.wait_s));
+    changes_note(&db->changes, DATABASE_KEYS, key->domain);
     return change(db, s, "no such key: see 'key list'", key->life.selector, err);
 }
 
 bool database_delete_key(struct database *db, const char *domain, const char *selector,
                          struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_DELETE_KEY, TEXT(domain), TEXT(selector));
+    struct rows *s = ROWS(db, SQL_DELETE_KEY, TEXT(domain), TEXT(selector));
+    changes_note(&db->changes, DATABASE_KEYS, domain);
     return change(db, s, "no such key: see 'key list'", selector, err);
 }
 

@@ -29,10 +29,10 @@ static void clean(const char *text, char *clean_r, size_t size)
             *p = '?';
 }
 
-static struct audit_row read_row(sqlite3_stmt *s)
+static struct audit_row read_row(struct rows *s)
 {
-    return (struct audit_row){.seq = sqlite3_column_int64(s, 0),
-                              .at_ms = sqlite3_column_int64(s, 1),
+    return (struct audit_row){.seq = rows_get_int(s, 0),
+                              .at_ms = rows_get_int(s, 1),
                               .who = rows_get_text(s, 2),
                               .what = rows_get_text(s, 3),
                               .about = rows_get_text(s, 4),
@@ -50,9 +50,9 @@ bool database_audit(struct database *db, const char *who, const char *what, cons
     clean(about, about_clean, sizeof(about_clean));
     struct audit_row row = {
         .seq = 1, .at_ms = clock_now_ms(), .who = who_clean, .what = what, .about = about_clean};
-    sqlite3_stmt *s = rows_prepare(db, SQL_AUDIT_LAST);
+    struct rows *s = rows_prepare(db, SQL_AUDIT_LAST);
     while (rows_next(db, s, err)) {
-        row.seq = sqlite3_column_int64(s, 0) + 1;
+        row.seq = rows_get_int(s, 0) + 1;
         rows_copy_text(s, 5, before, sizeof(before));
     }
     if (err->kind != ERR_NONE)
@@ -80,7 +80,7 @@ bool database_note(struct database *db, const char *who, const char *kind, const
 bool database_audit_rows(struct database *db, int64_t after, int64_t limit,
                          database_on_audit *on_row, void *context, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_AUDIT_ROWS, INT(after), INT(limit));
+    struct rows *s = ROWS(db, SQL_AUDIT_ROWS, INT(after), INT(limit));
     while (rows_next(db, s, err)) {
         const struct audit_row row = read_row(s);
         on_row(context, &row);
@@ -90,14 +90,14 @@ bool database_audit_rows(struct database *db, int64_t after, int64_t limit,
 
 bool database_audit_last(struct database *db, int64_t *seq_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_AUDIT_LAST);
+    struct rows *s = rows_prepare(db, SQL_AUDIT_LAST);
     *seq_r = 0;
     return rows_run_int(db, s, seq_r, err);
 }
 
 bool database_alerted(struct database *db, const char *kind, int64_t *seq_r, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_ALERTED, TEXT(kind));
+    struct rows *s = ROWS(db, SQL_ALERTED, TEXT(kind));
     *seq_r = -1;
     return rows_run_int(db, s, seq_r, err);
 }

@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* bodies.c - The bytes of a batch's new mail, written and synced before its rows are. */
+/* bodies.c - The bytes of a batch's new mail, written and synced before its rows are. When that
+ * fails the new mail is left out of the batch; all else in it goes on.
+ */
 #include "bodies.h"
 
-static void refuse_new_mail(struct store_job *jobs)
+static void refuse_new_mail(struct job *jobs, const struct err *why)
 {
-    for (struct store_job *job = jobs; job; job = job->next)
-        if (job->mail && job->outcome_count == 0)
-            job->ok = err_set(&job->err, ERR_FULL, "the disk is nearly full: new mail is refused");
+    for (struct job *job = jobs; job; job = job->next)
+        if (job_new_mail(job))
+            job_fail(job, JOB_LEFT_OUT, why);
 }
 
-void bodies_write(struct segments *segments, struct store_job *jobs)
+void bodies_write(struct segments *segments, struct job *jobs)
 {
     struct err err = {0};
-    for (struct store_job *job = jobs; job; job = job->next)
-        job->ok = true;
-    if (segments_disk_is_low(segments))
-        refuse_new_mail(jobs);
-    for (struct store_job *job = jobs; job; job = job->next) {
-        if (job->ok && job->mail && job->mail->place.segment == 0)
-            segments_add(segments, job->mail->id, buf_span(&job->body), &job->mail->place);
+    for (struct job *job = jobs; job; job = job->next) {
+        const struct store_accept *a = job_new_mail(job);
+        job->state = JOB_READY;
+        job->has_spooled = a && a->mail->place.segment != 0;
+    }
+    if (!segments_has_room(segments, &err))
+        refuse_new_mail(jobs, &err);
+    for (struct job *job = jobs; job; job = job->next) {
+        struct store_accept *a = job_new_mail(job);
+        if (a && job->state == JOB_READY && !job->has_spooled)
+            segments_add(segments, a->mail->id, buf_span(&a->body), &a->mail->place);
     }
     if (segments_sync(segments, &err))
         return;
-    for (struct store_job *job = jobs; job; job = job->next) {
-        if (job->ok && job->mail && job->body.len > 0) {
-            job->mail->place = (struct mail_place){0};
-            job->ok = false;
-            job->err = err;
+    for (struct job *job = jobs; job; job = job->next) {
+        struct store_accept *a = job_new_mail(job);
+        if (a && job->state == JOB_READY && !job->has_spooled) {
+            a->mail->place = (struct mail_place){0};
+            job_fail(job, JOB_LEFT_OUT, &err);
         }
     }
 }

@@ -3,11 +3,11 @@
 #ifndef BODIES_H
 #define BODIES_H
 
+#include "jobs.h"
 #include "segments.h"
-#include "store.h"
 
-/* Write the bodies of `jobs`, sync, and say in each where it lies. When that fails, or the disk is
- * nearly full, the accepts are out of this batch: not `ok`, with the reason. Sets `ok` of all. */
-void bodies_write(struct segments *segments, struct store_job *jobs);
+/* Write the bodies of `jobs`, sync, and say in each where it lies. All are JOB_READY then; but when
+ * that fails, or the disk is nearly full, new mail is JOB_LEFT_OUT. */
+void bodies_write(struct segments *segments, struct job *jobs);
 
 #endif

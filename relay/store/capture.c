@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* capture.c - Asked in the transaction that accepts: what `dns --check` ends holds for the very
- * next message. */
+/* capture.c - Holding the mail of a domain whose DNS records are not right yet. It is decided in
+ * the transaction that accepts: the very next message goes once `dns --check` has ended it. */
 #include "capture.h"
 
 #include "accounts.h"
@@ -9,31 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
-bool capture_look(struct database *db, struct store_job *job, struct err *err)
+bool capture_look(struct database *db, const struct store_accept *a, bool *captured_r,
+                  struct err *err)
 {
-    if (job->may_capture)
-        job->captured = database_is_captured(db, job->mail->from_domain, err);
-    return err->kind == ERR_NONE;
+    *captured_r = a->may_capture && database_is_captured(db, a->mail->from_domain, err);
+    return !a->may_capture || err->kind == ERR_NONE;
 }
 
-bool capture_holds(const struct store_job *job, size_t i)
+bool capture_holds(const struct store_accept *a, size_t i)
 {
     char form[ADDRESS_CANONICAL_MAX + 1];
-    if (!job->captured)
-        return false;
-    (void)address_counted_as(job->mail->envelope.rcpts[i].address, form);
-    for (size_t k = 0; k < job->operator_count; k++)
-        if (strcmp(job->operators[k], form) == 0)
+    (void)address_counted_as(a->mail->envelope.rcpts[i].address, form);
+    for (size_t k = 0; k < a->operator_count; k++)
+        if (strcmp(a->operators[k], form) == 0)
             return false;
     return true;
-}
-
-void capture_end(struct store_job *job)
-{
-    bool any = false;
-    for (size_t i = 0; job->captured && !any && i < job->mail->envelope.count; i++)
-        any = capture_holds(job, i);
-    job->captured = any;
 }
 
 bool capture_note(struct database *db, const struct mail *m, size_t i, struct err *err)

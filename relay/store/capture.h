@@ -5,14 +5,13 @@
 #ifndef CAPTURE_H
 #define CAPTURE_H
 
-#include "store.h"
+#include "store_jobs.h"
 
-/* Is the domain of job->mail captured? The answer stays in job->captured. */
-MUST_CHECK bool capture_look(struct database *db, struct store_job *job, struct err *err);
-/* Is the recipient with this index held? */
-bool capture_holds(const struct store_job *job, size_t i);
-/* All recipients are written down: job->captured is whether any is held. */
-void capture_end(struct store_job *job);
+/* Is the domain of a->mail captured, and does that count for it? */
+MUST_CHECK bool capture_look(struct database *db, const struct store_accept *a, bool *captured_r,
+                             struct err *err);
+/* If so, is the recipient with this index held? */
+bool capture_holds(const struct store_accept *a, size_t i);
 /* It has been: as an event of its message. */
 MUST_CHECK bool capture_note(struct database *db, const struct mail *m, size_t i, struct err *err);
 

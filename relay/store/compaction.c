@@ -14,7 +14,7 @@
 
 #include "db.h"
 #include "log.h"
-#include "spool.h"
+#include "spool_record.h"
 
 #include <stdlib.h>
 
@@ -36,12 +36,12 @@ struct moves {
 static bool collect(struct compaction *c, struct database *db, struct segments *segments,
                     struct moves *m, int *rows_r, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_PLACES_FROM, INT(c->seen), INT(ROWS_MAX));
+    struct rows *s = ROWS(db, SQL_PLACES_FROM, INT(c->seen), INT(ROWS_MAX));
     *rows_r = 0;
     while (m->count < MOVES_MAX && m->bytes < BYTES_MAX && rows_next(db, s, err)) {
-        const struct mail_place place = {sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
-                                         sqlite3_column_int64(s, 3)};
-        c->seen = sqlite3_column_int64(s, 0);
+        const struct mail_place place = {rows_get_int(s, 1), rows_get_int(s, 2),
+                                         rows_get_int(s, 3)};
+        c->seen = rows_get_int(s, 0);
         (*rows_r)++;
         if (!segments_is_chosen(segments, place.segment))
             continue;
@@ -49,7 +49,7 @@ static bool collect(struct compaction *c, struct database *db, struct segments *
         m->items[m->count++].from = place;
         m->bytes += place.length;
     }
-    sqlite3_reset(s);
+    rows_reset(s);
     return err->kind == ERR_NONE;
 }
 
@@ -77,8 +77,8 @@ static bool write_rows(struct database *db, const struct moves *m, struct err *e
 {
     bool ok = rows_simple(db, SQL_BEGIN, err);
     for (size_t i = 0; ok && i < m->count; i++) {
-        sqlite3_stmt *s = ROWS(db, SQL_MOVE, INT(m->items[i].id), INT(m->items[i].to.segment),
-                               INT(m->items[i].to.offset));
+        struct rows *s = ROWS(db, SQL_MOVE, INT(m->items[i].id), INT(m->items[i].to.segment),
+                              INT(m->items[i].to.offset));
         ok = rows_run(db, s, err);
     }
     if (ok && rows_simple(db, SQL_COMMIT, err))

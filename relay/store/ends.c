@@ -11,12 +11,12 @@
 bool rows_end(struct database *db, int64_t message, struct err *err)
 {
     bool ended = false;
-    sqlite3_stmt *s = ROWS(db, SQL_ENDED, INT(message));
+    struct rows *s = ROWS(db, SQL_ENDED, INT(message));
     while (rows_next(db, s, err)) {
-        const struct mail_place place = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-                                         sqlite3_column_int64(s, 2)};
+        const struct mail_place place = {rows_get_int(s, 0), rows_get_int(s, 1),
+                                         rows_get_int(s, 2)};
         rows_note_released(db, &place);
-        shares_add(&db->shares, rows_get_text(s, 3), -place.length);
+        shares_add(&db->shares, DATABASE_STORAGE, rows_get_text(s, 3), -place.length);
         ended = true;
     }
     if (err->kind != ERR_NONE || !ended)

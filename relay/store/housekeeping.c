@@ -4,13 +4,16 @@
  */
 #include "housekeeping.h"
 
+#include "clock.h"
 #include "db.h"
-#include "duplicates.h"
+#include "event_shares.h"
+#include "events.h"
 #include "log.h"
 #include "new_recipients.h"
+#include "sent.h"
+#include "share_notices.h"
 #include "shares.h"
 #include "sweep.h"
-#include "throttle_rows.h"
 #include "top_talkers.h"
 
 enum {
@@ -34,17 +37,40 @@ static struct oldest look_at_oldest(struct database *db, int64_t passed, int64_t
     struct err err = {0};
     struct oldest o = {.last = passed, .apart = passed};
     bool apart = true;
-    sqlite3_stmt *s = ROWS(db, SQL_OLDEST_EVENTS, INT(passed));
+    struct rows *s = ROWS(db, SQL_OLDEST_EVENTS, INT(passed));
     while (rows_next(db, s, &err)) {
-        int64_t at_ms = sqlite3_column_int64(s, 1);
+        int64_t at_ms = rows_get_int(s, 1);
         bool old = at_ms < now_ms - history_ms;
         apart = apart && (old || at_ms > now_ms + history_ms);
         o.old = o.old || old;
-        o.last = sqlite3_column_int64(s, 0);
+        o.last = rows_get_int(s, 0);
         o.apart = apart ? o.last : o.apart;
     }
     log_fault("housekeeping_failed", &err);
     return o;
+}
+
+/* What is not in the index is not counted yet. */
+static bool index_up_to(struct database *db, int64_t last, struct err *err)
+{
+    int64_t up_to = 0;
+    return rows_run_int(db, rows_prepare(db, SQL_INDEXED), &up_to, err) &&
+           (last <= up_to || rows_index_all_events(db, err));
+}
+
+/* All or nothing: an id is given again when all events are forgotten, and what the index had of it
+ * would be another message's. */
+static bool delete_events(struct database *db, int64_t passed, int64_t last, int64_t before_ms,
+                          struct err *err)
+{
+    bool ok =
+        rows_simple(db, SQL_BEGIN, err) &&
+        rows_run(db, ROWS(db, SQL_FORGET_INDEXED, INT(passed), INT(last), INT(before_ms)), err) &&
+        rows_run(db, ROWS(db, SQL_FORGET_EVENTS, INT(passed), INT(last), INT(before_ms)), err) &&
+        rows_simple(db, SQL_MEND_INDEXED, err) && rows_simple(db, SQL_COMMIT, err);
+    if (!ok)
+        rows_rollback(db);
+    return ok;
 }
 
 /* Events are numbered as they happen: the old ones are the first, and no more are looked at. A
@@ -53,28 +79,29 @@ static struct oldest look_at_oldest(struct database *db, int64_t passed, int64_t
  * more of them. */
 static bool forget_events(struct housekeeping *h, struct database *db, int64_t now_ms)
 {
+    struct err err = {0};
     int64_t passed = h->passed;
     struct oldest o = look_at_oldest(db, passed, now_ms);
     h->passed = o.apart;
     if (!o.old)
         return o.apart > passed;
-    sqlite3_stmt *s =
-        ROWS(db, SQL_FORGET_EVENTS, INT(passed), INT(o.last), INT(now_ms - history_ms));
-    return sweep_rows(db, s);
+    bool ok = index_up_to(db, o.last, &err) &&
+              delete_events(db, passed, o.last, now_ms - history_ms, &err);
+    log_fault("housekeeping_failed", &err);
+    return ok;
 }
 
 /* Rows of before; true when there may be more of them. */
 static bool forget(struct database *db, enum sql sql, int64_t before_ms)
 {
-    sqlite3_stmt *s = ROWS(db, sql, INT(before_ms));
+    struct rows *s = ROWS(db, sql, INT(before_ms));
     return sweep_rows(db, s);
 }
 
 static bool sweep(struct database *db, int64_t now_ms)
 {
     bool more = forget(db, SQL_SUPPRESS_FORGET, now_ms);
-    more = throttle_rows_sweep(db, now_ms) || more;
-    more = duplicates_sweep(db, now_ms) || more;
+    more = sent_sweep(db, now_ms) || more;
     more = new_recipients_sweep(db, now_ms) || more;
     return top_talkers_sweep(db, now_ms - history_ms) || more;
 }
@@ -85,19 +112,6 @@ static bool is_due(int64_t due_ms, int64_t now_ms)
     return now_ms >= due_ms || due_ms - now_ms > SWEEP_MS;
 }
 
-bool housekeeping_begin(struct database *db, struct segments *segments, struct err *err)
-{
-    sqlite3_stmt *s = rows_prepare(db, SQL_PLACES);
-    while (rows_next(db, s, err)) {
-        struct mail_place place = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-                                   sqlite3_column_int64(s, 2)};
-        segments_keep(segments, &place);
-        shares_add(&db->shares, rows_get_text(s, 3), place.length);
-    }
-    shares_keep(&db->shares);
-    return err->kind == ERR_NONE;
-}
-
 void housekeeping_run(struct housekeeping *h, const char *state_dir, struct database *db,
                       struct segments *segments, int64_t now_ms)
 {
@@ -106,6 +120,13 @@ void housekeeping_run(struct housekeeping *h, const char *state_dir, struct data
         more = compaction_step(&h->compaction, state_dir, db, segments) || more;
         h->step_ms = now_ms + (more ? STEP_MS : PAUSE_MS);
     }
+    if (is_due(h->shares_ms, now_ms)) {
+        event_shares_save(db);
+        h->shares_ms = now_ms + PAUSE_MS;
+    }
+    database_trim_cache(db);
+    share_notices_tell(db, now_ms);
+    disk_notices_look(&h->disk, state_dir, db, now_ms);
     if (is_due(h->sweep_ms, now_ms)) {
         h->passed = 0; /* what was the future then may be old now */
         h->sweep_ms = now_ms + (sweep(db, now_ms) ? SWEEP_SOON_MS : SWEEP_MS);

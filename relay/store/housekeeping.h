@@ -4,16 +4,16 @@
 #define HOUSEKEEPING_H
 
 #include "compaction.h"
+#include "disk_notices.h"
 
 /* When what is next, by the wall clock; all zero at first. */
 struct housekeeping {
-    int64_t step_ms, sweep_ms;
+    int64_t step_ms, sweep_ms, shares_ms;
     int64_t passed; /* events up to this id are dated in the future, and stay */
     struct compaction compaction;
+    struct disk_notices disk;
 };
 
-/* When the store is opened: which segments messages lie in. */
-MUST_CHECK bool housekeeping_begin(struct database *db, struct segments *segments, struct err *err);
 /* What is due of it, on the store's thread, outside of any transaction. */
 void housekeeping_run(struct housekeeping *h, const char *state_dir, struct database *db,
                       struct segments *segments, int64_t now_ms);

@@ -5,13 +5,16 @@
  * for those who are likely to come. Who came together last time has been answered together, and
  * comes back together.
  *
- * Nobody waits for an outcome: its connection has gone on. So outcomes alone wait a little for a
- * message that is accepted, whose commit takes them along.
+ * Nobody waits for an outcome or a note: its connection has gone on. So these alone wait a little
+ * for a message that is accepted, whose commit takes them along. The outcome of what has just been
+ * accepted comes soon, and does not even wake the thread: it sleeps no longer than that anyway.
+ *
+ * What fits into one batch is taken in the order in which it was put. What does not is sorted out
+ * by tenants, on the thread that takes: so putting costs the same however many wait.
  */
 #include "job_queue.h"
 
 #include "clock.h"
-#include "jobs.h"
 
 #include <errno.h>
 #include <time.h>
@@ -30,6 +33,7 @@ void job_queue_init(struct job_queue *q)
     pthread_condattr_t monotonic;
     *q = (struct job_queue){.crowd = 1};
     q->last = &q->first;
+    job_turns_init(&q->turns);
     pthread_mutex_init(&q->mutex, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* the wall clock may jump */
@@ -44,19 +48,20 @@ void job_queue_fini(struct job_queue *q)
 }
 
 /* The clock may have been set since the job's times were made, and what waits here was moved. */
-static void catch_up(struct store_job *job)
+static void catch_up(struct job *job)
 {
-    int64_t step_ms = job->offset_ms != 0 ? clock_offset_ms() - job->offset_ms : 0;
+    int64_t offset_ms = job_offset_ms(job);
+    int64_t step_ms = offset_ms != 0 ? clock_offset_ms() - offset_ms : 0;
     if (step_ms > CLOCK_STEP_MS || step_ms < -CLOCK_STEP_MS)
         jobs_move(job, step_ms);
 }
 
-static bool is_urgent(const struct store_job *job)
+static bool is_urgent(const struct job *job)
 {
-    return job->mail || job->run || job->outcome_count == 0;
+    return job->kind != JOB_SETTLE && (job->kind != JOB_TELL || job->as.any.answer);
 }
 
-void job_queue_put(struct job_queue *q, struct store_job *job)
+void job_queue_put(struct job_queue *q, struct job *job)
 {
     job->next = NULL;
     pthread_mutex_lock(&q->mutex);
@@ -65,10 +70,10 @@ void job_queue_put(struct job_queue *q, struct store_job *job)
     q->last = &job->next;
     q->waiting++;
     q->urgent += is_urgent(job);
-    if (q->waiting == 1 || q->waiting == q->crowd || q->waiting == CROWD_MAX ||
-        (is_urgent(job) && q->urgent == 1))
-        pthread_cond_signal(&q->wake);
+    bool wakes = q->waiting == q->wanted || (is_urgent(job) && q->urgent == 1);
     pthread_mutex_unlock(&q->mutex);
+    if (wakes) /* not before: it would wake up only to wait for the mutex */
+        pthread_cond_signal(&q->wake);
 }
 
 void job_queue_stop(struct job_queue *q)
@@ -93,18 +98,33 @@ static struct timespec in_ms(int64_t ms)
 static void wait_for(struct job_queue *q, size_t count, int64_t ms)
 {
     const struct timespec until = in_ms(ms);
+    q->wanted = count;
     while (q->waiting < count && !q->stopping)
         if (pthread_cond_timedwait(&q->wake, &q->mutex, &until) == ETIMEDOUT)
             return;
 }
 
 /* Until somebody waits for an answer, or there are many outcomes, or the time is over. */
-static void wait_for_company(struct job_queue *q)
+static void wait_for_company(struct job_queue *q, int64_t ms)
 {
-    const struct timespec until = in_ms(OUTCOME_WAIT_MS);
-    while (q->waiting > 0 && q->urgent == 0 && q->waiting < CROWD_MAX && !q->stopping)
+    const struct timespec until = in_ms(ms);
+    q->wanted = CROWD_MAX;
+    while (q->urgent == 0 && q->waiting < CROWD_MAX && !q->stopping)
         if (pthread_cond_timedwait(&q->wake, &q->mutex, &until) == ETIMEDOUT)
             return;
+}
+
+/* Until there is something to take. An outcome that has come while others were waited for has
+ * waited long enough when that is over. */
+static void wait_for_some(struct job_queue *q, int64_t ms)
+{
+    if (q->accepted)
+        wait_for_company(q, ms < OUTCOME_WAIT_MS ? ms : OUTCOME_WAIT_MS);
+    if (q->accepted && q->waiting > 0)
+        return;
+    wait_for(q, 1, ms);
+    if (q->waiting > 0)
+        wait_for_company(q, OUTCOME_WAIT_MS);
 }
 
 /* Let the crowd gather, as long as it grows and for 2 ms at most. */
@@ -125,21 +145,35 @@ static size_t expected(size_t last)
     return last < CROWD_SMALL ? CROWD_SMALL : last < CROWD_MAX ? last : CROWD_MAX;
 }
 
-struct store_job *job_queue_take(struct job_queue *q, size_t max, int64_t wait_ms, bool *stopping_r)
+static struct job *take(struct job_queue *q, size_t max)
+{
+    struct job *list = q->first;
+    q->first = NULL;
+    q->last = &q->first;
+    struct job *rest = NULL;
+    if (list && job_turns_is_empty(&q->turns)) {
+        rest = jobs_cut(list, max);
+        if (!rest)
+            return list;
+    }
+    job_turns_add(&q->turns, list);
+    job_turns_add(&q->turns, rest);
+    return job_turns_take(&q->turns, max);
+}
+
+struct job *job_queue_take(struct job_queue *q, size_t max, int64_t wait_ms, bool *stopping_r)
 {
     size_t count = 0;
     pthread_mutex_lock(&q->mutex);
-    wait_for(q, 1, wait_ms);
-    wait_for_company(q);
+    wait_for_some(q, wait_ms);
     wait_for_crowd(q);
-    struct store_job *batch = q->first;
-    q->first = batch ? jobs_cut(batch, max) : NULL;
-    if (!q->first)
-        q->last = &q->first;
-    for (struct store_job *job = batch; job; job = job->next) {
+    struct job *batch = take(q, max);
+    size_t waited = q->urgent;
+    for (struct job *job = batch; job; job = job->next) {
         count++;
         q->urgent -= is_urgent(job);
     }
+    q->accepted = q->urgent < waited;
     q->waiting -= count;
     q->crowd = expected(count);
     *stopping_r = q->stopping;
@@ -152,6 +186,7 @@ int64_t job_queue_follow_clock(struct job_queue *q)
     pthread_mutex_lock(&q->mutex);
     int64_t step_ms = clock_follow();
     jobs_move(q->first, step_ms);
+    job_turns_move(&q->turns, step_ms);
     pthread_mutex_unlock(&q->mutex);
     return step_ms;
 }

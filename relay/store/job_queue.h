@@ -4,34 +4,38 @@
 #ifndef JOB_QUEUE_H
 #define JOB_QUEUE_H
 
-#include "store.h"
+#include "job_turns.h"
 
 #include <pthread.h>
 
 struct job_queue {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t wake;
-    struct store_job *first, **last;
-    size_t waiting; /* jobs in the list */
+    struct job *first, **last;
+    size_t waiting; /* jobs in the list and by turns */
     size_t urgent;  /* those of them that somebody waits for */
     size_t crowd;   /* how many are expected to come together */
+    size_t wanted;  /* how many the thread that takes waits for */
+    bool accepted;  /* the last batch had somebody who waited: outcomes of it come soon */
     bool stopping;
+
+    struct job_turns turns; /* what was more than a batch; of the thread that takes */
 };
 
 void job_queue_init(struct job_queue *q);
 void job_queue_fini(struct job_queue *q);
 
 /* Takes `job`; from any thread. */
-void job_queue_put(struct job_queue *q, struct store_job *job);
+void job_queue_put(struct job_queue *q, struct job *job);
 /* No more is coming: job_queue_take() waits no longer. From any thread. */
 void job_queue_stop(struct job_queue *q);
 
-/* Up to `max` jobs. Waits for the first, at most `wait_ms`: then it is time to look around, and
- * the answer is NULL. NULL with `stopping_r`: that was all. */
-struct store_job *job_queue_take(struct job_queue *q, size_t max, int64_t wait_ms,
-                                 bool *stopping_r);
+/* Up to `max` jobs, and no more work than a batch may be (jobs.h): in the order in which they were
+ * put, or, where more wait, by turns (job_turns.h). Waits for the first, at most `wait_ms`: then it
+ * is time to look around, and the answer is NULL. NULL with `stopping_r`: that was all. */
+struct job *job_queue_take(struct job_queue *q, size_t max, int64_t wait_ms, bool *stopping_r);
 
-/* clock_follow(), with all that waits moved along. Returns the step. */
+/* clock_follow(), with all that waits moved along; on the thread that takes. Returns the step. */
 int64_t job_queue_follow_clock(struct job_queue *q);
 
 #endif

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* keyring.c - One entry per domain that has been signed for. A refresh takes entries out; one whose
- * keys are on loan, as another thread is signing with them, is freed when they come back.
+/* keyring.c - One entry per domain that has been signed for.
+ *
+ *   (none) ── keyring_load ──▶ ready ── keyring_refresh ──▶ stale ── keyring_load ──▶ ready
+ *       └──── keyring_load ──▶ faulty, until the next load or refresh
+ *
+ * Only keyring_load() reads files. What is stale still signs what is on its way, and is loaded anew
+ * before anything else is accepted or begun. An entry that is replaced while its keys are on loan,
+ * as another thread is signing with them, is freed when they come back.
  */
 #include "keyring.h"
 
@@ -26,20 +32,27 @@ struct keyring_entry {
     struct key *owned[SIGNING_KEYS_MAX];
     size_t count;
     unsigned loans;
-    bool out; /* of the table */
+    bool stale;
+    bool out;         /* of the table */
+    struct err fault; /* of the last load; ERR_NONE: the keys are there */
     UT_hash_handle hh;
 };
 
 struct keyring {
     char *state_dir;
-    pthread_mutex_t mutex;
+    struct directory *directory;
+    pthread_mutex_t loading; /* one at a time reads files; taken before `mutex` */
+    pthread_mutex_t mutex;   /* guards what follows */
     struct keyring_entry *entries;
+    uint64_t refreshed; /* that often */
 };
 
-struct keyring *keyring_new(const char *state_dir)
+struct keyring *keyring_new(const char *state_dir, struct directory *directory)
 {
     struct keyring *k = xcalloc(1, sizeof(*k));
     k->state_dir = xstrdup(state_dir);
+    k->directory = directory;
+    pthread_mutex_init(&k->loading, NULL);
     pthread_mutex_init(&k->mutex, NULL);
     return k;
 }
@@ -60,14 +73,44 @@ static void take_out(struct keyring *k, struct keyring_entry *e)
         free_entry(e);
 }
 
+static struct keyring_entry *find(const struct keyring *k, const char *domain)
+{
+    struct keyring_entry *e = NULL;
+    HASH_FIND_STR(k->entries, domain, e);
+    return e;
+}
+
+struct tally {
+    size_t keys, pending, active;
+};
+
+static void tally_key(void *context, const struct database_key *key)
+{
+    struct tally *t = context;
+    t->keys++;
+    t->pending += key->life.state == KEY_PENDING;
+    t->active += key->life.state == KEY_ACTIVE;
+}
+
+static struct tally tally(const struct keyring *k, const char *domain)
+{
+    struct tally t = {0};
+    directory_keys(k->directory, domain, tally_key, &t);
+    return t;
+}
+
 void keyring_refresh(struct keyring *k, const char *domain)
 {
-    struct keyring_entry *e;
-    struct keyring_entry *next;
+    bool has_none = domain && tally(k, domain).active == 0;
     pthread_mutex_lock(&k->mutex);
-    HASH_ITER (hh, k->entries, e, next)
-        if (!domain || strcmp(e->domain, domain) == 0)
-            take_out(k, e);
+    k->refreshed++;
+    struct keyring_entry *one = domain ? find(k, domain) : NULL;
+    if (one && has_none) /* nobody would load it, and its keys would stay in memory */
+        take_out(k, one);
+    else if (one)
+        one->stale = true;
+    for (struct keyring_entry *e = domain ? NULL : k->entries; e; e = e->hh.next)
+        e->stale = true;
     pthread_mutex_unlock(&k->mutex);
 }
 
@@ -75,8 +118,10 @@ void keyring_free(struct keyring *k)
 {
     if (!k)
         return;
-    keyring_refresh(k, NULL);
+    while (k->entries)
+        take_out(k, k->entries);
     pthread_mutex_destroy(&k->mutex);
+    pthread_mutex_destroy(&k->loading);
     free(k->state_dir);
     free(k);
 }
@@ -141,13 +186,9 @@ bool keyring_make(const char *state_dir, const char *domain, const char *selecto
     return ok;
 }
 
-struct search {
-    struct keyring_entry *entry;
-};
-
 static void note_key(void *context, const struct database_key *key)
 {
-    struct keyring_entry *e = ((struct search *)context)->entry;
+    struct keyring_entry *e = context;
     if (key->life.state == KEY_ACTIVE && e->count < SIGNING_KEYS_MAX) {
         struct signing_key *to = &e->keys[e->count++];
         snprintf(to->selector, sizeof(to->selector), "%s", key->life.selector);
@@ -186,6 +227,23 @@ static bool read_key(const char *path, struct key **key_r, struct err *err)
     return ok;
 }
 
+static void tell_missing(void *context, const struct database_key *key)
+{
+    const struct keyring *k = context;
+    char path[4096];
+    keyring_path(k->state_dir, key->domain, key->life.selector, path);
+    if (key->life.state == KEY_ACTIVE && access(path, F_OK) != 0)
+        log_end(
+            log_text(log_text(log_text(log_begin(LOG_ERROR, "key_missing"), "domain", key->domain),
+                              "file", path),
+                     "reply", strerror(errno)));
+}
+
+void keyring_tell_missing(struct keyring *k)
+{
+    directory_keys(k->directory, NULL, tell_missing, k);
+}
+
 bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r, struct err *err)
 {
     char path[4096];
@@ -199,13 +257,9 @@ bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r,
     return ok;
 }
 
-static bool load(struct keyring *k, struct database *db, struct keyring_entry *e, struct err *err)
+static bool read_keys(const struct keyring *k, struct keyring_entry *e, struct err *err)
 {
-    struct search search = {e};
-    if (!database_keys(db, e->domain, note_key, &search, err)) {
-        e->count = 0;
-        return false;
-    }
+    directory_keys(k->directory, e->domain, note_key, e);
     size_t count = e->count;
     for (e->count = 0; e->count < count; e->count++) {
         char path[4096];
@@ -214,35 +268,81 @@ static bool load(struct keyring *k, struct database *db, struct keyring_entry *e
             return false;
         e->keys[e->count].key = e->owned[e->count];
     }
-    return count > 0 ||
-           err_set(err, ERR_NOT_FOUND, "domain %s has no DKIM key: run 'sealpost domain add %s'",
-                   e->domain, e->domain);
+    return true;
 }
 
-bool keyring_find(struct keyring *k, struct database *db, const char *domain,
-                  struct keyring_loan *loan_r, struct err *err)
+static bool is_loaded(const struct keyring_entry *e)
 {
-    struct keyring_entry *e = NULL;
-    bool ok = true;
+    return e && !e->stale && e->fault.kind == ERR_NONE;
+}
+
+/* A domain without a key that signs has no entry. */
+static void replace(struct keyring *k, struct keyring_entry *fresh, uint64_t refreshed)
+{
     pthread_mutex_lock(&k->mutex);
-    HASH_FIND_STR(k->entries, domain, e);
-    if (!e) {
-        e = xcalloc(1, sizeof(*e));
-        snprintf(e->domain, sizeof(e->domain), "%s", domain);
-        ok = load(k, db, e, err);
-        if (ok)
-            HASH_ADD_STR(k->entries, domain, e);
-    }
-    if (ok) {
-        memcpy(loan_r->keys, e->keys, sizeof(e->keys));
-        loan_r->count = e->count;
-        loan_r->entry = e;
-        e->loans++;
-    } else {
-        free_entry(e);
-    }
+    struct keyring_entry *before = find(k, fresh->domain);
+    if (before)
+        take_out(k, before);
+    fresh->stale = k->refreshed != refreshed; /* perhaps it was read before that change */
+    if (fresh->count > 0 || fresh->fault.kind != ERR_NONE)
+        HASH_ADD_STR(k->entries, domain, fresh);
+    else
+        free_entry(fresh);
     pthread_mutex_unlock(&k->mutex);
-    return ok;
+}
+
+void keyring_load(struct keyring *k, const char *domain)
+{
+    pthread_mutex_lock(&k->loading);
+    pthread_mutex_lock(&k->mutex);
+    bool loaded = is_loaded(find(k, domain)); /* what is asked for by many is read once */
+    uint64_t refreshed = k->refreshed;
+    pthread_mutex_unlock(&k->mutex);
+    if (!loaded) {
+        struct keyring_entry *fresh = xcalloc(1, sizeof(*fresh));
+        struct err err = {0};
+        snprintf(fresh->domain, sizeof(fresh->domain), "%s", domain);
+        if (!read_keys(k, fresh, &err))
+            fresh->fault = err;
+        replace(k, fresh, refreshed);
+    }
+    pthread_mutex_unlock(&k->loading);
+}
+
+bool keyring_is_ready(struct keyring *k, const char *domain)
+{
+    pthread_mutex_lock(&k->mutex);
+    const struct keyring_entry *e = find(k, domain);
+    bool loaded = is_loaded(e);
+    pthread_mutex_unlock(&k->mutex);
+    return loaded || (!e && tally(k, domain).active == 0);
+}
+
+static bool lend(struct keyring_entry *e, struct keyring_loan *loan_r, struct err *err)
+{
+    *err = e->fault;
+    if (err->kind != ERR_NONE)
+        return false;
+    memcpy(loan_r->keys, e->keys, sizeof(e->keys));
+    loan_r->count = e->count;
+    loan_r->entry = e;
+    e->loans++;
+    return true;
+}
+
+bool keyring_find(struct keyring *k, const char *domain, struct keyring_loan *loan_r,
+                  struct err *err)
+{
+    pthread_mutex_lock(&k->mutex);
+    struct keyring_entry *e = find(k, domain);
+    bool lent = e && lend(e, loan_r, err);
+    pthread_mutex_unlock(&k->mutex);
+    if (!e && tally(k, domain).active == 0)
+        (void)err_set(err, ERR_NOT_FOUND, "domain %s has no DKIM key: run 'sealpost domain add %s'",
+                      domain, domain);
+    else if (!e)
+        (void)err_set(err, ERR_SYSTEM, "keys of domain %s are being read", domain);
+    return lent;
 }
 
 void keyring_return(struct keyring *k, struct keyring_loan *loan)
@@ -257,32 +357,9 @@ void keyring_return(struct keyring *k, struct keyring_loan *loan)
 
 /* ---- before mail is accepted ---- */
 
-struct tally {
-    size_t keys, pending;
-};
-
-static void tally_key(void *context, const struct database_key *key)
+static struct verdict unsigned_verdict(const struct keyring *k, const char *domain)
 {
-    struct tally *t = context;
-    t->keys++;
-    t->pending += key->life.state == KEY_PENDING;
-}
-
-struct verdict keyring_verdict(struct keyring *k, struct database *db, const char *domain)
-{
-    struct keyring_loan loan;
-    struct tally t = {0};
-    struct err err = {0};
-    if (keyring_find(k, db, domain, &loan, &err)) {
-        keyring_return(k, &loan);
-        return verdict_make(250, "2.0.0", "OK");
-    }
-    if (err.kind != ERR_NOT_FOUND || !database_keys(db, domain, tally_key, &t, &err)) {
-        log_event(LOG_ERROR, "key_unreadable", "reply", err.text);
-        return verdict_make(451, "4.3.5",
-                            "The DKIM key of %.200s cannot be read: the relay's log says why",
-                            domain);
-    }
+    struct tally t = tally(k, domain);
     if (t.keys == 0)
         return verdict_make(550, "5.7.20",
                             "No DKIM key for %.200s: run \"sealpost domain add %.200s\"", domain,
@@ -294,4 +371,19 @@ struct verdict keyring_verdict(struct keyring *k, struct database *db, const cha
     return verdict_make(550, "5.7.20",
                         "The DKIM keys of %.200s are retired: run \"sealpost key rotate %.200s\"",
                         domain, domain);
+}
+
+struct verdict keyring_verdict(struct keyring *k, const char *domain)
+{
+    struct keyring_loan loan;
+    struct err err = {0};
+    if (keyring_find(k, domain, &loan, &err)) {
+        keyring_return(k, &loan);
+        return verdict_make(250, "2.0.0", "OK");
+    }
+    if (err.kind == ERR_NOT_FOUND)
+        return unsigned_verdict(k, domain);
+    log_event(LOG_ERROR, "key_unreadable", "reply", err.text);
+    return verdict_make(451, "4.3.5",
+                        "The DKIM key of %.200s cannot be read: the relay's log says why", domain);
 }

@@ -12,10 +12,12 @@
 /* It never changes. */
 static bool read_key(struct database *db, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_RATE_KEY);
-    while (rows_next(db, s, err))
-        if (sqlite3_column_bytes(s, 0) == (int)sizeof(db->rate_key))
-            memcpy(db->rate_key, sqlite3_column_blob(s, 0), sizeof(db->rate_key));
+    struct rows *s = rows_prepare(db, SQL_RATE_KEY);
+    while (rows_next(db, s, err)) {
+        struct span key = rows_get_blob(s, 0);
+        if (key.len == sizeof(db->rate_key))
+            memcpy(db->rate_key, key.ptr, sizeof(db->rate_key));
+    }
     if (err->kind != ERR_NONE)
         return false;
     db->keyed = secret_keyed_new((struct span){(const char *)db->rate_key, sizeof(db->rate_key)});
@@ -29,9 +31,13 @@ bool macs_prepare(struct database *db, struct err *err)
         return true;
     if (!db->keyed && !read_key(db, err))
         return false;
-    sqlite3_stmt *s = rows_prepare(db, SQL_STEPS);
+    int64_t older = 0;
+    if (!rows_run_int(db, rows_prepare(db, SQL_HAS_OLDER), &older, err))
+        return false;
+    db->has_older = older != 0;
+    struct rows *s = rows_prepare(db, SQL_STEPS);
     while (rows_next(db, s, err))
-        db->steps_ms = sqlite3_column_int64(s, 0);
+        db->steps_ms = rows_get_int(s, 0);
     db->instance_known = err->kind == ERR_NONE;
     return db->instance_known;
 }

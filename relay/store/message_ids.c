@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* message_ids.c - The time in the upper bits, so that messages are numbered as they arrive; but
- * always more than the last one, as the clock may step back.
+/* message_ids.c - Numbers for messages: the time in the upper bits, so that they are numbered as
+ * they arrive; but always more than the last one, as the clock may step back.
  */
 #include "message_ids.h"
 

@@ -3,14 +3,14 @@
 #ifndef NEW_RECIPIENTS_H
 #define NEW_RECIPIENTS_H
 
-#include "database.h"
+#include "sent.h"
 
 struct new_recipient {
     bool is_new;
     bool is_stale;   /* it is known, and that is to be written down again */
     int64_t wait_ms; /* too many today: until there may be another; 0: now */
     uint32_t today, limit;
-    unsigned char name[16];
+    struct sent_name name;
 };
 
 /* Is this recipient (in its canonical form) one? */
@@ -22,7 +22,7 @@ MUST_CHECK bool new_recipients_find(struct database *db, const struct throttle_s
 MUST_CHECK bool new_recipients_note(struct database *db, const struct mail *mail,
                                     const struct new_recipient *n, int64_t now_ms, struct err *err);
 
-/* Forget some of those who have not been written to for a year; true when there are more. */
+/* Forget the counts of days that no limit looks at any more; true when there were some. */
 bool new_recipients_sweep(struct database *db, int64_t now_ms);
 
 #endif

@@ -6,12 +6,14 @@
 #include "ends.h"
 #include "events.h"
 #include "queued.h"
+#include "shares.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { LIMIT_COLUMN = 9, DOMAINS_COLUMN = 10 };
+enum { LIMIT_COLUMN = 9, DOMAINS_COLUMN = 10, TENANT_COLUMN = 11 };
 
-static void bind_filter(sqlite3_stmt *s, const struct database_filter *f)
+static void bind_filter(struct rows *s, const struct database_filter *f)
 {
     if (f->id != 0)
         rows_int(s, 1, f->id);
@@ -24,9 +26,10 @@ static void bind_filter(sqlite3_stmt *s, const struct database_filter *f)
     rows_int(s, 7, f->after.id);
     rows_int(s, 8, f->after.id > 0 ? f->after.number : -1);
     rows_text(s, DOMAINS_COLUMN, f->domains);
+    rows_text(s, TENANT_COLUMN, f->tenant);
 }
 
-static void bind_limit(sqlite3_stmt *s, int64_t limit)
+static void bind_limit(struct rows *s, int64_t limit)
 {
     rows_int(s, LIMIT_COLUMN, limit > 0 ? limit : INT64_MAX);
 }
@@ -34,27 +37,28 @@ static void bind_limit(sqlite3_stmt *s, int64_t limit)
 bool database_queue(struct database *db, struct database_filter *filter, int64_t limit,
                     database_on_queued *on_row, void *context, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_LIST);
+    struct rows *s = rows_prepare(db, SQL_QUEUE_LIST);
     bind_filter(s, filter);
     bind_limit(s, limit);
     while (rows_next(db, s, err)) {
-        struct database_queued row = {
-            .id = sqlite3_column_int64(s, 0),
-            .number = (unsigned)sqlite3_column_int(s, 1),
-            .recipient = rows_get_text(s, 2),
-            .state = (enum mail_state)(sqlite3_column_int(s, 3) & 3),
-            .tries = (unsigned)sqlite3_column_int(s, 4),
-            .due_ms = sqlite3_column_int64(s, 5),
-            .code = sqlite3_column_int(s, 6),
-            .enhanced = rows_get_text(s, 7),
-            .reply = rows_get_text(s, 8),
-            .remote = rows_get_text(s, 9),
-            .sender = rows_get_text(s, 10),
-            .credential = rows_get_text(s, 11),
-            .class = (enum stream_class)(sqlite3_column_int(s, 12) % STREAM_CLASSES),
-            .created_ms = sqlite3_column_int64(s, 13),
-            .expires_ms = sqlite3_column_int64(s, 14),
-            .length = sqlite3_column_int64(s, 15)};
+        struct database_queued row = {.id = rows_get_int(s, 0),
+                                      .number = (unsigned)rows_get_int(s, 1),
+                                      .recipient = rows_get_text(s, 2),
+                                      .state = (enum mail_state)(rows_get_int(s, 3) & 3),
+                                      .tries = (unsigned)rows_get_int(s, 4),
+                                      .due_ms = rows_get_int(s, 5),
+                                      .code = (int)rows_get_int(s, 6),
+                                      .enhanced = rows_get_text(s, 7),
+                                      .reply = rows_get_text(s, 8),
+                                      .remote = rows_get_text(s, 9),
+                                      .sender = rows_get_text(s, 10),
+                                      .credential = rows_get_text(s, 11),
+                                      .class =
+                                          (enum stream_class)(rows_get_int(s, 12) % STREAM_CLASSES),
+                                      .created_ms = rows_get_int(s, 13),
+                                      .expires_ms = rows_get_int(s, 14),
+                                      .length = rows_get_int(s, 15),
+                                      .tenant = rows_get_text(s, 16)};
         on_row(context, &row);
         filter->after.id = row.id;
         filter->after.number = row.number;
@@ -65,7 +69,8 @@ bool database_queue(struct database *db, struct database_filter *filter, int64_t
 bool database_queue_count(struct database *db, const struct database_filter *filter,
                           int64_t *count_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_COUNT);
+    bool by_message = filter->sender || filter->credential || filter->tenant;
+    struct rows *s = rows_prepare(db, by_message ? SQL_QUEUE_COUNT : SQL_QUEUE_COUNT_RECIPIENTS);
     bind_filter(s, filter);
     *count_r = 0;
     return rows_run_int(db, s, count_r, err);
@@ -74,16 +79,51 @@ bool database_queue_count(struct database *db, const struct database_filter *fil
 bool database_queue_domains(struct database *db, int64_t now_ms,
                             database_on_queue_domain *on_domain, void *context, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_QUEUE_DOMAINS, INT(now_ms));
+    struct rows *s = ROWS(db, SQL_QUEUE_DOMAINS, INT(now_ms));
     while (rows_next(db, s, err)) {
         const struct database_queue_domain row = {.domain = rows_get_text(s, 0),
                                                   .remote = rows_get_text(s, 1),
-                                                  .due = sqlite3_column_int64(s, 2),
-                                                  .deferred = sqlite3_column_int64(s, 3),
-                                                  .held = sqlite3_column_int64(s, 4),
-                                                  .oldest_ms = sqlite3_column_int64(s, 5),
-                                                  .next_ms = sqlite3_column_int64(s, 6)};
+                                                  .due = rows_get_int(s, 2),
+                                                  .deferred = rows_get_int(s, 3),
+                                                  .held = rows_get_int(s, 4),
+                                                  .oldest_ms = rows_get_int(s, 5),
+                                                  .next_ms = rows_get_int(s, 6)};
         on_domain(context, &row);
+    }
+    return err->kind == ERR_NONE;
+}
+
+bool database_queue_states(struct database *db, int64_t now_ms, struct database_states *n_r,
+                           struct err *err)
+{
+    struct rows *s = ROWS(db, SQL_QUEUE_STATES, INT(now_ms));
+    while (rows_next(db, s, err))
+        *n_r = (struct database_states){rows_get_int(s, 0), rows_get_int(s, 1), rows_get_int(s, 2)};
+    return err->kind == ERR_NONE;
+}
+
+bool database_queue_deferred(struct database *db, const char *domains, int64_t now_ms,
+                             database_on_deferred *on_deferred, void *context, struct err *err)
+{
+    struct rows *s = ROWS(db, SQL_QUEUE_DEFERRED, INT(now_ms), TEXT(domains));
+    while (rows_next(db, s, err))
+        on_deferred(context, rows_get_text(s, 0),
+                    (enum stream_class)(rows_get_int(s, 1) % STREAM_CLASSES), rows_get_int(s, 2));
+    return err->kind == ERR_NONE;
+}
+
+bool database_queue_replies(struct database *db, const char *domains, int64_t now_ms,
+                            database_on_reply *on_reply, void *context, struct err *err)
+{
+    struct rows *s = ROWS(db, SQL_QUEUE_REPLIES, INT(now_ms), TEXT(domains));
+    while (rows_next(db, s, err)) {
+        const struct database_reply row = {.domain = rows_get_text(s, 0),
+                                           .remote = rows_get_text(s, 1),
+                                           .code = (int)rows_get_int(s, 2),
+                                           .enhanced = rows_get_text(s, 3),
+                                           .reply = rows_get_text(s, 4),
+                                           .count = rows_get_int(s, 5)};
+        on_reply(context, &row);
     }
     return err->kind == ERR_NONE;
 }
@@ -91,7 +131,7 @@ bool database_queue_domains(struct database *db, int64_t now_ms,
 bool database_queue_expiring(struct database *db, const char *domains, int64_t until_ms,
                              int64_t *count_r, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_QUEUE_EXPIRING, TEXT(domains), INT(until_ms));
+    struct rows *s = ROWS(db, SQL_QUEUE_EXPIRING, TEXT(domains), INT(until_ms));
     *count_r = 0;
     return rows_run_int(db, s, count_r, err);
 }
@@ -105,7 +145,7 @@ struct match {
 static bool collect(struct database *db, const struct database_filter *filter, int64_t limit,
                     struct match **matches_r, size_t *count_r, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_MATCH);
+    struct rows *s = rows_prepare(db, SQL_QUEUE_MATCH);
     size_t size = 0;
     *matches_r = NULL;
     *count_r = 0;
@@ -118,13 +158,13 @@ static bool collect(struct database *db, const struct database_filter *filter, i
         }
         struct match *m = &(*matches_r)[(*count_r)++];
         m->due = (struct database_due){
-            .message = sqlite3_column_int64(s, 0),
-            .number = (unsigned)sqlite3_column_int(s, 1),
-            .class = (enum stream_class)(sqlite3_column_int(s, 2) % STREAM_CLASSES)};
+            .message = rows_get_int(s, 0),
+            .number = (unsigned)rows_get_int(s, 1),
+            .class = (enum stream_class)(rows_get_int(s, 2) % STREAM_CLASSES)};
         rows_copy_text(s, 3, m->due.domain, sizeof(m->due.domain));
         rows_copy_text(s, 4, m->address, sizeof(m->address));
         rows_copy_text(s, 5, m->due.tenant, sizeof(m->due.tenant));
-        m->due.expires_ms = sqlite3_column_int64(s, 6);
+        m->due.expires_ms = rows_get_int(s, 6);
     }
     return err->kind == ERR_NONE;
 }
@@ -132,7 +172,7 @@ static bool collect(struct database *db, const struct database_filter *filter, i
 static bool return_one(struct database *db, struct match *m, const char *why, int64_t now_ms,
                        struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_RETURN);
+    struct rows *s = rows_prepare(db, SQL_QUEUE_RETURN);
     const struct verdict v = verdict_make(
         554, "5.0.0", "Returned by the operator of this relay%s%s", *why ? ": " : "", why);
     m->due.due_ms = now_ms;
@@ -161,8 +201,8 @@ static bool change_one(struct database *db, struct match *m, enum database_chang
                  [DATABASE_DELETE] = {MAIL_DONE, "deleted"}};
     m->due.due_ms = now_ms;
     m->due.retried = change == DATABASE_RETRY;
-    sqlite3_stmt *s = ROWS(db, SQL_QUEUE_SET, INT(m->due.message), INT(m->due.number),
-                           INT(moves[change].state), INT(now_ms));
+    struct rows *s = ROWS(db, SQL_QUEUE_SET, INT(m->due.message), INT(m->due.number),
+                          INT(moves[change].state), INT(now_ms));
     struct database_event event = {.at_ms = now_ms,
                                    .kind = moves[change].kind,
                                    .message = m->due.message,
@@ -174,7 +214,11 @@ static bool change_one(struct database *db, struct match *m, enum database_chang
         return false;
     if (moves[change].state == MAIL_WAITING)
         rows_note_due(db, &m->due);
-    return change != DATABASE_DELETE || rows_end(db, m->due.message, err);
+    if (change != DATABASE_DELETE)
+        return true;
+    shares_add(&db->shares, DATABASE_WAITING, m->due.tenant,
+               -shares_waiting(1, (int64_t)strlen(m->due.domain)));
+    return rows_end(db, m->due.message, err);
 }
 
 bool database_queue_change(struct database *db, struct database_filter *filter, int64_t limit,

@@ -3,15 +3,15 @@
 #ifndef RECENT_H
 #define RECENT_H
 
-#include "store.h"
+#include "jobs.h"
 
 #include <pthread.h>
 
-enum { RECENT_SIZE = 1024 };
+enum { RECENT_SIZE = 1024, RECENT_WAYS = 8, RECENT_RCPTS_MAX = 8, RECENT_MS = 5000 };
 
 struct recent {
     pthread_mutex_t mutex;           /* guards what follows */
-    struct mail *items[RECENT_SIZE]; /* by id; one makes room for another */
+    struct mail *items[RECENT_SIZE]; /* sets of places, by id */
 };
 
 void recent_init(struct recent *r);
@@ -20,7 +20,7 @@ void recent_fini(struct recent *r);
 /* A batch has been committed. What it accepted, and nobody but its delivery will change, is
  * copied; `changed`: rows of mail that is here may have been changed, so that nothing stays. On the
  * store's thread, before the queue is told of the batch. */
-void recent_note(struct recent *r, const struct store_job *jobs, bool changed);
+void recent_note(struct recent *r, const struct job *jobs, bool changed);
 void recent_clear(struct recent *r);
 
 /* Taken out, owned by the caller; NULL: only the database knows. From any thread. */

@@ -14,7 +14,7 @@ bool report_rows_owe(struct database *db, const struct store_outcome *o, int64_t
                      struct err *err)
 {
     int64_t due_ms = now_ms + GATHER_MS;
-    sqlite3_stmt *s = ROWS(db, SQL_REPORT_OWE, INT(o->message));
+    struct rows *s = ROWS(db, SQL_REPORT_OWE, INT(o->message));
     if (o->report != STORE_REPORT_RELAYED) {
         rows_int(s, 2, due_ms);
         if (due_ms < db->report_due_ms)
@@ -26,7 +26,7 @@ bool report_rows_owe(struct database *db, const struct store_outcome *o, int64_t
 bool report_rows_at_end(struct database *db, int64_t message, struct err *err)
 {
     bool at_end = false;
-    sqlite3_stmt *s = ROWS(db, SQL_REPORT_AT_END, INT(message));
+    struct rows *s = ROWS(db, SQL_REPORT_AT_END, INT(message));
     while (rows_next(db, s, err))
         at_end = true;
     if (err->kind != ERR_NONE || !at_end)
@@ -39,12 +39,12 @@ bool report_rows_at_end(struct database *db, int64_t message, struct err *err)
 bool report_rows_look(struct database *db, int64_t before, int64_t *message_r, struct err *err)
 {
     int64_t soon_ms = clock_now_ms() + PAUSE_MS;
-    sqlite3_stmt *s = rows_prepare(db, SQL_REPORT_NEXT);
+    struct rows *s = rows_prepare(db, SQL_REPORT_NEXT);
     *message_r = 0;
     db->report_due_ms = INT64_MAX;
     while (rows_next(db, s, err)) {
-        *message_r = sqlite3_column_int64(s, 0);
-        db->report_due_ms = sqlite3_column_int64(s, 1);
+        *message_r = rows_get_int(s, 0);
+        db->report_due_ms = rows_get_int(s, 1);
     }
     if (err->kind != ERR_NONE ||
         (*message_r == before && before != 0 && db->report_due_ms < soon_ms))

@@ -3,7 +3,7 @@
 #ifndef REPORT_ROWS_H
 #define REPORT_ROWS_H
 
-#include "store.h"
+#include "store_jobs.h"
 
 /* The outcome's sender is to be told, soon or at the message's end; in the transaction of both. */
 MUST_CHECK bool report_rows_owe(struct database *db, const struct store_outcome *outcome,

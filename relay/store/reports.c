@@ -49,16 +49,16 @@ struct told {
     size_t count;
 };
 
-static void add_told(struct told *t, struct store_job *job, sqlite3_stmt *s)
+static void add_told(struct told *t, struct report *report, struct rows *s)
 {
     static const enum bounce_action actions[] = {[STORE_REPORT_FAILED] = BOUNCE_FAILED,
                                                  [STORE_REPORT_DELAYED] = BOUNCE_DELAYED,
                                                  [STORE_REPORT_RELAYED] = BOUNCE_RELAYED};
-    int owed = sqlite3_column_int(s, 3);
+    int owed = (int)rows_get_int(s, 3);
     char **texts = t->texts[t->count];
     CHECK(owed >= STORE_REPORT_FAILED && owed <= STORE_REPORT_RELAYED);
-    job->reported[job->reported_count++] = (unsigned)sqlite3_column_int(s, 0);
-    job->report_fails = job->report_fails || owed == STORE_REPORT_FAILED;
+    report->numbers[report->count++] = (unsigned)rows_get_int(s, 0);
+    report->fails = report->fails || owed == STORE_REPORT_FAILED;
     for (int i = 0; i < 3; i++)
         texts[i] = xstrdup(rows_get_text(s, i < 2 ? i + 1 : 7));
     struct span remote = span_of(texts[2]);
@@ -69,7 +69,7 @@ static void add_told(struct told *t, struct store_job *job, sqlite3_stmt *s)
                                    .original = span_of(texts[1]),
                                    .remote = span_first(remote, name),
                                    .heard = name < remote.len};
-    r->answer.code = sqlite3_column_int(s, 4);
+    r->answer.code = (int)rows_get_int(s, 4);
     rows_copy_text(s, 5, r->answer.enhanced, sizeof(r->answer.enhanced));
     rows_copy_text(s, 6, r->answer.text, sizeof(r->answer.text));
 }
@@ -83,15 +83,15 @@ static void free_told(struct told *t)
 }
 
 /* Before its end, a message's successes are not told. */
-static bool read_told(struct database *db, struct store_job *job, bool at_end, struct told *t,
+static bool read_told(struct database *db, struct report *report, bool at_end, struct told *t,
                       struct err *err)
 {
-    sqlite3_stmt *s =
-        ROWS(db, SQL_REPORTED, INT(job->report_of),
+    struct rows *s =
+        ROWS(db, SQL_REPORTED, INT(report->of),
              INT(at_end ? STORE_REPORT_RELAYED : STORE_REPORT_DELAYED), INT(RECIPIENTS_MAX));
-    job->reported = xcalloc(RECIPIENTS_MAX, sizeof(*job->reported));
+    report->numbers = xcalloc(RECIPIENTS_MAX, sizeof(*report->numbers));
     while (rows_next(db, s, err))
-        add_told(t, job, s);
+        add_told(t, report, s);
     return err->kind == ERR_NONE;
 }
 
@@ -167,7 +167,7 @@ static struct mail *make_mail(struct message_ids *ids, const struct mail *origin
 
 static void write_report(const struct reports *r, struct message_ids *ids, const char *state_dir,
                          const struct mail *original, const char *signer, const struct told *t,
-                         struct store_job *job, int64_t now_ms)
+                         struct report *report, int64_t now_ms)
 {
     char id[MAIL_ID_TEXT];
     struct spool_message message = {.fd = -1};
@@ -188,75 +188,76 @@ static void write_report(const struct reports *r, struct message_ids *ids, const
     mail_id_print(original->id, id);
     buf_init(&body, FULL_MAX + SPOOL_CHUNK);
     if (!read_original(state_dir, original, &in, &body, &message, &err)) {
-        job->unquoted = true;
-        job->err = err; /* for the event */
+        report->unquoted = true;
+        report->accept.job.err = err; /* for the event */
     }
-    job->body.limit = REPORT_MAX;
-    if (bounce_write(&in, &job->body))
-        job->mail = make_mail(ids, original, signer, buf_span(&job->body), now_ms);
+    report->accept.body.limit = REPORT_MAX;
+    if (bounce_write(&in, &report->accept.body))
+        report->accept.mail =
+            make_mail(ids, original, signer, buf_span(&report->accept.body), now_ms);
     spool_close(&message);
     buf_fini(&body);
 }
 
 /* With nobody to tell about, only the books are put right. */
 static bool make_one(const struct reports *r, struct message_ids *ids, struct database *db,
-                     const char *state_dir, int64_t id, bool at_end, struct store_job **job_r,
+                     const char *state_dir, int64_t id, bool at_end, struct report **report_r,
                      struct err *err)
 {
     char signer[ADDRESS_DOMAIN_MAX + 1];
     struct mail *original = NULL;
-    struct store_job *job = store_job_new(store_job_free, NULL);
+    struct report *report = job_new_report();
     struct told *t = xcalloc(1, sizeof(*t));
-    job->report_of = id;
-    bool ok = read_told(db, job, at_end, t, err);
+    report->of = id;
+    bool ok = read_told(db, report, at_end, t, err);
     if (ok && t->count > 0)
         ok = database_mail(db, id, &original, err);
     ok = ok && (!original || find_signer(r, db, original->from_domain, signer, err));
     if (ok && original)
-        write_report(r, ids, state_dir, original, signer, t, job, clock_now_ms());
+        write_report(r, ids, state_dir, original, signer, t, report, clock_now_ms());
     mail_free(original);
     free_told(t);
-    *job_r = job;
+    *report_r = report;
     return ok;
 }
 
 bool reports_make(const struct reports *r, struct message_ids *ids, struct database *db,
-                  const char *state_dir, struct store_job **jobs_r, struct err *err)
+                  const char *state_dir, struct job **jobs_r, struct err *err)
 {
     int64_t due[MESSAGES_AT_ONCE];
     bool at_end[MESSAGES_AT_ONCE];
     size_t count = 0;
-    struct store_job **last = jobs_r;
+    struct job **last = jobs_r;
     *jobs_r = NULL;
     if (!r->hostname[0])
         return true;
-    sqlite3_stmt *s = ROWS(db, SQL_REPORTS_DUE, INT(clock_now_ms()), INT(MESSAGES_AT_ONCE));
+    struct rows *s = ROWS(db, SQL_REPORTS_DUE, INT(clock_now_ms()), INT(MESSAGES_AT_ONCE));
     while (rows_next(db, s, err)) {
-        due[count] = sqlite3_column_int64(s, 0);
-        at_end[count++] = sqlite3_column_int64(s, 1) == 0;
+        due[count] = rows_get_int(s, 0);
+        at_end[count++] = rows_get_int(s, 1) == 0;
     }
     bool ok = err->kind == ERR_NONE;
     for (size_t i = 0; ok && i < count; i++) {
-        struct store_job *job = NULL;
-        ok = make_one(r, ids, db, state_dir, due[i], at_end[i], &job, err);
+        struct report *report = NULL;
+        ok = make_one(r, ids, db, state_dir, due[i], at_end[i], &report, err);
         if (!ok) {
-            store_job_free(job);
+            store_job_free(&report->accept.job);
             break;
         }
-        *last = job;
-        last = &job->next;
+        *last = job_of(&report->accept.job);
+        last = &(*last)->next;
     }
     return ok;
 }
 
 /* ---- told ---- */
 
-static bool note(struct database *db, const struct store_job *job, const char *kind,
+static bool note(struct database *db, const struct report *report, const char *kind,
                  const char *whom, const char *text, int64_t now_ms, struct err *err)
 {
     struct database_event event = {.at_ms = now_ms,
                                    .kind = kind,
-                                   .message = job->report_of,
+                                   .message = report->of,
                                    .recipient = whom,
                                    .enhanced = "",
                                    .reply = text,
@@ -265,7 +266,7 @@ static bool note(struct database *db, const struct store_job *job, const char *k
 }
 
 /* When it is not sent, or would not be, that is said in the trace of what it is about. */
-static bool note_dropped(const struct reports *r, struct database *db, const struct store_job *job,
+static bool note_dropped(const struct reports *r, struct database *db, const struct report *report,
                          const char *whom, int64_t wait_ms, int64_t now_ms, struct err *err)
 {
     char text[200];
@@ -273,47 +274,46 @@ static bool note_dropped(const struct reports *r, struct database *db, const str
     snprintf(text, sizeof(text),
              "report on %zu recipient%s %s: limit \"report\" (%u at once, then 1 per %lld s), one "
              "would conform in %lld s",
-             job->reported_count, job->reported_count == 1 ? "" : "s",
+             report->count, report->count == 1 ? "" : "s",
              observed ? "would be dropped" : "not sent", r->limit.burst,
              (long long)(r->limit.every_ms / 1000), (long long)(wait_ms / 1000));
-    return note(db, job, observed ? "observed" : "report_dropped", whom, text, now_ms, err);
+    return note(db, report, observed ? "observed" : "report_dropped", whom, text, now_ms, err);
 }
 
-static bool charge(const struct reports *r, struct database *db, struct store_job *job,
+static bool charge(const struct reports *r, struct database *db, struct report *report,
                    int64_t now_ms, struct err *err)
 {
-    const char *whom = job->mail->envelope.rcpts[0].address;
+    const char *whom = report->accept.mail->envelope.rcpts[0].address;
     int64_t wait_ms = 0;
     bool taken = true;
     if (r->mode == THROTTLE_OFF)
         return true;
-    if (!throttle_rows_charge_report(db, &r->limit, whom, job->report_fails, now_ms, &taken,
-                                     &wait_ms, err))
+    if (!throttle_rows_charge_report(db, &r->limit, whom, report->fails, now_ms, &taken, &wait_ms,
+                                     err))
         return false;
-    if (!taken && !note_dropped(r, db, job, whom, wait_ms, now_ms, err))
+    if (!taken && !note_dropped(r, db, report, whom, wait_ms, now_ms, err))
         return false;
-    job->dropped = !taken && r->mode == THROTTLE_ENFORCE;
+    report->dropped = !taken && r->mode == THROTTLE_ENFORCE;
     if (taken && wait_ms > 0 && r->mode == THROTTLE_ENFORCE) {
-        job->decisions = xcalloc(1, sizeof(*job->decisions));
-        *job->decisions = (struct throttle_decision){
+        report->accept.decisions = xcalloc(1, sizeof(*report->accept.decisions));
+        *report->accept.decisions = (struct throttle_decision){
             .what = THROTTLE_PACE, .key = THROTTLE_REPORT, .wait_ms = wait_ms};
     }
     return true;
 }
 
-bool reports_tell(const struct reports *r, struct database *db, struct store_job *job,
+bool reports_tell(const struct reports *r, struct database *db, struct report *report,
                   int64_t now_ms, struct err *err)
 {
-    bool ok = !job->mail || charge(r, db, job, now_ms, err);
-    if (ok && !job->mail && job->reported_count > 0)
-        ok = note(db, job, "report_dropped", "", "report could not be written", now_ms, err);
-    if (ok && job->mail && job->unquoted)
-        ok = note(db, job, "not_quoted", "", job->err.text, now_ms, err);
-    for (size_t i = 0; ok && i < job->reported_count; i++) {
-        sqlite3_stmt *s = ROWS(db, SQL_REPORT_TOLD, INT(job->report_of), INT(job->reported[i]));
+    bool ok = !report->accept.mail || charge(r, db, report, now_ms, err);
+    if (ok && !report->accept.mail && report->count > 0)
+        ok = note(db, report, "report_dropped", "", "report could not be written", now_ms, err);
+    if (ok && report->accept.mail && report->unquoted)
+        ok = note(db, report, "not_quoted", "", report->accept.job.err.text, now_ms, err);
+    for (size_t i = 0; ok && i < report->count; i++) {
+        struct rows *s = ROWS(db, SQL_REPORT_TOLD, INT(report->of), INT(report->numbers[i]));
         ok = rows_run(db, s, err);
     }
-    return ok && rows_run_about(db, SQL_REPORT_DONE, job->report_of, err) &&
-           rows_run_about(db, SQL_REPORT_KEEP, job->report_of, err) &&
-           rows_end(db, job->report_of, err);
+    return ok && rows_run_about(db, SQL_REPORT_DONE, report->of, err) &&
+           rows_run_about(db, SQL_REPORT_KEEP, report->of, err) && rows_end(db, report->of, err);
 }

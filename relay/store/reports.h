@@ -3,8 +3,8 @@
 #ifndef REPORTS_H
 #define REPORTS_H
 
+#include "jobs.h"
 #include "message_ids.h"
-#include "store.h"
 
 struct reports {
     char hostname[256]; /* empty: none are made */
@@ -14,9 +14,9 @@ struct reports {
 
 /* Jobs for what is due, some at a time; NULL: nothing is. */
 MUST_CHECK bool reports_make(const struct reports *r, struct message_ids *ids, struct database *db,
-                             const char *state_dir, struct store_job **jobs_r, struct err *err);
-/* Count job->mail on who gets it, as a report: `dropped`, or later. Its recipients are told. */
-MUST_CHECK bool reports_tell(const struct reports *r, struct database *db, struct store_job *job,
+                             const char *state_dir, struct job **jobs_r, struct err *err);
+/* Count its mail on who gets it: `dropped`, or later. Its recipients are told. */
+MUST_CHECK bool reports_tell(const struct reports *r, struct database *db, struct report *report,
                              int64_t now_ms, struct err *err);
 
 #endif

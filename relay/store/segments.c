@@ -14,7 +14,7 @@
  */
 #include "segments.h"
 
-#include "spool.h"
+#include "spool_record.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -33,6 +33,7 @@ enum {
     SEGMENT_SIZE = 48 * 1024 * 1024,
     SLACK = 8 * 1024 * 1024, /* so much may be dead before anything is copied */
     GROUP_MAX = 512,
+    AHEAD = 8 * 1024 * 1024, /* allocated at once */
     RESERVE_MAX = 64 * 1024 * 1024
 };
 
@@ -50,6 +51,7 @@ struct segments {
     _Atomic int64_t next;
     int fd;               /* -1: none open */
     int64_t current, end; /* end: of what is synced */
+    int64_t allocated;    /* up to here, or that was tried */
     struct segment *all;
     bool dead; /* a segment may have become empty */
     struct iovec parts[2 * GROUP_MAX];
@@ -58,7 +60,7 @@ struct segments {
     int64_t group_bytes;
 };
 
-static bool fault(struct err *err, const char *doing, const char *what)
+bool segments_fault(struct err *err, const char *doing, const char *what)
 {
     return err_set(err, errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_SYSTEM, "%s %s: %s",
                    doing, what, strerror(errno));
@@ -71,7 +73,7 @@ static bool sync_directory(const char *state_dir, struct err *err)
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = fd >= 0 && fsync(fd) == 0;
     if (!ok)
-        fault(err, "syncing", path);
+        segments_fault(err, "syncing", path);
     if (fd >= 0)
         close(fd);
     return ok;
@@ -110,7 +112,7 @@ bool segments_open(const char *state_dir, struct segments **segments_r, struct e
     *segments_r = s;
     snprintf(path, sizeof(path), "%s/spool", state_dir);
     if (access(path, W_OK | X_OK) != 0)
-        return fault(err, "opening", path);
+        return segments_fault(err, "opening", path);
     each_file(s, note_highest);
     return true;
 }
@@ -127,10 +129,15 @@ static void close_current(struct segments *s)
     struct segment *segment = find(s, s->current);
     if (segment)
         segment->size = s->end;
-    if (s->fd >= 0)
+    if (s->allocated > s->end) /* gives back the rest */
+        (void)!ftruncate(s->fd, s->end);
+    if (s->fd >= 0) {
+        spool_share(s->state_dir, s->current, -1);
         close(s->fd);
+    }
     s->fd = -1;
     s->current = 0;
+    s->allocated = 0;
 }
 
 void segments_free(struct segments *s)
@@ -190,12 +197,28 @@ static bool open_current(struct segments *s, struct err *err)
     if (s->fd >= 0)
         return true;
     spool_path(s->state_dir, s->current, path);
-    s->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return (s->fd >= 0 || fault(err, "creating", path)) && sync_directory(s->state_dir, err);
+    s->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (s->fd >= 0)
+        spool_share(s->state_dir, s->current, s->fd);
+    return (s->fd >= 0 || segments_fault(err, "creating", path)) &&
+           sync_directory(s->state_dir, err);
+}
+
+/* Blocks that are allocated one by one, between those of the log, lie scattered, and each sync
+ * writes where, too. The file's size is only what is written. Where that cannot be done, or the
+ * disk has little left, nothing is lost. */
+static void allocate(struct segments *s, int64_t end)
+{
+    if (end <= s->allocated)
+        return;
+    s->allocated = end + AHEAD;
+    if (segments_disk_left(s->state_dir) / 64 > AHEAD)
+        (void)!fallocate(s->fd, FALLOC_FL_KEEP_SIZE, s->end, s->allocated - s->end);
 }
 
 static bool write_group(struct segments *s, struct err *err)
 {
+    allocate(s, s->end + s->group_bytes);
     struct iovec *part = s->parts;
     size_t left = 2 * s->records;
     int64_t at = s->end;
@@ -204,7 +227,7 @@ static bool write_group(struct segments *s, struct err *err)
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)
-            return fault(err, "writing", "the spool");
+            return segments_fault(err, "writing", "the spool");
         at += put;
         for (; left > 0 && (size_t)put >= part->iov_len; part++, left--)
             put -= (ssize_t)part->iov_len;
@@ -220,6 +243,7 @@ static bool write_group(struct segments *s, struct err *err)
 static void abandon_current(struct segments *s)
 {
     struct segment *segment = find(s, s->current);
+    s->allocated = 0; /* it is not touched any more */
     if (!segment || segment->messages == 0)
         spool_unlink(s->state_dir, s->current);
     if (segment && segment->messages == 0) {
@@ -235,7 +259,7 @@ bool segments_sync(struct segments *s, struct err *err)
         return true;
     bool ok = open_current(s, err) && write_group(s, err);
     if (ok && fdatasync(s->fd) != 0)
-        ok = fault(err, "syncing", "the spool");
+        ok = segments_fault(err, "syncing", "the spool");
     if (ok)
         s->end += s->group_bytes;
     else
@@ -285,6 +309,19 @@ void segments_sweep(struct segments *s)
     }
 }
 
+/* Its size, without the blocks that a relay which was killed had allocated behind it. */
+static int64_t give_back(const char *path, const struct stat *about)
+{
+    enum { BLOCK = 512 };
+    bool more = (int64_t)about->st_blocks * BLOCK > about->st_size + AHEAD / 2;
+    int fd = more ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)!ftruncate(fd, about->st_size);
+        close(fd);
+    }
+    return about->st_size;
+}
+
 /* A segment from before: is it known, and how large is it? */
 static void look_at(struct segments *s, int64_t number)
 {
@@ -295,7 +332,7 @@ static void look_at(struct segments *s, int64_t number)
     if (!segment)
         spool_unlink(s->state_dir, number);
     else if (stat(path, &about) == 0)
-        segment->size = about.st_size;
+        segment->size = give_back(path, &about);
 }
 
 void segments_sweep_unknown(struct segments *s)
@@ -342,12 +379,37 @@ void segments_leave(struct segments *s, int64_t number)
     }
 }
 
-bool segments_disk_is_low(const struct segments *s)
+bool segments_disk(const char *state_dir, struct store_disk *disk_r)
 {
     struct statvfs disk;
-    if (statvfs(s->state_dir, &disk) != 0)
+    if (statvfs(state_dir, &disk) != 0)
         return false;
     uint64_t tenth = (uint64_t)disk.f_blocks * disk.f_frsize / 10;
-    uint64_t reserve = tenth < RESERVE_MAX ? tenth : RESERVE_MAX;
-    return (uint64_t)disk.f_bavail * disk.f_frsize < reserve;
+    disk_r->free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    disk_r->kept_bytes = tenth < RESERVE_MAX ? tenth : RESERVE_MAX;
+    return true;
+}
+
+uint64_t segments_disk_left(const char *state_dir)
+{
+    struct store_disk disk;
+    if (!segments_disk(state_dir, &disk))
+        return UINT64_MAX;
+    return disk.free_bytes > disk.kept_bytes ? disk.free_bytes - disk.kept_bytes : 0;
+}
+
+bool segments_disk_fault(const char *state_dir, struct err *err)
+{
+    struct store_disk disk = {0};
+    segments_disk(state_dir, &disk);
+    return err_set(err, ERR_FULL,
+                   "the disk of %s is full but for what outcomes of accepted mail need (%llu KB "
+                   "free, %llu KB kept for them): new mail is refused until there is room",
+                   state_dir, (unsigned long long)disk.free_bytes / 1024,
+                   (unsigned long long)disk.kept_bytes / 1024);
+}
+
+bool segments_has_room(const struct segments *s, struct err *err)
+{
+    return segments_disk_left(s->state_dir) > 0 || segments_disk_fault(s->state_dir, err);
 }

@@ -6,6 +6,7 @@
 
 #include "err.h"
 #include "mail.h"
+#include "store.h"
 
 struct segments;
 
@@ -33,11 +34,19 @@ void segments_sweep(struct segments *s);
  * can be there. */
 void segments_sweep_unknown(struct segments *s);
 
-/* Is there less than 64 MB, or a tenth of a small disk, left? What is left must do for the outcomes
- * of what has been accepted: without them nothing could ever be settled, and no space would ever
- * become free again.
- */
-bool segments_disk_is_low(const struct segments *s);
+/* What is free, and how much of that is kept: 64 MB, or a tenth of a small disk. That must do for
+ * the outcomes of what has been accepted: without them nothing could ever be settled, and no space
+ * would ever become free again. False: that cannot be found out. From any thread. */
+bool segments_disk(const char *state_dir, struct store_disk *disk_r);
+/* Is more free than that? False, ERR_FULL: new mail is refused. */
+MUST_CHECK bool segments_has_room(const struct segments *s, struct err *err);
+/* The same fault. Returns false. From any thread. */
+bool segments_disk_fault(const char *state_dir, struct err *err);
+/* What errno says of a call on the spool's files: ERR_FULL when there is no room, else ERR_SYSTEM.
+ * Returns false. */
+bool segments_fault(struct err *err, const char *doing, const char *what);
+/* How many bytes more until then; UINT64_MAX: that cannot be found out. From any thread. */
+uint64_t segments_disk_left(const char *state_dir);
 
 /* Choose what is worth copying: when more than half of what the closed segments hold is dead, and
  * more than 8 MB, those of which less than half lives. False: none. */

@@ -7,9 +7,11 @@
 #include "db.h"
 #include "events.h"
 #include "report_rows.h"
+#include "shares.h"
 #include "suppressions.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* A receiver has said that there is no such mailbox. */
 static bool suppress(struct database *db, const struct store_outcome *o, const char *address,
@@ -36,7 +38,7 @@ struct settled {
 static bool find_settled(struct database *db, const struct store_outcome *o, struct settled *r,
                          struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_SETTLED, INT(o->message), INT(o->number));
+    struct rows *s = ROWS(db, SQL_SETTLED, INT(o->message), INT(o->number));
     *r = (struct settled){
         .due = {
             .message = o->message, .due_ms = o->due_ms, .number = o->number, .class = o->class}};
@@ -44,10 +46,10 @@ static bool find_settled(struct database *db, const struct store_outcome *o, str
         r->found = true;
         rows_copy_text(s, 0, r->address, sizeof(r->address));
         rows_copy_text(s, 1, r->due.domain, sizeof(r->due.domain));
-        r->state = (enum mail_state)(sqlite3_column_int(s, 2) & 3);
+        r->state = (enum mail_state)(rows_get_int(s, 2) & 3);
         rows_copy_text(s, 3, r->due.tenant, sizeof(r->due.tenant));
-        r->due.expires_ms = sqlite3_column_int64(s, 4);
-        r->returned = sqlite3_column_int(s, 5) != 0;
+        r->due.expires_ms = rows_get_int(s, 4);
+        r->returned = rows_get_int(s, 5) != 0;
     }
     return err->kind == ERR_NONE;
 }
@@ -61,9 +63,9 @@ static bool settle(struct database *db, const struct store_outcome *o, struct se
     snprintf(remote, sizeof(remote), "%.*s", (int)len, o->remote);
     if (o->state != MAIL_WAITING)
         r->state = o->state;
-    sqlite3_stmt *s = ROWS(db, SQL_SETTLE, INT(o->message), INT(o->number), INT(r->state),
-                           INT(o->tries), INT(o->due_ms), INT(o->report), INT(o->answer.code),
-                           TEXT(o->answer.enhanced), TEXT(o->answer.text), TEXT(remote));
+    struct rows *s = ROWS(db, SQL_SETTLE, INT(o->message), INT(o->number), INT(r->state),
+                          INT(o->tries), INT(o->due_ms), INT(o->report), INT(o->answer.code),
+                          TEXT(o->answer.enhanced), TEXT(o->answer.text), TEXT(remote));
     return rows_run(db, s, err);
 }
 
@@ -73,11 +75,15 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
     if (!find_settled(db, o, &r, err))
         return false;
     /* Deleted or returned by a person meanwhile: nothing is left to record. */
-    o->gone = !r.found || (r.returned && o->state == MAIL_WAITING);
-    if (o->gone)
+    bool gone = !r.found || (r.returned && o->state == MAIL_WAITING);
+    o->result = gone ? STORE_SUPERSEDED : STORE_RECORDED;
+    if (gone)
         return true;
     if (!settle(db, o, &r, err))
         return false;
+    if (r.state != MAIL_WAITING && r.state != MAIL_HELD)
+        shares_add(&db->shares, DATABASE_WAITING, r.due.tenant,
+                   -shares_waiting(1, (int64_t)strlen(r.due.domain)));
     if (r.state == MAIL_WAITING)
         rows_note_due(db, &r.due);
     struct database_event event = {.at_ms = now_ms,
@@ -87,7 +93,8 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
                                    .code = o->answer.code,
                                    .enhanced = o->answer.enhanced,
                                    .reply = o->answer.text,
-                                   .remote = o->remote};
+                                   .remote = o->remote,
+                                   .tenant = r.due.tenant};
     return rows_event(db, &event, err) &&
            (o->report == STORE_REPORT_NONE || report_rows_owe(db, o, now_ms, err)) &&
            (!o->suppress[0] || suppress(db, o, r.address, now_ms, err));

@@ -3,7 +3,7 @@
 #ifndef SETTLE_H
 #define SETTLE_H
 
-#include "store.h"
+#include "store_jobs.h"
 
 MUST_CHECK bool rows_settle(struct database *db, struct store_outcome *outcome, int64_t now_ms,
                             struct err *err);

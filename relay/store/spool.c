@@ -3,52 +3,19 @@
  * checksum. */
 #include "spool.h"
 
+#include "spool_record.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "message.h"
 
 static const char magic[4] = {'S', 'P', 'R', '1'};
-
-#if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t crc_hardware(uint32_t crc, struct span bytes)
-{
-    uint64_t wide = crc;
-    size_t i = 0;
-    for (; i + 8 <= bytes.len; i += 8) {
-        uint64_t word;
-        memcpy(&word, bytes.ptr + i, sizeof(word));
-        wide = __builtin_ia32_crc32di(wide, word);
-    }
-    crc = (uint32_t)wide;
-    for (; i < bytes.len; i++)
-        crc = __builtin_ia32_crc32qi(crc, (unsigned char)bytes.ptr[i]);
-    return crc;
-}
-#endif
-
-static uint32_t crc_software(uint32_t crc, struct span bytes)
-{
-    for (size_t i = 0; i < bytes.len; i++) {
-        crc ^= (unsigned char)bytes.ptr[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0x82f63b78) : 0);
-    }
-    return crc;
-}
-
-uint32_t spool_crc(uint32_t crc, struct span bytes)
-{
-    crc = ~crc;
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2"))
-        return ~crc_hardware(crc, bytes);
-#endif
-    return ~crc_software(crc, bytes);
-}
 
 static void put_number(unsigned char *to, uint64_t number, size_t bytes)
 {
@@ -77,6 +44,43 @@ void spool_record_header(int64_t id, uint64_t length, uint32_t crc,
 void spool_path(const char *state_dir, int64_t segment, char *path_r)
 {
     snprintf(path_r, 4096, "%s/spool/%08lld.seg", state_dir, (long long)segment);
+}
+
+static struct {
+    pthread_mutex_t mutex;
+    int fd; /* -1: none */
+    char path[4096];
+} shared = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+void spool_share(const char *state_dir, int64_t segment, int fd)
+{
+    char path[4096];
+    spool_path(state_dir, segment, path);
+    pthread_mutex_lock(&shared.mutex);
+    if (fd >= 0)
+        memcpy(shared.path, path, sizeof(path));
+    if (fd >= 0 || strcmp(shared.path, path) == 0)
+        shared.fd = fd;
+    pthread_mutex_unlock(&shared.mutex);
+}
+
+/* That stays open when the store's is closed. This process runs no other program meanwhile. */
+static int own_copy(int fd)
+{
+    int copy = dup(fd);
+    if (copy >= 0)
+        (void)!fcntl(copy, F_SETFD, FD_CLOEXEC);
+    return copy;
+}
+
+static int open_segment(const char *path)
+{
+    int fd = -1;
+    pthread_mutex_lock(&shared.mutex);
+    if (shared.fd >= 0 && strcmp(shared.path, path) == 0)
+        fd = own_copy(shared.fd);
+    pthread_mutex_unlock(&shared.mutex);
+    return fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC);
 }
 
 void spool_unlink(const char *state_dir, int64_t segment)
@@ -136,6 +140,16 @@ static bool damaged(struct spool_message *m, struct err *err, const char *what)
     return err_set(err, ERR_DAMAGED, "spool record is damaged: %s", what);
 }
 
+/* Its header and its first bytes: in one call, unless that one is cut short. */
+static bool read_record(int fd, int64_t at, unsigned char header[SPOOL_RECORD_HEADER], char *to,
+                        size_t len, struct err *err)
+{
+    const struct iovec parts[] = {{header, SPOOL_RECORD_HEADER}, {to, len}};
+    return preadv(fd, parts, 2, at) == (ssize_t)(SPOOL_RECORD_HEADER + len) ||
+           (read_at(fd, (char *)header, SPOOL_RECORD_HEADER, at, err) &&
+            read_at(fd, to, len, at + SPOOL_RECORD_HEADER, err));
+}
+
 bool spool_open(const char *state_dir, int64_t id, const struct mail_place *place,
                 struct spool_message *m, struct err *err)
 {
@@ -145,12 +159,17 @@ bool spool_open(const char *state_dir, int64_t id, const struct mail_place *plac
     buf_init_peer(&m->head, MESSAGE_HEADER_MAX + SPOOL_CHUNK);
     buf_init_peer(&m->chunk, SPOOL_CHUNK);
     spool_path(state_dir, place->segment, path);
-    m->fd = open(path, O_RDONLY | O_CLOEXEC);
+    m->fd = open_segment(path);
     if (m->fd < 0 && errno != ENOENT)
         return err_set(err, ERR_SYSTEM, "opening %s: %s", path, strerror(errno));
     if (m->fd < 0)
         return damaged(m, err, "its segment is gone");
-    if (!read_at(m->fd, (char *)header, sizeof(header), place->offset, err)) {
+    size_t first = m->length < MESSAGE_HEADER_MAX + SPOOL_CHUNK ? (size_t)m->length
+                                                                : MESSAGE_HEADER_MAX + SPOOL_CHUNK;
+    char *to = buf_reserve(&m->head, first);
+    if (!to || !read_record(m->fd, place->offset, header, to, first, err)) {
+        if (!to)
+            lacks_memory(err);
         spool_close(m);
         return false;
     }
@@ -159,15 +178,6 @@ bool spool_open(const char *state_dir, int64_t id, const struct mail_place *plac
         return damaged(m, err, "its frame is not the message's");
     m->crc_wanted = (uint32_t)get_number(header + 4, 4);
     m->at = place->offset + SPOOL_RECORD_HEADER;
-    size_t first = m->length < MESSAGE_HEADER_MAX + SPOOL_CHUNK ? (size_t)m->length
-                                                                : MESSAGE_HEADER_MAX + SPOOL_CHUNK;
-    char *to = buf_reserve(&m->head, first);
-    if (!to || !read_at(m->fd, to, first, m->at, err)) {
-        if (!to)
-            lacks_memory(err);
-        spool_close(m);
-        return false;
-    }
     buf_commit(&m->head, first);
     m->verified = first == m->length && spool_crc(0, buf_span(&m->head)) == m->crc_wanted;
     if (first == m->length && !m->verified)

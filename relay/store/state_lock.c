@@ -6,7 +6,6 @@
 
 #include "db.h"
 #include "sandbox.h"
-#include "store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +21,8 @@ bool state_lock_take(const char *state_dir, int *fd_r, struct err *err)
     snprintf(path, sizeof(path), "%s/lock", state_dir);
     *fd_r = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*fd_r < 0)
-        return err_set(err, ERR_SYSTEM, "state directory %s is not writable: %s", state_dir,
-                       strerror(errno));
+        return err_set(err, ERR_SYSTEM, "state directory %s is not writable for user %u: %s",
+                       state_dir, (unsigned)geteuid(), strerror(errno));
     if (flock(*fd_r, LOCK_EX | LOCK_NB) == 0)
         return true;
     close(*fd_r);
@@ -34,9 +33,8 @@ bool state_lock_take(const char *state_dir, int *fd_r, struct err *err)
                    state_dir);
 }
 
-bool store_run_alone(const char *state_dir,
-                     bool (*run)(struct database *db, void *context, struct err *err),
-                     void *context, struct err *err)
+bool state_lock_run_alone(const char *state_dir, store_on_change *run, void *context,
+                          struct err *err)
 {
     int fd = -1;
     struct database *db = NULL;
@@ -50,7 +48,7 @@ bool store_run_alone(const char *state_dir,
     return ok;
 }
 
-bool store_create(const char *state_dir, struct err *err)
+bool state_lock_create(const char *state_dir, struct err *err)
 {
     static const char *const parts[] = {"", "/spool", "/keys"};
     char path[4096];

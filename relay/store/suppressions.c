@@ -11,22 +11,22 @@
 
 #include <stdio.h>
 
-static void read_entry(sqlite3_stmt *s, struct suppress_entry *e)
+static void read_entry(struct rows *s, struct suppress_entry *e)
 {
     *e = (struct suppress_entry){
-        .reason = (enum suppress_reason)((unsigned)sqlite3_column_int(s, 3) % SUPPRESS_REASONS),
-        .created_ms = sqlite3_column_int64(s, 5),
-        .expires_ms = sqlite3_column_int64(s, 6)};
+        .reason = (enum suppress_reason)((unsigned)rows_get_int(s, 3) % SUPPRESS_REASONS),
+        .created_ms = rows_get_int(s, 5),
+        .expires_ms = rows_get_int(s, 6)};
     rows_copy_text(s, 0, e->address, sizeof(e->address));
     rows_copy_text(s, 1, e->tenant, sizeof(e->tenant));
     rows_copy_text(s, 2, e->stream, sizeof(e->stream));
     rows_copy_text(s, 4, e->source, sizeof(e->source));
-    e->every_spelling = sqlite3_column_int(s, 7);
-    e->answers = (unsigned)sqlite3_column_int(s, 8);
+    e->every_spelling = rows_get_int(s, 7);
+    e->answers = (unsigned)rows_get_int(s, 8);
 }
 
 /* Without an address: any. */
-static void bind_forms(sqlite3_stmt *s, const char *address, struct address_forms *forms)
+static void bind_forms(struct rows *s, const char *address, struct address_forms *forms)
 {
     if (!address)
         return;
@@ -48,7 +48,7 @@ bool database_suppressed_form(struct database *db, const struct mail *m,
                               struct suppress_entry *entry_r, struct err *err)
 {
     bool found = false;
-    sqlite3_stmt *s = ROWS(db, SQL_SUPPRESSED, TEXT(forms->same), TEXT(forms->counted));
+    struct rows *s = ROWS(db, SQL_SUPPRESSED, TEXT(forms->same), TEXT(forms->counted));
     while (rows_next(db, s, err)) { /* of everybody's: there are few */
         struct suppress_entry e;
         read_entry(s, &e);
@@ -88,9 +88,9 @@ bool database_suppress_import(struct database *db, const struct suppress_entry *
 {
     char form[ADDRESS_CANONICAL_MAX + 1];
     form_of(e, form);
-    sqlite3_stmt *s = ROWS(db, SQL_SUPPRESS_ADD, TEXT(form), TEXT(e->tenant), TEXT(e->stream),
-                           INT(e->reason), TEXT(e->source), INT(e->created_ms), INT(e->expires_ms),
-                           INT(e->every_spelling), INT(e->answers > 0 ? e->answers : 1));
+    struct rows *s = ROWS(db, SQL_SUPPRESS_ADD, TEXT(form), TEXT(e->tenant), TEXT(e->stream),
+                          INT(e->reason), TEXT(e->source), INT(e->created_ms), INT(e->expires_ms),
+                          INT(e->every_spelling), INT(e->answers > 0 ? e->answers : 1));
     *changed_r = false;
     while (rows_next(db, s, err))
         *changed_r = true;
@@ -128,13 +128,13 @@ bool database_note_import(struct database *db, int64_t rows, int64_t added, int6
 static bool find_answers(struct database *db, const struct suppress_entry *e, const char *form,
                          int64_t now_ms, unsigned *answers_r, int64_t *last_ms_r, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_SUPPRESS_ANSWERS, TEXT(form), TEXT(e->tenant),
-                           INT(SUPPRESS_BOUNCE), INT(now_ms));
+    struct rows *s = ROWS(db, SQL_SUPPRESS_ANSWERS, TEXT(form), TEXT(e->tenant),
+                          INT(SUPPRESS_BOUNCE), INT(now_ms));
     *answers_r = 0;
     *last_ms_r = 0;
     while (rows_next(db, s, err)) {
-        *answers_r = (unsigned)sqlite3_column_int(s, 0);
-        *last_ms_r = sqlite3_column_int64(s, 1);
+        *answers_r = (unsigned)rows_get_int(s, 0);
+        *last_ms_r = rows_get_int(s, 1);
     }
     return err->kind == ERR_NONE;
 }
@@ -149,10 +149,9 @@ bool database_suppress_answer(struct database *db, const struct suppress_entry *
     if (!find_answers(db, e, form, now_ms, &answers, &last_ms, err))
         return false;
     bool counts = answers == 0 || suppress_is_another_day(last_ms, now_ms);
-    sqlite3_stmt *s =
-        ROWS(db, SQL_SUPPRESS_ANSWER, TEXT(form), TEXT(e->tenant), INT(SUPPRESS_BOUNCE),
-             TEXT(e->source), INT(now_ms), INT(e->expires_ms), INT(answers + counts),
-             INT(counts ? now_ms : last_ms), INT(answers == 0));
+    struct rows *s = ROWS(db, SQL_SUPPRESS_ANSWER, TEXT(form), TEXT(e->tenant),
+                          INT(SUPPRESS_BOUNCE), TEXT(e->source), INT(now_ms), INT(e->expires_ms),
+                          INT(answers + counts), INT(counts ? now_ms : last_ms), INT(answers == 0));
     if (!rows_run(db, s, err))
         return false;
     struct suppress_entry told = *e;
@@ -161,7 +160,7 @@ bool database_suppress_answer(struct database *db, const struct suppress_entry *
                                   e->source, now_ms, err);
 }
 
-static void bind_key(sqlite3_stmt *s, const struct suppress_entry *e)
+static void bind_key(struct rows *s, const struct suppress_entry *e)
 {
     rows_text(s, 1, e->address);
     rows_text(s, 2, e->tenant);
@@ -171,7 +170,7 @@ static void bind_key(sqlite3_stmt *s, const struct suppress_entry *e)
 
 bool database_suppress_again(struct database *db, const struct suppress_entry *e, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_AGAIN);
+    struct rows *s = rows_prepare(db, SQL_SUPPRESS_AGAIN);
     bind_key(s, e);
     rows_text(s, 5, e->source);
     rows_int(s, 6, e->created_ms);
@@ -182,7 +181,7 @@ bool database_suppress_again(struct database *db, const struct suppress_entry *e
 bool database_suppress_end(struct database *db, const struct suppress_entry *e, const char *source,
                            int64_t now_ms, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_END);
+    struct rows *s = rows_prepare(db, SQL_SUPPRESS_END);
     bind_key(s, e);
     return rows_run(db, s, err) && note_change(db, "suppress_removed", e, source, now_ms, err);
 }
@@ -194,7 +193,7 @@ bool database_unsuppress(struct database *db, const struct suppressions_filter *
 {
     struct suppress_entry gone[REMOVED_AT_ONCE];
     size_t count = 0;
-    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_REMOVE);
+    struct rows *s = rows_prepare(db, SQL_SUPPRESS_REMOVE);
     struct address_forms forms;
     bind_forms(s, f->address, &forms);
     rows_text(s, 3, f->tenant);
@@ -204,8 +203,8 @@ bool database_unsuppress(struct database *db, const struct suppressions_filter *
     *removed_r = 0;
     while (rows_next(db, s, err)) {
         struct suppress_entry *e = &gone[count < REMOVED_AT_ONCE ? count : REMOVED_AT_ONCE - 1];
-        *e = (struct suppress_entry){.reason = (enum suppress_reason)(
-                                         (unsigned)sqlite3_column_int(s, 2) % SUPPRESS_REASONS)};
+        *e = (struct suppress_entry){
+            .reason = (enum suppress_reason)((unsigned)rows_get_int(s, 2) % SUPPRESS_REASONS)};
         rows_copy_text(s, 3, e->address, sizeof(e->address));
         rows_copy_text(s, 0, e->tenant, sizeof(e->tenant));
         rows_copy_text(s, 1, e->stream, sizeof(e->stream));
@@ -221,7 +220,7 @@ bool database_unsuppress(struct database *db, const struct suppressions_filter *
 bool database_suppressions(struct database *db, struct suppressions_filter *f, int64_t limit,
                            database_on_suppression *on_entry, void *context, struct err *err)
 {
-    sqlite3_stmt *s = rows_prepare(db, SQL_SUPPRESS_LIST);
+    struct rows *s = rows_prepare(db, SQL_SUPPRESS_LIST);
     const struct suppress_entry after = f->after;
     struct address_forms forms;
     bind_forms(s, f->address, &forms);

@@ -6,11 +6,11 @@
 #include "db.h"
 
 /* Run what forgets old rows: true when some are gone. */
-bool sweep_rows(struct database *db, sqlite3_stmt *s);
+bool sweep_rows(struct database *db, struct rows *s);
 
 /* A step through a table of keys: `forget` looks at the 20,000 behind `cursor`, `after` finds the
  * last of them. True when there are more. */
-bool sweep_keys(struct database *db, enum sql after, enum sql forget, unsigned char cursor[16],
+bool sweep_keys(struct database *db, enum sql after, enum sql forget, struct sweep_cursor *cursor,
                 int64_t before);
 
 #endif

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* throttle_rows.c - One row per key, named by a MAC of what it stands for: about 45 bytes each.
- *
- * A message to one recipient reads and writes up to five rows. The recipient's canonical form
- * names them, so that no way of spelling an address begins a new count.
+/* throttle_rows.c - The buckets of the limits: one row of `sent` per key, about 45 bytes each
+ * (sent.c). A message to one recipient reads and writes up to five of them.
  */
 #include "throttle_rows.h"
 
 #include "clock.h"
 #include "db.h"
-#include "log.h"
+#include "events.h"
 #include "macs.h"
 #include "new_recipients.h"
-#include "sweep.h"
+#include "sent.h"
 #include "top_talkers.h"
 
 #include <stdio.h>
@@ -25,48 +23,37 @@ struct counted {
     const char *stream; /* with a limit of its own; NULL: its class's */
 };
 
-static void make_name(const struct database *db, enum throttle_key key, const struct counted *c,
-                      unsigned char name_r[16])
+static void make_name(struct database *db, enum throttle_key key, const struct counted *c,
+                      struct sent_name *name_r)
 {
-    struct buf text;
+    char what[SENT_WHAT_MAX];
     bool by_tenant = key != THROTTLE_RECIPIENT;
     const char *whom = key == THROTTLE_DOMAIN ? c->domain
                        : key == THROTTLE_RATE ? ""
                                               : c->recipient;
-    buf_init(&text, 4096);
     const char *kind = c->stream ? c->stream : stream_class_name(c->class);
-    buf_addf(&text, "%s\n%s\n%s%s\n%s", throttle_key_name(key), by_tenant ? c->tenant : "",
-             key == THROTTLE_CLASS && c->stream ? "stream " : "", key == THROTTLE_CLASS ? kind : "",
-             whom);
-    macs_make(db, &text, name_r);
+    snprintf(what, sizeof(what), "%s\n%s\n%s%s", throttle_key_name(key), by_tenant ? c->tenant : "",
+             key == THROTTLE_CLASS && c->stream ? "stream " : "",
+             key == THROTTLE_CLASS ? kind : "");
+    sent_name_count(db, whom, what, name_r);
 }
 
-/* Stored times are of a clock that was never set, so that a step of the real one neither frees nor
- * locks anybody. 0 stays 0: never used. */
-static int64_t moved(int64_t time_ms, int64_t step_ms)
-{
-    return time_ms == 0 ? 0 : time_ms + step_ms;
-}
-
-static bool read_bucket(struct database *db, const unsigned char name[16],
+static bool read_bucket(struct database *db, const struct sent_name *name,
                         struct throttle_bucket *bucket_r, struct err *err)
 {
-    sqlite3_stmt *s = ROWS(db, SQL_RATE, BLOB((struct span){(const char *)name, 16}));
-    *bucket_r = (struct throttle_bucket){0};
-    while (rows_next(db, s, err))
-        *bucket_r = (struct throttle_bucket){moved(sqlite3_column_int64(s, 0), db->steps_ms),
-                                             moved(sqlite3_column_int64(s, 1), db->steps_ms)};
-    return err->kind == ERR_NONE;
+    struct sent_row row;
+    bool ok = sent_find(db, name, SQL_OLDER_RATE, &row, err);
+    *bucket_r = (struct throttle_bucket){sent_moved(row.until, db->steps_ms),
+                                         sent_moved(row.value, db->steps_ms)};
+    return ok;
 }
 
-static bool write_bucket(struct database *db, const unsigned char name[16],
+static bool write_bucket(struct database *db, const struct sent_name *name,
                          const struct throttle_bucket *bucket, struct err *err)
 {
-    return rows_run(db,
-                    ROWS(db, SQL_SET_RATE, BLOB((struct span){(const char *)name, 16}),
-                         INT(moved(bucket->tat_ms, -db->steps_ms)),
-                         INT(moved(bucket->day_ms, -db->steps_ms))),
-                    err);
+    const struct sent_row row = {sent_moved(bucket->tat_ms, -db->steps_ms),
+                                 sent_moved(bucket->day_ms, -db->steps_ms)};
+    return sent_set(db, name, &row, err);
 }
 
 static bool is_counted(const struct throttle_settings *s, enum throttle_key key,
@@ -79,7 +66,7 @@ static bool is_counted(const struct throttle_settings *s, enum throttle_key key,
 /* The buckets of one recipient: as they are stored, and as they are to be. */
 struct buckets {
     const struct throttle_settings *settings;
-    unsigned char names[THROTTLE_BUCKETS][16];
+    struct sent_name names[THROTTLE_BUCKETS];
     struct throttle_bucket before[THROTTLE_BUCKETS], after[THROTTLE_BUCKETS];
 };
 
@@ -88,8 +75,8 @@ static bool read_one(struct database *db, struct buckets *b, const struct counte
 {
     if (!is_counted(b->settings, key, c->class))
         return true;
-    make_name(db, key, c, b->names[key]);
-    return read_bucket(db, b->names[key], &b->before[key], err);
+    make_name(db, key, c, &b->names[key]);
+    return read_bucket(db, &b->names[key], &b->before[key], err);
 }
 
 /* Large providers are no small domains. */
@@ -107,7 +94,7 @@ static bool write_changed(struct database *db, const struct buckets *b, struct e
     bool ok = true;
     for (unsigned k = 0; ok && k < THROTTLE_BUCKETS; k++)
         if (b->after[k].tat_ms != b->before[k].tat_ms || b->after[k].day_ms != b->before[k].day_ms)
-            ok = write_bucket(db, b->names[k], &b->after[k], err);
+            ok = write_bucket(db, &b->names[k], &b->after[k], err);
     return ok;
 }
 
@@ -136,17 +123,17 @@ static bool find_new_recipient(struct database *db, const struct buckets *b,
            new_recipients_find(db, b->settings, c->tenant, c->recipient, now_ms, n, err);
 }
 
-bool throttle_rows_charge(struct database *db, const struct store_job *job, const char *recipient,
+bool throttle_rows_charge(struct database *db, const struct store_accept *a, const char *recipient,
                           const char *domain, int64_t now_ms, struct throttle_decision *d,
                           struct err *err)
 {
-    const struct mail *m = job->mail;
+    const struct mail *m = a->mail;
     bool apart = false;
     const struct throttle_settings base =
-        throttle_for_stream(job->throttle, m->stream, m->class, &apart);
+        throttle_for_stream(a->throttle, m->stream, m->class, &apart);
     const struct throttle_settings own = settings_for(&base, domain);
-    const struct counted c = {m->tenant, recipient,     domain,
-                              m->class,  job->on_limit, apart ? m->stream : NULL};
+    const struct counted c = {m->tenant, recipient,   domain,
+                              m->class,  a->on_limit, apart ? m->stream : NULL};
     struct buckets b = {.settings = &own};
     struct new_recipient n;
     bool ok = true;
@@ -163,8 +150,28 @@ bool throttle_rows_charge(struct database *db, const struct store_job *job, cons
         return false;
     if (throttle_refuses(d) && d->key == THROTTLE_RATE) /* nothing is charged, nothing is written */
         return true;
+    d->first_time = n.is_new && !throttle_refuses(d);
     return write_changed(db, &b, err) &&
-           (throttle_refuses(d) || new_recipients_note(db, job->mail, &n, now_ms, err));
+           (throttle_refuses(d) || new_recipients_note(db, a->mail, &n, now_ms, err));
+}
+
+bool throttle_rows_charge_rate(struct database *db, const struct store_accept *a, int64_t now_ms,
+                               struct throttle_decision *d, struct err *err)
+{
+    const struct mail *m = a->mail;
+    struct buckets b = {.settings = a->throttle};
+    const struct counted c = {.tenant = m->tenant, .class = m->class};
+    if (!is_counted(a->throttle, THROTTLE_RATE, m->class))
+        return true;
+    if (!read_one(db, &b, &c, THROTTLE_RATE, err))
+        return false;
+    memcpy(b.after, b.before, sizeof(b.after));
+    const struct throttle_decision rate =
+        throttle_charge_rate(a->throttle, m->class, &b.after[THROTTLE_RATE], now_ms);
+    if (rate.what == THROTTLE_PASS)
+        return write_changed(db, &b, err);
+    *d = rate;
+    return true;
 }
 
 bool throttle_rows_charge_report(struct database *db, const struct throttle_limit *limit,
@@ -173,7 +180,7 @@ bool throttle_rows_charge_report(struct database *db, const struct throttle_limi
 {
     char form[ADDRESS_CANONICAL_MAX + 1];
     const struct counted c = {.tenant = "", .recipient = form};
-    unsigned char name[16];
+    struct sent_name name;
     struct throttle_bucket b;
     *taken_r = true;
     *wait_ms_r = 0;
@@ -182,15 +189,15 @@ bool throttle_rows_charge_report(struct database *db, const struct throttle_limi
     address_counted_as(recipient, form);
     if (!macs_prepare(db, err))
         return false;
-    make_name(db, THROTTLE_REPORT, &c, name);
-    if (!read_bucket(db, name, &b, err))
+    make_name(db, THROTTLE_REPORT, &c, &name);
+    if (!read_bucket(db, &name, &b, err))
         return false;
     *wait_ms_r = throttle_wait_ms(&b, limit, fails, now_ms);
     *taken_r = *wait_ms_r == 0 || (fails && *wait_ms_r <= limit->hold_ms);
     if (!*taken_r)
         return true;
     throttle_take(&b, limit, now_ms);
-    return write_bucket(db, name, &b, err);
+    return write_bucket(db, &name, &b, err);
 }
 
 /* ---- for people ---- */
@@ -219,11 +226,11 @@ bool database_buckets(struct database *db, const char *tenant, const struct addr
     struct counted c;
     char form[ADDRESS_CANONICAL_MAX + 1];
     char domain[ADDRESS_DOMAIN_MAX + 1];
-    unsigned char name[16];
+    struct sent_name name;
     bool ok = find_counted(db, tenant, recipient, class, stream, &c, form, domain, err);
     for (unsigned k = 0; ok && k < THROTTLE_BUCKETS; k++) {
-        make_name(db, (enum throttle_key)k, &c, name);
-        ok = read_bucket(db, name, &buckets_r[k], err);
+        make_name(db, (enum throttle_key)k, &c, &name);
+        ok = read_bucket(db, &name, &buckets_r[k], err);
     }
     return ok;
 }
@@ -232,11 +239,11 @@ bool database_rate(struct database *db, const char *tenant, struct throttle_buck
                    struct err *err)
 {
     struct counted c = {.tenant = tenant};
-    unsigned char name[16];
+    struct sent_name name;
     if (!macs_prepare(db, err))
         return false;
-    make_name(db, THROTTLE_RATE, &c, name);
-    return read_bucket(db, name, bucket_r, err);
+    make_name(db, THROTTLE_RATE, &c, &name);
+    return read_bucket(db, &name, bucket_r, err);
 }
 
 bool database_reset_buckets(struct database *db, const char *tenant,
@@ -248,13 +255,11 @@ bool database_reset_buckets(struct database *db, const char *tenant,
     struct counted c;
     char form[ADDRESS_CANONICAL_MAX + 1];
     char domain[ADDRESS_DOMAIN_MAX + 1];
-    unsigned char name[16];
+    struct sent_name name;
     bool ok = find_counted(db, tenant, recipient, class, stream, &c, form, domain, err);
     for (size_t i = 0; ok && i < COUNT_OF(keys); i++) {
-        make_name(db, keys[i], &c, name);
-        sqlite3_stmt *s =
-            ROWS(db, SQL_DROP_RATE, BLOB((struct span){(const char *)name, sizeof(name)}));
-        ok = rows_run(db, s, err);
+        make_name(db, keys[i], &c, &name);
+        ok = sent_drop(db, &name, err);
     }
     return ok;
 }
@@ -262,16 +267,13 @@ bool database_reset_buckets(struct database *db, const char *tenant,
 bool database_reset_tenant(struct database *db, const char *tenant, int64_t now_ms, struct err *err)
 {
     const struct counted c = {.tenant = tenant};
-    unsigned char name[16];
+    struct sent_name name;
     if (!macs_prepare(db, err))
         return false;
-    make_name(db, THROTTLE_RATE, &c, name);
-    sqlite3_stmt *s =
-        ROWS(db, SQL_DROP_RATE, BLOB((struct span){(const char *)name, sizeof(name)}));
-    if (!rows_run(db, s, err))
-        return false;
-    s = ROWS(db, SQL_DROP_NEWCOMERS, TEXT(tenant), INT(throttle_day(now_ms)));
-    return rows_run(db, s, err);
+    make_name(db, THROTTLE_RATE, &c, &name);
+    memset(db->newcomers, 0, sizeof(db->newcomers));
+    return sent_drop(db, &name, err) && rows_index_rest(db, err) &&
+           rows_run(db, ROWS(db, SQL_DROP_NEWCOMERS, TEXT(tenant), INT(throttle_day(now_ms))), err);
 }
 
 /* ---- at RCPT ---- */
@@ -316,13 +318,4 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
     return glance(db, &b, &c, now_ms, &d, err) &&
            top_talkers_note_refused(db, credential, form, now_ms, err) &&
            write_changed(db, &b, err);
-}
-
-bool throttle_rows_sweep(struct database *db, int64_t now_ms)
-{
-    struct err err = {0};
-    bool ok = macs_prepare(db, &err);
-    log_fault("housekeeping_failed", &err);
-    return ok &&
-           sweep_keys(db, SQL_RATE_AFTER, SQL_FORGET_RATES, db->rate_swept, now_ms - db->steps_ms);
 }

@@ -4,16 +4,18 @@
 #ifndef THROTTLE_ROWS_H
 #define THROTTLE_ROWS_H
 
-#include "store.h"
+#include "store_jobs.h"
 
-/* Decide about one recipient of job->mail, in its canonical form, by all limits, and charge it. */
-MUST_CHECK bool throttle_rows_charge(struct database *db, const struct store_job *job,
+/* Decide about one recipient of a->mail, in its canonical form, by all limits, and charge it. */
+MUST_CHECK bool throttle_rows_charge(struct database *db, const struct store_accept *a,
                                      const char *recipient, const char *domain, int64_t now_ms,
                                      struct throttle_decision *d, struct err *err);
 
-/* Forget some of the buckets that are as if never used, beginning behind the last ones looked at;
- * true when there are more. */
-bool throttle_rows_sweep(struct database *db, int64_t now_ms);
+/* Charge only the tenant's rate for one recipient, who gets nothing new; `d` says so when that is
+ * used up, and else stays as it is. */
+MUST_CHECK bool throttle_rows_charge_rate(struct database *db, const struct store_accept *a,
+                                          int64_t now_ms, struct throttle_decision *d,
+                                          struct err *err);
 
 /* Count a report on who gets it. `taken_r`: it may go, after `wait_ms_r`; one on a failure has the
  * limit's reserve, and waits for so long as the limit holds. */

@@ -5,9 +5,6 @@
 
 #include "database.h"
 
-/* What SQL_TOP needs of us. */
-MUST_CHECK bool top_talkers_functions(struct database *db, struct err *err);
-
 /* A limit said no to mail for this recipient, in its canonical form. */
 MUST_CHECK bool top_talkers_note_refused(struct database *db, const char *credential,
                                          const char *recipient, int64_t now_ms, struct err *err);

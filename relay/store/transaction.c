@@ -1,115 +1,161 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* transaction.c - Each job of a batch in order; a command's failure is undone alone, any other
- * undoes all.
+/* transaction.c - Each job of a batch in order, all in one transaction; one that fails for what it
+ * is fails alone.
  *
  * What fails because of its own content (a row that breaks a rule of the tables, a value that is
- * too large) would fail at every attempt, and is told from what fails because of the disk.
+ * too large, a change that is refused) would fail at every attempt, and is told from what fails
+ * because of the disk: that undoes all.
+ *
+ * A savepoint for each job would make this simple, but costs each message two statements that are
+ * nearly never of use. So there is none until a row is refused: then all is undone and the batch is
+ * run once more, with savepoints. A change may not be run twice, as it may have told somebody what
+ * it found; so from the first one on that is not `repeatable`, each job of a batch has its
+ * savepoint.
+ *
+ * Failure modes:
+ * - a job is bad: it alone is undone, and the others are committed
+ * - anything else (BEGIN, a statement, COMMIT): nothing is written, and all jobs have failed
  */
 #include "transaction.h"
 
 #include "accept.h"
 #include "accept_policy.h"
 #include "access.h"
+#include "change_rows.h"
 #include "clock.h"
 #include "db.h"
 #include "ends.h"
 #include "events.h"
-#include "reports.h"
 #include "settle.h"
 
-#include <stdlib.h>
+/* ---- one job ---- */
 
-/* Nothing was to be kept of it; but that, too, was part of the transaction. */
-static bool was_decided(const struct store_job *job)
+static bool run_accept(const struct transaction *t, struct store_accept *a, struct err *err)
 {
-    return job->is_duplicate || job->refusal.code != 0 || job->dropped;
+    bool ok = access_check(t->db, t->directory, a, err) &&
+              (a->result != STORE_UNDECIDED || !a->throttle ||
+               accept_policy_decide(t->db, a, clock_now_ms(), err));
+    return ok && (a->result != STORE_UNDECIDED || rows_accept(t->db, a, err));
 }
 
-static bool note(struct database *db, const struct store_job *job, int64_t now_ms, struct err *err)
+static bool run_report(const struct transaction *t, struct report *r, struct err *err)
 {
-    struct database_event event = {.at_ms = now_ms,
-                                   .kind = "dialogue",
-                                   .message = job->note_message,
-                                   .recipient = "",
-                                   .enhanced = "",
-                                   .reply = job->note,
-                                   .remote = ""};
-    return !job->note || rows_event(db, &event, err);
+    return reports_tell(t->reports, t->db, r, clock_now_ms(), err) &&
+           (!r->accept.mail || r->dropped || rows_accept(t->db, &r->accept, err));
 }
 
-static bool apply(const struct transaction *t, struct store_job *job, struct err *err)
+static bool run_settle(struct database *db, struct store_settle *s, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
-    struct database *db = t->db;
-    bool ok = !access_allows(db, job, t->accounts) || !job->mail || !job->throttle ||
-              accept_policy_decide(db, job, now_ms, err);
-    if (ok && job->report_of != 0)
-        ok = reports_tell(t->reports, db, job, now_ms, err);
-    if (was_decided(job)) {
-        job->ok = false;
-        return ok;
-    }
-    ok = ok && (!job->mail || rows_accept(db, job, err));
-    for (size_t i = 0; ok && i < job->outcome_count; i++)
-        ok = rows_settle(db, &job->outcomes[i], now_ms, err) &&
-             rows_end(db, job->outcomes[i].message, err);
-    return ok && note(db, job, now_ms, err);
+    for (size_t i = 0; i < s->count; i++)
+        if (!rows_settle(db, &s->outcomes[i], now_ms, err) ||
+            !rows_end(db, s->outcomes[i].message, err))
+            return false;
+    s->result = STORE_RECORDED;
+    return true;
 }
 
-/* A command's change stands alone: when it fails, only it is undone. */
-static bool apply_command(struct database *db, struct store_job *job, struct err *err)
+static bool run_tell(struct database *db, struct store_tell *t, struct err *err)
 {
-    if (!rows_savepoint(db, err))
+    if (t->event.at_ms == 0)
+        t->event.at_ms = clock_now_ms();
+    t->result = STORE_TOLD;
+    return rows_event(db, &t->event, err);
+}
+
+static bool run_change(struct database *db, struct store_change *c, struct err *err)
+{
+    db->revised = db->revised || !c->reads;
+    c->result = STORE_CHANGED;
+    return c->run(db, c->context, err);
+}
+
+static bool run_one(const struct transaction *t, struct job *job, struct err *err)
+{
+    switch (job->kind) {
+    case JOB_ACCEPT:
+        return run_accept(t, &job->as.accept, err);
+    case JOB_SETTLE:
+        return run_settle(t->db, &job->as.settle, err);
+    case JOB_CHANGE:
+        return run_change(t->db, &job->as.change, err);
+    case JOB_TELL:
+        return run_tell(t->db, &job->as.tell, err);
+    case JOB_REPORT:
+        return run_report(t, &job->as.report, err);
+    }
+    UNREACHABLE();
+}
+
+/* Would it fail each time? */
+static bool is_bad(const struct transaction *t, const struct job *job)
+{
+    return job->kind == JOB_CHANGE || rows_is_refused(t->db);
+}
+
+/* In a savepoint: when it is bad, only it is undone. False: the transaction cannot go on. */
+static bool run_apart(const struct transaction *t, struct job *job, struct err *err)
+{
+    struct rows_mark mark;
+    if (!rows_savepoint(t->db, &mark, err))
         return false;
-    db->revised = db->revised || !job->reads;
-    job->ok = job->run(db, job->context, &job->err);
-    return job->ok ? rows_release(db, err) : rows_undo(db, err);
+    if (run_one(t, job, err))
+        return rows_release(t->db, &mark, err);
+    if (!is_bad(t, job))
+        return false;
+    job_forget(job);
+    job_fail(job, JOB_BAD, err);
+    return rows_undo(t->db, &mark, err);
 }
 
-/* As if it had not been looked at. */
-static void forget_decisions(struct store_job *job)
+/* ---- the batch ---- */
+
+static bool is_run_once(const struct job *job)
 {
-    free(job->decisions);
-    free(job->refusals);
-    job->decisions = NULL;
-    job->refusals = NULL;
-    job->observed = 0;
-    job->is_duplicate = false; /* what it repeats may be in this very batch */
-    job->refusal.code = 0;
-    job->dropped = false;
+    return job->kind == JOB_CHANGE && !job->as.change.repeatable;
 }
 
-/* Commands have answered already, up to the one where it stopped. */
-static void fail_all(struct store_job *jobs, const struct store_job *bad, const struct err *err)
-{
-    bool passed = false;
-    for (struct store_job *job = jobs; job; job = job->next) {
-        bool tried = job->ok || was_decided(job);
-        passed = passed || job == bad;
-        job->bad = job == bad;
-        job->again = tried && bad && job != bad && (!job->run || passed);
-        if (tried)
-            job->err = *err;
-        job->ok = false;
-        if (!job->run)
-            forget_decisions(job);
-    }
-}
+enum end { COMMITTED, ONE_IS_BAD, NOT_WRITTEN };
 
-bool transaction_run(const struct transaction *t, struct store_job *jobs, struct err *err)
+static enum end run_all(const struct transaction *t, struct job *jobs, bool apart, struct err *err)
 {
-    const struct store_job *bad = NULL;
-    bool ok = rows_simple(t->db, SQL_BEGIN, err);
-    for (struct store_job *job = jobs; ok && job; job = job->next) {
-        if (!job->ok)
+    if (!rows_simple(t->db, SQL_BEGIN, err))
+        return NOT_WRITTEN;
+    for (struct job *job = jobs; job; job = job->next) {
+        if (job->state != JOB_READY)
             continue;
-        ok = job->run ? apply_command(t->db, job, err) : apply(t, job, err);
-        if (!ok && rows_is_refused(t->db))
-            bad = job;
+        apart = apart || is_run_once(job);
+        if (!(apart ? run_apart(t, job, err) : run_one(t, job, err)))
+            return !apart && is_bad(t, job) ? ONE_IS_BAD : NOT_WRITTEN;
+        if (!rows_index_events(t->db, err)) /* so that the next one has few to look through */
+            return NOT_WRITTEN;
+        if (job->state == JOB_READY)
+            job->state = JOB_DONE;
     }
-    if (ok && rows_simple(t->db, SQL_COMMIT, err))
-        return true;
+    bool ok = change_rows_read(t->db, err) && rows_simple(t->db, SQL_COMMIT, err);
+    return ok ? COMMITTED : NOT_WRITTEN;
+}
+
+static void undo_all(const struct transaction *t, struct job *jobs)
+{
     rows_rollback(t->db);
-    fail_all(jobs, bad, err);
+    for (struct job *job = jobs; job; job = job->next)
+        if (job->state == JOB_DONE || job->state == JOB_READY)
+            job_forget(job);
+}
+
+bool transaction_run(const struct transaction *t, struct job *jobs, struct err *err)
+{
+    enum end end = run_all(t, jobs, false, err);
+    if (end == ONE_IS_BAD) {
+        undo_all(t, jobs);
+        end = run_all(t, jobs, true, err);
+    }
+    if (end == COMMITTED)
+        return true;
+    undo_all(t, jobs);
+    for (struct job *job = jobs; job; job = job->next)
+        if (job->state == JOB_READY)
+            job_fail(job, JOB_FAILED, err);
     return false;
 }

@@ -3,19 +3,19 @@
 #ifndef TRANSACTION_H
 #define TRANSACTION_H
 
+#include "directory.h"
+#include "jobs.h"
 #include "reports.h"
 
 /* What the batch is decided by. */
 struct transaction {
     struct database *db;
     const struct reports *reports;
-    uint64_t accounts; /* store_accounts() */
+    struct directory *directory;
 };
 
-/* Run and commit those jobs that are ok. False: nothing is written, none is ok, and each `err` says
- * why. If it is one that the database does not take for what it is, that is `bad`, and those that
- * can be run once more without it are `again`. */
-MUST_CHECK bool transaction_run(const struct transaction *t, struct store_job *jobs,
-                                struct err *err);
+/* Run those jobs that are JOB_READY, in order, and commit: each is then JOB_DONE or JOB_BAD, with
+ * its result. False: nothing is written, and those that were not JOB_BAD are JOB_FAILED. */
+MUST_CHECK bool transaction_run(const struct transaction *t, struct job *jobs, struct err *err);
 
 #endif

@@ -6,6 +6,7 @@ Everything listens on loopback, in a directory of its own, and ends by the proce
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import struct
@@ -145,9 +146,10 @@ class Sink(Stopped):
 
     def __init__(self, path, certificate, key, *options, address="127.0.0.1", port=None):
         self.port, self.count = port or free_port(), path / f"count-{free_port()}"
+        self.arrivals = self.count.with_suffix(".late")
         self.process = subprocess.Popen(
             [BUILD / "tests/bench/bench-sink", "--listen", f"{address}:{self.port}", "--cert", certificate, "--key", key,
-             "--count", self.count, *map(str, options)])
+             "--count", self.count, "--arrivals", self.arrivals, *map(str, options)])
         wait_port(self.port, process=self.process)
 
     def __getattr__(self, name):
@@ -304,10 +306,14 @@ def certificate(path):
 EVERYBODY = ["--spread", 0]  # each message to somebody who has got none before: limits count, and none is reached
 
 
+def warm(relay, sink):
+    load(relay.port, relay.secret, "--messages", 100, "--connections", 5, *EVERYBODY)
+    wait_for(lambda: sink.messages >= 100, 60)
+
+
 def run_job(relay, sink, messages, *options, timeout=900):
     """One job through a running relay, to the last arrival. Rates by the second, CPU in ms a message."""
-    load(relay.port, relay.secret, "--messages", 100, "--connections", 5, *EVERYBODY)  # warm
-    wait_for(lambda: sink.messages >= 100, 60)
+    warm(relay, sink)
     before, cpu_before, sink_before = sink.messages, cpu_s(relay.pids()), cpu_s([sink.process.pid])
     peak = Peak(relay.pids)
     began_ns = time.monotonic_ns()
@@ -321,3 +327,78 @@ def run_job(relay, sink, messages, *options, timeout=900):
             "peak_mb": peak.stop(), "refused": said["refused"] + said["broken"],
             "load_cpu_ms": said["cpu_s"] * 1000 / said["accepted"],
             "sink_cpu_ms": (cpu_s([sink.process.pid]) - sink_before) * 1000 / said["accepted"]}
+
+
+def percentile(values, percent):
+    """Of a sorted list."""
+    return values[min(len(values) - 1, len(values) * percent // 100)]
+
+
+def run_rate(relay, sink, rate, seconds, *options):
+    """An open loop: `rate` a second, each at its time, whether the relay keeps up or not. ms from that time on."""
+    warm(relay, sink)
+    before = sink.messages
+    said = load(relay.port, relay.secret, "--rate", rate, "--messages", int(rate * seconds), *EVERYBODY, *options)
+    wait_for(lambda: sink.messages - before >= said["accepted"], 60, 0.05)
+    late = sorted(us / 1000 for us, in struct.iter_unpack("I", sink.arrivals.read_bytes()))
+    return {"p50_ms": said["p50_ms"], "p99_ms": said["p99_ms"], "arrival_p50_ms": percentile(late, 50),
+            "arrival_p99_ms": percentile(late, 99), "refused": said["refused"] + said["broken"]}
+
+
+# ---- what is written to disk ----
+
+WRITES = "write,pwrite64,writev,pwritev,pwritev2"
+SYNCS = "fdatasync,fsync,sync_file_range"
+CALL = re.compile(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(\d+<([^>]*)>| resumed>).*= (-?\d+)")
+BEGUN = re.compile(r"^(\d+) +(\w+)\(\d+<([^>]*)>.*<unfinished \.\.\.>$")
+
+
+class Strace(Stopped):
+    """What a process, all its threads, writes to files below `where`: calls, bytes and syncs."""
+
+    def __init__(self, pid, path, where):
+        self.where, self.out = str(where), path / "strace"
+        self.process = subprocess.Popen(["strace", "-f", "-y", "-s", "0", "-e", f"trace={WRITES},{SYNCS}", "-e", "signal=none", "-o",
+                                         self.out, "-p", str(pid)], stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: "attached" in self.process.stderr.readline())
+        self.drain = threading.Thread(target=self.process.stderr.read, daemon=True)
+        self.drain.start()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait()
+
+    def count(self):
+        """{"calls": , "bytes": , "syncs": } and the same by file."""
+        self.stop()
+        total, files, begun = dict.fromkeys(("calls", "bytes", "syncs"), 0), {}, {}
+        for line in open(self.out):
+            waits = BEGUN.match(line)
+            if waits:
+                begun[waits[1]] = waits[3]
+                continue
+            call = CALL.match(line)
+            name = call and (call[2] or begun.pop(line.split()[0], ""))
+            if not name or not name.startswith(self.where):
+                continue
+            row = files.setdefault(re.sub(r"\d{6,}|[0-9a-f]{12,}", "*", name[len(self.where) + 1:]),
+                                   dict.fromkeys(("calls", "bytes", "syncs"), 0))
+            for counted in (total, row):
+                counted["syncs" if call[1] in SYNCS else "calls"] += 1
+                counted["bytes"] += 0 if call[1] in SYNCS else max(0, int(call[3]))
+        return total, files
+
+
+def run_writes(relay, sink, path, messages, *options):
+    """Calls, bytes and syncs a message on the way through, accept and outcome together."""
+    warm(relay, sink)
+    time.sleep(0.5)
+    before = sink.messages
+    with Strace(relay.pids()[0], path, path / "state") as trace:
+        said = load(relay.port, relay.secret, "--messages", messages, *EVERYBODY, *options)
+        wait_for(lambda: sink.messages - before >= said["accepted"], 120, 0.05)
+        time.sleep(0.5)
+        total, files = trace.count()
+    return ({key: value / said["accepted"] for key, value in total.items()},
+            {name: {key: value / said["accepted"] for key, value in row.items()} for name, row in files.items()})

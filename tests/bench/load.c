@@ -4,22 +4,27 @@
  *   bench-load --server 127.0.0.1:587 --user NAME --secret SECRET --sender ADDRESS
  *              [--connections N] [--messages N] [--seconds N] [--size BYTES[:SHARE],…] [--new]
  *              [--recipients N] [--domains N] [--spread N] [--ledger FILE] [--label TEXT]
- *              [--persist] [--hold]
+ *              [--resume] [--rate N] [--persist] [--hold]
  *
  * Submits until --messages are acknowledged or refused, or --seconds are over, and prints one line
- * of JSON. --new: a new connection for every message. --size 4096:9,102400:1: a mix by shares.
+ * of JSON. --new: a new connection for every message; --resume: with the TLS session of the one
+ * before, if the server has given a ticket for it. --size 4096:9,102400:1: a mix by shares.
  * --recipients: of each message; they lie in d1.test … dN.test (--domains), and their local parts
- * are r1 … rN (--spread); with --spread 0 nobody has got mail before. --persist: connect again when the connection is lost. --hold: open the
+ * are r1 … rN (--spread); with --spread 0 nobody has got mail before. --persist: connect again when
+ * the connection is lost. --rate N: so many a second, each at its time (an open loop): what is late
+ * because no connection was free counts; its time is in the message's X-Due field. --hold: open the
  * connections, authenticate, print "held" and wait for the end of standard input.
  *
  * --ledger gets one line "token code word recipient…" for each message that was handed over whole;
- * code 0: the connection was lost before the answer; word: the answer's last, the message's id. The token is in the message's X-Ledger field.
+ * code 0: the connection was lost before the answer; word: the answer's last, the message's id. The
+ * token is in the message's X-Ledger field.
  */
 #include "check.h"
 #include "latency.h"
 #include "wire.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
@@ -36,16 +41,17 @@ static const char usage[] =
     "usage: bench-load --server ADDRESS:PORT --user NAME --secret SECRET --sender ADDRESS\n"
     "                  [--connections N] [--messages N] [--seconds N] [--size BYTES[:SHARE],…]\n"
     "                  [--new] [--recipients N] [--domains N] [--spread N] [--ledger FILE]\n"
-    "                  [--label TEXT] [--persist] [--hold]\n";
+    "                  [--resume] [--label TEXT] [--rate N] [--persist] [--hold]\n";
 
 struct load {
     struct sockaddr_in server;
     const char *user, *secret, *sender, *label;
     unsigned connections, recipients, domains, spread;
+    unsigned rate; /* a second; 0: as fast as it goes */
     uint64_t messages;
     int64_t began_ns; /* in each Message-ID: a second run must not look like a repetition */
     int64_t end_ns;   /* 0: no end */
-    bool new_each, persist, hold;
+    bool new_each, resume, persist, hold;
     SSL_CTX *tls;
     int ledger;
     struct {
@@ -55,7 +61,7 @@ struct load {
     size_t size_count;
     unsigned shares;
     char *text; /* lines enough for the largest */
-    _Atomic uint64_t next, accepted, refused, broken, connects;
+    _Atomic uint64_t next, accepted, refused, broken, connects, resumed;
     _Atomic int64_t last_ns;
 };
 
@@ -63,7 +69,7 @@ struct worker {
     struct load *load;
     pthread_t thread;
     struct wire wire;
-    struct latency latency; /* from the end of data to the 250 */
+    struct latency latency; /* from the DATA's 354, or from the time it was due, to the 250 */
     char envelope[ENVELOPE];
 };
 
@@ -87,11 +93,14 @@ static size_t write_envelope(struct worker *w, uint64_t number, struct span *nam
         uint64_t which = number * l->recipients + i;
         uint64_t domain = which % l->domains + 1;
         if (l->spread > 0)
-            len += (size_t)snprintf(w->envelope + len, ENVELOPE - len, "RCPT TO:<r%llu@d%llu.test>\r\n",
-                                    (unsigned long long)(which % l->spread + 1), (unsigned long long)domain);
+            len += (size_t)snprintf(
+                w->envelope + len, ENVELOPE - len, "RCPT TO:<r%llu@d%llu.test>\r\n",
+                (unsigned long long)(which % l->spread + 1), (unsigned long long)domain);
         else
-            len += (size_t)snprintf(w->envelope + len, ENVELOPE - len, "RCPT TO:<r%llu.%llx@d%llu.test>\r\n",
-                                    (unsigned long long)which, (unsigned long long)l->began_ns, (unsigned long long)domain);
+            len +=
+                (size_t)snprintf(w->envelope + len, ENVELOPE - len,
+                                 "RCPT TO:<r%llu.%llx@d%llu.test>\r\n", (unsigned long long)which,
+                                 (unsigned long long)l->began_ns, (unsigned long long)domain);
     }
     *names_r = (struct span){w->envelope, len};
     len += (size_t)snprintf(w->envelope + len, ENVELOPE - len, "DATA\r\n");
@@ -108,8 +117,9 @@ static void note(struct worker *w, uint64_t number, int code, struct span last,
         return;
     while (last.len > 0 && span_find(last, ' ') < last.len)
         span_take(&last, ' ');
-    size_t len = (size_t)snprintf(line, sizeof(line), "%s-%llu %d %.*s", l->label,
-                                  (unsigned long long)number, code, SPAN_ARG(span_first(last, 100)));
+    size_t len =
+        (size_t)snprintf(line, sizeof(line), "%s-%llu %d %.*s", l->label,
+                         (unsigned long long)number, code, SPAN_ARG(span_first(last, 100)));
     span_take(&envelope, '\n');
     while (envelope.len > 0 && len < sizeof(line) - 400) {
         struct span rcpt = span_take(&envelope, '\n');
@@ -121,19 +131,32 @@ static void note(struct worker *w, uint64_t number, int code, struct span last,
     CHECK(write(l->ledger, line, len) == (ssize_t)len);
 }
 
+/* When the message is to begin; 0: at once. */
+static int64_t due_ns(const struct load *l, uint64_t number)
+{
+    return l->rate == 0 ? 0 : l->began_ns + (int64_t)(number * 1000000000 / l->rate);
+}
+
+static void wait_until(int64_t at_ns)
+{
+    struct timespec at = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+        ;
+}
+
 static bool write_text(struct worker *w, uint64_t number)
 {
     const struct load *l = w->load;
     char head[600];
     size_t size = size_of(l, number);
-    int len = snprintf(head, sizeof(head),
-                       "From: Club <%s>\r\nTo: Member <r1@d1.test>\r\nSubject: Court 3 is yours\r\n"
-                       "Date: Mon, 23 Nov 2026 08:00:00 +0000\r\n"
-                       "Message-ID: <%s.%llx.%llu@club.test>\r\nX-Ledger: %s-%llu\r\n"
-                       "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
-                       l->sender, l->label, (unsigned long long)l->began_ns,
-                       (unsigned long long)number, l->label,
-                       (unsigned long long)number);
+    int len = snprintf(
+        head, sizeof(head),
+        "From: Club <%s>\r\nTo: Member <r1@d1.test>\r\nSubject: Court 3 is yours\r\n"
+        "Date: Mon, 23 Nov 2026 08:00:00 +0000\r\n"
+        "Message-ID: <%s.%llx.%llu@club.test>\r\nX-Ledger: %s-%llu\r\n"
+        "X-Due: %lld\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
+        l->sender, l->label, (unsigned long long)l->began_ns, (unsigned long long)number, l->label,
+        (unsigned long long)number, (long long)due_ns(l, number));
     size_t rest = size > (size_t)len + 5 ? size - (size_t)len : 5;
     rest -= rest % 64; /* whole lines */
     if (rest + (size_t)len + 5 > 16 * 1024)
@@ -152,13 +175,17 @@ static int submit(struct worker *w, uint64_t number)
 {
     struct load *l = w->load;
     struct span names;
+    int64_t due = due_ns(l, number);
+    if (due > 0)
+        wait_until(due);
     size_t len = write_envelope(w, number, &names);
-    bool ok = wire_write(&w->wire, (struct span){w->envelope, len}) && wire_reply(&w->wire, NULL) == 250;
+    bool ok =
+        wire_write(&w->wire, (struct span){w->envelope, len}) && wire_reply(&w->wire, NULL) == 250;
     for (unsigned i = 0; ok && i < l->recipients; i++)
         ok = wire_reply(&w->wire, NULL) == 250;
     if (!ok || wire_reply(&w->wire, NULL) != 354)
         return 0;
-    int64_t began_ns = wire_now_ns();
+    int64_t began_ns = due > 0 ? due : wire_now_ns();
     struct span last = SPAN("-");
     int code = write_text(w, number) ? wire_reply(&w->wire, &last) : 0;
     int64_t now_ns = wire_now_ns();
@@ -190,8 +217,10 @@ static bool log_in(struct worker *w)
         return false;
     if (wire_reply(&w->wire, NULL) == 220 && say(w, "EHLO app.club.test\r\n", 250) &&
         say(w, "STARTTLS\r\n", 220) && wire_start_tls(&w->wire, l->tls, false) &&
-        say(w, "EHLO app.club.test\r\n", 250) && say(w, line, 235))
+        say(w, "EHLO app.club.test\r\n", 250) && say(w, line, 235)) {
+        atomic_fetch_add(&l->resumed, SSL_session_reused(w->wire.ssl) == 1);
         return true;
+    }
     wire_close(&w->wire);
     return false;
 }
@@ -209,6 +238,8 @@ static void count_answer(struct load *l, int code)
 static void leave(struct worker *w)
 {
     (void)say(w, "QUIT\r\n", 221);
+    if (w->load->resume)
+        wire_keep_session(&w->wire);
     wire_close(&w->wire);
 }
 
@@ -269,12 +300,14 @@ static void report(struct load *l, struct worker *workers, int64_t began_ns)
     latency_sort(&all);
     double seconds = (double)(atomic_load(&l->last_ns) - began_ns) / 1e9;
     printf("{\"accepted\": %llu, \"refused\": %llu, \"broken\": %llu, \"connects\": %llu, "
-           "\"seconds\": %.3f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f, "
+           "\"resumed\": %llu, \"seconds\": %.3f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": "
+           "%.2f, "
            "\"cpu_s\": %.2f}\n",
            (unsigned long long)l->accepted, (unsigned long long)l->refused,
            (unsigned long long)l->broken, (unsigned long long)l->connects,
-           seconds > 0 ? seconds : 0, latency_percentile_ms(&all, 50),
-           latency_percentile_ms(&all, 99), latency_percentile_ms(&all, 100), latency_cpu_s());
+           (unsigned long long)l->resumed, seconds > 0 ? seconds : 0,
+           latency_percentile_ms(&all, 50), latency_percentile_ms(&all, 99),
+           latency_percentile_ms(&all, 100), latency_cpu_s());
     latency_fini(&all);
 }
 
@@ -293,8 +326,10 @@ static int run(struct load *l)
     for (unsigned i = 0; i < l->connections; i++)
         pthread_join(workers[i].thread, NULL);
     report(l, workers, began_ns);
-    for (unsigned i = 0; i < l->connections; i++)
+    for (unsigned i = 0; i < l->connections; i++) {
         latency_fini(&workers[i].latency);
+        SSL_SESSION_free(workers[i].wire.session);
+    }
     free(workers);
     return l->persist || l->accepted == l->messages ? 0 : 1;
 }
@@ -339,8 +374,10 @@ enum option_name {
     SPREAD,
     LEDGER,
     LABEL,
+    RATE,
     VALUES, /* those from here on have none */
     NEW = VALUES,
+    RESUME,
     PERSIST,
     HOLD,
     OPTIONS
@@ -359,7 +396,9 @@ static const struct option options[] = {{"server", 1, NULL, SERVER},
                                         {"spread", 1, NULL, SPREAD},
                                         {"ledger", 1, NULL, LEDGER},
                                         {"label", 1, NULL, LABEL},
+                                        {"rate", 1, NULL, RATE},
                                         {"new", 0, NULL, NEW},
+                                        {"resume", 0, NULL, RESUME},
                                         {"persist", 0, NULL, PERSIST},
                                         {"hold", 0, NULL, HOLD},
                                         {0}};
@@ -385,7 +424,9 @@ static bool set_up(struct load *l, const char **given)
     l->recipients = number_of(given[RECIPIENTS]);
     l->domains = number_of(given[DOMAINS]);
     l->spread = strcmp(given[SPREAD], "0") == 0 ? 0 : number_of(given[SPREAD]);
+    l->rate = (unsigned)strtoul(given[RATE], NULL, 10);
     l->new_each = given[NEW];
+    l->resume = given[RESUME];
     l->persist = given[PERSIST];
     l->hold = given[HOLD];
     l->ledger =
@@ -402,7 +443,7 @@ int main(int argc, char **argv)
 {
     const char *given[OPTIONS] = {[CONNECTIONS] = "1", [MESSAGES] = "1000", [SECONDS] = "0",
                                   [SIZE] = "4096",     [RECIPIENTS] = "1",  [DOMAINS] = "1",
-                                  [SPREAD] = "100000", [LABEL] = "load"};
+                                  [SPREAD] = "100000", [LABEL] = "load",    [RATE] = "0"};
     int option = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0 && option < OPTIONS)
         given[option] = option < VALUES ? optarg : "";

@@ -108,7 +108,7 @@ static void one_done(struct state *s, size_t from, int64_t now_ms)
     if (!a)
         return;
     s->sent++;
-    if (queue_message_done(s->queue, s->ids[at], true, &s->attempts[at], now_ms) == QUEUE_NEXT_CLOSE)
+    if (queue_message_done(s->queue, s->ids[at], QUEUE_SPOKEN, true, &s->attempts[at], now_ms) == QUEUE_NEXT_CLOSE)
         queue_connection_closed(s->queue, s->ids[at], now_ms);
     queue_settled(s->queue, a, NULL, now_ms);
 }

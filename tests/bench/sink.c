@@ -3,12 +3,14 @@
  *
  *   bench-sink --listen 127.0.0.1:2525 --cert CERT --key KEY --count FILE
  *              [--ledger FILE] [--hang N] [--defer N] [--delay-ms N] [--control FILE]
+ *              [--arrivals FILE]
  *
  * FILE of --count is mapped and holds the counters below, for others to read while they change.
  * --ledger gets one line "token recipient" for each recipient of a message with an X-Ledger field,
  * before the 250 is said. --hang: connections to 127.1.0.1 … 127.1.0.N are taken and never
  * answered. --defer: every Nth message is answered with 451. --control: the page of tests/crash/control.h,
- * which may say that the relay dies right before or after a 250. Ends at SIGTERM.
+ * which may say that the relay dies right before or after a 250. --arrivals: how late each message
+ * with an X-Due field is here, a uint32_t of microseconds each. Ends at SIGTERM.
  */
 #include "../crash/control.h"
 #include "check.h"
@@ -30,7 +32,7 @@ enum { TIMEOUT_S = 600, STACK = 256 * 1024, RECIPIENTS = 200 };
 
 static const char usage[] = "usage: bench-sink --listen ADDRESS:PORT --cert FILE --key FILE "
                             "--count FILE [--ledger FILE] [--hang N] [--defer N] [--delay-ms N]\n"
-                            "                  [--control FILE]\n";
+                            "                  [--control FILE] [--arrivals FILE]\n";
 
 struct counters {
     _Atomic uint64_t connections, messages, recipients, bytes, deferred, first_ns, last_ns;
@@ -40,7 +42,7 @@ struct sink {
     struct counters *counters;
     struct control *control; /* NULL: none */
     SSL_CTX *tls;
-    int ledger; /* -1: none */
+    int ledger, arrivals; /* -1: none */
     unsigned hang, defer, delay_ms;
     atomic_uint seen;
 };
@@ -51,11 +53,17 @@ struct visit {
     char recipients[RECIPIENTS][330];
     size_t count;
     char token[200];
+    int64_t due_ns; /* when it was to begin; 0: not said */
 };
 
-static void note_token(struct visit *v, struct span line)
+static void note_field(struct visit *v, struct span line)
 {
     static const char field[] = "X-Ledger: ";
+    static const char due[] = "X-Due: ";
+    uint64_t ns = 0;
+    if (span_starts_nocase(line, SPAN(due)) &&
+        span_number(span_trim(span_from(line, sizeof(due) - 1)), &ns))
+        v->due_ns = (int64_t)ns;
     if (span_starts_nocase(line, SPAN(field)))
         snprintf(v->token, sizeof(v->token), "%.*s",
                  SPAN_ARG(span_trim(span_from(line, sizeof(field) - 1))));
@@ -67,10 +75,11 @@ static bool take_message(struct visit *v, uint64_t *bytes)
     struct span line;
     struct wire *w = &v->wire;
     v->token[0] = '\0';
+    v->due_ns = 0;
     do {
         if (!wire_line(w, &line))
             return false;
-        note_token(v, line);
+        note_field(v, line);
         *bytes += line.len;
     } while (line.len > 2);
     w->at -= 2; /* an empty body ends right behind the empty line */
@@ -94,9 +103,16 @@ static bool write_ledger(struct visit *v)
     char text[RECIPIENTS * 64];
     size_t len = 0;
     for (size_t i = 0; i < v->count && len < sizeof(text); i++)
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s %s\n", v->token,
-                                v->recipients[i]);
+        len +=
+            (size_t)snprintf(text + len, sizeof(text) - len, "%s %s\n", v->token, v->recipients[i]);
     return len < sizeof(text) && write(v->sink->ledger, text, len) == (ssize_t)len;
+}
+
+static void note_arrival(const struct visit *v, int64_t now_ns)
+{
+    uint32_t us = (uint32_t)((now_ns - v->due_ns) / 1000);
+    if (v->sink->arrivals >= 0 && v->due_ns > 0)
+        CHECK(write(v->sink->arrivals, &us, sizeof(us)) == sizeof(us));
 }
 
 /* Is the relay to die around this 250? */
@@ -123,6 +139,7 @@ static bool end_of_data(struct visit *v, uint64_t bytes)
     if (s->ledger >= 0 && v->token[0] && !write_ledger(v))
         return wire_write(&v->wire, SPAN("452 4.3.1 ledger is full\r\n"));
     uint64_t now_ns = (uint64_t)wire_now_ns();
+    note_arrival(v, (int64_t)now_ns);
     atomic_compare_exchange_strong(&c->first_ns, &never, now_ns);
     atomic_store(&c->last_ns, now_ns);
     atomic_fetch_add(&c->recipients, v->count);
@@ -276,12 +293,17 @@ static void on_term(int number)
 
 int main(int argc, char **argv)
 {
-    enum { LISTEN, CERT, KEY, COUNT, LEDGER, HANG, DEFER, DELAY, CONTROL, OPTIONS };
-    static const struct option options[] = {{"listen", 1, NULL, LISTEN}, {"cert", 1, NULL, CERT},
-                                            {"key", 1, NULL, KEY},       {"count", 1, NULL, COUNT},
-                                            {"ledger", 1, NULL, LEDGER}, {"hang", 1, NULL, HANG},
-                                            {"defer", 1, NULL, DEFER},   {"delay-ms", 1, NULL, DELAY},
+    enum { LISTEN, CERT, KEY, COUNT, LEDGER, HANG, DEFER, DELAY, CONTROL, ARRIVALS, OPTIONS };
+    static const struct option options[] = {{"listen", 1, NULL, LISTEN},
+                                            {"cert", 1, NULL, CERT},
+                                            {"key", 1, NULL, KEY},
+                                            {"count", 1, NULL, COUNT},
+                                            {"ledger", 1, NULL, LEDGER},
+                                            {"hang", 1, NULL, HANG},
+                                            {"defer", 1, NULL, DEFER},
+                                            {"delay-ms", 1, NULL, DELAY},
                                             {"control", 1, NULL, CONTROL},
+                                            {"arrivals", 1, NULL, ARRIVALS},
                                             {0}};
     const char *given[OPTIONS] = {[HANG] = "0", [DEFER] = "0", [DELAY] = "0"};
     struct sockaddr_in address;
@@ -298,6 +320,7 @@ int main(int argc, char **argv)
     struct sink sink = {.counters = map(given[COUNT], sizeof(struct counters)),
                         .tls = server_context(given[CERT], given[KEY]),
                         .ledger = -1,
+                        .arrivals = -1,
                         .hang = (unsigned)strtoul(given[HANG], NULL, 10),
                         .defer = (unsigned)strtoul(given[DEFER], NULL, 10),
                         .delay_ms = (unsigned)strtoul(given[DELAY], NULL, 10)};
@@ -305,6 +328,8 @@ int main(int argc, char **argv)
         sink.control = map(given[CONTROL], sizeof(struct control));
     if (given[LEDGER])
         sink.ledger = open(given[LEDGER], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (given[ARRIVALS])
+        sink.arrivals = open(given[ARRIVALS], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     serve(&sink, listen_on(&address));
     return 0;
 }

@@ -57,14 +57,14 @@ struct producer {
 static void on_stored(struct store_job *job)
 {
     struct producer *p = job->owner;
-    CHECK(job->ok);
+    CHECK(store_has_accepted(OWNER_OF(job, struct store_accept, job)));
     store_job_free(job);
     sem_post(&p->done);
 }
 
 static void on_settled(struct store_job *job)
 {
-    CHECK(job->ok);
+    CHECK(OWNER_OF(job, struct store_settle, job)->result == STORE_RECORDED);
     store_job_free(job);
 }
 
@@ -88,8 +88,9 @@ static struct mail *make_mail(struct bench *b, unsigned number)
 
 static void settle(struct bench *b, int64_t id)
 {
-    struct store_job *job = store_job_new(on_settled, NULL);
-    struct store_outcome *o = store_job_add_outcome(job);
+    struct store_settle *settle = store_settle_new();
+    struct store_outcome *o = store_settle_add(settle);
+    settle->job.answer = on_settled;
     *o = (struct store_outcome){.message = id,
                                 .state = MAIL_DONE,
                                 .tries = 1,
@@ -102,21 +103,23 @@ static void settle(struct bench *b, int64_t id)
         o->answer = verdict_make(451, "4.7.1", "Greylisted, try again");
         o->kind = "deferred";
     }
-    store_put(b->store, job);
+    store_put(b->store, &settle->job);
 }
 
 static void store_one(struct producer *p, unsigned number)
 {
     struct bench *b = p->bench;
-    struct store_job *job = store_job_new(on_stored, p);
-    job->mail = make_mail(b, number);
-    int64_t id = job->mail->id;
+    struct store_accept *a = store_accept_new();
+    a->job.answer = on_stored;
+    a->job.owner = p;
+    a->mail = make_mail(b, number);
+    int64_t id = a->mail->id;
     if (b->count) {
-        job->throttle = &b->throttle;
-        job->has_fingerprint = true; /* of all the same one: the recipients differ */
+        a->throttle = &b->throttle;
+        a->has_fingerprint = true; /* of all the same one: the recipients differ */
     }
-    buf_add(&job->body, (struct span){b->text, b->size});
-    store_put(b->store, job);
+    buf_add(&a->body, (struct span){b->text, b->size});
+    store_put(b->store, &a->job);
     sem_wait(&p->done);
     if (b->settle || b->fill)
         settle(b, id);
@@ -204,6 +207,13 @@ static void on_stepped(void *context, int64_t step_ms)
     (void)step_ms;
 }
 
+static void on_changed(void *context, enum database_changed what, const char *name)
+{
+    (void)context;
+    (void)what;
+    (void)name;
+}
+
 static void loosen(struct throttle_settings *s)
 {
     throttle_defaults(s);
@@ -237,7 +247,8 @@ int main(int argc, char **argv)
                                             {"messages", 1, NULL, MESSAGES},
                                             {"domains", 1, NULL, DOMAINS},
                                             {0}};
-    static const struct store_events events = {.due = on_due, .stepped = on_stepped};
+    static const struct store_events events = {
+        .due = on_due, .stepped = on_stepped, .changed = on_changed};
     const char *given[OPTIONS] = {
         [PRODUCERS] = "32", [SIZE] = "8192", [SECONDS] = "5", [WAY] = "settle", [MESSAGES] = "0", [DOMAINS] = "1000"};
     int option = 0;

@@ -69,7 +69,17 @@ bool wire_start_tls(struct wire *w, SSL_CTX *context, bool server)
     w->ssl = SSL_new(context);
     if (!w->ssl || SSL_set_fd(w->ssl, w->fd) != 1)
         return false;
+    if (w->session && !server)
+        SSL_set_session(w->ssl, w->session);
     return (server ? SSL_accept(w->ssl) : SSL_connect(w->ssl)) == 1;
+}
+
+void wire_keep_session(struct wire *w)
+{
+    if (!w->ssl)
+        return;
+    SSL_SESSION_free(w->session);
+    w->session = SSL_get1_session(w->ssl);
 }
 
 void wire_close(struct wire *w)
@@ -105,8 +115,8 @@ bool wire_fill(struct wire *w)
     if (w->len == sizeof(w->in))
         return false;
     size_t room = sizeof(w->in) - w->len;
-    ssize_t got = w->ssl ? SSL_read(w->ssl, w->in + w->len, (int)room)
-                         : recv(w->fd, w->in + w->len, room, 0);
+    ssize_t got =
+        w->ssl ? SSL_read(w->ssl, w->in + w->len, (int)room) : recv(w->fd, w->in + w->len, room, 0);
     if (got <= 0)
         return false;
     w->len += (size_t)got;

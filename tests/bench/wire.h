@@ -17,7 +17,8 @@ enum { WIRE_BUFFER = 64 * 1024 };
 struct wire {
     int fd; /* -1: closed */
     SSL *ssl;
-    size_t at, len; /* what is read and not yet taken */
+    SSL_SESSION *session; /* what a client's next handshake resumes; NULL: nothing */
+    size_t at, len;       /* what is read and not yet taken */
     char in[WIRE_BUFFER];
 };
 
@@ -27,6 +28,8 @@ bool wire_address(const char *text, struct sockaddr_in *address_r);
 void wire_init(struct wire *w, int fd, unsigned timeout_s);
 bool wire_connect(struct wire *w, const struct sockaddr_in *address, unsigned timeout_s);
 bool wire_start_tls(struct wire *w, SSL_CTX *context, bool server);
+/* As a client: keep the session for the next handshake. */
+void wire_keep_session(struct wire *w);
 void wire_close(struct wire *w);
 
 bool wire_write(struct wire *w, struct span bytes);

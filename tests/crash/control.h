@@ -30,7 +30,8 @@ enum control_action {
     CONTROL_KILL_BEFORE,
     CONTROL_KILL_AFTER,
     CONTROL_EIO,
-    CONTROL_ENOSPC
+    CONTROL_ENOSPC,
+    CONTROL_KILL_AMID /* when a part of a write is done; else as after it */
 };
 
 struct control {

@@ -16,7 +16,7 @@ import bench  # noqa: E402
 
 POINTS = ["nowhere", "segment create", "segment write", "segment sync", "segment unlink", "directory sync", "log write",
           "commit", "checkpoint write", "checkpoint sync", "remote 250"]
-ACTIONS = ["nothing", "kill before", "kill after", "EIO", "ENOSPC"]
+ACTIONS = ["nothing", "kill before", "kill after", "EIO", "ENOSPC", "kill amid"]
 FIELDS = ["pid", "clock_ms", "point", "action", "countdown", "times"]
 IN_FLIGHT = 20  # recipients of one domain between the remote 250 and our commit: the connections a site may have
 SIZES = "2000:12,30000:3,300000:1"

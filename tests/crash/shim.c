@@ -79,7 +79,7 @@ static bool path_of(int fd, char *path_r)
 
 static enum control_point write_point(const char *path)
 {
-    return ends(path, ".seg")           ? CONTROL_SEGMENT_WRITE
+    return ends(path, ".seg")            ? CONTROL_SEGMENT_WRITE
            : ends(path, "/state.db-wal") ? CONTROL_LOG_WRITE
            : ends(path, "/state.db")     ? CONTROL_CHECKPOINT_WRITE
                                          : CONTROL_NOWHERE;
@@ -87,11 +87,11 @@ static enum control_point write_point(const char *path)
 
 static enum control_point sync_point(const char *path)
 {
-    return ends(path, ".seg")                              ? CONTROL_SEGMENT_SYNC
-           : ends(path, "/state.db-wal")                   ? CONTROL_LOG_SYNC
-           : ends(path, "/state.db")                       ? CONTROL_CHECKPOINT_SYNC
+    return ends(path, ".seg")                             ? CONTROL_SEGMENT_SYNC
+           : ends(path, "/state.db-wal")                  ? CONTROL_LOG_SYNC
+           : ends(path, "/state.db")                      ? CONTROL_CHECKPOINT_SYNC
            : ends(path, "/spool") || ends(path, "/state") ? CONTROL_DIRECTORY_SYNC
-                                                           : CONTROL_NOWHERE;
+                                                          : CONTROL_NOWHERE;
 }
 
 /* ---- what is to go wrong? ---- */
@@ -116,7 +116,7 @@ static int arrive(enum control_point point, bool *after_r)
     int64_t action = atomic_load(&c->action);
     if (action == CONTROL_KILL_BEFORE)
         die();
-    *after_r = action == CONTROL_KILL_AFTER;
+    *after_r = action == CONTROL_KILL_AFTER || action == CONTROL_KILL_AMID;
     if (action != CONTROL_EIO && action != CONTROL_ENOSPC)
         return 0;
     if (atomic_fetch_sub(&c->times, 1) <= 0)
@@ -150,6 +150,27 @@ static void trace(char kind, const char *path, int64_t offset, const struct iove
 
 /* ---- writes ---- */
 
+/* It dies amid this write: how much of it is done, another part each time. */
+static int cut_off(const struct iovec *parts, int count, struct iovec *parts_r)
+{
+    struct control *c = shim.control;
+    size_t len = 0;
+    int64_t hits = 0;
+    for (int i = 0; i < count; i++)
+        len += parts[i].iov_len;
+    for (int i = 0; i < CONTROL_POINTS; i++)
+        hits += atomic_load(&c->hits[i]);
+    size_t left = len > 0 ? (size_t)hits * 7919 % len : 0;
+    int used = 0;
+    for (; used < count && left > 0; used++) {
+        parts_r[used] = parts[used];
+        if (parts_r[used].iov_len > left)
+            parts_r[used].iov_len = left;
+        left -= parts_r[used].iov_len;
+    }
+    return used;
+}
+
 static ssize_t put(int fd, const struct iovec *parts, int count, off_t offset)
 {
     char path[PATH_MAX];
@@ -160,7 +181,12 @@ static ssize_t put(int fd, const struct iovec *parts, int count, off_t offset)
         errno = error;
         return -1;
     }
-    ssize_t done = REAL(pwritev)(fd, parts, count, offset);
+    struct iovec some[IOV_MAX];
+    if (after && atomic_load(&shim.control->action) == CONTROL_KILL_AMID) {
+        count = cut_off(parts, count, some);
+        parts = some;
+    }
+    ssize_t done = count > 0 ? REAL(pwritev)(fd, parts, count, offset) : 0;
     if (point != CONTROL_NOWHERE && done > 0)
         trace('W', path, offset, parts, count, done);
     if (after)
@@ -247,8 +273,9 @@ static int open_with(const char *path, int flags, mode_t mode)
     bool after = false;
     enum control_point kind = write_point(path);
     bool creates = (flags & O_CREAT) && kind != CONTROL_NOWHERE && access(path, F_OK) != 0;
-    int error = arrive(creates && kind == CONTROL_SEGMENT_WRITE ? CONTROL_SEGMENT_CREATE : CONTROL_NOWHERE,
-                       &after);
+    int error =
+        arrive(creates && kind == CONTROL_SEGMENT_WRITE ? CONTROL_SEGMENT_CREATE : CONTROL_NOWHERE,
+               &after);
     if (error) {
         errno = error;
         return -1;

@@ -4,6 +4,7 @@
  */
 #include "place.h"
 #include "spool.h"
+#include "spool_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

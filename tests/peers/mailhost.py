@@ -47,6 +47,7 @@ def trusting(relay, path):
 class Connection:
     def __init__(self):
         self.tls, self.user, self.lines, self.messages = False, None, [], []
+        self.resumed = False  # its TLS session
         self.began, self.named = False, []  # of the message under way: MAIL was accepted, recipients
 
 
@@ -130,7 +131,7 @@ class MailHost:
             reply = say(line)
             if line == "STARTTLS" and reply.startswith("220"):
                 client = self.context.wrap_socket(client, server_side=True)
-                stream, connection.tls = client.makefile("rwb"), True
+                stream, connection.tls, connection.resumed = client.makefile("rwb"), True, client.session_reused
             elif line.startswith("MAIL FROM:"):
                 sender, connection.began, connection.named = line[10:].split(">")[0].lstrip("<"), reply.startswith("2"), []
             elif line.startswith("RCPT TO:") and reply.startswith("2"):

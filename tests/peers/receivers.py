@@ -7,7 +7,8 @@ import time
 
 class Receiver:
     """Listens on `address`:`port` from the start. `mute`: takes connections and says nothing. `stalls`: nothing after the answer
-    to EHLO. `takes_s`: how long a message takes.
+    to EHLO. `takes_s`: how long a message takes, or a function
+    that says it of a subject.
     `connections`: one more is answered 421. `messages`: (monotonic time, recipients, subject) of each, in order."""
 
     def __init__(self, address, port, mute=False, takes_s=0.0, connections=None, stalls=False):
@@ -60,8 +61,8 @@ class Receiver:
             if verb == "DATA":
                 say("354 go on")
                 message = await reader.readuntil(b"\r\n.\r\n")
-                await asyncio.sleep(self.takes_s)
                 subject = [h[8:].strip() for h in message.decode("latin1").split("\r\n\r\n")[0].split("\r\n") if h.startswith("Subject:")]
+                await asyncio.sleep(self.takes_s(subject[0]) if callable(self.takes_s) else self.takes_s)
                 self.messages.append((time.monotonic(), recipients, subject[0] if subject else ""))
                 recipients = []
                 say("250 2.0.0 taken")

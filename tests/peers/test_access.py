@@ -1,12 +1,15 @@
 """Who may submit, and until when: sessions end with their credential, nothing is accepted that cannot be signed."""
 
 import base64
+import hashlib
 import json
 import re
 import smtplib
 import socket
 import ssl
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import wait_for
@@ -480,6 +483,28 @@ def test_refused_logins_name_the_user_and_no_secret(relay_factory, dns):
     assert "not the secret" not in json.dumps(refusals(relay))
 
 
+def test_noise_hides_no_guesses_at_a_password(relay_factory, dns):
+    """The kind: what costs a stranger nothing uses up what tells of an attack on a user: commands, and logins of nobody."""
+    relay = relay_factory().start()
+    wait_for(lambda: 15 < time.monotonic() % 60 < 35, 60)  # the shares are of a minute
+
+    def guess(name, source):
+        token = base64.b64encode(f"\0{name}\0wrong".encode()).decode()
+        return Raw(relay, user=None, source=source).say(f"AUTH PLAIN {token}")[0]
+
+    with ThreadPoolExecutor(10) as pool:
+        said = pool.map(lambda i: Raw(relay, user=None, source=f"127.0.9.{i + 1}").say("MAIL FROM:<a@b.test>")[0], range(30))
+        assert set(said) == {530}
+    with ThreadPoolExecutor(40) as pool:
+        said = pool.map(lambda i: guess("app" if i < 10 else f"nobody{i}", f"127.0.8.{i + 1}"), reversed(range(40)))
+        assert set(said) <= {454, 535}
+    lines = [line for line in relay.log().splitlines() if re.search(r" (auth_refused|auth_kept_out) ", line)]
+    assert sum(" user=app " in line for line in lines) == 10 and len(lines) == 10 + 20, lines
+    wait_for(lambda: "refused_more" in relay.log(), 70)
+    more = re.search(r"refused_more count=(\d+) logins=(\d+) ", relay.log())
+    assert int(more[1]) == 10 + int(more[2]) and int(more[2]) == 10, more
+
+
 def test_refusals_without_end_fill_neither_log_nor_store(relay_factory, dns):
     """Ten thousand of them: so many a minute are written, and how many more there were."""
     relay = relay_factory().start()
@@ -515,3 +540,63 @@ def test_who_is_refused_all_the_time_hides_nobody_elses_refusals(relay_factory, 
                       len(found) == 3 and [len(relay.json("events", "--kind", "refused", "--user", name, "--limit", "5000"))
                                            for name in names[:-1]])
     assert min(shares) >= 5 and shares[0] >= 60 and sum(shares) <= 2 * (600 + 14 * 5), shares
+
+
+def control(relay, **request):
+    """One command by the socket, without a program for each."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(str(relay.path / "state" / "control.sock"))
+        s.sendall(json.dumps(request).encode() + b"\n")
+        answer = json.loads(s.makefile().readline())
+    assert answer["ok"], answer
+
+
+def test_a_user_changed_a_thousand_times_is_known_by_what_it_is(club):
+    """While 20 clients log in and send: nobody is refused who is right, nobody's session ends but the changed user's, and
+    after the last change nothing of it is accepted."""
+    other = club.json("user", "add", "other", "--domain", "club.test")["secret"]
+    digest = "sha256$" + hashlib.sha256(club.secret.encode()).hexdigest()
+    disabled, done, late, wrong, counts = threading.Event(), threading.Event(), [], [], {"app": 0, "other": 0, "ended": 0}
+
+    def run(user, secret):
+        while not done.is_set():
+            begun_after = disabled.is_set()
+            try:
+                session = Raw(club, user, secret)
+                for line, code in (("MAIL FROM:<hello@club.test>", 250), ("RCPT TO:<bob@dest.test>", 250), ("DATA", 354)):
+                    assert session.say(line)[0] == code
+                session.send(MESSAGE.replace("hello\r\n", f"{counts[user]} {time.monotonic_ns()}\r\n") + ".\r\n")
+                after = disabled.is_set()
+                code, text = session.reply()
+                if code == 250 and (after or begun_after):
+                    late.append(text) if user == "app" else None
+                assert code == 250, text
+                counts[user] += 1
+                session.socket.close()
+            except (AssertionError, OSError, ssl.SSLError) as error:
+                if user == "other":
+                    wrong.append(repr(error))
+                    return
+                counts["ended"] += 1
+                if disabled.is_set():
+                    return
+
+    threads = [threading.Thread(target=run, args=(("app", None), ("other", other))[i % 2]) for i in range(20)]
+    for thread in threads:
+        thread.start()
+    for i in range(1000):
+        control(club, do="user.rotate", name="app", hash=digest, scram=f"changed {i}")
+        if i % 100 == 0:
+            Raw(club).socket.close()  # it is let in behind each change
+    control(club, do="user.disable", name="app")
+    disabled.set()
+    time.sleep(0.5)
+    done.set()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert late == [] and wrong == [] and counts["other"] > 10, (late, wrong, counts)
+    log = club.log()
+    assert " user=other" not in "".join(line for line in log.splitlines(True) if " session_ended " in line)
+    assert "auth_refused" not in log.split("disabl")[0]

@@ -70,6 +70,8 @@ def test_a_command_and_a_webhook_are_told(relay_factory, hook, tmp_path, dns, mo
     assert path == "/s3cr3t-in-the-path" and kind == "application/json"
     assert first["alert"] == first["what"] == "identity_refused" and first["relay"] == "mail.club.test"
     assert "a@evil.test is not allowed" in first["about"] and first["about"] in first["text"]
+    assert first["text"] == f'mail.club.test: a credential tried to send as somebody else: {first["about"]} (by {first["who"]})', first["text"]
+    assert taken[1][2]["text"].startswith("mail.club.test: a command has changed something: suppress.add "), taken[1]
     assert [t[2]["alert"] for t in taken] == ["identity_refused", "admin", "admin"]
     assert [t[2]["count"] for t in taken] == [1, 1, 1] and "since" not in first
     paged = sorted((tmp_path / "paged").read_text().splitlines(), key=lambda line: json.loads(line.rpartition(" ")[0])["number"])
@@ -113,7 +115,6 @@ def test_many_alerts_of_one_kind_hold_up_no_other(relay_factory, hook, refused):
     relay = relay_factory('alert { on = {"admin", "locked", "identity_refused"} interval = 3 webhook = "http://127.0.0.1:%d/" }' % hook.port).start()
     for i in range(33):
         relay.command("suppress", "add", f"victim{i}@dest.test")
-    began = time.monotonic()
     assert [code for code, _ in guess(relay, 24, lambda i: f"name{i}", lambda i: "127.3.0.1")].count(454) > 0
     submit(relay, message="From: <a@evil.test>\r\n\r\nx\r\n")
 
@@ -121,7 +122,6 @@ def test_many_alerts_of_one_kind_hold_up_no_other(relay_factory, hook, refused):
         return [body for _, _, body in hook.taken if body["alert"] == kind]
 
     wait_for(lambda: told("locked") and told("identity_refused"), 12)
-    assert time.monotonic() - began < 12
     assert "127.3.0.1" in told("locked")[0]["about"] and told("locked")[0]["count"] == 1
     if refused != "fine":
         return

@@ -234,7 +234,9 @@ def test_a_key_for_dns_that_only_root_may_read(foreign, tmp_path):
     ("empty", "good", "it holds no certificate in PEM format"),
     ("broken", "good", "the certificate is damaged"),
     ("good", "other", "does not belong to certificate"),
-    ("good", "encrypted", "without a passphrase"),
+    ("good", "encrypted", "the key is encrypted: give it without a passphrase"),
+    ("encrypted", "good", "the certificate is encrypted: give it without a passphrase"),
+    ("encrypted-chain", "good", "a certificate of the chain is encrypted: give it without a passphrase"),
     ("good", "fifo", "Invalid argument"),
 ])
 def test_each_fault_of_a_certificate_has_its_reason(relay_factory, tmp_path, certificate, key, words):
@@ -247,6 +249,11 @@ def test_each_fault_of_a_certificate_has_its_reason(relay_factory, tmp_path, cer
     (tmp_path / "broken.crt").write_bytes((tmp_path / "good.crt").read_bytes().replace(b"M", b"!", 3))
     subprocess.run(["openssl", "ec", "-in", str(tmp_path / "good.key"), "-aes256", "-passout", "pass:x", "-out",
                     str(tmp_path / "encrypted.key")], check=True, capture_output=True)
+    whole = (tmp_path / "good.crt").read_text()
+    header = f"Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,{32 * '0'}\n\n"
+    encrypted = whole.replace("CERTIFICATE-----\n", f"CERTIFICATE-----\n{header}", 1)
+    (tmp_path / "encrypted.crt").write_text(encrypted)
+    (tmp_path / "encrypted-chain.crt").write_text(whole + encrypted)
     os.mkfifo(tmp_path / "fifo.key")
     text = relay.config.read_text().replace(str(relay.path / "cert.pem"), f"{tmp_path}/{certificate}.crt")
     relay.config.write_text(text.replace(str(relay.path / "key.pem"), f"{tmp_path}/{key}.key"))

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import sqlite3
 import socket
 import subprocess
 
@@ -75,6 +76,16 @@ def test_init_makes_everything_once(tmp_path):
     assert again == shown  # what it prints is a config file
 
 
+@pytest.mark.parametrize("name", ['a "quoted" name', "back\\slash", "${HOME}", "$x\\\"${HOME:-y}\"", "# no comment", "ü { }"])
+def test_init_in_a_directory_of_any_name(tmp_path, name):
+    """What init writes into the config file is read as it is, whatever a string of that file means by it."""
+    done = run("init", "club.test", "--dir", str(tmp_path / name))
+    assert done.returncode == 0 and f"{tmp_path / name}/cert.pem" in done.stdout, done.stderr
+    config = str(tmp_path / name / "sealpost.conf")
+    assert "is good" in run("-c", config, "config", "check").stdout
+    assert [row["name"] for row in json.loads(run("-c", config, "--json", "domain", "list").stdout)] == ["club.test"]
+
+
 @pytest.mark.memory
 def test_what_serve_refuses(relay, tmp_path, relay_factory):
     one_line(run("-c", str(relay.config), "serve"), 1, "cannot bind", "Address already in use")
@@ -88,6 +99,21 @@ def test_what_serve_refuses(relay, tmp_path, relay_factory):
     one_line(run("-c", str(third.config), "serve"), 1, "certificate", "belong")
     third.config.write_text(text.replace("state_dir = ", "state_dir = \"/nonexistent\" #"))
     one_line(run("-c", str(third.config), "serve"), 1, "/nonexistent", 'make it with "sealpost init DOMAIN"')
+
+
+def test_a_change_that_cannot_be_written_says_that_nothing_was_changed(relay_factory):
+    """Somebody keeps the database from every commit, as a full disk does: that is no refusal, and may be tried again."""
+    relay = relay_factory().start()
+    other = sqlite3.connect(relay.path / "state" / "state.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        one_line(relay.command("user", "disable", "app", check=False), 1, "nothing was changed, try again later", "locked")
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    assert not [u for u in relay.json("user", "list") if u["name"] == "app"][0]["disabled"]
+    one_line(relay.command("user", "disable", "nobody", check=False), 1, "nobody: no such credential")
+    relay.command("user", "disable", "app")
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["with a daemon", "without"])

@@ -4,10 +4,12 @@ as people write them; files in files; what a reload may change."""
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
+from pathlib import Path
 
 import conftest
 import pytest
@@ -68,6 +70,9 @@ def say(relay, text):
     ('limits { idle = 5min }', ["a time: seconds, or a number with s, m, h, d or w"]),
     ('limits { size = -1 }', ["a size"]),
     ('limits { memory = 100K }', ["whole MiB"]),
+    ('shards = 2\nlimits { size = 1M  memory = 27 }', ["memory = 27M is too little: with 2 shards the relay needs at least 28M"]),
+    ('shards = 4\nlimits { memory = 43M }', ["memory = 43M is too little: with 4 shards the relay needs at least 44M"]),
+    ('shards = 1\nlimits { size = 1M  memory = 19 }', ["memory = 19M is too little: with 1 shard the relay needs at least 20M"]),
     ('dkim { rotate = 36h }', ["whole days"]),
     ('limits { size = 99999999999999999999 }', ["a size"]),
     ('route "x.test" { port = 70000 }', ['route x.test: setting "port" is "70000": allowed is a number from 1 to 65535']),
@@ -124,6 +129,9 @@ STORES = {
     "gone": (lambda path: path.unlink(), ["No such file or directory", "sealpost init"]),
     "directory": (lambda path: (path.unlink(), path.mkdir()), ["is not a file"]),
     "closed": (lambda path: path.chmod(0o400), ["Permission denied"]),
+    "cut short": (lambda path: os.truncate(path, 20000), ["is cut short (20000 of ", "restore it from a backup"]),
+    "without keys": (lambda path: shutil.rmtree(path.parent / "keys"), ["keys: No such file or directory", "restore it from a backup"]),
+    "without mail": (lambda path: shutil.rmtree(path.parent / "spool"), ["spool: No such file or directory", "restore it from a backup"]),
 }
 
 
@@ -152,6 +160,40 @@ def test_a_store_that_serve_cannot_use_is_told_by_config_check(relay, kind):
 def test_a_store_of_an_earlier_release_is_good(relay):
     set_version(relay.path / "state" / "state.db", 1)
     assert "is good" in relay.command("config", "check")
+
+
+def version_of(path):
+    with open(path, "rb") as file:
+        return int.from_bytes(file.read(64)[60:])
+
+
+def test_a_store_of_an_earlier_release_is_brought_up_by_serve_alone(relay):
+    """A command that looks, or changes something, would make it one that the earlier release refuses."""
+    database = relay.path / "state" / "state.db"
+    steps = sorted((Path(__file__).resolve().parents[2] / "relay" / "store" / "schema").glob("*.sql"))
+    database.unlink()
+    connection = sqlite3.connect(database)
+    connection.create_function("counted_as", 2, lambda text, how: text)
+    for step in steps[:-1]:
+        connection.executescript(step.read_text())
+    connection.close()
+    set_version(database, len(steps) - 1)
+    for command in ("user", "list"), ("queue", "list"), ("user", "add", "another", "--domain", "club.test"):
+        done = relay.command(*command, check=False)
+        assert done.returncode != 0 and '"sealpost serve" brings it up' in done.stderr, done
+        assert version_of(database) == len(steps) - 1
+    relay.start()
+    assert f"info store_upgraded from={len(steps) - 1} to={len(steps)}" in relay.log()
+    assert relay.json("user", "list") == []
+
+
+def test_a_key_whose_file_is_gone_is_told_at_the_start(relay):
+    """Before the first message is refused for want of it."""
+    path = next((relay.path / "state" / "keys").glob("club.test.*.pem"))
+    path.rename(path.with_suffix(".away"))
+    relay.start()
+    lines = [line for line in relay.log().splitlines() if line.startswith("error key_missing ")]
+    assert len(lines) == 1 and "domain=club.test" in lines[0] and str(path) in lines[0], lines
 
 
 @pytest.mark.parametrize("address, words", [
@@ -210,6 +252,44 @@ def test_all_faults_are_told_at_once(still):
     assert served.stderr.count("\n") == 1 and "and 7 more: 'sealpost config check'" in served.stderr
     say(still, "\n".join(f"wrong{n} = 1" for n in range(100)))
     assert len(refused(still)) == 26  # and there it says that there may be more
+
+
+@pytest.mark.parametrize("wrong, right, why", [
+    ("limits { size = 1Q", "size = 25M }", 'limits: setting "size" is "1Q": allowed is a size'),
+    ("limits { idle = 0", "idle = 5m }", 'limits: setting "idle" is "0": allowed is a time from 1s on'),
+    ('log = "infos"', 'log = "info"', 'setting "log" is "infos"'),
+    ('state_dir = "' + "a" * 5000 + '"', 'state_dir = "${STATE}"', 'setting "state_dir" is longer than'),
+    ('operator = {"a@club.test", "nobody"}', 'operator = {"a@club.test"}', 'setting "operator" is "nobody": allowed is '),
+    ('stream "s" { class = "digets"', 'class = "digest" }', 'stream s: setting "class" is "digets": '),
+    ('stream "s" { every = 1x', 'every = 1h }', 'stream s: setting "every" is "1x": '),
+    ('stream "s" { retry = {1m, 2q}', 'retry = {1m} }', 'stream s: setting "retry" is "2q": '),
+    ('limit "tenant" { burst = 0', 'burst = 5 }', 'limit tenant: setting "burst" is "0": '),
+    ('http { color = "red"', 'color = "#000000" }', 'http: setting "color" is "red": '),
+    ('alert { on = {"keys"}', 'on = {"key"} }', 'alert: setting "on" is "keys": '),
+])
+def test_a_wrong_value_is_refused_although_a_later_one_takes_its_place(still, wrong, right, why):
+    base = len(still.config.read_text().splitlines())
+    say(still, wrong + "\n" + right.replace("${STATE}", str(still.path / "state")))
+    lines = refused(still, serve=False)
+    assert len(lines) == 1 and f"{still.config}:{base + 1}: {why}" in lines[0], lines
+    reloaded = still.config.read_text().replace(wrong, wrong[:wrong.index("{") + 1] if "{" in wrong and not wrong.startswith("operator") else "")
+    still.config.write_text(reloaded)
+    assert "is good" in still.command("config", "check")
+
+
+def test_a_value_that_is_said_twice_counts_as_it_was_said_last(still):
+    say(still, 'operator = {"a@club.test"}\noperator += {"b@club.test"}\nlimits { size = 1M\nsize = 2M }')
+    shown = still.command("config", "show")
+    assert 'operator = {"a@club.test", "b@club.test"}' in shown and "size = 2097152 " in shown
+    say(still, 'operator += {"nobody"}')
+    assert len(refused(still)) == 1
+
+
+def test_memory_is_enough_for_many_cores_by_default(still):
+    say(still, "shards = 125")
+    assert "memory = 1024 " in still.command("config", "show")
+    say(still, "shards = 200")
+    assert "memory = 3224 " in still.command("config", "show")
 
 
 def test_numbers_have_units(still):

@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import dnslib
 import pytest
 
 from conftest import Relay, dkim_passes, free_port, split_copy, wait_for, wait_port
@@ -187,7 +188,9 @@ def test_ipv6(relay, dns, sink_factory):
     ({("null.test", "MX"): ["0 ."]}, 556, "does not accept mail"),
     ({}, 550, "does not exist"),
     ({("null.test", "MX"): ["10 mail.club.test."]}, 554, "its MX is ourselves"),
-], ids=["null MX", "no such domain", "loop"])
+    ({("null.test", "MX"): [[10, dnslib.DNSLabel((b"a.b", b"test"))]]}, 550, "its MX record holds no valid host name"),
+    ({("null.test", "MX"): ["0 .", [10, dnslib.DNSLabel((b"a\0b", b"test"))]], ("null.test", "A"): ["127.0.0.1"]}, 550, "holds no valid host name"),
+], ids=["null MX", "no such domain", "loop", "a dot in a label", "a null MX beside a zero in a label"])
 def test_domains_that_take_no_mail_bounce_at_once(relay, dns, sink, zone, code, text):
     dns.mail("club.test", "mx.dest.test=127.0.0.1")
     dns.zone.update(zone)
@@ -557,6 +560,7 @@ def test_without_a_key_mail_waits_and_nothing_leaves_unsigned(relay, script):
     key = next((relay.path / "state" / "keys").glob("club.test.*.pem"))
     kept = key.read_bytes()
     key.write_text("no key\n")
+    relay.reload()  # files are read again; a change of the domain alone does not touch its keys
     relay.command("domain", "release", "club.test")
     relay.command("queue", "release", id)
     event = relay.wait_kind(id, "deferred")[0]

@@ -214,6 +214,69 @@ def test_those_with_the_most_mail_come_first(relay_factory, dns, delivery_port):
     one_line(relay.command("destination", "list", "--limit", "all", check=False), 2, "--limit is a number")
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_host_that_rests_keeps_what_leads_there_later(relay_factory, sink_factory, dns, delivery_port, place, restarts):
+    """The kind: an order that holds for what was known when it was given."""
+    dns.mail("later.test", "mx1.later.test=127.0.0.1", "MX.dest.test=127.0.0.1")
+    dns.mail("third.test", "mx.third.test=127.0.0.1")
+    relay = relay_factory(QUICK).start()
+    sink = sink_factory(records=relay.records)
+    send(relay, "bob@dest.test")
+    sink.wait(1)
+    done = relay.json("destination", "rest", "--host", "mx.dest.test", "--for", "30m", "--why", "it burns")
+    assert [row["destination"] for row in done["destinations"]] == [place], done
+    if restarts:
+        relay.stop()
+        relay.start()
+    waits = send(relay, "bob@later.test")
+    relay.wait_kind(send(relay, "bob@third.test"), "delivered")
+    time.sleep(1)
+    assert len(sink.messages()) == 2
+    rows = {row["destination"]: row["why"] for row in relay.json("destination", "list") if row["by_operator"]}
+    assert len(rows) == 2 and set(rows.values()) == {"it burns"}, rows
+    assert "it burns" in relay.command("trace", waits)
+    assert len(events(relay, "destination_rests")) == 2
+    relay.command("destination", "resume", "--host", "mx.dest.test")
+    sink.wait(3, 10)
+    if restarts:
+        relay.stop()
+        relay.start()
+    dns.mail("last.test", "mx9.last.test=127.0.0.1", "mx.dest.test=127.0.0.1")
+    send(relay, "bob@last.test")
+    sink.wait(4, 10)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_of_two_orders_about_one_place_the_longer_counts(relay_factory, sink_factory, dns, delivery_port, restarts):
+    """The kind: an order that undoes another one, which nobody has ended."""
+    dns.mail("two.test", "mx1.two.test=127.0.0.1", "mx2.two.test=127.0.0.1")
+    relay = relay_factory(QUICK).start()
+    sink = sink_factory(records=relay.records)
+    send(relay, "bob@two.test")
+    sink.wait(1)
+    name = f"mx1.two.test,mx2.two.test:{delivery_port}"
+    relay.command("destination", "rest", "--host", "mx1.two.test", "--for", "1h", "--why", "it burns")
+    relay.command("destination", "rest", "--host", "mx2.two.test", "--for", "10m", "--why", "it smokes")
+    relay.command("destination", "rest", name, "--for", "20m", "--why", "they asked")
+    if restarts:
+        relay.stop()
+        relay.start()
+    send(relay, "bob@two.test")
+
+    def rests():
+        row = relay.json("destination", "show", name)
+        return row["by_operator"] and (round(row["rests_s"], -2), row["why"])
+
+    wait_for(lambda: relay.json("destination", "list"))
+    assert rests() == (3600, "it burns"), relay.json("destination", "show", name)
+    relay.command("destination", "resume", "--host", "mx1.two.test")
+    assert rests() == (600, "it smokes"), relay.json("destination", "show", name)
+    assert len(sink.messages()) == 1
+    relay.command("destination", "resume", "--host", "mx2.two.test")
+    sink.wait(2, 10)
+    assert not rests()
+
+
 def test_a_host_rests_wherever_it_is_used(relay_factory, sink_factory, dns, delivery_port, place):
     """One machine of somebody's is known to be down: whatever set it belongs to."""
     dns.mail("two.test", "mx.dest.test=127.0.0.1", "mx2.two.test=127.0.0.1")
@@ -244,6 +307,66 @@ def test_a_host_rests_wherever_it_is_used(relay_factory, sink_factory, dns, deli
     assert "destination.rest" in audit and "destination.resume" in audit and "mx.dest.test" in audit, audit
     assert len(events(relay, "destination_rests")) == 2 == len(events(relay, "destination_resumed"))
     one_line(relay.command("destination", "rest", "--host", "mx.nowhere.test", check=False), 1, "mx.nowhere.test")
+    one_line(relay.command("destination", "resume", "--host", "mx.nowhere.test", check=False), 1, "mx.nowhere.test")
     one_line(relay.command("destination", "rest", check=False), 2, "--host")
     one_line(relay.command("destination", "rest", place, "--host", "mx.dest.test", check=False), 2, "--host")
     one_line(relay.command("destination", "resume", "--host", "no host", check=False), 2, "not a host name")
+
+
+def more_than_are_used(dns, domain, *hosts):
+    """MX records for more hosts than one destination's name has room for."""
+    names = [*hosts, *[f"m{i}.{domain}" for i in range(31)]]
+    dns.add(domain, "MX", *[f"{10 if name in hosts else 20} {name}." for name in names])
+    for name in names:
+        dns.add(name, "A", "127.0.0.1")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_host_rests_also_where_no_name_shows_it(relay_factory, sink_factory, dns, delivery_port, place, restarts):
+    """The kind: an order about a host that is kept by how destinations are called. A domain with more hosts than fit is called by itself."""
+    more_than_are_used(dns, "wide.test", "mx.dest.test")
+    more_than_are_used(dns, "later.test", "MX.dest.test")
+    more_than_are_used(dns, "other.test")
+    relay = relay_factory(QUICK).start()
+    sink = sink_factory(records=relay.records)
+    for domain in ("wide.test", "other.test"):
+        send(relay, f"bob@{domain}")
+    sink.wait(2)
+    wide, later = f"wide.test/mx:{delivery_port}", f"later.test/mx:{delivery_port}"
+    done = relay.json("destination", "rest", "--host", "mx.dest.test", "--for", "30m", "--why", "it burns")
+    assert [row["destination"] for row in done["destinations"]] == [wide], done
+    if restarts:
+        relay.stop()
+        relay.start()
+    ids = {domain: send(relay, f"bob@{domain}") for domain in ("wide.test", "later.test", "dest.test", "other.test")}
+    relay.wait_kind(ids["other.test"], "delivered")
+    time.sleep(1)
+    assert len(sink.messages()) == 3
+    rows = {row["destination"]: row["why"] for row in relay.json("destination", "list") if row["by_operator"]}
+    assert rows == {name: "it burns" for name in (wide, later, place)}, rows
+    assert "it burns" in relay.command("trace", ids["later.test"])
+    shown = relay.command("destination", "resume", "--host", "mx.dest.test")
+    assert sorted(line.rsplit(" is tried again", 1)[0] for line in shown.splitlines()) == sorted(rows), shown
+    sink.wait(6, 10)
+
+
+def test_a_providers_host_is_not_put_to_rest_alone(relay_factory, sink_factory, dns, delivery_port):
+    """Mail for all its customers goes to a provider together: it is said what to do instead."""
+    dns.mail("small.test", "aspmx.l.google.com=127.0.0.1")
+    dns.mail("mixed.test", "aspmx.l.google.com=127.0.0.1", "mx.mixed.test=127.0.0.1")
+    relay = relay_factory(QUICK).start()
+    sink = sink_factory(records=relay.records)
+    send(relay, "bob@small.test")
+    sink.wait(1)
+    for what in ("rest", "resume"):
+        one_line(relay.command("destination", what, "--host", "ASPMX.l.google.com", check=False), 1, f"google:{delivery_port}")
+    send(relay, "bob@mixed.test")
+    sink.wait(2)
+    done = relay.json("destination", "rest", "--host", "aspmx.l.google.com")
+    assert [row["destination"] for row in done["destinations"]] == [f"aspmx.l.google.com,mx.mixed.test:{delivery_port}"], done
+    assert done["provider"] == "google" and done["go_on"] == [f"google:{delivery_port}"], done
+    shown = relay.command("destination", "rest", "--host", "aspmx.l.google.com", "--for", "2h")
+    assert f"google:{delivery_port} has no rest by a host" in shown.splitlines()[-1], shown
+    relay.command("destination", "resume", "--host", "aspmx.l.google.com")
+    send(relay, "bob@mixed.test")
+    sink.wait(3)

@@ -2,6 +2,7 @@
 Message-ID lose nothing; a job that has lost the answer sends nothing twice; an idempotency key is a promise."""
 
 import email.policy
+import hmac
 import re
 import sqlite3
 import time
@@ -124,7 +125,13 @@ def test_a_key_of_a_version_before_is_still_kept(relay):
     id = id_of(submit(relay, compose(id=None, key="k")))
     relay.stop()
     database = sqlite3.connect(relay.path / "state" / "state.db")
-    database.executescript("UPDATE once SET content = zeroblob(16); DROP TABLE rest; PRAGMA user_version = 7;")
+    secret = database.execute("SELECT value FROM instance WHERE name = 'rate_key'").fetchone()[0]
+    key = hmac.digest(secret, b"key\ndefault\nbob@dest.test\nk\n", "sha256")[:16]
+    message = database.execute("SELECT message FROM sent WHERE message <> 0 AND content IS NOT NULL").fetchone()[0]
+    with database:
+        database.execute("INSERT INTO once(key, message, at, content) VALUES(?, ?, ?, zeroblob(16))", (key, message, int(time.time() * 1000)))
+    database.executescript("DROP TABLE rest; DROP TABLE sent; DROP TABLE event_of; DROP TABLE indexed; ALTER TABLE event DROP COLUMN first_time;"
+                           "CREATE INDEX event_message ON event(message); PRAGMA user_version = 7;")
     database.close()
     relay.start()
     assert f"duplicate of {id}" in submit(relay, compose(id=None, key="k"))[1]

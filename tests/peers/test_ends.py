@@ -49,6 +49,7 @@ def test_without_a_key_it_expires_and_nobody_is_connected_to(relay_factory, dns,
     relay.command("domain", "capture", "club.test")
     id = code(relay, "bob@dest.test")
     next((relay.path / "state" / "keys").glob("club.test.*.pem")).write_text("no key\n")
+    relay.reload()  # files are read again
     relay.command("domain", "release", "club.test")
     relay.command("queue", "release", id)
     event = ends_in_time(relay, id, 8)

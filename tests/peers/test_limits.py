@@ -3,6 +3,7 @@ the retry schedule because another one had the connection."""
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import time
@@ -12,7 +13,7 @@ import pytest
 import postfix
 from conftest import wait_for, wait_port
 
-COUNT = 60
+COUNT, RCPTS = 60, 5
 
 DIGEST = 'stream "news" { class = "digest"  unsubscribe = "none" }\n'
 
@@ -35,6 +36,7 @@ class Postfix:
             mynetworks = 192.0.2.1/32
             smtpd_client_event_limit_exceptions =
             smtpd_client_connection_count_limit = 2
+            smtpd_recipient_limit = {RCPTS}
             """, port)
         wait_port(port, process=self.instance.process)
 
@@ -53,18 +55,25 @@ class SmtpServer:
 
     SCRIPT = """
         const {SMTPServer} = require(process.argv[1] + "/smtp-server");
-        const server = new SMTPServer({authOptional: true, maxClients: 2, disabledCommands: ["STARTTLS"],
-            onData(stream, session, done) { stream.resume(); stream.on("end", () => setTimeout(() => { console.log("taken"); done(); }, 20)); }});
+        const server = new SMTPServer({authOptional: true, maxClients: 2, disabledCommands: ["STARTTLS", process.argv[4]],
+            onRcptTo(address, session, done) {
+                const full = session.envelope.rcptTo.length >= Number(process.argv[3]);
+                done(full && Object.assign(new Error("4.5.3 too many recipients"), {responseCode: 452}));
+            },
+            onData(stream, session, done) {
+                stream.resume();
+                stream.on("end", () => setTimeout(() => { console.log("taken ".repeat(session.envelope.rcptTo.length)); done(); }, 20));
+            }});
         server.on("error", () => {});
         server.listen(Number(process.argv[2]), "127.0.0.1");
     """
 
-    def __init__(self, path, port):
+    def __init__(self, path, port, lacks="VRFY"):
         path.mkdir()
         modules = os.environ.get("NODE_MODULES", "")
         assert os.path.isdir(modules + "/smtp-server"), "smtp-server is not installed"
         self.out = path / "out"
-        self.process = subprocess.Popen(["node", "-e", self.SCRIPT, modules, str(port)], stdout=open(self.out, "wb"))
+        self.process = subprocess.Popen(["node", "-e", self.SCRIPT, modules, str(port), str(RCPTS), lacks], stdout=open(self.out, "wb"))
         wait_port(port, process=self.process)
 
     def count(self):
@@ -89,7 +98,7 @@ class Unpacked:
         for name, line in (("passwd", "{0}:x:{1}:{1}::/:/usr/sbin/nologin\n"), ("group", "{0}:x:{1}:\n")):
             more = "".join(line.format(user, 64990 + i) for i, user in enumerate(users))
             (path / name).write_text(pathlib.Path("/etc", name).read_text() + more)
-        (path / "conf").write_text("\n".join(line[8:] for line in self.CONFIG.format(path=path, port=port).splitlines()) + "\n")
+        (path / "conf").write_text("\n".join(line[8:] for line in self.CONFIG.format(path=path, port=port, rcpts=RCPTS).splitlines()) + "\n")
         inside = " && ".join([f"mount --bind {path}/passwd /etc/passwd", f"mount --bind {path}/group /etc/group",
                               f"mount -t overlay overlay -o lowerdir={path}/root/usr:/usr /usr", command])
         self.path = path
@@ -112,6 +121,7 @@ class Exim(Unpacked):
         pid_file_path = {path}/spool/pid
         domainlist local_domains = dest.test
         smtp_accept_max_per_host = 2
+        recipients_max = {rcpts}
         host_lookup =
         rfc1413_hosts =
         tls_advertise_hosts =
@@ -127,7 +137,9 @@ class Exim(Unpacked):
                          f"exec /usr/sbin/exim4 -C {path}/conf -bdf -oX 127.0.0.1.{port}")
 
     def count(self):
-        return len(list((self.path / "spool").glob("input/**/*-H")))  # it keeps them
+        """It keeps them."""
+        heads = [path.read_text(errors="replace") for path in (self.path / "spool").glob("input/**/*-H")]
+        return sum(len(set(re.findall(r"^u\d+@dest\.test$", head, re.M))) for head in heads)
 
 
 class OpenSmtpd(Unpacked):
@@ -136,6 +148,7 @@ class OpenSmtpd(Unpacked):
     CONFIG = """
         listen on 127.0.0.1 port {port}
         smtp limit max-mails 5
+        smtp limit max-rcpt {rcpts}
         table catch {{ "@" = "nobody" }}
         action "box" maildir "{path}/mail" virtual <catch>
         match from any for domain "dest.test" action "box"
@@ -174,4 +187,27 @@ def test_a_server_with_few_connections(relay_factory, dns, server):
     wait_for(lambda: server.count() == COUNT, 40, 0.1)
     assert time.monotonic() - began < 30  # the retry schedule begins with a minute
     assert relay.json("events", "--limit", "1000", "--kind", "deferred") == []
-    assert not relay.queue()
+    wait_for(lambda: not relay.queue(), 10)  # the last outcomes are being recorded
+
+
+def test_a_server_with_few_recipients_a_message(relay_factory, dns, server):
+    """Who was one too many goes in the next transaction, on the same connection, and that is no try."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory(DIGEST).start()
+    began = time.monotonic()
+    relay.send(to=[f"u{i}@dest.test" for i in range(4 * RCPTS)])
+    wait_for(lambda: server.count() == 4 * RCPTS, 40, 0.1)
+    assert time.monotonic() - began < 30  # the retry schedule begins with a minute
+    assert relay.json("events", "--limit", "1000", "--kind", "deferred") == []
+    wait_for(lambda: not relay.queue(), 10)  # the last outcomes are being recorded
+
+
+def test_a_server_without_ehlo(relay_factory, dns, tmp_path, delivery_port):
+    """It is greeted with HELO, without pipelining, and what it bears is the same."""
+    server = SmtpServer(tmp_path / "server", delivery_port, lacks="EHLO")
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory(DIGEST).start()
+    relay.send(to=[f"u{i}@dest.test" for i in range(2 * RCPTS)])
+    wait_for(lambda: server.count() == 2 * RCPTS, 20, 0.1)
+    assert relay.json("events", "--limit", "1000", "--kind", "deferred") == []
+    server.stop()

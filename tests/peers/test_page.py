@@ -229,7 +229,7 @@ def test_any_colour_of_a_sender_can_be_read(page):
     for color in COLORS:
         status, headers, style = ask(page, "GET", f"/x/style-{color[1:]}.css")
         assert status == 200 and headers["Content-Type"] == "text/css; charset=utf-8"
-        light, dark = [dict(re.findall(r"--([a-z-]+):(#[0-9a-f]{6})", part)) for part in style.split("@media(prefers-color-scheme:dark)")[:2]]
+        light, dark = [dict(re.findall(r"--([a-z-]+): *(#[0-9a-f]{6})", part)) for part in re.split(r"@media *\(prefers-color-scheme: *dark\)", style)[:2]]
         assert light["area"] == color
         dark = light | dark
         for theme in (light, dark):
@@ -400,6 +400,28 @@ def test_a_relay_that_ends_answers_what_it_has_begun(page):
         page.stop()
         done = [a for a in answers if a.exception() is None]
     assert all(a.result()[0] in (200, 503) for a in done)
+
+
+@pytest.mark.parametrize("page", ["none"], indirect=True)
+def test_the_end_may_come_while_more_is_asked(page):
+    """Requests that come until the last moment, on connections that are open already: each is answered or closed, and the end is an orderly one."""
+    path = link(page)
+    request = f"POST {path} HTTP/1.1\r\nHost: u.club.test\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 13\r\nConnection: close\r\n\r\naction=stream".encode()
+
+    def press_on():
+        try:
+            while True:
+                exchange(page, request)
+        except OSError:
+            return
+
+    for _ in range(12):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            pressed = [pool.submit(press_on) for _ in range(8)]
+            time.sleep(0.2)
+            page.stop()
+        assert all(one.exception() is None for one in pressed)
+        page.start()
 
 
 def test_the_log_names_what_was_asked_for(page):

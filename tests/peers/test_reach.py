@@ -278,6 +278,28 @@ def test_all_addresses_are_tried(relay, dns, script, hosts, addresses):
     assert event["kind"] == "delivered" and seconds < 5, (seconds, event)
 
 
+def test_of_too_many_hosts_none_is_given_up_untried(relay_factory, dns, script):
+    """The kind: what there is no room for counts as if it did not exist. Two best hosts with 16 dead addresses each beside a backup;
+    more MX than one lookup asks for, of which only the worst has an address, or is alive."""
+    relay = relay_factory('throttle = "off"\nstream "t" { class = "notification"  retry = {2s, 2s} }\n').start()
+    script(host="127.0.4.200")
+    dns.add("live.h.test", "A", "127.0.4.200")
+    for n in (0, 1):
+        dns.add(f"many{n}.h.test", "A", *[f"127.0.{30 + n}.{k}" for k in range(1, 17)])
+    for n in range(30):
+        dns.add(f"dead{n}.h.test", "A", f"127.0.32.{n + 1}")
+    dns.add("two.test", "MX", "5 many0.h.test.", "5 many1.h.test.", "10 live.h.test.")
+    dns.add("nowhere.test", "MX", *[f"{n} nope{n}.h.test." for n in range(34)], "900 live.h.test.")
+    dns.add("dead.test", "MX", *[f"{n} dead{n}.h.test." for n in range(30)], "900 live.h.test.")
+    ids = {name: relay.send(to=f"a@{name}", message=f"From: <hello@club.test>\r\nTo: <a@{name}>\r\nSealpost-Stream: t\r\n\r\nx\r\n")
+           for name in ("two.test", "nowhere.test", "dead.test")}
+    for name, id in ids.items():
+        wait_for(lambda: {"delivered", "bounced"} & set(relay.kinds(id)), 70, 0.2)  # by lot: most likely at once
+        assert "bounced" not in relay.kinds(id), (name, relay.trace(id))
+    assert "deferred" not in relay.kinds(ids["two.test"])
+    assert len(relay.json("destination", "list")) <= 3  # the lot makes no other destination of a domain
+
+
 def test_the_worse_preferences_are_tried_too(relay, dns, script):
     script(host="127.0.4.200")
     dns.mail("worse.test", *[f"mx{n}.worse.test=127.0.4.{n}" for n in range(1, 12)], "last.worse.test=127.0.4.200")

@@ -42,7 +42,7 @@ def test_a_login_that_fails_for_now_is_the_operators_matter(relay_factory, dns, 
     trusting(relay, tmp_path)
     id = relay.send(to="bob@dest.test", message=MESSAGE)
     relay.wait_kind(id, "deferred")
-    waits = [{key: value for key, value in row.items() if key != "destination"} for row in relay.queue()]
+    waits = [{key: value for key, value in row.items() if key not in ("destination", "why")} for row in relay.queue()]  # the operator's
     assert not SECRETS.search(str(waits).lower()), waits
     for text in all_that_senders_read(relay, id, back):
         assert not SECRETS.search(text.lower()), text

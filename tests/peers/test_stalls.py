@@ -113,6 +113,28 @@ def test_an_only_host_has_all_its_time(relay_factory, dns, mailhost):
     assert len(host.connections) == 1
 
 
+SLOW = {"greeting": {"": 23}, "one answer": {"RCPT": 33}, "each answer": {"MAIL": 16, "RCPT": 16, "DATA": 16}}
+
+
+def test_an_only_host_that_is_slow_gets_urgent_mail_too(relay_factory, dns, mailhost):
+    """The kind: mail that is urgent has less time for a host even where no other host could have it, so that it never arrives
+    where ordinary mail does."""
+    def slow(seconds):
+        def answer(line, connection):
+            time.sleep(seconds.get(line.split(" ")[0].split(":")[0], 0))
+        return answer
+
+    relay = relay_of(relay_factory, stream='stream "code" { class = "security" }\nthrottle = "off"\n')
+    ids = []
+    for n, seconds in enumerate(SLOW.values(), 60):
+        mailhost(answer=slow(seconds), host=f"127.0.{n}.1")
+        dns.mail(f"d{n}.test", f"a.d{n}.test=127.0.{n}.1")
+        ids.append(relay.send(to=f"x@d{n}.test", message=f"From: <hello@club.test>\r\nTo: <x@d{n}.test>\r\nSealpost-Stream: code\r\n\r\nhello\r\n"))
+    for case, id in zip(SLOW, ids):
+        relay.wait_kind(id, "delivered", 60)
+        assert "deferred" not in relay.kinds(id), (case, relay.trace(id))
+
+
 def test_a_relay_that_is_stopped_waits_no_longer_than_it_says(relay_factory, dns, mailhost):
     """And who may get a message twice is named: a server that has all of it, and has not answered."""
     relay = relay_of(relay_factory)

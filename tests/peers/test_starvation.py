@@ -113,7 +113,7 @@ def test_memory_ends_with_a_refusal(relay_factory, dns):
     waiting = relay.client()
     clients = []
     piece = "x" * 998 + "\r\n"
-    for _ in range(100):
+    for _ in range(250):
         try:
             client = relay.client()
         except (smtplib.SMTPConnectError, smtplib.SMTPServerDisconnected):

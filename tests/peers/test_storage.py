@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import subprocess
 
 import pytest
 from conftest import wait_for
@@ -60,6 +61,10 @@ def test_who_has_filled_its_share_waits_and_others_go_on(relay):
     for size in (200_000, 300_000, 1000):
         assert send(relay, size, "other")[0] == 250
     wait_for(lambda: [e for e in relay.json("events", "--kind", "refused") if e["code"] == 452 and "Tenant" in e["reply"]])
+    told = wait_for(lambda: relay.json("events", "--kind", "share_used_up"))
+    assert [(e["recipient"], e["reply"].split(":")[0]) for e in told] == [("default", "storage")]  # once an hour
+    line = next(x for x in relay.log().splitlines() if x.startswith("warn share_used_up tenant=default what=storage "))
+    assert "may take 1024 KB (limits.tenant_storage)" in line, line
     assert stored(relay) == {"tenant": "default", "bytes": truth(relay)["default"], "limit": LIMIT}
     assert stored(relay, "other")["bytes"] == truth(relay)["other"]
     shown = relay.command("quota", "show", "second")  # the tenant's, whichever credential
@@ -202,3 +207,81 @@ def test_all_mail_may_have_half_of_the_disk_unless_set(relay_factory):
     relay.config.write_text(relay.config.read_text().replace("tenant_storage = 500G", "storage = 1M  tenant_storage = 2M"))
     done = relay.command("config", "check", check=False)
     assert done.returncode == 1 and "tenant_storage" in done.stderr and "storage" in done.stderr
+
+
+def test_what_is_never_finished_fills_no_more_than_a_share(relay_factory, dns):
+    """Sessions of one tenant that each send 22 MB of a message and not its end: those that find no room are told, and others go on."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory("limits { storage = 64M }\nshards = 2\n").start()
+    relay.add_domain("other.test", "--tenant", "other")
+    relay.other = relay.json("user", "add", "other", "--domain", "other.test", "--tenant", "other")["secret"]
+    spool = relay.path / "state" / "spool"
+
+    def used():
+        return sum(f.stat().st_size for f in spool.glob("*.seg") if f.exists())
+
+    held, refused = [], 0
+    line = b"x" * 70 + b"\r\n"
+    try:
+        for _ in range(6):
+            client = relay.client()
+            client.ehlo()
+            client.mail("hello@club.test")
+            assert client.rcpt("bob@dest.test")[0] == 250
+            client.putcmd("data")
+            assert client.getreply()[0] == 354
+            client.sock.sendall(b"From: <hello@club.test>\r\nSubject: never\r\n\r\n")
+            for _ in range(22):
+                client.sock.sendall(line * 14_500)
+            held.append(client)
+        wait_for(lambda: used() > 30 << 20, 20)
+        assert used() < 70 << 20
+        assert send(relay, 8_000_000, user="other")[0] == 250
+        for client in held:  # whoever ends one that found no room is told
+            client.sock.sendall(b".\r\n")
+            refused += client.getreply()[0] == 452
+        assert 1 <= refused < 6
+        wait_for(lambda: [x for x in relay.log().splitlines() if x.startswith("warn share_used_up tenant=default what=receiving ")], 20)
+    finally:
+        for client in held:
+            client.close()
+
+
+def test_what_is_given_up_is_given_back(relay_factory, dns):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory("limits { storage = 32M }\nshards = 2\n").start()
+    relay.add_domain("other.test", "--tenant", "other")
+    relay.other = relay.json("user", "add", "other", "--domain", "other.test", "--tenant", "other")["secret"]
+    for _ in range(4):
+        clients = []
+        for _ in range(3):
+            client = relay.client()
+            client.ehlo()
+            client.mail("hello@club.test")
+            client.rcpt("bob@dest.test")
+            client.putcmd("data")
+            assert client.getreply()[0] == 354
+            client.sock.sendall(b"From: <hello@club.test>\r\nSubject: never\r\n\r\n" + (b"x" * 70 + b"\r\n") * 90_000)
+            clients.append(client)
+        for client in clients:
+            client.close()
+        wait_for(lambda: not list((relay.path / "state" / "spool").glob("*.seg")), 20)
+    assert send(relay, 15_000_000)[0] == 250
+    assert send(relay, 3_000_000, user="other")[0] == 250
+
+
+def test_what_a_killed_relay_had_allocated_is_given_back(relay_factory, dns):
+    """Blocks behind the end of a segment, for mail that never came; the mail in it stays."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")  # nobody listens there
+    relay = relay_factory()
+    relay.start()
+    relay.send()
+    relay.kill()
+    segment = next((relay.path / "state" / "spool").glob("*.seg"))
+    size = segment.stat().st_size
+    if subprocess.run(["fallocate", "--keep-size", "--length", str(8 << 20), segment]).returncode != 0:
+        pytest.skip("this file system allocates nothing ahead")
+    relay.start()
+    assert len(relay.queue()) == 1
+    about = segment.stat()
+    assert about.st_size == size and about.st_blocks * 512 < 1 << 20

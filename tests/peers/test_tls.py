@@ -63,7 +63,8 @@ def test_only_what_rfc_9325_allows(relay_factory):
                     ("-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA384")):
         assert "Cipher is (NONE)" in s_client(relay, *options), options
     for starttls in (False, True):
-        assert "TLS_AES_256_GCM_SHA384" in s_client(relay, "-tls1_3", starttls=starttls)
+        assert "TLS_AES_128_GCM_SHA256" in s_client(relay, "-tls1_3", starttls=starttls)  # RFC 8446 section 9.1: all have it
+        assert "TLS_AES_256_GCM_SHA384" in s_client(relay, "-tls1_3", "-ciphersuites", "TLS_AES_256_GCM_SHA384", starttls=starttls)
         assert "ECDHE-ECDSA-AES" in s_client(relay, "-tls1_2", starttls=starttls)
     text = s_client(relay, "-tls1_2", input="R\n")  # T11: the client asks to negotiate again
     assert "no renegotiation" in text or "RENEGOTIATING" in text and "221" not in text

@@ -2,6 +2,8 @@
 /* onlooker.c - Who is under way, what the limits are and who is next, counted without the queue. */
 #include "simulation.h"
 
+#include "aside.h"
+#include "class_turns.h"
 #include "shares.h"
 
 #include <stdio.h>
@@ -19,17 +21,22 @@ struct site *site_of(const struct recipient *r)
     return &sim.world.sites[sim.world.domains[r->domain].site];
 }
 
-/* Who broke a connection begins when nobody else of the same tenant, class and domain is due. */
-static void check_suspects_last(const struct recipient *first)
+/* It stands nowhere yet. */
+static bool is_aside(const struct recipient *r)
+{
+    return is_held_aside(sim.queue, r->message, r->number);
+}
+
+/* Who broke a connection goes after all of the same tenant, class and domain that had come when he stood there again. */
+static void check_suspects_wait(const struct recipient *first)
 {
     const struct world *w = &sim.world;
-    bool counts = first->suspect && w->settings.standing == 0; /* others may be held aside */
-    for (size_t i = 0; counts && i < w->recipient_count; i++) {
+    int64_t since_ms = first->due_ms > first->back_ms ? first->due_ms : first->back_ms;
+    for (size_t i = 0; first->suspect && first->expires_ms > sim.now_ms && i < w->recipient_count; i++) {
         const struct recipient *r = &w->recipients[i];
         bool same = r->tenant == first->tenant && r->class == first->class && r->domain == first->domain;
-        HOLDS(!same || r->suspect || !r->added || r->state != RECIPIENT_WAITS ||
-                  r->due_ms >= sim.now_ms || r->expires_ms <= sim.now_ms ||
-                  first->expires_ms <= sim.now_ms,
+        bool stands = r->added && r->state == RECIPIENT_WAITS && r->due_ms < sim.now_ms && !is_aside(r);
+        HOLDS(!same || r->suspect || !stands || r->comes_ms >= since_ms || r->expires_ms <= sim.now_ms,
               "%lld/%u broke a connection, and goes before %lld/%u", (long long)first->message,
               first->number, (long long)r->message, r->number);
     }
@@ -57,13 +64,17 @@ void check_begins(const struct queue_attempt *a, bool on_connection)
               a->numbers[i]);
         r->state = RECIPIENT_UNDER_WAY;
     }
-    check_suspects_last(recipient_of(a->message, a->numbers[0]));
+    check_suspects_wait(recipient_of(a->message, a->numbers[0]));
 }
 
 void comes_back(const struct queue_attempt *a)
 {
-    for (size_t i = 0; i < a->count; i++)
-        recipient_of(a->message, a->numbers[i])->state = RECIPIENT_WAITS;
+    for (size_t i = 0; i < a->count; i++) {
+        struct recipient *r = recipient_of(a->message, a->numbers[i]);
+        r->state = RECIPIENT_WAITS;
+        if (!r->suspect) /* untried, that one keeps its place */
+            r->back_ms = sim.now_ms;
+    }
 }
 
 /* Its message begins now. */
@@ -75,7 +86,8 @@ void check_bound(const struct queue_attempt *a)
         size_t site = w->domains[r->domain].site;
         bool urgent = r->class == STREAM_SECURITY;
         int64_t bound_ms = w->bound_ms[urgent][site] + w->paused_until_ms - w->paused_from_ms;
-        if (w->sites[site].healthy && w->domains[r->domain].kind == NAMES_GOOD)
+        bool may_wait = w->stuck != STUCK_NONE && r->tenant == 0 && (!urgent || w->stuck == STUCK_ANY);
+        if (w->sites[site].healthy && w->domains[r->domain].kind == NAMES_GOOD && !may_wait)
             HOLDS(sim.now_ms - r->due_ms <= bound_ms,
                   "%lld/%u (class %d) waited %.1f s at a healthy site, bound %.1f s",
                   (long long)a->message, a->numbers[i], (int)r->class,
@@ -188,32 +200,152 @@ static bool has_its_share(const struct connection *added, size_t tenant)
     return urgent > 0 && !is_within_share(held, left);
 }
 
-/* Does other mail stand that this connection could carry? */
-static bool plain_stands(const struct connection *c)
+/* May another tenant's mail go first, as that tenant has a connection at the destination already? */
+static bool has_a_place(const struct connection *added, size_t tenant)
+{
+    bool has = false;
+    if (recipient_of(added->attempt->message, added->attempt->numbers[0])->tenant == tenant)
+        return false;
+    for (size_t i = 0; i < CONNECTIONS_MAX && !has; i++) {
+        const struct connection *c = &sim.connections[i];
+        has = c != added && c->state != LINE_CLOSED && c->attempt &&
+              strcmp(c->destination, added->destination) == 0 &&
+              recipient_of(c->attempt->message, c->attempt->numbers[0])->tenant == tenant;
+    }
+    return has;
+}
+
+/* Does other mail stand that this connection could carry, and whose? */
+static bool plain_stands(const struct connection *c, bool stands_r[TENANTS_MAX])
 {
     const struct world *w = &sim.world;
-    for (size_t i = 0; i < w->recipient_count && w->settings.standing == 0; i++) {
+    bool any = false;
+    for (size_t i = 0; i < w->recipient_count; i++) {
         const struct recipient *r = &w->recipients[i];
         struct queue_domain_view view;
-        if (!r->added || r->state != RECIPIENT_WAITS || r->due_ms >= sim.now_ms ||
+        if (!r->added || is_aside(r) || r->state != RECIPIENT_WAITS || r->due_ms >= sim.now_ms ||
             r->expires_ms <= sim.now_ms || r->class == STREAM_SECURITY ||
-            w->domains[r->domain].site != c->site || sim.trust_of[r->domain] != c->trust)
+            w->domains[r->domain].site != c->site || sim.trust_of[r->domain] != c->trust ||
+            turns_of(c->destination)->rests_until_ms[r->tenant] > sim.now_ms)
             continue;
         queue_find_domain(sim.queue, w->domains[r->domain].name, &view);
         if (view.state == QUEUE_DOMAIN_LEADS)
+            any = stands_r[r->tenant] = true;
+    }
+    return any;
+}
+
+void note_rest_of_one(const struct queue_decision *d)
+{
+    unsigned tenant = 0;
+    if (d->rest_ms > 0 && sscanf(d->text, "mail of tenant t%u only: ", &tenant) == 1)
+        turns_of(d->destination)->rests_until_ms[tenant] = sim.now_ms + d->rest_ms;
+}
+
+/* It is another's turn; that his server then fails is no matter. */
+void note_turn(const struct connection *c)
+{
+    if (c->attempt->class != STREAM_SECURITY)
+        turns_of(c->destination)->passed = 0;
+}
+
+/* Turns as the queue charges them: a recipient, or a tenth of a second, up to ten seconds. */
+static int64_t charged_ms(const struct connection *c, int64_t since_ms)
+{
+    int64_t took_ms = sim.now_ms - since_ms;
+    int64_t least_ms = (int64_t)c->attempt->count * 100;
+    int64_t most_ms = (int64_t)TURNS_AHEAD * 100;
+    took_ms = took_ms > most_ms ? most_ms : took_ms;
+    return took_ms < least_ms ? least_ms : took_ms;
+}
+
+static size_t tenant_of(const struct connection *c)
+{
+    return recipient_of(c->attempt->message, c->attempt->numbers[0])->tenant;
+}
+
+/* Who is under way there is served meanwhile. */
+static bool is_under_way(const struct connection *added, size_t tenant)
+{
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        const struct connection *c = &sim.connections[i];
+        if (c != added && c->state != LINE_CLOSED && c->attempt &&
+            strcmp(c->destination, added->destination) == 0 && tenant_of(c) == tenant)
             return true;
     }
     return false;
 }
 
-/* Its message begins: does class security leave something to the others? */
-void check_not_starved(const struct connection *c)
+/* Might no more connections carry anything but codes, there or, `elsewhere`, of all or over other routes to the
+ * same provider? One that is being opened, and hangs, has its place there until it is given up. */
+static bool plain_is_full(const struct connection *added, bool *elsewhere_r)
+{
+    unsigned all = sim.world.settings.connections;
+    size_t plain = 0;
+    size_t here = 0;
+    size_t opening = 0;
+    size_t routes = 0;
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        const struct connection *c = &sim.connections[i];
+        if (c == added || c->state == LINE_CLOSED || !c->attempt || c->attempt->class == STREAM_SECURITY)
+            continue;
+        bool is_here = strcmp(c->destination, added->destination) == 0;
+        plain++;
+        here += is_here;
+        opening += is_here && c->state == LINE_OPENING;
+        routes += !is_here && same_provider(c, added);
+    }
+    *elsewhere_r = routes > 0 || opening > 0 || plain + reserve_at(all, sim.urgent_ms, sim.now_ms) >= all;
+    return here > 0 || *elsewhere_r;
+}
+
+/* What a tenant calls security goes first within its fair part only: it does not take much more of
+ * the connections' time than another whose mail stands there. */
+void note_end(struct connection *c)
 {
     struct turns *turns = turns_of(c->destination);
-    bool passes = c->attempt->class == STREAM_SECURITY && plain_stands(c);
-    turns->passed = passes ? turns->passed + 1 : 0;
+    if (!c->attempt)
+        return;
+    size_t tenant = tenant_of(c);
+    int64_t had_ms = c->spoke_ms < 0 ? 0 : charged_ms(c, c->spoke_ms);
+    if (c->attempt->class == STREAM_SECURITY)
+        turns->codes_ms[tenant] += charged_ms(c, c->took_ms);
+    for (size_t i = 0; i < TENANTS_MAX; i++) {
+        int64_t *behind_ms = &turns->ahead_ms[i][tenant];
+        *behind_ms = *behind_ms > had_ms ? *behind_ms - had_ms : 0;
+        if (c->attempt->class == STREAM_SECURITY && c->passes[i])
+            turns->ahead_ms[tenant][i] += had_ms;
+    }
+    memset(c->passes, 0, sizeof(c->passes));
+    c->spoke_ms = -1;
+}
+
+/* Its message begins: does class security leave something to the others? */
+void check_not_starved(struct connection *c)
+{
+    struct turns *turns = turns_of(c->destination);
+    bool stands[TENANTS_MAX] = {0};
+    bool passes = plain_stands(c, stands) && c->attempt->class == STREAM_SECURITY;
+    size_t tenant = tenant_of(c);
+    bool full_elsewhere = false;
+    bool full = plain_is_full(c, &full_elsewhere);
+    if (!passes)
+        turns->passed = 0;
+    else if (!full_elsewhere)
+        turns->passed++;
     HOLDS(turns->passed <= STARVED, "%u times class security went first to %s", turns->passed,
           c->destination);
+    c->spoke_ms = sim.now_ms;
+    for (size_t i = 0; i < TENANTS_MAX && c->attempt->class == STREAM_SECURITY; i++) {
+        int64_t *ahead_ms = &turns->ahead_ms[tenant][i];
+        bool may_go = stands[i] && !full && !is_under_way(c, i) && turns->rests_until_ms[i] <= sim.now_ms;
+        c->passes[i] = i != tenant && may_go;
+        if (!stands[i])
+            *ahead_ms = 0;
+        HOLDS(!c->passes[i] || *ahead_ms <= (int64_t)(TURNS_AHEAD + TURNS_SPREAD) * 100,
+              "codes of t%zu had %lld ms at %s before other mail of t%zu", tenant, (long long)*ahead_ms,
+              c->destination, i);
+    }
 }
 
 /* Is security mail left standing that this connection could have taken? But when it has been first
@@ -228,18 +360,20 @@ void check_urgent_first(const struct connection *c)
         sim.urgent_ms = turns->urgent_ms = sim.now_ms;
         return;
     }
-    bool none_held = w->settings.standing == 0;
-    for (size_t i = 0; i < w->recipient_count && codes < PASSED_MAX && none_held; i++) {
+    for (size_t i = 0; i < w->recipient_count && codes < PASSED_MAX; i++) {
         const struct recipient *r = &w->recipients[i];
         bool stands = r->added && r->state == RECIPIENT_WAITS && r->due_ms < sim.now_ms &&
-                      r->expires_ms > sim.now_ms && r->class == STREAM_SECURITY;
+                      r->expires_ms > sim.now_ms && r->class == STREAM_SECURITY && !is_aside(r);
         struct queue_domain_view view;
         if (!stands || w->domains[r->domain].site != c->site || c->trust != sim.trust ||
+            has_a_place(c, r->tenant) || turns->codes_ms[r->tenant] > (int64_t)TURNS_AHEAD * 100 ||
+            turns->rests_until_ms[r->tenant] > sim.now_ms ||
             (c->state == LINE_OPENING && has_its_share(c, r->tenant)))
             continue;
         queue_find_domain(sim.queue, w->domains[r->domain].name, &view);
         if (view.state == QUEUE_DOMAIN_LEADS)
-            fail("%lld/%u of class security was passed over", (long long)r->message, r->number);
+            fail("%lld/%u of t%zu, of class security, was passed over", (long long)r->message, r->number,
+                 r->tenant);
     }
 }
 

@@ -51,6 +51,7 @@ static void settle_later(const struct queue_attempt *a, bool gone, bool part)
 void ends(struct connection *c, enum queue_failure how, const char *why)
 {
     const struct queue_attempt *a = c->attempt;
+    note_end(c);
     release_server(c);
     leave_all_held(c);
     c->state = LINE_CLOSED;
@@ -75,6 +76,7 @@ static void breaks(struct connection *c)
 
 void closes(struct connection *c)
 {
+    note_end(c);
     release_server(c);
     leave_all_held(c);
     c->state = LINE_CLOSED;
@@ -184,7 +186,11 @@ void speaks(struct connection *c)
     c->state = LINE_BUSY;
     check_bound(c->attempt);
     check_not_starved(c);
-    step(c, sim.world.servers[c->server].message_ms, EVENT_SPOKEN, 0);
+    const struct server *s = &sim.world.servers[c->server];
+    if (s->kind == SERVER_STALLS || s->kind == SERVER_MUTE)
+        step(c, s->kind == SERVER_MUTE ? MUTE_MS : STALL_MS, EVENT_STUCK, 0);
+    else
+        step(c, s->message_ms, EVENT_SPOKEN, 0);
 }
 
 void greeted(struct connection *c)
@@ -202,11 +208,14 @@ void greeted(struct connection *c)
 static void takes(struct connection *c, const struct queue_attempt *a)
 {
     c->attempt = a;
-    trace("#%llx takes %lld for %s, class %d, %zu recipients", (unsigned long long)c->id,
-          (long long)a->message, a->domain, (int)a->class, a->count);
+    c->took_ms = sim.now_ms;
+    c->spoke_ms = -1;
+    trace("#%llx takes %lld of %s for %s, class %d, %zu recipients", (unsigned long long)c->id,
+          (long long)a->message, a->tenant, a->domain, (int)a->class, a->count);
     check_begins(a, true);
     check_carries(c);
     check_limits(c);
+    note_turn(c);
 }
 
 void spoken(struct connection *c)
@@ -229,8 +238,10 @@ void spoken(struct connection *c)
     /* As if each recipient had a transaction of his own. */
     bool part = a->count > 1 && queue_is_urgent_next(sim.queue, c->id, sim.now_ms);
     settle_later(a, world_random(w, 100) >= w->defers, part);
+    note_end(c);
     c->attempt = NULL;
-    switch (queue_message_done(sim.queue, c->id, world_random(w, 50) > 0, &next, sim.now_ms)) {
+    enum queue_spoken spoken = a->message % 16 == 0 ? QUEUE_NOT_SPOKEN : QUEUE_SPOKEN;
+    switch (queue_message_done(sim.queue, c->id, spoken, world_random(w, 50) > 0, &next, sim.now_ms)) {
     case QUEUE_NEXT_SEND:
         takes(c, next);
         check_urgent_first(c);
@@ -307,6 +318,8 @@ static void on_decision(const struct queue_decision *d)
         c = connection_of(d->connection);
         HOLDS(c && c->state == LINE_BUSY && c->attempt, "HURRY to what is not busy");
         trace("HURRY #%llx", (unsigned long long)d->connection);
+        if (c->server < SERVERS_MAX && sim.world.servers[c->server].kind == SERVER_STALLS)
+            step(c, HURRY_MS, EVENT_STUCK, 0);
         break;
     case QUEUE_SETTLE:
         HOLDS(!sim.paused, "SETTLE while paused");
@@ -316,8 +329,12 @@ static void on_decision(const struct queue_decision *d)
         settle_later(d->attempt, d->reason == QUEUE_EXPIRED || d->result == 2, false);
         break;
     case QUEUE_EVENT:
-        trace("EVENT %s %s: %s", d->destination, d->rest_ms > 0 ? "rests" : "is tried again",
+        trace("EVENT %s %s: %s", d->destination,
+              d->reason == QUEUE_SHARE_USED ? "holds up a tenant"
+              : d->rest_ms > 0              ? "rests"
+                                            : "is tried again",
               d->text);
+        note_rest_of_one(d);
         break;
     }
 }

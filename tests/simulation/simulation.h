@@ -18,6 +18,7 @@
 enum { CONNECTIONS_MAX = 512, TRIED_MAX = HOSTS_OF_SITE * SERVERS_OF_HOST };
 enum { TRAVEL_MS = 3, STORE_MS = 10, CONNECT_TIMEOUT_MS = 30 * 1000 };
 enum { STARVED = 25 }; /* no class may have been passed over so often */
+enum { STALL_MS = 300 * 1000, HURRY_MS = 30 * 1000, MUTE_MS = 600 * 1000 };
 enum { RACE_MS = 2000, PROBE_MS = 100, PROBED_MS = 10 * 1000 };
 
 enum event_kind {
@@ -33,6 +34,7 @@ enum event_kind {
     EVENT_PROBED, /* and it has failed */
     EVENT_GREETED,
     EVENT_SPOKEN, /* the message has been */
+    EVENT_STUCK,  /* its time is over */
     EVENT_SETTLED,
     EVENT_PAUSE,
     EVENT_GO_ON,
@@ -55,6 +57,9 @@ struct connection {
     enum line_state state;
     size_t site, server;
     const struct queue_attempt *attempt;
+    int64_t took_ms; /* its attempt, and when that spoke */
+    int64_t spoke_ms;
+    bool passes[TENANTS_MAX]; /* its code, the other mail of these */
     const char *destination;
     size_t tried[TRIED_MAX], tried_count;
     bool refused, has_server, plain;
@@ -66,6 +71,9 @@ struct turns {
     char destination[3 * 80 + 40];
     unsigned codes, passed; /* passed: while other mail stood */
     int64_t urgent_ms;      /* when the last of class security has begun */
+    int64_t rests_until_ms[TENANTS_MAX]; /* mail of this tenant alone */
+    int64_t codes_ms[TENANTS_MAX];       /* connections' time that its codes have had in all, at most */
+    int64_t ahead_ms[TENANTS_MAX][TENANTS_MAX]; /* of the first one's codes, while the other's mail stood */
 };
 
 struct simulation {
@@ -110,7 +118,11 @@ void check_begins(const struct queue_attempt *a, bool on_connection);
 void check_bound(const struct queue_attempt *a); /* its message begins now */
 void check_limits(const struct connection *added);
 void check_urgent_first(const struct connection *c);
-void check_not_starved(const struct connection *c);
+/* One tenant's mail rests there, as the queue says: nothing is opened for it. */
+void note_rest_of_one(const struct queue_decision *d);
+void note_turn(const struct connection *c); /* it has been given something */
+void check_not_starved(struct connection *c);
+void note_end(struct connection *c); /* its attempt is over, or comes back */
 void check_carries(const struct connection *c);
 
 /* ---- shell.c ---- */

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+enum { STUCK_LEAST = 8 };
+
 uint64_t world_random(struct world *w, uint64_t below)
 {
     w->random += 0x9e3779b97f4a7c15;
@@ -30,7 +32,8 @@ static void make_server(struct world *w, struct server *s, unsigned bad_of_ten)
                          .greet_ms = between(w, 1, 400),
                          .message_ms = between(w, 5, 1500)};
     if (world_random(w, 10) < bad_of_ten)
-        s->kind = (enum server_kind)between(w, SERVER_HANGS, SERVER_SILENT);
+        s->kind = (enum server_kind)between(
+            w, SERVER_HANGS, w->stuck == STUCK_NONE ? SERVER_SILENT : SERVER_MUTE);
     s->bad_from_ms = between(w, 0, 60 * 1000);
     s->bad_until_ms = s->bad_from_ms + between(w, 1000, 200 * 1000);
     if (one_in(w, 4))
@@ -49,24 +52,32 @@ static void make_host(struct world *w, struct host *h, size_t site, size_t at)
         h->servers[i] = (size_t)world_random(w, w->server_count);
 }
 
+static void judge_site(struct world *w, struct site *s)
+{
+    s->healthy = true;
+    s->stuck = false;
+    s->pace_ms = 0;
+    for (size_t i = 0; i < s->host_count; i++)
+        for (size_t k = 0; k < s->hosts[i].server_count; k++) {
+            const struct server *server = &w->servers[s->hosts[i].servers[k]];
+            int64_t pace_ms = server->greet_ms + server->message_ms;
+            s->stuck = s->stuck || server->kind == SERVER_STALLS || server->kind == SERVER_MUTE;
+            s->healthy = s->healthy && server->kind == SERVER_GOOD && server->accepts == 0;
+            s->pace_ms = pace_ms > s->pace_ms ? pace_ms : s->pace_ms;
+        }
+    w->bad_sites += !s->healthy;
+}
+
 static void make_site(struct world *w, size_t at)
 {
     struct site *s = &w->sites[at];
     *s = (struct site){.host_count = (size_t)between(w, 1, HOSTS_OF_SITE),
                        .port = 25,
                        .connections = at % 4 == 3 || one_in(w, 2) ? 0 : (unsigned)between(w, 1, 20),
-                       .route = one_in(w, 4) ? "verify" : "",
-                       .healthy = true};
-    for (size_t i = 0; i < s->host_count; i++) {
+                       .route = one_in(w, 4) ? "verify" : ""};
+    for (size_t i = 0; i < s->host_count; i++)
         make_host(w, &s->hosts[i], at, i);
-        for (size_t k = 0; k < s->hosts[i].server_count; k++) {
-            const struct server *server = &w->servers[s->hosts[i].servers[k]];
-            int64_t pace_ms = server->greet_ms + server->message_ms;
-            s->healthy = s->healthy && server->kind == SERVER_GOOD && server->accepts == 0;
-            s->pace_ms = pace_ms > s->pace_ms ? pace_ms : s->pace_ms;
-        }
-    }
-    w->bad_sites += !s->healthy;
+    judge_site(w, s);
 }
 
 static void make_domain(struct world *w, size_t at, unsigned mute_of_ten)
@@ -82,6 +93,34 @@ static void make_domain(struct world *w, size_t at, unsigned mute_of_ten)
     }
 }
 
+/* Two tenants send to one slow site of its own machine, the first one security only. */
+static void make_flood(struct world *w)
+{
+    struct site *s = &w->sites[w->domains[0].site];
+    if (w->server_count == SERVERS_MAX || s->hosts[0].name[0] == 'm') /* a provider's */
+        return;
+    w->flood = true;
+    if (w->tenant_count < 2)
+        w->tenant_count = 2;
+    w->domains[0].kind = NAMES_GOOD;
+    w->domains[0].answer_ms = 50;
+    s->connections = (unsigned)between(w, 1, 3);
+    s->host_count = s->hosts[0].server_count = 1;
+    s->hosts[0].servers[0] = w->server_count;
+    w->servers[w->server_count++] = (struct server){
+        .kind = SERVER_GOOD, .greet_ms = between(w, 1, 100), .message_ms = between(w, 500, 1500)};
+    w->bad_sites = 0;
+    for (size_t i = 0; i < w->site_count; i++)
+        judge_site(w, &w->sites[i]);
+}
+
+/* May that tenant's mail of this class go there? */
+static bool may_go(const struct world *w, size_t domain, size_t tenant, enum stream_class class)
+{
+    bool may_get_stuck = tenant == 0 && (w->stuck == STUCK_ANY || class != STREAM_SECURITY);
+    return may_get_stuck || !w->sites[w->domains[domain].site].stuck;
+}
+
 static void make_message(struct world *w, int64_t message)
 {
     static const enum stream_class classes[] = {STREAM_SECURITY, STREAM_CONFIRMATION,
@@ -91,7 +130,18 @@ static void make_message(struct world *w, int64_t message)
     size_t domain = (size_t)world_random(w, w->domain_count);
     int64_t comes_ms = between(w, 0, w->comes_for_ms);
     size_t count = (size_t)between(w, 1, one_in(w, 8) ? 20 : 3);
+    if (w->flood && one_in(w, 2)) {
+        class = one_in(w, 2) ? STREAM_SECURITY : STREAM_DIGEST;
+        tenant = class == STREAM_SECURITY ? 0 : 1;
+        domain = 0;
+        comes_ms /= 4;
+        count = 1;
+    }
     for (size_t i = 0; i < count && w->recipient_count < RECIPIENTS_MAX; i++) {
+        for (size_t k = 0; k < w->domain_count && !may_go(w, domain, tenant, class); k++)
+            domain = (domain + 1) % w->domain_count;
+        if (!may_go(w, domain, tenant, class))
+            return;
         struct recipient *r = &w->recipients[w->recipient_count++];
         *r = (struct recipient){.message = message,
                                 .number = (unsigned)i,
@@ -125,11 +175,12 @@ static bool share_a_server(const struct site *a, const struct site *b)
  * others hold up is given up after five seconds, and there are so many of them for each place; and
  * whatever waits at the same site, or for the same machines or places, may go before it. Security
  * mail waits for places behind bad sites only, and at its site for what is under way and for its
- * like. */
+ * like; beyond its tenant's fair part for the turns of the others. */
 static void make_bounds(struct world *w)
 {
     int64_t work_ms = 0;
-    int64_t places = w->settings.connections / 4 > 0 ? w->settings.connections / 4 : 1;
+    unsigned part = w->stuck == STUCK_NONE ? 4 : 16; /* that the others have for themselves */
+    int64_t places = w->settings.connections / part > 0 ? w->settings.connections / part : 1;
     int64_t bad_ms = 6000 * (1 + 2 * (int64_t)w->bad_sites / places);
     for (size_t i = 0; i < w->recipient_count; i++)
         work_ms += w->sites[w->domains[w->recipients[i].domain].site].pace_ms;
@@ -143,7 +194,9 @@ static void make_bounds(struct world *w)
             urgent_ms += w->recipients[i].class == STREAM_SECURITY ? pace_ms : 0;
         }
         w->bound_ms[0][at] = 30 * 1000 + 2 * bad_ms + 2 * all_ms + 2 * work_ms / places;
-        w->bound_ms[1][at] = 8 * 1000 + bad_ms + 4 * w->sites[at].pace_ms + 2 * urgent_ms;
+        int64_t in_turn_ms = ((int64_t)w->tenant_count + 1) * urgent_ms;
+        w->bound_ms[1][at] =
+            8 * 1000 + bad_ms + 4 * w->sites[at].pace_ms + (in_turn_ms < 2 * all_ms ? in_turn_ms : 2 * all_ms);
     }
 }
 
@@ -159,6 +212,7 @@ static void spread_trouble(struct world *w)
 void world_make(struct world *w, uint64_t seed)
 {
     *w = (struct world){.seed = seed, .random = seed * 0x2545f4914f6cdd1d + 1};
+    w->stuck = seed % 4 != 2 ? STUCK_NONE : seed % 8 == 2 ? STUCK_PLAIN : STUCK_ANY;
     unsigned bad_of_ten = (unsigned)between(w, 0, 7);
     unsigned mute_of_ten = one_in(w, 2) ? 0 : (unsigned)between(w, 0, 5);
     w->settings = (struct queue_settings){
@@ -168,8 +222,10 @@ void world_make(struct world *w, uint64_t seed)
         .lookups = (unsigned)between(w, 2, 20),
         .settling = (unsigned)between(w, 1, 8),
         .shards = (unsigned)between(w, 1, 8)};
-    if (seed % 3 == 0) /* some are held aside */
-        w->settings.standing = 16 + (unsigned)(seed / 3 % 40);
+    if (w->stuck != STUCK_NONE) /* of fewer the first tenant may have all, one of each pool */
+        w->settings.connections += STUCK_LEAST;
+    if (one_in(w, 3)) /* some are held aside */
+        w->settings.standing = (unsigned)between(w, 1, one_in(w, 2) ? 16 : 300);
     w->server_count = (size_t)between(w, 1, SERVERS_MAX);
     w->site_count = (size_t)between(w, 1, SITES_MAX);
     w->domain_count = (size_t)between(w, 1, DOMAINS_MAX);
@@ -182,10 +238,12 @@ void world_make(struct world *w, uint64_t seed)
         make_server(w, &w->servers[i], bad_of_ten);
     for (size_t i = 0; i < w->site_count; i++)
         make_site(w, i);
-    spread_trouble(w);
     for (size_t i = 0; i < w->domain_count; i++)
         make_domain(w, i, mute_of_ten);
-    int64_t messages = between(w, 1, 250);
+    if (w->stuck == STUCK_NONE && seed % 8 == 5)
+        make_flood(w);
+    spread_trouble(w);
+    int64_t messages = w->flood ? 250 : between(w, 1, 250);
     for (int64_t i = 1; i <= messages; i++)
         make_message(w, i);
     if (one_in(w, 4)) {

@@ -16,7 +16,19 @@ enum {
     TENANTS_MAX = 4
 };
 
-enum server_kind { SERVER_GOOD, SERVER_HANGS, SERVER_REFUSES, SERVER_TURNS_BAD, SERVER_SILENT };
+/* SERVER_STALLS says nothing more after MAIL, SERVER_MUTE nothing after the final dot. */
+enum server_kind {
+    SERVER_GOOD,
+    SERVER_HANGS,
+    SERVER_REFUSES,
+    SERVER_TURNS_BAD,
+    SERVER_SILENT,
+    SERVER_STALLS,
+    SERVER_MUTE
+};
+
+/* In some worlds mail gets stuck: only the first tenant's, and in some no codes. */
+enum stuck { STUCK_NONE, STUCK_PLAIN, STUCK_ANY };
 
 struct server {
     enum server_kind kind;
@@ -38,6 +50,7 @@ struct site {
     unsigned port, connections;
     const char *route;
     bool healthy;     /* all its servers are good all the time */
+    bool stuck;       /* mail gets stuck at some of them */
     int64_t pace_ms;  /* for one message with its connection, at worst */
 };
 
@@ -58,6 +71,7 @@ struct recipient {
     enum stream_class class;
     size_t tenant, domain;
     int64_t comes_ms, due_ms, expires_ms;
+    int64_t back_ms; /* when it was last put into the queue, or given back */
     enum recipient_state state;
     bool added, suspect; /* suspect: a connection broke over it */
     unsigned tries;
@@ -71,6 +85,8 @@ struct world {
     struct name domains[DOMAINS_MAX];
     struct recipient recipients[RECIPIENTS_MAX];
     size_t server_count, site_count, domain_count, recipient_count, tenant_count, bad_sites;
+    enum stuck stuck;
+    bool flood; /* the first tenant calls much of its mail to one site security */
     int64_t comes_for_ms; /* mail comes for so long */
     unsigned defers, loses, stale; /* of a hundred */
     int64_t paused_from_ms, paused_until_ms, reload_ms;

@@ -7,7 +7,9 @@
 #include "mail.h"
 #include "base64.h"
 #include "secret.h"
-#include "spool.h"
+#include "spool_record.h"
+
+#include <stdlib.h>
 
 static void bufs_keep_their_limit(void **state)
 {
@@ -70,6 +72,38 @@ static void text_runs(void **state)
     assert_false(has_8bit); /* what comes behind the run does not count */
 }
 
+/* Bytes that differ in the bit that tells small letters from capitals, but are no letters, differ. */
+static void case_is_of_letters(void **state)
+{
+    (void)state;
+    for (int a = 0; a < 256; a++)
+        for (int b = 0; b < 256; b++) {
+            const char one[] = {(char)a, 'x'}, other[] = {(char)b, 'X'};
+            bool letters = (a | 0x20) == (b | 0x20) && (a | 0x20) >= 'a' && (a | 0x20) <= 'z';
+            assert_int_equal(span_equal_nocase((struct span){one, 2}, (struct span){other, 2}), a == b || letters);
+        }
+    assert_true(span_equal_nocase(SPAN_NONE, SPAN("")) && !span_equal_nocase(SPAN("a"), SPAN("")));
+}
+
+/* With and without something to fill in: one line of printable ASCII, as long as there is room. */
+static void verdicts(void **state)
+{
+    char text[1000];
+    (void)state;
+    memset(text, 'a', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    struct verdict v[] = {verdict_make(550, "5.1.1", "no\r\n\x01\xc3\xa9"),
+                          verdict_make(550, "5.1.1", "%s\xc3\xa9", "no\r\n\x01")};
+    for (size_t i = 0; i < COUNT_OF(v); i++) {
+        assert_string_equal(v[i].text, "no?????");
+        assert_string_equal(v[i].enhanced, "5.1.1");
+        assert_true(v[i].what == VERDICT_REJECT && v[i].code == 550 && !v[i].heard);
+    }
+    assert_int_equal(strlen(verdict_make(451, "", "%s", text).text), sizeof(v[0].text) - 1);
+    v[0] = verdict_make(250, "2.0.0.123456789", "one that is longer than there is room for its code");
+    assert_string_equal(v[0].enhanced, "2.0.0.12345");
+}
+
 static void ids_come_back(void **state)
 {
     static const int64_t ids[] = {1, 31, 32, INT64_C(1795414602000) << 16, INT64_MAX};
@@ -91,6 +125,22 @@ static void checksum(void **state)
     (void)state;
     assert_int_equal(spool_crc(0, SPAN("123456789")), 0xe3069283); /* the check value of CRC-32C */
     assert_int_equal(spool_crc(spool_crc(0, SPAN("1234")), SPAN("56789")), 0xe3069283);
+    char bytes[10000];
+    srand(3);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)rand();
+    /* however long it is, and wherever it lies: as its definition says, bit by bit */
+    for (size_t len = 0; len < sizeof(bytes) - 8; len += len < 40 ? 1 : 211) {
+        struct span part = {bytes + len % 8, len};
+        uint32_t crc = UINT32_MAX;
+        for (size_t bit = 0; bit < 8 * len; bit++) {
+            uint32_t in = (uint32_t)(unsigned char)part.ptr[bit / 8] >> bit % 8 & 1;
+            crc = crc >> 1 ^ ((crc ^ in) & 1 ? 0x82f63b78 : 0);
+        }
+        assert_int_equal(spool_crc(0, part), ~crc);
+        size_t cut = len / 3;
+        assert_int_equal(spool_crc(spool_crc(0, span_first(part, cut)), span_from(part, cut)), ~crc);
+    }
 }
 
 static void secrets(void **state)
@@ -167,6 +217,7 @@ static void xtext(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(bufs_keep_their_limit), cmocka_unit_test(numbers),
+        cmocka_unit_test(case_is_of_letters), cmocka_unit_test(verdicts),
                                        cmocka_unit_test(text_runs),
         cmocka_unit_test(ids_come_back), cmocka_unit_test(checksum),
                                        cmocka_unit_test(secrets),

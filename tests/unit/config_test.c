@@ -303,7 +303,7 @@ static void check_manual(const struct config_section *section, const struct conf
     char name[100];
     snprintf(name, sizeof(name), "%s%s%s", section->name, section->name[0] ? " " : "", s->name);
     struct span before = span_first(span_of(manual), span_search(span_of(manual), SPAN("\n.SH SETTINGS")));
-    struct span list = span_from(before, span_search(before, SPAN("What a reload cannot change")));
+    struct span list = span_from(before, span_search(before, SPAN("These settings require a restart")));
     EXPECT(span_search(list, span_of(name)) < list.len, label);
 }
 

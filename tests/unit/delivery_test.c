@@ -59,7 +59,8 @@ static void only_2yz_is_success(void **state)
             const struct verdict *answer = &c.rcpts[0].answer;
             char reply[40];
             bool last = i + 1 == COUNT_OF(rows);
-            bool right = i == 2 ? code == 354 : code / 100 == 2; /* DATA asks for more */
+            bool session = code == 220 || code == 221; /* says nothing of a message */
+            bool right = i == 2 ? code == 354 : code / 100 == 2 && !session; /* DATA asks for more */
             go_to(&c, rows[i].stage);
             snprintf(reply, sizeof(reply), "%03d what\r\n", code);
             hear(&c, reply);
@@ -101,6 +102,23 @@ static void limits_by_stage(void **state)
     go_to(&c, "end of data");
     assert_int_equal(delivery_timeout_s(&c.d), 600);
     delivery_fini(&c.d);
+}
+
+/* What the owner knows of bytes that have not left counts like those that we still hold. */
+static void a_yes_before_all_has_left_is_none(void **state)
+{
+    (void)state;
+    for (int code = 250; code < 600; code += 50) {
+        struct client c = {0};
+        const struct verdict *answer = &c.rcpts[0].answer;
+        char reply[40];
+        snprintf(reply, sizeof(reply), "%03d what\r\n", code);
+        go_to(&c, "end of data");
+        delivery_answered_early(&c.d);
+        hear(&c, reply);
+        EXPECT(answer->what != VERDICT_ACCEPT && (code < 400 ? answer->code == 451 : answer->code == code), reply);
+        delivery_fini(&c.d);
+    }
 }
 
 static void limits_by_message(void **state)
@@ -171,7 +189,7 @@ static void a_refusal_during_the_body_is_the_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(only_2yz_is_success), cmocka_unit_test(who_failed_at_ehlo_may_offer_more), cmocka_unit_test(limits_by_stage),
-                                       cmocka_unit_test(limits_by_message),
+                                       cmocka_unit_test(a_yes_before_all_has_left_is_none), cmocka_unit_test(limits_by_message),
                                        cmocka_unit_test(a_refusal_during_the_body_is_the_answer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ static void equal_preferences_are_shuffled(void **state)
             snprintf(name, sizeof(name), "%u", i);
             hosts_add(&h, span_of(name), i < 4 ? 10 : 20);
         }
-        hosts_sort(&h, random);
+        hosts_choose(&h, random);
         assert_int_equal(h.count, HOSTS_MAX);
         for (size_t i = 0; i < h.count; i++)
             assert_int_equal(h.all[i].preference, i < 4 ? 10 : 20);
@@ -36,6 +36,38 @@ static void equal_preferences_are_shuffled(void **state)
     }
     for (size_t i = 0; i < 4; i++)
         assert_in_range(first[i], 800, 1200);
+}
+
+/* Whoever publishes more than there is room for: the best are there each time, by name, and each of the others in its turn. */
+static void of_too_many_all_have_their_turn(void **state)
+{
+    unsigned seen[60] = {0};
+    unsigned drawn[60] = {0};
+    (void)state;
+    for (uint64_t random = 0; random < 2000; random++) {
+        struct hosts h = {0};
+        for (unsigned i = 60; i-- > 0;) {
+            char name[32];
+            snprintf(name, sizeof(name), "%02u", i);
+            hosts_add(&h, span_of(name), random % 2 ? i : 10);
+        }
+        hosts_choose(&h, random * 7919);
+        assert_int_equal(h.count, HOSTS_MAX);
+        for (size_t i = 0; i < h.count; i++) {
+            uint64_t number = 60;
+            assert_true(span_number(span_of(h.all[i].name), &number) && number < 60);
+            seen[number]++;
+            drawn[number] += h.all[i].drawn;
+            assert_true(i == 0 || h.all[i].preference >= h.all[i - 1].preference);
+        }
+        hosts_fini(&h);
+    }
+    for (size_t i = 0; i < 15; i++)
+        assert_true(seen[i] == 2000 && drawn[i] == 0);
+    for (size_t i = 15; i < 60; i++) {
+        assert_in_range(seen[i], 500, 850);
+        assert_int_equal(drawn[i], seen[i]);
+    }
 }
 
 static void the_families_take_turns(void **state)
@@ -219,12 +251,68 @@ static void networks(void **state)
     }
 }
 
+/* One host is one host however it is written, and counts by its best preference. */
+static void each_host_is_there_once(void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned preference;
+    } given[] = {{"mX0.d.test", 30}, {"mx1.d.test", 10}, {"MX0.d.test.", 20},
+                 {"mx0.d.test", 20}, {"Mx1.d.test", 10}, {"b.test", 20}};
+    struct hosts h = {0};
+    unsigned rank = 9;
+    (void)state;
+    hosts_unite(&h);
+    for (size_t i = 0; i < COUNT_OF(given); i++)
+        hosts_add(&h, span_of(given[i].name), given[i].preference);
+    hosts_unite(&h);
+    hosts_sort(&h, 1);
+    assert_int_equal(h.count, 3);
+    assert_string_equal(h.all[0].name, "mx1.d.test");
+    assert_true(hosts_find_rank(&h, "MX1.d.test", &rank) && rank == 0);
+    assert_true(hosts_find_rank(&h, "mx0.d.test", &rank) && rank == 1);
+    assert_true(hosts_find_rank(&h, "b.test", &rank) && rank == 1);
+    assert_false(hosts_find_rank(&h, "mx2.d.test", &rank));
+    hosts_add(&h, SPAN("last.test"), 40);
+    assert_true(hosts_find_rank(&h, "last.test", &rank) && rank == 2);
+    hosts_fini(&h);
+}
+
+/* An address is one host's, not the set's. */
+static void an_address_is_its_hosts(void **state)
+{
+    static const struct {
+        const char *name, *ip;
+        bool given;
+    } rows[] = {{"mx0.d.test", "192.0.2.1", true},   {"MX0.d.test", "192.0.2.1", true},   {"mx0.d.test", "192.0.2.2", false},
+                {"mx1.d.test", "192.0.2.2", true},   {"mx1.d.test", "2001:db8::1", true}, {"mx1.d.test", "192.0.2.1", false},
+                {"mx2.d.test", "192.0.2.1", false}, {"mx3.d.test", "192.0.2.1", false}};
+    struct hosts h = {0};
+    const struct ip one = ip_of("192.0.2.1");
+    const struct ip two = ip_of("192.0.2.2");
+    const struct ip six = ip_of("2001:db8::1");
+    (void)state;
+    hosts_add(&h, SPAN("mx0.d.test"), 10);
+    hosts_add(&h, SPAN("mx1.d.test"), 20);
+    hosts_add(&h, SPAN("mx2.d.test"), 20); /* whose address is not known */
+    hosts_add_ip(&h, 0, &one);
+    hosts_add_ip(&h, 1, &two);
+    hosts_add_ip(&h, 1, &six);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ip ip = ip_of(rows[i].ip);
+        EXPECT(hosts_give(&h, rows[i].name, &ip) == rows[i].given, rows[i].name);
+    }
+    assert_true(hosts_name_mark("MX0.d.Test") == hosts_name_mark("mx0.d.test"));
+    assert_true(hosts_name_mark("mx0.d.test") != hosts_name_mark("mx1.d.test"));
+    hosts_fini(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_preferences_are_shuffled), cmocka_unit_test(the_families_take_turns),
+        cmocka_unit_test(equal_preferences_are_shuffled), cmocka_unit_test(of_too_many_all_have_their_turn), cmocka_unit_test(the_families_take_turns),
         cmocka_unit_test(everybody_has_a_turn), cmocka_unit_test(a_host_has_so_many_addresses), cmocka_unit_test(special_addresses),
-        cmocka_unit_test(an_ipv4_address_inside),
+        cmocka_unit_test(an_ipv4_address_inside), cmocka_unit_test(each_host_is_there_once), cmocka_unit_test(an_address_is_its_hosts),
         cmocka_unit_test(networks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

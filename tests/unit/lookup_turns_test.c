@@ -70,6 +70,41 @@ static void the_first_hosts_come_first(void **state)
     end_all(t);
 }
 
+/* All turns are urgent mail's: what has none may have its first when there is one, not before. */
+static void nobody_has_more_turns_than_there_are(void **state)
+{
+    char tenant[16];
+    struct lookup_turns *t = lookup_turns_new(10);
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(tenant, sizeof(tenant), "t%u", i);
+        wait_for(t, tenant, true, 0);
+    }
+    wait_for(t, "plain", false, 0);
+    assert_int_equal(begin_all(t), 10);
+    end_all(t);
+    t = lookup_turns_new(10);
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(tenant, sizeof(tenant), "t%u", i);
+        wait_for(t, tenant, false, 0);
+    }
+    assert_int_equal(begin_all(t), 8); /* a part is kept */
+    wait_for(t, "urgent", true, 0);
+    wait_for(t, "more", true, 0);
+    wait_for(t, "too many", true, 0);
+    assert_int_equal(begin_all(t), 2);
+    end_all(t);
+    t = lookup_turns_new(10);
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(tenant, sizeof(tenant), "t%u", i);
+        wait_for(t, tenant, true, 0);
+    }
+    assert_int_equal(begin_all(t), 10);
+    wait_for(t, "plain", false, 0);
+    assert_int_equal(begin_all(t), 0); /* though urgent mail has taken nothing of its part */
+    end_all(t);
+}
+
 static void who_gives_up_waits_no_more(void **state)
 {
     struct lookup_turns *t = lookup_turns_new(1);
@@ -89,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_flood_leaves_turns_to_others),
                                        cmocka_unit_test(the_first_hosts_come_first),
+                                       cmocka_unit_test(nobody_has_more_turns_than_there_are),
                                        cmocka_unit_test(who_gives_up_waits_no_more)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,7 @@ void *__wrap_realloc(void *memory, size_t size);
 /* The `at`-th large allocation fails (the first is 1), or ALL; 0: none. */
 static int fails_at, large_seen;
 static size_t large = LARGE;
+static bool only_growing; /* of memory that is there already, or was to be */
 
 static bool fails(size_t size)
 {
@@ -39,12 +40,12 @@ static bool fails(size_t size)
 
 void *__wrap_malloc(size_t size)
 {
-    return fails(size) ? NULL : __real_malloc(size);
+    return !only_growing && fails(size) ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    return fails(count * size) ? NULL : __real_calloc(count, size);
+    return !only_growing && fails(count * size) ? NULL : __real_calloc(count, size);
 }
 
 void *__wrap_realloc(void *memory, size_t size)
@@ -91,8 +92,11 @@ static void crypto_free(void *memory, const char *file, int line)
 
 /* ---- the server's side ---- */
 
-static const struct submission_settings open_server = {
-    .hostname = "relay.test", .size_max = 1024 * 1024, .rcpt_max = 20000, .mail_max = 100, .open = true};
+static const struct submission_settings open_server = {.hostname = "relay.test",
+                                                       .size_max = 1024 * 1024,
+                                                       .rcpt_max = 20000,
+                                                       .mail_max = 100,
+                                                       .open = true};
 static char many_lines[BODY];
 
 static void make_lines(void)
@@ -257,7 +261,8 @@ static void hear(struct delivery *d, const char *text)
 
 static void begin_delivery(struct delivery *d, const struct delivery_settings *settings)
 {
-    mail = (struct delivery_mail){.sender = SPAN("a@club.test"), .rcpts = rcpts, .count = COUNT_OF(rcpts)};
+    mail = (struct delivery_mail){
+        .sender = SPAN("a@club.test"), .rcpts = rcpts, .count = COUNT_OF(rcpts)};
     for (size_t i = 0; i < COUNT_OF(rcpts); i++)
         rcpts[i] = (struct delivery_rcpt){.address = SPAN("b@dest.test")};
     delivery_init(d, settings);
@@ -323,7 +328,8 @@ static void pass(struct tls *from, struct tls *to)
     buf_clear(&from->cipher);
 }
 
-static void shake(struct tls *c, struct tls *s, struct tls_context *client, struct tls_context *server)
+static void shake(struct tls *c, struct tls *s, struct tls_context *client,
+                  struct tls_context *server)
 {
     tls_accept(s, server, TLS_SMTP);
     tls_connect(c, client, "mx.test", TLS_ANY);
@@ -433,6 +439,177 @@ static void a_large_header_without_memory_is_our_fault(void **state)
     key_free(key);
 }
 
+/* ---- a copy for a server that takes ASCII only ---- */
+
+/* Fields as large as a peer may make them, each of a form that is encoded in its own way. */
+static const char *const large_fields[][2] = {
+    {"Subject: ", ""},
+    {"X-Note: ", ""},
+    {"Reply-To: (", ") <b@dest.test>"},
+    {"Keywords: \"", "\" x"},
+    {"List-Help: <http://dest.test/", ">"},
+    {"Content-Disposition: attachment; filename=\"", "\""},
+    {"Content-Disposition: attachment; filename*7*=\"", "\""},
+    {"Content-Type: application/octet-stream; name=\"", ".p7\""},
+    {"Content-Type: (", ""},
+};
+static char large_header[256 * 1024], large_body[512 * 1024];
+static struct span header_8bit, body_8bit;
+
+static void add_large(struct buf *out, const char *const field[2])
+{
+    buf_addf(out, "%s", field[0]);
+    for (size_t n = 0; n < 4500; n++)
+        buf_add(out, SPAN("\xc3\xa4"));
+    buf_addf(out, "%s\r\n", field[1]);
+}
+
+static struct span keep(struct buf *b, char *memory, size_t size)
+{
+    struct span all = buf_span(b);
+    assert_false(b->overflow);
+    assert_in_range(all.len, 1, size);
+    memcpy(memory, all.ptr, all.len);
+    buf_fini(b);
+    return (struct span){memory, all.len};
+}
+
+static void make_8bit(void)
+{
+    struct buf b;
+    buf_init(&b, sizeof(large_header));
+    buf_add(&b, SPAN("From: <hello@club.test>\r\nMIME-Version: 1.0\r\n"
+                     "Content-Type: multipart/mixed; boundary=x\r\n"));
+    for (size_t i = 0; i < 5; i++)
+        add_large(&b, large_fields[i]);
+    header_8bit = keep(&b, large_header, sizeof(large_header));
+    buf_init(&b, sizeof(large_body));
+    for (size_t i = 0; i < COUNT_OF(large_fields); i++) {
+        buf_add(&b, SPAN("--x\r\n"));
+        add_large(&b, large_fields[i]);
+        buf_add(&b, SPAN("\r\n\xc3\xa4\r\n"));
+    }
+    for (size_t i = 0; i < 40000; i++) /* each part is noted */
+        buf_add(&b, SPAN("--x\r\n\r\n"));
+    buf_add(&b, SPAN("--x--\r\n"));
+    body_8bit = keep(&b, large_body, sizeof(large_body));
+}
+
+struct reading {
+    size_t at;
+};
+
+static bool read_8bit(void *context, struct span *chunk_r, struct err *err)
+{
+    struct reading *r = context;
+    (void)err;
+    *chunk_r = span_first(span_from(body_8bit, r->at), 64 * 1024);
+    r->at += chunk_r->len;
+    return true;
+}
+
+static void rewind_8bit(void *context)
+{
+    ((struct reading *)context)->at = 0;
+}
+
+/* As it is sent; false when memory was short. */
+static bool send_8bit(const struct compose_output *out, struct buf *sent)
+{
+    struct buf piece;
+    bool ok = true;
+    struct err err = {0};
+    buf_init_peer(&piece, COMPOSE_CONVERTED_MAX);
+    sevenbit_write_header(out->conversion, &piece);
+    ok = compose_converted(&piece, &err);
+    buf_clear(&piece);
+    for (size_t at = 0; ok && at <= body_8bit.len; at += COMPOSE_PIECE_MAX) {
+        struct span part = span_first(span_from(body_8bit, at), COMPOSE_PIECE_MAX);
+        sevenbit_write(out->conversion, part, &piece);
+        ok = compose_converted(&piece, &err);
+        buf_add(sent, buf_span(&piece));
+        buf_clear(&piece);
+    }
+    sevenbit_write_end(out->conversion, &piece);
+    ok = ok && compose_converted(&piece, &err);
+    buf_add(sent, buf_span(&piece));
+    assert_true(ok || err.kind == ERR_SYSTEM);
+    buf_fini(&piece);
+    return ok;
+}
+
+static enum compose_result compose_8bit(const struct signing_key *pair, struct compose_output *out)
+{
+    static struct reading reading;
+    struct compose_input in = {.header = header_8bit,
+                               .read_body = read_8bit,
+                               .rewind_body = rewind_8bit,
+                               .context = &reading,
+                               .header_has_utf8 = true,
+                               .body_has_8bit = true,
+                               .hostname = "mail.club.test",
+                               .protocol = SPAN("ESMTPSA"),
+                               .id = "id1",
+                               .domain = "club.test",
+                               .keys = pair,
+                               .key_count = 1};
+    reading.at = 0;
+    return compose(&in, out);
+}
+
+/* The same copy as ever, or our fault: never a bounce, an abort, or a copy with something left out.
+ * Each large allocation fails in turn, while it is made and while it is sent. */
+static void a_conversion_without_memory_is_our_fault(void **state)
+{
+    struct key *key = make_key();
+    struct signing_key pair = {.key = key, .selector = "s"};
+    struct buf whole;
+    struct buf sent;
+    size_t head = 0;
+    int faults = 0;
+    (void)state;
+    make_8bit();
+    large = 4096;
+    only_growing = true;
+    buf_init(&whole, 4 * sizeof(large_body));
+    buf_init(&sent, 4 * sizeof(large_body));
+    CHECK(buf_reserve(&whole, whole.limit) && buf_reserve(&sent, sent.limit));
+    bool failed = true;
+    for (int at = 0; failed; at++) {
+        struct compose_output out;
+        begin_to_fail(at);
+        enum compose_result result = compose_8bit(&pair, &out);
+        failed = at == 0 || has_failed();
+if (result == COMPOSE_NEVER) print_error("%s\n", out.verdict.text);
+        assert_int_equal(result, at > 0 && failed ? COMPOSE_FAULT : COMPOSE_OK);
+        faults += result == COMPOSE_FAULT;
+        head = head > 0 ? head : out.head.len;
+        assert_true(result != COMPOSE_OK || (out.head.len == head && out.conversion));
+        compose_fini(&out);
+    }
+    assert_in_range(faults, 60, 10000);
+    faults = 0;
+    failed = true;
+    for (int at = 0; failed; at++) {
+        struct compose_output out;
+        assert_int_equal(compose_8bit(&pair, &out), COMPOSE_OK);
+        buf_clear(&sent);
+        begin_to_fail(at);
+        bool ok = send_8bit(&out, at == 0 ? &whole : &sent);
+        failed = at == 0 || has_failed();
+        assert_true(ok == (at == 0 || !failed));
+        assert_true(at == 0 || !ok || span_equal(buf_span(&sent), buf_span(&whole)));
+        faults += !ok;
+        compose_fini(&out);
+    }
+    assert_in_range(faults, 60, 10000);
+    large = LARGE;
+    only_growing = false;
+    buf_fini(&whole);
+    buf_fini(&sent);
+    key_free(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +622,7 @@ int main(void)
         cmocka_unit_test(an_envelope_that_cannot_be_said_is_deferred),
         cmocka_unit_test(tls_without_memory_ends_its_connection),
         cmocka_unit_test(a_large_header_without_memory_is_our_fault),
+        cmocka_unit_test(a_conversion_without_memory_is_our_fault),
     };
     CHECK(CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) == 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

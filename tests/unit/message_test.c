@@ -94,6 +94,11 @@ static void found_by_name_and_number(void **state)
     assert_true(message_find(SPAN(header), SPAN("TO"), 1, &f) && span_equal(f.value, SPAN(" b")));
     assert_false(message_find(SPAN(header), SPAN("To"), 2, &f));
     assert_false(message_find(SPAN(header), SPAN("T"), 0, &f));
+    assert_false(message_find(SPAN(header), SPAN("TO "), 0, &f)); /* no name of a field */
+    assert_false(message_find(SPAN("To"), SPAN("To"), 0, &f));
+    assert_false(message_find(SPAN("X: y\r\n To: z\r\n"), SPAN("To"), 0, &f)); /* a fold is none */
+    assert_true(message_find(SPAN("List-Id-Of: a\r\nList-Id: b\r\n c\r\nList-Id: d"), SPAN("List-Id"), 0, &f) &&
+                span_equal(f.value, SPAN(" b\r\n c")));
 }
 
 /* ---- limits: the last that is taken, and one more ---- */

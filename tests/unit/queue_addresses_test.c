@@ -86,6 +86,23 @@ static void the_first_is_taken_and_one_that_failed_is_passed_over(void **state)
     assert_int_equal(book.all.count, 0); /* what is fine is not remembered */
 }
 
+/* Whoever waits for an address does not wait for himself, when it has failed meanwhile and rested. */
+static void who_waits_alone_probes_when_the_rest_is_over(void **state)
+{
+    (void)state;
+    for (int urgent = 0; urgent < 2; urgent++) {
+        struct party p = {0};
+        struct party q = {0};
+        assert_int_equal(take(&p, 1, 1, false, 0), 0);
+        assert_int_equal(take(&q, 1, 1, false, 1000), -1);
+        address_book_failed(&book, held(&p, 1), 2000); /* until 7000 */
+        assert_int_equal(take(&q, 1, 1, urgent != 0, 8000), 0);
+        address_book_works(held(&q, 1));
+        address_book_release(&book, held(&q, 1), 9000);
+        assert_int_equal(book.all.count, 0);
+    }
+}
+
 static void it_rests_longer_each_time(void **state)
 {
     static const int64_t rests_s[] = {5, 10, 20, 40, 80, 160, 320, 600, 600};
@@ -379,6 +396,24 @@ static void what_refuses_some_bears_the_others(void **state)
     assert_int_equal(book.all.count, 0);
 }
 
+/* What it bears is forgotten when a person says so, also while it is used. */
+static void what_it_bears_is_asked_anew_by_a_person(void **state)
+{
+    struct party p[3] = {0};
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(take(&p[i], 1, 20, true, 0), 0);
+    address_book_opened(held(&p[0], 1), 0);
+    assert_int_equal(address_book_refused(&book, held(&p[2], 1), 0), 1);
+    assert_int_equal(take(&p[2], 1, 20, true, 0), -1);
+    address_book_leave(&book, &p[2].waiter);
+    address_book_resume(&book, &all[0]);
+    assert_int_equal(take(&p[2], 1, 20, true, 0), 0);
+    for (size_t i = 0; i < 3; i++)
+        address_book_release(&book, held(&p[i], 1), 0);
+    assert_int_equal(book.all.count, 0);
+}
+
 static void who_holds_least_there_is_next(void **state)
 {
     static const char eve[] = "eve";
@@ -479,6 +514,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_first_is_taken_and_one_that_failed_is_passed_over),
+        TEST(who_waits_alone_probes_when_the_rest_is_over),
         TEST(it_rests_longer_each_time),
         TEST(when_all_rest_one_at_a_time_probes_the_one_that_rests_shortest),
         TEST(the_rest_of_one_ends_alone),
@@ -491,6 +527,7 @@ int main(void)
         TEST(who_waits_is_called_in_order_and_urgent_ones_first),
         TEST(a_part_is_kept_for_what_is_urgent),
         TEST(what_refuses_some_bears_the_others),
+        TEST(what_it_bears_is_asked_anew_by_a_person),
         TEST(who_holds_least_there_is_next),
         TEST(the_reserve),
         TEST(where_nothing_was_urgent_for_an_hour_little_is_kept),

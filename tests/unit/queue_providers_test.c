@@ -8,7 +8,7 @@
 
 static struct span table_of(void)
 {
-    return (struct span){(const char *)mx_providers_text, mx_providers_len};
+    return mx_providers_text;
 }
 
 static const char *find(const char *const *hosts, size_t count, char *name, size_t size)
@@ -43,6 +43,24 @@ static void each_row_matches_its_example_and_is_the_only_one(void **state)
         EXPECT(row.connections <= 100 && row.messages <= 1000, host);
     }
     assert_true(rows > 40);
+}
+
+/* Each row says where it can be checked: a page with its publisher, or a domain to ask for its MX records. */
+static void each_row_says_where_it_can_be_checked(void **state)
+{
+    struct span lines = table_of();
+    (void)state;
+    while (lines.len > 0) {
+        struct span source = span_take(&lines, '\n');
+        char text[400];
+        if (source.len == 0 || source.ptr[0] == '#')
+            continue;
+        span_take(&source, '#');
+        assert_true(span_copy(span_trim(source), text, sizeof(text)));
+        const char *domain = strncmp(text, "MX of ", 6) == 0 ? text + 6 : NULL;
+        EXPECT(strlen(text) > 8 && (!domain || strchr(domain, '.')), text);
+        EXPECT(domain || isupper((unsigned char)text[0]) || strncmp(text, "mailbox.org ", 12) == 0, text);
+    }
 }
 
 /* A host that matches the pattern. */
@@ -97,13 +115,17 @@ static void hosts_that_anybody_may_have_are_nobodys(void **state)
         "www.google.com", "maps.google.com", "google.com", "www.l.google.com", "mx.google.com", "mx.googlemail.com",
         "lfbn-par-1-2.w198-51.abo.wanadoo.fr", "host7-100-51-198.static.arubadsl.it", "s198.kundenserver.de",
         "198-51-100-7.dhcp.stls.mo.charter.net", "adsl-198-51-100-7.dsl.pltn13.prodigy.net", "h1234567.rzone.de",
-        "evil.free.fr", "7.100.51.198.rev.sfr.net", "www.yahoodns.net", "mail.protection.outlook.com", "outlook.com"};
+        "esa1.hc000-00.eu.iphmx.com", "emig.freenet.de", "evil.mail.ovh.net", "smtp-in.iol.it",
+        "evil.emailprofi.seznam.cz", "evil.free.fr", "7.100.51.198.rev.sfr.net", "www.yahoodns.net", "mail.protection.outlook.com", "outlook.com"};
     static const struct {
         const char *host, *provider;
     } own[] = {{"ALT1.aspmx.l.google.com.", "google"},       {"aspmx2.googlemail.com", "google"},
                {"alt4.gmail-smtp-in.l.google.com", "google"}, {"smtp.google.com", "google"},
                {"club-example.a-v1.mx.microsoft", "microsoft365"}, {"inbound-smtp.us-east-1.amazonaws.com", "amazon"},
                {"mx2h1.comcast.net", "comcast"},              {"mailstore1.europe.secureserver.net", "secureserver"},
+               {"mx2.hc000-00.iphmx.com", "cisco"},           {"mx1.hc000-00.eu.iphmx.com", "cisco"},
+               {"club.mail.protection.office365.us", "microsoft365"}, {"d6.mx1.emailprofi.seznam.cz", "seznam"},
+               {"mx2.zohocloud.ca", "zoho"},                  {"smtp-in.virgilio.it", "libero"},
                {"mx0a-00112233.pphosted.com", "proofpoint"},  {"d1.ess.de.barracudanetworks.com", "barracuda"}};
     char name[64];
     (void)state;
@@ -117,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_matches_its_example_and_is_the_only_one),
+        cmocka_unit_test(each_row_says_where_it_can_be_checked),
         cmocka_unit_test(no_row_matches_a_near_miss),
         cmocka_unit_test(hosts_that_anybody_may_have_are_nobodys),
     };

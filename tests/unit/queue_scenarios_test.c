@@ -177,6 +177,26 @@ static void what_is_added_again_while_it_is_under_way_is_looked_at_again(void **
     stage_free(s);
 }
 
+/* And has another domain meanwhile: it goes there, or, deleted, nowhere. */
+static void what_is_added_again_elsewhere_goes_there(void **state)
+{
+    (void)state;
+    for (size_t deleted = 0; deleted <= 1; deleted++) {
+        struct stage *s = stage_new(&settings, NULL, NULL);
+        struct queue_counts n;
+        stage_add(s, 1, "a", "club.test", STREAM_NOTIFICATION);
+        stage_run(s, 40);
+        stage_add(s, 1, "b", "other.test", STREAM_DIGEST);
+        if (deleted)
+            queue_drop(s->queue, 1, 0, s->now_ms);
+        stage_run(s, 1000);
+        assert_true((strstr(s->trace, "1 goes to other.test") != NULL) == !deleted);
+        queue_count(s->queue, &n, s->now_ms);
+        assert_int_equal(n.waiting + n.ready + n.under_way + n.tenants, 0);
+        stage_free(s);
+    }
+}
+
 static void until_one_has_greeted_a_destination_opens_one(void **state)
 {
     static const struct stage_server servers[] = {{.host = "*", .kind = SERVER_HANGS}, {0}};
@@ -588,6 +608,7 @@ int main(void)
         cmocka_unit_test(places_go_to_who_has_fewest_at_the_next_message),
         cmocka_unit_test(hosts_of_one_provider_take_turns),
         cmocka_unit_test(what_is_added_again_while_it_is_under_way_is_looked_at_again),
+        cmocka_unit_test(what_is_added_again_elsewhere_goes_there),
         cmocka_unit_test(until_one_has_greeted_a_destination_opens_one),
         cmocka_unit_test(a_code_behind_a_newsletter_over_four_hundred_domains_of_one_host_is_next),
         cmocka_unit_test(tenants_take_turns),

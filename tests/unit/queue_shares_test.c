@@ -274,7 +274,12 @@ static void who_is_busy_in_vain_hurries_for_who_holds_less(void **state)
     s = stage_new(&settings, NULL, evil_servers);
     add_many(s, 0, "eve", "evil", 1000, STREAM_DIGEST);
     stage_run(s, 200000);
-    assert_null(strstr(s->trace, "HURRY")); /* nobody else wants anything */
+    assert_non_null(strstr(s->trace, "HURRY")); /* its own mail waits, for servers that may be better */
+    stage_free(s);
+    s = stage_new(&settings, NULL, evil_servers);
+    add_many(s, 0, "eve", "evil", 200, STREAM_DIGEST);
+    stage_run(s, 200000);
+    assert_null(strstr(s->trace, "HURRY")); /* nothing waits */
     stage_free(s);
 }
 
@@ -315,6 +320,55 @@ static void who_is_busy_in_vain_hurries_for_a_place_of_few(void **state)
     }
 }
 
+/* At an address, too, nobody hurries for a tenant's own mail, of which there is more than it bears. */
+static void who_is_busy_does_not_hurry_for_his_own_tenant(void **state)
+{
+    static const struct stage_server servers[] = {{.host = "*", .kind = SERVER_STALLS, .machine = 8}, {0}};
+    const struct queue_settings few = {.connections = 400, .per_destination = 5};
+    struct stage *s = stage_new(&few, NULL, servers);
+    (void)state;
+    int64_t last = add_many(s, 0, "eve", "evil", 20, STREAM_DIGEST);
+    stage_run(s, 100000);
+    assert_in_range(s->open_now, 4, 5);
+    assert_null(strstr(s->trace, "HURRY"));
+    stage_add(s, last + 1, "bob", "well.test", STREAM_DIGEST);
+    stage_run(s, 2000);
+    assert_non_null(strstr(s->trace, "HURRY"));
+    stage_free(s);
+}
+
+/* The same at one destination, which has all the connections it may have: only for a tenant that holds no more. */
+static void who_is_busy_in_vain_hurries_for_a_place_at_his_destination(void **state)
+{
+    static const struct stage_domain domains[] = {{.name = "*", .hosts = {"mx.shared.test"}}, {0}};
+    static const struct stage_server servers[] = {{.host = "*", .kind = SERVER_STALLS}, {0}};
+    static const struct {
+        const char *label, *waits;
+        enum stream_class class;
+        bool hurries;
+    } rows[] = {
+        {"nobody else waits", "eve", STREAM_DIGEST, false},
+        {"another tenant waits", "bob", STREAM_DIGEST, true},
+        {"another tenant's code waits", "bob", STREAM_SECURITY, true},
+    };
+    const struct queue_settings few = {.connections = 400, .per_destination = 1}; /* no place is left to others */
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct stage *s = stage_new(&few, domains, servers);
+        struct queue_destination_view view;
+        int64_t last = add_many(s, 0, "eve", "d", 20, i == 2 ? STREAM_SECURITY : STREAM_DIGEST);
+        stage_run(s, 15000);
+        assert_true(queue_find_destination(s->queue, "mx.shared.test:25", &view, s->now_ms));
+        EXPECT(view.busy > 0 && view.opening == 0 && !strstr(s->trace, "HURRY"), rows[i].label);
+        stage_add(s, last + 1, rows[i].waits, "e.test", rows[i].class);
+        stage_run(s, 2000);
+        EXPECT((strstr(s->trace, "HURRY mx.shared.test:25") != NULL) == rows[i].hurries, rows[i].label);
+        stage_run(s, 40000);
+        EXPECT((s->begun_ms[last + 1] >= 0) == rows[i].hurries, rows[i].label);
+        stage_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +385,8 @@ int main(void)
         cmocka_unit_test(failures_count_over_reloads_and_retries),
         cmocka_unit_test(who_is_busy_in_vain_hurries_for_who_holds_less),
         cmocka_unit_test(who_is_busy_in_vain_hurries_for_a_place_of_few),
+        cmocka_unit_test(who_is_busy_does_not_hurry_for_his_own_tenant),
+        cmocka_unit_test(who_is_busy_in_vain_hurries_for_a_place_at_his_destination),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 #include "queue_stage.h"
 
 enum { NAMES, OPEN, TRY_FAILED, REFUSED, GREETED, SPOKEN, STALLED, SETTLED, CLOSES };
-enum { GREET_MS = 20, STORE_MS = 5, TIMEOUT_MS = 30000, RACE_MS = 2000, PROBE_MS = 100, STALL_MS = 300000 };
+enum { GREET_MS = 20, STORE_MS = 5, TIMEOUT_MS = 30000, RACE_MS = 2000, PROBE_MS = 100, STALL_MS = 300000, MUTE_MS = 600000 };
 
 static void later(struct stage *s, int64_t in_ms, struct stage_event e)
 {
@@ -187,6 +187,10 @@ static void speaks(struct stage *s, struct stage_connection *c)
     s->order_of[c->attempt->message] = ++s->begun;
     if (v->kind == SERVER_STALLS)
         step(s, c, c->attempt->class == STREAM_SECURITY ? TIMEOUT_MS : STALL_MS, STALLED);
+    else if (v->kind == SERVER_MUTE && s->now_ms >= v->mute_from_ms)
+        step(s, c, MUTE_MS, STALLED);
+    else if (v->slow_domain && strcmp(c->attempt->domain, v->slow_domain) == 0)
+        step(s, c, v->slow_ms, SPOKEN);
     else
         step(s, c, v->message_ms > 0 ? v->message_ms : 50, SPOKEN);
 }
@@ -199,7 +203,7 @@ static void spoken(struct stage *s, struct stage_connection *c)
     later(s, STORE_MS, (struct stage_event){.kind = SETTLED, .attempt = c->attempt});
     c->attempt = NULL;
     c->busy = false;
-    switch (queue_message_done(s->queue, c->id, true, &next, s->now_ms)) {
+    switch (queue_message_done(s->queue, c->id, QUEUE_SPOKEN, true, &next, s->now_ms)) {
     case QUEUE_NEXT_SEND:
         c->attempt = next;
         speaks(s, c);
@@ -265,7 +269,12 @@ static void on_decision(struct stage *s, const struct queue_decision *d)
               (struct stage_event){.kind = SETTLED, .attempt = d->attempt, .step = d->reason != QUEUE_EXPIRED});
         break;
     case QUEUE_EVENT:
-        trace(s, "%s %s: %s", d->destination, d->rest_ms > 0 ? "rests" : "is back", d->text);
+        if (d->reason == QUEUE_SHARE_USED)
+            trace(s, "%s is held up by %u, most at %s", d->tenant, d->count, d->destination);
+        else if (d->reason == QUEUE_HANGS)
+            trace(s, "%s hangs: %s", d->destination, d->text);
+        else
+            trace(s, "%s %s: %s", d->destination, d->rest_ms > 0 ? "rests" : "is back", d->text);
         break;
     }
 }

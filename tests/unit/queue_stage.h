@@ -15,8 +15,9 @@
 
 #include <stdlib.h>
 
-/* SERVER_FULL says 421; SERVER_STALLS greets, and then says nothing more. */
-enum server_kind { SERVER_GOOD, SERVER_HANGS, SERVER_REFUSES, SERVER_FULL, SERVER_STALLS };
+/* SERVER_FULL says 421; SERVER_STALLS greets, and then says nothing more; SERVER_MUTE says nothing more after the dot, where
+ * nothing hurries it. */
+enum server_kind { SERVER_GOOD, SERVER_HANGS, SERVER_REFUSES, SERVER_FULL, SERVER_STALLS, SERVER_MUTE };
 
 struct stage_domain {
     const char *name; /* or the beginning of many: "d*" */
@@ -32,6 +33,9 @@ struct stage_server {
     unsigned accepts; /* connections at once; 0: any number */
     int64_t message_ms, greet_ms;
     unsigned machine; /* the same number: the same address; 0: its own */
+    const char *slow_domain; /* to which a message takes slow_ms; NULL: none */
+    int64_t slow_ms;
+    int64_t mute_from_ms; /* SERVER_MUTE: before then it is good */
 };
 
 struct stage_event {

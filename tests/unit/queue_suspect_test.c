@@ -74,7 +74,7 @@ static void goes_through(struct stage *s)
     const struct queue_attempt *a = s->attempt;
     assert_non_null(a);
     s->attempt = NULL;
-    assert_int_equal(queue_message_done(s->queue, s->connection, false, &next, s->now_ms), QUEUE_NEXT_CLOSE);
+    assert_int_equal(queue_message_done(s->queue, s->connection, QUEUE_SPOKEN, false, &next, s->now_ms), QUEUE_NEXT_CLOSE);
     queue_settled(s->queue, a, NULL, s->now_ms);
     queue_connection_closed(s->queue, s->connection, s->now_ms);
     go_on(s);
@@ -110,6 +110,82 @@ static void what_broke_a_connection_goes_after_others(void **state)
     expect(&s, 1, 0, "and then it");
     goes_through(&s);
     assert_null(s.attempt);
+    queue_free(s.queue);
+}
+
+/* Of mail to the same place there is no end: what broke a connection goes after what was there, not after all that ever
+ * comes; and the same again when it breaks the next one. */
+static void what_broke_a_connection_does_not_wait_without_end(void **state)
+{
+    (void)state;
+    for (size_t standing = 0; standing <= 30; standing += 5) {
+        struct stage s;
+        int64_t message = 1;
+        begin(&s);
+        add(&s, 1, 0, "d.test");
+        go_on(&s);
+        for (size_t round = 0; round < 3; round++) {
+            for (size_t i = 0; i < standing; i++)
+                add(&s, ++message, 0, "d.test");
+            breaks(&s);
+            for (size_t i = 0; i < standing; i++) {
+                add(&s, ++message, 0, "d.test"); /* one more for each that goes */
+                EXPECT(s.attempt && s.attempt->message != 1, "what was there goes first");
+                goes_through(&s);
+            }
+            for (size_t i = 0; round > 0 && i < standing; i++) /* what came meanwhile was there this time */
+                goes_through(&s);
+            expect(&s, 1, 0, "then it");
+        }
+        goes_through(&s);
+        queue_free(s.queue);
+    }
+}
+
+/* It has its place when it breaks one: that a connection comes to nothing before it is tried again costs it no other. */
+static void what_comes_back_untried_keeps_its_place(void **state)
+{
+    struct stage s;
+    int64_t message = 2;
+    (void)state;
+    begin(&s);
+    add(&s, 1, 0, "d.test");
+    go_on(&s);
+    add(&s, 2, 0, "d.test");
+    breaks(&s);
+    expect(&s, 2, 0, "what was there goes first");
+    goes_through(&s);
+    for (size_t round = 0; round < 20; round++) {
+        expect(&s, 1, 0, "then it, whatever has come meanwhile");
+        for (size_t i = 0; i < 5; i++)
+            add(&s, ++message, 0, "d.test");
+        s.attempt = NULL;
+        assert_true(queue_connection_failed(s.queue, s.connection, QUEUE_FAIL_STALE, "dead", s.now_ms));
+        go_on(&s);
+    }
+    goes_through(&s);
+    expect(&s, 3, 0, "and then what came");
+    queue_free(s.queue);
+}
+
+/* Nor does it go before the mail of other domains at the same place, because its own has no other. */
+static void what_broke_a_connection_goes_after_other_domains(void **state)
+{
+    struct stage s;
+    (void)state;
+    begin(&s);
+    add(&s, 1, 0, "d.test");
+    go_on(&s);
+    add(&s, 2, 0, "e.test");
+    add(&s, 3, 0, "f.test");
+    go_on(&s); /* they are looked up */
+    breaks(&s);
+    expect(&s, 2, 0, "another domain");
+    goes_through(&s);
+    expect(&s, 3, 0, "and another one");
+    goes_through(&s);
+    expect(&s, 1, 0, "and then it");
+    goes_through(&s);
     queue_free(s.queue);
 }
 
@@ -171,6 +247,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_broke_a_connection_goes_after_others),
+        cmocka_unit_test(what_broke_a_connection_does_not_wait_without_end),
+        cmocka_unit_test(what_comes_back_untried_keeps_its_place),
+        cmocka_unit_test(what_broke_a_connection_goes_after_other_domains),
         cmocka_unit_test(recipients_that_broke_one_go_by_themselves),
         cmocka_unit_test(one_message_puts_nothing_to_rest),
         cmocka_unit_test(ten_messages_put_a_destination_to_rest),

@@ -41,7 +41,6 @@ static void run(struct store_job *job)
     while (!w.answered)
         pthread_cond_wait(&w.done, &w.mutex);
     pthread_mutex_unlock(&w.mutex);
-    assert_true(job->ok);
 }
 
 static void on_due(void *context, const struct database_due *due, size_t count)
@@ -86,8 +85,8 @@ static int tear_down(void **state)
 
 static int64_t accept(const char *tenant)
 {
-    struct store_job *job = store_job_new(NULL, NULL);
-    struct mail *m = job->mail = mail_new();
+    struct store_accept *a = store_accept_new();
+    struct mail *m = a->mail = mail_new();
     m->id = store_new_id(store);
     m->created_ms = clock_now_ms();
     m->expires_ms = m->created_ms + 1000000;
@@ -106,10 +105,11 @@ static int64_t accept(const char *tenant)
                                     .smtputf8 = true};
     envelope_add(&m->envelope, SPAN("Bo@dest.test"), "dest.test", SPAN("rfc822;bo@x.test"), 6);
     envelope_add(&m->envelope, SPAN("cy@other.test"), "other.test", SPAN_NONE, 0);
-    buf_add(&job->body, SPAN("Subject: x\r\n\r\nbody\r\n"));
+    buf_add(&a->body, SPAN("Subject: x\r\n\r\nbody\r\n"));
     int64_t id = m->id;
-    run(job);
-    store_job_free(job);
+    run(&a->job);
+    assert_int_equal(a->result, STORE_ACCEPTED);
+    store_job_free(&a->job);
     return id;
 }
 
@@ -187,27 +187,46 @@ static void a_command_empties_it(void **state)
 {
     (void)state;
     int64_t id = accept("club");
-    struct store_job *job = store_job_new(NULL, NULL);
-    job->run = do_nothing;
-    run(job);
-    store_job_free(job);
+    struct store_change *c = store_change_new(do_nothing, NULL);
+    run(&c->job);
+    assert_int_equal(c->result, STORE_CHANGED);
+    store_job_free(&c->job);
     assert_null(store_recent(store, id));
+}
+
+static void settle_as(int64_t id, enum mail_state state, const char *suppress)
+{
+    struct store_settle *s = store_settle_new();
+    struct store_outcome *o = store_settle_add(s);
+    *o = (struct store_outcome){.message = id,
+                                .state = state,
+                                .tries = 1,
+                                .answer = verdict_make(state == MAIL_DONE ? 250 : 550, "5.1.1", "x"),
+                                .kind = "delivered",
+                                .suppress_ms = 1000000};
+    snprintf(o->suppress, sizeof(o->suppress), "%s", suppress);
+    run(&s->job);
+    assert_int_equal(s->result, STORE_RECORDED);
+    store_job_free(&s->job);
 }
 
 /* `suppress`: the receiver says that there is no such mailbox. */
 static void settle(int64_t id, bool suppress)
 {
-    struct store_job *job = store_job_new(NULL, NULL);
-    struct store_outcome *o = store_job_add_outcome(job);
-    *o = (struct store_outcome){.message = id,
-                                .state = suppress ? MAIL_BOUNCED : MAIL_DONE,
-                                .tries = 1,
-                                .answer = verdict_make(suppress ? 550 : 250, "5.1.1", "x"),
-                                .kind = suppress ? "bounced" : "delivered",
-                                .suppress_ms = 1000000};
-    snprintf(o->suppress, sizeof(o->suppress), "%s", suppress ? "club" : "");
-    run(job);
-    store_job_free(job);
+    settle_as(id, suppress ? MAIL_BOUNCED : MAIL_DONE, suppress ? "club" : "");
+}
+
+/* That of mail which was put off before anybody read it. */
+static void an_outcome_takes_it_out(void **state)
+{
+    (void)state;
+    int64_t put_off = accept("club");
+    int64_t waits = accept("club");
+    settle_as(put_off, MAIL_WAITING, "");
+    assert_null(store_recent(store, put_off));
+    struct mail *m = store_recent(store, waits);
+    assert_non_null(m);
+    mail_free(m);
 }
 
 static void a_suppression_empties_it_and_a_delivery_does_not(void **state)
@@ -226,28 +245,89 @@ static void a_suppression_empties_it_and_a_delivery_does_not(void **state)
     assert_null(store_recent(store, waits));
 }
 
-static void there_is_a_bound_and_the_older_makes_room(void **state)
+static struct store_accept *accepted(void)
 {
-    static struct recent r;
+    struct store_accept *a = store_accept_new();
+    job_of(&a->job)->state = JOB_DONE;
+    a->result = STORE_ACCEPTED;
+    a->mail = mail_new();
+    a->mail->envelope.sender = xstrdup("");
+    return a;
+}
+
+/* As message_ids_new() makes them: `each` in a millisecond. */
+static int64_t nth_id(int64_t n, int64_t each)
+{
+    return (INT64_C(1800000000000) + n / each) << 16 | n % each;
+}
+
+static void note_nth(struct recent *r, struct store_accept *a, int64_t n, int64_t each, int64_t at_ms)
+{
+    a->mail->id = nth_id(n, each);
+    a->mail->created_ms = at_ms;
+    recent_note(r, job_of(&a->job), false);
+}
+
+static size_t take_some(struct recent *r, int64_t from, int64_t to, int64_t each)
+{
     size_t found = 0;
-    struct store_job *job = store_job_new(NULL, NULL);
-    (void)state;
-    recent_init(&r);
-    job->ok = true;
-    job->mail = mail_new();
-    job->mail->envelope.sender = xstrdup("");
-    for (job->mail->id = 1; job->mail->id <= 3 * RECENT_SIZE; job->mail->id++)
-        recent_note(&r, job, false);
-    for (int64_t id = 1; id <= 3 * RECENT_SIZE; id++) {
-        struct mail *m = recent_take(&r, id);
+    for (int64_t n = from; n < to; n++) {
+        struct mail *m = recent_take(r, nth_id(n, each));
         found += m != NULL;
-        assert_true(id < 3 * RECENT_SIZE || m);
         mail_free(m);
     }
-    assert_in_range(found, RECENT_SIZE / 2, RECENT_SIZE);
-    recent_note(&r, job, false);
+    return found;
+}
+
+/* However fast it comes, nothing is lost while fewer wait than half of what has room. */
+static void ids_do_not_get_in_each_others_way(void **state)
+{
+    enum { COUNT = RECENT_SIZE / 2 };
+    static struct recent r;
+    struct store_accept *a = accepted();
+    (void)state;
+    recent_init(&r);
+    for (int64_t each = 1; each < 200; each++) {
+        for (int64_t n = 0; n < COUNT; n++)
+            note_nth(&r, a, n, each, n / each);
+        assert_in_range(take_some(&r, 0, COUNT, each), COUNT - COUNT / 32, COUNT);
+    }
     recent_fini(&r);
-    store_job_free(job);
+    store_job_free(&a->job);
+}
+
+/* When more wait than have room, the first of them are there, which are asked for next. */
+static void there_is_a_bound_and_the_first_stay(void **state)
+{
+    static struct recent r;
+    struct store_accept *a = accepted();
+    (void)state;
+    recent_init(&r);
+    for (int64_t n = 0; n < 3 * RECENT_SIZE; n++)
+        note_nth(&r, a, n, 3, n / 3);
+    assert_in_range(take_some(&r, 0, RECENT_SIZE / 2, 3), RECENT_SIZE / 2 - RECENT_SIZE / 32, RECENT_SIZE / 2);
+    assert_in_range(take_some(&r, RECENT_SIZE / 2, 3 * RECENT_SIZE, 3), RECENT_SIZE / 4, RECENT_SIZE / 2 + RECENT_SIZE / 32);
+    recent_fini(&r);
+    store_job_free(&a->job);
+}
+
+/* What nobody asked for goes after a while. */
+static void the_old_makes_room(void **state)
+{
+    static struct recent r;
+    struct store_accept *a = accepted();
+    (void)state;
+    recent_init(&r);
+    for (int64_t n = 0; n < 3 * RECENT_SIZE; n++)
+        note_nth(&r, a, n, 3, 0);
+    note_nth(&r, a, 4 * RECENT_SIZE, 3, RECENT_MS - 1);
+    assert_int_equal(take_some(&r, 4 * RECENT_SIZE, 4 * RECENT_SIZE + 1, 3), 0);
+    for (int64_t n = 4 * RECENT_SIZE; n < 5 * RECENT_SIZE; n++)
+        note_nth(&r, a, n, 3, RECENT_MS);
+    assert_in_range(take_some(&r, 4 * RECENT_SIZE, 5 * RECENT_SIZE, 3), RECENT_SIZE - RECENT_SIZE / 8, RECENT_SIZE);
+    note_nth(&r, a, 0, 3, RECENT_MS); /* which goes with the list */
+    recent_fini(&r);
+    store_job_free(&a->job);
 }
 
 static void what_the_throttle_or_a_capture_changed_is_not_there(void **state)
@@ -256,32 +336,34 @@ static void what_the_throttle_or_a_capture_changed_is_not_there(void **state)
                                                 THROTTLE_SUPPRESSED, THROTTLE_REPEATED, THROTTLE_COLLAPSED,
                                                 THROTTLE_REPLACES};
     static struct recent r;
-    struct store_job *job = store_job_new(NULL, NULL);
+    struct store_accept *a = store_accept_new();
+    struct job *job = job_of(&a->job);
     (void)state;
     recent_init(&r);
-    job->ok = true;
-    job->mail = mail_new();
-    job->mail->id = 7;
-    job->mail->envelope.sender = xstrdup("");
-    envelope_add(&job->mail->envelope, SPAN("b@dest.test"), "dest.test", SPAN_NONE, 0);
-    envelope_add(&job->mail->envelope, SPAN("c@dest.test"), "dest.test", SPAN_NONE, 0);
-    job->decisions = xcalloc(2, sizeof(*job->decisions));
+    job->state = JOB_DONE;
+    a->result = STORE_ACCEPTED;
+    a->mail = mail_new();
+    a->mail->id = 7;
+    a->mail->envelope.sender = xstrdup("");
+    envelope_add(&a->mail->envelope, SPAN("b@dest.test"), "dest.test", SPAN_NONE, 0);
+    envelope_add(&a->mail->envelope, SPAN("c@dest.test"), "dest.test", SPAN_NONE, 0);
+    a->decisions = xcalloc(2, sizeof(*a->decisions));
     for (size_t i = 0; i < COUNT_OF(others); i++) {
-        job->decisions[1].what = others[i];
+        a->decisions[1].what = others[i];
         recent_note(&r, job, false);
         assert_null(recent_take(&r, 7));
     }
-    job->decisions[1].what = THROTTLE_PASS;
-    job->captured = true;
+    a->decisions[1].what = THROTTLE_PASS;
+    a->result = STORE_CAPTURED;
     recent_note(&r, job, false);
     assert_null(recent_take(&r, 7));
-    job->captured = false;
+    a->result = STORE_ACCEPTED;
     recent_note(&r, job, false);
     struct mail *m = recent_take(&r, 7);
     assert_non_null(m);
     mail_free(m);
     recent_fini(&r);
-    store_job_free(job);
+    store_job_free(&a->job);
 }
 
 int main(void)
@@ -290,7 +372,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_is_what_the_database_says_and_handed_out_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_command_empties_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_suppression_empties_it_and_a_delivery_does_not, set_up, tear_down),
-        cmocka_unit_test(there_is_a_bound_and_the_older_makes_room),
+        cmocka_unit_test_setup_teardown(an_outcome_takes_it_out, set_up, tear_down),
+        cmocka_unit_test(ids_do_not_get_in_each_others_way),
+        cmocka_unit_test(there_is_a_bound_and_the_first_stay),
+        cmocka_unit_test(the_old_makes_room),
         cmocka_unit_test(what_the_throttle_or_a_capture_changed_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,24 @@ static void our_own_fault(void **state)
     assert_int_equal(retry_decide(&in).what, RETRY_NEVER);
 }
 
+/* No host took the connection: no try is counted, and the next comes as after one more. What has a final code and no try was
+ * refused when it came, so that one with such a code counts. */
+static void no_host_costs_no_try(void **state)
+{
+    struct retry_input in = {.answer = verdict_make(421, "4.3.2", "x"), .class = STREAM_SECURITY, .tries = 0,
+                             .now_ms = 0, .created_ms = 0, .expires_ms = 1000000, .no_host = true};
+    (void)state;
+    struct retry_decision d = retry_decide(&in);
+    assert_int_equal(d.what, RETRY_LATER);
+    assert_int_equal(d.tries, 0);
+    assert_true(d.due_ms >= 13500 && d.due_ms <= 16500);
+    in.answer = verdict_make(554, "5.3.2", "no service");
+    in.answer.what = VERDICT_DEFER;
+    assert_int_equal(retry_decide(&in).tries, 1);
+    in.tries = 1;
+    assert_int_equal(retry_decide(&in).tries, 1);
+}
+
 /* However it goes on, every message of every class comes to its end in time, and not much before. */
 static void all_end(void **state)
 {
@@ -138,7 +156,7 @@ static void last_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(schedules), cmocka_unit_test(the_end),
-                                       cmocka_unit_test(our_own_fault), cmocka_unit_test(all_end), cmocka_unit_test(together),
+                                       cmocka_unit_test(our_own_fault), cmocka_unit_test(no_host_costs_no_try), cmocka_unit_test(all_end), cmocka_unit_test(together),
                                        cmocka_unit_test(last_words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,9 @@
 #include "base64.h"
 #include "secret.h"
 
+#include <string.h>
+#include <time.h>
+
 static void base64(void **state)
 {
     static const char *const bad[] = {"A", "AA", "AAA", "AA=", "AA=A", "A===", "====", "AAAA=", "AA==AAAA", "AA ==", "AA\n==", "AA-_", "\xc3\xa4=="};
@@ -87,6 +90,27 @@ static void passwords(void **state)
             EXPECT(!secret_verify(hashes[k], wrong[i]), hashes[k]);
 }
 
+static clock_t cost_of(const char *hash)
+{
+    clock_t began = clock();
+    for (int i = 0; i < 5; i++)
+        assert_false(secret_verify(hash, SPAN("a wrong password")));
+    return clock() - began;
+}
+
+/* A name that is nobody's is not found out by the time that its password takes. */
+static void nobody_costs_as_much_as_somebody(void **state)
+{
+    char chosen[SECRET_HASH];
+    struct err err = {0};
+    (void)state;
+    assert_true(secret_hash_chosen(SPAN("a long password"), chosen, &err));
+    clock_t somebody = cost_of(chosen);
+    clock_t nobody = cost_of(secret_nobody);
+    assert_true(nobody > somebody / 3 && nobody < somebody * 3);
+    assert_int_equal(strlen(chosen), strlen(secret_nobody));
+}
+
 /* The same of pieces as of the whole. */
 static void pieces(void **state)
 {
@@ -124,6 +148,7 @@ static void pieces(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(base64), cmocka_unit_test(sealed), cmocka_unit_test(passwords), cmocka_unit_test(pieces)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(base64), cmocka_unit_test(sealed), cmocka_unit_test(passwords),
+                                       cmocka_unit_test(nobody_costs_as_much_as_somebody), cmocka_unit_test(pieces)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,14 @@ static void on_stepped(void *context, int64_t step_ms)
     fail_msg("nobody has set the clock by %lld ms", (long long)step_ms);
 }
 
-const struct store_events events = {.due = on_due, .stepped = on_stepped};
+static void on_changed(void *context, enum database_changed what, const char *name)
+{
+    (void)context;
+    (void)what;
+    (void)name;
+}
+
+const struct store_events events = {.due = on_due, .stepped = on_stepped, .changed = on_changed};
 
 struct store *start(void)
 {
@@ -93,25 +100,60 @@ struct mail *make_mail(struct store *store, size_t recipients)
     return m;
 }
 
+struct store_accept *new_accept(struct waiter *w)
+{
+    struct store_accept *a = store_accept_new();
+    a->job.answer = on_answer;
+    a->job.owner = w;
+    return a;
+}
+
+struct store_settle *new_settle(struct waiter *w)
+{
+    struct store_settle *s = store_settle_new();
+    s->job.answer = on_answer;
+    s->job.owner = w;
+    return s;
+}
+
+struct store_change *new_change(struct waiter *w, store_on_change *run, void *context)
+{
+    struct store_change *c = store_change_new(run, context);
+    c->job.answer = on_answer;
+    c->job.owner = w;
+    return c;
+}
+
+enum store_change_result run_change(struct store *store, store_on_change *run, void *context)
+{
+    struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
+    struct store_change *c = new_change(&w, run, context);
+    store_put(store, &c->job);
+    wait_for(&w);
+    enum store_change_result result = c->result;
+    store_job_free(&c->job);
+    return result;
+}
+
 int64_t accept(struct store *store, size_t recipients, const char *bytes)
 {
     struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
-    struct store_job *job = store_job_new(on_answer, &w);
-    job->mail = make_mail(store, recipients);
-    buf_add(&job->body, span_of(bytes));
-    int64_t id = job->mail->id;
-    store_put(store, job);
+    struct store_accept *a = new_accept(&w);
+    a->mail = make_mail(store, recipients);
+    buf_add(&a->body, span_of(bytes));
+    int64_t id = a->mail->id;
+    store_put(store, &a->job);
     wait_for(&w);
-    assert_true(job->ok);
-    store_job_free(job);
+    assert_int_equal(a->result, STORE_ACCEPTED);
+    store_job_free(&a->job);
     return id;
 }
 
 void settle(struct store *store, int64_t id, unsigned number, enum mail_state to)
 {
     struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
-    struct store_job *job = store_job_new(on_answer, &w);
-    struct store_outcome *o = store_job_add_outcome(job);
+    struct store_settle *s = new_settle(&w);
+    struct store_outcome *o = store_settle_add(s);
     *o = (struct store_outcome){.message = id,
                                 .number = number,
                                 .state = to,
@@ -119,8 +161,8 @@ void settle(struct store *store, int64_t id, unsigned number, enum mail_state to
                                 .due_ms = clock_now_ms() + 60000,
                                 .answer = verdict_make(250, "2.0.0", "OK"),
                                 .kind = "delivered"};
-    store_put(store, job);
+    store_put(store, &s->job);
     wait_for(&w);
-    assert_true(job->ok);
-    store_job_free(job);
+    assert_int_equal(s->result, STORE_RECORDED);
+    store_job_free(&s->job);
 }

@@ -26,6 +26,11 @@ struct store *start(void);
 /* For jobs whose owner is a waiter. */
 void on_answer(struct store_job *job);
 void wait_for(struct waiter *w);
+struct store_accept *new_accept(struct waiter *w);
+struct store_settle *new_settle(struct waiter *w);
+struct store_change *new_change(struct waiter *w, store_on_change *run, void *context);
+
+enum store_change_result run_change(struct store *store, store_on_change *run, void *context);
 
 struct mail *make_mail(struct store *store, size_t recipients);
 /* It must work. */

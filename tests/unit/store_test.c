@@ -7,6 +7,7 @@
 #include "housekeeping.h"
 #include "segments.h"
 #include "spool.h"
+#include "spool_record.h"
 
 #include <fcntl.h>
 #include <glob.h>
@@ -188,14 +189,14 @@ static void a_store_that_cannot_commit_refuses_pauses_and_recovers(void **state)
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
     sqlite3_busy_timeout(other, 10 * 1000); /* the store may be keeping house */
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    struct store_job *job = store_job_new(on_answer, &w);
-    job->mail = make_mail(store, 1);
-    buf_add(&job->body, SPAN("y\r\n"));
-    store_put(store, job);
+    struct store_accept *a = new_accept(&w);
+    a->mail = make_mail(store, 1);
+    buf_add(&a->body, SPAN("y\r\n"));
+    store_put(store, &a->job);
     wait_for(&w);
-    assert_false(job->ok);
-    assert_int_equal(job->err.kind, ERR_STORE);
-    store_job_free(job);
+    assert_int_equal(a->result, STORE_FAILED);
+    assert_int_equal(a->job.err.kind, ERR_STORE);
+    store_job_free(&a->job);
     usleep(100 * 1000);
     assert_true(store_paused(store));
     assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
@@ -264,25 +265,25 @@ static void many_at_once_are_one_commit_and_all_there(void **state)
     enum { COUNT = 2000 };
     struct err err = {0};
     struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, COUNT};
-    static struct store_job *jobs[COUNT];
+    static struct store_accept *jobs[COUNT];
     int64_t last = 0;
     (void)state;
     struct store *store = start();
     for (size_t i = 0; i < COUNT; i++) {
-        jobs[i] = store_job_new(on_answer, &w);
+        jobs[i] = new_accept(&w);
         jobs[i]->mail = make_mail(store, 1);
         buf_addf(&jobs[i]->body, "Subject: %zu\r\n\r\n", i);
-        store_put(store, jobs[i]);
+        store_put(store, &jobs[i]->job);
     }
     wait_for(&w);
     for (size_t i = 0; i < COUNT; i++) {
         struct spool_message message;
-        assert_true(jobs[i]->ok);
+        assert_int_equal(jobs[i]->result, STORE_ACCEPTED);
         assert_true(jobs[i]->mail->id > last);
         last = jobs[i]->mail->id;
         assert_true(spool_open(place, jobs[i]->mail->id, &jobs[i]->mail->place, &message, &err));
         spool_close(&message);
-        store_job_free(jobs[i]);
+        store_job_free(&jobs[i]->job);
     }
     assert_int_equal(due_count, COUNT);
     store_stop(store);

@@ -6,8 +6,10 @@
 
 #include "db.h"
 #include "ends.h"
+#include "jobs.h"
 #include "spool.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 
 enum { MANY = 100000, MESSAGE = 1000 };
@@ -16,43 +18,35 @@ enum { MANY = 100000, MESSAGE = 1000 };
 static bool run(struct store *store, bool (*what)(struct database *, void *, struct err *),
                 void *context)
 {
-    struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
-    struct store_job *job = store_job_new(on_answer, &w);
-    job->run = what;
-    job->context = context;
-    store_put(store, job);
-    wait_for(&w);
-    bool ok = job->ok;
-    store_job_free(job);
-    return ok;
+    return run_change(store, what, context) == STORE_CHANGED;
 }
 
-static struct store_job *make_job(struct store *store, struct waiter *w, const char *tenant,
-                                  size_t size, uint64_t room)
+static struct store_accept *make_job(struct store *store, struct waiter *w, const char *tenant,
+                                     size_t size, uint64_t room)
 {
     static struct throttle_settings off = {.mode = THROTTLE_OFF};
-    struct store_job *job = store_job_new(on_answer, w);
-    job->mail = make_mail(store, 1);
-    snprintf(job->mail->tenant, sizeof(job->mail->tenant), "%s", tenant);
-    job->throttle = &off;
-    job->room = (struct database_room){room, room};
+    struct store_accept *a = new_accept(w);
+    a->mail = make_mail(store, 1);
+    snprintf(a->mail->tenant, sizeof(a->mail->tenant), "%s", tenant);
+    a->throttle = &off;
+    a->room = (struct database_room){.all = room, .tenant = room};
     char *text = xcalloc(size + 1, 1);
     memset(text, 'x', size);
-    buf_add(&job->body, span_of(text));
+    buf_add(&a->body, span_of(text));
     free(text);
-    return job;
+    return a;
 }
 
 /* The code of the refusal; 0: it was accepted. */
 static int offer(struct store *store, const char *tenant, size_t size, uint64_t room)
 {
     struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
-    struct store_job *job = make_job(store, &w, tenant, size, room);
-    store_put(store, job);
+    struct store_accept *a = make_job(store, &w, tenant, size, room);
+    store_put(store, &a->job);
     wait_for(&w);
-    int code = job->refusal.code;
-    assert_true(job->ok || code != 0);
-    store_job_free(job);
+    int code = a->refusal.code;
+    assert_true(a->result == STORE_ACCEPTED || (a->result == STORE_OVER_QUOTA && code != 0));
+    store_job_free(&a->job);
     return code;
 }
 
@@ -93,7 +87,7 @@ static bool do_nothing(struct database *db, void *context, struct err *err)
 static bool end_and_fail(struct database *db, void *context, struct err *err)
 {
     int64_t id = *(int64_t *)context;
-    sqlite3_stmt *s = rows_prepare(db, SQL_QUEUE_SET);
+    struct rows *s = rows_prepare(db, SQL_QUEUE_SET);
     rows_int(s, 1, id);
     rows_int(s, 2, 0);
     rows_int(s, 3, MAIL_DONE);
@@ -159,17 +153,35 @@ static void what_is_undone_is_undone_in_memory_too(void **state)
     store_stop(store);
 }
 
-static int64_t in_the_rows(const char *tenant)
+static void keep_use(void *context, const char *tenant,
+                     const struct database_use use[DATABASE_COUNTED])
+{
+    (void)tenant;
+    memcpy(context, use, DATABASE_COUNTED * sizeof(*use));
+}
+
+static int64_t in_the_rows(const char *tenant, enum database_share kind)
 {
     struct err err = {0};
     struct database *db = NULL;
-    int64_t bytes = 0;
-    uint64_t limit = 0;
+    struct database_use use[DATABASE_COUNTED];
     const struct database_room room = {0};
     assert_true(database_open(place, DATABASE_READ, &db, &err));
-    assert_true(database_stored(db, tenant, &room, &bytes, &limit, &err));
+    assert_true(database_uses(db, tenant, &room, keep_use, use, &err));
     database_close(db);
-    return bytes;
+    return use[kind].bytes;
+}
+
+/* What the store's thread has counted. */
+static bool look_at_waiting(struct database *db, void *context, struct err *err)
+{
+    (void)err;
+    int64_t *bytes = context;
+    for (int i = 0; i < 3; i++) {
+        const char tenant[] = {(char)('a' + i), '\0'};
+        bytes[i] = shares_find(&db->shares, tenant)->bytes[DATABASE_WAITING];
+    }
+    return true;
 }
 
 /* New mail, a change that fails, or an outcome. */
@@ -179,20 +191,18 @@ static struct store_job *make_any(struct store *store, struct waiter *w, unsigne
     static const char *const tenants[] = {"a", "b", "c"};
     int kind = some ? rand_r(seed) % 4 : 0;
     if (kind < 2)
-        return make_job(store, w, tenants[rand_r(seed) % 3], (size_t)(rand_r(seed) % 3000) + 1,
-                        INT64_MAX);
-    struct store_job *job = store_job_new(on_answer, w);
-    if (kind == 2) {
-        job->run = end_and_fail;
-        job->context = some;
-        return job;
-    }
-    struct store_outcome *o = store_job_add_outcome(job);
+        return &make_job(store, w, tenants[rand_r(seed) % 3], (size_t)(rand_r(seed) % 3000) + 1,
+                         INT64_MAX)
+                    ->job;
+    if (kind == 2)
+        return &new_change(w, end_and_fail, some)->job;
+    struct store_settle *s = new_settle(w);
+    struct store_outcome *o = store_settle_add(s);
     *o = (struct store_outcome){.message = *some,
                                 .state = MAIL_DONE,
                                 .answer = verdict_make(250, "2.0.0", "OK"),
                                 .kind = "delivered"};
-    return job;
+    return &s->job;
 }
 
 /* Many kinds of work in random order, many of them in one batch and some of it undone: what is kept
@@ -216,17 +226,88 @@ static void shares_are_what_the_rows_say(void **state)
             store_put(store, jobs[i]);
         wait_for(&w);
         for (int i = 0; i < BATCH; i++) {
-            if (jobs[i]->mail && jobs[i]->ok)
-                ids[count++] = jobs[i]->mail->id;
+            const struct job *job = job_of(jobs[i]);
+            if (job->kind == JOB_ACCEPT && job->as.accept.result == STORE_ACCEPTED)
+                ids[count++] = job->as.accept.mail->id;
             store_job_free(jobs[i]);
         }
     }
+    int64_t waiting[3];
+    assert_true(run(store, look_at_waiting, waiting));
     for (size_t i = 0; i < COUNT_OF(tenants); i++) {
-        uint64_t bytes = (uint64_t)in_the_rows(tenants[i]);
+        uint64_t bytes = (uint64_t)in_the_rows(tenants[i], DATABASE_STORAGE);
+        assert_true(waiting[i] > 0);
+        assert_int_equal(in_the_rows(tenants[i], DATABASE_WAITING), waiting[i]);
         assert_true(bytes > 2 * MESSAGE);
         assert_int_equal(offer(store, tenants[i], MESSAGE, bytes + MESSAGE - 1), 452);
         assert_int_equal(offer(store, tenants[i], MESSAGE, bytes + MESSAGE), 0);
     }
+    store_stop(store);
+}
+
+/* ---- what was only counted (promise C6) ---- */
+
+static bool refuse_five(struct database *db, void *context, struct err *err)
+{
+    (void)context;
+    (void)err;
+    shares_refuse(&db->shares, DATABASE_EVENTS, "eve", 5, 1000, 900);
+    return true;
+}
+
+static bool execute(struct database *db, void *sql, struct err *err)
+{
+    return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ||
+           err_set(err, ERR_STORE, "%s", sqlite3_errmsg(db->handle));
+}
+
+static bool add_up(struct database *db, void *context, struct err *err)
+{
+    int64_t *total = context;
+    sqlite3_stmt *s = NULL;
+    (void)err;
+    assert_int_equal(sqlite3_prepare_v2(db->handle,
+                                        "SELECT sum(CAST(substr(reply, instr(reply, ': ') + 2) AS "
+                                        "INTEGER)) FROM event WHERE kind = 'share_used_up'",
+                                        -1, &s, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    *total = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return true;
+}
+
+/* The first five are told at once, the next ones only after a minute. */
+static void what_was_only_counted_is_told_at_the_stop(void **state)
+{
+    int64_t total = 0;
+    (void)state;
+    struct store *store = start();
+    for (int i = 0; i < 4; i++)
+        assert_true(run(store, refuse_five, NULL));
+    store_stop(store);
+    store = start();
+    assert_true(run(store, add_up, &total));
+    assert_int_equal(total, 20);
+    store_stop(store);
+}
+
+static void what_could_not_be_written_down_is_told_later(void **state)
+{
+    static char breaks[] =
+        "CREATE TRIGGER broken BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    static char mends[] = "DROP TRIGGER broken";
+    int64_t total = 0;
+    (void)state;
+    struct store *store = start();
+    assert_true(run(store, execute, breaks));
+    assert_true(run(store, refuse_five, NULL));
+    assert_true(run(store, do_nothing, NULL) == false); /* after the housekeeping that failed */
+    assert_true(run(store, execute, mends));
+    store_stop(store);
+    store = start();
+    assert_true(run(store, add_up, &total));
+    assert_int_equal(total, 5);
     store_stop(store);
 }
 
@@ -237,6 +318,10 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_undone_is_undone_in_memory_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shares_are_what_the_rows_say, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_only_counted_is_told_at_the_stop, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_could_not_be_written_down_is_told_later, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

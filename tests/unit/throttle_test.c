@@ -201,6 +201,29 @@ static void a_clock_that_jumps(void **state)
 }
 
 /* What the week before has seen counts, and a tenant without a week behind it brings its recipients along. */
+/* What is not sent is charged to the rate alone, until that is used up; the reserve is for security mail. */
+static void the_rate_of_what_is_not_sent(void **state)
+{
+    struct throttle_settings s = {.rate = {.every_ms = 1000, .burst = 5, .reserve = 2}};
+    struct throttle_bucket b = {0};
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(throttle_charge_rate(&s, STREAM_DIGEST, &b, 1000).what, THROTTLE_PASS);
+    const struct throttle_bucket before = b;
+    struct throttle_decision d = throttle_charge_rate(&s, STREAM_DIGEST, &b, 1000);
+    assert_true(d.what == THROTTLE_DEFER && d.key == THROTTLE_RATE && d.wait_ms == 1000 && !d.daily);
+    assert_true(b.tat_ms == before.tat_ms && b.day_ms == before.day_ms);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(throttle_charge_rate(&s, STREAM_SECURITY, &b, 1000).what, THROTTLE_PASS);
+    assert_int_equal(throttle_charge_rate(&s, STREAM_SECURITY, &b, 1000).what, THROTTLE_DEFER);
+    assert_int_equal(throttle_charge_rate(&s, STREAM_DIGEST, &b, 4000).what, THROTTLE_PASS);
+    s.rate = (struct throttle_limit){.burst = 1, .per_day = 2};
+    b = (struct throttle_bucket){0};
+    assert_int_equal(throttle_charge_rate(&s, STREAM_DIGEST, &b, 1000).what, THROTTLE_PASS);
+    d = throttle_charge_rate(&s, STREAM_DIGEST, &b, 1000);
+    assert_true(d.what == THROTTLE_DEFER && d.daily);
+}
+
 static void first_time_recipients(void **state)
 {
     static const struct {
@@ -232,6 +255,7 @@ int main(void)
                                        cmocka_unit_test(no_24_hours_see_more_than_the_day), cmocka_unit_test(the_ladder),
                                        cmocka_unit_test(the_reserve),
                                        cmocka_unit_test(a_small_domain_paces_and_lets_security_past), cmocka_unit_test(a_clock_that_jumps),
-                                       cmocka_unit_test(first_time_recipients)};
+                                       cmocka_unit_test(the_rate_of_what_is_not_sent),
+        cmocka_unit_test(first_time_recipients)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

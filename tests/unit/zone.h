@@ -3,7 +3,7 @@
  *
  * A line is {"name TYPE", "data"}; data "FAIL" answers nothing, "PENDING" has no answer yet, "" only makes the name
  * exist. Several lines of one name and type are several records. TXT is given as it is, A and AAAA as addresses,
- * names as names, MX with the preference 10.
+ * names as names, MX with the preference 10 or as "20 mx.test"; "0 " is a null MX.
  */
 #ifndef ZONE_H
 #define ZONE_H
@@ -36,7 +36,14 @@ static inline void zone_add(struct dns_answer *a, enum dns_type type, const char
         CHECK(inet_pton(type == DNS_A ? AF_INET : AF_INET6, data, bytes) == 1);
         dns_answer_add(a, 0, (struct span){(const char *)bytes, type == DNS_A ? 4 : 16});
     } else {
-        dns_answer_add(a, 10, span_of(data));
+        unsigned preference = 10;
+        int len = 0;
+        if (type != DNS_MX || sscanf(data, "%u%*1[ ]%n", &preference, &len) != 1)
+            len = 0;
+        if (type == DNS_MX && strcmp(data + len, "UNREADABLE") == 0)
+            a->unreadable++;
+        else
+            dns_answer_add(a, preference, span_of(data + len));
     }
     a->status = DNS_FOUND;
 }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alerts.c - Follows the trail, sorts its rows by kind, and tells each kind by itself.
+/* alerts.c - Reads the audit trail, sorts its rows by kind, and sends alerts for each kind
+ * separately.
  *
- *   row of the trail -> its kind's batch -> (due) -> an alert -> command, then webhook -> told
+ *   row of the trail -> batch of its kind -> (due) -> alert -> command, then webhook -> told
  *
- * A kind has a share of its own of everything here: a batch, an alert that is being told, a program
- * that tells it, and the row up to which it has been told. However many rows of one kind there are,
- * and however long their alert is tried, another kind's is told when it happens.
+ * Each kind has its own batch, current alert, program and position in the trail. So many rows of
+ * one kind, or an alert that is retried, do not delay alerts of other kinds.
  *
- * Failure modes: the command or webhook fails (tried again, then given up for this alert) - the
- * relay ends (the next one begins behind the last row that was told, of each kind).
+ * Failure modes: the command or webhook fails (retried, then given up for this alert) - the relay
+ * stops (the next one continues behind the last row that was told, for each kind).
  */
 #include "alerts.h"
 
-#include "audit.h"
+#include "audit_reader.h"
 #include "clock.h"
 #include "log.h"
 #include "program.h"
@@ -54,9 +54,10 @@ struct alerter {
     int helper;
     const struct config *config;
     struct store *store;
-    struct database *reader;
+    struct audit_reader *trail;
     struct share shares[ALERT_KINDS];
     int64_t read; /* the last row that was looked at */
+    int64_t from; /* the same before these rows */
     bool closing;
 };
 
@@ -71,24 +72,18 @@ static bool write_told(struct database *db, void *context, struct err *err)
     return true;
 }
 
-static void on_written(struct store_job *job)
-{
-    free(job->context);
-    store_job_free(job);
-}
-
 static void write_down(struct alerter *a)
 {
-    struct store_job *job = store_job_new(on_written, NULL);
     int64_t *told = xcalloc(ALERT_KINDS, sizeof(*told));
+    struct store_change *change = store_change_new(write_told, told);
     for (unsigned i = 0; i < ALERT_KINDS; i++) {
         struct share *s = &a->shares[i];
         told[i] = s->told == s->written ? -1 : s->told;
         s->written = s->told;
     }
-    job->run = write_told;
-    job->context = told;
-    store_put(a->store, job);
+    change->forget = free;
+    change->repeatable = true;
+    store_put(a->store, &change->job);
 }
 
 /* A kind of which nothing waits is done with all that was looked at. */
@@ -183,8 +178,9 @@ static json_t *as_json(const char *value)
 static json_t *describe(const struct alerter *a, const struct audit_row *row, enum alert_kind kind)
 {
     char text[TEXT_MAX];
-    snprintf(text, sizeof(text), "%s: %s: %s (%s)", a->config->hostname, row->what, row->about,
-             row->who);
+    snprintf(text, sizeof(text), "%s: %s: %s%s%s (by %s)", a->config->hostname,
+             alert_sentence(kind), kind == ALERT_ADMIN ? row->what : "",
+             kind == ALERT_ADMIN ? " " : "", row->about, row->who);
     json_t *made = json_pack(
         "{s:s, s:I, s:I, s:s, s:s, s:o, s:o, s:o}", "relay", a->config->hostname, "number",
         (json_int_t)row->seq, "at", (json_int_t)row->at_ms, "alert", alert_name(kind), "what",
@@ -206,7 +202,8 @@ static void summarize(const struct share *s)
         buf_addf(&text, "%s%u %s", i ? ", " : "", b->verbs[i].count, b->verbs[i].name);
         json_object_set_new(counts, b->verbs[i].name, json_integer(b->verbs[i].count));
     }
-    buf_addf(&text, "), last: %s: %s (%s)", json_string_value(json_object_get(s->last, "what")),
+    buf_addf(&text, "), the last: %s: %s %s (by %s)", alert_sentence(s->kind),
+             json_string_value(json_object_get(s->last, "what")),
              json_string_value(json_object_get(s->last, "about")),
              json_string_value(json_object_get(s->last, "who")));
     json_object_set_new(s->last, "since", json_integer((json_int_t)b->first_ms));
@@ -249,14 +246,14 @@ static void on_row(void *context, const struct audit_row *row)
         begin(s, clock_steady_ms());
 }
 
-static void on_tick(uv_timer_t *timer)
+static void on_tick(uv_timer_t *timer);
+
+static void on_rows_read(void *context, const struct err *err)
 {
-    struct alerter *a = timer->data;
-    struct err err = {0};
-    int64_t from = a->read;
+    struct alerter *a = context;
     int64_t now_ms = clock_steady_ms();
-    if (!database_audit_rows(a->reader, a->read, ROWS, on_row, a, &err))
-        log_event(LOG_ERROR, "alert_failed", "reply", err.text);
+    if (err->kind != ERR_NONE)
+        log_event(LOG_ERROR, "alert_failed", "reply", err->text);
     for (unsigned i = 0; i < ALERT_KINDS; i++) {
         struct share *s = &a->shares[i];
         if (!s->text && alert_batch_due(&s->batch, now_ms))
@@ -265,7 +262,14 @@ static void on_tick(uv_timer_t *timer)
             tell(s);
     }
     settle(a);
-    uv_timer_start(&a->timer, on_tick, a->read - from >= ROWS ? BEHIND_MS : TICK_MS, 0);
+    uv_timer_start(&a->timer, on_tick, a->read - a->from >= ROWS ? BEHIND_MS : TICK_MS, 0);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct alerter *a = timer->data;
+    a->from = a->read;
+    audit_reader_ask(a->trail, a->read, ROWS);
 }
 
 void alerter_change_config(struct alerter *a, const struct config *config)
@@ -274,15 +278,15 @@ void alerter_change_config(struct alerter *a, const struct config *config)
 }
 
 /* Where each kind was left; for the first time, behind all that is there: that is history. */
-static bool find_place(struct alerter *a, struct err *err)
+static bool find_place(struct alerter *a, struct database *db, struct err *err)
 {
     int64_t last = 0;
-    if (!database_audit_last(a->reader, &last, err))
+    if (!database_audit_last(db, &last, err))
         return false;
     a->read = last;
     for (unsigned i = 0; i < ALERT_KINDS; i++) {
         struct share *s = &a->shares[i];
-        if (!database_alerted(a->reader, alert_name((enum alert_kind)i), &s->written, err))
+        if (!database_alerted(db, alert_name((enum alert_kind)i), &s->written, err))
             return false;
         s->told = s->written < 0 ? last : s->written;
         a->read = s->told < a->read ? s->told : a->read;
@@ -305,11 +309,14 @@ bool alerter_new(uv_loop_t *loop, int helper, const struct config *config, struc
     }
     uv_timer_init(loop, &a->timer);
     a->timer.data = a;
+    a->trail = audit_reader_new(loop, store, on_row, on_rows_read, a);
     *alerter_r = a;
-    if (!database_open(config->state_dir, DATABASE_READ, &a->reader, err) || !find_place(a, err))
-        return false;
-    uv_timer_start(&a->timer, on_tick, TICK_MS, 0);
-    return true;
+    struct database *db = NULL;
+    bool ok = database_open(config->state_dir, DATABASE_READ, &db, err) && find_place(a, db, err);
+    database_close(db);
+    if (ok)
+        uv_timer_start(&a->timer, on_tick, TICK_MS, 0);
+    return ok;
 }
 
 void alerter_close(struct alerter *a)
@@ -318,6 +325,7 @@ void alerter_close(struct alerter *a)
     for (unsigned i = 0; i < ALERT_KINDS; i++)
         if (a->shares[i].program)
             program_kill(a->shares[i].program);
+    audit_reader_close(a->trail);
     uv_close((uv_handle_t *)&a->timer, NULL);
 }
 
@@ -325,7 +333,7 @@ void alerter_free(struct alerter *a)
 {
     if (!a)
         return;
-    database_close(a->reader);
+    audit_reader_free(a->trail);
     for (unsigned i = 0; i < ALERT_KINDS; i++) {
         json_decref(a->shares[i].last);
         free(a->shares[i].text);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alerts.h - Follows the audit trail and tells the operator, by a command and by a webhook, of
- * what the config file lists. Of each kind the first event is told at once, and those that follow
- * within the interval together; each alert is tried for about ten minutes, beside those of other
- * kinds. What has been told is written down, so that a relay that was away goes on where it ended.
- */
+/* alerts.h - Reads the audit trail and tells the operator, by a command and by a webhook, about the
+ * kinds that the config file lists. The first event of a kind is told at once, and those that
+ * follow within the interval together. An alert is retried for about ten minutes, independently of
+ * other kinds. What has been told is recorded, so that a restarted relay continues where it
+ * stopped. */
 #ifndef ALERTS_H
 #define ALERTS_H
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cert_watch.c - One timer. Files count as changed when they have looked the same, and other than
- * those that were read, twice in a row: certificate and key are seldom replaced in one moment. What
- * cannot be used then, as half a pair, is tried again each minute; meanwhile the old ones serve. */
+/* cert_watch.c - Checks the certificate files by a timer. Files count as changed when they differ
+ * from those in use and look the same twice in a row, because certificate and key are rarely
+ * replaced at the same moment. Files that cannot be used, as a half-replaced pair, are tried again
+ * each minute; until then the old ones are used. */
 #include "cert_watch.h"
 
 #include "certificates.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cert_watch.h - What the relay's certificates need while it runs: read again when their files
- * change, tickets sealed with keys that change, and somebody told before one expires. The config
- * file is not looked at for that: what is being edited there goes live with a reload only. */
+/* cert_watch.h - Reloads certificates when their files change, rotates session ticket keys, and
+ * warns before a certificate expires. The config file is not read again for that: changes in it
+ * take effect at a reload only. */
 #ifndef CERT_WATCH_H
 #define CERT_WATCH_H
 

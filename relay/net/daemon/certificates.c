@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* certificates.c - Read whole, then looked at; never through a path twice, as a file may be
- * replaced in between. */
+/* certificates.c - Reads certificate and key files. Each file is opened once and parsed from
+ * memory, as it may be replaced at any time. */
 #include "certificates.h"
 
 #include "secret.h"

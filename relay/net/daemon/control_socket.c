@@ -40,6 +40,7 @@ enum {
 
 struct control_socket {
     struct acceptor acceptor;
+    struct acceptor_quota quota;
     uv_loop_t *loop;
     struct inbox inbox;
     char *state_dir;
@@ -50,8 +51,6 @@ struct control_socket {
     size_t pending;
     bool closing;
     struct control_relay relay;
-    void (*changed)(void *context, const char *domain);
-    void *context;
 };
 
 struct control_client {
@@ -62,7 +61,8 @@ struct control_client {
     uv_work_t work;
     uv_write_t write;
     struct inbox_item item;
-    struct store_job *job;
+    struct store_accept *accept; /* at the store; or `change`; NULL: neither is */
+    struct store_change *change;
     struct control *control;
     struct buf in, out;
     struct err err;
@@ -94,6 +94,7 @@ static void on_control_client_closed(uv_handle_t *handle)
     control_free(v->control);
     buf_fini(&v->in);
     buf_fini(&v->out);
+    acceptor_quota_give_back(&v->control_socket->quota);
     free(v);
 }
 
@@ -169,19 +170,28 @@ static void on_rows_read(uv_work_t *work, int status)
     close_if_done(v->control_socket);
 }
 
+/* Was it done? Else v->err says why not. */
+static bool take_answer(struct control_client *v)
+{
+    struct store_job *job = v->change ? &v->change->job : &v->accept->job;
+    bool ok = v->change ? v->change->result == STORE_CHANGED : store_has_accepted(v->accept);
+    v->err = job->err;
+    if (v->change && v->change->result == STORE_CHANGE_FAILED)
+        err_wrap(&v->err, "nothing was changed, try again later");
+    if (ok && v->accept)
+        control_accepted(v->control, v->accept->mail->id);
+    store_job_free(job);
+    v->accept = NULL;
+    v->change = NULL;
+    return ok;
+}
+
 static void on_job_back(struct inbox_item *item)
 {
     struct control_client *v = OWNER_OF(item, struct control_client, item);
     struct control_socket *g = v->control_socket;
-    bool ok = v->job->ok;
-    v->err = v->job->err;
-    if (ok && v->job->mail)
-        control_accepted(v->control, v->job->mail->id);
-    store_job_free(v->job);
-    v->job = NULL;
+    bool ok = take_answer(v);
     g->pending--;
-    if (ok)
-        g->changed(g->context, control_domain(v->control));
     if (ok && control_ends_mail(v->control))
         deliveries_check_rows(g->relay.dispatch);
     answer(v, ok);
@@ -194,22 +204,32 @@ static void on_answered(struct store_job *job)
     inbox_post(&v->control_socket->inbox, &v->item);
 }
 
-static bool make_job(struct control_client *v)
+/* NULL: v->err says why there is none. */
+static struct store_job *make_job(struct control_client *v)
 {
-    struct control_socket *g = v->control_socket;
-    v->job = store_job_new(on_answered, v);
-    v->item.run = on_job_back;
     if (control_kind(v->control) == CONTROL_WRITE) {
-        v->job->run = control_run;
-        v->job->context = v->control;
-        return true;
+        v->change = store_change_new(control_run, v->control);
+        return &v->change->job;
     }
-    if (!control_mail(v->control, &v->job->mail, &v->job->body, &v->err)) {
-        store_job_free(v->job);
-        v->job = NULL;
+    v->accept = store_accept_new();
+    if (control_mail(v->control, &v->accept->mail, &v->accept->body, &v->err)) {
+        v->accept->mail->id = store_new_id(v->control_socket->store);
+        return &v->accept->job;
+    }
+    store_job_free(&v->accept->job);
+    v->accept = NULL;
+    return NULL;
+}
+
+static bool ask_store(struct control_client *v)
+{
+    struct store_job *job = make_job(v);
+    if (!job)
         return false;
-    }
-    v->job->mail->id = store_new_id(g->store);
+    job->answer = on_answered;
+    job->owner = v;
+    v->item.run = on_job_back;
+    store_put(v->control_socket->store, job);
     return true;
 }
 
@@ -243,9 +263,7 @@ static void begin(struct control_client *v)
     if (control_kind(v->control) == CONTROL_READ) {
         v->work.data = v;
         CHECK(uv_queue_work(v->control_socket->loop, &v->work, read_rows, on_rows_read) == 0);
-    } else if (make_job(v)) {
-        store_put(v->control_socket->store, v->job);
-    } else {
+    } else if (!ask_store(v)) {
         answer(v, false);
         return;
     }
@@ -416,7 +434,6 @@ bool control_socket_change_config(struct control_socket *g, const struct config 
 
 bool control_socket_open(uv_loop_t *loop, const struct config *config, struct store *store,
                          const struct control_relay *relay,
-                         void (*changed)(void *context, const char *domain), void *context,
                          struct control_socket **control_socket_r, struct err *err)
 {
     char path[4096];
@@ -426,8 +443,8 @@ bool control_socket_open(uv_loop_t *loop, const struct config *config, struct st
     g->loop = loop;
     g->store = store;
     g->relay = *relay;
-    g->changed = changed;
-    g->context = context;
+    g->quota.most = config->commands;
+    g->acceptor.quota = &g->quota;
     *control_socket_r = g;
     control_path(config->state_dir, path);
     unlink(path); /* of a relay that ended badly: the lock is ours */

@@ -13,13 +13,10 @@
 struct control_socket;
 struct control_relay;
 
-/* On the main loop; what is in `relay` is borrowed. `changed` is called after every change, as keys
- * may be among it. */
+/* On the main loop; what is in `relay` is borrowed. */
 MUST_CHECK bool control_socket_open(uv_loop_t *loop, const struct config *config,
                                     struct store *store, const struct control_relay *relay,
-                                    void (*changed)(void *context, const char *domain),
-                                    void *context, struct control_socket **control_socket_r,
-                                    struct err *err);
+                                    struct control_socket **control_socket_r, struct err *err);
 /* Other accounts may come in from now on; who is connected has the rights of the new settings.
  * ERR_SYSTEM when the socket's permissions could not be changed: then the rights have. */
 MUST_CHECK bool control_socket_change_config(struct control_socket *g, const struct config *config,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* control_socket_file.c - The control socket as a file: made so that only its owner may connect,
- * opened to others when the settings name any. */
+/* control_socket_file.c - The control socket in the file system: created with access for its owner
+ * only, then opened to the accounts that the settings name. */
 #include "control_socket_file.h"
 
 #include "control.h"

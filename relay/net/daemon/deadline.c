@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* deadline.c - A thread that waits beside the end of all others: a loop may have ended before, and
- * whoever joins the store's thread cannot look at a clock. It ends with the process. */
+/* deadline.c - A thread that ends the process when shutdown takes too long. It is needed because a
+ * loop may have ended before, and joining the store's thread has no timeout. */
 #include "deadline.h"
 
 #include "check.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* deadline.h - The relay ends within its time, whatever the disk does. */
+/* deadline.h - Limits the time that shutdown may take, however slow the disk is. */
 #ifndef DEADLINE_H
 #define DEADLINE_H
 

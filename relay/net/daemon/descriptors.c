@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* descriptors.c - What the relay needs for itself comes first; the rest is parted by fixed shares,
- * and counted with what one of each kind can hold at its worst. */
+/* descriptors.c - Reserves the file descriptors that the relay itself needs, and divides the rest
+ * by fixed shares. */
 #include "descriptors.h"
 
 #include "log.h"
@@ -9,14 +9,21 @@
 #include <sys/resource.h>
 
 enum {
-    OWN = 64, /* the store, the control socket, the helper, commands */
-    OWN_PER_SHARD = 16,
-    LEAST = 48,      /* to share out */
-    PER_HTTP = 3,    /* the connection, and both ends of a socket pair */
+    OWN = 60,           /* the store, the page, the helper, a reload, what is read for commands */
+    OWN_PER_SHARD = 10, /* besides its listeners: its loop, and its resolver's thread */
+    LEAST = 40,         /* to share out */
+    COMMANDS_LEAST = 12,
+    DNS_LEAST = 8,   /* of each resolver: those of shards, and the one of alignment */
+    PER_CLIENT = 2,  /* the connection, and the body of a large message */
+    PER_HTTP = 4,    /* the connection, both ends of a socket pair, and one that is being closed */
     PER_ATTEMPT = 4, /* its connection, its record, and two connections that are kept for reuse */
+    HTTP_LEAST = 2,
     HTTP_MAX = 1000,
     ATTEMPTS_MAX = 4000,
-    QUERIES_MAX = 512
+    QUERIES_MAX = 512,
+    TCP_QUERIES_LEAST = 2,
+    TCP_QUERIES_MAX = 64,
+    COMMANDS_MAX = 1000
 };
 
 static unsigned take_all(void)
@@ -51,20 +58,58 @@ static void say(const struct descriptors *d, const struct config *c)
                      "what", text));
 }
 
+static unsigned at_least(unsigned number, unsigned least)
+{
+    return number > least ? number : least;
+}
+
+/* Those that are turned away, or whose place somebody has, hold a descriptor until they are
+ * closed. */
+static unsigned passing(unsigned open)
+{
+    return at_least(open / 8, 2);
+}
+
+/* What nobody shares. */
+static unsigned own(const struct config *c)
+{
+    return OWN + (OWN_PER_SHARD + (unsigned)c->listener_count) * c->shards;
+}
+
+bool descriptors_divide(unsigned all, const struct config *config, struct descriptors *d)
+{
+    unsigned least =
+        own(config) + COMMANDS_LEAST + HTTP_LEAST * PER_HTTP + DNS_LEAST * (config->shards + 1);
+    *d = (struct descriptors){.all = all, .needed = least + LEAST};
+    if (all < d->needed)
+        return false;
+    unsigned rest = all - least;
+    unsigned dns = DNS_LEAST + rest / 16 / (config->shards + 1);
+    d->mail_open = rest / 2 / PER_CLIENT;
+    d->clients = d->mail_open - passing(d->mail_open);
+    d->attempts = at_most(rest / 4 / PER_ATTEMPT, ATTEMPTS_MAX);
+    d->http_open = HTTP_LEAST + at_most(rest / 8 / PER_HTTP, HTTP_MAX);
+    d->http_connections = d->http_open - at_least(d->http_open / 8, 1);
+    d->tcp_queries = at_most(at_least(dns / 4, TCP_QUERIES_LEAST), TCP_QUERIES_MAX);
+    d->queries = at_most(dns - d->tcp_queries, QUERIES_MAX);
+    d->commands = at_most(COMMANDS_LEAST + rest / 16, COMMANDS_MAX);
+    return true;
+}
+
+unsigned descriptors_sum(const struct descriptors *d, const struct config *config)
+{
+    return own(config) + d->mail_open * PER_CLIENT + d->attempts * PER_ATTEMPT +
+           d->http_open * PER_HTTP + (d->queries + d->tcp_queries) * (config->shards + 1) +
+           d->commands;
+}
+
 bool descriptors_share(const struct config *config, struct descriptors *d, struct err *err)
 {
-    unsigned own = OWN + OWN_PER_SHARD * config->shards;
-    d->all = take_all();
-    if (d->all < own + LEAST)
+    if (!descriptors_divide(take_all(), config, d))
         return err_set(err, ERR_LIMIT,
                        "%u file descriptors are too few, %u are needed with %u shards: raise "
                        "LimitNOFILE or ulimit -n",
-                       d->all, own + LEAST, config->shards);
-    unsigned rest = d->all - own;
-    d->clients = rest / 2;
-    d->attempts = at_most(rest / 4 / PER_ATTEMPT, ATTEMPTS_MAX);
-    d->http_connections = at_most(rest / 8 / PER_HTTP, HTTP_MAX);
-    d->queries = at_most(rest / 8 / (config->shards + 1), QUERIES_MAX);
+                       d->all, d->needed, config->shards);
     say(d, config);
     return true;
 }
@@ -80,6 +125,8 @@ static unsigned part(unsigned limit, unsigned connections, unsigned clients)
 void descriptors_limit(const struct descriptors *d, struct config *config)
 {
     config->queries = d->queries;
+    config->tcp_queries = d->tcp_queries;
+    config->commands = d->commands;
     if (config->connections <= d->clients)
         return;
     config->per_address = part(config->per_address, config->connections, d->clients);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* descriptors.h - Who may have how many files and sockets, so that nobody takes another one's: mail
- * on its way out not the clients', HTTP connections of the page not the mail's. */
+/* descriptors.h - Shares of the file descriptor limit, so that no use can exhaust those of another:
+ * deliveries those of clients, or HTTP connections those of mail. */
 #ifndef DESCRIPTORS_H
 #define DESCRIPTORS_H
 
@@ -8,9 +8,17 @@
 #include "err.h"
 
 struct descriptors {
-    unsigned all;                                          /* what the system gives us */
-    unsigned clients, http_connections, attempts, queries; /* at once; queries: of one resolver */
+    unsigned all, needed; /* what the system gives us; and what is too little */
+    unsigned clients, http_connections, attempts, commands; /* at once */
+    unsigned mail_open, http_open; /* clients with those that are turned away meanwhile */
+    unsigned queries, tcp_queries; /* over UDP and TCP, of one resolver */
 };
+
+/* Divide `all` of them; false: they are too few. */
+MUST_CHECK bool descriptors_divide(unsigned all, const struct config *config,
+                                   struct descriptors *d);
+/* What all of them together can have open at once: never more than there are. */
+unsigned descriptors_sum(const struct descriptors *d, const struct config *config);
 
 /* Ask the system for all it gives, and share that out; fails when it is too little to work with.
  * What is less than usual is logged. Before there is a sandbox. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* helper.c - One datagram per program to run, with a socket attached that becomes its standard
- * input and error output. No shell; the arguments are ours.
+/* helper.c - Receives one datagram for each program to run, with a socket attached that becomes its
+ * standard input and error output. No shell is involved, and all arguments are the relay's.
  *
- * _Fork(), because behind a fork() libuv closes and opens descriptors again, by numbers that belong
- * to others here.
+ * _Fork() is used because libuv's handlers of fork() close and reopen descriptors by numbers that
+ * have been reused here.
  */
 #include "helper.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* helper.h - A process beside the relay that may start programs, which the relay itself may not: it
- * is made when the relay is nobody special any more and before it is shut in. It knows three:
- * nsupdate(1), the operator's command for alerts, and curl(1) for its webhook. Which command and
- * which address it has learned at its birth, so nobody can make it run another. */
+/* helper.h - A process that starts programs for the relay, which may not do so itself. It is
+ * created after privileges are dropped and before the sandbox is entered. It runs three programs:
+ * nsupdate(1), the operator's alert command, and curl(1) for the webhook. Command and webhook
+ * address are fixed when it is created, so that it cannot be made to run anything else. */
 #ifndef HELPER_H
 #define HELPER_H
 

@@ -13,6 +13,7 @@
 #include "key_rotation.h"
 
 #include "clock.h"
+#include "directory.h"
 #include "key_rotation_step.h"
 #include "log.h"
 
@@ -22,7 +23,6 @@
 
 enum {
     TICK_MS = 1000,
-    RELOAD_MS = 60 * 1000,
     SOON_MS = 5 * 1000, /* between two looks at a key that is new */
     SELDOM_MS = 60 * 1000,
     NEW_MS = 15 * 60 * 1000,
@@ -32,20 +32,17 @@ enum {
 
 struct held_key {
     struct database_key key;
+    size_t place;
     int64_t looked_ms; /* when last; by the steady clock */
     int64_t rest_ms;   /* something failed: its domain is left alone until then */
 };
 
 struct rotator {
     struct step_owner owner;
-    struct database *reader;
-    void (*changed)(void *context, const char *domain);
-    void *context;
     struct inbox inbox;
     uv_timer_t tick;
-    struct held_key *keys; /* by domain */
+    struct held_key **keys; /* by domain */
     size_t count;
-    int64_t loaded_ms;             /* 0: to be read again */
     struct step *steps[STEPS_MAX]; /* under way, in no order */
     size_t step_count;
     char turn[ADDRESS_DOMAIN_MAX + 1]; /* the domain that was served last */
@@ -60,20 +57,17 @@ static void close_handles(struct rotator *r)
 
 /* ---- what steps say ---- */
 
-static void on_stale(void *context, const char *domain, bool changed)
+static void on_written(void *context, const char *domain)
 {
-    struct rotator *r = context;
-    r->loaded_ms = 0;
-    if (changed)
-        r->changed(r->context, domain);
+    rotator_keys_changed(context, domain);
 }
 
 static void on_failed(void *context, const char *domain)
 {
     struct rotator *r = context;
     for (size_t i = 0; i < r->count; i++)
-        if (strcmp(r->keys[i].key.domain, domain) == 0)
-            r->keys[i].rest_ms = clock_steady_ms() + SELDOM_MS;
+        if (strcmp(r->keys[i]->key.domain, domain) == 0)
+            r->keys[i]->rest_ms = clock_steady_ms() + SELDOM_MS;
 }
 
 static void on_ended(void *context, struct step *t)
@@ -90,11 +84,65 @@ static void on_ended(void *context, struct step *t)
 
 /* ---- the keys ---- */
 
+struct held_keys {
+    struct held_key **items;
+    size_t count, size;
+};
+
 static void note_key(void *context, const struct database_key *key)
 {
-    struct rotator *r = context;
-    r->keys = xgrow(r->keys, r->count + 1, sizeof(*r->keys));
-    r->keys[r->count++] = (struct held_key){.key = *key};
+    struct held_keys *list = context;
+    struct held_key *held = xcalloc(1, sizeof(*held));
+    held->key = *key;
+    if (list->count == list->size) {
+        list->size = list->size ? 2 * list->size : 16;
+        list->items = xgrow(list->items, list->size, sizeof(struct held_key *));
+    }
+    list->items[list->count++] = held;
+}
+
+/* Those of one domain stay as they are: they come as they were made. */
+static int by_domain(const void *left, const void *right)
+{
+    const struct held_key *a = *(struct held_key *const *)left;
+    const struct held_key *b = *(struct held_key *const *)right;
+    int domains = strcmp(a->key.domain, b->key.domain);
+    return domains != 0 ? domains : (a->place > b->place) - (a->place < b->place);
+}
+
+static void load(struct rotator *r)
+{
+    struct held_keys all = {0};
+    directory_keys(store_directory(r->owner.store), NULL, note_key, &all);
+    for (size_t i = 0; i < all.count; i++)
+        all.items[i]->place = i;
+    if (all.count > 0)
+        qsort(all.items, all.count, sizeof(struct held_key *), by_domain);
+    r->keys = all.items;
+    r->count = all.count;
+}
+
+/* Where the domain is, or would be. */
+static size_t find_domain(const struct rotator *r, const char *domain)
+{
+    size_t from = 0;
+    size_t to = r->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (strcmp(r->keys[middle]->key.domain, domain) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+/* Behind the last key of the domain that is there. */
+static size_t end_of_domain(const struct rotator *r, size_t first, const char *domain)
+{
+    while (first < r->count && strcmp(r->keys[first]->key.domain, domain) == 0)
+        first++;
+    return first;
 }
 
 static void carry_over(struct held_key *to, const struct held_key *from)
@@ -104,25 +152,27 @@ static void carry_over(struct held_key *to, const struct held_key *from)
         to->looked_ms = from->looked_ms;
 }
 
-static void load(struct rotator *r)
+void rotator_keys_changed(struct rotator *r, const char *domain)
 {
-    struct err err = {0};
-    struct held_key *before = r->keys;
-    size_t count = r->count;
-    r->keys = NULL;
-    r->count = 0;
-    if (!database_keys(r->reader, NULL, note_key, r, &err))
-        log_event(LOG_ERROR, "keys_not_read", "reply", err.text);
-    /* Both lists are in the order of their domains. */
-    for (size_t i = 0, k = 0; i < r->count; i++) {
-        const struct database_key *key = &r->keys[i].key;
-        while (k < count && strcmp(before[k].key.domain, key->domain) < 0)
-            k++;
-        for (size_t n = k; n < count && strcmp(before[n].key.domain, key->domain) == 0; n++)
-            carry_over(&r->keys[i], &before[n]);
+    struct held_keys fresh = {0};
+    size_t first = find_domain(r, domain);
+    size_t end = end_of_domain(r, first, domain);
+    size_t behind = r->count - end;
+    directory_keys(store_directory(r->owner.store), domain, note_key, &fresh);
+    for (size_t i = first; i < end; i++) {
+        for (size_t k = 0; k < fresh.count; k++)
+            carry_over(fresh.items[k], r->keys[i]);
+        free(r->keys[i]);
     }
-    free(before);
-    r->loaded_ms = clock_steady_ms();
+    size_t count = first + fresh.count + behind;
+    if (count > r->count)
+        r->keys = xgrow(r->keys, count, sizeof(struct held_key *));
+    if (behind > 0)
+        memmove(r->keys + first + fresh.count, r->keys + end, behind * sizeof(struct held_key *));
+    for (size_t k = 0; k < fresh.count; k++)
+        r->keys[first + k] = fresh.items[k];
+    r->count = count;
+    free(fresh.items);
 }
 
 /* ---- domain by domain ---- */
@@ -158,32 +208,24 @@ static void serve(struct rotator *r, size_t first, size_t end)
     struct rotation_key keys[KEYS_OF_DOMAIN_MAX];
     size_t count = 0;
     size_t which = 0;
-    const char *domain = r->keys[first].key.domain;
+    const char *domain = r->keys[first]->key.domain;
     for (size_t i = first; i < end && count < KEYS_OF_DOMAIN_MAX; i++)
-        keys[count++] = r->keys[i].key.life;
+        keys[count++] = r->keys[i]->key.life;
     enum rotation_step what = rotation_due(keys, count, &settings, clock_now_ms(), &which);
-    struct held_key *held = &r->keys[first + which];
-    if (is_under_way(r, domain) || clock_steady_ms() < r->keys[first].rest_ms ||
+    struct held_key *held = r->keys[first + which];
+    if (is_under_way(r, domain) || clock_steady_ms() < r->keys[first]->rest_ms ||
         !is_due(held, what))
         return;
     snprintf(r->turn, sizeof(r->turn), "%s", domain);
     r->steps[r->step_count++] = step_start(&r->owner, &held->key, what, keys, count);
 }
 
-static size_t end_of_domain(const struct rotator *r, size_t first)
-{
-    size_t at = first;
-    while (at < r->count && strcmp(r->keys[at].key.domain, r->keys[first].key.domain) == 0)
-        at++;
-    return at;
-}
-
 /* The domains behind `turn`, or those up to it. */
 static void go_through(struct rotator *r, const char *turn, bool behind)
 {
     for (size_t first = 0; first < r->count && r->step_count < STEPS_MAX;) {
-        size_t end = end_of_domain(r, first);
-        if ((strcmp(r->keys[first].key.domain, turn) > 0) == behind)
+        size_t end = end_of_domain(r, first, r->keys[first]->key.domain);
+        if ((strcmp(r->keys[first]->key.domain, turn) > 0) == behind)
             serve(r, first, end);
         first = end;
     }
@@ -195,16 +237,9 @@ static void on_tick(uv_timer_t *timer)
     char turn[sizeof(r->turn)];
     if (r->closing)
         return;
-    if (r->loaded_ms == 0 || clock_steady_ms() > r->loaded_ms + RELOAD_MS)
-        load(r);
     memcpy(turn, r->turn, sizeof(turn));
     go_through(r, turn, true);
     go_through(r, turn, false);
-}
-
-void rotator_keys_changed(struct rotator *r)
-{
-    r->loaded_ms = 0;
 }
 
 void rotator_change_config(struct rotator *r, const struct config *config)
@@ -214,16 +249,10 @@ void rotator_change_config(struct rotator *r, const struct config *config)
 
 /* ---- the whole ---- */
 
-bool rotator_new(uv_loop_t *loop, int helper, const struct opener *opener,
-                 const struct config *config, struct store *store,
-                 void (*changed)(void *context, const char *domain), void *context,
-                 struct rotator **rotator_r, struct err *err)
+struct rotator *rotator_new(uv_loop_t *loop, int helper, const struct opener *opener,
+                            const struct config *config, struct store *store)
 {
     struct rotator *r = xcalloc(1, sizeof(*r));
-    if (!database_open(config->state_dir, DATABASE_READ, &r->reader, err)) {
-        free(r);
-        return false;
-    }
     r->owner = (struct step_owner){.loop = loop,
                                    .inbox = &r->inbox,
                                    .store = store,
@@ -231,18 +260,16 @@ bool rotator_new(uv_loop_t *loop, int helper, const struct opener *opener,
                                    .opener = opener,
                                    .config = config,
                                    .first = config,
-                                   .stale = on_stale,
+                                   .written = on_written,
                                    .failed = on_failed,
                                    .ended = on_ended,
                                    .context = r};
-    r->changed = changed;
-    r->context = context;
+    load(r);
     inbox_init(&r->inbox, loop);
     uv_timer_init(loop, &r->tick);
     r->tick.data = r;
     uv_timer_start(&r->tick, on_tick, TICK_MS, TICK_MS);
-    *rotator_r = r;
-    return true;
+    return r;
 }
 
 void rotator_close(struct rotator *r)
@@ -258,7 +285,8 @@ void rotator_free(struct rotator *r)
 {
     if (!r)
         return;
-    database_close(r->reader);
+    for (size_t i = 0; i < r->count; i++)
+        free(r->keys[i]);
     free(r->keys);
     free(r);
 }

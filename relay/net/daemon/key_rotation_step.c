@@ -28,7 +28,7 @@ struct step {
     uv_timer_t soon;
     uv_work_t work;
     struct inbox_item item;
-    struct store_job *job;
+    struct store_change *change;
     struct err err;
     const char *state_dir; /* of the first config: others may be freed meanwhile */
     unsigned rsa_bits;
@@ -99,14 +99,14 @@ static void log_step(const struct step *t)
 static void on_written(struct inbox_item *item)
 {
     struct step *t = OWNER_OF(item, struct step, item);
-    bool ok = t->job->ok;
+    bool ok = t->change->result == STORE_CHANGED;
     if (!ok)
-        fail(t, "key_not_changed", t->job->err.text);
-    store_job_free(t->job);
-    t->job = NULL;
+        fail(t, "key_not_changed", t->change->job.err.text);
+    store_job_free(&t->change->job);
+    t->change = NULL;
     if (ok && (t->what != ROTATION_LOOK || t->subject.life.seen_ms > 0))
         log_step(t);
-    t->owner->stale(t->owner->context, t->subject.domain, ok && t->what != ROTATION_LOOK);
+    t->owner->written(t->owner->context, t->subject.domain);
     end(t);
 }
 
@@ -118,11 +118,11 @@ static void on_answered(struct store_job *job)
 
 static void write_down(struct step *t)
 {
-    t->job = store_job_new(on_answered, t);
+    t->change = store_change_new(write_subject, t);
+    t->change->job.answer = on_answered;
+    t->change->job.owner = t;
     t->item.run = on_written;
-    t->job->run = write_subject;
-    t->job->context = t;
-    store_put(t->owner->store, t->job);
+    store_put(t->owner->store, &t->change->job);
 }
 
 /* ---- making ---- */
@@ -324,11 +324,6 @@ struct step *step_start(struct step_owner *owner, const struct database_key *sub
 const char *step_domain(const struct step *t)
 {
     return t->subject.domain;
-}
-
-enum rotation_step step_what(const struct step *t)
-{
-    return t->what;
 }
 
 void step_abandon(struct step *t)

@@ -21,8 +21,8 @@ struct step_owner {
     const struct opener *opener;
     const struct config *config; /* the newest */
     const struct config *first;  /* what is the same at every reload, as long as the relay runs */
-    /* The keys of that domain have been written; `changed`: others must look at them again. */
-    void (*stale)(void *context, const char *domain, bool changed);
+    /* Keys of that domain, or it was tried. */
+    void (*written)(void *context, const char *domain);
     void (*failed)(void *context, const char *domain);
     void (*ended)(void *context, struct step *t); /* it is freed then */
     void *context;
@@ -33,7 +33,6 @@ struct step_owner {
 struct step *step_start(struct step_owner *owner, const struct database_key *subject,
                         enum rotation_step what, const struct rotation_key *keys, size_t count);
 const char *step_domain(const struct step *t);
-enum rotation_step step_what(const struct step *t);
 /* End soon. */
 void step_abandon(struct step *t);
 

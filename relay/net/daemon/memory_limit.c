@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* memory_limit.c - What is allocated, by the allocator's own account. It ends a shortage only when
- * a tenth is free again, so that nobody hears yes and no in turn. */
+/* memory_limit.c - Checks the memory that is allocated, by the allocator's statistics. A shortage
+ * ends only when a tenth of the limit is free again, so that clients are not accepted and refused
+ * in turn. */
 #include "memory_limit.h"
 
+#include "database.h"
 #include "log.h"
 
 #include <malloc.h>
@@ -23,10 +25,14 @@ static void on_tick(uv_timer_t *timer)
                        (int64_t)used));
 }
 
-void memory_limit_watch(struct memory_limit *m, uv_loop_t *loop, uint64_t budget,
-                        atomic_bool *is_short)
+void memory_limit_set(struct memory_limit *m, const struct config *config)
 {
-    m->budget = budget;
+    m->budget = (uint64_t)config->memory_mb << 20;
+    database_limit_cache(config_cache(config));
+}
+
+void memory_limit_watch(struct memory_limit *m, uv_loop_t *loop, atomic_bool *is_short)
+{
     m->is_short = is_short;
     uv_timer_init(loop, &m->timer);
     m->timer.data = m;
@@ -37,4 +43,10 @@ void memory_limit_close(struct memory_limit *m)
 {
     if (m->timer.data)
         uv_close((uv_handle_t *)&m->timer, NULL);
+}
+
+void memory_limit_keep_blocks(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 8 * 1024 * 1024);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* preflight.c - What the relay needs besides a config file that can be read. Looked at by serve and
- * by config check, so that the one refuses what the other does. */
+/* preflight.c - Checks what the relay needs beside a valid config file. Used by serve and by config
+ * check, so that both refuse the same. */
 #include "preflight.h"
 
 #include "certificates.h"
@@ -53,15 +53,31 @@ bool preflight_key(const struct config *c, struct err *err)
     return is_there(c, "dkim", "tsig_key", c->dkim.tsig_key, R_OK, "", err);
 }
 
+static const char *advice_on(int fault)
+{
+    return fault == ENOENT   ? ": make it with \"sealpost init DOMAIN\""
+           : fault == EACCES ? ": it, and what leads to it, must be open to the relay's account"
+           : fault == EROFS  ? ": the relay writes there: mount it writable"
+                             : "";
+}
+
+/* Of a store that is there. */
+static bool has_part(const struct config *c, const char *part, struct err *err)
+{
+    char path[CONFIG_PATH_MAX + 16];
+    snprintf(path, sizeof(path), "%s/%s", c->state_dir, part);
+    return access(path, W_OK | X_OK) == 0 ||
+           err_set(err, ERR_CONFIG, "state_dir: %s: %s%s", path, strerror(errno),
+                   errno == ENOENT ? ": restore it from a backup" : advice_on(errno));
+}
+
 bool preflight_state(const struct config *c, struct err *err)
 {
-    bool ok =
-        access(c->state_dir, W_OK | X_OK) == 0 ||
-        err_set(err, ERR_CONFIG,
-                errno == ENOENT ? "state_dir %.200s: %s: make it with \"sealpost init DOMAIN\""
-                                : "state_dir %.200s: %s: it must belong to the relay's account",
-                c->state_dir, strerror(errno));
-    ok = ok && database_check_file(c->state_dir, err);
+    bool ok = access(c->state_dir, W_OK | X_OK) == 0 ||
+              err_set(err, ERR_CONFIG, "state_dir %.200s: %s%s", c->state_dir, strerror(errno),
+                      advice_on(errno));
+    ok = ok && database_check_file(c->state_dir, err) && has_part(c, "spool", err) &&
+         has_part(c, "keys", err);
     return ok || config_blame(c, "", NULL, "state_dir", err);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* preflight.h - Is all there that the settings name? See server_check(). */
+/* preflight.h - Checks whether everything exists that the settings name. See server_check(). */
 #ifndef PREFLIGHT_H
 #define PREFLIGHT_H
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* program.c - The program reads its input from a socket, and says on it what went wrong. */
+/* program.c - Runs a program by the helper. The program reads its input from a socket, and writes
+ * to it what went wrong. */
 #include "program.h"
 
 #include "helper.h"

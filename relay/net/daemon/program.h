@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* program.h - A program that the helper runs for the main loop: given its input, and heard out. */
+/* program.h - A program that the helper runs for the main loop, with its input and its output. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* publish.c - What nsupdate is told. Nothing of it comes from outside. */
+/* publish.c - Writes the commands for nsupdate(1). All values are the relay's own. */
 #include "publish.h"
 
 #include "records_format.h"

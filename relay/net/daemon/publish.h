@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* publish.h - Changes a zone of ours by dynamic update (RFC 2136), through nsupdate(1). */
+/* publish.h - Changes a zone by dynamic update (RFC 2136), using nsupdate(1). */
 #ifndef PUBLISH_H
 #define PUBLISH_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* readable.c - Lists, in this order: what only root may have a right to; that again as places, with
- * the directories of patterns; the rest of the places. */
+/* readable.c - Collects, in this order: files that only root may be able to read; their
+ * directories, and those of include patterns; all other directories. */
 #include "readable.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* readable.h - Which files a reload must find, and where they lie: the opener is about the secret
- * ones, Landlock lets the relay itself read below the places. */
+/* readable.h - Files that a reload must be able to read: the secret ones by the opener, and the
+ * directories in which Landlock lets the relay read itself. */
 #ifndef READABLE_H
 #define READABLE_H
 

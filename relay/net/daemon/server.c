@@ -10,6 +10,7 @@
  */
 #include "server.h"
 
+#include "account_changes.h"
 #include "alerts.h"
 #include "alignment_service.h"
 #include "cert_watch.h"
@@ -32,6 +33,7 @@
 #include "readable.h"
 #include "refusals.h"
 #include "rejects.h"
+#include "rsa_path.h"
 #include "sandbox.h"
 #include "settings_read.h"
 #include "shard.h"
@@ -73,6 +75,7 @@ struct server {
     struct opener *opener;
     struct alerter *alerter; /* NULL: nobody wants to be told */
     struct memory_limit memory;
+    struct account_changes account_changes;
     int *sockets;         /* bound, for each shard one for each listener */
     int helper, landlock; /* its version, 0: the kernel has none */
     bool stopping;
@@ -134,7 +137,7 @@ static bool reload(void *context, struct err *err)
         alerter_change_config(e->alerter, fresh->config);
     if (!control_socket_change_config(e->control_socket, fresh->config, &fault))
         log_event(LOG_ERROR, "control_failed", "reply", fault.text);
-    e->memory.budget = (uint64_t)fresh->config->memory_mb << 20;
+    memory_limit_set(&e->memory, fresh->config);
     settings_drop(before);
     malloc_trim(0); /* what was read once is not needed again */
     note_settings(e);
@@ -217,24 +220,11 @@ static void on_stepped(void *context, int64_t step_ms)
     log_end(log_number(log_begin(LOG_WARN, "clock_stepped"), "step_ms", step_ms));
 }
 
-/* Keys of a domain, or the domain itself. */
-static void on_keys_changed(void *context, const char *domain)
+/* On the store's thread. */
+static void on_changed(void *context, enum database_changed what, const char *name)
 {
     struct server *e = context;
-    keyring_refresh(e->keyring, domain);
-    alignment_service_keys_changed(e->alignment_service, domain);
-}
-
-/* By a command; `domain`: NULL when it was about none. */
-static void on_changed(void *context, const char *domain)
-{
-    struct server *e = context;
-    if (domain) {
-        on_keys_changed(e, domain);
-        rotator_keys_changed(e->rotator);
-    }
-    for (size_t i = 0; i < e->shard_count; i++)
-        shard_check_access(&e->shards[i]);
+    account_changes_tell(&e->account_changes, what, name);
 }
 
 static void on_log_timer(uv_timer_t *timer)
@@ -256,9 +246,15 @@ static void share(struct server *e)
     e->common.sessions.alignment_service = e->alignment_service;
     e->common.sessions.login_limits = e->watch;
     e->common.sessions.incidents = e->incidents;
-    e->common.deliveries = (struct deliveries_shared){e->dispatch, e->keyring, e->incidents};
+    e->common.deliveries.dispatch = e->dispatch;
+    e->common.deliveries.keyring = e->keyring;
+    e->common.deliveries.incidents = e->incidents;
+    e->account_changes = (struct account_changes){&e->inbox, &e->common, e->keyring,
+                                                  e->alignment_service, e->rotator};
     e->common.http.page = e->page;
     e->common.http.most = e->descriptors.http_connections;
+    e->common.http.quota.most = e->descriptors.http_open;
+    e->common.sessions.quota.most = e->descriptors.mail_open;
 }
 
 static bool start_shards(struct server *e, struct err *err)
@@ -267,7 +263,8 @@ static bool start_shards(struct server *e, struct err *err)
     e->shards = xcalloc(e->settings->config->shards, sizeof(*e->shards));
     e->homes = xcalloc(e->settings->config->shards, sizeof(struct deliveries *));
     e->common.shards = e->shards;
-    bool ok = true;
+    bool ok =
+        signing_threads_new(uv_available_parallelism(), &e->common.deliveries.signing_threads, err);
     while (ok && e->shard_count < e->settings->config->shards) {
         struct shard *shard = &e->shards[e->shard_count++];
         e->homes[e->shard_count - 1] = &shard->deliveries;
@@ -340,50 +337,68 @@ static bool begin(struct server *e, const char *path, struct err *err)
            shut_in(e, err);
 }
 
-static bool start(struct server *e, const char *path, struct err *err)
+/* The store, and what begins with that which it knows. */
+static bool start_store(struct server *e, const struct config *config, struct err *err)
 {
-    if (!begin(e, path, err))
-        return false;
-    const struct config *config = e->settings->config;
-    struct store_events events = {.due = on_due, .stepped = on_stepped, .context = e};
-    signing_set_lifetime(config->dkim.lifetime_s);
+    struct store_events events = {
+        .due = on_due, .stepped = on_stepped, .changed = on_changed, .context = e};
     if (!store_start(config->state_dir, &events, &e->common.store, err))
         return false;
     store_set_reports(e->common.store, config->hostname, &config->throttle);
-    e->keyring = keyring_new(config->state_dir);
+    e->keyring = keyring_new(config->state_dir, store_directory(e->common.store));
+    keyring_tell_missing(e->keyring);
     dispatch_configure(e->dispatch, config, e->descriptors.attempts);
     if (!dispatch_rest_again(e->dispatch, config->state_dir, err))
         return false;
     e->incidents = incidents_new(e->common.store);
     e->common.sessions.refusals = refusals_new(e->common.store);
-    if (!login_limits_new(e->common.store, e->incidents, config->state_dir, &e->watch, err))
-        return false;
-    e->common.sessions.connection_limits = connection_limits_new();
+    return login_limits_new(e->common.store, e->incidents, config->state_dir, &e->watch, err);
+}
+
+/* What all connections are counted by. */
+static void start_limits(struct server *e)
+{
+    sessions_shared_init(&e->common.sessions);
     e->common.http.limits = connection_limits_new();
-    e->common.sessions.rejects = rejects_new("connections_refused");
     e->common.http.rejects = rejects_new("visits_refused");
-    memory_limit_watch(&e->memory, &e->loop, (uint64_t)config->memory_mb << 20,
-                       &e->common.sessions.short_of_memory);
-    tls_rotate_tickets();
+    memory_limit_watch(&e->memory, &e->loop, &e->common.sessions.short_of_memory);
+}
+
+/* What the relay does by itself, and what operators and recipients ask it. */
+static bool start_services(struct server *e, const struct config *config, struct err *err)
+{
     e->cert_watch = cert_watch_new(&e->loop, e->settings, e->opener, e->incidents);
     e->standing = standing_new(clock_now_ms());
     note_settings(e);
+    e->rotator = rotator_new(&e->loop, e->helper, e->opener, config, e->common.store);
     const struct control_relay relay = {.watch = e->watch,
                                         .dispatch = e->dispatch,
                                         .calls = &dispatch_destinations,
                                         .standing = e->standing,
+                                        .store = e->common.store,
                                         .reload = reload_by_command,
                                         .context = e};
     bool tells = config->alert_command[0] || config->alert_webhook[0];
     return (!tells ||
             alerter_new(&e->loop, e->helper, config, e->common.store, &e->alerter, err)) &&
-           alignment_service_new(&e->loop, config, &e->alignment_service, err) &&
+           alignment_service_new(&e->loop, config, store_directory(e->common.store),
+                                 &e->alignment_service, err) &&
            (!serves_page(config) || page_start(e->common.store, e->settings, &e->page, err)) &&
-           rotator_new(&e->loop, e->helper, e->opener, config, e->common.store, on_keys_changed, e,
-                       &e->rotator, err) &&
-           control_socket_open(&e->loop, config, e->common.store, &relay, on_changed, e,
-                               &e->control_socket, err) &&
-           start_shards(e, err);
+           control_socket_open(&e->loop, config, e->common.store, &relay, &e->control_socket, err);
+}
+
+static bool start(struct server *e, const char *path, struct err *err)
+{
+    if (!begin(e, path, err))
+        return false;
+    const struct config *config = e->settings->config;
+    signing_set_lifetime(config->dkim.lifetime_s);
+    memory_limit_set(&e->memory, config);
+    if (!start_store(e, config, err))
+        return false;
+    start_limits(e);
+    tls_rotate_tickets();
+    return start_services(e, config, err) && start_shards(e, err);
 }
 
 static void log_started(const struct server *e)
@@ -410,11 +425,13 @@ static bool end(struct server *e)
     bool recorded = true;
     for (size_t i = 0; i < e->shard_count; i++)
         shard_join(&e->shards[i]);
+    signing_threads_free(e->common.deliveries.signing_threads);
     CHECK(uv_loop_close(&e->loop) == 0);
     page_stop(e->page);
     deadline_forget_store();
     if (e->common.store)
         recorded = store_stop(e->common.store);
+    account_changes_drop(&e->account_changes);
     dispatch_free(e->dispatch);
     rotator_free(e->rotator);
     alerter_free(e->alerter);
@@ -423,9 +440,8 @@ static bool end(struct server *e)
     login_limits_free(e->watch);
     incidents_free(e->incidents);
     refusals_free(e->common.sessions.refusals);
-    connection_limits_free(e->common.sessions.connection_limits);
+    sessions_shared_fini(&e->common.sessions);
     connection_limits_free(e->common.http.limits);
-    rejects_free(e->common.sessions.rejects);
     rejects_free(e->common.http.rejects);
     control_socket_free(e->control_socket);
     standing_free(e->standing);
@@ -440,23 +456,15 @@ static bool end(struct server *e)
     return recorded;
 }
 
-/* Message-sized blocks come and go all the time; giving each back to the kernel and taking it again
- * page by page costs as much as their TLS.
- */
-static void keep_memory(void)
-{
-    mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
-    mallopt(M_TRIM_THRESHOLD, 8 * 1024 * 1024);
-}
-
 bool server_run(const char *config_path, struct err *err)
 {
     struct server e = {.helper = -1};
-    keep_memory();
+    memory_limit_keep_blocks();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); /* as process 1 of a container we inherit others' children */
     umask(0077);
     log_open();
+    rsa_path_choose(config_path);
     CHECK(uv_loop_init(&e.loop) == 0);
     uv_timer_init(&e.loop, &e.log_timer);
     uv_timer_start(&e.log_timer, on_log_timer, LOG_FLUSH_MS, LOG_FLUSH_MS);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* settings_read.c - The config file, and all that it names: certificates, authorities, keys. */
+/* settings_read.c - Reads the config file and the files that it names: certificates, certificate
+ * authorities, keys. */
 #include "settings_read.h"
 
 #include "certificates.h"

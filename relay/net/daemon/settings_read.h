@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* settings_read.h - From the config file to settings. */
+/* settings_read.h - Makes settings from the config file. */
 #ifndef SETTINGS_READ_H
 #define SETTINGS_READ_H
 

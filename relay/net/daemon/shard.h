@@ -37,12 +37,14 @@ struct shard {
     struct listener *listeners;
     uv_timer_t drain_timer, patience;
     uv_prepare_t turn;
+    uv_check_t woken;
+    bool awake; /* not waiting for events */
     bool stopped;
     struct inbox *notify; /* `ended` is posted there when the thread ends */
     struct inbox_item ended;
 };
 
-/* Open listeners, reader and resolver, begin the thread. `notify` and `ended.run` are set.
+/* Open listeners and resolver, begin the thread. `notify` and `ended.run` are set.
  * `sockets`: one for each listener, bound. Also when it fails: join it.
  */
 MUST_CHECK bool shard_start(struct shard *s, struct common *common, struct settings *settings,

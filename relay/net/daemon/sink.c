@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sink.c - A receiving server on one thread: the same machine as the relay's, open to anyone,
- * keeping whole messages.
- */
+/* sink.c - A receiving server on one thread: the same SMTP machine as the relay's, without
+ * authentication, that keeps whole messages in memory. */
 #include "server.h"
 
 #include "acceptor.h"

@@ -1,39 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dns_blocking.c - DNS for commands: a loop of its own that runs until nothing is pending any more.
- */
+/* dns_blocking.c - DNS for commands: runs a loop of its own until no question is pending. */
 #include "dns_cache.h"
 #include "server.h"
 #include "waiting.h"
 
 #include <stdio.h>
 
-static void on_changed(void *context)
-{
-    *(bool *)context = true;
-}
-
 bool server_resolve(const struct config *config, server_step *step, void *context, struct err *err)
 {
-    uv_loop_t loop;
     struct dns_cache *answers = NULL;
-    struct waiting waiting;
-    bool changed = true;
+    struct waiting w;
     bool done = false;
-    CHECK(uv_loop_init(&loop) == 0);
-    waiting_start(&waiting, &loop, config);
-    bool ok = dns_cache_new(&loop, config, NULL, on_changed, &changed, &answers, err);
-    while (ok && !done) {
-        if (changed) {
-            changed = false;
-            done = step(context, dns_cache_dns(answers));
-        }
-        if (!done)
-            uv_run(&loop, UV_RUN_ONCE);
-    }
+    waiting_start(&w, config);
+    bool ok = dns_cache_new(&w.loop, config, NULL, waiting_changed, &w, &answers, err);
+    while (ok && !done)
+        done = waiting_turn(&w) && step(context, dns_cache_dns(answers));
     dns_cache_free(answers);
-    waiting_stop(&waiting);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    CHECK(uv_loop_close(&loop) == 0);
+    waiting_stop(&w);
     return ok;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dns_cache.c - A table by name and type; each entry has an answer, a lookup under way, or both.
+/* dns_cache.c - A hash table by name and type. An entry has an answer, a lookup in progress, or
+ * both.
  *
- * libunbound has a cache of its own below this one. What it gives out again while it holds is a
- * remainder, and must not be kept as if it were new: it ends when the first one does. In the last
- * tenth of a record's life libunbound fetches it anew behind such an answer ("prefetch"), and so
- * asking twice near the end is a refresh.
+ * libunbound has a cache of its own below this one. The TTL of an answer from there is a remainder,
+ * which ends when the original one does. In the last tenth of a record's life libunbound fetches it
+ * again in the background ("prefetch"), so asking twice near the end is a refresh.
  */
 #include "dns_cache.h"
 
@@ -27,16 +27,16 @@ enum {
 };
 
 struct entry {
-    char key[DNS_NAME_MAX + 16];
-    const char *name; /* inside of key */
-    enum dns_type type;
     struct dns_cache *owner;
+    enum dns_type type;
     struct dns_answer *answer; /* NULL: none yet */
     int64_t expires_ms, refresh_ms;
     struct dns_query *lookup; /* NULL: none under way */
     int64_t started_ms;
     bool awaited; /* somebody was told that it is pending */
     UT_hash_handle hh;
+    size_t name_at; /* in key */
+    char key[];     /* as long as it is: there may be 100,000 */
 };
 
 struct dns_cache {
@@ -119,7 +119,7 @@ static void on_answer(void *context, struct dns_answer *answer)
 static bool start(struct entry *e, int64_t now_ms)
 {
     if (!e->lookup && !e->owner->silent) {
-        e->lookup = dns_query_start(e->owner->lookups, e->name, e->type, on_answer, e);
+        e->lookup = dns_query_start(e->owner->lookups, e->key + e->name_at, e->type, on_answer, e);
         e->started_ms = now_ms;
     }
     return e->lookup != NULL;
@@ -150,15 +150,16 @@ static struct entry *find(struct dns_cache *a, const char *name, enum dns_type t
     struct entry *e = NULL;
     int at = snprintf(key, sizeof(key), "%d ", (int)type);
     snprintf(key + at, sizeof(key) - (size_t)at, "%s", name);
-    HASH_FIND_STR(a->entries, key, e);
+    size_t len = strlen(key);
+    HASH_FIND(hh, a->entries, key, len, e);
     if (e || HASH_COUNT(a->entries) >= ENTRIES_MAX)
         return e;
-    e = xcalloc(1, sizeof(*e));
-    memcpy(e->key, key, sizeof(key));
-    e->name = e->key + at;
+    e = xcalloc(1, sizeof(*e) + len + 1);
+    memcpy(e->key, key, len + 1);
+    e->name_at = (size_t)at;
     e->type = type;
     e->owner = a;
-    HASH_ADD_STR(a->entries, key, e);
+    HASH_ADD_KEYPTR(hh, a->entries, e->key, len, e);
     return e;
 }
 

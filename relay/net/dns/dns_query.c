@@ -16,7 +16,13 @@
 #include <string.h>
 #include <unbound.h>
 
-enum { RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, TTL_MAX = 24 * 3600, SOCKETS = 512 };
+enum {
+    RCODE_SERVFAIL = 2,
+    RCODE_NXDOMAIN = 3,
+    TTL_MAX = 24 * 3600,
+    SOCKETS = 512,
+    TCP_QUERIES = 64
+};
 
 struct dns_queries {
     struct ub_ctx *ctx;
@@ -53,10 +59,13 @@ static bool set_up(struct ub_ctx *ctx, const struct config *config,
 {
     bool particular = stub || config->dns_forward_count > 0;
     char range[16];
+    char streams[16];
     snprintf(range, sizeof(range), "%u", dns_queries_most(config));
+    snprintf(streams, sizeof(streams), "%u",
+             config->tcp_queries ? config->tcp_queries : TCP_QUERIES);
     int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
     bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", stub ? "32" : range);
-    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", stub ? "32" : "64");
+    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", stub ? "32" : streams);
     bad = bad ? bad : ub_ctx_set_option(ctx, "tcp-reuse-timeout:", "500"); /* ms */
     if (config->dnssec && !bad && !stub)
         bad = ub_ctx_add_ta_file(ctx, config->trust_anchor);

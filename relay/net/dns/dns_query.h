@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dns_query.h - One DNS question, asked on a loop; libunbound is in here and nowhere else. */
+/* dns_query.h - One DNS question, asked on a loop. This is the only user of libunbound. */
 #ifndef DNS_QUERY_H
 #define DNS_QUERY_H
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* reachable.c - First ourselves, then what the settings allow, then the special ranges. */
+/* reachable.c - Checks an address against the relay's own addresses, then against the networks that
+ * the settings allow, then against the special ranges. */
 #include "reachable.h"
 
 static bool is_public_ip(const struct config *c, const struct ip *ip)
@@ -46,23 +47,23 @@ static bool is_own(const struct config *c, const struct ip *ip)
     return is_public_ip(c, ip) || is_listener(c, ip, 0);
 }
 
-enum reachable reachable(const struct config *c, const struct ip *ip, unsigned port,
-                         const char **why_r)
+enum mx_reach reachable(const struct config *c, const struct ip *ip, unsigned port,
+                        const char **why_r)
 {
     struct ip inside;
     bool leads_on = ip_inside(ip, &inside); /* there is an IPv4 address in it */
     *why_r = "our own address";
     if (is_listener(c, ip, port) || (leads_on && is_listener(c, &inside, port)))
-        return REACHABLE_SELF; /* a loop, whatever is meant */
+        return MX_REACH_SELF; /* a loop, whatever is meant */
     if (is_meant(c, ip)) {
         *why_r = NULL;
-        return REACHABLE_YES;
+        return MX_REACH;
     }
     if (is_own(c, ip) || (leads_on && is_own(c, &inside)))
-        return REACHABLE_SELF;
+        return MX_REACH_SELF;
     *why_r = ip_special(ip);
     if (*why_r == NULL)
-        return REACHABLE_YES;
+        return MX_REACH;
     bool loops = ip_is_loopback(ip) || (leads_on && ip_is_loopback(&inside));
-    return loops ? REACHABLE_SELF : REACHABLE_NEVER;
+    return loops ? MX_REACH_SELF : MX_REACH_NEVER;
 }

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* reachable.h - May somebody's DNS lead us to this address?
+/* reachable.h - Decides whether another domain's DNS may direct mail to an address.
  *
- * Anybody can publish an MX record. It never leads to ourselves, nor into a network that is nobody
- * else's business, unless delivery.private_networks names it. The host of a route is our own
- * choice, and is not asked about here.
+ * Anyone can publish an MX record. It must not direct mail to the relay itself or into a private
+ * network, unless delivery.private_networks lists the network. The host of a route is the
+ * operator's choice and is not checked here.
  */
 #ifndef REACHABLE_H
 #define REACHABLE_H
 
 #include "config.h"
+#include "mx.h"
 
-enum reachable { REACHABLE_YES, REACHABLE_SELF, REACHABLE_NEVER };
-
-/* `why_r`: what the address is, for a sentence; NULL for REACHABLE_YES. */
-enum reachable reachable(const struct config *c, const struct ip *ip, unsigned port,
-                         const char **why_r);
+/* `why_r`: what the address is, for a sentence; NULL for MX_REACH. */
+enum mx_reach reachable(const struct config *c, const struct ip *ip, unsigned port,
+                        const char **why_r);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* waiting.c - On standard error, be it a terminal or not: a script's log shall show it, too. */
+/* waiting.c - Messages go to standard error even if it is not a terminal, so that they appear in a
+ * script's log. */
 #include "waiting.h"
 
 #include <stdio.h>
@@ -19,15 +20,32 @@ static void on_timer(uv_timer_t *timer)
         fprintf(stderr, "sealpost: waiting for DNS: asking from the root\n");
 }
 
-void waiting_start(struct waiting *w, uv_loop_t *loop, const struct config *config)
+void waiting_start(struct waiting *w, const struct config *config)
 {
-    *w = (struct waiting){.config = config};
-    uv_timer_init(loop, &w->timer);
+    *w = (struct waiting){.config = config, .changed = true};
+    CHECK(uv_loop_init(&w->loop) == 0);
+    uv_timer_init(&w->loop, &w->timer);
     w->timer.data = w;
     uv_timer_start(&w->timer, on_timer, FIRST_MS, AGAIN_MS);
+}
+
+void waiting_changed(void *waiting)
+{
+    ((struct waiting *)waiting)->changed = true;
+}
+
+bool waiting_turn(struct waiting *w)
+{
+    bool changed = w->changed;
+    w->changed = false;
+    if (!changed)
+        uv_run(&w->loop, UV_RUN_ONCE);
+    return changed;
 }
 
 void waiting_stop(struct waiting *w)
 {
     uv_close((uv_handle_t *)&w->timer, NULL);
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&w->loop) == 0);
 }

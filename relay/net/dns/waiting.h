@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* waiting.h - Whoever has called a command hears that it waits for DNS, and for whom, before two
- * seconds have gone by in silence. */
+/* waiting.h - The loop of a command that waits for DNS. It tells its caller within two seconds that
+ * it is waiting, and for which server.
+ */
 #ifndef WAITING_H
 #define WAITING_H
 
@@ -9,12 +10,19 @@
 #include <uv.h>
 
 struct waiting {
+    uv_loop_t loop;
     uv_timer_t timer;
     const struct config *config;
     unsigned said;
+    bool changed;
 };
 
-void waiting_start(struct waiting *w, uv_loop_t *loop, const struct config *config);
-void waiting_stop(struct waiting *w); /* the loop runs once more behind it */
+/* At the beginning something is said to have changed. */
+void waiting_start(struct waiting *w, const struct config *config);
+void waiting_changed(void *waiting); /* for those who look things up on the loop */
+/* Has something changed? If not, wait for something to happen. */
+bool waiting_turn(struct waiting *w);
+/* All on the loop is closing or closed: end it. */
+void waiting_stop(struct waiting *w);
 
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* zone_prober.c - The zones of the names, their NS records and addresses by the resolver, and then
- * a context of libunbound for each server.
+/* zone_prober.c - Finds the zones of the names, their NS records and addresses with the resolver,
+ * and then makes a context of libunbound for each server.
  *
- * An address of IPv6 is taken when there is none of IPv4: both are the same server, and not every
- * relay can reach both.
+ * An IPv6 address is used only if there is no IPv4 address: both are the same server, and not every
+ * relay has IPv6.
  */
 #include "zone_prober.h"
 
@@ -182,34 +182,19 @@ void zone_prober_free(struct zone_prober *s)
 
 /* ---- for commands ---- */
 
-static void on_changed(void *context)
-{
-    *(bool *)context = true;
-}
-
 bool zone_probe_run(const struct config *config, const char *const *names, size_t count,
                     zone_probe_step *step, void *context, struct err *err)
 {
-    uv_loop_t loop;
     struct zone_prober *s = NULL;
-    struct waiting waiting;
-    bool changed = true;
+    struct waiting w;
     bool done = false;
-    CHECK(uv_loop_init(&loop) == 0);
-    waiting_start(&waiting, &loop, config);
-    bool ok = zone_prober_new(&loop, config, names, count, on_changed, &changed, &s, err);
+    waiting_start(&w, config);
+    bool ok = zone_prober_new(&w.loop, config, names, count, waiting_changed, &w, &s, err);
     while (ok && !done) {
-        if (changed) {
-            changed = false;
-            const struct zone_probe *survey = zone_prober_look(s);
-            done = survey && step(context, survey);
-        }
-        if (!done)
-            uv_run(&loop, UV_RUN_ONCE);
+        const struct zone_probe *survey = waiting_turn(&w) ? zone_prober_look(s) : NULL;
+        done = survey && step(context, survey);
     }
     zone_prober_free(s);
-    waiting_stop(&waiting);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    CHECK(uv_loop_close(&loop) == 0);
+    waiting_stop(&w);
     return ok;
 }

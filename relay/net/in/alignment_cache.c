@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alignment_cache.c - A table by both domains.
+/* alignment_cache.c - A hash table by both domains.
  *
- * A verdict holds for as long as DNS allows. After that one that accepts is used for another hour,
- * while a new one is fetched, so that nobody waits; one that refuses is not, as a refusal must be
- * certain.
+ * A verdict is valid for as long as its DNS answers are. After that an accepting verdict is used
+ * for another hour while a new one is fetched, so that nobody waits. A refusing verdict is not, as
+ * a refusal must be certain.
  */
 #include "alignment_cache.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alignment_cache.h - What a shard remembers of alignment: one verdict for each pair of MAIL FROM
- * domain and From domain. No locks, no DNS: looking one up is what every message pays.
- */
+/* alignment_cache.h - A shard's cache of alignment verdicts, one for each pair of MAIL FROM domain
+ * and From domain. It needs no locks and no DNS, as every message looks one up. */
 #ifndef ALIGNMENT_CACHE_H
 #define ALIGNMENT_CACHE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alignment_client.c - A shard's way to the alignment service and back: what it says is remembered,
- * and whoever waits for it goes on. */
+/* alignment_client.c - Connects a shard with the alignment service: remembers the verdicts, and
+ * resumes the sessions that wait for them. */
 #include "alignment_client.h"
 
 #include "alignment_cache.h"

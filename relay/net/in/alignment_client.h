@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alignment_client.h - Will receivers believe it? */
+/* alignment_client.h - Asks for the alignment of a message, for a session. */
 #ifndef ALIGNMENT_CLIENT_H
 #define ALIGNMENT_CLIENT_H
 

@@ -12,8 +12,8 @@
  */
 #include "alignment_service.h"
 
-#include "accounts.h"
 #include "clock.h"
+#include "directory.h"
 #include "dns_cache.h"
 #include "log.h"
 
@@ -42,7 +42,7 @@ struct pair {
 struct alignment_service {
     struct inbox inbox;
     const struct config *config;
-    struct database *reader;
+    struct directory *directory;
     struct dns_cache *answers;
     struct suffixes *suffixes;
     struct pair *pairs;
@@ -66,15 +66,12 @@ static void note_key(void *context, const struct database_key *key)
 
 static void read_keys(struct alignment_service *a, struct pair *p)
 {
-    struct err err = {0};
     unsigned epoch = alignment_service_epoch(a, p->author);
     if (p->keys_epoch == epoch)
         return;
     p->key_count = 0;
-    if (database_keys(a->reader, p->author, note_key, p, &err))
-        p->keys_epoch = epoch;
-    else
-        log_event(LOG_ERROR, "keys_unreadable", "reply", err.text);
+    directory_keys(a->directory, p->author, note_key, p);
+    p->keys_epoch = epoch;
 }
 
 static void log_change(struct pair *p)
@@ -262,16 +259,16 @@ void alignment_service_change_config(struct alignment_service *a, const struct c
 /* ---- the whole ---- */
 
 bool alignment_service_new(uv_loop_t *loop, const struct config *config,
+                           struct directory *directory,
                            struct alignment_service **alignment_service_r, struct err *err)
 {
     struct alignment_service *a = xcalloc(1, sizeof(*a));
-    if (!database_open(config->state_dir, DATABASE_READ, &a->reader, err) ||
-        !dns_cache_new(loop, config, NULL, on_changed, a, &a->answers, err)) {
-        database_close(a->reader);
+    if (!dns_cache_new(loop, config, NULL, on_changed, a, &a->answers, err)) {
         free(a);
         return false;
     }
     a->config = config;
+    a->directory = directory;
     a->suffixes = suffixes_new();
     for (size_t i = 0; i < EPOCHS; i++)
         atomic_store(&a->epochs[i], 1);
@@ -299,6 +296,5 @@ void alignment_service_free(struct alignment_service *a)
     if (!a)
         return;
     suffixes_free(a->suffixes);
-    database_close(a->reader);
     free(a);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* auth.h - Who is this? */
+/* auth.h - Checks credentials for sessions. */
 #ifndef AUTH_H
 #define AUTH_H
 
@@ -10,8 +10,7 @@ struct auth_answer {
     const struct identity *identity; /* NULL: not this time */
     bool busy;                       /* it could not be looked up */
     int64_t locked_ms;               /* too much was guessed; 0: it was looked up */
-    uint64_t accounts;               /* store_accounts() before it was looked up */
-    unsigned char mark[DATABASE_MARK];
+    struct credential *credential;   /* whose identity it is, held by the answer */
 };
 
 typedef void auth_on_decided(struct sessions *home, uint64_t session,
@@ -21,7 +20,5 @@ typedef void auth_on_decided(struct sessions *home, uint64_t session,
  * whatever was wrong. */
 void auth_ask(struct sessions *home, uint64_t session, const char *peer,
               const struct submission_claim *claim, auth_on_decided *done);
-/* The keys for SCRAM of a name; `keys_r` holds SCRAM_KEYS_TEXT bytes. False: not just now. */
-bool auth_keys(struct sessions *home, struct span name, char *keys_r);
 
 #endif

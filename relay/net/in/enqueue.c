@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* enqueue.c - From the end of a message to its answer: admitted? believed by receivers? then to the
- * store, and 250 when it is there.
+/* enqueue.c - Handles the end of a message: admission, alignment, then the store; 250 after the
+ * commit.
  *
- * What is too large for memory is stored away while it arrives; a message that is refused in
- * between leaves nothing behind.
+ * A message too large for memory is written to disk while it arrives. A message that is refused
+ * leaves nothing behind.
  */
 #include "session_parts.h"
 
@@ -14,10 +14,9 @@
 #include "body_writer.h"
 #include "clock.h"
 #include "incidents.h"
+#include "key_loading.h"
 #include "log.h"
-#include "rcpt_check.h"
 #include "refusals.h"
-#include "spool.h"
 #include "submission_reply.h"
 
 #include <stdio.h>
@@ -69,10 +68,9 @@ static struct mail *make_mail(struct session *s, int64_t offset_ms)
 {
     struct submission *sub = &s->submission;
     struct mail *m = mail_new();
+    m->id = s->writer ? body_id(body_writer_body(s->writer)) : store_new_id(s->home->worker->store);
     if (s->writer)
-        body_writer_place(s->writer, &m->id, &m->place);
-    else
-        m->id = store_new_id(s->home->worker->store);
+        m->place = *body_place(body_writer_body(s->writer));
     m->created_ms = clock_steady_ms() + offset_ms;
     m->class = s->admission.class;
     m->expires_ms = m->created_ms + s->admission.lifetime_ms;
@@ -92,61 +90,71 @@ static struct mail *make_mail(struct session *s, int64_t offset_ms)
     return m;
 }
 
+/* It has not gone anywhere: the envelope is the session's again, and may be tried once more. */
+static void on_refused(struct session *s, struct store_accept *a, const struct verdict *v)
+{
+    bool flood = span_ends_nocase(span_of(v->enhanced), SPAN(".7.28"));
+    if (flood)
+        rcpt_check_flooded(s->home, a->mail->envelope.rcpts[0].address, a->mail->credential);
+    s->submission.envelope = a->mail->envelope;
+    a->mail->envelope = (struct envelope){0};
+    refuse_as(s, v, SPAN_NONE, span_of(a->mail->message_id ? a->mail->message_id : ""));
+}
+
+static void tell_session(struct session *s, struct store_accept *a)
+{
+    struct buf more;
+    buf_init(&more, 256);
+    struct verdict v = submission_reply_answer(a, &more);
+    submission_reply_log(a);
+    s->asking = false;
+    if (a->refusal.code != 0)
+        on_refused(s, a, &v);
+    else
+        submission_enqueue_refused(&s->submission, &v, buf_span(&more));
+    buf_fini(&more);
+    s->home->go_on(s);
+}
+
 static void on_stored(void *context, struct store_job *job)
 {
     struct sessions *home = context;
-    struct session *s = session_find(home, job->session);
-    struct buf more;
-    buf_init(&more, 256);
-    struct verdict v = submission_reply_answer(job, &more);
-    if (!job->ok && job->refusal.code == 0 && !job->is_duplicate)
-        log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
-    if (!job->ok && job->body.len == 0)
-        spool_unlink(home->worker->settings->config->state_dir, job->mail->place.segment);
-    if (s) {
-        submission_reply_log(job);
-        s->asking = false;
-        if (job->refusal.code != 0) {
-            if (span_ends_nocase(span_of(job->refusal.enhanced), SPAN(".7.28"))) /* a mail flood */
-                rcpt_check_flooded(home, job->mail->envelope.rcpts[0].address,
-                                   job->mail->credential);
-            s->submission.envelope = job->mail->envelope; /* it has not gone anywhere */
-            job->mail->envelope = (struct envelope){0};
-            refuse_as(s, &v, SPAN_NONE,
-                      span_of(job->mail->message_id ? job->mail->message_id : ""));
-        } else {
-            submission_enqueue_refused(&s->submission, &v, buf_span(&more));
-        }
-        home->go_on(s);
-    } else if (job->ok) {
-        log_end(log_id(log_begin(LOG_INFO, "accepted_unheard"), job->mail->id));
-    }
-    buf_fini(&more);
+    struct store_accept *a = OWNER_OF(job, struct store_accept, job);
+    struct session *s = session_find(home, a->session);
+    bool accepted = store_has_accepted(a);
+    if (a->result == STORE_FAILED || a->result == STORE_NO_ROOM)
+        log_end(log_text(
+            log_text(log_text(log_begin(LOG_ERROR, "store_failed"), "user", a->mail->credential),
+                     "peer", a->mail->peer),
+            "reply", job->err.text));
+    if (s)
+        tell_session(s, a);
+    else if (accepted)
+        log_end(log_id(log_begin(LOG_INFO, "accepted_unheard"), a->mail->id));
     store_job_free(job);
 }
 
 /* What people ask for again and again is small; a large message is collapsed into nothing. */
-static void make_fingerprint(struct session *s, struct store_job *job)
+static void make_fingerprint(struct session *s, struct store_accept *a)
 {
     struct span header = submission_header(&s->submission);
-    job->has_fingerprint = job->throttle->mode != THROTTLE_OFF &&
-                           job->throttle->alike.every_ms > 0 &&
-                           s->submission.body.len <= FINGERPRINT_SIZE_MAX;
-    if (job->has_fingerprint)
+    a->has_fingerprint = a->throttle->mode != THROTTLE_OFF && a->throttle->alike.every_ms > 0 &&
+                         s->submission.body.len <= FINGERPRINT_SIZE_MAX;
+    if (a->has_fingerprint)
         fingerprint_make(header, span_from(buf_span(&s->submission.body), header.len + 2),
-                         job->mail->class, job->fingerprint);
+                         a->mail->class, a->fingerprint);
 }
 
 /* Is it that message once more? Of a large one that has been found out while it was stored. */
-static void make_digest(const struct session *s, struct store_job *job)
+static void make_digest(const struct session *s, struct store_accept *a)
 {
     if (s->writer) {
-        body_writer_digest(s->writer, job->content);
+        memcpy(a->content, body_digest(body_writer_body(s->writer)), sizeof(a->content));
         return;
     }
     struct content *c = content_new(store_content_key(s->home->worker->store));
     content_add(c, buf_span(&s->submission.body));
-    content_end(c, job->content);
+    content_end(c, a->content);
 }
 
 static struct verdict admit(struct session *s)
@@ -177,34 +185,31 @@ static void ask_store(struct session *s)
         refuse(s, &v, SPAN_NONE);
         return;
     }
-    struct store_job *job = store_job_new(NULL, NULL);
-    job->offset_ms = clock_offset_ms();
-    job->mail = make_mail(s, job->offset_ms);
-    job->session = s->id;
-    job->throttle = &s->settings->config->throttle;
-    job->room = (struct database_room){s->settings->config->storage_mb << 20,
-                                       s->settings->config->tenant_storage_mb << 20};
-    job->on_limit = s->admission.on_limit;
-    job->may_capture = true;
-    job->marked = true;
-    job->accounts = s->accounts;
-    memcpy(job->mark, s->mark, sizeof(job->mark));
-    job->operators = s->settings->config->operators;
-    job->operator_count = s->settings->config->operator_count;
-    job->once = s->once;
+    struct store_accept *a = store_accept_new();
+    a->offset_ms = clock_offset_ms();
+    a->mail = make_mail(s, a->offset_ms);
+    a->session = s->id;
+    a->throttle = &s->settings->config->throttle;
+    a->room = config_room(s->settings->config);
+    a->on_limit = s->admission.on_limit;
+    a->may_capture = true;
+    a->credential = credential_hold(s->credential);
+    a->operators = s->settings->config->operators;
+    a->operator_count = s->settings->config->operator_count;
+    a->once = s->once;
     s->once = NULL;
-    job->keyed = s->admission.summary.has_key;
-    if (job->once)
-        make_digest(s, job);
+    a->keyed = s->admission.summary.has_key;
+    if (a->once)
+        make_digest(s, a);
     if (s->writer) {
         body_writer_free(s->writer, true); /* from here on the file is the store's */
         s->writer = NULL;
     } else {
-        make_fingerprint(s, job);
-        buf_move(&job->body, &s->submission.body);
+        make_fingerprint(s, a);
+        buf_move(&a->body, &s->submission.body);
     }
     s->asking = true;
-    worker_ask_store_by(s->home->worker, s->settings, job, on_stored, s->home);
+    worker_ask_store_by(s->home->worker, s->settings, &a->job, on_stored, s->home);
 }
 
 static void store_message(struct session *s)
@@ -275,23 +280,46 @@ static void check_alignment(struct session *s)
     }
 }
 
-void session_enqueue(struct session *s)
+/* Its keys are known, or it is refused. */
+static void admitted(struct session *s, struct verdict v)
 {
-    struct submission *sub = &s->submission;
-    struct verdict v = admit(s);
     if (v.what == VERDICT_ACCEPT)
-        v = keyring_verdict(s->home->shared->keyring, s->home->worker->reader,
-                            s->admission.summary.from_domain);
+        v = keyring_verdict(s->home->shared->keyring, s->admission.summary.from_domain);
     free(s->once);
     s->once = v.what == VERDICT_ACCEPT && s->admission.summary.once.len > 0
                   ? envelope_text(s->admission.summary.once)
                   : NULL;
     if (s->admission.foreign)
-        incidents_add(s->home->shared->incidents, ALERT_IDENTITY, sub->identity.name, v.text);
+        incidents_add(s->home->shared->incidents, ALERT_IDENTITY, s->submission.identity.name,
+                      v.text);
     if (v.what == VERDICT_ACCEPT)
         check_alignment(s);
     else
         refuse(s, &v, SPAN_NONE);
+}
+
+static void on_keys_loaded(void *context, uint64_t id)
+{
+    struct sessions *home = context;
+    struct session *s = session_find(home, id);
+    if (!s)
+        return;
+    s->asking = false;
+    admitted(s, verdict_make(250, "2.0.0", "OK"));
+    home->go_on(s);
+}
+
+void session_enqueue(struct session *s)
+{
+    struct verdict v = admit(s);
+    struct keyring *keyring = s->home->shared->keyring;
+    const char *domain = s->admission.summary.from_domain;
+    if (v.what != VERDICT_ACCEPT || keyring_is_ready(keyring, domain)) {
+        admitted(s, v);
+        return;
+    }
+    s->asking = true;
+    key_loading_start(s->home->worker, keyring, domain, on_keys_loaded, s->home, s->id);
 }
 
 void session_forget_body(struct session *s)
@@ -328,8 +356,10 @@ static void on_written(struct sessions *home, uint64_t id, const struct err *fai
 
 void session_spill(struct session *s)
 {
+    const struct database_room room = config_room(s->settings->config);
     if (!s->writer)
-        s->writer = body_writer_new(s->home, s->id, on_written);
+        s->writer =
+            body_writer_new(s->home, s->id, s->submission.identity.tenant, &room, on_written);
     s->body_writer_mail = s->submission.mails;
     s->asking = true;
     body_writer_write(s->writer, &s->submission.body);

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* refusals.c - One lock around what was written in this minute. */
+/* refusals.c - Counts refusals by user in the current minute, under one lock.
+ *
+ * Failed logins are counted apart from what else is refused, by the name that they claim if there
+ * is such a credential, so that neither noise nor guesses at other names hide those at one.
+ */
 #include "refusals.h"
 
 #include "clock.h"
 #include "log.h"
+#include "secret.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -23,7 +28,7 @@ enum {
 };
 
 struct share {
-    char user[ADDRESS_MAX + 1];
+    char whose[sizeof("AUTH ") + ADDRESS_MAX];
     unsigned count;
     UT_hash_handle hh;
 };
@@ -32,15 +37,11 @@ struct refusals {
     pthread_mutex_t mutex;
     struct store *store;
     int64_t minute;
-    unsigned written, counted; /* in this minute */
+    unsigned written; /* in this minute */
+    struct tally {
+        unsigned all, logins;
+    } counted;
     struct share *shares;
-};
-
-/* An event on its way to the store. */
-struct record {
-    char kind[16], user[ADDRESS_MAX + 1], about[ADDRESS_MAX + 1], sender[ADDRESS_MAX + 1], peer[64],
-        message_id[256], reply[420];
-    struct verdict v;
 };
 
 struct refusals *refusals_new(struct store *store)
@@ -59,7 +60,8 @@ static void forget(struct refusals *r)
         HASH_DEL(r->shares, s);
         free(s);
     }
-    r->written = r->counted = 0;
+    r->written = 0;
+    r->counted = (struct tally){0};
 }
 
 void refusals_free(struct refusals *r)
@@ -72,28 +74,6 @@ void refusals_free(struct refusals *r)
 }
 
 /* ---- to the store ---- */
-
-static bool write_record(struct database *db, void *context, struct err *err)
-{
-    const struct record *n = context;
-    const struct database_event event = {.at_ms = clock_now_ms(),
-                                         .kind = n->kind,
-                                         .recipient = n->about,
-                                         .code = n->v.code,
-                                         .enhanced = n->v.enhanced,
-                                         .reply = n->reply,
-                                         .remote = n->peer,
-                                         .credential = n->user,
-                                         .message_id = n->message_id,
-                                         .sender = n->sender};
-    return database_add_event(db, &event, err);
-}
-
-static void on_written(struct store_job *job)
-{
-    free(job->context);
-    store_job_free(job);
-}
 
 /* What peers send may be anything; the log escapes it by itself, an event is kept as text. */
 static void keep(char *to, size_t size, const char *from)
@@ -109,19 +89,30 @@ static void keep(char *to, size_t size, const char *from)
 
 static void put(struct refusals *r, const struct refusal *x)
 {
-    struct store_job *job = store_job_new(on_written, NULL);
-    struct record *n = xcalloc(1, sizeof(*n));
-    n->v = *x->v;
-    keep(n->kind, sizeof(n->kind), x->kind);
-    keep(n->user, sizeof(n->user), x->user);
-    keep(n->about, sizeof(n->about), x->about);
-    keep(n->sender, sizeof(n->sender), x->sender);
-    keep(n->peer, sizeof(n->peer), x->peer);
-    keep(n->message_id, sizeof(n->message_id), x->message_id);
-    snprintf(n->reply, sizeof(n->reply), "%s%s%s", x->command, *x->command ? ": " : "", x->v->text);
-    job->run = write_record;
-    job->context = n;
-    store_put(r->store, job);
+    char user[ADDRESS_MAX + 1];
+    char about[ADDRESS_MAX + 1];
+    char sender[ADDRESS_MAX + 1];
+    char message_id[256];
+    char reply[420];
+    keep(user, sizeof(user), x->user);
+    keep(about, sizeof(about), x->about);
+    keep(sender, sizeof(sender), x->sender);
+    keep(message_id, sizeof(message_id), x->message_id);
+    snprintf(reply, sizeof(reply), "%s%s%s", x->command, *x->command ? ": " : "", x->v->text);
+    store_tell(r->store, &(struct database_event){.kind = x->kind,
+                                                  .recipient = about,
+                                                  .code = x->v->code,
+                                                  .enhanced = x->v->enhanced,
+                                                  .reply = reply,
+                                                  .remote = x->peer,
+                                                  .credential = user,
+                                                  .message_id = message_id,
+                                                  .sender = sender});
+}
+
+static bool is_login(const struct refusal *x)
+{
+    return strcmp(x->kind, "refused") != 0;
 }
 
 /* Or what stood behind the command, as it came. */
@@ -132,7 +123,7 @@ static bool is_recipient(const struct refusal *x)
 
 static void say(const struct refusal *x)
 {
-    bool login = strcmp(x->kind, "refused") != 0;
+    bool login = is_login(x);
     struct log_line *line = log_begin(login ? LOG_WARN : LOG_INFO, x->kind);
     line = log_text(line, "what", x->command);
     if (login || *x->user)
@@ -150,16 +141,34 @@ static void say(const struct refusal *x)
 
 /* ---- how many ---- */
 
-/* May one more of this user be written? */
-static bool may_write(struct refusals *r, const char *user)
+static bool is_credential(const struct refusals *r, const char *name)
+{
+    struct database_user user = {0};
+    struct credential *c = directory_find(store_directory(r->store), span_of(name), &user);
+    credential_drop(c);
+    secret_clear(&user, sizeof(user));
+    return c != NULL;
+}
+
+/* Returns how many of them may be written a minute. No user's name has a space. */
+static unsigned find_share(const struct refusals *r, const struct refusal *x, char *whose_r,
+                           size_t size)
+{
+    bool login = is_login(x);
+    const char *name = !login ? x->user : is_credential(r, x->about) ? x->about : "";
+    snprintf(whose_r, size, "%s%s", login ? "AUTH " : "", name);
+    return *name ? OF_A_USER : OF_STRANGERS;
+}
+
+/* With the mutex held: may one more of this share be written? */
+static bool may_write(struct refusals *r, const char *whose, unsigned limit)
 {
     struct share *s = NULL;
-    unsigned limit = *user ? OF_A_USER : OF_STRANGERS;
-    HASH_FIND_STR(r->shares, user, s);
+    HASH_FIND_STR(r->shares, whose, s);
     if (!s) {
         s = xcalloc(1, sizeof(*s));
-        snprintf(s->user, sizeof(s->user), "%s", user);
-        HASH_ADD_STR(r->shares, user, s);
+        snprintf(s->whose, sizeof(s->whose), "%s", whose);
+        HASH_ADD_STR(r->shares, whose, s);
     }
     if (s->count >= limit || r->written >= MOST || (r->written >= OF_ALL && s->count >= FEW))
         return false;
@@ -169,45 +178,49 @@ static bool may_write(struct refusals *r, const char *user)
 }
 
 /* Begins a new minute; returns how many of the last one were only counted. */
-static unsigned turn(struct refusals *r)
+static struct tally turn(struct refusals *r)
 {
     int64_t minute = clock_steady_ms() / MINUTE_MS;
-    unsigned counted = r->counted;
+    struct tally counted = r->counted;
     if (minute == r->minute)
-        return 0;
+        return (struct tally){0};
     r->minute = minute;
     forget(r);
     return counted;
 }
 
-static void summarize(struct refusals *r, unsigned counted)
+static void summarize(struct refusals *r, struct tally counted)
 {
     struct verdict v = verdict_make(450, "4.7.0",
-                                    "%u more refusals in a minute, which were not written down one "
-                                    "by one",
-                                    counted);
-    if (counted == 0)
+                                    "%u more refusals in a minute, %u of them failed logins, were "
+                                    "not written down one by one",
+                                    counted.all, counted.logins);
+    if (counted.all == 0)
         return;
     const struct refusal x = {"refused", "", "", "", "", "", "", &v, 0};
-    log_end(log_text(log_number(log_begin(LOG_WARN, "refused_more"), "count", counted), "reply",
-                     v.text));
+    struct log_line *line = log_number(log_begin(LOG_WARN, "refused_more"), "count", counted.all);
+    log_end(log_text(log_number(line, "logins", counted.logins), "reply", v.text));
     put(r, &x);
 }
 
 void refusals_tick(struct refusals *r)
 {
     pthread_mutex_lock(&r->mutex);
-    unsigned counted = turn(r);
+    struct tally counted = turn(r);
     pthread_mutex_unlock(&r->mutex);
     summarize(r, counted);
 }
 
 void refusals_add(struct refusals *r, const struct refusal *x)
 {
+    char whose[sizeof("AUTH ") + ADDRESS_MAX];
+    unsigned limit = find_share(r, x, whose, sizeof(whose));
     pthread_mutex_lock(&r->mutex);
-    unsigned before = turn(r);
-    bool may = may_write(r, x->user);
-    r->counted += (may ? 0 : 1) + x->more;
+    struct tally before = turn(r);
+    bool may = may_write(r, whose, limit);
+    unsigned more = (may ? 0 : 1) + x->more;
+    r->counted.all += more;
+    r->counted.logins += is_login(x) ? more : 0;
     pthread_mutex_unlock(&r->mutex);
     summarize(r, before);
     if (!may)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* room_check.c - Is there room for what a client declares at MAIL (RFC 1870)? The store counts what
- * each tenant has, and is asked before the message is sent; small ones it judges when they are
- * there. What it says now holds for nobody: the message is judged again with the others.
- */
+/* room_check.c - Checks at MAIL whether there is room for a message of the declared size (RFC
+ * 1870). The store, which counts each tenant's mail, is asked before a large message is sent; small
+ * ones are checked when they are there. The answer reserves nothing: the message is checked again
+ * with the others. */
 #include "session_parts.h"
 
 #include <stdio.h>
@@ -18,6 +18,7 @@ struct room_question {
 static bool look(struct database *db, void *context, struct err *err)
 {
     struct room_question *q = context;
+    q->refusal.code = 0;
     return database_fits(db, &q->room, q->tenant, q->bytes, &q->refusal, err);
 }
 
@@ -25,31 +26,30 @@ static bool look(struct database *db, void *context, struct err *err)
 static void on_looked(void *context, struct store_job *job)
 {
     struct sessions *home = context;
-    struct room_question *q = job->context;
+    const struct store_change *change = OWNER_OF(job, struct store_change, job);
+    const struct room_question *q = change->context;
     struct session *s = session_find(home, q->session);
     if (s) {
         s->asking = false;
+        bool looked = change->result == STORE_CHANGED;
         submission_room_decided(&s->submission,
-                                job->ok && q->refusal.code != 0 ? &q->refusal : NULL);
+                                looked && q->refusal.code != 0 ? &q->refusal : NULL);
         home->go_on(s);
     }
-    free(q);
     store_job_free(job);
 }
 
 void room_check_ask(struct session *s)
 {
-    const struct config *config = s->settings->config;
-    struct store_job *job = store_job_new(NULL, NULL);
     struct room_question *q = xcalloc(1, sizeof(*q));
-    *q =
-        (struct room_question){.session = s->id,
-                               .bytes = s->submission.declared,
-                               .room = {config->storage_mb << 20, config->tenant_storage_mb << 20}};
+    *q = (struct room_question){.session = s->id,
+                                .bytes = s->submission.declared,
+                                .room = config_room(s->settings->config)};
     snprintf(q->tenant, sizeof(q->tenant), "%s", s->submission.identity.tenant);
-    job->run = look;
-    job->context = q;
-    job->reads = true;
+    struct store_change *change = store_change_new(look, q);
+    change->forget = free;
+    change->reads = true;
+    change->repeatable = true;
     s->asking = true;
-    worker_ask_store_by(s->home->worker, s->settings, job, on_looked, s->home);
+    worker_ask_store_by(s->home->worker, s->settings, &change->job, on_looked, s->home);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* session.c - A client's session: feed the machine, answer what it wants.
+/* session.c - A client's session: passes bytes to the submission machine, and answers its requests.
  *
- * All the waiting is in session_pump(), called at the end of every callback. What is asked of
- * others (credential, disk, store) comes back by the session's id: when the client has gone
- * meanwhile, nobody is found, and nothing happens.
+ * session_pump() is called at the end of every callback. Answers of others (credential, disk,
+ * store) find their session by its id: if the client has disconnected meanwhile, there is none, and
+ * nothing happens.
  */
 #include "session_parts.h"
 
@@ -11,9 +11,9 @@
 #include "body_writer.h"
 #include "incidents.h"
 #include "log.h"
-#include "rcpt_check.h"
 #include "refusals.h"
 #include "rejects.h"
+#include "secret.h"
 #include "trace.h"
 
 #include <stdio.h>
@@ -24,18 +24,16 @@ static void note_login(struct session *s, const struct auth_answer *answer)
 {
     char name[ADDRESS_MAX + 1];
     struct span claimed = submission_auth(&s->submission).name;
-    if (answer->busy) {
-        log_event(LOG_WARN, "auth_busy", "peer", s->peer);
-        return;
-    }
+    bool kept_out = answer->busy || answer->locked_ms > 0;
     struct verdict v =
-        answer->locked_ms > 0
+        answer->busy ? verdict_make(454, "4.7.0", "too many logins wait for their password check")
+        : answer->locked_ms > 0
             ? verdict_make(454, "4.7.0", "kept out after too many failed logins")
             : verdict_make(535, "5.7.8",
                            "name or password is wrong, or the credential is disabled");
     snprintf(name, sizeof(name), "%.*s", SPAN_ARG(span_first(claimed, 64)));
     refusals_add(s->home->shared->refusals,
-                 &(struct refusal){.kind = answer->locked_ms > 0 ? "auth_kept_out" : "auth_refused",
+                 &(struct refusal){.kind = kept_out ? "auth_kept_out" : "auth_refused",
                                    .command = "AUTH",
                                    .user = "",
                                    .about = name,
@@ -71,10 +69,11 @@ static void ask_auth(struct session *s)
 
 static void find_keys(struct session *s)
 {
-    char keys[SCRAM_KEYS_TEXT] = "";
-    if (!auth_keys(s->home, submission_auth(&s->submission).name, keys))
-        log_event(LOG_WARN, "auth_busy", "peer", s->peer);
-    submission_keys(&s->submission, keys); /* with none, no proof will fit */
+    char keys[SCRAM_KEYS_TEXT];
+    directory_scram(store_directory(s->home->worker->store), submission_auth(&s->submission).name,
+                    keys);
+    submission_keys(&s->submission, keys);
+    secret_clear(keys, sizeof(keys));
 }
 
 /* A client in the middle of a message may finish it; others are sent away when the shard drains. */
@@ -129,38 +128,40 @@ static void trace_out(const struct session *s)
                   s->submission.sasl ? SPAN("(authentication)") : out);
 }
 
-void session_pump(struct session *s)
+/* What somebody else decides: now, or later (`asking`). False: it wants nothing of that kind. */
+static bool ask(struct session *s)
+{
+    switch (s->submission.want) {
+    case SUBMISSION_ENQUEUE:
+        session_enqueue(s);
+        return true;
+    case SUBMISSION_SPILL:
+        session_spill(s);
+        return true;
+    case SUBMISSION_ROOM:
+        room_check_ask(s);
+        return true;
+    case SUBMISSION_LIMIT:
+        rcpt_check_judge(s);
+        return true;
+    case SUBMISSION_KEYS:
+        find_keys(s);
+        return true;
+    case SUBMISSION_AUTH:
+        ask_auth(s);
+        return true;
+    case SUBMISSION_INPUT:
+    case SUBMISSION_TLS:
+    case SUBMISSION_CLOSE:
+        return false;
+    }
+    UNREACHABLE();
+}
+
+/* What there is to say goes out; whether more is read depends on what is wanted. */
+static void answer(struct session *s)
 {
     struct submission *sub = &s->submission;
-    (void)session_follow_settings(s);
-    if (sub->authenticated) {
-        session_settle(s);
-        trace(s, sub->identity.name);
-    }
-    session_check_access(s);
-    session_forget_body(s);
-    while (!s->asking && (sub->want == SUBMISSION_ENQUEUE || sub->want == SUBMISSION_SPILL ||
-                          sub->want == SUBMISSION_ROOM || sub->want == SUBMISSION_LIMIT ||
-                          sub->want == SUBMISSION_AUTH || sub->want == SUBMISSION_KEYS)) {
-        if (sub->want == SUBMISSION_ENQUEUE)
-            session_enqueue(s);
-        else if (sub->want == SUBMISSION_SPILL)
-            session_spill(s);
-        else if (sub->want == SUBMISSION_ROOM)
-            room_check_ask(s);
-        else if (sub->want == SUBMISSION_LIMIT)
-            rcpt_check_judge(s->home, s->settings, sub);
-        else if (sub->want == SUBMISSION_KEYS)
-            find_keys(s);
-        else
-            ask_auth(s);
-    }
-    if (sub->foreign[0])
-        incidents_add(s->home->shared->incidents, ALERT_IDENTITY, sub->identity.name, sub->foreign);
-    sub->foreign[0] = '\0';
-    note_refusals(s);
-    drain_if_idle(s);
-    trace_out(s);
     if (sub->want != SUBMISSION_CLOSE)
         connection_write(s->connection, &sub->out);
     switch (sub->want) {
@@ -186,14 +187,41 @@ void session_pump(struct session *s)
     }
 }
 
+void session_pump(struct session *s)
+{
+    struct submission *sub = &s->submission;
+    (void)session_follow_settings(s);
+    if (sub->authenticated) {
+        session_settle(s);
+        session_note_use(s);
+        trace(s, sub->identity.name);
+    }
+    session_check_access(s);
+    session_forget_body(s);
+    while (!s->asking && ask(s))
+        ;
+    if (sub->foreign[0])
+        incidents_add(s->home->shared->incidents, ALERT_IDENTITY, sub->identity.name, sub->foreign);
+    sub->foreign[0] = '\0';
+    note_refusals(s);
+    drain_if_idle(s);
+    trace_out(s);
+    answer(s);
+}
+
 /* ---- events of the connection ---- */
+
+static bool on_bind(void *bound, unsigned char *binding_r)
+{
+    const struct session *s = bound;
+    return tls_binding(connection_tls(s->connection), binding_r);
+}
 
 static void bind_tls(struct session *s)
 {
     const struct tls *tls = connection_tls(s->connection);
-    unsigned char binding[SCRAM_BINDING];
-    if (tls && tls_binding(tls, binding))
-        submission_bind(&s->submission, binding);
+    if (tls && tls_binds(tls))
+        submission_bind(&s->submission, on_bind, s);
 }
 
 static void start(struct session *s)
@@ -248,11 +276,15 @@ static void on_ended(void *owner, const char *why)
     log_end(
         log_text(log_text(log_begin(LOG_DEBUG, "disconnected"), "peer", s->peer), "reply", why));
     HASH_DEL(home->all, s);
+    home->worker->clients--;
+    acceptor_quota_give_back(&home->shared->quota);
     session_leave_place(s);
     body_writer_free(s->writer, false);
     if (s->started)
         submission_fini(&s->submission);
     free(s->once);
+    rcpt_check_forget(s);
+    credential_drop(s->credential);
     settings_drop(s->settings);
     free(s);
     worker_something_ended(home->worker);
@@ -261,14 +293,13 @@ static void on_ended(void *owner, const char *why)
 static const struct connection_events events = {
     .bytes = on_bytes, .secured = on_secured, .timed_out = on_timed_out, .ended = on_ended};
 
-static void turn_away(struct session *s)
+static void turn_away(struct session *s, const char *why)
 {
     struct buf text;
     if (!s->home->worker->draining)
         rejects_add(s->home->shared->rejects, s->peer);
     buf_init(&text, 512);
-    buf_addf(&text, "421 4.3.2 %s has too many connections: try again later\r\n",
-             s->settings->config->hostname);
+    buf_addf(&text, "421 4.3.2 %s %s\r\n", s->settings->config->hostname, why);
     connection_finish(s->connection, s->implicit_tls ? NULL : &text);
     buf_fini(&text);
 }
@@ -281,14 +312,16 @@ void sessions_accept(struct sessions *home, int fd, bool implicit_tls)
     s->settings = settings_hold(home->worker->settings);
     s->implicit_tls = implicit_tls;
     HASH_ADD(hh, home->all, id, sizeof(s->id), s);
+    home->worker->clients++;
     s->connection = connection_accept(&home->worker->loop, fd, &events, s);
     connection_peer(s->connection, s->peer);
     connection_set_timeout(s->connection, s->settings->config->idle_s);
     log_event(LOG_DEBUG, "connected", "peer", s->peer);
     s->came_ms = s->then_ms = uv_now(&home->worker->loop);
-    if (home->worker->draining || atomic_load(&home->shared->short_of_memory) ||
-        !session_take_place(s)) {
-        turn_away(s);
+    if (atomic_load(&home->shared->short_of_memory)) {
+        turn_away(s, "is short of memory: try again in a minute");
+    } else if (home->worker->draining || !session_take_place(s)) {
+        turn_away(s, "has too many connections: try again later");
     } else if (implicit_tls) {
         connection_accept_tls(s->connection, s->settings->server, TLS_SMTP);
         connection_want_bytes(s->connection, true);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* session_state.c - A session's id, by which what was asked of others comes back to it, and by
- * which settings it goes on. */
+/* session_state.c - Session ids, by which answers find their session, and the settings of a
+ * session. */
 #include "session_parts.h"
 
 struct session *session_find(struct sessions *home, uint64_t id)

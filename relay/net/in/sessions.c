@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sessions.c - What is done to all sessions of a thread, or to those that are meant.
+/* sessions.c - Operations on all sessions of a thread, or on some of them.
  *
- * Some clients keep a connection busy with next to nothing. The connection's own timer knows
- * silence; one byte a minute is no silence, but it is no command and no message either.
+ * A client can keep a connection busy with almost nothing: the connection's idle timer does not
+ * catch one byte a minute. So a minimum rate is checked here.
  */
 #include "session_parts.h"
 
 #include "alignment_cache.h"
 #include "log.h"
+#include "login_queue.h"
 #include "rejects.h"
 
 #include <utlist.h>
@@ -82,12 +83,42 @@ void sessions_end_slow(struct sessions *home)
     }
 }
 
+static const char most[] =
+    "too many connections are open, most of them by this tenant: close some, or try again later";
+
+/* To make room for another tenant, or for one more of its own. */
+static bool end_settled(struct sessions *home, const struct connection_place *place)
+{
+    struct session *s = session_of_tenant(home, place);
+    if (!s)
+        return false;
+    log_end(log_text(
+        log_text(log_begin(LOG_INFO, "session_ended"), "user", s->submission.identity.name), "peer",
+        s->peer));
+    session_leave_place(s);
+    if (session_is_idle(s))
+        submission_hang_up(&s->submission, most);
+    else
+        session_end_soon(s, most);
+    session_pump(s);
+    return true;
+}
+
 bool sessions_make_room(struct sessions *home, const struct connection_place *place)
 {
+    if (place->tenant[0])
+        return end_settled(home, place);
     struct session *s = session_at_place(home, place);
-    if (s)
-        send_away(s, "has too many connections: log in sooner, or try again later");
-    return s != NULL;
+    if (!s)
+        return false;
+    sessions_made_room(home, place);
+    send_away(s, "has too many connections: log in sooner, or try again later");
+    return true;
+}
+
+void sessions_made_room(struct sessions *home, const struct connection_place *place)
+{
+    connection_limits_made_room(home->shared->connection_limits, place);
 }
 
 void sessions_check_access(struct sessions *home)
@@ -95,7 +126,7 @@ void sessions_check_access(struct sessions *home)
     struct session *s;
     struct session *next;
     HASH_ITER (hh, home->all, s, next)
-        if (s->started && s->submission.authenticated)
+        if (s->credential && credential_is_over(s->credential))
             session_pump(s);
 }
 
@@ -128,6 +159,20 @@ void sessions_close(struct sessions *home)
 }
 
 /* ---- begin and end ---- */
+
+void sessions_shared_init(struct sessions_shared *shared)
+{
+    shared->connection_limits = connection_limits_new();
+    shared->login_queue = login_queue_new(login_queue_at_once());
+    shared->rejects = rejects_new("connections_refused");
+}
+
+void sessions_shared_fini(struct sessions_shared *shared)
+{
+    connection_limits_free(shared->connection_limits);
+    login_queue_free(shared->login_queue);
+    rejects_free(shared->rejects);
+}
 
 void sessions_init(struct sessions *home, struct worker *worker, struct sessions_shared *shared,
                    void (*make_room)(struct sessions *home, const struct connection_place *place))

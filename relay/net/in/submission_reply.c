@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* submission_reply.c - Queued, paced, collapsed, repeated, refused: each in one line. */
+/* submission_reply.c - Replies and log lines: one line for each result (queued, paced, collapsed,
+ * repeated, refused). */
 #include "submission_reply.h"
 
 #include "log.h"
@@ -12,16 +13,16 @@ struct verdict submission_reply_failure(const struct err *err)
 }
 
 /* Every recipient has its slot later: the application is told when the first one is. */
-static int64_t paced_s(const struct store_job *job)
+static int64_t paced_s(const struct store_accept *a)
 {
     int64_t first_ms = INT64_MAX;
-    for (size_t i = 0; job->decisions && i < job->mail->envelope.count; i++) {
-        const struct throttle_decision *d = &job->decisions[i];
+    for (size_t i = 0; a->decisions && i < a->mail->envelope.count; i++) {
+        const struct throttle_decision *d = &a->decisions[i];
         bool paced = d->what == THROTTLE_PACE || d->what == THROTTLE_REPLACES;
         int64_t wait_ms = paced ? d->wait_ms : 0;
         first_ms = wait_ms < first_ms ? wait_ms : first_ms;
     }
-    return job->decisions ? (first_ms + 999) / 1000 : 0;
+    return a->decisions ? (first_ms + 999) / 1000 : 0;
 }
 
 /* Nothing new is sent, because of another message. */
@@ -34,32 +35,42 @@ static struct verdict repeated(const struct throttle_decision *d)
                : verdict_make(250, "2.0.0", "duplicate of %s, not sent again", other);
 }
 
-struct verdict submission_reply_answer(const struct store_job *job, struct buf *more)
+struct verdict submission_reply_answer(const struct store_accept *a, struct buf *more)
 {
     char id[MAIL_ID_TEXT];
-    int64_t wait_s = paced_s(job);
-    mail_id_print(job->mail->id, id);
-    if (job->refusal.code != 0)
-        return job->refusal;
-    if (!job->is_duplicate && !job->ok)
-        return submission_reply_failure(&job->err);
-    if (!job->is_duplicate && !job->captured && wait_s == 0)
-        return verdict_make(250, "2.0.0", "Ok: queued as %s", id);
-    buf_addf(more, "Ok: queued as %s\n", id);
-    if (job->is_duplicate)
-        return repeated(&job->decisions[0]);
-    return job->captured
-               ? verdict_make(250, "2.0.0",
-                              "held: the DNS records of %s are not right yet, see 'sealpost dns "
-                              "%s --check'",
-                              job->mail->from_domain, job->mail->from_domain)
-               : verdict_make(250, "2.0.0", "paced, next slot in %lld s", (long long)wait_s);
+    int64_t wait_s = paced_s(a);
+    mail_id_print(a->mail->id, id);
+    switch (a->result) {
+    case STORE_REFUSED:
+    case STORE_STALE:
+    case STORE_OVER_QUOTA:
+        return a->refusal;
+    case STORE_UNDECIDED:
+    case STORE_NO_ROOM:
+    case STORE_FAILED:
+        return submission_reply_failure(&a->job.err);
+    case STORE_DUPLICATE:
+        buf_addf(more, "Ok: queued as %s\n", id);
+        return repeated(&a->decisions[0]);
+    case STORE_CAPTURED:
+        buf_addf(more, "Ok: queued as %s\n", id);
+        return verdict_make(250, "2.0.0",
+                            "held: the DNS records of %s are not right yet, see 'sealpost dns %s "
+                            "--check'",
+                            a->mail->from_domain, a->mail->from_domain);
+    case STORE_ACCEPTED:
+        if (wait_s == 0)
+            return verdict_make(250, "2.0.0", "Ok: queued as %s", id);
+        buf_addf(more, "Ok: queued as %s\n", id);
+        return verdict_make(250, "2.0.0", "paced, next slot in %lld s", (long long)wait_s);
+    }
+    UNREACHABLE();
 }
 
-void submission_reply_log(const struct store_job *job)
+void submission_reply_log(const struct store_accept *a)
 {
-    const struct mail *m = job->mail;
-    if (job->ok) {
+    const struct mail *m = a->mail;
+    if (store_has_accepted(a)) {
         struct log_line *line = log_id(log_begin(LOG_INFO, "accepted"), m->id);
         line = log_text(log_text(log_text(line, "user", m->credential), "peer", m->peer), "from",
                         m->envelope.sender);
@@ -68,16 +79,16 @@ void submission_reply_log(const struct store_job *job)
         log_end(log_number(log_number(line, "count", (int64_t)m->envelope.count), "size",
                            m->place.length));
     }
-    if (job->ok && job->observed > 0)
+    if (store_has_accepted(a) && a->observed > 0)
         log_end(log_number(
             log_text(log_id(log_begin(LOG_WARN, "would_throttle"), m->id), "user", m->credential),
-            "count", job->observed));
-    if (job->is_duplicate)
-        log_end(log_text(
-            log_text(log_id(log_begin(LOG_INFO, job->decisions[0].what == THROTTLE_COLLAPSED
-                                                    ? "collapsed"
-                                                    : "repeated"),
-                            job->decisions[0].other),
-                     "user", m->credential),
-            "peer", m->peer));
+            "count", a->observed));
+    if (a->result == STORE_DUPLICATE)
+        log_end(
+            log_text(log_text(log_id(log_begin(LOG_INFO, a->decisions[0].what == THROTTLE_COLLAPSED
+                                                             ? "collapsed"
+                                                             : "repeated"),
+                                     a->decisions[0].other),
+                              "user", m->credential),
+                     "peer", m->peer));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* acceptor.c - accept() by hand.
+/* acceptor.c - Calls accept() directly instead of using libuv.
  *
- * Failure modes: one client has gone again (the next) - no descriptors or memory for it (a pause,
- * and it is said once a minute).
+ * Failure modes: a client has disconnected (continue with the next) - no descriptors or memory
+ * (pause; logged once a minute) - the quota is used up (pause for a moment).
  */
 #include "acceptor.h"
 
@@ -14,9 +14,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* So many in one turn of the loop: whoever is turned away holds a descriptor until the next one,
- * and all listeners of all shards together must not take those that others need. */
-enum { PAUSE_MS = 200, SAY_MS = 60 * 1000, AT_ONCE = 8 };
+/* AT_ONCE in one turn of the loop: whoever is turned away holds a descriptor until the next one. */
+enum { PAUSE_MS = 200, QUOTA_PAUSE_MS = 10, SAY_MS = 60 * 1000, AT_ONCE = 8 };
+
+static bool quota_take(struct acceptor_quota *q)
+{
+    if (!q || q->most == 0 || atomic_fetch_add(&q->open, 1) < q->most)
+        return true;
+    atomic_fetch_sub(&q->open, 1);
+    return false;
+}
+
+void acceptor_quota_give_back(struct acceptor_quota *q)
+{
+    if (q && q->most > 0)
+        CHECK(atomic_fetch_sub(&q->open, 1) > 0);
+}
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
@@ -26,11 +39,16 @@ static void on_pause_over(uv_timer_t *timer)
     uv_poll_start(&a->poll, UV_READABLE, on_ready);
 }
 
+static void pause_for(struct acceptor *a, unsigned wait_ms)
+{
+    uv_poll_stop(&a->poll);
+    uv_timer_start(&a->timer, on_pause_over, wait_ms, 0);
+}
+
 static void pause_accepting(struct acceptor *a, int why)
 {
     uint64_t now_ms = uv_now(a->poll.loop);
-    uv_poll_stop(&a->poll);
-    uv_timer_start(&a->timer, on_pause_over, PAUSE_MS, 0);
+    pause_for(a, PAUSE_MS);
     if (a->said_ms && now_ms - a->said_ms < SAY_MS)
         return;
     a->said_ms = now_ms;
@@ -56,11 +74,16 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     struct acceptor *a = poll->data;
     (void)events;
     for (int i = 0; status == 0 && i < AT_ONCE && !uv_is_closing((uv_handle_t *)poll); i++) {
+        if (!quota_take(a->quota)) {
+            pause_for(a, QUOTA_PAUSE_MS);
+            return;
+        }
         int fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             a->taken(a->context, fd);
             continue;
         }
+        acceptor_quota_give_back(a->quota);
         if (is_the_clients(errno))
             continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK)

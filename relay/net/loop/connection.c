@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* connection.c - Handles live inside the connection, and it is freed when both have been closed.
+/* connection.c - A connection contains its libuv handles, and is freed when both have been closed.
  *
  * Invariants: 1. after `closing` is set no event but `ended` is delivered; 2. nothing is read from
  * a connection after TLS has closed or failed.
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 enum { READ_SIZE = 64 * 1024, UNSENT_MAX = 512 * 1024, FINISH_MS = 10 * 1000 };
 
@@ -322,6 +323,15 @@ size_t connection_unsent(const struct connection *c)
     return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
 }
 
+size_t connection_unacknowledged(const struct connection *c)
+{
+    int fd = -1;
+    int in_kernel = 0;
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || ioctl(fd, TIOCOUTQ, &in_kernel) != 0)
+        in_kernel = 0; /* nobody knows */
+    return connection_unsent(c) + (size_t)in_kernel;
+}
+
 void connection_finish(struct connection *c, struct buf *last)
 {
     if (c->closing || c->finishing)
@@ -359,10 +369,11 @@ static void take_cipher(struct connection *c, struct span cipher)
 {
     enum tls_state before = c->tls->state;
     tls_input(c->tls, cipher);
-    flush(c, &c->tls->cipher);
     if (before == TLS_HANDSHAKE && c->tls->state == TLS_OPEN && !c->closing)
         c->events->secured(c->owner);
     take_plain(c);
+    flush(c,
+          &c->tls->cipher); /* what has not left with what is said: the end of a handshake does */
     if (c->tls->state == TLS_FAILED)
         connection_close(c, c->tls->err.text);
     else if (c->tls->state == TLS_CLOSED)
@@ -403,11 +414,11 @@ void connection_accept_tls(struct connection *c, struct tls_context *context,
 }
 
 void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,
-                            enum tls_demand demand)
+                            enum tls_demand demand, const char *session_key)
 {
     CHECK(c->tls == NULL);
     c->tls = xcalloc(1, sizeof(*c->tls));
-    tls_connect(c->tls, context, host, demand);
+    tls_connect_again(c->tls, context, host, demand, session_key);
     flush(c, &c->tls->cipher);
 }
 

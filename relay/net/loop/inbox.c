@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* inbox.c - Take the whole list under the lock, run it without. */
+/* inbox.c - Takes the whole list under the lock, and runs its items without it. */
 #include "inbox.h"
 
 #include "check.h"

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* listener.c - Sockets are made by hand, because SO_REUSEPORT must be set before bind(). */
+/* listener.c - Creates sockets directly, because SO_REUSEPORT must be set before bind(). */
 #include "listener.h"
-
-#include "acceptor.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -112,6 +110,7 @@ bool listener_open_all(uv_loop_t *loop, const struct config *config, const int *
         l->implicit_tls = from->implicit_tls;
         l->taken = from->http ? clients->http : clients->mail;
         l->context = clients->context;
+        l->acceptor.quota = from->http ? clients->http_quota : clients->mail_quota;
         l->next = *listeners_r;
         *listeners_r = l;
         if (acceptor_listen(&l->acceptor, loop, sockets[i], BACKLOG, from->name, on_client, l) != 0)

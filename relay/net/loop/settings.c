@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* settings.c - Held by those who use them, freed by the last one. */
+/* settings.c - Settings with a count of holders; the last one frees them. */
 #include "settings.h"
 
 #include <stdlib.h>

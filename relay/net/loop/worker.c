@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* worker.c - Counts what is under way, and brings the store's answers back to the loop. */
+/* worker.c - Counts operations in progress, and passes the store's answers to the loop. */
 #include "worker.h"
 
 #include <stdlib.h>
@@ -14,11 +14,6 @@ void worker_init(struct worker *w, struct store *store, struct settings *setting
     inbox_init(&w->inbox, &w->loop);
 }
 
-bool worker_open_reader(struct worker *w, struct err *err)
-{
-    return database_open(w->settings->config->state_dir, DATABASE_READ, &w->reader, err);
-}
-
 void worker_fini(struct worker *w)
 {
     while (w->inbox.first) { /* nobody is left to run it */
@@ -28,7 +23,6 @@ void worker_fini(struct worker *w)
     }
     CHECK(uv_loop_close(&w->loop) == 0);
     settings_drop(w->settings);
-    database_close(w->reader);
 }
 
 void worker_change_settings(struct worker *w, struct settings *settings)
@@ -101,4 +95,47 @@ void worker_ask_store_by(struct worker *w, struct settings *settings, struct sto
     job->answer = on_answered;
     worker_begin(w);
     store_put(w->store, job);
+}
+
+/* ---- the way to the reader and back ---- */
+
+struct read_call {
+    struct inbox_item item;
+    struct worker *worker;
+    struct store_question *question;
+    struct settings *settings; /* held, or NULL */
+    worker_on_read *done;
+    void *context;
+};
+
+static void on_read_returned(struct inbox_item *item)
+{
+    struct read_call e = *(struct read_call *)item;
+    free(item);
+    e.done(e.context, e.question);
+    settings_drop(e.settings);
+    worker_end(e.worker);
+}
+
+/* On the reader's thread. */
+static void on_read(struct store_question *q)
+{
+    struct read_call *e = q->owner;
+    inbox_post(&e->worker->inbox, &e->item);
+}
+
+void worker_ask_reader(struct worker *w, struct settings *settings, struct store_question *q,
+                       worker_on_read *done, void *context)
+{
+    struct read_call *e = xcalloc(1, sizeof(*e));
+    *e = (struct read_call){.item.run = on_read_returned,
+                            .worker = w,
+                            .question = q,
+                            .settings = settings ? settings_hold(settings) : NULL,
+                            .done = done,
+                            .context = context};
+    q->owner = e;
+    q->answer = on_read;
+    worker_begin(w);
+    store_ask(w->store, q);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* attempt.c - The answers of one attempt, and its time. */
+/* attempt.c - The answers to the recipients of an attempt, and its deadline. */
 #include "attempt.h"
 
 #include "clock.h"

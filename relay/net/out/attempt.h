@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* attempt.h - One message's recipients in one domain, on their way: read, hand over, settle.
  *
- * Happy path: attempt_start (read the rows) - outbound connection - attempt_settle (store) -
+ * Happy path: attempt_read (the rows, from memory or by the store's reader; then its work comes
+ * again) - attempt_start (who is still due) - outbound connection - attempt_settle (store) -
  * attempt_end (dispatch). Every recipient that was still due gets exactly one outcome, or is given
  * back.
  */
@@ -16,6 +17,15 @@ struct attempt {
     struct deliveries *home;
     struct dispatch_work *work;
     struct settings *settings; /* held */
+    struct attempt_reading {
+        struct store_question *answer; /* owned; NULL: not there, or not needed */
+        uint64_t revision;             /* of the store when it was asked */
+        unsigned epoch;                /* of the clock at that time */
+        unsigned times;                /* that it was asked */
+        bool keys;                     /* they have been read, or were to be */
+        bool outdated;                 /* rows have been ended since */
+        struct inbox_item *behind;     /* works of its connection that came meanwhile; a list */
+    } reading;
     const struct config_route *route;
     struct mail *mail;       /* only the recipients that are to be delivered now */
     struct verdict *answers; /* beside mail->envelope.rcpts; code 0: none yet */
@@ -26,6 +36,7 @@ struct attempt {
     bool verified;           /* its certificate was valid for its name */
     bool hop_dsn;            /* the hop reports on delivery itself */
     bool not_attempted;      /* our own fault */
+    bool no_host;            /* none took the connection */
     int64_t clock_offset_ms; /* of the mail's times */
     bool damaged;
     struct buf dialogue;
@@ -69,6 +80,8 @@ void attempt_leave_rest(struct attempt *p);
 void attempt_note_remedy(struct attempt *p, const char *host, const struct delivery *d);
 /* The host refuses our login, and all mail of the route waits for somebody who mends it. */
 void attempt_note_login(const struct attempt *p, const char *host, const struct delivery *d);
+/* What is wrong with the login: "login refused". */
+const char *attempt_login_word(const struct delivery *d);
 /* Its domain has no key that signs: told at most once an hour for each domain. */
 void attempt_note_unsigned(const struct attempt *p, const char *why);
 /* Lines that `who` has said, for the dialogue, if it is wanted; `p` may be NULL. */
@@ -85,10 +98,25 @@ void attempt_end(struct attempt *p);
 /* No server has been asked, and the queue has it again. */
 void attempt_drop(struct attempt *p);
 
+/* ---- attempt_read.c ---- */
+
+/* Read what `work` is about. True: attempt_start() can go on. False: it is being read, and the work
+ * comes again when it has been. */
+MUST_CHECK bool attempt_read(struct deliveries *home, struct dispatch_work *work);
+/* Its rows are there, or are not needed: works of its connection that waited for that come next. */
+void attempt_leave_reading(struct attempt *p);
+/* The queue has the attempt of `work` again, whether it has been read or not. Takes `work`. */
+void attempt_forget(struct dispatch_work *work);
+
+/* Is `work` about a connection whose attempt is being read? Then it is kept until that goes on. */
+MUST_CHECK bool attempt_holds_back(struct deliveries *home, struct dispatch_work *work);
+/* Rows have been ended: whatever is being read is read once more. */
+void attempt_read_again(struct deliveries *home);
+
 /* ---- attempt_start.c ---- */
 
-/* Read what `work` is about, and answer what needs no connection. NULL: there is nothing to send,
- * and it settles or ends by itself. Takes `work`. */
-struct attempt *attempt_start(struct deliveries *home, struct dispatch_work *work);
+/* Answer what needs no connection. NULL: there is nothing to send, and it settles or ends by
+ * itself. Takes `work`, which has been read. */
+struct attempt *attempt_start(struct dispatch_work *work);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* attempt_notes.c - What is written down of an attempt on its way: events of its message, and the
- * dialogue where somebody asked for it. */
+/* attempt_notes.c - Records of an attempt in progress: events of its message, and the dialogue with
+ * the server for messages that request it. */
 #include "attempt.h"
 #include "clock.h"
 #include "incidents.h"
@@ -23,54 +23,21 @@ void attempt_note_dialogue(struct attempt *p, const struct delivery *d, const ch
     }
 }
 
-struct note {
-    int64_t message;
-    const char *kind; /* a literal */
-    char host[ADDRESS_DOMAIN_MAX + 1];
-    struct verdict v;
-};
-
-static bool write_note(struct database *db, void *context, struct err *err)
-{
-    const struct note *n = context;
-    const struct database_event event = {.at_ms = clock_now_ms(),
-                                         .kind = n->kind,
-                                         .message = n->message,
-                                         .recipient = "",
-                                         .code = n->v.code,
-                                         .enhanced = n->v.enhanced,
-                                         .reply = n->v.text,
-                                         .remote = n->host};
-    return database_add_event(db, &event, err);
-}
-
-static void on_noted(void *context, struct store_job *job)
-{
-    (void)context;
-    free(job->context);
-    store_job_free(job);
-}
-
-static void note_event(struct attempt *p, const char *kind, const char *host,
-                       const struct verdict *v)
-{
-    struct store_job *job = store_job_new(NULL, NULL);
-    struct note *n = xcalloc(1, sizeof(*n));
-    *n = (struct note){.message = p->mail->id, .kind = kind, .v = *v};
-    snprintf(n->host, sizeof(n->host), "%s", host);
-    job->run = write_note;
-    job->context = n;
-    worker_ask_store(p->home->worker, job, on_noted, NULL);
-}
-
 void attempt_note_remedy(struct attempt *p, const char *host, const struct delivery *d)
 {
     bool in_clear = d->remedy == DELIVERY_IN_CLEAR;
-    struct log_line *line = log_begin(LOG_WARN, in_clear ? "tls_failed" : "trying_again");
-    line = log_text(log_text(line, "mx", host), "what", delivery_remedy_name(d->remedy));
-    log_end(log_text(line, "reply", d->trouble.text));
+    struct log_line *line =
+        log_begin(in_clear ? LOG_WARN : LOG_INFO, in_clear ? "tls_failed" : "trying_again");
+    line = log_text(log_id(line, p->mail->id), "mx", host);
+    line = log_text(line, "what", delivery_remedy_name(d->remedy));
+    log_end(log_text(log_number(line, "code", d->trouble.code), "reply", d->trouble.text));
     if (in_clear)
-        note_event(p, "tls_failed", host, &d->trouble);
+        store_tell(p->home->worker->store, &(struct database_event){.kind = "tls_failed",
+                                                                    .message = p->mail->id,
+                                                                    .code = d->trouble.code,
+                                                                    .enhanced = d->trouble.enhanced,
+                                                                    .reply = d->trouble.text,
+                                                                    .remote = host});
 }
 
 void attempt_note_unsigned(const struct attempt *p, const char *why)
@@ -98,6 +65,11 @@ static const struct {
                                "set username and password_file of this route, or have its host "
                                "allow this relay"},
 };
+
+const char *attempt_login_word(const struct delivery *d)
+{
+    return login_notes[d->login].what;
+}
 
 void attempt_note_login(const struct attempt *p, const char *host, const struct delivery *d)
 {

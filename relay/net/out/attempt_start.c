@@ -10,12 +10,10 @@
 
 #include "clock.h"
 #include "log.h"
-#include "suppressions.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 enum { AGAIN_MS = 5000, EARLY_MS = 60 * 1000, CLOCK_MOVES_MS = 100 };
 
@@ -37,24 +35,28 @@ static struct verdict unresolvable(struct attempt *p)
     char asked[120];
     dns_asked(p->settings->config, asked);
     switch (p->work->result) {
-    case RESOLVER_FOUND:
+    case MX_PENDING:
+    case MX_FOUND:
         UNREACHABLE();
-    case RESOLVER_NULL_MX:
+    case MX_NULL:
         return verdict_make(556, "5.1.10", "Domain %s does not accept mail (null MX)", domain);
-    case RESOLVER_NO_DOMAIN:
+    case MX_NO_DOMAIN:
         if (p->route->host[0])
             return verdict_make(451, "4.4.3", "Smart host %.80s not found in DNS (%s)",
                                 p->route->host, asked);
         return verdict_make(550, "5.1.2", "Domain %s does not exist or has no mail server", domain);
-    case RESOLVER_LOOP:
+    case MX_LOOP:
         return verdict_make(554, "5.4.6", "Mail for %s loops back to this host: %s", domain,
                             p->work->text[0] ? p->work->text : "its MX is ourselves");
-    case RESOLVER_BARRED:
+    case MX_BARRED:
         return verdict_make(550, "5.4.4", "Domain %s has no host that can be reached: %s", domain,
                             p->work->text);
-    case RESOLVER_FAILED:
+    case MX_UNTRIED:
+        return verdict_make(451, "4.4.4", "Domain %s: %s; others are tried later", domain,
+                            p->work->text);
+    case MX_FAILED:
         return verdict_make(451, "4.4.3", "DNS gave no answer for %.80s (%s)", domain, asked);
-    case RESOLVER_DOWN:
+    case MX_DOWN:
         p->not_attempted = true;
         return verdict_make(451, "4.4.3", "DNS gives no answer at all: is the network down? (%s)",
                             asked);
@@ -74,9 +76,11 @@ static void settle_without(struct attempt *p)
 
 /* Keep the recipients of this attempt that are still due; the others are somebody else's, or
  * settled, or due later because they have been tried meanwhile. A minute counts as due: the
- * queue's clock and the rows' drift apart by what NTP corrects. */
-static void narrow(struct attempt *p, const struct queue_attempt *work, int64_t now_ms)
+ * queue's clock and the rows' drift apart by what NTP corrects. `suppressed`, which stands beside
+ * them, or NULL, is narrowed with them. */
+static void narrow(struct attempt *p, struct verdict *suppressed, int64_t now_ms)
 {
+    const struct queue_attempt *work = p->work->attempt;
     struct mail *m = p->mail;
     struct envelope all = m->envelope;
     size_t kept = 0;
@@ -92,6 +96,8 @@ static void narrow(struct attempt *p, const struct queue_attempt *work, int64_t 
             struct envelope_rcpt other = m->envelope.rcpts[kept];
             m->envelope.rcpts[kept] = m->envelope.rcpts[i];
             m->envelope.rcpts[i] = other;
+            if (suppressed)
+                suppressed[kept] = suppressed[i];
             m->rows[kept++] = m->rows[i];
         }
     }
@@ -113,23 +119,15 @@ static void answer_refused(struct attempt *p)
     }
 }
 
-/* Whoever has been suppressed while the message waited gets it no more. What we make ourselves
- * always goes. */
-static bool answer_suppressed(struct attempt *p, struct err *err)
+/* Whoever has been suppressed while the message waited gets it no more. */
+static void answer_suppressed(struct attempt *p, const struct verdict *suppressed)
 {
-    const struct mail *m = p->mail;
-    for (size_t i = 0; m->protocol[0] && i < m->envelope.count; i++) {
-        struct suppress_entry entry;
-        if (p->answers[i].code == 0 &&
-            database_suppressed(p->home->worker->reader, m, m->envelope.rcpts[i].address,
-                                clock_now_ms(), &entry, err)) {
-            p->answers[i] = suppress_verdict(&entry);
-            p->suppressed[i] = true;
-        }
-        if (err->kind != ERR_NONE)
-            return false;
+    for (size_t i = 0; i < p->mail->envelope.count; i++) {
+        if (p->answers[i].code != 0 || suppressed[i].code == 0)
+            continue;
+        p->answers[i] = suppressed[i];
+        p->suppressed[i] = true;
     }
-    return true;
 }
 
 /* Nobody is connected to for mail that cannot be signed. */
@@ -138,7 +136,7 @@ static bool may_be_signed(struct attempt *p)
     struct keyring_loan loan;
     struct err err = {0};
     struct keyring *keyring = p->home->shared->keyring;
-    bool ok = keyring_find(keyring, p->home->worker->reader, p->mail->from_domain, &loan, &err);
+    bool ok = keyring_find(keyring, p->mail->from_domain, &loan, &err);
     if (ok) {
         keyring_return(keyring, &loan);
         return true;
@@ -149,62 +147,56 @@ static bool may_be_signed(struct attempt *p)
 }
 
 /* Who of its recipients is to get it now. */
-static void begin_answers(struct attempt *p)
+static void begin_answers(struct attempt *p, struct verdict *suppressed)
 {
-    narrow(p, p->work->attempt, clock_now_ms());
+    narrow(p, suppressed, clock_now_ms());
     p->answers = xcalloc(p->mail->envelope.count + 1, sizeof(*p->answers));
     p->own = xcalloc(p->mail->envelope.count + 1, sizeof(*p->own));
     p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
 }
 
-/* The message as it is now. */
-static bool read_rows(struct attempt *p, struct err *err)
+/* The message as it was read. */
+static bool take_rows(struct attempt *p, struct err *err)
 {
-    p->mail = store_recent(p->home->worker->store, p->work->attempt->message);
-    if (p->mail) {
-        begin_answers(p);
+    struct store_question *q = p->reading.answer;
+    if (!q) { /* from memory: nobody of it is refused or suppressed */
+        begin_answers(p, NULL);
         return true;
     }
-    if (!database_begin_reading(p->home->worker->reader, err))
+    p->mail = q->mail;
+    q->mail = NULL;
+    *err = q->err;
+    if (!q->ok)
         return false;
-    bool ok = database_mail(p->home->worker->reader, p->work->attempt->message, &p->mail, err);
-    if (ok) {
-        begin_answers(p);
-        answer_refused(p);
-        ok = answer_suppressed(p, err);
-    }
-    database_end_reading(p->home->worker->reader);
-    return ok;
+    begin_answers(p, q->suppressed);
+    answer_refused(p);
+    answer_suppressed(p, q->suppressed);
+    return true;
 }
 
 /* Its rows, if they are to be had; false: it ends. */
 static bool find_rows(struct attempt *p)
 {
     struct err err = {0};
-    unsigned epoch = clock_epoch();
-    p->clock_offset_ms = clock_offset_ms();
-    bool found = !p->home->worker->draining && read_rows(p, &err);
+    bool found = !p->home->worker->draining && take_rows(p, &err);
+    store_question_free(p->reading.answer);
+    p->reading.answer = NULL;
     if (!found && err.kind != ERR_NOT_FOUND) {
         p->again_in_ms = AGAIN_MS;
         if (!p->home->worker->draining)
             log_event(LOG_ERROR, "queue_unreadable", "reply", err.text);
     }
-    if (found && !clock_holds(epoch)) { /* rows and clock are of different times just now */
+    if (found && !clock_holds(p->reading.epoch)) { /* rows and clock are of different times */
         p->again_in_ms = CLOCK_MOVES_MS;
         return false;
     }
     return found && p->mail->envelope.count > 0 && p->again_in_ms == 0;
 }
 
-struct attempt *attempt_start(struct deliveries *home, struct dispatch_work *work)
+struct attempt *attempt_start(struct dispatch_work *work)
 {
-    struct attempt *p = xcalloc(1, sizeof(*p));
-    p->home = home;
-    p->work = work;
-    p->begun_ms = uv_now(&home->worker->loop);
-    p->settings = settings_hold(home->worker->settings);
-    buf_init(&p->dialogue, 32 * 1024);
-    DL_APPEND(home->attempts, p);
+    struct attempt *p = work->begun;
+    attempt_leave_reading(p);
     if (!find_rows(p)) {
         attempt_end(p);
         return NULL;

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* composition.c - Two large copies at a time, security mail first, so that the pool stays free for
- * logins and for mail that arrives.
+ * logins and for mail that arrives. Small ones leave the loop while it has others to serve and a
+ * core is free.
  *
- * Happy path: open - make (here, or wait, granted, pool, done) - next, next … - free.
+ * Happy path: open - make (here; or a signing thread, done; or wait, granted, pool, done) - next,
+ * next … - free.
  *
  * Failure modes:
- * - the record has been moved since its row was read: the row is read again
- * - whoever asked goes away while the pool works: it is freed when that is done
+ * - the record has been moved since its row was read: the store's reader is asked where it is now
+ * - whoever asked goes away while the reader or the pool works: it is freed when that is done
  */
 #include "composition.h"
 
+#include "body_hashes.h"
 #include "delivery.h"
 #include "log.h"
 
@@ -22,15 +25,24 @@
 enum { AT_WORK_MAX = 2 }; /* of the four threads that libuv's pool has */
 
 struct composition {
-    struct inbox_item item;          /* to its shard, when it is granted a place */
+    struct inbox_item item; /* to its shard: it is granted a place, or is signed */
+    struct signing_job job;
     struct composition *next, *prev; /* of those that wait */
     uv_work_t work;
     struct deliveries *home;
     struct settings *settings; /* held */
     struct keyring_loan loan;
     enum stream_class class;
-    bool busy;                                  /* the shard's own knowledge */
-    enum { WAITING, GRANTED, ABANDONED } state; /* while busy; with the turnstile's mutex */
+    bool lost;         /* the record is not where the row says */
+    struct err damage; /* what is wrong there */
+    struct mail *mail; /* borrowed while it is not abandoned */
+    bool busy;         /* the shard's own knowledge */
+    enum {
+        WAITING,
+        GRANTED,
+        LOOKING,
+        ABANDONED
+    } state; /* while busy; with the turnstile's mutex */
     void (*done)(void *owner);
     void *owner;
 
@@ -58,25 +70,14 @@ static struct {
 
 /* ---- open and free ---- */
 
-/* It may have been moved since the row was read. */
-static bool open_record(struct composition *c, struct mail *mail, struct err *err)
+/* It may have been moved since the row was read: that is found out when the copy is made. */
+static bool open_record(struct composition *c, struct err *err)
 {
-    const char *state_dir = c->settings->config->state_dir;
-    struct mail *fresh = NULL;
-    struct err unread = {0};
-    if (spool_open(state_dir, mail->id, &mail->place, &c->spool, err))
+    if (spool_open(c->settings->config->state_dir, c->mail->id, &c->mail->place, &c->spool, err))
         return true;
-    if (err->kind != ERR_DAMAGED)
-        return false;
-    if (!database_mail(c->home->worker->reader, mail->id, &fresh, &unread)) {
-        if (unread.kind != ERR_NOT_FOUND) /* where the record is, is not known */
-            *err = unread;
-        return false;
-    }
-    bool moved = fresh->place.segment != mail->place.segment;
-    mail->place = fresh->place;
-    mail_free(fresh);
-    return moved && spool_open(state_dir, mail->id, &mail->place, &c->spool, err);
+    c->lost = err->kind == ERR_DAMAGED;
+    c->damage = *err;
+    return c->lost;
 }
 
 static void rewind_body(void *context)
@@ -94,10 +95,11 @@ bool composition_open(struct deliveries *home, struct settings *settings, struct
     c->work.data = c;
     c->spool.fd = -1;
     c->class = mail->class;
+    c->mail = mail;
     buf_init(&c->recipient, 4 * ADDRESS_MAX);
     buf_init(&c->links.url, 2048);
     buf_init(&c->links.feedback_id, 512);
-    buf_init(&c->piece, COMPOSE_CONVERTED_MAX);
+    buf_init_peer(&c->piece, COMPOSE_CONVERTED_MAX);
     mail_id_print(mail->id, c->id);
     snprintf(c->helo, sizeof(c->helo), "%s", mail->helo);
     snprintf(c->peer, sizeof(c->peer), "%s", mail->peer);
@@ -116,7 +118,7 @@ bool composition_open(struct deliveries *home, struct settings *settings, struct
                                    .peer = span_of(c->peer),
                                    .protocol = span_of(c->protocol),
                                    .domain = c->from_domain};
-    return open_record(c, mail, err);
+    return open_record(c, err);
 }
 
 static void free_all(struct composition *c)
@@ -174,7 +176,12 @@ struct composition_links *composition_links(struct composition *c)
 static void work(uv_work_t *request)
 {
     struct composition *c = request->data;
+    struct compose_body known;
+    c->in.known_body = body_hashes_find(c->spool.id, &known) ? &known : NULL;
     c->result = compose(&c->in, &c->out);
+    if (c->result == COMPOSE_OK && !c->in.known_body && !c->out.conversion)
+        body_hashes_keep(c->spool.id, &c->out.body);
+    c->in.known_body = NULL;
 }
 
 /* Let in who is next; each hears of it on its own shard. */
@@ -199,14 +206,10 @@ static bool is_abandoned(struct composition *c)
     return abandoned;
 }
 
-static void leave(struct composition *c)
+static void end_work(struct composition *c)
 {
     struct deliveries *home = c->home;
     bool abandoned = is_abandoned(c);
-    pthread_mutex_lock(&turnstile.mutex);
-    turnstile.at_work--;
-    pthread_mutex_unlock(&turnstile.mutex);
-    let_in();
     c->busy = false;
     give_back(c);
     spool_rewind(&c->spool);
@@ -215,6 +218,15 @@ static void leave(struct composition *c)
     else
         c->done(c->owner);
     worker_end(home->worker);
+}
+
+static void leave(struct composition *c)
+{
+    pthread_mutex_lock(&turnstile.mutex);
+    turnstile.at_work--;
+    pthread_mutex_unlock(&turnstile.mutex);
+    let_in();
+    end_work(c);
 }
 
 static void on_worked(uv_work_t *request, int status)
@@ -250,17 +262,109 @@ static void wait_for_the_pool(struct composition *c)
     let_in();
 }
 
+/* ---- a small one ---- */
+
+static void on_signed(struct inbox_item *item)
+{
+    end_work((struct composition *)item);
+}
+
+static void sign(struct signing_job *job)
+{
+    work(&OWNER_OF(job, struct composition, job)->work);
+}
+
+static void on_signing_thread(struct signing_job *job)
+{
+    struct composition *c = OWNER_OF(job, struct composition, job);
+    inbox_post(&c->home->worker->inbox, &c->item);
+}
+
+/* A client on this loop, or another message, would wait for the signature. */
+static bool leave_the_loop(struct composition *c)
+{
+    const struct deliveries *home = c->home;
+    if (home->worker->clients == 0 && !home->works.first && !home->read.first)
+        return false;
+    c->item.run = on_signed;
+    c->state = GRANTED;
+    c->busy = signing_threads_take(home->shared->signing_threads, &c->job);
+    if (c->busy)
+        worker_begin(home->worker);
+    return c->busy;
+}
+
+/* Here, on a signing thread, or on the pool. */
+static void begin_work(struct composition *c)
+{
+    c->in.header = spool_header(&c->spool);
+    if (c->spool.length > COMPOSITION_LARGE) {
+        wait_for_the_pool(c);
+        return;
+    }
+    c->job = (struct signing_job){
+        .run = sign, .done = on_signing_thread, .length = (size_t)c->spool.length};
+    if (leave_the_loop(c))
+        return;
+    signing_threads_sign_here(c->home->shared->signing_threads, &c->job);
+    give_back(c);
+    spool_rewind(&c->spool);
+}
+
+/* ---- a record that has been moved ---- */
+
+/* False: it is where it was, and damaged; or it cannot be found out. */
+static bool open_moved(struct composition *c, const struct store_question *q)
+{
+    struct mail *mail = c->mail;
+    if (!q->ok && q->err.kind != ERR_NOT_FOUND) /* where the record is, is not known */
+        c->damage = q->err;
+    if (!q->ok || q->mail->place.segment == mail->place.segment)
+        return false;
+    mail->place = q->mail->place;
+    return spool_open(c->settings->config->state_dir, mail->id, &mail->place, &c->spool,
+                      &c->damage);
+}
+
+static void on_place_read(void *context, struct store_question *q)
+{
+    struct composition *c = context;
+    bool abandoned = is_abandoned(c);
+    bool found = !abandoned && open_moved(c, q);
+    store_question_free(q);
+    c->busy = false;
+    if (found) {
+        begin_work(c);
+    } else {
+        give_back(c);
+        c->result = COMPOSE_FAULT;
+        c->out.err = c->damage;
+    }
+    if (abandoned)
+        free_all(c);
+    else if (!c->busy)
+        c->done(c->owner);
+}
+
+static void look_for_record(struct composition *c)
+{
+    c->busy = true;
+    c->state = LOOKING;
+    struct store_question *q = store_fetch(c->mail->id, NULL, 0);
+    q->urgent = c->class == STREAM_SECURITY;
+    worker_ask_reader(c->home->worker, NULL, q, on_place_read, c);
+}
+
 bool composition_make(struct composition *c, const struct delivery_offers *offers,
                       struct span only_recipient, void (*done)(void *owner), void *owner,
                       struct err *err)
 {
     struct deliveries *home = c->home;
-    if (!keyring_find(home->shared->keyring, home->worker->reader, c->from_domain, &c->loan, err))
+    if (!keyring_find(home->shared->keyring, c->from_domain, &c->loan, err))
         return false;
     buf_add(&c->recipient, only_recipient);
     c->done = done;
     c->owner = owner;
-    c->in.header = spool_header(&c->spool);
     c->in.only_recipient = buf_span(&c->recipient);
     c->in.unsubscribe_url = buf_span(&c->links.url);
     c->in.feedback_id = buf_span(&c->links.feedback_id);
@@ -268,13 +372,10 @@ bool composition_make(struct composition *c, const struct delivery_offers *offer
     c->in.hop_smtputf8 = offers->smtputf8;
     c->in.keys = c->loan.keys;
     c->in.key_count = c->loan.count;
-    if (c->spool.length > COMPOSITION_LARGE) {
-        wait_for_the_pool(c);
-    } else {
-        work(&c->work);
-        give_back(c);
-        spool_rewind(&c->spool);
-    }
+    if (c->lost)
+        look_for_record(c);
+    else
+        begin_work(c);
     return true;
 }
 
@@ -295,7 +396,7 @@ const struct compose_output *composition_copy(const struct composition *c)
 
 uint64_t composition_size(const struct composition *c)
 {
-    return c->out.head.len + c->out.body_length;
+    return c->out.head.len + c->out.body.length;
 }
 
 /* ---- read ---- */
@@ -327,7 +428,7 @@ static bool refill(struct composition *c, struct err *err)
     else
         sevenbit_write(conversion, part, &c->piece);
     c->ready = buf_span(&c->piece);
-    return !c->piece.overflow || err_set(err, ERR_LIMIT, "header of a part grew over its limit");
+    return compose_converted(&c->piece, err);
 }
 
 bool composition_next(struct composition *c, struct span *piece_r, struct err *err)

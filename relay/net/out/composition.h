@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* composition.h - A message's outgoing copy: made at once, or on libuv's pool when it is large, and
- * read while it is sent.
+/* composition.h - Makes a message's outgoing copy, at once or on libuv's pool if it is large, and
+ * reads it while it is sent.
  *
- * Nothing but its own record, its own copies of what the mail says and keys on loan is used on the
- * pool, so that it can be given up at any time.
+ * On the pool it uses only its own record, its own copies of the mail's fields and keys on loan, so
+ * that it can be abandoned at any time.
  */
 #ifndef COMPOSITION_H
 #define COMPOSITION_H
@@ -17,8 +17,9 @@ enum { COMPOSITION_LARGE = 1024 * 1024 };
 
 struct composition;
 
-/* Open the mail's record, where its row says that it is; if it was moved since, `mail->place`
- * follows. ERR_DAMAGED: it is not there, or not what it should be. */
+/* Open the mail's record, where its row says that it is. When it is not there, or not what it
+ * should be, composition_make() looks whether it was moved: then `mail->place`, borrowed until that
+ * is done, follows, else the result is COMPOSE_FAULT with ERR_DAMAGED. */
 MUST_CHECK bool composition_open(struct deliveries *home, struct settings *settings,
                                  struct mail *mail, struct composition **composition_r,
                                  struct err *err);

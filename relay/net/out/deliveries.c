@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* deliveries.c - From a decision of the queue to who does it, and the end of all. */
+/* deliveries.c - Passes each decision of the queue to the function that carries it out, and ends
+ * everything at shutdown. */
 #include "deliveries.h"
 
 #include "attempt.h"
@@ -13,6 +14,8 @@
 
 static void run(struct deliveries *home, struct dispatch_work *work)
 {
+    if (attempt_holds_back(home, work))
+        return;
     switch (work->kind) {
     case QUEUE_RESOLVE:
         next_hop_find(home, work);
@@ -30,7 +33,8 @@ static void run(struct deliveries *home, struct dispatch_work *work)
         outbound_hurry(home, work);
         break;
     case QUEUE_SETTLE:
-        attempt_start(home, work);
+        if (attempt_read(home, work))
+            attempt_start(work);
         break;
     case QUEUE_EVENT:
         UNREACHABLE();
@@ -65,12 +69,13 @@ void deliveries_change_settings(struct deliveries *home)
 void deliveries_drain(struct deliveries *home)
 {
     outbound_close_idle(home);
+    outbound_close_opening(home);
     next_hop_abandon_all(home);
 }
 
 bool deliveries_are_under_way(const struct deliveries *home)
 {
-    return home->attempts || home->works;
+    return home->attempts || home->reading || home->works.first;
 }
 
 void deliveries_end_all(struct deliveries *home)

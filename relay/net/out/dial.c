@@ -53,6 +53,25 @@ static void set(struct dial *r, size_t which, enum candidate_state state)
     candidates_set(r->query.candidates, which, state, clock_steady_ms());
 }
 
+void dial_log_avoided(const char *host, const struct endpoint *at, const char *why, int64_t rest_ms)
+{
+    char ip[64];
+    if (rest_ms <= 0)
+        return;
+    ip_print(&at->ip, ip);
+    struct log_line *line = log_text(log_begin(LOG_INFO, "host_avoided"), "mx", host);
+    line = log_text(log_text(line, "address", ip), "reply", why);
+    log_end(log_number(line, "rest_ms", rest_ms));
+}
+
+/* Its address is not used while another is left. */
+static void address_failed(const struct dial *r, const struct dial_try *t, const char *why)
+{
+    int64_t rest_ms = dispatch_address_failed(queue_of(t), r->query.number, &t->at);
+    size_t host = r->query.candidates->all[t->which].host;
+    dial_log_avoided(r->query.hosts->all[host].name, &t->at, why, rest_ms);
+}
+
 /* ---- the end ---- */
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -67,7 +86,7 @@ static void give_up(struct dial *r, struct dial_try *t)
     t->reach = NULL;
     set(r, t->which, slow ? CANDIDATE_TRIED : CANDIDATE_LEFT);
     if (slow) {
-        dispatch_address_failed(queue_of(t), r->query.number, &t->at);
+        address_failed(r, t, t->opened ? "no greeting in time" : "no connection in time");
     } else if (t->probe && dispatch_probes_on(queue_of(t), r->query.number, &t->at)) {
         t->alone = true;
         connection_set_deadline(t->connection, PROBE_MS);
@@ -180,7 +199,7 @@ static void on_ended(void *owner, const char *why)
         else if (t->opened && !t->timed_out)
             dispatch_address_refused(queue_of(t), r->query.number, &t->at);
         else
-            dispatch_address_failed(queue_of(t), r->query.number, &t->at);
+            address_failed(r, t, why);
         log_end(log_text(log_begin(LOG_DEBUG, "next_host"), "reply", why));
         r->theirs = r->theirs || !ours;
         r->failure.tried = true;
@@ -222,7 +241,7 @@ static void give_up_oldest(struct dial *r)
     CHECK(t != NULL);
     set(r, oldest, CANDIDATE_TRIED);
     t->reach = NULL;
-    dispatch_address_failed(queue_of(t), r->query.number, &t->at);
+    address_failed(r, t, "no answer in time");
     connection_close(t->connection, "given up");
 }
 
@@ -242,9 +261,24 @@ static void begin(struct dial *r, size_t which, bool probe)
         connection_open(&r->home->worker->loop, &one->at, r->query.timeout_s, &events, t);
 }
 
+/* A server that was connected and has said nothing is what there is to tell, before others that
+ * were not reached. */
+static void note_silent(struct dial *r)
+{
+    const struct dial_try *t;
+    DL_FOREACH (r->home->tries, t) {
+        if (t->reach != r || !t->opened)
+            continue;
+        r->failure.tried = r->failure.opened = r->failure.timed_out = true;
+        r->failure.which = t->which;
+        return;
+    }
+}
+
 /* There is no more time for this attempt. */
 static void run_out(struct dial *r)
 {
+    note_silent(r);
     give_up_others(r, NULL, true);
     r->failure.ran_out = true;
     if (!r->failure.tried)

@@ -39,6 +39,7 @@ struct dial_events {
 struct dial_query {
     uint64_t number;               /* of the queue's connection */
     size_t again;                  /* candidate whose address it still holds, first; SIZE_MAX */
+    const struct hosts *hosts;     /* of the candidates; borrowed */
     struct candidates *candidates; /* borrowed; what has been tried stays tried */
     int64_t time_ms;               /* then it has failed, whatever is under way */
     unsigned timeout_s;            /* for a TCP connection */
@@ -51,6 +52,10 @@ struct dial_query {
 struct dial *dial_start(struct deliveries *home, const struct dial_query *query);
 /* Nothing is called any more. */
 void dial_stop(struct dial *r);
+
+/* An address that has failed is avoided for so long. 0: nothing. */
+void dial_log_avoided(const char *host, const struct endpoint *at, const char *why,
+                      int64_t rest_ms);
 
 /* The shard ends: so do connections that only probe. */
 void dial_close_probes(struct deliveries *home);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dispatch.c - Events into the core, as shards and the store tell them; start and stop. */
+/* dispatch.c - Passes events of shards and the store to the core; start and stop. */
 #include "dispatch_parts.h"
 
 #include "clock.h"
@@ -97,21 +97,32 @@ static void label_route(const struct config *config, const struct config_route *
 }
 
 void dispatch_resolved(struct dispatch *d, const char *domain, const struct settings *settings,
-                       const struct config_route *route, struct resolver_answer *answer)
+                       const struct config_route *route, struct mx_answer *answer)
 {
     const char *names[HOSTS_MAX];
+    unsigned preferences[HOSTS_MAX];
     char demanded[TRUST_LABEL];
     label_route(settings->config, route, demanded);
-    for (size_t i = 0; i < answer->hosts.count; i++)
+    bool all = true; /* others by lot at the next lookup: whose hosts they are names them */
+    size_t count = answer->hosts.count;
+    for (size_t i = 0; i < count; i++) {
         names[i] = answer->hosts.all[i].name;
+        preferences[i] = answer->hosts.all[i].preference;
+        all = all && !answer->hosts.all[i].drawn;
+    }
+    struct queue_address addresses[HOSTS_MAX * HOSTS_IPS_MAX];
     struct queue_answer found = {.hosts = names,
-                                 .host_count = answer->hosts.count,
+                                 .preferences = preferences,
+                                 .host_count = count,
+                                 .alone = all ? NULL : domain,
                                  .port = route->port,
                                  .route = demanded,
                                  .trust = dispatch_trust(settings, route),
-                                 .valid_ms = valid_ms};
+                                 .valid_ms = all ? valid_ms : DISPATCH_UNRESOLVABLE_MS,
+                                 .addresses = addresses};
+    found.address_count = dispatch_list_addresses(&answer->hosts, route->port, addresses);
     int64_t now_ms = dispatch_begin(d);
-    if (answer->result == RESOLVER_FOUND) {
+    if (answer->result == MX_FOUND) {
         dispatch_set_place(d, domain, &answer->hosts, route->port);
         queue_resolved(d->queue, domain, &found, now_ms);
     } else {
@@ -122,12 +133,14 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
     dispatch_end(d, now_ms);
 }
 
-enum queue_next dispatch_message_done(struct dispatch *d, uint64_t connection, bool reusable,
+enum queue_next dispatch_message_done(struct dispatch *d, uint64_t connection,
+                                      enum queue_spoken spoken, bool reusable,
                                       struct dispatch_work **next_r)
 {
     const struct queue_attempt *attempt = NULL;
     int64_t now_ms = dispatch_begin(d);
-    enum queue_next next = queue_message_done(d->queue, connection, reusable, &attempt, now_ms);
+    enum queue_next next =
+        queue_message_done(d->queue, connection, spoken, reusable, &attempt, now_ms);
     *next_r = NULL;
     if (next == QUEUE_NEXT_SEND) {
         struct queue_decision decision = {
@@ -136,6 +149,15 @@ enum queue_next dispatch_message_done(struct dispatch *d, uint64_t connection, b
     }
     dispatch_end(d, now_ms);
     return next;
+}
+
+bool dispatch_turned_away(struct dispatch *d, uint64_t connection, enum queue_refusal what,
+                          const char *why)
+{
+    int64_t now_ms = dispatch_begin(d);
+    bool untried = queue_turned_away(d->queue, connection, what, why, now_ms);
+    dispatch_end(d, now_ms);
+    return untried;
 }
 
 bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection)

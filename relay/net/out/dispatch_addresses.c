@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dispatch_addresses.c - Events of addresses: the core counts them and knows which rest. */
+/* dispatch_addresses.c - Events of addresses, which the core counts and lets rest. */
 #include "dispatch_parts.h"
 
+#include "destinations.h"
+
+#include <stdio.h>
 #include <string.h>
 
 static struct queue_address address_of(const struct ip *ip, unsigned port)
@@ -28,8 +31,10 @@ bool dispatch_take_address(struct dispatch *d, uint64_t connection, const struct
     size_t which[CANDIDATES_MAX];
     size_t count = candidates_list_left(c, which);
     size_t index = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         left[i] = address_at(&c->all[which[i]].at);
+        left[i].host = c->all[which[i]].mark;
+    }
     int64_t now_ms = dispatch_begin(d);
     bool taken = queue_address_take(d->queue, connection, left, count, &index, probes_r, now_ms);
     dispatch_end(d, now_ms);
@@ -50,9 +55,22 @@ static void tell(struct dispatch *d, queue_on_address *event, uint64_t connectio
     dispatch_end(d, now_ms);
 }
 
-void dispatch_address_failed(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+/* The same; returns how long it rests, if that was its first failure in a row. */
+static int64_t tell_rest(struct dispatch *d, queue_on_address *event, uint64_t connection,
+                         const struct endpoint *at)
 {
-    tell(d, queue_address_failed, connection, at);
+    struct queue_address address = address_at(at);
+    unsigned failures = 0;
+    int64_t now_ms = dispatch_begin(d);
+    event(d->queue, connection, &address, now_ms);
+    int64_t rest_ms = queue_address_rest_ms(d->queue, &address, &failures, now_ms);
+    dispatch_end(d, now_ms);
+    return failures == 1 ? rest_ms : 0;
+}
+
+int64_t dispatch_address_failed(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+{
+    return tell_rest(d, queue_address_failed, connection, at);
 }
 
 void dispatch_address_refused(struct dispatch *d, uint64_t connection, const struct endpoint *at)
@@ -60,9 +78,9 @@ void dispatch_address_refused(struct dispatch *d, uint64_t connection, const str
     tell(d, queue_address_refused, connection, at);
 }
 
-void dispatch_address_stalled(struct dispatch *d, uint64_t connection, const struct endpoint *at)
+int64_t dispatch_address_stalled(struct dispatch *d, uint64_t connection, const struct endpoint *at)
 {
-    tell(d, queue_address_stalled, connection, at);
+    return tell_rest(d, queue_address_stalled, connection, at);
 }
 
 void dispatch_address_left(struct dispatch *d, uint64_t connection, const struct endpoint *at)
@@ -102,6 +120,49 @@ bool dispatch_opened(struct dispatch *d, uint64_t connection, const struct endpo
     bool wanted = queue_opened(d->queue, connection, &address, now_ms);
     dispatch_end(d, now_ms);
     return wanted;
+}
+
+size_t dispatch_list_addresses(const struct hosts *hosts, unsigned port,
+                               struct queue_address addresses_r[HOSTS_MAX * HOSTS_IPS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < hosts->count; i++)
+        for (size_t k = 0; k < hosts->all[i].count && k < HOSTS_IPS_MAX; k++) {
+            addresses_r[count] = address_of(&hosts->all[i].ips[k], port);
+            addresses_r[count++].host = hosts_name_mark(hosts->all[i].name);
+        }
+    return count;
+}
+
+static void add_avoided(const struct host *host, const struct ip *ip,
+                        const struct queue_address_view *rest, struct destinations_detail *detail)
+{
+    if (detail->avoided_count == DESTINATIONS_AVOIDED)
+        return;
+    struct destinations_avoided *one = &detail->avoided[detail->avoided_count];
+    snprintf(one->host, sizeof(one->host), "%s", host->name);
+    ip_print(ip, one->ip);
+    one->rest = *rest;
+    for (size_t i = 0; i < detail->avoided_count; i++)
+        if (strcmp(detail->avoided[i].host, one->host) == 0 &&
+            strcmp(detail->avoided[i].ip, one->ip) == 0)
+            return;
+    detail->avoided_count++;
+}
+
+void dispatch_add_avoided(const struct dispatch *d, const struct place *place,
+                          struct destinations_detail *detail, int64_t now_ms)
+{
+    const struct hosts *hosts = &place->hosts->hosts;
+    for (size_t i = 0; i < hosts->count; i++)
+        for (size_t k = 0; k < hosts->all[i].count; k++) {
+            const struct ip *ip = &hosts->all[i].ips[k];
+            const struct queue_address address = address_of(ip, place->port);
+            struct queue_address_view rest;
+            queue_find_address(d->queue, &address, &rest, now_ms);
+            if (rest.rest_ms > 0)
+                add_avoided(&hosts->all[i], ip, &rest, detail);
+        }
 }
 
 void dispatch_resume_place(struct dispatch *d, const struct place *place_or_null)

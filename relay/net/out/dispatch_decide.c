@@ -73,7 +73,7 @@ static void decide(struct dispatch *d, int64_t now_ms)
             continue;
         }
         if (decision.kind == QUEUE_RESOLVE && decision.domain[0] == '\0') {
-            queue_unresolvable(d->queue, "", RESOLVER_FAILED, "", DISPATCH_UNRESOLVABLE_MS, now_ms);
+            queue_unresolvable(d->queue, "", MX_FAILED, "", DISPATCH_UNRESOLVABLE_MS, now_ms);
             continue;
         }
         struct dispatch_work *work = dispatch_make_work(d, &decision);

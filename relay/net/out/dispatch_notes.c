@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dispatch_notes.c - What the queue tells people by itself: destinations begin and end to rest. */
+/* dispatch_notes.c - Log lines and events about destinations that begin or end to rest, and about
+ * tenants whose connections are stuck. */
 #include "dispatch_parts.h"
 
 #include "log.h"
@@ -35,16 +36,43 @@ static void tell_rests(struct dispatch *d, const char *destination, const char *
                        int64_t rest_ms, unsigned failures)
 {
     char text[QUEUE_WHY_MAX + 100];
-    snprintf(text, sizeof(text), "for %lld s, failure %u in a row%s%s",
-             (long long)(rest_ms + 999) / 1000, failures, *why ? ": " : "", why);
+    char row[40] = "";
+    if (failures > 0)
+        snprintf(row, sizeof(row), ", failure %u in a row", failures);
+    snprintf(text, sizeof(text), "for %lld s%s%s%s", (long long)(rest_ms + 999) / 1000, row,
+             *why ? ": " : "", why);
     if (failures != ALERT_FAILURES ||
         !incidents_add(d->incidents, ALERT_DESTINATION, destination, text))
         incidents_add_event(d->incidents, alert_name(ALERT_DESTINATION), destination, text);
 }
 
+static void log_held_up(const struct queue_decision *decision)
+{
+    log_end(log_number(
+        log_text(log_text(log_begin(LOG_WARN, "tenant_held_up"), "tenant", decision->tenant),
+                 "destination", decision->destination),
+        "count", decision->count));
+}
+
+static void tell_hangs(struct dispatch *d, const struct queue_decision *decision)
+{
+    struct log_line *line = log_begin(LOG_WARN, "destination_hangs");
+    line = log_text(log_text(line, "destination", decision->destination), "what", decision->text);
+    log_end(log_number(line, "count", decision->count));
+    incidents_add(d->incidents, ALERT_DESTINATION, decision->destination, decision->text);
+}
+
 void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, int64_t now_ms)
 {
     struct queue_destination_view view;
+    if (decision->reason == QUEUE_SHARE_USED) {
+        log_held_up(decision);
+        return;
+    }
+    if (decision->reason == QUEUE_HANGS) {
+        tell_hangs(d, decision);
+        return;
+    }
     const char *why = decision->text ? decision->text : "";
     if (!queue_find_destination(d->queue, decision->destination, &view, now_ms) ||
         (decision->rest_ms <= 0 && view.rest_ms > 0))

@@ -51,6 +51,13 @@ void dispatch_end(struct dispatch *d, int64_t now_ms);
 
 /* ---- dispatch_addresses.c ---- */
 
+/* All addresses of these hosts. Returns how many. */
+size_t dispatch_list_addresses(const struct hosts *hosts, unsigned port,
+                               struct queue_address addresses_r[HOSTS_MAX * HOSTS_IPS_MAX]);
+/* With the lock held: those of a place's addresses that rest. */
+struct destinations_detail;
+void dispatch_add_avoided(const struct dispatch *d, const struct place *place,
+                          struct destinations_detail *detail, int64_t now_ms);
 /* The rest of a place's addresses ends, and of no others. NULL does nothing. */
 void dispatch_resume_place(struct dispatch *d, const struct place *place_or_null);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dispatch_places.c - What DNS has said of domains, and the work that is made with it.
+/* dispatch_places.c - Keeps the hosts that DNS returned for each domain, and makes work for the
+ * shards with them.
  *
- * It is kept beside the core, which knows hosts by their names only: for as long as the core knows
- * the domain.
+ * The core knows hosts by name only. The addresses are kept here for as long as the core knows the
+ * domain.
  */
 #include "dispatch_parts.h"
 
@@ -105,7 +106,7 @@ struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_
     work->reason = decision->reason;
     work->connection = decision->connection;
     work->attempt = decision->attempt;
-    work->result = (enum resolver_result)decision->result;
+    work->result = (enum mx_result)decision->result;
     snprintf(work->text, sizeof(work->text), "%s", decision->text ? decision->text : "");
     snprintf(work->domain, sizeof(work->domain), "%s", decision->domain ? decision->domain : "");
     snprintf(work->tenant, sizeof(work->tenant), "%s", decision->tenant ? decision->tenant : "");

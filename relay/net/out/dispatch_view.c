@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dispatch_view.c - What people see of the queue and tell it, and what it tells them by itself.
+/* dispatch_view.c - Requests of operators: what the queue contains, and changes to it.
  *
- * Rows are copied with the lock held, into memory that is there already, and sorted after it: there
- * may be ten thousand.
+ * Rows are copied under the lock into memory that was allocated before, and sorted afterwards,
+ * because there may be ten thousand.
  */
 #include "dispatch_parts.h"
 
@@ -40,13 +40,22 @@ static void add_row(void *context, const struct queue_destination_view *v)
                                      .window = v->window,
                                      .no_growth_ms = v->no_growth_ms,
                                      .rest_ms = v->rest_ms,
-                                     .rests_by_operator = v->rests_by_operator};
+                                     .rests_by_operator = v->rests_by_operator,
+                                     .stuck = v->stuck,
+                                     .kept = v->kept,
+                                     .tenant_rest_ms = v->tenant_rest_ms,
+                                     .tenant_ceiling = v->tenant_ceiling,
+                                     .tenant_ceiling_ms = v->tenant_ceiling_ms};
     memcpy(row->waiting_by_class, v->waiting_by_class, sizeof(row->waiting_by_class));
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         row->waiting += v->waiting_by_class[i];
     add_text(&list->texts, v->name);
     add_text(&list->texts, v->provider ? v->provider : "");
     add_text(&list->texts, v->why);
+    add_text(&list->texts, v->hosts);
+    add_text(&list->texts, v->tenant);
+    add_text(&list->texts, v->tenant_why);
+    add_text(&list->texts, v->capped_tenant);
 }
 
 static void begin_list(struct destinations_list *list)
@@ -63,6 +72,10 @@ static void end_list(struct destinations_list *list)
         row->name = list->texts.ptr + row->text;
         row->provider = row->name + strlen(row->name) + 1;
         row->why = row->provider + strlen(row->provider) + 1;
+        row->hosts = row->why + strlen(row->why) + 1;
+        row->tenant = row->hosts + strlen(row->hosts) + 1;
+        row->tenant_why = row->tenant + strlen(row->tenant) + 1;
+        row->capped_tenant = row->tenant_why + strlen(row->tenant_why) + 1;
     }
 }
 
@@ -85,7 +98,9 @@ static void count_row(void *context, const struct queue_destination_view *v)
 {
     struct room *room = context;
     room->rows++;
-    room->bytes += strlen(v->name) + (v->provider ? strlen(v->provider) : 0) + strlen(v->why) + 3;
+    room->bytes += strlen(v->name) + (v->provider ? strlen(v->provider) : 0) + strlen(v->why) +
+                   strlen(v->hosts) + strlen(v->tenant) + strlen(v->tenant_why) +
+                   strlen(v->capped_tenant) + 7;
 }
 
 /* Memory that has been written to costs nothing more when the lock is held. */
@@ -142,7 +157,8 @@ static int by_tenant(const void *a, const void *b)
 }
 
 /* Of what DNS has said, with the lock held: the longest part of a look at one destination. */
-static void add_domains(struct dispatch *d, const char *name, struct destinations_detail *detail)
+static void add_domains(struct dispatch *d, const char *name, struct destinations_detail *detail,
+                        int64_t now_ms)
 {
     struct place *p;
     struct place *next;
@@ -151,9 +167,11 @@ static void add_domains(struct dispatch *d, const char *name, struct destination
         queue_find_domain(d->queue, p->domain, &where);
         if (where.state != QUEUE_DOMAIN_LEADS || strcmp(where.destination, name) != 0)
             continue;
-        if (detail->domains++ < DESTINATIONS_DOMAINS)
-            snprintf(detail->some_domains[detail->domains - 1], sizeof(detail->some_domains[0]),
-                     "%s", p->domain);
+        if (detail->domains++ >= DESTINATIONS_DOMAINS)
+            continue;
+        snprintf(detail->some_domains[detail->domains - 1], sizeof(detail->some_domains[0]), "%s",
+                 p->domain);
+        dispatch_add_avoided(d, p, detail, now_ms);
     }
 }
 
@@ -168,7 +186,7 @@ static bool find(struct dispatch *d, const char *name, struct destinations_detai
         add_row(&detail_r->one, &view);
         memcpy(detail_r->by_shard, view.by_shard, sizeof(detail_r->by_shard));
         queue_each_tenant(d->queue, name, add_tenant, detail_r);
-        add_domains(d, name, detail_r);
+        add_domains(d, name, detail_r, now_ms);
     }
     detail_r->shards = d->shard_count < QUEUE_VIEW_SHARDS ? d->shard_count : QUEUE_VIEW_SHARDS;
     pthread_mutex_unlock(&d->mutex);
@@ -176,6 +194,18 @@ static bool find(struct dispatch *d, const char *name, struct destinations_detai
     if (detail_r->tenant_count > 0)
         qsort(detail_r->tenants, detail_r->tenant_count, sizeof(*detail_r->tenants), by_tenant);
     return found;
+}
+
+/* A provider's other hosts may rest, or may not. */
+static void look_at_hosts(const struct queue_domain_view *where,
+                          struct queue_destination_view *view, int64_t now_ms)
+{
+    bool shuns = where->tenant_until_ms > now_ms;
+    if (where->rest_until_ms - now_ms > view->rest_ms)
+        view->rest_ms = where->rest_until_ms - now_ms;
+    view->tenant = shuns ? where->tenant : "";
+    view->tenant_why = shuns ? where->tenant_why : "";
+    view->tenant_rest_ms = shuns ? where->tenant_until_ms - now_ms : 0;
 }
 
 static void find_domain(struct dispatch *d, const char *domain, struct destinations_list *list_r)
@@ -186,8 +216,10 @@ static void find_domain(struct dispatch *d, const char *domain, struct destinati
     int64_t now_ms = dispatch_begin(d);
     queue_find_domain(d->queue, domain, &where);
     if (where.state == QUEUE_DOMAIN_LEADS &&
-        queue_find_destination(d->queue, where.destination, &view, now_ms))
+        queue_find_destination(d->queue, where.destination, &view, now_ms)) {
+        look_at_hosts(&where, &view, now_ms);
         add_row(list_r, &view);
+    }
     pthread_mutex_unlock(&d->mutex);
     end_list(list_r);
 }
@@ -210,9 +242,23 @@ static void rest_ahead(struct dispatch *d, const char *name, int64_t for_ms, con
     dispatch_end(d, now_ms);
 }
 
+static bool rest_host(struct dispatch *d, const char *host, int64_t for_ms, const char *why)
+{
+    int64_t now_ms = dispatch_begin(d);
+    bool rested = queue_host_rests(d->queue, host, now_ms);
+    d->commanded = true;
+    queue_rest_host(d->queue, host, for_ms, why, now_ms);
+    dispatch_end(d, now_ms);
+    return rested;
+}
+
 static void rest_again(void *context, const struct database_rest *rest)
 {
-    rest_ahead(context, rest->destination, rest->until_ms - clock_now_ms(), rest->why);
+    int64_t for_ms = rest->until_ms - clock_now_ms();
+    if (rest->is_host)
+        rest_host(context, rest->name, for_ms, rest->why);
+    else
+        rest_ahead(context, rest->name, for_ms, rest->why);
 }
 
 bool dispatch_rest_again(struct dispatch *d, const char *state_dir, struct err *err)
@@ -237,15 +283,27 @@ static void resume_addresses(struct dispatch *d, const char *name)
     }
 }
 
-static bool resume(struct dispatch *d, const char *name)
+typedef bool resumer(struct queue *q, const char *name, int64_t now_ms);
+
+static bool resume_by(struct dispatch *d, const char *name, resumer *by)
 {
     int64_t now_ms = dispatch_begin(d);
     d->commanded = true;
-    bool found = queue_resume(d->queue, name, now_ms);
+    bool found = by(d->queue, name, now_ms);
     if (found)
         resume_addresses(d, name);
     dispatch_end(d, now_ms);
     return found;
+}
+
+static bool resume(struct dispatch *d, const char *name)
+{
+    return resume_by(d, name, queue_resume);
+}
+
+static bool resume_host_of(struct dispatch *d, const char *name)
+{
+    return resume_by(d, name, queue_resume_host_of);
 }
 
 const struct destinations_calls dispatch_destinations = {.read = read_all,
@@ -255,4 +313,6 @@ const struct destinations_calls dispatch_destinations = {.read = read_all,
                                                          .read_progress = progress_read,
                                                          .rest = rest,
                                                          .resume = resume,
-                                                         .rest_ahead = rest_ahead};
+                                                         .resume_host_of = resume_host_of,
+                                                         .rest_ahead = rest_ahead,
+                                                         .rest_host = rest_host};

@@ -32,6 +32,7 @@ static void destination_is_down(struct outbound *c, struct verdict v, enum queue
 {
     v.what = VERDICT_DEFER; /* shown as it was said, whatever its code */
     c->attempt->not_attempted = how == QUEUE_FAIL_LOCAL;
+    c->attempt->no_host = !attempt_has_answer(c->attempt);
     if (attempt_left_ms(c->attempt) <= 0) /* it had too little time, which is nobody's fault */
         how = c->attempt->remote[0] ? QUEUE_FAIL_LOST : QUEUE_FAIL_STALE; /* say what it met */
     outbound_fail(c, how, &v);
@@ -113,8 +114,7 @@ static void begin_delivery(struct outbound *c)
                                    .username = route->username[0] ? route->username : NULL,
                                    .password = route->password,
                                    .smart_host = route->host[0] != '\0',
-                                   .port = route->port,
-                                   .hurry = c->attempt->mail->class == STREAM_SECURITY};
+                                   .port = route->port}; /* `hurry`: when a host has spoken */
     delivery_init(&c->delivery, &c->delivery_settings);
     c->delivery_live = true;
 }
@@ -128,9 +128,32 @@ static void note_preference(struct outbound *c, const struct candidate *one)
     c->instead_since_ms = worse ? clock_steady_ms() : INT64_MAX;
 }
 
+bool failover_leads_here(const struct outbound *c, const struct dispatch_hosts *hosts)
+{
+    unsigned rank = 0;
+    return hosts_find_rank(&hosts->hosts, c->host_name, &rank) && rank <= c->rank;
+}
+
+bool failover_is_outdated(const struct outbound *c, const struct dispatch_hosts *hosts)
+{
+    return c->opened_ms + QUEUE_REUSE_MS <= clock_steady_ms() &&
+           !hosts_give(&hosts->hosts, c->host_name, &c->at.ip);
+}
+
 bool failover_looks_back(const struct outbound *c)
 {
     return clock_steady_ms() - LOOK_BACK_MS >= c->instead_since_ms;
+}
+
+/* RFC 5321 section 4.5.3.2 gives a server that is slow and works its time. It is cut only where the
+ * mail may go elsewhere, and once: whoever comes again has met nobody who was faster. */
+bool failover_hurries(const struct outbound *c)
+{
+    const struct mail *m = c->attempt->mail;
+    bool first = true;
+    for (size_t i = 0; i < m->envelope.count; i++)
+        first = first && m->rows[i].tries == 0 && m->rows[i].code == 0;
+    return m->class == STREAM_SECURITY && first && c->delivery_settings.most_s > 0;
 }
 
 static void on_greeted(void *owner, struct connection *connection, size_t which, struct span bytes)
@@ -147,6 +170,7 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     note_preference(c, one);
     snprintf(c->host_name, sizeof(c->host_name), "%s",
              c->attempt->work->hosts->hosts.all[one->host].name);
+    CHECK(hosts_find_rank(&c->attempt->work->hosts->hosts, c->host_name, &c->rank));
     s->tls_has_failed = failover_has_tried(c, DELIVERY_IN_CLEAR);
     if (s->tls_has_failed)
         s->tls = DELIVERY_TLS_NEVER;
@@ -154,6 +178,7 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     s->one_by_one = failover_has_tried(c, DELIVERY_ONE_BY_ONE);
     bool others = candidates_left(&c->candidates, clock_steady_ms());
     s->most_s = others ? c->settings->config->next_host_after_s : 0;
+    s->hurry = failover_hurries(c);
     c->take(c, connection, bytes);
 }
 
@@ -171,6 +196,7 @@ static void next_from(struct outbound *c, size_t again)
     begin_delivery(c);
     const struct dial_query query = {.number = c->number,
                                      .again = again,
+                                     .hosts = &c->attempt->work->hosts->hosts,
                                      .candidates = &c->candidates,
                                      .time_ms = attempt_left_ms(c->attempt),
                                      .timeout_s = c->settings->config->connect_timeout_s,
@@ -191,6 +217,9 @@ void failover_hide_login(struct outbound *c)
     if (c->delivery.login == DELIVERY_LOGIN_FINE)
         return;
     attempt_note_login(c->attempt, c->host_name, &c->delivery);
+    snprintf(c->own_why, sizeof(c->own_why), "%s: %d %s%s%.120s", attempt_login_word(&c->delivery),
+             c->delivery.trouble.code, c->delivery.trouble.enhanced,
+             c->delivery.trouble.enhanced[0] ? " " : "", c->delivery.trouble.text);
     c->delivery.trouble =
         verdict_make(451, RETRY_OUR_SETTINGS,
                      "The relay cannot hand on mail at the moment; its operator has been told");
@@ -293,6 +322,10 @@ bool failover_by_remedy(struct outbound *c)
     enum delivery_remedy remedy = c->delivery.remedy;
     if (remedy == DELIVERY_ENOUGH || remedy == DELIVERY_NEXT_HOST)
         return false;
+    if (remedy == DELIVERY_RECONNECT && outbound_turned_away(c, &c->delivery.trouble, false)) {
+        outbound_end(c);
+        return true;
+    }
     attempt_note_remedy(c->attempt, c->host_name, &c->delivery);
     transaction_end(&c->transaction);
     if (remedy == DELIVERY_RECONNECT) { /* it costs nothing, once */
@@ -340,6 +373,7 @@ void failover_begin(struct outbound *c)
     c->which = SIZE_MAX;
     c->troubles = c->remedies = 0;
     c->trouble = (struct verdict){0};
+    c->own_why[0] = '\0';
     candidates_init(&c->candidates, &p->work->hosts->hosts, p->route->port, clock_steady_ms());
     failover_next(c);
 }

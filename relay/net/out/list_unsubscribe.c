@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* list_unsubscribe.c - A stream's links, by what is configured when the copy is made. Mail that we
- * make ourselves belongs to no stream. */
+/* list_unsubscribe.c - Makes the links of a stream from the settings at the time the copy is made.
+ * Mail that the relay generates belongs to no stream. */
 #include "list_unsubscribe.h"
 
 #include "log.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* list_unsubscribe.h - What a copy carries so that its recipient can end the stream. */
+/* list_unsubscribe.h - List-Unsubscribe and related fields of an outgoing copy. */
 #ifndef LIST_UNSUBSCRIBE_H
 #define LIST_UNSUBSCRIBE_H
 

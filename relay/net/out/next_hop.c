@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* next_hop.c - By the route that the settings have for the domain: its smart host, or the domain's
- * mail servers. */
+/* next_hop.c - Finds a domain's hosts: those of the smart host if the domain's route has one,
+ * otherwise its MX. */
 #include "next_hop.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static void end(struct next_hop *h)
     free(h);
 }
 
-static void on_hosts(void *context, struct resolver_answer *answer)
+static void on_hosts(void *context, struct mx_answer *answer)
 {
     struct next_hop *h = context;
     dispatch_resolved(h->work->dispatch, h->work->domain, h->settings, h->route, answer);

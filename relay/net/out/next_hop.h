@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* next_hop.h - Where a domain's mail goes: the queue asks, a shard looks it up. */
+/* next_hop.h - Looks up where a domain's mail goes, for the queue, on a shard. */
 #ifndef NEXT_HOP_H
 #define NEXT_HOP_H
 

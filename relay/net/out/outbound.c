@@ -15,6 +15,7 @@
  * Owner: the shard's list and its table by number (outbound_pool.c). The queue knows the connection
  * from birth until outbound_end() or a failure that it is told.
  */
+#include "clock.h"
 #include "log.h"
 #include "outbound_parts.h"
 #include "trace.h"
@@ -26,6 +27,8 @@
 #include <utlist.h>
 
 enum { HURRIED_S = 10 }; /* for each answer, while others wait for the place */
+
+enum { TLS_OWN_BYTES = 1024 }; /* at most what TLS says by itself on reading, as a new key */
 
 static void take_answers(struct outbound *c, bool elsewhere)
 {
@@ -89,6 +92,7 @@ static bool tell_opened(struct outbound *c)
 {
     if (c->opened)
         return true;
+    c->opened_ms = clock_steady_ms();
     c->opened = dispatch_opened(c->home->shared->dispatch, c->number, &c->at);
     if (c->opened)
         return true;
@@ -106,7 +110,9 @@ static bool begin_message(struct outbound *c)
         outbound_next_attempt(c);
     if (!c->attempt)
         return false;
-    c->delivery_settings.hurry = c->attempt->mail->class == STREAM_SECURITY;
+    c->delivery_settings.hurry = failover_hurries(c);
+    c->taken = false;
+    CHECK(failover_leads_here(c, c->attempt->work->hosts)); /* as outbound_send() has seen */
     if (delivery_is_used_up(&c->delivery)) { /* the rest goes on another connection */
         c->begin_again = true;
         delivery_quit(&c->delivery);
@@ -124,7 +130,12 @@ static void end_message(struct outbound *c)
 {
     bool elsewhere = failover_elsewhere(c);
     c->lost_early = false;
+    c->answered = c->answered || delivery_was_answered(&c->delivery);
     connection_set_limit(c->connection, 0);
+    if (!elsewhere && outbound_turned_away(c, &c->delivery.mail_refused, true)) {
+        delivery_next(&c->delivery);
+        return;
+    }
     take_answers(c, elsewhere);
     if (elsewhere) {
         failover_part(c);
@@ -150,11 +161,24 @@ static uint64_t patience_ms(const struct outbound *c, unsigned usual_s)
                                                  : usual_ms;
 }
 
-/* After the final dot it has all of its time: less would send the message twice. */
+/* Of a message that is said; once that is nothing the kernel is not asked again. */
+static size_t not_taken(struct outbound *c)
+{
+    size_t left = c->taken ? 0 : connection_unacknowledged(c->connection);
+    c->taken = left == 0;
+    return left;
+}
+
+/* After the final dot it has all of its time: less would send the message twice. But what has not
+ * come to it is still being sent. */
 void outbound_set_deadline(struct outbound *c)
 {
     unsigned s = delivery_timeout_s(&c->delivery);
-    if (c->hurried && s > HURRIED_S && !delivery_is_said(&c->delivery))
+    bool said = delivery_is_said(&c->delivery);
+    c->unacknowledged = said ? not_taken(c) : 0;
+    if (c->unacknowledged > 0)
+        s = delivery_piece_s(&c->delivery);
+    else if (c->hurried && s > HURRIED_S && !said)
         s = HURRIED_S;
     connection_set_deadline(c->connection, patience_ms(c, s));
 }
@@ -176,6 +200,28 @@ static void note_said(struct outbound *c, enum trace_side side, struct span byte
                   delivery_is_login(&c->delivery) ? SPAN("(authentication)") : bytes);
 }
 
+/* It has all of the message: from now on it has its time to answer. */
+static void note_taken(struct outbound *c)
+{
+    if (delivery_is_said(&c->delivery) && not_taken(c) == 0)
+        connection_set_limit(c->connection, 0);
+}
+
+/* A session is resumed with the same server only, and for what demands the same of it. */
+static void connect_tls(struct outbound *c)
+{
+    const struct config_route *route = c->attempt->route;
+    char key[sizeof(c->host_name) + sizeof(c->peer) + TRUST_KEY + 32];
+    char trust[TRUST_KEY];
+    trust_key(&route->trust, trust);
+    snprintf(key, sizeof(key), "%s %s %u %u %s", c->host_name, c->peer, c->at.port,
+             (unsigned)route->handshake, trust);
+    bool whole = failover_has_tried(c, DELIVERY_WHOLE_HANDSHAKE);
+    connection_connect_tls(c->connection, c->settings->client, c->host_name, route->handshake,
+                           whole ? NULL : key);
+    c->delivery.resuming = connection_tls(c->connection)->resumes;
+}
+
 void outbound_pump(struct outbound *c)
 {
     for (;;) {
@@ -188,8 +234,7 @@ void outbound_pump(struct outbound *c)
             return;
         case DELIVERY_TLS:
             if (!connection_tls(c->connection))
-                connection_connect_tls(c->connection, c->settings->client, c->host_name,
-                                       c->attempt->route->handshake);
+                connect_tls(c);
             set_deadline(c);
             return;
         case DELIVERY_READY:
@@ -199,7 +244,7 @@ void outbound_pump(struct outbound *c)
         case DELIVERY_BODY:
             transaction_feed(&c->transaction, c->connection);
             set_deadline(c);
-            if (delivery_is_said(&c->delivery) && connection_unsent(c->connection) == 0)
+            if (c->taken)
                 connection_set_limit(c->connection, 0);
             if (c->delivery.want == DELIVERY_BODY)
                 return;
@@ -218,14 +263,35 @@ void outbound_pump(struct outbound *c)
 
 /* ---- events of the connection ---- */
 
+/* Of a message that is said, has more come to the server, or all of it? */
+static bool takes_more(struct outbound *c)
+{
+    bool more = delivery_is_said(&c->delivery) && not_taken(c) < c->unacknowledged;
+    if (more) {
+        note_taken(c);
+        outbound_set_deadline(c);
+    }
+    return more;
+}
+
 static bool on_timed_out(void *owner)
 {
     struct outbound *c = owner;
     if (c->idle || c->delivery.want == DELIVERY_CLOSE)
         return false;
+    if (takes_more(c))
+        return true;
     c->stalled = c->attempt && attempt_left_ms(c->attempt) > 0;
     delivery_timed_out(&c->delivery);
     return false;
+}
+
+/* Whoever has read the final dot has acknowledged all before it. What its TCP has taken and it has
+ * not read, nobody can see. */
+static bool speaks_early(struct outbound *c)
+{
+    size_t own = connection_tls(c->connection) ? TLS_OWN_BYTES : 0;
+    return delivery_is_said(&c->delivery) && not_taken(c) > own;
 }
 
 static void on_bytes(void *owner, struct span bytes)
@@ -237,6 +303,8 @@ static void on_bytes(void *owner, struct span bytes)
         connection_close(c->connection, "server spoke while idle");
         return;
     }
+    if (speaks_early(c))
+        delivery_answered_early(&c->delivery);
     delivery_input(&c->delivery, bytes);
     outbound_pump(c);
 }
@@ -256,8 +324,8 @@ static void on_drained(void *owner)
     struct outbound *c = owner;
     if (c->delivery.want == DELIVERY_BODY)
         outbound_pump(c);
-    else if (delivery_is_said(&c->delivery)) /* now it has its time to answer */
-        connection_set_limit(c->connection, 0);
+    else
+        note_taken(c);
 }
 
 /* The connection ended while a message was under way. */
@@ -340,8 +408,7 @@ void outbound_take(struct outbound *c, struct connection *connection, struct spa
     c->steps = c->delivery.steps - 1; /* no deadline is set for this one yet */
     set_deadline(c);
     if (c->delivery.want == DELIVERY_TLS)
-        connection_connect_tls(c->connection, c->settings->client, c->host_name,
-                               c->attempt->route->handshake);
+        connect_tls(c);
     else
         on_bytes(c, bytes);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* outbound.h - One connection to a destination, and one attempt after the other. */
+/* outbound.h - A connection to a destination, which carries one attempt after another. */
 #ifndef OUTBOUND_H
 #define OUTBOUND_H
 
@@ -16,6 +16,8 @@ void outbound_check_rows(struct deliveries *home);
 
 /* When the shard drains. */
 void outbound_close_idle(struct deliveries *home);
+/* Those that have not come to a message yet; the queue has that again. */
+void outbound_close_opening(struct deliveries *home);
 void outbound_close_all(struct deliveries *home);
 
 #endif

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* outbound_end.c - What an outbound connection leaves behind: its host's address, its attempt, its
- * place among those of the queue. */
+/* outbound_end.c - The end of an outbound connection: releases its host's address, its attempt and
+ * its place in the queue. */
 #include "outbound_parts.h"
 
 #include "clock.h"
+#include "retry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 static void on_end(uv_handle_t *handle)
@@ -31,8 +33,9 @@ void outbound_end_delivery(struct outbound *c)
 enum queue_next outbound_tell_spoken(struct outbound *c, bool reusable,
                                      struct dispatch_work **next_r)
 {
-    c->spoken = false;
-    return dispatch_message_done(c->home->shared->dispatch, c->number, reusable, next_r);
+    enum queue_spoken spoken = c->answered ? QUEUE_SPOKEN : QUEUE_NOT_SPOKEN;
+    c->spoken = c->answered = false;
+    return dispatch_message_done(c->home->shared->dispatch, c->number, spoken, reusable, next_r);
 }
 
 void outbound_end(struct outbound *c)
@@ -54,10 +57,41 @@ void outbound_leave_host(struct outbound *c)
     struct dispatch *d = c->home->shared->dispatch;
     candidates_host_left(&c->candidates, clock_steady_ms());
     if (c->reached && c->stalled && c->candidates.count > 1)
-        dispatch_address_stalled(d, c->number, &c->at);
+        dial_log_avoided(c->host_name, &c->at, "no answer in time",
+                         dispatch_address_stalled(d, c->number, &c->at));
     else if (c->reached)
         dispatch_address_left(d, c->number, &c->at);
     c->reached = false;
+}
+
+/* For the queue and the operator, who may know more than the senders. */
+static void print_why(const struct outbound *c, const struct verdict *v, char why_r[QUEUE_WHY_MAX])
+{
+    if (c->own_why[0] && strcmp(v->enhanced, RETRY_OUR_SETTINGS) == 0)
+        snprintf(why_r, QUEUE_WHY_MAX, "%s", c->own_why);
+    else
+        snprintf(why_r, QUEUE_WHY_MAX, "%03d %s%s%.180s", v->code, v->enhanced,
+                 v->enhanced[0] ? " " : "", v->text);
+}
+
+bool outbound_turned_away(struct outbound *c, const struct verdict *v, bool first)
+{
+    struct attempt *p = c->attempt;
+    char why[QUEUE_WHY_MAX];
+    bool for_now = v->heard && candidates_take_no_more(v) && !attempt_has_answer(p);
+    if (v->code == 0 || (!first && !for_now))
+        return false;
+    enum queue_refusal what = !for_now ? QUEUE_REFUSES_MESSAGE
+                              : first  ? QUEUE_REFUSES_FIRST
+                                       : QUEUE_REFUSES_LATER;
+    print_why(c, v, why);
+    if (!dispatch_turned_away(c->home->shared->dispatch, c->number, what, why))
+        return false;
+    transaction_end(&c->transaction);
+    c->attempt = NULL;
+    c->trouble = (struct verdict){0};
+    attempt_drop(p);
+    return true;
 }
 
 void outbound_fail(struct outbound *c, enum queue_failure how, const struct verdict *v)
@@ -66,7 +100,7 @@ void outbound_fail(struct outbound *c, enum queue_failure how, const struct verd
     char why[QUEUE_WHY_MAX];
     if (c->stalled)
         outbound_leave_host(c);
-    snprintf(why, sizeof(why), "%03d %s %.180s", v->code, v->enhanced, v->text);
+    print_why(c, v, why);
     bool untried = dispatch_failed(
         c->home->shared->dispatch, c->number,
         attempt_has_answer(p) && how != QUEUE_FAIL_BROKE ? QUEUE_FAIL_LOST : how, why);

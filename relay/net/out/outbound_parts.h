@@ -19,21 +19,26 @@ struct outbound {
     struct delivery delivery;
     struct delivery_settings delivery_settings;
     bool delivery_live, reused, idle, ending;
-    unsigned steps;       /* of the delivery, when the deadline was set */
-    bool begin_again;     /* this connection ends, its attempt goes on with another */
-    bool go_on;           /* the same, with the next host */
-    bool lost_early;      /* one has ended before anything of the attempt's message was said */
-    bool opened;          /* the queue knows that it works */
-    bool spoken;          /* its attempt is done with, and the queue does not know it yet */
-    bool told;            /* the queue knows that it has ended */
-    bool unwanted;        /* the queue has asked for it to end */
-    bool hurried;         /* or, busy with this attempt, not to wait long for its server */
-    uv_timer_t end_timer; /* for its last callback */
+    unsigned steps;        /* of the delivery, when the deadline was set */
+    size_t unacknowledged; /* of the message, at that time, if all of it had been said */
+    bool taken;            /* all of the message has come to the server, for good */
+    bool begin_again;      /* this connection ends, its attempt goes on with another */
+    bool go_on;            /* the same, with the next host */
+    bool lost_early;       /* one has ended before anything of the attempt's message was said */
+    bool opened;           /* the queue knows that it works */
+    int64_t opened_ms;     /* since then */
+    bool spoken;           /* its attempt is done with, and the queue does not know it yet */
+    bool answered;         /* the same: the server has answered its MAIL */
+    bool told;             /* the queue knows that it has ended */
+    bool unwanted;         /* the queue has asked for it to end */
+    bool hurried;          /* or, busy with this attempt, not to wait long for its server */
+    uv_timer_t end_timer;  /* for its last callback */
 
     struct candidates candidates; /* of the attempt that opened the connection */
     struct dial *reach;           /* while there is no connection */
     /* Given by its maker: outbound_take(), for failover.c. */
     void (*take)(struct outbound *c, struct connection *connection, struct span bytes);
+    char own_why[200];        /* why our login is refused, which senders are not told; or "" */
     struct verdict trouble;   /* of the host that was tried last; code 0: none */
     unsigned troubles;        /* hosts that had trouble with the message itself */
     bool reached;             /* it holds the address `at` */
@@ -43,7 +48,8 @@ struct outbound {
     size_t which;             /* candidate that has been reached */
     unsigned remedies;        /* tried with that one, as bits: see enum delivery_remedy */
     struct endpoint at;
-    char host_name[ADDRESS_DOMAIN_MAX + 1];
+    unsigned rank;       /* of that host: so many preferences were better */
+    char host_name[256]; /* as long as a route may name it */
     char tls_text[80], peer[64];
     struct trust proven; /* by the time that the machine is ready */
 
@@ -61,6 +67,9 @@ void outbound_leave_host(struct outbound *c);
 /* The queue is told that the connection has failed. Either it has the attempt again, untried, or
  * this is the answer for those who have none. The outbound connection ends. */
 void outbound_fail(struct outbound *c, enum queue_failure how, const struct verdict *v);
+/* The server has refused MAIL by `v`, or not (code 0); `first`: of those that were said to it.
+ * True: the queue knows that it takes no more for now, and has the attempt again, untried. */
+bool outbound_turned_away(struct outbound *c, const struct verdict *v, bool first);
 /* Nobody has been asked: the queue has the attempt again, and the outbound connection ends. */
 void outbound_drop(struct outbound *c, const char *why);
 void outbound_end_delivery(struct outbound *c);
@@ -102,8 +111,15 @@ bool failover_if_unsure(struct outbound *c);
 bool failover_by_remedy(struct outbound *c);
 /* It is in place of a better host, and that shall be tried again: it takes no more messages. */
 bool failover_looks_back(const struct outbound *c);
+/* Is its host one of these, and not worse among them than for whom it was reached? Else mail that
+ * leads to them may not go there, whatever the queue says. */
+bool failover_leads_here(const struct outbound *c, const struct dispatch_hosts *hosts);
 /* It broke among several recipients: those who may be sent again at once are. False: nobody. */
 bool failover_apart(struct outbound *c);
+/* Is it too old for these, at an address that DNS does not give its host any more? */
+bool failover_is_outdated(const struct outbound *c, const struct dispatch_hosts *hosts);
+/* Has its mail less time for this host than RFC 5321 says, because it is urgent? */
+bool failover_hurries(const struct outbound *c);
 bool failover_has_tried(const struct outbound *c, enum delivery_remedy remedy);
 /* While nobody has been reached: the outbound connection ends. */
 void failover_stop(struct outbound *c, const char *why);

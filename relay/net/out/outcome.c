@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* outcome.c - Answers become outcomes: done, later or never, each with its line in the log and its
- * event; of never, and of what else its sender wants to know, a report is owed from then on (C6).
- * Then the queue is told, and the attempt ends.
- */
+/* outcome.c - Turns answers into outcomes: done, later or never, each with a log line and an event.
+ * For recipients that failed, or whose sender requested it, a report is owed from then on (C6).
+ * Then the queue is told, and the attempt ends. */
 #include "attempt.h"
 #include "clock.h"
 
@@ -61,7 +60,7 @@ static bool is_about_mailbox(const struct attempt *p, size_t i)
     return suppress_is_hard(&p->answers[i], &sides);
 }
 
-static void decide(struct attempt *p, struct store_job *job, size_t i)
+static void decide(struct attempt *p, struct store_settle *settle, size_t i)
 {
     const struct mail_row *row = &p->mail->rows[i];
     struct retry_input in = {.answer = p->answers[i],
@@ -69,6 +68,7 @@ static void decide(struct attempt *p, struct store_job *job, size_t i)
                              .class = p->mail->class,
                              .tries = row->tries,
                              .not_attempted = p->not_attempted,
+                             .no_host = p->no_host,
                              .now_ms = p->settled_ms,
                              .created_ms = p->mail->created_ms,
                              .expires_ms = p->mail->expires_ms};
@@ -81,7 +81,7 @@ static void decide(struct attempt *p, struct store_job *job, size_t i)
                  [RETRY_LATER] = {MAIL_WAITING, "deferred"},
                  [RETRY_NEVER] = {MAIL_BOUNCED, "bounced"}};
     bool held = p->damaged && d.what == RETRY_LATER; /* there is nothing to try with (C4) */
-    struct store_outcome *o = store_job_add_outcome(job);
+    struct store_outcome *o = store_settle_add(settle);
     *o = (struct store_outcome){.message = p->mail->id,
                                 .number = row->number,
                                 .state = held ? MAIL_HELD : moves[d.what].state,
@@ -105,7 +105,7 @@ static void decide(struct attempt *p, struct store_job *job, size_t i)
 /* What a person has ended meanwhile is no more deferred. */
 static const char *log_word(const struct store_outcome *o)
 {
-    return o->gone && o->state == MAIL_WAITING ? "deleted" : o->kind;
+    return o->result == STORE_SUPERSEDED && o->state == MAIL_WAITING ? "deleted" : o->kind;
 }
 
 static void log_outcome(const struct attempt *p, size_t i, const struct store_outcome *o)
@@ -125,7 +125,7 @@ static void log_outcome(const struct attempt *p, size_t i, const struct store_ou
     line = log_text(log_number(line, "code", o->answer.code), "dsn", o->answer.enhanced);
     line = log_number(log_text(line, "reply", o->answer.text), "tries", o->tries);
     int64_t now_ms = clock_now_ms();
-    if (o->state == MAIL_WAITING && !o->gone)
+    if (o->state == MAIL_WAITING && o->result != STORE_SUPERSEDED)
         line = log_number(line, "due", (o->due_ms - now_ms) / 1000);
     log_end(log_number(line, "delay_ms", now_ms - p->mail->created_ms));
 }
@@ -156,6 +156,7 @@ void attempt_end(struct attempt *p)
     tell_queue(p);
     dispatch_work_free(p->work);
     mail_free(p->mail);
+    store_question_free(p->reading.answer);
     free(p->answers);
     free(p->own);
     free(p->suppressed);
@@ -174,42 +175,33 @@ void attempt_drop(struct attempt *p)
 
 /* ---- settle ---- */
 
-static void on_notice_stored(void *context, struct store_job *job)
-{
-    (void)context;
-    store_job_free(job);
-}
-
 static void on_settled(void *context, struct store_job *job)
 {
     struct attempt *p = context;
+    struct store_settle *settle = OWNER_OF(job, struct store_settle, job);
     works_recorded(p->home);
-    if (!job->ok) /* the store ends without having been able to record it; it is tried again (C3) */
-        log_end(log_text(log_id(log_begin(LOG_ERROR, "unrecorded"), p->work->attempt->message),
-                         "reply", job->err.text));
-    for (size_t i = 0; job->ok && i < job->outcome_count; i++)
-        log_outcome(p, i, &job->outcomes[i]);
+    for (size_t i = 0; settle->result == STORE_RECORDED && i < settle->count; i++)
+        log_outcome(p, i, &settle->outcomes[i]);
     store_job_free(job);
     attempt_end(p);
 }
 
 static void note_dialogue(struct attempt *p)
 {
-    if (p->dialogue.len == 0)
-        return;
-    struct store_job *job = store_job_new(NULL, NULL);
-    job->note_message = p->mail->id;
-    job->note = xstrdup(buf_text(&p->dialogue));
-    worker_ask_store(p->home->worker, job, on_notice_stored, NULL);
+    if (p->dialogue.len > 0)
+        store_tell(p->home->worker->store,
+                   &(struct database_event){.kind = "dialogue",
+                                            .message = p->mail->id,
+                                            .reply = buf_text(&p->dialogue)});
 }
 
 /* Nobody was asked, and the rows say why already: a dead network must not write down its whole
  * backlog again and again.
  */
-static bool is_old_news(const struct attempt *p, const struct store_job *job)
+static bool is_old_news(const struct attempt *p, const struct store_settle *settle)
 {
-    for (size_t i = 0; i < job->outcome_count; i++) {
-        const struct store_outcome *o = &job->outcomes[i];
+    for (size_t i = 0; i < settle->count; i++) {
+        const struct store_outcome *o = &settle->outcomes[i];
         const struct mail_row *row = &p->mail->rows[i];
         if (!p->not_attempted || o->report != STORE_REPORT_NONE || o->state != MAIL_WAITING ||
             row->code != o->answer.code || strcmp(row->enhanced, o->answer.enhanced) != 0)
@@ -220,20 +212,20 @@ static bool is_old_news(const struct attempt *p, const struct store_job *job)
 
 void attempt_settle(struct attempt *p)
 {
-    struct store_job *job = store_job_new(NULL, NULL);
+    struct store_settle *settle = store_settle_new();
     attempt_follow_clock(p);
-    p->settled_ms = clock_now_ms();      /* one for all: they stay together */
-    job->offset_ms = p->clock_offset_ms; /* what the outcomes' times are of */
+    p->settled_ms = clock_now_ms();         /* one for all: they stay together */
+    settle->offset_ms = p->clock_offset_ms; /* what the outcomes' times are of */
     note_dialogue(p);
     for (size_t i = 0; i < p->mail->envelope.count; i++)
-        decide(p, job, i);
-    if (is_old_news(p, job)) {
-        int64_t wait_ms = job->outcomes[0].due_ms - p->settled_ms;
+        decide(p, settle, i);
+    if (is_old_news(p, settle)) {
+        int64_t wait_ms = settle->outcomes[0].due_ms - p->settled_ms;
         p->again_in_ms = wait_ms > 0 ? wait_ms : 1;
-        store_job_free(job);
+        store_job_free(&settle->job);
         attempt_end(p);
         return;
     }
     works_unrecorded(p->home);
-    worker_ask_store(p->home->worker, job, on_settled, p);
+    worker_ask_store(p->home->worker, &settle->job, on_settled, p);
 }

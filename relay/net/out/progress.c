@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* progress.c - The shards are asked what their outbound connections do; each answers on its own
- * thread.
+/* progress.c - Asks the shards what their outbound connections do; each answers on its own thread.
  *
- * Whoever is last frees the question: a shard that is busy, or has ended, answers too late or
+ * The last one to answer frees the question: a shard that is busy or has ended answers too late or
  * never, and nobody waits for it.
  */
 #include "progress.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* transaction.c - What our side does for one message: addresses as the hop takes them, the signed
- * copy, its bytes.
+/* transaction.c - One message on a connection: addresses in the form that the hop accepts, the
+ * signed copy, and its bytes.
  *
- * Failure modes: no key, or a failed signature (everyone waits, 4.7.5) - a damaged record (held) -
- * not for this hop (never).
+ * Failure modes: no key, or signing failed (all recipients are deferred, 4.7.5) - a damaged record
+ * (held) - the hop cannot take the message (bounced).
  */
 #include "transaction.h"
 
@@ -214,6 +214,8 @@ void transaction_feed(struct transaction *s, struct connection *connection)
     size_t given = 0;
     while (s->delivery->want == DELIVERY_BODY && connection_unsent(connection) < FEED_MAX) {
         if (composition_next(s->composition, &piece, &err)) {
+            if (piece.len > 0 && s->delivery->out.len >= WRITE_AT) /* the end goes with the last */
+                connection_write(connection, &s->delivery->out);
             delivery_body(s->delivery, piece, piece.len == 0);
         } else {
             attempt_own_fault(s->attempt, &err);
@@ -224,8 +226,6 @@ void transaction_feed(struct transaction *s, struct connection *connection)
             connection_write_and_yield(connection, &s->delivery->out);
             return;
         }
-        if (s->delivery->out.len >= WRITE_AT)
-            connection_write(connection, &s->delivery->out);
     }
     connection_write(connection, &s->delivery->out);
 }

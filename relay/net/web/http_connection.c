@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* http_connection.c - A connection on one side, one end of a socket pair on the other.
+/* http_connection.c - Forwards bytes between a client's connection and one end of a socket pair,
+ * whose other end libmicrohttpd has.
  *
- * Failure modes: too many at once (closed) - TLS fails - more than a request needs, or longer than
- * it needs (closed). The page closes its end when it has answered: then the rest is sent and the
+ * Failure modes: too many connections (closed) - TLS fails - more bytes or more time than a request
+ * needs (closed). When the page has answered it closes its end; then the rest is sent and the
  * connection is finished.
  */
 #include "http_connection.h"
@@ -46,6 +47,7 @@ static void on_closed(uv_handle_t *handle)
     DL_DELETE(home->all, v);
     settings_drop(v->settings);
     free(v);
+    acceptor_quota_give_back(&home->shared->quota);
     worker_something_ended(home->worker);
 }
 
@@ -149,7 +151,7 @@ static void on_secured(void *owner)
 static void leave_place(struct http_connection *v)
 {
     if (v->counted)
-        connection_limits_leave(v->home->shared->limits, v->peer, false, true);
+        connection_limits_leave(v->home->shared->limits, v->peer, false, NULL);
     v->counted = false;
 }
 
@@ -172,7 +174,7 @@ static unsigned at_most(unsigned number, unsigned limit)
     return number < limit ? number : limit;
 }
 
-/* All clients are strangers; who has been here longest goes first. */
+/* All clients are strangers: of the address with most of them, who has been here longest goes. */
 static bool take_place(struct http_connection *v)
 {
     struct http_shared *shared = v->home->shared;
@@ -198,6 +200,7 @@ bool http_connection_make_room(struct http_connections *home, const struct conne
     DL_FOREACH (home->all, v) {
         if (!v->counted || !v->connection || !connection_limits_is_place(place, v->peer, false))
             continue;
+        connection_limits_made_room(home->shared->limits, place);
         leave_place(v);
         rejects_add(home->shared->rejects, v->peer);
         connection_close(v->connection, "too many at once");

@@ -51,6 +51,7 @@ struct page {
     pthread_mutex_t mutex;
     pthread_cond_t idle;
     unsigned asked; /* requests that wait for the store */
+    bool stopping;  /* no more of them */
 };
 
 enum phase { READING, ASKED, DECIDED };
@@ -199,11 +200,12 @@ static bool change(struct database *db, void *context, struct err *err)
 /* On the store's thread. */
 static void on_changed(struct store_job *job)
 {
-    struct request *r = job->context;
+    const struct store_change *made = OWNER_OF(job, struct store_change, job);
+    struct request *r = made->context;
     struct page *page = r->page;
-    r->ok = job->ok;
+    r->ok = made->result == STORE_CHANGED;
     r->phase = DECIDED;
-    if (!job->ok)
+    if (!r->ok)
         log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
     store_job_free(job);
     pthread_mutex_lock(&page->mutex);
@@ -213,17 +215,26 @@ static void on_changed(struct store_job *job)
     pthread_mutex_unlock(&page->mutex);
 }
 
-static void ask_store(struct request *r)
+/* libmicrohttpd must not be stopped while a connection is suspended. */
+static bool may_ask(struct page *page)
 {
-    struct store_job *job = store_job_new(on_changed, NULL);
-    job->run = change;
-    job->context = r;
+    pthread_mutex_lock(&page->mutex);
+    bool may = !page->stopping;
+    page->asked += may;
+    pthread_mutex_unlock(&page->mutex);
+    return may;
+}
+
+static enum MHD_Result ask_store(struct request *r)
+{
+    if (!may_ask(r->page))
+        return reply_page(r, MHD_HTTP_SERVICE_UNAVAILABLE, UNSUBSCRIBE_LATER);
+    struct store_change *asked = store_change_new(change, r);
+    asked->job.answer = on_changed;
     r->phase = ASKED;
-    pthread_mutex_lock(&r->page->mutex);
-    r->page->asked++;
-    pthread_mutex_unlock(&r->page->mutex);
     MHD_suspend_connection(r->connection);
-    store_put(r->page->store, job);
+    store_put(r->page->store, &asked->job);
+    return MHD_YES;
 }
 
 static enum MHD_Result reply_done(struct request *r)
@@ -343,8 +354,7 @@ static enum MHD_Result post(struct request *r, const char *path)
     if (r->action == UNSUBSCRIBE_UNDO && header_of(r->connection, "Sec-Fetch-Site")[0] &&
         !comes_from(r, "same-origin")) /* some browsers send a strict cookie all the same */
         return reply_page(r, MHD_HTTP_FORBIDDEN, UNSUBSCRIBE_NOT_UNDONE);
-    ask_store(r);
-    return MHD_YES;
+    return ask_store(r);
 }
 
 static struct request *new_request(struct page *page, struct MHD_Connection *c)
@@ -461,6 +471,7 @@ void page_stop(struct page *page)
     if (!page)
         return;
     pthread_mutex_lock(&page->mutex);
+    page->stopping = true;
     while (page->asked > 0)
         pthread_cond_wait(&page->idle, &page->mutex);
     pthread_mutex_unlock(&page->mutex);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* permits.c - Cookies in, marks out, and the other way round. */
+/* permits.c - Reads permits from the cookies of a request, and sets them in an answer. */
 #include "permits.h"
 
 #include "clock.h"

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_reasons.h - What shows that a destination takes no mail for now, or answers none, and why:
+ * what reason.c, hangs.c and rate_limits.c do for the other files. */
+#ifndef QUEUE_REASONS_H
+#define QUEUE_REASONS_H
+
+#include "queue_state.h"
+
+/* ---- reason.c ---- */
+
+void destination_set_why(struct destination *d, const char *why);
+
+/* ---- hangs.c ---- */
+
+/* Connections there that do not open, or are busy with the same, and the longest of them. */
+unsigned destination_waits(const struct destination *d, int64_t *longest_ms_r, int64_t now_ms);
+void destination_answers(struct queue *q, struct destination *d, int64_t now_ms);
+void hangs_look(struct queue *q, int64_t now_ms);
+
+/* ---- rate_limits.c ---- */
+
+void rate_limits_init(struct queue *q);
+void rate_limits_fini(struct queue *q);
+void rate_limits_free(struct queue *q, struct destination *d);
+/* What it carries was refused as `why` says. True: by a limit of the server's, which is known by
+ * now, and rests. */
+bool rate_limit_refuses(struct queue *q, struct connection *c, const char *why, int64_t now_ms);
+/* Does one rest just now that holds for what it carries? */
+bool rate_limit_rests(const struct connection *c, int64_t now_ms);
+/* The server has taken a message of that tenant's. */
+void rate_limit_takes(struct queue *q, struct destination *d, const struct tenant *tenant,
+                      int64_t now_ms);
+/* Does that tenant's mail wait there, for the end of a rest or for what is tried after it? */
+bool rate_limit_bars(const struct destination *d, const struct tenant *tenant,
+                     const struct connection *own, int64_t now_ms);
+/* Anybody's? */
+bool rate_limit_is_active(const struct destination *d);
+void rate_limits_forget(struct queue *q, struct destination *d, int64_t now_ms);
+void rate_limits_wake(struct queue *q, int64_t now_ms);
+int64_t rate_limits_wake_ms(const struct queue *q);
+/* So long all mail there still rests; how often it was in vain, in a row. */
+int64_t rate_limit_rest_ms(const struct destination *d, unsigned *failures_r, int64_t now_ms);
+/* One tenant's mail alone rests there until then. */
+struct tenant_rest {
+    const char *tenant, *why; /* NULL: nobody's does */
+    int64_t until_ms;
+};
+/* Of several the one that lasts longest. */
+struct tenant_rest rate_limit_of_tenant(const struct destination *d);
+void rate_limits_check(const struct destination *d);
+
+#endif

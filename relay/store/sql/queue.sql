@@ -1,0 +1,110 @@
+-- queue.sql - The queue as commands see it and change it. They are rare, and read all that waits in the order of the
+-- primary key, which is the order of pages, too; indexes for what they may ask would cost each message more.
+
+-- :part RECIPIENT_FILTER
+-- Parameters 1 to 8, 10 and 11; those that are NULL hold for all. (?7, ?8) is the last row of the page before.
+(?1 IS NULL OR r.message = ?1)
+  AND (?2 IS NULL OR r.address = ?2 COLLATE NOCASE)
+  AND (?3 IS NULL OR r.domain = ?3)
+  AND (?5 IS NULL OR r.state = ?5)
+  AND (?10 IS NULL OR r.domain IN (SELECT value FROM json_each(?10)))
+  AND r.state IN (0, 1)
+  AND (r.message, r.number) > (?7, ?8)
+
+-- :part QUEUE_FILTER
+FROM recipient r
+JOIN message m ON m.id = r.message
+WHERE (?4 IS NULL OR m.sender = ?4 COLLATE NOCASE)
+  AND (?6 IS NULL OR m.credential = ?6)
+  AND (?11 IS NULL OR m.tenant = ?11)
+  AND {RECIPIENT_FILTER}
+
+-- :name QUEUE_LIST
+SELECT r.message, r.number, r.address, r.state, r.tries, r.due, r.code, r.enhanced, r.reply, r.remote, m.sender,
+  m.credential, m.class, m.created, m.expires, m.length, m.tenant
+{QUEUE_FILTER}
+ORDER BY r.message, r.number
+LIMIT ?9;
+
+-- :name QUEUE_COUNT
+SELECT count(*)
+{QUEUE_FILTER};
+
+-- :name QUEUE_COUNT_RECIPIENTS
+-- The same when nothing is asked of messages: then none is looked up.
+SELECT count(*)
+FROM recipient r
+WHERE {RECIPIENT_FILTER};
+
+-- :name QUEUE_MATCH
+-- Those that a command is to change.
+SELECT r.message, r.number, m.class, r.domain, r.address, m.tenant, m.expires
+{QUEUE_FILTER}
+ORDER BY r.message, r.number
+LIMIT ?9;
+
+-- :name QUEUE_DOMAINS
+-- How many are due, are to wait, are held.
+SELECT r.domain,
+  max(r.remote),
+  sum(r.state = 0 AND r.due <= ?1),
+  sum(r.state = 0 AND r.due > ?1),
+  sum(r.state = 1),
+  min(m.created),
+  min(iif(r.state = 0, r.due, NULL))
+FROM recipient r
+JOIN message m ON m.id = r.message
+WHERE r.state IN (0, 1)
+GROUP BY r.domain;
+
+-- :name QUEUE_STATES
+-- How many are due, are to wait, are held.
+SELECT count(iif(state = 0 AND due <= ?1, 1, NULL)),
+  count(iif(state = 0 AND due > ?1, 1, NULL)),
+  count(iif(state = 1, 1, NULL))
+FROM recipient
+WHERE state IN (0, 1);
+
+-- :name QUEUE_DEFERRED
+-- Who is to wait in some domains.
+SELECT m.tenant, m.class, count(*)
+FROM recipient r
+JOIN message m ON m.id = r.message
+WHERE r.state = 0
+  AND r.due > ?1
+  AND r.domain IN (SELECT value FROM json_each(?2))
+GROUP BY m.tenant, m.class;
+
+-- :name QUEUE_REPLIES
+-- What the first ones of those heard; or of all that are to wait.
+SELECT domain, remote, code, enhanced, reply, count(*)
+FROM (
+  SELECT domain, remote, code, enhanced, reply
+  FROM recipient
+  WHERE state = 0
+    AND due > ?1
+    AND code <> 0
+    AND (?2 IS NULL OR domain IN (SELECT value FROM json_each(?2)))
+  LIMIT 20000)
+GROUP BY domain, code, enhanced, reply;
+
+-- :name QUEUE_EXPIRING
+SELECT count(*)
+FROM recipient r
+JOIN message m ON m.id = r.message
+WHERE r.state = 0
+  AND m.expires <= ?2
+  AND r.domain IN (SELECT value FROM json_each(?1));
+
+-- :name QUEUE_RETURN
+-- With the reply that its sender is told.
+UPDATE recipient
+SET state = 0, due = ?3, tries = 0, code = ?4, enhanced = ?5, reply = ?6, remote = ''
+WHERE message = ?1
+  AND number = ?2;
+
+-- :name QUEUE_SET
+UPDATE recipient
+SET state = ?3, due = ?4
+WHERE message = ?1
+  AND number = ?2;
