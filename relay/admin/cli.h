@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 enum { CLI_OK = 0, CLI_NO = 1, CLI_USAGE = 2, CLI_UNREACHABLE = 3 };
-enum { CLI_ARGUMENTS_MAX = 16, CLI_OPTIONS_MAX = 64 };
+enum { CLI_ARGUMENTS_MAX = 1024, CLI_OPTIONS_MAX = 64 };
 
 struct cli {
     const struct command *command;
@@ -29,8 +29,7 @@ struct cli {
     char wrong[160];       /* with an option */
 };
 
-/* A row of the command table. Options: names separated by blanks; "name=" takes a value, "name" is
- * a flag. */
+/* A row of the command table. Options: names, separated by blanks; "name=" takes a value. */
 struct command {
     const char *words; /* "user add" */
     const char *usage; /* "NAME --domain D…" */
@@ -44,9 +43,9 @@ struct command {
 const char *cli_option(const struct cli *cli, const char *name, size_t nth);
 bool cli_flag(const struct cli *cli, const char *name);
 
-/* One line on stderr; returns the exit code that belongs to the kind. */
+/* One line on stderr; returns the exit code that belongs to the kind. Wrong usage: with the
+ * command's usage line. */
 int cli_fail(const struct err *err);
-/* The same for wrong usage, with the command's usage line. */
 int cli_usage(const struct cli *cli, const char *why);
 
 /* The settings, read once; false after having said why not. */
@@ -183,6 +182,7 @@ int cli_destination_list(struct cli *cli);
 int cli_destination_show(struct cli *cli);
 int cli_destination_rest(struct cli *cli);
 int cli_destination_resume(struct cli *cli);
+int cli_tlsrpt_show(struct cli *cli);
 int cli_trace(struct cli *cli);
 int cli_events(struct cli *cli);
 int cli_send_test(struct cli *cli);

@@ -130,6 +130,8 @@ static const struct command commands[] = {
      cli_unsubscribe_inspect},
     {"unsubscribe rotate", "", 0, 0, "", "make a new key for links; old links stay valid",
      cli_unsubscribe_rotate},
+    {"tlsrpt show", "FILE...", 1, CLI_ARGUMENTS_MAX, "",
+     "show the TLS reports that others have sent: messages, .json.gz or .json", cli_tlsrpt_show},
     {"trace", "ID", 1, 1, "", "show all that happened to a message", cli_trace},
     {"events",
      "[--recipient A] [--sender A] [--message-id M] [--kind K] [--user U] [--since T] [--until T] "
