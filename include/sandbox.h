@@ -30,6 +30,11 @@ MUST_CHECK bool sandbox_become_owner(const char *state_dir, struct err *err);
 MUST_CHECK bool sandbox_become_opener(const char *state_dir, const char *const *readable,
                                       size_t count, struct err *err);
 
+/* The fetcher, which speaks HTTP: sockets, processes of its own, libraries, names of hosts and the
+ * certificates of authorities, of which some may lie beside `readable`. No other file is read, none
+ * is written, and no program is run. */
+MUST_CHECK bool sandbox_become_fetcher(const char *const *readable, size_t count, struct err *err);
+
 /* Is a part of the sandbox missing in this kernel or container? `err` says which, what is open
  * without it, and what to do. */
 bool sandbox_is_incomplete(struct err *err);
@@ -47,7 +52,8 @@ enum sandbox_role {
     SANDBOX_STORE,  /* files only */
     SANDBOX_READER, /* open files only */
     SANDBOX_WEB,    /* sockets, and reading open files */
-    SANDBOX_OPENER  /* open files for others, nothing else */
+    SANDBOX_OPENER, /* open files for others, nothing else */
+    SANDBOX_FETCHER /* sockets, and processes of its own */
 };
 MUST_CHECK bool sandbox_calls(enum sandbox_role role, struct err *err);
 

@@ -4,6 +4,7 @@
  * except for names that match an include pattern of that time. */
 #include "opener.h"
 #include "log.h"
+#include "passing.h"
 
 #include "sandbox.h"
 
@@ -97,19 +98,8 @@ static int open_regular(const char *path)
 
 static bool give(int socket, struct answer answer, int file, const struct buf *names)
 {
-    char room[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec parts[] = {{&answer, sizeof(answer)}, {names->ptr, names->len}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    if (file >= 0) {
-        message.msg_control = room;
-        message.msg_controllen = sizeof(room);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &file, sizeof(int));
-    }
-    return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)(sizeof(answer) + names->len);
+    const struct iovec parts[] = {{&answer, sizeof(answer)}, {names->ptr, names->len}};
+    return pass_files(socket, parts, COUNT_OF(parts), &file, file >= 0);
 }
 
 /* Is it about that? */
@@ -214,28 +204,20 @@ static int take(const struct opener *o, uint32_t serial, struct buf *names, int 
 {
     for (;;) {
         struct answer answer = {0};
-        char room[CMSG_SPACE(sizeof(int))];
+        int files[PASSING_MAX];
         char *to = names ? buf_reserve(names, NAMES_MAX) : NULL;
-        struct iovec parts[] = {{&answer, sizeof(answer)}, {to, to ? NAMES_MAX : 0}};
-        struct msghdr message = {
-            .msg_iov = parts, .msg_iovlen = 2, .msg_control = room, .msg_controllen = sizeof(room)};
-        int file = -1;
-        ssize_t got = recvmsg(o->fd, &message, MSG_CMSG_CLOEXEC);
-        if (got < 0 && errno == EINTR)
-            continue;
-        const struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-        if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-            memcpy(&file, CMSG_DATA(c), sizeof(int));
+        const struct iovec parts[] = {{&answer, sizeof(answer)}, {to, to ? NAMES_MAX : 0}};
+        ssize_t got = take_files(o->fd, parts, COUNT_OF(parts), files);
         if (got < (ssize_t)sizeof(answer))
             return got < 0 && errno == EAGAIN ? ETIMEDOUT : EPIPE;
         if (answer.serial == serial) {
             if (to)
                 buf_commit(names, (size_t)got - sizeof(answer));
-            *file_r = file;
+            *file_r = files[0];
             return answer.error;
         }
-        if (file >= 0)
-            close(file);
+        if (files[0] >= 0)
+            close(files[0]);
     }
 }
 

@@ -218,3 +218,31 @@ bool sandbox_become_opener(const char *state_dir, const char *const *readable, s
             shut_in_files(NULL, nowhere, readable, count, err)) &&
            sandbox_calls(SANDBOX_OPENER, err);
 }
+
+bool sandbox_become_fetcher(const char *const *readable, size_t count, struct err *err)
+{
+    static const char *const places[] = {"/etc/ssl",
+                                         "/etc/ca-certificates",
+                                         "/etc/resolv.conf",
+                                         "/etc/hosts",
+                                         "/etc/host.conf",
+                                         "/etc/gai.conf",
+                                         "/etc/nsswitch.conf",
+                                         "/etc/services",
+                                         "/etc/ld.so.cache",
+                                         "/etc/localtime",
+                                         "/usr/lib",
+                                         "/usr/share/ca-certificates",
+                                         "/usr/local/share/ca-certificates",
+                                         "/lib",
+                                         "/lib64",
+                                         "/run/systemd/resolve",
+                                         "/proc/sys/vm/overcommit_memory",
+                                         "/dev/urandom",
+                                         NULL};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return fault(err, "all but fetching");
+    return (sanitized || landlock_level() < 1 ||
+            shut_in_files(NULL, places, readable, count, err)) &&
+           sandbox_calls(SANDBOX_FETCHER, err);
+}

@@ -74,11 +74,16 @@ static const int opener_calls[] = {CALLS_MEMORY,        CALLS_THREADS,    SCMP_S
                                    SCMP_SYS(sendmsg),   SCMP_SYS(openat), SCMP_SYS(newfstatat),
                                    SCMP_SYS(readlink),  SCMP_SYS(fstat),  SCMP_SYS(close),
                                    SCMP_SYS(getdents64)};
+static const int fetcher_calls[] = {
+    CALLS_ALL,        CALLS_READING,        CALLS_STREAMS,   CALLS_SOCKETS,   SCMP_SYS(open),
+    SCMP_SYS(openat), SCMP_SYS(getdents64), SCMP_SYS(wait4), SCMP_SYS(alarm), SCMP_SYS(setitimer)};
 
 /* Calls that may be made with some arguments only. */
 enum {
     FOR_RELAY = 1 << SANDBOX_RELAY,
-    FOR_ALL = 1 << SANDBOX_RELAY | 1 << SANDBOX_STORE | 1 << SANDBOX_WEB
+    FOR_FETCHER = 1 << SANDBOX_FETCHER,
+    FOR_NETWORK = FOR_RELAY | FOR_FETCHER,
+    FOR_ALL = FOR_NETWORK | 1 << SANDBOX_STORE | 1 << SANDBOX_WEB
 };
 enum {
     NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
@@ -94,10 +99,14 @@ static const struct narrow {
     {SCMP_SYS(clone),
      FOR_RELAY,
      {CLONE_FLAGS_AT, SCMP_CMP_MASKED_EQ, NAMESPACES | CLONE_THREAD, CLONE_THREAD}},
-    {SCMP_SYS(socket), FOR_RELAY, {0, SCMP_CMP_EQ, AF_INET, 0}},
-    {SCMP_SYS(socket), FOR_RELAY, {0, SCMP_CMP_EQ, AF_INET6, 0}},
-    {SCMP_SYS(socket), FOR_RELAY, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
-    {SCMP_SYS(socketpair), FOR_RELAY, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
+    /* Processes: nothing but the signal at the end, and where the child notes its own number. */
+    {SCMP_SYS(clone),
+     FOR_FETCHER,
+     {CLONE_FLAGS_AT, SCMP_CMP_MASKED_EQ, NAMESPACES | CLONE_THREAD | CLONE_VM, 0}},
+    {SCMP_SYS(socket), FOR_NETWORK, {0, SCMP_CMP_EQ, AF_INET, 0}},
+    {SCMP_SYS(socket), FOR_NETWORK, {0, SCMP_CMP_EQ, AF_INET6, 0}},
+    {SCMP_SYS(socket), FOR_NETWORK, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
+    {SCMP_SYS(socketpair), FOR_NETWORK, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
     /* Nothing that types into the operator's terminal. */
     {SCMP_SYS(ioctl), FOR_ALL, {1, SCMP_CMP_EQ, FIONBIO, 0}},
     {SCMP_SYS(ioctl), FOR_ALL, {1, SCMP_CMP_EQ, FIOCLEX, 0}},
@@ -137,6 +146,7 @@ static const struct role {
     [SANDBOX_READER] = {reader_calls, COUNT_OF(reader_calls)},
     [SANDBOX_WEB] = {page_calls, COUNT_OF(page_calls)},
     [SANDBOX_OPENER] = {opener_calls, COUNT_OF(opener_calls)},
+    [SANDBOX_FETCHER] = {fetcher_calls, COUNT_OF(fetcher_calls)},
 };
 
 static bool has_seccomp; /* found out by the first filter, before there are threads */
@@ -149,7 +159,7 @@ bool sandbox_has_calls(void)
 bool sandbox_calls(enum sandbox_role role, struct err *err)
 {
     static bool shut_in; /* changed before there are threads */
-    if (role == SANDBOX_RELAY || role == SANDBOX_OPENER)
+    if (role == SANDBOX_RELAY || role == SANDBOX_OPENER || role == SANDBOX_FETCHER)
         shut_in = has_seccomp;
     if (sanitized || !shut_in)
         return true;

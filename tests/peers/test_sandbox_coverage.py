@@ -20,7 +20,7 @@ CONFIG = '''shards = 2
 log = "debug"
 http {{ url = "https://u.club.test"  address = "127.0.0.1:{port}"  tls = "implicit" }}
 stream "news" {{ class = "digest"  unsubscribe = "one-click" }}
-alert {{ command = "{command}"  interval = 1  on = {{"admin", "certificate", "key", "locked"}} }}
+alert {{ command = "{command}"  webhook = "https://localhost:1/"  interval = 1  on = {{"admin", "certificate", "key", "locked"}} }}
 limits {{ memory = 64 }}
 '''
 # What may fail so, because something else is done then: no filter can see the flags of clone3(), so glibc takes clone(); a newer libuv

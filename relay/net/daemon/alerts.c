@@ -14,6 +14,7 @@
 
 #include "audit_reader.h"
 #include "clock.h"
+#include "fetcher.h"
 #include "log.h"
 #include "program.h"
 
@@ -28,7 +29,9 @@ enum {
     ROWS = 1000,
     TRIES = 8,
     FIRST_WAIT_MS = 5 * 1000,
-    TEXT_MAX = 1400
+    TEXT_MAX = 1400,
+    WEBHOOK_ANSWER_MAX = 64 * 1024, /* of what is not looked at */
+    WEBHOOK_TIMEOUT_S = 20
 };
 
 /* What one kind may take. */
@@ -42,7 +45,8 @@ struct share {
     /* The alert that is being told. */
     char *text; /* JSON; NULL: none */
     int64_t seq;
-    struct program *program;
+    struct program *program; /* the command that is being run */
+    struct fetch *fetch;     /* or the webhook that is being posted to */
     bool to_webhook;
     unsigned tries;
     int64_t next_ms;
@@ -51,7 +55,7 @@ struct share {
 struct alerter {
     uv_loop_t *loop;
     uv_timer_t timer;
-    int helper;
+    const struct companions *companions;
     const struct config *config;
     struct store *store;
     struct audit_reader *trail;
@@ -121,12 +125,10 @@ static void next_target(struct share *s)
         done_with_it(s);
 }
 
-static void on_told(void *context, const char *why)
+static void on_told(struct share *s, const char *why)
 {
-    struct share *s = context;
     const char *name = alert_name(s->kind);
     const char *to = s->to_webhook ? "webhook" : "command";
-    s->program = NULL;
     if (s->alerter->closing)
         return; /* it is told again by the next one */
     if (!why) {
@@ -144,6 +146,31 @@ static void on_told(void *context, const char *why)
         next_target(s);
 }
 
+static void on_command(void *context, const char *why)
+{
+    struct share *s = context;
+    s->program = NULL;
+    on_told(s, why);
+}
+
+static void on_webhook(void *context, const struct fetch_result *result)
+{
+    struct share *s = context;
+    s->fetch = NULL;
+    on_told(s, result->why);
+}
+
+static struct fetch *post(struct share *s, struct buf *body)
+{
+    const struct alerter *a = s->alerter;
+    struct fetch_order order = {.content_type = "application/json",
+                                .answer_max = WEBHOOK_ANSWER_MAX,
+                                .timeout_s = WEBHOOK_TIMEOUT_S,
+                                .clear = true};
+    snprintf(order.url, sizeof(order.url), "%s", a->config->alert_webhook);
+    return fetch_start(a->loop, a->companions->fetcher, &order, body, on_webhook, s);
+}
+
 static void tell(struct share *s)
 {
     const struct alerter *a = s->alerter;
@@ -154,8 +181,11 @@ static void tell(struct share *s)
     }
     buf_init(&input, 64 * 1024);
     buf_add(&input, span_of(s->text));
-    s->program = program_start(a->loop, a->helper, s->to_webhook ? HELPER_WEBHOOK : HELPER_COMMAND,
-                               s->to_webhook ? "" : alert_name(s->kind), -1, &input, on_told, s);
+    if (s->to_webhook)
+        s->fetch = post(s, &input);
+    else
+        s->program = program_start(a->loop, a->companions->helper, HELPER_COMMAND,
+                                   alert_name(s->kind), -1, &input, on_command, s);
 }
 
 /* ---- an alert ---- */
@@ -258,7 +288,7 @@ static void on_rows_read(void *context, const struct err *err)
         struct share *s = &a->shares[i];
         if (!s->text && alert_batch_due(&s->batch, now_ms))
             begin(s, now_ms);
-        if (s->text && !s->program && now_ms >= s->next_ms)
+        if (s->text && !s->program && !s->fetch && now_ms >= s->next_ms)
             tell(s);
     }
     settle(a);
@@ -295,12 +325,12 @@ static bool find_place(struct alerter *a, struct database *db, struct err *err)
     return true;
 }
 
-bool alerter_new(uv_loop_t *loop, int helper, const struct config *config, struct store *store,
-                 struct alerter **alerter_r, struct err *err)
+bool alerter_new(uv_loop_t *loop, const struct companions *companions, const struct config *config,
+                 struct store *store, struct alerter **alerter_r, struct err *err)
 {
     struct alerter *a = xcalloc(1, sizeof(*a));
     a->loop = loop;
-    a->helper = helper;
+    a->companions = companions;
     a->config = config;
     a->store = store;
     for (unsigned i = 0; i < ALERT_KINDS; i++) {
@@ -322,9 +352,12 @@ bool alerter_new(uv_loop_t *loop, int helper, const struct config *config, struc
 void alerter_close(struct alerter *a)
 {
     a->closing = true;
-    for (unsigned i = 0; i < ALERT_KINDS; i++)
+    for (unsigned i = 0; i < ALERT_KINDS; i++) {
         if (a->shares[i].program)
             program_kill(a->shares[i].program);
+        if (a->shares[i].fetch)
+            fetch_kill(a->shares[i].fetch);
+    }
     audit_reader_close(a->trail);
     uv_close((uv_handle_t *)&a->timer, NULL);
 }

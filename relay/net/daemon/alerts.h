@@ -7,6 +7,7 @@
 #ifndef ALERTS_H
 #define ALERTS_H
 
+#include "companions.h"
 #include "config.h"
 #include "err.h"
 #include "store.h"
@@ -16,8 +17,9 @@
 struct alerter;
 
 /* On the main loop; all is borrowed. Close, and free when the loop has ended. */
-MUST_CHECK bool alerter_new(uv_loop_t *loop, int helper, const struct config *config,
-                            struct store *store, struct alerter **alerter_r, struct err *err);
+MUST_CHECK bool alerter_new(uv_loop_t *loop, const struct companions *companions,
+                            const struct config *config, struct store *store,
+                            struct alerter **alerter_r, struct err *err);
 void alerter_change_config(struct alerter *a, const struct config *config);
 void alerter_close(struct alerter *a);
 void alerter_free(struct alerter *a);

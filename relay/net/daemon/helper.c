@@ -7,6 +7,8 @@
  */
 #include "helper.h"
 
+#include "passing.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -24,19 +26,9 @@
 enum { REQUEST_MAX = 1100, LIFE_S = 30, KEY_MAX = 64 * 1024 };
 
 /* What comes along with a request. */
-enum { STREAM, FILE_OF_KEY, DESCRIPTORS };
+enum { STREAM, FILE_OF_KEY, DESCRIPTORS = PASSING_MAX };
 
 /* ---- in the helper ---- */
-
-/* The address may hold a secret, and stands in no list of processes. */
-static void give_address(const char *url, char *path_r, size_t size)
-{
-    int ends[2];
-    if (pipe(ends) != 0 || dprintf(ends[1], "url = \"%s\"\n", url) < 0)
-        _exit(126);
-    close(ends[1]);
-    snprintf(path_r, size, "/dev/fd/%d", ends[0]);
-}
 
 /* What the file holds, to be read as often as the program likes: a file that was opened for us
  * cannot be opened again. Of a pair of files (K*.key, K*.private) that would be half. */
@@ -53,14 +45,13 @@ static void give_key(int file, char *path_r, size_t size)
     explicit_bzero(key, sizeof(key));
 }
 
-static _Noreturn void run_program(const struct helper_programs *programs, const char *request,
+static _Noreturn void run_program(const char *command, const char *request,
                                   const int given[DESCRIPTORS])
 {
     const char *argument = request + 1;
     const char *name = "nsupdate";
     int stream = given[STREAM];
     char key[32] = "";
-    char address[32];
     static const int usual[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
         signal(usual[i], SIG_DFL);
@@ -70,13 +61,8 @@ static _Noreturn void run_program(const struct helper_programs *programs, const 
         dup2(stream, STDERR_FILENO) < 0)
         _exit(126);
     if (request[0] == HELPER_COMMAND) {
-        name = programs->command;
+        name = command;
         execl(name, name, argument, (char *)NULL);
-    } else if (request[0] == HELPER_WEBHOOK) {
-        name = "curl";
-        give_address(programs->webhook, address, sizeof(address));
-        execlp(name, name, "-q", "-sS", "--fail", "--max-time", "20", "--proto", "=http,https",
-               "--json", "@-", "-o", "/dev/null", "-K", address, (char *)NULL);
     } else if (argument[0]) {
         if (given[FILE_OF_KEY] >= 0)
             give_key(given[FILE_OF_KEY], key, sizeof(key));
@@ -90,14 +76,13 @@ static _Noreturn void run_program(const struct helper_programs *programs, const 
 }
 
 /* Wait for the program, and say how it ended. */
-static _Noreturn void attend(const struct helper_programs *programs, const char *request,
-                             const int given[DESCRIPTORS])
+static _Noreturn void attend(const char *command, const char *request, const int given[DESCRIPTORS])
 {
     char line[32];
     int status = 0;
     pid_t pid = _Fork();
     if (pid == 0)
-        run_program(programs, request, given);
+        run_program(command, request, given);
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         status = -1;
     int len = snprintf(line, sizeof(line), "\nexit %d\n", status);
@@ -112,38 +97,21 @@ static void close_given(const int given[DESCRIPTORS])
             close(given[i]);
 }
 
-static void take_given(struct msghdr *message, int given_r[DESCRIPTORS])
-{
-    const struct cmsghdr *c = CMSG_FIRSTHDR(message);
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-        return;
-    size_t len = c->cmsg_len - CMSG_LEN(0);
-    size_t most = sizeof(int) * DESCRIPTORS;
-    memcpy(given_r, CMSG_DATA(c), len < most ? len : most);
-}
-
 /* One request: which program, its argument ended by a zero, the socket, perhaps a file. False when
  * the relay is gone. */
-static bool serve_one(const struct helper_programs *programs, int fd)
+static bool serve_one(const char *command, int fd)
 {
     char request[REQUEST_MAX] = {0};
-    char room[CMSG_SPACE(sizeof(int) * DESCRIPTORS)];
-    struct iovec part = {request, sizeof(request) - 1};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
-    int given[DESCRIPTORS] = {-1, -1};
-    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-    if (got < 0 && errno == EINTR)
-        return true;
-    if (got <= 0)
+    const struct iovec part = {request, sizeof(request) - 1};
+    int given[DESCRIPTORS];
+    if (take_files(fd, &part, 1, given) <= 0)
         return false;
-    take_given(&message, given);
     if (given[STREAM] < 0)
         return true;
     pid_t pid = _Fork();
     if (pid == 0) {
         signal(SIGCHLD, SIG_DFL);
-        attend(programs, request, given);
+        attend(command, request, given);
     }
     close_given(given);
     return true;
@@ -157,7 +125,7 @@ static int keep_only(int fd)
     return 3;
 }
 
-static _Noreturn void be_helper(const struct helper_programs *programs, int fd)
+static _Noreturn void be_helper(const char *command, int fd)
 {
     fd = keep_only(fd);
     signal(SIGTERM, SIG_IGN); /* it ends with the relay, which may still need it */
@@ -165,21 +133,21 @@ static _Noreturn void be_helper(const struct helper_programs *programs, int fd)
     signal(SIGHUP, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); /* nobody waits for those who attend, or for what programs leave */
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    while (serve_one(programs, fd))
+    while (serve_one(command, fd))
         ;
     _exit(0);
 }
 
 /* ---- in the relay ---- */
 
-bool helper_start(const struct helper_programs *programs, int *fd_r, struct err *err)
+bool helper_start(const char *command, int *fd_r, struct err *err)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return err_set(err, ERR_SYSTEM, "making the helper's socket: %s", strerror(errno));
     pid_t pid = _Fork();
     if (pid == 0)
-        be_helper(programs, ends[1]);
+        be_helper(command, ends[1]);
     close(ends[1]);
     *fd_r = ends[0];
     if (pid > 0)
@@ -193,24 +161,14 @@ bool helper_run(int fd, enum helper_program program, const char *argument, int f
                 struct err *err)
 {
     int ends[2];
-    char room[CMSG_SPACE(sizeof(int) * DESCRIPTORS)] = {0};
     char request[REQUEST_MAX];
     int len = snprintf(request, sizeof(request), "%c%s", (char)program, argument);
-    struct iovec part = {request, (size_t)len + 1};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+    const struct iovec part = {request, (size_t)len + 1};
     if (part.iov_len > REQUEST_MAX - 1 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return err_set(err, ERR_SYSTEM, "making a socket for a program: %s", strerror(errno));
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    size_t count = file >= 0 ? DESCRIPTORS : 1;
     const int given[DESCRIPTORS] = {ends[1], file};
-    c->cmsg_len = CMSG_LEN(sizeof(int) * count);
-    message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-    memcpy(CMSG_DATA(c), given, sizeof(int) * count);
-    bool ok = sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)part.iov_len ||
+    bool ok = pass_files(fd, &part, 1, given, file >= 0 ? DESCRIPTORS : 1) ||
               err_set(err, ERR_SYSTEM, "asking the helper: %s", strerror(errno));
     close(ends[1]);
     if (ok)

@@ -5,6 +5,7 @@
 
 #include "certificates.h"
 #include "database.h"
+#include "fetcher.h"
 #include "keyring.h"
 #include "sandbox.h"
 
@@ -46,6 +47,13 @@ bool preflight_anchor(const struct config *c, struct err *err)
 bool preflight_command(const struct config *c, struct err *err)
 {
     return is_there(c, "alert", "command", c->alert_command, X_OK, "", err);
+}
+
+bool preflight_fetcher(const struct config *c, struct err *err)
+{
+    char path[CONFIG_PATH_MAX];
+    return !c->alert_webhook[0] || fetcher_find(path, sizeof(path), err) ||
+           config_blame(c, "alert", NULL, "webhook", err);
 }
 
 bool preflight_key(const struct config *c, struct err *err)
@@ -178,7 +186,7 @@ static void check_keys_closed(const struct config *c, struct config_report *repo
 void server_check(const struct config *config, struct config_report *report, int64_t *expires_s_r)
 {
     static bool (*const checks[])(const struct config *, struct err *) = {
-        check_authorities, preflight_anchor, preflight_command,
+        check_authorities, preflight_anchor, preflight_command, preflight_fetcher,
         preflight_key,     preflight_state,  check_links};
     struct tls_context *server = NULL;
     struct err err = {0};

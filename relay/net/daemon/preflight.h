@@ -9,6 +9,7 @@ bool preflight_makes_links(const struct config *c);
 /* Of what is used later only. */
 MUST_CHECK bool preflight_anchor(const struct config *c, struct err *err);
 MUST_CHECK bool preflight_command(const struct config *c, struct err *err);
+MUST_CHECK bool preflight_fetcher(const struct config *c, struct err *err);
 MUST_CHECK bool preflight_key(const struct config *c, struct err *err); /* for DNS */
 MUST_CHECK bool preflight_state(const struct config *c, struct err *err);
 /* Whom we trust for receivers' certificates. */

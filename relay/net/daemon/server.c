@@ -16,12 +16,12 @@
 #include "cert_watch.h"
 #include "certificates.h"
 #include "clock.h"
+#include "companions.h"
 #include "connection_limits.h"
 #include "control.h"
 #include "control_socket.h"
 #include "deadline.h"
 #include "descriptors.h"
-#include "helper.h"
 #include "incidents.h"
 #include "key_rotation.h"
 #include "listener.h"
@@ -30,7 +30,6 @@
 #include "memory_limit.h"
 #include "page.h"
 #include "preflight.h"
-#include "readable.h"
 #include "refusals.h"
 #include "rejects.h"
 #include "rsa_path.h"
@@ -72,12 +71,11 @@ struct server {
     struct control_socket *control_socket;
     struct rotator *rotator;
     struct cert_watch *cert_watch;
-    struct opener *opener;
     struct alerter *alerter; /* NULL: nobody wants to be told */
     struct memory_limit memory;
     struct account_changes account_changes;
-    int *sockets;         /* bound, for each shard one for each listener */
-    int helper, landlock; /* its version, 0: the kernel has none */
+    int *sockets; /* bound, for each shard one for each listener */
+    struct companions companions;
     bool stopping;
 };
 
@@ -114,7 +112,7 @@ static bool reload(void *context, struct err *err)
     struct settings *before = e->settings;
     if (e->stopping)
         return err_set(err, ERR_UNREACHABLE, "the relay is ending");
-    if (!settings_read(e->settings->config->path, e->opener, &fresh, err) ||
+    if (!settings_read(e->settings->config->path, e->companions.opener, &fresh, err) ||
         !may_follow(e->settings->config, fresh->config, err)) {
         standing_refused(e->standing, err->text, clock_now_ms());
         settings_drop(fresh);
@@ -301,22 +299,6 @@ static bool check_sandbox(const struct config *c, struct err *err)
     return true;
 }
 
-static bool shut_in(struct server *e, struct err *err)
-{
-    const struct config *c = e->settings->config;
-    struct readable readable;
-    readable_init(&readable, c);
-    const struct helper_programs programs = {.command = c->alert_command,
-                                             .webhook = c->alert_webhook};
-    bool ok =
-        opener_start(c->state_dir, &readable.secret, &e->opener, err) &&
-        sandbox_become_owner(c->state_dir, err) && helper_start(&programs, &e->helper, err) &&
-        sandbox_files(c->state_dir, readable.places, readable.place_count, &e->landlock, err) &&
-        sandbox_calls(SANDBOX_RELAY, err);
-    readable_fini(&readable);
-    return ok;
-}
-
 /* All that needs a privilege, and then none is left. */
 static bool begin(struct server *e, const char *path, struct err *err)
 {
@@ -334,7 +316,7 @@ static bool begin(struct server *e, const char *path, struct err *err)
         return false;
     descriptors_limit(&e->descriptors, e->settings->config);
     return check_sandbox(config, err) && listener_bind_all(config, e->sockets, err) &&
-           shut_in(e, err);
+           companions_start(&e->companions, e->settings->config, err);
 }
 
 /* The store, and what begins with that which it knows. */
@@ -367,10 +349,11 @@ static void start_limits(struct server *e)
 /* What the relay does by itself, and what operators and recipients ask it. */
 static bool start_services(struct server *e, const struct config *config, struct err *err)
 {
-    e->cert_watch = cert_watch_new(&e->loop, e->settings, e->opener, e->incidents);
+    e->cert_watch = cert_watch_new(&e->loop, e->settings, e->companions.opener, e->incidents);
     e->standing = standing_new(clock_now_ms());
     note_settings(e);
-    e->rotator = rotator_new(&e->loop, e->helper, e->opener, config, e->common.store);
+    e->rotator =
+        rotator_new(&e->loop, e->companions.helper, e->companions.opener, config, e->common.store);
     const struct control_relay relay = {.watch = e->watch,
                                         .dispatch = e->dispatch,
                                         .calls = &dispatch_destinations,
@@ -380,7 +363,7 @@ static bool start_services(struct server *e, const struct config *config, struct
                                         .context = e};
     bool tells = config->alert_command[0] || config->alert_webhook[0];
     return (!tells ||
-            alerter_new(&e->loop, e->helper, config, e->common.store, &e->alerter, err)) &&
+            alerter_new(&e->loop, &e->companions, config, e->common.store, &e->alerter, err)) &&
            alignment_service_new(&e->loop, config, store_directory(e->common.store),
                                  &e->alignment_service, err) &&
            (!serves_page(config) || page_start(e->common.store, e->settings, &e->page, err)) &&
@@ -407,7 +390,7 @@ static void log_started(const struct server *e)
         log_event(LOG_WARN, "tracing", "what", trace_chosen());
     const struct config *c = e->settings->config;
     log_end(log_number(log_number(log_begin(LOG_INFO, "shut_in"), "uid", geteuid()), "landlock",
-                       e->landlock));
+                       e->companions.landlock));
     for (size_t i = 0; i < c->listener_count; i++) {
         char address[96];
         snprintf(address, sizeof(address), "%s:%u", c->listeners[i].host, c->listeners[i].port);
@@ -448,9 +431,7 @@ static bool end(struct server *e)
     free(e->homes);
     free(e->shards);
     free(e->sockets);
-    if (e->helper >= 0)
-        close(e->helper);
-    opener_close(e->opener);
+    companions_stop(&e->companions);
     settings_drop(e->settings);
     settings_drop(e->first);
     return recorded;
@@ -458,7 +439,7 @@ static bool end(struct server *e)
 
 bool server_run(const char *config_path, struct err *err)
 {
-    struct server e = {.helper = -1};
+    struct server e = {.companions = {.helper = -1, .fetcher = -1}};
     memory_limit_keep_blocks();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); /* as process 1 of a container we inherit others' children */

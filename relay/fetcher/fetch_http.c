@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* fetch_http.c - Speaks HTTP/1.1 with a host that may be hostile. No redirect is followed, no proxy
+ * is taken from the environment, nothing is unpacked, and the host's name is that of a DNS name in
+ * the certificate (RFC 6125 6.4: no common name, no wildcard in a part of a label).
+ *
+ * The order's addresses are the only ones that are connected to. Where it has none the name is the
+ * operator's own: then it is looked up as this machine does it, with /etc/hosts.
+ */
+#include "fetch_http.h"
+
+#include "check.h"
+
+#include <curl/curl.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
+
+struct fetch {
+    const struct fetch_order *order;
+    struct buf *answer;
+    bool too_large;
+    CURL *curl;
+    struct curl_slist *headers, *pinned;
+};
+
+struct where {
+    char host[256];
+    char port[8];
+};
+
+/* ---- where ---- */
+
+static bool read_url(const char *text, struct where *where_r)
+{
+    char *host = NULL;
+    char *port = NULL;
+    CURLU *url = curl_url();
+    bool ok = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+              curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+              curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+              strlen(host) < sizeof(where_r->host) && strlen(port) < sizeof(where_r->port);
+    if (ok) {
+        snprintf(where_r->host, sizeof(where_r->host), "%s", host);
+        snprintf(where_r->port, sizeof(where_r->port), "%s", port);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(url);
+    return ok;
+}
+
+static void add_address(struct buf *list, const struct addrinfo *one)
+{
+    char text[64];
+    bool v6 = one->ai_family == AF_INET6;
+    if (getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) !=
+        0)
+        return;
+    buf_addf(list, "%s%s%s%s", list->len > 0 ? "," : "", v6 ? "[" : "", text, v6 ? "]" : "");
+}
+
+/* As curl takes addresses; false: there is none. */
+static bool look_up(const struct where *where, struct buf *list)
+{
+    const struct addrinfo want = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(where->host, where->port, &want, &found) != 0)
+        return false;
+    for (const struct addrinfo *one = found; one; one = one->ai_next)
+        add_address(list, one);
+    freeaddrinfo(found);
+    return list->len > 0 && !list->overflow;
+}
+
+/* Is the host an address by itself? Then there is nothing to look up. */
+static bool is_address(const struct where *where)
+{
+    const struct addrinfo want = {.ai_flags = AI_NUMERICHOST};
+    struct addrinfo *found = NULL;
+    char host[sizeof(where->host)];
+    size_t len = strlen(where->host);
+    bool bracket = len > 2 && where->host[0] == '[';
+    snprintf(host, sizeof(host), "%.*s", (int)(bracket ? len - 2 : len), where->host + bracket);
+    if (getaddrinfo(host, NULL, &want, &found) != 0)
+        return false;
+    freeaddrinfo(found);
+    return true;
+}
+
+/* Connect to these addresses and no others. */
+static bool pin(struct fetch *f)
+{
+    struct where where;
+    struct buf list;
+    char entry[sizeof(f->order->addresses) + sizeof(where)];
+    if (!read_url(f->order->url, &where))
+        return false;
+    if (is_address(&where))
+        return true;
+    buf_init(&list, sizeof(f->order->addresses));
+    bool ok = f->order->addresses[0] ? buf_add(&list, span_of(f->order->addresses))
+                                     : look_up(&where, &list);
+    if (ok) {
+        snprintf(entry, sizeof(entry), "%s:%s:%s", where.host, where.port, buf_text(&list));
+        f->pinned = curl_slist_append(NULL, entry);
+    }
+    buf_fini(&list);
+    return f->pinned && curl_easy_setopt(f->curl, CURLOPT_RESOLVE, f->pinned) == CURLE_OK;
+}
+
+/* ---- how ---- */
+
+static size_t on_answer(char *bytes, size_t size, size_t count, void *context)
+{
+    struct fetch *f = context;
+    size_t len = size * count; /* size is 1 */
+    if (f->answer->len + len > f->order->answer_max ||
+        !buf_add(f->answer, (struct span){bytes, len})) {
+        f->too_large = true;
+        return CURL_WRITEFUNC_ERROR;
+    }
+    return len;
+}
+
+/* Whom to trust is the system's, as where mail is delivered. curl itself compares the name, too,
+ * and takes a common name where there is no other: OpenSSL is told the name here, so that both must
+ * agree. */
+static CURLcode on_tls(CURL *curl, void *ctx, void *context)
+{
+    const struct where *where = context;
+    X509_VERIFY_PARAM *how = SSL_CTX_get0_param(ctx);
+    (void)curl;
+    X509_VERIFY_PARAM_set_hostflags(how, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                                             X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_CTX_set_default_verify_file(ctx) == 1 && SSL_CTX_set_default_verify_dir(ctx) == 1 &&
+                   (is_address(where) || X509_VERIFY_PARAM_set1_host(how, where->host, 0) == 1)
+               ? CURLE_OK
+               : CURLE_SSL_CERTPROBLEM;
+}
+
+static bool set_up(struct fetch *f, struct span body, const struct where *where)
+{
+    const struct fetch_order *o = f->order;
+    CURL *c = f->curl;
+    char header[sizeof(o->content_type) + 16];
+    bool ok =
+        curl_easy_setopt(c, CURLOPT_URL, o->url) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, o->clear ? "http,https" : "https") == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_PROXY, "") == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_HTTP09_ALLOWED, 0L) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)o->timeout_s) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_CAINFO, NULL) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, on_tls) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, where) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_answer) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_WRITEDATA, f) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_USERAGENT, "Sealpost") == CURLE_OK;
+    if (!ok || !o->content_type[0])
+        return ok;
+    snprintf(header, sizeof(header), "Content-Type: %s", o->content_type);
+    f->headers = curl_slist_append(curl_slist_append(NULL, header), "Expect:");
+    return f->headers && curl_easy_setopt(c, CURLOPT_HTTPHEADER, f->headers) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_POSTFIELDS, body.len > 0 ? body.ptr : "") == CURLE_OK;
+}
+
+/* ---- what came of it ---- */
+
+static const struct {
+    CURLcode code;
+    enum fetch_outcome outcome;
+} outcomes[] = {
+    {CURLE_OK, FETCH_ANSWERED},
+    {CURLE_COULDNT_RESOLVE_HOST, FETCH_NO_NAME},
+    {CURLE_COULDNT_CONNECT, FETCH_NO_ROUTE},
+    {CURLE_OPERATION_TIMEDOUT, FETCH_TIMED_OUT},
+    {CURLE_PEER_FAILED_VERIFICATION, FETCH_UNTRUSTED},
+    {CURLE_SSL_CERTPROBLEM, FETCH_GONE},
+    {CURLE_OUT_OF_MEMORY, FETCH_GONE},
+    {CURLE_SSL_CONNECT_ERROR, FETCH_NO_TLS},
+    {CURLE_SSL_CIPHER, FETCH_NO_TLS},
+};
+
+static enum fetch_outcome outcome_of(const struct fetch *f, CURLcode code)
+{
+    if (f->too_large)
+        return FETCH_TOO_LARGE;
+    for (size_t i = 0; i < COUNT_OF(outcomes); i++)
+        if (outcomes[i].code == code)
+            return outcomes[i].outcome;
+    return FETCH_NOT_HTTP;
+}
+
+static void set_why(struct fetch_head *head, const char *text)
+{
+    snprintf(head->why, sizeof(head->why), "%s", text);
+    for (char *p = head->why; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+}
+
+static void run(struct fetch *f, struct fetch_head *head_r)
+{
+    char why[CURL_ERROR_SIZE] = "";
+    long status = 0;
+    const char *type = NULL;
+    curl_easy_setopt(f->curl, CURLOPT_ERRORBUFFER, why);
+    CURLcode code = curl_easy_perform(f->curl);
+    head_r->outcome = outcome_of(f, code);
+    if (curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK)
+        head_r->status = (int32_t)status;
+    if (curl_easy_getinfo(f->curl, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type)
+        snprintf(head_r->content_type, sizeof(head_r->content_type), "%s", type);
+    if (head_r->outcome == FETCH_TOO_LARGE)
+        set_why(head_r, "the answer is too large");
+    else if (code != CURLE_OK)
+        set_why(head_r, why[0] ? why : curl_easy_strerror(code));
+}
+
+void fetch_http(const struct fetch_order *order, struct span body, struct fetch_head *head_r,
+                struct buf *answer_r)
+{
+    struct fetch f = {.order = order, .answer = answer_r, .curl = curl_easy_init()};
+    struct where where = {"", ""};
+    *head_r = (struct fetch_head){.outcome = FETCH_GONE};
+    if (!f.curl || !read_url(order->url, &where) || !set_up(&f, body, &where))
+        set_why(head_r, "the order cannot be carried out");
+    else if (!pin(&f)) {
+        head_r->outcome = FETCH_NO_NAME;
+        set_why(head_r, "the host's name leads to no address");
+    } else {
+        run(&f, head_r);
+    }
+    if (head_r->outcome == FETCH_ANSWERED)
+        head_r->len = (uint32_t)answer_r->len;
+    curl_easy_cleanup(f.curl);
+    curl_slist_free_all(f.headers);
+    curl_slist_free_all(f.pinned);
+}

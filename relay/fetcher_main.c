@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* fetcher_main.c - The program sealpost-fetcher. The relay starts it with a socket as descriptor 3;
+ * nobody else does. It is a
+ * program of its own so that the relay, whose commands start often, need not load libcurl, and so
+ * that nothing of the relay's memory is here. */
+#include "fetch_serve.h"
+#include "log.h"
+#include "sandbox.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SOCKET = 3 };
+
+int main(void)
+{
+    const char *authorities = getenv("SSL_CERT_FILE");
+    struct err err = {0};
+    int kind = 0;
+    socklen_t len = sizeof(kind);
+    if (getsockopt(SOCKET, SOL_SOCKET, SO_TYPE, &kind, &len) != 0 || kind != SOCK_SEQPACKET) {
+        fprintf(stderr, "sealpost-fetcher: this program is run by 'sealpost serve' only\n");
+        return 2;
+    }
+    sandbox_begin();
+    if (close_range(SOCKET + 1, ~0U, 0) != 0 || curl_global_init(CURL_GLOBAL_SSL) != 0 ||
+        !sandbox_become_fetcher(&authorities, authorities != NULL, &err)) {
+        log_fault("fetcher_failed", &err);
+        return 1;
+    }
+    fetch_serve(SOCKET);
+    return 0;
+}

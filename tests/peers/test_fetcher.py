@@ -1,0 +1,157 @@
+"""Kind: what another host's HTTP server may do to the relay. Whatever it says is read by a process of its own, the fetcher, which has no
+key, no store and no file but certificates of authorities; only a 2xx over TLS that was checked counts, and the reason of anything else
+is told in one line. Names, certificates, redirects, sizes, nonsense."""
+
+import os
+import pathlib
+import re
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+from conftest import wait_for
+
+OK = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+class Host(threading.Thread):
+    """A server that reads a request and says what it is told to."""
+
+    def __init__(self, answer, certificate=None):
+        super().__init__(daemon=True)
+        self.answer, self.certificate, self.requests = answer, certificate, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        try:
+            if self.certificate:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(*self.certificate)
+                connection = context.wrap_socket(connection, server_side=True)
+            request = b""
+            while b"\r\n\r\n" not in request and (got := connection.recv(65536)):
+                request += got
+                if not request.startswith(b"POST"):
+                    break  # TLS, which is not spoken here
+            head, _, body = request.partition(b"\r\n\r\n")
+            wanted = head.startswith(b"POST") and int(re.search(rb"(?i)content-length: (\d+)", head)[1])
+            while len(body) < wanted and (got := connection.recv(65536)):
+                body += got
+            self.requests.append((head, body))
+            connection.sendall(self.answer)
+        except (OSError, TypeError):
+            pass
+        finally:
+            connection.close()
+
+    def stop(self):
+        self.listener.close()
+
+
+@pytest.fixture
+def host():
+    made = []
+
+    def make(*arguments):
+        made.append(Host(*arguments))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+def alerting(relay_factory, url, authorities=None):
+    relay = relay_factory(f'alert {{ on = {{"admin"}} interval = 1 webhook = "{url}" }}')
+    if authorities:
+        relay.environment = {"SSL_CERT_FILE": str(authorities)}
+    relay.start()
+    relay.command("suppress", "add", "x@dest.test")
+    return relay
+
+
+def test_over_tls_with_the_name_from_this_machines_hosts(relay_factory, host, issue, tmp_path):
+    server = host(OK, issue("localhost"))
+    relay = alerting(relay_factory, f"https://localhost:{server.port}/hook?key=secret", tmp_path / "ca.pem")
+    wait_for(lambda: " alerted " in relay.log(), 30)
+    (head, body), = server.requests
+    assert head.startswith(b"POST /hook?key=secret HTTP/1.1\r\n") and b"Host: localhost" in head and b"x@dest.test" in body
+    assert b"Expect:" not in head and "secret" not in relay.log()
+
+
+HOSTILE = [
+    ("another name", OK, "https", "other.test", "certificate"),
+    ("no authority", OK, "https", None, "certificate"),
+    ("a redirect", b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/\r\nContent-Length: 0\r\n\r\n", "http", None, "status 302"),
+    ("an error", b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "http", None, "status 500"),
+    ("too much", b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000, "http", None, "too large"),
+    ("chunks without end", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"2000\r\n" + b"x" * 8192 + b"\r\nffffffffffffffffff\r\n", "http", None, ""),
+    ("HTTP/0.9", b"all is well\r\n", "http", None, "HTTP/0.9"),
+    ("nothing", b"", "http", None, "Empty reply"),
+    ("no TLS", OK, "https", "clear", "SSL"),
+    ("a long head", b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 400_000 + b"\r\n\r\n", "http", None, ""),
+]
+
+
+@pytest.mark.memory
+@pytest.mark.parametrize("answer, scheme, name, words", [case[1:] for case in HOSTILE], ids=[case[0] for case in HOSTILE])
+def test_what_no_server_should_say_is_told_and_nothing_is_followed(relay_factory, host, issue, tmp_path, answer, scheme, name, words):
+    elsewhere = host(OK)
+    certificate = issue(name or "localhost") if scheme == "https" and name != "clear" else None
+    server = host(answer.replace(b"%d", b"%d" % elsewhere.port), certificate)
+    relay = alerting(relay_factory, f"{scheme}://localhost:{server.port}/", tmp_path / "ca.pem" if name else None)
+    wait_for(lambda: "alert_failed" in relay.log(), 60)
+    line = next(line for line in relay.log().splitlines() if "alert_failed" in line)
+    assert words in line and " alerted " not in relay.log(), line
+    assert not elsewhere.requests
+    assert scheme == "http" or all(not head.startswith(b"POST") for head, _ in server.requests)
+
+
+def processes_of(relay):
+    return {(pathlib.Path("/proc") / child / "comm").read_text().strip(): int(child)
+            for child in pathlib.Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children").read_text().split()}
+
+
+def test_it_has_nothing_but_a_socket(relay_factory, host):
+    """By the release: its filter, no right, one descriptor of the relay's, an empty environment, no path on its command line."""
+    relay = alerting(relay_factory, f"http://127.0.0.1:{host(OK).port}/secret")
+    pid = processes_of(relay)["sealpost-fetche"]
+    wait_for(lambda: "Seccomp:\t2" in pathlib.Path(f"/proc/{pid}/status").read_text())
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    assert "NoNewPrivs:\t1" in status and re.search(r"CapEff:\t0+\n", status)
+    assert not {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")} - {0, 1, 2, 3}
+    names = {entry.split(b"=")[0] for entry in pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if entry}
+    assert names <= {b"SSL_CERT_FILE", b"SSL_CERT_DIR"}
+    assert pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().count(b"\0") == 1
+
+
+def test_without_it_mail_goes_on_and_the_alert_is_tried_again(relay_factory, host, dns, sink_factory):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    sink = sink_factory()
+    relay = relay_factory(f'alert {{ on = {{"admin"}} interval = 1 webhook = "http://127.0.0.1:{host(OK).port}/" }}').start()
+    os.kill(processes_of(relay)["sealpost-fetche"], 9)
+    relay.command("suppress", "add", "x@dest.test")
+    wait_for(lambda: "alert_failed" in relay.log(), 30)
+    assert "asking the fetcher: Broken pipe" in relay.log()
+    relay.send("bob@dest.test")
+    sink.wait(1, 30)
+
+
+def test_it_is_for_the_relay_only(relay_factory):
+    program = pathlib.Path(relay_factory().program).with_name("sealpost-fetcher")
+    if not program.exists():
+        program = program.parent.parent / "libexec/sealpost/sealpost-fetcher"
+    done = subprocess.run([program], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 2 and "run by 'sealpost serve' only" in done.stderr
