@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* fuzz_tlsrpt.c - A report as somebody sends it: what is read of it is whole, and a report that is refused says nothing. */
+/* fuzz_tlsrpt.c - A report as somebody sends it: what is read of it is whole, and says the same when it is written. */
 #include "tlsrpt_read.h"
+#include "tlsrpt_report.h"
 
 #include <string.h>
 
@@ -29,6 +30,24 @@ static void check_policy(const struct tlsrpt_policy *p)
     }
 }
 
+static void check_written(const struct tlsrpt_report *report)
+{
+    struct tlsrpt_reading again;
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    CHECK(tlsrpt_report_json(report, &text));
+    tlsrpt_read(buf_span(&text), TLSRPT_LABEL_JSON, &again);
+    CHECK(again.fault == TLSRPT_FAULT_READABLE && again.report.policy_count == report->policy_count);
+    for (size_t i = 0; i < report->policy_count; i++) {
+        const struct tlsrpt_policy *a = &report->policies[i], *b = &again.report.policies[i];
+        CHECK(a->ok == b->ok && a->failed == b->failed && a->failure_count == b->failure_count && !a->type[0] == !b->type[0]);
+        for (size_t f = 0; f < a->failure_count; f++)
+            CHECK(a->failures[f].sessions == b->failures[f].sessions);
+    }
+    tlsrpt_reading_fini(&again);
+    buf_fini(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct tlsrpt_reading r;
@@ -41,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_text(r.report.id);
         for (size_t i = 0; i < r.report.policy_count; i++)
             check_policy(&r.report.policies[i]);
+        check_written(&r.report);
     }
     tlsrpt_reading_fini(&r);
     return 0;

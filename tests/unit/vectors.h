@@ -5,6 +5,8 @@
 
 #include "table.h"
 
+#include "dns.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -25,6 +27,25 @@ static inline const char *vectors_text(json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
     return text ? text : "";
+}
+
+/* [[string…]…] as DNS gives it. */
+static inline struct dns_answer *vectors_answer(json_t *records)
+{
+    struct dns_answer *a = dns_answer_new(DNS_FOUND, 300);
+    for (size_t i = 0; i < json_array_size(records); i++) {
+        struct buf wire;
+        buf_init(&wire, 4096);
+        for (size_t p = 0; p < json_array_size(json_array_get(records, i)); p++) {
+            json_t *part = json_array_get(json_array_get(records, i), p);
+            assert_true(json_string_length(part) < 256);
+            buf_add_char(&wire, (char)json_string_length(part));
+            buf_add(&wire, (struct span){json_string_value(part), json_string_length(part)});
+        }
+        dns_answer_add_text(a, buf_span(&wire));
+        buf_fini(&wire);
+    }
+    return a;
 }
 
 #endif
