@@ -13,7 +13,9 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -239,3 +241,22 @@ def test_an_answer_that_nobody_reads_does_not_hold_up_the_end(open_relay):
         wait_for(lambda: open_relay.process.poll() is not None, 15)
         assert time.monotonic() - begun < 5
         open_relay.stop()
+
+
+@pytest.mark.memory
+def test_who_asks_while_it_stops_is_answered(relay_factory, dns, mailhost, delivery_port):
+    """One shard waits for the answer to a message, the other one has ended: that has nothing to say, and nothing is left of the question."""
+    go_on = threading.Event()
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    mailhost(lambda line, c: go_on.wait(30) and None if line == "." else None)
+    relay = relay_factory('throttle = "off"\n').start()
+    relay.send()
+    wait_for(lambda: [r for r in relay.json("queue", "list") if r.get("trying", {}).get("stage") == "end of data"])
+    with ThreadPoolExecutor(1) as other:
+        stopped = other.submit(relay.stop)
+        wait_for(lambda: " stopping " in relay.log())
+        shown = [relay.json("queue", "list") for _ in range(3)]
+        go_on.set()
+        stopped.result()
+    assert [[r["trying"]["stage"] for r in rows] for rows in shown] == [["end of data"]] * 3, shown
+    assert " stopped " in relay.log()

@@ -39,20 +39,11 @@ static void on_news(struct inbox_item *item)
 void account_changes_tell(struct account_changes *a, enum database_changed what, const char *name)
 {
     struct news *news = xcalloc(1, sizeof(*news));
-    *news = (struct news){{.run = on_news}, a, what, ""};
+    *news = (struct news){{.run = on_news, .drop = inbox_free}, a, what, ""};
     snprintf(news->name, sizeof(news->name), "%s", name);
     if (what == DATABASE_KEYS) {
         keyring_refresh(a->keyring, name);
         alignment_service_keys_changed(a->alignment_service, name);
     }
     inbox_post(a->inbox, &news->item);
-}
-
-void account_changes_drop(struct account_changes *a)
-{
-    while (a->inbox && a->inbox->first) {
-        struct inbox_item *item = a->inbox->first;
-        a->inbox->first = item->next;
-        free(item);
-    }
 }

@@ -22,7 +22,5 @@ struct account_changes {
 
 /* On the store's thread, behind the commit and before anybody is answered. */
 void account_changes_tell(struct account_changes *a, enum database_changed what, const char *name);
-/* What the main loop has not come to: when it has ended, and the store too. */
-void account_changes_drop(struct account_changes *a);
 
 #endif

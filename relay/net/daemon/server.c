@@ -414,7 +414,6 @@ static bool end(struct server *e)
     deadline_forget_store();
     if (e->common.store)
         recorded = store_stop(e->common.store);
-    account_changes_drop(&e->account_changes);
     dispatch_free(e->dispatch);
     rotator_free(e->rotator);
     alerter_free(e->alerter);

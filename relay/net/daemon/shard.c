@@ -77,11 +77,20 @@ struct order {
 
 static void on_order(struct inbox_item *item);
 
+/* It has ended before it heard of it. */
+static void drop_order(struct inbox_item *item)
+{
+    struct order *o = (struct order *)item;
+    if (o->what == CHANGE_SETTINGS)
+        settings_drop(o->settings);
+    free(o);
+}
+
 static void order(const struct order *what)
 {
     struct order *o = xcalloc(1, sizeof(*o));
     *o = *what;
-    o->item.run = on_order;
+    o->item = (struct inbox_item){.run = on_order, .drop = drop_order};
     inbox_post(&o->shard->worker.inbox, &o->item);
 }
 

@@ -16,11 +16,6 @@ void worker_init(struct worker *w, struct store *store, struct settings *setting
 
 void worker_fini(struct worker *w)
 {
-    while (w->inbox.first) { /* nobody is left to run it */
-        struct inbox_item *item = w->inbox.first;
-        w->inbox.first = item->next;
-        free(item);
-    }
     CHECK(uv_loop_close(&w->loop) == 0);
     settings_drop(w->settings);
 }

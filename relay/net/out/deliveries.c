@@ -115,7 +115,8 @@ void deliveries_check_rows(struct dispatch *d)
     dispatch_begin(d);
     for (size_t i = 0; d->running && i < d->shard_count; i++) {
         struct order *o = xcalloc(1, sizeof(*o));
-        *o = (struct order){.item.run = on_check_rows, .home = d->homes[i]};
+        *o =
+            (struct order){.item = {.run = on_check_rows, .drop = inbox_free}, .home = d->homes[i]};
         inbox_post(&o->home->worker->inbox, &o->item);
     }
     pthread_mutex_unlock(&d->mutex);

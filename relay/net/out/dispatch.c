@@ -274,11 +274,6 @@ void dispatch_stop(struct dispatch *d)
 void dispatch_free(struct dispatch *d)
 {
     dispatch_drop_places(d);
-    while (d->inbox.first) { /* what came too late; each is one block */
-        struct inbox_item *item = d->inbox.first;
-        d->inbox.first = item->next;
-        free(item);
-    }
     queue_free(d->queue);
     pthread_mutex_destroy(&d->mutex);
     free(d);

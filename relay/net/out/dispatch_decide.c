@@ -52,9 +52,15 @@ static void arm(struct dispatch *d, int64_t now_ms)
         return;
     }
     struct wake *w = xcalloc(1, sizeof(*w));
-    w->item.run = on_wake;
+    w->item = (struct inbox_item){.run = on_wake, .drop = inbox_free};
     w->dispatch = d;
     inbox_post(&d->inbox, &w->item);
+}
+
+/* Its shard has ended; the attempt that it may have is still the queue's. */
+static void drop_work(struct inbox_item *item)
+{
+    dispatch_work_free((struct dispatch_work *)item);
 }
 
 /* After each event, with the lock held. */
@@ -78,7 +84,7 @@ static void decide(struct dispatch *d, int64_t now_ms)
         }
         struct dispatch_work *work = dispatch_make_work(d, &decision);
         work->home = home_of(d, &decision);
-        work->item.run = work->home->arrived;
+        work->item = (struct inbox_item){.run = work->home->arrived, .drop = drop_work};
         inbox_post(&work->home->worker->inbox, &work->item);
     }
     dispatch_forget_places(d, now_ms);

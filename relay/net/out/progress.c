@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* progress.c - Asks the shards what their outbound connections do; each answers on its own thread.
  *
- * The last one to answer frees the question: a shard that is busy or has ended answers too late or
- * never, and nobody waits for it.
+ * The last one to answer frees the question: a shard that is busy answers too late, and nobody
+ * waits for it. One that has ended does nothing.
  */
 #include "progress.h"
 
@@ -86,19 +86,30 @@ static void let_go(struct question *q)
     free(q);
 }
 
-static void on_asked(struct inbox_item *item)
+static void answer(struct inbox_item *item, bool has_ended)
 {
     struct asked asked = *(struct asked *)item;
     const struct outbound *c;
     free(item);
     pthread_mutex_lock(&asked.question->mutex);
-    DL_FOREACH (asked.home->outbounds, c) {
+    DL_FOREACH (has_ended ? NULL : asked.home->outbounds, c) {
         if (c->attempt && !c->ending)
             describe(c, add(&asked.question->progress));
     }
     if (--asked.question->open == 0)
         pthread_cond_signal(&asked.question->answered);
     let_go(asked.question);
+}
+
+static void on_asked(struct inbox_item *item)
+{
+    answer(item, false);
+}
+
+/* Its connections are gone, or are another thread's to look at. */
+static void on_asked_too_late(struct inbox_item *item)
+{
+    answer(item, true);
 }
 
 static struct question *ask(struct deliveries *const *homes, size_t count)
@@ -114,7 +125,8 @@ static struct question *ask(struct deliveries *const *homes, size_t count)
     q->open = count;
     for (size_t i = 0; i < count; i++) {
         struct asked *asked = xcalloc(1, sizeof(*asked));
-        *asked = (struct asked){.item.run = on_asked, .question = q, .home = homes[i]};
+        *asked = (struct asked){
+            .item = {.run = on_asked, .drop = on_asked_too_late}, .question = q, .home = homes[i]};
         inbox_post(&homes[i]->worker->inbox, &asked->item);
     }
     return q;
