@@ -288,19 +288,19 @@ void queue_rest_host(struct queue *q, const char *host, int64_t for_ms, const ch
             destination_follow_orders(q, d, true, now_ms);
 }
 
+/* By the name an operator's rest is over. Any other is until a connection works: this only tries
+ * it, and what has failed is told to be back when it is. */
 static void resume(struct queue *q, struct destination *d, bool by_name, int64_t now_ms)
 {
-    bool rested = destination_rests(d, now_ms);
-    if (by_name && d->operator_until_ms > now_ms) {
-        rested = true;
+    bool ordered = by_name && d->operator_until_ms > now_ms;
+    if (ordered)
         d->operator_until_ms = d->ordered_until_ms = 0;
-    }
     window_forget(&d->window);
     window_forget(&d->own);
     rate_limits_forget(q, d, now_ms);
     d->blocked_until_ms = 0;
     destination_touch(q, d);
-    if (rested)
+    if (ordered)
         decide(q, (struct queue_decision){
                       .kind = QUEUE_EVENT, .destination = d->name, .text = d->why ? d->why : ""});
 }

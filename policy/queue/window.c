@@ -123,7 +123,6 @@ void window_forget(struct window *w)
 {
     if (w->rest_until_ms > w->asked_until_ms)
         w->asked_until_ms = w->rest_until_ms;
-    w->failing = false;
     w->rest_until_ms = 0;
     w->ceiling = 0;
     w->ceiling_until_ms = w->ceiling_for_ms = 0;

@@ -48,9 +48,9 @@ bool window_rest(struct window *w, int64_t most_ms, int64_t now_ms);
 bool window_rests(const struct window *w, int64_t now_ms);
 /* A connection was greeted. True: that ends a rest, or the failures after one. */
 bool window_greeted(struct window *w);
-/* Forget the rest and what was refused; the next connection will tell. Failures are still counted:
- * nothing has worked since. When it fails too, before the rest would have been over, that goes on
- * as it was. */
+/* Forget the rest and what was refused; the next connection will tell. It is still failing, and
+ * failures are still counted: nothing has worked since. When it fails too, before the rest would
+ * have been over, that goes on as it was. */
 void window_forget(struct window *w);
 
 #endif

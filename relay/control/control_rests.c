@@ -28,18 +28,22 @@ static bool add_event(struct database *db, const char *name, const char *kind, c
 }
 
 /* How it was until now. */
-static bool describe_before(struct control *c, const char *name)
+struct before {
+    bool rested, by_order;
+};
+
+static struct before describe_before(struct control *c, const char *name)
 {
     struct destinations_detail before;
     if (!c->relay->calls->find(c->relay->dispatch, name, &before))
-        return false;
+        return (struct before){0};
     const struct destinations_row *row = &before.one.rows[0];
-    bool rested = row->rest_ms > 0;
+    const struct before was = {.rested = row->rest_ms > 0, .by_order = row->rests_by_operator};
     PUT(c->answer, FIELD("destination", name));
-    if (rested)
+    if (was.rested)
         json_object_set_new(c->answer, "before", control_describe_destination(row));
     destinations_detail_fini(&before);
-    return rested;
+    return was;
 }
 
 /* Does it use one of these hosts? */
@@ -165,9 +169,10 @@ static bool keep_rest(struct database *db, struct control *c, const struct order
     return ok;
 }
 
-/* `of_host`: for the sake of a host, while others of it may rest. */
+/* `of_host`: for the sake of a host, while others of it may rest. `by_order`: that ends an
+ * operator's rest; what rests because it failed is told to be back when a connection works. */
 static bool resume_one(struct database *db, struct control *c, const char *name, bool of_host,
-                       bool rested, struct err *err)
+                       bool by_order, struct err *err)
 {
     char text[200];
     const struct destinations_calls *calls = c->relay->calls;
@@ -175,7 +180,7 @@ static bool resume_one(struct database *db, struct control *c, const char *name,
         return control_destination_is_gone(name, err);
     snprintf(text, sizeof(text), "by %s", c->who);
     return database_end_rest(db, name, false, err) &&
-           (!rested || add_event(db, name, "destination_resumed", text, err));
+           (!by_order || add_event(db, name, "destination_resumed", text, err));
 }
 
 static bool order_all(struct database *db, struct control *c, const struct order *o,
@@ -228,7 +233,7 @@ static bool order_known(struct database *db, struct control *c, const struct ord
                         const struct destinations_row *row, struct err *err)
 {
     return o ? keep_rest(db, c, o, row, err)
-             : resume_one(db, c, row->name, true, row->rest_ms > 0, err);
+             : resume_one(db, c, row->name, true, row->rests_by_operator, err);
 }
 
 /* All that have the host, now or later: put to rest by the order; without one they are resumed. */
@@ -285,7 +290,7 @@ bool control_destination_resume(struct database *db, struct control *c, struct e
         return order_host(db, c, NULL, control_text(c, "host"), err);
     if (!control_needs_destination(c, name, err))
         return false;
-    bool rested = describe_before(c, name);
-    PUT(c->answer, FLAG("rested", rested));
-    return resume_one(db, c, name, false, rested, err);
+    const struct before was = describe_before(c, name);
+    PUT(c->answer, FLAG("rested", was.rested));
+    return resume_one(db, c, name, false, was.by_order, err);
 }

@@ -53,6 +53,10 @@ def test_tries_that_an_operator_asks_for_make_no_rest_longer(relay_factory, plac
     after = show(relay, place)
     assert after["failures"] == 3 and time.time() + after["rests_s"] < ends + 3, (row, after)
     assert relay.queue()[0]["tries"] == 0  # no host took it
+    relay.reload()
+    relay.command("destination", "resume", place)
+    wait_for(lambda: show(relay, place)["rests_s"] > 0)
+    assert "destination_resumed" not in relay.log() and not relay.json("events", "--kind", "destination_resumed")  # nothing works yet
 
 
 @pytest.mark.parametrize("how", ["refuses", "421 at the greeting", "421 at EHLO"])

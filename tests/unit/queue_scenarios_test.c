@@ -516,15 +516,35 @@ static void ten_thousand_mute_domains_keep_nobody_elses_from_being_looked_up(voi
     stage_free(s);
 }
 
+static void retry(struct queue *q, int64_t now_ms)
+{
+    queue_resume_domain(q, "down.test", now_ms);
+}
+
+static void reload(struct queue *q, int64_t now_ms)
+{
+    queue_resume(q, NULL, now_ms);
+}
+
+static void by_name(struct queue *q, int64_t now_ms)
+{
+    queue_resume(q, "mx.down.test:25", now_ms);
+}
+
+static void of_host(struct queue *q, int64_t now_ms)
+{
+    queue_resume_host_of(q, "mx.down.test:25", now_ms);
+}
+
 static void a_rest_ends_when_a_person_says_retry(void **state)
 {
     static struct stage_server servers[] = {{.host = "mx.down.test", .kind = SERVER_REFUSES}, {0}};
     static const char *const lines[] = {"0.0  mx.down.test:25 rests: no answer",
                                         "5.0  mx.down.test:25 rests: no answer",
                                         "15.1  mx.down.test:25 rests: no answer",
-                                        "20.0  mx.down.test:25 is back: no answer",
                                         "20.0  OPEN mx.down.test:25 for 4",
-                                        "20.0  4 goes to down.test"};
+                                        "20.0  4 goes to down.test",
+                                        "20.0  mx.down.test:25 is back: no answer"};
     struct stage *s = stage_new(&settings, NULL, servers);
     (void)state;
     servers[0].kind = SERVER_REFUSES;
@@ -538,6 +558,35 @@ static void a_rest_ends_when_a_person_says_retry(void **state)
     stage_expect(s, lines, COUNT_OF(lines));
     assert_int_equal(s->delivered, 6);
     stage_free(s);
+}
+
+/* The kind: said to be back because somebody has asked, though nothing works. */
+static void what_is_only_tried_again_is_not_said_to_be_back(void **state)
+{
+    static struct stage_server servers[] = {{.host = "mx.down.test"}, {0}};
+    static const struct {
+        const char *label;
+        void (*ask)(struct queue *q, int64_t now_ms);
+    } rows[] = {{"queue retry", retry}, {"a reload", reload}, {"destination resume", by_name}, {"of its host", of_host}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct stage *s = stage_new(&settings, NULL, servers);
+        servers[0].kind = SERVER_REFUSES;
+        for (int64_t m = 1; m <= 9; m++)
+            stage_add(s, m, "a", "down.test", STREAM_NOTIFICATION);
+        stage_run(s, 20000);
+        for (unsigned times = 0; times < 2; times++) {
+            rows[i].ask(s->queue, s->now_ms);
+            stage_run(s, 1000);
+        }
+        EXPECT(!strstr(s->trace, "is back") && s->delivered == 0, rows[i].label);
+        servers[0].kind = SERVER_GOOD;
+        rows[i].ask(s->queue, s->now_ms);
+        stage_run(s, 1000);
+        const char *back = strstr(s->trace, "is back");
+        EXPECT(back && !strstr(back + 1, "is back") && s->delivered > 0, rows[i].label);
+        stage_free(s);
+    }
 }
 
 static void an_operator_puts_a_destination_to_rest_and_ends_it(void **state)
@@ -625,6 +674,7 @@ int main(void)
         cmocka_unit_test(what_carries_nothing_is_given_up_without_blame),
         cmocka_unit_test(ten_thousand_mute_domains_keep_nobody_elses_from_being_looked_up),
         cmocka_unit_test(a_rest_ends_when_a_person_says_retry),
+        cmocka_unit_test(what_is_only_tried_again_is_not_said_to_be_back),
         cmocka_unit_test(an_operator_puts_a_destination_to_rest_and_ends_it),
         cmocka_unit_test(whoever_waits_for_a_resting_destination_is_told_when_his_time_is_over),
         cmocka_unit_test(recipients_of_one_message_go_together),

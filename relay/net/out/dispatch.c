@@ -26,7 +26,6 @@ static void retry_domains(struct dispatch *d, const struct database_due *due, si
         if (!due[i].retried || strcmp(due[i].domain, last) == 0)
             continue;
         last = due[i].domain;
-        d->resumed_by = "tried again by 'queue retry'";
         queue_resume_domain(d->queue, last, now_ms);
         dispatch_resume_place(d, dispatch_find_place(d, last));
         queue_forget_answers(d->queue, last, now_ms);
@@ -235,7 +234,6 @@ void dispatch_configure(struct dispatch *d, const struct config *config, unsigne
                                           .idle_ms = (int64_t)config->idle_reuse_s * 1000};
     queue_configure(d->queue, &d->settings, now_ms);
     queue_forget_answers(d->queue, NULL, now_ms);
-    d->resumed_by = "tried again after a reload";
     queue_resume(d->queue, NULL, now_ms);
     dispatch_end(d, now_ms);
 }

@@ -100,7 +100,6 @@ int64_t dispatch_begin(struct dispatch *d)
 void dispatch_end(struct dispatch *d, int64_t now_ms)
 {
     decide(d, now_ms);
-    d->resumed_by = NULL;
     d->commanded = false;
     pthread_mutex_unlock(&d->mutex);
 }

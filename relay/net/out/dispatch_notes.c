@@ -23,11 +23,9 @@ static void log_rest(const char *destination, const char *why, int64_t rest_ms)
 static void tell_resumed(struct dispatch *d, const char *destination, const char *why,
                          enum queue_reason reason)
 {
-    const char *usual =
-        reason == QUEUE_REST_OVER ? "the operator's rest is over" : "a connection works again";
     char text[QUEUE_WHY_MAX + 100];
     snprintf(text, sizeof(text), "%s%s%s",
-             d->resumed_by && reason != QUEUE_REST_OVER ? d->resumed_by : usual,
+             reason == QUEUE_REST_OVER ? "the operator's rest is over" : "a connection works again",
              *why ? "; it was: " : "", why);
     incidents_add_event(d->incidents, "destination_resumed", destination, text);
 }

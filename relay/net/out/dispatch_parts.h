@@ -25,9 +25,8 @@ struct dispatch {
     int64_t forget_ms; /* when to look for places that nobody needs */
     struct queue_settings settings;
     bool paused, running;
-    const char *resumed_by; /* why rests end in this event; NULL: a connection works */
-    bool commanded;         /* they begin and end by a command, which writes its own event */
-    int64_t wake_ms;        /* what the timer is set to, or has been told to be */
+    bool commanded;  /* rests begin and end by a command, which writes its own event */
+    int64_t wake_ms; /* what the timer is set to, or has been told to be */
 
     struct inbox inbox; /* of the main loop */
     uv_timer_t timer;
