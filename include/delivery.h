@@ -19,6 +19,7 @@
  * - a reply that is none, comes too early, or asks for more where there is no more: trouble, and
  *   until 354 no recipient's answer counts, since nobody knows whose it was
  * - 421 anywhere: those without an answer are deferred
+ * - an answer before it has all of the message, or that would send it again: QUIT, doubt.c
  * - a refusal of one recipient is its own answer, of the message everyone's, of the whole host
  *   trouble with `host_refused`
  * - a server that cannot do what it offers, or that an old client pleases better: `remedy`
@@ -130,13 +131,15 @@ struct delivery {
     bool fell_back;      /* it would have TLS, had all gone well */
     bool tls_refused;    /* by an answer to STARTTLS */
     bool answered_early; /* something came before the end of the message was said */
+    bool left;           /* QUIT was said, or nothing more may be: the message was the last one */
     bool taken_in_vain;  /* MAIL was refused, and a recipient was not */
     struct answer *answer;
     struct dots_out *dots;
 
-    struct delivery_mail *mail;  /* borrowed while a message is under way */
-    size_t asked;                /* recipient whose answer is next */
-    struct verdict mail_refused; /* MAIL's answer when it was no 250; code 0: none */
+    struct delivery_mail *mail;     /* borrowed while a message is under way */
+    size_t asked;                   /* recipient whose answer is next */
+    struct verdict mail_refused;    /* MAIL's answer when it was no 250; code 0: none */
+    struct verdict doubted, second; /* what may not answer the final dot, and what followed */
     unsigned mails;
 
     struct verdict trouble;    /* code 0: none */
@@ -160,8 +163,7 @@ void delivery_tls_started(struct delivery *d);
 void delivery_send(struct delivery *d, struct delivery_mail *mail);
 /* The next piece of the message; `last`: there is no more. */
 void delivery_body(struct delivery *d, struct span piece, bool last);
-/* All has been said, and not all has come to the server: what it says now is no yes to the message.
- */
+/* All has been said, and not all has come to the server: its answer may not be to the message. */
 void delivery_answered_early(struct delivery *d);
 void delivery_next(struct delivery *d);
 void delivery_quit(struct delivery *d);
@@ -186,14 +188,13 @@ unsigned delivery_piece_s(const struct delivery *d);
 /* How long the message under way may take in all, from MAIL until its last byte has left, in
  * seconds: whoever reads it drop by drop holds a connection that others need. */
 unsigned delivery_limit_s(const struct delivery *d);
-/* Has it taken the MAIL of the message under way, so that what it does then is about this message
- * first? */
+/* Has it taken the MAIL of the message under way, so that what it does then is about this first? */
 bool delivery_has_taken_mail(const struct delivery *d);
 /* Has it answered MAIL, or more, of the message that is DONE? Not one that it never heard of. */
 bool delivery_was_answered(const struct delivery *d);
 /* Has the whole message been said, so that only the answer is due? */
 bool delivery_is_said(const struct delivery *d);
-/* The server takes no more messages on this connection (RFC 9422). */
+/* The server takes no more messages on this connection (RFC 9422), or has been left. */
 bool delivery_is_used_up(const struct delivery *d);
 
 #endif

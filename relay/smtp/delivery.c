@@ -117,10 +117,11 @@ static bool wants_login(const struct delivery *d, const struct verdict *v)
 
 /* RFC 5321 section 4.3.2: 220 greets, or begins TLS; 221 answers QUIT. During a message it is what
  * somebody says who has heard nothing of it, a proxy that has begun again, or who leaves. */
-static bool is_of_another_session(enum delivery_stage stage, int code)
+static bool is_of_another_session(const struct delivery *d, int code)
 {
-    bool greets = code == 220 && stage != RSET; /* which sees to that itself */
-    return stage >= MAIL && stage <= RSET && (greets || code == 221);
+    bool greets = code == 220 && d->stage != RSET; /* which sees to that itself */
+    bool leaves = code == 221 && (d->doubted.code == 0 || d->saying_body); /* else it was asked */
+    return d->stage >= MAIL && d->stage <= RSET && (greets || leaves);
 }
 
 /* Nobody is known to have been served; whoever leaves does not make earlier refusals doubtful. */
@@ -134,12 +135,22 @@ static void loses_session(struct delivery *d, const struct verdict *v)
         delivery_is_confused(d, why);
 }
 
+/* Of a message that somebody is to get. */
+static bool is_answer_to_message(const struct delivery *d)
+{
+    return d->stage == BODY && d->mail_refused.code == 0 && rcpts_accepted(d->mail) > 0;
+}
+
 static void take_answer(struct delivery *d)
 {
     struct verdict v = answer_verdict(d->answer);
     enum delivery_stage stage = (enum delivery_stage)d->stage;
     if (lacks_tls(d, &v))
         v = meaning_without_tls(&v);
+    if (is_answer_to_message(d) && !is_of_another_session(d, v.code)) {
+        enter(d, doubt_answered(d, &v));
+        return;
+    }
     if (v.code == 421 && stage != QUIT) {
         if (stage < READY) {
             delivery_host_refuses(d, v);
@@ -156,21 +167,17 @@ static void take_answer(struct delivery *d)
     }
     if (asks_in_vain(stage, v.code))
         delivery_is_confused(d, "protocol error: the server's answer asks for more");
-    else if (is_of_another_session(stage, v.code))
+    else if (is_of_another_session(d, v.code))
         loses_session(d, &v);
     else
         enter(d, stages[stage].answered(d, &v));
 }
 
-static bool expects_answer(const struct delivery *d)
-{
-    return d->stage != READY && !d->saying_body;
-}
-
+/* Also while the message is being said: who refuses it then need not get the rest. */
 static void drain(struct delivery *d)
 {
-    while (d->want == DELIVERY_INPUT && d->in.len > 0) {
-        if (!expects_answer(d)) {
+    while ((d->want == DELIVERY_INPUT || d->want == DELIVERY_BODY) && d->in.len > 0) {
+        if (d->stage == READY) {
             delivery_is_confused(d, "protocol error: the server spoke out of turn");
             return;
         }
@@ -271,7 +278,7 @@ void delivery_send(struct delivery *d, struct delivery_mail *mail)
     d->asked = 0;
     d->ahead = 0;
     d->saying_body = d->answered_early = d->taken_in_vain = false;
-    d->mail_refused = (struct verdict){0};
+    d->mail_refused = d->doubted = d->second = (struct verdict){0};
     d->want = offers_can_say(mail) ? DELIVERY_INPUT : DELIVERY_DONE;
     if (d->want == DELIVERY_DONE)
         return;
@@ -294,9 +301,9 @@ void delivery_body(struct delivery *d, struct span piece, bool last)
     }
     if (!last)
         return;
-    d->answered_early = d->in.len > 0;
     d->saying_body = false;
     d->want = DELIVERY_INPUT;
+    doubt_message_said(d);
     drain(d);
 }
 
@@ -312,7 +319,7 @@ void delivery_next(struct delivery *d)
     check(d);
     CHECK(d->want == DELIVERY_DONE);
     d->mail = NULL;
-    if (d->trouble.code == 0 && d->in.len > 0)
+    if (d->trouble.code == 0 && d->in.len > 0 && !d->left)
         delivery_loses(d, "protocol error: the server spoke out of turn", LOSS_CONFUSED);
     d->want = d->trouble.code != 0 ? DELIVERY_CLOSE : DELIVERY_READY;
 }
@@ -321,6 +328,11 @@ void delivery_quit(struct delivery *d)
 {
     check(d);
     CHECK(d->want == DELIVERY_READY);
+    if (d->left) { /* it has been said, or would be taken for a part of the message */
+        d->stage = QUIT;
+        d->want = DELIVERY_CLOSE;
+        return;
+    }
     d->want = DELIVERY_INPUT;
     enter(d, QUIT);
     drain(d);
@@ -354,6 +366,8 @@ unsigned delivery_timeout_s(const struct delivery *d)
     unsigned s = hurry ? stages[d->stage].hurry_s : stages[d->stage].timeout_s;
     if (d->saying_body)
         return delivery_piece_s(d);
+    if (d->second.code != 0)
+        return stages[QUIT].timeout_s;
     if (d->settings->most_s > 0 && d->stage != BODY)
         s = at_most(s, d->settings->most_s);
     if (remedy_in_burst(d))
@@ -389,5 +403,5 @@ bool delivery_is_said(const struct delivery *d)
 
 bool delivery_is_used_up(const struct delivery *d)
 {
-    return d->offers.mail_max > 0 && d->mails >= d->offers.mail_max;
+    return d->left || (d->offers.mail_max > 0 && d->mails >= d->offers.mail_max);
 }

@@ -44,8 +44,8 @@ enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
 
 void delivery_loses(struct delivery *d, const char *why, enum delivery_loss loss)
 {
-    if (loss != LOSS_OURS && remedy_is_refused_early(d))
-        why = NULL;
+    if (d->left || doubt_ends_lost(d, &why))
+        return;
     if (d->trouble.code == 0)
         d->trouble = verdict_make(451, "4.4.2", "%s (while at %s)%s", why ? why : "connection lost",
                                   delivery_stage_name(d), remedy_hint(d, loss));

