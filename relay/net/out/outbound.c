@@ -379,7 +379,7 @@ static void on_ended(void *owner, const char *why)
     c->idle = false;
     if (was != DELIVERY_CLOSE)
         delivery_lost(&c->delivery, why);
-    if (c->delivery.want == DELIVERY_DONE)
+    if (c->delivery.want == DELIVERY_DONE && !c->go_on)
         end_last_message(c);
     if (!c->attempt) {
         outbound_end(c);
