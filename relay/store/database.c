@@ -3,7 +3,8 @@
  *
  * Write-ahead log with synchronous=FULL: a commit is on stable storage when COMMIT returns.
  * secure_delete is off, as Debian compiles it on, at twice the cost. The writing connection also
- * runs the checkpoints, and nobody else does.
+ * runs the checkpoints, and nobody else does: that of the relay when checkpoints.c says so, one of
+ * a command as SQLite does by itself, within commits.
  */
 #include "db.h"
 #include "log.h"
@@ -25,7 +26,8 @@
 /* A commit writes whole pages, of which a message changes some hundred bytes. In still smaller ones
  * a row of `recipient` with the reply of its last attempt would need a second page. */
 enum { PAGE_SIZE = 2048 };
-enum { LOG_BYTES = 4608 * 1024 }; /* wal_autocheckpoint pages, and what a batch adds */
+enum { BUSY_MS = 5000 };
+enum { LOG_BYTES = 4608 * 1024 }; /* as it mostly is at most (checkpoints.c) */
 
 /* A larger store takes too long to be copied when the relay starts. */
 static const off_t COPY_MAX = (off_t)1024 * 1024 * 1024;
@@ -382,6 +384,25 @@ static void allocate_log(const char *state_dir)
         close(fd); /* SQLite has no locks on this file, which would go with it */
 }
 
+static int on_commit(void *context, sqlite3 *handle, const char *name, int pages)
+{
+    struct database *db = context;
+    (void)handle;
+    (void)name;
+    db->log_pages = (unsigned)pages;
+    return SQLITE_OK;
+}
+
+bool database_checkpoint(struct database *db, int wait_ms, struct err *err)
+{
+    int how = wait_ms > 0 ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    sqlite3_busy_timeout(db->handle, wait_ms);
+    int result = sqlite3_wal_checkpoint_v2(db->handle, NULL, how, NULL, NULL);
+    sqlite3_busy_timeout(db->handle, BUSY_MS);
+    return result == SQLITE_OK || result == SQLITE_BUSY ||
+           rows_fault(db, err, "bringing its log home");
+}
+
 bool database_open(const char *state_dir, enum database_mode mode, struct database **db_r,
                    struct err *err)
 {
@@ -400,14 +421,16 @@ bool database_open(const char *state_dir, enum database_mode mode, struct databa
     bool ok = sqlite3_open_v2(path, &db->handle, flags[mode], wal_vfs()) == SQLITE_OK ||
               rows_fault(db, err, "opening it");
     if (ok)
-        sqlite3_busy_timeout(db->handle, 5000);
+        sqlite3_busy_timeout(db->handle, BUSY_MS);
     ok = ok && add_functions(db, err) && pragmas(db, mode, err) && check_version(db, mode, err);
     if (!ok) {
         database_close(db);
         return err_wrap(err, "database %s", path);
     }
-    if (mode == DATABASE_SERVE)
+    if (mode == DATABASE_SERVE) {
+        sqlite3_wal_hook(db->handle, on_commit, db); /* instead of SQLite's own, for checkpoints */
         allocate_log(state_dir);
+    }
     *db_r = db;
     return true;
 }

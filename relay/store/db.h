@@ -68,8 +68,9 @@ struct database {
     struct due_list due;
     struct place_list released;
     struct changes changes;
-    bool writes;  /* the one connection that does */
-    bool revised; /* by the open transaction: mail that waits, or who is to get it */
+    bool writes;        /* the one connection that does */
+    unsigned log_pages; /* what the log had after the last commit */
+    bool revised;       /* by the open transaction: mail that waits, or who is to get it */
     struct shares shares;
     unsigned level;      /* savepoints that are open, one in the other */
     bool instance_known; /* what follows has been read, and nobody has changed it since */
@@ -90,6 +91,9 @@ struct database {
  * is, and each message writes more. Fails when the copy has its place, but perhaps not after a
  * crash: what is written to it then could be lost. */
 MUST_CHECK bool database_use_small_pages(const char *state_dir, struct err *err);
+/* Bring what the log has into the database, as far as no reader stands in the way; with `wait_ms`,
+ * wait so long for those who do. False: it cannot be written. */
+MUST_CHECK bool database_checkpoint(struct database *db, int wait_ms, struct err *err);
 /* Gives back what its cache has beyond the limit, when that has become smaller. */
 void database_trim_cache(struct database *db);
 

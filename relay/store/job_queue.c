@@ -181,6 +181,14 @@ struct job *job_queue_take(struct job_queue *q, size_t max, int64_t wait_ms, boo
     return batch;
 }
 
+bool job_queue_is_waited_for(struct job_queue *q)
+{
+    pthread_mutex_lock(&q->mutex);
+    bool is = q->urgent > 0;
+    pthread_mutex_unlock(&q->mutex);
+    return is;
+}
+
 int64_t job_queue_follow_clock(struct job_queue *q)
 {
     pthread_mutex_lock(&q->mutex);

@@ -35,6 +35,9 @@ void job_queue_stop(struct job_queue *q);
  * is time to look around, and the answer is NULL. NULL with `stopping_r`: that was all. */
 struct job *job_queue_take(struct job_queue *q, size_t max, int64_t wait_ms, bool *stopping_r);
 
+/* Does somebody wait for an answer? From any thread. */
+bool job_queue_is_waited_for(struct job_queue *q);
+
 /* clock_follow(), with all that waits moved along; on the thread that takes. Returns the step. */
 int64_t job_queue_follow_clock(struct job_queue *q);
 

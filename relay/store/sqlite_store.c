@@ -7,6 +7,7 @@
  *   transaction_run()   the rows of all jobs, one commit
  *   publish()           what is due, released or changed, to those who keep it in memory
  *   answer_all()        to each who waits; outcomes that are not recorded stay here
+ *   bring_log_home()    pages of the log into the database
  *   make_reports(), try_again(), housekeeping_run()   what nobody waits for
  *
  * Failure modes:
@@ -18,6 +19,7 @@
  *   start (C3)
  */
 #include "bodies.h"
+#include "checkpoints.h"
 #include "clock.h"
 #include "db.h"
 #include "directory_parts.h"
@@ -72,6 +74,7 @@ struct sqlite_store {
     bool lost;                /* an outcome was answered without being recorded */
     int64_t report_told_ms;   /* when it was last said that one is bad in itself */
     int64_t step_ms;          /* the clock has been set; the rows have not moved yet */
+    struct checkpoints checkpoints;
     struct housekeeping house;
 };
 
@@ -235,6 +238,11 @@ static void answer_all(struct sqlite_store *store, struct job *jobs, const struc
     set_paused(store, store->failing || first, first ? &first->as.any.err : err);
 }
 
+static void bring_log_home(struct sqlite_store *store)
+{
+    checkpoints_step(&store->checkpoints, store->db, job_queue_is_waited_for(&store->job_queue));
+}
+
 static void run_batch(struct sqlite_store *store, struct job *jobs)
 {
     struct err err = {0};
@@ -244,6 +252,7 @@ static void run_batch(struct sqlite_store *store, struct job *jobs)
     if (!store->failing)
         publish(store, jobs);
     answer_all(store, jobs, &err);
+    bring_log_home(store);
 }
 
 /* What senders are owed, when it is due: in batches of its own. */
@@ -357,9 +366,11 @@ static void *run_thread(void *context)
         if (!batch && store->failing && !store->unrecorded)
             probe(store);
         note_receiving(store);
-        if (!stopping || !store->failing) /* each step would wait for the disk, too */
-            housekeeping_run(&store->house, store->base.state_dir, store->db, store->segments,
-                             clock_now_ms());
+        if (stopping && store->failing)
+            continue; /* each step would wait for the disk, too */
+        housekeeping_run(&store->house, store->base.state_dir, store->db, store->segments,
+                         clock_now_ms());
+        bring_log_home(store);
     }
     note_receiving(store);
     if (!store->failing) {
