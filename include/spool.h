@@ -12,9 +12,12 @@
 
 enum { SPOOL_CHUNK = 64 * 1024 };
 
+struct spool_shared;
+
 struct spool_message {
     int fd;
-    int64_t id, at; /* at: file offset of the message's first byte */
+    struct spool_shared *shared; /* whose descriptor it is; NULL: its own */
+    int64_t id, at;              /* at: file offset of the message's first byte */
     uint64_t length;
     uint32_t crc_wanted, crc;
     bool verified;     /* all of it is in memory, and is what it should be */

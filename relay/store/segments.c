@@ -8,12 +8,13 @@
  * - a sync fails: the kernel may have dropped the pages, so nothing more is written to that segment
  *
  * Invariants:
- *   1. A place handed out lies wholly behind every synced record.
+ *   1. A place handed out lies wholly behind every synced record that is alive or read.
  *   2. A segment is unlinked only when no committed message lies in it and it is not the current
  *      one.
  */
 #include "segments.h"
 
+#include "clock.h"
 #include "spool_record.h"
 
 #include <dirent.h>
@@ -28,6 +29,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include <uthash.h>
+
+/* What nobody fills while it is not looked at. */
+static const uint64_t roomy_bytes = UINT64_C(1024) * 1024 * 1024;
+enum { LOOK_MS = 100 };
 
 enum {
     SEGMENT_SIZE = 48 * 1024 * 1024,
@@ -49,11 +54,13 @@ struct segment {
 struct segments {
     char *state_dir;
     _Atomic int64_t next;
-    int fd;               /* -1: none open */
-    int64_t current, end; /* end: of what is synced */
-    int64_t allocated;    /* up to here, or that was tried */
+    int fd;                      /* -1: none open */
+    struct spool_shared *shared; /* with readers of mail; NULL: none open */
+    int64_t current, end;        /* end: of what is synced */
+    int64_t allocated;           /* up to here, or that was tried */
     struct segment *all;
-    bool dead; /* a segment may have become empty */
+    int64_t roomy_until_ms; /* by the steady clock: the disk had much room */
+    bool dead;              /* a segment may have become empty */
     struct iovec parts[2 * GROUP_MAX];
     unsigned char headers[GROUP_MAX][SPOOL_RECORD_HEADER];
     size_t records;
@@ -131,10 +138,8 @@ static void close_current(struct segments *s)
         segment->size = s->end;
     if (s->allocated > s->end) /* gives back the rest */
         (void)!ftruncate(s->fd, s->end);
-    if (s->fd >= 0) {
-        spool_share(s->state_dir, s->current, -1);
-        close(s->fd);
-    }
+    spool_unshare(s->shared);
+    s->shared = NULL;
     s->fd = -1;
     s->current = 0;
     s->allocated = 0;
@@ -199,7 +204,7 @@ static bool open_current(struct segments *s, struct err *err)
     spool_path(s->state_dir, s->current, path);
     s->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (s->fd >= 0)
-        spool_share(s->state_dir, s->current, s->fd);
+        s->shared = spool_share(s->state_dir, s->current, s->fd);
     return (s->fd >= 0 || segments_fault(err, "creating", path)) &&
            sync_directory(s->state_dir, err);
 }
@@ -293,6 +298,14 @@ void segments_release(struct segments *s, const struct mail_place *place)
     s->dead = s->dead || segment->messages == 0;
 }
 
+/* What is written over again is there already: its sync changes no length and allocates nothing,
+ * and costs half. Behind a commit, so that no row of one that failed can come up any more. */
+static void begin_anew(struct segments *s)
+{
+    if (s->shared && !spool_is_read(s->shared))
+        s->end = 0;
+}
+
 void segments_sweep(struct segments *s)
 {
     struct segment *segment;
@@ -301,8 +314,12 @@ void segments_sweep(struct segments *s)
         return;
     s->dead = false;
     HASH_ITER (hh, s->all, segment, next) {
-        if (segment->messages > 0 || segment->number == s->current)
+        if (segment->messages > 0)
             continue;
+        if (segment->number == s->current) {
+            begin_anew(s);
+            continue;
+        }
         spool_unlink(s->state_dir, segment->number);
         HASH_DEL(s->all, segment);
         free(segment);
@@ -409,7 +426,12 @@ bool segments_disk_fault(const char *state_dir, struct err *err)
                    (unsigned long long)disk.kept_bytes / 1024);
 }
 
-bool segments_has_room(const struct segments *s, struct err *err)
+bool segments_has_room(struct segments *s, struct err *err)
 {
-    return segments_disk_left(s->state_dir) > 0 || segments_disk_fault(s->state_dir, err);
+    int64_t now_ms = clock_steady_ms();
+    if (now_ms < s->roomy_until_ms)
+        return true;
+    uint64_t left = segments_disk_left(s->state_dir);
+    s->roomy_until_ms = left >= roomy_bytes ? now_ms + LOOK_MS : 0;
+    return left > 0 || segments_disk_fault(s->state_dir, err);
 }

@@ -28,7 +28,8 @@ int64_t segments_reserve(struct segments *s);
 /* A message that lies there has been committed, or its last recipient is settled. */
 void segments_keep(struct segments *s, const struct mail_place *place);
 void segments_release(struct segments *s, const struct mail_place *place);
-/* Unlink all segments in which nothing lives, but for the one being written. */
+/* Unlink all segments in which nothing lives; the one being written begins anew. Behind a commit.
+ */
 void segments_sweep(struct segments *s);
 /* At the start: unlink what no message refers to. What was never acknowledged goes; nothing else
  * can be there. */
@@ -38,8 +39,9 @@ void segments_sweep_unknown(struct segments *s);
  * the outcomes of what has been accepted: without them nothing could ever be settled, and no space
  * would ever become free again. False: that cannot be found out. From any thread. */
 bool segments_disk(const char *state_dir, struct store_disk *disk_r);
-/* Is more free than that? False, ERR_FULL: new mail is refused. */
-MUST_CHECK bool segments_has_room(const struct segments *s, struct err *err);
+/* Is more free than that? False, ERR_FULL: new mail is refused. Where there was much more, it is
+ * looked at a few times a second. */
+MUST_CHECK bool segments_has_room(struct segments *s, struct err *err);
 /* The same fault. Returns false. From any thread. */
 bool segments_disk_fault(const char *state_dir, struct err *err);
 /* What errno says of a call on the spool's files: ERR_FULL when there is no room, else ERR_SYSTEM.

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -46,41 +47,69 @@ void spool_path(const char *state_dir, int64_t segment, char *path_r)
     snprintf(path_r, 4096, "%s/spool/%08lld.seg", state_dir, (long long)segment);
 }
 
+struct spool_shared {
+    int fd;
+    size_t users; /* the store, and messages that are read */
+    char path[4096];
+};
+
 static struct {
-    pthread_mutex_t mutex;
-    int fd; /* -1: none */
-    char path[4096];
-} shared = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+    pthread_mutex_t mutex; /* guards its users, too */
+    struct spool_shared *now;
+} sharing = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-void spool_share(const char *state_dir, int64_t segment, int fd)
+struct spool_shared *spool_share(const char *state_dir, int64_t segment, int fd)
 {
-    char path[4096];
-    spool_path(state_dir, segment, path);
-    pthread_mutex_lock(&shared.mutex);
-    if (fd >= 0)
-        memcpy(shared.path, path, sizeof(path));
-    if (fd >= 0 || strcmp(shared.path, path) == 0)
-        shared.fd = fd;
-    pthread_mutex_unlock(&shared.mutex);
+    struct spool_shared *shared = xcalloc(1, sizeof(*shared));
+    shared->fd = fd;
+    shared->users = 1;
+    spool_path(state_dir, segment, shared->path);
+    pthread_mutex_lock(&sharing.mutex);
+    sharing.now = shared;
+    pthread_mutex_unlock(&sharing.mutex);
+    return shared;
 }
 
-/* That stays open when the store's is closed. This process runs no other program meanwhile. */
-static int own_copy(int fd)
+static void leave(struct spool_shared *shared)
 {
-    int copy = dup(fd);
-    if (copy >= 0)
-        (void)!fcntl(copy, F_SETFD, FD_CLOEXEC);
-    return copy;
+    pthread_mutex_lock(&sharing.mutex);
+    bool last = --shared->users == 0;
+    pthread_mutex_unlock(&sharing.mutex);
+    if (!last)
+        return;
+    close(shared->fd);
+    free(shared);
 }
 
-static int open_segment(const char *path)
+void spool_unshare(struct spool_shared *shared)
 {
-    int fd = -1;
-    pthread_mutex_lock(&shared.mutex);
-    if (shared.fd >= 0 && strcmp(shared.path, path) == 0)
-        fd = own_copy(shared.fd);
-    pthread_mutex_unlock(&shared.mutex);
-    return fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC);
+    if (!shared)
+        return;
+    pthread_mutex_lock(&sharing.mutex);
+    if (sharing.now == shared)
+        sharing.now = NULL;
+    pthread_mutex_unlock(&sharing.mutex);
+    leave(shared);
+}
+
+bool spool_is_read(struct spool_shared *shared)
+{
+    pthread_mutex_lock(&sharing.mutex);
+    bool is = shared->users > 1;
+    pthread_mutex_unlock(&sharing.mutex);
+    return is;
+}
+
+/* With the store's descriptor, or with one of its own. */
+static void open_segment(struct spool_message *m, const char *path)
+{
+    pthread_mutex_lock(&sharing.mutex);
+    if (sharing.now && strcmp(sharing.now->path, path) == 0) {
+        m->shared = sharing.now;
+        m->shared->users++;
+    }
+    pthread_mutex_unlock(&sharing.mutex);
+    m->fd = m->shared ? m->shared->fd : open(path, O_RDONLY | O_CLOEXEC);
 }
 
 void spool_unlink(const char *state_dir, int64_t segment)
@@ -159,7 +188,7 @@ bool spool_open(const char *state_dir, int64_t id, const struct mail_place *plac
     buf_init_peer(&m->head, MESSAGE_HEADER_MAX + SPOOL_CHUNK);
     buf_init_peer(&m->chunk, SPOOL_CHUNK);
     spool_path(state_dir, place->segment, path);
-    m->fd = open_segment(path);
+    open_segment(m, path);
     if (m->fd < 0 && errno != ENOENT)
         return err_set(err, ERR_SYSTEM, "opening %s: %s", path, strerror(errno));
     if (m->fd < 0)
@@ -189,8 +218,11 @@ bool spool_open(const char *state_dir, int64_t id, const struct mail_place *plac
 
 void spool_close(struct spool_message *m)
 {
-    if (m->fd >= 0)
+    if (m->shared)
+        leave(m->shared);
+    else if (m->fd >= 0)
         close(m->fd);
+    m->shared = NULL;
     m->fd = -1;
     buf_fini(&m->head);
     buf_fini(&m->chunk);

@@ -4,8 +4,9 @@
  *   record: "SPR1", CRC32C of the bytes (4), id (8), length (8), 8 bytes of zero, then the bytes;
  * numbers little-endian
  *
- * A segment is an append-only file. It holds many records, or one large one that was written while
- * it arrived (body.c). Only the store's thread appends and unlinks; any thread reads.
+ * A segment holds many records, or one large one that was written while it arrived (body.c). It is
+ * appended to, and written from its beginning again when nothing in it is alive or read. Only the
+ * store's thread writes and unlinks; any thread reads.
  */
 #ifndef SPOOL_RECORD_H
 #define SPOOL_RECORD_H
@@ -27,9 +28,13 @@ void spool_record_header(int64_t id, uint64_t length, uint32_t crc,
 void spool_path(const char *state_dir, int64_t segment, char *path_r);
 
 /* The segment that is being written, from which most mail is read a moment later: its readers then
- * share this descriptor, which can be read, too, and look up no name. -1, before it is closed: they
- * open it by its name, like any other. On the store's thread. */
-void spool_share(const char *state_dir, int64_t segment, int fd);
+ * share this descriptor, which can be read, too, and look up no name. Takes `fd`, which is closed
+ * behind spool_unshare() when the last of them has ended. On the store's thread. */
+struct spool_shared *spool_share(const char *state_dir, int64_t segment, int fd);
+/* From now on it is opened by its name, like any other. NULL is allowed. */
+void spool_unshare(struct spool_shared *shared);
+/* Is a message being read with it? When nobody asks for one any more, none begins. */
+bool spool_is_read(struct spool_shared *shared);
 
 /* Remove a segment that nobody refers to. */
 void spool_unlink(const char *state_dir, int64_t segment);

@@ -220,6 +220,51 @@ static void collect_place(struct segments *segments, int64_t id, struct mail_pla
     mail_free(m);
 }
 
+/* What lies at the beginning of the file is then written over. */
+static int64_t accept_at(struct store *store, char fill, struct mail_place *place_r)
+{
+    static char text[200 * 1024]; /* more than is read at once */
+    memset(text, fill, sizeof(text) - 1);
+    memcpy(text, "Subject: y\r\n\r\n", 14);
+    int64_t id = accept(store, 1, text);
+    collect_place(NULL, id, place_r);
+    return id;
+}
+
+static void a_segment_begins_anew_when_nothing_in_it_lives_or_is_read(void **state)
+{
+    struct mail_place at;
+    struct mail_place other;
+    struct spool_message message;
+    struct span chunk;
+    struct err err = {0};
+    (void)state;
+    struct store *store = start();
+    for (int i = 0; i < 5; i++) {
+        int64_t id = accept_at(store, 'x', &at);
+        assert_int_equal(at.offset, 0);
+        settle(store, id, 0, MAIL_DONE);
+    }
+    int64_t id = accept_at(store, 'a', &at);
+    assert_true(spool_open(place, id, &at, &message, &err));
+    settle(store, id, 0, MAIL_DONE);
+    int64_t second = accept_at(store, 'b', &other); /* the first is being read */
+    assert_int_equal(other.segment, at.segment);
+    assert_in_range(other.offset, at.length, at.length + 1000);
+    do {
+        assert_true(spool_next(&message, &chunk, &err));
+        assert_true(chunk.len == 0 || (chunk.ptr[0] == 'a' && chunk.ptr[chunk.len - 1] == 'a'));
+    } while (chunk.len > 0);
+    spool_close(&message);
+    int64_t third = accept_at(store, 'c', &other); /* the second lives */
+    assert_true(other.offset > at.length);
+    settle(store, second, 0, MAIL_DONE);
+    settle(store, third, 0, MAIL_DONE);
+    accept_at(store, 'd', &other);
+    assert_true(other.segment == at.segment && other.offset == 0);
+    store_stop(store);
+}
+
 static void a_mostly_dead_segment_is_copied_and_unlinked(void **state)
 {
     enum { COUNT = 240 };
@@ -304,6 +349,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_mostly_dead_segment_is_copied_and_unlinked, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_segment_begins_anew_when_nothing_in_it_lives_or_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_at_once_are_one_commit_and_all_there, set_up,
                                         tear_down),
     };

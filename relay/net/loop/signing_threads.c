@@ -156,9 +156,10 @@ static bool put(struct signing_threads *t, struct signing_job *job)
         job->next = NULL;
         *t->last = job;
         t->last = &job->next;
-        pthread_cond_signal(&t->wake);
     }
     pthread_mutex_unlock(&t->mutex);
+    if (taken) /* not before: it would wake up only to wait for the mutex */
+        pthread_cond_signal(&t->wake);
     return taken;
 }
 
