@@ -41,8 +41,12 @@ struct queue_settings {
     unsigned shards;          /* that connections are spread over: 1 */
     unsigned standing;        /* domains that wait for a lookup or a connection: 1024, and two for
                                  each of `connections`; who is due at others is held aside */
+    size_t answers;           /* bytes for what DNS has said: 16 MB */
     int64_t idle_ms;          /* how long one is kept: 5 s */
     int64_t give_up_ms;       /* an opening that others wait for: 5 s */
+    /* An answer that was taken is forgotten; it must not call the queue. NULL: nobody is told. */
+    void (*forgotten)(void *context, const char *domain);
+    void *context;
 };
 
 /* Nothing waits yet. Times are of a clock that is never set, in milliseconds. queue_free(NULL) is
@@ -154,10 +158,12 @@ struct queue_answer {
     const struct queue_address *addresses; /* of all hosts: connections to others end
                                               soon, between two messages */
     size_t address_count;                  /* 0: not known */
+    size_t bytes;                          /* that the shell keeps until it is forgotten */
 };
 
-/* The answer to RESOLVE, copied. A name that was not asked for is passed over. */
-void queue_resolved(struct queue *q, const char *name, const struct queue_answer *answer,
+/* The answer to RESOLVE, copied. False: nobody asked for that name, and it is passed over. Where it
+ * is true for a name for which it was already, the new answer takes the place of the old one. */
+bool queue_resolved(struct queue *q, const char *name, const struct queue_answer *answer,
                     int64_t now_ms);
 /* Everybody who is due, or comes due within `retry_ms`, is handed out with SETTLE. */
 void queue_unresolvable(struct queue *q, const char *name, int result, const char *text,

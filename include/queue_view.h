@@ -31,8 +31,8 @@ struct queue_destination_view {
     int64_t rest_ms; /* so long it still rests; 0: it does not */
     bool rests_by_operator;
     const char *why;    /* the last failure; "" */
-    const char *hosts;  /* of a domain with more hosts than a name has room for: "a.test,b.test",
-                          those that are tried just now; else "" */
+    const char *hosts;  /* where the name does not say all of them: "a.test,b.test", some of those
+                          that are tried just now; else "" */
     int64_t longest_ms; /* one does not open, or is busy with the same, for so long; or 0 */
     unsigned failures;  /* in a row */
     size_t waiting_by_class[STREAM_CLASSES]; /* recipients that are due */

@@ -280,24 +280,50 @@ static void open_all(struct queue *q, int64_t now_ms)
     }
 }
 
+struct may_look_up {
+    const struct queue *queue;
+    size_t left;
+    bool urgent;
+};
+
+/* A new answer to an old question takes no more than that did. */
+static bool may_look_up(const struct fair_item *item, const void *context)
+{
+    const struct may_look_up *ask = context;
+    const struct domain *d = OWNER_OF(item, struct domain, lookup);
+    return is_within_share(item->party->used, ask->left) &&
+           (d->state == DOMAIN_LEADS || answer_may_come(ask->queue, d->asked_by, ask->urgent));
+}
+
+/* The first of either kind whose tenant may have one more. */
+static struct domain *next_lookup(struct queue *q, bool urgent, int64_t now_ms)
+{
+    unsigned max = q->settings.lookups;
+    size_t under_way = q->resolving[0] + q->resolving[1];
+    size_t plain = max - reserve_of(max);
+    struct may_look_up ask = {q, max > under_way ? max - under_way : 0, urgent};
+    if (!urgent && ask.left > 0)
+        ask.left = plain > q->resolving[0] ? plain - q->resolving[0] : 0;
+    if (ask.left == 0)
+        return NULL;
+    struct fair_item *item =
+        fair_first_of(&q->lookup[urgent], may_look_up, &ask, &q->lookup_look[urgent], now_ms);
+    return item ? OWNER_OF(item, struct domain, lookup) : NULL;
+}
+
 static void look_up_all(struct queue *q, int64_t now_ms)
 {
-    size_t max = q->settings.lookups;
-    size_t plain = max - reserve_of(q->settings.lookups);
     for (int urgent = 1; urgent >= 0; urgent--) {
-        struct fair *f = &q->lookup[urgent];
-        while (f->count > 0 && q->resolving[0] + q->resolving[1] < max) {
-            size_t left =
-                urgent ? max - q->resolving[0] - q->resolving[1] : plain - q->resolving[0];
-            if ((!urgent && q->resolving[0] >= plain) || !is_within_share(fair_first_used(f), left))
-                break;
-            struct domain *d = OWNER_OF(fair_first(f), struct domain, lookup);
+        struct domain *d;
+        while ((d = next_lookup(q, urgent, now_ms))) {
             domain_lookup_begins(q, d, now_ms);
             decide(q, (struct queue_decision){.kind = QUEUE_RESOLVE,
                                               .domain = d->name,
                                               .tenant = d->asked_by->name,
                                               .urgent = d->urgent});
         }
+        if (q->lookup[urgent].count > 0)
+            queue_wake_at(q, wide_look_again_ms(&q->lookup_look[urgent], now_ms));
     }
     bool others_wait = q->lookup[0].count + q->lookup[1].count + held_count(q) > 0;
     if (others_wait && q->lookups && q->lookups->asked_ms + SLOW_LOOKUP_MS > now_ms)
@@ -373,7 +399,7 @@ bool queue_decide(struct queue *q, struct queue_decision *decision_r, int64_t no
         more = go_on(q, now_ms);
     if (decision_take(q, decision_r))
         return true;
-    domains_sweep(q, now_ms);
+    answers_sweep(q, now_ms);
     destinations_sweep(q, now_ms);
     turn_table_sweep(&q->turn_parties, now_ms);
     if (more)

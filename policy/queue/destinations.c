@@ -9,6 +9,7 @@
  */
 #include "queue_moves.h"
 
+#include "host_lists.h"
 #include "mx_providers.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { UNUSED_MAX = 1024, LANES_REST_MS = 5000, HOST_MAX = 255 };
+enum { UNUSED_MAX = 1024, LANES_REST_MS = 5000 };
 
 /* ---- tables ---- */
 
@@ -122,6 +123,7 @@ static void free_destination(struct queue *q, struct destination *d)
     free(d->why);
     free(d->ordered_why);
     free(d->hosts);
+    free(d->marks);
     free(d);
 }
 
@@ -138,72 +140,6 @@ void destinations_fini(struct queue *q)
 }
 
 /* ---- from hosts to a lane ---- */
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-struct ranked {
-    char name[HOST_MAX + 1]; /* in lower case, without a dot at its end */
-    unsigned preference;
-};
-
-static int by_preference(const void *a, const void *b)
-{
-    const struct ranked *x = a;
-    const struct ranked *y = b;
-    return x->preference != y->preference ? (x->preference > y->preference ? 1 : -1)
-                                          : strcmp(x->name, y->name);
-}
-
-/* By preference; each once, at its best. */
-static size_t rank(const struct queue_answer *answer, struct ranked all_r[QUEUE_HOSTS_MAX])
-{
-    size_t count = answer->host_count < QUEUE_HOSTS_MAX ? answer->host_count : QUEUE_HOSTS_MAX;
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t len = strnlen(answer->hosts[i], HOST_MAX);
-        if (len > 1 && answer->hosts[i][len - 1] == '.')
-            len--;
-        for (size_t k = 0; k < len; k++) {
-            char c = answer->hosts[i][k];
-            all_r[i].name[k] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-        }
-        all_r[i].name[len] = '\0';
-        all_r[i].preference = answer->preferences ? answer->preferences[i] : 0;
-    }
-    qsort(all_r, count, sizeof(all_r[0]), by_preference);
-    for (size_t i = 0; i < count; i++) {
-        size_t k = 0;
-        while (k < kept && strcmp(all_r[k].name, all_r[i].name) != 0)
-            k++;
-        if (k == kept)
-            all_r[kept++] = all_r[i];
-    }
-    return kept;
-}
-
-/* "mx1.club.example,mx2.club.example": sorted by name. */
-static void print_hosts(const struct ranked *all, size_t count, struct buf *text)
-{
-    const char *sorted[QUEUE_HOSTS_MAX];
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = all[i].name;
-    qsort(sorted, count, sizeof(sorted[0]), by_name);
-    for (size_t i = 0; i < count; i++)
-        CHECK(buf_addf(text, "%s%s", i > 0 ? "," : "", sorted[i]));
-}
-
-/* "mx2.club.example;mx1.club.example": by preference, ";" before each that is worse. Only those
- * whose hosts are the same in the same order may carry each other's messages. */
-static void print_ranks(const struct ranked *all, size_t count, struct buf *text)
-{
-    for (size_t i = 0; i < count; i++) {
-        bool worse = i > 0 && all[i].preference > all[i - 1].preference;
-        CHECK(buf_addf(text, "%s%s", i == 0 ? "" : worse ? ";" : ",", all[i].name));
-    }
-}
 
 static struct provider *provider_need(struct queue *q, const struct mx_provider *row)
 {
@@ -312,41 +248,42 @@ static struct lane *find_lane(struct queue *q, struct destination *d, uint64_t t
     return lane;
 }
 
-/* What is tried of more hosts than its name has room for: others each time. True: others. */
-static bool note_hosts(struct destination *d, const struct queue_answer *answer)
+/* What its name does not say: of more hosts than one list has room for others are tried each time.
+ * True: others. */
+static bool note_hosts(struct destination *d, const struct host_list *list)
 {
-    struct ranked all[QUEUE_HOSTS_MAX];
-    struct buf hosts;
-    if (!answer->alone)
+    uint64_t marks[QUEUE_HOSTS_MAX];
+    struct buf text;
+    size_t count = host_list_marks(list, marks);
+    if (d->hosts && d->mark_count == count &&
+        memcmp(d->marks, marks, count * sizeof(marks[0])) == 0)
         return false;
-    buf_init(&hosts, QUEUE_HOSTS_MAX * (HOST_MAX + 2));
-    print_hosts(all, rank(answer, all), &hosts);
-    bool others = !d->hosts || strcmp(d->hosts, buf_text(&hosts)) != 0;
-    if (others) {
-        free(d->hosts);
-        d->hosts = xstrdup(buf_text(&hosts));
-    }
-    buf_fini(&hosts);
-    return others;
+    buf_init(&text, HOST_LIST_ROOM);
+    host_list_print_some(list, &text);
+    free(d->hosts);
+    d->hosts = xstrdup(buf_text(&text));
+    d->marks = xgrow(d->marks, count, sizeof(d->marks[0]));
+    memcpy(d->marks, marks, count * sizeof(marks[0]));
+    d->mark_count = count;
+    buf_fini(&text);
+    return true;
 }
 
 /* What its connections may be shared by, and what its destination is called. */
-static bool print_names(const struct queue_answer *answer, struct mx_provider *row_r,
-                        struct buf *hosts, struct buf *name)
+static bool print_names(const struct queue_answer *answer, const struct host_list *list,
+                        struct mx_provider *row_r, struct buf *hosts, struct buf *name)
 {
-    struct ranked all[QUEUE_HOSTS_MAX];
     const char *route = answer->route ? answer->route : "";
     bool known = !answer->alone && mx_provider_find(answer->hosts, answer->host_count, row_r);
     if (answer->alone) { /* no host has that name */
         buf_addf(hosts, "%s/mx", answer->alone);
         buf_add(name, buf_span(hosts));
     } else {
-        size_t count = rank(answer, all);
-        print_ranks(all, count, hosts);
+        host_list_print_order(list, hosts);
         if (known)
             buf_add(name, row_r->name);
         else
-            print_hosts(all, count, name);
+            host_list_print_set(list, name);
     }
     buf_addf(name, ":%u%s%s", answer->port, route[0] ? " " : "", route);
     CHECK(!name->overflow && !hosts->overflow);
@@ -355,17 +292,19 @@ static bool print_names(const struct queue_answer *answer, struct mx_provider *r
 
 struct lane *lane_need(struct queue *q, const struct queue_answer *answer)
 {
+    struct host_list list;
     struct mx_provider row = {0};
     struct buf hosts;
     struct buf name;
-    buf_init(&hosts, QUEUE_HOSTS_MAX * (HOST_MAX + 2));
-    buf_init(&name,
-             QUEUE_HOSTS_MAX * (HOST_MAX + 2) + (answer->route ? strlen(answer->route) : 0) + 32);
+    host_list_read(answer, &list);
+    buf_init(&hosts, HOST_LIST_ROOM);
+    buf_init(&name, HOST_LIST_ROOM + (answer->route ? strlen(answer->route) : 0) + 32);
     CHECK(answer->trust != 0);
-    bool known = print_names(answer, &row, &hosts, &name);
+    bool known = print_names(answer, &list, &row, &hosts, &name);
     bool is_new = !destination_find(q, buf_text(&name));
     struct destination *d = destination_need(q, buf_text(&name), known ? &row : NULL);
-    if (note_hosts(d, answer) || is_new)
+    bool named = !answer->alone && (known || host_list_has_room(&list));
+    if ((!named && note_hosts(d, &list)) || is_new)
         destination_follow_orders(q, d, true, q->now_ms);
     unsigned limit = answer->connections ? answer->connections
                      : d->provider       ? d->provider->limit
@@ -375,6 +314,14 @@ struct lane *lane_need(struct queue *q, const struct queue_answer *answer)
     buf_fini(&hosts);
     buf_fini(&name);
     return lane;
+}
+
+size_t lane_bytes(const struct lane *lane)
+{
+    const struct destination *d = lane->destination;
+    return sizeof(*lane) + strlen(lane->hosts) + lane_addresses_bytes(lane) + sizeof(*d) +
+           strlen(d->name) +
+           (d->hosts ? strlen(d->hosts) + d->mark_count * sizeof(d->marks[0]) : 0);
 }
 
 void lane_drop(struct queue *q, struct lane *lane)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* domains.c - Tenants, domains, and the lines of recipients in them.
+/* domains.c - Domains, and the lines of recipients in them.
  *
  *   UNRESOLVED ─▶ RESOLVING ─▶ LEADS (to a lane) ─▶ looked up again while it is used
  *        ▲                └─▶ UNRESOLVABLE ─(retry_ms)─┐
@@ -17,19 +17,9 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { UNUSED_MAX = 4096, FEW_LOOKUPS = 4 };
+enum { FEW_LOOKUPS = 4 };
 
 /* ---- tables ---- */
-
-static uint64_t hash_tenant(const void *item)
-{
-    return pointer_table_text(((const struct tenant *)item)->name);
-}
-
-static bool same_tenant(const void *a, const void *b)
-{
-    return strcmp(((const struct tenant *)a)->name, ((const struct tenant *)b)->name) == 0;
-}
 
 static uint64_t hash_domain(const void *item)
 {
@@ -71,7 +61,6 @@ static bool asks_before(const void *a, const void *b)
 
 void domains_init(struct queue *q)
 {
-    pointer_table_init(&q->tenants, hash_tenant, same_tenant);
     pointer_table_init(&q->domains, hash_domain, same_domain);
     pointer_table_init(&q->lines, hash_line, same_line);
     fair_init(&q->settle, FAIR_HELD, &q->parties, settles_before);
@@ -96,44 +85,11 @@ void domains_fini(struct queue *q)
         fair_take(&d->lookup);
         free(d);
     }
-    at = 0;
-    for (struct tenant *t = pointer_table_next(&q->tenants, &at); t;
-         t = pointer_table_next(&q->tenants, &at)) {
-        for (size_t i = 0; i < COUNT_OF(t->held_item); i++)
-            fair_take(&t->held_item[i]);
-        for (size_t i = 0; i < COUNT_OF(t->held); i++)
-            heap_fini(&t->held[i]);
-        free(t);
-    }
     pointer_table_fini(&q->lines);
     pointer_table_fini(&q->domains);
-    pointer_table_fini(&q->tenants);
     fair_fini(&q->settle);
     for (size_t i = 0; i < COUNT_OF(q->lookup); i++)
         fair_fini(&q->lookup[i]);
-}
-
-struct tenant *tenant_need(struct queue *q, const char *name)
-{
-    struct tenant key = {.name = name};
-    struct tenant *t = pointer_table_find(&q->tenants, &key);
-    if (!t) {
-        const char *copy = NULL;
-        t = names_struct(sizeof(*t), name, &copy);
-        t->name = copy;
-        t->id = pointer_table_text(t->name) | 1;
-        t->told_ms = NEVER_MS;
-        pointer_table_add(&q->tenants, t);
-    }
-    return t;
-}
-
-void tenant_drop(struct queue *q, struct tenant *t)
-{
-    if (t->users > 0)
-        return;
-    pointer_table_drop(&q->tenants, t);
-    free(t);
 }
 
 struct domain *domain_find(const struct queue *q, const char *name)
@@ -275,15 +231,6 @@ static void withdraw(struct queue *q, struct domain *domain)
     let_go_of_tenant(q, domain);
 }
 
-static void unlist(struct queue *q, struct domain *domain)
-{
-    if (!domain->listed)
-        return;
-    DL_DELETE(q->unused, domain);
-    q->unused_count--;
-    domain->listed = false;
-}
-
 /* Nothing is due there, nothing under way: it is freed, or its answer is kept for a while. */
 static void settle_domain(struct queue *q, struct domain *domain)
 {
@@ -291,11 +238,9 @@ static void settle_domain(struct queue *q, struct domain *domain)
     if (domain->ready > 0 || domain->attempts > 0 || is_looked_up)
         return;
     withdraw(q, domain);
-    if (domain->state != DOMAIN_UNRESOLVED && !domain->listed) {
-        DL_APPEND(q->unused, domain);
-        q->unused_count++;
-        domain->listed = true;
-    } else if (domain->state == DOMAIN_UNRESOLVED && !domain->lines) {
+    if (domain->state != DOMAIN_UNRESOLVED) {
+        answer_is_unused(q, domain, true);
+    } else if (!domain->lines) {
         pointer_table_drop(&q->domains, domain);
         domain_set_why(q, domain, NULL);
         free(domain);
@@ -319,8 +264,9 @@ void line_changed(struct queue *q, struct line *line, int64_t now_ms)
     if (head) {
         bool stale = domain->until_ms <= now_ms && !line->late &&
                      (domain->state == DOMAIN_UNRESOLVABLE ||
-                      (domain->state == DOMAIN_LEADS && domain->listed));
-        unlist(q, domain);
+                      (domain->state == DOMAIN_LEADS && domain->unused));
+        if (domain->unused)
+            answer_is_found(q, domain, line->tenant);
         line->head_arrival = line_arrival(head);
         line->head_number =
             head->suspect ? UINT_MAX : head->number; /* after those of that message */
@@ -346,8 +292,10 @@ static void change_state(struct queue *q, struct domain *domain, enum domain_sta
     DL_FOREACH (domain->lines, line)
         if (!line->late)
             leave(q, line);
-    unlist(q, domain);
+    answer_is_unused(q, domain, false);
     withdraw(q, domain);
+    if (old && !lane && q->settings.forgotten)
+        q->settings.forgotten(q->settings.context, domain->name);
     domain_leads_good(domain, old, false);
     domain_leads_good(domain, lane, true);
     domain->state = state;
@@ -363,13 +311,19 @@ static void change_state(struct queue *q, struct domain *domain, enum domain_sta
             stand(q, line);
 }
 
-void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, int64_t until_ms,
-                  int64_t now_ms)
+static size_t bytes_of(const struct domain *domain)
 {
-    (void)now_ms;
+    return sizeof(*domain) + strlen(domain->name);
+}
+
+/* Who leads to a lane as the first one pays for it. */
+void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, size_t bytes,
+                  int64_t until_ms)
+{
     domain->until_ms = until_ms;
     if (domain->state != DOMAIN_LEADS || domain->lane != lane)
         change_state(q, domain, DOMAIN_LEADS, lane);
+    answer_came(q, domain, bytes_of(domain) + bytes + (lane->users == 1 ? lane_bytes(lane) : 0));
     settle_domain(q, domain);
 }
 
@@ -378,6 +332,7 @@ void domain_unresolvable(struct queue *q, struct domain *domain, int64_t until_m
     (void)now_ms;
     domain->until_ms = until_ms;
     change_state(q, domain, DOMAIN_UNRESOLVABLE, NULL);
+    answer_came(q, domain, bytes_of(domain));
     settle_domain(q, domain);
 }
 
@@ -388,6 +343,10 @@ void domain_forget(struct queue *q, struct domain *domain, int64_t now_ms)
         enum domain_state state = domain->refreshing ? DOMAIN_RESOLVING : DOMAIN_UNRESOLVED;
         domain->refreshing = false;
         change_state(q, domain, state, NULL);
+        if (state == DOMAIN_RESOLVING)
+            answer_came(q, domain, 0);
+        else
+            answer_gone(q, domain);
     }
     settle_domain(q, domain);
 }
@@ -402,12 +361,6 @@ void domains_forget_all(struct queue *q, int64_t now_ms)
     for (size_t i = 0; i < count; i++) /* each may be freed by it */
         domain_forget(q, all[i], now_ms);
     free(all);
-}
-
-void domains_sweep(struct queue *q, int64_t now_ms)
-{
-    while (q->unused_count > UNUSED_MAX)
-        domain_forget(q, q->unused, now_ms);
 }
 
 /* ---- lookups ---- */
@@ -428,7 +381,8 @@ static void ask_once_more(struct queue *q, struct domain *domain, const struct l
                                       .urgent = line->class == STREAM_SECURITY});
 }
 
-/* A domain that waits for the sake of a tenant with many others goes over to one with few. */
+/* A domain that waits for the sake of a tenant with many others goes over to one with few; and from
+ * one that may have no more answers to one that may. */
 void domain_ask(struct queue *q, struct domain *domain, const struct line *line)
 {
     bool urgent = line->class == STREAM_SECURITY;
@@ -442,7 +396,8 @@ void domain_ask(struct queue *q, struct domain *domain, const struct line *line)
         bool fewer = f == &q->lookup[urgent] &&
                      fair_waiting(f, line->tenant) < domain->lookup.party->items.count &&
                      fair_used(f, line->tenant) <= domain->lookup.party->used;
-        if (!more_urgent && !fewer)
+        bool in_vain = !answer_may_come(q, domain->asked_by, f == &q->lookup[1]);
+        if (!answer_may_come(q, line->tenant, urgent) || !(more_urgent || fewer || in_vain))
             return;
         withdraw(q, domain);
     }
@@ -463,6 +418,7 @@ void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms
     domain->asked_ms = now_ms;
     domain->slow = domain->asked_twice = domain->failed_once = false;
     domain->asked_for = domain->asked_by->id;
+    answer_pays(q, domain, domain->asked_by);
     fair_charge(&q->lookup[domain->urgent], domain->asked_by, 1);
     q->resolving[domain->urgent]++;
     q->lookup_count++;

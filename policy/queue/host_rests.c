@@ -75,6 +75,15 @@ static bool is_among(struct span hosts, const char *host)
     return false;
 }
 
+static bool is_marked(const struct destination *d, const char *host)
+{
+    uint64_t mark = pointer_table_text(host);
+    for (size_t i = 0; i < d->mark_count; i++)
+        if (d->marks[i] == mark)
+            return true;
+    return false;
+}
+
 bool host_rest_covers(const struct destination *d, const char *host)
 {
     struct span words = span_of(d->name);
@@ -82,7 +91,7 @@ bool host_rest_covers(const struct destination *d, const char *host)
     while (hosts.len > 0 && hosts.ptr[hosts.len - 1] != ':')
         hosts.len--;
     hosts.len -= hosts.len > 0;
-    return is_among(hosts, host) || (d->hosts && is_among(span_of(d->hosts), host));
+    return is_among(hosts, host) || is_marked(d, host);
 }
 
 const char *host_rests_of(const struct queue *q, const struct destination *d, int64_t *until_ms_r,

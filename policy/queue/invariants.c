@@ -63,6 +63,7 @@ static void check_turns(const struct class_turns *t)
 struct sums {
     size_t entries, entry_lines, ready, attempts, tenant_users, lane_users, lanes;
     size_t counted, in_use, plain, under_way;
+    uint64_t answers, unused; /* bytes */
 };
 
 static void check_entries(const struct queue *q)
@@ -119,7 +120,11 @@ static void check_domain(const struct domain *d, struct sums *sums)
     CHECK((d->state == DOMAIN_LEADS) == (d->lane != NULL));
     CHECK(!waits || d->lookup.party);
     CHECK(!(is_looked_up && d->lookup.party));
-    CHECK(!d->listed || (ready == 0 && attempts == 0 && !is_looked_up));
+    CHECK(!d->unused || (ready == 0 && attempts == 0 && !is_looked_up));
+    CHECK((d->payer != NULL) == (d->state != DOMAIN_UNRESOLVED));
+    sums->answers += d->unused ? 0 : d->bytes;
+    sums->unused += d->unused ? d->bytes : 0;
+    sums->tenant_users += d->payer != NULL;
     CHECK((d->asked_by != NULL) == (d->lookup.party || (is_looked_up && !d->slow)));
     sums->tenant_users += d->asked_by != NULL;
     sums->lane_users += d->lane != NULL;
@@ -138,6 +143,8 @@ static void check_waiting(const struct queue *q, struct sums *sums)
     CHECK(sums->ready == q->ready);
     CHECK(sums->entry_lines == q->ready + q->under_way);
     CHECK(sums->attempts == q->attempt_count);
+    CHECK(sums->answers == q->answer_bytes && sums->unused == q->unused_bytes);
+    check_heap(&q->unused_holders);
     check_heap(&q->waiting);
     check_heap(&q->deadlines);
     check_fair(&q->settle);
@@ -275,6 +282,17 @@ static void check_held(const struct tenant *t)
         CHECK((t->held_item[i].party != NULL) == any[i]);
 }
 
+static void check_tenant(const struct queue *q, const struct tenant *t, struct sums *sums)
+{
+    CHECK(t->users > 0);
+    CHECK(t->stuck + t->answering <= capacity_held(q, t));
+    CHECK((t->unused != NULL) == (t->unused_place != 0));
+    check_held(t);
+    sums->tenant_users -= t->users;
+    sums->answers -= t->answer_bytes;
+    sums->unused -= t->unused_bytes;
+}
+
 static void check_connections(const struct queue *q, struct sums *sums)
 {
     size_t found = 0;
@@ -292,13 +310,9 @@ static void check_connections(const struct queue *q, struct sums *sums)
     CHECK(found == q->in_use && found + q->free_slot_count == q->slot_count);
     sums->tenant_users += q->lines.count + held_count(q);
     for (const struct tenant *t = pointer_table_next(&q->tenants, &at); t;
-         t = pointer_table_next(&q->tenants, &at)) {
-        CHECK(t->users > 0);
-        CHECK(t->stuck + t->answering <= capacity_held(q, t));
-        check_held(t);
-        sums->tenant_users -= t->users;
-    }
-    CHECK(sums->tenant_users == 0);
+         t = pointer_table_next(&q->tenants, &at))
+        check_tenant(q, t, sums);
+    CHECK(sums->tenant_users == 0 && sums->answers == 0 && sums->unused == 0);
 }
 
 /* ---- addresses ---- */

@@ -84,6 +84,11 @@ void lane_answered(struct lane *lane, const struct queue_answer *answer, int64_t
     }
 }
 
+size_t lane_addresses_bytes(const struct lane *lane)
+{
+    return lane->address_count * sizeof(struct lane_address);
+}
+
 /* Has it moved from there? */
 static bool has_left(const struct lane *lane, const struct address_hold *at, int64_t now_ms)
 {

@@ -18,6 +18,7 @@ static void use_settings(struct queue *q, const struct queue_settings *given)
     s->settling = s->settling ? s->settling : 64;
     s->shards = s->shards ? s->shards : 1;
     s->standing = s->standing ? s->standing : 1024 + 2 * s->connections;
+    s->answers = s->answers ? s->answers : 16 * 1024 * 1024;
     s->idle_ms = s->idle_ms ? s->idle_ms : 5000;
     s->give_up_ms = s->give_up_ms ? s->give_up_ms : 5000;
     if (s->shards > q->shard_room) {
@@ -36,9 +37,11 @@ struct queue *queue_new(const struct queue_settings *settings, int64_t now_ms)
     use_settings(q, settings);
     fair_table_init(&q->parties);
     turn_table_init(&q->turn_parties);
+    tenants_init(q);
     entries_init(q);
     held_init(q);
     domains_init(q);
+    answers_init(q);
     lanes_init(q);
     destinations_init(q);
     rate_limits_init(q);
@@ -52,6 +55,8 @@ void queue_free(struct queue *q)
     if (!q)
         return;
     domains_fini(q);
+    answers_fini(q);
+    tenants_fini(q);
     destinations_fini(q);
     rate_limits_fini(q);
     wants_fini(q);
@@ -182,16 +187,17 @@ static struct domain *looked_up(struct queue *q, const char *name)
     return domain;
 }
 
-void queue_resolved(struct queue *q, const char *name, const struct queue_answer *answer,
+bool queue_resolved(struct queue *q, const char *name, const struct queue_answer *answer,
                     int64_t now_ms)
 {
     struct domain *domain = looked_up(q, name);
     if (!domain)
-        return;
+        return false;
     int64_t valid_ms = answer->valid_ms > 1000 ? answer->valid_ms : 1000;
     struct lane *lane = lane_need(q, answer);
     lane_answered(lane, answer, now_ms);
-    domain_leads(q, domain, lane, now_ms + valid_ms, now_ms);
+    domain_leads(q, domain, lane, answer->bytes, now_ms + valid_ms);
+    return true;
 }
 
 void queue_unresolvable(struct queue *q, const char *name, int result, const char *text,

@@ -36,7 +36,7 @@ struct lane {
     struct lane_address *addresses;           /* that DNS has given lately: lane_addresses.c */
     uint16_t address_count;
     int64_t rotates_ms; /* when it last gave one again that it had left out */
-    const char *hosts;  /* by preference, or whose they are: see print_names() */
+    const char *hosts;  /* what all of them in their order are called: see print_names() */
 };
 
 /* A host that an operator has put to rest; queue.host_rests. */
@@ -146,7 +146,9 @@ struct destination {
     struct connection *connections, *idle;
     struct lane *shuns; /* where one tenant's mail rests: whose is over last is last */
     char *why;
-    char *hosts; /* of one that has no room for them in its name: those that are tried now; NULL */
+    char *hosts;     /* some of those that are tried now, where its name does not say them; NULL */
+    uint64_t *marks; /* what stands for each of them */
+    size_t mark_count;
     const char *name;
 };
 

@@ -56,6 +56,8 @@ void lanes_forget(struct queue *q);
 
 /* DNS has given these addresses for its hosts. */
 void lane_answered(struct lane *lane, const struct queue_answer *answer, int64_t now_ms);
+/* What they take. */
+size_t lane_addresses_bytes(const struct lane *lane);
 /* Too old for another message, or at an address that DNS no longer gives? */
 bool connection_is_outdated(const struct connection *c, int64_t now_ms);
 
@@ -65,6 +67,8 @@ void destinations_init(struct queue *q);
 void destinations_fini(struct queue *q);
 struct lane *lane_need(struct queue *q, const struct queue_answer *answer);
 void lane_drop(struct queue *q, struct lane *lane);
+/* What it takes, with its destination. */
+size_t lane_bytes(const struct lane *lane);
 struct destination *destination_find(const struct queue *q, const char *name);
 /* It is there from now on, though nothing leads to it yet. */
 struct destination *destination_keep(struct queue *q, const char *name);

@@ -7,9 +7,9 @@
  * Until it is due an entry knows names only, so that a domain for which nothing is due is nothing
  * but its name.
  *
- * entries.c owns entries, held.c those that are due and do not stand yet, domains.c tenants,
- * domains and lines, destinations.c lanes, destinations and providers, connections.c connections,
- * attempts.c attempts.
+ * tenants.c owns tenants, entries.c entries, held.c those that are due and do not stand yet,
+ * domains.c domains and lines, answers.c who pays for what DNS says of them, destinations.c lanes,
+ * destinations and providers, connections.c connections, attempts.c attempts.
  */
 #ifndef QUEUE_PARTS_H
 #define QUEUE_PARTS_H
@@ -60,14 +60,18 @@ struct entry {
 
 struct tenant {
     uint64_t id;                      /* of its name; not 0 */
-    size_t users;                     /* lines, lookups, entries that are held */
+    size_t users;                     /* lines, lookups, answers, entries that are held */
     struct heap held[STREAM_CLASSES]; /* entries that are due, but not yet in a line */
     unsigned passed[STREAM_CLASSES];  /* held meanwhile: of classes before it that went, in a row */
     struct fair_item held_item[2];    /* queue.held[] */
     unsigned stuck;                   /* connections that carry its mail, and are stuck */
     unsigned answering;               /* the same: where it had been answered, and not stuck */
-    int64_t told_ms;  /* when the operator was told last that they use up its share */
-    const char *name; /* in the same block, as all names here */
+    int64_t told_ms; /* when the operator was told last that they use up its share */
+    uint64_t answer_bytes, unused_bytes; /* what answers take that it pays for: see answers.c */
+    struct domain *unused;               /* of those: the longest first */
+    uint32_t unused_place;               /* queue.unused_holders, while there are any */
+    bool is_short;                       /* has domains that are not looked up for what it takes */
+    const char *name;                    /* in the same block, as all names here */
 };
 
 /* Recipients of one tenant and class at one domain. */
@@ -92,10 +96,13 @@ struct line {
 
 enum domain_state { DOMAIN_UNRESOLVED, DOMAIN_RESOLVING, DOMAIN_LEADS, DOMAIN_UNRESOLVABLE };
 struct domain {
-    struct domain *next, *prev; /* queue.lookups, or queue.unused */
+    struct domain *next, *prev;               /* queue.lookups */
+    struct domain *next_answer, *prev_answer; /* queue.answers, or tenant.unused: while one pays */
+    struct tenant *payer; /* of what its answer takes; NULL: there is none, nor is it looked up */
+    size_t bytes;         /* that */
     enum domain_state state;
     bool refreshing;  /* it leads somewhere, and is looked up again meanwhile */
-    bool listed;      /* in queue.unused */
+    bool unused;      /* answered, and nothing waits or is under way */
     bool urgent;      /* its lookup counts as class security's */
     bool slow;        /* its lookup counts no more */
     bool asked_twice; /* for another tenant, too */

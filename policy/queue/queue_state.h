@@ -74,11 +74,16 @@ struct queue {
     struct fair held[2]; /* tenants, of whom entries are held; [1]: class security's */
     struct wide_look held_look[2];
     uint32_t held_serial;
-    struct domain *lookups; /* under way and counted, the oldest first */
-    struct domain *unused;  /* answered, nothing waits: the longest first */
-    size_t unused_count, resolving[2], slow_lookups, lookup_count;
+    struct domain *lookups;              /* under way and counted, the oldest first */
+    struct domain *answers;              /* in use or being looked up: the oldest first */
+    struct heap unused_holders;          /* tenants with others: who has most */
+    uint64_t answer_bytes, unused_bytes; /* of those, and of the others */
+    size_t unused_count;
+    int64_t answers_look_ms; /* when to look for some that make room */
+    size_t resolving[2], slow_lookups, lookup_count;
     struct fair lookup[2]; /* [1]: class security's */
-    struct lane *shuns;    /* where one tenant's mail rests: whose is over first */
+    struct wide_look lookup_look[2];
+    struct lane *shuns; /* where one tenant's mail rests: whose is over first */
     struct host_rest *host_rests;
     struct heap limit_wakes; /* struct rate_limits that rest: whose is over first */
     struct destination *dirty, *unused_destinations;

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* queue_waiting.h - What entries.c and domains.c do for the other files of the core. */
+/* queue_waiting.h - What tenants.c, entries.c, held.c, domains.c and those of answers
+ * do for the other files of the core. */
 #ifndef QUEUE_WAITING_H
 #define QUEUE_WAITING_H
 
 #include "queue_state.h"
+
+/* ---- tenants.c ---- */
+
+void tenants_init(struct queue *q);
+void tenants_fini(struct queue *q);
+struct tenant *tenant_need(struct queue *q, const char *name);
+/* Unless somebody uses it. */
+void tenant_drop(struct queue *q, struct tenant *t);
 
 /* ---- entries.c ---- */
 
@@ -58,8 +67,6 @@ struct entry *held_next(struct queue *q, bool urgent);
 
 void domains_init(struct queue *q);
 void domains_fini(struct queue *q);
-struct tenant *tenant_need(struct queue *q, const char *name);
-void tenant_drop(struct queue *q, struct tenant *t);
 struct domain *domain_find(const struct queue *q, const char *name);
 struct domain *domain_need(struct queue *q, const char *name);
 /* Why it is unresolvable: at most NAMES_LEN_MAX bytes; NULL: it is not. "": not known. */
@@ -74,8 +81,8 @@ int64_t line_arrival(const struct entry *e);
 /* After entries came or went: it stands where its domain's state says, or is freed. */
 void line_changed(struct queue *q, struct line *line, int64_t now_ms);
 /* It leaves where it stands now; its lines go with it. */
-void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, int64_t until_ms,
-                  int64_t now_ms);
+void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, size_t bytes,
+                  int64_t until_ms); /* `bytes`: that the shell keeps for it */
 void domain_unresolvable(struct queue *q, struct domain *domain, int64_t until_ms, int64_t now_ms);
 void domain_forget(struct queue *q, struct domain *domain, int64_t now_ms);
 void domains_forget_all(struct queue *q, int64_t now_ms);
@@ -84,6 +91,27 @@ void domain_ask(struct queue *q, struct domain *domain, const struct line *line)
 void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms);
 void domain_lookup_ends(struct queue *q, struct domain *domain);
 void domain_lookup_is_slow(struct queue *q, struct domain *domain);
-void domains_sweep(struct queue *q, int64_t now_ms);
+
+/* ---- answers.c ---- */
+
+void answers_init(struct queue *q);
+void answers_fini(struct queue *q);
+/* This tenant pays for it from now on: it is looked up for its mail. */
+void answer_pays(struct queue *q, struct domain *domain, struct tenant *tenant);
+/* The same: it was unused, and its mail found it there. */
+void answer_is_found(struct queue *q, struct domain *domain, struct tenant *tenant);
+/* It takes so much now; and nothing any more. */
+void answer_came(struct queue *q, struct domain *domain, size_t bytes);
+void answer_gone(struct queue *q, struct domain *domain);
+void answer_is_unused(struct queue *q, struct domain *domain, bool unused);
+/* May another domain be looked up for this tenant? */
+bool answer_may_come(const struct queue *q, const struct tenant *tenant, bool urgent);
+/* The next one that is too much; NULL: none. */
+struct domain *answer_too_much(const struct queue *q);
+
+/* ---- answer_turns.c ---- */
+
+/* What is too much is forgotten, and what keeps others from being looked up. */
+void answers_sweep(struct queue *q, int64_t now_ms);
 
 #endif

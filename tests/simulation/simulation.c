@@ -219,6 +219,8 @@ static void check_end(void)
     HOLDS(n.waiting + n.ready + n.under_way + n.attempts + n.settling + n.resolving == 0,
           "something is left in the queue");
     HOLDS(n.connections == 0, "%zu connections are left", n.connections);
+    queue_forget_answers(sim.queue, NULL, sim.now_ms); /* for which tenants paid */
+    queue_count(sim.queue, &n, sim.now_ms);
     HOLDS(n.tenants == 0, "%zu tenants are left", n.tenants);
 }
 

@@ -118,17 +118,17 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
                                  .route = demanded,
                                  .trust = dispatch_trust(settings, route),
                                  .valid_ms = all ? valid_ms : DISPATCH_UNRESOLVABLE_MS,
-                                 .addresses = addresses};
+                                 .addresses = addresses,
+                                 .bytes = dispatch_place_bytes(&answer->hosts)};
     found.address_count = dispatch_list_addresses(&answer->hosts, route->port, addresses);
     int64_t now_ms = dispatch_begin(d);
-    if (answer->result == MX_FOUND) {
-        dispatch_set_place(d, domain, &answer->hosts, route->port);
-        queue_resolved(d->queue, domain, &found, now_ms);
-    } else {
+    if (answer->result != MX_FOUND)
         queue_unresolvable(d->queue, domain, (int)answer->result, answer->why,
                            DISPATCH_UNRESOLVABLE_MS, now_ms);
+    if (answer->result == MX_FOUND && queue_resolved(d->queue, domain, &found, now_ms))
+        dispatch_set_place(d, domain, &answer->hosts, route->port);
+    else
         hosts_fini(&answer->hosts);
-    }
     dispatch_end(d, now_ms);
 }
 
@@ -214,6 +214,7 @@ struct dispatch *dispatch_new(uv_loop_t *loop)
 {
     struct dispatch *d = xcalloc(1, sizeof(*d));
     pthread_mutex_init(&d->mutex, NULL);
+    d->settings = (struct queue_settings){.forgotten = dispatch_forget_place, .context = d};
     d->queue = queue_new(&d->settings, clock_steady_ms());
     d->main = pthread_self();
     secret_random(&d->first_turn, sizeof(d->first_turn));
@@ -231,7 +232,10 @@ void dispatch_configure(struct dispatch *d, const struct config *config, unsigne
                                           .per_destination = config->site_connections,
                                           .idle_max = connections / 2,
                                           .shards = (unsigned)d->shard_count,
-                                          .idle_ms = (int64_t)config->idle_reuse_s * 1000};
+                                          .answers = ((size_t)config->memory_mb << 20) / 16,
+                                          .idle_ms = (int64_t)config->idle_reuse_s * 1000,
+                                          .forgotten = dispatch_forget_place,
+                                          .context = d};
     queue_configure(d->queue, &d->settings, now_ms);
     queue_forget_answers(d->queue, NULL, now_ms);
     queue_resume(d->queue, NULL, now_ms);

@@ -87,7 +87,6 @@ static void decide(struct dispatch *d, int64_t now_ms)
         work->item = (struct inbox_item){.run = work->home->arrived, .drop = drop_work};
         inbox_post(&work->home->worker->inbox, &work->item);
     }
-    dispatch_forget_places(d, now_ms);
     arm(d, now_ms);
 }
 

@@ -22,7 +22,6 @@ struct dispatch {
     pthread_mutex_t mutex; /* guards all that follows up to `inbox` */
     struct queue *queue;
     struct place *places;
-    int64_t forget_ms; /* when to look for places that nobody needs */
     struct queue_settings settings;
     bool paused, running;
     bool commanded;  /* rests begin and end by a command, which writes its own event */
@@ -67,8 +66,11 @@ struct place *dispatch_find_place(struct dispatch *d, const char *domain);
 /* Takes what `hosts` holds. */
 void dispatch_set_place(struct dispatch *d, const char *domain, const struct hosts *hosts,
                         unsigned port);
-/* Those of domains that the core no longer knows; all. */
-void dispatch_forget_places(struct dispatch *d, int64_t now_ms);
+/* What it takes. */
+size_t dispatch_place_bytes(const struct hosts *hosts);
+/* `context`: the dispatch. The core has forgotten the answer. */
+void dispatch_forget_place(void *context, const char *domain);
+/* All. */
 void dispatch_drop_places(struct dispatch *d);
 /* With the hosts of its domain, where it is about a connection. */
 struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_decision *decision);

@@ -2,8 +2,8 @@
 /* dispatch_places.c - Keeps the hosts that DNS returned for each domain, and makes work for the
  * shards with them.
  *
- * The core knows hosts by name only. The addresses are kept here for as long as the core knows the
- * domain.
+ * The core knows hosts by name only. The addresses are kept here until the core says that it has
+ * forgotten the answer, for which a tenant pays there.
  */
 #include "dispatch_parts.h"
 
@@ -11,8 +11,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { FORGET_MS = 60 * 1000 };
+enum { ALLOCATION = 24 }; /* that of each block more than is asked for is lost */
 
 struct dispatch_hosts *dispatch_hosts_hold(struct dispatch_hosts *hosts)
 {
@@ -82,20 +83,21 @@ static void drop_place(struct dispatch *d, struct place *p)
     free(p);
 }
 
-/* Those of domains that the core no longer knows. */
-void dispatch_forget_places(struct dispatch *d, int64_t now_ms)
+void dispatch_forget_place(void *context, const char *domain)
 {
-    struct place *p;
-    struct place *next;
-    if (now_ms < d->forget_ms)
-        return;
-    d->forget_ms = now_ms + FORGET_MS;
-    HASH_ITER (hh, d->places, p, next) {
-        struct queue_domain_view view;
-        queue_find_domain(d->queue, p->domain, &view);
-        if (view.state == QUEUE_DOMAIN_UNKNOWN)
-            drop_place(d, p);
-    }
+    struct dispatch *d = context;
+    struct place *p = dispatch_find_place(d, domain);
+    if (p)
+        drop_place(d, p);
+}
+
+size_t dispatch_place_bytes(const struct hosts *hosts)
+{
+    size_t bytes = sizeof(struct place) + sizeof(struct dispatch_hosts);
+    for (size_t i = 0; i < hosts->count; i++)
+        bytes += sizeof(struct host) + strlen(hosts->all[i].name) +
+                 hosts->all[i].count * sizeof(struct ip) + 2 * ALLOCATION;
+    return bytes;
 }
 
 struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_decision *decision)
