@@ -24,10 +24,16 @@ static bool same_party(const void *a, const void *b)
     return p->turns == q->turns && p->who == q->who;
 }
 
+static bool is_forgotten_before(const void *a, const void *b)
+{
+    return ((const struct turn_party *)a)->until_ms < ((const struct turn_party *)b)->until_ms;
+}
+
 void turn_table_init(struct turn_table *t)
 {
     *t = (struct turn_table){0};
     pointer_table_init(&t->parties, hash_party, same_party);
+    heap_init(&t->gone, is_forgotten_before, offsetof(struct turn_party, place_of_gone));
 }
 
 static void free_party(struct turn_party *p)
@@ -44,17 +50,16 @@ void turn_table_fini(struct turn_table *t)
          p = pointer_table_next(&t->parties, &at))
         free_party(p);
     pointer_table_fini(&t->parties);
+    heap_fini(&t->gone);
 }
 
 static void comes_back(struct turn_party *p)
 {
-    struct turn_table *table = p->turns->table;
-    if (!p->prev)
+    if (p->place_of_gone == 0)
         return;
-    DL_DELETE(table->gone, p);
-    DL_DELETE2(p->turns->gone, p, prev_own, next_own);
+    heap_take(&p->turns->table->gone, p);
+    DL_DELETE(p->turns->gone, p);
     p->prev = NULL;
-    table->gone_count--;
 }
 
 static void drop_party(struct turn_party *p)
@@ -67,26 +72,27 @@ static void drop_party(struct turn_party *p)
 void turn_table_sweep(struct turn_table *t, int64_t now_ms)
 {
     t->now_ms = now_ms;
-    while (t->gone && (t->gone_count > DEBTORS_MAX || t->gone->gone_ms + TURNS_DEBT_MS <= now_ms))
-        drop_party(t->gone);
+    while (t->gone.count > 0 && ((struct turn_party *)heap_first(&t->gone))->until_ms <= now_ms)
+        drop_party(heap_first(&t->gone));
 }
 
-/* It has no items: it is remembered while it has had more than the others. */
+/* It is not there any more: it is remembered for what it has had more than the others. */
 static void goes(struct turn_party *p)
 {
     struct turn_table *table = p->turns->table;
-    bool owes = false;
+    uint64_t owes = 0;
     for (size_t i = 0; i < STREAM_CLASSES; i++)
-        owes = owes || p->used[i] > p->turns->floor;
-    if (!owes) {
+        if (p->used[i] > p->turns->floor + owes)
+            owes = p->used[i] - p->turns->floor;
+    comes_back(p);
+    if (owes == 0) {
         drop_party(p);
         return;
     }
-    p->gone_ms = table->now_ms;
-    DL_APPEND(table->gone, p);
-    DL_APPEND2(p->turns->gone, p, prev_own, next_own);
-    if (++table->gone_count > DEBTORS_MAX)
-        drop_party(table->gone);
+    int64_t for_ms = (int64_t)owes * TURN_OWED_MS;
+    p->until_ms = table->now_ms + (for_ms < TURNS_DEBT_MS ? for_ms : TURNS_DEBT_MS);
+    heap_push(&table->gone, p);
+    DL_APPEND(p->turns->gone, p);
 }
 
 /* By what they have had of one class and those before it; then by their first items of it. */
@@ -193,12 +199,20 @@ void class_turns_put(struct class_turns *t, uint64_t who, enum stream_class clas
         heap_push(&t->all, p);
 }
 
-static bool has_items(const struct turn_party *p)
+static bool is_there(const struct turn_party *p)
 {
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         if (p->items[i].count > 0)
             return true;
-    return false;
+    return p->stays > 0;
+}
+
+static void goes_unless_there(struct turn_party *p)
+{
+    if (is_there(p))
+        return;
+    heap_take(&p->turns->all, p);
+    goes(p);
 }
 
 void class_turns_take(struct turn_item *item)
@@ -214,9 +228,8 @@ void class_turns_take(struct turn_item *item)
     heap_take(&p->items[item->class], item);
     if (p->place[item->class] != 0) {
         heap_moved(&t->parties[item->class], p);
-    } else if (!has_items(p)) {
-        heap_take(&t->all, p);
-        goes(p);
+    } else {
+        goes_unless_there(p);
     }
 }
 
@@ -225,6 +238,23 @@ void class_turns_moved(struct turn_item *item)
     struct turn_party *p = item->party;
     heap_moved(&p->items[item->class], item);
     heap_moved(&p->turns->parties[item->class], p);
+}
+
+void class_turns_stay(struct class_turns *t, uint64_t who)
+{
+    struct turn_party *p = need_party(t, who);
+    comes_back(p);
+    p->stays++;
+    if (p->place_of_all == 0)
+        heap_push(&t->all, p);
+}
+
+void class_turns_leave(struct class_turns *t, uint64_t who)
+{
+    struct turn_party *p = find_party(t, who);
+    CHECK(p && p->stays > 0);
+    p->stays--;
+    goes_unless_there(p);
 }
 
 /* ---- what they have had ---- */
@@ -256,7 +286,7 @@ void class_turns_charge(struct class_turns *t, uint64_t who, enum stream_class c
         has_had(p, i, (p->used[i] > t->floor ? p->used[i] : t->floor) + turns);
     if (p->place_of_all != 0)
         heap_moved(&t->all, p);
-    else if (!p->prev)
+    else
         goes(p);
 }
 
@@ -280,6 +310,12 @@ static bool is_within(const struct turn_party *p, size_t class)
 bool class_turns_is_within(const struct turn_item *item)
 {
     return is_within(item->party, item->class);
+}
+
+bool class_turns_who_is_within(const struct class_turns *t, uint64_t who, enum stream_class class)
+{
+    const struct turn_party *p = find_party(t, who);
+    return !p || is_within(p, class);
 }
 
 bool class_turns_is_after(const struct turn_item *beyond, const struct turn_item *other)

@@ -45,12 +45,14 @@ static void check_fair(const struct fair *f)
 static void check_turns(const struct class_turns *t)
 {
     check_heap(&t->all);
+    for (uint32_t i = 0; i < t->all.count; i++)
+        CHECK(((const struct turn_party *)t->all.items[i])->place_of_gone == 0);
     for (size_t class = 0; class < STREAM_CLASSES; class ++) {
         size_t items = 0;
         check_heap(&t->parties[class]);
         for (uint32_t i = 0; i < t->parties[class].count; i++) {
             const struct turn_party *p = t->parties[class].items[i];
-            CHECK(p->turns == t && p->items[class].count > 0 && p->place_of_all != 0 && !p->prev);
+            CHECK(p->turns == t && p->items[class].count > 0 && p->place_of_all != 0);
             check_heap(&p->items[class]);
             items += p->items[class].count;
         }
