@@ -49,10 +49,13 @@ void address_book_init(struct address_book *book)
     *book = (struct address_book){0};
     pointer_table_init(&book->all, hash_address, same_address);
     fair_table_init(&book->parties);
+    turn_table_init(&book->turns);
+    kept_init(&book->kept);
 }
 
 static void free_address(struct address *a)
 {
+    class_turns_fini(&a->turns);
     for (size_t i = 0; i < COUNT_OF(a->waiters); i++)
         fair_fini(&a->waiters[i]);
     free(a);
@@ -66,6 +69,8 @@ void address_book_fini(struct address_book *book)
         free_address(a);
     pointer_table_fini(&book->all);
     fair_table_fini(&book->parties);
+    turn_table_fini(&book->turns);
+    kept_fini(&book->kept);
 }
 
 static struct address *find(const struct address_book *book, const struct queue_address *key)
@@ -74,18 +79,9 @@ static struct address *find(const struct address_book *book, const struct queue_
     return pointer_table_find(&book->all, &probe);
 }
 
-static void unkeep(struct address_book *book, struct address *a)
-{
-    if (!a->kept)
-        return;
-    DL_DELETE(book->kept, a);
-    book->kept_count--;
-    a->kept = false;
-}
-
 static void drop(struct address_book *book, struct address *a)
 {
-    unkeep(book, a);
+    kept_take(&book->kept, &a->kept);
     pointer_table_drop(&book->all, a);
     free_address(a);
 }
@@ -104,7 +100,7 @@ static struct address *look_up(struct address_book *book, const struct queue_add
         a->failures = a->stalls = 0;
     if (a && a->bears.ceiling > 0 && a->bears.ceiling_until_ms + FORGET_MS <= now_ms)
         window_forget(&a->bears);
-    if (a && a->kept && !knows_something(a)) {
+    if (a && a->kept.of && !knows_something(a)) {
         drop(book, a);
         return NULL;
     }
@@ -121,6 +117,12 @@ static int64_t known_until_ms(const struct address *a)
     return until_ms + FORGET_MS;
 }
 
+static struct address *first_kept(struct address_book *book)
+{
+    struct kept_item *item = kept_first(&book->kept);
+    return item ? OWNER_OF(item, struct address, kept) : NULL;
+}
+
 /* Nobody uses it: forget it, or keep it for a while when something was learned. */
 static void settle(struct address_book *book, struct address *a, int64_t now_ms)
 {
@@ -130,13 +132,10 @@ static void settle(struct address_book *book, struct address *a, int64_t now_ms)
         drop(book, a);
         return;
     }
-    if (!a->kept) {
-        DL_APPEND(book->kept, a);
-        book->kept_count++;
-        a->kept = true;
-    }
-    while (book->kept && (book->kept_count > KEPT_MAX || known_until_ms(book->kept) < now_ms))
-        drop(book, book->kept);
+    if (!a->kept.of)
+        kept_put(&book->kept, &a->users, &a->kept);
+    while ((a = first_kept(book)) && (book->kept.count > KEPT_MAX || known_until_ms(a) < now_ms))
+        drop(book, a);
 }
 
 void address_book_leave(struct address_book *book, struct address_waiter *w)
@@ -169,22 +168,28 @@ static struct address *need(struct address_book *book, const struct queue_addres
     window_init(&a->bears, UINT16_MAX);
     for (size_t i = 0; i < COUNT_OF(a->waiters); i++)
         fair_init(&a->waiters[i], FAIR_HELD, &book->parties, address_waiter_came_before);
+    class_turns_init(&a->turns, &book->turns, address_waiter_came_before);
     pointer_table_add(&book->all, a);
     return a;
 }
 
 /* Whose mail it is there for counts as holding it. */
-static void charge(struct address_hold *hold, const void *tenant)
+static void charge(struct address_hold *hold, uint64_t tenant)
 {
     struct address *a = hold->address;
     if (!a || hold->tenant == tenant)
         return;
     for (size_t i = 0; i < COUNT_OF(a->waiters); i++) {
-        if (tenant)
-            fair_charge(&a->waiters[i], tenant, 1);
-        if (hold->tenant)
-            fair_refund(&a->waiters[i], hold->tenant, 1);
+        if (tenant != 0)
+            fair_charge(&a->waiters[i], address_who(tenant), 1);
+        if (hold->tenant != 0)
+            fair_refund(&a->waiters[i], address_who(hold->tenant), 1);
     }
+    if (tenant != 0)
+        class_turns_stay(&a->turns, tenant);
+    if (hold->tenant != 0)
+        class_turns_leave(&a->turns, hold->tenant);
+    users_note(&a->users, tenant);
     hold->tenant = tenant;
 }
 
@@ -192,7 +197,7 @@ static void take(struct address_book *book, size_t index, const struct address_q
                  struct address_hold *hold, struct address_waiter *waiter)
 {
     struct address *a = need(book, &ask->candidates[index]);
-    unkeep(book, a);
+    kept_take(&book->kept, &a->kept);
     *hold = (struct address_hold){.address = a,
                                   .since_ms = book->now_ms,
                                   .host = ask->candidates[index].host,
@@ -247,6 +252,7 @@ bool address_book_take(struct address_book *book, const struct address_question 
     struct address *full = NULL;
     *again_ms_r = now_ms + AGAIN_MS;
     book->now_ms = now_ms;
+    turn_table_sweep(&book->turns, now_ms);
     for (size_t n = ask->urgent ? 0 : ask->count; hold && n < 2 * ask->count; n++) {
         size_t i = n % ask->count;
         struct address *a = look_up(book, &ask->candidates[i], now_ms);
@@ -289,7 +295,7 @@ void address_book_release(struct address_book *book, struct address_hold *hold, 
         return;
     CHECK(a->in_use > 0 && a->plain >= !hold->urgent);
     a->now_ms = now_ms > a->now_ms ? now_ms : a->now_ms;
-    charge(hold, NULL);
+    charge(hold, 0);
     a->in_use--;
     a->plain -= !hold->urgent;
     a->probing -= hold->probes;
@@ -387,7 +393,7 @@ bool address_book_detach(struct address_hold *hold)
     struct address *a = hold->address;
     if (!a || !hold->probes || a->detached.address)
         return false;
-    charge(hold, NULL);
+    charge(hold, 0);
     a->detached = *hold;
     *hold = (struct address_hold){0};
     return true;
@@ -406,13 +412,19 @@ bool address_book_may_carry(const struct address_hold *hold, unsigned limit)
     return !a || !hold->urgent || address_has_room_for_plain(a, limit);
 }
 
-void address_book_pays(struct address_hold *hold, const void *tenant)
+void address_book_pays(struct address_hold *hold, uint64_t tenant)
 {
     charge(hold, tenant);
 }
 
-void address_book_carries(struct address_hold *hold, bool urgent, const void *tenant,
-                          int64_t now_ms)
+void address_book_had(struct address_hold *hold, uint64_t turns)
+{
+    enum stream_class class = hold->urgent ? STREAM_SECURITY : STREAM_CLASSES - 1;
+    if (hold->address && hold->tenant != 0)
+        class_turns_charge(&hold->address->turns, hold->tenant, class, turns);
+}
+
+void address_book_carries(struct address_hold *hold, bool urgent, uint64_t tenant, int64_t now_ms)
 {
     charge(hold, tenant);
     if (hold->address)
@@ -425,20 +437,28 @@ void address_book_carries(struct address_hold *hold, bool urgent, const void *te
 
 bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent)
 {
-    const struct address *a = hold->address;
+    struct address *a = hold->address;
     if (!a)
         return false;
-    return a->waiters[1].count > 0 || (a->turn && a->turn->urgent) ||
-           (!by_urgent && (a->waiters[0].count > 0 || a->turn));
+    if (by_urgent)
+        return address_has_urgent(a);
+    return a->waiters[0].count + a->waiters[1].count > 0 || a->turn;
 }
 
-bool address_book_is_wanted_by_other(const struct address_hold *hold, const void *tenant)
+bool address_book_puts_first(const struct address_hold *hold, uint64_t tenant)
+{
+    const struct address *a = hold->address;
+    return !a || class_turns_who_is_within(&a->turns, tenant, STREAM_SECURITY);
+}
+
+bool address_book_is_wanted_by_other(const struct address_hold *hold, uint64_t tenant)
 {
     const struct address *a = hold->address;
     for (size_t i = 0; a && i < COUNT_OF(a->waiters); i++) {
         const struct fair *f = &a->waiters[i];
         const struct fair_item *item = fair_first(f);
-        if (item && item->party->who != tenant && item->party->used <= fair_used(f, tenant))
+        const void *who = address_who(tenant);
+        if (item && item->party->who != who && item->party->used <= fair_used(f, who))
             return true;
     }
     return false;
@@ -453,18 +473,18 @@ bool address_book_gives_way(const struct address_hold *hold)
     return true;
 }
 
-bool address_book_is_wanted_by_less(const struct address_hold *hold, const void *tenant,
+bool address_book_is_wanted_by_less(const struct address_hold *hold, uint64_t tenant,
                                     unsigned more)
 {
     const struct address *a = hold->address;
     return a && a->waiters[1].count > 0 &&
-           fair_first_used(&a->waiters[1]) + more < fair_used(&a->waiters[1], tenant);
+           fair_first_used(&a->waiters[1]) + more < fair_used(&a->waiters[1], address_who(tenant));
 }
 
 /* A probe that is under way is not waited for: somebody knows better. */
 static void end_rest(struct address_book *book, struct address *a)
 {
-    if (a->kept) {
+    if (a->kept.of) {
         drop(book, a);
         return;
     }
@@ -476,10 +496,11 @@ static void end_rest(struct address_book *book, struct address *a)
 
 void address_book_forget(struct address_book *book)
 {
-    while (book->kept)
-        end_rest(book, book->kept);
+    struct address *a = NULL;
+    while ((a = first_kept(book)))
+        end_rest(book, a);
     size_t at = 0;
-    for (struct address *a = pointer_table_next(&book->all, &at); a;
+    for (a = pointer_table_next(&book->all, &at); a;
          a = pointer_table_next(&book->all, &at))
         end_rest(book, a);
 }

@@ -8,14 +8,16 @@
  * are what it bears, for a minute, then two, up to ten. What was learned is forgotten an hour after
  * that.
  *
- * Who waits for room: urgent mail first, but after so many messages of it (shares.h) one that has
- * been passed over; then the tenant that holds least there, then who came first. Tenants are only
- * compared.
+ * Who waits for room: urgent mail first, as long as its tenant has not had more than its fair part
+ * of the turns there (class_turns.h), and after so many messages of it (shares.h) one that has been
+ * passed over; then the tenant that holds least there, then who came first. A tenant is its id.
  */
 #ifndef ADDRESS_BOOK_H
 #define ADDRESS_BOOK_H
 
+#include "class_turns.h"
 #include "fair.h"
+#include "kept.h"
 #include "pointer_table.h"
 #include "queue_connection.h"
 #include "shares.h"
@@ -27,7 +29,7 @@ enum { ADDRESS_HOLDS_MAX = 4 }; /* three at once, and one that takes the oldest'
 /* A connection's claim on an address; in an array of ADDRESS_HOLDS_MAX. */
 struct address_hold {
     struct address *address; /* NULL: none */
-    const void *tenant;      /* whose mail it is there for; NULL: nobody's */
+    uint64_t tenant;         /* whose mail it is there for; 0: nobody's */
     int64_t since_ms;
     uint32_t host; /* for whose sake it was taken */
     bool urgent, works, probes, open, serves;
@@ -45,18 +47,17 @@ struct address_waiter {
     struct fair_item item;
     enum address_wait state;
     struct address *address;
-    const void *tenant;
-    uint64_t since;
+    uint64_t tenant, since;
     unsigned limit;
     bool urgent;
 };
 
 struct address_book {
     struct pointer_table all, parties;
+    struct turn_table turns;
     uint64_t serial;
-    int64_t now_ms;       /* when an address was last asked for */
-    struct address *kept; /* not in use, but known to fail or refuse; the oldest first */
-    size_t kept_count;
+    int64_t now_ms;   /* when an address was last asked for */
+    struct kept kept; /* not in use, but known to fail or refuse */
     struct address_waiter *called; /* whose turn it is */
     size_t waiting;                /* who stands in the list of an address */
 };
@@ -69,7 +70,7 @@ struct address_question {
     size_t count;
     unsigned limit; /* connections at one address */
     bool urgent;    /* class security: may use the reserve, and goes first */
-    const void *tenant;
+    uint64_t tenant;
 };
 
 /* The next address to try goes into a free one of `holds`. False: there is none; ask again at
@@ -101,18 +102,21 @@ struct address_hold *address_book_detached(struct address_book *book,
 
 /* May what it carries become something that is not urgent? */
 bool address_book_may_carry(const struct address_hold *hold, unsigned limit);
-void address_book_carries(struct address_hold *hold, bool urgent, const void *tenant,
-                          int64_t now_ms);
-void address_book_pays(struct address_hold *hold, const void *tenant);
+void address_book_carries(struct address_hold *hold, bool urgent, uint64_t tenant, int64_t now_ms);
+/* That has taken so many turns. */
+void address_book_had(struct address_hold *hold, uint64_t turns);
+void address_book_pays(struct address_hold *hold, uint64_t tenant);
+/* Does that tenant's urgent mail go first there? */
+bool address_book_puts_first(const struct address_hold *hold, uint64_t tenant);
 /* Has urgent mail gone there before what waits so often that this one, which would go on with it,
  * is to make room? True but once, until that has been called. */
 bool address_book_gives_way(const struct address_hold *hold);
-/* Does somebody wait for room there, or somebody with urgent mail? */
+/* Does somebody wait for room there, or somebody with urgent mail that goes first? */
 bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent);
 /* Another tenant, which holds no more there? */
-bool address_book_is_wanted_by_other(const struct address_hold *hold, const void *tenant);
+bool address_book_is_wanted_by_other(const struct address_hold *hold, uint64_t tenant);
 /* Somebody with urgent mail, whose tenant holds less there than this one, by more than so many? */
-bool address_book_is_wanted_by_less(const struct address_hold *hold, const void *tenant,
+bool address_book_is_wanted_by_less(const struct address_hold *hold, uint64_t tenant,
                                     unsigned more);
 
 /* Waits no longer; whose turn it was, passes it on. */

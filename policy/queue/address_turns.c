@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* address_turns.c - Room at an address, and who has it next: urgent mail, unless it has gone before
- * others too often; then the tenant that holds least there, then who came first. */
+ * others too often, or its tenant has had its part of the turns there; then the tenant that holds
+ * least there, then who came first. */
 #include "address_parts.h"
 
 #include <utlist.h>
@@ -39,14 +40,62 @@ static struct address_waiter *waiter_of(const struct fair_item *item)
     return OWNER_OF(item, struct address_waiter, item);
 }
 
-static struct address_waiter *first_waiter(const struct address *a)
+static bool goes_first(const struct address *a, bool urgent, uint64_t tenant)
 {
-    const struct fair_item *urgent = fair_first(&a->waiters[1]);
-    const struct fair_item *plain = fair_first(&a->waiters[0]);
-    bool overdue =
-        plain && a->passed >= PASSED_MAX && address_has_room(a, waiter_of(plain)->limit, false);
-    const struct fair_item *item = urgent && !overdue ? urgent : plain;
+    return urgent && class_turns_who_is_within(&a->turns, tenant, STREAM_SECURITY);
+}
+
+static bool item_goes_first(const struct fair_item *item, const void *context)
+{
+    return goes_first(context, true, waiter_of(item)->tenant);
+}
+
+/* With urgent mail that goes first. */
+static struct address_waiter *first_urgent(struct address *a)
+{
+    const struct fair_item *item =
+        fair_first_of(&a->waiters[1], item_goes_first, a, &a->look, a->now_ms);
     return item ? waiter_of(item) : NULL;
+}
+
+static bool holds_less(const struct fair_item *a, const struct fair_item *b)
+{
+    if (a->party->used != b->party->used)
+        return a->party->used < b->party->used;
+    if (a->party->served != b->party->served)
+        return a->party->served < b->party->served;
+    return waiter_of(a)->since < waiter_of(b)->since;
+}
+
+/* Of both kinds, where only urgent mail has the reserve. */
+static struct address_waiter *first_in_turn(const struct address *a)
+{
+    const struct fair_item *plain = fair_first(&a->waiters[0]);
+    const struct fair_item *urgent = fair_first(&a->waiters[1]);
+    bool has_room = plain && address_has_room(a, waiter_of(plain)->limit, false);
+    const struct fair_item *item = plain;
+    if (urgent && (!has_room || holds_less(urgent, plain)))
+        item = urgent;
+    return item ? waiter_of(item) : NULL;
+}
+
+static struct address_waiter *first_waiter(struct address *a)
+{
+    const struct fair_item *plain = fair_first(&a->waiters[0]);
+    if (plain && a->passed >= PASSED_MAX && address_has_room(a, waiter_of(plain)->limit, false))
+        return waiter_of(plain);
+    struct address_waiter *urgent = first_urgent(a);
+    return urgent ? urgent : first_in_turn(a);
+}
+
+static bool turn_goes_first(const struct address *a)
+{
+    return a->turn && goes_first(a, a->turn->urgent, a->turn->tenant);
+}
+
+bool address_has_urgent(struct address *a)
+{
+    return turn_goes_first(a) || first_urgent(a);
 }
 
 void address_serves(struct address *a, bool urgent, int64_t now_ms)
@@ -76,6 +125,8 @@ void address_call_next(struct address_book *book, struct address *a)
 bool address_unlist(struct address_book *book, struct address_waiter *w)
 {
     struct address *a = w->address;
+    if (w->tenant != 0)
+        class_turns_leave(&a->turns, w->tenant);
     book->waiting -= w->state == ADDRESS_WAIT_LISTED;
     if (w->state == ADDRESS_WAIT_LISTED)
         fair_take(&w->item);
@@ -117,7 +168,9 @@ void address_wait(struct address_book *book, struct address *a, struct address_w
                                  .tenant = ask->tenant,
                                  .since = ++book->serial,
                                  .urgent = ask->urgent};
-    fair_put(&a->waiters[ask->urgent], w->tenant, &w->item);
+    fair_put(&a->waiters[ask->urgent], address_who(w->tenant), &w->item);
+    if (w->tenant != 0)
+        class_turns_stay(&a->turns, w->tenant);
     book->waiting++;
 }
 
@@ -128,14 +181,13 @@ bool address_waiter_came_before(const void *a, const void *b)
     return waiter_of(i)->since < waiter_of(k)->since;
 }
 
-bool address_others_go_first(const struct address *a, const struct address_question *ask,
+bool address_others_go_first(struct address *a, const struct address_question *ask,
                              const struct address_waiter *waiter)
 {
     if (!a || a->turn == waiter)
         return false;
     bool is_first = waiter->state == ADDRESS_WAIT_LISTED && first_waiter(a) == waiter;
-    if (ask->urgent)
-        return (a->turn && (a->turn->urgent || a->turn_is_due)) ||
-               (a->waiters[1].count > 0 && !is_first);
+    if (goes_first(a, ask->urgent, ask->tenant))
+        return turn_goes_first(a) || (a->turn && a->turn_is_due) || (first_urgent(a) && !is_first);
     return a->turn || (a->waiters[0].count + a->waiters[1].count > 0 && !is_first);
 }

@@ -16,7 +16,7 @@ bool queue_address_take(struct queue *q, uint64_t connection,
                                    .count = count,
                                    .limit = d->window.limit,
                                    .urgent = c->urgent,
-                                   .tenant = c->payer};
+                                   .tenant = c->payer ? c->payer->id : 0};
     if (!address_book_take(&q->addresses, &ask, c->holds, &d->address_waiter, index_r,
                            &c->address_again_ms, now_ms))
         return false;

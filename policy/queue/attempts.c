@@ -63,7 +63,7 @@ static void give_back_turn(const struct attempt *a)
     class_turns_refund(&lane->turns, line->tenant->id, line->class, a->public.count);
 }
 
-void attempt_took(const struct attempt *a, struct lane *lane, int64_t for_ms)
+uint64_t attempt_took(const struct attempt *a, struct lane *lane, int64_t for_ms)
 {
     const struct line *line = a->line;
     uint64_t turns = for_ms > 0 ? (uint64_t)for_ms / TURN_MS : 0;
@@ -71,6 +71,7 @@ void attempt_took(const struct attempt *a, struct lane *lane, int64_t for_ms)
         turns = TURNS_AHEAD;
     if (turns > a->public.count && !line->late)
         charge_at(lane, line, turns - a->public.count);
+    return turns > a->public.count ? turns : a->public.count;
 }
 
 struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms)

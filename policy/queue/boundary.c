@@ -96,26 +96,26 @@ static bool yields_to_sibling(const struct connection *c, const struct line *lin
     return false;
 }
 
-/* Others wait for one of its addresses. */
+/* Others wait for one of its addresses. Mail that goes first there makes room for nobody but for who
+ * has been passed over, or holds less. */
+static bool yields_hold(const struct address_hold *hold, const struct line *line,
+                        bool had_its_turn)
+{
+    if (!line)
+        return address_book_is_wanted(hold, false);
+    if (line->class == STREAM_SECURITY && address_book_puts_first(hold, line->tenant->id))
+        return address_book_gives_way(hold) ||
+               address_book_is_wanted_by_less(hold, line->tenant->id, had_its_turn ? 0 : 1);
+    return address_book_is_wanted(hold, true) ||
+           (had_its_turn && address_book_is_wanted(hold, false));
+}
+
 static bool yields_address(const struct connection *c, const struct next *next, int64_t now_ms)
 {
-    const struct line *line = next->line;
     bool had_its_turn = c->run >= ADDRESS_RUN_MAX || c->since_ms + ADDRESS_RUN_MS <= now_ms;
-    bool urgent = is_urgent(next);
-    if (next->overdue)
-        return false;
-    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++) {
-        const struct address_hold *hold = &c->holds[i];
-        if (!line && address_book_is_wanted(hold, false))
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX && !next->overdue; i++)
+        if (yields_hold(&c->holds[i], next->line, had_its_turn))
             return true;
-        if (line && !urgent && address_book_is_wanted(hold, true))
-            return true;
-        if (line && !urgent && had_its_turn && address_book_is_wanted(hold, false))
-            return true;
-        if (urgent && (address_book_gives_way(hold) ||
-                       address_book_is_wanted_by_less(hold, line->tenant, had_its_turn ? 0 : 1)))
-            return true;
-    }
     return false;
 }
 

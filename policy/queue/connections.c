@@ -20,8 +20,12 @@ void connections_fini(struct queue *q)
 {
     struct attempt *a;
     struct attempt *next;
-    for (size_t i = 0; i < q->slot_count; i++)
-        free(q->slots[i].connection);
+    for (size_t i = 0; i < q->slot_count; i++) {
+        struct connection *c = q->slots[i].connection;
+        for (size_t k = 0; c && k < ADDRESS_HOLDS_MAX; k++)
+            address_book_release(&q->addresses, &c->holds[k], q->now_ms);
+        free(c);
+    }
     DL_FOREACH_SAFE (q->attempts, a, next)
         free(a);
     free(q->slots);
@@ -139,7 +143,7 @@ static void pay(struct queue *q, struct connection *c, struct tenant *tenant)
     if (tenant)
         tenant->users++;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
-        address_book_pays(&c->holds[i], tenant);
+        address_book_pays(&c->holds[i], tenant ? tenant->id : 0);
     if (!old)
         return;
     old->users--;
@@ -322,7 +326,15 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
     fair_charge(pool_of(q, c), c->holder, 1);
     pay(q, c, c->holder);
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
-        address_book_carries(&c->holds[i], c->urgent, c->payer, now_ms);
+        address_book_carries(&c->holds[i], c->urgent, c->payer->id, now_ms);
+}
+
+/* What it carries has kept it busy for so long. */
+static void took(struct connection *c, int64_t for_ms)
+{
+    uint64_t turns = attempt_took(c->attempt, c->lane, for_ms);
+    for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
+        address_book_had(&c->holds[i], turns);
 }
 
 struct attempt *connection_uncarry(struct queue *q, struct connection *c, int64_t now_ms)
@@ -331,7 +343,7 @@ struct attempt *connection_uncarry(struct queue *q, struct connection *c, int64_
     if (!attempt)
         return NULL;
     if (c->state == CONNECTION_BUSY)
-        attempt_took(attempt, c->lane, now_ms - c->began_ms);
+        took(c, now_ms - c->began_ms);
     if (!c->urgent)
         count_plain(q, c, false);
     fair_refund(pool_of(q, c), c->holder, 1);
@@ -372,7 +384,7 @@ void connection_refused(struct queue *q, struct connection *c, struct address_ho
 bool connection_is_in_the_way_of_less(const struct connection *c)
 {
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)
-        if (address_book_is_wanted_by_other(&c->holds[i], c->payer))
+        if (address_book_is_wanted_by_other(&c->holds[i], c->payer ? c->payer->id : 0))
             return true;
     return false;
 }

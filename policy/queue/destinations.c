@@ -84,6 +84,7 @@ void destinations_init(struct queue *q)
     pointer_table_init(&q->destinations, hash_destination, same_destination);
     pointer_table_init(&q->providers, hash_provider, same_provider);
     heap_init(&q->wakes, by_wake, offsetof(struct destination, wake_place));
+    kept_init(&q->unused_destinations);
 }
 
 static void free_lane(struct queue *q, struct lane *lane)
@@ -133,6 +134,7 @@ void destinations_fini(struct queue *q)
         free_lane(q, pointer_table_next(&q->lanes, &at));
     for (size_t at = 0; q->destinations.count > 0; at = 0)
         free_destination(q, pointer_table_next(&q->destinations, &at));
+    kept_fini(&q->unused_destinations);
     pointer_table_fini(&q->lanes);
     pointer_table_fini(&q->destinations);
     pointer_table_fini(&q->providers);
@@ -196,28 +198,12 @@ static struct destination *destination_need(struct queue *q, const char *name,
     return d;
 }
 
-static void keep(struct queue *q, struct destination *d)
-{
-    DL_APPEND2(q->unused_destinations, d, prev_dirty, next_dirty);
-    q->unused_destination_count++;
-    d->unused = true;
-}
-
 struct destination *destination_keep(struct queue *q, const char *name)
 {
     struct destination *d = destination_need(q, name, NULL);
-    if (d->lanes == 0 && !d->unused)
-        keep(q, d);
+    if (d->lanes == 0 && !d->unused.of)
+        kept_put(&q->unused_destinations, &d->users, &d->unused);
     return d;
-}
-
-static void use_again(struct queue *q, struct destination *d)
-{
-    if (!d->unused)
-        return;
-    DL_DELETE2(q->unused_destinations, d, prev_dirty, next_dirty);
-    q->unused_destination_count--;
-    d->unused = false;
 }
 
 static struct lane *find_lane(struct queue *q, struct destination *d, uint64_t trust,
@@ -238,7 +224,7 @@ static struct lane *find_lane(struct queue *q, struct destination *d, uint64_t t
     class_turns_init(&lane->turns, &q->turn_parties, by_lane_turn);
     pointer_table_add(&q->lanes, lane);
     d->lanes++;
-    use_again(q, d);
+    kept_take(&q->unused_destinations, &d->unused);
     if (destination_has_lanes(d) && d->failed_lanes < LANES_TO_SHOW)
         d->window.rest_until_ms = 0; /* other hosts may do better */
     for (const struct connection *c = d->connections; c && d->lanes == 2; c = c->next_of)
@@ -332,23 +318,23 @@ void lane_drop(struct queue *q, struct lane *lane)
     free_lane(q, lane);
     if (--d->lanes > 0)
         return;
-    CHECK(!d->unused);
+    CHECK(!d->unused.of);
     destination_unwanted(q, d);
     if (d->dirty)
         DL_DELETE2(q->dirty, d, prev_dirty, next_dirty);
     d->dirty = false;
-    keep(q, d);
+    kept_put(&q->unused_destinations, &d->users, &d->unused);
 }
 
-/* The longest unused first; what an operator has put to rest stays. */
+/* What an operator has put to rest stays. */
 void destinations_sweep(struct queue *q, int64_t now_ms)
 {
-    size_t left = q->unused_destination_count;
-    while (q->unused_destination_count > UNUSED_MAX && left-- > 0) {
-        struct destination *d = q->unused_destinations;
-        use_again(q, d);
+    struct kept *unused = &q->unused_destinations;
+    for (size_t left = unused->count; unused->count > UNUSED_MAX && left > 0; left--) {
+        struct destination *d = OWNER_OF(kept_first(unused), struct destination, unused);
+        kept_take(unused, &d->unused);
         if (d->operator_until_ms > now_ms)
-            keep(q, d);
+            kept_put(unused, &d->users, &d->unused);
         else
             free_destination(q, d);
     }
@@ -430,7 +416,7 @@ void destination_follow_orders(struct queue *q, struct destination *d, bool told
     if (why)
         destination_set_why(d, why);
     else if (d->operator_until_ms > now_ms)
-        until_ms = d->unused ? 0 : now_ms; /* it is over, which only one in use has to be told */
+        until_ms = d->unused.of ? 0 : now_ms; /* it is over, which only one in use has to be told */
     if (why || d->operator_until_ms > now_ms)
         d->operator_until_ms = until_ms;
     if (why && told && changed)

@@ -185,7 +185,8 @@ static void check_destination(const struct destination *d, struct sums *sums)
         sums->counted -= d->ready[i];
     CHECK(d->in_use == connections && d->plain == plain && d->trying_count == trying);
     CHECK(d->places.held == carrying && d->stuck == stuck);
-    CHECK(d->unused == (d->lanes == 0) && !(d->unused && (d->dirty || connections > 0)));
+    CHECK((d->unused.of != NULL) == (d->lanes == 0));
+    CHECK(!d->unused.of || (!d->dirty && connections == 0));
     sums->lanes += d->lanes;
     sums->in_use += d->in_use;
     sums->plain += d->plain;
@@ -340,15 +341,16 @@ static void take_address(struct holds *sum, const struct address *a)
 {
     bool used = a->in_use > 0 || a->waiters[0].count + a->waiters[1].count > 0 || a->turn;
     CHECK(a->plain <= a->in_use && a->open <= a->working && a->working <= a->in_use);
-    CHECK(used != a->kept && (used || a->failures > 0 || a->bears.ceiling > 0));
+    CHECK(used != (a->kept.of != NULL) && (used || a->failures > 0 || a->bears.ceiling > 0));
     CHECK(!a->turn || a->turn->address == a);
+    check_turns(&a->turns);
     sum->in_use -= a->in_use;
     sum->plain -= a->plain;
     sum->working -= a->working;
     sum->open -= a->open;
     sum->probing -= a->probing;
     sum->serving -= a->serving;
-    sum->kept += a->kept;
+    sum->kept += a->kept.of != NULL;
     for (size_t i = 0; i < COUNT_OF(a->waiters); i++) {
         check_fair(&a->waiters[i]);
         sum->waiting += a->waiters[i].count;
@@ -369,7 +371,7 @@ static void check_addresses(const struct queue *q)
             add_hold(&sum, &q->slots[i].connection->holds[k]);
     CHECK(sum.in_use == 0 && sum.plain == 0 && sum.working == 0 && sum.open == 0);
     CHECK(sum.probing == 0 && sum.serving == 0);
-    CHECK(sum.waiting == book->waiting && sum.kept == book->kept_count);
+    CHECK(sum.waiting == book->waiting && sum.kept == book->kept.count);
 }
 
 /* ---- all of it ---- */
@@ -386,7 +388,6 @@ static void check_counts(const struct queue *q)
     CHECK(q->leaving == count[CONNECTION_CLOSING]);
     CHECK(q->settling <= q->attempt_count && q->attempt_count <= q->under_way);
     CHECK(q->lookup_count == q->resolving[0] + q->resolving[1] + q->slow_lookups);
-    CHECK(q->unused_count <= q->domains.count);
 }
 
 void queue_check(struct queue *q)

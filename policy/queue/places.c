@@ -122,9 +122,9 @@ bool destination_bears_nobody(const struct queue *q, const struct destination *d
 
 void place_taken(struct destination *d, const struct tenant *tenant, int64_t now_ms)
 {
-    if (d->last_user != tenant->id && d->last_user != 0)
+    if (d->users.last != tenant->id && d->users.last != 0)
         d->shared_until_ms = now_ms + SHARED_MS;
-    d->last_user = tenant->id;
+    users_note(&d->users, tenant->id);
     struct places *all = &d->places;
     struct place *p = find(d, tenant);
     if (!p) {

@@ -104,7 +104,8 @@ enum connection_state {
 
 struct destination {
     struct destination *next, *prev;             /* of the provider */
-    struct destination *next_dirty, *prev_dirty; /* queue.dirty, or queue.unused_destinations */
+    struct destination *next_dirty, *prev_dirty; /* queue.dirty */
+    struct kept_item unused;                     /* queue.unused_destinations: it has no lane */
     struct provider *provider;                   /* NULL: none */
     struct window window;
     struct window own; /* only its ceiling: of the mail of one tenant, which alone was refused */
@@ -123,12 +124,12 @@ struct destination {
     struct places places;  /* connections that carry mail, by its tenant */
     unsigned stuck;        /* connections that are */
     enum manner manner;
-    uint64_t last_user;      /* the id of the tenant that was last given a place; 0: nobody */
+    struct users users;      /* who was last given a place */
     int64_t shared_until_ms; /* several tenants use it */
     struct want want[POOLS];
     unsigned want_in_use;
     uint64_t since; /* wants a connection */
-    bool dirty, unused, proven;
+    bool dirty, proven;
     uint32_t wake_place;
     int64_t wake_ms;           /* queue.wakes */
     int64_t blocked_until_ms;  /* no address just now */

@@ -139,8 +139,8 @@ void failure_gives_up(struct queue *q, struct connection *c, int64_t now_ms);
 
 struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms);
 /* It has kept a connection of that lane busy for so long: what that is more than its recipients'
- * turns counts there, too, up to TURNS_AHEAD. */
-void attempt_took(const struct attempt *attempt, struct lane *lane, int64_t for_ms);
+ * turns counts there, too, up to TURNS_AHEAD. Returns all its turns. */
+uint64_t attempt_took(const struct attempt *attempt, struct lane *lane, int64_t for_ms);
 /* It comes back untried, or is over: `due_ms` beside its recipients, or NULL: none is due again. */
 void attempt_back(struct queue *q, struct attempt *attempt, int64_t now_ms);
 /* The same, behind all that waits in its line now, and it has had its turn. */

@@ -18,6 +18,7 @@
 #include "class_turns.h"
 #include "fair.h"
 #include "heap.h"
+#include "kept.h"
 #include "names.h"
 #include "pointer_table.h"
 #include "queue.h"

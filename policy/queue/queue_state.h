@@ -86,8 +86,8 @@ struct queue {
     struct lane *shuns; /* where one tenant's mail rests: whose is over first */
     struct host_rest *host_rests;
     struct heap limit_wakes; /* struct rate_limits that rest: whose is over first */
-    struct destination *dirty, *unused_destinations;
-    size_t unused_destination_count;
+    struct destination *dirty;
+    struct kept unused_destinations;
     struct fair connect[POOLS], beyond[POOLS][BEYOND_KINDS];
     struct wide_look connect_look[POOLS], beyond_look[POOLS][BEYOND_KINDS];
     struct slot *slots;

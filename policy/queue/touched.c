@@ -6,7 +6,7 @@
 
 void destination_touch(struct queue *q, struct destination *d)
 {
-    if (d->dirty || d->unused)
+    if (d->dirty || d->unused.of)
         return;
     d->dirty = true;
     DL_APPEND2(q->dirty, d, prev_dirty, next_dirty);
