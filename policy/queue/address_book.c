@@ -91,13 +91,19 @@ static bool knows_something(const struct address *a)
     return a->failures > 0 || a->bears.ceiling > 0;
 }
 
+static void forget_failures(struct address *a)
+{
+    a->failures = a->stalls = 0;
+    a->must_serve = false;
+}
+
 /* The same, without what is too old to say anything; one that was kept for nothing else is gone. */
 static struct address *look_up(struct address_book *book, const struct queue_address *key,
                                int64_t now_ms)
 {
     struct address *a = find(book, key);
     if (a && a->failures > 0 && a->rest_until_ms + FORGET_MS <= now_ms)
-        a->failures = a->stalls = 0;
+        forget_failures(a);
     if (a && a->bears.ceiling > 0 && a->bears.ceiling_until_ms + FORGET_MS <= now_ms)
         window_forget(&a->bears);
     if (a && a->kept.of && !knows_something(a)) {
@@ -335,6 +341,7 @@ void address_book_stalled(struct address_book *book, struct address_hold *hold, 
         a->rest_until_ms = now_ms + rest_ms(STALL_FIRST_MS, a->stalls);
         a->stalls++;
         a->failures++;
+        a->must_serve = true;
     }
     address_book_release(book, hold, now_ms);
 }
@@ -347,10 +354,12 @@ unsigned address_book_refused(struct address_book *book, struct address_hold *ho
         others = 1;
     if (others > 0)
         window_refused(&a->bears, others, now_ms);
-    if (others > 0 || hold->works)
+    if (others > 0 || a->serving > 0) {
         address_book_release(book, hold, now_ms);
-    else
-        address_book_failed(book, hold, now_ms);
+        return others;
+    }
+    a->must_serve = a->must_serve || hold->works;
+    address_book_failed(book, hold, now_ms);
     return others;
 }
 
@@ -370,7 +379,7 @@ void address_book_works(struct address_hold *hold)
     struct address *a = hold->address;
     a->working += !hold->works;
     hold->works = true;
-    if (a->stalls > 0) /* it has spoken then, too */
+    if (a->must_serve)
         return;
     a->probing -= hold->probes;
     hold->probes = false;
@@ -385,6 +394,7 @@ void address_book_serves(struct address_hold *hold)
     hold->address->serving += !hold->serves;
     hold->serves = true;
     hold->address->stalls = 0;
+    hold->address->must_serve = false;
     address_book_works(hold);
 }
 
@@ -489,7 +499,7 @@ static void end_rest(struct address_book *book, struct address *a)
         return;
     }
     a->rest_until_ms = 0;
-    a->failures = a->stalls = 0;
+    forget_failures(a);
     window_forget(&a->bears);
     address_call_next(book, a);
 }

@@ -82,7 +82,8 @@ struct address_hold *address_book_held(struct address_hold *holds, const struct 
 
 void address_book_failed(struct address_book *book, struct address_hold *hold, int64_t now_ms);
 /* The server there refuses this one, by what it says or without a word. Returns how many others are
- * open there, or lately were: as many as it bears; 0: it has but failed. */
+ * open there, or lately were: as many as it bears; 0: it has but failed, and when it has spoken it
+ * is only probed until a message has gone through. */
 unsigned address_book_refused(struct address_book *book, struct address_hold *hold, int64_t now_ms);
 /* It has spoken, and then said nothing for too long: it rests for a minute, then twice that, up to
  * ten, and until a message has gone through it is only probed. Not while others serve there. */

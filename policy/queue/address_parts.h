@@ -22,6 +22,7 @@ struct address {
     struct address_waiter *turn;    /* called, and not yet here */
     unsigned passed;                /* urgent messages in a row while others waited */
     bool giving_way, turn_is_due;   /* turn_is_due: not even urgent mail goes before it */
+    bool must_serve; /* that it speaks is not enough: it has done so and then took nothing */
     struct address_hold detached;
 };
 

@@ -160,6 +160,7 @@ static void tries(struct stage *s, struct stage_connection *c)
     c->host += at;
     const struct stage_server *v = server_of(s, hosts[c->host]);
     c->machine = machine_of(s, hosts[c->host++]);
+    s->machine_tries[c->machine]++;
     if (v->kind == SERVER_HANGS) {
         step(s, c, c->host == count ? TIMEOUT_MS : probes ? PROBE_MS : RACE_MS, TRY_FAILED);
     } else if (v->kind == SERVER_REFUSES || v->kind == SERVER_FULL || (v->accepts > 0 && s->machine_now[c->machine] >= v->accepts)) {
@@ -174,11 +175,18 @@ static void tries(struct stage *s, struct stage_connection *c)
     }
 }
 
-static void speaks(struct stage *s, struct stage_connection *c)
+/* Where it is; `alone_r`: its domain has no other host. */
+static const struct stage_server *server_at(const struct stage *s, const struct stage_connection *c, bool *alone_r)
 {
     char hosts[3][100];
-    hosts_of(s, c->domain, hosts);
-    const struct stage_server *v = server_of(s, hosts[0]);
+    *alone_r = hosts_of(s, c->domain, hosts) == 1;
+    return server_of(s, hosts[c->host - 1]);
+}
+
+static void speaks(struct stage *s, struct stage_connection *c)
+{
+    bool alone = false;
+    const struct stage_server *v = server_at(s, c, &alone);
     assert_true(c->attempt->trust == c->trust);
     c->busy = true;
     c->idle = false;
@@ -217,16 +225,10 @@ static void spoken(struct stage *s, struct stage_connection *c)
     }
 }
 
-static const char *host_of(const struct stage *s, const struct stage_connection *c)
-{
-    static char hosts[3][100];
-    hosts_of(s, c->domain, hosts);
-    return hosts[0];
-}
-
 static void on_decision(struct stage *s, const struct queue_decision *d)
 {
     struct stage_event e = {.kind = NAMES};
+    bool alone = false;
     struct stage_connection *c = &s->connections[(uint32_t)d->connection % STAGE_CONNECTIONS];
     switch (d->kind) {
     case QUEUE_RESOLVE:
@@ -259,7 +261,7 @@ static void on_decision(struct stage *s, const struct queue_decision *d)
     case QUEUE_HURRY:
         trace(s, "HURRY %s", d->destination);
         assert_true(c->busy);
-        if (server_of(s, host_of(s, c))->kind == SERVER_STALLS)
+        if (server_at(s, c, &alone)->kind == SERVER_STALLS)
             step(s, c, 10000, STALLED);
         break;
     case QUEUE_SETTLE:
@@ -328,6 +330,9 @@ static void on_event(struct stage *s, const struct stage_event *e)
         assert_true(queue_opened(s->queue, c->id, &a, s->now_ms));
         speaks(s, c);
     } else if (e->kind == STALLED) {
+        bool alone = false;
+        if (server_at(s, c, &alone)->kind == SERVER_STALLS && !alone)
+            queue_address_stalled(s->queue, c->id, &a, s->now_ms);
         fails(s, c, QUEUE_FAIL_LOST, "timed out");
     } else if (e->kind == SPOKEN) {
         spoken(s, c);

@@ -67,7 +67,7 @@ struct stage {
     struct stage_event *events;
     size_t event_count, event_size;
     struct stage_connection connections[STAGE_CONNECTIONS];
-    unsigned machine_now[70000], machine_most[70000];
+    unsigned machine_now[70000], machine_most[70000], machine_tries[70000];
     size_t open_now, open_most, delivered, settled_untried, deferred, given_back, resolving;
     int64_t begun_ms[STAGE_MESSAGES], done_ms[STAGE_MESSAGES]; /* by message; -1: not */
     size_t order_of[STAGE_MESSAGES], begun;
