@@ -445,52 +445,6 @@ void address_book_carries(struct address_hold *hold, bool urgent, uint64_t tenan
     }
 }
 
-bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent)
-{
-    struct address *a = hold->address;
-    if (!a)
-        return false;
-    if (by_urgent)
-        return address_has_urgent(a);
-    return a->waiters[0].count + a->waiters[1].count > 0 || a->turn;
-}
-
-bool address_book_puts_first(const struct address_hold *hold, uint64_t tenant)
-{
-    const struct address *a = hold->address;
-    return !a || class_turns_who_is_within(&a->turns, tenant, STREAM_SECURITY);
-}
-
-bool address_book_is_wanted_by_other(const struct address_hold *hold, uint64_t tenant)
-{
-    const struct address *a = hold->address;
-    for (size_t i = 0; a && i < COUNT_OF(a->waiters); i++) {
-        const struct fair *f = &a->waiters[i];
-        const struct fair_item *item = fair_first(f);
-        const void *who = address_who(tenant);
-        if (item && item->party->who != who && item->party->used <= fair_used(f, who))
-            return true;
-    }
-    return false;
-}
-
-bool address_book_gives_way(const struct address_hold *hold)
-{
-    struct address *a = hold->address;
-    if (!a || a->giving_way || a->passed < PASSED_MAX || a->waiters[0].count == 0)
-        return false;
-    a->giving_way = true;
-    return true;
-}
-
-bool address_book_is_wanted_by_less(const struct address_hold *hold, uint64_t tenant,
-                                    unsigned more)
-{
-    const struct address *a = hold->address;
-    return a && a->waiters[1].count > 0 &&
-           fair_first_used(&a->waiters[1]) + more < fair_used(&a->waiters[1], address_who(tenant));
-}
-
 /* A probe that is under way is not waited for: somebody knows better. */
 static void end_rest(struct address_book *book, struct address *a)
 {
@@ -510,8 +464,7 @@ void address_book_forget(struct address_book *book)
     while ((a = first_kept(book)))
         end_rest(book, a);
     size_t at = 0;
-    for (a = pointer_table_next(&book->all, &at); a;
-         a = pointer_table_next(&book->all, &at))
+    for (a = pointer_table_next(&book->all, &at); a; a = pointer_table_next(&book->all, &at))
         end_rest(book, a);
 }
 

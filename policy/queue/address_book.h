@@ -56,8 +56,8 @@ struct address_book {
     struct pointer_table all, parties;
     struct turn_table turns;
     uint64_t serial;
-    int64_t now_ms;   /* when an address was last asked for */
-    struct kept kept; /* not in use, but known to fail or refuse */
+    int64_t now_ms;                /* when an address was last asked for */
+    struct kept kept;              /* not in use, but known to fail or refuse */
     struct address_waiter *called; /* whose turn it is */
     size_t waiting;                /* who stands in the list of an address */
 };

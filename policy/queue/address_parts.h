@@ -19,9 +19,9 @@ struct address {
     struct fair waiters[2];         /* by what tenants hold there; [1]: those with urgent mail */
     struct class_turns turns;       /* of those who hold one or wait: what they have had */
     struct wide_look look;
-    struct address_waiter *turn;    /* called, and not yet here */
-    unsigned passed;                /* urgent messages in a row while others waited */
-    bool giving_way, turn_is_due;   /* turn_is_due: not even urgent mail goes before it */
+    struct address_waiter *turn;  /* called, and not yet here */
+    unsigned passed;              /* urgent messages in a row while others waited */
+    bool giving_way, turn_is_due; /* turn_is_due: not even urgent mail goes before it */
     bool must_serve; /* that it speaks is not enough: it has done so and then took nothing */
     struct address_hold detached;
 };

@@ -191,3 +191,50 @@ bool address_others_go_first(struct address *a, const struct address_question *a
         return turn_goes_first(a) || (a->turn && a->turn_is_due) || (first_urgent(a) && !is_first);
     return a->turn || (a->waiters[0].count + a->waiters[1].count > 0 && !is_first);
 }
+
+/* ---- who goes on there ---- */
+
+bool address_book_is_wanted(const struct address_hold *hold, bool by_urgent)
+{
+    struct address *a = hold->address;
+    if (!a)
+        return false;
+    if (by_urgent)
+        return address_has_urgent(a);
+    return a->waiters[0].count + a->waiters[1].count > 0 || a->turn;
+}
+
+bool address_book_puts_first(const struct address_hold *hold, uint64_t tenant)
+{
+    const struct address *a = hold->address;
+    return !a || class_turns_who_is_within(&a->turns, tenant, STREAM_SECURITY);
+}
+
+bool address_book_is_wanted_by_other(const struct address_hold *hold, uint64_t tenant)
+{
+    const struct address *a = hold->address;
+    for (size_t i = 0; a && i < COUNT_OF(a->waiters); i++) {
+        const struct fair *f = &a->waiters[i];
+        const struct fair_item *item = fair_first(f);
+        const void *who = address_who(tenant);
+        if (item && item->party->who != who && item->party->used <= fair_used(f, who))
+            return true;
+    }
+    return false;
+}
+
+bool address_book_gives_way(const struct address_hold *hold)
+{
+    struct address *a = hold->address;
+    if (!a || a->giving_way || a->passed < PASSED_MAX || a->waiters[0].count == 0)
+        return false;
+    a->giving_way = true;
+    return true;
+}
+
+bool address_book_is_wanted_by_less(const struct address_hold *hold, uint64_t tenant, unsigned more)
+{
+    const struct address *a = hold->address;
+    return a && a->waiters[1].count > 0 &&
+           fair_first_used(&a->waiters[1]) + more < fair_used(&a->waiters[1], address_who(tenant));
+}

@@ -96,10 +96,9 @@ static bool yields_to_sibling(const struct connection *c, const struct line *lin
     return false;
 }
 
-/* Others wait for one of its addresses. Mail that goes first there makes room for nobody but for who
- * has been passed over, or holds less. */
-static bool yields_hold(const struct address_hold *hold, const struct line *line,
-                        bool had_its_turn)
+/* Others wait for one of its addresses. Mail that goes first there makes room only for who has been
+ * passed over, or holds less. */
+static bool yields_hold(const struct address_hold *hold, const struct line *line, bool had_its_turn)
 {
     if (!line)
         return address_book_is_wanted(hold, false);

@@ -8,9 +8,9 @@
  *
  * What a tenant has had is charged when it is served, and only grows (start-time fair queueing).
  * One that comes begins where those who are there stand. One that goes with more than they have had
- * is remembered for TURN_OWED_MS for each turn of that, and longest for TURNS_DEBT_MS: at the place
- * itself and while that is there, so that nothing which is remembered elsewhere, or of others, is in
- * its way. Nobody is counted as more than TURNS_SPREAD behind the others.
+ * is remembered for TURN_OWED_MS for each turn of that, TURNS_DEBT_MS at most: at the place itself,
+ * so that nothing which is remembered elsewhere, or of others, is in its way. Nobody is counted as
+ * more than TURNS_SPREAD behind the others.
  *
  * Inside a tenant's class the order is that of the items. Each step costs the logarithm of what is
  * in there.
@@ -22,7 +22,8 @@
 #include "pointer_table.h"
 #include "stream.h"
 
-enum { TURNS_AHEAD = 100, TURNS_SPREAD = 300, TURN_OWED_MS = 1000, TURNS_DEBT_MS = 5 * 60 * 1000 };
+enum { TURNS_AHEAD = 100, TURNS_SPREAD = 300 };
+enum { TURN_OWED_MS = 1000, TURNS_DEBT_MS = 5 * 60 * 1000 };
 
 struct class_turns;
 

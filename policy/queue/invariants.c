@@ -388,6 +388,7 @@ static void check_counts(const struct queue *q)
     CHECK(q->leaving == count[CONNECTION_CLOSING]);
     CHECK(q->settling <= q->attempt_count && q->attempt_count <= q->under_way);
     CHECK(q->lookup_count == q->resolving[0] + q->resolving[1] + q->slow_lookups);
+    CHECK(q->unused_count <= q->domains.count);
 }
 
 void queue_check(struct queue *q)
