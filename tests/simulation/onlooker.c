@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { BESIDE_MS = 30 * 1000 }; /* three runs at an address */
+
 /* ---- recipients ---- */
 
 struct recipient *recipient_of(int64_t message, unsigned number)
@@ -299,6 +301,57 @@ static bool plain_is_full(const struct connection *added, bool *elsewhere_r)
     return here > 0 || *elsewhere_r;
 }
 
+void check_known(void)
+{
+    struct queue_destination_view view;
+    for (size_t i = 0; i < sim.turns_count; i++)
+        HOLDS(queue_find_destination(sim.queue, sim.turns[i].destination, &view, sim.now_ms), "%s is forgotten",
+              sim.turns[i].destination);
+}
+
+/* The same for two destinations of one machine, where an address is left after a run, by each that has one. */
+static void note_end_beside(struct connection *c)
+{
+    int64_t had_ms = c->spoke_ms < 0 ? 0 : charged_ms(c, c->spoke_ms);
+    size_t domain = recipient_of(c->attempt->message, c->attempt->numbers[0])->domain;
+    if (c->passes_beside)
+        sim.beside_ms += had_ms;
+    else if (domain == 1)
+        sim.beside_ms = sim.beside_ms > had_ms ? sim.beside_ms - had_ms : 0;
+    c->passes_beside = false;
+}
+
+/* Is mail of the second tenant's left standing at the other destination, which has no connection there? */
+static bool stands_beside(const struct connection *added)
+{
+    const struct world *w = &sim.world;
+    struct queue_domain_view view;
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        const struct connection *c = &sim.connections[i];
+        if (c != added && c->state != LINE_CLOSED && c->site == w->domains[1].site)
+            return false;
+    }
+    queue_find_domain(sim.queue, w->domains[1].name, &view);
+    for (size_t i = 0; i < w->recipient_count && view.state == QUEUE_DOMAIN_LEADS; i++) {
+        const struct recipient *r = &w->recipients[i];
+        if (r->added && !is_aside(r) && r->state == RECIPIENT_WAITS && r->due_ms < sim.now_ms &&
+            r->expires_ms > sim.now_ms && r->domain == 1 && r->tenant == 1)
+            return true;
+    }
+    return false;
+}
+
+/* `full`: it could have no connection elsewhere, either. */
+static void check_beside(struct connection *c, bool full)
+{
+    const struct recipient *r = recipient_of(c->attempt->message, c->attempt->numbers[0]);
+    bool code = r->domain == 0 && r->tenant == 0 && r->class == STREAM_SECURITY;
+    c->passes_beside = code && !full && stands_beside(c);
+    HOLDS(!c->passes_beside || sim.beside_ms <= (int64_t)(TURNS_AHEAD + TURNS_SPREAD) * 100 + BESIDE_MS,
+          "codes of t0 had %lld ms at the machine of %s before other mail of t1", (long long)sim.beside_ms,
+          sim.world.domains[1].name);
+}
+
 /* What a tenant calls security goes first within its fair part only: it does not take much more of
  * the connections' time than another whose mail stands there. */
 void note_end(struct connection *c)
@@ -306,6 +359,8 @@ void note_end(struct connection *c)
     struct turns *turns = turns_of(c->destination);
     if (!c->attempt)
         return;
+    if (sim.world.beside)
+        note_end_beside(c);
     size_t tenant = tenant_of(c);
     int64_t had_ms = c->spoke_ms < 0 ? 0 : charged_ms(c, c->spoke_ms);
     if (c->attempt->class == STREAM_SECURITY)
@@ -336,6 +391,8 @@ void check_not_starved(struct connection *c)
     HOLDS(turns->passed <= STARVED, "%u times class security went first to %s", turns->passed,
           c->destination);
     c->spoke_ms = sim.now_ms;
+    if (sim.world.beside)
+        check_beside(c, full_elsewhere);
     for (size_t i = 0; i < TENANTS_MAX && c->attempt->class == STREAM_SECURITY; i++) {
         int64_t *ahead_ms = &turns->ahead_ms[tenant][i];
         bool may_go = stands[i] && !full && !is_under_way(c, i) && turns->rests_until_ms[i] <= sim.now_ms;

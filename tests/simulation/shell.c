@@ -4,6 +4,7 @@
 #include "simulation.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- connections ---- */
@@ -288,10 +289,34 @@ static void on_send(const struct queue_decision *d)
     step(c, travel(), EVENT_SEND, 0);
 }
 
+/* Of the tenant with thousands of domains: each leads somewhere else, where its message is not wanted any more. */
+static bool is_of_many(const struct queue_decision *d)
+{
+    static const char begin[] = "many";
+    char name[40];
+    char host[48];
+    const char *hosts[] = {host};
+    if (d->attempt && d->attempt->message >= MANY_FIRST) { /* it came too late */
+        queue_settled(sim.queue, d->attempt, NULL, sim.now_ms);
+        return true;
+    }
+    if (d->kind != QUEUE_RESOLVE || strncmp(d->domain, begin, strlen(begin)) != 0)
+        return false;
+    snprintf(name, sizeof(name), "%s", d->domain);
+    snprintf(host, sizeof(host), "mx.%s", name);
+    queue_drop(sim.queue, MANY_FIRST + strtol(name + strlen(begin), NULL, 10), 0, sim.now_ms);
+    struct queue_answer answer = {
+        .hosts = hosts, .host_count = 1, .port = 25, .route = "", .trust = sim.trust, .valid_ms = 600000};
+    queue_resolved(sim.queue, name, &answer, sim.now_ms);
+    return true;
+}
+
 static void on_decision(const struct queue_decision *d)
 {
     struct connection *c = NULL;
     sim.decisions++;
+    if (is_of_many(d))
+        return;
     switch (d->kind) {
     case QUEUE_RESOLVE:
         trace("RESOLVE %s", d->domain);

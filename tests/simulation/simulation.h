@@ -17,6 +17,7 @@
 
 enum { CONNECTIONS_MAX = 512, TRIED_MAX = HOSTS_OF_SITE * SERVERS_OF_HOST };
 enum { TRAVEL_MS = 3, STORE_MS = 10, CONNECT_TIMEOUT_MS = 30 * 1000 };
+enum { MANY = 5300, MANY_FIRST = 1000000 }; /* messages for as many domains */
 enum { STARVED = 25 }; /* no class may have been passed over so often */
 enum { STALL_MS = 300 * 1000, HURRY_MS = 30 * 1000, MUTE_MS = 600 * 1000 };
 enum { RACE_MS = 2000, PROBE_MS = 100, PROBED_MS = 10 * 1000 };
@@ -36,6 +37,7 @@ enum event_kind {
     EVENT_SPOKEN, /* the message has been */
     EVENT_STUCK,  /* its time is over */
     EVENT_SETTLED,
+    EVENT_MANY, /* domains of one more tenant's */
     EVENT_PAUSE,
     EVENT_GO_ON,
     EVENT_RELOAD
@@ -60,6 +62,7 @@ struct connection {
     int64_t took_ms; /* its attempt, and when that spoke */
     int64_t spoke_ms;
     bool passes[TENANTS_MAX]; /* its code, the other mail of these */
+    bool passes_beside;       /* and that of another destination's, at the same machine */
     const char *destination;
     size_t tried[TRIED_MAX], tried_count;
     bool refused, has_server, plain;
@@ -90,6 +93,7 @@ struct simulation {
     size_t turns_count;
     int64_t urgent_ms;
     uint64_t decisions;
+    int64_t beside_ms; /* world.beside: the first tenant's codes have had so much more than the other's mail there */
     bool paused; /* as the queue has been told */
 };
 
@@ -124,6 +128,9 @@ void note_turn(const struct connection *c); /* it has been given something */
 void check_not_starved(struct connection *c);
 void note_end(struct connection *c); /* its attempt is over, or comes back */
 void check_carries(const struct connection *c);
+
+/* What has been learned stays known. */
+void check_known(void);
 
 /* ---- shell.c ---- */
 

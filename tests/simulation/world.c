@@ -93,20 +93,31 @@ static void make_domain(struct world *w, size_t at, unsigned mute_of_ten)
     }
 }
 
-/* Two tenants send to one slow site of its own machine, the first one security only. */
-static void make_flood(struct world *w)
+/* Its mail leads to the machine that is made next, of which it is the only use. */
+static void leads_to_flood(struct world *w, struct name *d, unsigned connections)
 {
-    struct site *s = &w->sites[w->domains[0].site];
+    struct site *s = &w->sites[d->site];
+    d->kind = NAMES_GOOD;
+    d->answer_ms = 50;
+    s->connections = connections;
+    s->host_count = s->hosts[0].server_count = 1;
+    s->hosts[0].servers[0] = w->server_count;
+}
+
+/* Two tenants send to one slow site of its own machine, the first one security only; or to two such sites. */
+static void make_flood(struct world *w, bool beside)
+{
+    const struct site *s = &w->sites[w->domains[0].site];
+    unsigned connections = (unsigned)between(w, 1, 3);
     if (w->server_count == SERVERS_MAX || s->hosts[0].name[0] == 'm') /* a provider's */
         return;
     w->flood = true;
     if (w->tenant_count < 2)
         w->tenant_count = 2;
-    w->domains[0].kind = NAMES_GOOD;
-    w->domains[0].answer_ms = 50;
-    s->connections = (unsigned)between(w, 1, 3);
-    s->host_count = s->hosts[0].server_count = 1;
-    s->hosts[0].servers[0] = w->server_count;
+    w->beside = beside && w->domain_count > 1 && w->domains[1].site != w->domains[0].site &&
+                w->sites[w->domains[1].site].hosts[0].name[0] != 'm';
+    for (size_t i = 0; i < 1 + (size_t)w->beside; i++)
+        leads_to_flood(w, &w->domains[i], connections);
     w->servers[w->server_count++] = (struct server){
         .kind = SERVER_GOOD, .greet_ms = between(w, 1, 100), .message_ms = between(w, 500, 1500)};
     w->bad_sites = 0;
@@ -133,7 +144,7 @@ static void make_message(struct world *w, int64_t message)
     if (w->flood && one_in(w, 2)) {
         class = one_in(w, 2) ? STREAM_SECURITY : STREAM_DIGEST;
         tenant = class == STREAM_SECURITY ? 0 : 1;
-        domain = 0;
+        domain = w->beside ? tenant : 0;
         comes_ms /= 4;
         count = 1;
     }
@@ -243,7 +254,7 @@ void world_make(struct world *w, uint64_t seed)
     for (size_t i = 0; i < w->domain_count; i++)
         make_domain(w, i, mute_of_ten);
     if (w->stuck == STUCK_NONE && seed % 8 == 5)
-        make_flood(w);
+        make_flood(w, seed % 16 == 13);
     spread_trouble(w);
     int64_t messages = w->flood ? 250 : between(w, 1, 250);
     for (int64_t i = 1; i <= messages; i++)
@@ -252,6 +263,7 @@ void world_make(struct world *w, uint64_t seed)
         w->paused_from_ms = between(w, 0, 60 * 1000);
         w->paused_until_ms = w->paused_from_ms + between(w, 1, 20 * 1000);
     }
+    w->many_ms = seed % 128 == 9 ? between(w, 0, 2 * w->comes_for_ms + 120 * 1000) : -1;
     w->reload_ms = one_in(w, 3) ? between(w, 0, w->comes_for_ms) : -1;
     make_bounds(w);
 }

@@ -87,6 +87,8 @@ struct world {
     size_t server_count, site_count, domain_count, recipient_count, tenant_count, bad_sites;
     enum stuck stuck;
     bool flood; /* the first tenant calls much of its mail to one site security */
+    bool beside; /* and the other's mail goes to another site, whose host is the same machine */
+    int64_t many_ms; /* one more tenant has mail for thousands of domains then; -1: none has */
     int64_t comes_for_ms; /* mail comes for so long */
     unsigned defers, loses, stale; /* of a hundred */
     int64_t paused_from_ms, paused_until_ms, reload_ms;
