@@ -28,6 +28,8 @@ struct mail_row {
     bool delay_told; /* the sender has been told of the delay */
     int code;        /* of the last reply; 0: there was none yet */
     char enhanced[12], reply[160];
+    char remote[280]; /* by whom it was said, or where there was trouble, as a row has it */
+    bool over;        /* its time is: that reply is the last one */
 };
 
 struct mail {

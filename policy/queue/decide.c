@@ -331,23 +331,14 @@ static void look_up_all(struct queue *q, int64_t now_ms)
 }
 
 static void explain(const struct queue *q, const struct line *line, struct queue_decision *decision,
-                    int64_t now_ms)
+                    char text[QUEUE_WHY_MAX], int64_t now_ms)
 {
     const struct domain *domain = line->domain;
-    const struct destination *d = domain->lane ? domain->lane->destination : NULL;
-    if (!line->late) {
-        decision->reason = QUEUE_UNRESOLVABLE;
-        decision->result = domain->result;
-        decision->text = domain_why(q, domain);
-        return;
-    }
-    decision->reason = QUEUE_EXPIRED;
-    if (d && d->why && (destination_rests(d, now_ms) || d->operator_until_ms > now_ms))
-        decision->text = d->why;
-    else if (d)
-        decision->text = "no connection became free in time";
-    else
-        decision->text = domain->why != 0 ? domain_why(q, domain) : "DNS gave no answer in time";
+    decision->reason = line->late ? QUEUE_EXPIRED : QUEUE_UNRESOLVABLE;
+    decision->result = line->late ? 0 : domain->result;
+    decision->text = line->late ? text : domain_why(q, domain);
+    if (line->late)
+        line_waited_for(q, line, text, now_ms);
 }
 
 static void settle_all(struct queue *q, int64_t now_ms)
@@ -355,7 +346,8 @@ static void settle_all(struct queue *q, int64_t now_ms)
     while (q->settle.count > 0 && q->settling < q->settings.settling) {
         struct line *line = OWNER_OF(fair_first(&q->settle), struct line, settle);
         struct queue_decision decision = {.kind = QUEUE_SETTLE, .domain = line->domain->name};
-        explain(q, line, &decision, now_ms);
+        char text[QUEUE_WHY_MAX];
+        explain(q, line, &decision, text, now_ms);
         q->settling++;
         fair_charge(&q->settle, line->tenant, 1);
         struct attempt *attempt = attempt_make(q, line, now_ms);

@@ -4,16 +4,20 @@
 
 #include <stdlib.h>
 
-/* What an event tells of may be forgotten before it is taken: it has a copy of its own. */
+/* What is said of may be forgotten before it is taken: there is a copy of it. */
+static bool has_copy(const struct queue_decision *decision)
+{
+    return decision->kind == QUEUE_EVENT || decision->kind == QUEUE_SETTLE;
+}
+
 static const char *keep_text(const struct queue_decision *decision)
 {
-    return decision->kind == QUEUE_EVENT && decision->text ? xstrdup(decision->text)
-                                                           : decision->text;
+    return has_copy(decision) && decision->text ? xstrdup(decision->text) : decision->text;
 }
 
 static void drop_text(const struct queue_decision *decision)
 {
-    if (decision->kind == QUEUE_EVENT)
+    if (has_copy(decision))
         free((char *)decision->text);
 }
 

@@ -378,7 +378,7 @@ void destination_rest(struct queue *q, struct destination *d, const char *why, i
         d->manner = MANNER_UNKNOWN;
     if (!window_rest(&d->window, destination_has_lanes(d) ? LANES_REST_MS : INT64_MAX, now_ms))
         return;
-    destination_set_why(d, why);
+    destination_set_why(d, why, now_ms);
     decide(q, (struct queue_decision){.kind = QUEUE_EVENT,
                                       .destination = d->name,
                                       .text = d->why,
@@ -414,7 +414,7 @@ void destination_follow_orders(struct queue *q, struct destination *d, bool told
     }
     bool changed = d->operator_until_ms != until_ms;
     if (why)
-        destination_set_why(d, why);
+        destination_set_why(d, why, now_ms);
     else if (d->operator_until_ms > now_ms)
         until_ms = d->unused.of ? 0 : now_ms; /* it is over, which only one in use has to be told */
     if (why || d->operator_until_ms > now_ms)

@@ -33,7 +33,7 @@ static void look_at(struct queue *q, struct destination *d, int64_t now_ms)
     d->hangs = true;
     snprintf(text, sizeof(text), "no answer on %u connections, on one for %lld s", count,
              (long long)longest_ms / 1000);
-    destination_set_why(d, text);
+    destination_set_why(d, text, now_ms);
     decide(q, (struct queue_decision){.kind = QUEUE_EVENT,
                                       .reason = QUEUE_HANGS,
                                       .destination = d->name,

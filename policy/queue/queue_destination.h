@@ -148,6 +148,7 @@ struct destination {
     struct connection *connections, *idle;
     struct lane *shuns; /* where one tenant's mail rests: whose is over last is last */
     char *why;
+    int64_t why_ms;  /* since then */
     char *hosts;     /* some of those that are tried now, where its name does not say them; NULL */
     uint64_t *marks; /* what stands for each of them */
     size_t mark_count;

@@ -8,7 +8,11 @@
 
 /* ---- reason.c ---- */
 
-void destination_set_why(struct destination *d, const char *why);
+void destination_set_why(struct destination *d, const char *why, int64_t now_ms);
+/* For whom its mail has waited, that was not sent in its time: what rests, who said why, and when.
+ */
+void line_waited_for(const struct queue *q, const struct line *line, char text_r[QUEUE_WHY_MAX],
+                     int64_t now_ms);
 
 /* ---- hangs.c ---- */
 
@@ -46,6 +50,8 @@ struct tenant_rest {
     const char *tenant, *why; /* NULL: nobody's does */
     int64_t until_ms;
 };
+/* What holds up this tenant's mail at MAIL; NULL: nothing. Borrowed. */
+const char *rate_limit_why(const struct destination *d, const struct tenant *tenant);
 /* Of several the one that lasts longest. */
 struct tenant_rest rate_limit_of_tenant(const struct destination *d, int64_t now_ms);
 void rate_limits_check(const struct destination *d);

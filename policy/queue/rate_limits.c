@@ -264,7 +264,7 @@ static void set_why(struct rate_limit *l, const char *why, int64_t now_ms)
     free(l->why);
     l->why = xstrdup(text);
     if (d->operator_until_ms <= now_ms && (l->alone || !window_rests(&d->window, now_ms)))
-        destination_set_why(d, l->why); /* else it says why all rests */
+        destination_set_why(d, l->why, now_ms); /* else it says why all rests */
 }
 
 static void rest(struct queue *q, struct rate_limit *l, const char *why, int64_t now_ms)
@@ -392,6 +392,12 @@ int64_t rate_limit_rest_ms(const struct destination *d, unsigned *failures_r, in
     const struct rate_limit *l = longest(d, true, now_ms);
     *failures_r = l ? l->rest.failures : 0;
     return l ? holds_until(l, now_ms) - now_ms : 0;
+}
+
+const char *rate_limit_why(const struct destination *d, const struct tenant *tenant)
+{
+    const struct rate_limit *l = d->limited > 0 ? find(d, tenant) : NULL;
+    return l ? l->why : NULL;
 }
 
 struct tenant_rest rate_limit_of_tenant(const struct destination *d, int64_t now_ms)

@@ -50,6 +50,7 @@ static bool read_recipients(struct database *db, struct mail *m, struct err *err
                                        .code = (int)rows_get_int(s, 9)};
         rows_copy_text(s, 10, m->rows[i].enhanced, sizeof(m->rows[i].enhanced));
         rows_copy_text(s, 11, m->rows[i].reply, sizeof(m->rows[i].reply));
+        rows_copy_text(s, 12, m->rows[i].remote, sizeof(m->rows[i].remote));
     }
     return err->kind == ERR_NONE;
 }

@@ -5,6 +5,7 @@ The kind of fault: a reason that is our own (no key, no DNS, no route, a destina
 its sender never heard of it, and a code that nobody can use any more was delivered at last.
 """
 
+import email
 import time
 
 import pytest
@@ -182,3 +183,58 @@ def test_ninety_domains_that_fail_make_one_report(relay_factory, dns, mailhost):
     wait_for(lambda: host.messages, 60)
     time.sleep(2)
     assert len(host.messages) == 1 and all(w.encode() in host.messages[0].data for w in wanted)
+
+
+def returned(sink):
+    """(text for people, fields of the recipient) of the one report."""
+    text, status = email.message_from_bytes(sink.wait(1, 60)[0][1]).get_payload()[:2]
+    return text.get_payload(), status.get_payload()[1]
+
+
+@pytest.mark.parametrize("how", ["by an operator", "nobody listens", "a limit"])
+def test_what_was_never_tried_says_what_it_waited_for(relay_factory, dns, mailhost, sink_factory, delivery_port, how):
+    """Kind: the queue knows why mail waits, and the sender, the event and the log hear that its time is over, and nothing else."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    place = f"mx.dest.test:{delivery_port}"
+    relay = relay_factory(streams(8))
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    relay.start()
+    if how != "nobody listens":
+        mailhost(lambda line, c: "450 4.7.1 too much mail" if how == "a limit" and line.startswith("MAIL") else None)
+    want = f"waited for {place}, which has rested for "
+    said = {"by an operator": "s by an operator's order: they move", "nobody listens": "connection refused",
+            "a limit": "450 4.7.1 too much mail"}[how]
+    if how == "by an operator":
+        relay.command("destination", "rest", place, "--for", "1h", "--why", "they move")
+    ids = [code(relay, f"u{i}@dest.test") for i in range(1 if how == "by an operator" else 8)]
+    events = [end_of(relay, id)[0] for id in ids]
+    untried = [e for e, id in zip(events, ids) if "deferred" not in relay.kinds(id) and e["reply"].startswith("Expired")]
+    assert untried, events
+    for event in untried:
+        assert event["kind"] == "expired" and event["enhanced"] == "4.4.7" and want in event["reply"] and said in event["reply"], event
+    lines = [line for line in relay.log().splitlines() if " expired " in line and f"id={untried[0]['id']}" in line]
+    assert len(lines) == 1 and want in lines[0] and said in lines[0], lines
+    if how == "by an operator":
+        text, fields = returned(back)
+        assert "they move" in text and fields["Status"] == "4.4.7" and fields["Diagnostic-Code"] is None, text
+
+
+def test_who_was_heard_before_is_named_at_the_end(relay_factory, dns, mailhost, sink_factory, delivery_port):
+    """Deferred by its server, then held back by a rest until its time is over: that server's last answer is why."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    relay = relay_factory(streams(8, "3, 3"))
+    back = sink_factory(host="127.0.0.2", records=relay.records)
+    relay.start()
+    mailhost(lambda line, c: "450 4.2.0 greylisted" if line.startswith("RCPT") else None)
+    id = code(relay, "bob@dest.test")
+    relay.wait_kind(id, "deferred")
+    relay.command("destination", "rest", f"mx.dest.test:{delivery_port}", "--for", "1h")
+    event = ends_in_time(relay, id, 8)
+    assert (event["kind"], event["enhanced"], event["reply"]) == ("expired", "4.2.0", "greylisted"), event
+    assert event["remote"] == "mx.dest.test[127.0.0.1]", event
+    line, = [line for line in relay.log().splitlines() if " expired " in line]
+    assert " mx=mx.dest.test[127.0.0.1] " in line and "code=450" in line, line
+    text, fields = returned(back)
+    assert "The server mx.dest.test answered" in text and fields["Remote-MTA"] == "dns; mx.dest.test", (text, fields)

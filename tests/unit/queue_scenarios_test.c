@@ -620,7 +620,7 @@ static void an_operator_puts_a_destination_to_rest_and_ends_it(void **state)
 static void whoever_waits_for_a_resting_destination_is_told_when_his_time_is_over(void **state)
 {
     static const struct stage_server servers[] = {{.host = "mx.down.test", .kind = SERVER_REFUSES}, {0}};
-    static const char *const lines[] = {"0.0  mx.down.test:25 rests: no answer", "8.0  SETTLE 3: no answer"};
+    static const char *const lines[] = {"0.0  mx.down.test:25 rests: no answer", "8.0  SETTLE 3: waited for mx.down.test:25, which has rested for 7 s: no answer"};
     struct stage *s = stage_new(&settings, NULL, servers);
     struct queue_entry e = {.tenant = "a", .domain = "down.test", .class = STREAM_SECURITY, .expires_ms = 8000};
     (void)state;

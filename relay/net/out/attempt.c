@@ -56,17 +56,26 @@ uint64_t attempt_timeout_ms(struct attempt *p, uint64_t usual_ms)
     return wait_ms < usual_ms ? wait_ms : usual_ms;
 }
 
+/* What was last heard of it; or what it has waited for. */
+static struct verdict last_word(const struct attempt *p, struct mail_row *row)
+{
+    const struct dispatch_work *work = p->work;
+    struct verdict last = verdict_make(row->code, row->enhanced, "%s", row->reply);
+    row->over = row->code >= 400;
+    last.heard = strchr(row->remote, '[') != NULL; /* as rows have it */
+    if (!row->over && work->reason == QUEUE_EXPIRED && work->text[0])
+        last = verdict_make(451, "4.4.7", "Expired before it could be sent: it %s", work->text);
+    return retry_expired(&last);
+}
+
 bool attempt_expired(struct attempt *p)
 {
     if (attempt_left_ms(p) > 0)
         return false;
     p->not_attempted = true;
-    for (size_t i = 0; i < p->mail->envelope.count; i++) {
-        const struct mail_row *row = &p->mail->rows[i];
-        struct verdict last = verdict_make(row->code, row->enhanced, "%s", row->reply);
+    for (size_t i = 0; i < p->mail->envelope.count; i++)
         if (p->answers[i].code == 0)
-            p->answers[i] = retry_expired(&last);
-    }
+            p->answers[i] = last_word(p, &p->mail->rows[i]);
     return true;
 }
 

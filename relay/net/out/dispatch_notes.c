@@ -27,8 +27,7 @@ static void tell_resumed(struct dispatch *d, const char *destination, const char
                         : reason == QUEUE_LIMIT_OVER ? "no mail is held up any more"
                                                      : "a connection works again";
     char text[QUEUE_WHY_MAX + 100];
-    snprintf(text, sizeof(text), "%s%s%s",
-             usual, *why ? "; it was: " : "", why);
+    snprintf(text, sizeof(text), "%s%s%s", usual, *why ? "; it was: " : "", why);
     incidents_add_event(d->incidents, "destination_resumed", destination, text);
 }
 

@@ -43,9 +43,12 @@ static enum store_report report_on(const struct attempt *p, size_t i, enum mail_
 /* By whom it was said, or where there was trouble; what we refuse ourselves is nobody's word. */
 static void note_remote(const struct attempt *p, size_t i, struct store_outcome *o)
 {
+    const struct mail_row *row = &p->mail->rows[i];
     bool trouble = p->answers[i].what == VERDICT_DEFER && !p->not_attempted;
     o->heard = p->answers[i].heard;
-    if (o->heard || trouble)
+    if (row->over) /* it was there, in an attempt before this one */
+        snprintf(o->remote, sizeof(o->remote), "%s", row->remote);
+    else if (o->heard || trouble)
         snprintf(o->remote, sizeof(o->remote), "%s", p->remote);
 }
 
@@ -115,9 +118,11 @@ static void log_outcome(const struct attempt *p, size_t i, const struct store_ou
                                                                           : LOG_INFO;
     struct log_line *line = log_text(log_id(log_begin(level, log_word(o)), p->mail->id), "rcpt",
                                      p->mail->envelope.rcpts[i].address);
-    bool by_host = o->remote[0] != '\0';
+    bool by_host = o->remote[0] != '\0' && !p->mail->rows[i].over; /* in this attempt */
+    if (o->remote[0])
+        line = log_text(line, "mx", o->remote);
     if (by_host)
-        line = log_text(log_text(line, "mx", p->remote), "tls", p->tls[0] ? p->tls : "none");
+        line = log_text(line, "tls", p->tls[0] ? p->tls : "none");
     if (by_host && p->tls[0])
         line = log_text(line, "verified", p->verified ? "yes" : "no");
     if (by_host && p->tls[0] && p->route->username[0])

@@ -42,7 +42,7 @@ FROM message
 WHERE id = ?;
 
 -- :name RECIPIENTS
-SELECT number, address, domain, original, notify, state, tries, due, delay_told, code, enhanced, reply
+SELECT number, address, domain, original, notify, state, tries, due, delay_told, code, enhanced, reply, remote
 FROM recipient
 WHERE message = ?
 ORDER BY number;
