@@ -9,6 +9,9 @@
 /* ---- reason.c ---- */
 
 void destination_set_why(struct destination *d, const char *why, int64_t now_ms);
+
+/* ---- waited_for.c ---- */
+
 /* For whom its mail has waited, that was not sent in its time: what rests, who said why, and when.
  */
 void line_waited_for(const struct queue *q, const struct line *line, char text_r[QUEUE_WHY_MAX],

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* reason.c - Why a destination rests, or has less than it might have; and what mail waits for. */
+/* reason.c - Why a destination rests, or has less than it might have. */
 #include "queue_moves.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { NAME_SHOWN = 60, HEAD_MAX = 128 };
 
 /* One that lasts is as old as when it was first said. */
 void destination_set_why(struct destination *d, const char *why, int64_t now_ms)
@@ -17,45 +15,4 @@ void destination_set_why(struct destination *d, const char *why, int64_t now_ms)
         d->why_ms = now_ms;
     free(d->why);
     d->why = xstrdup(text);
-}
-
-/* Of this line's mail, where others' may go on. */
-static const char *own_reason(const struct line *line, int64_t now_ms)
-{
-    const struct lane *lane = line->domain->lane;
-    if (line_is_shunned(line, now_ms))
-        return lane->shunned_why;
-    return rate_limit_why(lane->destination, line->tenant);
-}
-
-static bool is_held_back(const struct line *line, int64_t now_ms)
-{
-    const struct lane *lane = line->domain->lane;
-    const struct destination *d = lane->destination;
-    return destination_rests(d, now_ms) || window_rests(&lane->rest, now_ms) || d->window.failing ||
-           lane->rest.failing || rate_limit_bars(d, line->tenant, NULL);
-}
-
-void line_waited_for(const struct queue *q, const struct line *line, char text_r[QUEUE_WHY_MAX],
-                     int64_t now_ms)
-{
-    const struct lane *lane = line->domain->lane;
-    const struct destination *d = lane ? lane->destination : NULL;
-    if (!d) {
-        const char *why = line->domain->why != 0 ? domain_why(q, line->domain) : "";
-        snprintf(text_r, QUEUE_WHY_MAX, "waited for DNS%s%s", *why ? ": " : "", why);
-        return;
-    }
-    bool ordered = d->operator_until_ms > now_ms;
-    const char *own = ordered ? NULL : own_reason(line, now_ms);
-    const char *why = own ? own : d->why ? d->why : "";
-    char head[HEAD_MAX];
-    if (!ordered && !own && (!*why || !is_held_back(line, now_ms))) {
-        snprintf(text_r, QUEUE_WHY_MAX, "waited for a connection to %.*s", NAME_SHOWN, d->name);
-        return;
-    }
-    snprintf(head, sizeof(head), "waited for %.*s, which has rested for %d s%s%s", NAME_SHOWN,
-             d->name, (int)((now_ms - d->why_ms) / 1000), ordered ? " by an operator's order" : "",
-             *why ? ": " : "");
-    snprintf(text_r, QUEUE_WHY_MAX, "%s%.*s", head, (int)(QUEUE_WHY_MAX - 1 - strlen(head)), why);
 }

@@ -42,9 +42,36 @@ enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
     return QUIT;
 }
 
+enum delivery_stage delivery_settles(struct delivery *d, const struct verdict *v)
+{
+    struct verdict answer = *v;
+    d->doubted = d->second = (struct verdict){0};
+    d->saying_body = false;
+    d->left = true;
+    rcpts_answer_all(d->mail, &answer);
+    d->want = DELIVERY_DONE;
+    return READY;
+}
+
+/* The connection ends with a doubt (doubt.c). True: the answer that was doubted stands, and the
+ * message is done with; else it is lost, for `*why` if that is changed. */
+static bool is_settled_by_doubt(struct delivery *d, const char **why)
+{
+    if (d->doubted.code == 0)
+        return false;
+    if (d->doubted.what == VERDICT_ACCEPT)
+        *why = "protocol error: the server took the message before it had all of it";
+    else if (d->doubted.code == 421)
+        d->trouble = d->doubted;
+    else
+        d->stage = delivery_settles(d, &d->doubted);
+    d->doubted = d->second = (struct verdict){0};
+    return d->want == DELIVERY_DONE;
+}
+
 void delivery_loses(struct delivery *d, const char *why, enum delivery_loss loss)
 {
-    if (d->left || doubt_ends_lost(d, &why))
+    if (d->left || is_settled_by_doubt(d, &why))
         return;
     if (d->trouble.code == 0)
         d->trouble = verdict_make(451, "4.4.2", "%s (while at %s)%s", why ? why : "connection lost",

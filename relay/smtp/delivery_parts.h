@@ -47,6 +47,8 @@ enum delivery_stage delivery_breaks(struct delivery *d, const char *why);
 
 /* The connection is of no more use; `why` NULL: what the server has said is the reason. */
 void delivery_loses(struct delivery *d, const char *why, enum delivery_loss loss);
+/* The message is, by this answer, and the connection is of no more use. */
+enum delivery_stage delivery_settles(struct delivery *d, const struct verdict *v);
 void delivery_say_quit(struct delivery *d);
 
 /* ---- mail_transaction.c: what the answers to a message's commands lead to ---- */
@@ -67,9 +69,6 @@ enum delivery_stage transaction_rset_answered(struct delivery *d, const struct v
 enum delivery_stage doubt_answered(struct delivery *d, const struct verdict *v);
 /* Its last byte has been said. */
 void doubt_message_said(struct delivery *d);
-/* The connection ends with a doubt. True: the answer that was doubted stands, and the message is
- * done with; else it is lost, for `*why` if that is changed. */
-bool doubt_ends_lost(struct delivery *d, const char **why);
 
 /* ---- hello.c: what the answers before the first message lead to ---- */
 

@@ -16,21 +16,7 @@
 #include "delivery_parts.h"
 #include "rcpts.h"
 
-static const char took_early[] =
-    "protocol error: the server took the message before it had all of it";
 static const char wants_more[] = "protocol error: the server's answer asks for more";
-
-/* What is settled by it: the message, and that this connection is of no more use. */
-static enum delivery_stage ends(struct delivery *d, const struct verdict *v)
-{
-    struct verdict answer = *v;
-    d->doubted = d->second = (struct verdict){0};
-    d->saying_body = false;
-    d->left = true;
-    rcpts_answer_all(d->mail, &answer);
-    d->want = DELIVERY_DONE;
-    return READY;
-}
 
 /* It is about all mail just now, not about this message. */
 static enum delivery_stage leaves(struct delivery *d, const struct verdict *v)
@@ -43,7 +29,7 @@ static enum delivery_stage leaves(struct delivery *d, const struct verdict *v)
 
 static enum delivery_stage stands(struct delivery *d)
 {
-    return d->doubted.code == 421 ? leaves(d, &d->doubted) : ends(d, &d->doubted);
+    return d->doubted.code == 421 ? leaves(d, &d->doubted) : delivery_settles(d, &d->doubted);
 }
 
 /* While the message is being said. A yes may be followed by the answer to the dot. */
@@ -52,7 +38,7 @@ static enum delivery_stage before_the_dot(struct delivery *d, const struct verdi
     if (v->code == 421)
         return leaves(d, v);
     if (v->code >= 400)
-        return ends(d, v);
+        return delivery_settles(d, v);
     if (v->what != VERDICT_ACCEPT)
         return delivery_breaks(d, wants_more);
     d->doubted = *v;
@@ -73,15 +59,15 @@ static enum delivery_stage after_quit(struct delivery *d, const struct verdict *
 {
     bool yes = d->doubted.what == VERDICT_ACCEPT;
     if (d->second.code != 0)
-        return ends(d, &d->second);
+        return delivery_settles(d, &d->second);
     if (v->code == 421 && yes)
-        return delivery_breaks(d, took_early);
+        return delivery_breaks(d, NULL); /* it is told of the early yes */
     if (v->code == 221 || v->code == 421)
         return stands(d);
     if (v->code < 400 && v->what != VERDICT_ACCEPT)
         return delivery_breaks(d, wants_more);
     if (yes)
-        return ends(d, v);
+        return delivery_settles(d, v);
     d->second = *v;
     return BODY;
 }
@@ -104,18 +90,4 @@ void doubt_message_said(struct delivery *d)
     d->answered_early = d->in.len > 0 || d->answer->lines > 0;
     if (d->doubted.code != 0)
         delivery_say_quit(d);
-}
-
-bool doubt_ends_lost(struct delivery *d, const char **why)
-{
-    if (d->doubted.code == 0)
-        return false;
-    if (d->doubted.what == VERDICT_ACCEPT)
-        *why = took_early;
-    else if (d->doubted.code == 421)
-        d->trouble = d->doubted;
-    else
-        d->stage = ends(d, &d->doubted);
-    d->doubted = d->second = (struct verdict){0};
-    return d->want == DELIVERY_DONE;
 }
