@@ -11,6 +11,8 @@
 #define LEAST "{\"policies\":[{\"policy\":{\"policy-type\":\"sts\",\"policy-domain\":\"d.test\"},\"summary\":" \
               "{\"total-successful-session-count\":1,\"total-failure-session-count\":0}}]}"
 
+#define LINE "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
+
 /* ---- the shared vectors ---- */
 
 /* [text, times]… */
@@ -18,9 +20,8 @@ static void generate(json_t *parts, struct buf *out)
 {
     for (size_t i = 0; i < json_array_size(parts); i++) {
         json_t *text = json_array_get(json_array_get(parts, i), 0);
-        json_int_t times = json_integer_value(json_array_get(json_array_get(parts, i), 1));
-        for (; times > 0; times--)
-            buf_add(out, (struct span){json_string_value(text), json_string_length(text)});
+        size_t times = (size_t)json_integer_value(json_array_get(json_array_get(parts, i), 1));
+        vectors_repeat(out, (struct span){json_string_value(text), json_string_length(text)}, times);
     }
 }
 
@@ -210,8 +211,7 @@ static void repeat(struct buf *out, const char *before, const char *again, size_
 {
     buf_init(out, (size_t)40 << 20);
     buf_add(out, span_of(before));
-    for (size_t i = 0; i < times; i++)
-        buf_add(out, span_of(again));
+    vectors_repeat(out, span_of(again), times);
     buf_add(out, span_of(after));
 }
 
@@ -230,8 +230,8 @@ static void limits(void **state)
         {"commas behind an escaped quote", "{\"policies\":[\"\\\"", ",", "\"]}", TLSRPT_VALUES_MAX, TLSRPT_FAULT_READABLE},
         {"as deep as it may be", "{\"policies\":[", "[", "]}", TLSRPT_DEPTH_MAX - 2, TLSRPT_FAULT_NOT_JSON},
         {"deeper", "{\"policies\":[", "[", "]}", TLSRPT_DEPTH_MAX - 1, TLSRPT_FAULT_TOO_DEEP},
-        {"line ends that grow", "A: b\n", "\n", "", 9 << 20, TLSRPT_FAULT_TOO_LARGE},
-        {"repaired octets that grow", "{\"a\":\"", "\xff\xff\xff\xff", "\"}", 2 << 20, TLSRPT_FAULT_TOO_LARGE},
+        {"line ends that grow", "A: b\n", LINE, "", (16 << 20) / sizeof(LINE) + 100, TLSRPT_FAULT_TOO_LARGE},
+        {"repaired octets that grow", "{\"a\":\"", "\xff\xff\xff\xff", "\"}", 1400000, TLSRPT_FAULT_TOO_LARGE},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -23,6 +23,20 @@ static inline json_t *vectors_load(const char *name)
     return all;
 }
 
+/* `text`, so many times, at once: what is made of millions of pieces would take its time with the sanitizers. */
+static inline void vectors_repeat(struct buf *out, struct span text, size_t times)
+{
+    char *to = text.len * times > 0 ? buf_reserve(out, text.len * times) : NULL;
+    if (!to)
+        return;
+    for (size_t made = 0; made < text.len * times;) {
+        size_t piece = made == 0 ? text.len : made < text.len * times - made ? made : text.len * times - made;
+        memcpy(to + made, made == 0 ? text.ptr : to, piece);
+        made += piece;
+    }
+    buf_commit(out, text.len * times);
+}
+
 static inline const char *vectors_text(json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
