@@ -124,6 +124,7 @@ MUST_CHECK bool dispatch_failed(struct dispatch *d, uint64_t connection, enum qu
 void dispatch_closed(struct dispatch *d, uint64_t connection);
 
 /* As in queue_connection.h. */
+void dispatch_mail_taken(struct dispatch *d, uint64_t connection);
 MUST_CHECK bool dispatch_turned_away(struct dispatch *d, uint64_t connection,
                                      enum queue_refusal what, const char *why);
 MUST_CHECK bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection);

@@ -108,6 +108,9 @@ enum queue_reason {
     QUEUE_GIVEN_UP,     /* CLOSE: does not open, and others wait for its place */
     QUEUE_DRAINING,     /* CLOSE */
     QUEUE_REST_OVER,    /* EVENT: the time is over that an operator has set */
+    QUEUE_LIMIT_LASTS,  /* EVENT: `destination` has taken none of the mail that `text` names for
+                           `rest_ms`, and says so at MAIL */
+    QUEUE_LIMIT_OVER,   /* EVENT: that, or what was told of all mail, is over */
     QUEUE_HANGS,        /* EVENT: `destination` answers nothing, and `count` connections wait */
     QUEUE_SHARE_USED    /* EVENT: `tenant` has no connection for its other mail, as `count` are busy
                            with one message each for long, most of them at `destination` */

@@ -96,7 +96,8 @@ struct queue_domain_view {
     const char *tenant, *tenant_why; /* whose mail alone rests there until then; or NULL */
     int64_t tenant_until_ms;
 };
-void queue_find_domain(const struct queue *q, const char *name, struct queue_domain_view *view_r);
+void queue_find_domain(const struct queue *q, const char *name, struct queue_domain_view *view_r,
+                       int64_t now_ms);
 
 /* Nothing is sent there for so long, whatever happens; what is under way goes on. False: there is
  * none of that name. */

@@ -313,7 +313,8 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
     place_taken(d, c->holder, now_ms);
     c->urgent = attempt->line->class == STREAM_SECURITY;
     c->carries = true;
-    c->at_mail = MAIL_TAKEN;
+    c->at_mail = MAIL_SAID;
+    c->carried = ++q->serial;
     attempt->connection = c;
     attempt->public.connection = c->id;
     attempt->public.trust = c->lane->trust;

@@ -252,6 +252,7 @@ static struct destination *destination_need(struct queue *q, const char *name,
     window_init(&d->window, LIMIT_UNKNOWN);
     window_init(&d->own, LIMIT_UNKNOWN);
     class_turns_init(&d->turns, &q->turn_parties, by_turn);
+    rate_limits_begin(d);
     fair_init(&d->trying, FAIR_HELD, &q->parties, by_turn);
     for (size_t i = 0; i < POOLS; i++)
         d->want[i].destination = d;
@@ -420,8 +421,7 @@ void destination_unwanted(struct queue *q, struct destination *d)
 /* A tenant's mail alone may rest, or be capped. */
 static bool holds_back_some(const struct destination *d, int64_t now_ms)
 {
-    if (window_is_capped(&d->window, now_ms) || window_is_capped(&d->own, now_ms) ||
-        rate_limit_is_active(d))
+    if (window_is_capped(&d->window, now_ms) || window_is_capped(&d->own, now_ms) || d->limited > 0)
         return true;
     for (const struct connection *c = d->connections; c; c = c->next_of)
         if (c->lane->shunned_until_ms > now_ms)
@@ -431,8 +431,8 @@ static bool holds_back_some(const struct destination *d, int64_t now_ms)
 
 void destination_forget_why(struct destination *d, int64_t now_ms)
 {
-    if (!d->why || d->operator_until_ms > now_ms || destination_rests(d, now_ms) ||
-        holds_back_some(d, now_ms))
+    if (!d->why || d->operator_until_ms > now_ms || holds_back_some(d, now_ms) ||
+        destination_rests(d, now_ms))
         return;
     free(d->why);
     d->why = NULL;

@@ -290,7 +290,7 @@ static void check_connections(const struct queue *q, struct sums *sums)
         sums->tenant_users += (size_t)(c->trier != NULL) + (c->payer != NULL);
     }
     CHECK(found == q->in_use && found + q->free_slot_count == q->slot_count);
-    sums->tenant_users += q->lines.count + held_count(q);
+    sums->tenant_users += q->lines.count + held_count(q) + q->limit_wakes.count;
     for (const struct tenant *t = pointer_table_next(&q->tenants, &at); t;
          t = pointer_table_next(&q->tenants, &at)) {
         CHECK(t->users > 0);

@@ -51,9 +51,9 @@ void queue_free(struct queue *q)
 {
     if (!q)
         return;
+    rate_limits_fini(q);
     domains_fini(q);
     destinations_fini(q);
-    rate_limits_fini(q);
     wants_fini(q);
     host_rests_fini(q);
     lanes_fini(q);
@@ -252,8 +252,8 @@ static void server_answers(struct queue *q, struct connection *c, int64_t now_ms
     destination_answers(q, d, now_ms);
     if (!c->attempt)
         return;
-    if (c->at_mail == MAIL_TAKEN)
-        rate_limit_takes(q, d, c->holder, now_ms);
+    if (c->at_mail == MAIL_SAID)
+        rate_limit_takes(q, c, now_ms);
     if (c->at_mail != MAIL_TURNED_AWAY)
         domain_answered(q, c->attempt->line->domain, c->lane);
     connection_uncarry(q, c, now_ms);
@@ -266,6 +266,15 @@ static void server_answers(struct queue *q, struct connection *c, int64_t now_ms
     window_succeeded(&d->window, d->in_use - d->count[CONNECTION_CLOSING], now_ms);
 }
 
+void queue_mail_taken(struct queue *q, uint64_t connection, int64_t now_ms)
+{
+    struct connection *c = connection_find(q, connection);
+    if (!c || !c->attempt || c->at_mail != MAIL_SAID)
+        return;
+    c->at_mail = MAIL_TAKEN;
+    rate_limit_takes(q, c, now_ms);
+}
+
 bool queue_turned_away(struct queue *q, uint64_t connection, enum queue_refusal what,
                        const char *why, int64_t now_ms)
 {
@@ -275,7 +284,7 @@ bool queue_turned_away(struct queue *q, uint64_t connection, enum queue_refusal 
         return false;
     switch (what) {
     case QUEUE_REFUSES_MESSAGE:
-        if (c->at_mail == MAIL_TAKEN)
+        if (c->at_mail == MAIL_SAID)
             c->at_mail = MAIL_REFUSED;
         break;
     case QUEUE_REFUSES_FIRST:
@@ -283,7 +292,7 @@ bool queue_turned_away(struct queue *q, uint64_t connection, enum queue_refusal 
         known = rate_limit_refuses(q, c, why, now_ms);
         break;
     case QUEUE_REFUSES_LATER:
-        known = rate_limit_rests(c, now_ms);
+        known = rate_limit_rests(c);
         break;
     }
     if (known)

@@ -109,7 +109,8 @@ struct destination {
     struct window window;
     struct window own; /* only its ceiling: of the mail of one tenant, which alone was refused */
     uint64_t own_tenant;
-    struct rate_limits *limits; /* NULL: none has shown */
+    struct pointer_table limits; /* struct rate_limit, by tenant */
+    unsigned limited;            /* of them: those that hold up mail */
     unsigned count[CONNECTION_STATES], in_use, plain;
     size_t lanes, ready[STREAM_CLASSES];
     unsigned passed[STREAM_CLASSES]; /* while it stood: messages of classes before it, in a row */

@@ -60,12 +60,14 @@ struct entry {
 
 struct tenant {
     uint64_t id;                      /* of its name; not 0 */
-    size_t users;                     /* lines, lookups, entries that are held */
+    size_t users;                     /* lines, lookups, entries that are held, limits */
     struct heap held[STREAM_CLASSES]; /* entries that are due, but not yet in a line */
     unsigned passed[STREAM_CLASSES];  /* held meanwhile: of classes before it that went, in a row */
     struct fair_item held_item[2];    /* queue.held[] */
     unsigned stuck;                   /* connections that carry its mail, and are stuck */
     unsigned answering;               /* the same: where it had been answered, and not stuck */
+    struct rate_limit *limits;        /* that hold up none of its mail: met longest ago first */
+    unsigned limit_count;
     int64_t told_ms;  /* when the operator was told last that they use up its share */
     const char *name; /* in the same block, as all names here */
 };

@@ -20,21 +20,22 @@ void hangs_look(struct queue *q, int64_t now_ms);
 /* ---- rate_limits.c ---- */
 
 void rate_limits_init(struct queue *q);
+/* All of them; before tenants and destinations go. */
 void rate_limits_fini(struct queue *q);
+/* Of one destination: its first, and its last. */
+void rate_limits_begin(struct destination *d);
 void rate_limits_free(struct queue *q, struct destination *d);
 /* What it carries was refused as `why` says. True: by a limit of the server's, which is known by
  * now, and rests. */
-bool rate_limit_refuses(struct queue *q, struct connection *c, const char *why, int64_t now_ms);
+bool rate_limit_refuses(struct queue *q, const struct connection *c, const char *why,
+                        int64_t now_ms);
 /* Does one rest just now that holds for what it carries? */
-bool rate_limit_rests(const struct connection *c, int64_t now_ms);
-/* The server has taken a message of that tenant's. */
-void rate_limit_takes(struct queue *q, struct destination *d, const struct tenant *tenant,
-                      int64_t now_ms);
+bool rate_limit_rests(const struct connection *c);
+/* The server has taken the MAIL of what it carries. */
+void rate_limit_takes(struct queue *q, const struct connection *c, int64_t now_ms);
 /* Does that tenant's mail wait there, for the end of a rest or for what is tried after it? */
 bool rate_limit_bars(const struct destination *d, const struct tenant *tenant,
-                     const struct connection *own, int64_t now_ms);
-/* Anybody's? */
-bool rate_limit_is_active(const struct destination *d);
+                     const struct connection *own);
 void rate_limits_forget(struct queue *q, struct destination *d, int64_t now_ms);
 void rate_limits_wake(struct queue *q, int64_t now_ms);
 int64_t rate_limits_wake_ms(const struct queue *q);
@@ -46,7 +47,7 @@ struct tenant_rest {
     int64_t until_ms;
 };
 /* Of several the one that lasts longest. */
-struct tenant_rest rate_limit_of_tenant(const struct destination *d);
+struct tenant_rest rate_limit_of_tenant(const struct destination *d, int64_t now_ms);
 void rate_limits_check(const struct destination *d);
 
 #endif

@@ -15,9 +15,9 @@ struct attempt {
     uint32_t behind;   /* of its recipients, while they stood */
 };
 
-/* What a server has said to a message's MAIL: a refusal that is the message's own, or one that may
- * be a limit. */
-enum at_mail { MAIL_TAKEN, MAIL_REFUSED, MAIL_TURNED_AWAY };
+/* What a server has said to a message's MAIL, as far as the core was told: a message that is done
+ * without more was taken; a refusal is the message's own, or may be a limit. */
+enum at_mail { MAIL_SAID, MAIL_TAKEN, MAIL_REFUSED, MAIL_TURNED_AWAY };
 
 struct connection {
     /* queue.opening, slow_opening, busy, stuck, idle: the oldest first */
@@ -37,6 +37,7 @@ struct connection {
     bool stuck;           /* busy with the same for long */
     bool hurried;         /* stuck, and asked to end */
     enum at_mail at_mail; /* what it carries */
+    uint64_t carried;     /* since when, as queue.serial counts */
     bool answering;       /* began where it had been answered, and is not stuck */
     int64_t began_ms;     /* carries its attempt */
     int64_t since_ms, opened_ms, hurried_ms;
@@ -80,7 +81,7 @@ struct queue {
     struct fair lookup[2]; /* [1]: class security's */
     struct lane *shuns;    /* where one tenant's mail rests: whose is over first */
     struct host_rest *host_rests;
-    struct heap limit_wakes; /* struct rate_limits that rest: whose is over first */
+    struct heap limit_wakes; /* struct rate_limit: what has to be looked at first */
     struct destination *dirty, *unused_destinations;
     size_t unused_destination_count;
     struct fair connect[POOLS], beyond[POOLS][BEYOND_KINDS];

@@ -86,10 +86,10 @@ static unsigned count_stuck(const struct destination *d, int64_t now_ms)
 /* What holds back the mail of one tenant, at these hosts: of several rests the one that lasts
  * longest. */
 static struct tenant_rest tenant_rest_at(const struct lane *lane_or_null,
-                                         const struct destination *d)
+                                         const struct destination *d, int64_t now_ms)
 {
     const struct lane *lane = lane_or_null;
-    struct tenant_rest r = rate_limit_of_tenant(d);
+    struct tenant_rest r = rate_limit_of_tenant(d, now_ms);
     if (lane && lane->shunned_until_ms > r.until_ms)
         r = (struct tenant_rest){lane->shunned_name, lane->shunned_why, lane->shunned_until_ms};
     return r;
@@ -97,7 +97,7 @@ static struct tenant_rest tenant_rest_at(const struct lane *lane_or_null,
 
 static void look(const struct destination *d, struct queue_destination_view *v, int64_t now_ms)
 {
-    struct tenant_rest r = tenant_rest_at(d->shuns ? d->shuns->prev_shun_of : NULL, d);
+    struct tenant_rest r = tenant_rest_at(d->shuns ? d->shuns->prev_shun_of : NULL, d, now_ms);
     show(d, v, now_ms);
     if (d->window.limit == LIMIT_UNKNOWN)
         v->limit = 0;
@@ -223,7 +223,8 @@ void queue_each_tenant(const struct queue *q, const char *name, queue_on_tenant 
     free(shares);
 }
 
-void queue_find_domain(const struct queue *q, const char *name, struct queue_domain_view *view_r)
+void queue_find_domain(const struct queue *q, const char *name, struct queue_domain_view *view_r,
+                       int64_t now_ms)
 {
     static const enum queue_domain_state states[] = {[DOMAIN_UNRESOLVED] = QUEUE_DOMAIN_UNRESOLVED,
                                                      [DOMAIN_RESOLVING] = QUEUE_DOMAIN_RESOLVING,
@@ -241,7 +242,7 @@ void queue_find_domain(const struct queue *q, const char *name, struct queue_dom
         view_r->rest_until_ms = domain->lane->rest.rest_until_ms;
         bool spared = domain->lane->spares_good && domain_is_good(domain);
         struct tenant_rest r =
-            tenant_rest_at(spared ? NULL : domain->lane, domain->lane->destination);
+            tenant_rest_at(spared ? NULL : domain->lane, domain->lane->destination, now_ms);
         view_r->tenant_until_ms = r.until_ms;
         view_r->tenant = r.tenant;
         view_r->tenant_why = r.why;

@@ -228,7 +228,7 @@ static bool plain_stands(const struct connection *c, bool stands_r[TENANTS_MAX])
             w->domains[r->domain].site != c->site || sim.trust_of[r->domain] != c->trust ||
             turns_of(c->destination)->rests_until_ms[r->tenant] > sim.now_ms)
             continue;
-        queue_find_domain(sim.queue, w->domains[r->domain].name, &view);
+        queue_find_domain(sim.queue, w->domains[r->domain].name, &view, sim.now_ms);
         if (view.state == QUEUE_DOMAIN_LEADS)
             any = stands_r[r->tenant] = true;
     }
@@ -370,7 +370,7 @@ void check_urgent_first(const struct connection *c)
             turns->rests_until_ms[r->tenant] > sim.now_ms ||
             (c->state == LINE_OPENING && has_its_share(c, r->tenant)))
             continue;
-        queue_find_domain(sim.queue, w->domains[r->domain].name, &view);
+        queue_find_domain(sim.queue, w->domains[r->domain].name, &view, sim.now_ms);
         if (view.state == QUEUE_DOMAIN_LEADS)
             fail("%lld/%u of t%zu, of class security, was passed over", (long long)r->message, r->number,
                  r->tenant);

@@ -2,6 +2,8 @@
 /* queue_mail_stage.c - As its header says. */
 #include "queue_mail_stage.h"
 
+#include <stdio.h>
+
 static void start(struct stage *s, uint64_t connection, const struct queue_attempt *a, bool first)
 {
     assert_true(s->count < UNDER_WAY);
@@ -11,15 +13,20 @@ static void start(struct stage *s, uint64_t connection, const struct queue_attem
 
 void stage_go_on(struct stage *s)
 {
-    static const char *const hosts[] = {"mx.d.test"};
-    static const struct queue_answer answer = {
+    char host[64];
+    const char *hosts[] = {host};
+    const struct queue_answer answer = {
         .hosts = hosts, .host_count = 1, .port = 25, .route = "", .trust = 1, .valid_ms = 3600000};
     const struct queue_address at = {.port = 25};
     struct queue_decision d;
     while (queue_decide(s->queue, &d, s->now_ms)) {
-        if (d.kind == QUEUE_RESOLVE)
+        if (d.kind == QUEUE_RESOLVE) {
+            snprintf(host, sizeof(host), "mx.%s", d.domain);
             queue_resolved(s->queue, d.domain, &answer, s->now_ms);
-        if (d.kind == QUEUE_EVENT && d.rest_ms > 0) {
+        }
+        if (d.kind == QUEUE_EVENT && d.reason == QUEUE_LIMIT_LASTS) {
+            s->lasts++;
+        } else if (d.kind == QUEUE_EVENT && d.rest_ms > 0) {
             bool of_one = strstr(d.text, "mail of tenant ") == d.text;
             s->rests += !of_one;
             s->rests_of_one += of_one;
@@ -46,15 +53,29 @@ void stage_begin(struct stage *s)
     s->queue = queue_new(&settings, s->now_ms);
 }
 
-void stage_add_of(struct stage *s, const char *tenant, enum stream_class class)
+static void add(struct stage *s, const char *tenant, enum stream_class class, const char *domain)
 {
     const struct queue_entry e = {.message = ++s->message,
                                   .class = class,
                                   .tenant = tenant,
-                                  .domain = "d.test",
+                                  .domain = domain,
                                   .due_ms = s->now_ms,
                                   .expires_ms = INT64_C(1) << 40};
     queue_add(s->queue, &e, 1, s->now_ms);
+}
+
+void stage_add_of(struct stage *s, const char *tenant, enum stream_class class)
+{
+    add(s, tenant, class, "d.test");
+}
+
+void stage_add_at(struct stage *s, const char *tenant, unsigned n)
+{
+    char domain[16];
+    snprintf(domain, sizeof(domain), "d%u.test", n);
+    for (unsigned i = 0; i < 3; i++)
+        add(s, tenant, STREAM_NOTIFICATION, domain);
+    stage_go_on(s);
 }
 
 void stage_add(struct stage *s, const char *tenant, unsigned count)
@@ -152,4 +173,16 @@ void stage_refuse_all(struct stage *s)
 {
     while (s->count > 0)
         (void)stage_refused(s, 0);
+}
+
+void stage_all_taken(struct stage *s)
+{
+    while (s->count > 0)
+        stage_taken(s, 0);
+}
+
+void stage_mail_taken(struct stage *s, size_t i)
+{
+    queue_mail_taken(s->queue, s->works[i].connection, s->now_ms);
+    stage_go_on(s);
 }

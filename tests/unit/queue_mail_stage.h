@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* queue_mail_stage.h - A small stage for what is said to MAIL: all mail leads to the host "mx.d.test", each test says what
+/* queue_mail_stage.h - A small stage for what is said to MAIL: all mail leads to the host "mx.d.test", unless a test says otherwise, each test says what
  * becomes of each message under way, and time is virtual. */
 #ifndef QUEUE_MAIL_STAGE_H
 #define QUEUE_MAIL_STAGE_H
@@ -21,7 +21,7 @@ struct stage {
         bool first;
     } works[UNDER_WAY];
     size_t count, opened, most;
-    unsigned rests, rests_of_one, resumed;
+    unsigned rests, rests_of_one, resumed, lasts;
     int64_t rest_ms; /* the last */
 };
 
@@ -29,6 +29,8 @@ void stage_go_on(struct stage *s);
 void stage_begin(struct stage *s);
 void stage_add_of(struct stage *s, const char *tenant, enum stream_class class);
 void stage_add(struct stage *s, const char *tenant, unsigned count);
+/* Three to a host of their own, "mx.dN.test". */
+void stage_add_at(struct stage *s, const char *tenant, unsigned n);
 struct work stage_take(struct stage *s, size_t i);
 /* The connection goes on, when it may. */
 void stage_next(struct stage *s, uint64_t connection, bool reusable);
@@ -43,5 +45,8 @@ void stage_wait(struct stage *s, int64_t for_ms);
 bool stage_carries(const struct stage *s, const char *tenant);
 struct queue_destination_view stage_view(const struct stage *s);
 void stage_refuse_all(struct stage *s);
+void stage_all_taken(struct stage *s);
+/* The server takes the MAIL of that one, which goes on. */
+void stage_mail_taken(struct stage *s, size_t i);
 
 #endif

@@ -3,6 +3,8 @@
  * then asked by one message at a time. The kind of fault is a refusal for us all that is taken for each message's own. */
 #include "queue_mail_stage.h"
 
+#include <stdio.h>
+
 enum { REST_MS = 2000 };
 
 static void what_is_refused_to_all_rests_and_is_asked_by_one(void **state)
@@ -234,6 +236,140 @@ static void a_new_tenant_waits_for_nobody(void **state)
     queue_free(s.queue);
 }
 
+/* What the server took before its limit was met says nothing of that, however late its end comes. */
+static void what_was_taken_before_ends_no_limit(void **state)
+{
+    (void)state;
+    struct stage s;
+    unsigned tried = 0;
+    stage_begin(&s);
+    stage_add(&s, "bob", 200);
+    for (unsigned n = 0; n < 60; n++)
+        stage_taken(&s, 0), s.now_ms++;
+    size_t slow = s.count - 4; /* of which the content is still sent */
+    EXPECT(slow > 4, "many at a time");
+    for (size_t i = 0; i < slow; i++)
+        stage_mail_taken(&s, i);
+    for (size_t i = 0; i < slow; i++) {
+        tried += s.count > slow - i && !stage_refused(&s, slow - i);
+        stage_taken(&s, 0);
+    }
+    stage_refuse_all(&s);
+    EXPECT(tried == 2 && s.rests == 1 && s.resumed == 0, "two were tried before it was known, and it rests on");
+    stage_wait(&s, REST_MS);
+    stage_mail_taken(&s, 0);
+    EXPECT(s.resumed == 1, "one that asks is taken: that is known before it is done");
+    stage_all_taken(&s);
+    queue_free(s.queue);
+}
+
+/* Nobody else has mail there just now, but somebody had a short while ago. */
+static void one_tenants_limit_is_not_told_of_all(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_begin(&s);
+    stage_add(&s, "bob", 1);
+    stage_taken(&s, 0);
+    stage_add(&s, "eve", 10);
+    stage_refuse_all(&s);
+    for (unsigned n = 0; n < 5; n++) {
+        stage_wait(&s, REST_MS);
+        stage_refuse_all(&s);
+        EXPECT(stage_view(&s).tenant_rest_ms == REST_MS && stage_view(&s).rest_ms == 0, "hers");
+    }
+    EXPECT(s.rests == 0 && s.rests_of_one > 0, "also when she is alone for long");
+    queue_free(s.queue);
+}
+
+/* As many as there are. */
+static void each_of_many_tenants_has_one(void **state)
+{
+    (void)state;
+    enum { TENANTS = 20 };
+    struct stage s;
+    char name[16];
+    unsigned tried = 0;
+    stage_begin(&s);
+    for (unsigned i = 0; i < TENANTS; i++) {
+        snprintf(name, sizeof(name), "tenant%u", i);
+        stage_add(&s, name, 20);
+    }
+    for (unsigned n = 0; n < 20; n++) {
+        while (s.count > 0)
+            tried += !stage_refused(&s, 0);
+        stage_wait(&s, REST_MS);
+    }
+    EXPECT(tried == 2 * TENANTS, "two of each were tried before it was known");
+    queue_free(s.queue);
+}
+
+/* However many destinations refuse a tenant's mail: what others have met stays known. */
+static void what_is_met_elsewhere_costs_only_its_tenant(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_begin(&s);
+    stage_add(&s, "bob", 10);
+    stage_add(&s, "eve", 1);
+    stage_refuse_all(&s);
+    unsigned before = s.rests_of_one;
+    EXPECT(before == 1, "his is known");
+    for (unsigned i = 0; i < 400; i++) {
+        stage_add_at(&s, "eve", i);
+        stage_refuse_all(&s);
+    }
+    stage_add(&s, "bob", 1);
+    EXPECT(s.count == 0, "and is still");
+    queue_free(s.queue);
+}
+
+/* Its mail is gone (returned, or dropped by a command): what was told of it goes, too. */
+static void the_reason_goes_with_the_mail(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_begin(&s);
+    stage_add(&s, "bob", 1);
+    stage_taken(&s, 0);
+    stage_add(&s, "eve", 10);
+    stage_refuse_all(&s);
+    EXPECT(strstr(stage_view(&s).why, "mail of tenant eve only") != NULL, "it is told");
+    for (int64_t m = 0; m <= s.message; m++)
+        queue_drop(s.queue, m, 0, s.now_ms);
+    for (unsigned n = 0; n < 10; n++)
+        stage_wait(&s, 1000);
+    EXPECT(stage_view(&s).tenant_rest_ms == 0, "nothing rests");
+    assert_string_equal(stage_view(&s).why, "");
+    queue_free(s.queue);
+}
+
+/* Once, when it has held up mail for five minutes, and its end. */
+static void one_that_lasts_is_told(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_begin(&s);
+    stage_add(&s, "bob", 1);
+    stage_taken(&s, 0);
+    stage_add(&s, "eve", 10);
+    stage_refuse_all(&s);
+    for (unsigned n = 0; n < 149; n++) {
+        stage_wait(&s, REST_MS);
+        stage_refuse_all(&s);
+    }
+    EXPECT(s.lasts == 0, "not yet");
+    for (unsigned n = 0; n < 1000; n++) {
+        stage_wait(&s, REST_MS);
+        stage_refuse_all(&s);
+    }
+    EXPECT(s.lasts == 1 && s.resumed == 0, "once");
+    stage_wait(&s, REST_MS);
+    stage_all_taken(&s);
+    EXPECT(s.lasts == 1 && s.resumed == 1, "and its end");
+    queue_free(s.queue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +382,12 @@ int main(void)
         cmocka_unit_test(a_later_message_shows_nothing_and_knows_it),
         cmocka_unit_test(asking_makes_it_no_longer),
         cmocka_unit_test(a_new_tenant_waits_for_nobody),
+        cmocka_unit_test(what_was_taken_before_ends_no_limit),
+        cmocka_unit_test(one_tenants_limit_is_not_told_of_all),
+        cmocka_unit_test(each_of_many_tenants_has_one),
+        cmocka_unit_test(what_is_met_elsewhere_costs_only_its_tenant),
+        cmocka_unit_test(the_reason_goes_with_the_mail),
+        cmocka_unit_test(one_that_lasts_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,12 +178,12 @@ static void one_of_two_questions_that_fails_is_not_the_answer(void **state)
     stage_run(s, 1000);
     assert_int_equal(s->resolving, 13);
     stage_run(s, 14000); /* the first has ended */
-    queue_find_domain(s->queue, "d1.test", &view);
+    queue_find_domain(s->queue, "d1.test", &view, s->now_ms);
     assert_int_equal(view.state, QUEUE_DOMAIN_UNRESOLVABLE);
-    queue_find_domain(s->queue, "d0.test", &view);
+    queue_find_domain(s->queue, "d0.test", &view, s->now_ms);
     assert_int_equal(view.state, QUEUE_DOMAIN_RESOLVING);
     stage_run(s, 8000); /* and the second */
-    queue_find_domain(s->queue, "d0.test", &view);
+    queue_find_domain(s->queue, "d0.test", &view, s->now_ms);
     assert_int_equal(view.state, QUEUE_DOMAIN_UNRESOLVABLE);
     stage_free(s);
 }

@@ -154,11 +154,13 @@ static void a_tenants_limit_is_shown_as_its_rest(void **state)
     EXPECT(v.tenant_rest_ms == 2000, "so long");
     assert_string_equal(v.tenant, "eve");
     assert_string_equal(v.tenant_why, "mail of tenant eve only: 450 4.7.1 too much mail from you");
-    queue_find_domain(s.queue, "d.test", &where);
+    queue_find_domain(s.queue, "d.test", &where, s.now_ms);
     EXPECT(where.tenant_until_ms == s.now_ms + 2000, "of her domain, too");
     assert_string_equal(where.tenant, "eve");
     assert_string_equal(where.tenant_why, v.tenant_why);
     stage_wait(&s, 5000);
+    EXPECT(stage_view(&s).tenant_rest_ms == 1000, "also while one asks");
+    stage_all_taken(&s);
     EXPECT(stage_view(&s).tenant_rest_ms == 0, "until it is over");
     queue_free(s.queue);
 }

@@ -151,6 +151,13 @@ enum queue_next dispatch_message_done(struct dispatch *d, uint64_t connection,
     return next;
 }
 
+void dispatch_mail_taken(struct dispatch *d, uint64_t connection)
+{
+    int64_t now_ms = dispatch_begin(d);
+    queue_mail_taken(d->queue, connection, now_ms);
+    pthread_mutex_unlock(&d->mutex); /* the end of the message will decide */
+}
+
 bool dispatch_turned_away(struct dispatch *d, uint64_t connection, enum queue_refusal what,
                           const char *why)
 {

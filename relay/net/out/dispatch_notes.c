@@ -23,8 +23,9 @@ static void log_rest(const char *destination, const char *why, int64_t rest_ms)
 static void tell_resumed(struct dispatch *d, const char *destination, const char *why,
                          enum queue_reason reason)
 {
-    const char *usual =
-        reason == QUEUE_REST_OVER ? "the operator's rest is over" : "a connection works again";
+    const char *usual = reason == QUEUE_REST_OVER    ? "the operator's rest is over"
+                        : reason == QUEUE_LIMIT_OVER ? "no mail is held up any more"
+                                                     : "a connection works again";
     char text[QUEUE_WHY_MAX + 100];
     snprintf(text, sizeof(text), "%s%s%s",
              d->resumed_by && reason != QUEUE_REST_OVER ? d->resumed_by : usual,
@@ -62,6 +63,19 @@ static void tell_hangs(struct dispatch *d, const struct queue_decision *decision
     incidents_add(d->incidents, ALERT_DESTINATION, decision->destination, decision->text);
 }
 
+static void tell_limit_lasts(struct dispatch *d, const struct queue_decision *decision)
+{
+    char text[QUEUE_WHY_MAX + 100];
+    long long for_s = (long long)decision->rest_ms / 1000;
+    struct log_line *line = log_begin(LOG_WARN, "limit_lasts");
+    line = log_text(log_text(line, "destination", decision->destination), "reply", decision->text);
+    log_end(log_number(line, "for_s", for_s));
+    snprintf(text, sizeof(text), "no mail is taken for %lld s: %s", for_s, decision->text);
+    if (!incidents_add(d->incidents, ALERT_DESTINATION, decision->destination, text))
+        incidents_add_event(d->incidents, alert_name(ALERT_DESTINATION), decision->destination,
+                            text);
+}
+
 void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, int64_t now_ms)
 {
     struct queue_destination_view view;
@@ -71,6 +85,10 @@ void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, in
     }
     if (decision->reason == QUEUE_HANGS) {
         tell_hangs(d, decision);
+        return;
+    }
+    if (decision->reason == QUEUE_LIMIT_LASTS) {
+        tell_limit_lasts(d, decision);
         return;
     }
     const char *why = decision->text ? decision->text : "";

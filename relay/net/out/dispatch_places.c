@@ -92,7 +92,7 @@ void dispatch_forget_places(struct dispatch *d, int64_t now_ms)
     d->forget_ms = now_ms + FORGET_MS;
     HASH_ITER (hh, d->places, p, next) {
         struct queue_domain_view view;
-        queue_find_domain(d->queue, p->domain, &view);
+        queue_find_domain(d->queue, p->domain, &view, now_ms);
         if (view.state == QUEUE_DOMAIN_UNKNOWN)
             drop_place(d, p);
     }

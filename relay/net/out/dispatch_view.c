@@ -164,7 +164,7 @@ static void add_domains(struct dispatch *d, const char *name, struct destination
     struct place *next;
     HASH_ITER (hh, d->places, p, next) {
         struct queue_domain_view where;
-        queue_find_domain(d->queue, p->domain, &where);
+        queue_find_domain(d->queue, p->domain, &where, now_ms);
         if (where.state != QUEUE_DOMAIN_LEADS || strcmp(where.destination, name) != 0)
             continue;
         if (detail->domains++ >= DESTINATIONS_DOMAINS)
@@ -214,7 +214,7 @@ static void find_domain(struct dispatch *d, const char *domain, struct destinati
     struct queue_destination_view view;
     begin_list(list_r);
     int64_t now_ms = dispatch_begin(d);
-    queue_find_domain(d->queue, domain, &where);
+    queue_find_domain(d->queue, domain, &where, now_ms);
     if (where.state == QUEUE_DOMAIN_LEADS &&
         queue_find_destination(d->queue, where.destination, &view, now_ms)) {
         look_at_hosts(&where, &view, now_ms);
@@ -271,13 +271,13 @@ bool dispatch_rest_again(struct dispatch *d, const char *state_dir, struct err *
 }
 
 /* Of all domains that lead there. */
-static void resume_addresses(struct dispatch *d, const char *name)
+static void resume_addresses(struct dispatch *d, const char *name, int64_t now_ms)
 {
     struct place *p;
     struct place *next;
     HASH_ITER (hh, d->places, p, next) {
         struct queue_domain_view where;
-        queue_find_domain(d->queue, p->domain, &where);
+        queue_find_domain(d->queue, p->domain, &where, now_ms);
         if (where.state == QUEUE_DOMAIN_LEADS && strcmp(where.destination, name) == 0)
             dispatch_resume_place(d, p);
     }
@@ -291,7 +291,7 @@ static bool resume_by(struct dispatch *d, const char *name, resumer *by)
     d->commanded = true;
     bool found = by(d->queue, name, now_ms);
     if (found)
-        resume_addresses(d, name);
+        resume_addresses(d, name, now_ms);
     dispatch_end(d, now_ms);
     return found;
 }

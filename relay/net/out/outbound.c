@@ -111,7 +111,7 @@ static bool begin_message(struct outbound *c)
     if (!c->attempt)
         return false;
     c->delivery_settings.hurry = failover_hurries(c);
-    c->taken = false;
+    c->taken = c->mail_taken = false;
     CHECK(failover_leads_here(c, c->attempt->work->hosts)); /* as outbound_send() has seen */
     if (delivery_is_used_up(&c->delivery)) { /* the rest goes on another connection */
         c->begin_again = true;
@@ -222,6 +222,14 @@ static void connect_tls(struct outbound *c)
     c->delivery.resuming = connection_tls(c->connection)->resumes;
 }
 
+/* It wants the content: it has taken MAIL. */
+static void tell_mail_taken(struct outbound *c)
+{
+    if (!c->mail_taken)
+        dispatch_mail_taken(c->home->shared->dispatch, c->number);
+    c->mail_taken = true;
+}
+
 void outbound_pump(struct outbound *c)
 {
     for (;;) {
@@ -242,6 +250,7 @@ void outbound_pump(struct outbound *c)
                 return;
             break;
         case DELIVERY_BODY:
+            tell_mail_taken(c);
             transaction_feed(&c->transaction, c->connection);
             set_deadline(c);
             if (c->taken)
