@@ -88,7 +88,8 @@ void candidates_note_lack(struct candidates *c, const struct endpoint *at, int64
 /* Is that so of all hosts, or of as many as one attempt may ask? */
 bool candidates_all_lack(const struct candidates *c);
 
-/* Does a 4xx at MAIL say that the server takes no more of us, or of this sender, for now? */
+/* Does a 4xx at MAIL say that the server takes no more of us for now? Greylisting is each message's
+ * own. */
 bool candidates_take_no_more(const struct verdict *at_mail);
 /* Does an answer speak of the host that gave it, so that another host may do better? (RFC 3463:
  * X.3 is the mail system, X.4 its network, X.7.10 a lack of TLS with it; 421 closes, and a bare 451

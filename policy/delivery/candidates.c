@@ -4,6 +4,7 @@
 #include "candidates.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Hosts of one preference. */
 struct group {
@@ -199,13 +200,23 @@ bool candidates_all_lack(const struct candidates *c)
     return lacking > 0 && (others == 0 || lacking >= CANDIDATES_TROUBLES_MAX);
 }
 
+/* Greylisting by sender or message: it ends by itself, for each of them. */
+static bool is_greylisting(const char *text)
+{
+    for (; *text; text++)
+        if (strncasecmp(text, "greylist", 8) == 0 || strncasecmp(text, "graylist", 8) == 0)
+            return true;
+    return false;
+}
+
 bool candidates_take_no_more(const struct verdict *at_mail)
 {
     static const char *const others[] = {"4.1.", "4.2.", "4.6."}; /* addresses, the content */
     for (size_t i = 0; i < COUNT_OF(others); i++)
         if (strncmp(at_mail->enhanced, others[i], 4) == 0)
             return false;
-    return at_mail->code >= 400 && at_mail->code < 500 && at_mail->code != 421;
+    return at_mail->code >= 400 && at_mail->code < 500 && at_mail->code != 421 &&
+           !is_greylisting(at_mail->text);
 }
 
 bool candidates_host_trouble(const struct verdict *v)

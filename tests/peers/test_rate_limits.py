@@ -149,6 +149,34 @@ def test_greylisting_is_each_recipients_own(relay_factory, mailhost, dns, delive
     assert "destination_rests" not in relay.log()
 
 
+def test_greylisting_at_mail_is_each_senders_own(relay_factory, mailhost, dns, delivery_port):
+    """What waits for its time holds up no mail of senders that are known."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    until, lock = {}, threading.Lock()
+
+    def answer(line, connection):
+        if not line.startswith("MAIL") or "old" in line:
+            connection.refused = connection.refused and not line.startswith("MAIL")
+        else:
+            with lock:
+                connection.refused = time.monotonic() < until.setdefault(line.split(">")[0], time.monotonic() + 6)
+            if connection.refused:
+                return "450 4.7.1 Greylisted, see http://postgrey.example/help"
+        return "503 5.5.1 MAIL first" if connection.refused and line[:4] in ("RCPT", "DATA") else None
+
+    host = mailhost(answer)
+    relay = relay_factory(STREAMS).start()
+    sender = Sender(relay)
+    for i in range(20):
+        sender.send(f"u{i}@dest.test", f"new {i}", sender=f"new{i}@club.test")
+    for i in range(20):
+        sender.send(f"u{i}@dest.test", f"old {i}", sender="old@club.test")
+    wait_for(lambda: len(host.messages) >= 20, 20, 0.05)
+    assert all(b"Subject: old" in m.data for m in host.messages[:20])
+    wait_for(lambda: len(host.messages) == 40, 60, 0.1)
+    assert "destination_rests" not in relay.log()
+
+
 def test_postfix_with_a_limit_of_messages(relay_factory, dns, delivery_port, tmp_path):
     """smtpd_client_message_rate_limit: 450 4.7.1 at MAIL; two tenants."""
     path = tmp_path / "server"
