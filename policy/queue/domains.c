@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* domains.c - Tenants, domains, and the lines of recipients in them.
+/* domains.c - Domains, and the lines of recipients in them.
  *
  *   UNRESOLVED ─▶ RESOLVING ─▶ LEADS (to a lane) ─▶ looked up again while it is used
  *        ▲                └─▶ UNRESOLVABLE ─(retry_ms)─┐
@@ -20,16 +20,6 @@
 enum { UNUSED_MAX = 4096, FEW_LOOKUPS = 4 };
 
 /* ---- tables ---- */
-
-static uint64_t hash_tenant(const void *item)
-{
-    return pointer_table_text(((const struct tenant *)item)->name);
-}
-
-static bool same_tenant(const void *a, const void *b)
-{
-    return strcmp(((const struct tenant *)a)->name, ((const struct tenant *)b)->name) == 0;
-}
 
 static uint64_t hash_domain(const void *item)
 {
@@ -71,7 +61,6 @@ static bool asks_before(const void *a, const void *b)
 
 void domains_init(struct queue *q)
 {
-    pointer_table_init(&q->tenants, hash_tenant, same_tenant);
     pointer_table_init(&q->domains, hash_domain, same_domain);
     pointer_table_init(&q->lines, hash_line, same_line);
     fair_init(&q->settle, FAIR_HELD, &q->parties, settles_before);
@@ -96,44 +85,11 @@ void domains_fini(struct queue *q)
         fair_take(&d->lookup);
         free(d);
     }
-    at = 0;
-    for (struct tenant *t = pointer_table_next(&q->tenants, &at); t;
-         t = pointer_table_next(&q->tenants, &at)) {
-        for (size_t i = 0; i < COUNT_OF(t->held_item); i++)
-            fair_take(&t->held_item[i]);
-        for (size_t i = 0; i < COUNT_OF(t->held); i++)
-            heap_fini(&t->held[i]);
-        free(t);
-    }
     pointer_table_fini(&q->lines);
     pointer_table_fini(&q->domains);
-    pointer_table_fini(&q->tenants);
     fair_fini(&q->settle);
     for (size_t i = 0; i < COUNT_OF(q->lookup); i++)
         fair_fini(&q->lookup[i]);
-}
-
-struct tenant *tenant_need(struct queue *q, const char *name)
-{
-    struct tenant key = {.name = name};
-    struct tenant *t = pointer_table_find(&q->tenants, &key);
-    if (!t) {
-        const char *copy = NULL;
-        t = names_struct(sizeof(*t), name, &copy);
-        t->name = copy;
-        t->id = pointer_table_text(t->name) | 1;
-        t->told_ms = NEVER_MS;
-        pointer_table_add(&q->tenants, t);
-    }
-    return t;
-}
-
-void tenant_drop(struct queue *q, struct tenant *t)
-{
-    if (t->users > 0)
-        return;
-    pointer_table_drop(&q->tenants, t);
-    free(t);
 }
 
 struct domain *domain_find(const struct queue *q, const char *name)

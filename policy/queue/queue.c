@@ -38,6 +38,7 @@ struct queue *queue_new(const struct queue_settings *settings, int64_t now_ms)
     turn_table_init(&q->turn_parties);
     entries_init(q);
     held_init(q);
+    tenants_init(q);
     domains_init(q);
     lanes_init(q);
     destinations_init(q);
@@ -53,6 +54,7 @@ void queue_free(struct queue *q)
         return;
     rate_limits_fini(q);
     domains_fini(q);
+    tenants_fini(q);
     destinations_fini(q);
     wants_fini(q);
     host_rests_fini(q);

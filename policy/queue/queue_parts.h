@@ -7,9 +7,9 @@
  * Until it is due an entry knows names only, so that a domain for which nothing is due is nothing
  * but its name.
  *
- * entries.c owns entries, held.c those that are due and do not stand yet, domains.c tenants,
- * domains and lines, destinations.c lanes, destinations and providers, connections.c connections,
- * attempts.c attempts.
+ * entries.c owns entries, held.c those that are due and do not stand yet, tenants.c tenants,
+ * domains.c domains and lines, destinations.c lanes, destinations and providers, connections.c
+ * connections, attempts.c attempts.
  */
 #ifndef QUEUE_PARTS_H
 #define QUEUE_PARTS_H

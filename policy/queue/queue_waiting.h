@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* queue_waiting.h - What entries.c and domains.c do for the other files of the core. */
+/* queue_waiting.h - What entries.c, tenants.c and domains.c do for the other files of the core. */
 #ifndef QUEUE_WAITING_H
 #define QUEUE_WAITING_H
 
@@ -54,12 +54,18 @@ void held_serves(struct queue *q, const struct entry *e);
 int64_t held_looks_at(const struct queue *q, int64_t now_ms);
 struct entry *held_next(struct queue *q, bool urgent);
 
+/* ---- tenants.c ---- */
+
+void tenants_init(struct queue *q);
+void tenants_fini(struct queue *q);
+struct tenant *tenant_need(struct queue *q, const char *name);
+/* It is freed unless something of it is left. */
+void tenant_drop(struct queue *q, struct tenant *t);
+
 /* ---- domains.c ---- */
 
 void domains_init(struct queue *q);
 void domains_fini(struct queue *q);
-struct tenant *tenant_need(struct queue *q, const char *name);
-void tenant_drop(struct queue *q, struct tenant *t);
 struct domain *domain_find(const struct queue *q, const char *name);
 struct domain *domain_need(struct queue *q, const char *name);
 /* Why it is unresolvable: at most NAMES_LEN_MAX bytes; NULL: it is not. "": not known. */
