@@ -65,7 +65,7 @@ static void answer(struct told *t, const char *domain)
                                        .trust = 1,
                                        .valid_ms = VALID_MS,
                                        .bytes = long_list ? SHELL_BYTES : 300};
-    queue_find_domain(t->q, domain, &before);
+    queue_find_domain(t->q, domain, &before, t->now_ms);
     if (queue_resolved(t->q, domain, &found, t->now_ms))
         t->kept += before.state != QUEUE_DOMAIN_LEADS;
 }
@@ -182,9 +182,9 @@ static void unused_answers_have_a_limit_by_their_size(void **state)
     }
     assert_int_equal(count_asked(&t), EVES);
     assert_in_range(t.kept, 2, ANSWERS / 4 / SHELL_BYTES + 1);
-    queue_find_domain(t.q, "e0.test", &view);
+    queue_find_domain(t.q, "e0.test", &view, t.now_ms);
     assert_int_equal(view.state, QUEUE_DOMAIN_UNKNOWN);
-    queue_find_domain(t.q, "e499.test", &view);
+    queue_find_domain(t.q, "e499.test", &view, t.now_ms);
     assert_int_equal(view.state, QUEUE_DOMAIN_LEADS);
     queue_forget_answers(t.q, NULL, t.now_ms);
     assert_int_equal(t.kept, 0);
