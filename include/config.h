@@ -120,7 +120,7 @@ struct config {
     unsigned per_address, per_network; /* connections */
     /* No settings: what there are descriptors for; 0: as many as it likes. Of one resolver for DNS
      * over UDP and TCP, and of commands. */
-    unsigned queries, tcp_queries, commands;
+    unsigned queries, tcp_queries, commands, probes, probe_servers;
     unsigned reserve;         /* of the connections, for addresses that are known; 0: a quarter */
     unsigned login_s;         /* that a client has until it has authenticated */
     unsigned rate, memory_mb; /* bytes a second that a client must send; MiB */

@@ -87,6 +87,7 @@ void dns_wire_add(struct dns_answer *a, enum dns_type type, struct span wire);
 /* Servers give records in any order: put them in one that is always the same. */
 void dns_answer_sort(struct dns_answer *a);
 void dns_answer_free(struct dns_answer *a);
+size_t dns_answer_bytes(const struct dns_answer *a); /* what it takes in memory */
 
 /* One record's data as a zone file has it, but TXT without quotes and names without the last
  * dot. */

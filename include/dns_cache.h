@@ -5,6 +5,9 @@
  * An answer that is requested late in its life is refreshed before it expires. There is at most one
  * lookup at a time for a name and type. A failure is kept for 10 seconds, and never replaces an
  * answer that is still valid.
+ *
+ * It takes a part of limits.memory at most. Each tenant pays for what it asks, and has its share of
+ * the lookups: whatever one of them asks, the others' answers stay, and their questions are asked.
  */
 #ifndef DNS_CACHE_H
 #define DNS_CACHE_H
@@ -18,12 +21,15 @@ struct dns_cache;
 
 struct dns_queries_stub;
 
-/* `stub`: NULL, or the one server to ask. `changed` is called, from the loop, when answers have
- * come that somebody was told are pending. */
+/* `stub`: NULL, or that little is asked, or of one server only. `changed` is called, from the loop,
+ * when answers have come that somebody was told are pending. */
 MUST_CHECK bool dns_cache_new(uv_loop_t *loop, const struct config *config,
                               const struct dns_queries_stub *stub, void (*changed)(void *context),
                               void *context, struct dns_cache **answers_r, struct err *err);
 void dns_cache_free(struct dns_cache *a);
+
+/* For whom is asked from now on; "" at first: nobody in particular. */
+void dns_cache_ask_for(struct dns_cache *a, const char *tenant);
 
 /* Asking it never waits: what is not known is fetched, and pending until then. What it answers may
  * be kept by the asker until the loop runs again. */

@@ -9,6 +9,14 @@
 
 struct zone_prober;
 
+/* What it takes for each server that it asks, and once more: sockets for questions, streams, and
+ * what else a resolver has open. */
+enum {
+    ZONE_PROBER_QUERIES = 8,
+    ZONE_PROBER_STREAMS = 4,
+    ZONE_PROBER_DESCRIPTORS = ZONE_PROBER_QUERIES + ZONE_PROBER_STREAMS + 8
+};
+
 /* `config` and the names are borrowed. `changed` is called, from the loop, when there is something
  * new: then zone_prober_look() again. */
 MUST_CHECK bool zone_prober_new(uv_loop_t *loop, const struct config *config,

@@ -129,6 +129,14 @@ void dns_answer_sort(struct dns_answer *a)
         qsort(a->rrs, a->count, sizeof(*a->rrs), compare);
 }
 
+size_t dns_answer_bytes(const struct dns_answer *a)
+{
+    size_t bytes = sizeof(*a);
+    for (size_t i = 0; i < a->count; i++)
+        bytes += sizeof(a->rrs[i]) + a->rrs[i].data.len + a->rrs[i].wire.len;
+    return bytes;
+}
+
 void dns_answer_free(struct dns_answer *a)
 {
     if (!a)

@@ -22,6 +22,7 @@ static void check(unsigned all, const struct config *config)
     EXPECT(d.clients > 0 && d.mail_open > d.clients, text);
     EXPECT(d.http_connections > 0 && d.http_open > d.http_connections, text);
     EXPECT(d.attempts > 0 && d.commands > 0 && d.queries > 1 && d.tcp_queries > 0, text);
+    EXPECT(d.probes > 0 && d.probe_servers > 0, text);
 }
 
 static void all_uses_together_have_no_more_than_there_are(void **state)
@@ -46,9 +47,9 @@ static void what_there_is_is_used(void **state)
     assert_true(descriptors_divide(65536, &config, &d));
     assert_true(descriptors_sum(&d, &config) > 65536 / 2);
     assert_true(d.clients > 10000 && d.attempts == 4000 && d.http_connections > 800 && d.queries == 512 && d.tcp_queries == 64);
-    assert_false(descriptors_divide(169, &config, &d));
-    assert_int_equal(d.needed, 170);
-    assert_true(descriptors_divide(170, &config, &d));
+    assert_false(descriptors_divide(209, &config, &d));
+    assert_int_equal(d.needed, 210);
+    assert_true(descriptors_divide(210, &config, &d));
 }
 
 int main(void)

@@ -4,6 +4,7 @@
 #include "descriptors.h"
 
 #include "log.h"
+#include "zone_prober.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -23,6 +24,9 @@ enum {
     QUERIES_MAX = 512,
     TCP_QUERIES_LEAST = 2,
     TCP_QUERIES_MAX = 64,
+    PROBES_MAX = 8, /* zone probers at once */
+    PROBES_PART = 32,
+    PROBE_LEAST = 2, /* resolvers: its own, and one for a server */
     COMMANDS_MAX = 1000
 };
 
@@ -76,10 +80,18 @@ static unsigned own(const struct config *c)
     return OWN + (OWN_PER_SHARD + (unsigned)c->listener_count) * c->shards;
 }
 
+/* Each zone prober has a resolver of its own, and one for each server of the zone. */
+static void divide_probes(unsigned rest, struct descriptors *d)
+{
+    unsigned all = PROBE_LEAST + rest / PROBES_PART / ZONE_PROBER_DESCRIPTORS;
+    d->probes = at_most(at_least(all / (ZONE_PROBE_SERVERS_MAX + 1), 1), PROBES_MAX);
+    d->probe_servers = at_most(all / d->probes - 1, ZONE_PROBE_SERVERS_MAX);
+}
+
 bool descriptors_divide(unsigned all, const struct config *config, struct descriptors *d)
 {
-    unsigned least =
-        own(config) + COMMANDS_LEAST + HTTP_LEAST * PER_HTTP + DNS_LEAST * (config->shards + 1);
+    unsigned least = own(config) + COMMANDS_LEAST + HTTP_LEAST * PER_HTTP +
+                     DNS_LEAST * (config->shards + 1) + PROBE_LEAST * ZONE_PROBER_DESCRIPTORS;
     *d = (struct descriptors){.all = all, .needed = least + LEAST};
     if (all < d->needed)
         return false;
@@ -92,7 +104,8 @@ bool descriptors_divide(unsigned all, const struct config *config, struct descri
     d->http_connections = d->http_open - at_least(d->http_open / 8, 1);
     d->tcp_queries = at_most(at_least(dns / 4, TCP_QUERIES_LEAST), TCP_QUERIES_MAX);
     d->queries = at_most(dns - d->tcp_queries, QUERIES_MAX);
-    d->commands = at_most(COMMANDS_LEAST + rest / 16, COMMANDS_MAX);
+    d->commands = at_most(COMMANDS_LEAST + rest / 32, COMMANDS_MAX);
+    divide_probes(rest, d);
     return true;
 }
 
@@ -100,7 +113,7 @@ unsigned descriptors_sum(const struct descriptors *d, const struct config *confi
 {
     return own(config) + d->mail_open * PER_CLIENT + d->attempts * PER_ATTEMPT +
            d->http_open * PER_HTTP + (d->queries + d->tcp_queries) * (config->shards + 1) +
-           d->commands;
+           d->probes * (d->probe_servers + 1) * ZONE_PROBER_DESCRIPTORS + d->commands;
 }
 
 bool descriptors_share(const struct config *config, struct descriptors *d, struct err *err)
@@ -127,6 +140,8 @@ void descriptors_limit(const struct descriptors *d, struct config *config)
     config->queries = d->queries;
     config->tcp_queries = d->tcp_queries;
     config->commands = d->commands;
+    config->probes = d->probes;
+    config->probe_servers = d->probe_servers;
     if (config->connections <= d->clients)
         return;
     config->per_address = part(config->per_address, config->connections, d->clients);

@@ -10,8 +10,9 @@
 struct descriptors {
     unsigned all, needed; /* what the system gives us; and what is too little */
     unsigned clients, http_connections, attempts, commands; /* at once */
-    unsigned mail_open, http_open; /* clients with those that are turned away meanwhile */
-    unsigned queries, tcp_queries; /* over UDP and TCP, of one resolver */
+    unsigned mail_open, http_open;  /* clients with those that are turned away meanwhile */
+    unsigned queries, tcp_queries;  /* over UDP and TCP, of one resolver */
+    unsigned probes, probe_servers; /* looks at zones at once; servers that each of them asks */
 };
 
 /* Divide `all` of them; false: they are too few. */

@@ -223,7 +223,9 @@ static void serve(struct rotator *r, size_t first, size_t end)
 /* The domains behind `turn`, or those up to it. */
 static void go_through(struct rotator *r, const char *turn, bool behind)
 {
-    for (size_t first = 0; first < r->count && r->step_count < STEPS_MAX;) {
+    size_t probes = r->owner.first->probes;
+    size_t most = probes > 0 && probes < STEPS_MAX ? probes : STEPS_MAX;
+    for (size_t first = 0; first < r->count && r->step_count < most;) {
         size_t end = end_of_domain(r, first, r->keys[first]->key.domain);
         if ((strcmp(r->keys[first]->key.domain, turn) > 0) == behind)
             serve(r, first, end);

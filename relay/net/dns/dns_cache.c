@@ -2,6 +2,10 @@
 /* dns_cache.c - A hash table by name and type. An entry has an answer, a lookup in progress, or
  * both.
  *
+ * Each entry is charged to who asks for it: one who asks much, or slowly, takes nothing from the
+ * others. Lookups are begun in turns; when entries take more memory than there is, who has most
+ * gives up first what it has not asked for longest.
+ *
  * libunbound has a cache of its own below this one. The TTL of an answer from there is a remainder,
  * which ends when the original one does. In the last tenth of a record's life libunbound fetches it
  * again in the background ("prefetch"), so asking twice near the end is a refresh.
@@ -10,11 +14,13 @@
 
 #include "clock.h"
 #include "dns_query.h"
+#include "lookup_turns.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 
 enum {
     LIFE_MIN_S = 60,
@@ -23,7 +29,15 @@ enum {
     TIMEOUT_MS = 10 * 1000,
     TICK_MS = 500,
     REMEMBERED_MS = 5000, /* after the end, to know a remainder */
-    ENTRIES_MAX = 100000
+    MEMORY_PART = 32,     /* of limits.memory */
+    LOOKUP_BYTES = 1000   /* of one that is not answered yet */
+};
+
+struct asker {
+    char name[64];
+    struct entry *entries; /* the longest not asked for first */
+    size_t bytes;
+    UT_hash_handle hh;
 };
 
 struct entry {
@@ -31,21 +45,30 @@ struct entry {
     enum dns_type type;
     struct dns_answer *answer; /* NULL: none yet */
     int64_t expires_ms, refresh_ms;
+    struct lookup_turn *turn; /* of a lookup that waits or is under way; NULL: none */
     struct dns_query *lookup; /* NULL: none under way */
     int64_t started_ms;
-    bool awaited; /* somebody was told that it is pending */
+    bool awaited;        /* somebody was told that it is pending */
+    struct asker *asker; /* who pays for it */
+    size_t bytes;
+    struct entry *next, *prev; /* asker->entries */
     UT_hash_handle hh;
     size_t name_at; /* in key */
-    char key[];     /* as long as it is: there may be 100,000 */
+    char key[];     /* as long as it is: there may be many */
 };
 
 struct dns_cache {
     struct dns dns;
     struct dns_queries *lookups;
+    struct lookup_turns *turns;
     struct entry *entries;
+    struct asker *askers;
+    char asker[64]; /* who asks just now */
+    size_t bytes, bytes_max;
     bool single; /* one server is asked */
     bool silent; /* it did not answer once: it is asked no more, as each question takes so long */
     uv_timer_t *timer; /* freed in its close callback */
+    uv_timer_t *soon;  /* the same: begins lookups, and forgets what is too much */
     void (*changed)(void *context);
     void *context;
 };
@@ -53,12 +76,71 @@ struct dns_cache {
 static const struct dns_answer pending = {.status = DNS_PENDING};
 static const struct dns_answer failed = {.status = DNS_FAILED, .ttl_s = LIFE_FAILED_S};
 
+/* ---- who asks ---- */
+
+static struct asker *need_asker(struct dns_cache *a)
+{
+    struct asker *k = NULL;
+    HASH_FIND_STR(a->askers, a->asker, k);
+    if (k)
+        return k;
+    k = xcalloc(1, sizeof(*k));
+    snprintf(k->name, sizeof(k->name), "%s", a->asker);
+    HASH_ADD_STR(a->askers, name, k);
+    return k;
+}
+
+static void uncharge(struct entry *e)
+{
+    DL_DELETE(e->asker->entries, e);
+    e->asker->bytes -= e->bytes;
+    e->owner->bytes -= e->bytes;
+}
+
+static void charge(struct entry *e, struct asker *k, size_t bytes)
+{
+    e->asker = k;
+    e->bytes = bytes;
+    DL_APPEND(k->entries, e);
+    k->bytes += bytes;
+    e->owner->bytes += bytes;
+}
+
+/* Of several who ask for it the one that has least pays. */
+static void note_asked(struct entry *e)
+{
+    struct asker *k = need_asker(e->owner);
+    uncharge(e);
+    charge(e, e->asker->bytes < k->bytes ? e->asker : k, e->bytes);
+}
+
+static void forget_idle_askers(struct dns_cache *a)
+{
+    struct asker *k;
+    struct asker *next;
+    HASH_ITER (hh, a->askers, k, next) {
+        if (k->entries)
+            continue;
+        HASH_DEL(a->askers, k);
+        free(k);
+    }
+}
+
 /* ---- entries ---- */
+
+static void stop_lookup(struct entry *e)
+{
+    dns_query_cancel(e->lookup);
+    lookup_turns_end(e->owner->turns, e->turn);
+    e->lookup = NULL;
+    e->turn = NULL;
+}
 
 static void free_entry(struct entry *e)
 {
     HASH_DEL(e->owner->entries, e);
-    dns_query_cancel(e->lookup);
+    stop_lookup(e);
+    uncharge(e);
     dns_answer_free(e->answer);
     free(e);
 }
@@ -90,15 +172,26 @@ static void set_times(struct entry *e, const struct dns_answer *answer, int64_t 
     }
 }
 
+static void on_soon(uv_timer_t *timer);
+
+/* When what has been told is not needed any more. */
+static void go_on_soon(struct dns_cache *a)
+{
+    if (!uv_is_active((uv_handle_t *)a->soon))
+        uv_timer_start(a->soon, on_soon, 0, 0);
+}
+
 /* Takes `answer`. */
 static void settle(struct entry *e, struct dns_answer *answer)
 {
+    struct dns_cache *a = e->owner;
     int64_t now_ms = clock_steady_ms();
     bool awaited = e->awaited;
-    e->lookup = NULL;
     e->awaited = false;
+    stop_lookup(e);
+    go_on_soon(a);
     if (answer->status == DNS_FAILED && !answer->refused)
-        e->owner->silent = e->owner->single;
+        a->silent = a->single;
     if (answer->status == DNS_FAILED && e->answer && now_ms < e->expires_ms) {
         e->refresh_ms = now_ms + life_ms(answer); /* what we have still holds */
         dns_answer_free(answer);
@@ -107,22 +200,63 @@ static void settle(struct entry *e, struct dns_answer *answer)
     set_times(e, answer, now_ms);
     dns_answer_free(e->answer);
     e->answer = answer;
+    uncharge(e);
+    charge(e, e->asker, sizeof(*e) + strlen(e->key) + dns_answer_bytes(answer));
     if (awaited)
-        e->owner->changed(e->owner->context);
+        a->changed(a->context);
 }
 
 static void on_answer(void *context, struct dns_answer *answer)
 {
-    settle(context, answer);
+    struct entry *e = context;
+    e->lookup = NULL;
+    settle(e, answer);
 }
 
 static bool start(struct entry *e, int64_t now_ms)
 {
-    if (!e->lookup && !e->owner->silent) {
-        e->lookup = dns_query_start(e->owner->lookups, e->key + e->name_at, e->type, on_answer, e);
+    struct dns_cache *a = e->owner;
+    if (!e->turn && !a->silent) {
+        e->turn = lookup_turns_wait(a->turns, a->asker, false, 0, e);
         e->started_ms = now_ms;
+        go_on_soon(a);
     }
-    return e->lookup != NULL;
+    return e->turn != NULL;
+}
+
+static void begin_lookups(struct dns_cache *a)
+{
+    struct entry *e;
+    while ((e = lookup_turns_next(a->turns))) {
+        if (!a->silent)
+            e->lookup = dns_query_start(a->lookups, e->key + e->name_at, e->type, on_answer, e);
+        if (!e->lookup)
+            settle(e, dns_answer_new(DNS_FAILED, 0));
+    }
+}
+
+/* NULL: nobody has anything. */
+static struct asker *who_has_most(const struct dns_cache *a)
+{
+    struct asker *most = NULL;
+    for (struct asker *k = a->askers; k; k = k->hh.next)
+        if (k->entries && (!most || k->bytes > most->bytes))
+            most = k;
+    return most;
+}
+
+static void forget_too_much(struct dns_cache *a)
+{
+    struct asker *most;
+    while (a->bytes > a->bytes_max && (most = who_has_most(a)))
+        free_entry(most->entries);
+}
+
+static void on_soon(uv_timer_t *timer)
+{
+    struct dns_cache *a = timer->data;
+    forget_too_much(a);
+    begin_lookups(a);
 }
 
 /* What has taken too long has failed; what nobody has refreshed is forgotten. */
@@ -133,13 +267,12 @@ static void on_tick(uv_timer_t *timer)
     struct entry *next;
     int64_t now_ms = clock_steady_ms();
     HASH_ITER (hh, a->entries, e, next) {
-        if (e->lookup && now_ms - e->started_ms > TIMEOUT_MS) {
-            dns_query_cancel(e->lookup);
+        if (e->turn && now_ms - e->started_ms > TIMEOUT_MS)
             settle(e, dns_answer_new(DNS_FAILED, 0));
-        } else if (!e->lookup && now_ms > e->expires_ms + REMEMBERED_MS) {
+        else if (!e->turn && now_ms > e->expires_ms + REMEMBERED_MS)
             free_entry(e);
-        }
     }
+    forget_idle_askers(a);
 }
 
 /* ---- asking ---- */
@@ -152,14 +285,17 @@ static struct entry *find(struct dns_cache *a, const char *name, enum dns_type t
     snprintf(key + at, sizeof(key) - (size_t)at, "%s", name);
     size_t len = strlen(key);
     HASH_FIND(hh, a->entries, key, len, e);
-    if (e || HASH_COUNT(a->entries) >= ENTRIES_MAX)
+    if (e) {
+        note_asked(e);
         return e;
+    }
     e = xcalloc(1, sizeof(*e) + len + 1);
     memcpy(e->key, key, len + 1);
     e->name_at = (size_t)at;
     e->type = type;
     e->owner = a;
     HASH_ADD_KEYPTR(hh, a->entries, e->key, len, e);
+    charge(e, need_asker(a), sizeof(*e) + len + LOOKUP_BYTES);
     return e;
 }
 
@@ -168,8 +304,6 @@ static const struct dns_answer *ask(void *context, const char *name, enum dns_ty
     struct dns_cache *a = context;
     int64_t now_ms = clock_steady_ms();
     struct entry *e = find(a, name, type);
-    if (!e)
-        return &failed;
     if (e->answer && now_ms < e->expires_ms) {
         if (now_ms >= e->refresh_ms)
             (void)start(e, now_ms);
@@ -180,6 +314,11 @@ static const struct dns_answer *ask(void *context, const char *name, enum dns_ty
         return &failed;
     e->awaited = true;
     return &pending;
+}
+
+void dns_cache_ask_for(struct dns_cache *a, const char *tenant)
+{
+    snprintf(a->asker, sizeof(a->asker), "%s", tenant);
 }
 
 const struct dns *dns_cache_dns(struct dns_cache *a)
@@ -199,9 +338,14 @@ bool dns_cache_new(uv_loop_t *loop, const struct config *config,
         return false;
     }
     a->dns = (struct dns){ask, a};
-    a->single = stub != NULL;
+    a->single = stub && stub->zone;
     a->changed = changed;
     a->context = context;
+    a->turns = lookup_turns_new(dns_queries_most(config, stub) / 2);
+    a->bytes_max = ((size_t)config->memory_mb << 20) / MEMORY_PART;
+    a->soon = xcalloc(1, sizeof(*a->soon));
+    a->soon->data = a;
+    uv_timer_init(loop, a->soon);
     a->timer = xcalloc(1, sizeof(*a->timer));
     a->timer->data = a;
     uv_timer_init(loop, a->timer);
@@ -218,6 +362,9 @@ void dns_cache_free(struct dns_cache *a)
         return;
     HASH_ITER (hh, a->entries, e, next)
         free_entry(e);
+    forget_idle_askers(a);
+    lookup_turns_free(a->turns);
+    uv_close((uv_handle_t *)a->soon, (uv_close_cb)free);
     uv_close((uv_handle_t *)a->timer, (uv_close_cb)free);
     dns_queries_free(a->lookups);
     free(a);

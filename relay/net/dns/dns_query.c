@@ -49,30 +49,39 @@ static void drop_own_zones(struct ub_ctx *ctx)
         ub_ctx_zone_remove(ctx, zones[i]);
 }
 
-unsigned dns_queries_most(const struct config *config)
+unsigned dns_queries_most(const struct config *config, const struct dns_queries_stub *stub)
 {
+    if (stub)
+        return stub->queries;
     return config->queries ? config->queries : SOCKETS;
+}
+
+static unsigned streams_most(const struct config *config, const struct dns_queries_stub *stub)
+{
+    if (stub)
+        return stub->streams;
+    return config->tcp_queries ? config->tcp_queries : TCP_QUERIES;
 }
 
 static bool set_up(struct ub_ctx *ctx, const struct config *config,
                    const struct dns_queries_stub *stub, struct err *err)
 {
-    bool particular = stub || config->dns_forward_count > 0;
+    bool single = stub && stub->zone;
+    bool particular = single || config->dns_forward_count > 0;
     char range[16];
     char streams[16];
-    snprintf(range, sizeof(range), "%u", dns_queries_most(config));
-    snprintf(streams, sizeof(streams), "%u",
-             config->tcp_queries ? config->tcp_queries : TCP_QUERIES);
+    snprintf(range, sizeof(range), "%u", dns_queries_most(config, stub));
+    snprintf(streams, sizeof(streams), "%u", streams_most(config, stub));
     int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
-    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", stub ? "32" : range);
-    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", stub ? "32" : streams);
+    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", range);
+    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", streams);
     bad = bad ? bad : ub_ctx_set_option(ctx, "tcp-reuse-timeout:", "500"); /* ms */
-    if (config->dnssec && !bad && !stub)
+    if (config->dnssec && !bad && !single)
         bad = ub_ctx_add_ta_file(ctx, config->trust_anchor);
     bad = bad ? bad : ub_ctx_set_option(ctx, "prefetch:", "yes");
     for (size_t i = 0; i < config->dns_forward_count && !bad; i++)
         bad = ub_ctx_set_fwd(ctx, config->dns_forward[i]);
-    if (stub)
+    if (single)
         bad = bad ? bad : ub_ctx_set_stub(ctx, stub->zone, stub->ip, 0);
     if (particular) {
         bad = bad ? bad : ub_ctx_set_option(ctx, "do-not-query-localhost:", "no");

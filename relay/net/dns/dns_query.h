@@ -11,9 +11,11 @@
 struct dns_queries;
 struct dns_query;
 
-/* One server that is asked for what is in a zone, instead of all those that DNS names. */
+/* One that asks little: so many questions and streams at once. `zone`: the one server at `ip` is
+ * asked for what is in there, instead of all those that DNS names; NULL: those. */
 struct dns_queries_stub {
     const char *zone, *ip;
+    unsigned queries, streams;
 };
 
 /* `stub`: NULL for none. */
@@ -21,7 +23,7 @@ MUST_CHECK bool dns_queries_new(uv_loop_t *loop, const struct config *config,
                                 const struct dns_queries_stub *stub,
                                 struct dns_queries **dns_queries_r, struct err *err);
 /* So many questions have a socket of their own at once; more wait for one. */
-unsigned dns_queries_most(const struct config *config);
+unsigned dns_queries_most(const struct config *config, const struct dns_queries_stub *stub);
 /* What is under way must have been cancelled. */
 void dns_queries_free(struct dns_queries *l);
 

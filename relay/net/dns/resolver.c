@@ -79,7 +79,7 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
         return false;
     }
     r->loop = loop;
-    r->turns = lookup_turns_new(dns_queries_most(config) / 2);
+    r->turns = lookup_turns_new(dns_queries_most(config, NULL) / 2);
     r->begin = xcalloc(1, sizeof(*r->begin));
     r->begin->data = r;
     uv_timer_init(loop, r->begin);

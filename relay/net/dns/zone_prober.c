@@ -26,6 +26,7 @@ struct zone_prober {
     void *context;
     struct dns_cache *resolver;
     struct dns_cache *servers[ZONE_PROBE_SERVERS_MAX];
+    size_t servers_max;
     struct zone_probe survey;
     bool ready;
 };
@@ -69,7 +70,7 @@ static bool add_server(struct zone_prober *s, const char *zone, const char *name
     struct zone_probe *v = &s->survey;
     struct err err = {0};
     struct buf ip;
-    if (v->count == ZONE_PROBE_SERVERS_MAX)
+    if (v->count == s->servers_max)
         return false;
     struct zone_probe_server *server = &v->servers[v->count];
     snprintf(server->zone, sizeof(server->zone), "%s", zone);
@@ -78,7 +79,10 @@ static bool add_server(struct zone_prober *s, const char *zone, const char *name
     dns_rr_print(type, rr, &ip);
     snprintf(server->ip, sizeof(server->ip), "%s", buf_text(&ip));
     buf_fini(&ip);
-    const struct dns_queries_stub stub = {server->zone, server->ip};
+    const struct dns_queries_stub stub = {.zone = server->zone,
+                                          .ip = server->ip,
+                                          .queries = ZONE_PROBER_QUERIES,
+                                          .streams = ZONE_PROBER_STREAMS};
     if (!dns_cache_new(s->loop, s->config, &stub, s->changed, s->context, &s->servers[v->count],
                        &err)) {
         log_fault("survey_failed", &err);
@@ -159,8 +163,12 @@ bool zone_prober_new(uv_loop_t *loop, const struct config *config, const char *c
                               .names = names,
                               .name_count = count,
                               .changed = changed,
-                              .context = context};
-    if (!dns_cache_new(loop, config, NULL, changed, context, &s->resolver, err)) {
+                              .context = context,
+                              .servers_max = config->probe_servers ? config->probe_servers
+                                                                   : ZONE_PROBE_SERVERS_MAX};
+    const struct dns_queries_stub few = {.queries = ZONE_PROBER_QUERIES,
+                                         .streams = ZONE_PROBER_STREAMS};
+    if (!dns_cache_new(loop, config, &few, changed, context, &s->resolver, err)) {
         free(s);
         return false;
     }

@@ -30,8 +30,9 @@ static void on_answered(struct inbox_item *item)
     worker_end(home->worker);
 }
 
-void alignment_client_ask(struct sessions *home, uint64_t session, const char *author,
-                          const char *return_domain, alignment_client_on_judged *done)
+void alignment_client_ask(struct sessions *home, uint64_t session, const char *tenant,
+                          const char *author, const char *return_domain,
+                          alignment_client_on_judged *done)
 {
     struct alignment_call *e = xcalloc(1, sizeof(*e));
     e->home = home;
@@ -41,6 +42,7 @@ void alignment_client_ask(struct sessions *home, uint64_t session, const char *a
     e->question.answered = on_answered;
     snprintf(e->question.author, sizeof(e->question.author), "%s", author);
     snprintf(e->question.return_domain, sizeof(e->question.return_domain), "%s", return_domain);
+    snprintf(e->question.tenant, sizeof(e->question.tenant), "%s", tenant);
     worker_begin(home->worker);
     alignment_service_ask(home->shared->alignment_service, &e->question);
 }

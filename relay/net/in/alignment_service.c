@@ -29,6 +29,7 @@ enum { PATIENCE_MS = 3000, TICK_MS = 50, UNKNOWN_S = 5, PAIRS_MAX = 10000, EPOCH
 struct pair {
     char key[2 * ADDRESS_DOMAIN_MAX + 4];
     char author[ADDRESS_DOMAIN_MAX + 1], return_domain[ADDRESS_DOMAIN_MAX + 1];
+    char tenant[64]; /* that asked last */
     struct alignment_key keys[ALIGNMENT_KEYS_MAX];
     size_t key_count;
     unsigned keys_epoch, judged_epoch;
@@ -102,6 +103,7 @@ static void judge(struct alignment_service *a, struct pair *p)
                                           .key_count = p->key_count,
                                           .suffixes = a->suffixes,
                                           .now_ms = clock_now_ms()};
+    dns_cache_ask_for(a->answers, p->tenant);
     alignment_judge(&input, dns_cache_dns(a->answers), &p->alignment, &detail);
     if (p->alignment.state == ALIGNMENT_UNKNOWN && p->alignment.ttl_s > UNKNOWN_S)
         p->alignment.ttl_s = UNKNOWN_S;
@@ -207,6 +209,7 @@ static void on_question(struct inbox_item *item)
     struct alignment_service_question *q = (struct alignment_service_question *)item;
     struct alignment_service *a = q->alignment_service;
     struct pair *p = find_pair(a, q);
+    snprintf(p->tenant, sizeof(p->tenant), "%s", q->tenant);
     LL_APPEND(p->waiting, q);
     a->waiting++;
     judge(a, p);

@@ -258,6 +258,7 @@ static void check_alignment(struct session *s)
     const struct alignment *alignment = NULL;
     const char *author = s->admission.summary.from_domain;
     const char *return_domain = s->admission.sender_domain;
+    const char *tenant = s->submission.identity.tenant;
     enum alignment_mode mode = alignment_mode(s);
     if (mode == ALIGNMENT_OFF) {
         store_message(s);
@@ -270,12 +271,12 @@ static void check_alignment(struct session *s)
         conclude(s, alignment, mode);
         break;
     case ALIGNMENT_CACHE_REFRESH:
-        alignment_client_ask(home, 0, author, return_domain, NULL);
+        alignment_client_ask(home, 0, tenant, author, return_domain, NULL);
         conclude(s, alignment, mode);
         break;
     case ALIGNMENT_CACHE_ASK_FIRST:
         s->asking = true;
-        alignment_client_ask(home, s->id, author, return_domain, on_judged);
+        alignment_client_ask(home, s->id, tenant, author, return_domain, on_judged);
         break;
     }
 }
