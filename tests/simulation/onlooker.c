@@ -331,7 +331,7 @@ static bool stands_beside(const struct connection *added)
         if (c != added && c->state != LINE_CLOSED && c->site == w->domains[1].site)
             return false;
     }
-    queue_find_domain(sim.queue, w->domains[1].name, &view);
+    queue_find_domain(sim.queue, w->domains[1].name, &view, sim.now_ms);
     for (size_t i = 0; i < w->recipient_count && view.state == QUEUE_DOMAIN_LEADS; i++) {
         const struct recipient *r = &w->recipients[i];
         if (r->added && !is_aside(r) && r->state == RECIPIENT_WAITS && r->due_ms < sim.now_ms &&
