@@ -187,6 +187,7 @@ void connection_is_stuck(struct queue *q, struct connection *c)
         c->answering = false;
         d->manner = MANNER_SILENT;
     }
+    rate_limit_was_asked(q, c);
     destination_touch(q, d);
 }
 
@@ -357,6 +358,7 @@ struct attempt *connection_uncarry(struct queue *q, struct connection *c, int64_
     c->carries = false;
     attempt->connection = NULL;
     attempt->public.connection = 0;
+    rate_limit_was_asked(q, c);
     destination_touch_all(q, c->lane->destination);
     return attempt;
 }

@@ -89,6 +89,7 @@ void destinations_init(struct queue *q)
 
 static void free_lane(struct queue *q, struct lane *lane)
 {
+    rate_limits_leave(q, lane);
     pointer_table_drop(&q->lanes, lane);
     if (lane->resting)
         heap_take(&q->lane_wakes, lane);

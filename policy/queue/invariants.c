@@ -197,7 +197,7 @@ static void check_lane(const struct lane *lane, struct sums *sums)
     CHECK(lane->users > 0);
     CHECK(lane->resting == (lane->wake_place != 0));
     CHECK((lane->shunned_until_ms != 0) == (lane->prev_shun != NULL));
-    CHECK(!lane->held || lane->resting || lane->shunned_until_ms != 0);
+    CHECK(!lane->held || lane->resting || lane->shunned_until_ms != 0 || lane->limits > 0);
     CHECK(!lane->spares_good || lane->shunned_until_ms != 0);
     check_turns(&lane->turns);
     sums->lane_users -= lane->users;

@@ -45,7 +45,7 @@ void lane_unhold(struct lane *lane, struct line *line)
 bool lane_sets_aside(const struct line *line)
 {
     const struct lane *lane = line->domain->lane;
-    return lane->resting || line_is_shunned(line, 0);
+    return lane->resting || line_is_shunned(line, 0) || rate_limit_sets_aside(line);
 }
 
 void lane_spares(struct queue *q, struct line *line)
@@ -66,6 +66,12 @@ static void put_back(struct queue *q, struct lane *lane)
         class_turns_put(&lane->destination->turns, line->tenant->id, line->class, &line->turn);
     }
     destination_touch(q, lane->destination);
+}
+
+void lane_puts_back(struct queue *q, struct lane *lane)
+{
+    if (lane->held && !lane->resting)
+        put_back(q, lane);
 }
 
 static void end_rest(struct queue *q, struct lane *lane)

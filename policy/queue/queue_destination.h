@@ -19,6 +19,7 @@ struct lane {
     struct wide_look look[2]; /* [1]: of a connection at the end of a message */
     struct window rest;       /* only its rest */
     int64_t blocked_until_ms, wake_ms;
+    unsigned limits;      /* of destination->limits: those that are its own */
     bool resting, proven; /* proven: its last connection was greeted */
     bool worked;          /* a message has gone through */
     unsigned broken;      /* connections, each over another message, and no message between them */

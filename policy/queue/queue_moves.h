@@ -42,6 +42,8 @@ enum { LANE_SHUN_MS = 5000 };
 /* Does this line's mail rest there? Then it is set aside when it is met in the destination's turns.
  */
 bool lane_sets_aside(const struct line *line);
+/* All that is set aside stands again; unless it rests. */
+void lane_puts_back(struct queue *q, struct lane *lane);
 void lane_shun(struct queue *q, struct lane *lane, const struct tenant *tenant, bool spares_good,
                int64_t now_ms);
 /* Its domain is spared from now on. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* queue_reasons.h - What shows that a destination takes no mail for now, or answers none, and why:
- * what reason.c, hangs.c and rate_limits.c do for the other files. */
+ * what reason.c, hangs.c, limited.c and rate_limits.c do for the other files. */
 #ifndef QUEUE_REASONS_H
 #define QUEUE_REASONS_H
 
@@ -31,6 +31,8 @@ void rate_limits_init(struct queue *q);
 void rate_limits_fini(struct queue *q);
 /* Of one destination: its first, and its last. */
 void rate_limits_begin(struct destination *d);
+/* Of hosts that nothing leads to any more. */
+void rate_limits_leave(struct queue *q, const struct lane *lane);
 void rate_limits_free(struct queue *q, struct destination *d);
 /* What it carries was refused as `why` says. True: by a limit of the server's, which is known by
  * now, and rests. */
@@ -40,9 +42,12 @@ bool rate_limit_refuses(struct queue *q, const struct connection *c, const char 
 bool rate_limit_rests(const struct connection *c);
 /* The server has taken the MAIL of what it carries. */
 void rate_limit_takes(struct queue *q, const struct connection *c, int64_t now_ms);
-/* Does that tenant's mail wait there, for the end of a rest or for what is tried after it? */
-bool rate_limit_bars(const struct destination *d, const struct tenant *tenant,
-                     const struct connection *own);
+/* Does it wait, for the end of a rest or for what is tried after it? `own` does not count. */
+bool rate_limit_bars(const struct line *line, const struct connection *own);
+/* The same, and others of its tenant's mail there do not. */
+bool rate_limit_sets_aside(const struct line *line);
+/* The connection carries no mail any more, or is stuck: another message may ask. */
+void rate_limit_was_asked(struct queue *q, const struct connection *c);
 void rate_limits_forget(struct queue *q, struct destination *d, int64_t now_ms);
 void rate_limits_wake(struct queue *q, int64_t now_ms);
 int64_t rate_limits_wake_ms(const struct queue *q);
@@ -53,10 +58,11 @@ struct tenant_rest {
     const char *tenant, *why; /* NULL: nobody's does */
     int64_t until_ms;
 };
-/* What holds up this tenant's mail at MAIL; NULL: nothing. Borrowed. */
-const char *rate_limit_why(const struct destination *d, const struct tenant *tenant);
+/* What holds up this mail at MAIL; NULL: nothing. Borrowed. */
+const char *rate_limit_why(const struct line *line);
 /* Of several the one that lasts longest. */
-struct tenant_rest rate_limit_of_tenant(const struct destination *d, int64_t now_ms);
+struct tenant_rest rate_limit_of_tenant(const struct destination *d,
+                                        const struct lane *lane_or_null, int64_t now_ms);
 void rate_limits_check(const struct destination *d);
 
 #endif

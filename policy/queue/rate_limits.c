@@ -13,56 +13,26 @@
  * its row; it ends a rest only when it was begun after the last refusal: what the server had taken
  * before says nothing. Mail that only meets what is known has not been tried.
  *
+ * Where a provider has several sets of hosts, each has its own, until three of them show one: then
+ * it is the provider's. Lines that one set holds up are set aside, for the sake of those behind.
+ *
  * It rests for two seconds each time and no longer: a server may refuse some senders and not
  * others, whose mail would wait for those.
  */
 #include "queue_moves.h"
+
+#include "rate_limit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-enum { ROW = 3, IDLE_MAX = 256, REPLY_MAX = 16 };
-enum { REST_MS = 2000, ASK_MS = 1000, QUIET_MS = 5 * 1000, LASTS_MS = 5 * 60 * 1000 };
+enum { ROW = 3, IDLE_MAX = 256 };
+enum { REST_MS = 2000, QUIET_MS = 5 * 1000, LASTS_MS = 5 * 60 * 1000 };
 enum { KNOWN_MS = 10 * 60 * 1000 };
 
-enum limit_state {
-    LIMIT_SUSPECTED,
-    LIMIT_RESTS,
-    LIMIT_ASKS, /* one message at a time may go */
-    LIMIT_KNOWN
-};
-
-struct rate_limit {
-    struct rate_limit *next, *prev; /* tenant->limits, while it holds up nothing */
-    struct destination *destination;
-    struct tenant *tenant;
-    enum limit_state state;
-    bool alone; /* nobody else's mail is there: it is shown as about all */
-    bool told;  /* the operator knows that it lasts */
-    uint32_t place;
-    int64_t wake_ms;       /* queue.limit_wakes */
-    int64_t since_ms;      /* it has held up mail */
-    int64_t known_ms;      /* until then one refusal shows it again */
-    uint64_t refused;      /* last, as queue.serial counts */
-    unsigned row;          /* such refusals, none taken between them */
-    char reply[REPLY_MAX]; /* its codes */
-    struct window rest;    /* only its rest */
-    char *why;             /* RESTS, ASKS */
-};
-
 /* ---- a table of them at each destination ---- */
-
-static uint64_t hash_limit(const void *item)
-{
-    return ((const struct rate_limit *)item)->tenant->id;
-}
-
-static bool same_limit(const void *a, const void *b)
-{
-    return ((const struct rate_limit *)a)->tenant == ((const struct rate_limit *)b)->tenant;
-}
 
 static bool by_wake(const void *a, const void *b)
 {
@@ -74,27 +44,11 @@ void rate_limits_init(struct queue *q)
     heap_init(&q->limit_wakes, by_wake, offsetof(struct rate_limit, place));
 }
 
-void rate_limits_begin(struct destination *d)
-{
-    pointer_table_init(&d->limits, hash_limit, same_limit);
-}
-
-static struct rate_limit *find(const struct destination *d, const struct tenant *tenant)
-{
-    struct rate_limit key = {.tenant = (struct tenant *)(uintptr_t)tenant}; /* only compared */
-    return d->limits.count > 0 ? pointer_table_find(&d->limits, &key) : NULL;
-}
-
-static bool is_active(const struct rate_limit *l)
-{
-    return l->state == LIMIT_RESTS || l->state == LIMIT_ASKS;
-}
-
 /* It begins or ceases to be what its state says. */
 static void count(struct rate_limit *l, bool begins)
 {
     unsigned step = begins ? 1 : -1U;
-    if (is_active(l)) {
+    if (rate_limit_is_active(l)) {
         l->destination->limited += step;
         return;
     }
@@ -105,6 +59,14 @@ static void count(struct rate_limit *l, bool begins)
         DL_DELETE(l->tenant->limits, l);
 }
 
+/* What it sets aside stands again, and is set aside once more where that is so. */
+static void lets_go(struct queue *q, const struct rate_limit *l)
+{
+    if (l->lane)
+        lane_puts_back(q, l->lane);
+    destination_touch(q, l->destination);
+}
+
 static void move(struct queue *q, struct rate_limit *l, enum limit_state state, int64_t wake_ms)
 {
     count(l, false);
@@ -112,7 +74,7 @@ static void move(struct queue *q, struct rate_limit *l, enum limit_state state, 
     count(l, true);
     l->wake_ms = wake_ms;
     heap_moved(&q->limit_wakes, l);
-    destination_touch(q, l->destination);
+    lets_go(q, l);
 }
 
 static void drop(struct queue *q, struct rate_limit *l)
@@ -121,17 +83,24 @@ static void drop(struct queue *q, struct rate_limit *l)
     count(l, false);
     heap_take(&q->limit_wakes, l);
     pointer_table_drop(&l->destination->limits, l);
+    if (l->lane)
+        l->lane->limits--;
+    lets_go(q, l);
     tenant->users--;
     tenant_drop(q, tenant);
     free(l->why);
     free(l);
 }
 
-static struct rate_limit *add(struct queue *q, struct destination *d, struct tenant *tenant)
+static struct rate_limit *add(struct queue *q, struct destination *d, struct tenant *tenant,
+                              struct lane *lane_or_null)
 {
     struct rate_limit *l = xcalloc(1, sizeof(*l));
     l->destination = d;
     l->tenant = tenant;
+    l->lane = lane_or_null;
+    if (l->lane)
+        l->lane->limits++;
     l->wake_ms = INT64_MAX;
     tenant->users++;
     count(l, true);
@@ -145,6 +114,17 @@ void rate_limits_free(struct queue *q, struct destination *d)
     for (size_t at = 0; d->limits.count > 0; at = 0)
         drop(q, pointer_table_next(&d->limits, &at));
     pointer_table_fini(&d->limits);
+}
+
+void rate_limits_leave(struct queue *q, const struct lane *lane)
+{
+    struct rate_limit *l;
+    size_t at = 0;
+    while (lane->limits > 0 && (l = pointer_table_next(&lane->destination->limits, &at)))
+        if (l->lane == lane) {
+            drop(q, l);
+            at = 0;
+        }
 }
 
 void rate_limits_fini(struct queue *q)
@@ -183,11 +163,8 @@ static void end(struct queue *q, struct rate_limit *l, int64_t now_ms)
     forget_why(l);
 }
 
-void rate_limit_takes(struct queue *q, const struct connection *c, int64_t now_ms)
+static void takes(struct queue *q, struct rate_limit *l, const struct connection *c, int64_t now_ms)
 {
-    struct rate_limit *l = find(c->lane->destination, c->holder);
-    if (!l)
-        return;
     switch (l->state) {
     case LIMIT_SUSPECTED:
         drop(q, l);
@@ -203,14 +180,35 @@ void rate_limit_takes(struct queue *q, const struct connection *c, int64_t now_m
     UNREACHABLE();
 }
 
+void rate_limit_takes(struct queue *q, const struct connection *c, int64_t now_ms)
+{
+    const struct destination *d = c->lane->destination;
+    struct rate_limit *all = rate_limit_find(d, c->holder, NULL);
+    struct rate_limit *own = rate_limit_find(d, c->holder, c->lane);
+    if (all)
+        takes(q, all, c, now_ms);
+    if (own)
+        takes(q, own, c, now_ms);
+}
+
 /* ---- what is known ---- */
 
-static struct rate_limit *need(struct queue *q, struct destination *d, struct tenant *tenant)
+static struct rate_limit *need(struct queue *q, struct destination *d, struct tenant *tenant,
+                               struct lane *lane_or_null)
 {
-    struct rate_limit *l = find(d, tenant);
+    struct rate_limit *l = rate_limit_find(d, tenant, lane_or_null);
     while (!l && tenant->limit_count >= IDLE_MAX)
         drop(q, tenant->limits);
-    return l ? l : add(q, d, tenant);
+    return l ? l : add(q, d, tenant, lane_or_null);
+}
+
+/* Of a provider's hosts one set says little of the others: until several do. */
+static struct rate_limit *need_of(struct queue *q, const struct connection *c)
+{
+    struct destination *d = c->lane->destination;
+    struct rate_limit *all = rate_limit_find(d, c->holder, NULL);
+    bool by_lane = destination_has_lanes(d) && !(all && rate_limit_is_active(all));
+    return need(q, d, c->holder, by_lane ? c->lane : NULL);
 }
 
 /* The codes of a reply: "450 4.7.1". Its text may have an address or a time in it. */
@@ -259,8 +257,9 @@ static void set_why(struct rate_limit *l, const char *why, int64_t now_ms)
 {
     struct destination *d = l->destination;
     char text[QUEUE_WHY_MAX];
+    const char *where = l->lane ? " to some hosts only: " : " only: ";
     snprintf(text, sizeof(text), "%s%.60s%s%s", l->alone ? "" : "mail of tenant ",
-             l->alone ? "" : l->tenant->name, l->alone ? "" : " only: ", why);
+             l->alone ? "" : l->tenant->name, l->alone ? "" : where, why);
     free(l->why);
     l->why = xstrdup(text);
     if (d->operator_until_ms <= now_ms && (l->alone || !window_rests(&d->window, now_ms)))
@@ -270,8 +269,8 @@ static void set_why(struct rate_limit *l, const char *why, int64_t now_ms)
 static void rest(struct queue *q, struct rate_limit *l, const char *why, int64_t now_ms)
 {
     struct destination *d = l->destination;
-    bool alone = q->tenants.count < 2 && d->shared_until_ms <= now_ms;
-    if (!is_active(l)) {
+    bool alone = q->tenants.count < 2 && d->shared_until_ms <= now_ms && !l->lane;
+    if (!rate_limit_is_active(l)) {
         l->since_ms = now_ms;
         l->told = false;
         l->alone = alone;
@@ -286,16 +285,37 @@ static void rest(struct queue *q, struct rate_limit *l, const char *why, int64_t
     tell(q, l, now_ms);
 }
 
+/* When several sets of hosts show it, it is about all of them. */
+static void widen(struct queue *q, const struct rate_limit *one, const char *why, int64_t now_ms)
+{
+    const struct destination *d = one->destination;
+    struct rate_limit *l;
+    unsigned lanes = 0;
+    for (size_t at = 0; (l = pointer_table_next(&d->limits, &at));)
+        lanes += l->lane && l->tenant == one->tenant && rate_limit_is_active(l);
+    if (lanes < LANES_TO_SHOW)
+        return;
+    for (size_t at = 0; (l = pointer_table_next(&d->limits, &at));)
+        if (l->lane && l->tenant == one->tenant && rate_limit_is_active(l))
+            end(q, l, now_ms);
+    l = need(q, one->destination, one->tenant, NULL);
+    l->refused = ++q->serial;
+    rest(q, l, why, now_ms);
+}
+
 bool rate_limit_refuses(struct queue *q, const struct connection *c, const char *why,
                         int64_t now_ms)
 {
-    struct rate_limit *l = need(q, c->lane->destination, c->holder);
+    struct rate_limit *l = need_of(q, c);
+    bool was_active = rate_limit_is_active(l);
     l->refused = ++q->serial;
     if (!shows(l, why)) {
         move(q, l, LIMIT_SUSPECTED, now_ms + KNOWN_MS);
         return false;
     }
     rest(q, l, why, now_ms);
+    if (l->lane && !was_active)
+        widen(q, l, why, now_ms);
     return true;
 }
 
@@ -310,16 +330,6 @@ void rate_limits_forget(struct queue *q, struct destination *d, int64_t now_ms)
     }
 }
 
-/* Mail of that tenant's that is spoken of just now, but for `own`. */
-static bool is_tried(const struct destination *d, const struct tenant *tenant,
-                     const struct connection *own)
-{
-    for (const struct connection *c = d->connections; c; c = c->next_of)
-        if (c != own && !c->stuck && c->holder == tenant)
-            return true;
-    return false;
-}
-
 static void wake(struct queue *q, struct rate_limit *l, int64_t now_ms)
 {
     switch (l->state) {
@@ -327,7 +337,7 @@ static void wake(struct queue *q, struct rate_limit *l, int64_t now_ms)
         move(q, l, LIMIT_ASKS, now_ms + QUIET_MS);
         return;
     case LIMIT_ASKS:
-        if (is_tried(l->destination, l->tenant, NULL))
+        if (rate_limit_is_tried(l, NULL))
             move(q, l, LIMIT_ASKS, now_ms + QUIET_MS);
         else
             end(q, l, now_ms);
@@ -352,70 +362,8 @@ void rate_limits_wake(struct queue *q, int64_t now_ms)
         wake(q, heap_first(&q->limit_wakes), now_ms);
 }
 
-/* ---- questions ---- */
-
-bool rate_limit_rests(const struct connection *c)
+void rate_limit_was_asked(struct queue *q, const struct connection *c)
 {
-    const struct rate_limit *l = find(c->lane->destination, c->holder);
-    return l && l->state == LIMIT_RESTS;
-}
-
-bool rate_limit_bars(const struct destination *d, const struct tenant *tenant,
-                     const struct connection *own)
-{
-    const struct rate_limit *l = d->limited > 0 ? find(d, tenant) : NULL;
-    return l && (l->state == LIMIT_RESTS || (l->state == LIMIT_ASKS && is_tried(d, tenant, own)));
-}
-
-/* Until then it holds up mail, as far as is known: what asks will have an answer soon. */
-static int64_t holds_until(const struct rate_limit *l, int64_t now_ms)
-{
-    if (!is_active(l))
-        return 0;
-    return window_rests(&l->rest, now_ms) ? l->rest.rest_until_ms : now_ms + ASK_MS;
-}
-
-static const struct rate_limit *longest(const struct destination *d, bool alone, int64_t now_ms)
-{
-    const struct rate_limit *best = NULL;
-    const struct rate_limit *l;
-    size_t at = 0;
-    while (d->limited > 0 && (l = pointer_table_next(&d->limits, &at)))
-        if (is_active(l) && l->alone == alone &&
-            (!best || holds_until(l, now_ms) > holds_until(best, now_ms)))
-            best = l;
-    return best;
-}
-
-int64_t rate_limit_rest_ms(const struct destination *d, unsigned *failures_r, int64_t now_ms)
-{
-    const struct rate_limit *l = longest(d, true, now_ms);
-    *failures_r = l ? l->rest.failures : 0;
-    return l ? holds_until(l, now_ms) - now_ms : 0;
-}
-
-const char *rate_limit_why(const struct destination *d, const struct tenant *tenant)
-{
-    const struct rate_limit *l = d->limited > 0 ? find(d, tenant) : NULL;
-    return l ? l->why : NULL;
-}
-
-struct tenant_rest rate_limit_of_tenant(const struct destination *d, int64_t now_ms)
-{
-    const struct rate_limit *l = longest(d, false, now_ms);
-    return l ? (struct tenant_rest){l->tenant->name, l->why, holds_until(l, now_ms)}
-             : (struct tenant_rest){0};
-}
-
-void rate_limits_check(const struct destination *d)
-{
-    const struct rate_limit *l;
-    unsigned active = 0;
-    size_t at = 0;
-    while ((l = pointer_table_next(&d->limits, &at))) {
-        CHECK(l->destination == d && l->place != 0);
-        CHECK(is_active(l) == (l->why != NULL));
-        active += is_active(l);
-    }
-    CHECK(d->limited == active);
+    if (c->lane->limits > 0)
+        lane_puts_back(q, c->lane);
 }

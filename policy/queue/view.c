@@ -83,21 +83,19 @@ static unsigned count_stuck(const struct destination *d, int64_t now_ms)
     return stuck;
 }
 
-/* What holds back the mail of one tenant, at these hosts: of several rests the one that lasts
- * longest. */
-static struct tenant_rest tenant_rest_at(const struct lane *lane_or_null,
-                                         const struct destination *d, int64_t now_ms)
+/* What holds back the mail of one tenant: a limit, or a rest at some hosts that lasts longer. */
+static struct tenant_rest longer_of(struct tenant_rest limit, const struct lane *lane_or_null)
 {
     const struct lane *lane = lane_or_null;
-    struct tenant_rest r = rate_limit_of_tenant(d, now_ms);
-    if (lane && lane->shunned_until_ms > r.until_ms)
-        r = (struct tenant_rest){lane->shunned_name, lane->shunned_why, lane->shunned_until_ms};
-    return r;
+    if (!lane || lane->shunned_until_ms <= limit.until_ms)
+        return limit;
+    return (struct tenant_rest){lane->shunned_name, lane->shunned_why, lane->shunned_until_ms};
 }
 
 static void look(const struct destination *d, struct queue_destination_view *v, int64_t now_ms)
 {
-    struct tenant_rest r = tenant_rest_at(d->shuns ? d->shuns->prev_shun_of : NULL, d, now_ms);
+    struct tenant_rest r =
+        longer_of(rate_limit_of_tenant(d, NULL, now_ms), d->shuns ? d->shuns->prev_shun_of : NULL);
     show(d, v, now_ms);
     if (d->window.limit == LIMIT_UNKNOWN)
         v->limit = 0;
@@ -241,8 +239,9 @@ void queue_find_domain(const struct queue *q, const char *name, struct queue_dom
         view_r->destination = domain->lane->destination->name;
         view_r->rest_until_ms = domain->lane->rest.rest_until_ms;
         bool spared = domain->lane->spares_good && domain_is_good(domain);
-        struct tenant_rest r =
-            tenant_rest_at(spared ? NULL : domain->lane, domain->lane->destination, now_ms);
+        struct tenant_rest limit =
+            rate_limit_of_tenant(domain->lane->destination, domain->lane, now_ms);
+        struct tenant_rest r = longer_of(limit, spared ? NULL : domain->lane);
         view_r->tenant_until_ms = r.until_ms;
         view_r->tenant = r.tenant;
         view_r->tenant_why = r.why;

@@ -13,7 +13,7 @@ static const char *own_reason(const struct line *line, int64_t now_ms)
     const struct lane *lane = line->domain->lane;
     if (line_is_shunned(line, now_ms))
         return lane->shunned_why;
-    return rate_limit_why(lane->destination, line->tenant);
+    return rate_limit_why(line);
 }
 
 static bool is_held_back(const struct line *line, int64_t now_ms)
@@ -21,7 +21,7 @@ static bool is_held_back(const struct line *line, int64_t now_ms)
     const struct lane *lane = line->domain->lane;
     const struct destination *d = lane->destination;
     return destination_rests(d, now_ms) || window_rests(&lane->rest, now_ms) || d->window.failing ||
-           lane->rest.failing || rate_limit_bars(d, line->tenant, NULL);
+           lane->rest.failing || rate_limit_bars(line, NULL);
 }
 
 void line_waited_for(const struct queue *q, const struct line *line, char text_r[QUEUE_WHY_MAX],

@@ -29,11 +29,20 @@ static bool is_aside(const struct recipient *r)
     return is_held_aside(sim.queue, r->message, r->number);
 }
 
-/* Who broke a connection goes after all of the same tenant, class and domain that had come when he stood there again. */
+/* Receivers hold up mail of this tenant's, by what they say to MAIL. */
+static bool may_be_limited(size_t tenant)
+{
+    return sim.world.turns_away > 0 && tenant == 0;
+}
+
+/* Who broke a connection goes after all of the same tenant, class and domain that had come when he stood there again;
+ * but who is turned away goes behind, too. */
 static void check_suspects_wait(const struct recipient *first)
 {
     const struct world *w = &sim.world;
     int64_t since_ms = first->due_ms > first->back_ms ? first->due_ms : first->back_ms;
+    if (may_be_limited(first->tenant))
+        return;
     for (size_t i = 0; first->suspect && first->expires_ms > sim.now_ms && i < w->recipient_count; i++) {
         const struct recipient *r = &w->recipients[i];
         bool same = r->tenant == first->tenant && r->class == first->class && r->domain == first->domain;
@@ -89,6 +98,7 @@ void check_bound(const struct queue_attempt *a)
         bool urgent = r->class == STREAM_SECURITY;
         int64_t bound_ms = w->bound_ms[urgent][site] + w->paused_until_ms - w->paused_from_ms;
         bool may_wait = w->stuck != STUCK_NONE && r->tenant == 0 && (!urgent || w->stuck == STUCK_ANY);
+        may_wait = may_wait || may_be_limited(r->tenant);
         if (w->sites[site].healthy && w->domains[r->domain].kind == NAMES_GOOD && !may_wait)
             HOLDS(sim.now_ms - r->due_ms <= bound_ms,
                   "%lld/%u (class %d) waited %.1f s at a healthy site, bound %.1f s",
@@ -228,7 +238,7 @@ static bool plain_stands(const struct connection *c, bool stands_r[TENANTS_MAX])
         if (!r->added || is_aside(r) || r->state != RECIPIENT_WAITS || r->due_ms >= sim.now_ms ||
             r->expires_ms <= sim.now_ms || r->class == STREAM_SECURITY ||
             w->domains[r->domain].site != c->site || sim.trust_of[r->domain] != c->trust ||
-            turns_of(c->destination)->rests_until_ms[r->tenant] > sim.now_ms)
+            turns_of(c->destination)->rests_until_ms[r->tenant] > sim.now_ms || may_be_limited(r->tenant))
             continue;
         queue_find_domain(sim.queue, w->domains[r->domain].name, &view, sim.now_ms);
         if (view.state == QUEUE_DOMAIN_LEADS)
@@ -424,7 +434,7 @@ void check_urgent_first(const struct connection *c)
         struct queue_domain_view view;
         if (!stands || w->domains[r->domain].site != c->site || c->trust != sim.trust ||
             has_a_place(c, r->tenant) || turns->codes_ms[r->tenant] > (int64_t)TURNS_AHEAD * 100 ||
-            turns->rests_until_ms[r->tenant] > sim.now_ms ||
+            turns->rests_until_ms[r->tenant] > sim.now_ms || may_be_limited(r->tenant) ||
             (c->state == LINE_OPENING && has_its_share(c, r->tenant)))
             continue;
         queue_find_domain(sim.queue, w->domains[r->domain].name, &view, sim.now_ms);

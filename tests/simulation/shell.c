@@ -49,6 +49,14 @@ static void settle_later(const struct queue_attempt *a, bool gone, bool part)
           (struct event){.kind = EVENT_SETTLED, .attempt = a, .gone = gone, .part = part});
 }
 
+/* It is not back, as it seemed. */
+static void settles_all_the_same(const struct queue_attempt *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        recipient_of(a->message, a->numbers[i])->state = RECIPIENT_UNDER_WAY;
+    settle_later(a, false, false);
+}
+
 void ends(struct connection *c, enum queue_failure how, const char *why)
 {
     const struct queue_attempt *a = c->attempt;
@@ -60,11 +68,8 @@ void ends(struct connection *c, enum queue_failure how, const char *why)
     if (a)
         comes_back(a);
     bool back = queue_connection_failed(sim.queue, c->id, how, why, sim.now_ms);
-    if (!a || back)
-        return;
-    for (size_t i = 0; i < a->count; i++)
-        recipient_of(a->message, a->numbers[i])->state = RECIPIENT_UNDER_WAY;
-    settle_later(a, false, false);
+    if (a && !back)
+        settles_all_the_same(a);
 }
 
 /* Over the message that it carries: the onlooker knows it by that. */
@@ -219,11 +224,36 @@ static void takes(struct connection *c, const struct queue_attempt *a)
     note_turn(c);
 }
 
+/* It is refused at MAIL, and the server says no more. */
+static void turned_away(struct connection *c)
+{
+    static const char *const said[] = {"450 4.7.1 too much", "451 4.7.1 later", "452 4.3.1 no room"};
+    const struct queue_attempt *a = c->attempt;
+    const struct queue_attempt *next = NULL;
+    enum queue_refusal what = c->used ? QUEUE_REFUSES_LATER : QUEUE_REFUSES_FIRST;
+    trace("#%llx is refused", (unsigned long long)c->id);
+    note_end(c);
+    comes_back(a);
+    if (!queue_turned_away(sim.queue, c->id, what, said[sim.world.seed % COUNT_OF(said)], sim.now_ms))
+        settles_all_the_same(a);
+    c->attempt = NULL;
+    HOLDS(queue_message_done(sim.queue, c->id, QUEUE_SPOKEN, false, &next, sim.now_ms) == QUEUE_NEXT_CLOSE, "it goes on");
+    step(c, travel(), EVENT_CLOSE, 0);
+}
+
 void spoken(struct connection *c)
 {
     struct world *w = &sim.world;
     const struct queue_attempt *a = c->attempt;
     const struct queue_attempt *next = NULL;
+    bool first_tenants = recipient_of(a->message, a->numbers[0])->tenant == 0;
+    if (w->turns_away > 0 && first_tenants && world_random(w, 100) < w->turns_away) {
+        turned_away(c);
+        return;
+    }
+    if (w->turns_away > 0)
+        queue_mail_taken(sim.queue, c->id, sim.now_ms);
+    c->used = true;
     uint64_t dice = world_random(w, 100);
     if (dice < w->loses / 2) {
         if (world_random(w, 2) == 0)

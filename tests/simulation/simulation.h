@@ -65,7 +65,7 @@ struct connection {
     bool passes_beside;       /* and that of another destination's, at the same machine */
     const char *destination;
     size_t tried[TRIED_MAX], tried_count;
-    bool refused, has_server, plain;
+    bool refused, has_server, plain, used; /* used: it has carried a message */
     unsigned steps; /* an event of an earlier step is out of date */
 };
 

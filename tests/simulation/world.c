@@ -253,6 +253,7 @@ void world_make(struct world *w, uint64_t seed)
         make_site(w, i);
     for (size_t i = 0; i < w->domain_count; i++)
         make_domain(w, i, mute_of_ten);
+    w->turns_away = w->tenant_count > 1 && seed % 8 == 3 ? (unsigned)(20 + seed * 7 % 81) : 0;
     if (w->stuck == STUCK_NONE && seed % 8 == 5)
         make_flood(w, seed % 16 == 13);
     spread_trouble(w);

@@ -91,6 +91,7 @@ struct world {
     int64_t many_ms; /* one more tenant has mail for thousands of domains then; -1: none has */
     int64_t comes_for_ms; /* mail comes for so long */
     unsigned defers, loses, stale; /* of a hundred */
+    unsigned turns_away; /* the same, of the first tenant's: 4xx at MAIL */
     int64_t paused_from_ms, paused_until_ms, reload_ms;
     int64_t bound_ms[2][SITES_MAX]; /* [1]: class security's */
 };

@@ -21,7 +21,10 @@ void stage_go_on(struct stage *s)
     struct queue_decision d;
     while (queue_decide(s->queue, &d, s->now_ms)) {
         if (d.kind == QUEUE_RESOLVE) {
-            snprintf(host, sizeof(host), "mx.%s", d.domain);
+            if (d.domain[0] == 'p')
+                snprintf(host, sizeof(host), "%.*s-test.mail.protection.outlook.com", (int)strcspn(d.domain, "."), d.domain);
+            else
+                snprintf(host, sizeof(host), "mx.%s", d.domain);
             queue_resolved(s->queue, d.domain, &answer, s->now_ms);
         }
         if (d.kind == QUEUE_EVENT && d.reason == QUEUE_LIMIT_LASTS) {
@@ -69,11 +72,9 @@ void stage_add_of(struct stage *s, const char *tenant, enum stream_class class)
     add(s, tenant, class, "d.test");
 }
 
-void stage_add_at(struct stage *s, const char *tenant, unsigned n)
+void stage_add_to(struct stage *s, const char *tenant, const char *domain, unsigned count)
 {
-    char domain[16];
-    snprintf(domain, sizeof(domain), "d%u.test", n);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < count; i++)
         add(s, tenant, STREAM_NOTIFICATION, domain);
     stage_go_on(s);
 }
@@ -129,6 +130,15 @@ bool stage_refused_as(struct stage *s, size_t i, enum queue_refusal what, const 
     return back;
 }
 
+void stage_hung_up(struct stage *s, size_t i)
+{
+    struct work w = stage_take(s, i);
+    int64_t due_ms[1] = {s->now_ms + 3600000};
+    if (!queue_connection_failed(s->queue, w.connection, QUEUE_FAIL_REFUSED, "421 4.7.0 later", s->now_ms))
+        queue_settled(s->queue, w.attempt, due_ms, s->now_ms);
+    stage_go_on(s);
+}
+
 bool stage_refused_with(struct stage *s, size_t i, const char *why)
 {
     assert_true(i < s->count);
@@ -162,11 +172,16 @@ bool stage_carries(const struct stage *s, const char *tenant)
     return s->count > 0 && strcmp(s->works[0].attempt->tenant, tenant) == 0;
 }
 
-struct queue_destination_view stage_view(const struct stage *s)
+struct queue_destination_view stage_find(const struct stage *s, const char *destination)
 {
     struct queue_destination_view v;
-    assert_true(queue_find_destination(s->queue, "mx.d.test:25", &v, s->now_ms));
+    assert_true(queue_find_destination(s->queue, destination, &v, s->now_ms));
     return v;
+}
+
+struct queue_destination_view stage_view(const struct stage *s)
+{
+    return stage_find(s, "mx.d.test:25");
 }
 
 void stage_refuse_all(struct stage *s)

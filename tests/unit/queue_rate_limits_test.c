@@ -309,6 +309,7 @@ static void what_is_met_elsewhere_costs_only_its_tenant(void **state)
 {
     (void)state;
     struct stage s;
+    char domain[16];
     stage_begin(&s);
     stage_add(&s, "bob", 10);
     stage_add(&s, "eve", 1);
@@ -316,7 +317,8 @@ static void what_is_met_elsewhere_costs_only_its_tenant(void **state)
     unsigned before = s.rests_of_one;
     EXPECT(before == 1, "his is known");
     for (unsigned i = 0; i < 400; i++) {
-        stage_add_at(&s, "eve", i);
+        snprintf(domain, sizeof(domain), "d%u.test", i);
+        stage_add_to(&s, "eve", domain, 3);
         stage_refuse_all(&s);
     }
     stage_add(&s, "bob", 1);
@@ -370,6 +372,172 @@ static void one_that_lasts_is_told(void **state)
     queue_free(s.queue);
 }
 
+static size_t find_work(const struct stage *s, const char *domain)
+{
+    size_t i = 0;
+    while (i < s->count && strcmp(s->works[i].attempt->domain, domain) != 0)
+        i++;
+    return i;
+}
+
+/* All of that domain that is under way, and comes meanwhile. */
+static unsigned refuse_at(struct stage *s, const char *domain)
+{
+    unsigned tried = 0;
+    for (size_t i; (i = find_work(s, domain)) < s->count;)
+        tried += !stage_refused(s, i);
+    return tried;
+}
+
+/* A provider's hosts for one domain refuse: mail to its others goes on, also while one asks there. */
+static void one_receivers_limit_is_not_its_providers(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_begin(&s);
+    stage_add_to(&s, "bob", "p1.test", 1);
+    stage_add_to(&s, "bob", "p2.test", 1);
+    stage_all_taken(&s);
+    stage_add_to(&s, "bob", "p1.test", 30);
+    stage_add_to(&s, "bob", "p2.test", 30);
+    unsigned tried = 0;
+    unsigned taken = 0;
+    for (unsigned n = 0; n < 100; n++) {
+        tried += refuse_at(&s, "p1.test");
+        size_t i = find_work(&s, "p2.test");
+        if (i < s.count) {
+            stage_taken(&s, i);
+            taken++;
+        }
+    }
+    EXPECT(tried == 2 && taken == 30 && s.rests_of_one == 1, "one rests, and the other goes on");
+    stage_wait(&s, REST_MS);
+    EXPECT(s.count == 1, "one asks");
+    stage_add_to(&s, "bob", "p2.test", 5);
+    EXPECT(find_work(&s, "p2.test") < s.count, "and the other goes on meanwhile");
+    while (find_work(&s, "p2.test") < s.count)
+        stage_taken(&s, find_work(&s, "p2.test"));
+    EXPECT(s.count == 1, "one at a time");
+    stage_all_taken(&s);
+    EXPECT(stage_find(&s, "microsoft365:25").tenant_rest_ms == 0, "it is over");
+    queue_free(s.queue);
+}
+
+/* Three of its sets of hosts refuse: it is the provider's, and one message asks for all. */
+static void a_limit_at_several_hosts_is_their_providers(void **state)
+{
+    (void)state;
+    struct stage s;
+    char domain[16];
+    stage_begin(&s);
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(domain, sizeof(domain), "p%u.test", i);
+        stage_add_to(&s, "bob", domain, 10);
+    }
+    unsigned tried = 0;
+    while (s.count > 0)
+        tried += !stage_refused(&s, 0);
+    EXPECT(tried <= 30, "until three show it");
+    s.most = 0;
+    for (unsigned n = 0; n < 5; n++) {
+        size_t before = s.opened;
+        stage_wait(&s, REST_MS);
+        EXPECT(s.count == 1 && s.opened == before + 1, "one asks for all");
+        EXPECT(stage_refused(&s, 0), "untried");
+    }
+    EXPECT(s.most == 1, "one at a time");
+    stage_wait(&s, REST_MS);
+    stage_all_taken(&s);
+    EXPECT(stage_find(&s, "microsoft365:25").rest_ms == 0, "it is over");
+    queue_free(s.queue);
+}
+
+/* ---- a tenant who has the server say whatever she likes ---- */
+
+enum { SEEDS = 200, STEP_MS = 50, STEPS = 1200, CODES = 4, BOUND_MS = 2000 };
+
+struct rhythm {
+    uint64_t random;
+    unsigned taken, hung_up, slow; /* of a hundred answers to her mail; after some steps */
+    int64_t added[STEPS + 1];      /* his messages, as numbers of the stage, and when they came */
+    int64_t since[STEPS + 1];
+    size_t count;
+};
+
+static unsigned draw(struct rhythm *r, unsigned below)
+{
+    r->random = r->random * 6364136223846793005 + 1442695040888963407;
+    return (unsigned)(r->random >> 33) % below;
+}
+
+static void answer_her(struct stage *s, struct rhythm *r, size_t i)
+{
+    static const char *const codes[CODES] = {"450 4.7.1 too much", "451 4.7.1 later", "452 4.3.1 full", "450 4.7.1 too much"};
+    unsigned what = draw(r, 100);
+    if (what < r->taken)
+        stage_taken(s, i);
+    else if (what < r->taken + r->hung_up)
+        stage_hung_up(s, i);
+    else
+        (void)stage_refused_with(s, i, codes[draw(r, CODES)]);
+}
+
+static int64_t came_at(const struct rhythm *r, int64_t message)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->added[i] == message)
+            return r->since[i];
+    return INT64_MAX;
+}
+
+/* Each that is under way is answered, or some of hers a step later. */
+static int64_t answer_all(struct stage *s, struct rhythm *r)
+{
+    int64_t longest_ms = 0;
+    for (size_t i = 0, left = 200; i < s->count && left > 0; left--) {
+        const struct queue_attempt *a = s->works[i].attempt;
+        if (strcmp(a->tenant, "bob") == 0) {
+            int64_t for_ms = s->now_ms - came_at(r, a->message);
+            longest_ms = for_ms > longest_ms ? for_ms : longest_ms;
+            stage_taken(s, i);
+        } else if (draw(r, 100) < r->slow) {
+            i++;
+        } else {
+            answer_her(s, r, i);
+        }
+    }
+    return longest_ms;
+}
+
+static void whatever_one_tenant_is_told_holds_up_no_other(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= SEEDS; seed++) {
+        struct stage s;
+        struct rhythm r = {.random = seed};
+        int64_t longest_ms = 0;
+        stage_begin(&s);
+        r.taken = draw(&r, 4) * draw(&r, 25);
+        r.hung_up = draw(&r, 3) == 0 ? draw(&r, 100 - r.taken) : 0;
+        r.slow = draw(&r, 2) * draw(&r, 90);
+        for (unsigned n = 0; n < STEPS; n++) {
+            stage_add(&s, "eve", draw(&r, 4));
+            if (draw(&r, 5) == 0) {
+                r.added[r.count] = s.message + 1;
+                r.since[r.count++] = s.now_ms;
+                stage_add(&s, "bob", 1);
+            }
+            int64_t for_ms = answer_all(&s, &r);
+            longest_ms = for_ms > longest_ms ? for_ms : longest_ms;
+            stage_wait(&s, STEP_MS);
+        }
+        if (longest_ms > BOUND_MS)
+            print_error("seed %u: %lld ms; taken %u, hung up %u, slow %u\n", seed, (long long)longest_ms, r.taken, r.hung_up, r.slow);
+        EXPECT(longest_ms <= BOUND_MS, "his goes on");
+        queue_free(s.queue);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +556,9 @@ int main(void)
         cmocka_unit_test(what_is_met_elsewhere_costs_only_its_tenant),
         cmocka_unit_test(the_reason_goes_with_the_mail),
         cmocka_unit_test(one_that_lasts_is_told),
+        cmocka_unit_test(one_receivers_limit_is_not_its_providers),
+        cmocka_unit_test(a_limit_at_several_hosts_is_their_providers),
+        cmocka_unit_test(whatever_one_tenant_is_told_holds_up_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
