@@ -323,6 +323,8 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, enum qu
     else
         connection_uncarry(q, c, now_ms);
     enum queue_next next = reusable ? boundary_next(q, c, &line, now_ms) : QUEUE_NEXT_CLOSE;
+    if (next == QUEUE_NEXT_IDLE && c->at_mail == MAIL_TURNED_AWAY)
+        next = QUEUE_NEXT_CLOSE; /* what asks would be said twice: a fresh one tells more */
     switch (next) {
     case QUEUE_NEXT_SEND: {
         struct attempt *attempt = attempt_make(q, line, now_ms);
