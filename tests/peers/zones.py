@@ -67,6 +67,10 @@ class Server:
             self.stop()
             raise AssertionError((self.path / "log").read_text()[-3000:]) from wrong
 
+    def reload(self):
+        """Read the zone files again."""
+        self.process.send_signal(signal.SIGHUP)
+
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()
@@ -100,9 +104,6 @@ class NsdServer(Server):
 
     def command(self):
         return ["nsd", "-d", "-c", self.path / "nsd.conf"]
-
-    def reload(self):
-        self.process.send_signal(signal.SIGHUP)
 
 
 class KnotServer(Server):
