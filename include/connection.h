@@ -47,9 +47,9 @@ void connection_write(struct connection *c, struct buf *bytes);
 void connection_write_and_yield(struct connection *c, struct buf *bytes);
 void connection_accept_tls(struct connection *c, struct tls_context *context,
                            enum tls_protocol speaks);
-/* `session_key`: as for tls_connect_again(). */
-void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,
-                            enum tls_demand demand, const char *session_key);
+/* As tls_connect_on(); what fails at once ends the connection. */
+void connection_connect_tls(struct connection *c, struct tls_context *context,
+                            const struct tls_terms *terms);
 /* Read, or leave the bytes with the peer. Reading also stops while much is waiting to be sent. */
 void connection_want_bytes(struct connection *c, bool wanted);
 /* End it after that long without a byte in or out; from now on. */

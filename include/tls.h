@@ -10,7 +10,9 @@
 
 #include "buf.h"
 #include "err.h"
+#include "tls_policy.h"
 
+struct dane;
 struct tls_context; /* certificates and settings, shared by connections */
 
 struct tls_certificate {
@@ -54,6 +56,26 @@ enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_CLOSED, TLS_FAILED };
 
 enum tls_protocol { TLS_SMTP, TLS_HTTP };
 
+/* What a client demands of the other side. */
+enum tls_demand {
+    TLS_ANY,     /* the best that it has: the choice is between that and clear text */
+    TLS_STRONG,  /* forward secrecy and authenticated encryption (RFC 9325 section 4.2) */
+    TLS_VERIFIED /* that, and a certificate that is valid for the host */
+};
+
+/* The TLSA record that a certificate of the server's chain fits. */
+struct tls_match {
+    unsigned char usage, selector, mtype;
+    int depth; /* of that certificate; 0: the server's own */
+};
+
+/* By what a client judges the server's certificate. */
+enum tls_by {
+    TLS_BY_AUTHORITIES,
+    TLS_BY_DANE,
+    TLS_BY_NOTHING /* there are TLSA records, and none of them can be used */
+};
+
 struct tls {
     enum tls_state state;
     enum tls_protocol speaks;
@@ -62,6 +84,9 @@ struct tls {
     struct span wire;  /* what tls_input() was given and OpenSSL has not taken */
     struct err err;    /* when FAILED */
     unsigned chatter;  /* handshake messages since the last plain text */
+    enum tls_demand demand; /* a client's */
+    enum tls_by by;
+    struct tls_match match; /* of the session that is offered */
     char *session_key; /* a client's: what sessions are kept by; NULL: none are */
     int64_t seen_s;    /* when the peer's certificate was: by this handshake, or the one that it
                           resumes; in seconds since 1970 */
@@ -73,20 +98,24 @@ struct tls {
 /* The context is borrowed. A client that says what it speaks (ALPN, RFC 7301), and not this, is
  * refused. `t` stays where it is until tls_fini(). */
 void tls_accept(struct tls *t, struct tls_context *context, enum tls_protocol speaks);
-/* What a client demands of the other side. */
-enum tls_demand {
-    TLS_ANY,     /* the best that it has: the choice is between that and clear text */
-    TLS_STRONG,  /* forward secrecy and authenticated encryption (RFC 9325 section 4.2) */
-    TLS_VERIFIED /* that, and a certificate that is valid for the host */
-};
 /* `host`: a name or an address; for SNI when it is a name, and for the check of the certificate. */
 void tls_connect(struct tls *t, struct tls_context *context, const char *host,
                  enum tls_demand demand);
-/* The same, and a session that an earlier connection of the same key was given is resumed. No
- * certificate is seen then: the key says which server it is and all that is demanded of it. NULL:
- * no session is resumed, nor kept for others. */
-void tls_connect_again(struct tls *t, struct tls_context *context, const char *host,
-                       enum tls_demand demand, const char *session_key);
+
+/* What a client asks of a server. */
+struct tls_terms {
+    const char *host; /* as above */
+    enum tls_demand demand;
+    const struct dane *dane; /* NULL: none. If one of its records can be used, they and the names
+                                beside them decide in place of `host` and `demand` (RFC 7672) */
+    const char *session_key; /* which server it is. NULL: no session is resumed, nor kept */
+};
+
+/* On these terms, which are borrowed for the call. A session is resumed that an earlier connection
+ * was given on the same terms, and that met them: no certificate is seen then. By DANE the handshake
+ * goes well whatever the certificate: ask tls_judge() before anything is said. When what the records
+ * need cannot be made ready the state is FAILED, and nothing is known of the server. */
+void tls_connect_on(struct tls *t, struct tls_context *context, const struct tls_terms *terms);
 void tls_fini(struct tls *t);
 
 /* Bytes from the wire; what they decrypt to is added to `plain`. */
@@ -101,7 +130,18 @@ void tls_describe(const struct tls *t, char *text_r, size_t size);
 bool tls_binds(const struct tls *t);
 /* These SCRAM_BINDING octets. False: it has none. */
 bool tls_binding(const struct tls *t, unsigned char *binding_r);
-/* Was the peer's certificate valid for its name? Known for clients only. */
+/* Was the peer's certificate what its name, or DANE, asks for? Known for clients only. */
 bool tls_verified(const struct tls *t);
+
+struct tls_judgement {
+    enum tls_result result; /* OK only for what tls_verified() says */
+    enum tls_by by;
+    struct tls_match match; /* of a certificate that is OK by DANE */
+    const char *reason;     /* for people; borrowed from `t` */
+};
+
+/* How a client's server stood, once its handshake is done or has failed. Nothing was demanded of its
+ * certificate: the same is known, and it is for the owner to make nothing of it. */
+void tls_judge(const struct tls *t, struct tls_judgement *judgement_r);
 
 #endif

@@ -4,6 +4,7 @@
 #include "tls.h"
 
 #include "scram.h"
+#include "tls_dane.h"
 #include "tls_parts.h"
 #include "tls_sessions.h"
 
@@ -166,30 +167,70 @@ static void decrypt(struct tls *t)
 void tls_connect(struct tls *t, struct tls_context *context, const char *host,
                  enum tls_demand demand)
 {
-    tls_connect_again(t, context, host, demand, NULL);
+    tls_connect_on(t, context, &(struct tls_terms){.host = host, .demand = demand});
 }
 
-void tls_connect_again(struct tls *t, struct tls_context *context, const char *host,
-                       enum tls_demand demand, const char *session_key)
+static void by_authorities(struct tls *t, const struct tls_terms *terms)
 {
-    start(t, context, TLS_SMTP);
     SSL *ssl = t->ssl;
-    SSL_set_connect_state(ssl);
     SSL_set_hostflags(ssl,
                       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), terms->host) == 1;
     if (!is_address) {
-        SSL_set1_host(ssl, host);
-        SSL_set_tlsext_host_name(ssl, host); /* no literal addresses (RFC 6066 section 3) */
+        SSL_set1_host(ssl, terms->host);
+        SSL_set_tlsext_host_name(ssl, terms->host); /* no literal addresses (RFC 6066 section 3) */
     }
-    SSL_set_verify(ssl, demand == TLS_VERIFIED ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-    if (demand >= TLS_STRONG)
+    SSL_set_verify(ssl, terms->demand == TLS_VERIFIED ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    if (terms->demand >= TLS_STRONG)
         CHECK(SSL_set_cipher_list(ssl, tls_strong_ciphers) == 1);
-    if (session_key) {
-        t->session_key = xcalloc(1, strlen(session_key) + 1);
-        memcpy(t->session_key, session_key, strlen(session_key));
-        t->resumes = tls_sessions_offer(t);
+}
+
+/* The records decide, or cannot. What OpenSSL has begun by them it cannot end: without a record it
+ * would judge by the authorities, and so it begins anew. */
+static void by_dane(struct tls *t, struct tls_context *context, const struct tls_terms *terms)
+{
+    switch (tls_dane_set(t->ssl, terms->dane, &t->err)) {
+    case TLS_DANE_SET:
+        t->by = TLS_BY_DANE;
+        break;
+    case TLS_DANE_UNUSABLE:
+        SSL_free(t->ssl);
+        start(t, context, TLS_SMTP);
+        t->by = terms->demand == TLS_VERIFIED ? TLS_BY_AUTHORITIES : TLS_BY_NOTHING;
+        by_authorities(t, terms);
+        break;
+    case TLS_DANE_FAILED:
+        t->state = TLS_FAILED;
+        break;
     }
+}
+
+/* Which server, what is demanded of it, and by what it is judged. */
+static void resume(struct tls *t, const struct tls_terms *terms)
+{
+    char by[TLS_DANE_KEY] = "";
+    size_t size = strlen(terms->session_key) + sizeof(by) + 16;
+    if (t->by == TLS_BY_DANE)
+        tls_dane_key(terms->dane, by);
+    t->session_key = xcalloc(1, size);
+    snprintf(t->session_key, size, "%s %u %u %s", terms->session_key, (unsigned)terms->demand,
+             (unsigned)t->by, by);
+    t->resumes = tls_sessions_offer(t);
+}
+
+void tls_connect_on(struct tls *t, struct tls_context *context, const struct tls_terms *terms)
+{
+    start(t, context, TLS_SMTP);
+    if (terms->dane)
+        by_dane(t, context, terms);
+    else
+        by_authorities(t, terms);
+    if (t->state == TLS_FAILED)
+        return;
+    t->demand = terms->demand;
+    SSL_set_connect_state(t->ssl);
+    if (terms->session_key)
+        resume(t, terms);
     shake(t);
 }
 
@@ -254,9 +295,4 @@ bool tls_binding(const struct tls *t, unsigned char *binding_r)
     static const char label[] = "EXPORTER-Channel-Binding";
     return tls_binds(t) && SSL_export_keying_material(t->ssl, binding_r, SCRAM_BINDING, label,
                                                       sizeof(label) - 1, NULL, 0, 0) == 1;
-}
-
-bool tls_verified(const struct tls *t)
-{
-    return SSL_get_verify_result(t->ssl) == X509_V_OK && SSL_get0_peer_certificate(t->ssl) != NULL;
 }

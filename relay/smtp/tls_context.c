@@ -309,6 +309,7 @@ bool tls_client_context(const char *ca_file, struct tls_context **context_r, str
                        ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
                                               : "it holds no certificate in PEM format");
     }
+    CHECK(SSL_CTX_dane_enable(c->now.ctx) == 1);
     tls_sessions_keep(c->now.ctx);
     *context_r = c;
     return true;

@@ -34,6 +34,10 @@ void tls_wire(struct tls *t, SSL *ssl);
  * stricter choice of them comes later. */
 void tls_limit(SSL_CTX *ctx);
 
+/* Is the server's certificate, as far as it was seen, what is demanded? By DANE: by which record;
+ * else `match_r` is zero. */
+bool tls_met(const struct tls *t, struct tls_match *match_r);
+
 /* OpenSSL's own reason, and its error queue emptied. */
 bool tls_failed(struct err *err, const char *doing);
 

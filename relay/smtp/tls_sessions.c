@@ -2,8 +2,8 @@
 /* tls_sessions.c - Sessions of TLS that servers let us resume: one context's, in memory.
  *
  * A resumed handshake sees no certificate. So what a session has proven holds for its key alone,
- * which names the server and all that is demanded of it; a session whose demand was not met is not
- * kept, nor one past its certificate's end. What a resumed handshake gives proves no more than what
+ * which names the server, all that is demanded of it and, by DANE, what its records say; a session
+ * whose demand was not met is not kept, nor one past its certificate's end. What a resumed handshake gives proves no more than what
  * it was resumed from: none is offered KEEP_S after the last handshake that showed a certificate.
  *
  * In TLS 1.3 each is offered once (RFC 8446 appendix C.4). A server that does not finish a
@@ -14,6 +14,8 @@
  * over DER_MAX: what a server sends does not decide how much memory they take.
  */
 #include "tls_sessions.h"
+
+#include "tls_dane.h"
 
 #include <openssl/x509v3.h>
 #include <pthread.h>
@@ -27,7 +29,8 @@ enum { SERVERS_MAX = 256, EACH_MAX = 2, KEEP_S = 3600, DER_MAX = 8 * 1024 };
 struct kept {
     unsigned char *der;
     size_t length;
-    int64_t seen_s; /* when the certificate was seen */
+    int64_t seen_s;         /* when the certificate was seen */
+    struct tls_match match; /* by DANE: what it was verified by */
 };
 
 struct server {
@@ -142,21 +145,26 @@ static void put(struct tls_sessions *all, const char *key, struct kept k)
 
 /* ---- put and take ---- */
 
-static bool is_good(SSL_SESSION *session, int64_t seen_s, bool verified)
+/* Does a certificate count no longer than it says itself? By DANE one of usage 3 is good as long as
+ * the record is there (RFC 7672 section 3.1.1), and with that the key changes. */
+static bool is_dated(const struct tls *t)
+{
+    return t->by == TLS_BY_DANE ? t->match.usage != DANE_EE : t->demand == TLS_VERIFIED;
+}
+
+static bool is_good(SSL_SESSION *session, int64_t seen_s, bool dated)
 {
     const X509 *x = SSL_SESSION_get0_peer(session);
     int64_t age_s = (int64_t)time(NULL) - seen_s;
     return SSL_SESSION_is_resumable(session) && age_s >= 0 && age_s < KEEP_S && x &&
-           (!verified || X509_cmp_current_time(X509_get0_notAfter(x)) > 0);
+           (!dated || X509_cmp_current_time(X509_get0_notAfter(x)) > 0);
 }
 
 static void keep(const struct tls *t, SSL_SESSION *session)
 {
-    bool demanded = (SSL_get_verify_mode(t->ssl) & SSL_VERIFY_PEER) != 0;
     struct kept k = {.seen_s = t->seen_s};
     int length = i2d_SSL_SESSION(session, NULL);
-    if (!t->session_key || (demanded && SSL_get_verify_result(t->ssl) != X509_V_OK) ||
-        length <= 0 || length > DER_MAX)
+    if (!t->session_key || !tls_met(t, &k.match) || length <= 0 || length > DER_MAX)
         return;
     length = i2d_SSL_SESSION(session, &k.der);
     if (length <= 0)
@@ -196,7 +204,6 @@ void tls_sessions_note(struct tls *t)
 
 bool tls_sessions_offer(struct tls *t)
 {
-    bool verified = (SSL_get_verify_mode(t->ssl) & SSL_VERIFY_PEER) != 0;
     struct tls_sessions *all = sessions_of(t);
     struct kept k = {0};
     pthread_mutex_lock(&all->mutex);
@@ -207,9 +214,10 @@ bool tls_sessions_offer(struct tls *t)
     const unsigned char *der = k.der;
     SSL_SESSION *session = der ? d2i_SSL_SESSION(NULL, &der, (long)k.length) : NULL;
     t->seen_s = session ? k.seen_s : t->seen_s;
+    t->match = k.match;
     drop(&k);
-    bool offered =
-        session && is_good(session, t->seen_s, verified) && SSL_set_session(t->ssl, session) == 1;
+    bool offered = session && is_good(session, t->seen_s, is_dated(t)) &&
+                   SSL_set_session(t->ssl, session) == 1;
     SSL_SESSION_free(session);
     return offered;
 }

@@ -157,7 +157,8 @@ static bool resumes_late(time_t says_after_s, struct tls_context *server_context
     struct tls s;
     struct tls c;
     tls_accept(&s, server_context, TLS_SMTP);
-    tls_connect_again(&c, context, "mx.test", *verified_r ? TLS_VERIFIED : TLS_ANY, key);
+    tls_connect_on(&c, context,
+                   &(struct tls_terms){.host = "mx.test", .demand = *verified_r ? TLS_VERIFIED : TLS_ANY, .session_key = key});
     bool offers = c.resumes;
     for (int i = 0; i < 3; i++) {
         tls_input(&s, buf_span(&c.cipher));
@@ -214,7 +215,7 @@ static void after_a_handshake_that_failed_none_is_offered(void **state)
     struct tls c;
     (void)state;
     (void)resumes(server, client, "bad", &verified);
-    tls_connect_again(&c, client, "mx.test", TLS_ANY, "bad");
+    tls_connect_on(&c, client, &(struct tls_terms){.host = "mx.test", .session_key = "bad"});
     assert_true(c.resumes);
     tls_input(&c, SPAN("\x15\x03\x03\x00\x02\x02\x28")); /* handshake_failure */
     assert_int_equal(c.state, TLS_FAILED);
@@ -231,7 +232,7 @@ static void but_not_for_ever(void **state)
     for (int i = 0; i < 3; i++) {
         struct tls c;
         (void)resumes(server, client, "cut off", &verified);
-        tls_connect_again(&c, client, "mx.test", TLS_ANY, "cut off");
+        tls_connect_on(&c, client, &(struct tls_terms){.host = "mx.test", .session_key = "cut off"});
         assert_true(c.resumes);
         tls_fini(&c);
         EXPECT(!resumes(server, client, "cut off", &verified), "right afterwards");

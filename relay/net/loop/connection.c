@@ -413,13 +413,15 @@ void connection_accept_tls(struct connection *c, struct tls_context *context,
     tls_accept(c->tls, context, speaks);
 }
 
-void connection_connect_tls(struct connection *c, struct tls_context *context, const char *host,
-                            enum tls_demand demand, const char *session_key)
+void connection_connect_tls(struct connection *c, struct tls_context *context,
+                            const struct tls_terms *terms)
 {
     CHECK(c->tls == NULL);
     c->tls = xcalloc(1, sizeof(*c->tls));
-    tls_connect_again(c->tls, context, host, demand, session_key);
+    tls_connect_on(c->tls, context, terms);
     flush(c, &c->tls->cipher);
+    if (c->tls->state == TLS_FAILED)
+        connection_close(c, c->tls->err.text);
 }
 
 void connection_peer(const struct connection *c, char *text_r)

@@ -215,11 +215,12 @@ static void connect_tls(struct outbound *c)
     char key[sizeof(c->host_name) + sizeof(c->peer) + TRUST_KEY + 32];
     char trust[TRUST_KEY];
     trust_key(&route->trust, trust);
-    snprintf(key, sizeof(key), "%s %s %u %u %s", c->host_name, c->peer, c->at.port,
-             (unsigned)route->handshake, trust);
+    snprintf(key, sizeof(key), "%s %s %u %s", c->host_name, c->peer, c->at.port, trust);
     bool whole = failover_has_tried(c, DELIVERY_WHOLE_HANDSHAKE);
-    connection_connect_tls(c->connection, c->settings->client, c->host_name, route->handshake,
-                           whole ? NULL : key);
+    struct tls_terms terms = {.host = c->host_name,
+                              .demand = route->handshake,
+                              .session_key = whole ? NULL : key};
+    connection_connect_tls(c->connection, c->settings->client, &terms);
     c->delivery.resuming = connection_tls(c->connection)->resumes;
 }
 

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* tls_dane.c - DANE by OpenSSL, with the rules of SMTP (RFC 7672 section 3).
+ *
+ * - usages 2 and 3 only: 0 and 1 would ask the public authorities, which no two MTAs agree on
+ * - usage 3 is the certificate or its key, and no name, date or chain
+ * - usage 2 is an authority of the host's own: its chain, its dates, and one of the names
+ * - of each usage and selector the strongest digest alone counts (RFC 7671 section 9): as OpenSSL
+ *   ranks them
+ *
+ * Whether a record can be used OpenSSL says, which parses what it holds.
+ */
+#include "tls_dane.h"
+
+#include "secret.h"
+#include "tls_parts.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+enum { PRIVATE_MTYPE = 255 };
+enum { HEAD_MAX = 40 }; /* of a record in a key */
+
+static bool set_names(SSL *ssl, const struct dane *dane)
+{
+    bool ok = SSL_set_tlsext_host_name(ssl, dane->names[0]) == 1 &&
+              SSL_dane_enable(ssl, dane->names[0]) == 1;
+    if (!ok)
+        return false;
+    SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+    for (size_t i = 1; ok && i < dane->name_count; i++)
+        ok = SSL_add1_host(ssl, dane->names[i]) == 1;
+    return ok;
+}
+
+/* As SSL_dane_tlsa_add() says: above 0 it is used, 0 it cannot be, below nothing is known. */
+static int add(SSL *ssl, const struct dane_record *r)
+{
+    if ((r->usage != DANE_TA && r->usage != DANE_EE) || r->mtype == PRIVATE_MTYPE)
+        return 0;
+    return SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->mtype,
+                             (const unsigned char *)r->data.ptr, r->data.len);
+}
+
+enum tls_dane tls_dane_set(SSL *ssl, const struct dane *dane, struct err *err)
+{
+    size_t usable = 0;
+    ERR_clear_error();
+    bool ok = set_names(ssl, dane);
+    for (size_t i = 0; ok && i < dane->count; i++) {
+        int said = add(ssl, &dane->records[i]);
+        ok = said >= 0;
+        usable += said > 0 ? 1 : 0;
+    }
+    if (!ok) {
+        tls_failed(err, "making ready for DANE");
+        return TLS_DANE_FAILED;
+    }
+    ERR_clear_error(); /* why a record cannot be used */
+    return usable > 0 ? TLS_DANE_SET : TLS_DANE_UNUSABLE;
+}
+
+void tls_dane_key(const struct dane *dane, char *key_r)
+{
+    struct buf all;
+    size_t limit = 0;
+    for (size_t i = 0; i < dane->name_count; i++)
+        limit += strlen(dane->names[i]) + 1;
+    for (size_t i = 0; i < dane->count; i++)
+        limit += dane->records[i].data.len + HEAD_MAX;
+    buf_init(&all, limit);
+    for (size_t i = 0; i < dane->name_count; i++)
+        buf_addf(&all, "%s\n", dane->names[i]);
+    for (size_t i = 0; i < dane->count; i++) {
+        const struct dane_record *r = &dane->records[i];
+        buf_addf(&all, "%u %u %u %zu\n", r->usage, r->selector, r->mtype, r->data.len);
+        buf_add(&all, r->data);
+    }
+    CHECK(!all.overflow);
+    secret_sha256(buf_span(&all), key_r);
+    buf_fini(&all);
+}
+
+bool tls_dane_matched(SSL *ssl, struct tls_match *match_r)
+{
+    struct tls_match m = {.depth = SSL_get0_dane_authority(ssl, NULL, NULL)};
+    if (m.depth < 0 ||
+        SSL_get0_dane_tlsa(ssl, &m.usage, &m.selector, &m.mtype, NULL, NULL) < 0)
+        return false;
+    *match_r = m;
+    return true;
+}
