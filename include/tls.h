@@ -79,19 +79,19 @@ enum tls_by {
 struct tls {
     enum tls_state state;
     enum tls_protocol speaks;
-    struct buf plain;  /* for the owner */
-    struct buf cipher; /* for the wire */
-    struct span wire;  /* what tls_input() was given and OpenSSL has not taken */
-    struct err err;    /* when FAILED */
-    unsigned chatter;  /* handshake messages since the last plain text */
+    struct buf plain;       /* for the owner */
+    struct buf cipher;      /* for the wire */
+    struct span wire;       /* what tls_input() was given and OpenSSL has not taken */
+    struct err err;         /* when FAILED */
+    unsigned chatter;       /* handshake messages since the last plain text */
     enum tls_demand demand; /* a client's */
     enum tls_by by;
     struct tls_match match; /* of the session that is offered */
-    char *session_key; /* a client's: what sessions are kept by; NULL: none are */
-    int64_t seen_s;    /* when the peer's certificate was: by this handshake, or the one that it
+    char *session_key;      /* a client's: what sessions are kept by; NULL: none are */
+    int64_t seen_s;   /* when the peer's certificate was: by this handshake, or the one that it
                           resumes; in seconds since 1970 */
-    bool resumes;      /* a session is offered, and the handshake not done */
-    bool owes_ticket;  /* to a client of TLS 1.3, with the first that is written */
+    bool resumes;     /* a session is offered, and the handshake not done */
+    bool owes_ticket; /* to a client of TLS 1.3, with the first that is written */
     void *ssl;
 };
 
@@ -112,9 +112,9 @@ struct tls_terms {
 };
 
 /* On these terms, which are borrowed for the call. A session is resumed that an earlier connection
- * was given on the same terms, and that met them: no certificate is seen then. By DANE the handshake
- * goes well whatever the certificate: ask tls_judge() before anything is said. When what the records
- * need cannot be made ready the state is FAILED, and nothing is known of the server. */
+ * was given on the same terms, and that met them: no certificate is seen then. By DANE the
+ * handshake goes well whatever the certificate: ask tls_judge() before anything is said. When what
+ * the records need cannot be made ready the state is FAILED, and nothing is known of the server. */
 void tls_connect_on(struct tls *t, struct tls_context *context, const struct tls_terms *terms);
 void tls_fini(struct tls *t);
 
@@ -140,8 +140,8 @@ struct tls_judgement {
     const char *reason;     /* for people; borrowed from `t` */
 };
 
-/* How a client's server stood, once its handshake is done or has failed. Nothing was demanded of its
- * certificate: the same is known, and it is for the owner to make nothing of it. */
+/* How a client's server stood, once its handshake is done or has failed. Where nothing was demanded
+ * of its certificate the same is known, and it is for the owner to make nothing of it. */
 void tls_judge(const struct tls *t, struct tls_judgement *judgement_r);
 
 #endif

@@ -36,10 +36,13 @@ static bool set_names(SSL *ssl, const struct dane *dane)
     return ok;
 }
 
-/* As SSL_dane_tlsa_add() says: above 0 it is used, 0 it cannot be, below nothing is known. */
+/* As SSL_dane_tlsa_add() says: above 0 it is used, 0 it cannot be, below nothing is known. Of no
+ * data at all it says that memory is short, and its own use of a type that is left to anybody it
+ * does not know. */
 static int add(SSL *ssl, const struct dane_record *r)
 {
-    if ((r->usage != DANE_TA && r->usage != DANE_EE) || r->mtype == PRIVATE_MTYPE)
+    if ((r->usage != DANE_TA && r->usage != DANE_EE) || r->mtype == PRIVATE_MTYPE ||
+        r->data.len == 0)
         return 0;
     return SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->mtype,
                              (const unsigned char *)r->data.ptr, r->data.len);
@@ -87,8 +90,7 @@ void tls_dane_key(const struct dane *dane, char *key_r)
 bool tls_dane_matched(SSL *ssl, struct tls_match *match_r)
 {
     struct tls_match m = {.depth = SSL_get0_dane_authority(ssl, NULL, NULL)};
-    if (m.depth < 0 ||
-        SSL_get0_dane_tlsa(ssl, &m.usage, &m.selector, &m.mtype, NULL, NULL) < 0)
+    if (m.depth < 0 || SSL_get0_dane_tlsa(ssl, &m.usage, &m.selector, &m.mtype, NULL, NULL) < 0)
         return false;
     *match_r = m;
     return true;

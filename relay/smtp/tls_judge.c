@@ -78,10 +78,10 @@ static void judge_certificate(const struct tls *t, struct tls_judgement *j)
 void tls_judge(const struct tls *t, struct tls_judgement *judgement_r)
 {
     struct tls_judgement j = {.by = t->by, .result = TLS_RESULT_NONE, .reason = ""};
-    bool seen = t->ssl && SSL_get0_peer_certificate(t->ssl) != NULL;
-    bool refused = seen && SSL_get_verify_result(t->ssl) != X509_V_OK &&
+    bool refused = t->state == TLS_FAILED && SSL_get_verify_result(t->ssl) != X509_V_OK &&
                    (SSL_get_verify_mode(t->ssl) & SSL_VERIFY_PEER) != 0;
-    if (seen && (t->state == TLS_OPEN || t->state == TLS_CLOSED || refused)) {
+    bool seen = t->state >= TLS_OPEN && SSL_get0_peer_certificate(t->ssl) != NULL;
+    if (refused || (seen && t->state != TLS_FAILED)) {
         judge_certificate(t, &j);
     } else if (t->state == TLS_FAILED) {
         j.result = TLS_RESULT_VALIDATION_FAILURE;

@@ -2,9 +2,10 @@
 /* tls_sessions.c - Sessions of TLS that servers let us resume: one context's, in memory.
  *
  * A resumed handshake sees no certificate. So what a session has proven holds for its key alone,
- * which names the server, all that is demanded of it and, by DANE, what its records say; a session
- * whose demand was not met is not kept, nor one past its certificate's end. What a resumed handshake gives proves no more than what
- * it was resumed from: none is offered KEEP_S after the last handshake that showed a certificate.
+ * which names the server, all that is demanded of it and, by DANE, what the records say; a session
+ * whose demand was not met is not kept, nor one past its certificate's end. What a resumed
+ * handshake gives proves no more than what it was resumed from: none is offered KEEP_S after the
+ * last handshake that showed a certificate.
  *
  * In TLS 1.3 each is offered once (RFC 8446 appendix C.4). A server that does not finish a
  * handshake in which one was offered is offered none for KEEP_S: a whole handshake may yet go well.

@@ -217,9 +217,8 @@ static void connect_tls(struct outbound *c)
     trust_key(&route->trust, trust);
     snprintf(key, sizeof(key), "%s %s %u %s", c->host_name, c->peer, c->at.port, trust);
     bool whole = failover_has_tried(c, DELIVERY_WHOLE_HANDSHAKE);
-    struct tls_terms terms = {.host = c->host_name,
-                              .demand = route->handshake,
-                              .session_key = whole ? NULL : key};
+    struct tls_terms terms = {
+        .host = c->host_name, .demand = route->handshake, .session_key = whole ? NULL : key};
     connection_connect_tls(c->connection, c->settings->client, &terms);
     c->delivery.resuming = connection_tls(c->connection)->resumes;
 }
