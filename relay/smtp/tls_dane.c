@@ -19,7 +19,8 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-enum { PRIVATE_MTYPE = 255 };
+enum { FULL = 0, PRIVATE_MTYPE = 255 }; /* matching types */
+enum { WHOLE_MAX = 4 };
 enum { HEAD_MAX = 40 }; /* of a record in a key */
 
 static bool set_names(SSL *ssl, const struct dane *dane)
@@ -48,12 +49,22 @@ static int add(SSL *ssl, const struct dane_record *r)
                              (const unsigned char *)r->data.ptr, r->data.len);
 }
 
+/* An authority that stands in DNS whole, and not by its digest: its key is tried on what the server
+ * sends, and more than a few would cost too much. */
+static bool is_whole(const struct dane_record *r)
+{
+    return r->usage == DANE_TA && r->mtype == FULL;
+}
+
 enum tls_dane tls_dane_set(SSL *ssl, const struct dane *dane, struct err *err)
 {
     size_t usable = 0;
+    size_t whole = 0;
     ERR_clear_error();
     bool ok = set_names(ssl, dane);
     for (size_t i = 0; ok && i < dane->count; i++) {
+        if (is_whole(&dane->records[i]) && whole++ >= WHOLE_MAX)
+            continue;
         int said = add(ssl, &dane->records[i]);
         ok = said >= 0;
         usable += said > 0 ? 1 : 0;

@@ -3,6 +3,7 @@
  * stops a loop, and so everybody's mail, by numbers that are expensive to compute with. */
 #include "table.h"
 
+#include "dane.h"
 #include "key.h"
 #include "tls.h"
 
@@ -10,7 +11,7 @@
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <time.h>
 
 static const double cost_ms = 60;
@@ -122,14 +123,19 @@ static double shake(struct tls *ours, SSL *peer)
     return most_ms;
 }
 
-static double client_meets(SSL_CTX *ctx, struct tls *c)
+static double client_meets_by(const struct dane *dane, SSL_CTX *ctx, struct tls *c)
 {
     SSL *peer = new_peer(ctx);
     SSL_set_accept_state(peer);
-    tls_connect(c, client, "mx.test", TLS_ANY);
+    tls_connect_on(c, client, &(struct tls_terms){.host = "mx.test", .dane = dane});
     double took_ms = shake(c, peer);
     SSL_free(peer);
     return took_ms;
+}
+
+static double client_meets(SSL_CTX *ctx, struct tls *c)
+{
+    return client_meets_by(NULL, ctx, c);
 }
 
 /* ---- what a server may choose ---- */
@@ -209,6 +215,110 @@ static void the_certificates_of_a_server_are_bounded(void **state)
     }
 }
 
+/* ---- what the owner of a zone may choose, whose the server is, too ---- */
+
+static X509_NAME *numbered(size_t number)
+{
+    char text[20];
+    X509_NAME *name = X509_NAME_new();
+    snprintf(text, sizeof(text), number > 0 ? "n%zu" : "mx.test", number);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)text, -1, -1, 0);
+    return name;
+}
+
+/* Number n of a chain, issued by number n + 1. */
+static X509 *link_of_chain(size_t number, EVP_PKEY *key, EVP_PKEY *signer)
+{
+    X509 *x = X509_new();
+    X509_NAME *names[] = {numbered(number), numbered(number + 1)};
+    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "CA:TRUE");
+    X509_set_version(x, X509_VERSION_3);
+    X509_set_subject_name(x, names[0]);
+    X509_set_issuer_name(x, names[1]);
+    X509_gmtime_adj(X509_getm_notBefore(x), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+    X509_set_pubkey(x, key);
+    X509_add_ext(x, e, -1);
+    assert_true(X509_sign(x, signer, EVP_sha256()) > 0);
+    X509_EXTENSION_free(e);
+    X509_NAME_free(names[0]);
+    X509_NAME_free(names[1]);
+    return x;
+}
+
+/* A server that sends so many certificates above its own; the last of them, or NULL. All have this key. */
+static X509 *chain_of(SSL_CTX *ctx, size_t count, EVP_PKEY *key)
+{
+    X509 *own = link_of_chain(0, rsa, key), *last = NULL;
+    assert_true(SSL_CTX_use_certificate(ctx, own) == 1 && SSL_CTX_use_PrivateKey(ctx, rsa) == 1);
+    for (size_t i = 1; i <= count; i++) {
+        X509_free(last);
+        last = link_of_chain(i, key, key);
+        assert_int_equal(SSL_CTX_add1_chain_cert(ctx, last), 1);
+    }
+    X509_free(own);
+    return last;
+}
+
+/* The kind: whoever owns a zone says which certificates are verified, and with it how much is computed. */
+static void a_chain_that_a_zone_vouches_for_is_bounded(void **state)
+{
+    static const struct {
+        const char *curve;
+        size_t count;
+        bool good;
+    } rows[] = {{"P-256", 9, true}, {"P-384", 9, true}, {"P-521", 9, true}, {"brainpoolP512r1", 9, true},
+                {"P-384", 30, false}, {"sect571r1", 1, false}, {"sect571r1", 9, false}, {"sect571r1", 30, false}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct tls c;
+        char label[500];
+        unsigned char digest[32];
+        EVP_PKEY *key = EVP_EC_gen(rows[i].curve);
+        SSL_CTX *ctx = peer_server();
+        X509 *last = chain_of(ctx, rows[i].count, key);
+        assert_int_equal(X509_digest(last, EVP_sha256(), digest, NULL), 1);
+        struct dane_record record = {2, 0, 1, {(char *)digest, sizeof(digest)}};
+        struct dane dane = {.names = {"mx.test"}, .name_count = 1, .records = &record, .count = 1};
+        double took_ms = client_meets_by(&dane, ctx, &c);
+        struct tls_judgement j;
+        tls_judge(&c, &j);
+        snprintf(label, sizeof(label), "%zu with %s: %.1f ms, %s", rows[i].count, rows[i].curve, took_ms, j.reason);
+        EXPECT(took_ms < cost_ms && (j.result == TLS_RESULT_OK) == rows[i].good, label);
+        tls_fini(&c);
+        X509_free(last);
+        EVP_PKEY_free(key);
+    }
+}
+
+static void so_are_the_keys_that_a_zone_holds(void **state)
+{
+    static const char *const curves[] = {"P-256", "P-384", "P-521", "brainpoolP512r1", "sect571r1"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(curves); i++) {
+        static unsigned char der[DANE_RECORDS_MAX][200];
+        struct dane_record records[DANE_RECORDS_MAX];
+        struct dane dane = {.names = {"mx.test"}, .name_count = 1, .records = records, .count = COUNT_OF(records)};
+        struct tls c;
+        char label[500];
+        EVP_PKEY *key = EVP_EC_gen(curves[i]);
+        SSL_CTX *ctx = peer_server();
+        X509_free(chain_of(ctx, 0, key));
+        for (size_t k = 0; k < COUNT_OF(records); k++) {
+            EVP_PKEY *other = EVP_EC_gen(curves[i]);
+            unsigned char *to = der[k];
+            size_t len = (size_t)i2d_PUBKEY(other, &to);
+            records[k] = (struct dane_record){2, 1, 0, {(char *)der[k], len}};
+            EVP_PKEY_free(other);
+        }
+        double took_ms = client_meets_by(&dane, ctx, &c);
+        snprintf(label, sizeof(label), "%s: %.1f ms", curves[i], took_ms);
+        EXPECT(took_ms < cost_ms && !tls_verified(&c), label);
+        tls_fini(&c);
+        EVP_PKEY_free(key);
+    }
+}
+
 /* ---- what a client may choose ---- */
 
 /* With a key of that group at once, or after it has been asked for one. */
@@ -238,6 +348,8 @@ int main(void)
                                        cmocka_unit_test(a_server_that_prefers_diffie_hellman_takes_curves),
         cmocka_unit_test(the_group_of_a_server_is_bounded),
                                        cmocka_unit_test(the_certificates_of_a_server_are_bounded),
+        cmocka_unit_test(a_chain_that_a_zone_vouches_for_is_bounded),
+        cmocka_unit_test(so_are_the_keys_that_a_zone_holds),
                                        cmocka_unit_test(the_group_of_a_client_is_bounded)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
