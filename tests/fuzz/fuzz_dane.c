@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* fuzz_dane.c - TLSA records before a handshake: each with its length before it, as DNS has it. Whatever they hold, they can be used or not. */
+/* fuzz_dane.c - TLSA records before a handshake: each with its length before it. Whatever they hold, they can be used or not. */
 #include "tls_dane.h"
 #include "tls_parts.h"
 
