@@ -31,4 +31,50 @@ struct dane {
     const struct dane_record *records; /* usages 2 and 3 only, as DNS has them */
     size_t count;                      /* at least 1 */
 };
+
+/* ---- what DNS says ---- */
+
+enum dane_state {
+    DANE_PENDING,
+    DANE_NONE,     /* DNSSEC says nothing of the host's certificate */
+    DANE_FOUND,    /* there are records that can be used */
+    DANE_UNUSABLE, /* there are records, and none that can be used */
+    DANE_FAILED    /* nothing is known: the host must not be used (RFC 7672 section 2.1.2) */
+};
+
+struct dane_query {
+    const char *host;      /* as the MX names it; lower case */
+    const char *canonical; /* what it is an alias for; NULL: nothing; "" that cannot be said */
+    bool secure;           /* its addresses are, with all aliases on the way to them */
+    unsigned port;
+    bool last; /* what is still missing counts as failed */
+};
+
+struct dane_answer {
+    enum dane_state state;
+    char base[DNS_NAME_MAX + 1];  /* FOUND, UNUSABLE */
+    char asked[DNS_NAME_MAX + 1]; /* where the records are, or the name that has no answer; or "" */
+    struct dane_record *records;  /* owned; FOUND only */
+    size_t count;
+};
+
+/* Free with dane_answer_fini(), whatever the state. */
+void dane_evaluate(const struct dane_query *query, const struct dns *dns,
+                   struct dane_answer *answer_r);
+void dane_answer_fini(struct dane_answer *answer);
+/* Do both say the same? */
+bool dane_answer_equal(const struct dane_answer *a, const struct dane_answer *b);
+
+/* ---- what TLS is judged by ---- */
+
+/* What the host's name must be, besides its base domain: `next_hop` and its canonical name or NULL
+ * count only where DNSSEC has led from there to the host (RFC 7672 section 3.2.2). All is borrowed
+ * from what is given. */
+void dane_make(const struct dane_answer *answer, bool secure_mx, const char *next_hop,
+               const char *canonical_or_null, struct dane *dane_r);
+/* The same for the same, and never all zero: for what a connection has proven, and for what its
+ * session may be resumed for. Names count only where a record lets them decide. */
+enum { DANE_DIGEST = 16 };
+void dane_digest(const struct dane *dane, unsigned char digest_r[DANE_DIGEST]);
+
 #endif

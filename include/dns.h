@@ -24,6 +24,7 @@ enum dns_type {
     DNS_TXT = 16,
     DNS_AAAA = 28,
     DNS_SRV = 33,
+    DNS_DNSKEY = 48,
     DNS_TLSA = 52,
     DNS_CAA = 257
 };
@@ -38,17 +39,18 @@ enum dns_status {
 
 /* One record. A, AAAA: 4 or 16 bytes. MX, PTR, NS, CNAME: a name as text, lower case, no last dot;
  * SOA: that of the primary server. TXT: the strings joined. SRV, TLSA, CAA: as a zone file has it,
- * without the last dot. */
+ * without the last dot. DNSKEY: bytes. */
 struct dns_rr {
     unsigned preference; /* MX */
     struct span data;
-    struct span wire; /* TXT: the strings, each after its length; else empty */
+    struct span wire; /* TXT: the strings, each after its length. TLSA: as on the wire; else empty */
 };
 
 struct dns_answer {
     enum dns_status status;
     bool refused;         /* DNS_FAILED, but somebody answered, and it was not SERVFAIL */
-    bool secure;          /* signed, and validated */
+    bool secure;          /* signed, and validated; with an alias, each step to what it is for */
+    char *canonical;      /* what the name is an alias for, at the end of the chain; NULL: nothing */
     uint32_t ttl_s;       /* how long it may be kept, also when it says that there is nothing */
     uint32_t given_ttl_s; /* what DNS said when the answer came; ttl_s may be bounded */
     size_t count;
@@ -79,6 +81,10 @@ size_t dns_name_labels(const char *name);
 struct dns_answer *dns_answer_new(enum dns_status status, uint32_t ttl_s);
 /* Copy one more record; what is over DNS_RRS_MAX is left out. */
 void dns_answer_add(struct dns_answer *a, unsigned preference, struct span data);
+/* The same, and what it was made from. */
+void dns_answer_add_wire(struct dns_answer *a, struct span data, struct span wire);
+/* The name is an alias for this one. */
+void dns_answer_alias(struct dns_answer *a, const char *canonical);
 /* The same of a TXT record, from its wire form. */
 void dns_answer_add_text(struct dns_answer *a, struct span wire);
 /* One more record of a type, from its data in wire form, names uncompressed; what is malformed is

@@ -20,19 +20,27 @@ struct host {
     unsigned preference;
     struct ip *ips;
     size_t count;
-    bool drawn; /* by lot, of more than there is room for */
+    bool drawn;      /* by lot, of more than there is room for */
+    bool secure;     /* DNSSEC has proven its addresses, and the alias */
+    char *canonical; /* what its name is an alias for (dns.h), or NULL */
 };
 
 /* Zeroed: none. Free with hosts_fini(). */
 struct hosts {
     struct host *all;
     size_t count;
+    bool secure;     /* DNSSEC has proven that these are the domain's, or the operator named them */
+    char *canonical; /* secure: what the domain is an alias for, or NULL */
 };
 
 /* One more host, without addresses, at the end; `name` is copied. */
 void hosts_add(struct hosts *h, struct span name, unsigned preference);
 /* One more address; what is there already, or over HOSTS_IPS_MAX, is left out. */
 void hosts_add_ip(struct hosts *h, size_t host, const struct ip *ip);
+/* What an answer about its addresses says of the host besides them. */
+void hosts_note_answer(struct hosts *h, size_t host, bool secure, const char *canonical_or_null);
+/* The same of the domain. Of what is not secure only that is kept. */
+void hosts_note_domain(struct hosts *h, bool secure, const char *canonical_or_null);
 void hosts_fini(struct hosts *h);
 
 /* Names in lower case, without a dot at the end, and each once, with its best preference. Before

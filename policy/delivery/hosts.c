@@ -27,6 +27,13 @@ void hosts_add(struct hosts *h, struct span name, unsigned preference)
     memcpy(host->name, name.ptr, name.len);
 }
 
+static void free_host(struct host *host)
+{
+    free(host->name);
+    free(host->ips);
+    free(host->canonical);
+}
+
 /* Without the dot of the root, in lower case. */
 static void normalise(char *name)
 {
@@ -54,8 +61,7 @@ void hosts_unite(struct hosts *h)
         qsort(h->all, h->count, sizeof(*h->all), by_name_and_preference);
     for (size_t i = 0; i < h->count; i++) {
         if (kept > 0 && strcmp(h->all[i].name, h->all[kept - 1].name) == 0) {
-            free(h->all[i].name);
-            free(h->all[i].ips);
+            free_host(&h->all[i]);
         } else {
             h->all[kept++] = h->all[i];
         }
@@ -75,12 +81,26 @@ void hosts_add_ip(struct hosts *h, size_t host, const struct ip *ip)
     to->ips[to->count++] = *ip;
 }
 
+void hosts_note_answer(struct hosts *h, size_t host, bool secure, const char *canonical_or_null)
+{
+    struct host *to = &h->all[host];
+    to->secure = to->secure || secure;
+    if (canonical_or_null && !to->canonical)
+        to->canonical = xstrdup(canonical_or_null);
+}
+
+void hosts_note_domain(struct hosts *h, bool secure, const char *canonical_or_null)
+{
+    h->secure = secure;
+    free(h->canonical);
+    h->canonical = secure && canonical_or_null ? xstrdup(canonical_or_null) : NULL;
+}
+
 static void shorten(struct hosts *h, size_t count)
 {
     while (h->count > count) {
         h->count--;
-        free(h->all[h->count].name);
-        free(h->all[h->count].ips);
+        free_host(&h->all[h->count]);
     }
 }
 
@@ -88,6 +108,7 @@ void hosts_fini(struct hosts *h)
 {
     shorten(h, 0);
     free(h->all);
+    free(h->canonical);
     *h = (struct hosts){0};
 }
 
@@ -237,7 +258,9 @@ static void copy(const struct hosts *h, struct hosts *hosts_r)
         hosts_add(hosts_r, span_of(h->all[i].name), h->all[i].preference);
         for (size_t k = 0; k < h->all[i].count; k++)
             hosts_add_ip(hosts_r, i, &h->all[i].ips[k]);
+        hosts_note_answer(hosts_r, i, h->all[i].secure, h->all[i].canonical);
     }
+    hosts_note_domain(hosts_r, h->secure, h->canonical);
 }
 
 void hosts_in_turn(const struct hosts *h, uint64_t turn, uint64_t random, struct hosts *hosts_r)

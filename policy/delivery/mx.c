@@ -68,6 +68,10 @@ static void read_addresses(struct evaluation *e, size_t host)
     const char *name = e->answer->hosts.all[host].name;
     const struct dns_answer *v4 = ask(e, name, DNS_A);
     const struct dns_answer *v6 = ask(e, name, DNS_AAAA);
+    const struct dns_answer *both[] = {v4, v6};
+    for (size_t i = 0; i < COUNT_OF(both); i++)
+        if (both[i]->count > 0)
+            hosts_note_answer(&e->answer->hosts, host, both[i]->secure, both[i]->canonical);
     bool missing = v4->status == DNS_PENDING || v6->status == DNS_PENDING;
     e->failed = e->failed || v4->status == DNS_FAILED || v6->status == DNS_FAILED ||
                 (missing && e->query->last);
@@ -215,9 +219,12 @@ static enum mx_result evaluate(struct evaluation *e)
         hosts_add_ip(&e->answer->hosts, 0, &ip);
         return MX_FOUND;
     }
-    if (e->query->direct)
+    if (e->query->direct) {
+        hosts_note_domain(&e->answer->hosts, true, NULL);
         return read_host(e);
+    }
     const struct dns_answer *mx = ask(e, e->query->domain, DNS_MX);
+    hosts_note_domain(&e->answer->hosts, mx->secure, mx->canonical);
     switch (mx->status) {
     case DNS_PENDING:
         return e->query->last ? MX_FAILED : MX_PENDING;

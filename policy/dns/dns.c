@@ -14,7 +14,7 @@ static const struct {
     const char *name;
 } types[] = {{DNS_A, "A"},     {DNS_NS, "NS"},     {DNS_CNAME, "CNAME"}, {DNS_SOA, "SOA"},
              {DNS_PTR, "PTR"}, {DNS_MX, "MX"},     {DNS_TXT, "TXT"},     {DNS_AAAA, "AAAA"},
-             {DNS_SRV, "SRV"}, {DNS_TLSA, "TLSA"}, {DNS_CAA, "CAA"}};
+             {DNS_SRV, "SRV"}, {DNS_TLSA, "TLSA"}, {DNS_CAA, "CAA"},     {DNS_DNSKEY, "DNSKEY"}};
 
 const char *dns_type_name(enum dns_type type)
 {
@@ -96,6 +96,20 @@ void dns_answer_add(struct dns_answer *a, unsigned preference, struct span data)
     a->rrs[a->count++] = (struct dns_rr){.preference = preference, .data = copy(data)};
 }
 
+void dns_answer_add_wire(struct dns_answer *a, struct span data, struct span wire)
+{
+    if (a->count == DNS_RRS_MAX)
+        return;
+    dns_answer_add(a, 0, data);
+    a->rrs[a->count - 1].wire = copy(wire);
+}
+
+void dns_answer_alias(struct dns_answer *a, const char *canonical)
+{
+    free(a->canonical);
+    a->canonical = xstrdup(canonical);
+}
+
 void dns_answer_add_text(struct dns_answer *a, struct span wire)
 {
     struct buf text;
@@ -107,8 +121,7 @@ void dns_answer_add_text(struct dns_answer *a, struct span wire)
         buf_add(&text, span_first(span_from(rest, 1), len));
         rest = span_from(rest, len + 1);
     }
-    dns_answer_add(a, 0, buf_span(&text));
-    a->rrs[a->count - 1].wire = copy(wire);
+    dns_answer_add_wire(a, buf_span(&text), wire);
     buf_fini(&text);
 }
 
@@ -146,6 +159,7 @@ void dns_answer_free(struct dns_answer *a)
         free((void *)(uintptr_t)a->rrs[i].wire.ptr);
     }
     free(a->rrs);
+    free(a->canonical);
     free(a);
 }
 

@@ -65,7 +65,7 @@ static void add_tlsa(struct dns_answer *a, struct span wire)
              (unsigned char)wire.ptr[2]);
     for (size_t i = 3; i < wire.len; i++)
         buf_addf(&text, "%02x", (unsigned char)wire.ptr[i]);
-    dns_answer_add(a, 0, buf_span(&text));
+    dns_answer_add_wire(a, buf_span(&text), wire);
     buf_fini(&text);
 }
 
@@ -145,6 +145,9 @@ void dns_wire_add(struct dns_answer *a, enum dns_type type, struct span wire)
         break;
     case DNS_CAA:
         add_caa(a, wire);
+        break;
+    case DNS_DNSKEY:
+        dns_answer_add(a, 0, wire);
         break;
     }
 }

@@ -134,6 +134,30 @@ void dns_queries_free(struct dns_queries *l)
 
 /* ---- answers ---- */
 
+/* As ours are: lower case, no last dot. */
+static void cut(char *name)
+{
+    size_t len = strlen(name);
+    if (len > 0 && name[len - 1] == '.')
+        name[len - 1] = '\0';
+    dns_name_lower(name);
+}
+
+/* A name that is not written plainly is nobody's host: then it is only known that there is one. */
+static void note_alias(struct dns_answer *a, const struct ub_result *result)
+{
+    char asked[4 * DNS_NAME_MAX + 8];
+    char name[4 * DNS_NAME_MAX + 8];
+    if (!result->canonname)
+        return;
+    snprintf(asked, sizeof(asked), "%s", result->qname);
+    snprintf(name, sizeof(name), "%s", result->canonname);
+    cut(asked);
+    cut(name);
+    if (strcmp(asked, name) != 0)
+        dns_answer_alias(a, dns_name_valid(span_of(name)) && !strchr(name, '\\') ? name : "");
+}
+
 static struct dns_answer *translate(enum dns_type type, int error, const struct ub_result *result)
 {
     if (error != 0 || !result)
@@ -150,6 +174,7 @@ static struct dns_answer *translate(enum dns_type type, int error, const struct 
         a->status = DNS_FOUND;
         dns_wire_add(a, type, (struct span){result->data[i], (size_t)result->len[i]});
     }
+    note_alias(a, result);
     dns_answer_sort(a);
     return a;
 }

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* host_policy.h - What TLS with one host of a domain must show before it may have the mail.
+ *
+ * Pure: a table over what the operator, the message and DNS say.
+ */
+#ifndef HOST_POLICY_H
+#define HOST_POLICY_H
+
+#include "dane.h"
+
+/* The setting `dane`. */
+enum dane_mode {
+    DANE_MODE_UNSAID, /* of a route: as all others */
+    DANE_MODE_OFF,    /* no TLSA records are asked for */
+    DANE_MODE_REPORT, /* judged and told, and nothing follows from it */
+    DANE_MODE_ON
+};
+
+enum host_need {
+    HOST_NEEDS_NOTHING,     /* the best that it offers, clear text at worst */
+    HOST_NEEDS_ITS_ROUTE,   /* what the route says */
+    HOST_NEEDS_ENCRYPTION,  /* TLS, with whoever answers */
+    HOST_NEEDS_CERTIFICATE, /* one that a TLSA record of the host fits */
+    HOST_IS_UNUSABLE        /* another one is tried; without one, the mail waits */
+};
+
+struct host_situation {
+    bool fixed;   /* the route says what TLS is demanded */
+    bool waived;  /* the message does without (RFC 8689 section 3) */
+    bool secure;  /* DNSSEC has led to the host, or the operator */
+    enum dane_mode mode;
+    enum dane_state dane; /* DANE_PENDING: it was not asked for */
+};
+
+struct host_policy {
+    enum tls_policy policy;
+    enum host_need need;
+    enum tls_result result; /* known already, or NONE */
+    bool enforced;          /* else the need is judged and told only */
+};
+
+/* May TLSA records of its hosts decide anything? Else they are not to be asked for. */
+bool host_policy_asks(const struct host_situation *s);
+void host_policy_decide(const struct host_situation *s, struct host_policy *policy_r);
+
+#endif
