@@ -11,7 +11,8 @@
 
 enum {
     OWN = 60,           /* the store, the page, the helper, a reload, what is read for commands */
-    OWN_PER_SHARD = 10, /* besides its listeners: its loop, and its resolver's thread */
+    OWN_PER_SHARD = 24, /* besides its listeners: its loop, its resolver's thread; the same again,
+                           and sockets, for what is looked up anew */
     LEAST = 40,         /* to share out */
     COMMANDS_LEAST = 12,
     DNS_LEAST = 8,   /* of each resolver: those of shards, and the one of alignment */

@@ -21,8 +21,12 @@ enum {
     RCODE_NXDOMAIN = 3,
     TTL_MAX = 24 * 3600,
     SOCKETS = 512,
-    TCP_QUERIES = 64
+    TCP_QUERIES = 64,
+    TCP_REUSE_MS = 500,
+    FRESH_S = 1
 };
+
+enum use { USE_COMMON, USE_STUB, USE_FRESH };
 
 struct dns_queries {
     struct ub_ctx *ctx;
@@ -56,29 +60,44 @@ unsigned dns_queries_most(const struct config *config, const struct dns_queries_
     return config->queries ? config->queries : SOCKETS;
 }
 
-static unsigned streams_most(const struct config *config, const struct dns_queries_stub *stub)
+static int set_number(struct ub_ctx *ctx, const char *option, unsigned number)
 {
-    if (stub)
-        return stub->streams;
-    return config->tcp_queries ? config->tcp_queries : TCP_QUERIES;
+    char text[16];
+    snprintf(text, sizeof(text), "%u", number);
+    return ub_ctx_set_option(ctx, option, text);
+}
+
+/* Sockets, and what is remembered. */
+static int set_sizes(struct ub_ctx *ctx, const struct config *config,
+                     const struct dns_queries_stub *stub, enum use use)
+{
+    const struct {
+        unsigned udp, tcp;
+    } sizes[] = {
+        [USE_COMMON] = {dns_queries_most(config, NULL),
+                        config->tcp_queries ? config->tcp_queries : TCP_QUERIES},
+        [USE_STUB] = {stub ? stub->queries : 0, stub ? stub->streams : 0},
+        [USE_FRESH] = {DNS_QUERIES_FRESH - 2, 2},
+    };
+    int bad = set_number(ctx, "outgoing-range:", sizes[use].udp);
+    bad = bad ? bad : set_number(ctx, "outgoing-num-tcp:", sizes[use].tcp);
+    bad = bad ? bad : set_number(ctx, "tcp-reuse-timeout:", TCP_REUSE_MS);
+    if (use == USE_FRESH) {
+        bad = bad ? bad : set_number(ctx, "cache-max-ttl:", FRESH_S);
+        return bad ? bad : set_number(ctx, "cache-max-negative-ttl:", FRESH_S);
+    }
+    return bad ? bad : ub_ctx_set_option(ctx, "prefetch:", "yes");
 }
 
 static bool set_up(struct ub_ctx *ctx, const struct config *config,
-                   const struct dns_queries_stub *stub, struct err *err)
+                   const struct dns_queries_stub *stub, enum use use, struct err *err)
 {
     bool single = stub && stub->zone;
     bool particular = single || config->dns_forward_count > 0;
-    char range[16];
-    char streams[16];
-    snprintf(range, sizeof(range), "%u", dns_queries_most(config, stub));
-    snprintf(streams, sizeof(streams), "%u", streams_most(config, stub));
     int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
-    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-range:", range);
-    bad = bad ? bad : ub_ctx_set_option(ctx, "outgoing-num-tcp:", streams);
-    bad = bad ? bad : ub_ctx_set_option(ctx, "tcp-reuse-timeout:", "500"); /* ms */
+    bad = bad ? bad : set_sizes(ctx, config, stub, use);
     if (config->dnssec && !bad && !single)
         bad = ub_ctx_add_ta_file(ctx, config->trust_anchor);
-    bad = bad ? bad : ub_ctx_set_option(ctx, "prefetch:", "yes");
     for (size_t i = 0; i < config->dns_forward_count && !bad; i++)
         bad = ub_ctx_set_fwd(ctx, config->dns_forward[i]);
     if (single)
@@ -101,14 +120,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         ub_process(l->ctx);
 }
 
-bool dns_queries_new(uv_loop_t *loop, const struct config *config,
-                     const struct dns_queries_stub *stub, struct dns_queries **dns_queries_r,
-                     struct err *err)
+static bool open_queries(uv_loop_t *loop, const struct config *config,
+                         const struct dns_queries_stub *stub, enum use use,
+                         struct dns_queries **dns_queries_r, struct err *err)
 {
     struct dns_queries *l = xcalloc(1, sizeof(*l));
     l->ctx = ub_ctx_create();
     CHECK(l->ctx != NULL);
-    if (!set_up(l->ctx, config, stub, err)) {
+    if (!set_up(l->ctx, config, stub, use, err)) {
         ub_ctx_delete(l->ctx);
         free(l);
         return false;
@@ -119,6 +138,19 @@ bool dns_queries_new(uv_loop_t *loop, const struct config *config,
     CHECK(uv_poll_start(l->poll, UV_READABLE, on_readable) == 0);
     *dns_queries_r = l;
     return true;
+}
+
+bool dns_queries_new(uv_loop_t *loop, const struct config *config,
+                     const struct dns_queries_stub *stub, struct dns_queries **dns_queries_r,
+                     struct err *err)
+{
+    return open_queries(loop, config, stub, stub ? USE_STUB : USE_COMMON, dns_queries_r, err);
+}
+
+bool dns_queries_fresh(uv_loop_t *loop, const struct config *config,
+                       struct dns_queries **dns_queries_r, struct err *err)
+{
+    return open_queries(loop, config, NULL, USE_FRESH, dns_queries_r, err);
 }
 
 void dns_queries_free(struct dns_queries *l)

@@ -9,6 +9,8 @@
 #include <uv.h>
 
 struct dns_queries;
+
+enum { DNS_QUERIES_FRESH = 8 }; /* sockets of dns_queries_fresh() */
 struct dns_query;
 
 /* One that asks little: so many questions and streams at once. `zone`: the one server at `ip` is
@@ -22,6 +24,9 @@ struct dns_queries_stub {
 MUST_CHECK bool dns_queries_new(uv_loop_t *loop, const struct config *config,
                                 const struct dns_queries_stub *stub,
                                 struct dns_queries **dns_queries_r, struct err *err);
+/* Those that forget what they have heard within seconds: for what is said to have changed. */
+MUST_CHECK bool dns_queries_fresh(uv_loop_t *loop, const struct config *config,
+                                  struct dns_queries **dns_queries_r, struct err *err);
 /* So many questions have a socket of their own at once; more wait for one. */
 unsigned dns_queries_most(const struct config *config, const struct dns_queries_stub *stub);
 /* What is under way must have been cancelled. */

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dane_lookup.h - Looks up what DNSSEC says of one host's certificate (dane.h), and whether DNSSEC
+ * can be used here.
+ *
+ * On the loop of the resolver, with its turns and its caches. What libunbound has validated itself
+ * is secure, never what a forwarder says of its own work (the AD bit).
+ */
+#ifndef DANE_LOOKUP_H
+#define DANE_LOOKUP_H
+
+#include "dane.h"
+#include "hosts.h"
+#include "resolver.h"
+
+struct dane_lookup;
+
+struct dane_lookup_query {
+    const struct host *host; /* borrowed for the call */
+    const char *tenant;
+    bool urgent; /* class security waits for it */
+    unsigned port;
+    const struct config *fresh; /* not NULL: what a cache holds will not do; borrowed to the end */
+};
+
+/* The answer is the receiver's, to be ended by dane_answer_fini(); it is never DANE_PENDING. */
+typedef void dane_lookup_on_answer(void *context, struct dane_answer *answer);
+
+/* `done` is called once, on the loop, after 10 seconds at the latest; never from inside the call,
+ * and not after resolver_free() or dane_lookup_cancel(). */
+struct dane_lookup *dane_lookup_start(struct resolver *r, const struct dane_lookup_query *query,
+                                      dane_lookup_on_answer *done, void *context);
+void dane_lookup_cancel(struct dane_lookup *lookup); /* NULL does nothing */
+
+/* ---- the self-test ---- */
+
+enum dnssec_state {
+    DNSSEC_VALIDATES, /* the root's keys are what the trust anchor says */
+    DNSSEC_ABSENT,    /* there is an answer, and nothing of it can be validated */
+    DNSSEC_FAILS,     /* it is forged, or what comes between takes away the signatures */
+    DNSSEC_UNKNOWN    /* nobody answers */
+};
+
+typedef void dnssec_on_checked(void *context, enum dnssec_state state);
+
+/* Are the keys of the root secure? Answered once, within 15 seconds, as above. */
+void dnssec_check(struct resolver *r, dnssec_on_checked *done, void *context);
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dane_lookup.c - Asks for the TLSA records of one host, as dane.h evaluates them, and whether
+ * DNSSEC works here at all.
+ *
+ * Failure mode: too slow, by its own time: DANE_FAILED.
+ */
+#include "dane_lookup.h"
+
+#include "question.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PARTS_MAX = 3, TIMEOUT_MS = 10000, CHECK_TIMEOUT_MS = 15000 };
+
+struct dane_lookup {
+    struct question base;
+    struct dane_query query;
+    char host[DNS_NAME_MAX + 1], canonical[DNS_NAME_MAX + 1];
+    dane_lookup_on_answer *done;
+    void *context;
+};
+
+static void on_evaluate(struct question *base)
+{
+    struct dane_lookup *l = OWNER_OF(base, struct dane_lookup, base);
+    struct dane_answer answer;
+    l->query.last = base->last;
+    dane_evaluate(&l->query, &base->dns, &answer);
+    if (answer.state == DANE_PENDING) {
+        dane_answer_fini(&answer);
+        return;
+    }
+    dane_lookup_on_answer *done = l->done;
+    void *context = l->context;
+    question_close(base);
+    done(context, &answer);
+}
+
+struct dane_lookup *dane_lookup_start(struct resolver *r, const struct dane_lookup_query *query,
+                                      dane_lookup_on_answer *done, void *context)
+{
+    const struct host *host = query->host;
+    struct dane_lookup *l = xcalloc(1, sizeof(*l));
+    snprintf(l->host, sizeof(l->host), "%s", host->name);
+    snprintf(l->canonical, sizeof(l->canonical), "%s", host->canonical ? host->canonical : "");
+    dns_name_lower(l->host);
+    l->query = (struct dane_query){.host = l->host,
+                                   .canonical = host->canonical ? l->canonical : NULL,
+                                   .secure = host->secure,
+                                   .port = query->port};
+    l->done = done;
+    l->context = context;
+    l->base.urgent = query->urgent;
+    l->base.fresh = query->fresh;
+    l->base.evaluate = on_evaluate;
+    snprintf(l->base.tenant, sizeof(l->base.tenant), "%s", query->tenant);
+    question_open(&l->base, r, PARTS_MAX, TIMEOUT_MS);
+    return l;
+}
+
+void dane_lookup_cancel(struct dane_lookup *l)
+{
+    if (l)
+        question_close(&l->base);
+}
+
+/* ---- the root's keys ---- */
+
+struct check {
+    struct question base;
+    dnssec_on_checked *done;
+    void *context;
+};
+
+static void on_root(struct question *base)
+{
+    struct check *c = OWNER_OF(base, struct check, base);
+    dnssec_on_checked *done = c->done;
+    void *context = c->context;
+    const struct dns_answer *a = base->dns.ask(base->dns.context, "", DNS_DNSKEY);
+    if (a->status == DNS_PENDING && !base->last)
+        return;
+    enum dnssec_state state = a->status == DNS_FOUND && a->secure     ? DNSSEC_VALIDATES
+                              : a->status == DNS_PENDING || a->refused ? DNSSEC_UNKNOWN
+                              : a->status == DNS_FAILED                ? DNSSEC_FAILS
+                                                                       : DNSSEC_ABSENT;
+    question_close(base);
+    done(context, state);
+}
+
+void dnssec_check(struct resolver *r, dnssec_on_checked *done, void *context)
+{
+    struct check *c = xcalloc(1, sizeof(*c));
+    c->done = done;
+    c->context = context;
+    c->base.urgent = true;
+    c->base.evaluate = on_root;
+    question_open(&c->base, r, 1, CHECK_TIMEOUT_MS);
+}

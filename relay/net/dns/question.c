@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* question.c - Looks up what a pure evaluation asks for (dns.h).
+ *
+ * Happy path: evaluate - start the lookups that it asked for - an answer - evaluate again … - the
+ * owner is content and closes it. What comes late serves the next question, from libunbound's
+ * cache.
+ *
+ * Failure mode: too slow: evaluated once more with what is known by then.
+ *
+ * A lookup has no timeout: ours is the question's timer. Each waits for its turn: libunbound has a
+ * limited number of sockets, and lets further lookups wait until one is free. Half of them are used
+ * at most, as it continues for some seconds with lookups that were cancelled, and may ask several
+ * servers for one.
+ */
+#include "question.h"
+
+#include "log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the end ---- */
+
+static void on_question_closed(uv_handle_t *handle)
+{
+    struct question *q = handle->data;
+    for (size_t i = 0; i < q->part_count; i++) {
+        dns_answer_free(q->parts[i].answer);
+        free(q->parts[i].name);
+    }
+    free(q->parts);
+    free(q);
+}
+
+static void on_begin(uv_timer_t *timer);
+
+/* Somebody waits, or a turn has ended: soon, and not from inside of what is going on. */
+static void begin_soon(struct resolver *r)
+{
+    if (!uv_is_active((uv_handle_t *)r->begin))
+        uv_timer_start(r->begin, on_begin, 0, 0);
+}
+
+/* Answered, cancelled, or it could not be asked. */
+static void end_part(struct question_part *p)
+{
+    struct resolver *r = p->question->resolver;
+    lookup_turns_end(r->turns, p->turn);
+    p->turn = NULL;
+    p->lookup = NULL;
+    begin_soon(r);
+}
+
+void question_cancel_lookups(struct question *q)
+{
+    for (size_t i = 0; i < q->part_count; i++) {
+        dns_query_cancel(q->parts[i].lookup);
+        end_part(&q->parts[i]);
+    }
+    q->pending = 0;
+}
+
+void question_close(struct question *q)
+{
+    question_cancel_lookups(q);
+    if (q->next)
+        q->next->previous = q->previous;
+    if (q->previous)
+        q->previous->next = q->next;
+    else
+        q->resolver->questions = q->next;
+    uv_close((uv_handle_t *)&q->timer, on_question_closed);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    struct question *q = timer->data;
+    question_cancel_lookups(q);
+    q->last = true;
+    q->evaluate(q);
+}
+
+void question_set_timeout(struct question *q, uint64_t timeout_ms)
+{
+    uv_timer_start(&q->timer, on_timeout, timeout_ms, 0);
+}
+
+/* ---- lookups ---- */
+
+static void on_answer(void *context, struct dns_answer *answer)
+{
+    struct question_part *p = context;
+    struct question *q = p->question;
+    end_part(p);
+    p->answer = answer;
+    q->pending--;
+    q->evaluate(q);
+}
+
+/* Few need it, so it is made for the first. */
+static struct dns_queries *fresh_lookups(struct resolver *r, const struct config *config)
+{
+    struct err err = {0};
+    if (!r->fresh && !dns_queries_fresh(r->loop, config, &r->fresh, &err))
+        log_fault("dns_failed", &err);
+    return r->fresh ? r->fresh : r->lookups;
+}
+
+static void begin_lookup(struct question_part *p)
+{
+    struct question *q = p->question;
+    struct resolver *r = q->resolver;
+    struct dns_queries *lookups = q->fresh ? fresh_lookups(r, q->fresh) : r->lookups;
+    p->lookup = dns_query_start(lookups, p->name, p->type, on_answer, p);
+    if (p->lookup)
+        return;
+    end_part(p);
+    p->answer = dns_answer_new(DNS_FAILED, 0);
+    q->pending--;
+    if (q->pending == 0)
+        question_set_timeout(q, 0);
+}
+
+static void on_begin(uv_timer_t *timer)
+{
+    struct resolver *r = timer->data;
+    struct question_part *p;
+    while ((p = lookup_turns_next(r->turns)))
+        begin_lookup(p);
+}
+
+static struct question_part *add_part(struct question *q, const char *name, enum dns_type type)
+{
+    CHECK(q->part_count < q->part_max);
+    struct question_part *p = &q->parts[q->part_count++];
+    *p = (struct question_part){.question = q, .name = xstrdup(name), .type = type};
+    q->pending++;
+    return p;
+}
+
+/* Of a tenant's lookups those about the first hosts of a domain come first. */
+static void look_up(struct question *q, const char *name, enum dns_type type)
+{
+    struct resolver *r = q->resolver;
+    unsigned before = q->part_count > 0 ? q->behind : 0;
+    unsigned host = (unsigned)(q->part_count - before) / 2; /* each has A and AAAA */
+    struct question_part *p = add_part(q, name, type);
+    p->turn = lookup_turns_wait(r->turns, q->tenant, q->urgent, host, p);
+    begin_soon(r);
+}
+
+void question_look_up_now(struct question *q, const char *name, enum dns_type type)
+{
+    begin_lookup(add_part(q, name, type));
+}
+
+/* What the evaluation asks. */
+static const struct dns_answer *on_ask(void *context, const char *name, enum dns_type type)
+{
+    static const struct dns_answer pending = {.status = DNS_PENDING};
+    struct question *q = context;
+    for (size_t i = 0; i < q->part_count; i++)
+        if (q->parts[i].type == type && strcmp(q->parts[i].name, name) == 0)
+            return q->parts[i].answer ? q->parts[i].answer : &pending;
+    if (!q->last)
+        look_up(q, name, type);
+    return &pending;
+}
+
+/* ---- the beginning ---- */
+
+static void on_asked(uv_timer_t *timer)
+{
+    struct question *q = timer->data;
+    question_set_timeout(q, q->timeout_ms);
+    q->evaluate(q);
+}
+
+void question_open(struct question *q, struct resolver *r, size_t part_max, uint64_t timeout_ms)
+{
+    q->resolver = r;
+    q->part_max = part_max;
+    q->timeout_ms = timeout_ms;
+    q->parts = xcalloc(part_max, sizeof(*q->parts));
+    q->dns = (struct dns){on_ask, q};
+    q->next = r->questions;
+    if (q->next)
+        q->next->previous = q;
+    r->questions = q;
+    uv_timer_init(r->loop, &q->timer);
+    q->timer.data = q;
+    uv_timer_start(&q->timer, on_asked, 0, 0); /* never answered from inside the call */
+}
+
+/* ---- the resolver ---- */
+
+void resolver_change_config(struct resolver *r, const struct config *config)
+{
+    snprintf(r->hostname, sizeof(r->hostname), "%s", config->hostname);
+}
+
+bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver **resolver_r,
+                  struct err *err)
+{
+    struct resolver *r = xcalloc(1, sizeof(*r));
+    if (!dns_queries_new(loop, config, NULL, &r->lookups, err)) {
+        free(r);
+        return false;
+    }
+    r->loop = loop;
+    r->turns = lookup_turns_new(dns_queries_most(config) / 2);
+    r->begin = xcalloc(1, sizeof(*r->begin));
+    r->begin->data = r;
+    uv_timer_init(loop, r->begin);
+    resolver_change_config(r, config);
+    *resolver_r = r;
+    return true;
+}
+
+void resolver_free(struct resolver *r)
+{
+    if (!r)
+        return;
+    while (r->questions)
+        question_close(r->questions);
+    uv_close((uv_handle_t *)r->begin, (uv_close_cb)free);
+    lookup_turns_free(r->turns);
+    dns_queries_free(r->fresh);
+    dns_queries_free(r->lookups);
+    free(r);
+}
