@@ -8,6 +8,7 @@
  * The owner feeds bytes while `want` is DELIVERY_INPUT, sends what is in `out`, and answers every
  * other want:
  *
+ *   DELIVERY_DEMAND what TLS must be: set it, and delivery_demand(); or delivery_distrust()
  *   DELIVERY_TLS    the handshake; delivery_tls_started(), or delivery_lost() and a new connection
  *   DELIVERY_READY  delivery_send() the next message, or delivery_quit()
  *   DELIVERY_BODY   delivery_body() until the message is complete
@@ -33,6 +34,7 @@
 
 enum delivery_want {
     DELIVERY_INPUT,
+    DELIVERY_DEMAND,
     DELIVERY_TLS,
     DELIVERY_READY,
     DELIVERY_BODY,
@@ -73,6 +75,7 @@ enum delivery_apart {
 struct delivery_settings {
     const char *hostname; /* for EHLO */
     enum delivery_tls tls;
+    bool tls_unsaid; /* `tls` is not known yet: it is asked for when the server has said EHLO */
     const char *username, *password; /* NULL: no AUTH */
     unsigned port;                   /* for what is said of a server that is silent */
     bool tls_has_failed;             /* with this host just now: `tls` is NEVER by exception */
@@ -156,6 +159,11 @@ void delivery_fini(struct delivery *d);
 
 /* What the server has said, in pieces of any size. More than was asked for ends the connection. */
 void delivery_input(struct delivery *d, struct span bytes);
+/* The answer to DELIVERY_DEMAND: the settings say it now. */
+void delivery_demand(struct delivery *d);
+/* The answer to DELIVERY_DEMAND or DELIVERY_TLS when this host must not have the mail: a refusal of
+ * ours, by which it is the next host's turn. */
+void delivery_distrust(struct delivery *d, const struct verdict *why);
 /* The answer to DELIVERY_TLS. What was offered before is forgotten (RFC 3207 section 4.2). */
 void delivery_tls_started(struct delivery *d);
 /* While `want` is DELIVERY_READY: send this to its recipients, of whom there is at least one. Is

@@ -202,7 +202,7 @@ static void check_mail(const struct delivery *d)
     CHECK(d->asked <= m->count && d->ahead <= m->count + 1);
     CHECK(d->ahead == 0 || d->offers.pipelining);
     CHECK(!d->saying_body || (d->stage == BODY && rcpts_accepted(m) > 0));
-    CHECK(secured);
+    CHECK(secured && !d->settings->tls_unsaid);
 }
 
 /* What is true of a connection between two events, whatever the server says. */
@@ -215,7 +215,7 @@ static void check(const struct delivery *d)
         check_mail(d);
     CHECK((d->want == DELIVERY_BODY) == (d->saying_body && d->want != DELIVERY_CLOSE));
     CHECK(d->want != DELIVERY_READY || (d->stage == READY && !d->mail && d->trouble.code == 0));
-    CHECK(d->want != DELIVERY_TLS || !d->tls);
+    CHECK((d->want != DELIVERY_TLS && d->want != DELIVERY_DEMAND) || !d->tls);
     CHECK(d->want != DELIVERY_CLOSE || d->trouble.code != 0 || d->stage == QUIT);
     CHECK(d->stage > READY || !d->mail || d->want != DELIVERY_INPUT);
     CHECK(d->stage < AUTH || d->stage > LOGIN_SECRET || d->tls);
@@ -256,6 +256,23 @@ void delivery_input(struct delivery *d, struct span bytes)
         return;
     }
     drain(d);
+}
+
+void delivery_demand(struct delivery *d)
+{
+    check(d);
+    CHECK(d->want == DELIVERY_DEMAND && !d->settings->tls_unsaid);
+    d->want = DELIVERY_INPUT;
+    enter(d, hello_demanded(d));
+    drain(d);
+}
+
+void delivery_distrust(struct delivery *d, const struct verdict *why)
+{
+    check(d);
+    CHECK(d->want == DELIVERY_DEMAND || d->want == DELIVERY_TLS);
+    d->resuming = false;
+    delivery_host_refuses(d, *why);
 }
 
 void delivery_tls_started(struct delivery *d)

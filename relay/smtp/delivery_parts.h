@@ -75,6 +75,7 @@ void doubt_message_said(struct delivery *d);
 enum delivery_stage hello_greeted(struct delivery *d, const struct verdict *v);
 void hello_say_ehlo(struct delivery *d);
 enum delivery_stage hello_ehlo_answered(struct delivery *d, const struct verdict *v);
+enum delivery_stage hello_demanded(struct delivery *d); /* what TLS must be is known now */
 void hello_say_helo(struct delivery *d);
 enum delivery_stage hello_helo_answered(struct delivery *d, const struct verdict *v);
 void hello_say_starttls(struct delivery *d);

@@ -39,6 +39,10 @@ static struct verdict lacks_tls(const struct verdict *refusal)
 /* `refusal`: the answer to STARTTLS that was no 220, or NULL. */
 static enum delivery_stage after_hello(struct delivery *d, const struct verdict *refusal)
 {
+    if (!d->tls && d->settings->tls_unsaid) {
+        d->want = DELIVERY_DEMAND;
+        return (enum delivery_stage)d->stage;
+    }
     bool must = d->settings->tls >= DELIVERY_TLS_REQUIRE;
     if (!d->tls && d->offers.starttls && d->settings->tls != DELIVERY_TLS_NEVER)
         return STARTTLS;
@@ -52,6 +56,11 @@ static enum delivery_stage after_hello(struct delivery *d, const struct verdict 
     if (!d->offers.auth_plain && !d->offers.auth_login)
         return login_impossible(d, "Server offers neither AUTH PLAIN nor AUTH LOGIN");
     return AUTH;
+}
+
+enum delivery_stage hello_demanded(struct delivery *d)
+{
+    return after_hello(d, NULL);
 }
 
 enum delivery_stage hello_ehlo_answered(struct delivery *d, const struct verdict *v)

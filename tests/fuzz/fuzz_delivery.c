@@ -11,11 +11,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct delivery_mail mail;
     struct delivery d;
     size_t step = size > 0 ? 1U + data[0] % 32U : 1U;
+    settings.tls_unsaid = size > 0 && data[0] / 32 % 2 == 1;
     settings.username = size > 0 && data[0] >= 128 ? "me" : NULL;
     delivery_init(&d, &settings);
     for (size_t at = 1; at < size && d.want != DELIVERY_CLOSE;) {
         struct span rest = {(const char *)data + at, size - at};
         switch (d.want) {
+        case DELIVERY_DEMAND:
+            settings.tls = data[0] % 2 ? DELIVERY_TLS_REQUIRE : DELIVERY_TLS_MAY;
+            settings.tls_unsaid = false;
+            if (data[0] % 64 == 63)
+                delivery_distrust(&d, &(struct verdict){.what = VERDICT_DEFER, .code = 451});
+            else
+                delivery_demand(&d);
+            break;
         case DELIVERY_TLS:
             delivery_tls_started(&d);
             break;

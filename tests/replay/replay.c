@@ -14,8 +14,9 @@
  *   !  silence                     client only: the time limit is over here
  *   !  open-server                 server only: take mail from anyone
  *   !  implicit                    server only: TLS from the start
- *   !  tls=require|implicit  !  user=NAME  !  helo  !  one-by-one  !  port=NUMBER
- *                                  client only: settings; the password is "secret"
+ *   !  tls=require|implicit  !  later  !  user=NAME  !  helo  !  one-by-one  !  port=NUMBER
+ *                                  client only: settings; the password is "secret"; later: what TLS must be is
+ *                                  said when the machine asks for it
  *   !  to=ADDRESS                  client only: a recipient, in domain other.test if none is given
  *   !  next                        client only: send the same message once more
  *
@@ -110,7 +111,7 @@ static bool take_end(struct script *s, struct span text)
 
 static bool take_setting(struct script *s, struct span text)
 {
-    static const char *const flags[] = {"open-server", "implicit", "tls=require", "tls=implicit", "helo", "one-by-one"};
+    static const char *const flags[] = {"open-server", "implicit", "tls=require", "tls=implicit", "helo", "one-by-one", "later"};
     struct delivery_settings *d = &s->client_settings;
     struct span value = text;
     struct span name = span_take(&value, '=');
@@ -131,6 +132,7 @@ static bool take_setting(struct script *s, struct span text)
     d->tls = which == 2 ? DELIVERY_TLS_REQUIRE : which == 3 ? DELIVERY_TLS_IMPLICIT : d->tls;
     d->helo = d->helo || which == 4;
     d->one_by_one = d->one_by_one || which == 5;
+    d->tls_unsaid = d->tls_unsaid || which == 6;
     return true;
 }
 
@@ -214,6 +216,7 @@ static struct span next_piece(const struct cutting *c, struct span rest, size_t 
 }
 
 struct outcome {
+    struct delivery_settings settings; /* client only */
     struct buf output, messages, answers;
     bool closed;
 };
@@ -314,7 +317,11 @@ static void drive_client(struct delivery *d, struct delivery_mail *mail, const s
     for (;;) {
         buf_add(&o->output, buf_span(&d->out));
         buf_clear(&d->out);
-        if (d->want == DELIVERY_READY && *left > 0) {
+        if (d->want == DELIVERY_DEMAND) {
+            o->settings.tls = script->client_settings.tls;
+            o->settings.tls_unsaid = false;
+            delivery_demand(d);
+        } else if (d->want == DELIVERY_READY && *left > 0) {
             (*left)--;
             fill_mail(script, mail, rcpts);
             delivery_send(d, mail);
@@ -340,7 +347,9 @@ static void play_client(const struct script *script, const struct cutting *cutti
     size_t left = 1;
     for (size_t part = 0; part < script->parts; part++)
         left += script->after[part] == 'n';
-    delivery_init(&d, &script->client_settings);
+    o->settings = script->client_settings;
+    o->settings.tls = script->client_settings.tls_unsaid ? DELIVERY_TLS_MAY : o->settings.tls;
+    delivery_init(&d, &o->settings);
     for (size_t part = 0; part <= script->parts; part++) {
         struct span rest = buf_span(&script->input[part]);
         while (rest.len > 0 && d.want != DELIVERY_CLOSE && d.want != DELIVERY_TLS) {
