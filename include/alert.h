@@ -23,6 +23,7 @@ enum alert_kind {
     ALERT_CONNECTIONS, /* a tenant has so many client connections that some are closed */
     ALERT_SHARE,       /* a tenant has used up its share of what all have */
     ALERT_DISK,        /* the disk is full: new mail is refused */
+    ALERT_DNSSEC,      /* nothing can be validated, and so there is no DANE */
     ALERT_KINDS
 };
 

@@ -32,6 +32,7 @@ struct config_route {
     enum delivery_tls tls;
     char username[256], password[256]; /* empty: no AUTH */
     char password_file[1024];
+    enum dane_mode dane;
     enum tls_demand handshake;
     struct trust trust; /* what it demands of a connection; of no settings yet */
 };
@@ -112,6 +113,7 @@ struct config {
     enum config_rsa_path rsa_path;
     bool sandbox_required; /* else: as much of it as the system has */
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;
+    enum dane_mode dane; /* of routes that do not say it */
     unsigned connect_timeout_s, next_host_after_s, idle_reuse_s, suppress_days;
     struct ip_network *private_networks; /* where somebody's DNS may lead us all the same */
     size_t private_network_count;
@@ -136,8 +138,7 @@ struct config {
     size_t party_count;
 };
 
-/* Where the file is, when the command line does not say: $SEALPOST_CONFIG or
- * /etc/sealpost/sealpost.conf. */
+/* Where the file is by default: $SEALPOST_CONFIG or /etc/sealpost/sealpost.conf. */
 const char *config_default_path(void);
 
 /* Read and check. The opener, for the file itself and for passwords, may be NULL. ERR_CONFIG names
@@ -182,8 +183,7 @@ typedef void config_on_origin(void *context, const char *setting, const char *va
                               const char *file, size_t line, const struct config_about *about);
 void config_origins(const struct config *c, config_on_origin *on_origin, void *context);
 
-/* Put "file:line: " before what is wrong about a setting of a section (title NULL: it has none);
- * false. */
+/* Put "file:line: " before what is wrong about a section's setting (title NULL: none); false. */
 bool config_blame(const struct config *c, const char *section, const char *title,
                   const char *setting, struct err *err);
 

@@ -34,15 +34,16 @@ void dane_lookup_cancel(struct dane_lookup *lookup); /* NULL does nothing */
 /* ---- the self-test ---- */
 
 enum dnssec_state {
+    DNSSEC_UNKNOWN,   /* nobody answers, or not yet */
     DNSSEC_VALIDATES, /* the root's keys are what the trust anchor says */
-    DNSSEC_ABSENT,    /* there is an answer, and nothing of it can be validated */
-    DNSSEC_FAILS,     /* it is forged, or what comes between takes away the signatures */
-    DNSSEC_UNKNOWN    /* nobody answers */
+    DNSSEC_ABSENT,    /* the settings have no anchor for the root: nothing is ever secure */
+    DNSSEC_FAILS      /* the keys are forged, or what lies between takes away the signatures */
 };
 
 typedef void dnssec_on_checked(void *context, enum dnssec_state state);
 
-/* Are the keys of the root secure? Answered once, within 15 seconds, as above. */
+/* Are the keys of the root secure? Answered within 15 seconds, as above; and each minute again
+ * while that is not known, or fails. */
 void dnssec_check(struct resolver *r, dnssec_on_checked *done, void *context);
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef DELIVERIES_H
 #define DELIVERIES_H
 
+#include "dane_lookup.h"
 #include "dispatch.h"
 #include "keyring.h"
 #include "signing_threads.h"
@@ -30,6 +31,7 @@ struct deliveries {
     struct worker *worker;
     const struct deliveries_shared *shared;
     struct resolver *resolver;
+    enum dnssec_state dnssec;             /* what the last self-test said */
     struct outbound *outbounds;           /* list */
     struct outbound *outbounds_by_number; /* hash of the same */
     struct dial_try *tries;               /* list; connections that have not been greeted */

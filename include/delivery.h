@@ -159,10 +159,8 @@ void delivery_fini(struct delivery *d);
 
 /* What the server has said, in pieces of any size. More than was asked for ends the connection. */
 void delivery_input(struct delivery *d, struct span bytes);
-/* The answer to DELIVERY_DEMAND: the settings say it now. */
+/* The answer to DELIVERY_DEMAND; or to that and DELIVERY_TLS: this host must not have the mail. */
 void delivery_demand(struct delivery *d);
-/* The answer to DELIVERY_DEMAND or DELIVERY_TLS when this host must not have the mail: a refusal of
- * ours, by which it is the next host's turn. */
 void delivery_distrust(struct delivery *d, const struct verdict *why);
 /* The answer to DELIVERY_TLS. What was offered before is forgotten (RFC 3207 section 4.2). */
 void delivery_tls_started(struct delivery *d);
@@ -175,16 +173,13 @@ void delivery_body(struct delivery *d, struct span piece, bool last);
 void delivery_answered_early(struct delivery *d);
 void delivery_next(struct delivery *d);
 void delivery_quit(struct delivery *d);
-/* The connection is gone, or our side gives up: recipients without an answer get 451 with what was
- * being done. */
+/* The connection is gone, or we give up: who has no answer gets 451, with what was being done. */
 void delivery_lost(struct delivery *d, const char *why);
 /* The same after delivery_timeout_s(). */
 void delivery_timed_out(struct delivery *d);
 
-/* For the log: "next host", "HELO" … */
+/* For logs and bounces: "next host", "HELO" …; "greeting", "RCPT" … */
 const char *delivery_remedy_name(enum delivery_remedy remedy);
-
-/* For logs and bounces: "greeting", "RCPT" … */
 const char *delivery_stage_name(const struct delivery *d);
 /* What is said just now is a login, or about one: it is not to be shown. */
 bool delivery_is_login(const struct delivery *d);
@@ -196,7 +191,7 @@ unsigned delivery_piece_s(const struct delivery *d);
 /* How long the message under way may take in all, from MAIL until its last byte has left, in
  * seconds: whoever reads it drop by drop holds a connection that others need. */
 unsigned delivery_limit_s(const struct delivery *d);
-/* Has it taken the MAIL of the message under way, so that what it does then is about this first? */
+/* Has it taken the MAIL of the message under way? What it does then is about this message first. */
 bool delivery_has_taken_mail(const struct delivery *d);
 /* Has it answered MAIL, or more, of the message that is DONE? Not one that it never heard of. */
 bool delivery_was_answered(const struct delivery *d);

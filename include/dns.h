@@ -43,15 +43,16 @@ enum dns_status {
 struct dns_rr {
     unsigned preference; /* MX */
     struct span data;
-    struct span wire; /* TXT: the strings, each after its length. TLSA: as on the wire; else empty */
+    struct span
+        wire; /* TXT: the strings, each after its length. TLSA: as on the wire; else empty */
 };
 
 struct dns_answer {
     enum dns_status status;
-    bool refused;         /* DNS_FAILED, but somebody answered, and it was not SERVFAIL */
-    bool secure;          /* signed, and validated; with an alias, each step to what it is for */
-    char *canonical;      /* what the name is an alias for, at the end of the chain; NULL: nothing */
-    uint32_t ttl_s;       /* how long it may be kept, also when it says that there is nothing */
+    bool refused;    /* DNS_FAILED, but somebody answered, and it was not SERVFAIL */
+    bool secure;     /* signed, and validated; with an alias, each step to what it is for */
+    char *canonical; /* what the name is an alias for, at the end of the chain; NULL: nothing */
+    uint32_t ttl_s;  /* how long it may be kept, also when it says that there is nothing */
     uint32_t given_ttl_s; /* what DNS said when the answer came; ttl_s may be bounded */
     size_t count;
     size_t unreadable; /* MX: names that are no host's, and left out */

@@ -25,9 +25,9 @@ enum host_need {
 };
 
 struct host_situation {
-    bool fixed;   /* the route says what TLS is demanded */
-    bool waived;  /* the message does without (RFC 8689 section 3) */
-    bool secure;  /* DNSSEC has led to the host, or the operator */
+    bool fixed;  /* the route says what TLS is demanded */
+    bool waived; /* the message does without (RFC 8689 section 3) */
+    bool secure; /* DNSSEC has led to the host, or the operator */
     enum dane_mode mode;
     enum dane_state dane; /* DANE_PENDING: it was not asked for */
 };
@@ -41,6 +41,8 @@ struct host_policy {
 
 /* May TLSA records of its hosts decide anything? Else they are not to be asked for. */
 bool host_policy_asks(const struct host_situation *s);
+/* Is clear text out of the question? */
+bool host_policy_demands_tls(const struct host_policy *policy);
 void host_policy_decide(const struct host_situation *s, struct host_policy *policy_r);
 
 #endif

@@ -19,6 +19,7 @@
 #include "fingerprint.h"
 #include "mail.h"
 #include "throttle.h"
+#include "tls_policy.h"
 
 /* The part that all jobs begin with. */
 struct store_job {
@@ -119,9 +120,11 @@ struct store_outcome {
     enum store_report report; /* its sender is to be told */
     enum stream_class class;
     struct verdict answer;
-    const char *kind;    /* event: "delivered", "deferred", "bounced", "expired" … a literal */
-    char remote[280];    /* "host[address]" that the answer is from or about; "": none */
-    bool heard;          /* the host has said it; else it is what happened there */
+    const char *kind; /* event: "delivered", "deferred", "bounced", "expired" … a literal */
+    char remote[280]; /* "host[address]" that the answer is from or about; "": none */
+    bool heard;       /* the host has said it; else it is what happened there */
+    enum tls_policy tls_policy; /* of the host that was judged last */
+    enum tls_result tls_result;
     char suppress[64];   /* there is no such mailbox: put it on this tenant's list; empty: no */
     int64_t suppress_ms; /* for so long */
 };

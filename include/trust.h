@@ -7,6 +7,7 @@
 #ifndef TRUST_H
 #define TRUST_H
 
+#include "host_policy.h"
 #include "span.h"
 
 #include <stdint.h>
@@ -19,7 +20,10 @@ enum trust_level {
 
 struct trust {
     enum trust_level level;
-    bool named;              /* the host is the operator's choice, not that of a domain's MX */
+    bool named;          /* the host is the operator's choice, not that of a domain's MX */
+    enum dane_mode dane; /* unless UNSAID, which is ON: how far DNSSEC decides of the host */
+    unsigned char host[DANE_DIGEST]; /* digest of the TLSA records that its certificate must fit;
+                                        zero: none */
     unsigned char login[16]; /* digest of user name and password; zero: nobody has logged in */
     uint64_t settings;       /* the generation of the settings: names, authorities, all else */
 };
@@ -30,8 +34,9 @@ void trust_login(struct span username, struct span password, unsigned char login
 /* May mail that demands this leave by a connection that has proven that? */
 bool trust_covers(const struct trust *proven, const struct trust *demanded);
 
-/* A name for what is demanded, the same for the same, whatever the generation of the settings:
- * what is remembered of a destination outlives a reload. `text_r` holds TRUST_KEY bytes. */
+/* A name for what is demanded of any host, the same for the same, whatever the generation of the
+ * settings: what is remembered of a destination outlives a reload. `text_r` holds TRUST_KEY bytes.
+ */
 enum { TRUST_KEY = 40 };
 void trust_key(const struct trust *demanded, char *text_r);
 

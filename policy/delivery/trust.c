@@ -30,9 +30,17 @@ void trust_login(struct span username, struct span password, unsigned char login
     memcpy(login_r, user, TRUST_LABEL_BYTES); /* what is shown tells nothing of the password */
 }
 
+static bool covers_host(const struct trust *proven, const struct trust *demanded)
+{
+    static const unsigned char nothing[sizeof(demanded->host)];
+    return memcmp(demanded->host, nothing, sizeof(nothing)) == 0 ||
+           memcmp(demanded->host, proven->host, sizeof(proven->host)) == 0;
+}
+
 bool trust_covers(const struct trust *proven, const struct trust *demanded)
 {
-    return proven->level >= demanded->level && proven->named == demanded->named &&
+    return proven->dane == demanded->dane && covers_host(proven, demanded) &&
+           proven->level >= demanded->level && proven->named == demanded->named &&
            proven->settings == demanded->settings &&
            memcmp(proven->login, demanded->login, sizeof(proven->login)) == 0;
 }
@@ -47,6 +55,8 @@ void trust_key(const struct trust *demanded, char *text_r)
         *text_r++ = digits[demanded->login[i] >> 4];
         *text_r++ = digits[demanded->login[i] & 15];
     }
+    if (demanded->dane != DANE_MODE_UNSAID)
+        *text_r++ = (char)('0' + demanded->dane);
     *text_r = '\0';
 }
 
@@ -61,7 +71,12 @@ void trust_label(const struct trust *demanded, char *text_r)
     if (logs_in)
         snprintf(who, sizeof(who), "login-%02x%02x%02x%02x", login[0], login[1], login[2],
                  login[3]);
-    const char *parts[] = {levels[demanded->level], demanded->named ? "smarthost" : "", who};
+    static const char *const modes[] = {[DANE_MODE_UNSAID] = "",
+                                        [DANE_MODE_OFF] = "no-dane",
+                                        [DANE_MODE_REPORT] = "dane-report",
+                                        [DANE_MODE_ON] = ""};
+    const char *parts[] = {levels[demanded->level], modes[demanded->dane],
+                           demanded->named ? "smarthost" : "", who};
     size_t len = 0;
     text_r[0] = '\0';
     for (size_t i = 0; i < COUNT_OF(parts); i++)

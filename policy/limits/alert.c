@@ -15,7 +15,8 @@ static const char *const names[] = {[ALERT_LOCKED] = "locked",
                                     [ALERT_DESTINATION] = "destination_rests",
                                     [ALERT_CONNECTIONS] = "connections_full",
                                     [ALERT_SHARE] = "share_used_up",
-                                    [ALERT_DISK] = "disk_full"};
+                                    [ALERT_DISK] = "disk_full",
+                                    [ALERT_DNSSEC] = "dnssec"};
 
 static const char *const sentences[] = {
     [ALERT_LOCKED] = "somebody guesses passwords, and is locked out",
@@ -28,7 +29,8 @@ static const char *const sentences[] = {
     [ALERT_DESTINATION] = "mail to a destination waits, as it rests",
     [ALERT_CONNECTIONS] = "a tenant has too many client connections",
     [ALERT_SHARE] = "a tenant has used up its share",
-    [ALERT_DISK] = "look at the disk"};
+    [ALERT_DISK] = "look at the disk",
+    [ALERT_DNSSEC] = "DNSSEC does not work: mail goes without DANE, or waits"};
 
 const char *alert_sentence(enum alert_kind kind)
 {

@@ -23,7 +23,8 @@ static const struct row {
      TLS_RESULT_DNSSEC_INVALID},
     {NO, NO, IN(FOUND), YES, TLS_POLICY_DANE, HOST_NEEDS_CERTIFICATE, TLS_RESULT_NONE},
     {NO, NO, IN(FOUND), NO, TLS_POLICY_DANE_MX_INSECURE, HOST_NEEDS_CERTIFICATE, TLS_RESULT_NONE},
-    {NO, NO, IN(UNUSABLE), ANY, TLS_POLICY_DANE_UNUSABLE, HOST_NEEDS_ENCRYPTION, TLS_RESULT_NONE},
+    {NO, NO, IN(UNUSABLE), ANY, TLS_POLICY_DANE_UNUSABLE, HOST_NEEDS_ENCRYPTION,
+     TLS_RESULT_TLSA_INVALID},
     {NO, NO, ALL, ANY, TLS_POLICY_OPPORTUNISTIC, HOST_NEEDS_NOTHING, TLS_RESULT_NONE},
 };
 
@@ -35,6 +36,11 @@ static bool fits(enum answer wanted, bool is)
 bool host_policy_asks(const struct host_situation *s)
 {
     return !s->fixed && !s->waived && s->mode >= DANE_MODE_REPORT;
+}
+
+bool host_policy_demands_tls(const struct host_policy *policy)
+{
+    return policy->enforced && policy->need >= HOST_NEEDS_ENCRYPTION;
 }
 
 void host_policy_decide(const struct host_situation *s, struct host_policy *policy_r)

@@ -61,6 +61,20 @@ static void set_port(struct config_reading *r, cfg_t *section, struct config_rou
                     "port 587 expects STARTTLS: set tls = \"verify\", or port = 465");
 }
 
+/* A route that says what TLS must be has said all. */
+static void set_dane(struct config_reading *r, cfg_t *section, struct config_route *route)
+{
+    bool said = route->dane != DANE_MODE_UNSAID;
+    bool fixed = route->tls != DELIVERY_TLS_MAY;
+    if (said && fixed && section)
+        config_note(r, section, "dane",
+                    "is of no use where tls is \"require\", \"verify\" or \"implicit\"");
+    if (!said)
+        route->dane = r->config->dane;
+    if (!fixed && route->dane != DANE_MODE_ON)
+        route->trust.dane = route->dane;
+}
+
 /* What it demands of a connection, once all else is read. */
 static void demand(struct config_route *route)
 {
@@ -155,10 +169,12 @@ void config_routes_finish(struct config_reading *r)
         set_tls(r, section, &c->routes[i]);
         set_port(r, section, &c->routes[i]);
         check_login(r, section, &c->routes[i]);
+        set_dane(r, section, &c->routes[i]);
         demand(&c->routes[i]);
         check_circle(r, section, &c->routes[i]);
     }
     check_order(r);
     c->routes[c->route_count++] =
         (struct config_route){.domain = "*", .port = c->delivery_port, .tls = DELIVERY_TLS_MAY};
+    set_dane(r, NULL, &c->routes[c->route_count - 1]);
 }

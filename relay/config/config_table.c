@@ -39,6 +39,11 @@ static const char *const route_modes[] = {
     [DELIVERY_TLS_NEVER] = "never",       [DELIVERY_TLS_MAY] = "may",
     [DELIVERY_TLS_REQUIRE] = "require",   [DELIVERY_TLS_VERIFY] = "verify",
     [DELIVERY_TLS_IMPLICIT] = "implicit", NULL};
+static const char *const dane_modes[] = {[DANE_MODE_UNSAID] = "unsaid",
+                                         [DANE_MODE_OFF] = "off",
+                                         [DANE_MODE_REPORT] = "report",
+                                         [DANE_MODE_ON] = "on",
+                                         NULL};
 static const char *const dnssec_modes[] = {
     [CONFIG_DNSSEC_OFF] = "off", [CONFIG_DNSSEC_ON] = "on", [CONFIG_DNSSEC_AUTO] = "auto", NULL};
 static const char *const classes[] = {"security",   "confirmation", "notification",
@@ -58,6 +63,7 @@ static const char *const alerts[] = {"locked",
                                      "connections_full",
                                      "share_used_up",
                                      "disk_full",
+                                     "dnssec",
                                      NULL};
 
 /* clang-format off */
@@ -118,6 +124,9 @@ static const struct config_setting delivery[] = {
         "How long an idle connection is kept for the next message", POSITIVE),
     ROW(config, "suppress_days", DAYS, suppress_days, "90",
         "How long a mailbox that does not exist gets no mail", RANGE(1, 3650)),
+    ROW(config, "dane", WORD, dane, "on",
+        "Whether TLSA records decide which certificate a host must have",
+        .min = DANE_MODE_OFF, .words = dane_modes),
     ROW(config, "ca_file", TEXT, ca_file, "",
         "The certificate authorities that are trusted; the system's by default"),
     LIST(config, "private_networks", TEXTS, networks, network_count, NULL,
@@ -130,6 +139,8 @@ static const struct config_setting route[] = {
     ROW(config_route, "port", NUMBER, port, "0", "Its port", RANGE(1, 65535)),
     ROW(config_route, "tls", WORD, tls, NULL, "What TLS is demanded",
         .min = DELIVERY_TLS_MAY, .words = route_modes),
+    ROW(config_route, "dane", WORD, dane, NULL, "The same as delivery.dane, for these domains",
+        .min = DANE_MODE_OFF, .words = dane_modes),
     ROW(config_route, "username", TEXT, username, "", "AUTH at the smart host", QUIET),
     ROW(config_route, "password_file", TEXT, password_file, "",
         "The file whose first line is the password", QUIET),
@@ -243,7 +254,7 @@ static const struct config_setting limits[] = {
 static const struct config_setting alert[] = {
     LIST(config, "on", TEXTS, alert_kinds, alert_kind_count,
         "{locked, identity_refused, flood, certificate, key, route, destination_rests, "
-        "connections_full, share_used_up, disk_full}",
+        "connections_full, share_used_up, disk_full, dnssec}",
         "What is told", .words = alerts),
     ROW(config, "command", TEXT, alert_command, "", "A program that is run",
         .fault = config_program_fault, RESTART),

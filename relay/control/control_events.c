@@ -2,6 +2,12 @@
 /* control_events.c - Verbs about events: all of them, and those of one message. */
 #include "control_parts.h"
 
+/* What is left out where there is nothing to say. */
+static const char *said(const char *text)
+{
+    return text && text[0] ? text : NULL;
+}
+
 static void add_event(void *context, const struct database_event *e)
 {
     char id[MAIL_ID_TEXT];
@@ -11,7 +17,9 @@ static void add_event(void *context, const struct database_event *e)
                         FIELD("id", id), FIELD("recipient", e->recipient), FIELD("code", e->code),
                         FIELD("enhanced", e->enhanced), FIELD("reply", e->reply),
                         FIELD("remote", e->remote), FIELD("user", e->credential),
-                        FIELD("message_id", e->message_id), FIELD("sender", e->sender)));
+                        FIELD("message_id", e->message_id), FIELD("sender", e->sender),
+                        FIELD("tls_policy", said(e->tls_policy)),
+                        FIELD("tls_result", said(e->tls_result))));
 }
 
 static void read_search(const struct control *c, struct database_search *q)

@@ -272,7 +272,7 @@ void delivery_distrust(struct delivery *d, const struct verdict *why)
     check(d);
     CHECK(d->want == DELIVERY_DEMAND || d->want == DELIVERY_TLS);
     d->resuming = false;
-    delivery_host_refuses(d, *why);
+    enter(d, delivery_host_refuses(d, *why));
 }
 
 void delivery_tls_started(struct delivery *d)

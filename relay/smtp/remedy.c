@@ -45,7 +45,8 @@ static enum delivery_remedy before_mail(const struct delivery *d, enum delivery_
         return DELIVERY_WHOLE_HANDSHAKE;
     if (may_go_in_clear(d))
         return DELIVERY_IN_CLEAR;
-    if (d->want != DELIVERY_DEMAND && d->stage == EHLO && loss == LOSS_CLOSED && !d->tls && remedy_may_say_helo(d))
+    if (d->want != DELIVERY_DEMAND && d->stage == EHLO && loss == LOSS_CLOSED && !d->tls &&
+        remedy_may_say_helo(d))
         return DELIVERY_WITH_HELO; /* RFC 1869 section 4.7: some old servers hang up */
     return DELIVERY_NEXT_HOST;
 }

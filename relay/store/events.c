@@ -37,7 +37,8 @@ bool rows_event(struct database *db, const struct database_event *e, struct err 
                          TEXT(e->recipient), INT(e->code), TEXT(e->enhanced), TEXT(e->reply),
                          TEXT(e->remote), TEXT(e->credential ? e->credential : ""),
                          TEXT(e->message_id ? e->message_id : ""), TEXT(e->sender ? e->sender : ""),
-                         TEXT(e->first_time ? e->tenant : NULL)),
+                         TEXT(e->first_time ? e->tenant : NULL), TEXT(e->tls_policy),
+                         TEXT(e->tls_result)),
                     err);
 }
 
@@ -144,7 +145,9 @@ static bool give(struct database *db, struct rows *s, database_on_event *on_even
                                        .remote = rows_get_text(s, 8),
                                        .credential = rows_get_text(s, 9),
                                        .message_id = rows_get_text(s, 10),
-                                       .sender = rows_get_text(s, 11)};
+                                       .sender = rows_get_text(s, 11),
+                                       .tls_policy = rows_get_text(s, 12),
+                                       .tls_result = rows_get_text(s, 13)};
         on_event(context, &event);
         found->count++;
         found->last = event.id;
@@ -308,6 +311,7 @@ const char *database_event_kind(size_t i)
                                         "destination_resumed",
                                         "dialogue",
                                         "disk_full",
+                                        "dnssec",
                                         "expired",
                                         "flood",
                                         "held",

@@ -95,6 +95,10 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
                                    .reply = o->answer.text,
                                    .remote = o->remote,
                                    .tenant = r.due.tenant};
+    if (o->tls_policy != TLS_POLICY_NONE) {
+        event.tls_policy = tls_policy_name(o->tls_policy);
+        event.tls_result = tls_result_name(o->tls_result);
+    }
     return rows_event(db, &event, err) &&
            (o->report == STORE_REPORT_NONE || report_rows_owe(db, o, now_ms, err)) &&
            (!o->suppress[0] || suppress(db, o, r.address, now_ms, err));

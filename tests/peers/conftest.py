@@ -290,7 +290,8 @@ class Relay:
             text += f"shards = {shards}\n"  # more than one, whatever the machine has
         if "throttle" not in extra:
             text += 'throttle = "observe"\n'  # decides and writes down, and lets pass
-        text += f'dns {{ forward = {{"127.0.0.1@{dns.port}"}} }}\n{extra}\n'
+        more = " " + dns.settings() if hasattr(dns, "settings") else ""
+        text += f'dns {{ forward = {{"127.0.0.1@{dns.port}"}}{more} }}\n{extra}\n'
         self.config.write_text(text)
         self.publish(self.records)
 
@@ -493,7 +494,7 @@ def relay_factory(tmp_path, dns, delivery_port):
     def make(extra="", **options):
         path = tmp_path / f"relay{len(made)}"
         path.mkdir()
-        relay = Relay(path, dns, options.pop("port", delivery_port), extra, **options)
+        relay = Relay(path, options.pop("dns", dns), options.pop("port", delivery_port), extra, **options)
         made.append(relay)
         return relay
 

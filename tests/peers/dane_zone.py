@@ -8,7 +8,7 @@
     tree.add("_25._tcp.mx.good.test", "TLSA", tlsa(certificate, 3, 1, 1))
     tree.start()
     tree.faults["_25._tcp.mx.other.test", "TLSA"] = "SERVFAIL"
-    relay_factory(tree.settings(), dns=tree)       # it forwards to the tree, and validates
+    relay_factory(dns=tree)                        # it forwards to the tree, and validates
 
 NSD or Knot serve the zones, signed by ldns. Before them stands a front, which notes each question in `asked`, and answers otherwise
 where `faults` says so.
@@ -281,8 +281,8 @@ class SignedZones:
         return self
 
     def settings(self):
-        """For the config file of a relay that forwards to it."""
-        return f'dns {{ dnssec = "on"  trust_anchor = "{self.anchor}" }}'
+        """For the section dns of a relay that forwards to it."""
+        return f'dnssec = "on"  trust_anchor = "{self.anchor}"'
 
     def count(self, name, kind):
         return self.asked.count((name, kind))

@@ -350,6 +350,7 @@ def test_recipients_sent_ahead_are_answered_in_their_order(throttled):
 
 # What each version brought, newest first, taken back.
 STEPS_BACK = {
+    11: "ALTER TABLE event DROP COLUMN tls_policy; ALTER TABLE event DROP COLUMN tls_result;",
     10: "ALTER TABLE event DROP COLUMN first_time;",
     9: "DROP TABLE sent; DROP TABLE event_of; DROP TABLE indexed; CREATE INDEX event_message ON event(message);",
     8: "DROP TABLE rest;",
@@ -368,7 +369,7 @@ STEPS_BACK = {
 }
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+@pytest.mark.parametrize("version", range(1, 12))
 def test_a_store_of_a_version_before_is_brought_up_to_date(relay_factory, dns, version):
     relay = relay_factory(STREAMS)
     database = sqlite3.connect(relay.path / "state" / "state.db")

@@ -57,6 +57,40 @@ static void differences(void **state)
     assert_string_not_equal(key, other); /* what a demand for more has spoiled is not this one's */
 }
 
+static void what_dnssec_demands_is_proven_or_not(void **state)
+{
+    struct trust demanded = make(TRUST_ENCRYPTED, false, "", "", 7);
+    struct trust proven = demanded;
+    char key[TRUST_KEY];
+    char other[TRUST_KEY];
+    char text[TRUST_LABEL];
+    (void)state;
+    trust_key(&demanded, key);
+    demanded.host[3] = 1;
+    assert_false(trust_covers(&proven, &demanded));
+    proven.host[3] = 2;
+    assert_false(trust_covers(&proven, &demanded));
+    proven.host[3] = 1;
+    assert_true(trust_covers(&proven, &demanded));
+    trust_key(&demanded, other);
+    assert_string_equal(key, other); /* a destination is known before its hosts' records are */
+    demanded.host[3] = 0;
+    assert_true(trust_covers(&proven, &demanded));
+    proven.level = TRUST_CLEAR;
+    assert_false(trust_covers(&proven, &demanded));
+    proven.level = TRUST_VERIFIED;
+    demanded.dane = DANE_MODE_OFF; /* nobody has looked */
+    assert_false(trust_covers(&proven, &demanded));
+    assert_false(trust_covers(&demanded, &proven));
+    trust_key(&demanded, other);
+    assert_string_not_equal(key, other);
+    trust_label(&demanded, text);
+    assert_string_equal(text, "require no-dane");
+    demanded.dane = DANE_MODE_REPORT;
+    trust_label(&demanded, text);
+    assert_string_equal(text, "require dane-report");
+}
+
 static void labels(void **state)
 {
     static const struct {
@@ -92,6 +126,6 @@ static void labels(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(covering), cmocka_unit_test(differences), cmocka_unit_test(labels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(covering), cmocka_unit_test(differences), cmocka_unit_test(what_dnssec_demands_is_proven_or_not), cmocka_unit_test(labels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -389,6 +389,9 @@ static void log_started(const struct server *e)
     if (trace_chosen())
         log_event(LOG_WARN, "tracing", "what", trace_chosen());
     const struct config *c = e->settings->config;
+    if (c->dnssec == CONFIG_DNSSEC_OFF && c->dane != DANE_MODE_OFF)
+        log_event(LOG_WARN, "dane_off", "what",
+                  "dns.dnssec is off, as by default with dns.forward: mail goes without DANE");
     log_end(log_number(log_number(log_begin(LOG_INFO, "shut_in"), "uid", geteuid()), "landlock",
                        e->companions.landlock));
     for (size_t i = 0; i < c->listener_count; i++) {

@@ -190,7 +190,7 @@ void question_open(struct question *q, struct resolver *r, size_t part_max, uint
     r->questions = q;
     uv_timer_init(r->loop, &q->timer);
     q->timer.data = q;
-    uv_timer_start(&q->timer, on_asked, 0, 0); /* never answered from inside the call */
+    uv_timer_start(&q->timer, on_asked, q->after_ms, 0); /* never answered from inside the call */
 }
 
 /* ---- the resolver ---- */
@@ -209,7 +209,7 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
         return false;
     }
     r->loop = loop;
-    r->turns = lookup_turns_new(dns_queries_most(config) / 2);
+    r->turns = lookup_turns_new(dns_queries_most(config, NULL) / 2);
     r->begin = xcalloc(1, sizeof(*r->begin));
     r->begin->data = r;
     uv_timer_init(loop, r->begin);

@@ -28,9 +28,9 @@ struct question {
     char tenant[64];
     bool urgent;
     bool last; /* its time is over: nothing more is looked up */
-    uint64_t timeout_ms;
+    uint64_t after_ms, timeout_ms;
     const struct config *fresh; /* borrowed; not NULL: nothing that a cache holds will do */
-    struct dns dns; /* for the evaluation */
+    struct dns dns;             /* for the evaluation */
     struct question_part *parts;
     size_t part_max, part_count, pending;
     unsigned behind; /* so many of the parts come before those of the hosts */
@@ -48,7 +48,7 @@ struct resolver {
     char hostname[256];
 };
 
-/* Evaluated first by the loop, and for the last time after so long. */
+/* Evaluated first by the loop, after `after_ms`, and for the last time so long after that. */
 void question_open(struct question *q, struct resolver *r, size_t part_max, uint64_t timeout_ms);
 /* No lookup is under way any more, and it is freed, later. */
 void question_close(struct question *q);

@@ -11,6 +11,7 @@
 
 #include "deliveries.h"
 #include "delivery.h"
+#include "tls_policy.h"
 
 struct attempt {
     struct attempt *next, *prev;
@@ -33,7 +34,9 @@ struct attempt {
     bool *suppressed;        /* beside them: who does not want it, or cannot get it */
     char remote[280];        /* the host that answered, and its address */
     char tls[80];            /* how; empty: clear text */
-    bool verified;           /* its certificate was valid for its name */
+    bool verified;           /* its certificate was valid for its name, or fits what DNSSEC says */
+    enum tls_policy tls_policy; /* of the host that was judged last */
+    enum tls_result tls_result;
     bool hop_dsn;            /* the hop reports on delivery itself */
     bool not_attempted;      /* our own fault */
     bool no_host;            /* none took the connection */

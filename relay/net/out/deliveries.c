@@ -6,6 +6,9 @@
 #include "attempt.h"
 #include "dial.h"
 #include "dispatch_parts.h"
+#include "host_trust.h"
+#include "incidents.h"
+#include "log.h"
 #include "next_hop.h"
 #include "outbound.h"
 #include "works.h"
@@ -56,9 +59,51 @@ void deliveries_init(struct deliveries *home, struct worker *worker,
     works_init(home, run);
 }
 
+/* ---- the self-test of DNSSEC ---- */
+
+/* What the operator hears of it, once in an hour for all threads. Where validation fails nothing is
+ * believed, and mail waits: whoever could make it fail must not turn DANE off by that. */
+static const struct {
+    enum log_level level;
+    bool alert;
+    const char *event, *text;
+} dnssec_notes[] = {
+    [DNSSEC_VALIDATES] = {LOG_INFO, false, "dnssec_validates", "DNSSEC works again"},
+    [DNSSEC_ABSENT] = {LOG_ERROR, true, "dane_off",
+                       "the keys of the root are not secure by dns.trust_anchor: mail goes without "
+                       "DANE"},
+    [DNSSEC_FAILS] = {LOG_ERROR, true, "dnssec_fails",
+                      "the keys of the root cannot be validated: mail waits; look for what changes "
+                      "or strips the answers of DNS, and at the clock"},
+};
+
+static void on_checked(void *context, enum dnssec_state state)
+{
+    struct deliveries *home = context;
+    bool mended = home->dnssec == DNSSEC_FAILS;
+    if (state == DNSSEC_UNKNOWN || state == home->dnssec) /* what was known holds */
+        return;
+    home->dnssec = state;
+    if (state == DNSSEC_VALIDATES && !mended)
+        return;
+    if (dnssec_notes[state].alert &&
+        !incidents_add(home->shared->incidents, ALERT_DNSSEC, dnssec_notes[state].event,
+                       dnssec_notes[state].text))
+        return;
+    log_end(log_text(log_begin(dnssec_notes[state].level, dnssec_notes[state].event), "what",
+                     dnssec_notes[state].text));
+}
+
 bool deliveries_open(struct deliveries *home, struct err *err)
 {
-    return resolver_new(&home->worker->loop, home->worker->settings->config, &home->resolver, err);
+    const struct config *config = home->worker->settings->config;
+    if (!resolver_new(&home->worker->loop, config, &home->resolver, err))
+        return false;
+    if (config->dnssec == CONFIG_DNSSEC_OFF)
+        home->dnssec = DNSSEC_ABSENT;
+    else
+        dnssec_check(home->resolver, on_checked, home);
+    return true;
 }
 
 void deliveries_change_settings(struct deliveries *home)
@@ -70,6 +115,7 @@ void deliveries_drain(struct deliveries *home)
 {
     outbound_close_idle(home);
     outbound_close_opening(home);
+    host_trust_abandon_all(home);
     next_hop_abandon_all(home);
 }
 
@@ -92,6 +138,7 @@ bool deliveries_have_ended(struct deliveries *home)
 
 void deliveries_close(struct deliveries *home)
 {
+    host_trust_abandon_all(home);
     next_hop_abandon_all(home);
     works_close(home);
 }

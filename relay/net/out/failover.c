@@ -104,6 +104,8 @@ static void begin_delivery(struct outbound *c)
     settings_drop(c->settings);
     c->settings = c->attempt->settings;
     c->reused = c->begin_again = c->go_on = c->stalled = false;
+    c->again = c->undecided = c->unusable = false;
+    c->policy = (struct host_policy){0};
     c->tls_text[0] = '\0';
     c->proven = route->trust; /* it is ready only once it has logged in */
     c->proven.level = TRUST_CLEAR;
@@ -171,6 +173,7 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     snprintf(c->host_name, sizeof(c->host_name), "%s",
              c->attempt->work->hosts->hosts.all[one->host].name);
     CHECK(hosts_find_rank(&c->attempt->work->hosts->hosts, c->host_name, &c->rank));
+    host_trust_reached(c, one->host);
     s->tls_has_failed = failover_has_tried(c, DELIVERY_IN_CLEAR);
     if (s->tls_has_failed)
         s->tls = DELIVERY_TLS_NEVER;
@@ -182,10 +185,17 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     c->take(c, connection, bytes);
 }
 
+static void on_dialled(void *owner, size_t which)
+{
+    struct outbound *c = owner;
+    host_trust_look(c, c->candidates.all[which].host);
+}
+
 /* `again`: with that candidate once more; SIZE_MAX: the next one that can be reached. */
 static void next_from(struct outbound *c, size_t again)
 {
-    static const struct dial_events events = {.greeted = on_greeted, .failed = on_not_connected};
+    static const struct dial_events events = {
+        .begun = on_dialled, .greeted = on_greeted, .failed = on_not_connected};
     if (c->home->worker->hastens) {
         outbound_drop(c, "The relay is shutting down");
         return;
@@ -194,6 +204,8 @@ static void next_from(struct outbound *c, size_t again)
         outbound_leave_host(c);
     c->reached = false;
     begin_delivery(c);
+    if (c->adopted)
+        host_trust_begin(c);
     const struct dial_query query = {.number = c->number,
                                      .again = again,
                                      .hosts = &c->attempt->work->hosts->hosts,
@@ -210,6 +222,11 @@ static void next_from(struct outbound *c, size_t again)
 void failover_next(struct outbound *c)
 {
     next_from(c, SIZE_MAX);
+}
+
+void failover_again(struct outbound *c)
+{
+    next_from(c, c->which);
 }
 
 void failover_hide_login(struct outbound *c)
@@ -238,6 +255,7 @@ static void note_trouble(struct outbound *c, const struct verdict *v)
 void failover_refused(struct outbound *c)
 {
     failover_hide_login(c);
+    host_trust_explain(c);
     log_end(log_text(log_text(log_begin(LOG_DEBUG, "next_host"), "mx", c->host_name), "reply",
                      c->delivery.trouble.text));
     note_trouble(c, &c->delivery.trouble);
@@ -259,6 +277,7 @@ static void adopt(struct outbound *c)
             candidates_set(&c->candidates, i, CANDIDATE_TRIED, now_ms);
     c->which = SIZE_MAX;
     c->troubles = c->remedies = 0;
+    c->adopted = true;
 }
 
 bool failover_elsewhere(struct outbound *c)
@@ -376,6 +395,7 @@ void failover_begin(struct outbound *c)
     c->trouble = (struct verdict){0};
     c->own_why[0] = '\0';
     candidates_init(&c->candidates, &p->work->hosts->hosts, p->route->port, clock_steady_ms());
+    host_trust_begin(c);
     failover_next(c);
 }
 

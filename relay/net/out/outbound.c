@@ -35,7 +35,8 @@ static void take_answers(struct outbound *c, bool elsewhere)
     struct attempt *p = c->attempt;
     snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->host_name, c->peer);
     snprintf(p->tls, sizeof(p->tls), "%s", c->tls_text);
-    p->verified = c->proven.level == TRUST_VERIFIED;
+    p->verified = c->proven.level == TRUST_VERIFIED ||
+                  (p->tls_policy == TLS_POLICY_DANE && p->tls_result == TLS_RESULT_OK);
     p->hop_dsn = c->delivery.offers.dsn;
     if (elsewhere)
         transaction_take_other_answers(&c->transaction);
@@ -101,6 +102,12 @@ static bool tell_opened(struct outbound *c)
     return false;
 }
 
+static bool begin_transaction(struct outbound *c)
+{
+    const struct trust demanded = host_trust_demanded(c);
+    return transaction_begin(&c->transaction, c->attempt, &c->delivery, &c->proven, &demanded);
+}
+
 /* Take up the next message, of this attempt or the next. False when there is none. */
 static bool begin_message(struct outbound *c)
 {
@@ -116,7 +123,7 @@ static bool begin_message(struct outbound *c)
     if (delivery_is_used_up(&c->delivery)) { /* the rest goes on another connection */
         c->begin_again = true;
         delivery_quit(&c->delivery);
-    } else if (!transaction_begin(&c->transaction, c->attempt, &c->delivery, &c->proven)) {
+    } else if (!begin_transaction(c)) {
         if (failover_if_unsure(c))
             return false;
         attempt_done(c);
@@ -217,8 +224,14 @@ static void connect_tls(struct outbound *c)
     trust_key(&route->trust, trust);
     snprintf(key, sizeof(key), "%s %s %u %s", c->host_name, c->peer, c->at.port, trust);
     bool whole = failover_has_tried(c, DELIVERY_WHOLE_HANDSHAKE);
-    struct tls_terms terms = {
-        .host = c->host_name, .demand = route->handshake, .session_key = whole ? NULL : key};
+    enum tls_demand demand = route->handshake;
+    struct dane dane;
+    if (demand < TLS_STRONG && host_policy_demands_tls(&c->policy))
+        demand = TLS_STRONG;
+    struct tls_terms terms = {.host = c->host_name,
+                              .dane = host_trust_terms(c, &dane),
+                              .demand = demand,
+                              .session_key = whole ? NULL : key};
     connection_connect_tls(c->connection, c->settings->client, &terms);
     c->delivery.resuming = connection_tls(c->connection)->resumes;
 }
@@ -241,6 +254,11 @@ void outbound_pump(struct outbound *c)
         case DELIVERY_INPUT:
             set_deadline(c);
             return;
+        case DELIVERY_DEMAND:
+            set_deadline(c);
+            if (!host_trust_decide(c))
+                return;
+            break;
         case DELIVERY_TLS:
             if (!connection_tls(c->connection))
                 connect_tls(c);
@@ -323,9 +341,15 @@ static void on_secured(void *owner)
 {
     struct outbound *c = owner;
     tls_describe(connection_tls(c->connection), c->tls_text, sizeof(c->tls_text));
-    c->proven.level =
-        tls_verified(connection_tls(c->connection)) ? TRUST_VERIFIED : TRUST_ENCRYPTED;
-    delivery_tls_started(&c->delivery);
+    switch (host_trust_judge(c)) {
+    case HOST_TRUSTED:
+        delivery_tls_started(&c->delivery);
+        break;
+    case HOST_DISTRUSTED:
+        break;
+    case HOST_UNDECIDED:
+        return;
+    }
     outbound_pump(c);
 }
 
@@ -394,6 +418,8 @@ static void on_ended(void *owner, const char *why)
         outbound_end(c);
     } else if (c->unwanted) {
         outbound_drop(c, why);
+    } else if (c->again) {
+        failover_again(c);
     } else if (c->go_on) {
         failover_next(c);
     } else if (c->begin_again || (c->reused && was == DELIVERY_READY)) {

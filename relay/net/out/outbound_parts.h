@@ -5,6 +5,7 @@
 #define OUTBOUND_PARTS_H
 
 #include "dial.h"
+#include "host_trust.h"
 #include "transaction.h"
 
 #include <uthash.h>
@@ -39,6 +40,7 @@ struct outbound {
     struct dial *reach;           /* while there is no connection */
     /* Given by its maker: outbound_take(), for failover.c. */
     void (*take)(struct outbound *c, struct connection *connection, struct span bytes);
+    void (*pump)(struct outbound *c); /* the same: outbound_pump(), for host_trust.c */
     char own_why[200];        /* why our login is refused, which senders are not told; or "" */
     struct verdict trouble;   /* of the host that was tried last; code 0: none */
     unsigned troubles;        /* hosts that had trouble with the message itself */
@@ -52,6 +54,16 @@ struct outbound {
     unsigned rank;       /* of that host: so many preferences were better */
     char host_name[256]; /* as long as a route may name it */
     char tls_text[80], peer[64];
+    struct host_trust *trusts; /* of the hosts of the attempt that opened the connection */
+    size_t trust_count;
+    struct host_trust *dane;   /* the one of the host that it is with; NULL: none yet */
+    struct host_policy policy; /* of that host, for the attempt */
+    char misfit[120];          /* what was wrong with its certificate */
+    bool undecided;      /* its certificate does not fit, and its records are asked for anew */
+    bool unusable;       /* TLS can use none of its TLSA records */
+    bool without_dnssec; /* there was none when it began */
+    bool adopted;        /* its candidates are another attempt's than its trusts */
+    bool again;          /* this connection ends, and another one with the host is made */
     struct trust proven; /* by the time that the machine is ready */
 
     struct attempt *attempt;
@@ -96,6 +108,8 @@ void outbound_quit(struct outbound *c);
 /* To the first host of the attempt that can be reached; then to the next. */
 void failover_begin(struct outbound *c);
 void failover_next(struct outbound *c);
+/* To the same host, once more. */
+void failover_again(struct outbound *c);
 /* The host has refused us, or the connection ended, before a message could be spoken of. */
 void failover_refused(struct outbound *c);
 /* A refused login is told to the operator, who can mend it; those who send read that it waits. */

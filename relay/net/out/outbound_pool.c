@@ -148,7 +148,7 @@ void outbound_send(struct deliveries *home, struct dispatch_work *work)
 {
     struct outbound *c = find(home, work->connection);
     bool takes = c && c->idle && failover_leads_here(c, work->hosts) &&
-                 !failover_is_outdated(c, work->hosts);
+                 !failover_is_outdated(c, work->hosts) && host_trust_covers(c, work);
     if (c && !takes) /* it is saying goodbye already, or the mail does not belong there */
         refuse(c);
     if (!takes) { /* the queue has the attempt again */
@@ -187,6 +187,7 @@ void outbound_open(struct deliveries *home, struct dispatch_work *work)
     c->number = number;
     c->attempt = p;
     c->take = outbound_take;
+    c->pump = outbound_pump;
     c->transaction = (struct transaction){.composed = on_composed, .owner = c};
     uv_timer_init(&home->worker->loop, &c->end_timer);
     c->end_timer.data = c;

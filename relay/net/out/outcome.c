@@ -50,6 +50,10 @@ static void note_remote(const struct attempt *p, size_t i, struct store_outcome 
         snprintf(o->remote, sizeof(o->remote), "%s", row->remote);
     else if (o->heard || trouble)
         snprintf(o->remote, sizeof(o->remote), "%s", p->remote);
+    if (o->remote[0] && !row->over) {
+        o->tls_policy = p->tls_policy;
+        o->tls_result = p->tls_result;
+    }
 }
 
 static bool is_about_mailbox(const struct attempt *p, size_t i)
@@ -123,6 +127,9 @@ static void log_outcome(const struct attempt *p, size_t i, const struct store_ou
         line = log_text(line, "mx", o->remote);
     if (by_host)
         line = log_text(line, "tls", p->tls[0] ? p->tls : "none");
+    if (o->tls_policy != TLS_POLICY_NONE)
+        line = log_text(log_text(line, "tls_policy", tls_policy_name(o->tls_policy)), "tls_result",
+                        tls_result_name(o->tls_result));
     if (by_host && p->tls[0])
         line = log_text(line, "verified", p->verified ? "yes" : "no");
     if (by_host && p->tls[0] && p->route->username[0])

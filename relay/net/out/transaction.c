@@ -179,12 +179,10 @@ static bool send_copy(struct transaction *s)
 }
 
 bool transaction_begin(struct transaction *s, struct attempt *p, struct delivery *d,
-                       const struct trust *proven)
+                       const struct trust *proven, const struct trust *demanded)
 {
     struct err err = {0};
-    struct trust demanded = p->route->trust;
-    demanded.settings = p->settings->generation;
-    CHECK(trust_covers(proven, &demanded));
+    CHECK(trust_covers(proven, demanded));
     if (!s->composition) {
         s->attempt = p;
         s->delivery = d;

@@ -1,7 +1,8 @@
 -- events.sql - The history of messages. Rows are found by id and by message only (relay/store/events.c says why).
 
 -- :part EVENT_COLUMNS
-id, at, kind, message, recipient, code, enhanced, reply, remote, credential, message_id, sender
+id, at, kind, message, recipient, code, enhanced, reply, remote, credential, message_id, sender,
+tls_policy, tls_result
 
 -- :part NOT_INDEXED
 -- The latest some hundred, which are not in event_of yet.
@@ -47,8 +48,8 @@ WHERE id > ?1
 -- :name ADD_EVENT
 INSERT INTO event(
   at, kind, message, recipient, code, enhanced, reply, remote, credential, message_id, sender,
-  first_time)
-VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+  first_time, tls_policy, tls_result)
+VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- :name EVENT_SHARES
 -- How many bytes each tenant has: relay/store/event_shares.c.
