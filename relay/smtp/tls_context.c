@@ -25,17 +25,6 @@ static const char suites[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static char digest_name[] = "SHA256";
 
-bool tls_failed(struct err *err, const char *doing)
-{
-    char why[160] = "unknown reason";
-    unsigned long code = ERR_peek_last_error();
-    if (code)
-        snprintf(why, sizeof(why), "%s",
-                 ERR_reason_error_string(code) ? ERR_reason_error_string(code) : why);
-    ERR_clear_error();
-    return err_set(err, ERR_TLS, "%s: %s", doing, why);
-}
-
 /* RFC 7301 section 3.2: a client that speaks of protocols must speak of the one that is spoken
  * here, so that no request meant for one service reaches another one. */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
