@@ -208,13 +208,15 @@ static void by_dane(struct tls *t, struct tls_context *context, const struct tls
 /* Which server, what is demanded of it, and by what it is judged. */
 static void resume(struct tls *t, const struct tls_terms *terms)
 {
-    char by[TLS_DANE_KEY] = "";
-    size_t size = strlen(terms->session_key) + sizeof(by) + 16;
+    unsigned char digest[DANE_DIGEST] = "";
+    size_t size = strlen(terms->session_key) + 2 * sizeof(digest) + 16;
     if (t->by == TLS_BY_DANE)
-        tls_dane_key(terms->dane, by);
+        dane_digest(terms->dane, digest);
     t->session_key = xcalloc(1, size);
-    snprintf(t->session_key, size, "%s %u %u %s", terms->session_key, (unsigned)terms->demand,
-             (unsigned)t->by, by);
+    int used = snprintf(t->session_key, size, "%s %u %u ", terms->session_key,
+                        (unsigned)terms->demand, (unsigned)t->by);
+    for (size_t i = 0; i < sizeof(digest); i++)
+        used += snprintf(t->session_key + used, size - (size_t)used, "%02x", digest[i]);
     t->resumes = tls_sessions_offer(t);
 }
 

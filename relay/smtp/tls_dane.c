@@ -11,17 +11,14 @@
  */
 #include "tls_dane.h"
 
-#include "secret.h"
 #include "tls_parts.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <string.h>
 
 enum { FULL = 0, PRIVATE_MTYPE = 255 }; /* matching types */
 enum { WHOLE_MAX = 4 };
-enum { HEAD_MAX = 40 }; /* of a record in a key */
 
 static bool set_names(SSL *ssl, const struct dane *dane)
 {
@@ -75,27 +72,6 @@ enum tls_dane tls_dane_set(SSL *ssl, const struct dane *dane, struct err *err)
     }
     ERR_clear_error(); /* why a record cannot be used */
     return usable > 0 ? TLS_DANE_SET : TLS_DANE_UNUSABLE;
-}
-
-void tls_dane_key(const struct dane *dane, char *key_r)
-{
-    struct buf all;
-    size_t limit = 0;
-    for (size_t i = 0; i < dane->name_count; i++)
-        limit += strlen(dane->names[i]) + 1;
-    for (size_t i = 0; i < dane->count; i++)
-        limit += dane->records[i].data.len + HEAD_MAX;
-    buf_init(&all, limit);
-    for (size_t i = 0; i < dane->name_count; i++)
-        buf_addf(&all, "%s\n", dane->names[i]);
-    for (size_t i = 0; i < dane->count; i++) {
-        const struct dane_record *r = &dane->records[i];
-        buf_addf(&all, "%u %u %u %zu\n", r->usage, r->selector, r->mtype, r->data.len);
-        buf_add(&all, r->data);
-    }
-    CHECK(!all.overflow);
-    secret_sha256(buf_span(&all), key_r);
-    buf_fini(&all);
 }
 
 bool tls_dane_matched(SSL *ssl, struct tls_match *match_r)

@@ -20,11 +20,6 @@ enum tls_dane {
 /* Before the handshake of a client. The names and records are copied. */
 MUST_CHECK enum tls_dane tls_dane_set(struct ssl_st *ssl, const struct dane *dane, struct err *err);
 
-/* The same text for the same names and records in the same order, and for no others. `key_r` holds
- * TLS_DANE_KEY bytes. */
-enum { TLS_DANE_KEY = 65 };
-void tls_dane_key(const struct dane *dane, char *key_r);
-
 /* The record that the server's certificate was verified by, in this handshake. */
 bool tls_dane_matched(struct ssl_st *ssl, struct tls_match *match_r);
 

@@ -11,7 +11,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct dane_record records[DANE_RECORDS_MAX];
     struct dane dane = {.names = {"mx.test", "d.test"}, .name_count = 2, .records = records};
     struct err err = {0};
-    char key[TLS_DANE_KEY];
     if (!context)
         CHECK(tls_client_context(NULL, &context, &err));
     for (size_t at = 0; at + 5 <= size && dane.count < COUNT_OF(records);) {
@@ -24,7 +23,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     SSL *ssl = SSL_new(ctx);
     CHECK(ssl != NULL);
     CHECK(tls_dane_set(ssl, &dane, &err) != TLS_DANE_FAILED);
-    tls_dane_key(&dane, key);
     SSL_free(ssl);
     SSL_CTX_free(ctx);
     return 0;
