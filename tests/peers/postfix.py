@@ -9,9 +9,9 @@ import textwrap
 
 class Instance:
     """Started with these settings on top of the ones that only place it; `port`: where it listens, or nowhere;
-    `files`: further ones for its configuration directory."""
+    `files`: further ones for its configuration directory; `resolver`: a Validator that it believes, instead of the machine's."""
 
-    def __init__(self, path, settings, port=None, files={}):
+    def __init__(self, path, settings, port=None, files={}, resolver=None):
         self.path, self.conf = path, path / "conf"
         for name in ("conf", "queue", "data"):
             (path / name).mkdir(parents=True)
@@ -36,7 +36,8 @@ class Instance:
             (self.conf / name).write_text(text)
         shutil.chown(path / "data", "postfix")
         self.log = open(path / "log", "wb")
-        self.process = subprocess.Popen(["postfix", "-c", str(self.conf), "start-fg"], stdout=self.log, stderr=self.log)
+        command = ["postfix", "-c", str(self.conf), "start-fg"]
+        self.process = subprocess.Popen(resolver.believing(*command) if resolver else command, stdout=self.log, stderr=self.log)
 
     def log_text(self):
         return (self.path / "log").read_text(errors="replace")
