@@ -33,7 +33,7 @@ def world(tmp_path, delivery_port, mailhost):
 
 
 def sign(path, name, issuer=None, authority=False, days=(-1, 1), names=None, key=None):
-    """A certificate in `path` as NAME.pem and NAME.key; `issuer`: such a pair; `days` from now; `names`: of the SAN, none for []."""
+    """A certificate in `path`/own as NAME.pem and NAME.key; `issuer`: such a pair; `days` from now; `names`: of the SAN, none for []."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     by, signer = subject, key
@@ -46,7 +46,8 @@ def sign(path, name, issuer=None, authority=False, days=(-1, 1), names=None, key
     names = [name] if names is None and not authority else names
     if names:
         made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)
-    files = path / f"{name}.pem", path / f"{name}.key"
+    (path / "own").mkdir(exist_ok=True)
+    files = path / "own" / f"{name}.pem", path / "own" / f"{name}.key"
     files[0].write_bytes(made.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     return files
