@@ -83,6 +83,7 @@ def test_postfix_receives_by_its_name(world, relay_factory):
         relay.wait_kind(good, "delivered")
         line = line_of(relay, good)
         assert (line["tls_policy"], line["tls_result"], line["verified"]) == ("dane", "ok", "yes"), line
+        assert line["tls"].strip('"').endswith(" TLSA 3 1 1 depth 0"), line
         assert "validation-failure" in relay.wait_kind(bad, "deferred")[0]["reply"]
         assert len(re.findall(r"to=<a@sni\.test>.* status=sent", instance.log_text())) == 1
         assert "a@other.test" not in instance.log_text()
