@@ -5,16 +5,14 @@
  * Happy path: greeting - EHLO - STARTTLS - EHLO - AUTH - (ready) - MAIL, RCPT, DATA - body - (done)
  * - (ready) … QUIT. Where TLS is implicit, the handshake comes before the greeting.
  *
- * The owner feeds bytes while `want` is DELIVERY_INPUT, sends what is in `out`, and answers every
- * other want:
+ * The owner feeds bytes while `want` is DELIVERY_INPUT, sends what is in `out`, and else answers:
  *
  *   DELIVERY_DEMAND what TLS must be: set it, and delivery_demand(); or delivery_distrust()
  *   DELIVERY_TLS    the handshake; delivery_tls_started(), or delivery_lost() and a new connection
  *   DELIVERY_READY  delivery_send() the next message, or delivery_quit()
  *   DELIVERY_BODY   delivery_body() until the message is complete
  *   DELIVERY_DONE   every recipient has its answer; delivery_next()
- *   DELIVERY_CLOSE  of no more use; `trouble` says why when a message or the host has failed, and
- *                   `remedy` what may be tried at once
+ *   DELIVERY_CLOSE  of no more use: `trouble` says why, and `remedy` what may be tried at once
  *
  * Failure modes:
  * - a reply that is none, comes too early, or asks for more where there is no more: trouble, and
@@ -188,8 +186,7 @@ bool delivery_is_login(const struct delivery *d);
 unsigned delivery_timeout_s(const struct delivery *d);
 /* The same for a part of the message to leave. */
 unsigned delivery_piece_s(const struct delivery *d);
-/* How long the message under way may take in all, from MAIL until its last byte has left, in
- * seconds: whoever reads it drop by drop holds a connection that others need. */
+/* How many seconds the message under way may take, from MAIL until its last byte has left. */
 unsigned delivery_limit_s(const struct delivery *d);
 /* Has it taken the MAIL of the message under way? What it does then is about this message first. */
 bool delivery_has_taken_mail(const struct delivery *d);
