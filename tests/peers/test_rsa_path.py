@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import wait_port
+from conftest import wait_for, wait_port
 
 FLAGS = set(next(line for line in open("/proc/cpuinfo") if line.startswith("flags")).split()) if pathlib.Path("/proc/cpuinfo").exists() and any(
     line.startswith("flags") for line in open("/proc/cpuinfo")) else set()
@@ -16,7 +16,9 @@ SAID = re.compile(r'rsa_measured what="RSA-2048 takes (\d+\.\d\d) ms as OpenSSL 
 def start(relay_factory, setting="", **environment):
     relay = relay_factory(f'rsa_path = "{setting}"\n' if setting else "")
     relay.environment.update(environment)
-    return relay.start()
+    relay.start()
+    wait_for(lambda: " started " in relay.log())
+    return relay
 
 
 def environment_of(relay):

@@ -191,8 +191,7 @@ def test_where_a_part_of_the_sandbox_is_missing_that_is_said(release, relay_fact
         done = relay.command(*command.split(), check=False)
         said = done.stderr + done.stdout
         assert done.returncode == 1 and names in said and open_then in said and 'sandbox = "available"' in said, said
-        lines = [line for line in said.splitlines() if " rsa_measured " not in line]
-        assert command == "config check" or len(lines) == 1, said
+        assert command == "config check" or said.count("\n") == 1, said
     relay.config.write_text('sandbox = "available"\n' + relay.config.read_text())
     done = relay.command("config", "check", check=False)
     assert done.returncode == 0 and names in done.stderr + done.stdout

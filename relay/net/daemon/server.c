@@ -386,6 +386,7 @@ static bool start(struct server *e, const char *path, struct err *err)
 
 static void log_started(const struct server *e)
 {
+    rsa_path_tell();
     if (trace_chosen())
         log_event(LOG_WARN, "tracing", "what", trace_chosen());
     const struct config *c = e->settings->config;
