@@ -6,6 +6,7 @@ its sender never heard of it, and a code that nobody can use any more was delive
 """
 
 import email
+import threading
 import time
 
 import pytest
@@ -238,3 +239,30 @@ def test_who_was_heard_before_is_named_at_the_end(relay_factory, dns, mailhost, 
     assert " mx=mx.dest.test[127.0.0.1] " in line and "code=450" in line, line
     text, fields = returned(back)
     assert "The server mx.dest.test answered" in text and fields["Remote-MTA"] == "dns; mx.dest.test", (text, fields)
+
+
+@pytest.mark.parametrize("how", ["delete", "bounce"])
+def test_what_is_ended_by_a_person_while_it_is_under_way_and_arrives_is_told(relay_factory, dns, mailhost, how):
+    """Its events say so, so that nobody takes for deleted what a mailbox has got; what was to be returned and arrives is not returned."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    go_on = threading.Event()
+    asked = threading.Event()
+
+    def answer(line, connection):
+        if line == ".":
+            asked.set()
+            go_on.wait(40)
+        return None
+
+    host = mailhost(answer)
+    relay = relay_factory(streams(60)).start()
+    id = code(relay, "bob@dest.test")
+    assert asked.wait(20)
+    relay.command("queue", how, id)
+    go_on.set()
+    wait_for(lambda: [e for e in relay.trace(id) if e["kind"] == "delivered"], 20, 0.1)
+    assert len(host.messages) == 1
+    kinds = [e["kind"] for e in relay.trace(id) if e["kind"] in ("deleted", "bounced", "delivered")]
+    assert kinds == {"delete": ["deleted", "delivered"], "bounce": ["delivered"]}[how], relay.trace(id)
+    last = relay.trace(id)[-1]
+    assert last["recipient"] == "bob@dest.test" and last["code"] == 250 and "mx.dest.test" in last["remote"], last

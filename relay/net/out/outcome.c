@@ -187,13 +187,30 @@ void attempt_drop(struct attempt *p)
 
 /* ---- settle ---- */
 
+/* It has arrived all the same: whoever has deleted it while it was under way reads that. */
+static void tell_superseded(const struct attempt *p, size_t i, const struct store_outcome *o)
+{
+    struct database_event event = {.kind = o->kind,
+                                   .message = o->message,
+                                   .recipient = p->mail->envelope.rcpts[i].address,
+                                   .code = o->answer.code,
+                                   .enhanced = o->answer.enhanced,
+                                   .reply = o->answer.text,
+                                   .remote = o->remote,
+                                   .tenant = p->mail->tenant};
+    if (o->result == STORE_SUPERSEDED && o->state == MAIL_DONE)
+        store_tell(p->home->worker->store, &event);
+}
+
 static void on_settled(void *context, struct store_job *job)
 {
     struct attempt *p = context;
     struct store_settle *settle = OWNER_OF(job, struct store_settle, job);
     works_recorded(p->home);
-    for (size_t i = 0; settle->result == STORE_RECORDED && i < settle->count; i++)
+    for (size_t i = 0; settle->result == STORE_RECORDED && i < settle->count; i++) {
         log_outcome(p, i, &settle->outcomes[i]);
+        tell_superseded(p, i, &settle->outcomes[i]);
+    }
     store_job_free(job);
     attempt_end(p);
 }
