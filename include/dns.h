@@ -51,6 +51,7 @@ struct dns_answer {
     enum dns_status status;
     bool refused;    /* DNS_FAILED, but somebody answered, and it was not SERVFAIL */
     bool secure;     /* signed, and validated; with an alias, each step to what it is for */
+    bool bogus;      /* DNS_FAILED: its signatures are wrong, or missing */
     char *canonical; /* what the name is an alias for, at the end of the chain; NULL: nothing */
     uint32_t ttl_s;  /* how long it may be kept, also when it says that there is nothing */
     uint32_t given_ttl_s; /* what DNS said when the answer came; ttl_s may be bounded */

@@ -12,8 +12,8 @@
 
 enum { PASSING_MAX = 2 };
 
-/* Send one datagram with `count` files, at most PASSING_MAX. The caller closes his own. False and
- * errno. */
+/* Send one datagram with `count` files, at most PASSING_MAX, without waiting: EAGAIN when the other
+ * end takes no more. The caller closes his own. False and errno. */
 MUST_CHECK bool pass_files(int socket, const struct iovec *parts, size_t part_count,
                            const int *files, size_t count);
 

@@ -17,7 +17,9 @@ enum { SOCKET = 3 };
 
 int main(void)
 {
-    const char *authorities = getenv("SSL_CERT_FILE");
+    static const char *const names[] = {"SSL_CERT_FILE", "SSL_CERT_DIR"};
+    const char *authorities[COUNT_OF(names)];
+    size_t count = 0;
     struct err err = {0};
     int kind = 0;
     socklen_t len = sizeof(kind);
@@ -26,8 +28,13 @@ int main(void)
         return 2;
     }
     sandbox_begin();
-    if (close_range(SOCKET + 1, ~0U, 0) != 0 || curl_global_init(CURL_GLOBAL_SSL) != 0 ||
-        !sandbox_become_fetcher(&authorities, authorities != NULL, &err)) {
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (getenv(names[i]))
+            authorities[count++] = getenv(names[i]);
+    bool ready = close_range(SOCKET + 1, ~0U, 0) == 0 && curl_global_init(CURL_GLOBAL_SSL) == 0;
+    if (!ready)
+        err_set(&err, ERR_SYSTEM, "the fetcher cannot begin: libcurl or the kernel is too old");
+    if (!ready || !sandbox_become_fetcher(authorities, count, &err)) {
         log_fault("fetcher_failed", &err);
         return 1;
     }

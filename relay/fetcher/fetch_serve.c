@@ -44,10 +44,12 @@ static bool read_body(int stream, struct buf *body)
     }
 }
 
-static _Noreturn void carry_out(struct fetch_order *order, int stream)
+/* In a child, which gets no further orders: others' addresses may be secret. */
+static _Noreturn void carry_out(struct fetch_order *order, int socket, int stream)
 {
     struct fetch_head head = {.outcome = FETCH_GONE, .why = "what is to be posted did not come"};
     struct buf body, bytes;
+    close(socket);
     buf_init(&body, FETCH_POST_MAX);
     buf_init(&bytes, FETCH_ANSWER_MAX);
     if (order->timeout_s == 0 || order->timeout_s > LONGEST_S)
@@ -88,7 +90,7 @@ static bool serve_one(int socket, unsigned *busy)
     end_texts(&order);
     pid_t pid = -1;
     if (got == (ssize_t)sizeof(order) && *busy < FETCHES_MAX && (pid = fork()) == 0)
-        carry_out(&order, given[0]);
+        carry_out(&order, socket, given[0]);
     if (pid > 0)
         ++*busy;
     else
@@ -105,6 +107,7 @@ void fetch_serve(int socket)
     unsigned busy = 0;
     for (size_t i = 0; i < COUNT_OF(ignored); i++)
         signal(ignored[i], SIG_IGN); /* it ends with the relay */
+    signal(SIGCHLD, SIG_DFL); /* the relay ignores it, and that is handed on: children count */
     while (serve_one(socket, &busy))
         ;
 }

@@ -26,7 +26,7 @@ bool pass_files(int socket, const struct iovec *parts, size_t part_count, const 
     }
     for (size_t i = 0; i < part_count; i++)
         len += parts[i].iov_len;
-    return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)len;
+    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
 }
 
 ssize_t take_files(int socket, const struct iovec *parts, size_t part_count,

@@ -74,9 +74,10 @@ static const int opener_calls[] = {CALLS_MEMORY,        CALLS_THREADS,    SCMP_S
                                    SCMP_SYS(sendmsg),   SCMP_SYS(openat), SCMP_SYS(newfstatat),
                                    SCMP_SYS(readlink),  SCMP_SYS(fstat),  SCMP_SYS(close),
                                    SCMP_SYS(getdents64)};
-static const int fetcher_calls[] = {
-    CALLS_ALL,        CALLS_READING,        CALLS_STREAMS,   CALLS_SOCKETS,   SCMP_SYS(open),
-    SCMP_SYS(openat), SCMP_SYS(getdents64), SCMP_SYS(wait4), SCMP_SYS(alarm), SCMP_SYS(setitimer)};
+static const int fetcher_calls[] = {CALLS_ALL,         CALLS_READING,      CALLS_STREAMS,
+                                    SCMP_SYS(connect), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),
+                                    SCMP_SYS(open),    SCMP_SYS(openat),   SCMP_SYS(getdents64),
+                                    SCMP_SYS(wait4),   SCMP_SYS(alarm),    SCMP_SYS(setitimer)};
 
 /* Calls that may be made with some arguments only. */
 enum {
@@ -105,7 +106,8 @@ static const struct narrow {
      {CLONE_FLAGS_AT, SCMP_CMP_MASKED_EQ, NAMESPACES | CLONE_THREAD | CLONE_VM, 0}},
     {SCMP_SYS(socket), FOR_NETWORK, {0, SCMP_CMP_EQ, AF_INET, 0}},
     {SCMP_SYS(socket), FOR_NETWORK, {0, SCMP_CMP_EQ, AF_INET6, 0}},
-    {SCMP_SYS(socket), FOR_NETWORK, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
+    /* The fetcher, which has the relay's account, reaches no control socket. */
+    {SCMP_SYS(socket), FOR_RELAY, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
     {SCMP_SYS(socketpair), FOR_NETWORK, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
     /* Nothing that types into the operator's terminal. */
     {SCMP_SYS(ioctl), FOR_ALL, {1, SCMP_CMP_EQ, FIONBIO, 0}},

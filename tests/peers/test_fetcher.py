@@ -5,8 +5,10 @@ is told in one line. Names, certificates, redirects, sizes, nonsense."""
 import os
 import pathlib
 import re
+import signal
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 
@@ -149,9 +151,47 @@ def test_without_it_mail_goes_on_and_the_alert_is_tried_again(relay_factory, hos
     sink.wait(1, 30)
 
 
+def program_of(relay):
+    program = pathlib.Path(relay.program).with_name("sealpost-fetcher")
+    return program if program.exists() else program.parent.parent / "libexec/sealpost/sealpost-fetcher"
+
+
 def test_it_is_for_the_relay_only(relay_factory):
-    program = pathlib.Path(relay_factory().program).with_name("sealpost-fetcher")
-    if not program.exists():
-        program = program.parent.parent / "libexec/sealpost/sealpost-fetcher"
-    done = subprocess.run([program], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([program_of(relay_factory())], capture_output=True, text=True, timeout=10)
     assert done.returncode == 2 and "run by 'sealpost serve' only" in done.stderr
+
+
+@pytest.fixture
+def fetcher(relay_factory):
+    """The program as the relay starts it: a socket as descriptor 3, and SIGCHLD ignored."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def begin():
+        os.dup2(its.fileno(), 3)
+        os.set_inheritable(3, True)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    process = subprocess.Popen([program_of(relay_factory())], preexec_fn=begin, close_fds=False)
+    its.close()
+    yield ours
+    ours.close()
+    assert process.wait(timeout=20) == 0
+
+
+def fetch(fetcher, url, clear=True):
+    """(outcome, status), as include/fetch_order.h has it."""
+    one, other = socket.socketpair()
+    with one, other:
+        socket.send_fds(fetcher, [struct.pack("2048s1024s64sII?3x", url.encode(), b"", b"text/plain", 1024, 10, clear)], [other.fileno()])
+        one.shutdown(socket.SHUT_WR)
+        other.close()
+        return struct.unpack("Ii", one.recv(8, socket.MSG_WAITALL))
+
+
+def test_it_serves_for_as_long_as_the_relay_lives(fetcher, host):
+    """More fetches, one after the other, than it makes at once; and http only where that is allowed."""
+    server = host(OK)
+    for i in range(70):
+        assert fetch(fetcher, f"http://127.0.0.1:{server.port}/{i}") == (0, 204), i
+    assert fetch(fetcher, f"http://127.0.0.1:{server.port}/", clear=False)[0] != 0
+    assert len(server.requests) == 70

@@ -76,10 +76,10 @@ struct check {
 /* Never what a forwarder says of itself: libunbound has followed the signatures to the anchor. */
 static enum dnssec_state read_root(const struct dns_answer *a)
 {
-    if (a->status == DNS_PENDING || a->refused)
-        return DNSSEC_UNKNOWN;
-    if (a->status == DNS_FAILED)
+    if (a->bogus)
         return DNSSEC_FAILS;
+    if (a->status == DNS_PENDING || a->status == DNS_FAILED)
+        return DNSSEC_UNKNOWN;
     return a->status == DNS_FOUND && a->secure ? DNSSEC_VALIDATES : DNSSEC_ABSENT;
 }
 

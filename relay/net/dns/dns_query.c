@@ -201,7 +201,8 @@ static struct dns_answer *translate(enum dns_type type, int error, const struct 
                                                              : DNS_NODATA,
                                           ttl_s);
     a->secure = result->secure != 0;
-    a->refused = failed && result->rcode != RCODE_SERVFAIL;
+    a->bogus = result->bogus != 0;
+    a->refused = failed && !a->bogus && result->rcode != RCODE_SERVFAIL;
     for (size_t i = 0; !failed && result->havedata && result->data[i]; i++) {
         a->status = DNS_FOUND;
         dns_wire_add(a, type, (struct span){result->data[i], (size_t)result->len[i]});
