@@ -107,9 +107,11 @@ static void free_lane(struct queue *q, struct lane *lane)
 static void free_destination(struct queue *q, struct destination *d)
 {
     struct provider *p = d->provider;
+    rate_limits_free(q, d); /* which touches it */
     destination_unwanted(q, d);
     if (d->dirty)
         DL_DELETE2(q->dirty, d, prev_dirty, next_dirty);
+    d->dirty = false;
     pointer_table_drop(&q->destinations, d);
     class_turns_fini(&d->turns);
     fair_fini(&d->trying);
@@ -121,7 +123,7 @@ static void free_destination(struct queue *q, struct destination *d)
             free(p);
         }
     }
-    rate_limits_free(q, d);
+    CHECK(!d->dirty);
     free(d->why);
     free(d->ordered_why);
     free(d->hosts);

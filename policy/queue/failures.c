@@ -60,7 +60,7 @@ static void shun(struct queue *q, struct lane *lane, const struct tenant *tenant
                  const char *text, int64_t now_ms)
 {
     struct destination *d = lane->destination;
-    destination_set_why(d, text, now_ms);
+    destination_set_why_of(d, tenant, text, now_ms);
     lane_shun(q, lane, tenant, spares_good, now_ms);
     decide(q, (struct queue_decision){.kind = QUEUE_EVENT,
                                       .destination = d->name,
@@ -114,7 +114,8 @@ static bool count_broken(struct lane *lane, struct line *line)
 static void broke(struct queue *q, struct connection *c, const char *why, int64_t now_ms)
 {
     struct lane *lane = c->lane;
-    destination_set_why(lane->destination, why, now_ms);
+    destination_set_why_of(lane->destination, c->attempt ? c->attempt->line->tenant : NULL, why,
+                           now_ms);
     if (!c->attempt || !becomes_suspect(q, c->attempt))
         return;
     const struct tenant *tenant = c->attempt->line->tenant;
@@ -170,7 +171,7 @@ static void cap(struct destination *d, const struct tenant *tenant, unsigned wor
 {
     char text[QUEUE_WHY_MAX];
     snprintf(text, sizeof(text), "mail of tenant %.60s only: %s", tenant->name, why);
-    destination_set_why(d, text, now_ms);
+    destination_set_why_of(d, tenant, text, now_ms);
     if (d->own_tenant != tenant->id)
         window_forget(&d->own);
     d->own_tenant = tenant->id;
@@ -262,7 +263,7 @@ bool failure_gives_back(struct queue *q, struct connection *c, enum queue_failur
         broke(q, c, why, now_ms);
         return false;
     case QUEUE_FAIL_LOST:
-        destination_set_why(d, why, now_ms);
+        destination_set_why_of(d, c->attempt ? c->attempt->line->tenant : NULL, why, now_ms);
         return false;
     case QUEUE_FAIL_STALE:
         return true;

@@ -150,6 +150,7 @@ struct destination {
     struct lane *shuns; /* where one tenant's mail rests: whose is over last is last */
     char *why;
     int64_t why_ms;  /* since then */
+    uint64_t why_of; /* it is about this tenant's mail; 0: all */
     char *hosts;     /* some of those that are tried now, where its name does not say them; NULL */
     uint64_t *marks; /* what stands for each of them */
     size_t mark_count;

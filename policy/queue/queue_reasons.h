@@ -9,6 +9,9 @@
 /* ---- reason.c ---- */
 
 void destination_set_why(struct destination *d, const char *why, int64_t now_ms);
+/* The same, said about mail of one tenant: it may name what is no other's business. */
+void destination_set_why_of(struct destination *d, const struct tenant *tenant_or_null,
+                            const char *why, int64_t now_ms);
 
 /* ---- waited_for.c ---- */
 

@@ -263,7 +263,8 @@ static void set_why(struct rate_limit *l, const char *why, int64_t now_ms)
     free(l->why);
     l->why = xstrdup(text);
     if (d->operator_until_ms <= now_ms && (l->alone || !window_rests(&d->window, now_ms)))
-        destination_set_why(d, l->why, now_ms); /* else it says why all rests */
+        destination_set_why_of(d, l->alone ? NULL : l->tenant, l->why,
+                               now_ms); /* else it says why all rests */
 }
 
 static void rest(struct queue *q, struct rate_limit *l, const char *why, int64_t now_ms)

@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* One that lasts is as old as when it was first said. */
-void destination_set_why(struct destination *d, const char *why, int64_t now_ms)
+void destination_set_why_of(struct destination *d, const struct tenant *tenant_or_null,
+                            const char *why, int64_t now_ms)
 {
     char text[QUEUE_WHY_MAX];
     snprintf(text, sizeof(text), "%s", why);
@@ -15,4 +16,10 @@ void destination_set_why(struct destination *d, const char *why, int64_t now_ms)
         d->why_ms = now_ms;
     free(d->why);
     d->why = xstrdup(text);
+    d->why_of = tenant_or_null ? tenant_or_null->id : 0;
+}
+
+void destination_set_why(struct destination *d, const char *why, int64_t now_ms)
+{
+    destination_set_why_of(d, NULL, why, now_ms);
 }

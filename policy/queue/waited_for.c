@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_SHOWN = 60, HEAD_MAX = 128 };
+enum { NAME_SHOWN = 60, HEAD_MAX = 160 };
 
 /* Of this line's mail, where others' may go on. */
 static const char *own_reason(const struct line *line, int64_t now_ms)
@@ -36,14 +36,18 @@ void line_waited_for(const struct queue *q, const struct line *line, char text_r
     }
     bool ordered = d->operator_until_ms > now_ms;
     const char *own = ordered ? NULL : own_reason(line, now_ms);
-    const char *why = own ? own : d->why ? d->why : "";
+    bool shared = d->why && (d->why_of == 0 || d->why_of == line->tenant->id);
+    const char *why = own ? own : shared ? d->why : "";
+    bool dated = d->why && strcmp(why, d->why) == 0;
+    char since[32] = "";
     char head[HEAD_MAX];
     if (!ordered && !own && (!*why || !is_held_back(line, now_ms))) {
         snprintf(text_r, QUEUE_WHY_MAX, "waited for a connection to %.*s", NAME_SHOWN, d->name);
         return;
     }
-    snprintf(head, sizeof(head), "waited for %.*s, which has rested for %d s%s%s", NAME_SHOWN,
-             d->name, (int)((now_ms - d->why_ms) / 1000), ordered ? " by an operator's order" : "",
-             *why ? ": " : "");
+    if (dated)
+        snprintf(since, sizeof(since), " for %d s", (int)((now_ms - d->why_ms) / 1000));
+    snprintf(head, sizeof(head), "waited for %.*s, which has rested%s%s%s", NAME_SHOWN, d->name,
+             since, ordered ? " by an operator's order" : "", *why ? ": " : "");
     snprintf(text_r, QUEUE_WHY_MAX, "%s%.*s", head, (int)(QUEUE_WHY_MAX - 1 - strlen(head)), why);
 }

@@ -538,6 +538,34 @@ static void whatever_one_tenant_is_told_holds_up_no_other(void **state)
     }
 }
 
+/* A destination that is forgotten while such a limit is known there: by a reload, when there are more than are kept. */
+static void what_is_forgotten_takes_its_limits_along(void **state)
+{
+    enum { MORE = 1200 };
+    char domain[40];
+    (void)state;
+    struct stage s;
+    stage_begin(&s);
+    for (unsigned i = 0; i < MORE; i++) {
+        snprintf(domain, sizeof(domain), "d%u.test", i);
+        stage_add_to(&s, "eve", domain, 1);
+        EXPECT(s.count == 1, "it is sent");
+        if (i % 4 == 0)
+            (void)stage_refused(&s, 0);
+        else
+            stage_taken(&s, 0);
+        stage_wait(&s, 10);
+    }
+    stage_wait(&s, 60 * 1000);
+    queue_forget_answers(s.queue, NULL, s.now_ms);
+    stage_go_on(&s);
+    stage_wait(&s, 60 * 1000);
+    stage_add_to(&s, "eve", "after.test", 1);
+    EXPECT(s.count == 1, "and all goes on");
+    stage_taken(&s, 0);
+    queue_free(s.queue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -559,6 +587,7 @@ int main(void)
         cmocka_unit_test(one_receivers_limit_is_not_its_providers),
         cmocka_unit_test(a_limit_at_several_hosts_is_their_providers),
         cmocka_unit_test(whatever_one_tenant_is_told_holds_up_no_other),
+        cmocka_unit_test(what_is_forgotten_takes_its_limits_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
