@@ -68,8 +68,9 @@ bool dane_answer_equal(const struct dane_answer *a, const struct dane_answer *b)
 /* ---- what TLS is judged by ---- */
 
 /* What the host's name must be, besides its base domain: `next_hop` and its canonical name or NULL
- * count only where DNSSEC has led from there to the host (RFC 7672 section 3.2.2). All is borrowed
- * from what is given. */
+ * count only where DNSSEC has led from there to the host (RFC 7672 section 3.2.2). An answer in
+ * another state than DANE_FOUND has no records, which nothing fits. All is borrowed from what is
+ * given. */
 void dane_make(const struct dane_answer *answer, bool secure_mx, const char *next_hop,
                const char *canonical_or_null, struct dane *dane_r);
 /* The same for the same, and never all zero: for what a connection has proven, and for what its

@@ -154,8 +154,9 @@ static void add_name(struct dane *dane, const char *name)
 void dane_make(const struct dane_answer *answer, bool secure_mx, const char *next_hop,
                const char *canonical_or_null, struct dane *dane_r)
 {
-    CHECK(answer->state == DANE_FOUND);
-    *dane_r = (struct dane){.records = answer->records, .count = answer->count};
+    bool found = answer->state == DANE_FOUND;
+    *dane_r = (struct dane){.records = found ? answer->records : NULL,
+                            .count = found ? answer->count : 0};
     add_name(dane_r, answer->base);
     if (!secure_mx)
         return;

@@ -7,7 +7,9 @@ or comes back because of a zone that has nothing to do with DANE. What is decide
 import re
 import ssl
 import subprocess
+import threading
 
+import dns.query
 import pytest
 
 from conftest import wait_for
@@ -367,6 +369,67 @@ def test_records_that_change_with_the_certificate_hold_up_nothing(world, relay_f
     assert "deferred" not in relay.kinds(id) and line_of(relay, id)["tls_result"] == "ok"
     assert world.tree.count(f"_{world.port}._tcp.mx.change.test", "TLSA") > asked
     relay.wait_kind(relay.send(to="c@change.test"), "delivered")
+
+
+class FirstHangsUp:
+    """The TLS of several addresses: the first connection shows a certificate that fits nothing, and hangs up once that is asked about."""
+
+    def __init__(self, wrong, right):
+        self.wrong, self.right, self.lock = wrong, right, threading.Lock()
+        self.shown, self.asked_anew = threading.Event(), threading.Event()
+
+    def wrap_socket(self, client, **options):
+        with self.lock:
+            is_first = not self.shown.is_set()
+            self.shown.set()
+        if not is_first:
+            return self.right.wrap_socket(client, **options)
+        client = self.wrong.wrap_socket(client, **options)
+        self.asked_anew.wait(8)
+        client.close()
+        raise ConnectionAbortedError
+
+
+@pytest.mark.memory
+def test_an_answer_for_a_connection_that_has_ended_changes_no_other(world, relay_factory, mailhost):
+    """A host at two addresses: one does not fit and hangs up while its records are asked for anew. The answer is another one by then, and
+    comes while the other address, judged by the first, is about to have the mail."""
+    base, name = "mx.pair.test", f"_{world.port}._tcp.mx.pair.test"
+    judged, answered, lock = threading.Event(), threading.Event(), threading.Lock()
+
+    def answer(line, connection):
+        if line.startswith("EHLO") and connection.tls:
+            judged.set()
+            answered.wait(3)
+
+    world.zone("pair.test")
+    world.host(base, tls=False, answer=answer)
+    fits, misfits = world.issue(base), world.issue("first.pair.test")
+    host = world.hosts[base]
+    host.certificate, host.context = fits[0], FirstHangsUp(context_of(misfits), context_of(fits))
+    mailhost(answer, host="127.0.9.1", context=host.context)
+    world.tree.add(base, "A", "127.0.9.1", *world.tree.find(base).records[base, "A"])
+    world.mx("pair.test", base)
+    world.tlsa(base, (3, 1, 1))
+
+    def late(query, reply):
+        if not host.context.shown.is_set():
+            return reply
+        host.context.asked_anew.set()
+        judged.wait(8)
+        with lock:
+            if not answered.is_set():
+                world.tlsa(base, (3, 1, 1), WRONG)
+                world.tree.publish()
+                threading.Timer(0.5, answered.set).start()
+        return dns.query.udp(query, world.tree.inner, 5)
+
+    world.fault(base, "TLSA", late)
+    relay = world.relay(relay_factory, "shards = 1")
+    id = relay.send(to="a@pair.test")
+    relay.wait_kind(id, "delivered", 60)
+    assert "deferred" not in relay.kinds(id) and line_of(relay, id)["tls_result"] == "ok"
+    assert relay.process.poll() is None and host.context.asked_anew.is_set()
 
 
 @pytest.mark.memory

@@ -104,7 +104,8 @@ static void begin_delivery(struct outbound *c)
     settings_drop(c->settings);
     c->settings = c->attempt->settings;
     c->reused = c->begin_again = c->go_on = c->stalled = false;
-    c->again = c->undecided = c->unusable = false;
+    host_trust_leave(c);
+    c->again = c->unusable = false;
     c->policy = (struct host_policy){0};
     c->tls_text[0] = '\0';
     c->proven = route->trust; /* it is ready only once it has logged in */

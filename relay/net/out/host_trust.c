@@ -8,7 +8,8 @@
  * Failure modes:
  * - no answer about the records, or no TLS though there are some: the next host
  * - the certificate fits none of them: they are asked for anew, once, past all caches, as they may
- *   have been changed just now; then the host is tried again by the new ones, or left
+ *   have been changed just now; then the host is tried again by the new ones, or left. The answer is
+ *   for the connection that asked: another one with the host goes by what it has been judged by
  * - no host is left: the mail waits; nothing of this is ever permanent
  */
 #include "host_trust.h"
@@ -110,7 +111,7 @@ static struct trust demanded_by(const struct outbound *c, const struct errand *e
     return demanded;
 }
 
-struct trust host_trust_demanded(struct outbound *c)
+static struct trust demanded_now(struct outbound *c)
 {
     const struct errand e = present(c);
     enum tls_result judged = c->policy.result;
@@ -123,6 +124,12 @@ struct trust host_trust_demanded(struct outbound *c)
     struct trust demanded = demanded_by(c, &e, &c->policy);
     demanded.settings = c->attempt->settings->generation;
     return demanded;
+}
+
+bool host_trust_holds(struct outbound *c)
+{
+    const struct trust demanded = demanded_now(c);
+    return trust_covers(&c->proven, &demanded);
 }
 
 bool host_trust_covers(const struct outbound *c, const struct dispatch_work *work)
@@ -178,6 +185,18 @@ void host_trust_end(struct outbound *c)
     free(c->trusts);
     c->trusts = c->dane = NULL;
     c->trust_count = 0;
+}
+
+void host_trust_leave(struct outbound *c)
+{
+    struct host_trust *t = c->dane;
+    if (t && c->undecided && t->lookup) {
+        dane_lookup_cancel(t->lookup);
+        t->lookup = NULL;
+        t->anew = false; /* nobody has heard the answer */
+    }
+    c->undecided = false;
+    c->dane = NULL;
 }
 
 void host_trust_look(struct outbound *c, size_t host)
@@ -283,8 +302,10 @@ static void on_anew(void *context, struct dane_answer *answer)
 {
     struct host_trust *t = context;
     struct outbound *c = t->owner;
-    bool changed = answer->state != DANE_FAILED && !dane_answer_equal(&t->answer, answer);
-    bool waits = c->undecided && c->connection && c->delivery.want == DELIVERY_TLS;
+    bool waits =
+        c->dane == t && c->undecided && c->connection && c->delivery.want == DELIVERY_TLS;
+    bool changed =
+        waits && answer->state != DANE_FAILED && !dane_answer_equal(&t->answer, answer);
     t->lookup = NULL;
     dane_answer_fini(changed ? &t->answer : answer);
     if (changed)

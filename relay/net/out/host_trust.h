@@ -12,6 +12,8 @@ struct outbound;
 /* The hosts of its attempt: nothing is known of them yet. */
 void host_trust_begin(struct outbound *c);
 void host_trust_end(struct outbound *c);
+/* The connection with one of them has ended: what was asked for its sake is not waited for. */
+void host_trust_leave(struct outbound *c);
 /* One of them is dialled: what is to be known of it is looked up meanwhile. */
 void host_trust_look(struct outbound *c, size_t host);
 /* No lookup is answered any more: the resolver ends. */
@@ -36,8 +38,9 @@ enum host_trust_judgement host_trust_judge(struct outbound *c);
 /* A refusal of ours before any message: say in its text which records are behind it, if any. */
 void host_trust_explain(struct outbound *c);
 
-/* What the connection must have proven for its attempt; and what there is to tell of that. */
-struct trust host_trust_demanded(struct outbound *c);
+/* Has the connection proven what its attempt demands by now? Notes what there is to tell of that.
+ * False: nothing of a message may be written to it. */
+MUST_CHECK bool host_trust_holds(struct outbound *c);
 /* May mail that the queue sends after another leave by this connection? */
 bool host_trust_covers(const struct outbound *c, const struct dispatch_work *work);
 

@@ -102,12 +102,6 @@ static bool tell_opened(struct outbound *c)
     return false;
 }
 
-static bool begin_transaction(struct outbound *c)
-{
-    const struct trust demanded = host_trust_demanded(c);
-    return transaction_begin(&c->transaction, c->attempt, &c->delivery, &c->proven, &demanded);
-}
-
 /* Take up the next message, of this attempt or the next. False when there is none. */
 static bool begin_message(struct outbound *c)
 {
@@ -123,7 +117,10 @@ static bool begin_message(struct outbound *c)
     if (delivery_is_used_up(&c->delivery)) { /* the rest goes on another connection */
         c->begin_again = true;
         delivery_quit(&c->delivery);
-    } else if (!begin_transaction(c)) {
+    } else if (!host_trust_holds(c)) { /* what is known of its host has changed meanwhile */
+        connection_close(c->connection, "what the host must prove has changed");
+        return false;
+    } else if (!transaction_begin(&c->transaction, c->attempt, &c->delivery)) {
         if (failover_if_unsure(c))
             return false;
         attempt_done(c);

@@ -7,7 +7,6 @@
 #include "attempt.h"
 #include "composition.h"
 #include "connection.h"
-#include "trust.h"
 
 struct transaction {
     struct attempt *attempt;   /* borrowed while it is sent */
@@ -24,11 +23,10 @@ struct transaction {
     void *owner;
 };
 
-/* Make the copy and begin to send it, on a connection that has proven this; it must cover what is
- * demanded for the attempt. False when there is nothing to send: everyone has an answer, or
- * `unsure` is for those who have none. End it in any case. */
-MUST_CHECK bool transaction_begin(struct transaction *s, struct attempt *p, struct delivery *d,
-                                  const struct trust *proven, const struct trust *demanded);
+/* Make the copy and begin to send it, on a connection of which host_trust_holds() for the attempt.
+ * False when there is nothing to send: everyone has an answer, or `unsure` is for those who have
+ * none. End it in any case. */
+MUST_CHECK bool transaction_begin(struct transaction *s, struct attempt *p, struct delivery *d);
 /* A large copy takes its time: true until `composed` is called, then begin once more. */
 bool transaction_composing(const struct transaction *s);
 /* Give the machine body bytes while the socket takes them. */
