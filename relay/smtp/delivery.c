@@ -273,6 +273,7 @@ void delivery_distrust(struct delivery *d, const struct verdict *why)
     CHECK(d->want == DELIVERY_DEMAND || d->want == DELIVERY_TLS);
     d->resuming = false;
     enter(d, delivery_host_refuses(d, *why));
+    d->said_later = false; /* the host has said nothing */
 }
 
 void delivery_tls_started(struct delivery *d)

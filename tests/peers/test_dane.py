@@ -465,6 +465,27 @@ def test_a_connection_carries_only_mail_that_it_has_proven_itself_for(world, rel
 
 
 @pytest.mark.memory
+def test_a_domain_whose_host_is_not_trusted_holds_up_no_other(world, relay_factory):
+    """A domain that is not signed names another one's host, whose certificate has the name of that domain only. And records of which there
+    is no answer: each message waits by itself, and nothing rests."""
+    world.zone("bob.test")
+    world.zone("eve.test", "insecure")
+    world.host("mx.bob.test", names=["bob.test"], chain=world.ca)
+    for domain in ("bob.test", "eve.test"):
+        world.mx(domain, "mx.bob.test")
+    world.tlsa("mx.bob.test", tlsa(world.ca, 2, 0, 1))
+    with_fault("servfail.test", "TLSA", "SERVFAIL")(world)
+    relay = world.relay(relay_factory, "shards = 1")
+    unknown = relay.send(to="a@servfail.test")
+    for number in range(2):
+        relay.wait_kind(relay.send(to=f"a{number}@eve.test"), "deferred", 60)
+        relay.wait_kind(relay.send(to=f"a{number}@bob.test"), "delivered", 60)
+    relay.wait_kind(unknown, "deferred", 60)
+    assert "destination_rests" not in relay.log()
+    assert all("bob.test" in m.recipients[0] for m in world.hosts["mx.bob.test"].messages)
+
+
+@pytest.mark.memory
 def test_domains_share_a_verified_connection(world, relay_factory):
     for domain in ("one.test", "two.test", "host.test"):
         world.zone(domain)

@@ -40,6 +40,7 @@ struct attempt {
     bool hop_dsn;            /* the hop reports on delivery itself */
     bool not_attempted;      /* our own fault */
     bool no_host;            /* none took the connection */
+    bool distrusted;         /* DNSSEC, as we see it for this mail, has kept it from a host */
     int64_t clock_offset_ms; /* of the mail's times */
     bool damaged;
     struct buf dialogue;

@@ -11,6 +11,8 @@
  * - a worse host was reached in place of a better one: after a while the connection ends, and the
  *   better one is tried again (RFC 5321 section 5.1)
  * - the machine knows a way around: the same address once more, by that way, for this attempt only
+ * - we trust a host not with this mail, by what DNSSEC says or by no answer: the mail waits by its
+ *   own schedule, and nothing rests, as mail to other domains may be trusted to the same host
  * - its addresses are in use: the queue has the attempt again until one is free; that is no try
  */
 #include "outbound_parts.h"
@@ -72,6 +74,11 @@ static void on_not_connected(void *owner, const struct dial_failure *failure)
     struct attempt *p = c->attempt;
     c->reach = NULL;
     if (c->troubles > 0) { /* there are hosts, and they said why not */
+        outbound_fail(c, QUEUE_FAIL_LOST, &c->trouble);
+        return;
+    }
+    if (p->distrusted && c->trouble.code != 0) { /* by us, for this domain: others may go there */
+        c->trouble.what = VERDICT_DEFER;
         outbound_fail(c, QUEUE_FAIL_LOST, &c->trouble);
         return;
     }

@@ -251,6 +251,7 @@ static void distrust(struct outbound *c, const char *what)
 {
     const struct verdict v = verdict_on(c, "4.7.5", what);
     log_distrust(c, v.text);
+    c->attempt->distrusted = true;
     delivery_distrust(&c->delivery, &v);
 }
 
@@ -372,6 +373,7 @@ void host_trust_explain(struct outbound *c)
         return;
     c->policy.result = no_tls ? TLS_RESULT_STARTTLS_NOT_SUPPORTED : TLS_RESULT_VALIDATION_FAILURE;
     note(c);
+    c->attempt->distrusted = true;
     c->delivery.trouble = verdict_on(c, v.enhanced, v.text);
     log_distrust(c, c->delivery.trouble.text);
 }
