@@ -8,8 +8,8 @@
  * Failure modes:
  * - no answer about the records, or no TLS though there are some: the next host
  * - the certificate fits none of them: they are asked for anew, once, past all caches, as they may
- *   have been changed just now; then the host is tried again by the new ones, or left. The answer is
- *   for the connection that asked: another one with the host goes by what it has been judged by
+ *   have been changed just now; then the host is tried again by the new ones, or left. The answer
+ *   is for the connection that asked: another one goes by what it has been judged by
  * - no host is left: the mail waits; nothing of this is ever permanent
  */
 #include "host_trust.h"
@@ -303,10 +303,8 @@ static void on_anew(void *context, struct dane_answer *answer)
 {
     struct host_trust *t = context;
     struct outbound *c = t->owner;
-    bool waits =
-        c->dane == t && c->undecided && c->connection && c->delivery.want == DELIVERY_TLS;
-    bool changed =
-        waits && answer->state != DANE_FAILED && !dane_answer_equal(&t->answer, answer);
+    bool waits = c->dane == t && c->undecided && c->connection && c->delivery.want == DELIVERY_TLS;
+    bool changed = waits && answer->state != DANE_FAILED && !dane_answer_equal(&t->answer, answer);
     t->lookup = NULL;
     dane_answer_fini(changed ? &t->answer : answer);
     if (changed)
