@@ -97,6 +97,8 @@ def php(place):
 
 
 def java(place):
+    if not pathlib.Path("/usr/share/java/jakarta-mail.jar").exists() and not os.environ.get("SEALPOST_LONG"):
+        pytest.skip("libjakarta-mail-java is not installed")
     place.write("Booking.java", place.here(blocks("java")[0]))
     place.run("keytool", "-importcert", "-noprompt", "-alias", "relay", "-file", place.relay.path / "cert.pem", "-keystore", "relay.p12",
               "-storepass", "changeit")

@@ -44,8 +44,8 @@ def test_flood(relay_factory, dns, delivery_port):
                 accepted[f"code {i}"] = senders["bob"].send(f"b{i}@v{i}.test", f"code {i}", "code", "hello@bob.test"); i += 1
             took = delays(healthy, accepted, 60)
             now = time.monotonic()
-            spans = [(t[-1] - t[0], len(t)) for t in dns.times.values()]
-            active = sum(1 for t in dns.times.values() if now - t[-1] < 20)
+            spans = [(t[-1] - t[0], len(t)) for t in list(dns.times.values())]
+            active = sum(1 for t in list(dns.times.values()) if now - t[-1] < 20)
             print(f"{now - begin:.0f} s: code {took[-1]:.2f}, names asked {len(dns.times)}, asked in the last 20 s {active}, longest {max(spans) if spans else 0}", flush=True)
             time.sleep(4)
     finally:
