@@ -28,6 +28,8 @@ enum {
     PROBES_MAX = 8, /* zone probers at once */
     PROBES_PART = 32,
     PROBE_LEAST = 2, /* resolvers: its own, and one for a server */
+    PROBE_USUAL =
+        8, /* rather several zones at once, as a server may be silent, than more servers */
     COMMANDS_MAX = 1000
 };
 
@@ -85,7 +87,7 @@ static unsigned own(const struct config *c)
 static void divide_probes(unsigned rest, struct descriptors *d)
 {
     unsigned all = PROBE_LEAST + rest / PROBES_PART / ZONE_PROBER_DESCRIPTORS;
-    d->probes = at_most(at_least(all / (ZONE_PROBE_SERVERS_MAX + 1), 1), PROBES_MAX);
+    d->probes = at_most(at_least(all / PROBE_USUAL, 1), PROBES_MAX);
     d->probe_servers = at_most(all / d->probes - 1, ZONE_PROBE_SERVERS_MAX);
 }
 
