@@ -64,8 +64,9 @@ struct store_tell *store_tell_new(const struct database_event *event)
     struct store_tell *t = &make(JOB_TELL)->as.tell;
     struct database_event *e = &t->event;
     *e = *event;
-    const char **const texts[] = {&e->kind,   &e->recipient,  &e->enhanced,   &e->reply,
-                                  &e->remote, &e->credential, &e->message_id, &e->sender};
+    const char **const texts[] = {&e->kind,   &e->recipient,  &e->enhanced,
+                                  &e->reply,  &e->remote,     &e->credential,
+                                  &e->sender, &e->message_id, &e->tenant};
     size_t len = 0;
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         len += (*texts[i] ? strlen(*texts[i]) : 0) + 1;
@@ -77,6 +78,8 @@ struct store_tell *store_tell_new(const struct database_event *event)
         *texts[i] = to;
         to += size;
     }
+    if (!event->tenant)
+        e->tenant = NULL; /* in nobody's share; the other columns take "" for what is not said */
     return t;
 }
 
