@@ -128,6 +128,12 @@ def wait_for(what, timeout=15.0, step=0.02):
         time.sleep(max(step, min(waited / 20, 0.2)))
 
 
+def slack(seconds):
+    """What takes `seconds` at most where the cores are free takes longer where others want them too: by as much as there are runnable
+    tasks for a core, and never more than eight times as long. A bound that is far from what it tells apart may use it."""
+    return seconds * min(8, max(1, os.getloadavg()[0] / os.cpu_count()))
+
+
 def wait_port(port, host="127.0.0.1", process=None):
     def is_open():
         if process is not None and process.poll() is not None:

@@ -17,7 +17,7 @@ import unicodedata
 
 import conftest
 import pytest
-from conftest import RELEASE, Sink, free_port
+from conftest import RELEASE, Sink, free_port, slack
 
 pytestmark = pytest.mark.usefixtures("release")
 
@@ -57,7 +57,7 @@ def test_records_without_a_network_are_there_at_once(relay_factory, dns):
     dns.zone["all"] = "SILENCE"
     begin = time.monotonic()
     rows = relay.json("dns", "club.test", "--offline")["records"]
-    assert time.monotonic() - begin < 2 and dns.asked == []
+    assert time.monotonic() - begin < slack(2) and dns.asked == []
     assert {"_dmarc.club.test", "club.test"} <= {row["name"] for row in rows}
     text = " ".join(str(row["value"]) for row in rows)
     assert "v=spf1" in text and "v=DMARC1" in text and "v=DKIM1" in text
@@ -89,7 +89,7 @@ def test_no_command_waits_for_dns_in_silence(relay_factory, dns, command):
         while b"\n" not in said and time.monotonic() - begin < 5 and process.poll() is None:
             said += process.stderr.read() or b""
             time.sleep(0.05)
-        assert time.monotonic() - begin < 3.5
+        assert time.monotonic() - begin < slack(3.5)
         words = f"waiting for DNS: asking 127.0.0.1@{dns.port}" if command[0] != "send-test" else "submitting a message"
         assert words.encode() in said, said
     finally:

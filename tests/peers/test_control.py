@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import wait_for
+from conftest import slack, wait_for
 
 READER, STRANGER = 9, 1  # accounts "news" and "daemon" of every Debian
 
@@ -101,7 +101,7 @@ def test_a_stranger_is_answered_before_anything_is_kept(open_relay):
     owner = open_relay.json("queue", "list")  # meanwhile
     took = time.monotonic() - begun
     results = [answer_of(process) for process in crowd]
-    assert owner == [] and took < 5
+    assert owner == [] and took < slack(5)
     assert all(r["sent"] < 40 << 20 for r in results), results  # it is not let go on
     assert memory_kb(open_relay) - before < 8 << 10
     plain = answer_of(as_account(STRANGER, ASK, path, '{"do": "queue.list"}\n'))
@@ -140,7 +140,7 @@ def test_one_account_has_its_share_of_connections(open_relay):
         for _ in range(5):
             begun = time.monotonic()
             assert open_relay.json("queue", "list") == []
-            assert time.monotonic() - begun < 3
+            assert time.monotonic() - begun < slack(3)
         held = [link for link in os.listdir(f"/proc/{open_relay.process.pid}/fd")]
         assert len(held) < 200, len(held)
         process.communicate(timeout=10)
@@ -239,7 +239,7 @@ def test_an_answer_that_nobody_reads_does_not_hold_up_the_end(open_relay):
         begun = time.monotonic()
         open_relay.process.send_signal(signal.SIGTERM)
         wait_for(lambda: open_relay.process.poll() is not None, 15)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < slack(5)
         open_relay.stop()
 
 

@@ -8,7 +8,7 @@ import ssl
 import time
 
 import pytest
-from conftest import free_port, wait_for
+from conftest import free_port, slack, wait_for
 
 pytestmark = pytest.mark.memory
 
@@ -110,7 +110,7 @@ def test_mail_programs_that_post(page, how):
     for _ in range(2):  # and once more: nothing is different
         began = time.monotonic()
         answer = exchange(page, request)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < slack(1)
         head, _, body = answer.partition(b"\r\n\r\n")
         assert re.match(rb"HTTP/1\.[01] 200 ", head) and b"Location" not in head and b"Set-Cookie" not in head, answer
         assert len(body) < 100

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from apart import STREAMS, delays, each_arrives, few_places, healthy_domains, receiver, tenants
-from conftest import wait_for
+from conftest import slack, wait_for
 
 
 @pytest.mark.parametrize("stream", ["code", "news"])
@@ -25,9 +25,9 @@ def test_a_tenants_stalled_servers_leave_places_to_others(relay_factory, dns, re
     wait_for(lambda: sum(one.open for one in evil) > 20)
     time.sleep(2)
     took = each_arrives(senders["bob"], "bob", healthy, "code")
-    assert took[-2] < 1 and took[-1] < 3, took[-10:]
+    assert took[-2] < slack(1) and took[-1] < slack(3), took[-10:]
     took = each_arrives(senders["carl"], "carl", healthy, "news")
-    assert took[-2] < 1 and took[-1] < 3, took[-10:]
+    assert took[-2] < slack(1) and took[-1] < slack(3), took[-10:]
 
 
 def test_names_for_anothers_server_leave_it_to_him(relay_factory, dns, receiver):
@@ -42,7 +42,7 @@ def test_names_for_anothers_server_leave_it_to_him(relay_factory, dns, receiver)
         senders["eve"].send([f"x{i}@e{(i * 50 + k) % 300}.evil.test" for k in range(50)], f"eve {i}", "news", "hello@eve.test")
     wait_for(lambda: server.open >= 5)
     took = each_arrives(senders["bob"], "bob", server, "code")
-    assert took[-2] < 3 and took[-1] < 5, took[-10:]
+    assert took[-2] < slack(3) and took[-1] < slack(5), took[-10:]
     assert not relay.json("events", "--kind", "destination_rests")
 
 

@@ -266,7 +266,8 @@ def test_who_sends_and_gets_most_can_be_seen(throttled):
     assert top("--by", "user", "--since", "10m") == [("app", 10, 3, 1, refused), ("other", 1, 0, 0, 0)]
     assert top("--by", "domain", "--limit", "1") == [("dest.test", 10, 3, 1, refused)]
     time.sleep(1.1)
-    assert top("--by", "user", "--since", "1s")[:1] in ([], [("app", 0, 0, 0, refused)])  # refusals are counted by the minute
+    last = top("--by", "user", "--since", "1s")[:1]
+    assert last == [] or last[0][:4] == ("app", 0, 0, 0) and last[0][4] <= refused, last  # refusals are counted by the minute
     assert "REFUSED" in relay.command("quota", "top")
     assert relay.command("quota", "top", "--since", "soon", check=False).returncode == 2
     assert relay.command("quota", "top", "--by", "colour", check=False).returncode == 2
