@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from conftest import SEALPOST, free_port, wait_for
+from conftest import SEALPOST, free_port, slack, wait_for
 from test_alignment import submit
 from test_auth import guess
 
@@ -121,7 +121,7 @@ def test_many_alerts_of_one_kind_hold_up_no_other(relay_factory, hook, refused):
     def told(kind):
         return [body for _, _, body in hook.taken if body["alert"] == kind]
 
-    wait_for(lambda: told("locked") and told("identity_refused"), 12)
+    wait_for(lambda: told("locked") and told("identity_refused"), slack(12))
     assert "127.3.0.1" in told("locked")[0]["about"] and told("locked")[0]["count"] == 1
     if refused != "fine":
         return
