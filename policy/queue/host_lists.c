@@ -64,7 +64,7 @@ static void sort_by_name(const struct host_list *list, const struct ranked_host 
 {
     for (size_t i = 0; i < list->count; i++)
         sorted_r[i] = &list->all[i];
-    qsort(sorted_r, list->count, sizeof(sorted_r[0]), by_name);
+    qsort(sorted_r, list->count, sizeof(const struct ranked_host *), by_name);
 }
 
 /* What is too long for a name: "mx1.club.example+29/00112233445566778899aabbccddeeff". */
