@@ -145,7 +145,8 @@ def test_nobody_who_is_served_waits_for_any_read(relay, slow, sink_factory):
     relay.send()
     sink.wait(1)
     before = slow.count()
-    slow.set(400, any=True)
+    busy = min(slack(1), 3)  # then it takes longer still, so that who waits for it is told from who does not
+    slow.set(int(400 * busy), any=True)
     search = subprocess.Popen([relay.program, "-c", relay.config, "events"], stdout=subprocess.DEVNULL)
     wait_for(lambda: slow.count() > before)
     took = []
@@ -154,9 +155,9 @@ def test_nobody_who_is_served_waits_for_any_read(relay, slow, sink_factory):
         relay.send(f"r{i}@dest.test")
         sink.wait(i + 2)
         took.append(time.monotonic() - begun)
-    assert sorted(took)[2] < 0.8, took  # a login, a recipient and a domain would be three reads
+    assert sorted(took)[2] < 0.8 * busy, took  # a login, a recipient and a domain would be three reads
     until = time.monotonic() + 3  # key rotation and the queue have their ticks meanwhile
-    assert longest_reply(relay, lambda: time.monotonic() > until) < slack(350)
+    assert longest_reply(relay, lambda: time.monotonic() > until) < 350 * busy
     slow.set(0)
     search.wait(60)
     assert relay.process.pid not in slow.threads()  # the main loop, which wakes the queue
@@ -257,10 +258,12 @@ BIG = "".join(f"{i:070d}\r\n" for i in range(20000))  # its copy is made on the 
                                                    (900000, 1500, 0.5, "deferred")])
 def test_a_record_that_is_moved_before_it_is_sent_is_found(relay, slow, delivery_port, large, moved, ms, silence, kind):
     """The row was read, then the record went elsewhere: the row is read again, and nobody waits for that but its connection."""
+    busy = min(slack(1), 3)  # then the store is slower too, so that who waits for it is still told from who does not
+
     def answer(line, connection):
         if line.upper().startswith("EHLO") and len(server.connections) == 1:
             move_record(relay, moved)
-            slow.set(ms)
+            slow.set(int(ms * busy))
 
     def outcomes():
         return [k for k in relay.kinds(id)[2:] if k != "retried"]
@@ -275,7 +278,7 @@ def test_a_record_that_is_moved_before_it_is_sent_is_found(relay, slow, delivery
         relay.command("queue", "retry", id)
         if ms:
             wait_for(lambda: slow.count() > 0)
-            assert longest_reply(relay, outcomes) < slack(250)
+            assert longest_reply(relay, outcomes) < 250 * busy
         wait_for(lambda: kind in outcomes())
         if kind == "deferred":
             slow.set(0)
