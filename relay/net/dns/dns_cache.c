@@ -30,7 +30,8 @@ enum {
     TICK_MS = 500,
     REMEMBERED_MS = 5000, /* after the end, to know a remainder */
     MEMORY_PART = 32,     /* of limits.memory */
-    LOOKUP_BYTES = 1000   /* of one that is not answered yet */
+    LOOKUP_BYTES = 1000,  /* of one that is not answered yet */
+    MISSED_MAX = 2        /* in a row, of a server that has answered before */
 };
 
 struct asker {
@@ -47,9 +48,9 @@ struct entry {
     int64_t expires_ms, refresh_ms;
     struct lookup_turn *turn; /* of a lookup that waits or is under way; NULL: none */
     struct dns_query *lookup; /* NULL: none under way */
-    int64_t started_ms;
-    bool awaited;        /* somebody was told that it is pending */
-    struct asker *asker; /* who pays for it */
+    int64_t started_ms;       /* that */
+    bool awaited;             /* somebody was told that it is pending */
+    struct asker *asker;      /* who pays for it */
     size_t bytes;
     struct entry *next, *prev; /* asker->entries */
     UT_hash_handle hh;
@@ -65,8 +66,10 @@ struct dns_cache {
     struct asker *askers;
     char asker[64]; /* who asks just now */
     size_t bytes, bytes_max;
-    bool single; /* one server is asked */
-    bool silent; /* it did not answer once: it is asked no more, as each question takes so long */
+    bool single;       /* one server is asked */
+    bool heard;        /* it has answered something */
+    unsigned missed;   /* questions that it has not answered, none answered between them */
+    bool silent;       /* it is asked no more, as each question takes so long */
     uv_timer_t *timer; /* freed in its close callback */
     uv_timer_t *soon;  /* the same: begins lookups, and forgets what is too much */
     void (*changed)(void *context);
@@ -181,6 +184,14 @@ static void go_on_soon(struct dns_cache *a)
         uv_timer_start(a->soon, on_soon, 0, 0);
 }
 
+/* Something that was asked was answered, or was not. */
+static void note_heard(struct dns_cache *a, bool answered)
+{
+    a->heard = a->heard || answered;
+    a->missed = answered ? 0 : a->missed + 1;
+    a->silent = a->single && a->missed >= (a->heard ? MISSED_MAX : 1);
+}
+
 /* Takes `answer`. */
 static void settle(struct entry *e, struct dns_answer *answer)
 {
@@ -190,8 +201,6 @@ static void settle(struct entry *e, struct dns_answer *answer)
     e->awaited = false;
     stop_lookup(e);
     go_on_soon(a);
-    if (answer->status == DNS_FAILED && !answer->refused)
-        a->silent = a->single;
     if (answer->status == DNS_FAILED && e->answer && now_ms < e->expires_ms) {
         e->refresh_ms = now_ms + life_ms(answer); /* what we have still holds */
         dns_answer_free(answer);
@@ -206,32 +215,39 @@ static void settle(struct entry *e, struct dns_answer *answer)
         a->changed(a->context);
 }
 
+static void fail(struct entry *e)
+{
+    settle(e, dns_answer_new(DNS_FAILED, 0));
+}
+
 static void on_answer(void *context, struct dns_answer *answer)
 {
     struct entry *e = context;
     e->lookup = NULL;
+    note_heard(e->owner, answer->status != DNS_FAILED || answer->refused);
     settle(e, answer);
 }
 
-static bool start(struct entry *e, int64_t now_ms)
+static bool start(struct entry *e)
 {
     struct dns_cache *a = e->owner;
     if (!e->turn && !a->silent) {
         e->turn = lookup_turns_wait(a->turns, a->asker, false, 0, e);
-        e->started_ms = now_ms;
         go_on_soon(a);
     }
     return e->turn != NULL;
 }
 
+/* Its time begins here: what waits for its turn is nobody's silence. */
 static void begin_lookups(struct dns_cache *a)
 {
     struct entry *e;
     while ((e = lookup_turns_next(a->turns))) {
+        e->started_ms = clock_steady_ms();
         if (!a->silent)
             e->lookup = dns_query_start(a->lookups, e->key + e->name_at, e->type, on_answer, e);
         if (!e->lookup)
-            settle(e, dns_answer_new(DNS_FAILED, 0));
+            fail(e);
     }
 }
 
@@ -245,11 +261,17 @@ static struct asker *who_has_most(const struct dns_cache *a)
     return most;
 }
 
+/* What somebody waits for has failed, which takes less and which he hears; it is forgotten when
+ * that was not enough. */
 static void forget_too_much(struct dns_cache *a)
 {
     struct asker *most;
-    while (a->bytes > a->bytes_max && (most = who_has_most(a)))
-        free_entry(most->entries);
+    while (a->bytes > a->bytes_max && (most = who_has_most(a))) {
+        if (most->entries->awaited)
+            fail(most->entries);
+        else
+            free_entry(most->entries);
+    }
 }
 
 static void on_soon(uv_timer_t *timer)
@@ -267,10 +289,12 @@ static void on_tick(uv_timer_t *timer)
     struct entry *next;
     int64_t now_ms = clock_steady_ms();
     HASH_ITER (hh, a->entries, e, next) {
-        if (e->turn && now_ms - e->started_ms > TIMEOUT_MS)
-            settle(e, dns_answer_new(DNS_FAILED, 0));
-        else if (!e->turn && now_ms > e->expires_ms + REMEMBERED_MS)
+        if (e->lookup && now_ms - e->started_ms > TIMEOUT_MS) {
+            note_heard(a, false);
+            fail(e);
+        } else if (!e->turn && now_ms > e->expires_ms + REMEMBERED_MS) {
             free_entry(e);
+        }
     }
     forget_idle_askers(a);
 }
@@ -306,11 +330,11 @@ static const struct dns_answer *ask(void *context, const char *name, enum dns_ty
     struct entry *e = find(a, name, type);
     if (e->answer && now_ms < e->expires_ms) {
         if (now_ms >= e->refresh_ms)
-            (void)start(e, now_ms);
+            (void)start(e);
         e->answer->ttl_s = (uint32_t)((e->expires_ms - now_ms + 999) / 1000);
         return e->answer;
     }
-    if (!start(e, now_ms))
+    if (!start(e))
         return &failed;
     e->awaited = true;
     return &pending;
