@@ -6,6 +6,8 @@
  * class security's mail asks for. Of that a tenant has at most twice what it leaves free
  * (shares.h); more of its domains are looked up when it has less (answer_turns.c).
  *
+ * A lane takes memory, too, as long as any domain leads there: the first of them pays for it.
+ *
  * The last quarter is for answers that nobody needs just now. Of those the tenant that has most
  * gives up its oldest first.
  */
@@ -90,6 +92,22 @@ static void take(struct queue *q, struct domain *domain)
         take_used(q, domain);
 }
 
+/* It keeps its place. */
+static void resize(struct queue *q, struct domain *domain, size_t bytes)
+{
+    struct tenant *t = domain->payer;
+    uint64_t more = (uint64_t)bytes - domain->bytes; /* or less, modulo 2^64 */
+    domain->bytes = bytes;
+    if (domain->unused) {
+        t->unused_bytes += more;
+        q->unused_bytes += more;
+        heap_moved(&q->unused_holders, t);
+    } else {
+        t->answer_bytes += more;
+        q->answer_bytes += more;
+    }
+}
+
 void answer_pays(struct queue *q, struct domain *domain, struct tenant *tenant)
 {
     struct tenant *before = domain->payer;
@@ -111,8 +129,30 @@ void answer_pays(struct queue *q, struct domain *domain, struct tenant *tenant)
 void answer_came(struct queue *q, struct domain *domain, size_t bytes)
 {
     take(q, domain);
-    domain->bytes = bytes;
+    domain->bytes = bytes + domain->lane_bytes;
     put(q, domain);
+}
+
+static void pay_for_lane(struct queue *q, struct domain *domain, size_t bytes)
+{
+    resize(q, domain, domain->bytes - domain->lane_bytes + bytes);
+    domain->lane_bytes = bytes;
+}
+
+void answer_joins_lane(struct queue *q, struct domain *domain, struct lane *lane)
+{
+    if (!domain->prev_of_lane) /* which all in a list have */
+        DL_APPEND2(lane->domains, domain, prev_of_lane, next_of_lane);
+    pay_for_lane(q, lane->domains, lane_bytes(lane));
+}
+
+void answer_leaves_lane(struct queue *q, struct domain *domain, struct lane *lane)
+{
+    DL_DELETE2(lane->domains, domain, prev_of_lane, next_of_lane);
+    domain->next_of_lane = domain->prev_of_lane = NULL;
+    pay_for_lane(q, domain, 0);
+    if (lane->domains)
+        pay_for_lane(q, lane->domains, lane_bytes(lane));
 }
 
 void answer_gone(struct queue *q, struct domain *domain)

@@ -303,6 +303,7 @@ static void change_state(struct queue *q, struct domain *domain, enum domain_sta
     if (lane)
         lane->users++;
     if (old) {
+        answer_leaves_lane(q, domain, old);
         old->users--;
         lane_drop(q, old);
     }
@@ -316,14 +317,14 @@ static size_t bytes_of(const struct domain *domain)
     return sizeof(*domain) + strlen(domain->name);
 }
 
-/* Who leads to a lane as the first one pays for it. */
 void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, size_t bytes,
                   int64_t until_ms)
 {
     domain->until_ms = until_ms;
     if (domain->state != DOMAIN_LEADS || domain->lane != lane)
         change_state(q, domain, DOMAIN_LEADS, lane);
-    answer_came(q, domain, bytes_of(domain) + bytes + (lane->users == 1 ? lane_bytes(lane) : 0));
+    answer_came(q, domain, bytes_of(domain) + bytes);
+    answer_joins_lane(q, domain, lane);
     settle_domain(q, domain);
 }
 

@@ -124,6 +124,8 @@ static void check_domain(const struct domain *d, struct sums *sums)
     CHECK(!(is_looked_up && d->lookup.party));
     CHECK(!d->unused || (ready == 0 && attempts == 0 && !is_looked_up));
     CHECK((d->payer != NULL) == (d->state != DOMAIN_UNRESOLVED));
+    CHECK(d->lane ? d->lane->domains && d->prev_of_lane : !d->prev_of_lane);
+    CHECK((d->lane_bytes > 0) == (d->lane && d->lane->domains == d) && d->lane_bytes <= d->bytes);
     sums->answers += d->unused ? 0 : d->bytes;
     sums->unused += d->unused ? d->bytes : 0;
     sums->tenant_users += d->payer != NULL;

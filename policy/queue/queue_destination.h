@@ -13,8 +13,9 @@ struct lane {
     uint64_t id; /* no other one has had it, or will */
     struct destination *destination;
     uint64_t trust;
-    size_t users;    /* domains, connections, attempts */
-    uint32_t opened; /* connections so far; it does not begin at 0 */
+    size_t users;           /* domains, connections, attempts */
+    struct domain *domains; /* that lead there: the first one pays for what it takes */
+    uint32_t opened;        /* connections so far; it does not begin at 0 */
     struct class_turns turns;
     struct wide_look look[2]; /* [1]: of a connection at the end of a message */
     struct window rest;       /* only its rest */

@@ -103,6 +103,7 @@ struct domain {
     struct domain *next_answer, *prev_answer; /* queue.answers, or tenant.unused: while one pays */
     struct tenant *payer; /* of what its answer takes; NULL: there is none, nor is it looked up */
     size_t bytes;         /* that */
+    size_t lane_bytes;    /* of them: for its lane, of whose domains it is the first */
     enum domain_state state;
     bool refreshing;  /* it leads somewhere, and is looked up again meanwhile */
     bool unused;      /* answered, and nothing waits or is under way */
@@ -113,6 +114,7 @@ struct domain {
     int64_t until_ms; /* the answer is good */
     int64_t asked_ms; /* of a lookup: when it began */
     struct lane *lane;
+    struct domain *next_of_lane, *prev_of_lane; /* lane->domains */
     uint64_t good_lane; /* the id of the lane where the last message was answered; 0: it broke */
     struct fair_item lookup; /* queue.lookup[] */
     uint64_t since;          /* waits for a lookup */

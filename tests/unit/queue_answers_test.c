@@ -5,11 +5,12 @@
 
 #include "queue.h"
 #include "queue_connection.h"
+#include "queue_state.h"
 #include "queue_view.h"
 
 #include <stdlib.h>
 
-enum { EVES = 500, BOBS = 20, HOSTS = 30, SHELL_BYTES = 10000, ANSWERS = 1024 * 1024, VALID_MS = 60000 };
+enum { EVES = 500, BOBS = 20, HOSTS = 30, SHELL_BYTES = 10000, BOB_BYTES = 300, ANSWERS = 1024 * 1024, VALID_MS = 60000 };
 
 struct told {
     struct queue *q;
@@ -17,6 +18,7 @@ struct told {
     unsigned asked[EVES], bobs; /* for domains eN.test; of bob's own, bN.test */
     unsigned for_bob;           /* eN.test, asked for his mail */
     size_t kept;                /* answers */
+    bool same_hosts;            /* bob's domains have those of e0.test */
 };
 
 static void forget(void *context, const char *domain)
@@ -51,12 +53,13 @@ static void answer(struct told *t, const char *domain)
     static char names[HOSTS][256];
     const char *hosts[HOSTS];
     struct queue_domain_view before;
-    bool long_list = domain[0] == 'e';
+    bool long_list = domain[0] == 'e' || t->same_hosts;
+    const char *within = t->same_hosts ? "e0.test" : domain;
     for (unsigned i = 0; i < HOSTS; i++) {
         snprintf(names[i], sizeof(names[i]), "%.*s%u.%s", long_list ? 220 : 1,
                  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
                  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-                 i, domain);
+                 i, within);
         hosts[i] = names[i];
     }
     const struct queue_answer found = {.hosts = hosts,
@@ -64,7 +67,7 @@ static void answer(struct told *t, const char *domain)
                                        .port = 25,
                                        .trust = 1,
                                        .valid_ms = VALID_MS,
-                                       .bytes = long_list ? SHELL_BYTES : 300};
+                                       .bytes = domain[0] == 'e' ? SHELL_BYTES : BOB_BYTES};
     queue_find_domain(t->q, domain, &before, t->now_ms);
     if (queue_resolved(t->q, domain, &found, t->now_ms))
         t->kept += before.state != QUEUE_DOMAIN_LEADS;
@@ -191,6 +194,31 @@ static void unused_answers_have_a_limit_by_their_size(void **state)
     queue_free(t.q);
 }
 
+/* Bob's domain has the hosts of eve's: when hers is forgotten, what they take is paid for as before. */
+static void what_a_lane_takes_is_paid_for_as_long_as_a_domain_leads_there(void **state)
+{
+    struct told t;
+    (void)state;
+    begin(&t);
+    add(&t, "eve", "e0.test");
+    decide(&t);
+    int64_t hers = t.message;
+    uint64_t lane = t.q->answer_bytes - SHELL_BYTES;
+    assert_in_range(lane, 2000, 20000); /* with the domain itself */
+    t.same_hosts = true;
+    add(&t, "bob", "b0.test");
+    decide(&t);
+    assert_in_range(t.q->answer_bytes, lane + SHELL_BYTES, lane + SHELL_BYTES + 1000);
+    queue_drop(t.q, hers, 0, t.now_ms);
+    queue_forget_answers(t.q, "e0.test", t.now_ms);
+    assert_int_equal(t.kept, 1);
+    assert_int_equal(t.q->answer_bytes, lane + BOB_BYTES);
+    add(&t, "eve", "e0.test");
+    decide(&t);
+    assert_in_range(t.q->answer_bytes, lane + SHELL_BYTES, lane + SHELL_BYTES + 1000);
+    queue_free(t.q);
+}
+
 struct seen {
     char name[600], hosts[600];
     bool rests;
@@ -237,6 +265,7 @@ int main(void)
         cmocka_unit_test(what_one_tenant_asks_leaves_room_for_others),
         cmocka_unit_test(a_domain_that_waits_goes_over_to_who_may_have_it),
         cmocka_unit_test(what_does_not_move_makes_room_in_turn),
+        cmocka_unit_test(what_a_lane_takes_is_paid_for_as_long_as_a_domain_leads_there),
         cmocka_unit_test(unused_answers_have_a_limit_by_their_size),
         cmocka_unit_test(a_long_list_has_a_short_name),
     };
