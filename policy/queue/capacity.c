@@ -167,7 +167,7 @@ struct place_wanted {
 static bool is_kept_from(const struct line *line, const struct connection *c, int64_t now_ms)
 {
     const struct lane *lane = line->domain->lane;
-    bool own = c->lane == lane && c->last_user == line->tenant->id && !lane->spares_good;
+    bool own = c->lane == lane && c->users.last == line->tenant->id && !lane->spares_good;
     return !own && line_is_shunned(line, now_ms);
 }
 

@@ -14,6 +14,7 @@
 void connections_init(struct queue *q)
 {
     address_book_init(&q->addresses);
+    kept_init(&q->kept_idle);
 }
 
 void connections_fini(struct queue *q)
@@ -31,6 +32,7 @@ void connections_fini(struct queue *q)
     free(q->slots);
     free(q->free_slots);
     free(q->by_shard);
+    kept_fini(&q->kept_idle);
     address_book_fini(&q->addresses);
 }
 
@@ -99,8 +101,10 @@ static void enter(struct queue *q, struct connection *c, enum connection_state s
     q->count[state]++;
     if (list)
         DL_APPEND(*list, c);
-    if (state == CONNECTION_IDLE)
-        DL_PREPEND2(d->idle, c, prev_idle, next_idle);
+    if (state != CONNECTION_IDLE)
+        return;
+    DL_PREPEND2(d->idle, c, prev_idle, next_idle);
+    kept_put(&q->kept_idle, &c->users, &c->kept);
 }
 
 /* It carries nothing any more. */
@@ -125,6 +129,7 @@ static void leave(struct queue *q, struct connection *c)
         DL_DELETE(*list, c);
     if (c->state == CONNECTION_IDLE)
         DL_DELETE2(d->idle, c, prev_idle, next_idle);
+    kept_take(&q->kept_idle, &c->kept);
     if (c->state == CONNECTION_OPENING)
         lane_opens_no_more(q, c->lane);
     if (c->slow)
@@ -171,6 +176,12 @@ void connection_let_go(struct queue *q, struct connection *c, enum queue_reason 
                                       .connection = c->id,
                                       .shard = c->shard,
                                       .destination = c->lane->destination->name});
+}
+
+struct connection *connection_idle_first(struct queue *q)
+{
+    struct kept_item *item = kept_first(&q->kept_idle);
+    return item ? OWNER_OF(item, struct connection, kept) : NULL;
 }
 
 void connection_is_stuck(struct queue *q, struct connection *c)
@@ -312,7 +323,7 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
     d->moved_ms = now_ms;
     c->attempt = attempt;
     c->holder = attempt->line->tenant;
-    c->last_user = c->holder->id;
+    users_note(&c->users, c->holder->id);
     c->answering = d->manner == MANNER_ANSWERS;
     c->holder->answering += c->answering;
     place_taken(d, c->holder, now_ms);

@@ -90,9 +90,10 @@ static void take_wakes(struct queue *q, int64_t now_ms)
 
 static void take_idle(struct queue *q, int64_t now_ms)
 {
-    while (q->idle && (q->draining || q->count[CONNECTION_IDLE] > q->settings.idle_max ||
-                       q->idle->since_ms + q->settings.idle_ms <= now_ms))
+    while (q->idle && (q->draining || q->idle->since_ms + q->settings.idle_ms <= now_ms))
         connection_let_go(q, q->idle, q->draining ? QUEUE_DRAINING : QUEUE_IDLE_OVER, now_ms);
+    while (q->count[CONNECTION_IDLE] > q->settings.idle_max)
+        connection_let_go(q, connection_idle_first(q), QUEUE_IDLE_OVER, now_ms);
     if (q->idle)
         queue_wake_at(q, q->idle->since_ms + q->settings.idle_ms);
 }

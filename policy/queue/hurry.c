@@ -201,7 +201,7 @@ void capacity_make_room(struct queue *q, int64_t now_ms)
     if (q->paused || q->draining)
         return;
     while (q->idle && somebody_waits(q) && q->in_use >= q->settings.connections)
-        connection_let_go(q, q->idle, QUEUE_ROOM, now_ms);
+        connection_let_go(q, connection_idle_first(q), QUEUE_ROOM, now_ms);
     give_up_slow(q, now_ms);
     if (q->stuck && capacity_waiting(q) > 0 && now_ms >= q->hurry_look_ms)
         hurry(q, now_ms);

@@ -257,6 +257,7 @@ static void check_connection(const struct connection *c)
     CHECK(!c->slow || c->state == CONNECTION_OPENING);
     CHECK(!c->stuck || c->state == CONNECTION_BUSY);
     CHECK(!c->hurried || c->stuck);
+    CHECK((c->kept.of != NULL) == (c->state == CONNECTION_IDLE));
     CHECK(!c->answering || (c->holder && !c->stuck));
 }
 

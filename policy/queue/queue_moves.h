@@ -111,6 +111,8 @@ void connection_move(struct queue *q, struct connection *c, enum connection_stat
 /* The shell is told to close it. */
 void connection_let_go(struct queue *q, struct connection *c, enum queue_reason reason,
                        int64_t now_ms);
+/* The idle one to lose first: the longest idle of whose most are. NULL: none. */
+struct connection *connection_idle_first(struct queue *q);
 void connection_has_worked(struct queue *q, struct connection *c);
 /* It opens for more than a second. */
 void connection_is_slow(struct queue *q, struct connection *c);

@@ -44,7 +44,8 @@ struct connection {
     unsigned messages, run; /* run: since its lane was last passed over */
     struct tenant *trier;   /* for whom it was opened, until a message has gone through */
     struct tenant *payer;   /* whose its addresses are: who had it last */
-    uint64_t last_user;     /* the id of that tenant, also when it is idle; 0: nobody */
+    struct users users;     /* whose it was last */
+    struct kept_item kept;  /* queue.kept_idle */
     bool address_failed;    /* one at least that it tried */
     unsigned address_bears; /* others where one has refused it */
     int64_t address_again_ms;
@@ -96,6 +97,7 @@ struct queue {
     uint32_t *free_slots;
     size_t free_slot_count;
     struct connection *opening, *slow_opening, *busy, *stuck, *idle;
+    struct kept kept_idle; /* the idle ones */
     size_t stuck_count, hurried;
     size_t hurried_before; /* of those: long enough ago to be in vain */
     int64_t hurried_ms;    /* since when the others are counted */
