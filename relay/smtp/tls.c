@@ -181,8 +181,6 @@ static void by_authorities(struct tls *t, const struct tls_terms *terms)
         SSL_set_tlsext_host_name(ssl, terms->host); /* no literal addresses (RFC 6066 section 3) */
     }
     SSL_set_verify(ssl, terms->demand == TLS_VERIFIED ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-    if (terms->demand >= TLS_STRONG)
-        CHECK(SSL_set_cipher_list(ssl, tls_strong_ciphers) == 1);
 }
 
 /* The records decide, or cannot. What OpenSSL has begun by them it cannot end: without a record it
@@ -230,6 +228,8 @@ void tls_connect_on(struct tls *t, struct tls_context *context, const struct tls
     if (t->state == TLS_FAILED)
         return;
     t->demand = terms->demand;
+    if (t->demand >= TLS_STRONG) /* whoever vouches for the certificate */
+        CHECK(SSL_set_cipher_list(t->ssl, tls_strong_ciphers) == 1);
     SSL_set_connect_state(t->ssl);
     if (terms->session_key)
         resume(t, terms);

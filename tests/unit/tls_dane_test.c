@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* tls_dane_test.c - A server judged by TLSA records: whole handshakes of our client with our server, in TLS 1.2 and 1.3. */
+#include "tls_parts.h"
 #include "tls_stage.h"
 
 #include <openssl/ssl.h>
@@ -172,6 +173,30 @@ static void without_a_usable_record_what_is_demanded_counts(void **state)
     EXPECT(met.judged.result == TLS_RESULT_OK && met.judged.by == TLS_BY_DANE, "a usable one decides alone");
 }
 
+/* The kind: the strength that is asked for depends on who vouches for the certificate. */
+static void what_is_strong_is_the_same_whoever_judges(void **state)
+{
+    struct dane_record usable = made_record(&leaf, 3, 1, 1), unusable = made_record(&leaf, 1, 1, 1);
+    const struct dane danes[] = {{.names = {"mx.test"}, .name_count = 1, .records = &usable, .count = 1},
+                                 {.names = {"mx.test"}, .name_count = 1, .records = &unusable, .count = 1}};
+    const struct dane *const judges[] = {NULL, &danes[0], &danes[1]};
+    const struct made chain[] = {leaf, between};
+    struct tls_context *weak = made_server(chain, COUNT_OF(chain));
+    SSL_CTX *ctx = tls_context_hold(weak);
+    (void)state;
+    assert_int_equal(SSL_CTX_set_cipher_list(ctx, "ECDHE-ECDSA-AES128-SHA"), 1);
+    SSL_CTX_free(ctx);
+    for (size_t i = 0; i < COUNT_OF(judges); i++) {
+        struct tls_terms terms = {.host = "mx.test", .demand = TLS_ANY, .dane = judges[i]};
+        struct met met = meet(weak, client, &terms, TLS1_2_VERSION);
+        EXPECT(met.state == TLS_OPEN, "where nothing is asked for");
+        terms.demand = TLS_STRONG;
+        met = meet(weak, client, &terms, TLS1_2_VERSION);
+        EXPECT(met.state == TLS_FAILED, i == 0 ? "nobody" : i == 1 ? "its records" : "records that cannot be used");
+    }
+    tls_context_free(weak);
+}
+
 /* What is no fault of the records says nothing of them: it is no reason to go on without. */
 static void nothing_is_said_when_records_cannot_be_made_ready(void **state)
 {
@@ -273,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_server_stands_as_its_records_say),
                                        cmocka_unit_test(without_a_usable_record_what_is_demanded_counts),
+                                       cmocka_unit_test(what_is_strong_is_the_same_whoever_judges),
                                        cmocka_unit_test(nothing_is_said_when_records_cannot_be_made_ready),
                                        cmocka_unit_test(a_session_is_resumed_on_the_same_terms_only),
                                        cmocka_unit_test(a_server_that_begins_anew_is_judged_anew),
