@@ -64,6 +64,8 @@ void hosts_in_turn(const struct hosts *h, uint64_t turn, uint64_t random, struct
 bool hosts_give(const struct hosts *h, const char *name, const struct ip *ip);
 /* What stands for a host's name, in any case. */
 uint32_t hosts_name_mark(const char *name);
+/* What they take in memory. */
+size_t hosts_bytes(const struct hosts *h);
 bool hosts_have_ips(const struct hosts *h);
 /* Is that host, in any case, one of them? `rank_r`: how many other preferences are better. */
 bool hosts_find_rank(const struct hosts *h, const char *name, unsigned *rank_r);

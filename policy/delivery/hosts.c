@@ -8,6 +8,7 @@
 #include <strings.h>
 
 enum { HOSTS_SURE = HOSTS_MAX / 2 }; /* of more than HOSTS_MAX; the others are drawn */
+enum { ALLOCATION = 24 };            /* that of a block more than is asked for is lost */
 
 /* SplitMix64: well spread, and the same for the same beginning. */
 static size_t below(uint64_t *random, size_t limit)
@@ -110,6 +111,28 @@ void hosts_fini(struct hosts *h)
     free(h->all);
     free(h->canonical);
     *h = (struct hosts){0};
+}
+
+/* A block of memory, with what is lost beside it. */
+static size_t block(size_t bytes)
+{
+    return bytes > 0 ? bytes + ALLOCATION : 0;
+}
+
+static size_t text_block(const char *text_or_null)
+{
+    return text_or_null ? block(strlen(text_or_null) + 1) : 0;
+}
+
+size_t hosts_bytes(const struct hosts *h)
+{
+    size_t bytes = sizeof(*h) + text_block(h->canonical) + block(h->count * sizeof(*h->all));
+    for (size_t i = 0; i < h->count; i++) {
+        const struct host *one = &h->all[i];
+        bytes += text_block(one->name) + text_block(one->canonical) +
+                 block(one->count * sizeof(*one->ips));
+    }
+    return bytes;
 }
 
 static void swap(struct hosts *h, size_t i, size_t k)

@@ -144,7 +144,7 @@ void dns_answer_sort(struct dns_answer *a)
 
 size_t dns_answer_bytes(const struct dns_answer *a)
 {
-    size_t bytes = sizeof(*a);
+    size_t bytes = sizeof(*a) + (a->canonical ? strlen(a->canonical) + 1 : 0);
     for (size_t i = 0; i < a->count; i++)
         bytes += sizeof(a->rrs[i]) + a->rrs[i].data.len + a->rrs[i].wire.len;
     return bytes;

@@ -2,7 +2,10 @@
 /* hosts_test.c - The order of hosts and addresses, and which addresses are special. */
 #include "table.h"
 
+#include "dns.h"
 #include "hosts.h"
+
+#include <stdlib.h>
 
 static struct ip ip_of(const char *text)
 {
@@ -307,12 +310,44 @@ static void an_address_is_its_hosts(void **state)
     hosts_fini(&h);
 }
 
+/* The kind: somebody's zone decides how much something takes, and nobody counts it. */
+static void all_that_a_zone_says_is_counted(void **state)
+{
+    enum { NAME = 250, LITTLE = 150 };
+    char name[NAME + 1];
+    struct hosts h = {0};
+    const struct ip ip = ip_of("192.0.2.1");
+    (void)state;
+    memset(name, 'a', NAME);
+    name[NAME] = '\0';
+    for (size_t i = 0; i < 2; i++) {
+        size_t before = hosts_bytes(&h);
+        hosts_add(&h, span_of(name), 10);
+        assert_in_range(hosts_bytes(&h), before + NAME, before + NAME + LITTLE);
+        before = hosts_bytes(&h);
+        hosts_note_answer(&h, i, true, name);
+        assert_in_range(hosts_bytes(&h), before + NAME, before + NAME + LITTLE);
+        before = hosts_bytes(&h);
+        hosts_add_ip(&h, i, &ip);
+        assert_in_range(hosts_bytes(&h), before + sizeof(ip), before + sizeof(ip) + LITTLE);
+    }
+    size_t before = hosts_bytes(&h);
+    hosts_note_domain(&h, true, name);
+    assert_in_range(hosts_bytes(&h), before + NAME, before + NAME + LITTLE);
+    hosts_fini(&h);
+    struct dns_answer *a = dns_answer_new(DNS_FOUND, 60);
+    before = dns_answer_bytes(a);
+    dns_answer_alias(a, name);
+    assert_in_range(dns_answer_bytes(a), before + NAME, before + NAME + LITTLE);
+    dns_answer_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_preferences_are_shuffled), cmocka_unit_test(of_too_many_all_have_their_turn), cmocka_unit_test(the_families_take_turns),
         cmocka_unit_test(everybody_has_a_turn), cmocka_unit_test(a_host_has_so_many_addresses), cmocka_unit_test(special_addresses),
         cmocka_unit_test(an_ipv4_address_inside), cmocka_unit_test(each_host_is_there_once), cmocka_unit_test(an_address_is_its_hosts),
-        cmocka_unit_test(networks)};
+        cmocka_unit_test(networks), cmocka_unit_test(all_that_a_zone_says_is_counted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

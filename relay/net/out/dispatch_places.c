@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALLOCATION = 24 }; /* that of each block more than is asked for is lost */
-
 struct dispatch_hosts *dispatch_hosts_hold(struct dispatch_hosts *hosts)
 {
     atomic_fetch_add(&hosts->holders, 1);
@@ -93,11 +91,7 @@ void dispatch_forget_place(void *context, const char *domain)
 
 size_t dispatch_place_bytes(const struct hosts *hosts)
 {
-    size_t bytes = sizeof(struct place) + sizeof(struct dispatch_hosts);
-    for (size_t i = 0; i < hosts->count; i++)
-        bytes += sizeof(struct host) + strlen(hosts->all[i].name) +
-                 hosts->all[i].count * sizeof(struct ip) + 2 * ALLOCATION;
-    return bytes;
+    return sizeof(struct place) + sizeof(struct dispatch_hosts) + hosts_bytes(hosts);
 }
 
 struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_decision *decision)
