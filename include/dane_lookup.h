@@ -25,8 +25,9 @@ struct dane_lookup_query {
 /* The answer is the receiver's, to be ended by dane_answer_fini(); it is never DANE_PENDING. */
 typedef void dane_lookup_on_answer(void *context, struct dane_answer *answer);
 
-/* `done` is called once, on the loop, after 10 seconds at the latest; never from inside the call,
- * and not after resolver_free() or dane_lookup_cancel(). */
+/* `done` is called once, on the loop, when it has been asked for 10 seconds at the latest: waiting
+ * for its turn does not count, and ends by dane_lookup_cancel(). Never from inside the call, and
+ * not after resolver_free() or dane_lookup_cancel(). */
 struct dane_lookup *dane_lookup_start(struct resolver *r, const struct dane_lookup_query *query,
                                       dane_lookup_on_answer *done, void *context);
 void dane_lookup_cancel(struct dane_lookup *lookup); /* NULL does nothing */
@@ -42,7 +43,7 @@ enum dnssec_state {
 
 typedef void dnssec_on_checked(void *context, enum dnssec_state state);
 
-/* Are the keys of the root secure? Answered within 15 seconds, as above; and each minute again
+/* Are the keys of the root secure? Answered within 15 seconds, counted as above; and each minute again
  * while that is not known, or fails. */
 void dnssec_check(struct resolver *r, dnssec_on_checked *done, void *context);
 

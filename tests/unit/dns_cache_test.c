@@ -1,75 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* dns_cache_test.c - What waits for its turn has not been asked yet; and whoever waits for an answer hears that there is
  * none. The questions end here, not at libunbound, and time passes when the test says so. */
-#include "table.h"
+#include "dns_stage.h"
 
 #include "dns_cache.h"
-#include "dns_query.h"
 
-#include <stdlib.h>
+static size_t changes;
 
-enum { TIMERS_RUN_FASTER = 100, QUESTIONS_MAX = 256, NAME_ROOM = 300 };
-
-struct dns_query {
-    dns_query_on_answer *done;
-    void *context;
-    bool open;
-};
-
-static struct dns_query questions[QUESTIONS_MAX];
-static size_t asked, changes;
-static int64_t now_ms;
-
-int64_t __wrap_clock_steady_ms(void);
-int __real_uv_timer_start(uv_timer_t *timer, uv_timer_cb run, uint64_t after_ms, uint64_t repeat_ms);
-int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb run, uint64_t after_ms, uint64_t repeat_ms);
-
-int64_t __wrap_clock_steady_ms(void)
-{
-    return now_ms;
-}
-
-int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb run, uint64_t after_ms, uint64_t repeat_ms)
-{
-    return __real_uv_timer_start(timer, run, after_ms / TIMERS_RUN_FASTER, repeat_ms / TIMERS_RUN_FASTER);
-}
-
-/* ---- in libunbound's place ---- */
-
-unsigned dns_queries_most(const struct config *config, const struct dns_queries_stub *stub)
-{
-    (void)config;
-    return stub->queries;
-}
-
-bool dns_queries_new(uv_loop_t *loop, const struct config *config, const struct dns_queries_stub *stub,
-                     struct dns_queries **dns_queries_r, struct err *err)
-{
-    (void)loop, (void)config, (void)stub, (void)err;
-    *dns_queries_r = NULL;
-    return true;
-}
-
-void dns_queries_free(struct dns_queries *l)
-{
-    (void)l;
-}
-
-struct dns_query *dns_query_start(struct dns_queries *l, const char *name, enum dns_type type, dns_query_on_answer *done,
-                                  void *context)
-{
-    (void)l, (void)name, (void)type;
-    CHECK(asked < QUESTIONS_MAX);
-    struct dns_query *q = &questions[asked++];
-    *q = (struct dns_query){.done = done, .context = context, .open = true};
-    return q;
-}
-
-void dns_query_cancel(struct dns_query *q)
-{
-    if (q)
-        q->open = false;
-}
+enum { NAME_ROOM = 300, TIMERS_FASTER = 100 };
 
 /* ---- the stage ---- */
 
@@ -86,8 +24,8 @@ static void begin(const struct dns_queries_stub *stub)
 {
     const struct config config = {.memory_mb = 1};
     struct err err;
-    asked = changes = 0;
-    now_ms = 1000000;
+    changes = 0;
+    dns_stage_begin(TIMERS_FASTER);
     CHECK(uv_loop_init(&loop) == 0);
     CHECK(dns_cache_new(&loop, &config, stub, on_changed, NULL, &cache, &err));
 }
@@ -102,10 +40,7 @@ static void end(void)
 /* The ticks of that time, and all that is due at once. */
 static void pass(int64_t ms)
 {
-    now_ms += ms;
-    uint64_t until = uv_hrtime() + 20 * 1000000;
-    while (uv_hrtime() < until)
-        uv_run(&loop, UV_RUN_NOWAIT);
+    dns_stage_pass(&loop, ms);
 }
 
 static enum dns_status ask(const char *name)
@@ -114,17 +49,9 @@ static enum dns_status ask(const char *name)
     return dns->ask(dns->context, name, DNS_TXT)->status;
 }
 
-/* The first that is open. */
 static bool answer(enum dns_status status)
 {
-    for (size_t i = 0; i < asked; i++) {
-        if (!questions[i].open)
-            continue;
-        questions[i].open = false;
-        questions[i].done(questions[i].context, dns_answer_new(status, 300));
-        return true;
-    }
-    return false;
+    return dns_stage_answer(dns_answer_new(status, 300));
 }
 
 /* ---- turns ---- */
@@ -141,7 +68,7 @@ static void what_waits_for_its_turn_has_all_its_time_when_it_is_asked(void **sta
         for (size_t i = 0; i < COUNT_OF(names); i++)
             EXPECT(ask(names[i]) == DNS_PENDING, names[i]);
         pass(0);
-        EXPECT(asked < COUNT_OF(names), "they take turns");
+        EXPECT(dns_stage_asked() < COUNT_OF(names), "they take turns");
         for (size_t i = 0; i < COUNT_OF(names); i++) {
             pass(9000); /* the server is slow, but answers each */
             EXPECT(answer(DNS_NODATA), names[i]);
@@ -195,11 +122,11 @@ static void a_server_that_never_answers_is_asked_no_more(void **state)
     EXPECT(ask("a.example") == DNS_PENDING && ask("b.example") == DNS_PENDING, "asked, and waits");
     pass(0);
     pass(10001);
-    size_t before = asked;
+    size_t before = dns_stage_asked();
     EXPECT(ask("a.example") == DNS_FAILED && ask("b.example") == DNS_FAILED, "both");
     EXPECT(ask("c.example") == DNS_FAILED, "and all others");
     pass(0);
-    EXPECT(asked == before, "without a question");
+    EXPECT(dns_stage_asked() == before, "without a question");
     end();
 }
 

@@ -2,7 +2,7 @@
 /* dane_lookup.c - Asks for the TLSA records of one host, as dane.h evaluates them, and whether
  * DNSSEC works here at all.
  *
- * Failure mode: too slow, by its own time: DANE_FAILED.
+ * Failure mode: too slow, by its own time, in which its turn has come: DANE_FAILED.
  */
 #include "dane_lookup.h"
 
@@ -53,6 +53,7 @@ struct dane_lookup *dane_lookup_start(struct resolver *r, const struct dane_look
     l->context = context;
     l->base.urgent = query->urgent;
     l->base.fresh = query->fresh;
+    l->base.patient = true;
     l->base.evaluate = on_evaluate;
     snprintf(l->base.tenant, sizeof(l->base.tenant), "%s", query->tenant);
     question_open(&l->base, r, PARTS_MAX, TIMEOUT_MS);
@@ -108,6 +109,7 @@ static void check_after(struct resolver *r, uint64_t after_ms, dnssec_on_checked
     c->done = done;
     c->context = context;
     c->base.urgent = true;
+    c->base.patient = true;
     c->base.after_ms = after_ms;
     c->base.evaluate = on_root;
     question_open(&c->base, r, 1, CHECK_TIMEOUT_MS);

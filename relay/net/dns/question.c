@@ -10,7 +10,8 @@
  * A lookup has no timeout: ours is the question's timer. Each waits for its turn: libunbound has a
  * limited number of sockets, and lets further lookups wait until one is free. Half of them are used
  * at most, as it continues for some seconds with lookups that were cancelled, and may ask several
- * servers for one.
+ * servers for one. The same of those past the caches, which have sockets of their own. The time of
+ * a patient question runs while something is asked.
  */
 #include "question.h"
 
@@ -33,6 +34,32 @@ static void on_question_closed(uv_handle_t *handle)
     free(q);
 }
 
+/* ---- its time ---- */
+
+static bool is_under_way(const struct question *q)
+{
+    for (size_t i = 0; i < q->part_count; i++)
+        if (q->parts[i].lookup)
+            return true;
+    return false;
+}
+
+static void on_timeout(uv_timer_t *timer);
+
+/* Of a patient one: something is asked from now on, or nothing any more. */
+static void run_or_stop(struct question *q)
+{
+    bool runs = uv_is_active((uv_handle_t *)&q->timer);
+    if (!q->patient || runs == is_under_way(q))
+        return;
+    if (!runs) {
+        uv_timer_start(&q->timer, on_timeout, q->timeout_ms, 0);
+        return;
+    }
+    q->timeout_ms = uv_timer_get_due_in(&q->timer);
+    uv_timer_stop(&q->timer);
+}
+
 static void on_begin(uv_timer_t *timer);
 
 /* Somebody waits, or a turn has ended: soon, and not from inside of what is going on. */
@@ -42,13 +69,19 @@ static void begin_soon(struct resolver *r)
         uv_timer_start(r->begin, on_begin, 0, 0);
 }
 
+static struct lookup_turns *turns_of(const struct question *q)
+{
+    return q->fresh ? q->resolver->fresh_turns : q->resolver->turns;
+}
+
 /* Answered, cancelled, or it could not be asked. */
 static void end_part(struct question_part *p)
 {
     struct resolver *r = p->question->resolver;
-    lookup_turns_end(r->turns, p->turn);
+    lookup_turns_end(turns_of(p->question), p->turn);
     p->turn = NULL;
     p->lookup = NULL;
+    run_or_stop(p->question);
     begin_soon(r);
 }
 
@@ -113,8 +146,10 @@ static void begin_lookup(struct question_part *p)
     struct resolver *r = q->resolver;
     struct dns_queries *lookups = q->fresh ? fresh_lookups(r, q->fresh) : r->lookups;
     p->lookup = dns_query_start(lookups, p->name, p->type, on_answer, p);
-    if (p->lookup)
+    if (p->lookup) {
+        run_or_stop(q);
         return;
+    }
     end_part(p);
     p->answer = dns_answer_new(DNS_FAILED, 0);
     q->pending--;
@@ -126,7 +161,7 @@ static void on_begin(uv_timer_t *timer)
 {
     struct resolver *r = timer->data;
     struct question_part *p;
-    while ((p = lookup_turns_next(r->turns)))
+    while ((p = lookup_turns_next(r->turns)) || (p = lookup_turns_next(r->fresh_turns)))
         begin_lookup(p);
 }
 
@@ -142,12 +177,11 @@ static struct question_part *add_part(struct question *q, const char *name, enum
 /* Of a tenant's lookups those about the first hosts of a domain come first. */
 static void look_up(struct question *q, const char *name, enum dns_type type)
 {
-    struct resolver *r = q->resolver;
     unsigned before = q->part_count > 0 ? q->behind : 0;
     unsigned host = (unsigned)(q->part_count - before) / 2; /* each has A and AAAA */
     struct question_part *p = add_part(q, name, type);
-    p->turn = lookup_turns_wait(r->turns, q->tenant, q->urgent, host, p);
-    begin_soon(r);
+    p->turn = lookup_turns_wait(turns_of(q), q->tenant, q->urgent, host, p);
+    begin_soon(q->resolver);
 }
 
 void question_look_up_now(struct question *q, const char *name, enum dns_type type)
@@ -173,7 +207,8 @@ static const struct dns_answer *on_ask(void *context, const char *name, enum dns
 static void on_asked(uv_timer_t *timer)
 {
     struct question *q = timer->data;
-    question_set_timeout(q, q->timeout_ms);
+    if (!q->patient)
+        question_set_timeout(q, q->timeout_ms);
     q->evaluate(q);
 }
 
@@ -210,6 +245,7 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
     }
     r->loop = loop;
     r->turns = lookup_turns_new(dns_queries_most(config, NULL) / 2);
+    r->fresh_turns = lookup_turns_new(DNS_QUERIES_FRESH / 2);
     r->begin = xcalloc(1, sizeof(*r->begin));
     r->begin->data = r;
     uv_timer_init(loop, r->begin);
@@ -226,6 +262,7 @@ void resolver_free(struct resolver *r)
         question_close(r->questions);
     uv_close((uv_handle_t *)r->begin, (uv_close_cb)free);
     lookup_turns_free(r->turns);
+    lookup_turns_free(r->fresh_turns);
     dns_queries_free(r->fresh);
     dns_queries_free(r->lookups);
     free(r);

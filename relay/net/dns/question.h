@@ -28,6 +28,8 @@ struct question {
     char tenant[64];
     bool urgent;
     bool last; /* its time is over: nothing more is looked up */
+    bool
+        patient; /* its time runs while something is asked, and not while that waits for its turn */
     uint64_t after_ms, timeout_ms;
     const struct config *fresh; /* borrowed; not NULL: nothing that a cache holds will do */
     struct dns dns;             /* for the evaluation */
@@ -42,13 +44,14 @@ struct resolver {
     uv_loop_t *loop;
     struct dns_queries *lookups;
     struct dns_queries *fresh; /* forgets at once; NULL: nobody has needed it */
-    struct lookup_turns *turns;
+    struct lookup_turns *turns, *fresh_turns;
     struct question *questions;
     uv_timer_t *begin; /* gives turns; freed in its close callback */
     char hostname[256];
 };
 
-/* Evaluated first by the loop, after `after_ms`, and for the last time so long after that. */
+/* Evaluated first by the loop, after `after_ms`, and for the last time so long after that, or after
+ * its lookups, if it is patient, have been under way for so long. */
 void question_open(struct question *q, struct resolver *r, size_t part_max, uint64_t timeout_ms);
 /* No lookup is under way any more, and it is freed, later. */
 void question_close(struct question *q);
