@@ -125,6 +125,7 @@ struct store_outcome {
     bool heard;       /* the host has said it; else it is what happened there */
     enum tls_policy tls_policy; /* of the host that was judged last */
     enum tls_result tls_result;
+    char tlsa[TLSA_TEXT]; /* the record that its certificate has fit; "" none */
     char suppress[64];   /* there is no such mailbox: put it on this tenant's list; empty: no */
     int64_t suppress_ms; /* for so long */
 };

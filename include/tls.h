@@ -63,12 +63,6 @@ enum tls_demand {
     TLS_VERIFIED /* that, and a certificate that is valid for the host */
 };
 
-/* The TLSA record that a certificate of the server's chain fits. */
-struct tls_match {
-    unsigned char usage, selector, mtype;
-    int depth; /* of that certificate; 0: the server's own */
-};
-
 /* By what a client judges the server's certificate. */
 enum tls_by {
     TLS_BY_AUTHORITIES,

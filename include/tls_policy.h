@@ -42,4 +42,14 @@ const char *tls_policy_name(enum tls_policy policy);
 /* "certificate-host-mismatch" …; "ok", and "none" where there was no judgement. */
 const char *tls_result_name(enum tls_result result);
 
+/* The TLSA record that a certificate of the server's chain fits. */
+struct tls_match {
+    unsigned char usage, selector, mtype;
+    int depth; /* of that certificate; 0: the server's own */
+};
+
+/* "3 1 1 depth 0". */
+enum { TLSA_TEXT = 32 };
+void tlsa_print(const struct tls_match *match, char text_r[TLSA_TEXT]);
+
 #endif

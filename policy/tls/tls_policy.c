@@ -4,6 +4,8 @@
 
 #include "check.h"
 
+#include <stdio.h>
+
 const char *tls_policy_name(enum tls_policy policy)
 {
     static const char *const names[TLS_POLICIES] = {
@@ -40,4 +42,10 @@ const char *tls_result_name(enum tls_result result)
     };
     CHECK((unsigned)result < TLS_RESULTS);
     return names[result];
+}
+
+void tlsa_print(const struct tls_match *match, char text_r[TLSA_TEXT])
+{
+    snprintf(text_r, TLSA_TEXT, "%u %u %u depth %d", match->usage, match->selector, match->mtype,
+             match->depth);
 }

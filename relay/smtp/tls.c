@@ -285,11 +285,12 @@ void tls_finish(struct tls *t)
 void tls_describe(const struct tls *t, char *text_r, size_t size)
 {
     struct tls_judgement j;
-    char by[40] = "";
+    char tlsa[TLSA_TEXT];
+    char by[TLSA_TEXT + 8] = "";
     tls_judge(t, &j);
+    tlsa_print(&j.match, tlsa);
     if (j.by == TLS_BY_DANE && j.result == TLS_RESULT_OK)
-        snprintf(by, sizeof(by), " TLSA %u %u %u depth %d", j.match.usage, j.match.selector,
-                 j.match.mtype, j.match.depth);
+        snprintf(by, sizeof(by), " TLSA %s", tlsa);
     snprintf(text_r, size, "%s %s%s", SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl), by);
 }
 

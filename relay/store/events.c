@@ -38,7 +38,7 @@ bool rows_event(struct database *db, const struct database_event *e, struct err 
                          TEXT(e->remote), TEXT(e->credential ? e->credential : ""),
                          TEXT(e->message_id ? e->message_id : ""), TEXT(e->sender ? e->sender : ""),
                          TEXT(e->first_time ? e->tenant : NULL), TEXT(e->tls_policy),
-                         TEXT(e->tls_result)),
+                         TEXT(e->tls_result), TEXT(e->tlsa)),
                     err);
 }
 
@@ -147,7 +147,8 @@ static bool give(struct database *db, struct rows *s, database_on_event *on_even
                                        .message_id = rows_get_text(s, 10),
                                        .sender = rows_get_text(s, 11),
                                        .tls_policy = rows_get_text(s, 12),
-                                       .tls_result = rows_get_text(s, 13)};
+                                       .tls_result = rows_get_text(s, 13),
+                                       .tlsa = rows_get_text(s, 14)};
         on_event(context, &event);
         found->count++;
         found->last = event.id;

@@ -98,6 +98,7 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
     if (o->tls_policy != TLS_POLICY_NONE) {
         event.tls_policy = tls_policy_name(o->tls_policy);
         event.tls_result = tls_result_name(o->tls_result);
+        event.tlsa = o->tlsa[0] ? o->tlsa : NULL;
     }
     return rows_event(db, &event, err) &&
            (o->report == STORE_REPORT_NONE || report_rows_owe(db, o, now_ms, err)) &&

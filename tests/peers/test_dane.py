@@ -261,6 +261,9 @@ def test_what_dns_says_decides(world, relay_factory):
         assert [line["kind"], line.get("tls_policy"), line.get("tls_result")][:1 + len(judged)] == [kind, *judged], (domain, line)
         if judged:
             assert (line.get("verified") == "yes") == (judged == ["dane", "ok"]), (domain, line)
+        said = line.get("tls", "").partition(" TLSA ")[2].rstrip("\"")
+        assert bool(said) == (judged[:1] in (["dane"], ["dane-mx-insecure"]) and judged[1:] == ["ok"]), (domain, line)
+        assert relay.wait_kind(ids[domain], kind)[0].get("tlsa", "") == said, (domain, line)
     check_texts(relay, ids, world)
     check_nothing_in_clear(world)
     check_questions(world)

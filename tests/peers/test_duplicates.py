@@ -132,6 +132,7 @@ def test_a_key_of_a_version_before_is_still_kept(relay):
         database.execute("INSERT INTO once(key, message, at, content) VALUES(?, ?, ?, zeroblob(16))", (key, message, int(time.time() * 1000)))
     database.executescript("DROP TABLE rest; DROP TABLE sent; DROP TABLE event_of; DROP TABLE indexed; ALTER TABLE event DROP COLUMN first_time;"
                            "ALTER TABLE event DROP COLUMN tls_policy; ALTER TABLE event DROP COLUMN tls_result;"
+                           "ALTER TABLE event DROP COLUMN tlsa;"
                            "CREATE INDEX event_message ON event(message); PRAGMA user_version = 7;")
     database.close()
     relay.start()

@@ -351,7 +351,8 @@ def test_recipients_sent_ahead_are_answered_in_their_order(throttled):
 
 # What each version brought, newest first, taken back.
 STEPS_BACK = {
-    11: "ALTER TABLE event DROP COLUMN tls_policy; ALTER TABLE event DROP COLUMN tls_result;",
+    11: "ALTER TABLE event DROP COLUMN tls_policy; ALTER TABLE event DROP COLUMN tls_result; "
+        "ALTER TABLE event DROP COLUMN tlsa;",
     10: "ALTER TABLE event DROP COLUMN first_time;",
     9: "DROP TABLE sent; DROP TABLE event_of; DROP TABLE indexed; CREATE INDEX event_message ON event(message);",
     8: "DROP TABLE rest;",

@@ -135,7 +135,7 @@ static const char older[] =
     "DROP TABLE report; DROP TABLE rest; ALTER TABLE recipient DROP COLUMN report;"
     "DROP TABLE sent; DROP TABLE event_of; DROP TABLE indexed;"
     "ALTER TABLE event DROP COLUMN first_time; ALTER TABLE event DROP COLUMN tls_policy;"
-    "ALTER TABLE event DROP COLUMN tls_result;"
+    "ALTER TABLE event DROP COLUMN tls_result; ALTER TABLE event DROP COLUMN tlsa;"
     "CREATE INDEX event_message ON event(message);"
     "PRAGMA user_version = 6;"
     "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote)"

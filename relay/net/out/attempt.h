@@ -37,6 +37,7 @@ struct attempt {
     bool verified;           /* its certificate was valid for its name, or fits what DNSSEC says */
     enum tls_policy tls_policy; /* of the host that was judged last */
     enum tls_result tls_result;
+    char tlsa[TLSA_TEXT];    /* the record that has fit, or "" */
     bool hop_dsn;            /* the hop reports on delivery itself */
     bool not_attempted;      /* our own fault */
     bool no_host;            /* none took the connection */

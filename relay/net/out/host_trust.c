@@ -71,6 +71,8 @@ static void note(const struct outbound *c)
 {
     c->attempt->tls_policy = c->policy.policy;
     c->attempt->tls_result = c->policy.result;
+    bool fits = c->policy.need == HOST_NEEDS_CERTIFICATE && c->policy.result == TLS_RESULT_OK;
+    snprintf(c->attempt->tlsa, sizeof(c->attempt->tlsa), "%s", fits ? c->tlsa : "");
 }
 
 /* ---- what is demanded ---- */
@@ -338,6 +340,7 @@ static void prove(struct outbound *c)
         c->policy = policy_for(c, &e);
     } else {
         c->policy.result = j.result;
+        tlsa_print(&j.match, c->tlsa);
         if (j.result == TLS_RESULT_OK)
             dane_digest(host_trust_terms(c, &dane), c->proven.host);
     }

@@ -58,6 +58,7 @@ struct outbound {
     size_t trust_count;
     struct host_trust *dane;   /* the one of the host that it is with; NULL: none yet */
     struct host_policy policy; /* of that host, for the attempt */
+    char tlsa[TLSA_TEXT];      /* the record that its certificate has fit, or "" */
     char misfit[120];          /* what was wrong with its certificate */
     bool undecided;      /* its certificate does not fit, and its records are asked for anew */
     bool unusable;       /* TLS can use none of its TLSA records */

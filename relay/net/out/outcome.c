@@ -53,6 +53,7 @@ static void note_remote(const struct attempt *p, size_t i, struct store_outcome 
     if (o->remote[0] && !row->over) {
         o->tls_policy = p->tls_policy;
         o->tls_result = p->tls_result;
+        snprintf(o->tlsa, sizeof(o->tlsa), "%s", p->tlsa);
     }
 }
 
