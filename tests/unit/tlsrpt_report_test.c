@@ -90,8 +90,8 @@ static void the_message(void **state)
     static const char *const fields[] = {"From: <tls@relay.example>\r\n",
                                          "To: <\"a,b\"@club.example>\r\n",
                                          "Date: Fri, 02 Jan 2026 00:10:00 +0000\r\n",
-                                         "Subject: Report Domain: club.example\r\n Submitter: relay.example\r\n"
-                                         " Report-ID: <2026-01-01.club.example@relay.example>\r\n",
+                                         ("Subject: Report Domain: club.example\r\n Submitter: relay.example\r\n"
+                                          " Report-ID: <2026-01-01.club.example@relay.example>\r\n"),
                                          "TLS-Report-Domain: club.example\r\n",
                                          "TLS-Report-Submitter: relay.example\r\n",
                                          "TLS-Required: No\r\n",
