@@ -83,7 +83,7 @@ static void let_go_of_some(struct queue *q, int64_t now_ms)
         next = d->next_answer;
         if (!makes_room(d, now_ms))
             continue;
-        domain_forget(q, d, now_ms);
+        domain_forget(q, d);
         forgotten++;
     }
     if (forgotten > 0)
@@ -94,7 +94,7 @@ void answers_sweep(struct queue *q, int64_t now_ms)
 {
     struct domain *unused;
     while ((unused = answer_too_much(q)))
-        domain_forget(q, unused, now_ms);
+        domain_forget(q, unused);
     if (q->lookup[0].count + q->lookup[1].count == 0)
         return;
     let_go_of_some(q, now_ms);

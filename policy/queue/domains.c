@@ -271,7 +271,7 @@ void line_changed(struct queue *q, struct line *line, int64_t now_ms)
         line->head_number =
             head->suspect ? UINT_MAX : head->number; /* after those of that message */
         if (stale)
-            domain_forget(q, domain, now_ms);
+            domain_forget(q, domain);
         else
             stand(q, line);
         return;
@@ -328,18 +328,16 @@ void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, siz
     settle_domain(q, domain);
 }
 
-void domain_unresolvable(struct queue *q, struct domain *domain, int64_t until_ms, int64_t now_ms)
+void domain_unresolvable(struct queue *q, struct domain *domain, int64_t until_ms)
 {
-    (void)now_ms;
     domain->until_ms = until_ms;
     change_state(q, domain, DOMAIN_UNRESOLVABLE, NULL);
     answer_came(q, domain, bytes_of(domain));
     settle_domain(q, domain);
 }
 
-void domain_forget(struct queue *q, struct domain *domain, int64_t now_ms)
+void domain_forget(struct queue *q, struct domain *domain)
 {
-    (void)now_ms;
     if (domain->state == DOMAIN_LEADS || domain->state == DOMAIN_UNRESOLVABLE) {
         enum domain_state state = domain->refreshing ? DOMAIN_RESOLVING : DOMAIN_UNRESOLVED;
         domain->refreshing = false;
@@ -352,7 +350,7 @@ void domain_forget(struct queue *q, struct domain *domain, int64_t now_ms)
     settle_domain(q, domain);
 }
 
-void domains_forget_all(struct queue *q, int64_t now_ms)
+void domains_forget_all(struct queue *q)
 {
     size_t count = q->domains.count;
     struct domain **all = xcalloc(count + 1, sizeof(struct domain *));
@@ -360,7 +358,7 @@ void domains_forget_all(struct queue *q, int64_t now_ms)
     for (size_t i = 0; i < count; i++)
         all[i] = pointer_table_next(&q->domains, &at);
     for (size_t i = 0; i < count; i++) /* each may be freed by it */
-        domain_forget(q, all[i], now_ms);
+        domain_forget(q, all[i]);
     free(all);
 }
 

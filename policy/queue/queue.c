@@ -214,16 +214,17 @@ void queue_unresolvable(struct queue *q, const char *name, int result, const cha
         return;
     domain_set_why(q, domain, text);
     domain->result = result;
-    domain_unresolvable(q, domain, now_ms + retry_ms, now_ms);
+    domain_unresolvable(q, domain, now_ms + retry_ms);
 }
 
 void queue_forget_answers(struct queue *q, const char *domain_or_null, int64_t now_ms)
 {
     struct domain *domain = domain_or_null ? domain_find(q, domain_or_null) : NULL;
+    (void)now_ms;
     if (domain)
-        domain_forget(q, domain, now_ms);
+        domain_forget(q, domain);
     if (!domain_or_null)
-        domains_forget_all(q, now_ms);
+        domains_forget_all(q);
 }
 
 /* ---- connections ---- */

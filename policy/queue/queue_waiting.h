@@ -83,9 +83,9 @@ void line_changed(struct queue *q, struct line *line, int64_t now_ms);
 /* It leaves where it stands now; its lines go with it. */
 void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, size_t bytes,
                   int64_t until_ms); /* `bytes`: that the shell keeps for it */
-void domain_unresolvable(struct queue *q, struct domain *domain, int64_t until_ms, int64_t now_ms);
-void domain_forget(struct queue *q, struct domain *domain, int64_t now_ms);
-void domains_forget_all(struct queue *q, int64_t now_ms);
+void domain_unresolvable(struct queue *q, struct domain *domain, int64_t until_ms);
+void domain_forget(struct queue *q, struct domain *domain);
+void domains_forget_all(struct queue *q);
 /* It wants a lookup for the sake of this line. */
 void domain_ask(struct queue *q, struct domain *domain, const struct line *line);
 void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms);

@@ -100,7 +100,8 @@ enum delivery_stage transaction_data_answered(struct delivery *d, const struct v
     return RSET;
 }
 
-/* Of an empty message, which nobody is to get. */
+/* Of an empty message, which nobody is to get. The answer to any other message is that of its end,
+ * and never comes here: doubt.c. */
 enum delivery_stage transaction_body_answered(struct delivery *d, const struct verdict *v)
 {
     (void)d;

@@ -203,8 +203,8 @@ void host_trust_leave(struct outbound *c)
 
 void host_trust_look(struct outbound *c, size_t host)
 {
-    const struct host *one = &c->attempt->work->hosts->hosts.all[host];
     CHECK(host < c->trust_count);
+    const struct host *one = &c->attempt->work->hosts->hosts.all[host];
     struct host_trust *t = &c->trusts[host];
     if (t->lookup || t->answer.state != DANE_PENDING || !asks(c))
         return;
