@@ -6,7 +6,8 @@
  * class security's mail asks for. Of that a tenant has at most twice what it leaves free
  * (shares.h); more of its domains are looked up when it has less (answer_turns.c).
  *
- * A lane takes memory, too, as long as any domain leads there: the first of them pays for it.
+ * A lane takes memory, too, as long as any domain leads there: the first of them pays for it. Each
+ * connection that opens has a copy of the answer, for which the tenant pays whose mail it is.
  *
  * The last quarter is for answers that nobody needs just now. Of those the tenant that has most
  * gives up its oldest first.
@@ -153,6 +154,18 @@ void answer_leaves_lane(struct queue *q, struct domain *domain, struct lane *lan
     pay_for_lane(q, domain, 0);
     if (lane->domains)
         pay_for_lane(q, lane->domains, lane_bytes(lane));
+}
+
+void answer_copied(struct queue *q, struct tenant *tenant, size_t bytes)
+{
+    tenant->answer_bytes += bytes;
+    q->answer_bytes += bytes;
+}
+
+void answer_copy_gone(struct queue *q, struct tenant *tenant, size_t bytes)
+{
+    tenant->answer_bytes -= bytes;
+    q->answer_bytes -= bytes;
 }
 
 void answer_gone(struct queue *q, struct domain *domain)

@@ -250,6 +250,8 @@ struct connection *connection_new(struct queue *q, struct line *line, int64_t no
     DL_APPEND2(d->connections, c, prev_of, next_of);
     c->trier = line->tenant;
     c->trier->users++;
+    c->copied = line->domain->bytes - line->domain->lane_bytes;
+    answer_copied(q, c->trier, c->copied);
     d->trying_count++;
     fair_charge(&d->trying, c->trier, 1);
     enter(q, c, CONNECTION_OPENING, now_ms);
@@ -265,6 +267,7 @@ void connection_has_worked(struct queue *q, struct connection *c)
     if (!tenant)
         return;
     c->trier = NULL;
+    answer_copy_gone(q, tenant, c->copied);
     d->trying_count--;
     fair_refund(&d->trying, tenant, 1);
     tenant->users--;

@@ -43,6 +43,7 @@ struct connection {
     int64_t since_ms, opened_ms, hurried_ms;
     unsigned messages, run; /* run: since its lane was last passed over */
     struct tenant *trier;   /* for whom it was opened, until a message has gone through */
+    size_t copied; /* bytes of the answer that the shell has copied for that, which he pays */
     struct tenant *payer;   /* whose its addresses are: who had it last */
     struct users users;     /* whose it was last */
     struct kept_item kept;  /* queue.kept_idle */

@@ -194,6 +194,37 @@ static void unused_answers_have_a_limit_by_their_size(void **state)
     queue_free(t.q);
 }
 
+static uint64_t own_bytes(size_t shell)
+{
+    return sizeof(struct domain) + strlen("e0.test") + shell;
+}
+
+static uint64_t copies(const struct queue *q)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < q->slot_count; i++)
+        bytes += q->slots[i].connection && q->slots[i].connection->trier ? q->slots[i].connection->copied : 0;
+    return bytes;
+}
+
+/* Each has the hosts in an order of its own. */
+static void what_opens_is_charged_to_whose_it_is(void **state)
+{
+    struct told t;
+    struct queue_decision d;
+    (void)state;
+    begin(&t);
+    add(&t, "eve", "e0.test");
+    while (queue_decide(t.q, &d, t.now_ms) && d.kind != QUEUE_OPEN)
+        answer(&t, d.domain);
+    uint64_t connection = d.connection;
+    uint64_t opening = t.q->answer_bytes;
+    assert_int_equal(copies(t.q), own_bytes(SHELL_BYTES));
+    assert_false(queue_connection_failed(t.q, connection, QUEUE_FAIL_REFUSED, "refused", t.now_ms));
+    assert_int_equal(opening - t.q->answer_bytes, own_bytes(SHELL_BYTES));
+    queue_free(t.q);
+}
+
 /* Bob's domain has the hosts of eve's: when hers is forgotten, what they take is paid for as before. */
 static void what_a_lane_takes_is_paid_for_as_long_as_a_domain_leads_there(void **state)
 {
@@ -203,19 +234,19 @@ static void what_a_lane_takes_is_paid_for_as_long_as_a_domain_leads_there(void *
     add(&t, "eve", "e0.test");
     decide(&t);
     int64_t hers = t.message;
-    uint64_t lane = t.q->answer_bytes - SHELL_BYTES;
+    uint64_t lane = t.q->answer_bytes - copies(t.q) - SHELL_BYTES;
     assert_in_range(lane, 2000, 20000); /* with the domain itself */
     t.same_hosts = true;
     add(&t, "bob", "b0.test");
     decide(&t);
-    assert_in_range(t.q->answer_bytes, lane + SHELL_BYTES, lane + SHELL_BYTES + 1000);
+    assert_int_equal(t.q->answer_bytes - copies(t.q), lane + SHELL_BYTES + own_bytes(BOB_BYTES));
     queue_drop(t.q, hers, 0, t.now_ms);
     queue_forget_answers(t.q, "e0.test", t.now_ms);
     assert_int_equal(t.kept, 1);
-    assert_int_equal(t.q->answer_bytes, lane + BOB_BYTES);
+    assert_int_equal(t.q->answer_bytes - copies(t.q), lane + BOB_BYTES);
     add(&t, "eve", "e0.test");
     decide(&t);
-    assert_in_range(t.q->answer_bytes, lane + SHELL_BYTES, lane + SHELL_BYTES + 1000);
+    assert_int_equal(t.q->answer_bytes - copies(t.q), lane + BOB_BYTES + own_bytes(SHELL_BYTES));
     queue_free(t.q);
 }
 
@@ -265,6 +296,7 @@ int main(void)
         cmocka_unit_test(what_one_tenant_asks_leaves_room_for_others),
         cmocka_unit_test(a_domain_that_waits_goes_over_to_who_may_have_it),
         cmocka_unit_test(what_does_not_move_makes_room_in_turn),
+        cmocka_unit_test(what_opens_is_charged_to_whose_it_is),
         cmocka_unit_test(what_a_lane_takes_is_paid_for_as_long_as_a_domain_leads_there),
         cmocka_unit_test(unused_answers_have_a_limit_by_their_size),
         cmocka_unit_test(a_long_list_has_a_short_name),
