@@ -33,6 +33,7 @@ struct config_route {
     char username[256], password[256]; /* empty: no AUTH */
     char password_file[1024];
     enum dane_mode dane;
+    enum sts_mode mta_sts;
     enum tls_demand handshake;
     struct trust trust; /* what it demands of a connection; of no settings yet */
 };
@@ -58,11 +59,8 @@ enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256, CONFIG_SECTIONS_MAX = 20
 
 enum config_rsa_path { RSA_PATH_AUTO, RSA_PATH_ALWAYS, RSA_PATH_OFF };
 
-enum config_dnssec {
-    CONFIG_DNSSEC_OFF,
-    CONFIG_DNSSEC_ON,
-    CONFIG_DNSSEC_AUTO /* in the file only */
-};
+/* AUTO: in the file only. */
+enum config_dnssec { CONFIG_DNSSEC_OFF, CONFIG_DNSSEC_ON, CONFIG_DNSSEC_AUTO };
 
 /* Who may use the control socket, besides root and the relay's own user. */
 struct config_party {
@@ -113,7 +111,8 @@ struct config {
     enum config_rsa_path rsa_path;
     bool sandbox_required; /* else: as much of it as the system has */
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;
-    enum dane_mode dane; /* of routes that do not say it */
+    enum dane_mode dane; /* of routes that do not say it; the same: */
+    enum sts_mode mta_sts;
     unsigned connect_timeout_s, next_host_after_s, idle_reuse_s, suppress_days;
     struct ip_network *private_networks; /* where somebody's DNS may lead us all the same */
     size_t private_network_count;
@@ -161,7 +160,7 @@ void config_report_add(struct config_report *report, bool wrong, const char *tex
 MUST_CHECK bool config_read_all(const char *path, const struct opener *opener,
                                 struct config **config_r, struct config_report *report);
 
-/* May a reload go from one to the other? The err names all that needs a restart. */
+/* May a reload lead there? The err names all that needs a restart. */
 MUST_CHECK bool config_may_follow(const struct config *now, const struct config *fresh,
                                   struct err *err);
 
@@ -172,7 +171,7 @@ void config_quote(const char *text, struct buf *out);
 
 /* What its row in the table says of a setting. */
 struct config_about {
-    const char *fallback, *about; /* what it is when the file does not say it; a line for people */
+    const char *fallback, *about; /* what it is when the file does not say it; for people */
     char allowed[300];
     bool needs_restart;
 };

@@ -8,6 +8,7 @@
 #include "dispatch.h"
 #include "keyring.h"
 #include "signing_threads.h"
+#include "sts.h"
 #include "worker.h"
 
 struct attempt;
@@ -21,6 +22,7 @@ struct deliveries_shared {
     struct keyring *keyring;
     struct incidents *incidents;
     struct signing_threads *signing_threads;
+    struct sts *sts;
 };
 
 struct works {

@@ -8,6 +8,17 @@
 
 #include "dane.h"
 
+/* The setting `mta_sts`. */
+enum sts_mode {
+    STS_MODE_UNSAID, /* of a route: as all others */
+    STS_MODE_OFF,    /* no policy is asked for */
+    STS_MODE_REPORT, /* judged and told, and nothing follows from it */
+    STS_MODE_ON
+};
+
+/* What the domain's own policy says (mta_sts.h). */
+enum sts_state { STS_PENDING, STS_NONE, STS_TESTING, STS_ENFORCE };
+
 /* The setting `dane`. */
 enum dane_mode {
     DANE_MODE_UNSAID, /* of a route: as all others */
@@ -20,6 +31,7 @@ enum host_need {
     HOST_NEEDS_NOTHING,     /* the best that it offers, clear text at worst */
     HOST_NEEDS_ITS_ROUTE,   /* what the route says */
     HOST_NEEDS_ENCRYPTION,  /* TLS, with whoever answers */
+    HOST_NEEDS_AUTHORITY,   /* a certificate for its name, by an authority */
     HOST_NEEDS_CERTIFICATE, /* one that a TLSA record of the host fits */
     HOST_IS_UNUSABLE        /* another one is tried; without one, the mail waits */
 };
@@ -30,6 +42,10 @@ struct host_situation {
     bool secure; /* DNSSEC has led to the host, or the operator */
     enum dane_mode mode;
     enum dane_state dane; /* DANE_PENDING: it was not asked for */
+    enum sts_mode sts_mode;
+    enum sts_state sts;
+    bool named;                /* the policy names the host */
+    enum tls_result no_policy; /* why there is none although there should be; or NONE */
 };
 
 struct host_policy {
@@ -41,6 +57,10 @@ struct host_policy {
 
 /* May TLSA records of its hosts decide anything? Else they are not to be asked for. */
 bool host_policy_asks(const struct host_situation *s);
+/* The same of the domain's policy. */
+bool host_policy_asks_domain(const struct host_situation *s);
+/* Does it hang on the domain's policy, which is not known yet? DANE, where it decides, does not. */
+bool host_policy_awaits(const struct host_situation *s);
 /* Is clear text out of the question? */
 bool host_policy_demands_tls(const struct host_policy *policy);
 void host_policy_decide(const struct host_situation *s, struct host_policy *policy_r);

@@ -79,6 +79,7 @@ struct tls {
     struct err err;         /* when FAILED */
     unsigned chatter;       /* handshake messages since the last plain text */
     enum tls_demand demand; /* a client's */
+    bool valid;             /* the same: of sessions */
     enum tls_by by;
     struct tls_match match; /* of the session that is offered */
     char *session_key;      /* a client's: what sessions are kept by; NULL: none are */
@@ -102,6 +103,7 @@ struct tls_terms {
     enum tls_demand demand;
     const struct dane *dane; /* NULL: none. If one of its records can be used, they and the names
                                 beside them decide in place of `host` and `demand` (RFC 7672) */
+    bool valid; /* no session is kept or resumed but of a certificate that is valid for the host */
     const char *session_key; /* which server it is. NULL: no session is resumed, nor kept */
 };
 

@@ -75,6 +75,16 @@ static void set_dane(struct config_reading *r, cfg_t *section, struct config_rou
         route->trust.dane = route->dane;
 }
 
+static void set_sts(struct config_reading *r, cfg_t *section, struct config_route *route)
+{
+    bool said = route->mta_sts != STS_MODE_UNSAID;
+    if (said && route->tls != DELIVERY_TLS_MAY && section)
+        config_note(r, section, "mta_sts",
+                    "is of no use where tls is \"require\", \"verify\" or \"implicit\"");
+    if (!said)
+        route->mta_sts = r->config->mta_sts;
+}
+
 /* What it demands of a connection, once all else is read. */
 static void demand(struct config_route *route)
 {
@@ -170,6 +180,7 @@ void config_routes_finish(struct config_reading *r)
         set_port(r, section, &c->routes[i]);
         check_login(r, section, &c->routes[i]);
         set_dane(r, section, &c->routes[i]);
+        set_sts(r, section, &c->routes[i]);
         demand(&c->routes[i]);
         check_circle(r, section, &c->routes[i]);
     }
@@ -177,4 +188,5 @@ void config_routes_finish(struct config_reading *r)
     c->routes[c->route_count++] =
         (struct config_route){.domain = "*", .port = c->delivery_port, .tls = DELIVERY_TLS_MAY};
     set_dane(r, NULL, &c->routes[c->route_count - 1]);
+    set_sts(r, NULL, &c->routes[c->route_count - 1]);
 }

@@ -44,6 +44,8 @@ static const char *const dane_modes[] = {[DANE_MODE_UNSAID] = "unsaid",
                                          [DANE_MODE_REPORT] = "report",
                                          [DANE_MODE_ON] = "on",
                                          NULL};
+_Static_assert((int)STS_MODE_OFF == (int)DANE_MODE_OFF && (int)STS_MODE_ON == (int)DANE_MODE_ON,
+               "mta_sts has the same words");
 static const char *const dnssec_modes[] = {
     [CONFIG_DNSSEC_OFF] = "off", [CONFIG_DNSSEC_ON] = "on", [CONFIG_DNSSEC_AUTO] = "auto", NULL};
 static const char *const classes[] = {"security",   "confirmation", "notification",
@@ -127,6 +129,9 @@ static const struct config_setting delivery[] = {
     ROW(config, "dane", WORD, dane, "on",
         "Whether TLSA records decide which certificate a host must have",
         .min = DANE_MODE_OFF, .words = dane_modes),
+    ROW(config, "mta_sts", WORD, mta_sts, "on",
+        "Whether a domain's own policy (MTA-STS) decides which hosts may have its mail",
+        .min = STS_MODE_OFF, .words = dane_modes),
     ROW(config, "ca_file", TEXT, ca_file, "",
         "The certificate authorities that are trusted; the system's by default"),
     LIST(config, "private_networks", TEXTS, networks, network_count, NULL,
@@ -141,6 +146,9 @@ static const struct config_setting route[] = {
         .min = DELIVERY_TLS_MAY, .words = route_modes),
     ROW(config_route, "dane", WORD, dane, NULL, "The same as delivery.dane, for these domains",
         .min = DANE_MODE_OFF, .words = dane_modes),
+    ROW(config_route, "mta_sts", WORD, mta_sts, NULL,
+        "The same as delivery.mta_sts, for these domains",
+        .min = STS_MODE_OFF, .words = dane_modes),
     ROW(config_route, "username", TEXT, username, "", "AUTH at the smart host", QUIET),
     ROW(config_route, "password_file", TEXT, password_file, "",
         "The file whose first line is the password", QUIET),

@@ -211,8 +211,8 @@ static void resume(struct tls *t, const struct tls_terms *terms)
     if (t->by == TLS_BY_DANE)
         dane_digest(terms->dane, digest);
     t->session_key = xcalloc(1, size);
-    int used = snprintf(t->session_key, size, "%s %u %u ", terms->session_key,
-                        (unsigned)terms->demand, (unsigned)t->by);
+    int used = snprintf(t->session_key, size, "%s %u %u %u ", terms->session_key,
+                        (unsigned)terms->demand, (unsigned)t->by, (unsigned)terms->valid);
     for (size_t i = 0; i < sizeof(digest); i++)
         used += snprintf(t->session_key + used, size - (size_t)used, "%02x", digest[i]);
     t->resumes = tls_sessions_offer(t);
@@ -230,6 +230,7 @@ void tls_connect_on(struct tls *t, struct tls_context *context, const struct tls
     t->demand = terms->demand;
     if (t->demand >= TLS_STRONG) /* whoever vouches for the certificate */
         CHECK(SSL_set_cipher_list(t->ssl, tls_strong_ciphers) == 1);
+    t->valid = terms->valid;
     SSL_set_connect_state(t->ssl);
     if (terms->session_key)
         resume(t, terms);

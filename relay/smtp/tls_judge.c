@@ -57,7 +57,7 @@ bool tls_met(const struct tls *t, struct tls_match *match_r)
     *match_r = (struct tls_match){0};
     if (t->by == TLS_BY_DANE)
         return fits(t, match_r);
-    return t->demand != TLS_VERIFIED || SSL_get_verify_result(t->ssl) == X509_V_OK;
+    return (t->demand != TLS_VERIFIED && !t->valid) || SSL_get_verify_result(t->ssl) == X509_V_OK;
 }
 
 static void judge_certificate(const struct tls *t, struct tls_judgement *j)

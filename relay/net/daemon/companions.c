@@ -10,12 +10,6 @@
 
 #include <unistd.h>
 
-/* Only where there is somebody to speak to. */
-static bool start_fetcher(struct companions *p, const struct config *c, struct err *err)
-{
-    return !c->alert_webhook[0] || fetcher_start(&p->fetcher, err);
-}
-
 bool companions_start(struct companions *p, const struct config *c, struct err *err)
 {
     struct readable readable;
@@ -23,7 +17,7 @@ bool companions_start(struct companions *p, const struct config *c, struct err *
     bool ok =
         opener_start(c->state_dir, &readable.secret, &p->opener, err) &&
         sandbox_become_owner(c->state_dir, err) &&
-        helper_start(c->alert_command, &p->helper, err) && start_fetcher(p, c, err) &&
+        helper_start(c->alert_command, &p->helper, err) && fetcher_start(&p->fetcher, err) &&
         sandbox_files(c->state_dir, readable.places, readable.place_count, &p->landlock, err) &&
         sandbox_calls(SANDBOX_RELAY, err);
     readable_fini(&readable);

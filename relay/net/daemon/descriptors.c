@@ -10,12 +10,14 @@
 #include <sys/resource.h>
 
 enum {
-    OWN = 60,           /* the store, the page, the helper, a reload, what is read for commands */
+    OWN = 104,          /* the store, the page, the helper, a reload, what is read for commands; 24
+                           fetches of policies, and what their resolver needs besides sockets */
     OWN_PER_SHARD = 24, /* besides its listeners: its loop, its resolver's thread; the same again,
                            and sockets, for what is looked up anew */
     LEAST = 40,         /* to share out */
     COMMANDS_LEAST = 12,
-    DNS_LEAST = 8,   /* of each resolver: those of shards, and the one of alignment */
+    DNS_LEAST = 8,   /* of each resolver: those of shards, and two others */
+    DNS_OTHERS = 2,  /* of alignment, of MTA-STS */
     PER_CLIENT = 2,  /* the connection, and the body of a large message */
     PER_HTTP = 4,    /* the connection, both ends of a socket pair, and one that is being closed */
     PER_ATTEMPT = 4, /* its connection, its record, and two connections that are kept for reuse */
@@ -94,12 +96,13 @@ static void divide_probes(unsigned rest, struct descriptors *d)
 bool descriptors_divide(unsigned all, const struct config *config, struct descriptors *d)
 {
     unsigned least = own(config) + COMMANDS_LEAST + HTTP_LEAST * PER_HTTP +
-                     DNS_LEAST * (config->shards + 1) + PROBE_LEAST * ZONE_PROBER_DESCRIPTORS;
+                     DNS_LEAST * (config->shards + DNS_OTHERS) +
+                     PROBE_LEAST * ZONE_PROBER_DESCRIPTORS;
     *d = (struct descriptors){.all = all, .needed = least + LEAST};
     if (all < d->needed)
         return false;
     unsigned rest = all - least;
-    unsigned dns = DNS_LEAST + rest / 16 / (config->shards + 1);
+    unsigned dns = DNS_LEAST + rest / 16 / (config->shards + DNS_OTHERS);
     d->mail_open = rest / 2 / PER_CLIENT;
     d->clients = d->mail_open - passing(d->mail_open);
     d->attempts = at_most(rest / 4 / PER_ATTEMPT, ATTEMPTS_MAX);
@@ -115,7 +118,7 @@ bool descriptors_divide(unsigned all, const struct config *config, struct descri
 unsigned descriptors_sum(const struct descriptors *d, const struct config *config)
 {
     return own(config) + d->mail_open * PER_CLIENT + d->attempts * PER_ATTEMPT +
-           d->http_open * PER_HTTP + (d->queries + d->tcp_queries) * (config->shards + 1) +
+           d->http_open * PER_HTTP + (d->queries + d->tcp_queries) * (config->shards + DNS_OTHERS) +
            d->probes * (d->probe_servers + 1) * ZONE_PROBER_DESCRIPTORS + d->commands;
 }
 

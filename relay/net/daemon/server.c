@@ -37,6 +37,7 @@
 #include "settings_read.h"
 #include "shard.h"
 #include "standing.h"
+#include "sts.h"
 #include "trace.h"
 
 #include <malloc.h>
@@ -63,6 +64,7 @@ struct server {
     struct login_limits *watch;
     struct incidents *incidents;
     struct alignment_service *alignment_service;
+    struct sts *sts;
     struct page *page; /* NULL: no page is served */
     struct common common;
     struct deliveries **homes; /* of the shards, for the queue */
@@ -125,6 +127,7 @@ static bool reload(void *context, struct err *err)
     store_set_reports(e->common.store, fresh->config->hostname, &fresh->config->throttle);
     keyring_refresh(e->keyring, NULL);
     alignment_service_change_config(e->alignment_service, fresh->config);
+    sts_change_settings(e->sts, fresh);
     rotator_change_config(e->rotator, fresh->config);
     page_change_settings(e->page, fresh);
     for (size_t i = 0; i < e->shard_count; i++)
@@ -169,6 +172,8 @@ static void close_main(struct server *e)
         rotator_close(e->rotator);
     if (e->alignment_service)
         alignment_service_close(e->alignment_service);
+    if (e->sts)
+        sts_close(e->sts);
     memory_limit_close(&e->memory);
     if (e->cert_watch)
         cert_watch_close(e->cert_watch);
@@ -247,6 +252,7 @@ static void share(struct server *e)
     e->common.deliveries.dispatch = e->dispatch;
     e->common.deliveries.keyring = e->keyring;
     e->common.deliveries.incidents = e->incidents;
+    e->common.deliveries.sts = e->sts;
     e->account_changes = (struct account_changes){&e->inbox, &e->common, e->keyring,
                                                   e->alignment_service, e->rotator};
     e->common.http.page = e->page;
@@ -366,6 +372,7 @@ static bool start_services(struct server *e, const struct config *config, struct
             alerter_new(&e->loop, &e->companions, config, e->common.store, &e->alerter, err)) &&
            alignment_service_new(&e->loop, config, store_directory(e->common.store),
                                  &e->alignment_service, err) &&
+           sts_new(&e->loop, e->settings, e->companions.fetcher, e->common.store, &e->sts, err) &&
            (!serves_page(config) || page_start(e->common.store, e->settings, &e->page, err)) &&
            control_socket_open(&e->loop, config, e->common.store, &relay, &e->control_socket, err);
 }
@@ -422,6 +429,7 @@ static bool end(struct server *e)
     rotator_free(e->rotator);
     alerter_free(e->alerter);
     alignment_service_free(e->alignment_service);
+    sts_free(e->sts);
     keyring_free(e->keyring);
     login_limits_free(e->watch);
     incidents_free(e->incidents);

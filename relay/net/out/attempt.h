@@ -11,6 +11,7 @@
 
 #include "deliveries.h"
 #include "delivery.h"
+#include "host_policy.h"
 #include "tls_policy.h"
 
 struct attempt {
@@ -41,7 +42,14 @@ struct attempt {
     bool hop_dsn;            /* the hop reports on delivery itself */
     bool not_attempted;      /* our own fault */
     bool no_host;            /* none took the connection */
-    bool distrusted;         /* DNSSEC, as we see it for this mail, has kept it from a host */
+    bool distrusted;         /* DNSSEC or its domain's policy has kept it from a host */
+    struct attempt_policy {  /* of its domain, by MTA-STS: domain_policy.c */
+        struct sts_ask *ask; /* NULL: not asked for just now */
+        struct sts_answer answer;
+        bool known, doubted;
+        void (*done)(void *context);
+        void *context; /* the connection that has the attempt, while it is asked for */
+    } domain;
     int64_t clock_offset_ms; /* of the mail's times */
     bool damaged;
     struct buf dialogue;
@@ -92,6 +100,22 @@ void attempt_note_unsigned(const struct attempt *p, const char *why);
 /* Lines that `who` has said, for the dialogue, if it is wanted; `p` may be NULL. */
 void attempt_note_dialogue(struct attempt *p, const struct delivery *d, const char *who,
                            struct span bytes);
+
+/* ---- domain_policy.c ---- */
+
+/* Ask for its domain's policy, unless its route needs none: `done` is called when it is known,
+ * unless it is at once. With `doubt` once more, past all caches. */
+void domain_policy_ask(struct attempt *p, bool doubt, void (*done)(void *context), void *context);
+/* It is of no use any more to who has asked. */
+void domain_policy_leave(struct attempt *p);
+/* What is said of this host by the policy of mail to `domain`, as far as that is known. `p`: NULL,
+ * or the attempt that has asked for it. */
+void domain_policy_say(struct deliveries *home, const struct config_route *route,
+                       const char *domain, const struct attempt *p, const char *host,
+                       struct host_situation *situation);
+/* A policy has these hosts' mail looked at; it is asked for beside them. */
+void domain_policy_prefetch(struct deliveries *home, const struct config_route *route,
+                            const struct dispatch_work *work);
 
 /* ---- outcome.c ---- */
 

@@ -4,6 +4,8 @@
  *
  * Happy path: a host is dialled, and its records are asked for - it has said EHLO: what TLS must be
  * is decided - handshake - its certificate fits, which the connection has proven from now on.
+ * Where DANE does not decide, the domain's own policy does (MTA-STS), which is asked for at the
+ * same time, and once more, past all caches, before a host is left for its sake.
  *
  * Failure modes:
  * - no answer about the records, or no TLS though there are some: the next host
@@ -14,7 +16,6 @@
  */
 #include "host_trust.h"
 
-#include "log.h"
 #include "outbound_parts.h"
 
 #include <stdio.h>
@@ -35,28 +36,35 @@ struct errand {
     const struct config_route *route;
     const struct hosts *hosts;
     const char *next_hop; /* the domain, or the host that the route names */
+    const char *domain;
+    const struct attempt *attempt; /* that has asked for its domain's policy; NULL: none yet */
 };
 
 static struct errand errand_of(const struct config_route *route, const struct dispatch_work *work)
 {
     return (struct errand){.route = route,
                            .hosts = &work->hosts->hosts,
-                           .next_hop = route->host[0] ? route->host : work->attempt->domain};
+                           .next_hop = route->host[0] ? route->host : work->attempt->domain,
+                           .domain = work->attempt->domain};
 }
 
 static struct errand present(const struct outbound *c)
 {
-    return errand_of(c->attempt->route, c->attempt->work);
+    struct errand e = errand_of(c->attempt->route, c->attempt->work);
+    e.attempt = c->attempt;
+    return e;
 }
 
 /* ---- what is known ---- */
 
 static struct host_situation situation(const struct outbound *c, const struct errand *e)
 {
-    return (struct host_situation){.fixed = e->route->tls != DELIVERY_TLS_MAY,
-                                   .secure = e->hosts->secure,
-                                   .mode = c->without_dnssec ? DANE_MODE_OFF : e->route->dane,
-                                   .dane = c->dane ? c->dane->answer.state : DANE_PENDING};
+    struct host_situation s = {.fixed = e->route->tls != DELIVERY_TLS_MAY,
+                               .secure = e->hosts->secure,
+                               .mode = c->without_dnssec ? DANE_MODE_OFF : e->route->dane,
+                               .dane = c->dane ? c->dane->answer.state : DANE_PENDING};
+    domain_policy_say(c->home, e->route, e->domain, e->attempt, c->host_name, &s);
+    return s;
 }
 
 static bool asks(const struct outbound *c)
@@ -104,6 +112,8 @@ static struct trust demanded_by(const struct outbound *c, const struct errand *e
         return demanded;
     if (demanded.level < TRUST_ENCRYPTED)
         demanded.level = TRUST_ENCRYPTED;
+    if (policy->need == HOST_NEEDS_AUTHORITY)
+        demanded.level = TRUST_VERIFIED;
     if (policy->need == HOST_IS_UNUSABLE) {
         memset(demanded.host, 0xff, sizeof(demanded.host)); /* which nobody can prove */
     } else if (policy->need == HOST_NEEDS_CERTIFICATE) {
@@ -113,15 +123,22 @@ static struct trust demanded_by(const struct outbound *c, const struct errand *e
     return demanded;
 }
 
+/* Of the connection, for a policy that it may not have been made by. */
+static enum tls_result judged(const struct outbound *c)
+{
+    bool of_certificate =
+        c->policy.need == HOST_NEEDS_CERTIFICATE || c->policy.need == HOST_NEEDS_AUTHORITY;
+    if (!c->delivery.tls)
+        return c->delivery.offers.starttls ? TLS_RESULT_VALIDATION_FAILURE
+                                           : TLS_RESULT_STARTTLS_NOT_SUPPORTED;
+    return of_certificate ? c->shown : TLS_RESULT_OK;
+}
+
 static struct trust demanded_now(struct outbound *c)
 {
     const struct errand e = present(c);
-    enum tls_result judged = c->policy.result;
     c->policy = policy_for(c, &e);
-    if (!c->delivery.tls)
-        judged = c->delivery.offers.starttls ? TLS_RESULT_VALIDATION_FAILURE
-                                             : TLS_RESULT_STARTTLS_NOT_SUPPORTED;
-    c->policy.result = c->policy.result == TLS_RESULT_NONE ? judged : c->policy.result;
+    c->policy.result = c->policy.result == TLS_RESULT_NONE ? judged(c) : c->policy.result;
     note(c);
     struct trust demanded = demanded_by(c, &e, &c->policy);
     demanded.settings = c->attempt->settings->generation;
@@ -231,40 +248,85 @@ void host_trust_abandon_all(struct deliveries *home)
 
 /* ---- deciding ---- */
 
-static void log_distrust(const struct outbound *c, const char *why)
+/* The record that is behind it, or the name that has no answer. */
+static const char *asked(const struct outbound *c)
 {
-    struct log_line *line = log_id(log_begin(LOG_WARN, "tls_distrusted"), c->attempt->mail->id);
-    line = log_text(log_text(line, "domain", present(c).next_hop), "mx", c->host_name);
-    line = log_text(line, "tls_policy", tls_policy_name(c->policy.policy));
-    line = log_text(line, "tls_result", tls_result_name(c->policy.result));
-    line = log_text(line, "what", c->policy.enforced ? "the host is not used" : "told only");
-    log_end(log_text(line, "reply", why));
+    return c->dane ? c->dane->answer.asked : "";
 }
 
-static struct verdict verdict_on(const struct outbound *c, const char *enhanced, const char *what)
+/* ---- the domain's policy ---- */
+
+/* The certificate was not valid for the host; by what the domain says now, does that matter? */
+static void reconsider(struct outbound *c)
 {
-    return verdict_make(451, enhanced, "DANE: host %s of %s: %.160s (%s, %s)", c->host_name,
-                        present(c).next_hop, what, c->dane ? c->dane->answer.asked : "",
-                        tls_result_name(c->policy.result));
+    const struct errand e = present(c);
+    const struct host_policy policy = policy_for(c, &e);
+    c->undecided = false;
+    c->again = !(policy.enforced && policy.policy == TLS_POLICY_STS);
+    if (c->again) {
+        connection_close(c->connection, "the policy of its domain has changed");
+        return;
+    }
+    host_distrust(c, asked(c), c->misfit);
+    c->pump(c);
 }
 
-/* This host must not have the mail. */
-static void distrust(struct outbound *c, const char *what)
+static void on_domain(void *context)
 {
-    const struct verdict v = verdict_on(c, "4.7.5", what);
-    log_distrust(c, v.text);
-    c->attempt->distrusted = true;
-    delivery_distrust(&c->delivery, &v);
+    struct outbound *c = context;
+    if (!c->connection)
+        return;
+    bool waits = c->awaits || c->delivery.want == DELIVERY_DEMAND;
+    if (c->undecided && c->delivery.want == DELIVERY_TLS && !c->dane->lookup)
+        reconsider(c);
+    else if (waits)
+        c->pump(c);
+}
+
+void host_trust_ask(struct outbound *c)
+{
+    domain_policy_ask(c->attempt, false, on_domain, c);
+}
+
+/* Is something about the domain's policy on its way that it hangs on? */
+static bool waits_for_domain(const struct outbound *c, const struct host_situation *s)
+{
+    bool doubted = c->attempt->domain.ask && c->attempt->domain.known && s->sts == STS_ENFORCE &&
+                   s->dane != DANE_FOUND && s->dane != DANE_FAILED;
+    return host_policy_awaits(s) || doubted;
+}
+
+/* Before a failure counts, it is asked once whether the policy is still the same. */
+static bool doubts_domain(struct outbound *c)
+{
+    if (c->attempt->domain.doubted || !c->home->resolver)
+        return false;
+    domain_policy_ask(c->attempt, true, on_domain, c);
+    return true;
+}
+
+bool host_trust_ready(struct outbound *c)
+{
+    const struct errand e = present(c);
+    const struct host_situation s = situation(c, &e);
+    c->awaits = waits_for_domain(c, &s);
+    return !c->awaits;
+}
+
+bool host_trust_by_policy(const struct outbound *c)
+{
+    return c->policy.enforced && c->policy.need == HOST_NEEDS_AUTHORITY;
 }
 
 void host_trust_reached(struct outbound *c, size_t host)
 {
     CHECK(host < c->trust_count);
     c->dane = &c->trusts[host];
-    c->delivery_settings.tls_unsaid = asks(c);
+    const struct errand e = present(c);
+    const struct host_situation s = situation(c, &e);
+    c->delivery_settings.tls_unsaid = host_policy_asks(&s) || host_policy_asks_domain(&s);
     if (c->delivery_settings.tls_unsaid)
         return;
-    const struct errand e = present(c);
     c->policy = policy_for(c, &e);
     note(c);
 }
@@ -272,20 +334,24 @@ void host_trust_reached(struct outbound *c, size_t host)
 bool host_trust_decide(struct outbound *c)
 {
     const struct errand e = present(c);
-    struct delivery_settings *s = &c->delivery_settings;
-    if (c->dane->answer.state == DANE_PENDING)
+    const struct host_situation s = situation(c, &e);
+    if ((host_policy_asks(&s) && s.dane == DANE_PENDING) || waits_for_domain(c, &s))
         return false;
     c->policy = policy_for(c, &e);
-    s->tls_unsaid = false;
-    note(c);
     if (c->policy.need == HOST_IS_UNUSABLE && c->policy.enforced) {
-        distrust(c, "its TLSA records cannot be looked up");
+        if (c->policy.policy == TLS_POLICY_STS && doubts_domain(c))
+            return false;
+        c->delivery_settings.tls_unsaid = false;
+        note(c);
+        host_distrust(c, asked(c), host_distrust_why(c));
         return true;
     }
+    c->delivery_settings.tls_unsaid = false;
+    note(c);
     if (c->policy.need == HOST_IS_UNUSABLE)
-        log_distrust(c, "its TLSA records cannot be looked up");
+        host_distrust_log(c, host_distrust_why(c));
     if (host_policy_demands_tls(&c->policy))
-        s->tls = DELIVERY_TLS_REQUIRE;
+        c->delivery_settings.tls = DELIVERY_TLS_REQUIRE;
     delivery_demand(&c->delivery);
     return true;
 }
@@ -318,7 +384,7 @@ static void on_anew(void *context, struct dane_answer *answer)
         connection_close(c->connection, "its TLSA records have changed");
         return;
     }
-    distrust(c, c->misfit);
+    host_distrust(c, asked(c), c->misfit);
     c->pump(c);
 }
 
@@ -332,7 +398,10 @@ static void prove(struct outbound *c)
     snprintf(c->misfit, sizeof(c->misfit), "%.*s", (int)sizeof(c->misfit) - 1, j.reason);
     bool by_authority = c->policy.need != HOST_NEEDS_CERTIFICATE;
     c->proven.level = by_authority && tls_verified(tls) ? TRUST_VERIFIED : TRUST_ENCRYPTED;
-    if (by_authority) {
+    c->shown = j.result;
+    if (c->policy.need == HOST_NEEDS_AUTHORITY) {
+        c->policy.result = j.result;
+    } else if (by_authority) {
         c->policy.result = c->policy.result == TLS_RESULT_NONE ? TLS_RESULT_OK : c->policy.result;
     } else if (j.by == TLS_BY_NOTHING) {
         const struct errand e = present(c);
@@ -347,17 +416,40 @@ static void prove(struct outbound *c)
     note(c);
 }
 
+/* TLS could use none of its records: then the domain's policy is for another handshake. */
+static bool leaves_dane(struct outbound *c)
+{
+    const struct errand e = present(c);
+    struct host_situation s = situation(c, &e);
+    s.dane = DANE_UNUSABLE;
+    if (!host_policy_awaits(&s) && c->policy.need != HOST_NEEDS_AUTHORITY)
+        return false;
+    dane_answer_fini(&c->dane->answer);
+    c->dane->answer.state = DANE_UNUSABLE;
+    c->again = true;
+    connection_close(c->connection, "none of its TLSA records can be used");
+    return true;
+}
+
 enum host_trust_judgement host_trust_judge(struct outbound *c)
 {
     prove(c);
-    if (c->policy.need != HOST_NEEDS_CERTIFICATE || c->policy.result == TLS_RESULT_OK)
+    if (c->unusable && leaves_dane(c))
+        return HOST_UNDECIDED;
+    bool by_domain = c->policy.need == HOST_NEEDS_AUTHORITY;
+    if ((c->policy.need != HOST_NEEDS_CERTIFICATE && !by_domain) ||
+        c->policy.result == TLS_RESULT_OK)
         return HOST_TRUSTED;
     if (!c->policy.enforced) {
-        log_distrust(c, c->misfit);
+        host_distrust_log(c, c->misfit);
         return HOST_TRUSTED;
     }
-    if (c->dane->anew || !c->home->resolver) {
-        distrust(c, c->misfit);
+    if (by_domain && doubts_domain(c)) {
+        c->undecided = true;
+        return HOST_UNDECIDED;
+    }
+    if (by_domain || c->dane->anew || !c->home->resolver) {
+        host_distrust(c, asked(c), c->misfit);
         return HOST_DISTRUSTED;
     }
     c->dane->anew = c->undecided = true;
@@ -374,7 +466,9 @@ void host_trust_explain(struct outbound *c)
         return;
     c->policy.result = no_tls ? TLS_RESULT_STARTTLS_NOT_SUPPORTED : TLS_RESULT_VALIDATION_FAILURE;
     note(c);
+    if (c->policy.policy == TLS_POLICY_STS)
+        (void)doubts_domain(c); /* for the next host, and the next time */
     c->attempt->distrusted = true;
-    c->delivery.trouble = verdict_on(c, v.enhanced, v.text);
-    log_distrust(c, c->delivery.trouble.text);
+    c->delivery.trouble = host_distrust_verdict(c, asked(c), v.enhanced, v.text);
+    host_distrust_log(c, c->delivery.trouble.text);
 }

@@ -9,6 +9,8 @@
 
 struct outbound;
 
+/* It has an attempt: the policy of that one's domain is asked for. */
+void host_trust_ask(struct outbound *c);
 /* The hosts of its attempt: nothing is known of them yet. */
 void host_trust_begin(struct outbound *c);
 void host_trust_end(struct outbound *c);
@@ -38,10 +40,26 @@ enum host_trust_judgement host_trust_judge(struct outbound *c);
 /* A refusal of ours before any message: say in its text which records are behind it, if any. */
 void host_trust_explain(struct outbound *c);
 
+/* Is what its attempt demands known by now? If not, the connection is pumped when it is. */
+MUST_CHECK bool host_trust_ready(struct outbound *c);
+/* Must the host's certificate be valid for its name, by the domain's policy? */
+bool host_trust_by_policy(const struct outbound *c);
 /* Has the connection proven what its attempt demands by now? Notes what there is to tell of that.
  * False: nothing of a message may be written to it. */
 MUST_CHECK bool host_trust_holds(struct outbound *c);
 /* May mail that the queue sends after another leave by this connection? */
 bool host_trust_covers(const struct outbound *c, const struct dispatch_work *work);
+
+/* ---- host_distrust.c ---- */
+
+/* Why its host must not have the mail, whatever its certificate. */
+const char *host_distrust_why(const struct outbound *c);
+/* In the log, also where nothing follows from it. */
+void host_distrust_log(const struct outbound *c, const char *why);
+/* What senders read. `asked`: the record that is behind it, or "". */
+struct verdict host_distrust_verdict(const struct outbound *c, const char *asked,
+                                     const char *enhanced, const char *what);
+/* This host must not have the mail: the delivery is told, and the log. */
+void host_distrust(struct outbound *c, const char *asked, const char *what);
 
 #endif

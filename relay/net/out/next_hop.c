@@ -3,6 +3,8 @@
  * otherwise its MX. */
 #include "next_hop.h"
 
+#include "attempt.h"
+
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -48,6 +50,7 @@ void next_hop_find(struct deliveries *home, struct dispatch_work *work)
                                          .urgent = work->urgent,
                                          .port = h->route->port,
                                          .direct = direct};
+    domain_policy_prefetch(home, h->route, work);
     resolver_find(home->resolver, &query, on_hosts, h);
 }
 

@@ -117,6 +117,8 @@ static bool begin_message(struct outbound *c)
     if (delivery_is_used_up(&c->delivery)) { /* the rest goes on another connection */
         c->begin_again = true;
         delivery_quit(&c->delivery);
+    } else if (!host_trust_ready(c)) {
+        return false;
     } else if (!host_trust_holds(c)) { /* what is known of its host has changed meanwhile */
         connection_close(c->connection, "what the host must prove has changed");
         return false;
@@ -228,6 +230,7 @@ static void connect_tls(struct outbound *c)
     struct tls_terms terms = {.host = c->host_name,
                               .dane = host_trust_terms(c, &dane),
                               .demand = demand,
+                              .valid = host_trust_by_policy(c),
                               .session_key = whole ? NULL : key};
     connection_connect_tls(c->connection, c->settings->client, &terms);
     c->delivery.resuming = connection_tls(c->connection)->resumes;

@@ -60,7 +60,9 @@ struct outbound {
     struct host_policy policy; /* of that host, for the attempt */
     char tlsa[TLSA_TEXT];      /* the record that its certificate has fit, or "" */
     char misfit[120];          /* what was wrong with its certificate */
-    bool undecided;      /* its certificate does not fit, and its records are asked for anew */
+    enum tls_result shown;     /* by its certificate, whatever was demanded of it */
+    bool undecided;      /* its certificate does not fit, and what says so is asked for anew */
+    bool awaits;         /* the policy of its attempt's domain, before a message is begun */
     bool unusable;       /* TLS can use none of its TLSA records */
     bool without_dnssec; /* there was none when it began */
     bool adopted;        /* its candidates are another attempt's than its trusts */

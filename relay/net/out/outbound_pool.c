@@ -164,6 +164,7 @@ void outbound_send(struct deliveries *home, struct dispatch_work *work)
         outbound_next_attempt(c);
     if (!c->attempt)
         return;
+    host_trust_ask(c);
     check_if_outdated(c);
     outbound_pump(c);
 }
@@ -193,6 +194,7 @@ void outbound_open(struct deliveries *home, struct dispatch_work *work)
     c->end_timer.data = c;
     DL_APPEND(home->outbounds, c);
     HASH_ADD(hh, home->outbounds_by_number, number, sizeof(c->number), c);
+    host_trust_ask(c);
     check_if_outdated(c);
     failover_begin(c);
 }

@@ -170,6 +170,7 @@ void attempt_end(struct attempt *p)
     dispatch_work_free(p->work);
     mail_free(p->mail);
     store_question_free(p->reading.answer);
+    domain_policy_leave(p);
     free(p->answers);
     free(p->own);
     free(p->suppressed);
@@ -243,6 +244,7 @@ static bool is_old_news(const struct attempt *p, const struct store_settle *sett
 void attempt_settle(struct attempt *p)
 {
     struct store_settle *settle = store_settle_new();
+    domain_policy_leave(p);
     attempt_follow_clock(p);
     p->settled_ms = clock_now_ms();         /* one for all: they stay together */
     settle->offset_ms = p->clock_offset_ms; /* what the outcomes' times are of */

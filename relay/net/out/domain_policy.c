@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* domain_policy.c - The MTA-STS policy of an attempt's domain (sts.h): asked for when the attempt
+ * has a connection, and looked at for each host.
+ *
+ * Behind a smart host it is that host's own policy (RFC 8461 section 3.4). An address has none.
+ */
+#include "attempt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Whose policy it is; false: nobody's. */
+static bool policy_domain(const struct config_route *route, const char *domain, char *name_r)
+{
+    return route->mta_sts >= STS_MODE_REPORT && route->tls == DELIVERY_TLS_MAY &&
+           mta_sts_domain(span_of(route->host[0] ? route->host : domain), name_r);
+}
+
+void domain_policy_leave(struct attempt *p)
+{
+    sts_ask_cancel(p->domain.ask);
+    sts_answer_fini(&p->domain.answer);
+    p->domain = (struct attempt_policy){0};
+}
+
+static void on_answer(void *context, struct sts_answer *answer)
+{
+    struct attempt *p = context;
+    p->domain.ask = NULL;
+    sts_answer_fini(&p->domain.answer);
+    p->domain.answer = *answer;
+    p->domain.known = true;
+    p->domain.done(p->domain.context);
+}
+
+void domain_policy_ask(struct attempt *p, bool doubt, void (*done)(void *context), void *context)
+{
+    char name[ADDRESS_DOMAIN_MAX + 1];
+    struct sts *sts = p->home->shared->sts;
+    const struct sts_query query = {
+        .domain = name, .tenant = p->mail->tenant, .urgent = p->mail->class == STREAM_SECURITY};
+    if (!policy_domain(p->route, p->work->attempt->domain, name))
+        p->domain.known = true;
+    else if (!doubt)
+        p->domain.known = sts_know(sts, name, &p->domain.answer);
+    if (p->domain.known && !doubt)
+        return;
+    p->domain.done = done;
+    p->domain.context = context;
+    p->domain.doubted = doubt;
+    p->domain.ask =
+        sts_ask(sts, p->home->worker, &query, doubt ? STS_TO_DOUBT : STS_TO_KNOW, on_answer, p);
+}
+
+static void say(const struct sts_answer *answer, const char *host, struct host_situation *s)
+{
+    static const enum sts_state states[] = {[MTA_STS_MODE_NONE] = STS_NONE,
+                                            [MTA_STS_MODE_TESTING] = STS_TESTING,
+                                            [MTA_STS_MODE_ENFORCE] = STS_ENFORCE};
+    s->no_policy = answer->result;
+    s->sts = answer->terms ? states[answer->terms->policy.mode] : STS_NONE;
+    s->named = answer->terms && mta_sts_matches(&answer->terms->policy, span_of(host));
+}
+
+void domain_policy_say(struct deliveries *home, const struct config_route *route,
+                       const char *domain, const struct attempt *p, const char *host,
+                       struct host_situation *situation)
+{
+    char name[ADDRESS_DOMAIN_MAX + 1];
+    struct sts_answer answer;
+    situation->sts_mode = route->mta_sts;
+    if (!policy_domain(route, domain, name)) {
+        situation->sts = STS_NONE;
+    } else if (p && p->domain.known) {
+        say(&p->domain.answer, host, situation);
+    } else if (!p && sts_know(home->shared->sts, name, &answer)) {
+        say(&answer, host, situation);
+        sts_answer_fini(&answer);
+    }
+}
+
+void domain_policy_prefetch(struct deliveries *home, const struct config_route *route,
+                            const struct dispatch_work *work)
+{
+    char name[ADDRESS_DOMAIN_MAX + 1];
+    if (policy_domain(route, work->domain, name))
+        sts_prefetch(
+            home->shared->sts,
+            &(struct sts_query){.domain = name, .tenant = work->tenant, .urgent = work->urgent});
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* host_distrust.c - What is told of a host that must not have the mail: by DANE, or by the policy
+ * of the domain. */
+#include "host_trust.h"
+
+#include "log.h"
+#include "outbound_parts.h"
+
+/* The domain, or the host that its route names. */
+static const char *next_hop(const struct outbound *c)
+{
+    const struct config_route *route = c->attempt->route;
+    return route->host[0] ? route->host : c->attempt->work->attempt->domain;
+}
+
+void host_distrust_log(const struct outbound *c, const char *why)
+{
+    struct log_line *line = log_id(log_begin(LOG_WARN, "tls_distrusted"), c->attempt->mail->id);
+    line = log_text(log_text(line, "domain", next_hop(c)), "mx", c->host_name);
+    line = log_text(line, "tls_policy", tls_policy_name(c->policy.policy));
+    line = log_text(line, "tls_result", tls_result_name(c->policy.result));
+    line = log_text(line, "what", c->policy.enforced ? "the host is not used" : "told only");
+    log_end(log_text(line, "reply", why));
+}
+
+struct verdict host_distrust_verdict(const struct outbound *c, const char *asked,
+                                     const char *enhanced, const char *what)
+{
+    const char *result = tls_result_name(c->policy.result);
+    if (c->policy.policy == TLS_POLICY_STS)
+        return verdict_make(451, enhanced, "MTA-STS: host %s of %s: %.160s (%s)", c->host_name,
+                            next_hop(c), what, result);
+    return verdict_make(451, enhanced, "DANE: host %s of %s: %.160s (%s, %s)", c->host_name,
+                        next_hop(c), what, asked, result);
+}
+
+const char *host_distrust_why(const struct outbound *c)
+{
+    bool by_domain =
+        c->policy.policy == TLS_POLICY_STS || c->policy.policy == TLS_POLICY_STS_TESTING;
+    return by_domain ? "the policy of the domain does not name it"
+                     : "its TLSA records cannot be looked up";
+}
+
+void host_distrust(struct outbound *c, const char *asked, const char *what)
+{
+    bool by_name = c->policy.policy == TLS_POLICY_STS && c->policy.need == HOST_IS_UNUSABLE;
+    const struct verdict v = host_distrust_verdict(c, asked, by_name ? "4.4.8" : "4.7.5", what);
+    host_distrust_log(c, v.text);
+    c->attempt->distrusted = true;
+    delivery_distrust(&c->delivery, &v);
+}

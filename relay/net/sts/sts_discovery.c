@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* sts_discovery.c - Finds out a domain's policy, step by step as mta_sts.h says.
+ *
+ * Happy path: the TXT record - the addresses of the policy host - a turn - the policy, by the
+ * fetcher and from those addresses only - the store has it - found.
+ *
+ * Failure modes: of DNS, of the policy host, of what it says: mta_sts.h knows what counts then. The
+ * store cannot write it: that is in the log, and the policy counts until the relay ends.
+ */
+#include "sts_parts.h"
+
+#include "clock.h"
+#include "log.h"
+#include "reachable.h"
+#include "sts_lookup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum {
+    HTTPS_PORT = 443,
+    FETCH_S = 60,
+    ADDRESSES_MS = 10 * 1000,
+    TTL_LEAST_S = 5,
+    TTL_MOST_S = 3600,
+    FAILED_S = 60 /* so long nobody asks again why there is none */
+};
+
+struct sts_discovery {
+    struct sts_discovery *next, *prev;
+    struct sts *sts;
+    struct sts_entry *entry; /* NULL: it is abandoned, and ends when what is under way has */
+    struct settings *settings;
+    struct mta_sts machine;
+    struct sts_reason reason;
+    char tenant[64], domain[ADDRESS_DOMAIN_MAX + 1];
+    bool past_caches; /* the next question */
+    uint32_t ttl_s;
+    struct sts_lookup *lookup;
+    struct lookup_turn *turn;
+    char addresses[1024];
+    struct fetch *fetch;
+    struct buf raw;
+    struct sts_terms *terms;
+    bool stored; /* has been handed to the store */
+};
+
+static void go_on(struct sts_discovery *d, enum mta_sts_next next);
+static void begin_fetches(struct sts *s);
+
+/* ---- the end ---- */
+
+static void free_discovery(struct sts_discovery *d)
+{
+    struct sts *s = d->sts;
+    DL_DELETE(s->discoveries, d);
+    if (d->reason.aim == MTA_STS_TO_REFRESH)
+        s->refreshes--;
+    lookup_turns_end(s->turns, d->turn);
+    mta_sts_fini(&d->machine);
+    buf_fini(&d->raw);
+    sts_terms_drop(d->terms);
+    settings_drop(d->settings);
+    free(d);
+    if (!s->closing)
+        begin_fetches(s);
+}
+
+void sts_discovery_abandon(struct sts_entry *e)
+{
+    struct sts_discovery *d = e->discovery;
+    if (!d)
+        return;
+    e->discovery = NULL;
+    d->entry = NULL;
+    sts_lookup_cancel(d->lookup);
+    d->lookup = NULL;
+    if (d->fetch)
+        fetch_kill(d->fetch);
+    else if (!d->stored)
+        free_discovery(d);
+}
+
+void sts_discoveries_free(struct sts *s)
+{
+    while (s->discoveries)
+        free_discovery(s->discoveries);
+}
+
+/* How long what was found may be told before DNS is asked again. */
+static int64_t fresh_ms(const struct sts_discovery *d)
+{
+    const struct mta_sts *m = &d->machine;
+    uint32_t ttl_s = d->ttl_s < TTL_LEAST_S ? TTL_LEAST_S : d->ttl_s;
+    if (m->result != TLS_RESULT_NONE || ttl_s == UINT32_MAX)
+        ttl_s = FAILED_S;
+    return (int64_t)(ttl_s > TTL_MOST_S ? TTL_MOST_S : ttl_s) * 1000;
+}
+
+static void publish(struct sts_discovery *d)
+{
+    struct sts *s = d->sts;
+    struct sts_entry *e = d->entry;
+    int64_t now_ms = clock_steady_ms();
+    pthread_mutex_lock(&s->table.mutex);
+    sts_terms_drop(e->terms);
+    e->terms = d->terms;
+    e->once = d->terms && !e->kept.there;
+    d->terms = NULL;
+    e->result = d->machine.result;
+    snprintf(e->reason, sizeof(e->reason), "%s", d->machine.reason);
+    e->fresh_until_ms = e->once ? 0 : now_ms + fresh_ms(d);
+    e->checked_ms = d->reason.fresh ? now_ms : e->checked_ms;
+    e->discovery = NULL;
+    sts_table_weigh(e);
+    pthread_mutex_unlock(&s->table.mutex);
+    free_discovery(d);
+    s->found(s, e);
+}
+
+static void on_written(struct sts_write *w)
+{
+    struct sts_discovery *d = w->context;
+    if (d->entry)
+        publish(d);
+    else
+        free_discovery(d);
+}
+
+static void note(const struct sts_discovery *d)
+{
+    const struct mta_sts *m = &d->machine;
+    char what[80];
+    if (m->change == MTA_STS_STORE) {
+        snprintf(what, sizeof(what), "%s id %s", mta_sts_mode_name(m->fetched.mode), m->id);
+        log_end(log_text(log_text(log_begin(LOG_INFO, "sts_policy"), "domain", d->domain), "what",
+                         what));
+    } else if (m->change == MTA_STS_FAILED) {
+        struct log_line *line = log_text(log_begin(LOG_WARN, "sts_failed"), "domain", d->domain);
+        line = log_text(line, "tls_result", tls_result_name(m->failure));
+        log_end(
+            log_text(line, "what",
+                     m->policy ? "the policy that is kept counts" : "mail goes without a policy"));
+    }
+}
+
+/* What counts is known; what changes in what is kept is written before anybody uses it. */
+static void decided(struct sts_discovery *d)
+{
+    struct sts *s = d->sts;
+    struct sts_entry *e = d->entry;
+    enum mta_sts_change change = d->machine.change;
+    static const enum sts_write_what whats[] = {[MTA_STS_UNCHANGED] = STS_WRITE_USE,
+                                                [MTA_STS_STORE] = STS_WRITE_ALL,
+                                                [MTA_STS_FORGET] = STS_WRITE_DROP,
+                                                [MTA_STS_FAILED] = STS_WRITE_FAILURE};
+    note(d);
+    if (d->machine.policy)
+        d->terms = sts_terms_new(d->machine.policy,
+                                 d->machine.policy == &e->kept.policy ? e->kept.id : d->machine.id);
+    pthread_mutex_lock(&s->table.mutex);
+    mta_sts_keep(&d->machine, &e->kept, clock_now_ms());
+    pthread_mutex_unlock(&s->table.mutex);
+    if (change == MTA_STS_UNCHANGED) {
+        publish(d);
+        return;
+    }
+    struct sts_write *w = sts_write_new(s, e, whats[change], buf_span(&d->raw));
+    w->done = on_written;
+    w->context = d;
+    d->stored = true;
+    e->written_ms = e->kept.used_ms;
+    sts_write_put(w);
+}
+
+/* ---- the policy host ---- */
+
+static const struct {
+    enum mta_sts_end end;
+    const char *why;
+} ends[FETCH_OUTCOMES] = {
+    [FETCH_ANSWERED] = {MTA_STS_ANSWERED, ""},
+    [FETCH_NO_NAME] = {MTA_STS_UNREACHABLE, "host-not-found"},
+    [FETCH_NO_ROUTE] = {MTA_STS_UNREACHABLE, "connect-failed"},
+    [FETCH_UNTRUSTED] = {MTA_STS_DISTRUSTED, "certificate"},
+    [FETCH_NO_TLS] = {MTA_STS_UNREACHABLE, "tls-failed"},
+    [FETCH_TIMED_OUT] = {MTA_STS_UNREACHABLE, "timeout"},
+    [FETCH_TOO_LARGE] = {MTA_STS_UNREACHABLE, "too-large"},
+    [FETCH_NOT_HTTP] = {MTA_STS_UNREACHABLE, "http-malformed"},
+    [FETCH_BUSY] = {MTA_STS_UNREACHABLE, "fetcher-busy"},
+    [FETCH_GONE] = {MTA_STS_UNREACHABLE, "fetcher-gone"},
+};
+
+static void unreachable(struct sts_discovery *d, const char *why)
+{
+    const struct mta_sts_response response = {.end = MTA_STS_UNREACHABLE, .why = why};
+    go_on(d, mta_sts_fetched(&d->machine, &response, clock_now_ms()));
+}
+
+static void on_fetched(void *context, const struct fetch_result *result)
+{
+    struct sts_discovery *d = context;
+    const struct mta_sts_response response = {.end = ends[result->outcome].end,
+                                              .status = (unsigned)result->status,
+                                              .body = result->answer,
+                                              .why = ends[result->outcome].why};
+    d->fetch = NULL;
+    lookup_turns_end(d->sts->turns, d->turn);
+    d->turn = NULL;
+    if (!d->entry) {
+        free_discovery(d);
+        return;
+    }
+    if (response.end == MTA_STS_ANSWERED && response.status == 200)
+        buf_add(&d->raw, result->answer);
+    go_on(d, mta_sts_fetched(&d->machine, &response, clock_now_ms()));
+    begin_fetches(d->sts);
+}
+
+static void fetch(struct sts_discovery *d)
+{
+    struct fetch_order order = {.answer_max = MTA_STS_BODY_MAX, .timeout_s = FETCH_S};
+    struct buf nothing;
+    buf_init(&nothing, 1);
+    snprintf(order.url, sizeof(order.url), "https://mta-sts.%s/.well-known/mta-sts.txt", d->domain);
+    memcpy(order.addresses, d->addresses, sizeof(order.addresses));
+    d->fetch = fetch_start(d->sts->loop, d->sts->fetcher, &order, &nothing, on_fetched, d);
+}
+
+static void begin_fetches(struct sts *s)
+{
+    struct sts_discovery *d;
+    while (!s->closing && (d = lookup_turns_next(s->turns)))
+        fetch(d);
+}
+
+/* As the fetcher takes them; those that DNS may not lead to are left out. */
+static void list_addresses(struct sts_discovery *d, const struct ip *ips, size_t count)
+{
+    const char *why;
+    size_t len = 0;
+    char text[IP_TEXT];
+    d->addresses[0] = '\0';
+    for (size_t i = 0; i < count && len + IP_TEXT + 4 < sizeof(d->addresses); i++) {
+        if (reachable(d->settings->config, &ips[i], HTTPS_PORT, &why) != MX_REACH)
+            continue;
+        ip_print(&ips[i], text);
+        len += (size_t)snprintf(d->addresses + len, sizeof(d->addresses) - len,
+                                ips[i].v6 ? "%s[%s]" : "%s%s", len > 0 ? "," : "", text);
+    }
+}
+
+static void on_addresses(void *context, const struct ip *ips, size_t count, bool failed)
+{
+    struct sts_discovery *d = context;
+    d->lookup = NULL;
+    list_addresses(d, ips, count);
+    if (!d->addresses[0]) {
+        unreachable(d, failed      ? "address-lookup-failed"
+                       : count > 0 ? "address-not-public"
+                                   : "host-not-found");
+        return;
+    }
+    d->turn = lookup_turns_wait(d->sts->turns, d->tenant, d->reason.urgent,
+                                d->reason.aim == MTA_STS_TO_REFRESH ? 1 : 0, d);
+    begin_fetches(d->sts);
+}
+
+static void look_up_host(struct sts_discovery *d)
+{
+    const struct sts_lookup_query query = {.domain = d->domain,
+                                           .tenant = d->tenant,
+                                           .urgent = d->reason.urgent,
+                                           .timeout_ms = ADDRESSES_MS};
+    d->lookup = sts_lookup_addresses(d->sts->resolver, &query, on_addresses, d);
+}
+
+/* ---- the TXT record ---- */
+
+static void on_record(void *context, const struct dns_answer *txt)
+{
+    struct sts_discovery *d = context;
+    d->lookup = NULL;
+    d->ttl_s = txt->status == DNS_FAILED ? UINT32_MAX : txt->ttl_s;
+    d->past_caches = true; /* a failure is cached, too */
+    go_on(d, mta_sts_told(&d->machine, txt, clock_now_ms()));
+}
+
+static void look_up_record(struct sts_discovery *d)
+{
+    int64_t now_ms = clock_now_ms();
+    int64_t after_ms = d->machine.ask_at_ms - now_ms;
+    int64_t left_ms = d->machine.begun_ms + MTA_STS_QUESTIONS_MS - d->machine.ask_at_ms;
+    const struct sts_lookup_query query = {
+        .domain = d->domain,
+        .tenant = d->tenant,
+        .urgent = d->reason.urgent,
+        .after_ms = after_ms > 0 && after_ms < MTA_STS_QUESTIONS_MS ? (unsigned)after_ms : 0,
+        .timeout_ms = left_ms > 0 && left_ms < MTA_STS_QUESTIONS_MS ? (unsigned)left_ms
+                                                                    : MTA_STS_QUESTIONS_MS,
+        .fresh = d->past_caches ? d->settings->config : NULL};
+    d->lookup = sts_lookup_record(d->sts->resolver, &query, on_record, d);
+}
+
+static void go_on(struct sts_discovery *d, enum mta_sts_next next)
+{
+    switch (next) {
+    case MTA_STS_ASK:
+        look_up_record(d);
+        return;
+    case MTA_STS_FETCH:
+        look_up_host(d);
+        return;
+    case MTA_STS_DECIDED:
+        decided(d);
+        return;
+    }
+    UNREACHABLE();
+}
+
+void sts_discover(struct sts *s, struct sts_entry *e, const struct sts_reason *reason)
+{
+    struct sts_discovery *d = xcalloc(1, sizeof(*d));
+    CHECK(!e->discovery && !s->closing);
+    d->sts = s;
+    d->entry = e;
+    d->settings = settings_hold(s->settings);
+    d->reason = *reason;
+    d->past_caches = reason->fresh;
+    snprintf(d->tenant, sizeof(d->tenant), "%s",
+             reason->tenant ? reason->tenant : sts_table_tenant(e));
+    snprintf(d->domain, sizeof(d->domain), "%s", e->domain);
+    buf_init_peer(&d->raw, MTA_STS_BODY_MAX);
+    DL_APPEND(s->discoveries, d);
+    if (reason->aim == MTA_STS_TO_REFRESH)
+        s->refreshes++;
+    pthread_mutex_lock(&s->table.mutex);
+    e->discovery = d;
+    pthread_mutex_unlock(&s->table.mutex);
+    e->begun_ms = clock_steady_ms();
+    go_on(d, mta_sts_begin(&d->machine, &e->kept, reason->aim, clock_now_ms()));
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* sts_parts.h - What the files of MTA-STS share. From below: policies as they
+ * count, the table of domains, what is written, one discovery, what is due, the service. */
+#ifndef STS_PARTS_H
+#define STS_PARTS_H
+
+#include "fetcher.h"
+#include "lookup_turns.h"
+#include "resolver.h"
+#include "sts.h"
+
+#include <uthash.h>
+
+struct sts_party;
+struct sts_discovery;
+
+/* A domain. The service's thread changes it, what has `lock` beside it with the table locked. */
+struct sts_entry {
+    UT_hash_handle hh;
+    struct sts_entry *next, *prev; /* of those of its party, the one used longest ago first */
+    struct sts_party *party;
+    struct sts_table *table;
+    struct mta_sts_kept kept;        /* lock: what is in the store, too */
+    struct sts_terms *terms;         /* lock: that count, while `kept` is not too old */
+    enum tls_result result;          /* lock: why there are none, as of `fresh_until_ms` */
+    char reason[64];                 /* lock */
+    int64_t fresh_until_ms;          /* lock: DNS need not be asked before; by the steady clock */
+    bool once;                       /* they count for who waits now, and are not kept */
+    bool asked_for;                  /* lock: somebody has the service look at it */
+    struct sts_discovery *discovery; /* under way; lock */
+    int64_t begun_ms, checked_ms;    /* the steady clock's; checked: past all caches */
+    int64_t written_ms;              /* `kept.used_ms` in the store */
+    struct sts_ask *asks;            /* who waits */
+    unsigned weight;
+    char domain[];
+};
+
+/* ---- sts_terms.c ---- */
+
+/* NULL of NULL. */
+struct sts_terms *sts_terms_hold(struct sts_terms *terms);
+struct sts_terms *sts_terms_new(const struct mta_sts_policy *policy, const char *id);
+void sts_terms_drop(struct sts_terms *terms); /* NULL does nothing */
+/* What is kept counts. */
+void sts_entry_load(struct sts_entry *e);
+
+/* ---- sts_table.c ---- */
+
+/* All domains. Each is a tenant's whose mail has led to it first. When there are too many, the
+ * tenant with most loses one: of those without a policy the one used longest ago, then of others.
+ */
+struct sts_table {
+    pthread_mutex_t mutex;
+    struct sts_entry *entries; /* hash */
+    struct sts_party *parties; /* hash */
+    size_t weight, most;
+    bool (*may_go)(const struct sts_entry *e);
+    void (*going)(void *context, struct sts_entry *e); /* before it is freed */
+    void *context;
+};
+
+void sts_table_init(struct sts_table *t, size_t most);
+void sts_table_fini(struct sts_table *t);
+/* The table is locked by the caller, in all of these. */
+struct sts_entry *sts_table_find(struct sts_table *t, const char *domain);
+struct sts_entry *sts_table_need(struct sts_table *t, const char *domain, const char *tenant);
+void sts_table_used(struct sts_entry *e);
+/* What it keeps has changed. */
+void sts_table_weigh(struct sts_entry *e);
+void sts_table_drop(struct sts_entry *e);
+/* Others go until there is room. */
+void sts_table_make_room(struct sts_table *t);
+const char *sts_table_tenant(const struct sts_entry *e);
+
+/* ---- the service ---- */
+
+struct sts {
+    uv_loop_t *loop;
+    struct inbox inbox;
+    struct settings *settings; /* held */
+    struct store *store;
+    struct resolver *resolver;
+    struct lookup_turns *turns; /* of fetches */
+    struct sts_table table;
+    struct sts_discovery *discoveries; /* list */
+    uv_timer_t tick;
+    int fetcher;
+    unsigned refreshes; /* discoveries that nobody waits for */
+    uint64_t ticks;
+    bool closing;
+    void (*found)(struct sts *s, struct sts_entry *e); /* a discovery has ended */
+};
+
+/* ---- sts_write.c ---- */
+
+/* Read what the store has. */
+MUST_CHECK bool sts_load(struct sts *s, struct err *err);
+/* Have these written, and `done` called on the service's thread (NULL: nobody waits). */
+struct sts_write {
+    struct inbox_item item;
+    struct sts *sts;
+    struct store_job *job;
+    enum sts_write_what { STS_WRITE_ALL, STS_WRITE_FAILURE, STS_WRITE_USE, STS_WRITE_DROP } what;
+    char domain[ADDRESS_DOMAIN_MAX + 1], tenant[64];
+    struct mta_sts_kept kept;
+    struct buf raw;
+    void (*done)(struct sts_write *w);
+    void *context;
+};
+/* `raw`: borrowed. */
+struct sts_write *sts_write_new(struct sts *s, const struct sts_entry *e, enum sts_write_what what,
+                                struct span raw);
+void sts_write_put(struct sts_write *w);
+
+/* ---- sts_discovery.c ---- */
+
+struct sts_reason {
+    const char *tenant; /* NULL: the domain's own */
+    bool urgent, fresh; /* fresh: past all caches */
+    enum mta_sts_aim aim;
+};
+
+/* Find out which policy it has; then `found` is called. One at a time for a domain. */
+void sts_discover(struct sts *s, struct sts_entry *e, const struct sts_reason *reason);
+/* Nothing is found any more. */
+void sts_discovery_abandon(struct sts_entry *e);
+/* When the store has ended: those that it was to answer. */
+void sts_discoveries_free(struct sts *s);
+
+/* ---- sts_upkeep.c ---- */
+
+/* What is due is done: policies fetched again, or dropped; uses written down. */
+void sts_upkeep(struct sts *s);
+
+#endif
