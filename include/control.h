@@ -28,12 +28,16 @@ struct login_limits;
 struct dispatch;
 struct destinations_calls;
 struct standing;
+struct sts;
+struct sts_calls;
 struct control_relay {
     struct login_limits *watch;
     struct dispatch *dispatch;
     const struct destinations_calls *calls; /* about it */
     struct standing *standing;
     struct store *store;
+    struct sts *sts;
+    const struct sts_calls *sts_calls;              /* about it */
     bool (*reload)(void *context, struct err *err); /* on the main loop */
     void *context;
 };

@@ -10,6 +10,7 @@
 #define STS_H
 
 #include "mta_sts.h"
+#include "sts_calls.h"
 #include "worker.h"
 
 #include <stdatomic.h>
@@ -28,8 +29,6 @@ struct sts_answer {
 };
 /* Lets go of what it holds; an answer without terms is allowed. */
 void sts_answer_fini(struct sts_answer *answer);
-
-struct sts;
 
 /* On the main loop. Policies are read from the state directory. `fetcher`: its socket (fetcher.h);
  * the store is borrowed. */
@@ -69,16 +68,7 @@ struct sts_ask *sts_ask(struct sts *s, struct worker *w, const struct sts_query 
                         enum sts_wish wish, sts_on_answer *done, void *context);
 void sts_ask_cancel(struct sts_ask *ask); /* NULL does nothing */
 
-/* ---- for commands, from any thread ---- */
-
-struct sts_calls {
-    /* Fetch it now, whatever is kept. */
-    void (*refresh)(struct sts *s, const char *domain);
-    /* What is kept of it was deleted in the store. */
-    void (*forget)(struct sts *s, const char *domain);
-    /* Is it being found out? Else what counts. `known_r`: anything is known. */
-    bool (*busy)(struct sts *s, const char *domain, bool *known_r, struct sts_answer *answer_r);
-};
+/* For commands. */
 extern const struct sts_calls sts_calls;
 
 #endif

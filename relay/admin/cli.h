@@ -52,8 +52,7 @@ int cli_usage(const struct cli *cli, const char *why);
 MUST_CHECK bool cli_config(struct cli *cli, int *code_r);
 
 /* Ask the daemon, or do it here when none runs. Takes `request`. `answer_r` is the caller's, when
- * CLI_OK is returned.
- */
+ * CLI_OK is returned. */
 int cli_ask(struct cli *cli, json_t *request, json_t **answer_r);
 
 /* Ask, and print the answer: as JSON, or as `say` says it. Takes `request`. */
@@ -98,9 +97,7 @@ void cli_print_line(const struct cli *cli, json_t *row, const struct cli_column 
 struct cli_table {
     const struct cli *cli;
     const struct cli_column *columns;
-    size_t count; /* of columns */
-    size_t rows;
-    size_t widths[16];
+    size_t count, rows, widths[16]; /* count: of columns */
 };
 void cli_table_add(struct cli_table *t, json_t *rows);
 void cli_table_end(struct cli_table *t);
@@ -183,6 +180,9 @@ int cli_destination_show(struct cli *cli);
 int cli_destination_rest(struct cli *cli);
 int cli_destination_resume(struct cli *cli);
 int cli_tlsrpt_show(struct cli *cli);
+int cli_sts_show(struct cli *cli);
+int cli_sts_refresh(struct cli *cli);
+int cli_sts_forget(struct cli *cli);
 int cli_trace(struct cli *cli);
 int cli_events(struct cli *cli);
 int cli_send_test(struct cli *cli);

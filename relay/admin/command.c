@@ -132,6 +132,11 @@ static const struct command commands[] = {
      cli_unsubscribe_rotate},
     {"tlsrpt show", "FILE...", 1, CLI_ARGUMENTS_MAX, "",
      "show the TLS reports that others have sent: messages, .json.gz or .json", cli_tlsrpt_show},
+    {"sts show", "[DOMAIN]", 0, 1, "", "show the MTA-STS policies that are kept, or one",
+     cli_sts_show},
+    {"sts refresh", "DOMAIN", 1, 1, "", "fetch a domain's policy now, and show what counts",
+     cli_sts_refresh},
+    {"sts forget", "DOMAIN", 1, 1, "", "forget what is kept of a domain's policy", cli_sts_forget},
     {"trace", "ID", 1, 1, "", "show all that happened to a message", cli_trace},
     {"events",
      "[--recipient A] [--sender A] [--message-id M] [--kind K] [--user U] [--since T] [--until T] "

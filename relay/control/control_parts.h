@@ -126,6 +126,12 @@ bool control_suppress_add(struct database *db, struct control *c, struct err *er
 bool control_suppress_import(struct database *db, struct control *c, struct err *err);
 bool control_suppress_remove(struct database *db, struct control *c, struct err *err);
 
+/* ---- control_sts.c ---- */
+
+bool control_sts_show(struct database *db, struct control *c, struct err *err);
+bool control_sts_refresh(struct database *db, struct control *c, struct err *err);
+bool control_sts_forget(struct database *db, struct control *c, struct err *err);
+
 /* ---- control_quota.c ---- */
 
 bool control_quota_show(struct database *db, struct control *c, struct err *err);

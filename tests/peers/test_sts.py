@@ -132,3 +132,40 @@ def test_what_the_owner_has_changed_counts_before_mail_waits(world, relay_factor
     id = relay.send(to="y@moves.test")
     assert judged(relay, id, "delivered") == STS and "deferred" not in relay.kinds(id)
     assert len(world.policies["moves.test"].requests) == 2
+
+
+# ---- what an operator sees and may do ----
+
+
+def test_commands_show_fetch_and_forget(world, relay_factory):
+    one("good.test", mx=["mx.good.test", "*.good.test"])(world)
+    refused_by_policy_host(world)
+    relay = world.relay(relay_factory)
+    assert relay.json("sts", "show") == [] and "nothing" in relay.command("sts", "show", "good.test")
+    assert judged(relay, relay.send(to="x@good.test"), "delivered") == STS
+    relay.send(to="x@down.test")
+    wait_for(lambda: len(relay.json("sts", "show")) == 2, 30)
+    rows = {row["domain"]: row for row in relay.json("sts", "show")}
+    assert rows["good.test"]["mode"] == "enforce" and rows["good.test"]["mx"] == ["mx.good.test", "*.good.test"]
+    assert rows["good.test"]["policy"] == text_of("enforce", ["mx.good.test", "*.good.test"]) and "error" not in rows["good.test"]
+    assert rows["down.test"]["error"] == "sts-policy-fetch-error" and "mode" not in rows["down.test"]
+    shown = relay.command("sts", "show", "GOOD.test")
+    assert "counts     enforce" in shown and "*.good.test" in shown
+    down = relay.command("sts", "show", "down.test", check=False)
+    assert down.returncode == 1 and "none: sts-policy-fetch-error (connect-failed)" in down.stdout, down.stdout
+
+    world.policy("good.test", "testing", id="1")  # the same id: the owner has forgotten it
+    assert "counts     testing" in relay.command("sts", "refresh", "good.test")
+    assert relay.json("sts", "refresh", "good.test")["standing"]["counts"] == "testing"
+    assert judged(relay, relay.send(to="y@good.test"), "delivered")[1] == "sts-testing"
+    assert "counts     none" in relay.command("sts", "refresh", "nothing.test")
+
+    world.policies["good.test"].stop()
+    assert relay.command("sts", "forget", "good.test").startswith("good.test is forgotten")
+    assert "good.test" not in {row["domain"] for row in relay.json("sts", "show")}
+    assert judged(relay, relay.send(to="z@good.test"), "delivered")[1:] == ("opportunistic", "sts-policy-fetch-error")
+    assert relay.command("sts", "forget", "unknown.test", check=False).returncode == 1
+    relay.stop()
+    assert relay.command("sts", "refresh", "good.test", check=False).returncode == 3
+    assert {row["domain"] for row in relay.json("sts", "show")} == {"down.test", "good.test"}
+    relay.command("sts", "forget", "good.test")

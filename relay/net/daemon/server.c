@@ -365,6 +365,8 @@ static bool start_services(struct server *e, const struct config *config, struct
                                         .calls = &dispatch_destinations,
                                         .standing = e->standing,
                                         .store = e->common.store,
+                                        .sts = e->sts,
+                                        .sts_calls = &sts_calls,
                                         .reload = reload_by_command,
                                         .context = e};
     bool tells = config->alert_command[0] || config->alert_webhook[0];
@@ -372,7 +374,6 @@ static bool start_services(struct server *e, const struct config *config, struct
             alerter_new(&e->loop, &e->companions, config, e->common.store, &e->alerter, err)) &&
            alignment_service_new(&e->loop, config, store_directory(e->common.store),
                                  &e->alignment_service, err) &&
-           sts_new(&e->loop, e->settings, e->companions.fetcher, e->common.store, &e->sts, err) &&
            (!serves_page(config) || page_start(e->common.store, e->settings, &e->page, err)) &&
            control_socket_open(&e->loop, config, e->common.store, &relay, &e->control_socket, err);
 }
@@ -388,7 +389,8 @@ static bool start(struct server *e, const char *path, struct err *err)
         return false;
     start_limits(e);
     tls_rotate_tickets();
-    return start_services(e, config, err) && start_shards(e, err);
+    return sts_new(&e->loop, e->settings, e->companions.fetcher, e->common.store, &e->sts, err) &&
+           start_services(e, config, err) && start_shards(e, err);
 }
 
 static void log_started(const struct server *e)

@@ -302,6 +302,11 @@ static void on_refresh(struct inbox_item *item)
 
 static void refresh(struct sts *s, const char *domain)
 {
+    pthread_mutex_lock(&s->table.mutex);
+    struct sts_entry *e = sts_table_find(&s->table, domain);
+    if (e)
+        e->asked_for = true; /* whoever looks now sees it busy */
+    pthread_mutex_unlock(&s->table.mutex);
     post_note(s, &(struct sts_query){.domain = domain}, on_refresh);
 }
 
@@ -325,21 +330,24 @@ static void forget(struct sts *s, const char *domain)
     post_note(s, &(struct sts_query){.domain = domain}, on_forget);
 }
 
-static bool busy(struct sts *s, const char *domain, bool *known_r, struct sts_answer *answer_r)
+static void stands(struct sts *s, const char *domain, struct sts_standing *standing_r)
 {
-    *known_r = false;
+    *standing_r = (struct sts_standing){0};
     pthread_mutex_lock(&s->table.mutex);
     const struct sts_entry *e = sts_table_find(&s->table, domain);
-    bool is_busy = e && (e->discovery || e->asked_for);
-    if (e && !is_busy) {
-        *known_r = true;
-        fill_in(e, holds(e), answer_r);
+    if (e) {
+        *standing_r =
+            (struct sts_standing){.known = true,
+                                  .busy = e->discovery || e->asked_for,
+                                  .counts = holds(e),
+                                  .mode = holds(e) ? e->terms->policy.mode : MTA_STS_MODE_NONE,
+                                  .result = holds(e) ? TLS_RESULT_NONE : e->result};
+        snprintf(standing_r->reason, sizeof(standing_r->reason), "%s", e->reason);
     }
     pthread_mutex_unlock(&s->table.mutex);
-    return is_busy;
 }
 
-const struct sts_calls sts_calls = {.refresh = refresh, .forget = forget, .busy = busy};
+const struct sts_calls sts_calls = {.refresh = refresh, .forget = forget, .stands = stands};
 
 /* ---- start and stop ---- */
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli_sts.c - The commands sts show, refresh and forget. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { POLL_US = 200 * 1000, POLLS = 5 * 75 };
+
+static const struct cli_column columns[] = {
+    {"DOMAIN", "domain", CLI_TEXT}, {"MODE", "mode", CLI_TEXT},
+    {"ID", "id", CLI_TEXT},         {"FETCHED", "fetched", CLI_AGO},
+    {"UNTIL", "expires", CLI_TIME}, {"USED", "last_used", CLI_AGO},
+    {"ERROR", "error", CLI_TEXT},   {"NEXT TRY", "next_try", CLI_IN}};
+
+static int list_all(struct cli *cli)
+{
+    struct cli_table table = {.cli = cli, .columns = columns, .count = COUNT_OF(columns)};
+    json_t *request = cli_request("sts.show", NULL);
+    bool more = true;
+    int code = CLI_OK;
+    while (code == CLI_OK && more) {
+        json_t *answer = NULL;
+        code = cli_ask(cli, json_incref(request), &answer);
+        json_t *after = json_object_get(answer, "after");
+        more = after != NULL;
+        if (code == CLI_OK)
+            cli_table_add(&table, json_object_get(answer, "rows"));
+        if (more)
+            json_object_set(request, "after", after);
+        json_decref(answer);
+    }
+    json_decref(request);
+    if (code == CLI_OK)
+        cli_table_end(&table);
+    return code;
+}
+
+/* ---- one domain ---- */
+
+static void print_line(const char *what, const char *text)
+{
+    if (!text[0])
+        return;
+    printf("%-10s ", what);
+    cli_print_safe(text);
+    printf("\n");
+}
+
+static void print_standing(const json_t *standing)
+{
+    char why[160];
+    const char *result = json_row_get(standing, "result");
+    if (!standing)
+        return;
+    if (json_row_is(standing, "busy"))
+        print_line("counts", "not known yet: it is being found out");
+    else if (!json_row_is(standing, "known"))
+        print_line("counts", "not known: no mail has asked since the relay began");
+    else if (strcmp(result, "none") == 0)
+        print_line("counts", json_row_get(standing, "counts"));
+    else {
+        snprintf(why, sizeof(why), "none: %s (%s)", result, json_row_get(standing, "reason"));
+        print_line("counts", why);
+    }
+}
+
+static void print_policy(const json_t *row)
+{
+    size_t i;
+    json_t *mx;
+    print_line("mode", json_row_get(row, "mode"));
+    print_line("id", json_row_get(row, "id"));
+    json_array_foreach(json_object_get(row, "mx"), i, mx) print_line("mx", json_string_value(mx));
+    if (!json_object_get(row, "mode"))
+        print_line("kept", "no policy");
+    print_line("failed id", json_row_get(row, "failed_id"));
+}
+
+/* Exit status 1: no policy counts although there should be one. */
+static int print_domain(const struct cli *cli, json_t *answer)
+{
+    json_t *rows = json_object_get(answer, "rows");
+    const json_t *standing = json_object_get(answer, "standing");
+    const char *result = json_row_get(standing, "result");
+    if (cli->json) {
+        cli_print_json(answer);
+    } else {
+        cli_print_rows(cli, rows, columns, COUNT_OF(columns));
+        if (json_array_size(rows) > 0)
+            print_policy(json_array_get(rows, 0));
+        else
+            print_line("kept", "nothing");
+        print_standing(standing);
+    }
+    return result[0] && strcmp(result, "none") != 0 ? CLI_NO : CLI_OK;
+}
+
+static int ask_domain(struct cli *cli, json_t **answer_r)
+{
+    return cli_ask(cli, cli_request("sts.show", "domain", cli->arguments[0], NULL), answer_r);
+}
+
+int cli_sts_show(struct cli *cli)
+{
+    json_t *answer = NULL;
+    if (cli->argument_count == 0)
+        return list_all(cli);
+    int code = ask_domain(cli, &answer);
+    if (code != CLI_OK)
+        return code;
+    code = print_domain(cli, answer);
+    json_decref(answer);
+    return code;
+}
+
+int cli_sts_refresh(struct cli *cli)
+{
+    json_t *answer = NULL;
+    int code = cli_ask(cli, cli_request("sts.refresh", "domain", cli->arguments[0], NULL), &answer);
+    for (unsigned polls = 0; code == CLI_OK; polls++) {
+        json_decref(answer);
+        answer = NULL;
+        code = ask_domain(cli, &answer);
+        const json_t *standing = json_object_get(answer, "standing");
+        bool done = json_row_is(standing, "known") && !json_row_is(standing, "busy");
+        if (done || polls == POLLS)
+            break;
+        usleep(POLL_US);
+    }
+    if (code == CLI_OK)
+        code = print_domain(cli, answer);
+    json_decref(answer);
+    return code;
+}
+
+int cli_sts_forget(struct cli *cli)
+{
+    return cli_do(cli, cli_request("sts.forget", "domain", cli->arguments[0], NULL),
+                  "is forgotten: its policy is fetched anew when mail goes there");
+}
