@@ -48,6 +48,10 @@ struct mail {
     struct mail_place place;
 };
 
+/* The stream of mail that carries a TLS report of ours (RFC 8460); no setting can name one so. */
+#define MAIL_TLS_REPORT "(tls report)"
+bool mail_is_tls_report(const struct mail *m);
+
 /* Everything is zero, and owned by it: freed by mail_free(), which allows NULL. */
 struct mail *mail_new(void);
 void mail_free(struct mail *m);

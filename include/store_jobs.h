@@ -21,6 +21,9 @@
 #include "throttle.h"
 #include "tls_policy.h"
 
+struct tlsrpt_entry;
+struct tlsrpt_session;
+
 /* The part that all jobs begin with. */
 struct store_job {
     /* Called on the store's thread, and must only pass it on. NULL: nobody waits, and the store
@@ -78,6 +81,10 @@ struct store_accept {
     bool may_capture;
     const char *const *operators;
     size_t operator_count;
+
+    /* It is a TLS report: that this one is sent is written down with it, and one that was sent
+     * before is a STORE_DUPLICATE (tlsrpt_reports.h). NULL: it is none; owned. */
+    struct tlsrpt_entry *tls_report;
 
     /* What was decided, beside the recipients; owned; NULL: nothing was. */
     struct throttle_decision *decisions;
@@ -138,6 +145,10 @@ struct store_settle {
     int64_t offset_ms;               /* as of store_accept */
     struct store_outcome *outcomes;  /* owned */
     size_t count;
+    /* Connections that were made, to be counted for TLS reports in that tenant's share; owned. */
+    struct tlsrpt_session *sessions;
+    size_t session_count;
+    char tenant[64];
 };
 
 /* Without outcomes. */

@@ -17,6 +17,11 @@ struct mail *mail_new(void)
     return xcalloc(1, sizeof(struct mail));
 }
 
+bool mail_is_tls_report(const struct mail *m)
+{
+    return !m->protocol[0] && strcmp(m->stream, MAIL_TLS_REPORT) == 0;
+}
+
 void mail_free(struct mail *m)
 {
     if (!m)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* tlsrpt_parts.h - What the files that read a report share: from the bytes to the document, from
- * the document to the report. */
+/* tlsrpt_parts.h - What the files about reports share: from the bytes to the document, from the
+ * document to the report, and back. */
 #ifndef TLSRPT_PARTS_H
 #define TLSRPT_PARTS_H
 
 #include "tlsrpt_read.h"
+
+#include <jansson.h>
 
 static inline void tlsrpt_warn(struct tlsrpt_reading *r, enum tlsrpt_warning warning)
 {
@@ -23,5 +25,8 @@ void tlsrpt_members_fini(struct tlsrpt_report *report);
 
 /* A date-time (RFC 3339), or what comes near it, as Unix seconds; 0 when it is none. */
 int64_t tlsrpt_time_read(struct tlsrpt_reading *r, struct span text);
+
+/* The member "policy" of a report. */
+json_t *tlsrpt_policy_json(const struct tlsrpt_policy *p);
 
 #endif

@@ -6,9 +6,9 @@
 #include "gzip.h"
 #include "message.h"
 #include "normal.h"
+#include "tlsrpt_parts.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -78,15 +78,21 @@ static json_t *failure_json(const struct tlsrpt_failure *f)
     return made;
 }
 
-static json_t *policy_json(const struct tlsrpt_policy *p)
+json_t *tlsrpt_policy_json(const struct tlsrpt_policy *p)
 {
     json_t *policy = json_object();
-    json_t *summary = json_object();
-    json_t *failures = json_array();
     put_text(policy, "policy-type", p->type);
     put_texts(policy, "policy-string", p->strings, p->string_count);
     put_text(policy, "policy-domain", p->domain);
     put_texts(policy, "mx-host", p->mx_hosts, p->mx_host_count);
+    return policy;
+}
+
+static json_t *policy_json(const struct tlsrpt_policy *p)
+{
+    json_t *policy = tlsrpt_policy_json(p);
+    json_t *summary = json_object();
+    json_t *failures = json_array();
     put_count(summary, "total-successful-session-count", p->ok);
     put_count(summary, "total-failure-session-count", p->failed);
     for (size_t i = 0; i < p->failure_count; i++)

@@ -4,6 +4,8 @@
  */
 #include "jobs.h"
 
+#include "tlsrpt_reports.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +93,15 @@ static void free_accept(struct store_accept *a)
     free(a->decisions);
     free(a->refusals);
     free(a->once);
+    free(a->tls_report);
+}
+
+static void free_settle(struct store_settle *s)
+{
+    for (size_t i = 0; i < s->session_count; i++)
+        free(s->sessions[i].policy);
+    free(s->sessions);
+    free(s->outcomes);
 }
 
 static void free_parts(struct job *job)
@@ -100,7 +111,7 @@ static void free_parts(struct job *job)
         free_accept(&job->as.accept);
         return;
     case JOB_SETTLE:
-        free(job->as.settle.outcomes);
+        free_settle(&job->as.settle);
         return;
     case JOB_CHANGE:
         if (job->as.change.forget)
@@ -211,7 +222,7 @@ static size_t work_of(const struct job *job)
     case JOB_REPORT:
         return accept_work(&job->as.accept);
     case JOB_SETTLE:
-        return 1 + job->as.settle.count;
+        return 1 + job->as.settle.count + job->as.settle.session_count;
     case JOB_CHANGE:
     case JOB_TELL:
         return 1;

@@ -9,6 +9,7 @@
 #include "report_rows.h"
 #include "shares.h"
 #include "suppressions.h"
+#include "tlsrpt_rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,13 +33,14 @@ struct settled {
     char address[ADDRESS_MAX + 1];
     enum mail_state state;
     struct database_due due;
-    bool returned; /* it has its last answer, and only the report is missing */
+    bool returned;   /* it has its last answer, and only the report is missing */
+    bool tls_report; /* it carries one */
 };
 
 static bool find_settled(struct database *db, const struct store_outcome *o, struct settled *r,
                          struct err *err)
 {
-    struct rows *s = ROWS(db, SQL_SETTLED, INT(o->message), INT(o->number));
+    struct rows *s = ROWS(db, SQL_SETTLED, INT(o->message), INT(o->number), TEXT(MAIL_TLS_REPORT));
     *r = (struct settled){
         .due = {
             .message = o->message, .due_ms = o->due_ms, .number = o->number, .class = o->class}};
@@ -50,6 +52,7 @@ static bool find_settled(struct database *db, const struct store_outcome *o, str
         rows_copy_text(s, 3, r->due.tenant, sizeof(r->due.tenant));
         r->due.expires_ms = rows_get_int(s, 4);
         r->returned = rows_get_int(s, 5) != 0;
+        r->tls_report = rows_get_int(s, 6) != 0;
     }
     return err->kind == ERR_NONE;
 }
@@ -101,6 +104,7 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
         event.tlsa = o->tlsa[0] ? o->tlsa : NULL;
     }
     return rows_event(db, &event, err) &&
+           (!r.tls_report || tlsrpt_rows_settle(db, o, now_ms, err)) &&
            (o->report == STORE_REPORT_NONE || report_rows_owe(db, o, now_ms, err)) &&
            (!o->suppress[0] || suppress(db, o, r.address, now_ms, err));
 }

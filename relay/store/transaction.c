@@ -27,15 +27,30 @@
 #include "ends.h"
 #include "events.h"
 #include "settle.h"
+#include "tlsrpt_reports.h"
+#include "tlsrpt_rows.h"
 
 /* ---- one job ---- */
+
+/* Exactly once: what says that it is sent comes with the mail, or not at all. */
+static bool run_tls_report(struct database *db, struct store_accept *a, struct err *err)
+{
+    bool queued = false;
+    if (!tlsrpt_rows_queue(db, a, &queued, err))
+        return false;
+    if (queued)
+        return rows_accept(db, a, err);
+    a->result = STORE_DUPLICATE;
+    return true;
+}
 
 static bool run_accept(const struct transaction *t, struct store_accept *a, struct err *err)
 {
     bool ok = access_check(t->db, t->directory, a, err) &&
               (a->result != STORE_UNDECIDED || !a->throttle ||
                accept_policy_decide(t->db, a, clock_now_ms(), err));
-    return ok && (a->result != STORE_UNDECIDED || rows_accept(t->db, a, err));
+    return ok && (a->result != STORE_UNDECIDED ||
+                  (a->tls_report ? run_tls_report(t->db, a, err) : rows_accept(t->db, a, err)));
 }
 
 static bool run_report(const struct transaction *t, struct report *r, struct err *err)
@@ -50,6 +65,9 @@ static bool run_settle(struct database *db, struct store_settle *s, struct err *
     for (size_t i = 0; i < s->count; i++)
         if (!rows_settle(db, &s->outcomes[i], now_ms, err) ||
             !rows_end(db, s->outcomes[i].message, err))
+            return false;
+    for (size_t i = 0; i < s->session_count; i++)
+        if (!tlsrpt_rows_count(db, &s->sessions[i], s->tenant, now_ms, err))
             return false;
     s->result = STORE_RECORDED;
     return true;

@@ -49,7 +49,8 @@ ORDER BY number;
 
 -- :name SETTLED
 -- What an outcome is about; no row when a person has ended it meanwhile.
-SELECT r.address, r.domain, r.state, m.tenant, m.expires, r.tries = 0 AND r.code >= 500
+SELECT r.address, r.domain, r.state, m.tenant, m.expires, r.tries = 0 AND r.code >= 500,
+  m.protocol = '' AND m.stream = ?3
 FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE r.message = ?1

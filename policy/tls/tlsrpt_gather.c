@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* tlsrpt_gather.c - Sessions as they are counted, and their counts as a report has them. */
+#include "tlsrpt_gather.h"
+
+#include "tlsrpt_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- one session ---- */
+
+static const char *type_of(enum tls_policy policy)
+{
+    static const char *const types[TLS_POLICIES] = {
+        [TLS_POLICY_NONE] = TLSRPT_TYPE_NONE,
+        [TLS_POLICY_OPPORTUNISTIC] = TLSRPT_TYPE_NONE,
+        [TLS_POLICY_ROUTE] = TLSRPT_TYPE_NONE,
+        [TLS_POLICY_WAIVED] = TLSRPT_TYPE_NONE,
+        [TLS_POLICY_DANE] = TLSRPT_TYPE_TLSA,
+        [TLS_POLICY_DANE_MX_INSECURE] = TLSRPT_TYPE_TLSA,
+        [TLS_POLICY_DANE_UNUSABLE] = TLSRPT_TYPE_TLSA,
+        [TLS_POLICY_STS] = TLSRPT_TYPE_STS,
+        [TLS_POLICY_STS_TESTING] = TLSRPT_TYPE_STS,
+    };
+    return types[policy];
+}
+
+static bool print_json(json_t *made, struct buf *out)
+{
+    char *text = made ? json_dumps(made, JSON_COMPACT) : NULL;
+    bool ok = text && buf_add(out, span_of(text));
+    free(text);
+    json_decref(made);
+    return ok;
+}
+
+/* TLSA records as a zone file has them (RFC 8460 section 4.4); the texts are the caller's. */
+static const char **record_texts(const struct dane_answer *dane)
+{
+    const char **texts = xcalloc(dane->count + 1, sizeof(*texts));
+    for (size_t i = 0; i < dane->count; i++) {
+        const struct dane_record *r = &dane->records[i];
+        struct buf text;
+        buf_init(&text, (size_t)2 * DANE_BYTES_MAX + 16);
+        buf_addf(&text, "%u %u %u ", r->usage, r->selector, r->mtype);
+        for (size_t k = 0; k < r->data.len; k++)
+            buf_addf(&text, "%02x", (unsigned char)r->data.ptr[k]);
+        texts[i] = xstrdup(buf_text(&text));
+        buf_fini(&text);
+    }
+    return texts;
+}
+
+bool tlsrpt_gather_policy(const struct tlsrpt_terms *terms, struct buf *out)
+{
+    const char *type = type_of(terms->policy);
+    struct tlsrpt_policy p = {.type = type, .domain = terms->domain};
+    const char **records = NULL;
+    if (strcmp(type, TLSRPT_TYPE_STS) == 0) {
+        p.strings = terms->sts_lines;
+        p.string_count = terms->sts_line_count;
+        p.mx_hosts = terms->sts_mx;
+        p.mx_host_count = terms->sts_mx_count;
+    } else if (strcmp(type, TLSRPT_TYPE_TLSA) == 0) {
+        bool has_base = terms->dane && terms->dane->base[0];
+        p.domain = has_base ? terms->dane->base : terms->host;
+        p.string_count = terms->dane ? terms->dane->count : 0;
+        p.strings = records = p.string_count > 0 ? record_texts(terms->dane) : NULL;
+    }
+    bool ok = print_json(tlsrpt_policy_json(&p), out);
+    for (size_t i = 0; records && i < p.string_count; i++)
+        free((char *)(uintptr_t)records[i]);
+    free(records);
+    return ok;
+}
+
+bool tlsrpt_gather_bare(const char *policy, struct buf *out)
+{
+    json_t *made = json_loads(policy, 0, NULL);
+    json_object_del(made, "policy-string");
+    json_object_del(made, "mx-host");
+    return print_json(made, out);
+}
+
+/* ---- many ---- */
+
+/* A policy as it is put together: its texts are in the document, those of failures its own. */
+struct gathered {
+    char *text;
+    json_t *document;
+    struct tlsrpt_policy policy;
+};
+
+struct tlsrpt_gather {
+    struct gathered *all;
+    size_t count;
+    struct tlsrpt_policy *told; /* for the report */
+};
+
+struct tlsrpt_gather *tlsrpt_gather_new(void)
+{
+    return xcalloc(1, sizeof(struct tlsrpt_gather));
+}
+
+static const char **list_of(const json_t *document, const char *name, size_t *count_r)
+{
+    const json_t *list = json_object_get(document, name);
+    const char **texts = xcalloc(json_array_size(list) + 1, sizeof(*texts));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *one = json_string_value(json_array_get(list, i));
+        if (one)
+            texts[(*count_r)++] = one;
+    }
+    return texts;
+}
+
+/* NULL: it is none. */
+static struct gathered *find(struct tlsrpt_gather *g, const char *text)
+{
+    for (size_t i = g->count; i > 0; i--) /* the same ones come one after the other */
+        if (strcmp(g->all[i - 1].text, text) == 0)
+            return &g->all[i - 1];
+    json_t *document = json_loads(text, 0, NULL);
+    const char *type = json_string_value(json_object_get(document, "policy-type"));
+    const char *domain = json_string_value(json_object_get(document, "policy-domain"));
+    if (!type || !domain) {
+        json_decref(document);
+        return NULL;
+    }
+    g->all = xgrow(g->all, g->count + 1, sizeof(*g->all));
+    struct gathered *made = &g->all[g->count++];
+    *made = (struct gathered){.text = xstrdup(text), .document = document};
+    struct tlsrpt_policy *p = &made->policy;
+    p->type = type;
+    p->domain = domain;
+    p->strings = list_of(document, "policy-string", &p->string_count);
+    p->mx_hosts = list_of(document, "mx-host", &p->mx_host_count);
+    return made;
+}
+
+void tlsrpt_gather_add(struct tlsrpt_gather *g, const struct tlsrpt_count *count)
+{
+    struct gathered *to = find(g, count->policy);
+    if (!to || count->sessions <= 0)
+        return;
+    struct tlsrpt_policy *p = &to->policy;
+    if (strcmp(count->result, tls_result_name(TLS_RESULT_OK)) == 0) {
+        p->ok += (uint64_t)count->sessions;
+        return;
+    }
+    p->failed += (uint64_t)count->sessions;
+    p->failures = xgrow(p->failures, p->failure_count + 1, sizeof(*p->failures));
+    p->failures[p->failure_count++] =
+        (struct tlsrpt_failure){.result = xstrdup(count->result),
+                                .sessions = (uint64_t)count->sessions,
+                                .sending_ip = xstrdup(count->sending_ip),
+                                .mx_host = xstrdup(count->mx_host),
+                                .mx_helo = xstrdup(count->mx_helo),
+                                .receiving_ip = xstrdup(count->receiving_ip),
+                                .information = "",
+                                .reason = xstrdup(count->reason)};
+}
+
+void tlsrpt_gather_report(struct tlsrpt_gather *g, struct tlsrpt_report *report_r)
+{
+    free(g->told);
+    g->told = xcalloc(g->count + 1, sizeof(*g->told));
+    for (size_t i = 0; i < g->count; i++)
+        g->told[i] = g->all[i].policy;
+    report_r->policies = g->told;
+    report_r->policy_count = g->count;
+}
+
+uint64_t tlsrpt_gather_ok(const struct tlsrpt_gather *g)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < g->count; i++)
+        sum += g->all[i].policy.ok;
+    return sum;
+}
+
+uint64_t tlsrpt_gather_failed(const struct tlsrpt_gather *g)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < g->count; i++)
+        sum += g->all[i].policy.failed;
+    return sum;
+}
+
+static void free_failure(const struct tlsrpt_failure *f)
+{
+    const char *const own[] = {f->result,  f->sending_ip,   f->mx_host,
+                               f->mx_helo, f->receiving_ip, f->reason};
+    for (size_t i = 0; i < COUNT_OF(own); i++)
+        free((char *)(uintptr_t)own[i]);
+}
+
+void tlsrpt_gather_free(struct tlsrpt_gather *g)
+{
+    if (!g)
+        return;
+    for (size_t i = 0; i < g->count; i++) {
+        struct gathered *one = &g->all[i];
+        for (size_t k = 0; k < one->policy.failure_count; k++)
+            free_failure(&one->policy.failures[k]);
+        free(one->policy.failures);
+        free(one->policy.strings);
+        free(one->policy.mx_hosts);
+        json_decref(one->document);
+        free(one->text);
+    }
+    free(g->all);
+    free(g->told);
+    free(g);
+}
+
+/* ---- when ---- */
+
+enum { FIRST_MS = 10 * 60 * 1000, SPREAD_MS = 230 * 60 * 1000, FIRST_WAIT_MS = 5 * 60 * 1000 };
+
+int64_t tlsrpt_gather_due_ms(int64_t day, const char *domain)
+{
+    uint32_t hash = UINT32_C(2166136261); /* FNV-1a: the same on each machine, and after a start */
+    for (const char *c = domain; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * UINT32_C(16777619);
+    return (day + 1) * TLSRPT_DAY_MS + FIRST_MS + (int64_t)(hash % SPREAD_MS);
+}
+
+int64_t tlsrpt_gather_wait_ms(unsigned failures, int64_t first_ms, int64_t now_ms)
+{
+    int64_t wait_ms = (int64_t)FIRST_WAIT_MS << (failures < 6 ? failures : 6);
+    return now_ms + wait_ms - first_ms > TLSRPT_DAY_MS ? -1 : wait_ms;
+}
