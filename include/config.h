@@ -6,6 +6,7 @@
 #include "alert.h"
 #include "alignment.h"
 #include "buf.h"
+#include "config_sending.h"
 #include "delivery.h"
 #include "err.h"
 #include "ip.h"
@@ -42,17 +43,6 @@ struct config_route {
 struct config_domain {
     char name[256]; /* normal form */
     enum alignment_mode alignment;
-};
-
-/* The keys that sign. */
-struct config_dkim {
-    unsigned rotate_days; /* 0: by hand only */
-    unsigned lifetime_s;  /* of a signature, and so of a key's record after its last one */
-    unsigned rsa_bits;
-    /* A zone of ours that the users' selectors are aliases into; "" none. */
-    char zone[256], server[64], tsig_key[1024]; /* its primary; the file with the key for updates */
-    char primary[80]; /* the server as the file has it, perhaps with its port */
-    unsigned port, ttl_s;
 };
 
 enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256, CONFIG_SECTIONS_MAX = 20 };
@@ -96,6 +86,7 @@ struct config {
     struct throttle_settings throttle;
     enum alignment_mode alignment; /* of domains that have no section */
     struct config_dkim dkim;
+    struct config_tlsrpt tlsrpt;
     const char *const
         *operators; /* their addresses, in canonical form: they get mail in any case */
     size_t operator_count;

@@ -15,6 +15,7 @@ struct attempt;
 struct dial_try;
 struct next_hop;
 struct outbound;
+struct tlsrpt_wishes;
 
 /* What the deliveries of all threads share; borrowed. */
 struct deliveries_shared {
@@ -23,6 +24,7 @@ struct deliveries_shared {
     struct incidents *incidents;
     struct signing_threads *signing_threads;
     struct sts *sts;
+    struct tlsrpt_wishes *wishes; /* NULL: no TLS reports are made */
 };
 
 struct works {

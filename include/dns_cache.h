@@ -26,6 +26,11 @@ struct dns_queries_stub;
 MUST_CHECK bool dns_cache_new(uv_loop_t *loop, const struct config *config,
                               const struct dns_queries_stub *stub, void (*changed)(void *context),
                               void *context, struct dns_cache **answers_r, struct err *err);
+/* The same for who asks little: so many questions and streams at once. */
+enum { DNS_CACHE_FEW_QUERIES = 8, DNS_CACHE_FEW_STREAMS = 4 };
+MUST_CHECK bool dns_cache_new_few(uv_loop_t *loop, const struct config *config,
+                                  void (*changed)(void *context), void *context,
+                                  struct dns_cache **answers_r, struct err *err);
 void dns_cache_free(struct dns_cache *a);
 
 /* For whom is asked from now on; "" at first: nobody in particular. */

@@ -32,6 +32,9 @@ void tlsrpt_report_file(const struct tlsrpt_report *report, const char *domain,
  * says nothing is left out. False when it does not fit. */
 MUST_CHECK bool tlsrpt_report_json(const struct tlsrpt_report *report, struct buf *out);
 
+/* The same, compressed: what is posted (section 5.2). */
+MUST_CHECK bool tlsrpt_report_packed(const struct tlsrpt_report *report, struct buf *out);
+
 /* Append the whole message, unsigned, with the header fields of section 5.3 and "TLS-Required: No"
  * (RFC 8689), as it has to arrive although TLS may be what fails. ASCII, lines end with CRLF. False
  * when it does not fit. */

@@ -37,9 +37,11 @@ const char *tlsrpt_state_name(enum tlsrpt_state state); /* "counting" … */
 
 typedef void database_on_tlsrpt(void *context, const struct tlsrpt_entry *entry);
 
-/* The first `limit` that are due. */
-MUST_CHECK bool database_tlsrpt_due(struct database *db, int64_t now_ms, int64_t limit,
-                                    database_on_tlsrpt *on_entry, void *context, struct err *err);
+/* The first `limit` that are due, but for those of tenants that are busy ("": nobody). */
+enum { TLSRPT_BUSY = 2 };
+MUST_CHECK bool database_tlsrpt_due(struct database *db, int64_t now_ms, char busy[TLSRPT_BUSY][64],
+                                    int64_t limit, database_on_tlsrpt *on_entry, void *context,
+                                    struct err *err);
 /* What was counted, added to `g`. */
 MUST_CHECK bool database_tlsrpt_counts(struct database *db, int64_t day, const char *domain,
                                        struct tlsrpt_gather *g, struct err *err);

@@ -130,6 +130,15 @@ bool tlsrpt_report_json(const struct tlsrpt_report *report, struct buf *out)
     return ok;
 }
 
+bool tlsrpt_report_packed(const struct tlsrpt_report *report, struct buf *out)
+{
+    struct buf text;
+    buf_init(&text, REPORT_MAX);
+    bool ok = tlsrpt_report_json(report, &text) && gzip_pack(buf_span(&text), out);
+    buf_fini(&text);
+    return ok;
+}
+
 /* ---- the message ---- */
 
 void tlsrpt_report_id(int64_t begin_s, const char *domain, const char *submitter,
@@ -195,12 +204,10 @@ static void add_base64(struct span bytes, struct buf *out)
 bool tlsrpt_report_message(const struct tlsrpt_report *report, const struct tlsrpt_letter *letter,
                            struct buf *out)
 {
-    struct buf text;
     struct buf packed;
     char name[TLSRPT_NAME_MAX];
-    buf_init(&text, REPORT_MAX);
     buf_init(&packed, REPORT_MAX);
-    bool ok = tlsrpt_report_json(report, &text) && gzip_pack(buf_span(&text), &packed);
+    bool ok = tlsrpt_report_packed(report, &packed);
     tlsrpt_report_file(report, letter->domain, letter->submitter, name);
     add_header(report, letter, out);
     add_words(report, letter, out);
@@ -211,7 +218,6 @@ bool tlsrpt_report_message(const struct tlsrpt_report *report, const struct tlsr
              name);
     add_base64(buf_span(&packed), out);
     buf_add(out, SPAN("--" BOUNDARY "--\r\n"));
-    buf_fini(&text);
     buf_fini(&packed);
     return ok && !out->overflow;
 }

@@ -179,7 +179,6 @@ int cli_destination_list(struct cli *cli);
 int cli_destination_show(struct cli *cli);
 int cli_destination_rest(struct cli *cli);
 int cli_destination_resume(struct cli *cli);
-int cli_tlsrpt_show(struct cli *cli);
 int cli_sts_show(struct cli *cli);
 int cli_sts_refresh(struct cli *cli);
 int cli_sts_forget(struct cli *cli);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cli_tlsrpt.c - "tlsrpt show": the TLS reports that others have sent about one's domains. */
-#include "cli.h"
+#include "cli_tlsrpt.h"
 
 #include "tlsrpt_read.h"
 

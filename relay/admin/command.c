@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include "cli.h"
+#include "cli_tlsrpt.h"
 #include "similar.h"
 
 #include <errno.h>
@@ -132,6 +133,9 @@ static const struct command commands[] = {
      cli_unsubscribe_rotate},
     {"tlsrpt show", "FILE...", 1, CLI_ARGUMENTS_MAX, "",
      "show the TLS reports that others have sent: messages, .json.gz or .json", cli_tlsrpt_show},
+    {"tlsrpt list", "", 0, 0, "",
+     "list the TLS reports to others: what is counted, and what was sent", cli_tlsrpt_list},
+    {"tlsrpt pending", "", 0, 0, "", "the same of those that are not sent yet", cli_tlsrpt_pending},
     {"sts show", "[DOMAIN]", 0, 1, "", "show the MTA-STS policies that are kept, or one",
      cli_sts_show},
     {"sts refresh", "DOMAIN", 1, 1, "", "fetch a domain's policy now, and show what counts",

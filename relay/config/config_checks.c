@@ -49,6 +49,17 @@ const char *config_mailbox_fault(const char *text)
                : "an email address";
 }
 
+/* It stands in header fields that are ASCII. */
+const char *config_reporter_fault(const char *text)
+{
+    struct address address;
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    struct span s = span_of(text);
+    bool good = s.len == 0 || (span_is_ascii(s) && address_parse(s, &address) &&
+                               address_domain_ascii(address.domain, domain));
+    return good ? NULL : "an email address in ASCII";
+}
+
 bool config_address_split(const char *text, char *host_r, size_t size, unsigned *port_r)
 {
     struct span s = span_of(text);

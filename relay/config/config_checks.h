@@ -12,7 +12,8 @@ const char *config_smart_host_fault(const char *text);
 const char *config_public_ip_fault(const char *text);
 const char *config_network_fault(const char *text);
 const char *config_mailbox_fault(const char *text);
-const char *config_address_fault(const char *text); /* and a port */
+const char *config_reporter_fault(const char *text); /* or "" */
+const char *config_address_fault(const char *text);  /* and a port */
 const char *config_forward_fault(const char *text);
 const char *config_primary_fault(const char *text);
 const char *config_link_base_fault(const char *text);

@@ -5,6 +5,7 @@
 
 #include "address.h"
 #include "config_checks.h"
+#include "dns.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -192,6 +193,32 @@ static void set_dkim(struct config_reading *r)
                      "not 53: both or neither");
 }
 
+/* ---- TLS reports ---- */
+
+/* Receivers compare who signs with who says From (RFC 7489), and with who reports (RFC 8460 section
+ * 5.3). */
+static void set_tlsrpt(struct config_reading *r)
+{
+    struct config_tlsrpt *t = &r->config->tlsrpt;
+    struct address from;
+    char sign[sizeof(t->sign)];
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    if (!t->contact[0])
+        return;
+    if (!t->organization[0])
+        snprintf(t->organization, sizeof(t->organization), "%.127s", r->config->hostname);
+    if (!t->from[0])
+        memcpy(t->from, t->contact, sizeof(t->from));
+    CHECK(address_parse(span_of(t->from), &from) && address_domain_ascii(from.domain, domain));
+    memcpy(sign, t->sign, sizeof(sign));
+    if (!sign[0])
+        memcpy(t->sign, domain, sizeof(t->sign));
+    else if (!address_domain_ascii(span_of(sign), t->sign) || !dns_name_within(domain, t->sign))
+        config_fault(r, cfg_getsec(r->cfg, "tlsrpt"), "sign",
+                     "from is not in the domain that signs, %.80s: receivers would not believe it",
+                     sign);
+}
+
 /* ---- listeners ---- */
 
 static bool is_same_address(const struct config_listener *a, const struct config_listener *b)
@@ -282,10 +309,11 @@ static void set_parties(struct config_reading *r)
 void config_rules_apply(struct config_reading *r)
 {
     static void (*const rules[])(struct config_reading *) = {
-        need_hostname, set_shards,     set_dnssec,          set_networks, set_operators,
-        set_limits,    set_storage,    note_limits,         set_url,      need_certificates,
-        set_domains,   set_dkim,       set_alerts,          set_parties,  config_streams_finish,
-        set_listeners, part_listeners, config_routes_finish};
+        need_hostname, set_shards,        set_dnssec,          set_networks,
+        set_operators, set_limits,        set_storage,         note_limits,
+        set_url,       need_certificates, set_domains,         set_dkim,
+        set_tlsrpt,    set_alerts,        set_parties,         config_streams_finish,
+        set_listeners, part_listeners,    config_routes_finish};
     for (size_t i = 0; i < COUNT_OF(rules); i++)
         rules[i](r);
 }

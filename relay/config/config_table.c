@@ -54,6 +54,7 @@ static const char *const over_limit[] = {
     [STREAM_PACE] = "pace", [STREAM_DEFER] = "defer", [STREAM_REJECT] = "reject", NULL};
 static const char *const endings[] = {
     [STREAM_STAY] = "none", [STREAM_ONE_CLICK] = "one-click", [STREAM_OWN_URL] = "own-url", NULL};
+static const char *const switches[] = {"off", "on", NULL};
 static const char *const alerts[] = {"locked",
                                      "identity_refused",
                                      "flood",
@@ -182,6 +183,21 @@ static const struct config_setting dkim[] = {
     ROW(config, "ttl", SECONDS, dkim.ttl_s, "1h", "Of the records", RANGE(1, 86400)),
     {0}};
 
+static const struct config_setting tlsrpt[] = {
+    ROW(config, "contact", TEXT, tlsrpt.contact, "",
+        "Whom to ask about the TLS reports that are sent; none are without it",
+        .fault = config_reporter_fault, RESTART),
+    ROW(config, "organization", TEXT, tlsrpt.organization, "",
+        "Who reports, for people; the hostname by default", .fault = config_name_fault),
+    ROW(config, "from", TEXT, tlsrpt.from, "",
+        "The address that reports come from; contact by default",
+        .fault = config_reporter_fault),
+    ROW(config, "sign", TEXT, tlsrpt.sign, "",
+        "The domain whose key signs them; that of from by default", .fault = config_host_fault),
+    ROW(config, "success_reports", WORD, tlsrpt.success_reports, "on",
+        "Whether a day without a failure is reported", .words = switches),
+    {0}};
+
 static const struct config_setting http[] = {
     ROW(config, "url", TEXT, http_url, "", "Where the links in mail lead",
         .fault = config_link_base_fault),
@@ -294,6 +310,7 @@ const struct config_section config_sections[] = {
     ONE("dns", dns),
     MANY(domain, config_domain, domains, domain_count, name, .first = 0),
     ONE("dkim", dkim),
+    ONE("tlsrpt", tlsrpt),
     ONE("http", http),
     {.name = "limit", .settings = limit, .several = true, .named = throttle_limit_named,
      .names = throttle_limit_names},

@@ -78,6 +78,7 @@ static const struct verb verbs[] = {
     {"sts.forget", CONTROL_WRITE, control_sts_forget},
     {"audit.rows", CONTROL_READ, control_audit_rows},
     {"audit.verify", CONTROL_READ, control_audit_verify},
+    {"tlsrpt.list", CONTROL_READ, control_tlsrpt_list},
     {"submit", CONTROL_SUBMIT, NULL},
 };
 

@@ -131,6 +131,9 @@ bool control_suppress_remove(struct database *db, struct control *c, struct err 
 bool control_sts_show(struct database *db, struct control *c, struct err *err);
 bool control_sts_refresh(struct database *db, struct control *c, struct err *err);
 bool control_sts_forget(struct database *db, struct control *c, struct err *err);
+/* ---- control_tlsrpt.c ---- */
+
+bool control_tlsrpt_list(struct database *db, struct control *c, struct err *err);
 
 /* ---- control_quota.c ---- */
 

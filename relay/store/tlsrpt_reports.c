@@ -42,10 +42,13 @@ static bool read_all(struct database *db, struct rows *s, database_on_tlsrpt *on
     return err->kind == ERR_NONE;
 }
 
-bool database_tlsrpt_due(struct database *db, int64_t now_ms, int64_t limit,
-                         database_on_tlsrpt *on_entry, void *context, struct err *err)
+bool database_tlsrpt_due(struct database *db, int64_t now_ms, char busy[TLSRPT_BUSY][64],
+                         int64_t limit, database_on_tlsrpt *on_entry, void *context,
+                         struct err *err)
 {
-    return read_all(db, ROWS(db, SQL_TLSRPT_DUE, INT(now_ms), INT(limit)), on_entry, context, err);
+    struct rows *s =
+        ROWS(db, SQL_TLSRPT_DUE, INT(now_ms), INT(limit), TEXT(busy[0]), TEXT(busy[1]));
+    return read_all(db, s, on_entry, context, err);
 }
 
 bool database_tlsrpt_list(struct database *db, int64_t day, const char *domain, bool pending,

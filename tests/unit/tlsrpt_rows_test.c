@@ -197,12 +197,15 @@ static bool run_due(struct database *db, void *context, struct err *err)
 {
     int64_t due_ms = tlsrpt_gather_due_ms(20000, "dest.test");
     int64_t late = 0;
+    char nobody[TLSRPT_BUSY][64] = {"", ""}, busy[TLSRPT_BUSY][64] = {"u", "t"};
     struct list l = {.count = 0};
     (void)context;
     count_one(db, "t", "dest.test", TLS_RESULT_OK, "");
-    assert_true(database_tlsrpt_due(db, due_ms - 1, 10, note, &l, err));
+    assert_true(database_tlsrpt_due(db, due_ms - 1, nobody, 10, note, &l, err));
     assert_int_equal(l.count, 0);
-    assert_true(database_tlsrpt_due(db, due_ms, 10, note, &l, err));
+    assert_true(database_tlsrpt_due(db, due_ms, busy, 10, note, &l, err));
+    assert_int_equal(l.count, 0);
+    assert_true(database_tlsrpt_due(db, due_ms, nobody, 10, note, &l, err));
     assert_int_equal(l.count, 1);
     l.all[0].state = TLSRPT_SENT;
     l.all[0].ok = 1;

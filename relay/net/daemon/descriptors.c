@@ -4,6 +4,7 @@
 #include "descriptors.h"
 
 #include "log.h"
+#include "tls_reporter.h"
 #include "zone_prober.h"
 
 #include <stdio.h>
@@ -82,7 +83,8 @@ static unsigned passing(unsigned open)
 /* What nobody shares. */
 static unsigned own(const struct config *c)
 {
-    return OWN + (OWN_PER_SHARD + (unsigned)c->listener_count) * c->shards;
+    unsigned reporter = c->tlsrpt.contact[0] ? TLS_REPORTER_DESCRIPTORS : 0;
+    return OWN + reporter + (OWN_PER_SHARD + (unsigned)c->listener_count) * c->shards;
 }
 
 /* Each zone prober has a resolver of its own, and one for each server of the zone. */

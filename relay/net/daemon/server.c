@@ -38,6 +38,7 @@
 #include "shard.h"
 #include "standing.h"
 #include "sts.h"
+#include "tls_reporter.h"
 #include "trace.h"
 
 #include <malloc.h>
@@ -73,7 +74,8 @@ struct server {
     struct control_socket *control_socket;
     struct rotator *rotator;
     struct cert_watch *cert_watch;
-    struct alerter *alerter; /* NULL: nobody wants to be told */
+    struct alerter *alerter;           /* NULL: nobody wants to be told */
+    struct tls_reporter *tls_reporter; /* NULL: no TLS reports are made */
     struct memory_limit memory;
     struct account_changes account_changes;
     int *sockets; /* bound, for each shard one for each listener */
@@ -136,6 +138,8 @@ static bool reload(void *context, struct err *err)
     dispatch_configure(e->dispatch, fresh->config, e->descriptors.attempts);
     if (e->alerter)
         alerter_change_config(e->alerter, fresh->config);
+    if (e->tls_reporter)
+        tls_reporter_change_config(e->tls_reporter, fresh->config);
     if (!control_socket_change_config(e->control_socket, fresh->config, &fault))
         log_event(LOG_ERROR, "control_failed", "reply", fault.text);
     memory_limit_set(&e->memory, fresh->config);
@@ -179,6 +183,8 @@ static void close_main(struct server *e)
         cert_watch_close(e->cert_watch);
     if (e->alerter)
         alerter_close(e->alerter);
+    if (e->tls_reporter)
+        tls_reporter_close(e->tls_reporter);
     dispatch_stop(e->dispatch);
     uv_close((uv_handle_t *)&e->log_timer, NULL);
     uv_close((uv_handle_t *)&e->terminate, NULL);
@@ -253,6 +259,7 @@ static void share(struct server *e)
     e->common.deliveries.keyring = e->keyring;
     e->common.deliveries.incidents = e->incidents;
     e->common.deliveries.sts = e->sts;
+    e->common.deliveries.wishes = e->tls_reporter ? tls_reporter_wishes(e->tls_reporter) : NULL;
     e->account_changes = (struct account_changes){&e->inbox, &e->common, e->keyring,
                                                   e->alignment_service, e->rotator};
     e->common.http.page = e->page;
@@ -372,6 +379,9 @@ static bool start_services(struct server *e, const struct config *config, struct
     bool tells = config->alert_command[0] || config->alert_webhook[0];
     return (!tells ||
             alerter_new(&e->loop, &e->companions, config, e->common.store, &e->alerter, err)) &&
+           (!config->tlsrpt.contact[0] ||
+            tls_reporter_new(&e->loop, &e->companions, config, e->common.store, &e->tls_reporter,
+                             err)) &&
            alignment_service_new(&e->loop, config, store_directory(e->common.store),
                                  &e->alignment_service, err) &&
            (!serves_page(config) || page_start(e->common.store, e->settings, &e->page, err)) &&
@@ -430,6 +440,7 @@ static bool end(struct server *e)
     dispatch_free(e->dispatch);
     rotator_free(e->rotator);
     alerter_free(e->alerter);
+    tls_reporter_free(e->tls_reporter);
     alignment_service_free(e->alignment_service);
     sts_free(e->sts);
     keyring_free(e->keyring);

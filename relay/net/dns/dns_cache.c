@@ -378,6 +378,14 @@ bool dns_cache_new(uv_loop_t *loop, const struct config *config,
     return true;
 }
 
+bool dns_cache_new_few(uv_loop_t *loop, const struct config *config, void (*changed)(void *context),
+                       void *context, struct dns_cache **answers_r, struct err *err)
+{
+    static const struct dns_queries_stub few = {.queries = DNS_CACHE_FEW_QUERIES,
+                                                .streams = DNS_CACHE_FEW_STREAMS};
+    return dns_cache_new(loop, config, &few, changed, context, answers_r, err);
+}
+
 void dns_cache_free(struct dns_cache *a)
 {
     struct entry *e;

@@ -60,7 +60,10 @@ struct attempt {
     int64_t again_in_ms; /* nothing was recorded: try again so much later; 0: it was */
     bool outdated;       /* its settings are newer than where the queue has sent it */
     bool untried;        /* the queue has it again: nothing is to be told */
-    bool *left;          /* beside the attempt's numbers: who goes again at once; or NULL */
+    /* Connections that were made for it, for TLS reports; owned (session_count.c). */
+    struct tlsrpt_session *sessions;
+    size_t session_count;
+    bool *left; /* beside the attempt's numbers: who goes again at once; or NULL */
 };
 
 /* ---- attempt.c ---- */

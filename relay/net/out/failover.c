@@ -112,8 +112,9 @@ static void begin_delivery(struct outbound *c)
     c->settings = c->attempt->settings;
     c->reused = c->begin_again = c->go_on = c->stalled = false;
     host_trust_leave(c);
-    c->again = c->unusable = c->awaits = false;
+    c->again = c->unusable = c->awaits = c->counted = false;
     c->shown = TLS_RESULT_NONE;
+    c->misfit[0] = '\0';
     c->policy = (struct host_policy){0};
     c->tls_text[0] = '\0';
     c->proven = route->trust; /* it is ready only once it has logged in */

@@ -17,6 +17,7 @@
 #include "host_trust.h"
 
 #include "outbound_parts.h"
+#include "tlsrpt_gather.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ struct errand {
     const char *next_hop; /* the domain, or the host that the route names */
     const char *domain;
     const struct attempt *attempt; /* that has asked for its domain's policy; NULL: none yet */
+    bool waived;                   /* it arrives, whatever TLS (RFC 8689 section 3) */
 };
 
 static struct errand errand_of(const struct config_route *route, const struct dispatch_work *work)
@@ -52,6 +54,7 @@ static struct errand present(const struct outbound *c)
 {
     struct errand e = errand_of(c->attempt->route, c->attempt->work);
     e.attempt = c->attempt;
+    e.waived = mail_is_tls_report(c->attempt->mail); /* which may have to tell why TLS fails */
     return e;
 }
 
@@ -60,6 +63,7 @@ static struct errand present(const struct outbound *c)
 static struct host_situation situation(const struct outbound *c, const struct errand *e)
 {
     struct host_situation s = {.fixed = e->route->tls != DELIVERY_TLS_MAY,
+                               .waived = e->waived,
                                .secure = e->hosts->secure,
                                .mode = c->without_dnssec ? DANE_MODE_OFF : e->route->dane,
                                .dane = c->dane ? c->dane->answer.state : DANE_PENDING};
@@ -455,6 +459,12 @@ enum host_trust_judgement host_trust_judge(struct outbound *c)
     c->dane->anew = c->undecided = true;
     look_up(c, c->dane, on_anew);
     return HOST_UNDECIDED;
+}
+
+void host_trust_describe(const struct outbound *c, struct tlsrpt_terms *terms)
+{
+    terms->host = c->host_name;
+    terms->dane = c->dane ? &c->dane->answer : NULL;
 }
 
 void host_trust_explain(struct outbound *c)

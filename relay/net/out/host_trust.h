@@ -47,6 +47,10 @@ bool host_trust_by_policy(const struct outbound *c);
 /* Has the connection proven what its attempt demands by now? Notes what there is to tell of that.
  * False: nothing of a message may be written to it. */
 MUST_CHECK bool host_trust_holds(struct outbound *c);
+/* What the host was judged by, for a TLS report: the host, and what DNS and the domain say of it.
+ * Borrowed until the next event. */
+struct tlsrpt_terms;
+void host_trust_describe(const struct outbound *c, struct tlsrpt_terms *terms);
 /* May mail that the queue sends after another leave by this connection? */
 bool host_trust_covers(const struct outbound *c, const struct dispatch_work *work);
 

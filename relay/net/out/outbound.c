@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "log.h"
 #include "outbound_parts.h"
+#include "session_count.h"
 #include "trace.h"
 #include "works.h"
 
@@ -102,6 +103,13 @@ static bool tell_opened(struct outbound *c)
     return false;
 }
 
+static bool still_holds(struct outbound *c)
+{
+    bool holds = host_trust_holds(c);
+    session_count_ready(c);
+    return holds;
+}
+
 /* Take up the next message, of this attempt or the next. False when there is none. */
 static bool begin_message(struct outbound *c)
 {
@@ -119,7 +127,7 @@ static bool begin_message(struct outbound *c)
         delivery_quit(&c->delivery);
     } else if (!host_trust_ready(c)) {
         return false;
-    } else if (!host_trust_holds(c)) { /* what is known of its host has changed meanwhile */
+    } else if (!still_holds(c)) { /* what is known of its host has changed meanwhile */
         connection_close(c->connection, "what the host must prove has changed");
         return false;
     } else if (!transaction_begin(&c->transaction, c->attempt, &c->delivery)) {
@@ -408,10 +416,11 @@ static void on_ended(void *owner, const char *why)
 {
     struct outbound *c = owner;
     enum delivery_want was = c->delivery.want;
-    c->connection = NULL;
     c->idle = false;
     if (was != DELIVERY_CLOSE)
         delivery_lost(&c->delivery, why);
+    session_count_ended(c);
+    c->connection = NULL;
     if (c->delivery.want == DELIVERY_DONE && !c->go_on)
         end_last_message(c);
     if (!c->attempt) {

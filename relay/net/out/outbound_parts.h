@@ -66,6 +66,7 @@ struct outbound {
     bool unusable;       /* TLS can use none of its TLSA records */
     bool without_dnssec; /* there was none when it began */
     bool adopted;        /* its candidates are another attempt's than its trusts */
+    bool counted;        /* for TLS reports */
     bool again;          /* this connection ends, and another one with the host is made */
     struct trust proven; /* by the time that the machine is ready */
 

@@ -8,6 +8,7 @@
 #include "list_unsubscribe.h"
 #include "log.h"
 #include "retry.h"
+#include "session_count.h"
 #include "suppress.h"
 #include "works.h"
 
@@ -166,6 +167,7 @@ void attempt_end(struct attempt *p)
     struct deliveries *home = p->home;
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): p is in the list */
     DL_DELETE(home->attempts, p);
+    session_count_keep(p);
     tell_queue(p);
     dispatch_work_free(p->work);
     mail_free(p->mail);
@@ -258,6 +260,7 @@ void attempt_settle(struct attempt *p)
         attempt_end(p);
         return;
     }
+    session_count_settle(p, settle);
     works_unrecorded(p->home);
     worker_ask_store(p->home->worker, &settle->job, on_settled, p);
 }

@@ -71,6 +71,7 @@ SELECT {REPORT_COLUMNS}
 FROM tlsrpt_report
 WHERE state = 0
   AND due <= ?1
+  AND tenant NOT IN (?3, ?4)
 ORDER BY due
 LIMIT ?2;
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* config_sending.h - Settings of what the relay signs with, and of what it reports by itself. */
+#ifndef CONFIG_SENDING_H
+#define CONFIG_SENDING_H
+
+#include "address.h"
+
+/* The keys that sign. */
+struct config_dkim {
+    unsigned rotate_days; /* 0: by hand only */
+    unsigned lifetime_s;  /* of a signature, and so of a key's record after its last one */
+    unsigned rsa_bits;
+    /* A zone of ours that the users' selectors are aliases into; "" none. */
+    char zone[256], server[64], tsig_key[1024]; /* its primary; the file with the key for updates */
+    char primary[80]; /* the server as the file has it, perhaps with its port */
+    unsigned port, ttl_s;
+};
+
+/* TLS reports to others (RFC 8460). What the file leaves out is filled in, if contact is there. */
+struct config_tlsrpt {
+    char organization[128];
+    char contact[ADDRESS_MAX + 1]; /* "": none are made, and nothing is counted for them */
+    char from[ADDRESS_MAX + 1];
+    char sign[ADDRESS_DOMAIN_MAX + 1]; /* in A-labels */
+    bool success_reports;              /* on days without a failure, too */
+};
+
+#endif
