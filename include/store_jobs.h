@@ -133,8 +133,8 @@ struct store_outcome {
     enum tls_policy tls_policy; /* of the host that was judged last */
     enum tls_result tls_result;
     char tlsa[TLSA_TEXT]; /* the record that its certificate has fit; "" none */
-    char suppress[64];   /* there is no such mailbox: put it on this tenant's list; empty: no */
-    int64_t suppress_ms; /* for so long */
+    char suppress[64];    /* there is no such mailbox: put it on this tenant's list; empty: no */
+    int64_t suppress_ms;  /* for so long */
 };
 
 /* Outcomes, all of them or none. The job is kept until they are recorded, however long that takes
