@@ -43,8 +43,8 @@ enum dnssec_state {
 
 typedef void dnssec_on_checked(void *context, enum dnssec_state state);
 
-/* Are the keys of the root secure? Answered within 15 seconds, counted as above; and each minute again
- * while that is not known, or fails. */
+/* Are the keys of the root secure? Answered within 15 seconds, counted as above; and each minute
+ * again while that is not known, or fails. */
 void dnssec_check(struct resolver *r, dnssec_on_checked *done, void *context);
 
 #endif

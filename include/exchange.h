@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* exchange.h - Something is said to a process beside the relay, over a stream, and what it answers is
- * gathered until it ends, or its time is over. */
+/* exchange.h - Something is said to a process beside the relay, over a stream, and what it answers
+ * is gathered until it ends, or its time is over. */
 #ifndef EXCHANGE_H
 #define EXCHANGE_H
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* kept.h - What nobody uses just now and is kept for a while, as it may be of use again, or
- * something was learned about it: each for the sake of one tenant. When there is too much, the tenant that has most of it loses its
- * oldest. So nobody's entries push out those of a tenant that has fewer.
+/* kept.h - What nobody uses just now and is kept for a while, as it may be of use again, or as
+ * something was learned about it: each for the sake of one tenant. When there is too much, the
+ * tenant that has most of it loses its oldest. So nobody's entries push out those of a tenant that
+ * has fewer.
  *
  * Of the two tenants that used it last it is the one's, when it comes to that, which has fewer:
  * whoever uses another's thing once does not make it his own.

@@ -102,13 +102,14 @@ void answer_pays(struct queue *q, struct domain *domain, struct tenant *tenant);
 void answer_is_found(struct queue *q, struct domain *domain, struct tenant *tenant);
 /* It takes so much now; and nothing any more. */
 void answer_came(struct queue *q, struct domain *domain, size_t bytes);
-/* It leads to a lane, or to that one no more; the first one there pays for what a lane takes now. */
+void answer_gone(struct queue *q, struct domain *domain);
+/* It leads to a lane, or to that one no more: the first one there pays for what a lane takes now.
+ */
 void answer_joins_lane(struct queue *q, struct domain *domain, struct lane *lane);
 void answer_leaves_lane(struct queue *q, struct domain *domain, struct lane *lane);
 /* The shell has copied so much of an answer for a connection, or has let go of it again. */
 void answer_copied(struct queue *q, struct tenant *tenant, size_t bytes);
 void answer_copy_gone(struct queue *q, struct tenant *tenant, size_t bytes);
-void answer_gone(struct queue *q, struct domain *domain);
 void answer_is_unused(struct queue *q, struct domain *domain, bool unused);
 /* May another domain be looked up for this tenant? */
 bool answer_may_come(const struct queue *q, const struct tenant *tenant, bool urgent);

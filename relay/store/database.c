@@ -37,7 +37,7 @@ static bool pragmas(struct database *db, enum database_mode mode, struct err *er
     const char *write =
         "PRAGMA page_size=2048; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
         "secure_delete=OFF;"
-        "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"; /* when it checkpoints: database_open() */
+        "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;";
     const char *read = "PRAGMA query_only=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;";
     return sqlite3_exec(db->handle, mode == DATABASE_READ ? read : write, NULL, NULL, NULL) ==
                SQLITE_OK ||
