@@ -124,8 +124,8 @@ MUST_CHECK bool dispatch_failed(struct dispatch *d, uint64_t connection, enum qu
 void dispatch_closed(struct dispatch *d, uint64_t connection);
 
 /* As in queue_connection.h. */
-void dispatch_mail_taken(struct dispatch *d, uint64_t connection);
-MUST_CHECK bool dispatch_turned_away(struct dispatch *d, uint64_t connection,
+void dispatch_mail_taken(struct dispatch *d, uint64_t connection, const char *sender);
+MUST_CHECK bool dispatch_turned_away(struct dispatch *d, uint64_t connection, const char *sender,
                                      enum queue_refusal what, const char *why);
 MUST_CHECK bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection);
 

@@ -79,6 +79,10 @@ MUST_CHECK enum queue_next queue_message_done(struct queue *q, uint64_t connecti
                                               enum queue_spoken spoken, bool reusable,
                                               const struct queue_attempt **next_r, int64_t now_ms);
 
+/* Whose message it carries (MAIL FROM; the text is not kept): told before what the server has said
+ * to its MAIL, as that may be about the sender. */
+void queue_names_sender(struct queue *q, uint64_t connection, const char *sender);
+
 /* The server has taken the message's MAIL: told as soon as it is known, so that it stands in order
  * with what is refused to others meanwhile. Where that is not told, queue_message_done() is. */
 void queue_mail_taken(struct queue *q, uint64_t connection, int64_t now_ms);

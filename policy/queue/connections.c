@@ -333,6 +333,7 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
     c->urgent = attempt->line->class == STREAM_SECURITY;
     c->carries = true;
     c->at_mail = MAIL_SAID;
+    c->sender = 0;
     c->carried = ++q->serial;
     attempt->connection = c;
     attempt->public.connection = c->id;

@@ -273,6 +273,13 @@ static void server_answers(struct queue *q, struct connection *c, int64_t now_ms
     window_succeeded(&d->window, d->in_use - d->count[CONNECTION_CLOSING], now_ms);
 }
 
+void queue_names_sender(struct queue *q, uint64_t connection, const char *sender)
+{
+    struct connection *c = connection_find(q, connection);
+    if (c && c->attempt)
+        c->sender = (uint32_t)pointer_table_text(sender) | 1;
+}
+
 void queue_mail_taken(struct queue *q, uint64_t connection, int64_t now_ms)
 {
     struct connection *c = connection_find(q, connection);

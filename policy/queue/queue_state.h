@@ -37,6 +37,7 @@ struct connection {
     bool stuck;           /* busy with the same for long */
     bool hurried;         /* stuck, and asked to end */
     enum at_mail at_mail; /* what it carries */
+    uint32_t sender;      /* what stands for the sender of that; 0: not known */
     uint64_t carried;     /* since when, as queue.serial counts */
     bool answering;       /* began where it had been answered, and is not stuck */
     int64_t began_ms;     /* carries its attempt */

@@ -29,6 +29,8 @@ struct rate_limit {
     int64_t known_ms;      /* until then one refusal shows it again */
     uint64_t refused;      /* last, as queue.serial counts */
     unsigned row;          /* such refusals, none taken between them */
+    uint32_t sender;       /* whose mail was refused last; 0: not known */
+    unsigned others;       /* messages of others that were taken since then, and none of his */
     char reply[REPLY_MAX]; /* its codes */
     struct window rest;    /* only its rest */
     char *why;             /* RESTS, ASKS */

@@ -16,6 +16,9 @@
  * Where a provider has several sets of hosts, each has its own, until three of them show one: then
  * it is the provider's. Lines that one set holds up are set aside, for the sake of those behind.
  *
+ * A server may refuse one sender only, as greylisting does that does not say so: when it has taken
+ * some mail of others, and none of his, what it refuses of his is the message's own.
+ *
  * It rests for two seconds each time and no longer: a server may refuse some senders and not
  * others, whose mail would wait for those.
  */
@@ -28,7 +31,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { ROW = 3, IDLE_MAX = 256 };
+enum { ROW = 3, OTHERS = 3, IDLE_MAX = 256 };
 enum { REST_MS = 2000, QUIET_MS = 5 * 1000, LASTS_MS = 5 * 60 * 1000 };
 enum { KNOWN_MS = 10 * 60 * 1000 };
 
@@ -163,8 +166,29 @@ static void end(struct queue *q, struct rate_limit *l, int64_t now_ms)
     forget_why(l);
 }
 
+/* ---- one sender's ---- */
+
+static void note_refused(struct rate_limit *l, uint32_t sender)
+{
+    if (l->sender != sender)
+        l->others = 0;
+    l->sender = sender;
+}
+
+static void note_taken(struct rate_limit *l, uint32_t sender)
+{
+    if (sender != 0)
+        l->others = sender == l->sender ? 0 : l->others + 1;
+}
+
+static bool is_of_sender(const struct rate_limit *l, uint32_t sender)
+{
+    return sender != 0 && sender == l->sender && l->others >= OTHERS;
+}
+
 static void takes(struct queue *q, struct rate_limit *l, const struct connection *c, int64_t now_ms)
 {
+    note_taken(l, c->sender);
     switch (l->state) {
     case LIMIT_SUSPECTED:
         drop(q, l);
@@ -309,6 +333,9 @@ bool rate_limit_refuses(struct queue *q, const struct connection *c, const char 
 {
     struct rate_limit *l = need_of(q, c);
     bool was_active = rate_limit_is_active(l);
+    if (is_of_sender(l, c->sender))
+        return false;
+    note_refused(l, c->sender);
     l->refused = ++q->serial;
     if (!shows(l, why)) {
         move(q, l, LIMIT_SUSPECTED, now_ms + KNOWN_MS);

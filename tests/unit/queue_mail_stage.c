@@ -113,6 +113,8 @@ void stage_next(struct stage *s, uint64_t connection, bool reusable)
 void stage_taken(struct stage *s, size_t i)
 {
     struct work w = stage_take(s, i);
+    queue_names_sender(s->queue, w.connection, s->sender);
+    queue_mail_taken(s->queue, w.connection, s->now_ms);
     stage_next(s, w.connection, true);
     queue_settled(s->queue, w.attempt, NULL, s->now_ms);
     stage_go_on(s);
@@ -122,6 +124,7 @@ bool stage_refused_as(struct stage *s, size_t i, enum queue_refusal what, const 
 {
     struct work w = stage_take(s, i);
     int64_t due_ms[1] = {s->now_ms + 3600000};
+    queue_names_sender(s->queue, w.connection, s->sender);
     bool back = queue_turned_away(s->queue, w.connection, what, why, s->now_ms);
     stage_next(s, w.connection, false);
     if (!back)

@@ -21,6 +21,7 @@ struct stage {
         bool first;
     } works[UNDER_WAY];
     size_t count, opened, most;
+    char sender[16]; /* of what is refused or taken next */
     unsigned rests, rests_of_one, resumed, lasts;
     int64_t rest_ms; /* the last */
 };

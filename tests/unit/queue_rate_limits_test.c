@@ -566,6 +566,91 @@ static void what_is_forgotten_takes_its_limits_along(void **state)
     queue_free(s.queue);
 }
 
+enum { LETTERS = 20 }; /* of the greylisted sender; then of others */
+
+struct so_far {
+    unsigned taken, tries; /* tries: refused, and not back untried */
+};
+
+/* The messages up to the first so many are the first sender's. */
+static void answer_each(struct stage *s, bool (*takes)(struct stage *s, bool first), struct so_far *told)
+{
+    while (s->count > 0) {
+        int64_t message = s->works[0].attempt->message;
+        snprintf(s->sender, sizeof(s->sender), "s%d@a.test", message <= LETTERS ? 0 : 1 + (int)message % 5);
+        if (takes(s, message <= LETTERS)) {
+            told->taken++;
+            stage_taken(s, 0);
+        } else {
+            told->tries += !stage_refused(s, 0);
+        }
+    }
+}
+
+static bool all_but_the_first(struct stage *s, bool first)
+{
+    (void)s;
+    return !first;
+}
+
+/* Until so many have been taken. */
+static int64_t take_until(struct stage *s, struct so_far *told, unsigned taken)
+{
+    int64_t began_ms = s->now_ms;
+    for (; told->taken < taken && s->now_ms - began_ms < 600000; stage_wait(s, 100))
+        answer_each(s, all_but_the_first, told);
+    return s->now_ms - began_ms;
+}
+
+/* It greylists one sender, and does not say so: what it refuses of his is soon the message's own. */
+static void one_refused_sender_holds_up_no_others(void **state)
+{
+    struct stage s;
+    struct so_far told = {0};
+    (void)state;
+    stage_begin(&s);
+    stage_add(&s, "bob", 2 * LETTERS);
+    EXPECT(take_until(&s, &told, LETTERS) < (LETTERS + 2) * REST_MS, "once others wait for one ask for each of his");
+    for (unsigned wave = 1; wave <= 4; wave++) {
+        stage_wait(&s, 3 * REST_MS);
+        stage_add(&s, "bob", 4);
+        EXPECT(take_until(&s, &told, LETTERS + 4 * wave) <= REST_MS, "and then no more");
+    }
+    EXPECT(told.tries >= LETTERS && s.count == 0, "his have been tried, each by itself");
+    queue_free(s.queue);
+}
+
+static int64_t tokens, filled_ms;
+
+/* Five messages in ten seconds, whose ever they are. */
+static bool while_there_are_tokens(struct stage *s, bool first)
+{
+    (void)first;
+    if (s->now_ms - filled_ms >= 10000) {
+        tokens = 5;
+        filled_ms = s->now_ms;
+    }
+    return tokens-- > 0;
+}
+
+/* A limit for all: but for those that show it, no message has been tried because of it. */
+static void a_limit_for_all_is_no_senders_own(void **state)
+{
+    struct stage s;
+    struct so_far told = {0};
+    (void)state;
+    stage_begin(&s);
+    tokens = 0;
+    filled_ms = s.now_ms - 10000;
+    stage_add(&s, "bob", LETTERS + 100);
+    int64_t began_ms = s.now_ms;
+    for (; told.taken + told.tries < LETTERS + 100 && s.now_ms - began_ms < 3600000; stage_wait(&s, 100))
+        answer_each(&s, while_there_are_tokens, &told);
+    EXPECT(told.tries <= 4, "they wait untried");
+    EXPECT(s.now_ms - began_ms < 2 * (LETTERS + 100) / 5 * 10000, "and all have gone, as fast as it lets them");
+    queue_free(s.queue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -588,6 +673,8 @@ int main(void)
         cmocka_unit_test(a_limit_at_several_hosts_is_their_providers),
         cmocka_unit_test(whatever_one_tenant_is_told_holds_up_no_other),
         cmocka_unit_test(what_is_forgotten_takes_its_limits_along),
+        cmocka_unit_test(one_refused_sender_holds_up_no_others),
+        cmocka_unit_test(a_limit_for_all_is_no_senders_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

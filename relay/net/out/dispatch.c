@@ -150,17 +150,19 @@ enum queue_next dispatch_message_done(struct dispatch *d, uint64_t connection,
     return next;
 }
 
-void dispatch_mail_taken(struct dispatch *d, uint64_t connection)
+void dispatch_mail_taken(struct dispatch *d, uint64_t connection, const char *sender)
 {
     int64_t now_ms = dispatch_begin(d);
+    queue_names_sender(d->queue, connection, sender);
     queue_mail_taken(d->queue, connection, now_ms);
     pthread_mutex_unlock(&d->mutex); /* the end of the message will decide */
 }
 
-bool dispatch_turned_away(struct dispatch *d, uint64_t connection, enum queue_refusal what,
-                          const char *why)
+bool dispatch_turned_away(struct dispatch *d, uint64_t connection, const char *sender,
+                          enum queue_refusal what, const char *why)
 {
     int64_t now_ms = dispatch_begin(d);
+    queue_names_sender(d->queue, connection, sender);
     bool untried = queue_turned_away(d->queue, connection, what, why, now_ms);
     dispatch_end(d, now_ms);
     return untried;

@@ -248,7 +248,8 @@ static void connect_tls(struct outbound *c)
 static void tell_mail_taken(struct outbound *c)
 {
     if (!c->mail_taken)
-        dispatch_mail_taken(c->home->shared->dispatch, c->number);
+        dispatch_mail_taken(c->home->shared->dispatch, c->number,
+                            c->attempt->mail->envelope.sender);
     c->mail_taken = true;
 }
 

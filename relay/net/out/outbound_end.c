@@ -86,7 +86,8 @@ bool outbound_turned_away(struct outbound *c, const struct verdict *v, bool firs
                               : first  ? QUEUE_REFUSES_FIRST
                                        : QUEUE_REFUSES_LATER;
     print_why(c, v, why);
-    if (!dispatch_turned_away(c->home->shared->dispatch, c->number, what, why))
+    if (!dispatch_turned_away(c->home->shared->dispatch, c->number, p->mail->envelope.sender, what,
+                              why))
         return false;
     transaction_end(&c->transaction);
     c->attempt = NULL;
