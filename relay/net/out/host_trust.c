@@ -467,6 +467,22 @@ void host_trust_describe(const struct outbound *c, struct tlsrpt_terms *terms)
     terms->dane = c->dane ? &c->dane->answer : NULL;
 }
 
+bool host_trust_timed_out(struct outbound *c)
+{
+    struct host_trust *t = c->dane;
+    bool decides = c->delivery.want == DELIVERY_DEMAND;
+    bool judges = c->delivery.want == DELIVERY_TLS && c->undecided;
+    if (!t || !t->lookup || !(decides || judges))
+        return false;
+    dane_lookup_cancel(t->lookup);
+    t->lookup = NULL;
+    if (judges)
+        host_distrust(c, asked(c), c->misfit);
+    else
+        t->answer.state = DANE_FAILED;
+    return true;
+}
+
 void host_trust_explain(struct outbound *c)
 {
     const struct verdict v = c->delivery.trouble;

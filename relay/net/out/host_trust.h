@@ -26,6 +26,9 @@ void host_trust_abandon_all(struct deliveries *home);
 void host_trust_reached(struct outbound *c, size_t host);
 /* DELIVERY_DEMAND is answered. False: not yet, as a lookup is under way. */
 MUST_CHECK bool host_trust_decide(struct outbound *c);
+/* The connection's time is over. True: that was ours, as a lookup has waited for its turn so long,
+ * and not the host's; it is left as one whose records cannot be looked up. */
+MUST_CHECK bool host_trust_timed_out(struct outbound *c);
 /* What the handshake is to be judged by; NULL: no TLSA records. Borrowed until the next event. */
 const struct dane *host_trust_terms(const struct outbound *c, struct dane *dane_r);
 

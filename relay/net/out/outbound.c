@@ -318,6 +318,11 @@ static bool on_timed_out(void *owner)
         return false;
     if (takes_more(c))
         return true;
+    if (host_trust_timed_out(c)) {
+        outbound_set_deadline(c);
+        outbound_pump(c);
+        return true;
+    }
     c->stalled = c->attempt && attempt_left_ms(c->attempt) > 0;
     delivery_timed_out(&c->delivery);
     return false;
