@@ -202,12 +202,13 @@ static void unreachable(struct sts_discovery *d, const char *why)
 static void on_fetched(void *context, const struct fetch_result *result)
 {
     struct sts_discovery *d = context;
+    struct sts *s = d->sts;
     const struct mta_sts_response response = {.end = ends[result->outcome].end,
                                               .status = (unsigned)result->status,
                                               .body = result->answer,
                                               .why = ends[result->outcome].why};
     d->fetch = NULL;
-    lookup_turns_end(d->sts->turns, d->turn);
+    lookup_turns_end(s->turns, d->turn);
     d->turn = NULL;
     if (!d->entry) {
         free_discovery(d);
@@ -215,8 +216,8 @@ static void on_fetched(void *context, const struct fetch_result *result)
     }
     if (response.end == MTA_STS_ANSWERED && response.status == 200)
         buf_add(&d->raw, result->answer);
-    go_on(d, mta_sts_fetched(&d->machine, &response, clock_now_ms()));
-    begin_fetches(d->sts);
+    go_on(d, mta_sts_fetched(&d->machine, &response, clock_now_ms())); /* it may have ended */
+    begin_fetches(s);
 }
 
 static void fetch(struct sts_discovery *d)
