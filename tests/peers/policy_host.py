@@ -14,7 +14,11 @@ import ssl
 import threading
 import time
 
-from mailhost import authority
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
 from zones import own_addresses
 
 
@@ -26,6 +30,40 @@ def reply_of(body, status="200 OK", head=()):
     body = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status}", "Content-Type: text/plain", f"Content-Length: {len(body)}", *head]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class Authority:
+    """A certificate authority of one's own, in `path` as ca.pem; another one signs what nobody trusts."""
+
+    def __init__(self, path):
+        self.path, self.keys, self.count = path, {}, 0
+        for name in ("ca", "other"):
+            self.keys[name] = ec.generate_private_key(ec.SECP256R1())
+            self.write(f"{name}.pem", self.build(name, name, self.keys[name].public_key(), [x509.BasicConstraints(True, None)]))
+
+    def build(self, subject, signer, public, extensions, hours=(-1, 24)):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        name = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, n)]) for n in (subject, signer)]
+        made = x509.CertificateBuilder(name[1], name[0], public, x509.random_serial_number())
+        made = made.not_valid_before(now + datetime.timedelta(hours=hours[0])).not_valid_after(now + datetime.timedelta(hours=hours[1]))
+        for extension in extensions:
+            made = made.add_extension(extension, False)
+        return made.sign(self.keys[signer], hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def write(self, name, content):
+        (self.path / name).write_bytes(content)
+        return self.path / name
+
+    def issue(self, *names, subject=None, signer="ca", hours=(-1, 24), ip=None, client=False):
+        """(certificate, key). Without names the subject stands alone. `client`: it is for clients only."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        said = [x509.DNSName(n) for n in names] + ([x509.IPAddress(ip)] if ip else [])
+        extensions = [x509.SubjectAlternativeName(said)] if said else []
+        extensions += [x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])] if client else []
+        self.count += 1
+        return (self.write(f"{self.count}.pem", self.build(subject or names[0], signer, key.public_key(), extensions, hours)),
+                self.write(f"{self.count}.key", key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                                                  serialization.NoEncryption())))
 
 
 class PolicyHost:
@@ -76,7 +114,7 @@ class PolicyHost:
 class StsWorld:
     def __init__(self, path, dns, port, mailhost):
         self.path, self.dns, self.port, self.make_host = path, dns, port, mailhost
-        self.issue = authority(path)
+        self.issue = Authority(path).issue
         self.addresses = iter(own_addresses(250))
         self.hosts, self.policies, self.pairs = {}, {}, {}
 
@@ -105,7 +143,7 @@ class StsWorld:
     def policy(self, domain, mode="enforce", mx=None, id="1", reply=None, names=None, context=None, max_age=86400):
         """Its record, and its policy host; at another call what they say is changed."""
         self.record(domain, f"v=STSv1; id={id};")
-        reply = reply or reply_of(text_of(mode, mx if mx is not None else [f"mx.{domain}"], max_age))
+        reply = reply if reply is not None else reply_of(text_of(mode, mx if mx is not None else [f"mx.{domain}"], max_age))
         if domain in self.policies:
             self.policies[domain].reply = reply
             return self.policies[domain]

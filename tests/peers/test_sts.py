@@ -4,10 +4,13 @@ The kind of fault: mail that a policy protects leaves without TLS, to a host tha
 the host's; or mail waits or comes back because of a policy that is not one, or of a policy host that is slow.
 """
 
+import sqlite3
+import time
+
 import pytest
 
 from conftest import wait_for
-from policy_host import StsWorld, text_of, reply_of
+from policy_host import StsWorld, text_of
 from test_dane import line_of
 
 
@@ -169,3 +172,124 @@ def test_commands_show_fetch_and_forget(world, relay_factory):
     assert relay.command("sts", "refresh", "good.test", check=False).returncode == 3
     assert {row["domain"] for row in relay.json("sts", "show")} == {"down.test", "good.test"}
     relay.command("sts", "forget", "good.test")
+
+
+# ---- over the days ----
+
+
+def tables(relay, sql):
+    database = sqlite3.connect(relay.path / "state" / "state.db")
+    with database:
+        database.execute(sql)
+    database.close()
+
+
+def policy_of(relay, domain):
+    return next((row for row in relay.json("sts", "show") if row["domain"] == domain), None)
+
+
+DAY = 24 * 3600 * 1000
+
+
+def test_what_is_kept_is_refreshed_each_day_and_dropped_after_half_a_year(world, relay_factory):
+    """Refetched although the id is the same, while mail goes there; a policy from a time to come counts no longer than one of now."""
+    for domain in ("daily.test", "unused.test", "old.test", "future.test", "young.test"):
+        one(domain)(world)
+    relay = world.relay(relay_factory)
+    for domain in ("daily.test", "unused.test", "old.test", "future.test", "young.test"):
+        assert judged(relay, relay.send(to=f"x@{domain}"), "delivered") == STS
+    relay.stop()
+    past = lambda days: f"fetched_at = fetched_at - {days * DAY}, last_used = last_used - {days * DAY}"  # noqa: E731
+    tables(relay, f"UPDATE sts_policy SET fetched_at = fetched_at - {30 * 3600 * 1000}, max_age = 31557600 WHERE domain = 'daily.test'")
+    tables(relay, f"UPDATE sts_policy SET {past(40)}, max_age = 31557600 WHERE domain = 'unused.test'")
+    tables(relay, f"UPDATE sts_policy SET {past(181)}, max_age = 31557600 WHERE domain = 'old.test'")
+    tables(relay, f"UPDATE sts_policy SET fetched_at = fetched_at + {400 * DAY} WHERE domain = 'future.test'")
+    world.policy("daily.test", "testing")
+    relay.start()
+    wait_for(lambda: policy_of(relay, "daily.test")["mode"] == "testing", 40)
+    wait_for(lambda: policy_of(relay, "old.test") is None, 40)
+    assert len(world.policies["daily.test"].requests) == 2
+    assert [len(world.policies[d].requests) for d in ("unused.test", "young.test", "future.test")] == [1, 1, 1]
+    assert policy_of(relay, "unused.test")["mode"] == "enforce"
+    assert policy_of(relay, "future.test")["expires"] <= (time.time() + 86400) * 1000
+
+
+def test_a_policy_that_may_not_be_kept_counts_for_the_mail_that_waits(world, relay_factory):
+    world.domain("once.test", names=["elsewhere.test"])
+    world.policy("once.test", max_age=0)
+    relay = world.relay(relay_factory)
+    assert judged(relay, relay.send(to="x@once.test"), "deferred")[1:] == ("sts", "certificate-host-mismatch")
+    assert policy_of(relay, "once.test") is None
+
+
+# ---- who else ----
+
+
+def test_behind_a_smart_host_its_own_policy_counts(world, relay_factory):
+    world.domain("hop.test", "hop.test")
+    world.policy("hop.test", mx=["hop.test"])
+    one("dest.test", mx=["mx.elsewhere.test"])(world)
+    relay = world.relay(relay_factory, f'route "dest.test" {{ host = "hop.test"  port = {world.port} }}')
+    assert judged(relay, relay.send(to="x@dest.test"), "delivered") == STS
+    assert world.hosts["hop.test"].messages and not world.policies["dest.test"].requests
+    world.policy("hop.test", mx=["mx.elsewhere.test"], id="2")
+    relay.command("sts", "refresh", "hop.test")
+    assert judged(relay, relay.send(to="y@dest.test"), "deferred")[1:] == ("sts", "validation-failure")
+
+
+@pytest.mark.memory
+def test_connections_and_sessions_are_shared_by_what_they_have_proven(world, relay_factory):
+    """One host of many domains: what was made for mail without a policy carries none that has one and whose certificate is not valid."""
+    host = world.host("mx.shared.test", names=["elsewhere.test"])
+    for domain in ("free.test", "testing.test", "strict.test", "none.test"):
+        world.domain(domain, "mx.shared.test")
+    world.policy("testing.test", "testing", ["mx.shared.test"])
+    world.policy("strict.test", mx=["mx.shared.test"])
+    world.policy("none.test", "none", [])
+    relay = world.relay(relay_factory)
+    for _ in range(3):
+        assert judged(relay, relay.send(to="x@free.test"), "delivered")[1:] == ("opportunistic", "ok")
+        assert judged(relay, relay.send(to="x@testing.test"), "delivered")[1:] == ("sts-testing", "certificate-host-mismatch")
+        assert judged(relay, relay.send(to="x@strict.test"), "deferred")[1:] == ("sts", "certificate-host-mismatch")
+        assert judged(relay, relay.send(to="x@none.test"), "delivered")[1:] == ("opportunistic", "ok")
+    assert not host.reached("x@strict.test")
+    relay.stop()
+    host.context, before = world.context("mx.shared.test"), len(host.connections)
+    relay.start()
+    assert judged(relay, relay.send(to="y@strict.test"), "delivered") == STS
+    assert judged(relay, relay.send(to="y@testing.test"), "delivered")[1:] == ("sts-testing", "ok")
+    wait_for(lambda: all(c.lines[-1] == "QUIT" for c in host.connections[before:]), 30)
+    assert judged(relay, relay.send(to="z@strict.test"), "delivered") == STS
+    assert host.reached("z@strict.test")[0].connection.resumed
+
+
+def test_mail_of_domains_without_a_policy_waits_for_nothing(world, relay_factory):
+    """A name server that says nothing about the record: five seconds, once; then that is remembered for a while."""
+    world.dns.add("_mta-sts.mute.test", "TXT", "SILENCE")
+    world.domain("mute.test")
+    world.domain("free.test")
+    relay = world.relay(relay_factory)
+    assert judged(relay, relay.send(to="x@free.test"), "delivered") == PLAIN
+    asked = world.dns.asked.count(("_mta-sts.free.test", "TXT"))
+    for n in range(5):
+        assert judged(relay, relay.send(to=f"x{n}@free.test"), "delivered") == PLAIN
+    assert asked == 1 and world.dns.asked.count(("_mta-sts.free.test", "TXT")) == 1
+    assert judged(relay, relay.send(to="x@mute.test"), "delivered")[1:] == ("opportunistic", "sts-policy-fetch-error")
+    asked = world.dns.asked.count(("_mta-sts.mute.test", "TXT"))
+    assert judged(relay, relay.send(to="y@mute.test"), "delivered")[1:] == ("opportunistic", "sts-policy-fetch-error")
+    assert world.dns.asked.count(("_mta-sts.mute.test", "TXT")) == asked
+
+
+def test_a_failure_of_dns_is_asked_about_three_times(world, relay_factory):
+    world.dns.add("_mta-sts.fails.test", "TXT", "SERVFAIL")
+    world.domain("fails.test")
+    world.policy("comes.test")
+    world.dns.add("_mta-sts.comes.test", "TXT", "SERVFAIL")
+    world.domain("comes.test")
+    relay = world.relay(relay_factory)
+    assert judged(relay, relay.send(to="x@fails.test"), "delivered")[1:] == ("opportunistic", "sts-policy-fetch-error")
+    assert world.dns.asked.count(("_mta-sts.fails.test", "TXT")) >= 3
+    id = relay.send(to="x@comes.test")
+    wait_for(lambda: ("_mta-sts.comes.test", "TXT") in world.dns.asked, 30)
+    world.record("comes.test", "v=STSv1; id=1;")
+    assert judged(relay, id, "delivered") == STS

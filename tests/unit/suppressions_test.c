@@ -134,6 +134,8 @@ static const char older[] =
     "ALTER TABLE suppression DROP COLUMN answered; ALTER TABLE once DROP COLUMN content;"
     "DROP TABLE report; DROP TABLE rest; ALTER TABLE recipient DROP COLUMN report;"
     "DROP TABLE sent; DROP TABLE event_of; DROP TABLE indexed;"
+    "DROP TABLE sts_policy; "
+    "DROP TABLE tlsrpt; DROP TABLE tlsrpt_policy; DROP TABLE tlsrpt_report; DROP TABLE tlsrpt_share; DROP TABLE tlsrpt_place;"
     "ALTER TABLE event DROP COLUMN first_time; ALTER TABLE event DROP COLUMN tls_policy;"
     "ALTER TABLE event DROP COLUMN tls_result; ALTER TABLE event DROP COLUMN tlsa;"
     "CREATE INDEX event_message ON event(message);"
