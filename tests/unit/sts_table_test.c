@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* sts_table_test.c - What is known of domains for MTA-STS is bounded, and no tenant's domains push out those of one that has fewer. */
+#include "table.h"
+
+#include "sts_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST = 100 };
+
+static char gone[64];
+
+static bool may_go(const struct sts_entry *e)
+{
+    return strncmp(e->domain, "busy", 4) != 0;
+}
+
+static void on_going(void *context, struct sts_entry *e)
+{
+    (void)context;
+    snprintf(gone, sizeof(gone), "%s", e->domain);
+}
+
+static struct sts_entry *add(struct sts_table *t, const char *tenant, const char *kind, int number)
+{
+    char domain[64];
+    snprintf(domain, sizeof(domain), "%s%d.test", kind, number);
+    return sts_table_need(t, domain, tenant);
+}
+
+static void keep(struct sts_entry *e, size_t bytes)
+{
+    e->kept.there = true;
+    for (size_t i = 0; i < bytes; i++)
+        buf_add_char(&e->kept.policy.mx, 'x');
+    sts_table_weigh(e);
+}
+
+static void begin(struct sts_table *t)
+{
+    sts_table_init(t, MOST);
+    t->may_go = may_go;
+    t->going = on_going;
+    gone[0] = '\0';
+}
+
+static void who_has_most_loses_its_own(void **state)
+{
+    struct sts_table t;
+    (void)state;
+    begin(&t);
+    for (int i = 0; i < 10; i++)
+        keep(add(&t, "small", "small", i), 10);
+    for (int i = 0; i < 1000; i++) {
+        add(&t, "large", "large", i);
+        sts_table_make_room(&t);
+        assert_true(t.weight <= MOST);
+    }
+    for (int i = 0; i < 10; i++)
+        assert_true(sts_table_find(&t, add(&t, "small", "small", i)->domain)->kept.there);
+    assert_null(sts_table_find(&t, "large0.test"));
+    assert_non_null(sts_table_find(&t, "large999.test"));
+    sts_table_fini(&t);
+}
+
+static void what_has_a_policy_goes_last_and_what_was_used_stays(void **state)
+{
+    struct sts_table t;
+    (void)state;
+    begin(&t);
+    keep(add(&t, "one", "kept", 0), 10);
+    for (int i = 0; i < MOST - 1; i++)
+        add(&t, "one", "light", i);
+    sts_table_used(sts_table_find(&t, "light0.test"));
+    add(&t, "one", "new", 0);
+    sts_table_make_room(&t);
+    assert_string_equal(gone, "light1.test");
+    for (int i = 0; i < MOST; i++)
+        keep(add(&t, "one", "kept", i), 10);
+    sts_table_make_room(&t);
+    assert_int_equal(t.weight, MOST);
+    keep(add(&t, "one", "kept", MOST), 10);
+    sts_table_make_room(&t);
+    assert_string_equal(gone, "kept0.test");
+    sts_table_fini(&t);
+}
+
+/* A policy with many names counts for more, and what becomes smaller gives its room back. */
+static void large_policies_weigh_more(void **state)
+{
+    struct sts_table t;
+    (void)state;
+    begin(&t);
+    struct sts_entry *e = add(&t, "one", "kept", 0);
+    keep(e, 40 * 1024);
+    assert_int_equal(t.weight, 41);
+    mta_sts_policy_fini(&e->kept.policy);
+    e->kept.there = false;
+    sts_table_weigh(e);
+    assert_int_equal(t.weight, 1);
+    for (int i = 0; i < 2 * MOST; i++) /* all are being found out: that is bounded elsewhere */
+        add(&t, "one", "busy", i);
+    sts_table_make_room(&t);
+    assert_int_equal(t.weight, 2 * MOST);
+    assert_string_equal(gone, "kept0.test");
+    sts_table_fini(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_has_most_loses_its_own),
+        cmocka_unit_test(what_has_a_policy_goes_last_and_what_was_used_stays),
+        cmocka_unit_test(large_policies_weigh_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
