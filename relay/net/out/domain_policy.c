@@ -9,11 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whose policy it is; false: nobody's. */
+/* Whose policy it is; false: nobody's. `domain` is in normal form, and that is asked for with each
+ * message: only what the file says is looked at closely. */
 static bool policy_domain(const struct config_route *route, const char *domain, char *name_r)
 {
-    return route->mta_sts >= STS_MODE_REPORT && route->tls == DELIVERY_TLS_MAY &&
-           mta_sts_domain(span_of(route->host[0] ? route->host : domain), name_r);
+    if (route->mta_sts < STS_MODE_REPORT || route->tls != DELIVERY_TLS_MAY)
+        return false;
+    if (route->host[0])
+        return mta_sts_domain(span_of(route->host), name_r);
+    return span_copy(span_of(domain), name_r, DNS_NAME_MAX + 1 - strlen("_mta-sts."));
 }
 
 void domain_policy_leave(struct attempt *p)
