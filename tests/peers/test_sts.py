@@ -293,3 +293,15 @@ def test_a_failure_of_dns_is_asked_about_three_times(world, relay_factory):
     wait_for(lambda: ("_mta-sts.comes.test", "TXT") in world.dns.asked, 30)
     world.record("comes.test", "v=STSv1; id=1;")
     assert judged(relay, id, "delivered") == STS
+
+
+def test_a_policy_that_has_ended_is_fetched_anew_though_its_record_is_still_known(world, relay_factory):
+    world.dns.ttl = 3600
+    world.domain("short.test")
+    world.policy("short.test", max_age=2)
+    relay = world.relay(relay_factory)
+    assert judged(relay, relay.send(to="x@short.test"), "delivered") == STS
+    ends = policy_of(relay, "short.test")["expires"] / 1000
+    world.policy("short.test", "testing")
+    wait_for(lambda: time.time() > ends + 0.1)
+    assert judged(relay, relay.send(to="y@short.test"), "delivered")[1:] == ("sts-testing", "ok")

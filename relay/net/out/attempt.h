@@ -116,7 +116,11 @@ void domain_policy_leave(struct attempt *p);
 void domain_policy_say(struct deliveries *home, const struct config_route *route,
                        const char *domain, const struct attempt *p, const char *host,
                        struct host_situation *situation);
-/* A policy has these hosts' mail looked at; it is asked for beside them. */
+/* The same of a domain whose hosts are known by now: NULL when its policy is, too. */
+struct sts_ask *domain_policy_await(struct deliveries *home, const struct config_route *route,
+                                    const struct dispatch_work *work, sts_on_answer *done,
+                                    void *context);
+/* A domain's hosts are looked up: its policy is asked for beside them. */
 void domain_policy_prefetch(struct deliveries *home, const struct config_route *route,
                             const struct dispatch_work *work);
 

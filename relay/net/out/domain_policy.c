@@ -2,6 +2,8 @@
 /* domain_policy.c - The MTA-STS policy of an attempt's domain (sts.h): asked for when the attempt
  * has a connection, and looked at for each host.
  *
+ * Mostly it is known by then, as it was asked for when the domain's hosts were looked up.
+ *
  * Behind a smart host it is that host's own policy (RFC 8461 section 3.4). An address has none.
  */
 #include "attempt.h"
@@ -81,6 +83,21 @@ void domain_policy_say(struct deliveries *home, const struct config_route *route
         say(&answer, host, situation);
         sts_answer_fini(&answer);
     }
+}
+
+struct sts_ask *domain_policy_await(struct deliveries *home, const struct config_route *route,
+                                    const struct dispatch_work *work, sts_on_answer *done,
+                                    void *context)
+{
+    char name[ADDRESS_DOMAIN_MAX + 1];
+    struct sts_answer answer = {.terms = NULL};
+    const struct sts_query query = {.domain = name, .tenant = work->tenant, .urgent = work->urgent};
+    if (!policy_domain(route, work->domain, name))
+        return NULL;
+    bool known = sts_know(home->shared->sts, name, &answer);
+    sts_answer_fini(&answer);
+    return known ? NULL
+                 : sts_ask(home->shared->sts, home->worker, &query, STS_TO_KNOW, done, context);
 }
 
 void domain_policy_prefetch(struct deliveries *home, const struct config_route *route,

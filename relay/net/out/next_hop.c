@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* next_hop.c - Finds a domain's hosts: those of the smart host if the domain's route has one,
- * otherwise its MX. */
+ * otherwise its MX.
+ *
+ * Its policy (MTA-STS) is asked for at the same time. Mail that would wait for that on a connection
+ * would hold up others' at the same host: so it waits here, where it holds nothing.
+ */
 #include "next_hop.h"
 
 #include "attempt.h"
@@ -14,21 +18,44 @@ struct next_hop {
     struct dispatch_work *work;
     struct settings *settings; /* held */
     const struct config_route *route;
+    struct mx_answer answer; /* while the policy is waited for */
+    struct sts_ask *ask;
 };
 
 static void end(struct next_hop *h)
 {
     DL_DELETE(h->home->next_hops, h);
+    sts_ask_cancel(h->ask);
+    hosts_fini(&h->answer.hosts);
     dispatch_work_free(h->work);
     settings_drop(h->settings);
     free(h);
 }
 
+static void found(struct next_hop *h)
+{
+    struct mx_answer answer = h->answer; /* its hosts are handed on */
+    h->answer.hosts = (struct hosts){0};
+    dispatch_resolved(h->work->dispatch, h->work->domain, h->settings, h->route, &answer);
+    end(h);
+}
+
+static void on_policy(void *context, struct sts_answer *answer)
+{
+    struct next_hop *h = context;
+    sts_answer_fini(answer); /* what counts is asked for by each attempt */
+    h->ask = NULL;
+    found(h);
+}
+
 static void on_hosts(void *context, struct mx_answer *answer)
 {
     struct next_hop *h = context;
-    dispatch_resolved(h->work->dispatch, h->work->domain, h->settings, h->route, answer);
-    end(h);
+    h->answer = *answer;
+    if (answer->result == MX_FOUND)
+        h->ask = domain_policy_await(h->home, h->route, h->work, on_policy, h);
+    if (!h->ask)
+        found(h);
 }
 
 void next_hop_find(struct deliveries *home, struct dispatch_work *work)

@@ -89,14 +89,19 @@ void sts_discoveries_free(struct sts *s)
         free_discovery(s->discoveries);
 }
 
-/* How long what was found may be told before DNS is asked again. */
+/* How long what was found may be told before DNS is asked again: at most as long as it counts. */
 static int64_t fresh_ms(const struct sts_discovery *d)
 {
-    const struct mta_sts *m = &d->machine;
+    const struct sts_entry *e = d->entry;
+    int64_t now_ms = clock_now_ms();
+    int64_t left_ms = mta_sts_expires_ms(&e->kept, now_ms) - now_ms;
     uint32_t ttl_s = d->ttl_s < TTL_LEAST_S ? TTL_LEAST_S : d->ttl_s;
-    if (m->result != TLS_RESULT_NONE || ttl_s == UINT32_MAX)
+    if (d->machine.result != TLS_RESULT_NONE || ttl_s == UINT32_MAX)
         ttl_s = FAILED_S;
-    return (int64_t)(ttl_s > TTL_MOST_S ? TTL_MOST_S : ttl_s) * 1000;
+    int64_t fresh_ms = (int64_t)(ttl_s > TTL_MOST_S ? TTL_MOST_S : ttl_s) * 1000;
+    if (e->once)
+        return 0;
+    return e->terms && left_ms < fresh_ms ? left_ms : fresh_ms;
 }
 
 static void publish(struct sts_discovery *d)
@@ -111,7 +116,7 @@ static void publish(struct sts_discovery *d)
     d->terms = NULL;
     e->result = d->machine.result;
     snprintf(e->reason, sizeof(e->reason), "%s", d->machine.reason);
-    e->fresh_until_ms = e->once ? 0 : now_ms + fresh_ms(d);
+    e->fresh_until_ms = now_ms + fresh_ms(d);
     e->checked_ms = d->reason.fresh ? now_ms : e->checked_ms;
     e->discovery = NULL;
     sts_table_weigh(e);
@@ -162,16 +167,17 @@ static void decided(struct sts_discovery *d)
                                  d->machine.policy == &e->kept.policy ? e->kept.id : d->machine.id);
     pthread_mutex_lock(&s->table.mutex);
     mta_sts_keep(&d->machine, &e->kept, clock_now_ms());
+    struct sts_write *w =
+        change == MTA_STS_UNCHANGED ? NULL : sts_write_new(s, e, whats[change], buf_span(&d->raw));
     pthread_mutex_unlock(&s->table.mutex);
-    if (change == MTA_STS_UNCHANGED) {
+    if (!w) {
         publish(d);
         return;
     }
-    struct sts_write *w = sts_write_new(s, e, whats[change], buf_span(&d->raw));
     w->done = on_written;
     w->context = d;
     d->stored = true;
-    e->written_ms = e->kept.used_ms;
+    e->written_ms = w->kept.used_ms;
     sts_write_put(w);
 }
 
