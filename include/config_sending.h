@@ -16,13 +16,15 @@ struct config_dkim {
     unsigned port, ttl_s;
 };
 
-/* TLS reports to others (RFC 8460). What the file leaves out is filled in, if contact is there. */
+/* TLS reports to others (RFC 8460). */
 struct config_tlsrpt {
-    char organization[128];
+    char organization[128], from[ADDRESS_MAX + 1], sign[256]; /* as the file has them, or "" */
     char contact[ADDRESS_MAX + 1]; /* "": none are made, and nothing is counted for them */
-    char from[ADDRESS_MAX + 1];
-    char sign[ADDRESS_DOMAIN_MAX + 1]; /* in A-labels */
-    bool success_reports;              /* on days without a failure, too */
+    bool success_reports;          /* on days without a failure, too */
+    /* No settings: what is meant where the file does not say it. */
+    char reporter[256];                     /* a name for people */
+    char sender[ADDRESS_MAX + 1];           /* of mail */
+    char submitter[ADDRESS_DOMAIN_MAX + 1]; /* the domain that signs, in A-labels */
 };
 
 #endif

@@ -201,22 +201,20 @@ static void set_tlsrpt(struct config_reading *r)
 {
     struct config_tlsrpt *t = &r->config->tlsrpt;
     struct address from;
-    char sign[sizeof(t->sign)];
     char domain[ADDRESS_DOMAIN_MAX + 1];
     if (!t->contact[0])
         return;
-    if (!t->organization[0])
-        snprintf(t->organization, sizeof(t->organization), "%.127s", r->config->hostname);
-    if (!t->from[0])
-        memcpy(t->from, t->contact, sizeof(t->from));
-    CHECK(address_parse(span_of(t->from), &from) && address_domain_ascii(from.domain, domain));
-    memcpy(sign, t->sign, sizeof(sign));
-    if (!sign[0])
-        memcpy(t->sign, domain, sizeof(t->sign));
-    else if (!address_domain_ascii(span_of(sign), t->sign) || !dns_name_within(domain, t->sign))
+    snprintf(t->reporter, sizeof(t->reporter), "%s",
+             t->organization[0] ? t->organization : r->config->hostname);
+    memcpy(t->sender, t->from[0] ? t->from : t->contact, sizeof(t->sender));
+    CHECK(address_parse(span_of(t->sender), &from) && address_domain_ascii(from.domain, domain));
+    memcpy(t->submitter, domain, sizeof(t->submitter));
+    if (t->sign[0] && (!address_domain_ascii(span_of(t->sign), t->submitter) ||
+                       !dns_name_within(domain, t->submitter)))
         config_fault(r, cfg_getsec(r->cfg, "tlsrpt"), "sign",
-                     "from is not in the domain that signs, %.80s: receivers would not believe it",
-                     sign);
+                     "needs to be the domain of from, or above it, so that receivers believe it; "
+                     "from is in %.80s",
+                     domain);
 }
 
 /* ---- listeners ---- */

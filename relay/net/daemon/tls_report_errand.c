@@ -141,7 +141,7 @@ static void make_report(struct errand *e, struct tlsrpt_report *report_r)
     const struct config_tlsrpt *t = &e->owner->config->tlsrpt;
     const int64_t begin_s = e->entry.day * (TLSRPT_DAY_MS / 1000);
     tlsrpt_report_id(begin_s, e->entry.domain, e->sign, e->id);
-    *report_r = (struct tlsrpt_report){.organization = t->organization,
+    *report_r = (struct tlsrpt_report){.organization = t->reporter,
                                        .contact = t->contact,
                                        .id = e->id,
                                        .begin_s = begin_s,
@@ -214,7 +214,7 @@ static void queue_mail(struct errand *e)
     struct store_accept *a = store_accept_new();
     const struct tlsrpt_letter letter = {.submitter = e->sign,
                                          .domain = e->entry.domain,
-                                         .from = t->from,
+                                         .from = t->sender,
                                          .to = place->mailbox,
                                          .date_ms = clock_now_ms()};
     make_report(e, &report);
@@ -428,7 +428,7 @@ struct errand *errand_new(struct errand_owner *owner, const struct tlsrpt_entry 
     struct errand *e = xcalloc(1, sizeof(*e));
     e->owner = owner;
     e->entry = *entry;
-    snprintf(e->sign, sizeof(e->sign), "%s", owner->config->tlsrpt.sign);
+    snprintf(e->sign, sizeof(e->sign), "%s", owner->config->tlsrpt.submitter);
     return e;
 }
 

@@ -90,7 +90,7 @@ void session_count_ready(struct outbound *c)
 {
     if (c->counted)
         return;
-    bool in_clear = !c->delivery.tls && failover_has_tried(c, DELIVERY_IN_CLEAR);
+    bool in_clear = !c->delivery.tls && c->delivery_settings.tls_has_failed;
     count(c, in_clear ? TLS_RESULT_NONE : c->policy.result, c->misfit);
 }
 
@@ -110,7 +110,7 @@ void session_count_ended(struct outbound *c)
 {
     const struct delivery *d = &c->delivery;
     const char *reason = c->misfit[0] ? c->misfit : d->trouble.text;
-    if (c->counted || c->again || !c->attempt || failover_has_tried(c, DELIVERY_IN_CLEAR))
+    if (c->counted || c->again || !c->attempt || c->delivery_settings.tls_has_failed)
         return;
     if (c->policy.result != TLS_RESULT_NONE)
         count(c, c->policy.result, reason);
