@@ -122,6 +122,7 @@ def sums(report):
     return {key: count for key, count in found.items() if count}
 
 
+@pytest.mark.memory
 def test_a_day_of_sessions_is_one_signed_report_for_each_domain_that_asks(reporter, hosts, shim, tmp_path):
     good, clear, broken, nobody = hosts("good.test"), hosts("clear.test", "clear"), hosts("broken.test", "broken"), hosts("nobody.test", rua=None)
     inbox = hosts("reports.test", rua="mailto:tls@reports.test")
@@ -223,6 +224,7 @@ class Collector:
 
     def __init__(self, context, status=204):
         self.context, self.status, self.bodies, self.heads = context, status, [], []
+        self.silent = threading.Event()  # it takes the report, and does not answer
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.run, daemon=True).start()
@@ -233,18 +235,24 @@ class Collector:
                 client, _ = self.socket.accept()
             except OSError:
                 return
-            try:
-                self.serve(self.context.wrap_socket(client, server_side=True))
-            except OSError:
-                pass
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, client):
+        try:
+            self.take(self.context.wrap_socket(client, server_side=True))
+        except OSError:
+            pass
+
+    def take(self, client):
         with client, client.makefile("rwb") as stream:
             head = b""
             while not head.endswith(b"\r\n\r\n"):
                 head += stream.readline()
             self.bodies.append(stream.read(int(re.search(rb"(?i)content-length: (\d+)", head)[1])))
             self.heads.append(head)
+            if self.silent.is_set():
+                stream.read()
+                return
             stream.write(b"HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n" % self.status)
 
     def stop(self):
@@ -289,6 +297,24 @@ def test_by_https_and_by_the_next_place_when_one_refuses(reporter, hosts, collec
     wait_for(lambda: {r["state"] for r in listed(relay)} == {"sent"}, 30)
     assert {r["domain"]: r["to"].split(":")[0] for r in listed(relay)} == {"a.test": "https", "b.test": "mailto"}
     assert len(takes.bodies) == 1
+
+
+@pytest.mark.memory
+def test_a_place_that_hangs_holds_up_neither_the_end_nor_the_next_start(reporter, hosts, collector, shim, tmp_path):
+    place = collector()
+    place.silent.set()
+    hosts("a.test", rua=f"https://collect.test:{place.port}/")
+    relay = trusting_environment(reporter(), tmp_path)
+    send_all(relay, "x@a.test")
+    wait_for(lambda: len(listed(relay)) == 1)
+    next_day(shim)
+    wait_for(lambda: place.heads, 60)
+    relay.stop()
+    place.silent.clear()
+    relay.start()
+    wait_for(lambda: listed(relay)[0]["state"] == "sent", 60)
+    first, second = [json.loads(gzip.decompress(body)) for body in place.bodies]
+    assert first == second  # the same report under the same id
 
 
 def test_a_report_never_goes_where_no_mail_may(reporter, hosts, collector, shim, tmp_path):
