@@ -6,6 +6,7 @@
 #include "identity.h"
 #include "message.h"
 #include "stream.h"
+#include "tls_need.h"
 
 struct admit_input {
     const struct identity *identity;
@@ -14,6 +15,8 @@ struct admit_input {
     struct span sender; /* MAIL FROM; empty for the null sender */
     struct span header;
     bool smtputf8;
+    bool requiretls;    /* said at MAIL */
+    bool may_waive_tls; /* TLS-Required: No is honoured */
     struct message_facts facts;
 };
 
@@ -25,6 +28,7 @@ struct admission {
     bool foreign; /* refused, because the credential may not send as that author */
     enum stream_class class;
     enum stream_on_limit on_limit;
+    enum tls_need tls_need;
     int64_t lifetime_ms;
 };
 

@@ -85,6 +85,8 @@ bool candidates_left(const struct candidates *c, int64_t now_ms);
 
 /* The host at this address cannot do what the mail needs: its other addresses are not tried. */
 void candidates_note_lack(struct candidates *c, const struct endpoint *at, int64_t now_ms);
+/* Is that known of every single host, none of which is without an address or drawn by lot? */
+bool candidates_every_lacks(const struct candidates *c, const struct hosts *hosts);
 /* Is that so of all hosts, or of as many as one attempt may ask? */
 bool candidates_all_lack(const struct candidates *c);
 

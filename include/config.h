@@ -98,7 +98,7 @@ struct config {
     char trust_anchor[1024];
     char ca_file[1024]; /* empty: the system's authorities */
     char log_level[16];
-    bool trace_client; /* trace fields tell everybody who the application's server is */
+    bool trace_client, requiretls, allow_tls_optional;
     enum config_rsa_path rsa_path;
     bool sandbox_required; /* else: as much of it as the system has */
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;

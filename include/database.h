@@ -44,6 +44,7 @@ struct database_due {
     int64_t message, due_ms, expires_ms;
     unsigned number;
     enum stream_class class;
+    enum tls_need tls_need;
     bool retried; /* by an operator, who wants it to go now whatever was the matter */
     char tenant[64];
     char domain[ADDRESS_DOMAIN_MAX + 1]; /* "": it was refused, and nobody is to be asked */

@@ -95,9 +95,9 @@ struct delivery_rcpt {
 struct delivery_mail {
     struct span sender, envelope_id; /* borrowed */
     enum envelope_return report;
-    bool smtputf8, body_8bit;
-    uint64_t size;               /* bytes, for SIZE= */
-    struct delivery_rcpt *rcpts; /* borrowed; the answers are written here */
+    bool smtputf8, body_8bit, requiretls; /* the last within TLS, and where offered, only */
+    uint64_t size;                        /* bytes, for SIZE= */
+    struct delivery_rcpt *rcpts;          /* borrowed; the answers are written here */
     size_t count;
 };
 
@@ -105,7 +105,7 @@ struct delivery_offers {
     bool pipelining, eightbitmime, smtputf8, dsn, starttls, auth_plain, auth_login, size;
     uint64_t size_max;                            /* 0: no limit said */
     unsigned rcpt_max, mail_max, rcpt_domain_max; /* RFC 9422; 0: not said */
-    bool unsure; /* it hung up at EHLO: what is not said here may be offered all the same */
+    bool requiretls, unsure; /* unsure: it hung up at EHLO, and may offer what is not here, too */
 };
 
 /* The login, or that the server lets in nobody without one. */
@@ -157,7 +157,7 @@ void delivery_fini(struct delivery *d);
 
 /* What the server has said, in pieces of any size. More than was asked for ends the connection. */
 void delivery_input(struct delivery *d, struct span bytes);
-/* The answer to DELIVERY_DEMAND; or to that and DELIVERY_TLS: this host must not have the mail. */
+/* The answer to DELIVERY_DEMAND; or to DELIVERY_TLS, too: this host must not have the mail. */
 void delivery_demand(struct delivery *d);
 void delivery_distrust(struct delivery *d, const struct verdict *why);
 /* The answer to DELIVERY_TLS. What was offered before is forgotten (RFC 3207 section 4.2). */
@@ -188,7 +188,7 @@ unsigned delivery_timeout_s(const struct delivery *d);
 unsigned delivery_piece_s(const struct delivery *d);
 /* How many seconds the message under way may take, from MAIL until its last byte has left. */
 unsigned delivery_limit_s(const struct delivery *d);
-/* Has it taken the MAIL of the message under way? What it does then is about this message first. */
+/* Has it taken the MAIL of the message under way? What it does then is about that first. */
 bool delivery_has_taken_mail(const struct delivery *d);
 /* Has it answered MAIL, or more, of the message that is DONE? Not one that it never heard of. */
 bool delivery_was_answered(const struct delivery *d);

@@ -52,7 +52,9 @@ struct dispatch_work {
     bool used;                           /* OPEN: an outbound connection has the connection */
     struct dispatch_hosts *hosts;        /* OPEN, SEND: held */
     enum mx_result result;               /* SETTLE for QUEUE_UNRESOLVABLE */
-    char domain[ADDRESS_DOMAIN_MAX + 1], tenant[64]; /* RESOLVE */
+    char domain[ADDRESS_DOMAIN_MAX + 1]; /* of the recipients; also with RESOLVE */
+    enum tls_need need;                  /* of the message, the same */
+    char tenant[64];                     /* RESOLVE */
     bool urgent;
     char text[QUEUE_WHY_MAX];
 };
@@ -92,12 +94,14 @@ extern const struct destinations_calls dispatch_destinations;
 
 /* ---- from shards ---- */
 
-/* The answer to RESOLVE: where mail for `domain` goes by this route of these settings. Takes the
- * answer's hosts. */
-void dispatch_resolved(struct dispatch *d, const char *domain, const struct settings *settings,
-                       const struct config_route *route, struct mx_answer *answer);
+/* The answer to RESOLVE: where the mail that `work` is about goes by this route of these settings.
+ * Takes the answer's hosts. */
+void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
+                       const struct settings *settings, const struct config_route *route,
+                       struct mx_answer *answer);
 /* What a connection must have been opened for: the attempt's `trust` says the same. */
-uint64_t dispatch_trust(const struct settings *settings, const struct config_route *route);
+uint64_t dispatch_trust(const struct settings *settings, const struct config_route *route,
+                        enum tls_need need);
 
 /* As in queue_connection.h, with those candidates that are left. */
 MUST_CHECK bool dispatch_take_address(struct dispatch *d, uint64_t connection,

@@ -17,8 +17,9 @@ struct field_rule {
         FORM_ADDRESSES, /* mailboxes and groups, one at least */
         FORM_SUBJECT,   /* text of at most MESSAGE_SUBJECT_MAX octets */
         FORM_DATE,
-        FORM_ID, /* one msg-id */
-        FORM_KEY /* text of at most MESSAGE_ID_MAX octets */
+        FORM_ID,  /* one msg-id */
+        FORM_KEY, /* text of at most MESSAGE_ID_MAX octets */
+        FORM_TLS  /* "verify" */
     } form;
     bool drop_empty; /* when it says nothing, it is left out of what leaves */
     enum field_fate fate;

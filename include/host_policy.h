@@ -7,6 +7,7 @@
 #define HOST_POLICY_H
 
 #include "dane.h"
+#include "tls_need.h"
 
 /* The setting `mta_sts`. */
 enum sts_mode {
@@ -33,13 +34,16 @@ enum host_need {
     HOST_NEEDS_ENCRYPTION,  /* TLS, with whoever answers */
     HOST_NEEDS_AUTHORITY,   /* a certificate for its name, by an authority */
     HOST_NEEDS_CERTIFICATE, /* one that a TLSA record of the host fits */
-    HOST_IS_UNUSABLE        /* another one is tried; without one, the mail waits */
+    HOST_IS_UNUSABLE,       /* another one is tried; without one, the mail waits */
+    HOST_CANNOT_BE_VERIFIED /* the same, for a message that demands it */
 };
 
 struct host_situation {
-    bool fixed;  /* the route says what TLS is demanded */
-    bool waived; /* the message does without (RFC 8689 section 3) */
-    bool secure; /* DNSSEC has led to the host, or the operator */
+    bool fixed;           /* the route says what TLS is demanded */
+    bool waived;          /* the message does without (RFC 8689 section 3) */
+    enum tls_need demand; /* the message's */
+    bool verifies;        /* the route, where it has said so, demands a certificate */
+    bool secure;          /* DNSSEC has led to the host, or the operator */
     enum dane_mode mode;
     enum dane_state dane; /* DANE_PENDING: it was not asked for */
     enum sts_mode sts_mode;
@@ -53,6 +57,9 @@ struct host_policy {
     enum host_need need;
     enum tls_result result; /* known already, or NONE */
     bool enforced;          /* else the need is judged and told only */
+    bool
+        settled; /* with CANNOT_BE_VERIFIED: all has been looked up, and only the domain's owner can
+                     change it */
 };
 
 /* May TLSA records of its hosts decide anything? Else they are not to be asked for. */
@@ -64,5 +71,8 @@ bool host_policy_awaits(const struct host_situation *s);
 /* Is clear text out of the question? */
 bool host_policy_demands_tls(const struct host_policy *policy);
 void host_policy_decide(const struct host_situation *s, struct host_policy *policy_r);
+/* Is a host whose TLS has been found to be as this policy says verified: itself, and not only its
+ * certificate (RFC 8689 section 4.2.1)? */
+bool host_policy_verifies(enum tls_policy policy, bool route_verifies);
 
 #endif

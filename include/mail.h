@@ -6,6 +6,7 @@
 #include "address.h"
 #include "envelope.h"
 #include "stream.h"
+#include "tls_need.h"
 
 /* Stored in the database: never renumber. The moves are at the head of relay/store/store.c. */
 enum mail_state { MAIL_WAITING = 0, MAIL_HELD = 1, MAIL_DONE = 2, MAIL_BOUNCED = 3 };
@@ -45,6 +46,7 @@ struct mail {
         protocol[16]; /* trace; protocol is empty for mail that we made ourselves */
     bool header_utf8, body_8bit,
         dialogue; /* dialogue: the SMTP dialogue of its delivery goes into the events */
+    enum tls_need tls_need;
     struct mail_place place;
 };
 

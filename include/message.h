@@ -46,6 +46,8 @@ struct message_summary {
     struct span once; /* what makes a repetition one: the idempotency key, else the Message-ID */
     bool has_key;
     bool has_utf8;    /* raw UTF-8 in the header (RFC 6532) */
+    bool tls_verify;  /* the control header that demands verified TLS */
+    bool tls_waived;  /* TLS-Required: No (RFC 8689 section 3) */
     unsigned senders; /* fields that say who sends it: From, Sender, Resent-From, Resent-Sender */
 };
 

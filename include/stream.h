@@ -34,6 +34,12 @@ enum stream_unsubscribe {
     STREAM_OWN_URL    /* by a link that the application serves */
 };
 
+/* What TLS with the receiver must be. */
+enum stream_tls {
+    STREAM_TLS_MAY,   /* as its route and its receiver say */
+    STREAM_TLS_VERIFY /* verified, or the mail waits */
+};
+
 enum { STREAM_RETRIES_MAX = 16 };
 
 /* A stream as configured: `stream "reset" { class = "security" }`. */
@@ -41,6 +47,7 @@ struct stream {
     char name[64];
     enum stream_class class;
     enum stream_on_limit on_limit;
+    enum stream_tls tls;
     enum stream_unsubscribe unsubscribe;
     char url[512];                          /* STREAM_OWN_URL: the template */
     char sender[128];                       /* who sends it, for people; empty: nothing is said */

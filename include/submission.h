@@ -58,6 +58,7 @@ struct submission_settings {
                   for */
     bool login; /* and yet somebody must log in first */
     bool implicit_tls; /* TLS was there before the first byte */
+    bool requiretls;   /* offer REQUIRETLS inside TLS (RFC 8689) */
 };
 
 /* A command that was refused, for the owner's records. */
@@ -99,6 +100,7 @@ struct submission {
     struct identity identity; /* after AUTH */
     struct sasl *sasl;        /* while AUTH goes on */
     struct envelope envelope;
+    bool requiretls; /* said with its MAIL */
 
     struct dots_in *dots; /* while a message arrives */
     struct buf body;      /* its bytes, or the last of them when some were spilled */

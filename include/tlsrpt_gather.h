@@ -22,15 +22,14 @@ struct tlsrpt_session {
     char sending_ip[64], mx_host[256], mx_helo[256], receiving_ip[64], reason[120];
 };
 
+struct mta_sts_policy;
+
 /* What the session was judged by. */
 struct tlsrpt_terms {
     enum tls_policy policy;
-    const char *domain, *host;      /* of the mail, and the one that was spoken to */
-    const struct dane_answer *dane; /* NULL: nobody has asked */
-    const char **sts_lines;         /* of an MTA-STS policy: its text, and its patterns for hosts */
-    size_t sts_line_count;
-    const char **sts_mx;
-    size_t sts_mx_count;
+    const char *domain, *host;        /* of the mail, and the one that was spoken to */
+    const struct dane_answer *dane;   /* NULL: nobody has asked */
+    const struct mta_sts_policy *sts; /* with MTA-STS: the policy; NULL: not known */
 };
 
 /* Append the policy as reports have it, as JSON: the same text for the same policy. False when it

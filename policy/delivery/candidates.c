@@ -181,6 +181,22 @@ void candidates_note_lack(struct candidates *c, const struct endpoint *at, int64
     }
 }
 
+static bool host_lacks(const struct candidates *c, size_t host)
+{
+    bool lacks = false;
+    for (size_t i = 0; i < c->count; i++)
+        lacks = lacks || (c->all[i].host == host && c->all[i].lacks);
+    return lacks;
+}
+
+bool candidates_every_lacks(const struct candidates *c, const struct hosts *hosts)
+{
+    bool all = hosts->count > 0;
+    for (size_t i = 0; i < hosts->count; i++)
+        all = all && !hosts->all[i].drawn && host_lacks(c, i);
+    return all;
+}
+
 static bool is_first_of_host(const struct candidates *c, size_t i)
 {
     size_t k = 0;

@@ -30,6 +30,20 @@ void trust_login(struct span username, struct span password, unsigned char login
     memcpy(login_r, user, TRUST_LABEL_BYTES); /* what is shown tells nothing of the password */
 }
 
+struct trust trust_for(const struct trust *route, enum tls_need need)
+{
+    struct trust t = *route;
+    bool said = (need == TLS_NEED_VERIFIED && route->level == TRUST_VERIFIED) ||
+                (need == TLS_NEED_WAIVED && route->level > TRUST_CLEAR);
+    t.need = said ? TLS_NEED_NONE : need;
+    return t;
+}
+
+static bool covers_need(const struct trust *proven, const struct trust *demanded)
+{
+    return !tls_need_verifies(demanded->need) || tls_need_verifies(proven->need);
+}
+
 static bool covers_host(const struct trust *proven, const struct trust *demanded)
 {
     static const unsigned char nothing[sizeof(demanded->host)];
@@ -40,8 +54,8 @@ static bool covers_host(const struct trust *proven, const struct trust *demanded
 bool trust_covers(const struct trust *proven, const struct trust *demanded)
 {
     return proven->dane == demanded->dane && covers_host(proven, demanded) &&
-           proven->level >= demanded->level && proven->named == demanded->named &&
-           proven->settings == demanded->settings &&
+           covers_need(proven, demanded) && proven->level >= demanded->level &&
+           proven->named == demanded->named && proven->settings == demanded->settings &&
            memcmp(proven->login, demanded->login, sizeof(proven->login)) == 0;
 }
 
@@ -57,6 +71,10 @@ void trust_key(const struct trust *demanded, char *text_r)
     }
     if (demanded->dane != DANE_MODE_UNSAID)
         *text_r++ = (char)('0' + demanded->dane);
+    if (demanded->need != TLS_NEED_NONE) {
+        *text_r++ = 't';
+        *text_r++ = (char)('0' + demanded->need);
+    }
     *text_r = '\0';
 }
 
@@ -75,8 +93,8 @@ void trust_label(const struct trust *demanded, char *text_r)
                                         [DANE_MODE_OFF] = "no-dane",
                                         [DANE_MODE_REPORT] = "dane-report",
                                         [DANE_MODE_ON] = ""};
-    const char *parts[] = {levels[demanded->level], modes[demanded->dane],
-                           demanded->named ? "smarthost" : "", who};
+    const char *parts[] = {levels[demanded->level], tls_need_name(demanded->need),
+                           modes[demanded->dane], demanded->named ? "smarthost" : "", who};
     size_t len = 0;
     text_r[0] = '\0';
     for (size_t i = 0; i < COUNT_OF(parts); i++)

@@ -55,6 +55,7 @@ static const struct field_rule rules[] = {
 
     {NAME("Sealpost-Stream"), false, FORM_TEXT, false, FIELD_REMOVED, ""},
     {NAME("X-PM-Message-Stream"), false, FORM_TEXT, false, FIELD_REMOVED, ""},
+    {NAME("Sealpost-TLS"), true, FORM_TLS, false, FIELD_REMOVED, ""},
     {NAME("Sealpost-Tag"), false, FORM_TEXT, false, FIELD_REMOVED, ""},
     {NAME("X-PM-Tag"), false, FORM_TEXT, false, FIELD_REMOVED, ""},
     {NAME("X-Mailgun-Tag"), false, FORM_TEXT, false, FIELD_REMOVED, ""},
@@ -154,6 +155,12 @@ static const char *check_form(const struct field_rule *rule, struct span value)
                      "out: then it is added";
     case FORM_KEY:
         return span_trim(value).len <= MESSAGE_ID_MAX ? NULL : "is over 500 octets";
+    case FORM_TLS:
+        return span_equal_nocase(span_trim(value), SPAN("verify"))
+                   ? NULL
+                   : "must be \"verify\", for mail that waits until its receiver's TLS is "
+                     "verified, "
+                     "or be left out";
     }
     UNREACHABLE();
 }

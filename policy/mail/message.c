@@ -209,13 +209,22 @@ static struct verdict read_from(struct span value, struct message_summary *m)
     return accept();
 }
 
+/* RFC 8689 section 3: one value is defined. */
+static bool waives_tls(const struct field *f)
+{
+    return span_equal_nocase(f->name, SPAN("TLS-Required")) &&
+           span_equal_nocase(span_trim(f->value), SPAN("No"));
+}
+
 static void note_field(struct message_summary *m, const struct field *f,
                        const struct field_rule *rule)
 {
     m->has_utf8 = m->has_utf8 || !span_is_ascii(f->value);
+    m->tls_waived = m->tls_waived || waives_tls(f);
     if (!rule)
         return;
     m->senders += rule->form == FORM_SENDER;
+    m->tls_verify = m->tls_verify || rule->form == FORM_TLS;
     if (span_equal_nocase(f->name, SPAN("Sealpost-Stream")) ||
         span_equal_nocase(f->name, SPAN("X-PM-Message-Stream")))
         m->stream = span_trim(f->value);

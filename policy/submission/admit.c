@@ -40,6 +40,15 @@ static struct verdict accept(void)
     return verdict_make(250, "2.0.0", "OK");
 }
 
+static enum tls_need tls_need(const struct admit_input *in, const struct admission *a,
+                              bool of_stream)
+{
+    return tls_need_decide(
+        &(struct tls_need_said){.requiretls = in->requiretls,
+                                .verified = of_stream || a->summary.tls_verify,
+                                .waived = in->may_waive_tls && a->summary.tls_waived});
+}
+
 static struct verdict choose_stream(const struct admit_input *in, struct admission *a)
 {
     struct span name =
@@ -48,6 +57,7 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
     a->on_limit = STREAM_PACE;
     a->lifetime_ms = stream_lifetime_ms(NULL, a->class);
     a->stream[0] = '\0';
+    a->tls_need = tls_need(in, a, false);
     if (name.len == 0)
         return accept();
     const struct stream *stream = stream_find(in->streams, in->stream_count, name);
@@ -68,6 +78,7 @@ static struct verdict choose_stream(const struct admit_input *in, struct admissi
     snprintf(a->stream, sizeof(a->stream), "%s", stream->name);
     a->class = stream->class;
     a->on_limit = stream->on_limit;
+    a->tls_need = tls_need(in, a, stream->tls == STREAM_TLS_VERIFY);
     a->lifetime_ms = stream_lifetime_ms(stream, stream->class);
     return accept();
 }

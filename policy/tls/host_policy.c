@@ -46,6 +46,26 @@ static bool fits(enum answer wanted, bool is)
     return wanted == ANY || (wanted == YES) == is;
 }
 
+/* By which policies is it certain that the host is the domain's own, and itself? Whoever may name
+ * hosts for the domain (an MX that is not signed), or is not held up by what he shows, is not. */
+static const bool verifying[TLS_POLICIES] = {[TLS_POLICY_DANE] = true, [TLS_POLICY_STS] = true};
+
+bool host_policy_verifies(enum tls_policy policy, bool route_verifies)
+{
+    return policy == TLS_POLICY_ROUTE ? route_verifies : verifying[policy];
+}
+
+/* The message demands more than the host's domain does. */
+static void demand(const struct host_situation *s, struct host_policy *policy)
+{
+    policy->enforced = true;
+    if (policy->need == HOST_IS_UNUSABLE || host_policy_verifies(policy->policy, s->verifies))
+        return;
+    policy->need = HOST_CANNOT_BE_VERIFIED;
+    policy->settled =
+        host_policy_asks(s) && host_policy_asks_domain(s) && s->no_policy == TLS_RESULT_NONE;
+}
+
 bool host_policy_asks(const struct host_situation *s)
 {
     return !s->fixed && !s->waived && s->mode >= DANE_MODE_REPORT;
@@ -99,4 +119,6 @@ void host_policy_decide(const struct host_situation *s, struct host_policy *poli
                                      .enforced = is_enforced(s, row->policy)};
     if (row->policy == TLS_POLICY_OPPORTUNISTIC && host_policy_asks_domain(s))
         policy_r->result = s->no_policy;
+    if (tls_need_verifies(s->demand))
+        demand(s, policy_r);
 }

@@ -2,8 +2,10 @@
 /* tlsrpt_gather.c - Sessions as they are counted, and their counts as a report has them. */
 #include "tlsrpt_gather.h"
 
+#include "mta_sts.h"
 #include "tlsrpt_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,26 +53,65 @@ static const char **record_texts(const struct dane_answer *dane)
     return texts;
 }
 
+static char *print_line(const char *key, struct span value)
+{
+    size_t size = strlen(key) + value.len + 3;
+    char *line = xcalloc(size, 1);
+    snprintf(line, size, "%s: %.*s", key, (int)value.len, value.ptr);
+    return line;
+}
+
+enum { STS_FIXED = 3, MX_KEY = 4 /* "mx: " */ };
+
+/* A policy as its file has it, a line each; the patterns, of which there are three fewer, begin
+ * behind the key of the third. The texts are the caller's. */
+static const char **policy_texts(const struct mta_sts_policy *sts, size_t *count_r)
+{
+    size_t patterns = 0;
+    for (struct span rest = buf_span(&sts->mx); rest.len > 0; patterns++)
+        (void)span_take(&rest, '\n');
+    const char **texts = xcalloc(patterns + STS_FIXED, sizeof(*texts));
+    size_t count = 0;
+    char age[16];
+    snprintf(age, sizeof(age), "%u", sts->max_age_s);
+    texts[count++] = xstrdup("version: STSv1");
+    texts[count++] = print_line("mode", span_of(mta_sts_mode_name(sts->mode)));
+    for (struct span rest = buf_span(&sts->mx); rest.len > 0;)
+        texts[count++] = print_line("mx", span_take(&rest, '\n'));
+    texts[count++] = print_line("max_age", span_of(age));
+    *count_r = count;
+    return texts;
+}
+
+static const char **patterns_of(const char **texts, size_t count)
+{
+    const char **patterns = xcalloc(count, sizeof(*patterns));
+    for (size_t i = 0; i + STS_FIXED < count; i++)
+        patterns[i] = texts[i + 2] + MX_KEY;
+    return patterns;
+}
+
 bool tlsrpt_gather_policy(const struct tlsrpt_terms *terms, struct buf *out)
 {
     const char *type = type_of(terms->policy);
     struct tlsrpt_policy p = {.type = type, .domain = terms->domain};
-    const char **records = NULL;
-    if (strcmp(type, TLSRPT_TYPE_STS) == 0) {
-        p.strings = terms->sts_lines;
-        p.string_count = terms->sts_line_count;
-        p.mx_hosts = terms->sts_mx;
-        p.mx_host_count = terms->sts_mx_count;
+    const char **texts = NULL;
+    const char **patterns = NULL;
+    if (strcmp(type, TLSRPT_TYPE_STS) == 0 && terms->sts) {
+        p.strings = texts = policy_texts(terms->sts, &p.string_count);
+        p.mx_hosts = patterns = patterns_of(texts, p.string_count);
+        p.mx_host_count = p.string_count - STS_FIXED;
     } else if (strcmp(type, TLSRPT_TYPE_TLSA) == 0) {
         bool has_base = terms->dane && terms->dane->base[0];
         p.domain = has_base ? terms->dane->base : terms->host;
         p.string_count = terms->dane ? terms->dane->count : 0;
-        p.strings = records = p.string_count > 0 ? record_texts(terms->dane) : NULL;
+        p.strings = texts = p.string_count > 0 ? record_texts(terms->dane) : NULL;
     }
     bool ok = print_json(tlsrpt_policy_json(&p), out);
-    for (size_t i = 0; records && i < p.string_count; i++)
-        free((char *)(uintptr_t)records[i]);
-    free(records);
+    for (size_t i = 0; texts && i < p.string_count; i++)
+        free((char *)(uintptr_t)texts[i]);
+    free(texts);
+    free(patterns);
     return ok;
 }
 

@@ -161,6 +161,7 @@ int cli_quota_reset(struct cli *cli);
 int cli_check_spf(struct cli *cli);
 int cli_check_dmarc(struct cli *cli);
 int cli_check_message(struct cli *cli);
+int cli_check_destination(struct cli *cli);
 int cli_domain_remove(struct cli *cli);
 int cli_domain_capture(struct cli *cli);
 int cli_domain_release(struct cli *cli);
@@ -192,8 +193,7 @@ MUST_CHECK bool cli_make_keys(const struct config *config, const char *domain, b
                               json_t **keys_r, struct err *err);
 /* Write a file that only its owner may read; never over one that is there. */
 MUST_CHECK bool cli_write_file(const char *path, struct span content, struct err *err);
-/* The records of a domain, from its keys' rows and without asking DNS: as rows, and printed unless
- * --json was given. NULL: `err` says why not. */
+/* A domain's records, of its keys' rows: as rows, printed unless --json is given. NULL: `err`. */
 json_t *cli_records(struct cli *cli, const char *domain, json_t *key_rows, struct err *err);
 
 #endif

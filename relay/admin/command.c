@@ -81,6 +81,9 @@ static const struct command commands[] = {
      "from= spf= dkim=", "evaluate DMARC for results of SPF and DKIM", cli_check_dmarc},
     {"check message", "FILE --user NAME [--mail-from ADDRESS]", 1, 1, "user= mail-from=",
      "check whether a message would be accepted, and pass at receivers", cli_check_message},
+    {"check destination", "DOMAIN", 1, 1, "",
+     "show where a domain's mail would go, and what TLS its hosts must show",
+     cli_check_destination},
     {"queue list",
      "[--id ID] [--recipient A] [--domain D] [--destination NAME] [--sender A] [--user U] "
      "[--tenant T] [--held] [--limit N] [--by destination]",

@@ -52,9 +52,11 @@ static const char *const classes[] = {"security",   "confirmation", "notificatio
                                       "invitation", "digest",       NULL};
 static const char *const over_limit[] = {
     [STREAM_PACE] = "pace", [STREAM_DEFER] = "defer", [STREAM_REJECT] = "reject", NULL};
+static const char *const switches[] = {"off", "on", NULL};
+static const char *const stream_tls[] = {
+    [STREAM_TLS_MAY] = "may", [STREAM_TLS_VERIFY] = "verify", NULL};
 static const char *const endings[] = {
     [STREAM_STAY] = "none", [STREAM_ONE_CLICK] = "one-click", [STREAM_OWN_URL] = "own-url", NULL};
-static const char *const switches[] = {"off", "on", NULL};
 static const char *const alerts[] = {"locked",
                                      "identity_refused",
                                      "flood",
@@ -94,6 +96,11 @@ static const struct config_setting outermost[] = {
         "What to do about mail that receivers will not believe", .words = modes),
     ROW(config, "throttle", WORD, throttle.mode, "enforce",
         "Whether what a recipient gets is limited", .words = modes),
+    ROW(config, "requiretls", WORD, requiretls, "off",
+        "Whether clients are offered REQUIRETLS (RFC 8689)", .words = switches),
+    ROW(config, "allow_tls_optional", WORD, allow_tls_optional, "off",
+        "Whether a message may waive its receiver's TLS policy: TLS-Required: No",
+        .words = switches),
     {0}};
 
 static const struct config_setting listener[] = {
@@ -218,6 +225,8 @@ static const struct config_setting stream[] = {
         "How soon a message is tried again, and for how long", .words = classes),
     ROW(stream, "on_limit", WORD, on_limit, "pace",
         "What happens to mail that is over its recipient's limit", .words = over_limit),
+    ROW(stream, "tls", WORD, tls, "may",
+        "Whether its mail waits until the receiver's TLS is verified", .words = stream_tls),
     ROW(stream, "unsubscribe", WORD, unsubscribe, "none", "How its recipients can end it",
         .words = endings),
     ROW(throttle_limit, "every", MILLISECONDS, every_ms, NULL,

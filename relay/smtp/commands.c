@@ -71,6 +71,8 @@ static enum reply on_ehlo(struct submission *s, struct span args)
              c->hostname, (unsigned long long)c->size_max);
     if (!s->tls)
         buf_add(&s->out, SPAN("250-STARTTLS\r\n"));
+    else if (c->requiretls)
+        buf_add(&s->out, SPAN("250-REQUIRETLS\r\n"));
     if (c->open)
         buf_add(&s->out, SPAN("250-AUTH PLAIN LOGIN\r\n"));
     else if (s->tls)
@@ -150,6 +152,8 @@ static enum reply on_mail(struct submission *s, struct span args)
     };
     struct grammar_mail mail;
     enum grammar_fault fault = grammar_mail(args, &mail);
+    if (fault == GRAMMAR_OK && mail.requiretls && !(s->settings->requiretls && s->tls))
+        fault = GRAMMAR_UNKNOWN; /* RFC 8689 section 2: it is offered inside TLS only */
     if (fault != GRAMMAR_OK)
         return reply_about(s, faults[fault], args);
     if (mail.size > s->settings->size_max)
@@ -171,6 +175,7 @@ static enum reply on_mail(struct submission *s, struct span args)
     s->envelope.id = envelope_text(mail.envelope_id);
     s->envelope.report = mail.report;
     s->envelope.smtputf8 = mail.smtputf8;
+    s->requiretls = mail.requiretls;
     s->phase = SUBMISSION_MAIL;
     s->declared = mail.size;
     if (s->settings->room_from == 0 || s->declared < s->settings->room_from)

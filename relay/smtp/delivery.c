@@ -203,6 +203,7 @@ static void check_mail(const struct delivery *d)
     CHECK(d->ahead == 0 || d->offers.pipelining);
     CHECK(!d->saying_body || (d->stage == BODY && rcpts_accepted(m) > 0));
     CHECK(secured && !d->settings->tls_unsaid);
+    CHECK(!m->requiretls || (d->tls && d->offers.requiretls));
 }
 
 /* What is true of a connection between two events, whatever the server says. */

@@ -74,6 +74,13 @@ static bool read_smtputf8(struct span value, void *to)
     return value.ptr == NULL; /* RFC 6531 section 3.4: no value */
 }
 
+static bool read_requiretls(struct span value, void *to)
+{
+    struct grammar_mail *mail = to;
+    mail->requiretls = true;
+    return value.ptr == NULL; /* RFC 8689 section 2: no value */
+}
+
 static bool read_ret(struct span value, void *to)
 {
     struct grammar_mail *mail = to;
@@ -145,8 +152,13 @@ struct parameter {
 };
 
 static const struct parameter mail_parameters[] = {
-    {{"SIZE", 4}, read_size}, {{"BODY", 4}, read_body},   {{"SMTPUTF8", 8}, read_smtputf8},
-    {{"RET", 3}, read_ret},   {{"ENVID", 5}, read_envid}, {{"AUTH", 4}, read_auth},
+    {{"SIZE", 4}, read_size},
+    {{"BODY", 4}, read_body},
+    {{"SMTPUTF8", 8}, read_smtputf8},
+    {{"RET", 3}, read_ret},
+    {{"ENVID", 5}, read_envid},
+    {{"AUTH", 4}, read_auth},
+    {{"REQUIRETLS", 10}, read_requiretls},
 };
 
 static const struct parameter rcpt_parameters[] = {{{"NOTIFY", 6}, read_notify},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* grammar.h - The arguments of MAIL and RCPT (RFC 5321 section 4.1.2, with RFC 1870, 3461, 4954,
- * 6152, 6531). */
+ * 6152, 6531, 8689). */
 #ifndef GRAMMAR_H
 #define GRAMMAR_H
 
@@ -21,7 +21,7 @@ enum grammar_fault {
 struct grammar_mail {
     struct span sender; /* empty: null sender */
     uint64_t size;      /* 0: not said */
-    bool body_8bit, smtputf8;
+    bool body_8bit, smtputf8, requiretls;
     enum envelope_return report;
     struct span envelope_id;
 };

@@ -47,6 +47,7 @@ void offers_read(struct delivery_offers *o, struct span line)
     o->smtputf8 = o->smtputf8 || span_equal_nocase(word, SPAN("SMTPUTF8"));
     o->dsn = o->dsn || span_equal_nocase(word, SPAN("DSN"));
     o->starttls = o->starttls || span_equal_nocase(word, SPAN("STARTTLS"));
+    o->requiretls = o->requiretls || span_equal_nocase(word, SPAN("REQUIRETLS"));
     if (span_equal_nocase(word, SPAN("AUTH")))
         read_auth(o, args);
     if (span_equal_nocase(word, SPAN("LIMITS")))
@@ -88,6 +89,8 @@ void offers_say_mail(const struct delivery_mail *m, const struct delivery_offers
         buf_add(out, SPAN(" BODY=8BITMIME"));
     if (o->smtputf8 && m->smtputf8)
         buf_add(out, SPAN(" SMTPUTF8"));
+    if (m->requiretls)
+        buf_add(out, SPAN(" REQUIRETLS"));
     if (o->dsn && m->report != RETURN_UNSAID)
         buf_addf(out, " RET=%s", m->report == RETURN_FULL ? "FULL" : "HDRS");
     if (o->dsn && m->envelope_id.len > 0)

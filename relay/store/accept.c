@@ -22,7 +22,8 @@ static struct database_due due_of(const struct mail *m, size_t i)
                                .due_ms = m->created_ms,
                                .expires_ms = m->expires_ms,
                                .number = (unsigned)i,
-                               .class = m->class};
+                               .class = m->class,
+                               .tls_need = m->tls_need};
     snprintf(due.tenant, sizeof(due.tenant), "%s", m->tenant);
     snprintf(due.domain, sizeof(due.domain), "%s", m->envelope.rcpts[i].domain);
     return due;
@@ -53,6 +54,7 @@ static bool add_message(struct database *db, const struct mail *m, struct err *e
     rows_int(s, ++n, m->place.segment);
     rows_int(s, ++n, m->place.offset);
     rows_int(s, ++n, m->place.length);
+    rows_int(s, ++n, m->tls_need);
     shares_add(&db->shares, DATABASE_STORAGE, m->tenant, m->place.length);
     return rows_run(db, s, err);
 }

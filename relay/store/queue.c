@@ -165,6 +165,7 @@ static bool collect(struct database *db, const struct database_filter *filter, i
         rows_copy_text(s, 4, m->address, sizeof(m->address));
         rows_copy_text(s, 5, m->due.tenant, sizeof(m->due.tenant));
         m->due.expires_ms = rows_get_int(s, 6);
+        m->due.tls_need = tls_need_of(rows_get_int(s, 7));
     }
     return err->kind == ERR_NONE;
 }

@@ -32,6 +32,7 @@ static void read_message(struct rows *s, struct mail *m)
     m->body_8bit = rows_get_int(s, 16);
     m->dialogue = rows_get_int(s, 17);
     m->place = (struct mail_place){rows_get_int(s, 18), rows_get_int(s, 19), rows_get_int(s, 20)};
+    m->tls_need = tls_need_of(rows_get_int(s, 21));
 }
 
 static bool read_recipients(struct database *db, struct mail *m, struct err *err)
@@ -82,6 +83,7 @@ static struct database_due read_due(struct rows *messages)
                                    (enum stream_class)(rows_get_int(messages, 1) % STREAM_CLASSES)};
     rows_copy_text(messages, 2, due.tenant, sizeof(due.tenant));
     due.expires_ms = rows_get_int(messages, 3);
+    due.tls_need = tls_need_of(rows_get_int(messages, 7));
     return due;
 }
 

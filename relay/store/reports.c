@@ -130,7 +130,9 @@ static bool read_original(const char *state_dir, const struct mail *original,
     if (!spool_open(state_dir, original->id, &original->place, m, err))
         return false;
     in->header = spool_header(m);
-    in->full = original->envelope.report == RETURN_FULL && original->place.length <= FULL_MAX;
+    /* RFC 8689 section 5: what its way was too open for does not come back by one as open. */
+    in->full = original->envelope.report == RETURN_FULL && original->place.length <= FULL_MAX &&
+               !tls_need_verifies(original->tls_need);
     bool ok = true;
     while (in->full && (ok = spool_next(m, &chunk, err)) && chunk.len > 0)
         buf_add(body, chunk);

@@ -98,6 +98,7 @@ static int64_t accept(const char *tenant)
     snprintf(m->helo, sizeof(m->helo), "app.club.test");
     snprintf(m->peer, sizeof(m->peer), "127.0.0.1");
     snprintf(m->protocol, sizeof(m->protocol), "ESMTPSA");
+    m->tls_need = TLS_NEED_VERIFIED;
     m->header_utf8 = m->body_8bit = m->dialogue = true;
     m->envelope = (struct envelope){.sender = xstrdup("a@club.test"),
                                     .id = xstrdup("QQ314159"),
@@ -158,6 +159,7 @@ static void assert_same(struct mail *a, struct mail *b)
     assert_int_equal(a->header_utf8, b->header_utf8);
     assert_int_equal(a->body_8bit, b->body_8bit);
     assert_int_equal(a->dialogue, b->dialogue);
+    assert_int_equal(a->tls_need, b->tls_need);
     assert_memory_equal(&a->place, &b->place, sizeof(a->place));
 }
 

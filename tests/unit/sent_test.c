@@ -120,7 +120,7 @@ static void make_older(int64_t now_ms, int64_t today)
     memcpy(text, alike, sizeof(alike) - 1);
     char *insert = sqlite3_mprintf(
         "INSERT INTO message VALUES(9, %lld, %lld, 'default', '', '', %d, 'a@club.test', '', 0, 0,"
-        " 'club.test', '', '', '', 0, 0, 0, 1, 0, 10)",
+        " 'club.test', '', '', '', 0, 0, 0, 1, 0, 10, 0)",
         (long long)now_ms, (long long)now_ms + 1000000, STREAM_NOTIFICATION);
     assert_int_equal(sqlite3_exec(handle, insert, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_free(insert);

@@ -57,7 +57,7 @@ static bool fill(struct database *db, void *context, struct err *err)
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
         " INSERT INTO message SELECT m.id - n.i, m.created, m.expires, 'many', m.credential,"
         " m.stream, m.class, m.sender, m.envelope_id, m.report, m.smtputf8, m.from_domain, m.helo,"
-        " m.peer, m.protocol, m.header_utf8, m.body_8bit, m.dialogue, m.segment, m.offset, 1000"
+        " m.peer, m.protocol, m.header_utf8, m.body_8bit, m.dialogue, m.segment, m.offset, 1000, 0"
         " FROM message m, n";
     (void)context;
     return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ||

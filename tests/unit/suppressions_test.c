@@ -138,6 +138,7 @@ static const char older[] =
     "DROP TABLE tlsrpt; DROP TABLE tlsrpt_policy; DROP TABLE tlsrpt_report; DROP TABLE tlsrpt_share; DROP TABLE tlsrpt_place;"
     "ALTER TABLE event DROP COLUMN first_time; ALTER TABLE event DROP COLUMN tls_policy;"
     "ALTER TABLE event DROP COLUMN tls_result; ALTER TABLE event DROP COLUMN tlsa;"
+    "ALTER TABLE message DROP COLUMN tls_need;"
     "CREATE INDEX event_message ON event(message);"
     "PRAGMA user_version = 6;"
     "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote)"

@@ -2,6 +2,7 @@
 /* tlsrpt_gather_test.c - Sessions of all kinds, counted and made into a report that is read again: nothing is lost, nothing told twice. */
 #include "vectors.h"
 
+#include "mta_sts.h"
 #include "tlsrpt_gather.h"
 #include "tlsrpt_read.h"
 #include "tlsrpt_report.h"
@@ -10,12 +11,14 @@ static struct dane_record records[] = {{3, 1, 1, {"\xab\x01", sizeof("\xab\x01")
 
 static char *policy_of(enum tls_policy policy, const struct dane_answer *dane)
 {
-    static const char *lines[] = {"version: STSv1", "mode: enforce", "mx: *.club.example", "max_age: 604800"};
-    static const char *mx[] = {"*.club.example"};
-    const struct tlsrpt_terms terms = {policy, "club.example", "mx.club.example", dane, lines, 4, mx, 1};
+    struct mta_sts_policy sts = {.mode = MTA_STS_MODE_ENFORCE, .max_age_s = 604800};
+    buf_init(&sts.mx, 100);
+    assert_true(buf_add(&sts.mx, SPAN("*.club.example\n")));
+    const struct tlsrpt_terms terms = {policy, "club.example", "mx.club.example", dane, &sts};
     struct buf text;
     buf_init(&text, 1 << 16);
     assert_true(tlsrpt_gather_policy(&terms, &text));
+    buf_fini(&sts.mx);
     char *made = xstrdup(buf_text(&text));
     buf_fini(&text);
     return made;

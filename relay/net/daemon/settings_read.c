@@ -32,6 +32,7 @@ bool settings_read(const char *path, const struct opener *opener, struct setting
                                                .size_max = s->config->size_max,
                                                .rcpt_max = s->config->recipients,
                                                .mail_max = s->config->mails,
+                                               .requiretls = s->config->requiretls,
                                                .room_from = ROOM_FROM,
                                                .limited = true};
     s->implicit = s->starttls;

@@ -85,6 +85,7 @@ static struct mail *make_mail(struct session *s, int64_t offset_ms)
         m->message_id = envelope_text(s->admission.summary.message_id);
     m->header_utf8 = s->admission.summary.has_utf8;
     m->body_8bit = sub->facts.has_8bit;
+    m->tls_need = s->admission.tls_need;
     m->envelope = sub->envelope; /* the strings move along */
     sub->envelope = (struct envelope){0};
     return m;
@@ -166,6 +167,8 @@ static struct verdict admit(struct session *s)
                                       .sender = span_of(sub->envelope.sender),
                                       .header = submission_header(sub),
                                       .smtputf8 = sub->envelope.smtputf8,
+                                      .requiretls = sub->requiretls,
+                                      .may_waive_tls = s->settings->config->allow_tls_optional,
                                       .facts = sub->facts};
     return admit_message(&input, &s->admission);
 }

@@ -31,7 +31,7 @@ static void dns_asked(const struct config *config, char *text_r)
 /* What DNS has said of where the mail should go, as an answer. */
 static struct verdict unresolvable(struct attempt *p)
 {
-    const char *domain = p->work->attempt->domain;
+    const char *domain = p->work->domain;
     char asked[120];
     dns_asked(p->settings->config, asked);
     switch (p->work->result) {
@@ -201,12 +201,12 @@ struct attempt *attempt_start(struct dispatch_work *work)
         attempt_end(p);
         return NULL;
     }
-    p->route = config_route(p->settings->config, work->attempt->domain);
+    p->route = config_route(p->settings->config, work->domain);
     if (attempt_all_answered(p) || attempt_expired(p) || !may_be_signed(p)) {
         attempt_settle(p);
     } else if (work->connection == 0) {
         settle_without(p);
-    } else if (dispatch_trust(p->settings, p->route) != work->attempt->trust) {
+    } else if (dispatch_trust(p->settings, p->route, work->need) != work->attempt->trust) {
         p->outdated = true;
         attempt_end(p);
     } else {

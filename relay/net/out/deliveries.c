@@ -115,7 +115,7 @@ void deliveries_drain(struct deliveries *home)
 {
     outbound_close_idle(home);
     outbound_close_opening(home);
-    host_trust_abandon_all(home);
+    host_lookups_abandon_all(home);
     next_hop_abandon_all(home);
 }
 
@@ -138,7 +138,7 @@ bool deliveries_have_ended(struct deliveries *home)
 
 void deliveries_close(struct deliveries *home)
 {
-    host_trust_abandon_all(home);
+    host_lookups_abandon_all(home);
     next_hop_abandon_all(home);
     works_close(home);
 }

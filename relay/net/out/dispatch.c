@@ -21,11 +21,13 @@ static const int64_t valid_ms = 60 * 1000;
 static void retry_domains(struct dispatch *d, const struct database_due *due, size_t count,
                           int64_t now_ms)
 {
-    const char *last = "";
+    char hop[TLS_NEED_HOP];
+    char last[TLS_NEED_HOP] = "";
     for (size_t i = 0; i < count; i++) {
-        if (!due[i].retried || strcmp(due[i].domain, last) == 0)
+        tls_need_hop(due[i].domain, due[i].tls_need, hop);
+        if (!due[i].retried || strcmp(hop, last) == 0)
             continue;
-        last = due[i].domain;
+        memcpy(last, hop, sizeof(last));
         queue_resume_domain(d->queue, last, now_ms);
         dispatch_resume_place(d, dispatch_find_place(d, last));
         queue_forget_answers(d->queue, last, now_ms);
@@ -35,16 +37,18 @@ static void retry_domains(struct dispatch *d, const struct database_due *due, si
 void dispatch_add(struct dispatch *d, const struct database_due *due, size_t count)
 {
     struct queue_entry entries[AT_ONCE];
+    char hops[AT_ONCE][TLS_NEED_HOP];
     int64_t now_ms = dispatch_begin(d);
     for (size_t done = 0; done < count;) {
         size_t n = count - done < AT_ONCE ? count - done : AT_ONCE;
         for (size_t i = 0; i < n; i++) {
             const struct database_due *from = &due[done + i];
+            tls_need_hop(from->domain, from->domain[0] ? from->tls_need : TLS_NEED_NONE, hops[i]);
             entries[i] = (struct queue_entry){.message = from->message,
                                               .number = from->number,
                                               .class = from->class,
                                               .tenant = from->tenant,
-                                              .domain = from->domain,
+                                              .domain = hops[i],
                                               .due_ms = from->due_ms,
                                               .expires_ms = from->expires_ms};
         }
@@ -57,12 +61,14 @@ void dispatch_add(struct dispatch *d, const struct database_due *due, size_t cou
 
 /* ---- from shards ---- */
 
-uint64_t dispatch_trust(const struct settings *settings, const struct config_route *route)
+uint64_t dispatch_trust(const struct settings *settings, const struct config_route *route,
+                        enum tls_need need)
 {
     char text[TRUST_KEY + 32];
     unsigned char digest[16];
     uint64_t trust = 0;
-    trust_key(&route->trust, text);
+    const struct trust demanded = trust_for(&route->trust, need);
+    trust_key(&demanded, text);
     size_t used = strlen(text);
     snprintf(text + used, sizeof(text) - used, " %llu", (unsigned long long)settings->generation);
     secret_digest(span_of(text), digest);
@@ -70,38 +76,43 @@ uint64_t dispatch_trust(const struct settings *settings, const struct config_rou
     return trust | 1;
 }
 
-static bool shows_as(const struct config_route *route, const char *label)
+static bool shows_as(const struct config_route *route, enum tls_need need, const char *label)
 {
     char own[TRUST_LABEL];
-    trust_label(&route->trust, own);
+    const struct trust demanded = trust_for(&route->trust, need);
+    trust_label(&demanded, own);
     return strcmp(own, label) == 0;
 }
 
 /* What a route demands, as people read it. Nothing shown may tell of a password, so of logins that
  * show alike, the same user name with other passwords, those of later routes have a number. */
 static void label_route(const struct config *config, const struct config_route *route,
-                        char label_r[TRUST_LABEL])
+                        enum tls_need need, char label_r[TRUST_LABEL])
 {
     unsigned before = 0;
-    trust_label(&route->trust, label_r);
+    const struct trust demanded = trust_for(&route->trust, need);
+    trust_label(&demanded, label_r);
     for (size_t i = 0; i < config->route_count; i++) {
         const struct config_route *other = &config->routes[i];
         if (memcmp(other->trust.login, route->trust.login, sizeof(other->trust.login)) == 0)
             break;
-        before += shows_as(other, label_r);
+        before += shows_as(other, need, label_r);
     }
     size_t len = strlen(label_r);
     if (before > 0)
         snprintf(label_r + len, TRUST_LABEL - len, "-%u", before + 1);
 }
 
-void dispatch_resolved(struct dispatch *d, const char *domain, const struct settings *settings,
-                       const struct config_route *route, struct mx_answer *answer)
+void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
+                       const struct settings *settings, const struct config_route *route,
+                       struct mx_answer *answer)
 {
+    char hop[TLS_NEED_HOP];
     const char *names[HOSTS_MAX];
     unsigned preferences[HOSTS_MAX];
     char demanded[TRUST_LABEL];
-    label_route(settings->config, route, demanded);
+    tls_need_hop(work->domain, work->need, hop);
+    label_route(settings->config, route, work->need, demanded);
     bool all = true; /* others by lot at the next lookup: whose hosts they are names them */
     size_t count = answer->hosts.count;
     for (size_t i = 0; i < count; i++) {
@@ -113,20 +124,20 @@ void dispatch_resolved(struct dispatch *d, const char *domain, const struct sett
     struct queue_answer found = {.hosts = names,
                                  .preferences = preferences,
                                  .host_count = count,
-                                 .alone = all ? NULL : domain,
+                                 .alone = all ? NULL : hop,
                                  .port = route->port,
                                  .route = demanded,
-                                 .trust = dispatch_trust(settings, route),
+                                 .trust = dispatch_trust(settings, route, work->need),
                                  .valid_ms = all ? valid_ms : DISPATCH_UNRESOLVABLE_MS,
                                  .addresses = addresses,
                                  .bytes = dispatch_place_bytes(&answer->hosts)};
     found.address_count = dispatch_list_addresses(&answer->hosts, route->port, addresses);
     int64_t now_ms = dispatch_begin(d);
     if (answer->result != MX_FOUND)
-        queue_unresolvable(d->queue, domain, (int)answer->result, answer->why,
+        queue_unresolvable(d->queue, hop, (int)answer->result, answer->why,
                            DISPATCH_UNRESOLVABLE_MS, now_ms);
-    if (answer->result == MX_FOUND && queue_resolved(d->queue, domain, &found, now_ms))
-        dispatch_set_place(d, domain, &answer->hosts, route->port);
+    if (answer->result == MX_FOUND && queue_resolved(d->queue, hop, &found, now_ms))
+        dispatch_set_place(d, hop, &answer->hosts, route->port);
     else
         hosts_fini(&answer->hosts);
     dispatch_end(d, now_ms);

@@ -10,9 +10,9 @@
 #include <pthread.h>
 #include <uthash.h>
 
-/* What DNS has said of a domain. */
+/* What DNS has said of where mail of a domain goes, with one need of TLS. */
 struct place {
-    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char domain[TLS_NEED_HOP];
     struct dispatch_hosts *hosts;
     unsigned port;
     UT_hash_handle hh;

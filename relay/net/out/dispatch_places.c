@@ -104,7 +104,10 @@ struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_
     work->attempt = decision->attempt;
     work->result = (enum mx_result)decision->result;
     snprintf(work->text, sizeof(work->text), "%s", decision->text ? decision->text : "");
-    snprintf(work->domain, sizeof(work->domain), "%s", decision->domain ? decision->domain : "");
+    work->need = tls_need_of_hop(decision->attempt  ? decision->attempt->domain
+                                 : decision->domain ? decision->domain
+                                                    : "",
+                                 work->domain);
     snprintf(work->tenant, sizeof(work->tenant), "%s", decision->tenant ? decision->tenant : "");
     work->urgent = decision->urgent;
     if (decision->connection != 0 && decision->attempt) {

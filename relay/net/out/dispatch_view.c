@@ -169,8 +169,7 @@ static void add_domains(struct dispatch *d, const char *name, struct destination
             continue;
         if (detail->domains++ >= DESTINATIONS_DOMAINS)
             continue;
-        snprintf(detail->some_domains[detail->domains - 1], sizeof(detail->some_domains[0]), "%s",
-                 p->domain);
+        tls_need_of_hop(p->domain, detail->some_domains[detail->domains - 1]);
         dispatch_add_avoided(d, p, detail, now_ms);
     }
 }
@@ -208,13 +207,26 @@ static void look_at_hosts(const struct queue_domain_view *where,
     view->tenant_rest_ms = shuns ? where->tenant_until_ms - now_ms : 0;
 }
 
+/* Of a domain that has mail with several needs, that of its plain mail. */
+static void find_hop(struct dispatch *d, const char *domain, struct queue_domain_view *where_r,
+                     int64_t now_ms)
+{
+    char hop[TLS_NEED_HOP];
+    for (int need = TLS_NEED_NONE; need < TLS_NEEDS; need++) {
+        tls_need_hop(domain, (enum tls_need)need, hop);
+        queue_find_domain(d->queue, hop, where_r, now_ms);
+        if (where_r->state == QUEUE_DOMAIN_LEADS)
+            return;
+    }
+}
+
 static void find_domain(struct dispatch *d, const char *domain, struct destinations_list *list_r)
 {
     struct queue_domain_view where;
     struct queue_destination_view view;
     begin_list(list_r);
     int64_t now_ms = dispatch_begin(d);
-    queue_find_domain(d->queue, domain, &where, now_ms);
+    find_hop(d, domain, &where, now_ms);
     if (where.state == QUEUE_DOMAIN_LEADS &&
         queue_find_destination(d->queue, where.destination, &view, now_ms)) {
         look_at_hosts(&where, &view, now_ms);

@@ -45,7 +45,7 @@ void domain_policy_ask(struct attempt *p, bool doubt, void (*done)(void *context
     struct sts *sts = p->home->shared->sts;
     const struct sts_query query = {
         .domain = name, .tenant = p->mail->tenant, .urgent = p->mail->class == STREAM_SECURITY};
-    if (!policy_domain(p->route, p->work->attempt->domain, name))
+    if (!policy_domain(p->route, p->work->domain, name))
         p->domain.known = true;
     else if (!doubt)
         p->domain.known = sts_know(sts, name, &p->domain.answer);

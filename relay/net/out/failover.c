@@ -68,11 +68,36 @@ static struct verdict verdict_on(struct outbound *c, const struct dial_failure *
     return c->delivery.trouble;
 }
 
+/* REQUIRETLS returns a message only where every host has answered; what else a host may lack is
+ * asked of as many as one attempt may ask. */
+static bool is_final_lack(const struct outbound *c)
+{
+    const struct attempt *p = c->attempt;
+    return p->mail->tls_need == TLS_NEED_PASSED_ON
+               ? candidates_every_lacks(&c->candidates, &p->work->hosts->hosts)
+               : candidates_all_lack(&c->candidates);
+}
+
+/* Nobody has trouble that could pass: each host cannot do what the message demands. */
+static bool returns(struct outbound *c)
+{
+    const struct attempt *p = c->attempt;
+    if (p->mail->tls_need != TLS_NEED_PASSED_ON || !is_final_lack(c))
+        return false;
+    const struct verdict v =
+        verdict_make(550, "5.7.10", "No host of %s can have it, as it demands REQUIRETLS: %.300s",
+                     p->work->domain, c->trouble.text);
+    outbound_fail(c, QUEUE_FAIL_LOST, &v);
+    return true;
+}
+
 static void on_not_connected(void *owner, const struct dial_failure *failure)
 {
     struct outbound *c = owner;
     struct attempt *p = c->attempt;
     c->reach = NULL;
+    if (c->trouble.code != 0 && returns(c))
+        return;
     if (c->troubles > 0) { /* there are hosts, and they said why not */
         outbound_fail(c, QUEUE_FAIL_LOST, &c->trouble);
         return;
@@ -111,7 +136,7 @@ static void begin_delivery(struct outbound *c)
     settings_drop(c->settings);
     c->settings = c->attempt->settings;
     c->reused = c->begin_again = c->go_on = c->stalled = false;
-    host_trust_leave(c);
+    host_lookups_leave(c);
     c->again = c->unusable = c->awaits = c->counted = false;
     c->shown = TLS_RESULT_NONE;
     c->misfit[0] = '\0';
@@ -215,7 +240,7 @@ static void next_from(struct outbound *c, size_t again)
     c->reached = false;
     begin_delivery(c);
     if (c->adopted)
-        host_trust_begin(c);
+        host_lookups_begin(c);
     const struct dial_query query = {.number = c->number,
                                      .again = again,
                                      .hosts = &c->attempt->work->hosts->hosts,
@@ -335,7 +360,7 @@ bool failover_if_unsure(struct outbound *c)
         return true;
     }
     snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->host_name, c->peer);
-    if (lack->code != 0 && candidates_all_lack(&c->candidates))
+    if (lack->code != 0 && is_final_lack(c))
         v = *lack;
     v = verdict_make(v.code, v.enhanced, "%s (host %s)", v.text, c->host_name);
     attempt_answer_all(p, &v);
@@ -405,7 +430,7 @@ void failover_begin(struct outbound *c)
     c->trouble = (struct verdict){0};
     c->own_why[0] = '\0';
     candidates_init(&c->candidates, &p->work->hosts->hosts, p->route->port, clock_steady_ms());
-    host_trust_begin(c);
+    host_lookups_begin(c);
     failover_next(c);
 }
 

@@ -3,6 +3,7 @@
  * of the domain. */
 #include "host_trust.h"
 
+#include "clock.h"
 #include "log.h"
 #include "outbound_parts.h"
 
@@ -10,7 +11,7 @@
 static const char *next_hop(const struct outbound *c)
 {
     const struct config_route *route = c->attempt->route;
-    return route->host[0] ? route->host : c->attempt->work->attempt->domain;
+    return route->host[0] ? route->host : c->attempt->work->domain;
 }
 
 void host_distrust_log(const struct outbound *c, const char *why)
@@ -48,5 +49,24 @@ void host_distrust(struct outbound *c, const char *asked, const char *what)
     const struct verdict v = host_distrust_verdict(c, asked, by_name ? "4.4.8" : "4.7.5", what);
     host_distrust_log(c, v.text);
     c->attempt->distrusted = true;
+    delivery_distrust(&c->delivery, &v);
+}
+
+/* Where all has been looked up, that is as final as a lack of SMTPUTF8: the domain's hosts may all
+ * be such. */
+void host_distrust_unverifiable(struct outbound *c)
+{
+    struct attempt *p = c->attempt;
+    bool passed_on = p->mail->tls_need == TLS_NEED_PASSED_ON;
+    const struct verdict v = verdict_make(
+        451, "4.7.10",
+        "The message demands verified TLS%s, and nothing says what certificate host %s of %s has "
+        "(TLS policy: %s)",
+        passed_on ? " (REQUIRETLS)" : "", c->host_name, next_hop(c),
+        tls_policy_name(c->policy.policy));
+    host_distrust_log(c, v.text);
+    p->distrusted = true;
+    if (c->policy.settled && passed_on)
+        candidates_note_lack(&c->candidates, &c->at, clock_steady_ms());
     delivery_distrust(&c->delivery, &v);
 }

@@ -24,14 +24,6 @@
 #include <string.h>
 #include <utlist.h>
 
-/* What DNSSEC says of one of the hosts. */
-struct host_trust {
-    struct outbound *owner;
-    struct dane_lookup *lookup; /* NULL: none under way */
-    struct dane_answer answer;  /* DANE_PENDING: not known, or not asked for */
-    bool anew;                  /* it has been asked for past the caches */
-};
-
 /* Mail on its way to the host that a connection is with. */
 struct errand {
     const struct config_route *route;
@@ -39,22 +31,25 @@ struct errand {
     const char *next_hop; /* the domain, or the host that the route names */
     const char *domain;
     const struct attempt *attempt; /* that has asked for its domain's policy; NULL: none yet */
-    bool waived;                   /* it arrives, whatever TLS (RFC 8689 section 3) */
+    enum tls_need need;            /* the message's */
+    bool report;                   /* on TLS, which arrives whatever TLS (RFC 8460 section 5.3) */
 };
 
 static struct errand errand_of(const struct config_route *route, const struct dispatch_work *work)
 {
-    return (struct errand){.route = route,
+    return (struct errand){.need = work->need,
+                           .route = route,
                            .hosts = &work->hosts->hosts,
-                           .next_hop = route->host[0] ? route->host : work->attempt->domain,
-                           .domain = work->attempt->domain};
+                           .next_hop = route->host[0] ? route->host : work->domain,
+                           .domain = work->domain};
 }
 
 static struct errand present(const struct outbound *c)
 {
     struct errand e = errand_of(c->attempt->route, c->attempt->work);
     e.attempt = c->attempt;
-    e.waived = mail_is_tls_report(c->attempt->mail); /* which may have to tell why TLS fails */
+    e.need = c->attempt->mail->tls_need;
+    e.report = mail_is_tls_report(c->attempt->mail);
     return e;
 }
 
@@ -63,7 +58,9 @@ static struct errand present(const struct outbound *c)
 static struct host_situation situation(const struct outbound *c, const struct errand *e)
 {
     struct host_situation s = {.fixed = e->route->tls != DELIVERY_TLS_MAY,
-                               .waived = e->waived,
+                               .waived = e->need == TLS_NEED_WAIVED || e->report,
+                               .demand = e->need,
+                               .verifies = e->route->trust.level == TRUST_VERIFIED,
                                .secure = e->hosts->secure,
                                .mode = c->without_dnssec ? DANE_MODE_OFF : e->route->dane,
                                .dane = c->dane ? c->dane->answer.state : DANE_PENDING};
@@ -110,7 +107,7 @@ static void make_dane(const struct outbound *c, const struct errand *e, struct d
 static struct trust demanded_by(const struct outbound *c, const struct errand *e,
                                 const struct host_policy *policy)
 {
-    struct trust demanded = e->route->trust;
+    struct trust demanded = trust_for(&e->route->trust, e->need);
     struct dane dane;
     if (!host_policy_demands_tls(policy))
         return demanded;
@@ -118,7 +115,7 @@ static struct trust demanded_by(const struct outbound *c, const struct errand *e
         demanded.level = TRUST_ENCRYPTED;
     if (policy->need == HOST_NEEDS_AUTHORITY)
         demanded.level = TRUST_VERIFIED;
-    if (policy->need == HOST_IS_UNUSABLE) {
+    if (policy->need >= HOST_IS_UNUSABLE) {
         memset(demanded.host, 0xff, sizeof(demanded.host)); /* which nobody can prove */
     } else if (policy->need == HOST_NEEDS_CERTIFICATE) {
         make_dane(c, e, &dane);
@@ -158,7 +155,7 @@ bool host_trust_holds(struct outbound *c)
 bool host_trust_covers(const struct outbound *c, const struct dispatch_work *work)
 {
     const struct settings *settings = c->home->worker->settings;
-    const struct errand e = errand_of(config_route(settings->config, work->attempt->domain), work);
+    const struct errand e = errand_of(config_route(settings->config, work->domain), work);
     const struct host_policy policy = policy_for(c, &e);
     struct trust demanded = demanded_by(c, &e, &policy);
     demanded.settings = settings->generation;
@@ -177,51 +174,6 @@ static void on_answer(void *context, struct dane_answer *answer)
         c->pump(c);
 }
 
-static void look_up(struct outbound *c, struct host_trust *t, dane_lookup_on_answer *done)
-{
-    const struct attempt *p = c->attempt;
-    const struct dane_lookup_query query = {.host = &p->work->hosts->hosts.all[t - c->trusts],
-                                            .tenant = p->mail->tenant,
-                                            .urgent = p->mail->class == STREAM_SECURITY,
-                                            .port = p->route->port,
-                                            .fresh = t->anew ? c->settings->config : NULL};
-    t->lookup = dane_lookup_start(c->home->resolver, &query, done, t);
-}
-
-void host_trust_begin(struct outbound *c)
-{
-    host_trust_end(c);
-    c->adopted = false;
-    c->without_dnssec = c->home->dnssec == DNSSEC_ABSENT;
-    c->trust_count = c->attempt->work->hosts->hosts.count;
-    c->trusts = xcalloc(c->trust_count, sizeof(*c->trusts));
-    for (size_t i = 0; i < c->trust_count; i++)
-        c->trusts[i].owner = c;
-}
-
-void host_trust_end(struct outbound *c)
-{
-    for (size_t i = 0; i < c->trust_count; i++) {
-        dane_lookup_cancel(c->trusts[i].lookup);
-        dane_answer_fini(&c->trusts[i].answer);
-    }
-    free(c->trusts);
-    c->trusts = c->dane = NULL;
-    c->trust_count = 0;
-}
-
-void host_trust_leave(struct outbound *c)
-{
-    struct host_trust *t = c->dane;
-    if (t && c->undecided && t->lookup) {
-        dane_lookup_cancel(t->lookup);
-        t->lookup = NULL;
-        t->anew = false; /* nobody has heard the answer */
-    }
-    c->undecided = false;
-    c->dane = NULL;
-}
-
 void host_trust_look(struct outbound *c, size_t host)
 {
     CHECK(host < c->trust_count);
@@ -234,20 +186,7 @@ void host_trust_look(struct outbound *c, size_t host)
     else if (!c->home->resolver)
         t->answer.state = DANE_FAILED; /* the relay ends */
     else
-        look_up(c, t, on_answer);
-}
-
-void host_trust_abandon_all(struct deliveries *home)
-{
-    struct outbound *c;
-    DL_FOREACH (home->outbounds, c)
-        for (size_t i = 0; i < c->trust_count; i++) {
-            struct host_trust *t = &c->trusts[i];
-            if (t->lookup && !t->anew)
-                t->answer.state = DANE_FAILED;
-            dane_lookup_cancel(t->lookup);
-            t->lookup = NULL;
-        }
+        host_lookups_ask(c, t, on_answer);
 }
 
 /* ---- deciding ---- */
@@ -332,6 +271,7 @@ void host_trust_reached(struct outbound *c, size_t host)
     if (c->delivery_settings.tls_unsaid)
         return;
     c->policy = policy_for(c, &e);
+    c->delivery_settings.tls_unsaid = c->policy.need == HOST_CANNOT_BE_VERIFIED;
     note(c);
 }
 
@@ -342,6 +282,12 @@ bool host_trust_decide(struct outbound *c)
     if ((host_policy_asks(&s) && s.dane == DANE_PENDING) || waits_for_domain(c, &s))
         return false;
     c->policy = policy_for(c, &e);
+    if (c->policy.need == HOST_CANNOT_BE_VERIFIED) {
+        c->delivery_settings.tls_unsaid = false;
+        note(c);
+        host_distrust_unverifiable(c);
+        return true;
+    }
     if (c->policy.need == HOST_IS_UNUSABLE && c->policy.enforced) {
         if (c->policy.policy == TLS_POLICY_STS && doubts_domain(c))
             return false;
@@ -417,6 +363,10 @@ static void prove(struct outbound *c)
         if (j.result == TLS_RESULT_OK)
             dane_digest(host_trust_terms(c, &dane), c->proven.host);
     }
+    bool by_route =
+        c->attempt->route->trust.level == TRUST_VERIFIED && c->proven.level == TRUST_VERIFIED;
+    if (c->policy.result == TLS_RESULT_OK && host_policy_verifies(c->policy.policy, by_route))
+        c->proven.need = TLS_NEED_VERIFIED;
     note(c);
 }
 
@@ -440,6 +390,10 @@ enum host_trust_judgement host_trust_judge(struct outbound *c)
     prove(c);
     if (c->unusable && leaves_dane(c))
         return HOST_UNDECIDED;
+    if (c->policy.need == HOST_CANNOT_BE_VERIFIED) { /* OpenSSL can use none of its records */
+        host_distrust_unverifiable(c);
+        return HOST_DISTRUSTED;
+    }
     bool by_domain = c->policy.need == HOST_NEEDS_AUTHORITY;
     if ((c->policy.need != HOST_NEEDS_CERTIFICATE && !by_domain) ||
         c->policy.result == TLS_RESULT_OK)
@@ -457,14 +411,16 @@ enum host_trust_judgement host_trust_judge(struct outbound *c)
         return HOST_DISTRUSTED;
     }
     c->dane->anew = c->undecided = true;
-    look_up(c, c->dane, on_anew);
+    host_lookups_ask(c, c->dane, on_anew);
     return HOST_UNDECIDED;
 }
 
 void host_trust_describe(const struct outbound *c, struct tlsrpt_terms *terms)
 {
+    const struct sts_answer *domain = &c->attempt->domain.answer;
     terms->host = c->host_name;
     terms->dane = c->dane ? &c->dane->answer : NULL;
+    terms->sts = domain->terms ? &domain->terms->policy : NULL;
 }
 
 bool host_trust_timed_out(struct outbound *c)
@@ -488,7 +444,8 @@ void host_trust_explain(struct outbound *c)
     const struct verdict v = c->delivery.trouble;
     bool no_tls = strcmp(v.enhanced, "4.7.10") == 0;
     bool in_handshake = strcmp(delivery_stage_name(&c->delivery), "STARTTLS") == 0;
-    if (v.heard || !host_policy_demands_tls(&c->policy) || !(no_tls || in_handshake))
+    if (v.heard || c->policy.need == HOST_CANNOT_BE_VERIFIED ||
+        !host_policy_demands_tls(&c->policy) || !(no_tls || in_handshake))
         return;
     c->policy.result = no_tls ? TLS_RESULT_STARTTLS_NOT_SUPPORTED : TLS_RESULT_VALIDATION_FAILURE;
     note(c);

@@ -11,15 +11,8 @@ struct outbound;
 
 /* It has an attempt: the policy of that one's domain is asked for. */
 void host_trust_ask(struct outbound *c);
-/* The hosts of its attempt: nothing is known of them yet. */
-void host_trust_begin(struct outbound *c);
-void host_trust_end(struct outbound *c);
-/* The connection with one of them has ended: what was asked for its sake is not waited for. */
-void host_trust_leave(struct outbound *c);
 /* One of them is dialled: what is to be known of it is looked up meanwhile. */
 void host_trust_look(struct outbound *c, size_t host);
-/* No lookup is answered any more: the resolver ends. */
-void host_trust_abandon_all(struct deliveries *home);
 
 /* The connection is with this host, which has spoken: says in the delivery's settings whether TLS
  * is decided later. */
@@ -57,6 +50,25 @@ void host_trust_describe(const struct outbound *c, struct tlsrpt_terms *terms);
 /* May mail that the queue sends after another leave by this connection? */
 bool host_trust_covers(const struct outbound *c, const struct dispatch_work *work);
 
+/* ---- host_lookups.c ---- */
+
+/* What DNSSEC says of one of the hosts. */
+struct host_trust {
+    struct outbound *owner;
+    struct dane_lookup *lookup; /* NULL: none under way */
+    struct dane_answer answer;  /* DANE_PENDING: not known, or not asked for */
+    bool anew;                  /* it has been asked for past the caches */
+};
+
+/* The hosts of its attempt: nothing is known of them yet. */
+void host_lookups_begin(struct outbound *c);
+void host_lookups_end(struct outbound *c);
+void host_lookups_ask(struct outbound *c, struct host_trust *t, dane_lookup_on_answer *done);
+/* The connection with one of them has ended: what was asked for its sake is not waited for. */
+void host_lookups_leave(struct outbound *c);
+/* No lookup is answered any more: the resolver ends. */
+void host_lookups_abandon_all(struct deliveries *home);
+
 /* ---- host_distrust.c ---- */
 
 /* Why its host must not have the mail, whatever its certificate. */
@@ -68,5 +80,7 @@ struct verdict host_distrust_verdict(const struct outbound *c, const char *asked
                                      const char *enhanced, const char *what);
 /* This host must not have the mail: the delivery is told, and the log. */
 void host_distrust(struct outbound *c, const char *asked, const char *what);
+/* The message demands what nobody can find out of this host. */
+void host_distrust_unverifiable(struct outbound *c);
 
 #endif

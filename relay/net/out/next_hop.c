@@ -36,7 +36,7 @@ static void found(struct next_hop *h)
 {
     struct mx_answer answer = h->answer; /* its hosts are handed on */
     h->answer.hosts = (struct hosts){0};
-    dispatch_resolved(h->work->dispatch, h->work->domain, h->settings, h->route, &answer);
+    dispatch_resolved(h->work->dispatch, h->work, h->settings, h->route, &answer);
     end(h);
 }
 

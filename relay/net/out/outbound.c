@@ -464,7 +464,7 @@ void outbound_take(struct outbound *c, struct connection *connection, struct spa
     connection_hand_over(connection, &events, c);
     connection_peer(connection, c->peer);
     c->traced = trace_is_chosen(c->peer) || trace_is_chosen(c->host_name) ||
-                trace_is_chosen(c->attempt->work->attempt->domain);
+                trace_is_chosen(c->attempt->work->domain);
     c->steps = c->delivery.steps - 1; /* no deadline is set for this one yet */
     set_deadline(c);
     if (c->delivery.want == DELIVERY_TLS)

@@ -38,7 +38,7 @@ static void find_own_ip(const struct outbound *c, char *ip_r, size_t size)
 static bool find_domain(const struct outbound *c, char domain_r[DNS_NAME_MAX + 1])
 {
     const struct attempt *p = c->attempt;
-    const char *next_hop = p->route->host[0] ? p->route->host : p->work->attempt->domain;
+    const char *next_hop = p->route->host[0] ? p->route->host : p->work->domain;
     struct ip ip;
     return !ip_parse(next_hop, &ip) && address_domain_ascii(span_of(next_hop), domain_r);
 }

@@ -59,6 +59,18 @@ static void lacks(struct transaction *s, const struct verdict *v)
         known ? "" : "Server failed at EHLO, so what it offers is not known: ", v->text);
 }
 
+/* RFC 8689 section 4.2.1: who gets it must promise to hand it on so. */
+static bool is_passed_on(struct transaction *s)
+{
+    const struct verdict v =
+        verdict_make(550, "5.7.30", "Server does not offer REQUIRETLS, which the message demands");
+    bool demanded = s->attempt->mail->tls_need == TLS_NEED_PASSED_ON;
+    if (!demanded || s->delivery->offers.requiretls)
+        return true;
+    lacks(s, &v);
+    return false;
+}
+
 /* The recipients without an answer, as many as the server takes at once; false when none is left.
  */
 static bool take_slice(struct transaction *s)
@@ -146,6 +158,7 @@ static void fill_mail(struct transaction *s)
     s->mail.envelope_id = span_of(m->envelope.id);
     s->mail.report = m->envelope.report;
     s->mail.smtputf8 = utf8;
+    s->mail.requiretls = m->tls_need == TLS_NEED_PASSED_ON;
     s->mail.body_8bit = !copy->conversion && (m->body_8bit || m->header_utf8);
     s->mail.size = composition_size(s->composition);
 }
@@ -185,7 +198,7 @@ bool transaction_begin(struct transaction *s, struct attempt *p, struct delivery
         s->attempt = p;
         s->delivery = d;
         s->unsure = s->lack = (struct verdict){0};
-        if (attempt_expired(p) || !take_slice(s) || !write_sender(s))
+        if (attempt_expired(p) || !is_passed_on(s) || !take_slice(s) || !write_sender(s))
             return false;
         if (!make_copy(s, &err)) {
             attempt_own_fault(p, &err);

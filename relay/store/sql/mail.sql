@@ -5,7 +5,7 @@
 
 -- :part MESSAGE_COLUMNS
 id, created, expires, tenant, credential, stream, class, sender, envelope_id, report, smtputf8, from_domain,
-helo, peer, protocol, header_utf8, body_8bit, dialogue, segment, offset, length
+helo, peer, protocol, header_utf8, body_8bit, dialogue, segment, offset, length, tls_need
 
 -- :name LAST_ID
 -- The highest id ever given to a message that somebody may still ask for.
@@ -16,7 +16,7 @@ SELECT max(
 
 -- :name MESSAGES
 -- Which bytes of the spool live, and whose they are: once, at the start, side by side with WAITING.
-SELECT id, class, tenant, expires, segment, offset, length
+SELECT id, class, tenant, expires, segment, offset, length, tls_need
 FROM message
 ORDER BY id;
 
@@ -29,7 +29,7 @@ ORDER BY message, number;
 
 -- :name ADD_MESSAGE
 INSERT INTO message({MESSAGE_COLUMNS})
-VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- :name ADD_RECIPIENT
 INSERT INTO recipient(
@@ -50,7 +50,7 @@ ORDER BY number;
 -- :name SETTLED
 -- What an outcome is about; no row when a person has ended it meanwhile.
 SELECT r.address, r.domain, r.state, m.tenant, m.expires, r.tries = 0 AND r.code >= 500,
-  m.protocol = '' AND m.stream = ?3
+  m.protocol = '' AND m.stream = ?3, m.tls_need
 FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE r.message = ?1

@@ -38,7 +38,7 @@ WHERE {RECIPIENT_FILTER};
 
 -- :name QUEUE_MATCH
 -- Those that a command is to change.
-SELECT r.message, r.number, m.class, r.domain, r.address, m.tenant, m.expires
+SELECT r.message, r.number, m.class, r.domain, r.address, m.tenant, m.expires, m.tls_need
 {QUEUE_FILTER}
 ORDER BY r.message, r.number
 LIMIT ?9;
