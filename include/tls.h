@@ -70,6 +70,11 @@ enum tls_by {
     TLS_BY_NOTHING /* there are TLSA records, and none of them can be used */
 };
 
+/* In certificates: each name is compared with each constraint (RFC 5280 section 4.2.1.10). */
+struct tls_names {
+    size_t names, constraints;
+};
+
 struct tls {
     enum tls_state state;
     enum tls_protocol speaks;
@@ -77,12 +82,14 @@ struct tls {
     struct buf cipher;      /* for the wire */
     struct span wire;       /* what tls_input() was given and OpenSSL has not taken */
     struct err err;         /* when FAILED */
-    unsigned chatter;       /* handshake messages since the last plain text */
+    unsigned chatter;       /* handshake messages since the handshake */
+    uint64_t said;          /* octets of plain text that came */
     enum tls_demand demand; /* a client's */
     bool valid;             /* the same: of sessions */
     enum tls_by by;
-    struct tls_match match; /* of the session that is offered */
-    char *session_key;      /* a client's: what sessions are kept by; NULL: none are */
+    struct tls_names zone_names; /* in certificates of TLSA records */
+    struct tls_match match;      /* of the session that is offered */
+    char *session_key;           /* a client's: what sessions are kept by; NULL: none are */
     int64_t seen_s;   /* when the peer's certificate was: by this handshake, or the one that it
                           resumes; in seconds since 1970 */
     bool resumes;     /* a session is offered, and the handshake not done */

@@ -17,13 +17,19 @@
 
 enum { PLAIN_MAX = 1024 * 1024, CIPHER_MAX = 8 * 1024 * 1024, PIECE = 16 * 1024 };
 enum { READ_MAX = 64 * 1024, RECORD_MORE = 128 };
-enum { CHATTER_MAX = 32 };
+enum { CHATTER_FREE = 64, SAID_EACH = 16 * 1024 };
 
 /* Clearing what is empty would visit each place of the queue. */
 static void forget_errors(void)
 {
     if (ERR_peek_error() != 0)
         ERR_clear_error();
+}
+
+/* Key updates, tickets: some, and more to who has much to say. */
+static bool chatters(const struct tls *t)
+{
+    return t->chatter > CHATTER_FREE + t->said / SAID_EACH;
 }
 
 /* The certificate, which no resumed handshake has; after the handshake: key updates, tickets, and
@@ -38,8 +44,11 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
         return;
     if (len > 0 && *(const unsigned char *)bytes == SSL3_MT_CERTIFICATE)
         t->seen_s = time(NULL);
-    if (t->state == TLS_OPEN)
-        t->chatter++;
+    if (t->state != TLS_OPEN)
+        return;
+    t->chatter++;
+    if (chatters(t))
+        t->wire = SPAN_NONE; /* no more of them is read */
 }
 
 static void start(struct tls *t, struct tls_context *context, enum tls_protocol speaks)
@@ -145,13 +154,14 @@ static void decrypt(struct tls *t)
         int len = SSL_read(t->ssl, to, (int)room);
         if (len > 0) {
             buf_commit(&t->plain, (size_t)len);
-            t->chatter = 0;
-            continue;
+            t->said += (uint64_t)len;
         }
-        if (t->chatter > CHATTER_MAX) {
+        if (chatters(t)) {
             overfill(t, "TLS handshake messages without end");
             return;
         }
+        if (len > 0)
+            continue;
         int why = SSL_get_error(t->ssl, len);
         if (why == SSL_ERROR_WANT_READ)
             break;

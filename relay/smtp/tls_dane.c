@@ -7,7 +7,8 @@
  * - of each usage and selector the strongest digest alone counts (RFC 7671 section 9): as OpenSSL
  *   ranks them
  *
- * Whether a record can be used OpenSSL says, which parses what it holds.
+ * Whether a record can be used OpenSSL says, which parses what it holds; and one that is whole is
+ * used only if its key costs no more than those that a server may send.
  */
 #include "tls_dane.h"
 
@@ -17,7 +18,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-enum { FULL = 0, PRIVATE_MTYPE = 255 }; /* matching types */
+enum { WHOLE_CERTIFICATE = 0, BARE_KEY = 1 }; /* selectors */
+enum { FULL = 0, PRIVATE_MTYPE = 255 };       /* matching types */
 enum { WHOLE_MAX = 4 };
 
 static bool set_names(SSL *ssl, const struct dane *dane)
@@ -53,6 +55,28 @@ static bool is_whole(const struct dane_record *r)
     return r->usage == DANE_TA && r->mtype == FULL;
 }
 
+/* OpenSSL puts it into the chain of itself, beside what the server sends. */
+static bool is_cheap(const struct dane_record *r, struct tls_names *names)
+{
+    const unsigned char *at = (const unsigned char *)r->data.ptr;
+    long len = (long)r->data.len;
+    X509 *x = r->selector == WHOLE_CERTIFICATE ? d2i_X509(NULL, &at, len) : NULL;
+    EVP_PKEY *key = r->selector == BARE_KEY ? d2i_PUBKEY(NULL, &at, len) : NULL;
+    bool cheap = tls_is_cheap(x ? X509_get0_pubkey(x) : key);
+    if (x && cheap)
+        tls_count_names(x, names);
+    X509_free(x);
+    EVP_PKEY_free(key);
+    return cheap;
+}
+
+static int add_bounded(SSL *ssl, const struct dane_record *r, struct tls *t, size_t *whole)
+{
+    if (is_whole(r) && ((*whole)++ >= WHOLE_MAX || !is_cheap(r, &t->zone_names)))
+        return 0;
+    return add(ssl, r);
+}
+
 enum tls_dane tls_dane_set(SSL *ssl, const struct dane *dane, struct err *err)
 {
     size_t usable = 0;
@@ -60,9 +84,7 @@ enum tls_dane tls_dane_set(SSL *ssl, const struct dane *dane, struct err *err)
     ERR_clear_error();
     bool ok = set_names(ssl, dane);
     for (size_t i = 0; ok && i < dane->count; i++) {
-        if (is_whole(&dane->records[i]) && whole++ >= WHOLE_MAX)
-            continue;
-        int said = add(ssl, &dane->records[i]);
+        int said = add_bounded(ssl, &dane->records[i], SSL_get_app_data(ssl), &whole);
         ok = said >= 0;
         usable += said > 0 ? 1 : 0;
     }

@@ -34,6 +34,12 @@ void tls_wire(struct tls *t, SSL *ssl);
  * stricter choice of them comes later. */
 void tls_limit(SSL_CTX *ctx);
 
+/* Does it take some milliseconds at most to verify a signature with this key? NULL: no. */
+bool tls_is_cheap(const EVP_PKEY *key);
+
+/* Add what a certificate holds to `names`. */
+void tls_count_names(const X509 *x, struct tls_names *names);
+
 /* Is the server's certificate, as far as it was seen, what is demanded? By DANE: by which record;
  * else `match_r` is zero. */
 bool tls_met(const struct tls *t, struct tls_match *match_r);

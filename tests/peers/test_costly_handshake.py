@@ -5,11 +5,16 @@ stops everybody's mail.
 """
 
 import base64
+import datetime
+import math
 import os
 import random
 import ssl
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from mailhost import MailHost
 
 CPU_S = 1.5  # of the relay, in all: one handshake with 10,000 bits took 0.8 s
@@ -39,6 +44,26 @@ def expensive(issue, path, bits):
     return context
 
 
+def long_exponent(path, names, bits=3072):
+    """A server whose own key has a public exponent as long as the modulus: each verification with it costs as much as a hundred."""
+    private = rsa.generate_private_key(65537, bits).private_numbers()
+    p, q = private.p, private.q
+    phi = (p - 1) * (q - 1)
+    d = next(d for d in range(2**511 + 1, 2**512, 2) if math.gcd(d, phi) == 1)
+    public = rsa.RSAPublicNumbers(pow(d, -1, phi), p * q)
+    key = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public).private_key()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
+    now, day = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(days=1)
+    made = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+            .not_valid_before(now - day).not_valid_after(now + day)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False).sign(key, hashes.SHA256()))
+    (path / "long.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path / "long.pem")
+    return context
+
+
 def cpu_s(relay):
     fields = open(f"/proc/{relay.process.pid}/stat").read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -56,6 +81,19 @@ def test_diffie_hellman_of_a_server_is_bounded(relay_factory, dns, delivery_port
             relay.wait_kind(relay.send(to=f"r@dear{n}.test"), "delivered")
         assert cpu_s(relay) - before < CPU_S
         assert len(host.messages) == 5 and not any(m.tls for m in host.messages)  # it has nothing else
+    finally:
+        host.stop()
+
+
+def test_a_server_with_a_long_exponent_has_no_tls(relay_factory, dns, delivery_port, tmp_path):
+    """Opportunistic TLS, which verifies nothing, has the handshake itself signed with that key."""
+    dns.mail("dear.test", "mx.dear.test=127.0.0.1")
+    host = MailHost(delivery_port, context=long_exponent(tmp_path, ["mx.dear.test"]))
+    try:
+        relay = relay_factory().start()
+        relay.wait_kind(relay.send(to="r@dear.test"), "delivered")
+        assert len(host.messages) == 1 and not host.messages[0].tls
+        assert "certificate refused" in relay.log()
     finally:
         host.stop()
 

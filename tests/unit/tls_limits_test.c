@@ -59,6 +59,39 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* A small private exponent makes a public one as long as the modulus, and each verification as dear as a hundred. */
+static EVP_PKEY *with_long_exponent(void)
+{
+    static const char *const names[] = {OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2};
+    BIGNUM *of[COUNT_OF(names)] = {0}, *phi = BN_new(), *d = BN_new(), *e = NULL;
+    BN_CTX *room = BN_CTX_new();
+    EVP_PKEY *key = NULL;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        assert_int_equal(EVP_PKEY_get_bn_param(rsa, names[i], &of[i]), 1);
+    BN_sub_word(of[1], 1);
+    BN_sub_word(of[2], 1);
+    assert_int_equal(BN_mul(phi, of[1], of[2], room), 1);
+    for (BN_set_word(d, 0x10000000f); !(e = BN_mod_inverse(NULL, d, phi, room)); BN_add_word(d, 2))
+        ;
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, of[0]);
+    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e);
+    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_D, d);
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    assert_true(EVP_PKEY_fromdata_init(c) == 1 && EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEYPAIR, params) == 1);
+    EVP_PKEY_CTX_free(c);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        BN_free(of[i]);
+    BN_free(phi);
+    BN_free(d);
+    BN_free(e);
+    BN_CTX_free(room);
+    return key;
+}
+
 /* ---- a peer of OpenSSL's own, with everything allowed ---- */
 
 static SSL *new_peer(SSL_CTX *ctx)
@@ -121,6 +154,19 @@ static double shake(struct tls *ours, SSL *peer)
         most_ms = took_ms > most_ms ? took_ms : most_ms;
     }
     return most_ms;
+}
+
+/* With the last word of it said to the peer, and what it answers to that. */
+static void shake_hands(struct tls *ours, SSL *peer)
+{
+    char wire[16 * 1024];
+    shake(ours, peer);
+    assert_int_equal(ours->state, TLS_OPEN);
+    BIO_write(SSL_get_rbio(peer), ours->cipher.memory, (int)ours->cipher.len);
+    buf_clear(&ours->cipher);
+    assert_int_equal(SSL_do_handshake(peer), 1);
+    int len = BIO_read(SSL_get_wbio(peer), wire, sizeof(wire));
+    tls_input(ours, (struct span){wire, len > 0 ? (size_t)len : 0});
 }
 
 static double client_meets_by(const struct dane *dane, SSL_CTX *ctx, struct tls *c)
@@ -200,7 +246,7 @@ static void the_certificates_of_a_server_are_bounded(void **state)
     static const struct {
         unsigned count;
         bool taken;
-    } rows[] = {{1, true}, {40, true}, {110, false}};
+    } rows[] = {{1, true}, {20, true}, {50, false}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct tls c;
@@ -267,7 +313,7 @@ static void a_chain_that_a_zone_vouches_for_is_bounded(void **state)
         const char *curve;
         size_t count;
         bool good;
-    } rows[] = {{"P-256", 9, true}, {"P-384", 9, true}, {"P-521", 9, true}, {"brainpoolP512r1", 9, true},
+    } rows[] = {{"P-256", 6, true}, {"P-384", 6, true}, {"P-521", 6, true}, {"brainpoolP512r1", 6, true}, {"P-256", 9, false},
                 {"P-384", 30, false}, {"sect571r1", 1, false}, {"sect571r1", 9, false}, {"sect571r1", 30, false}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -319,6 +365,209 @@ static void so_are_the_keys_that_a_zone_holds(void **state)
     }
 }
 
+/* What a whole record holds is put into the chain, too. */
+static void a_key_that_a_zone_holds_is_cheap_or_of_no_use(void **state)
+{
+    EVP_PKEY *keys[] = {EVP_EC_gen("P-256"), EVP_EC_gen("sect571r1"), with_long_exponent()};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        for (unsigned char selector = 0; selector < 2; selector++) {
+            struct tls c;
+            struct tls_judgement j;
+            char label[100];
+            unsigned char *der = NULL;
+            SSL_CTX *ctx = peer_server();
+            X509 *last = chain_of(ctx, 1, keys[i]);
+            int len = selector == 0 ? i2d_X509(last, &der) : i2d_PUBKEY(keys[i], &der);
+            struct dane_record record = {2, selector, 0, {(char *)der, (size_t)len}};
+            struct dane dane = {.names = {"mx.test"}, .name_count = 1, .records = &record, .count = 1};
+            client_meets_by(&dane, ctx, &c);
+            tls_judge(&c, &j);
+            snprintf(label, sizeof(label), "key %zu, 2 %u 0: %s", i, selector, j.reason);
+            EXPECT(j.result == (i == 0 ? TLS_RESULT_OK : TLS_RESULT_TLSA_INVALID), label);
+            EXPECT(j.by == (i == 0 ? TLS_BY_DANE : TLS_BY_NOTHING), label);
+            tls_fini(&c);
+            OPENSSL_free(der);
+            X509_free(last);
+        }
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        EVP_PKEY_free(keys[i]);
+}
+
+/* ---- exponents ---- */
+
+static void an_issuer_with_a_long_exponent_vouches_for_nothing(void **state)
+{
+    EVP_PKEY *key = with_long_exponent();
+    SSL_CTX *ctx = peer_server();
+    X509 *last = chain_of(ctx, 1, key);
+    unsigned char digest[32];
+    struct tls c;
+    struct tls_judgement j;
+    (void)state;
+    assert_int_equal(X509_digest(last, EVP_sha256(), digest, NULL), 1);
+    struct dane_record record = {2, 0, 1, {(char *)digest, sizeof(digest)}};
+    struct dane dane = {.names = {"mx.test"}, .name_count = 1, .records = &record, .count = 1};
+    client_meets_by(&dane, ctx, &c);
+    tls_judge(&c, &j);
+    EXPECT(j.result != TLS_RESULT_OK, j.reason);
+    tls_fini(&c);
+    X509_free(last);
+    EVP_PKEY_free(key);
+}
+
+/* By it the handshake itself is verified, whoever vouches for it, and if nobody is asked to. */
+static void a_handshake_with_a_long_exponent_is_not_finished(void **state)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    EVP_PKEY *key = with_long_exponent();
+    X509 *own = self_signed(key);
+    unsigned char digest[32];
+    (void)state;
+    assert_int_equal(X509_digest(own, EVP_sha256(), digest, NULL), 1);
+    struct dane_record record = {3, 0, 1, {(char *)digest, sizeof(digest)}};
+    struct dane dane = {.names = {"mx.test"}, .name_count = 1, .records = &record, .count = 1};
+    for (size_t i = 0; i < 2 * COUNT_OF(versions); i++) {
+        struct tls c;
+        SSL_CTX *ctx = peer_server();
+        assert_true(SSL_CTX_use_certificate(ctx, own) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1);
+        SSL_CTX_set_max_proto_version(ctx, versions[i / 2]);
+        client_meets_by(i % 2 == 1 ? &dane : NULL, ctx, &c);
+        EXPECT(c.state == TLS_FAILED && strstr(c.err.text, "certificate refused"), c.err.text);
+        tls_fini(&c);
+    }
+    X509_free(own);
+    EVP_PKEY_free(key);
+}
+
+/* ---- names ---- */
+
+/* "excluded" subtrees, or names. */
+static void add_names(X509 *x, int nid, const char *each, size_t count)
+{
+    struct buf value;
+    buf_init(&value, 1024 * 1024);
+    for (size_t i = 0; i < count; i++)
+        assert_true(buf_addf(&value, "%s%s%zu.test", i > 0 ? "," : "", each, i));
+    if (nid == NID_subject_alt_name)
+        assert_true(buf_addf(&value, ",DNS:mx.test"));
+    buf_add(&value, (struct span){"", 1});
+    X509_EXTENSION *e = count > 0 ? X509V3_EXT_conf_nid(NULL, NULL, nid, value.memory) : NULL;
+    assert_true(count == 0 || (e && X509_add_ext(x, e, -1) == 1));
+    X509_EXTENSION_free(e);
+    buf_fini(&value);
+}
+
+/* OpenSSL compares each name with each constraint above it. */
+static void names_and_their_constraints_are_bounded(void **state)
+{
+    static const struct {
+        size_t names, constraints;
+        bool in_dns; /* the issuer's certificate stands in the record, and is not sent */
+        bool good;
+    } rows[] = {{500, 0, false, true}, {5, 90, false, true}, {90, 90, false, true}, {90, 90, true, true},
+                {250, 250, false, false}, {250, 250, true, false}};
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct tls c;
+        struct tls_judgement j;
+        char label[400];
+        unsigned char *der = NULL;
+        SSL_CTX *ctx = peer_server();
+        X509 *own = link_of_chain(0, rsa, key), *issuer = link_of_chain(1, key, key);
+        add_names(own, NID_subject_alt_name, "DNS:n", rows[i].names);
+        add_names(issuer, NID_name_constraints, "excluded;DNS:c", rows[i].constraints);
+        assert_true(X509_sign(own, key, EVP_sha256()) > 0 && X509_sign(issuer, key, EVP_sha256()) > 0);
+        assert_true(SSL_CTX_use_certificate(ctx, own) == 1 && SSL_CTX_use_PrivateKey(ctx, rsa) == 1);
+        assert_true(rows[i].in_dns || SSL_CTX_add1_chain_cert(ctx, issuer) == 1);
+        int len = i2d_X509(issuer, &der);
+        struct dane_record record = {2, 0, 0, {(char *)der, (size_t)len}};
+        struct dane dane = {.names = {"mx.test"}, .name_count = 1, .records = &record, .count = 1};
+        client_meets_by(&dane, ctx, &c);
+        tls_judge(&c, &j);
+        snprintf(label, sizeof(label), "row %zu: %s", i, j.reason);
+        EXPECT((j.result == TLS_RESULT_OK) == rows[i].good, label);
+        tls_fini(&c);
+        OPENSSL_free(der);
+        X509_free(own);
+        X509_free(issuer);
+    }
+    EVP_PKEY_free(key);
+}
+
+/* ---- after the handshake ---- */
+
+/* A peer that changes its keys so often, with so much text each time. How often our side has borne it. */
+static size_t changes_of_keys(bool as_server, size_t times, int text)
+{
+    static char wire[64 * 1024], plain[16 * 1024];
+    struct tls t;
+    SSL_CTX *ctx = as_server ? peer_server() : SSL_CTX_new(TLS_client_method());
+    SSL *peer = new_peer(ctx);
+    size_t done = 0;
+    if (as_server) {
+        SSL_set_accept_state(peer);
+        tls_connect(&t, client, "mx.test", TLS_ANY);
+    } else {
+        SSL_set_connect_state(peer);
+        tls_accept(&t, server, TLS_SMTP);
+    }
+    shake_hands(&t, peer);
+    for (; done < times; done++) {
+        assert_int_equal(SSL_key_update(peer, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_write(peer, plain, text), text);
+        int len = BIO_read(SSL_get_wbio(peer), wire, sizeof(wire));
+        tls_input(&t, (struct span){wire, (size_t)len});
+        buf_clear(&t.plain);
+        buf_clear(&t.cipher);
+        if (t.state != TLS_OPEN)
+            break;
+    }
+    EXPECT(t.state == TLS_OPEN || strstr(t.err.text, "without end"), t.err.text);
+    tls_fini(&t);
+    SSL_free(peer);
+    return done;
+}
+
+/* The kind: a little text between them must not make them free. */
+static void changes_of_keys_are_bounded_by_what_is_said(void **state)
+{
+    static const struct {
+        size_t times;
+        int text;
+        bool borne;
+    } rows[] = {{50, 1, true}, {500, 1, false}, {500, 1000, false}, {500, 16 * 1024, true}};
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        char label[80];
+        size_t row = i / 2, done = changes_of_keys(i % 2 == 0, rows[row].times, rows[row].text);
+        snprintf(label, sizeof(label), "%zu times, %d octets: %zu", rows[row].times, rows[row].text, done);
+        EXPECT((done == rows[row].times) == rows[row].borne, label);
+    }
+}
+
+/* All at once, too: what is read in one go ends where there are too many. */
+static void nor_do_they_all_come_to_be_read(void **state)
+{
+    static char wire[64 * 1024];
+    struct tls t;
+    SSL *peer = new_peer(peer_server());
+    (void)state;
+    SSL_set_accept_state(peer);
+    tls_connect(&t, client, "mx.test", TLS_ANY);
+    shake_hands(&t, peer);
+    for (int i = 0; i < 1000; i++)
+        assert_true(SSL_key_update(peer, SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(peer) == 1);
+    buf_clear(&t.cipher);
+    int len = BIO_read(SSL_get_wbio(peer), wire, sizeof(wire));
+    tls_input(&t, (struct span){wire, (size_t)len});
+    assert_int_equal(t.state, TLS_FAILED);
+    assert_true(t.chatter < 100);
+    tls_fini(&t);
+    SSL_free(peer);
+}
+
 /* ---- what a client may choose ---- */
 
 /* With a key of that group at once, or after it has been asked for one. */
@@ -350,6 +599,12 @@ int main(void)
                                        cmocka_unit_test(the_certificates_of_a_server_are_bounded),
         cmocka_unit_test(a_chain_that_a_zone_vouches_for_is_bounded),
         cmocka_unit_test(so_are_the_keys_that_a_zone_holds),
+        cmocka_unit_test(a_key_that_a_zone_holds_is_cheap_or_of_no_use),
+        cmocka_unit_test(an_issuer_with_a_long_exponent_vouches_for_nothing),
+        cmocka_unit_test(a_handshake_with_a_long_exponent_is_not_finished),
+        cmocka_unit_test(names_and_their_constraints_are_bounded),
+        cmocka_unit_test(changes_of_keys_are_bounded_by_what_is_said),
+        cmocka_unit_test(nor_do_they_all_come_to_be_read),
                                        cmocka_unit_test(the_group_of_a_client_is_bounded)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
