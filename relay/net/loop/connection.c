@@ -2,7 +2,8 @@
 /* connection.c - A connection contains its libuv handles, and is freed when both have been closed.
  *
  * Invariants: 1. after `closing` is set no event but `ended` is delivered; 2. nothing is read from
- * a connection after TLS has closed or failed.
+ * a connection after TLS has closed or failed; 3. a turn of the loop reads READ_SIZE of each
+ * connection at most, then the others have theirs: what it costs is bounded, whoever speaks.
  */
 #include "connection.h"
 
@@ -25,7 +26,8 @@ struct connection {
     unsigned handles;
     uint64_t limit_ms; /* of the loop's clock; 0: none */
     bool connected, wants_bytes, reading, finishing, closing, deadline, yields;
-    int error; /* of the connect */
+    bool had_turn; /* libuv would read on: it has come with a full buffer */
+    int error;     /* of the connect */
     char why[240];
 };
 
@@ -49,8 +51,10 @@ static bool may_read(const struct connection *c)
 /* Without room libuv leaves the bytes with the kernel, and on_read() hears of it. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
+    const struct connection *c = handle->data;
+    bool now = may_read(c) && !c->had_turn;
     (void)suggested;
-    *buf = uv_buf_init(read_buffer, may_read(handle->data) ? sizeof(read_buffer) : 0);
+    *buf = uv_buf_init(read_buffer, now ? sizeof(read_buffer) : 0);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -380,16 +384,26 @@ static void take_cipher(struct connection *c, struct span cipher)
         connection_close(c, "closed by the peer");
 }
 
+/* The next turn goes on where this one ended; bytes that nobody wants are not asked for again. */
+static void no_room(struct connection *c)
+{
+    c->had_turn = false;
+    if (may_read(c))
+        return;
+    c->reading = false;
+    uv_read_stop((uv_stream_t *)&c->tcp);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
     struct connection *c = stream->data;
     if (c->closing || got == 0)
         return;
     if (got == UV_ENOBUFS) {
-        c->reading = false;
-        uv_read_stop(stream);
+        no_room(c);
         return;
     }
+    c->had_turn = got == READ_SIZE;
     if (got < 0) {
         connection_close(c, got == UV_EOF ? "closed by the peer" : uv_strerror((int)got));
         return;
