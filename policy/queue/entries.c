@@ -225,6 +225,7 @@ void entry_stands(struct queue *q, struct entry *e, int64_t due_ms, int64_t now_
     entry_assign(q, e, entry_line_need(q, e, false));
     entry_ready(q, e, due_ms);
     line_changed(q, e->line, now_ms);
+    rate_limit_hastens(q, e->line, now_ms);
 }
 
 void entry_is_due(struct queue *q, struct entry *e, int64_t due_ms, int64_t now_ms)

@@ -96,6 +96,7 @@ static void place(struct queue *q, struct entry *e, const struct queue_entry *gi
         assign(q, e, given);
         entry_ready(q, e, given->due_ms);
         line_changed(q, e->line, now_ms);
+        rate_limit_hastens(q, e->line, now_ms);
     } else {
         entry_label(q, e, given->domain, given->tenant, given->class);
         entry_is_due(q, e, given->due_ms, now_ms);

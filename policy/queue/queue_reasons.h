@@ -51,6 +51,8 @@ bool rate_limit_bars(const struct line *line, const struct connection *own);
 bool rate_limit_sets_aside(const struct line *line);
 /* The connection carries no mail any more, or is stuck: another message may ask. */
 void rate_limit_was_asked(struct queue *q, const struct connection *c);
+/* New mail stands there: of class security it has what rests asked sooner. */
+void rate_limit_hastens(struct queue *q, const struct line *line, int64_t now_ms);
 void rate_limits_forget(struct queue *q, struct destination *d, int64_t now_ms);
 void rate_limits_wake(struct queue *q, int64_t now_ms);
 int64_t rate_limits_wake_ms(const struct queue *q);

@@ -21,11 +21,14 @@ struct rate_limit {
     struct tenant *tenant;
     struct lane *lane; /* NULL: all of the destination's */
     enum limit_state state;
-    bool alone; /* nobody else's mail is there: it is shown as about all */
-    bool told;  /* the operator knows that it lasts */
+    bool alone;    /* nobody else's mail is there: it is shown as about all */
+    bool told;     /* the operator knows that it lasts */
+    bool hastened; /* RESTS: for new mail of class security */
     uint32_t place;
     int64_t wake_ms;       /* queue.limit_wakes */
     int64_t since_ms;      /* it has held up mail */
+    int64_t rested_ms;     /* RESTS: since then */
+    int64_t turn_ms;       /* RESTS: when its tenant's turn to ask comes to it; 0: not known yet */
     int64_t known_ms;      /* until then one refusal shows it again */
     uint64_t refused;      /* last, as queue.serial counts */
     unsigned row;          /* such refusals, none taken between them */

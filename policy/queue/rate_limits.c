@@ -2,7 +2,7 @@
 /* rate_limits.c - A server takes no more of our mail for now, and says so at MAIL by a 4xx: what is
  * sent there rests, and then one message at a time finds out whether that is over.
  *
- *   SUSPECTED ──(three in a row)──▶ RESTS ──(two seconds)──▶ ASKS
+ *   SUSPECTED ──(three in a row)──▶ RESTS ──(its time)────▶ ASKS
  *                                   ▲   ▲                     │ │
  *                                   │   ╰──────(refused)──────╯ │
  *                                   ╰──(refused)── KNOWN ◀──────╯ (taken, or nobody is left)
@@ -19,8 +19,12 @@
  * A server may refuse one sender only, as greylisting does that does not say so: when it has taken
  * some mail of others, and none of his, what it refuses of his is the message's own.
  *
- * It rests for two seconds each time and no longer: a server may refuse some senders and not
- * others, whose mail would wait for those.
+ * It rests for two seconds at first, as most limits end within a minute, and some are about some
+ * senders only, whose mail others wait for. One that goes on rests for an eighth of the time that
+ * it has lasted, up to five minutes: so it is met for an eighth longer than it is there, and a
+ * server that refuses for days is asked a few hundred times a day. New mail of class security has
+ * it asked sooner: after an eighth of that. When a message is taken all begins anew. Over all its
+ * limits a tenant asks ten times in a second at most.
  */
 #include "queue_moves.h"
 
@@ -32,7 +36,8 @@
 #include <utlist.h>
 
 enum { ROW = 3, OTHERS = 3, IDLE_MAX = 256 };
-enum { REST_MS = 2000, QUIET_MS = 5 * 1000, LASTS_MS = 5 * 60 * 1000 };
+enum { REST_MS = 2000, REST_MAX_MS = 5 * 60 * 1000, REST_PART = 8, ASK_GAP_MS = 100 };
+enum { QUIET_MS = 5 * 1000, LASTS_MS = 5 * 60 * 1000 };
 enum { KNOWN_MS = 10 * 60 * 1000 };
 
 /* ---- a table of them at each destination ---- */
@@ -75,6 +80,7 @@ static void move(struct queue *q, struct rate_limit *l, enum limit_state state, 
     count(l, false);
     l->state = state;
     count(l, true);
+    l->turn_ms = 0;
     l->wake_ms = wake_ms;
     heap_moved(&q->limit_wakes, l);
     lets_go(q, l);
@@ -291,6 +297,12 @@ static void set_why(struct rate_limit *l, const char *why, int64_t now_ms)
                                now_ms); /* else it says why all rests */
 }
 
+static int64_t part_of(int64_t for_ms, int64_t most_ms)
+{
+    int64_t part_ms = for_ms / REST_PART;
+    return part_ms < REST_MS ? REST_MS : part_ms < most_ms ? part_ms : most_ms;
+}
+
 static void rest(struct queue *q, struct rate_limit *l, const char *why, int64_t now_ms)
 {
     struct destination *d = l->destination;
@@ -300,8 +312,10 @@ static void rest(struct queue *q, struct rate_limit *l, const char *why, int64_t
         l->told = false;
         l->alone = alone;
     }
-    if (!window_rest(&l->rest, REST_MS, now_ms))
+    if (!window_rest(&l->rest, part_of(now_ms - l->since_ms, REST_MAX_MS), now_ms))
         return;
+    l->rested_ms = now_ms;
+    l->hastened = false;
     l->alone = l->alone && alone;
     if (l->alone)
         d->window.size = 1; /* it begins anew when that is over */
@@ -358,11 +372,52 @@ void rate_limits_forget(struct queue *q, struct destination *d, int64_t now_ms)
     }
 }
 
+/* Its rest ends sooner, once; unless it has its turn among the tenant's already. */
+static void hasten(struct queue *q, struct rate_limit *l, int64_t now_ms)
+{
+    if (!l || l->state != LIMIT_RESTS || l->turn_ms != 0 || l->hastened)
+        return;
+    int64_t until_ms = l->rest.rest_until_ms;
+    int64_t soon_ms = l->rested_ms + part_of(until_ms - l->rested_ms, REST_MAX_MS);
+    soon_ms = soon_ms > now_ms ? soon_ms : now_ms;
+    if (soon_ms >= until_ms)
+        return;
+    l->hastened = true;
+    l->rest.rest_until_ms = l->wake_ms = soon_ms;
+    heap_moved(&q->limit_wakes, l);
+    destination_touch(q, l->destination);
+}
+
+void rate_limit_hastens(struct queue *q, const struct line *line, int64_t now_ms)
+{
+    struct lane *lane = line->domain->lane;
+    if (line->class != STREAM_SECURITY || !lane || lane->destination->limited == 0)
+        return;
+    hasten(q, rate_limit_find(lane->destination, line->tenant, NULL), now_ms);
+    hasten(q, rate_limit_find(lane->destination, line->tenant, lane), now_ms);
+}
+
+/* Has its tenant's turn to ask come? Else it is looked at again when it does. */
+static bool has_turn(struct queue *q, struct rate_limit *l, int64_t now_ms)
+{
+    struct tenant *tenant = l->tenant;
+    if (l->turn_ms == 0) {
+        l->turn_ms = tenant->asks_ms > now_ms ? tenant->asks_ms : now_ms;
+        tenant->asks_ms = l->turn_ms + ASK_GAP_MS;
+    }
+    if (l->turn_ms <= now_ms)
+        return true;
+    l->wake_ms = l->turn_ms;
+    heap_moved(&q->limit_wakes, l);
+    return false;
+}
+
 static void wake(struct queue *q, struct rate_limit *l, int64_t now_ms)
 {
     switch (l->state) {
     case LIMIT_RESTS:
-        move(q, l, LIMIT_ASKS, now_ms + QUIET_MS);
+        if (has_turn(q, l, now_ms))
+            move(q, l, LIMIT_ASKS, now_ms + QUIET_MS);
         return;
     case LIMIT_ASKS:
         if (rate_limit_is_tried(l, NULL))
