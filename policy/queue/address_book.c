@@ -169,7 +169,7 @@ static struct address *need(struct address_book *book, const struct queue_addres
         return a;
     a = xcalloc(1, sizeof(*a));
     a->key = *key;
-    a->urgent_ms = NEVER_MS;
+    a->urgent_ms = a->served_ms = NEVER_MS;
     a->now_ms = book->now_ms;
     window_init(&a->bears, UINT16_MAX);
     for (size_t i = 0; i < COUNT_OF(a->waiters); i++)
@@ -387,10 +387,16 @@ void address_book_works(struct address_hold *hold)
     a->rest_until_ms = 0;
 }
 
-void address_book_serves(struct address_hold *hold)
+bool address_book_served_since(const struct address_hold *hold, int64_t since_ms)
+{
+    return hold->address->served_ms >= since_ms;
+}
+
+void address_book_serves(struct address_hold *hold, int64_t now_ms)
 {
     if (!hold->address)
         return;
+    hold->address->served_ms = now_ms;
     hold->address->serving += !hold->serves;
     hold->serves = true;
     hold->address->stalls = 0;

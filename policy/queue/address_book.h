@@ -89,7 +89,9 @@ unsigned address_book_refused(struct address_book *book, struct address_hold *ho
  * ten, and until a message has gone through it is only probed. Not while others serve there. */
 void address_book_stalled(struct address_book *book, struct address_hold *hold, int64_t now_ms);
 /* A message has gone through. */
-void address_book_serves(struct address_hold *hold);
+void address_book_serves(struct address_hold *hold, int64_t now_ms);
+/* Has one gone through there since then? */
+bool address_book_served_since(const struct address_hold *hold, int64_t since_ms);
 void address_book_works(struct address_hold *hold);
 /* It takes mail. */
 void address_book_opened(struct address_hold *hold, int64_t now_ms);

@@ -13,6 +13,7 @@ struct address {
     unsigned in_use, plain, working, open, probing, failures;
     unsigned serving, stalls;       /* stalls: in a row, no message between them */
     int64_t rest_until_ms, open_ms; /* open_ms: when one last opened */
+    int64_t served_ms;              /* when a message last went through */
     struct window bears;            /* only its ceiling */
     int64_t now_ms;                 /* when it was last looked at */
     int64_t urgent_ms;              /* when urgent mail last went there, or waited */

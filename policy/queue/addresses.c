@@ -4,6 +4,9 @@
 
 #include "address_parts.h"
 
+/* So long ago is lately. */
+enum { SERVED_LATELY_MS = 10 * 60 * 1000 };
+
 bool queue_address_take(struct queue *q, uint64_t connection,
                         const struct queue_address *candidates, size_t count, size_t *index_r,
                         bool *probes_r, int64_t now_ms)
@@ -51,11 +54,27 @@ void queue_address_refused(struct queue *q, uint64_t connection, const struct qu
         connection_refused(q, c, hold, now_ms);
 }
 
+/* Others' messages have gone through there meanwhile; or lately, while it never answered for this
+ * domain. */
+static bool is_about_domain(const struct connection *c, const struct address_hold *hold,
+                            int64_t now_ms)
+{
+    if (!c->attempt)
+        return false;
+    bool good = domain_is_good(c->attempt->line->domain);
+    return address_book_served_since(hold, good ? c->began_ms : now_ms - SERVED_LATELY_MS);
+}
+
 void queue_address_stalled(struct queue *q, uint64_t connection, const struct queue_address *a,
                            int64_t now_ms)
 {
+    struct connection *c = connection_find(q, connection);
     struct address_hold *hold = held(q, connection, a);
-    if (hold)
+    if (!hold)
+        return;
+    if (is_about_domain(c, hold, now_ms))
+        address_book_release(&q->addresses, hold, now_ms);
+    else
         address_book_stalled(&q->addresses, hold, now_ms);
 }
 

@@ -41,7 +41,7 @@ static void charge_at(struct lane *lane, const struct line *line, uint64_t turns
 }
 
 /* The turn that it takes there. */
-static void charge(struct attempt *a)
+static void charge(struct queue *q, struct attempt *a)
 {
     struct line *line = a->line;
     if (!line->lane_turn.party)
@@ -50,6 +50,7 @@ static void charge(struct attempt *a)
     a->lane->users++;
     charge_at(a->lane, line, a->public.count);
     destination_serves(a->lane->destination, line->class);
+    line_has_turn(q, line);
 }
 
 /* It has taken no turn, wherever its domain leads now. */
@@ -98,7 +99,7 @@ struct attempt *attempt_make(struct queue *q, struct line *line, int64_t now_ms)
     q->under_way += count;
     q->attempt_count++;
     DL_APPEND(q->attempts, a);
-    charge(a);
+    charge(q, a);
     if (domain->state == DOMAIN_LEADS && domain->until_ms <= now_ms && !line->late)
         domain_ask(q, domain, line);
     line_changed(q, line, now_ms);

@@ -57,20 +57,15 @@ static bool same_provider(const void *a, const void *b)
     return strcmp(((const struct provider *)a)->name, ((const struct provider *)b)->name) == 0;
 }
 
-static bool turn_before(const struct line *l, const struct line *m)
-{
-    return l->head_arrival != m->head_arrival ? l->head_arrival < m->head_arrival
-                                              : l->head_number < m->head_number;
-}
-
 static bool by_turn(const void *a, const void *b)
 {
-    return turn_before(OWNER_OF(a, struct line, turn), OWNER_OF(b, struct line, turn));
+    return line_turn_before(OWNER_OF(a, struct line, turn), OWNER_OF(b, struct line, turn));
 }
 
 static bool by_lane_turn(const void *a, const void *b)
 {
-    return turn_before(OWNER_OF(a, struct line, lane_turn), OWNER_OF(b, struct line, lane_turn));
+    return line_turn_before(OWNER_OF(a, struct line, lane_turn),
+                            OWNER_OF(b, struct line, lane_turn));
 }
 
 static bool by_wake(const void *a, const void *b)

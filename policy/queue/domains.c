@@ -270,6 +270,7 @@ void line_changed(struct queue *q, struct line *line, int64_t now_ms)
         line->head_arrival = line_arrival(head);
         line->head_number =
             head->suspect ? UINT_MAX : head->number; /* after those of that message */
+        line_finds_turn(line);
         if (stale)
             domain_forget(q, domain);
         else

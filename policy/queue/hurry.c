@@ -3,8 +3,9 @@
  *
  * One that does not open is given up after five seconds, and after one when such have more than
  * half. One that is stuck, busy with the same for ten, has to hurry: for a place in all, at its
- * destination or at its address; for the sake of other tenants that hold no more, or of its own
- * tenant's mail that might go beyond its share (capacity.c).
+ * destination or at its address; for the sake of other tenants that hold no more, of its own
+ * tenant's mail that might go beyond its share (capacity.c), or to another domain of the same
+ * destination (domain_turns.c).
  */
 #include "queue_moves.h"
 
@@ -123,16 +124,20 @@ static void hurry_at_addresses(struct queue *q, int64_t now_ms)
 struct holder {
     const struct queue *queue;
     const struct tenant *tenant;
+    const struct domain *domain;
     const struct destination *destination;
 };
 
-/* Of a tenant that holds no more, of all or there. */
+/* Of a tenant that holds no more, of all or there; or its own, to a domain that has been
+ * answered in time. */
 static bool is_of_less(const struct line *line, const void *context)
 {
     const struct holder *h = context;
     const struct destination *d = h->destination;
-    return line->tenant != h->tenant &&
-           (place_held(d, line->tenant) <= place_held(d, h->tenant) ||
+    if (line->tenant == h->tenant)
+        return domain_is_behind(h->domain) && !domain_is_behind(line->domain) &&
+               domain_is_good(line->domain);
+    return (place_held(d, line->tenant) <= place_held(d, h->tenant) ||
             capacity_held(h->queue, line->tenant) <= capacity_held(h->queue, h->tenant));
 }
 
@@ -145,7 +150,8 @@ static int64_t hurry_in(struct queue *q, struct destination *in, struct destinat
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         left += d->turns.count[i];
     for (struct connection *c = in->connections; c && left > 0; c = c->next_of) {
-        const struct holder holder = {q, c->holder, in};
+        const struct holder holder = {q, c->holder, c->attempt ? c->attempt->line->domain : NULL,
+                                      in};
         const struct line_question question = {is_of_less, &holder, LOOK_HURRY, now_ms};
         left -= c->hurried && c->hurried_ms + IN_VAIN_MS > now_ms;
         if (c->state != CONNECTION_BUSY || c->hurried || !c->holder || left == 0)

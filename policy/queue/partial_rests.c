@@ -30,6 +30,7 @@ void domain_answered(struct queue *q, struct domain *domain, struct lane *lane)
     lane->good++;
     DL_FOREACH (domain->lines, line)
         lane_spares(q, line);
+    domain_finds_turn(domain);
 }
 
 bool domain_broke(struct domain *domain, struct lane *lane)
@@ -38,5 +39,6 @@ bool domain_broke(struct domain *domain, struct lane *lane)
         return false;
     domain->good_lane = 0;
     lane->good--;
+    domain_finds_turn(domain);
     return true;
 }

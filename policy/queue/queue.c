@@ -264,6 +264,8 @@ static void server_answers(struct queue *q, struct connection *c, int64_t now_ms
         rate_limit_takes(q, c, now_ms);
     if (c->at_mail != MAIL_TURNED_AWAY)
         domain_answered(q, c->attempt->line->domain, c->lane);
+    if (!c->stuck && domain_is_behind(c->attempt->line->domain))
+        domain_keeps_up(c->attempt->line->domain);
     connection_uncarry(q, c, now_ms);
     c->messages++;
     connection_has_worked(q, c);
@@ -326,7 +328,7 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, enum qu
     if (!c || c->state != CONNECTION_BUSY)
         return QUEUE_NEXT_CLOSE;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++) /* it is left with one */
-        address_book_serves(&c->holds[i]);
+        address_book_serves(&c->holds[i], now_ms);
     if (spoken == QUEUE_SPOKEN)
         server_answers(q, c, now_ms);
     else

@@ -30,4 +30,19 @@ struct line *destination_overdue(struct destination *d);
 /* A message of that class has gone from its turns. */
 void destination_serves(struct destination *d, enum stream_class class);
 
+/* ---- domain_turns.c ---- */
+
+/* Its first recipient, or its domain, has changed. */
+void line_finds_turn(struct line *line);
+void domain_finds_turn(struct domain *domain);
+/* It goes. */
+void line_has_turn(struct queue *q, struct line *line);
+/* Of one tenant's class. */
+bool line_turn_before(const struct line *l, const struct line *m);
+/* Its mail has kept a connection busy for long, and none has been answered in time since. */
+bool domain_is_behind(const struct domain *domain);
+void domain_falls_behind(const struct queue *q, struct domain *domain);
+/* A message to it was answered in time. */
+void domain_keeps_up(struct domain *domain);
+
 #endif

@@ -498,7 +498,7 @@ static void who_stalls_rests_until_a_message_goes_through(void **state)
     assert_int_equal(take(&p, 2, 5, false, now_ms), 0);
     address_book_works(held(&p, 1)); /* it speaks: others still leave it alone */
     assert_int_equal(take(&q, 2, 5, false, now_ms), 1);
-    address_book_serves(held(&p, 1));
+    address_book_serves(held(&p, 1), now_ms);
     assert_int_equal(take(&r, 2, 5, false, now_ms), 0);
     address_book_works(held(&r, 1));
     address_book_stalled(&book, held(&r, 1), now_ms); /* of a message, where others go through */

@@ -183,6 +183,11 @@ static const struct stage_server *server_at(const struct stage *s, const struct 
     return server_of(s, hosts[c->host - 1]);
 }
 
+static bool stalls_over(const struct stage_server *v, const struct stage_connection *c)
+{
+    return v->stalls_over && strncmp(c->attempt->domain, v->stalls_over, strlen(v->stalls_over)) == 0;
+}
+
 static void speaks(struct stage *s, struct stage_connection *c)
 {
     bool alone = false;
@@ -197,6 +202,8 @@ static void speaks(struct stage *s, struct stage_connection *c)
         step(s, c, c->attempt->class == STREAM_SECURITY ? TIMEOUT_MS : STALL_MS, STALLED);
     else if (v->kind == SERVER_MUTE && s->now_ms >= v->mute_from_ms)
         step(s, c, MUTE_MS, STALLED);
+    else if (stalls_over(v, c))
+        step(s, c, STALL_MS, STALLED);
     else if (v->slow_domain && strcmp(c->attempt->domain, v->slow_domain) == 0)
         step(s, c, v->slow_ms, SPOKEN);
     else
@@ -261,7 +268,7 @@ static void on_decision(struct stage *s, const struct queue_decision *d)
     case QUEUE_HURRY:
         trace(s, "HURRY %s", d->destination);
         assert_true(c->busy);
-        if (server_at(s, c, &alone)->kind == SERVER_STALLS)
+        if (server_at(s, c, &alone)->kind == SERVER_STALLS || stalls_over(server_at(s, c, &alone), c))
             step(s, c, 10000, STALLED);
         break;
     case QUEUE_SETTLE:
@@ -331,7 +338,8 @@ static void on_event(struct stage *s, const struct stage_event *e)
         speaks(s, c);
     } else if (e->kind == STALLED) {
         bool alone = false;
-        if (server_at(s, c, &alone)->kind == SERVER_STALLS && !alone)
+        bool stalls = server_at(s, c, &alone)->kind == SERVER_STALLS || stalls_over(server_at(s, c, &alone), c);
+        if (stalls && !alone)
             queue_address_stalled(s->queue, c->id, &a, s->now_ms);
         fails(s, c, QUEUE_FAIL_LOST, "timed out");
     } else if (e->kind == SPOKEN) {

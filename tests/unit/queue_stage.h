@@ -35,6 +35,7 @@ struct stage_server {
     unsigned machine; /* the same number: the same address; 0: its own */
     const char *slow_domain; /* to which a message takes slow_ms; NULL: none */
     int64_t slow_ms;
+    const char *stalls_over; /* domains that begin so: it takes their mail, and then says nothing, until it is hurried */
     int64_t mute_from_ms; /* SERVER_MUTE: before then it is good */
 };
 

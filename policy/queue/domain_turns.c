@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* domain_turns.c - In which order the lines of one tenant's class go at a place: each a domain's.
+ *
+ * A line that has never had a turn goes by the arrival of its first recipient; one that has had one
+ * goes behind all that had come by then, or one more each time. So a domain for which much waits
+ * goes by turns with the others, and none waits for ever.
+ *
+ * A host may stall over the mail of one domain and answer for the others, and whoever has a domain
+ * can name any host in its MX. So a domain whose mail has kept a connection busy for long goes
+ * behind BEHIND more messages, until one of its own is answered in time; and one that was not
+ * answered there yet behind UNKNOWN more.
+ */
+#include "queue_moves.h"
+
+enum { BEHIND = 100000, UNKNOWN = 100 };
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+void line_finds_turn(struct line *line)
+{
+    const struct domain *domain = line->domain;
+    int64_t at = later(line->head_arrival, line->had_at);
+    line->turn_at = later(domain_is_good(domain) ? at : at + UNKNOWN, domain->behind);
+}
+
+void line_has_turn(struct queue *q, struct line *line)
+{
+    int64_t most = q->last_message + UNKNOWN + 1;
+    line->had_at = later(q->last_message, line->had_at < most ? line->had_at + 1 : most);
+    line->had = ++q->serial;
+}
+
+bool line_turn_before(const struct line *l, const struct line *m)
+{
+    if (l->turn_at != m->turn_at)
+        return l->turn_at < m->turn_at;
+    if (l->had != m->had)
+        return l->had < m->had;
+    return l->head_arrival != m->head_arrival ? l->head_arrival < m->head_arrival
+                                              : l->head_number < m->head_number;
+}
+
+bool domain_is_behind(const struct domain *domain)
+{
+    return domain->behind != 0;
+}
+
+void domain_finds_turn(struct domain *domain)
+{
+    for (struct line *line = domain->lines; line; line = line->next) {
+        line_finds_turn(line);
+        if (line->turn.party)
+            class_turns_moved(&line->turn);
+        if (line->lane_turn.party)
+            class_turns_moved(&line->lane_turn);
+    }
+}
+
+void domain_falls_behind(const struct queue *q, struct domain *domain)
+{
+    domain->behind = q->last_message + BEHIND;
+    domain_finds_turn(domain);
+}
+
+void domain_keeps_up(struct domain *domain)
+{
+    domain->behind = 0;
+    domain_finds_turn(domain);
+}
