@@ -12,7 +12,7 @@
  * first mail to a destination not yet known has the least, and is taken first: it cannot use up
  * what is kept from it.
  */
-#include "queue_moves.h"
+#include "shun.h"
 
 enum { OTHERS_PART = 8, STEP_PART = 16 };
 
@@ -104,7 +104,7 @@ static bool line_may_open(const struct line *line, const void *context)
 {
     const struct moment *now = context;
     const struct destination *d = line->domain->lane->destination;
-    return !line_is_shunned(line, now->now_ms) &&
+    return !line_is_shunned(line) &&
            (destination_tells_apart(d) ? destination_has_room(d, line, now->now_ms)
                                        : destination_bears(d, line, NULL, now->now_ms)) &&
            line_may_have_one(now->queue, line);
@@ -164,18 +164,18 @@ struct place_wanted {
 };
 
 /* What may not be opened for a tenant's mail may not break what others have opened. */
-static bool is_kept_from(const struct line *line, const struct connection *c, int64_t now_ms)
+static bool is_kept_from(const struct line *line, const struct connection *c)
 {
     const struct lane *lane = line->domain->lane;
-    bool own = c->lane == lane && c->users.last == line->tenant->id && !lane->spares_good;
-    return !own && line_is_shunned(line, now_ms);
+    const struct shun *shun = line_shun(line);
+    bool own = c->lane == lane && c->users.last == line->tenant->id;
+    return shun && (!own || shun->spares_good);
 }
 
 bool connection_bears(const struct connection *c, const struct line *line, int64_t now_ms)
 {
     const struct connection *own = c->state == CONNECTION_IDLE ? NULL : c; /* which has no place */
-    return !is_kept_from(line, c, now_ms) &&
-           destination_bears(c->lane->destination, line, own, now_ms);
+    return !is_kept_from(line, c) && destination_bears(c->lane->destination, line, own, now_ms);
 }
 
 static bool is_borne(const struct line *line, const void *context)

@@ -85,16 +85,11 @@ void destinations_init(struct queue *q)
 static void free_lane(struct queue *q, struct lane *lane)
 {
     rate_limits_leave(q, lane);
+    shuns_leave(q, lane);
     pointer_table_drop(&q->lanes, lane);
     if (lane->resting)
         heap_take(&q->lane_wakes, lane);
-    if (lane->shunned_until_ms != 0) {
-        DL_DELETE2(q->shuns, lane, prev_shun, next_shun);
-        DL_DELETE2(lane->destination->shuns, lane, prev_shun_of, next_shun_of);
-    }
     class_turns_fini(&lane->turns);
-    free(lane->shunned_name);
-    free(lane->shunned_why);
     free(lane->addresses);
     free(lane);
 }
@@ -103,6 +98,7 @@ static void free_destination(struct queue *q, struct destination *d)
 {
     struct provider *p = d->provider;
     rate_limits_free(q, d); /* which touches it */
+    shuns_free(q, d);
     destination_unwanted(q, d);
     if (d->dirty)
         DL_DELETE2(q->dirty, d, prev_dirty, next_dirty);
@@ -189,6 +185,7 @@ static struct destination *destination_need(struct queue *q, const char *name,
     window_init(&d->own, LIMIT_UNKNOWN);
     class_turns_init(&d->turns, &q->turn_parties, by_turn);
     rate_limits_begin(d);
+    shuns_begin(d);
     fair_init(&d->trying, FAIR_HELD, &q->parties, by_turn);
     for (size_t i = 0; i < POOLS; i++)
         d->want[i].destination = d;
@@ -352,12 +349,8 @@ void destination_unwanted(struct queue *q, struct destination *d)
 /* A tenant's mail alone may rest, or be capped. */
 static bool holds_back_some(const struct destination *d, int64_t now_ms)
 {
-    if (window_is_capped(&d->window, now_ms) || window_is_capped(&d->own, now_ms) || d->limited > 0)
-        return true;
-    for (const struct connection *c = d->connections; c; c = c->next_of)
-        if (c->lane->shunned_until_ms > now_ms)
-            return true;
-    return false;
+    return window_is_capped(&d->window, now_ms) || window_is_capped(&d->own, now_ms) ||
+           d->limited > 0 || d->shunned > 0;
 }
 
 void destination_forget_why(struct destination *d, int64_t now_ms)

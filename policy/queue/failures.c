@@ -82,19 +82,21 @@ static void shun_unknown(struct queue *q, struct lane *lane, const struct tenant
                          const char *why, int64_t now_ms)
 {
     char text[QUEUE_WHY_MAX];
-    bool several = lane->broken_by == 0 || (lane->spares_good && lane->shunned != last->id);
+    bool several = lane->broken_by == 0 || lane_shuns_others_good(lane, last);
     snprintf(text, sizeof(text), "mail to some domains only: %s", why);
     shun(q, lane, several ? NULL : last, true, text, now_ms);
 }
 
 /* It happened while a message of this tenant's was spoken of. Only that tenant's mail rests there,
- * unless another's does already: then it is not about the mail. True: it is not. */
+ * unless another's does already and no other's was answered since: then it is not about the mail.
+ * True: it is not. */
 static bool shows_of_others(struct queue *q, struct lane *lane, const struct tenant *tenant,
                             const char *why, int64_t now_ms)
 {
-    if (lane->shunned_until_ms > now_ms && !lane->spares_good)
-        return lane->shunned != tenant->id;
-    shun_one(q, lane, tenant, why, now_ms);
+    if (lane_shuns_all(lane, tenant))
+        return true;
+    if (!lane_shuns(lane, tenant))
+        shun_one(q, lane, tenant, why, now_ms);
     return false;
 }
 
@@ -107,7 +109,7 @@ static bool count_broken(struct lane *lane, struct line *line)
     else if (lane->broken_by != tenant)
         lane->broken_by = 0;
     lane->broken++;
-    lane->broken_good += domain_broke(line->domain, lane) && lane->spares_good;
+    lane->broken_good += domain_broke(line->domain, lane) && lane_spares_good(lane);
     return lane->broken >= BROKEN_MAX || lane->broken_good >= BROKEN_GOOD_MAX;
 }
 
@@ -166,12 +168,14 @@ static bool works_for_another(const struct connection *c)
 }
 
 /* So many of this tenant's are what the destination bears of its mail. */
-static void cap(struct destination *d, const struct tenant *tenant, unsigned works, const char *why,
-                int64_t now_ms)
+static void cap(struct queue *q, struct destination *d, const struct tenant *tenant, unsigned works,
+                const char *why, int64_t now_ms)
 {
     char text[QUEUE_WHY_MAX];
     snprintf(text, sizeof(text), "mail of tenant %.60s only: %s", tenant->name, why);
     destination_set_why_of(d, tenant, text, now_ms);
+    if (d->own_tenant != tenant->id || !window_is_capped(&d->own, now_ms))
+        d->own_since = ++q->serial;
     if (d->own_tenant != tenant->id)
         window_forget(&d->own);
     d->own_tenant = tenant->id;
@@ -188,12 +192,13 @@ static bool is_refused_to_one(struct queue *q, struct connection *c, const char 
     if (c->state != CONNECTION_BUSY || !c->attempt)
         return false;
     const struct tenant *tenant = c->attempt->line->tenant;
-    if (d->own_tenant != tenant->id && window_is_capped(&d->own, now_ms))
+    bool another = d->own_tenant != tenant->id && window_is_capped(&d->own, now_ms);
+    if (another && !lane_answered_others(c->lane, d->own_tenant, d->own_since))
         return false;
     unsigned works = place_held(d, tenant) - 1;
-    if (works == 0 || works_for_another(c))
+    if (another || works == 0 || works_for_another(c))
         return !shows_of_others(q, c->lane, tenant, why, now_ms);
-    cap(d, tenant, works, why, now_ms);
+    cap(q, d, tenant, works, why, now_ms);
     return true;
 }
 
@@ -224,7 +229,7 @@ static bool failed_to_open(struct queue *q, struct connection *c, enum queue_fai
 
 static bool was_refused(struct queue *q, struct connection *c, const char *why, int64_t now_ms)
 {
-    bool rested = c->attempt && line_is_shunned(c->attempt->line, now_ms);
+    bool rested = c->attempt && line_is_shunned(c->attempt->line);
     if (is_refused_to_one(q, c, why, now_ms))
         return rested || others_that_work(c) > 0;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++)

@@ -172,6 +172,7 @@ static void check_destination(const struct destination *d, struct sums *sums)
     window_check(&d->window);
     window_check(&d->own);
     rate_limits_check(d);
+    shuns_check(d);
     for (const struct connection *c = d->connections; c; c = c->next_of) {
         CHECK(c->lane->destination == d);
         states[c->state]++;
@@ -199,9 +200,7 @@ static void check_lane(const struct lane *lane, struct sums *sums)
 {
     CHECK(lane->users > 0);
     CHECK(lane->resting == (lane->wake_place != 0));
-    CHECK((lane->shunned_until_ms != 0) == (lane->prev_shun != NULL));
-    CHECK(!lane->held || lane->resting || lane->shunned_until_ms != 0 || lane->limits > 0);
-    CHECK(!lane->spares_good || lane->shunned_until_ms != 0);
+    CHECK(!lane->held || lane->resting || lane->shuns > 0 || lane->limits > 0);
     check_turns(&lane->turns);
     sums->lane_users -= lane->users;
 }

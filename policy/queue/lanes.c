@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* lanes.c - The rest of one set of hosts, where a destination has several: a provider's hosts for
- * one domain may be dead while the others work; and the rest of one tenant's mail there.
+ * one domain may be dead while the others work. For one tenant's mail there: shuns.c.
  *
  * Lines that rest are taken out of the destination's turns when they are met there, and come back
  * when the rest is over.
  */
-#include "queue_moves.h"
+#include "shun.h"
 
-#include <stdlib.h>
 #include <utlist.h>
 
 static bool by_wake(const void *a, const void *b)
@@ -45,7 +44,7 @@ void lane_unhold(struct lane *lane, struct line *line)
 bool lane_sets_aside(const struct line *line)
 {
     const struct lane *lane = line->domain->lane;
-    return lane->resting || line_is_shunned(line, 0) || rate_limit_sets_aside(line);
+    return lane->resting || line_shun_in_lane(line) || rate_limit_sets_aside(line);
 }
 
 void lane_spares(struct queue *q, struct line *line)
@@ -131,41 +130,8 @@ void lane_works(struct queue *q, struct lane *lane)
     end_rest(q, lane);
 }
 
-void lane_shuns_no_more(struct queue *q, struct lane *lane)
-{
-    if (lane->shunned_until_ms == 0)
-        return;
-    DL_DELETE2(lane->destination->shuns, lane, prev_shun_of, next_shun_of);
-    free(lane->shunned_name);
-    free(lane->shunned_why);
-    lane->shunned_name = lane->shunned_why = NULL;
-    DL_DELETE2(q->shuns, lane, prev_shun, next_shun);
-    lane->next_shun = lane->prev_shun = NULL;
-    lane->shunned_until_ms = 0;
-    lane->spares_good = false;
-    if (!lane->resting)
-        put_back(q, lane);
-}
-
-/* All last as long: the one that came last is over last. */
-void lane_shun(struct queue *q, struct lane *lane, const struct tenant *tenant, bool spares_good,
-               int64_t now_ms)
-{
-    lane_shuns_no_more(q, lane);
-    lane->shunned = tenant ? tenant->id : 0;
-    lane->spares_good = spares_good;
-    lane->shunned_name = xstrdup(tenant ? tenant->name : "(any)");
-    lane->shunned_why = xstrdup(lane->destination->why ? lane->destination->why : "");
-    DL_APPEND2(lane->destination->shuns, lane, prev_shun_of, next_shun_of);
-    lane->shunned_until_ms = now_ms + LANE_SHUN_MS;
-    DL_APPEND2(q->shuns, lane, prev_shun, next_shun);
-    destination_touch(q, lane->destination);
-}
-
 void lanes_wake(struct queue *q, int64_t now_ms)
 {
-    while (q->shuns && q->shuns->shunned_until_ms <= now_ms)
-        lane_shuns_no_more(q, q->shuns);
     while (q->lane_wakes.count > 0) {
         struct lane *lane = heap_first(&q->lane_wakes);
         if (lane->wake_ms > now_ms)
@@ -177,7 +143,7 @@ void lanes_wake(struct queue *q, int64_t now_ms)
 void lane_forget(struct queue *q, struct lane *lane)
 {
     window_forget(&lane->rest);
-    lane_shuns_no_more(q, lane);
+    shuns_forget(q, lane->destination, lane);
     lane->blocked_until_ms = 0;
     end_rest(q, lane);
 }
@@ -195,6 +161,5 @@ void lanes_forget(struct queue *q)
 {
     while (q->lane_wakes.count > 0)
         lane_forget(q, heap_first(&q->lane_wakes));
-    while (q->shuns)
-        lane_shuns_no_more(q, q->shuns);
+    shuns_forget_all(q);
 }

@@ -62,11 +62,16 @@ bool destination_tells_apart(const struct destination *d)
 }
 
 /* Hosts of a provider's may greet, and then do nothing: of what is left a tenant takes its share
- * for connections that have done nothing yet, and those of the others do not fill its window. */
+ * for connections that have done nothing yet, and those of the others do not fill its window; one
+ * whose mail some of them refuse has one at a time, where none has gone through. */
 static bool may_try(const struct destination *d, const struct line *line, unsigned most)
 {
     unsigned left = most > d->in_use ? most - d->in_use : 0;
-    return !destination_has_lanes(d) || is_within_share(fair_used(&d->trying, line->tenant), left);
+    if (!destination_has_lanes(d))
+        return true;
+    uint64_t tries = fair_used(&d->trying, line->tenant);
+    bool one_by_one = !line->domain->lane->worked && tenant_is_suspected(d, line->tenant);
+    return is_within_share(tries, left) && (!one_by_one || tries == 0);
 }
 
 /* Class security may have one more than the window, unless that has just been refused. */
@@ -134,21 +139,12 @@ bool domain_is_good(const struct domain *domain)
     return domain->lane && domain->good_lane == domain->lane->id;
 }
 
-bool line_is_shunned(const struct line *line, int64_t now_ms)
-{
-    const struct lane *lane = line->domain->lane;
-    if (!lane || lane->shunned_until_ms <= now_ms ||
-        (lane->spares_good && domain_is_good(line->domain)))
-        return false;
-    return lane->shunned == 0 || lane->shunned == line->tenant->id;
-}
-
 bool destination_may_open(const struct destination *d, const struct line *line, int64_t now_ms)
 {
     bool urgent = line->class == STREAM_SECURITY;
     bool blocked = d->blocked_until_ms > now_ms && (!urgent || d->blocked_urgent);
     if (blocked || d->operator_until_ms > now_ms || window_rests(&d->window, now_ms) ||
-        line_is_shunned(line, now_ms))
+        line_is_shunned(line))
         return false;
     if (!destination_is_proven(d, now_ms) && is_being_tried(d, line))
         return false;
@@ -158,7 +154,7 @@ bool destination_may_open(const struct destination *d, const struct line *line, 
 bool destination_may_probe(const struct destination *d, const struct line *line, int64_t now_ms)
 {
     return destination_has_lanes(d) && line->class == STREAM_SECURITY &&
-           line->domain->lane->worked && !line_is_shunned(line, now_ms) &&
-           d->operator_until_ms <= now_ms && d->blocked_until_ms <= now_ms &&
-           d->count[CONNECTION_OPENING] == 0 && destination_has_room(d, line, now_ms);
+           line->domain->lane->worked && !line_is_shunned(line) && d->operator_until_ms <= now_ms &&
+           d->blocked_until_ms <= now_ms && d->count[CONNECTION_OPENING] == 0 &&
+           destination_has_room(d, line, now_ms);
 }

@@ -45,6 +45,7 @@ struct queue *queue_new(const struct queue_settings *settings, int64_t now_ms)
     lanes_init(q);
     destinations_init(q);
     rate_limits_init(q);
+    shuns_init(q);
     wants_init(q);
     connections_init(q);
     return q;
@@ -55,6 +56,7 @@ void queue_free(struct queue *q)
     if (!q)
         return;
     rate_limits_fini(q);
+    shuns_fini(q);
     domains_fini(q);
     answers_fini(q);
     tenants_fini(q);
@@ -262,8 +264,10 @@ static void server_answers(struct queue *q, struct connection *c, int64_t now_ms
         return;
     if (c->at_mail == MAIL_SAID)
         rate_limit_takes(q, c, now_ms);
-    if (c->at_mail != MAIL_TURNED_AWAY)
+    if (c->at_mail != MAIL_TURNED_AWAY) {
+        lane_answers(c->lane, c);
         domain_answered(q, c->attempt->line->domain, c->lane);
+    }
     if (!c->stuck && domain_is_behind(c->attempt->line->domain))
         domain_keeps_up(c->attempt->line->domain);
     connection_uncarry(q, c, now_ms);

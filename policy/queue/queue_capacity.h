@@ -21,7 +21,6 @@ bool destination_is_proven(const struct destination *d, int64_t now_ms);
 /* Was the last message to it answered where it leads? */
 bool domain_is_good(const struct domain *domain);
 /* Does its mail rest where it leads, and not that of others? Then nothing is opened for it. */
-bool line_is_shunned(const struct line *line, int64_t now_ms);
 bool destination_may_open(const struct destination *d, const struct line *line, int64_t now_ms);
 /* Though it rests: may this line's security mail try it, where mail has gone through before? */
 bool destination_may_probe(const struct destination *d, const struct line *line, int64_t now_ms);

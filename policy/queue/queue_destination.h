@@ -27,15 +27,14 @@ struct lane {
     uint64_t broken_by;   /* the id of the tenant whose messages they were; 0: of several */
     unsigned broken_good; /* of them: over mail that is spared */
     size_t good;          /* domains for which it has answered last: partial_rests.c */
-    uint64_t shunned; /* the id of a tenant whose mail alone rests; 0: of all, with spares_good */
-    bool spares_good; /* mail to domains that are good goes on */
-    int64_t shunned_until_ms;
-    struct lane *next_shun, *prev_shun;       /* queue.shuns, until it is over */
-    struct lane *next_shun_of, *prev_shun_of; /* destination->shuns */
-    char *shunned_name, *shunned_why;         /* for operators */
-    struct line *held;                        /* not in the destination's turns meanwhile */
-    uint32_t wake_place;                      /* queue.lane_wakes */
-    struct lane_address *addresses;           /* that DNS has given lately: lane_addresses.c */
+    unsigned shuns;       /* of destination->shuns: those that are its own */
+    struct lane_answer {
+        uint64_t tenant;  /* its id; 0: nobody */
+        uint64_t carried; /* since when the message was under way, as queue.serial counts */
+    } answers[2];         /* the last, and the last of another tenant */
+    struct line *held;    /* not in the destination's turns meanwhile */
+    uint32_t wake_place;  /* queue.lane_wakes */
+    struct lane_address *addresses; /* that DNS has given lately: lane_addresses.c */
     uint16_t address_count;
     int64_t rotates_ms; /* when it last gave one again that it had left out */
     const char *hosts;  /* what all of them in their order are called: see print_names() */
@@ -111,9 +110,9 @@ struct destination {
     struct provider *provider;                   /* NULL: none */
     struct window window;
     struct window own; /* only its ceiling: of the mail of one tenant, which alone was refused */
-    uint64_t own_tenant;
-    struct pointer_table limits; /* struct rate_limit, by tenant */
-    unsigned limited;            /* of them: those that hold up mail */
+    uint64_t own_tenant, own_since; /* since then, as queue.serial counts */
+    struct pointer_table limits;    /* struct rate_limit, by tenant */
+    unsigned limited;               /* of them: those that hold up mail */
     unsigned count[CONNECTION_STATES], in_use, plain;
     size_t lanes, ready[STREAM_CLASSES];
     unsigned passed[STREAM_CLASSES]; /* while it stood: messages of classes before it, in a row */
@@ -148,7 +147,8 @@ struct destination {
     int64_t urgent_ms;   /* when mail of class security last stood there */
     struct address_waiter address_waiter;
     struct connection *connections, *idle;
-    struct lane *shuns; /* where one tenant's mail rests: whose is over last is last */
+    struct pointer_table shuns; /* struct shun, by tenant and lane */
+    unsigned shunned;           /* of them: those that bar mail */
     char *why;
     int64_t why_ms;  /* since then */
     uint64_t why_of; /* it is about this tenant's mail; 0: all */

@@ -36,19 +36,13 @@ void lane_works(struct queue *q, struct lane *lane);
 void lane_hold(struct lane *lane, struct line *line);
 void lane_unhold(struct lane *lane, struct line *line);
 void lanes_wake(struct queue *q, int64_t now_ms);
-/* One tenant's mail alone rests there for so long, and is looked at again when that is over;
- * `spares_good`: but what goes to good domains. Then `tenant` may be NULL: all. */
-enum { LANE_SHUN_MS = 5000 };
 /* Does this line's mail rest there? Then it is set aside when it is met in the destination's turns.
  */
 bool lane_sets_aside(const struct line *line);
 /* All that is set aside stands again; unless it rests. */
 void lane_puts_back(struct queue *q, struct lane *lane);
-void lane_shun(struct queue *q, struct lane *lane, const struct tenant *tenant, bool spares_good,
-               int64_t now_ms);
 /* Its domain is spared from now on. */
 void lane_spares(struct queue *q, struct line *line);
-void lane_shuns_no_more(struct queue *q, struct lane *lane);
 /* The rest ends: of one, of a destination's, of all. */
 void lane_forget(struct queue *q, struct lane *lane);
 void lanes_forget_of(struct queue *q, const struct destination *d);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* queue_reasons.h - What shows that a destination takes no mail for now, or answers none, and why:
- * what reason.c, hangs.c, limited.c and rate_limits.c do for the other files. */
+ * what reason.c, hangs.c, shuns.c, limited.c and rate_limits.c do for the other files. */
 #ifndef QUEUE_REASONS_H
 #define QUEUE_REASONS_H
 
@@ -26,6 +26,41 @@ void line_waited_for(const struct queue *q, const struct line *line, char text_r
 unsigned destination_waits(const struct destination *d, int64_t *longest_ms_r, int64_t now_ms);
 void destination_answers(struct queue *q, struct destination *d, int64_t now_ms);
 void hangs_look(struct queue *q, int64_t now_ms);
+
+/* ---- shuns.c ---- */
+
+enum { LANE_SHUN_MS = 5000 };
+void shuns_init(struct queue *q);
+void shuns_fini(struct queue *q);
+void shuns_begin(struct destination *d);
+void shuns_free(struct queue *q, struct destination *d);
+void shuns_leave(struct queue *q, const struct lane *lane);
+/* One tenant's mail alone rests there for LANE_SHUN_MS; `spares_good`: but what goes to good
+ * domains. Then `tenant` may be NULL: all. */
+void lane_shun(struct queue *q, struct lane *lane, const struct tenant *tenant, bool spares_good,
+               int64_t now_ms);
+/* Its mail was refused at some hosts of a provider: it tries new ones one at a time for a while. */
+void shun_suspect(struct queue *q, struct destination *d, const struct tenant *tenant,
+                  int64_t now_ms);
+bool tenant_is_suspected(const struct destination *d, const struct tenant *tenant);
+bool line_is_shunned(const struct line *line);
+/* This one's whole mail rests in the lane. */
+bool lane_shuns(const struct lane *lane, const struct tenant *tenant);
+/* Mail to domains that are not good rests there; over another one's mail, or several. */
+bool lane_spares_good(const struct lane *lane);
+bool lane_shuns_others_good(const struct lane *lane, const struct tenant *tenant);
+/* That of another one does, and nobody else's was answered since that began. */
+bool lane_shuns_all(const struct lane *lane, const struct tenant *but);
+/* What this connection carries was answered. */
+void lane_answers(struct lane *lane, const struct connection *c);
+/* A message of another tenant's was, that was begun after that. */
+bool lane_answered_others(const struct lane *lane, uint64_t tenant, uint64_t since);
+/* The rests end: of a lane, and of the whole destination; NULL: of all its lanes. */
+void shuns_forget(struct queue *q, struct destination *d, const struct lane *lane_or_null);
+void shuns_forget_all(struct queue *q);
+void shuns_wake(struct queue *q, int64_t now_ms);
+int64_t shuns_wake_ms(const struct queue *q);
+void shuns_check(const struct destination *d);
 
 /* ---- rate_limits.c ---- */
 
@@ -68,6 +103,9 @@ const char *rate_limit_why(const struct line *line);
 /* Of several the one that lasts longest. */
 struct tenant_rest rate_limit_of_tenant(const struct destination *d,
                                         const struct lane *lane_or_null, int64_t now_ms);
+/* The same of shuns.c; `spared`: but those that spare good domains. */
+struct tenant_rest shun_longest(const struct destination *d, const struct lane *lane_or_null,
+                                bool spared);
 void rate_limits_check(const struct destination *d);
 
 #endif

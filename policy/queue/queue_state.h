@@ -87,7 +87,7 @@ struct queue {
     size_t resolving[2], slow_lookups, lookup_count;
     struct fair lookup[2]; /* [1]: class security's */
     struct wide_look lookup_look[2];
-    struct lane *shuns; /* where one tenant's mail rests: whose is over first */
+    struct heap shun_wakes; /* struct shun: what has to be looked at first */
     struct host_rest *host_rests;
     struct heap limit_wakes; /* struct rate_limit: what has to be looked at first */
     struct destination *dirty;

@@ -351,6 +351,7 @@ bool rate_limit_refuses(struct queue *q, const struct connection *c, const char 
         return false;
     note_refused(l, c->sender);
     l->refused = ++q->serial;
+    shun_suspect(q, l->destination, l->tenant, now_ms);
     if (!shows(l, why)) {
         move(q, l, LIMIT_SUSPECTED, now_ms + KNOWN_MS);
         return false;

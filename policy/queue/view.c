@@ -84,18 +84,15 @@ static unsigned count_stuck(const struct destination *d, int64_t now_ms)
 }
 
 /* What holds back the mail of one tenant: a limit, or a rest at some hosts that lasts longer. */
-static struct tenant_rest longer_of(struct tenant_rest limit, const struct lane *lane_or_null)
+static struct tenant_rest longer_of(struct tenant_rest limit, struct tenant_rest shun)
 {
-    const struct lane *lane = lane_or_null;
-    if (!lane || lane->shunned_until_ms <= limit.until_ms)
-        return limit;
-    return (struct tenant_rest){lane->shunned_name, lane->shunned_why, lane->shunned_until_ms};
+    return shun.until_ms > limit.until_ms ? shun : limit;
 }
 
 static void look(const struct destination *d, struct queue_destination_view *v, int64_t now_ms)
 {
     struct tenant_rest r =
-        longer_of(rate_limit_of_tenant(d, NULL, now_ms), d->shuns ? d->shuns->prev_shun_of : NULL);
+        longer_of(rate_limit_of_tenant(d, NULL, now_ms), shun_longest(d, NULL, false));
     show(d, v, now_ms);
     if (d->window.limit == LIMIT_UNKNOWN)
         v->limit = 0;
@@ -238,10 +235,10 @@ void queue_find_domain(const struct queue *q, const char *name, struct queue_dom
     if (domain->lane) {
         view_r->destination = domain->lane->destination->name;
         view_r->rest_until_ms = domain->lane->rest.rest_until_ms;
-        bool spared = domain->lane->spares_good && domain_is_good(domain);
         struct tenant_rest limit =
             rate_limit_of_tenant(domain->lane->destination, domain->lane, now_ms);
-        struct tenant_rest r = longer_of(limit, spared ? NULL : domain->lane);
+        struct tenant_rest r = longer_of(
+            limit, shun_longest(domain->lane->destination, domain->lane, domain_is_good(domain)));
         view_r->tenant_until_ms = r.until_ms;
         view_r->tenant = r.tenant;
         view_r->tenant_why = r.why;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* waited_for.c - What mail has waited for, that was not sent in its time. */
-#include "queue_moves.h"
+#include "shun.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,11 +8,11 @@
 enum { NAME_SHOWN = 60, HEAD_MAX = 160 };
 
 /* Of this line's mail, where others' may go on. */
-static const char *own_reason(const struct line *line, int64_t now_ms)
+static const char *own_reason(const struct line *line)
 {
-    const struct lane *lane = line->domain->lane;
-    if (line_is_shunned(line, now_ms))
-        return lane->shunned_why;
+    const struct shun *shun = line_shun(line);
+    if (shun)
+        return shun->why;
     return rate_limit_why(line);
 }
 
@@ -35,7 +35,7 @@ void line_waited_for(const struct queue *q, const struct line *line, char text_r
         return;
     }
     bool ordered = d->operator_until_ms > now_ms;
-    const char *own = ordered ? NULL : own_reason(line, now_ms);
+    const char *own = ordered ? NULL : own_reason(line);
     bool shared = d->why && (d->why_of == 0 || d->why_of == line->tenant->id);
     const char *why = own ? own : shared ? d->why : "";
     bool dated = d->why && strcmp(why, d->why) == 0;
