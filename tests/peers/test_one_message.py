@@ -4,11 +4,13 @@ others go on.
 The kind of fault: one recipient whose RCPT is answered 421 kept a whole destination waiting for five seconds at a time, and was the
 first to be tried when that was over; its companions in one message were never delivered."""
 
+import threading
 import time
 
 import pytest
 
-from conftest import wait_for
+from apart import Sender
+from conftest import free_port, wait_for
 from mailhost import MailHost
 
 pytestmark = pytest.mark.memory
@@ -134,3 +136,31 @@ def test_a_refusal_during_the_body_is_the_answer(relay, dns, delivery_port, mail
         assert event["code"] == 552 and event["enhanced"] == "5.3.4", event
     finally:
         host.stop()
+
+
+@pytest.mark.parametrize("alone", ["RCPTMAX", "one-click"])
+def test_in_parts_is_recorded_part_by_part(relay_factory, dns, mailhost, alone):
+    """Each recipient alone, and one stalls: a crash repeats nobody of those before it. Nothing was recorded until all had an answer."""
+    stalls, recipients = threading.Event(), [f"u{n:02}@d16.test" for n in range(30)]
+
+    def answer(line, connection):
+        if line.startswith("EHLO") and alone == "RCPTMAX":
+            return "250-mailhost\r\n250-LIMITS RCPTMAX=1\r\n250 PIPELINING"
+        if line.startswith("RCPT") and "<u25@" in line and not stalls.is_set():
+            stalls.wait(60)
+            return "HANG UP"
+        return None
+
+    [host] = domain(dns, mailhost, 16, answer)
+    unsubscribe = "none" if alone == "RCPTMAX" else "one-click"
+    relay = relay_factory(f'stream "news" {{ class = "digest"  unsubscribe = "{unsubscribe}" }}\n'
+                          f'http {{ address = "127.0.0.1:{free_port()}"  url = "https://u.club.test" }}').start()
+    Sender(relay).send(recipients, "many")
+    wait_for(lambda: relay.log().count(" delivered ") >= 25, 30)
+    relay.kill()
+    stalls.set()
+    relay.start()
+    named = lambda: sorted(r for m in host.messages for r in m.recipients)
+    wait_for(lambda: set(named()) == set(recipients), 60)
+    wait_for(lambda: relay.log().count(" delivered ") >= 30, 30)
+    assert named() == recipients

@@ -119,6 +119,7 @@ void attempt_leave_rest(struct attempt *p)
         m->rows[kept] = m->rows[i];
         p->answers[kept] = p->answers[i];
         p->own[kept] = p->own[i];
+        p->recorded[kept] = p->recorded[i];
         p->suppressed[kept++] = p->suppressed[i];
     }
     m->envelope.count = kept;

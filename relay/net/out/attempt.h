@@ -63,7 +63,10 @@ struct attempt {
     /* Connections that were made for it, for TLS reports; owned (session_count.c). */
     struct tlsrpt_session *sessions;
     size_t session_count;
-    bool *left; /* beside the attempt's numbers: who goes again at once; or NULL */
+    bool *left;       /* beside the attempt's numbers: who goes again at once; or NULL */
+    bool *recorded;   /* beside the answers: it is with the store already */
+    size_t recording; /* so many of these are not on disk yet */
+    enum { ATTEMPT_GOES_ON, ATTEMPT_SETTLES, ATTEMPT_ENDS } then; /* as soon as they are */
 };
 
 /* ---- attempt.c ---- */
@@ -126,6 +129,10 @@ void domain_policy_prefetch(struct deliveries *home, const struct config_route *
 
 /* ---- outcome.c ---- */
 
+/* Between two transactions: record who has got it, while the others are still to be asked (C3). */
+void attempt_record(struct attempt *p);
+/* So many of them are not on disk yet that nobody else should get it before they are. */
+bool attempt_is_behind(const struct attempt *p);
 /* Turn the answers into outcomes, bounces and one transaction; then the attempt is gone. */
 void attempt_settle(struct attempt *p);
 /* Free it, and tell the queue. */

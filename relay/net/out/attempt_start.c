@@ -153,6 +153,7 @@ static void begin_answers(struct attempt *p, struct verdict *suppressed)
     p->answers = xcalloc(p->mail->envelope.count + 1, sizeof(*p->answers));
     p->own = xcalloc(p->mail->envelope.count + 1, sizeof(*p->own));
     p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
+    p->recorded = xcalloc(p->mail->envelope.count + 1, sizeof(*p->recorded));
 }
 
 /* The message as it was read. */

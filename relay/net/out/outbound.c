@@ -43,6 +43,8 @@ static void take_answers(struct outbound *c, bool elsewhere)
         transaction_take_other_answers(&c->transaction);
     else
         transaction_take_answers(&c->transaction);
+    if (elsewhere)
+        attempt_record(p);
 }
 
 static void attempt_done(struct outbound *c)
@@ -162,9 +164,12 @@ static void end_message(struct outbound *c)
     if (attempt_all_answered(c->attempt)) {
         attempt_done(c);
     } else if (attempt_has_answer(c->attempt) &&
-               dispatch_is_urgent_next(c->home->shared->dispatch, c->number)) {
+               (attempt_is_behind(c->attempt) ||
+                dispatch_is_urgent_next(c->home->shared->dispatch, c->number))) {
         attempt_leave_rest(c->attempt);
         attempt_done(c);
+    } else {
+        attempt_record(c->attempt);
     }
 }
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* outcome.c - Turns answers into outcomes: done, later or never, each with a log line and an event.
  * For recipients that failed, or whose sender requested it, a report is owed from then on (C6).
- * Then the queue is told, and the attempt ends. */
+ * Then the queue is told, and the attempt ends.
+ *
+ * A message that goes in several transactions, as to each recipient alone, is recorded in parts:
+ * who has got it is with the store while the next one is asked. One part is on its way at a time,
+ * and takes along all who came meanwhile; the end waits for it. */
 #include "attempt.h"
 #include "clock.h"
 
@@ -17,7 +21,14 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { DELAY_TOLD_MS = 4 * 3600 * 1000 };
+enum { DELAY_TOLD_MS = 4 * 3600 * 1000, UNRECORDED_MAX = 20 };
+
+/* What becomes of some recipients, on its way to the store. */
+struct part {
+    struct attempt *attempt;
+    char tls[sizeof(((struct attempt *)0)->tls)]; /* as it was then */
+    bool verified;
+};
 
 /* What the sender is to be told of it. */
 static enum store_report report_on(const struct attempt *p, size_t i, enum mail_state state)
@@ -91,6 +102,7 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
                  [RETRY_NEVER] = {MAIL_BOUNCED, "bounced"}};
     bool held = p->damaged && d.what == RETRY_LATER; /* there is nothing to try with (C4) */
     struct store_outcome *o = store_settle_add(settle);
+    p->recorded[i] = true;
     *o = (struct store_outcome){.message = p->mail->id,
                                 .number = row->number,
                                 .state = held ? MAIL_HELD : moves[d.what].state,
@@ -117,8 +129,9 @@ static const char *log_word(const struct store_outcome *o)
     return o->result == STORE_SUPERSEDED && o->state == MAIL_WAITING ? "deleted" : o->kind;
 }
 
-static void log_outcome(const struct attempt *p, size_t i, const struct store_outcome *o)
+static void log_outcome(const struct part *part, size_t i, const struct store_outcome *o)
 {
+    const struct attempt *p = part->attempt;
     enum log_level level = o->state == MAIL_HELD                          ? LOG_ERROR
                            : o->state == MAIL_WAITING && p->not_attempted ? LOG_WARN
                                                                           : LOG_INFO;
@@ -128,13 +141,13 @@ static void log_outcome(const struct attempt *p, size_t i, const struct store_ou
     if (o->remote[0])
         line = log_text(line, "mx", o->remote);
     if (by_host)
-        line = log_text(line, "tls", p->tls[0] ? p->tls : "none");
+        line = log_text(line, "tls", part->tls[0] ? part->tls : "none");
     if (o->tls_policy != TLS_POLICY_NONE)
         line = log_text(log_text(line, "tls_policy", tls_policy_name(o->tls_policy)), "tls_result",
                         tls_result_name(o->tls_result));
-    if (by_host && p->tls[0])
-        line = log_text(line, "verified", p->verified ? "yes" : "no");
-    if (by_host && p->tls[0] && p->route->username[0])
+    if (by_host && part->tls[0])
+        line = log_text(line, "verified", part->verified ? "yes" : "no");
+    if (by_host && part->tls[0] && p->route->username[0])
         line = log_text(line, "user", p->route->username);
     line = log_text(log_number(line, "code", o->answer.code), "dsn", o->answer.enhanced);
     line = log_number(log_text(line, "reply", o->answer.text), "tries", o->tries);
@@ -165,6 +178,10 @@ static void tell_queue(const struct attempt *p)
 void attempt_end(struct attempt *p)
 {
     struct deliveries *home = p->home;
+    if (p->recording > 0) {
+        p->then = ATTEMPT_ENDS;
+        return;
+    }
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): p is in the list */
     DL_DELETE(home->attempts, p);
     session_count_keep(p);
@@ -177,6 +194,7 @@ void attempt_end(struct attempt *p)
     free(p->own);
     free(p->suppressed);
     free(p->left);
+    free(p->recorded);
     buf_fini(&p->dialogue);
     settings_drop(p->settings);
     free(p);
@@ -189,7 +207,7 @@ void attempt_drop(struct attempt *p)
     attempt_end(p);
 }
 
-/* ---- settle ---- */
+/* ---- what the store says ---- */
 
 /* It has arrived all the same: whoever has deleted it while it was under way reads that. */
 static void tell_superseded(const struct attempt *p, size_t i, const struct store_outcome *o)
@@ -206,18 +224,108 @@ static void tell_superseded(const struct attempt *p, size_t i, const struct stor
         store_tell(p->home->worker->store, &event);
 }
 
-static void on_settled(void *context, struct store_job *job)
+static size_t find_row(const struct attempt *p, unsigned number)
 {
-    struct attempt *p = context;
+    size_t i = 0;
+    while (p->mail->rows[i].number != number)
+        CHECK(++i < p->mail->envelope.count);
+    return i;
+}
+
+/* Says what has become of them. Frees both. */
+static struct attempt *end_part(struct part *part, struct store_job *job)
+{
+    struct attempt *p = part->attempt;
     struct store_settle *settle = OWNER_OF(job, struct store_settle, job);
     works_recorded(p->home);
-    for (size_t i = 0; settle->result == STORE_RECORDED && i < settle->count; i++) {
-        log_outcome(p, i, &settle->outcomes[i]);
-        tell_superseded(p, i, &settle->outcomes[i]);
+    for (size_t k = 0; settle->result == STORE_RECORDED && k < settle->count; k++) {
+        size_t i = find_row(p, settle->outcomes[k].number);
+        log_outcome(part, i, &settle->outcomes[k]);
+        tell_superseded(p, i, &settle->outcomes[k]);
     }
     store_job_free(job);
-    attempt_end(p);
+    free(part);
+    return p;
 }
+
+static void on_settled(void *context, struct store_job *job)
+{
+    attempt_end(end_part(context, job));
+}
+
+static struct store_settle *begin_settle(struct attempt *p)
+{
+    struct store_settle *settle = store_settle_new();
+    attempt_follow_clock(p);
+    p->settled_ms = clock_now_ms();         /* one for all: they stay together */
+    settle->offset_ms = p->clock_offset_ms; /* what the outcomes' times are of */
+    return settle;
+}
+
+static void put(struct attempt *p, struct store_settle *settle, worker_on_stored *done)
+{
+    struct part *part = xcalloc(1, sizeof(*part));
+    part->attempt = p;
+    part->verified = p->verified;
+    memcpy(part->tls, p->tls, sizeof(part->tls));
+    works_unrecorded(p->home);
+    worker_ask_store(p->home->worker, &settle->job, done, part);
+}
+
+/* ---- who has got it, while others are asked ---- */
+
+static bool is_to_be_recorded(const struct attempt *p, size_t i)
+{
+    return p->answers[i].code != 0 && p->answers[i].what == VERDICT_ACCEPT && !p->recorded[i];
+}
+
+static void on_recorded(void *context, struct store_job *job);
+
+static void record(struct attempt *p)
+{
+    struct store_settle *settle = begin_settle(p);
+    for (size_t i = 0; i < p->mail->envelope.count; i++)
+        if (is_to_be_recorded(p, i))
+            decide(p, settle, i);
+    p->recording = settle->count;
+    if (p->recording > 0)
+        put(p, settle, on_recorded);
+    else
+        store_job_free(&settle->job);
+}
+
+static void on_recorded(void *context, struct store_job *job)
+{
+    struct attempt *p = end_part(context, job);
+    p->recording = 0;
+    switch (p->then) {
+    case ATTEMPT_GOES_ON:
+        record(p);
+        break;
+    case ATTEMPT_SETTLES:
+        attempt_settle(p);
+        break;
+    case ATTEMPT_ENDS:
+        attempt_end(p);
+        break;
+    }
+}
+
+void attempt_record(struct attempt *p)
+{
+    if (p->recording == 0)
+        record(p);
+}
+
+bool attempt_is_behind(const struct attempt *p)
+{
+    size_t unrecorded = p->recording;
+    for (size_t i = 0; p->recording > 0 && i < p->mail->envelope.count; i++)
+        unrecorded += is_to_be_recorded(p, i);
+    return unrecorded >= UNRECORDED_MAX;
+}
+
+/* ---- all of it ---- */
 
 static void note_dialogue(struct attempt *p)
 {
@@ -233,6 +341,8 @@ static void note_dialogue(struct attempt *p)
  */
 static bool is_old_news(const struct attempt *p, const struct store_settle *settle)
 {
+    if (settle->count < p->mail->envelope.count)
+        return false;
     for (size_t i = 0; i < settle->count; i++) {
         const struct store_outcome *o = &settle->outcomes[i];
         const struct mail_row *row = &p->mail->rows[i];
@@ -245,14 +355,16 @@ static bool is_old_news(const struct attempt *p, const struct store_settle *sett
 
 void attempt_settle(struct attempt *p)
 {
-    struct store_settle *settle = store_settle_new();
     domain_policy_leave(p);
-    attempt_follow_clock(p);
-    p->settled_ms = clock_now_ms();         /* one for all: they stay together */
-    settle->offset_ms = p->clock_offset_ms; /* what the outcomes' times are of */
+    if (p->recording > 0) {
+        p->then = ATTEMPT_SETTLES;
+        return;
+    }
+    struct store_settle *settle = begin_settle(p);
     note_dialogue(p);
     for (size_t i = 0; i < p->mail->envelope.count; i++)
-        decide(p, settle, i);
+        if (!p->recorded[i])
+            decide(p, settle, i);
     if (is_old_news(p, settle)) {
         int64_t wait_ms = settle->outcomes[0].due_ms - p->settled_ms;
         p->again_in_ms = wait_ms > 0 ? wait_ms : 1;
@@ -261,6 +373,5 @@ void attempt_settle(struct attempt *p)
         return;
     }
     session_count_settle(p, settle);
-    works_unrecorded(p->home);
-    worker_ask_store(p->home->worker, &settle->job, on_settled, p);
+    put(p, settle, on_settled);
 }
