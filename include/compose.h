@@ -23,12 +23,20 @@ struct compose_body {
     unsigned char hash[SIGNING_BODY_HASH];
 };
 
+/* What a message's body may leave as; each is always the same bytes. */
+enum compose_form {
+    COMPOSE_AS_SUBMITTED = 0,
+    COMPOSE_IN_7BIT,
+    COMPOSE_IN_ASCII /* in seven bits, as the header is */
+};
+enum { COMPOSE_FORMS = 3 };
+
 struct compose_input {
     struct span header; /* as submitted, up to its last field's CRLF */
     compose_read *read_body;
     compose_rewind *rewind_body; /* called before each reading */
     void *context;
-    const struct compose_body *known_body; /* NULL: it is read for the signature, too */
+    const struct compose_body *known[COMPOSE_FORMS]; /* NULL: it is read for the signature, too */
     bool header_has_utf8, body_has_8bit;
     /* trace (RFC 5321 section 4.4) */
     const char *hostname, *id;
@@ -67,6 +75,9 @@ struct compose_output {
     struct verdict verdict;
     struct err err;
 };
+
+/* What `out` leaves as: it has been composed. */
+enum compose_form compose_form(const struct compose_output *out);
 
 /* Initialises `out`; the caller ends it with compose_fini() in every case. */
 enum compose_result compose(const struct compose_input *in, struct compose_output *out);

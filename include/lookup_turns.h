@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* lookup_turns.h - Decides which DNS question is asked next when there are more than may be in
- * progress.
+ * progress; and which large copy is made next, for which the same holds (composition.c).
  *
  * A tenant has at most twice as many as it leaves free, and a part is reserved for class security:
  * so if somebody asks for names that are never answered, the first questions of all others are

@@ -189,10 +189,18 @@ static bool sign_converted(struct signing *s, struct span chunk, struct buf *pie
     return ok;
 }
 
+enum compose_form compose_form(const struct compose_output *out)
+{
+    return !out->conversion        ? COMPOSE_AS_SUBMITTED
+           : out->header_converted ? COMPOSE_IN_ASCII
+                                   : COMPOSE_IN_7BIT;
+}
+
 static bool sign_body(const struct compose_input *in, struct signing *s, struct compose_output *out)
 {
-    if (in->known_body && !out->conversion) {
-        out->body = *in->known_body;
+    const struct compose_body *known = in->known[compose_form(out)];
+    if (known) {
+        out->body = *known;
         signing_body_known(s, out->body.hash);
         return true;
     }

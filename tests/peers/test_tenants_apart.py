@@ -7,6 +7,7 @@ import pytest
 
 from apart import STREAMS, delays, each_arrives, few_places, healthy_domains, receiver, tenants
 from conftest import slack, wait_for
+from mailhost import MailHost
 
 
 @pytest.mark.parametrize("stream", ["code", "news"])
@@ -64,3 +65,37 @@ def test_who_is_busy_in_vain_gives_way(relay_factory, dns, receiver, tmp_path):
     accepted = {"bob": senders["bob"].send("u@h1.test", "bob", "news", "hello@bob.test")}
     took = delays(healthy, accepted, 60)
     assert 1 < took[0] < 45, took
+
+
+def test_large_copies_are_made_in_tenants_turns(relay_factory, dns, delivery_port):
+    """One tenant's 20 MB of 8-bit text, as urgent as can be, to 40 servers without 8BITMIME, each of which needs a copy of its own to be
+    converted. Another's large code is not made behind all of these."""
+    def answer(line, connection):
+        return "250 mailhost" if line.startswith("EHLO") else "450 4.2.0 later" if line.startswith("RCPT") else None
+
+    evil = [MailHost(delivery_port, answer, host=f"127.0.{20 + i}.1") for i in range(40)]
+    healthy = MailHost(delivery_port, host="127.0.0.3")
+    said = lambda word: sum(any(line.startswith(word) for c in host.connections for line in c.lines) for host in evil)
+    for i in range(len(evil)):
+        dns.mail(f"d{i}.evil.test", f"mx.d{i}.evil.test=127.0.{20 + i}.1")
+    dns.mail("u.dest.test", "mx.u.dest.test=127.0.0.3")
+    senders = tenants(relay_factory(STREAMS), "eve", "bob")
+
+    def send(name, recipients, line, size):
+        client = senders[name].client
+        assert client.mail(f"hello@{name}.test", ["BODY=8BITMIME"])[0] == 250
+        assert all(client.rcpt(recipient)[0] == 250 for recipient in recipients)
+        code, text = client.data(f"From: <hello@{name}.test>\r\nTo: <{recipients[0]}>\r\nSubject: {name}\r\nSealpost-Stream: code\r\n"
+                                 "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+                                 "\r\n".encode() + line * (size // len(line)))
+        assert code == 250, text
+
+    try:
+        send("eve", [f"x@d{i}.evil.test" for i in range(len(evil))], "é ".encode() * 36 + b"\r\n", 20 << 20)
+        wait_for(lambda: said("EHLO") > 30, 30)
+        send("bob", ["b@u.dest.test"], b"e " * 36 + b"\r\n", 1_300_000)
+        wait_for(lambda: healthy.messages, 60, 0.01)
+        assert said("MAIL") < said("EHLO") - 5, (said("MAIL"), said("EHLO"))
+    finally:
+        for host in (healthy, *evil):
+            host.stop()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* composition.c - Two large copies at a time, security mail first, so that the pool stays free for
- * logins and for mail that arrives. Small ones leave the loop while it has others to serve and a
- * core is free.
+/* composition.c - Two large copies at a time, so that the pool stays free for logins and for mail
+ * that arrives. They go in tenants' turns: a tenant has one place at most, and one is kept for
+ * security mail. Small ones leave the loop while it has others to serve and a core is free.
  *
  * Happy path: open - make (here; or a signing thread, done; or wait, granted, pool, done) - next,
  * next … - free.
@@ -15,24 +15,25 @@
 #include "body_hashes.h"
 #include "delivery.h"
 #include "log.h"
+#include "lookup_turns.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 enum { AT_WORK_MAX = 2 }; /* of the four threads that libuv's pool has */
 
 struct composition {
     struct inbox_item item; /* to its shard: it is granted a place, or is signed */
     struct signing_job job;
-    struct composition *next, *prev; /* of those that wait */
+    struct lookup_turn *turn; /* for a place on the pool */
     uv_work_t work;
     struct deliveries *home;
     struct settings *settings; /* held */
     struct keyring_loan loan;
     enum stream_class class;
+    char tenant[sizeof(((struct mail *)0)->tenant)];
     bool lost;         /* the record is not where the row says */
     struct err damage; /* what is wrong there */
     struct mail *mail; /* borrowed while it is not abandoned */
@@ -64,8 +65,7 @@ struct composition {
 /* The pool is one for all shards. */
 static struct {
     pthread_mutex_t mutex;
-    struct composition *waiting; /* list: security mail first, then first come first */
-    unsigned at_work;
+    struct lookup_turns *turns; /* for as long as the process lives */
 } turnstile = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- open and free ---- */
@@ -95,6 +95,7 @@ bool composition_open(struct deliveries *home, struct settings *settings, struct
     c->work.data = c;
     c->spool.fd = -1;
     c->class = mail->class;
+    snprintf(c->tenant, sizeof(c->tenant), "%s", mail->tenant);
     c->mail = mail;
     buf_init(&c->recipient, 4 * ADDRESS_MAX);
     buf_init(&c->links.url, 2048);
@@ -146,7 +147,7 @@ static bool withdraw(struct composition *c)
     pthread_mutex_lock(&turnstile.mutex);
     bool waits = c->state == WAITING;
     if (waits)
-        DL_DELETE(turnstile.waiting, c);
+        lookup_turns_end(turnstile.turns, c->turn);
     else
         c->state = ABANDONED;
     pthread_mutex_unlock(&turnstile.mutex);
@@ -176,23 +177,24 @@ struct composition_links *composition_links(struct composition *c)
 static void work(uv_work_t *request)
 {
     struct composition *c = request->data;
-    struct compose_body known;
-    c->in.known_body = body_hashes_find(c->spool.id, &known) ? &known : NULL;
+    struct compose_body known[COMPOSE_FORMS];
+    for (unsigned i = 0; i < COMPOSE_FORMS; i++)
+        c->in.known[i] =
+            body_hashes_find(c->spool.id, (enum compose_form)i, &known[i]) ? &known[i] : NULL;
     c->result = compose(&c->in, &c->out);
-    if (c->result == COMPOSE_OK && !c->in.known_body && !c->out.conversion)
-        body_hashes_keep(c->spool.id, &c->out.body);
-    c->in.known_body = NULL;
+    enum compose_form form = compose_form(&c->out);
+    if (c->result == COMPOSE_OK && !c->in.known[form])
+        body_hashes_keep(c->spool.id, form, &c->out.body);
+    memset(c->in.known, 0, sizeof(c->in.known));
 }
 
 /* Let in who is next; each hears of it on its own shard. */
 static void let_in(void)
 {
     pthread_mutex_lock(&turnstile.mutex);
-    while (turnstile.waiting && turnstile.at_work < AT_WORK_MAX) {
-        struct composition *c = turnstile.waiting;
-        DL_DELETE(turnstile.waiting, c);
+    struct composition *c;
+    while ((c = lookup_turns_next(turnstile.turns))) {
         c->state = GRANTED;
-        turnstile.at_work++;
         inbox_post(&c->home->worker->inbox, &c->item);
     }
     pthread_mutex_unlock(&turnstile.mutex);
@@ -223,7 +225,7 @@ static void end_work(struct composition *c)
 static void leave(struct composition *c)
 {
     pthread_mutex_lock(&turnstile.mutex);
-    turnstile.at_work--;
+    lookup_turns_end(turnstile.turns, c->turn);
     pthread_mutex_unlock(&turnstile.mutex);
     let_in();
     end_work(c);
@@ -250,14 +252,11 @@ static void wait_for_the_pool(struct composition *c)
     c->busy = true;
     worker_begin(c->home->worker);
     pthread_mutex_lock(&turnstile.mutex);
-    struct composition *later = turnstile.waiting;
-    while (later && later->class <= c->class)
-        later = later->next;
+    if (!turnstile.turns)
+        turnstile.turns = lookup_turns_new(AT_WORK_MAX);
     c->state = WAITING;
-    if (later)
-        DL_PREPEND_ELEM(turnstile.waiting, later, c);
-    else
-        DL_APPEND(turnstile.waiting, c);
+    c->turn =
+        lookup_turns_wait(turnstile.turns, c->tenant, c->class == STREAM_SECURITY, c->class, c);
     pthread_mutex_unlock(&turnstile.mutex);
     let_in();
 }
