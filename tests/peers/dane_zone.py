@@ -14,9 +14,11 @@ NSD or Knot serve the zones, signed by ldns. Before them stands a front, which n
 where `faults` says so.
 """
 
+import base64
 import concurrent.futures
 import contextlib
 import hashlib
+import math
 import pathlib
 import shlex
 import socket
@@ -25,9 +27,12 @@ import subprocess
 import textwrap
 import threading
 
+import dns.dnssec
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
+import dns.rdata
 import dns.rdatatype
 import dns.rrset
 
@@ -35,9 +40,11 @@ from conftest import free_port, wait_for
 from zones import NsdServer, Server, own_addresses
 
 # What the zone has, and what its parent says of it.
-SIGNED, DS, OTHER_DS = "signed", "its DS", "the DS of a key that it has not"
+SIGNED, DS, OTHER_DS, RSA, COSTLY = "signed", "its DS", "the DS of a key that it has not", "by RSA", "with a long exponent"
 STATES = {
     "secure": (SIGNED, DS),
+    "RSA": (SIGNED, DS, RSA),
+    "costly RSA": (SIGNED, DS, RSA, COSTLY),  # each signature costs a hundred times the usual to verify
     "insecure": (),
     "island": (SIGNED,),            # insecure: nothing leads to its keys
     "bogus": (SIGNED, OTHER_DS),
@@ -62,6 +69,28 @@ def tlsa(certificate, usage, selector, matching):
                                                 2: hashlib.sha512(whole).hexdigest}[matching]()
 
 
+def make_rsa_key(path, owner, costly):
+    """As ldns-keygen; the public exponent of a costly one is as long as its modulus."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    made = rsa.generate_private_key(65537, 2048).private_numbers()
+    n, e, d, p, q = made.public_numbers.n, made.public_numbers.e, made.d, made.p, made.q
+    if costly:
+        d = next(d for d in range(2**40 + 1, 2**41, 2) if math.gcd(d, (p - 1) * (q - 1)) == 1)
+        e = pow(d, -1, (p - 1) * (q - 1))
+    raw = lambda number: number.to_bytes((number.bit_length() + 7) // 8, "big")
+    text = lambda number: base64.b64encode(raw(number)).decode()
+    length = len(raw(e)).to_bytes(1 if len(raw(e)) < 256 else 3, "big")
+    key = dns.rdata.from_text("IN", "DNSKEY", "257 3 8 " + base64.b64encode(length + raw(e) + raw(n)).decode())
+    name = f"K{owner}+008+{dns.dnssec.key_id(key):05d}"
+    numbers = {"Modulus": n, "PublicExponent": e, "PrivateExponent": d, "Prime1": p, "Prime2": q, "Exponent1": d % (p - 1),
+               "Exponent2": d % (q - 1), "Coefficient": pow(q, -1, p)}
+    (path / f"{name}.key").write_text(f"{owner} IN {dns.rdatatype.to_text(key.rdtype)} {key}\n")
+    (path / f"{name}.private").write_text("Private-key-format: v1.2\nAlgorithm: 8 (RSASHA256)\n"
+                                          + "".join(f"{word}: {text(number)}\n" for word, number in numbers.items()))
+    return name, [f"DS {dns.dnssec.make_ds(dns.name.from_text(owner), key, 'SHA256')}"]
+
+
 class Zone:
     def __init__(self, path, name, state, denial, ttl):
         self.path, self.name, self.has, self.denial, self.ttl = path, name, STATES[state], DENIALS[denial], ttl
@@ -77,6 +106,8 @@ class Zone:
         return "." if self.name == "." else f"{self.name}."
 
     def make_key(self):
+        if RSA in self.has:
+            return make_rsa_key(self.path, self.owner, COSTLY in self.has)
         made = subprocess.run(["ldns-keygen", "-k", "-r", "/dev/urandom", "-a", "ECDSAP256SHA256", self.owner], cwd=self.path,
                               check=True, capture_output=True, text=True)
         key = made.stdout.strip()

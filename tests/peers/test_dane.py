@@ -208,6 +208,8 @@ CASES = {
     "clear.test": (one("clear.test", (WRONG,), tls=False), "deferred", "dane", "starttls-not-supported"),
     "half.test": (half, *HALF),
     "halfwrong.test": (half_wrong, "deferred", "dane-mx-insecure", "validation-failure"),
+    "rsa.test": (one("rsa.test", zone="RSA"), *DANE),
+    "costly.test": (one("costly.test", zone="costly RSA"), "deferred"),  # as if it were bogus
     "plain.test": (one("plain.test", (WRONG,), zone="insecure"), *PLAIN, "ok"),
     "island.test": (one("island.test", (WRONG,), zone="island"), *PLAIN, "ok"),
     "none.test": (one("none.test", None), *PLAIN, "ok"),

@@ -11,6 +11,8 @@
  */
 #include "dns_query.h"
 
+#include "rsa_limits.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +127,7 @@ static bool open_queries(uv_loop_t *loop, const struct config *config,
                          struct dns_queries **dns_queries_r, struct err *err)
 {
     struct dns_queries *l = xcalloc(1, sizeof(*l));
+    rsa_limits_set();
     l->ctx = ub_ctx_create();
     CHECK(l->ctx != NULL);
     if (!set_up(l->ctx, config, stub, use, err)) {
