@@ -4,14 +4,16 @@ The kind of fault: a resumed handshake sees no certificate, so a session that ou
 ticket; and a roll-over as RFC 7671 8.1 describes it holds up mail.
 """
 
+import re
 import ssl
 import threading
 import time
 
 import pytest
 
+from apart import STREAMS, tenants
 from conftest import wait_for
-from test_dane import World, context_of, line_of
+from test_dane import WRONG, World, context_of, line_of
 from dane_zone import tlsa
 
 
@@ -119,3 +121,26 @@ def test_keys_are_rolled_over_while_mail_flows(world, relay_factory):
     assert kinds.count("delivered") == len(ids) and "deferred" not in kinds, (len(ids), kinds)
     assert len(host.messages) == len(ids) and all(m.tls for m in host.messages)
     assert all("verified=yes" in l for l in relay.log().splitlines() if " delivered " in l)
+
+
+def test_a_host_that_is_not_trusted_does_not_fill_the_log(world, relay_factory):
+    """40 messages of one tenant's to it, and one of another's: a few lines about it, and his. Each sender is told all the same."""
+    world.zone("wrong.test")
+    world.host("mx.wrong.test")
+    world.mx("wrong.test", "mx.wrong.test")
+    world.tlsa("mx.wrong.test", WRONG)
+    relay = relay_factory(STREAMS, dns=world.tree)
+    for name in ("eve", "bob"):
+        world.zone(f"{name}.test", "insecure")
+    world.tree.start()
+    senders = tenants(relay, "eve", "bob")
+    for i in range(40):
+        senders["eve"].send(f"x{i}@wrong.test", f"eve {i}", sender="hello@eve.test")
+    wait_for(lambda: relay.log().count(" deferred ") == 40, 60)
+    senders["bob"].send("bob@wrong.test", "bob", sender="hello@bob.test")
+    wait_for(lambda: relay.log().count(" deferred ") == 41, 60)
+    lines = [line for line in relay.log().splitlines() if " tls_distrusted " in line]
+    bob = [line for line in relay.log().splitlines() if "rcpt=bob@" in line][0]
+    id = re.search(r" id=\S+", bob)[0]
+    assert any(id in line for line in lines) and len(lines) <= 5 * 3 + 1, lines  # three minutes, on a slow machine
+    assert any(" left_out=" in line for line in lines), lines
