@@ -35,7 +35,12 @@ bool alert_parse(struct span name, enum alert_kind *kind_r);
 /* The kind of a row of the trail, by its verb or event. */
 enum alert_kind alert_kind_of(struct span what);
 
-enum { ALERT_VERBS = 8 };
+/* Whose mail an event is about, at the end of its text: " (mail of tenant NAME)"; and read from
+ * there, or empty. */
+void alert_print_whose(const char *tenant, char *text_r, size_t size);
+struct span alert_whose(struct span about);
+
+enum { ALERT_VERBS = 8, ALERT_NAMED = 5 };
 
 /* What is to be told next of one kind. All zeros: nothing, and the next event at once. */
 struct alert_batch {
@@ -47,10 +52,14 @@ struct alert_batch {
         unsigned count;
     } verbs[ALERT_VERBS]; /* the same events by what happened; the last one is for the rest */
     size_t verb_count;
+    struct {
+        char about[160], whose[64];
+    } named[ALERT_NAMED]; /* different ones that they are about; of each tenant one, before two */
+    size_t named_count;
 };
 
 /* Times of events are the wall clock's; `now_ms` is of any clock that never goes back. */
-void alert_batch_add(struct alert_batch *b, struct span what, int64_t at_ms);
+void alert_batch_add(struct alert_batch *b, struct span what, struct span about, int64_t at_ms);
 bool alert_batch_due(const struct alert_batch *b, int64_t now_ms);
 /* It is told: begin the next one. */
 void alert_batch_take(struct alert_batch *b, int64_t now_ms, int64_t interval_ms);

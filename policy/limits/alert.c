@@ -5,6 +5,8 @@
 
 #include "check.h"
 
+#include <stdio.h>
+
 static const char *const names[] = {[ALERT_LOCKED] = "locked",
                                     [ALERT_IDENTITY] = "identity_refused",
                                     [ALERT_FLOOD] = "flood",
@@ -60,6 +62,28 @@ enum alert_kind alert_kind_of(struct span what)
     return span_starts_nocase(what, SPAN("key")) ? ALERT_KEY : ALERT_ADMIN;
 }
 
+/* ---- whose ---- */
+
+static const char before_whose[] = " (mail of tenant ";
+
+void alert_print_whose(const char *tenant, char *text_r, size_t size)
+{
+    snprintf(text_r, size, "%s%s)", before_whose, tenant);
+}
+
+/* What stands before may be a server's words: the last counts, and only at the end. */
+struct span alert_whose(struct span about)
+{
+    struct span mark = span_of(before_whose);
+    struct span found = SPAN_NONE;
+    if (about.len == 0 || about.ptr[about.len - 1] != ')')
+        return SPAN_NONE;
+    struct span rest = span_first(about, about.len - 1);
+    for (size_t at = span_search(rest, mark); at < rest.len; at = span_search(rest, mark))
+        found = rest = span_from(rest, at + mark.len);
+    return found;
+}
+
 /* ---- batches ---- */
 
 /* The last place is for all that have none. */
@@ -78,11 +102,56 @@ static void count_verb(struct alert_batch *b, struct span what)
     b->verbs[i].count++;
 }
 
-void alert_batch_add(struct alert_batch *b, struct span what, int64_t at_ms)
+static size_t count_whose(const struct alert_batch *b, struct span whose)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b->named_count; i++)
+        count += span_equal(whose, span_of(b->named[i].whose));
+    return count;
+}
+
+/* Where one more is named. When all places are taken, who has none yet gets that of who has two. */
+static size_t find_place(const struct alert_batch *b, struct span whose)
+{
+    size_t i = b->named_count;
+    if (i < ALERT_NAMED || count_whose(b, whose) > 0)
+        return i;
+    for (i = ALERT_NAMED; i > 0; i--)
+        if (count_whose(b, span_of(b->named[i - 1].whose)) > 1)
+            return i - 1;
+    return ALERT_NAMED;
+}
+
+static void cut(struct span text, char *to_r, size_t size)
+{
+    bool fits = span_copy(span_first(text, size - 1), to_r, size);
+    CHECK(fits);
+}
+
+/* What it is about stands before what has happened to it. */
+static void name_it(struct alert_batch *b, struct span about)
+{
+    char whose[sizeof(b->named[0].whose)];
+    char name[sizeof(b->named[0].about)];
+    cut(alert_whose(about), whose, sizeof(whose));
+    cut(span_first(about, span_search(about, SPAN(": "))), name, sizeof(name));
+    for (size_t i = 0; i < b->named_count; i++)
+        if (span_equal(span_of(name), span_of(b->named[i].about)))
+            return;
+    size_t i = find_place(b, span_of(whose));
+    if (i == ALERT_NAMED)
+        return;
+    cut(span_of(name), b->named[i].about, sizeof(b->named[i].about));
+    cut(span_of(whose), b->named[i].whose, sizeof(b->named[i].whose));
+    b->named_count += i == b->named_count;
+}
+
+void alert_batch_add(struct alert_batch *b, struct span what, struct span about, int64_t at_ms)
 {
     if (b->count++ == 0)
         b->first_ms = at_ms;
     count_verb(b, what);
+    name_it(b, about);
 }
 
 bool alert_batch_due(const struct alert_batch *b, int64_t now_ms)

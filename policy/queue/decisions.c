@@ -10,20 +10,25 @@ static bool has_copy(const struct queue_decision *decision)
     return decision->kind == QUEUE_EVENT || decision->kind == QUEUE_SETTLE;
 }
 
-static const char *keep_text(const struct queue_decision *decision)
+static void keep_texts(struct queue_decision *decision)
 {
-    return has_copy(decision) && decision->text ? xstrdup(decision->text) : decision->text;
+    if (!has_copy(decision))
+        return;
+    decision->text = decision->text ? xstrdup(decision->text) : NULL;
+    decision->tenant = decision->tenant ? xstrdup(decision->tenant) : NULL;
 }
 
-static void drop_text(const struct queue_decision *decision)
+static void drop_texts(const struct queue_decision *decision)
 {
-    if (has_copy(decision))
-        free((char *)decision->text);
+    if (!has_copy(decision))
+        return;
+    free((char *)decision->text);
+    free((char *)decision->tenant);
 }
 
 void decide(struct queue *q, struct queue_decision decision)
 {
-    decision.text = keep_text(&decision);
+    keep_texts(&decision);
     if (q->decision_count == q->decision_size) {
         size_t size = q->decision_size ? q->decision_size * 2 : 64;
         struct queue_decision *ring = xcalloc(size, sizeof(*ring));
@@ -39,7 +44,7 @@ void decide(struct queue *q, struct queue_decision decision)
 
 bool decision_take(struct queue *q, struct queue_decision *decision_r)
 {
-    drop_text(&q->taken);
+    drop_texts(&q->taken);
     q->taken = (struct queue_decision){0};
     if (q->decision_count == 0)
         return false;

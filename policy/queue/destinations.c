@@ -362,7 +362,8 @@ void destination_forget_why(struct destination *d, int64_t now_ms)
     d->why = NULL;
 }
 
-void destination_rest(struct queue *q, struct destination *d, const char *why, int64_t now_ms)
+void destination_rest(struct queue *q, struct destination *d, const struct tenant *whose,
+                      const char *why, int64_t now_ms)
 {
     d->proven = false;
     if (d->manner == MANNER_ANSWERS)
@@ -373,6 +374,7 @@ void destination_rest(struct queue *q, struct destination *d, const char *why, i
     decide(q, (struct queue_decision){.kind = QUEUE_EVENT,
                                       .destination = d->name,
                                       .text = d->why,
+                                      .tenant = whose ? whose->name : NULL,
                                       .rest_ms = d->window.rest_until_ms - now_ms});
     destination_touch(q, d);
 }

@@ -130,7 +130,7 @@ static void broke(struct queue *q, struct connection *c, const char *why, int64_
     if (!all)
         shun_unknown(q, lane, tenant, why, now_ms);
     else if (lane->broken_by == 0 || shows_of_others(q, lane, tenant, why, now_ms))
-        destination_rest(q, lane->destination, why, now_ms);
+        destination_rest(q, lane->destination, tenant, why, now_ms);
 }
 
 /* It waits for one, which is nobody's failure. Idle connections of others may hold it. */
@@ -223,7 +223,7 @@ static bool failed_to_open(struct queue *q, struct connection *c, enum queue_fai
     else if (working > 0)
         window_refused(&d->window, working, now_ms);
     if (working == 0 && (!only_lane || shows_of_all(q, c)))
-        destination_rest(q, d, why, now_ms);
+        destination_rest(q, d, c->payer, why, now_ms);
     return back;
 }
 
@@ -273,7 +273,7 @@ bool failure_gives_back(struct queue *q, struct connection *c, enum queue_failur
     case QUEUE_FAIL_STALE:
         return true;
     case QUEUE_FAIL_LOCAL:
-        destination_rest(q, d, why, now_ms);
+        destination_rest(q, d, c->payer, why, now_ms);
         return true;
     case QUEUE_FAIL_NO_ADDRESS:
         if (c->address_failed && d->address_waiter.state == ADDRESS_WAIT_NONE)

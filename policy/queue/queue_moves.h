@@ -69,7 +69,8 @@ struct destination *destination_find(const struct queue *q, const char *name);
 /* It is there from now on, though nothing leads to it yet. */
 struct destination *destination_keep(struct queue *q, const char *name);
 /* For longer each time; a provider with many sets of hosts but shortly. */
-void destination_rest(struct queue *q, struct destination *d, const char *why, int64_t now_ms);
+void destination_rest(struct queue *q, struct destination *d, const struct tenant *whose,
+                      const char *why, int64_t now_ms);
 /* By itself, all of it. */
 bool destination_rests(const struct destination *d, int64_t now_ms);
 void destination_works(struct queue *q, struct destination *d, int64_t now_ms);

@@ -1,6 +1,7 @@
 """Destinations as an operator meets them: which rests and why, who waits there, and how to hold mail back or try again."""
 
 import json
+import re
 import time
 
 import pytest
@@ -157,6 +158,7 @@ def test_the_third_failure_in_a_row_is_an_alert_and_retry_does_not_wait_for_the_
     wait_for(lambda: len(events(relay, "destination_rests")) == 3)
     rows = [r for r in relay.json("audit", "tail") if r["what"] == "destination_rests"]
     assert len(rows) == 1 and rows[0]["about"].startswith(f"{place}: for 20 s, failure 3 in a row: "), rows
+    assert re.search(r" \(mail of tenant [^ ]+\)$", rows[0]["about"]), rows
     sink = sink_factory(records=relay.records)
     relay.command("queue", "retry", id)
     sink.wait(1, 5)

@@ -26,7 +26,7 @@ static void an_hour_of_events(void **state)
     unsigned told = 0;
     (void)state;
     for (int64_t now_ms = 1000; now_ms <= 3600 * 1000; now_ms += 1000) {
-        alert_batch_add(&b, now_ms % 2000 ? SPAN("suppress.add") : SPAN("user.rotate"), now_ms);
+        alert_batch_add(&b, now_ms % 2000 ? SPAN("suppress.add") : SPAN("user.rotate"), SPAN("x"), now_ms);
         if (!alert_batch_due(&b, now_ms))
             continue;
         unsigned by_verb = 0;
@@ -51,7 +51,7 @@ static void more_verbs_than_places(void **state)
     (void)state;
     for (unsigned i = 0; i < 100; i++) {
         snprintf(what, sizeof(what), "verb%u-with-a-name-that-is-longer-than-any-verb-of-ours", i);
-        alert_batch_add(&b, span_of(what), i);
+        alert_batch_add(&b, span_of(what), SPAN("x"), i);
     }
     assert_int_equal(b.verb_count, ALERT_VERBS);
     assert_string_equal(b.verbs[ALERT_VERBS - 1].name, "other");
@@ -59,12 +59,35 @@ static void more_verbs_than_places(void **state)
     assert_int_equal(b.first_ms, 0);
 }
 
+/* Twenty destinations of one tenant's, and then one of another's: he is named, too; and whatever a server says of a tenant is no word. */
+static void each_tenant_is_named_before_one_is_twice(void **state)
+{
+    struct alert_batch b = {0};
+    char about[200];
+    (void)state;
+    for (unsigned i = 0; i < 40; i++) {
+        snprintf(about, sizeof(about), "mx%u.evil.test:25: for 20 s: 421 no (mail of tenant carl) (mail of tenant eve)", i % 20);
+        alert_batch_add(&b, SPAN("destination_rests"), span_of(about), i);
+    }
+    alert_batch_add(&b, SPAN("destination_rests"), SPAN("mx.dest.test:25: for 20 s: connect (mail of tenant bob)"), 40);
+    alert_batch_add(&b, SPAN("destination_rests"), SPAN("mx.third.test:25: for 20 s: (mail of tenant dora) cut"), 41);
+    assert_int_equal(b.named_count, ALERT_NAMED);
+    assert_string_equal(b.named[0].about, "mx0.evil.test:25");
+    assert_string_equal(b.named[0].whose, "eve");
+    assert_string_equal(b.named[4].about, "mx.dest.test:25");
+    assert_string_equal(b.named[4].whose, "bob");
+    assert_string_equal(b.named[3].about, "mx.third.test:25");
+    assert_string_equal(b.named[3].whose, "");
+    alert_batch_take(&b, 50, 1000);
+    assert_int_equal(b.named_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds),
         cmocka_unit_test(an_hour_of_events),
-        cmocka_unit_test(more_verbs_than_places),
+        cmocka_unit_test(more_verbs_than_places), cmocka_unit_test(each_tenant_is_named_before_one_is_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

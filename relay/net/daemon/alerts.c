@@ -219,6 +219,15 @@ static json_t *describe(const struct alerter *a, const struct audit_row *row, en
     return made;
 }
 
+/* The different things that several events are about, or some of them. */
+static void add_named(const struct alert_batch *b, struct buf *text)
+{
+    for (size_t i = 0; b->named_count > 1 && i < b->named_count; i++)
+        buf_addf(text, "%s%s%s%s%s", i ? ", " : "; among them: ", b->named[i].about,
+                 *b->named[i].whose ? " (mail of tenant " : "", b->named[i].whose,
+                 *b->named[i].whose ? ")" : "");
+}
+
 /* Several events: the last one, and how many of what there were since when. */
 static void summarize(const struct share *s)
 {
@@ -236,6 +245,7 @@ static void summarize(const struct share *s)
              json_string_value(json_object_get(s->last, "what")),
              json_string_value(json_object_get(s->last, "about")),
              json_string_value(json_object_get(s->last, "who")));
+    add_named(b, &text);
     json_object_set_new(s->last, "since", json_integer((json_int_t)b->first_ms));
     json_object_set_new(s->last, "counts", counts);
     json_object_set_new(s->last, "text", as_json(buf_text(&text)));
@@ -271,7 +281,7 @@ static void on_row(void *context, const struct audit_row *row)
     json_decref(s->last);
     s->last = describe(a, row, kind);
     s->last_seq = row->seq;
-    alert_batch_add(&s->batch, span_of(row->what), row->at_ms);
+    alert_batch_add(&s->batch, span_of(row->what), span_of(row->about), row->at_ms);
     if (!s->text && alert_batch_due(&s->batch, clock_steady_ms()))
         begin(s, clock_steady_ms());
 }

@@ -31,15 +31,20 @@ static void tell_resumed(struct dispatch *d, const char *destination, const char
     incidents_add_event(d->incidents, "destination_resumed", destination, text);
 }
 
-static void tell_rests(struct dispatch *d, const char *destination, const char *why,
-                       int64_t rest_ms, unsigned failures)
+static void tell_rests(struct dispatch *d, const struct queue_decision *decision, const char *why,
+                       unsigned failures)
 {
-    char text[QUEUE_WHY_MAX + 100];
+    const char *destination = decision->destination;
+    int64_t rest_ms = decision->rest_ms;
+    char text[QUEUE_WHY_MAX + 200];
+    char whose[100] = "";
     char row[40] = "";
     if (failures > 0)
         snprintf(row, sizeof(row), ", failure %u in a row", failures);
-    snprintf(text, sizeof(text), "for %lld s%s%s%s", (long long)(rest_ms + 999) / 1000, row,
-             *why ? ": " : "", why);
+    if (failures == ALERT_FAILURES && decision->tenant && *decision->tenant)
+        alert_print_whose(decision->tenant, whose, sizeof(whose));
+    snprintf(text, sizeof(text), "for %lld s%s%s%s%s", (long long)(rest_ms + 999) / 1000, row,
+             *why ? ": " : "", why, whose);
     if (failures != ALERT_FAILURES ||
         !incidents_add(d->incidents, ALERT_DESTINATION, destination, text))
         incidents_add_event(d->incidents, alert_name(ALERT_DESTINATION), destination, text);
@@ -97,7 +102,7 @@ void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, in
     if (d->commanded)
         return;
     if (decision->rest_ms > 0)
-        tell_rests(d, decision->destination, why, decision->rest_ms, view.failures);
+        tell_rests(d, decision, why, view.failures);
     else
         tell_resumed(d, decision->destination, why, decision->reason);
 }
