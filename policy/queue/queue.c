@@ -329,6 +329,7 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, enum qu
     struct line *line = NULL;
     *next_r = NULL;
     q->now_ms = now_ms;
+    shuns_wake(q, now_ms); /* what is over just now bars nothing that goes next */
     if (!c || c->state != CONNECTION_BUSY)
         return QUEUE_NEXT_CLOSE;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++) /* it is left with one */
