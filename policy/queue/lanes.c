@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* lanes.c - The rest of one set of hosts, where a destination has several: a provider's hosts for
  * one domain may be dead while the others work. For one tenant's mail there: shuns.c.
- *
- * Lines that rest are taken out of the destination's turns when they are met there, and come back
- * when the rest is over.
  */
 #include "shun.h"
-
-#include <utlist.h>
 
 static bool by_wake(const void *a, const void *b)
 {
@@ -22,23 +17,6 @@ void lanes_init(struct queue *q)
 void lanes_fini(struct queue *q)
 {
     heap_fini(&q->lane_wakes);
-}
-
-void lane_hold(struct lane *lane, struct line *line)
-{
-    if (line->held)
-        return;
-    class_turns_take(&line->turn);
-    DL_APPEND2(lane->held, line, prev_held, next_held);
-    line->held = true;
-}
-
-void lane_unhold(struct lane *lane, struct line *line)
-{
-    if (!line->held)
-        return;
-    DL_DELETE2(lane->held, line, prev_held, next_held);
-    line->held = false;
 }
 
 bool lane_sets_aside(const struct line *line)
@@ -57,29 +35,14 @@ void lane_spares(struct queue *q, struct line *line)
     destination_touch(q, lane->destination);
 }
 
-static void put_back(struct queue *q, struct lane *lane)
-{
-    while (lane->held) {
-        struct line *line = lane->held;
-        lane_unhold(lane, line);
-        class_turns_put(&lane->destination->turns, line->tenant->id, line->class, &line->turn);
-    }
-    destination_touch(q, lane->destination);
-}
-
-void lane_puts_back(struct queue *q, struct lane *lane)
-{
-    if (lane->held && !lane->resting)
-        put_back(q, lane);
-}
-
 static void end_rest(struct queue *q, struct lane *lane)
 {
     if (!lane->resting)
         return;
     heap_take(&q->lane_wakes, lane);
     lane->resting = false;
-    put_back(q, lane);
+    lane_puts_back(q, lane);
+    destination_touch(q, lane->destination);
 }
 
 static void begin_rest(struct queue *q, struct lane *lane)

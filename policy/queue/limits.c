@@ -51,11 +51,6 @@ bool destination_may_carry_plain(const struct destination *d, int64_t now_ms)
     return may_carry_plain(d, 0, now_ms);
 }
 
-bool destination_has_lanes(const struct destination *d)
-{
-    return d->provider && d->lanes > 1;
-}
-
 bool destination_tells_apart(const struct destination *d)
 {
     return destination_has_lanes(d) || d->stuck > 0;
@@ -132,11 +127,6 @@ static bool is_being_tried(const struct destination *d, const struct line *line)
         if (c->state == CONNECTION_OPENING && c->urgent)
             urgent = false;
     return d->count[CONNECTION_OPENING] >= few + urgent;
-}
-
-bool domain_is_good(const struct domain *domain)
-{
-    return domain->lane && domain->good_lane == domain->lane->id;
 }
 
 bool destination_may_open(const struct destination *d, const struct line *line, int64_t now_ms)

@@ -19,13 +19,21 @@ bool destination_has_place(const struct destination *d, const struct line *line,
 bool destination_has_room(const struct destination *d, const struct line *line, int64_t now_ms);
 bool destination_is_proven(const struct destination *d, int64_t now_ms);
 /* Was the last message to it answered where it leads? */
-bool domain_is_good(const struct domain *domain);
+static inline bool domain_is_good(const struct domain *domain)
+{
+    return domain->lane && domain->good_lane == domain->lane->id;
+}
+
 /* Does its mail rest where it leads, and not that of others? Then nothing is opened for it. */
 bool destination_may_open(const struct destination *d, const struct line *line, int64_t now_ms);
 /* Though it rests: may this line's security mail try it, where mail has gone through before? */
 bool destination_may_probe(const struct destination *d, const struct line *line, int64_t now_ms);
 /* Do domains lead to several sets of hosts there, of which one may fail and others not? */
-bool destination_has_lanes(const struct destination *d);
+static inline bool destination_has_lanes(const struct destination *d)
+{
+    return d->provider && d->lanes > 1;
+}
+
 /* May there be a place for one tenant, and none for another? */
 bool destination_tells_apart(const struct destination *d);
 /* May an open connection of it carry mail that is not of class security? */

@@ -33,20 +33,23 @@ void lane_block(struct queue *q, struct lane *lane, int64_t until_ms);
 void lane_opens(struct queue *q, struct lane *lane);
 void lane_opens_no_more(struct queue *q, struct lane *lane);
 void lane_works(struct queue *q, struct lane *lane);
-void lane_hold(struct lane *lane, struct line *line);
-void lane_unhold(struct lane *lane, struct line *line);
 void lanes_wake(struct queue *q, int64_t now_ms);
 /* Does this line's mail rest there? Then it is set aside when it is met in the destination's turns.
  */
 bool lane_sets_aside(const struct line *line);
-/* All that is set aside stands again; unless it rests. */
-void lane_puts_back(struct queue *q, struct lane *lane);
 /* Its domain is spared from now on. */
 void lane_spares(struct queue *q, struct line *line);
 /* The rest ends: of one, of a destination's, of all. */
 void lane_forget(struct queue *q, struct lane *lane);
 void lanes_forget_of(struct queue *q, const struct destination *d);
 void lanes_forget(struct queue *q);
+
+/* ---- set_aside.c ---- */
+
+void lane_hold(struct lane *lane, struct line *line);
+void lane_unhold(struct lane *lane, struct line *line);
+/* All that is held stands again; unless the lane rests. */
+void lane_puts_back(struct queue *q, struct lane *lane);
 
 /* ---- lane_addresses.c ---- */
 
