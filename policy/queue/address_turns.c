@@ -153,8 +153,7 @@ struct address_waiter *address_book_next_called(struct address_book *book)
 bool address_keeps_place(const struct address *a, const struct address_waiter *w,
                          const struct address_question *ask)
 {
-    return w->state == ADDRESS_WAIT_LISTED && w->address == a && w->urgent == ask->urgent &&
-           w->tenant == ask->tenant;
+    return w->state == ADDRESS_WAIT_LISTED && w->address == a && w->urgent == ask->urgent;
 }
 
 void address_wait(struct address_book *book, struct address *a, struct address_waiter *w,

@@ -2,17 +2,22 @@
 /* domain_turns.c - In which order the lines of one tenant's class go at a place: each a domain's.
  *
  * A line that has never had a turn goes by the arrival of its first recipient; one that has had one
- * goes behind all that had come by then, or one more each time. So a domain for which much waits
+ * goes behind all that had come by then, or a turn more each time. So a domain for which much waits
  * goes by turns with the others, and none waits for ever.
  *
  * A host may stall over the mail of one domain and answer for the others, and whoever has a domain
  * can name any host in its MX. So a domain whose mail has kept a connection busy for long goes
- * behind BEHIND more messages, until one of its own is answered in time; and one that was not
- * answered there yet behind UNKNOWN more.
+ * behind what comes in the next day, until one of its own is answered in time; and one that was not
+ * answered there yet behind what comes in the next ten minutes, or a hundred turns.
  */
 #include "queue_moves.h"
 
-enum { BEHIND = 100000, UNKNOWN = 100 };
+/* Messages are numbered by the time at which they come (relay/store/message_ids.c), in steps of
+ * 1/65,536 ms: so far behind goes what is not known, each turn counts for so much, and so far
+ * behind goes what was stuck. */
+static const int64_t turn = (int64_t)(6 * 1000) << 16;
+static const int64_t unknown = (int64_t)(10 * 60 * 1000) << 16;
+static const int64_t behind = (int64_t)(24 * 3600 * 1000) << 16;
 
 static int64_t later(int64_t a, int64_t b)
 {
@@ -23,13 +28,13 @@ void line_finds_turn(struct line *line)
 {
     const struct domain *domain = line->domain;
     int64_t at = later(line->head_arrival, line->had_at);
-    line->turn_at = later(domain_is_good(domain) ? at : at + UNKNOWN, domain->behind);
+    line->turn_at = later(domain_is_good(domain) ? at : at + unknown, domain->behind);
 }
 
 void line_has_turn(struct queue *q, struct line *line)
 {
-    int64_t most = q->last_message + UNKNOWN + 1;
-    line->had_at = later(q->last_message, line->had_at < most ? line->had_at + 1 : most);
+    int64_t most = q->last_message + unknown + turn;
+    line->had_at = later(q->last_message, line->had_at < most ? line->had_at + turn : most);
     line->had = ++q->serial;
 }
 
@@ -61,7 +66,7 @@ void domain_finds_turn(struct domain *domain)
 
 void domain_falls_behind(const struct queue *q, struct domain *domain)
 {
-    domain->behind = q->last_message + BEHIND;
+    domain->behind = q->last_message + behind;
     domain_finds_turn(domain);
 }
 
