@@ -25,6 +25,8 @@ struct lookup_turn *lookup_turns_wait(struct lookup_turns *t, const char *tenant
                                       unsigned rank, void *what);
 /* `what` of the turn that begins now; NULL: none may. */
 void *lookup_turns_next(struct lookup_turns *t);
+/* Is it under way? */
+bool lookup_turn_has_begun(const struct lookup_turn *turn);
 /* It is answered, or not wanted any more; frees it. NULL does nothing. */
 void lookup_turns_end(struct lookup_turns *t, struct lookup_turn *turn);
 

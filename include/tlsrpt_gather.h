@@ -37,7 +37,7 @@ struct tlsrpt_terms {
 MUST_CHECK bool tlsrpt_gather_policy(const struct tlsrpt_terms *terms, struct buf *out);
 /* The same without what its kind consists of: what sessions are counted under when a domain has
  * had too many different ones on one day. */
-MUST_CHECK bool tlsrpt_gather_bare(const char *policy, struct buf *out);
+MUST_CHECK bool tlsrpt_gather_bare(const char *policy, const char *domain, struct buf *out);
 
 /* ---- many ---- */
 

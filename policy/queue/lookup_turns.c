@@ -131,6 +131,11 @@ void *lookup_turns_next(struct lookup_turns *t)
     return turn->what;
 }
 
+bool lookup_turn_has_begun(const struct lookup_turn *turn)
+{
+    return turn->begun;
+}
+
 void lookup_turns_end(struct lookup_turns *t, struct lookup_turn *turn)
 {
     if (!turn)

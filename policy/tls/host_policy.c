@@ -58,8 +58,10 @@ bool host_policy_verifies(enum tls_policy policy, bool route_verifies)
 /* The message demands more than the host's domain does. */
 static void demand(const struct host_situation *s, struct host_policy *policy)
 {
+    bool tested = policy->policy == TLS_POLICY_STS_TESTING; /* whether it names the host or not */
     policy->enforced = true;
-    if (policy->need == HOST_IS_UNUSABLE || host_policy_verifies(policy->policy, s->verifies))
+    if ((policy->need == HOST_IS_UNUSABLE && !tested) ||
+        host_policy_verifies(policy->policy, s->verifies))
         return;
     policy->need = HOST_CANNOT_BE_VERIFIED;
     policy->settled =

@@ -115,9 +115,10 @@ bool tlsrpt_gather_policy(const struct tlsrpt_terms *terms, struct buf *out)
     return ok;
 }
 
-bool tlsrpt_gather_bare(const char *policy, struct buf *out)
+bool tlsrpt_gather_bare(const char *policy, const char *domain, struct buf *out)
 {
     json_t *made = json_loads(policy, 0, NULL);
+    json_object_set_new(made, "policy-domain", json_string(domain));
     json_object_del(made, "policy-string");
     json_object_del(made, "mx-host");
     return print_json(made, out);

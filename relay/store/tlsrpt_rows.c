@@ -134,7 +134,7 @@ static bool count_other(struct database *db, struct line *l, struct err *err)
     bool found = false;
     buf_init(&bare, POLICY_MAX);
     bool ok = true;
-    if (tlsrpt_gather_bare(l->policy, &bare)) {
+    if (tlsrpt_gather_bare(l->policy, l->session->domain, &bare)) {
         l->detailed = false;
         set_policy(l, buf_text(&bare));
         ok = count(db, l, &found, err) && (found || add(db, l, err));

@@ -139,7 +139,7 @@ def test_a_lookup_that_hangs_holds_up_only_its_own_host(relay, dns, script, sile
     for kind in silent:
         dns.add("a.hang.test", kind, "SILENCE")
     seconds, event = deliver(relay, "hang.test", 40)
-    assert event["kind"] == "delivered" and seconds < (5 if preference == 5 else 2), (seconds, event)
+    assert event["kind"] == "delivered" and seconds < slack(5 if preference == 5 else 2), (seconds, event)
 
 
 def test_aaaa_may_hang_where_a_answers(relay, dns, script):
@@ -148,7 +148,7 @@ def test_aaaa_may_hang_where_a_answers(relay, dns, script):
     dns.mail("half.test", "mx.half.test=127.0.0.1")
     dns.add("mx.half.test", "AAAA", "SILENCE")
     seconds, event = deliver(relay, "half.test", 40)
-    assert event["kind"] == "delivered" and seconds < 2, (seconds, event)
+    assert event["kind"] == "delivered" and seconds < slack(2), (seconds, event)
 
 
 def test_a_host_whose_dns_fails_leaves_the_others(relay, dns, script):
@@ -158,7 +158,7 @@ def test_a_host_whose_dns_fails_leaves_the_others(relay, dns, script):
     dns.add("b.broken.test", "A", "127.0.0.2")
     dns.add("c.broken.test", "ANY", "SILENCE")
     seconds, event = deliver(relay, "broken.test", 40)
-    assert event["kind"] == "delivered" and seconds < 3, (seconds, event)
+    assert event["kind"] == "delivered" and seconds < slack(3), (seconds, event)
 
 
 # ---- addresses that do not answer ----
@@ -211,7 +211,7 @@ def test_a_dead_first_host_costs_two_seconds_once(relay, dns, script, hole):
         assert event["kind"] == "delivered"
         took.append(seconds)
         time.sleep(0.6)
-    assert statistics.median(took) < 0.5 and sum(t > 1.9 for t in took) <= 1, took  # a machine may be busy
+    assert statistics.median(took) < slack(0.5) and sum(t > slack(1.9) for t in took) <= 1, took
 
 
 def test_a_host_that_says_nothing_costs_ten_seconds_once(relay, dns, script, hole):

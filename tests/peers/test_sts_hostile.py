@@ -251,6 +251,22 @@ def test_slow_policy_hosts_of_one_tenant_hold_up_nobody_else(world, relay_factor
     held.set()
 
 
+@pytest.mark.memory
+def test_who_has_asked_first_decides_for_nobody_else(world, relay_factory):  # noqa: F811
+    """One tenant has mail for a domain behind mail for many with hosts that say nothing: another tenant's mail to it goes by its policy."""
+    slow = [f"slow{n}.test" for n in range(60)]
+    relay, send, held = two_tenants(world, relay_factory, slow)
+    world.policy("wanted.test")
+    world.domain("wanted.test")
+    wait_for(lambda: sum(p.now for p in world.policies.values()) >= 10, 30)
+    first = relay.send(to="x@wanted.test")
+    wait_for(lambda: relay.json("sts", "show", "wanted.test")["standing"]["busy"])
+    assert judged(relay, send("wanted.test"), "delivered")[1:] == GOOD
+    assert len(world.policies["wanted.test"].requests) == 1
+    assert judged(relay, first, "delivered")[1:] == GOOD  # what is known is everybody's
+    held.set()
+
+
 def test_who_waits_for_policies_holds_up_nobody_at_the_same_host(world, relay_factory):  # noqa: F811
     """The domains of both tenants are at one host, with as many connections as it bears."""
     slow = [f"slow{n}.test" for n in range(60)]

@@ -82,6 +82,8 @@ static void each_need_meets_each_host(void **state)
          HOST_NEEDS_AUTHORITY, true, false},
         {"a policy that does not name the host", {.mode = DANE_MODE_ON, .dane = DANE_NONE, .sts_mode = STS_MODE_ON, .sts = STS_ENFORCE},
          HOST_IS_UNUSABLE, true, false},
+        {"a policy that is tested, and does not name the host",
+         {.mode = DANE_MODE_ON, .dane = DANE_NONE, .sts_mode = STS_MODE_ON, .sts = STS_TESTING}, HOST_CANNOT_BE_VERIFIED, true, true},
         {"a policy that is tested", {.mode = DANE_MODE_ON, .dane = DANE_NONE, .sts_mode = STS_MODE_ON, .sts = STS_TESTING, .named = true},
          HOST_CANNOT_BE_VERIFIED, true, true},
     };

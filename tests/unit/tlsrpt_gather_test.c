@@ -55,11 +55,11 @@ static void bare(void **state)
     struct buf out;
     (void)state;
     buf_init(&out, 1000);
-    assert_true(tlsrpt_gather_bare(text, &out));
+    assert_true(tlsrpt_gather_bare(text, "club.example", &out));
     assert_string_equal(buf_text(&out), "{\"policy-type\":\"sts\",\"policy-domain\":\"club.example\"}");
     buf_fini(&out);
     buf_init(&out, 1000);
-    assert_false(tlsrpt_gather_bare("no JSON", &out));
+    assert_false(tlsrpt_gather_bare("no JSON", "club.example", &out));
     buf_fini(&out);
     free(text);
 }

@@ -26,7 +26,8 @@ enum {
     ERRANDS_OF_ONE = ERRANDS_MAX / TLSRPT_BUSY, /* tenant */
     DUE_MAX = 2 * ERRANDS_MAX,
     WANTED_LEAST_MS = 5 * 60 * 1000,
-    UNWANTED_LEAST_MS = 3600 * 1000
+    UNWANTED_LEAST_MS = 3600 * 1000,
+    LOOKUPS_MAX = 500 /* of a tenant */
 };
 
 /* A domain of which shards want to know. */
@@ -216,12 +217,25 @@ static bool look_up(struct tls_reporter *r, const struct tlsrpt_question *q)
     return true;
 }
 
+/* Of a tenant so many wait; what it asks beyond them is asked again later (tlsrpt_wishes.c). */
+static bool may_wait(const struct tls_reporter *r, const struct tlsrpt_question *q)
+{
+    const struct lookup *l;
+    size_t own = 0;
+    DL_FOREACH (r->lookups, l) {
+        if (strcmp(l->question.domain, q->domain) == 0)
+            return false;
+        own += strcmp(l->question.tenant, q->tenant) == 0;
+    }
+    return own < LOOKUPS_MAX;
+}
+
 static void on_question(struct inbox_item *item)
 {
     struct tlsrpt_question *q = OWNER_OF(item, struct tlsrpt_question, item);
     struct tls_reporter *r = q->context;
     struct lookup *l = NULL;
-    if (!r->closing && !look_up(r, q)) {
+    if (!r->closing && may_wait(r, q) && !look_up(r, q)) {
         l = xcalloc(1, sizeof(*l));
         l->question = *q;
         DL_APPEND(r->lookups, l);

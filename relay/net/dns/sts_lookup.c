@@ -75,6 +75,7 @@ static struct sts_lookup *make(struct resolver *r, const struct sts_lookup_query
     dns_name_lower(l->name);
     l->context = context;
     l->base.urgent = query->urgent;
+    l->base.patient = true;
     l->base.fresh = query->fresh;
     l->base.after_ms = query->after_ms;
     snprintf(l->base.tenant, sizeof(l->base.tenant), "%s", query->tenant);

@@ -114,6 +114,8 @@ void attempt_note_dialogue(struct attempt *p, const struct delivery *d, const ch
 void domain_policy_ask(struct attempt *p, bool doubt, void (*done)(void *context), void *context);
 /* It is of no use any more to who has asked. */
 void domain_policy_leave(struct attempt *p);
+/* There is no time to wait for the answer: as if it could not be fetched, unless it was known. */
+void domain_policy_give_up(struct attempt *p);
 /* What is said of this host by the policy of mail to `domain`, as far as that is known. `p`: NULL,
  * or the attempt that has asked for it. */
 void domain_policy_say(struct deliveries *home, const struct config_route *route,

@@ -19,7 +19,8 @@ static bool policy_domain(const struct config_route *route, const char *domain, 
         return false;
     if (route->host[0])
         return mta_sts_domain(span_of(route->host), name_r);
-    return span_copy(span_of(domain), name_r, DNS_NAME_MAX + 1 - strlen("_mta-sts."));
+    return domain[0] != '[' &&
+           span_copy(span_of(domain), name_r, DNS_NAME_MAX + 1 - strlen("_mta-sts."));
 }
 
 void domain_policy_leave(struct attempt *p)
@@ -27,6 +28,15 @@ void domain_policy_leave(struct attempt *p)
     sts_ask_cancel(p->domain.ask);
     sts_answer_fini(&p->domain.answer);
     p->domain = (struct attempt_policy){0};
+}
+
+void domain_policy_give_up(struct attempt *p)
+{
+    sts_ask_cancel(p->domain.ask);
+    p->domain.ask = NULL;
+    if (!p->domain.known)
+        p->domain.answer.result = TLS_RESULT_STS_POLICY_FETCH_ERROR;
+    p->domain.known = true;
 }
 
 static void on_answer(void *context, struct sts_answer *answer)

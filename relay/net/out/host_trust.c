@@ -64,6 +64,8 @@ static struct host_situation situation(const struct outbound *c, const struct er
                                .secure = e->hosts->secure,
                                .mode = c->without_dnssec ? DANE_MODE_OFF : e->route->dane,
                                .dane = c->dane ? c->dane->answer.state : DANE_PENDING};
+    if (c->unusable && s.dane == DANE_FOUND) /* by OpenSSL */
+        s.dane = DANE_UNUSABLE;
     domain_policy_say(c->home, e->route, e->domain, e->attempt, c->host_name, &s);
     return s;
 }
@@ -93,8 +95,6 @@ static struct host_policy policy_for(const struct outbound *c, const struct erra
     struct host_policy policy;
     if (host_policy_asks(&s) && s.dane == DANE_PENDING) /* nobody has asked on its way here */
         s.dane = DANE_FAILED;
-    if (c->unusable && s.dane == DANE_FOUND)
-        s.dane = DANE_UNUSABLE;
     host_policy_decide(&s, &policy);
     return policy;
 }
@@ -428,14 +428,19 @@ bool host_trust_timed_out(struct outbound *c)
     struct host_trust *t = c->dane;
     bool decides = c->delivery.want == DELIVERY_DEMAND;
     bool judges = c->delivery.want == DELIVERY_TLS && c->undecided;
-    if (!t || !t->lookup || !(decides || judges))
+    bool looks = t && t->lookup;
+    bool ours = looks || (c->attempt && c->attempt->domain.ask);
+    if (!ours || !(decides || judges || c->awaits))
         return false;
-    dane_lookup_cancel(t->lookup);
-    t->lookup = NULL;
+    if (looks && !judges)
+        t->answer.state = DANE_FAILED;
+    if (looks)
+        dane_lookup_cancel(t->lookup);
+    if (looks)
+        t->lookup = NULL;
+    domain_policy_give_up(c->attempt);
     if (judges)
         host_distrust(c, asked(c), c->misfit);
-    else
-        t->answer.state = DANE_FAILED;
     return true;
 }
 

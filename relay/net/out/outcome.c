@@ -178,6 +178,7 @@ static void tell_queue(const struct attempt *p)
 void attempt_end(struct attempt *p)
 {
     struct deliveries *home = p->home;
+    domain_policy_leave(p);
     if (p->recording > 0) {
         p->then = ATTEMPT_ENDS;
         return;
@@ -189,7 +190,6 @@ void attempt_end(struct attempt *p)
     dispatch_work_free(p->work);
     mail_free(p->mail);
     store_question_free(p->reading.answer);
-    domain_policy_leave(p);
     free(p->answers);
     free(p->own);
     free(p->suppressed);

@@ -203,9 +203,10 @@ static void on_found(struct sts *s, struct sts_entry *e)
     make_room(s);
 }
 
-static bool is_late(const struct sts_entry *e, const struct sts_ask *a)
+static bool is_late(struct sts_entry *e, const struct sts_ask *a)
 {
-    return clock_steady_ms() - e->begun_ms >= (a->urgent ? URGENT_MS : USUAL_MS);
+    int64_t since_ms = sts_discovery_joined(e, a->tenant, a->urgent);
+    return clock_steady_ms() - since_ms >= (a->urgent ? URGENT_MS : USUAL_MS);
 }
 
 /* Is there something to find out for it? */

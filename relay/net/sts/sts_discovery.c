@@ -25,7 +25,16 @@ enum {
     ADDRESSES_MS = 10 * 1000,
     TTL_LEAST_S = 5,
     TTL_MOST_S = 3600,
-    FAILED_S = 60 /* so long nobody asks again why there is none */
+    FAILED_S = 60,    /* so long nobody asks again why there is none */
+    WAITING_MAX = 200 /* policies of one tenant that wait to be fetched */
+};
+
+/* Who asks for it, and waits for a fetch. */
+struct claim {
+    char tenant[64];
+    bool urgent;
+    int64_t since_ms; /* the steady clock's */
+    struct lookup_turn *turn;
 };
 
 struct sts_discovery {
@@ -35,11 +44,14 @@ struct sts_discovery {
     struct settings *settings;
     struct mta_sts machine;
     struct sts_reason reason;
-    char tenant[64], domain[ADDRESS_DOMAIN_MAX + 1];
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    /* Who asked first; and another tenant, or class security, that must not wait behind all that
+     * the first one has asked for. */
+    struct claim claims[2];
+    size_t claim_count;
     bool past_caches; /* the next question */
     uint32_t ttl_s;
     struct sts_lookup *lookup;
-    struct lookup_turn *turn;
     char addresses[1024];
     struct fetch *fetch;
     struct buf raw;
@@ -50,6 +62,67 @@ struct sts_discovery {
 static void go_on(struct sts_discovery *d, enum mta_sts_next next);
 static void begin_fetches(struct sts *s);
 
+/* ---- turns to fetch ---- */
+
+static void end_turns(struct sts_discovery *d, bool begun)
+{
+    for (size_t i = 0; i < d->claim_count; i++) {
+        struct claim *c = &d->claims[i];
+        if (!c->turn || (!begun && lookup_turn_has_begun(c->turn)))
+            continue;
+        lookup_turns_end(d->sts->turns, c->turn);
+        c->turn = NULL;
+    }
+}
+
+static void wait_for_turn(struct sts_discovery *d, struct claim *c)
+{
+    c->turn = lookup_turns_wait(d->sts->turns, c->tenant, c->urgent,
+                                d->reason.aim == MTA_STS_TO_REFRESH ? 1 : 0, d);
+}
+
+static void add_claim(struct sts_discovery *d, const char *tenant, bool urgent)
+{
+    struct claim *c = &d->claims[d->claim_count++];
+    *c = (struct claim){.urgent = urgent, .since_ms = clock_steady_ms()};
+    snprintf(c->tenant, sizeof(c->tenant), "%s", tenant);
+}
+
+/* That counts for whoever asks so. */
+static const struct claim *claim_for(const struct sts_discovery *d, const char *tenant, bool urgent)
+{
+    for (size_t i = 0; i < d->claim_count; i++)
+        if (strcmp(d->claims[i].tenant, tenant) == 0 && d->claims[i].urgent >= urgent)
+            return &d->claims[i];
+    return NULL;
+}
+
+int64_t sts_discovery_joined(struct sts_entry *e, const char *tenant, bool urgent)
+{
+    struct sts_discovery *d = e->discovery;
+    const struct claim *own = claim_for(d, tenant, urgent);
+    if (own)
+        return own->since_ms;
+    if (d->claim_count == COUNT_OF(d->claims))
+        return d->claims[1].since_ms;
+    bool waits = d->claims[0].turn && !d->fetch;
+    add_claim(d, tenant, urgent);
+    if (waits)
+        wait_for_turn(d, &d->claims[1]);
+    begin_fetches(d->sts);
+    return d->claims[1].since_ms;
+}
+
+static bool may_wait(const struct sts_discovery *d)
+{
+    const struct sts_discovery *other;
+    size_t own = 0;
+    DL_FOREACH (d->sts->discoveries, other)
+        own += other->claims[0].turn && !other->fetch &&
+               strcmp(other->claims[0].tenant, d->claims[0].tenant) == 0;
+    return own < WAITING_MAX;
+}
+
 /* ---- the end ---- */
 
 static void free_discovery(struct sts_discovery *d)
@@ -58,7 +131,7 @@ static void free_discovery(struct sts_discovery *d)
     DL_DELETE(s->discoveries, d);
     if (d->reason.aim == MTA_STS_TO_REFRESH)
         s->refreshes--;
-    lookup_turns_end(s->turns, d->turn);
+    end_turns(d, true);
     mta_sts_fini(&d->machine);
     buf_fini(&d->raw);
     sts_terms_drop(d->terms);
@@ -214,8 +287,7 @@ static void on_fetched(void *context, const struct fetch_result *result)
                                               .body = result->answer,
                                               .why = ends[result->outcome].why};
     d->fetch = NULL;
-    lookup_turns_end(s->turns, d->turn);
-    d->turn = NULL;
+    end_turns(d, true);
     if (!d->entry) {
         free_discovery(d);
         return;
@@ -239,8 +311,11 @@ static void fetch(struct sts_discovery *d)
 static void begin_fetches(struct sts *s)
 {
     struct sts_discovery *d;
-    while (!s->closing && (d = lookup_turns_next(s->turns)))
-        fetch(d);
+    while (!s->closing && (d = lookup_turns_next(s->turns))) {
+        end_turns(d, false);
+        if (!d->fetch)
+            fetch(d);
+    }
 }
 
 /* As the fetcher takes them; those that DNS may not lead to are left out. */
@@ -270,15 +345,19 @@ static void on_addresses(void *context, const struct ip *ips, size_t count, bool
                                    : "host-not-found");
         return;
     }
-    d->turn = lookup_turns_wait(d->sts->turns, d->tenant, d->reason.urgent,
-                                d->reason.aim == MTA_STS_TO_REFRESH ? 1 : 0, d);
+    if (!may_wait(d)) {
+        unreachable(d, "too-many-wait");
+        return;
+    }
+    for (size_t i = 0; i < d->claim_count; i++)
+        wait_for_turn(d, &d->claims[i]);
     begin_fetches(d->sts);
 }
 
 static void look_up_host(struct sts_discovery *d)
 {
     const struct sts_lookup_query query = {.domain = d->domain,
-                                           .tenant = d->tenant,
+                                           .tenant = d->claims[0].tenant,
                                            .urgent = d->reason.urgent,
                                            .timeout_ms = ADDRESSES_MS};
     d->lookup = sts_lookup_addresses(d->sts->resolver, &query, on_addresses, d);
@@ -302,7 +381,7 @@ static void look_up_record(struct sts_discovery *d)
     int64_t left_ms = d->machine.begun_ms + MTA_STS_QUESTIONS_MS - d->machine.ask_at_ms;
     const struct sts_lookup_query query = {
         .domain = d->domain,
-        .tenant = d->tenant,
+        .tenant = d->claims[0].tenant,
         .urgent = d->reason.urgent,
         .after_ms = after_ms > 0 && after_ms < MTA_STS_QUESTIONS_MS ? (unsigned)after_ms : 0,
         .timeout_ms = left_ms > 0 && left_ms < MTA_STS_QUESTIONS_MS ? (unsigned)left_ms
@@ -336,8 +415,7 @@ void sts_discover(struct sts *s, struct sts_entry *e, const struct sts_reason *r
     d->settings = settings_hold(s->settings);
     d->reason = *reason;
     d->past_caches = reason->fresh;
-    snprintf(d->tenant, sizeof(d->tenant), "%s",
-             reason->tenant ? reason->tenant : sts_table_tenant(e));
+    add_claim(d, reason->tenant ? reason->tenant : sts_table_tenant(e), reason->urgent);
     snprintf(d->domain, sizeof(d->domain), "%s", e->domain);
     buf_init_peer(&d->raw, MTA_STS_BODY_MAX);
     DL_APPEND(s->discoveries, d);
@@ -346,6 +424,5 @@ void sts_discover(struct sts *s, struct sts_entry *e, const struct sts_reason *r
     pthread_mutex_lock(&s->table.mutex);
     e->discovery = d;
     pthread_mutex_unlock(&s->table.mutex);
-    e->begun_ms = clock_steady_ms();
     go_on(d, mta_sts_begin(&d->machine, &e->kept, reason->aim, clock_now_ms()));
 }

@@ -28,7 +28,7 @@ struct sts_entry {
     bool once;                       /* they count for who waits now, and are not kept */
     bool asked_for;                  /* lock: somebody has the service look at it */
     struct sts_discovery *discovery; /* under way; lock */
-    int64_t begun_ms, checked_ms;    /* the steady clock's; checked: past all caches */
+    int64_t checked_ms;              /* past all caches; the steady clock's */
     int64_t written_ms;              /* `kept.used_ms` in the store */
     struct sts_ask *asks;            /* who waits */
     unsigned weight;
@@ -122,6 +122,9 @@ struct sts_reason {
 
 /* Find out which policy it has; then `found` is called. One at a time for a domain. */
 void sts_discover(struct sts *s, struct sts_entry *e, const struct sts_reason *reason);
+/* While it is under way: another one asks for it, too, who is to wait no longer for it than if
+ * nobody else had. Since when it does so, by the steady clock. */
+int64_t sts_discovery_joined(struct sts_entry *e, const char *tenant, bool urgent);
 /* Nothing is found any more. */
 void sts_discovery_abandon(struct sts_entry *e);
 /* When the store has ended: those that it was to answer. */
