@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import dkim_passes, wait_for
+from conftest import dkim_passes, slack, wait_for
 
 OFFERS = ["PIPELINING", "ENHANCEDSTATUSCODES", "SIZE 100000000"]
 
@@ -183,7 +183,7 @@ def test_nobody_waits_while_nested_parts_are_converted(relay_factory, dns, recei
     assert leaf(email.message_from_bytes(server.messages[0])).get_payload(decode=True).decode().rstrip() == text.rstrip()
     assert dkim_passes(server.messages[0], dns)
     times.sort()
-    assert times[-1] < 0.4 and times[len(times) * 9 // 10] < 0.1, times[-9:]  # another program may take the processor
+    assert times[-1] < slack(0.4) and times[len(times) * 9 // 10] < slack(0.1), times[-9:]  # another program may take the processor
 
 
 def test_large_copies_are_given_up_when_the_relay_stops_or_the_server_goes_away(relay_factory, dns, receiver):

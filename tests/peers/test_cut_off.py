@@ -7,7 +7,7 @@ import time
 import pytest
 
 from apart import STREAMS, Sender, tenants
-from conftest import wait_for
+from conftest import slack, wait_for
 from receivers import Receiver
 
 
@@ -74,10 +74,10 @@ def test_others_mail_to_the_same_server_goes_on(relay_factory, dns, delivery_por
         for n in range(12):
             stream = ("news", "code")[n % 2]
             began = senders["bob"].send(f"bob{n}@shared.test", f"bob {n}", stream, "hello@bob.test")
-            wait_for(lambda: f"bob {n}" in server.subjects(), 12)
+            wait_for(lambda: f"bob {n}" in server.subjects(), 40)
             took.append(time.monotonic() - began)
             time.sleep(0.3)
-        assert sorted(took)[-2] < 1.5 and max(took) < 3, took
+        assert sorted(took)[-2] < slack(1.5) and max(took) < slack(3), took
     finally:
         over.set()
         thread.join()
