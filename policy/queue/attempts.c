@@ -174,7 +174,8 @@ void attempt_back(struct queue *q, struct attempt *a, int64_t now_ms)
 
 void attempt_behind(struct queue *q, struct attempt *a, int64_t now_ms)
 {
-    q->last_behind = (q->last_behind > q->last_message ? q->last_behind : q->last_message) + 1;
+    int64_t last = q->last_behind > q->last_message ? q->last_behind : q->last_message;
+    q->last_behind = last + (1 << 16); /* 1 ms, in which entries count it */
     give_back(q, a, true, now_ms);
 }
 

@@ -125,7 +125,7 @@ const char *domain_why(const struct queue *q, const struct domain *domain)
 
 int64_t line_arrival(const struct entry *e)
 {
-    return e->message + e->behind;
+    return e->message + ((int64_t)e->behind << 16);
 }
 
 /* Recipients of one message that break connections are not among those that do not. */

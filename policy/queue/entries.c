@@ -160,13 +160,13 @@ void entry_wait(struct queue *q, struct entry *e, int64_t due_ms)
     heap_push(&q->waiting, e);
 }
 
-/* So many messages have come after it. */
-static uint32_t others_since(const struct queue *q, const struct entry *e)
+/* So that it goes after that message: in ms, as ids are times (relay/store/message_ids.c). */
+static uint32_t ms_before(const struct entry *e, int64_t message)
 {
-    int64_t others = q->last_message - e->message;
-    if (others <= 0)
+    int64_t ms = (message - e->message + 0xffff) >> 16;
+    if (ms <= 0)
         return 0;
-    return others < UINT32_MAX ? (uint32_t)others : UINT32_MAX;
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
 
 /* One whose time is over when it comes due has a moment for its last try. */
@@ -191,7 +191,7 @@ static void stand(struct queue *q, struct entry *e, uint32_t behind)
 void entry_ready(struct queue *q, struct entry *e, int64_t due_ms)
 {
     last_chance(e, due_ms);
-    stand(q, e, e->suspect ? others_since(q, e) : 0);
+    stand(q, e, e->suspect ? ms_before(e, q->last_message) : 0);
 }
 
 void entry_ready_again(struct queue *q, struct entry *e, uint32_t behind)
@@ -201,8 +201,7 @@ void entry_ready_again(struct queue *q, struct entry *e, uint32_t behind)
 
 void entry_ready_behind(struct queue *q, struct entry *e)
 {
-    int64_t others = q->last_behind - e->message;
-    stand(q, e, others < UINT32_MAX ? (uint32_t)others : UINT32_MAX);
+    stand(q, e, ms_before(e, q->last_behind));
 }
 
 void entry_out(struct queue *q, struct entry *e)

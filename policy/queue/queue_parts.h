@@ -43,7 +43,7 @@ struct entry {
             uint32_t deadline_place; /* held, ready: in queue.deadlines */
             union {
                 uint32_t held_since; /* held: as queue.held_serial counts */
-                uint32_t behind;     /* ready: of a suspect, see line_arrival() */
+                uint32_t behind;     /* ready: in ms, see line_arrival() */
             };
         };
     };

@@ -602,14 +602,16 @@ static int64_t take_until(struct stage *s, struct so_far *told, unsigned taken)
     return s->now_ms - began_ms;
 }
 
-/* It greylists one sender, and does not say so: what it refuses of his is soon the message's own. */
-static void one_refused_sender_holds_up_no_others(void **state)
+/* It greylists one sender, and does not say so: what it refuses of his is soon the message's own; also when it came so long before
+ * the others' (messages are numbered in 1/65,536 ms). */
+static void one_refused_sender_holds_up(int64_t before_ms)
 {
     struct stage s;
     struct so_far told = {0};
-    (void)state;
     stage_begin(&s);
-    stage_add(&s, "bob", 2 * LETTERS);
+    stage_add(&s, "bob", LETTERS);
+    s.message += before_ms << 16;
+    stage_add(&s, "bob", LETTERS);
     /* of which the later ones rest for an eighth of the time that it has lasted */
     EXPECT(take_until(&s, &told, LETTERS) < 2 * LETTERS * REST_MS, "once others wait for one ask for each of his");
     for (unsigned wave = 1; wave <= 4; wave++) {
@@ -619,6 +621,14 @@ static void one_refused_sender_holds_up_no_others(void **state)
     }
     EXPECT(told.tries >= LETTERS && s.count == 0, "his have been tried, each by itself");
     queue_free(s.queue);
+}
+
+static void one_refused_sender_holds_up_no_others(void **state)
+{
+    (void)state;
+    one_refused_sender_holds_up(0);
+    one_refused_sender_holds_up(INT64_C(70) * 1000);
+    one_refused_sender_holds_up(INT64_C(24) * 3600 * 1000);
 }
 
 static int64_t tokens, filled_ms;

@@ -41,9 +41,10 @@ static void go_on(struct stage *s)
     }
 }
 
+/* Messages are numbered here as they came in ms: as in relay/store/message_ids.c. */
 static void add(struct stage *s, int64_t message, unsigned number, const char *domain)
 {
-    const struct queue_entry e = {.message = message,
+    const struct queue_entry e = {.message = message << 16,
                                   .number = number,
                                   .class = STREAM_NOTIFICATION,
                                   .tenant = "t",
@@ -90,7 +91,7 @@ static void begin(struct stage *s)
 static void expect(const struct stage *s, int64_t message, unsigned number, const char *label)
 {
     EXPECT(s->attempt, label);
-    EXPECT(s->attempt->message == message && s->attempt->count == 1 && s->attempt->numbers[0] == number, label);
+    EXPECT(s->attempt->message == message << 16 && s->attempt->count == 1 && s->attempt->numbers[0] == number, label);
 }
 
 static void what_broke_a_connection_goes_after_others(void **state)
@@ -113,6 +114,27 @@ static void what_broke_a_connection_goes_after_others(void **state)
     queue_free(s.queue);
 }
 
+/* However old it is. */
+static void what_is_old_goes_after_others_too(void **state)
+{
+    enum { MINUTE = 60 * 1000, DAY = 24 * 60 * MINUTE };
+    static const int64_t ages_ms[] = {70 * 1000, 10 * MINUTE, DAY, (int64_t)5 * DAY};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ages_ms); i++) {
+        struct stage s;
+        begin(&s);
+        add(&s, 1, 0, "d.test");
+        go_on(&s);
+        add(&s, 1 + ages_ms[i], 0, "d.test");
+        breaks(&s);
+        expect(&s, 1 + ages_ms[i], 0, "the one that came long after it");
+        goes_through(&s);
+        expect(&s, 1, 0, "and then it");
+        goes_through(&s);
+        queue_free(s.queue);
+    }
+}
+
 /* Of mail to the same place there is no end: what broke a connection goes after what was there, not after all that ever
  * comes; and the same again when it breaks the next one. */
 static void what_broke_a_connection_does_not_wait_without_end(void **state)
@@ -130,7 +152,7 @@ static void what_broke_a_connection_does_not_wait_without_end(void **state)
             breaks(&s);
             for (size_t i = 0; i < standing; i++) {
                 add(&s, ++message, 0, "d.test"); /* one more for each that goes */
-                EXPECT(s.attempt && s.attempt->message != 1, "what was there goes first");
+                EXPECT(s.attempt && s.attempt->message != 1 << 16, "what was there goes first");
                 goes_through(&s);
             }
             for (size_t i = 0; round > 0 && i < standing; i++) /* what came meanwhile was there this time */
@@ -247,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_broke_a_connection_goes_after_others),
+        cmocka_unit_test(what_is_old_goes_after_others_too),
         cmocka_unit_test(what_broke_a_connection_does_not_wait_without_end),
         cmocka_unit_test(what_comes_back_untried_keeps_its_place),
         cmocka_unit_test(what_broke_a_connection_goes_after_other_domains),
