@@ -41,7 +41,7 @@ bool address_has_urgent(struct address *a);
 bool address_waiter_came_before(const void *a, const void *b);
 /* There may be room: it is offered to who is next. */
 void address_call_next(struct address_book *book, struct address *a);
-/* It waits there for just that already. */
+/* It waits there for that already, and stands no worse than it would anew. */
 bool address_keeps_place(const struct address *a, const struct address_waiter *w,
                          const struct address_question *ask);
 /* One that waits nowhere. */

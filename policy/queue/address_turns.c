@@ -150,10 +150,20 @@ struct address_waiter *address_book_next_called(struct address_book *book)
     return w;
 }
 
+/* Its tenant goes there no sooner than the one that waits. */
+static bool stands_no_better(const struct address *a, const struct address_waiter *w,
+                             uint64_t tenant)
+{
+    const struct fair *f = &a->waiters[w->urgent];
+    return fair_used(f, address_who(tenant)) >= fair_used(f, address_who(w->tenant)) &&
+           goes_first(a, w->urgent, tenant) <= goes_first(a, w->urgent, w->tenant);
+}
+
 bool address_keeps_place(const struct address *a, const struct address_waiter *w,
                          const struct address_question *ask)
 {
-    return w->state == ADDRESS_WAIT_LISTED && w->address == a && w->urgent == ask->urgent;
+    return w->state == ADDRESS_WAIT_LISTED && w->address == a && w->urgent == ask->urgent &&
+           (w->tenant == ask->tenant || stands_no_better(a, w, ask->tenant));
 }
 
 void address_wait(struct address_book *book, struct address *a, struct address_waiter *w,
