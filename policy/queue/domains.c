@@ -309,8 +309,10 @@ static void change_state(struct queue *q, struct domain *domain, enum domain_sta
         lane_drop(q, old);
     }
     DL_FOREACH (domain->lines, line)
-        if (!line->late && line->ready.count > 0)
+        if (!line->late && line->ready.count > 0) {
+            line_finds_turn(line);
             stand(q, line);
+        }
 }
 
 static size_t bytes_of(const struct domain *domain)
