@@ -338,6 +338,36 @@ static void who_waits_is_called_in_order_and_urgent_ones_first(void **state)
     assert_int_equal(book.all.count, 0);
 }
 
+static int take_of(struct party *p, uint64_t tenant)
+{
+    const struct address_question ask = {.candidates = all, .count = 1, .limit = 3, .urgent = true, .tenant = tenant};
+    size_t index = 99;
+    int64_t again_ms = 0;
+    return address_book_take(&book, &ask, p->holds, &p->waiter, &index, &again_ms, 0) ? (int)index : -1;
+}
+
+/* One tenant has two places, another one: before both goes who has none, also where it takes over from one that waits. */
+static void who_takes_over_may_stand_better(void **state)
+{
+    struct party p[5] = {0};
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(take_of(&p[i], i < 2 ? 1 : 2), 0);
+    assert_int_equal(take_of(&p[3], 1), -1);
+    assert_int_equal(take_of(&p[4], 2), -1);
+    uint64_t since = p[4].waiter.since;
+    assert_int_equal(take_of(&p[4], 1), -1); /* it goes no sooner: the place is kept */
+    assert_true(p[4].waiter.since == since && p[4].waiter.tenant == 2);
+    assert_int_equal(take_of(&p[3], 3), -1);
+    assert_true(p[3].waiter.tenant == 3);
+    address_book_release(&book, held(&p[0], 1), 0);
+    assert_ptr_equal(address_book_next_called(&book), &p[3].waiter);
+    address_book_leave(&book, &p[3].waiter);
+    address_book_leave(&book, &p[4].waiter);
+    for (size_t i = 1; i < 3; i++)
+        address_book_release(&book, held(&p[i], 1), 0);
+}
+
 static void a_part_is_kept_for_what_is_urgent(void **state)
 {
     struct party p[10] = {0};
@@ -524,6 +554,7 @@ int main(void)
         TEST(one_on_which_others_work_does_not_rest),
         TEST(who_stalls_rests_until_a_message_goes_through),
         TEST(who_waits_is_called_in_order_and_urgent_ones_first),
+        TEST(who_takes_over_may_stand_better),
         TEST(a_part_is_kept_for_what_is_urgent),
         TEST(what_refuses_some_bears_the_others),
         TEST(what_it_bears_is_asked_anew_by_a_person),
