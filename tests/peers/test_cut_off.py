@@ -83,6 +83,7 @@ def test_others_mail_to_the_same_server_goes_on(relay_factory, dns, delivery_por
         thread.join()
         server.stop()
     rests = [e["reply"] for e in relay.json("events", "--kind", "destination_rests", "--limit", "1000")]
+    rests = [why for why in rests if "connection refused" not in why]  # since the server has ended
     assert all("mail of tenant eve only: " in why for why in rests), rests
 
 

@@ -272,9 +272,11 @@ def test_as_a_service_it_gives_up_the_one_capability_it_has(release, relay_facto
     relay.config.write_text(relay.config.read_text().replace(f"127.0.0.1:{relay.submissions}", "127.0.0.1:986"))
     relay.submissions = 986
     program = tmp_path / "sealpost"
-    for name in ("sealpost", "sealpost-fetcher"):
-        (tmp_path / name).write_bytes((pathlib.Path(release).parent / name).read_bytes())
-        (tmp_path / name).chmod(0o755)
+    beside = pathlib.Path(release).parent
+    fetcher = beside / "sealpost-fetcher"
+    for path in (beside / "sealpost", fetcher if fetcher.exists() else beside.parent / "libexec/sealpost/sealpost-fetcher"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        (tmp_path / path.name).chmod(0o755)
     wrapper = tmp_path / "serve"
     wrapper.write_text("#!/bin/sh\nexec setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps=-all,+net_bind_service "
                        f"--ambient-caps=-all,+net_bind_service --no-new-privs {program} \"$@\"\n")

@@ -609,7 +609,7 @@ def test_a_stream_may_have_a_limit_of_its_own(throttled):
     relay.command("quota", "reset", "bob@dest.test")
     with relay.client() as client:
         assert submit(client, "bob@dest.test", "chat")[0] == 250
-    assert 'stream "chat" { class = "notification"  on_limit = "pace"  unsubscribe = "none"  every = 60  burst = 2  per_day = 20  ' \
+    assert 'stream "chat" { class = "notification"  on_limit = "pace"  tls = "may"  unsubscribe = "none"  every = 60  burst = 2  per_day = 20  ' \
         'hold = 0  color = "#1a5fb4" }' in relay.command("config", "show")
 
 

@@ -142,7 +142,7 @@ def test_a_stream_has_its_own_patience(relay_factory, dns):
     relay.wait_kind(id, "expired", 40)
     assert 1 <= relay.kinds(id).count("deferred") <= 4
     shown = relay.command("config", "show")
-    assert 'stream "quick" { class = "digest"  on_limit = "pace"  unsubscribe = "none"  color = "#1a5fb4"  expires = 4  retry = {1, 2} }' in shown
+    assert 'stream "quick" { class = "digest"  on_limit = "pace"  tls = "may"  unsubscribe = "none"  color = "#1a5fb4"  expires = 4  retry = {1, 2} }' in shown
 
 
 # ---- suppression ----
