@@ -233,6 +233,7 @@ static bool start(struct entry *e)
     struct dns_cache *a = e->owner;
     if (!e->turn && !a->silent) {
         e->turn = lookup_turns_wait(a->turns, a->asker, false, 0, e);
+        e->started_ms = clock_steady_ms();
         go_on_soon(a);
     }
     return e->turn != NULL;
@@ -282,6 +283,14 @@ static void on_soon(uv_timer_t *timer)
 }
 
 /* What has taken too long has failed; what nobody has refreshed is forgotten. */
+/* What is asked for all has waited in vain for so long, too: whoever has much to ask would have
+ * ever more that waits, and that nobody needs by the time it is asked. */
+static bool is_over(const struct entry *e, int64_t now_ms)
+{
+    bool counts = e->lookup || (e->turn && !e->owner->single);
+    return counts && now_ms - e->started_ms > TIMEOUT_MS;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct dns_cache *a = timer->data;
@@ -289,8 +298,9 @@ static void on_tick(uv_timer_t *timer)
     struct entry *next;
     int64_t now_ms = clock_steady_ms();
     HASH_ITER (hh, a->entries, e, next) {
-        if (e->lookup && now_ms - e->started_ms > TIMEOUT_MS) {
-            note_heard(a, false);
+        if (is_over(e, now_ms)) {
+            if (e->lookup) /* else nobody has been asked */
+                note_heard(a, false);
             fail(e);
         } else if (!e->turn && now_ms > e->expires_ms + REMEMBERED_MS) {
             free_entry(e);
