@@ -197,7 +197,7 @@ void connection_is_stuck(struct queue *q, struct connection *c)
         c->holder->answering -= c->answering;
         c->answering = false;
         d->manner = MANNER_SILENT;
-        domain_falls_behind(q, c->attempt->line->domain);
+        line_falls_behind(q, c->attempt->line);
     }
     rate_limit_was_asked(q, c);
     destination_touch(q, d);

@@ -6,9 +6,10 @@
  * goes by turns with the others, and none waits for ever.
  *
  * A host may stall over the mail of one domain and answer for the others, and whoever has a domain
- * can name any host in its MX. So a domain whose mail has kept a connection busy for long goes
- * behind what comes in the next day, until one of its own is answered in time; and one that was not
- * answered there yet behind what comes in the next ten minutes, or a hundred turns.
+ * can name any host in its MX. So a line whose mail keeps a connection busy for long goes behind
+ * what comes in the next day, until one of its own is answered in time, or taken late; other
+ * tenants' mail to that domain does not. A domain that was not answered there yet goes behind what
+ * comes in the next ten minutes, or a hundred turns.
  */
 #include "queue_moves.h"
 
@@ -28,7 +29,7 @@ void line_finds_turn(struct line *line)
 {
     const struct domain *domain = line->domain;
     int64_t at = later(line->head_arrival, line->had_at);
-    line->turn_at = later(domain_is_good(domain) ? at : at + unknown, domain->behind);
+    line->turn_at = later(domain_is_good(domain) ? at : at + unknown, line->behind);
 }
 
 void line_has_turn(struct queue *q, struct line *line)
@@ -48,30 +49,34 @@ bool line_turn_before(const struct line *l, const struct line *m)
                                               : l->head_number < m->head_number;
 }
 
-bool domain_is_behind(const struct domain *domain)
+bool line_is_behind(const struct line *line)
 {
-    return domain->behind != 0;
+    return line->behind != 0;
+}
+
+static void find_turn(struct line *line)
+{
+    line_finds_turn(line);
+    if (line->turn.party)
+        class_turns_moved(&line->turn);
+    if (line->lane_turn.party)
+        class_turns_moved(&line->lane_turn);
 }
 
 void domain_finds_turn(struct domain *domain)
 {
-    for (struct line *line = domain->lines; line; line = line->next) {
-        line_finds_turn(line);
-        if (line->turn.party)
-            class_turns_moved(&line->turn);
-        if (line->lane_turn.party)
-            class_turns_moved(&line->lane_turn);
-    }
+    for (struct line *line = domain->lines; line; line = line->next)
+        find_turn(line);
 }
 
-void domain_falls_behind(const struct queue *q, struct domain *domain)
+void line_falls_behind(const struct queue *q, struct line *line)
 {
-    domain->behind = q->last_message + behind;
-    domain_finds_turn(domain);
+    line->behind = q->last_message + behind;
+    find_turn(line);
 }
 
-void domain_keeps_up(struct domain *domain)
+void line_keeps_up(struct line *line)
 {
-    domain->behind = 0;
-    domain_finds_turn(domain);
+    line->behind = 0;
+    find_turn(line);
 }

@@ -124,7 +124,7 @@ static void hurry_at_addresses(struct queue *q, int64_t now_ms)
 struct holder {
     const struct queue *queue;
     const struct tenant *tenant;
-    const struct domain *domain;
+    const struct line *line;
     const struct destination *destination;
 };
 
@@ -135,8 +135,7 @@ static bool is_of_less(const struct line *line, const void *context)
     const struct holder *h = context;
     const struct destination *d = h->destination;
     if (line->tenant == h->tenant)
-        return domain_is_behind(h->domain) && !domain_is_behind(line->domain) &&
-               domain_is_good(line->domain);
+        return line_is_behind(h->line) && !line_is_behind(line) && domain_is_good(line->domain);
     return (place_held(d, line->tenant) <= place_held(d, h->tenant) ||
             capacity_held(h->queue, line->tenant) <= capacity_held(h->queue, h->tenant));
 }
@@ -150,8 +149,7 @@ static int64_t hurry_in(struct queue *q, struct destination *in, struct destinat
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         left += d->turns.count[i];
     for (struct connection *c = in->connections; c && left > 0; c = c->next_of) {
-        const struct holder holder = {q, c->holder, c->attempt ? c->attempt->line->domain : NULL,
-                                      in};
+        const struct holder holder = {q, c->holder, c->attempt ? c->attempt->line : NULL, in};
         const struct line_question question = {is_of_less, &holder, LOOK_HURRY, now_ms};
         left -= c->hurried && c->hurried_ms + IN_VAIN_MS > now_ms;
         if (c->state != CONNECTION_BUSY || c->hurried || !c->holder || left == 0)

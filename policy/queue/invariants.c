@@ -98,7 +98,7 @@ static void check_line(const struct line *l, struct sums *sums)
     CHECK((l->settle.party != NULL) == (due && settles));
     CHECK((l->lane_turn.party != NULL) == (due && leads));
     CHECK(!l->held || (leads && lane_sets_aside(l) && !l->turn.party));
-    CHECK(!l->lane_turn.party || (l->turn_at >= l->head_arrival && l->turn_at >= d->behind));
+    CHECK(!l->lane_turn.party || (l->turn_at >= l->head_arrival && l->turn_at >= l->behind));
     CHECK(l->counted == (leads ? l->ready.count : 0));
     check_heap(&l->ready);
     sums->ready += l->ready.count;

@@ -268,8 +268,9 @@ static void server_answers(struct queue *q, struct connection *c, int64_t now_ms
         lane_answers(c->lane, c);
         domain_answered(q, c->attempt->line->domain, c->lane);
     }
-    if (!c->stuck && domain_is_behind(c->attempt->line->domain))
-        domain_keeps_up(c->attempt->line->domain);
+    bool taken = c->at_mail == MAIL_SAID || c->at_mail == MAIL_TAKEN;
+    if ((taken || !c->stuck) && line_is_behind(c->attempt->line))
+        line_keeps_up(c->attempt->line);
     connection_uncarry(q, c, now_ms);
     c->messages++;
     connection_has_worked(q, c);

@@ -94,6 +94,7 @@ struct line {
     unsigned head_number;
     int64_t had_at;             /* last_message when it last had a turn; 0: it had none */
     uint64_t had;               /* the same, as queue.serial counts */
+    int64_t behind;             /* it goes after what comes by then; 0: it keeps up */
     int64_t turn_at;            /* where it goes among its tenant's: domain_turns.c */
     struct fair_item settle;    /* queue.settle */
     struct turn_item turn;      /* destination->turns */
@@ -119,7 +120,6 @@ struct domain {
     int64_t asked_ms; /* of a lookup: when it began */
     struct lane *lane;
     struct domain *next_of_lane, *prev_of_lane; /* lane->domains */
-    int64_t behind;     /* it goes after so many messages: domain_turns.c; 0: it keeps up */
     uint64_t good_lane; /* the id of the lane where the last message was answered; 0: it broke */
     struct fair_item lookup; /* queue.lookup[] */
     uint64_t since;          /* waits for a lookup */

@@ -39,10 +39,10 @@ void domain_finds_turn(struct domain *domain);
 void line_has_turn(struct queue *q, struct line *line);
 /* Of one tenant's class. */
 bool line_turn_before(const struct line *l, const struct line *m);
-/* Its mail has kept a connection busy for long, and none has been answered in time since. */
-bool domain_is_behind(const struct domain *domain);
-void domain_falls_behind(const struct queue *q, struct domain *domain);
-/* A message to it was answered in time. */
-void domain_keeps_up(struct domain *domain);
+/* Its mail has kept a connection busy for long, and none has been taken or answered since. */
+bool line_is_behind(const struct line *line);
+void line_falls_behind(const struct queue *q, struct line *line);
+/* A message of it was answered in time, or taken. */
+void line_keeps_up(struct line *line);
 
 #endif

@@ -125,6 +125,50 @@ static void domains_go_by_turns(void **state)
     stage_free(s);
 }
 
+/* A large message takes long. */
+static void what_is_taken_late_is_not_behind(void **state)
+{
+    enum { MANY = 30 };
+    static const struct stage_domain domains[] = {{.name = "*", .hosts = {"mx.late.test"}, .limit = 1}, {0}};
+    static const struct stage_server late[] = {
+        {.host = "mx.late.test", .slow_domain = "large.test", .slow_ms = 15 * SECOND, .message_ms = 50}, {0}};
+    (void)state;
+    struct stage *s = stage_new(&settings, domains, late);
+    int64_t last = 1;
+    stage_add(s, last, "bob", "many.test", STREAM_DIGEST);
+    stage_add(s, ++last, "bob", "large.test", STREAM_DIGEST);
+    stage_add(s, ++last, "bob", "large.test", STREAM_DIGEST);
+    stage_run(s, 10 * SECOND);
+    for (unsigned i = 0; i < MANY; i++)
+        stage_add(s, ++last, "bob", "many.test", STREAM_DIGEST);
+    (void)stage_run_until(s, 1, last, 2 * MINUTE);
+    EXPECT(s->order_of[3] > 0 && s->order_of[3] < MANY / 2, "the next one has its turn");
+    stage_free(s);
+}
+
+/* What one tenant's mail meets there is no reason for another's to wait. */
+static void a_stall_puts_no_other_tenants_mail_behind(void **state)
+{
+    enum { NEW = 20 };
+    static const struct stage_domain domains[] = {{.name = "*", .hosts = {"mx.shared.test"}, .limit = 2}, {0}};
+    (void)state;
+    char name[40];
+    struct stage *s = stage_new(&settings, domains, servers);
+    int64_t last = 1;
+    stage_add(s, last, "bob", "honest.test", STREAM_DIGEST);
+    stage_run(s, SECOND);
+    stage_add(s, ++last, "eve", "evil.test", STREAM_DIGEST);
+    stage_run(s, 15 * SECOND);
+    stage_add(s, ++last, "bob", "evil.test", STREAM_DIGEST);
+    for (unsigned i = 0; i < NEW; i++) {
+        snprintf(name, sizeof(name), "new%u.test", i);
+        stage_add(s, ++last, "bob", name, STREAM_DIGEST);
+    }
+    stage_run(s, MINUTE);
+    EXPECT(s->order_of[3] > 0 && s->order_of[3] < NEW / 2, "his goes by its arrival");
+    stage_free(s);
+}
+
 /* However many new domains there are all the time: one for which more waits has its turn. */
 static void new_domains_pass_over_none(void **state)
 {
@@ -153,6 +197,8 @@ int main(void)
         cmocka_unit_test(mail_to_good_domains_goes_before_what_stalls),
         cmocka_unit_test(a_stall_over_one_domain_has_no_host_avoided),
         cmocka_unit_test(domains_go_by_turns),
+        cmocka_unit_test(what_is_taken_late_is_not_behind),
+        cmocka_unit_test(a_stall_puts_no_other_tenants_mail_behind),
         cmocka_unit_test(new_domains_pass_over_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
