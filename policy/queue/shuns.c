@@ -138,7 +138,7 @@ void lane_shun(struct queue *q, struct lane *lane, const struct tenant *tenant, 
         lane_puts_back(q, lane); /* it may spare others than before */
     own->spares_good = spares_good;
     bar(q, own, tenant, now_ms);
-    if (spares_good || !d->provider)
+    if (spares_good || !tenant || !d->provider)
         return;
     struct shun *all = need(q, d, tenant->id, NULL, now_ms);
     if (is_of_all(d, all))
