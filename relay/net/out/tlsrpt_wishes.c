@@ -51,6 +51,7 @@ struct tlsrpt_wishes *tlsrpt_wishes_new(struct inbox *inbox, void (*asked)(struc
 static void forget(struct tlsrpt_wishes *w, struct wish *one)
 {
     struct tenant *t = one->tenant;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
     HASH_DEL(w->all, one);
     free(one);
     if (--t->count > 0)
