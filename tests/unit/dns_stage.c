@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { QUESTIONS_MAX = 1024, NAME_ROOM = 300, MOMENT_NS = 20 * 1000000, TURNS_LEAST = 10 };
+enum { QUESTIONS_MAX = 1024, NAME_ROOM = 300, MOMENT_NS = 60 * 1000000, TURNS_LEAST = 1000 };
 
 struct dns_queries {
     bool fresh;
