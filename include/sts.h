@@ -62,8 +62,9 @@ enum sts_wish {
 struct sts_ask;
 /* Takes what `answer` holds. */
 typedef void sts_on_answer(void *context, struct sts_answer *answer);
-/* `done` is called once, on the worker's loop and never from inside; 10 seconds after the first
- * question about the domain for class security, after 60 for others, as if the fetch had failed. */
+/* `done` is called once, on the worker's loop and never from inside; 10 seconds after the tenant's
+ * first question about the domain for class security, after 60 for others, as if the fetch had
+ * failed. */
 struct sts_ask *sts_ask(struct sts *s, struct worker *w, const struct sts_query *query,
                         enum sts_wish wish, sts_on_answer *done, void *context);
 void sts_ask_cancel(struct sts_ask *ask); /* NULL does nothing */

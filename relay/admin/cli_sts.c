@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cli_sts.c - The commands sts show, refresh and forget. */
-#include "cli.h"
+#include "cli_pages.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,29 +13,6 @@ static const struct cli_column columns[] = {
     {"ID", "id", CLI_TEXT},         {"FETCHED", "fetched", CLI_AGO},
     {"UNTIL", "expires", CLI_TIME}, {"USED", "last_used", CLI_AGO},
     {"ERROR", "error", CLI_TEXT},   {"NEXT TRY", "next_try", CLI_IN}};
-
-static int list_all(struct cli *cli)
-{
-    struct cli_table table = {.cli = cli, .columns = columns, .count = COUNT_OF(columns)};
-    json_t *request = cli_request("sts.show", NULL);
-    bool more = true;
-    int code = CLI_OK;
-    while (code == CLI_OK && more) {
-        json_t *answer = NULL;
-        code = cli_ask(cli, json_incref(request), &answer);
-        json_t *after = json_object_get(answer, "after");
-        more = after != NULL;
-        if (code == CLI_OK)
-            cli_table_add(&table, json_object_get(answer, "rows"));
-        if (more)
-            json_object_set(request, "after", after);
-        json_decref(answer);
-    }
-    json_decref(request);
-    if (code == CLI_OK)
-        cli_table_end(&table);
-    return code;
-}
 
 /* ---- one domain ---- */
 
@@ -106,7 +83,7 @@ int cli_sts_show(struct cli *cli)
 {
     json_t *answer = NULL;
     if (cli->argument_count == 0)
-        return list_all(cli);
+        return cli_print_pages(cli, cli_request("sts.show", NULL), columns, COUNT_OF(columns));
     int code = ask_domain(cli, &answer);
     if (code != CLI_OK)
         return code;

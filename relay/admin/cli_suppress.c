@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cli_suppress.c - The commands suppress list, add, remove, import and export. Files contain times
  * in ISO 8601. */
-#include "cli.h"
+#include "cli_pages.h"
 
 #include "clock.h"
 #include "table_file.h"
@@ -22,32 +22,6 @@ static json_t *filtered(const struct cli *cli, const char *verb, const char *add
                        cli_option(cli, "stream", 0), "reason", cli_option(cli, "reason", 0), NULL);
 }
 
-/* All that match, page by page. */
-typedef void on_rows(void *context, json_t *rows);
-static int each_page(struct cli *cli, json_t *request, on_rows *rows, void *context)
-{
-    int code = CLI_OK;
-    bool more = true;
-    while (code == CLI_OK && more) {
-        json_t *answer = NULL;
-        code = cli_ask(cli, json_incref(request), &answer);
-        json_t *after = json_object_get(answer, "after");
-        more = after != NULL;
-        if (code == CLI_OK)
-            rows(context, json_object_get(answer, "rows"));
-        if (more)
-            json_object_set(request, "after", after);
-        json_decref(answer);
-    }
-    json_decref(request);
-    return code;
-}
-
-static void add_rows(void *context, json_t *rows)
-{
-    cli_table_add(context, rows);
-}
-
 int cli_suppress_list(struct cli *cli)
 {
     static const struct cli_column columns[] = {
@@ -55,12 +29,8 @@ int cli_suppress_list(struct cli *cli)
         {"STREAM", "stream", CLI_TEXT},   {"REASON", "reason", CLI_TEXT},
         {"SINCE", "created", CLI_TIME},   {"UNTIL", "expires", CLI_TIME},
         {"SOURCE", "source", CLI_TEXT}};
-    struct cli_table table = {.cli = cli, .columns = columns, .count = COUNT_OF(columns)};
-    int code = each_page(cli, filtered(cli, "suppress.list", cli_option(cli, "address", 0)),
-                         add_rows, &table);
-    if (code == CLI_OK)
-        cli_table_end(&table);
-    return code;
+    return cli_print_pages(cli, filtered(cli, "suppress.list", cli_option(cli, "address", 0)),
+                           columns, COUNT_OF(columns));
 }
 
 static void say_added(const struct cli *cli, json_t *answer)
@@ -159,7 +129,7 @@ int cli_suppress_export(struct cli *cli)
         return cli_usage(cli, "--format is csv or json");
     if (json)
         e.all = json_array();
-    int code = each_page(cli, filtered(cli, "suppress.list", NULL), export_rows, &e);
+    int code = cli_each_page(cli, filtered(cli, "suppress.list", NULL), export_rows, &e);
     if (code == CLI_OK && e.all)
         cli_print_json(e.all);
     json_decref(e.all);

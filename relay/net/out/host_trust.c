@@ -432,12 +432,11 @@ bool host_trust_timed_out(struct outbound *c)
     bool ours = looks || (c->attempt && c->attempt->domain.ask);
     if (!ours || !(decides || judges || c->awaits))
         return false;
-    if (looks && !judges)
-        t->answer.state = DANE_FAILED;
-    if (looks)
+    if (looks) {
         dane_lookup_cancel(t->lookup);
-    if (looks)
         t->lookup = NULL;
+        t->answer.state = judges ? t->answer.state : DANE_FAILED;
+    }
     domain_policy_give_up(c->attempt);
     if (judges)
         host_distrust(c, asked(c), c->misfit);

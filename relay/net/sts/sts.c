@@ -4,8 +4,9 @@
  * Happy path: ask - to the service's thread - discovery - found - back to the asker's loop.
  *
  * Failure modes:
- * - a policy host is slow: who waits goes on without a policy, at a time that is counted from the
- *   first question about the domain; what is found later counts for the next
+ * - a policy host is slow: who waits goes on without a policy, at a time that is counted from his
+ *   tenant's first question about the domain (sts_discovery_joined()); what is found later counts
+ *   for the next
  * - a tenant asks for more than is looked into at once: its own domains wait for each other
  *   (lookup_turns.h), and for their memory it loses its own (sts_table.c)
  * - the relay ends: nobody is answered any more
@@ -26,7 +27,7 @@ enum {
     TICK_MS = 250,
     UPKEEP_TICKS = 40,     /* so many ticks from one upkeep to the next */
     CHECKED_MS = 5 * 1000, /* what was looked at past all caches is not looked at again */
-    URGENT_MS = 10 * 1000, /* who waits for it, from the first question on */
+    URGENT_MS = 10 * 1000, /* who waits for it, from the first question of his tenant on */
     USUAL_MS = 60 * 1000   /* the same of others */
 };
 
@@ -317,7 +318,9 @@ static void on_forget(struct inbox_item *item)
     struct sts *s = n->sts;
     struct sts_entry *e = sts_table_find(&s->table, n->domain);
     if (e) {
+        pthread_mutex_lock(&s->table.mutex);
         sts_discovery_abandon(e);
+        pthread_mutex_unlock(&s->table.mutex);
         answer_all(e);
         pthread_mutex_lock(&s->table.mutex);
         sts_table_drop(e);
