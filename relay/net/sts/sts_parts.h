@@ -125,7 +125,7 @@ void sts_discover(struct sts *s, struct sts_entry *e, const struct sts_reason *r
 /* While it is under way: another one asks for it, too, who is to wait no longer for it than if
  * nobody else had. Since when it does so, by the steady clock. */
 int64_t sts_discovery_joined(struct sts_entry *e, const char *tenant, bool urgent);
-/* Nothing is found any more. The table is locked by the caller. */
+/* Nothing is found any more. The caller has locked the table, or nobody else has it any more. */
 void sts_discovery_abandon(struct sts_entry *e);
 /* When the store has ended: those that it was to answer. */
 void sts_discoveries_free(struct sts *s);
