@@ -197,7 +197,7 @@ static void by_authorities(struct tls *t, const struct tls_terms *terms)
  * would judge by the authorities, and so it begins anew. */
 static void by_dane(struct tls *t, struct tls_context *context, const struct tls_terms *terms)
 {
-    switch (tls_dane_set(t->ssl, terms->dane, &t->err)) {
+    switch (tls_dane_set(t->ssl, terms->dane, &t->zone_names, &t->err)) {
     case TLS_DANE_SET:
         t->by = TLS_BY_DANE;
         break;

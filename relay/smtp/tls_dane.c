@@ -70,21 +70,23 @@ static bool is_cheap(const struct dane_record *r, struct tls_names *names)
     return cheap;
 }
 
-static int add_bounded(SSL *ssl, const struct dane_record *r, struct tls *t, size_t *whole)
+static int add_bounded(SSL *ssl, const struct dane_record *r, struct tls_names *names,
+                       size_t *whole)
 {
-    if (is_whole(r) && ((*whole)++ >= WHOLE_MAX || !is_cheap(r, &t->zone_names)))
+    if (is_whole(r) && ((*whole)++ >= WHOLE_MAX || !is_cheap(r, names)))
         return 0;
     return add(ssl, r);
 }
 
-enum tls_dane tls_dane_set(SSL *ssl, const struct dane *dane, struct err *err)
+enum tls_dane tls_dane_set(SSL *ssl, const struct dane *dane, struct tls_names *names,
+                           struct err *err)
 {
     size_t usable = 0;
     size_t whole = 0;
     ERR_clear_error();
     bool ok = set_names(ssl, dane);
     for (size_t i = 0; ok && i < dane->count; i++) {
-        int said = add_bounded(ssl, &dane->records[i], SSL_get_app_data(ssl), &whole);
+        int said = add_bounded(ssl, &dane->records[i], names, &whole);
         ok = said >= 0;
         usable += said > 0 ? 1 : 0;
     }

@@ -17,8 +17,10 @@ enum tls_dane {
     TLS_DANE_FAILED    /* something else than the records: the err says what */
 };
 
-/* Before the handshake of a client. The names and records are copied. */
-MUST_CHECK enum tls_dane tls_dane_set(struct ssl_st *ssl, const struct dane *dane, struct err *err);
+/* Before the handshake of a client. The names and records are copied. `names` gains what the
+ * certificates of the records hold. */
+MUST_CHECK enum tls_dane tls_dane_set(struct ssl_st *ssl, const struct dane *dane,
+                                      struct tls_names *names, struct err *err);
 
 /* The record that the server's certificate was verified by, in this handshake. */
 bool tls_dane_matched(struct ssl_st *ssl, struct tls_match *match_r);

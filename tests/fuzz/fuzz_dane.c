@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct tls_context *context;
     struct dane_record records[DANE_RECORDS_MAX];
     struct dane dane = {.names = {"mx.test", "d.test"}, .name_count = 2, .records = records};
+    struct tls_names names = {0};
     struct err err = {0};
     if (!context)
         CHECK(tls_client_context(NULL, &context, &err));
@@ -22,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     SSL_CTX *ctx = tls_context_hold(context);
     SSL *ssl = SSL_new(ctx);
     CHECK(ssl != NULL);
-    CHECK(tls_dane_set(ssl, &dane, &err) != TLS_DANE_FAILED);
+    CHECK(tls_dane_set(ssl, &dane, &names, &err) != TLS_DANE_FAILED);
     SSL_free(ssl);
     SSL_CTX_free(ctx);
     return 0;
