@@ -107,6 +107,11 @@ def memory_kb(pids):
     return total
 
 
+def descriptors(pids):
+    """How many they have open: connections among them."""
+    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+
+
 class Peak(threading.Thread):
     """The most memory that a relay's processes have, looked at once a second."""
 
