@@ -34,4 +34,7 @@ int opener_open(const struct opener *o, const char *path);
  * 0, or an errno: ENOENT when there is none. */
 int opener_match(const struct opener *o, const char *pattern, struct buf *names_r);
 
+/* What such an errno means to people. */
+const char *opener_why(int error);
+
 #endif

@@ -14,9 +14,8 @@
 MUST_CHECK bool server_run(const char *config_path, struct err *err);
 
 /* Would the relay start with these settings? What is wrong is added to the report. Certificates are
- * read, and whatever else the config file names is looked for; nothing is bound. `expires_s_r`:
- * when the first certificate does. */
-void server_check(const struct config *config, struct config_report *report, int64_t *expires_s_r);
+ * read, and whatever else the config file names is looked for; nothing is bound. */
+void server_check(const struct config *config, struct config_report *report);
 
 /* One message that the sink took; borrowed during the call. */
 struct server_sunk {

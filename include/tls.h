@@ -35,8 +35,12 @@ MUST_CHECK bool tls_server_context(const struct tls_certificate *certificates,
                                    struct tls_context **context_r, struct err *err);
 /* New connections get the certificates of `with`, which is taken. From any thread. */
 void tls_server_renew(struct tls_context *context, struct tls_context *with);
-/* When the first of a context's certificates expires, in seconds since 1970. */
-int64_t tls_expiry(struct tls_context *context);
+/* Which of a context's certificates expires first, and when. */
+struct tls_expiry {
+    int64_t expires_s; /* since 1970 */
+    char file[1024];
+};
+struct tls_expiry tls_expiry(struct tls_context *context);
 /* New keys for session tickets, of all contexts; those sealed with the keys before last are good no
  * more. From any thread, and once before the first connection. */
 void tls_rotate_tickets(void);

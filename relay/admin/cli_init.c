@@ -4,7 +4,6 @@
 #include "cli.h"
 
 #include "base64.h"
-#include "clock.h"
 #include "key.h"
 #include "sandbox.h"
 #include "scram.h"
@@ -325,19 +324,9 @@ static int show_report(const struct cli *cli, const struct config_report *report
 int cli_config_check(struct cli *cli)
 {
     struct config_report report;
-    int64_t expires_s = INT64_MAX;
     config_report_init(&report);
     if (config_read_all(cli->config_path, NULL, &cli->config, &report))
-        server_check(cli->config, &report, &expires_s);
-    int64_t left_days = (expires_s - clock_now_ms() / 1000) / (24 * 3600);
-    if (left_days < 30) {
-        char text[80];
-        snprintf(text, sizeof(text),
-                 left_days < 0 ? "a certificate has expired"
-                               : "a certificate expires in %lld days: renew it",
-                 (long long)left_days);
-        config_report_add(&report, false, text);
-    }
+        server_check(cli->config, &report);
     int code = show_report(cli, &report);
     config_report_fini(&report);
     return code;

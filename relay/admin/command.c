@@ -319,7 +319,7 @@ static int unknown_command(int argc, char **argv)
     struct err err = {0};
     if (strcmp(argv[0], "-c") == 0)
         err_set(&err, ERR_USAGE, "-c needs a file");
-    else if (best[0])
+    else if (best[0] && !(argc == 1 && follow[0]))
         err_set(&err, ERR_USAGE, "unknown command \"%s\", did you mean \"%s\"?", given, best);
     else if (follow[0])
         err_set(&err, ERR_USAGE, "%.40s is followed by one of: %.150s", argv[0], follow);

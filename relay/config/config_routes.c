@@ -20,7 +20,7 @@ static void read_password(struct config_reading *r, cfg_t *section, struct confi
 {
     int fd = opener_open(r->opener, route->password_file);
     FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
-    const char *why = f ? "is empty" : strerror(errno);
+    const char *why = f ? "is empty" : opener_why(errno);
     bool ok = f && fgets(route->password, sizeof(route->password), f);
     struct stat about;
     if (f && fstat(fd, &about) == 0 && (about.st_mode & S_IRWXO) != 0)

@@ -36,7 +36,7 @@ static const char *read_bytes(const struct opener *opener, const char *path, str
     ssize_t got = 0;
     int fd = opener_open(opener, path);
     if (fd < 0)
-        return strerror(errno);
+        return opener_why(errno);
     do {
         char *to = buf_reserve(bytes, 4096);
         got = to ? read(fd, to, 4096) : 0;
@@ -186,7 +186,7 @@ static void take_matches(struct scan *s, struct source *f, const char *pattern)
         keep_pattern(s->text, full);
     bool none = error == ENOENT && strpbrk(pattern, "*?[");
     snprintf(what, sizeof(what), "include \"%.200s\": %s", pattern,
-             none ? "no file matches" : strerror(error));
+             none ? "no file matches" : opener_why(error));
     if (error)
         s->tell(s->context, f->path, f->number, what, !none);
     s->whole = s->whole && (!error || none);

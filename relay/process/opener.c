@@ -227,7 +227,7 @@ static int ask(const struct opener *o, struct question *q, struct buf *names, in
     size_t len = offsetof(struct question, name) + strlen(q->name) + 1;
     q->serial = ++serial;
     if (send(o->fd, q, len, MSG_NOSIGNAL) != (ssize_t)len)
-        return errno;
+        return errno == ECONNRESET ? EPIPE : errno;
     return take(o, q->serial, names, file_r);
 }
 
@@ -266,4 +266,10 @@ int opener_match(const struct opener *o, const char *pattern, struct buf *names_
             return ask(o, &q, names_r, &file);
     }
     return match(pattern, names_r);
+}
+
+const char *opener_why(int error)
+{
+    return error == EPIPE ? "the process that opens it for the relay has ended: restart the relay"
+                          : strerror(error);
 }

@@ -146,14 +146,17 @@ static SSL_CTX *new_server_ctx(void)
 /* ---- certificates ---- */
 
 /* The last one added to `ctx`. */
-static void note_expiry(struct served *c, SSL_CTX *ctx)
+static void note_expiry(struct served *c, SSL_CTX *ctx, const char *file)
 {
     struct tm tm = {0};
     const X509 *x = SSL_CTX_get0_certificate(ctx);
-    if (x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1) {
-        int64_t expires_s = timegm(&tm);
-        c->expires_s = c->expires_s == 0 || expires_s < c->expires_s ? expires_s : c->expires_s;
-    }
+    if (!x || ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) != 1)
+        return;
+    int64_t expires_s = timegm(&tm);
+    if (c->expiry.file[0] && expires_s >= c->expiry.expires_s)
+        return;
+    c->expiry.expires_s = expires_s;
+    snprintf(c->expiry.file, sizeof(c->expiry.file), "%s", file);
 }
 
 static bool name_fits(const char *pattern, const char *name)
@@ -213,7 +216,7 @@ bool tls_server_context(const struct tls_certificate *certificates, const struct
     for (size_t i = 0; ok && i < count; i++) {
         SSL_CTX *ctx = place_for(&c->now, certificates[i].server);
         ok = tls_pem_use(ctx, &certificates[i], &pems[i], err);
-        note_expiry(&c->now, ctx);
+        note_expiry(&c->now, ctx, certificates[i].file);
     }
     SSL_CTX_set_tlsext_servername_callback(c->now.ctx, on_server_name);
     SSL_CTX_set_tlsext_servername_arg(c->now.ctx, c);
@@ -245,12 +248,12 @@ SSL_CTX *tls_context_hold(struct tls_context *context)
     return ctx;
 }
 
-int64_t tls_expiry(struct tls_context *context)
+struct tls_expiry tls_expiry(struct tls_context *context)
 {
     pthread_mutex_lock(&context->mutex);
-    int64_t expires_s = context->now.expires_s;
+    struct tls_expiry expiry = context->now.expiry;
     pthread_mutex_unlock(&context->mutex);
-    return expires_s;
+    return expiry;
 }
 
 bool tls_certificate_digest(const char *certificate, char *hex_r, struct err *err)

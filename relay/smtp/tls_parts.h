@@ -17,7 +17,7 @@ struct tls_context {
             SSL_CTX *ctx;
         } * named; /* for who asks for these names */
         size_t named_count;
-        int64_t expires_s;
+        struct tls_expiry expiry; /* of the first that does */
     } now;
 };
 

@@ -6,6 +6,7 @@
 
 #include "db.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <string.h>
 
@@ -14,12 +15,19 @@ static sqlite3_stmt *stmt(struct rows *s)
     return (sqlite3_stmt *)s;
 }
 
+/* As SQLite says of some of its files when they cannot grow. */
+static bool is_out_of_room(struct database *db)
+{
+    return sqlite3_system_errno(db->handle) == ENOSPC;
+}
+
 bool rows_fault(struct database *db, struct err *err, const char *doing)
 {
     int code = db->handle ? sqlite3_errcode(db->handle) : SQLITE_NOMEM;
     const char *why = db->handle ? sqlite3_errmsg(db->handle) : "no memory";
-    return code == SQLITE_FULL ? err_set(err, ERR_FULL, "%s: the disk is full", doing)
-                               : err_set(err, ERR_STORE, "%s: %s", doing, why);
+    bool full = code == SQLITE_FULL || (code == SQLITE_IOERR && is_out_of_room(db));
+    return full ? err_set(err, ERR_FULL, "%s: the disk is full", doing)
+                : err_set(err, ERR_STORE, "%s: %s", doing, why);
 }
 
 bool rows_is_refused(const struct database *db)

@@ -21,7 +21,9 @@ bool state_lock_take(const char *state_dir, int *fd_r, struct err *err)
     snprintf(path, sizeof(path), "%s/lock", state_dir);
     *fd_r = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*fd_r < 0)
-        return err_set(err, ERR_SYSTEM, "state directory %s is not writable for user %u: %s",
+        return err_set(err, ERR_SYSTEM,
+                       "state directory %s is not writable for user %u: %s; it belongs to the "
+                       "relay's account (chown)",
                        state_dir, (unsigned)geteuid(), strerror(errno));
     if (flock(*fd_r, LOCK_EX | LOCK_NB) == 0)
         return true;

@@ -279,3 +279,12 @@ def test_the_hook_gives_a_renewed_pair_to_a_relay_that_was_never_root(tmp_path, 
     for path, mode in ((to, 0o750), (to / "fullchain.pem", 0o640), (to / "privkey.pem", 0o640)):
         assert path.stat().st_mode & 0o777 == mode and path.stat().st_gid == group
     assert len(list(to.iterdir())) == 2
+
+
+def test_when_what_opens_files_has_ended_people_are_told_what_to_do(foreign, tmp_path):
+    pair(tmp_path, "main", "rsa")
+    relay = foreign(tmp_path / "main.crt", tmp_path / "main.key")
+    for child in pathlib.Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+    said = subprocess.run([relay.program, "-c", relay.config, "reload"], capture_output=True, text=True)
+    assert said.returncode != 0 and "restart the relay" in said.stderr, said.stderr

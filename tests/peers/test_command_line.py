@@ -34,6 +34,7 @@ def run(*arguments, **options):
     ("sned-test a@b", 'unknown command "sned-test", did you mean "send-test"?'),
     ("config chekc", 'did you mean "config check"?'),
     ("queue", "queue is followed by one of: list, show"),
+    ("sts", "sts is followed by one of: show, refresh, forget"),
     ("frobnicate", 'unknown command "frobnicate": see \'sealpost --help\''),
     ("\x1b[2J", "unknown command"),
     ("queue list --limti 3", "unknown option --limti; did you mean \"limit\"?"),

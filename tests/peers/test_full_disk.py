@@ -117,3 +117,10 @@ def test_not_a_byte_is_left(club):
     wait_for(lambda: alerts(club), 30)
     wait_for(lambda: answer(club, SMALL)[0] == 250, 30)
     assert not club.json("status")["paused"]
+
+
+def test_a_start_on_a_full_disk_says_so(club):
+    club.stop()
+    fill(club, 0)
+    done = subprocess.run([club.program, "-c", club.config, "serve"], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "the disk is full" in done.stderr, done.stderr

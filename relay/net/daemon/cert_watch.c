@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_MS = 2 * 1000, AGAIN_MS = 60 * 1000, WARN_DAYS = 30 };
+enum { TICK_MS = 2 * 1000, AGAIN_MS = 60 * 1000 };
 static const int64_t rotate_ms = (int64_t)6 * 3600 * 1000;
 static const int64_t day_ms = (int64_t)24 * 3600 * 1000;
 
@@ -34,14 +34,9 @@ struct cert_watch {
 
 static void warn_of_expiry(struct cert_watch *c, int64_t now_ms)
 {
-    char text[160];
-    int64_t left_days = (tls_expiry(c->settings->server) - now_ms / 1000) / (24 * 3600);
-    if (left_days >= WARN_DAYS)
+    char text[1200];
+    if (!certificates_expire(c->settings->server, now_ms / 1000, text, sizeof(text)))
         return;
-    snprintf(text, sizeof(text),
-             left_days < 0 ? "a certificate has expired"
-                           : "a certificate expires in %lld days: renew it",
-             (long long)left_days);
     log_event(LOG_WARN, "certificate_expires", "what", text);
     incidents_add(c->incidents, ALERT_CERTIFICATE, "tls", text);
 }

@@ -6,18 +6,20 @@
 #include "secret.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { PEM_MAX = 1024 * 1024 };
+enum { PEM_MAX = 1024 * 1024, SOON_DAYS = 30 };
 
 static bool fault(struct err *err, const char *path, bool opened)
 {
     bool denied = errno == EACCES || errno == EPERM;
     return err_set(err, ERR_TLS, "%s %s: %s%s", opened ? "reading" : "opening",
-                   path[0] ? path : "\"\"", strerror(errno),
+                   path[0] ? path : "\"\"", opener_why(errno),
                    denied ? "; see sealpost(1) for who must be able to read it at a reload" : "");
 }
 
@@ -89,6 +91,26 @@ bool certificates_load(const struct config *config, const struct opener *opener,
     free(texts);
     free(pems);
     return ok;
+}
+
+bool certificates_expire(struct tls_context *context, int64_t now_s, char *text_r, size_t size)
+{
+    const struct tls_expiry expiry = tls_expiry(context);
+    int64_t left_days = (expiry.expires_s - now_s) / (24 * 3600);
+    struct tm tm = {0};
+    char day[16] = "";
+    time_t at = (time_t)expiry.expires_s;
+    if (left_days >= SOON_DAYS)
+        return false;
+    if (gmtime_r(&at, &tm))
+        strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+    if (expiry.expires_s <= now_s)
+        snprintf(text_r, size, "the certificate in %s has expired on %s: renew it", expiry.file,
+                 day);
+    else
+        snprintf(text_r, size, "the certificate in %s expires in %lld days, on %s: renew it",
+                 expiry.file, (long long)left_days, day);
+    return true;
 }
 
 static uint64_t add_mark(uint64_t mark, const struct opener *opener, const char *path)

@@ -10,6 +10,8 @@
  * wrong with it. */
 MUST_CHECK bool certificates_load(const struct config *config, const struct opener *opener,
                                   struct tls_context **context_r, struct err *err);
+/* Does one of them expire soon, or has? `text_r` says which, when, and what to do. */
+bool certificates_expire(struct tls_context *context, int64_t now_s, char *text_r, size_t size);
 /* A number that changes when one of the files does. */
 uint64_t certificates_mark(const struct config *config, const struct opener *opener);
 

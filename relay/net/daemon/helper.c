@@ -169,7 +169,8 @@ bool helper_run(int fd, enum helper_program program, const char *argument, int f
         return err_set(err, ERR_SYSTEM, "making a socket for a program: %s", strerror(errno));
     const int given[DESCRIPTORS] = {ends[1], file};
     bool ok = pass_files(fd, &part, 1, given, file >= 0 ? DESCRIPTORS : 1) ||
-              err_set(err, ERR_SYSTEM, "asking the helper: %s", strerror(errno));
+              err_set(err, ERR_SYSTEM, "asking the helper: %s",
+                      errno == EPIPE ? "it has ended: restart the relay" : strerror(errno));
     close(ends[1]);
     if (ok)
         *stream_r = ends[0];

@@ -4,6 +4,7 @@
 #include "preflight.h"
 
 #include "certificates.h"
+#include "clock.h"
 #include "database.h"
 #include "fetcher.h"
 #include "keyring.h"
@@ -183,15 +184,17 @@ static void check_keys_closed(const struct config *c, struct config_report *repo
     }
 }
 
-void server_check(const struct config *config, struct config_report *report, int64_t *expires_s_r)
+void server_check(const struct config *config, struct config_report *report)
 {
     static bool (*const checks[])(const struct config *, struct err *) = {
         check_authorities, preflight_anchor, preflight_command, preflight_fetcher,
         preflight_key,     preflight_state,  check_links};
     struct tls_context *server = NULL;
     struct err err = {0};
+    char soon[1200];
     if (certificates_load(config, NULL, &server, &err)) {
-        *expires_s_r = tls_expiry(server);
+        if (certificates_expire(server, clock_now_ms() / 1000, soon, sizeof(soon)))
+            config_report_add(report, false, soon);
         check_keys_closed(config, report);
     } else {
         config_report_add(report, true, err.text);
