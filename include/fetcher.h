@@ -13,10 +13,26 @@
  * there. `path_r` holds at least `size` bytes. */
 MUST_CHECK bool fetcher_find(char *path_r, size_t size, struct err *err);
 
-/* Start it: while there is one thread only, after privileges are given up and before the relay is
- * shut in. Of the environment it has what says where authorities are. It ends when `fd_r` is
- * closed. */
-MUST_CHECK bool fetcher_start(int *fd_r, struct err *err);
+/* Become it: in a process of its own that has given up privileges. `program` is the file, open, so
+ * that after an upgrade it is still the one that was built with the relay; `socket` is all that it
+ * has besides, and of the environment what says where authorities are. */
+_Noreturn void fetcher_become(int program, const char *path, int socket);
+
+/* The relay's end. What it does is on the thread of its loop. */
+struct fetcher;
+
+/* Have a process begin that becomes it, and ends when `socket_r` is closed. */
+typedef bool fetcher_on_start(void *context, int *socket_r, struct err *err);
+
+/* Started now, and whenever it has ended: at once, and with longer and longer waits while it goes
+ * on ending (up to five minutes); both are in the log. False: it cannot be started now. Free with
+ * fetcher_close(), and fetcher_free() after the loop has ended. */
+MUST_CHECK bool fetcher_new(uv_loop_t *loop, fetcher_on_start *start, void *context,
+                            struct fetcher **fetcher_r, struct err *err);
+void fetcher_close(struct fetcher *f);
+void fetcher_free(struct fetcher *f); /* NULL is allowed */
+/* For its orders; -1: it is not there just now. */
+int fetcher_socket(const struct fetcher *f);
 
 struct fetch;
 
@@ -33,8 +49,9 @@ typedef void fetch_on_done(void *context, const struct fetch_result *result);
 
 /* On the thread of `loop`. The memory of `body` moves along. `done` is called once, and never from
  * inside. */
-struct fetch *fetch_start(uv_loop_t *loop, int fetcher, const struct fetch_order *order,
-                          struct buf *body, fetch_on_done *done, void *context);
+struct fetch *fetch_start(uv_loop_t *loop, const struct fetcher *fetcher,
+                          const struct fetch_order *order, struct buf *body, fetch_on_done *done,
+                          void *context);
 /* End it early; `done` is still called. */
 void fetch_kill(struct fetch *f);
 

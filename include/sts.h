@@ -22,6 +22,8 @@ struct sts_terms {
     struct mta_sts_policy policy;
 };
 
+struct fetcher;
+
 struct sts_answer {
     struct sts_terms *terms; /* held; NULL: no policy counts */
     enum tls_result result;  /* why there is none although there should be; or NONE */
@@ -30,9 +32,9 @@ struct sts_answer {
 /* Lets go of what it holds; an answer without terms is allowed. */
 void sts_answer_fini(struct sts_answer *answer);
 
-/* On the main loop. Policies are read from the state directory. `fetcher`: its socket (fetcher.h);
- * the store is borrowed. */
-MUST_CHECK bool sts_new(uv_loop_t *loop, struct settings *settings, int fetcher,
+/* On the main loop. Policies are read from the state directory. The fetcher (fetcher.h) and the
+ * store are borrowed. */
+MUST_CHECK bool sts_new(uv_loop_t *loop, struct settings *settings, const struct fetcher *fetcher,
                         struct store *store, struct sts **sts_r, struct err *err);
 void sts_change_settings(struct sts *s, struct settings *settings);
 /* When no shard asks any more. The loop must run once more. */

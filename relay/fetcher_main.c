@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* fetcher_main.c - The program sealpost-fetcher. The relay starts it with a socket as descriptor 3;
- * nobody else does. It is a
- * program of its own so that the relay, whose commands start often, need not load libcurl, and so
- * that nothing of the relay's memory is here. */
+ * nobody else does. It is a program of its own so that the relay, whose commands start often, need
+ * not load libcurl, and so that nothing of the relay's memory is here. */
 #include "fetch_serve.h"
 #include "log.h"
 #include "sandbox.h"
@@ -10,6 +9,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,6 +27,7 @@ int main(void)
         fprintf(stderr, "sealpost-fetcher: this program is run by 'sealpost serve' only\n");
         return 2;
     }
+    prctl(PR_SET_NAME, "sealpost-fetcher", 0, 0, 0); /* run by a descriptor it has none */
     sandbox_begin();
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (getenv(names[i]))

@@ -121,15 +121,30 @@ def test_what_no_server_should_say_is_told_and_nothing_is_followed(relay_factory
     assert scheme == "http" or all(not head.startswith(b"POST") for head, _ in server.requests)
 
 
-def processes_of(relay):
-    return {(pathlib.Path("/proc") / child / "comm").read_text().strip(): int(child)
-            for child in pathlib.Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children").read_text().split()}
+def children_of(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def name_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def fetchers_of(relay):
+    """Children of the helper."""
+    return [child for helper in children_of(relay.process.pid) for child in children_of(helper) if name_of(child) == "sealpost-fetche"]
+
+
+def fetcher_of(relay):
+    return wait_for(lambda: fetchers_of(relay), 30)[0]
 
 
 def test_it_has_nothing_but_a_socket(relay_factory, host):
     """By the release: its filter, no right, one descriptor of the relay's, an empty environment, no path on its command line."""
     relay = alerting(relay_factory, f"http://127.0.0.1:{host(OK).port}/secret")
-    pid = processes_of(relay)["sealpost-fetche"]
+    pid = fetcher_of(relay)
     wait_for(lambda: "Seccomp:\t2" in pathlib.Path(f"/proc/{pid}/status").read_text())
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     assert "NoNewPrivs:\t1" in status and re.search(r"CapEff:\t0+\n", status)
@@ -139,14 +154,36 @@ def test_it_has_nothing_but_a_socket(relay_factory, host):
     assert pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().count(b"\0") == 1
 
 
+@pytest.mark.memory
+def test_it_is_started_again_when_it_has_ended(relay_factory, host):
+    """Killed, and killed again: at once, then after a while; an alert that comes to nobody meanwhile is told later."""
+    server = host(OK)
+    relay = alerting(relay_factory, f"http://127.0.0.1:{server.port}/")
+    wait_for(lambda: server.requests, 30)
+    for times in (1, 2, 3):
+        before = fetcher_of(relay)
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda: relay.log().count("fetcher_started") == times, 30)
+        assert fetcher_of(relay) != before
+        told = len(server.requests)
+        relay.command("suppress", "add", f"x{times}@dest.test")
+        wait_for(lambda: len(server.requests) > told, 30)
+    ends = [line for line in relay.log().splitlines() if "fetcher_ended" in line]
+    assert ["at once" in line for line in ends] == [True, False, False], ends
+
+
 def test_without_it_mail_goes_on_and_the_alert_is_tried_again(relay_factory, host, dns, sink_factory):
+    """Nor can it be started: whoever would is gone, too."""
     dns.mail("dest.test", "mx.dest.test=127.0.0.1")
     sink = sink_factory()
     relay = relay_factory(f'alert {{ on = {{"admin"}} interval = 1 webhook = "http://127.0.0.1:{host(OK).port}/" }}').start()
-    os.kill(processes_of(relay)["sealpost-fetche"], 9)
+    fetcher = fetcher_of(relay)
+    helper = next(child for child in children_of(relay.process.pid) if fetcher in children_of(child))
+    for pid in (helper, fetcher):
+        os.kill(pid, signal.SIGKILL)
     relay.command("suppress", "add", "x@dest.test")
     wait_for(lambda: "alert_failed" in relay.log(), 30)
-    assert "asking the fetcher: Broken pipe" in relay.log()
+    assert "the fetcher has ended" in relay.log() and "asking the helper: Broken pipe" in relay.log()
     relay.send("bob@dest.test")
     sink.wait(1, 30)
 

@@ -6,18 +6,23 @@
 
 #include "config.h"
 #include "err.h"
+#include "fetcher.h"
 #include "opener.h"
 
 struct companions {
     struct opener *opener;
-    int helper, fetcher; /* their sockets; -1: not there */
-    int landlock;        /* its version here, 0: the kernel has none */
+    int helper; /* its socket; -1: not there */
+    struct fetcher *fetcher;
+    int landlock; /* its version here, 0: the kernel has none */
 };
 
-/* Start them, and shut this process in; while there is one thread only. */
-MUST_CHECK bool companions_start(struct companions *p, const struct config *config,
+/* Start them, and shut this process in; while there is one thread only. `loop`: the main one, which
+ * starts the fetcher again when it has ended. */
+MUST_CHECK bool companions_start(struct companions *p, uv_loop_t *loop, const struct config *config,
                                  struct err *err);
-/* They end. Also after a start that failed. */
+/* What they have of the loop is closed; nobody asks any more. */
+void companions_close(struct companions *p);
+/* They end; after the loop. Also after a start that failed. */
 void companions_stop(struct companions *p);
 
 #endif

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* helper.c - Receives one datagram for each program to run, with a socket attached that becomes its
- * standard input and error output. No shell is involved, and all arguments are the relay's.
+ * standard input and error output, or the fetcher's only descriptor. No shell is involved, and all
+ * arguments are the relay's.
  *
  * _Fork() is used because libuv's handlers of fork() close and reopen descriptors by numbers that
  * have been reused here.
  */
 #include "helper.h"
 
+#include "fetcher.h"
 #include "passing.h"
 
 #include <errno.h>
@@ -29,6 +31,12 @@ enum { REQUEST_MAX = 1100, LIFE_S = 30, KEY_MAX = 64 * 1024 };
 enum { STREAM, FILE_OF_KEY, DESCRIPTORS = PASSING_MAX };
 
 /* ---- in the helper ---- */
+
+/* What it may run. */
+struct programs {
+    struct helper_programs names;
+    int fetcher; /* its file */
+};
 
 /* What the file holds, to be read as often as the program likes: a file that was opened for us
  * cannot be opened again. Of a pair of files (K*.key, K*.private) that would be half. */
@@ -99,7 +107,7 @@ static void close_given(const int given[DESCRIPTORS])
 
 /* One request: which program, its argument ended by a zero, the socket, perhaps a file. False when
  * the relay is gone. */
-static bool serve_one(const char *command, int fd)
+static bool serve_one(const struct programs *programs, int fd)
 {
     char request[REQUEST_MAX] = {0};
     const struct iovec part = {request, sizeof(request) - 1};
@@ -111,7 +119,9 @@ static bool serve_one(const char *command, int fd)
     pid_t pid = _Fork();
     if (pid == 0) {
         signal(SIGCHLD, SIG_DFL);
-        attend(command, request, given);
+        if (request[0] == HELPER_FETCHER)
+            fetcher_become(programs->fetcher, programs->names.fetcher, given[STREAM]);
+        attend(programs->names.command, request, given);
     }
     close_given(given);
     return true;
@@ -125,29 +135,30 @@ static int keep_only(int fd)
     return 3;
 }
 
-static _Noreturn void be_helper(const char *command, int fd)
+static _Noreturn void be_helper(const struct helper_programs *names, int fd)
 {
     fd = keep_only(fd);
+    const struct programs programs = {*names, open(names->fetcher, O_PATH | O_CLOEXEC)};
     signal(SIGTERM, SIG_IGN); /* it ends with the relay, which may still need it */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); /* nobody waits for those who attend, or for what programs leave */
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    while (serve_one(command, fd))
+    while (serve_one(&programs, fd))
         ;
     _exit(0);
 }
 
 /* ---- in the relay ---- */
 
-bool helper_start(const char *command, int *fd_r, struct err *err)
+bool helper_start(const struct helper_programs *programs, int *fd_r, struct err *err)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return err_set(err, ERR_SYSTEM, "making the helper's socket: %s", strerror(errno));
     pid_t pid = _Fork();
     if (pid == 0)
-        be_helper(command, ends[1]);
+        be_helper(programs, ends[1]);
     close(ends[1]);
     *fd_r = ends[0];
     if (pid > 0)
@@ -157,15 +168,12 @@ bool helper_start(const char *command, int *fd_r, struct err *err)
     return err_set(err, ERR_SYSTEM, "making the helper: %s", strerror(errno));
 }
 
-bool helper_run(int fd, enum helper_program program, const char *argument, int file, int *stream_r,
-                struct err *err)
+/* One end of a socket of this type goes along with the request, the other one is the caller's. */
+static bool ask(int fd, struct span request, int type, int file, int *end_r, struct err *err)
 {
     int ends[2];
-    char request[REQUEST_MAX];
-    int len = snprintf(request, sizeof(request), "%c%s", (char)program, argument);
-    const struct iovec part = {request, (size_t)len + 1};
-    if (part.iov_len > REQUEST_MAX - 1 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    const struct iovec part = {(void *)(uintptr_t)request.ptr, request.len};
+    if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0)
         return err_set(err, ERR_SYSTEM, "making a socket for a program: %s", strerror(errno));
     const int given[DESCRIPTORS] = {ends[1], file};
     bool ok = pass_files(fd, &part, 1, given, file >= 0 ? DESCRIPTORS : 1) ||
@@ -173,8 +181,24 @@ bool helper_run(int fd, enum helper_program program, const char *argument, int f
                       errno == EPIPE ? "it has ended: restart the relay" : strerror(errno));
     close(ends[1]);
     if (ok)
-        *stream_r = ends[0];
+        *end_r = ends[0];
     else
         close(ends[0]);
     return ok;
+}
+
+bool helper_run(int fd, enum helper_program program, const char *argument, int file, int *stream_r,
+                struct err *err)
+{
+    char request[REQUEST_MAX];
+    int len = snprintf(request, sizeof(request), "%c%s", (char)program, argument);
+    if (len + 1 > REQUEST_MAX - 1)
+        return err_set(err, ERR_SYSTEM, "asking the helper: the argument is too long");
+    return ask(fd, (struct span){request, (size_t)len + 1}, SOCK_STREAM, file, stream_r, err);
+}
+
+bool helper_run_fetcher(int fd, int *socket_r, struct err *err)
+{
+    static const char request[] = {HELPER_FETCHER, '\0'};
+    return ask(fd, (struct span){request, sizeof(request)}, SOCK_SEQPACKET, -1, socket_r, err);
 }

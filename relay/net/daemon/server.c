@@ -185,6 +185,7 @@ static void close_main(struct server *e)
         alerter_close(e->alerter);
     if (e->tls_reporter)
         tls_reporter_close(e->tls_reporter);
+    companions_close(&e->companions);
     dispatch_stop(e->dispatch);
     uv_close((uv_handle_t *)&e->log_timer, NULL);
     uv_close((uv_handle_t *)&e->terminate, NULL);
@@ -329,7 +330,7 @@ static bool begin(struct server *e, const char *path, struct err *err)
         return false;
     descriptors_limit(&e->descriptors, e->settings->config);
     return check_sandbox(config, err) && listener_bind_all(config, e->sockets, err) &&
-           companions_start(&e->companions, e->settings->config, err);
+           companions_start(&e->companions, &e->loop, e->settings->config, err);
 }
 
 /* The store, and what begins with that which it knows. */
@@ -428,15 +429,13 @@ static void log_started(const struct server *e)
 /* False when not all that has happened is recorded. */
 static bool end(struct server *e)
 {
-    bool recorded = true;
     for (size_t i = 0; i < e->shard_count; i++)
         shard_join(&e->shards[i]);
     signing_threads_free(e->common.deliveries.signing_threads);
     CHECK(uv_loop_close(&e->loop) == 0);
     page_stop(e->page);
     deadline_forget_store();
-    if (e->common.store)
-        recorded = store_stop(e->common.store);
+    bool recorded = !e->common.store || store_stop(e->common.store);
     dispatch_free(e->dispatch);
     rotator_free(e->rotator);
     alerter_free(e->alerter);
@@ -463,7 +462,7 @@ static bool end(struct server *e)
 
 bool server_run(const char *config_path, struct err *err)
 {
-    struct server e = {.companions = {.helper = -1, .fetcher = -1}};
+    struct server e = {.companions = {.helper = -1}};
     memory_limit_keep_blocks();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); /* as process 1 of a container we inherit others' children */

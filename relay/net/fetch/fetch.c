@@ -68,35 +68,42 @@ void fetch_kill(struct fetch *f)
     exchange_kill(f->exchange);
 }
 
-/* The stream's end, or -1 and errno. */
-static int give_order(int fetcher, const struct fetch_order *order)
+/* The stream's end, or -1 and why. */
+static int give_order(const struct fetcher *fetcher, const struct fetch_order *order,
+                      struct fetch *f)
 {
     int ends[2];
     const struct iovec part = {(void *)(uintptr_t)order, sizeof(*order)};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    int socket = fetcher_socket(fetcher);
+    if (socket < 0) {
+        snprintf(f->fault, sizeof(f->fault), "the fetcher has ended, and is started again");
         return -1;
-    bool ok = pass_files(fetcher, &part, 1, &ends[1], 1);
-    int error = errno;
+    }
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        snprintf(f->fault, sizeof(f->fault), "making a socket for a fetch: %s", strerror(errno));
+        return -1;
+    }
+    bool ok = pass_files(socket, &part, 1, &ends[1], 1);
+    if (!ok)
+        snprintf(f->fault, sizeof(f->fault), "asking the fetcher: %s", strerror(errno));
     close(ends[1]);
     if (ok)
         return ends[0];
     close(ends[0]);
-    errno = error;
     return -1;
 }
 
-struct fetch *fetch_start(uv_loop_t *loop, int fetcher, const struct fetch_order *order,
-                          struct buf *body, fetch_on_done *done, void *context)
+struct fetch *fetch_start(uv_loop_t *loop, const struct fetcher *fetcher,
+                          const struct fetch_order *order, struct buf *body, fetch_on_done *done,
+                          void *context)
 {
     struct fetch *f = xcalloc(1, sizeof(*f));
     *f = (struct fetch){.done = done, .context = context};
-    const struct exchange_terms terms = {.stream = give_order(fetcher, order),
+    const struct exchange_terms terms = {.stream = give_order(fetcher, order, f),
                                          .said = body,
                                          .most = sizeof(struct fetch_head) + FETCH_ANSWER_MAX,
                                          .timeout_ms =
                                              (uint64_t)order->timeout_s * 1000 + SPARE_MS};
-    if (terms.stream < 0)
-        snprintf(f->fault, sizeof(f->fault), "asking the fetcher: %s", strerror(errno));
     f->exchange = exchange_start(loop, &terms, on_done, f);
     return f;
 }

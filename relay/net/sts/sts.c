@@ -368,8 +368,8 @@ static void on_going(void *context, struct sts_entry *e)
         sts_write_put(sts_write_new(s, e, STS_WRITE_DROP, SPAN_NONE));
 }
 
-bool sts_new(uv_loop_t *loop, struct settings *settings, int fetcher, struct store *store,
-             struct sts **sts_r, struct err *err)
+bool sts_new(uv_loop_t *loop, struct settings *settings, const struct fetcher *fetcher,
+             struct store *store, struct sts **sts_r, struct err *err)
 {
     struct sts *s = xcalloc(1, sizeof(*s));
     s->loop = loop;

@@ -84,7 +84,7 @@ struct sts {
     struct sts_table table;
     struct sts_discovery *discoveries; /* list */
     uv_timer_t tick;
-    int fetcher;
+    const struct fetcher *fetcher;
     unsigned refreshes; /* discoveries that nobody waits for */
     uint64_t ticks;
     bool closing;
