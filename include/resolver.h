@@ -2,7 +2,7 @@
 /* resolver.h - Looks up the hosts that accept a domain's mail (mx.h).
  *
  * One resolver per shard; answers come on its loop. Every question ends: with an answer, or after
- * 25 seconds. Of the lookups that may be under way each tenant has its share (lookup_turns.h).
+ * 25 seconds. Of the lookups that may be under way each tenant has its share (party_turns.h).
  */
 #ifndef RESOLVER_H
 #define RESOLVER_H

@@ -14,7 +14,7 @@
 
 #include "clock.h"
 #include "dns_query.h"
-#include "lookup_turns.h"
+#include "party_turns.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ struct entry {
     enum dns_type type;
     struct dns_answer *answer; /* NULL: none yet */
     int64_t expires_ms, refresh_ms;
-    struct lookup_turn *turn; /* of a lookup that waits or is under way; NULL: none */
+    struct party_turn *turn;  /* of a lookup that waits or is under way; NULL: none */
     struct dns_query *lookup; /* NULL: none under way */
     int64_t started_ms;       /* that */
     bool awaited;             /* somebody was told that it is pending */
@@ -61,7 +61,7 @@ struct entry {
 struct dns_cache {
     struct dns dns;
     struct dns_queries *lookups;
-    struct lookup_turns *turns;
+    struct party_turns *turns;
     struct entry *entries;
     struct asker *askers;
     char asker[64]; /* who asks just now */
@@ -134,7 +134,7 @@ static void forget_idle_askers(struct dns_cache *a)
 static void stop_lookup(struct entry *e)
 {
     dns_query_cancel(e->lookup);
-    lookup_turns_end(e->owner->turns, e->turn);
+    party_turns_end(e->owner->turns, e->turn);
     e->lookup = NULL;
     e->turn = NULL;
 }
@@ -232,7 +232,7 @@ static bool start(struct entry *e)
 {
     struct dns_cache *a = e->owner;
     if (!e->turn && !a->silent) {
-        e->turn = lookup_turns_wait(a->turns, a->asker, false, 0, e);
+        e->turn = party_turns_wait(a->turns, a->asker, false, 0, e);
         e->started_ms = clock_steady_ms();
         go_on_soon(a);
     }
@@ -243,7 +243,7 @@ static bool start(struct entry *e)
 static void begin_lookups(struct dns_cache *a)
 {
     struct entry *e;
-    while ((e = lookup_turns_next(a->turns))) {
+    while ((e = party_turns_next(a->turns))) {
         e->started_ms = clock_steady_ms();
         if (!a->silent)
             e->lookup = dns_query_start(a->lookups, e->key + e->name_at, e->type, on_answer, e);
@@ -375,7 +375,7 @@ bool dns_cache_new(uv_loop_t *loop, const struct config *config,
     a->single = stub && stub->zone;
     a->changed = changed;
     a->context = context;
-    a->turns = lookup_turns_new(dns_queries_most(config, stub) / 2);
+    a->turns = party_turns_new(dns_queries_most(config, stub) / 2);
     a->bytes_max = ((size_t)config->memory_mb << 20) / MEMORY_PART;
     a->soon = xcalloc(1, sizeof(*a->soon));
     a->soon->data = a;
@@ -405,7 +405,7 @@ void dns_cache_free(struct dns_cache *a)
     HASH_ITER (hh, a->entries, e, next)
         free_entry(e);
     forget_idle_askers(a);
-    lookup_turns_free(a->turns);
+    party_turns_free(a->turns);
     uv_close((uv_handle_t *)a->soon, (uv_close_cb)free);
     uv_close((uv_handle_t *)a->timer, (uv_close_cb)free);
     dns_queries_free(a->lookups);

@@ -69,7 +69,7 @@ static void begin_soon(struct resolver *r)
         uv_timer_start(r->begin, on_begin, 0, 0);
 }
 
-static struct lookup_turns *turns_of(const struct question *q)
+static struct party_turns *turns_of(const struct question *q)
 {
     return q->fresh ? q->resolver->fresh_turns : q->resolver->turns;
 }
@@ -78,7 +78,7 @@ static struct lookup_turns *turns_of(const struct question *q)
 static void end_part(struct question_part *p)
 {
     struct resolver *r = p->question->resolver;
-    lookup_turns_end(turns_of(p->question), p->turn);
+    party_turns_end(turns_of(p->question), p->turn);
     p->turn = NULL;
     p->lookup = NULL;
     run_or_stop(p->question);
@@ -161,7 +161,7 @@ static void on_begin(uv_timer_t *timer)
 {
     struct resolver *r = timer->data;
     struct question_part *p;
-    while ((p = lookup_turns_next(r->turns)) || (p = lookup_turns_next(r->fresh_turns)))
+    while ((p = party_turns_next(r->turns)) || (p = party_turns_next(r->fresh_turns)))
         begin_lookup(p);
 }
 
@@ -180,7 +180,7 @@ static void look_up(struct question *q, const char *name, enum dns_type type)
     unsigned before = q->part_count > 0 ? q->behind : 0;
     unsigned host = (unsigned)(q->part_count - before) / 2; /* each has A and AAAA */
     struct question_part *p = add_part(q, name, type);
-    p->turn = lookup_turns_wait(turns_of(q), q->tenant, q->urgent, host, p);
+    p->turn = party_turns_wait(turns_of(q), q->tenant, q->urgent, host, p);
     begin_soon(q->resolver);
 }
 
@@ -244,8 +244,8 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
         return false;
     }
     r->loop = loop;
-    r->turns = lookup_turns_new(dns_queries_most(config, NULL) / 2);
-    r->fresh_turns = lookup_turns_new(DNS_QUERIES_FRESH / 2);
+    r->turns = party_turns_new(dns_queries_most(config, NULL) / 2);
+    r->fresh_turns = party_turns_new(DNS_QUERIES_FRESH / 2);
     r->begin = xcalloc(1, sizeof(*r->begin));
     r->begin->data = r;
     uv_timer_init(loop, r->begin);
@@ -261,8 +261,8 @@ void resolver_free(struct resolver *r)
     while (r->questions)
         question_close(r->questions);
     uv_close((uv_handle_t *)r->begin, (uv_close_cb)free);
-    lookup_turns_free(r->turns);
-    lookup_turns_free(r->fresh_turns);
+    party_turns_free(r->turns);
+    party_turns_free(r->fresh_turns);
     dns_queries_free(r->fresh);
     dns_queries_free(r->lookups);
     free(r);

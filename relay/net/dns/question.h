@@ -5,7 +5,7 @@
 #define QUESTION_H
 
 #include "dns_query.h"
-#include "lookup_turns.h"
+#include "party_turns.h"
 #include "resolver.h"
 
 struct question;
@@ -13,7 +13,7 @@ struct question;
 /* One of the lookups that a question is made of. */
 struct question_part {
     struct question *question;
-    struct lookup_turn *turn;  /* NULL: it has ended, or needs none */
+    struct party_turn *turn;   /* NULL: it has ended, or needs none */
     struct dns_query *lookup;  /* NULL: it has not begun, or has ended */
     struct dns_answer *answer; /* NULL: none yet */
     char *name;
@@ -44,7 +44,7 @@ struct resolver {
     uv_loop_t *loop;
     struct dns_queries *lookups;
     struct dns_queries *fresh; /* forgets at once; NULL: nobody has needed it */
-    struct lookup_turns *turns, *fresh_turns;
+    struct party_turns *turns, *fresh_turns;
     struct question *questions;
     uv_timer_t *begin; /* gives turns; freed in its close callback */
     char hostname[256];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* composition.c - Two large copies at a time, so that the pool stays free for logins and for mail
- * that arrives. They go in tenants' turns: a tenant has one place at most, and one is kept for
- * security mail. Small ones leave the loop while it has others to serve and a core is free.
+ * that arrives: one of security mail and one of other mail, each in tenants' turns. Small ones
+ * leave the loop while it has others to serve and a core is free.
  *
  * Happy path: open - make (here; or a signing thread, done; or wait, granted, pool, done) - next,
  * next … - free.
@@ -15,7 +15,7 @@
 #include "body_hashes.h"
 #include "delivery.h"
 #include "log.h"
-#include "lookup_turns.h"
+#include "party_turns.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -27,23 +27,18 @@ enum { AT_WORK_MAX = 2 }; /* of the four threads that libuv's pool has */
 struct composition {
     struct inbox_item item; /* to its shard: it is granted a place, or is signed */
     struct signing_job job;
-    struct lookup_turn *turn; /* for a place on the pool */
+    struct party_turn *turn; /* for a place on the pool */
     uv_work_t work;
     struct deliveries *home;
     struct settings *settings; /* held */
     struct keyring_loan loan;
     enum stream_class class;
     char tenant[sizeof(((struct mail *)0)->tenant)];
-    bool lost;         /* the record is not where the row says */
-    struct err damage; /* what is wrong there */
-    struct mail *mail; /* borrowed while it is not abandoned */
-    bool busy;         /* the shard's own knowledge */
-    enum {
-        WAITING,
-        GRANTED,
-        LOOKING,
-        ABANDONED
-    } state; /* while busy; with the turnstile's mutex */
+    bool lost;                                           /* the record is not where the row says */
+    struct err damage;                                   /* what is wrong there */
+    struct mail *mail;                                   /* borrowed while it is not abandoned */
+    bool busy;                                           /* the shard's own knowledge */
+    enum { WAITING, GRANTED, LOOKING, ABANDONED } state; /* while busy; with the mutex of turns */
     void (*done)(void *owner);
     void *owner;
 
@@ -65,8 +60,8 @@ struct composition {
 /* The pool is one for all shards. */
 static struct {
     pthread_mutex_t mutex;
-    struct lookup_turns *turns; /* for as long as the process lives */
-} turnstile = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    struct party_turns *of_pool; /* for as long as the process lives */
+} turns = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- open and free ---- */
 
@@ -144,13 +139,13 @@ static void give_back(struct composition *c)
 /* Does it go before its turn came? Whoever has a place is freed when that is over. */
 static bool withdraw(struct composition *c)
 {
-    pthread_mutex_lock(&turnstile.mutex);
+    pthread_mutex_lock(&turns.mutex);
     bool waits = c->state == WAITING;
     if (waits)
-        lookup_turns_end(turnstile.turns, c->turn);
+        party_turns_end(turns.of_pool, c->turn);
     else
         c->state = ABANDONED;
-    pthread_mutex_unlock(&turnstile.mutex);
+    pthread_mutex_unlock(&turns.mutex);
     return waits;
 }
 
@@ -191,20 +186,20 @@ static void work(uv_work_t *request)
 /* Let in who is next; each hears of it on its own shard. */
 static void let_in(void)
 {
-    pthread_mutex_lock(&turnstile.mutex);
+    pthread_mutex_lock(&turns.mutex);
     struct composition *c;
-    while ((c = lookup_turns_next(turnstile.turns))) {
+    while ((c = party_turns_next(turns.of_pool))) {
         c->state = GRANTED;
         inbox_post(&c->home->worker->inbox, &c->item);
     }
-    pthread_mutex_unlock(&turnstile.mutex);
+    pthread_mutex_unlock(&turns.mutex);
 }
 
 static bool is_abandoned(struct composition *c)
 {
-    pthread_mutex_lock(&turnstile.mutex);
+    pthread_mutex_lock(&turns.mutex);
     bool abandoned = c->state == ABANDONED;
-    pthread_mutex_unlock(&turnstile.mutex);
+    pthread_mutex_unlock(&turns.mutex);
     return abandoned;
 }
 
@@ -224,9 +219,9 @@ static void end_work(struct composition *c)
 
 static void leave(struct composition *c)
 {
-    pthread_mutex_lock(&turnstile.mutex);
-    lookup_turns_end(turnstile.turns, c->turn);
-    pthread_mutex_unlock(&turnstile.mutex);
+    pthread_mutex_lock(&turns.mutex);
+    party_turns_end(turns.of_pool, c->turn);
+    pthread_mutex_unlock(&turns.mutex);
     let_in();
     end_work(c);
 }
@@ -251,13 +246,12 @@ static void wait_for_the_pool(struct composition *c)
     c->item.run = on_granted;
     c->busy = true;
     worker_begin(c->home->worker);
-    pthread_mutex_lock(&turnstile.mutex);
-    if (!turnstile.turns)
-        turnstile.turns = lookup_turns_new(AT_WORK_MAX);
+    pthread_mutex_lock(&turns.mutex);
+    if (!turns.of_pool)
+        turns.of_pool = party_turns_new(AT_WORK_MAX);
     c->state = WAITING;
-    c->turn =
-        lookup_turns_wait(turnstile.turns, c->tenant, c->class == STREAM_SECURITY, c->class, c);
-    pthread_mutex_unlock(&turnstile.mutex);
+    c->turn = party_turns_wait(turns.of_pool, c->tenant, c->class == STREAM_SECURITY, c->class, c);
+    pthread_mutex_unlock(&turns.mutex);
     let_in();
 }
 

@@ -8,7 +8,7 @@
  *   tenant's first question about the domain (sts_discovery_joined()); what is found later counts
  *   for the next
  * - a tenant asks for more than is looked into at once: its own domains wait for each other
- *   (lookup_turns.h), and for their memory it loses its own (sts_table.c)
+ *   (party_turns.h), and for their memory it loses its own (sts_table.c)
  * - the relay ends: nobody is answered any more
  */
 #include "sts_parts.h"
@@ -377,7 +377,7 @@ bool sts_new(uv_loop_t *loop, struct settings *settings, const struct fetcher *f
     s->fetcher = fetcher;
     s->store = store;
     s->found = on_found;
-    s->turns = lookup_turns_new(FETCHES);
+    s->turns = party_turns_new(FETCHES);
     sts_table_init(&s->table, WEIGHT_MOST);
     s->table.may_go = may_go;
     s->table.going = on_going;
@@ -419,7 +419,7 @@ void sts_free(struct sts *s)
     if (!s)
         return;
     sts_discoveries_free(s);
-    lookup_turns_free(s->turns);
+    party_turns_free(s->turns);
     sts_table_fini(&s->table);
     settings_drop(s->settings);
     free(s);

@@ -34,7 +34,7 @@ struct claim {
     char tenant[64];
     bool urgent;
     int64_t since_ms; /* the steady clock's */
-    struct lookup_turn *turn;
+    struct party_turn *turn;
 };
 
 struct sts_discovery {
@@ -68,16 +68,16 @@ static void end_turns(struct sts_discovery *d, bool begun)
 {
     for (size_t i = 0; i < d->claim_count; i++) {
         struct claim *c = &d->claims[i];
-        if (!c->turn || (!begun && lookup_turn_has_begun(c->turn)))
+        if (!c->turn || (!begun && party_turn_has_begun(c->turn)))
             continue;
-        lookup_turns_end(d->sts->turns, c->turn);
+        party_turns_end(d->sts->turns, c->turn);
         c->turn = NULL;
     }
 }
 
 static void wait_for_turn(struct sts_discovery *d, struct claim *c)
 {
-    c->turn = lookup_turns_wait(d->sts->turns, c->tenant, c->urgent,
+    c->turn = party_turns_wait(d->sts->turns, c->tenant, c->urgent,
                                 d->reason.aim == MTA_STS_TO_REFRESH ? 1 : 0, d);
 }
 
@@ -311,7 +311,7 @@ static void fetch(struct sts_discovery *d)
 static void begin_fetches(struct sts *s)
 {
     struct sts_discovery *d;
-    while (!s->closing && (d = lookup_turns_next(s->turns))) {
+    while (!s->closing && (d = party_turns_next(s->turns))) {
         end_turns(d, false);
         if (!d->fetch)
             fetch(d);

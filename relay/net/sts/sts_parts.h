@@ -5,7 +5,7 @@
 #define STS_PARTS_H
 
 #include "fetcher.h"
-#include "lookup_turns.h"
+#include "party_turns.h"
 #include "resolver.h"
 #include "sts.h"
 
@@ -80,7 +80,7 @@ struct sts {
     struct settings *settings; /* held */
     struct store *store;
     struct resolver *resolver;
-    struct lookup_turns *turns; /* of fetches */
+    struct party_turns *turns; /* of fetches */
     struct sts_table table;
     struct sts_discovery *discoveries; /* list */
     uv_timer_t tick;

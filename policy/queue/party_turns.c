@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* lookup_turns.c - Two fairs, as the queue has for its domains: one question of a domain's becomes
- * many lookups here, and each of them counts. */
-#include "lookup_turns.h"
+/* party_turns.c - Two fairs, as the queue has for its domains: for class security, and for other
+ * mail. One question of a domain's becomes many lookups here, and each of them counts. */
+#include "party_turns.h"
 
 #include "fair.h"
 #include "shares.h"
@@ -16,7 +16,7 @@ struct asker {
     size_t users;
 };
 
-struct lookup_turn {
+struct party_turn {
     struct fair_item item;
     struct asker *asker;
     unsigned kind, rank;
@@ -25,7 +25,7 @@ struct lookup_turn {
     void *what;
 };
 
-struct lookup_turns {
+struct party_turns {
     unsigned most;
     size_t under_way[KINDS];
     uint64_t serial;
@@ -45,14 +45,14 @@ static bool same_asker(const void *a, const void *b)
 
 static bool goes_before(const void *a, const void *b)
 {
-    const struct lookup_turn *x = OWNER_OF(a, struct lookup_turn, item);
-    const struct lookup_turn *y = OWNER_OF(b, struct lookup_turn, item);
+    const struct party_turn *x = OWNER_OF(a, struct party_turn, item);
+    const struct party_turn *y = OWNER_OF(b, struct party_turn, item);
     return x->rank != y->rank ? x->rank < y->rank : x->serial < y->serial;
 }
 
-struct lookup_turns *lookup_turns_new(unsigned most)
+struct party_turns *party_turns_new(unsigned most)
 {
-    struct lookup_turns *t = xcalloc(1, sizeof(*t));
+    struct party_turns *t = xcalloc(1, sizeof(*t));
     t->most = most;
     pointer_table_init(&t->askers, hash_asker, same_asker);
     fair_table_init(&t->parties);
@@ -61,7 +61,7 @@ struct lookup_turns *lookup_turns_new(unsigned most)
     return t;
 }
 
-void lookup_turns_free(struct lookup_turns *t)
+void party_turns_free(struct party_turns *t)
 {
     if (!t)
         return;
@@ -73,7 +73,7 @@ void lookup_turns_free(struct lookup_turns *t)
     free(t);
 }
 
-static struct asker *need_asker(struct lookup_turns *t, const char *tenant)
+static struct asker *need_asker(struct party_turns *t, const char *tenant)
 {
     struct asker key = {.tenant = tenant};
     struct asker *a = pointer_table_find(&t->askers, &key);
@@ -87,10 +87,10 @@ static struct asker *need_asker(struct lookup_turns *t, const char *tenant)
     return a;
 }
 
-struct lookup_turn *lookup_turns_wait(struct lookup_turns *t, const char *tenant, bool urgent,
-                                      unsigned rank, void *what)
+struct party_turn *party_turns_wait(struct party_turns *t, const char *tenant, bool urgent,
+                                    unsigned rank, void *what)
 {
-    struct lookup_turn *turn = xcalloc(1, sizeof(*turn));
+    struct party_turn *turn = xcalloc(1, sizeof(*turn));
     turn->asker = need_asker(t, tenant);
     turn->asker->users++;
     turn->kind = urgent ? URGENT : PLAIN;
@@ -102,24 +102,22 @@ struct lookup_turn *lookup_turns_wait(struct lookup_turns *t, const char *tenant
 }
 
 /* The first of those of this kind, when it may be one more. */
-static struct lookup_turn *first_of(struct lookup_turns *t, unsigned kind)
+static struct party_turn *first_of(struct party_turns *t, unsigned kind)
 {
     const struct fair *f = &t->waiting[kind];
     size_t under_way = t->under_way[PLAIN] + t->under_way[URGENT];
+    size_t own = t->most - reserve_of(t->most); /* the rest is kept for the other kind */
+    size_t rest = own > t->under_way[kind] ? own - t->under_way[kind] : 0;
     size_t left = t->most > under_way ? t->most - under_way : 0;
-    size_t plain = t->most - reserve_of(t->most);
-    if (kind == PLAIN) {
-        size_t rest = plain > t->under_way[PLAIN] ? plain - t->under_way[PLAIN] : 0;
-        left = rest < left ? rest : left;
-    }
+    left = rest < left ? rest : left;
     if (left == 0 || f->count == 0 || !is_within_share(fair_first_used(f), left))
         return NULL;
-    return OWNER_OF(fair_first(f), struct lookup_turn, item);
+    return OWNER_OF(fair_first(f), struct party_turn, item);
 }
 
-void *lookup_turns_next(struct lookup_turns *t)
+void *party_turns_next(struct party_turns *t)
 {
-    struct lookup_turn *turn = first_of(t, URGENT);
+    struct party_turn *turn = first_of(t, URGENT);
     if (!turn)
         turn = first_of(t, PLAIN);
     if (!turn)
@@ -131,12 +129,12 @@ void *lookup_turns_next(struct lookup_turns *t)
     return turn->what;
 }
 
-bool lookup_turn_has_begun(const struct lookup_turn *turn)
+bool party_turn_has_begun(const struct party_turn *turn)
 {
     return turn->begun;
 }
 
-void lookup_turns_end(struct lookup_turns *t, struct lookup_turn *turn)
+void party_turns_end(struct party_turns *t, struct party_turn *turn)
 {
     if (!turn)
         return;
