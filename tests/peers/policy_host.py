@@ -153,6 +153,19 @@ class StsWorld:
         self.policies[domain] = PolicyHost(address, None if context == "clear" else context, reply)
         return self.policies[domain]
 
+    def policies_at_one_host(self, domains, mx, reply=None):
+        """One policy host for all of these domains, whose mail is at host `mx`."""
+        if mx not in self.hosts:
+            self.host(mx)
+        address = next(self.addresses)
+        host = PolicyHost(address, self.context(*[f"mta-sts.{d}" for d in domains]), reply or reply_of(text_of("enforce", [mx])))
+        for domain in domains:
+            self.domain(domain, mx)
+            self.record(domain, "v=STSv1; id=1;")
+            self.dns.add(f"mta-sts.{domain}", "A", address)
+            self.policies[domain] = host
+        return host
+
     def relay(self, relay_factory, extra="", **options):
         relay = relay_factory(extra, **options)
         relay.environment = {"SSL_CERT_FILE": str(self.path / "ca.pem")}

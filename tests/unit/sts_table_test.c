@@ -5,6 +5,7 @@
 #include "sts_parts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MOST = 100 };
@@ -107,12 +108,52 @@ static void large_policies_weigh_more(void **state)
     sts_table_fini(&t);
 }
 
+/* Whose domains are many, and slow: it has no more refreshes under way than it leaves to others, and nobody waits for it. */
+static void tenants_have_their_turns_at_refreshes(void **state)
+{
+    struct sts_table t;
+    struct sts_entry *e;
+    unsigned under_way = 0;
+    (void)state;
+    begin(&t);
+    for (int i = 0; i < 50; i++) {
+        e = add(&t, "large", "large", i);
+        e->refresh_ms = 1000 - i;
+    }
+    while ((e = sts_upkeep_take(&t, under_way, 2000))) {
+        assert_int_equal(e->refresh_ms, INT64_MAX);
+        assert_int_equal(strtol(e->domain + strlen("large"), NULL, 10), 49 - under_way); /* due first */
+        under_way++;
+    }
+    assert_in_range(under_way, 4, 12);
+    for (int i = 0; i < 20; i++)
+        add(&t, i % 2 ? "odd" : "even", "small", i)->refresh_ms = 1500;
+    const char *first = sts_table_tenant(sts_upkeep_take(&t, under_way++, 2000));
+    const char *second = sts_table_tenant(sts_upkeep_take(&t, under_way++, 2000));
+    assert_true(strcmp(first, "large") != 0 && strcmp(second, "large") != 0 && strcmp(first, second) != 0);
+    while (sts_upkeep_take(&t, under_way, 2000))
+        under_way++;
+    assert_true(under_way < 16);
+    assert_null(sts_upkeep_take(&t, 0, 900)); /* nothing is due */
+    add(&t, "late", "late", 0)->refresh_ms = 2001;
+    assert_string_equal(sts_table_tenant(sts_upkeep_take(&t, under_way, 3000)), "late"); /* who has none */
+    struct sts_party *odd = sts_table_find(&t, "small1.test")->party;
+    struct sts_party *even = sts_table_find(&t, "small0.test")->party;
+    for (int round = 0; round < 4; round++) { /* in turn, whenever one of theirs ends */
+        odd->refreshes = even->refreshes = 0;
+        bool odds = odd->served < even->served;
+        assert_ptr_equal(sts_upkeep_take(&t, 15, 3000)->party, odds ? odd : even);
+    }
+    sts_table_fini(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_most_loses_its_own),
         cmocka_unit_test(what_has_a_policy_goes_last_and_what_was_used_stays),
         cmocka_unit_test(large_policies_weigh_more),
+        cmocka_unit_test(tenants_have_their_turns_at_refreshes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
  *   tenant's first question about the domain (sts_discovery_joined()); what is found later counts
  *   for the next
  * - a tenant asks for more than is looked into at once: its own domains wait for each other
- *   (party_turns.h), and for their memory it loses its own (sts_table.c)
+ *   (sts_turns.h), and for their memory it loses its own (sts_table.c)
  * - the relay ends: nobody is answered any more
  */
 #include "sts_parts.h"
@@ -312,6 +312,7 @@ static void refresh(struct sts *s, const char *domain)
     post_note(s, &(struct sts_query){.domain = domain}, on_refresh);
 }
 
+/* The store has forgotten it already: it does once more, behind what was begun before that. */
 static void on_forget(struct inbox_item *item)
 {
     struct note *n = (struct note *)item;
@@ -322,6 +323,7 @@ static void on_forget(struct inbox_item *item)
         sts_discovery_abandon(e);
         pthread_mutex_unlock(&s->table.mutex);
         answer_all(e);
+        sts_write_put(sts_write_new(s, e, STS_WRITE_DROP, SPAN_NONE));
         pthread_mutex_lock(&s->table.mutex);
         sts_table_drop(e);
         pthread_mutex_unlock(&s->table.mutex);
@@ -377,7 +379,7 @@ bool sts_new(uv_loop_t *loop, struct settings *settings, const struct fetcher *f
     s->fetcher = fetcher;
     s->store = store;
     s->found = on_found;
-    s->turns = party_turns_new(FETCHES);
+    sts_turns_init(&s->turns, FETCHES);
     sts_table_init(&s->table, WEIGHT_MOST);
     s->table.may_go = may_go;
     s->table.going = on_going;
@@ -419,7 +421,7 @@ void sts_free(struct sts *s)
     if (!s)
         return;
     sts_discoveries_free(s);
-    party_turns_free(s->turns);
+    sts_turns_fini(&s->turns);
     sts_table_fini(&s->table);
     settings_drop(s->settings);
     free(s);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* sts_discovery.c - Finds out a domain's policy, step by step as mta_sts.h says.
  *
- * Happy path: the TXT record - the addresses of the policy host - a turn - the policy, by the
- * fetcher and from those addresses only - the store has it - found.
+ * Happy path: the TXT record - the addresses of the policy host - a turn (sts_turns.h) - the
+ * policy, by the fetcher and from those addresses only - the store has it - found.
  *
  * Failure modes: of DNS, of the policy host, of what it says: mta_sts.h knows what counts then. The
  * store cannot write it: that is in the log, and the policy counts until the relay ends.
@@ -29,14 +29,6 @@ enum {
     WAITING_MAX = 200 /* policies of one tenant that wait to be fetched */
 };
 
-/* Who asks for it, and waits for a fetch. */
-struct claim {
-    char tenant[64];
-    bool urgent;
-    int64_t since_ms; /* the steady clock's */
-    struct party_turn *turn;
-};
-
 struct sts_discovery {
     struct sts_discovery *next, *prev;
     struct sts *sts;
@@ -45,11 +37,8 @@ struct sts_discovery {
     struct mta_sts machine;
     struct sts_reason reason;
     char domain[ADDRESS_DOMAIN_MAX + 1];
-    /* Who asked first; and another tenant, or class security, that must not wait behind all that
-     * the first one has asked for. */
-    struct claim claims[2];
-    size_t claim_count;
-    bool past_caches; /* the next question */
+    struct sts_place place; /* to fetch; and who asks */
+    bool past_caches;       /* the next question */
     uint32_t ttl_s;
     struct sts_lookup *lookup;
     char addresses[1024];
@@ -62,55 +51,20 @@ struct sts_discovery {
 static void go_on(struct sts_discovery *d, enum mta_sts_next next);
 static void begin_fetches(struct sts *s);
 
-/* ---- turns to fetch ---- */
+/* ---- who asks ---- */
 
-static void end_turns(struct sts_discovery *d, bool begun)
+static const char *tenant_of(const struct sts_discovery *d)
 {
-    for (size_t i = 0; i < d->claim_count; i++) {
-        struct claim *c = &d->claims[i];
-        if (!c->turn || (!begun && party_turn_has_begun(c->turn)))
-            continue;
-        party_turns_end(d->sts->turns, c->turn);
-        c->turn = NULL;
-    }
-}
-
-static void wait_for_turn(struct sts_discovery *d, struct claim *c)
-{
-    c->turn = party_turns_wait(d->sts->turns, c->tenant, c->urgent,
-                                d->reason.aim == MTA_STS_TO_REFRESH ? 1 : 0, d);
-}
-
-static void add_claim(struct sts_discovery *d, const char *tenant, bool urgent)
-{
-    struct claim *c = &d->claims[d->claim_count++];
-    *c = (struct claim){.urgent = urgent, .since_ms = clock_steady_ms()};
-    snprintf(c->tenant, sizeof(c->tenant), "%s", tenant);
-}
-
-/* That counts for whoever asks so. */
-static const struct claim *claim_for(const struct sts_discovery *d, const char *tenant, bool urgent)
-{
-    for (size_t i = 0; i < d->claim_count; i++)
-        if (strcmp(d->claims[i].tenant, tenant) == 0 && d->claims[i].urgent >= urgent)
-            return &d->claims[i];
-    return NULL;
+    return d->place.claims[0].tenant;
 }
 
 int64_t sts_discovery_joined(struct sts_entry *e, const char *tenant, bool urgent)
 {
     struct sts_discovery *d = e->discovery;
-    const struct claim *own = claim_for(d, tenant, urgent);
-    if (own)
-        return own->since_ms;
-    if (d->claim_count == COUNT_OF(d->claims))
-        return d->claims[1].since_ms;
-    bool waits = d->claims[0].turn && !d->fetch;
-    add_claim(d, tenant, urgent);
-    if (waits)
-        wait_for_turn(d, &d->claims[1]);
+    int64_t since_ms =
+        sts_place_claim(&d->sts->turns, &d->place, tenant, urgent, clock_steady_ms())->since_ms;
     begin_fetches(d->sts);
-    return d->claims[1].since_ms;
+    return since_ms;
 }
 
 static bool may_wait(const struct sts_discovery *d)
@@ -118,8 +72,7 @@ static bool may_wait(const struct sts_discovery *d)
     const struct sts_discovery *other;
     size_t own = 0;
     DL_FOREACH (d->sts->discoveries, other)
-        own += other->claims[0].turn && !other->fetch &&
-               strcmp(other->claims[0].tenant, d->claims[0].tenant) == 0;
+        own += sts_place_waits(&other->place) && strcmp(tenant_of(other), tenant_of(d)) == 0;
     return own < WAITING_MAX;
 }
 
@@ -129,9 +82,7 @@ static void free_discovery(struct sts_discovery *d)
 {
     struct sts *s = d->sts;
     DL_DELETE(s->discoveries, d);
-    if (d->reason.aim == MTA_STS_TO_REFRESH)
-        s->refreshes--;
-    end_turns(d, true);
+    sts_place_leave(&s->turns, &d->place);
     mta_sts_fini(&d->machine);
     buf_fini(&d->raw);
     sts_terms_drop(d->terms);
@@ -160,6 +111,22 @@ void sts_discoveries_free(struct sts *s)
 {
     while (s->discoveries)
         free_discovery(s->discoveries);
+}
+
+unsigned sts_discoveries_refreshing(struct sts *s)
+{
+    const struct sts_discovery *d;
+    unsigned count = 0;
+    for (struct sts_party *p = s->table.parties; p; p = p->hh.next)
+        p->refreshes = 0;
+    DL_FOREACH (s->discoveries, d) {
+        if (d->reason.aim != MTA_STS_TO_REFRESH)
+            continue;
+        count++;
+        if (d->entry)
+            d->entry->party->refreshes++;
+    }
+    return count;
 }
 
 /* How long what was found may be told before DNS is asked again: at most as long as it counts. */
@@ -287,7 +254,7 @@ static void on_fetched(void *context, const struct fetch_result *result)
                                               .body = result->answer,
                                               .why = ends[result->outcome].why};
     d->fetch = NULL;
-    end_turns(d, true);
+    sts_place_leave(&s->turns, &d->place);
     if (!d->entry) {
         free_discovery(d);
         return;
@@ -311,15 +278,14 @@ static void fetch(struct sts_discovery *d)
 static void begin_fetches(struct sts *s)
 {
     struct sts_discovery *d;
-    while (!s->closing && (d = party_turns_next(s->turns))) {
-        end_turns(d, false);
-        if (!d->fetch)
-            fetch(d);
-    }
+    while (!s->closing && (d = sts_turns_next(&s->turns)))
+        fetch(d);
 }
 
-/* As the fetcher takes them; those that DNS may not lead to are left out. */
-static void list_addresses(struct sts_discovery *d, const struct ip *ips, size_t count)
+/* As the fetcher takes them; those that DNS may not lead to are left out. The first of them by
+ * number, in whatever order DNS has them, is the host that they are counted by. */
+static void list_addresses(struct sts_discovery *d, const struct ip *ips, size_t count,
+                           struct ip *host_r)
 {
     const char *why;
     size_t len = 0;
@@ -328,6 +294,8 @@ static void list_addresses(struct sts_discovery *d, const struct ip *ips, size_t
     for (size_t i = 0; i < count && len + IP_TEXT + 4 < sizeof(d->addresses); i++) {
         if (reachable(d->settings->config, &ips[i], HTTPS_PORT, &why) != MX_REACH)
             continue;
+        if (len == 0 || memcmp(&ips[i], host_r, sizeof(*host_r)) < 0)
+            *host_r = ips[i];
         ip_print(&ips[i], text);
         len += (size_t)snprintf(d->addresses + len, sizeof(d->addresses) - len,
                                 ips[i].v6 ? "%s[%s]" : "%s%s", len > 0 ? "," : "", text);
@@ -337,8 +305,9 @@ static void list_addresses(struct sts_discovery *d, const struct ip *ips, size_t
 static void on_addresses(void *context, const struct ip *ips, size_t count, bool failed)
 {
     struct sts_discovery *d = context;
+    struct ip host = {.v6 = false};
     d->lookup = NULL;
-    list_addresses(d, ips, count);
+    list_addresses(d, ips, count, &host);
     if (!d->addresses[0]) {
         unreachable(d, failed      ? "address-lookup-failed"
                        : count > 0 ? "address-not-public"
@@ -349,15 +318,14 @@ static void on_addresses(void *context, const struct ip *ips, size_t count, bool
         unreachable(d, "too-many-wait");
         return;
     }
-    for (size_t i = 0; i < d->claim_count; i++)
-        wait_for_turn(d, &d->claims[i]);
+    sts_place_wait(&d->sts->turns, &d->place, &host);
     begin_fetches(d->sts);
 }
 
 static void look_up_host(struct sts_discovery *d)
 {
     const struct sts_lookup_query query = {.domain = d->domain,
-                                           .tenant = d->claims[0].tenant,
+                                           .tenant = tenant_of(d),
                                            .urgent = d->reason.urgent,
                                            .timeout_ms = ADDRESSES_MS};
     d->lookup = sts_lookup_addresses(d->sts->resolver, &query, on_addresses, d);
@@ -381,7 +349,7 @@ static void look_up_record(struct sts_discovery *d)
     int64_t left_ms = d->machine.begun_ms + MTA_STS_QUESTIONS_MS - d->machine.ask_at_ms;
     const struct sts_lookup_query query = {
         .domain = d->domain,
-        .tenant = d->claims[0].tenant,
+        .tenant = tenant_of(d),
         .urgent = d->reason.urgent,
         .after_ms = after_ms > 0 && after_ms < MTA_STS_QUESTIONS_MS ? (unsigned)after_ms : 0,
         .timeout_ms = left_ms > 0 && left_ms < MTA_STS_QUESTIONS_MS ? (unsigned)left_ms
@@ -415,12 +383,12 @@ void sts_discover(struct sts *s, struct sts_entry *e, const struct sts_reason *r
     d->settings = settings_hold(s->settings);
     d->reason = *reason;
     d->past_caches = reason->fresh;
-    add_claim(d, reason->tenant ? reason->tenant : sts_table_tenant(e), reason->urgent);
+    d->place = (struct sts_place){.rank = reason->aim == MTA_STS_TO_REFRESH ? 1 : 0, .what = d};
+    sts_place_claim(&s->turns, &d->place, reason->tenant ? reason->tenant : sts_table_tenant(e),
+                    reason->urgent, clock_steady_ms());
     snprintf(d->domain, sizeof(d->domain), "%s", e->domain);
     buf_init_peer(&d->raw, MTA_STS_BODY_MAX);
     DL_APPEND(s->discoveries, d);
-    if (reason->aim == MTA_STS_TO_REFRESH)
-        s->refreshes++;
     pthread_mutex_lock(&s->table.mutex);
     e->discovery = d;
     pthread_mutex_unlock(&s->table.mutex);

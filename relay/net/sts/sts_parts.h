@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* sts_parts.h - What the files of MTA-STS share. From below: policies as they
- * count, the table of domains, what is written, one discovery, what is due, the service. */
+ * count, the table of domains, what is written, turns to fetch (sts_turns.h), one discovery, what
+ * is due, the service. */
 #ifndef STS_PARTS_H
 #define STS_PARTS_H
 
 #include "fetcher.h"
-#include "party_turns.h"
 #include "resolver.h"
 #include "sts.h"
+#include "sts_turns.h"
 
 #include <uthash.h>
 
-struct sts_party;
 struct sts_discovery;
 
 /* A domain. The service's thread changes it, what has `lock` beside it with the table locked. */
@@ -30,6 +30,7 @@ struct sts_entry {
     struct sts_discovery *discovery; /* under way; lock */
     int64_t checked_ms;              /* past all caches; the steady clock's */
     int64_t written_ms;              /* `kept.used_ms` in the store */
+    int64_t refresh_ms;              /* when that is due, as upkeep has last seen it */
     struct sts_ask *asks;            /* who waits */
     unsigned weight;
     char domain[];
@@ -46,6 +47,15 @@ void sts_entry_load(struct sts_entry *e);
 
 /* ---- sts_table.c ---- */
 
+struct sts_party {
+    UT_hash_handle hh;
+    struct sts_entry *entries; /* list */
+    size_t weight;
+    unsigned refreshes; /* under way, as upkeep has counted them */
+    uint64_t served;    /* the last of these: a number that grows with each of all */
+    char tenant[64];
+};
+
 /* All domains. Each is a tenant's whose mail has led to it first. When there are too many, the
  * tenant with most loses one: of those without a policy the one used longest ago, then of others.
  */
@@ -54,6 +64,7 @@ struct sts_table {
     struct sts_entry *entries; /* hash */
     struct sts_party *parties; /* hash */
     size_t weight, most;
+    uint64_t services; /* refreshes that were begun */
     bool (*may_go)(const struct sts_entry *e);
     void (*going)(void *context, struct sts_entry *e); /* before it is freed */
     void *context;
@@ -80,12 +91,11 @@ struct sts {
     struct settings *settings; /* held */
     struct store *store;
     struct resolver *resolver;
-    struct party_turns *turns; /* of fetches */
+    struct sts_turns turns; /* of fetches */
     struct sts_table table;
     struct sts_discovery *discoveries; /* list */
     uv_timer_t tick;
     const struct fetcher *fetcher;
-    unsigned refreshes; /* discoveries that nobody waits for */
     uint64_t ticks;
     bool closing;
     void (*found)(struct sts *s, struct sts_entry *e); /* a discovery has ended */
@@ -127,6 +137,8 @@ void sts_discover(struct sts *s, struct sts_entry *e, const struct sts_reason *r
 int64_t sts_discovery_joined(struct sts_entry *e, const char *tenant, bool urgent);
 /* Nothing is found any more. The caller has locked the table, or nobody else has it any more. */
 void sts_discovery_abandon(struct sts_entry *e);
+/* Those that only refresh, counted for whose domains they are, and in all. */
+unsigned sts_discoveries_refreshing(struct sts *s);
 /* When the store has ended: those that it was to answer. */
 void sts_discoveries_free(struct sts *s);
 
@@ -134,5 +146,8 @@ void sts_discoveries_free(struct sts *s);
 
 /* What is due is done: policies fetched again, or dropped; uses written down. */
 void sts_upkeep(struct sts *s);
+/* Of the tenant that has fewest under way, and has waited longest, what was due first: it is begun,
+ * as one of `under_way`. NULL: nothing is due for which there is room. */
+struct sts_entry *sts_upkeep_take(struct sts_table *t, unsigned under_way, int64_t now_ms);
 
 #endif

@@ -10,13 +10,6 @@
 
 enum { WEIGHT_BYTES = 1024 };
 
-struct sts_party {
-    UT_hash_handle hh;
-    struct sts_entry *entries; /* list */
-    size_t weight;
-    char tenant[64];
-};
-
 void sts_table_init(struct sts_table *t, size_t most)
 {
     *t = (struct sts_table){.most = most};
@@ -77,6 +70,7 @@ struct sts_entry *sts_table_need(struct sts_table *t, const char *domain, const 
     memcpy(e->domain, domain, len);
     e->table = t;
     e->party = need_party(t, tenant);
+    e->refresh_ms = INT64_MAX;
     buf_init(&e->kept.policy.mx, MTA_STS_BODY_MAX);
     DL_APPEND(e->party->entries, e);
     HASH_ADD_KEYPTR(hh, t->entries, e->domain, len - 1, e);

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* sts_turns.c - Turns at each policy host, and behind them turns of all. What has its turn at its
+ * host keeps it until it leaves. */
+#include "sts_turns.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+enum { HOST_PART = 2, NETWORK_BYTES = 8 /* of IPv6: what one site has */ };
+
+struct sts_host {
+    UT_hash_handle hh;
+    struct ip network;
+    struct party_turns *turns;
+    size_t places;
+};
+
+void sts_turns_init(struct sts_turns *t, unsigned most)
+{
+    *t = (struct sts_turns){.most = most, .all = party_turns_new(most)};
+}
+
+void sts_turns_fini(struct sts_turns *t)
+{
+    CHECK(!t->hosts);
+    party_turns_free(t->all);
+}
+
+/* ---- hosts ---- */
+
+static struct sts_host *need_host(struct sts_turns *t, const struct ip *ip)
+{
+    struct sts_host *host = NULL;
+    struct ip network = {.v6 = ip->v6};
+    memcpy(network.bytes, ip->bytes, ip->v6 ? NETWORK_BYTES : 4);
+    HASH_FIND(hh, t->hosts, &network, sizeof(network), host);
+    if (host)
+        return host;
+    host = xcalloc(1, sizeof(*host));
+    host->network = network;
+    host->turns = party_turns_new(t->most / HOST_PART);
+    HASH_ADD(hh, t->hosts, network, sizeof(network), host);
+    return host;
+}
+
+static void drop_host(struct sts_turns *t, struct sts_host *host)
+{
+    if (--host->places > 0)
+        return;
+    HASH_DEL(t->hosts, host);
+    party_turns_free(host->turns);
+    free(host);
+}
+
+/* ---- places ---- */
+
+static struct party_turns *turns_of(const struct sts_turns *t, const struct sts_place *p)
+{
+    return p->pass ? t->all : p->host->turns;
+}
+
+static void wait_in(struct sts_turns *t, struct sts_place *p, struct sts_claim *c)
+{
+    c->turn = party_turns_wait(turns_of(t, p), c->tenant, c->urgent, p->rank, p);
+}
+
+static void end_turns(struct party_turns *turns, struct sts_place *p, bool begun)
+{
+    for (size_t i = 0; i < p->claim_count; i++) {
+        struct sts_claim *c = &p->claims[i];
+        if (!c->turn || (!begun && party_turn_has_begun(c->turn)))
+            continue;
+        party_turns_end(turns, c->turn);
+        c->turn = NULL;
+    }
+}
+
+/* By the turn of one of them it is through, and waits with the others for one of all. */
+static void let_through(struct sts_turns *t, struct sts_host *host)
+{
+    struct sts_place *p;
+    while ((p = party_turns_next(host->turns))) {
+        end_turns(host->turns, p, false);
+        for (size_t i = 0; i < p->claim_count; i++) {
+            p->pass = p->claims[i].turn ? p->claims[i].turn : p->pass;
+            p->claims[i].turn = NULL;
+        }
+        for (size_t i = 0; i < p->claim_count; i++)
+            wait_in(t, p, &p->claims[i]);
+    }
+}
+
+static const struct sts_claim *claim_for(const struct sts_place *p, const char *tenant, bool urgent)
+{
+    for (size_t i = 0; i < p->claim_count; i++)
+        if (strcmp(p->claims[i].tenant, tenant) == 0 && p->claims[i].urgent >= urgent)
+            return &p->claims[i];
+    return p->claim_count == COUNT_OF(p->claims) ? &p->claims[p->claim_count - 1] : NULL;
+}
+
+const struct sts_claim *sts_place_claim(struct sts_turns *t, struct sts_place *p,
+                                        const char *tenant, bool urgent, int64_t now_ms)
+{
+    const struct sts_claim *own = claim_for(p, tenant, urgent);
+    if (own)
+        return own;
+    struct sts_claim *c = &p->claims[p->claim_count++];
+    *c = (struct sts_claim){.urgent = urgent, .since_ms = now_ms};
+    snprintf(c->tenant, sizeof(c->tenant), "%s", tenant);
+    if (sts_place_waits(p)) {
+        wait_in(t, p, c);
+        let_through(t, p->host);
+    }
+    return c;
+}
+
+void sts_place_wait(struct sts_turns *t, struct sts_place *p, const struct ip *ip)
+{
+    CHECK(!p->host && p->claim_count > 0);
+    p->host = need_host(t, ip);
+    p->host->places++;
+    p->begun = false;
+    for (size_t i = 0; i < p->claim_count; i++)
+        wait_in(t, p, &p->claims[i]);
+    let_through(t, p->host);
+}
+
+bool sts_place_waits(const struct sts_place *p)
+{
+    return p->host && !p->begun;
+}
+
+void sts_place_leave(struct sts_turns *t, struct sts_place *p)
+{
+    struct sts_host *host = p->host;
+    if (!host)
+        return;
+    end_turns(turns_of(t, p), p, true);
+    party_turns_end(host->turns, p->pass);
+    p->pass = NULL;
+    p->host = NULL;
+    let_through(t, host);
+    drop_host(t, host);
+}
+
+void *sts_turns_next(struct sts_turns *t)
+{
+    struct sts_place *p = party_turns_next(t->all);
+    if (!p)
+        return NULL;
+    p->begun = true;
+    end_turns(t->all, p, false);
+    return p->what;
+}
