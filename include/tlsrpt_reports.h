@@ -59,12 +59,17 @@ MUST_CHECK bool database_tlsrpt_list(struct database *db, int64_t day, const cha
                                      bool pending, int64_t limit, database_on_tlsrpt *on_entry,
                                      void *context, struct err *err);
 
-/* Is the place left alone, as it was bad on three days in sequence? */
-MUST_CHECK bool database_tlsrpt_paused(struct database *db, const char *uri, int64_t now_ms,
-                                       bool *paused_r, struct err *err);
+/* Where a domain's record wants its reports. What becomes of them there is that domain's alone:
+ * whoever names the place of others has no say about theirs. */
+struct tlsrpt_place {
+    const char *domain, *uri;
+};
+/* Is it left alone, as it was bad on three days in sequence? */
+MUST_CHECK bool database_tlsrpt_paused(struct database *db, const struct tlsrpt_place *place,
+                                       int64_t now_ms, bool *paused_r, struct err *err);
 /* What became of a report there. `paused_r`: this was the third bad day. */
-MUST_CHECK bool database_tlsrpt_place(struct database *db, const char *uri, bool good,
-                                      int64_t now_ms, bool *paused_r, struct err *err);
+MUST_CHECK bool database_tlsrpt_place(struct database *db, const struct tlsrpt_place *place,
+                                      bool good, int64_t now_ms, bool *paused_r, struct err *err);
 /* Whose domain it is: "default" when it is nobody's. `tenant_r` holds 64 bytes. */
 MUST_CHECK bool database_tenant_of(struct database *db, const char *domain, char *tenant_r,
                                    struct err *err);

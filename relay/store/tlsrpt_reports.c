@@ -117,44 +117,46 @@ bool database_tlsrpt_sweep(struct database *db, int64_t now_ms, int64_t *late_r,
 
 /* ---- places ---- */
 
-struct place {
+struct standing {
     int64_t bad_day, bad_days, until_ms;
 };
 
-static bool read_place(struct database *db, const char *uri, struct place *p, struct err *err)
+static bool read_place(struct database *db, const struct tlsrpt_place *place, struct standing *p,
+                       struct err *err)
 {
-    struct rows *s = ROWS(db, SQL_TLSRPT_PLACE, TEXT(uri));
-    *p = (struct place){.bad_day = -1};
+    struct rows *s = ROWS(db, SQL_TLSRPT_PLACE, TEXT(place->domain), TEXT(place->uri));
+    *p = (struct standing){.bad_day = -1};
     while (rows_next(db, s, err))
-        *p = (struct place){rows_get_int(s, 0), rows_get_int(s, 1), rows_get_int(s, 2)};
+        *p = (struct standing){rows_get_int(s, 0), rows_get_int(s, 1), rows_get_int(s, 2)};
     return err->kind == ERR_NONE;
 }
 
-bool database_tlsrpt_paused(struct database *db, const char *uri, int64_t now_ms, bool *paused_r,
-                            struct err *err)
+bool database_tlsrpt_paused(struct database *db, const struct tlsrpt_place *place, int64_t now_ms,
+                            bool *paused_r, struct err *err)
 {
-    struct place p;
-    bool ok = read_place(db, uri, &p, err);
+    struct standing p;
+    bool ok = read_place(db, place, &p, err);
     /* a clock that was wrong once does not pause it for longer */
     *paused_r = ok && p.until_ms > now_ms && p.until_ms <= now_ms + PAUSE_DAYS * TLSRPT_DAY_MS;
     return ok;
 }
 
-bool database_tlsrpt_place(struct database *db, const char *uri, bool good, int64_t now_ms,
-                           bool *paused_r, struct err *err)
+bool database_tlsrpt_place(struct database *db, const struct tlsrpt_place *place, bool good,
+                           int64_t now_ms, bool *paused_r, struct err *err)
 {
     const int64_t today = now_ms / TLSRPT_DAY_MS;
-    struct place p;
+    struct standing p;
     *paused_r = false;
     if (good)
-        return rows_run(db, ROWS(db, SQL_TLSRPT_PLACE_GOOD, TEXT(uri)), err);
-    if (!read_place(db, uri, &p, err) || p.bad_day == today)
+        return rows_run(db, ROWS(db, SQL_TLSRPT_PLACE_GOOD, TEXT(place->domain), TEXT(place->uri)),
+                        err);
+    if (!read_place(db, place, &p, err) || p.bad_day == today)
         return err->kind == ERR_NONE;
     p.bad_days = p.until_ms > 0 ? 1 : p.bad_days + 1; /* after a pause it is given new chances */
     *paused_r = p.bad_days >= BAD_DAYS_MAX;
     p.until_ms = *paused_r ? now_ms + PAUSE_DAYS * TLSRPT_DAY_MS : 0;
-    struct rows *s =
-        ROWS(db, SQL_TLSRPT_PLACE_BAD, TEXT(uri), INT(today), INT(p.bad_days), INT(p.until_ms));
+    struct rows *s = ROWS(db, SQL_TLSRPT_PLACE_BAD, TEXT(place->domain), TEXT(place->uri),
+                          INT(today), INT(p.bad_days), INT(p.until_ms));
     return rows_run(db, s, err);
 }
 

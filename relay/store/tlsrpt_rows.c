@@ -207,7 +207,8 @@ bool tlsrpt_rows_settle(struct database *db, const struct store_outcome *o, int6
         return true;
     if (!read_carried(db, o->message, &e, &carries, err) || !carries)
         return err->kind == ERR_NONE;
-    if (!database_tlsrpt_place(db, e.uri, good, now_ms, &paused, err))
+    const struct tlsrpt_place place = {.domain = e.domain, .uri = e.uri};
+    if (!database_tlsrpt_place(db, &place, good, now_ms, &paused, err))
         return false;
     snprintf(why, sizeof(why), "%03d %s %.130s", o->answer.code, o->answer.enhanced,
              o->answer.text);

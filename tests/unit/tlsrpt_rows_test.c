@@ -236,21 +236,25 @@ static void a_report_is_due_once_and_not_after_two_days(void **state)
 
 static bool run_places(struct database *db, void *context, struct err *err)
 {
+    static const struct tlsrpt_place a = {"dest.test", "https://a.test/"};
+    static const struct tlsrpt_place b = {"dest.test", "https://b.test/"};
+    static const struct tlsrpt_place others = {"other.test", "https://a.test/"};
     bool paused = false;
     (void)context;
     for (int day = 0; day < 3; day++) {
-        assert_true(database_tlsrpt_paused(db, "https://a.test/", noon_ms + day * day_ms, &paused, err) && !paused);
+        assert_true(database_tlsrpt_paused(db, &a, noon_ms + day * day_ms, &paused, err) && !paused);
         for (int i = 0; i < 5; i++) {
-            assert_true(database_tlsrpt_place(db, "https://a.test/", false, noon_ms + day * day_ms, &paused, err));
+            assert_true(database_tlsrpt_place(db, &a, false, noon_ms + day * day_ms, &paused, err));
             assert_int_equal(paused, day == 2 && i == 0);
         }
     }
-    assert_true(database_tlsrpt_paused(db, "https://a.test/", noon_ms + 3 * day_ms, &paused, err) && paused);
-    assert_true(database_tlsrpt_paused(db, "https://b.test/", noon_ms + 3 * day_ms, &paused, err) && !paused);
-    assert_true(database_tlsrpt_paused(db, "https://a.test/", noon_ms + 10 * day_ms, &paused, err) && !paused);
-    assert_true(database_tlsrpt_place(db, "https://a.test/", false, noon_ms + 10 * day_ms, &paused, err) && !paused);
-    assert_true(database_tlsrpt_place(db, "https://a.test/", true, noon_ms + 11 * day_ms, &paused, err));
-    assert_true(database_tlsrpt_place(db, "https://a.test/", false, noon_ms + 12 * day_ms, &paused, err) && !paused);
+    assert_true(database_tlsrpt_paused(db, &a, noon_ms + 3 * day_ms, &paused, err) && paused);
+    assert_true(database_tlsrpt_paused(db, &others, noon_ms + 3 * day_ms, &paused, err) && !paused); /* who names it, too */
+    assert_true(database_tlsrpt_paused(db, &b, noon_ms + 3 * day_ms, &paused, err) && !paused);
+    assert_true(database_tlsrpt_paused(db, &a, noon_ms + 10 * day_ms, &paused, err) && !paused);
+    assert_true(database_tlsrpt_place(db, &a, false, noon_ms + 10 * day_ms, &paused, err) && !paused);
+    assert_true(database_tlsrpt_place(db, &a, true, noon_ms + 11 * day_ms, &paused, err));
+    assert_true(database_tlsrpt_place(db, &a, false, noon_ms + 12 * day_ms, &paused, err) && !paused);
     return true;
 }
 

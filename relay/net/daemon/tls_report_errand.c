@@ -64,6 +64,11 @@ static void log_end_of(const struct errand *e, enum log_level level, const char 
     log_end(why[0] ? log_text(line, "reply", why) : line);
 }
 
+static struct tlsrpt_place place_of(const struct errand *e, size_t i)
+{
+    return (struct tlsrpt_place){.domain = e->entry.domain, .uri = e->places[i].uri};
+}
+
 /* What is to be written down of it: the places that were tried, and the entry. */
 static bool run_mark(struct database *db, void *context, struct err *err)
 {
@@ -71,9 +76,10 @@ static bool run_mark(struct database *db, void *context, struct err *err)
     int64_t now_ms = clock_now_ms();
     bool paused = false;
     for (size_t i = 0; i < e->place_count; i++) {
+        const struct tlsrpt_place place = place_of(e, i);
         bool good = e->entry.state == TLSRPT_SENT && e->entry.place == i;
         if ((e->places[i].bad || good) &&
-            !database_tlsrpt_place(db, e->places[i].uri, good, now_ms, &paused, err))
+            !database_tlsrpt_place(db, &place, good, now_ms, &paused, err))
             return false;
         e->places[i].paused = paused;
         paused = false;
@@ -94,7 +100,8 @@ static void on_marked(void *context, struct store_job *job)
     for (size_t i = 0; change->result == STORE_CHANGED && i < e->place_count; i++)
         if (e->places[i].paused && e->places[i].bad)
             log_end_of(e, LOG_WARN, "tls_report_paused", e->places[i].uri,
-                       "no report has reached it on three days: none is sent there for a week");
+                       "no report on the domain has reached it on three days: none is sent "
+                       "there for a week");
     store_job_free(job);
     end(e);
 }
@@ -346,9 +353,10 @@ static bool run_read(struct database *db, void *context, struct err *err)
     struct errand *e = context;
     bool ok = database_tenant_of(db, e->sign, e->tenant, err) &&
               database_tlsrpt_counts(db, e->entry.day, e->entry.domain, e->counts, err);
-    for (size_t i = 0; ok && i < e->place_count; i++)
-        ok =
-            database_tlsrpt_paused(db, e->places[i].uri, clock_now_ms(), &e->places[i].paused, err);
+    for (size_t i = 0; ok && i < e->place_count; i++) {
+        const struct tlsrpt_place place = place_of(e, i);
+        ok = database_tlsrpt_paused(db, &place, clock_now_ms(), &e->places[i].paused, err);
+    }
     return ok;
 }
 

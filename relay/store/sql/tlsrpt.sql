@@ -165,16 +165,18 @@ WHERE bad_day < ?1;
 -- :name TLSRPT_PLACE
 SELECT bad_day, bad_days, until
 FROM tlsrpt_place
-WHERE uri = ?1;
+WHERE domain = ?1
+  AND uri = ?2;
 
 -- :name TLSRPT_PLACE_BAD
-INSERT INTO tlsrpt_place(uri, bad_day, bad_days, until)
-VALUES(?1, ?2, ?3, ?4)
+INSERT INTO tlsrpt_place(domain, uri, bad_day, bad_days, until)
+VALUES(?1, ?2, ?3, ?4, ?5)
 ON CONFLICT DO UPDATE SET bad_day = excluded.bad_day, bad_days = excluded.bad_days, until = excluded.until;
 
 -- :name TLSRPT_PLACE_GOOD
 DELETE FROM tlsrpt_place
-WHERE uri = ?1;
+WHERE domain = ?1
+  AND uri = ?2;
 
 -- :name TLSRPT_LIST
 -- For people, a page at a time: ?3 is 0 for all, 1 for those that are not sent yet.

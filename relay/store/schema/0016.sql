@@ -1,0 +1,13 @@
+-- 0016.sql - Places of TLS reports are judged for each domain that names them: nobody's record pauses others' reports.
+
+DROP TABLE tlsrpt_place;
+
+-- Places that reports on a domain could not be sent to: on how many days in sequence.
+CREATE TABLE tlsrpt_place(
+  domain TEXT NOT NULL,
+  uri TEXT NOT NULL,
+  bad_day INTEGER NOT NULL, -- the last one
+  bad_days INTEGER NOT NULL,
+  until INTEGER NOT NULL, -- it is left alone; 0: it is not
+  PRIMARY KEY(domain, uri)
+) WITHOUT ROWID, STRICT;
