@@ -162,3 +162,18 @@ def test_each_event_names_the_host_and_the_address_of_the_trouble(relay_factory,
     told = [e for e in relay.trace(id) if e["kind"] in ("deferred", "expired")]
     assert all(e["remote"] in ("mx1.dest.test[127.0.0.1]", "mx2.dest.test[127.0.0.2]") for e in told), told
     assert told[0]["remote"].startswith("mx2") and "connect" not in told[0]["reply"].split(" (")[0].replace("connection", ""), told
+
+
+def test_each_answer_stands_under_the_host_that_gave_it(relay_factory, dns, host):
+    """One message: the first host knows one recipient not and cannot take another, whom the second host takes."""
+    dns.mail("dest.test", "mx1.dest.test=127.0.0.1", "mx2.dest.test=127.0.0.2")
+    refusals = {"a": "550 5.1.1 no such user", "b": "451 4.3.2 not now"}
+    host(lambda line: refusals.get(line[9:10]) if line.startswith("RCPT") else None)
+    host({}, "127.0.0.2")
+    relay = relay_factory().start()
+    id = relay.send(to=["a@dest.test", "b@dest.test"])
+    wait_for(lambda: {"bounced", "delivered"} <= set(relay.kinds(id)), 30)
+    events = {e["kind"]: e["remote"] for e in relay.trace(id)}
+    assert events["bounced"] == "mx1.dest.test[127.0.0.1]" and events["delivered"] == "mx2.dest.test[127.0.0.2]", events
+    lines = {line.split(" rcpt=")[1].split("@")[0]: line for line in relay.log().splitlines() if f"id={id}" in line and " rcpt=" in line}
+    assert " mx=mx1.dest.test[127.0.0.1] " in lines["a"] and " mx=mx2.dest.test[127.0.0.2] " in lines["b"], lines

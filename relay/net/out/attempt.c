@@ -6,6 +6,7 @@
 #include "log.h"
 #include "retry.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,6 +101,44 @@ bool attempt_all_answered(const struct attempt *p)
     return true;
 }
 
+void attempt_meets(struct attempt *p, const char *name, const char *address)
+{
+    char remote[sizeof(p->host.remote)];
+    snprintf(remote, sizeof(remote), "%.200s[%.60s]", name, address);
+    if (strcmp(remote, p->host.remote) == 0)
+        return;
+    memcpy(p->host.remote, remote, sizeof(remote));
+    p->host.tls[0] = '\0';
+    p->host.verified = false;
+}
+
+static bool is_same_host(const struct attempt_host *a, const struct attempt_host *b)
+{
+    return strcmp(a->remote, b->remote) == 0 && strcmp(a->tls, b->tls) == 0 &&
+           a->verified == b->verified && a->tls_policy == b->tls_policy &&
+           a->tls_result == b->tls_result && strcmp(a->tlsa, b->tlsa) == 0;
+}
+
+void attempt_answered_by(struct attempt *p)
+{
+    bool listed = p->host_count > 0 && is_same_host(&p->hosts[p->host_count - 1], &p->host);
+    for (size_t i = 0; i < p->mail->envelope.count; i++) {
+        if (p->answers[i].code == 0 || p->by[i] > 0)
+            continue;
+        if (!listed) {
+            p->hosts = xgrow(p->hosts, p->host_count + 1, sizeof(*p->hosts));
+            p->hosts[p->host_count++] = p->host;
+            listed = true;
+        }
+        p->by[i] = (unsigned)p->host_count;
+    }
+}
+
+const struct attempt_host *attempt_host_of(const struct attempt *p, size_t i)
+{
+    return p->by[i] > 0 ? &p->hosts[p->by[i] - 1] : &p->host;
+}
+
 /* They have no row here any more, so that nothing is recorded of them. */
 void attempt_leave_rest(struct attempt *p)
 {
@@ -120,6 +159,7 @@ void attempt_leave_rest(struct attempt *p)
         p->answers[kept] = p->answers[i];
         p->own[kept] = p->own[i];
         p->recorded[kept] = p->recorded[i];
+        p->by[kept] = p->by[i];
         p->suppressed[kept++] = p->suppressed[i];
     }
     m->envelope.count = kept;

@@ -14,6 +14,16 @@
 #include "host_policy.h"
 #include "tls_policy.h"
 
+/* Who has answered, and how it was reached. */
+struct attempt_host {
+    char remote[280]; /* its name and address */
+    char tls[80];     /* empty: clear text */
+    bool verified;    /* its certificate was valid for its name, or fits what DNSSEC says */
+    enum tls_policy tls_policy; /* as it was judged */
+    enum tls_result tls_result;
+    char tlsa[TLSA_TEXT]; /* the record that has fit, or "" */
+};
+
 struct attempt {
     struct attempt *next, *prev;
     struct deliveries *home;
@@ -29,16 +39,14 @@ struct attempt {
         struct inbox_item *behind;     /* works of its connection that came meanwhile; a list */
     } reading;
     const struct config_route *route;
-    struct mail *mail;       /* only the recipients that are to be delivered now */
-    struct verdict *answers; /* beside mail->envelope.rcpts; code 0: none yet */
-    bool *own;               /* beside them: it is the answer to this recipient's own RCPT */
-    bool *suppressed;        /* beside them: who does not want it, or cannot get it */
-    char remote[280];        /* the host that answered, and its address */
-    char tls[80];            /* how; empty: clear text */
-    bool verified;           /* its certificate was valid for its name, or fits what DNSSEC says */
-    enum tls_policy tls_policy; /* of the host that was judged last */
-    enum tls_result tls_result;
-    char tlsa[TLSA_TEXT];    /* the record that has fit, or "" */
+    struct mail *mail;          /* only the recipients that are to be delivered now */
+    struct verdict *answers;    /* beside mail->envelope.rcpts; code 0: none yet */
+    bool *own;                  /* beside them: it is the answer to this recipient's own RCPT */
+    bool *suppressed;           /* beside them: who does not want it, or cannot get it */
+    struct attempt_host host;   /* that it is with, or was last */
+    struct attempt_host *hosts; /* that it was with while others still had no answer */
+    size_t host_count;
+    unsigned *by;            /* beside the answers: whose it is, of `hosts` from 1 on; 0: `host` */
     bool hop_dsn;            /* the hop reports on delivery itself */
     bool not_attempted;      /* our own fault */
     bool no_host;            /* none took the connection */
@@ -88,6 +96,13 @@ void attempt_follow_clock(struct attempt *p);
 int64_t attempt_left_ms(struct attempt *p);
 /* `usual_ms`, or until that time is just over. */
 uint64_t attempt_timeout_ms(struct attempt *p, uint64_t usual_ms);
+
+/* It is with this host, or cannot reach it: nothing else is known of it yet. */
+void attempt_meets(struct attempt *p, const char *name, const char *address);
+/* Those who have an answer have it from the host as it stands: others will be asked elsewhere. */
+void attempt_answered_by(struct attempt *p);
+/* Who has answered for this recipient. */
+const struct attempt_host *attempt_host_of(const struct attempt *p, size_t i);
 
 /* Between two transactions: those who have no answer go back to the queue, untried, when the others
  * are settled. */

@@ -154,6 +154,7 @@ static void begin_answers(struct attempt *p, struct verdict *suppressed)
     p->own = xcalloc(p->mail->envelope.count + 1, sizeof(*p->own));
     p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
     p->recorded = xcalloc(p->mail->envelope.count + 1, sizeof(*p->recorded));
+    p->by = xcalloc(p->mail->envelope.count + 1, sizeof(*p->by));
 }
 
 /* The message as it was read. */

@@ -36,7 +36,7 @@ static void destination_is_down(struct outbound *c, struct verdict v, enum queue
     c->attempt->not_attempted = how == QUEUE_FAIL_LOCAL;
     c->attempt->no_host = !attempt_has_answer(c->attempt);
     if (attempt_left_ms(c->attempt) <= 0) /* it had too little time, which is nobody's fault */
-        how = c->attempt->remote[0] ? QUEUE_FAIL_LOST : QUEUE_FAIL_STALE; /* say what it met */
+        how = c->attempt->host.remote[0] ? QUEUE_FAIL_LOST : QUEUE_FAIL_STALE; /* say what it met */
     outbound_fail(c, how, &v);
 }
 
@@ -112,8 +112,7 @@ static void on_not_connected(void *owner, const struct dial_failure *failure)
         const struct candidate *one = &c->candidates.all[failure->which];
         bool local = failure->local && c->trouble.code == 0;
         ip_print(&one->at.ip, c->peer);
-        snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]",
-                 p->work->hosts->hosts.all[one->host].name, c->peer);
+        attempt_meets(p, p->work->hosts->hosts.all[one->host].name, c->peer);
         destination_is_down(c, verdict_on(c, failure),
                             local                                        ? QUEUE_FAIL_LOCAL
                             : failure->none_free && c->trouble.code == 0 ? QUEUE_FAIL_NO_ADDRESS
@@ -283,8 +282,7 @@ static void note_trouble(struct outbound *c, const struct verdict *v)
     if (c->troubles > 0)
         return;
     c->trouble = *v;
-    snprintf(c->attempt->remote, sizeof(c->attempt->remote), "%.200s[%.60s]", c->host_name,
-             c->peer);
+    attempt_meets(c->attempt, c->host_name, c->peer);
 }
 
 void failover_refused(struct outbound *c)
@@ -359,7 +357,7 @@ bool failover_if_unsure(struct outbound *c)
         failover_part(c);
         return true;
     }
-    snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->host_name, c->peer);
+    attempt_meets(p, c->host_name, c->peer);
     if (lack->code != 0 && is_final_lack(c))
         v = *lack;
     v = verdict_make(v.code, v.enhanced, "%s (host %s)", v.text, c->host_name);

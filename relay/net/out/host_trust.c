@@ -80,10 +80,10 @@ static bool asks(const struct outbound *c)
 /* What there is to tell of the attempt: what was decided last counts. */
 static void note(const struct outbound *c)
 {
-    c->attempt->tls_policy = c->policy.policy;
-    c->attempt->tls_result = c->policy.result;
+    c->attempt->host.tls_policy = c->policy.policy;
+    c->attempt->host.tls_result = c->policy.result;
     bool fits = c->policy.need == HOST_NEEDS_CERTIFICATE && c->policy.result == TLS_RESULT_OK;
-    snprintf(c->attempt->tlsa, sizeof(c->attempt->tlsa), "%s", fits ? c->tlsa : "");
+    snprintf(c->attempt->host.tlsa, sizeof(c->attempt->host.tlsa), "%s", fits ? c->tlsa : "");
 }
 
 /* ---- what is demanded ---- */

@@ -34,15 +34,18 @@ enum { TLS_OWN_BYTES = 1024 }; /* at most what TLS says by itself on reading, as
 static void take_answers(struct outbound *c, bool elsewhere)
 {
     struct attempt *p = c->attempt;
-    snprintf(p->remote, sizeof(p->remote), "%.200s[%.60s]", c->host_name, c->peer);
-    snprintf(p->tls, sizeof(p->tls), "%s", c->tls_text);
-    p->verified = c->proven.level == TRUST_VERIFIED ||
-                  (p->tls_policy == TLS_POLICY_DANE && p->tls_result == TLS_RESULT_OK);
+    attempt_meets(p, c->host_name, c->peer);
+    snprintf(p->host.tls, sizeof(p->host.tls), "%s", c->tls_text);
+    p->host.verified =
+        c->proven.level == TRUST_VERIFIED ||
+        (p->host.tls_policy == TLS_POLICY_DANE && p->host.tls_result == TLS_RESULT_OK);
     p->hop_dsn = c->delivery.offers.dsn;
     if (elsewhere)
         transaction_take_other_answers(&c->transaction);
     else
         transaction_take_answers(&c->transaction);
+    if (!attempt_all_answered(p))
+        attempt_answered_by(p);
     if (elsewhere)
         attempt_record(p);
 }

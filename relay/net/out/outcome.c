@@ -23,13 +23,6 @@
 
 enum { DELAY_TOLD_MS = 4 * 3600 * 1000, UNRECORDED_MAX = 20 };
 
-/* What becomes of some recipients, on its way to the store. */
-struct part {
-    struct attempt *attempt;
-    char tls[sizeof(((struct attempt *)0)->tls)]; /* as it was then */
-    bool verified;
-};
-
 /* What the sender is to be told of it. */
 static enum store_report report_on(const struct attempt *p, size_t i, enum mail_state state)
 {
@@ -56,16 +49,17 @@ static enum store_report report_on(const struct attempt *p, size_t i, enum mail_
 static void note_remote(const struct attempt *p, size_t i, struct store_outcome *o)
 {
     const struct mail_row *row = &p->mail->rows[i];
+    const struct attempt_host *host = attempt_host_of(p, i);
     bool trouble = p->answers[i].what == VERDICT_DEFER && !p->not_attempted;
     o->heard = p->answers[i].heard;
     if (row->over) /* it was there, in an attempt before this one */
         snprintf(o->remote, sizeof(o->remote), "%s", row->remote);
     else if (o->heard || trouble)
-        snprintf(o->remote, sizeof(o->remote), "%s", p->remote);
+        snprintf(o->remote, sizeof(o->remote), "%s", host->remote);
     if (o->remote[0] && !row->over) {
-        o->tls_policy = p->tls_policy;
-        o->tls_result = p->tls_result;
-        snprintf(o->tlsa, sizeof(o->tlsa), "%s", p->tlsa);
+        o->tls_policy = host->tls_policy;
+        o->tls_result = host->tls_result;
+        snprintf(o->tlsa, sizeof(o->tlsa), "%s", host->tlsa);
     }
 }
 
@@ -129,9 +123,9 @@ static const char *log_word(const struct store_outcome *o)
     return o->result == STORE_SUPERSEDED && o->state == MAIL_WAITING ? "deleted" : o->kind;
 }
 
-static void log_outcome(const struct part *part, size_t i, const struct store_outcome *o)
+static void log_outcome(const struct attempt *p, size_t i, const struct store_outcome *o)
 {
-    const struct attempt *p = part->attempt;
+    const struct attempt_host *host = attempt_host_of(p, i);
     enum log_level level = o->state == MAIL_HELD                          ? LOG_ERROR
                            : o->state == MAIL_WAITING && p->not_attempted ? LOG_WARN
                                                                           : LOG_INFO;
@@ -141,13 +135,13 @@ static void log_outcome(const struct part *part, size_t i, const struct store_ou
     if (o->remote[0])
         line = log_text(line, "mx", o->remote);
     if (by_host)
-        line = log_text(line, "tls", part->tls[0] ? part->tls : "none");
+        line = log_text(line, "tls", host->tls[0] ? host->tls : "none");
     if (o->tls_policy != TLS_POLICY_NONE)
         line = log_text(log_text(line, "tls_policy", tls_policy_name(o->tls_policy)), "tls_result",
                         tls_result_name(o->tls_result));
-    if (by_host && part->tls[0])
-        line = log_text(line, "verified", part->verified ? "yes" : "no");
-    if (by_host && part->tls[0] && p->route->username[0])
+    if (by_host && host->tls[0])
+        line = log_text(line, "verified", host->verified ? "yes" : "no");
+    if (by_host && host->tls[0] && p->route->username[0])
         line = log_text(line, "user", p->route->username);
     line = log_text(log_number(line, "code", o->answer.code), "dsn", o->answer.enhanced);
     line = log_number(log_text(line, "reply", o->answer.text), "tries", o->tries);
@@ -195,6 +189,8 @@ void attempt_end(struct attempt *p)
     free(p->suppressed);
     free(p->left);
     free(p->recorded);
+    free(p->by);
+    free(p->hosts);
     buf_fini(&p->dialogue);
     settings_drop(p->settings);
     free(p);
@@ -232,25 +228,23 @@ static size_t find_row(const struct attempt *p, unsigned number)
     return i;
 }
 
-/* Says what has become of them. Frees both. */
-static struct attempt *end_part(struct part *part, struct store_job *job)
+/* Says what has become of them. Frees the job. */
+static void tell(struct attempt *p, struct store_job *job)
 {
-    struct attempt *p = part->attempt;
     struct store_settle *settle = OWNER_OF(job, struct store_settle, job);
     works_recorded(p->home);
     for (size_t k = 0; settle->result == STORE_RECORDED && k < settle->count; k++) {
         size_t i = find_row(p, settle->outcomes[k].number);
-        log_outcome(part, i, &settle->outcomes[k]);
+        log_outcome(p, i, &settle->outcomes[k]);
         tell_superseded(p, i, &settle->outcomes[k]);
     }
     store_job_free(job);
-    free(part);
-    return p;
 }
 
 static void on_settled(void *context, struct store_job *job)
 {
-    attempt_end(end_part(context, job));
+    tell(context, job);
+    attempt_end(context);
 }
 
 static struct store_settle *begin_settle(struct attempt *p)
@@ -264,12 +258,8 @@ static struct store_settle *begin_settle(struct attempt *p)
 
 static void put(struct attempt *p, struct store_settle *settle, worker_on_stored *done)
 {
-    struct part *part = xcalloc(1, sizeof(*part));
-    part->attempt = p;
-    part->verified = p->verified;
-    memcpy(part->tls, p->tls, sizeof(part->tls));
     works_unrecorded(p->home);
-    worker_ask_store(p->home->worker, &settle->job, done, part);
+    worker_ask_store(p->home->worker, &settle->job, done, p);
 }
 
 /* ---- who has got it, while others are asked ---- */
@@ -296,7 +286,8 @@ static void record(struct attempt *p)
 
 static void on_recorded(void *context, struct store_job *job)
 {
-    struct attempt *p = end_part(context, job);
+    struct attempt *p = context;
+    tell(p, job);
     p->recording = 0;
     switch (p->then) {
     case ATTEMPT_GOES_ON:
