@@ -14,6 +14,7 @@
 #define CONNECTION_H
 
 #include "buf.h"
+#include "handshakes.h"
 #include "ip.h"
 #include "tls.h"
 
@@ -47,9 +48,10 @@ void connection_write(struct connection *c, struct buf *bytes);
 void connection_write_and_yield(struct connection *c, struct buf *bytes);
 void connection_accept_tls(struct connection *c, struct tls_context *context,
                            enum tls_protocol speaks);
-/* As tls_connect_on(); what fails at once ends the connection. */
+/* As tls_connect_on(); what fails at once ends the connection. The handshake takes turns with
+ * others. */
 void connection_connect_tls(struct connection *c, struct tls_context *context,
-                            const struct tls_terms *terms);
+                            const struct tls_terms *terms, const struct handshake_terms *turns);
 /* Read, or leave the bytes with the peer. Reading also stops while much is waiting to be sent. */
 void connection_want_bytes(struct connection *c, bool wanted);
 /* End it after that long without a byte in or out; from now on. */

@@ -9,6 +9,7 @@
 #define WORKER_H
 
 #include "database.h"
+#include "handshakes.h"
 #include "inbox.h"
 #include "settings.h"
 #include "store_read.h"
@@ -18,6 +19,7 @@ struct worker {
     struct inbox inbox;
     struct store *store;
     struct settings *settings;        /* held; the newest: what has begun goes on with its own */
+    struct handshakes *handshakes;    /* with servers */
     struct key_loading *key_loadings; /* under way: key_loading.c */
     unsigned under_way;               /* jobs at the store, questions to others, work on the pool */
     unsigned clients;                 /* sessions: any of them may speak next */

@@ -108,3 +108,25 @@ def test_where_tls_is_required_nothing_goes_in_clear_instead(relay_factory, dns,
         assert not host.messages and not any(line.startswith("MAIL") for c in host.connections for line in c.lines)
     finally:
         host.stop()
+
+
+@pytest.mark.memory
+def test_many_at_once_take_turns_and_all_are_made(relay_factory, dns, delivery_port, issue):
+    """Forty hosts to the relay, each with a handshake of its own on one shard, and mail of class security between them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*issue("mx.dear.test", rsa=True))
+    domains = [f"many{n}.test" for n in range(40)]
+    for domain in domains:
+        dns.mail(domain, f"mx.{domain}=127.0.0.1")
+    host = MailHost(delivery_port, context=context)
+    try:
+        relay = relay_factory('shards = 1\nstream "code" { class = "security" }\n').start()
+        ids = []
+        for n, domain in enumerate(domains):
+            stream = "Sealpost-Stream: code\r\n" if n % 4 == 0 else ""
+            ids.append(relay.send(to=f"r@{domain}", message=f"From: <hello@club.test>\r\nTo: <r@{domain}>\r\n{stream}\r\nx\r\n"))
+        for id in ids:
+            relay.wait_kind(id, "delivered", 60)
+        assert len(host.messages) == 40 and all(m.connection.tls for m in host.messages)
+    finally:
+        host.stop()

@@ -22,6 +22,7 @@ struct connection {
     const struct connection_events *events;
     void *owner;
     struct tls *tls;
+    struct share *share; /* of what handshakes cost, during its own; or NULL */
     uint64_t timeout_ms;
     unsigned handles;
     uint64_t limit_ms; /* of the loop's clock; 0: none */
@@ -37,6 +38,14 @@ struct write {
     struct buf bytes;
 };
 
+/* What the peer has said in the handshake waits for its turn. */
+struct share {
+    struct handshake item;
+    struct handshakes *all;
+    struct connection *connection;
+    struct buf cipher;
+};
+
 static _Thread_local char read_buffer[READ_SIZE]; /* one read at a time per loop: nobody keeps it */
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf);
@@ -45,7 +54,7 @@ static void flush(struct connection *c, struct buf *bytes);
 static bool may_read(const struct connection *c)
 {
     return c->wants_bytes && c->connected && !c->closing && !c->finishing &&
-           connection_unsent(c) < UNSENT_MAX;
+           !(c->share && c->share->item.party) && connection_unsent(c) < UNSENT_MAX;
 }
 
 /* Without room libuv leaves the bytes with the kernel, and on_read() hears of it. */
@@ -55,6 +64,16 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     bool now = may_read(c) && !c->had_turn;
     (void)suggested;
     *buf = uv_buf_init(read_buffer, now ? sizeof(read_buffer) : 0);
+}
+
+static void end_share(struct connection *c)
+{
+    if (!c->share)
+        return;
+    handshakes_drop(c->share->all, &c->share->item);
+    buf_fini(&c->share->cipher);
+    free(c->share);
+    c->share = NULL;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -76,6 +95,7 @@ void connection_close(struct connection *c, const char *why)
         return;
     c->closing = true;
     snprintf(c->why, sizeof(c->why), "%s", why);
+    end_share(c);
     uv_close((uv_handle_t *)&c->timer, on_closed);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
@@ -341,6 +361,7 @@ void connection_finish(struct connection *c, struct buf *last)
     if (c->closing || c->finishing)
         return;
     c->finishing = true;
+    end_share(c); /* nothing is heard of it any more */
     if (c->tls) {
         if (last)
             tls_write(c->tls, buf_span(last));
@@ -384,6 +405,20 @@ static void take_cipher(struct connection *c, struct span cipher)
         connection_close(c, "closed by the peer");
 }
 
+static void on_turn(struct handshake *item)
+{
+    struct share *share = (struct share *)item;
+    struct connection *c = share->connection;
+    struct buf cipher;
+    buf_move(&cipher, &share->cipher);
+    take_cipher(c, buf_span(&cipher));
+    buf_fini(&cipher);
+    if (c->tls->state != TLS_HANDSHAKE)
+        end_share(c);
+    if (!c->closing)
+        update_reading(c);
+}
+
 /* The next turn goes on where this one ended; bytes that nobody wants are not asked for again. */
 static void no_room(struct connection *c)
 {
@@ -411,10 +446,14 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     if (!c->deadline)
         touch(c);
     struct span bytes = {buf->base, (size_t)got};
-    if (c->tls)
+    if (c->share) {
+        buf_add(&c->share->cipher, bytes);
+        handshakes_add(c->share->all, &c->share->item);
+    } else if (c->tls) {
         take_cipher(c, bytes);
-    else
+    } else {
         c->events->bytes(c->owner, bytes);
+    }
 }
 
 /* ---- TLS ---- */
@@ -428,10 +467,16 @@ void connection_accept_tls(struct connection *c, struct tls_context *context,
 }
 
 void connection_connect_tls(struct connection *c, struct tls_context *context,
-                            const struct tls_terms *terms)
+                            const struct tls_terms *terms, const struct handshake_terms *turns)
 {
     CHECK(c->tls == NULL);
     c->tls = xcalloc(1, sizeof(*c->tls));
+    struct share *s = c->share = xcalloc(1, sizeof(*s));
+    s->item = (struct handshake){.run = on_turn, .urgent = turns->urgent};
+    snprintf(s->item.tenant, sizeof(s->item.tenant), "%s", turns->tenant);
+    s->all = turns->all;
+    s->connection = c;
+    buf_init(&s->cipher, READ_SIZE);
     tls_connect_on(c->tls, context, terms);
     flush(c, &c->tls->cipher);
     if (c->tls->state == TLS_FAILED)

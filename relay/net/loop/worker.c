@@ -11,12 +11,14 @@ void worker_init(struct worker *w, struct store *store, struct settings *setting
     w->settings = settings_hold(settings);
     w->ended = ended;
     CHECK(uv_loop_init(&w->loop) == 0);
+    w->handshakes = handshakes_new(&w->loop);
     inbox_init(&w->inbox, &w->loop);
 }
 
 void worker_fini(struct worker *w)
 {
     CHECK(uv_loop_close(&w->loop) == 0);
+    handshakes_free(w->handshakes);
     settings_drop(w->settings);
 }
 

@@ -248,7 +248,10 @@ static void connect_tls(struct outbound *c)
                               .demand = demand,
                               .valid = host_trust_by_policy(c),
                               .session_key = whole ? NULL : key};
-    connection_connect_tls(c->connection, c->settings->client, &terms);
+    const struct handshake_terms turns = {.all = c->home->worker->handshakes,
+                                          .tenant = c->attempt->mail->tenant,
+                                          .urgent = c->attempt->mail->class == STREAM_SECURITY};
+    connection_connect_tls(c->connection, c->settings->client, &terms, &turns);
     c->delivery.resuming = connection_tls(c->connection)->resumes;
 }
 
