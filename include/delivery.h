@@ -124,6 +124,7 @@ struct delivery {
     enum delivery_want want;
     struct buf out, in;
     const struct delivery_settings *settings; /* borrowed */
+    char peer_name[256]; /* as it calls itself in its greeting and to EHLO: printable, or "" */
     struct delivery_offers offers;
     unsigned stage, ahead; /* ahead: replies due for what has been said in one burst */
     unsigned steps;        /* goes up with each whole answer, and with each piece that we send */
@@ -136,7 +137,6 @@ struct delivery {
     bool taken_in_vain;  /* MAIL was refused, and a recipient was not */
     struct answer *answer;
     struct dots_out *dots;
-
     struct delivery_mail *mail;     /* borrowed while a message is under way */
     size_t asked;                   /* recipient whose answer is next */
     struct verdict mail_refused;    /* MAIL's answer when it was no 250; code 0: none */

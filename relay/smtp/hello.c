@@ -5,10 +5,26 @@
 #include "delivery_parts.h"
 #include "offers.h"
 
+/* The first word of a greeting and of an answer to EHLO or HELO (RFC 5321 section 4.2). What can be
+ * no name changes nothing. */
+static void note_name(struct delivery *d)
+{
+    struct span text = buf_span(&d->answer->text);
+    struct span line = span_take(&text, '\n');
+    struct span name = span_take(&line, ' ');
+    bool printable = name.len > 0;
+    for (size_t i = 0; i < name.len; i++)
+        printable = printable && name.ptr[i] > ' ' && name.ptr[i] < 0x7f;
+    if (printable && name.len < sizeof(d->peer_name))
+        (void)span_copy(name, d->peer_name, sizeof(d->peer_name));
+}
+
 enum delivery_stage hello_greeted(struct delivery *d, const struct verdict *v)
 {
-    if (v->code == 220)
+    if (v->code == 220) {
+        note_name(d);
         return d->settings->helo ? HELO : EHLO;
+    }
     return v->code >= 400 ? delivery_host_refuses(d, *v)
                           : delivery_breaks(d, "protocol error: greeting is not 220");
 }
@@ -69,6 +85,7 @@ enum delivery_stage hello_ehlo_answered(struct delivery *d, const struct verdict
         return HELO;
     if (v->code != 250) /* its greeting, perhaps, once more */
         return delivery_host_refuses(d, *v);
+    note_name(d);
     struct span lines = buf_span(&d->answer->text);
     span_take(&lines, '\n');
     while (lines.len > 0)
@@ -87,7 +104,10 @@ void hello_say_helo(struct delivery *d)
 
 enum delivery_stage hello_helo_answered(struct delivery *d, const struct verdict *v)
 {
-    return v->code == 250 ? after_hello(d, NULL) : delivery_host_refuses(d, *v);
+    if (v->code != 250)
+        return delivery_host_refuses(d, *v);
+    note_name(d);
+    return after_hello(d, NULL);
 }
 
 void hello_say_starttls(struct delivery *d)

@@ -139,6 +139,7 @@ def test_a_day_of_sessions_is_one_signed_report_for_each_domain_that_asks(report
     assert sums(got["broken.test"]) == {("no-policy-found", "validation-failure"): 1}
     details = got["clear.test"]["policies"][0]["failure-details"][0]
     assert details["sending-mta-ip"] == "192.0.2.10" and details["receiving-mx-hostname"] == "mx.clear.test" and details["receiving-ip"] == "127.0.1.2"
+    assert [got[d]["policies"][0]["failure-details"][0]["receiving-mx-helo"] for d in ("clear.test", "broken.test")] == ["mailhost"] * 2
     assert got["good.test"]["organization-name"] == "The Club" and got["good.test"]["contact-info"] == "tls@club.test"
     if os.environ.get("CI") or pathlib.Path(os.environ.get("NODE_MODULES", "node_modules"), "ajv").exists():
         assert by_ajv(list(got.values())) == [[], [], []]

@@ -74,6 +74,44 @@ static void only_2yz_is_success(void **state)
         }
 }
 
+static void what_a_server_calls_itself(void **state)
+{
+    static const struct {
+        const char *greeting, *ehlo, *want;
+    } rows[] = {
+        {"220 mx.club.test ESMTP ready\r\n", "", "mx.club.test"},
+        {"220 lb.club.test\r\n", "250-mx1.club.test hello\r\n250 SIZE\r\n", "mx1.club.test"},
+        {"220-first.test\r\n220 second.test\r\n", "250 \r\n", "first.test"},
+        {"220 \x1b[2Jowned\r\n", "250 \xc3\xa4.test hello\r\n", ""},
+        {"220\r\n", "250\r\n", ""},
+        {"421 busy.test come again\r\n", "", ""},
+        {"220 mx.test\r\n", "550 refused.test\r\n250 old.test\r\n", "old.test"}, /* HELO */
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct client c = {.settings = {.hostname = "relay.test", .tls = DELIVERY_TLS_MAY}};
+        struct span answers = span_of(rows[i].ehlo);
+        delivery_init(&c.d, &c.settings);
+        hear(&c, rows[i].greeting);
+        while (answers.len > 0) {
+            struct span line = span_take(&answers, '\n');
+            char text[80];
+            snprintf(text, sizeof(text), "%.*s\n", SPAN_ARG(line));
+            hear(&c, text);
+        }
+        assert_string_equal(c.d.peer_name, rows[i].want);
+        delivery_fini(&c.d);
+    }
+    struct client c = {.settings = {.hostname = "relay.test", .tls = DELIVERY_TLS_MAY}};
+    char longest[400] = "220 ";
+    memset(longest + 4, 'x', 300);
+    memcpy(longest + 304, "\r\n", 3);
+    delivery_init(&c.d, &c.settings);
+    hear(&c, longest);
+    assert_string_equal(c.d.peer_name, "");
+    delivery_fini(&c.d);
+}
+
 static void limits_by_stage(void **state)
 {
     (void)state;
@@ -280,7 +318,8 @@ static void a_refusal_during_the_body_is_the_answer(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(only_2yz_is_success), cmocka_unit_test(who_failed_at_ehlo_may_offer_more), cmocka_unit_test(limits_by_stage),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(only_2yz_is_success), cmocka_unit_test(who_failed_at_ehlo_may_offer_more),
+                                       cmocka_unit_test(what_a_server_calls_itself), cmocka_unit_test(limits_by_stage),
                                        cmocka_unit_test(the_answer_to_the_dot_counts), cmocka_unit_test(limits_by_message),
                                        cmocka_unit_test(a_refusal_during_the_body_is_the_answer)};
     return cmocka_run_group_tests(tests, NULL, NULL);

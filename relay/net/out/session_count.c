@@ -47,6 +47,7 @@ static void describe_failure(const struct outbound *c, const char *reason, struc
 {
     find_own_ip(c, s->sending_ip, sizeof(s->sending_ip));
     snprintf(s->mx_host, sizeof(s->mx_host), "%s", c->host_name);
+    snprintf(s->mx_helo, sizeof(s->mx_helo), "%s", c->delivery.peer_name);
     snprintf(s->receiving_ip, sizeof(s->receiving_ip), "%s", c->peer);
     snprintf(s->reason, sizeof(s->reason), "%.119s", reason);
 }
