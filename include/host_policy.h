@@ -71,6 +71,21 @@ bool host_policy_awaits(const struct host_situation *s);
 /* Is clear text out of the question? */
 bool host_policy_demands_tls(const struct host_policy *policy);
 void host_policy_decide(const struct host_situation *s, struct host_policy *policy_r);
+/* What the domain's policy says of this host; NULL: it has none, and `no_policy` says why if it
+ * should. */
+struct mta_sts_policy;
+void host_policy_say_domain(struct host_situation *s, const struct mta_sts_policy *policy_or_null,
+                            enum tls_result no_policy, const char *host);
+
+/* What a host has shown. */
+struct host_tls {
+    bool starttls;               /* it offers it, and has not refused it */
+    bool tls;                    /* it is spoken */
+    enum tls_result certificate; /* how that was judged */
+};
+/* How it stands to the policy. */
+enum tls_result host_policy_judge(const struct host_policy *policy, const struct host_tls *found);
+
 /* Is a host whose TLS has been found to be as this policy says verified: itself, and not only its
  * certificate (RFC 8689 section 4.2.1)? */
 bool host_policy_verifies(enum tls_policy policy, bool route_verifies);

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sts_calls.h - What commands ask of the service for MTA-STS (sts.h), from any thread. */
+/* sts_calls.h - What commands ask of the service for MTA-STS (sts.h), from any thread; and which
+ * domain's policy it is about. */
 #ifndef STS_CALLS_H
 #define STS_CALLS_H
 
 #include "mta_sts.h"
 
 struct sts;
+
+struct config_route;
+/* Whose policy holds for mail to `domain`, in normal form, that leaves by this route: of a smart
+ * host its own (RFC 8461 section 3.4). False: nobody's. `name_r` holds ADDRESS_DOMAIN_MAX + 1
+ * bytes. */
+MUST_CHECK bool sts_domain(const struct config_route *route, const char *domain, char *name_r);
 
 /* How a domain stands in a running relay. */
 struct sts_standing {

@@ -3,6 +3,8 @@
  * where a host fails it (RFC 8461 section 2). */
 #include "host_policy.h"
 
+#include "mta_sts.h"
+
 /* What a row asks for: no, yes, or either. */
 enum answer { NO, YES, ANY };
 
@@ -96,6 +98,28 @@ bool host_policy_awaits(const struct host_situation *s)
 bool host_policy_demands_tls(const struct host_policy *policy)
 {
     return policy->enforced && policy->need >= HOST_NEEDS_ENCRYPTION;
+}
+
+void host_policy_say_domain(struct host_situation *s, const struct mta_sts_policy *policy_or_null,
+                            enum tls_result no_policy, const char *host)
+{
+    static const enum sts_state states[] = {[MTA_STS_MODE_NONE] = STS_NONE,
+                                            [MTA_STS_MODE_TESTING] = STS_TESTING,
+                                            [MTA_STS_MODE_ENFORCE] = STS_ENFORCE};
+    s->no_policy = no_policy;
+    s->sts = policy_or_null ? states[policy_or_null->mode] : STS_NONE;
+    s->named = policy_or_null && mta_sts_matches(policy_or_null, span_of(host));
+}
+
+enum tls_result host_policy_judge(const struct host_policy *policy, const struct host_tls *found)
+{
+    bool of_certificate =
+        policy->need == HOST_NEEDS_CERTIFICATE || policy->need == HOST_NEEDS_AUTHORITY;
+    if (policy->result != TLS_RESULT_NONE)
+        return policy->result;
+    if (!found->tls)
+        return found->starttls ? TLS_RESULT_VALIDATION_FAILURE : TLS_RESULT_STARTTLS_NOT_SUPPORTED;
+    return of_certificate ? found->certificate : TLS_RESULT_OK;
 }
 
 static bool is_enforced(const struct host_situation *s, enum tls_policy policy)

@@ -8,21 +8,6 @@
  */
 #include "attempt.h"
 
-#include <stdio.h>
-#include <string.h>
-
-/* Whose policy it is; false: nobody's. `domain` is in normal form, and that is asked for with each
- * message: only what the file says is looked at closely. */
-static bool policy_domain(const struct config_route *route, const char *domain, char *name_r)
-{
-    if (route->mta_sts < STS_MODE_REPORT || route->tls != DELIVERY_TLS_MAY)
-        return false;
-    if (route->host[0])
-        return mta_sts_domain(span_of(route->host), name_r);
-    return domain[0] != '[' &&
-           span_copy(span_of(domain), name_r, DNS_NAME_MAX + 1 - strlen("_mta-sts."));
-}
-
 void domain_policy_leave(struct attempt *p)
 {
     sts_ask_cancel(p->domain.ask);
@@ -55,7 +40,7 @@ void domain_policy_ask(struct attempt *p, bool doubt, void (*done)(void *context
     struct sts *sts = p->home->shared->sts;
     const struct sts_query query = {
         .domain = name, .tenant = p->mail->tenant, .urgent = p->mail->class == STREAM_SECURITY};
-    if (!policy_domain(p->route, p->work->domain, name))
+    if (!sts_domain(p->route, p->work->domain, name))
         p->domain.known = true;
     else if (!doubt)
         p->domain.known = sts_know(sts, name, &p->domain.answer);
@@ -70,12 +55,7 @@ void domain_policy_ask(struct attempt *p, bool doubt, void (*done)(void *context
 
 static void say(const struct sts_answer *answer, const char *host, struct host_situation *s)
 {
-    static const enum sts_state states[] = {[MTA_STS_MODE_NONE] = STS_NONE,
-                                            [MTA_STS_MODE_TESTING] = STS_TESTING,
-                                            [MTA_STS_MODE_ENFORCE] = STS_ENFORCE};
-    s->no_policy = answer->result;
-    s->sts = answer->terms ? states[answer->terms->policy.mode] : STS_NONE;
-    s->named = answer->terms && mta_sts_matches(&answer->terms->policy, span_of(host));
+    host_policy_say_domain(s, answer->terms ? &answer->terms->policy : NULL, answer->result, host);
 }
 
 void domain_policy_say(struct deliveries *home, const struct config_route *route,
@@ -85,7 +65,7 @@ void domain_policy_say(struct deliveries *home, const struct config_route *route
     char name[ADDRESS_DOMAIN_MAX + 1];
     struct sts_answer answer;
     situation->sts_mode = route->mta_sts;
-    if (!policy_domain(route, domain, name)) {
+    if (!sts_domain(route, domain, name)) {
         situation->sts = STS_NONE;
     } else if (p && p->domain.known) {
         say(&p->domain.answer, host, situation);
@@ -102,7 +82,7 @@ struct sts_ask *domain_policy_await(struct deliveries *home, const struct config
     char name[ADDRESS_DOMAIN_MAX + 1];
     struct sts_answer answer = {.terms = NULL};
     const struct sts_query query = {.domain = name, .tenant = work->tenant, .urgent = work->urgent};
-    if (!policy_domain(route, work->domain, name))
+    if (!sts_domain(route, work->domain, name))
         return NULL;
     bool known = sts_know(home->shared->sts, name, &answer);
     sts_answer_fini(&answer);
@@ -114,7 +94,7 @@ void domain_policy_prefetch(struct deliveries *home, const struct config_route *
                             const struct dispatch_work *work)
 {
     char name[ADDRESS_DOMAIN_MAX + 1];
-    if (policy_domain(route, work->domain, name))
+    if (sts_domain(route, work->domain, name))
         sts_prefetch(
             home->shared->sts,
             &(struct sts_query){.domain = name, .tenant = work->tenant, .urgent = work->urgent});

@@ -124,22 +124,13 @@ static struct trust demanded_by(const struct outbound *c, const struct errand *e
     return demanded;
 }
 
-/* Of the connection, for a policy that it may not have been made by. */
-static enum tls_result judged(const struct outbound *c)
-{
-    bool of_certificate =
-        c->policy.need == HOST_NEEDS_CERTIFICATE || c->policy.need == HOST_NEEDS_AUTHORITY;
-    if (!c->delivery.tls)
-        return c->delivery.offers.starttls ? TLS_RESULT_VALIDATION_FAILURE
-                                           : TLS_RESULT_STARTTLS_NOT_SUPPORTED;
-    return of_certificate ? c->shown : TLS_RESULT_OK;
-}
-
 static struct trust demanded_now(struct outbound *c)
 {
     const struct errand e = present(c);
-    c->policy = policy_for(c, &e);
-    c->policy.result = c->policy.result == TLS_RESULT_NONE ? judged(c) : c->policy.result;
+    const struct host_tls found = {
+        .starttls = c->delivery.offers.starttls, .tls = c->delivery.tls, .certificate = c->shown};
+    c->policy = policy_for(c, &e); /* which the connection may not have been made by */
+    c->policy.result = host_policy_judge(&c->policy, &found);
     note(c);
     struct trust demanded = demanded_by(c, &e, &c->policy);
     demanded.settings = c->attempt->settings->generation;

@@ -44,6 +44,17 @@ struct sts_ask {
     struct sts_answer answer;
 };
 
+/* What is asked with each message is in normal form: only what the file says is looked at. */
+bool sts_domain(const struct config_route *route, const char *domain, char *name_r)
+{
+    if (route->mta_sts < STS_MODE_REPORT || route->tls != DELIVERY_TLS_MAY)
+        return false;
+    if (route->host[0])
+        return mta_sts_domain(span_of(route->host), name_r);
+    return domain[0] != '[' &&
+           span_copy(span_of(domain), name_r, DNS_NAME_MAX + 1 - strlen("_mta-sts."));
+}
+
 /* ---- what is known ---- */
 
 /* Does what is kept count, as it was published? */

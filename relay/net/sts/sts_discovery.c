@@ -11,7 +11,6 @@
 
 #include "clock.h"
 #include "log.h"
-#include "reachable.h"
 #include "sts_lookup.h"
 
 #include <stdio.h>
@@ -20,8 +19,6 @@
 #include <utlist.h>
 
 enum {
-    HTTPS_PORT = 443,
-    FETCH_S = 60,
     ADDRESSES_MS = 10 * 1000,
     TTL_LEAST_S = 5,
     TTL_MOST_S = 3600,
@@ -41,7 +38,7 @@ struct sts_discovery {
     bool past_caches;       /* the next question */
     uint32_t ttl_s;
     struct sts_lookup *lookup;
-    char addresses[1024];
+    char addresses[STS_FETCH_ADDRESSES];
     struct fetch *fetch;
     struct buf raw;
     struct sts_terms *terms;
@@ -223,22 +220,6 @@ static void decided(struct sts_discovery *d)
 
 /* ---- the policy host ---- */
 
-static const struct {
-    enum mta_sts_end end;
-    const char *why;
-} ends[FETCH_OUTCOMES] = {
-    [FETCH_ANSWERED] = {MTA_STS_ANSWERED, ""},
-    [FETCH_NO_NAME] = {MTA_STS_UNREACHABLE, "host-not-found"},
-    [FETCH_NO_ROUTE] = {MTA_STS_UNREACHABLE, "connect-failed"},
-    [FETCH_UNTRUSTED] = {MTA_STS_DISTRUSTED, "certificate"},
-    [FETCH_NO_TLS] = {MTA_STS_UNREACHABLE, "tls-failed"},
-    [FETCH_TIMED_OUT] = {MTA_STS_UNREACHABLE, "timeout"},
-    [FETCH_TOO_LARGE] = {MTA_STS_UNREACHABLE, "too-large"},
-    [FETCH_NOT_HTTP] = {MTA_STS_UNREACHABLE, "http-malformed"},
-    [FETCH_BUSY] = {MTA_STS_UNREACHABLE, "fetcher-busy"},
-    [FETCH_GONE] = {MTA_STS_UNREACHABLE, "fetcher-gone"},
-};
-
 static void unreachable(struct sts_discovery *d, const char *why)
 {
     const struct mta_sts_response response = {.end = MTA_STS_UNREACHABLE, .why = why};
@@ -249,10 +230,7 @@ static void on_fetched(void *context, const struct fetch_result *result)
 {
     struct sts_discovery *d = context;
     struct sts *s = d->sts;
-    const struct mta_sts_response response = {.end = ends[result->outcome].end,
-                                              .status = (unsigned)result->status,
-                                              .body = result->answer,
-                                              .why = ends[result->outcome].why};
+    const struct mta_sts_response response = sts_fetch_response(result);
     d->fetch = NULL;
     sts_place_leave(&s->turns, &d->place);
     if (!d->entry) {
@@ -267,11 +245,10 @@ static void on_fetched(void *context, const struct fetch_result *result)
 
 static void fetch(struct sts_discovery *d)
 {
-    struct fetch_order order = {.answer_max = MTA_STS_BODY_MAX, .timeout_s = FETCH_S};
+    struct fetch_order order;
     struct buf nothing;
     buf_init(&nothing, 1);
-    snprintf(order.url, sizeof(order.url), "https://mta-sts.%s/.well-known/mta-sts.txt", d->domain);
-    memcpy(order.addresses, d->addresses, sizeof(order.addresses));
+    sts_fetch_order(d->domain, d->addresses, &order);
     d->fetch = fetch_start(d->sts->loop, d->sts->fetcher, &order, &nothing, on_fetched, d);
 }
 
@@ -282,36 +259,13 @@ static void begin_fetches(struct sts *s)
         fetch(d);
 }
 
-/* As the fetcher takes them; those that DNS may not lead to are left out. The first of them by
- * number, in whatever order DNS has them, is the host that they are counted by. */
-static void list_addresses(struct sts_discovery *d, const struct ip *ips, size_t count,
-                           struct ip *host_r)
-{
-    const char *why;
-    size_t len = 0;
-    char text[IP_TEXT];
-    d->addresses[0] = '\0';
-    for (size_t i = 0; i < count && len + IP_TEXT + 4 < sizeof(d->addresses); i++) {
-        if (reachable(d->settings->config, &ips[i], HTTPS_PORT, &why) != MX_REACH)
-            continue;
-        if (len == 0 || memcmp(&ips[i], host_r, sizeof(*host_r)) < 0)
-            *host_r = ips[i];
-        ip_print(&ips[i], text);
-        len += (size_t)snprintf(d->addresses + len, sizeof(d->addresses) - len,
-                                ips[i].v6 ? "%s[%s]" : "%s%s", len > 0 ? "," : "", text);
-    }
-}
-
 static void on_addresses(void *context, const struct ip *ips, size_t count, bool failed)
 {
     struct sts_discovery *d = context;
     struct ip host = {.v6 = false};
     d->lookup = NULL;
-    list_addresses(d, ips, count, &host);
-    if (!d->addresses[0]) {
-        unreachable(d, failed      ? "address-lookup-failed"
-                       : count > 0 ? "address-not-public"
-                                   : "host-not-found");
+    if (!sts_fetch_addresses(d->settings->config, ips, count, d->addresses, &host)) {
+        unreachable(d, sts_fetch_no_address(count, failed));
         return;
     }
     if (!may_wait(d)) {
