@@ -49,7 +49,7 @@ void connection_write_and_yield(struct connection *c, struct buf *bytes);
 void connection_accept_tls(struct connection *c, struct tls_context *context,
                            enum tls_protocol speaks);
 /* As tls_connect_on(); what fails at once ends the connection. The handshake takes turns with
- * others. */
+ * others; NULL: with none. */
 void connection_connect_tls(struct connection *c, struct tls_context *context,
                             const struct tls_terms *terms, const struct handshake_terms *turns);
 /* Read, or leave the bytes with the peer. Reading also stops while much is waiting to be sent. */

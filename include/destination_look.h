@@ -12,6 +12,9 @@ struct destination_look {
     const struct config_route *route;   /* of the settings, which are borrowed */
     struct mx_answer mx;                /* never MX_PENDING */
     struct dane_answer dane[HOSTS_MAX]; /* beside the hosts; never DANE_PENDING there */
+    /* The caller's word on the domain's policy (sts_look.h): NULL: none counts, and why not. */
+    const struct mta_sts_policy *sts;
+    enum tls_result no_policy;
 };
 
 /* Ask DNS, blocking, for a domain in normal form. False: no question could be asked. Free with

@@ -24,6 +24,9 @@ struct fetcher;
 /* Have a process begin that becomes it, and ends when `socket_r` is closed. */
 typedef bool fetcher_on_start(void *context, int *socket_r, struct err *err);
 
+/* That, for a command: a child of this process. No context. */
+bool fetcher_spawn(void *context, int *socket_r, struct err *err);
+
 /* Started now, and whenever it has ended: at once, and with longer and longer waits while it goes
  * on ending (up to five minutes); both are in the log. False: it cannot be started now. Free with
  * fetcher_close(), and fetcher_free() after the loop has ended. */

@@ -186,27 +186,52 @@ static bool ask_alone(const char *state_dir, struct span line, struct buf *answe
     return ok;
 }
 
-static int read_answer(struct span text, json_t **answer_r)
+static bool read_answer(struct span text, json_t **answer_r, struct err *err)
 {
     json_error_t why;
-    struct err err = {.kind = ERR_STORE, .text = "the relay's answer cannot be read"};
     json_t *answer = json_loadb(text.ptr, text.len, 0, &why);
     if (json_row_is(answer, "ok")) {
         *answer_r = answer;
-        return CLI_OK;
+        return true;
     }
     const char *text_of = json_string_value(json_object_get(answer, "error"));
+    err_set(err, ERR_STORE, "the relay's answer cannot be read");
     if (text_of)
-        err_set(&err, (enum err_kind)json_row_int(answer, "kind"), "%s", text_of);
+        err_set(err, (enum err_kind)json_row_int(answer, "kind"), "%s", text_of);
     json_decref(answer);
-    return cli_fail(&err);
+    return false;
+}
+
+/* `no_config`: NULL, or the config file that cannot be read, so that only a relay that runs will
+ * do. Takes `request`. */
+static bool ask(const char *state_dir, const char *no_config, json_t *request, json_t **answer_r,
+                struct err *err)
+{
+    struct buf line;
+    struct buf answer;
+    *answer_r = NULL;
+    buf_init(&line, ANSWER_MAX);
+    buf_init(&answer, ANSWER_MAX);
+    char *text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
+    json_decref(request);
+    buf_addf(&line, "%s\n", text ? text : "{}");
+    free(text);
+    bool ok = ask_daemon(state_dir, buf_span(&line), &answer, err);
+    if (!ok && err->kind == ERR_NOT_FOUND && no_config)
+        ok =
+            err_set(err, ERR_UNREACHABLE, "%s: no relay is running, and the config file %s: %s",
+                    state_dir, no_config, strerror(access(no_config, F_OK) == 0 ? EACCES : ENOENT));
+    if (!ok && err->kind == ERR_NOT_FOUND)
+        ok = ask_alone(state_dir, buf_span(&line), &answer, err);
+    ok = ok && read_answer(buf_span(&answer), answer_r, err);
+    buf_fini(&line);
+    buf_fini(&answer);
+    return ok;
 }
 
 int cli_ask(struct cli *cli, json_t *request, json_t **answer_r)
 {
     struct err err = {0};
-    struct buf line;
-    struct buf answer;
     int code = CLI_OK;
     bool only_daemon = false;
     *answer_r = NULL;
@@ -215,23 +240,14 @@ int cli_ask(struct cli *cli, json_t *request, json_t **answer_r)
         json_decref(request);
         return code;
     }
-    buf_init(&line, ANSWER_MAX);
-    buf_init(&answer, ANSWER_MAX);
-    char *text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
-    json_decref(request);
-    buf_addf(&line, "%s\n", text ? text : "{}");
-    free(text);
-    bool ok = ask_daemon(state_dir, buf_span(&line), &answer, &err);
-    if (!ok && err.kind == ERR_NOT_FOUND && only_daemon)
-        ok = err_set(&err, ERR_UNREACHABLE, "%s: no relay is running, and the config file %s: %s",
-                     state_dir, cli->config_path,
-                     strerror(access(cli->config_path, F_OK) == 0 ? EACCES : ENOENT));
-    if (!ok && err.kind == ERR_NOT_FOUND)
-        ok = ask_alone(state_dir, buf_span(&line), &answer, &err);
-    code = ok ? read_answer(buf_span(&answer), answer_r) : cli_fail(&err);
-    buf_fini(&line);
-    buf_fini(&answer);
-    return code;
+    return ask(state_dir, only_daemon ? cli->config_path : NULL, request, answer_r, &err)
+               ? CLI_OK
+               : cli_fail(&err);
+}
+
+bool cli_ask_quietly(struct cli *cli, json_t *request, json_t **answer_r, struct err *err)
+{
+    return ask(cli->config->state_dir, NULL, request, answer_r, err);
 }
 
 bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r, struct err *err)

@@ -54,7 +54,8 @@ MUST_CHECK bool cli_config(struct cli *cli, int *code_r);
 /* Ask the daemon, or do it here when none runs. Takes `request`. `answer_r` is the caller's, when
  * CLI_OK is returned. */
 int cli_ask(struct cli *cli, json_t *request, json_t **answer_r);
-
+/* The same, once the settings are read; nothing is printed. */
+bool cli_ask_quietly(struct cli *cli, json_t *request, json_t **answer_r, struct err *err);
 /* Ask, and print the answer: as JSON, or as `say` says it. Takes `request`. */
 typedef void cli_say(const struct cli *cli, json_t *answer);
 int cli_tell(struct cli *cli, json_t *request, cli_say *say);
@@ -105,7 +106,7 @@ void cli_table_end(struct cli_table *t);
 /* As JSON, over several lines or in one. */
 void cli_print_json(const json_t *value);
 void cli_print_json_line(const json_t *value);
-
+void cli_print_time(int64_t ms); /* since 1970, as tables do */
 /* "90s", "10m", "1h", "7d" as milliseconds. */
 MUST_CHECK bool cli_span(const char *text, int64_t *ms_r);
 

@@ -72,6 +72,13 @@ static void format_time(int64_t ms, char *text_r, size_t size)
     strftime(text_r, size, tm.tm_gmtoff == 0 ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%M:%S%z", &tm);
 }
 
+void cli_print_time(int64_t ms)
+{
+    char text[40];
+    format_time(ms, text, sizeof(text));
+    fputs(text, stdout);
+}
+
 static void format_span(int64_t seconds, const char *before, char *text_r, size_t size)
 {
     if (seconds < 120)

@@ -81,8 +81,8 @@ static const struct command commands[] = {
      "from= spf= dkim=", "evaluate DMARC for results of SPF and DKIM", cli_check_dmarc},
     {"check message", "FILE --user NAME [--mail-from ADDRESS]", 1, 1, "user= mail-from=",
      "check whether a message would be accepted, and pass at receivers", cli_check_message},
-    {"check destination", "DOMAIN", 1, 1, "",
-     "show where a domain's mail would go, and what TLS its hosts must show",
+    {"check destination", "DOMAIN [--no-connect] [--for plain|verify|requiretls]", 1, 1,
+     "no-connect for=", "show what becomes of a domain's mail: DNS, policies, TLS of its hosts",
      cli_check_destination},
     {"queue list",
      "[--id ID] [--recipient A] [--domain D] [--destination NAME] [--sender A] [--user U] "

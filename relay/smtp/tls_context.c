@@ -256,18 +256,24 @@ struct tls_expiry tls_expiry(struct tls_context *context)
     return expiry;
 }
 
-bool tls_certificate_digest(const char *certificate, char *hex_r, struct err *err)
+bool tls_key_digest(const X509 *x, char *hex_r)
 {
     unsigned char digest[32];
     unsigned char *spki = NULL;
-    BIO *bio = BIO_new_file(certificate, "r");
-    bool asked = false;
-    X509 *x = bio ? PEM_read_bio_X509(bio, NULL, tls_pem_no_passphrase, &asked) : NULL;
-    int len = x ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &spki) : 0;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &spki);
     bool ok = len > 0 && EVP_Digest(spki, (size_t)len, digest, NULL, EVP_sha256(), NULL) == 1;
     for (size_t i = 0; ok && i < sizeof(digest); i++)
         snprintf(hex_r + 2 * i, 3, "%02x", digest[i]);
     OPENSSL_free(spki);
+    return ok;
+}
+
+bool tls_certificate_digest(const char *certificate, char *hex_r, struct err *err)
+{
+    BIO *bio = BIO_new_file(certificate, "r");
+    bool asked = false;
+    X509 *x = bio ? PEM_read_bio_X509(bio, NULL, tls_pem_no_passphrase, &asked) : NULL;
+    bool ok = x && tls_key_digest(x, hex_r);
     X509_free(x);
     BIO_free(bio);
     return ok || tls_failed(err, "reading the certificate");

@@ -44,6 +44,9 @@ void tls_count_names(const X509 *x, struct tls_names *names);
  * else `match_r` is zero. */
 bool tls_met(const struct tls *t, struct tls_match *match_r);
 
+/* SHA-256 of its key as TLSA x 1 1 has it, in hexadecimal; `hex_r` holds 65 bytes. */
+MUST_CHECK bool tls_key_digest(const X509 *x, char *hex_r);
+
 /* OpenSSL's own reason, and its error queue emptied. */
 bool tls_failed(struct err *err, const char *doing);
 

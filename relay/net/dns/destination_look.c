@@ -67,11 +67,14 @@ static bool look_up(void *context, const struct dns *dns)
 
 struct host_situation destination_look_situation(const struct destination_look *look, size_t host)
 {
-    return (struct host_situation){.fixed = look->route->tls != DELIVERY_TLS_MAY,
-                                   .verifies = look->route->trust.level == TRUST_VERIFIED,
-                                   .secure = look->mx.hosts.secure,
-                                   .mode = look->route->dane,
-                                   .dane = look->dane[host].state};
+    struct host_situation s = {.fixed = look->route->tls != DELIVERY_TLS_MAY,
+                               .verifies = look->route->trust.level == TRUST_VERIFIED,
+                               .secure = look->mx.hosts.secure,
+                               .mode = look->route->dane,
+                               .dane = look->dane[host].state,
+                               .sts_mode = look->route->mta_sts};
+    host_policy_say_domain(&s, look->sts, look->no_policy, look->mx.hosts.all[host].name);
+    return s;
 }
 
 bool destination_look(const struct config *config, const char *domain,

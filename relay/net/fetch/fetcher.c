@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -86,6 +87,32 @@ _Noreturn void fetcher_become(int program, const char *path, int socket)
     if (dup2(socket, SOCKET) >= 0 && fcntl(SOCKET, F_SETFD, 0) == 0)
         fexecve(program, arguments, environment); /* what else is open is closed by that */
     _exit(127);
+}
+
+bool fetcher_spawn(void *context, int *socket_r, struct err *err)
+{
+    char path[PATH_MAX];
+    int ends[2];
+    (void)context;
+    if (!fetcher_find(path, sizeof(path), err))
+        return false;
+    int program = open(path, O_PATH | O_CLOEXEC);
+    if (program < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        err_set(err, ERR_SYSTEM, "making the fetcher's socket: %s", strerror(errno));
+        if (program >= 0)
+            close(program);
+        return false;
+    }
+    pid_t pid = _Fork(); /* as the helper */
+    if (pid == 0)
+        fetcher_become(program, path, ends[1]);
+    close(program);
+    close(ends[1]);
+    *socket_r = ends[0];
+    if (pid > 0)
+        return true;
+    close(ends[0]);
+    return err_set(err, ERR_SYSTEM, "making the fetcher: %s", strerror(errno));
 }
 
 /* ---- in the relay ---- */

@@ -466,17 +466,23 @@ void connection_accept_tls(struct connection *c, struct tls_context *context,
     tls_accept(c->tls, context, speaks);
 }
 
-void connection_connect_tls(struct connection *c, struct tls_context *context,
-                            const struct tls_terms *terms, const struct handshake_terms *turns)
+static void begin_share(struct connection *c, const struct handshake_terms *turns)
 {
-    CHECK(c->tls == NULL);
-    c->tls = xcalloc(1, sizeof(*c->tls));
     struct share *s = c->share = xcalloc(1, sizeof(*s));
     s->item = (struct handshake){.run = on_turn, .urgent = turns->urgent};
     snprintf(s->item.tenant, sizeof(s->item.tenant), "%s", turns->tenant);
     s->all = turns->all;
     s->connection = c;
     buf_init(&s->cipher, READ_SIZE);
+}
+
+void connection_connect_tls(struct connection *c, struct tls_context *context,
+                            const struct tls_terms *terms, const struct handshake_terms *turns)
+{
+    CHECK(c->tls == NULL);
+    c->tls = xcalloc(1, sizeof(*c->tls));
+    if (turns)
+        begin_share(c, turns);
     tls_connect_on(c->tls, context, terms);
     flush(c, &c->tls->cipher);
     if (c->tls->state == TLS_FAILED)
