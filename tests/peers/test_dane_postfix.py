@@ -1,8 +1,10 @@
-"""DANE beside Debian's Postfix: it receives by TLSA records of its own, and it sends to the same signed zones as the relay.
+"""DANE beside Debian's Postfix: it receives by TLSA records of its own, and it sends to the same signed zones as the relay, which
+posttls-finger looks at too.
 
 The kind of fault: what we make of records and certificates is our own reading of them, and nobody else's.
 """
 
+import concurrent.futures
 import datetime
 import re
 import smtplib
@@ -176,6 +178,105 @@ def fault(kind, what):
     return change
 
 
+def fault_at_mx(domain, kind, what):
+    """As fault(), of the domain itself."""
+    def build(w):
+        by_key(domain, (3, 1, 1))(w)
+        w.tree.faults[domain, kind] = what
+    return build
+
+
+def no_address(w, host, owner):
+    w.tree.add(host, "A")
+
+
+def at_another_port(w, host, owner):
+    """What the usual port shows is of no matter to another one."""
+    w.tree.add(owner, "TLSA")
+    w.tree.add(f"_25._tcp.{host}", "TLSA", WRONG)
+
+
+def beside_other_records(w, host, owner):
+    """Names above and beside it exist, and none of them has a TLSA record."""
+    w.tree.add(owner, "TLSA")
+    w.tree.add(owner, "TXT", "nothing")
+    w.tree.add(f"_x.{owner}", "TLSA", WRONG)
+
+
+def star_for_mail(w):
+    """The domain has no records of its own: those of a wildcard, and the proof that nothing is nearer."""
+    by_key(f"stars.{ZONE}", (3, 1, 1))(w)
+    w.tree.add(f"*.deep.stars.{ZONE}", "MX", f"10 mx.stars.{ZONE}.")
+
+
+def branch_of_names(w):
+    """The host lies below a DNAME, and its records below the name that this makes of it."""
+    by_key(f"real.branch.{ZONE}", (3, 1, 1))(w)
+    w.tree.add(f"branch2.{ZONE}", "DNAME", f"branch.{ZONE}.")
+    w.mx(f"branches.{ZONE}", f"mx.real.branch2.{ZONE}")
+
+
+def alias_with(domain, target_zone="secure", alias_zone="secure", at_target=None, at_alias=((3, 1, 1),), more=None):
+    """The host is an alias of one in another zone, both with records, or None: which of them count (RFC 7672 2.2.2)?"""
+    def build(w):
+        name = domain.split(".")[0]
+        w.tree.zone(f"{name}-from.test", alias_zone)
+        w.tree.zone(f"{name}-to.test", target_zone)
+        by_key(f"{name}-to.test")(w)
+        host, target = f"mx.{name}-from.test", f"mx.{name}-to.test"
+        w.mx(domain, host)
+        w.tree.add(host, "CNAME", f"{target}.")
+        certificate = w.path / "own" / f"{target}.pem"
+        for base, records in ((target, at_target), (host, at_alias)):
+            if records:
+                w.tree.add(f"_{w.port}._tcp.{base}", "TLSA", *[r if isinstance(r, str) else tlsa(certificate, *r) for r in records])
+        if more:
+            w.tree.faults[f"_{w.port}._tcp.{target}", "TLSA"] = more
+    return build
+
+
+def behind_unsigned(name, records=(), authority=None, what=None):
+    """An unsigned domain with a host in a signed zone (RFC 7672 2.2.1): `authority`: the names in a certificate issued by one."""
+    def build(w):
+        w.tree.zone(f"{name}.test", "insecure")
+        domain = f"{name}.{ZONE}"
+        if authority:
+            by_authority(domain, (2, 0, 1), names=authority)(w)
+        else:
+            by_key(domain, *records)(w)
+        w.mx(f"{name}.test", f"mx.{domain}")
+        if what:
+            fault("TLSA", what)(w, f"mx.{domain}", f"_{w.port}._tcp.mx.{domain}")
+    return build
+
+
+def with_intermediate(domain, of, sent):
+    """Root, intermediate, host: the record is `of` one of them, and the server sends those besides its own."""
+    def build(w):
+        middle = sign(w.path, f"middle.{domain}", w.own_ca, authority=True)
+        own = sign(w.path, f"mx.{domain}", middle)
+        files = {"root": w.own_ca[0], "middle": middle[0]}
+        chain = w.path / "own" / f"{domain}.chain"
+        chain.write_bytes(b"".join(files[name].read_bytes() for name in sent))
+        host_of(w, domain, [tlsa(files[of], 2, 0, 1)], own, chain if sent else None)
+    return build
+
+
+def old_authority(w):
+    ca = sign(w.path, "old-authority.test", authority=True, days=(-9, -1))
+    host_of(w, f"oldca.{ZONE}", [tlsa(ca[0], 2, 0, 1)], sign(w.path, f"mx.oldca.{ZONE}", ca), ca[0])
+
+
+def either(domain, usage3, usage2):
+    """Records of both usages, each right or not: one that fits is enough."""
+    def build(w):
+        by_authority(domain, (2, 1, 1))(w)
+        own = w.path / "own" / f"mx.{domain}.pem"
+        w.tree.add(f"_{w.port}._tcp.mx.{domain}", "TLSA", tlsa(own, 3, 1, 1) if usage3 else WRONG,
+                   tlsa(w.own_ca[0], 2, 1, 1) if usage2 else "2 1 1 " + "cd" * 32)
+    return build
+
+
 def null_mx(w):
     w.tree.add(f"null.{ZONE}", "MX", "0 .")
 
@@ -248,6 +349,46 @@ MORE = {f"{name}.{ZONE}" if "." not in name else name: (build, *what) for name, 
     ("badhost", with_records(f"badhost.{ZONE}", fault("A", "BOGUS")), WAITS),
     ("null", null_mx, ("bounced",)),
     ("second", first_zone_is_broken, OK),
+    ("mxsilent", fault_at_mx(f"mxsilent.{ZONE}", "MX", "SILENCE"), WAITS),
+    ("mxdenied", fault_at_mx(f"mxdenied.{ZONE}", "MX", "NXDOMAIN"), WAITS),  # without a proof
+    ("mxstrip", fault_at_mx(f"mxstrip.{ZONE}", "MX", "STRIPPED"), WAITS),
+    ("silenthost", with_records(f"silenthost.{ZONE}", fault("A", "SILENCE")), WAITS),
+    ("nofamily", with_records(f"nofamily.{ZONE}", fault("ANY", "SERVFAIL")), WAITS),
+    ("goneforgood", lambda w: None, ("bounced",)),  # NXDOMAIN, signed
+    ("gone.unsigned.test", lambda w: None, ("bounced",)),  # and not
+    ("nohosts", with_records(f"nohosts.{ZONE}", no_address), ("bounced",)),
+    ("port25", with_records(f"port25.{ZONE}", at_another_port), ANY),
+    ("others", with_records(f"others.{ZONE}", beside_other_records), ANY),
+    (f"a.deep.stars.{ZONE}", star_for_mail, OK),
+    ("branches", branch_of_names, OK),
+    # aliases of hosts
+    ("both", alias_with(f"both.{ZONE}", at_target=((3, 1, 1),), at_alias=(WRONG,)), OK),
+    ("bothwrong", alias_with(f"bothwrong.{ZONE}", at_target=(WRONG,)), FAILS),
+    ("bothunusable", alias_with(f"bothunusable.{ZONE}", at_target=(PKIX_ONLY,)), UNUSABLE),
+    ("bothfault", alias_with(f"bothfault.{ZONE}", at_target=(WRONG,), more="SERVFAIL"), NO_ANSWER),
+    ("bothnone", alias_with(f"bothnone.{ZONE}", at_alias=None), ANY),
+    ("enters", alias_with(f"enters.{ZONE}", alias_zone="insecure", at_target=(WRONG,), at_alias=None), ANY),
+    ("plainboth", alias_with(f"plainboth.{ZONE}", "insecure", "insecure", (WRONG,), (WRONG,)), ANY),
+    ("brokenalias", alias_with(f"brokenalias.{ZONE}", "bogus"), WAITS),
+    # unsigned domains
+    ("halfname.test", behind_unsigned("halfname", authority=["halfname.test"]),
+     ("deferred", "dane-mx-insecure", "certificate-host-mismatch")),
+    ("halfhostname.test", behind_unsigned("halfhostname", authority=[f"mx.halfhostname.{ZONE}"]), ("delivered", "dane-mx-insecure", "ok")),
+    ("halfnone.test", behind_unsigned("halfnone"), ANY),
+    ("halfunusable.test", behind_unsigned("halfunusable", (PKIX_ONLY,)), UNUSABLE),
+    ("halffault.test", behind_unsigned("halffault", ((3, 1, 1),), what="SERVFAIL"), ("deferred", "dane-mx-insecure", "dnssec-invalid")),
+    # authorities between
+    ("middle", with_intermediate(f"middle.{ZONE}", "middle", ["middle"]), OK),
+    ("upper", with_intermediate(f"upper.{ZONE}", "root", ["middle", "root"]), OK),
+    ("gap", with_intermediate(f"gap.{ZONE}", "root", ["root"]), FAILS),
+    ("oldca", old_authority, EXPIRED),
+    ("keyfits", either(f"keyfits.{ZONE}", True, False), OK),
+    ("cafits", either(f"cafits.{ZONE}", False, True), OK),
+    ("nonefits", either(f"nonefits.{ZONE}", False, False), FAILS),
+    ("cnbeside", by_authority(f"cnbeside.{ZONE}", (2, 0, 1), names=["elsewhere.test"]), MISMATCH),
+    ("deepstar", by_authority(f"deepstar.{ZONE}", (2, 0, 1), names=["*.test"]), MISMATCH),
+    ("usage0", by_key(f"usage0.{ZONE}", (0, 0, 1)), UNUSABLE),
+    ("agilefull", by_key(f"agilefull.{ZONE}", (3, 1, 0), "3 1 2 " + "ab" * 64), OK),
     # zones
     ("three.test", in_zone("three.test", denial="nsec3"), OK),
     ("optout.test", in_zone("optout.test", denial="opt-out"), OK),
@@ -310,8 +451,46 @@ def expected(kind, policy=None, result=None):
     return "sent", WORDS.get(policy, "Untrusted") if result == "ok" else "Untrusted"
 
 
+class Fingers:
+    """What posttls-finger makes of domains: the word for the TLS that it got, and all that it said."""
+
+    def __init__(self, validator, port):
+        self.validator, self.port = validator, port
+        (validator.path / "main.cf").write_text("compatibility_level = 3.6\ninet_protocols = ipv4\n")
+
+    def look(self, domain):
+        command = ["env", f"MAIL_CONFIG={self.validator.path}", "posttls-finger", "-c", "-t", "20", "-T", "20", "-l", "dane",
+                   "-L", "summary,certmatch", f"{domain}:{self.port}"]
+        done = subprocess.run(self.validator.believing(*command), capture_output=True, text=True, timeout=120)
+        text = done.stdout + done.stderr
+        found = re.search(r"(\w+) TLS connection established", text)
+        return found[1] if found else "none", text
+
+    def look_at(self, domains):
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            return dict(zip(domains, pool.map(self.look, domains)))
+
+
+def fingered(kind, policy=None, result=None):
+    """What posttls-finger, which sends nothing, sees of the same."""
+    if policy is None or result in ("dnssec-invalid", "starttls-not-supported"):
+        return "none"
+    return WORDS.get(policy, "Untrusted") if kind == "delivered" and result == "ok" else "Untrusted"
+
+
+# Where they differ: (what Postfix does, what posttls-finger sees). None: as expected.
+OTHERWISE = {
+    # posttls-finger looks at one host, the first; mail goes on to the next.
+    "mixed.test": (None, "Untrusted"),
+    # Whoever forged the MX of an unsigned domain may have a certificate for that domain's name from the same authority: with an MX that is
+    # not secure the host's name is the only one (RFC 7672 2.2.1 and 3.2.2). Postfix takes the domain's too; it calls that "Trusted" only.
+    "halfname.test": (("sent", "Trusted"), "Trusted"),
+}
+
+
 def test_postfix_sends_where_the_relay_does(world, relay_factory):
-    """Some eighty domains: each is delivered by both of the same certificate, or by both not, and by neither in clear where it may not."""
+    """More than a hundred domains: each is delivered by both of the same certificate, or by both not, and by neither in clear where it
+    may not; and posttls-finger says the same."""
     world.own_ca = sign(world.path, "authority.test", authority=True)
     for name, state in ((ZONE, "secure"), ("unsigned.test", "insecure")):
         world.zone(name, state)
@@ -322,21 +501,27 @@ def test_postfix_sends_where_the_relay_does(world, relay_factory):
     relay = world.relay(relay_factory)
     ids = {domain: relay.send(to=f"x@{domain}") for domain in every}
     validator = Validator(world.path / "validator", world.tree)
-    sender = None
+    sender, beside = None, concurrent.futures.ThreadPoolExecutor(1)
     try:
+        looking = beside.submit(Fingers(validator, world.port).look_at, every)
         sender = Sender(world.path / "postfix", list(every), world.port, validator)
+        fingers = looking.result()
         wrong = []
         for domain, (_, kind, *judged) in every.items():
             relay.wait_kind(ids[domain], kind, 60)
             line = line_of(relay, ids[domain])
             if [line["kind"], line.get("tls_policy"), line.get("tls_result")][:1 + len(judged)] != [kind, *judged]:
                 wrong.append((domain, "the relay", line))
-            theirs = sender.outcomes[domain]
-            if theirs[:2] != expected(kind, *judged):
+            theirs, (otherwise, seen_otherwise) = sender.outcomes[domain], OTHERWISE.get(domain, (None, None))
+            if theirs[:2] != (otherwise or expected(kind, *judged)):
                 wrong.append((domain, "Postfix", theirs))
+            word, text = fingers[domain]
+            if word != (seen_otherwise or fingered(kind, *judged)):
+                wrong.append((domain, "posttls-finger", word, text))
         assert not wrong, "\n".join(map(str, wrong))
-        assert len(every) >= 75
+        assert len(every) >= 120
     finally:
+        beside.shutdown()
         if sender:
             sender.stop()
         validator.stop()

@@ -15,6 +15,7 @@ from apart import STREAMS, tenants
 from conftest import wait_for
 from test_dane import WRONG, World, context_of, line_of
 from dane_zone import tlsa
+from mailhost import authority
 
 
 @pytest.fixture
@@ -82,45 +83,95 @@ def test_a_session_does_not_let_another_server_in(world, relay_factory):
     wait_for(held_back, 60)
 
 
-def test_keys_are_rolled_over_while_mail_flows(world, relay_factory):
-    """Both records, then the other certificate, then its record alone: nothing waits, and all of it is verified."""
-    world.zone("roll.test")
-    world.host("mx.roll.test")
-    world.mx("roll.test", "mx.roll.test")
-    world.tlsa("mx.roll.test", (3, 1, 1))
-    host = world.hosts["mx.roll.test"]
-    relay = world.relay(relay_factory, "shards = 1")
+class Rolled:
+    """A domain whose host changes what it is known by, a round at a time: first both are published, then it shows the next alone. It
+    takes five messages on a connection, so that there are handshakes all the time."""
+
+    def __init__(self, w, domain):
+        self.w, self.domain = w, domain
+        w.zone(domain)
+        w.host(f"mx.{domain}", tls=False, answer=lambda line, c: "HANG UP" if line.startswith("MAIL") and len(c.messages) == 5 else None)
+        w.mx(domain, f"mx.{domain}")
+        self.host = w.hosts[f"mx.{domain}"]
+        self.certificate, self.record, self.chain = self.make(0)
+        self.show()
+
+    def make(self, number):
+        """By its key (RFC 7671 8.1)."""
+        pair = self.w.issue(f"{number}.{self.domain}")
+        return pair, tlsa(pair[0], 3, 1, 1), None
+
+    def publish(self, *records):
+        self.w.tree.add(owner(self.w, self.domain), "TLSA", *records)
+
+    def show(self):
+        self.host.context = context_of(self.certificate, self.chain)
+        self.publish(self.record)
+
+    def announce(self, number):
+        old, (self.certificate, self.record, self.chain) = self.record, self.make(number)
+        self.publish(old, self.record)
+
+
+class RolledAuthority(Rolled):
+    def make(self, number):
+        place = self.w.path / f"authority{number}"
+        place.mkdir()
+        pair = authority(place)(f"mx.{self.domain}")
+        return pair, tlsa(place / "ca.pem", 2, 0, 1), place / "ca.pem"
+
+
+class ComesAndGoes(Rolled):
+    """Its host stays; every other round it has no records."""
+
+    def announce(self, number):
+        self.publish(*[self.record] if number % 2 else [])
+
+    def show(self):
+        if not self.host.context:
+            super().show()
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_keys_are_rolled_over_while_mail_flows(world, relay_factory, shards):
+    """Of three domains a key, an authority, and DANE itself: nothing waits, and all of it is verified by what there is."""
+    rolled = [Rolled(world, "roll.test"), RolledAuthority(world, "authority.test"), ComesAndGoes(world, "comes.test")]
+    relay = world.relay(relay_factory, f"shards = {shards}")
     ids, done = [], threading.Event()
 
     def flow(name):
         while not done.is_set():
-            ids.append(relay.send(to=f"{name}{len(ids)}@roll.test"))
+            for one in rolled:
+                ids.append(relay.send(to=f"{name}{len(ids)}@{one.domain}"))
+
+    def go_on():
+        """The TTL: until then the ones before may be in caches, rightly."""
+        world.tree.publish()
+        time.sleep(1.2)
+        sent = len(ids)
+        wait_for(lambda: len(ids) > sent + 9, 60)
 
     flows = [threading.Thread(target=flow, args=(name,)) for name in "ab"]
     for thread in flows:
         thread.start()
     try:
-        old = host.certificate
-        for number in range(3):
-            pair = world.issue(f"next{number}.roll.test")
-            for records in ((old, pair[0]), (pair[0],)):
-                if len(records) == 1:
-                    host.context = context_of(pair)
-                world.tree.add(owner(world, "roll.test"), "TLSA", *[tlsa(r, 3, 1, 1) for r in records])
-                world.tree.publish()
-                time.sleep(1.2)  # the TTL: until then the ones before may be in caches, rightly
-                sent = len(ids)
-                wait_for(lambda: len(ids) > sent + 5, 60)
-            old = pair[0]
+        for number in range(1, 4):
+            for one in rolled:
+                one.announce(number)
+            go_on()
+            for one in rolled:
+                one.show()
+            go_on()
     finally:
         done.set()
         for thread in flows:
             thread.join()
     wait_for(lambda: not relay.queue(), 60)
-    kinds = [line.split()[1] for line in relay.log().splitlines() if "@roll.test" in line and "tls_policy=dane" in line]
-    assert kinds.count("delivered") == len(ids) and "deferred" not in kinds, (len(ids), kinds)
-    assert len(host.messages) == len(ids) and all(m.tls for m in host.messages)
-    assert all("verified=yes" in l for l in relay.log().splitlines() if " delivered " in l)
+    lines = [line for line in relay.log().splitlines() if re.match(r"\S+ (delivered|deferred|bounced) ", line)]
+    assert len(lines) == len(ids) and all(" delivered " in line for line in lines), [l for l in lines if " delivered " not in l]
+    assert sum(len(one.host.messages) for one in rolled) == len(ids) and all(m.tls for one in rolled for m in one.host.messages)
+    assert all("tls_policy=dane " in l and "verified=yes" in l for l in lines if "@comes.test" not in l)
+    assert {re.search(r"tls_policy=(\S+)", l)[1] for l in lines if "@comes.test" in l} == {"dane", "opportunistic"}
 
 
 def test_a_host_that_is_not_trusted_does_not_fill_the_log(world, relay_factory):
