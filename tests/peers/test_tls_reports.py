@@ -4,9 +4,11 @@ The kind of fault: a report that lies (counts twice, or on the wrong day, or abo
 that leads us where no mail may go. The clock is that of the shim of the crash tests: a day passes at once.
 """
 
+import base64
 import email
 import email.policy
 import gzip
+import importlib.util
 import json
 import os
 import pathlib
@@ -23,8 +25,10 @@ import pytest
 
 from conftest import SEALPOST, wait_for
 from mailhost import authority
-from test_dane import World
+from test_dane import WRONG, World
+from test_sts_dane import add_policy
 from test_tlsrpt import SCHEMA, by_ajv
+from zones import own_addresses
 
 DAY_MS = 86400 * 1000
 TELLS = 'tlsrpt { contact = "tls@club.test"  organization = "The Club" }'
@@ -120,6 +124,85 @@ def sums(report):
         for f in failures:
             found[kind, f["result-type"]] = found.get((kind, f["result-type"]), 0) + f["failed-session-count"]
     return {key: count for key, count in found.items() if count}
+
+
+# ---- read by others: no parser made for these reports is in Debian or in npm's registry ----
+
+
+def by_node(messages):
+    """The message by mailparser, what is in it by Node.js, and its form by ajv."""
+    modules = os.environ.get("NODE_MODULES", "node_modules")
+    if not (pathlib.Path(modules) / "mailparser").exists():
+        if os.environ.get("CI"):
+            pytest.fail("mailparser is missing: npm install in tests/peers")
+        pytest.skip("mailparser is not installed")
+    done = subprocess.run(["node", pathlib.Path(__file__).with_name("read_reports.js")], text=True, capture_output=True, timeout=60,
+                          input=json.dumps([base64.b64encode(m).decode() for m in messages]), env={**os.environ, "NODE_PATH": modules})
+    assert done.returncode == 0, done.stderr
+    read = json.loads(done.stdout)
+    assert by_ajv([one["report"] for one in read]) == [[]] * len(read)
+    return {one["domain"]: sums(one["report"]) for one in read}
+
+
+def by_parsedmarc(messages):
+    """From PyPI: what shows most reports to their readers."""
+    import parsedmarc
+
+    found = {}
+    for message in messages:
+        parsed = parsedmarc.parse_report_email(message, offline=True)
+        assert parsed["report_type"] == "smtp_tls"
+        report = parsed["report"]
+        domain = report["report_id"].split("@")[0][11:]
+        counts = [((p["policy_type"], "ok"), p["successful_session_count"]) for p in report["policies"]]
+        counts += [((p["policy_type"], f["result_type"]), f["failed_session_count"])
+                   for p in report["policies"] for f in p.get("failure_details", [])]
+        found[domain] = {key: count for key, count in counts if count}
+    return found
+
+
+WITHOUT_PARSEDMARC = pytest.mark.skipif(importlib.util.find_spec("parsedmarc") is None,
+                                        reason="parsedmarc is not installed: neither Debian nor npm has it")
+
+
+@pytest.mark.parametrize("reader", [by_node, pytest.param(by_parsedmarc, marks=WITHOUT_PARSEDMARC)])
+def test_others_read_in_them_what_was_counted(tmp_path, delivery_port, mailhost, relay_factory, shim, reader):
+    """Of a domain without a policy, of two by DANE, and of one by MTA-STS."""
+    world = World(tmp_path, delivery_port, mailhost)
+    address = own_addresses(30)[29]
+    policy = None
+    try:
+        records_of = {"plain.test": [], "fits.test": [(3, 1, 1), (3, 0, 2)], "wrong.test": [WRONG], "sts.test": []}
+        for name, records in records_of.items():
+            world.zone(name, "secure" if records else "insecure")
+            world.host(f"mx.{name}", names=["elsewhere.test"] if name == "sts.test" else None)
+            world.mx(name, f"mx.{name}")
+            if records:
+                world.tlsa(f"mx.{name}", *records)
+            world.tree.add(f"_smtp._tls.{name}", "TXT", "v=TLSRPTv1; rua=mailto:tls@inbox.test")
+        policy = add_policy(world, address, "sts.test", "enforce", True)
+        world.zone("inbox.test")
+        world.host("mx.inbox.test", tls=False)
+        world.mx("inbox.test", "mx.inbox.test")
+        relay = relay_factory(TELLS, dns=world.tree)
+        relay.environment = {**shim.environment, "SSL_CERT_FILE": str(world.ca)}
+        world.tree.start()
+        relay.start()
+        send_all(relay, *[f"a@{name}" for name in records_of])
+        wait_for(lambda: len(listed(relay)) == 4)
+        next_day(shim)
+        inbox = world.hosts["mx.inbox.test"]
+        wait_for(lambda: len(reports_of(inbox)) == 4, 90)
+        messages = [bytes(m.data)[:-3] for m in reports_of(inbox)]
+        wanted = {domain: sums(report) for domain, report in map(opened, reports_of(inbox))}
+        assert wanted["plain.test"] == {("no-policy-found", "ok"): 1} and wanted["fits.test"] == {("tlsa", "ok"): 1}
+        assert set(wanted["wrong.test"]) == {("tlsa", "validation-failure")}
+        assert set(wanted["sts.test"]) == {("sts", "certificate-host-mismatch")}
+        assert reader(messages) == wanted
+    finally:
+        world.tree.stop()
+        if policy:
+            policy.stop()
 
 
 @pytest.mark.memory
@@ -226,6 +309,7 @@ class Collector:
     def __init__(self, context, status=204):
         self.context, self.status, self.bodies, self.heads = context, status, [], []
         self.silent = threading.Event()  # it takes the report, and does not answer
+        self.taken = lambda: None  # called when it has a report, before it answers
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.run, daemon=True).start()
@@ -251,6 +335,7 @@ class Collector:
                 head += stream.readline()
             self.bodies.append(stream.read(int(re.search(rb"(?i)content-length: (\d+)", head)[1])))
             self.heads.append(head)
+            self.taken()
             if self.silent.is_set():
                 stream.read()
                 return
@@ -316,6 +401,48 @@ def test_a_place_that_hangs_holds_up_neither_the_end_nor_the_next_start(reporter
     wait_for(lambda: listed(relay)[0]["state"] == "sent", 60)
     first, second = [json.loads(gzip.decompress(body)) for body in place.bodies]
     assert first == second  # the same report under the same id
+
+
+LOG_WRITE, LOG_SYNC, KILL_BEFORE, KILL_AFTER = 6, 7, 1, 2
+UNANSWERED = None
+
+
+@pytest.mark.parametrize("point, action, times", [(UNANSWERED, None, {2}), (LOG_WRITE, KILL_BEFORE, {2}), (LOG_SYNC, KILL_AFTER, {1, 2})])
+def test_killed_around_a_post_it_comes_again_as_it_was(reporter, hosts, collector, shim, tmp_path, point, action, times):
+    """What dns.md promises: by https a report may come twice after a crash, with the same report-id. Nobody can know whether a post whose
+    2xx was not written down has arrived; who gets both knows by the id, and finds the same bytes. Killed when the place has it and has not
+    answered, or, after the 2xx, at the writes and syncs of the mark."""
+    takes = collector()
+    hosts("a.test", rua=f"https://collect.test:{takes.port}/")
+    relay = trusting_environment(reporter(), tmp_path)
+    send_all(relay, "x@a.test", "y@a.test")
+    wait_for(lambda: len(listed(relay)) == 1)
+    process, armed = relay.process, threading.Event()
+
+    def kill():
+        if armed.is_set():
+            return
+        armed.set()
+        if point is UNANSWERED:
+            process.kill()
+        else:
+            shim.set(action=action, countdown=1, point=point)
+
+    takes.taken = kill
+    shim.set(pid=process.pid)
+    next_day(shim)
+    wait_for(lambda: process.poll() is not None, 60)
+    shim.set(point=0)
+    relay.kill()
+    relay.start()
+    wait_for(lambda: listed(relay)[0]["state"] == "sent", 60)
+    relay.stop()
+    relay.start()
+    wait_for(lambda: len(takes.bodies) in times, 30)
+    assert listed(relay)[0]["state"] == "sent" and listed(relay)[0]["to"].startswith("https:")
+    assert len(takes.bodies) in times and len({*takes.bodies}) == 1 and len({*takes.heads}) == 1, [len(b) for b in takes.bodies]
+    report = json.loads(gzip.decompress(takes.bodies[0]))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d\.a\.test@club\.test", report["report-id"])
 
 
 def test_a_report_never_goes_where_no_mail_may(reporter, hosts, collector, shim, tmp_path):
