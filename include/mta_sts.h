@@ -13,6 +13,7 @@
 #include "tls_policy.h"
 
 enum { MTA_STS_ID_MAX = 32, MTA_STS_BODY_MAX = 64 * 1024, MTA_STS_AGE_MAX_S = 31557600 };
+enum { MTA_STS_AGE_S = 14 * 24 * 3600 }; /* of a policy whose owner says nothing else */
 
 /* ---- the TXT record of _mta-sts.DOMAIN (section 3.1) ---- */
 
@@ -74,6 +75,23 @@ MUST_CHECK bool mta_sts_mode_parse(struct span word, enum mta_sts_mode *mode_r);
 /* May this MX host have the mail, by its name (section 4.1)? In any case, with or without a last
  * dot, A-labels or not. */
 bool mta_sts_matches(const struct mta_sts_policy *policy, struct span host);
+
+/* ---- a policy of one's own ---- */
+
+/* One without hosts. Free it with mta_sts_policy_fini(). */
+void mta_sts_policy_init(struct mta_sts_policy *policy_r, enum mta_sts_mode mode,
+                         uint32_t max_age_s);
+/* One host more, or "*.club.example" for those below a name. False: it is none that a policy can
+ * name (section 3.2). */
+bool mta_sts_policy_add(struct mta_sts_policy *policy, struct span pattern);
+/* Append it as its web server has to say it: the same text for the same policy, whatever the order
+ * of its hosts. `out` overflows when it has no room for all of it. */
+void mta_sts_policy_print(const struct mta_sts_policy *policy, struct buf *out);
+/* The id for its TXT record: another one for each other policy. `id_r` holds at least
+ * MTA_STS_ID_MAX + 1 bytes. */
+void mta_sts_policy_id(const struct mta_sts_policy *policy, char *id_r);
+/* Was this id made by mta_sts_policy_id(), of whatever policy? */
+bool mta_sts_policy_made_id(struct span id);
 
 /* ---- what is to be done ---- */
 

@@ -84,16 +84,22 @@ static void add_lower(struct buf *out, struct span text)
     }
 }
 
-static void take_mx(struct reading *r, struct span value)
+void mta_sts_policy_init(struct mta_sts_policy *policy_r, enum mta_sts_mode mode,
+                         uint32_t max_age_s)
 {
-    struct span pattern = without_dot(value);
-    bool wild = span_starts_nocase(pattern, SPAN("*."));
-    if (!is_name(span_from(pattern, wild ? 2 : 0))) {
-        r->bad_mx = true;
-        return;
-    }
-    add_lower(&r->policy->mx, pattern);
-    buf_add_char(&r->policy->mx, '\n');
+    *policy_r = (struct mta_sts_policy){.mode = mode, .max_age_s = max_age_s};
+    buf_init_peer(&policy_r->mx, MTA_STS_BODY_MAX);
+}
+
+bool mta_sts_policy_add(struct mta_sts_policy *policy, struct span pattern)
+{
+    struct span name = without_dot(pattern);
+    bool wild = span_starts_nocase(name, SPAN("*."));
+    if (!is_name(span_from(name, wild ? 2 : 0)))
+        return false;
+    add_lower(&policy->mx, name);
+    buf_add_char(&policy->mx, '\n');
+    return true;
 }
 
 static bool pattern_matches(struct span pattern, struct span host)
@@ -129,8 +135,8 @@ static bool take_line(struct reading *r, struct span line)
     size_t index = 0;
     if (colon == line.len)
         return span_trim(line).len == 0;
-    if (span_equal(key, SPAN("mx")))
-        take_mx(r, value);
+    if (span_equal(key, SPAN("mx")) && !mta_sts_policy_add(r->policy, value))
+        r->bad_mx = true;
     if (span_among(key, keys, KEYS, &index) && !r->there[index]) {
         r->there[index] = true;
         r->values[index] = value;
@@ -163,8 +169,7 @@ enum mta_sts_fault mta_sts_policy_read(struct span body, struct mta_sts_policy *
 {
     struct reading r = {.policy = policy_r};
     enum mta_sts_fault fault = MTA_STS_SOUND;
-    *policy_r = (struct mta_sts_policy){.mode = MTA_STS_MODE_NONE};
-    buf_init_peer(&policy_r->mx, MTA_STS_BODY_MAX);
+    mta_sts_policy_init(policy_r, MTA_STS_MODE_NONE, 0);
     if (body.len > MTA_STS_BODY_MAX)
         return MTA_STS_TOO_LARGE;
     for (struct span rest = body; rest.len > 0;)

@@ -256,6 +256,72 @@ static void whose_policy_it_is(void **state)
     }
 }
 
+/* ---- one's own ---- */
+
+static void make_own(struct mta_sts_policy *policy_r, enum mta_sts_mode mode, uint32_t age_s, const char *hosts)
+{
+    mta_sts_policy_init(policy_r, mode, age_s);
+    for (struct span rest = span_of(hosts); rest.len > 0;)
+        assert_true(mta_sts_policy_add(policy_r, span_take(&rest, ' ')));
+}
+
+/* One text for what is the same, whatever way it was said; another id for each that is not. */
+static void a_text_and_its_id(void **state)
+{
+    static const struct {
+        enum mta_sts_mode mode;
+        uint32_t age_s;
+        const char *hosts, *text;
+    } rows[] = {
+        {MTA_STS_MODE_TESTING, 60, "mx2.a.test mx1.a.test", "testing\r\nmx: mx1.a.test\r\nmx: mx2.a.test\r\nmax_age: 60\r\n"},
+        {MTA_STS_MODE_TESTING, 60, "MX1.A.test. mx2.a.test mx1.a.test", "testing\r\nmx: mx1.a.test\r\nmx: mx2.a.test\r\nmax_age: 60\r\n"},
+        {MTA_STS_MODE_ENFORCE, 60, "mx1.a.test mx2.a.test", "enforce\r\nmx: mx1.a.test\r\nmx: mx2.a.test\r\nmax_age: 60\r\n"},
+        {MTA_STS_MODE_TESTING, 61, "mx1.a.test mx2.a.test", "testing\r\nmx: mx1.a.test\r\nmx: mx2.a.test\r\nmax_age: 61\r\n"},
+        {MTA_STS_MODE_TESTING, 60, "mx1.a.test", "testing\r\nmx: mx1.a.test\r\nmax_age: 60\r\n"},
+        {MTA_STS_MODE_TESTING, 60, "*.a.test", "testing\r\nmx: *.a.test\r\nmax_age: 60\r\n"},
+        {MTA_STS_MODE_NONE, 60, "", "none\r\nmax_age: 60\r\n"},
+    };
+    char ids[COUNT_OF(rows)][MTA_STS_ID_MAX + 1];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct mta_sts_policy policy;
+        struct mta_sts_policy again;
+        char id[MTA_STS_ID_MAX + 1];
+        struct buf text;
+        buf_init(&text, 4096);
+        make_own(&policy, rows[i].mode, rows[i].age_s, rows[i].hosts);
+        mta_sts_policy_print(&policy, &text);
+        EXPECT(span_starts_nocase(buf_span(&text), SPAN("version: STSv1\r\nmode: ")), rows[i].text);
+        EXPECT(span_equal(span_from(buf_span(&text), 22), span_of(rows[i].text)), buf_text(&text));
+        mta_sts_policy_id(&policy, ids[i]);
+        EXPECT(mta_sts_policy_made_id(span_of(ids[i])), ids[i]);
+        EXPECT(mta_sts_policy_read(buf_span(&text), &again) == MTA_STS_SOUND, buf_text(&text)); /* and as others read it */
+        mta_sts_policy_id(&again, id);
+        EXPECT(strcmp(id, ids[i]) == 0, buf_text(&text));
+        for (size_t k = 0; k < i; k++)
+            EXPECT((strcmp(ids[i], ids[k]) == 0) == (strcmp(rows[i].text, rows[k].text) == 0), rows[i].text);
+        mta_sts_policy_fini(&policy);
+        mta_sts_policy_fini(&again);
+        buf_fini(&text);
+    }
+}
+
+static void who_can_be_named(void **state)
+{
+    static const char *const others[] = {"", ".", "*.", "*", "a_b.test", "192.0.2.1", "a..test", "*.*.test", "-a.test", "b\xc3\xbc"
+                                         "cher.test", "a.test\r\nmx: b.test", "a.test b.test", "sp0123456789abcde", "sp0123456789abcdeF"};
+    struct mta_sts_policy policy;
+    (void)state;
+    mta_sts_policy_init(&policy, MTA_STS_MODE_TESTING, 1);
+    for (size_t i = 0; i + 2 < COUNT_OF(others); i++)
+        EXPECT(!mta_sts_policy_add(&policy, span_of(others[i])), others[i]);
+    assert_int_equal(policy.mx.len, 0);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        EXPECT(!mta_sts_policy_made_id(span_of(others[i])), others[i]);
+    assert_false(mta_sts_policy_made_id(SPAN("20160831085700Z")));
+    mta_sts_policy_fini(&policy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(records),
@@ -266,6 +332,8 @@ int main(void)
                                        cmocka_unit_test(only_a_fetch_makes_it_younger),
                                        cmocka_unit_test(a_policy_of_age_0_is_not_kept),
                                        cmocka_unit_test(what_is_due),
-                                       cmocka_unit_test(whose_policy_it_is)};
+                                       cmocka_unit_test(whose_policy_it_is),
+                                       cmocka_unit_test(a_text_and_its_id),
+                                       cmocka_unit_test(who_can_be_named)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
