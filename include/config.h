@@ -39,12 +39,6 @@ struct config_route {
     struct trust trust; /* what it demands of a connection; of no settings yet */
 };
 
-/* What holds for one sending domain. */
-struct config_domain {
-    char name[256]; /* normal form */
-    enum alignment_mode alignment;
-};
-
 enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256, CONFIG_SECTIONS_MAX = 20 };
 
 enum config_rsa_path { RSA_PATH_AUTO, RSA_PATH_ALWAYS, RSA_PATH_OFF };
@@ -177,8 +171,15 @@ void config_origins(const struct config *c, config_on_origin *on_origin, void *c
 bool config_blame(const struct config *c, const char *section, const char *title,
                   const char *setting, struct err *err);
 
+/* What the file says of a sending domain, in normal form; NULL: nothing. */
+const struct config_domain *config_domain(const struct config *c, const char *domain);
+
 /* What to do when receivers will not believe mail from a domain in normal form. */
 enum alignment_mode config_alignment(const struct config *c, const char *domain);
+
+/* The domain whose MTA-STS policy is served at this host, in lower case: "mta-sts.club.example";
+ * NULL: none. */
+const struct config_domain *config_policy_at(const struct config *c, const char *host);
 
 /* The route for a domain in normal form; never NULL. */
 const struct config_route *config_route(const struct config *c, const char *domain);

@@ -1,9 +1,32 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* config_sending.h - Settings of what the relay signs with, and of what it reports by itself. */
+/* config_sending.h - Settings of the domains that send, of what the relay signs with, and of what
+ * it reports by itself. */
 #ifndef CONFIG_SENDING_H
 #define CONFIG_SENDING_H
 
 #include "address.h"
+#include "alignment.h"
+#include "mta_sts.h"
+
+/* The setting `mta_sts_mode`: the words of mta_sts_mode, behind "off". */
+enum config_policy {
+    CONFIG_POLICY_OFF,
+    CONFIG_POLICY_NONE,
+    CONFIG_POLICY_TESTING,
+    CONFIG_POLICY_ENFORCE
+};
+
+/* What holds for one sending domain. */
+struct config_domain {
+    char name[256]; /* normal form */
+    enum alignment_mode alignment;
+    /* The MTA-STS policy for mail to it (RFC 8461), which others are told. */
+    enum config_policy mta_sts_mode;
+    unsigned mta_sts_max_age_s;
+    const char *const *mta_sts_mx;
+    size_t mta_sts_mx_count;
+    char *mta_sts_text; /* no setting: all of that as it is served; NULL: nothing is */
+};
 
 /* The keys that sign. */
 struct config_dkim {

@@ -179,6 +179,8 @@ void config_free(struct config *c)
         return;
     config_text_free(c->text);
     free(c->text);
+    for (size_t i = 0; i < c->domain_count; i++)
+        free(c->domains[i].mta_sts_text);
     config_sections_free(c);
     free(c->private_networks);
     free(c->parties);
@@ -186,12 +188,26 @@ void config_free(struct config *c)
     free(c);
 }
 
-enum alignment_mode config_alignment(const struct config *c, const char *domain)
+const struct config_domain *config_domain(const struct config *c, const char *domain)
 {
     for (size_t i = 0; i < c->domain_count; i++)
         if (strcmp(c->domains[i].name, domain) == 0)
-            return c->domains[i].alignment;
-    return c->alignment;
+            return &c->domains[i];
+    return NULL;
+}
+
+const struct config_domain *config_policy_at(const struct config *c, const char *host)
+{
+    const struct span prefix = SPAN("mta-sts.");
+    const struct config_domain *d =
+        span_starts_nocase(span_of(host), prefix) ? config_domain(c, host + prefix.len) : NULL;
+    return d && d->mta_sts_text ? d : NULL;
+}
+
+enum alignment_mode config_alignment(const struct config *c, const char *domain)
+{
+    const struct config_domain *d = config_domain(c, domain);
+    return d ? d->alignment : c->alignment;
 }
 
 static bool matches(const char *pattern, const char *domain)

@@ -5,6 +5,7 @@
 
 #include "address.h"
 #include "ip.h"
+#include "mta_sts.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -24,6 +25,16 @@ const char *config_smart_host_fault(const char *text)
     return address_is_host(span_of(text)) || ip_parse(text, &ip)
                ? NULL
                : "a host name or an address, as smtp.example, 192.0.2.25 or 2001:db8::25";
+}
+
+/* As a policy may name it (RFC 8461 section 3.2). */
+const char *config_mx_fault(const char *text)
+{
+    struct mta_sts_policy policy;
+    mta_sts_policy_init(&policy, MTA_STS_MODE_NONE, 0);
+    bool good = mta_sts_policy_add(&policy, span_of(text));
+    mta_sts_policy_fini(&policy);
+    return good ? NULL : "a mail server's name in ASCII, or \"*.club.example\" for those below one";
 }
 
 const char *config_public_ip_fault(const char *text)

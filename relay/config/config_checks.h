@@ -9,6 +9,7 @@
 
 const char *config_host_fault(const char *text);
 const char *config_smart_host_fault(const char *text);
+const char *config_mx_fault(const char *text); /* or a pattern of hosts */
 const char *config_public_ip_fault(const char *text);
 const char *config_network_fault(const char *text);
 const char *config_mailbox_fault(const char *text);

@@ -13,7 +13,8 @@ void config_rules_apply(struct config_reading *r);
 unsigned config_fixed_mb(const struct config *c);
 
 /* Some of them, in files of their own. A stream's behind the limits and http; a route's behind the
- * listeners. */
+ * listeners; policies behind the domains and http. */
+void config_policies_finish(struct config_reading *r);
 void config_streams_finish(struct config_reading *r);
 void config_routes_finish(struct config_reading *r);
 

@@ -215,13 +215,19 @@ void config_sections_read(struct config_reading *r)
     check_statements(r);
 }
 
+static void free_lists(struct config *c, const struct config_section *section)
+{
+    size_t count = section->several ? c->said[index_of(section)] : 1;
+    for (const struct config_setting *s = section->settings; s->name; s++)
+        for (size_t nth = 0; s->type == CONFIG_TEXTS && nth < count; nth++)
+            free_list(config_sections_base(c, section, s, nth), s);
+}
+
 void config_sections_free(struct config *c)
 {
     for (const struct config_section *section = config_sections;
          section < config_sections + config_section_count; section++) {
-        for (const struct config_setting *s = section->settings; s->name; s++)
-            if (s->type == CONFIG_TEXTS)
-                free_list(c, s);
+        free_lists(c, section);
         if (section->several && section->size > 0)
             free(*(void **)at(c, section->array_at));
         if (section->beside_size > 0)

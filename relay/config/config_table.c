@@ -46,6 +46,11 @@ static const char *const dane_modes[] = {[DANE_MODE_UNSAID] = "unsaid",
                                          NULL};
 _Static_assert((int)STS_MODE_OFF == (int)DANE_MODE_OFF && (int)STS_MODE_ON == (int)DANE_MODE_ON,
                "mta_sts has the same words");
+static const char *const policy_modes[] = {[CONFIG_POLICY_OFF] = "off",
+                                           [CONFIG_POLICY_NONE] = "none",
+                                           [CONFIG_POLICY_TESTING] = "testing",
+                                           [CONFIG_POLICY_ENFORCE] = "enforce",
+                                           NULL};
 static const char *const dnssec_modes[] = {
     [CONFIG_DNSSEC_OFF] = "off", [CONFIG_DNSSEC_ON] = "on", [CONFIG_DNSSEC_AUTO] = "auto", NULL};
 static const char *const classes[] = {"security",   "confirmation", "notification",
@@ -174,6 +179,13 @@ static const struct config_setting dns[] = {
 static const struct config_setting domain[] = {
     ROW(config_domain, "alignment", WORD, alignment, "enforce", "The same for one sending domain",
         .words = modes),
+    ROW(config_domain, "mta_sts_mode", WORD, mta_sts_mode, "off",
+        "The MTA-STS policy for mail to it, which the page's listener serves",
+        .words = policy_modes),
+    LIST(config_domain, "mta_sts_mx", TEXTS, mta_sts_mx, mta_sts_mx_count, NULL,
+        "The hosts that the policy names", .fault = config_mx_fault),
+    ROW(config_domain, "mta_sts_max_age", SECONDS, mta_sts_max_age_s, "14d",
+        "How long senders may keep the policy", RANGE(1, MTA_STS_AGE_MAX_S)),
     {0}};
 
 static const struct config_setting dkim[] = {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* page.c - One request, one answer, then the connection is closed: what may follow is never read.
+ * At hosts whose settings say so the answer is a domain's MTA-STS policy (policy_file.h).
  *
  *   GET, HEAD   look up how things stand, show the page; nothing changes
  *   POST        read the form, have the store write it down, then answer
@@ -19,9 +20,11 @@
 #include "page.h"
 
 #include "clock.h"
+#include "http_request.h"
 #include "log.h"
 #include "optout.h"
 #include "permits.h"
+#include "policy_file.h"
 #include "sandbox.h"
 #include "unsubscribe_page.h"
 
@@ -69,19 +72,14 @@ struct request {
     int64_t made_ms; /* when the store has ended it, if there is a permit for that; else 0 */
     int64_t undone;  /* how much it has taken back */
     bool ok;
+    const struct config_domain *policy; /* whose policy host is asked; NULL: the page is */
 };
 
 /* ---- what is asked ---- */
 
-static const char *header_of(struct MHD_Connection *c, const char *name)
-{
-    const char *value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
-    return value ? value : "";
-}
-
 static bool comes_from(const struct request *r, const char *site)
 {
-    return strcmp(header_of(r->connection, "Sec-Fetch-Site"), site) == 0;
+    return strcmp(http_request_header(r->connection, "Sec-Fetch-Site"), site) == 0;
 }
 
 static const enum optout_kind kinds[] = {[UNSUBSCRIBE_ONE_CLICK] = OPTOUT_STREAM,
@@ -126,7 +124,7 @@ static enum MHD_Result reply(const struct request *r, unsigned code, const char 
     if (r->undone > 0)
         permits_take(answer, &r->who);
     if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(answer, "Allow", "GET, HEAD, POST");
+        MHD_add_response_header(answer, "Allow", r->policy ? "GET, HEAD" : "GET, HEAD, POST");
     enum MHD_Result result = MHD_queue_response(r->connection, code, answer);
     MHD_destroy_response(answer);
     return result;
@@ -168,7 +166,7 @@ static enum MHD_Result reply_page(const struct request *r, unsigned code,
                                  .recipient = r->subject.recipient,
                                  .color = stream ? stream->color : c->http_color};
     struct buf page;
-    v.language = language_accept(span_of(header_of(r->connection, "Accept-Language")));
+    v.language = language_accept(span_of(http_request_header(r->connection, "Accept-Language")));
     if (stream && stream->sender[0])
         v.sender = stream->sender;
     if (stream)
@@ -304,28 +302,6 @@ static enum MHD_Result reply_style(const struct request *r, uint32_t color)
     return result;
 }
 
-static enum MHD_Result count_length(void *context, enum MHD_ValueKind kind, const char *key,
-                                    const char *value)
-{
-    unsigned *count = context;
-    (void)kind;
-    (void)value;
-    struct span name = span_of(key);
-    if (span_equal_nocase(name, SPAN("Content-Length")) ||
-        span_equal_nocase(name, SPAN("Transfer-Encoding")))
-        (*count)++;
-    return MHD_YES;
-}
-
-/* Two lengths, or a length and chunks: two readers would not agree where it ends (RFC 9112 section
- * 6.3). */
-static bool is_ambiguous(const struct request *r)
-{
-    unsigned count = 0;
-    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_length, &count);
-    return count > 1;
-}
-
 static enum MHD_Result get(struct request *r, const char *path)
 {
     uint32_t color = 0;
@@ -344,17 +320,25 @@ static enum MHD_Result post(struct request *r, const char *path)
         return reply_text(r, MHD_HTTP_CONTENT_TOO_LARGE, SPAN("Too large.\n"));
     if (!find_subject(r, path))
         return reply_page(r, MHD_HTTP_NOT_FOUND, UNSUBSCRIBE_INVALID);
-    r->action =
-        unsubscribe_form(span_of(header_of(r->connection, "Content-Type")), buf_span(&r->body));
+    r->action = unsubscribe_form(span_of(http_request_header(r->connection, "Content-Type")),
+                                 buf_span(&r->body));
     log_end(log_text(log_text(log_text(log_begin(LOG_INFO, "unsubscribe"), "rcpt", r->form),
                               "stream", r->subject.stream),
                      "what", unsubscribe_action_name(r->action)));
     if (r->action == UNSUBSCRIBE_NOTHING)
         return reply_page(r, MHD_HTTP_BAD_REQUEST, UNSUBSCRIBE_UNCLEAR);
-    if (r->action == UNSUBSCRIBE_UNDO && header_of(r->connection, "Sec-Fetch-Site")[0] &&
+    if (r->action == UNSUBSCRIBE_UNDO && http_request_header(r->connection, "Sec-Fetch-Site")[0] &&
         !comes_from(r, "same-origin")) /* some browsers send a strict cookie all the same */
         return reply_page(r, MHD_HTTP_FORBIDDEN, UNSUBSCRIBE_NOT_UNDONE);
     return ask_store(r);
+}
+
+/* A policy host has nothing else: no page, and no style. */
+static enum MHD_Result serve_policy(const struct request *r, const char *method, const char *path)
+{
+    struct span text;
+    unsigned code = policy_file_answer(r->policy, method, path, &text);
+    return reply(r, code, "text/plain", text);
 }
 
 static struct request *new_request(struct page *page, struct MHD_Connection *c)
@@ -374,17 +358,22 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
                                   size_t *size, void **own)
 {
     struct request *r = *own;
+    char host[ADDRESS_DOMAIN_MAX + 1];
     (void)version;
     if (!r) {
         *own = r = new_request(context, c);
-        return is_ambiguous(r) ? reply_text(r, MHD_HTTP_BAD_REQUEST, SPAN("Two lengths.\n"))
-                               : MHD_YES;
+        const char *fault = http_request_fault(c);
+        return fault ? reply_text(r, MHD_HTTP_BAD_REQUEST, span_of(fault)) : MHD_YES;
     }
     if (*size > 0) {
         buf_add(&r->body, (struct span){data, *size});
         *size = 0;
         return MHD_YES;
     }
+    http_request_target(c, path, host, sizeof(host), &path);
+    r->policy = config_policy_at(r->settings->config, host);
+    if (r->policy)
+        return serve_policy(r, method, path);
     if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
         return get(r, path);
     if (strcmp(method, "POST") == 0)
