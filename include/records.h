@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "dns.h"
 #include "key.h"
+#include "mta_sts.h"
 
 enum { RECORD_VALUE_MAX = 2048, RECORD_CUTS_MAX = 64 };
 
@@ -51,6 +52,7 @@ enum records_role {
     RECORDS_RETURN_PATH,
     RECORDS_UNSUBSCRIBE,
     RECORDS_TLSRPT,
+    RECORDS_POLICY_HOST, /* mta-sts.DOMAIN */
     RECORDS_MTA_STS,
     RECORDS_SUBMISSION,
     RECORDS_CAA,
@@ -59,7 +61,7 @@ enum records_role {
     RECORDS_HELO,
     RECORDS_TLSA
 };
-enum { RECORDS_ROLES = 14 };
+enum { RECORDS_ROLES = 15 };
 const char *records_role_name(enum records_role role);  /* "spf" … */
 const char *records_role_why(enum records_role role);   /* a sentence */
 const char *records_role_title(enum records_role role); /* "SPF" … */
@@ -99,6 +101,7 @@ struct records_standing {
 };
 
 enum { RECORDS_ITEMS_MAX = 80, RECORDS_STANDING_MAX = 80, RECORDS_WARNINGS_MAX = 16 };
+enum { RECORDS_POLICY_MAX = 8 * 1024 };
 
 struct records_plan {
     char domain[DNS_NAME_MAX + 1], zone[DNS_NAME_MAX + 1];
@@ -110,8 +113,21 @@ struct records_plan {
     size_t over_count;
     char warnings[RECORDS_WARNINGS_MAX][400];
     size_t warning_count;
+    /* The MTA-STS policy that goes with the record, as its web server says it; "": there is none,
+     * as the domain takes no mail. */
+    char policy[RECORDS_POLICY_MAX + 1], policy_id[MTA_STS_ID_MAX + 1];
     bool with_later; /* the caller's: what is for later is to be published now */
     bool pending;    /* DNS has been asked for all that is missing so far */
+};
+
+/* The MTA-STS policy for mail to a domain, as far as somebody has said it. */
+struct records_policy {
+    bool said; /* it is meant, and so its record; else it is proposed where there is no record */
+    enum mta_sts_mode mode;
+    uint32_t max_age_s;    /* 0: MTA_STS_AGE_S */
+    const char *const *mx; /* the hosts; none: those of the domain's MX */
+    size_t mx_count;
+    const char *served_at; /* the host that serves it, when it is ours; NULL: another web server */
 };
 
 struct records_input {
@@ -129,6 +145,7 @@ struct records_input {
     const char *authority;            /* the one CAA record allows; NULL: none is known */
     const char *spki_sha256;          /* of the certificate, in hexadecimal; NULL: not known */
     unsigned starttls_port, tls_port; /* of submission; 0: none */
+    struct records_policy policy;
 };
 
 /* Make the plan: all states by `dns`. With plan_r->pending it must be made again. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* around.c - Further records of a plan: MX for replies, TLS reporting and policy, SRV for
+/* around.c - Further records of a plan: MX for replies, TLS reporting, SRV for
  * submission, CAA, and addresses of the unsubscribe page's host. */
 #include "roles.h"
 
@@ -17,27 +17,6 @@ static void plan_tls_reports(struct planning *p)
         snprintf(item->record.value, sizeof(item->record.value), "v=TLSRPTv1; rua=mailto:%s%s",
                  rua ? rua : "postmaster@", rua ? "" : p->in->domain);
     planning_settle(p, item);
-}
-
-/* The id changes when the hosts do, and only then: FNV-1a of their names. */
-static void plan_tls_policy(struct planning *p, const struct dns_answer *mx)
-{
-    uint32_t hash = 2166136261U;
-    struct records_item *item =
-        planning_item(p, RECORDS_MTA_STS, RECORDS_LATER, DNS_TXT, "_mta-sts.%s", p->in->domain);
-    if (!item)
-        return;
-    for (size_t i = 0; i < mx->count; i++)
-        for (size_t k = 0; k < mx->rrs[i].data.len; k++)
-            hash = (hash ^ (unsigned char)mx->rrs[i].data.ptr[k]) * 16777619U;
-    if (!planning_respects(p, item))
-        snprintf(item->record.value, sizeof(item->record.value), "v=STSv1; id=%08x", hash);
-    planning_settle(p, item);
-    planning_note(
-        item,
-        "needs a policy file at https://mta-sts.%s/.well-known/mta-sts.txt that names the "
-        "MX hosts",
-        p->in->domain);
 }
 
 /* Answers to the domain's mail must be able to arrive. */
@@ -59,7 +38,6 @@ static void plan_replies(struct planning *p)
     if (refuses || mx->count == 0)
         return;
     plan_tls_reports(p);
-    plan_tls_policy(p, mx);
 }
 
 static void plan_service(struct planning *p, const char *service, unsigned port)
@@ -126,6 +104,7 @@ void planning_page(struct planning *p)
 void planning_around(struct planning *p)
 {
     plan_replies(p);
+    planning_policy(p);
     plan_service(p, "submissions", p->in->tls_port);
     plan_service(p, "submission", p->in->starttls_port);
     plan_authority(p);

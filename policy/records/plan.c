@@ -191,6 +191,7 @@ void records_plan(const struct records_input *in, const struct dns *dns,
     bool secure = false;
     plan_r->count = plan_r->standing_count = plan_r->over_count = plan_r->warning_count = 0;
     plan_r->pending = false;
+    plan_r->policy[0] = plan_r->policy_id[0] = '\0';
     snprintf(plan_r->domain, sizeof(plan_r->domain), "%s", in->domain);
     enum dns_status status = dns_zone(p.dns, in->domain, plan_r->zone, &secure);
     if (status == DNS_PENDING)

@@ -10,5 +10,7 @@ void planning_host(struct planning *p);
 /* The unsubscribe page's host; and what helps beside all that. */
 void planning_page(struct planning *p);
 void planning_around(struct planning *p);
+/* MTA-STS, where the domain takes mail or its policy is said. */
+void planning_policy(struct planning *p);
 
 #endif

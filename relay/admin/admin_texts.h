@@ -5,7 +5,7 @@
 
 #include "span.h"
 
-enum admin_text { ADMIN_CONFIG, ADMIN_INIT, ADMIN_TEXTS };
+enum admin_text { ADMIN_CONFIG, ADMIN_INIT, ADMIN_POLICY, ADMIN_TEXTS };
 extern const struct span admin_texts[ADMIN_TEXTS];
 
 #endif

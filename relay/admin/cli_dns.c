@@ -72,6 +72,8 @@ static int print_plan(const struct cli *cli, const struct dns_work *w, const cha
             err_set(&err, ERR_LIMIT, "the records are too long for this format");
         return ok ? CLI_OK : cli_fail(&err);
     }
+    if (format && strcmp(format, "mta-sts") == 0)
+        return cli_dns_policy(w);
     if (cli->json || (format && strcmp(format, "json") == 0))
         print_json(dns_work_json(w));
     else if (format && strcmp(format, "domain-connect") == 0)
@@ -84,14 +86,14 @@ static int print_plan(const struct cli *cli, const struct dns_work *w, const cha
 static bool is_format(const char *name)
 {
     return !name || find_format(name) || strcmp(name, "table") == 0 || strcmp(name, "json") == 0 ||
-           strcmp(name, "domain-connect") == 0;
+           strcmp(name, "domain-connect") == 0 || strcmp(name, "mta-sts") == 0;
 }
 
 static int wrong_format(const struct cli *cli)
 {
     struct buf why;
     buf_init(&why, 1000);
-    buf_add(&why, SPAN("--format is table, json, domain-connect"));
+    buf_add(&why, SPAN("--format is table, json, domain-connect, mta-sts"));
     for (size_t i = 0; i < records_format_count; i++)
         buf_addf(&why, "%s%s", i + 1 < records_format_count ? ", " : " or ",
                  records_formats[i].name);

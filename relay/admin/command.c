@@ -70,8 +70,11 @@ static const struct command commands[] = {
      cli_key_retire},
     {"dns",
      "DOMAIN [--format F] [--check [--watch] [--every 10s] | --offline] [--resolver IP@PORT]\n"
-     "       [--later] [--rua ADDRESS] [--return-path D] [--ca D] [--ttl S]",
-     1, 1, "format= check watch every= offline resolver= later rua= return-path= ca= ttl=",
+     "       [--later] [--rua ADDRESS] [--return-path D] [--ca D] [--ttl S]\n"
+     "       [--mta-sts testing|enforce|none] [--max-age 14d]",
+     1, 1,
+     "format= check watch every= offline resolver= later rua= return-path= ca= ttl= mta-sts= "
+     "max-age=",
      "show the DNS records to publish; check what is published", cli_dns},
     {"address canonical", "ADDRESS", 1, 1, "", "print the canonical form of an address",
      cli_address_canonical},

@@ -57,6 +57,26 @@ static void find_spare(struct dns_work *w)
     }
 }
 
+/* The policy that a command means, instead of that of the settings. */
+static bool read_policy(struct cli *cli, struct dns_work *w, struct err *err)
+{
+    struct records_policy *policy = &w->in.policy;
+    const char *mode = cli_option(cli, "mta-sts", 0);
+    const char *age = cli_option(cli, "max-age", 0);
+    const char *format = cli_option(cli, "format", 0);
+    int64_t age_ms = 0;
+    if (mode && !mta_sts_mode_parse(span_of(mode), &policy->mode))
+        return err_set(err, ERR_USAGE, "--mta-sts is testing, enforce or none");
+    if (age && (!cli_span(age, &age_ms) || age_ms < 1000 || age_ms / 1000 > MTA_STS_AGE_MAX_S))
+        return err_set(err, ERR_USAGE, "--max-age needs a time as 14d, of a year at most");
+    if (age)
+        policy->max_age_s = (uint32_t)(age_ms / 1000);
+    if (!policy->said && !mode)
+        policy->mode = MTA_STS_MODE_TESTING;
+    policy->said = policy->said || mode || age || (format && strcmp(format, "mta-sts") == 0);
+    return true;
+}
+
 static bool read_options(struct cli *cli, struct dns_work *w, struct err *err)
 {
     const char *path = cli_option(cli, "return-path", 0);
@@ -77,7 +97,23 @@ static bool read_options(struct cli *cli, struct dns_work *w, struct err *err)
     if (w->in.authority && !address_is_host(span_of(w->in.authority)))
         return err_set(err, ERR_USAGE, "--ca %.80s is not a domain name: as letsencrypt.org",
                        w->in.authority);
-    return true;
+    return read_policy(cli, w, err);
+}
+
+/* What the settings say of it, and whether our page serves it. */
+static void find_policy(struct dns_work *w, const struct config *c)
+{
+    const struct config_domain *d = config_domain(c, w->domain);
+    if (!d || d->mta_sts_mode == CONFIG_POLICY_OFF)
+        return;
+    w->in.policy =
+        (struct records_policy){.said = true,
+                                .mode = (enum mta_sts_mode)(d->mta_sts_mode - CONFIG_POLICY_NONE),
+                                .max_age_s = d->mta_sts_max_age_s,
+                                .mx = d->mta_sts_mx,
+                                .mx_count = d->mta_sts_mx_count};
+    if (c->http_address[0])
+        w->in.policy.served_at = w->page_host[0] ? w->page_host : c->hostname;
 }
 
 static void read_config(struct dns_work *w, const struct config *c)
@@ -101,6 +137,7 @@ static void read_config(struct dns_work *w, const struct config *c)
         dns_name_lower(w->page_host);
         w->in.unsubscribe_host = w->page_host;
     }
+    find_policy(w, c);
     if (tls_certificate_digest(c->certificates[0].file, w->spki, &err))
         w->in.spki_sha256 = w->spki;
     else if (c->certificates[0].file[0])
@@ -217,6 +254,17 @@ json_t *dns_work_row(const struct dns_work *w, size_t item)
     return row;
 }
 
+static json_t *policy_json(const struct dns_work *w)
+{
+    char url[DNS_NAME_MAX + 64];
+    snprintf(url, sizeof(url), "https://mta-sts.%s/.well-known/mta-sts.txt", w->domain);
+    return w->plan.policy[0]
+               ? ROW(FIELD("id", (const char *)w->plan.policy_id), FIELD("url", (const char *)url),
+                     FLAG("served", w->in.policy.served_at != NULL),
+                     FIELD("policy", (const char *)w->plan.policy))
+               : json_null();
+}
+
 json_t *dns_work_json(const struct dns_work *w)
 {
     json_t *rows = json_array();
@@ -233,7 +281,8 @@ json_t *dns_work_json(const struct dns_work *w)
         json_array_append_new(warnings, safe_text(w->plan.warnings[i]));
     return ROW(FIELD("version", DOCUMENT_VERSION), FIELD("domain", w->domain),
                FIELD("zone", safe_text(w->plan.zone)), FIELD("records", rows),
-               FIELD("remove", over), FIELD("warnings", warnings));
+               FIELD("remove", over), FIELD("warnings", warnings),
+               FIELD("mta_sts", policy_json(w)));
 }
 
 /* ---- Domain Connect ---- */

@@ -159,6 +159,8 @@ def test_the_settings_that_pages_print_are_valid(tmp_path, settings):
     (tmp_path / "password").write_text("secret\n")
     settings = settings.replace("/etc/sealpost/password", str(tmp_path / "password")).replace("/etc/sealpost", str(tmp_path / "relay"))
     settings = settings.replace("/usr/local/bin/page-me", "/bin/true")
+    for name, made in (("mta-sts.pem", "cert.pem"), ("mta-sts.key", "key.pem")):
+        (tmp_path / "relay" / name).write_bytes((tmp_path / "relay" / made).read_bytes())
     if "hostname" in settings:
         config.write_text(f'state_dir = "{tmp_path}/relay/state"\n{settings}')
     else:

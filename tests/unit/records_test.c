@@ -294,6 +294,48 @@ static void a_plan_follows_what_stands(void **state)
     assert_true(plan.pending && !records_plan_green(&plan));
 }
 
+static const struct records_item *find_later(enum records_role role)
+{
+    for (size_t i = 0; i < plan.count; i++)
+        if (plan.items[i].role == role && plan.items[i].need == RECORDS_LATER)
+            return &plan.items[i];
+    return NULL;
+}
+
+/* The policy follows the MX, or what is said; its record's id the policy, and nothing else. */
+static void a_policy_and_its_record_go_together(void **state)
+{
+    static const struct zone_line two[] = {{"test SOA", "ns.test"}, {"club.test SOA", "ns.club.test"}, {"club.test MX", "mx2.club.test"},
+                                           {"club.test MX", "20 mx1.club.test"}, {NULL, NULL}};
+    static const struct zone_line turned[] = {{"test SOA", "ns.test"}, {"club.test SOA", "ns.club.test"}, {"club.test MX", "mx1.club.test"},
+                                              {"club.test MX", "mx2.club.test"}, {NULL, NULL}};
+    static const struct zone_line null[] = {{"test SOA", "ns.test"}, {"club.test SOA", "ns.club.test"}, {"club.test MX", "0 "}, {NULL, NULL}};
+    static const struct zone_line standing[] = {{"test SOA", "ns.test"}, {"club.test SOA", "ns.club.test"}, {"club.test MX", "mx1.club.test"},
+                                                {"_mta-sts.club.test TXT", "v=STSv1; id=1"}, {"mta-sts.club.test A", "192.0.2.80"}, {NULL, NULL}};
+    static const char *const hosts[] = {"mx9.club.test"};
+    struct records_input in = {.domain = "club.test", .hostname = "mail.club.test"};
+    char first[RECORD_VALUE_MAX + 1];
+    (void)state;
+    make_plan(two, &in);
+    assert_string_equal(plan.policy, "version: STSv1\r\nmode: testing\r\nmx: mx1.club.test\r\nmx: mx2.club.test\r\nmax_age: 1209600\r\n");
+    assert_true(find_later(RECORDS_MTA_STS)->state == RECORDS_MISSING && strstr(find_later(RECORDS_MTA_STS)->record.value, plan.policy_id));
+    assert_null(find_later(RECORDS_POLICY_HOST));
+    memcpy(first, find_later(RECORDS_MTA_STS)->record.value, sizeof(first));
+    make_plan(turned, &in);
+    assert_string_equal(find_later(RECORDS_MTA_STS)->record.value, first);
+    make_plan(null, &in);
+    assert_true(!plan.policy[0] && !find_later(RECORDS_MTA_STS));
+    make_plan(standing, &in); /* somebody else's */
+    assert_true(find_later(RECORDS_MTA_STS)->state == RECORDS_OK && find_later(RECORDS_POLICY_HOST)->state == RECORDS_OK);
+    in.policy = (struct records_policy){.said = true, .mode = MTA_STS_MODE_ENFORCE, .mx = hosts, .mx_count = 1, .served_at = "u.club.test"};
+    make_plan(standing, &in);
+    assert_true(find_later(RECORDS_MTA_STS)->state == RECORDS_WRONG && find_later(RECORDS_POLICY_HOST)->record.type == DNS_A);
+    assert_true(plan.warning_count > 0 && strstr(plan.warnings[plan.warning_count - 1], "does not name the MX host mx1.club.test"));
+    make_plan(null, &in); /* what is said needs no MX, as it needs no DNS */
+    assert_true(strstr(plan.policy, "mode: enforce\r\nmx: mx9.club.test\r\n") != NULL);
+    assert_string_equal(find_later(RECORDS_POLICY_HOST)->record.value, "u.club.test");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +348,7 @@ int main(void)
         cmocka_unit_test(an_update_says_what_it_saw),
         cmocka_unit_test(every_format_prints),
         cmocka_unit_test(a_plan_follows_what_stands),
+        cmocka_unit_test(a_policy_and_its_record_go_together),
     };
     int result = cmocka_run_group_tests(tests, NULL, NULL);
     buf_fini(&out);
