@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cli_dns_check.c - The command dns --check: compares each record at each of its servers and at the
- * resolver. When all records that mail needs are published, the domain's mail is no longer held. */
+ * resolver, and looks at how mail to the domain fares (dns_receiving.h). When all records that mail
+ * needs are published, the domain's mail is no longer held. */
 #include "dns_check.h"
 
 #include "clock.h"
+#include "dns_receiving.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@ struct check {
     struct {
         char name[DNS_NAME_MAX + 1], ip[46];
     } servers[ZONE_PROBE_SERVERS_MAX];
+    json_t *receiving; /* dns_receiving.h */
 };
 
 /* ---- asking ---- */
@@ -143,7 +146,8 @@ static void print_json(const struct check *c, bool green)
     json_t *all = dns_work_json(c->w);
     for (size_t i = 0; i < c->w->plan.count; i++)
         json_array_append_new(rows, finding_json(c, i));
-    PUT(all, FIELD("records", rows), FLAG("green", green));
+    PUT(all, FIELD("records", rows), FLAG("green", green),
+        FIELD("receiving", json_incref(c->receiving)));
     cli_print_json(all);
     json_decref(all);
 }
@@ -198,6 +202,7 @@ static void print_text(const struct check *c, bool green)
             print_finding(c, i);
     }
     dns_work_print_notes(c->w);
+    dns_receiving_print(c->w, c->receiving);
     printf("\n%s\n",
            green ? "All that mail needs is there." : "Not all that mail needs is there yet.");
 }
@@ -265,6 +270,9 @@ int cli_dns_check(struct cli *cli, const struct config *config, struct dns_work 
         nanosleep(&wait, NULL);
         ok = run(c, config, &err);
     }
+    if (ok && !dns_receiving(w, config, &c->receiving, &err))
+        fprintf(stderr, "sealpost: note: how mail to %s fares is not known: %s\n", w->domain,
+                err.text);
     int code = green ? CLI_OK : CLI_NO;
     if (ok && cli->json)
         print_json(c, green);
@@ -272,8 +280,11 @@ int cli_dns_check(struct cli *cli, const struct config *config, struct dns_work 
         print_text(c, green);
     if (ok && green)
         code = end_capture(cli, w);
+    if (code == CLI_OK && dns_receiving_wrong(c->receiving))
+        code = CLI_NO; /* which is no reason to hold back what is sent */
     for (size_t i = 0; i < RECORDS_ITEMS_MAX; i++)
         json_decref(c->findings[i].found);
+    json_decref(c->receiving);
     free(c);
     return ok ? code : cli_fail(&err);
 }

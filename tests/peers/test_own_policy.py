@@ -4,6 +4,7 @@ The kind of fault: a record whose id does not go with the policy, a policy that 
 out a host, so that senders have none, or keep mail back.
 """
 
+import json
 import re
 import socket
 import subprocess
@@ -195,7 +196,13 @@ def test_wrong_settings_are_explained(relay_factory, settings, said):
     assert done.returncode == 1 and said in done.stderr + done.stdout, (done.stdout, done.stderr)
 
 
-def test_a_sender_finds_it_and_goes_by_it(world, relay_factory):
+def received(relay, domain):
+    """What --check says of mail to the domain."""
+    rows = json.loads(relay.command("--json", "dns", domain, "--check", check=False).stdout)["receiving"]
+    return {(row["check"], row["name"]): row["state"] for row in rows}
+
+
+def test_a_sender_finds_it_and_goes_by_it(world, relay_factory, monkeypatch):
     """Our own relay is the sender: it fetches what another one serves, at the record that this one has made, and keeps to it."""
     address = next(world.addresses)
     world.domain("other.test", "mx.other.test")
@@ -208,13 +215,19 @@ def test_a_sender_finds_it_and_goes_by_it(world, relay_factory):
         record = row(ours, role, "other.test")
         world.dns.add(record["name"], record["type"], record["value"])
         assert row(ours, role, "other.test")["state"] == "ok"
+    monkeypatch.setenv("SSL_CERT_FILE", str(world.path / "ca.pem"))
+    assert received(ours, "other.test") == {("dane", "other.test"): "unknown", ("mta-sts", "_mta-sts.other.test"): "ok",
+                                            ("mta-sts", "mta-sts.other.test"): "ok", ("mta-sts", "mx.other.test"): "ok"}
     sender = world.relay(relay_factory)
     assert judged(sender, sender.send(to="x@other.test"), "delivered") == STS
     kept = sender.json("sts", "show")[0]
     assert kept["id"] == id_of(ours, "other.test") and kept["policy"] == written(ours, "other.test")[0]
 
     set_policy(ours, "other.test", "enforce", "new.other.test")
+    assert received(ours, "other.test")["mta-sts", "mta-sts.other.test"] == "missing"  # it is not served before the reload
     ours.reload()
+    assert received(ours, "other.test")["mta-sts", "mx.other.test"] == "wrong"
+    assert received(ours, "other.test")["mta-sts", "_mta-sts.other.test"] == "wrong"  # still the id of before
     world.dns.ttl = 0
     world.record("other.test", row(ours, "mta-sts", "other.test")["value"])
     sender.command("sts", "refresh", "other.test")

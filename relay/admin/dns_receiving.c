@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dns_receiving.c - Looks at a domain as a sender somewhere else does: by its MX at port 25,
+ * whatever this relay's routes say, and with its own addresses as those of any other host; the
+ * policy through the fetcher (sts_look.h). */
+#include "dns_receiving.h"
+
+#include "destination_look.h"
+#include "reception.h"
+#include "sts_look.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SMTP_PORT = 25 };
+
+struct view {
+    struct config config;
+    struct config_route route;
+    struct destination_look hosts;
+    struct sts_look sts;
+    struct mta_sts_policy meant;
+};
+
+/* Mail to the domain may well come to this very machine: that is no loop here. */
+static void make_config(const struct config *config, struct view *v)
+{
+    v->config = *config;
+    v->route = (struct config_route){.domain = "*",
+                                     .port = SMTP_PORT,
+                                     .tls = DELIVERY_TLS_MAY,
+                                     .dane = DANE_MODE_ON,
+                                     .mta_sts = STS_MODE_ON};
+    v->config.routes = &v->route;
+    v->config.route_count = 1;
+    v->config.hostname[0] = '\0';
+    v->config.listener_count = v->config.public_ip_count = 0;
+}
+
+static void on_finding(void *context, const struct reception_finding *f)
+{
+    json_t *rows = context;
+    json_array_append_new(rows, ROW(FIELD("check", reception_check_name(f->check)),
+                                    FIELD("state", reception_state_name(f->state)),
+                                    FIELD("name", (const char *)f->name),
+                                    FIELD("found", (const char *)f->found),
+                                    FIELD("advice", (const char *)f->advice)));
+}
+
+static size_t list_hosts(const struct destination_look *look,
+                         struct reception_host hosts_r[HOSTS_MAX])
+{
+    for (size_t i = 0; i < look->mx.hosts.count; i++) {
+        const struct host *host = &look->mx.hosts.all[i];
+        const struct dane_answer *dane = &look->dane[i];
+        hosts_r[i] = (struct reception_host){.name = host->name,
+                                             .found = host->count > 0,
+                                             .secure = host->secure,
+                                             .dane = dane->state,
+                                             .asked = dane->asked,
+                                             .records = dane->count};
+    }
+    return look->mx.hosts.count;
+}
+
+static void judge(const struct dns_work *w, const struct view *v, json_t *rows)
+{
+    struct reception_host hosts[HOSTS_MAX];
+    const enum mx_result result = v->hosts.mx.result;
+    const struct reception_facts facts = {
+        .domain = w->domain,
+        .validates = v->config.dnssec != CONFIG_DNSSEC_OFF,
+        .answered = result != MX_FAILED && result != MX_DOWN,
+        .secure = v->hosts.mx.hosts.secure,
+        .hosts = hosts,
+        .host_count = list_hosts(&v->hosts, hosts),
+        .record_answered = !v->sts.unanswered,
+        .record = v->sts.record,
+        .id = v->sts.machine.id,
+        .policy = v->sts.machine.policy,
+        .failure = v->sts.machine.result,
+        .reason = v->sts.machine.reason,
+        .meant = w->in.policy.said && w->plan.policy[0] ? &v->meant : NULL};
+    reception_judge(&facts, on_finding, rows);
+}
+
+static bool takes_mail(const struct destination_look *look)
+{
+    return look->mx.result != MX_NULL && look->mx.result != MX_NO_DOMAIN;
+}
+
+bool dns_receiving(const struct dns_work *w, const struct config *config, json_t **rows_r,
+                   struct err *err)
+{
+    static const struct mta_sts_kept nothing;
+    char name[ADDRESS_DOMAIN_MAX + 1];
+    struct view *v = xcalloc(1, sizeof(*v));
+    make_config(config, v);
+    *rows_r = json_array();
+    (void)mta_sts_policy_read(span_of(w->plan.policy), &v->meant);
+    bool ok = destination_look(&v->config, w->domain, &v->hosts, err);
+    bool asks = ok && takes_mail(&v->hosts) && mta_sts_domain(span_of(w->domain), name);
+    if (asks)
+        ok = sts_look(&v->config, name, &nothing, &v->sts, err);
+    if (asks && ok)
+        judge(w, v, *rows_r);
+    if (asks)
+        sts_look_fini(&v->sts);
+    destination_look_fini(&v->hosts);
+    mta_sts_policy_fini(&v->meant);
+    free(v);
+    return ok;
+}
+
+bool dns_receiving_wrong(const json_t *rows)
+{
+    bool wrong = false;
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        wrong = wrong || strcmp(json_row_get(json_array_get(rows, i), "state"),
+                                reception_state_name(RECEPTION_WRONG)) == 0;
+    return wrong;
+}
+
+void dns_receiving_print(const struct dns_work *w, const json_t *rows)
+{
+    if (json_array_size(rows) > 0)
+        printf("\nMail to %s by DANE and MTA-STS, as others see it:\n", w->domain);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        const char *advice = json_row_get(row, "advice");
+        printf("  %-7s  %-7s  ", json_row_get(row, "state"), json_row_get(row, "check"));
+        cli_print_safe(json_row_get(row, "name"));
+        fputs(": ", stdout);
+        cli_print_safe(json_row_get(row, "found"));
+        fputs(*advice ? "; " : "", stdout);
+        cli_print_safe(advice);
+        putchar('\n');
+    }
+}
