@@ -24,6 +24,10 @@ struct reception_host {
     enum dane_state dane;
     const char *asked; /* where its TLSA records are, or should be */
     size_t records;    /* that can be used */
+    /* How its TLS was judged when it was connected to: by its records where it has some, else by
+     * authorities; NONE: nobody could. */
+    enum tls_result shown;
+    const char *why; /* for a person */
 };
 
 /* All that senders learn of a domain that takes mail. Everything is borrowed. */

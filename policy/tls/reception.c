@@ -82,6 +82,26 @@ static bool judge_zone(const struct judging *j)
     return state != RECEPTION_UNKNOWN;
 }
 
+static bool is_unfit(const struct reception_host *h)
+{
+    return h->shown != TLS_RESULT_NONE && h->shown != TLS_RESULT_OK;
+}
+
+/* It has records. Do they fit? */
+static void judge_shown(const struct reception_host *h, struct reception_finding *f)
+{
+    const char *fits = h->shown == TLS_RESULT_OK ? "its certificate fits" : "it was not reached";
+    if (!is_unfit(h)) {
+        find(f, "%zu TLSA record%s at %s; %s", h->records, h->records == 1 ? "" : "s", h->asked,
+             fits);
+        return;
+    }
+    f->state = RECEPTION_WRONG;
+    find(f, "it does not fit its TLSA records at %s: %s (%.160s)", h->asked,
+         tls_result_name(h->shown), h->why);
+    advise(f, "publish the digest of the key that it has: senders with DANE do not use this host");
+}
+
 static void judge_host(const struct judging *j, const struct reception_host *h)
 {
     static const enum reception_state states[] = {[DANE_PENDING] = RECEPTION_UNKNOWN,
@@ -101,7 +121,7 @@ static void judge_host(const struct judging *j, const struct reception_host *h)
         find(&f, "no TLSA record at %s can be used", h->asked);
         advise(&f, "publish 3 1 1 or 2 1 1: usages 0 and 1 mean nothing to mail");
     } else if (h->dane == DANE_FOUND) {
-        find(&f, "%zu TLSA record%s at %s", h->records, h->records == 1 ? "" : "s", h->asked);
+        judge_shown(h, &f);
     } else if (!h->secure) {
         find(&f, "its address is not signed");
         advise(&f, "sign the zone of the host, then publish a TLSA record for it");
@@ -229,21 +249,24 @@ static void judge_meant(const struct judging *j, const char *name)
     j->on(j->context, &f);
 }
 
-static void judge_named(const struct judging *j)
+static void judge_named(const struct judging *j, const struct reception_host *h)
 {
-    const struct reception_facts *facts = j->facts;
-    for (size_t i = 0; i < facts->host_count; i++) {
-        const char *host = facts->hosts[i].name;
-        bool named = mta_sts_matches(facts->policy, span_of(host));
-        struct reception_finding f =
-            begin(RECEPTION_MTA_STS, named ? RECEPTION_OK : RECEPTION_WRONG, host);
-        find(&f, named ? "the policy names it" : "the policy does not name it");
-        if (!named)
-            advise(&f, "add mx: %.250s to the policy, then publish the new id: %s", host,
-                   facts->policy->mode == MTA_STS_MODE_ENFORCE ? "no sender uses this host"
-                                                               : "\"enforce\" would bar it");
-        j->on(j->context, &f);
+    const struct mta_sts_policy *policy = j->facts->policy;
+    bool named = mta_sts_matches(policy, span_of(h->name));
+    bool unfit = named && h->dane == DANE_NONE && is_unfit(h);
+    struct reception_finding f =
+        begin(RECEPTION_MTA_STS, named && !unfit ? RECEPTION_OK : RECEPTION_WRONG, h->name);
+    find(&f, named ? "the policy names it" : "the policy does not name it");
+    if (!named)
+        advise(&f, "add mx: %.250s to the policy, then publish the new id: %s", h->name,
+               policy->mode == MTA_STS_MODE_ENFORCE ? "no sender uses this host"
+                                                    : "\"enforce\" would bar it");
+    if (unfit) {
+        find(&f, "the policy names it, and its TLS is not as it must be: %s (%.160s)",
+             tls_result_name(h->shown), h->why);
+        advise(&f, "give it a certificate for its name, by an authority that all trust");
     }
+    j->on(j->context, &f);
 }
 
 void reception_judge(const struct reception_facts *facts, reception_on_finding *on, void *context)
@@ -263,6 +286,6 @@ void reception_judge(const struct reception_facts *facts, reception_on_finding *
     judge_policy(&j, name);
     judge_id(&j);
     judge_meant(&j, name);
-    if (facts->policy->mode != MTA_STS_MODE_NONE)
-        judge_named(&j);
+    for (size_t i = 0; facts->policy->mode != MTA_STS_MODE_NONE && i < facts->host_count; i++)
+        judge_named(&j, &facts->hosts[i]);
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* dns_receiving.c - Looks at a domain as a sender somewhere else does: by its MX at port 25,
  * whatever this relay's routes say, and with its own addresses as those of any other host; the
- * policy through the fetcher (sts_look.h). */
+ * policy through the fetcher (sts_look.h), and the certificates of those hosts that DANE or the
+ * policy speak of (host_look.h). */
 #include "dns_receiving.h"
 
+#include "clock.h"
 #include "destination_look.h"
+#include "host_look.h"
 #include "reception.h"
 #include "sts_look.h"
 
@@ -12,19 +15,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMTP_PORT = 25 };
+enum { SMTP_PORT = 25, ALL_MS = 60 * 1000, HOST_MS = 15 * 1000 };
 
 struct view {
+    const struct config *own;
     struct config config;
     struct config_route route;
     struct destination_look hosts;
     struct sts_look sts;
     struct mta_sts_policy meant;
+    struct host_look shown[HOSTS_MAX];
 };
 
 /* Mail to the domain may well come to this very machine: that is no loop here. */
 static void make_config(const struct config *config, struct view *v)
 {
+    v->own = config;
     v->config = *config;
     v->route = (struct config_route){.domain = "*",
                                      .port = SMTP_PORT,
@@ -47,20 +53,73 @@ static void on_finding(void *context, const struct reception_finding *f)
                                     FIELD("advice", (const char *)f->advice)));
 }
 
-static size_t list_hosts(const struct destination_look *look,
-                         struct reception_host hosts_r[HOSTS_MAX])
+/* Of a host that was not reached, or would not talk, nothing is said. */
+static enum tls_result judge_shown(const struct host_look *look)
 {
+    if (look->found.tls.tls)
+        return look->found.tls.certificate;
+    if (look->offered)
+        return TLS_RESULT_VALIDATION_FAILURE;
+    return look->found.contact == HOST_ANSWERS ? TLS_RESULT_STARTTLS_NOT_SUPPORTED
+                                               : TLS_RESULT_NONE;
+}
+
+static size_t list_hosts(const struct view *v, struct reception_host hosts_r[HOSTS_MAX])
+{
+    const struct destination_look *look = &v->hosts;
     for (size_t i = 0; i < look->mx.hosts.count; i++) {
         const struct host *host = &look->mx.hosts.all[i];
         const struct dane_answer *dane = &look->dane[i];
-        hosts_r[i] = (struct reception_host){.name = host->name,
-                                             .found = host->count > 0,
-                                             .secure = host->secure,
-                                             .dane = dane->state,
-                                             .asked = dane->asked,
-                                             .records = dane->count};
+        hosts_r[i] =
+            (struct reception_host){.name = host->name,
+                                    .found = host->count > 0,
+                                    .secure = host->secure,
+                                    .dane = v->shown[i].unusable ? DANE_UNUSABLE : dane->state,
+                                    .asked = dane->asked,
+                                    .records = dane->count,
+                                    .shown = judge_shown(&v->shown[i]),
+                                    .why = v->shown[i].reason};
     }
     return look->mx.hosts.count;
+}
+
+static void ask_host(const struct dns_work *w, struct view *v, struct tls_context *context,
+                     size_t i, unsigned time_ms)
+{
+    struct dane dane;
+    struct host_look_terms terms = {.config = v->own,
+                                    .context = context,
+                                    .host = &v->hosts.mx.hosts.all[i],
+                                    .port = SMTP_PORT,
+                                    .tls = DELIVERY_TLS_MAY,
+                                    .demand = TLS_STRONG,
+                                    .time_ms = time_ms};
+    if (v->hosts.dane[i].state == DANE_FOUND) {
+        dane_make(&v->hosts.dane[i], v->hosts.mx.hosts.secure, w->domain,
+                  v->hosts.mx.hosts.canonical, &dane);
+        terms.dane = &dane;
+    }
+    host_look(&terms, &v->shown[i]);
+}
+
+/* Those of which somebody has said what their TLS is to be. */
+static bool ask_hosts(const struct dns_work *w, struct view *v, struct err *err)
+{
+    struct tls_context *context = NULL;
+    const char *ca_file = v->config.ca_file[0] ? v->config.ca_file : NULL;
+    const struct mta_sts_policy *policy = v->sts.machine.policy;
+    int64_t end_ms = clock_steady_ms() + ALL_MS;
+    if (!tls_client_context(ca_file, &context, err))
+        return false;
+    for (size_t i = 0; i < v->hosts.mx.hosts.count; i++) {
+        int64_t left_ms = end_ms - clock_steady_ms();
+        bool said =
+            v->hosts.dane[i].state == DANE_FOUND || (policy && policy->mode != MTA_STS_MODE_NONE);
+        if (said && v->hosts.mx.hosts.all[i].count > 0 && left_ms > 0)
+            ask_host(w, v, context, i, left_ms < HOST_MS ? (unsigned)left_ms : HOST_MS);
+    }
+    tls_context_free(context);
+    return true;
 }
 
 static void judge(const struct dns_work *w, const struct view *v, json_t *rows)
@@ -73,7 +132,7 @@ static void judge(const struct dns_work *w, const struct view *v, json_t *rows)
         .answered = result != MX_FAILED && result != MX_DOWN,
         .secure = v->hosts.mx.hosts.secure,
         .hosts = hosts,
-        .host_count = list_hosts(&v->hosts, hosts),
+        .host_count = list_hosts(v, hosts),
         .record_answered = !v->sts.unanswered,
         .record = v->sts.record,
         .id = v->sts.machine.id,
@@ -102,6 +161,7 @@ bool dns_receiving(const struct dns_work *w, const struct config *config, json_t
     bool asks = ok && takes_mail(&v->hosts) && mta_sts_domain(span_of(w->domain), name);
     if (asks)
         ok = sts_look(&v->config, name, &nothing, &v->sts, err);
+    ok = ok && (!asks || ask_hosts(w, v, err));
     if (asks && ok)
         judge(w, v, *rows_r);
     if (asks)

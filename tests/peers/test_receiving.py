@@ -26,12 +26,14 @@ class Own(World):
         super().__init__(*arguments)
         self.addresses, self.policies = iter(own_addresses(100)[20:]), []
 
-    def own(self, domain, records=((3, 1, 1),), zone="secure", hosts=1):
+    def own(self, domain, records=((3, 1, 1),), zone="secure", hosts=1, listens=False, certified=None, tls=True):
         self.zone(domain, zone)
         names = [f"mx{n + 1}.{domain}" for n in range(hosts)]
         for name in names:
-            pair = self.issue(name)
-            self.tree.add(name, "A", next(self.addresses))
+            pair, address = self.issue(*(certified or [name])), next(self.addresses)
+            self.tree.add(name, "A", address)
+            if listens:
+                self.hosts[name] = self.make_host(host=address, port=25, context=context_of(pair) if tls else None)
             if records:
                 self.tree.add(f"_25._tcp.{name}", "TLSA", *[r if isinstance(r, str) else tlsa(pair[0], *r) for r in records])
         self.mx(domain, *names)
@@ -78,6 +80,15 @@ def unusable(w, domain):
     w.own(domain, (PKIX_ONLY,))
 
 
+def shown(records, policy=False, **options):
+    """Its host takes connections."""
+    def build(w, domain):
+        w.own(domain, records, listens=True, **options)
+        if policy:
+            w.policy(domain)
+    return build
+
+
 def half(w, domain):
     w.own(domain, None, hosts=2)
     w.tree.add(f"_25._tcp.mx1.{domain}", "TLSA", "3 1 1 " + "ab" * 32)
@@ -106,6 +117,11 @@ CASES = {
     "bogus.test": (fault("BOGUS"), {(DANE, "mx1.{}"): ("wrong", "no answer")}),
     "unusable.test": (unusable, {(DANE, "mx1.{}"): ("wrong", "can be used")}),
     "half.test": (half, {(DANE, "mx1.{}"): ("ok", "1 TLSA"), (DANE, "mx2.{}"): ("missing", "no TLSA record")}),
+    "fits.test": (shown(((3, 1, 1),)), {(DANE, "mx1.{}"): ("ok", "its certificate fits")}),
+    "other.test": (shown(("3 1 1 " + "ab" * 32,)), {(DANE, "mx1.{}"): ("wrong", "validation-failure")}),
+    "clear.test": (shown(((3, 1, 1),), tls=False), {(DANE, "mx1.{}"): ("wrong", "starttls-not-supported")}),
+    "names.test": (shown(None, True, certified=["elsewhere.test"]), {(STS, "mx1.{}"): ("wrong", "certificate-host-mismatch")}),
+    "both.test": (shown(((3, 1, 1),), True, certified=["elsewhere.test"]), {(DANE, "mx1.{}"): ("ok", "fits"), (STS, "mx1.{}"): ("ok", "names it")}),
     "testing.test": (sts(mode="testing"), {(STS, "mta-sts.{}"): ("ok", "mode testing")}),
     "unnamed.test": (sts(mx=["mx1.{}"]), {(STS, "mx1.{}"): ("ok", "names it"), (STS, "mx2.{}"): ("wrong", "does not name it")}),
     "two.test": (sts(record=[ENFORCE, ENFORCE + "1"]), {(STS, "_mta-sts.{}"): ("wrong", "several")}),
@@ -142,6 +158,9 @@ def test_each_fault_is_named_and_only_faults_change_the_exit_status(own, relay_f
         assert wrong == {(check, name.format(domain)) for (check, name), (state, _) in expected.items() if state == "wrong"}, (domain, said)
         assert done.returncode == (1 if wrong else 0), (domain, done.stderr)
     assert said == {}  # of the last one: it takes no mail
+    for host in own.hosts.values():
+        assert host.connections and all(c.lines[0] == "EHLO mail.club.test" and c.lines[-1] == "QUIT" for c in host.connections)
+        assert not any(line.startswith("MAIL") for c in host.connections for line in c.lines)
     text = relay.command("dns", "unnamed.test", "--check", check=False).stdout
     lines = [line for line in text.splitlines() if "mx2.unnamed.test: the policy does not name it; add mx: mx2.unnamed.test" in line]
     assert len(lines) == 1 and lines[0].startswith("  wrong    mta-sts  "), text

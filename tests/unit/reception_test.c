@@ -40,6 +40,9 @@ static void dane(void **state)
     } rows[] = {
         {"all is there", {.found = true, .secure = true, .dane = DANE_FOUND, .records = 2}, false, RECEPTION_OK, "2 TLSA records at"},
         {"of a zone that is not signed", {.found = true, .secure = true, .dane = DANE_FOUND, .records = 1}, true, RECEPTION_OK, "1 TLSA record at"},
+        {"its own", {.found = true, .secure = true, .dane = DANE_FOUND, .records = 1, .shown = TLS_RESULT_OK}, false, RECEPTION_OK, "certificate fits"},
+        {"another's", {.found = true, .secure = true, .dane = DANE_FOUND, .records = 1, .shown = TLS_RESULT_VALIDATION_FAILURE, .why = "x"}, false,
+         RECEPTION_WRONG, "validation-failure (x)"},
         {"no record", {.found = true, .secure = true, .dane = DANE_NONE}, false, RECEPTION_MISSING, "no TLSA record"},
         {"nothing is signed", {.found = true, .dane = DANE_NONE}, true, RECEPTION_MISSING, "not signed"},
         {"records of the web", {.found = true, .secure = true, .dane = DANE_UNUSABLE}, false, RECEPTION_WRONG, "can be used"},
@@ -145,6 +148,15 @@ static void policies(void **state)
             wrong += found[k].state == RECEPTION_WRONG;
         EXPECT(f && f->state == rows[i].want, rows[i].label);
         EXPECT(wrong == rows[i].wrong, rows[i].label);
+        if (strcmp(rows[i].label, "enforced") == 0) { /* of a host that DANE decides of it means nothing */
+            const struct reception_host shown[] = {
+                {.name = "mx1.a.test", .dane = DANE_NONE, .shown = TLS_RESULT_CERTIFICATE_HOST_MISMATCH, .why = "x"},
+                {.name = "mx2.a.test", .dane = DANE_FOUND, .shown = TLS_RESULT_OK, .why = ""}};
+            struct reception_facts again = facts;
+            again.hosts = shown;
+            EXPECT(find_said(&again, RECEPTION_MTA_STS, "mx1.a.test")->state == RECEPTION_WRONG, "unfit");
+            EXPECT(find_said(&again, RECEPTION_MTA_STS, "mx2.a.test")->state == RECEPTION_OK, "fit");
+        }
         for (size_t k = 0; k < COUNT_OF(texts); k++)
             mta_sts_policy_fini(&p[k]);
     }
