@@ -36,7 +36,8 @@ MUST_CHECK bool address_domain_ascii(struct span domain, char *ascii_r);
  * becomes of it. */
 bool address_domain_changes(struct span domain, char *ascii_r);
 
-/* A host name or an EHLO argument's domain: letters, digits, hyphens and dots. */
+/* A host name or an EHLO argument's domain: letters, digits, hyphens and dots; not one that ends in
+ * a number, as 127.1 or 0x7f000001, which some programs take for an address. */
 bool address_is_host(struct span text);
 
 /* The single mailbox of a From field's value (RFC 5322 section 3.4): `addr`, `<addr>` or `phrase

@@ -41,9 +41,10 @@ struct fetch_order {
 };
 
 struct fetch_head {
-    uint32_t outcome; /* enum fetch_outcome */
-    int32_t status;   /* of HTTP; 0 none */
-    uint32_t len;     /* bytes of the answer that follow */
+    uint32_t outcome;      /* enum fetch_outcome */
+    int32_t status;        /* of HTTP; 0 none */
+    int32_t retry_after_s; /* how long it wants to be left alone; 0 not said */
+    uint32_t len;          /* bytes of the answer that follow */
     char content_type[128];
     char why[256]; /* for a person; "" it was answered */
 };

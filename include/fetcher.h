@@ -41,7 +41,8 @@ struct fetch;
 
 struct fetch_result {
     enum fetch_outcome outcome;
-    int status; /* of HTTP; 0 none */
+    int status;            /* of HTTP; 0 none */
+    int32_t retry_after_s; /* 0 not said */
     const char *content_type;
     struct span answer;
     const char *why; /* a line for a person, NULL: the status is 2xx */

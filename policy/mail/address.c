@@ -94,9 +94,23 @@ static bool is_domain(struct span domain)
     return true;
 }
 
+/* No name ends so, and programs that connect take what does for an IPv4 address: 0x7f000001, 127.1
+ * (inet_aton, and the URL standard's "ends in a number"). */
+static bool ends_in_number(struct span name)
+{
+    struct span last = SPAN_NONE;
+    while (name.len > 0)
+        last = span_take(&name, '.');
+    bool hex = span_starts_nocase(last, SPAN("0x"));
+    for (size_t i = hex ? 2 : 0; i < last.len; i++)
+        if (hex ? span_hex_value(last.ptr[i]) < 0 : last.ptr[i] < '0' || last.ptr[i] > '9')
+            return false;
+    return true;
+}
+
 bool address_is_host(struct span text)
 {
-    return is_domain(text) && span_is_ascii(text);
+    return is_domain(text) && span_is_ascii(text) && !ends_in_number(text);
 }
 
 /* Take it apart at the '@' that ends the local part. */

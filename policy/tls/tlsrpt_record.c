@@ -3,6 +3,8 @@
  * marks in them are written by percent. */
 #include "tlsrpt_record.h"
 
+#include "ip.h"
+
 #include "versioned.h"
 
 #include <string.h>
@@ -53,9 +55,13 @@ static bool is_https(struct span uri)
 {
     struct span rest = span_from(uri, strlen("https://"));
     size_t len = 0;
+    char text[IP_TEXT];
+    struct ip ip;
     while (len < rest.len && !strchr("/?#:", rest.ptr[len]))
         len++;
-    return span_starts_nocase(uri, SPAN("https://")) && address_is_host(span_first(rest, len));
+    struct span host = span_first(rest, len);
+    return span_starts_nocase(uri, SPAN("https://")) &&
+           (address_is_host(host) || (span_copy(host, text, sizeof(text)) && ip_parse(text, &ip)));
 }
 
 static bool read_uri(struct span uri, struct tlsrpt_rua *rua_r)

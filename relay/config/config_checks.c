@@ -15,7 +15,8 @@
 
 const char *config_host_fault(const char *text)
 {
-    return address_is_host(span_of(text)) ? NULL : "a host name or address";
+    struct ip ip;
+    return address_is_host(span_of(text)) || ip_parse(text, &ip) ? NULL : "a host name or address";
 }
 
 /* As it is written in the file: an IPv6 address has no brackets. */
@@ -131,8 +132,9 @@ const char *config_primary_fault(const char *text)
 {
     char host[64];
     unsigned port = 0;
+    struct ip ip;
     return config_server_split(text, host, sizeof(host), &port) &&
-                   (address_is_host(span_of(host)) || strchr(host, ':'))
+                   (address_is_host(span_of(host)) || ip_parse(host, &ip))
                ? NULL
                : "the address of the zone's primary, with @port if it is not 53";
 }
@@ -154,6 +156,7 @@ static const char *fault_of_authority(struct span authority)
     struct span port = SPAN_NONE;
     size_t bracket = span_find(authority, ']');
     char text[256];
+    struct ip ip;
     if (span_find(authority, '@') < authority.len)
         return "holds a user name, which would be shown to everybody";
     if (authority.len > 0 && authority.ptr[0] == '[') {
@@ -168,7 +171,7 @@ static const char *fault_of_authority(struct span authority)
     }
     if (host.len == 0)
         return "has no host";
-    if (!span_copy(host, text, sizeof(text)) || !(address_is_host(host) || is_numeric(text)))
+    if (!span_copy(host, text, sizeof(text)) || !(address_is_host(host) || ip_parse(text, &ip)))
         return "has no valid host";
     return port.len > 0 ? fault_of_port(span_from(port, 1)) : NULL;
 }

@@ -3,12 +3,14 @@
  * is taken from the environment, nothing is unpacked, and the host's name is that of a DNS name in
  * the certificate (RFC 6125 6.4: no common name, no wildcard in a part of a label).
  *
- * The order's addresses are the only ones that are connected to. Where it has none the name is the
- * operator's own: then it is looked up as this machine does it, with /etc/hosts.
+ * The order's addresses are the only ones that are connected to, whatever curl takes the host for.
+ * Where it has none the name is the operator's own: then it is looked up as this machine does it,
+ * with /etc/hosts.
  */
 #include "fetch_http.h"
 
 #include "check.h"
+#include "ip.h"
 
 #include <curl/curl.h>
 #include <netdb.h>
@@ -16,11 +18,13 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct fetch {
     const struct fetch_order *order;
     struct buf *answer;
-    bool too_large;
+    struct buf given; /* addresses, as the order has them: no others are connected to */
+    bool too_large, elsewhere;
     CURL *curl;
     struct curl_slist *headers, *pinned;
 };
@@ -89,25 +93,51 @@ static bool is_address(const struct where *where)
     return true;
 }
 
-/* Connect to these addresses and no others. */
-static bool pin(struct fetch *f)
+/* Have curl take these addresses for the name's. */
+static bool pin(struct fetch *f, const struct where *where)
 {
-    struct where where;
-    struct buf list;
-    char entry[sizeof(f->order->addresses) + sizeof(where)];
-    if (!read_url(f->order->url, &where))
-        return false;
-    if (is_address(&where))
-        return true;
-    buf_init(&list, sizeof(f->order->addresses));
-    bool ok = f->order->addresses[0] ? buf_add(&list, span_of(f->order->addresses))
-                                     : look_up(&where, &list);
-    if (ok) {
-        snprintf(entry, sizeof(entry), "%s:%s:%s", where.host, where.port, buf_text(&list));
-        f->pinned = curl_slist_append(NULL, entry);
-    }
-    buf_fini(&list);
+    char entry[sizeof(f->order->addresses) + sizeof(*where)];
+    bool literal = is_address(where);
+    bool ok = f->order->addresses[0] ? buf_add(&f->given, span_of(f->order->addresses))
+              : literal              ? buf_add(&f->given, span_of(where->host))
+                                     : look_up(where, &f->given);
+    if (!ok || literal) /* which curl does not look up */
+        return ok;
+    snprintf(entry, sizeof(entry), "%s:%s:%s", where->host, where->port, buf_text(&f->given));
+    f->pinned = curl_slist_append(NULL, entry);
     return f->pinned && curl_easy_setopt(f->curl, CURLOPT_RESOLVE, f->pinned) == CURLE_OK;
+}
+
+static bool read_address(struct span text, struct ip *ip_r)
+{
+    char plain[IP_TEXT];
+    bool bracket = text.len > 2 && text.ptr[0] == '[';
+    return span_copy(span_from(span_first(text, text.len - bracket), bracket), plain,
+                     sizeof(plain)) &&
+           ip_parse(plain, ip_r);
+}
+
+static bool is_given(const struct fetch *f, const struct curl_sockaddr *to)
+{
+    char text[IP_TEXT];
+    struct ip wanted;
+    struct ip one;
+    if (getnameinfo(&to->addr, to->addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) != 0 ||
+        !ip_parse(text, &wanted))
+        return false;
+    for (struct span rest = buf_span(&f->given); rest.len > 0;)
+        if (read_address(span_take(&rest, ','), &one) && ip_equal(&one, &wanted))
+            return true;
+    return false;
+}
+
+static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct fetch *f = context;
+    if (purpose == CURLSOCKTYPE_IPCXN && is_given(f, to))
+        return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    f->elsewhere = true;
+    return CURL_SOCKET_BAD;
 }
 
 /* ---- how ---- */
@@ -161,6 +191,8 @@ static bool set_up(struct fetch *f, struct span body, const struct where *where)
         curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, where) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_answer) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_WRITEDATA, f) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, f) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_USERAGENT, "Sealpost") == CURLE_OK;
     if (!ok || !o->content_type[0])
         return ok;
@@ -211,6 +243,7 @@ static void run(struct fetch *f, struct fetch_head *head_r)
     char why[CURL_ERROR_SIZE] = "";
     long status = 0;
     const char *type = NULL;
+    curl_off_t later_s = 0;
     curl_easy_setopt(f->curl, CURLOPT_ERRORBUFFER, why);
     CURLcode code = curl_easy_perform(f->curl);
     head_r->outcome = outcome_of(f, code);
@@ -218,8 +251,12 @@ static void run(struct fetch *f, struct fetch_head *head_r)
         head_r->status = (int32_t)status;
     if (curl_easy_getinfo(f->curl, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type)
         snprintf(head_r->content_type, sizeof(head_r->content_type), "%s", type);
+    if (curl_easy_getinfo(f->curl, CURLINFO_RETRY_AFTER, &later_s) == CURLE_OK)
+        head_r->retry_after_s = (int32_t)(later_s < INT32_MAX ? later_s : INT32_MAX);
     if (head_r->outcome == FETCH_TOO_LARGE)
         set_why(head_r, "the answer is too large");
+    else if (f->elsewhere && code != CURLE_OK)
+        set_why(head_r, "the host is no name, but a number that stands for another address");
     else if (code != CURLE_OK)
         set_why(head_r, why[0] ? why : curl_easy_strerror(code));
 }
@@ -229,10 +266,11 @@ void fetch_http(const struct fetch_order *order, struct span body, struct fetch_
 {
     struct fetch f = {.order = order, .answer = answer_r, .curl = curl_easy_init()};
     struct where where = {"", ""};
+    buf_init(&f.given, sizeof(order->addresses));
     *head_r = (struct fetch_head){.outcome = FETCH_GONE};
     if (!f.curl || !read_url(order->url, &where) || !set_up(&f, body, &where))
         set_why(head_r, "the order cannot be carried out");
-    else if (!pin(&f)) {
+    else if (!pin(&f, &where)) {
         head_r->outcome = FETCH_NO_NAME;
         set_why(head_r, "the host's name leads to no address");
     } else {
@@ -243,4 +281,5 @@ void fetch_http(const struct fetch_order *order, struct span body, struct fetch_
     curl_easy_cleanup(f.curl);
     curl_slist_free_all(f.headers);
     curl_slist_free_all(f.pinned);
+    buf_fini(&f.given);
 }

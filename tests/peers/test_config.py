@@ -85,6 +85,7 @@ def say(relay, text):
     ('alert { command = "/nonexistent/page" }', ["alert: command /nonexistent/page: No such file or directory"]),
     ('alert { command = "/etc/passwd" }', ["alert: command /etc/passwd: Permission denied"]),
     ('alert { command = "page" }', ["full path"]),
+    ('alert { webhook = "https://0x7f.1/" }', ['alert: setting "webhook" is "https://0x7f.1/": ', "this one has no valid host"]),
     ('alert { webhook = "https://" }', ['alert: setting "webhook" is "https://": ', "an http or https address; this one has no host"]),
     ('delivery { ca_file = "/nonexistent.pem" }', ["ca_file /nonexistent.pem: No such file or directory"]),
     ('delivery { ca_file = "/etc/passwd" }', ["ca_file /etc/passwd: it holds no certificate in PEM format"]),

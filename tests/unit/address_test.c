@@ -154,9 +154,23 @@ static void who_may(void **state)
     }
 }
 
+/* What programs take for an IPv4 address, whatever its form, is no name. */
+static void hosts(void **state)
+{
+    static const struct {
+        const char *host;
+        bool want;
+    } rows[] = {{"mx.d.test", true}, {"localhost", true}, {"1.d.test", true},  {"d.0xg", true},     {"d.1a", true},
+                {"127.1", false},    {"192.0.2.1", false}, {"0x7f.1", false},  {"0X7F000001", false}, {"2130706433", false},
+                {"017700000001", false}, {"d.0x", false},  {"mx.d.127", false}, {"", false},           {"d.", false}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        EXPECT(address_is_host(span_of(rows[i].host)) == rows[i].want, rows[i].host);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(mailboxes), cmocka_unit_test(lengths),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(hosts), cmocka_unit_test(mailboxes), cmocka_unit_test(lengths),
                                        cmocka_unit_test(normal_form), cmocka_unit_test(from_field),
                                        cmocka_unit_test(who_may)};
     return cmocka_run_group_tests(tests, NULL, NULL);

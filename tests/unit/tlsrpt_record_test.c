@@ -72,6 +72,16 @@ static void places(void **state)
         {"https://d.test?x", true, ""},
         {"https://user@d.test/", false, ""},
         {"https://[2001:db8::1]/", false, ""},
+        {"https://192.0.2.1/", true, ""},
+        {"https://0x7f000001/", false, ""}, /* what some take for an address is no name */
+        {"https://0X7F.1:8443/", false, ""},
+        {"https://2130706433/", false, ""},
+        {"https://127.1/", false, ""},
+        {"https://017700000001/", false, ""},
+        {"https://0127.0.0.1/", false, ""},
+        {"https://d.0x/", false, ""},
+        {"https://1.0xg/", true, ""},
+        {"https://127.1.d/", true, ""},
         {"https://d.test/%zz", false, ""},
         {"https://d.test/%4", false, ""},
     };

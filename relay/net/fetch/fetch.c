@@ -50,11 +50,13 @@ static void on_done(void *context, struct buf *came, bool late)
     } else if (!is_whole(came, &head)) {
         result.why = "the fetcher ended before it had answered";
     } else {
-        result = (struct fetch_result){.outcome = (enum fetch_outcome)head.outcome,
-                                       .status = head.status,
-                                       .content_type = head.content_type,
-                                       .answer = {came->ptr + sizeof(head), head.len},
-                                       .why = head.why[0] ? head.why : NULL};
+        result =
+            (struct fetch_result){.outcome = (enum fetch_outcome)head.outcome,
+                                  .status = head.status,
+                                  .retry_after_s = head.retry_after_s > 0 ? head.retry_after_s : 0,
+                                  .content_type = head.content_type,
+                                  .answer = {came->ptr + sizeof(head), head.len},
+                                  .why = head.why[0] ? head.why : NULL};
         snprintf(status, sizeof(status), "the server answered with status %d", head.status);
         if (!result.why && (head.status < 200 || head.status > 299))
             result.why = status;
