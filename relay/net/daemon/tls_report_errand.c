@@ -7,6 +7,8 @@
  *
  * Failure modes:
  * - DNS does not answer, no place takes it: later, for a day; then it is dropped
+ * - a place is somebody who must not have it: suppressed, over a limit of its own, or one who has
+ *   had enough reports today (tls_report_places.c): the next place, later, or never
  * - the domain has no record, or no usable one: what was counted is forgotten
  * - the relay ends at any point: the next one begins at the first; by mail the report is sent once,
  *   by https it may come twice under the same id
@@ -16,6 +18,8 @@
 
 #include "clock.h"
 #include "log.h"
+#include "tls_report_mail.h"
+#include "tls_report_places.h"
 #include "tls_report_post.h"
 #include "tlsrpt_report.h"
 
@@ -27,23 +31,18 @@ enum { MAIL_MAX = 16 * 1024 * 1024 };
 
 enum stage { ASKING, READING, CHOOSING, POSTING, QUEUEING, MARKING, ENDED };
 
-/* A place of the record. */
-struct place {
-    char uri[TLSRPT_URI_MAX + 1];
-    char mailbox[2 * ADDRESS_MAX + 1]; /* ""; it is https */
-    bool paused, bad;                  /* bad: it did not take this one */
-};
-
 struct errand {
     struct errand_owner *owner;
     struct tlsrpt_entry entry;
     enum stage stage;
-    struct place places[TLSRPT_RUA_MAX];
-    size_t place_count, turn;
+    struct places places;
+    size_t turn;
     struct tlsrpt_gather *counts;
     char sign[ADDRESS_DOMAIN_MAX + 1], tenant[64]; /* the domain that signs, and whose it is */
     char id[TLSRPT_ID_MAX];
     struct fetch *fetch;
+    char addresses[sizeof(((struct fetch_order *)0)->addresses)]; /* that it is posted to */
+    struct throttle_settings limits;                              /* that its mail is counted by */
     bool unwanted, places_only, abandoned;
 };
 
@@ -66,7 +65,12 @@ static void log_end_of(const struct errand *e, enum log_level level, const char 
 
 static struct tlsrpt_place place_of(const struct errand *e, size_t i)
 {
-    return (struct tlsrpt_place){.domain = e->entry.domain, .uri = e->places[i].uri};
+    return (struct tlsrpt_place){.domain = e->entry.domain, .uri = e->places.all[i].uri};
+}
+
+static bool is_bad(const struct errand *e, size_t i)
+{
+    return e->places.all[i].standing == PLACE_BAD;
 }
 
 /* What is to be written down of it: the places that were tried, and the entry. */
@@ -75,13 +79,13 @@ static bool run_mark(struct database *db, void *context, struct err *err)
     struct errand *e = context;
     int64_t now_ms = clock_now_ms();
     bool paused = false;
-    for (size_t i = 0; i < e->place_count; i++) {
+    for (size_t i = 0; i < e->places.count; i++) {
         const struct tlsrpt_place place = place_of(e, i);
         bool good = e->entry.state == TLSRPT_SENT && e->entry.place == i;
-        if ((e->places[i].bad || good) &&
+        if ((is_bad(e, i) || good) &&
             !database_tlsrpt_place(db, &place, good, now_ms, &paused, err))
             return false;
-        e->places[i].paused = paused;
+        e->places.all[i].paused = paused;
         paused = false;
     }
     if (e->places_only)
@@ -97,9 +101,9 @@ static void on_marked(void *context, struct store_job *job)
     struct store_change *change = OWNER_OF(job, struct store_change, job);
     if (change->result != STORE_CHANGED) /* it stays due, and is tried again */
         log_end_of(e, LOG_WARN, "tls_report_failed", "", job->err.text);
-    for (size_t i = 0; change->result == STORE_CHANGED && i < e->place_count; i++)
-        if (e->places[i].paused && e->places[i].bad)
-            log_end_of(e, LOG_WARN, "tls_report_paused", e->places[i].uri,
+    for (size_t i = 0; change->result == STORE_CHANGED && i < e->places.count; i++)
+        if (e->places.all[i].paused && is_bad(e, i))
+            log_end_of(e, LOG_WARN, "tls_report_paused", e->places.all[i].uri,
                        "no report on the domain has reached it on three days: none is sent "
                        "there for a week");
     store_job_free(job);
@@ -109,8 +113,8 @@ static void on_marked(void *context, struct store_job *job)
 static void mark(struct errand *e)
 {
     e->stage = MARKING;
-    for (size_t i = 0; i < e->place_count; i++)
-        e->places[i].paused = false; /* from here on: it is now */
+    for (size_t i = 0; i < e->places.count; i++)
+        e->places.all[i].paused = false; /* from here on: it is now */
     struct store_change *change = store_change_new(run_mark, e);
     store_call(&e->owner->calls, &change->job, on_marked, e);
 }
@@ -135,6 +139,7 @@ static void defer(struct errand *e, const char *why)
         return;
     }
     e->entry.tries++;
+    e->entry.uri[0] = '\0';
     e->entry.due_ms = now_ms + wait_ms;
     snprintf(e->entry.why, sizeof(e->entry.why), "%s", why);
     log_end_of(e, LOG_INFO, "tls_report_deferred", "", why);
@@ -156,37 +161,47 @@ static void make_report(struct errand *e, struct tlsrpt_report *report_r)
     tlsrpt_gather_report(e->counts, report_r);
 }
 
-/* ---- by mail ---- */
+/* ---- the next place ---- */
 
 static void choose(struct errand *e);
 
-static struct mail *make_mail(const struct errand *e, const char *mailbox)
+/* Not the one whose turn it was. */
+static void pass_by(struct errand *e, enum place_standing standing, const char *why)
 {
-    char domain[ADDRESS_DOMAIN_MAX + 1];
-    struct address to;
-    if (!address_parse(span_of(mailbox), &to) || !address_domain_ascii(to.domain, domain))
-        return NULL;
-    struct mail *m = mail_new();
-    m->id = store_new_id(e->owner->calls.store);
-    m->created_ms = clock_now_ms();
-    m->expires_ms = m->created_ms + TLSRPT_DAY_MS; /* RFC 8460 section 5.5 */
-    m->class = STREAM_DIGEST;
-    snprintf(m->stream, sizeof(m->stream), "%s", MAIL_TLS_REPORT);
-    snprintf(m->tenant, sizeof(m->tenant), "%s", e->tenant);
-    snprintf(m->from_domain, sizeof(m->from_domain), "%s", e->sign);
-    m->envelope.sender = xstrdup(""); /* what comes back is for nobody to read */
-    m->envelope.id = xstrdup("");
-    m->envelope.smtputf8 = !span_is_ascii(to.text);
-    envelope_add(&m->envelope, to.text, domain, SPAN_NONE, 0);
-    return m;
+    const struct place *place = &e->places.all[e->turn];
+    places_set(&e->places, e->turn, standing);
+    snprintf(e->entry.why, sizeof(e->entry.why), "%.159s", why);
+    log_end_of(e, standing == PLACE_BAD ? LOG_WARN : LOG_INFO, "tls_report_refused", place->uri,
+               e->entry.why);
+    e->turn++;
+    choose(e);
 }
+
+/* False: it is passed by, as it must not have one now. */
+static bool take_budget(struct errand *e, const char *addresses, int cost)
+{
+    const struct place *place = &e->places.all[e->turn];
+    char why[sizeof(e->entry.why)];
+    int64_t now_ms = clock_now_ms();
+    enum tlsrpt_bound bound = place_ask(place, addresses, e->owner->bounds, now_ms);
+    if (bound == TLSRPT_FREE) {
+        place_charge(place, addresses, cost, e->owner->bounds, now_ms);
+        return true;
+    }
+    snprintf(why, sizeof(why), "%.100s %s", place->mailbox[0] ? place->counted : place->host,
+             tlsrpt_bound_text(bound));
+    pass_by(e, bound == TLSRPT_RESTS ? PLACE_RESTS : PLACE_CLOSED, why);
+    return false;
+}
+
+/* ---- by mail ---- */
 
 /* All there is to mark is where it was refused before. */
 static void end_queued(struct errand *e)
 {
     bool some = false;
-    for (size_t i = 0; i < e->place_count; i++)
-        some = some || e->places[i].bad;
+    for (size_t i = 0; i < e->places.count; i++)
+        some = some || is_bad(e, i);
     e->places_only = true;
     if (some)
         mark(e);
@@ -201,14 +216,20 @@ static void on_queued(void *context, struct store_job *job)
     char why[sizeof(job->err.text)];
     bool queued = store_has_accepted(a);
     bool before = a->result == STORE_DUPLICATE;
-    snprintf(why, sizeof(why), "%s", job->err.text);
+    bool refused = a->result == STORE_REFUSED;
+    bool suppressed = refused && a->decisions && a->decisions[0].what == THROTTLE_SUPPRESSED;
+    snprintf(why, sizeof(why), "%.199s", refused ? a->refusal.text : job->err.text);
+    if (!queued)
+        place_charge(&e->places.all[e->turn], "", -TLSRPT_COST, e->owner->bounds, clock_now_ms());
     if (queued)
         log_end(log_text(log_text(log_id(log_begin(LOG_INFO, "tls_report_queued"), a->mail->id),
                                   "domain", e->entry.domain),
-                         "to", e->places[e->entry.place].uri));
+                         "to", e->places.all[e->entry.place].uri));
     store_job_free(job);
     if (queued || before)
         end_queued(e);
+    else if (refused && !e->abandoned)
+        pass_by(e, suppressed ? PLACE_CLOSED : PLACE_RESTS, why);
     else
         defer(e, why[0] ? why : "the store has not taken it");
 }
@@ -216,7 +237,7 @@ static void on_queued(void *context, struct store_job *job)
 static void queue_mail(struct errand *e)
 {
     const struct config_tlsrpt *t = &e->owner->config->tlsrpt;
-    const struct place *place = &e->places[e->turn];
+    const struct place *place = &e->places.all[e->turn];
     struct tlsrpt_report report;
     struct store_accept *a = store_accept_new();
     const struct tlsrpt_letter letter = {.submitter = e->sign,
@@ -226,7 +247,12 @@ static void queue_mail(struct errand *e)
                                          .date_ms = clock_now_ms()};
     make_report(e, &report);
     a->body.limit = MAIL_MAX;
-    a->mail = make_mail(e, place->mailbox);
+    const struct tls_report_envelope envelope = {.id = store_new_id(e->owner->calls.store),
+                                                 .now_ms = clock_now_ms(),
+                                                 .tenant = e->tenant,
+                                                 .sign = e->sign,
+                                                 .mailbox = place->mailbox};
+    a->mail = tls_report_mail(&envelope);
     if (!a->mail || !tlsrpt_report_message(&report, &letter, &a->body)) {
         store_job_free(&a->job);
         drop(e, "the report cannot be written as mail");
@@ -234,6 +260,9 @@ static void queue_mail(struct errand *e)
     }
     a->mail->body_8bit = !span_is_ascii(buf_span(&a->body));
     a->mail->header_utf8 = a->mail->body_8bit;
+    e->limits = tls_report_limits(&e->owner->config->throttle);
+    a->throttle = &e->limits;
+    a->on_limit = STREAM_PACE;
     a->tls_report = xcalloc(1, sizeof(*a->tls_report));
     *a->tls_report = e->entry;
     a->tls_report->state = TLSRPT_QUEUED;
@@ -250,25 +279,24 @@ static void queue_mail(struct errand *e)
 static void on_posted(void *context, const struct fetch_result *result)
 {
     struct errand *e = context;
-    struct place *place = &e->places[e->turn];
+    struct place *place = &e->places.all[e->turn];
+    int64_t now_ms = clock_now_ms();
     e->fetch = NULL;
     if (e->abandoned) {
         end(e);
         return;
     }
-    log_end_of(e, result->why ? LOG_WARN : LOG_INFO,
-               result->why ? "tls_report_refused" : "tls_report_sent", place->uri,
-               result->why ? result->why : "");
     if (result->why) {
-        snprintf(e->entry.why, sizeof(e->entry.why), "%.159s", result->why);
-        place->bad = true;
-        e->turn++;
-        choose(e);
+        if (result->retry_after_s > 0)
+            place_rests(place, (int64_t)result->retry_after_s * 1000, e->owner->bounds, now_ms);
+        pass_by(e, PLACE_BAD, result->why);
         return;
     }
+    place_charge(place, e->addresses, TLSRPT_COST - TLSRPT_COST_REFUSED, e->owner->bounds, now_ms);
+    log_end_of(e, LOG_INFO, "tls_report_sent", place->uri, "");
     e->entry.state = TLSRPT_SENT;
     e->entry.place = (unsigned)e->turn;
-    e->entry.ended_ms = clock_now_ms();
+    e->entry.ended_ms = now_ms;
     snprintf(e->entry.uri, sizeof(e->entry.uri), "%s", place->uri);
     e->entry.why[0] = '\0';
     mark(e);
@@ -294,36 +322,28 @@ static bool post(struct errand *e, const struct fetch_order *order)
 static void try_post(struct errand *e)
 {
     struct fetch_order *order = xcalloc(1, sizeof(*order));
-    struct place *place = &e->places[e->turn];
+    const struct place *place = &e->places.all[e->turn];
     char why[160];
     enum tls_report_post what =
         tls_report_post_make(e->owner->config, e->owner->dns, place->uri, order, why);
-    bool under_way = what == POST_PENDING || (what == POST_READY && post(e, order));
+    snprintf(e->addresses, sizeof(e->addresses), "%s", order->addresses);
+    if (what == POST_NOWHERE)
+        pass_by(e, PLACE_BAD, why);
+    else if (what == POST_READY && take_budget(e, e->addresses, TLSRPT_COST_REFUSED) &&
+             !post(e, order))
+        pass_by(e, PLACE_BAD, "the report is too large to be posted");
     free(order);
-    if (under_way)
-        return;
-    place->bad = true;
-    snprintf(e->entry.why, sizeof(e->entry.why), "%s",
-             what == POST_NOWHERE ? why : "the report is too large to be posted");
-    log_end_of(e, LOG_WARN, "tls_report_refused", place->uri, e->entry.why);
-    e->turn++;
-    choose(e);
 }
 
 /* ---- where to ---- */
-
-static bool may_have_it(const struct errand *e, size_t i)
-{
-    return !e->places[i].paused && (e->entry.failed >> i & 1) == 0;
-}
 
 /* Nobody has taken it in this round. */
 static void end_round(struct errand *e)
 {
     char why[sizeof(e->entry.why)];
     bool some = false;
-    for (size_t i = 0; i < e->place_count; i++)
-        some = some || may_have_it(e, i);
+    for (size_t i = 0; i < e->places.count; i++)
+        some = some || places_may_have(&e->places, &e->entry, i);
     snprintf(why, sizeof(why), "%s",
              e->entry.why[0] ? e->entry.why : "no report has reached its places on three days");
     if (some)
@@ -335,15 +355,18 @@ static void end_round(struct errand *e)
 /* The place whose turn it is, or the next that may have it: by mail, or https. */
 static void choose(struct errand *e)
 {
-    while (e->turn < e->place_count && !may_have_it(e, e->turn))
+    while (e->turn < e->places.count && !(places_may_have(&e->places, &e->entry, e->turn) &&
+                                          places_has_turn(&e->places, &e->entry, e->turn)))
         e->turn++;
     e->stage = CHOOSING;
-    if (e->turn == e->place_count)
+    if (e->turn == e->places.count) {
         end_round(e);
-    else if (e->places[e->turn].mailbox[0])
-        queue_mail(e);
-    else
+    } else if (e->places.all[e->turn].mailbox[0]) {
+        if (take_budget(e, "", TLSRPT_COST))
+            queue_mail(e);
+    } else {
         try_post(e);
+    }
 }
 
 /* ---- what was counted ---- */
@@ -353,9 +376,9 @@ static bool run_read(struct database *db, void *context, struct err *err)
     struct errand *e = context;
     bool ok = database_tenant_of(db, e->sign, e->tenant, err) &&
               database_tlsrpt_counts(db, e->entry.day, e->entry.domain, e->counts, err);
-    for (size_t i = 0; ok && i < e->place_count; i++) {
+    for (size_t i = 0; ok && i < e->places.count; i++) {
         const struct tlsrpt_place place = place_of(e, i);
-        ok = database_tlsrpt_paused(db, &place, clock_now_ms(), &e->places[i].paused, err);
+        ok = database_tlsrpt_paused(db, &place, clock_now_ms(), &e->places.all[i].paused, err);
     }
     return ok;
 }
@@ -393,16 +416,14 @@ static void read_counts(struct errand *e)
 
 /* ---- who wants it ---- */
 
+/* The place that its mail has come back from, if it has, is nobody's today. */
 static void note_places(struct errand *e, const struct tlsrpt_record *record)
 {
-    for (size_t i = 0; i < record->count; i++) {
-        struct place *place = &e->places[e->place_count];
-        const struct tlsrpt_rua *rua = &record->rua[i];
-        *place = (struct place){.bad = false};
-        if (span_copy(rua->uri, place->uri, sizeof(place->uri)) &&
-            (!rua->address[0] || tlsrpt_rua_mailbox(rua, place->mailbox)))
-            e->place_count++;
-    }
+    places_note(&e->places, record, e->entry.domain, e->owner->suffixes);
+    for (size_t i = 0; e->entry.failed != 0 && e->entry.uri[0] && i < e->places.count; i++)
+        if (strcmp(e->places.all[i].uri, e->entry.uri) == 0 && e->places.all[i].mailbox[0])
+            place_returned(&e->places.all[i], e->owner->bounds, clock_now_ms());
+    e->entry.uri[0] = '\0';
 }
 
 static void ask(struct errand *e)
@@ -421,7 +442,7 @@ static void ask(struct errand *e)
     }
     if (answer && tlsrpt_record_read(answer, &record) == TLSRPT_WANTS_REPORTS)
         note_places(e, &record);
-    if (e->place_count > 0) {
+    if (e->places.count > 0) {
         read_counts(e);
         return;
     }

@@ -7,6 +7,8 @@
 #include "companions.h"
 #include "fetcher.h"
 #include "store_call.h"
+#include "suffix.h"
+#include "tlsrpt_bounds.h"
 #include "tlsrpt_reports.h"
 
 struct errand;
@@ -18,6 +20,8 @@ struct errand_owner {
     const struct config *config;
     struct store_calls calls;
     const struct dns *dns;
+    struct tlsrpt_bounds *bounds;
+    const struct suffixes *suffixes;
     void (*ended)(void *owner, struct errand *e); /* it frees the errand */
     void *context;
 };

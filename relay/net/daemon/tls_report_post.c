@@ -31,6 +31,14 @@ static bool read_target(const char *uri, struct target *t_r)
     return dns_name_valid(span_of(t_r->host));
 }
 
+bool tls_report_post_host(const char *uri, char *host_r)
+{
+    struct target t;
+    bool ok = read_target(uri, &t);
+    memcpy(host_r, ok ? t.host : "", ok ? sizeof(t.host) : 1);
+    return ok;
+}
+
 static void add(const struct config *config, const struct ip *ip, unsigned port, struct buf *list,
                 const char **why_r)
 {

@@ -9,6 +9,10 @@
 
 enum tls_report_post { POST_PENDING, POST_READY, POST_NOWHERE };
 
+/* The host of an https place, in lower case; `host_r` holds DNS_NAME_MAX + 1 bytes. False: it has
+ * none that a report could be posted to. */
+MUST_CHECK bool tls_report_post_host(const char *uri, char *host_r);
+
 /* Fill in the order for this address: to be posted to where DNS leads, which must be a public host.
  * NOWHERE: `why_r`, of 160 bytes, says why not. PENDING: DNS does not know yet. */
 enum tls_report_post tls_report_post_make(const struct config *config, const struct dns *dns,

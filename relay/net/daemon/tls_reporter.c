@@ -48,6 +48,7 @@ struct look {
 
 struct tls_reporter {
     struct errand_owner owner;
+    struct suffixes *suffixes;
     uv_timer_t tick, again;
     struct tlsrpt_wishes *wishes;
     struct dns_cache *answers;
@@ -301,11 +302,14 @@ bool tls_reporter_new(uv_loop_t *loop, const struct companions *companions,
         free(r);
         return false;
     }
+    r->suffixes = suffixes_new();
     r->owner = (struct errand_owner){.loop = loop,
                                      .companions = companions,
                                      .config = config,
                                      .calls.store = store,
                                      .dns = dns_cache_dns(r->answers),
+                                     .bounds = tlsrpt_bounds_new(),
+                                     .suffixes = r->suffixes,
                                      .ended = on_ended,
                                      .context = r};
     inbox_init(&r->owner.calls.inbox, loop);
@@ -344,6 +348,8 @@ void tls_reporter_free(struct tls_reporter *r)
     for (size_t i = 0; i < r->errand_count; i++)
         errand_free(r->errands[i]);
     free(r->looking);
+    tlsrpt_bounds_free(r->owner.bounds);
+    suffixes_free(r->suffixes);
     tlsrpt_wishes_free(r->wishes);
     free(r);
 }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* tlsrpt_bounds.h - How much TLS reports may ask of others on one UTC day.
+ *
+ * A record may name anybody's mailbox or host, and RFC 8460 has no way to ask whether he wants that
+ * (as DMARC has: RFC 7489 section 7.1). So each of them has a budget a day, and a smaller one for
+ * reports on domains that are not of its own organization: whoever owns many domains can have only
+ * so much sent to others, and what is sent to them leaves what the organization itself asks for.
+ *
+ * Pure, and in memory: after a start the day's budgets are whole again.
+ */
+#ifndef TLSRPT_BOUNDS_H
+#define TLSRPT_BOUNDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tlsrpt_whom {
+    TLSRPT_MAILBOX,     /* by the form of its address that counts */
+    TLSRPT_MAIL_DOMAIN, /* of such mailboxes */
+    TLSRPT_HOST,        /* that is posted to */
+    TLSRPT_IP,          /* of such hosts: nobody's own */
+    TLSRPT_WHOM
+};
+
+/* `foreign`: the report is on a domain of another organization. */
+struct tlsrpt_target {
+    enum tlsrpt_whom whom;
+    const char *name; /* in normal form */
+    bool foreign;
+};
+
+/* What one costs: a mail, and more when it is refused; a post, and one that is not taken. */
+enum { TLSRPT_COST = 1, TLSRPT_COST_RETURNED = 10, TLSRPT_COST_REFUSED = 20 };
+
+enum tlsrpt_bound {
+    TLSRPT_FREE,
+    TLSRPT_RESTS,  /* it has said when */
+    TLSRPT_SPENT,  /* its budget of today */
+    TLSRPT_CLOSED, /* it has refused one today */
+    TLSRPT_BOUNDS
+};
+
+struct tlsrpt_bounds;
+
+/* Nobody was asked for anything yet. Free with tlsrpt_bounds_free(). */
+struct tlsrpt_bounds *tlsrpt_bounds_new(void);
+void tlsrpt_bounds_free(struct tlsrpt_bounds *b); /* NULL is allowed */
+
+/* May there be another one of that cost? A target that there is no room to count has spent all. */
+enum tlsrpt_bound tlsrpt_bounds_ask(struct tlsrpt_bounds *b, const struct tlsrpt_target *t,
+                                    int64_t now_ms);
+/* Below 0: given back. */
+void tlsrpt_bounds_charge(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int cost,
+                          int64_t now_ms);
+/* Nothing more until then, but not beyond today. */
+void tlsrpt_bounds_rest(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t until_ms,
+                        int64_t now_ms);
+/* Nothing more today. */
+void tlsrpt_bounds_close(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t now_ms);
+
+/* A sentence's end, as "has refused a report today". */
+const char *tlsrpt_bound_text(enum tlsrpt_bound bound);
+
+#endif

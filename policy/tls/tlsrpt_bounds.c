@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* tlsrpt_bounds.c - A table of those who were asked for something today. */
+#include "tlsrpt_bounds.h"
+
+#include "check.h"
+#include "tlsrpt_gather.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+enum { TARGETS_MAX = 100 * 1000, NAME_LEN = 400 };
+
+/* A day's budget of costs: for reports on its own domains, and for those on foreign ones. A mailbox
+ * that many domains of one organization name gets one of each; a company that reads reports for
+ * others has a mailbox or host for each of them, or takes what is posted. */
+static const int64_t budgets[TLSRPT_WHOM][2] = {[TLSRPT_MAILBOX] = {50, 10},
+                                                [TLSRPT_MAIL_DOMAIN] = {500, 50},
+                                                [TLSRPT_HOST] = {2000, 500},
+                                                [TLSRPT_IP] = {1000, 1000}};
+
+struct standing {
+    UT_hash_handle hh;
+    int64_t spent[2]; /* own, foreign */
+    int64_t until_ms; /* nothing until then; 0: it may */
+    bool closed;
+    char key[]; /* its kind and its name */
+};
+
+struct tlsrpt_bounds {
+    struct standing *all;
+    int64_t day;
+};
+
+struct tlsrpt_bounds *tlsrpt_bounds_new(void)
+{
+    return xcalloc(1, sizeof(struct tlsrpt_bounds));
+}
+
+static void forget_all(struct tlsrpt_bounds *b)
+{
+    struct standing *s;
+    struct standing *next;
+    HASH_ITER (hh, b->all, s, next) {
+        HASH_DEL(b->all, s);
+        free(s);
+    }
+}
+
+void tlsrpt_bounds_free(struct tlsrpt_bounds *b)
+{
+    if (!b)
+        return;
+    forget_all(b);
+    free(b);
+}
+
+static void begin_day(struct tlsrpt_bounds *b, int64_t now_ms)
+{
+    int64_t day = now_ms / TLSRPT_DAY_MS;
+    if (day != b->day)
+        forget_all(b);
+    b->day = day;
+}
+
+static struct standing *find(struct tlsrpt_bounds *b, const char *key)
+{
+    struct standing *s = NULL;
+    HASH_FIND_STR(b->all, key, s);
+    return s;
+}
+
+static void make_key(const struct tlsrpt_target *t, char key_r[NAME_LEN])
+{
+    snprintf(key_r, NAME_LEN, "%d %s", (int)t->whom, t->name);
+}
+
+/* NULL: there is no room. */
+static struct standing *need(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t now_ms)
+{
+    char key[NAME_LEN];
+    begin_day(b, now_ms);
+    make_key(t, key);
+    struct standing *s = find(b, key);
+    if (s || HASH_COUNT(b->all) >= TARGETS_MAX)
+        return s;
+    s = xcalloc(1, sizeof(*s) + strlen(key) + 1);
+    memcpy(s->key, key, strlen(key) + 1);
+    HASH_ADD_KEYPTR(hh, b->all, s->key, strlen(s->key), s);
+    return s;
+}
+
+enum tlsrpt_bound tlsrpt_bounds_ask(struct tlsrpt_bounds *b, const struct tlsrpt_target *t,
+                                    int64_t now_ms)
+{
+    char key[NAME_LEN];
+    begin_day(b, now_ms);
+    make_key(t, key);
+    const struct standing *s = find(b, key);
+    if (!s)
+        return HASH_COUNT(b->all) < TARGETS_MAX ? TLSRPT_FREE : TLSRPT_SPENT;
+    if (s->closed)
+        return TLSRPT_CLOSED;
+    if (s->until_ms > now_ms)
+        return TLSRPT_RESTS;
+    return s->spent[t->foreign] < budgets[t->whom][t->foreign] ? TLSRPT_FREE : TLSRPT_SPENT;
+}
+
+void tlsrpt_bounds_charge(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int cost,
+                          int64_t now_ms)
+{
+    struct standing *s = need(b, t, now_ms);
+    if (!s)
+        return;
+    int64_t spent = s->spent[t->foreign] + cost;
+    s->spent[t->foreign] = spent > 0 ? spent : 0; /* what is given back may be of yesterday */
+}
+
+void tlsrpt_bounds_rest(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t until_ms,
+                        int64_t now_ms)
+{
+    struct standing *s = need(b, t, now_ms);
+    if (s && until_ms > s->until_ms)
+        s->until_ms = until_ms;
+}
+
+void tlsrpt_bounds_close(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t now_ms)
+{
+    struct standing *s = need(b, t, now_ms);
+    if (s)
+        s->closed = true;
+}
+
+const char *tlsrpt_bound_text(enum tlsrpt_bound bound)
+{
+    static const char *const texts[TLSRPT_BOUNDS] = {
+        [TLSRPT_FREE] = "may have a report",
+        [TLSRPT_RESTS] = "has asked to be left alone for a while",
+        [TLSRPT_SPENT] = "has had as many reports today as it may",
+        [TLSRPT_CLOSED] = "has refused a report today"};
+    return texts[bound];
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* tls_report_places.c - The places of one record. A mailbox is counted as itself and as one of its
+ * domain; an https place as its host, and as each address that the host has: a host's name, too, is
+ * anybody's to make, and may lead to whom it likes. */
+#include "tls_report_places.h"
+
+#include "tls_report_post.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the record ---- */
+
+static bool is_foreign(const struct suffixes *suffixes, const char *domain, const char *host)
+{
+    char own[ADDRESS_DOMAIN_MAX + 1];
+    char other[ADDRESS_DOMAIN_MAX + 1];
+    if (!suffixes_find(suffixes, domain, own))
+        snprintf(own, sizeof(own), "%s", domain);
+    return !suffixes_find(suffixes, host, other) || strcmp(own, other) != 0;
+}
+
+static bool read_mailbox(const struct tlsrpt_rua *rua, struct place *place)
+{
+    struct address to;
+    if (!tlsrpt_rua_mailbox(rua, place->mailbox))
+        return false;
+    address_counted_as(place->mailbox, place->counted);
+    if (!address_parse(span_of(place->mailbox), &to) ||
+        !address_domain_ascii(to.domain, place->host))
+        place->host[0] = '\0'; /* it is refused when its mail is made */
+    return true;
+}
+
+void places_note(struct places *p, const struct tlsrpt_record *record, const char *domain,
+                 const struct suffixes *suffixes)
+{
+    for (size_t i = 0; i < record->count; i++) {
+        struct place *place = &p->all[p->count];
+        const struct tlsrpt_rua *rua = &record->rua[i];
+        *place = (struct place){.standing = PLACE_OPEN};
+        if (!span_copy(rua->uri, place->uri, sizeof(place->uri)) ||
+            (rua->address[0] && !read_mailbox(rua, place)))
+            continue;
+        if (!rua->address[0] && !tls_report_post_host(place->uri, place->host))
+            place->host[0] = '\0'; /* so it is refused when it is looked up */
+        place->foreign = is_foreign(suffixes, domain, place->host);
+        p->count++;
+    }
+}
+
+bool places_may_have(const struct places *p, const struct tlsrpt_entry *entry, size_t i)
+{
+    return !p->all[i].paused && (entry->failed >> i & 1) == 0 && p->all[i].standing != PLACE_CLOSED;
+}
+
+static bool is_same_host(const struct place *a, const struct place *b)
+{
+    return !a->mailbox[0] && !b->mailbox[0] && strcmp(a->host, b->host) == 0;
+}
+
+void places_set(struct places *p, size_t i, enum place_standing standing)
+{
+    p->all[i].standing = standing;
+    for (size_t k = 0; standing == PLACE_CLOSED && k < p->count; k++)
+        if (is_same_host(&p->all[k], &p->all[i]))
+            p->all[k].standing = PLACE_CLOSED;
+}
+
+bool places_has_turn(const struct places *p, const struct tlsrpt_entry *entry, size_t i)
+{
+    size_t before = 0;
+    size_t count = 0;
+    if (p->all[i].mailbox[0])
+        return true;
+    for (size_t k = 0; k < p->count; k++) {
+        bool same = is_same_host(&p->all[k], &p->all[i]);
+        before += same && k < i;
+        count += same;
+    }
+    return entry->tries % count == before;
+}
+
+/* ---- bounds ---- */
+
+static struct tlsrpt_target target(const struct place *place, enum tlsrpt_whom whom,
+                                   const char *name)
+{
+    return (struct tlsrpt_target){
+        .whom = whom, .name = name, .foreign = place->foreign && whom != TLSRPT_IP};
+}
+
+enum { TARGETS_MAX = 2 + 16 };
+
+/* All that it counts for; the names of addresses are in `names`. */
+static size_t list_targets(const struct place *place, const char *addresses,
+                           char names[TARGETS_MAX][IP_TEXT + 2],
+                           struct tlsrpt_target targets_r[TARGETS_MAX])
+{
+    size_t count = 0;
+    if (place->mailbox[0]) {
+        targets_r[count++] = target(place, TLSRPT_MAILBOX, place->counted);
+        if (!throttle_is_large(place->host))
+            targets_r[count++] = target(place, TLSRPT_MAIL_DOMAIN, place->host);
+        return count;
+    }
+    targets_r[count++] = target(place, TLSRPT_HOST, place->host);
+    for (struct span rest = span_of(addresses); rest.len > 0 && count < TARGETS_MAX;) {
+        struct span one = span_take(&rest, ',');
+        if (span_copy(one, names[count], IP_TEXT + 2)) {
+            targets_r[count] = target(place, TLSRPT_IP, names[count]);
+            count++;
+        }
+    }
+    return count;
+}
+
+enum tlsrpt_bound place_ask(const struct place *place, const char *addresses,
+                            struct tlsrpt_bounds *bounds, int64_t now_ms)
+{
+    char names[TARGETS_MAX][IP_TEXT + 2];
+    struct tlsrpt_target targets[TARGETS_MAX];
+    enum tlsrpt_bound bound = TLSRPT_FREE;
+    size_t count = list_targets(place, addresses, names, targets);
+    for (size_t i = 0; bound == TLSRPT_FREE && i < count; i++)
+        bound = tlsrpt_bounds_ask(bounds, &targets[i], now_ms);
+    return bound;
+}
+
+void place_charge(const struct place *place, const char *addresses, int cost,
+                  struct tlsrpt_bounds *bounds, int64_t now_ms)
+{
+    char names[TARGETS_MAX][IP_TEXT + 2];
+    struct tlsrpt_target targets[TARGETS_MAX];
+    size_t count = list_targets(place, addresses, names, targets);
+    for (size_t i = 0; i < count; i++)
+        tlsrpt_bounds_charge(bounds, &targets[i], cost, now_ms);
+}
+
+void place_returned(const struct place *place, struct tlsrpt_bounds *bounds, int64_t now_ms)
+{
+    const struct tlsrpt_target mailbox = target(place, TLSRPT_MAILBOX, place->counted);
+    const struct tlsrpt_target domain = target(place, TLSRPT_MAIL_DOMAIN, place->host);
+    tlsrpt_bounds_close(bounds, &mailbox, now_ms);
+    tlsrpt_bounds_charge(bounds, &domain, TLSRPT_COST_RETURNED - TLSRPT_COST, now_ms);
+}
+
+void place_rests(const struct place *place, int64_t for_ms, struct tlsrpt_bounds *bounds,
+                 int64_t now_ms)
+{
+    const struct tlsrpt_target host = target(place, TLSRPT_HOST, place->host);
+    tlsrpt_bounds_rest(bounds, &host, now_ms + for_ms, now_ms);
+}

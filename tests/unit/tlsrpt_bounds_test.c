@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* tlsrpt_bounds_test.c - Who is named in others' records gets so much of their reports a day, and what it asks for itself besides. */
+#include "table.h"
+
+#include "tlsrpt_bounds.h"
+#include "tlsrpt_gather.h"
+
+#include <stdio.h>
+
+static const int64_t now = 20000 * TLSRPT_DAY_MS + 5000;
+static const struct tlsrpt_target ann = {TLSRPT_MAILBOX, "ann@victim.test", true};
+
+/* How many reports there may be, each of that cost. */
+static unsigned count(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int cost, int64_t now_ms)
+{
+    unsigned n = 0;
+    while (n < 10000 && tlsrpt_bounds_ask(b, t, now_ms) == TLSRPT_FREE) {
+        tlsrpt_bounds_charge(b, t, cost, now_ms);
+        n++;
+    }
+    return n;
+}
+
+static void others_have_a_small_part_and_ones_own_domains_theirs(void **state)
+{
+    static const struct {
+        const char *label;
+        enum tlsrpt_whom whom;
+        int cost;
+        unsigned foreign, own;
+    } rows[] = {
+        {"mails to a mailbox", TLSRPT_MAILBOX, TLSRPT_COST, 10, 50},
+        {"mails to a domain", TLSRPT_MAIL_DOMAIN, TLSRPT_COST, 50, 500},
+        {"mails that a domain refuses", TLSRPT_MAIL_DOMAIN, TLSRPT_COST_RETURNED, 5, 50},
+        {"posts that a host takes", TLSRPT_HOST, TLSRPT_COST, 500, 2000},
+        {"posts that a host refuses", TLSRPT_HOST, TLSRPT_COST_REFUSED, 25, 100},
+        {"posts that an address refuses", TLSRPT_IP, TLSRPT_COST_REFUSED, 50, 50},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+        const struct tlsrpt_target foreign = {rows[i].whom, "victim.test", true};
+        const struct tlsrpt_target own = {rows[i].whom, "victim.test", false};
+        EXPECT(count(b, &foreign, rows[i].cost, now) == rows[i].foreign, rows[i].label);
+        EXPECT(tlsrpt_bounds_ask(b, &foreign, now) == TLSRPT_SPENT, rows[i].label);
+        EXPECT(count(b, &own, rows[i].cost, now) == rows[i].own, rows[i].label);
+        EXPECT(count(b, &foreign, rows[i].cost, now + TLSRPT_DAY_MS) == rows[i].foreign, "the next day");
+        tlsrpt_bounds_free(b);
+    }
+}
+
+static void what_has_refused_or_asked_for_rest_is_left_alone(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    const struct tlsrpt_target host = {TLSRPT_HOST, "victim.test", true};
+    (void)state;
+    tlsrpt_bounds_close(b, &ann, now);
+    assert_int_equal(tlsrpt_bounds_ask(b, &ann, now + TLSRPT_DAY_MS - 6000), TLSRPT_CLOSED);
+    tlsrpt_bounds_rest(b, &host, now + 1000, now);
+    tlsrpt_bounds_rest(b, &host, now + 500, now);
+    assert_int_equal(tlsrpt_bounds_ask(b, &host, now + 999), TLSRPT_RESTS);
+    assert_int_equal(tlsrpt_bounds_ask(b, &host, now + 1000), TLSRPT_FREE);
+    tlsrpt_bounds_rest(b, &host, now + 9 * TLSRPT_DAY_MS, now);
+    assert_int_equal(tlsrpt_bounds_ask(b, &host, now + TLSRPT_DAY_MS), TLSRPT_FREE);
+    assert_int_equal(tlsrpt_bounds_ask(b, &ann, now + TLSRPT_DAY_MS), TLSRPT_FREE);
+    tlsrpt_bounds_charge(b, &ann, -5, now + TLSRPT_DAY_MS);
+    assert_int_equal(count(b, &ann, 1, now + TLSRPT_DAY_MS), 10);
+    tlsrpt_bounds_free(b);
+}
+
+static void what_cannot_be_counted_is_not_sent(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    unsigned n = 0;
+    (void)state;
+    for (; n < 200000; n++) {
+        char name[40];
+        const struct tlsrpt_target t = {TLSRPT_MAILBOX, name, true};
+        snprintf(name, sizeof(name), "u%u@victim.test", n);
+        if (tlsrpt_bounds_ask(b, &t, now) != TLSRPT_FREE)
+            break;
+        tlsrpt_bounds_charge(b, &t, 1, now);
+    }
+    assert_int_equal(n, 100000);
+    assert_int_equal(tlsrpt_bounds_ask(b, &(struct tlsrpt_target){TLSRPT_MAILBOX, "u0@victim.test", true}, now), TLSRPT_FREE);
+    tlsrpt_bounds_close(b, &ann, now);
+    tlsrpt_bounds_rest(b, &ann, now + 1, now);
+    assert_int_equal(tlsrpt_bounds_ask(b, &ann, now), TLSRPT_SPENT);
+    assert_string_equal(tlsrpt_bound_text(TLSRPT_SPENT), "has had as many reports today as it may");
+    tlsrpt_bounds_free(b);
+    tlsrpt_bounds_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(others_have_a_small_part_and_ones_own_domains_theirs),
+                                       cmocka_unit_test(what_has_refused_or_asked_for_rest_is_left_alone),
+                                       cmocka_unit_test(what_cannot_be_counted_is_not_sent)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
