@@ -19,8 +19,10 @@ void domain_policy_give_up(struct attempt *p)
 {
     sts_ask_cancel(p->domain.ask);
     p->domain.ask = NULL;
-    if (!p->domain.known)
+    if (!p->domain.known) {
         p->domain.answer.result = TLS_RESULT_STS_POLICY_FETCH_ERROR;
+        snprintf(p->domain.answer.reason, sizeof(p->domain.answer.reason), "no-answer-in-time");
+    }
     p->domain.known = true;
 }
 

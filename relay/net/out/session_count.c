@@ -3,8 +3,9 @@
  * asked for.
  *
  * A connection that TLS has not been a matter of is none: one that nobody took, that ended before
- * EHLO was answered, or that is made in clear text because TLS has just failed. Mail that carries a
- * report is not counted, so that reports lead to no reports.
+ * EHLO was answered, or that is made in clear text because TLS has just failed. Nor is one that a
+ * message has ended because it demands more than the domain does: others are told what they have
+ * said and not kept. Mail that carries a report is not counted, so that reports lead to no reports.
  */
 #include "session_count.h"
 
@@ -43,8 +44,18 @@ static bool find_domain(const struct outbound *c, char domain_r[DNS_NAME_MAX + 1
     return !ip_parse(next_hop, &ip) && address_domain_ascii(span_of(next_hop), domain_r);
 }
 
-static void describe_failure(const struct outbound *c, const char *reason, struct tlsrpt_session *s)
+/* Where the domain's policy could not be had, the certificate of its mail server is no reason. */
+static const char *reason_of(const struct outbound *c, enum tls_result result, const char *shown)
 {
+    static const bool of_policy[TLS_RESULTS] = {[TLS_RESULT_STS_POLICY_FETCH_ERROR] = true,
+                                                [TLS_RESULT_STS_POLICY_INVALID] = true,
+                                                [TLS_RESULT_STS_WEBPKI_INVALID] = true};
+    return of_policy[result] ? c->attempt->domain.answer.reason : shown;
+}
+
+static void describe_failure(const struct outbound *c, const char *shown, struct tlsrpt_session *s)
+{
+    const char *reason = reason_of(c, s->result, shown);
     find_own_ip(c, s->sending_ip, sizeof(s->sending_ip));
     snprintf(s->mx_host, sizeof(s->mx_host), "%s", c->host_name);
     snprintf(s->mx_helo, sizeof(s->mx_helo), "%s", c->delivery.peer_name);
@@ -111,7 +122,8 @@ void session_count_ended(struct outbound *c)
 {
     const struct delivery *d = &c->delivery;
     const char *reason = c->misfit[0] ? c->misfit : d->trouble.text;
-    if (c->counted || c->again || !c->attempt || c->delivery_settings.tls_has_failed)
+    if (c->counted || c->again || !c->attempt || c->delivery_settings.tls_has_failed ||
+        c->policy.need == HOST_CANNOT_BE_VERIFIED)
         return;
     if (c->policy.result != TLS_RESULT_NONE)
         count(c, c->policy.result, reason);
