@@ -18,6 +18,7 @@
 /* A domain's policy. Never changed once it is made; freed with who holds it last. */
 struct sts_terms {
     atomic_uint holders;
+    _Atomic(char *) report; /* as TLS reports have it; NULL: not needed yet (session_count.c) */
     char id[MTA_STS_ID_MAX + 1];
     struct mta_sts_policy policy;
 };

@@ -63,16 +63,40 @@ static void describe_failure(const struct outbound *c, const char *shown, struct
     snprintf(s->reason, sizeof(s->reason), "%.119s", reason);
 }
 
+/* NULL: it does not fit. */
+static char *make_text(const struct tlsrpt_terms *terms)
+{
+    struct buf text;
+    buf_init(&text, POLICY_MAX);
+    char *made = tlsrpt_gather_policy(terms, &text) ? xstrdup(buf_text(&text)) : NULL;
+    buf_fini(&text);
+    return made;
+}
+
+/* A domain may give its policy hundreds of lines: their text is made once for all its sessions. */
+static const char *kept_text(struct sts_terms *sts, const struct tlsrpt_terms *terms)
+{
+    char *kept = atomic_load(&sts->report);
+    char *made = kept ? NULL : make_text(terms);
+    if (!made || atomic_compare_exchange_strong(&sts->report, &kept, made))
+        return kept ? kept : made;
+    free(made); /* another shard was first */
+    return kept;
+}
+
 static bool describe_policy(const struct outbound *c, struct tlsrpt_session *s)
 {
     struct tlsrpt_terms terms = {.policy = c->policy.policy, .domain = s->domain};
-    struct buf policy;
-    buf_init(&policy, POLICY_MAX);
+    struct sts_terms *sts = c->attempt->domain.answer.terms;
+    bool by_domain = terms.policy == TLS_POLICY_STS || terms.policy == TLS_POLICY_STS_TESTING;
     host_trust_describe(c, &terms);
-    bool ok = tlsrpt_gather_policy(&terms, &policy);
-    s->policy = ok ? xstrdup(buf_text(&policy)) : NULL;
-    buf_fini(&policy);
-    return ok;
+    if (by_domain && sts) {
+        const char *text = kept_text(sts, &terms);
+        s->policy = text ? xstrdup(text) : NULL;
+    } else {
+        s->policy = make_text(&terms);
+    }
+    return s->policy != NULL;
 }
 
 /* ---- counting ---- */
