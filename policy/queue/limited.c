@@ -123,7 +123,7 @@ void rate_limits_check(const struct destination *d)
     while ((l = pointer_table_next(&d->limits, &at))) {
         CHECK(l->destination == d && l->place != 0);
         CHECK(rate_limit_is_active(l) == (l->why != NULL));
-        CHECK(l->turn_ms == 0 || l->state == LIMIT_RESTS);
+        CHECK(!ask_turn_is_awaited(l) || l->state == LIMIT_RESTS);
         CHECK(l->state != LIMIT_RESTS || l->wake_ms >= l->rest.rest_until_ms);
         active += rate_limit_is_active(l);
     }

@@ -69,7 +69,12 @@ struct tenant {
     unsigned answering;               /* the same: where it had been answered, and not stuck */
     struct rate_limit *limits;        /* that hold up none of its mail: met longest ago first */
     unsigned limit_count;
-    int64_t asks_ms; /* of limits that rest none asks before then */
+    struct ask_turns {              /* of limits whose rest is over: ask_turns.c */
+        struct rate_limit *waiting; /* the longest first */
+        struct heap best;           /* the same, by whom to ask first */
+        int64_t next_ms;            /* none asks before then */
+        bool by_time;               /* the next is the one that waits longest */
+    } asks;
     int64_t told_ms; /* when the operator was told last that they use up its share */
     uint64_t answer_bytes, unused_bytes; /* what answers take that it pays for: see answers.c */
     struct domain *unused;               /* of those: the longest first */

@@ -16,7 +16,7 @@ enum limit_state {
 };
 
 struct rate_limit {
-    struct rate_limit *next, *prev; /* tenant->limits, while it holds up nothing */
+    struct rate_limit *next, *prev; /* tenant->limits, while it holds up nothing; or asks.waiting */
     struct destination *destination;
     struct tenant *tenant;
     struct lane *lane; /* NULL: all of the destination's */
@@ -24,11 +24,12 @@ struct rate_limit {
     bool alone;    /* nobody else's mail is there: it is shown as about all */
     bool told;     /* the operator knows that it lasts */
     bool hastened; /* RESTS: for new mail of class security */
+    bool urgent;   /* RESTS: class security waits for its turn */
     uint32_t place;
+    uint32_t turn;         /* RESTS: in tenant->asks.best, when its rest is over; else 0 */
     int64_t wake_ms;       /* queue.limit_wakes */
     int64_t since_ms;      /* it has held up mail */
     int64_t rested_ms;     /* RESTS: since then */
-    int64_t turn_ms;       /* RESTS: when its tenant's turn to ask comes to it; 0: not known yet */
     int64_t known_ms;      /* until then one refusal shows it again */
     uint64_t refused;      /* last, as queue.serial counts */
     unsigned row;          /* such refusals, none taken between them */
@@ -50,5 +51,21 @@ struct rate_limit *rate_limit_find(const struct destination *d, const struct ten
                                    const struct lane *lane_or_null);
 /* Is mail that it is about spoken of just now, but for `own`? */
 bool rate_limit_is_tried(const struct rate_limit *l, const struct connection *own);
+
+/* ---- ask_turns.c ---- */
+
+static inline bool ask_turn_is_awaited(const struct rate_limit *l)
+{
+    return l->turn != 0;
+}
+
+/* Its rest is over. Whoever waits is looked at again at its `wake_ms`: then ask_turn_next(). */
+void ask_turn_wait(struct queue *q, struct rate_limit *l, int64_t now_ms);
+/* Class security waits for it, if it has no turn yet. */
+void ask_turn_is_urgent(struct rate_limit *l);
+/* It waits no more; one that does not may be given. */
+void ask_turn_leave(struct queue *q, struct rate_limit *l);
+/* The tenant's time has come: which of its limits asks. It still waits. */
+struct rate_limit *ask_turn_next(struct queue *q, struct tenant *tenant, int64_t now_ms);
 
 #endif

@@ -24,7 +24,7 @@
  * it has lasted, up to five minutes: so it is met for an eighth longer than it is there, and a
  * server that refuses for days is asked a few hundred times a day. New mail of class security has
  * it asked sooner: after an eighth of that. When a message is taken all begins anew. Over all its
- * limits a tenant asks ten times in a second at most.
+ * limits a tenant asks ten times in a second at most (ask_turns.c).
  */
 #include "queue_moves.h"
 
@@ -36,7 +36,7 @@
 #include <utlist.h>
 
 enum { ROW = 3, OTHERS = 3, IDLE_MAX = 256 };
-enum { REST_MS = 2000, REST_MAX_MS = 5 * 60 * 1000, REST_PART = 8, ASK_GAP_MS = 100 };
+enum { REST_MS = 2000, REST_MAX_MS = 5 * 60 * 1000, REST_PART = 8 };
 enum { QUIET_MS = 5 * 1000, LASTS_MS = 5 * 60 * 1000 };
 enum { KNOWN_MS = 10 * 60 * 1000 };
 
@@ -77,10 +77,10 @@ static void lets_go(struct queue *q, const struct rate_limit *l)
 
 static void move(struct queue *q, struct rate_limit *l, enum limit_state state, int64_t wake_ms)
 {
+    ask_turn_leave(q, l);
     count(l, false);
     l->state = state;
     count(l, true);
-    l->turn_ms = 0;
     l->wake_ms = wake_ms;
     heap_moved(&q->limit_wakes, l);
     lets_go(q, l);
@@ -89,6 +89,7 @@ static void move(struct queue *q, struct rate_limit *l, enum limit_state state, 
 static void drop(struct queue *q, struct rate_limit *l)
 {
     struct tenant *tenant = l->tenant;
+    ask_turn_leave(q, l);
     count(l, false);
     heap_take(&q->limit_wakes, l);
     pointer_table_drop(&l->destination->limits, l);
@@ -373,15 +374,16 @@ void rate_limits_forget(struct queue *q, struct destination *d, int64_t now_ms)
     }
 }
 
-/* Its rest ends sooner, once; unless it has its turn among the tenant's already. */
+/* Its rest ends sooner, once; or its turn comes sooner. */
 static void hasten(struct queue *q, struct rate_limit *l, int64_t now_ms)
 {
-    if (!l || l->state != LIMIT_RESTS || l->turn_ms != 0 || l->hastened)
+    if (!l || l->state != LIMIT_RESTS)
         return;
+    ask_turn_is_urgent(l);
     int64_t until_ms = l->rest.rest_until_ms;
     int64_t soon_ms = l->rested_ms + part_of(until_ms - l->rested_ms, REST_MAX_MS);
     soon_ms = soon_ms > now_ms ? soon_ms : now_ms;
-    if (soon_ms >= until_ms)
+    if (l->hastened || ask_turn_is_awaited(l) || soon_ms >= until_ms)
         return;
     l->hastened = true;
     l->rest.rest_until_ms = l->wake_ms = soon_ms;
@@ -398,27 +400,14 @@ void rate_limit_hastens(struct queue *q, const struct line *line, int64_t now_ms
     hasten(q, rate_limit_find(lane->destination, line->tenant, lane), now_ms);
 }
 
-/* Has its tenant's turn to ask come? Else it is looked at again when it does. */
-static bool has_turn(struct queue *q, struct rate_limit *l, int64_t now_ms)
-{
-    struct tenant *tenant = l->tenant;
-    if (l->turn_ms == 0) {
-        l->turn_ms = tenant->asks_ms > now_ms ? tenant->asks_ms : now_ms;
-        tenant->asks_ms = l->turn_ms + ASK_GAP_MS;
-    }
-    if (l->turn_ms <= now_ms)
-        return true;
-    l->wake_ms = l->turn_ms;
-    heap_moved(&q->limit_wakes, l);
-    return false;
-}
-
 static void wake(struct queue *q, struct rate_limit *l, int64_t now_ms)
 {
     switch (l->state) {
     case LIMIT_RESTS:
-        if (has_turn(q, l, now_ms))
-            move(q, l, LIMIT_ASKS, now_ms + QUIET_MS);
+        if (ask_turn_is_awaited(l))
+            move(q, ask_turn_next(q, l->tenant, now_ms), LIMIT_ASKS, now_ms + QUIET_MS);
+        else
+            ask_turn_wait(q, l, now_ms);
         return;
     case LIMIT_ASKS:
         if (rate_limit_is_tried(l, NULL))

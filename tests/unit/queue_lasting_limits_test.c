@@ -4,6 +4,7 @@
 #include "queue_mail_stage.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { FIRST_REST_MS = 2000, LAST_REST_MS = 5 * 60 * 1000, MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS };
 
@@ -126,6 +127,51 @@ static void a_tenant_asks_so_often_over_all(void **state)
     queue_free(s.queue);
 }
 
+/* How long until the one at `domain` is asked, while all others are refused as they ask. */
+static int64_t until_asked(struct stage *s, const char *domain, unsigned *others_r)
+{
+    enum { STEP_MS = 50 };
+    int64_t begun_ms = s->now_ms;
+    *others_r = 0;
+    for (; s->now_ms < begun_ms + 5 * MINUTE_MS; stage_wait(s, STEP_MS))
+        while (s->count > 0) {
+            if (strcmp(s->works[0].attempt->domain, domain) == 0)
+                return s->now_ms - begun_ms;
+            (void)stage_refused(s, 0);
+            ++*others_r;
+        }
+    return INT64_MAX;
+}
+
+/* A thousand servers refuse her mail for good, and one for a moment: that one is not asked behind all of them, which are asked on. */
+static void what_is_young_or_awaited_is_asked_first(void **state)
+{
+    (void)state;
+    enum { SERVERS = 1000, LATE_MS = 1000 };
+    struct stage s;
+    char domain[16];
+    unsigned others = 0;
+    stage_begin(&s);
+    for (unsigned i = 0; i < SERVERS; i++) {
+        snprintf(domain, sizeof(domain), "d%u.test", i);
+        stage_add_to(&s, "eve", domain, 4);
+        stage_refuse_all(&s);
+    }
+    (void)until_asked(&s, "", &others);
+    EXPECT(others > 2000, "all the time, as often as one tenant may");
+    stage_add_to(&s, "eve", "young.test", 5);
+    stage_refuse_all(&s);
+    int64_t rest_ms = s.rest_ms;
+    EXPECT(until_asked(&s, "young.test", &others) <= rest_ms + LATE_MS, "the youngest, when its rest is over");
+    stage_all_taken(&s);
+    stage_add(&s, "eve", 10);
+    (void)until_asked(&s, "", &others); /* it has lasted as long as the others have, nearly */
+    stage_add_of(&s, "eve", STREAM_SECURITY);
+    stage_go_on(&s);
+    EXPECT(until_asked(&s, "d.test", &others) <= 5 * MINUTE_MS / 8 + LATE_MS, "the one that a code waits for");
+    queue_free(s.queue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +179,7 @@ int main(void)
         cmocka_unit_test(a_new_code_asks_soon),
         cmocka_unit_test(one_that_lifts_now_and_then_goes_on),
         cmocka_unit_test(a_tenant_asks_so_often_over_all),
+        cmocka_unit_test(what_is_young_or_awaited_is_asked_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
