@@ -62,8 +62,6 @@ struct dane_answer {
 void dane_evaluate(const struct dane_query *query, const struct dns *dns,
                    struct dane_answer *answer_r);
 void dane_answer_fini(struct dane_answer *answer);
-/* Do both say the same? */
-bool dane_answer_equal(const struct dane_answer *a, const struct dane_answer *b);
 
 /* ---- what TLS is judged by ---- */
 

@@ -29,10 +29,13 @@ struct incidents;
 struct settings;
 struct store;
 
+struct host_facts;
+
 /* Where a domain's mail goes, as DNS has said. Counted; it never changes. */
 struct dispatch_hosts {
     atomic_uint holders;
     struct hosts hosts;
+    struct host_facts *facts; /* what their TLS must show (host_facts.h), held; or NULL */
 };
 
 /* One holder more; returns `hosts`. The last one to drop them frees them. */
@@ -55,7 +58,8 @@ struct dispatch_work {
     char domain[ADDRESS_DOMAIN_MAX + 1]; /* of the recipients; also with RESOLVE */
     enum tls_need need;                  /* of the message, the same */
     char tenant[64];                     /* RESOLVE */
-    bool urgent;
+    bool urgent, anew;                   /* RESOLVE */
+    struct host_facts *facts;            /* the same: what was found besides the hosts; held */
     char text[QUEUE_WHY_MAX];
 };
 
@@ -95,7 +99,7 @@ extern const struct destinations_calls dispatch_destinations;
 /* ---- from shards ---- */
 
 /* The answer to RESOLVE: where the mail that `work` is about goes by this route of these settings.
- * Takes the answer's hosts. */
+ * Takes the answer's hosts, and the work's facts. */
 void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
                        const struct settings *settings, const struct config_route *route,
                        struct mx_answer *answer);
@@ -138,6 +142,8 @@ MUST_CHECK bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection)
 void dispatch_settled(struct dispatch *d, const struct queue_attempt *attempt, const bool *left);
 /* Nothing is recorded: all of it again in so long. */
 void dispatch_again(struct dispatch *d, const struct queue_attempt *attempt, int64_t again_in_ms);
+/* What is known of where it leads is doubted: see queue_ask_anew(). It comes back otherwise. */
+void dispatch_ask_anew(struct dispatch *d, const struct queue_attempt *attempt);
 /* Its trust is no longer what the settings say: it goes again, to where they lead now. */
 void dispatch_outdated(struct dispatch *d, const struct queue_attempt *attempt);
 

@@ -66,8 +66,6 @@ struct host_policy {
 bool host_policy_asks(const struct host_situation *s);
 /* The same of the domain's policy. */
 bool host_policy_asks_domain(const struct host_situation *s);
-/* Does it hang on the domain's policy, which is not known yet? DANE, where it decides, does not. */
-bool host_policy_awaits(const struct host_situation *s);
 /* Is clear text out of the question? */
 bool host_policy_demands_tls(const struct host_policy *policy);
 void host_policy_decide(const struct host_situation *s, struct host_policy *policy_r);

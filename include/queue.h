@@ -128,6 +128,7 @@ struct queue_decision {
     const struct queue_attempt *attempt;
     const char *domain, *destination, *text, *tenant;
     bool urgent; /* RESOLVE: class security waits for it */
+    bool anew;   /* RESOLVE: past all caches: queue_ask_anew() */
     unsigned count;
     int result;
     int64_t rest_ms;
@@ -173,6 +174,10 @@ void queue_unresolvable(struct queue *q, const char *name, int result, const cha
                         int64_t retry_ms, int64_t now_ms);
 /* Of all domains (new settings), or of one (retry): it is asked for anew when it is next needed. */
 void queue_forget_answers(struct queue *q, const char *domain_or_null, int64_t now_ms);
+
+/* What is known of one is doubted, by somebody who still has an attempt there: it is forgotten, and
+ * its mail waits, without a connection, until it has been asked for past all caches. */
+void queue_ask_anew(struct queue *q, const char *domain, int64_t now_ms);
 
 /* ---- attempts come back ---- */
 

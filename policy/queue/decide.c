@@ -322,7 +322,8 @@ static void look_up_all(struct queue *q, int64_t now_ms)
             decide(q, (struct queue_decision){.kind = QUEUE_RESOLVE,
                                               .domain = d->name,
                                               .tenant = d->asked_by->name,
-                                              .urgent = d->urgent});
+                                              .urgent = d->urgent,
+                                              .anew = d->anew});
         }
         if (q->lookup[urgent].count > 0)
             queue_wake_at(q, wide_look_again_ms(&q->lookup_look[urgent], now_ms));

@@ -380,7 +380,8 @@ static void ask_once_more(struct queue *q, struct domain *domain, const struct l
     decide(q, (struct queue_decision){.kind = QUEUE_RESOLVE,
                                       .domain = domain->name,
                                       .tenant = line->tenant->name,
-                                      .urgent = line->class == STREAM_SECURITY});
+                                      .urgent = line->class == STREAM_SECURITY,
+                                      .anew = domain->anew});
 }
 
 /* A domain that waits for the sake of a tenant with many others goes over to one with few; and from
@@ -451,7 +452,7 @@ void domain_lookup_ends(struct queue *q, struct domain *domain)
         DL_DELETE(q->lookups, domain);
     }
     q->lookup_count--;
-    domain->refreshing = domain->slow = false;
+    domain->refreshing = domain->slow = domain->anew = false;
     if (domain->state == DOMAIN_RESOLVING)
         domain->state = DOMAIN_UNRESOLVED;
 }

@@ -230,6 +230,16 @@ void queue_forget_answers(struct queue *q, const char *domain_or_null, int64_t n
         domains_forget_all(q);
 }
 
+void queue_ask_anew(struct queue *q, const char *name, int64_t now_ms)
+{
+    struct domain *domain = domain_find(q, name);
+    (void)now_ms;
+    if (!domain)
+        return;
+    domain->anew = true;
+    domain_forget(q, domain);
+}
+
 /* ---- connections ---- */
 
 bool queue_opened(struct queue *q, uint64_t connection, const struct queue_address *a,

@@ -120,6 +120,7 @@ struct domain {
     bool urgent;      /* its lookup counts as class security's */
     bool slow;        /* its lookup counts no more */
     bool asked_twice; /* for another tenant, too */
+    bool anew;        /* it is asked for past all caches, the next time */
     bool failed_once; /* one of the two questions had no answer */
     int64_t until_ms; /* the answer is good */
     int64_t asked_ms; /* of a lookup: when it began */

@@ -127,20 +127,6 @@ void dane_answer_fini(struct dane_answer *answer)
     *answer = (struct dane_answer){0};
 }
 
-static bool is_same_record(const struct dane_record *a, const struct dane_record *b)
-{
-    return a->usage == b->usage && a->selector == b->selector && a->mtype == b->mtype &&
-           span_equal(a->data, b->data);
-}
-
-bool dane_answer_equal(const struct dane_answer *a, const struct dane_answer *b)
-{
-    bool equal = a->state == b->state && strcmp(a->base, b->base) == 0 && a->count == b->count;
-    for (size_t i = 0; equal && i < a->count; i++) /* DNS answers are sorted */
-        equal = is_same_record(&a->records[i], &b->records[i]);
-    return equal;
-}
-
 /* ---- what TLS is judged by ---- */
 
 static void add_name(struct dane *dane, const char *name)

@@ -88,13 +88,6 @@ static enum dane_state dane_of(const struct host_situation *s)
     return host_policy_asks(s) && !overridden ? s->dane : DANE_NONE;
 }
 
-bool host_policy_awaits(const struct host_situation *s)
-{
-    enum dane_state dane = dane_of(s);
-    return host_policy_asks_domain(s) && s->sts == STS_PENDING && dane != DANE_FOUND &&
-           dane != DANE_FAILED;
-}
-
 bool host_policy_demands_tls(const struct host_policy *policy)
 {
     return policy->enforced && policy->need >= HOST_NEEDS_ENCRYPTION;

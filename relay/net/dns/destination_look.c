@@ -34,7 +34,7 @@ static bool look_up_hosts(struct look *l, const struct dns *dns)
     return l->done;
 }
 
-/* As host_trust_look() asks: nothing where addresses and alias are not signed. */
+/* As next_hop.c asks: nothing where addresses and alias are not signed. */
 static bool look_up_records(const struct look *l, size_t i, const struct dns *dns)
 {
     const struct host *host = &l->found->mx.hosts.all[i];

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* JUST_OVER_MS: a loop's timer counts from when the loop last looked at the clock. */
-enum { JUST_OVER_MS = 20 };
+enum { JUST_OVER_MS = 20, EARLY_MS = 60 * 1000 };
 
 void attempt_answer_all(struct attempt *p, const struct verdict *v)
 {
@@ -42,6 +42,15 @@ void attempt_follow_clock(struct attempt *p)
     p->clock_offset_ms += moved_ms;
     p->mail->created_ms += moved_ms;
     p->mail->expires_ms += moved_ms;
+    p->due_ms += moved_ms;
+}
+
+/* One that came early, as clocks drift apart, counts as due for that long. */
+bool attempt_was_due(struct attempt *p, int64_t at_ms)
+{
+    attempt_follow_clock(p);
+    int64_t since_ms = clock_now_ms() - p->due_ms;
+    return at_ms > 0 && clock_steady_ms() - at_ms <= (since_ms < 0 ? EARLY_MS : since_ms);
 }
 
 int64_t attempt_left_ms(struct attempt *p)

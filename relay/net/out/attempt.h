@@ -46,19 +46,14 @@ struct attempt {
     struct attempt_host host;   /* that it is with, or was last */
     struct attempt_host *hosts; /* that it was with while others still had no answer */
     size_t host_count;
-    unsigned *by;            /* beside the answers: whose it is, of `hosts` from 1 on; 0: `host` */
-    bool hop_dsn;            /* the hop reports on delivery itself */
-    bool not_attempted;      /* our own fault */
-    bool no_host;            /* none took the connection */
-    bool distrusted;         /* DNSSEC or its domain's policy has kept it from a host */
-    struct attempt_policy {  /* of its domain, by MTA-STS: domain_policy.c */
-        struct sts_ask *ask; /* NULL: not asked for just now */
-        struct sts_answer answer;
-        bool known, doubted;
-        void (*done)(void *context);
-        void *context; /* the connection that has the attempt, while it is asked for */
-    } domain;
-    int64_t clock_offset_ms; /* of the mail's times */
+    unsigned *by;             /* beside the answers: whose it is, of `hosts` from 1 on; 0: `host` */
+    bool hop_dsn;             /* the hop reports on delivery itself */
+    bool not_attempted;       /* our own fault */
+    bool no_host;             /* none took the connection */
+    bool distrusted;          /* DNSSEC or its domain's policy has kept it from a host */
+    struct sts_answer policy; /* of its domain, by MTA-STS: domain_policy.c */
+    int64_t due_ms;           /* when its first recipient was */
+    int64_t clock_offset_ms;  /* of the mail's times, and that */
     bool damaged;
     struct buf dialogue;
     uint64_t begun_ms;   /* by the loop's clock */
@@ -92,6 +87,8 @@ void attempt_own_fault(struct attempt *p, const struct err *err);
 MUST_CHECK bool attempt_expired(struct attempt *p);
 /* Move its times as somebody has set the clock. */
 void attempt_follow_clock(struct attempt *p);
+/* Was it due at that time of the steady clock? Not at 0. */
+bool attempt_was_due(struct attempt *p, int64_t at_ms);
 /* How much of its time is left, in ms; not above 0 when it is over. */
 int64_t attempt_left_ms(struct attempt *p);
 /* `usual_ms`, or until that time is just over. */
@@ -124,22 +121,18 @@ void attempt_note_dialogue(struct attempt *p, const struct delivery *d, const ch
 
 /* ---- domain_policy.c ---- */
 
-/* Ask for its domain's policy, unless its route needs none: `done` is called when it is known,
- * unless it is at once. With `doubt` once more, past all caches. */
-void domain_policy_ask(struct attempt *p, bool doubt, void (*done)(void *context), void *context);
-/* It is of no use any more to who has asked. */
-void domain_policy_leave(struct attempt *p);
-/* There is no time to wait for the answer: as if it could not be fetched, unless it was known. */
-void domain_policy_give_up(struct attempt *p);
-/* What is said of this host by the policy of mail to `domain`, as far as that is known. `p`: NULL,
- * or the attempt that has asked for it. */
-void domain_policy_say(struct deliveries *home, const struct config_route *route,
-                       const char *domain, const struct attempt *p, const char *host,
-                       struct host_situation *situation);
-/* The same of a domain whose hosts are known by now: NULL when its policy is, too. */
-struct sts_ask *domain_policy_await(struct deliveries *home, const struct config_route *route,
-                                    const struct dispatch_work *work, sts_on_answer *done,
-                                    void *context);
+/* What counts by now for mail of `work`; let it go by sts_answer_fini(). False: nobody knows. */
+MUST_CHECK bool domain_policy_know(struct deliveries *home, const struct config_route *route,
+                                   const struct dispatch_work *work, struct sts_answer *answer_r);
+/* The same for an attempt; else what was found with its hosts since it was due. False: nothing. */
+MUST_CHECK bool domain_policy_take(struct attempt *p);
+/* What it says of this host. */
+void domain_policy_say(const struct sts_answer *answer, const char *host, struct host_situation *s);
+/* The policy for a domain whose hosts are known by now. NULL: it is in `known_r`; else `done` is
+ * called. For work that asks `anew` what is known is asked for past all caches. */
+struct sts_ask *domain_policy_find(struct deliveries *home, const struct config_route *route,
+                                   const struct dispatch_work *work, struct sts_answer *known_r,
+                                   sts_on_answer *done, void *context);
 /* A domain's hosts are looked up: its policy is asked for beside them. */
 void domain_policy_prefetch(struct deliveries *home, const struct config_route *route,
                             const struct dispatch_work *work);

@@ -3,8 +3,8 @@
  *
  * Failure modes: the rows cannot be read (tried again in 5 seconds) - nobody is due any more
  * (dropped) - its time is over (never: nothing late is sent) - no key (later, the operator is told)
- * - the queue has found no host (answered here) - the settings have changed since the queue looked
- * (it looks again).
+ * - the queue has found no host (answered here) - the settings have changed since the queue looked,
+ * or the domain's policy has ended (it looks again).
  */
 #include "attempt.h"
 
@@ -204,11 +204,13 @@ struct attempt *attempt_start(struct dispatch_work *work)
         return NULL;
     }
     p->route = config_route(p->settings->config, work->domain);
+    p->due_ms = p->mail->rows[0].due_ms;
     if (attempt_all_answered(p) || attempt_expired(p) || !may_be_signed(p)) {
         attempt_settle(p);
     } else if (work->connection == 0) {
         settle_without(p);
-    } else if (dispatch_trust(p->settings, p->route, work->need) != work->attempt->trust) {
+    } else if (dispatch_trust(p->settings, p->route, work->need) != work->attempt->trust ||
+               !domain_policy_take(p)) {
         p->outdated = true;
         attempt_end(p);
     } else {

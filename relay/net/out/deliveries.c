@@ -6,7 +6,6 @@
 #include "attempt.h"
 #include "dial.h"
 #include "dispatch_parts.h"
-#include "host_trust.h"
 #include "incidents.h"
 #include "log.h"
 #include "next_hop.h"
@@ -115,7 +114,6 @@ void deliveries_drain(struct deliveries *home)
 {
     outbound_close_idle(home);
     outbound_close_opening(home);
-    host_lookups_abandon_all(home);
     next_hop_abandon_all(home);
 }
 
@@ -138,7 +136,6 @@ bool deliveries_have_ended(struct deliveries *home)
 
 void deliveries_close(struct deliveries *home)
 {
-    host_lookups_abandon_all(home);
     next_hop_abandon_all(home);
     works_close(home);
 }

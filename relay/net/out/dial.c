@@ -257,7 +257,6 @@ static void begin(struct dial *r, size_t which, bool probe)
     one->probe = probe;
     set(r, which, CANDIDATE_CONNECTING);
     r->ipv4 = r->ipv4 || !one->at.ip.v6;
-    r->query.events->begun(r->query.owner, which);
     t->connection =
         connection_open(&r->home->worker->loop, &one->at, r->query.timeout_s, &events, t);
 }

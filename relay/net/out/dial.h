@@ -30,7 +30,6 @@ struct dial_failure {
 };
 
 struct dial_events {
-    void (*begun)(void *owner, size_t which); /* a connection is being made to this candidate */
     /* The connection is the owner's, and the queue counts its address for it; `bytes` are the
      * first that came. */
     void (*greeted)(void *owner, struct connection *connection, size_t which, struct span bytes);

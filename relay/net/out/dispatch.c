@@ -107,6 +107,7 @@ void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
                        const struct settings *settings, const struct config_route *route,
                        struct mx_answer *answer)
 {
+    struct dispatch_hosts place = {.hosts = answer->hosts, .facts = work->facts};
     char hop[TLS_NEED_HOP];
     const char *names[HOSTS_MAX];
     unsigned preferences[HOSTS_MAX];
@@ -130,14 +131,14 @@ void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
                                  .trust = dispatch_trust(settings, route, work->need),
                                  .valid_ms = all ? valid_ms : DISPATCH_UNRESOLVABLE_MS,
                                  .addresses = addresses,
-                                 .bytes = dispatch_place_bytes(&answer->hosts)};
+                                 .bytes = dispatch_place_bytes(&place)};
     found.address_count = dispatch_list_addresses(&answer->hosts, route->port, addresses);
     int64_t now_ms = dispatch_begin(d);
     if (answer->result != MX_FOUND)
         queue_unresolvable(d->queue, hop, (int)answer->result, answer->why,
                            DISPATCH_UNRESOLVABLE_MS, now_ms);
     if (answer->result == MX_FOUND && queue_resolved(d->queue, hop, &found, now_ms))
-        dispatch_set_place(d, hop, &answer->hosts, route->port);
+        dispatch_set_place(d, hop, &place, route->port);
     else
         hosts_fini(&answer->hosts);
     dispatch_end(d, now_ms);
@@ -217,6 +218,13 @@ void dispatch_again(struct dispatch *d, const struct queue_attempt *attempt, int
 {
     int64_t now_ms = dispatch_begin(d);
     queue_gave_back(d->queue, attempt, again_in_ms, now_ms);
+    dispatch_end(d, now_ms);
+}
+
+void dispatch_ask_anew(struct dispatch *d, const struct queue_attempt *attempt)
+{
+    int64_t now_ms = dispatch_begin(d);
+    queue_ask_anew(d->queue, attempt->domain, now_ms);
     dispatch_end(d, now_ms);
 }
 

@@ -63,11 +63,11 @@ void dispatch_resume_place(struct dispatch *d, const struct place *place_or_null
 
 /* NULL: nothing is known of it. */
 struct place *dispatch_find_place(struct dispatch *d, const char *domain);
-/* Takes what `hosts` holds. */
-void dispatch_set_place(struct dispatch *d, const char *domain, const struct hosts *hosts,
+/* Takes the hosts of `from`, and holds its facts. */
+void dispatch_set_place(struct dispatch *d, const char *domain, const struct dispatch_hosts *from,
                         unsigned port);
 /* What it takes. */
-size_t dispatch_place_bytes(const struct hosts *hosts);
+size_t dispatch_place_bytes(const struct dispatch_hosts *from);
 /* `context`: the dispatch. The core has forgotten the answer. */
 void dispatch_forget_place(void *context, const char *domain);
 /* All. */

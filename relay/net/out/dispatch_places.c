@@ -7,6 +7,7 @@
  */
 #include "dispatch_parts.h"
 
+#include "host_facts.h"
 #include "secret.h"
 
 #include <stdio.h>
@@ -24,6 +25,7 @@ void dispatch_hosts_drop(struct dispatch_hosts *hosts)
     if (!hosts || atomic_fetch_sub(&hosts->holders, 1) != 1)
         return;
     hosts_fini(&hosts->hosts);
+    host_facts_drop(hosts->facts);
     free(hosts);
 }
 
@@ -32,6 +34,7 @@ void dispatch_work_free(struct dispatch_work *work)
     if (!work)
         return;
     dispatch_hosts_drop(work->hosts);
+    host_facts_drop(work->facts);
     free(work);
 }
 
@@ -49,6 +52,7 @@ static struct dispatch_hosts *in_turn(const struct dispatch_hosts *from, uint64_
     uint64_t random = 0;
     secret_random(&random, sizeof(random));
     hosts_in_turn(&from->hosts, turn, random, &hosts->hosts);
+    hosts->facts = host_facts_hold(from->facts);
     return hosts;
 }
 
@@ -59,7 +63,7 @@ struct place *dispatch_find_place(struct dispatch *d, const char *domain)
     return p;
 }
 
-void dispatch_set_place(struct dispatch *d, const char *domain, const struct hosts *hosts,
+void dispatch_set_place(struct dispatch *d, const char *domain, const struct dispatch_hosts *from,
                         unsigned port)
 {
     struct place *p = dispatch_find_place(d, domain);
@@ -70,7 +74,8 @@ void dispatch_set_place(struct dispatch *d, const char *domain, const struct hos
     }
     dispatch_hosts_drop(p->hosts);
     p->hosts = make_hosts();
-    p->hosts->hosts = *hosts;
+    p->hosts->hosts = from->hosts;
+    p->hosts->facts = host_facts_hold(from->facts);
     p->port = port;
 }
 
@@ -89,9 +94,10 @@ void dispatch_forget_place(void *context, const char *domain)
         drop_place(d, p);
 }
 
-size_t dispatch_place_bytes(const struct hosts *hosts)
+size_t dispatch_place_bytes(const struct dispatch_hosts *from)
 {
-    return sizeof(struct place) + sizeof(struct dispatch_hosts) + hosts_bytes(hosts);
+    return sizeof(struct place) + sizeof(struct dispatch_hosts) + hosts_bytes(&from->hosts) +
+           host_facts_bytes(from->facts);
 }
 
 struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_decision *decision)
@@ -110,6 +116,7 @@ struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_
                                  work->domain);
     snprintf(work->tenant, sizeof(work->tenant), "%s", decision->tenant ? decision->tenant : "");
     work->urgent = decision->urgent;
+    work->anew = decision->anew;
     if (decision->connection != 0 && decision->attempt) {
         struct place *p = dispatch_find_place(d, decision->attempt->domain);
         CHECK(p != NULL); /* it leads there, so the core knows it */

@@ -91,11 +91,33 @@ static bool returns(struct outbound *c)
     return true;
 }
 
+/* What there is to say when nothing better comes of it. */
+static void note_trouble(struct outbound *c, const struct verdict *v)
+{
+    if (c->troubles > 0)
+        return;
+    c->trouble = *v;
+    attempt_meets(c->attempt, c->host_name, c->peer);
+}
+
+/* Those that would have been tried before number `end` of the hosts. */
+static void tell_barred(struct outbound *c, size_t end)
+{
+    struct verdict v;
+    while (host_trust_tell_barred(c, end, &v))
+        note_trouble(c, &v);
+}
+
 static void on_not_connected(void *owner, const struct dial_failure *failure)
 {
     struct outbound *c = owner;
     struct attempt *p = c->attempt;
     c->reach = NULL;
+    if (host_trust_doubts_barred(c)) {
+        outbound_ask_anew(c);
+        return;
+    }
+    tell_barred(c, HOSTS_MAX);
     if (c->trouble.code != 0 && returns(c))
         return;
     if (c->troubles > 0) { /* there are hosts, and they said why not */
@@ -135,8 +157,8 @@ static void begin_delivery(struct outbound *c)
     settings_drop(c->settings);
     c->settings = c->attempt->settings;
     c->reused = c->begin_again = c->go_on = c->stalled = false;
-    host_lookups_leave(c);
-    c->again = c->unusable = c->awaits = c->counted = false;
+    c->fact = SIZE_MAX;
+    c->again = c->anew = c->counted = false;
     c->shown = TLS_RESULT_NONE;
     c->misfit[0] = '\0';
     c->policy = (struct host_policy){0};
@@ -198,6 +220,7 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     const struct candidate *one = &c->candidates.all[which];
     struct delivery_settings *s = &c->delivery_settings;
     c->reach = NULL;
+    tell_barred(c, one->host);
     if (which != c->which)
         c->remedies = 0;
     c->which = which;
@@ -219,17 +242,10 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     c->take(c, connection, bytes);
 }
 
-static void on_dialled(void *owner, size_t which)
-{
-    struct outbound *c = owner;
-    host_trust_look(c, c->candidates.all[which].host);
-}
-
 /* `again`: with that candidate once more; SIZE_MAX: the next one that can be reached. */
 static void next_from(struct outbound *c, size_t again)
 {
-    static const struct dial_events events = {
-        .begun = on_dialled, .greeted = on_greeted, .failed = on_not_connected};
+    static const struct dial_events events = {.greeted = on_greeted, .failed = on_not_connected};
     if (c->home->worker->hastens) {
         outbound_drop(c, "The relay is shutting down");
         return;
@@ -239,7 +255,8 @@ static void next_from(struct outbound *c, size_t again)
     c->reached = false;
     begin_delivery(c);
     if (c->adopted)
-        host_lookups_begin(c);
+        host_trust_begin(c);
+    host_trust_bar(c);
     const struct dial_query query = {.number = c->number,
                                      .again = again,
                                      .hosts = &c->attempt->work->hosts->hosts,
@@ -276,15 +293,6 @@ void failover_hide_login(struct outbound *c)
                      "The relay cannot hand on mail at the moment; its operator has been told");
 }
 
-/* What there is to say when nothing better comes of it. */
-static void note_trouble(struct outbound *c, const struct verdict *v)
-{
-    if (c->troubles > 0)
-        return;
-    c->trouble = *v;
-    attempt_meets(c->attempt, c->host_name, c->peer);
-}
-
 void failover_refused(struct outbound *c)
 {
     failover_hide_login(c);
@@ -310,6 +318,8 @@ static void adopt(struct outbound *c)
             candidates_set(&c->candidates, i, CANDIDATE_TRIED, now_ms);
     c->which = SIZE_MAX;
     c->troubles = c->remedies = 0;
+    c->barred = 0;
+    c->barred_by_domain = false;
     c->adopted = true;
 }
 
@@ -428,7 +438,9 @@ void failover_begin(struct outbound *c)
     c->trouble = (struct verdict){0};
     c->own_why[0] = '\0';
     candidates_init(&c->candidates, &p->work->hosts->hosts, p->route->port, clock_steady_ms());
-    host_lookups_begin(c);
+    c->barred = 0;
+    c->barred_by_domain = false;
+    host_trust_begin(c);
     failover_next(c);
 }
 

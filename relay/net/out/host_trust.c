@@ -1,53 +1,59 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* host_trust.c - What TLS with a host must show before it has the mail: TLSA records are looked up
- * while the connection is made, and judged before a message is spoken of.
+/* host_trust.c - What TLS with a host must show before it has the mail: what was found with the
+ * domain's hosts (host_facts.h) decides, and is judged before a message is spoken of. Nothing is
+ * looked up here: a connection has a place that others may wait for.
  *
- * Happy path: a host is dialled, and its records are asked for - it has said EHLO: what TLS must be
- * is decided - handshake - its certificate fits, which the connection has proven from now on.
- * Where DANE does not decide, the domain's own policy does (MTA-STS), which is asked for at the
- * same time, and once more, past all caches, before a host is left for its sake.
+ * Happy path: hosts that must not have the mail whatever they show are left out - a host has said
+ * EHLO: what TLS must be is decided - handshake - its certificate fits, which the connection has
+ * proven from now on. Where DANE does not decide, the domain's own policy does (MTA-STS).
  *
  * Failure modes:
  * - no answer about the records, or no TLS though there are some: the next host
- * - the certificate fits none of them: they are asked for anew, once, past all caches, as they may
- *   have been changed just now; then the host is tried again by the new ones, or left. The answer
- *   is for the connection that asked: another one goes by what it has been judged by
+ * - the certificate does not fit, or the policy names no host that can be tried: the queue has the
+ *   mail again, and all of it waits without a connection until records and policy have been asked
+ *   for past all caches, as they may have been changed just now; then it is tried by the new ones.
+ *   Where they have been asked for since the mail was due: the next host
  * - no host is left: the mail waits; nothing of this is ever permanent
  */
 #include "host_trust.h"
 
+#include "clock.h"
+#include "host_facts.h"
 #include "outbound_parts.h"
+#include "session_count.h"
 #include "tlsrpt_gather.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
+
+enum {
+    EARLY_MS = 60 * 1000
+}; /* so much before its time mail may be tried, as clocks drift apart */
 
 /* Mail on its way to the host that a connection is with. */
 struct errand {
     const struct config_route *route;
     const struct hosts *hosts;
-    const char *next_hop; /* the domain, or the host that the route names */
-    const char *domain;
-    const struct attempt *attempt; /* that has asked for its domain's policy; NULL: none yet */
-    enum tls_need need;            /* the message's */
-    bool report;                   /* on TLS, which arrives whatever TLS (RFC 8460 section 5.3) */
+    const char *next_hop;            /* the domain, or the host that the route names */
+    const struct sts_answer *policy; /* of the domain */
+    enum tls_need need;              /* the message's */
+    bool report;                     /* on TLS, which arrives whatever TLS (RFC 8460 section 5.3) */
 };
 
-static struct errand errand_of(const struct config_route *route, const struct dispatch_work *work)
+static struct errand errand_of(const struct config_route *route, const struct dispatch_work *work,
+                               const struct sts_answer *policy)
 {
     return (struct errand){.need = work->need,
                            .route = route,
                            .hosts = &work->hosts->hosts,
                            .next_hop = route->host[0] ? route->host : work->domain,
-                           .domain = work->domain};
+                           .policy = policy};
 }
 
 static struct errand present(const struct outbound *c)
 {
-    struct errand e = errand_of(c->attempt->route, c->attempt->work);
-    e.attempt = c->attempt;
+    const struct attempt *p = c->attempt;
+    struct errand e = errand_of(p->route, p->work, &p->policy);
     e.need = c->attempt->mail->tls_need;
     e.report = mail_is_tls_report(c->attempt->mail);
     return e;
@@ -55,26 +61,28 @@ static struct errand present(const struct outbound *c)
 
 /* ---- what is known ---- */
 
+/* What was found of the host that it is with; NULL: nothing. */
+static const struct dane_answer *tlsa_of(const struct outbound *c)
+{
+    return c->fact < SIZE_MAX ? &c->facts->all[c->fact].tlsa : NULL;
+}
+
 static struct host_situation situation(const struct outbound *c, const struct errand *e)
 {
+    const struct dane_answer *tlsa = tlsa_of(c);
     struct host_situation s = {.fixed = e->route->tls != DELIVERY_TLS_MAY,
                                .waived = e->need == TLS_NEED_WAIVED || e->report,
                                .demand = e->need,
                                .verifies = e->route->trust.level == TRUST_VERIFIED,
                                .secure = e->hosts->secure,
                                .mode = c->without_dnssec ? DANE_MODE_OFF : e->route->dane,
-                               .dane = c->dane ? c->dane->answer.state : DANE_PENDING};
-    if (c->unusable && s.dane == DANE_FOUND) /* by OpenSSL */
+                               .dane = tlsa ? tlsa->state : DANE_PENDING,
+                               .sts_mode = e->route->mta_sts};
+    bool unusable = c->fact < SIZE_MAX && (c->unusable >> c->fact & 1) != 0;
+    if (unusable && s.dane == DANE_FOUND) /* by OpenSSL */
         s.dane = DANE_UNUSABLE;
-    domain_policy_say(c->home, e->route, e->domain, e->attempt, c->host_name, &s);
+    domain_policy_say(e->policy, c->host_name, &s);
     return s;
-}
-
-static bool asks(const struct outbound *c)
-{
-    const struct errand e = present(c);
-    const struct host_situation s = situation(c, &e);
-    return host_policy_asks(&s);
 }
 
 /* What there is to tell of the attempt: what was decided last counts. */
@@ -93,7 +101,7 @@ static struct host_policy policy_for(const struct outbound *c, const struct erra
 {
     struct host_situation s = situation(c, e);
     struct host_policy policy;
-    if (host_policy_asks(&s) && s.dane == DANE_PENDING) /* nobody has asked on its way here */
+    if (host_policy_asks(&s) && s.dane == DANE_PENDING) /* nobody has asked */
         s.dane = DANE_FAILED;
     host_policy_decide(&s, &policy);
     return policy;
@@ -101,7 +109,7 @@ static struct host_policy policy_for(const struct outbound *c, const struct erra
 
 static void make_dane(const struct outbound *c, const struct errand *e, struct dane *dane_r)
 {
-    dane_make(&c->dane->answer, e->hosts->secure, e->next_hop, e->hosts->canonical, dane_r);
+    dane_make(tlsa_of(c), e->hosts->secure, e->next_hop, e->hosts->canonical, dane_r);
 }
 
 static struct trust demanded_by(const struct outbound *c, const struct errand *e,
@@ -146,106 +154,114 @@ bool host_trust_holds(struct outbound *c)
 bool host_trust_covers(const struct outbound *c, const struct dispatch_work *work)
 {
     const struct settings *settings = c->home->worker->settings;
-    const struct errand e = errand_of(config_route(settings->config, work->domain), work);
+    const struct config_route *route = config_route(settings->config, work->domain);
+    struct sts_answer known;
+    if (!domain_policy_know(c->home, route, work, &known))
+        return false;
+    const struct errand e = errand_of(route, work, &known);
     const struct host_policy policy = policy_for(c, &e);
     struct trust demanded = demanded_by(c, &e, &policy);
     demanded.settings = settings->generation;
-    return trust_covers(&c->proven, &demanded);
+    bool covers = trust_covers(&c->proven, &demanded);
+    sts_answer_fini(&known);
+    return covers;
 }
 
-/* ---- looking up ---- */
+/* ---- what is known ---- */
 
-static void on_answer(void *context, struct dane_answer *answer)
+void host_trust_begin(struct outbound *c)
 {
-    struct host_trust *t = context;
-    struct outbound *c = t->owner;
-    t->lookup = NULL;
-    t->answer = *answer;
-    if (c->connection && c->dane == t && c->delivery.want == DELIVERY_DEMAND)
-        c->pump(c);
+    host_trust_end(c);
+    c->facts = host_facts_hold(c->attempt->work->hosts->facts);
+    c->adopted = false;
+    c->unusable = 0;
+    c->without_dnssec = c->home->dnssec == DNSSEC_ABSENT;
 }
 
-void host_trust_look(struct outbound *c, size_t host)
+void host_trust_end(struct outbound *c)
 {
-    CHECK(host < c->trust_count);
-    const struct host *one = &c->attempt->work->hosts->hosts.all[host];
-    struct host_trust *t = &c->trusts[host];
-    if (t->lookup || t->answer.state != DANE_PENDING || !asks(c))
-        return;
-    if (!one->secure && !one->canonical)
-        t->answer.state = DANE_NONE;
-    else if (!c->home->resolver)
-        t->answer.state = DANE_FAILED; /* the relay ends */
-    else
-        host_lookups_ask(c, t, on_answer);
+    host_facts_drop(c->facts);
+    c->facts = NULL;
+    c->fact = SIZE_MAX;
 }
-
-/* ---- deciding ---- */
 
 /* The record that is behind it, or the name that has no answer. */
 static const char *asked(const struct outbound *c)
 {
-    return c->dane ? c->dane->answer.asked : "";
+    const struct dane_answer *tlsa = tlsa_of(c);
+    return tlsa ? tlsa->asked : "";
 }
 
-/* ---- the domain's policy ---- */
+/* ---- doubts ---- */
 
-/* The certificate was not valid for the host; by what the domain says now, does that matter? */
-static void reconsider(struct outbound *c)
+/* Mail that a host has answered goes by what is known. */
+static bool can_doubt(const struct outbound *c)
 {
+    return c->home->resolver && c->troubles == 0 && !attempt_has_answer(c->attempt) &&
+           !attempt_was_due(c->attempt, c->facts ? c->facts->anew_ms : 0);
+}
+
+static void ask_anew(struct outbound *c)
+{
+    c->anew = true;
+    connection_close(c->connection, "what it must show is asked for anew");
+}
+
+/* ---- hosts that are left out ---- */
+
+static void stand_before(struct outbound *c, size_t host)
+{
+    const struct host *one = &c->attempt->work->hosts->hosts.all[host];
+    snprintf(c->host_name, sizeof(c->host_name), "%s", one->name);
+    c->fact = host_facts_find(c->facts, one->name);
     const struct errand e = present(c);
-    const struct host_policy policy = policy_for(c, &e);
-    c->undecided = false;
-    c->again = !(policy.enforced && policy.policy == TLS_POLICY_STS);
-    if (c->again) {
-        connection_close(c->connection, "the policy of its domain has changed");
-        return;
+    c->policy = policy_for(c, &e);
+}
+
+void host_trust_bar(struct outbound *c)
+{
+    struct candidates *all = &c->candidates;
+    for (size_t i = 0; i < all->count; i++) {
+        uint32_t bit = 1U << all->all[i].host;
+        if (all->all[i].state != CANDIDATE_LEFT)
+            continue;
+        stand_before(c, all->all[i].host);
+        if (c->policy.need != HOST_IS_UNUSABLE || !c->policy.enforced)
+            continue;
+        candidates_set(all, i, CANDIDATE_TRIED, clock_steady_ms());
+        c->barred |= bit;
+        c->barred_by_domain = c->barred_by_domain || c->policy.policy == TLS_POLICY_STS;
     }
-    host_distrust(c, asked(c), c->misfit);
-    c->pump(c);
+    c->fact = SIZE_MAX;
+    c->policy = (struct host_policy){0};
 }
 
-static void on_domain(void *context)
+bool host_trust_doubts_barred(const struct outbound *c)
 {
-    struct outbound *c = context;
-    if (!c->connection)
-        return;
-    bool waits = c->awaits || c->delivery.want == DELIVERY_DEMAND;
-    if (c->undecided && c->delivery.want == DELIVERY_TLS && !c->dane->lookup)
-        reconsider(c);
-    else if (waits)
-        c->pump(c);
+    return c->barred_by_domain && can_doubt(c);
 }
 
-void host_trust_ask(struct outbound *c)
+bool host_trust_tell_barred(struct outbound *c, size_t end, struct verdict *v_r)
 {
-    domain_policy_ask(c->attempt, false, on_domain, c);
-}
-
-/* Is something about the domain's policy on its way that it hangs on? */
-static bool waits_for_domain(const struct outbound *c, const struct host_situation *s)
-{
-    bool doubted = c->attempt->domain.ask && c->attempt->domain.known && s->sts == STS_ENFORCE &&
-                   s->dane != DANE_FOUND && s->dane != DANE_FAILED;
-    return host_policy_awaits(s) || doubted;
-}
-
-/* Before a failure counts, it is asked once whether the policy is still the same. */
-static bool doubts_domain(struct outbound *c)
-{
-    if (c->attempt->domain.doubted || !c->home->resolver)
+    size_t i = 0;
+    while (i < end && (c->barred >> i & 1) == 0)
+        i++;
+    if (i >= end)
         return false;
-    domain_policy_ask(c->attempt, true, on_domain, c);
+    c->barred &= ~(1U << i);
+    stand_before(c, i);
+    const struct candidate *at = c->candidates.all;
+    while (at->host != i)
+        at++;
+    c->at = at->at;
+    ip_print(&c->at.ip, c->peer);
+    note(c);
+    *v_r = host_distrust_note(c, asked(c), host_distrust_why(c));
+    session_count_barred(c, v_r->text);
     return true;
 }
 
-bool host_trust_ready(struct outbound *c)
-{
-    const struct errand e = present(c);
-    const struct host_situation s = situation(c, &e);
-    c->awaits = waits_for_domain(c, &s);
-    return !c->awaits;
-}
+/* ---- deciding ---- */
 
 bool host_trust_by_policy(const struct outbound *c)
 {
@@ -254,8 +270,7 @@ bool host_trust_by_policy(const struct outbound *c)
 
 void host_trust_reached(struct outbound *c, size_t host)
 {
-    CHECK(host < c->trust_count);
-    c->dane = &c->trusts[host];
+    c->fact = host_facts_find(c->facts, c->attempt->work->hosts->hosts.all[host].name);
     const struct errand e = present(c);
     const struct host_situation s = situation(c, &e);
     c->delivery_settings.tls_unsaid = host_policy_asks(&s) || host_policy_asks_domain(&s);
@@ -266,35 +281,25 @@ void host_trust_reached(struct outbound *c, size_t host)
     note(c);
 }
 
-bool host_trust_decide(struct outbound *c)
+void host_trust_decide(struct outbound *c)
 {
     const struct errand e = present(c);
-    const struct host_situation s = situation(c, &e);
-    if ((host_policy_asks(&s) && s.dane == DANE_PENDING) || waits_for_domain(c, &s))
-        return false;
     c->policy = policy_for(c, &e);
-    if (c->policy.need == HOST_CANNOT_BE_VERIFIED) {
-        c->delivery_settings.tls_unsaid = false;
-        note(c);
-        host_distrust_unverifiable(c);
-        return true;
-    }
-    if (c->policy.need == HOST_IS_UNUSABLE && c->policy.enforced) {
-        if (c->policy.policy == TLS_POLICY_STS && doubts_domain(c))
-            return false;
-        c->delivery_settings.tls_unsaid = false;
-        note(c);
-        host_distrust(c, asked(c), host_distrust_why(c));
-        return true;
-    }
     c->delivery_settings.tls_unsaid = false;
     note(c);
+    if (c->policy.need == HOST_CANNOT_BE_VERIFIED) {
+        host_distrust_unverifiable(c);
+        return;
+    }
+    if (c->policy.need == HOST_IS_UNUSABLE && c->policy.enforced) {
+        host_distrust(c, asked(c), host_distrust_why(c));
+        return;
+    }
     if (c->policy.need == HOST_IS_UNUSABLE)
         host_distrust_log(c, host_distrust_why(c));
     if (host_policy_demands_tls(&c->policy))
         c->delivery_settings.tls = DELIVERY_TLS_REQUIRE;
     delivery_demand(&c->delivery);
-    return true;
 }
 
 /* ---- judging ---- */
@@ -306,27 +311,6 @@ const struct dane *host_trust_terms(const struct outbound *c, struct dane *dane_
         return NULL;
     make_dane(c, &e, dane_r);
     return dane_r;
-}
-
-static void on_anew(void *context, struct dane_answer *answer)
-{
-    struct host_trust *t = context;
-    struct outbound *c = t->owner;
-    bool waits = c->dane == t && c->undecided && c->connection && c->delivery.want == DELIVERY_TLS;
-    bool changed = waits && answer->state != DANE_FAILED && !dane_answer_equal(&t->answer, answer);
-    t->lookup = NULL;
-    dane_answer_fini(changed ? &t->answer : answer);
-    if (changed)
-        t->answer = *answer;
-    if (!waits)
-        return;
-    c->again = changed;
-    if (changed) {
-        connection_close(c->connection, "its TLSA records have changed");
-        return;
-    }
-    host_distrust(c, asked(c), c->misfit);
-    c->pump(c);
 }
 
 /* What the handshake has shown. */
@@ -346,7 +330,7 @@ static void prove(struct outbound *c)
         c->policy.result = c->policy.result == TLS_RESULT_NONE ? TLS_RESULT_OK : c->policy.result;
     } else if (j.by == TLS_BY_NOTHING) {
         const struct errand e = present(c);
-        c->unusable = true;
+        c->unusable |= 1U << c->fact;
         c->policy = policy_for(c, &e);
     } else {
         c->policy.result = j.result;
@@ -364,13 +348,9 @@ static void prove(struct outbound *c)
 /* TLS could use none of its records: then the domain's policy is for another handshake. */
 static bool leaves_dane(struct outbound *c)
 {
-    const struct errand e = present(c);
-    struct host_situation s = situation(c, &e);
-    s.dane = DANE_UNUSABLE;
-    if (!host_policy_awaits(&s) && c->policy.need != HOST_NEEDS_AUTHORITY)
+    bool unusable = c->fact < SIZE_MAX && (c->unusable >> c->fact & 1) != 0;
+    if (!unusable || c->policy.need != HOST_NEEDS_AUTHORITY)
         return false;
-    dane_answer_fini(&c->dane->answer);
-    c->dane->answer.state = DANE_UNUSABLE;
     c->again = true;
     connection_close(c->connection, "none of its TLSA records can be used");
     return true;
@@ -378,8 +358,9 @@ static bool leaves_dane(struct outbound *c)
 
 enum host_trust_judgement host_trust_judge(struct outbound *c)
 {
+    bool by_records = c->policy.need == HOST_NEEDS_CERTIFICATE;
     prove(c);
-    if (c->unusable && leaves_dane(c))
+    if (by_records && leaves_dane(c))
         return HOST_UNDECIDED;
     if (c->policy.need == HOST_CANNOT_BE_VERIFIED) { /* OpenSSL can use none of its records */
         host_distrust_unverifiable(c);
@@ -393,59 +374,45 @@ enum host_trust_judgement host_trust_judge(struct outbound *c)
         host_distrust_log(c, c->misfit);
         return HOST_TRUSTED;
     }
-    if (by_domain && doubts_domain(c)) {
-        c->undecided = true;
+    if (can_doubt(c)) {
+        ask_anew(c);
         return HOST_UNDECIDED;
     }
-    if (by_domain || c->dane->anew || !c->home->resolver) {
-        host_distrust(c, asked(c), c->misfit);
-        return HOST_DISTRUSTED;
-    }
-    c->dane->anew = c->undecided = true;
-    host_lookups_ask(c, c->dane, on_anew);
-    return HOST_UNDECIDED;
+    host_distrust(c, asked(c), c->misfit);
+    return HOST_DISTRUSTED;
 }
 
 void host_trust_describe(const struct outbound *c, struct tlsrpt_terms *terms)
 {
-    const struct sts_answer *domain = &c->attempt->domain.answer;
+    const struct sts_answer *domain = &c->attempt->policy;
     terms->host = c->host_name;
-    terms->dane = c->dane ? &c->dane->answer : NULL;
+    terms->dane = tlsa_of(c);
     terms->sts = domain->terms ? &domain->terms->policy : NULL;
 }
 
-bool host_trust_timed_out(struct outbound *c)
+/* Was it refused, before any message, as it did not do the TLS that was demanded of it? */
+static bool lacks_tls(const struct outbound *c)
 {
-    struct host_trust *t = c->dane;
-    bool decides = c->delivery.want == DELIVERY_DEMAND;
-    bool judges = c->delivery.want == DELIVERY_TLS && c->undecided;
-    bool looks = t && t->lookup;
-    bool ours = looks || (c->attempt && c->attempt->domain.ask);
-    if (!ours || !(decides || judges || c->awaits))
-        return false;
-    if (looks) {
-        dane_lookup_cancel(t->lookup);
-        t->lookup = NULL;
-        t->answer.state = judges ? t->answer.state : DANE_FAILED;
-    }
-    domain_policy_give_up(c->attempt);
-    if (judges)
-        host_distrust(c, asked(c), c->misfit);
-    return true;
+    const struct verdict *v = &c->delivery.trouble;
+    bool no_tls = strcmp(v->enhanced, "4.7.10") == 0;
+    bool in_handshake = strcmp(delivery_stage_name(&c->delivery), "STARTTLS") == 0;
+    return !v->heard && c->policy.need != HOST_CANNOT_BE_VERIFIED &&
+           host_policy_demands_tls(&c->policy) && (no_tls || in_handshake);
+}
+
+bool host_trust_doubts(const struct outbound *c)
+{
+    return lacks_tls(c) && c->policy.policy == TLS_POLICY_STS && can_doubt(c);
 }
 
 void host_trust_explain(struct outbound *c)
 {
     const struct verdict v = c->delivery.trouble;
     bool no_tls = strcmp(v.enhanced, "4.7.10") == 0;
-    bool in_handshake = strcmp(delivery_stage_name(&c->delivery), "STARTTLS") == 0;
-    if (v.heard || c->policy.need == HOST_CANNOT_BE_VERIFIED ||
-        !host_policy_demands_tls(&c->policy) || !(no_tls || in_handshake))
+    if (!lacks_tls(c))
         return;
     c->policy.result = no_tls ? TLS_RESULT_STARTTLS_NOT_SUPPORTED : TLS_RESULT_VALIDATION_FAILURE;
     note(c);
-    if (c->policy.policy == TLS_POLICY_STS)
-        (void)doubts_domain(c); /* for the next host, and the next time */
     c->attempt->distrusted = true;
     c->delivery.trouble = host_distrust_verdict(c, asked(c), v.enhanced, v.text);
     host_distrust_log(c, c->delivery.trouble.text);

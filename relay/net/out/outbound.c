@@ -130,8 +130,6 @@ static bool begin_message(struct outbound *c)
     if (delivery_is_used_up(&c->delivery)) { /* the rest goes on another connection */
         c->begin_again = true;
         delivery_quit(&c->delivery);
-    } else if (!host_trust_ready(c)) {
-        return false;
     } else if (!still_holds(c)) { /* what is known of its host has changed meanwhile */
         connection_close(c->connection, "what the host must prove has changed");
         return false;
@@ -276,8 +274,7 @@ void outbound_pump(struct outbound *c)
             return;
         case DELIVERY_DEMAND:
             set_deadline(c);
-            if (!host_trust_decide(c))
-                return;
+            host_trust_decide(c);
             break;
         case DELIVERY_TLS:
             if (!connection_tls(c->connection))
@@ -329,11 +326,6 @@ static bool on_timed_out(void *owner)
         return false;
     if (takes_more(c))
         return true;
-    if (host_trust_timed_out(c)) {
-        outbound_set_deadline(c);
-        outbound_pump(c);
-        return true;
-    }
     c->stalled = c->attempt && attempt_left_ms(c->attempt) > 0;
     delivery_timed_out(&c->delivery);
     return false;
@@ -429,6 +421,14 @@ static void end_last_message(struct outbound *c)
     c->begin_again = !c->go_on; /* if anybody is left */
 }
 
+/* There is no way around, and it would be the next host's turn. */
+static bool doubts_refusal(const struct outbound *c)
+{
+    enum delivery_remedy remedy = c->delivery.remedy;
+    bool last = remedy == DELIVERY_ENOUGH || remedy == DELIVERY_NEXT_HOST;
+    return c->attempt && c->delivery.host_refused && !c->reused && last && host_trust_doubts(c);
+}
+
 static void on_ended(void *owner, const char *why)
 {
     struct outbound *c = owner;
@@ -436,6 +436,7 @@ static void on_ended(void *owner, const char *why)
     c->idle = false;
     if (was != DELIVERY_CLOSE)
         delivery_lost(&c->delivery, why);
+    c->anew = c->anew || doubts_refusal(c);
     session_count_ended(c);
     c->connection = NULL;
     if (c->delivery.want == DELIVERY_DONE && !c->go_on)
@@ -444,6 +445,8 @@ static void on_ended(void *owner, const char *why)
         outbound_end(c);
     } else if (c->unwanted) {
         outbound_drop(c, why);
+    } else if (c->anew) {
+        outbound_ask_anew(c);
     } else if (c->again) {
         failover_again(c);
     } else if (c->go_on) {

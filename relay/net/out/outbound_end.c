@@ -45,7 +45,7 @@ void outbound_end(struct outbound *c)
     c->ending = true;
     transaction_end(&c->transaction);
     outbound_end_delivery(c);
-    host_lookups_end(c);
+    host_trust_end(c);
     if (c->spoken) /* the attempt is settled: the queue must not have it again */
         CHECK(outbound_tell_spoken(c, false, &none) == QUEUE_NEXT_CLOSE);
     if (!c->told)
@@ -116,6 +116,14 @@ void outbound_fail(struct outbound *c, enum queue_failure how, const struct verd
         attempt_settle(p);
     }
     outbound_end(c);
+}
+
+void outbound_ask_anew(struct outbound *c)
+{
+    const struct verdict v = verdict_make(451, "4.4.3", "What its hosts must show is asked for");
+    c->attempt->not_attempted = true;
+    dispatch_ask_anew(c->home->shared->dispatch, c->attempt->work->attempt);
+    outbound_fail(c, QUEUE_FAIL_STALE, &v);
 }
 
 void outbound_drop(struct outbound *c, const char *why)

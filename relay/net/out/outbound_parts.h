@@ -40,7 +40,6 @@ struct outbound {
     struct dial *reach;           /* while there is no connection */
     /* Given by its maker: outbound_take(), for failover.c. */
     void (*take)(struct outbound *c, struct connection *connection, struct span bytes);
-    void (*pump)(struct outbound *c); /* the same: outbound_pump(), for host_trust.c */
     char own_why[200];        /* why our login is refused, which senders are not told; or "" */
     struct verdict trouble;   /* of the host that was tried last; code 0: none */
     unsigned troubles;        /* hosts that had trouble with the message itself */
@@ -54,20 +53,20 @@ struct outbound {
     unsigned rank;       /* of that host: so many preferences were better */
     char host_name[256]; /* as long as a route may name it */
     char tls_text[80], peer[64];
-    struct host_trust *trusts; /* of the hosts of the attempt that opened the connection */
-    size_t trust_count;
-    struct host_trust *dane;   /* the one of the host that it is with; NULL: none yet */
+    struct host_facts *facts;  /* of the hosts of the attempt that opened the connection; held */
+    size_t fact;               /* the one of the host that it is with; SIZE_MAX: none yet */
     struct host_policy policy; /* of that host, for the attempt */
     char tlsa[TLSA_TEXT];      /* the record that its certificate has fit, or "" */
     char misfit[120];          /* what was wrong with its certificate */
     enum tls_result shown;     /* by its certificate, whatever was demanded of it */
-    bool undecided;      /* its certificate does not fit, and what says so is asked for anew */
-    bool awaits;         /* the policy of its attempt's domain, before a message is begun */
-    bool unusable;       /* TLS can use none of its TLSA records */
-    bool without_dnssec; /* there was none when it began */
-    bool adopted;        /* its candidates are another attempt's than its trusts */
-    bool counted;        /* for TLS reports */
-    bool again;          /* this connection ends, and another one with the host is made */
+    uint32_t unusable;         /* bits beside the facts: TLS can use none of these TLSA records */
+    uint32_t barred;           /* bits beside the attempt's hosts: left out, and not told of yet */
+    bool barred_by_domain;     /* one of them, by its policy */
+    bool without_dnssec;       /* there was none when it began */
+    bool adopted;              /* its candidates are another attempt's than its facts */
+    bool counted;              /* for TLS reports */
+    bool again;                /* this connection ends, and another one with the host is made */
+    bool anew;           /* the same, and what its host must show is asked for past all caches */
     struct trust proven; /* by the time that the machine is ready */
 
     struct attempt *attempt;
@@ -90,6 +89,9 @@ bool outbound_turned_away(struct outbound *c, const struct verdict *v, bool firs
 /* Nobody has been asked: the queue has the attempt again, and the outbound connection ends. */
 void outbound_drop(struct outbound *c, const char *why);
 void outbound_end_delivery(struct outbound *c);
+/* What its hosts must show is doubted: the queue has the attempt again, untried, and its domain is
+ * asked for past all caches before it comes again. The outbound connection ends. */
+void outbound_ask_anew(struct outbound *c);
 /* Without an attempt. It is freed later. */
 void outbound_end(struct outbound *c);
 

@@ -164,7 +164,6 @@ void outbound_send(struct deliveries *home, struct dispatch_work *work)
         outbound_next_attempt(c);
     if (!c->attempt)
         return;
-    host_trust_ask(c);
     check_if_outdated(c);
     outbound_pump(c);
 }
@@ -188,13 +187,12 @@ void outbound_open(struct deliveries *home, struct dispatch_work *work)
     c->number = number;
     c->attempt = p;
     c->take = outbound_take;
-    c->pump = outbound_pump;
+    c->fact = SIZE_MAX;
     c->transaction = (struct transaction){.composed = on_composed, .owner = c};
     uv_timer_init(&home->worker->loop, &c->end_timer);
     c->end_timer.data = c;
     DL_APPEND(home->outbounds, c);
     HASH_ADD(hh, home->outbounds_by_number, number, sizeof(c->number), c);
-    host_trust_ask(c);
     check_if_outdated(c);
     failover_begin(c);
 }

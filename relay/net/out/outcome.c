@@ -172,7 +172,7 @@ static void tell_queue(const struct attempt *p)
 void attempt_end(struct attempt *p)
 {
     struct deliveries *home = p->home;
-    domain_policy_leave(p);
+    sts_answer_fini(&p->policy);
     if (p->recording > 0) {
         p->then = ATTEMPT_ENDS;
         return;
@@ -346,7 +346,7 @@ static bool is_old_news(const struct attempt *p, const struct store_settle *sett
 
 void attempt_settle(struct attempt *p)
 {
-    domain_policy_leave(p);
+    sts_answer_fini(&p->policy);
     if (p->recording > 0) {
         p->then = ATTEMPT_SETTLES;
         return;

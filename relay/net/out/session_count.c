@@ -146,8 +146,8 @@ void session_count_ended(struct outbound *c)
 {
     const struct delivery *d = &c->delivery;
     const char *reason = c->misfit[0] ? c->misfit : d->trouble.text;
-    if (c->counted || c->again || !c->attempt || c->delivery_settings.tls_has_failed ||
-        c->policy.need == HOST_CANNOT_BE_VERIFIED)
+    if (c->counted || c->again || c->anew || !c->attempt ||
+        c->delivery_settings.tls_has_failed || c->policy.need == HOST_CANNOT_BE_VERIFIED)
         return;
     if (c->policy.result != TLS_RESULT_NONE)
         count(c, c->policy.result, reason);
@@ -155,6 +155,12 @@ void session_count_ended(struct outbound *c)
         count(c, in_handshake(c, &reason), reason);
     else if (!d->tls && strcmp(d->trouble.enhanced, "4.7.10") == 0 && !d->trouble.heard)
         count(c, TLS_RESULT_STARTTLS_NOT_SUPPORTED, d->trouble.text);
+}
+
+void session_count_barred(struct outbound *c, const char *reason)
+{
+    count(c, c->policy.result, reason);
+    c->counted = false; /* the connection that it makes is another session */
 }
 
 /* ---- handing over ---- */

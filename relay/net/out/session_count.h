@@ -10,6 +10,8 @@ struct outbound;
 
 /* It is ready for a message: its TLS is as host_trust_holds() has judged it. */
 void session_count_ready(struct outbound *c);
+/* One of its hosts is left out, as it must not have the mail whatever it shows. */
+void session_count_barred(struct outbound *c, const char *reason);
 /* It has ended, and its TLS can still be looked at. */
 void session_count_ended(struct outbound *c);
 
