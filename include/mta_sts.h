@@ -99,6 +99,7 @@ enum {
     MTA_STS_QUESTIONS = 3,            /* for the TXT record, before one goes on without */
     MTA_STS_QUESTIONS_MS = 5 * 1000,  /* within this time */
     MTA_STS_PAUSE_MS = 5 * 60 * 1000, /* after a failure with the same id (section 3.3) */
+    MTA_STS_FETCHES = 3, /* in such a time, for new ids of a domain whose policy still counts */
 };
 #define MTA_STS_HOUR_MS INT64_C(3600000)
 
@@ -112,6 +113,9 @@ struct mta_sts_kept {
     char failed_id[MTA_STS_ID_MAX + 1]; /* fetching this one has failed; "": nothing has */
     int64_t failed_ms;
     enum tls_result failure;
+    /* Not over restarts: how often mail has had it fetched, */
+    unsigned fetches;
+    int64_t fetches_ms; /* since then, within MTA_STS_PAUSE_MS */
 };
 
 /* How long the policy counts: from when it was fetched, or from now when that is still to come, as
@@ -151,13 +155,15 @@ struct mta_sts {
         result;      /* for a TLS report of the type "sts": why there is no policy; or NONE */
     char reason[64]; /* its failure-reason-code */
     enum tls_result failure; /* of the fetch, also where something is kept */
+    bool untried;            /* this is no word on the domain, and holds for who has asked only */
 };
 
 /* How a fetch ended. */
 enum mta_sts_end {
     MTA_STS_ANSWERED,    /* `status` and `body` say how */
     MTA_STS_UNREACHABLE, /* no name, no connection, cut off, too slow, too large */
-    MTA_STS_DISTRUSTED   /* its certificate is not that of mta-sts.DOMAIN */
+    MTA_STS_DISTRUSTED,  /* its certificate is not that of mta-sts.DOMAIN */
+    MTA_STS_UNTRIED      /* we could not, for a reason of our own: that says nothing of the host */
 };
 struct mta_sts_response {
     enum mta_sts_end end;

@@ -10,6 +10,7 @@
  * - DNS fails: what is kept; else it is asked twice more, and mail goes on without;
  * - there is no record, or none that can be read: what is kept, else nothing;
  * - the fetch fails: what is kept, else nothing; with that id no other is tried for five minutes;
+ * - there is a new id each time: what is kept, after three fetches in five minutes;
  * - what is kept is too old: it is as if there was nothing.
  *
  * A failure is reported where it leaves the mail without a policy, and not where one is kept. An
@@ -40,11 +41,23 @@ int64_t mta_sts_expires_ms(const struct mta_sts_kept *kept, int64_t now_ms)
     return kept->there ? from_ms + (int64_t)kept->policy.max_age_s * 1000 : 0;
 }
 
+static bool is_recent(int64_t then_ms, int64_t now_ms)
+{
+    return then_ms <= now_ms && now_ms - then_ms < MTA_STS_PAUSE_MS;
+}
+
 static bool is_paused(const struct mta_sts *s, int64_t now_ms)
 {
     const struct mta_sts_kept *k = s->kept;
-    return strcmp(k->failed_id, s->id) == 0 && k->failed_ms <= now_ms &&
-           now_ms - k->failed_ms < MTA_STS_PAUSE_MS;
+    return strcmp(k->failed_id, s->id) == 0 && is_recent(k->failed_ms, now_ms);
+}
+
+/* Has mail had it fetched too often, while there is one that counts? Without one it is fetched. */
+static bool flaps(const struct mta_sts *s, int64_t now_ms)
+{
+    const struct mta_sts_kept *k = s->kept;
+    return s->aim == MTA_STS_TO_SEND && mta_sts_expires_ms(k, now_ms) > now_ms &&
+           k->fetches >= MTA_STS_FETCHES && is_recent(k->fetches_ms, now_ms);
 }
 
 /* What is kept counts, if it still does; else there is no policy, for this reason. */
@@ -73,7 +86,9 @@ static enum mta_sts_next ask_again(struct mta_sts *s, int64_t now_ms)
 {
     int64_t at_ms = now_ms + MTA_STS_QUESTIONS_MS / MTA_STS_QUESTIONS;
     bool kept = mta_sts_expires_ms(s->kept, now_ms) > now_ms;
-    if (kept || s->asked >= MTA_STS_QUESTIONS || at_ms >= s->begun_ms + MTA_STS_QUESTIONS_MS)
+    s->untried =
+        kept || s->asked >= MTA_STS_QUESTIONS || at_ms >= s->begun_ms + MTA_STS_QUESTIONS_MS;
+    if (s->untried)
         return fall_back(s, TLS_RESULT_STS_POLICY_FETCH_ERROR, "txt-lookup-failed", now_ms);
     s->ask_at_ms = at_ms;
     return MTA_STS_ASK;
@@ -92,6 +107,8 @@ enum mta_sts_next mta_sts_told(struct mta_sts *s, const struct dns_answer *txt, 
         return fall_back(s, TLS_RESULT_NONE, "", now_ms);
     if (is_paused(s, now_ms))
         return fall_back(s, s->kept->failure, "fetch-failed-before", now_ms);
+    if (flaps(s, now_ms))
+        return fall_back(s, TLS_RESULT_NONE, "", now_ms);
     return MTA_STS_FETCH;
 }
 
@@ -134,6 +151,9 @@ enum mta_sts_next mta_sts_fetched(struct mta_sts *s, const struct mta_sts_respon
         return fail(s, TLS_RESULT_STS_POLICY_FETCH_ERROR, response->why, now_ms);
     case MTA_STS_DISTRUSTED:
         return fail(s, TLS_RESULT_STS_WEBPKI_INVALID, response->why, now_ms);
+    case MTA_STS_UNTRIED:
+        s->untried = true;
+        return fall_back(s, TLS_RESULT_STS_POLICY_FETCH_ERROR, response->why, now_ms);
     }
     UNREACHABLE();
 }
@@ -146,9 +166,20 @@ static void drop_policy(struct mta_sts_kept *kept)
     kept->id[0] = '\0';
 }
 
+static void count_fetch(const struct mta_sts *s, struct mta_sts_kept *kept, int64_t now_ms)
+{
+    if (s->aim != MTA_STS_TO_SEND || s->change == MTA_STS_UNCHANGED)
+        return;
+    if (!is_recent(kept->fetches_ms, now_ms))
+        kept->fetches = 0;
+    if (kept->fetches++ == 0)
+        kept->fetches_ms = now_ms;
+}
+
 void mta_sts_keep(struct mta_sts *s, struct mta_sts_kept *kept, int64_t now_ms)
 {
     CHECK(kept == s->kept);
+    count_fetch(s, kept, now_ms);
     if (s->change == MTA_STS_STORE || s->change == MTA_STS_FORGET) {
         drop_policy(kept);
         kept->failed_id[0] = '\0';

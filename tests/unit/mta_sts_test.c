@@ -148,6 +148,51 @@ static void a_failure_is_followed_by_a_pause(void **state)
     mta_sts_kept_fini(&kept);
 }
 
+/* What we could not do ourselves is no failure of the domain: it is not noted, and says so. */
+static void what_was_not_tried_is_not_noted(void **state)
+{
+    static const struct mta_sts_response untried = {.end = MTA_STS_UNTRIED, .why = "too-many-wait"};
+    struct mta_sts_kept kept = {0};
+    struct mta_sts s;
+    (void)state;
+    for (int round = 0; round < 2; round++) { /* without a policy, then with one */
+        mta_sts_begin(&s, &kept, MTA_STS_TO_SEND, NOW);
+        assert_int_equal(tell(&s, DNS_FOUND, "v=STSv1; id=2;", NOW), MTA_STS_FETCH);
+        assert_int_equal(mta_sts_fetched(&s, &untried, NOW), MTA_STS_DECIDED);
+        assert_true(s.untried && s.change == MTA_STS_UNCHANGED && !s.policy == !kept.there);
+        assert_string_equal(s.reason, kept.there ? "" : "too-many-wait");
+        mta_sts_keep(&s, &kept, NOW);
+        mta_sts_fini(&s);
+        assert_true(!kept.failed_id[0]);
+        assert_int_equal(deliver(&kept, round == 0 ? "v=STSv1; id=1;" : "v=STSv1; id=2;", &sound, MTA_STS_TO_SEND, NOW), 1);
+    }
+    mta_sts_kept_fini(&kept);
+}
+
+/* Each question has another id: while a policy counts, three fetches in five minutes; without one mail never goes for that. */
+static void ids_that_change_all_the_time_are_not_followed(void **state)
+{
+    static const struct {
+        const char *label;
+        const struct mta_sts_response *response;
+    } rows[] = {{"policies", &sound}, {"failures", &refused}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct mta_sts_kept kept = {0};
+        unsigned fetches = deliver(&kept, "v=STSv1; id=0;", &sound, MTA_STS_TO_SEND, NOW);
+        for (int k = 1; k < 60; k++) { /* ten minutes */
+            char record[40];
+            snprintf(record, sizeof(record), "v=STSv1; id=%d;", k);
+            fetches += deliver(&kept, record, rows[i].response, MTA_STS_TO_SEND, NOW + k * 10000);
+            EXPECT(kept.there, rows[i].label);
+        }
+        EXPECT(fetches == 6, rows[i].label);
+        EXPECT(deliver(&kept, "v=STSv1; id=last;", &sound, MTA_STS_TO_REFRESH, NOW + 599000) == 1, rows[i].label);
+        EXPECT(deliver(&kept, "v=STSv1; id=old;", &sound, MTA_STS_TO_SEND, NOW - 1) == 1, "a clock set back");
+        mta_sts_kept_fini(&kept);
+    }
+}
+
 static void dns_is_asked_three_times_within_five_seconds(void **state)
 {
     struct mta_sts_kept kept = {0};
@@ -328,6 +373,8 @@ int main(void)
                                        cmocka_unit_test(policies),
                                        cmocka_unit_test(patterns),
                                        cmocka_unit_test(a_failure_is_followed_by_a_pause),
+                                       cmocka_unit_test(what_was_not_tried_is_not_noted),
+                                       cmocka_unit_test(ids_that_change_all_the_time_are_not_followed),
                                        cmocka_unit_test(dns_is_asked_three_times_within_five_seconds),
                                        cmocka_unit_test(only_a_fetch_makes_it_younger),
                                        cmocka_unit_test(a_policy_of_age_0_is_not_kept),
