@@ -54,7 +54,7 @@ struct sts_query {
 /* It will be asked for soon. */
 void sts_prefetch(struct sts *s, const struct sts_query *query);
 /* False: it is not known yet. */
-MUST_CHECK bool sts_know(struct sts *s, const char *domain, struct sts_answer *answer_r);
+MUST_CHECK bool sts_know(struct sts *s, const struct sts_query *query, struct sts_answer *answer_r);
 
 enum sts_wish {
     STS_TO_KNOW, /* what counts now */

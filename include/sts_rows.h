@@ -14,11 +14,10 @@ struct sts_row {
 
 /* Write all of it; in the store's transaction. */
 MUST_CHECK bool database_sts_put(struct database *db, const struct sts_row *row, struct err *err);
-/* The same of the last failure only, or of when it was used. */
+/* The same of the last failure only, or of when and by whom it was used. */
 MUST_CHECK bool database_sts_failed(struct database *db, const struct sts_row *row,
                                     struct err *err);
-MUST_CHECK bool database_sts_used(struct database *db, const char *domain, int64_t used_ms,
-                                  struct err *err);
+MUST_CHECK bool database_sts_used(struct database *db, const struct sts_row *row, struct err *err);
 /* False with ERR_NOT_FOUND when there is none. */
 MUST_CHECK bool database_sts_drop(struct database *db, const char *domain, struct err *err);
 

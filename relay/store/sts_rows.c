@@ -46,9 +46,11 @@ bool database_sts_failed(struct database *db, const struct sts_row *row, struct 
                     err);
 }
 
-bool database_sts_used(struct database *db, const char *domain, int64_t used_ms, struct err *err)
+bool database_sts_used(struct database *db, const struct sts_row *row, struct err *err)
 {
-    return rows_run(db, ROWS(db, SQL_STS_USED, TEXT(domain), INT(used_ms)), err);
+    return rows_run(
+        db, ROWS(db, SQL_STS_USED, TEXT(row->domain), TEXT(row->tenant), INT(row->kept->used_ms)),
+        err);
 }
 
 bool database_sts_drop(struct database *db, const char *domain, struct err *err)

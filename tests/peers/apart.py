@@ -30,7 +30,12 @@ class Sender:
     """One session that stays logged in."""
 
     def __init__(self, relay, **who):
-        self.client = relay.client(**who)
+        self.relay, self.who = relay, who
+        self.log_in()
+
+    def log_in(self):
+        """Also once more, after a restart."""
+        self.client = self.relay.client(**self.who)
         self.client.ehlo_or_helo_if_needed()
 
     def send(self, recipients, subject, stream="news", sender="hello@club.test"):

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 100 };
+enum { MOST = 100, NOW = 5000 };
 
 static char gone[64];
 
@@ -33,6 +33,8 @@ static struct sts_entry *add(struct sts_table *t, const char *tenant, const char
 static void keep(struct sts_entry *e, size_t bytes)
 {
     e->kept.there = true;
+    e->kept.policy.mode = MTA_STS_MODE_ENFORCE;
+    e->kept.policy.max_age_s = 86400;
     for (size_t i = 0; i < bytes; i++)
         buf_add_char(&e->kept.policy.mx, 'x');
     sts_table_weigh(e);
@@ -55,7 +57,7 @@ static void who_has_most_loses_its_own(void **state)
         keep(add(&t, "small", "small", i), 10);
     for (int i = 0; i < 1000; i++) {
         add(&t, "large", "large", i);
-        sts_table_make_room(&t);
+        sts_table_make_room(&t, NOW);
         assert_true(t.weight <= MOST);
     }
     for (int i = 0; i < 10; i++)
@@ -73,16 +75,16 @@ static void what_has_a_policy_goes_last_and_what_was_used_stays(void **state)
     keep(add(&t, "one", "kept", 0), 10);
     for (int i = 0; i < MOST - 1; i++)
         add(&t, "one", "light", i);
-    sts_table_used(sts_table_find(&t, "light0.test"));
+    sts_table_used(sts_table_find(&t, "light0.test"), "one");
     add(&t, "one", "new", 0);
-    sts_table_make_room(&t);
+    sts_table_make_room(&t, NOW);
     assert_string_equal(gone, "light1.test");
     for (int i = 0; i < MOST; i++)
         keep(add(&t, "one", "kept", i), 10);
-    sts_table_make_room(&t);
+    sts_table_make_room(&t, NOW);
     assert_int_equal(t.weight, MOST);
     keep(add(&t, "one", "kept", MOST), 10);
-    sts_table_make_room(&t);
+    sts_table_make_room(&t, NOW);
     assert_string_equal(gone, "kept0.test");
     sts_table_fini(&t);
 }
@@ -102,9 +104,81 @@ static void large_policies_weigh_more(void **state)
     assert_int_equal(t.weight, 1);
     for (int i = 0; i < 2 * MOST; i++) /* all are being found out: that is bounded elsewhere */
         add(&t, "one", "busy", i);
-    sts_table_make_room(&t);
+    sts_table_make_room(&t, NOW);
     assert_int_equal(t.weight, 2 * MOST);
     assert_string_equal(gone, "kept0.test");
+    sts_table_fini(&t);
+}
+
+/* One tenant has asked for it first, another one has mail for it, too: it is not lost for what else the first one has. */
+static void what_another_one_uses_does_not_go_for_ones_sake(void **state)
+{
+    static const struct {
+        const char *label, *first, *second;
+    } rows[] = {{"eve has asked first", "eve", "bob"}, {"bob has asked first", "bob", "eve"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct sts_table t;
+        begin(&t);
+        for (int k = 0; k < 10; k++)
+            keep(add(&t, "bob", "own", k), 10); /* eve has less at first, and pays */
+        keep(add(&t, rows[i].first, "wanted", 0), 10);
+        sts_table_used(sts_table_find(&t, "wanted0.test"), rows[i].second);
+        for (int k = 0; k < 100; k++) {
+            keep(add(&t, "eve", "large", k), 30 * 1024);
+            sts_table_make_room(&t, NOW);
+            EXPECT(t.weight <= MOST, rows[i].label);
+        }
+        for (int k = 0; k < 300; k++) {
+            keep(add(&t, "eve", "small", k), 10);
+            sts_table_make_room(&t, NOW);
+        }
+        EXPECT(sts_table_find(&t, "wanted0.test"), rows[i].label);
+        assert_string_equal(sts_table_tenant(sts_table_find(&t, "wanted0.test")), STS_SEVERAL);
+        assert_string_equal(sts_table_tenant(sts_table_find(&t, "own0.test")), "bob");
+        sts_table_fini(&t);
+        assert_true(!t.parties && !t.uses && t.weight == 0);
+    }
+}
+
+/* Two tenants that have mail for the same domains do not keep a third one's out by that. */
+static void what_two_share_has_no_more_room(void **state)
+{
+    struct sts_table t;
+    (void)state;
+    begin(&t);
+    keep(add(&t, "bob", "own", 0), 10);
+    for (int k = 0; k < 300; k++) {
+        keep(add(&t, "eve", "shared", k), 10);
+        add(&t, "mal", "shared", k);
+        sts_table_make_room(&t, NOW);
+        assert_true(t.weight <= MOST);
+    }
+    assert_non_null(sts_table_find(&t, "own0.test"));
+    assert_non_null(sts_table_find(&t, "shared299.test"));
+    sts_table_fini(&t);
+}
+
+/* By what a tenant has mail for, it loses what counts last, and of that large policies first. */
+static void what_counts_goes_last(void **state)
+{
+    struct sts_table t;
+    (void)state;
+    begin(&t);
+    keep(add(&t, "one", "small", 0), 10);
+    keep(add(&t, "one", "large", 0), 20 * 1024);
+    keep(add(&t, "one", "none", 0), 10);
+    sts_table_find(&t, "none0.test")->kept.policy.mode = MTA_STS_MODE_NONE;
+    keep(add(&t, "one", "old", 0), 10);
+    sts_table_find(&t, "old0.test")->kept.policy.max_age_s = 1;
+    add(&t, "one", "failed", 0)->kept.failed_id[0] = '1';
+    add(&t, "one", "light", 0);
+    static const char *const order[] = {"light0.test", "none0.test", "old0.test", "failed0.test", "large0.test", "small0.test"};
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        t.most = t.weight - 1;
+        sts_table_make_room(&t, NOW);
+        assert_string_equal(gone, order[i]);
+    }
     sts_table_fini(&t);
 }
 
@@ -153,6 +227,9 @@ int main(void)
         cmocka_unit_test(who_has_most_loses_its_own),
         cmocka_unit_test(what_has_a_policy_goes_last_and_what_was_used_stays),
         cmocka_unit_test(large_policies_weigh_more),
+        cmocka_unit_test(what_another_one_uses_does_not_go_for_ones_sake),
+        cmocka_unit_test(what_two_share_has_no_more_room),
+        cmocka_unit_test(what_counts_goes_last),
         cmocka_unit_test(tenants_have_their_turns_at_refreshes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,8 +21,7 @@ static struct sts_place *add(const char *tenant, bool urgent, const char *host)
 {
     const struct ip ip = address(host);
     struct sts_place *p = &places[count++];
-    *p = (struct sts_place){.what = p};
-    sts_place_claim(&turns, p, tenant, urgent, 1000);
+    *p = (struct sts_place){.tenant = tenant, .urgent = urgent, .what = p};
     sts_place_wait(&turns, p, &ip);
     return p;
 }
@@ -97,21 +96,6 @@ static void who_leaves_lets_the_next_one_in(void **state)
     end();
 }
 
-static void who_joins_does_not_wait_behind_what_others_ask_for(void **state)
-{
-    (void)state;
-    begin();
-    for (size_t i = 0; i < 100; i++)
-        add("eve", false, "192.0.2.1");
-    begin_all();
-    assert_int_equal(sts_place_claim(&turns, &places[99], "eve", false, 2000)->since_ms, 1000);
-    assert_int_equal(sts_place_claim(&turns, &places[99], "bob", false, 2000)->since_ms, 2000);
-    assert_int_equal(begin_all(), 1);
-    assert_true(places[99].begun);
-    assert_int_equal(sts_place_claim(&turns, &places[99], "carl", true, 3000)->since_ms, 2000);
-    end();
-}
-
 static void a_site_is_one_host(void **state)
 {
     (void)state;
@@ -133,7 +117,6 @@ int main(void)
         cmocka_unit_test(a_slow_host_leaves_turns_to_its_tenants_other_domains),
         cmocka_unit_test(at_a_slow_host_others_have_their_turns),
         cmocka_unit_test(who_leaves_lets_the_next_one_in),
-        cmocka_unit_test(who_joins_does_not_wait_behind_what_others_ask_for),
         cmocka_unit_test(a_site_is_one_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,8 +11,9 @@ bool domain_policy_know(struct deliveries *home, const struct config_route *rout
                         const struct dispatch_work *work, struct sts_answer *answer_r)
 {
     char name[ADDRESS_DOMAIN_MAX + 1];
+    const struct sts_query query = {.domain = name, .tenant = work->tenant, .urgent = work->urgent};
     *answer_r = (struct sts_answer){.terms = NULL};
-    return !sts_domain(route, work->domain, name) || sts_know(home->shared->sts, name, answer_r);
+    return !sts_domain(route, work->domain, name) || sts_know(home->shared->sts, &query, answer_r);
 }
 
 bool domain_policy_take(struct attempt *p)
@@ -42,7 +43,7 @@ struct sts_ask *domain_policy_find(struct deliveries *home, const struct config_
     const struct sts_query query = {.domain = name, .tenant = work->tenant, .urgent = work->urgent};
     if (!sts_domain(route, work->domain, name))
         return NULL;
-    bool known = sts_know(home->shared->sts, name, known_r);
+    bool known = sts_know(home->shared->sts, &query, known_r);
     if (known && !(work->anew && known_r->terms))
         return NULL;
     return sts_ask(home->shared->sts, home->worker, &query, known ? STS_TO_DOUBT : STS_TO_KNOW,

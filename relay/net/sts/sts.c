@@ -31,6 +31,8 @@ enum {
     USUAL_MS = 60 * 1000   /* the same of others */
 };
 
+static const char too_late[] = "no-answer-in-time", no_dns[] = "txt-lookup-failed";
+
 struct sts_ask {
     struct inbox_item item; /* to the service, and back */
     struct sts_ask *next, *prev;
@@ -71,15 +73,26 @@ static void fill_in(const struct sts_entry *e, bool terms, struct sts_answer *an
     snprintf(answer_r->reason, sizeof(answer_r->reason), "%s", terms ? "" : e->reason);
 }
 
-/* With the table locked. `stale_r`: DNS is to be asked again. */
-static bool know(struct sts_entry *e, struct sts_answer *answer_r, bool *stale_r)
+/* Has DNS just failed for this tenant? */
+static bool is_silent(struct sts_entry *e, const char *tenant)
 {
-    *stale_r = clock_steady_ms() >= e->fresh_until_ms;
-    if (!holds(e) && *stale_r)
+    pthread_mutex_lock(&e->table->mutex);
+    int64_t until_ms = sts_table_silent_ms(e, tenant);
+    pthread_mutex_unlock(&e->table->mutex);
+    return clock_steady_ms() < until_ms;
+}
+
+/* With the table locked. `stale_r`: DNS is to be asked again. */
+static bool know(struct sts_entry *e, const char *tenant, struct sts_answer *answer_r,
+                 bool *stale_r)
+{
+    int64_t now_ms = clock_steady_ms();
+    *stale_r = now_ms >= e->fresh_until_ms && now_ms >= sts_table_silent_ms(e, tenant);
+    if (!holds(e) && now_ms >= e->fresh_until_ms)
         return false;
     fill_in(e, holds(e), answer_r);
     e->kept.used_ms = clock_now_ms();
-    sts_table_used(e);
+    sts_table_used(e, tenant);
     return true;
 }
 
@@ -102,10 +115,12 @@ static void post_note(struct sts *s, const struct sts_query *query,
     inbox_post(&s->inbox, &n->item);
 }
 
+/* `tenant`: NULL is an operator. */
 static struct sts_entry *need(struct sts *s, const char *domain, const char *tenant)
 {
     pthread_mutex_lock(&s->table.mutex);
-    struct sts_entry *e = sts_table_need(&s->table, domain, tenant);
+    struct sts_entry *e = tenant ? NULL : sts_table_find(&s->table, domain);
+    e = e ? e : sts_table_need(&s->table, domain, tenant ? tenant : "");
     e->asked_for = false;
     pthread_mutex_unlock(&s->table.mutex);
     return e;
@@ -114,7 +129,7 @@ static struct sts_entry *need(struct sts *s, const char *domain, const char *ten
 static void make_room(struct sts *s)
 {
     pthread_mutex_lock(&s->table.mutex);
-    sts_table_make_room(&s->table);
+    sts_table_make_room(&s->table, clock_now_ms());
     pthread_mutex_unlock(&s->table.mutex);
 }
 
@@ -125,29 +140,27 @@ static void on_prefetch(struct inbox_item *item)
     struct sts_entry *e = need(s, n->domain, n->tenant);
     const struct sts_reason reason = {
         .tenant = n->tenant, .urgent = n->urgent, .aim = MTA_STS_TO_SEND};
-    if (!e->discovery && clock_steady_ms() >= e->fresh_until_ms)
+    if (!sts_discovery_for(e, n->tenant, n->urgent) && !is_silent(e, n->tenant) &&
+        clock_steady_ms() >= e->fresh_until_ms)
         sts_discover(s, e, &reason);
     make_room(s);
     free(n);
 }
 
-bool sts_know(struct sts *s, const char *domain, struct sts_answer *answer_r)
+bool sts_know(struct sts *s, const struct sts_query *query, struct sts_answer *answer_r)
 {
     bool stale = false;
     bool known = false;
     bool look = false;
-    char tenant[64] = "";
     pthread_mutex_lock(&s->table.mutex);
-    struct sts_entry *e = sts_table_find(&s->table, domain);
+    struct sts_entry *e = sts_table_find(&s->table, query->domain);
     if (e)
-        known = know(e, answer_r, &stale);
-    if (known && stale && !e->asked_for && !e->discovery) { /* beside what goes by it already */
+        known = know(e, query->tenant, answer_r, &stale);
+    if (known && stale && !e->asked_for && !e->discoveries) /* beside what goes by it already */
         look = e->asked_for = true;
-        snprintf(tenant, sizeof(tenant), "%s", sts_table_tenant(e));
-    }
     pthread_mutex_unlock(&s->table.mutex);
     if (look)
-        post_note(s, &(struct sts_query){.domain = domain, .tenant = tenant}, on_prefetch);
+        post_note(s, query, on_prefetch);
     return known;
 }
 
@@ -155,7 +168,7 @@ void sts_prefetch(struct sts *s, const struct sts_query *query)
 {
     pthread_mutex_lock(&s->table.mutex);
     struct sts_entry *e = sts_table_find(&s->table, query->domain);
-    bool needless = e && (e->discovery || e->asked_for || clock_steady_ms() < e->fresh_until_ms);
+    bool needless = e && clock_steady_ms() < e->fresh_until_ms;
     if (e && !needless)
         e->asked_for = true;
     pthread_mutex_unlock(&s->table.mutex);
@@ -188,37 +201,40 @@ static void send_back(struct sts_ask *a)
     inbox_post(&a->worker->inbox, &a->item);
 }
 
-/* `late`: nobody waits for the discovery any longer. */
-static void answer(struct sts_entry *e, struct sts_ask *a, bool late)
+/* `gap`: why nothing was found out, if it was not. */
+static void answer(struct sts_entry *e, struct sts_ask *a, const char *gap)
 {
-    fill_in(e, holds(e) || (e->once && !late), &a->answer);
-    if (late && !a->answer.terms) {
+    fill_in(e, holds(e) || (e->once && !gap), &a->answer);
+    if (gap && !a->answer.terms) {
         a->answer.result = TLS_RESULT_STS_POLICY_FETCH_ERROR;
-        snprintf(a->answer.reason, sizeof(a->answer.reason), "no-answer-in-time");
+        snprintf(a->answer.reason, sizeof(a->answer.reason), "%s", gap);
     }
     send_back(a);
 }
 
-static void answer_all(struct sts_entry *e)
+/* Those for whom nothing is under way any more. */
+static void answer_ended(struct sts_entry *e, const char *gap)
 {
     struct sts_ask *a;
     struct sts_ask *next;
     DL_FOREACH_SAFE (e->asks, a, next) {
+        if (sts_discovery_for(e, a->tenant, a->urgent))
+            continue;
         DL_DELETE(e->asks, a);
-        answer(e, a, false);
+        answer(e, a, gap);
     }
 }
 
-static void on_found(struct sts *s, struct sts_entry *e)
+static void on_found(struct sts *s, struct sts_entry *e, const char *gap)
 {
-    answer_all(e);
+    answer_ended(e, gap);
     make_room(s);
 }
 
-static bool is_late(struct sts_entry *e, const struct sts_ask *a)
+static bool is_late(const struct sts_entry *e, const struct sts_ask *a)
 {
-    int64_t since_ms = sts_discovery_joined(e, a->tenant, a->urgent);
-    return clock_steady_ms() - since_ms >= (a->urgent ? URGENT_MS : USUAL_MS);
+    const struct sts_discovery *d = sts_discovery_for(e, a->tenant, a->urgent);
+    return clock_steady_ms() - sts_discovery_since_ms(d) >= (a->urgent ? URGENT_MS : USUAL_MS);
 }
 
 /* Is there something to find out for it? */
@@ -227,7 +243,7 @@ static bool needs_discovery(struct sts_entry *e, const struct sts_ask *a)
     int64_t now_ms = clock_steady_ms();
     if (a->wish == STS_TO_DOUBT)
         return e->checked_ms == 0 || now_ms - e->checked_ms >= CHECKED_MS;
-    return !holds(e) && now_ms >= e->fresh_until_ms;
+    return !holds(e) && now_ms >= e->fresh_until_ms && !is_silent(e, a->tenant);
 }
 
 static void on_asked(struct inbox_item *item)
@@ -239,14 +255,15 @@ static void on_asked(struct inbox_item *item)
                                       .urgent = a->urgent,
                                       .fresh = a->wish == STS_TO_DOUBT,
                                       .aim = MTA_STS_TO_SEND};
-    if (!e->discovery && !needs_discovery(e, a)) {
-        answer(e, a, false);
+    bool under_way = sts_discovery_for(e, a->tenant, a->urgent) != NULL;
+    if (!under_way && !needs_discovery(e, a)) {
+        answer(e, a, is_silent(e, a->tenant) ? no_dns : NULL);
         return;
     }
-    if (!e->discovery)
+    if (!under_way)
         sts_discover(s, e, &reason);
-    if (!e->discovery || is_late(e, a))
-        answer(e, a, e->discovery != NULL);
+    if (is_late(e, a))
+        answer(e, a, too_late);
     else
         DL_APPEND(e->asks, a);
 }
@@ -284,7 +301,7 @@ static void answer_late(struct sts_entry *e)
         if (!is_late(e, a))
             continue;
         DL_DELETE(e->asks, a);
-        answer(e, a, true);
+        answer(e, a, too_late);
     }
 }
 
@@ -296,6 +313,7 @@ static void on_tick(uv_timer_t *timer)
     if (s->discoveries) {
         HASH_ITER (hh, s->table.entries, e, next)
             answer_late(e);
+        sts_discoveries_tick(s);
     }
     if (s->ticks++ % UPKEEP_TICKS == 0)
         sts_upkeep(s);
@@ -306,10 +324,9 @@ static void on_tick(uv_timer_t *timer)
 static void on_refresh(struct inbox_item *item)
 {
     struct note *n = (struct note *)item;
-    struct sts_entry *e = need(n->sts, n->domain, n->tenant);
+    struct sts_entry *e = need(n->sts, n->domain, NULL);
     const struct sts_reason reason = {.urgent = true, .fresh = true, .aim = MTA_STS_TO_REFRESH};
-    if (!e->discovery)
-        sts_discover(n->sts, e, &reason);
+    sts_discover(n->sts, e, &reason);
     free(n);
 }
 
@@ -332,10 +349,8 @@ static void on_forget(struct inbox_item *item)
     if (e) {
         pthread_mutex_lock(&s->table.mutex);
         sts_discovery_abandon(e);
-        pthread_mutex_unlock(&s->table.mutex);
-        answer_all(e);
+        answer_ended(e, NULL);
         sts_write_put(sts_write_new(s, e, STS_WRITE_DROP, SPAN_NONE));
-        pthread_mutex_lock(&s->table.mutex);
         sts_table_drop(e);
         pthread_mutex_unlock(&s->table.mutex);
     }
@@ -355,7 +370,7 @@ static void stands(struct sts *s, const char *domain, struct sts_standing *stand
     if (e) {
         *standing_r =
             (struct sts_standing){.known = true,
-                                  .busy = e->discovery || e->asked_for,
+                                  .busy = e->discoveries || e->asked_for,
                                   .counts = holds(e),
                                   .mode = holds(e) ? e->terms->policy.mode : MTA_STS_MODE_NONE,
                                   .result = holds(e) ? TLS_RESULT_NONE : e->result};
@@ -370,7 +385,7 @@ const struct sts_calls sts_calls = {.refresh = refresh, .forget = forget, .stand
 
 static bool may_go(const struct sts_entry *e)
 {
-    return !e->discovery && !e->asks;
+    return !e->discoveries && !e->asks;
 }
 
 /* What the store has of it goes, too. */
@@ -419,7 +434,7 @@ void sts_close(struct sts *s)
     s->closing = true;
     HASH_ITER (hh, s->table.entries, e, next) {
         sts_discovery_abandon(e);
-        answer_all(e); /* there is nobody who would hear it */
+        answer_ended(e, NULL); /* there is nobody who would hear it */
     }
     resolver_free(s->resolver);
     s->resolver = NULL;

@@ -4,13 +4,22 @@
  * Happy path: the TXT record - the addresses of the policy host - a turn (sts_turns.h) - the
  * policy, by the fetcher and from those addresses only - the store has it - found.
  *
- * Failure modes: of DNS, of the policy host, of what it says: mta_sts.h knows what counts then. The
- * store cannot write it: that is in the log, and the policy counts until the relay ends.
+ * Each tenant that has mail for the domain goes this way by itself, and once more for class
+ * security: at each step it has turns of its own, so that none waits for what another one has
+ * asked before. Only one of them fetches at a time; what the first one finds out is all others'
+ * answer, too.
+ *
+ * Failure modes:
+ * - of the policy host, of what it says: mta_sts.h knows what counts then
+ * - of DNS: it is told to those only who wait for this one, and not asked again for this tenant for
+ *   a minute
+ * - of our own (too many of the tenant's wait, the fetcher is busy or gone): the fetcher is asked
+ *   again, and in the end the same; nothing is noted of the domain
+ * - the store cannot write it: that is in the log, and the policy counts until the relay ends
  */
 #include "sts_parts.h"
 
 #include "clock.h"
-#include "log.h"
 #include "sts_lookup.h"
 
 #include <stdio.h>
@@ -22,24 +31,32 @@ enum {
     ADDRESSES_MS = 10 * 1000,
     TTL_LEAST_S = 5,
     TTL_MOST_S = 3600,
-    FAILED_S = 60,    /* so long nobody asks again why there is none */
-    WAITING_MAX = 200 /* policies of one tenant that wait to be fetched */
+    FAILED_S = 60,     /* so long nobody asks again why there is none */
+    WAITING_MAX = 200, /* policies of one tenant that wait to be fetched */
+    AGAIN_MS = 500,    /* until the fetcher is asked once more; then twice as long each time */
+    AGAIN_MAX = 6
 };
 
 struct sts_discovery {
-    struct sts_discovery *next, *prev;
+    struct sts_discovery *next, *prev;             /* of the service's */
+    struct sts_discovery *entry_next, *entry_prev; /* of the entry's */
     struct sts *sts;
     struct sts_entry *entry; /* NULL: it is abandoned, and ends when what is under way has */
     struct settings *settings;
     struct mta_sts machine;
     struct sts_reason reason;
-    char domain[ADDRESS_DOMAIN_MAX + 1];
-    struct sts_place place; /* to fetch; and who asks */
+    char domain[ADDRESS_DOMAIN_MAX + 1], tenant[64];
+    int64_t since_ms;       /* it is waited for */
+    struct sts_place place; /* to fetch */
     bool past_caches;       /* the next question */
     uint32_t ttl_s;
     struct sts_lookup *lookup;
     char addresses[STS_FETCH_ADDRESSES];
+    struct ip host; /* the first of them */
     struct fetch *fetch;
+    bool rides;       /* another one of the same domain fetches */
+    unsigned again;   /* so often the fetcher could not */
+    int64_t again_ms; /* when it is asked once more; 0: it is not to be */
     struct buf raw;
     struct sts_terms *terms;
     bool stored; /* has been handed to the store */
@@ -50,18 +67,22 @@ static void begin_fetches(struct sts *s);
 
 /* ---- who asks ---- */
 
-static const char *tenant_of(const struct sts_discovery *d)
+const struct sts_discovery *sts_discovery_for(const struct sts_entry *e, const char *tenant,
+                                              bool urgent)
 {
-    return d->place.claims[0].tenant;
+    const struct sts_discovery *d;
+    for (d = e->discoveries; d; d = d->entry_next) {
+        bool own = d->reason.aim == MTA_STS_TO_SEND && d->reason.urgent >= urgent &&
+                   strcmp(d->tenant, tenant) == 0;
+        if (own || d->stored)
+            return d;
+    }
+    return NULL;
 }
 
-int64_t sts_discovery_joined(struct sts_entry *e, const char *tenant, bool urgent)
+int64_t sts_discovery_since_ms(const struct sts_discovery *d)
 {
-    struct sts_discovery *d = e->discovery;
-    int64_t since_ms =
-        sts_place_claim(&d->sts->turns, &d->place, tenant, urgent, clock_steady_ms())->since_ms;
-    begin_fetches(d->sts);
-    return since_ms;
+    return d->since_ms;
 }
 
 static bool may_wait(const struct sts_discovery *d)
@@ -69,7 +90,7 @@ static bool may_wait(const struct sts_discovery *d)
     const struct sts_discovery *other;
     size_t own = 0;
     DL_FOREACH (d->sts->discoveries, other)
-        own += sts_place_waits(&other->place) && strcmp(tenant_of(other), tenant_of(d)) == 0;
+        own += sts_place_waits(&other->place) && strcmp(other->tenant, d->tenant) == 0;
     return own < WAITING_MAX;
 }
 
@@ -89,19 +110,28 @@ static void free_discovery(struct sts_discovery *d)
         begin_fetches(s);
 }
 
-void sts_discovery_abandon(struct sts_entry *e)
+/* With the table locked. */
+static void leave_entry(struct sts_discovery *d)
 {
-    struct sts_discovery *d = e->discovery;
-    if (!d)
-        return;
-    e->discovery = NULL;
+    DL_DELETE2(d->entry->discoveries, d, entry_prev, entry_next);
     d->entry = NULL;
+}
+
+static void abandon(struct sts_discovery *d)
+{
+    leave_entry(d);
     sts_lookup_cancel(d->lookup);
     d->lookup = NULL;
     if (d->fetch)
         fetch_kill(d->fetch);
     else if (!d->stored)
         free_discovery(d);
+}
+
+void sts_discovery_abandon(struct sts_entry *e)
+{
+    while (e->discoveries)
+        abandon(e->discoveries);
 }
 
 void sts_discoveries_free(struct sts *s)
@@ -125,6 +155,38 @@ unsigned sts_discoveries_refreshing(struct sts *s)
     }
     return count;
 }
+
+/* ---- one for all ---- */
+
+/* Does one of those for the same domain fetch? */
+static bool is_fetched(const struct sts_entry *e)
+{
+    const struct sts_discovery *d;
+    for (d = e->discoveries; d; d = d->entry_next)
+        if (d->fetch)
+            return true;
+    return false;
+}
+
+static void wait_for_turn(struct sts_discovery *d)
+{
+    d->rides = false;
+    d->again_ms = 0;
+    sts_place_wait(&d->sts->turns, &d->place, &d->host);
+}
+
+/* Who has let it fetch for him does so himself, if it has not been his answer. */
+static void release_riders(struct sts_entry *e)
+{
+    struct sts_discovery *d;
+    if (is_fetched(e))
+        return;
+    for (d = e->discoveries; d; d = d->entry_next)
+        if (d->rides)
+            wait_for_turn(d);
+}
+
+/* ---- the verdict ---- */
 
 /* How long what was found may be told before DNS is asked again: at most as long as it counts. */
 static int64_t fresh_ms(const struct sts_discovery *d)
@@ -155,11 +217,50 @@ static void publish(struct sts_discovery *d)
     snprintf(e->reason, sizeof(e->reason), "%s", d->machine.reason);
     e->fresh_until_ms = now_ms + fresh_ms(d);
     e->checked_ms = d->reason.fresh ? now_ms : e->checked_ms;
-    e->discovery = NULL;
     sts_table_weigh(e);
+    leave_entry(d);
     pthread_mutex_unlock(&s->table.mutex);
     free_discovery(d);
-    s->found(s, e);
+    s->found(s, e, NULL);
+}
+
+/* Those who wait for it go on without; nobody knows more of the domain than before. */
+static void give_up(struct sts_discovery *d)
+{
+    struct sts *s = d->sts;
+    struct sts_entry *e = d->entry;
+    char gap[sizeof(d->machine.reason)];
+    memcpy(gap, d->machine.reason, sizeof(gap));
+    pthread_mutex_lock(&s->table.mutex);
+    if (d->ttl_s == UINT32_MAX)
+        sts_table_silence(e, d->tenant, clock_steady_ms() + FAILED_S * 1000);
+    leave_entry(d);
+    pthread_mutex_unlock(&s->table.mutex);
+    release_riders(e);
+    free_discovery(d);
+    s->found(s, e, gap);
+}
+
+/* Is what `d` has found out the other's answer, too? When nothing has changed, not of what looks
+ * more closely. */
+static bool answers(const struct sts_discovery *d, const struct sts_discovery *other)
+{
+    return d->machine.change != MTA_STS_UNCHANGED ||
+           (other->reason.aim == MTA_STS_TO_SEND && other->reason.fresh <= d->reason.fresh);
+}
+
+static void end_others(const struct sts_discovery *d)
+{
+    struct sts_discovery *other;
+    struct sts_discovery *next;
+    pthread_mutex_lock(&d->sts->table.mutex);
+    for (other = d->entry->discoveries; other; other = next) {
+        next = other->entry_next;
+        if (other != d && !other->stored && answers(d, other))
+            abandon(other);
+    }
+    pthread_mutex_unlock(&d->sts->table.mutex);
+    release_riders(d->entry);
 }
 
 static void on_written(struct sts_write *w)
@@ -169,23 +270,6 @@ static void on_written(struct sts_write *w)
         publish(d);
     else
         free_discovery(d);
-}
-
-static void note(const struct sts_discovery *d)
-{
-    const struct mta_sts *m = &d->machine;
-    char what[80];
-    if (m->change == MTA_STS_STORE) {
-        snprintf(what, sizeof(what), "%s id %s", mta_sts_mode_name(m->fetched.mode), m->id);
-        log_end(log_text(log_text(log_begin(LOG_INFO, "sts_policy"), "domain", d->domain), "what",
-                         what));
-    } else if (m->change == MTA_STS_FAILED) {
-        struct log_line *line = log_text(log_begin(LOG_WARN, "sts_failed"), "domain", d->domain);
-        line = log_text(line, "tls_result", tls_result_name(m->failure));
-        log_end(
-            log_text(line, "what",
-                     m->policy ? "the policy that is kept counts" : "mail goes without a policy"));
-    }
 }
 
 /* What counts is known; what changes in what is kept is written before anybody uses it. */
@@ -198,7 +282,12 @@ static void decided(struct sts_discovery *d)
                                                 [MTA_STS_STORE] = STS_WRITE_ALL,
                                                 [MTA_STS_FORGET] = STS_WRITE_DROP,
                                                 [MTA_STS_FAILED] = STS_WRITE_FAILURE};
-    note(d);
+    if (d->machine.untried) {
+        give_up(d);
+        return;
+    }
+    sts_tell_change(&d->machine, d->domain);
+    end_others(d);
     if (d->machine.policy)
         d->terms = sts_terms_new(d->machine.policy,
                                  d->machine.policy == &e->kept.policy ? e->kept.id : d->machine.id);
@@ -206,6 +295,7 @@ static void decided(struct sts_discovery *d)
     mta_sts_keep(&d->machine, &e->kept, clock_now_ms());
     struct sts_write *w =
         change == MTA_STS_UNCHANGED ? NULL : sts_write_new(s, e, whats[change], buf_span(&d->raw));
+    e->written_shared = w ? e->use_count > 1 : e->written_shared;
     pthread_mutex_unlock(&s->table.mutex);
     if (!w) {
         publish(d);
@@ -214,16 +304,34 @@ static void decided(struct sts_discovery *d)
     w->done = on_written;
     w->context = d;
     d->stored = true;
+    d->since_ms = clock_steady_ms(); /* for whoever joins now */
     e->written_ms = w->kept.used_ms;
     sts_write_put(w);
 }
 
 /* ---- the policy host ---- */
 
-static void unreachable(struct sts_discovery *d, const char *why)
+static void ended(struct sts_discovery *d, enum mta_sts_end end, const char *why)
 {
-    const struct mta_sts_response response = {.end = MTA_STS_UNREACHABLE, .why = why};
+    const struct mta_sts_response response = {.end = end, .why = why};
     go_on(d, mta_sts_fetched(&d->machine, &response, clock_now_ms()));
+}
+
+static void ask_again_later(struct sts_discovery *d)
+{
+    d->again_ms = clock_steady_ms() + ((int64_t)AGAIN_MS << d->again);
+    d->again++;
+    release_riders(d->entry);
+}
+
+void sts_discoveries_tick(struct sts *s)
+{
+    struct sts_discovery *d;
+    int64_t now_ms = clock_steady_ms();
+    DL_FOREACH (s->discoveries, d)
+        if (d->entry && d->again_ms > 0 && d->again_ms <= now_ms)
+            wait_for_turn(d);
+    begin_fetches(s);
 }
 
 static void on_fetched(void *context, const struct fetch_result *result)
@@ -239,7 +347,10 @@ static void on_fetched(void *context, const struct fetch_result *result)
     }
     if (response.end == MTA_STS_ANSWERED && response.status == 200)
         buf_add(&d->raw, result->answer);
-    go_on(d, mta_sts_fetched(&d->machine, &response, clock_now_ms())); /* it may have ended */
+    if (response.end == MTA_STS_UNTRIED && d->again < AGAIN_MAX)
+        ask_again_later(d);
+    else
+        go_on(d, mta_sts_fetched(&d->machine, &response, clock_now_ms())); /* it may have ended */
     begin_fetches(s);
 }
 
@@ -255,31 +366,35 @@ static void fetch(struct sts_discovery *d)
 static void begin_fetches(struct sts *s)
 {
     struct sts_discovery *d;
-    while (!s->closing && (d = sts_turns_next(&s->turns)))
-        fetch(d);
+    while (!s->closing && (d = sts_turns_next(&s->turns))) {
+        d->rides = d->entry && is_fetched(d->entry);
+        if (d->rides)
+            sts_place_leave(&s->turns, &d->place);
+        else
+            fetch(d);
+    }
 }
 
 static void on_addresses(void *context, const struct ip *ips, size_t count, bool failed)
 {
     struct sts_discovery *d = context;
-    struct ip host = {.v6 = false};
     d->lookup = NULL;
-    if (!sts_fetch_addresses(d->settings->config, ips, count, d->addresses, &host)) {
-        unreachable(d, sts_fetch_no_address(count, failed));
+    if (!sts_fetch_addresses(d->settings->config, ips, count, d->addresses, &d->host)) {
+        ended(d, MTA_STS_UNREACHABLE, sts_fetch_no_address(count, failed));
         return;
     }
     if (!may_wait(d)) {
-        unreachable(d, "too-many-wait");
+        ended(d, MTA_STS_UNTRIED, "too-many-wait");
         return;
     }
-    sts_place_wait(&d->sts->turns, &d->place, &host);
+    wait_for_turn(d);
     begin_fetches(d->sts);
 }
 
 static void look_up_host(struct sts_discovery *d)
 {
     const struct sts_lookup_query query = {.domain = d->domain,
-                                           .tenant = tenant_of(d),
+                                           .tenant = d->tenant,
                                            .urgent = d->reason.urgent,
                                            .timeout_ms = ADDRESSES_MS};
     d->lookup = sts_lookup_addresses(d->sts->resolver, &query, on_addresses, d);
@@ -303,7 +418,7 @@ static void look_up_record(struct sts_discovery *d)
     int64_t left_ms = d->machine.begun_ms + MTA_STS_QUESTIONS_MS - d->machine.ask_at_ms;
     const struct sts_lookup_query query = {
         .domain = d->domain,
-        .tenant = tenant_of(d),
+        .tenant = d->tenant,
         .urgent = d->reason.urgent,
         .after_ms = after_ms > 0 && after_ms < MTA_STS_QUESTIONS_MS ? (unsigned)after_ms : 0,
         .timeout_ms = left_ms > 0 && left_ms < MTA_STS_QUESTIONS_MS ? (unsigned)left_ms
@@ -328,23 +443,30 @@ static void go_on(struct sts_discovery *d, enum mta_sts_next next)
     UNREACHABLE();
 }
 
-void sts_discover(struct sts *s, struct sts_entry *e, const struct sts_reason *reason)
+struct sts_discovery *sts_discover(struct sts *s, struct sts_entry *e,
+                                   const struct sts_reason *reason)
 {
     struct sts_discovery *d = xcalloc(1, sizeof(*d));
-    CHECK(!e->discovery && !s->closing);
+    CHECK(!s->closing);
     d->sts = s;
     d->entry = e;
     d->settings = settings_hold(s->settings);
     d->reason = *reason;
     d->past_caches = reason->fresh;
-    d->place = (struct sts_place){.rank = reason->aim == MTA_STS_TO_REFRESH ? 1 : 0, .what = d};
-    sts_place_claim(&s->turns, &d->place, reason->tenant ? reason->tenant : sts_table_tenant(e),
-                    reason->urgent, clock_steady_ms());
+    d->since_ms = clock_steady_ms();
     snprintf(d->domain, sizeof(d->domain), "%s", e->domain);
     buf_init_peer(&d->raw, MTA_STS_BODY_MAX);
     DL_APPEND(s->discoveries, d);
     pthread_mutex_lock(&s->table.mutex);
-    e->discovery = d;
+    snprintf(d->tenant, sizeof(d->tenant), "%s",
+             reason->tenant ? reason->tenant : e->party->tenant);
+    DL_APPEND2(e->discoveries, d, entry_prev, entry_next);
     pthread_mutex_unlock(&s->table.mutex);
+    d->reason.tenant = d->tenant;
+    d->place = (struct sts_place){.tenant = d->tenant,
+                                  .urgent = reason->urgent,
+                                  .rank = reason->aim == MTA_STS_TO_REFRESH ? 1 : 0,
+                                  .what = d};
     go_on(d, mta_sts_begin(&d->machine, &e->kept, reason->aim, clock_now_ms()));
+    return d;
 }

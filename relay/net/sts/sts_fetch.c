@@ -54,8 +54,8 @@ static const struct {
     [FETCH_TIMED_OUT] = {MTA_STS_UNREACHABLE, "timeout"},
     [FETCH_TOO_LARGE] = {MTA_STS_UNREACHABLE, "too-large"},
     [FETCH_NOT_HTTP] = {MTA_STS_UNREACHABLE, "http-malformed"},
-    [FETCH_BUSY] = {MTA_STS_UNREACHABLE, "fetcher-busy"},
-    [FETCH_GONE] = {MTA_STS_UNREACHABLE, "fetcher-gone"},
+    [FETCH_BUSY] = {MTA_STS_UNTRIED, "fetcher-busy"},
+    [FETCH_GONE] = {MTA_STS_UNTRIED, "fetcher-gone"},
 };
 
 struct mta_sts_response sts_fetch_response(const struct fetch_result *result)

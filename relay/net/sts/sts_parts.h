@@ -17,21 +17,24 @@ struct sts_discovery;
 /* A domain. The service's thread changes it, what has `lock` beside it with the table locked. */
 struct sts_entry {
     UT_hash_handle hh;
-    struct sts_entry *next, *prev; /* of those of its party, the one used longest ago first */
-    struct sts_party *party;
+    struct sts_entry *next, *prev; /* of those its party pays for, the one used longest ago first */
+    struct sts_party *party;       /* that pays: of its users the one that has most room */
+    struct sts_use *uses;          /* list; lock */
+    size_t use_count;
     struct sts_table *table;
-    struct mta_sts_kept kept;        /* lock: what is in the store, too */
-    struct sts_terms *terms;         /* lock: that count, while `kept` is not too old */
-    enum tls_result result;          /* lock: why there are none, as of `fresh_until_ms` */
-    char reason[64];                 /* lock */
-    int64_t fresh_until_ms;          /* lock: DNS need not be asked before; by the steady clock */
-    bool once;                       /* they count for who waits now, and are not kept */
-    bool asked_for;                  /* lock: somebody has the service look at it */
-    struct sts_discovery *discovery; /* under way; lock */
-    int64_t checked_ms;              /* past all caches; the steady clock's */
-    int64_t written_ms;              /* `kept.used_ms` in the store */
-    int64_t refresh_ms;              /* when that is due, as upkeep has last seen it */
-    struct sts_ask *asks;            /* who waits */
+    struct mta_sts_kept kept;          /* lock: what is in the store, too */
+    struct sts_terms *terms;           /* lock: that count, while `kept` is not too old */
+    enum tls_result result;            /* lock: why there are none, as of `fresh_until_ms` */
+    char reason[64];                   /* lock */
+    int64_t fresh_until_ms;            /* lock: DNS need not be asked before; by the steady clock */
+    bool once;                         /* they count for who waits now, and are not kept */
+    bool asked_for;                    /* lock: somebody has the service look at it */
+    struct sts_discovery *discoveries; /* list of those under way, for tenants; lock */
+    int64_t checked_ms;                /* past all caches; the steady clock's */
+    int64_t written_ms;                /* `kept.used_ms` in the store */
+    bool written_shared;               /* the store knows that it is of several */
+    int64_t refresh_ms;                /* when that is due, as upkeep has last seen it */
+    struct sts_ask *asks;              /* who waits */
     unsigned weight;
     char domain[];
 };
@@ -51,18 +54,35 @@ struct sts_party {
     UT_hash_handle hh;
     struct sts_entry *entries; /* list */
     size_t weight;
+    size_t uses;        /* entries that it uses */
     unsigned refreshes; /* under way, as upkeep has counted them */
     uint64_t served;    /* the last of these: a number that grows with each of all */
     char tenant[64];
 };
 
-/* All domains. Each is a tenant's whose mail has led to it first. When there are too many, the
- * tenant with most loses one: of those without a policy the one used longest ago, then of others.
- */
+/* That a tenant has mail for a domain. */
+struct sts_use {
+    UT_hash_handle hh;
+    struct sts_use_key {
+        const struct sts_entry *entry;
+        struct sts_party *party;
+    } key;
+    struct sts_use *next;    /* of the entry's */
+    int64_t silent_until_ms; /* DNS, which has failed, is not asked again for it; steady clock */
+};
+
+/* The tenant of what several use, in the store. */
+#define STS_SEVERAL "*"
+
+/* All domains. Of the tenants whose mail goes to one the one that has most room pays for it. When
+ * there are too many, the tenant that pays most loses one: but nothing for which another one has
+ * room. First goes what has no policy, then what has none that counts, then large policies; of
+ * these the one used longest ago. */
 struct sts_table {
     pthread_mutex_t mutex;
     struct sts_entry *entries; /* hash */
     struct sts_party *parties; /* hash */
+    struct sts_use *uses;      /* hash */
     size_t weight, most;
     uint64_t services; /* refreshes that were begun */
     bool (*may_go)(const struct sts_entry *e);
@@ -75,12 +95,17 @@ void sts_table_fini(struct sts_table *t);
 /* The table is locked by the caller, in all of these. */
 struct sts_entry *sts_table_find(struct sts_table *t, const char *domain);
 struct sts_entry *sts_table_need(struct sts_table *t, const char *domain, const char *tenant);
-void sts_table_used(struct sts_entry *e);
+/* By mail of this tenant. */
+void sts_table_used(struct sts_entry *e, const char *tenant);
+/* Until when DNS is not asked again for this tenant, as it has failed; by the steady clock. */
+int64_t sts_table_silent_ms(const struct sts_entry *e, const char *tenant);
+void sts_table_silence(struct sts_entry *e, const char *tenant, int64_t until_ms);
 /* What it keeps has changed. */
 void sts_table_weigh(struct sts_entry *e);
 void sts_table_drop(struct sts_entry *e);
 /* Others go until there is room. */
-void sts_table_make_room(struct sts_table *t);
+void sts_table_make_room(struct sts_table *t, int64_t now_ms);
+/* Whose it is, as the store has it. */
 const char *sts_table_tenant(const struct sts_entry *e);
 
 /* ---- the service ---- */
@@ -98,7 +123,8 @@ struct sts {
     const struct fetcher *fetcher;
     uint64_t ticks;
     bool closing;
-    void (*found)(struct sts *s, struct sts_entry *e); /* a discovery has ended */
+    /* A discovery has ended; `gap`: without having found out anything, and why; else NULL. */
+    void (*found)(struct sts *s, struct sts_entry *e, const char *gap);
 };
 
 /* ---- sts_write.c ---- */
@@ -121,6 +147,8 @@ struct sts_write {
 struct sts_write *sts_write_new(struct sts *s, const struct sts_entry *e, enum sts_write_what what,
                                 struct span raw);
 void sts_write_put(struct sts_write *w);
+/* What the machine changes in what is kept of the domain, into the log. */
+void sts_tell_change(const struct mta_sts *m, const char *domain);
 
 /* ---- sts_fetch.c: the policy host ---- */
 
@@ -139,19 +167,26 @@ struct mta_sts_response sts_fetch_response(const struct fetch_result *result);
 /* ---- sts_discovery.c ---- */
 
 struct sts_reason {
-    const char *tenant; /* NULL: the domain's own */
+    const char *tenant; /* NULL: whoever pays for the domain */
     bool urgent, fresh; /* fresh: past all caches */
     enum mta_sts_aim aim;
 };
 
-/* Find out which policy it has; then `found` is called. One at a time for a domain. */
-void sts_discover(struct sts *s, struct sts_entry *e, const struct sts_reason *reason);
-/* While it is under way: another one asks for it, too, who is to wait no longer for it than if
- * nobody else had. Since when it does so, by the steady clock. */
-int64_t sts_discovery_joined(struct sts_entry *e, const char *tenant, bool urgent);
+/* Find out which policy it has, in this tenant's turns; then `found` is called, never from inside.
+ * What one finds out holds for all; what one could not because too much else is done holds for
+ * nobody else. */
+struct sts_discovery *sts_discover(struct sts *s, struct sts_entry *e,
+                                   const struct sts_reason *reason);
+/* Of those under way the one that this tenant's mail waits for; NULL: none. */
+const struct sts_discovery *sts_discovery_for(const struct sts_entry *e, const char *tenant,
+                                              bool urgent);
+/* Since when it is waited for, by the steady clock. */
+int64_t sts_discovery_since_ms(const struct sts_discovery *d);
+/* Those whose fetch could not be begun are begun when it is time. */
+void sts_discoveries_tick(struct sts *s);
 /* Nothing is found any more. The caller has locked the table, or nobody else has it any more. */
 void sts_discovery_abandon(struct sts_entry *e);
-/* Those that only refresh, counted for whose domains they are, and in all. */
+/* Those that only refresh, counted for whose domains they are, and in all. The table is locked. */
 unsigned sts_discoveries_refreshing(struct sts *s);
 /* When the store has ended: those that it was to answer. */
 void sts_discoveries_free(struct sts *s);

@@ -3,7 +3,6 @@
  * host keeps it until it leaves. */
 #include "sts_turns.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -61,69 +60,28 @@ static struct party_turns *turns_of(const struct sts_turns *t, const struct sts_
     return p->pass ? t->all : p->host->turns;
 }
 
-static void wait_in(struct sts_turns *t, struct sts_place *p, struct sts_claim *c)
+static void wait_in(struct sts_turns *t, struct sts_place *p)
 {
-    c->turn = party_turns_wait(turns_of(t, p), c->tenant, c->urgent, p->rank, p);
+    p->turn = party_turns_wait(turns_of(t, p), p->tenant, p->urgent, p->rank, p);
 }
 
-static void end_turns(struct party_turns *turns, struct sts_place *p, bool begun)
-{
-    for (size_t i = 0; i < p->claim_count; i++) {
-        struct sts_claim *c = &p->claims[i];
-        if (!c->turn || (!begun && party_turn_has_begun(c->turn)))
-            continue;
-        party_turns_end(turns, c->turn);
-        c->turn = NULL;
-    }
-}
-
-/* By the turn of one of them it is through, and waits with the others for one of all. */
+/* What has its turn here waits for one of all. */
 static void let_through(struct sts_turns *t, struct sts_host *host)
 {
     struct sts_place *p;
     while ((p = party_turns_next(host->turns))) {
-        end_turns(host->turns, p, false);
-        for (size_t i = 0; i < p->claim_count; i++) {
-            p->pass = p->claims[i].turn ? p->claims[i].turn : p->pass;
-            p->claims[i].turn = NULL;
-        }
-        for (size_t i = 0; i < p->claim_count; i++)
-            wait_in(t, p, &p->claims[i]);
+        p->pass = p->turn;
+        wait_in(t, p);
     }
-}
-
-static const struct sts_claim *claim_for(const struct sts_place *p, const char *tenant, bool urgent)
-{
-    for (size_t i = 0; i < p->claim_count; i++)
-        if (strcmp(p->claims[i].tenant, tenant) == 0 && p->claims[i].urgent >= urgent)
-            return &p->claims[i];
-    return p->claim_count == COUNT_OF(p->claims) ? &p->claims[p->claim_count - 1] : NULL;
-}
-
-const struct sts_claim *sts_place_claim(struct sts_turns *t, struct sts_place *p,
-                                        const char *tenant, bool urgent, int64_t now_ms)
-{
-    const struct sts_claim *own = claim_for(p, tenant, urgent);
-    if (own)
-        return own;
-    struct sts_claim *c = &p->claims[p->claim_count++];
-    *c = (struct sts_claim){.urgent = urgent, .since_ms = now_ms};
-    snprintf(c->tenant, sizeof(c->tenant), "%s", tenant);
-    if (sts_place_waits(p)) {
-        wait_in(t, p, c);
-        let_through(t, p->host);
-    }
-    return c;
 }
 
 void sts_place_wait(struct sts_turns *t, struct sts_place *p, const struct ip *ip)
 {
-    CHECK(!p->host && p->claim_count > 0);
+    CHECK(!p->host && p->tenant);
     p->host = need_host(t, ip);
     p->host->places++;
     p->begun = false;
-    for (size_t i = 0; i < p->claim_count; i++)
-        wait_in(t, p, &p->claims[i]);
+    wait_in(t, p);
     let_through(t, p->host);
 }
 
@@ -137,8 +95,9 @@ void sts_place_leave(struct sts_turns *t, struct sts_place *p)
     struct sts_host *host = p->host;
     if (!host)
         return;
-    end_turns(turns_of(t, p), p, true);
+    party_turns_end(turns_of(t, p), p->turn);
     party_turns_end(host->turns, p->pass);
+    p->turn = NULL;
     p->pass = NULL;
     p->host = NULL;
     let_through(t, host);
@@ -151,6 +110,5 @@ void *sts_turns_next(struct sts_turns *t)
     if (!p)
         return NULL;
     p->begun = true;
-    end_turns(t->all, p, false);
     return p->what;
 }

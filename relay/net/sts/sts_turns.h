@@ -24,24 +24,15 @@ struct sts_turns {
     struct sts_host *hosts; /* hash; those of places */
 };
 
-/* Somebody who asks for it. */
-struct sts_claim {
-    char tenant[64];
-    bool urgent;
-    int64_t since_ms;
-    struct party_turn *turn; /* that it waits for; NULL: none */
-};
-
-/* What waits to be fetched; all zeros but for `rank` and `what`: nobody asks for it yet. */
+/* What waits to be fetched, and for whom; the rest is all zeros at first. */
 struct sts_place {
-    unsigned rank; /* 0 goes before 1 */
-    void *what;    /* the caller's */
-    /* Who asked first; and another tenant, or class security, that must not wait behind all that
-     * the first one has asked for. */
-    struct sts_claim claims[2];
-    size_t claim_count;
+    const char *tenant; /* borrowed */
+    bool urgent;
+    unsigned rank;           /* 0 goes before 1 */
+    void *what;              /* the caller's */
     struct sts_host *host;   /* NULL: it does not wait to be fetched, and is not */
     struct party_turn *pass; /* its turn there, as soon as it has one */
+    struct party_turn *turn; /* that it waits for; or has, when it has begun */
     bool begun;
 };
 
@@ -50,9 +41,6 @@ void sts_turns_init(struct sts_turns *t, unsigned most);
 /* All places have left. */
 void sts_turns_fini(struct sts_turns *t);
 
-/* Another one asks for it. The claim that counts for whom asks so: his own, or the last one. */
-const struct sts_claim *sts_place_claim(struct sts_turns *t, struct sts_place *p,
-                                        const char *tenant, bool urgent, int64_t now_ms);
 /* It waits from here on. `host`: where it is fetched from. */
 void sts_place_wait(struct sts_turns *t, struct sts_place *p, const struct ip *host);
 bool sts_place_waits(const struct sts_place *p);

@@ -27,7 +27,7 @@ enum due { DUE_NOTHING, DUE_REFRESH, DUE_DROP };
 /* For a refresh, since when. */
 static enum due due_of(const struct sts_entry *e, int64_t now_ms, int64_t *at_ms_r)
 {
-    if (e->discovery || e->asks || (!e->kept.there && !e->kept.failed_id[0]))
+    if (e->discoveries || e->asks || (!e->kept.there && !e->kept.failed_id[0]))
         return DUE_NOTHING;
     enum mta_sts_due due = mta_sts_upkeep(&e->kept, spread_of(e->domain), now_ms, at_ms_r);
     if (*at_ms_r > now_ms)
@@ -37,10 +37,12 @@ static enum due due_of(const struct sts_entry *e, int64_t now_ms, int64_t *at_ms
 
 static void write_use(struct sts *s, struct sts_entry *e, unsigned *uses)
 {
-    if (!e->kept.there || e->kept.used_ms - e->written_ms <= use_ms || *uses == USES_MAX)
+    bool due = e->kept.used_ms - e->written_ms > use_ms || (e->use_count > 1 && !e->written_shared);
+    if (!e->kept.there || !due || *uses == USES_MAX)
         return;
     ++*uses;
     e->written_ms = e->kept.used_ms;
+    e->written_shared = e->use_count > 1;
     sts_write_put(sts_write_new(s, e, STS_WRITE_USE, SPAN_NONE));
 }
 
@@ -104,13 +106,20 @@ struct sts_entry *sts_upkeep_take(struct sts_table *t, unsigned under_way, int64
     return best;
 }
 
+static struct sts_entry *take(struct sts *s, int64_t now_ms)
+{
+    pthread_mutex_lock(&s->table.mutex);
+    struct sts_entry *e = sts_upkeep_take(&s->table, sts_discoveries_refreshing(s), now_ms);
+    pthread_mutex_unlock(&s->table.mutex);
+    return e;
+}
+
 void sts_upkeep(struct sts *s)
 {
     const struct sts_reason reason = {.aim = MTA_STS_TO_REFRESH};
     struct sts_entry *e;
     int64_t now_ms = clock_now_ms();
     look_at_all(s, now_ms);
-    for (unsigned n = sts_discoveries_refreshing(s);
-         (e = sts_upkeep_take(&s->table, n, now_ms)) != NULL; n++)
+    while ((e = take(s, now_ms)) != NULL)
         sts_discover(s, e, &reason);
 }

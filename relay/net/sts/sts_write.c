@@ -29,7 +29,7 @@ static bool write_row(struct database *db, void *context, struct err *err)
     case STS_WRITE_FAILURE:
         return database_sts_failed(db, &row, err);
     case STS_WRITE_USE:
-        return database_sts_used(db, w->domain, w->kept.used_ms, err);
+        return database_sts_used(db, &row, err);
     case STS_WRITE_DROP:
         if (database_sts_drop(db, w->domain, err) || err->kind != ERR_NOT_FOUND)
             return err->kind == ERR_NONE;
@@ -100,6 +100,22 @@ void sts_write_put(struct sts_write *w)
     store_put(w->sts->store, &change->job);
 }
 
+void sts_tell_change(const struct mta_sts *m, const char *domain)
+{
+    char what[80];
+    if (m->change == MTA_STS_STORE) {
+        snprintf(what, sizeof(what), "%s id %s", mta_sts_mode_name(m->fetched.mode), m->id);
+        log_end(
+            log_text(log_text(log_begin(LOG_INFO, "sts_policy"), "domain", domain), "what", what));
+    } else if (m->change == MTA_STS_FAILED) {
+        struct log_line *line = log_text(log_begin(LOG_WARN, "sts_failed"), "domain", domain);
+        line = log_text(line, "tls_result", tls_result_name(m->failure));
+        log_end(
+            log_text(line, "what",
+                     m->policy ? "the policy that is kept counts" : "mail goes without a policy"));
+    }
+}
+
 /* ---- reading ---- */
 
 static void on_row(void *context, const struct sts_row *row)
@@ -112,6 +128,7 @@ static void on_row(void *context, const struct sts_row *row)
     e->kept = *row->kept;
     e->kept.policy.mx = mx;
     e->written_ms = e->kept.used_ms;
+    e->written_shared = strcmp(row->tenant, STS_SEVERAL) == 0;
     sts_table_weigh(e);
     sts_entry_load(e);
 }

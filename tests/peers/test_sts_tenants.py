@@ -1,0 +1,187 @@
+"""MTA-STS: what one tenant's mail does to the policies that another tenant's mail goes by. The kind of fault: mail for a domain whose
+policy counts, or can be found out, leaves without it because of another tenant: what was kept is dropped for what the other one has,
+what could not be done for the other one is told to everybody, or one's questions wait in the other one's turn.
+"""
+
+import os
+import re
+import signal
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from apart import STREAMS, few_places, tenants
+from conftest import wait_for
+from slow_dns import SlowDns
+from test_fetcher import children_of, fetcher_of
+from test_sts import world  # noqa: F401: a fixture
+
+BY_POLICY = ("deferred", "sts", "certificate-host-mismatch")  # whoever answers for the domain has no certificate for its host
+
+
+@pytest.fixture
+def dns():
+    """It says nothing of what quiet domains publish, and takes its time for where the late one's policy is."""
+    def slow(name, kind):
+        if name == "mta-sts.late.test" and kind == "A":
+            return made.zone[(name, kind)], 1.5
+        return ("SILENCE", 0) if name.startswith("_mta-sts.quiet") else None
+
+    made = SlowDns(slow)
+    yield made
+    made.stop()
+
+
+def begin(world, relay_factory, *names, before=None):  # noqa: F811
+    relay = relay_factory(STREAMS)
+    relay.environment = {"SSL_CERT_FILE": str(world.path / "ca.pem")}
+    if before:
+        before(relay)
+    return relay, tenants(relay, *names)
+
+
+def outcomes(relay, rcpt):
+    """What became of it, by what policy, at each attempt."""
+    lines = [line for line in relay.log().splitlines() if f"rcpt={rcpt}" in line]
+    words = [(line.split()[1], *[(re.search(rf"{key}=(\S+)", line) or [0, ""])[1] for key in ("tls_policy", "tls_result")]) for line in lines]
+    return [w for w in words if w[0] in ("delivered", "deferred", "bounced")]
+
+
+def first_outcome(relay, rcpt, timeout=30):
+    wait_for(lambda: outcomes(relay, rcpt), timeout)
+    return outcomes(relay, rcpt)[0]
+
+
+def taken_over(world, *domains):  # noqa: F811
+    """Each has a policy that is enforced; who answers in its host's place has no certificate for its name."""
+    for domain in domains:
+        world.policy(domain)
+        world.domain(domain, names=["elsewhere.test"])
+
+
+def slow_domains(world, count, host="shared"):  # noqa: F811
+    """So many at a policy host that says nothing."""
+    names = [f"{host}{n}.test" for n in range(count)]
+    held = threading.Event()
+    return names, world.policies_at_one_host(names, f"mx.{host}.test", lambda client: held.wait(120)), held
+
+
+def kept(relay):
+    """Whose each domain is."""
+    with sqlite3.connect(relay.path / "state" / "state.db") as database:
+        rows = database.execute("SELECT domain, tenant FROM sts_policy").fetchall()
+    database.close()
+    return dict(rows)
+
+
+def fill(relay, tenant, count):
+    """So many policies of 50 KB of domains that this tenant has mail for, as if they had just been fetched."""
+    mx = "".join(f"{n:04}.{'a' * 50}.{'b' * 43}.test\n" for n in range(500))
+    now = int(time.time() * 1000)
+    with sqlite3.connect(relay.path / "state" / "state.db") as database:
+        database.executemany(
+            "INSERT INTO sts_policy(domain, tenant, id, mode, max_age, mx, raw, fetched_at, expires, last_used) "
+            "VALUES(?, ?, '1', 'enforce', 864000, ?, x'', ?, ?, ?)",
+            [(f"b{n}.test", tenant, mx, now, now + 864000000, now) for n in range(count)])
+    database.close()
+
+
+@pytest.mark.memory
+def test_a_policy_that_is_kept_is_not_dropped_for_another_tenants_sake(world, relay_factory):  # noqa: F811
+    """Both have mail for it; then one has mail for so many domains with large policies that there is no room. Over a restart."""
+    world.policy("a.test")
+    world.domain("a.test")
+    world.domain("next.test")
+    relay, senders = begin(world, relay_factory, "eve", "bob")
+    for tenant in ("eve", "bob"):
+        senders[tenant].send([f"{tenant}@a.test"], "kept", "news", f"hello@{tenant}.test")
+        assert first_outcome(relay, f"{tenant}@a.test")[1:] == ("sts", "ok")
+    wait_for(lambda: kept(relay)["a.test"] == "*", 60)
+    relay.stop()
+    fill(relay, "eve", 400)
+    relay.start()
+    for sender in senders.values():
+        sender.log_in()
+    senders["eve"].send(["x@next.test"], "one more", "news", "hello@eve.test")
+    wait_for(lambda: len(kept(relay)) < 380, 60)
+    assert kept(relay)["a.test"] == "*"
+    world.hosts["mx.a.test"].context = None  # and who is on the path takes TLS away
+    world.policies["a.test"].stop()
+    senders["bob"].send(["last@a.test"], "last", "news", "hello@bob.test")
+    assert first_outcome(relay, "last@a.test") == ("deferred", "sts", "starttls-not-supported")
+
+
+@pytest.mark.memory
+def test_what_one_tenant_has_no_turn_for_is_no_failure_of_the_domain(world, relay_factory):  # noqa: F811
+    """One has mail for more domains with a silent policy host than may wait, then mail for another domain: only its own goes without."""
+    names, host, held = slow_domains(world, 260)
+    taken_over(world, "wanted.test")
+    relay, senders = begin(world, relay_factory, "eve", "bob")
+    for start in range(0, 260, 65):
+        senders["eve"].send([f"x@{d}" for d in names[start:start + 65]], "slow", "news", "hello@eve.test")
+    wait_for(lambda: host.now >= 4, 30)
+    wait_for(lambda: {f"mta-sts.{d}" for d in names} <= {name for name, kind in world.dns.asked}, 60)
+    senders["eve"].send(["eve@wanted.test"], "wanted", "news", "hello@eve.test")
+    assert first_outcome(relay, "eve@wanted.test") == ("delivered", "opportunistic", "sts-policy-fetch-error")
+    for stream in ("news", "code"):
+        senders["bob"].send([f"{stream}@wanted.test"], "wanted", stream, "hello@bob.test")
+        assert first_outcome(relay, f"{stream}@wanted.test") == BY_POLICY
+    assert not relay.log().count("sts_failed") and host.now > 0
+    held.set()
+
+
+@pytest.mark.memory
+def test_who_has_asked_for_all_kinds_of_mail_decides_for_nobody_else(world, relay_factory):  # noqa: F811
+    """One's news and its security mail wait for a policy, behind others of its own: others' mail is by the policy at once."""
+    slow = [slow_domains(world, 24, host) for host in ("one", "two")]
+    taken_over(world, "late.test")
+    relay, senders = begin(world, relay_factory, "eve", "bob", "carl")
+    for stream in ("news", "code"):
+        senders["eve"].send([f"{stream}@late.test"], "wanted", stream, "hello@eve.test")
+    for names, _, _ in slow:
+        senders["eve"].send([f"x@{d}" for d in names[:12]], "slow", "news", "hello@eve.test")
+        senders["eve"].send([f"x@{d}" for d in names[12:]], "slow", "code", "hello@eve.test")
+    wait_for(lambda: sum(host.now for _, host, _ in slow) >= 16, 30)
+    for tenant in ("bob", "carl"):
+        senders[tenant].send([f"{tenant}@late.test"], "wanted", "code", f"hello@{tenant}.test")
+    for tenant in ("bob", "carl"):
+        assert first_outcome(relay, f"{tenant}@late.test") == BY_POLICY
+    assert len(world.policies["late.test"].requests) == 1
+    for _, _, held in slow:
+        held.set()
+
+
+def test_nobodys_questions_wait_in_another_tenants_turn(world, relay_factory, tmp_path):  # noqa: F811
+    """One has mail for many domains of which DNS says nothing, and behind it for one that another tenant has mail for, too."""
+    taken_over(world, "wanted.test")
+    world.host("mx.shared.test")
+    names = [f"quiet{n}.test" for n in range(200)]
+    for name in names:
+        world.dns.add(name, "MX", "10 mx.shared.test.")
+    relay, senders = begin(world, relay_factory, "eve", "bob", before=lambda relay: few_places(relay, tmp_path, 400))
+    senders["eve"].send([f"x@{d}" for d in names[:100]], "slow", "news", "hello@eve.test")
+    wait_for(lambda: any(name.startswith("_mta-sts.quiet") for name, _ in world.dns.asked), 30)
+    senders["eve"].send(["eve@wanted.test"], "wanted", "news", "hello@eve.test")
+    senders["eve"].send([f"x@{d}" for d in names[100:]], "slow", "news", "hello@eve.test")
+    wait_for(lambda: relay.json("sts", "show", "wanted.test")["standing"]["busy"], 30)
+    senders["bob"].send(["bob@wanted.test"], "wanted", "news", "hello@bob.test")
+    assert first_outcome(relay, "bob@wanted.test") == BY_POLICY
+
+
+def test_a_fetcher_that_ends_is_no_failure_of_the_domain(world, relay_factory):  # noqa: F811
+    """It is killed while the policy host is asked, with what it has begun."""
+    taken_over(world, "wanted.test")
+    host = world.policies["wanted.test"]
+    answer, held = host.reply, threading.Event()
+    host.reply = lambda client: held.wait(60) and client.sendall(answer)
+    relay, senders = begin(world, relay_factory, "bob")
+    senders["bob"].send(["bob@wanted.test"], "wanted", "news", "hello@bob.test")
+    wait_for(lambda: host.now == 1, 30)
+    fetcher = fetcher_of(relay)
+    for pid in (fetcher, *children_of(fetcher)):
+        os.kill(pid, signal.SIGKILL)
+    held.set()
+    assert first_outcome(relay, "bob@wanted.test", 50) == BY_POLICY
+    assert not relay.log().count("sts_failed")
