@@ -12,13 +12,15 @@
 
 enum { TLSRPT_ID_MAX = 600, TLSRPT_NAME_MAX = 600 };
 
-/* Whom a report is from and to. Domains are in A-labels, addresses as address_parse() takes them.
- */
+/* Whom a report is from and to, and what it is. Domains are in A-labels, addresses as
+ * address_parse() takes them. */
 struct tlsrpt_letter {
     const char *submitter; /* the domain of `from`, which signs */
     const char *domain;    /* that is reported on */
     const char *from, *to;
     int64_t date_ms;
+    int64_t ok, failed; /* sessions that it tells of */
+    struct span packed; /* as tlsrpt_report_packed() has made it */
 };
 
 /* "2026-01-01.club.example@relay.example": one for each day, domain and submitter. */
@@ -36,8 +38,8 @@ MUST_CHECK bool tlsrpt_report_json(const struct tlsrpt_report *report, struct bu
 MUST_CHECK bool tlsrpt_report_packed(const struct tlsrpt_report *report, struct buf *out);
 
 /* Append the whole message, unsigned, with the header fields of section 5.3 and "TLS-Required: No"
- * (RFC 8689), as it has to arrive although TLS may be what fails. ASCII, lines end with CRLF. False
- * when it does not fit. */
+ * (RFC 8689), as it has to arrive although TLS may be what fails. ASCII, lines end with CRLF. Of
+ * the report only its id and times are looked at. False when it does not fit. */
 MUST_CHECK bool tlsrpt_report_message(const struct tlsrpt_report *report,
                                       const struct tlsrpt_letter *letter, struct buf *out);
 

@@ -115,18 +115,32 @@ bool tlsrpt_gather_policy(const struct tlsrpt_terms *terms, struct buf *out)
     return ok;
 }
 
+/* Its type, which it begins with: what may be long is not read for that. */
+static bool read_kind(const char *policy, struct span *type_r)
+{
+    static const char head[] = "{\"policy-type\":\"";
+    struct span rest = span_of(policy);
+    if (!span_equal(span_first(rest, strlen(head)), span_of(head)))
+        return false;
+    rest = span_from(rest, strlen(head));
+    *type_r = span_first(rest, span_find(rest, '"'));
+    return type_r->len < rest.len;
+}
+
 bool tlsrpt_gather_bare(const char *policy, const char *domain, struct buf *out)
 {
-    json_t *made = json_loads(policy, 0, NULL);
-    json_object_set_new(made, "policy-domain", json_string(domain));
-    json_object_del(made, "policy-string");
-    json_object_del(made, "mx-host");
-    return print_json(made, out);
+    char type[32];
+    struct span kind;
+    if (!read_kind(policy, &kind) || !span_copy(kind, type, sizeof(type)))
+        return false;
+    const struct tlsrpt_policy p = {.type = type, .domain = domain};
+    return print_json(tlsrpt_policy_json(&p), out);
 }
 
 /* ---- many ---- */
 
-/* A policy as it is put together: its texts are in the document, those of failures its own. */
+/* A policy as it is put together: its texts are in the document, which is read for the report and
+ * not before, as there may be much of it; those of failures are its own. */
 struct gathered {
     char *text;
     json_t *document;
@@ -159,25 +173,30 @@ static const char **list_of(const json_t *document, const char *name, size_t *co
 /* NULL: it is none. */
 static struct gathered *find(struct tlsrpt_gather *g, const char *text)
 {
+    struct span kind;
     for (size_t i = g->count; i > 0; i--) /* the same ones come one after the other */
         if (strcmp(g->all[i - 1].text, text) == 0)
             return &g->all[i - 1];
-    json_t *document = json_loads(text, 0, NULL);
-    const char *type = json_string_value(json_object_get(document, "policy-type"));
-    const char *domain = json_string_value(json_object_get(document, "policy-domain"));
-    if (!type || !domain) {
-        json_decref(document);
+    if (!read_kind(text, &kind))
         return NULL;
-    }
     g->all = xgrow(g->all, g->count + 1, sizeof(*g->all));
     struct gathered *made = &g->all[g->count++];
-    *made = (struct gathered){.text = xstrdup(text), .document = document};
-    struct tlsrpt_policy *p = &made->policy;
-    p->type = type;
-    p->domain = domain;
-    p->strings = list_of(document, "policy-string", &p->string_count);
-    p->mx_hosts = list_of(document, "mx-host", &p->mx_host_count);
+    *made = (struct gathered){.text = xstrdup(text)};
     return made;
+}
+
+/* Once; false: it is no policy. */
+static bool open_policy(struct gathered *one)
+{
+    struct tlsrpt_policy *p = &one->policy;
+    if (p->strings)
+        return p->type && p->domain;
+    one->document = json_loads(one->text, 0, NULL);
+    p->type = json_string_value(json_object_get(one->document, "policy-type"));
+    p->domain = json_string_value(json_object_get(one->document, "policy-domain"));
+    p->strings = list_of(one->document, "policy-string", &p->string_count);
+    p->mx_hosts = list_of(one->document, "mx-host", &p->mx_host_count);
+    return p->type && p->domain;
 }
 
 void tlsrpt_gather_add(struct tlsrpt_gather *g, const struct tlsrpt_count *count)
@@ -207,10 +226,11 @@ void tlsrpt_gather_report(struct tlsrpt_gather *g, struct tlsrpt_report *report_
 {
     free(g->told);
     g->told = xcalloc(g->count + 1, sizeof(*g->told));
-    for (size_t i = 0; i < g->count; i++)
-        g->told[i] = g->all[i].policy;
     report_r->policies = g->told;
-    report_r->policy_count = g->count;
+    report_r->policy_count = 0;
+    for (size_t i = 0; i < g->count; i++)
+        if (open_policy(&g->all[i]))
+            g->told[report_r->policy_count++] = g->all[i].policy;
 }
 
 uint64_t tlsrpt_gather_ok(const struct tlsrpt_gather *g)

@@ -18,12 +18,20 @@ enum { REPORT_MAX = 8 * 1024 * 1024, LINE_BYTES = 57 }; /* of base64: 76 charact
 
 /* ---- JSON ---- */
 
-static void put_text(json_t *object, const char *name, const char *value)
+static bool is_plain(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < ' ' || text.ptr[i] > '~')
+            return false;
+    return true;
+}
+
+static json_t *text_json(const char *value)
 {
     struct buf clean;
     struct span rest = span_of(value);
-    if (rest.len == 0)
-        return;
+    if (is_plain(rest)) /* as nearly all are: nothing to be looked up */
+        return json_stringn(rest.ptr, rest.len);
     buf_init_peer(&clean, REPORT_MAX);
     while (rest.len > 0) {
         uint32_t c = 0;
@@ -32,19 +40,23 @@ static void put_text(json_t *object, const char *name, const char *value)
         buf_add(&clean, good ? span_first(rest, len) : SPAN("?"));
         rest = span_from(rest, len > 0 ? len : 1);
     }
-    json_object_set_new(object, name, json_stringn(clean.ptr, clean.len));
+    json_t *made = json_stringn(clean.ptr, clean.len);
     buf_fini(&clean);
+    return made;
+}
+
+static void put_text(json_t *object, const char *name, const char *value)
+{
+    if (value[0])
+        json_object_set_new(object, name, text_json(value));
 }
 
 static void put_texts(json_t *object, const char *name, const char *const *values, size_t count)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        json_t *one = json_object();
-        put_text(one, name, values[i]);
-        json_array_append(list, json_object_get(one, name));
-        json_decref(one);
-    }
+    for (size_t i = 0; i < count; i++)
+        if (values[i][0])
+            json_array_append_new(list, text_json(values[i]));
     if (count > 0)
         json_object_set(object, name, list);
     json_decref(list);
@@ -177,18 +189,13 @@ static void add_words(const struct tlsrpt_report *report, const struct tlsrpt_le
 {
     char begin[32];
     char end[32];
-    uint64_t ok = 0;
-    uint64_t failed = 0;
     print_time(report->begin_s, begin);
     print_time(report->end_s, end);
-    for (size_t i = 0; i < report->policy_count; i++) {
-        ok += report->policies[i].ok;
-        failed += report->policies[i].failed;
-    }
     buf_add(out, SPAN("--" BOUNDARY "\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"));
     buf_addf(out, "TLS report (RFC 8460) of %s on mail to %s,\r\nfrom %s to %s.\r\n\r\n",
              letter->submitter, letter->domain, begin, end);
-    buf_addf(out, "Sessions: %" PRIu64 " successful, %" PRIu64 " failed.\r\n\r\n", ok, failed);
+    buf_addf(out, "Sessions: %" PRId64 " successful, %" PRId64 " failed.\r\n\r\n", letter->ok,
+             letter->failed);
 }
 
 static void add_base64(struct span bytes, struct buf *out)
@@ -204,10 +211,7 @@ static void add_base64(struct span bytes, struct buf *out)
 bool tlsrpt_report_message(const struct tlsrpt_report *report, const struct tlsrpt_letter *letter,
                            struct buf *out)
 {
-    struct buf packed;
     char name[TLSRPT_NAME_MAX];
-    buf_init(&packed, REPORT_MAX);
-    bool ok = tlsrpt_report_packed(report, &packed);
     tlsrpt_report_file(report, letter->domain, letter->submitter, name);
     add_header(report, letter, out);
     add_words(report, letter, out);
@@ -216,8 +220,7 @@ bool tlsrpt_report_message(const struct tlsrpt_report *report, const struct tlsr
              "Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment;\r\n"
              " filename=\"%s\"\r\n\r\n",
              name);
-    add_base64(buf_span(&packed), out);
+    add_base64(letter->packed, out);
     buf_add(out, SPAN("--" BOUNDARY "--\r\n"));
-    buf_fini(&packed);
-    return ok && !out->overflow;
+    return !out->overflow;
 }

@@ -58,7 +58,7 @@ static struct tlsrpt_policy policies[] = {{"sts", "club.example", lines, 4, host
                                           {"no-policy-found", "club.example", NULL, 0, NULL, 0, 1, 0, NULL, 0}};
 static const struct tlsrpt_report report = {
     "M\xc3\xbcller", "tls@relay.example", "2026-01-01.club.example@relay.example", 1767225600, 1767311999, policies, 2};
-static const struct tlsrpt_letter letter = {"relay.example", "club.example", "tls@relay.example", "\"a,b\"@club.example", 1767312600000};
+static struct tlsrpt_letter letter = {"relay.example", "club.example", "tls@relay.example", "\"a,b\"@club.example", 1767312600000, 8, 3, {0}};
 
 /* What peers say goes into it as text and nothing else; numbers are those that all readers agree on. */
 static void what_peers_say(void **state)
@@ -98,9 +98,12 @@ static void the_message(void **state)
                                          "Content-Type: multipart/report; report-type=\"tlsrpt\";\r\n",
                                          "filename=\"relay.example!club.example!1767225600!1767311999.json.gz\"\r\n",
                                          "Sessions: 8 successful, 3 failed.\r\n"};
-    struct buf once, again;
+    struct buf packed, once, again;
     struct tlsrpt_reading r;
     (void)state;
+    buf_init(&packed, 1 << 16);
+    assert_true(tlsrpt_report_packed(&report, &packed));
+    letter.packed = buf_span(&packed);
     buf_init(&once, 1 << 16);
     buf_init(&again, 1 << 16);
     assert_true(tlsrpt_report_message(&report, &letter, &once) && tlsrpt_report_message(&report, &letter, &again));
@@ -124,6 +127,7 @@ static void the_message(void **state)
         buf_fini(&again);
     }
     buf_fini(&once);
+    buf_fini(&packed);
 }
 
 int main(void)

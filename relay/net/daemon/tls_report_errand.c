@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* tls_report_errand.c - One report, made and sent.
  *
- * Happy path: ASKING (the domain's record) - READING (what was counted, by the store) - place after
- * place: POSTING (https), or QUEUEING (the mail, which the store takes together with the mark that
- * it is sent) - MARKING (what became of it).
+ * Happy path: ASKING (the domain's record) - READING (what was counted, by the store) - MAKING it,
+ * once, off the loop - place after place: POSTING (https), or QUEUEING (the mail, which the store
+ * takes together with the mark that it is sent) - MARKING (what became of it).
  *
  * Failure modes:
  * - DNS does not answer, no place takes it: later, for a day; then it is dropped
@@ -29,7 +29,7 @@
 
 enum { MAIL_MAX = 16 * 1024 * 1024 };
 
-enum stage { ASKING, READING, CHOOSING, POSTING, QUEUEING, MARKING, ENDED };
+enum stage { ASKING, READING, MAKING, CHOOSING, POSTING, QUEUEING, MARKING, ENDED };
 
 struct errand {
     struct errand_owner *owner;
@@ -37,9 +37,8 @@ struct errand {
     enum stage stage;
     struct places places;
     size_t turn;
-    struct tlsrpt_gather *counts;
+    struct tls_report_making making;
     char sign[ADDRESS_DOMAIN_MAX + 1], tenant[64]; /* the domain that signs, and whose it is */
-    char id[TLSRPT_ID_MAX];
     struct fetch *fetch;
     char addresses[sizeof(((struct fetch_order *)0)->addresses)]; /* that it is posted to */
     struct throttle_settings limits;                              /* that its mail is counted by */
@@ -148,22 +147,33 @@ static void defer(struct errand *e, const char *why)
 
 /* ---- what it tells ---- */
 
-static void make_report(struct errand *e, struct tlsrpt_report *report_r)
+static void choose(struct errand *e);
+
+static void on_made(void *context, struct tls_report_making *m)
+{
+    struct errand *e = context;
+    if (e->abandoned)
+        end(e);
+    else if (m->made)
+        choose(e);
+    else
+        drop(e, "the report is too large");
+}
+
+/* Once, for all places. */
+static void make(struct errand *e)
 {
     const struct config_tlsrpt *t = &e->owner->config->tlsrpt;
-    const int64_t begin_s = e->entry.day * (TLSRPT_DAY_MS / 1000);
-    tlsrpt_report_id(begin_s, e->entry.domain, e->sign, e->id);
-    *report_r = (struct tlsrpt_report){.organization = t->reporter,
-                                       .contact = t->contact,
-                                       .id = e->id,
-                                       .begin_s = begin_s,
-                                       .end_s = begin_s + TLSRPT_DAY_MS / 1000 - 1};
-    tlsrpt_gather_report(e->counts, report_r);
+    struct tls_report_making *m = &e->making;
+    tlsrpt_report_id(e->entry.day * (TLSRPT_DAY_MS / 1000), e->entry.domain, e->sign, m->id);
+    m->organization = xstrdup(t->reporter);
+    m->contact = xstrdup(t->contact);
+    m->day = e->entry.day;
+    e->stage = MAKING;
+    tls_report_maker_ask(&e->owner->maker, m, on_made, e);
 }
 
 /* ---- the next place ---- */
-
-static void choose(struct errand *e);
 
 /* Not the one whose turn it was. */
 static void pass_by(struct errand *e, enum place_standing standing, const char *why)
@@ -238,14 +248,15 @@ static void queue_mail(struct errand *e)
 {
     const struct config_tlsrpt *t = &e->owner->config->tlsrpt;
     const struct place *place = &e->places.all[e->turn];
-    struct tlsrpt_report report;
     struct store_accept *a = store_accept_new();
     const struct tlsrpt_letter letter = {.submitter = e->sign,
                                          .domain = e->entry.domain,
                                          .from = t->sender,
                                          .to = place->mailbox,
-                                         .date_ms = clock_now_ms()};
-    make_report(e, &report);
+                                         .date_ms = clock_now_ms(),
+                                         .ok = e->entry.ok,
+                                         .failed = e->entry.bad,
+                                         .packed = buf_span(&e->making.packed)};
     a->body.limit = MAIL_MAX;
     const struct tls_report_envelope envelope = {.id = store_new_id(e->owner->calls.store),
                                                  .now_ms = clock_now_ms(),
@@ -253,7 +264,7 @@ static void queue_mail(struct errand *e)
                                                  .sign = e->sign,
                                                  .mailbox = place->mailbox};
     a->mail = tls_report_mail(&envelope);
-    if (!a->mail || !tlsrpt_report_message(&report, &letter, &a->body)) {
+    if (!a->mail || !tlsrpt_report_message(&e->making.report, &letter, &a->body)) {
         store_job_free(&a->job);
         drop(e, "the report cannot be written as mail");
         return;
@@ -302,21 +313,14 @@ static void on_posted(void *context, const struct fetch_result *result)
     mark(e);
 }
 
-/* False: it cannot be done. */
-static bool post(struct errand *e, const struct fetch_order *order)
+static void post(struct errand *e, const struct fetch_order *order)
 {
-    struct tlsrpt_report report;
-    struct buf packed;
-    buf_init(&packed, FETCH_POST_MAX);
-    make_report(e, &report);
-    bool ok = tlsrpt_report_packed(&report, &packed);
-    if (ok) {
-        e->stage = POSTING;
-        e->fetch = fetch_start(e->owner->loop, e->owner->companions->fetcher, order, &packed,
-                               on_posted, e);
-    }
-    buf_fini(&packed);
-    return ok;
+    struct buf copy;
+    tls_report_making_copy(&e->making, &copy); /* there may be another place */
+    e->stage = POSTING;
+    e->fetch =
+        fetch_start(e->owner->loop, e->owner->companions->fetcher, order, &copy, on_posted, e);
+    buf_fini(&copy);
 }
 
 static void try_post(struct errand *e)
@@ -329,9 +333,8 @@ static void try_post(struct errand *e)
     snprintf(e->addresses, sizeof(e->addresses), "%s", order->addresses);
     if (what == POST_NOWHERE)
         pass_by(e, PLACE_BAD, why);
-    else if (what == POST_READY && take_budget(e, e->addresses, TLSRPT_COST_REFUSED) &&
-             !post(e, order))
-        pass_by(e, PLACE_BAD, "the report is too large to be posted");
+    else if (what == POST_READY && take_budget(e, e->addresses, TLSRPT_COST_REFUSED))
+        post(e, order);
     free(order);
 }
 
@@ -375,7 +378,7 @@ static bool run_read(struct database *db, void *context, struct err *err)
 {
     struct errand *e = context;
     bool ok = database_tenant_of(db, e->sign, e->tenant, err) &&
-              database_tlsrpt_counts(db, e->entry.day, e->entry.domain, e->counts, err);
+              database_tlsrpt_counts(db, e->entry.day, e->entry.domain, e->making.counts, err);
     for (size_t i = 0; ok && i < e->places.count; i++) {
         const struct tlsrpt_place place = place_of(e, i);
         ok = database_tlsrpt_paused(db, &place, clock_now_ms(), &e->places.all[i].paused, err);
@@ -394,22 +397,22 @@ static void on_read(void *context, struct store_job *job)
         end(e);
         return;
     }
-    e->entry.ok = (int64_t)tlsrpt_gather_ok(e->counts);
-    e->entry.bad = (int64_t)tlsrpt_gather_failed(e->counts);
+    e->entry.ok = (int64_t)tlsrpt_gather_ok(e->making.counts);
+    e->entry.bad = (int64_t)tlsrpt_gather_failed(e->making.counts);
     e->entry.first_ms = e->entry.first_ms > 0 ? e->entry.first_ms : clock_now_ms();
     if (e->entry.ok + e->entry.bad == 0)
         drop(e, "nothing was counted");
     else if (e->entry.bad == 0 && !e->owner->config->tlsrpt.success_reports)
         drop(e, "no session failed, and tlsrpt.success_reports is off");
     else
-        choose(e);
+        make(e);
 }
 
 static void read_counts(struct errand *e)
 {
     struct store_change *change = store_change_new(run_read, e);
     change->reads = true;
-    e->counts = tlsrpt_gather_new();
+    e->making.counts = tlsrpt_gather_new();
     e->stage = READING;
     store_call(&e->owner->calls, &change->job, on_read, e);
 }
@@ -484,12 +487,13 @@ void errand_abandon(struct errand *e)
     e->abandoned = true;
     if (e->fetch)
         fetch_kill(e->fetch);
-    else if (e->stage == ASKING || e->stage == CHOOSING)
+    else if (e->stage == ASKING || e->stage == CHOOSING ||
+             (e->stage == MAKING && tls_report_maker_take_back(&e->owner->maker, &e->making)))
         end(e);
 }
 
 void errand_free(struct errand *e)
 {
-    tlsrpt_gather_free(e->counts);
+    tls_report_making_fini(&e->making);
     free(e);
 }

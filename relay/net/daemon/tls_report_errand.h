@@ -8,6 +8,7 @@
 #include "fetcher.h"
 #include "store_call.h"
 #include "suffix.h"
+#include "tls_report_maker.h"
 #include "tlsrpt_bounds.h"
 #include "tlsrpt_reports.h"
 
@@ -19,6 +20,7 @@ struct errand_owner {
     const struct companions *companions;
     const struct config *config;
     struct store_calls calls;
+    struct tls_report_maker maker;
     const struct dns *dns;
     struct tlsrpt_bounds *bounds;
     const struct suffixes *suffixes;
