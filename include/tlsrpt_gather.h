@@ -35,8 +35,8 @@ struct tlsrpt_terms {
 /* Append the policy as reports have it, as JSON: the same text for the same policy. False when it
  * does not fit. Policies that are not the receiver's are none ("no-policy-found"). */
 MUST_CHECK bool tlsrpt_gather_policy(const struct tlsrpt_terms *terms, struct buf *out);
-/* The same without what its kind consists of: what sessions are counted under when a domain has
- * had too many different ones on one day. */
+/* The same with a line for what its kind consists of that says that it is left out: what sessions
+ * are counted under when a domain has had too much of that on one day. */
 MUST_CHECK bool tlsrpt_gather_bare(const char *policy, const char *domain, struct buf *out);
 
 /* ---- many ---- */

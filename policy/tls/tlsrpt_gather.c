@@ -115,8 +115,8 @@ bool tlsrpt_gather_policy(const struct tlsrpt_terms *terms, struct buf *out)
     return ok;
 }
 
-/* Its type, which it begins with: what may be long is not read for that. */
-static bool read_kind(const char *policy, struct span *type_r)
+/* Its type, which it begins with, and what follows: what may be long is not read for that. */
+static bool read_kind(const char *policy, struct span *type_r, struct span *rest_r)
 {
     static const char head[] = "{\"policy-type\":\"";
     struct span rest = span_of(policy);
@@ -124,16 +124,22 @@ static bool read_kind(const char *policy, struct span *type_r)
         return false;
     rest = span_from(rest, strlen(head));
     *type_r = span_first(rest, span_find(rest, '"'));
-    return type_r->len < rest.len;
+    *rest_r = span_from(rest, type_r->len);
+    return rest_r->len > 0;
 }
 
 bool tlsrpt_gather_bare(const char *policy, const char *domain, struct buf *out)
 {
+    static const char strings[] = "\",\"policy-string\":";
+    static const char *line[] = {"(left out: too much for one day)"};
     char type[32];
     struct span kind;
-    if (!read_kind(policy, &kind) || !span_copy(kind, type, sizeof(type)))
+    struct span rest;
+    if (!read_kind(policy, &kind, &rest) || !span_copy(kind, type, sizeof(type)))
         return false;
-    const struct tlsrpt_policy p = {.type = type, .domain = domain};
+    const bool had = span_equal(span_first(rest, strlen(strings)), span_of(strings));
+    const struct tlsrpt_policy p = {
+        .type = type, .domain = domain, .strings = line, .string_count = had ? 1 : 0};
     return print_json(tlsrpt_policy_json(&p), out);
 }
 
@@ -174,10 +180,11 @@ static const char **list_of(const json_t *document, const char *name, size_t *co
 static struct gathered *find(struct tlsrpt_gather *g, const char *text)
 {
     struct span kind;
+    struct span rest;
     for (size_t i = g->count; i > 0; i--) /* the same ones come one after the other */
         if (strcmp(g->all[i - 1].text, text) == 0)
             return &g->all[i - 1];
-    if (!read_kind(text, &kind))
+    if (!read_kind(text, &kind, &rest))
         return NULL;
     g->all = xgrow(g->all, g->count + 1, sizeof(*g->all));
     struct gathered *made = &g->all[g->count++];

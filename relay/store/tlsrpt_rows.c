@@ -2,10 +2,12 @@
 /* tlsrpt_rows.c - Sessions as rows: those that went alike are one row, which is found by all that
  * is told of them.
  *
- * What others may make us write is bounded twice: a domain has so many rows a day, and what goes on
- * failing in new ways is one row for each kind of failure then; and all domains together have so
- * much room a day, of which a tenant may take what the others have left, but never more than is
- * still free: so whoever comes next has room, however many domains another one writes to.
+ * What others may make us write is bounded twice: a domain has so many rows a day, and so much of
+ * policies, and what goes on failing in new ways or under new policies is one row for each kind of
+ * failure then; and all domains together have so much room a day, of which a tenant may take what
+ * the others have left, but never more than is still free: so whoever comes next has room, however
+ * many domains another one writes to. The first bound is that of a report, too, which is made of
+ * these rows.
  */
 #include "tlsrpt_rows.h"
 
@@ -18,6 +20,7 @@
 
 enum {
     LINES_MAX = 64,      /* of a domain and day, in detail */
+    UNITS_MAX = 256,     /* of a domain and day: what there is to be told, and made into a report */
     ROOM_UNITS = 100000, /* of a day */
     UNIT_BYTES = 1024,   /* a row, or so much of a policy */
     POLICY_MAX = 128 * 1024
@@ -100,23 +103,32 @@ static bool take_room(struct database *db, const struct line *l, const char *ten
 
 /* The report that the session is for, as it stands. */
 struct standing_report {
-    bool there;
+    bool there, has_policy; /* the line's */
     enum tlsrpt_state state;
-    int64_t lines;
+    int64_t lines, units;
     char tenant[64]; /* that pays for it */
 };
 
 static bool look(struct database *db, const struct line *l, struct standing_report *r,
                  struct err *err)
 {
-    struct rows *s = ROWS(db, SQL_TLSRPT_REPORT, INT(l->day), TEXT(l->session->domain));
+    struct rows *s = ROWS(db, SQL_TLSRPT_REPORT, INT(l->day), TEXT(l->session->domain),
+                          BLOB((struct span){(const char *)l->hash, sizeof(l->hash)}));
     while (rows_next(db, s, err)) {
         r->there = true;
         r->state = (enum tlsrpt_state)rows_get_int(s, 0);
         r->lines = rows_get_int(s, 1);
-        rows_copy_text(s, 2, r->tenant, sizeof(r->tenant));
+        r->units = rows_get_int(s, 2);
+        rows_copy_text(s, 3, r->tenant, sizeof(r->tenant));
+        r->has_policy = rows_get_int(s, 4) != 0;
     }
     return err->kind == ERR_NONE;
+}
+
+/* In detail. */
+static bool may_tell(const struct standing_report *r, int64_t units)
+{
+    return r->lines < LINES_MAX && (r->has_policy || r->units + units <= UNITS_MAX);
 }
 
 static bool begin(struct database *db, const struct line *l, const char *tenant, struct err *err)
@@ -145,17 +157,17 @@ static bool count_other(struct database *db, struct line *l, struct err *err)
 
 static bool count_new(struct database *db, struct line *l, const char *tenant, struct err *err)
 {
-    const int64_t units = 1 + (int64_t)(strlen(l->policy) / UNIT_BYTES);
     struct standing_report r = {.there = false};
     bool room = false;
     if (!look(db, l, &r, err) || (r.there && r.state != TLSRPT_COUNTING))
         return err->kind == ERR_NONE;
     const char *payer = r.there ? r.tenant : tenant;
+    const int64_t units = 1 + (r.has_policy ? 0 : (int64_t)(strlen(l->policy) / UNIT_BYTES));
     if (!has_room(db, l->day, payer, units, &room, err))
         return false;
     if (!room && !r.there)
         return true;
-    if (r.there && (!room || r.lines >= LINES_MAX))
+    if (r.there && (!room || !may_tell(&r, units)))
         return count_other(db, l, err);
     return (r.there || begin(db, l, tenant, err)) && add(db, l, err) &&
            take_room(db, l, payer, units, err);

@@ -56,7 +56,13 @@ static void bare(void **state)
     (void)state;
     buf_init(&out, 1000);
     assert_true(tlsrpt_gather_bare(text, "club.example", &out));
-    assert_string_equal(buf_text(&out), "{\"policy-type\":\"sts\",\"policy-domain\":\"club.example\"}");
+    assert_string_equal(buf_text(&out), "{\"policy-type\":\"sts\",\"policy-string\":[\"(left out: too much for one day)\"],\"policy-domain\":\"club.example\"}");
+    buf_fini(&out);
+    free(text);
+    text = policy_of(TLS_POLICY_OPPORTUNISTIC, NULL);
+    buf_init(&out, 1000);
+    assert_true(tlsrpt_gather_bare(text, "club.example", &out));
+    assert_string_equal(buf_text(&out), text); /* nothing is */
     buf_fini(&out);
     buf_init(&out, 1000);
     assert_false(tlsrpt_gather_bare("no JSON", "club.example", &out));

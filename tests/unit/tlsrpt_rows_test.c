@@ -125,20 +125,29 @@ static void failures_beyond_64_are_told_together(void **state)
     with_database(run_many, NULL);
 }
 
-/* Policies of 100 KB each. */
-static void count_large(struct database *db, const char *tenant, int n)
+enum { LARGE = 100 * 1024 };
+
+/* With a policy of that size, another one for each number. */
+static void count_large(struct database *db, const char *tenant, const struct tlsrpt_session *session, int number)
 {
-    static char text[100 * 1024];
-    char domain[64];
+    static char text[LARGE];
+    struct tlsrpt_session s = *session;
     struct err err = {0};
-    snprintf(domain, sizeof(domain), "%s%d.test", tenant, n);
-    struct tlsrpt_session s = session_of(domain, TLS_RESULT_OK, "");
-    int at = snprintf(text, sizeof(text), "{\"policy-type\":\"sts\",\"policy-domain\":\"%s\",\"policy-string\":[\"", domain);
+    int at = snprintf(text, sizeof(text), "{\"policy-type\":\"sts\",\"policy-string\":[\"%d", number);
     memset(text + at, 'x', sizeof(text) - (size_t)at);
-    memcpy(text + sizeof(text) - 4, "\"]}", 4);
+    int tail = snprintf(NULL, 0, "\"],\"policy-domain\":\"%s\"}", s.domain);
+    snprintf(text + sizeof(text) - 1 - tail, (size_t)tail + 1, "\"],\"policy-domain\":\"%s\"}", s.domain);
     s.policy = text;
     if (!tlsrpt_rows_count(db, &s, tenant, noon_ms, &err))
         fail_msg("%s", err.text);
+}
+
+static void count_large_of(struct database *db, const char *tenant, int n)
+{
+    char domain[64];
+    snprintf(domain, sizeof(domain), "%s%d.test", tenant, n);
+    const struct tlsrpt_session s = session_of(domain, TLS_RESULT_OK, "");
+    count_large(db, tenant, &s, 0);
 }
 
 static bool run_greedy(struct database *db, void *context, struct err *err)
@@ -146,14 +155,14 @@ static bool run_greedy(struct database *db, void *context, struct err *err)
     (void)context;
     (void)err;
     for (int i = 0; i < 1500; i++)
-        count_large(db, "greedy", i);
+        count_large_of(db, "greedy", i);
     size_t had = list_all(db, true).count;
     assert_true(had > 300 && had < 600);
     for (int i = 0; i < 100; i++)
         count_one(db, "small", i < 50 ? "a.test" : "b.test", TLS_RESULT_STARTTLS_NOT_SUPPORTED, "");
     assert_int_equal(list_all(db, true).count, had + 2);
     for (int i = 0; i < 1500; i++)
-        count_large(db, "another", i);
+        count_large_of(db, "another", i);
     assert_true(list_all(db, true).count > had + 100);
     count_one(db, "late", "c.test", TLS_RESULT_OK, "");
     struct tlsrpt_gather *g = tlsrpt_gather_new();
@@ -169,6 +178,40 @@ static void many_domains_of_one_tenant_leave_room_for_others(void **state)
 {
     (void)state;
     with_database(run_greedy, NULL);
+}
+
+/* What a report is made of is bounded, whatever the domain publishes; sessions under a policy that is known take a row only. */
+static bool run_large(struct database *db, void *context, struct err *err)
+{
+    struct tlsrpt_session s = session_of("dest.test", TLS_RESULT_VALIDATION_FAILURE, "");
+    size_t bytes = 0, told = 0, failures = 0;
+    uint64_t failed = 0;
+    (void)context;
+    (void)err;
+    for (int i = 0; i < 100; i++) {
+        snprintf(s.mx_host, sizeof(s.mx_host), "mx%d.test", i % 50);
+        count_large(db, "t", &s, i < 50 ? 0 : i);
+    }
+    struct tlsrpt_gather *g = tlsrpt_gather_new();
+    struct tlsrpt_report r = gathered(db, "dest.test", g);
+    for (size_t i = 0; i < r.policy_count; i++) {
+        const struct tlsrpt_policy *p = &r.policies[i];
+        assert_true(p->string_count == 1 && p->strings[0][0]);
+        bytes += strlen(p->strings[0]);
+        told += strncmp(p->strings[0], "(left out", 9) != 0;
+        failed += p->failed;
+        failures += p->failure_count;
+    }
+    assert_true(bytes > LARGE && bytes < (size_t)256 * 1024 && told < r.policy_count);
+    assert_true(failed == 100 && failures > 50); /* nothing is lost */
+    tlsrpt_gather_free(g);
+    return true;
+}
+
+static void too_many_policies_are_told_as_numbers(void **state)
+{
+    (void)state;
+    with_database(run_large, NULL);
 }
 
 static bool run_unwanted(struct database *db, void *context, struct err *err)
@@ -360,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {CASE(alike_sessions_are_one_row),
                                        CASE(failures_beyond_64_are_told_together),
                                        CASE(many_domains_of_one_tenant_leave_room_for_others),
+                                       CASE(too_many_policies_are_told_as_numbers),
                                        CASE(what_nobody_wants_is_forgotten),
                                        CASE(a_report_is_due_once_and_not_after_two_days),
                                        CASE(three_bad_days_pause_a_place_for_a_week),

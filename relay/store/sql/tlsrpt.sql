@@ -25,7 +25,9 @@ VALUES(?1, ?2, ?3)
 ON CONFLICT DO UPDATE SET day = max(day, excluded.day);
 
 -- :name TLSRPT_REPORT
-SELECT state, lines, tenant
+-- And whether it tells of that policy by now: by the primary key of the counts.
+SELECT state, lines, units, tenant,
+  EXISTS (SELECT 1 FROM tlsrpt t WHERE t.day = ?1 AND t.domain = ?2 AND t.policy_hash = ?3)
 FROM tlsrpt_report
 WHERE day = ?1
   AND domain = ?2;
