@@ -45,6 +45,9 @@ MUST_CHECK bool database_tlsrpt_due(struct database *db, int64_t now_ms, char bu
 /* What was counted, added to `g`. */
 MUST_CHECK bool database_tlsrpt_counts(struct database *db, int64_t day, const char *domain,
                                        struct tlsrpt_gather *g, struct err *err);
+/* They go, and the policies that nothing else is counted under. */
+MUST_CHECK bool database_tlsrpt_forget(struct database *db, int64_t day, const char *domain,
+                                       struct err *err);
 /* As the entry says; with SENT and DROPPED its counts go. ERR_NOT_FOUND: it is not COUNTING. */
 MUST_CHECK bool database_tlsrpt_mark(struct database *db, const struct tlsrpt_entry *entry,
                                      struct err *err);

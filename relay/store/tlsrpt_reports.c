@@ -77,6 +77,12 @@ bool database_tlsrpt_counts(struct database *db, int64_t day, const char *domain
     return err->kind == ERR_NONE;
 }
 
+bool database_tlsrpt_forget(struct database *db, int64_t day, const char *domain, struct err *err)
+{
+    return rows_run(db, ROWS(db, SQL_TLSRPT_FORGET_POLICIES, INT(day), TEXT(domain)), err) &&
+           rows_run(db, ROWS(db, SQL_TLSRPT_FORGET_COUNTS, INT(day), TEXT(domain)), err);
+}
+
 bool database_tlsrpt_mark(struct database *db, const struct tlsrpt_entry *e, struct err *err)
 {
     struct rows *s =
@@ -89,13 +95,13 @@ bool database_tlsrpt_mark(struct database *db, const struct tlsrpt_entry *e, str
         return err_set(err, ERR_NOT_FOUND, "the report is not waiting");
     if (e->state != TLSRPT_SENT && e->state != TLSRPT_DROPPED)
         return true;
-    return rows_run(db, ROWS(db, SQL_TLSRPT_FORGET_COUNTS, INT(e->day), TEXT(e->domain)), err);
+    return database_tlsrpt_forget(db, e->day, e->domain, err);
 }
 
 bool database_tlsrpt_unwanted(struct database *db, int64_t day, const char *domain, struct err *err)
 {
     return rows_run(db, ROWS(db, SQL_TLSRPT_GIVE_BACK, INT(day), TEXT(domain)), err) &&
-           rows_run(db, ROWS(db, SQL_TLSRPT_FORGET_COUNTS, INT(day), TEXT(domain)), err) &&
+           database_tlsrpt_forget(db, day, domain, err) &&
            rows_run(db, ROWS(db, SQL_TLSRPT_FORGET_REPORT, INT(day), TEXT(domain)), err);
 }
 

@@ -228,5 +228,5 @@ bool tlsrpt_rows_settle(struct database *db, const struct store_outcome *o, int6
         return rows_run(db, ROWS(db, SQL_TLSRPT_RETURNED, INT(o->message), INT(now_ms), TEXT(why)),
                         err);
     return rows_run(db, ROWS(db, SQL_TLSRPT_DELIVERED, INT(o->message), INT(now_ms)), err) &&
-           rows_run(db, ROWS(db, SQL_TLSRPT_FORGET_COUNTS, INT(e.day), TEXT(e.domain)), err);
+           database_tlsrpt_forget(db, e.day, e.domain, err);
 }

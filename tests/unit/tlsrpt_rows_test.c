@@ -8,6 +8,7 @@
 #include "tlsrpt_reports.h"
 #include "tlsrpt_rows.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 
 static char plain[] = "{\"policy-type\":\"no-policy-found\",\"policy-domain\":\"dest.test\"}";
@@ -236,6 +237,49 @@ static void what_nobody_wants_is_forgotten(void **state)
 
 /* ---- sending ---- */
 
+static int64_t number_of(struct database *db, const char *query)
+{
+    sqlite3_stmt *s = NULL;
+    assert_int_equal(sqlite3_prepare_v2(db->handle, query, -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return number;
+}
+
+/* As the sender has its share back, or may have another one: no policy stays that nobody is told of, and none goes that somebody is. */
+static bool run_policies(struct database *db, void *context, struct err *err)
+{
+    static const char policies[] = "SELECT count(*) FROM tlsrpt_policy";
+    const struct tlsrpt_entry sent = {.day = 20000, .domain = "t1.test", .state = TLSRPT_SENT};
+    (void)context;
+    for (int i = 0; i < 3; i++)
+        count_large_of(db, "t", i);
+    for (int i = 0; i < 2; i++) /* the same, as with TLSA records of one host */
+        count_one(db, "t", i ? "one.test" : "two.test", TLS_RESULT_OK, "");
+    assert_int_equal(number_of(db, policies), 4);
+    assert_true(database_tlsrpt_unwanted(db, 20000, "t0.test", err));
+    assert_int_equal(number_of(db, policies), 3);
+    assert_true(database_tlsrpt_mark(db, &sent, err));
+    assert_int_equal(number_of(db, policies), 2);
+    assert_true(database_tlsrpt_unwanted(db, 20000, "one.test", err));
+    assert_int_equal(number_of(db, policies), 2);
+    struct tlsrpt_gather *g = tlsrpt_gather_new();
+    assert_int_equal(gathered(db, "two.test", g).policy_count, 1);
+    tlsrpt_gather_free(g);
+    assert_true(database_tlsrpt_unwanted(db, 20000, "two.test", err));
+    assert_true(database_tlsrpt_unwanted(db, 20000, "t2.test", err));
+    assert_int_equal(number_of(db, policies), 0);
+    assert_int_equal(number_of(db, "SELECT count(*) FROM tlsrpt"), 0);
+    return true;
+}
+
+static void a_policy_goes_with_the_last_of_its_counts(void **state)
+{
+    (void)state;
+    with_database(run_policies, NULL);
+}
+
 static bool run_due(struct database *db, void *context, struct err *err)
 {
     int64_t due_ms = tlsrpt_gather_due_ms(20000, "dest.test");
@@ -405,6 +449,7 @@ int main(void)
                                        CASE(many_domains_of_one_tenant_leave_room_for_others),
                                        CASE(too_many_policies_are_told_as_numbers),
                                        CASE(what_nobody_wants_is_forgotten),
+                                       CASE(a_policy_goes_with_the_last_of_its_counts),
                                        CASE(a_report_is_due_once_and_not_after_two_days),
                                        CASE(three_bad_days_pause_a_place_for_a_week),
                                        CASE(a_report_is_queued_exactly_once),

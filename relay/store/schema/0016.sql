@@ -1,4 +1,5 @@
--- 0016.sql - Places of TLS reports are judged for each domain that names them: nobody's record pauses others' reports.
+-- 0016.sql - Places of TLS reports are judged for each domain that names them: nobody's record pauses others'
+-- reports. And their policies are found by what is counted under them.
 
 DROP TABLE tlsrpt_place;
 
@@ -11,3 +12,6 @@ CREATE TABLE tlsrpt_place(
   until INTEGER NOT NULL, -- it is left alone; 0: it is not
   PRIMARY KEY(domain, uri)
 ) WITHOUT ROWID, STRICT;
+
+-- A policy goes with the last of what is counted under it.
+CREATE INDEX tlsrpt_under ON tlsrpt(policy_hash);

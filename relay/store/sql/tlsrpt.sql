@@ -25,7 +25,7 @@ VALUES(?1, ?2, ?3)
 ON CONFLICT DO UPDATE SET day = max(day, excluded.day);
 
 -- :name TLSRPT_REPORT
--- And whether it tells of that policy by now: by the primary key of the counts.
+-- And whether it tells of that policy by now.
 SELECT state, lines, units, tenant,
   EXISTS (SELECT 1 FROM tlsrpt t WHERE t.day = ?1 AND t.domain = ?2 AND t.policy_hash = ?3)
 FROM tlsrpt_report
@@ -130,6 +130,13 @@ SET state = 3, ended = ?2, why = ?3
 WHERE state = 0
   AND due < ?4
   AND day < ?1;
+
+-- :name TLSRPT_FORGET_POLICIES
+-- Those that nothing else is counted under: by the index of counts under a policy.
+DELETE FROM tlsrpt_policy
+WHERE hash IN (SELECT policy_hash FROM tlsrpt WHERE day = ?1 AND domain = ?2)
+  AND NOT EXISTS (
+    SELECT 1 FROM tlsrpt t WHERE t.policy_hash = tlsrpt_policy.hash AND (t.day <> ?1 OR t.domain <> ?2));
 
 -- :name TLSRPT_FORGET_COUNTS
 DELETE FROM tlsrpt
