@@ -4,8 +4,10 @@ done again and again, and whoever does it has no time for anybody else.
 The kind of fault: the main loop makes reports, for each place anew; or our own limits are held against a place.
 """
 
+import base64
 import json
 import os
+import random
 import sqlite3
 import time
 
@@ -32,7 +34,13 @@ def policy_of(domain, number, patterns=6200):
                        "policy-domain": domain, "mx-host": names}, separators=(",", ":"))
 
 
-def count_by_hand(relay, domains, policies):
+def noise_of(domain, number, size=90 * 1024):
+    """What cannot be made smaller."""
+    text = base64.b64encode(random.Random(f"{domain} {number}").randbytes(size * 3 // 4)).decode()
+    return json.dumps({"policy-type": "sts", "policy-string": [text], "policy-domain": domain}, separators=(",", ":"))
+
+
+def count_by_hand(relay, domains, policies, policy=policy_of):
     """What takes a sender an hour, as the store has it then."""
     relay.stop()
     store = sqlite3.connect(next(relay.path.rglob("state.db")))
@@ -42,7 +50,7 @@ def count_by_hand(relay, domains, policies):
                       (day, domain, policies, (day + 1) * DAY_MS + 3600 * 1000))
         for number in range(policies):
             hash = f"{domain} {number}".encode().rjust(16)[-16:]
-            store.execute("INSERT INTO tlsrpt_policy VALUES(?,?,?)", (hash, policy_of(domain, number), day))
+            store.execute("INSERT INTO tlsrpt_policy VALUES(?,?,?)", (hash, policy(domain, number), day))
             store.execute("INSERT INTO tlsrpt VALUES(?,?,?,'validation-failure','192.0.2.10','mx.test','','192.0.2.1','x',1)",
                           (day, domain, hash))
     store.commit()
@@ -70,3 +78,15 @@ def test_large_reports_that_many_places_refuse_leave_the_main_loop_free(reporter
         assert sum(len(p["policy"]["policy-string"]) for p in report["policies"]) == 3 * 6203
         assert sum(p["summary"]["total-failure-session-count"] for p in report["policies"]) == 3
     assert took < 0.5, f"the main loop has worked for {took:.1f} s"
+
+
+def test_a_report_that_we_do_not_make_is_held_against_no_place(reporter, hosts, dns, shim):
+    dns.add("refuses.test", "A", "127.0.0.9")
+    dns.add("_smtp._tls.d.test", "TXT", "v=TLSRPTv1; rua=https://refuses.test:1000/")
+    relay = reporter()
+    count_by_hand(relay, ["d.test"], 64, noise_of)  # more than one may have: of another release
+    next_day(shim)
+    wait_for(lambda: any(r["state"] == "dropped" or r["tries"] for r in listed(relay)), 60)
+    assert "too large" in listed(relay)[0]["why"] and listed(relay)[0]["state"] == "dropped"
+    store = sqlite3.connect(f"file:{next(relay.path.rglob('state.db'))}?mode=ro", uri=True)
+    assert store.execute("SELECT * FROM tlsrpt_place").fetchall() == []
