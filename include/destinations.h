@@ -69,8 +69,8 @@ struct destinations_calls {
     void (*read_known)(struct dispatch *d, struct destinations_list *list_r);
     /* False: there is none of that name. */
     bool (*find)(struct dispatch *d, const char *name, struct destinations_detail *detail_r);
-    /* Where mail for a domain goes: one row, or none when that is not known just now. */
-    void (*find_domain)(struct dispatch *d, const char *domain, struct destinations_list *list_r);
+    /* Where mail for a hop goes (tls_need_hop()): one row, or none when that is not known now. */
+    void (*find_hop)(struct dispatch *d, const char *hop, struct destinations_list *list_r);
     /* What is being tried. Waits for the shards, two seconds at most: neither on a loop nor on the
      * store's thread. */
     void (*read_progress)(struct dispatch *d, struct progress *progress_r);

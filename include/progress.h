@@ -4,16 +4,16 @@
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
-#include "address.h"
 #include "queue.h"
+#include "tls_need.h"
 
 struct progress_row {
     int64_t message, for_ms; /* so long it has been tried */
     unsigned numbers[QUEUE_RECIPIENTS_MAX];
     size_t count;
-    char domain[ADDRESS_DOMAIN_MAX + 1]; /* as the queue knows it */
-    char host[256], ip[64];              /* the host as long as a route may name it */
-    const char *stage;                   /* "connection", "greeting", "RCPT" … */
+    char hop[TLS_NEED_HOP]; /* as the queue knows it */
+    char host[256], ip[64]; /* the host as long as a route may name it */
+    const char *stage;      /* "connection", "greeting", "RCPT" … */
 };
 
 struct progress {

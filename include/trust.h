@@ -51,5 +51,7 @@ void trust_key(const struct trust *demanded, char *text_r);
  * TRUST_LABEL bytes. */
 enum { TRUST_LABEL = 64 };
 void trust_label(const struct trust *demanded, char *text_r);
+/* The needs of mail that leaves by a destination with this label, as bits 1 << enum tls_need. */
+unsigned trust_label_needs(struct span label);
 
 #endif

@@ -78,10 +78,33 @@ void trust_key(const struct trust *demanded, char *text_r)
     *text_r = '\0';
 }
 
+static const char *const levels[] = {
+    [TRUST_CLEAR] = "", [TRUST_ENCRYPTED] = "require", [TRUST_VERIFIED] = "verify"};
+
+static bool is_level(struct span word, enum trust_level level)
+{
+    return span_equal(word, span_of(levels[level]));
+}
+
+/* As trust_for(): what the route demands covers some needs. */
+unsigned trust_label_needs(struct span label)
+{
+    unsigned needs = 1U << TLS_NEED_NONE;
+    while (label.len > 0) {
+        struct span word = span_take(&label, ' ');
+        for (int need = TLS_NEED_NONE + 1; need < TLS_NEEDS; need++)
+            if (span_equal(word, span_of(tls_need_name((enum tls_need)need))))
+                return 1U << need;
+        if (is_level(word, TRUST_VERIFIED))
+            needs |= 1U << TLS_NEED_VERIFIED | 1U << TLS_NEED_WAIVED;
+        if (is_level(word, TRUST_ENCRYPTED))
+            needs |= 1U << TLS_NEED_WAIVED;
+    }
+    return needs;
+}
+
 void trust_label(const struct trust *demanded, char *text_r)
 {
-    static const char *const levels[] = {
-        [TRUST_CLEAR] = "", [TRUST_ENCRYPTED] = "require", [TRUST_VERIFIED] = "verify"};
     const unsigned char *login = demanded->login;
     static const unsigned char nobody[sizeof(demanded->login)];
     bool logs_in = memcmp(login, nobody, sizeof(nobody)) != 0;

@@ -9,20 +9,24 @@
 
 enum { RESTING_MAX = 20 }; /* that are named after a retry */
 
-static const struct cli_column queue_columns[] = {
-    {"ID", "id", CLI_TEXT},       {"RECIPIENT", "recipient", CLI_TEXT},
-    {"STATE", "state", CLI_TEXT}, {"TRIES", "tries", CLI_TEXT},
-    {"DUE", "next_try", CLI_IN},  {"FROM", "sender", CLI_TEXT},
-    {"CLASS", "class", CLI_TEXT}, {"LAST REPLY", "last_reply", CLI_TEXT}};
+static const struct cli_column queue_columns[] = {{"ID", "id", CLI_TEXT},
+                                                  {"RECIPIENT", "recipient", CLI_TEXT},
+                                                  {"STATE", "state", CLI_TEXT},
+                                                  {"TRIES", "tries", CLI_TEXT},
+                                                  {"DUE", "next_try", CLI_IN},
+                                                  {"FROM", "sender", CLI_TEXT},
+                                                  {"CLASS", "class", CLI_TEXT},
+                                                  {"TLS", "tls_need", CLI_TEXT},
+                                                  {"LAST REPLY", "last_reply", CLI_TEXT}};
 
-/* The domains of a destination, which all pages take. NULL: it has been said why not. */
-static json_t *find_domains(struct cli *cli, const char *destination, int *code_r)
+/* The hops of a destination, which all pages take. NULL: it has been said why not. */
+static json_t *find_hops(struct cli *cli, const char *destination, int *code_r)
 {
     json_t *answer = NULL;
     *code_r = cli_ask(cli, cli_request("destination.domains", "name", destination, NULL), &answer);
-    json_t *domains = json_incref(json_object_get(answer, "domains"));
+    json_t *hops = json_incref(json_object_get(answer, "hops"));
     json_decref(answer);
-    return *code_r == CLI_OK ? domains : NULL;
+    return *code_r == CLI_OK ? hops : NULL;
 }
 
 static json_t *plainly_filtered(const struct cli *cli, const char *verb)
@@ -39,9 +43,9 @@ static json_t *filtered(struct cli *cli, const char *verb, int *code_r)
 {
     const char *destination = cli_option(cli, "destination", 0);
     json_t *request = plainly_filtered(cli, verb);
-    json_t *domains = destination ? find_domains(cli, destination, code_r) : NULL;
-    if (domains) {
-        PUT(request, FIELD("destination", destination), FIELD("domains", domains));
+    json_t *hops = destination ? find_hops(cli, destination, code_r) : NULL;
+    if (hops) {
+        PUT(request, FIELD("destination", destination), FIELD("hops", hops));
     } else if (destination) {
         json_decref(request);
         return NULL;

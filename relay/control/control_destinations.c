@@ -181,8 +181,7 @@ static json_t *describe_progress(const struct control *c, struct where *w, const
     c->relay->calls->read_progress(c->relay->dispatch, &progress);
     for (size_t i = 0; i < progress.count && json_array_size(rows) < TRYING_MAX; i++) {
         const struct progress_row *row = &progress.rows[i];
-        if (!where_find(w, row->domain, "", leads_to, sizeof(leads_to)) ||
-            strcmp(leads_to, name) != 0)
+        if (!where_find(w, row->hop, "", leads_to, sizeof(leads_to)) || strcmp(leads_to, name) != 0)
             continue;
         json_t *made = control_describe_trying(row);
         mail_id_print(row->message, id);
@@ -193,11 +192,11 @@ static json_t *describe_progress(const struct control *c, struct where *w, const
     return rows;
 }
 
-/* The domains of the queue that lead to one destination, or did when they were last tried. */
+/* The hops of the queue that lead to one destination, or did when they were last tried. */
 struct led {
     struct where *where;
     const char *name;
-    json_t *domains;
+    json_t *hops;
     int64_t deferred, held, next_ms; /* next_ms: 0: nothing waits */
 };
 
@@ -205,14 +204,16 @@ static void add_led(void *context, const struct database_queue_domain *row)
 {
     struct led *led = context;
     char name[WHERE_NAME];
-    if (!where_find(led->where, row->domain, row->remote, name, sizeof(name)) ||
+    char hop[TLS_NEED_HOP];
+    tls_need_hop(row->domain, row->tls_need, hop);
+    if (!where_find(led->where, hop, row->remote, name, sizeof(name)) ||
         strcmp(name, led->name) != 0)
         return;
     led->deferred += row->deferred;
     led->held += row->held;
     if (row->next_ms > 0 && (led->next_ms == 0 || row->next_ms < led->next_ms))
         led->next_ms = row->next_ms;
-    json_array_append_new(led->domains, json_row_text(row->domain));
+    json_array_append_new(led->hops, json_row_text(hop));
 }
 
 /* The hosts that are not tried for a while. */
@@ -255,36 +256,34 @@ bool control_destination_show(struct database *db, struct control *c, struct err
         return false;
     if (!c->relay->calls->find(c->relay->dispatch, name, &detail))
         return control_destination_is_gone(name, err);
-    struct led led = {.where = where_new(db, c, err), .name = name, .domains = json_array()};
+    struct led led = {.where = where_new(db, c, err), .name = name, .hops = json_array()};
     json_t *made = describe_detail(&detail);
     bool ok = led.where && database_queue_domains(db, clock_now_ms(), add_led, &led, err) &&
-              control_describe_deferred(db, led.domains, made, err);
+              control_describe_deferred(db, led.hops, made, err);
     add_next_try(made, led.next_ms);
     PUT(made, FIELD("deferred", led.deferred), FIELD("held", led.held));
     if (ok)
         PUT(made, FIELD("trying", describe_progress(c, led.where, name)));
     json_object_set_new(c->answer, "destination", made);
-    json_decref(led.domains);
+    json_decref(led.hops);
     where_free(led.where);
     destinations_detail_fini(&detail);
     return ok;
 }
 
-/* A domain that is no destination's just now stands for itself: what waits there may not be due
+/* A hop that is no destination's just now stands for itself: what waits there may not be due
  * yet. */
 static bool find_led(struct database *db, struct control *c, struct led *led, struct err *err)
 {
     const char *given = control_text(c, "name");
-    char domain[ADDRESS_DOMAIN_MAX + 1];
     struct err unknown = {0};
     char name[WHERE_NAME];
     if (!where_meant(c, given, name, sizeof(name), &unknown)) {
         *err = unknown;
-        if (unknown.kind != ERR_NOT_FOUND || !address_domain_ascii(span_of(given), domain))
+        if (unknown.kind != ERR_NOT_FOUND || !where_hops_of(given, led->hops))
             return false;
         err->kind = ERR_NONE;
-        snprintf(name, sizeof(name), "%s", domain);
-        json_array_append_new(led->domains, json_string(domain));
+        snprintf(name, sizeof(name), "%s", json_string_value(json_array_get(led->hops, 0)));
     }
     PUT(c->answer, FIELD("destination", name));
     led->name = name;
@@ -297,17 +296,17 @@ bool control_destination_domains(struct database *db, struct control *c, struct 
 {
     if (!control_needs_relay(c, err) || !control_needs(c, "name", err))
         return false;
-    struct led led = {.where = where_new(db, c, err), .domains = json_array()};
+    struct led led = {.where = where_new(db, c, err), .hops = json_array()};
     int64_t until_ms = control_number(c, "until", 0);
     int64_t expire = 0;
     bool ok = led.where && find_led(db, c, &led, err);
     if (ok && until_ms > 0) {
-        char *domains = json_dumps(led.domains, JSON_COMPACT);
-        ok = database_queue_expiring(db, domains, until_ms, &expire, err);
-        free(domains);
+        char *hops = where_hops_print(led.hops);
+        ok = database_queue_expiring(db, hops, until_ms, &expire, err);
+        free(hops);
         PUT(c->answer, FIELD("expire", expire));
     }
-    json_object_set_new(c->answer, "domains", led.domains);
+    json_object_set_new(c->answer, "hops", led.hops);
     where_free(led.where);
     return ok;
 }

@@ -15,15 +15,15 @@
 /* Longer lists go by pages, so that nobody waits for one and none fills the memory. */
 enum { GROUPS_DEFAULT = 1000, GROUPS_MAX = 100 * 1000, WHY_MAX = 120, RESTING_MAX = 20 };
 
-/* "domains" of the request, as the database takes them; freed with free(). */
-static char *read_domains(const struct control *c)
+/* "hops" of the request, as the database takes them; freed with free(). */
+static char *read_hops(const struct control *c)
 {
-    const json_t *domains = json_object_get(c->request, "domains");
-    return json_is_array(domains) ? json_dumps(domains, JSON_COMPACT) : NULL;
+    const json_t *hops = json_object_get(c->request, "hops");
+    return json_is_array(hops) ? where_hops_print(hops) : NULL;
 }
 
-/* `domains` is borrowed. */
-static bool read_filter(const struct control *c, const char *domains, struct database_filter *f,
+/* `hops` is borrowed. */
+static bool read_filter(const struct control *c, const char *hops, struct database_filter *f,
                         struct err *err)
 {
     enum mail_state state;
@@ -32,7 +32,7 @@ static bool read_filter(const struct control *c, const char *domains, struct dat
                                   .sender = control_text(c, "sender"),
                                   .credential = control_text(c, "user"),
                                   .tenant = control_text(c, "tenant"),
-                                  .domains = domains,
+                                  .hops = hops,
                                   .state = -1,
                                   .after.number = control_number(c, "after_number", -1)};
     if (control_text(c, "after_id") &&
@@ -74,14 +74,14 @@ static const struct progress_row *find_progress(const struct progress *all, int6
 static void add_way(const struct listing *l, const struct database_queued *q, json_t *row)
 {
     char name[WHERE_NAME];
-    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char hop[TLS_NEED_HOP];
     const struct progress_row *trying = find_progress(&l->progress, q->id, q->number);
     const json_t *rest = NULL;
-    if (where_domain_of(q->recipient, domain)) {
-        if (where_find(l->where, domain, q->remote, name, sizeof(name)))
+    if (where_hop_of(q->recipient, q->tls_need, hop)) {
+        if (where_find(l->where, hop, q->remote, name, sizeof(name)))
             PUT(row, FIELD("destination", name));
         if (q->state == MAIL_WAITING && !trying)
-            rest = where_rest(l->where, domain, q->remote, q->tenant);
+            rest = where_rest(l->where, hop, q->remote, q->tenant);
     }
     if (trying)
         json_object_set_new(row, "trying", control_describe_trying(trying));
@@ -103,14 +103,16 @@ static void add_queued(void *context, const struct database_queued *q)
     mail_id_print(q->id, id);
     snprintf(reply, sizeof(reply), "%03d %s%s%s", q->code, q->enhanced, q->enhanced[0] ? " " : "",
              q->reply);
-    json_t *row = ROW(FIELD("id", id), FIELD("recipient", q->recipient),
-                      FIELD("state", mail_state_name(q->state)), FIELD("tries", q->tries),
-                      FIELD("due", q->due_ms), FIELD("next_try", q->due_ms),
-                      FIELD("last_reply", q->code ? json_row_text(reply) : json_string("")),
-                      FIELD("remote", q->remote), FIELD("sender", q->sender),
-                      FIELD("user", q->credential), FIELD("tenant", q->tenant),
-                      FIELD("class", stream_class_name(q->class)), FIELD("accepted", q->created_ms),
-                      FIELD("expires", q->expires_ms), FIELD("size", q->length));
+    json_t *row =
+        ROW(FIELD("id", id), FIELD("recipient", q->recipient),
+            FIELD("state", mail_state_name(q->state)), FIELD("tries", q->tries),
+            FIELD("due", q->due_ms), FIELD("next_try", q->due_ms),
+            FIELD("last_reply", q->code ? json_row_text(reply) : json_string("")),
+            FIELD("remote", q->remote), FIELD("sender", q->sender), FIELD("user", q->credential),
+            FIELD("tenant", q->tenant), FIELD("class", stream_class_name(q->class)),
+            FIELD("stream", q->stream), FIELD("tls_need", tls_need_name(q->tls_need)),
+            FIELD("accepted", q->created_ms), FIELD("expires", q->expires_ms),
+            FIELD("size", q->length));
     add_way(l, q, row);
     json_array_append_new(control_rows(l->control), row);
 }
@@ -131,8 +133,8 @@ bool control_queue_list(struct database *db, struct control *c, struct err *err)
     struct database_filter filter;
     struct listing l = {.control = c, .where = where_new(db, c, err)};
     int64_t total = 0;
-    char *domains = read_domains(c);
-    bool ok = l.where && read_filter(c, domains, &filter, err);
+    char *hops = read_hops(c);
+    bool ok = l.where && read_filter(c, hops, &filter, err);
     if (c->relay)
         c->relay->calls->read_progress(c->relay->dispatch, &l.progress);
     if (ok && filter.after.id == 0)
@@ -143,7 +145,7 @@ bool control_queue_list(struct database *db, struct control *c, struct err *err)
     PUT(c->answer, FIELD("total", total));
     progress_fini(&l.progress);
     where_free(l.where);
-    free(domains);
+    free(hops);
     return ok;
 }
 
@@ -207,12 +209,12 @@ static bool change_queue(struct database *db, struct control *c, enum database_c
     const char *why = control_text(c, "why") ? control_text(c, "why") : "";
     if (strlen(why) > WHY_MAX || !span_is_ascii(span_of(why)))
         return err_set(err, ERR_USAGE, "the reason is at most %d bytes of ASCII", WHY_MAX);
-    char *domains = read_domains(c);
-    bool ok = read_filter(c, domains, &filter, err) &&
+    char *hops = read_hops(c);
+    bool ok = read_filter(c, hops, &filter, err) &&
               database_queue_change(db, &filter, control_page(c), change, why, &changed, err);
     say_next(c, &filter, changed);
     PUT(c->answer, FIELD("changed", changed));
-    free(domains);
+    free(hops);
     return ok;
 }
 
@@ -244,10 +246,10 @@ static bool rests_any_by_order(const struct where *w)
 static bool find_resting(struct database *db, struct control *c, struct err *err)
 {
     struct database_filter filter;
-    char *domains = read_domains(c);
+    char *hops = read_hops(c);
     struct retried r = {.where = where_new(db, c, err), .rests = json_array()};
     json_t *names = json_array();
-    bool ok = r.where && read_filter(c, domains, &filter, err);
+    bool ok = r.where && read_filter(c, hops, &filter, err);
     filter.state = MAIL_WAITING;
     if (ok && rests_any_by_order(r.where))
         ok = database_queue(db, &filter, control_page(c), add_resting, &r, err);
@@ -257,7 +259,7 @@ static bool find_resting(struct database *db, struct control *c, struct err *err
     json_object_set_new(c->answer, "resting", names);
     json_decref(r.rests);
     where_free(r.where);
-    free(domains);
+    free(hops);
     return ok;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* control_waiting.c - What waits, by destination, and why: rests, and what the servers said. A
- * domain that is no destination's just now stands for itself.
+ * hop that is no destination's just now stands for itself.
  */
 #include "clock.h"
 #include "control_parts.h"
@@ -26,11 +26,13 @@ struct grouping {
     json_t *groups; /* by name */
 };
 
-static void name_of(struct where *w, const char *domain, const char *remote,
+static void name_of(struct where *w, const char *domain, enum tls_need need, const char *remote,
                     char name_r[WHERE_NAME])
 {
-    if (!where_find(w, domain, remote, name_r, WHERE_NAME))
-        snprintf(name_r, WHERE_NAME, "%s", domain[0] ? domain : "(reports only)");
+    char hop[TLS_NEED_HOP];
+    tls_need_hop(domain, need, hop);
+    if (!where_find(w, hop, remote, name_r, WHERE_NAME))
+        snprintf(name_r, WHERE_NAME, "%s", hop[0] ? hop : "(reports only)");
 }
 
 static void add_number(json_t *group, const char *key, int64_t number)
@@ -50,7 +52,7 @@ static void add_domain(void *context, const struct database_queue_domain *row)
 {
     const struct grouping *g = context;
     char name[WHERE_NAME];
-    name_of(g->where, row->domain, row->remote, name);
+    name_of(g->where, row->domain, row->tls_need, row->remote, name);
     json_t *group = json_object_get(g->groups, name);
     if (!group) {
         group = ROW(FIELD("destination", name));
@@ -75,7 +77,7 @@ static void add_reply(void *context, const struct database_reply *row)
     const struct grouping *g = context;
     char name[WHERE_NAME];
     char text[REPLY_MAX];
-    name_of(g->where, row->domain, row->remote, name);
+    name_of(g->where, row->domain, row->tls_need, row->remote, name);
     json_t *group = json_object_get(g->groups, name);
     json_t *replies = json_object_get(group, "replies");
     if (group && !replies) {
@@ -198,11 +200,11 @@ static json_t *sorted(json_t *counts, const char *key, const char *count, size_t
     return rows;
 }
 
-bool control_describe_deferred(struct database *db, const json_t *domains, json_t *row,
+bool control_describe_deferred(struct database *db, const json_t *hops, json_t *row,
                                struct err *err)
 {
     int64_t now_ms = clock_now_ms();
-    char *names = json_dumps(domains, JSON_COMPACT);
+    char *names = where_hops_print(hops);
     struct deferred d = {json_object(), json_object(), json_object()};
     bool ok = database_queue_deferred(db, names, now_ms, add_deferred, &d, err) &&
               database_queue_replies(db, names, now_ms, count_reply, &d, err);
@@ -225,9 +227,10 @@ static bool is_told(const json_t *rests, const char *destination)
 
 void control_add_rest(json_t *rests, struct where *w, const struct database_queued *q)
 {
-    char domain[ADDRESS_DOMAIN_MAX + 1];
-    const json_t *rest =
-        where_domain_of(q->recipient, domain) ? where_rest(w, domain, q->remote, q->tenant) : NULL;
+    char hop[TLS_NEED_HOP];
+    const json_t *rest = where_hop_of(q->recipient, q->tls_need, hop)
+                             ? where_rest(w, hop, q->remote, q->tenant)
+                             : NULL;
     if (!rest || is_told(rests, json_row_get(rest, "destination")))
         return;
     json_t *made = json_copy((json_t *)rest);

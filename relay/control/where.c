@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* where.c - Finds the destination of a domain, and the destination that an operator means.
+/* where.c - Finds the destination of a hop, and the destination that an operator means.
  *
- * The queue forgets a domain's destination soon after nothing is due there. Then the host that
+ * The queue forgets a hop's destination soon after nothing is due there. Then the host that
  * answered last identifies it, if that host belongs to one destination only. When no relay runs,
  * only the destinations and hosts that an operator has put to rest are known.
  */
@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "destinations.h"
 #include "rests.h"
+#include "trust.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,9 +20,9 @@ enum { HINTS_MAX = 3 };
 
 struct where {
     const struct control_relay *relay; /* NULL: none runs */
-    json_t *by_host;                   /* its destination's name; null: it belongs to several */
-    json_t *rests;                     /* of destinations, by name */
-    json_t *by_domain; /* "destination", and its "rest"; null: where it leads is not known */
+    json_t *by_host; /* the destination of mail that a host took; null: it belongs to several */
+    json_t *rests;   /* of destinations, by name */
+    json_t *by_hop;  /* "destination", and its "rest"; null: where it leads is not known */
 };
 
 static struct span hosts_of(const char *name)
@@ -31,17 +32,28 @@ static struct span hosts_of(const char *name)
     return span_first(head, span_find(head, ':'));
 }
 
-/* "a.test,b.test:25 verify": each of its hosts leads there. */
-static void add_hosts(json_t *by_host, const char *name)
+static void add_host(json_t *by_host, const char *host, const char *name, unsigned needs)
 {
-    char key[ADDRESS_DOMAIN_MAX + 1];
-    struct span hosts = hosts_of(name);
-    while (hosts.len > 0) {
-        if (!span_copy(span_take(&hosts, ','), key, sizeof(key)))
+    char key[TLS_NEED_HOP];
+    for (int need = TLS_NEED_NONE; need < TLS_NEEDS; need++) {
+        if ((needs & 1U << need) == 0)
             continue;
+        tls_need_hop(host, (enum tls_need)need, key);
         bool known = json_object_get(by_host, key) != NULL;
         json_object_set_new(by_host, key, known ? json_null() : json_row_text(name));
     }
+}
+
+/* "a.test,b.test:25 verify": each of its hosts leads there, for mail with some needs. */
+static void add_hosts(json_t *by_host, const char *name)
+{
+    char host[ADDRESS_DOMAIN_MAX + 1];
+    struct span label = span_of(name);
+    span_take(&label, ' ');
+    struct span hosts = hosts_of(name);
+    while (hosts.len > 0)
+        if (span_copy(span_take(&hosts, ','), host, sizeof(host)))
+            add_host(by_host, host, name, trust_label_needs(label));
 }
 
 /* ---- rests ---- */
@@ -79,15 +91,31 @@ struct stored {
     bool hosts; /* else destinations */
 };
 
+/* For mail of which no destination is known. */
+static bool stands_for_some(json_t *by_host, const char *host)
+{
+    unsigned needs = 0;
+    char key[TLS_NEED_HOP];
+    for (int need = TLS_NEED_NONE; need < TLS_NEEDS; need++) {
+        tls_need_hop(host, (enum tls_need)need, key);
+        needs |= json_object_get(by_host, key) ? 0 : 1U << need;
+    }
+    add_host(by_host, host, host, needs);
+    return needs != 0;
+}
+
 /* A host leads to a destination that rests as long, or stands for those that are not known. */
 static void add_stored(void *context, const struct database_rest *rest)
 {
     const struct stored *s = context;
     struct where *w = s->where;
     int64_t rest_ms = rest->until_ms - clock_now_ms();
-    if (rest->is_host != s->hosts || json_object_get(w->by_host, rest->name))
+    if (rest->is_host != s->hosts)
         return;
-    add_hosts(w->by_host, rest->name);
+    if (s->hosts && !stands_for_some(w->by_host, rest->name))
+        return;
+    if (!s->hosts)
+        add_hosts(w->by_host, rest->name);
     json_object_set_new(w->rests, rest->name,
                         ROW(FIELD("destination", rest->name), FIELD("next_try", rest->until_ms),
                             FIELD("rests_s", (rest_ms + 999) / 1000), FLAG("by_operator", true),
@@ -102,7 +130,7 @@ struct where *where_new(struct database *db, const struct control *c, struct err
     w->relay = c->relay;
     w->by_host = json_object();
     w->rests = json_object();
-    w->by_domain = json_object();
+    w->by_hop = json_object();
     if (w->relay) {
         add_known(w);
     } else if (!database_rests(db, clock_now_ms(), add_stored, &names, err) ||
@@ -119,58 +147,60 @@ void where_free(struct where *w)
         return;
     json_decref(w->by_host);
     json_decref(w->rests);
-    json_decref(w->by_domain);
+    json_decref(w->by_hop);
     free(w);
 }
 
 /* ---- where it goes ---- */
 
-static json_t *ask(const struct control_relay *relay, const char *domain)
+static json_t *ask(const struct control_relay *relay, const char *hop)
 {
     struct destinations_list list;
     json_t *place = NULL;
-    relay->calls->find_domain(relay->dispatch, domain, &list);
+    relay->calls->find_hop(relay->dispatch, hop, &list);
     if (list.count > 0)
         place = ROW(FIELD("destination", list.rows[0].name), FIELD("rest", rest_of(&list.rows[0])));
     destinations_list_fini(&list);
     return place ? place : json_null();
 }
 
-/* Each domain is asked for once. */
-static const json_t *place_of(struct where *w, const char *domain)
+/* Each hop is asked for once. */
+static const json_t *place_of(struct where *w, const char *hop)
 {
-    json_t *place = json_object_get(w->by_domain, domain);
+    json_t *place = json_object_get(w->by_hop, hop);
     if (!place && w->relay) {
-        place = ask(w->relay, domain);
-        json_object_set_new(w->by_domain, domain, place);
+        place = ask(w->relay, hop);
+        json_object_set_new(w->by_hop, hop, place);
     }
     return json_is_object(place) ? place : NULL;
 }
 
 /* The destination of who answered: "host[address]"; NULL: that is not known. */
-static const char *answered_for(const struct where *w, const char *remote)
+static const char *answered_for(const struct where *w, const char *hop, const char *remote)
 {
+    char domain[ADDRESS_DOMAIN_MAX + 1];
     char host[ADDRESS_DOMAIN_MAX + 1];
+    char key[TLS_NEED_HOP];
     struct span answered = span_of(remote);
     if (!span_copy(span_first(answered, span_find(answered, '[')), host, sizeof(host)))
         return NULL;
-    return json_string_value(json_object_get(w->by_host, host));
+    tls_need_hop(host, tls_need_of_hop(hop, domain), key);
+    return json_string_value(json_object_get(w->by_host, key));
 }
 
-bool where_find(struct where *w, const char *domain, const char *remote, char *name_r, size_t size)
+bool where_find(struct where *w, const char *hop, const char *remote, char *name_r, size_t size)
 {
-    const json_t *place = place_of(w, domain);
-    const char *name = place ? json_row_get(place, "destination") : answered_for(w, remote);
+    const json_t *place = place_of(w, hop);
+    const char *name = place ? json_row_get(place, "destination") : answered_for(w, hop, remote);
     if (name)
         snprintf(name_r, size, "%s", name);
     return name != NULL;
 }
 
-const json_t *where_rest(struct where *w, const char *domain, const char *remote,
-                         const char *tenant)
+const json_t *where_rest(struct where *w, const char *hop, const char *remote, const char *tenant)
 {
-    const json_t *place = place_of(w, domain);
-    const char *name = place ? NULL : answered_for(w, remote);
+    const json_t *place = place_of(w, hop);
+    const char *name = place ? NULL : answered_for(w, hop, remote);
     const json_t *rest = json_object_get(place, "rest");
     if (name)
         rest = json_object_get(w->rests, name);
@@ -183,11 +213,47 @@ const json_t *where_rests(const struct where *w)
     return w->rests;
 }
 
-bool where_domain_of(const char *recipient, char domain_r[ADDRESS_DOMAIN_MAX + 1])
+bool where_hop_of(const char *recipient, enum tls_need need, char *hop_r)
 {
     struct address parsed;
-    return address_parse(span_of(recipient), &parsed) &&
-           address_domain_ascii(parsed.domain, domain_r);
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    if (!address_parse(span_of(recipient), &parsed) || !address_domain_ascii(parsed.domain, domain))
+        return false;
+    tls_need_hop(domain, need, hop_r);
+    return true;
+}
+
+bool where_hops_of(const char *given, json_t *hops)
+{
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char hop[TLS_NEED_HOP];
+    struct span label = span_of(given);
+    struct span name = span_take(&label, ' ');
+    bool found = false;
+    if (!address_domain_ascii(name, domain))
+        return false;
+    for (int need = TLS_NEED_NONE; need < TLS_NEEDS; need++) {
+        if (label.len > 0 && !span_equal(label, span_of(tls_need_name((enum tls_need)need))))
+            continue;
+        tls_need_hop(domain, (enum tls_need)need, hop);
+        json_array_append_new(hops, json_row_text(hop));
+        found = true;
+    }
+    return found;
+}
+
+char *where_hops_print(const json_t *hops)
+{
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    json_t *pairs = json_array();
+    for (size_t i = 0; i < json_array_size(hops); i++) {
+        const char *hop = json_string_value(json_array_get(hops, i));
+        enum tls_need need = tls_need_of_hop(hop ? hop : "", domain);
+        json_array_append_new(pairs, json_pack("[s, i]", domain, (int)need));
+    }
+    char *text = json_dumps(pairs, JSON_COMPACT);
+    json_decref(pairs);
+    return text;
 }
 
 bool where_share(const char *name, const char *other)
@@ -249,13 +315,20 @@ static bool find_meant(const struct destinations_list *known, const char *given,
     return found == 1;
 }
 
-static bool leads(const struct control_relay *relay, const char *domain, char *name_r, size_t size)
+/* Of a domain that has mail with several needs, that of its plain mail. */
+static bool leads(const struct control_relay *relay, const char *given, char *name_r, size_t size)
 {
-    json_t *place = ask(relay, domain);
-    bool found = json_is_object(place);
-    if (found)
-        snprintf(name_r, size, "%s", json_row_get(place, "destination"));
-    json_decref(place);
+    bool found = false;
+    json_t *hops = json_array();
+    bool named = where_hops_of(given, hops);
+    for (size_t i = 0; named && !found && i < json_array_size(hops); i++) {
+        json_t *place = ask(relay, json_string_value(json_array_get(hops, i)));
+        found = json_is_object(place);
+        if (found)
+            snprintf(name_r, size, "%s", json_row_get(place, "destination"));
+        json_decref(place);
+    }
+    json_decref(hops);
     return found;
 }
 
@@ -263,12 +336,10 @@ bool where_meant(const struct control *c, const char *given, char *name_r, size_
                  struct err *err)
 {
     struct destinations_list known;
-    char domain[ADDRESS_DOMAIN_MAX + 1];
     c->relay->calls->read_known(c->relay->dispatch, &known);
     bool found = find_meant(&known, given, name_r, size, err);
     if (!found && err->kind == ERR_NONE)
-        found =
-            address_domain_ascii(span_of(given), domain) && leads(c->relay, domain, name_r, size);
+        found = leads(c->relay, given, name_r, size);
     if (!found && err->kind == ERR_NONE)
         found = not_found(&known, given, err);
     destinations_list_fini(&known);

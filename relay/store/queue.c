@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIMIT_COLUMN = 9, DOMAINS_COLUMN = 10, TENANT_COLUMN = 11 };
+enum { LIMIT_COLUMN = 9, HOPS_COLUMN = 10, TENANT_COLUMN = 11 };
 
 static void bind_filter(struct rows *s, const struct database_filter *f)
 {
@@ -25,7 +25,7 @@ static void bind_filter(struct rows *s, const struct database_filter *f)
     rows_text(s, 6, f->credential);
     rows_int(s, 7, f->after.id);
     rows_int(s, 8, f->after.id > 0 ? f->after.number : -1);
-    rows_text(s, DOMAINS_COLUMN, f->domains);
+    rows_text(s, HOPS_COLUMN, f->hops);
     rows_text(s, TENANT_COLUMN, f->tenant);
 }
 
@@ -58,7 +58,9 @@ bool database_queue(struct database *db, struct database_filter *filter, int64_t
                                       .created_ms = rows_get_int(s, 13),
                                       .expires_ms = rows_get_int(s, 14),
                                       .length = rows_get_int(s, 15),
-                                      .tenant = rows_get_text(s, 16)};
+                                      .tenant = rows_get_text(s, 16),
+                                      .tls_need = tls_need_of(rows_get_int(s, 17)),
+                                      .stream = rows_get_text(s, 18)};
         on_row(context, &row);
         filter->after.id = row.id;
         filter->after.number = row.number;
@@ -69,7 +71,7 @@ bool database_queue(struct database *db, struct database_filter *filter, int64_t
 bool database_queue_count(struct database *db, const struct database_filter *filter,
                           int64_t *count_r, struct err *err)
 {
-    bool by_message = filter->sender || filter->credential || filter->tenant;
+    bool by_message = filter->sender || filter->credential || filter->tenant || filter->hops;
     struct rows *s = rows_prepare(db, by_message ? SQL_QUEUE_COUNT : SQL_QUEUE_COUNT_RECIPIENTS);
     bind_filter(s, filter);
     *count_r = 0;
@@ -82,12 +84,13 @@ bool database_queue_domains(struct database *db, int64_t now_ms,
     struct rows *s = ROWS(db, SQL_QUEUE_DOMAINS, INT(now_ms));
     while (rows_next(db, s, err)) {
         const struct database_queue_domain row = {.domain = rows_get_text(s, 0),
-                                                  .remote = rows_get_text(s, 1),
-                                                  .due = rows_get_int(s, 2),
-                                                  .deferred = rows_get_int(s, 3),
-                                                  .held = rows_get_int(s, 4),
-                                                  .oldest_ms = rows_get_int(s, 5),
-                                                  .next_ms = rows_get_int(s, 6)};
+                                                  .tls_need = tls_need_of(rows_get_int(s, 1)),
+                                                  .remote = rows_get_text(s, 2),
+                                                  .due = rows_get_int(s, 3),
+                                                  .deferred = rows_get_int(s, 4),
+                                                  .held = rows_get_int(s, 5),
+                                                  .oldest_ms = rows_get_int(s, 6),
+                                                  .next_ms = rows_get_int(s, 7)};
         on_domain(context, &row);
     }
     return err->kind == ERR_NONE;
@@ -102,36 +105,37 @@ bool database_queue_states(struct database *db, int64_t now_ms, struct database_
     return err->kind == ERR_NONE;
 }
 
-bool database_queue_deferred(struct database *db, const char *domains, int64_t now_ms,
+bool database_queue_deferred(struct database *db, const char *hops, int64_t now_ms,
                              database_on_deferred *on_deferred, void *context, struct err *err)
 {
-    struct rows *s = ROWS(db, SQL_QUEUE_DEFERRED, INT(now_ms), TEXT(domains));
+    struct rows *s = ROWS(db, SQL_QUEUE_DEFERRED, INT(now_ms), TEXT(hops));
     while (rows_next(db, s, err))
         on_deferred(context, rows_get_text(s, 0),
                     (enum stream_class)(rows_get_int(s, 1) % STREAM_CLASSES), rows_get_int(s, 2));
     return err->kind == ERR_NONE;
 }
 
-bool database_queue_replies(struct database *db, const char *domains, int64_t now_ms,
+bool database_queue_replies(struct database *db, const char *hops, int64_t now_ms,
                             database_on_reply *on_reply, void *context, struct err *err)
 {
-    struct rows *s = ROWS(db, SQL_QUEUE_REPLIES, INT(now_ms), TEXT(domains));
+    struct rows *s = ROWS(db, SQL_QUEUE_REPLIES, INT(now_ms), TEXT(hops));
     while (rows_next(db, s, err)) {
         const struct database_reply row = {.domain = rows_get_text(s, 0),
-                                           .remote = rows_get_text(s, 1),
-                                           .code = (int)rows_get_int(s, 2),
-                                           .enhanced = rows_get_text(s, 3),
-                                           .reply = rows_get_text(s, 4),
-                                           .count = rows_get_int(s, 5)};
+                                           .tls_need = tls_need_of(rows_get_int(s, 1)),
+                                           .remote = rows_get_text(s, 2),
+                                           .code = (int)rows_get_int(s, 3),
+                                           .enhanced = rows_get_text(s, 4),
+                                           .reply = rows_get_text(s, 5),
+                                           .count = rows_get_int(s, 6)};
         on_reply(context, &row);
     }
     return err->kind == ERR_NONE;
 }
 
-bool database_queue_expiring(struct database *db, const char *domains, int64_t until_ms,
+bool database_queue_expiring(struct database *db, const char *hops, int64_t until_ms,
                              int64_t *count_r, struct err *err)
 {
-    struct rows *s = ROWS(db, SQL_QUEUE_EXPIRING, TEXT(domains), INT(until_ms));
+    struct rows *s = ROWS(db, SQL_QUEUE_EXPIRING, TEXT(hops), INT(until_ms));
     *count_r = 0;
     return rows_run_int(db, s, count_r, err);
 }

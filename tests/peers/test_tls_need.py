@@ -327,3 +327,54 @@ def test_what_waives_tls_is_honoured_by_setting_only(world, relay_factory):
         relay.wait_kind(id, "deferred", 60)
         assert line_of(relay, id)["tls_policy"] == "dane"
     assert all(len(world.hosts[f"mx.{domain}"].messages) == 1 for domain in ("wrong.test", "clear.test"))
+
+
+# ---- where it waits ----
+
+
+def busy(line, connection):
+    """One that has no time for p@…, which is ordinary mail."""
+    return "450 4.2.0 busy" if line.startswith("RCPT TO:<p@") else None
+
+
+def places(relay):
+    return {r["destination"]: (r["deferred"], r["held"], r.get("last_reply", "")) for r in relay.json("queue", "list", "--by", "destination")}
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_what_waits_is_listed_where_it_leads(world, relay_factory, shards):
+    """Whatever else of its domain waits or was sent: a command by destination is for that destination's mail only."""
+    one("none.test", None, answer=busy)(world)
+    relay = world.relay(relay_factory, f"shards = {shards}")
+    usual = f"mx.none.test:{world.port}"
+    own = f"{usual} tls-verified"
+    verified = relay.send(to="v@none.test", message=VERIFY)
+    relay.wait_kind(verified, "deferred")
+    for _ in range(2):  # before ordinary mail was delivered there, and after
+        assert list(places(relay)) == [own]
+        assert relay.json("queue", "show", verified)[0]["destination"] == own
+        assert [r["id"] for r in relay.queue("--destination", own)] == [verified]
+        shown = relay.json("destination", "show", own)
+        assert shown["deferred"] == 1 and "verified TLS" in shown["last_replies"][0]["reply"]
+        assert {r["destination"]: r["deferred"] for r in relay.json("destination", "list") if r["deferred"]} == {own: 1}
+        relay.wait_kind(relay.send(to="b@none.test", message=PLAIN), "delivered")
+    plain = relay.send(to="p@none.test", message=PLAIN)
+    relay.wait_kind(plain, "deferred")
+    told = places(relay)
+    assert set(told) == {own, usual} and told[usual][2] == "450 4.2.0 busy" and "verified TLS" in told[own][2]
+    due = relay.json("queue", "show", verified)[0]["next_try"]
+    relay.command("destination", "rest", usual, "--for", "1h", "--why", "a move")
+    assert relay.json("queue", "show", plain)[0]["why"] == "a move"
+    row = relay.json("queue", "show", verified)[0]
+    assert row["next_try"] == due and "why" not in row and row["tls_need"] == "tls-verified"
+    for change, left in (("hold", {usual: 1, own: 0}), ("release", {usual: 0, own: 0}), ("bounce", None)):
+        assert "1 recipient changed" in relay.command("queue", change, "--destination", usual)
+        assert left is None or {name: row[1] for name, row in places(relay).items()} == left
+    wait_for(lambda: [r["id"] for r in relay.queue() if r["recipient"]] == [verified], 30)
+    assert "1 recipient changed" in relay.command("queue", "hold", "--destination", own)
+    relay.command("destination", "resume", usual)
+    relay.stop()
+    assert places(relay) == {"none.test tls-verified": (0, 1, "")}
+    relay.start()  # which knows nothing of destinations yet
+    assert [r["id"] for r in relay.queue("--destination", "none.test tls-verified")] == [verified]
+    assert [r["id"] for r in relay.queue("--destination", "none.test")] == [verified]

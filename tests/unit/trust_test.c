@@ -124,8 +124,27 @@ static void labels(void **state)
     assert_string_not_equal(text, other);
 }
 
+/* A destination's label tells which mail of a domain leads there: exactly one kind, unless the route demands as much. */
+static void labels_tell_needs(void **state)
+{
+    char text[TRUST_LABEL];
+    (void)state;
+    for (int level = TRUST_CLEAR; level <= TRUST_VERIFIED; level++) {
+        const struct trust route = make((enum trust_level)level, true, "app", "secret", 7);
+        for (int need = TLS_NEED_NONE; need < TLS_NEEDS; need++) {
+            const struct trust demanded = trust_for(&route, (enum tls_need)need);
+            trust_label(&demanded, text);
+            for (int other = TLS_NEED_NONE; other < TLS_NEEDS; other++) {
+                const struct trust others = trust_for(&route, (enum tls_need)other);
+                bool leads = (trust_label_needs(span_of(text)) & 1U << other) != 0;
+                assert_int_equal(leads, others.need == demanded.need);
+            }
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(covering), cmocka_unit_test(differences), cmocka_unit_test(what_dnssec_demands_is_proven_or_not), cmocka_unit_test(labels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(covering), cmocka_unit_test(differences), cmocka_unit_test(what_dnssec_demands_is_proven_or_not), cmocka_unit_test(labels), cmocka_unit_test(labels_tell_needs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,26 +207,13 @@ static void look_at_hosts(const struct queue_domain_view *where,
     view->tenant_rest_ms = shuns ? where->tenant_until_ms - now_ms : 0;
 }
 
-/* Of a domain that has mail with several needs, that of its plain mail. */
-static void find_hop(struct dispatch *d, const char *domain, struct queue_domain_view *where_r,
-                     int64_t now_ms)
-{
-    char hop[TLS_NEED_HOP];
-    for (int need = TLS_NEED_NONE; need < TLS_NEEDS; need++) {
-        tls_need_hop(domain, (enum tls_need)need, hop);
-        queue_find_domain(d->queue, hop, where_r, now_ms);
-        if (where_r->state == QUEUE_DOMAIN_LEADS)
-            return;
-    }
-}
-
-static void find_domain(struct dispatch *d, const char *domain, struct destinations_list *list_r)
+static void find_hop(struct dispatch *d, const char *hop, struct destinations_list *list_r)
 {
     struct queue_domain_view where;
     struct queue_destination_view view;
     begin_list(list_r);
     int64_t now_ms = dispatch_begin(d);
-    find_hop(d, domain, &where, now_ms);
+    queue_find_domain(d->queue, hop, &where, now_ms);
     if (where.state == QUEUE_DOMAIN_LEADS &&
         queue_find_destination(d->queue, where.destination, &view, now_ms)) {
         look_at_hosts(&where, &view, now_ms);
@@ -321,7 +308,7 @@ static bool resume_host_of(struct dispatch *d, const char *name)
 const struct destinations_calls dispatch_destinations = {.read = read_all,
                                                          .read_known = read_known,
                                                          .find = find,
-                                                         .find_domain = find_domain,
+                                                         .find_hop = find_hop,
                                                          .read_progress = progress_read,
                                                          .rest = rest,
                                                          .resume = resume,

@@ -1,13 +1,16 @@
 -- queue.sql - The queue as commands see it and change it. They are rare, and read all that waits in the order of the
 -- primary key, which is the order of pages, too; indexes for what they may ask would cost each message more.
 
+-- :part NEED
+-- Of which the hop is made (tls_need.h). A report on mail that was refused demands nothing.
+iif(r.domain = '', 0, m.tls_need)
+
 -- :part RECIPIENT_FILTER
 -- Parameters 1 to 8, 10 and 11; those that are NULL hold for all. (?7, ?8) is the last row of the page before.
 (?1 IS NULL OR r.message = ?1)
   AND (?2 IS NULL OR r.address = ?2 COLLATE NOCASE)
   AND (?3 IS NULL OR r.domain = ?3)
   AND (?5 IS NULL OR r.state = ?5)
-  AND (?10 IS NULL OR r.domain IN (SELECT value FROM json_each(?10)))
   AND r.state IN (0, 1)
   AND (r.message, r.number) > (?7, ?8)
 
@@ -16,12 +19,13 @@ FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE (?4 IS NULL OR m.sender = ?4 COLLATE NOCASE)
   AND (?6 IS NULL OR m.credential = ?6)
+  AND (?10 IS NULL OR (r.domain, {NEED}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?10)))
   AND (?11 IS NULL OR m.tenant = ?11)
   AND {RECIPIENT_FILTER}
 
 -- :name QUEUE_LIST
 SELECT r.message, r.number, r.address, r.state, r.tries, r.due, r.code, r.enhanced, r.reply, r.remote, m.sender,
-  m.credential, m.class, m.created, m.expires, m.length, m.tenant
+  m.credential, m.class, m.created, m.expires, m.length, m.tenant, {NEED}, m.stream
 {QUEUE_FILTER}
 ORDER BY r.message, r.number
 LIMIT ?9;
@@ -46,6 +50,7 @@ LIMIT ?9;
 -- :name QUEUE_DOMAINS
 -- How many are due, are to wait, are held.
 SELECT r.domain,
+  {NEED},
   max(r.remote),
   sum(r.state = 0 AND r.due <= ?1),
   sum(r.state = 0 AND r.due > ?1),
@@ -55,7 +60,7 @@ SELECT r.domain,
 FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE r.state IN (0, 1)
-GROUP BY r.domain;
+GROUP BY 1, 2;
 
 -- :name QUEUE_STATES
 -- How many are due, are to wait, are held.
@@ -72,21 +77,22 @@ FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE r.state = 0
   AND r.due > ?1
-  AND r.domain IN (SELECT value FROM json_each(?2))
+  AND (r.domain, {NEED}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))
 GROUP BY m.tenant, m.class;
 
 -- :name QUEUE_REPLIES
 -- What the first ones of those heard; or of all that are to wait.
-SELECT domain, remote, code, enhanced, reply, count(*)
+SELECT domain, need, remote, code, enhanced, reply, count(*)
 FROM (
-  SELECT domain, remote, code, enhanced, reply
-  FROM recipient
-  WHERE state = 0
-    AND due > ?1
-    AND code <> 0
-    AND (?2 IS NULL OR domain IN (SELECT value FROM json_each(?2)))
+  SELECT r.domain, {NEED} AS need, r.remote, r.code, r.enhanced, r.reply
+  FROM recipient r
+  JOIN message m ON m.id = r.message
+  WHERE r.state = 0
+    AND r.due > ?1
+    AND r.code <> 0
+    AND (?2 IS NULL OR (r.domain, {NEED}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2)))
   LIMIT 20000)
-GROUP BY domain, code, enhanced, reply;
+GROUP BY domain, need, code, enhanced, reply;
 
 -- :name QUEUE_EXPIRING
 SELECT count(*)
@@ -94,7 +100,7 @@ FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE r.state = 0
   AND m.expires <= ?2
-  AND r.domain IN (SELECT value FROM json_each(?1));
+  AND (r.domain, {NEED}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1));
 
 -- :name QUEUE_RETURN
 -- With the reply that its sender is told.
