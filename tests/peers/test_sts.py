@@ -237,6 +237,14 @@ def test_behind_a_smart_host_its_own_policy_counts(world, relay_factory):
     assert judged(relay, relay.send(to="y@dest.test"), "deferred")[1:] == ("sts", "validation-failure")
 
 
+def test_mail_that_demands_verified_tls_hears_that_a_policy_is_only_tested(world, relay_factory):
+    one("testing.test", "testing")(world)
+    relay = world.relay(relay_factory)
+    id = relay.send(to="x@testing.test", message="From: <hello@club.test>\r\nSealpost-TLS: verify\r\n\r\nsecret\r\n")
+    assert judged(relay, id, "deferred")[1] == "sts-testing"
+    assert "the MTA-STS policy of testing.test is only tested" in line_of(relay, id)["reply"]
+
+
 @pytest.mark.memory
 def test_connections_and_sessions_are_shared_by_what_they_have_proven(world, relay_factory):
     """One host of many domains: what was made for mail without a policy carries none that has one and whose certificate is not valid."""

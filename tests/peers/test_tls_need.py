@@ -65,6 +65,8 @@ def test_mail_that_demands_verified_tls_goes_to_verified_hosts_only(world, relay
         line = line_of(relay, id)
         assert line["tls_policy"] == HOLDS[name][1], (name, line)
         assert line["dsn"].startswith("4.7."), (name, line)
+    assert "the MX of half.test is not signed" in line_of(relay, held["half"])["reply"]
+    assert "nothing says what certificate host mx.none.test" in line_of(relay, held["none"])["reply"]
     plain = {name: relay.send(to=f"b@{name}.test", message=PLAIN) for name in HOLDS if HOLDS[name][1] != "dane"}
     for name, id in plain.items():
         relay.wait_kind(id, "delivered", 60)

@@ -138,18 +138,33 @@ void host_distrust(struct outbound *c, const char *asked, const char *what)
     delivery_distrust(&c->delivery, &v);
 }
 
+/* Why no policy says that a host is its domain's, and itself: with that host, and that domain. */
+static void print_lack(const struct outbound *c, char text_r[], size_t size)
+{
+    enum tls_policy policy = c->policy.policy;
+    const char *host = c->host_name;
+    const char *domain = next_hop(c);
+    if (policy == TLS_POLICY_DANE_MX_INSECURE)
+        snprintf(text_r, size, "the MX of %s is not signed: anybody may have named host %s", domain,
+                 host);
+    else if (policy == TLS_POLICY_STS_TESTING)
+        snprintf(text_r, size, "the MTA-STS policy of %s is only tested, not enforced, for host %s",
+                 domain, host);
+    else
+        snprintf(text_r, size, "nothing says what certificate host %s of %s has", host, domain);
+}
+
 /* Where all has been looked up, that is as final as a lack of SMTPUTF8: the domain's hosts may all
  * be such. */
 void host_distrust_unverifiable(struct outbound *c)
 {
     struct attempt *p = c->attempt;
     bool passed_on = p->mail->tls_need == TLS_NEED_PASSED_ON;
-    const struct verdict v = verdict_make(
-        451, "4.7.10",
-        "The message demands verified TLS%s, and nothing says what certificate host %s of %s has "
-        "(TLS policy: %s)",
-        passed_on ? " (REQUIRETLS)" : "", c->host_name, next_hop(c),
-        tls_policy_name(c->policy.policy));
+    char lack[320];
+    print_lack(c, lack, sizeof(lack));
+    const struct verdict v =
+        verdict_make(451, "4.7.10", "The message demands verified TLS%s, and %s (TLS policy: %s)",
+                     passed_on ? " (REQUIRETLS)" : "", lack, tls_policy_name(c->policy.policy));
     host_distrust_log(c, v.text);
     p->distrusted = true;
     if (c->policy.settled && passed_on)
