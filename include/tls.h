@@ -41,6 +41,9 @@ struct tls_expiry {
     char file[1024];
 };
 struct tls_expiry tls_expiry(struct tls_context *context);
+/* Does the certificate for clients that ask for `host` name it (RFC 6125)? Its subject does not
+ * count. */
+bool tls_server_is_named(struct tls_context *context, const char *host);
 /* New keys for session tickets, of all contexts; those sealed with the keys before last are good no
  * more. From any thread, and once before the first connection. */
 void tls_rotate_tickets(void);

@@ -185,6 +185,19 @@ static int on_server_name(SSL *ssl, int *alert, void *context)
     return SSL_TLSEXT_ERR_OK;
 }
 
+bool tls_server_is_named(struct tls_context *context, const char *host)
+{
+    pthread_mutex_lock(&context->mutex);
+    const SSL_CTX *ctx = context->now.ctx;
+    for (size_t i = context->now.named_count; i-- > 0;)
+        if (name_fits(context->now.named[i].server, host))
+            ctx = context->now.named[i].ctx;
+    X509 *x = SSL_CTX_get0_certificate(ctx);
+    bool named = x && X509_check_host(x, host, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
+    pthread_mutex_unlock(&context->mutex);
+    return named;
+}
+
 /* Where a certificate belongs: the context itself, or that of its server's name. */
 static SSL_CTX *place_for(struct served *c, const char *server)
 {

@@ -124,3 +124,5 @@ def test_a_start_on_a_full_disk_says_so(club):
     fill(club, 0)
     done = subprocess.run([club.program, "-c", club.config, "serve"], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "the disk is full" in done.stderr, done.stderr
+    checked = club.command("config", "check", check=False)
+    assert checked.returncode == 1 and f"state_dir {club.small}: the disk is full" in checked.stderr, checked

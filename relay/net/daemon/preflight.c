@@ -10,12 +10,13 @@
 #include "keyring.h"
 #include "sandbox.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 bool preflight_makes_links(const struct config *c)
@@ -80,14 +81,69 @@ static bool has_part(const struct config *c, const char *part, struct err *err)
                    errno == ENOENT ? ": restore it from a backup" : advice_on(errno));
 }
 
+static const char *account_name(uid_t uid, char text_r[16])
+{
+    const struct passwd *account = getpwuid(uid);
+    snprintf(text_r, 16, "%u", (unsigned)uid);
+    return account ? account->pw_name : text_r;
+}
+
+/* Root may use all; the relay, which becomes the owner of the state directory and keeps no
+ * capability (sandbox_become_owner()), may not. What more than the mode decides on is left to it.
+ */
+static bool is_owners(const struct config *c, const char *part, const struct stat *owner,
+                      struct err *err)
+{
+    char path[CONFIG_PATH_MAX + 16];
+    char numbers[2][16];
+    struct stat s;
+    snprintf(path, sizeof(path), "%s%s", c->state_dir, part);
+    if (stat(path, &s) != 0 || getxattr(path, "system.posix_acl_access", NULL, 0) > 0)
+        return true;
+    unsigned need = S_ISDIR(s.st_mode) ? 3 : 6;
+    unsigned shift = s.st_uid == owner->st_uid ? 6 : s.st_gid == owner->st_gid ? 3 : 0;
+    if ((s.st_mode >> shift & need) == need)
+        return true;
+    const char *becomes = account_name(owner->st_uid, numbers[0]);
+    return err_set(err, ERR_CONFIG,
+                   "state_dir: %.300s belongs to %s with mode %o, and the relay becomes %s, the "
+                   "owner of the state directory, with no right of root's: chown -R the directory "
+                   "to the relay's account",
+                   path, account_name(s.st_uid, numbers[1]), (unsigned)s.st_mode & 0777, becomes);
+}
+
+static bool check_owner(const struct config *c, struct err *err)
+{
+    static const char *const parts[] = {"",       "/lock", "/state.db",    "/state.db-wal",
+                                        "/spool", "/keys", "/state.db-shm"};
+    struct stat owner;
+    bool ok = true;
+    if (geteuid() != 0 || stat(c->state_dir, &owner) != 0)
+        return true;
+    for (size_t i = 0; i < COUNT_OF(parts) && ok; i++)
+        ok = is_owners(c, parts[i], &owner, err);
+    return ok;
+}
+
 bool preflight_state(const struct config *c, struct err *err)
 {
     bool ok = access(c->state_dir, W_OK | X_OK) == 0 ||
               err_set(err, ERR_CONFIG, "state_dir %.200s: %s%s", c->state_dir, strerror(errno),
                       advice_on(errno));
     ok = ok && database_check_file(c->state_dir, err) && has_part(c, "spool", err) &&
-         has_part(c, "keys", err);
+         has_part(c, "keys", err) && check_owner(c, err);
     return ok || config_blame(c, "", NULL, "state_dir", err);
+}
+
+/* Of a disk that says how much it has. serve finds it out by its first write. */
+static bool check_disk(const struct config *c, struct err *err)
+{
+    struct statvfs disk;
+    if (statvfs(c->state_dir, &disk) != 0 || disk.f_blocks == 0 || disk.f_bavail > 0)
+        return true;
+    err_set(err, ERR_CONFIG, "state_dir %.200s: the disk is full: serve cannot start on it",
+            c->state_dir);
+    return config_blame(c, "", NULL, "state_dir", err);
 }
 
 bool preflight_authorities(const struct config *c, struct tls_context **client_r, struct err *err)
@@ -112,99 +168,26 @@ static bool check_links(const struct config *c, struct err *err)
     return ok;
 }
 
-/* Is `name` the file of a key of `host`, or of a domain above it: "<domain>.<selector>.pem"? */
-static bool is_key_of(const char *name, const char *host)
-{
-    struct span domain = span_first(span_of(name), strlen(name) - (sizeof(".pem") - 1));
-    while (domain.len > 0 && domain.ptr[--domain.len] != '.')
-        ; /* the selector */
-    for (struct span own = span_of(host); own.len > 0; span_take(&own, '.'))
-        if (span_equal_nocase(domain, own))
-            return true;
-    return false;
-}
-
-/* Reports on mail of a domain that has lost its key are signed by the relay's own. What cannot be
- * read here is no fault. */
-static void check_own_key(const struct config *c, struct config_report *report)
-{
-    char path[CONFIG_PATH_MAX + 16];
-    char text[600];
-    bool any = false;
-    bool own = false;
-    snprintf(path, sizeof(path), "%s/keys", c->state_dir);
-    DIR *keys = opendir(path);
-    for (struct dirent *e = NULL; keys && !own && (e = readdir(keys));) {
-        bool key = span_ends_nocase(span_of(e->d_name), SPAN(".pem"));
-        any = any || key;
-        own = key && is_key_of(e->d_name, c->hostname);
-    }
-    if (keys)
-        closedir(keys);
-    snprintf(text, sizeof(text),
-             "hostname %.253s: neither it nor a domain above it has a DKIM key here: a report on "
-             "mail of a domain whose key is gone would wait unsigned. Run \"sealpost domain add "
-             "DOMAIN\" "
-             "for the hostname's domain",
-             c->hostname);
-    if (any && !own)
-        config_report_add(report, false, text);
-}
-
-/* What is allowed, and can hardly be meant. */
-static void check_sizes(const struct config *c, struct config_report *report)
-{
-    enum { RECEIVERS_BEAR = 1000 };
-    char text[300];
-    struct statvfs disk;
-    uint64_t mb = statvfs(c->state_dir, &disk) == 0
-                      ? (uint64_t)disk.f_blocks * disk.f_frsize / 1024 / 1024
-                      : UINT64_MAX;
-    uint64_t most = c->storage_mb > c->tenant_storage_mb ? c->storage_mb : c->tenant_storage_mb;
-    snprintf(text, sizeof(text), "limits: storage of %llu MiB is more than the disk of %.200s has",
-             (unsigned long long)most, c->state_dir);
-    if (most > mb)
-        config_report_add(report, false, text);
-    if (c->site_connections > RECEIVERS_BEAR)
-        config_report_add(report, false,
-                          "delivery: connections to one destination: receivers take 20 to 100 from "
-                          "one sender, and refuse who opens more");
-}
-
-/* Of the certificates. */
-static void check_keys_closed(const struct config *c, struct config_report *report)
-{
-    for (size_t i = 0; i < c->certificate_count; i++) {
-        char text[CONFIG_PATH_MAX + 100];
-        struct stat about;
-        snprintf(text, sizeof(text), "key %s is open to all users of this machine: chmod o-rwx",
-                 c->certificates[i].key);
-        if (stat(c->certificates[i].key, &about) == 0 && (about.st_mode & S_IRWXO) != 0)
-            config_report_add(report, false, text);
-    }
-}
-
 void server_check(const struct config *config, struct config_report *report)
 {
     static bool (*const checks[])(const struct config *, struct err *) = {
         check_authorities, preflight_anchor, preflight_command, preflight_fetcher,
-        preflight_key,     preflight_state,  check_links};
+        preflight_key,     preflight_state,  check_disk,        check_links};
     struct tls_context *server = NULL;
     struct err err = {0};
     char soon[1200];
     if (certificates_load(config, NULL, &server, &err)) {
         if (certificates_expire(server, clock_now_ms() / 1000, soon, sizeof(soon)))
             config_report_add(report, false, soon);
-        check_keys_closed(config, report);
     } else {
         config_report_add(report, true, err.text);
     }
-    tls_context_free(server);
     if (sandbox_is_incomplete(&err))
         config_report_add(report, config->sandbox_required, err.text);
     for (size_t i = 0; i < COUNT_OF(checks); i++)
         if (!checks[i](config, &err))
             config_report_add(report, true, err.text);
-    check_own_key(config, report);
-    check_sizes(config, report);
+    if (report->count == 0) /* else they speak of what may be otherwise once that is mended */
+        preflight_notes(config, server, report);
+    tls_context_free(server);
 }

@@ -1,0 +1,106 @@
+"""What config check says of settings that are allowed and yet do not do what is meant, and of a place where serve could not work."""
+
+import os
+import re
+import subprocess
+
+import conftest
+import pytest
+from conftest import RELEASE, free_port
+
+pytestmark = pytest.mark.usefixtures("release")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """One relay for all that only look at its config file."""
+    dns = conftest.Dns()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conftest, "SEALPOST", RELEASE)
+        yield conftest.Relay(tmp_path_factory.mktemp("made"), dns, free_port())
+    dns.stop()
+
+
+@pytest.fixture
+def still(made):
+    text = made.config.read_text()
+    yield made
+    made.config.write_text(text)
+
+
+def notes(relay, more=""):
+    relay.config.write_text(relay.config.read_text() + more + "\n")
+    said = relay.command("config", "check")
+    assert "is good" in said
+    return [line.removeprefix("note: ") for line in said.splitlines() if line.startswith("note: ")]
+
+
+def about(word, lines):
+    return [line for line in lines if word in line]
+
+
+@pytest.mark.parametrize("more, named", [
+    ("", []),
+    ('stream "bank" { class = "security"  tls = "verify" }', ["stream bank"]),
+    ('requiretls = "on"', ["REQUIRETLS"]),
+])
+def test_dane_that_nothing_validates_is_told(still, more, named):
+    """A forwarder is asked, and DNSSEC is off by that."""
+    line, = about("DANE", notes(still, more))
+    number = next(n for n, text in enumerate(still.config.read_text().splitlines(), 1) if text.startswith("dns {"))
+    assert line.startswith(f"{still.config}:{number}: dns: ") and 'dnssec = "on"' in line, line
+    for word in ("stream bank", "REQUIRETLS"):
+        assert (word in line) == (word in named), line
+
+
+@pytest.mark.parametrize("off", ["dane", "no forwarder"])
+def test_no_dane_is_missed_where_none_is_wanted_or_it_works(still, off):
+    text = still.config.read_text()
+    if off == "dane":
+        text = text.replace("delivery { private", 'delivery { dane = "off"  private')
+    else:
+        text = re.sub(r"\ndns \{.*\}\n", "\n", text)
+        if not os.path.exists("/usr/share/dns/root.key"):
+            pytest.skip("there is no trust anchor here")
+    still.config.write_text(text)
+    assert not about("DANE", notes(still))
+
+
+def test_a_certificate_of_another_name_is_told(still):
+    assert not about("does not name", notes(still))
+    still.config.write_text(re.sub(r'(?m)^(hostname +=) "mail\.', r'\1 "relay.', still.config.read_text()))
+    line, = about("does not name", notes(still))
+    assert "cert.pem" in line and "relay.club.test" in line and re.search(r"sealpost\.conf:\d+: ", line), line
+
+
+def test_reports_that_nobody_can_sign_are_told(still):
+    line, = about("tlsrpt", notes(still, 'tlsrpt { contact = "x@nosuch.example" }'))
+    assert f"{still.config}:" in line and "nosuch.example" in line and "sealpost domain add nosuch.example" in line, line
+
+
+@pytest.mark.parametrize("sender", ['contact = "x@club.test"', 'contact = "x@nosuch.example" from = "y@sub.club.test" sign = "club.test"'])
+def test_reports_that_can_be_signed_are_not(still, sender):
+    assert not about("tlsrpt", notes(still, f"tlsrpt {{ {sender} }}"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+@pytest.mark.parametrize("part", ["state.db", "the directory", "spool", "lock"])
+def test_a_store_of_another_account_is_told_as_serve_would(relay_factory, part):
+    """Root may look at all of it; the relay, which becomes the directory's owner, may not."""
+    relay = relay_factory()
+    for parent in [relay.path, *relay.path.parents]:
+        if str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)
+    state = relay.path / "state"
+    (state / "lock").touch(mode=0o600)
+    subprocess.run(["chown", "-R", "nobody:nogroup", str(relay.path)], check=True)
+    assert "is good" in relay.command("config", "check")
+    other = state if part == "the directory" else state / part
+    os.chown(other, 0, 0)
+    os.chmod(other, 0o700 if other.is_dir() else 0o600)
+    checked, served = (relay.command(*words, check=False) for words in (("config", "check"), ("serve",)))
+    owner = "nobody" if part == "the directory" else "root"
+    for done in (checked, served):
+        assert done.returncode == 1 and "state_dir: " in done.stderr and f"belongs to {owner}" in done.stderr, done
+        assert "chown -R" in done.stderr, done
+    assert checked.stderr.splitlines()[0][:100] in served.stderr
