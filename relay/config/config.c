@@ -68,6 +68,11 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
     reading.line = cfg && cfg->line > 0 ? (size_t)cfg->line : 1;
     if (cfg && strstr(format, "no such option"))
         say_unknown(cfg, reading.name, what, sizeof(what));
+    else if (strstr(format, "duplicate title"))
+        snprintf(what, sizeof(what),
+                 "there is a section of this kind with the title \"%.60s\" already: give one "
+                 "another title, or put all of it in one place",
+                 reading.name);
     else
         vsnprintf(what, sizeof(what), format, args);
     add_fault(reading.line, what);

@@ -66,9 +66,9 @@ static void set_dane(struct config_reading *r, cfg_t *section, struct config_rou
 {
     bool said = route->dane != DANE_MODE_UNSAID;
     bool fixed = route->tls != DELIVERY_TLS_MAY;
-    if (said && fixed && section)
+    if (said && fixed && section && route->dane != r->config->dane)
         config_note(r, section, "dane",
-                    "is of no use where tls is \"require\", \"verify\" or \"implicit\"");
+                    "dane is of no use where tls is \"require\", \"verify\" or \"implicit\"");
     if (!said)
         route->dane = r->config->dane;
     if (!fixed && route->dane != DANE_MODE_ON)
@@ -78,9 +78,9 @@ static void set_dane(struct config_reading *r, cfg_t *section, struct config_rou
 static void set_sts(struct config_reading *r, cfg_t *section, struct config_route *route)
 {
     bool said = route->mta_sts != STS_MODE_UNSAID;
-    if (said && route->tls != DELIVERY_TLS_MAY && section)
+    if (said && route->tls != DELIVERY_TLS_MAY && section && route->mta_sts != r->config->mta_sts)
         config_note(r, section, "mta_sts",
-                    "is of no use where tls is \"require\", \"verify\" or \"implicit\"");
+                    "mta_sts is of no use where tls is \"require\", \"verify\" or \"implicit\"");
     if (!said)
         route->mta_sts = r->config->mta_sts;
 }

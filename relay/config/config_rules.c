@@ -211,10 +211,11 @@ static void set_tlsrpt(struct config_reading *r)
     memcpy(t->submitter, domain, sizeof(t->submitter));
     if (t->sign[0] && (!address_domain_ascii(span_of(t->sign), t->submitter) ||
                        !dns_name_within(domain, t->submitter)))
-        config_fault(r, cfg_getsec(r->cfg, "tlsrpt"), "sign",
-                     "needs to be the domain of from, or above it, so that receivers believe it; "
-                     "from is in %.80s",
-                     domain);
+        config_fault(
+            r, cfg_getsec(r->cfg, "tlsrpt"), "sign",
+            "sign needs to be the domain of from, or above it, so that receivers believe it; "
+            "from is in %.80s",
+            domain);
 }
 
 /* ---- listeners ---- */

@@ -83,6 +83,20 @@ def test_reports_that_can_be_signed_are_not(still, sender):
     assert not about("tlsrpt", notes(still, f"tlsrpt {{ {sender} }}"))
 
 
+@pytest.mark.parametrize("setting", ["dane", "mta_sts"])
+def test_a_note_names_the_setting_that_is_of_no_use(still, setting):
+    line, = about("of no use", notes(still, f'route "x.test" {{ tls = "verify"  {setting} = "off" }}'))
+    assert f"route x.test: {setting} is of no use where tls is " in line, line
+
+
+def test_what_is_shown_of_defaults_gives_no_note(still):
+    notes(still, 'route "x.test" { tls = "verify" }')
+    shown = still.command("config", "show")
+    assert 'dane = "on"' in shown
+    still.config.write_text(shown)
+    assert not about("of no use", notes(still))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
 @pytest.mark.parametrize("part", ["state.db", "the directory", "spool", "lock"])
 def test_a_store_of_another_account_is_told_as_serve_would(relay_factory, part):
