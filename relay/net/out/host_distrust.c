@@ -160,7 +160,7 @@ void host_distrust_unverifiable(struct outbound *c)
 {
     struct attempt *p = c->attempt;
     bool passed_on = p->mail->tls_need == TLS_NEED_PASSED_ON;
-    char lack[320];
+    char lack[600];
     print_lack(c, lack, sizeof(lack));
     const struct verdict v =
         verdict_make(451, "4.7.10", "The message demands verified TLS%s, and %s (TLS policy: %s)",

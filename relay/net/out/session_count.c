@@ -50,7 +50,7 @@ static const char *reason_of(const struct outbound *c, enum tls_result result, c
     static const bool of_policy[TLS_RESULTS] = {[TLS_RESULT_STS_POLICY_FETCH_ERROR] = true,
                                                 [TLS_RESULT_STS_POLICY_INVALID] = true,
                                                 [TLS_RESULT_STS_WEBPKI_INVALID] = true};
-    return of_policy[result] ? c->attempt->domain.answer.reason : shown;
+    return of_policy[result] ? c->attempt->policy.reason : shown;
 }
 
 static void describe_failure(const struct outbound *c, const char *shown, struct tlsrpt_session *s)
@@ -87,7 +87,7 @@ static const char *kept_text(struct sts_terms *sts, const struct tlsrpt_terms *t
 static bool describe_policy(const struct outbound *c, struct tlsrpt_session *s)
 {
     struct tlsrpt_terms terms = {.policy = c->policy.policy, .domain = s->domain};
-    struct sts_terms *sts = c->attempt->domain.answer.terms;
+    struct sts_terms *sts = c->attempt->policy.terms;
     bool by_domain = terms.policy == TLS_POLICY_STS || terms.policy == TLS_POLICY_STS_TESTING;
     host_trust_describe(c, &terms);
     if (by_domain && sts) {
@@ -146,8 +146,8 @@ void session_count_ended(struct outbound *c)
 {
     const struct delivery *d = &c->delivery;
     const char *reason = c->misfit[0] ? c->misfit : d->trouble.text;
-    if (c->counted || c->again || c->anew || !c->attempt ||
-        c->delivery_settings.tls_has_failed || c->policy.need == HOST_CANNOT_BE_VERIFIED)
+    if (c->counted || c->again || c->anew || !c->attempt || c->delivery_settings.tls_has_failed ||
+        c->policy.need == HOST_CANNOT_BE_VERIFIED)
         return;
     if (c->policy.result != TLS_RESULT_NONE)
         count(c, c->policy.result, reason);
@@ -159,6 +159,8 @@ void session_count_ended(struct outbound *c)
 
 void session_count_barred(struct outbound *c, const char *reason)
 {
+    if (c->policy.need == HOST_CANNOT_BE_VERIFIED)
+        return; /* the message demands it, not the domain */
     count(c, c->policy.result, reason);
     c->counted = false; /* the connection that it makes is another session */
 }
