@@ -116,6 +116,20 @@ def test_a_route_that_verifies_is_enough(world, relay_factory):
     relay.wait_kind(relay.send(to="b@lax.test", message=PLAIN), "delivered")
 
 
+def test_a_route_that_verifies_tells_what_was_wrong(world, relay_factory):
+    one("mine.test", None, zone="insecure", names=["elsewhere.test"])(world)
+    relay = world.relay(relay_factory, 'route "mine.test" { tls = "verify" }')
+    relay.stop()
+    relay.config.write_text(relay.config.read_text().replace("delivery { ", f'delivery {{ ca_file = "{world.ca}"  ', 1))
+    relay.start()
+    id = relay.send(to="a@mine.test", message=PLAIN)
+    relay.wait_kind(id, "deferred")
+    line = line_of(relay, id)
+    assert (line["tls_policy"], line["tls_result"]) == ("route", "certificate-host-mismatch"), line
+    assert 'route \\"mine.test\\": host mx.mine.test: certificate refused: hostname mismatch' in line["reply"]
+    assert never_said(world, "mx.mine.test")
+
+
 def test_dane_that_only_reports_holds_for_mail_that_demands_it(world, relay_factory):
     one("wrong.test", (WRONG,))(world)
     one("signed.test")(world)

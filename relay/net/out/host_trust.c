@@ -405,6 +405,24 @@ bool host_trust_doubts(const struct outbound *c)
     return lacks_tls(c) && c->policy.policy == TLS_POLICY_STS && can_doubt(c);
 }
 
+void host_trust_explain_route(struct outbound *c)
+{
+    const struct tls *tls = connection_tls(c->connection);
+    const struct verdict v = c->delivery.trouble;
+    struct tls_judgement j = {.result = TLS_RESULT_NONE};
+    bool refused = c->attempt && c->policy.policy == TLS_POLICY_ROUTE && !v.heard && v.code != 0 &&
+                   tls && tls->state == TLS_FAILED && tls->demand == TLS_VERIFIED;
+    if (refused)
+        tls_judge(tls, &j);
+    if (j.result == TLS_RESULT_NONE || j.result == TLS_RESULT_OK)
+        return;
+    c->policy.result = j.result;
+    note(c);
+    c->delivery.trouble =
+        verdict_make(v.code, v.enhanced, "route \"%.60s\": host %s: %.160s (%s)",
+                     c->attempt->route->domain, c->host_name, v.text, tls_result_name(j.result));
+}
+
 void host_trust_explain(struct outbound *c)
 {
     const struct verdict v = c->delivery.trouble;

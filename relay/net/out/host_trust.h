@@ -39,6 +39,9 @@ enum host_trust_judgement {
 enum host_trust_judgement host_trust_judge(struct outbound *c);
 /* A refusal of ours before any message: say in its text which records are behind it, if any. */
 void host_trust_explain(struct outbound *c);
+/* The connection has ended, and is still there: the same of a certificate that is not what the
+ * route demands. */
+void host_trust_explain_route(struct outbound *c);
 
 /* A refusal of ours before any message: is what it comes of to be asked for anew? */
 bool host_trust_doubts(const struct outbound *c);

@@ -438,6 +438,7 @@ static void on_ended(void *owner, const char *why)
         delivery_lost(&c->delivery, why);
     c->anew = c->anew || doubts_refusal(c);
     session_count_ended(c);
+    host_trust_explain_route(c);
     c->connection = NULL;
     if (c->delivery.want == DELIVERY_DONE && !c->go_on)
         end_last_message(c);
