@@ -195,3 +195,21 @@ def test_a_host_that_is_not_trusted_does_not_fill_the_log(world, relay_factory):
     id = re.search(r" id=\S+", bob)[0]
     assert any(id in line for line in lines) and len(lines) <= 5 * 3 + 1, lines  # three minutes, on a slow machine
     assert any(" left_out=" in line for line in lines), lines
+
+
+def test_a_wrong_trust_anchor_is_named(world, relay_factory):
+    """By the log, and by what becomes of mail: not as if the network were down."""
+    world.zone("here.test")
+    world.host("mx.here.test")
+    world.mx("here.test", "mx.here.test")
+    relay = relay_factory("", dns=world.tree)
+    world.tree.start()
+    text = world.tree.anchor.read_text().rstrip()
+    wrong = relay.path / "wrong.ds"
+    wrong.write_text("".join(f"{line[:-1]}{'0' if line[-1] != '0' else '1'}\n" for line in text.splitlines()))
+    relay.config.write_text(relay.config.read_text().replace(str(world.tree.anchor), str(wrong)))
+    relay.start()
+    line = wait_for(lambda: [l for l in relay.log().splitlines() if " dnssec_fails " in l], 60)[0]
+    assert "trust_anchor" in line and "wrong.ds" in line, line
+    reply = relay.wait_kind(relay.send(to="x@here.test"), "deferred", 60)[0]["reply"]
+    assert "DNSSEC" in reply and "wrong.ds" in reply and "network down" not in reply, reply

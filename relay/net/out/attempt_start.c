@@ -58,6 +58,11 @@ static struct verdict unresolvable(struct attempt *p)
         return verdict_make(451, "4.4.3", "DNS gave no answer for %.80s (%s)", domain, asked);
     case MX_DOWN:
         p->not_attempted = true;
+        if (p->home->dnssec == DNSSEC_FAILS)
+            return verdict_make(451, "4.4.3",
+                                "No answer of DNS can be validated (DNSSEC): does dns { "
+                                "trust_anchor } %.200s fit the root, and is the clock right? (%s)",
+                                p->settings->config->trust_anchor, asked);
         return verdict_make(451, "4.4.3", "DNS gives no answer at all: is the network down? (%s)",
                             asked);
     }

@@ -12,6 +12,7 @@
 #include "outbound.h"
 #include "works.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void run(struct deliveries *home, struct dispatch_work *work)
@@ -80,17 +81,21 @@ static void on_checked(void *context, enum dnssec_state state)
 {
     struct deliveries *home = context;
     bool mended = home->dnssec == DNSSEC_FAILS;
+    char text[600];
     if (state == DNSSEC_UNKNOWN || state == home->dnssec) /* what was known holds */
         return;
     home->dnssec = state;
     if (state == DNSSEC_VALIDATES && !mended)
         return;
-    if (dnssec_notes[state].alert &&
-        !incidents_add(home->shared->incidents, ALERT_DNSSEC, dnssec_notes[state].event,
-                       dnssec_notes[state].text))
+    bool alert = dnssec_notes[state].alert;
+    snprintf(text, sizeof(text), "%s%s%.300s", dnssec_notes[state].text,
+             alert ? "; dns { trust_anchor } is " : "",
+             alert ? home->worker->settings->config->trust_anchor : "");
+    if (alert &&
+        !incidents_add(home->shared->incidents, ALERT_DNSSEC, dnssec_notes[state].event, text))
         return;
-    log_end(log_text(log_begin(dnssec_notes[state].level, dnssec_notes[state].event), "what",
-                     dnssec_notes[state].text));
+    log_end(
+        log_text(log_begin(dnssec_notes[state].level, dnssec_notes[state].event), "what", text));
 }
 
 bool deliveries_open(struct deliveries *home, struct err *err)
