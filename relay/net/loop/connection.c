@@ -61,9 +61,8 @@ static bool may_read(const struct connection *c)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     const struct connection *c = handle->data;
-    bool now = may_read(c) && !c->had_turn;
     (void)suggested;
-    *buf = uv_buf_init(read_buffer, now ? sizeof(read_buffer) : 0);
+    *buf = uv_buf_init(read_buffer, may_read(c) && !c->had_turn ? sizeof(read_buffer) : 0);
 }
 
 static void end_share(struct connection *c)
@@ -82,10 +81,9 @@ static void on_closed(uv_handle_t *handle)
     if (--c->handles > 0)
         return;
     c->events->ended(c->owner, c->why);
-    if (c->tls) {
+    if (c->tls)
         tls_fini(c->tls);
-        free(c->tls);
-    }
+    free(c->tls);
     free(c);
 }
 
@@ -397,8 +395,7 @@ static void take_cipher(struct connection *c, struct span cipher)
     if (before == TLS_HANDSHAKE && c->tls->state == TLS_OPEN && !c->closing)
         c->events->secured(c->owner);
     take_plain(c);
-    flush(c,
-          &c->tls->cipher); /* what has not left with what is said: the end of a handshake does */
+    flush(c, &c->tls->cipher); /* what has not left with what is said */
     if (c->tls->state == TLS_FAILED)
         connection_close(c, c->tls->err.text);
     else if (c->tls->state == TLS_CLOSED)
@@ -407,10 +404,9 @@ static void take_cipher(struct connection *c, struct span cipher)
 
 static void on_turn(struct handshake *item)
 {
-    struct share *share = (struct share *)item;
-    struct connection *c = share->connection;
+    struct connection *c = ((struct share *)item)->connection;
     struct buf cipher;
-    buf_move(&cipher, &share->cipher);
+    buf_move(&cipher, &c->share->cipher);
     take_cipher(c, buf_span(&cipher));
     buf_fini(&cipher);
     if (c->tls->state != TLS_HANDSHAKE)
@@ -432,12 +428,10 @@ static void no_room(struct connection *c)
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
     struct connection *c = stream->data;
-    if (c->closing || got == 0)
-        return;
-    if (got == UV_ENOBUFS) {
+    if (got == UV_ENOBUFS && !c->closing)
         no_room(c);
+    if (c->closing || got == 0 || got == UV_ENOBUFS)
         return;
-    }
     c->had_turn = got == READ_SIZE;
     if (got < 0) {
         connection_close(c, got == UV_EOF ? "closed by the peer" : uv_strerror((int)got));

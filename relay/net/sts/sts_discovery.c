@@ -20,6 +20,7 @@
 #include "sts_parts.h"
 
 #include "clock.h"
+#include "sts_fetch.h"
 #include "sts_lookup.h"
 
 #include <stdio.h>
@@ -380,7 +381,9 @@ static void on_addresses(void *context, const struct ip *ips, size_t count, bool
     struct sts_discovery *d = context;
     d->lookup = NULL;
     if (!sts_fetch_addresses(d->settings->config, ips, count, d->addresses, &d->host)) {
-        ended(d, MTA_STS_UNREACHABLE, sts_fetch_no_address(count, failed));
+        d->ttl_s = failed ? UINT32_MAX : d->ttl_s;
+        ended(d, failed ? MTA_STS_UNTRIED : MTA_STS_UNREACHABLE,
+              sts_fetch_no_address(count, failed));
         return;
     }
     if (!may_wait(d)) {

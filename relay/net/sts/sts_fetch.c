@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* sts_fetch.c - A domain's policy host: what the fetcher is told of it, and what its answer means
  * for mta_sts.h. */
-#include "sts_parts.h"
+#include "sts_fetch.h"
 
 #include "reachable.h"
 

@@ -4,6 +4,7 @@
 #include "sts_look.h"
 
 #include "clock.h"
+#include "sts_fetch.h"
 #include "sts_lookup.h"
 #include "sts_parts.h"
 

@@ -150,20 +150,6 @@ void sts_write_put(struct sts_write *w);
 /* What the machine changes in what is kept of the domain, into the log. */
 void sts_tell_change(const struct mta_sts *m, const char *domain);
 
-/* ---- sts_fetch.c: the policy host ---- */
-
-enum { STS_FETCH_ADDRESSES = 1024 };
-/* Those of a domain's policy host as the fetcher takes them; those that DNS may not lead to are
- * left out. The first by number, in whatever order DNS has them, is the host that fetches are
- * counted by. False: none is left. */
-MUST_CHECK bool sts_fetch_addresses(const struct config *config, const struct ip *ips, size_t count,
-                                    char addresses_r[STS_FETCH_ADDRESSES], struct ip *host_r);
-/* Why not, in a word: `count` were found, or `failed` says that DNS gave no answer. */
-const char *sts_fetch_no_address(size_t count, bool failed);
-void sts_fetch_order(const char *domain, const char *addresses, struct fetch_order *order_r);
-/* Borrows what the result does. */
-struct mta_sts_response sts_fetch_response(const struct fetch_result *result);
-
 /* ---- sts_discovery.c ---- */
 
 struct sts_reason {
