@@ -57,8 +57,9 @@ struct dispatch_work {
     enum mx_result result;               /* SETTLE for QUEUE_UNRESOLVABLE */
     char domain[ADDRESS_DOMAIN_MAX + 1]; /* of the recipients; also with RESOLVE */
     enum tls_need need;                  /* of the message, the same */
-    char tenant[64];                     /* RESOLVE */
-    bool urgent, anew;                   /* RESOLVE */
+    char tenant[64];                     /* whose mail it is; with RESOLVE who asks */
+    bool urgent;                         /* it is of class security */
+    bool anew;                           /* RESOLVE */
     struct host_facts *facts;            /* the same: what was found besides the hosts; held */
     char text[QUEUE_WHY_MAX];
 };

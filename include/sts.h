@@ -55,6 +55,10 @@ struct sts_query {
 void sts_prefetch(struct sts *s, const struct sts_query *query);
 /* False: it is not known yet. */
 MUST_CHECK bool sts_know(struct sts *s, const struct sts_query *query, struct sts_answer *answer_r);
+/* Has this been looked into for such mail of the tenant, and not been found out? `at_ms_r`: when
+ * that was last known, by the steady clock. That another tenant's mail has waited in vain says
+ * nothing of it. */
+MUST_CHECK bool sts_in_vain(struct sts *s, const struct sts_query *query, int64_t *at_ms_r);
 
 enum sts_wish {
     STS_TO_KNOW, /* what counts now */

@@ -368,13 +368,16 @@ void domains_forget_all(struct queue *q)
 /* ---- lookups ---- */
 
 /* It is being looked up for a tenant with many others, which may have no turn for it: it is asked
- * once more, in the turn of one with few. The first answer counts. */
+ * once more, in the turn of one with few. So it is for class security, which waits for less time
+ * than others. The first answer counts. */
 static void ask_once_more(struct queue *q, struct domain *domain, const struct line *line)
 {
-    if (domain->state != DOMAIN_RESOLVING || domain->asked_twice || q->paused || q->draining ||
-        domain->asked_for == line->tenant->id)
+    bool more_urgent = line->class == STREAM_SECURITY && !domain->urgent;
+    bool of_few =
+        !domain->asked_by || fair_used(&q->lookup[domain->urgent], domain->asked_by) > FEW_LOOKUPS;
+    if (domain->state != DOMAIN_RESOLVING || domain->asked_twice || q->paused || q->draining)
         return;
-    if (domain->asked_by && fair_used(&q->lookup[domain->urgent], domain->asked_by) <= FEW_LOOKUPS)
+    if (!more_urgent && (domain->asked_for == line->tenant->id || !of_few))
         return;
     domain->asked_twice = true;
     decide(q, (struct queue_decision){.kind = QUEUE_RESOLVE,

@@ -26,6 +26,10 @@ static json_t *find_hops(struct cli *cli, const char *destination, int *code_r)
     *code_r = cli_ask(cli, cli_request("destination.domains", "name", destination, NULL), &answer);
     json_t *hops = json_incref(json_object_get(answer, "hops"));
     json_decref(answer);
+    if (*code_r == CLI_OK && !hops) {
+        fprintf(stderr, "sealpost: the relay that runs is of another release: restart it\n");
+        *code_r = CLI_NO;
+    }
     return *code_r == CLI_OK ? hops : NULL;
 }
 

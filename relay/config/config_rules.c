@@ -177,6 +177,8 @@ static void set_domains(struct config_reading *r)
         cfg_t *section = cfg_getnsec(r->cfg, "domain", (unsigned)i);
         if (!address_domain_ascii(span_of(cfg_title(section)), c->domains[i].name))
             config_fault(r, section, NULL, "\"%.80s\" is not a domain name", cfg_title(section));
+        if (!config_says(r, section, "alignment"))
+            c->domains[i].alignment = c->alignment;
     }
 }
 

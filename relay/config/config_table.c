@@ -177,7 +177,8 @@ static const struct config_setting dns[] = {
     {0}};
 
 static const struct config_setting domain[] = {
-    ROW(config_domain, "alignment", WORD, alignment, "enforce", "The same for one sending domain",
+    ROW(config_domain, "alignment", WORD, alignment, "enforce",
+        "The same for one sending domain; as for all by default",
         .words = modes),
     ROW(config_domain, "mta_sts_mode", WORD, mta_sts_mode, "off",
         "The MTA-STS policy for mail to it, which the page's listener serves",

@@ -35,6 +35,9 @@ static bool read_filter(const struct control *c, const char *hops, struct databa
                                   .hops = hops,
                                   .state = -1,
                                   .after.number = control_number(c, "after_number", -1)};
+    if (control_text(c, "destination") && !hops)
+        return err_set(err, ERR_USAGE,
+                       "a destination comes with its hops, as destination.domains lists them");
     if (control_text(c, "after_id") &&
         !mail_id_parse(span_of(control_text(c, "after_id")), &f->after.id))
         return err_set(err, ERR_USAGE, "after_id is not a message id");

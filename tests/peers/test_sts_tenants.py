@@ -115,14 +115,18 @@ def test_a_policy_that_is_kept_is_not_dropped_for_another_tenants_sake(world, re
 
 @pytest.mark.memory
 def test_what_one_tenant_has_no_turn_for_is_no_failure_of_the_domain(world, relay_factory):  # noqa: F811
-    """One has mail for more domains with a silent policy host than may wait, then mail for another domain: only its own goes without."""
+    """One has mail for more domains with a silent policy host than may wait, then mail for another domain: only its own goes without;
+    not what another tenant has for the same domain meanwhile, nor what it has later."""
     names, host, held = slow_domains(world, 260)
-    taken_over(world, "wanted.test")
+    taken_over(world, "wanted.test", "late.test")
     relay, senders = begin(world, relay_factory, "eve", "bob")
     for start in range(0, 260, 65):
         senders["eve"].send([f"x@{d}" for d in names[start:start + 65]], "slow", "news", "hello@eve.test")
     wait_for(lambda: host.now >= 4, 30)
     wait_for(lambda: {f"mta-sts.{d}" for d in names} <= {name for name, kind in world.dns.asked}, 60)
+    for tenant in ("eve", "bob"):
+        senders[tenant].send([f"{tenant}@late.test"], "at the same time", "news", f"hello@{tenant}.test")
+    assert first_outcome(relay, "bob@late.test") == BY_POLICY
     senders["eve"].send(["eve@wanted.test"], "wanted", "news", "hello@eve.test")
     assert first_outcome(relay, "eve@wanted.test") == ("delivered", "opportunistic", "sts-policy-fetch-error")
     for stream in ("news", "code"):

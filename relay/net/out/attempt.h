@@ -124,8 +124,17 @@ void attempt_note_dialogue(struct attempt *p, const struct delivery *d, const ch
 /* What counts by now for mail of `work`; let it go by sts_answer_fini(). False: nobody knows. */
 MUST_CHECK bool domain_policy_know(struct deliveries *home, const struct config_route *route,
                                    const struct dispatch_work *work, struct sts_answer *answer_r);
-/* The same for an attempt; else what was found with its hosts since it was due. False: nothing. */
-MUST_CHECK bool domain_policy_take(struct attempt *p);
+/* The same for work that has hosts; else that none could be had with them, which holds for this
+ * tenant's mail, too. */
+MUST_CHECK bool domain_policy_expect(struct deliveries *home, const struct config_route *route,
+                                     const struct dispatch_work *work, struct sts_answer *answer_r);
+enum domain_policy {
+    DOMAIN_POLICY_TAKEN,   /* what counts by now, or was found with the hosts since mail was due */
+    DOMAIN_POLICY_AWAITED, /* it was not found out for another tenant, or less urgent mail: it is
+                              being asked for */
+    DOMAIN_POLICY_OUTDATED /* the hosts are to be looked up again, and the policy with them */
+};
+MUST_CHECK enum domain_policy domain_policy_take(struct attempt *p);
 /* What it says of this host. */
 void domain_policy_say(const struct sts_answer *answer, const char *host, struct host_situation *s);
 /* The policy for a domain whose hosts are known by now. NULL: it is in `known_r`; else `done` is

@@ -15,7 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AGAIN_MS = 5000, EARLY_MS = 60 * 1000, CLOCK_MOVES_MS = 100 };
+enum {
+    AGAIN_MS = 5000,
+    EARLY_MS = 60 * 1000,
+    CLOCK_MOVES_MS = 100,
+    POLICY_URGENT_MS = 500,
+    POLICY_MS = 2000
+};
 
 /* Whom the resolver has asked, and where that is set. `text_r` holds 120 bytes. */
 static void dns_asked(const struct config *config, char *text_r)
@@ -200,6 +206,27 @@ static bool find_rows(struct attempt *p)
     return found && p->mail->envelope.count > 0 && p->again_in_ms == 0;
 }
 
+/* By the settings, and by what is known of the domain's policy; else it is tried again. */
+static bool may_go(struct attempt *p)
+{
+    const struct dispatch_work *work = p->work;
+    if (dispatch_trust(p->settings, p->route, work->need) != work->attempt->trust) {
+        p->outdated = true;
+        return false;
+    }
+    switch (domain_policy_take(p)) {
+    case DOMAIN_POLICY_TAKEN:
+        return true;
+    case DOMAIN_POLICY_AWAITED:
+        p->again_in_ms = work->urgent ? POLICY_URGENT_MS : POLICY_MS;
+        return false;
+    case DOMAIN_POLICY_OUTDATED:
+        p->outdated = true;
+        return false;
+    }
+    UNREACHABLE();
+}
+
 struct attempt *attempt_start(struct dispatch_work *work)
 {
     struct attempt *p = work->begun;
@@ -214,13 +241,11 @@ struct attempt *attempt_start(struct dispatch_work *work)
         attempt_settle(p);
     } else if (work->connection == 0) {
         settle_without(p);
-    } else if (dispatch_trust(p->settings, p->route, work->need) != work->attempt->trust ||
-               !domain_policy_take(p)) {
-        p->outdated = true;
-        attempt_end(p);
-    } else {
+    } else if (may_go(p)) {
         p->answered = attempt_count_answers(p);
         return p;
+    } else {
+        attempt_end(p);
     }
     return NULL;
 }

@@ -114,8 +114,10 @@ struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_
                                  : decision->domain ? decision->domain
                                                     : "",
                                  work->domain);
-    snprintf(work->tenant, sizeof(work->tenant), "%s", decision->tenant ? decision->tenant : "");
-    work->urgent = decision->urgent;
+    const struct queue_attempt *attempt = decision->attempt;
+    const char *tenant = attempt ? attempt->tenant : decision->tenant;
+    snprintf(work->tenant, sizeof(work->tenant), "%s", tenant ? tenant : "");
+    work->urgent = attempt ? attempt->class == STREAM_SECURITY : decision->urgent;
     work->anew = decision->anew;
     if (decision->connection != 0 && decision->attempt) {
         struct place *p = dispatch_find_place(d, decision->attempt->domain);

@@ -16,18 +16,58 @@ bool domain_policy_know(struct deliveries *home, const struct config_route *rout
     return !sts_domain(route, work->domain, name) || sts_know(home->shared->sts, &query, answer_r);
 }
 
-bool domain_policy_take(struct attempt *p)
+static struct sts_query query_of(const struct dispatch_work *work, const char *name)
+{
+    return (struct sts_query){.domain = name, .tenant = work->tenant, .urgent = work->urgent};
+}
+
+/* Could none be had, though there may be one? */
+static bool is_gap(const struct sts_answer *answer)
+{
+    return !answer->terms && answer->result != TLS_RESULT_NONE;
+}
+
+/* When that was so for this tenant's mail. */
+static bool was_in_vain(struct deliveries *home, const struct config_route *route,
+                        const struct dispatch_work *work, int64_t *at_ms_r)
+{
+    char name[ADDRESS_DOMAIN_MAX + 1];
+    const struct sts_query query = query_of(work, name);
+    return sts_domain(route, work->domain, name) && sts_in_vain(home->shared->sts, &query, at_ms_r);
+}
+
+bool domain_policy_expect(struct deliveries *home, const struct config_route *route,
+                          const struct dispatch_work *work, struct sts_answer *answer_r)
+{
+    const struct host_facts *facts = work->hosts->facts;
+    int64_t at_ms = 0;
+    if (domain_policy_know(home, route, work, answer_r))
+        return true;
+    if (!facts || !is_gap(&facts->policy) || !was_in_vain(home, route, work, &at_ms))
+        return false;
+    *answer_r = facts->policy;
+    return true;
+}
+
+enum domain_policy domain_policy_take(struct attempt *p)
 {
     const struct host_facts *facts = p->work->hosts->facts;
+    int64_t at_ms = 0;
     sts_answer_fini(&p->policy);
     if (domain_policy_know(p->home, p->route, p->work, &p->policy))
-        return true;
-    if (!facts || !attempt_was_due(p, facts->found_ms))
-        return false;
+        return DOMAIN_POLICY_TAKEN;
+    if (facts && is_gap(&facts->policy)) {
+        if (!was_in_vain(p->home, p->route, p->work, &at_ms) || !attempt_was_due(p, at_ms)) {
+            domain_policy_prefetch(p->home, p->route, p->work);
+            return DOMAIN_POLICY_AWAITED;
+        }
+    } else if (!facts || !attempt_was_due(p, facts->found_ms)) {
+        return DOMAIN_POLICY_OUTDATED;
+    }
     p->policy = facts->policy;
     if (p->policy.terms)
         atomic_fetch_add(&p->policy.terms->holders, 1);
-    return true;
+    return DOMAIN_POLICY_TAKEN;
 }
 
 void domain_policy_say(const struct sts_answer *answer, const char *host, struct host_situation *s)

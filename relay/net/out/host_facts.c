@@ -36,7 +36,9 @@ void host_facts_drop(struct host_facts *facts)
 
 size_t host_facts_bytes(const struct host_facts *facts)
 {
+    const struct sts_terms *terms = facts ? facts->policy.terms : NULL;
     size_t bytes = facts ? sizeof(*facts) : 0;
+    bytes += terms ? sizeof(*terms) + terms->policy.mx.len : 0;
     for (size_t i = 0; facts && i < facts->count; i++) {
         const struct dane_answer *tlsa = &facts->all[i].tlsa;
         bytes += sizeof(facts->all[i]) + strlen(facts->all[i].host) + 1;

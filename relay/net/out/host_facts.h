@@ -28,7 +28,7 @@ struct host_facts *host_facts_new(const struct hosts *hosts);
 struct host_facts *host_facts_hold(struct host_facts *facts);
 /* The last one to drop them frees them. */
 void host_facts_drop(struct host_facts *facts);
-/* What they take in memory, but for the policy, which others hold, too. */
+/* What they take in memory, and the policy, though others may hold it, too. */
 size_t host_facts_bytes(const struct host_facts *facts);
 /* SIZE_MAX: nothing is known of that host. */
 size_t host_facts_find(const struct host_facts *facts, const char *host);

@@ -156,7 +156,7 @@ bool host_trust_covers(const struct outbound *c, const struct dispatch_work *wor
     const struct settings *settings = c->home->worker->settings;
     const struct config_route *route = config_route(settings->config, work->domain);
     struct sts_answer known;
-    if (!domain_policy_know(c->home, route, work, &known))
+    if (!domain_policy_expect(c->home, route, work, &known))
         return false;
     const struct errand e = errand_of(route, work, &known);
     const struct host_policy policy = policy_for(c, &e);

@@ -164,6 +164,27 @@ bool sts_know(struct sts *s, const struct sts_query *query, struct sts_answer *a
     return known;
 }
 
+static bool takes_long(const struct sts_discovery *d, bool urgent)
+{
+    return clock_steady_ms() - sts_discovery_since_ms(d) >= (urgent ? URGENT_MS : USUAL_MS);
+}
+
+bool sts_in_vain(struct sts *s, const struct sts_query *query, int64_t *at_ms_r)
+{
+    int64_t now_ms = clock_steady_ms();
+    *at_ms_r = 0;
+    pthread_mutex_lock(&s->table.mutex);
+    const struct sts_entry *e = sts_table_find(&s->table, query->domain);
+    const struct sts_discovery *d = e ? sts_discovery_for(e, query->tenant, query->urgent) : NULL;
+    if (e &&
+        (now_ms < sts_table_silent_ms(e, query->tenant) || (d && takes_long(d, query->urgent))))
+        *at_ms_r = now_ms;
+    else if (e)
+        *at_ms_r = sts_table_in_vain_ms(e, query->tenant, query->urgent);
+    pthread_mutex_unlock(&s->table.mutex);
+    return *at_ms_r > 0;
+}
+
 void sts_prefetch(struct sts *s, const struct sts_query *query)
 {
     pthread_mutex_lock(&s->table.mutex);
@@ -233,8 +254,7 @@ static void on_found(struct sts *s, struct sts_entry *e, const char *gap)
 
 static bool is_late(const struct sts_entry *e, const struct sts_ask *a)
 {
-    const struct sts_discovery *d = sts_discovery_for(e, a->tenant, a->urgent);
-    return clock_steady_ms() - sts_discovery_since_ms(d) >= (a->urgent ? URGENT_MS : USUAL_MS);
+    return takes_long(sts_discovery_for(e, a->tenant, a->urgent), a->urgent);
 }
 
 /* Is there something to find out for it? */

@@ -235,6 +235,7 @@ static void give_up(struct sts_discovery *d)
     pthread_mutex_lock(&s->table.mutex);
     if (d->ttl_s == UINT32_MAX)
         sts_table_silence(e, d->tenant, clock_steady_ms() + FAILED_S * 1000);
+    sts_table_in_vain(e, d->tenant, d->reason.urgent, clock_steady_ms());
     leave_entry(d);
     pthread_mutex_unlock(&s->table.mutex);
     release_riders(e);
@@ -297,6 +298,7 @@ static void decided(struct sts_discovery *d)
     struct sts_write *w =
         change == MTA_STS_UNCHANGED ? NULL : sts_write_new(s, e, whats[change], buf_span(&d->raw));
     e->written_shared = w ? e->use_count > 1 : e->written_shared;
+    d->since_ms = w ? clock_steady_ms() : d->since_ms; /* for whoever joins now */
     pthread_mutex_unlock(&s->table.mutex);
     if (!w) {
         publish(d);
@@ -305,7 +307,6 @@ static void decided(struct sts_discovery *d)
     w->done = on_written;
     w->context = d;
     d->stored = true;
-    d->since_ms = clock_steady_ms(); /* for whoever joins now */
     e->written_ms = w->kept.used_ms;
     sts_write_put(w);
 }

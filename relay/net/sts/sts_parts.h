@@ -69,6 +69,7 @@ struct sts_use {
     } key;
     struct sts_use *next;    /* of the entry's */
     int64_t silent_until_ms; /* DNS, which has failed, is not asked again for it; steady clock */
+    int64_t in_vain_ms[2];   /* by urgency: when it was last asked for it and not found out; same */
 };
 
 /* The tenant of what several use, in the store. */
@@ -100,6 +101,10 @@ void sts_table_used(struct sts_entry *e, const char *tenant);
 /* Until when DNS is not asked again for this tenant, as it has failed; by the steady clock. */
 int64_t sts_table_silent_ms(const struct sts_entry *e, const char *tenant);
 void sts_table_silence(struct sts_entry *e, const char *tenant, int64_t until_ms);
+/* When it was last looked into for this tenant's mail and not found out; by the steady clock. What
+ * was waited for in vain by less urgent mail was by urgent mail, too. */
+int64_t sts_table_in_vain_ms(const struct sts_entry *e, const char *tenant, bool urgent);
+void sts_table_in_vain(struct sts_entry *e, const char *tenant, bool urgent, int64_t now_ms);
 /* What it keeps has changed. */
 void sts_table_weigh(struct sts_entry *e);
 void sts_table_drop(struct sts_entry *e);

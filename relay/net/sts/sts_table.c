@@ -97,19 +97,37 @@ static void add_use(struct sts_entry *e, struct sts_party *p)
     p->uses++;
 }
 
-int64_t sts_table_silent_ms(const struct sts_entry *e, const char *tenant)
+static struct sts_use *use_by(const struct sts_entry *e, const char *tenant)
 {
     struct sts_party *p = find_party(e->table, tenant);
-    const struct sts_use *use = p ? find_use(e, p) : NULL;
+    return p ? find_use(e, p) : NULL;
+}
+
+int64_t sts_table_silent_ms(const struct sts_entry *e, const char *tenant)
+{
+    const struct sts_use *use = use_by(e, tenant);
     return use ? use->silent_until_ms : 0;
 }
 
 void sts_table_silence(struct sts_entry *e, const char *tenant, int64_t until_ms)
 {
-    struct sts_party *p = find_party(e->table, tenant);
-    struct sts_use *use = p ? find_use(e, p) : NULL;
+    struct sts_use *use = use_by(e, tenant);
     if (use)
         use->silent_until_ms = until_ms;
+}
+
+int64_t sts_table_in_vain_ms(const struct sts_entry *e, const char *tenant, bool urgent)
+{
+    const struct sts_use *use = use_by(e, tenant);
+    int64_t at_ms = use ? use->in_vain_ms[0] : 0;
+    return use && urgent && use->in_vain_ms[1] > at_ms ? use->in_vain_ms[1] : at_ms;
+}
+
+void sts_table_in_vain(struct sts_entry *e, const char *tenant, bool urgent, int64_t now_ms)
+{
+    struct sts_use *use = use_by(e, tenant);
+    if (use)
+        use->in_vain_ms[urgent] = now_ms;
 }
 
 /* ---- who pays ---- */
