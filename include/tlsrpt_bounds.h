@@ -5,8 +5,10 @@
  * (as DMARC has: RFC 7489 section 7.1). So each of them has a budget a day, and a smaller one for
  * reports on domains that are not of its own organization: whoever owns many domains can have only
  * so much sent to others, and what is sent to them leaves what the organization itself asks for.
+ * An address is charged with failures only, and they put off only posts to hosts that have taken
+ * none today or yesterday: who lets names lead to somebody's address does not close it for others.
  *
- * Pure, and in memory: after a start the day's budgets are whole again.
+ * Pure, and in memory: after a start the day's budgets are whole again, and no host has taken any.
  */
 #ifndef TLSRPT_BOUNDS_H
 #define TLSRPT_BOUNDS_H
@@ -18,7 +20,7 @@ enum tlsrpt_whom {
     TLSRPT_MAILBOX,     /* by the form of its address that counts */
     TLSRPT_MAIL_DOMAIN, /* of such mailboxes */
     TLSRPT_HOST,        /* that is posted to */
-    TLSRPT_IP,          /* of such hosts: nobody's own */
+    TLSRPT_IP,          /* of such hosts: one budget, nobody's own */
     TLSRPT_WHOM
 };
 
@@ -35,6 +37,8 @@ enum { TLSRPT_COST = 1, TLSRPT_COST_RETURNED = 10, TLSRPT_COST_REFUSED = 20 };
 enum tlsrpt_bound {
     TLSRPT_FREE,
     TLSRPT_RESTS,  /* it has said when */
+    TLSRPT_FAILED, /* an address, that too many posts to have failed today: later */
+    TLSRPT_FULL,   /* there is no room to count it today: later */
     TLSRPT_SPENT,  /* its budget of today */
     TLSRPT_CLOSED, /* it has refused one today */
     TLSRPT_BOUNDS
@@ -46,7 +50,7 @@ struct tlsrpt_bounds;
 struct tlsrpt_bounds *tlsrpt_bounds_new(void);
 void tlsrpt_bounds_free(struct tlsrpt_bounds *b); /* NULL is allowed */
 
-/* May there be another one of that cost? A target that there is no room to count has spent all. */
+/* May there be another one? */
 enum tlsrpt_bound tlsrpt_bounds_ask(struct tlsrpt_bounds *b, const struct tlsrpt_target *t,
                                     int64_t now_ms);
 /* Below 0: given back. */
@@ -55,6 +59,10 @@ void tlsrpt_bounds_charge(struct tlsrpt_bounds *b, const struct tlsrpt_target *t
 /* Nothing more until then, but not beyond today. */
 void tlsrpt_bounds_rest(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t until_ms,
                         int64_t now_ms);
+/* How a post ended; proven: the last one was taken, today or the day before. */
+void tlsrpt_bounds_prove(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, bool taken,
+                         int64_t now_ms);
+bool tlsrpt_bounds_proven(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t now_ms);
 /* Nothing more today. */
 void tlsrpt_bounds_close(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t now_ms);
 

@@ -18,14 +18,15 @@ enum { TARGETS_MAX = 100 * 1000, NAME_LEN = 400 };
 static const int64_t budgets[TLSRPT_WHOM][2] = {[TLSRPT_MAILBOX] = {50, 10},
                                                 [TLSRPT_MAIL_DOMAIN] = {500, 50},
                                                 [TLSRPT_HOST] = {2000, 500},
-                                                [TLSRPT_IP] = {1000, 1000}};
+                                                [TLSRPT_IP] = {1000, 0}};
 
 struct standing {
     UT_hash_handle hh;
     int64_t spent[2]; /* own, foreign */
     int64_t until_ms; /* nothing until then; 0: it may */
     bool closed;
-    char key[]; /* its kind and its name */
+    int64_t proven_day; /* it took a post then; 0: it has not */
+    char key[];         /* its kind and its name */
 };
 
 struct tlsrpt_bounds {
@@ -38,11 +39,16 @@ struct tlsrpt_bounds *tlsrpt_bounds_new(void)
     return xcalloc(1, sizeof(struct tlsrpt_bounds));
 }
 
-static void forget_all(struct tlsrpt_bounds *b)
+/* Those excepted that took a post on that day, of whom nothing else is left. */
+static void forget(struct tlsrpt_bounds *b, int64_t but_day)
 {
     struct standing *s;
     struct standing *next;
     HASH_ITER (hh, b->all, s, next) {
+        s->spent[0] = s->spent[1] = s->until_ms = 0;
+        s->closed = false;
+        if (s->proven_day > 0 && s->proven_day == but_day)
+            continue;
         HASH_DEL(b->all, s);
         free(s);
     }
@@ -52,7 +58,7 @@ void tlsrpt_bounds_free(struct tlsrpt_bounds *b)
 {
     if (!b)
         return;
-    forget_all(b);
+    forget(b, 0);
     free(b);
 }
 
@@ -60,7 +66,7 @@ static void begin_day(struct tlsrpt_bounds *b, int64_t now_ms)
 {
     int64_t day = now_ms / TLSRPT_DAY_MS;
     if (day != b->day)
-        forget_all(b);
+        forget(b, day - 1);
     b->day = day;
 }
 
@@ -74,6 +80,12 @@ static struct standing *find(struct tlsrpt_bounds *b, const char *key)
 static void make_key(const struct tlsrpt_target *t, char key_r[NAME_LEN])
 {
     snprintf(key_r, NAME_LEN, "%d %s", (int)t->whom, t->name);
+}
+
+/* Of the two budgets. */
+static size_t share_of(const struct tlsrpt_target *t)
+{
+    return t->foreign && t->whom != TLSRPT_IP;
 }
 
 /* NULL: there is no room. */
@@ -99,12 +111,14 @@ enum tlsrpt_bound tlsrpt_bounds_ask(struct tlsrpt_bounds *b, const struct tlsrpt
     make_key(t, key);
     const struct standing *s = find(b, key);
     if (!s)
-        return HASH_COUNT(b->all) < TARGETS_MAX ? TLSRPT_FREE : TLSRPT_SPENT;
+        return HASH_COUNT(b->all) < TARGETS_MAX ? TLSRPT_FREE : TLSRPT_FULL;
     if (s->closed)
         return TLSRPT_CLOSED;
     if (s->until_ms > now_ms)
         return TLSRPT_RESTS;
-    return s->spent[t->foreign] < budgets[t->whom][t->foreign] ? TLSRPT_FREE : TLSRPT_SPENT;
+    if (s->spent[share_of(t)] < budgets[t->whom][share_of(t)])
+        return TLSRPT_FREE;
+    return t->whom == TLSRPT_IP ? TLSRPT_FAILED : TLSRPT_SPENT;
 }
 
 void tlsrpt_bounds_charge(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int cost,
@@ -113,8 +127,25 @@ void tlsrpt_bounds_charge(struct tlsrpt_bounds *b, const struct tlsrpt_target *t
     struct standing *s = need(b, t, now_ms);
     if (!s)
         return;
-    int64_t spent = s->spent[t->foreign] + cost;
-    s->spent[t->foreign] = spent > 0 ? spent : 0; /* what is given back may be of yesterday */
+    int64_t spent = s->spent[share_of(t)] + cost;
+    s->spent[share_of(t)] = spent > 0 ? spent : 0; /* what is given back may be of yesterday */
+}
+
+void tlsrpt_bounds_prove(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, bool taken,
+                         int64_t now_ms)
+{
+    struct standing *s = need(b, t, now_ms);
+    if (s)
+        s->proven_day = taken ? b->day : 0;
+}
+
+bool tlsrpt_bounds_proven(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t now_ms)
+{
+    char key[NAME_LEN];
+    begin_day(b, now_ms);
+    make_key(t, key);
+    const struct standing *s = find(b, key);
+    return s && s->proven_day > 0;
 }
 
 void tlsrpt_bounds_rest(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t until_ms,
@@ -137,6 +168,8 @@ const char *tlsrpt_bound_text(enum tlsrpt_bound bound)
     static const char *const texts[TLSRPT_BOUNDS] = {
         [TLSRPT_FREE] = "may have a report",
         [TLSRPT_RESTS] = "has asked to be left alone for a while",
+        [TLSRPT_FAILED] = "has an address that too many posts to have failed today",
+        [TLSRPT_FULL] = "is one more than can be counted today",
         [TLSRPT_SPENT] = "has had as many reports today as it may",
         [TLSRPT_CLOSED] = "has refused a report today"};
     return texts[bound];

@@ -148,6 +148,28 @@ def test_a_host_that_refuses_is_posted_to_a_few_times_and_by_one_address_in_a_ro
     assert len(paths) <= 25 and max(collections.Counter(paths).values()) == 1, len(paths)
 
 
+def test_names_that_lead_to_somebodys_address_do_not_close_it_for_others(reporter, many, collector, dns, shim, tmp_path):
+    """TLS fails there for the names of another organization: that is counted, and what is beyond the count waits."""
+    victim = collector("victim.test")
+    for i in range(60):
+        dns.add(f"h{i}.evil.test", "A", "127.0.0.1")
+    many(lambda i: f"https://victim.test:{victim.port}/good", 1, "good.test")
+    relay = trusting_environment(reporter(), tmp_path)
+    deliver(relay, 1, "good.test")
+    next_day(shim)
+    wait_for(lambda: states(relay, "good.test") == {"sent": 1}, 90)
+    many(lambda i: f"https://h{i}.evil.test:{victim.port}/", 60)
+    many(lambda i: f"https://victim.test:{victim.port}/later", 2, "later.test")
+    deliver(relay, 60)
+    deliver(relay, 2, "later.test")
+    next_day(shim, 2)
+    wait_for(lambda: states(relay, "later.test") == {"sent": 2}, 120)
+    wait_for(lambda: all(r["why"] for r in listed(relay, "pending")), 120)
+    assert states(relay, "evil.test") == {"counting": 60}
+    assert any("too many posts to have failed today" in r["why"] for r in listed(relay, "pending"))
+    assert len(victim.bodies) == 3
+
+
 def test_retry_after_is_honoured_for_all_who_name_the_host(reporter, many, issue, dns, shim, tmp_path):
     class Busy(Collector):
         def take(self, client):

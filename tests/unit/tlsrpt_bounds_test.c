@@ -34,7 +34,6 @@ static void others_have_a_small_part_and_ones_own_domains_theirs(void **state)
         {"mails that a domain refuses", TLSRPT_MAIL_DOMAIN, TLSRPT_COST_RETURNED, 5, 50},
         {"posts that a host takes", TLSRPT_HOST, TLSRPT_COST, 500, 2000},
         {"posts that a host refuses", TLSRPT_HOST, TLSRPT_COST_REFUSED, 25, 100},
-        {"posts that an address refuses", TLSRPT_IP, TLSRPT_COST_REFUSED, 50, 50},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -47,6 +46,41 @@ static void others_have_a_small_part_and_ones_own_domains_theirs(void **state)
         EXPECT(count(b, &foreign, rows[i].cost, now + TLSRPT_DAY_MS) == rows[i].foreign, "the next day");
         tlsrpt_bounds_free(b);
     }
+}
+
+/* Whoever lets names lead to somebody's address spends one budget, and what is beyond it is later. */
+static void an_address_has_one_budget_and_puts_off_what_is_beyond(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    const struct tlsrpt_target foreign = {TLSRPT_IP, "192.0.2.1", true};
+    const struct tlsrpt_target own = {TLSRPT_IP, "192.0.2.1", false};
+    (void)state;
+    assert_int_equal(count(b, &foreign, TLSRPT_COST_REFUSED, now), 50);
+    assert_int_equal(tlsrpt_bounds_ask(b, &foreign, now), TLSRPT_FAILED);
+    assert_int_equal(tlsrpt_bounds_ask(b, &own, now), TLSRPT_FAILED);
+    tlsrpt_bounds_charge(b, &own, -TLSRPT_COST_REFUSED, now);
+    assert_int_equal(tlsrpt_bounds_ask(b, &foreign, now), TLSRPT_FREE);
+    assert_int_equal(count(b, &own, TLSRPT_COST_REFUSED, now + TLSRPT_DAY_MS), 50);
+    tlsrpt_bounds_free(b);
+}
+
+static void a_host_has_proven_itself_while_its_last_post_was_taken(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    const struct tlsrpt_target host = {TLSRPT_HOST, "victim.test", true};
+    const struct tlsrpt_target other = {TLSRPT_HOST, "evil.test", true};
+    (void)state;
+    assert_false(tlsrpt_bounds_proven(b, &host, now));
+    tlsrpt_bounds_prove(b, &host, true, now);
+    assert_true(tlsrpt_bounds_proven(b, &host, now + 1) && !tlsrpt_bounds_proven(b, &other, now + 1));
+    tlsrpt_bounds_close(b, &host, now);
+    assert_true(tlsrpt_bounds_proven(b, &host, now + TLSRPT_DAY_MS)); /* all else is of the day */
+    assert_int_equal(count(b, &host, TLSRPT_COST_REFUSED, now + TLSRPT_DAY_MS), 25);
+    assert_false(tlsrpt_bounds_proven(b, &host, now + 2 * TLSRPT_DAY_MS));
+    tlsrpt_bounds_prove(b, &host, true, now + 2 * TLSRPT_DAY_MS);
+    tlsrpt_bounds_prove(b, &host, false, now + 2 * TLSRPT_DAY_MS);
+    assert_false(tlsrpt_bounds_proven(b, &host, now + 2 * TLSRPT_DAY_MS));
+    tlsrpt_bounds_free(b);
 }
 
 static void what_has_refused_or_asked_for_rest_is_left_alone(void **state)
@@ -68,7 +102,7 @@ static void what_has_refused_or_asked_for_rest_is_left_alone(void **state)
     tlsrpt_bounds_free(b);
 }
 
-static void what_cannot_be_counted_is_not_sent(void **state)
+static void what_cannot_be_counted_is_for_later(void **state)
 {
     struct tlsrpt_bounds *b = tlsrpt_bounds_new();
     unsigned n = 0;
@@ -85,7 +119,9 @@ static void what_cannot_be_counted_is_not_sent(void **state)
     assert_int_equal(tlsrpt_bounds_ask(b, &(struct tlsrpt_target){TLSRPT_MAILBOX, "u0@victim.test", true}, now), TLSRPT_FREE);
     tlsrpt_bounds_close(b, &ann, now);
     tlsrpt_bounds_rest(b, &ann, now + 1, now);
-    assert_int_equal(tlsrpt_bounds_ask(b, &ann, now), TLSRPT_SPENT);
+    tlsrpt_bounds_prove(b, &ann, true, now);
+    assert_int_equal(tlsrpt_bounds_ask(b, &ann, now), TLSRPT_FULL);
+    assert_false(tlsrpt_bounds_proven(b, &ann, now));
     assert_string_equal(tlsrpt_bound_text(TLSRPT_SPENT), "has had as many reports today as it may");
     tlsrpt_bounds_free(b);
     tlsrpt_bounds_free(NULL);
@@ -95,6 +131,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(others_have_a_small_part_and_ones_own_domains_theirs),
                                        cmocka_unit_test(what_has_refused_or_asked_for_rest_is_left_alone),
-                                       cmocka_unit_test(what_cannot_be_counted_is_not_sent)};
+                                       cmocka_unit_test(an_address_has_one_budget_and_puts_off_what_is_beyond),
+                                       cmocka_unit_test(a_host_has_proven_itself_while_its_last_post_was_taken),
+                                       cmocka_unit_test(what_cannot_be_counted_is_for_later)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,18 +190,12 @@ static void pass_by(struct errand *e, enum place_standing standing, const char *
 /* False: it is passed by, as it must not have one now. */
 static bool take_budget(struct errand *e, const char *addresses, int cost)
 {
-    const struct place *place = &e->places.all[e->turn];
     char why[sizeof(e->entry.why)];
-    int64_t now_ms = clock_now_ms();
-    enum tlsrpt_bound bound = place_ask(place, addresses, e->owner->bounds, now_ms);
-    if (bound == TLSRPT_FREE) {
-        place_charge(place, addresses, cost, e->owner->bounds, now_ms);
-        return true;
-    }
-    snprintf(why, sizeof(why), "%.100s %s", place->mailbox[0] ? place->counted : place->host,
-             tlsrpt_bound_text(bound));
-    pass_by(e, bound == TLSRPT_RESTS ? PLACE_RESTS : PLACE_CLOSED, why);
-    return false;
+    enum place_standing standing =
+        place_take(&e->places.all[e->turn], addresses, cost, e->owner->bounds, clock_now_ms(), why);
+    if (standing != PLACE_OPEN)
+        pass_by(e, standing, why);
+    return standing == PLACE_OPEN;
 }
 
 /* ---- by mail ---- */
@@ -290,20 +284,19 @@ static void queue_mail(struct errand *e)
 static void on_posted(void *context, const struct fetch_result *result)
 {
     struct errand *e = context;
-    struct place *place = &e->places.all[e->turn];
+    const struct place *place = &e->places.all[e->turn];
     int64_t now_ms = clock_now_ms();
     e->fetch = NULL;
     if (e->abandoned) {
         end(e);
         return;
     }
-    if (result->why) {
-        if (result->retry_after_s > 0)
-            place_rests(place, (int64_t)result->retry_after_s * 1000, e->owner->bounds, now_ms);
-        pass_by(e, PLACE_BAD, result->why);
+    enum place_standing standing =
+        place_posted(place, e->addresses, result, e->owner->bounds, now_ms);
+    if (standing != PLACE_OPEN) {
+        pass_by(e, standing, result->why);
         return;
     }
-    place_charge(place, e->addresses, TLSRPT_COST - TLSRPT_COST_REFUSED, e->owner->bounds, now_ms);
     log_end_of(e, LOG_INFO, "tls_report_sent", place->uri, "");
     e->entry.state = TLSRPT_SENT;
     e->entry.place = (unsigned)e->turn;

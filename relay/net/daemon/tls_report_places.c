@@ -86,13 +86,12 @@ bool places_has_turn(const struct places *p, const struct tlsrpt_entry *entry, s
 static struct tlsrpt_target target(const struct place *place, enum tlsrpt_whom whom,
                                    const char *name)
 {
-    return (struct tlsrpt_target){
-        .whom = whom, .name = name, .foreign = place->foreign && whom != TLSRPT_IP};
+    return (struct tlsrpt_target){.whom = whom, .name = name, .foreign = place->foreign};
 }
 
-enum { TARGETS_MAX = 2 + 16 };
+enum { TARGETS_MAX = 2 + TLS_REPORT_POST_ADDRESSES };
 
-/* All that it counts for; the names of addresses are in `names`. */
+/* All that it counts for, itself first; the names of addresses are in `names`. */
 static size_t list_targets(const struct place *place, const char *addresses,
                            char names[TARGETS_MAX][IP_TEXT + 2],
                            struct tlsrpt_target targets_r[TARGETS_MAX])
@@ -115,13 +114,16 @@ static size_t list_targets(const struct place *place, const char *addresses,
     return count;
 }
 
-enum tlsrpt_bound place_ask(const struct place *place, const char *addresses,
-                            struct tlsrpt_bounds *bounds, int64_t now_ms)
+/* A host that takes posts answers for its name, and not for others' that lead to its addresses. */
+static enum tlsrpt_bound ask(const struct place *place, const char *addresses,
+                             struct tlsrpt_bounds *bounds, int64_t now_ms)
 {
     char names[TARGETS_MAX][IP_TEXT + 2];
     struct tlsrpt_target targets[TARGETS_MAX];
     enum tlsrpt_bound bound = TLSRPT_FREE;
     size_t count = list_targets(place, addresses, names, targets);
+    if (!place->mailbox[0] && tlsrpt_bounds_proven(bounds, &targets[0], now_ms))
+        count = 1;
     for (size_t i = 0; bound == TLSRPT_FREE && i < count; i++)
         bound = tlsrpt_bounds_ask(bounds, &targets[i], now_ms);
     return bound;
@@ -137,17 +139,43 @@ void place_charge(const struct place *place, const char *addresses, int cost,
         tlsrpt_bounds_charge(bounds, &targets[i], cost, now_ms);
 }
 
+enum place_standing place_take(const struct place *place, const char *addresses, int cost,
+                               struct tlsrpt_bounds *bounds, int64_t now_ms, char *why_r)
+{
+    static const enum place_standing standings[TLSRPT_BOUNDS] = {
+        [TLSRPT_FREE] = PLACE_OPEN,  [TLSRPT_RESTS] = PLACE_RESTS,  [TLSRPT_FAILED] = PLACE_RESTS,
+        [TLSRPT_FULL] = PLACE_RESTS, [TLSRPT_SPENT] = PLACE_CLOSED, [TLSRPT_CLOSED] = PLACE_CLOSED};
+    enum tlsrpt_bound bound = ask(place, addresses, bounds, now_ms);
+    if (bound == TLSRPT_FREE)
+        place_charge(place, addresses, cost, bounds, now_ms);
+    else
+        snprintf(why_r, 160, "%.90s %s", place->mailbox[0] ? place->counted : place->host,
+                 tlsrpt_bound_text(bound));
+    return standings[bound];
+}
+
+enum place_standing place_posted(const struct place *place, const char *addresses,
+                                 const struct fetch_result *result, struct tlsrpt_bounds *bounds,
+                                 int64_t now_ms)
+{
+    const struct tlsrpt_target host = target(place, TLSRPT_HOST, place->host);
+    bool ours = result->outcome == FETCH_GONE || result->outcome == FETCH_BUSY;
+    if (ours || !result->why)
+        place_charge(place, addresses, -TLSRPT_COST_REFUSED, bounds, now_ms);
+    if (ours)
+        return PLACE_RESTS;
+    if (!result->why)
+        tlsrpt_bounds_charge(bounds, &host, TLSRPT_COST, now_ms);
+    tlsrpt_bounds_prove(bounds, &host, !result->why, now_ms);
+    if (result->why && result->retry_after_s > 0)
+        tlsrpt_bounds_rest(bounds, &host, now_ms + (int64_t)result->retry_after_s * 1000, now_ms);
+    return result->why ? PLACE_BAD : PLACE_OPEN;
+}
+
 void place_returned(const struct place *place, struct tlsrpt_bounds *bounds, int64_t now_ms)
 {
     const struct tlsrpt_target mailbox = target(place, TLSRPT_MAILBOX, place->counted);
     const struct tlsrpt_target domain = target(place, TLSRPT_MAIL_DOMAIN, place->host);
     tlsrpt_bounds_close(bounds, &mailbox, now_ms);
     tlsrpt_bounds_charge(bounds, &domain, TLSRPT_COST_RETURNED - TLSRPT_COST, now_ms);
-}
-
-void place_rests(const struct place *place, int64_t for_ms, struct tlsrpt_bounds *bounds,
-                 int64_t now_ms)
-{
-    const struct tlsrpt_target host = target(place, TLSRPT_HOST, place->host);
-    tlsrpt_bounds_rest(bounds, &host, now_ms + for_ms, now_ms);
 }

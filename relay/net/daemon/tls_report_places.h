@@ -4,6 +4,7 @@
 #ifndef TLS_REPORT_PLACES_H
 #define TLS_REPORT_PLACES_H
 
+#include "fetcher.h"
 #include "suffix.h"
 #include "tlsrpt_bounds.h"
 #include "tlsrpt_reports.h"
@@ -39,15 +40,19 @@ bool places_has_turn(const struct places *p, const struct tlsrpt_entry *entry, s
 /* With PLACE_CLOSED the same holds for all that are posted to the same host. */
 void places_set(struct places *p, size_t i, enum place_standing standing);
 
-/* `addresses`: of its host, as a fetch has them; not looked at with a mailbox. */
-enum tlsrpt_bound place_ask(const struct place *place, const char *addresses,
-                            struct tlsrpt_bounds *bounds, int64_t now_ms);
+/* May it have one more, which is then charged? PLACE_OPEN: it may; else how it stands, and why.
+ * `addresses`: of its host, as a fetch has them; not looked at with a mailbox. `why_r` holds 160
+ * bytes. */
+enum place_standing place_take(const struct place *place, const char *addresses, int cost,
+                               struct tlsrpt_bounds *bounds, int64_t now_ms, char *why_r);
 void place_charge(const struct place *place, const char *addresses, int cost,
                   struct tlsrpt_bounds *bounds, int64_t now_ms);
+/* How a post has ended, that TLSRPT_COST_REFUSED was taken for. What our own fetcher did not do is
+ * nobody's failure: it is given back, and the place rests. */
+enum place_standing place_posted(const struct place *place, const char *addresses,
+                                 const struct fetch_result *result, struct tlsrpt_bounds *bounds,
+                                 int64_t now_ms);
 /* Its mail has come back: nobody's report is sent there today. */
 void place_returned(const struct place *place, struct tlsrpt_bounds *bounds, int64_t now_ms);
-/* It has said when to come again. */
-void place_rests(const struct place *place, int64_t for_ms, struct tlsrpt_bounds *bounds,
-                 int64_t now_ms);
 
 #endif

@@ -39,30 +39,33 @@ bool tls_report_post_host(const char *uri, char *host_r)
     return ok;
 }
 
-static void add(const struct config *config, const struct ip *ip, unsigned port, struct buf *list,
+/* False: it may not be posted to, and why. */
+static bool add(const struct config *config, const struct ip *ip, unsigned port, struct buf *list,
                 const char **why_r)
 {
     char text[IP_TEXT];
     const char *why = NULL;
     if (reachable(config, ip, port, &why) != MX_REACH) {
         *why_r = why;
-        return;
+        return false;
     }
     ip_print(ip, text);
     buf_addf(list, "%s%s%s%s", list->len > 0 ? "," : "", ip->v6 ? "[" : "", text,
              ip->v6 ? "]" : "");
+    return true;
 }
 
 static void add_all(const struct config *config, const struct dns_answer *a, enum dns_type type,
                     unsigned port, struct buf *list, const char **why_r)
 {
     const size_t len = type == DNS_A ? 4 : 16;
-    for (size_t i = 0; i < a->count && i < 8; i++) {
+    size_t added = 0;
+    for (size_t i = 0; i < a->count && i < 8 && added < TLS_REPORT_POST_ADDRESSES / 2; i++) {
         struct ip ip = {.v6 = type == DNS_AAAA};
         if (a->rrs[i].data.len != len)
             continue;
         memcpy(ip.bytes, a->rrs[i].data.ptr, len);
-        add(config, &ip, port, list, why_r);
+        added += add(config, &ip, port, list, why_r);
     }
 }
 

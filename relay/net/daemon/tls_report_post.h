@@ -9,6 +9,9 @@
 
 enum tls_report_post { POST_PENDING, POST_READY, POST_NOWHERE };
 
+/* Of a host, at most: what one post may cost addresses is bounded. */
+enum { TLS_REPORT_POST_ADDRESSES = 4 };
+
 /* The host of an https place, in lower case; `host_r` holds DNS_NAME_MAX + 1 bytes. False: it has
  * none that a report could be posted to. */
 MUST_CHECK bool tls_report_post_host(const char *uri, char *host_r);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* tls_report_places_test.c - What a post costs the place that it went to, and those who are at the same address. */
+#include "table.h"
+
+#include "tls_report_places.h"
+
+static const int64_t now = 20000 * TLSRPT_DAY_MS + 5000;
+static const struct fetch_result taken = {.outcome = FETCH_ANSWERED, .status = 200};
+static const struct fetch_result refused = {.outcome = FETCH_ANSWERED, .status = 503, .why = "status 503"};
+static const struct fetch_result untrusted = {.outcome = FETCH_UNTRUSTED, .why = "no alternative certificate subject name matches"};
+
+static struct place host(const char *name, bool foreign)
+{
+    struct place p = {.foreign = foreign};
+    snprintf(p.host, sizeof(p.host), "%s", name);
+    return p;
+}
+
+/* PLACE_OPEN: it was posted to, and that ended so. */
+static enum place_standing post(struct tlsrpt_bounds *b, const struct place *p, const char *addresses, const struct fetch_result *result,
+                                int64_t now_ms)
+{
+    char why[160];
+    enum place_standing standing = place_take(p, addresses, TLSRPT_COST_REFUSED, b, now_ms, why);
+    if (standing == PLACE_OPEN)
+        place_posted(p, addresses, result, b, now_ms);
+    return standing;
+}
+
+static unsigned count(struct tlsrpt_bounds *b, const struct place *p, const char *addresses, const struct fetch_result *result)
+{
+    unsigned n = 0;
+    while (n < 3000 && post(b, p, addresses, result, now) == PLACE_OPEN)
+        n++;
+    return n;
+}
+
+static void how_a_post_ends_decides_what_it_has_cost(void **state)
+{
+    static const struct {
+        const char *label;
+        struct fetch_result result;
+        enum place_standing standing;
+        unsigned foreign, own; /* such posts */
+    } rows[] = {
+        {"taken", {.outcome = FETCH_ANSWERED, .status = 200}, PLACE_OPEN, 500, 2000},
+        {"refused", {.outcome = FETCH_ANSWERED, .status = 503, .why = "status 503"}, PLACE_BAD, 25, 50},
+        {"not its name", {.outcome = FETCH_UNTRUSTED, .why = "x"}, PLACE_BAD, 25, 50},
+        {"no answer", {.outcome = FETCH_TIMED_OUT, .why = "x"}, PLACE_BAD, 25, 50},
+        {"the fetcher has ended", {.outcome = FETCH_GONE, .why = "x"}, PLACE_RESTS, 3000, 3000},
+        {"the fetcher is busy", {.outcome = FETCH_BUSY, .why = "x"}, PLACE_RESTS, 3000, 3000},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        for (unsigned foreign = 0; foreign < 2; foreign++) {
+            struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+            const struct place p = host("reports.test", foreign);
+            EXPECT(count(b, &p, "192.0.2.1", &rows[i].result) == (foreign ? rows[i].foreign : rows[i].own), rows[i].label);
+            EXPECT(place_posted(&p, "192.0.2.1", &rows[i].result, b, now) == rows[i].standing, rows[i].label);
+            tlsrpt_bounds_free(b);
+        }
+}
+
+static void names_that_lead_to_an_address_do_not_close_it(void **state)
+{
+    static const char at[] = "192.0.2.1,[2001:db8::1]";
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    const struct place victim = host("victim.test", true);
+    const struct place late = host("late.test", true);
+    unsigned posts = 0;
+    (void)state;
+    assert_int_equal(post(b, &victim, at, &taken, now), PLACE_OPEN);
+    for (unsigned i = 0; i < 100; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "h%u.evil.test", i);
+        const struct place evil = host(name, false);
+        enum place_standing standing = post(b, &evil, "192.0.2.1", &untrusted, now);
+        posts += standing == PLACE_OPEN;
+        assert_true(standing == PLACE_OPEN || standing == PLACE_RESTS);
+    }
+    assert_int_equal(posts, 50);
+    assert_int_equal(count(b, &victim, at, &taken), 499); /* of its 500: they have taken none */
+    assert_int_equal(post(b, &late, at, &taken, now), PLACE_RESTS);
+    assert_int_equal(post(b, &late, at, &taken, now + TLSRPT_DAY_MS), PLACE_OPEN);
+    tlsrpt_bounds_free(b);
+}
+
+static void who_takes_posts_no_more_is_asked_about_its_addresses(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    const struct place evil = host("h.evil.test", false);
+    const struct place victim = host("victim.test", false);
+    (void)state;
+    assert_int_equal(post(b, &evil, "192.0.2.9", &taken, now), PLACE_OPEN);
+    assert_int_equal(count(b, &victim, "192.0.2.1", &refused), 50);
+    assert_int_equal(post(b, &evil, "192.0.2.1", &untrusted, now), PLACE_OPEN); /* its name leads elsewhere now */
+    assert_int_equal(post(b, &evil, "192.0.2.1", &untrusted, now), PLACE_RESTS);
+    tlsrpt_bounds_free(b);
+}
+
+static void retry_after_is_until_then(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    const struct place p = host("reports.test", true);
+    const struct fetch_result busy = {.outcome = FETCH_ANSWERED, .status = 429, .retry_after_s = 60, .why = "status 429"};
+    (void)state;
+    assert_int_equal(post(b, &p, "192.0.2.1", &busy, now), PLACE_OPEN);
+    assert_int_equal(post(b, &p, "192.0.2.1", &taken, now + 59999), PLACE_RESTS);
+    assert_int_equal(post(b, &p, "192.0.2.1", &taken, now + 60000), PLACE_OPEN);
+    tlsrpt_bounds_free(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(how_a_post_ends_decides_what_it_has_cost),
+                                       cmocka_unit_test(names_that_lead_to_an_address_do_not_close_it),
+                                       cmocka_unit_test(who_takes_posts_no_more_is_asked_about_its_addresses),
+                                       cmocka_unit_test(retry_after_is_until_then)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
