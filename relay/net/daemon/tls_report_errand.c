@@ -260,7 +260,8 @@ static void queue_mail(struct errand *e)
     a->mail = tls_report_mail(&envelope);
     if (!a->mail || !tlsrpt_report_message(&e->making.report, &letter, &a->body)) {
         store_job_free(&a->job);
-        drop(e, "the report cannot be written as mail");
+        place_charge(place, "", -TLSRPT_COST, e->owner->bounds, clock_now_ms());
+        pass_by(e, PLACE_CLOSED, "the report cannot be written as mail there");
         return;
     }
     a->mail->body_8bit = !span_is_ascii(buf_span(&a->body));
