@@ -70,7 +70,8 @@ struct tlsrpt_place {
 /* Is it left alone, as it was bad on three days in sequence? */
 MUST_CHECK bool database_tlsrpt_paused(struct database *db, const struct tlsrpt_place *place,
                                        int64_t now_ms, bool *paused_r, struct err *err);
-/* What became of a report there. `paused_r`: this was the third bad day. */
+/* What became of a report there. `paused_r`: this was the third bad day. Records name as many
+ * places as they like: what goes badly at more than 1000 on a day is not written down. */
 MUST_CHECK bool database_tlsrpt_place(struct database *db, const struct tlsrpt_place *place,
                                       bool good, int64_t now_ms, bool *paused_r, struct err *err);
 /* Whose domain it is: "default" when it is nobody's. `tenant_r` holds 64 bytes. */

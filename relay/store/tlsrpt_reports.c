@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { REPORTS_KEPT_DAYS = 7, BAD_DAYS_MAX = 3, PAUSE_DAYS = 7 };
+enum { REPORTS_KEPT_DAYS = 7, BAD_DAYS_MAX = 3, PAUSE_DAYS = 7, BAD_PLACES_MAX = 1000 };
 
 const char *tlsrpt_state_name(enum tlsrpt_state state)
 {
@@ -159,11 +159,14 @@ bool database_tlsrpt_place(struct database *db, const struct tlsrpt_place *place
     if (!read_place(db, place, &p, err) || p.bad_day == today)
         return err->kind == ERR_NONE;
     p.bad_days = p.until_ms > 0 ? 1 : p.bad_days + 1; /* after a pause it is given new chances */
-    *paused_r = p.bad_days >= BAD_DAYS_MAX;
-    p.until_ms = *paused_r ? now_ms + PAUSE_DAYS * TLSRPT_DAY_MS : 0;
+    bool pause = p.bad_days >= BAD_DAYS_MAX;
+    p.until_ms = pause ? now_ms + PAUSE_DAYS * TLSRPT_DAY_MS : 0;
     struct rows *s = ROWS(db, SQL_TLSRPT_PLACE_BAD, TEXT(place->domain), TEXT(place->uri),
-                          INT(today), INT(p.bad_days), INT(p.until_ms));
-    return rows_run(db, s, err);
+                          INT(today), INT(p.bad_days), INT(p.until_ms), INT(BAD_PLACES_MAX));
+    if (!rows_run(db, s, err))
+        return false;
+    *paused_r = pause && rows_changes(db) > 0;
+    return true;
 }
 
 bool database_tenant_of(struct database *db, const char *domain, char *tenant_r, struct err *err)

@@ -454,7 +454,7 @@ def test_a_report_never_goes_where_no_mail_may(reporter, hosts, collector, shim,
     """A record that leads to the relay's own machine or network is nowhere."""
     inside = collector("inside.test")
     hosts("a.test", rua=f"https://inside.test:{inside.port}/")
-    hosts("b.test", rua=f"https://127.0.0.1:{inside.port}/")
+    hosts("b.test", rua=",".join(f"https://127.0.0.{i}:{inside.port}/" for i in (1, 2, 3)))
     relay = trusting_environment(reporter(), tmp_path)
     send_all(relay, "x@a.test", "x@b.test")
     wait_for(lambda: len(listed(relay)) == 2)
@@ -464,6 +464,7 @@ def test_a_report_never_goes_where_no_mail_may(reporter, hosts, collector, shim,
     relay.start()
     wait_for(lambda: sum("tls_report_deferred" in line for line in relay.log().splitlines()) >= 2, 60)
     assert all("not a public one" in r["why"] for r in listed(relay, "pending"))
+    assert sum("tls_report_refused" in line for line in relay.log().splitlines()) == 2  # once for all places of a record
     assert not inside.bodies
 
 

@@ -351,6 +351,31 @@ static void three_bad_days_pause_a_place_for_a_week(void **state)
     with_database(run_places, NULL);
 }
 
+static bool run_many_places(struct database *db, void *context, struct err *err)
+{
+    static const struct tlsrpt_place a = {"dest.test", "https://a.test/"};
+    bool paused = false;
+    (void)context;
+    for (int day = 0; day < 2; day++)
+        assert_true(database_tlsrpt_place(db, &a, false, noon_ms + day * day_ms, &paused, err) && !paused);
+    for (int i = 0; i < 1000; i++) {
+        char uri[40];
+        const struct tlsrpt_place others = {"evil.test", uri};
+        snprintf(uri, sizeof(uri), "https://h%d.evil.test/", i);
+        assert_true(database_tlsrpt_place(db, &others, false, noon_ms + 2 * day_ms, &paused, err));
+    }
+    assert_true(database_tlsrpt_place(db, &a, false, noon_ms + 2 * day_ms, &paused, err) && !paused);
+    assert_true(database_tlsrpt_paused(db, &a, noon_ms + 2 * day_ms, &paused, err) && !paused);
+    assert_true(database_tlsrpt_place(db, &a, false, noon_ms + 3 * day_ms, &paused, err) && paused); /* the third that there was room for */
+    return true;
+}
+
+static void what_records_name_on_a_day_takes_so_much_room(void **state)
+{
+    (void)state;
+    with_database(run_many_places, NULL);
+}
+
 /* ---- the mail that carries it ---- */
 
 static bool run_one(struct database *db, void *context, struct err *err)
@@ -452,6 +477,7 @@ int main(void)
                                        CASE(a_policy_goes_with_the_last_of_its_counts),
                                        CASE(a_report_is_due_once_and_not_after_two_days),
                                        CASE(three_bad_days_pause_a_place_for_a_week),
+                                       CASE(what_records_name_on_a_day_takes_so_much_room),
                                        CASE(a_report_is_queued_exactly_once),
                                        CASE(sessions_are_counted_with_what_they_led_to)};
     return cmocka_run_group_tests(tests, NULL, NULL);

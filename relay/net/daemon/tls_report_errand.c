@@ -43,6 +43,7 @@ struct errand {
     char addresses[sizeof(((struct fetch_order *)0)->addresses)]; /* that it is posted to */
     struct throttle_settings limits;                              /* that its mail is counted by */
     bool unwanted, places_only, abandoned;
+    unsigned nowhere; /* places that lead to no public host */
 };
 
 /* ---- the end ---- */
@@ -176,15 +177,19 @@ static void make(struct errand *e)
 /* ---- the next place ---- */
 
 /* Not the one whose turn it was. */
-static void pass_by(struct errand *e, enum place_standing standing, const char *why)
+static void go_on(struct errand *e, enum place_standing standing, const char *why)
 {
-    const struct place *place = &e->places.all[e->turn];
     places_set(&e->places, e->turn, standing);
     snprintf(e->entry.why, sizeof(e->entry.why), "%.159s", why);
-    log_end_of(e, standing == PLACE_BAD ? LOG_WARN : LOG_INFO, "tls_report_refused", place->uri,
-               e->entry.why);
     e->turn++;
     choose(e);
+}
+
+static void pass_by(struct errand *e, enum place_standing standing, const char *why)
+{
+    log_end_of(e, standing == PLACE_BAD ? LOG_WARN : LOG_INFO, "tls_report_refused",
+               e->places.all[e->turn].uri, why);
+    go_on(e, standing, why);
 }
 
 /* False: it is passed by, as it must not have one now. */
@@ -326,7 +331,7 @@ static void try_post(struct errand *e)
         tls_report_post_make(e->owner->config, e->owner->dns, place->uri, order, why);
     snprintf(e->addresses, sizeof(e->addresses), "%s", order->addresses);
     if (what == POST_NOWHERE)
-        pass_by(e, PLACE_BAD, why);
+        (e->nowhere++ == 0 ? pass_by : go_on)(e, PLACE_BAD, why); /* told once: it costs nothing */
     else if (what == POST_READY && take_budget(e, e->addresses, TLSRPT_COST_REFUSED))
         post(e, order);
     free(order);

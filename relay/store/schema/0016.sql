@@ -13,5 +13,8 @@ CREATE TABLE tlsrpt_place(
   PRIMARY KEY(domain, uri)
 ) WITHOUT ROWID, STRICT;
 
+-- How many were bad on a day is bounded.
+CREATE INDEX tlsrpt_place_bad ON tlsrpt_place(bad_day);
+
 -- A policy goes with the last of what is counted under it.
 CREATE INDEX tlsrpt_under ON tlsrpt(policy_hash);

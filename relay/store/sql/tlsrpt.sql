@@ -178,8 +178,10 @@ WHERE domain = ?1
   AND uri = ?2;
 
 -- :name TLSRPT_PLACE_BAD
+-- Not more than ?6 on a day, by the index of days.
 INSERT INTO tlsrpt_place(domain, uri, bad_day, bad_days, until)
-VALUES(?1, ?2, ?3, ?4, ?5)
+SELECT ?1, ?2, ?3, ?4, ?5
+WHERE (SELECT count(*) FROM tlsrpt_place WHERE bad_day = ?3) < ?6
 ON CONFLICT DO UPDATE SET bad_day = excluded.bad_day, bad_days = excluded.bad_days, until = excluded.until;
 
 -- :name TLSRPT_PLACE_GOOD
