@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "log.h"
 #include "retry.h"
+#include "session_count.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -104,8 +105,10 @@ static void note_trouble(struct outbound *c, const struct verdict *v)
 static void tell_barred(struct outbound *c, size_t end)
 {
     struct verdict v;
-    while (host_trust_tell_barred(c, end, &v))
+    while (host_trust_tell_barred(c, end, &v)) {
+        session_count_barred(c, v.text);
         note_trouble(c, &v);
+    }
 }
 
 static void on_not_connected(void *owner, const struct dial_failure *failure)

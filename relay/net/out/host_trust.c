@@ -20,7 +20,6 @@
 #include "clock.h"
 #include "host_facts.h"
 #include "outbound_parts.h"
-#include "session_count.h"
 #include "tlsrpt_gather.h"
 
 #include <stdio.h>
@@ -257,7 +256,6 @@ bool host_trust_tell_barred(struct outbound *c, size_t end, struct verdict *v_r)
     ip_print(&c->at.ip, c->peer);
     note(c);
     *v_r = host_distrust_note(c, asked(c), host_distrust_why(c));
-    session_count_barred(c, v_r->text);
     return true;
 }
 
