@@ -379,7 +379,7 @@ def test_delegated_keys_rotate_by_age_without_the_owner(world):
     relay = world.relay(capture=False)
     # The zone's primary; the test carries it to the other server, as a transfer would.
     relay.config.write_text(relay.config.read_text().replace(
-        "dkim { lifetime = 10 }", f'dkim {{ lifetime = 10  rotate = 180  zone = "keys.test"  server = "{ADDRESSES[0]}"  '
+        "dkim { lifetime = 15 }", f'dkim {{ lifetime = 15  rotate = 180  zone = "keys.test"  server = "{ADDRESSES[0]}"  '
                                   f'tsig_key = "{tsig}"  ttl = {TTL} }}'))
     relay.start()
     records = relay.json("domain", "add", "shop.test", "--no-capture")
