@@ -230,14 +230,14 @@ void queue_forget_answers(struct queue *q, const char *domain_or_null, int64_t n
         domains_forget_all(q);
 }
 
-void queue_ask_anew(struct queue *q, const char *name, int64_t now_ms)
+void queue_ask_anew(struct queue *q, const char *domain, int64_t now_ms)
 {
-    struct domain *domain = domain_find(q, name);
+    struct domain *known = domain_find(q, domain);
     (void)now_ms;
-    if (!domain)
+    if (!known)
         return;
-    domain->anew = true;
-    domain_forget(q, domain);
+    known->anew = true;
+    domain_forget(q, known);
 }
 
 /* ---- connections ---- */

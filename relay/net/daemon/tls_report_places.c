@@ -78,7 +78,7 @@ bool places_has_turn(const struct places *p, const struct tlsrpt_entry *entry, s
         before += same && k < i;
         count += same;
     }
-    return entry->tries % count == before;
+    return count > 0 && entry->tries % count == before;
 }
 
 /* ---- bounds ---- */

