@@ -75,10 +75,10 @@ static void let_through(struct sts_turns *t, struct sts_host *host)
     }
 }
 
-void sts_place_wait(struct sts_turns *t, struct sts_place *p, const struct ip *ip)
+void sts_place_wait(struct sts_turns *t, struct sts_place *p, const struct ip *host)
 {
     CHECK(!p->host && p->tenant);
-    p->host = need_host(t, ip);
+    p->host = need_host(t, host);
     p->host->places++;
     p->begun = false;
     wait_in(t, p);
