@@ -4,6 +4,8 @@
 #ifndef JSON_ROW_H
 #define JSON_ROW_H
 
+#include "span.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +21,8 @@ json_t *json_row_number(json_int_t value);
 json_t *json_row_count(size_t value);
 json_t *json_row_flag(bool value);
 json_t *json_row_json(json_t *value);
+/* An array of the text's lines, which are ASCII. */
+json_t *json_row_lines(struct span text);
 
 /* clang-format off */
 #define FIELD(name, value) {name, JSON_ROW_OF(value)(value)}

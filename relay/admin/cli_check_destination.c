@@ -74,16 +74,6 @@ static json_t *list_records(const struct dane_answer *answer)
 
 /* ---- the domain's policy ---- */
 
-static json_t *list_mx(const struct mta_sts_policy *policy)
-{
-    json_t *all = json_array();
-    for (struct span rest = buf_span(&policy->mx); rest.len > 0;) {
-        struct span one = span_take(&rest, '\n');
-        json_array_append_new(all, json_stringn_nocheck(one.ptr, one.len));
-    }
-    return all;
-}
-
 /* Where the one that counts is from. */
 static const char *source_of(const struct destination_check *d)
 {
@@ -114,7 +104,8 @@ static json_t *describe_policy(const struct destination_check *d)
                        FIELD("reason", (const char *)m->reason));
     if (counts)
         PUT(made, FIELD("id", (const char *)(kept ? d->kept.id : m->id)),
-            FIELD("mx", list_mx(counts)), FIELD("max_age", counts->max_age_s));
+            FIELD("mx", json_row_lines(buf_span(&counts->mx))),
+            FIELD("max_age", counts->max_age_s));
     if (kept)
         PUT(made, FIELD("expires", mta_sts_expires_ms(&d->kept, clock_now_ms())));
     if (d->kept_fault.kind != ERR_NONE)

@@ -19,16 +19,6 @@ static bool needs_domain(const struct control *c, char *name_r, struct err *err)
            err_set(err, ERR_USAGE, "%.255s is not a domain name", control_text(c, "domain"));
 }
 
-static json_t *list_mx(const struct mta_sts_policy *policy)
-{
-    json_t *all = json_array();
-    for (struct span rest = buf_span(&policy->mx); rest.len > 0;) {
-        struct span one = span_take(&rest, '\n');
-        json_array_append_new(all, json_stringn_nocheck(one.ptr, one.len));
-    }
-    return all;
-}
-
 static json_t *describe(const struct sts_row *row)
 {
     const struct mta_sts_kept *k = row->kept;
@@ -37,8 +27,8 @@ static json_t *describe(const struct sts_row *row)
     if (k->there) {
         (void)span_copy(row->raw, raw, sizeof(raw));
         PUT(made, FIELD("mode", mta_sts_mode_name(k->policy.mode)), FIELD("id", k->id),
-            FIELD("max_age", k->policy.max_age_s), FIELD("mx", list_mx(&k->policy)),
-            FIELD("fetched", k->fetched_ms),
+            FIELD("max_age", k->policy.max_age_s),
+            FIELD("mx", json_row_lines(buf_span(&k->policy.mx))), FIELD("fetched", k->fetched_ms),
             FIELD("expires", mta_sts_expires_ms(k, clock_now_ms())), FIELD("policy", raw));
     }
     PUT(made, FIELD("last_used", k->used_ms));

@@ -48,6 +48,16 @@ json_t *json_row_put(json_t *object, const struct json_field *fields, size_t cou
     return object;
 }
 
+json_t *json_row_lines(struct span text)
+{
+    json_t *all = json_array();
+    while (text.len > 0) {
+        struct span one = span_take(&text, '\n');
+        json_array_append_new(all, json_stringn_nocheck(one.ptr, one.len));
+    }
+    return all;
+}
+
 const char *json_row_get(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));

@@ -16,7 +16,8 @@ import pytest
 
 from dane_zone import Validator
 from policy_host import StsWorld
-from test_dane import CASES, ROUTES, WRONG, World, context_of, finger, line_of, one
+from test_dane import CASES, ROUTES, WRONG, World, context_of, line_of, one
+from test_dane_postfix import Fingers
 from test_sts import CASES as STS_CASES
 from test_sts import ROUTES as STS_ROUTES
 from test_tls_need import PLAIN, VERIFY
@@ -110,12 +111,13 @@ def test_what_is_shown_is_what_deliveries_do(world, relay_factory):
 def compare_with_finger(world, shown):
     """Debian's posttls-finger, whose connection is verified where ours is."""
     validator = Validator(world.path / "validator", world.tree)
+    fingers = Fingers(validator, world.port)
     words = {"dane": "Verified", "dane-mx-insecure": "Trusted"}
     try:
         for domain, one_shown in shown.items():
             ours = taker(one_shown)["outcomes"]["plain"]
             fits = ours["outcome"] == "delivered" and ours["tls_result"] == "ok" and words.get(ours["tls_policy"])
-            said, text = finger(validator, domain, world.port)
+            said, text = fingers.look(domain)
             assert said == fits if fits else said not in words.values(), (domain, said, text, ours)
             assert (said == "none") == ("shown" not in taker(one_shown) or ours["tls_result"] == "dnssec-invalid"), (domain, text)
     finally:

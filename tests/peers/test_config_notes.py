@@ -4,28 +4,11 @@ import os
 import re
 import subprocess
 
-import conftest
 import pytest
-from conftest import RELEASE, free_port
+
+from test_config import made, still  # noqa: F401: fixtures
 
 pytestmark = pytest.mark.usefixtures("release")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """One relay for all that only look at its config file."""
-    dns = conftest.Dns()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conftest, "SEALPOST", RELEASE)
-        yield conftest.Relay(tmp_path_factory.mktemp("made"), dns, free_port())
-    dns.stop()
-
-
-@pytest.fixture
-def still(made):
-    text = made.config.read_text()
-    yield made
-    made.config.write_text(text)
 
 
 def notes(relay, more=""):
