@@ -164,7 +164,8 @@ def test_it_is_started_again_when_it_has_ended(relay_factory, host):
         before = fetcher_of(relay)
         os.kill(before, signal.SIGKILL)
         wait_for(lambda: relay.log().count("fetcher_started") == times, 30)
-        assert fetcher_of(relay) != before
+        wait_for(lambda: [pid for pid in fetchers_of(relay) if pid != before])  # the old one may still wait to be reaped
+        wait_for(lambda: before not in fetchers_of(relay))
         told = len(server.requests)
         relay.command("suppress", "add", f"x{times}@dest.test")
         wait_for(lambda: len(server.requests) > told, 30)
