@@ -143,8 +143,10 @@ MUST_CHECK bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection)
 void dispatch_settled(struct dispatch *d, const struct queue_attempt *attempt, const bool *left);
 /* Nothing is recorded: all of it again in so long. */
 void dispatch_again(struct dispatch *d, const struct queue_attempt *attempt, int64_t again_in_ms);
-/* What is known of where it leads is doubted: see queue_ask_anew(). It comes back otherwise. */
-void dispatch_ask_anew(struct dispatch *d, const struct queue_attempt *attempt);
+/* What was found at `known_ms` (steady) of where it leads is doubted: see queue_ask_anew(). It
+ * comes back otherwise. */
+MUST_CHECK bool dispatch_ask_anew(struct dispatch *d, const struct queue_attempt *attempt,
+                                  int64_t known_ms);
 /* Its trust is no longer what the settings say: it goes again, to where they lead now. */
 void dispatch_outdated(struct dispatch *d, const struct queue_attempt *attempt);
 

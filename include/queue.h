@@ -163,21 +163,25 @@ struct queue_answer {
                                               soon, between two messages */
     size_t address_count;                  /* 0: not known */
     size_t bytes;                          /* that the shell keeps until it is forgotten */
+    bool anew;                             /* as it was decided */
 };
 
 /* The answer to RESOLVE, copied. False: nobody asked for that name, and it is passed over. Where it
  * is true for a name for which it was already, the new answer takes the place of the old one. */
 bool queue_resolved(struct queue *q, const char *name, const struct queue_answer *answer,
                     int64_t now_ms);
-/* Everybody who is due, or comes due within `retry_ms`, is handed out with SETTLE. */
-void queue_unresolvable(struct queue *q, const char *name, int result, const char *text,
-                        int64_t retry_ms, int64_t now_ms);
+/* The same without one: everybody who is due, or comes due within `retry_ms`, is handed out with
+ * SETTLE. */
+struct queue_no_answer {
+    int result;       /* as SETTLE says it */
+    const char *text; /* the same */
+    int64_t retry_ms;
+    bool anew; /* as it was decided */
+};
+void queue_unresolvable(struct queue *q, const char *name, const struct queue_no_answer *answer,
+                        int64_t now_ms);
 /* Of all domains (new settings), or of one (retry): it is asked for anew when it is next needed. */
 void queue_forget_answers(struct queue *q, const char *domain_or_null, int64_t now_ms);
-
-/* What is known of one is doubted, by somebody who still has an attempt there: it is forgotten, and
- * its mail waits, without a connection, until it has been asked for past all caches. */
-void queue_ask_anew(struct queue *q, const char *domain, int64_t now_ms);
 
 /* ---- attempts come back ---- */
 

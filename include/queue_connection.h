@@ -132,4 +132,14 @@ MUST_CHECK bool queue_connection_failed(struct queue *q, uint64_t connection,
 /* The connection has ended in order; an attempt that it still had is back in the queue, untried. */
 void queue_connection_closed(struct queue *q, uint64_t connection, int64_t now_ms);
 
+/* What was found of an attempt's domain at `known_ms`, by the clock of `now_ms`, is doubted: it is
+ * forgotten, and the domain's mail waits, without a connection, until it has been asked for past
+ * all caches. What that finds counts for QUEUE_DOUBT_MS at least, and for so long nobody doubts it;
+ * nor has a tenant more than QUEUE_DOUBTS domains in that time doubted, twice that for class
+ * security. True: the attempt is to be given back (QUEUE_FAIL_STALE), and goes by what is found, or
+ * has been since. False: what is known counts. */
+enum { QUEUE_DOUBT_MS = 5000, QUEUE_DOUBTS = 100 };
+MUST_CHECK bool queue_ask_anew(struct queue *q, const struct queue_attempt *attempt,
+                               int64_t known_ms, int64_t now_ms);
+
 #endif

@@ -323,7 +323,7 @@ static void look_up_all(struct queue *q, int64_t now_ms)
                                               .domain = d->name,
                                               .tenant = d->asked_by->name,
                                               .urgent = d->urgent,
-                                              .anew = d->anew});
+                                              .anew = d->asks_anew});
         }
         if (q->lookup[urgent].count > 0)
             queue_wake_at(q, wide_look_again_ms(&q->lookup_look[urgent], now_ms));

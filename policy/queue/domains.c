@@ -353,6 +353,13 @@ void domain_forget(struct queue *q, struct domain *domain)
     settle_domain(q, domain);
 }
 
+void domain_look_again(struct queue *q, struct domain *domain)
+{
+    change_state(q, domain, DOMAIN_UNRESOLVED, NULL);
+    answer_gone(q, domain);
+    settle_domain(q, domain);
+}
+
 void domains_forget_all(struct queue *q)
 {
     size_t count = q->domains.count;
@@ -384,7 +391,7 @@ static void ask_once_more(struct queue *q, struct domain *domain, const struct l
                                       .domain = domain->name,
                                       .tenant = line->tenant->name,
                                       .urgent = line->class == STREAM_SECURITY,
-                                      .anew = domain->anew});
+                                      .anew = domain->asks_anew});
 }
 
 /* A domain that waits for the sake of a tenant with many others goes over to one with few; and from
@@ -423,6 +430,8 @@ void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms
         domain->state = DOMAIN_RESOLVING;
     domain->asked_ms = now_ms;
     domain->slow = domain->asked_twice = domain->failed_once = false;
+    domain->asks_anew = domain->anew;
+    domain->anew = false;
     domain->asked_for = domain->asked_by->id;
     answer_pays(q, domain, domain->asked_by);
     fair_charge(&q->lookup[domain->urgent], domain->asked_by, 1);
@@ -455,7 +464,7 @@ void domain_lookup_ends(struct queue *q, struct domain *domain)
         DL_DELETE(q->lookups, domain);
     }
     q->lookup_count--;
-    domain->refreshing = domain->slow = domain->anew = false;
+    domain->refreshing = domain->slow = domain->asks_anew = false;
     if (domain->state == DOMAIN_RESOLVING)
         domain->state = DOMAIN_UNRESOLVED;
 }

@@ -181,43 +181,56 @@ void queue_drain(struct queue *q, int64_t now_ms)
 
 /* ---- names ---- */
 
-static struct domain *looked_up(struct queue *q, const char *name)
+/* The domain that this is the answer for. NULL: it is none; or it was asked before the domain was
+ * doubted, which another answer is for. */
+static struct domain *looked_up(struct queue *q, const char *name, bool anew)
 {
     struct domain *domain = domain_find(q, name);
-    if (!domain || (domain->state != DOMAIN_RESOLVING && !domain->refreshing))
+    bool awaited = domain && (domain->state == DOMAIN_RESOLVING || domain->refreshing);
+    if (!awaited || (domain->asks_anew && !anew))
         return NULL;
     domain_lookup_ends(q, domain);
-    return domain;
+    if (!domain->anew)
+        return domain;
+    domain_look_again(q, domain);
+    return NULL;
 }
 
 bool queue_resolved(struct queue *q, const char *name, const struct queue_answer *answer,
                     int64_t now_ms)
 {
-    struct domain *domain = looked_up(q, name);
+    int64_t least_ms = answer->anew ? QUEUE_DOUBT_MS : 1000;
+    struct domain *domain = looked_up(q, name, answer->anew);
     if (!domain)
         return false;
-    int64_t valid_ms = answer->valid_ms > 1000 ? answer->valid_ms : 1000;
+    int64_t valid_ms = answer->valid_ms > least_ms ? answer->valid_ms : least_ms;
     struct lane *lane = lane_need(q, answer);
     lane_answered(lane, answer, now_ms);
     domain_leads(q, domain, lane, answer->bytes, now_ms + valid_ms);
     return true;
 }
 
-void queue_unresolvable(struct queue *q, const char *name, int result, const char *text,
-                        int64_t retry_ms, int64_t now_ms)
+/* There is another question, which may know more. */
+static bool waits_for_more(struct domain *domain, bool anew)
+{
+    bool waits = domain->asked_twice && domain->state == DOMAIN_RESOLVING && !domain->failed_once &&
+                 domain->asks_anew == anew;
+    domain->failed_once = domain->failed_once || waits;
+    return waits;
+}
+
+void queue_unresolvable(struct queue *q, const char *name, const struct queue_no_answer *answer,
+                        int64_t now_ms)
 {
     struct domain *domain = domain_find(q, name);
-    bool waits = domain && domain->asked_twice && domain->state == DOMAIN_RESOLVING;
-    if (waits && !domain->failed_once) { /* the other question may know more */
-        domain->failed_once = true;
+    if (!domain || waits_for_more(domain, answer->anew))
         return;
-    }
-    domain = looked_up(q, name);
+    domain = looked_up(q, name, answer->anew);
     if (!domain)
         return;
-    domain_set_why(q, domain, text);
-    domain->result = result;
-    domain_unresolvable(q, domain, now_ms + retry_ms);
+    domain_set_why(q, domain, answer->text);
+    domain->result = answer->result;
+    domain_unresolvable(q, domain, now_ms + answer->retry_ms);
 }
 
 void queue_forget_answers(struct queue *q, const char *domain_or_null, int64_t now_ms)
@@ -228,16 +241,6 @@ void queue_forget_answers(struct queue *q, const char *domain_or_null, int64_t n
         domain_forget(q, domain);
     if (!domain_or_null)
         domains_forget_all(q);
-}
-
-void queue_ask_anew(struct queue *q, const char *domain, int64_t now_ms)
-{
-    struct domain *known = domain_find(q, domain);
-    (void)now_ms;
-    if (!known)
-        return;
-    known->anew = true;
-    domain_forget(q, known);
 }
 
 /* ---- connections ---- */

@@ -75,7 +75,9 @@ struct tenant {
         int64_t next_ms;            /* none asks before then */
         bool by_time;               /* the next is the one that waits longest */
     } asks;
-    int64_t told_ms; /* when the operator was told last that they use up its share */
+    int64_t told_ms;   /* when the operator was told last that they use up its share */
+    int64_t doubts_ms; /* since when its doubts are counted: doubts.c */
+    unsigned doubts;
     uint64_t answer_bytes, unused_bytes; /* what answers take that it pays for: see answers.c */
     struct domain *unused;               /* of those: the longest first */
     uint32_t unused_place;               /* queue.unused_holders, while there are any */
@@ -115,15 +117,17 @@ struct domain {
     size_t bytes;         /* that */
     size_t lane_bytes;    /* of them: for its lane, of whose domains it is the first */
     enum domain_state state;
-    bool refreshing;  /* it leads somewhere, and is looked up again meanwhile */
-    bool unused;      /* answered, and nothing waits or is under way */
-    bool urgent;      /* its lookup counts as class security's */
-    bool slow;        /* its lookup counts no more */
-    bool asked_twice; /* for another tenant, too */
-    bool anew;        /* it is asked for past all caches, the next time */
-    bool failed_once; /* one of the two questions had no answer */
-    int64_t until_ms; /* the answer is good */
-    int64_t asked_ms; /* of a lookup: when it began */
+    bool refreshing;    /* it leads somewhere, and is looked up again meanwhile */
+    bool unused;        /* answered, and nothing waits or is under way */
+    bool urgent;        /* its lookup counts as class security's */
+    bool slow;          /* its lookup counts no more */
+    bool asked_twice;   /* for another tenant, too */
+    bool anew;          /* it is asked for past all caches, the next time */
+    bool asks_anew;     /* its lookup is such a one */
+    bool failed_once;   /* one of the two questions had no answer */
+    int64_t until_ms;   /* the answer is good */
+    int64_t asked_ms;   /* of a lookup: when it began */
+    int64_t doubted_ms; /* when it was last to be asked for past all caches; 0: never */
     struct lane *lane;
     struct domain *next_of_lane, *prev_of_lane; /* lane->domains */
     uint64_t good_lane; /* the id of the lane where the last message was answered; 0: it broke */

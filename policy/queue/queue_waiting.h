@@ -91,6 +91,8 @@ void domain_ask(struct queue *q, struct domain *domain, const struct line *line)
 void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms);
 void domain_lookup_ends(struct queue *q, struct domain *domain);
 void domain_lookup_is_slow(struct queue *q, struct domain *domain);
+/* Its lookup has ended, and what it has found does not count: it is asked for once more. */
+void domain_look_again(struct queue *q, struct domain *domain);
 
 /* ---- answers.c ---- */
 

@@ -7,6 +7,7 @@ or comes back because of a zone that has nothing to do with DANE. test_dane_post
 import re
 import ssl
 import threading
+import time
 
 import dns.query
 import pytest
@@ -413,6 +414,16 @@ def test_a_certificate_that_does_not_fit_is_asked_about_once(world, relay_factor
     relay.wait_kind(relay.send(to="a@wrong.test"), "deferred")
     assert world.tree.count(f"_{world.port}._tcp.mx.wrong.test", "TLSA") == 2
     assert len([c for c in world.hosts["mx.wrong.test"].connections if c.lines]) == 2  # none while that is asked for
+
+
+def test_a_certificate_that_does_not_fit_is_asked_about_now_and_then_however_much_mail_falls_due(world, relay_factory):
+    one("wrong.test", (WRONG,))(world)
+    relay = world.relay(relay_factory)
+    begun = time.monotonic()
+    for n in range(12):  # one after the other: each is due after all that was asked before
+        relay.wait_kind(relay.send(to=f"x{n}@wrong.test"), "deferred")
+    spans = 1 + (time.monotonic() - begun) // 5
+    assert world.tree.count(f"_{world.port}._tcp.mx.wrong.test", "TLSA") <= 1 + spans, "one question more in 5 seconds"
 
 
 @pytest.mark.memory

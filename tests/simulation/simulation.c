@@ -51,8 +51,9 @@ static void on_names(size_t at)
     const struct site *s = &sim.world.sites[d->site];
     const char *hosts[HOSTS_OF_SITE];
     if (d->kind != NAMES_GOOD) {
-        queue_unresolvable(sim.queue, d->name, d->kind == NAMES_GONE ? 2 : 1, "DNS gave no answer",
-                           5000, sim.now_ms);
+        const struct queue_no_answer none = {
+            .result = d->kind == NAMES_GONE ? 2 : 1, .text = "DNS gave no answer", .retry_ms = 5000};
+        queue_unresolvable(sim.queue, d->name, &none, sim.now_ms);
         return;
     }
     for (size_t i = 0; i < s->host_count; i++)

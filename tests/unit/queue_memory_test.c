@@ -185,7 +185,7 @@ static void lead_somewhere(const struct flaps *f, const char *domain)
     answer.address_count = 1;
     switch ((i + f->round) % 5) {
     case 0:
-        queue_unresolvable(f->q, domain, 1, host, 10000, f->now_ms);
+        queue_unresolvable(f->q, domain, &(struct queue_no_answer){.result = 1, .text = host, .retry_ms = 10000}, f->now_ms);
         return;
     case 1:
         snprintf(host, sizeof(host), "d%lu-%u.mail.protection.outlook.com", i, f->round);

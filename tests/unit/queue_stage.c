@@ -295,7 +295,8 @@ static void on_names(struct stage *s, const char *name)
     const struct stage_domain *d = domain_of(s, name);
     s->resolving--;
     if (d->mute) {
-        queue_unresolvable(s->queue, name, 1, "DNS gave no answer", 60000, s->now_ms);
+        const struct queue_no_answer none = {.result = 1, .text = "DNS gave no answer", .retry_ms = 60000};
+        queue_unresolvable(s->queue, name, &none, s->now_ms);
         return;
     }
     struct queue_answer answer = {.hosts = pointers,

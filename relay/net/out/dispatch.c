@@ -131,12 +131,16 @@ void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
                                  .trust = dispatch_trust(settings, route, work->need),
                                  .valid_ms = all ? valid_ms : DISPATCH_UNRESOLVABLE_MS,
                                  .addresses = addresses,
-                                 .bytes = dispatch_place_bytes(&place)};
+                                 .bytes = dispatch_place_bytes(&place),
+                                 .anew = work->anew};
+    const struct queue_no_answer none = {.result = (int)answer->result,
+                                         .text = answer->why,
+                                         .retry_ms = DISPATCH_UNRESOLVABLE_MS,
+                                         .anew = work->anew};
     found.address_count = dispatch_list_addresses(&answer->hosts, route->port, addresses);
     int64_t now_ms = dispatch_begin(d);
     if (answer->result != MX_FOUND)
-        queue_unresolvable(d->queue, hop, (int)answer->result, answer->why,
-                           DISPATCH_UNRESOLVABLE_MS, now_ms);
+        queue_unresolvable(d->queue, hop, &none, now_ms);
     if (answer->result == MX_FOUND && queue_resolved(d->queue, hop, &found, now_ms))
         dispatch_set_place(d, hop, &place, route->port);
     else
@@ -221,11 +225,12 @@ void dispatch_again(struct dispatch *d, const struct queue_attempt *attempt, int
     dispatch_end(d, now_ms);
 }
 
-void dispatch_ask_anew(struct dispatch *d, const struct queue_attempt *attempt)
+bool dispatch_ask_anew(struct dispatch *d, const struct queue_attempt *attempt, int64_t known_ms)
 {
     int64_t now_ms = dispatch_begin(d);
-    queue_ask_anew(d->queue, attempt->domain, now_ms);
+    bool asked = queue_ask_anew(d->queue, attempt, known_ms, now_ms);
     dispatch_end(d, now_ms);
+    return asked;
 }
 
 void dispatch_outdated(struct dispatch *d, const struct queue_attempt *attempt)

@@ -79,7 +79,9 @@ static void decide(struct dispatch *d, int64_t now_ms)
             continue;
         }
         if (decision.kind == QUEUE_RESOLVE && decision.domain[0] == '\0') {
-            queue_unresolvable(d->queue, "", MX_FAILED, "", DISPATCH_UNRESOLVABLE_MS, now_ms);
+            static const struct queue_no_answer none = {
+                .result = MX_FAILED, .text = "", .retry_ms = DISPATCH_UNRESOLVABLE_MS};
+            queue_unresolvable(d->queue, "", &none, now_ms);
             continue;
         }
         struct dispatch_work *work = dispatch_make_work(d, &decision);

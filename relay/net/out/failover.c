@@ -117,7 +117,7 @@ static void on_not_connected(void *owner, const struct dial_failure *failure)
     struct attempt *p = c->attempt;
     c->reach = NULL;
     if (host_trust_doubts_barred(c)) {
-        outbound_ask_anew(c);
+        outbound_put_back(c);
         return;
     }
     tell_barred(c, HOSTS_MAX);

@@ -12,7 +12,7 @@
  * - the certificate does not fit, or the policy names no host that can be tried: the queue has the
  *   mail again, and all of it waits without a connection until records and policy have been asked
  *   for past all caches, as they may have been changed just now; then it is tried by the new ones.
- *   Where they have been asked for since the mail was due: the next host
+ *   Where they have been asked for since the mail was due, or just before that: the next host
  * - no host is left: the mail waits; nothing of this is ever permanent
  */
 #include "host_trust.h"
@@ -193,17 +193,13 @@ static const char *asked(const struct outbound *c)
 
 /* ---- doubts ---- */
 
-/* Mail that a host has answered goes by what is known. */
-static bool can_doubt(const struct outbound *c)
+/* Mail that a host has answered goes by what is known, as what has been asked for just now does. */
+static bool doubts(const struct outbound *c)
 {
-    return c->home->resolver && c->troubles == 0 && !attempt_has_answer(c->attempt) &&
-           !attempt_was_due(c->attempt, c->facts ? c->facts->anew_ms : 0);
-}
-
-static void ask_anew(struct outbound *c)
-{
-    c->anew = true;
-    connection_close(c->connection, "what it must show is asked for anew");
+    return c->home->resolver && c->facts && c->troubles == 0 && !attempt_has_answer(c->attempt) &&
+           !attempt_was_due(c->attempt, c->facts->anew_ms) &&
+           dispatch_ask_anew(c->home->shared->dispatch, c->attempt->work->attempt,
+                             c->facts->found_ms);
 }
 
 /* ---- hosts that are left out ---- */
@@ -237,7 +233,7 @@ void host_trust_bar(struct outbound *c)
 
 bool host_trust_doubts_barred(const struct outbound *c)
 {
-    return c->barred_by_domain && can_doubt(c);
+    return c->barred_by_domain && doubts(c);
 }
 
 bool host_trust_tell_barred(struct outbound *c, size_t end, struct verdict *v_r)
@@ -372,8 +368,9 @@ enum host_trust_judgement host_trust_judge(struct outbound *c)
         host_distrust_log(c, c->misfit);
         return HOST_TRUSTED;
     }
-    if (can_doubt(c)) {
-        ask_anew(c);
+    if (doubts(c)) {
+        c->anew = true;
+        connection_close(c->connection, "what it must show is asked for anew");
         return HOST_UNDECIDED;
     }
     host_distrust(c, asked(c), c->misfit);
@@ -400,7 +397,7 @@ static bool lacks_tls(const struct outbound *c)
 
 bool host_trust_doubts(const struct outbound *c)
 {
-    return lacks_tls(c) && c->policy.policy == TLS_POLICY_STS && can_doubt(c);
+    return lacks_tls(c) && c->policy.policy == TLS_POLICY_STS && doubts(c);
 }
 
 void host_trust_explain_route(struct outbound *c)

@@ -18,7 +18,7 @@ void host_trust_bar(struct outbound *c);
 /* The first of these before number `end` of the hosts is told of, as one that was left: false:
  * there is none. */
 MUST_CHECK bool host_trust_tell_barred(struct outbound *c, size_t end, struct verdict *v_r);
-/* Is what says so of them to be asked for anew? */
+/* Is what says so of them to be asked for anew? It is, then: the attempt is to be put back. */
 bool host_trust_doubts_barred(const struct outbound *c);
 
 /* The connection is with this host, which has spoken: says in the delivery's settings whether TLS
@@ -43,7 +43,7 @@ void host_trust_explain(struct outbound *c);
  * route demands. */
 void host_trust_explain_route(struct outbound *c);
 
-/* A refusal of ours before any message: is what it comes of to be asked for anew? */
+/* The same of what a refusal of ours comes of, before any message. */
 bool host_trust_doubts(const struct outbound *c);
 
 /* Must the host's certificate be valid for its name, by the domain's policy? */

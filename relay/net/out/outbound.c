@@ -447,7 +447,7 @@ static void on_ended(void *owner, const char *why)
     } else if (c->unwanted) {
         outbound_drop(c, why);
     } else if (c->anew) {
-        outbound_ask_anew(c);
+        outbound_put_back(c);
     } else if (c->again) {
         failover_again(c);
     } else if (c->go_on) {

@@ -118,11 +118,10 @@ void outbound_fail(struct outbound *c, enum queue_failure how, const struct verd
     outbound_end(c);
 }
 
-void outbound_ask_anew(struct outbound *c)
+void outbound_put_back(struct outbound *c)
 {
     const struct verdict v = verdict_make(451, "4.4.3", "What its hosts must show is asked for");
     c->attempt->not_attempted = true;
-    dispatch_ask_anew(c->home->shared->dispatch, c->attempt->work->attempt);
     outbound_fail(c, QUEUE_FAIL_STALE, &v);
 }
 

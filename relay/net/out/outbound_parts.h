@@ -91,7 +91,7 @@ void outbound_drop(struct outbound *c, const char *why);
 void outbound_end_delivery(struct outbound *c);
 /* What its hosts must show is doubted: the queue has the attempt again, untried, and its domain is
  * asked for past all caches before it comes again. The outbound connection ends. */
-void outbound_ask_anew(struct outbound *c);
+void outbound_put_back(struct outbound *c);
 /* Without an attempt. It is freed later. */
 void outbound_end(struct outbound *c);
 
