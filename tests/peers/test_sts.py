@@ -4,13 +4,14 @@ The kind of fault: mail that a policy protects leaves without TLS, to a host tha
 the host's; or mail waits or comes back because of a policy that is not one, or of a policy host that is slow.
 """
 
+import contextlib
 import sqlite3
 import time
 
 import pytest
 
 from conftest import wait_for
-from policy_host import StsWorld, text_of
+from policy_host import StsWorld, reply_of, text_of
 from test_dane import line_of
 
 
@@ -135,6 +136,37 @@ def test_what_the_owner_has_changed_counts_before_mail_waits(world, relay_factor
     id = relay.send(to="y@moves.test")
     assert judged(relay, id, "delivered") == STS and "deferred" not in relay.kinds(id)
     assert len(world.policies["moves.test"].requests) == 2
+
+
+class OneAfterTheOther(list):
+    """Record data: each is given once, the last for ever."""
+
+    def __iter__(self):
+        yield self.pop(0) if len(self) > 1 else self[0]
+
+
+def test_who_doubts_hears_nothing_from_before_the_doubt(world, relay_factory):
+    """A policy that bars all hosts is being fetched, slowly, when mail doubts what is known; the owner has mended it by then."""
+    world.dns.ttl = 1  # what is found counts for five seconds
+    world.domain("turns.test")
+    host = world.policy("turns.test", mx=["mx.elsewhere.test"])
+    relay = world.relay(relay_factory)
+    assert judged(relay, relay.send(to="x@turns.test"), "deferred")[1:] == ("sts", "validation-failure")
+    record = "_mta-sts.turns.test", "TXT"
+    before = world.dns.asked.count(record)
+
+    def slow(client):
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: world.dns.asked.count(record) >= before + 2, 4)
+        host.reply = reply_of(text_of("enforce", ["mx.turns.test"]))
+        client.sendall(reply_of(text_of("enforce", ["mx.elsewhere.test"])))
+
+    time.sleep(5.5)
+    host.reply = slow
+    world.dns.zone[record] = OneAfterTheOther(["v=STSv1; id=2;", "v=STSv1; id=3;"])
+    id = relay.send(to="y@turns.test")
+    assert judged(relay, id, "delivered") == STS and "deferred" not in relay.kinds(id)
+    assert len(host.requests) == 3
 
 
 # ---- what an operator sees and may do ----

@@ -26,7 +26,7 @@ enum {
     WEIGHT_MOST = 16 * 1024,
     TICK_MS = 250,
     UPKEEP_TICKS = 40,     /* so many ticks from one upkeep to the next */
-    CHECKED_MS = 5 * 1000, /* what was looked at past all caches is not looked at again */
+    CHECKED_MS = 3 * 1000, /* what was looked at past all caches is not looked at again */
     URGENT_MS = 10 * 1000, /* who waits for it, from the first question of his tenant on */
     USUAL_MS = 60 * 1000   /* the same of others */
 };
@@ -140,7 +140,7 @@ static void on_prefetch(struct inbox_item *item)
     struct sts_entry *e = need(s, n->domain, n->tenant);
     const struct sts_reason reason = {
         .tenant = n->tenant, .urgent = n->urgent, .aim = MTA_STS_TO_SEND};
-    if (!sts_discovery_for(e, n->tenant, n->urgent) && !is_silent(e, n->tenant) &&
+    if (!sts_discovery_for(e, n->tenant, n->urgent, false) && !is_silent(e, n->tenant) &&
         clock_steady_ms() >= e->fresh_until_ms)
         sts_discover(s, e, &reason);
     make_room(s);
@@ -175,7 +175,8 @@ bool sts_in_vain(struct sts *s, const struct sts_query *query, int64_t *at_ms_r)
     *at_ms_r = 0;
     pthread_mutex_lock(&s->table.mutex);
     const struct sts_entry *e = sts_table_find(&s->table, query->domain);
-    const struct sts_discovery *d = e ? sts_discovery_for(e, query->tenant, query->urgent) : NULL;
+    const struct sts_discovery *d =
+        e ? sts_discovery_for(e, query->tenant, query->urgent, false) : NULL;
     if (e &&
         (now_ms < sts_table_silent_ms(e, query->tenant) || (d && takes_long(d, query->urgent))))
         *at_ms_r = now_ms;
@@ -233,13 +234,19 @@ static void answer(struct sts_entry *e, struct sts_ask *a, const char *gap)
     send_back(a);
 }
 
+/* The one that it waits for. */
+static const struct sts_discovery *discovery_of(const struct sts_entry *e, const struct sts_ask *a)
+{
+    return sts_discovery_for(e, a->tenant, a->urgent, a->wish == STS_TO_DOUBT);
+}
+
 /* Those for whom nothing is under way any more. */
 static void answer_ended(struct sts_entry *e, const char *gap)
 {
     struct sts_ask *a;
     struct sts_ask *next;
     DL_FOREACH_SAFE (e->asks, a, next) {
-        if (sts_discovery_for(e, a->tenant, a->urgent))
+        if (discovery_of(e, a))
             continue;
         DL_DELETE(e->asks, a);
         answer(e, a, gap);
@@ -254,7 +261,7 @@ static void on_found(struct sts *s, struct sts_entry *e, const char *gap)
 
 static bool is_late(const struct sts_entry *e, const struct sts_ask *a)
 {
-    return takes_long(sts_discovery_for(e, a->tenant, a->urgent), a->urgent);
+    return takes_long(discovery_of(e, a), a->urgent);
 }
 
 /* Is there something to find out for it? */
@@ -275,7 +282,7 @@ static void on_asked(struct inbox_item *item)
                                       .urgent = a->urgent,
                                       .fresh = a->wish == STS_TO_DOUBT,
                                       .aim = MTA_STS_TO_SEND};
-    bool under_way = sts_discovery_for(e, a->tenant, a->urgent) != NULL;
+    bool under_way = discovery_of(e, a) != NULL;
     if (!under_way && !needs_discovery(e, a)) {
         answer(e, a, is_silent(e, a->tenant) ? no_dns : NULL);
         return;

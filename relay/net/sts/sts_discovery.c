@@ -69,13 +69,13 @@ static void begin_fetches(struct sts *s);
 /* ---- who asks ---- */
 
 const struct sts_discovery *sts_discovery_for(const struct sts_entry *e, const char *tenant,
-                                              bool urgent)
+                                              bool urgent, bool fresh)
 {
     const struct sts_discovery *d;
     for (d = e->discoveries; d; d = d->entry_next) {
         bool own = d->reason.aim == MTA_STS_TO_SEND && d->reason.urgent >= urgent &&
                    strcmp(d->tenant, tenant) == 0;
-        if (own || d->stored)
+        if ((own || d->stored) && d->reason.fresh >= fresh)
             return d;
     }
     return NULL;
@@ -243,12 +243,14 @@ static void give_up(struct sts_discovery *d)
     s->found(s, e, gap);
 }
 
-/* Is what `d` has found out the other's answer, too? When nothing has changed, not of what looks
- * more closely. */
+/* Is what `d` has found out the other's answer, too? Of what looks more closely only if that has
+ * seen the same record; when nothing has changed, not of a refresh either. */
 static bool answers(const struct sts_discovery *d, const struct sts_discovery *other)
 {
-    return d->machine.change != MTA_STS_UNCHANGED ||
-           (other->reason.aim == MTA_STS_TO_SEND && other->reason.fresh <= d->reason.fresh);
+    bool changed = d->machine.change != MTA_STS_UNCHANGED;
+    bool same = changed && d->machine.id[0] && strcmp(d->machine.id, other->machine.id) == 0;
+    return (other->reason.fresh <= d->reason.fresh || same) &&
+           (changed || other->reason.aim == MTA_STS_TO_SEND);
 }
 
 static void end_others(const struct sts_discovery *d)

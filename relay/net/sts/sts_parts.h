@@ -168,9 +168,10 @@ struct sts_reason {
  * nobody else. */
 struct sts_discovery *sts_discover(struct sts *s, struct sts_entry *e,
                                    const struct sts_reason *reason);
-/* Of those under way the one that this tenant's mail waits for; NULL: none. */
+/* Of those under way the one that this tenant's mail waits for; `fresh`: mail that doubts what is
+ * known, which only one past all caches answers. NULL: none. */
 const struct sts_discovery *sts_discovery_for(const struct sts_entry *e, const char *tenant,
-                                              bool urgent);
+                                              bool urgent, bool fresh);
 /* Since when it is waited for, by the steady clock. */
 int64_t sts_discovery_since_ms(const struct sts_discovery *d);
 /* Those whose fetch could not be begun are begun when it is time. */
