@@ -64,6 +64,8 @@ void connection_set_limit(struct connection *c, unsigned seconds);
 void connection_finish(struct connection *c, struct buf *last);
 void connection_close(struct connection *c, const char *why);
 
+/* The peer has spoken in its handshake, which has no turn yet: its time goes on when it has. */
+bool connection_awaits_turn(const struct connection *c);
 /* Did our own network refuse, before anything of theirs was reached? Also while `ended` is
  * called. */
 bool connection_error_is_ours(const struct connection *c);

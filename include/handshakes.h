@@ -29,6 +29,8 @@ struct handshake {
     void (*run)(struct handshake *s);
     bool urgent; /* class security: it goes before others of its tenant */
     char tenant[64];
+    uint64_t since_ms;  /* it waits; by the loop's clock */
+    uint64_t waited_ms; /* until `run` was called */
 };
 
 /* Whose turns one takes. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* connection_turn_test.c - Who has much to say is heard in turns: one connection's bytes never keep the loop from the others'. */
+/* connection_turn_test.c - Who has much to say is heard in turns: one connection's bytes never keep the loop from the others'. And who
+ * waits for a turn of ours is not silent. */
 #include "table.h"
 
 #include "connection.h"
@@ -7,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { READ = 64 * 1024 };
@@ -15,6 +17,7 @@ struct party {
     struct connection *connection;
     int peer; /* the other end */
     size_t written, heard;
+    unsigned waited; /* so often its time was over while it waited for a turn */
     bool ended;
 };
 
@@ -31,7 +34,17 @@ static void on_ended(void *owner, const char *why)
     p->ended = true;
 }
 
-static const struct connection_events events = {.bytes = on_bytes, .ended = on_ended};
+static bool on_timed_out(void *owner)
+{
+    struct party *p = owner;
+    bool waits = connection_awaits_turn(p->connection);
+    p->waited += waits;
+    if (waits)
+        connection_set_deadline(p->connection, 1);
+    return waits;
+}
+
+static const struct connection_events events = {.bytes = on_bytes, .timed_out = on_timed_out, .ended = on_ended};
 
 static struct party come(uv_loop_t *loop)
 {
@@ -111,8 +124,79 @@ static void nothing_is_lost_between_turns(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* ---- turns at handshakes ---- */
+
+int __real_clock_gettime(clockid_t id, struct timespec *t);
+uint64_t __real_uv_hrtime(void);
+int __wrap_clock_gettime(clockid_t id, struct timespec *t);
+uint64_t __wrap_uv_hrtime(void);
+
+static uint64_t burnt_us; /* by handshakes; the loop's clock does not see it */
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *t)
+{
+    if (id != CLOCK_THREAD_CPUTIME_ID)
+        return __real_clock_gettime(id, t);
+    *t = (struct timespec){(time_t)(burnt_us / 1000000), (long)(burnt_us % 1000000) * 1000};
+    return 0;
+}
+
+uint64_t __wrap_uv_hrtime(void)
+{
+    return __real_uv_hrtime() + burnt_us * 1000;
+}
+
+static void costs_an_hour(struct handshake *s)
+{
+    (void)s;
+    burnt_us += UINT64_C(3600) * 1000000;
+}
+
+static void who_waits_for_a_turn_is_not_silent(void **state)
+{
+    static const char record[] = {0x16, 3, 3, 0, 80}; /* begins one */
+    struct handshake dear = {.run = costs_an_hour, .tenant = "eve"}, later = {.run = costs_an_hour, .tenant = "bob"};
+    struct tls_terms terms = {.host = "mx.test"};
+    struct tls_context *client = NULL;
+    struct err err = {0};
+    uv_loop_t loop;
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_true(tls_client_context(NULL, &client, &err));
+    struct handshakes *all = handshakes_new(&loop);
+    struct party p = come(&loop);
+    begin(&p);
+    connection_connect_tls(p.connection, client, &terms, &(struct handshake_terms){.all = all, .tenant = "eve"});
+    handshakes_add(all, &dear);
+    assert_int_equal(write(p.peer, record, sizeof(record)), sizeof(record));
+    while (!connection_awaits_turn(p.connection))
+        uv_run(&loop, UV_RUN_ONCE);
+    connection_set_deadline(p.connection, 1);
+    while (p.waited < 3 && !p.ended)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_true(connection_awaits_turn(p.connection) && !p.ended);
+    for (uint64_t from = uv_now(&loop); uv_now(&loop) - from < 150; uv_sleep(5))
+        uv_run(&loop, UV_RUN_NOWAIT);
+    handshakes_add(all, &later); /* for so long eve has rested */
+    while (connection_awaits_turn(p.connection))
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_false(p.ended);
+    unsigned waited = p.waited;
+    uint64_t from = uv_now(&loop);
+    while (!p.ended) /* as it says no more */
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(p.waited, waited);
+    assert_true(uv_now(&loop) - from >= 100); /* it has the time that it had, and all that it has waited */
+    close(p.peer);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    handshakes_free(all);
+    tls_context_free(client);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(one_read_in_each_turn), cmocka_unit_test(nothing_is_lost_between_turns)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_read_in_each_turn), cmocka_unit_test(nothing_is_lost_between_turns),
+                                       cmocka_unit_test(who_waits_for_a_turn_is_not_silent)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,10 +51,15 @@ static _Thread_local char read_buffer[READ_SIZE]; /* one read at a time per loop
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf);
 static void flush(struct connection *c, struct buf *bytes);
 
+bool connection_awaits_turn(const struct connection *c)
+{
+    return c->share && c->share->item.party;
+}
+
 static bool may_read(const struct connection *c)
 {
     return c->wants_bytes && c->connected && !c->closing && !c->finishing &&
-           !(c->share && c->share->item.party) && connection_unsent(c) < UNSENT_MAX;
+           !connection_awaits_turn(c) && connection_unsent(c) < UNSENT_MAX;
 }
 
 /* Without room libuv leaves the bytes with the kernel, and on_read() hears of it. */
@@ -178,10 +183,8 @@ struct connection *connection_accept(uv_loop_t *loop, int fd,
 
 static void connect_failed(struct connection *c, int error)
 {
-    char text[120];
     c->error = error;
-    snprintf(text, sizeof(text), "%s", uv_strerror(error));
-    connection_close(c, text);
+    connection_close(c, uv_strerror(error));
 }
 
 static void on_connected(uv_connect_t *request, int status)
@@ -202,17 +205,10 @@ static void on_connected(uv_connect_t *request, int status)
 static struct sockaddr_storage socket_address(const struct endpoint *to)
 {
     struct sockaddr_storage address = {0};
-    if (to->ip.v6) {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address;
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons((uint16_t)to->port);
-        memcpy(&in6->sin6_addr, to->ip.bytes, 16);
-    } else {
-        struct sockaddr_in *in = (struct sockaddr_in *)&address;
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)to->port);
-        memcpy(&in->sin_addr, to->ip.bytes, 4);
-    }
+    char text[IP_TEXT];
+    ip_print(&to->ip, text);
+    CHECK((to->ip.v6 ? uv_ip6_addr(text, (int)to->port, (struct sockaddr_in6 *)&address)
+                     : uv_ip4_addr(text, (int)to->port, (struct sockaddr_in *)&address)) == 0);
     return address;
 }
 
@@ -251,8 +247,6 @@ bool connection_error_is_ours(const struct connection *c)
 
 static void on_drained(struct connection *c)
 {
-    if (c->closing)
-        return;
     if (c->finishing) {
         connection_close(c, "finished");
         return;
@@ -268,12 +262,10 @@ static void on_written(uv_write_t *request, int status)
     struct connection *c = w->connection;
     buf_fini(&w->bytes);
     free(w);
+    if (status != 0)
+        connection_close(c, uv_strerror(status));
     if (c->closing)
         return;
-    if (status != 0) {
-        connection_close(c, uv_strerror(status));
-        return;
-    }
     touch(c);
     if (connection_unsent(c) == 0)
         on_drained(c);
@@ -402,10 +394,18 @@ static void take_cipher(struct connection *c, struct span cipher)
         connection_close(c, "closed by the peer");
 }
 
+/* The time that it has waited for its turn is none of the peer's. */
+static void add_time(struct connection *c, uint64_t waited_ms)
+{
+    if (waited_ms > 0 && uv_is_active((uv_handle_t *)&c->timer))
+        uv_timer_start(&c->timer, on_timer, uv_timer_get_due_in(&c->timer) + waited_ms, 0);
+}
+
 static void on_turn(struct handshake *item)
 {
     struct connection *c = ((struct share *)item)->connection;
     struct buf cipher;
+    add_time(c, item->waited_ms);
     buf_move(&cipher, &c->share->cipher);
     take_cipher(c, buf_span(&cipher));
     buf_fini(&cipher);

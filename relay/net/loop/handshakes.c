@@ -171,6 +171,7 @@ static void join(struct handshakes *h, struct handshakes_party *p, struct handsh
                 break;
     DL_PREPEND_ELEM(p->waiting, behind, s);
     s->party = p;
+    s->since_ms = uv_now(h->loop);
 }
 
 static void leave(struct handshakes *h, struct handshake *s)
@@ -191,6 +192,7 @@ static void on_timer(uv_timer_t *timer)
     while (has_time(h) && (p = first(h, &wait_us))) {
         struct handshake *s = p->waiting;
         leave(h, s);
+        s->waited_ms = uv_now(h->loop) - s->since_ms;
         run(h, s);
     }
     arrange(h);
@@ -201,6 +203,7 @@ void handshakes_add(struct handshakes *h, struct handshake *s)
     struct handshakes_party *p = find(h, s->tenant);
     CHECK(!s->party);
     if (!h->ring && has_time(h) && (!p || p->rests_until_us <= now_us())) {
+        s->waited_ms = 0;
         run(h, s);
         return;
     }

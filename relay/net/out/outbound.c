@@ -27,8 +27,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { HURRIED_S = 10 }; /* for each answer, while others wait for the place */
-
+enum { HURRIED_S = 10 };       /* for each answer, while others wait for the place */
 enum { TLS_OWN_BYTES = 1024 }; /* at most what TLS says by itself on reading, as a new key */
 
 static void take_answers(struct outbound *c, bool elsewhere)
@@ -319,11 +318,23 @@ static bool takes_more(struct outbound *c)
     return more;
 }
 
+/* What the server has said waits for a turn of ours: it is not silent. A message whose time is over
+ * meanwhile goes back, and nothing is held against the host. */
+static bool waits_on(struct outbound *c)
+{
+    c->unwanted = c->counted = attempt_left_ms(c->attempt) <= 0;
+    if (!c->unwanted)
+        outbound_set_deadline(c);
+    return !c->unwanted;
+}
+
 static bool on_timed_out(void *owner)
 {
     struct outbound *c = owner;
     if (c->idle || c->delivery.want == DELIVERY_CLOSE)
         return false;
+    if (c->attempt && connection_awaits_turn(c->connection))
+        return waits_on(c);
     if (takes_more(c))
         return true;
     c->stalled = c->attempt && attempt_left_ms(c->attempt) > 0;
