@@ -27,6 +27,7 @@ struct reception_host {
     /* How its TLS was judged when it was connected to: by its records where it has some, else by
      * authorities; NONE: nobody could. */
     enum tls_result shown;
+    bool late;       /* nobody could, as it was too slow; shown is NONE */
     const char *why; /* for a person */
 };
 

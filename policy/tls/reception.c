@@ -90,7 +90,13 @@ static bool is_unfit(const struct reception_host *h)
 /* It has records. Do they fit? */
 static void judge_shown(const struct reception_host *h, struct reception_finding *f)
 {
-    const char *fits = h->shown == TLS_RESULT_OK ? "its certificate fits" : "it was not reached";
+    const char *fits = h->shown == TLS_RESULT_OK ? "its certificate fits"
+                       : h->late                 ? "it was too slow to show its TLS"
+                                                 : "it was not reached";
+    if (h->late) {
+        f->state = RECEPTION_UNKNOWN;
+        advise(f, "look again; senders wait for some minutes");
+    }
     if (!is_unfit(h)) {
         find(f, "%zu TLSA record%s at %s; %s", h->records, h->records == 1 ? "" : "s", h->asked,
              fits);
@@ -186,6 +192,7 @@ static const struct {
     {"connect-failed", "let a web server listen at port 443, open to all", RECEPTION_WRONG},
     {"http-status-3", "put the file there itself: no redirection is followed", RECEPTION_WRONG},
     {"http-status-", "put the file at /.well-known/mta-sts.txt", RECEPTION_WRONG},
+    {"timeout", "it was too slow: look again; senders wait for a minute", RECEPTION_UNKNOWN},
     {"policy-", "write it anew: --format mta-sts", RECEPTION_WRONG},
     {"", "senders have no policy: mend the web server", RECEPTION_WRONG}};
 
@@ -254,13 +261,20 @@ static void judge_named(const struct judging *j, const struct reception_host *h)
     const struct mta_sts_policy *policy = j->facts->policy;
     bool named = mta_sts_matches(policy, span_of(h->name));
     bool unfit = named && h->dane == DANE_NONE && is_unfit(h);
-    struct reception_finding f =
-        begin(RECEPTION_MTA_STS, named && !unfit ? RECEPTION_OK : RECEPTION_WRONG, h->name);
-    find(&f, named ? "the policy names it" : "the policy does not name it");
+    bool late = named && h->dane == DANE_NONE && h->late;
+    enum reception_state state = !named || unfit ? RECEPTION_WRONG
+                                 : late          ? RECEPTION_UNKNOWN
+                                                 : RECEPTION_OK;
+    struct reception_finding f = begin(RECEPTION_MTA_STS, state, h->name);
+    find(&f, !named ? "the policy does not name it"
+             : late ? "the policy names it, and it was too slow to show its TLS"
+                    : "the policy names it");
     if (!named)
         advise(&f, "add mx: %.250s to the policy, then publish the new id: %s", h->name,
                policy->mode == MTA_STS_MODE_ENFORCE ? "no sender uses this host"
                                                     : "\"enforce\" would bar it");
+    if (late)
+        advise(&f, "look again; senders wait for some minutes");
     if (unfit) {
         find(&f, "the policy names it, and its TLS is not as it must be: %s (%.160s)",
              tls_result_name(h->shown), h->why);

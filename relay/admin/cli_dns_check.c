@@ -270,9 +270,7 @@ int cli_dns_check(struct cli *cli, const struct config *config, struct dns_work 
         nanosleep(&wait, NULL);
         ok = run(c, config, &err);
     }
-    if (ok && !dns_receiving(w, config, &c->receiving, &err))
-        fprintf(stderr, "sealpost: note: how mail to %s fares is not known: %s\n", w->domain,
-                err.text);
+    bool looked = ok && dns_receiving(w, config, &c->receiving, &err);
     int code = green ? CLI_OK : CLI_NO;
     if (ok && cli->json)
         print_json(c, green);
@@ -282,6 +280,8 @@ int cli_dns_check(struct cli *cli, const struct config *config, struct dns_work 
         code = end_capture(cli, w);
     if (code == CLI_OK && dns_receiving_wrong(c->receiving))
         code = CLI_NO; /* which is no reason to hold back what is sent */
+    if (ok && !looked && code == CLI_OK)
+        code = cli_fail(&err); /* the same of what could not be looked at */
     for (size_t i = 0; i < RECORDS_ITEMS_MAX; i++)
         json_decref(c->findings[i].found);
     json_decref(c->receiving);

@@ -53,11 +53,13 @@ static void on_finding(void *context, const struct reception_finding *f)
                                     FIELD("advice", (const char *)f->advice)));
 }
 
-/* Of a host that was not reached, or would not talk, nothing is said. */
+/* Of a host that was not reached, would not talk, or not soon enough, nothing is said. */
 static enum tls_result judge_shown(const struct host_look *look)
 {
     if (look->found.tls.tls)
         return look->found.tls.certificate;
+    if (look->late)
+        return TLS_RESULT_NONE;
     if (look->offered)
         return TLS_RESULT_VALIDATION_FAILURE;
     return look->found.contact == HOST_ANSWERS ? TLS_RESULT_STARTTLS_NOT_SUPPORTED
@@ -78,6 +80,7 @@ static size_t list_hosts(const struct view *v, struct reception_host hosts_r[HOS
                                     .asked = dane->asked,
                                     .records = dane->count,
                                     .shown = judge_shown(&v->shown[i]),
+                                    .late = v->shown[i].late && !v->shown[i].found.tls.tls,
                                     .why = v->shown[i].reason};
     }
     return look->mx.hosts.count;
@@ -143,6 +146,19 @@ static void judge(const struct dns_work *w, const struct view *v, json_t *rows)
     reception_judge(&facts, on_finding, rows);
 }
 
+/* Nothing could be looked at. */
+static void note_unknown(const struct dns_work *w, const struct err *err, json_t *rows)
+{
+    for (int check = RECEPTION_DANE; check <= RECEPTION_MTA_STS; check++) {
+        struct reception_finding f = {.check = (enum reception_check)check,
+                                      .state = RECEPTION_UNKNOWN,
+                                      .advice = "mend that here, then look again"};
+        snprintf(f.name, sizeof(f.name), "%s", w->domain);
+        snprintf(f.found, sizeof(f.found), "it could not be looked at: %.300s", err->text);
+        on_finding(rows, &f);
+    }
+}
+
 static bool takes_mail(const struct destination_look *look)
 {
     return look->mx.result != MX_NULL && look->mx.result != MX_NO_DOMAIN;
@@ -162,7 +178,9 @@ bool dns_receiving(const struct dns_work *w, const struct config *config, json_t
     if (asks)
         ok = sts_look(&v->config, name, &nothing, &v->sts, err);
     ok = ok && (!asks || ask_hosts(w, v, err));
-    if (asks && ok)
+    if (!ok)
+        note_unknown(w, err, *rows_r);
+    else if (asks)
         judge(w, v, *rows_r);
     if (asks)
         sts_look_fini(&v->sts);

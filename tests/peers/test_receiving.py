@@ -6,6 +6,7 @@ senders do of the same is in test_dane.py, test_sts.py and test_sts_hostile.py.
 
 import json
 import pathlib
+import shutil
 
 import jsonschema
 import pytest
@@ -165,3 +166,37 @@ def test_each_fault_is_named_and_only_faults_change_the_exit_status(own, relay_f
     lines = [line for line in text.splitlines() if "mx2.unnamed.test: the policy does not name it; add mx: mx2.unnamed.test" in line]
     assert len(lines) == 1 and lines[0].startswith("  wrong    mta-sts  "), text
     assert "as others see it" not in relay.command("dns", "null.test", "--check")
+
+
+class NeverShakes:
+    """TLS that is offered, and comes to nothing until the client goes."""
+
+    def wrap_socket(self, client, **options):
+        while client.recv(4096):
+            pass
+        raise ConnectionAbortedError
+
+
+def test_what_could_not_be_looked_at_is_unknown(own, relay_factory, tmp_path):
+    """A host that is too slow for a look, where senders may wait: that is no fault of it. And a look that could not be had: no success."""
+    own.own("slow.test", listens=True)
+    own.hosts["mx1.slow.test"].context = NeverShakes()
+    own.own("club.test")
+    own.policy("club.test")
+    relay = relay_factory(dns=own.tree)
+    own.tree.add("mail.club.test", "A", "192.0.2.10")
+    own.tree.add("10.2.0.192.in-addr.arpa", "PTR", "mail.club.test.")
+    relay.add_domain("slow.test", "--ed25519")
+    own.tree.start()
+    alone = shutil.copy(relay.program, tmp_path / "sealpost")
+    without = relay.command("--json", "dns", "club.test", "--check", check=False, program=alone)
+    assert without.stdout, without
+    shown = json.loads(without.stdout)
+    jsonschema.validate(shown, SCHEMA)
+    assert [(row["check"], row["state"]) for row in shown["receiving"]] == [(DANE, "unknown"), (STS, "unknown")]
+    assert all("sealpost-fetcher" in row["found"] for row in shown["receiving"])
+    assert shown["green"] and without.returncode == 1 and "sealpost-fetcher" in without.stderr, without.stderr
+    slow = relay.command("--json", "dns", "slow.test", "--check", check=False)
+    said = {(row["check"], row["name"]): row for row in json.loads(slow.stdout)["receiving"]}
+    assert said[DANE, "mx1.slow.test"]["state"] == "unknown" and "too slow" in said[DANE, "mx1.slow.test"]["found"], said
+    assert slow.returncode == 0, slow.stderr

@@ -95,7 +95,7 @@ static void failures(void **state)
         const char *reason;
         enum reception_state want;
     } rows[] = {{"host-not-found", RECEPTION_WRONG}, {"connect-failed", RECEPTION_WRONG},   {"certificate", RECEPTION_WRONG},
-                {"timeout", RECEPTION_WRONG},        {"http-status-301", RECEPTION_WRONG},  {"http-status-404", RECEPTION_WRONG},
+                {"timeout", RECEPTION_UNKNOWN},      {"http-status-301", RECEPTION_WRONG},  {"http-status-404", RECEPTION_WRONG},
                 {"policy-bad-mode", RECEPTION_WRONG}, {"fetcher-gone", RECEPTION_UNKNOWN},  {"address-lookup-failed", RECEPTION_UNKNOWN},
                 {"", RECEPTION_WRONG}};
     (void)state;
@@ -151,9 +151,16 @@ static void policies(void **state)
         if (strcmp(rows[i].label, "enforced") == 0) { /* of a host that DANE decides of it means nothing */
             const struct reception_host shown[] = {
                 {.name = "mx1.a.test", .dane = DANE_NONE, .shown = TLS_RESULT_CERTIFICATE_HOST_MISMATCH, .why = "x"},
-                {.name = "mx2.a.test", .dane = DANE_FOUND, .shown = TLS_RESULT_OK, .why = ""}};
+                {.name = "mx2.a.test", .dane = DANE_FOUND, .shown = TLS_RESULT_OK, .why = ""},
+                {.name = "mx3.a.test", .found = true, .dane = DANE_NONE, .late = true, .why = "x"},
+                {.name = "mx4.a.test", .found = true, .dane = DANE_FOUND, .asked = "", .late = true, .why = "x"}};
             struct reception_facts again = facts;
             again.hosts = shown;
+            again.host_count = COUNT_OF(shown);
+            again.answered = true;
+            EXPECT(find_said(&again, RECEPTION_MTA_STS, "mx3.a.test")->state == RECEPTION_UNKNOWN, "too slow");
+            EXPECT(find_said(&again, RECEPTION_MTA_STS, "mx4.a.test")->state == RECEPTION_OK, "too slow, and named");
+            EXPECT(find_said(&again, RECEPTION_DANE, "mx4.a.test")->state == RECEPTION_UNKNOWN, "too slow for DANE");
             EXPECT(find_said(&again, RECEPTION_MTA_STS, "mx1.a.test")->state == RECEPTION_WRONG, "unfit");
             EXPECT(find_said(&again, RECEPTION_MTA_STS, "mx2.a.test")->state == RECEPTION_OK, "fit");
         }

@@ -163,8 +163,10 @@ static void on_secured(void *owner)
 static bool on_timed_out(void *owner)
 {
     struct look *l = owner;
-    if (l->delivery.want != DELIVERY_CLOSE)
-        delivery_timed_out(&l->delivery);
+    if (l->delivery.want == DELIVERY_CLOSE)
+        return false;
+    l->shown->late = true;
+    delivery_timed_out(&l->delivery);
     return false;
 }
 
@@ -217,6 +219,7 @@ static void ask(struct look *l, const struct ip *ip)
     } while (way != 0 && clock_steady_ms() < l->end_ms);
     if (before.address[0]) {
         l->shown->tls = before.tls;
+        l->shown->late = l->shown->late || before.late;
         snprintf(l->shown->reason, sizeof(l->shown->reason), "%.199s",
                  before.reason[0] ? before.reason : before.trouble.text);
     }
