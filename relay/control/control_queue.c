@@ -15,6 +15,59 @@
 /* Longer lists go by pages, so that nobody waits for one and none fills the memory. */
 enum { GROUPS_DEFAULT = 1000, GROUPS_MAX = 100 * 1000, WHY_MAX = 120, RESTING_MAX = 20 };
 
+/* All that a request about waiting mail may say. What is not understood, as it is misspelt or of
+ * another release, would otherwise choose more than is meant. */
+static const struct {
+    const char *key;
+    json_type type;
+} words[] = {{"do", JSON_STRING},
+             {"id", JSON_STRING},
+             {"recipient", JSON_STRING},
+             {"domain", JSON_STRING},
+             {"sender", JSON_STRING},
+             {"user", JSON_STRING},
+             {"tenant", JSON_STRING},
+             {"state", JSON_STRING},
+             {"destination", JSON_STRING},
+             {"hops", JSON_ARRAY},
+             {"why", JSON_STRING},
+             {"after_id", JSON_STRING},
+             {"after_number", JSON_INTEGER},
+             {"limit", JSON_INTEGER}};
+
+static bool is_hop(const json_t *value)
+{
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char hop[TLS_NEED_HOP];
+    const char *given = json_string_value(value);
+    if (!given || strlen(given) >= sizeof(hop))
+        return false;
+    tls_need_hop(domain, tls_need_of_hop(given, domain), hop);
+    return strcmp(given, hop) == 0;
+}
+
+static bool is_understood(const struct control *c, struct err *err)
+{
+    const char *key;
+    json_t *value;
+    const json_t *hops = json_object_get(c->request, "hops");
+    json_object_foreach(c->request, key, value)
+    {
+        size_t i = 0;
+        while (i < COUNT_OF(words) && strcmp(words[i].key, key) != 0)
+            i++;
+        if (i == COUNT_OF(words) || json_typeof(value) != words[i].type)
+            return err_set(err, ERR_USAGE,
+                           "\"%.40s\" is not understood by the relay that runs, which may be of "
+                           "another release: restart it",
+                           key);
+    }
+    for (size_t i = 0; i < json_array_size(hops); i++)
+        if (!is_hop(json_array_get(hops, i)))
+            return err_set(err, ERR_USAGE, "hops: a domain, or one and what its mail demands");
+    return true;
+}
+
 /* "hops" of the request, as the database takes them; freed with free(). */
 static char *read_hops(const struct control *c)
 {
@@ -35,6 +88,8 @@ static bool read_filter(const struct control *c, const char *hops, struct databa
                                   .hops = hops,
                                   .state = -1,
                                   .after.number = control_number(c, "after_number", -1)};
+    if (!is_understood(c, err))
+        return false;
     if (control_text(c, "destination") && !hops)
         return err_set(err, ERR_USAGE,
                        "a destination comes with its hops, as destination.domains lists them");

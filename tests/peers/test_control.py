@@ -197,6 +197,29 @@ def test_names_are_checked_by_the_relay_not_only_by_the_command(open_relay):
     assert [row["name"] for row in open_relay.json("domain", "list")] == ["club.test"]
 
 
+def test_a_filter_that_is_not_understood_chooses_nothing(relay_factory, dns):
+    """Misspelt, of another release, or of another type: it would leave all mail."""
+    relay = relay_factory()
+    dns.add("waits.test", "MX", "SERVFAIL")
+    relay.start()
+    relay.send(to="x@waits.test")
+
+    def ask(**request):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(relay.path / "state" / "control.sock"))
+            s.sendall(json.dumps(request).encode() + b"\n")
+            return json.loads(s.makefile("rb").readline())
+
+    for verb in ("queue.list", "queue.hold", "queue.release", "queue.retry", "queue.delete", "queue.bounce"):
+        for more in ({"reciepient": "y@other.test"}, {"region": "eu"}, {"recipient": None}, {"domain": ["other.test"]}, {"hops": "other.test"},
+                     {"hops": ["waits.test tls-verifyed"]}, {"hops": [5]}, {"destination": "waits.test"}, {"state": "hold"}, {"id": 7},
+                     {"after_number": "1"}):
+            answer = ask(do=verb, **more)
+            assert not answer["ok"] and not answer.get("changed") and not answer.get("rows"), (verb, more, answer)
+    assert ask(do="queue.list", hops=["waits.test"])["total"] == 1
+    assert ask(do="queue.hold", hops=["waits.test"], limit=10, why="so")["changed"] == 1
+
+
 def test_rights_end_with_the_setting_also_on_open_connections(open_relay):
     path = open_relay.path / "state" / "control.sock"
     late = """
