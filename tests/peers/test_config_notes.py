@@ -80,18 +80,37 @@ def test_what_is_shown_of_defaults_gives_no_note(still):
     assert not about("of no use", notes(still))
 
 
+def given_away(relay):
+    """It is nobody's."""
+    for parent in [relay.path, *relay.path.parents]:
+        if str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)
+    (relay.path / "state" / "lock").touch(mode=0o600)
+    subprocess.run(["chown", "-R", "nobody:nogroup", str(relay.path)], check=True)
+    assert "is good" in relay.command("config", "check")
+    return relay.path / "state"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_a_key_that_the_relay_cannot_read_is_told(relay_factory):
+    relay = relay_factory()
+    state = given_away(relay)
+    key = next((state / "keys").glob("*.pem"))
+    os.chown(key, 0, 0)
+    key.chmod(0o600)
+    done = relay.command("config", "check", check=False)
+    line, = [line for line in (done.stdout + done.stderr).splitlines() if key.name in line]
+    assert done.returncode == 0 and "belongs to root with mode 600, and the relay becomes nobody" in line and "chown -R" in line, done
+    key.chmod(0o644)
+    assert key.name not in relay.command("config", "check")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
 @pytest.mark.parametrize("part", ["state.db", "the directory", "spool", "lock"])
 def test_a_store_of_another_account_is_told_as_serve_would(relay_factory, part):
     """Root may look at all of it; the relay, which becomes the directory's owner, may not."""
     relay = relay_factory()
-    for parent in [relay.path, *relay.path.parents]:
-        if str(parent).startswith("/tmp/"):
-            parent.chmod(0o755)
-    state = relay.path / "state"
-    (state / "lock").touch(mode=0o600)
-    subprocess.run(["chown", "-R", "nobody:nogroup", str(relay.path)], check=True)
-    assert "is good" in relay.command("config", "check")
+    state = given_away(relay)
     other = state if part == "the directory" else state / part
     os.chown(other, 0, 0)
     os.chmod(other, 0o700 if other.is_dir() else 0o600)
@@ -99,5 +118,6 @@ def test_a_store_of_another_account_is_told_as_serve_would(relay_factory, part):
     owner = "nobody" if part == "the directory" else "root"
     for done in (checked, served):
         assert done.returncode == 1 and "state_dir: " in done.stderr and f"belongs to {owner}" in done.stderr, done
+        assert f"the relay becomes {'root' if part == 'the directory' else 'nobody'}" in done.stderr, done
         assert "chown -R" in done.stderr, done
     assert checked.stderr.splitlines()[0][:100] in served.stderr

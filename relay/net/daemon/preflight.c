@@ -8,15 +8,14 @@
 #include "database.h"
 #include "fetcher.h"
 #include "keyring.h"
+#include "preflight_owner.h"
 #include "sandbox.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 bool preflight_makes_links(const struct config *c)
@@ -81,37 +80,6 @@ static bool has_part(const struct config *c, const char *part, struct err *err)
                    errno == ENOENT ? ": restore it from a backup" : advice_on(errno));
 }
 
-static const char *account_name(uid_t uid, char text_r[16])
-{
-    const struct passwd *account = getpwuid(uid);
-    snprintf(text_r, 16, "%u", (unsigned)uid);
-    return account ? account->pw_name : text_r;
-}
-
-/* Root may use all; the relay, which becomes the owner of the state directory and keeps no
- * capability (sandbox_become_owner()), may not. What more than the mode decides on is left to it.
- */
-static bool is_owners(const struct config *c, const char *part, const struct stat *owner,
-                      struct err *err)
-{
-    char path[CONFIG_PATH_MAX + 16];
-    char numbers[2][16];
-    struct stat s;
-    snprintf(path, sizeof(path), "%s%s", c->state_dir, part);
-    if (stat(path, &s) != 0 || getxattr(path, "system.posix_acl_access", NULL, 0) > 0)
-        return true;
-    unsigned need = S_ISDIR(s.st_mode) ? 3 : 6;
-    unsigned shift = s.st_uid == owner->st_uid ? 6 : s.st_gid == owner->st_gid ? 3 : 0;
-    if ((s.st_mode >> shift & need) == need)
-        return true;
-    const char *becomes = account_name(owner->st_uid, numbers[0]);
-    return err_set(err, ERR_CONFIG,
-                   "state_dir: %.300s belongs to %s with mode %o, and the relay becomes %s, the "
-                   "owner of the state directory, with no right of root's: chown -R the directory "
-                   "to the relay's account",
-                   path, account_name(s.st_uid, numbers[1]), (unsigned)s.st_mode & 0777, becomes);
-}
-
 static bool check_owner(const struct config *c, struct err *err)
 {
     static const char *const parts[] = {"",       "/lock", "/state.db",    "/state.db-wal",
@@ -121,7 +89,7 @@ static bool check_owner(const struct config *c, struct err *err)
     if (geteuid() != 0 || stat(c->state_dir, &owner) != 0)
         return true;
     for (size_t i = 0; i < COUNT_OF(parts) && ok; i++)
-        ok = is_owners(c, parts[i], &owner, err);
+        ok = preflight_owner_may(c, parts[i], 0, &owner, err);
     return ok;
 }
 

@@ -3,14 +3,17 @@
  * is meant by them: about names, keys, sizes, and what is to be verified. */
 #include "preflight.h"
 
+#include "preflight_owner.h"
 #include "tls.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 /* What is allowed, and can hardly be meant. */
 static void check_sizes(const struct config *c, struct config_report *report)
@@ -82,12 +85,17 @@ static bool is_key_of(const char *name, const char *host, bool above)
     return false;
 }
 
-static struct found find_keys(const struct config *c, const char *host, bool above)
+static DIR *open_keys(const struct config *c)
 {
     char path[CONFIG_PATH_MAX + 16];
-    struct found found = {0};
     snprintf(path, sizeof(path), "%s/keys", c->state_dir);
-    DIR *keys = opendir(path);
+    return opendir(path);
+}
+
+static struct found find_keys(const struct config *c, const char *host, bool above)
+{
+    struct found found = {0};
+    DIR *keys = open_keys(c);
     for (struct dirent *e = NULL; keys && !found.fits && (e = readdir(keys));) {
         bool key = span_ends_nocase(span_of(e->d_name), SPAN(".pem"));
         found.any = found.any || key;
@@ -96,6 +104,32 @@ static struct found find_keys(const struct config *c, const char *host, bool abo
     if (keys)
         closedir(keys);
     return found;
+}
+
+/* Root can read them all. The relay, which becomes another account, finds out when it signs. */
+static void check_keys_readable(const struct config *c, struct config_report *report)
+{
+    struct err first = {0};
+    struct stat owner;
+    char others[48] = "";
+    size_t more = 0;
+    bool root = geteuid() == 0 && stat(c->state_dir, &owner) == 0;
+    DIR *keys = root ? open_keys(c) : NULL;
+    for (const struct dirent *e = NULL; keys && (e = readdir(keys));) {
+        char part[NAME_MAX + 16];
+        struct err err = {0};
+        snprintf(part, sizeof(part), "/keys/%s", e->d_name);
+        if (e->d_name[0] == '.' || preflight_owner_may(c, part, R_OK, &owner, &err))
+            continue;
+        more += first.kind != ERR_NONE;
+        first = first.kind == ERR_NONE ? err : first;
+    }
+    if (keys)
+        closedir(keys);
+    if (more > 0)
+        snprintf(others, sizeof(others), " (and %zu more keys)", more);
+    if (first.kind != ERR_NONE)
+        note(c, "", "state_dir", report, "%s%s", first.text, others);
 }
 
 /* Reports on mail of a domain that has lost its key are signed by the relay's own. */
@@ -164,6 +198,7 @@ void preflight_notes(const struct config *c, struct tls_context *server,
                      struct config_report *report)
 {
     check_keys_closed(c, report);
+    check_keys_readable(c, report);
     check_own_key(c, report);
     check_sizes(c, report);
     check_name(c, server, report);

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* preflight_owner.h - Checks by root of what the relay may do, which becomes another account. */
+#ifndef PREFLIGHT_OWNER_H
+#define PREFLIGHT_OWNER_H
+
+#include "config.h"
+
+#include <sys/stat.h>
+
+/* Root may use all; the relay, which becomes the owner of the state directory and keeps no
+ * capability (sandbox_become_owner()), may not. May it, with `part` ("", "/lock" …) of that: R_OK,
+ * W_OK, X_OK; 0: what is usual of a directory, or a file? What more than the mode decides on is
+ * left to it, as is what is not there. */
+MUST_CHECK bool preflight_owner_may(const struct config *c, const char *part, unsigned need,
+                                    const struct stat *owner, struct err *err);
+
+#endif
