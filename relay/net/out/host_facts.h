@@ -14,7 +14,7 @@ struct host_facts {
     atomic_uint holders;
     struct sts_answer policy; /* empty: nobody's, or none is asked for */
     int64_t found_ms;         /* by the steady clock */
-    int64_t anew_ms; /* all of it was asked for past all caches, by the steady clock; or 0 */
+    int64_t anew_ms; /* records and policy were asked for past all caches; same clock; or 0 */
     size_t count;
     struct host_fact {
         char *host;

@@ -6,8 +6,9 @@
  * Mail that would wait for that on a connection would hold up others' at the same host or address,
  * whom whoever answers DNS for this domain may choose. So it waits here, where it holds nothing.
  *
- * When that is doubted, as a host has not shown it, all is asked for once more past all caches, and
- * what has no answer then is as it was before.
+ * When that is doubted, as a host has not shown it, records and policy are asked for once more past
+ * all caches, and what has no answer then is as it was before. MX and addresses count for as long
+ * as their TTL says.
  */
 #include "next_hop.h"
 
