@@ -11,76 +11,38 @@ import conftest
 import pytest
 from conftest import slack, wait_for
 from mailhost import MailHost
+from slow_store import SlowStore
 
 pytestmark = pytest.mark.usefixtures("authorities")
 
 # Who reads a message as it waits, or anything when `any` is set, is kept for so many ms with what it has read. Which threads they
 # were is written down.
-SLOW = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-extern const char *sqlite3_sql(void *s);
-extern void *sqlite3_db_handle(void *s);
-extern int sqlite3_db_readonly(void *db, const char *name);
-static struct { _Atomic int any, ms, count, threads[200]; } *page;
-__attribute__((constructor)) static void set_up(void)
-{
-    int fd = open(getenv("SLOW_PAGE"), O_RDWR | O_CLOEXEC);
-    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-}
-int sqlite3_step(void *s)
-{
-    static int (*next)(void *);
-    if (!next)
-        next = (int (*)(void *))dlsym(RTLD_NEXT, "sqlite3_step");
-    int result = next(s);
-    const char *sql = sqlite3_sql(s);
-    int ms = page->ms;
-    if (!sql || (!page->any && !strstr(sql, " FROM message WHERE id = ?")) || sqlite3_db_readonly(sqlite3_db_handle(s), "main") != 1)
-        return result;
-    int at = page->count++;
-    page->threads[at % 200] = (int)syscall(SYS_gettid);
-    struct timespec wait = {ms / 1000, ms % 1000 * 1000000L};
-    nanosleep(&wait, NULL);
-    return result;
-}
+ANY, MS, COUNT, THREADS, THREADS_MAX = 0, 1, 2, 3, 200
+KEEP_READERS = f"""
+    if ((page[{ANY}] || strstr(sql, " FROM message WHERE id = ?")) && sqlite3_db_readonly(sqlite3_db_handle(s), "main") == 1) {{
+        page[{THREADS} + page[{COUNT}]++ % {THREADS_MAX}] = (int)syscall(SYS_gettid);
+        nap(page[{MS}]);
+    }}
 """
 
 
-class SlowStore:
+class SlowReaders(SlowStore):
     def __init__(self, path):
-        (path / "slow.c").write_text(SLOW)
-        (path / "slow.page").write_bytes(bytes(4096))
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", path / "slow.so", path / "slow.c", "-ldl"], check=True)
-        linked = subprocess.run(["ldd", conftest.SEALPOST], check=True, capture_output=True, text=True).stdout
-        first = re.findall(r"=> (\S*lib[at]san\S*)", linked)  # it must come before all others
-        self.environment = {"LD_PRELOAD": ":".join([*first, str(path / "slow.so")]), "SLOW_PAGE": str(path / "slow.page")}
-        with open(path / "slow.page", "r+b") as file:
-            self.page = mmap.mmap(file.fileno(), 4096)
+        super().__init__(path, after=KEEP_READERS)
 
     def set(self, ms, any=False):
-        self.page[0:4] = int(any).to_bytes(4, "little")
-        self.page[4:8] = ms.to_bytes(4, "little")
+        self[ANY], self[MS] = int(any), ms
 
     def count(self):
-        return int.from_bytes(self.page[8:12], "little")
+        return self[COUNT]
 
     def threads(self):
-        return {int.from_bytes(self.page[12 + 4 * i:16 + 4 * i], "little") for i in range(min(self.count(), 200))}
+        return {self[THREADS + i] for i in range(min(self.count(), THREADS_MAX))}
 
 
 @pytest.fixture
 def slow(tmp_path):
-    return SlowStore(tmp_path)
+    return SlowReaders(tmp_path)
 
 
 @pytest.fixture

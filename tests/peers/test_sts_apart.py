@@ -1,7 +1,6 @@
 """MTA-STS: one policy host, or one tenant's, with thousands of domains. The kind of fault: it is slow, and policies of others are fetched
 too late, or not before the old ones have ended; and what an operator has forgotten comes back from what was under way."""
 
-import mmap
 import sqlite3
 import threading
 
@@ -9,7 +8,7 @@ import pytest
 
 from conftest import wait_for
 from policy_host import reply_of, text_of
-from test_sandbox import preloaded
+from slow_store import SlowStore
 from test_sts import judged, policy_of, tables, world  # noqa: F401: a fixture
 from test_sts_hostile import GOOD
 
@@ -58,48 +57,21 @@ def test_refreshes_of_one_tenants_policies_hold_up_nobody_elses(world, relay_fac
     held.set()
 
 
-FORGETTING = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
-extern const char *sqlite3_sql(void *s);
-static volatile char *page; /* [0]: somebody forgets, [1]: go on */
-__attribute__((constructor)) static void set_up(void)
-{
-    int fd = open(getenv("SLOW_PAGE"), O_RDWR | O_CLOEXEC);
-    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-}
-int sqlite3_step(void *s)
-{
-    static int (*next)(void *);
-    if (!next)
-        next = (int (*)(void *))dlsym(RTLD_NEXT, "sqlite3_step");
-    const char *sql = sqlite3_sql(s);
-    struct timespec wait = {0, 5000000L};
-    if (sql && strstr(sql, "DELETE FROM sts_policy"))
-        for (page[0] = 1; !page[1];)
-            nanosleep(&wait, NULL);
-    return next(s);
-}
+ASKED, GO_ON = 0, 1
+KEEP_FORGETTING = f"""
+    if (strstr(sql, "DELETE FROM sts_policy"))
+        for (page[{ASKED}] = 1; !page[{GO_ON}];)
+            nap(5);
 """
 
 
 def test_what_was_begun_before_it_was_forgotten_does_not_come_back(world, relay_factory, tmp_path):  # noqa: F811
     """It is fetched anew, and the store has it to write, when the command is answered."""
-    (tmp_path / "slow.page").write_bytes(bytes(4096))
-    with open(tmp_path / "slow.page", "r+b") as file:
-        page = mmap.mmap(file.fileno(), 4096)
+    store = SlowStore(tmp_path, before=KEEP_FORGETTING)
     world.policy("gone.test")
     world.domain("gone.test")
     relay = relay_factory()
-    relay.environment = {"SSL_CERT_FILE": str(tmp_path / "ca.pem"), "SLOW_PAGE": str(tmp_path / "slow.page"),
-                         "LD_PRELOAD": str(preloaded(tmp_path, "forgetting", FORGETTING))}
+    relay.environment = {"SSL_CERT_FILE": str(tmp_path / "ca.pem"), **store.environment}
     relay.start()
     assert judged(relay, relay.send(to="x@gone.test"), "delivered")[1:] == GOOD
     held = threading.Event()
@@ -110,10 +82,10 @@ def test_what_was_begun_before_it_was_forgotten_does_not_come_back(world, relay_
     wait_for(lambda: host.now == 1, 30)
     forget = threading.Thread(target=relay.command, args=("sts", "forget", "gone.test"))
     forget.start()
-    wait_for(lambda: page[0] == 1, 30)
+    wait_for(lambda: store[ASKED] == 1, 30)
     held.set()
     wait_for(lambda: 'what="testing id 2"' in relay.log(), 30)  # from here on the store is to write it
-    page[1] = 1
+    store[GO_ON] = 1
     forget.join()
     refresh.join()
     relay.stop()
