@@ -5,90 +5,16 @@
  * The kind of fault: what one client or server says how large it is ends the relay for all. Every
  * large allocation of a story fails in turn (the linker wraps the allocator), and then all of them.
  */
-#include "table.h"
+#include "memory_stage.h"
 
 #include "compose.h"
 #include "delivery.h"
-#include "key.h"
 #include "submission.h"
 #include "tls.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
-enum { LARGE = 32 * 1024, BODY = 300 * 1024, ALL = -1 };
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-/* The `at`-th large allocation fails (the first is 1), or ALL; 0: none. */
-static int fails_at, large_seen;
-static size_t large = LARGE;
-static bool only_growing; /* of memory that is there already, or was to be */
-
-static bool fails(size_t size)
-{
-    if (size < large)
-        return false;
-    large_seen++;
-    return fails_at == ALL || (fails_at > 0 && large_seen == fails_at);
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return !only_growing && fails(size) ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return !only_growing && fails(count * size) ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails(size) ? NULL : __real_realloc(memory, size);
-}
-
-static void begin_to_fail(int at)
-{
-    fails_at = at;
-    large_seen = 0;
-}
-
-/* Did the one that was to fail come to pass at all? */
-static bool has_failed(void)
-{
-    bool failed = fails_at == ALL ? large_seen > 0 : large_seen >= fails_at;
-    fails_at = 0;
-    return failed;
-}
-
-/* ---- OpenSSL's own allocations, which the linker does not see ---- */
-
-static void *crypto_malloc(size_t size, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    return malloc(size);
-}
-
-static void *crypto_realloc(void *memory, size_t size, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    return realloc(memory, size);
-}
-
-static void crypto_free(void *memory, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    free(memory);
-}
+enum { BODY = 300 * 1024 };
 
 /* ---- the server's side ---- */
 
@@ -165,10 +91,10 @@ static void a_message_without_memory_is_refused_for_now(void **state)
         CHECK(buf_reserve(&stored, 2 * BODY));
         submission_init(&s, &open_server);
         begin_message(&s);
-        begin_to_fail(at);
+        memory_begin_to_fail(at);
         feed(&s, (struct span){many_lines, sizeof(many_lines)}, &stored);
         feed(&s, SPAN(".\r\n"), &stored);
-        failed = has_failed();
+        failed = memory_has_failed();
         judge_message(&s, &stored, failed);
         if (s.want == SUBMISSION_INPUT) {
             buf_clear(&stored);
@@ -191,9 +117,9 @@ static void commands_without_memory_end_their_session(void **state)
     for (size_t i = 0; i < sizeof(noops); i += 6)
         memcpy(noops + i, "NOOP\r\n", 6);
     submission_init(&s, &open_server);
-    begin_to_fail(ALL);
+    memory_begin_to_fail(ALL);
     submission_input(&s, (struct span){noops, sizeof(noops)});
-    assert_true(has_failed());
+    assert_true(memory_has_failed());
     assert_int_equal(s.want, SUBMISSION_CLOSE);
     assert_true(says(&s, "421 4.3.1 "));
     submission_fini(&s);
@@ -217,11 +143,11 @@ static void a_session_without_memory_for_its_greeting_ends(void **state)
 {
     struct submission s;
     (void)state;
-    large = 1;
-    begin_to_fail(ALL);
+    memory_large = 1;
+    memory_begin_to_fail(ALL);
     submission_init(&s, &open_server);
-    bool failed = has_failed();
-    large = LARGE;
+    bool failed = memory_has_failed();
+    memory_large = LARGE;
     assert_true(failed);
     assert_int_equal(s.want, SUBMISSION_CLOSE);
     submission_fini(&s);
@@ -234,14 +160,14 @@ static void recipients_without_memory_are_refused_for_now(void **state)
     (void)state;
     submission_init(&s, &open_server);
     feed(&s, SPAN("EHLO c\r\nMAIL FROM:<a@b.test>\r\n"), NULL);
-    begin_to_fail(ALL);
+    memory_begin_to_fail(ALL);
     for (bool refused = false; !refused; before++) {
         assert_in_range(before, 0, 10000);
         feed(&s, SPAN("RCPT TO:<c@d.test>\r\n"), NULL);
         refused = says(&s, "452 4.3.1 ");
         assert_int_equal(s.want, SUBMISSION_INPUT);
     }
-    assert_true(has_failed());
+    assert_true(memory_has_failed());
     assert_int_equal(s.envelope.count, before - 1);
     feed(&s, SPAN("RCPT TO:<c@d.test>\r\n"), NULL);
     assert_true(says(&s, "250 2.1.5 "));
@@ -295,9 +221,9 @@ static void what_cannot_be_sent_is_deferred(void **state)
     buf_clear(&d.out);
     assert_int_equal(d.want, DELIVERY_BODY);
     make_lines();
-    begin_to_fail(ALL);
+    memory_begin_to_fail(ALL);
     delivery_body(&d, (struct span){many_lines, sizeof(many_lines)}, false);
-    assert_true(has_failed());
+    assert_true(memory_has_failed());
     expect_all_deferred(&d);
     delivery_fini(&d);
 }
@@ -313,9 +239,9 @@ static void an_envelope_that_cannot_be_said_is_deferred(void **state)
     d.offers.dsn = true;
     for (size_t i = 0; i < COUNT_OF(rcpts); i++)
         rcpts[i].original = (struct span){path, sizeof(path)};
-    begin_to_fail(ALL);
+    memory_begin_to_fail(ALL);
     delivery_send(&d, &mail);
-    assert_true(has_failed());
+    assert_true(memory_has_failed());
     expect_all_deferred(&d);
     delivery_fini(&d);
 }
@@ -360,10 +286,10 @@ static void tls_without_memory_ends_its_connection(void **state)
         struct tls c;
         struct tls s;
         shake(&c, &s, client, server);
-        begin_to_fail(at);
+        memory_begin_to_fail(at);
         tls_write(&c, (struct span){many_lines, sizeof(many_lines)});
         pass(&c, &s);
-        failed = has_failed();
+        failed = memory_has_failed();
         bool whole = s.plain.len == sizeof(many_lines);
         assert_true(whole != (c.state == TLS_FAILED || s.state == TLS_FAILED));
         assert_true(whole || failed);
@@ -391,23 +317,11 @@ static void no_rewind(void *context)
     (void)context;
 }
 
-static struct key *make_key(void)
-{
-    struct key *key = NULL;
-    struct buf pem;
-    struct err err = {0};
-    buf_init(&pem, 4096);
-    assert_true(key_generate(KEY_ED25519, 0, &pem, &err));
-    assert_true(key_read(buf_span(&pem), &key, &err));
-    buf_fini(&pem);
-    return key;
-}
-
 /* It is whole, or a fault of ours, after which it is tried again: never a bounce. */
 static void a_large_header_without_memory_is_our_fault(void **state)
 {
     struct buf header;
-    struct key *key = make_key();
+    struct key *key = memory_make_key();
     struct signing_key pair = {.key = key, .selector = "s"};
     (void)state;
     buf_init(&header, 256 * 1024);
@@ -427,186 +341,15 @@ static void a_large_header_without_memory_is_our_fault(void **state)
                                    .domain = "club.test",
                                    .keys = &pair,
                                    .key_count = 1};
-        begin_to_fail(at);
+        memory_begin_to_fail(at);
         enum compose_result result = compose(&in, &out);
-        failed = at == 0 || has_failed();
+        failed = at == 0 || memory_has_failed();
         whole = whole > 0 ? whole : out.head.len;
         assert_int_equal(result, at > 0 && failed ? COMPOSE_FAULT : COMPOSE_OK);
         assert_true(result != COMPOSE_OK || out.head.len > header.len);
         compose_fini(&out);
     }
     buf_fini(&header);
-    key_free(key);
-}
-
-/* ---- a copy for a server that takes ASCII only ---- */
-
-/* Fields as large as a peer may make them, each of a form that is encoded in its own way. */
-static const char *const large_fields[][2] = {
-    {"Subject: ", ""},
-    {"X-Note: ", ""},
-    {"Reply-To: (", ") <b@dest.test>"},
-    {"Keywords: \"", "\" x"},
-    {"List-Help: <http://dest.test/", ">"},
-    {"Content-Disposition: attachment; filename=\"", "\""},
-    {"Content-Disposition: attachment; filename*7*=\"", "\""},
-    {"Content-Type: application/octet-stream; name=\"", ".p7\""},
-    {"Content-Type: (", ""},
-};
-static char large_header[256 * 1024], large_body[512 * 1024];
-static struct span header_8bit, body_8bit;
-
-static void add_large(struct buf *out, const char *const field[2])
-{
-    buf_addf(out, "%s", field[0]);
-    for (size_t n = 0; n < 4500; n++)
-        buf_add(out, SPAN("\xc3\xa4"));
-    buf_addf(out, "%s\r\n", field[1]);
-}
-
-static struct span keep(struct buf *b, char *memory, size_t size)
-{
-    struct span all = buf_span(b);
-    assert_false(b->overflow);
-    assert_in_range(all.len, 1, size);
-    memcpy(memory, all.ptr, all.len);
-    buf_fini(b);
-    return (struct span){memory, all.len};
-}
-
-static void make_8bit(void)
-{
-    struct buf b;
-    buf_init(&b, sizeof(large_header));
-    buf_add(&b, SPAN("From: <hello@club.test>\r\nMIME-Version: 1.0\r\n"
-                     "Content-Type: multipart/mixed; boundary=x\r\n"));
-    for (size_t i = 0; i < 5; i++)
-        add_large(&b, large_fields[i]);
-    header_8bit = keep(&b, large_header, sizeof(large_header));
-    buf_init(&b, sizeof(large_body));
-    for (size_t i = 0; i < COUNT_OF(large_fields); i++) {
-        buf_add(&b, SPAN("--x\r\n"));
-        add_large(&b, large_fields[i]);
-        buf_add(&b, SPAN("\r\n\xc3\xa4\r\n"));
-    }
-    for (size_t i = 0; i < 40000; i++) /* each part is noted */
-        buf_add(&b, SPAN("--x\r\n\r\n"));
-    buf_add(&b, SPAN("--x--\r\n"));
-    body_8bit = keep(&b, large_body, sizeof(large_body));
-}
-
-struct reading {
-    size_t at;
-};
-
-static bool read_8bit(void *context, struct span *chunk_r, struct err *err)
-{
-    struct reading *r = context;
-    (void)err;
-    *chunk_r = span_first(span_from(body_8bit, r->at), 64 * 1024);
-    r->at += chunk_r->len;
-    return true;
-}
-
-static void rewind_8bit(void *context)
-{
-    ((struct reading *)context)->at = 0;
-}
-
-/* As it is sent; false when memory was short. */
-static bool send_8bit(const struct compose_output *out, struct buf *sent)
-{
-    struct buf piece;
-    bool ok = true;
-    struct err err = {0};
-    buf_init_peer(&piece, COMPOSE_CONVERTED_MAX);
-    sevenbit_write_header(out->conversion, &piece);
-    ok = compose_converted(&piece, &err);
-    buf_clear(&piece);
-    for (size_t at = 0; ok && at <= body_8bit.len; at += COMPOSE_PIECE_MAX) {
-        struct span part = span_first(span_from(body_8bit, at), COMPOSE_PIECE_MAX);
-        sevenbit_write(out->conversion, part, &piece);
-        ok = compose_converted(&piece, &err);
-        buf_add(sent, buf_span(&piece));
-        buf_clear(&piece);
-    }
-    sevenbit_write_end(out->conversion, &piece);
-    ok = ok && compose_converted(&piece, &err);
-    buf_add(sent, buf_span(&piece));
-    assert_true(ok || err.kind == ERR_SYSTEM);
-    buf_fini(&piece);
-    return ok;
-}
-
-static enum compose_result compose_8bit(const struct signing_key *pair, struct compose_output *out)
-{
-    static struct reading reading;
-    struct compose_input in = {.header = header_8bit,
-                               .read_body = read_8bit,
-                               .rewind_body = rewind_8bit,
-                               .context = &reading,
-                               .header_has_utf8 = true,
-                               .body_has_8bit = true,
-                               .hostname = "mail.club.test",
-                               .protocol = SPAN("ESMTPSA"),
-                               .id = "id1",
-                               .domain = "club.test",
-                               .keys = pair,
-                               .key_count = 1};
-    reading.at = 0;
-    return compose(&in, out);
-}
-
-/* The same copy as ever, or our fault: never a bounce, an abort, or a copy with something left out.
- * Each large allocation fails in turn, while it is made and while it is sent. */
-static void a_conversion_without_memory_is_our_fault(void **state)
-{
-    struct key *key = make_key();
-    struct signing_key pair = {.key = key, .selector = "s"};
-    struct buf whole;
-    struct buf sent;
-    size_t head = 0;
-    int faults = 0;
-    (void)state;
-    make_8bit();
-    large = 4096;
-    only_growing = true;
-    buf_init(&whole, 4 * sizeof(large_body));
-    buf_init(&sent, 4 * sizeof(large_body));
-    CHECK(buf_reserve(&whole, whole.limit) && buf_reserve(&sent, sent.limit));
-    bool failed = true;
-    for (int at = 0; failed; at++) {
-        struct compose_output out;
-        begin_to_fail(at);
-        enum compose_result result = compose_8bit(&pair, &out);
-        failed = at == 0 || has_failed();
-if (result == COMPOSE_NEVER) print_error("%s\n", out.verdict.text);
-        assert_int_equal(result, at > 0 && failed ? COMPOSE_FAULT : COMPOSE_OK);
-        faults += result == COMPOSE_FAULT;
-        head = head > 0 ? head : out.head.len;
-        assert_true(result != COMPOSE_OK || (out.head.len == head && out.conversion));
-        compose_fini(&out);
-    }
-    assert_in_range(faults, 60, 10000);
-    faults = 0;
-    failed = true;
-    for (int at = 0; failed; at++) {
-        struct compose_output out;
-        assert_int_equal(compose_8bit(&pair, &out), COMPOSE_OK);
-        buf_clear(&sent);
-        begin_to_fail(at);
-        bool ok = send_8bit(&out, at == 0 ? &whole : &sent);
-        failed = at == 0 || has_failed();
-        assert_true(ok == (at == 0 || !failed));
-        assert_true(at == 0 || !ok || span_equal(buf_span(&sent), buf_span(&whole)));
-        faults += !ok;
-        compose_fini(&out);
-    }
-    assert_in_range(faults, 60, 10000);
-    large = LARGE;
-    only_growing = false;
-    buf_fini(&whole);
-    buf_fini(&sent);
     key_free(key);
 }
 
@@ -622,8 +365,7 @@ int main(void)
         cmocka_unit_test(an_envelope_that_cannot_be_said_is_deferred),
         cmocka_unit_test(tls_without_memory_ends_its_connection),
         cmocka_unit_test(a_large_header_without_memory_is_our_fault),
-        cmocka_unit_test(a_conversion_without_memory_is_our_fault),
     };
-    CHECK(CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) == 1);
+    memory_of_openssl();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
