@@ -29,7 +29,6 @@ struct host_look {
     char peer_name[256];           /* what it calls itself */
     struct delivery_offers offers; /* the last that it has made */
     bool offered;                  /* STARTTLS was */
-    bool late;                     /* it was too slow for a look, which says nothing of it */
     bool unusable;                 /* TLS could use none of the TLSA records */
     struct tls_match match;        /* of the record that fits, by DANE */
     bool by_dane;

@@ -30,6 +30,12 @@ static bool is_unknown(const struct case_of *c)
     return c->policy->enforced && c->policy->need == HOST_IS_UNUSABLE;
 }
 
+/* What it does in clear after that, or says at last, is all that is known of it. */
+static bool is_late(const struct case_of *c)
+{
+    return c->found->late && c->found->contact != HOST_ANSWERS;
+}
+
 static bool is_silent(const struct case_of *c)
 {
     return c->found->contact == HOST_SILENT;
@@ -37,7 +43,7 @@ static bool is_silent(const struct case_of *c)
 
 static bool is_asked(const struct case_of *c)
 {
-    return c->found->contact >= HOST_REFUSES;
+    return c->found->contact >= HOST_REFUSES && !is_late(c);
 }
 
 static bool lacks_tls(const struct case_of *c)
@@ -71,6 +77,7 @@ static const struct {
     {is_unverifiable, "by its TLS policy no host is verified"},
     {is_unnamed, "the policy of the domain does not name it"},
     {is_unknown, "its TLSA records cannot be looked up"},
+    {is_late, "it was too slow to be looked at; a delivery waits for minutes"},
     {is_silent, "it cannot be reached"},
     {lacks_tls, "it has no TLS, which is demanded"},
     {is_unfit, "its certificate is not what is demanded"},

@@ -58,7 +58,7 @@ static enum tls_result judge_shown(const struct host_look *look)
 {
     if (look->found.tls.tls)
         return look->found.tls.certificate;
-    if (look->late)
+    if (look->found.late)
         return TLS_RESULT_NONE;
     if (look->offered)
         return TLS_RESULT_VALIDATION_FAILURE;
@@ -80,7 +80,7 @@ static size_t list_hosts(const struct view *v, struct reception_host hosts_r[HOS
                                     .asked = dane->asked,
                                     .records = dane->count,
                                     .shown = judge_shown(&v->shown[i]),
-                                    .late = v->shown[i].late && !v->shown[i].found.tls.tls,
+                                    .late = v->shown[i].found.late && !v->shown[i].found.tls.tls,
                                     .why = v->shown[i].reason};
     }
     return look->mx.hosts.count;

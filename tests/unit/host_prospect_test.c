@@ -91,9 +91,27 @@ static void the_first_host_that_takes_it_counts(void **state)
     }
 }
 
+static void who_is_too_slow_for_a_look_is_not_judged(void **state)
+{
+    const struct host_situation s = {
+        .secure = true, .mode = DANE_MODE_ON, .dane = DANE_FOUND, .demand = TLS_NEED_PASSED_ON, .named = true};
+    struct host_found found = {.contact = HOST_REFUSES, .tls.starttls = true, .late = true};
+    struct host_prospect p;
+    (void)state;
+    host_prospect_decide(&s, &found, &p);
+    EXPECT(p.outcome == HOST_IS_LEFT && p.policy.result == TLS_RESULT_NONE && strstr(p.why, "too slow"), p.why);
+    found.contact = HOST_SILENT;
+    host_prospect_decide(&s, &found, &p);
+    EXPECT(p.outcome == HOST_IS_LEFT && strstr(p.why, "too slow"), p.why);
+    found = (struct host_found){.contact = HOST_REFUSES, .tls.starttls = true};
+    host_prospect_decide(&s, &found, &p);
+    EXPECT(p.policy.result == TLS_RESULT_VALIDATION_FAILURE, "others are");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_told_never_contradicts_the_policy),
-                                       cmocka_unit_test(the_first_host_that_takes_it_counts)};
+                                       cmocka_unit_test(the_first_host_that_takes_it_counts),
+                                       cmocka_unit_test(who_is_too_slow_for_a_look_is_not_judged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -165,7 +165,7 @@ static bool on_timed_out(void *owner)
     struct look *l = owner;
     if (l->delivery.want == DELIVERY_CLOSE)
         return false;
-    l->shown->late = true;
+    l->shown->found.late = l->shown->found.contact != HOST_ANSWERS;
     delivery_timed_out(&l->delivery);
     return false;
 }
@@ -219,7 +219,7 @@ static void ask(struct look *l, const struct ip *ip)
     } while (way != 0 && clock_steady_ms() < l->end_ms);
     if (before.address[0]) {
         l->shown->tls = before.tls;
-        l->shown->late = l->shown->late || before.late;
+        l->shown->found.late = l->shown->found.late || before.found.late;
         snprintf(l->shown->reason, sizeof(l->shown->reason), "%.199s",
                  before.reason[0] ? before.reason : before.trouble.text);
     }
