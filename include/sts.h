@@ -11,6 +11,7 @@
 
 #include "mta_sts.h"
 #include "sts_calls.h"
+#include "tlsrpt_gather.h"
 #include "worker.h"
 
 #include <stdatomic.h>
@@ -18,7 +19,7 @@
 /* A domain's policy. Never changed once it is made; freed with who holds it last. */
 struct sts_terms {
     atomic_uint holders;
-    _Atomic(char *) report; /* as TLS reports have it; NULL: not needed yet (session_count.c) */
+    _Atomic(struct tlsrpt_text *) report; /* NULL: not needed yet (session_count.c) */
     char id[MTA_STS_ID_MAX + 1];
     struct mta_sts_policy policy;
 };

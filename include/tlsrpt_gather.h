@@ -11,14 +11,29 @@
 #include "tls_policy.h"
 #include "tlsrpt.h"
 
+#include <stdatomic.h>
+
 /* ---- one session ---- */
+
+/* A policy as reports have it, and what it is found by. A domain may give its policy hundreds of
+ * lines, and thirty hosts: all sessions share one, on whatever threads. Never changed once it is
+ * made; freed with who holds it last. */
+struct tlsrpt_text {
+    atomic_uint holders;
+    unsigned char digest[16]; /* secret_digest() of the text */
+    char text[];
+};
+
+struct tlsrpt_text *tlsrpt_text_new(const char *text); /* copies it; held once */
+struct tlsrpt_text *tlsrpt_text_hold(struct tlsrpt_text *t);
+void tlsrpt_text_drop(struct tlsrpt_text *t); /* NULL does nothing */
 
 /* One connection with a host, from its greeting until TLS has been judged. Of a success only domain
  * and policy are counted. */
 struct tlsrpt_session {
     char domain[DNS_NAME_MAX + 1]; /* whose mail it was made for, in A-labels */
     enum tls_result result;        /* OK, or why not; never NONE */
-    char *policy;                  /* tlsrpt_gather_policy(); owned by whoever has the session */
+    struct tlsrpt_text *policy;    /* tlsrpt_gather_policy(); held by whoever has the session */
     char sending_ip[64], mx_host[256], mx_helo[256], receiving_ip[64], reason[120];
 };
 

@@ -99,7 +99,7 @@ static void free_accept(struct store_accept *a)
 static void free_settle(struct store_settle *s)
 {
     for (size_t i = 0; i < s->session_count; i++)
-        free(s->sessions[i].policy);
+        tlsrpt_text_drop(s->sessions[i].policy);
     free(s->sessions);
     free(s->outcomes);
 }

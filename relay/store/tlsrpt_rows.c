@@ -12,7 +12,6 @@
 #include "tlsrpt_rows.h"
 
 #include "db.h"
-#include "secret.h"
 #include "tlsrpt_reports.h"
 
 #include <stdio.h>
@@ -32,15 +31,13 @@ static const char other[] = "other"; /* the reason of what is not told in detail
 struct line {
     int64_t day;
     const struct tlsrpt_session *session;
-    const char *policy;
-    unsigned char hash[16];
+    const struct tlsrpt_text *policy;
     bool detailed;
 };
 
-static void set_policy(struct line *l, const char *policy)
+static struct span hash_of(const struct line *l)
 {
-    l->policy = policy;
-    secret_digest(span_of(policy), l->hash);
+    return (struct span){(const char *)l->policy->digest, sizeof(l->policy->digest)};
 }
 
 static struct rows *bind(struct database *db, enum sql sql, const struct line *l)
@@ -48,8 +45,7 @@ static struct rows *bind(struct database *db, enum sql sql, const struct line *l
     const struct tlsrpt_session *s = l->session;
     bool ok = s->result == TLS_RESULT_OK;
     bool tells = l->detailed && !ok;
-    return ROWS(db, sql, INT(l->day), TEXT(s->domain),
-                BLOB((struct span){(const char *)l->hash, sizeof(l->hash)}),
+    return ROWS(db, sql, INT(l->day), TEXT(s->domain), BLOB(hash_of(l)),
                 TEXT(tls_result_name(s->result)), TEXT(tells ? s->sending_ip : ""),
                 TEXT(tells ? s->mx_host : ""), TEXT(tells ? s->mx_helo : ""),
                 TEXT(tells ? s->receiving_ip : ""),
@@ -69,8 +65,7 @@ static bool count(struct database *db, const struct line *l, bool *found_r, stru
 static bool add(struct database *db, const struct line *l, struct err *err)
 {
     struct rows *s =
-        ROWS(db, SQL_TLSRPT_ADD_POLICY, BLOB((struct span){(const char *)l->hash, sizeof(l->hash)}),
-             TEXT(l->policy), INT(l->day));
+        ROWS(db, SQL_TLSRPT_ADD_POLICY, BLOB(hash_of(l)), TEXT(l->policy->text), INT(l->day));
     return rows_run(db, s, err) && rows_run(db, bind(db, SQL_TLSRPT_ADD, l), err);
 }
 
@@ -112,8 +107,8 @@ struct standing_report {
 static bool look(struct database *db, const struct line *l, struct standing_report *r,
                  struct err *err)
 {
-    struct rows *s = ROWS(db, SQL_TLSRPT_REPORT, INT(l->day), TEXT(l->session->domain),
-                          BLOB((struct span){(const char *)l->hash, sizeof(l->hash)}));
+    struct rows *s =
+        ROWS(db, SQL_TLSRPT_REPORT, INT(l->day), TEXT(l->session->domain), BLOB(hash_of(l)));
     while (rows_next(db, s, err)) {
         r->there = true;
         r->state = (enum tlsrpt_state)rows_get_int(s, 0);
@@ -146,10 +141,13 @@ static bool count_other(struct database *db, struct line *l, struct err *err)
     bool found = false;
     buf_init(&bare, POLICY_MAX);
     bool ok = true;
-    if (tlsrpt_gather_bare(l->policy, l->session->domain, &bare)) {
+    if (tlsrpt_gather_bare(l->policy->text, l->session->domain, &bare)) {
+        struct tlsrpt_text *text = tlsrpt_text_new(buf_text(&bare));
         l->detailed = false;
-        set_policy(l, buf_text(&bare));
+        l->policy = text;
         ok = count(db, l, &found, err) && (found || add(db, l, err));
+        l->policy = NULL;
+        tlsrpt_text_drop(text);
     }
     buf_fini(&bare);
     return ok;
@@ -162,7 +160,7 @@ static bool count_new(struct database *db, struct line *l, const char *tenant, s
     if (!look(db, l, &r, err) || (r.there && r.state != TLSRPT_COUNTING))
         return err->kind == ERR_NONE;
     const char *payer = r.there ? r.tenant : tenant;
-    const int64_t units = 1 + (r.has_policy ? 0 : (int64_t)(strlen(l->policy) / UNIT_BYTES));
+    const int64_t units = 1 + (r.has_policy ? 0 : (int64_t)(strlen(l->policy->text) / UNIT_BYTES));
     if (!has_room(db, l->day, payer, units, &room, err))
         return false;
     if (!room && !r.there)
@@ -176,9 +174,11 @@ static bool count_new(struct database *db, struct line *l, const char *tenant, s
 bool tlsrpt_rows_count(struct database *db, const struct tlsrpt_session *session,
                        const char *tenant, int64_t now_ms, struct err *err)
 {
-    struct line l = {.day = now_ms / TLSRPT_DAY_MS, .session = session, .detailed = true};
+    struct line l = {.day = now_ms / TLSRPT_DAY_MS,
+                     .session = session,
+                     .policy = session->policy,
+                     .detailed = true};
     bool found = false;
-    set_policy(&l, session->policy);
     return count(db, &l, &found, err) && (found || count_new(db, &l, tenant, err));
 }
 

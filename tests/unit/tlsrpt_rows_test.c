@@ -11,7 +11,8 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
-static char plain[] = "{\"policy-type\":\"no-policy-found\",\"policy-domain\":\"dest.test\"}";
+static const char plain[] = "{\"policy-type\":\"no-policy-found\",\"policy-domain\":\"dest.test\"}";
+static struct tlsrpt_text *plain_text; /* all sessions share it */
 static const int64_t day_ms = TLSRPT_DAY_MS;
 static const int64_t noon_ms = INT64_C(20000) * TLSRPT_DAY_MS + TLSRPT_DAY_MS / 2;
 
@@ -24,7 +25,7 @@ static void with_database(store_on_change *run, void *context)
 
 static struct tlsrpt_session session_of(const char *domain, enum tls_result result, const char *mx)
 {
-    struct tlsrpt_session s = {.result = result, .policy = plain};
+    struct tlsrpt_session s = {.result = result, .policy = plain_text};
     snprintf(s.domain, sizeof(s.domain), "%s", domain);
     snprintf(s.mx_host, sizeof(s.mx_host), "%s", mx);
     return s;
@@ -138,9 +139,10 @@ static void count_large(struct database *db, const char *tenant, const struct tl
     memset(text + at, 'x', sizeof(text) - (size_t)at);
     int tail = snprintf(NULL, 0, "\"],\"policy-domain\":\"%s\"}", s.domain);
     snprintf(text + sizeof(text) - 1 - tail, (size_t)tail + 1, "\"],\"policy-domain\":\"%s\"}", s.domain);
-    s.policy = text;
+    s.policy = tlsrpt_text_new(text);
     if (!tlsrpt_rows_count(db, &s, tenant, noon_ms, &err))
         fail_msg("%s", err.text);
+    tlsrpt_text_drop(s.policy);
 }
 
 static void count_large_of(struct database *db, const char *tenant, int n)
@@ -451,7 +453,7 @@ static void sessions_are_counted_with_what_they_led_to(void **state)
     s->sessions = xcalloc(2, sizeof(*s->sessions));
     for (int i = 0; i < 2; i++) {
         s->sessions[i] = session_of("dest.test", i ? TLS_RESULT_OK : TLS_RESULT_VALIDATION_FAILURE, "mx.test");
-        s->sessions[i].policy = xstrdup(plain);
+        tlsrpt_text_hold(plain_text);
     }
     s->session_count = 2;
     snprintf(s->tenant, sizeof(s->tenant), "t");
@@ -480,5 +482,8 @@ int main(void)
                                        CASE(what_records_name_on_a_day_takes_so_much_room),
                                        CASE(a_report_is_queued_exactly_once),
                                        CASE(sessions_are_counted_with_what_they_led_to)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    plain_text = tlsrpt_text_new(plain);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    tlsrpt_text_drop(plain_text);
+    return failed;
 }

@@ -64,23 +64,24 @@ static void describe_failure(const struct outbound *c, const char *shown, struct
 }
 
 /* NULL: it does not fit. */
-static char *make_text(const struct tlsrpt_terms *terms)
+static struct tlsrpt_text *make_text(const struct tlsrpt_terms *terms)
 {
     struct buf text;
     buf_init(&text, POLICY_MAX);
-    char *made = tlsrpt_gather_policy(terms, &text) ? xstrdup(buf_text(&text)) : NULL;
+    struct tlsrpt_text *made =
+        tlsrpt_gather_policy(terms, &text) ? tlsrpt_text_new(buf_text(&text)) : NULL;
     buf_fini(&text);
     return made;
 }
 
-/* A domain may give its policy hundreds of lines: their text is made once for all its sessions. */
-static const char *kept_text(struct sts_terms *sts, const struct tlsrpt_terms *terms)
+/* It is made once for all sessions that are judged by the policy; borrowed. */
+static struct tlsrpt_text *kept_text(struct sts_terms *sts, const struct tlsrpt_terms *terms)
 {
-    char *kept = atomic_load(&sts->report);
-    char *made = kept ? NULL : make_text(terms);
+    struct tlsrpt_text *kept = atomic_load(&sts->report);
+    struct tlsrpt_text *made = kept ? NULL : make_text(terms);
     if (!made || atomic_compare_exchange_strong(&sts->report, &kept, made))
         return kept ? kept : made;
-    free(made); /* another shard was first */
+    tlsrpt_text_drop(made); /* another shard was first */
     return kept;
 }
 
@@ -91,8 +92,8 @@ static bool describe_policy(const struct outbound *c, struct tlsrpt_session *s)
     bool by_domain = terms.policy == TLS_POLICY_STS || terms.policy == TLS_POLICY_STS_TESTING;
     host_trust_describe(c, &terms);
     if (by_domain && sts) {
-        const char *text = kept_text(sts, &terms);
-        s->policy = text ? xstrdup(text) : NULL;
+        struct tlsrpt_text *text = kept_text(sts, &terms);
+        s->policy = text ? tlsrpt_text_hold(text) : NULL;
     } else {
         s->policy = make_text(&terms);
     }
@@ -175,7 +176,7 @@ static void drop_unwanted(struct attempt *p)
         if (is_wanted(p, p->sessions[i].domain))
             p->sessions[left++] = p->sessions[i];
         else
-            free(p->sessions[i].policy);
+            tlsrpt_text_drop(p->sessions[i].policy);
     }
     p->session_count = left;
 }

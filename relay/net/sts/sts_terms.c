@@ -17,7 +17,7 @@ void sts_terms_drop(struct sts_terms *terms)
     if (!terms || atomic_fetch_sub(&terms->holders, 1) > 1)
         return;
     mta_sts_policy_fini(&terms->policy);
-    free(atomic_load(&terms->report));
+    tlsrpt_text_drop(atomic_load(&terms->report));
     free(terms);
 }
 
