@@ -4,9 +4,12 @@
  * A record may name anybody's mailbox or host, and RFC 8460 has no way to ask whether he wants that
  * (as DMARC has: RFC 7489 section 7.1). So each of them has a budget a day, and a smaller one for
  * reports on domains that are not of its own organization: whoever owns many domains can have only
- * so much sent to others, and what is sent to them leaves what the organization itself asks for.
+ * so much sent to others, and what is sent to them, or comes back from them, leaves what the
+ * organization itself asks for.
  * An address is charged with failures only, and they put off only posts to hosts that have taken
  * none today or yesterday: who lets names lead to somebody's address does not close it for others.
+ * The table has so much room; a tenant may take what the others have left of it, but never more
+ * than is still free.
  *
  * Pure, and in memory: after a start the day's budgets are whole again, and no host has taken any.
  */
@@ -29,6 +32,7 @@ struct tlsrpt_target {
     enum tlsrpt_whom whom;
     const char *name; /* in normal form */
     bool foreign;
+    const char *tenant; /* whose mail the report is about: it pays for the row */
 };
 
 /* What one costs: a mail, and more when it is refused; a post, and one that is not taken. */
@@ -63,7 +67,7 @@ void tlsrpt_bounds_rest(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, 
 void tlsrpt_bounds_prove(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, bool taken,
                          int64_t now_ms);
 bool tlsrpt_bounds_proven(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t now_ms);
-/* Nothing more today. */
+/* Nothing more today; no more foreign reports, where it was one. */
 void tlsrpt_bounds_close(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int64_t now_ms);
 
 /* A sentence's end, as "has refused a report today". */

@@ -20,23 +20,67 @@ static const int64_t budgets[TLSRPT_WHOM][2] = {[TLSRPT_MAILBOX] = {50, 10},
                                                 [TLSRPT_HOST] = {2000, 500},
                                                 [TLSRPT_IP] = {1000, 0}};
 
+/* A tenant, of whose reports so many rows are. */
+struct payer {
+    UT_hash_handle hh;
+    size_t rows;
+    char tenant[];
+};
+
 struct standing {
     UT_hash_handle hh;
+    struct payer *payer;
     int64_t spent[2]; /* own, foreign */
     int64_t until_ms; /* nothing until then; 0: it may */
-    bool closed;
+    bool closed[2];
     int64_t proven_day; /* it took a post then; 0: it has not */
     char key[];         /* its kind and its name */
 };
 
 struct tlsrpt_bounds {
     struct standing *all;
+    struct payer *payers;
     int64_t day;
 };
 
 struct tlsrpt_bounds *tlsrpt_bounds_new(void)
 {
     return xcalloc(1, sizeof(struct tlsrpt_bounds));
+}
+
+static struct payer *find_payer(const struct tlsrpt_bounds *b, const char *tenant)
+{
+    struct payer *p = NULL;
+    HASH_FIND_STR(b->payers, tenant, p);
+    return p;
+}
+
+static struct payer *need_payer(struct tlsrpt_bounds *b, const char *tenant)
+{
+    struct payer *p = find_payer(b, tenant);
+    if (p)
+        return p;
+    p = xcalloc(1, sizeof(*p) + strlen(tenant) + 1);
+    memcpy(p->tenant, tenant, strlen(tenant) + 1);
+    HASH_ADD_KEYPTR(hh, b->payers, p->tenant, strlen(p->tenant), p);
+    return p;
+}
+
+static bool has_room(const struct tlsrpt_bounds *b, const char *tenant)
+{
+    const struct payer *p = find_payer(b, tenant);
+    return (p ? p->rows : 0) + HASH_COUNT(b->all) < TARGETS_MAX;
+}
+
+static void forget_one(struct tlsrpt_bounds *b, struct standing *s)
+{
+    struct payer *p = s->payer;
+    HASH_DEL(b->all, s);
+    free(s);
+    if (--p->rows > 0)
+        return;
+    HASH_DEL(b->payers, p);
+    free(p);
 }
 
 /* Those excepted that took a post on that day, of whom nothing else is left. */
@@ -46,11 +90,9 @@ static void forget(struct tlsrpt_bounds *b, int64_t but_day)
     struct standing *next;
     HASH_ITER (hh, b->all, s, next) {
         s->spent[0] = s->spent[1] = s->until_ms = 0;
-        s->closed = false;
-        if (s->proven_day > 0 && s->proven_day == but_day)
-            continue;
-        HASH_DEL(b->all, s);
-        free(s);
+        s->closed[0] = s->closed[1] = false;
+        if (s->proven_day == 0 || s->proven_day != but_day)
+            forget_one(b, s);
     }
 }
 
@@ -95,9 +137,11 @@ static struct standing *need(struct tlsrpt_bounds *b, const struct tlsrpt_target
     begin_day(b, now_ms);
     make_key(t, key);
     struct standing *s = find(b, key);
-    if (s || HASH_COUNT(b->all) >= TARGETS_MAX)
+    if (s || !has_room(b, t->tenant))
         return s;
     s = xcalloc(1, sizeof(*s) + strlen(key) + 1);
+    s->payer = need_payer(b, t->tenant);
+    s->payer->rows++;
     memcpy(s->key, key, strlen(key) + 1);
     HASH_ADD_KEYPTR(hh, b->all, s->key, strlen(s->key), s);
     return s;
@@ -111,8 +155,8 @@ enum tlsrpt_bound tlsrpt_bounds_ask(struct tlsrpt_bounds *b, const struct tlsrpt
     make_key(t, key);
     const struct standing *s = find(b, key);
     if (!s)
-        return HASH_COUNT(b->all) < TARGETS_MAX ? TLSRPT_FREE : TLSRPT_FULL;
-    if (s->closed)
+        return has_room(b, t->tenant) ? TLSRPT_FREE : TLSRPT_FULL;
+    if (s->closed[share_of(t)])
         return TLSRPT_CLOSED;
     if (s->until_ms > now_ms)
         return TLSRPT_RESTS;
@@ -160,7 +204,7 @@ void tlsrpt_bounds_close(struct tlsrpt_bounds *b, const struct tlsrpt_target *t,
 {
     struct standing *s = need(b, t, now_ms);
     if (s)
-        s->closed = true;
+        s->closed[share_of(t)] = true;
 }
 
 const char *tlsrpt_bound_text(enum tlsrpt_bound bound)

@@ -11,7 +11,7 @@ static const struct fetch_result untrusted = {.outcome = FETCH_UNTRUSTED, .why =
 
 static struct place host(const char *name, bool foreign)
 {
-    struct place p = {.foreign = foreign};
+    struct place p = {.foreign = foreign, .tenant = "t"};
     snprintf(p.host, sizeof(p.host), "%s", name);
     return p;
 }
@@ -110,11 +110,32 @@ static void retry_after_is_until_then(void **state)
     tlsrpt_bounds_free(b);
 }
 
+/* By number it would be somebody else's. */
+static void a_place_that_has_failed_is_known_by_its_name(void **state)
+{
+    struct places p = {.count = 2, .all = {{.uri = "mailto:a@victim.test", .mailbox = "a@victim.test", .counted = "a@victim.test",
+                                            .host = "victim.test", .tenant = "t"},
+                                           {.uri = "mailto:b@victim.test", .mailbox = "b@victim.test", .counted = "b@victim.test",
+                                            .host = "victim.test", .tenant = "t"}}};
+    struct tlsrpt_entry entry = {.failed = 1, .place = 0, .uri = "mailto:a@victim.test"};
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    char why[160];
+    (void)state;
+    assert_true(places_returned(&p, &entry, b, now));
+    assert_int_equal(place_take(&p.all[0], "", TLSRPT_COST, b, now, why), PLACE_CLOSED);
+    assert_int_equal(place_take(&p.all[1], "", TLSRPT_COST, b, now, why), PLACE_OPEN);
+    p.count = 1;
+    p.all[0] = p.all[1];
+    assert_false(places_returned(&p, &entry, b, now));
+    tlsrpt_bounds_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(how_a_post_ends_decides_what_it_has_cost),
                                        cmocka_unit_test(names_that_lead_to_an_address_do_not_close_it),
                                        cmocka_unit_test(who_takes_posts_no_more_is_asked_about_its_addresses),
+                                       cmocka_unit_test(a_place_that_has_failed_is_known_by_its_name),
                                        cmocka_unit_test(retry_after_is_until_then)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 static const int64_t now = 20000 * TLSRPT_DAY_MS + 5000;
-static const struct tlsrpt_target ann = {TLSRPT_MAILBOX, "ann@victim.test", true};
+static const struct tlsrpt_target ann = {TLSRPT_MAILBOX, "ann@victim.test", true, "t"};
 
 /* How many reports there may be, each of that cost. */
 static unsigned count(struct tlsrpt_bounds *b, const struct tlsrpt_target *t, int cost, int64_t now_ms)
@@ -38,8 +38,8 @@ static void others_have_a_small_part_and_ones_own_domains_theirs(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct tlsrpt_bounds *b = tlsrpt_bounds_new();
-        const struct tlsrpt_target foreign = {rows[i].whom, "victim.test", true};
-        const struct tlsrpt_target own = {rows[i].whom, "victim.test", false};
+        const struct tlsrpt_target foreign = {rows[i].whom, "victim.test", true, "t"};
+        const struct tlsrpt_target own = {rows[i].whom, "victim.test", false, "t"};
         EXPECT(count(b, &foreign, rows[i].cost, now) == rows[i].foreign, rows[i].label);
         EXPECT(tlsrpt_bounds_ask(b, &foreign, now) == TLSRPT_SPENT, rows[i].label);
         EXPECT(count(b, &own, rows[i].cost, now) == rows[i].own, rows[i].label);
@@ -52,8 +52,8 @@ static void others_have_a_small_part_and_ones_own_domains_theirs(void **state)
 static void an_address_has_one_budget_and_puts_off_what_is_beyond(void **state)
 {
     struct tlsrpt_bounds *b = tlsrpt_bounds_new();
-    const struct tlsrpt_target foreign = {TLSRPT_IP, "192.0.2.1", true};
-    const struct tlsrpt_target own = {TLSRPT_IP, "192.0.2.1", false};
+    const struct tlsrpt_target foreign = {TLSRPT_IP, "192.0.2.1", true, "t"};
+    const struct tlsrpt_target own = {TLSRPT_IP, "192.0.2.1", false, "t"};
     (void)state;
     assert_int_equal(count(b, &foreign, TLSRPT_COST_REFUSED, now), 50);
     assert_int_equal(tlsrpt_bounds_ask(b, &foreign, now), TLSRPT_FAILED);
@@ -67,8 +67,8 @@ static void an_address_has_one_budget_and_puts_off_what_is_beyond(void **state)
 static void a_host_has_proven_itself_while_its_last_post_was_taken(void **state)
 {
     struct tlsrpt_bounds *b = tlsrpt_bounds_new();
-    const struct tlsrpt_target host = {TLSRPT_HOST, "victim.test", true};
-    const struct tlsrpt_target other = {TLSRPT_HOST, "evil.test", true};
+    const struct tlsrpt_target host = {TLSRPT_HOST, "victim.test", true, "t"};
+    const struct tlsrpt_target other = {TLSRPT_HOST, "evil.test", true, "t"};
     (void)state;
     assert_false(tlsrpt_bounds_proven(b, &host, now));
     tlsrpt_bounds_prove(b, &host, true, now);
@@ -86,7 +86,7 @@ static void a_host_has_proven_itself_while_its_last_post_was_taken(void **state)
 static void what_has_refused_or_asked_for_rest_is_left_alone(void **state)
 {
     struct tlsrpt_bounds *b = tlsrpt_bounds_new();
-    const struct tlsrpt_target host = {TLSRPT_HOST, "victim.test", true};
+    const struct tlsrpt_target host = {TLSRPT_HOST, "victim.test", true, "t"};
     (void)state;
     tlsrpt_bounds_close(b, &ann, now);
     assert_int_equal(tlsrpt_bounds_ask(b, &ann, now + TLSRPT_DAY_MS - 6000), TLSRPT_CLOSED);
@@ -102,26 +102,50 @@ static void what_has_refused_or_asked_for_rest_is_left_alone(void **state)
     tlsrpt_bounds_free(b);
 }
 
-static void what_cannot_be_counted_is_for_later(void **state)
+/* Who has a foreign report refused, as anybody can who names the mailbox, or one that is counted as it, takes none of its own away. */
+static void a_refused_foreign_report_leaves_ones_own(void **state)
 {
+    const struct tlsrpt_target own = {TLSRPT_MAILBOX, "ann@victim.test", false, "t"};
     struct tlsrpt_bounds *b = tlsrpt_bounds_new();
-    unsigned n = 0;
     (void)state;
+    tlsrpt_bounds_close(b, &ann, now);
+    assert_int_equal(tlsrpt_bounds_ask(b, &ann, now), TLSRPT_CLOSED);
+    assert_int_equal(tlsrpt_bounds_ask(b, &own, now), TLSRPT_FREE);
+    tlsrpt_bounds_close(b, &own, now);
+    assert_int_equal(tlsrpt_bounds_ask(b, &own, now), TLSRPT_CLOSED);
+    tlsrpt_bounds_free(b);
+}
+
+/* As many as there is room for; of that tenant. */
+static unsigned fill(struct tlsrpt_bounds *b, const char *tenant)
+{
+    unsigned n = 0;
     for (; n < 200000; n++) {
         char name[40];
-        const struct tlsrpt_target t = {TLSRPT_MAILBOX, name, true};
-        snprintf(name, sizeof(name), "u%u@victim.test", n);
+        const struct tlsrpt_target t = {TLSRPT_MAILBOX, name, true, tenant};
+        snprintf(name, sizeof(name), "%s%u@victim.test", tenant, n);
         if (tlsrpt_bounds_ask(b, &t, now) != TLSRPT_FREE)
             break;
         tlsrpt_bounds_charge(b, &t, 1, now);
     }
-    assert_int_equal(n, 100000);
-    assert_int_equal(tlsrpt_bounds_ask(b, &(struct tlsrpt_target){TLSRPT_MAILBOX, "u0@victim.test", true}, now), TLSRPT_FREE);
+    return n;
+}
+
+static void what_cannot_be_counted_is_for_later(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    (void)state;
+    assert_int_equal(fill(b, "t"), 50000);
+    assert_int_equal(tlsrpt_bounds_ask(b, &(struct tlsrpt_target){TLSRPT_MAILBOX, "t0@victim.test", true, "t"}, now), TLSRPT_FREE);
     tlsrpt_bounds_close(b, &ann, now);
     tlsrpt_bounds_rest(b, &ann, now + 1, now);
     tlsrpt_bounds_prove(b, &ann, true, now);
     assert_int_equal(tlsrpt_bounds_ask(b, &ann, now), TLSRPT_FULL);
     assert_false(tlsrpt_bounds_proven(b, &ann, now));
+    assert_int_equal(fill(b, "u"), 25000); /* whoever comes next has room */
+    assert_int_equal(fill(b, "v"), 12500);
+    assert_int_equal(tlsrpt_bounds_ask(b, &(struct tlsrpt_target){TLSRPT_MAILBOX, "w@victim.test", true, "t"}, now), TLSRPT_FULL);
+    assert_int_equal(tlsrpt_bounds_ask(b, &(struct tlsrpt_target){TLSRPT_MAILBOX, "w@victim.test", true, "t"}, now + TLSRPT_DAY_MS), TLSRPT_FREE);
     assert_string_equal(tlsrpt_bound_text(TLSRPT_SPENT), "has had as many reports today as it may");
     tlsrpt_bounds_free(b);
     tlsrpt_bounds_free(NULL);
@@ -133,6 +157,7 @@ int main(void)
                                        cmocka_unit_test(what_has_refused_or_asked_for_rest_is_left_alone),
                                        cmocka_unit_test(an_address_has_one_budget_and_puts_off_what_is_beyond),
                                        cmocka_unit_test(a_host_has_proven_itself_while_its_last_post_was_taken),
+                                       cmocka_unit_test(a_refused_foreign_report_leaves_ones_own),
                                        cmocka_unit_test(what_cannot_be_counted_is_for_later)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@
 #include "tls_report_errand.h"
 
 #include "clock.h"
+#include "dns_cache.h"
 #include "log.h"
 #include "tls_report_mail.h"
 #include "tls_report_places.h"
@@ -139,7 +140,6 @@ static void defer(struct errand *e, const char *why)
         return;
     }
     e->entry.tries++;
-    e->entry.uri[0] = '\0';
     e->entry.due_ms = now_ms + wait_ms;
     snprintf(e->entry.why, sizeof(e->entry.why), "%s", why);
     log_end_of(e, LOG_INFO, "tls_report_deferred", "", why);
@@ -327,6 +327,7 @@ static void try_post(struct errand *e)
     struct fetch_order *order = xcalloc(1, sizeof(*order));
     const struct place *place = &e->places.all[e->turn];
     char why[160];
+    dns_cache_ask_for(e->owner->answers, e->entry.tenant);
     enum tls_report_post what =
         tls_report_post_make(e->owner->config, e->owner->dns, place->uri, order, why);
     snprintf(e->addresses, sizeof(e->addresses), "%s", order->addresses);
@@ -418,14 +419,14 @@ static void read_counts(struct errand *e)
 
 /* ---- who wants it ---- */
 
-/* The place that its mail has come back from, if it has, is nobody's today. */
 static void note_places(struct errand *e, const struct tlsrpt_record *record)
 {
-    places_note(&e->places, record, e->entry.domain, e->owner->suffixes);
-    for (size_t i = 0; e->entry.failed != 0 && e->entry.uri[0] && i < e->places.count; i++)
-        if (strcmp(e->places.all[i].uri, e->entry.uri) == 0 && e->places.all[i].mailbox[0])
-            place_returned(&e->places.all[i], e->owner->bounds, clock_now_ms());
-    e->entry.uri[0] = '\0';
+    struct tlsrpt_entry *entry = &e->entry;
+    bool returned = entry->failed != 0 && entry->uri[0];
+    places_note(&e->places, record, entry, e->owner->suffixes);
+    if (returned && !places_returned(&e->places, entry, e->owner->bounds, clock_now_ms()))
+        entry->failed = 0; /* nobody knows any more of which ones it tells */
+    entry->uri[0] = '\0';
 }
 
 static void ask(struct errand *e)
@@ -434,6 +435,7 @@ static void ask(struct errand *e)
     struct tlsrpt_record record;
     snprintf(name, sizeof(name), "_smtp._tls.%s", e->entry.domain);
     const struct dns *dns = e->owner->dns;
+    dns_cache_ask_for(e->owner->answers, e->entry.tenant);
     const struct dns_answer *answer =
         dns_name_valid(span_of(name)) ? dns->ask(dns->context, name, DNS_TXT) : NULL;
     if (answer && answer->status == DNS_PENDING)

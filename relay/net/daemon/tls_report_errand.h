@@ -21,7 +21,8 @@ struct errand_owner {
     const struct config *config;
     struct store_calls calls;
     struct tls_report_maker maker;
-    const struct dns *dns;
+    struct dns_cache *answers;
+    const struct dns *dns; /* of these */
     struct tlsrpt_bounds *bounds;
     const struct suffixes *suffixes;
     void (*ended)(void *owner, struct errand *e); /* it frees the errand */

@@ -32,19 +32,19 @@ static bool read_mailbox(const struct tlsrpt_rua *rua, struct place *place)
     return true;
 }
 
-void places_note(struct places *p, const struct tlsrpt_record *record, const char *domain,
-                 const struct suffixes *suffixes)
+void places_note(struct places *p, const struct tlsrpt_record *record,
+                 const struct tlsrpt_entry *entry, const struct suffixes *suffixes)
 {
     for (size_t i = 0; i < record->count; i++) {
         struct place *place = &p->all[p->count];
         const struct tlsrpt_rua *rua = &record->rua[i];
-        *place = (struct place){.standing = PLACE_OPEN};
+        *place = (struct place){.standing = PLACE_OPEN, .tenant = entry->tenant};
         if (!span_copy(rua->uri, place->uri, sizeof(place->uri)) ||
             (rua->address[0] && !read_mailbox(rua, place)))
             continue;
         if (!rua->address[0] && !tls_report_post_host(place->uri, place->host))
             place->host[0] = '\0'; /* so it is refused when it is looked up */
-        place->foreign = is_foreign(suffixes, domain, place->host);
+        place->foreign = is_foreign(suffixes, entry->domain, place->host);
         p->count++;
     }
 }
@@ -86,7 +86,8 @@ bool places_has_turn(const struct places *p, const struct tlsrpt_entry *entry, s
 static struct tlsrpt_target target(const struct place *place, enum tlsrpt_whom whom,
                                    const char *name)
 {
-    return (struct tlsrpt_target){.whom = whom, .name = name, .foreign = place->foreign};
+    return (struct tlsrpt_target){
+        .whom = whom, .name = name, .foreign = place->foreign, .tenant = place->tenant};
 }
 
 enum { TARGETS_MAX = 2 + TLS_REPORT_POST_ADDRESSES };
@@ -172,10 +173,19 @@ enum place_standing place_posted(const struct place *place, const char *addresse
     return result->why ? PLACE_BAD : PLACE_OPEN;
 }
 
-void place_returned(const struct place *place, struct tlsrpt_bounds *bounds, int64_t now_ms)
+static void note_returned(const struct place *place, struct tlsrpt_bounds *bounds, int64_t now_ms)
 {
     const struct tlsrpt_target mailbox = target(place, TLSRPT_MAILBOX, place->counted);
     const struct tlsrpt_target domain = target(place, TLSRPT_MAIL_DOMAIN, place->host);
     tlsrpt_bounds_close(bounds, &mailbox, now_ms);
     tlsrpt_bounds_charge(bounds, &domain, TLSRPT_COST_RETURNED - TLSRPT_COST, now_ms);
+}
+
+bool places_returned(const struct places *p, const struct tlsrpt_entry *entry,
+                     struct tlsrpt_bounds *bounds, int64_t now_ms)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (strcmp(p->all[i].uri, entry->uri) == 0 && p->all[i].mailbox[0])
+            note_returned(&p->all[i], bounds, now_ms);
+    return entry->place < p->count && strcmp(p->all[entry->place].uri, entry->uri) == 0;
 }

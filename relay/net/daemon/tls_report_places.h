@@ -21,6 +21,7 @@ struct place {
     char mailbox[2 * ADDRESS_MAX + 1];       /* ""; it is https */
     char counted[ADDRESS_CANONICAL_MAX + 1]; /* the mailbox, as it is counted */
     char host[ADDRESS_DOMAIN_MAX + 1];       /* or the mailbox's domain; "" it is none */
+    const char *tenant;                      /* the report's; borrowed of its entry */
     bool paused, foreign;                    /* foreign: of another organization */
     enum place_standing standing;
 };
@@ -30,9 +31,9 @@ struct places {
     size_t count;
 };
 
-/* Those of the record, in its order, for reports on that domain. */
-void places_note(struct places *p, const struct tlsrpt_record *record, const char *domain,
-                 const struct suffixes *suffixes);
+/* Those of the record, in its order, for that report, which must live as long. */
+void places_note(struct places *p, const struct tlsrpt_record *record,
+                 const struct tlsrpt_entry *entry, const struct suffixes *suffixes);
 /* May the entry's report still go to this one, in this round or a later one? */
 bool places_may_have(const struct places *p, const struct tlsrpt_entry *entry, size_t i);
 /* Is it the one of its host that is posted to in this round? One is, and another one next time. */
@@ -52,7 +53,9 @@ void place_charge(const struct place *place, const char *addresses, int cost,
 enum place_standing place_posted(const struct place *place, const char *addresses,
                                  const struct fetch_result *result, struct tlsrpt_bounds *bounds,
                                  int64_t now_ms);
-/* Its mail has come back: nobody's report is sent there today. */
-void place_returned(const struct place *place, struct tlsrpt_bounds *bounds, int64_t now_ms);
+/* The entry's mail has come back: none is sent to that mailbox today; if the report is on a foreign
+ * domain, no other one of such. False: the record has changed since then. */
+bool places_returned(const struct places *p, const struct tlsrpt_entry *entry,
+                     struct tlsrpt_bounds *bounds, int64_t now_ms);
 
 #endif

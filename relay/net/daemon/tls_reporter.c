@@ -97,7 +97,6 @@ static void start(struct tls_reporter *r, const struct tlsrpt_entry *entry)
         return;
     struct errand *e = errand_new(&r->owner, entry);
     r->errands[r->errand_count++] = e;
-    dns_cache_ask_for(r->answers, entry->tenant);
     errand_step(e);
 }
 
@@ -257,7 +256,6 @@ static void on_again(uv_timer_t *timer)
     struct errand *waiting[ERRANDS_MAX]; /* a step may end one */
     size_t count = r->errand_count;
     memcpy(waiting, r->errands, sizeof(waiting));
-    dns_cache_ask_for(r->answers, "");
     for (size_t i = 0; i < count; i++)
         errand_step(waiting[i]);
 }
@@ -308,6 +306,7 @@ bool tls_reporter_new(uv_loop_t *loop, const struct companions *companions,
                                      .config = config,
                                      .calls.store = store,
                                      .maker.loop = loop,
+                                     .answers = r->answers,
                                      .dns = dns_cache_dns(r->answers),
                                      .bounds = tlsrpt_bounds_new(),
                                      .suffixes = r->suffixes,
