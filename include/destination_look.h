@@ -10,6 +10,7 @@
 
 struct destination_look {
     const struct config_route *route;   /* of the settings, which are borrowed */
+    enum dane_mode dane_mode;           /* that deliveries have there */
     struct mx_answer mx;                /* never MX_PENDING */
     struct dane_answer dane[HOSTS_MAX]; /* beside the hosts; never DANE_PENDING there */
     /* The caller's word on the domain's policy (sts_look.h): NULL: none counts, and why not. */

@@ -260,8 +260,9 @@ static void judge_named(const struct judging *j, const struct reception_host *h)
 {
     const struct mta_sts_policy *policy = j->facts->policy;
     bool named = mta_sts_matches(policy, span_of(h->name));
-    bool unfit = named && h->dane == DANE_NONE && is_unfit(h);
-    bool late = named && h->dane == DANE_NONE && h->late;
+    bool judged = named && (h->dane == DANE_NONE || h->dane == DANE_UNUSABLE); /* by authorities */
+    bool unfit = judged && is_unfit(h);
+    bool late = judged && h->late;
     enum reception_state state = !named || unfit ? RECEPTION_WRONG
                                  : late          ? RECEPTION_UNKNOWN
                                                  : RECEPTION_OK;

@@ -138,6 +138,8 @@ def test_the_domains_policy_is_what_a_delivery_goes_by(policies, relay_factory):
         assert not agrees(relay, ids[domain], before[domain]), (domain, agrees(relay, ids[domain], before[domain]))
     assert all(host["needs"] for shown in before.values() for host in shown["hosts"])
     assert before["good.test"]["mta_sts"]["from"] == "published" and before["good.test"]["outcomes"]["verify"]["outcome"] == "delivered"
+    # what a host lacks is final only where DNSSEC can say that it is the domain's host, and here nothing validates
+    assert before["free.test"]["outcomes"]["requiretls"]["outcome"] == "waits"
     assert before["down.test"]["mta_sts"]["reason"] == "connect-failed" and before["private.test"]["mta_sts"]["reason"] == "address-not-public"
     assert not before["off.test"]["mta_sts"]["asked"] and not before["route.test"]["mta_sts"]["asked"]
     for host in policies.policies.values():

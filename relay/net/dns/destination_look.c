@@ -70,7 +70,7 @@ struct host_situation destination_look_situation(const struct destination_look *
     struct host_situation s = {.fixed = look->route->tls != DELIVERY_TLS_MAY,
                                .verifies = look->route->trust.level == TRUST_VERIFIED,
                                .secure = look->mx.hosts.secure,
-                               .mode = look->route->dane,
+                               .mode = look->dane_mode,
                                .dane = look->dane[host].state,
                                .sts_mode = look->route->mta_sts};
     host_policy_say_domain(&s, look->sts, look->no_policy, look->mx.hosts.all[host].name);
@@ -80,8 +80,10 @@ struct host_situation destination_look_situation(const struct destination_look *
 bool destination_look(const struct config *config, const char *domain,
                       struct destination_look *look_r, struct err *err)
 {
-    *look_r = (struct destination_look){.route = config_route(config, domain)};
-    const struct config_route *route = look_r->route;
+    const struct config_route *route = config_route(config, domain);
+    bool blind = config->dnssec == CONFIG_DNSSEC_OFF; /* deliveries find nothing secure, either */
+    *look_r = (struct destination_look){.route = route,
+                                        .dane_mode = blind ? DANE_MODE_OFF : route->dane};
     struct look l = {.found = look_r, .config = config};
     l.query = (struct mx_query){.domain = route->host[0] ? route->host : domain,
                                 .hostname = config->hostname,
