@@ -106,6 +106,22 @@ def test_the_policy_of_a_domain_decides(world, relay_factory):
         assert not any(l.startswith("MAIL") for c in world.hosts[name].connections for l in c.lines), name
 
 
+def test_a_host_that_is_barred_hides_nothing_of_the_one_that_may_have_the_mail(world, relay_factory):
+    """What people read of a deferral, and what follows, is of the host that the policy names; nobody doubts the policy."""
+    world.host("mx1.busy.test", answer=lambda line, connection: "421 4.3.2 too busy now" if not line else None)
+    world.dns.add("mx1.down.test", "A", "127.0.98.7")  # where nobody listens
+    for domain in ("busy.test", "down.test"):
+        world.host(f"mx2.{domain}")
+        world.dns.add(domain, "MX", f"10 mx1.{domain}.", f"20 mx2.{domain}.")
+        world.policy(domain, mx=[f"mx1.{domain}"])
+    relay = world.relay(relay_factory)
+    for domain, said in (("busy.test", "too busy now"), ("down.test", "127.0.98.7")):
+        id = relay.send(to=f"x@{domain}")
+        reply = relay.wait_kind(id, "deferred", 60)[0]["reply"]
+        assert said in reply and "MTA-STS" not in reply, reply
+        assert not world.hosts[f"mx2.{domain}"].messages and len(world.policies[domain].requests) == 1
+
+
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_a_policy_outlives_the_relay_and_its_policy_host(world, relay_factory, how):
     one("kept.test")(world)

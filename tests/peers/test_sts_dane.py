@@ -63,3 +63,23 @@ def test_dane_goes_before_the_policy(world, relay_factory, policies):  # noqa: F
         assert (line["kind"], line.get("tls_policy"), line.get("tls_result")) == (kind, policy, result), (domain, line)
         assert kind != "delivered" or policy not in ("dane", "sts") or line["verified"] == "yes", (domain, line)
         assert all(m.tls for m in world.hosts[f"mx.{domain}"].messages) and (kind == "delivered") == bool(world.hosts[f"mx.{domain}"].messages)
+
+
+def test_records_that_nobody_can_use_make_a_barred_host_none_that_is_trusted(world, relay_factory, policies):  # noqa: F811
+    """What OpenSSL makes of a record is known only in the handshake: then the policy counts, which names the next host."""
+    world.zone("next.test")
+    for name in ("mx1.next.test", "mx2.next.test"):
+        world.host(name)
+    world.mx("next.test", "mx1.next.test", "mx2.next.test")
+    world.tlsa("mx1.next.test", "3 0 0 abcd")
+    world.tree.add("_mta-sts.next.test", "TXT", "v=STSv1; id=1;")
+    address = own_addresses(100)[20]
+    world.tree.add("mta-sts.next.test", "A", address)
+    policies.append(PolicyHost(address, context_of(world.issue("mta-sts.next.test")), reply_of(text_of("enforce", ["mx2.next.test"]))))
+    relay = relay_factory("", dns=world.tree)
+    relay.environment = {"SSL_CERT_FILE": str(world.ca)}
+    world.tree.start()
+    relay.start()
+    id = relay.send(to="x@next.test")
+    relay.wait_kind(id, "delivered", 60)
+    assert [len(world.hosts[name].messages) for name in ("mx1.next.test", "mx2.next.test")] == [0, 1]

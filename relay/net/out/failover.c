@@ -101,14 +101,31 @@ static void note_trouble(struct outbound *c, const struct verdict *v)
     attempt_meets(c->attempt, c->host_name, c->peer);
 }
 
-/* Those that would have been tried before number `end` of the hosts. */
-static void tell_barred(struct outbound *c, size_t end)
+/* Those that would have been tried before number `end` of the hosts. What keeps the mail from the
+ * last of them; code 0: there was none. */
+static struct verdict tell_barred(struct outbound *c, size_t end)
 {
-    struct verdict v;
-    while (host_trust_tell_barred(c, end, &v)) {
+    struct verdict v = {.code = 0};
+    while (host_trust_tell_barred(c, end, &v))
         session_count_barred(c, v.text);
-        note_trouble(c, &v);
+    return v;
+}
+
+/* Hosts that must not have the mail are the obstacle only where no other one was to be asked. False:
+ * they are asked about anew. */
+static bool looks_at_barred(struct outbound *c, const struct dial_failure *failure)
+{
+    bool met = c->trouble.code != 0 || failure->tried || failure->none_free;
+    if (!met && host_trust_doubts_barred(c)) {
+        outbound_put_back(c);
+        return false;
     }
+    const struct verdict v = tell_barred(c, HOSTS_MAX);
+    if (!met && v.code != 0) {
+        note_trouble(c, &v);
+        c->attempt->distrusted = true;
+    }
+    return true;
 }
 
 static void on_not_connected(void *owner, const struct dial_failure *failure)
@@ -116,11 +133,8 @@ static void on_not_connected(void *owner, const struct dial_failure *failure)
     struct outbound *c = owner;
     struct attempt *p = c->attempt;
     c->reach = NULL;
-    if (host_trust_doubts_barred(c)) {
-        outbound_put_back(c);
+    if (!looks_at_barred(c, failure))
         return;
-    }
-    tell_barred(c, HOSTS_MAX);
     if (c->trouble.code != 0 && returns(c))
         return;
     if (c->troubles > 0) { /* there are hosts, and they said why not */
@@ -223,7 +237,7 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     const struct candidate *one = &c->candidates.all[which];
     struct delivery_settings *s = &c->delivery_settings;
     c->reach = NULL;
-    tell_barred(c, one->host);
+    (void)tell_barred(c, one->host);
     if (which != c->which)
         c->remedies = 0;
     c->which = which;

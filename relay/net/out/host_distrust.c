@@ -128,13 +128,13 @@ struct verdict host_distrust_note(struct outbound *c, const char *asked, const c
     bool by_name = c->policy.policy == TLS_POLICY_STS && c->policy.need == HOST_IS_UNUSABLE;
     const struct verdict v = host_distrust_verdict(c, asked, by_name ? "4.4.8" : "4.7.5", what);
     host_distrust_log(c, v.text);
-    c->attempt->distrusted = true;
     return v;
 }
 
 void host_distrust(struct outbound *c, const char *asked, const char *what)
 {
     const struct verdict v = host_distrust_note(c, asked, what);
+    c->attempt->distrusted = true;
     delivery_distrust(&c->delivery, &v);
 }
 

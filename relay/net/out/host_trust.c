@@ -360,6 +360,10 @@ enum host_trust_judgement host_trust_judge(struct outbound *c)
         host_distrust_unverifiable(c);
         return HOST_DISTRUSTED;
     }
+    if (c->policy.need == HOST_IS_UNUSABLE && c->policy.enforced) { /* nor does the policy name it */
+        host_distrust(c, asked(c), host_distrust_why(c));
+        return HOST_DISTRUSTED;
+    }
     bool by_domain = c->policy.need == HOST_NEEDS_AUTHORITY;
     if ((c->policy.need != HOST_NEEDS_CERTIFICATE && !by_domain) ||
         c->policy.result == TLS_RESULT_OK)

@@ -67,7 +67,7 @@ void host_distrust_log(const struct outbound *c, const char *why);
 /* What senders read. `asked`: the record that is behind it, or "". */
 struct verdict host_distrust_verdict(const struct outbound *c, const char *asked,
                                      const char *enhanced, const char *what);
-/* This host must not have the mail: the log is told, and the attempt. */
+/* This host must not have the mail: the log is told. */
 struct verdict host_distrust_note(struct outbound *c, const char *asked, const char *what);
 /* The same, and the delivery. */
 void host_distrust(struct outbound *c, const char *asked, const char *what);
