@@ -74,8 +74,5 @@ MUST_CHECK bool database_tlsrpt_paused(struct database *db, const struct tlsrpt_
  * places as they like: what goes badly at more than 1000 on a day is not written down. */
 MUST_CHECK bool database_tlsrpt_place(struct database *db, const struct tlsrpt_place *place,
                                       bool good, int64_t now_ms, bool *paused_r, struct err *err);
-/* Whose domain it is: "default" when it is nobody's. `tenant_r` holds 64 bytes. */
-MUST_CHECK bool database_tenant_of(struct database *db, const char *domain, char *tenant_r,
-                                   struct err *err);
 
 #endif

@@ -168,12 +168,3 @@ bool database_tlsrpt_place(struct database *db, const struct tlsrpt_place *place
     *paused_r = pause && rows_changes(db) > 0;
     return true;
 }
-
-bool database_tenant_of(struct database *db, const char *domain, char *tenant_r, struct err *err)
-{
-    struct rows *s = ROWS(db, SQL_TENANT_OF_DOMAIN, TEXT(domain));
-    snprintf(tenant_r, 64, "default");
-    while (rows_next(db, s, err))
-        rows_copy_text(s, 0, tenant_r, 64);
-    return err->kind == ERR_NONE;
-}

@@ -82,6 +82,25 @@ def test_the_recipients_limits_hold_for_reports(reporter, many, mailhost, dns, s
     assert len(inbox.messages) == 3 and all("limit" in r["why"] for r in listed(relay, "pending"))
 
 
+def test_what_a_tenant_has_reported_uses_up_no_others_limit(reporter, many, mailhost, dns, shim):
+    """A tenant writes to domains of its own that name somebody for their reports: whoever else writes to him has his own limit left."""
+    inbox = mailhost(None, host="127.0.6.1")
+    dns.mail("victim.test", "mx.victim.test=127.0.6.1")
+    many(lambda i: "mailto:ann@victim.test", 6)
+    relay = reporter('throttle = "enforce"\nlimit "tenant" { every = "20h"  burst = 3  per_day = 0  reserve = 0 }')
+    relay.add_domain("eve.test", "--tenant", "eve")
+    secret = relay.json("user", "add", "eve", "--domain", "eve.test", "--tenant", "eve")["secret"]
+    with relay.client(user="eve", secret=secret) as client:
+        for i in range(6):
+            client.sendmail("x@eve.test", f"u@e{i}.evil.test", f"From: <x@eve.test>\r\nTo: <u@e{i}.evil.test>\r\nSubject: x\r\n\r\nx\r\n")
+    wait_for(lambda: len(listed(relay)) == 6, 60)
+    next_day(shim)
+    wait_for(lambda: states(relay) == {"sent": 3, "counting": 3}, 90)
+    for i in range(3):
+        relay.wait_kind(relay.send(to="ann@victim.test", message=f"From: <hello@club.test>\r\nTo: <ann@victim.test>\r\nSubject: for Ann {i}\r\n\r\n{i}\r\n"), "delivered", 60)
+    assert len(inbox.messages) == 6
+
+
 def test_who_is_suppressed_is_no_place_and_the_next_one_has_it(reporter, hosts, shim):
     inbox = hosts("reports.test", rua=None)
     hosts("a.test", rua="mailto:ann@reports.test,mailto:tls@reports.test")

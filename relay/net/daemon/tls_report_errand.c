@@ -39,7 +39,7 @@ struct errand {
     struct places places;
     size_t turn;
     struct tls_report_making making;
-    char sign[ADDRESS_DOMAIN_MAX + 1], tenant[64]; /* the domain that signs, and whose it is */
+    char sign[ADDRESS_DOMAIN_MAX + 1]; /* the domain that signs */
     struct fetch *fetch;
     char addresses[sizeof(((struct fetch_order *)0)->addresses)]; /* that it is posted to */
     struct throttle_settings limits;                              /* that its mail is counted by */
@@ -259,7 +259,7 @@ static void queue_mail(struct errand *e)
     a->body.limit = MAIL_MAX;
     const struct tls_report_envelope envelope = {.id = store_new_id(e->owner->calls.store),
                                                  .now_ms = clock_now_ms(),
-                                                 .tenant = e->tenant,
+                                                 .tenant = e->entry.tenant,
                                                  .sign = e->sign,
                                                  .mailbox = place->mailbox};
     a->mail = tls_report_mail(&envelope);
@@ -377,8 +377,7 @@ static void choose(struct errand *e)
 static bool run_read(struct database *db, void *context, struct err *err)
 {
     struct errand *e = context;
-    bool ok = database_tenant_of(db, e->sign, e->tenant, err) &&
-              database_tlsrpt_counts(db, e->entry.day, e->entry.domain, e->making.counts, err);
+    bool ok = database_tlsrpt_counts(db, e->entry.day, e->entry.domain, e->making.counts, err);
     for (size_t i = 0; ok && i < e->places.count; i++) {
         const struct tlsrpt_place place = place_of(e, i);
         ok = database_tlsrpt_paused(db, &place, clock_now_ms(), &e->places.all[i].paused, err);

@@ -9,8 +9,9 @@
 
 struct tls_report_envelope {
     int64_t id, now_ms;
-    const char *tenant, *sign; /* whose domain signs it */
-    const char *mailbox;       /* as address_parse() takes it */
+    const char *tenant;  /* whose mail it tells of: it goes in that one's turns, by its limits */
+    const char *sign;    /* the domain that signs it */
+    const char *mailbox; /* as address_parse() takes it */
 };
 
 /* NULL: it cannot be written to. */

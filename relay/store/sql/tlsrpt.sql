@@ -202,8 +202,3 @@ WHERE (r.day, r.domain) > (?1, ?2)
   AND (?3 = 0 OR r.state < 2)
 ORDER BY r.day, r.domain
 LIMIT ?4;
-
--- :name TENANT_OF_DOMAIN
-SELECT tenant
-FROM domain
-WHERE name = ?1;
