@@ -93,12 +93,48 @@ void mta_sts_policy_id(const struct mta_sts_policy *policy, char *id_r);
 /* Was this id made by mta_sts_policy_id(), of whatever policy? */
 bool mta_sts_policy_made_id(struct span id);
 
+/* ---- why there is nothing new ---- */
+
+/* A word for each: in the log, in what commands say and in TLS reports (delivery.md says what to
+ * do). What is wrong with a policy's text has the fault's word behind "policy-". */
+#define MTA_STS_WHYS(X)                               \
+    X(NOTHING, "")                                    \
+    X(NO_RECORD, "no-record")                         \
+    X(SEVERAL_RECORDS, "several-records")             \
+    X(RECORD_MALFORMED, "record-malformed")           \
+    X(TXT_LOOKUP_FAILED, "txt-lookup-failed")         \
+    X(ADDRESS_LOOKUP_FAILED, "address-lookup-failed") \
+    X(HOST_NOT_FOUND, "host-not-found")               \
+    X(ADDRESS_NOT_PUBLIC, "address-not-public")       \
+    X(CONNECT_FAILED, "connect-failed")               \
+    X(TLS_FAILED, "tls-failed")                       \
+    X(CERTIFICATE, "certificate")                     \
+    X(TIMEOUT, "timeout")                             \
+    X(TOO_LARGE, "too-large")                         \
+    X(HTTP_MALFORMED, "http-malformed")               \
+    X(HTTP_STATUS, "http-status")                     \
+    X(FAILED_BEFORE, "fetch-failed-before")           \
+    X(NO_ANSWER_IN_TIME, "no-answer-in-time")         \
+    X(TOO_MANY_WAIT, "too-many-wait")                 \
+    X(FETCHER_BUSY, "fetcher-busy")                   \
+    X(FETCHER_GONE, "fetcher-gone")
+
+#define MTA_STS_WHY_ENUM(name, word) MTA_STS_WHY_##name,
+#define MTA_STS_WHY_FAULT_ENUM(name, word) MTA_STS_WHY_POLICY_##name,
+enum mta_sts_why {
+    MTA_STS_WHYS(MTA_STS_WHY_ENUM) MTA_STS_FAULTS(MTA_STS_WHY_FAULT_ENUM) MTA_STS_WHY_COUNT
+};
+#undef MTA_STS_WHY_ENUM
+#undef MTA_STS_WHY_FAULT_ENUM
+const char *mta_sts_why_name(enum mta_sts_why why);
+
 /* ---- what is to be done ---- */
 
 enum {
-    MTA_STS_QUESTIONS = 3,            /* for the TXT record, before one goes on without */
-    MTA_STS_QUESTIONS_MS = 5 * 1000,  /* within this time */
-    MTA_STS_PAUSE_MS = 5 * 60 * 1000, /* after a failure with the same id (section 3.3) */
+    MTA_STS_QUESTIONS = 3,               /* for the TXT record, before one goes on without */
+    MTA_STS_QUESTIONS_MS = 5 * 1000,     /* within this time */
+    MTA_STS_PAUSE_MS = 5 * 60 * 1000,    /* after a failure with the same id (section 3.3) */
+    MTA_STS_COMMAND_PAUSE_MS = 5 * 1000, /* the same, when an operator has it fetched */
     MTA_STS_FETCHES = 3, /* in such a time, for new ids of a domain whose policy still counts */
 };
 #define MTA_STS_HOUR_MS INT64_C(3600000)
@@ -123,8 +159,9 @@ struct mta_sts_kept {
 int64_t mta_sts_expires_ms(const struct mta_sts_kept *kept, int64_t now_ms);
 
 enum mta_sts_aim {
-    MTA_STS_TO_SEND,   /* mail waits: which policy is it? */
-    MTA_STS_TO_REFRESH /* nothing waits: fetch it again, also where the id is the same */
+    MTA_STS_TO_SEND,    /* mail waits: which policy is it? */
+    MTA_STS_TO_REFRESH, /* nothing waits: fetch it again, also where the id is the same */
+    MTA_STS_ON_COMMAND  /* the same, also soon after a failure: an operator waits */
 };
 
 enum mta_sts_next {
@@ -152,8 +189,11 @@ struct mta_sts {
     const struct mta_sts_policy *policy; /* that counts: the kept one or `fetched`; NULL: none */
     enum mta_sts_change change;
     enum tls_result
-        result;      /* for a TLS report of the type "sts": why there is no policy; or NONE */
-    char reason[64]; /* its failure-reason-code */
+        result;           /* for a TLS report of the type "sts": why there is no policy; or NONE */
+    char reason[64];      /* its failure-reason-code */
+    enum mta_sts_why why; /* nothing new was had, also where something is kept */
+    unsigned status;      /* of HTTP, with MTA_STS_WHY_HTTP_STATUS */
+    char detail[200];     /* the same for a person: a printable line, or "" */
     enum tls_result failure; /* of the fetch, also where something is kept */
     bool untried;            /* this is no word on the domain, and holds for who has asked only */
 };
@@ -168,8 +208,9 @@ enum mta_sts_end {
 struct mta_sts_response {
     enum mta_sts_end end;
     unsigned status;
-    struct span body; /* all of it, or what says that it is too large */
-    const char *why;  /* a word, for reports; not of what was answered */
+    struct span body;     /* all of it, or what says that it is too large */
+    enum mta_sts_why why; /* not of what was answered */
+    const char *detail;   /* a printable line for a person, or NULL */
 };
 
 /* Begin. `kept` is borrowed until mta_sts_fini(). */

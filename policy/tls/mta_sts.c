@@ -41,15 +41,27 @@ int64_t mta_sts_expires_ms(const struct mta_sts_kept *kept, int64_t now_ms)
     return kept->there ? from_ms + (int64_t)kept->policy.max_age_s * 1000 : 0;
 }
 
-static bool is_recent(int64_t then_ms, int64_t now_ms)
+#define NAME(name, word) word,
+#define FAULT_NAME(name, word) "policy-" word,
+const char *mta_sts_why_name(enum mta_sts_why why)
 {
-    return then_ms <= now_ms && now_ms - then_ms < MTA_STS_PAUSE_MS;
+    static const char *const names[] = {MTA_STS_WHYS(NAME) MTA_STS_FAULTS(FAULT_NAME)};
+    CHECK((size_t)why < COUNT_OF(names));
+    return names[why];
+}
+#undef NAME
+#undef FAULT_NAME
+
+static bool is_within(int64_t pause_ms, int64_t then_ms, int64_t now_ms)
+{
+    return then_ms <= now_ms && now_ms - then_ms < pause_ms;
 }
 
 static bool is_paused(const struct mta_sts *s, int64_t now_ms)
 {
     const struct mta_sts_kept *k = s->kept;
-    return strcmp(k->failed_id, s->id) == 0 && is_recent(k->failed_ms, now_ms);
+    int64_t pause_ms = s->aim == MTA_STS_ON_COMMAND ? MTA_STS_COMMAND_PAUSE_MS : MTA_STS_PAUSE_MS;
+    return strcmp(k->failed_id, s->id) == 0 && is_within(pause_ms, k->failed_ms, now_ms);
 }
 
 /* Has mail had it fetched too often, while there is one that counts? Without one it is fetched. */
@@ -57,19 +69,23 @@ static bool flaps(const struct mta_sts *s, int64_t now_ms)
 {
     const struct mta_sts_kept *k = s->kept;
     return s->aim == MTA_STS_TO_SEND && mta_sts_expires_ms(k, now_ms) > now_ms &&
-           k->fetches >= MTA_STS_FETCHES && is_recent(k->fetches_ms, now_ms);
+           k->fetches >= MTA_STS_FETCHES && is_within(MTA_STS_PAUSE_MS, k->fetches_ms, now_ms);
 }
 
 /* What is kept counts, if it still does; else there is no policy, for this reason. */
-static enum mta_sts_next fall_back(struct mta_sts *s, enum tls_result result, const char *reason,
+static enum mta_sts_next fall_back(struct mta_sts *s, enum tls_result result, enum mta_sts_why why,
                                    int64_t now_ms)
 {
+    s->why = why;
     if (mta_sts_expires_ms(s->kept, now_ms) > now_ms) {
         s->policy = &s->kept->policy;
         return MTA_STS_DECIDED;
     }
     s->result = result;
-    snprintf(s->reason, sizeof(s->reason), "%s", reason);
+    if (why == MTA_STS_WHY_HTTP_STATUS)
+        snprintf(s->reason, sizeof(s->reason), "%s-%u", mta_sts_why_name(why), s->status);
+    else if (result != TLS_RESULT_NONE)
+        snprintf(s->reason, sizeof(s->reason), "%s", mta_sts_why_name(why));
     return MTA_STS_DECIDED;
 }
 
@@ -89,10 +105,17 @@ static enum mta_sts_next ask_again(struct mta_sts *s, int64_t now_ms)
     s->untried =
         kept || s->asked >= MTA_STS_QUESTIONS || at_ms >= s->begun_ms + MTA_STS_QUESTIONS_MS;
     if (s->untried)
-        return fall_back(s, TLS_RESULT_STS_POLICY_FETCH_ERROR, "txt-lookup-failed", now_ms);
+        return fall_back(s, TLS_RESULT_STS_POLICY_FETCH_ERROR, MTA_STS_WHY_TXT_LOOKUP_FAILED,
+                         now_ms);
     s->ask_at_ms = at_ms;
     return MTA_STS_ASK;
 }
+
+static const enum mta_sts_why of_record[] = {
+    [MTA_STS_RECORD] = MTA_STS_WHY_NOTHING,
+    [MTA_STS_NO_RECORD] = MTA_STS_WHY_NO_RECORD,
+    [MTA_STS_SEVERAL_RECORDS] = MTA_STS_WHY_SEVERAL_RECORDS,
+    [MTA_STS_RECORD_MALFORMED] = MTA_STS_WHY_RECORD_MALFORMED};
 
 enum mta_sts_next mta_sts_told(struct mta_sts *s, const struct dns_answer *txt, int64_t now_ms)
 {
@@ -100,40 +123,41 @@ enum mta_sts_next mta_sts_told(struct mta_sts *s, const struct dns_answer *txt, 
     s->asked++;
     if (txt->status == DNS_FAILED)
         return ask_again(s, now_ms);
-    if (txt->status != DNS_FOUND || mta_sts_record_read(txt, s->id) != MTA_STS_RECORD)
-        return fall_back(s, TLS_RESULT_NONE, "", now_ms);
+    enum mta_sts_record record =
+        txt->status == DNS_FOUND ? mta_sts_record_read(txt, s->id) : MTA_STS_NO_RECORD;
+    if (record != MTA_STS_RECORD)
+        return fall_back(s, TLS_RESULT_NONE, of_record[record], now_ms);
     bool same = strcmp(s->id, s->kept->id) == 0 && mta_sts_expires_ms(s->kept, now_ms) > now_ms;
     if (same && s->aim == MTA_STS_TO_SEND)
-        return fall_back(s, TLS_RESULT_NONE, "", now_ms);
+        return fall_back(s, TLS_RESULT_NONE, MTA_STS_WHY_NOTHING, now_ms);
     if (is_paused(s, now_ms))
-        return fall_back(s, s->kept->failure, "fetch-failed-before", now_ms);
+        return fall_back(s, s->kept->failure, MTA_STS_WHY_FAILED_BEFORE, now_ms);
     if (flaps(s, now_ms))
-        return fall_back(s, TLS_RESULT_NONE, "", now_ms);
+        return fall_back(s, TLS_RESULT_NONE, MTA_STS_WHY_NOTHING, now_ms);
     return MTA_STS_FETCH;
 }
 
-static enum mta_sts_next fail(struct mta_sts *s, enum tls_result result, const char *reason,
+static enum mta_sts_next fail(struct mta_sts *s, enum tls_result result, enum mta_sts_why why,
                               int64_t now_ms)
 {
     s->change = MTA_STS_FAILED;
     s->failure = result;
-    return fall_back(s, result, reason, now_ms);
+    return fall_back(s, result, why, now_ms);
 }
 
 /* An answer of the policy host: only a 200 that is a policy is one (section 3.3). */
 static enum mta_sts_next answered(struct mta_sts *s, const struct mta_sts_response *response,
                                   int64_t now_ms)
 {
-    char reason[64];
-    snprintf(reason, sizeof(reason), "http-status-%u", response->status);
+    s->status = response->status;
     if (response->status != 200)
-        return fail(s, TLS_RESULT_STS_POLICY_FETCH_ERROR, reason, now_ms);
+        return fail(s, TLS_RESULT_STS_POLICY_FETCH_ERROR, MTA_STS_WHY_HTTP_STATUS, now_ms);
     enum mta_sts_fault fault = mta_sts_policy_read(response->body, &s->fetched);
-    snprintf(reason, sizeof(reason), "policy-%s", mta_sts_fault_name(fault));
+    enum mta_sts_why why = (enum mta_sts_why)(MTA_STS_WHY_POLICY_SOUND + (unsigned)fault);
     if (fault == MTA_STS_TOO_LARGE)
-        return fail(s, TLS_RESULT_STS_POLICY_FETCH_ERROR, reason, now_ms);
+        return fail(s, TLS_RESULT_STS_POLICY_FETCH_ERROR, why, now_ms);
     if (fault != MTA_STS_SOUND)
-        return fail(s, TLS_RESULT_STS_POLICY_INVALID, reason, now_ms);
+        return fail(s, TLS_RESULT_STS_POLICY_INVALID, why, now_ms);
     s->policy = &s->fetched;
     s->change = s->fetched.max_age_s > 0 ? MTA_STS_STORE
                 : s->kept->there         ? MTA_STS_FORGET
@@ -144,6 +168,7 @@ static enum mta_sts_next answered(struct mta_sts *s, const struct mta_sts_respon
 enum mta_sts_next mta_sts_fetched(struct mta_sts *s, const struct mta_sts_response *response,
                                   int64_t now_ms)
 {
+    snprintf(s->detail, sizeof(s->detail), "%s", response->detail ? response->detail : "");
     switch (response->end) {
     case MTA_STS_ANSWERED:
         return answered(s, response, now_ms);
@@ -170,7 +195,7 @@ static void count_fetch(const struct mta_sts *s, struct mta_sts_kept *kept, int6
 {
     if (s->aim != MTA_STS_TO_SEND || s->change == MTA_STS_UNCHANGED)
         return;
-    if (!is_recent(kept->fetches_ms, now_ms))
+    if (!is_within(MTA_STS_PAUSE_MS, kept->fetches_ms, now_ms))
         kept->fetches = 0;
     if (kept->fetches++ == 0)
         kept->fetches_ms = now_ms;

@@ -25,12 +25,38 @@ static void print_line(const char *what, const char *text)
     printf("\n");
 }
 
-static void print_standing(const json_t *standing)
+static bool is_fetched(const json_t *standing)
+{
+    return json_row_is(standing, "tried") && !json_row_get(standing, "fetch")[0];
+}
+
+/* The last fetch, or command to fetch. */
+static void print_fetch(const json_t *row, const json_t *standing)
+{
+    char text[200];
+    const char *why = json_row_get(standing, "fetch");
+    json_int_t status = json_row_int(standing, "status");
+    if (!json_row_is(standing, "tried"))
+        return;
+    if (is_fetched(standing)) {
+        print_line("fetch", "done");
+        return;
+    }
+    snprintf(text, sizeof(text), "failed: %s", why);
+    if (strcmp(why, "http-status") == 0)
+        snprintf(text, sizeof(text), "failed: %s %lld", why, (long long)status);
+    print_line("fetch", text);
+    if (json_object_get(row, "mode") && strcmp(json_row_get(standing, "result"), "none") == 0)
+        print_line("", "the policy that is kept stays in force");
+}
+
+static void print_standing(const json_t *row, const json_t *standing)
 {
     char why[160];
     const char *result = json_row_get(standing, "result");
     if (!standing)
         return;
+    print_fetch(row, standing);
     if (json_row_is(standing, "busy"))
         print_line("counts", "not known yet: it is being found out");
     else if (!json_row_is(standing, "known"))
@@ -55,6 +81,17 @@ static void print_policy(const json_t *row)
     print_line("failed id", json_row_get(row, "failed_id"));
 }
 
+static void print_text(const struct cli *cli, const json_t *rows, const json_t *standing)
+{
+    const json_t *row = json_array_get(rows, 0);
+    cli_print_rows(cli, rows, columns, COUNT_OF(columns));
+    if (row)
+        print_policy(row);
+    else
+        print_line("kept", "nothing");
+    print_standing(row, standing);
+}
+
 /* Exit status 1: no policy counts although there should be one. */
 static int print_domain(const struct cli *cli, json_t *answer)
 {
@@ -64,12 +101,7 @@ static int print_domain(const struct cli *cli, json_t *answer)
     if (cli->json) {
         cli_print_json(answer);
     } else {
-        cli_print_rows(cli, rows, columns, COUNT_OF(columns));
-        if (json_array_size(rows) > 0)
-            print_policy(json_array_get(rows, 0));
-        else
-            print_line("kept", "nothing");
-        print_standing(standing);
+        print_text(cli, rows, standing);
     }
     return result[0] && strcmp(result, "none") != 0 ? CLI_NO : CLI_OK;
 }
@@ -92,6 +124,16 @@ int cli_sts_show(struct cli *cli)
     return code;
 }
 
+/* Exit status 1: nothing new was had, although there is a record or something is kept. */
+static int judge_refresh(json_t *answer)
+{
+    const json_t *standing = json_object_get(answer, "standing");
+    bool none = strcmp(json_row_get(standing, "fetch"), "no-record") == 0;
+    const json_t *row = json_array_get(json_object_get(answer, "rows"), 0);
+    bool nothing_to_fetch = none && !json_object_get(row, "mode");
+    return is_fetched(standing) || nothing_to_fetch ? CLI_OK : CLI_NO;
+}
+
 int cli_sts_refresh(struct cli *cli)
 {
     json_t *answer = NULL;
@@ -101,13 +143,15 @@ int cli_sts_refresh(struct cli *cli)
         answer = NULL;
         code = ask_domain(cli, &answer);
         const json_t *standing = json_object_get(answer, "standing");
-        bool done = json_row_is(standing, "known") && !json_row_is(standing, "busy");
+        bool done = json_row_is(standing, "tried") && !json_row_is(standing, "busy");
         if (done || polls == POLLS)
             break;
         usleep(POLL_US);
     }
-    if (code == CLI_OK)
-        code = print_domain(cli, answer);
+    if (code == CLI_OK) {
+        (void)print_domain(cli, answer);
+        code = judge_refresh(answer);
+    }
     json_decref(answer);
     return code;
 }

@@ -67,7 +67,9 @@ static void add_standing(struct control *c, const char *domain)
         FIELD("standing",
               ROW(FLAG("known", s.known), FLAG("busy", s.busy),
                   FIELD("counts", s.counts ? mta_sts_mode_name(s.mode) : "none"),
-                  FIELD("result", tls_result_name(s.result)), FIELD("reason", s.reason))));
+                  FIELD("result", tls_result_name(s.result)), FIELD("reason", s.reason),
+                  FLAG("tried", s.last.made), FIELD("fetch", mta_sts_why_name(s.last.why)),
+                  FIELD("status", s.last.status))));
 }
 
 /* One domain, or a page of all: those behind `after`. */

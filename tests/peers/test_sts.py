@@ -5,6 +5,7 @@ the host's; or mail waits or comes back because of a policy that is not one, or 
 """
 
 import contextlib
+import re
 import sqlite3
 import time
 
@@ -220,6 +221,29 @@ def test_commands_show_fetch_and_forget(world, relay_factory):
     assert relay.command("sts", "refresh", "good.test", check=False).returncode == 3
     assert {row["domain"] for row in relay.json("sts", "show")} == {"down.test", "good.test"}
     relay.command("sts", "forget", "good.test")
+
+
+def test_a_command_to_fetch_is_carried_out_after_a_failure(world, relay_factory):
+    """Also within the five minutes in which mail does not ask again; what fails is said, and what is kept stays."""
+    one("good.test")(world)
+    relay = world.relay(relay_factory)
+    assert judged(relay, relay.send(to="x@good.test"), "delivered") == STS
+    host = world.policies["good.test"]
+    host.reply = reply_of("moved", "404 Not Found")
+    failed = relay.command("sts", "refresh", "good.test", check=False)
+    assert failed.returncode == 1 and "fetch      failed: http-status 404" in failed.stdout, failed.stdout
+    assert "counts     enforce" in failed.stdout and "stays in force" in failed.stdout
+    line = wait_for(lambda: re.search(r"sts_failed domain=good.test .*", relay.log()), 30)[0]
+    assert "reason=http-status status=404 " in line and "the policy that is kept counts" in line, line
+    asked = len(host.requests)
+    again = relay.command("sts", "refresh", "good.test", "--json", check=False)  # within the five seconds
+    assert again.returncode == 1 and len(host.requests) - asked in (0, 1)
+    host.reply = reply_of(text_of("testing", ["mx.good.test"]))
+    done = wait_for(lambda: (r := relay.command("sts", "refresh", "good.test", check=False)).returncode == 0 and r.stdout, 60)
+    assert "fetch      done" in done and "counts     testing" in done
+    world.record("good.test", [])
+    gone = relay.command("sts", "refresh", "good.test", check=False)
+    assert gone.returncode == 1 and "failed: no-record" in gone.stdout and "counts     testing" in gone.stdout
 
 
 # ---- over the days ----

@@ -97,7 +97,7 @@ static enum mta_sts_next fetch(struct world *w)
     json_t *cert = json_object_get(https, "cert");
     char host[300];
     struct buf body;
-    struct mta_sts_response r = {.end = MTA_STS_UNREACHABLE, .why = "connect"};
+    struct mta_sts_response r = {.end = MTA_STS_UNREACHABLE, .why = MTA_STS_WHY_CONNECT_FAILED};
     w->gets++;
     snprintf(host, sizeof(host), "mta-sts.%s", w->domain);
     buf_init(&body, 1 << 20);
@@ -105,7 +105,7 @@ static enum mta_sts_next fetch(struct world *w)
     for (json_int_t i = json_integer_value(json_object_get(https, "body_tail_bytes")); i > 0; i--)
         buf_add_char(&body, 'a');
     if (is(https, "connect", "ok") && !(named(json_object_get(cert, "dns"), host) && is(cert, "state", "valid")))
-        r = (struct mta_sts_response){.end = MTA_STS_DISTRUSTED, .why = "certificate"};
+        r = (struct mta_sts_response){.end = MTA_STS_DISTRUSTED, .why = MTA_STS_WHY_CERTIFICATE};
     else if (is(https, "connect", "ok") && !json_object_get(https, "content_length_plus"))
         r = (struct mta_sts_response){.status = (unsigned)json_integer_value(json_object_get(https, "status")), .body = buf_span(&body)};
     enum mta_sts_next next = mta_sts_fetched(&w->s, &r, NOW);

@@ -102,7 +102,7 @@ static void patterns(void **state)
 #define BODY(mode, age) "version: STSv1\nmode: " mode "\nmx: mx.d.test\nmax_age: " age "\n"
 
 static const struct mta_sts_response sound = {.status = 200, .body = {BODY("enforce", "86400"), sizeof(BODY("enforce", "86400")) - 1}};
-static const struct mta_sts_response refused = {.end = MTA_STS_UNREACHABLE, .why = "connect-refused"};
+static const struct mta_sts_response refused = {.end = MTA_STS_UNREACHABLE, .why = MTA_STS_WHY_CONNECT_FAILED};
 
 static enum mta_sts_next tell(struct mta_sts *s, enum dns_status status, const char *record, int64_t now_ms)
 {
@@ -148,10 +148,50 @@ static void a_failure_is_followed_by_a_pause(void **state)
     mta_sts_kept_fini(&kept);
 }
 
+/* An operator's command is carried out within the pause, too; only not again and again. */
+static void a_command_waits_for_seconds_only(void **state)
+{
+    enum { SOON = MTA_STS_COMMAND_PAUSE_MS };
+    struct mta_sts_kept kept = {0};
+    struct mta_sts s;
+    (void)state;
+    assert_int_equal(deliver(&kept, "v=STSv1; id=1;", &refused, MTA_STS_TO_SEND, NOW), 1);
+    assert_int_equal(deliver(&kept, "v=STSv1; id=1;", &refused, MTA_STS_ON_COMMAND, NOW + SOON - 1), 0);
+    assert_int_equal(deliver(&kept, "v=STSv1; id=1;", &sound, MTA_STS_TO_REFRESH, NOW + SOON), 0); /* nobody has commanded it */
+    assert_int_equal(deliver(&kept, "v=STSv1; id=1;", &refused, MTA_STS_ON_COMMAND, NOW + SOON), 1);
+    assert_int_equal(deliver(&kept, "v=STSv1; id=1;", &sound, MTA_STS_ON_COMMAND, NOW + 2 * SOON), 1);
+    assert_int_equal(deliver(&kept, "v=STSv1; id=1;", &sound, MTA_STS_ON_COMMAND, NOW + 2 * SOON), 1); /* nothing has failed */
+    mta_sts_begin(&s, &kept, MTA_STS_ON_COMMAND, NOW + 2 * SOON);
+    assert_int_equal(tell(&s, DNS_FOUND, "v=STSv1; id=1;", NOW + 2 * SOON), MTA_STS_FETCH);
+    assert_int_equal(mta_sts_fetched(&s, &refused, NOW + 2 * SOON), MTA_STS_DECIDED);
+    assert_true(s.policy == &kept.policy && s.result == TLS_RESULT_NONE && s.why == MTA_STS_WHY_CONNECT_FAILED);
+    mta_sts_fini(&s);
+    mta_sts_kept_fini(&kept);
+}
+
+/* Who reads a reason in the log finds in the papers what to do. */
+static void the_papers_know_each_reason(void **state)
+{
+    static char text[256 * 1024];
+    FILE *f = fopen(PAPER, "r");
+    (void)state;
+    assert_non_null(f);
+    assert_true(fread(text, 1, sizeof(text) - 1, f) > 1000 && fclose(f) == 0);
+    const char *table = strstr(text, "\n| reason | meaning | what to do |\n");
+    assert_non_null(table);
+    struct span rows = span_first(span_of(table), span_search(span_of(table), SPAN("\n\n")));
+    for (unsigned why = 0; why < MTA_STS_WHY_COUNT; why++) {
+        char word[64];
+        snprintf(word, sizeof(word), "`%s`", mta_sts_why_name((enum mta_sts_why)why));
+        if (why != MTA_STS_WHY_NOTHING && why != MTA_STS_WHY_POLICY_SOUND)
+            EXPECT(span_search(rows, span_of(word)) < rows.len, word);
+    }
+}
+
 /* What we could not do ourselves is no failure of the domain: it is not noted, and says so. */
 static void what_was_not_tried_is_not_noted(void **state)
 {
-    static const struct mta_sts_response untried = {.end = MTA_STS_UNTRIED, .why = "too-many-wait"};
+    static const struct mta_sts_response untried = {.end = MTA_STS_UNTRIED, .why = MTA_STS_WHY_TOO_MANY_WAIT};
     struct mta_sts_kept kept = {0};
     struct mta_sts s;
     (void)state;
@@ -373,6 +413,8 @@ int main(void)
                                        cmocka_unit_test(policies),
                                        cmocka_unit_test(patterns),
                                        cmocka_unit_test(a_failure_is_followed_by_a_pause),
+                                       cmocka_unit_test(a_command_waits_for_seconds_only),
+                                       cmocka_unit_test(the_papers_know_each_reason),
                                        cmocka_unit_test(what_was_not_tried_is_not_noted),
                                        cmocka_unit_test(ids_that_change_all_the_time_are_not_followed),
                                        cmocka_unit_test(dns_is_asked_three_times_within_five_seconds),

@@ -31,8 +31,6 @@ enum {
     USUAL_MS = 60 * 1000   /* the same of others */
 };
 
-static const char too_late[] = "no-answer-in-time", no_dns[] = "txt-lookup-failed";
-
 struct sts_ask {
     struct inbox_item item; /* to the service, and back */
     struct sts_ask *next, *prev;
@@ -284,13 +282,14 @@ static void on_asked(struct inbox_item *item)
                                       .aim = MTA_STS_TO_SEND};
     bool under_way = discovery_of(e, a) != NULL;
     if (!under_way && !needs_discovery(e, a)) {
-        answer(e, a, is_silent(e, a->tenant) ? no_dns : NULL);
+        answer(e, a,
+               is_silent(e, a->tenant) ? mta_sts_why_name(MTA_STS_WHY_TXT_LOOKUP_FAILED) : NULL);
         return;
     }
     if (!under_way)
         sts_discover(s, e, &reason);
     if (is_late(e, a))
-        answer(e, a, too_late);
+        answer(e, a, mta_sts_why_name(MTA_STS_WHY_NO_ANSWER_IN_TIME));
     else
         DL_APPEND(e->asks, a);
 }
@@ -328,7 +327,7 @@ static void answer_late(struct sts_entry *e)
         if (!is_late(e, a))
             continue;
         DL_DELETE(e->asks, a);
-        answer(e, a, too_late);
+        answer(e, a, mta_sts_why_name(MTA_STS_WHY_NO_ANSWER_IN_TIME));
     }
 }
 
@@ -352,7 +351,7 @@ static void on_refresh(struct inbox_item *item)
 {
     struct note *n = (struct note *)item;
     struct sts_entry *e = need(n->sts, n->domain, NULL);
-    const struct sts_reason reason = {.urgent = true, .fresh = true, .aim = MTA_STS_TO_REFRESH};
+    const struct sts_reason reason = {.urgent = true, .fresh = true, .aim = MTA_STS_ON_COMMAND};
     sts_discover(n->sts, e, &reason);
     free(n);
 }
@@ -361,8 +360,10 @@ static void refresh(struct sts *s, const char *domain)
 {
     pthread_mutex_lock(&s->table.mutex);
     struct sts_entry *e = sts_table_find(&s->table, domain);
-    if (e)
+    if (e) {
         e->asked_for = true; /* whoever looks now sees it busy */
+        e->last.made = false;
+    }
     pthread_mutex_unlock(&s->table.mutex);
     post_note(s, &(struct sts_query){.domain = domain}, on_refresh);
 }
@@ -400,7 +401,8 @@ static void stands(struct sts *s, const char *domain, struct sts_standing *stand
                                   .busy = e->discoveries || e->asked_for,
                                   .counts = holds(e),
                                   .mode = holds(e) ? e->terms->policy.mode : MTA_STS_MODE_NONE,
-                                  .result = holds(e) ? TLS_RESULT_NONE : e->result};
+                                  .result = holds(e) ? TLS_RESULT_NONE : e->result,
+                                  .last = e->last};
         snprintf(standing_r->reason, sizeof(standing_r->reason), "%s", e->reason);
     }
     pthread_mutex_unlock(&s->table.mutex);

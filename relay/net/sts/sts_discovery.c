@@ -148,7 +148,7 @@ unsigned sts_discoveries_refreshing(struct sts *s)
     for (struct sts_party *p = s->table.parties; p; p = p->hh.next)
         p->refreshes = 0;
     DL_FOREACH (s->discoveries, d) {
-        if (d->reason.aim != MTA_STS_TO_REFRESH)
+        if (d->reason.aim == MTA_STS_TO_SEND)
             continue;
         count++;
         if (d->entry)
@@ -225,6 +225,14 @@ static void publish(struct sts_discovery *d)
     s->found(s, e, NULL);
 }
 
+/* What came of a fetch; with the table locked. A delivery that needs none says nothing of it. */
+static void note_try(struct sts_discovery *d)
+{
+    const struct mta_sts *m = &d->machine;
+    if (m->change != MTA_STS_UNCHANGED || d->reason.aim == MTA_STS_ON_COMMAND)
+        d->entry->last = (struct sts_try){.made = true, .why = m->why, .status = m->status};
+}
+
 /* Those who wait for it go on without; nobody knows more of the domain than before. */
 static void give_up(struct sts_discovery *d)
 {
@@ -236,6 +244,7 @@ static void give_up(struct sts_discovery *d)
     if (d->ttl_s == UINT32_MAX)
         sts_table_silence(e, d->tenant, clock_steady_ms() + FAILED_S * 1000);
     sts_table_in_vain(e, d->tenant, d->reason.urgent, clock_steady_ms());
+    note_try(d);
     leave_entry(d);
     pthread_mutex_unlock(&s->table.mutex);
     release_riders(e);
@@ -296,6 +305,7 @@ static void decided(struct sts_discovery *d)
         d->terms = sts_terms_new(d->machine.policy,
                                  d->machine.policy == &e->kept.policy ? e->kept.id : d->machine.id);
     pthread_mutex_lock(&s->table.mutex);
+    note_try(d);
     mta_sts_keep(&d->machine, &e->kept, clock_now_ms());
     struct sts_write *w =
         change == MTA_STS_UNCHANGED ? NULL : sts_write_new(s, e, whats[change], buf_span(&d->raw));
@@ -315,7 +325,7 @@ static void decided(struct sts_discovery *d)
 
 /* ---- the policy host ---- */
 
-static void ended(struct sts_discovery *d, enum mta_sts_end end, const char *why)
+static void ended(struct sts_discovery *d, enum mta_sts_end end, enum mta_sts_why why)
 {
     const struct mta_sts_response response = {.end = end, .why = why};
     go_on(d, mta_sts_fetched(&d->machine, &response, clock_now_ms()));
@@ -390,7 +400,7 @@ static void on_addresses(void *context, const struct ip *ips, size_t count, bool
         return;
     }
     if (!may_wait(d)) {
-        ended(d, MTA_STS_UNTRIED, "too-many-wait");
+        ended(d, MTA_STS_UNTRIED, MTA_STS_WHY_TOO_MANY_WAIT);
         return;
     }
     wait_for_turn(d);
@@ -471,7 +481,7 @@ struct sts_discovery *sts_discover(struct sts *s, struct sts_entry *e,
     d->reason.tenant = d->tenant;
     d->place = (struct sts_place){.tenant = d->tenant,
                                   .urgent = reason->urgent,
-                                  .rank = reason->aim == MTA_STS_TO_REFRESH ? 1 : 0,
+                                  .rank = reason->aim == MTA_STS_TO_SEND ? 0 : 1,
                                   .what = d};
     go_on(d, mta_sts_begin(&d->machine, &e->kept, reason->aim, clock_now_ms()));
     return d;

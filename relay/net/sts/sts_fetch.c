@@ -29,9 +29,11 @@ bool sts_fetch_addresses(const struct config *config, const struct ip *ips, size
     return len > 0;
 }
 
-const char *sts_fetch_no_address(size_t count, bool failed)
+enum mta_sts_why sts_fetch_no_address(size_t count, bool failed)
 {
-    return failed ? "address-lookup-failed" : count > 0 ? "address-not-public" : "host-not-found";
+    return failed      ? MTA_STS_WHY_ADDRESS_LOOKUP_FAILED
+           : count > 0 ? MTA_STS_WHY_ADDRESS_NOT_PUBLIC
+                       : MTA_STS_WHY_HOST_NOT_FOUND;
 }
 
 void sts_fetch_order(const char *domain, const char *addresses, struct fetch_order *order_r)
@@ -44,18 +46,18 @@ void sts_fetch_order(const char *domain, const char *addresses, struct fetch_ord
 
 static const struct {
     enum mta_sts_end end;
-    const char *why;
+    enum mta_sts_why why;
 } ends[FETCH_OUTCOMES] = {
-    [FETCH_ANSWERED] = {MTA_STS_ANSWERED, ""},
-    [FETCH_NO_NAME] = {MTA_STS_UNREACHABLE, "host-not-found"},
-    [FETCH_NO_ROUTE] = {MTA_STS_UNREACHABLE, "connect-failed"},
-    [FETCH_UNTRUSTED] = {MTA_STS_DISTRUSTED, "certificate"},
-    [FETCH_NO_TLS] = {MTA_STS_UNREACHABLE, "tls-failed"},
-    [FETCH_TIMED_OUT] = {MTA_STS_UNREACHABLE, "timeout"},
-    [FETCH_TOO_LARGE] = {MTA_STS_UNREACHABLE, "too-large"},
-    [FETCH_NOT_HTTP] = {MTA_STS_UNREACHABLE, "http-malformed"},
-    [FETCH_BUSY] = {MTA_STS_UNTRIED, "fetcher-busy"},
-    [FETCH_GONE] = {MTA_STS_UNTRIED, "fetcher-gone"},
+    [FETCH_ANSWERED] = {MTA_STS_ANSWERED, MTA_STS_WHY_NOTHING},
+    [FETCH_NO_NAME] = {MTA_STS_UNREACHABLE, MTA_STS_WHY_HOST_NOT_FOUND},
+    [FETCH_NO_ROUTE] = {MTA_STS_UNREACHABLE, MTA_STS_WHY_CONNECT_FAILED},
+    [FETCH_UNTRUSTED] = {MTA_STS_DISTRUSTED, MTA_STS_WHY_CERTIFICATE},
+    [FETCH_NO_TLS] = {MTA_STS_UNREACHABLE, MTA_STS_WHY_TLS_FAILED},
+    [FETCH_TIMED_OUT] = {MTA_STS_UNREACHABLE, MTA_STS_WHY_TIMEOUT},
+    [FETCH_TOO_LARGE] = {MTA_STS_UNREACHABLE, MTA_STS_WHY_TOO_LARGE},
+    [FETCH_NOT_HTTP] = {MTA_STS_UNREACHABLE, MTA_STS_WHY_HTTP_MALFORMED},
+    [FETCH_BUSY] = {MTA_STS_UNTRIED, MTA_STS_WHY_FETCHER_BUSY},
+    [FETCH_GONE] = {MTA_STS_UNTRIED, MTA_STS_WHY_FETCHER_GONE},
 };
 
 struct mta_sts_response sts_fetch_response(const struct fetch_result *result)
@@ -63,5 +65,6 @@ struct mta_sts_response sts_fetch_response(const struct fetch_result *result)
     return (struct mta_sts_response){.end = ends[result->outcome].end,
                                      .status = (unsigned)result->status,
                                      .body = result->answer,
-                                     .why = ends[result->outcome].why};
+                                     .why = ends[result->outcome].why,
+                                     .detail = result->why};
 }

@@ -23,7 +23,7 @@ struct look {
 
 static void go_on(struct look *l, enum mta_sts_next next);
 
-static void unreachable(struct look *l, const char *why)
+static void unreachable(struct look *l, enum mta_sts_why why)
 {
     const struct mta_sts_response response = {.end = MTA_STS_UNREACHABLE, .why = why};
     go_on(l, mta_sts_fetched(&l->found->machine, &response, clock_now_ms()));
@@ -49,7 +49,7 @@ static void on_addresses(void *context, const struct ip *ips, size_t count, bool
     }
     if (!l->fetcher && !fetcher_new(&l->loop, fetcher_spawn, NULL, &l->fetcher, l->err)) {
         l->failed = true;
-        unreachable(l, "fetcher-gone"); /* what is kept counts all the same */
+        unreachable(l, MTA_STS_WHY_FETCHER_GONE); /* what is kept counts all the same */
         return;
     }
     buf_init(&nothing, 1);

@@ -26,6 +26,7 @@ struct sts_entry {
     struct sts_terms *terms;           /* lock: that count, while `kept` is not too old */
     enum tls_result result;            /* lock: why there are none, as of `fresh_until_ms` */
     char reason[64];                   /* lock */
+    struct sts_try last;               /* lock */
     int64_t fresh_until_ms;            /* lock: DNS need not be asked before; by the steady clock */
     bool once;                         /* they count for who waits now, and are not kept */
     bool asked_for;                    /* lock: somebody has the service look at it */

@@ -110,9 +110,13 @@ void sts_tell_change(const struct mta_sts *m, const char *domain)
     } else if (m->change == MTA_STS_FAILED) {
         struct log_line *line = log_text(log_begin(LOG_WARN, "sts_failed"), "domain", domain);
         line = log_text(line, "tls_result", tls_result_name(m->failure));
-        log_end(
+        line = log_text(line, "reason", mta_sts_why_name(m->why));
+        if (m->why == MTA_STS_WHY_HTTP_STATUS)
+            line = log_number(line, "status", m->status);
+        line =
             log_text(line, "what",
-                     m->policy ? "the policy that is kept counts" : "mail goes without a policy"));
+                     m->policy ? "the policy that is kept counts" : "mail goes without a policy");
+        log_end(log_text(line, "detail", m->detail));
     }
 }
 
