@@ -2,7 +2,8 @@
 /* fetch_order.h - What the relay and its fetcher say to each other. The fetcher is a process beside
  * the relay that speaks HTTP to others, and has no key, no store and no mail.
  *
- *   relay -> fetcher   a datagram, struct fetch_order, with a socket attached: the stream
+ *   relay -> fetcher   a datagram, struct fetch_order, with a socket attached: the stream; and
+ *                      perhaps a file: the authorities
  *   relay -> stream    what is posted, up to its end
  *   stream -> relay    struct fetch_head, then as many bytes of the answer as it says
  *
@@ -33,11 +34,13 @@ enum fetch_outcome {
 
 struct fetch_order {
     char url[FETCH_URL_MAX];
-    char addresses[1024];  /* where the host is: "192.0.2.1,[2001:db8::1]"; "" let it find out */
-    char content_type[64]; /* of what is posted; "" nothing is: GET */
-    uint32_t answer_max;   /* bytes, at most FETCH_ANSWER_MAX; what is over it ends the fetch */
-    uint32_t timeout_s;    /* for all of it */
-    bool clear;            /* http:// is allowed, too */
+    char addresses[1024];   /* where the host is: "192.0.2.1,[2001:db8::1]"; "" let it find out */
+    char content_type[64];  /* of what is posted; "" nothing is: GET */
+    char authorities[1024]; /* a file of those that are trusted, which is attached, open, behind
+                             * the stream; "" the system's */
+    uint32_t answer_max;    /* bytes, at most FETCH_ANSWER_MAX; what is over it ends the fetch */
+    uint32_t timeout_s;     /* for all of it */
+    bool clear;             /* http:// is allowed, too */
 };
 
 struct fetch_head {

@@ -14,6 +14,8 @@
 
 #include <curl/curl.h>
 #include <netdb.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -32,6 +34,7 @@ struct fetch {
 struct where {
     char host[256];
     char port[8];
+    FILE *authorities; /* NULL: the system's */
 };
 
 /* ---- where ---- */
@@ -154,7 +157,26 @@ static size_t on_answer(char *bytes, size_t size, size_t count, void *context)
     return len;
 }
 
-/* Whom to trust is the system's, as where mail is delivered. curl itself compares the name, too,
+/* It has been read when the settings were: what is no certificate ends the list. */
+static bool trust_file(SSL_CTX *ctx, FILE *file)
+{
+    X509 *one = NULL;
+    unsigned count = 0;
+    rewind(file);
+    while ((one = PEM_read_X509_AUX(file, NULL, NULL, NULL))) {
+        count += X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), one) == 1;
+        X509_free(one);
+    }
+    ERR_clear_error();
+    return count > 0;
+}
+
+static bool trust_system(SSL_CTX *ctx)
+{
+    return SSL_CTX_set_default_verify_file(ctx) == 1 && SSL_CTX_set_default_verify_dir(ctx) == 1;
+}
+
+/* Whom to trust is as where mail is delivered. curl itself compares the name, too,
  * and takes a common name where there is no other: OpenSSL is told the name here, so that both must
  * agree. */
 static CURLcode on_tls(CURL *curl, void *ctx, void *context)
@@ -164,8 +186,8 @@ static CURLcode on_tls(CURL *curl, void *ctx, void *context)
     (void)curl;
     X509_VERIFY_PARAM_set_hostflags(how, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
                                              X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_CTX_set_default_verify_file(ctx) == 1 && SSL_CTX_set_default_verify_dir(ctx) == 1 &&
-                   (is_address(where) || X509_VERIFY_PARAM_set1_host(how, where->host, 0) == 1)
+    bool trusts = where->authorities ? trust_file(ctx, where->authorities) : trust_system(ctx);
+    return trusts && (is_address(where) || X509_VERIFY_PARAM_set1_host(how, where->host, 0) == 1)
                ? CURLE_OK
                : CURLE_SSL_CERTPROBLEM;
 }
@@ -261,14 +283,15 @@ static void run(struct fetch *f, struct fetch_head *head_r)
         set_why(head_r, why[0] ? why : curl_easy_strerror(code));
 }
 
-void fetch_http(const struct fetch_order *order, struct span body, struct fetch_head *head_r,
-                struct buf *answer_r)
+void fetch_http(const struct fetch_order *order, int authorities, struct span body,
+                struct fetch_head *head_r, struct buf *answer_r)
 {
     struct fetch f = {.order = order, .answer = answer_r, .curl = curl_easy_init()};
-    struct where where = {"", ""};
+    struct where where = {"", "", authorities >= 0 ? fdopen(authorities, "r") : NULL};
+    bool knows_whom = !order->authorities[0] || where.authorities;
     buf_init(&f.given, sizeof(order->addresses));
     *head_r = (struct fetch_head){.outcome = FETCH_GONE};
-    if (!f.curl || !read_url(order->url, &where) || !set_up(&f, body, &where))
+    if (!f.curl || !knows_whom || !read_url(order->url, &where) || !set_up(&f, body, &where))
         set_why(head_r, "the order cannot be carried out");
     else if (!pin(&f, &where)) {
         head_r->outcome = FETCH_NO_NAME;
@@ -282,4 +305,6 @@ void fetch_http(const struct fetch_order *order, struct span body, struct fetch_
     curl_slist_free_all(f.headers);
     curl_slist_free_all(f.pinned);
     buf_fini(&f.given);
+    if (where.authorities)
+        fclose(where.authorities);
 }

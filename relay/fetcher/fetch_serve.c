@@ -14,6 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What comes along with an order. */
+enum { STREAM, AUTHORITIES };
+
 enum { FETCHES_MAX = 64, SPARE_S = 10, LONGEST_S = 300 };
 
 static bool send_all(int fd, const void *bytes, size_t len)
@@ -45,8 +48,9 @@ static bool read_body(int stream, struct buf *body)
 }
 
 /* In a child, which gets no further orders: others' addresses may be secret. */
-static _Noreturn void carry_out(struct fetch_order *order, int socket, int stream)
+static _Noreturn void carry_out(struct fetch_order *order, int socket, const int given[PASSING_MAX])
 {
+    int stream = given[STREAM];
     struct fetch_head head = {.outcome = FETCH_GONE, .why = "what is to be posted did not come"};
     struct buf body, bytes;
     close(socket);
@@ -58,7 +62,7 @@ static _Noreturn void carry_out(struct fetch_order *order, int socket, int strea
         order->answer_max = FETCH_ANSWER_MAX;
     alarm(order->timeout_s + SPARE_S);
     if (read_body(stream, &body))
-        fetch_http(order, buf_span(&body), &head, &bytes);
+        fetch_http(order, given[AUTHORITIES], buf_span(&body), &head, &bytes);
     _exit(answer(stream, &head, buf_span(&bytes)) ? 0 : 1);
 }
 
@@ -67,6 +71,7 @@ static void end_texts(struct fetch_order *o)
 {
     o->url[sizeof(o->url) - 1] = o->addresses[sizeof(o->addresses) - 1] = '\0';
     o->content_type[sizeof(o->content_type) - 1] = '\0';
+    o->authorities[sizeof(o->authorities) - 1] = '\0';
 }
 
 static void refuse(int stream, enum fetch_outcome outcome, const char *why)
@@ -90,11 +95,11 @@ static bool serve_one(int socket, unsigned *busy)
     end_texts(&order);
     pid_t pid = -1;
     if (got == (ssize_t)sizeof(order) && *busy < FETCHES_MAX && (pid = fork()) == 0)
-        carry_out(&order, socket, given[0]);
+        carry_out(&order, socket, given);
     if (pid > 0)
         ++*busy;
     else
-        refuse(given[0], FETCH_BUSY, "too many fetches at once");
+        refuse(given[STREAM], FETCH_BUSY, "too many fetches at once");
     for (size_t i = 0; i < PASSING_MAX; i++)
         if (given[i] >= 0)
             close(given[i]);

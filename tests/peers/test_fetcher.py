@@ -93,6 +93,16 @@ def test_over_tls_with_the_name_from_this_machines_hosts(relay_factory, host, is
     assert b"Expect:" not in head and "secret" not in relay.log()
 
 
+def test_the_authority_that_the_config_file_names_vouches_for_the_webhook(relay_factory, host, issue, tmp_path):
+    server = host(OK, issue("localhost"))
+    relay = relay_factory(f'alert {{ on = {{"admin"}} interval = 1 webhook = "https://localhost:{server.port}/" }}')
+    relay.config.write_text(relay.config.read_text().replace("delivery { ", f'delivery {{ ca_file = "{tmp_path}/ca.pem"  ', 1))
+    relay.start()
+    relay.command("suppress", "add", "x@dest.test")
+    wait_for(lambda: " alerted " in relay.log(), 30)
+    assert len(server.requests) == 1
+
+
 HOSTILE = [
     ("another name", OK, "https", "other.test", "certificate"),
     ("no authority", OK, "https", None, "certificate"),
@@ -220,7 +230,7 @@ def fetch(fetcher, url, clear=True):
     """(outcome, status), as include/fetch_order.h has it."""
     one, other = socket.socketpair()
     with one, other:
-        socket.send_fds(fetcher, [struct.pack("2048s1024s64sII?3x", url.encode(), b"", b"text/plain", 1024, 10, clear)], [other.fileno()])
+        socket.send_fds(fetcher, [struct.pack("2048s1024s64s1024sII?3x", url.encode(), b"", b"text/plain", b"", 1024, 10, clear)], [other.fileno()])
         one.shutdown(socket.SHUT_WR)
         other.close()
         return struct.unpack("Ii", one.recv(8, socket.MSG_WAITALL))

@@ -168,6 +168,7 @@ static struct fetch *post(struct share *s, struct buf *body)
                                 .timeout_s = WEBHOOK_TIMEOUT_S,
                                 .clear = true};
     snprintf(order.url, sizeof(order.url), "%s", a->config->alert_webhook);
+    snprintf(order.authorities, sizeof(order.authorities), "%s", a->config->ca_file);
     return fetch_start(a->loop, a->companions->fetcher, &order, body, on_webhook, s);
 }
 

@@ -97,6 +97,7 @@ enum tls_report_post tls_report_post_make(const struct config *config, const str
     *order_r = (struct fetch_order){.content_type = "application/tlsrpt+gzip",
                                     .answer_max = ANSWER_MAX,
                                     .timeout_s = TIMEOUT_S};
+    snprintf(order_r->authorities, sizeof(order_r->authorities), "%s", config->ca_file);
     if (!read_target(uri, &t) || !span_copy(span_of(uri), order_r->url, sizeof(order_r->url))) {
         snprintf(why_r, WHY, "the address cannot be read");
         return POST_NOWHERE;

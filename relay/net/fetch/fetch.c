@@ -2,7 +2,7 @@
 /* fetch.c - One fetch: an order with a stream, what is posted into it, and the answer out of it
  * (exchange.h).
  *
- * Failure modes: the fetcher is gone, or says less than it announced (FETCH_GONE); it says nothing
+ * Failure modes: the file of the authorities cannot be read (it is not asked then); the fetcher is gone, or says less than it announced (FETCH_GONE); it says nothing
  * in the order's time (ended by a timer: FETCH_TIMED_OUT).
  */
 #include "exchange.h"
@@ -10,6 +10,7 @@
 #include "passing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,29 +71,45 @@ void fetch_kill(struct fetch *f)
     exchange_kill(f->exchange);
 }
 
-/* The stream's end, or -1 and why. */
-static int give_order(const struct fetcher *fetcher, const struct fetch_order *order,
-                      struct fetch *f)
+/* False, and why. `files`: the stream's other end, and the authorities or -1. */
+static bool send_order(const struct fetcher *fetcher, const struct fetch_order *order,
+                       const int files[PASSING_MAX], struct fetch *f)
 {
-    int ends[2];
     const struct iovec part = {(void *)(uintptr_t)order, sizeof(*order)};
     int socket = fetcher_socket(fetcher);
     if (socket < 0) {
         snprintf(f->fault, sizeof(f->fault), "the fetcher has ended, and is started again");
+        return false;
+    }
+    if (pass_files(socket, &part, 1, files, files[1] >= 0 ? 2 : 1))
+        return true;
+    snprintf(f->fault, sizeof(f->fault), "asking the fetcher: %s", strerror(errno));
+    return false;
+}
+
+/* The stream's end, or -1 and why. */
+static int give_order(const struct fetcher *fetcher, const struct fetch_order *order,
+                      struct fetch *f)
+{
+    int ends[2] = {-1, -1};
+    int authorities = order->authorities[0] ? open(order->authorities, O_RDONLY | O_CLOEXEC) : -1;
+    if (order->authorities[0] && authorities < 0) {
+        snprintf(f->fault, sizeof(f->fault), "ca_file %.100s: %s", order->authorities,
+                 strerror(errno));
         return -1;
     }
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    bool made = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0;
+    if (!made)
         snprintf(f->fault, sizeof(f->fault), "making a socket for a fetch: %s", strerror(errno));
-        return -1;
-    }
-    bool ok = pass_files(socket, &part, 1, &ends[1], 1);
-    if (!ok)
-        snprintf(f->fault, sizeof(f->fault), "asking the fetcher: %s", strerror(errno));
-    close(ends[1]);
-    if (ok)
-        return ends[0];
-    close(ends[0]);
-    return -1;
+    const int files[PASSING_MAX] = {ends[1], authorities};
+    bool ok = made && send_order(fetcher, order, files, f);
+    if (authorities >= 0)
+        close(authorities);
+    if (made)
+        close(ends[1]);
+    if (made && !ok)
+        close(ends[0]);
+    return ok ? ends[0] : -1;
 }
 
 struct fetch *fetch_start(uv_loop_t *loop, const struct fetcher *fetcher,

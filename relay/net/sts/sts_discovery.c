@@ -373,7 +373,7 @@ static void fetch(struct sts_discovery *d)
     struct fetch_order order;
     struct buf nothing;
     buf_init(&nothing, 1);
-    sts_fetch_order(d->domain, d->addresses, &order);
+    sts_fetch_order(d->settings->config, d->domain, d->addresses, &order);
     d->fetch = fetch_start(d->sts->loop, d->sts->fetcher, &order, &nothing, on_fetched, d);
 }
 

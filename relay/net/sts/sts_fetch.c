@@ -36,12 +36,14 @@ enum mta_sts_why sts_fetch_no_address(size_t count, bool failed)
                        : MTA_STS_WHY_HOST_NOT_FOUND;
 }
 
-void sts_fetch_order(const char *domain, const char *addresses, struct fetch_order *order_r)
+void sts_fetch_order(const struct config *config, const char *domain, const char *addresses,
+                     struct fetch_order *order_r)
 {
     *order_r = (struct fetch_order){.answer_max = MTA_STS_BODY_MAX, .timeout_s = FETCH_S};
     snprintf(order_r->url, sizeof(order_r->url), "https://mta-sts.%s/.well-known/mta-sts.txt",
              domain);
     snprintf(order_r->addresses, sizeof(order_r->addresses), "%s", addresses);
+    snprintf(order_r->authorities, sizeof(order_r->authorities), "%s", config->ca_file);
 }
 
 static const struct {

@@ -16,7 +16,8 @@ MUST_CHECK bool sts_fetch_addresses(const struct config *config, const struct ip
                                     char addresses_r[STS_FETCH_ADDRESSES], struct ip *host_r);
 /* Why not: `count` were found, or `failed` says that DNS gave no answer. */
 enum mta_sts_why sts_fetch_no_address(size_t count, bool failed);
-void sts_fetch_order(const char *domain, const char *addresses, struct fetch_order *order_r);
+void sts_fetch_order(const struct config *config, const char *domain, const char *addresses,
+                     struct fetch_order *order_r);
 /* Borrows what the result does. */
 struct mta_sts_response sts_fetch_response(const struct fetch_result *result);
 

@@ -53,7 +53,7 @@ static void on_addresses(void *context, const struct ip *ips, size_t count, bool
         return;
     }
     buf_init(&nothing, 1);
-    sts_fetch_order(l->domain, addresses, &order);
+    sts_fetch_order(l->config, l->domain, addresses, &order);
     order.timeout_s = LOOK_FETCH_S;
     fetch_start(&l->loop, l->fetcher, &order, &nothing, on_fetched, l);
 }
