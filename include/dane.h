@@ -53,6 +53,7 @@ struct dane_query {
 struct dane_answer {
     enum dane_state state;
     char base[DNS_NAME_MAX + 1];  /* FOUND, UNUSABLE */
+    enum dns_failure failure;     /* FAILED */
     char asked[DNS_NAME_MAX + 1]; /* where the records are, or the name that has no answer; or "" */
     struct dane_record *records;  /* owned; FOUND only */
     size_t count;

@@ -50,8 +50,10 @@ struct dns_rr {
 struct dns_answer {
     enum dns_status status;
     bool refused;    /* DNS_FAILED, but somebody answered, and it was not SERVFAIL */
+    bool late;       /* DNS_FAILED after so long that nobody can have answered */
     bool secure;     /* signed, and validated; with an alias, each step to what it is for */
-    bool bogus;      /* DNS_FAILED: its signatures are wrong, or missing */
+    bool bogus;      /* DNS_FAILED: its signatures are wrong, or missing; */
+    char *fault;     /* what is wrong with them, a printable line; NULL: not said */
     char *canonical; /* what the name is an alias for, at the end of the chain; NULL: nothing */
     uint32_t ttl_s;  /* how long it may be kept, also when it says that there is nothing */
     uint32_t given_ttl_s; /* what DNS said when the answer came; ttl_s may be bounded */
@@ -59,6 +61,13 @@ struct dns_answer {
     size_t unreadable; /* MX: names that are no host's, and left out */
     struct dns_rr *rrs;
 };
+
+/* Why there is no answer that can be used: of DNS_FAILED, and of DNS_PENDING when its time is over.
+ */
+enum dns_failure { DNS_SILENT, DNS_BOGUS, DNS_REFUSES, DNS_SERVFAIL, DNS_FAILURES };
+enum dns_failure dns_failure_of(const struct dns_answer *a);
+/* "no answer in time (dns-timeout)" …: the words in parentheses are those of delivery.md. */
+const char *dns_failure_text(enum dns_failure failure);
 
 /* `ask`: the answer to a valid name in lower case; never NULL, borrowed until `dns` is given
  * something to do from outside. */

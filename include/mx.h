@@ -27,7 +27,7 @@ enum mx_result {
     MX_LOOP,      /* its best MX is this relay; `why` says where that is known by address */
     MX_BARRED,    /* its hosts have no address, or none to which DNS may lead; see `why` */
     MX_UNTRIED,   /* the same of as many as one lookup asks for; there are more; see `why` */
-    MX_FAILED,    /* DNS gave no answer for this domain */
+    MX_FAILED,    /* DNS gave no answer for this domain; `why` says for what, and how it failed */
     MX_DOWN       /* nor for the root; never the result of mx_evaluate() */
 };
 

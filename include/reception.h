@@ -22,8 +22,9 @@ struct reception_host {
     bool found;  /* its address is known */
     bool secure; /* and signed */
     enum dane_state dane;
-    const char *asked; /* where its TLSA records are, or should be */
-    size_t records;    /* that can be used */
+    enum dns_failure failure; /* of DANE_FAILED */
+    const char *asked;        /* where its TLSA records are, or should be */
+    size_t records;           /* that can be used */
     /* How its TLS was judged when it was connected to: by its records where it has some, else by
      * authorities; NONE: nobody could. */
     enum tls_result shown;

@@ -21,6 +21,8 @@ struct evaluation {
     struct mx_answer *answer;
     unsigned own_preference; /* of a host with an address of ours; UINT_MAX: none */
     bool failed, own;
+    enum dns_failure failure; /* of `failed`; and what has failed, as answer.why has it */
+    char failing[sizeof(((struct mx_answer *)0)->why)];
     size_t published; /* hosts, before it was chosen among them; 0: all are tried */
     bool pending[HOSTS_MAX];
     size_t pending_count;
@@ -30,6 +32,25 @@ static const struct dns_answer *ask(const struct evaluation *e, const char *name
                                     enum dns_type type)
 {
     return e->dns->ask(e->dns->context, name, type);
+}
+
+/* What was not answered, and why: the first, or what can be mended by one's zone only. */
+static void note_failure(struct evaluation *e, const char *name, enum dns_type type,
+                         const struct dns_answer *a)
+{
+    enum dns_failure failure = dns_failure_of(a);
+    if (e->failed && (e->failure == DNS_BOGUS || failure != DNS_BOGUS))
+        return;
+    e->failed = true;
+    e->failure = failure;
+    snprintf(e->failing, sizeof(e->failing), "%s: %s of %.100s%s%s", dns_failure_text(failure),
+             dns_type_name(type), name, a->fault ? ": " : "", a->fault ? a->fault : "");
+}
+
+static enum mx_result fail(struct evaluation *e)
+{
+    snprintf(e->answer->why, sizeof(e->answer->why), "%s", e->failing);
+    return MX_FAILED;
 }
 
 /* ---- addresses ---- */
@@ -69,12 +90,14 @@ static void read_addresses(struct evaluation *e, size_t host)
     const struct dns_answer *v4 = ask(e, name, DNS_A);
     const struct dns_answer *v6 = ask(e, name, DNS_AAAA);
     const struct dns_answer *both[] = {v4, v6};
-    for (size_t i = 0; i < COUNT_OF(both); i++)
+    static const enum dns_type types[] = {DNS_A, DNS_AAAA};
+    bool missing = v4->status == DNS_PENDING || v6->status == DNS_PENDING;
+    for (size_t i = 0; i < COUNT_OF(both); i++) {
         if (both[i]->count > 0)
             hosts_note_answer(&e->answer->hosts, host, both[i]->secure, both[i]->canonical);
-    bool missing = v4->status == DNS_PENDING || v6->status == DNS_PENDING;
-    e->failed = e->failed || v4->status == DNS_FAILED || v6->status == DNS_FAILED ||
-                (missing && e->query->last);
+        if (both[i]->status == DNS_FAILED || (both[i]->status == DNS_PENDING && e->query->last))
+            note_failure(e, name, types[i], both[i]);
+    }
     e->pending[host] = missing && !e->query->last;
     e->pending_count += e->pending[host];
     for (size_t i = 0; i < v4->count || i < v6->count; i++) {
@@ -114,7 +137,7 @@ static enum mx_result conclude(struct evaluation *e)
     if (h->count == 0 && e->own)
         return MX_LOOP;
     if (e->failed)
-        return MX_FAILED;
+        return fail(e);
     if (e->published > 0 && h->count > 0) {
         snprintf(e->answer->why, sizeof(e->answer->why),
                  "none of %zu of its %zu MX hosts has an address for mail", h->count, e->published);
@@ -227,9 +250,13 @@ static enum mx_result evaluate(struct evaluation *e)
     hosts_note_domain(&e->answer->hosts, mx->secure, mx->canonical);
     switch (mx->status) {
     case DNS_PENDING:
-        return e->query->last ? MX_FAILED : MX_PENDING;
+        if (!e->query->last)
+            return MX_PENDING;
+        note_failure(e, e->query->domain, DNS_MX, mx);
+        return fail(e);
     case DNS_FAILED:
-        return MX_FAILED;
+        note_failure(e, e->query->domain, DNS_MX, mx);
+        return fail(e);
     case DNS_NXDOMAIN:
         return MX_NO_DOMAIN;
     case DNS_FOUND:

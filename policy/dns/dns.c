@@ -160,7 +160,28 @@ void dns_answer_free(struct dns_answer *a)
     }
     free(a->rrs);
     free(a->canonical);
+    free(a->fault);
     free(a);
+}
+
+enum dns_failure dns_failure_of(const struct dns_answer *a)
+{
+    CHECK(a->status == DNS_FAILED || a->status == DNS_PENDING);
+    return a->status == DNS_PENDING ? DNS_SILENT
+           : a->late               ? DNS_SILENT
+           : a->bogus               ? DNS_BOGUS
+           : a->refused             ? DNS_REFUSES
+                                    : DNS_SERVFAIL;
+}
+
+const char *dns_failure_text(enum dns_failure failure)
+{
+    static const char *const texts[DNS_FAILURES] = {
+        [DNS_SILENT] = "no answer in time (dns-timeout)",
+        [DNS_BOGUS] = "not valid by DNSSEC (dnssec-bogus)",
+        [DNS_REFUSES] = "its servers refuse to answer (dns-refused)",
+        [DNS_SERVFAIL] = "its servers fail, or none is reached (dns-servfail)"};
+    return texts[failure];
 }
 
 /* ---- as text ---- */

@@ -18,12 +18,9 @@
 
 enum { USAGE_TA = 2, USAGE_EE = 3, SHA256 = 1, SHA512 = 2 };
 
-static const struct dns_answer *ask(const struct dane_query *q, const struct dns *dns,
-                                    const char *name, enum dns_type type)
+static const struct dns_answer *ask(const struct dns *dns, const char *name, enum dns_type type)
 {
-    static const struct dns_answer failed = {.status = DNS_FAILED};
-    const struct dns_answer *a = dns->ask(dns->context, name, type);
-    return a->status == DNS_PENDING && q->last ? &failed : a;
+    return dns->ask(dns->context, name, type);
 }
 
 /* ---- records ---- */
@@ -73,6 +70,13 @@ static void read_records(const struct dns_answer *a, struct dane_answer *answer)
 
 /* ---- names ---- */
 
+static void give_up(const struct dane_query *q, const struct dns_answer *a,
+                    struct dane_answer *answer)
+{
+    answer->state = a->status == DNS_PENDING && !q->last ? DANE_PENDING : DANE_FAILED;
+    answer->failure = dns_failure_of(a);
+}
+
 /* True: the search is over. */
 static bool try_base(const struct dane_query *q, const struct dns *dns, const char *base,
                      struct dane_answer *answer)
@@ -81,10 +85,10 @@ static bool try_base(const struct dane_query *q, const struct dns *dns, const ch
     snprintf(name, sizeof(name), "_%u._tcp.%s", q->port, base);
     if (!dns_name_valid(span_of(name)))
         return false;
-    const struct dns_answer *a = ask(q, dns, name, DNS_TLSA);
+    const struct dns_answer *a = ask(dns, name, DNS_TLSA);
     snprintf(answer->asked, sizeof(answer->asked), "%.*s", DNS_NAME_MAX, name);
     if (a->status == DNS_PENDING || a->status == DNS_FAILED) {
-        answer->state = a->status == DNS_PENDING ? DANE_PENDING : DANE_FAILED;
+        give_up(q, a, answer);
         return true;
     }
     if (a->status != DNS_FOUND || !a->secure)
@@ -98,9 +102,9 @@ static bool try_base(const struct dane_query *q, const struct dns *dns, const ch
 static bool alias_is_secure(const struct dane_query *q, const struct dns *dns,
                             struct dane_answer *answer)
 {
-    const struct dns_answer *a = ask(q, dns, q->host, DNS_CNAME);
+    const struct dns_answer *a = ask(dns, q->host, DNS_CNAME);
     if (a->status == DNS_PENDING || a->status == DNS_FAILED) {
-        answer->state = a->status == DNS_PENDING ? DANE_PENDING : DANE_FAILED;
+        give_up(q, a, answer);
         snprintf(answer->asked, sizeof(answer->asked), "%s", q->host);
     }
     return a->status == DNS_FOUND && a->secure;

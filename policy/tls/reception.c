@@ -121,7 +121,7 @@ static void judge_host(const struct judging *j, const struct reception_host *h)
         find(&f, "it has no address that mail may be sent to, or none is known");
         advise(&f, "see that it has an A or AAAA record, of a public address");
     } else if (h->dane == DANE_FAILED) {
-        find(&f, "no answer that can be trusted for %s", h->asked);
+        find(&f, "no usable answer for %s: %s", h->asked, dns_failure_text(h->failure));
         advise(&f, "mend its zone: senders with DANE do not use this host");
     } else if (h->dane == DANE_UNUSABLE) {
         find(&f, "no TLSA record at %s can be used", h->asked);

@@ -18,7 +18,7 @@ static const char *const results[] = {
     [MX_LOOP] = "its mail leads back to this relay: it is returned",
     [MX_BARRED] = "no host can be reached: mail is returned",
     [MX_UNTRIED] = "no host can be reached of those looked up: mail waits",
-    [MX_FAILED] = "DNS gave no answer that can be trusted: mail waits",
+    [MX_FAILED] = "DNS has no usable answer: mail waits",
     [MX_DOWN] = "DNS gives no answer at all: mail waits"};
 
 static const char *const states[] = {[DANE_PENDING] = "",
@@ -187,8 +187,9 @@ static json_t *describe_host(const struct destination_check *d, size_t i)
     json_t *made = ROW(
         FIELD("name", (const char *)host->name), FIELD("preference", host->preference),
         FIELD("addresses", list_addresses(host)), FLAG("addresses_secure", host->secure),
-        FIELD("tlsa", states[dane->state]), FIELD("tlsa_asked", (const char *)dane->asked),
-        FIELD("tlsa_records", list_records(dane)),
+        FIELD("tlsa", states[dane->state]),
+        FIELD("tlsa_failure", dane->state == DANE_FAILED ? dns_failure_text(dane->failure) : ""),
+        FIELD("tlsa_asked", (const char *)dane->asked), FIELD("tlsa_records", list_records(dane)),
         FIELD("tls_policy", tls_policy_name(policy->policy)), FLAG("enforced", policy->enforced),
         FIELD("needs", needs_of(host, policy)), FLAG("used", may_go(&d->prospects[CHECK_PLAIN][i])),
         FLAG("verifiable", may_go(&d->prospects[CHECK_VERIFY][i])), FIELD("outcomes", outcomes));

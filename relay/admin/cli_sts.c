@@ -81,7 +81,7 @@ static void print_policy(const json_t *row)
     print_line("failed id", json_row_get(row, "failed_id"));
 }
 
-static void print_text(const struct cli *cli, const json_t *rows, const json_t *standing)
+static void print_text(const struct cli *cli, json_t *rows, const json_t *standing)
 {
     const json_t *row = json_array_get(rows, 0);
     cli_print_rows(cli, rows, columns, COUNT_OF(columns));

@@ -161,7 +161,9 @@ static void print_host(const json_t *host)
     print_list("address", json_object_get(host, "addresses"));
     printf("  %-11s %s\n", "DNSSEC",
            json_row_is(host, "addresses_secure") ? "secure" : "not signed");
-    printf("  %-11s %s%s", "TLSA", json_row_get(host, "tlsa"), *asked ? ", at " : "");
+    const char *failure = json_row_get(host, "tlsa_failure");
+    printf("  %-11s %s%s%s%s", "TLSA", json_row_get(host, "tlsa"), *failure ? ": " : "", failure,
+           *asked ? ", at " : "");
     cli_print_safe(asked);
     putchar('\n');
     print_list("", json_object_get(host, "tlsa_records"));

@@ -77,6 +77,7 @@ static size_t list_hosts(const struct view *v, struct reception_host hosts_r[HOS
                                     .found = host->count > 0,
                                     .secure = host->secure,
                                     .dane = v->shown[i].unusable ? DANE_UNUSABLE : dane->state,
+                                    .failure = dane->failure,
                                     .asked = dane->asked,
                                     .records = dane->count,
                                     .shown = judge_shown(&v->shown[i]),

@@ -4,6 +4,7 @@ The kind of fault: a host that DNSSEC vouches for gets mail without TLS, or by a
 or comes back because of a zone that has nothing to do with DANE. test_dane_postfix.py compares what is decided with what Postfix decides.
 """
 
+import json
 import re
 import ssl
 import threading
@@ -235,6 +236,7 @@ CASES = {
     "owner.test": (owner_alias, *DANE),
     "mxbogus.test": (with_fault("mxbogus.test", "MX", "BOGUS"), "deferred"),
     "mxservfail.test": (with_fault("mxservfail.test", "MX", "SERVFAIL"), "deferred"),
+    "mxsilent.test": (with_fault("mxsilent.test", "MX", "SILENCE"), "deferred"),
     "unsigned.test": (nobody, "bounced"),
     "off.test": (one("off.test", (WRONG,)), *PLAIN, "ok"),
     "report.test": (one("report.test", (WRONG,)), "delivered", "dane", "validation-failure"),
@@ -274,6 +276,12 @@ def check_texts(relay, ids, world):
         reply = relay.wait_kind(ids[domain], "deferred")[0]["reply"]
         assert f"mx.{domain} of {domain}" in reply and f"_{world.port}._tcp.mx.{domain}" in reply, reply
         assert line_of(relay, ids[domain])["tls_result"] in reply, reply
+    slow = "dns-servfail|dns-timeout"  # a machine that takes half a second for an error cannot tell
+    for name, word in {"bogus": "dnssec-bogus", "servfail": slow, "silent": "dns-timeout"}.items():
+        for domain in (f"mx{name}.test", f"{name}.test"):  # its MX, and its TLSA records
+            reply = relay.wait_kind(ids[domain], "deferred")[0]["reply"]
+            assert re.search(rf"\(({word})\)", reply), (domain, reply)
+            assert re.search(rf"\(({word})\)", json.dumps(relay.json("queue", "show", str(ids[domain])))), domain
     assert not any("bounced" in relay.kinds(ids[d]) for d, case in CASES.items() if case[1] != "bounced")
 
 

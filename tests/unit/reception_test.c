@@ -46,7 +46,7 @@ static void dane(void **state)
         {"no record", {.found = true, .secure = true, .dane = DANE_NONE}, false, RECEPTION_MISSING, "no TLSA record"},
         {"nothing is signed", {.found = true, .dane = DANE_NONE}, true, RECEPTION_MISSING, "not signed"},
         {"records of the web", {.found = true, .secure = true, .dane = DANE_UNUSABLE}, false, RECEPTION_WRONG, "can be used"},
-        {"no answer", {.found = true, .secure = true, .dane = DANE_FAILED}, false, RECEPTION_WRONG, "no answer that can be trusted"},
+        {"no answer", {.found = true, .secure = true, .dane = DANE_FAILED}, false, RECEPTION_WRONG, "no answer in time (dns-timeout)"},
         {"no address", {.dane = DANE_NONE}, false, RECEPTION_UNKNOWN, "no address"}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -11,6 +11,7 @@
  */
 #include "dns_query.h"
 
+#include "clock.h"
 #include "rsa_limits.h"
 
 #include <stdio.h>
@@ -25,7 +26,10 @@ enum {
     SOCKETS = 512,
     TCP_QUERIES = 64,
     TCP_REUSE_MS = 500,
-    FRESH_S = 1
+    FRESH_S = 1,
+    LATE_MS = 600, /* libunbound calls silent servers a SERVFAIL, after it has waited for them; */
+    LATE_S = 10,   /* and for some seconds says the same again at once */
+    LATE_MAX = 64
 };
 
 enum use { USE_COMMON, USE_STUB, USE_FRESH };
@@ -33,6 +37,11 @@ enum use { USE_COMMON, USE_STUB, USE_FRESH };
 struct dns_queries {
     struct ub_ctx *ctx;
     uv_poll_t *poll; /* freed in its close callback */
+    struct {
+        uint64_t question; /* a digest */
+        int64_t until_ms;
+    } late[LATE_MAX]; /* the last, in turn */
+    size_t late_next;
 };
 
 struct dns_query {
@@ -41,6 +50,8 @@ struct dns_query {
     int async_id;
     dns_query_on_answer *done;
     void *context;
+    int64_t begun_ms;  /* the steady clock's */
+    uint64_t question; /* a digest of it; a clash costs a wrong word */
 };
 
 /* ---- the context ---- */
@@ -193,6 +204,17 @@ static void note_alias(struct dns_answer *a, const struct ub_result *result)
         dns_answer_alias(a, dns_name_valid(span_of(name)) && !strchr(name, '\\') ? name : "");
 }
 
+/* By which record it is bogus, and who has said that: in words of others' zones. */
+static void note_fault(struct dns_answer *a, const char *fault)
+{
+    char text[160];
+    snprintf(text, sizeof(text), "%s", fault);
+    for (char *p = text; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+    a->fault = xstrdup(text);
+}
+
 static struct dns_answer *translate(enum dns_type type, int error, const struct ub_result *result)
 {
     if (error != 0 || !result)
@@ -205,6 +227,8 @@ static struct dns_answer *translate(enum dns_type type, int error, const struct 
                                           ttl_s);
     a->secure = result->secure != 0;
     a->bogus = result->bogus != 0;
+    if (a->bogus && result->why_bogus)
+        note_fault(a, result->why_bogus);
     a->refused = failed && !a->bogus && result->rcode != RCODE_SERVFAIL;
     for (size_t i = 0; !failed && result->havedata && result->data[i]; i++) {
         a->status = DNS_FOUND;
@@ -215,11 +239,29 @@ static struct dns_answer *translate(enum dns_type type, int error, const struct 
     return a;
 }
 
+/* Has nobody answered? */
+static bool is_late(const struct dns_query *lookup)
+{
+    struct dns_queries *l = lookup->owner;
+    int64_t now_ms = clock_steady_ms();
+    for (size_t i = 0; i < LATE_MAX; i++)
+        if (l->late[i].question == lookup->question && l->late[i].until_ms > now_ms)
+            return true;
+    if (now_ms - lookup->begun_ms < LATE_MS)
+        return false;
+    l->late[l->late_next].question = lookup->question;
+    l->late[l->late_next].until_ms = now_ms + LATE_S * 1000;
+    l->late_next = (l->late_next + 1) % LATE_MAX;
+    return true;
+}
+
 static void on_result(void *context, int error, struct ub_result *result)
 {
     struct dns_query lookup = *(struct dns_query *)context;
     free(context);
     struct dns_answer *a = translate(lookup.type, error, result);
+    if (a->status == DNS_FAILED && !a->bogus && !a->refused)
+        a->late = is_late(&lookup);
     ub_resolve_free(result);
     lookup.done(lookup.context, a);
 }
@@ -239,12 +281,26 @@ static void escape(const char *name, char *text_r, size_t size)
     text_r[used] = '\0';
 }
 
+/* FNV-1a. */
+static uint64_t digest_of(const char *name, enum dns_type type)
+{
+    uint64_t digest = 0xcbf29ce484222325 + (uint64_t)type;
+    for (; *name; name++)
+        digest = (digest ^ (unsigned char)*name) * 0x100000001b3;
+    return digest;
+}
+
 struct dns_query *dns_query_start(struct dns_queries *l, const char *name, enum dns_type type,
                                   dns_query_on_answer *done, void *context)
 {
     char text[4 * DNS_NAME_MAX + 8];
     struct dns_query *lookup = xcalloc(1, sizeof(*lookup));
-    *lookup = (struct dns_query){.owner = l, .type = type, .done = done, .context = context};
+    *lookup = (struct dns_query){.owner = l,
+                                 .type = type,
+                                 .done = done,
+                                 .context = context,
+                                 .begun_ms = clock_steady_ms(),
+                                 .question = digest_of(name, type)};
     escape(*name ? name : ".", text, sizeof(text));
     if (ub_resolve_async(l->ctx, text, (int)type, 1, lookup, on_result, &lookup->async_id) == 0)
         return lookup;

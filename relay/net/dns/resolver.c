@@ -24,6 +24,7 @@ struct hosts_question {
     char hostname[256]; /* ours, as it was: each evaluation comes to the same choice of hosts */
     unsigned port;
     struct mx_query query;
+    char why[sizeof(((struct mx_answer *)0)->why)]; /* it has failed */
     unsigned waits_ms; /* for those that are missing; 0: for all, by the question's timer */
     resolver_on_hosts *done;
     void *context;
@@ -41,6 +42,7 @@ static void finish(struct hosts_question *q, struct mx_answer *answer)
 static void finish_without(struct hosts_question *q, enum mx_result result)
 {
     struct mx_answer answer = {.result = result};
+    memcpy(answer.why, q->why, sizeof(answer.why));
     finish(q, &answer);
 }
 
@@ -96,6 +98,7 @@ static void on_evaluate(struct question *base)
         return;
     }
     hosts_fini(&answer.hosts);
+    memcpy(q->why, answer.why, sizeof(q->why));
     if (answer.result == MX_FAILED)
         probe_root(q);
     else

@@ -61,7 +61,8 @@ static struct verdict unresolvable(struct attempt *p)
         return verdict_make(451, "4.4.4", "Domain %s: %s; others are tried later", domain,
                             p->work->text);
     case MX_FAILED:
-        return verdict_make(451, "4.4.3", "DNS gave no answer for %.80s (%s)", domain, asked);
+        return verdict_make(451, "4.4.3", "DNS has no usable answer for %.80s%s%s (%s)", domain,
+                            p->work->text[0] ? ": " : "", p->work->text, asked);
     case MX_DOWN:
         p->not_attempted = true;
         if (p->home->dnssec == DNSSEC_FAILS)

@@ -9,6 +9,7 @@
 #include "host_trust.h"
 
 #include "clock.h"
+#include "host_facts.h"
 #include "log.h"
 #include "outbound_parts.h"
 
@@ -115,12 +116,18 @@ struct verdict host_distrust_verdict(const struct outbound *c, const char *asked
                         next_hop(c), what, asked, result);
 }
 
-const char *host_distrust_why(const struct outbound *c)
+const char *host_distrust_why(const struct outbound *c, char text_r[HOST_DISTRUST_WHY])
 {
     bool by_domain =
         c->policy.policy == TLS_POLICY_STS || c->policy.policy == TLS_POLICY_STS_TESTING;
-    return by_domain ? "the policy of the domain does not name it"
-                     : "its TLSA records cannot be looked up";
+    const struct dane_answer *tlsa = c->fact < SIZE_MAX ? &c->facts->all[c->fact].tlsa : NULL;
+    if (by_domain)
+        return "the policy of the domain does not name it";
+    if (!tlsa || tlsa->state != DANE_FAILED)
+        return "its TLSA records have not been looked up";
+    snprintf(text_r, HOST_DISTRUST_WHY, "its TLSA records cannot be looked up: %s",
+             dns_failure_text(tlsa->failure));
+    return text_r;
 }
 
 struct verdict host_distrust_note(struct outbound *c, const char *asked, const char *what)

@@ -238,6 +238,7 @@ bool host_trust_doubts_barred(const struct outbound *c)
 
 bool host_trust_tell_barred(struct outbound *c, size_t end, struct verdict *v_r)
 {
+    char why[HOST_DISTRUST_WHY];
     size_t i = 0;
     while (i < end && (c->barred >> i & 1) == 0)
         i++;
@@ -251,7 +252,7 @@ bool host_trust_tell_barred(struct outbound *c, size_t end, struct verdict *v_r)
     c->at = at->at;
     ip_print(&c->at.ip, c->peer);
     note(c);
-    *v_r = host_distrust_note(c, asked(c), host_distrust_why(c));
+    *v_r = host_distrust_note(c, asked(c), host_distrust_why(c, why));
     return true;
 }
 
@@ -277,6 +278,7 @@ void host_trust_reached(struct outbound *c, size_t host)
 
 void host_trust_decide(struct outbound *c)
 {
+    char why[HOST_DISTRUST_WHY];
     const struct errand e = present(c);
     c->policy = policy_for(c, &e);
     c->delivery_settings.tls_unsaid = false;
@@ -286,11 +288,11 @@ void host_trust_decide(struct outbound *c)
         return;
     }
     if (c->policy.need == HOST_IS_UNUSABLE && c->policy.enforced) {
-        host_distrust(c, asked(c), host_distrust_why(c));
+        host_distrust(c, asked(c), host_distrust_why(c, why));
         return;
     }
     if (c->policy.need == HOST_IS_UNUSABLE)
-        host_distrust_log(c, host_distrust_why(c));
+        host_distrust_log(c, host_distrust_why(c, why));
     if (host_policy_demands_tls(&c->policy))
         c->delivery_settings.tls = DELIVERY_TLS_REQUIRE;
     delivery_demand(&c->delivery);

@@ -60,8 +60,9 @@ bool host_trust_covers(const struct outbound *c, const struct dispatch_work *wor
 
 /* ---- host_distrust.c ---- */
 
-/* Why its host must not have the mail, whatever its certificate. */
-const char *host_distrust_why(const struct outbound *c);
+/* Why its host must not have the mail, whatever its certificate: a text of its own, or `text_r`. */
+enum { HOST_DISTRUST_WHY = 120 };
+const char *host_distrust_why(const struct outbound *c, char text_r[HOST_DISTRUST_WHY]);
 /* In the log, also where nothing follows from it. */
 void host_distrust_log(const struct outbound *c, const char *why);
 /* What senders read. `asked`: the record that is behind it, or "". */
