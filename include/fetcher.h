@@ -32,6 +32,10 @@ bool fetcher_spawn(void *context, int *socket_r, struct err *err);
  * fetcher_close(), and fetcher_free() after the loop has ended. */
 MUST_CHECK bool fetcher_new(uv_loop_t *loop, fetcher_on_start *start, void *context,
                             struct fetcher **fetcher_r, struct err *err);
+/* Have `away` called with the same context when it is not started again at once: it ends each time,
+ * or cannot be started. `what`: a line for a person. */
+typedef void fetcher_on_away(void *context, const char *what);
+void fetcher_tell(struct fetcher *f, fetcher_on_away *away);
 void fetcher_close(struct fetcher *f);
 void fetcher_free(struct fetcher *f); /* NULL is allowed */
 /* For its orders; -1: it is not there just now. */

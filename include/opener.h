@@ -25,6 +25,8 @@ struct opener_files {
 MUST_CHECK bool opener_start(const char *state_dir, const struct opener_files *files,
                              struct opener **opener_r, struct err *err);
 void opener_close(struct opener *o);
+/* Whose other end is closed when it has ended; -1 of NULL. */
+int opener_socket(const struct opener *o);
 
 /* A regular file, to be read; its descriptor, or -1 and errno. NULL, and files that it is not
  * about: with our own rights. Blocks for 2 seconds at most. */

@@ -18,7 +18,8 @@ static const char *const names[] = {[ALERT_LOCKED] = "locked",
                                     [ALERT_CONNECTIONS] = "connections_full",
                                     [ALERT_SHARE] = "share_used_up",
                                     [ALERT_DISK] = "disk_full",
-                                    [ALERT_DNSSEC] = "dnssec"};
+                                    [ALERT_DNSSEC] = "dnssec",
+                                    [ALERT_PROCESS] = "process_ended"};
 
 static const char *const sentences[] = {
     [ALERT_LOCKED] = "somebody guesses passwords, and is locked out",
@@ -32,7 +33,8 @@ static const char *const sentences[] = {
     [ALERT_CONNECTIONS] = "a tenant has too many client connections",
     [ALERT_SHARE] = "a tenant has used up its share",
     [ALERT_DISK] = "look at the disk",
-    [ALERT_DNSSEC] = "DNSSEC does not work: mail goes without DANE, or waits"};
+    [ALERT_DNSSEC] = "DNSSEC does not work: mail goes without DANE, or waits",
+    [ALERT_PROCESS] = "a process of the relay has ended"};
 
 const char *alert_sentence(enum alert_kind kind)
 {

@@ -188,6 +188,11 @@ bool opener_start(const char *state_dir, const struct opener_files *files, struc
     return err_set(err, ERR_SYSTEM, "making the opener: %s", strerror(errno));
 }
 
+int opener_socket(const struct opener *o)
+{
+    return o ? o->fd : -1;
+}
+
 void opener_close(struct opener *o)
 {
     if (!o)

@@ -323,6 +323,7 @@ const char *database_event_kind(size_t i)
                                         "not_quoted",
                                         "observed",
                                         "paced",
+                                        "process_ended",
                                         "refused",
                                         "released",
                                         "report_dropped",

@@ -199,6 +199,22 @@ def test_without_it_mail_goes_on_and_the_alert_is_tried_again(relay_factory, hos
     sink.wait(1, 30)
 
 
+def test_who_is_not_there_any_more_is_told(relay_factory, host):
+    """A fetcher that ends again and again, by the helper's command; then the helper itself, by the webhook of the fetcher that still runs."""
+    server = host(OK)
+    relay = relay_factory(f'alert {{ on = {{"process_ended"}} interval = 1 webhook = "http://127.0.0.1:{server.port}/" }}').start()
+    for times in (1, 2):
+        os.kill(fetcher_of(relay), signal.SIGKILL)
+        wait_for(lambda: relay.log().count("fetcher_started") == times, 60)
+    wait_for(lambda: len(server.requests) == 1, 60)
+    assert b'"process_ended"' in server.requests[0][1] and b"fetcher" in server.requests[0][1], server.requests
+    fetcher = fetcher_of(relay)
+    os.kill(next(child for child in children_of(relay.process.pid) if fetcher in children_of(child)), signal.SIGKILL)
+    wait_for(lambda: len(server.requests) == 2, 60)
+    assert b"helper" in server.requests[1][1] and " helper_ended " in relay.log()
+    assert {e["kind"] for e in relay.json("events", "--kind", "process_ended")} == {"process_ended"}
+
+
 def program_of(relay):
     program = pathlib.Path(relay.program).with_name("sealpost-fetcher")
     return program if program.exists() else program.parent.parent / "libexec/sealpost/sealpost-fetcher"

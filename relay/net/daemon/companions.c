@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* companions.c - In this order: the opener, who keeps what root may read; then privileges are given
  * up; then the helper, who has none; then files and calls are limited; then the fetcher, whom the
- * helper starts, now and whenever it has ended. */
+ * helper starts, now and whenever it has ended.
+ *
+ * Failure mode: one ends, as somebody kills it. Helper and opener cannot be made again, as the
+ * relay has given up what they have: the operator is told.
+ */
 #include "companions.h"
 
 #include "helper.h"
+#include "log.h"
 #include "readable.h"
 #include "sandbox.h"
 
 #include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static bool start_helper(struct companions *p, const struct config *c, struct err *err)
@@ -39,8 +46,59 @@ bool companions_start(struct companions *p, uv_loop_t *loop, const struct config
     return ok;
 }
 
+/* ---- their ends ---- */
+
+enum { WATCH_MS = 2000 };
+
+static void on_away(void *context, const char *what)
+{
+    const struct companions *p = context;
+    incidents_add(p->incidents, ALERT_PROCESS, "fetcher", what);
+}
+
+static bool has_ended(int socket)
+{
+    struct pollfd one = {.fd = socket}; /* of -1 nothing is said */
+    return poll(&one, 1, 0) == 1 && (one.revents & POLLHUP) != 0;
+}
+
+static void tell(struct companions *p, const char *name, const char *event, const char *what)
+{
+    log_event(LOG_ERROR, event, "what", what);
+    incidents_add(p->incidents, ALERT_PROCESS, name, what);
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+    struct companions *p = timer->data;
+    if (!p->helper_ended && has_ended(p->helper)) {
+        p->helper_ended = true;
+        tell(p, "helper", "helper_ended",
+             "what runs the command of alerts and nsupdate, and starts the fetcher, has ended: "
+             "restart the relay");
+    }
+    if (!p->opener_ended && has_ended(opener_socket(p->opener))) {
+        p->opener_ended = true;
+        tell(p, "opener", "opener_ended",
+             "what reads certificates, keys and passwords has ended: restart the relay before they "
+             "are renewed");
+    }
+}
+
+void companions_watch(struct companions *p, uv_loop_t *loop, struct incidents *incidents)
+{
+    p->incidents = incidents;
+    p->watch = xcalloc(1, sizeof(*p->watch));
+    p->watch->data = p;
+    uv_timer_init(loop, p->watch);
+    uv_timer_start(p->watch, on_watch, WATCH_MS, WATCH_MS);
+    fetcher_tell(p->fetcher, on_away);
+}
+
 void companions_close(struct companions *p)
 {
+    if (p->watch)
+        uv_close((uv_handle_t *)p->watch, (uv_close_cb)free);
     if (p->fetcher)
         fetcher_close(p->fetcher);
 }

@@ -104,11 +104,6 @@ static void note_settings(struct server *e)
     buf_fini(&text);
 }
 
-static bool may_follow(const struct config *now, const struct config *fresh, struct err *err)
-{
-    return config_may_follow(now, fresh, err) || err_wrap(err, "%s", fresh->path);
-}
-
 static bool reload(void *context, struct err *err)
 {
     struct server *e = context;
@@ -117,7 +112,8 @@ static bool reload(void *context, struct err *err)
     if (e->stopping)
         return err_set(err, ERR_UNREACHABLE, "the relay is ending");
     if (!settings_read(e->settings->config->path, e->companions.opener, &fresh, err) ||
-        !may_follow(e->settings->config, fresh->config, err)) {
+        !(config_may_follow(e->settings->config, fresh->config, err) ||
+          err_wrap(err, "%s", fresh->config->path))) {
         standing_refused(e->standing, err->text, clock_now_ms());
         settings_drop(fresh);
         return false;
@@ -347,6 +343,7 @@ static bool start_store(struct server *e, const struct config *config, struct er
     if (!dispatch_rest_again(e->dispatch, config->state_dir, err))
         return false;
     e->incidents = incidents_new(e->common.store);
+    companions_watch(&e->companions, &e->loop, e->incidents);
     e->common.sessions.refusals = refusals_new(e->common.store);
     return login_limits_new(e->common.store, e->incidents, config->state_dir, &e->watch, err);
 }

@@ -39,6 +39,7 @@ struct fetcher {
     uv_loop_t *loop;
     uv_timer_t wait;
     fetcher_on_start *start;
+    fetcher_on_away *away; /* NULL: nobody is told */
     void *context;
     struct life *life; /* NULL: it is away */
     int64_t begun_ms;  /* the steady clock's */
@@ -149,6 +150,8 @@ static void start_again(struct fetcher *f, const char *why)
     snprintf(what, sizeof(what), "%s: it is started again %s", why,
              after_ms == 0 ? "at once" : "after a while");
     log_event(after_ms == 0 ? LOG_WARN : LOG_ERROR, "fetcher_ended", "what", what);
+    if (after_ms > 0 && f->away)
+        f->away(f->context, what);
     uv_timer_start(&f->wait, on_wait_over, after_ms, 0);
 }
 
@@ -199,6 +202,11 @@ bool fetcher_new(uv_loop_t *loop, fetcher_on_start *start, void *context,
     uv_timer_init(loop, &f->wait);
     f->wait.data = f;
     return begin(f, err);
+}
+
+void fetcher_tell(struct fetcher *f, fetcher_on_away *away)
+{
+    f->away = away;
 }
 
 void fetcher_close(struct fetcher *f)
