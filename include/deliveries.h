@@ -22,6 +22,7 @@ struct deliveries_shared {
     struct dispatch *dispatch;
     struct keyring *keyring;
     struct incidents *incidents;
+    struct standing *standing;
     struct signing_threads *signing_threads;
     struct sts *sts;
     struct tlsrpt_wishes *wishes; /* NULL: no TLS reports are made */

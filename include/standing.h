@@ -16,6 +16,9 @@ void standing_free(struct standing *s); /* NULL is allowed */
 
 /* These settings are in force from now on: as config_print() prints them, of this file. */
 void standing_settings(struct standing *s, const char *file, const char *text, int64_t now_ms);
+/* How DNSSEC stands: a word, as control's `status` has it, and the trust anchor. Literal and
+ * copied. */
+void standing_dnssec(struct standing *s, const char *state, const char *trust_anchor);
 /* A reload was refused; the settings stay. */
 void standing_refused(struct standing *s, const char *why, int64_t now_ms);
 
@@ -23,6 +26,8 @@ struct standing_copy {
     int64_t started_ms, loaded_ms, refused_ms; /* refused_ms: 0: the last reload was not */
     char *file, *text;
     char refused[400];
+    const char *dnssec; /* literal */
+    char trust_anchor[400];
 };
 /* Free with standing_copy_fini(). */
 void standing_read(struct standing *s, struct standing_copy *copy_r);

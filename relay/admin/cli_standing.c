@@ -17,6 +17,28 @@ static void print_store(const json_t *answer)
              "log.");
 }
 
+/* The self-test at the start, and since it has failed each minute. */
+static void print_dnssec(const json_t *answer)
+{
+    static const struct {
+        const char *state, *text;
+    } texts[] = {
+        {"validates", "DNSSEC is validated, by the trust anchor "},
+        {"absent", "DANE is off: no key of the root is in dns { trust_anchor }, which is "},
+        {"fails",
+         "DNSSEC fails, and mail waits: the keys of the root do not fit the trust anchor "},
+        {"off", "DANE is off: dns { dnssec } is, as by default with dns { forward }"},
+        {"unknown", "DNSSEC: not known yet, as nobody has answered about the root"}};
+    const char *state = json_row_get(answer, "dnssec");
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        if (strcmp(texts[i].state, state) != 0)
+            continue;
+        fputs(texts[i].text, stdout);
+        cli_print_safe(json_row_get(answer, "trust_anchor"));
+        putchar('\n');
+    }
+}
+
 static void print_status(const struct cli *cli, json_t *answer)
 {
     static const struct cli_column columns[] = {
@@ -30,6 +52,7 @@ static void print_status(const struct cli *cli, json_t *answer)
     cli_print_rows(cli, rows, columns, COUNT_OF(columns));
     json_decref(rows);
     print_store(answer);
+    print_dnssec(answer);
     if (!*json_row_get(answer, "refused"))
         return;
     fputs("The last reload was refused, and the settings before it are in force: ", stdout);

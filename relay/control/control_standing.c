@@ -41,7 +41,8 @@ bool control_status(struct database *db, struct control *c, struct err *err)
     PUT(c->answer, FIELD("version", SEALPOST_VERSION), FIELD("started", now.started_ms),
         FIELD("queued", n.due + n.deferred + n.held), FIELD("waiting", n.due),
         FIELD("deferred", n.deferred), FIELD("held", n.held), FIELD("resting", count_resting(c)),
-        FIELD("file", now.file), FIELD("loaded", now.loaded_ms));
+        FIELD("file", now.file), FIELD("loaded", now.loaded_ms), FIELD("dnssec", now.dnssec),
+        FIELD("trust_anchor", (const char *)now.trust_anchor));
     add_store(c, c->relay->store);
     if (now.refused_ms > 0) {
         PUT(c->answer, FIELD("refused_at", now.refused_ms), FIELD("refused", now.refused));

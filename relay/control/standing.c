@@ -19,6 +19,7 @@ struct standing *standing_new(int64_t now_ms)
     struct standing *s = xcalloc(1, sizeof(*s));
     pthread_mutex_init(&s->mutex, NULL);
     s->now.started_ms = now_ms;
+    s->now.dnssec = "unknown";
     return s;
 }
 
@@ -40,6 +41,14 @@ void standing_settings(struct standing *s, const char *file, const char *text, i
     s->now.loaded_ms = now_ms;
     s->now.refused_ms = 0;
     s->now.refused[0] = '\0';
+    pthread_mutex_unlock(&s->mutex);
+}
+
+void standing_dnssec(struct standing *s, const char *state, const char *trust_anchor)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->now.dnssec = state;
+    snprintf(s->now.trust_anchor, sizeof(s->now.trust_anchor), "%s", trust_anchor);
     pthread_mutex_unlock(&s->mutex);
 }
 

@@ -213,3 +213,13 @@ def test_a_wrong_trust_anchor_is_named(world, relay_factory):
     assert "trust_anchor" in line and "wrong.ds" in line, line
     reply = relay.wait_kind(relay.send(to="x@here.test"), "deferred", 60)[0]["reply"]
     assert "DNSSEC" in reply and "wrong.ds" in reply and "network down" not in reply, reply
+    assert relay.json("status")["dnssec"] == "fails" and "DNSSEC fails" in relay.command("status")
+    relay.stop()
+    relay.config.write_text(relay.config.read_text().replace(str(wrong), str(world.tree.anchor)))
+    relay.start()
+    status = wait_for(lambda: (s := relay.json("status"))["dnssec"] == "validates" and s, 60)
+    assert status["trust_anchor"] == str(world.tree.anchor) and f"by the trust anchor {world.tree.anchor}" in relay.command("status")
+    relay.stop()
+    relay.config.write_text(relay.config.read_text().replace('dnssec = "on"', 'dnssec = "off"'))
+    relay.start()
+    assert relay.json("status")["dnssec"] == "off" and "DANE is off: dns { dnssec }" in relay.command("status")

@@ -255,6 +255,7 @@ static void share(struct server *e)
     e->common.deliveries.dispatch = e->dispatch;
     e->common.deliveries.keyring = e->keyring;
     e->common.deliveries.incidents = e->incidents;
+    e->common.deliveries.standing = e->standing;
     e->common.deliveries.sts = e->sts;
     e->common.deliveries.wishes = e->tls_reporter ? tls_reporter_wishes(e->tls_reporter) : NULL;
     e->account_changes = (struct account_changes){&e->inbox, &e->common, e->keyring,

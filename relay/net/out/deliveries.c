@@ -10,6 +10,7 @@
 #include "log.h"
 #include "next_hop.h"
 #include "outbound.h"
+#include "standing.h"
 #include "works.h"
 
 #include <stdio.h>
@@ -66,15 +67,17 @@ void deliveries_init(struct deliveries *home, struct worker *worker,
 static const struct {
     enum log_level level;
     bool alert;
-    const char *event, *text;
+    const char *event, *text, *state; /* state: of `status` */
 } dnssec_notes[] = {
-    [DNSSEC_VALIDATES] = {LOG_INFO, false, "dnssec_validates", "DNSSEC works again"},
+    [DNSSEC_VALIDATES] = {LOG_INFO, false, "dnssec_validates", "DNSSEC works again", "validates"},
     [DNSSEC_ABSENT] = {LOG_ERROR, true, "dane_off",
                        "the keys of the root are not secure by dns.trust_anchor: mail goes without "
-                       "DANE"},
+                       "DANE",
+                       "absent"},
     [DNSSEC_FAILS] = {LOG_ERROR, true, "dnssec_fails",
                       "the keys of the root cannot be validated: mail waits; look for what changes "
-                      "or strips the answers of DNS, and at the clock"},
+                      "or strips the answers of DNS, and at the clock",
+                      "fails"},
 };
 
 static void on_checked(void *context, enum dnssec_state state)
@@ -85,6 +88,8 @@ static void on_checked(void *context, enum dnssec_state state)
     if (state == DNSSEC_UNKNOWN || state == home->dnssec) /* what was known holds */
         return;
     home->dnssec = state;
+    standing_dnssec(home->shared->standing, dnssec_notes[state].state,
+                    home->worker->settings->config->trust_anchor);
     if (state == DNSSEC_VALIDATES && !mended)
         return;
     bool alert = dnssec_notes[state].alert;
@@ -103,10 +108,12 @@ bool deliveries_open(struct deliveries *home, struct err *err)
     const struct config *config = home->worker->settings->config;
     if (!resolver_new(&home->worker->loop, config, &home->resolver, err))
         return false;
-    if (config->dnssec == CONFIG_DNSSEC_OFF)
+    if (config->dnssec == CONFIG_DNSSEC_OFF) {
         home->dnssec = DNSSEC_ABSENT;
-    else
+        standing_dnssec(home->shared->standing, "off", "");
+    } else {
         dnssec_check(home->resolver, on_checked, home);
+    }
     return true;
 }
 
