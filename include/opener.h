@@ -38,5 +38,7 @@ int opener_match(const struct opener *o, const char *pattern, struct buf *names_
 
 /* What such an errno means to people. */
 const char *opener_why(int error);
+/* And what to do, behind a reason; or "". */
+const char *opener_advice(int error);
 
 #endif

@@ -21,6 +21,7 @@ static void read_password(struct config_reading *r, cfg_t *section, struct confi
     int fd = opener_open(r->opener, route->password_file);
     FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
     const char *why = f ? "is empty" : opener_why(errno);
+    const char *advice = f ? "" : opener_advice(errno);
     bool ok = f && fgets(route->password, sizeof(route->password), f);
     struct stat about;
     if (f && fstat(fd, &about) == 0 && (about.st_mode & S_IRWXO) != 0)
@@ -34,8 +35,8 @@ static void read_password(struct config_reading *r, cfg_t *section, struct confi
     else
         route->password[strcspn(route->password, "\r\n")] = '\0';
     if (!ok || !route->password[0] || strlen(route->password) == sizeof(route->password) - 1)
-        config_fault(r, section, "password_file", "password_file %s: %s", route->password_file,
-                     why);
+        config_fault(r, section, "password_file", "password_file %s: %s%s", route->password_file,
+                     why, advice);
 }
 
 static void set_tls(struct config_reading *r, cfg_t *section, struct config_route *route)

@@ -278,3 +278,10 @@ const char *opener_why(int error)
     return error == EPIPE ? "the process that opens it for the relay has ended: restart the relay"
                           : strerror(error);
 }
+
+const char *opener_advice(int error)
+{
+    return error == EACCES || error == EPERM
+               ? "; see sealpost(1) for who must be able to read it at a reload"
+               : "";
+}

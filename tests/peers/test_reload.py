@@ -149,3 +149,27 @@ def test_the_new_hostname_is_the_one_that_mail_would_come_back_to(relay_factory,
     relay.send(to=["bob@own.test"])
     wait_for(lambda: relay.json("events", "--kind", "bounced"))
     assert "loop" in relay.json("events", "--kind", "bounced")[0]["reply"]
+
+
+ROUTE = 'route "a.test" { host = "192.0.2.1"  username = "u"  password_file = "%s" }\n'
+KEY = 'dkim { zone = "keys.test"  server = "127.0.0.1"  tsig_key = "%s" }\n'
+
+
+@pytest.mark.parametrize("setting, word", [(ROUTE, "password_file"), (KEY, "tsig_key")], ids=["password", "key for updates"])
+def test_a_reload_that_cannot_read_a_secret_is_refused(relay_factory, setting, word):
+    """It says which file, and why; what was in force stays, with what was read then. The check says the same."""
+    relay = relay_factory()
+    secret = relay.path / "secret"
+    secret.write_text('key "k" { algorithm hmac-sha256; secret "c2VjcmV0"; };\n')
+    secret.chmod(0o600)
+    relay.config.write_text(relay.config.read_text() + setting % secret)
+    relay.start()
+    relay.command("reload")
+    secret.rename(relay.path / "elsewhere")
+    for words in (("reload",), ("config", "check")):
+        done = relay.command(*words, check=False)
+        assert done.returncode == 1 and f"{word} {secret}: No such file" in done.stderr and f"{relay.config}:" in done.stderr, done
+    assert f"{word} {secret}: No such file" in relay.json("status")["refused"] and " reload_refused " in relay.log()
+    (relay.path / "elsewhere").rename(secret)
+    relay.command("reload")
+    assert "refused" not in relay.json("status")

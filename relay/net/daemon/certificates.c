@@ -17,10 +17,8 @@ enum { PEM_MAX = 1024 * 1024, SOON_DAYS = 30 };
 
 static bool fault(struct err *err, const char *path, bool opened)
 {
-    bool denied = errno == EACCES || errno == EPERM;
     return err_set(err, ERR_TLS, "%s %s: %s%s", opened ? "reading" : "opening",
-                   path[0] ? path : "\"\"", opener_why(errno),
-                   denied ? "; see sealpost(1) for who must be able to read it at a reload" : "");
+                   path[0] ? path : "\"\"", opener_why(errno), opener_advice(errno));
 }
 
 static bool read_file(const struct opener *opener, const char *path, struct buf *text,

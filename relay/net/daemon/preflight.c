@@ -57,9 +57,23 @@ bool preflight_fetcher(const struct config *c, struct err *err)
     return fetcher_find(path, sizeof(path), err);
 }
 
-bool preflight_key(const struct config *c, struct err *err)
+bool preflight_key(const struct config *c, const struct opener *opener, struct err *err)
 {
-    return is_there(c, "dkim", "tsig_key", c->dkim.tsig_key, R_OK, "", err);
+    int file = c->dkim.tsig_key[0] ? opener_open(opener, c->dkim.tsig_key) : -1;
+    if (!c->dkim.tsig_key[0])
+        return true;
+    if (file >= 0) {
+        close(file);
+        return true;
+    }
+    err_set(err, ERR_CONFIG, "tsig_key %.200s: %s%s", c->dkim.tsig_key, opener_why(errno),
+            opener_advice(errno));
+    return config_blame(c, "dkim", NULL, "tsig_key", err);
+}
+
+static bool check_key(const struct config *c, struct err *err)
+{
+    return preflight_key(c, NULL, err);
 }
 
 static const char *advice_on(int fault)
@@ -140,7 +154,7 @@ void server_check(const struct config *config, struct config_report *report)
 {
     static bool (*const checks[])(const struct config *, struct err *) = {
         check_authorities, preflight_anchor, preflight_command, preflight_fetcher,
-        preflight_key,     preflight_state,  check_disk,        check_links};
+        check_key,         preflight_state,  check_disk,        check_links};
     struct tls_context *server = NULL;
     struct err err = {0};
     char soon[1200];

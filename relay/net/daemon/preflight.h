@@ -10,7 +10,8 @@ bool preflight_makes_links(const struct config *c);
 MUST_CHECK bool preflight_anchor(const struct config *c, struct err *err);
 MUST_CHECK bool preflight_command(const struct config *c, struct err *err);
 MUST_CHECK bool preflight_fetcher(const struct config *c, struct err *err);
-MUST_CHECK bool preflight_key(const struct config *c, struct err *err); /* for DNS */
+/* For DNS; `opener`: NULL, or a running relay's. */
+MUST_CHECK bool preflight_key(const struct config *c, const struct opener *opener, struct err *err);
 MUST_CHECK bool preflight_state(const struct config *c, struct err *err);
 /* Whom we trust for receivers' certificates. */
 MUST_CHECK bool preflight_authorities(const struct config *c, struct tls_context **client_r,

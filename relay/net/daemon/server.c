@@ -317,8 +317,7 @@ static bool begin(struct server *e, const char *path, struct err *err)
         return false;
     e->first = settings_hold(e->settings);
     if (!preflight_state(e->settings->config, err) || !preflight_anchor(e->settings->config, err) ||
-        !preflight_key(e->settings->config, err) || !preflight_command(e->settings->config, err) ||
-        !listener_check(e->settings->config, err))
+        !preflight_command(e->settings->config, err) || !listener_check(e->settings->config, err))
         return false;
     const struct config *config = e->settings->config;
     e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));

@@ -22,6 +22,7 @@ bool settings_read(const char *path, const struct opener *opener, struct setting
     bool ok = config_read(path, opener, &s->config, err) &&
               certificates_load(s->config, opener, &s->server, err) &&
               preflight_authorities(s->config, &s->client, err) &&
+              preflight_key(s->config, opener, err) &&
               (!preflight_makes_links(s->config) ||
                keyring_unsubscribe(s->config->state_dir, &s->unsubscribe, err));
     if (!ok) {
