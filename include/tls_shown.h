@@ -22,5 +22,8 @@ struct tls_shown {
 
 /* Of a client, also after its handshake has failed. */
 void tls_show(const struct tls *t, struct tls_shown *shown_r);
+/* Only the names of its certificate, as many as there is room for: "a.test, b.test and 3 more";
+ * "no name". Printable ASCII. `size` is at least 40. */
+void tls_show_names(const struct tls *t, char *text_r, size_t size);
 
 #endif

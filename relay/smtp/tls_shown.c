@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static void copy(const unsigned char *text, size_t len, char text_r[TLS_SHOWN_NAME])
@@ -88,4 +89,26 @@ void tls_show(const struct tls *t, struct tls_shown *shown_r)
     if (x)
         show_certificate(x, shown_r);
     ERR_clear_error(); /* of what could not be read */
+}
+
+void tls_show_names(const struct tls *t, char *text_r, size_t size)
+{
+    enum { MORE = 20 }; /* bytes of " and N more" */
+    struct tls_shown s = {.name_count = 0};
+    const X509 *x = SSL_get0_peer_certificate(t->ssl);
+    size_t used = 0;
+    size_t count = 0;
+    if (x)
+        list_names(x, &s);
+    ERR_clear_error();
+    for (; count < s.name_count && used + strlen(s.names[count]) + 2 + MORE < size; count++)
+        used += (size_t)snprintf(text_r + used, size - used, "%s%s", count > 0 ? ", " : "",
+                                 s.names[count]);
+    size_t more = s.name_count - count + s.names_more;
+    if (count == 0 && more > 0)
+        snprintf(text_r, size, "%.*s... of %zu", (int)(size - MORE - 4), s.names[0], more);
+    else if (more > 0)
+        snprintf(text_r + used, size - used, " and %zu more", more);
+    else if (count == 0)
+        snprintf(text_r, size, "no name");
 }

@@ -276,6 +276,7 @@ def check_texts(relay, ids, world):
         reply = relay.wait_kind(ids[domain], "deferred")[0]["reply"]
         assert f"mx.{domain} of {domain}" in reply and f"_{world.port}._tcp.mx.{domain}" in reply, reply
         assert line_of(relay, ids[domain])["tls_result"] in reply, reply
+    assert "not for mx.foreign.test or foreign.test" in relay.wait_kind(ids["foreign.test"], "deferred")[0]["reply"]
     slow = "dns-servfail|dns-timeout"  # a machine that takes half a second for an error cannot tell
     for name, word in {"bogus": "dnssec-bogus", "servfail": slow, "silent": "dns-timeout"}.items():
         for domain in (f"mx{name}.test", f"{name}.test"):  # its MX, and its TLSA records

@@ -99,6 +99,7 @@ def test_the_policy_of_a_domain_decides(world, relay_factory):
         if kind == "deferred":
             reply = relay.wait_kind(ids[domain], "deferred")[0]["reply"]
             assert f"MTA-STS: host mx.{domain} of {domain}" in reply and result in reply, reply
+            assert domain != "cert.test" or "it is for elsewhere.test, not for mx.cert.test" in reply, reply
             assert "bounced" not in relay.kinds(ids[domain])
     assert not world.policies["off.test"].requests and not world.policies["route.test"].requests
     assert len(world.policies["good.test"].requests) == 1

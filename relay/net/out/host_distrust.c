@@ -110,9 +110,9 @@ struct verdict host_distrust_verdict(const struct outbound *c, const char *asked
 {
     const char *result = tls_result_name(c->policy.result);
     if (c->policy.policy == TLS_POLICY_STS)
-        return verdict_make(451, enhanced, "MTA-STS: host %s of %s: %.160s (%s)", c->host_name,
+        return verdict_make(451, enhanced, "MTA-STS: host %s of %s: %.230s (%s)", c->host_name,
                             next_hop(c), what, result);
-    return verdict_make(451, enhanced, "DANE: host %s of %s: %.160s (%s, %s)", c->host_name,
+    return verdict_make(451, enhanced, "DANE: host %s of %s: %.230s (%s, %s)", c->host_name,
                         next_hop(c), what, asked, result);
 }
 

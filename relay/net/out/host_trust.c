@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "host_facts.h"
 #include "outbound_parts.h"
+#include "tls_shown.h"
 #include "tlsrpt_gather.h"
 
 #include <stdio.h>
@@ -352,8 +353,31 @@ static bool leaves_dane(struct outbound *c)
     return true;
 }
 
+enum { MISFIT = 300, NAMES = 100 };
+
+/* What was wrong with its certificate; of one for other names these, and what they should be. */
+static const char *print_misfit(const struct outbound *c, const struct tls_judgement *j,
+                                char text_r[MISFIT])
+{
+    struct dane dane;
+    char has[NAMES];
+    const struct dane *terms = host_trust_terms(c, &dane);
+    if (j->result != TLS_RESULT_CERTIFICATE_HOST_MISMATCH)
+        return j->reason;
+    tls_show_names(connection_tls(c->connection), has, sizeof(has));
+    snprintf(text_r, MISFIT, "%.40s: it is for %s, not for %.80s", j->reason, has,
+             terms ? terms->names[0] : c->host_name);
+    for (size_t i = 1; terms && i < terms->name_count; i++) {
+        size_t used = strlen(text_r);
+        snprintf(text_r + used, MISFIT - used, " or %s", terms->names[i]);
+    }
+    return text_r;
+}
+
 enum host_trust_judgement host_trust_judge(struct outbound *c)
 {
+    struct tls_judgement j;
+    char misfit[MISFIT];
     bool by_records = c->policy.need == HOST_NEEDS_CERTIFICATE;
     prove(c);
     if (by_records && leaves_dane(c))
@@ -370,8 +394,10 @@ enum host_trust_judgement host_trust_judge(struct outbound *c)
     if ((c->policy.need != HOST_NEEDS_CERTIFICATE && !by_domain) ||
         c->policy.result == TLS_RESULT_OK)
         return HOST_TRUSTED;
+    tls_judge(connection_tls(c->connection), &j);
+    const char *why = print_misfit(c, &j, misfit);
     if (!c->policy.enforced) {
-        host_distrust_log(c, c->misfit);
+        host_distrust_log(c, why);
         return HOST_TRUSTED;
     }
     if (doubts(c)) {
@@ -379,7 +405,7 @@ enum host_trust_judgement host_trust_judge(struct outbound *c)
         connection_close(c->connection, "what it must show is asked for anew");
         return HOST_UNDECIDED;
     }
-    host_distrust(c, asked(c), c->misfit);
+    host_distrust(c, asked(c), why);
     return HOST_DISTRUSTED;
 }
 
@@ -411,6 +437,7 @@ void host_trust_explain_route(struct outbound *c)
     const struct tls *tls = connection_tls(c->connection);
     const struct verdict v = c->delivery.trouble;
     struct tls_judgement j = {.result = TLS_RESULT_NONE};
+    char misfit[MISFIT];
     bool refused = c->attempt && c->policy.policy == TLS_POLICY_ROUTE && !v.heard && v.code != 0 &&
                    tls && tls->state == TLS_FAILED && tls->demand == TLS_VERIFIED;
     if (refused)
@@ -419,9 +446,10 @@ void host_trust_explain_route(struct outbound *c)
         return;
     c->policy.result = j.result;
     note(c);
-    c->delivery.trouble =
-        verdict_make(v.code, v.enhanced, "route \"%.60s\": host %s: %.160s (%s)",
-                     c->attempt->route->domain, c->host_name, v.text, tls_result_name(j.result));
+    bool names = j.result == TLS_RESULT_CERTIFICATE_HOST_MISMATCH;
+    c->delivery.trouble = verdict_make(
+        v.code, v.enhanced, "route \"%.60s\": host %s: %.230s (%s)", c->attempt->route->domain,
+        c->host_name, names ? print_misfit(c, &j, misfit) : v.text, tls_result_name(j.result));
 }
 
 void host_trust_explain(struct outbound *c)
