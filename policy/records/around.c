@@ -2,21 +2,42 @@
 /* around.c - Further records of a plan: MX for replies, TLS reporting, SRV for
  * submission, CAA, and addresses of the unsubscribe page's host. */
 #include "roles.h"
+#include "tlsrpt_record.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* Is what is there one that senders send reports by? Else what is wrong with it. */
+static bool wants_reports(struct planning *p, const struct records_item *item, const char **fault_r)
+{
+    static const char *const faults[] = {
+        [TLSRPT_WANTS_REPORTS] = "",
+        [TLSRPT_NO_RECORD] = "",
+        [TLSRPT_SEVERAL_RECORDS] = "several records are as none: senders send no report",
+        [TLSRPT_NO_RUA] = "what is there has no rua=, so senders send no report",
+        [TLSRPT_NO_USABLE_RUA] = "rua= of what is there has no place that a report can be sent to: "
+                                 "mailto:ADDRESS or https://HOST"};
+    struct tlsrpt_record record;
+    const struct dns_answer *a = planning_ask(p, item->record.name, DNS_TXT);
+    enum tlsrpt_wants wants = a ? tlsrpt_record_read(a, &record) : TLSRPT_NO_RECORD;
+    *fault_r = faults[wants];
+    return wants == TLSRPT_WANTS_REPORTS;
+}
+
 static void plan_tls_reports(struct planning *p)
 {
+    const char *fault;
     const char *rua = p->in->rua;
     struct records_item *item =
         planning_item(p, RECORDS_TLSRPT, RECORDS_LATER, DNS_TXT, "_smtp._tls.%s", p->in->domain);
     if (!item)
         return;
-    if (!planning_respects(p, item))
+    if (!wants_reports(p, item, &fault) || !planning_respects(p, item))
         snprintf(item->record.value, sizeof(item->record.value), "v=TLSRPTv1; rua=mailto:%s%s",
                  rua ? rua : "postmaster@", rua ? "" : p->in->domain);
     planning_settle(p, item);
+    if (fault[0])
+        planning_note(item, "%s", fault);
 }
 
 /* Answers to the domain's mail must be able to arrive. */

@@ -72,6 +72,14 @@ static void plan_host(struct planning *p)
     planning_settle(p, item);
 }
 
+/* Is what is there one that senders read? */
+static bool is_record(struct planning *p, const struct records_item *item)
+{
+    char id[MTA_STS_ID_MAX + 1];
+    const struct dns_answer *a = planning_ask(p, item->record.name, DNS_TXT);
+    return a && mta_sts_record_read(a, id) == MTA_STS_RECORD;
+}
+
 static void plan_record(struct planning *p)
 {
     const char *domain = p->in->domain;
@@ -79,7 +87,7 @@ static void plan_record(struct planning *p)
         planning_item(p, RECORDS_MTA_STS, RECORDS_LATER, DNS_TXT, "_mta-sts.%s", domain);
     if (!item)
         return;
-    if (p->in->policy.said || !planning_respects(p, item))
+    if (p->in->policy.said || !is_record(p, item) || !planning_respects(p, item))
         snprintf(item->record.value, sizeof(item->record.value), "v=STSv1; id=%s",
                  p->plan->policy_id);
     planning_settle(p, item);

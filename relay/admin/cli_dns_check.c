@@ -180,6 +180,20 @@ static void print_finding(const struct check *c, size_t at)
         print_where(c, f);
 }
 
+/* A record that need not be there, and is, for nothing. */
+static bool is_of_no_use(const struct records_item *it)
+{
+    return it->role == RECORDS_TLSRPT && it->state == RECORDS_WRONG;
+}
+
+static bool has_useless(const struct check *c)
+{
+    bool has = false;
+    for (size_t i = 0; i < c->w->plan.count; i++)
+        has = has || is_of_no_use(&c->w->plan.items[i]);
+    return has;
+}
+
 static void print_text(const struct check *c, bool green)
 {
     size_t ok = 0;
@@ -193,7 +207,7 @@ static void print_text(const struct check *c, bool green)
            c->w->plan.count - later);
     for (size_t i = 0; i < c->w->plan.count; i++) {
         const struct records_item *it = &c->w->plan.items[i];
-        if (it->need == RECORDS_LATER)
+        if (it->need == RECORDS_LATER && !is_of_no_use(it))
             continue;
         if (it->state == RECORDS_OK && !it->note[0])
             printf("\n%s: ok\n  %s %s\n", records_role_title(it->role), it->record.name,
@@ -278,7 +292,7 @@ int cli_dns_check(struct cli *cli, const struct config *config, struct dns_work 
         print_text(c, green);
     if (ok && green)
         code = end_capture(cli, w);
-    if (code == CLI_OK && dns_receiving_wrong(c->receiving))
+    if (code == CLI_OK && (dns_receiving_wrong(c->receiving) || (ok && has_useless(c))))
         code = CLI_NO; /* which is no reason to hold back what is sent */
     if (ok && !looked && code == CLI_OK)
         code = cli_fail(&err); /* the same of what could not be looked at */

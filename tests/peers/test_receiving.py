@@ -114,8 +114,8 @@ CASES = {
                          (STS, "_mta-sts.{}"): ("ok", "id 20260101"), (STS, "mta-sts.{}"): ("ok", "mode enforce"), (STS, "mx1.{}"): ("ok", "names it")}),
     "plain.test": (plain, {(DANE, "{}"): ("missing", "not signed"), (DANE, "mx1.{}"): ("missing", "not signed"),
                            (STS, "_mta-sts.{}"): ("missing", "no record")}),
-    "servfail.test": (fault("SERVFAIL"), {(DANE, "mx1.{}"): ("wrong", "no answer")}),
-    "bogus.test": (fault("BOGUS"), {(DANE, "mx1.{}"): ("wrong", "no answer")}),
+    "servfail.test": (fault("SERVFAIL"), {(DANE, "mx1.{}"): ("wrong", "no usable answer")}),
+    "bogus.test": (fault("BOGUS"), {(DANE, "mx1.{}"): ("wrong", "no usable answer")}),
     "unusable.test": (unusable, {(DANE, "mx1.{}"): ("wrong", "can be used")}),
     "half.test": (half, {(DANE, "mx1.{}"): ("ok", "1 TLSA"), (DANE, "mx2.{}"): ("missing", "no TLSA record")}),
     "fits.test": (shown(((3, 1, 1),)), {(DANE, "mx1.{}"): ("ok", "its certificate fits")}),
@@ -200,3 +200,16 @@ def test_what_could_not_be_looked_at_is_unknown(own, relay_factory, tmp_path):
     said = {(row["check"], row["name"]): row for row in json.loads(slow.stdout)["receiving"]}
     assert said[DANE, "mx1.slow.test"]["state"] == "unknown" and "too slow" in said[DANE, "mx1.slow.test"]["found"], said
     assert slow.returncode == 0, slow.stderr
+
+
+def test_a_record_by_which_nobody_can_report_is_wrong(own, relay_factory):
+    """The other faults of it are in records_test.c."""
+    own.own("club.test")
+    own.tree.add("_smtp._tls.club.test", "TXT", "v=TLSRPTv1; rua=ftp://reports.test/x")
+    relay = relay_factory(dns=own.tree)
+    own.tree.add("mail.club.test", "A", "192.0.2.10")
+    own.tree.add("10.2.0.192.in-addr.arpa", "PTR", "mail.club.test.")
+    own.tree.start()
+    done = relay.command("dns", "club.test", "--check", check=False)
+    assert "TLSRPT, later: wrong" in done.stdout and "no place that a report can be sent to" in done.stdout, done.stdout
+    assert done.returncode == 1

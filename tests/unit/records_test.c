@@ -336,6 +336,36 @@ static void a_policy_and_its_record_go_together(void **state)
     assert_string_equal(find_later(RECORDS_POLICY_HOST)->record.value, "u.club.test");
 }
 
+/* A record that begins well and is of no use to senders is not taken for the owner's choice. */
+static void what_is_published_and_of_no_use_is_wrong(void **state)
+{
+    static const struct {
+        enum records_role role;
+        const char *label, *name, *first, *second; /* second: NULL, or another record */
+        enum records_state want;
+    } rows[] = {
+        {RECORDS_TLSRPT, "good", "_smtp._tls.club.test TXT", "v=TLSRPTv1; rua=https://r.test/x", NULL, RECORDS_OK},
+        {RECORDS_TLSRPT, "one good place", "_smtp._tls.club.test TXT", "v=TLSRPTv1; rua=ftp://r.test,mailto:a@r.test", NULL, RECORDS_OK},
+        {RECORDS_TLSRPT, "an unknown scheme", "_smtp._tls.club.test TXT", "v=TLSRPTv1; rua=ftp://r.test/x", NULL, RECORDS_WRONG},
+        {RECORDS_TLSRPT, "no place", "_smtp._tls.club.test TXT", "v=TLSRPTv1;", NULL, RECORDS_WRONG},
+        {RECORDS_TLSRPT, "two", "_smtp._tls.club.test TXT", "v=TLSRPTv1; rua=mailto:a@r.test", "v=TLSRPTv1; rua=mailto:b@r.test", RECORDS_WRONG},
+        {RECORDS_TLSRPT, "no version", "_smtp._tls.club.test TXT", "rua=mailto:a@r.test", NULL, RECORDS_MISSING},
+        {RECORDS_MTA_STS, "good", "_mta-sts.club.test TXT", "v=STSv1; id=1;", NULL, RECORDS_OK},
+        {RECORDS_MTA_STS, "a bad id", "_mta-sts.club.test TXT", "v=STSv1; id=2026-01-01", NULL, RECORDS_WRONG},
+        {RECORDS_MTA_STS, "no id", "_mta-sts.club.test TXT", "v=STSv1;", NULL, RECORDS_WRONG},
+        {RECORDS_MTA_STS, "two", "_mta-sts.club.test TXT", "v=STSv1; id=1", "v=STSv1; id=2", RECORDS_WRONG},
+        {RECORDS_MTA_STS, "no version", "_mta-sts.club.test TXT", "id=1", NULL, RECORDS_MISSING}};
+    struct records_input in = {.domain = "club.test", .hostname = "mail.club.test"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct zone_line zone[] = {{"test SOA", "ns.test"},       {"club.test SOA", "ns.club.test"}, {"club.test MX", "mx1.club.test"},
+                                         {rows[i].name, rows[i].first}, {rows[i].second ? rows[i].name : NULL, rows[i].second}, {NULL, NULL}};
+        make_plan(zone, &in);
+        const struct records_item *item = find_later(rows[i].role);
+        EXPECT(item && item->state == rows[i].want, rows[i].label);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +378,7 @@ int main(void)
         cmocka_unit_test(an_update_says_what_it_saw),
         cmocka_unit_test(every_format_prints),
         cmocka_unit_test(a_plan_follows_what_stands),
+        cmocka_unit_test(what_is_published_and_of_no_use_is_wrong),
         cmocka_unit_test(a_policy_and_its_record_go_together),
     };
     int result = cmocka_run_group_tests(tests, NULL, NULL);
