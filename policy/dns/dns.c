@@ -168,7 +168,7 @@ enum dns_failure dns_failure_of(const struct dns_answer *a)
 {
     CHECK(a->status == DNS_FAILED || a->status == DNS_PENDING);
     return a->status == DNS_PENDING ? DNS_SILENT
-           : a->late               ? DNS_SILENT
+           : a->late                ? DNS_SILENT
            : a->bogus               ? DNS_BOGUS
            : a->refused             ? DNS_REFUSES
                                     : DNS_SERVFAIL;

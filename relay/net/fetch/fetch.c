@@ -2,8 +2,9 @@
 /* fetch.c - One fetch: an order with a stream, what is posted into it, and the answer out of it
  * (exchange.h).
  *
- * Failure modes: the file of the authorities cannot be read (it is not asked then); the fetcher is gone, or says less than it announced (FETCH_GONE); it says nothing
- * in the order's time (ended by a timer: FETCH_TIMED_OUT).
+ * Failure modes: the file of the authorities cannot be read (then nobody is asked); the fetcher
+ * is gone, or says less than it announced (FETCH_GONE); it says nothing in the order's time (ended
+ * by a timer: FETCH_TIMED_OUT).
  */
 #include "exchange.h"
 #include "fetcher.h"
