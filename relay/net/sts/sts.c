@@ -246,6 +246,7 @@ static void answer_ended(struct sts_entry *e, const char *gap)
     DL_FOREACH_SAFE (e->asks, a, next) {
         if (discovery_of(e, a))
             continue;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the list */
         DL_DELETE(e->asks, a);
         answer(e, a, gap);
     }
