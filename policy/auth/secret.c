@@ -22,6 +22,22 @@ static const char generated_prefix[] = "sha256$";
 const char secret_nobody[] =
     "$y$j9T$0123456789abcdefghijk/$...........................................";
 
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+static EVP_MD *sha256;
+
+/* Once: looking it up each time costs more than a short text's digest. */
+static void fetch_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    CHECK(sha256 != NULL);
+}
+
+static void digest(struct span text, unsigned char digest_r[SHA256_DIGEST_LENGTH])
+{
+    pthread_once(&sha256_once, fetch_sha256);
+    CHECK(EVP_Digest(text.ptr, text.len, digest_r, NULL, sha256, NULL) == 1);
+}
+
 void secret_random(void *bytes, size_t len)
 {
     CHECK(RAND_bytes(bytes, (int)len) == 1);
@@ -50,10 +66,10 @@ static void print_hex(const unsigned char *bytes, size_t len, char *text_r)
 
 void secret_hash_generated(struct span secret, char *hash_r)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)secret.ptr, secret.len, digest);
+    unsigned char whole[SHA256_DIGEST_LENGTH];
+    digest(secret, whole);
     memcpy(hash_r, generated_prefix, sizeof(generated_prefix) - 1);
-    print_hex(digest, sizeof(digest), hash_r + sizeof(generated_prefix) - 1);
+    print_hex(whole, sizeof(whole), hash_r + sizeof(generated_prefix) - 1);
 }
 
 /* crypt(5) of `secret` with `setting`, which may be a whole hash. */
@@ -162,14 +178,14 @@ void secret_keyed_free(struct secret_keyed *k)
 void secret_digest(struct span text, unsigned char digest_r[16])
 {
     unsigned char whole[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)text.ptr, text.len, whole);
+    digest(text, whole);
     memcpy(digest_r, whole, 16);
 }
 
 void secret_sha256(struct span text, char *hex_r)
 {
     unsigned char whole[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)text.ptr, text.len, whole);
+    digest(text, whole);
     print_hex(whole, sizeof(whole), hex_r);
 }
 
@@ -177,16 +193,6 @@ void secret_sha256(struct span text, char *hex_r)
 static EVP_MD_CTX *context_of(struct secret_hash *h)
 {
     return (EVP_MD_CTX *)(void *)h;
-}
-
-static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
-static EVP_MD *sha256;
-
-/* Once: looking it up each time costs more than a short text's digest. */
-static void fetch_sha256(void)
-{
-    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    CHECK(sha256 != NULL);
 }
 
 struct secret_hash *secret_hash_begin(void)
