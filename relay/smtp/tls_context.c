@@ -137,6 +137,9 @@ static SSL_CTX *new_server_ctx(void)
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"sealpost", 8);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
     SSL_CTX_set_num_tickets(ctx, 0); /* see give_ticket() */
+    /* Only the issuers that the file holds: else a chain is looked for in each handshake, among
+     * authorities that a server has none of. */
+    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
     /* A client without tickets has its session kept here, in memory, and past each change of keys:
      * what a client resumes, it keeps itself. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
