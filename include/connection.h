@@ -76,7 +76,7 @@ size_t connection_unsent(const struct connection *c);
 size_t connection_unacknowledged(const struct connection *c);
 /* The peer's address without the port; `text_r` holds at least 64 bytes. */
 void connection_peer(const struct connection *c, char *text_r);
-/* The TLS state, or NULL. */
-const struct tls *connection_tls(const struct connection *c);
+/* The TLS state, or NULL. Its bytes go through the connection. */
+struct tls *connection_tls(const struct connection *c);
 
 #endif

@@ -7,6 +7,7 @@
 #include "acceptor.h"
 #include "connection_limits.h"
 #include "keyring.h"
+#include "ticket_use.h"
 #include "worker.h"
 
 #include <stdatomic.h>
@@ -51,6 +52,7 @@ struct sessions {
     struct session *settled;    /* and of those that have, of no use for longest first */
     _Atomic uint64_t oldest_ms; /* when the first of them came; UINT64_MAX: there are none */
     uint64_t last_id;
+    struct ticket_use tickets;
     /* Given by the owner: a session that holds such a place has to go, on this thread or
      * another. */
     void (*make_room)(struct sessions *home, const struct connection_place *place);

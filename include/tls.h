@@ -137,6 +137,10 @@ void tls_finish(struct tls *t);
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256", and by DANE which record the certificate at which depth of its
  * chain fits: " TLSA 3 1 1 depth 0". `text_r` holds at least 80 bytes. */
 void tls_describe(const struct tls *t, char *text_r, size_t size);
+/* Did the handshake resume a session? */
+bool tls_is_resumed(const struct tls *t);
+/* For a server's, before anything is written: no ticket follows the handshake. */
+void tls_withhold_ticket(struct tls *t);
 /* Has it octets that only its two ends have (RFC 9266)? Before TLS 1.3 they would not be unique. */
 bool tls_binds(const struct tls *t);
 /* These SCRAM_BINDING octets. False: it has none. */

@@ -285,6 +285,11 @@ void tls_write(struct tls *t, struct span plain)
     }
 }
 
+void tls_withhold_ticket(struct tls *t)
+{
+    t->owes_ticket = false;
+}
+
 void tls_finish(struct tls *t)
 {
     forget_errors();
@@ -303,6 +308,11 @@ void tls_describe(const struct tls *t, char *text_r, size_t size)
     if (j.by == TLS_BY_DANE && j.result == TLS_RESULT_OK)
         snprintf(by, sizeof(by), " TLSA %s", tlsa);
     snprintf(text_r, size, "%s %s%s", SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl), by);
+}
+
+bool tls_is_resumed(const struct tls *t)
+{
+    return SSL_session_reused(t->ssl) == 1;
 }
 
 bool tls_binds(const struct tls *t)

@@ -246,9 +246,17 @@ static void on_bytes(void *owner, struct span bytes)
     }
 }
 
+static void choose_ticket(struct session *s)
+{
+    struct tls *tls = connection_tls(s->connection);
+    if (!ticket_use_next(&s->home->tickets, s->peer, tls_is_resumed(tls)))
+        tls_withhold_ticket(tls);
+}
+
 static void on_secured(void *owner)
 {
     struct session *s = owner;
+    choose_ticket(s);
     if (!s->started) {
         start(s);
         return;

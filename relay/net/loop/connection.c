@@ -494,7 +494,7 @@ void connection_peer(const struct connection *c, char *text_r)
         memmove(text_r, text_r + 7, strlen(text_r + 7) + 1);
 }
 
-const struct tls *connection_tls(const struct connection *c)
+struct tls *connection_tls(const struct connection *c)
 {
     return c->tls;
 }
