@@ -143,3 +143,20 @@ def test_a_client_may_resume_its_tls_session(relay, implicit, version):
                 tls.recv(4096)
                 assert tls.session_reused == expected
                 session = tls.session  # in TLS 1.3 the ticket comes with the first reply
+
+
+def test_who_never_resumes_is_given_few_tickets_and_who_does_always_one(relay):
+    context = relay.context()
+    def given(session=None):  # the ticket that comes with the greeting, or None
+        with socket.create_connection(("127.0.0.1", relay.submissions)) as raw, context.wrap_socket(raw, session=session) as tls:
+            tls.recv(4096)
+            assert tls.session_reused == (session is not None)
+            return tls.session if tls.session.has_ticket else None
+
+    first = given()
+    assert first
+    tickets = sum(given() is not None for _ in range(120))
+    assert 16 < tickets < 60, tickets  # sixteen on each of two shards, then one in sixteen
+    for _ in range(3):
+        first = given(first)
+        assert first
