@@ -376,7 +376,7 @@ static const char *print_misfit(const struct outbound *c, const struct tls_judge
 
 enum host_trust_judgement host_trust_judge(struct outbound *c)
 {
-    char why[HOST_DISTRUST_WHY];
+    char text[HOST_DISTRUST_WHY];
     struct tls_judgement j;
     char misfit[MISFIT];
     bool by_records = c->policy.need == HOST_NEEDS_CERTIFICATE;
@@ -388,7 +388,7 @@ enum host_trust_judgement host_trust_judge(struct outbound *c)
         return HOST_DISTRUSTED;
     }
     if (c->policy.need == HOST_IS_UNUSABLE && c->policy.enforced) { /* nor does the policy name it */
-        host_distrust(c, asked(c), host_distrust_why(c, why));
+        host_distrust(c, asked(c), host_distrust_why(c, text));
         return HOST_DISTRUSTED;
     }
     bool by_domain = c->policy.need == HOST_NEEDS_AUTHORITY;
