@@ -15,8 +15,8 @@ static bool wants_reports(struct planning *p, const struct records_item *item, c
         [TLSRPT_NO_RECORD] = "",
         [TLSRPT_SEVERAL_RECORDS] = "several records are as none: senders send no report",
         [TLSRPT_NO_RUA] = "what is there has no rua=, so senders send no report",
-        [TLSRPT_NO_USABLE_RUA] = "rua= of what is there has no place that a report can be sent to: "
-                                 "mailto:ADDRESS or https://HOST"};
+        [TLSRPT_NO_USABLE_RUA] =
+            "rua= has no place that a report can be sent to: mailto: or https:"};
     struct tlsrpt_record record;
     const struct dns_answer *a = planning_ask(p, item->record.name, DNS_TXT);
     enum tlsrpt_wants wants = a ? tlsrpt_record_read(a, &record) : TLSRPT_NO_RECORD;
