@@ -39,6 +39,14 @@ void buf_move(struct buf *to, struct buf *from);
 /* Append. False when it does not fit: then nothing of it is there, and `overflow` stays true until
  * buf_clear(). */
 bool buf_add(struct buf *b, struct span bytes); /* false when it did not fit */
+/* Several in a row, all or none, at a small part of what formatting them costs:
+ * BUF_ADD(&b, SPAN("by "), span_of(name)). */
+bool buf_add_all(struct buf *b, const struct span *parts, size_t count);
+/* clang-format off */
+#define BUF_ADD(b, ...)                                                          \
+    buf_add_all(b, (const struct span[]){__VA_ARGS__},                           \
+                sizeof((const struct span[]){__VA_ARGS__}) / sizeof(struct span))
+/* clang-format on */
 bool buf_add_char(struct buf *b, char c);
 bool buf_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -57,6 +57,8 @@ bool span_among(struct span s, const char *const *names, size_t count, size_t *i
 
 /* Copy into `text` and end it with a zero. False when it does not fit or holds a zero byte. */
 bool span_copy(struct span s, char *text, size_t size);
+/* The same of as much as fits; snprintf() takes twenty times as long for it. `size` is not 0. */
+void span_put(struct span s, char *text, size_t size);
 
 /* No octet over 127; control characters are allowed. */
 bool span_is_ascii(struct span s);

@@ -101,6 +101,21 @@ bool buf_add(struct buf *b, struct span bytes)
     return true;
 }
 
+bool buf_add_all(struct buf *b, const struct span *parts, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].len;
+    char *to = buf_reserve(b, len);
+    if (!to)
+        return false;
+    for (size_t i = 0; i < count; to += parts[i++].len)
+        if (parts[i].len > 0)
+            memcpy(to, parts[i].ptr, parts[i].len);
+    b->len += len;
+    return true;
+}
+
 bool buf_add_char(struct buf *b, char c)
 {
     return buf_add(b, (struct span){&c, 1});

@@ -166,6 +166,14 @@ bool span_copy(struct span s, char *text, size_t size)
     return true;
 }
 
+void span_put(struct span s, char *text, size_t size)
+{
+    s = span_first(s, size - 1);
+    if (s.len > 0)
+        memcpy(text, s.ptr, s.len);
+    text[s.len] = '\0';
+}
+
 bool span_is_ascii(struct span s)
 {
     for (size_t i = 0; i < s.len; i++)

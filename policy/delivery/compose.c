@@ -78,16 +78,16 @@ static void add_received(const struct compose_input *in, struct buf *out)
     if (in->protocol.len > 0 && in->trace_client) {
         buf_add(out, SPAN("from "));
         add_said(out, in->helo.len > 0 ? in->helo : SPAN("unknown"));
-        buf_addf(out, " ([%s%.*s])\r\n\t", span_find(in->peer, ':') < in->peer.len ? "IPv6:" : "",
-                 SPAN_ARG(in->peer));
+        bool v6 = span_find(in->peer, ':') < in->peer.len;
+        BUF_ADD(out, SPAN(" (["), v6 ? SPAN("IPv6:") : SPAN_NONE, in->peer, SPAN("])\r\n\t"));
     }
-    buf_addf(out, "by %s", in->hostname);
+    BUF_ADD(out, SPAN("by "), span_of(in->hostname));
     if (in->protocol.len > 0)
-        buf_addf(out, " with %.*s", SPAN_ARG(in->protocol));
-    buf_addf(out, " id %s", in->id);
+        BUF_ADD(out, SPAN(" with "), in->protocol);
+    BUF_ADD(out, SPAN(" id "), span_of(in->id));
     if (in->only_recipient.len > 0 && span_is_ascii(in->only_recipient))
-        buf_addf(out, "\r\n\tfor <%.*s>", SPAN_ARG(in->only_recipient));
-    buf_addf(out, ";\r\n\t%s\r\n", date);
+        BUF_ADD(out, SPAN("\r\n\tfor <"), in->only_recipient, SPAN(">"));
+    BUF_ADD(out, SPAN(";\r\n\t"), span_of(date), SPAN("\r\n"));
 }
 
 /* Fields with raw UTF-8 for a hop without SMTPUTF8. What only that hop could take is never sent. */
@@ -292,7 +292,7 @@ enum compose_said compose_address(struct span text, bool hop_smtputf8, struct bu
     if (!span_is_ascii(address.local) && !hop_smtputf8)
         return COMPOSE_NEEDS_SMTPUTF8;
     struct span domain = span_is_ascii(address.domain) ? address.domain : span_of(ascii);
-    return buf_addf(out, "%.*s@%.*s", SPAN_ARG(address.local), SPAN_ARG(domain)) &&
+    return BUF_ADD(out, address.local, SPAN("@"), domain) &&
                    parses_back(buf_span(out), &address, ascii)
                ? COMPOSE_SAID
                : COMPOSE_NO_ADDRESS;

@@ -116,7 +116,7 @@ static bool same(const struct address *address, struct buf *out)
     if (!take_apart(address, domain, local, &len))
         return false;
     print_local(local, len, out);
-    buf_addf(out, "@%s", domain);
+    BUF_ADD(out, SPAN("@"), span_of(domain));
     return !out->overflow;
 }
 

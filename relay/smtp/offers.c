@@ -82,7 +82,7 @@ bool offers_can_say(struct delivery_mail *m)
 void offers_say_mail(const struct delivery_mail *m, const struct delivery_offers *o,
                      struct buf *out)
 {
-    buf_addf(out, "MAIL FROM:<%.*s>", SPAN_ARG(m->sender));
+    BUF_ADD(out, SPAN("MAIL FROM:<"), m->sender, SPAN(">"));
     if (o->size)
         buf_addf(out, " SIZE=%llu", (unsigned long long)m->size);
     if (o->eightbitmime && m->body_8bit)
@@ -108,7 +108,7 @@ void offers_say_rcpt(const struct delivery_rcpt *r, const struct delivery_offers
                  {NOTIFY_SUCCESS, "SUCCESS"},
                  {NOTIFY_FAILURE, "FAILURE"},
                  {NOTIFY_DELAY, "DELAY"}};
-    buf_addf(out, "RCPT TO:<%.*s>", SPAN_ARG(r->address));
+    BUF_ADD(out, SPAN("RCPT TO:<"), r->address, SPAN(">"));
     const char *before = " NOTIFY=";
     for (size_t i = 0; i < COUNT_OF(names) && o->dsn; i++) {
         if (!(r->notify & names[i].flag))

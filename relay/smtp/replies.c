@@ -28,13 +28,22 @@ static void note(struct submission *s, int code, const char *enhanced, const cha
     snprintf(r->message_id, sizeof(r->message_id), "%s", s->message_id);
 }
 
+/* `between`: '-' when another line of the reply follows. */
+static void add_line(struct buf *out, int code, char between, const char *enhanced,
+                     struct span text)
+{
+    const char start[] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10),
+                          (char)('0' + code % 10), between};
+    BUF_ADD(out, (struct span){start, sizeof(start)}, span_of(enhanced),
+            *enhanced ? SPAN(" ") : SPAN_NONE, text, SPAN("\r\n"));
+}
+
 void reply_say(struct submission *s, enum reply reply)
 {
     const char *enhanced = replies[reply].enhanced;
     note(s, replies[reply].code, enhanced, replies[reply].text);
     if (reply != SILENT)
-        buf_addf(&s->out, "%d %s%s%s\r\n", replies[reply].code, enhanced, *enhanced ? " " : "",
-                 replies[reply].text);
+        add_line(&s->out, replies[reply].code, ' ', enhanced, span_of(replies[reply].text));
     if (replies[reply].code == 421 || replies[reply].code == 221)
         s->want = SUBMISSION_CLOSE;
 }
@@ -45,8 +54,7 @@ void reply_verdict(struct submission *s, const struct verdict *v, struct span hi
     note(s, v->code, v->enhanced, v->text);
     for (bool last = false; !last; line = span_take(&hint, '\n')) {
         last = hint.len == 0;
-        buf_addf(&s->out, "%d%c%s %.*s\r\n", v->code, last ? ' ' : '-', v->enhanced,
-                 SPAN_ARG(line));
+        add_line(&s->out, v->code, last ? ' ' : '-', v->enhanced, line);
     }
     if (v->code == 421)
         s->want = SUBMISSION_CLOSE;

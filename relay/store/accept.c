@@ -24,8 +24,8 @@ static struct database_due due_of(const struct mail *m, size_t i)
                                .number = (unsigned)i,
                                .class = m->class,
                                .tls_need = m->tls_need};
-    snprintf(due.tenant, sizeof(due.tenant), "%s", m->tenant);
-    snprintf(due.domain, sizeof(due.domain), "%s", m->envelope.rcpts[i].domain);
+    span_put(span_of(m->tenant), due.tenant, sizeof(due.tenant));
+    span_put(span_of(m->envelope.rcpts[i].domain), due.domain, sizeof(due.domain));
     return due;
 }
 

@@ -47,8 +47,8 @@ static void name_once(struct database *db, const struct store_accept *a,
 {
     struct buf text;
     buf_init(&text, 8192);
-    buf_addf(&text, "%s\n%s\n%s\n%s\n", a->keyed ? "key" : "once", a->mail->tenant, forms->same,
-             a->once);
+    BUF_ADD(&text, a->keyed ? SPAN("key\n") : SPAN("once\n"), span_of(a->mail->tenant), SPAN("\n"),
+            span_of(forms->same), SPAN("\n"), span_of(a->once), SPAN("\n"));
     if (!a->keyed)
         buf_add(&text, content_of(a));
     CHECK(!text.overflow); /* message_check() has seen to that */
@@ -127,7 +127,8 @@ static void name_alike(struct database *db, const struct store_accept *a, const 
 {
     struct buf text;
     buf_init(&text, 4096);
-    buf_addf(&text, "alike\n%s\n%s\n", a->mail->tenant, recipient);
+    BUF_ADD(&text, SPAN("alike\n"), span_of(a->mail->tenant), SPAN("\n"), span_of(recipient),
+            SPAN("\n"));
     buf_add(&text, (struct span){(const char *)a->fingerprint, sizeof(a->fingerprint)});
     sent_name_message(db, recipient, &text, name_r);
 }

@@ -112,9 +112,7 @@ const char *rows_get_text(struct rows *s, int column)
 
 void rows_copy_text(struct rows *s, int column, char *text_r, size_t size)
 {
-    struct span text = span_first(span_of(rows_get_text(s, column)), size - 1);
-    memcpy(text_r, text.ptr, text.len); /* snprintf() takes twenty times as long */
-    text_r[text.len] = '\0';
+    span_put(span_of(rows_get_text(s, column)), text_r, size);
 }
 
 struct span rows_get_blob(struct rows *s, int column)

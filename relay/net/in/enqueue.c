@@ -74,13 +74,13 @@ static struct mail *make_mail(struct session *s, int64_t offset_ms)
     m->created_ms = clock_steady_ms() + offset_ms;
     m->class = s->admission.class;
     m->expires_ms = m->created_ms + s->admission.lifetime_ms;
-    snprintf(m->stream, sizeof(m->stream), "%s", s->admission.stream);
-    snprintf(m->tenant, sizeof(m->tenant), "%s", sub->identity.tenant);
-    snprintf(m->credential, sizeof(m->credential), "%s", sub->identity.name);
-    snprintf(m->from_domain, sizeof(m->from_domain), "%s", s->admission.summary.from_domain);
-    snprintf(m->helo, sizeof(m->helo), "%s", sub->helo);
-    snprintf(m->peer, sizeof(m->peer), "%s", s->peer);
-    snprintf(m->protocol, sizeof(m->protocol), "%s", submission_protocol(sub));
+    span_put(span_of(s->admission.stream), m->stream, sizeof(m->stream));
+    span_put(span_of(sub->identity.tenant), m->tenant, sizeof(m->tenant));
+    span_put(span_of(sub->identity.name), m->credential, sizeof(m->credential));
+    span_put(span_of(s->admission.summary.from_domain), m->from_domain, sizeof(m->from_domain));
+    span_put(span_of(sub->helo), m->helo, sizeof(m->helo));
+    span_put(span_of(s->peer), m->peer, sizeof(m->peer));
+    span_put(span_of(submission_protocol(sub)), m->protocol, sizeof(m->protocol));
     if (s->admission.summary.message_id.len > 0)
         m->message_id = envelope_text(s->admission.summary.message_id);
     m->header_utf8 = s->admission.summary.has_utf8;

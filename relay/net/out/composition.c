@@ -90,17 +90,17 @@ bool composition_open(struct deliveries *home, struct settings *settings, struct
     c->work.data = c;
     c->spool.fd = -1;
     c->class = mail->class;
-    snprintf(c->tenant, sizeof(c->tenant), "%s", mail->tenant);
+    span_put(span_of(mail->tenant), c->tenant, sizeof(c->tenant));
     c->mail = mail;
     buf_init(&c->recipient, 4 * ADDRESS_MAX);
     buf_init(&c->links.url, 2048);
     buf_init(&c->links.feedback_id, 512);
     buf_init_peer(&c->piece, COMPOSE_CONVERTED_MAX);
     mail_id_print(mail->id, c->id);
-    snprintf(c->helo, sizeof(c->helo), "%s", mail->helo);
-    snprintf(c->peer, sizeof(c->peer), "%s", mail->peer);
-    snprintf(c->protocol, sizeof(c->protocol), "%s", mail->protocol);
-    snprintf(c->from_domain, sizeof(c->from_domain), "%s", mail->from_domain);
+    span_put(span_of(mail->helo), c->helo, sizeof(c->helo));
+    span_put(span_of(mail->peer), c->peer, sizeof(c->peer));
+    span_put(span_of(mail->protocol), c->protocol, sizeof(c->protocol));
+    span_put(span_of(mail->from_domain), c->from_domain, sizeof(c->from_domain));
     c->in = (struct compose_input){.read_body = spool_next,
                                    .rewind_body = rewind_body,
                                    .context = &c->spool,

@@ -109,14 +109,14 @@ struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_
     work->connection = decision->connection;
     work->attempt = decision->attempt;
     work->result = (enum mx_result)decision->result;
-    snprintf(work->text, sizeof(work->text), "%s", decision->text ? decision->text : "");
+    span_put(span_of(decision->text ? decision->text : ""), work->text, sizeof(work->text));
     work->need = tls_need_of_hop(decision->attempt  ? decision->attempt->domain
                                  : decision->domain ? decision->domain
                                                     : "",
                                  work->domain);
     const struct queue_attempt *attempt = decision->attempt;
     const char *tenant = attempt ? attempt->tenant : decision->tenant;
-    snprintf(work->tenant, sizeof(work->tenant), "%s", tenant ? tenant : "");
+    span_put(span_of(tenant ? tenant : ""), work->tenant, sizeof(work->tenant));
     work->urgent = attempt ? attempt->class == STREAM_SECURITY : decision->urgent;
     work->anew = decision->anew;
     if (decision->connection != 0 && decision->attempt) {

@@ -34,7 +34,7 @@ static void take_answers(struct outbound *c, bool elsewhere)
 {
     struct attempt *p = c->attempt;
     attempt_meets(p, c->host_name, c->peer);
-    snprintf(p->host.tls, sizeof(p->host.tls), "%s", c->tls_text);
+    span_put(span_of(c->tls_text), p->host.tls, sizeof(p->host.tls));
     p->host.verified =
         c->proven.level == TRUST_VERIFIED ||
         (p->host.tls_policy == TLS_POLICY_DANE && p->host.tls_result == TLS_RESULT_OK);

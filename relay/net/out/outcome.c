@@ -53,13 +53,13 @@ static void note_remote(const struct attempt *p, size_t i, struct store_outcome 
     bool trouble = p->answers[i].what == VERDICT_DEFER && !p->not_attempted;
     o->heard = p->answers[i].heard;
     if (row->over) /* it was there, in an attempt before this one */
-        snprintf(o->remote, sizeof(o->remote), "%s", row->remote);
+        span_put(span_of(row->remote), o->remote, sizeof(o->remote));
     else if (o->heard || trouble)
-        snprintf(o->remote, sizeof(o->remote), "%s", host->remote);
+        span_put(span_of(host->remote), o->remote, sizeof(o->remote));
     if (o->remote[0] && !row->over) {
         o->tls_policy = host->tls_policy;
         o->tls_result = host->tls_result;
-        snprintf(o->tlsa, sizeof(o->tlsa), "%s", host->tlsa);
+        span_put(span_of(host->tlsa), o->tlsa, sizeof(o->tlsa));
     }
 }
 
