@@ -152,12 +152,9 @@ static void policies(void **state)
             const struct reception_host shown[] = {
                 {.name = "mx1.a.test", .dane = DANE_NONE, .shown = TLS_RESULT_CERTIFICATE_HOST_MISMATCH, .why = "x"},
                 {.name = "mx2.a.test", .dane = DANE_FOUND, .shown = TLS_RESULT_OK, .why = ""},
-<<<<<<< HEAD
                 {.name = "mx3.a.test", .found = true, .dane = DANE_NONE, .late = true, .why = "x"},
-                {.name = "mx4.a.test", .found = true, .dane = DANE_FOUND, .asked = "", .late = true, .why = "x"}};
-=======
-                {.name = "mx2.a.test", .dane = DANE_UNUSABLE, .shown = TLS_RESULT_CERTIFICATE_HOST_MISMATCH, .why = "x"}};
->>>>>>> f6dfc80 (Say of mail to a domain what DNSSEC lets a delivery know)
+                {.name = "mx4.a.test", .found = true, .dane = DANE_FOUND, .asked = "", .late = true, .why = "x"},
+                {.name = "mx5.a.test", .dane = DANE_UNUSABLE, .shown = TLS_RESULT_CERTIFICATE_HOST_MISMATCH, .why = "x"}};
             struct reception_facts again = facts;
             again.hosts = shown;
             again.host_count = COUNT_OF(shown);
@@ -167,8 +164,7 @@ static void policies(void **state)
             EXPECT(find_said(&again, RECEPTION_DANE, "mx4.a.test")->state == RECEPTION_UNKNOWN, "too slow for DANE");
             EXPECT(find_said(&again, RECEPTION_MTA_STS, "mx1.a.test")->state == RECEPTION_WRONG, "unfit");
             EXPECT(find_said(&again, RECEPTION_MTA_STS, "mx2.a.test")->state == RECEPTION_OK, "fit");
-            again.hosts = shown + 1;
-            EXPECT(find_said(&again, RECEPTION_MTA_STS, "mx2.a.test")->state == RECEPTION_WRONG, "by authorities, as no record can be used");
+            EXPECT(find_said(&again, RECEPTION_MTA_STS, "mx5.a.test")->state == RECEPTION_WRONG, "by authorities, as no record can be used");
         }
         for (size_t k = 0; k < COUNT_OF(texts); k++)
             mta_sts_policy_fini(&p[k]);
