@@ -76,9 +76,9 @@ def kept(relay):
     return dict(rows)
 
 
-def fill(relay, tenant, count):
-    """So many policies of 50 KB of domains that this tenant has mail for, as if they had just been fetched."""
-    mx = "".join(f"{n:04}.{'a' * 50}.{'b' * 43}.test\n" for n in range(500))
+def fill(relay, tenant, count, names=500):
+    """So many policies, usually of 50 KB, of domains that this tenant has mail for, as if they had just been fetched."""
+    mx = "".join(f"{n:04}.{'a' * 50}.{'b' * 43}.test\n" for n in range(names))
     now = int(time.time() * 1000)
     with sqlite3.connect(relay.path / "state" / "state.db") as database:
         database.executemany(
@@ -111,6 +111,25 @@ def test_a_policy_that_is_kept_is_not_dropped_for_another_tenants_sake(world, re
     world.policies["a.test"].stop()
     senders["bob"].send(["last@a.test"], "last", "news", "hello@bob.test")
     assert first_outcome(relay, "last@a.test") == ("deferred", "sts", "starttls-not-supported")
+
+
+def test_mail_leaves_though_the_policies_of_its_tenant_fill_the_memory(world, relay_factory):  # noqa: F811
+    """DNS says nothing of one domain's policy, the policy host of another one is down, a third one has none: what is known of that stays."""
+    for domain in ("quiet.test", "down.test", "free.test"):
+        world.domain(domain)
+    world.policy("down.test").stop()
+    relay, senders = begin(world, relay_factory, "eve")
+    relay.stop()
+    fill(relay, "eve", 17000, names=1)
+    relay.start()
+    senders["eve"].log_in()
+    results = {"quiet.test": "sts-policy-fetch-error", "down.test": "sts-policy-fetch-error", "free.test": "ok"}
+    for n in range(2):
+        for domain, result in results.items():
+            senders["eve"].send([f"x{n}@{domain}"], "hello", "news", "hello@eve.test")
+            assert first_outcome(relay, f"x{n}@{domain}", 40) == ("delivered", "opportunistic", result)
+    assert relay.log().count("sts_failed") == 1
+    assert world.dns.asked.count(("free.test", "MX")) == 1
 
 
 @pytest.mark.memory

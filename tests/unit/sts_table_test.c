@@ -83,9 +83,41 @@ static void what_has_a_policy_goes_last_and_what_was_used_stays(void **state)
         keep(add(&t, "one", "kept", i), 10);
     sts_table_make_room(&t, NOW);
     assert_int_equal(t.weight, MOST);
+    assert_non_null(sts_table_find(&t, "kept99.test"));
     keep(add(&t, "one", "kept", MOST), 10);
     sts_table_make_room(&t, NOW);
-    assert_string_equal(gone, "kept0.test");
+    assert_memory_equal(gone, "kept", 4);
+    sts_table_fini(&t);
+}
+
+/* A tenant's policies leave room for what is noted of domains that have none: it is not gone before the next question about them. */
+static void policies_leave_room_for_what_has_none(void **state)
+{
+    struct sts_table t;
+    (void)state;
+    begin(&t);
+    for (int i = 0; i < MOST; i++)
+        keep(add(&t, "one", "kept", i), 10);
+    for (int i = 0; i < 10; i++) {
+        struct sts_entry *e = add(&t, "one", i % 2 ? "failed" : "light", i);
+        e->kept.failed_id[0] = i % 2 ? '1' : '\0';
+        sts_table_silence(e, "one", NOW + 60);
+        sts_table_make_room(&t, NOW);
+    }
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(sts_table_silent_ms(add(&t, "one", i % 2 ? "failed" : "light", i), "one"), NOW + 60);
+        assert_true(t.weight <= MOST);
+    }
+    for (int i = 0; i < 1000; i++) { /* but no more than that */
+        add(&t, "one", "new", i);
+        sts_table_make_room(&t, NOW);
+    }
+    assert_int_equal(t.weight, MOST);
+    assert_true(sts_table_find(&t, "new999.test") && sts_table_find(&t, "kept99.test"));
+    size_t policies = 0;
+    for (int i = 0; i < MOST; i++)
+        policies += sts_table_find(&t, add(&t, "one", "kept", i)->domain)->kept.there;
+    assert_in_range(policies, MOST * 7 / 8 - 1, MOST * 7 / 8 + 1);
     sts_table_fini(&t);
 }
 
@@ -166,7 +198,7 @@ static void what_counts_goes_last(void **state)
     (void)state;
     begin(&t);
     keep(add(&t, "one", "small", 0), 10);
-    keep(add(&t, "one", "large", 0), 20 * 1024);
+    keep(add(&t, "one", "large", 0), 4 * 1024);
     keep(add(&t, "one", "none", 0), 10);
     sts_table_find(&t, "none0.test")->kept.policy.mode = MTA_STS_MODE_NONE;
     keep(add(&t, "one", "old", 0), 10);
@@ -226,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_most_loses_its_own),
         cmocka_unit_test(what_has_a_policy_goes_last_and_what_was_used_stays),
+        cmocka_unit_test(policies_leave_room_for_what_has_none),
         cmocka_unit_test(large_policies_weigh_more),
         cmocka_unit_test(what_another_one_uses_does_not_go_for_ones_sake),
         cmocka_unit_test(what_two_share_has_no_more_room),

@@ -7,6 +7,8 @@
 #include "attempt.h"
 #include "host_facts.h"
 
+#include <string.h>
+
 bool domain_policy_know(struct deliveries *home, const struct config_route *route,
                         const struct dispatch_work *work, struct sts_answer *answer_r)
 {
@@ -27,7 +29,13 @@ static bool is_gap(const struct sts_answer *answer)
     return !answer->terms && answer->result != TLS_RESULT_NONE;
 }
 
-/* When that was so for this tenant's mail. */
+/* Was it such mail of this tenant, or some that waits longer, for which that was so? */
+static bool is_own(const struct host_facts *facts, const struct dispatch_work *work)
+{
+    return strcmp(facts->tenant, work->tenant) == 0 && work->urgent >= facts->urgent;
+}
+
+/* When it was last so for this tenant's mail. */
 static bool was_in_vain(struct deliveries *home, const struct config_route *route,
                         const struct dispatch_work *work, int64_t *at_ms_r)
 {
@@ -43,21 +51,30 @@ bool domain_policy_expect(struct deliveries *home, const struct config_route *ro
     int64_t at_ms = 0;
     if (domain_policy_know(home, route, work, answer_r))
         return true;
-    if (!facts || !is_gap(&facts->policy) || !was_in_vain(home, route, work, &at_ms))
+    if (!facts || !is_gap(&facts->policy))
+        return false;
+    if (!is_own(facts, work) && !was_in_vain(home, route, work, &at_ms))
         return false;
     *answer_r = facts->policy;
     return true;
 }
 
+/* Has its time to wait for a policy been, since it was due, without any being found? */
+static bool has_waited(struct attempt *p, const struct host_facts *facts)
+{
+    int64_t at_ms = 0;
+    return (is_own(facts, p->work) && attempt_was_due(p, facts->found_ms)) ||
+           (was_in_vain(p->home, p->route, p->work, &at_ms) && attempt_was_due(p, at_ms));
+}
+
 enum domain_policy domain_policy_take(struct attempt *p)
 {
     const struct host_facts *facts = p->work->hosts->facts;
-    int64_t at_ms = 0;
     sts_answer_fini(&p->policy);
     if (domain_policy_know(p->home, p->route, p->work, &p->policy))
         return DOMAIN_POLICY_TAKEN;
     if (facts && is_gap(&facts->policy)) {
-        if (!was_in_vain(p->home, p->route, p->work, &at_ms) || !attempt_was_due(p, at_ms)) {
+        if (!has_waited(p, facts)) {
             domain_policy_prefetch(p->home, p->route, p->work);
             return DOMAIN_POLICY_AWAITED;
         }

@@ -13,6 +13,8 @@
 struct host_facts {
     atomic_uint holders;
     struct sts_answer policy; /* empty: nobody's, or none is asked for */
+    char tenant[64];          /* for whose mail it was asked for, */
+    bool urgent;              /* and was that of class security? */
     int64_t found_ms;         /* by the steady clock */
     int64_t anew_ms; /* records and policy were asked for past all caches; same clock; or 0 */
     size_t count;

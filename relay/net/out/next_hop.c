@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "host_facts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -147,6 +148,8 @@ static void on_hosts(void *context, struct mx_answer *answer)
     h->pending = 1;
     if (answer->result == MX_FOUND) {
         h->facts = host_facts_new(&h->answer.hosts);
+        h->facts->urgent = h->work->urgent;
+        snprintf(h->facts->tenant, sizeof(h->facts->tenant), "%s", h->work->tenant);
         ask_for_policy(h);
         ask_for_records(h);
     }

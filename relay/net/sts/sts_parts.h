@@ -37,6 +37,7 @@ struct sts_entry {
     int64_t refresh_ms;                /* when that is due, as upkeep has last seen it */
     struct sts_ask *asks;              /* who waits */
     unsigned weight;
+    unsigned without; /* the same, where there is no policy; else 0 */
     char domain[];
 };
 
@@ -55,6 +56,7 @@ struct sts_party {
     UT_hash_handle hh;
     struct sts_entry *entries; /* list */
     size_t weight;
+    size_t without;     /* of that: what has no policy */
     size_t uses;        /* entries that it uses */
     unsigned refreshes; /* under way, as upkeep has counted them */
     uint64_t served;    /* the last of these: a number that grows with each of all */
@@ -79,7 +81,8 @@ struct sts_use {
 /* All domains. Of the tenants whose mail goes to one the one that has most room pays for it. When
  * there are too many, the tenant that pays most loses one: but nothing for which another one has
  * room. First goes what has no policy, then what has none that counts, then large policies; of
- * these the one used longest ago. */
+ * these the one used longest ago. But an eighth of what it pays for is left to what has no policy:
+ * that none could be had just now is what its mail leaves by, and no host is asked again by. */
 struct sts_table {
     pthread_mutex_t mutex;
     struct sts_entry *entries; /* hash */

@@ -13,7 +13,8 @@
 
 enum {
     WEIGHT_BYTES = 1024,
-    LARGE = 4 /* what weighs more has more names than a domain has hosts */
+    LARGE = 4,  /* what weighs more has more names than a domain has hosts */
+    WITHOUT = 8 /* such a part is left to what has no policy */
 };
 
 void sts_table_init(struct sts_table *t, size_t most)
@@ -139,6 +140,7 @@ static void pay_no_more(struct sts_entry *e)
 {
     DL_DELETE(e->party->entries, e);
     e->party->weight -= e->weight;
+    e->party->without -= e->without;
     e->table->weight -= e->weight;
 }
 
@@ -147,6 +149,7 @@ static void pay(struct sts_entry *e, struct sts_party *p)
     e->party = p;
     DL_APPEND(p->entries, e);
     p->weight += e->weight;
+    p->without += e->without;
     e->table->weight += e->weight;
 }
 
@@ -155,9 +158,12 @@ void sts_table_weigh(struct sts_entry *e)
     size_t bytes =
         (e->kept.there ? e->kept.policy.mx.len : 0) + (e->use_count - 1) * sizeof(struct sts_use);
     unsigned weight = 1 + (unsigned)(bytes / WEIGHT_BYTES);
+    unsigned without = e->kept.there ? 0 : weight;
     e->party->weight = e->party->weight + weight - e->weight;
+    e->party->without = e->party->without + without - e->without;
     e->table->weight = e->table->weight + weight - e->weight;
     e->weight = weight;
+    e->without = without;
 }
 
 static bool fits_better(const struct sts_entry *e, const struct sts_party *p)
@@ -213,10 +219,12 @@ void sts_table_drop(struct sts_entry *e)
     free(e);
 }
 
-enum rank { LIGHT, NOTHING_COUNTS, LARGE_POLICY, POLICY, RANKS };
+enum rank { LIGHT, NOTHING_COUNTS, LARGE_POLICY, POLICY, LEFT_TO_IT, RANKS };
 
 static enum rank rank_of(const struct sts_entry *e, int64_t now_ms)
 {
+    if (e->without > 0 && e->party->without <= e->party->weight / WITHOUT)
+        return LEFT_TO_IT;
     if (!e->kept.there && !e->kept.failed_id[0])
         return LIGHT; /* the store has nothing of it */
     if (e->kept.policy.mode == MTA_STS_MODE_NONE || mta_sts_expires_ms(&e->kept, now_ms) <= now_ms)
