@@ -60,7 +60,7 @@ struct sts_discovery {
     int64_t again_ms; /* when it is asked once more; 0: it is not to be */
     struct buf raw;
     struct sts_terms *terms;
-    bool stored; /* has been handed to the store */
+    bool stored; /* is handed to the store; read, as `since_ms` is, with the table locked */
 };
 
 static void go_on(struct sts_discovery *d, enum mta_sts_next next);
@@ -311,6 +311,7 @@ static void decided(struct sts_discovery *d)
         change == MTA_STS_UNCHANGED ? NULL : sts_write_new(s, e, whats[change], buf_span(&d->raw));
     e->written_shared = w ? e->use_count > 1 : e->written_shared;
     d->since_ms = w ? clock_steady_ms() : d->since_ms; /* for whoever joins now */
+    d->stored = w != NULL;
     pthread_mutex_unlock(&s->table.mutex);
     if (!w) {
         publish(d);
@@ -318,7 +319,6 @@ static void decided(struct sts_discovery *d)
     }
     w->done = on_written;
     w->context = d;
-    d->stored = true;
     e->written_ms = w->kept.used_ms;
     sts_write_put(w);
 }
