@@ -56,6 +56,10 @@ struct sts_query {
 void sts_prefetch(struct sts *s, const struct sts_query *query);
 /* False: it is not known yet. */
 MUST_CHECK bool sts_know(struct sts *s, const struct sts_query *query, struct sts_answer *answer_r);
+/* What was last found out, and when, by the steady clock, within the last minute: it may not count
+ * any more but for mail that has waited for it since before. False: nothing. */
+MUST_CHECK bool sts_found(struct sts *s, const struct sts_query *query, struct sts_answer *answer_r,
+                          int64_t *at_ms_r);
 /* Has this been looked into for such mail of the tenant, and not been found out? `at_ms_r`: when
  * that was last known, by the steady clock. That another tenant's mail has waited in vain says
  * nothing of it. */

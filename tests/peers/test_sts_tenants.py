@@ -132,6 +132,21 @@ def test_mail_leaves_though_the_policies_of_its_tenant_fill_the_memory(world, re
     assert world.dns.asked.count(("free.test", "MX")) == 1
 
 
+def test_a_policy_that_may_not_be_kept_is_found_once_though_another_ones_mail_found_none(world, relay_factory):  # noqa: F811
+    """DNS does not answer for one; then it does, and what it leads to counts for the other one's mail, which has waited for it."""
+    taken_over(world, "once.test")
+    world.policy("once.test", max_age=0)
+    world.dns.add("_mta-sts.once.test", "TXT", "SERVFAIL")
+    relay, senders = begin(world, relay_factory, "eve", "bob")
+    senders["eve"].send(["eve@once.test"], "without", "news", "hello@eve.test")
+    assert first_outcome(relay, "eve@once.test") == ("delivered", "opportunistic", "sts-policy-fetch-error")
+    world.record("once.test", "v=STSv1; id=1;")
+    time.sleep(6)  # libunbound remembers a failure for five seconds
+    senders["bob"].send(["bob@once.test"], "wanted", "news", "hello@bob.test")
+    assert first_outcome(relay, "bob@once.test", 90) == BY_POLICY
+    assert len(world.policies["once.test"].requests) <= 2  # and once past all caches before it waits
+
+
 @pytest.mark.memory
 def test_what_one_tenant_has_no_turn_for_is_no_failure_of_the_domain(world, relay_factory):  # noqa: F811
     """One has mail for more domains with a silent policy host than may wait, then mail for another domain: only its own goes without;

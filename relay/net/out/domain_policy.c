@@ -59,6 +59,21 @@ bool domain_policy_expect(struct deliveries *home, const struct config_route *ro
     return true;
 }
 
+/* What was found since it was due, although it may not be kept, or not for so long. */
+static bool take_found(struct attempt *p)
+{
+    char name[ADDRESS_DOMAIN_MAX + 1];
+    const struct sts_query query = query_of(p->work, name);
+    int64_t at_ms = 0;
+    if (!sts_domain(p->route, p->work->domain, name) ||
+        !sts_found(p->home->shared->sts, &query, &p->policy, &at_ms))
+        return false;
+    if (attempt_was_due(p, at_ms))
+        return true;
+    sts_answer_fini(&p->policy);
+    return false;
+}
+
 /* Has its time to wait for a policy been, since it was due, without any being found? */
 static bool has_waited(struct attempt *p, const struct host_facts *facts)
 {
@@ -71,7 +86,7 @@ enum domain_policy domain_policy_take(struct attempt *p)
 {
     const struct host_facts *facts = p->work->hosts->facts;
     sts_answer_fini(&p->policy);
-    if (domain_policy_know(p->home, p->route, p->work, &p->policy))
+    if (domain_policy_know(p->home, p->route, p->work, &p->policy) || take_found(p))
         return DOMAIN_POLICY_TAKEN;
     if (facts && is_gap(&facts->policy)) {
         if (!has_waited(p, facts)) {

@@ -162,6 +162,20 @@ bool sts_know(struct sts *s, const struct sts_query *query, struct sts_answer *a
     return known;
 }
 
+bool sts_found(struct sts *s, const struct sts_query *query, struct sts_answer *answer_r,
+               int64_t *at_ms_r)
+{
+    pthread_mutex_lock(&s->table.mutex);
+    const struct sts_entry *e = sts_table_find(&s->table, query->domain);
+    bool found = e && e->found_ms > 0 && clock_steady_ms() - e->found_ms < USUAL_MS;
+    if (found) {
+        fill_in(e, e->terms != NULL, answer_r);
+        *at_ms_r = e->found_ms;
+    }
+    pthread_mutex_unlock(&s->table.mutex);
+    return found;
+}
+
 static bool takes_long(const struct sts_discovery *d, bool urgent)
 {
     return clock_steady_ms() - sts_discovery_since_ms(d) >= (urgent ? URGENT_MS : USUAL_MS);

@@ -216,6 +216,7 @@ static void publish(struct sts_discovery *d)
     d->terms = NULL;
     e->result = d->machine.result;
     snprintf(e->reason, sizeof(e->reason), "%s", d->machine.reason);
+    e->found_ms = now_ms;
     e->fresh_until_ms = now_ms + fresh_ms(d);
     e->checked_ms = d->reason.fresh ? now_ms : e->checked_ms;
     sts_table_weigh(e);

@@ -28,6 +28,7 @@ struct sts_entry {
     char reason[64];                   /* lock */
     struct sts_try last;               /* lock */
     int64_t fresh_until_ms;            /* lock: DNS need not be asked before; by the steady clock */
+    int64_t found_ms;                  /* lock: when all of this was last found out; the same */
     bool once;                         /* they count for who waits now, and are not kept */
     bool asked_for;                    /* lock: somebody has the service look at it */
     struct sts_discovery *discoveries; /* list of those under way, for tenants; lock */
