@@ -7,6 +7,7 @@ the host's; or mail waits or comes back because of a policy that is not one, or 
 import contextlib
 import re
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -316,6 +317,20 @@ def test_mail_that_demands_verified_tls_hears_that_a_policy_is_only_tested(world
     id = relay.send(to="x@testing.test", message="From: <hello@club.test>\r\nSealpost-TLS: verify\r\n\r\nsecret\r\n")
     assert judged(relay, id, "deferred")[1] == "sts-testing"
     assert "the MTA-STS policy of testing.test is only tested" in line_of(relay, id)["reply"]
+
+
+def test_mail_that_is_to_arrive_whatever_tls_waits_for_no_policy(world, relay_factory):
+    """Its host says nothing: others wait for it, for up to a minute."""
+    held = threading.Event()
+    world.domain("slow.test")
+    world.policy("slow.test", reply=lambda client: held.wait(60))
+    relay = world.relay(relay_factory, 'allow_tls_optional = "on"')
+    waits = relay.send(to="plain@slow.test")
+    waived = relay.send(to="x@slow.test", message="From: <hello@club.test>\r\nTLS-Required: No\r\nSubject: x\r\n\r\nwaived\r\n")
+    assert judged(relay, waived, "delivered")[1] == "waived"
+    assert f"delivered id={waits}" not in relay.log()
+    held.set()
+    relay.wait_kind(waits, "delivered", 60)
 
 
 @pytest.mark.memory

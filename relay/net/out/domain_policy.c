@@ -2,25 +2,29 @@
 /* domain_policy.c - The MTA-STS policy of mail to a domain (sts.h): asked for when the domain's
  * hosts are looked up, and looked at for each of them.
  *
- * Behind a smart host it is that host's own policy (RFC 8461 section 3.4). An address has none.
+ * Behind a smart host it is that host's own policy (RFC 8461 section 3.4). An address has none, and
+ * mail that is to arrive whatever TLS waits for none.
  */
 #include "attempt.h"
 #include "host_facts.h"
 
 #include <string.h>
 
+/* What to ask, with its name in `name_r`. False: mail of `work` goes by no policy. */
+static bool asks(const struct config_route *route, const struct dispatch_work *work,
+                 char name_r[ADDRESS_DOMAIN_MAX + 1], struct sts_query *query_r)
+{
+    *query_r = (struct sts_query){.domain = name_r, .tenant = work->tenant, .urgent = work->urgent};
+    return work->need != TLS_NEED_WAIVED && sts_domain(route, work->domain, name_r);
+}
+
 bool domain_policy_know(struct deliveries *home, const struct config_route *route,
                         const struct dispatch_work *work, struct sts_answer *answer_r)
 {
     char name[ADDRESS_DOMAIN_MAX + 1];
-    const struct sts_query query = {.domain = name, .tenant = work->tenant, .urgent = work->urgent};
+    struct sts_query query;
     *answer_r = (struct sts_answer){.terms = NULL};
-    return !sts_domain(route, work->domain, name) || sts_know(home->shared->sts, &query, answer_r);
-}
-
-static struct sts_query query_of(const struct dispatch_work *work, const char *name)
-{
-    return (struct sts_query){.domain = name, .tenant = work->tenant, .urgent = work->urgent};
+    return !asks(route, work, name, &query) || sts_know(home->shared->sts, &query, answer_r);
 }
 
 /* Could none be had, though there may be one? */
@@ -40,8 +44,8 @@ static bool was_in_vain(struct deliveries *home, const struct config_route *rout
                         const struct dispatch_work *work, int64_t *at_ms_r)
 {
     char name[ADDRESS_DOMAIN_MAX + 1];
-    const struct sts_query query = query_of(work, name);
-    return sts_domain(route, work->domain, name) && sts_in_vain(home->shared->sts, &query, at_ms_r);
+    struct sts_query query;
+    return asks(route, work, name, &query) && sts_in_vain(home->shared->sts, &query, at_ms_r);
 }
 
 bool domain_policy_expect(struct deliveries *home, const struct config_route *route,
@@ -63,9 +67,9 @@ bool domain_policy_expect(struct deliveries *home, const struct config_route *ro
 static bool take_found(struct attempt *p)
 {
     char name[ADDRESS_DOMAIN_MAX + 1];
-    const struct sts_query query = query_of(p->work, name);
+    struct sts_query query;
     int64_t at_ms = 0;
-    if (!sts_domain(p->route, p->work->domain, name) ||
+    if (!asks(p->route, p->work, name, &query) ||
         !sts_found(p->home->shared->sts, &query, &p->policy, &at_ms))
         return false;
     if (attempt_was_due(p, at_ms))
@@ -74,12 +78,22 @@ static bool take_found(struct attempt *p)
     return false;
 }
 
-/* Has its time to wait for a policy been, since it was due, without any being found? */
-static bool has_waited(struct attempt *p, const struct host_facts *facts)
+/* May it go by what was found with its hosts? Not before its own time to wait for a policy is over,
+ * counted since it was due; but what tells of TLS is to arrive, whatever TLS (RFC 8460 section
+ * 5.3). */
+static bool may_go_by(struct attempt *p, const struct host_facts *facts)
 {
     int64_t at_ms = 0;
-    return (is_own(facts, p->work) && attempt_was_due(p, facts->found_ms)) ||
-           (was_in_vain(p->home, p->route, p->work, &at_ms) && attempt_was_due(p, at_ms));
+    if (mail_is_tls_report(p->mail))
+        return true;
+    if (!facts)
+        return false;
+    if (!is_gap(&facts->policy) || is_own(facts, p->work))
+        at_ms = facts->found_ms;
+    if (attempt_was_due(p, at_ms))
+        return true;
+    return is_gap(&facts->policy) && was_in_vain(p->home, p->route, p->work, &at_ms) &&
+           attempt_was_due(p, at_ms);
 }
 
 enum domain_policy domain_policy_take(struct attempt *p)
@@ -88,18 +102,16 @@ enum domain_policy domain_policy_take(struct attempt *p)
     sts_answer_fini(&p->policy);
     if (domain_policy_know(p->home, p->route, p->work, &p->policy) || take_found(p))
         return DOMAIN_POLICY_TAKEN;
-    if (facts && is_gap(&facts->policy)) {
-        if (!has_waited(p, facts)) {
-            domain_policy_prefetch(p->home, p->route, p->work);
-            return DOMAIN_POLICY_AWAITED;
-        }
-    } else if (!facts || !attempt_was_due(p, facts->found_ms)) {
-        return DOMAIN_POLICY_OUTDATED;
+    if (may_go_by(p, facts)) {
+        p->policy = facts ? facts->policy : (struct sts_answer){.terms = NULL};
+        if (p->policy.terms)
+            atomic_fetch_add(&p->policy.terms->holders, 1);
+        return DOMAIN_POLICY_TAKEN;
     }
-    p->policy = facts->policy;
-    if (p->policy.terms)
-        atomic_fetch_add(&p->policy.terms->holders, 1);
-    return DOMAIN_POLICY_TAKEN;
+    if (!facts || !is_gap(&facts->policy))
+        return DOMAIN_POLICY_OUTDATED;
+    domain_policy_prefetch(p->home, p->route, p->work);
+    return DOMAIN_POLICY_AWAITED;
 }
 
 void domain_policy_say(const struct sts_answer *answer, const char *host, struct host_situation *s)
@@ -112,8 +124,8 @@ struct sts_ask *domain_policy_find(struct deliveries *home, const struct config_
                                    sts_on_answer *done, void *context)
 {
     char name[ADDRESS_DOMAIN_MAX + 1];
-    const struct sts_query query = {.domain = name, .tenant = work->tenant, .urgent = work->urgent};
-    if (!sts_domain(route, work->domain, name))
+    struct sts_query query;
+    if (!asks(route, work, name, &query))
         return NULL;
     bool known = sts_know(home->shared->sts, &query, known_r);
     if (known && !(work->anew && known_r->terms))
@@ -126,8 +138,7 @@ void domain_policy_prefetch(struct deliveries *home, const struct config_route *
                             const struct dispatch_work *work)
 {
     char name[ADDRESS_DOMAIN_MAX + 1];
-    if (sts_domain(route, work->domain, name))
-        sts_prefetch(
-            home->shared->sts,
-            &(struct sts_query){.domain = name, .tenant = work->tenant, .urgent = work->urgent});
+    struct sts_query query;
+    if (asks(route, work, name, &query))
+        sts_prefetch(home->shared->sts, &query);
 }
