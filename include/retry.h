@@ -39,6 +39,11 @@ struct retry_decision {
  */
 struct retry_decision retry_decide(const struct retry_input *in);
 
+/* After what pause to look again whether something that mail waits for without a try has been found
+ * out, when it has been due for `waited_ms`: after as long again, within bounds, so that much mail
+ * that waits for a minute is not looked at all the time. */
+int64_t retry_look_ms(int64_t waited_ms, bool urgent);
+
 /* The same for all recipients of a message in one domain, so that what was deferred together goes
  * together again; another for each message, each domain and each try. */
 uint32_t retry_random(int64_t message, const char *domain, unsigned tries);

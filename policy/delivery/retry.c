@@ -43,6 +43,15 @@ struct retry_decision retry_decide(const struct retry_input *in)
     return d;
 }
 
+int64_t retry_look_ms(int64_t waited_ms, bool urgent)
+{
+    int64_t least_ms = urgent ? 500 : 2000;
+    int64_t most_ms = urgent ? 1000 : 20 * 1000;
+    if (waited_ms < least_ms)
+        return least_ms;
+    return waited_ms < most_ms ? waited_ms : most_ms;
+}
+
 /* FNV-1a over all of it, then mixed so that neighbours are far apart. */
 uint32_t retry_random(int64_t message, const char *domain, unsigned tries)
 {

@@ -137,6 +137,27 @@ static void together(void **state)
         assert_in_range(buckets[i], 850, 1150);
 }
 
+/* Whatever waits for a minute is looked at a few times; what urgent mail waits for at once. */
+static void looks(void **state)
+{
+    static const struct {
+        const char *label;
+        bool urgent;
+        int64_t wait_ms;
+        unsigned most;
+    } rows[] = {{"plain mail, for a minute", false, 60 * 1000, 7}, {"a code, for ten seconds", true, 10 * 1000, 12}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        unsigned count = 0;
+        for (int64_t waited_ms = 0; waited_ms < rows[i].wait_ms; count++)
+            waited_ms += retry_look_ms(waited_ms, rows[i].urgent);
+        EXPECT(count <= rows[i].most, rows[i].label);
+    }
+    assert_int_equal(retry_look_ms(-5000, false), 2000); /* it came early */
+    assert_int_equal(retry_look_ms(0, true), 500);
+    assert_int_equal(retry_look_ms(86400 * 1000, false), 20 * 1000);
+}
+
 static void last_words(void **state)
 {
     struct verdict v = verdict_make(450, "4.2.0", "greylisted");
@@ -157,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(schedules), cmocka_unit_test(the_end),
                                        cmocka_unit_test(our_own_fault), cmocka_unit_test(no_host_costs_no_try), cmocka_unit_test(all_end), cmocka_unit_test(together),
+                                       cmocka_unit_test(looks),
                                        cmocka_unit_test(last_words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,18 +10,13 @@
 
 #include "clock.h"
 #include "log.h"
+#include "retry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    AGAIN_MS = 5000,
-    EARLY_MS = 60 * 1000,
-    CLOCK_MOVES_MS = 100,
-    POLICY_URGENT_MS = 500,
-    POLICY_MS = 2000
-};
+enum { AGAIN_MS = 5000, EARLY_MS = 60 * 1000, CLOCK_MOVES_MS = 100 };
 
 /* Whom the resolver has asked, and where that is set. `text_r` holds 120 bytes. */
 static void dns_asked(const struct config *config, char *text_r)
@@ -219,7 +214,7 @@ static bool may_go(struct attempt *p)
     case DOMAIN_POLICY_TAKEN:
         return true;
     case DOMAIN_POLICY_AWAITED:
-        p->again_in_ms = work->urgent ? POLICY_URGENT_MS : POLICY_MS;
+        p->again_in_ms = retry_look_ms(clock_now_ms() - p->due_ms, work->urgent);
         return false;
     case DOMAIN_POLICY_OUTDATED:
         p->outdated = true;
