@@ -334,6 +334,19 @@ def test_mail_for_a_host_with_records_never_leaves_in_clear_text(world, relay_fa
 # ---- what changes ----
 
 
+def test_an_answer_that_fails_once_costs_a_code_one_try(world, relay_factory):
+    """It is tried again after 15 seconds: then the records are asked for again, as the domain's hosts would be."""
+    with_fault("once.test", "TLSA", "SERVFAIL")(world)
+    relay = world.relay(relay_factory, 'stream "code" { class = "security" }')
+    text = "From: <hello@club.test>\r\nSealpost-Stream: code\r\nSubject: x\r\n\r\n123456\r\n"
+    id = relay.send(to="x@once.test", message=text)
+    relay.wait_kind(id, "deferred")
+    assert line_of(relay, id)["tls_result"] == "dnssec-invalid"
+    world.fault("mx.once.test", "TLSA", None)
+    relay.wait_kind(id, "delivered", 60)
+    assert relay.kinds(id).count("deferred") == 1 and line_of(relay, id)["tls_policy"] == "dane"
+
+
 @pytest.mark.memory
 @pytest.mark.parametrize("shards", [1, 2])
 def test_records_that_change_with_the_certificate_hold_up_nothing(world, relay_factory, shards):

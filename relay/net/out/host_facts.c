@@ -48,6 +48,14 @@ size_t host_facts_bytes(const struct host_facts *facts)
     return bytes;
 }
 
+bool host_facts_failed(const struct host_facts *facts)
+{
+    for (size_t i = 0; facts && i < facts->count; i++)
+        if (facts->all[i].tlsa.state == DANE_FAILED)
+            return true;
+    return false;
+}
+
 size_t host_facts_find(const struct host_facts *facts, const char *host)
 {
     for (size_t i = 0; facts && i < facts->count; i++)

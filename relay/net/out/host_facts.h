@@ -32,6 +32,8 @@ struct host_facts *host_facts_hold(struct host_facts *facts);
 void host_facts_drop(struct host_facts *facts);
 /* What they take in memory, and the policy, though others may hold it, too. */
 size_t host_facts_bytes(const struct host_facts *facts);
+/* Has something had no answer, which keeps mail from a host until it is asked for again? */
+bool host_facts_failed(const struct host_facts *facts);
 /* SIZE_MAX: nothing is known of that host. */
 size_t host_facts_find(const struct host_facts *facts, const char *host);
 
