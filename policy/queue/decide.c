@@ -328,8 +328,7 @@ static void look_up_all(struct queue *q, int64_t now_ms)
         if (q->lookup[urgent].count > 0)
             queue_wake_at(q, wide_look_again_ms(&q->lookup_look[urgent], now_ms));
     }
-    bool others_wait = q->lookup[0].count + q->lookup[1].count + held_count(q) > 0;
-    if (others_wait && q->lookups && q->lookups->asked_ms + SLOW_LOOKUP_MS > now_ms)
+    if (q->lookups && q->lookups->asked_ms + SLOW_LOOKUP_MS > now_ms)
         queue_wake_at(q, q->lookups->asked_ms + SLOW_LOOKUP_MS);
 }
 

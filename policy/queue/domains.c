@@ -374,23 +374,38 @@ void domains_forget_all(struct queue *q)
 
 /* ---- lookups ---- */
 
-/* It is being looked up for a tenant with many others, which may have no turn for it: it is asked
- * once more, in the turn of one with few. So it is for class security, which waits for less time
- * than others. The first answer counts. */
-static void ask_once_more(struct queue *q, struct domain *domain, const struct line *line)
+/* It is being looked up for less urgent mail, or for a tenant that may have no turn for it, as it
+ * has many others, or is slow. */
+static bool may_be_too_late_for(const struct queue *q, struct domain *domain,
+                                const struct line *line)
 {
-    bool more_urgent = line->class == STREAM_SECURITY && !domain->urgent;
+    bool urgent = line->class == STREAM_SECURITY;
+    uint64_t tenant = line->tenant->id;
+    if (urgent && domain->asked_for[1] == 0)
+        return true;
+    bool own = domain->asked_for[1] == tenant || (!urgent && domain->asked_for[0] == tenant);
     bool of_few =
         !domain->asked_by || fair_used(&q->lookup[domain->urgent], domain->asked_by) > FEW_LOOKUPS;
-    if (domain->state != DOMAIN_RESOLVING || domain->asked_twice || q->paused || q->draining)
+    return !own && of_few && !domain->asked_others[urgent];
+}
+
+/* So it is asked once more: urgently in any case, and for one tenant that has few others, of each
+ * urgency. The first answer counts. */
+static void ask_once_more(struct queue *q, struct domain *domain, const struct line *line)
+{
+    bool urgent = line->class == STREAM_SECURITY;
+    if (domain->state != DOMAIN_RESOLVING || q->paused || q->draining ||
+        !may_be_too_late_for(q, domain, line))
         return;
-    if (!more_urgent && (domain->asked_for == line->tenant->id || !of_few))
-        return;
-    domain->asked_twice = true;
+    if (urgent && domain->asked_for[1] == 0)
+        domain->asked_for[1] = line->tenant->id;
+    else
+        domain->asked_others[urgent] = true;
+    domain->questions++;
     decide(q, (struct queue_decision){.kind = QUEUE_RESOLVE,
                                       .domain = domain->name,
                                       .tenant = line->tenant->name,
-                                      .urgent = line->class == STREAM_SECURITY,
+                                      .urgent = urgent,
                                       .anew = domain->asks_anew});
 }
 
@@ -429,10 +444,13 @@ void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms
     else
         domain->state = DOMAIN_RESOLVING;
     domain->asked_ms = now_ms;
-    domain->slow = domain->asked_twice = domain->failed_once = false;
+    domain->slow = domain->asked_others[0] = domain->asked_others[1] = false;
+    domain->questions = 1;
+    domain->failures = 0;
     domain->asks_anew = domain->anew;
     domain->anew = false;
-    domain->asked_for = domain->asked_by->id;
+    domain->asked_for[domain->urgent] = domain->asked_by->id;
+    domain->asked_for[!domain->urgent] = 0;
     answer_pays(q, domain, domain->asked_by);
     fair_charge(&q->lookup[domain->urgent], domain->asked_by, 1);
     q->resolving[domain->urgent]++;
@@ -449,10 +467,14 @@ static void uncount(struct queue *q, struct domain *domain)
 
 void domain_lookup_is_slow(struct queue *q, struct domain *domain)
 {
+    struct line *line;
     uncount(q, domain);
     domain->slow = true;
     q->slow_lookups++;
     DL_DELETE(q->lookups, domain);
+    DL_FOREACH (domain->lines, line)
+        if (!line->late && line->ready.count > 0)
+            ask_once_more(q, domain, line);
 }
 
 void domain_lookup_ends(struct queue *q, struct domain *domain)

@@ -210,12 +210,13 @@ bool queue_resolved(struct queue *q, const char *name, const struct queue_answer
     return true;
 }
 
-/* There is another question, which may know more. */
+/* There are other questions, which may know more. */
 static bool waits_for_more(struct domain *domain, bool anew)
 {
-    bool waits = domain->asked_twice && domain->state == DOMAIN_RESOLVING && !domain->failed_once &&
-                 domain->asks_anew == anew;
-    domain->failed_once = domain->failed_once || waits;
+    bool waits = domain->state == DOMAIN_RESOLVING && domain->asks_anew == anew &&
+                 domain->failures + 1 < domain->questions;
+    if (waits)
+        domain->failures++;
     return waits;
 }
 

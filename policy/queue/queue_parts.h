@@ -117,24 +117,25 @@ struct domain {
     size_t bytes;         /* that */
     size_t lane_bytes;    /* of them: for its lane, of whose domains it is the first */
     enum domain_state state;
-    bool refreshing;    /* it leads somewhere, and is looked up again meanwhile */
-    bool unused;        /* answered, and nothing waits or is under way */
-    bool urgent;        /* its lookup counts as class security's */
-    bool slow;          /* its lookup counts no more */
-    bool asked_twice;   /* for another tenant, too */
-    bool anew;          /* it is asked for past all caches, the next time */
-    bool asks_anew;     /* its lookup is such a one */
-    bool failed_once;   /* one of the two questions had no answer */
-    int64_t until_ms;   /* the answer is good */
-    int64_t asked_ms;   /* of a lookup: when it began */
-    int64_t doubted_ms; /* when it was last to be asked for past all caches; 0: never */
+    bool refreshing;             /* it leads somewhere, and is looked up again meanwhile */
+    bool unused;                 /* answered, and nothing waits or is under way */
+    bool urgent;                 /* its lookup counts as class security's */
+    bool slow;                   /* its lookup counts no more */
+    bool asked_others[2];        /* for another tenant, too; by urgency */
+    bool anew;                   /* it is asked for past all caches, the next time */
+    bool asks_anew;              /* its lookup is such a one */
+    uint8_t questions, failures; /* that its lookup asks, and those that had no answer */
+    int64_t until_ms;            /* the answer is good */
+    int64_t asked_ms;            /* of a lookup: when it began */
+    int64_t doubted_ms;          /* when it was last to be asked for past all caches; 0: never */
     struct lane *lane;
     struct domain *next_of_lane, *prev_of_lane; /* lane->domains */
     uint64_t good_lane; /* the id of the lane where the last message was answered; 0: it broke */
     struct fair_item lookup; /* queue.lookup[] */
     uint64_t since;          /* waits for a lookup */
     struct tenant *asked_by; /* counted while it is looked up */
-    uint64_t asked_for;      /* that tenant's id, also when the lookup is slow */
+    uint64_t asked_for[2];   /* the id of that tenant, also when the lookup is slow; by urgency,
+                                0: it is not so asked for */
     struct line *lines;
     size_t ready, attempts;
     int result;

@@ -191,6 +191,22 @@ def test_who_has_asked_for_all_kinds_of_mail_decides_for_nobody_else(world, rela
         held.set()
 
 
+def test_a_code_waits_for_a_policy_as_long_as_codes_do_whoever_has_asked_before(world, relay_factory):  # noqa: F811
+    """The policy host says nothing. The domain is looked up for plain mail of one, then, as that is slow, of another one, and then for a
+    code, which goes on after ten seconds, while the others wait for a minute."""
+    names, host, held = slow_domains(world, 1)
+    relay, senders = begin(world, relay_factory, "eve", "bob")
+    senders["eve"].send([f"eve@{names[0]}"], "slow", "news", "hello@eve.test")
+    wait_for(lambda: host.now == 1, 30)
+    time.sleep(2.5)  # so long it is not slow
+    senders["bob"].send([f"bob@{names[0]}"], "slow", "news", "hello@bob.test")
+    wait_for(lambda: relay.json("sts", "show", names[0])["standing"]["busy"], 30)
+    senders["eve"].send([f"code@{names[0]}"], "code", "code", "hello@eve.test")
+    assert first_outcome(relay, f"code@{names[0]}", 90) == ("delivered", "opportunistic", "sts-policy-fetch-error")
+    assert not outcomes(relay, f"eve@{names[0]}") and not outcomes(relay, f"bob@{names[0]}")
+    held.set()
+
+
 def test_nobodys_questions_wait_in_another_tenants_turn(world, relay_factory, tmp_path):  # noqa: F811
     """One has mail for many domains of which DNS says nothing, and behind it for one that another tenant has mail for, too."""
     taken_over(world, "wanted.test")
