@@ -9,6 +9,7 @@
 #define TLS_H
 
 #include "buf.h"
+#include "certificate_screen.h"
 #include "err.h"
 #include "tls_policy.h"
 
@@ -85,14 +86,15 @@ struct tls_names {
 struct tls {
     enum tls_state state;
     enum tls_protocol speaks;
-    struct buf plain;       /* for the owner */
-    struct buf cipher;      /* for the wire */
-    struct span wire;       /* what tls_input() was given and OpenSSL has not taken */
-    struct err err;         /* when FAILED */
-    unsigned chatter;       /* handshake messages since the handshake */
-    uint64_t said;          /* octets of plain text that came */
-    enum tls_demand demand; /* a client's */
-    bool valid;             /* the same: of sessions */
+    struct buf plain;              /* for the owner */
+    struct buf cipher;             /* for the wire */
+    struct span wire;              /* what tls_input() was given and OpenSSL has not taken */
+    struct err err;                /* when FAILED */
+    enum certificate_fault unread; /* why the peer's certificates were not parsed */
+    unsigned chatter;              /* handshake messages since the handshake */
+    uint64_t said;                 /* octets of plain text that came */
+    enum tls_demand demand;        /* a client's */
+    bool valid;                    /* the same: of sessions */
     enum tls_by by;
     struct tls_names zone_names; /* in certificates of TLSA records */
     struct tls_match match;      /* of the session that is offered */

@@ -9,6 +9,7 @@
  */
 #include "fetch_http.h"
 
+#include "certificate_screen.h"
 #include "check.h"
 #include "ip.h"
 
@@ -22,19 +23,25 @@
 #include <string.h>
 #include <sys/socket.h>
 
-struct fetch {
-    const struct fetch_order *order;
-    struct buf *answer;
-    struct buf given; /* addresses, as the order has them: no others are connected to */
-    bool too_large, elsewhere;
-    CURL *curl;
-    struct curl_slist *headers, *pinned;
-};
+#ifndef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION /* OpenSSL 3.2 is the first that can */
+#define SSL_OP_NO_RX_CERTIFICATE_COMPRESSION 0
+#endif
 
 struct where {
     char host[256];
     char port[8];
     FILE *authorities; /* NULL: the system's */
+};
+
+struct fetch {
+    const struct fetch_order *order;
+    const struct where *where;
+    struct buf *answer;
+    struct buf given; /* addresses, as the order has them: no others are connected to */
+    bool too_large, elsewhere;
+    enum certificate_fault unread; /* why the host's certificates were not parsed */
+    CURL *curl;
+    struct curl_slist *headers, *pinned;
 };
 
 /* ---- where ---- */
@@ -97,8 +104,9 @@ static bool is_address(const struct where *where)
 }
 
 /* Have curl take these addresses for the name's. */
-static bool pin(struct fetch *f, const struct where *where)
+static bool pin(struct fetch *f)
 {
+    const struct where *where = f->where;
     char entry[sizeof(f->order->addresses) + sizeof(*where)];
     bool literal = is_address(where);
     bool ok = f->order->addresses[0] ? buf_add(&f->given, span_of(f->order->addresses))
@@ -176,14 +184,38 @@ static bool trust_system(SSL_CTX *ctx)
     return SSL_CTX_set_default_verify_file(ctx) == 1 && SSL_CTX_set_default_verify_dir(ctx) == 1;
 }
 
+/* What would cost too much to parse is not: see relay/smtp/tls_limits.c. */
+static void on_message(int sent, int version, int type, const void *bytes, size_t len, SSL *ssl,
+                       void *context)
+{
+    struct fetch *f = context;
+    (void)version;
+    if (sent || type != SSL3_RT_HANDSHAKE)
+        return;
+    enum certificate_fault fault = certificate_screen_message(
+        (unsigned char *)(uintptr_t)bytes, len, SSL_version(ssl) >= TLS1_3_VERSION);
+    if (fault != CERTIFICATE_FINE)
+        f->unread = fault;
+}
+
+static void bound(SSL_CTX *ctx, struct fetch *f)
+{
+    SSL_CTX_set_msg_callback(ctx, on_message);
+    SSL_CTX_set_msg_callback_arg(ctx, f);
+    SSL_CTX_set_max_cert_list(ctx, CERTIFICATES_SIZE_MAX);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RX_CERTIFICATE_COMPRESSION);
+}
+
 /* Whom to trust is as where mail is delivered. curl itself compares the name, too,
  * and takes a common name where there is no other: OpenSSL is told the name here, so that both must
  * agree. */
 static CURLcode on_tls(CURL *curl, void *ctx, void *context)
 {
-    const struct where *where = context;
+    struct fetch *f = context;
+    const struct where *where = f->where;
     X509_VERIFY_PARAM *how = SSL_CTX_get0_param(ctx);
     (void)curl;
+    bound(ctx, f);
     X509_VERIFY_PARAM_set_hostflags(how, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
                                              X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     bool trusts = where->authorities ? trust_file(ctx, where->authorities) : trust_system(ctx);
@@ -192,7 +224,7 @@ static CURLcode on_tls(CURL *curl, void *ctx, void *context)
                : CURLE_SSL_CERTPROBLEM;
 }
 
-static bool set_up(struct fetch *f, struct span body, const struct where *where)
+static bool set_up(struct fetch *f, struct span body)
 {
     const struct fetch_order *o = f->order;
     CURL *c = f->curl;
@@ -210,7 +242,7 @@ static bool set_up(struct fetch *f, struct span body, const struct where *where)
         curl_easy_setopt(c, CURLOPT_CAINFO, NULL) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_CAPATH, NULL) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, on_tls) == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, where) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, f) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_answer) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_WRITEDATA, f) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK &&
@@ -244,6 +276,8 @@ static const struct {
 
 static enum fetch_outcome outcome_of(const struct fetch *f, CURLcode code)
 {
+    if (f->unread != CERTIFICATE_FINE)
+        return FETCH_UNTRUSTED;
     if (f->too_large)
         return FETCH_TOO_LARGE;
     for (size_t i = 0; i < COUNT_OF(outcomes); i++)
@@ -258,6 +292,13 @@ static void set_why(struct fetch_head *head, const char *text)
     for (char *p = head->why; *p; p++)
         if (*p < ' ' || *p > '~')
             *p = '?';
+}
+
+static void set_refused(struct fetch_head *head, enum certificate_fault fault)
+{
+    char text[sizeof(head->why)];
+    snprintf(text, sizeof(text), "certificate refused: %s", certificate_fault_text(fault));
+    set_why(head, text);
 }
 
 static void run(struct fetch *f, struct fetch_head *head_r)
@@ -275,7 +316,9 @@ static void run(struct fetch *f, struct fetch_head *head_r)
         snprintf(head_r->content_type, sizeof(head_r->content_type), "%s", type);
     if (curl_easy_getinfo(f->curl, CURLINFO_RETRY_AFTER, &later_s) == CURLE_OK)
         head_r->retry_after_s = (int32_t)(later_s < INT32_MAX ? later_s : INT32_MAX);
-    if (head_r->outcome == FETCH_TOO_LARGE)
+    if (f->unread != CERTIFICATE_FINE)
+        set_refused(head_r, f->unread);
+    else if (head_r->outcome == FETCH_TOO_LARGE)
         set_why(head_r, "the answer is too large");
     else if (f->elsewhere && code != CURLE_OK)
         set_why(head_r, "the host is no name, but a number that stands for another address");
@@ -286,14 +329,15 @@ static void run(struct fetch *f, struct fetch_head *head_r)
 void fetch_http(const struct fetch_order *order, int authorities, struct span body,
                 struct fetch_head *head_r, struct buf *answer_r)
 {
-    struct fetch f = {.order = order, .answer = answer_r, .curl = curl_easy_init()};
     struct where where = {"", "", authorities >= 0 ? fdopen(authorities, "r") : NULL};
+    struct fetch f = {
+        .order = order, .where = &where, .answer = answer_r, .curl = curl_easy_init()};
     bool knows_whom = !order->authorities[0] || where.authorities;
     buf_init(&f.given, sizeof(order->addresses));
     *head_r = (struct fetch_head){.outcome = FETCH_GONE};
-    if (!f.curl || !knows_whom || !read_url(order->url, &where) || !set_up(&f, body, &where))
+    if (!f.curl || !knows_whom || !read_url(order->url, &where) || !set_up(&f, body))
         set_why(head_r, "the order cannot be carried out");
-    else if (!pin(&f, &where)) {
+    else if (!pin(&f)) {
         head_r->outcome = FETCH_NO_NAME;
         set_why(head_r, "the host's name leads to no address");
     } else {

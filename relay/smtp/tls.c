@@ -42,6 +42,7 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
     (void)ssl;
     if (sent || type != SSL3_RT_HANDSHAKE)
         return;
+    tls_screen(t, bytes, len);
     if (len > 0 && *(const unsigned char *)bytes == SSL3_MT_CERTIFICATE)
         t->seen_s = time(NULL);
     if (t->state != TLS_OPEN)
@@ -109,7 +110,9 @@ static void fail(struct tls *t, const char *doing)
 {
     bool checked = (SSL_get_verify_mode(t->ssl) & SSL_VERIFY_PEER) != 0; /* else it broke nothing */
     long verdict = SSL_get_verify_result(t->ssl);
-    if (checked && verdict != X509_V_OK && t->state == TLS_HANDSHAKE && !SSL_is_server(t->ssl))
+    if (t->unread != CERTIFICATE_FINE)
+        err_set(&t->err, ERR_TLS, "certificate refused: %s", certificate_fault_text(t->unread));
+    else if (checked && verdict != X509_V_OK && t->state == TLS_HANDSHAKE && !SSL_is_server(t->ssl))
         err_set(&t->err, ERR_TLS, "certificate refused: %s",
                 X509_verify_cert_error_string(verdict));
     else if (t->cipher.overflow)
@@ -124,7 +127,9 @@ static void shake(struct tls *t)
 {
     forget_errors();
     int result = SSL_do_handshake(t->ssl);
-    if (result == 1) {
+    if (t->unread != CERTIFICATE_FINE) {
+        fail(t, "TLS handshake");
+    } else if (result == 1) {
         t->state = TLS_OPEN;
         t->resumes = false;
         tls_sessions_note(t);

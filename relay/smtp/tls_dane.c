@@ -7,8 +7,9 @@
  * - of each usage and selector the strongest digest alone counts (RFC 7671 section 9): as OpenSSL
  *   ranks them
  *
- * Whether a record can be used OpenSSL says, which parses what it holds; and one that is whole is
- * used only if its key costs no more than those that a server may send.
+ * Whether a record can be used OpenSSL says, which parses what it holds. Of those that hold a whole
+ * certificate or key a few are parsed, and only if that is cheap (certificate_screen.h); as an
+ * authority one is used only if its key costs no more than those that a server may send.
  */
 #include "tls_dane.h"
 
@@ -20,7 +21,13 @@
 
 enum { WHOLE_CERTIFICATE = 0, BARE_KEY = 1 }; /* selectors */
 enum { FULL = 0, PRIVATE_MTYPE = 255 };       /* matching types */
-enum { WHOLE_MAX = 4 };
+enum { FULL_MAX = 8, WHOLE_MAX = 4 };
+
+/* Records that hold what others hold the digest of. */
+struct full {
+    size_t parsed;
+    size_t authorities;
+};
 
 static bool set_names(SSL *ssl, const struct dane *dane)
 {
@@ -50,7 +57,7 @@ static int add(SSL *ssl, const struct dane_record *r)
 
 /* An authority that stands in DNS whole, and not by its digest: its key is tried on what the server
  * sends, and more than a few would cost too much. */
-static bool is_whole(const struct dane_record *r)
+static bool is_authority(const struct dane_record *r)
 {
     return r->usage == DANE_TA && r->mtype == FULL;
 }
@@ -70,10 +77,18 @@ static bool is_cheap(const struct dane_record *r, struct tls_names *names)
     return cheap;
 }
 
-static int add_bounded(SSL *ssl, const struct dane_record *r, struct tls_names *names,
-                       size_t *whole)
+static bool may_be_parsed(const struct dane_record *r)
 {
-    if (is_whole(r) && ((*whole)++ >= WHOLE_MAX || !is_cheap(r, names)))
+    return (r->selector == BARE_KEY ? certificate_screen_key(r->data)
+                                    : certificate_screen(r->data)) == CERTIFICATE_FINE;
+}
+
+static int add_bounded(SSL *ssl, const struct dane_record *r, struct tls_names *names,
+                       struct full *full)
+{
+    if (r->mtype == FULL && (!may_be_parsed(r) || full->parsed++ >= FULL_MAX))
+        return 0;
+    if (is_authority(r) && (full->authorities++ >= WHOLE_MAX || !is_cheap(r, names)))
         return 0;
     return add(ssl, r);
 }
@@ -82,11 +97,11 @@ enum tls_dane tls_dane_set(SSL *ssl, const struct dane *dane, struct tls_names *
                            struct err *err)
 {
     size_t usable = 0;
-    size_t whole = 0;
+    struct full full = {0};
     ERR_clear_error();
     bool ok = set_names(ssl, dane);
     for (size_t i = 0; ok && i < dane->count; i++) {
-        int said = add_bounded(ssl, &dane->records[i], names, &whole);
+        int said = add_bounded(ssl, &dane->records[i], names, &full);
         ok = said >= 0;
         usable += said > 0 ? 1 : 0;
     }

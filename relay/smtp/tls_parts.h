@@ -34,6 +34,10 @@ void tls_wire(struct tls *t, SSL *ssl);
  * stricter choice of them comes later. */
 void tls_limit(SSL_CTX *ctx);
 
+/* Called with each handshake message before OpenSSL parses it. If that would cost too much
+ * t->unread says why, and the handshake fails. */
+void tls_screen(struct tls *t, const void *message, size_t len);
+
 /* Does it take some milliseconds at most to verify a signature with this key? NULL: no. */
 bool tls_is_cheap(const EVP_PKEY *key);
 

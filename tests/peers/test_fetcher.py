@@ -14,6 +14,7 @@ import threading
 
 import pytest
 from conftest import wait_for
+from dear_certificates import lengthen
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 
@@ -129,6 +130,16 @@ def test_what_no_server_should_say_is_told_and_nothing_is_followed(relay_factory
     assert words in line and " alerted " not in relay.log(), line
     assert not elsewhere.requests
     assert scheme == "http" or all(not head.startswith(b"POST") for head, _ in server.requests)
+
+
+def test_what_would_be_dear_to_parse_is_not(relay_factory, host, issue, tmp_path):
+    """A certificate that the authority vouches for, with another behind it whose key has a curve of its own."""
+    pair = issue("localhost")
+    lengthen(pair[0], 1)
+    server = host(OK, pair)
+    relay = alerting(relay_factory, f"https://localhost:{server.port}/", tmp_path / "ca.pem")
+    wait_for(lambda: "alert_failed" in relay.log(), 60)
+    assert "certificate refused: its key has curve parameters of its own" in relay.log() and not server.requests
 
 
 def children_of(pid):

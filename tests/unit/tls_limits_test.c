@@ -4,11 +4,13 @@
 #include "table.h"
 
 #include "dane.h"
+#include "der.h"
 #include "key.h"
 #include "tls.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -261,6 +263,111 @@ static void the_certificates_of_a_server_are_bounded(void **state)
     }
 }
 
+/* Whose key takes OpenSSL a quarter of a second to parse; each of them another. */
+static X509 *dear(void)
+{
+    static struct der key, whole;
+    key.len = whole.len = 0;
+    der_dear_key(&key, DER_EC);
+    der_certificate(&whole, der_span(&key));
+    const unsigned char *at = (const unsigned char *)whole.bytes;
+    X509 *x = d2i_X509(NULL, &at, (long)whole.len);
+    assert_non_null(x);
+    return x;
+}
+
+/* The kind: what a server sends beside its own certificate is parsed, at whatever cost, before anybody has looked at it. */
+static void what_is_parsed_of_a_server_is_bounded(void **state)
+{
+    X509 *x = dear();
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++)
+        for (unsigned verified = 0; verified < 2; verified++) {
+            struct tls c;
+            struct tls_judgement j;
+            SSL_CTX *ctx = peer_server();
+            SSL_CTX_set_max_proto_version(ctx, version);
+            for (unsigned k = 0; k < 30; k++)
+                SSL_CTX_add1_chain_cert(ctx, x);
+            SSL *peer = new_peer(ctx);
+            SSL_set_accept_state(peer);
+            tls_connect(&c, client, "mx.test", verified ? TLS_VERIFIED : TLS_ANY);
+            double took_ms = shake(&c, peer);
+            SSL_free(peer);
+            tls_judge(&c, &j);
+            EXPECT(c.state == TLS_FAILED && took_ms < cost_ms && j.result == TLS_RESULT_VALIDATION_FAILURE, c.err.text);
+            EXPECT(strcmp(c.err.text, "certificate refused: its key has curve parameters of its own (RFC 5480 section 2.1.1)") == 0, c.err.text);
+            tls_fini(&c);
+        }
+    X509_free(x);
+}
+
+/* What it does not parse OpenSSL must not take for anything else, whatever release it is of. */
+static void openssl_fails_by_a_message_that_is_spoilt(void **state)
+{
+    X509 *x = dear();
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        struct tls c;
+        SSL_CTX *ctx = peer_server();
+        SSL_CTX_set_max_proto_version(ctx, version);
+        SSL_CTX_add1_chain_cert(ctx, x);
+        SSL *peer = new_peer(ctx);
+        SSL_set_accept_state(peer);
+        tls_connect(&c, client, "mx.test", TLS_ANY);
+        shake(&c, peer);
+        BIO_write(SSL_get_rbio(peer), c.cipher.memory, (int)c.cipher.len);
+        ERR_clear_error();
+        assert_int_not_equal(SSL_do_handshake(peer), 1);
+        int said = ERR_GET_REASON(ERR_peek_last_error()); /* by our side's alert */
+        assert_int_equal(said, SSL_R_TLSV1_ALERT_DECODE_ERROR);
+        SSL_free(peer);
+        tls_fini(&c);
+    }
+    X509_free(x);
+}
+
+/* A server that would compress its certificates (RFC 8879; OpenSSL from 3.2 on) is not asked to: nobody sees them before they are parsed. */
+static void certificates_are_asked_for_as_they_are(void **state)
+{
+    struct tls c;
+    SSL_CTX *ctx = peer_server();
+    (void)state;
+#ifdef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION
+    SSL_CTX_compress_certs(ctx, 0);
+#endif
+    client_meets(ctx, &c);
+    EXPECT(c.state == TLS_OPEN, c.err.text);
+    tls_fini(&c);
+}
+
+/* By each usage, and as a certificate or its key. */
+static void so_is_what_is_parsed_of_a_zone(void **state)
+{
+    static struct der key, whole;
+    key.len = whole.len = 0;
+    der_dear_key(&key, DER_EC);
+    der_certificate(&whole, der_span(&key));
+    (void)state;
+    for (unsigned char i = 0; i < 4; i++) {
+        unsigned char usage = 2 + i % 2, selector = i / 2;
+        struct dane_record records[DANE_RECORDS_MAX];
+        struct dane dane = {.names = {"mx.test"}, .name_count = 1, .records = records, .count = COUNT_OF(records)};
+        for (size_t k = 0; k < COUNT_OF(records); k++)
+            records[k] = (struct dane_record){usage, selector, 0, der_span(selector ? &key : &whole)};
+        struct tls c;
+        struct tls_judgement j;
+        char label[40];
+        double began_ms = cpu_ms();
+        tls_connect_on(&c, client, &(struct tls_terms){.host = "mx.test", .dane = &dane});
+        double took_ms = cpu_ms() - began_ms;
+        tls_judge(&c, &j);
+        snprintf(label, sizeof(label), "%u %u 0: %.1f ms", usage, selector, took_ms);
+        EXPECT(took_ms < cost_ms && j.by == TLS_BY_NOTHING, label);
+        tls_fini(&c);
+    }
+}
+
 /* ---- what the owner of a zone may choose, whose the server is, too ---- */
 
 static X509_NAME *numbered(size_t number)
@@ -378,6 +485,7 @@ static void a_key_that_a_zone_holds_is_cheap_or_of_no_use(void **state)
             unsigned char *der = NULL;
             SSL_CTX *ctx = peer_server();
             X509 *last = chain_of(ctx, 1, keys[i]);
+            SSL_CTX_clear_chain_certs(ctx); /* it stands in DNS alone */
             int len = selector == 0 ? i2d_X509(last, &der) : i2d_PUBKEY(keys[i], &der);
             struct dane_record record = {2, selector, 0, {(char *)der, (size_t)len}};
             struct dane dane = {.names = {"mx.test"}, .name_count = 1, .records = &record, .count = 1};
@@ -597,6 +705,10 @@ int main(void)
                                        cmocka_unit_test(a_server_that_prefers_diffie_hellman_takes_curves),
         cmocka_unit_test(the_group_of_a_server_is_bounded),
                                        cmocka_unit_test(the_certificates_of_a_server_are_bounded),
+        cmocka_unit_test(what_is_parsed_of_a_server_is_bounded),
+        cmocka_unit_test(openssl_fails_by_a_message_that_is_spoilt),
+        cmocka_unit_test(certificates_are_asked_for_as_they_are),
+        cmocka_unit_test(so_is_what_is_parsed_of_a_zone),
         cmocka_unit_test(a_chain_that_a_zone_vouches_for_is_bounded),
         cmocka_unit_test(so_are_the_keys_that_a_zone_holds),
         cmocka_unit_test(a_key_that_a_zone_holds_is_cheap_or_of_no_use),
