@@ -25,6 +25,7 @@ struct tlsrpt_text {
 };
 
 struct tlsrpt_text *tlsrpt_text_new(const char *text); /* copies it; held once */
+/* Once more: the text itself. */
 struct tlsrpt_text *tlsrpt_text_hold(struct tlsrpt_text *t);
 void tlsrpt_text_drop(struct tlsrpt_text *t); /* NULL does nothing */
 

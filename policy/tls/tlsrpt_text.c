@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* tlsrpt_text.c - A policy as TLS reports have it, shared by all sessions that were judged by it: it is
- * written and hashed once, not by each connection nor where they are counted. */
+/* tlsrpt_text.c - A policy as TLS reports have it, shared by all sessions that were judged by it:
+ * it is written and hashed once, not by each connection nor where they are counted. */
 #include "tlsrpt_gather.h"
 
 #include "secret.h"

@@ -82,8 +82,8 @@ bool destination_look(const struct config *config, const char *domain,
 {
     const struct config_route *route = config_route(config, domain);
     bool blind = config->dnssec == CONFIG_DNSSEC_OFF; /* deliveries find nothing secure, either */
-    *look_r = (struct destination_look){.route = route,
-                                        .dane_mode = blind ? DANE_MODE_OFF : route->dane};
+    *look_r =
+        (struct destination_look){.route = route, .dane_mode = blind ? DANE_MODE_OFF : route->dane};
     struct look l = {.found = look_r, .config = config};
     l.query = (struct mx_query){.domain = route->host[0] ? route->host : domain,
                                 .hostname = config->hostname,

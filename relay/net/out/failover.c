@@ -111,8 +111,8 @@ static struct verdict tell_barred(struct outbound *c, size_t end)
     return v;
 }
 
-/* Hosts that must not have the mail are the obstacle only where no other one was to be asked. False:
- * they are asked about anew. */
+/* Hosts that must not have the mail are the obstacle only where no other one was to be asked.
+ * False: they are asked about anew. */
 static bool looks_at_barred(struct outbound *c, const struct dial_failure *failure)
 {
     bool met = c->trouble.code != 0 || failure->tried || failure->none_free;

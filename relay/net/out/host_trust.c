@@ -387,7 +387,7 @@ enum host_trust_judgement host_trust_judge(struct outbound *c)
         host_distrust_unverifiable(c);
         return HOST_DISTRUSTED;
     }
-    if (c->policy.need == HOST_IS_UNUSABLE && c->policy.enforced) { /* nor does the policy name it */
+    if (c->policy.need == HOST_IS_UNUSABLE && c->policy.enforced) { /* nor is it named */
         host_distrust(c, asked(c), host_distrust_why(c, text));
         return HOST_DISTRUSTED;
     }
