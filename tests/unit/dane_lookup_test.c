@@ -117,11 +117,49 @@ static void past_the_caches_each_tenant_has_a_share(void **state)
     end();
 }
 
+/* libunbound goes on with what eve wants no more: that has its sockets, which are her part until it has ended. */
+static void check_left(bool fresh)
+{
+    enum { EVES = 8, QUERIES = 2 * DNS_QUERIES_FRESH };
+    char host[40];
+    begin(QUERIES, 1);
+    dns_stage_go_on_with_left();
+    for (int i = 0; i < EVES; i++) {
+        snprintf(host, sizeof(host), "mx%d.eve.test", i);
+        look_up("eve", host, fresh);
+    }
+    dns_stage_pass(&loop, 0);
+    size_t part = dns_stage_asked();
+    EXPECT(part > 0 && part < EVES, "she has a part");
+    for (size_t i = 0; i < part; i++) {
+        dane_lookup_cancel(lookups[i].lookup);
+        lookups[i].done = true;
+    }
+    dns_stage_pass(&loop, 0);
+    EXPECT(dns_stage_asked() == part, "no more of hers");
+    look_up("bob", "mx.bob.test", fresh);
+    dns_stage_pass(&loop, 0);
+    EXPECT(is_asked("mx.bob.test"), "bob's at once");
+    answer("mx.bob.test");
+    EXPECT(dns_stage_end_left() == part, "hers end");
+    dns_stage_pass(&loop, 0);
+    EXPECT(dns_stage_asked() > part + 1, "others of hers begin");
+    end();
+}
+
+static void what_nobody_waits_for_keeps_its_turn_until_it_has_ended(void **state)
+{
+    (void)state;
+    check_left(false);
+    check_left(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_waits_for_its_turn_has_all_its_time_when_it_is_asked),
         cmocka_unit_test(past_the_caches_each_tenant_has_a_share),
+        cmocka_unit_test(what_nobody_waits_for_keeps_its_turn_until_it_has_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,28 @@ static void what_is_asked_and_not_answered_ends(void **state)
     end();
 }
 
+/* libunbound goes on with it, and so it takes room from others. */
+static void what_nobody_waits_for_keeps_its_turn_until_it_has_ended(void **state)
+{
+    const struct dns_queries_stub few = {.queries = 4};
+    (void)state;
+    begin(&few);
+    dns_stage_go_on_with_left();
+    EXPECT(ask("a.example") == DNS_PENDING, "asked");
+    pass(0);
+    pass(10001);
+    EXPECT(ask("a.example") == DNS_FAILED && ask("b.example") == DNS_PENDING, "in vain, and another name waits");
+    pass(0);
+    EXPECT(!dns_stage_was_asked("b.example"), "for its turn");
+    EXPECT(dns_stage_end_left() == 1, "the one");
+    pass(0);
+    EXPECT(answer(DNS_NODATA) && ask("b.example") == DNS_NODATA, "asked, and answered");
+    EXPECT(ask("c.example") == DNS_PENDING, "asked");
+    pass(0);
+    pass(10001); /* and left, when all ends */
+    end();
+}
+
 /* ---- one server ---- */
 
 static void a_server_that_answers_others_is_not_silent_for_one_name(void **state)
@@ -169,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_waits_for_its_turn_has_all_its_time_when_it_is_asked),
         cmocka_unit_test(what_is_asked_and_not_answered_ends),
+        cmocka_unit_test(what_nobody_waits_for_keeps_its_turn_until_it_has_ended),
         cmocka_unit_test(a_server_that_answers_others_is_not_silent_for_one_name),
         cmocka_unit_test(a_server_that_never_answers_is_asked_no_more),
         cmocka_unit_test(whoever_waits_for_what_is_forgotten_hears_it),

@@ -16,12 +16,15 @@ struct dns_query {
     void *context;
     char name[NAME_ROOM];
     bool open;
+    dns_query_on_end *ended; /* it was left, and has not ended */
+    struct party_turn *turn;
 };
 
 static struct dns_query questions[QUESTIONS_MAX];
 static size_t asked;
 static int64_t now_ms;
 static unsigned timers_faster;
+static bool left_goes_on;
 
 int64_t __wrap_clock_steady_ms(void);
 int __real_uv_timer_start(uv_timer_t *timer, uv_timer_cb run, uint64_t after_ms, uint64_t repeat_ms);
@@ -57,8 +60,13 @@ bool dns_queries_fresh(uv_loop_t *loop, const struct config *config, struct dns_
     return ok;
 }
 
+static void end_left(struct dns_query *q);
+
 void dns_queries_free(struct dns_queries *l)
 {
+    for (size_t i = 0; i < asked; i++)
+        if (questions[i].ended && questions[i].of == l)
+            end_left(&questions[i]);
     free(l);
 }
 
@@ -73,10 +81,21 @@ struct dns_query *dns_query_start(struct dns_queries *l, const char *name, enum 
     return q;
 }
 
-void dns_query_cancel(struct dns_query *q)
+static void end_left(struct dns_query *q)
 {
-    if (q)
-        q->open = false;
+    dns_query_on_end *ended = q->ended;
+    q->ended = NULL;
+    ended(q->context, q->turn);
+}
+
+void dns_query_leave(struct dns_query *q, struct party_turn *turn, dns_query_on_end *ended, void *context)
+{
+    q->open = false;
+    q->ended = ended;
+    q->turn = turn;
+    q->context = context;
+    if (!left_goes_on)
+        end_left(q);
 }
 
 /* ---- the test's ---- */
@@ -84,8 +103,26 @@ void dns_query_cancel(struct dns_query *q)
 void dns_stage_begin(unsigned faster)
 {
     timers_faster = faster;
+    left_goes_on = false;
     asked = 0;
     now_ms = 1000000;
+}
+
+void dns_stage_go_on_with_left(void)
+{
+    left_goes_on = true;
+}
+
+size_t dns_stage_end_left(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < asked; i++) {
+        if (!questions[i].ended)
+            continue;
+        end_left(&questions[i]);
+        count++;
+    }
+    return count;
 }
 
 size_t dns_stage_asked(void)

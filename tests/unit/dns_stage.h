@@ -10,6 +10,9 @@
 
 /* `faster`: so many times timers run. */
 void dns_stage_begin(unsigned faster);
+/* From now on what is left goes on until dns_stage_end_left(), which tells how many those were. */
+void dns_stage_go_on_with_left(void);
+size_t dns_stage_end_left(void);
 /* So many questions were asked so far. */
 size_t dns_stage_asked(void);
 /* Those that go past the caches and are open. */

@@ -131,10 +131,29 @@ static void forget_idle_askers(struct dns_cache *a)
 
 /* ---- entries ---- */
 
+static void on_soon(uv_timer_t *timer);
+
+/* When what has been told is not needed any more. */
+static void go_on_soon(struct dns_cache *a)
+{
+    if (!uv_is_active((uv_handle_t *)a->soon))
+        uv_timer_start(a->soon, on_soon, 0, 0);
+}
+
+static void on_left(void *context, struct party_turn *turn)
+{
+    struct dns_cache *a = context;
+    party_turns_end(a->turns, turn);
+    go_on_soon(a);
+}
+
+/* What is under way keeps its turn as long as it takes room from others. */
 static void stop_lookup(struct entry *e)
 {
-    dns_query_cancel(e->lookup);
-    party_turns_end(e->owner->turns, e->turn);
+    if (e->lookup)
+        dns_query_leave(e->lookup, e->turn, on_left, e->owner);
+    else
+        party_turns_end(e->owner->turns, e->turn);
     e->lookup = NULL;
     e->turn = NULL;
 }
@@ -173,15 +192,6 @@ static void set_times(struct entry *e, const struct dns_answer *answer, int64_t 
         e->expires_ms = now_ms + life_ms(answer);
         e->refresh_ms = now_ms + life_ms(answer) / 100 * 92;
     }
-}
-
-static void on_soon(uv_timer_t *timer);
-
-/* When what has been told is not needed any more. */
-static void go_on_soon(struct dns_cache *a)
-{
-    if (!uv_is_active((uv_handle_t *)a->soon))
-        uv_timer_start(a->soon, on_soon, 0, 0);
 }
 
 /* Something that was asked was answered, or was not. */
@@ -405,9 +415,9 @@ void dns_cache_free(struct dns_cache *a)
     HASH_ITER (hh, a->entries, e, next)
         free_entry(e);
     forget_idle_askers(a);
+    dns_queries_free(a->lookups);
     party_turns_free(a->turns);
     uv_close((uv_handle_t *)a->soon, (uv_close_cb)free);
     uv_close((uv_handle_t *)a->timer, (uv_close_cb)free);
-    dns_queries_free(a->lookups);
     free(a);
 }

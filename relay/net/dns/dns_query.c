@@ -8,6 +8,17 @@
  * from the descriptor that it has closed. By then that can be a connection of ours, which never
  * sees the bytes. So it gets more streams than it needs (200 questions share one), and drops those
  * that are idle soon.
+ *
+ * It counts each question without an answer against the server that was asked, waits twice as long
+ * for the next one, and from 12 s on (PROBE_MAXRTO) fails everybody's questions unasked, but one
+ * from time to time; two names a second that are never answered are enough. With its own recursion
+ * that is one zone's servers. A forwarder is everybody's: so what is counted there has ended before
+ * it is looked at ("infra-host-ttl", a time in the past), in 1.17 as in later versions, and a
+ * server that has not answered lately is merely asked after the others, until it answers anything.
+ * The two waits below are the process's, so every context sets them.
+ *
+ * ub_cancel() would take the answer from us, and no work from libunbound. So a question that nobody
+ * waits for is not cancelled, and whoever asked it is told when it has ended.
  */
 #include "dns_query.h"
 
@@ -18,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unbound.h>
+#include <utlist.h>
 
 enum {
     RCODE_SERVFAIL = 2,
@@ -36,7 +48,8 @@ enum use { USE_COMMON, USE_STUB, USE_FRESH };
 
 struct dns_queries {
     struct ub_ctx *ctx;
-    uv_poll_t *poll; /* freed in its close callback */
+    uv_poll_t *poll;        /* freed in its close callback */
+    struct dns_query *left; /* whose answers nobody wants */
     struct {
         uint64_t question; /* a digest */
         int64_t until_ms;
@@ -47,11 +60,13 @@ struct dns_queries {
 struct dns_query {
     struct dns_queries *owner;
     enum dns_type type;
-    int async_id;
     dns_query_on_answer *done;
     void *context;
-    int64_t begun_ms;  /* the steady clock's */
-    uint64_t question; /* a digest of it; a clash costs a wrong word */
+    int64_t begun_ms;        /* the steady clock's */
+    uint64_t question;       /* a digest of it; a clash costs a wrong word */
+    dns_query_on_end *ended; /* NULL: its answer is waited for */
+    struct party_turn *turn;
+    struct dns_query *next, *prev; /* owner->left */
 };
 
 /* ---- the context ---- */
@@ -102,6 +117,22 @@ static int set_sizes(struct ub_ctx *ctx, const struct config *config,
     return bad ? bad : ub_ctx_set_option(ctx, "prefetch:", "yes");
 }
 
+/* A question that is not answered ends 11 s after it has been asked, or 3 s: 1 s, and then 2 s each
+ * time; each try asks twice. With several servers each has its tries. */
+static int set_patience(struct ub_ctx *ctx, enum use use)
+{
+    const struct {
+        const char *option, *value;
+    } settings[] = {{"infra-host-ttl:", "-1"},
+                    {"infra-cache-min-rtt:", "1000"},
+                    {"infra-cache-max-rtt:", "2000"},
+                    {"outbound-msg-retry:", use == USE_FRESH ? "1" : "3"}};
+    int bad = 0;
+    for (size_t i = 0; i < COUNT_OF(settings) && !bad; i++)
+        bad = ub_ctx_set_option(ctx, settings[i].option, settings[i].value);
+    return bad;
+}
+
 static bool set_up(struct ub_ctx *ctx, const struct config *config,
                    const struct dns_queries_stub *stub, enum use use, struct err *err)
 {
@@ -109,6 +140,8 @@ static bool set_up(struct ub_ctx *ctx, const struct config *config,
     bool particular = single || config->dns_forward_count > 0;
     int bad = ub_ctx_async(ctx, 1); /* a thread, not a fork; must be said before all else */
     bad = bad ? bad : set_sizes(ctx, config, stub, use);
+    if (config->dns_forward_count > 0)
+        bad = bad ? bad : set_patience(ctx, use);
     if (config->dnssec && !bad && !single)
         bad = ub_ctx_add_ta_file(ctx, config->trust_anchor);
     for (size_t i = 0; i < config->dns_forward_count && !bad; i++)
@@ -167,10 +200,19 @@ bool dns_queries_fresh(uv_loop_t *loop, const struct config *config,
     return open_queries(loop, config, NULL, USE_FRESH, dns_queries_r, err);
 }
 
+static void end_left(struct dns_query *q)
+{
+    DL_DELETE(q->owner->left, q);
+    q->ended(q->context, q->turn);
+    free(q);
+}
+
 void dns_queries_free(struct dns_queries *l)
 {
     if (!l)
         return;
+    while (l->left)
+        end_left(l->left);
     l->poll->data = NULL;
     uv_poll_stop(l->poll);
     uv_close((uv_handle_t *)l->poll, (uv_close_cb)free);
@@ -258,6 +300,11 @@ static bool is_late(const struct dns_query *lookup)
 static void on_result(void *context, int error, struct ub_result *result)
 {
     struct dns_query lookup = *(struct dns_query *)context;
+    if (lookup.ended) {
+        ub_resolve_free(result);
+        end_left(context);
+        return;
+    }
     free(context);
     struct dns_answer *a = translate(lookup.type, error, result);
     if (a->status == DNS_FAILED && !a->bogus && !a->refused)
@@ -302,16 +349,17 @@ struct dns_query *dns_query_start(struct dns_queries *l, const char *name, enum 
                                  .begun_ms = clock_steady_ms(),
                                  .question = digest_of(name, type)};
     escape(*name ? name : ".", text, sizeof(text));
-    if (ub_resolve_async(l->ctx, text, (int)type, 1, lookup, on_result, &lookup->async_id) == 0)
+    if (ub_resolve_async(l->ctx, text, (int)type, 1, lookup, on_result, NULL) == 0)
         return lookup;
     free(lookup);
     return NULL;
 }
 
-void dns_query_cancel(struct dns_query *lookup)
+void dns_query_leave(struct dns_query *lookup, struct party_turn *turn, dns_query_on_end *ended,
+                     void *context)
 {
-    if (!lookup)
-        return;
-    ub_cancel(lookup->owner->ctx, lookup->async_id);
-    free(lookup);
+    lookup->turn = turn;
+    lookup->ended = ended;
+    lookup->context = context;
+    DL_APPEND(lookup->owner->left, lookup);
 }

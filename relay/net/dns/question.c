@@ -9,8 +9,9 @@
  *
  * A lookup has no timeout: ours is the question's timer. Each waits for its turn: libunbound has a
  * limited number of sockets, and lets further lookups wait until one is free. Half of them are used
- * at most, as it continues for some seconds with lookups that were cancelled, and may ask several
- * servers for one. The same of those past the caches, which have sockets of their own. The time of
+ * at most, as it may ask several servers for one. It goes on for some seconds with lookups that
+ * nobody wants any more: until then their turns are kept. The same of those past the caches, which
+ * have sockets of their own. The time of
  * a patient question runs while something is asked.
  */
 #include "question.h"
@@ -74,7 +75,7 @@ static struct party_turns *turns_of(const struct question *q)
     return q->fresh ? q->resolver->fresh_turns : q->resolver->turns;
 }
 
-/* Answered, cancelled, or it could not be asked. */
+/* Answered, left, or it could not be asked. */
 static void end_part(struct question_part *p)
 {
     struct resolver *r = p->question->resolver;
@@ -85,10 +86,32 @@ static void end_part(struct question_part *p)
     begin_soon(r);
 }
 
+static void on_left(void *context, struct party_turn *turn)
+{
+    struct resolver *r = context;
+    party_turns_end(r->turns, turn);
+    begin_soon(r);
+}
+
+static void on_left_fresh(void *context, struct party_turn *turn)
+{
+    struct resolver *r = context;
+    party_turns_end(r->fresh_turns, turn);
+    begin_soon(r);
+}
+
+static void leave(struct question_part *p)
+{
+    const struct question *q = p->question;
+    dns_query_leave(p->lookup, p->turn, q->fresh ? on_left_fresh : on_left, q->resolver);
+    p->turn = NULL;
+}
+
 void question_cancel_lookups(struct question *q)
 {
     for (size_t i = 0; i < q->part_count; i++) {
-        dns_query_cancel(q->parts[i].lookup);
+        if (q->parts[i].lookup)
+            leave(&q->parts[i]);
         end_part(&q->parts[i]);
     }
     q->pending = 0;
@@ -260,10 +283,10 @@ void resolver_free(struct resolver *r)
         return;
     while (r->questions)
         question_close(r->questions);
-    uv_close((uv_handle_t *)r->begin, (uv_close_cb)free);
-    party_turns_free(r->turns);
-    party_turns_free(r->fresh_turns);
     dns_queries_free(r->fresh);
     dns_queries_free(r->lookups);
+    party_turns_free(r->turns);
+    party_turns_free(r->fresh_turns);
+    uv_close((uv_handle_t *)r->begin, (uv_close_cb)free);
     free(r);
 }
