@@ -78,7 +78,8 @@ struct database_event {
     const char *tenant; /* in whose share it counts, and is not written; NULL: in nobody's */
     bool first_time;    /* it has never written to the recipient before */
     const char *tls_policy, *tls_result; /* tls_policy.h; literals, or NULL or "": not said */
-    const char *tlsa; /* the record that has fit, as tlsa_print() has it; the same */
+    const char *tlsa;            /* the record that has fit, as tlsa_print() has it; the same */
+    const char *category, *rule; /* what the answer meant, and by which rule (reply.h); the same */
 };
 typedef void database_on_event(void *context, const struct database_event *event);
 

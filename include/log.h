@@ -6,7 +6,7 @@
  * Values are quoted and escaped here, never by callers: what peers say is hostile. Secrets never
  * come here. Keys: id from rcpt mx tls verified code dsn reply delay_ms tries due user peer helo
  * domain selector file size count what listener site limit hop route message_id stream tenant
- * tls_policy tls_result.
+ * tls_policy tls_result category rule.
  */
 #ifndef LOG_H
 #define LOG_H

@@ -18,6 +18,7 @@
 #include "directory.h"
 #include "fingerprint.h"
 #include "mail.h"
+#include "reply.h"
 #include "throttle.h"
 #include "tls_policy.h"
 
@@ -132,13 +133,12 @@ struct store_outcome {
     bool heard;       /* the host has said it; else it is what happened there */
     enum tls_policy tls_policy; /* of the host that was judged last */
     enum tls_result tls_result;
-    char tlsa[TLSA_TEXT]; /* the record that its certificate has fit; "" none */
-    char suppress[64];    /* there is no such mailbox: put it on this tenant's list; empty: no */
-    int64_t suppress_ms;  /* for so long */
+    char tlsa[TLSA_TEXT];         /* the record that its certificate has fit; "" none */
+    struct reply_judgement meant; /* by a server; rule "": none has said anything */
+    int64_t suppress_ms; /* there is no such mailbox: keep mail to it back for so long; 0: do not */
 };
 
-/* Outcomes, all of them or none. The job is kept until they are recorded, however long that takes
- * (C5); store_give_up() ends that. */
+/* Outcomes, all or none. It is kept until they are recorded (C5); store_give_up() ends that. */
 struct store_settle {
     struct store_job job;
     enum store_settle_result result; /* STORE_RECORDED or STORE_GIVEN_UP */

@@ -12,6 +12,7 @@
 
 #include "address.h"
 #include "err.h"
+#include "reply.h"
 #include "stream.h"
 
 /* Stored in the database: never renumber. */
@@ -33,6 +34,7 @@ struct suppress_entry {
     bool every_spelling; /* for whatever counts as this mailbox: a stop of all mail by its owner,
                             and what an older version has written */
     unsigned answers;    /* with SUPPRESS_BOUNCE: on so many days the receiver has said so */
+    unsigned needed;     /* on so many it must have, or nothing is kept back; 0 as 1 */
     char tenant[64];     /* empty: all */
     char stream[64];     /* empty: all */
     enum suppress_reason reason;
@@ -59,10 +61,11 @@ struct suppress_sides {
     size_t ip_count;
 };
 
-/* Does this answer to a RCPT speak of its mailbox, for good? Never when it speaks of policy,
- * reputation, rates, TLS, the message, a mailbox that is only full or busy, the sender, or us: when
- * it names our host, our address, or the sender's domain. */
-bool suppress_is_hard(const struct verdict *answer, const struct suppress_sides *sides);
+/* On how many days must a receiver have given this answer before it suppresses the recipient? 0: it
+ * never does, as the judgement says, or because the answer may be about us: it names our host, our
+ * address, or the sender's domain. */
+unsigned suppress_after(const struct reply_judgement *judgement, const struct verdict *answer,
+                        const struct suppress_sides *sides);
 /* Does an answer at `now_ms` count beside the one at `last_ms`? On another day (UTC), and not only
  * because midnight has passed. */
 bool suppress_is_another_day(int64_t last_ms, int64_t now_ms);

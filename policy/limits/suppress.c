@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* suppress.c - Two tables: which reasons suppress which classes of mail, and which replies mean
- * that a mailbox does not exist. */
+/* suppress.c - Which reasons suppress which classes of mail, and whether a reply that says that a
+ * mailbox does not exist may mean somebody else. */
 #include "suppress.h"
 
 #include "ip.h"
@@ -45,6 +45,8 @@ bool suppress_applies(const struct suppress_entry *e, const char *tenant, const 
         (e->tenant[0] && strcmp(e->tenant, tenant) != 0))
         return false;
     enum stream_class mildest = from[e->reason];
+    if (e->reason == SUPPRESS_BOUNCE && e->answers < e->needed)
+        return false;
     if (e->reason == SUPPRESS_BOUNCE && e->answers < SUPPRESS_ANSWERS_FOR_SECURITY)
         mildest = STREAM_CONFIRMATION;
     if (!e->stream[0])
@@ -92,75 +94,6 @@ struct verdict suppress_verdict(const struct suppress_entry *e)
 }
 
 /* ---- answers ---- */
-
-/* What a 5xx must say, in code and words, to be about the mailbox. `words` are looked for without
- * regard to case; NULL: the code is enough. */
-static const struct {
-    const char *enhanced, *words;
-} hard[] = {
-    {"5.1.1", NULL},                      /* bad destination mailbox */
-    {"5.1.3", NULL},                      /* bad destination mailbox syntax */
-    {"5.1.6", NULL},                      /* moved, no forwarding address */
-    {"5.1.10", NULL},                     /* null MX (RFC 7505) */
-    {"5.1.2", NULL},                      /* no such domain */
-    {"5.2.1", "inactive"},                /* disabled; the same code also says "too fast" */
-    {"5.2.1", "disabled"},                /* */
-    {"5.2.1", "does not exist"},          /* */
-    {"5.5.0", "mailbox unavailable"},     /* Outlook.com */
-    {"", "user unknown"},                 /* no enhanced code */
-    {"", "no such user"},                 /* */
-    {"", "does not exist"},               /* */
-    {"", "no mailbox here by that name"}, /* qmail */
-    {"", "doesn't have a yahoo"},         /* Yahoo 554 dd */
-    {"", "this user doesn't have an account"},
-    {"", "unknown recipient"},
-    {"", "recipient not found"},
-    {"", "mailbox not found"},
-};
-
-/* Words that turn even those into something else: policy, what the message holds, who may write,
- * a mailbox that is full or busy, a limit on how much is taken, a trouble that passes, and the
- * sender, whom many servers judge only at RCPT. */
-static const char *const soft[] = {
-    "spam",         "policy",        "reputation",    "blocked",       "blacklist",
-    "blocklist",    "spf",           "dkim",          "dmarc",         "relay access",
-    "relaying",     "to relay",      "authentic",     "quota",         "full",
-    " rate",        "ratelimit",     "too quickly",   "too many",      "too much",
-    "too fast",     "too often",     "limit",         "exceed",        "throttl",
-    "per hour",     "this hour",     "per day",       "per minute",    "temporar",
-    "again later",  "try later",     "greylist",      "graylist",      "busy",
-    "overload",     "sender",        "callout",       "callback",      "verification",
-    "verify",       "mail from",     "from address",  "return path",   "return-path",
-    "reverse-path", "reverse path",  "envelope from", "your domain",   "your address",
-    "your server",  "your ip",       "your host",     "storage",       "allocation",
-    "insufficient", "disk space",    "out of space",  "no space",      "unsolicited",
-    "junk",         "virus",         "malware",       "phish",         "suspicious",
-    "attachment",   "access denied", "not allowed",   "prohibit",      "unauthori",
-    "not authori",  "only accept",   "not accept",    "accepted from", "members only",
-    "restricted",   "not secure",    "insecure",      "lookup fail",   "lookup error",
-    "maintenance",  "timeout",       "timed out",     "server error",  "internal error",
-    "local error",  "configuration",
-};
-
-/* The same as whole words: they say of our server, of its way to theirs, or of a list that it is on
- * that the mailbox is not the matter; or, in other languages, that it is full. */
-static const char *const others[] = {
-    "rbl",        "dnsbl", "listed",  "tls",     "ssl",       "starttls",
-    "encryption", "helo",  "ehlo",    "ptr",     "rdns",      "reverse",
-    "resolve",    "score", "rate",    "banned",  "permitted", "rejected: content",
-    "dns",        "ldap",  "network", "dynamic", "contacts",  "friend",
-    "bulk",       "voll",  "pleine",  "plein",   "lleno",     "llena",
-    "piena",      "cheia", "vol",
-};
-
-static bool says(struct span text, const char *words)
-{
-    struct span w = span_of(words);
-    for (size_t i = 0; i + w.len <= text.len; i++)
-        if (span_starts_nocase(span_from(text, i), w))
-            return true;
-    return false;
-}
 
 static bool is_part_of_name(struct span text, size_t i)
 {
@@ -237,23 +170,13 @@ static bool names_us(struct span text, const struct suppress_sides *sides)
     return sides->ip_count > 0 && names_ip(text, sides->ips, sides->ip_count);
 }
 
-bool suppress_is_hard(const struct verdict *answer, const struct suppress_sides *sides)
+unsigned suppress_after(const struct reply_judgement *judgement, const struct verdict *answer,
+                        const struct suppress_sides *sides)
 {
     char memory[sizeof(answer->text)];
     struct span text = without_recipient(answer->text, sides->recipient, memory, sizeof(memory));
-    if (answer->code < 500 || answer->code > 599 || answer->code == 552 || names_us(text, sides))
-        return false;
-    for (size_t i = 0; i < COUNT_OF(soft); i++)
-        if (says(text, soft[i]))
-            return false;
-    for (size_t i = 0; i < COUNT_OF(others); i++)
-        if (names_it(text, span_of(others[i])))
-            return false;
-    for (size_t i = 0; i < COUNT_OF(hard); i++)
-        if (strcmp(answer->enhanced, hard[i].enhanced) == 0 &&
-            (!hard[i].words || says(text, hard[i].words)))
-            return answer->enhanced[0] || !names_ip(text, NULL, 0); /* it may be what is unknown */
-    return false;
+    bool bare_ip = !answer->enhanced[0] && names_ip(text, NULL, 0); /* it may be what is unknown */
+    return bare_ip || names_us(text, sides) ? 0 : judgement->suppress_after;
 }
 
 bool suppress_is_another_day(int64_t last_ms, int64_t now_ms)

@@ -19,7 +19,8 @@ static void add_event(void *context, const struct database_event *e)
                         FIELD("remote", e->remote), FIELD("user", e->credential),
                         FIELD("message_id", e->message_id), FIELD("sender", e->sender),
                         FIELD("tls_policy", said(e->tls_policy)),
-                        FIELD("tls_result", said(e->tls_result)), FIELD("tlsa", said(e->tlsa))));
+                        FIELD("tls_result", said(e->tls_result)), FIELD("tlsa", said(e->tlsa)),
+                        FIELD("category", said(e->category)), FIELD("rule", said(e->rule))));
 }
 
 static void read_search(const struct control *c, struct database_search *q)

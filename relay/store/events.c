@@ -38,7 +38,7 @@ bool rows_event(struct database *db, const struct database_event *e, struct err 
                          TEXT(e->remote), TEXT(e->credential ? e->credential : ""),
                          TEXT(e->message_id ? e->message_id : ""), TEXT(e->sender ? e->sender : ""),
                          TEXT(e->first_time ? e->tenant : NULL), TEXT(e->tls_policy),
-                         TEXT(e->tls_result), TEXT(e->tlsa)),
+                         TEXT(e->tls_result), TEXT(e->tlsa), TEXT(e->category), TEXT(e->rule)),
                     err);
 }
 
@@ -148,7 +148,9 @@ static bool give(struct database *db, struct rows *s, database_on_event *on_even
                                        .sender = rows_get_text(s, 11),
                                        .tls_policy = rows_get_text(s, 12),
                                        .tls_result = rows_get_text(s, 13),
-                                       .tlsa = rows_get_text(s, 14)};
+                                       .tlsa = rows_get_text(s, 14),
+                                       .category = rows_get_text(s, 15),
+                                       .rule = rows_get_text(s, 16)};
         on_event(context, &event);
         found->count++;
         found->last = event.id;

@@ -14,19 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A receiver has said that there is no such mailbox. */
-static bool suppress(struct database *db, const struct store_outcome *o, const char *address,
-                     int64_t now_ms, struct err *err)
-{
-    struct suppress_entry e = {
-        .reason = SUPPRESS_BOUNCE, .created_ms = now_ms, .expires_ms = now_ms + o->suppress_ms};
-    snprintf(e.address, sizeof(e.address), "%s", address);
-    snprintf(e.tenant, sizeof(e.tenant), "%s", o->suppress);
-    snprintf(e.source, sizeof(e.source), "%.79s", o->remote);
-    db->revised = true;
-    return database_suppress_answer(db, &e, now_ms, err);
-}
-
 /* What an outcome is about, as it was until now. */
 struct settled {
     bool found;
@@ -36,6 +23,21 @@ struct settled {
     bool returned;   /* it has its last answer, and only the report is missing */
     bool tls_report; /* it carries one */
 };
+
+/* A receiver has said that there is no such mailbox. */
+static bool suppress(struct database *db, const struct store_outcome *o, const struct settled *r,
+                     int64_t now_ms, struct err *err)
+{
+    struct suppress_entry e = {.reason = SUPPRESS_BOUNCE,
+                               .needed = o->meant.suppress_after,
+                               .created_ms = now_ms,
+                               .expires_ms = now_ms + o->suppress_ms};
+    snprintf(e.address, sizeof(e.address), "%s", r->address);
+    snprintf(e.tenant, sizeof(e.tenant), "%s", r->due.tenant);
+    snprintf(e.source, sizeof(e.source), "%.79s", o->remote);
+    db->revised = true;
+    return database_suppress_answer(db, &e, now_ms, err);
+}
 
 static bool find_settled(struct database *db, const struct store_outcome *o, struct settled *r,
                          struct err *err)
@@ -99,6 +101,10 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
                                    .reply = o->answer.text,
                                    .remote = o->remote,
                                    .tenant = r.due.tenant};
+    if (o->meant.rule[0]) {
+        event.category = reply_category_name(o->meant.category);
+        event.rule = o->meant.rule;
+    }
     if (o->tls_policy != TLS_POLICY_NONE) {
         event.tls_policy = tls_policy_name(o->tls_policy);
         event.tls_result = tls_result_name(o->tls_result);
@@ -107,5 +113,5 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
     return rows_event(db, &event, err) &&
            (!r.tls_report || tlsrpt_rows_settle(db, o, now_ms, err)) &&
            (o->report == STORE_REPORT_NONE || report_rows_owe(db, o, now_ms, err)) &&
-           (!o->suppress[0] || suppress(db, o, r.address, now_ms, err));
+           (o->suppress_ms == 0 || suppress(db, o, &r, now_ms, err));
 }

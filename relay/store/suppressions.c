@@ -9,6 +9,7 @@
 #include "db.h"
 #include "events.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 static void read_entry(struct rows *s, struct suppress_entry *e)
@@ -23,6 +24,7 @@ static void read_entry(struct rows *s, struct suppress_entry *e)
     rows_copy_text(s, 4, e->source, sizeof(e->source));
     e->every_spelling = rows_get_int(s, 7);
     e->answers = (unsigned)rows_get_int(s, 8);
+    e->needed = (unsigned)rows_get_int(s, 9);
 }
 
 /* Without an address: any. */
@@ -123,41 +125,57 @@ bool database_note_import(struct database *db, int64_t rows, int64_t added, int6
     return rows_event(db, &event, err);
 }
 
-/* How often it has said so before, and when that last counted; `answers` 0: there is no entry, or
- * only one that has ended. */
+/* What servers have said of a mailbox before. */
+struct answers {
+    unsigned count, needed; /* count 0: nothing, or it has ended */
+    int64_t last_ms;        /* when one last counted */
+};
+
 static bool find_answers(struct database *db, const struct suppress_entry *e, const char *form,
-                         int64_t now_ms, unsigned *answers_r, int64_t *last_ms_r, struct err *err)
+                         int64_t now_ms, struct answers *a, struct err *err)
 {
     struct rows *s = ROWS(db, SQL_SUPPRESS_ANSWERS, TEXT(form), TEXT(e->tenant),
                           INT(SUPPRESS_BOUNCE), INT(now_ms));
-    *answers_r = 0;
-    *last_ms_r = 0;
+    *a = (struct answers){.needed = UINT_MAX};
     while (rows_next(db, s, err)) {
-        *answers_r = (unsigned)rows_get_int(s, 0);
-        *last_ms_r = rows_get_int(s, 1);
+        a->count = (unsigned)rows_get_int(s, 0);
+        a->last_ms = rows_get_int(s, 1);
+        a->needed = (unsigned)rows_get_int(s, 2);
     }
     return err->kind == ERR_NONE;
+}
+
+/* The surest answer says how many are needed. */
+static struct answers add_answer(const struct answers *a, unsigned needed, int64_t now_ms)
+{
+    bool counts = a->count == 0 || suppress_is_another_day(a->last_ms, now_ms);
+    needed = needed > 1 ? needed : 1;
+    return (struct answers){.count = a->count + counts,
+                            .needed = needed < a->needed ? needed : a->needed,
+                            .last_ms = counts ? now_ms : a->last_ms};
 }
 
 bool database_suppress_answer(struct database *db, const struct suppress_entry *e, int64_t now_ms,
                               struct err *err)
 {
     char form[ADDRESS_CANONICAL_MAX + 1];
-    unsigned answers = 0;
-    int64_t last_ms = 0;
+    struct answers was;
     address_same_form(e->address, form);
-    if (!find_answers(db, e, form, now_ms, &answers, &last_ms, err))
+    if (!find_answers(db, e, form, now_ms, &was, err))
         return false;
-    bool counts = answers == 0 || suppress_is_another_day(last_ms, now_ms);
+    struct answers is = add_answer(&was, e->needed, now_ms);
     struct rows *s = ROWS(db, SQL_SUPPRESS_ANSWER, TEXT(form), TEXT(e->tenant),
                           INT(SUPPRESS_BOUNCE), TEXT(e->source), INT(now_ms), INT(e->expires_ms),
-                          INT(answers + counts), INT(counts ? now_ms : last_ms), INT(answers == 0));
+                          INT(is.count), INT(is.last_ms), INT(was.count == 0), INT(is.needed));
     if (!rows_run(db, s, err))
         return false;
     struct suppress_entry told = *e;
     snprintf(told.address, sizeof(told.address), "%s", form);
-    return !counts || note_change(db, answers == 0 ? "suppress_added" : "suppress_answered", &told,
-                                  e->source, now_ms, err);
+    bool held = was.count > 0 && was.count >= was.needed;
+    bool holds = is.count >= is.needed;
+    bool nothing_new = is.count == was.count && held == holds;
+    return nothing_new || note_change(db, holds && !held ? "suppress_added" : "suppress_answered",
+                                      &told, e->source, now_ms, err);
 }
 
 static void bind_key(struct rows *s, const struct suppress_entry *e)

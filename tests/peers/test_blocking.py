@@ -103,7 +103,10 @@ def test_a_password_reset_is_held_back_only_after_two_answers(relay, server):
     ("RCPT", "550 5.1.1 too many messages"),
     ("RCPT", "550 5.1.1 rate limited"),
     ("RCPT", "550 5.1.1 You have reached your hourly limit"),
-    ("RCPT", "552 5.1.1 User unknown"),
+    ("RCPT", "552 5.1.1 Nothing more for this one"),
+    ("RCPT", "550 5.7.1 Nothing for this one"),
+    ("RCPT", "550 Zeitgeist"),
+    ("RCPT", "550 5.2.1 This mailbox is disabled"),
     ("RCPT", "450 5.1.1 User unknown"),
 ], ids=lambda value: re.sub("[^A-Za-z0-9]+", "-", value)[:30])
 def test_what_is_not_said_of_the_mailbox_blocks_nobody(relay, server, begin, answer):

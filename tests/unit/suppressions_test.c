@@ -56,16 +56,23 @@ static bool kept_back(struct database *db, const char *address, enum stream_clas
     return is;
 }
 
-static void answer(struct database *db, const char *address, int64_t now_ms, int64_t expires_ms)
+static void answer_for(struct database *db, const char *address, unsigned needed, int64_t now_ms,
+                       int64_t expires_ms)
 {
     struct err err = {0};
     struct suppress_entry e = {.reason = SUPPRESS_BOUNCE,
+                               .needed = needed,
                                .created_ms = now_ms,
                                .expires_ms = expires_ms,
                                .tenant = "t",
                                .source = "mx.test"};
     snprintf(e.address, sizeof(e.address), "%s", address);
     assert_true(database_suppress_answer(db, &e, now_ms, &err));
+}
+
+static void answer(struct database *db, const char *address, int64_t now_ms, int64_t expires_ms)
+{
+    answer_for(db, address, 1, now_ms, expires_ms);
 }
 
 /* The first answer holds back what can wait; another day's, everything; and after its time nothing
@@ -92,6 +99,59 @@ static bool over_days(struct database *db, void *context, struct err *err)
     assert_true(kept_back(db, "bob@corp.test", STREAM_CONFIRMATION, ends + 2 * day_ms));
     assert_false(kept_back(db, "bob@corp.test", STREAM_SECURITY, ends + 2 * day_ms));
     return true;
+}
+
+static void count_one(void *context, const struct suppress_entry *e)
+{
+    (void)e;
+    ++*(int *)context;
+}
+
+static int listed(struct database *db, const char *address)
+{
+    struct err err = {0};
+    int count = 0;
+    struct suppressions_filter f = {.address = address, .reason = -1};
+    assert_true(database_suppressions(db, &f, 10, count_one, &count, &err));
+    return count;
+}
+
+/* A mailbox that is only disabled: nothing until another day has said so, too, or somebody who knows better. */
+static bool on_two_days(struct database *db, void *context, struct err *err)
+{
+    int64_t first = 20000 * day_ms + AT_NOON * hour_ms;
+    int64_t ends = first + 90 * day_ms;
+    bool changed = false;
+    (void)context;
+    answer_for(db, "off@corp.test", 2, first, ends);
+    answer_for(db, "off@corp.test", 2, first + hour_ms, ends);
+    assert_false(kept_back(db, "off@corp.test", STREAM_DIGEST, first + hour_ms));
+    assert_int_equal(listed(db, "off@corp.test"), 0);
+    answer_for(db, "off@corp.test", 2, first + day_ms, ends);
+    assert_true(kept_back(db, "off@corp.test", STREAM_DIGEST, first + day_ms));
+    assert_int_equal(listed(db, "off@corp.test"), 1);
+    answer_for(db, "gone@corp.test", 2, first, ends);
+    answer_for(db, "gone@corp.test", 1, first + hour_ms, ends); /* the surer word counts at once */
+    assert_true(kept_back(db, "gone@corp.test", STREAM_DIGEST, first + hour_ms));
+    answer_for(db, "gone@corp.test", 2, first + 2 * hour_ms, ends);
+    assert_true(kept_back(db, "gone@corp.test", STREAM_DIGEST, first + 2 * hour_ms));
+    answer_for(db, "told@corp.test", 2, first, ends);
+    struct suppress_entry e = {
+        .reason = SUPPRESS_BOUNCE, .created_ms = first, .tenant = "t", .address = "told@corp.test"};
+    assert_true(database_suppress(db, &e, first, &changed, err) && changed);
+    assert_true(kept_back(db, "told@corp.test", STREAM_DIGEST, first));
+    assert_true(database_suppress(db, &e, first, &changed, err) && !changed);
+    answer_for(db, "late@corp.test", 2, first, first + hour_ms); /* what has ended counts no more */
+    answer_for(db, "late@corp.test", 2, first + day_ms, ends);
+    assert_false(kept_back(db, "late@corp.test", STREAM_DIGEST, first + day_ms));
+    return true;
+}
+
+static void what_must_be_said_twice(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    assert_true(store_run_alone(place, on_two_days, NULL, &err));
 }
 
 static void answers_on_several_days(void **state)
@@ -138,6 +198,7 @@ static const char older[] =
     "DROP TABLE tlsrpt; DROP TABLE tlsrpt_policy; DROP TABLE tlsrpt_report; DROP TABLE tlsrpt_share; DROP TABLE tlsrpt_place;"
     "ALTER TABLE event DROP COLUMN first_time; ALTER TABLE event DROP COLUMN tls_policy;"
     "ALTER TABLE event DROP COLUMN tls_result; ALTER TABLE event DROP COLUMN tlsa;"
+    "ALTER TABLE event DROP COLUMN category; ALTER TABLE event DROP COLUMN rule; ALTER TABLE suppression DROP COLUMN needed;"
     "ALTER TABLE message DROP COLUMN tls_need;"
     "CREATE INDEX event_message ON event(message);"
     "PRAGMA user_version = 6;"
@@ -181,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers_on_several_days, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_must_be_said_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stop_of_all_mail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_an_older_store_brings, set_up, tear_down),
     };

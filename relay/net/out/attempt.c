@@ -166,7 +166,7 @@ void attempt_leave_rest(struct attempt *p)
         m->envelope.rcpts[kept] = m->envelope.rcpts[i];
         m->rows[kept] = m->rows[i];
         p->answers[kept] = p->answers[i];
-        p->own[kept] = p->own[i];
+        p->at[kept] = p->at[i];
         p->recorded[kept] = p->recorded[i];
         p->by[kept] = p->by[i];
         p->suppressed[kept++] = p->suppressed[i];

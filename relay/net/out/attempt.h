@@ -12,6 +12,7 @@
 #include "deliveries.h"
 #include "delivery.h"
 #include "host_policy.h"
+#include "reply.h"
 #include "tls_policy.h"
 
 /* Who has answered, and how it was reached. */
@@ -41,7 +42,7 @@ struct attempt {
     const struct config_route *route;
     struct mail *mail;          /* only the recipients that are to be delivered now */
     struct verdict *answers;    /* beside mail->envelope.rcpts; code 0: none yet */
-    bool *own;                  /* beside them: it is the answer to this recipient's own RCPT */
+    enum reply_stage *at;       /* beside them: which command was answered so */
     bool *suppressed;           /* beside them: who does not want it, or cannot get it */
     struct attempt_host host;   /* that it is with, or was last */
     struct attempt_host *hosts; /* that it was with while others still had no answer */

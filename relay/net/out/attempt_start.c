@@ -158,7 +158,7 @@ static void begin_answers(struct attempt *p, struct verdict *suppressed)
 {
     narrow(p, suppressed, clock_now_ms());
     p->answers = xcalloc(p->mail->envelope.count + 1, sizeof(*p->answers));
-    p->own = xcalloc(p->mail->envelope.count + 1, sizeof(*p->own));
+    p->at = xcalloc(p->mail->envelope.count + 1, sizeof(*p->at));
     p->suppressed = xcalloc(p->mail->envelope.count + 1, sizeof(*p->suppressed));
     p->recorded = xcalloc(p->mail->envelope.count + 1, sizeof(*p->recorded));
     p->by = xcalloc(p->mail->envelope.count + 1, sizeof(*p->by));

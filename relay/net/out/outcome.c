@@ -11,6 +11,8 @@
 
 #include "list_unsubscribe.h"
 #include "log.h"
+#include "queue_view.h"
+#include "reply.h"
 #include "retry.h"
 #include "session_count.h"
 #include "suppress.h"
@@ -22,6 +24,7 @@
 #include <utlist.h>
 
 enum { DELAY_TOLD_MS = 4 * 3600 * 1000, UNRECORDED_MAX = 20 };
+enum { DOMAIN_DAYS = 30 }; /* a domain that does not exist may be back */
 
 /* What the sender is to be told of it. */
 static enum store_report report_on(const struct attempt *p, size_t i, enum mail_state state)
@@ -63,7 +66,24 @@ static void note_remote(const struct attempt *p, size_t i, struct store_outcome 
     }
 }
 
-static bool is_about_mailbox(const struct attempt *p, size_t i)
+/* What its host meant. False: no server has said anything. */
+static bool judge(const struct attempt *p, size_t i, struct reply_judgement *judgement_r)
+{
+    const char *remote = attempt_host_of(p, i)->remote;
+    char host[sizeof(p->host.remote)];
+    char provider[64] = "";
+    struct reply_input in = {.answer = &p->answers[i], .stage = p->at[i]};
+    if (!in.answer->heard || in.answer->code < 400 || p->mail->rows[i].over)
+        return false;
+    snprintf(host, sizeof(host), "%.*s", (int)span_find(span_of(remote), '['), remote);
+    if (queue_provider_of(host, provider, sizeof(provider)))
+        in.provider = span_of(provider);
+    *judgement_r = reply_judge(&in);
+    return true;
+}
+
+static unsigned days_before_suppression(const struct attempt *p, size_t i,
+                                        const struct reply_judgement *judgement)
 {
     const struct suppress_sides sides = {.sender = span_of(p->mail->envelope.sender),
                                          .from_domain = span_of(p->mail->from_domain),
@@ -71,7 +91,20 @@ static bool is_about_mailbox(const struct attempt *p, size_t i)
                                          .ips = p->settings->config->public_ips,
                                          .ip_count = p->settings->config->public_ip_count,
                                          .recipient = span_of(p->mail->envelope.rcpts[i].address)};
-    return suppress_is_hard(&p->answers[i], &sides);
+    return suppress_after(judgement, &p->answers[i], &sides);
+}
+
+/* What it meant, written down; and that there is no such mailbox, of mail that is not ours. */
+static void note_judgement(const struct attempt *p, size_t i,
+                           const struct reply_judgement *judgement, struct store_outcome *o)
+{
+    int64_t days = p->settings->config->suppress_days;
+    o->meant = *judgement;
+    o->meant.suppress_after = days_before_suppression(p, i, judgement);
+    if (judgement->category == REPLY_DOMAIN_UNKNOWN && days > DOMAIN_DAYS)
+        days = DOMAIN_DAYS;
+    if (p->answers[i].what == VERDICT_REJECT && p->mail->protocol[0] && o->meant.suppress_after > 0)
+        o->suppress_ms = days * 24 * 3600 * 1000;
 }
 
 static void decide(struct attempt *p, struct store_settle *settle, size_t i)
@@ -87,6 +120,10 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
                              .created_ms = p->mail->created_ms,
                              .expires_ms = p->mail->expires_ms};
     in.random = retry_random(p->mail->id, p->work->attempt->domain, row->tries);
+    struct reply_judgement judgement;
+    bool judged = judge(p, i, &judgement);
+    if (judged && judgement.retry)
+        in.answer.what = VERDICT_DEFER;
     struct retry_decision d = retry_decide(&in);
     static const struct {
         enum mail_state state;
@@ -109,11 +146,8 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
                                         : d.expired        ? "expired"
                                                            : moves[d.what].kind};
     o->report = report_on(p, i, o->state);
-    bool said = p->own[i] && p->mail->protocol[0]; /* by a server, of mail that is not ours */
-    if (d.what == RETRY_NEVER && said && is_about_mailbox(p, i)) {
-        snprintf(o->suppress, sizeof(o->suppress), "%s", p->mail->tenant);
-        o->suppress_ms = (int64_t)p->settings->config->suppress_days * 24 * 3600 * 1000;
-    }
+    if (judged)
+        note_judgement(p, i, &judgement, o);
     note_remote(p, i, o);
 }
 
@@ -144,7 +178,11 @@ static void log_outcome(const struct attempt *p, size_t i, const struct store_ou
     if (by_host && host->tls[0] && p->route->username[0])
         line = log_text(line, "user", p->route->username);
     line = log_text(log_number(line, "code", o->answer.code), "dsn", o->answer.enhanced);
-    line = log_number(log_text(line, "reply", o->answer.text), "tries", o->tries);
+    line = log_text(line, "reply", o->answer.text);
+    if (o->meant.rule[0])
+        line = log_text(log_text(line, "category", reply_category_name(o->meant.category)), "rule",
+                        o->meant.rule);
+    line = log_number(line, "tries", o->tries);
     int64_t now_ms = clock_now_ms();
     if (o->state == MAIL_WAITING && o->result != STORE_SUPERSEDED)
         line = log_number(line, "due", (o->due_ms - now_ms) / 1000);
@@ -185,7 +223,7 @@ void attempt_end(struct attempt *p)
     mail_free(p->mail);
     store_question_free(p->reading.answer);
     free(p->answers);
-    free(p->own);
+    free(p->at);
     free(p->suppressed);
     free(p->left);
     free(p->recorded);

@@ -270,6 +270,13 @@ bool transaction_host_trouble(const struct transaction *s, struct verdict *v_r)
     return found;
 }
 
+static enum reply_stage stage_of(const struct transaction *s, const struct delivery_rcpt *rcpt)
+{
+    if (rcpt->own)
+        return REPLY_AT_RCPT;
+    return s->delivery->mail_refused.code != 0 ? REPLY_AT_MAIL : REPLY_AT_DATA;
+}
+
 static void take_answers(struct transaction *s, bool troubles_too)
 {
     struct attempt *p = s->attempt;
@@ -280,7 +287,7 @@ static void take_answers(struct transaction *s, bool troubles_too)
             (!troubles_too && is_host_trouble(rcpt)))
             continue;
         p->answers[s->slice[i]] = rcpt->answer;
-        p->own[s->slice[i]] = rcpt->own;
+        p->at[s->slice[i]] = stage_of(s, rcpt);
     }
     transaction_end(s);
 }

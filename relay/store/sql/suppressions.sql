@@ -2,7 +2,7 @@
 -- own form, or in the form that counts for rows that hold for every spelling.
 
 -- :part SUPPRESS_COLUMNS
-address, tenant, stream, reason, source, created, expires, every_spelling, answers
+address, tenant, stream, reason, source, created, expires, every_spelling, answers, needed
 
 -- :part SUPPRESS_HOLDS
 -- Of an address: ?1 is its own form, ?2 the form that counts.
@@ -22,10 +22,11 @@ WHERE address = ?2
   AND ?2 <> ?1;
 
 -- :name SUPPRESS_ADD
--- No row comes back when there is one.
+-- No row comes back when there is one that holds.
 INSERT INTO suppression({SUPPRESS_COLUMNS})
-VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING
+VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+ON CONFLICT DO UPDATE SET needed = 1
+WHERE suppression.answers < suppression.needed
 RETURNING address;
 
 -- :name SUPPRESS_EXTEND
@@ -66,6 +67,7 @@ RETURNING tenant, stream, reason, address;
 SELECT {SUPPRESS_COLUMNS}
 FROM suppression
 WHERE (?1 IS NULL OR {SUPPRESS_HOLDS})
+  AND answers >= needed
   AND (?3 IS NULL OR tenant = ?3)
   AND (?4 IS NULL OR stream = ?4)
   AND (?5 IS NULL OR reason = ?5)
@@ -74,8 +76,8 @@ ORDER BY address, tenant, stream, reason
 LIMIT ?10;
 
 -- :name SUPPRESS_ANSWERS
--- How often servers have said that there is no such mailbox.
-SELECT answers, answered
+-- How often servers have said that there is no such mailbox, and how often they must.
+SELECT answers, answered, needed
 FROM suppression
 WHERE address = ?1
   AND tenant = ?2
@@ -86,9 +88,10 @@ WHERE address = ?1
 -- :name SUPPRESS_ANSWER
 -- One more; ?9: it is the first, after none or one that has ended.
 INSERT INTO suppression({SUPPRESS_COLUMNS}, answered)
-VALUES(?1, ?2, '', ?3, ?4, ?5, ?6, 0, ?7, ?8)
+VALUES(?1, ?2, '', ?3, ?4, ?5, ?6, 0, ?7, ?10, ?8)
 ON CONFLICT DO UPDATE SET answers = ?7,
   answered = ?8,
+  needed = ?10,
   created = CASE WHEN ?9 THEN ?5 ELSE created END,
   expires = CASE WHEN expires = 0 OR ?6 = 0 THEN 0 ELSE max(expires, ?6) END;
 
