@@ -123,7 +123,6 @@ void cli_print_rest_rows(const json_t *rests);
 int cli_print_rests(struct cli *cli, const char *id);
 /* "told", for a column of text: why the mail of these destinations waits. */
 void cli_tell_why(json_t *rows);
-
 /* The commands, by file. */
 int cli_init(struct cli *cli);
 int cli_serve(struct cli *cli);
@@ -145,6 +144,7 @@ int cli_user_delete(struct cli *cli);
 int cli_domain_add(struct cli *cli);
 int cli_domain_list(struct cli *cli);
 int cli_address_canonical(struct cli *cli);
+int cli_reply_explain(struct cli *cli);
 int cli_suppress_list(struct cli *cli);
 int cli_suppress_add(struct cli *cli);
 int cli_suppress_remove(struct cli *cli);

@@ -87,6 +87,8 @@ static const struct command commands[] = {
     {"check destination", "DOMAIN [--no-connect] [--for plain|verify|requiretls]", 1, 1,
      "no-connect for=", "show what becomes of a domain's mail: DNS, policies, TLS of its hosts",
      cli_check_destination},
+    {"reply explain", "REPLY [--stage connect|mail|rcpt|data] [--mx HOST]", 1, 1,
+     "stage= mx=", "show what a server's refusal means, and what follows", cli_reply_explain},
     {"queue list",
      "[--id ID] [--recipient A] [--domain D] [--destination NAME] [--sender A] [--user U] "
      "[--tenant T] [--held] [--limit N] [--by destination]",

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli_reply.c - The command reply explain: what a server's refusal means, by which rule, and what
+ * follows for the message and its recipient. By the functions of a delivery; no relay is asked. */
+#include "cli.h"
+
+#include "queue_view.h"
+#include "reply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct explained {
+    struct verdict answer;
+    enum reply_stage stage;
+    const char *mx; /* or NULL */
+    char provider[64];
+    struct reply_judgement judgement;
+};
+
+/* "\n" as it is typed. */
+static void read_lines(const char *text, char *lines_r, size_t size)
+{
+    size_t used = 0;
+    while (*text && used < size - 1) {
+        bool newline = text[0] == '\\' && text[1] == 'n';
+        lines_r[used++] = newline ? '\n' : *text;
+        text += newline ? 2 : 1;
+    }
+    lines_r[used] = '\0';
+}
+
+static const char *what_follows(const struct reply_judgement *j)
+{
+    if (j->retry)
+        return "it is tried again by the schedule of its class";
+    if (j->suppress_after == 0)
+        return "it fails, and its sender gets a report";
+    return j->suppress_after == 1
+               ? "it fails, and the recipient is suppressed, unless the reply names our host, our "
+                 "address or the sender's domain"
+               : "it fails, and the recipient is suppressed when that was said on two days, unless "
+                 "the reply names our host, our address or the sender's domain";
+}
+
+static json_t *explained_row(const struct explained *e)
+{
+    const struct reply_judgement *j = &e->judgement;
+    return ROW(FIELD("code", e->answer.code), FIELD("enhanced", (const char *)e->answer.enhanced),
+               FIELD("reply", (const char *)e->answer.text),
+               FIELD("stage", reply_stage_name(e->stage)), FIELD("mx", e->mx),
+               FIELD("provider", (const char *)e->provider),
+               FIELD("category", reply_category_name(j->category)),
+               FIELD("about", reply_about_name(j->about)), FIELD("rule", (const char *)j->rule),
+               FIELD("by", reply_by_name(j->by)), FIELD("class", j->retry ? "retry" : "permanent"),
+               FLAG("suppress", j->suppress_after > 0), FIELD("suppress_after", j->suppress_after),
+               FIELD("follows", what_follows(j)));
+}
+
+static void print_line(const char *title, const char *value, const char *more)
+{
+    printf("%-10s %s", title, value);
+    if (*more)
+        printf(" (%s)", more);
+    putchar('\n');
+}
+
+static void print_explained(const struct explained *e)
+{
+    const struct reply_judgement *j = &e->judgement;
+    print_line("category", reply_category_name(j->category), "");
+    print_line("about", reply_about_name(j->about), "");
+    print_line("rule", j->rule, reply_by_name(j->by));
+    print_line("stage", reply_stage_name(e->stage), "");
+    if (e->mx)
+        print_line("provider", e->provider[0] ? e->provider : "none that is known", "");
+    print_line("class", j->retry ? "retry" : "permanent", "");
+    print_line("follows", what_follows(j), "");
+}
+
+int cli_reply_explain(struct cli *cli)
+{
+    char lines[4096];
+    const char *stage = cli_option(cli, "stage", 0);
+    struct explained e = {.stage = REPLY_AT_RCPT, .mx = cli_option(cli, "mx", 0)};
+    read_lines(cli->arguments[0], lines, sizeof(lines));
+    if (!reply_read(span_of(lines), &e.answer))
+        return cli_usage(cli, "REPLY begins with a code from 400 to 599");
+    if (stage && !reply_stage_parse(span_of(stage), &e.stage))
+        return cli_usage(cli, "--stage is connect, mail, rcpt or data");
+    if (!e.mx || !queue_provider_of(e.mx, e.provider, sizeof(e.provider)))
+        e.provider[0] = '\0';
+    const struct reply_input in = {
+        .answer = &e.answer, .stage = e.stage, .provider = span_of(e.provider)};
+    e.judgement = reply_judge(&in);
+    if (!cli->json) {
+        print_explained(&e);
+        return CLI_OK;
+    }
+    json_t *row = explained_row(&e);
+    cli_print_json(row);
+    json_decref(row);
+    return CLI_OK;
+}

@@ -1,0 +1,107 @@
+"""What a receiver means by a refusal: the category and the rule in the log and in the events, who is suppressed by it, and the command
+that explains it."""
+
+import json
+import time
+
+import pytest
+
+from conftest import wait_for
+from test_delivery import Script
+
+# Local part of the recipient: the answer to its RCPT, the category, what becomes of it.
+ANSWERS = {
+    "gone": ("550 5.1.1 <spam.policy@relay.test>: Recipient address rejected: User unknown", "mailbox_unknown", "bounced"),
+    "words": ("550 sorry, no mailbox here by that name", "mailbox_unknown", "bounced"),
+    "nowhere": ("550 5.1.2 Recipient address rejected: Domain not found", "domain_unknown", "bounced"),
+    "off": ("550 5.2.1 This mailbox is disabled", "mailbox_disabled", "bounced"),
+    "full": ("552 5.2.2 Mailbox full", "mailbox_full", "bounced"),
+    "listed": ("550 5.1.1 Your IP is listed by an RBL", "reputation", "bounced"),
+    "spf": ("550 5.7.23 SPF check failed", "auth_failed", "bounced"),
+    "relay": ("554 5.7.1 Relay access denied", "relay_denied", "bounced"),
+    "grey": ("450 4.2.0 Greylisted, try again in 300 seconds", "greylisted", "deferred"),
+    "rate": ("450 4.2.1 The user you are trying to contact is receiving mail too quickly", "recipient_rate", "deferred"),
+    "down": ("451 4.3.0 Internal server error", "server_error", "deferred"),
+    "what": ("550 Zeitgeist", "unknown", "bounced"),
+}
+
+
+@pytest.fixture
+def script(delivery_port):
+    def answer(line):
+        who = line.partition("RCPT TO:<")[2].partition("@")[0]
+        return ANSWERS[who][0] if who in ANSWERS else None
+
+    server = Script(delivery_port, answer)
+    yield server
+    server.stop()
+
+
+def lines_of(relay, id, kind):
+    return [line for line in relay.log().splitlines() if f" {kind} " in line and f"id={id} " in line]
+
+
+def test_log_and_events_say_what_a_refusal_means(relay_factory, dns, script):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory().start()
+    sent = {who: relay.send(to=f"{who}@dest.test") for who in ANSWERS}
+    fine = relay.send(to="fine@dest.test")
+    for who, (reply, category, kind) in ANSWERS.items():
+        event = relay.wait_kind(sent[who], kind)[0]
+        assert event["category"] == category and event["rule"], (who, event)
+        line = wait_for(lambda: lines_of(relay, sent[who], kind), 20)[0]
+        assert f" category={category} rule={event['rule']} " in line, line
+    assert "category" not in relay.wait_kind(fine, "delivered")[0]
+    rows = {row["address"].split("@")[0]: row for row in relay.json("suppress", "list")}
+    assert set(rows) == {"gone", "words", "nowhere"}
+    for who, days in (("gone", 90), ("nowhere", 30)):
+        assert abs(rows[who]["expires"] / 1000 - time.time() - days * 86400) < 600, rows[who]
+    said = [e for e in relay.json("events") if e["recipient"] == "off@dest.test" and e["kind"].startswith("suppress_")]
+    assert [e["kind"] for e in said] == ["suppress_answered"]  # it counts, and does not hold yet
+
+
+def test_what_the_relay_says_itself_means_nothing(relay_factory, dns):
+    """No connection: nobody has said anything."""
+    dns.mail("away.test", "mx.away.test=127.0.0.9")
+    relay = relay_factory().start()
+    event = relay.wait_kind(relay.send(to="bob@away.test"), "deferred")[0]
+    assert "category" not in event and "rule" not in event, event
+
+
+# REPLY, options, category, about, rule or None, class, on how many days it suppresses.
+EXPLAINED = [
+    ("550 5.1.1 The email account that you tried to reach does not exist", ["--mx", "gmail-smtp-in.l.google.com"], "mailbox_unknown", "mailbox",
+     "google-no-account", "permanent", 1),
+    ("550-5.1.1 The email account that you\\n550 5.1.1 tried to reach does not exist", [], "mailbox_unknown", "mailbox", None, "permanent", 1),
+    ("550 5.5.0 Requested action not taken: mailbox unavailable", ["--mx", "mx00.gmx.net"], "recipient_refused", "mailbox", None, "permanent", 0),
+    ("550 5.1.1 User unknown", ["--stage", "mail"], None, "sender", None, "permanent", 0),
+    ("550 5.1.1 User unknown", ["--stage", "data"], "mailbox_unknown", "mailbox", None, "permanent", 0),
+    ("525 5.7.13 User account disabled", [], "mailbox_disabled", "mailbox", None, "permanent", 2),
+    ("554 5.7.1 spam", ["--stage", "data"], "content_refused", "message", None, "permanent", 0),
+    ("550 5.7.25 Reverse DNS", ["--stage", "connect"], "auth_failed", "source", None, "permanent", 0),
+    ("421 4.3.2 Service not available", [], "server_error", "server", None, "retry", 0),
+    ("552 Too many recipients", [], "rate_limited", "source", None, "retry", 0),
+    ("550", [], "unknown", "mailbox", "digit-5", "permanent", 0),
+]
+
+
+@pytest.mark.memory
+@pytest.mark.parametrize("reply, options, category, about, rule, kind, days", EXPLAINED)
+def test_a_reply_is_explained(relay_factory, reply, options, category, about, rule, kind, days):
+    relay = relay_factory()
+    said = json.loads(relay.command("--json", "reply", "explain", reply, *options))
+    assert category in (None, said["category"]) and said["about"] == about and rule in (None, said["rule"]), said
+    assert (said["class"], said["suppress"], said["suppress_after"]) == (kind, days > 0, days), said
+    text = relay.command("reply", "explain", reply, *options)
+    shown = dict(line.split(maxsplit=1) for line in text.splitlines())
+    assert shown["category"] == said["category"] and shown["about"] == about and shown["class"] == kind
+    assert shown["rule"] == f"{said['rule']} ({said['by']})" and shown["follows"] == said["follows"]
+    assert ("suppressed" in shown["follows"]) == (days > 0) and ("two days" in shown["follows"]) == (days == 2)
+
+
+def test_what_is_no_refusal_is_not_explained(relay_factory):
+    relay = relay_factory()
+    for arguments, why in ((["250 OK"], "begins with a code"), (["No such user"], "begins with a code"), ([], "usage"),
+                           (["550 x", "--stage", "body"], "--stage is connect, mail, rcpt or data")):
+        done = relay.command("reply", "explain", *arguments, check=False)
+        assert done.returncode == 2 and why in done.stderr, (arguments, done.stderr)
