@@ -135,6 +135,8 @@ def test_a_key_of_a_version_before_is_still_kept(relay):
                            "DROP TABLE tlsrpt; DROP TABLE tlsrpt_policy; DROP TABLE tlsrpt_report; DROP TABLE tlsrpt_share; DROP TABLE tlsrpt_place;"
                            "ALTER TABLE event DROP COLUMN tls_policy; ALTER TABLE event DROP COLUMN tls_result;"
                            "ALTER TABLE event DROP COLUMN tlsa; ALTER TABLE message DROP COLUMN tls_need;"
+                           "ALTER TABLE event DROP COLUMN category; ALTER TABLE event DROP COLUMN rule;"
+                           "ALTER TABLE suppression DROP COLUMN needed;"
                            "CREATE INDEX event_message ON event(message); PRAGMA user_version = 7;")
     database.close()
     relay.start()
