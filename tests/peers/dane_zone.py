@@ -154,12 +154,24 @@ def with_signatures(reply, change):
     return reply
 
 
+def with_bad_before(reply, count):
+    """So many signatures that do not fit before each that does, by the same key."""
+    for section in (reply.answer, reply.authority):
+        for rrset in [r for r in section if r.rdtype == dns.rdatatype.RRSIG]:
+            section.remove(rrset)
+            bad = [s.replace(signature=s.signature[:-1] + bytes([s.signature[-1] ^ (n + 1)])) for s in rrset for n in range(count)]
+            section.append(dns.rrset.from_rdata_list(rrset.name, rrset.ttl, bad + list(rrset)))
+    return reply
+
+
 FAULTS = {
     "SERVFAIL": lambda query, reply: reply_to(query, dns.rcode.SERVFAIL),
     "REFUSED": lambda query, reply: reply_to(query, dns.rcode.REFUSED),
     "NXDOMAIN": lambda query, reply: reply_to(query, dns.rcode.NXDOMAIN),  # and no proof of it
     "SILENCE": lambda query, reply: None,
     "BOGUS": lambda query, reply: with_signatures(reply, lambda s: s.replace(signature=bytes(b ^ 1 for b in s.signature))),
+    "1 BAD": lambda query, reply: with_bad_before(reply, 1),
+    "7 BAD": lambda query, reply: with_bad_before(reply, 7),
     "STRIPPED": lambda query, reply: with_signatures(reply, lambda s: None),
 }
 
@@ -239,7 +251,7 @@ class Front:
         if not fault:
             return answer
         reply = FAULTS.get(fault, fault)(query, dns.message.from_wire(answer))
-        return reply.to_wire() if reply else None
+        return reply.to_wire(want_shuffle=False) if reply else None
 
     def stop(self):
         for s in self.sockets:

@@ -211,6 +211,8 @@ CASES = {
     "halfwrong.test": (half_wrong, "deferred", "dane-mx-insecure", "validation-failure"),
     "rsa.test": (one("rsa.test", zone="RSA"), *DANE),
     "costly.test": (one("costly.test", zone="costly RSA"), "deferred"),  # as if it were bogus
+    "onebad.test": (with_fault("onebad.test", "MX", "1 BAD"), *DANE),
+    "sevenbad.test": (with_fault("sevenbad.test", "MX", "7 BAD"), "deferred"),  # few are tried
     "plain.test": (one("plain.test", (WRONG,), zone="insecure"), *PLAIN, "ok"),
     "island.test": (one("island.test", (WRONG,), zone="island"), *PLAIN, "ok"),
     "none.test": (one("none.test", None), *PLAIN, "ok"),

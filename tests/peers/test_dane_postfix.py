@@ -398,7 +398,7 @@ MORE = {f"{name}.{ZONE}" if "." not in name else name: (build, *what) for name, 
     ("zonestripped.test", in_zone("zonestripped.test", "stripped"), WAITS),
     ("zoneexpired.test", in_zone("zoneexpired.test", "expired"), WAITS),
 ]}
-OURS = {"off.test", "report.test", "reportclear.test", "route.test", "costly.test"}  # by a setting of ours, or a limit
+OURS = {"off.test", "report.test", "reportclear.test", "route.test", "costly.test", "sevenbad.test"}  # by a setting of ours, or a limit
 WORDS = {"dane": "Verified", "dane-mx-insecure": "Trusted"}
 
 

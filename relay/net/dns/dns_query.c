@@ -23,7 +23,7 @@
 #include "dns_query.h"
 
 #include "clock.h"
-#include "rsa_limits.h"
+#include "verify_limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,7 +171,7 @@ static bool open_queries(uv_loop_t *loop, const struct config *config,
                          struct dns_queries **dns_queries_r, struct err *err)
 {
     struct dns_queries *l = xcalloc(1, sizeof(*l));
-    rsa_limits_set();
+    verify_limits_set();
     l->ctx = ub_ctx_create();
     CHECK(l->ctx != NULL);
     if (!set_up(l->ctx, config, stub, use, err)) {
