@@ -25,6 +25,11 @@ void party_turns_free(struct party_turns *t);
 /* Wait for a turn. `rank`: 0 goes before 1. `what` is the caller's. */
 struct party_turn *party_turns_wait(struct party_turns *t, const char *tenant, bool urgent,
                                     unsigned rank, void *what);
+/* From now on a tenant's questions of one kind begin only while fewer than so many of them are
+ * under way. Without it there is no such limit. */
+void party_turns_allow_each(struct party_turns *t, unsigned most_each);
+/* Does any wait? */
+bool party_turns_wait_there(const struct party_turns *t);
 /* `what` of the turn that begins now; NULL: none may. */
 void *party_turns_next(struct party_turns *t);
 /* Is it under way? */

@@ -26,7 +26,7 @@ struct party_turn {
 };
 
 struct party_turns {
-    unsigned most;
+    unsigned most, most_each;
     size_t under_way[KINDS];
     uint64_t serial;
     struct pointer_table askers, parties;
@@ -54,6 +54,7 @@ struct party_turns *party_turns_new(unsigned most)
 {
     struct party_turns *t = xcalloc(1, sizeof(*t));
     t->most = most;
+    t->most_each = most;
     pointer_table_init(&t->askers, hash_asker, same_asker);
     fair_table_init(&t->parties);
     for (size_t i = 0; i < KINDS; i++)
@@ -110,9 +111,20 @@ static struct party_turn *first_of(struct party_turns *t, unsigned kind)
     size_t rest = own > t->under_way[kind] ? own - t->under_way[kind] : 0;
     size_t left = t->most > under_way ? t->most - under_way : 0;
     left = rest < left ? rest : left;
-    if (left == 0 || f->count == 0 || !is_within_share(fair_first_used(f), left))
+    if (left == 0 || f->count == 0 || !is_within_share(fair_first_used(f), left) ||
+        fair_first_used(f) >= t->most_each)
         return NULL;
     return OWNER_OF(fair_first(f), struct party_turn, item);
+}
+
+void party_turns_allow_each(struct party_turns *t, unsigned most_each)
+{
+    t->most_each = most_each;
+}
+
+bool party_turns_wait_there(const struct party_turns *t)
+{
+    return t->waiting[PLAIN].count + t->waiting[URGENT].count > 0;
 }
 
 void *party_turns_next(struct party_turns *t)

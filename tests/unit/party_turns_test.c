@@ -124,12 +124,33 @@ static void who_gives_up_waits_no_more(void **state)
     end_all(t);
 }
 
+static void each_has_no_more_than_are_allowed(void **state)
+{
+    struct party_turns *t = party_turns_new(MOST);
+    (void)state;
+    party_turns_allow_each(t, 4);
+    for (size_t i = 0; i < 10; i++)
+        wait_for(t, "eve", true, 0);
+    assert_int_equal(begin_all(t), 4);
+    assert_true(party_turns_wait_there(t));
+    wait_for(t, "bob", true, 0);
+    wait_for(t, "eve", false, 0);
+    assert_int_equal(begin_all(t), 2);
+    party_turns_allow_each(t, 2);
+    assert_int_equal(begin_all(t), 0);
+    party_turns_allow_each(t, 100);
+    assert_int_equal(begin_all(t), 6);
+    assert_false(party_turns_wait_there(t));
+    end_all(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_flood_leaves_turns_to_others),
                                        cmocka_unit_test(the_first_hosts_come_first),
                                        cmocka_unit_test(nobody_has_more_turns_than_there_are),
                                        cmocka_unit_test(of_two_turns_each_kind_has_one),
-                                       cmocka_unit_test(who_gives_up_waits_no_more)};
+                                       cmocka_unit_test(who_gives_up_waits_no_more),
+                                       cmocka_unit_test(each_has_no_more_than_are_allowed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

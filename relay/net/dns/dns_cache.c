@@ -15,6 +15,8 @@
 #include "clock.h"
 #include "dns_query.h"
 #include "party_turns.h"
+#include "verify_limits.h"
+#include "verify_load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +64,7 @@ struct dns_cache {
     struct dns dns;
     struct dns_queries *lookups;
     struct party_turns *turns;
+    struct verify_load load;
     struct entry *entries;
     struct asker *askers;
     char asker[64]; /* who asks just now */
@@ -253,6 +256,9 @@ static bool start(struct entry *e)
 static void begin_lookups(struct dns_cache *a)
 {
     struct entry *e;
+    bool wait = party_turns_wait_there(a->turns);
+    party_turns_allow_each(
+        a->turns, verify_load_look(&a->load, verify_limits_spent_us(), wait, clock_steady_ms()));
     while ((e = party_turns_next(a->turns))) {
         e->started_ms = clock_steady_ms();
         if (!a->silent)
@@ -317,6 +323,8 @@ static void on_tick(uv_timer_t *timer)
         }
     }
     forget_idle_askers(a);
+    if (party_turns_wait_there(a->turns))
+        go_on_soon(a); /* more may be allowed by now */
 }
 
 /* ---- asking ---- */
@@ -386,6 +394,7 @@ bool dns_cache_new(uv_loop_t *loop, const struct config *config,
     a->changed = changed;
     a->context = context;
     a->turns = party_turns_new(dns_queries_most(config, stub) / 2);
+    verify_load_init(&a->load, verify_limits_spent_us(), clock_steady_ms());
     a->bytes_max = ((size_t)config->memory_mb << 20) / MEMORY_PART;
     a->soon = xcalloc(1, sizeof(*a->soon));
     a->soon->data = a;

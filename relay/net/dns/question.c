@@ -11,16 +11,20 @@
  * limited number of sockets, and lets further lookups wait until one is free. Half of them are used
  * at most, as it may ask several servers for one. It goes on for some seconds with lookups that
  * nobody wants any more: until then their turns are kept. The same of those past the caches, which
- * have sockets of their own. The time of
- * a patient question runs while something is asked.
+ * have sockets of their own. A tenant has fewer while answers are costly to validate
+ * (verify_load.h). The time of a patient question runs while something is asked.
  */
 #include "question.h"
 
+#include "clock.h"
 #include "log.h"
+#include "verify_limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { WAIT_MS = 100 };
 
 /* ---- the end ---- */
 
@@ -66,8 +70,9 @@ static void on_begin(uv_timer_t *timer);
 /* Somebody waits, or a turn has ended: soon, and not from inside of what is going on. */
 static void begin_soon(struct resolver *r)
 {
-    if (!uv_is_active((uv_handle_t *)r->begin))
+    if (!r->begins_soon)
         uv_timer_start(r->begin, on_begin, 0, 0);
+    r->begins_soon = true;
 }
 
 static struct party_turns *turns_of(const struct question *q)
@@ -180,12 +185,30 @@ static void begin_lookup(struct question_part *p)
         question_set_timeout(q, 0);
 }
 
-static void on_begin(uv_timer_t *timer)
+static void allow_each(struct resolver *r, bool waits)
 {
-    struct resolver *r = timer->data;
+    unsigned each = verify_load_look(&r->load, verify_limits_spent_us(), waits, clock_steady_ms());
+    party_turns_allow_each(r->turns, each);
+    party_turns_allow_each(r->fresh_turns, each);
+}
+
+static bool begin_those_that_may(struct resolver *r)
+{
     struct question_part *p;
     while ((p = party_turns_next(r->turns)) || (p = party_turns_next(r->fresh_turns)))
         begin_lookup(p);
+    return party_turns_wait_there(r->turns) || party_turns_wait_there(r->fresh_turns);
+}
+
+/* Those that still wait may begin later, without an answer before. */
+static void on_begin(uv_timer_t *timer)
+{
+    struct resolver *r = timer->data;
+    r->begins_soon = false;
+    allow_each(r, r->waited);
+    r->waited = begin_those_that_may(r);
+    if (r->waited && !r->begins_soon)
+        uv_timer_start(r->begin, on_begin, WAIT_MS, 0);
 }
 
 static struct question_part *add_part(struct question *q, const char *name, enum dns_type type)
@@ -269,6 +292,7 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
     r->loop = loop;
     r->turns = party_turns_new(dns_queries_most(config, NULL) / 2);
     r->fresh_turns = party_turns_new(DNS_QUERIES_FRESH / 2);
+    verify_load_init(&r->load, verify_limits_spent_us(), clock_steady_ms());
     r->begin = xcalloc(1, sizeof(*r->begin));
     r->begin->data = r;
     uv_timer_init(loop, r->begin);
