@@ -438,7 +438,6 @@ void host_trust_explain_route(struct outbound *c)
     const struct tls *tls = connection_tls(c->connection);
     const struct verdict v = c->delivery.trouble;
     struct tls_judgement j = {.result = TLS_RESULT_NONE};
-    char misfit[MISFIT];
     bool refused = c->attempt && c->policy.policy == TLS_POLICY_ROUTE && !v.heard && v.code != 0 &&
                    tls && tls->state == TLS_FAILED && tls->demand == TLS_VERIFIED;
     if (refused)
@@ -447,10 +446,9 @@ void host_trust_explain_route(struct outbound *c)
         return;
     c->policy.result = j.result;
     note(c);
-    bool names = j.result == TLS_RESULT_CERTIFICATE_HOST_MISMATCH;
-    c->delivery.trouble = verdict_make(
-        v.code, v.enhanced, "route \"%.60s\": host %s: %.230s (%s)", c->attempt->route->domain,
-        c->host_name, names ? print_misfit(c, &j, misfit) : v.text, tls_result_name(j.result));
+    c->delivery.trouble =
+        verdict_make(v.code, v.enhanced, "route \"%.60s\": host %s: %.160s (%s)",
+                     c->attempt->route->domain, c->host_name, v.text, tls_result_name(j.result));
 }
 
 void host_trust_explain(struct outbound *c)
