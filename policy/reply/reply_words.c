@@ -366,14 +366,9 @@ static bool is_word(struct span word, struct span wanted)
 
 static bool is_one_of(struct span word, struct span wanted)
 {
-    size_t from = 0;
-    for (size_t i = 0; i <= wanted.len; i++) {
-        if (i < wanted.len && wanted.ptr[i] != '|')
-            continue;
-        if (is_word(word, (struct span){wanted.ptr + from, i - from}))
+    while (wanted.len > 0)
+        if (is_word(word, span_take(&wanted, '|')))
             return true;
-        from = i + 1;
-    }
     return false;
 }
 
@@ -407,14 +402,9 @@ static bool may_be_there(const struct reply_words *w, struct span word)
 /* Does any word begin as the first part wants it? Most patterns end here. */
 static bool may_begin(const struct reply_words *w, struct span part)
 {
-    size_t from = 0;
-    for (size_t i = 0; i <= part.len; i++) {
-        if (i < part.len && part.ptr[i] != '|')
-            continue;
-        if (may_be_there(w, (struct span){part.ptr + from, i - from}))
+    while (part.len > 0)
+        if (may_be_there(w, span_take(&part, '|')))
             return true;
-        from = i + 1;
-    }
     return false;
 }
 
