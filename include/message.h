@@ -78,6 +78,15 @@ bool message_leaves(const struct field *f);
  * 8601 section 5). */
 bool message_speaks_as(const struct field *f, const char *host);
 
+/* The fields that a message cannot be without, of which it lacks some. */
+struct message_lacks {
+    bool date, id;
+    int64_t created_ms;          /* when it came: its Date */
+    const char *name, *hostname; /* its Message-ID is <name@hostname> */
+};
+/* Append what it lacks as it leaves (RFC 6409 section 8.2 and 8.3). */
+void message_add_lacking(const struct message_lacks *lacks, struct buf *out);
+
 /* RFC 5322 date-time in UTC; `text_r` holds at least 40 bytes. */
 void message_date(int64_t unix_ms, char *text_r);
 /* Is it one that exists (section 3.3, with the zones' names of 4.3)? `why_r` says what is wrong. */

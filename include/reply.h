@@ -38,6 +38,8 @@ enum reply_category { REPLY_CATEGORIES_LIST(REPLY_ENUM) REPLY_CATEGORIES };
 
 /* "mailbox_unknown" … */
 const char *reply_category_name(enum reply_category category);
+/* REPLY_UNKNOWN: there is none of that name. */
+enum reply_category reply_category_of(struct span name);
 
 /* Whom or what the answer is about. */
 enum reply_about {

@@ -49,11 +49,12 @@ struct stream {
     enum stream_on_limit on_limit;
     enum stream_tls tls;
     enum stream_unsubscribe unsubscribe;
-    char url[512];                          /* STREAM_OWN_URL: the template */
-    char sender[128];                       /* who sends it, for people; empty: nothing is said */
-    uint32_t color;                         /* of who sends it, for people: 0xrrggbb */
-    char titles[LANGUAGE_COUNT][128];       /* for people; empty: see stream_title() */
-    int64_t lifetime_ms;                    /* 0: the class's */
+    char url[512];                    /* STREAM_OWN_URL: the template */
+    char sender[128];                 /* who sends it, for people; empty: nothing is said */
+    uint32_t color;                   /* of who sends it, for people: 0xrrggbb */
+    char titles[LANGUAGE_COUNT][128]; /* for people; empty: see stream_title() */
+    int64_t lifetime_ms;              /* 0: the class's */
+    int64_t delay_notice_ms; /* then senders are told that it is late; 0: who has asked for it */
     int64_t retries_ms[STREAM_RETRIES_MAX]; /* after the n-th failure; the last one repeats; */
     size_t retry_count;                     /* 0: the class's */
 };
@@ -71,6 +72,9 @@ const struct stream *stream_find(const struct stream *streams, size_t count, str
 /* How long to wait after the n-th failed attempt (1 is the first), in ms, before jitter. `s`: the
  * stream, or NULL for what its class says. */
 int64_t stream_delay_ms(const struct stream *s, enum stream_class class, unsigned failed);
+/* After how long, in ms, a sender who is told of delays is told that a message is late: as the
+ * stream says, else by its class, but not after half of its lifetime. */
+int64_t stream_late_ms(const struct stream *s, enum stream_class class);
 /* How long a message is tried, in ms. */
 int64_t stream_lifetime_ms(const struct stream *s, enum stream_class class);
 

@@ -108,6 +108,42 @@ static void each(const void *view, struct span list, template_visit *visit, void
     }
 }
 
+/* For people; NULL: there is nothing to say beside the answer itself. */
+static const char *const plain[REPLY_CATEGORIES] = {
+    [REPLY_MAILBOX_UNKNOWN] = "There is no such mailbox. Is the address spelled right?",
+    [REPLY_DOMAIN_UNKNOWN] = "No mail goes to that domain. Is the address spelled right?",
+    [REPLY_MAILBOX_DISABLED] = "That mailbox is closed.",
+    [REPLY_MAILBOX_FULL] = "That mailbox is full. Its owner has to make room first.",
+    [REPLY_RECIPIENT_REFUSED] = "The recipient's mail system takes no such mail for that mailbox.",
+    [REPLY_RECIPIENT_RATE] = "That mailbox gets more mail just now than it may.",
+    [REPLY_RATE_LIMITED] = "The recipient's mail system takes no more mail from us just now.",
+    [REPLY_REPUTATION] = "The recipient's mail system mistrusts our server.",
+    [REPLY_AUTH_FAILED] =
+        "The recipient's mail system doubts that this mail is from whom it says it is from.",
+    [REPLY_CONTENT_REFUSED] = "The recipient's mail system does not like what the message says.",
+    [REPLY_MESSAGE_INVALID] = "The recipient's mail system finds a fault in the message's form.",
+    [REPLY_TOO_BIG] = "The message is too large for the recipient's mail system.",
+    [REPLY_TLS_FAILED] =
+        "No connection to the recipient's mail system was as secure as it must be.",
+    [REPLY_GREYLISTED] = "The recipient's mail system has asked us to come again, each time.",
+    [REPLY_RELAY_DENIED] = "The server that we were sent to takes no mail for that address.",
+    [REPLY_SERVER_ERROR] = "The recipient's mail system has trouble of its own.",
+    [REPLY_NETWORK] = "The recipient's mail system could not be reached.",
+};
+
+/* What the copy that left was given. */
+static void add_added(const struct bounce_input *in, struct buf *out)
+{
+    struct field f;
+    const struct message_lacks lacks = {.date = !message_find(in->header, SPAN("Date"), 0, &f),
+                                        .id = !message_find(in->header, SPAN("Message-ID"), 0, &f),
+                                        .created_ms = in->arrived_ms,
+                                        .name = in->id,
+                                        .hostname = in->hostname};
+    if (in->header.len > 0)
+        message_add_lacking(&lacks, out);
+}
+
 static void add_xtext(struct span xtext, struct buf *out)
 {
     if (!bounce_xtext_decode(xtext, out))
@@ -139,6 +175,8 @@ static bool insert_made(const struct bounce_view *v, struct span word, struct bu
         buf_addf(out, "%03d", r->answer.code);
     } else if (span_equal(word, SPAN("envelope_id"))) {
         add_xtext(v->in->envelope_id, out);
+    } else if (span_equal(word, SPAN("added"))) {
+        add_added(v->in, out);
     } else if (span_equal(word, SPAN("original"))) {
         if (r->original.len > 0)
             add_original(r->original, out);
@@ -212,6 +250,8 @@ static bool insert_of_recipient(const struct bounce_view *v, struct span word, s
         {"action", action},
         {"address", address},
         {"address_type", span_is_ascii(address) ? SPAN("rfc822") : SPAN("utf-8")},
+        {"plain", plain[r->meant] ? span_of(plain[r->meant]) : SPAN_NONE},
+        {"late", claim(r->action == BOUNCE_FAILED && r->answer.code / 100 == 4)},
         {"heard", claim(r->remote.len > 0 && r->heard)},
         {"remote", span_first(r->remote, REMOTE_MAX)},
         {"enhanced", span_of(r->answer.enhanced)},

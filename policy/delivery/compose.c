@@ -44,13 +44,12 @@ static void edit_fields(const struct compose_input *in, struct buf *fields)
         if (!alone && message_leaves(&f) && !message_speaks_as(&f, in->hostname))
             buf_add(fields, f.raw);
     }
-    if (!date) {
-        char text[40];
-        message_date(in->created_ms, text);
-        buf_addf(fields, "Date: %s\r\n", text);
-    }
-    if (!id)
-        buf_addf(fields, "Message-ID: <%s@%s>\r\n", in->id, in->hostname);
+    const struct message_lacks lacks = {.date = !date,
+                                        .id = !id,
+                                        .created_ms = in->created_ms,
+                                        .name = in->id,
+                                        .hostname = in->hostname};
+    message_add_lacking(&lacks, fields);
     if (!unsubscribe && in->unsubscribe_url.len > 0)
         buf_addf(fields,
                  "List-Unsubscribe: <%.*s>\r\n"

@@ -132,6 +132,18 @@ bool message_date_valid(struct span value, const char **why_r)
             refuse(why_r, "has something after the zone, or a comment that does not end"));
 }
 
+void message_add_lacking(const struct message_lacks *lacks, struct buf *out)
+{
+    char text[40];
+    if (lacks->date) {
+        message_date(lacks->created_ms, text);
+        BUF_ADD(out, SPAN("Date: "), span_of(text), SPAN("\r\n"));
+    }
+    if (lacks->id)
+        BUF_ADD(out, SPAN("Message-ID: <"), span_of(lacks->name), SPAN("@"),
+                span_of(lacks->hostname), SPAN(">\r\n"));
+}
+
 void message_date(int64_t unix_ms, char *text_r)
 {
     time_t seconds = (time_t)(unix_ms / 1000);

@@ -18,12 +18,13 @@ static const struct schedule {
 static const struct {
     const char *name;
     const struct schedule *schedule;
+    int64_t late; /* ms after which it has not come as soon as expected */
 } classes[STREAM_CLASSES] = {
-    [STREAM_SECURITY] = {"security", &login},
-    [STREAM_CONFIRMATION] = {"confirmation", &ordinary},
-    [STREAM_NOTIFICATION] = {"notification", &ordinary},
-    [STREAM_INVITATION] = {"invitation", &ordinary},
-    [STREAM_DIGEST] = {"digest", &ordinary},
+    [STREAM_SECURITY] = {"security", &login, 5 * MINUTES},
+    [STREAM_CONFIRMATION] = {"confirmation", &ordinary, 1 * HOURS},
+    [STREAM_NOTIFICATION] = {"notification", &ordinary, 4 * HOURS},
+    [STREAM_INVITATION] = {"invitation", &ordinary, 4 * HOURS},
+    [STREAM_DIGEST] = {"digest", &ordinary, 24 * HOURS},
 };
 
 const char *stream_class_name(enum stream_class class)
@@ -68,6 +69,15 @@ int64_t stream_delay_ms(const struct stream *s, enum stream_class class, unsigne
         if (i + 1 == failed)
             return usual->first[i];
     return usual->then;
+}
+
+int64_t stream_late_ms(const struct stream *s, enum stream_class class)
+{
+    CHECK(class < STREAM_CLASSES);
+    if (s && s->delay_notice_ms > 0)
+        return s->delay_notice_ms;
+    int64_t half = stream_lifetime_ms(s, class) / 2;
+    return classes[class].late < half ? classes[class].late : half;
 }
 
 int64_t stream_lifetime_ms(const struct stream *s, enum stream_class class)

@@ -27,6 +27,13 @@ const char *reply_category_name(enum reply_category category)
     return categories[category];
 }
 
+enum reply_category reply_category_of(struct span name)
+{
+    size_t i = REPLY_UNKNOWN;
+    (void)!span_among(name, categories, REPLY_CATEGORIES, &i);
+    return (enum reply_category)i;
+}
+
 const char *reply_about_name(enum reply_about about)
 {
     CHECK((unsigned)about < REPLY_ABOUTS);

@@ -44,6 +44,9 @@ static void check_times(struct config_reading *r, cfg_t *section, const struct s
     if (s->lifetime_ms > 0 && s->retry_count > 0 && s->lifetime_ms <= s->retries_ms[0])
         config_note(r, section, "expires",
                     "expires comes before the first retry: what is deferred once is returned");
+    if (s->delay_notice_ms >= stream_lifetime_ms(s, s->class))
+        config_note(r, section, "delay_notice",
+                    "delay_notice comes after the mail expires: nobody is told that it is late");
 }
 
 static void check_burst(struct config_reading *r, cfg_t *section, const struct throttle_limit *l)

@@ -259,6 +259,9 @@ static const struct config_setting stream[] = {
     LANGUAGES_BUT_ENGLISH(TITLE)
     ROW(stream, "expires", MILLISECONDS, lifetime_ms, NULL,
         "When a message is given up; by its class by default", RANGE(1, YEAR_S), QUIET),
+    ROW(stream, "delay_notice", MILLISECONDS, delay_notice_ms, NULL,
+        "When senders are told that a message is late; by default, who asks for it",
+        RANGE(1, YEAR_S), QUIET),
     LIST(stream, "retry", TIMES, retries_ms, retry_count, NULL,
         "How long to wait after each failure; by its class by default", RANGE(1, YEAR_S), QUIET),
     {0}};

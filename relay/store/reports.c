@@ -69,6 +69,7 @@ static void add_told(struct told *t, struct report *report, struct rows *s)
                                    .original = span_of(texts[1]),
                                    .remote = span_first(remote, name),
                                    .heard = name < remote.len};
+    r->meant = reply_category_of(span_of(rows_get_text(s, 8)));
     r->answer.code = (int)rows_get_int(s, 4);
     rows_copy_text(s, 5, r->answer.enhanced, sizeof(r->answer.enhanced));
     rows_copy_text(s, 6, r->answer.text, sizeof(r->answer.text));

@@ -60,6 +60,12 @@ static bool find_settled(struct database *db, const struct store_outcome *o, str
     return err->kind == ERR_NONE;
 }
 
+/* NULL: no server has said anything. */
+static const char *meaning_of(const struct store_outcome *o)
+{
+    return o->meant.rule[0] ? reply_category_name(o->meant.category) : NULL;
+}
+
 /* One that is tried again and that somebody holds meanwhile, is held. */
 static bool settle(struct database *db, const struct store_outcome *o, struct settled *r,
                    struct err *err)
@@ -69,9 +75,10 @@ static bool settle(struct database *db, const struct store_outcome *o, struct se
     snprintf(remote, sizeof(remote), "%.*s", (int)len, o->remote);
     if (o->state != MAIL_WAITING)
         r->state = o->state;
-    struct rows *s = ROWS(db, SQL_SETTLE, INT(o->message), INT(o->number), INT(r->state),
-                          INT(o->tries), INT(o->due_ms), INT(o->report), INT(o->answer.code),
-                          TEXT(o->answer.enhanced), TEXT(o->answer.text), TEXT(remote));
+    struct rows *s =
+        ROWS(db, SQL_SETTLE, INT(o->message), INT(o->number), INT(r->state), INT(o->tries),
+             INT(o->due_ms), INT(o->report), INT(o->answer.code), TEXT(o->answer.enhanced),
+             TEXT(o->answer.text), TEXT(remote), TEXT(meaning_of(o)));
     return rows_run(db, s, err);
 }
 
@@ -101,10 +108,8 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
                                    .reply = o->answer.text,
                                    .remote = o->remote,
                                    .tenant = r.due.tenant};
-    if (o->meant.rule[0]) {
-        event.category = reply_category_name(o->meant.category);
-        event.rule = o->meant.rule;
-    }
+    event.category = meaning_of(o);
+    event.rule = event.category ? o->meant.rule : NULL;
     if (o->tls_policy != TLS_POLICY_NONE) {
         event.tls_policy = tls_policy_name(o->tls_policy);
         event.tls_result = tls_result_name(o->tls_result);

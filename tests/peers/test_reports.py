@@ -2,6 +2,11 @@
 One report a message, counted on who gets it; what is not sent is told by the trace."""
 
 import email
+import email.policy
+import json
+import os
+import pathlib
+import subprocess
 import time
 
 import pytest
@@ -105,6 +110,86 @@ def test_a_message_to_a_hundred_is_reported_once(strict):
     assert len(strict.back.messages()) == 3
     for _, raw in reports:
         assert blocks(raw) == sorted((to, "relayed") for to in everybody)
+
+
+SAID = {"ghost": ("550 5.1.1 no such user", "userunknown", "There is no such mailbox."),
+        "full": ("552 5.2.2 mailbox is full", "mailboxfull", "That mailbox is full."),
+        "huge": ("552 5.3.4 message size exceeds fixed limit", "mesgtoobig", "The message is too large"),
+        "odd": ("550 no", "", "")}
+
+
+def by_sisimai(raw, path):
+    """What a program reads that knows the reports of sixty systems: (recipient, reason, Message-ID) of each."""
+    (path / "report.eml").write_bytes(raw)
+    script = 'use Sisimai; my $d = (Sisimai->can("rise") || Sisimai->can("make"))->("Sisimai", $ARGV[0]) || []; printf("%s %s %s\\n", $_->recipient->address, $_->reason, $_->messageid) for @$d;'
+    done = subprocess.run(["perl", "-e", script, path / "report.eml"], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return sorted(tuple(line.split()) for line in done.stdout.splitlines())
+
+
+def by_mailparser(raw):
+    """What a mail program in a browser shows: subject and text."""
+    modules = pathlib.Path(os.environ.get("NODE_MODULES", "node_modules"))
+    if not (modules / "mailparser").exists():
+        if os.environ.get("CI"):
+            pytest.fail("mailparser is missing: npm install in tests/peers")
+        pytest.skip("mailparser is not installed")
+    script = 'require("mailparser").simpleParser(require("fs").readFileSync(0)).then(m => console.log(JSON.stringify([m.subject, m.text])))'
+    done = subprocess.run(["node", "-e", script], input=raw, capture_output=True, timeout=60, env={**os.environ, "NODE_PATH": str(modules)})
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_people_and_programs_read_the_same(strict, server, tmp_path):
+    """Of messages without Date and Message-ID: plain words, what was said, the machine's part, and the original as it left. Read by
+    Python's email, mailparser (as mail programs in browsers show it) and Sisimai."""
+    server.said.update({word: answer for word, (answer, _, _) in SAID.items()})
+    to = [f"{word}@d{n}.test" for n, word in enumerate(SAID)]
+    id = strict.send(to=to, message="From: <hello@club.test>\r\nSubject: =?utf-8?q?K=C3=BCche?=\r\n\r\nx\r\n")
+    settled(strict, id, "bounced", len(to))
+    _, raw = strict.back.wait(1)[0]
+    report = email.message_from_bytes(raw, policy=email.policy.default)
+    words, status, original = report.get_payload()
+    text = words.get_content()
+    for address, (answer, reason, plain) in zip(to, SAID.values()):
+        about = text.split(f"<{address}>")[1].split("<")[0]
+        assert about.index(plain) < about.index(answer[:3]) and answer[10:] in about
+    copy = email.message_from_string(original.get_payload(), policy=email.policy.default)
+    assert copy["Message-ID"] == f"<{id}@mail.club.test>" and copy["Date"] and copy["Subject"] == "Küche"
+    found = by_sisimai(raw, tmp_path)
+    assert [(address, reason) for address, reason, _ in found if reason in dict.fromkeys(r for _, r, _ in SAID.values())] == sorted(
+        (address, reason) for address, (_, reason, _) in zip(to, SAID.values()) if reason)
+    assert len(found) == len(to) and {name for _, _, name in found} == {f"{id}@mail.club.test"}
+    subject, shown = by_mailparser(raw)
+    assert subject.startswith("Not delivered: your message to ") and shown.startswith("This is the mail system at mail.club.test.")
+    assert all(f"<{address}>" in shown for address in to)
+
+
+def test_a_sender_is_told_once_that_a_message_is_late(relay_factory, dns, server, sink_factory):
+    """Who has asked for it, when its class's time is over; by the stream's setting also who has asked for nothing; never who forbids it."""
+    dns.mail("club.test", "mx.club.test=127.0.0.2")
+    dns.mail("d1.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory('stream "told" { delay_notice = 1  retry = {1}  expires = 300 }\nstream "asked" { retry = {1}  expires = 4 }\n'
+                          'stream "slow" { retry = {1} }\n')
+    relay.back = sink_factory(host="127.0.0.2", records=relay.records)
+    relay.start()
+
+    def waits(stream, notify=None):
+        message = f"From: <hello@club.test>\r\nSubject: {stream}\r\nSealpost-Stream: {stream}\r\n\r\nx\r\n"
+        return relay.send(to="late@d1.test", message=message, rcpt_options=[f"NOTIFY={notify}"] if notify else [])
+
+    told, forbids, asked, slow = waits("told"), waits("told", "NEVER"), waits("asked", "DELAY"), waits("slow", "DELAY")
+    for id in (told, forbids, slow):
+        settled(relay, id, "deferred", 4)
+    reports = relay.back.wait(2, 40)
+    assert len(relay.back.messages()) == 2
+    about = {}
+    for _, raw in reports:
+        report = email.message_from_bytes(raw)
+        assert report["Subject"].startswith("Delayed: ") and blocks(raw) == [("late@d1.test", "delayed")]
+        about[report.get_payload()[1].get_payload()[0]["X-Sealpost-ID"]] = report.get_payload()[0].get_payload()
+    assert set(about) == {told, asked}
+    assert "has not been delivered yet. It is tried again until" in about[told] and "nothing to do" in about[told]
 
 
 def test_failures_and_successes_are_one_report(strict):

@@ -159,8 +159,55 @@ static void what_each_part_says(void **state)
     in.full = true;
     write(&in);
     expect_form("full");
-    assert_true(part_holds(2, "Content-Type: message/rfc822\r\n") && part_holds(2, "Subject: x\r\n\r\nHello\r\n"));
+    assert_true(part_holds(2, "Content-Type: message/rfc822\r\n") && part_holds(2, "@mail.club.test>\r\n\r\nHello\r\n"));
     assert_false(holds("8bit"));
+}
+
+/* The kind: what a person needs to know stands only in what one server has said to another. */
+static void it_is_said_in_plain_words_first(void **state)
+{
+    (void)state;
+    for (enum reply_category c = REPLY_UNKNOWN; c < REPLY_CATEGORIES; c++) {
+        struct bounce_recipient r = failed("b@dest.test", 550, "5.1.1", "said by a server");
+        const struct bounce_input in = input(&r, 1);
+        r.meant = c;
+        write(&in);
+        struct span text = part(0);
+        size_t about = span_search(text, SPAN("<b@dest.test>\r\n    "));
+        size_t said = span_search(text, SPAN("    The server mx.dest.test answered:\r\n    550 5.1.1\r\n    said by a server\r\n"));
+        EXPECT(said < text.len, reply_category_name(c));
+        EXPECT((about + strlen("<b@dest.test>\r\n") < said) == (c != REPLY_UNKNOWN), reply_category_name(c));
+        expect_form(reply_category_name(c));
+    }
+    struct bounce_recipient late = failed("b@dest.test", 451, "4.2.1", "later");
+    const struct bounce_input in = input(&late, 1);
+    write(&in);
+    assert_true(part_holds(0, "It was tried until its time was over."));
+}
+
+/* The kind: whoever sends without a Message-ID cannot tell which message it is that has come back. */
+static void the_original_has_what_it_left_with(void **state)
+{
+    struct bounce_recipient r = failed("b@dest.test", 550, "5.1.1", "No such user");
+    struct bounce_input in = input(&r, 1);
+    (void)state;
+    for (int full = 0; full < 2; full++) {
+        in.full = full;
+        in.header = SPAN("From: <a@club.test>\r\nSubject: x\r\n");
+        write(&in);
+        assert_true(part_holds(2, "Subject: x\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+                                  "Message-ID: <0000000000001a2b@mail.club.test>\r\n"));
+        expect_form("without both");
+        in.header = SPAN("message-id: <own@club.test>\r\nSubject: x\r\n");
+        write(&in);
+        assert_true(part_holds(2, "Date: ") && !part_holds(2, "1a2b@mail"));
+        in.header = SPAN("Date: today\r\nSubject: x\r\n");
+        write(&in);
+        assert_true(part_holds(2, "Message-ID: <0000000000001a2b@mail.club.test>\r\n") && !part_holds(2, "2023"));
+        in.header = SPAN_NONE; /* it could not be read */
+        write(&in);
+        assert_false(part_holds(2, "Date: ") || part_holds(2, "Message-ID: "));
+    }
 }
 
 /* What is ours is not said to be a server's. */
@@ -244,6 +291,8 @@ int main(void)
         cmocka_unit_test(xtext),
         cmocka_unit_test(status_by_action),
         cmocka_unit_test(what_each_part_says),
+        cmocka_unit_test(it_is_said_in_plain_words_first),
+        cmocka_unit_test(the_original_has_what_it_left_with),
         cmocka_unit_test(whose_answer_it_is),
         cmocka_unit_test(utf8_takes_other_types),
         cmocka_unit_test(the_longest_of_everything),

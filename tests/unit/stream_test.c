@@ -64,6 +64,21 @@ static void a_stream_may_say_its_own(void **state)
     assert_int_equal(stream_delay_ms(&plain, STREAM_DIGEST, 1), 1 * MINUTE);
 }
 
+/* Who waits for a code is told within minutes, who has sent a digest the day after; never when it is about to be returned. */
+static void senders_are_told_of_a_delay_by_class(void **state)
+{
+    static const int64_t late[STREAM_CLASSES] = {5 * MINUTE, 1 * HOUR, 4 * HOUR, 4 * HOUR, 24 * HOUR};
+    const struct stream hasty = {.class = STREAM_DIGEST, .lifetime_ms = 10 * MINUTE};
+    const struct stream said = {.class = STREAM_DIGEST, .lifetime_ms = 10 * MINUTE, .delay_notice_ms = 9 * MINUTE};
+    (void)state;
+    for (enum stream_class class = STREAM_SECURITY; class < STREAM_CLASSES; class++) {
+        assert_int_equal(stream_late_ms(NULL, class), late[class]);
+        assert_true(stream_late_ms(NULL, class) <= stream_lifetime_ms(NULL, class) / 2);
+    }
+    assert_int_equal(stream_late_ms(&hasty, STREAM_DIGEST), 5 * MINUTE);
+    assert_int_equal(stream_late_ms(&said, STREAM_DIGEST), 9 * MINUTE);
+}
+
 static void found_by_name_and_called_by_title(void **state)
 {
     struct stream all[2] = {{.name = "reset"}, {.name = "news"}};
@@ -87,6 +102,7 @@ int main(void)
         cmocka_unit_test(classes_keep_their_numbers),
         cmocka_unit_test(waits_grow_and_end),
         cmocka_unit_test(a_stream_may_say_its_own),
+        cmocka_unit_test(senders_are_told_of_a_delay_by_class),
         cmocka_unit_test(found_by_name_and_called_by_title),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,23 +23,31 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { DELAY_TOLD_MS = 4 * 3600 * 1000, UNRECORDED_MAX = 20 };
+enum { UNRECORDED_MAX = 20 };
 enum { DOMAIN_DAYS = 30 }; /* a domain that does not exist may be back */
+
+/* Who has asked for it is told of a delay (RFC 3461 section 4.1); who has not said what he wants,
+ * where the stream says when. Once. */
+static bool is_told_of_delay(const struct attempt *p, size_t i)
+{
+    const struct stream *s = list_unsubscribe_stream(p->settings, p->mail);
+    unsigned notify = p->mail->envelope.rcpts[i].notify;
+    bool wanted = (notify & NOTIFY_DELAY) || (notify == 0 && s && s->delay_notice_ms > 0);
+    return wanted && !p->mail->rows[i].delay_told &&
+           clock_now_ms() - p->mail->created_ms > stream_late_ms(s, p->mail->class);
+}
 
 /* What the sender is to be told of it. */
 static enum store_report report_on(const struct attempt *p, size_t i, enum mail_state state)
 {
     unsigned notify = p->mail->envelope.rcpts[i].notify;
-    bool late = clock_now_ms() - p->mail->created_ms > DELAY_TOLD_MS;
     if (p->mail->envelope.sender[0] == '\0') /* RFC 5321 section 4.5.5: never for a notification */
         return STORE_REPORT_NONE;
     switch (state) {
     case MAIL_BOUNCED:
         return notify == 0 || (notify & NOTIFY_FAILURE) ? STORE_REPORT_FAILED : STORE_REPORT_NONE;
     case MAIL_WAITING:
-        return (notify & NOTIFY_DELAY) && !p->mail->rows[i].delay_told && late
-                   ? STORE_REPORT_DELAYED
-                   : STORE_REPORT_NONE;
+        return is_told_of_delay(p, i) ? STORE_REPORT_DELAYED : STORE_REPORT_NONE;
     case MAIL_DONE:
         return (notify & NOTIFY_SUCCESS) && !p->hop_dsn ? STORE_REPORT_RELAYED : STORE_REPORT_NONE;
     case MAIL_HELD:

@@ -69,7 +69,8 @@ SET state = ?3,
   code = ?7,
   enhanced = ?8,
   reply = ?9,
-  remote = ?10
+  remote = ?10,
+  category = coalesce(?11, CASE WHEN code = ?7 AND reply = ?9 THEN category END)
 WHERE message = ?1
   AND number = ?2;
 

@@ -105,7 +105,7 @@ WHERE r.state = 0
 -- :name QUEUE_RETURN
 -- With the reply that its sender is told.
 UPDATE recipient
-SET state = 0, due = ?3, tries = 0, code = ?4, enhanced = ?5, reply = ?6, remote = ''
+SET state = 0, due = ?3, tries = 0, code = ?4, enhanced = ?5, reply = ?6, remote = '', category = NULL
 WHERE message = ?1
   AND number = ?2;
 

@@ -39,7 +39,7 @@ LIMIT ?2;
 
 -- :name REPORTED
 -- What one report tells: ?2 is 2 (failures and delays) or, at the message's end, 3 (what was passed on, too).
-SELECT number, address, original, report, code, enhanced, reply, remote
+SELECT number, address, original, report, code, enhanced, reply, remote, category
 FROM recipient
 WHERE message = ?1
   AND report <> 0
