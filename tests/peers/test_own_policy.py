@@ -147,7 +147,7 @@ def test_each_policy_host_has_its_own_policy_and_nothing_else(world, relay_facto
 
     one_click, token = ["-d", "List-Unsubscribe=One-Click"], link(relay)
     assert ask(world, relay, "u.club.test", token, "-k")[0] == 200
-    for path, *options in (["/"], ["/mta-sts.txt"], [PATH + "/"], [PATH + "x"], ["/x" + PATH], ["/.well-known/../.well-known/mta-sts.txt"],
+    for path, *options in (["/"], ["/mta-sts.txt"], [PATH + "/"], [PATH + "x"], [PATH + "%00"], [PATH + "%00x"], ["/x" + PATH], ["/.well-known/../.well-known/mta-sts.txt"],
                            ["/style-112233.css"], ["/.well-known/security.txt"], ["//" + PATH[1:]], [token], [token, *one_click]):
         status, kind, body = ask(world, relay, "mta-sts.club.test", path, *options)
         assert (status, kind) == (404, "text/plain") and "STSv1" not in body and "<" not in body, path

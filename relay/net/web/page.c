@@ -398,6 +398,17 @@ static void on_completed(void *context, struct MHD_Connection *c, void **own,
 
 /* ---- the thread ---- */
 
+/* What a zero byte would cut short is nothing that we have. */
+static size_t unescape(void *context, struct MHD_Connection *c, char *text)
+{
+    (void)context;
+    (void)c;
+    size_t len = MHD_http_unescape(text);
+    if (strlen(text) < len)
+        text[0] = '\0';
+    return strlen(text);
+}
+
 /* Its first connection is the first that the thread hears from outside. */
 static void on_connection(void *context, struct MHD_Connection *c, void **own,
                           enum MHD_ConnectionNotificationCode why)
@@ -432,7 +443,7 @@ bool page_start(struct store *store, struct settings *settings, struct page **pa
             (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
             MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-            MHD_OPTION_END);
+            MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
     *page_r = page;
     return ok &&
            (page->daemon ||
