@@ -136,6 +136,7 @@ struct store_outcome {
     char tlsa[TLSA_TEXT];         /* the record that its certificate has fit; "" none */
     struct reply_judgement meant; /* by a server; rule "": none has said anything */
     int64_t suppress_ms; /* there is no such mailbox: keep mail to it back for so long; 0: do not */
+    char site[64];       /* whose answer it is: a provider, or the domain of a host; "": nobody's */
 };
 
 /* Outcomes, all or none. It is kept until they are recorded (C5); store_give_up() ends that. */
@@ -151,8 +152,7 @@ struct store_settle {
     char tenant[64];
 };
 
-/* Without outcomes. */
-struct store_settle *store_settle_new(void);
+struct store_settle *store_settle_new(void); /* without outcomes */
 /* One more, all zero. Borrowed until the next one. */
 struct store_outcome *store_settle_add(struct store_settle *s);
 

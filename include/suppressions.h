@@ -30,9 +30,9 @@ MUST_CHECK bool database_note_import(struct database *db, int64_t rows, int64_t 
 
 /* Write down that a receiver has said, to a RCPT of its own, that there is no such mailbox: `entry`
  * begins, or goes on to its expiry, with one answer more when it is another day's. One that has
- * expired begins anew. */
+ * expired begins anew. `first_r`: there was none before. */
 MUST_CHECK bool database_suppress_answer(struct database *db, const struct suppress_entry *entry,
-                                         int64_t now_ms, struct err *err);
+                                         int64_t now_ms, bool *first_r, struct err *err);
 
 /* The entry of exactly this key, `entry->address` as the list has it, gets another source, and
  * other times; or it ends. The first leaves no event, as nothing begins or ends. */

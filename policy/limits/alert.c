@@ -19,6 +19,7 @@ static const char *const names[] = {[ALERT_LOCKED] = "locked",
                                     [ALERT_SHARE] = "share_used_up",
                                     [ALERT_DISK] = "disk_full",
                                     [ALERT_DNSSEC] = "dnssec",
+                                    [ALERT_SUPPRESSION] = "suppression_paused",
                                     [ALERT_PROCESS] = "process_ended"};
 
 static const char *const sentences[] = {
@@ -34,6 +35,7 @@ static const char *const sentences[] = {
     [ALERT_SHARE] = "a tenant has used up its share",
     [ALERT_DISK] = "look at the disk",
     [ALERT_DNSSEC] = "DNSSEC does not work: mail goes without DANE, or waits",
+    [ALERT_SUPPRESSION] = "a receiver says of many mailboxes that they do not exist",
     [ALERT_PROCESS] = "a process of the relay has ended"};
 
 const char *alert_sentence(enum alert_kind kind)

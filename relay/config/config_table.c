@@ -74,6 +74,7 @@ static const char *const alerts[] = {"locked",
                                      "share_used_up",
                                      "disk_full",
                                      "dnssec",
+                                     "suppression_paused",
                                      "process_ended",
                                      NULL};
 
@@ -304,7 +305,7 @@ static const struct config_setting limits[] = {
 static const struct config_setting alert[] = {
     LIST(config, "on", TEXTS, alert_kinds, alert_kind_count,
         "{locked, identity_refused, flood, certificate, key, route, destination_rests, "
-        "connections_full, share_used_up, disk_full, dnssec, process_ended}",
+        "connections_full, share_used_up, disk_full, dnssec, suppression_paused, process_ended}",
         "What is told", .words = alerts),
     ROW(config, "command", TEXT, alert_command, "", "A program that is run",
         .fault = config_program_fault, RESTART),

@@ -11,6 +11,7 @@
 #include "secret.h"
 #include "segments.h"
 #include "shares.h"
+#include "suppress_brake.h"
 #include "wal_vfs.h"
 
 #include <errno.h>
@@ -455,6 +456,7 @@ void database_close(struct database *db)
     rows_fini(db);
     sqlite3_close(db->handle);
     shares_fini(&db->shares);
+    suppress_brake_free(db->brake);
     changes_fini(&db->changes);
     secret_keyed_free(db->keyed);
     secret_clear(db->rate_key, sizeof(db->rate_key));

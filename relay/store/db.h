@@ -72,8 +72,9 @@ struct database {
     unsigned log_pages; /* what the log had after the last commit */
     bool revised;       /* by the open transaction: mail that waits, or who is to get it */
     struct shares shares;
-    unsigned level;      /* savepoints that are open, one in the other */
-    bool instance_known; /* what follows has been read, and nobody has changed it since */
+    struct suppress_brake *brake; /* NULL until something was answered */
+    unsigned level;               /* savepoints that are open, one in the other */
+    bool instance_known;          /* what follows has been read, and nobody has changed it since */
     unsigned char rate_key[32];
     struct secret_keyed *keyed; /* with that */
     int64_t steps_ms;           /* how far the clock has been set */

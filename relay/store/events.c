@@ -337,6 +337,8 @@ const char *database_event_kind(size_t i)
                                         "suppress_imported",
                                         "suppress_removed",
                                         "suppressed",
+                                        "suppression_paused",
+                                        "suppression_resumed",
                                         "throttled",
                                         "tls_failed"};
     return i < COUNT_OF(kinds) ? kinds[i] : NULL;

@@ -4,14 +4,19 @@
  */
 #include "settle.h"
 
+#include "alert.h"
+#include "audit.h"
 #include "db.h"
 #include "events.h"
+#include "log.h"
 #include "report_rows.h"
 #include "shares.h"
+#include "suppress_brake.h"
 #include "suppressions.h"
 #include "tlsrpt_rows.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What an outcome is about, as it was until now. */
@@ -23,6 +28,79 @@ struct settled {
     bool returned;   /* it has its last answer, and only the report is missing */
     bool tls_report; /* it carries one */
 };
+
+/* ---- that there is no such mailbox ---- */
+
+static bool tell_brake(struct database *db, const char *kind, const struct store_outcome *o,
+                       const struct settled *r, const char *text, struct err *err)
+{
+    char about[200];
+    size_t len = (size_t)snprintf(about, sizeof(about), "%s", o->site);
+    alert_print_whose(r->due.tenant, about + len, sizeof(about) - len);
+    log_end(log_text(
+        log_text(log_text(log_begin(LOG_WARN, kind), "tenant", r->due.tenant), "site", o->site),
+        "reply", text));
+    return database_note(db, AUDIT_RELAY, kind, about, text, err);
+}
+
+/* Whom it has put on the list since the receiver's trouble began. */
+static bool take_back(struct database *db, const struct store_outcome *o, const struct settled *r,
+                      unsigned *count_r, int64_t now_ms, struct err *err)
+{
+    struct suppress_entry e = {.reason = SUPPRESS_BOUNCE};
+    char *address;
+    bool ok = true;
+    span_put(span_of(r->due.tenant), e.tenant, sizeof(e.tenant));
+    *count_r = 0;
+    while (ok && (address = suppress_brake_take(db->brake, r->due.tenant, o->site, now_ms))) {
+        address_same_form(address, e.address);
+        free(address);
+        ok = database_suppress_end(db, &e, "relay", now_ms, err);
+        (*count_r)++;
+    }
+    return ok;
+}
+
+static bool brake_begins(struct database *db, const struct store_outcome *o,
+                         const struct settled *r, int64_t now_ms, struct err *err)
+{
+    char text[300];
+    unsigned answers = 0;
+    unsigned unknown = 0;
+    unsigned taken = 0;
+    suppress_brake_counts(db->brake, r->due.tenant, o->site, &answers, &unknown);
+    if (!take_back(db, o, r, &taken, now_ms, err))
+        return false;
+    snprintf(text, sizeof(text),
+             "%s says of %u of %u recipients within ten minutes that there is no such mailbox: "
+             "nobody there is suppressed while that goes on, and %u entries were taken back",
+             o->site, unknown, answers, taken);
+    return tell_brake(db, "suppression_paused", o, r, text, err);
+}
+
+/* A last answer of a site is counted; may it suppress? */
+static bool heed(struct database *db, const struct store_outcome *o, const struct settled *r,
+                 bool *may_r, int64_t now_ms, struct err *err)
+{
+    bool last = o->state == MAIL_DONE || o->state == MAIL_BOUNCED;
+    *may_r = o->suppress_ms > 0;
+    if (!last || !o->site[0])
+        return true;
+    db->brake = db->brake ? db->brake : suppress_brake_new();
+    switch (suppress_brake_answer(db->brake, r->due.tenant, o->site, *may_r, now_ms)) {
+    case BRAKE_OFF:
+        return true;
+    case BRAKE_ENDS:
+        return tell_brake(db, "suppression_resumed", o, r, "it answers as usual again", err);
+    case BRAKE_BEGINS:
+        *may_r = false;
+        return brake_begins(db, o, r, now_ms, err);
+    case BRAKE_ON:
+        *may_r = false;
+        return true;
+    }
+    UNREACHABLE();
+}
 
 /* A receiver has said that there is no such mailbox. */
 static bool suppress(struct database *db, const struct store_outcome *o, const struct settled *r,
@@ -36,8 +114,15 @@ static bool suppress(struct database *db, const struct store_outcome *o, const s
     snprintf(e.tenant, sizeof(e.tenant), "%s", r->due.tenant);
     snprintf(e.source, sizeof(e.source), "%.79s", o->remote);
     db->revised = true;
-    return database_suppress_answer(db, &e, now_ms, err);
+    bool first = false;
+    if (!database_suppress_answer(db, &e, now_ms, &first, err))
+        return false;
+    if (first && o->site[0])
+        suppress_brake_note(db->brake, e.tenant, o->site, e.address, now_ms);
+    return true;
 }
+
+/* ---- the row ---- */
 
 static bool find_settled(struct database *db, const struct store_outcome *o, struct settled *r,
                          struct err *err)
@@ -87,6 +172,7 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
     struct settled r;
     if (!find_settled(db, o, &r, err))
         return false;
+    bool may = false;
     /* Deleted or returned by a person meanwhile: nothing is left to record. */
     bool gone = !r.found || (r.returned && o->state == MAIL_WAITING);
     o->result = gone ? STORE_SUPERSEDED : STORE_RECORDED;
@@ -118,5 +204,5 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
     return rows_event(db, &event, err) &&
            (!r.tls_report || tlsrpt_rows_settle(db, o, now_ms, err)) &&
            (o->report == STORE_REPORT_NONE || report_rows_owe(db, o, now_ms, err)) &&
-           (o->suppress_ms == 0 || suppress(db, o, &r, now_ms, err));
+           heed(db, o, &r, &may, now_ms, err) && (!may || suppress(db, o, &r, now_ms, err));
 }

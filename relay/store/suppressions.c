@@ -156,7 +156,7 @@ static struct answers add_answer(const struct answers *a, unsigned needed, int64
 }
 
 bool database_suppress_answer(struct database *db, const struct suppress_entry *e, int64_t now_ms,
-                              struct err *err)
+                              bool *first_r, struct err *err)
 {
     char form[ADDRESS_CANONICAL_MAX + 1];
     struct answers was;
@@ -164,6 +164,7 @@ bool database_suppress_answer(struct database *db, const struct suppress_entry *
     if (!find_answers(db, e, form, now_ms, &was, err))
         return false;
     struct answers is = add_answer(&was, e->needed, now_ms);
+    *first_r = was.count == 0;
     struct rows *s = ROWS(db, SQL_SUPPRESS_ANSWER, TEXT(form), TEXT(e->tenant),
                           INT(SUPPRESS_BOUNCE), TEXT(e->source), INT(now_ms), INT(e->expires_ms),
                           INT(is.count), INT(is.last_ms), INT(was.count == 0), INT(is.needed));

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from apart import STREAMS, tenants
 from conftest import wait_for
 from test_delivery import Script
 
@@ -105,3 +106,41 @@ def test_what_is_no_refusal_is_not_explained(relay_factory):
                            (["550 x", "--stage", "body"], "--stage is connect, mail, rcpt or data")):
         done = relay.command("reply", "explain", *arguments, check=False)
         assert done.returncode == 2 and why in done.stderr, (arguments, done.stderr)
+
+
+def test_an_accident_of_a_receiver_suppresses_nobody(relay_factory, dns, delivery_port):
+    """The kind: a provider whose directory has failed says for an hour that none of its mailboxes exists, and all of them get no mail for
+    three months. Whom it has said so of comes off the list, the operator is told once, and another tenant's mail there changes nothing:
+    what is said of two mailboxes of his own suppresses them."""
+    failed = {"now": True}
+    server = Script(delivery_port, lambda line: "550 5.1.1 No such user here" if failed["now"] and line.startswith("RCPT") else None)
+    dns.mail("dest.test", "mx1.dest.test=127.0.0.1", "mx2.dest.test=127.0.0.1")
+    settings = "".join(f'limit "{name}" {{ every = 1  burst = 1000  per_day = 0 }}\n' for name in ("notification", "tenant", "domain", "recipient"))
+    relay = relay_factory(STREAMS + settings)
+    senders = tenants(relay, "eve", "bob")
+
+    def listed(tenant):
+        return [row["address"] for row in relay.json("suppress", "list") if row["tenant"] == tenant]
+
+    def heard(kind):
+        return [e["reply"] for e in relay.json("events", "--kind", kind)]
+
+    try:
+        for n in range(60):
+            senders["eve"].send(f"member{n}@dest.test", f"{n}", "news", "eve@eve.test")
+        wait_for(lambda: sum(e["recipient"].startswith("member") for e in relay.json("events", "--kind", "bounced", "--limit", "1000")) == 60, 60)
+        assert listed("eve") == []
+        paused = heard("suppression_paused")
+        assert len(paused) == 1 and paused[0].startswith("dest.test says of 20 of 20 recipients within ten minutes"), paused
+        assert "19 entries were taken back" in paused[0]
+        for n in range(2):
+            senders["bob"].send(f"friend{n}@dest.test", f"{n}", "news", "bob@bob.test")
+        wait_for(lambda: len(listed("bob")) == 2, 20)
+        failed["now"] = False
+        assert len(relay.json("audit", "tail")) and heard("suppression_resumed") == []
+        for n in range(600):
+            senders["eve"].send(f"member{n % 60}@dest.test", f"again {n}", "news", "eve@eve.test")
+        wait_for(lambda: heard("suppression_resumed"), 60)
+        assert len(heard("suppression_paused")) == 1 and listed("eve") == []
+    finally:
+        server.stop()

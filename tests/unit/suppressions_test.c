@@ -59,6 +59,7 @@ static bool kept_back(struct database *db, const char *address, enum stream_clas
 static void answer_for(struct database *db, const char *address, unsigned needed, int64_t now_ms,
                        int64_t expires_ms)
 {
+    bool first = false;
     struct err err = {0};
     struct suppress_entry e = {.reason = SUPPRESS_BOUNCE,
                                .needed = needed,
@@ -67,7 +68,7 @@ static void answer_for(struct database *db, const char *address, unsigned needed
                                .tenant = "t",
                                .source = "mx.test"};
     snprintf(e.address, sizeof(e.address), "%s", address);
-    assert_true(database_suppress_answer(db, &e, now_ms, &err));
+    assert_true(database_suppress_answer(db, &e, now_ms, &first, &err));
 }
 
 static void answer(struct database *db, const char *address, int64_t now_ms, int64_t expires_ms)
@@ -199,6 +200,7 @@ static const char older[] =
     "ALTER TABLE event DROP COLUMN first_time; ALTER TABLE event DROP COLUMN tls_policy;"
     "ALTER TABLE event DROP COLUMN tls_result; ALTER TABLE event DROP COLUMN tlsa;"
     "ALTER TABLE event DROP COLUMN category; ALTER TABLE event DROP COLUMN rule; ALTER TABLE suppression DROP COLUMN needed;"
+    "ALTER TABLE recipient DROP COLUMN category;"
     "ALTER TABLE message DROP COLUMN tls_need;"
     "CREATE INDEX event_message ON event(message);"
     "PRAGMA user_version = 6;"

@@ -74,18 +74,28 @@ static void note_remote(const struct attempt *p, size_t i, struct store_outcome 
     }
 }
 
-/* What its host meant. False: no server has said anything. */
-static bool judge(const struct attempt *p, size_t i, struct reply_judgement *judgement_r)
+/* The provider whose host it is, else the host's domain: mx1.club.example is of club.example. */
+static bool find_site(const struct attempt *p, size_t i, char site_r[64])
 {
     const char *remote = attempt_host_of(p, i)->remote;
     char host[sizeof(p->host.remote)];
-    char provider[64] = "";
+    snprintf(host, sizeof(host), "%.*s", (int)span_find(span_of(remote), '['), remote);
+    if (queue_provider_of(host, site_r, 64))
+        return true;
+    const char *parent = strchr(host, '.');
+    span_put(span_of(parent && strchr(parent + 1, '.') ? parent + 1 : host), site_r, 64);
+    return false;
+}
+
+/* What its host meant. False: no server has said anything. */
+static bool judge(const struct attempt *p, size_t i, struct reply_judgement *judgement_r)
+{
+    char site[64];
     struct reply_input in = {.answer = &p->answers[i], .stage = p->at[i]};
     if (!in.answer->heard || in.answer->code < 400 || p->mail->rows[i].over)
         return false;
-    snprintf(host, sizeof(host), "%.*s", (int)span_find(span_of(remote), '['), remote);
-    if (queue_provider_of(host, provider, sizeof(provider)))
-        in.provider = span_of(provider);
+    if (find_site(p, i, site))
+        in.provider = span_of(site);
     *judgement_r = reply_judge(&in);
     return true;
 }
@@ -156,6 +166,8 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
     o->report = report_on(p, i, o->state);
     if (judged)
         note_judgement(p, i, &judgement, o);
+    if (p->answers[i].heard && !row->over && p->mail->protocol[0])
+        (void)!find_site(p, i, o->site);
     note_remote(p, i, o);
 }
 

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* suppress_brake.c - What each tenant has heard at each site, in steps of a minute.
+ *
+ * A tenant's share of a site holds ten steps, the last 20 answers as bits, and whom it has put on
+ * the list. It lies in the table of its tenant, in the order of its last answer, so that the oldest
+ * goes first, and in the list of its site, where the others' brakes are looked at.
+ */
+#include "suppress_brake.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+enum { STEP_MS = 60 * 1000, STEPS = 10, WINDOW_MS = STEPS * STEP_MS };
+enum { ENOUGH = 20, TENTH = 10, OTHERS = 2 };
+
+struct site;
+
+struct noted {
+    char *address;
+    int64_t at_ms;
+};
+
+struct share {
+    UT_hash_handle hh;         /* of the tenant */
+    struct share *next, *prev; /* of the site */
+    struct site *site;
+    struct step {
+        int64_t began_ms;
+        unsigned answers, unknown;
+    } steps[STEPS];
+    uint32_t last; /* a bit an answer, the last one the lowest: unknown */
+    bool on;
+    struct noted *noted;
+    size_t noted_count, noted_size;
+};
+
+struct site {
+    UT_hash_handle hh;
+    struct share *shares;
+    char name[];
+};
+
+struct party {
+    UT_hash_handle hh;
+    struct share *shares; /* by the name of their site; the first is the oldest */
+    char name[];
+};
+
+struct suppress_brake {
+    struct party *parties;
+    struct site *sites;
+};
+
+struct suppress_brake *suppress_brake_new(void)
+{
+    return xcalloc(1, sizeof(struct suppress_brake));
+}
+
+static void free_share(struct suppress_brake *b, struct party *p, struct share *s)
+{
+    HASH_DEL(p->shares, s);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): s is in the list */
+    DL_DELETE(s->site->shares, s);
+    if (!s->site->shares) {
+        HASH_DEL(b->sites, s->site);
+        free(s->site);
+    }
+    for (size_t i = 0; i < s->noted_count; i++)
+        free(s->noted[i].address);
+    free(s->noted);
+    free(s);
+}
+
+void suppress_brake_free(struct suppress_brake *b)
+{
+    if (!b)
+        return;
+    struct party *p;
+    struct party *next;
+    HASH_ITER (hh, b->parties, p, next) {
+        while (p->shares)
+            free_share(b, p, p->shares);
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): p is in the table */
+        HASH_DEL(b->parties, p);
+        free(p);
+    }
+    free(b);
+}
+
+/* ---- found ---- */
+
+static struct party *find_party(struct suppress_brake *b, const char *tenant)
+{
+    struct party *p;
+    HASH_FIND_STR(b->parties, tenant, p);
+    if (!p) {
+        p = xcalloc(1, sizeof(*p) + strlen(tenant) + 1);
+        memcpy(p->name, tenant, strlen(tenant));
+        HASH_ADD_KEYPTR(hh, b->parties, p->name, strlen(p->name), p);
+    }
+    return p;
+}
+
+static struct site *find_site(struct suppress_brake *b, const char *name)
+{
+    struct site *site;
+    HASH_FIND_STR(b->sites, name, site);
+    if (!site) {
+        site = xcalloc(1, sizeof(*site) + strlen(name) + 1);
+        memcpy(site->name, name, strlen(name));
+        HASH_ADD_KEYPTR(hh, b->sites, site->name, strlen(site->name), site);
+    }
+    return site;
+}
+
+static struct share *find_share(struct suppress_brake *b, const char *tenant, const char *site)
+{
+    struct party *p;
+    struct share *s = NULL;
+    HASH_FIND_STR(b->parties, tenant, p);
+    if (p)
+        HASH_FIND_STR(p->shares, site, s);
+    return s;
+}
+
+/* The newest of its tenant from now on. */
+static struct share *use_share(struct suppress_brake *b, const char *tenant, const char *name)
+{
+    struct party *p = find_party(b, tenant);
+    struct share *s;
+    HASH_FIND_STR(p->shares, name, s);
+    if (s) {
+        HASH_DEL(p->shares, s);
+    } else {
+        s = xcalloc(1, sizeof(*s));
+        if (HASH_COUNT(p->shares) >= BRAKE_SITES)
+            free_share(b, p, p->shares);
+        s->site = find_site(b, name);
+        DL_APPEND(s->site->shares, s);
+    }
+    HASH_ADD_KEYPTR(hh, p->shares, s->site->name, strlen(s->site->name), s);
+    return s;
+}
+
+/* ---- counted ---- */
+
+static bool is_over(int64_t since_ms, int64_t now_ms)
+{
+    return since_ms > now_ms || now_ms - since_ms >= WINDOW_MS;
+}
+
+static void count(struct share *s, bool unknown, int64_t now_ms)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < STEPS; i++) {
+        if (s->steps[i].answers > 0 && is_over(s->steps[i].began_ms, now_ms))
+            s->steps[i] = (struct step){0};
+        if (s->steps[i].began_ms > s->steps[at].began_ms)
+            at = i; /* the newest */
+    }
+    if (s->steps[at].answers == 0 || now_ms - s->steps[at].began_ms >= STEP_MS) {
+        for (size_t i = 0; i < STEPS; i++)
+            if (s->steps[i].began_ms < s->steps[at].began_ms)
+                at = i; /* the oldest */
+        s->steps[at] = (struct step){.began_ms = now_ms};
+    }
+    s->steps[at].answers++;
+    s->steps[at].unknown += unknown;
+    s->last = s->last << 1 | unknown;
+}
+
+static struct step sum(const struct share *s)
+{
+    struct step all = {0};
+    for (size_t i = 0; i < STEPS; i++) {
+        all.answers += s->steps[i].answers;
+        all.unknown += s->steps[i].unknown;
+    }
+    return all;
+}
+
+static unsigned bits(uint32_t of)
+{
+    unsigned found = 0;
+    for (; of; of &= of - 1)
+        found++;
+    return found;
+}
+
+/* By what this tenant has heard alone. */
+static bool is_too_much(const struct share *s)
+{
+    struct step all = sum(s);
+    return all.answers >= ENOUGH && (all.unknown > all.answers / TENTH ||
+                                     bits(s->last & ((UINT32_C(1) << ENOUGH) - 1)) > ENOUGH / 2);
+}
+
+static bool others_brake(const struct share *s)
+{
+    unsigned found = 0;
+    const struct share *other;
+    DL_FOREACH (s->site->shares, other)
+        found += other != s && other->on && is_too_much(other);
+    return found >= OTHERS;
+}
+
+enum brake suppress_brake_answer(struct suppress_brake *b, const char *tenant, const char *site,
+                                 bool unknown, int64_t now_ms)
+{
+    struct share *s = use_share(b, tenant, site);
+    bool was = s->on;
+    count(s, unknown, now_ms);
+    s->on = is_too_much(s) || ((unknown || was) && others_brake(s));
+    if (s->on)
+        return was ? BRAKE_ON : BRAKE_BEGINS;
+    return was ? BRAKE_ENDS : BRAKE_OFF;
+}
+
+/* ---- whom it has put on the list ---- */
+
+void suppress_brake_note(struct suppress_brake *b, const char *tenant, const char *site,
+                         const char *address, int64_t now_ms)
+{
+    struct share *s = find_share(b, tenant, site);
+    if (!s)
+        return;
+    size_t old = 0;
+    while (old < s->noted_count &&
+           (s->noted_count - old >= BRAKE_KEPT || is_over(s->noted[old].at_ms, now_ms)))
+        free(s->noted[old++].address);
+    if (old > 0)
+        memmove(s->noted, s->noted + old, (s->noted_count - old) * sizeof(*s->noted));
+    s->noted_count -= old;
+    if (s->noted_count == s->noted_size) {
+        s->noted_size = s->noted_size > 0 ? 2 * s->noted_size : 4;
+        s->noted = xgrow(s->noted, s->noted_size, sizeof(*s->noted));
+    }
+    s->noted[s->noted_count++] = (struct noted){.address = xstrdup(address), .at_ms = now_ms};
+}
+
+char *suppress_brake_take(struct suppress_brake *b, const char *tenant, const char *site,
+                          int64_t now_ms)
+{
+    struct share *s = find_share(b, tenant, site);
+    if (!s || s->noted_count == 0 || is_over(s->noted[s->noted_count - 1].at_ms, now_ms))
+        return NULL;
+    return s->noted[--s->noted_count].address;
+}
+
+void suppress_brake_counts(struct suppress_brake *b, const char *tenant, const char *site,
+                           unsigned *answers_r, unsigned *unknown_r)
+{
+    const struct share *s = find_share(b, tenant, site);
+    struct step all = s ? sum(s) : (struct step){0};
+    *answers_r = all.answers;
+    *unknown_r = all.unknown;
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* suppress_brake_test.c - A receiver's accident suppresses nobody. The kinds: a provider whose directory has failed says of everybody
+ * that there is no such mailbox; a list of addresses that is bad is one tenant's own; and what is remembered of all that is bounded. */
+#include "table.h"
+
+#include "suppress_brake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND };
+static const int64_t start = INT64_C(1700000000000);
+
+static struct suppress_brake *b;
+static int64_t now_ms;
+
+static int set_up(void **state)
+{
+    (void)state;
+    b = suppress_brake_new();
+    now_ms = start;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    suppress_brake_free(b);
+    return 0;
+}
+
+/* As the store does. Returns how many of `count` were put on the list, of which `*taken_r` came off again. */
+static unsigned answers(const char *tenant, const char *site, unsigned count, bool unknown, unsigned *taken_r)
+{
+    static unsigned number;
+    unsigned put = 0;
+    for (unsigned i = 0; i < count; i++, now_ms += 100) {
+        char address[40];
+        enum brake brake = suppress_brake_answer(b, tenant, site, unknown, now_ms);
+        if (unknown && (brake == BRAKE_OFF || brake == BRAKE_ENDS)) {
+            snprintf(address, sizeof(address), "u%u@dest.test", number++);
+            suppress_brake_note(b, tenant, site, address, now_ms);
+            put++;
+        }
+        char *taken;
+        while (brake == BRAKE_BEGINS && (taken = suppress_brake_take(b, tenant, site, now_ms))) {
+            free(taken);
+            (*taken_r)++;
+        }
+    }
+    return put;
+}
+
+static void an_accident_suppresses_nobody(void **state)
+{
+    static const unsigned before[] = {0, 1, 10, 19, 20, 100, 1000, 5000};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(before); i++) {
+        char site[20];
+        unsigned taken = 0;
+        snprintf(site, sizeof(site), "site%zu", i);
+        assert_int_equal(answers("club", site, before[i], false, &taken), 0);
+        unsigned put = answers("club", site, 500, true, &taken);
+        EXPECT(put == taken && put < 20, site);
+        now_ms += 20 * MINUTE; /* it is over */
+        unsigned well = answers("club", site, 30, false, &taken);
+        EXPECT(well == 0 && answers("club", site, 1, true, &taken) == 1, site);
+    }
+}
+
+/* Few unknown ones among many, and any at a site with little mail, are what a list is for. */
+static void what_is_usual_is_suppressed(void **state)
+{
+    unsigned taken = 0;
+    (void)state;
+    for (unsigned i = 0; i < 50; i++) {
+        answers("club", "big", 19, false, &taken);
+        assert_int_equal(answers("club", "big", 1, true, &taken), 1);
+    }
+    for (unsigned i = 0; i < 50; i++, now_ms += MINUTE) /* ten in ten minutes: all of them */
+        assert_int_equal(answers("club", "small", 1, true, &taken), 1);
+    assert_int_equal(taken, 0);
+}
+
+static void a_tenants_bad_list_is_its_own(void **state)
+{
+    unsigned taken = 0;
+    (void)state;
+    answers("eve", "big", 1000, true, &taken);
+    assert_int_equal(answers("bob", "big", 1, true, &taken), 1);
+    assert_int_equal(answers("eve", "other", 1, true, &taken), 1);
+}
+
+/* Who has little mail there is helped by what two others meet. */
+static void what_two_meet_is_the_sites(void **state)
+{
+    unsigned taken = 0;
+    (void)state;
+    answers("eve", "big", 40, true, &taken);
+    assert_int_equal(answers("bob", "big", 3, true, &taken), 3);
+    answers("amy", "big", 40, true, &taken);
+    taken = 0;
+    assert_int_equal(answers("bob", "big", 2, true, &taken), 0);
+    assert_int_equal(taken, 3);
+    assert_int_equal(answers("bob", "other", 1, true, &taken), 1);
+}
+
+/* Told once when it begins and once when it ends, however often it is asked. */
+static void it_begins_and_ends_once(void **state)
+{
+    unsigned began = 0;
+    unsigned ended = 0;
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++, now_ms += SECOND) {
+        enum brake brake = suppress_brake_answer(b, "club", "big", i >= 300 && i < 500, now_ms);
+        began += brake == BRAKE_BEGINS;
+        ended += brake == BRAKE_ENDS;
+        assert_true(began - ended == (brake == BRAKE_ON || brake == BRAKE_BEGINS));
+    }
+    assert_int_equal(began, 1);
+    assert_int_equal(ended, 1);
+}
+
+/* Only what was put there within ten minutes is taken back; and a clock that is set back begins anew. */
+static void what_is_old_stays(void **state)
+{
+    unsigned taken = 0;
+    (void)state;
+    assert_int_equal(answers("club", "big", 5, true, &taken), 5);
+    now_ms += 11 * MINUTE;
+    unsigned put = answers("club", "big", 100, true, &taken);
+    assert_int_equal(taken, put);
+    now_ms = start - 5 * MINUTE;
+    taken = 0;
+    assert_int_equal(answers("club", "big", 1, true, &taken), 1);
+    assert_int_equal(taken, 0);
+}
+
+/* Of each tenant so many sites, and of each so many addresses: one that has more loses its own oldest ones, and nobody else's. */
+static void what_is_remembered_is_bounded(void **state)
+{
+    unsigned taken = 0;
+    unsigned heard = 0;
+    unsigned unknown = 0;
+    char site[20];
+    (void)state;
+    answers("bob", "big", 7, true, &taken);
+    for (unsigned i = 0; i < 3 * BRAKE_SITES; i++) {
+        snprintf(site, sizeof(site), "site%u", i);
+        answers("eve", site, 3, true, &taken);
+    }
+    suppress_brake_counts(b, "bob", "big", &heard, &unknown);
+    assert_true(heard == 7 && unknown == 7);
+    suppress_brake_counts(b, "eve", "site0", &heard, &unknown);
+    assert_true(heard == 0 && unknown == 0);
+    suppress_brake_counts(b, "eve", site, &heard, &unknown);
+    assert_true(heard == 3);
+    answers("amy", "big", 20, false, &taken); /* so that the brake is not on */
+    for (unsigned i = 0; i < 3 * BRAKE_KEPT; i++)
+        suppress_brake_note(b, "amy", "big", "u@dest.test", now_ms);
+    char *address;
+    for (taken = 0; (address = suppress_brake_take(b, "amy", "big", now_ms)); taken++)
+        free(address);
+    assert_int_equal(taken, BRAKE_KEPT);
+    assert_null(suppress_brake_take(b, "nobody", "big", now_ms));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_accident_suppresses_nobody, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_usual_is_suppressed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_tenants_bad_list_is_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_two_meet_is_the_sites, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_begins_and_ends_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_old_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_remembered_is_bounded, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
