@@ -12,6 +12,8 @@
 #include "err.h"
 #include "span.h"
 
+#include <stdint.h>
+
 #define REPLY_CATEGORIES_LIST(X)                             \
     X(UNKNOWN, "unknown", REPLY_ABOUT_NOTHING)               \
     X(MAILBOX_UNKNOWN, "mailbox_unknown", REPLY_MAILBOX)     \
@@ -96,6 +98,10 @@ struct reply_input {
  * or domain do not exist at once, and that the mailbox is disabled on the second day; never by
  * 5.7.z alone, never `unknown`. */
 struct reply_judgement reply_judge(const struct reply_input *in);
+
+/* How long, in ms, a text asks us to wait: "try again in 300 seconds", "00:04:59". 0: it does not
+ * say, or not in English. */
+int64_t reply_delay_ms(struct span text);
 
 /* A reply as somebody has written it down, "550-5.1.1 No such\n550 5.1.1 user": its code, enhanced
  * code and text. False: it does not begin with a code from 400 to 599. */

@@ -19,6 +19,7 @@ struct retry_input {
     unsigned tries;     /* before this one */
     bool not_attempted; /* nobody was asked: our own network, key or store was at fault, or the
                            destination rests. It costs no try; time goes on. */
+    bool greylisted;    /* the answer says so: strangers are to come again (RFC 6647) */
     bool no_host; /* no host took the connection: it costs no try, and the next one comes as after
                      one more */
     int64_t now_ms;
@@ -36,7 +37,10 @@ struct retry_decision {
 /* A 5xx is never retried; a 4xx is, by the class's schedule with jitter of a tenth either way. The
  * last attempt is made a little before the expiry, so that it can still be delivered in time; when
  * that one fails, or could not be made, whatever the reason, it is over. (RFC 5321 section 4.5.4.1)
- */
+ *
+ * Who greylists is seen again when he has said, if that is within the hour; else just after five
+ * minutes, which most want, and class security a first time after one. A schedule that a stream has
+ * of its own only waits longer, when that was asked for. */
 struct retry_decision retry_decide(const struct retry_input *in);
 
 /* After what pause to look again whether something that mail waits for without a try has been found

@@ -4,9 +4,12 @@
  * expiring, as its sender is waiting for an answer. */
 #include "retry.h"
 
+#include "reply.h"
+
 #include <stdio.h>
 #include <string.h>
 
+enum { SECONDS = 1000, ASKED_MAX_MS = 3600 * SECONDS };
 enum { OWN_FAULT_PAUSE_MS = 30 * 1000, LAST_SHARE = 20, LAST_MAX_MS = 30 * 1000 };
 
 static int64_t jitter(int64_t delay_ms, uint32_t random)
@@ -15,12 +18,38 @@ static int64_t jitter(int64_t delay_ms, uint32_t random)
     return tenth > 0 ? delay_ms - tenth + (int64_t)(random % (uint64_t)(2 * tenth + 1)) : delay_ms;
 }
 
+/* RFC 6647 section 4.5: most ask for five minutes, some for one; what was asked for never comes too
+ * early. In ms. */
+static int64_t greylist_ms(const struct retry_input *in)
+{
+    static const int64_t usual[][2] = {[0] = {310 * SECONDS, 10 * 60 * SECONDS}, /* 1st, 2nd */
+                                       [1] = {62 * SECONDS, 250 * SECONDS}};
+    int64_t schedule_ms = stream_delay_ms(in->stream, in->class, in->tries + 1);
+    int64_t asked_ms = reply_delay_ms(span_of(in->answer.text));
+    int64_t random_ms = in->random % (5 * SECONDS);
+    bool own = in->stream && in->stream->retry_count > 0;
+    if (asked_ms > 0 && asked_ms <= ASKED_MAX_MS && (!own || asked_ms > schedule_ms))
+        return asked_ms + SECONDS + random_ms;
+    if (own || in->tries >= COUNT_OF(usual[0]))
+        return jitter(schedule_ms, in->random);
+    return usual[in->class == STREAM_SECURITY][in->tries] + random_ms;
+}
+
 /* When the last attempt begins. */
 static int64_t last_ms(const struct retry_input *in)
 {
     int64_t life_ms = in->expires_ms - in->created_ms;
     int64_t share_ms = life_ms > 0 ? life_ms / LAST_SHARE : 0;
     return in->expires_ms - (share_ms < LAST_MAX_MS ? share_ms : LAST_MAX_MS);
+}
+
+static int64_t delay_ms(const struct retry_input *in)
+{
+    if (in->not_attempted)
+        return jitter(OWN_FAULT_PAUSE_MS, in->random);
+    if (in->greylisted)
+        return greylist_ms(in);
+    return jitter(stream_delay_ms(in->stream, in->class, in->tries + 1), in->random);
 }
 
 struct retry_decision retry_decide(const struct retry_input *in)
@@ -34,10 +63,8 @@ struct retry_decision retry_decide(const struct retry_input *in)
     d.expired = in->answer.what == VERDICT_DEFER && in->now_ms >= last_ms(in);
     if (in->answer.what == VERDICT_REJECT || d.expired)
         return d;
-    int64_t delay_ms = in->not_attempted ? OWN_FAULT_PAUSE_MS
-                                         : stream_delay_ms(in->stream, in->class, in->tries + 1);
     d.what = RETRY_LATER;
-    d.due_ms = in->now_ms + jitter(delay_ms, in->random);
+    d.due_ms = in->now_ms + delay_ms(in);
     if (d.due_ms > last_ms(in))
         d.due_ms = last_ms(in);
     return d;

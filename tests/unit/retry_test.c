@@ -43,6 +43,45 @@ static void schedules(void **state)
     }
 }
 
+static int64_t greylisted_s(enum stream_class class, const struct stream *stream, unsigned tries, const char *text, uint32_t random)
+{
+    struct retry_input in = {.answer = verdict_make(451, "4.7.1", "%s", text), .class = class, .stream = stream, .tries = tries,
+                             .greylisted = true, .now_ms = 0, .created_ms = 0, .expires_ms = INT64_C(1000) * 86400, .random = random};
+    return retry_decide(&in).due_ms / 1000;
+}
+
+/* The kind: who asks for five minutes is asked after one, and then not before ten others have passed. */
+static void greylisting_is_waited_for(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t seconds[2]; /* at least, and five more at most; at the first and second try of an ordinary message */
+    } rows[] = {{"Greylisted, see you soon", {310, 600}},
+                {"Greylisted, try again in 300 seconds", {301, 301}},
+                {"greylisted for 60 seconds by ZEROSPAM", {61, 61}},
+                {"Greylisted for 5 minutes", {301, 301}},
+                {"Greylisting in action, please come back in 00:04:59", {300, 300}},
+                {"greylisted for 2 hours", {310, 600}}, /* too long to be believed */
+                {"greylisted since 0 seconds", {310, 600}},
+                {"192.0.2.17 is greylisted (450s8)", {310, 600}},
+                {"greylisted for 99999999999999999999 seconds", {310, 600}}};
+    const struct stream own = {.name = "own", .retries_ms = {20 * 1000}, .retry_count = 1};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        for (unsigned tries = 0; tries < 2; tries++)
+            for (uint32_t random = 0; random < 100000; random += 777) {
+                int64_t s = greylisted_s(STREAM_NOTIFICATION, NULL, tries, rows[i].text, random * 40503U);
+                EXPECT(s >= rows[i].seconds[tries] && s <= rows[i].seconds[tries] + 5, rows[i].text);
+            }
+    int64_t first = greylisted_s(STREAM_SECURITY, NULL, 0, "Greylisted", 1);
+    int64_t second = greylisted_s(STREAM_SECURITY, NULL, 1, "Greylisted", 1);
+    assert_true(first >= 62 && first <= 68 && first + second > 305 && first + second < 330);
+    assert_true(greylisted_s(STREAM_SECURITY, NULL, 7, "Greylisted", 1) >= 270);
+    assert_true(greylisted_s(STREAM_SECURITY, &own, 0, "Greylisted", 1) <= 22);
+    assert_int_equal(greylisted_s(STREAM_SECURITY, &own, 0, "Greylisted for 10 seconds", 0), 18);
+    assert_int_equal(greylisted_s(STREAM_SECURITY, &own, 0, "Greylisted for 60 seconds", 0), 61);
+}
+
 static void the_end(void **state)
 {
     int64_t half_hour = 30 * 60 * 1000;
@@ -176,7 +215,7 @@ static void last_words(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(schedules), cmocka_unit_test(the_end),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(schedules), cmocka_unit_test(greylisting_is_waited_for), cmocka_unit_test(the_end),
                                        cmocka_unit_test(our_own_fault), cmocka_unit_test(no_host_costs_no_try), cmocka_unit_test(all_end), cmocka_unit_test(together),
                                        cmocka_unit_test(looks),
                                        cmocka_unit_test(last_words)};

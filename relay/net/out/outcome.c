@@ -142,6 +142,7 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
     bool judged = judge(p, i, &judgement);
     if (judged && judgement.retry)
         in.answer.what = VERDICT_DEFER;
+    in.greylisted = judged && judgement.category == REPLY_GREYLISTED;
     struct retry_decision d = retry_decide(&in);
     static const struct {
         enum mail_state state;
