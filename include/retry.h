@@ -39,7 +39,7 @@ struct retry_decision {
  * that one fails, or could not be made, whatever the reason, it is over. (RFC 5321 section 4.5.4.1)
  *
  * Who greylists is seen again when he has said, if that is within the hour; else just after five
- * minutes, which most want, and class security a first time after one. A schedule that a stream has
+ * minutes, which most want, and class security twice within the first. A schedule that a stream has
  * of its own only waits longer, when that was asked for. */
 struct retry_decision retry_decide(const struct retry_input *in);
 

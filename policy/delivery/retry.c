@@ -22,8 +22,9 @@ static int64_t jitter(int64_t delay_ms, uint32_t random)
  * early. In ms. */
 static int64_t greylist_ms(const struct retry_input *in)
 {
-    static const int64_t usual[][2] = {[0] = {310 * SECONDS, 10 * 60 * SECONDS}, /* 1st, 2nd */
-                                       [1] = {62 * SECONDS, 250 * SECONDS}};
+    static const int64_t usual[2][3] = {
+        [false] = {310 * SECONDS, 600 * SECONDS, 900 * SECONDS},
+        [true] = {15 * SECONDS, 47 * SECONDS, 250 * SECONDS}}; /* of class security */
     int64_t schedule_ms = stream_delay_ms(in->stream, in->class, in->tries + 1);
     int64_t asked_ms = reply_delay_ms(span_of(in->answer.text));
     int64_t random_ms = in->random % (5 * SECONDS);

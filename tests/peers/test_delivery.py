@@ -273,7 +273,7 @@ def test_a_4xx_is_tried_again_and_a_5xx_never(relay, script):
     relay.wait_kind(id, "bounced")
     row = [r for r in relay.queue() if r["id"] == id][0]
     assert row["recipient"] == "later@dest.test" and row["tries"] == 1 and "greylisted" in row["last_reply"]
-    assert 40 < row["due"] / 1000 - time.time() < 70  # a minute, and jitter
+    assert 290 < row["due"] / 1000 - time.time() < 320  # just after five minutes
     del answers["later"]
     relay.command("queue", "retry", id)
     wait_for(lambda: relay.kinds(id).count("delivered") == 2)
@@ -315,7 +315,7 @@ def test_a_security_stream_is_tried_again_within_seconds(relay_factory, dns, scr
     script(answer)
     id = relay.send(message="From: <hello@club.test>\r\nSealpost-Stream: security\r\n\r\ncode 1234\r\n")
     relay.wait_kind(id, "deferred")
-    assert relay.queue()[0]["class"] == "security" and relay.queue()[0]["due"] / 1000 - time.time() < 17
+    assert relay.queue()[0]["class"] == "security" and relay.queue()[0]["due"] / 1000 - time.time() < 20.1
     relay.wait_kind(id, "delivered", 25)
 
 
