@@ -15,7 +15,6 @@
 #include "clock.h"
 #include "dns_query.h"
 #include "party_turns.h"
-#include "verify_limits.h"
 #include "verify_load.h"
 
 #include <stdio.h>
@@ -257,8 +256,8 @@ static void begin_lookups(struct dns_cache *a)
 {
     struct entry *e;
     bool wait = party_turns_wait_there(a->turns);
-    party_turns_allow_each(
-        a->turns, verify_load_look(&a->load, verify_limits_spent_us(), wait, clock_steady_ms()));
+    party_turns_allow_each(a->turns, verify_load_look(&a->load, dns_queries_spent_us(a->lookups),
+                                                      wait, clock_steady_ms()));
     while ((e = party_turns_next(a->turns))) {
         e->started_ms = clock_steady_ms();
         if (!a->silent)
@@ -394,7 +393,7 @@ bool dns_cache_new(uv_loop_t *loop, const struct config *config,
     a->changed = changed;
     a->context = context;
     a->turns = party_turns_new(dns_queries_most(config, stub) / 2);
-    verify_load_init(&a->load, verify_limits_spent_us(), clock_steady_ms());
+    verify_load_init(&a->load, 0, clock_steady_ms());
     a->bytes_max = ((size_t)config->memory_mb << 20) / MEMORY_PART;
     a->soon = xcalloc(1, sizeof(*a->soon));
     a->soon->data = a;

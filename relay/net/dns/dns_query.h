@@ -33,6 +33,9 @@ unsigned dns_queries_most(const struct config *config, const struct dns_queries_
 /* What is under way must have been left; it ends here. NULL does nothing. */
 void dns_queries_free(struct dns_queries *l);
 
+/* What validating their answers has taken so far: microseconds of CPU of libunbound's thread. */
+uint64_t dns_queries_spent_us(const struct dns_queries *l);
+
 /* Takes `answer`. Never called from inside dns_query_start(). */
 typedef void dns_query_on_answer(void *context, struct dns_answer *answer);
 

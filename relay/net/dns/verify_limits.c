@@ -22,6 +22,7 @@
 #include "check.h"
 #include "clock.h"
 #include "rrset_tries.h"
+#include "verify_meter.h"
 
 #include <dlfcn.h>
 #include <nettle/ecdsa.h>
@@ -30,7 +31,6 @@
 #include <nettle/sha1.h>
 #include <nettle/sha2.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <time.h>
 
 enum { MODULUS_BITS_MAX = 4096, EXPONENT_BITS_MAX = 35 };
@@ -55,7 +55,6 @@ static struct {
 static _Thread_local struct rrset_signed digested; /* the last, by this thread */
 static _Thread_local struct rrset_tries tries;
 static _Thread_local uint64_t began_us; /* of CPU: the verification that goes on */
-static atomic_uint_fast64_t spent_us;   /* by all threads; alone, so in no order with anything */
 
 /* `function`: where a pointer to it goes. */
 static void find(const char *name, void *function)
@@ -117,11 +116,6 @@ static uint64_t cpu_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-uint64_t verify_limits_spent_us(void)
-{
-    return atomic_load_explicit(&spent_us, memory_order_relaxed);
-}
-
 static bool may_try(const struct rrset_signed *what)
 {
     verify_limits_set();
@@ -131,7 +125,7 @@ static bool may_try(const struct rrset_signed *what)
 
 static int tried(const struct rrset_signed *what, int fits)
 {
-    atomic_fetch_add_explicit(&spent_us, cpu_us() - began_us, memory_order_relaxed);
+    verify_meter_add(cpu_us() - began_us);
     rrset_tries_note(&tries, what, fits != 0, clock_steady_ms(), (uint32_t)(clock_now_ms() / 1000));
     return fits;
 }
