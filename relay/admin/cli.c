@@ -57,14 +57,23 @@ bool cli_config(struct cli *cli, int *code_r)
     return false;
 }
 
-/* A file with a fault still says where the relay is that runs by what it said before. False: none
- * is there. `dir_r` holds 4096 bytes. */
+/* As $SEALPOST_STATE_DIR says. NULL: it does not. */
+static const char *named_state_dir(void)
+{
+    const char *dir = getenv("SEALPOST_STATE_DIR");
+    return dir && *dir ? dir : NULL;
+}
+
+/* A file with a fault still says where the relay is that runs by what it said before, and one that
+ * is not there leaves it to the environment. False: none is there. `dir_r` holds 4096 bytes. */
 static bool guess_state_dir(const struct cli *cli, char *dir_r)
 {
     char line[4096];
     char path[4096];
     FILE *file = fopen(cli->config_path, "r");
-    snprintf(dir_r, 4096, "%s", usual_state_dir);
+    bool hidden = !file && errno == EACCES;
+    const char *named = hidden || (!file && !cli->config_given) ? named_state_dir() : NULL;
+    snprintf(dir_r, 4096, "%s", named ? named : usual_state_dir);
     while (file && fgets(line, sizeof(line), file)) {
         struct span rest = span_trim(span_of(line));
         struct span name = span_trim(span_take(&rest, '='));
@@ -85,9 +94,8 @@ static bool guess_state_dir(const struct cli *cli, char *dir_r)
 static const char *state_dir_of(struct cli *cli, bool *only_daemon_r, int *code_r)
 {
     char path[4096];
-    const char *dir = getenv("SEALPOST_STATE_DIR");
-    bool named = dir && *dir;
-    dir = named ? dir : usual_state_dir;
+    const char *named = named_state_dir();
+    const char *dir = named ? named : usual_state_dir;
     control_path(dir, path);
     *only_daemon_r = !cli->config && access(cli->config_path, R_OK) != 0 &&
                      ((errno == EACCES && access(path, F_OK) == 0) ||

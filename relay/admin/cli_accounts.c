@@ -114,7 +114,7 @@ static void warn_of_stream(const struct cli *cli, struct span name, json_t *warn
 {
     const struct config *c = cli->config;
     char text[300];
-    if (name.len == 0 || span_equal(name, SPAN("*")) ||
+    if (!c || name.len == 0 || span_equal(name, SPAN("*")) ||
         stream_find(c->streams, c->stream_count, name))
         return;
     snprintf(text, sizeof(text),

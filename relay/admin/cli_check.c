@@ -404,7 +404,7 @@ int cli_domain_list(struct cli *cli)
     json_t *answer = NULL;
     int code = cli_ask(cli, cli_request("domain.list", NULL), &answer);
     json_t *rows = json_object_get(answer, "rows");
-    if (code == CLI_OK && json_array_size(rows) > 0)
+    if (code == CLI_OK && json_array_size(rows) > 0 && cli->config)
         code = judge_domains(cli, rows);
     if (code == CLI_OK)
         cli_print_rows(cli, rows, columns, COUNT_OF(columns));

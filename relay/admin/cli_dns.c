@@ -129,7 +129,9 @@ int cli_dns(struct cli *cli)
         return wrong_format(cli);
     if (cli_flag(cli, "offline") && (cli_flag(cli, "check") || cli_flag(cli, "watch") || resolver))
         return cli_usage(cli, "--offline asks nobody: not with --check, --watch or --resolver");
-    int code = cli_dns_keys(cli, domain, &keys);
+    int code = CLI_OK;
+    if (cli_config(cli, &code))
+        code = cli_dns_keys(cli, domain, &keys);
     if (code != CLI_OK)
         return code;
     struct config config = *cli->config; /* with another resolver, perhaps */

@@ -152,7 +152,8 @@ int cli_domain_add(struct cli *cli)
     int code = CLI_OK;
     if (!address_domain_ascii(span_of(cli->arguments[0]), domain))
         return cli_usage(cli, "that is not a domain name");
-    code = check_new_domain(cli, domain);
+    if (cli_config(cli, &code))
+        code = check_new_domain(cli, domain);
     if (code != CLI_OK)
         return code;
     if (!cli_make_keys(cli->config, domain, cli_flag(cli, "ed25519"), &keys, &err)) {
@@ -334,7 +335,9 @@ int cli_key_rotate(struct cli *cli)
     struct err err = {0};
     if (!address_domain_ascii(span_of(cli->arguments[0]), domain))
         return cli_usage(cli, "that is not a domain name");
-    int code = cli_dns_keys(cli, domain, &rows);
+    int code = CLI_OK;
+    if (cli_config(cli, &code))
+        code = cli_dns_keys(cli, domain, &rows);
     if (code != CLI_OK)
         return code;
     if (has_state(rows, "pending", key_algorithm_name(algorithm))) {

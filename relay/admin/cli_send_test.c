@@ -182,7 +182,8 @@ static void print_judgement(struct cli *cli, const char *sender)
     if (ok) {
         snprintf(j->return_domain, sizeof(j->return_domain), "%s", j->author);
         judged_keys(j, json_object_get(keys, "rows"));
-        ok = judged_run(cli->config, j, 1, &err);
+        ok = cli->config ? judged_run(cli->config, j, 1, &err)
+                         : err_set(&err, ERR_CONFIG, "the settings cannot be read");
     }
     if (ok) {
         printf("A receiver would say ");

@@ -272,8 +272,47 @@ def test_a_running_relay_is_found_where_there_is_no_config(relay_factory):
     relay.start()
     assert json.loads(ask("--json", "queue", "list").stdout) == [] and ask("user", "list").returncode == 0
     for done in (ask("-c", str(relay.path / "none.conf"), "queue", "list"), ask("queue", "list", SEALPOST_CONFIG=str(relay.path / "none.conf")),
-                 ask("config", "show"), run("queue", "list", env={"PATH": os.environ["PATH"]})):
+                 run("queue", "list", env={"PATH": os.environ["PATH"]})):
         assert done.returncode == 1 and ".conf: No such file or directory" in done.stderr, done.stderr
+    assert json.loads(ask("--json", "status").stdout)["version"] and 'hostname = "mail.club.test"' in ask("config", "show").stdout
+
+
+ARGUMENTS = {  # of commands that need some, or should not go on for ever
+    "DOMAIN": "club.test", "DOMAIN SELECTOR": "club.test x", "ADDRESS": "bob@dest.test", "NAME": "x", "ID": "0123456789000",
+    "ADDRESS|USER": "bob@dest.test", "NAME|ADDRESS|NETWORK": "192.0.2.1", "FILE": os.devnull, "FILE...": os.devnull, "REPLY": "550 5.1.1 no",
+    "TOKEN|URL": "x", "NAME|--host HOST": "x",
+}
+
+
+def test_every_command_does_without_a_config_file_or_says_so(relay_factory, tmp_path):
+    """The kind: the relay answers, and then the command looks into settings that it has not read: it ends by a signal. Each command,
+    with what it needs as --help says, where only the state directory is known."""
+    if os.path.exists("/etc/sealpost/sealpost.conf"):
+        pytest.skip("there is one here")
+    relay = relay_factory().start()
+    environment = {"SEALPOST_STATE_DIR": str(relay.path / "state"), "PATH": "/usr/bin:/bin"}
+    listed = [line.split() for line in run("--help").stdout.splitlines() if re.match("  [a-z]", line)]
+    words = []
+    for first, second, *_ in listed:
+        two = run(first, second, "--help").stdout.startswith(f"usage: sealpost {first} {second} ")
+        words.append(f"{first} {second}" if two else first)
+    assert len(words) > 60, words
+    more = {"user add": "--domain club.test --stream nowhere", "user change": "--stream nowhere", "check spf": "--ip 192.0.2.1 --mail-from a@club.test",
+            "check dmarc": "--from a@club.test", "check message": "--user x", "check destination": "--no-connect",
+            "quota simulate": "--to bob@dest.test", "unsubscribe link": "--to bob@dest.test --stream x", "dns": "--offline",
+            "sink": "--listen 127.0.0.1:1x", "init": f"--dir {tmp_path}/x/y"}
+    for command in words:
+        if command == "serve":
+            continue
+        usage = run(*command.split(), "--help").stdout
+        needs = re.match(re.escape(f"usage: sealpost {command}") + r"((?: [A-Z][A-Z|.]*(?:--host HOST)?)*)", usage)
+        assert needs, (command, usage)
+        needs = needs[1].strip()
+        given = [*ARGUMENTS.get(needs, needs and "x").split(), *more.get(command, "").split()]
+        for json_too in ([], ["--json"]):
+            done = run(*json_too, *command.split(), *given, env=environment, stdin=subprocess.DEVNULL)
+            assert 0 <= done.returncode <= 3, (command, given, done)
+            assert done.returncode == 0 or done.stderr.count("\n") >= 1 or done.stdout, (command, given, done)
 
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2]
