@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* certificate_screen.h - Is it cheap to parse what a stranger calls a certificate, or a key?
+/* certificate_screen.h - Is it cheap to parse and verify what a stranger calls a certificate, or a
+ * key?
  *
  * To be asked before it is parsed. Nothing is said of whether a certificate is good.
  */
@@ -16,6 +17,7 @@ enum certificate_fault {
     CERTIFICATE_MALFORMED,
     CERTIFICATE_OWN_CURVE,   /* its key has a curve that is written out (RFC 5480 section 2.1.1) */
     CERTIFICATE_UNKNOWN_KEY, /* its key is of a kind, or on a curve, that is not used */
+    CERTIFICATE_RELATIVE_NAME, /* a distribution point's is relative (RFC 5280 section 4.2.1.13) */
     CERTIFICATE_TOO_MANY,
     CERTIFICATE_COMPRESSED /* RFC 8879: never asked for */
 };

@@ -10,6 +10,10 @@
  *   identifiers, P-224 takes it several times as long, and newer releases know more.
  * - Of each element the tag must be the one that belongs there, and the length definite: then
  *   OpenSSL finds the key where it was found here, or finds none.
+ *
+ * And where the extensions say where lists of revoked certificates are, OpenSSL keeps the issuer's
+ * whole name once more for each that is named relative to it: in 32 KB, half a gigabyte, and eight
+ * seconds. RFC 5280 section 4.2.1.13 advises against such names.
  */
 #include "certificate_screen.h"
 
@@ -17,7 +21,24 @@
 
 #include <string.h>
 
-enum { INTEGER = 0x02, BIT_STRING = 0x03, OBJECT = 0x06, SEQUENCE = 0x30, VERSION = 0xa0 };
+enum {
+    BOOLEAN = 0x01,
+    INTEGER = 0x02,
+    BIT_STRING = 0x03,
+    OCTET_STRING = 0x04,
+    OBJECT = 0x06,
+    SEQUENCE = 0x30,
+    VERSION = 0xa0,
+    ISSUER_ID = 0x81,
+    SUBJECT_ID = 0x82,
+    EXTENSIONS = 0xa3,
+    POINT_NAME = 0xa0, /* of a distribution point */
+    POINT_REASONS = 0x81,
+    POINT_ISSUER = 0xa2,
+    FULL_NAME = 0xa0, /* in a POINT_NAME */
+    RELATIVE_NAME = 0xa1,
+    RELATIVE_NAME_PRIMITIVE = 0x81,
+};
 enum { LONG_FORM = 0x80, LENGTH_MAX = 3 };
 enum { MESSAGE_HEAD = 4, CERTIFICATE = 11, COMPRESSED_CERTIFICATE = 25 };
 
@@ -26,11 +47,14 @@ static const char *const texts[] = {
     [CERTIFICATE_MALFORMED] = "it is malformed",
     [CERTIFICATE_OWN_CURVE] = "its key has curve parameters of its own (RFC 5480 section 2.1.1)",
     [CERTIFICATE_UNKNOWN_KEY] = "its key is of a kind, or on a curve, that is not used",
+    [CERTIFICATE_RELATIVE_NAME] =
+        "it names lists of revoked certificates relative to its issuer (RFC 5280 section "
+        "4.2.1.13)",
     [CERTIFICATE_TOO_MANY] = "it comes with more than 32 certificates",
     [CERTIFICATE_COMPRESSED] = "it is compressed, which was not asked for",
 };
 
-/* Object identifiers, as they are encoded. */
+/* An object identifier, as it is encoded. */
 #define KIND(literal)                \
     {                                \
         literal, sizeof(literal) - 1 \
@@ -159,6 +183,77 @@ static bool skip_to_key(struct span *to_be_signed)
     return ok;
 }
 
+static bool begins_with(struct span rest, unsigned char tag)
+{
+    return rest.len > 0 && (unsigned char)rest.ptr[0] == tag;
+}
+
+/* Of a distribution point. OpenSSL takes either form of the tag. */
+static enum certificate_fault screen_point_name(struct span name)
+{
+    struct span held;
+    if (begins_with(name, RELATIVE_NAME) || begins_with(name, RELATIVE_NAME_PRIMITIVE))
+        return CERTIFICATE_RELATIVE_NAME;
+    return take(&name, FULL_NAME, &held) && name.len == 0 ? CERTIFICATE_FINE
+                                                          : CERTIFICATE_MALFORMED;
+}
+
+static enum certificate_fault screen_point(struct span point)
+{
+    struct span held;
+    if (begins_with(point, POINT_NAME)) {
+        enum certificate_fault fault =
+            take(&point, POINT_NAME, &held) ? screen_point_name(held) : CERTIFICATE_MALFORMED;
+        if (fault != CERTIFICATE_FINE)
+            return fault;
+    }
+    bool ok = !begins_with(point, POINT_REASONS) || take(&point, POINT_REASONS, &held);
+    ok = ok && (!begins_with(point, POINT_ISSUER) || take(&point, POINT_ISSUER, &held));
+    return ok && point.len == 0 ? CERTIFICATE_FINE : CERTIFICATE_MALFORMED;
+}
+
+/* What the extension holds (RFC 5280 section 4.2.1.13). */
+static enum certificate_fault screen_points(struct span held)
+{
+    enum certificate_fault fault = CERTIFICATE_FINE;
+    struct span points;
+    struct span point;
+    if (!take(&held, SEQUENCE, &points) || held.len > 0)
+        return CERTIFICATE_MALFORMED;
+    while (fault == CERTIFICATE_FINE && points.len > 0)
+        fault = take(&points, SEQUENCE, &point) ? screen_point(point) : CERTIFICATE_MALFORMED;
+    return fault;
+}
+
+static enum certificate_fault screen_extension(struct span one)
+{
+    static const struct span lists_are_at = KIND("\x55\x1d\x1f");
+    struct span kind;
+    struct span held;
+    if (!take(&one, OBJECT, &kind) || (begins_with(one, BOOLEAN) && !take(&one, BOOLEAN, &held)) ||
+        !take(&one, OCTET_STRING, &held) || one.len > 0)
+        return CERTIFICATE_MALFORMED;
+    return span_equal(kind, lists_are_at) ? screen_points(held) : CERTIFICATE_FINE;
+}
+
+/* What stands behind the key. */
+static enum certificate_fault screen_extensions(struct span rest)
+{
+    enum certificate_fault fault = CERTIFICATE_FINE;
+    struct span all = SPAN_NONE;
+    struct span held = SPAN_NONE;
+    bool ok = !begins_with(rest, ISSUER_ID) || take(&rest, ISSUER_ID, &held);
+    ok = ok && (!begins_with(rest, SUBJECT_ID) || take(&rest, SUBJECT_ID, &held));
+    held = SPAN_NONE;
+    ok = ok && (!begins_with(rest, EXTENSIONS) ||
+                (take(&rest, EXTENSIONS, &held) && take(&held, SEQUENCE, &all)));
+    if (!ok || rest.len > 0 || held.len > 0)
+        return CERTIFICATE_MALFORMED;
+    while (fault == CERTIFICATE_FINE && all.len > 0)
+        fault = take(&all, SEQUENCE, &held) ? screen_extension(held) : CERTIFICATE_MALFORMED;
+    return fault;
+}
+
 enum certificate_fault certificate_screen(struct span der)
 {
     struct span whole;
@@ -168,7 +263,8 @@ enum certificate_fault certificate_screen(struct span der)
         !take(&whole, SEQUENCE, &skipped) || !take(&whole, BIT_STRING, &skipped) || whole.len > 0 ||
         !skip_to_key(&to_be_signed))
         return CERTIFICATE_MALFORMED;
-    return take_key(&to_be_signed);
+    enum certificate_fault fault = take_key(&to_be_signed);
+    return fault == CERTIFICATE_FINE ? screen_extensions(to_be_signed) : fault;
 }
 
 /* ---- messages ---- */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* fetch_serve.c - One child for each order, FETCHES_MAX at once; what is over that is answered with
- * FETCH_BUSY. A child lives no longer than its order allows, and SPARE_S more. */
+ * FETCH_BUSY. A child lives no longer than its order allows, and SPARE_S more; what it computes and
+ * keeps for a stranger has limits, at which it ends without an answer. */
 #include "fetch_serve.h"
 
 #include "fetch_http.h"
@@ -10,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +20,20 @@
 enum { STREAM, AUTHORITIES };
 
 enum { FETCHES_MAX = 64, SPARE_S = 10, LONGEST_S = 300 };
+enum { CPU_S = 10, MEMORY = 128 * 1024 * 1024 }; /* it has 10 MB when it begins */
+
+/* What sanitizers need of addresses is counted, too. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { MEMORY_IS_LIMITED = false };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { MEMORY_IS_LIMITED = false };
+#else
+enum { MEMORY_IS_LIMITED = true };
+#endif
+#else
+enum { MEMORY_IS_LIMITED = true };
+#endif
 
 static bool send_all(int fd, const void *bytes, size_t len)
 {
@@ -47,6 +63,14 @@ static bool read_body(int stream, struct buf *body)
     }
 }
 
+static bool limit(void)
+{
+    const struct rlimit cpu = {CPU_S, CPU_S + 1};
+    const struct rlimit memory = {MEMORY, MEMORY};
+    return setrlimit(RLIMIT_CPU, &cpu) == 0 &&
+           (!MEMORY_IS_LIMITED || setrlimit(RLIMIT_DATA, &memory) == 0);
+}
+
 /* In a child, which gets no further orders: others' addresses may be secret. */
 static _Noreturn void carry_out(struct fetch_order *order, int socket, const int given[PASSING_MAX])
 {
@@ -61,7 +85,9 @@ static _Noreturn void carry_out(struct fetch_order *order, int socket, const int
     if (order->answer_max > FETCH_ANSWER_MAX)
         order->answer_max = FETCH_ANSWER_MAX;
     alarm(order->timeout_s + SPARE_S);
-    if (read_body(stream, &body))
+    if (!limit())
+        snprintf(head.why, sizeof(head.why), "it cannot be limited");
+    else if (read_body(stream, &body))
         fetch_http(order, given[AUTHORITIES], buf_span(&body), &head, &bytes);
     _exit(answer(stream, &head, buf_span(&bytes)) ? 0 : 1);
 }

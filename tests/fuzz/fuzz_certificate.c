@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* fuzz_certificate.c - A certificate, a key or a message of certificates, by the first byte. Where OpenSSL finds a key with a curve of its
- * own, it was not given leave to look. */
+ * own, or a relative name, it was not given leave to look. */
 #include "certificate_screen.h"
 #include "check.h"
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,19 @@ static bool has_own_curve(X509_PUBKEY *key)
     return (nid == NID_X9_62_id_ecPublicKey || nid == NID_sm2) && type != V_ASN1_OBJECT;
 }
 
+/* Of where lists are. */
+static bool has_relative_name(const X509 *x)
+{
+    bool found = false;
+    CRL_DIST_POINTS *points = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
+    for (int i = 0; i < sk_DIST_POINT_num(points); i++) {
+        const DIST_POINT *point = sk_DIST_POINT_value(points, i);
+        found = found || (point->distpoint && point->distpoint->type == 1);
+    }
+    CRL_DIST_POINTS_free(points);
+    return found;
+}
+
 static void screen_certificate(struct span der)
 {
     const unsigned char *at = (const unsigned char *)der.ptr;
@@ -29,6 +43,7 @@ static void screen_certificate(struct span der)
         return;
     X509 *x = d2i_X509(NULL, &at, (long)der.len);
     CHECK(!x || !has_own_curve(X509_get_X509_PUBKEY(x)));
+    CHECK(!x || !has_relative_name(x));
     X509_free(x);
     ERR_clear_error();
 }

@@ -7,6 +7,9 @@ of which one coordinate is to be found (RFC 5480 section 2.1.1 forbids such para
 
 import base64
 
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 P = 141 * 2**640 + 1
 SIZE = 81
 
@@ -39,6 +42,28 @@ def dear_certificate(number=0):
     dates = der(0x30, der(0x17, b"200101000000Z") + der(0x17, b"490101000000Z"))
     signed = der(0x30, der(0xa0, integer(2)) + integer(number + 1) + algorithm + nobody + dates + nobody + dear_key(number))
     return der(0x30, signed + algorithm + der(3, b"\0" + der(0x30, integer(1) + integer(1))))
+
+
+def long_kept(certificate, name, entries=600, points=1200):
+    """A PEM file and its key, self-signed, of 15 KB, that OpenSSL keeps 100 MB of once it has verified it: each point, at which there are
+    lists of revoked certificates, has a name relative to the issuer's, which is long. A second and a half to verify."""
+    made = serialization.Encoding
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(made.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    common_name = bytes.fromhex("0603550403")
+    issuer = der(0x30, der(0x31, der(0x30, common_name + der(0x0c, b"a"))) * entries)
+    subject = der(0x30, der(0x31, der(0x30, common_name + der(0x0c, name.encode()))))
+    algorithm = der(0x30, bytes.fromhex("06082a8648ce3d040302"))
+    dates = der(0x30, der(0x17, b"200101000000Z") + der(0x17, b"490101000000Z"))
+    lists = der(0x30, der(0x30, der(0xa0, der(0xa1, b""))) * points)
+    extensions = der(0x30, der(0x30, bytes.fromhex("0603551d11") + der(4, der(0x30, der(0x82, name.encode()))))
+                     + der(0x30, bytes.fromhex("0603551d1f") + der(4, lists)))
+    signed = der(0x30, der(0xa0, integer(2)) + integer(1) + algorithm + issuer + dates + subject + public + der(0xa3, extensions))
+    signature = key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    with open(certificate, "wb") as file:
+        file.write(b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der(0x30, signed + algorithm + der(3, b"\0" + signature)))
+                   + b"-----END CERTIFICATE-----\n")
+        file.write(key.private_bytes(made.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
 
 
 def lengthen(certificate, key_count):

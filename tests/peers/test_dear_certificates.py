@@ -10,9 +10,10 @@ import subprocess
 
 from apart import STREAMS, tenants
 from conftest import wait_for
-from dear_certificates import dear_key, lengthen
+from dear_certificates import dear_key, lengthen, long_kept
 from mailhost import MailHost, trusting
 from policy_host import StsWorld
+from test_control import memory_kb
 from test_costly_handshake import CPU_S, cpu_s
 from test_dane import World, line_of
 from test_sts_hostile import GOOD, PKIX
@@ -54,6 +55,32 @@ def test_a_host_with_dear_keys_beside_its_own_holds_up_nobody(relay_factory, dns
             assert relay.log().count(REFUSED) == n + 1
     finally:
         dear.stop()
+        good.stop()
+
+
+def test_a_certificate_that_openssl_keeps_long_is_not_taken(relay_factory, dns, delivery_port, tmp_path):
+    """The kind: what is small as it comes, and large when it has been verified. The host hangs afterwards: what is kept, is kept."""
+    long_kept(tmp_path / "long.pem", "mx.long.test")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "long.pem")
+    long, good = MailHost(delivery_port, host="127.0.61.1", context=context), MailHost(delivery_port, host="127.0.62.1")
+    dns.mail("good.test", "mx.good.test=127.0.62.1")
+    try:
+        relay = relay_factory("shards = 1\n" + STREAMS)
+        senders = tenants(relay, "eve", "bob")
+        for n, version in enumerate((ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)):
+            context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1_2, version
+            dns.mail(f"long{n}.test", f"mx.long{n}.test=127.0.61.1")
+            before, memory = cpu_s(relay), memory_kb(relay)
+            senders["eve"].send(f"x@long{n}.test", f"long {n}", sender="hello@eve.test")
+            wait_for(lambda: len(long.messages) > n, 20)
+            senders["bob"].send("x@good.test", f"good {n}", "code", sender="hello@bob.test")
+            wait_for(lambda: len(good.messages) > n, 20)
+            assert cpu_s(relay) - before < CPU_S and memory_kb(relay) - memory < 30000, version
+            assert not long.messages[n].tls  # it has no other certificate
+            assert relay.log().count("certificate refused: it names lists of revoked certificates relative to its issuer") == n + 1
+    finally:
+        long.stop()
         good.stop()
 
 

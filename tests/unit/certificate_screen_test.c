@@ -9,6 +9,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 
 enum { TLS12 = false, TLS13 = true };
@@ -224,6 +225,91 @@ static void an_indefinite_length_is_not_walked(void **state)
     assert_int_equal(screened(der_span(&whole), true), CERTIFICATE_MALFORMED);
 }
 
+/* ---- extensions ---- */
+
+#define POINTS(length, points) "\x06\x03\x55\x1d\x1f\x04" length points
+#define RELATIVE "\x30\x04\xa0\x02\xa1\x00" /* a point whose name is relative, and empty */
+#define ALONE "\xa3\x13\x30\x11\x30\x0f" POINTS("\x08", "\x30\x06" RELATIVE)
+
+/* The kind: what is small as it comes and not when OpenSSL has verified it, which keeps a name of 16 KB for each of 2,700 such points. */
+static void names_relative_to_an_issuer_are_not_taken(void **state)
+{
+    const struct {
+        const char *label;
+        struct span behind;
+        enum certificate_fault fault;
+    } rows[] = {
+        {"nothing", SPAN(""), CERTIFICATE_FINE},
+        {"identifiers of issuer and subject", SPAN("\x81\x02\x00x\x82\x02\x00y"), CERTIFICATE_FINE},
+        {"no extension", SPAN("\xa3\x02\x30\x00"), CERTIFICATE_FINE},
+        {"another extension", SPAN("\xa3\x0e\x30\x0c\x30\x0a\x06\x03\x55\x1d\x0e\x04\x03\x04\x01x"), CERTIFICATE_FINE},
+        {"a critical one", SPAN("\xa3\x11\x30\x0f\x30\x0d\x06\x03\x55\x1d\x13\x01\x01\xff\x04\x03\x30\x01x"), CERTIFICATE_FINE},
+        {"a whole name", SPAN("\xa3\x17\x30\x15\x30\x13" POINTS("\x0c", "\x30\x0a\x30\x08\xa0\x06\xa0\x04\x86\x02o:")), CERTIFICATE_FINE},
+        {"no name", SPAN("\xa3\x0f\x30\x0d\x30\x0b" POINTS("\x04", "\x30\x02\x30\x00")), CERTIFICATE_FINE},
+        {"no point", SPAN("\xa3\x0d\x30\x0b\x30\x09" POINTS("\x02", "\x30\x00")), CERTIFICATE_FINE},
+        {"a relative name", SPAN(ALONE), CERTIFICATE_RELATIVE_NAME},
+        {"the same, critical", SPAN("\xa3\x16\x30\x14\x30\x12\x06\x03\x55\x1d\x1f\x01\x01\xff\x04\x08\x30\x06" RELATIVE),
+         CERTIFICATE_RELATIVE_NAME},
+        {"behind others", SPAN("\xa3\x27\x30\x25\x30\x0a\x06\x03\x55\x1d\x0e\x04\x03\x04\x01x\x30\x17"
+                               POINTS("\x10", "\x30\x0e\x30\x00" RELATIVE RELATIVE)), CERTIFICATE_RELATIVE_NAME},
+        {"a relative name as of a primitive", SPAN("\xa3\x13\x30\x11\x30\x0f" POINTS("\x08", "\x30\x06\x30\x04\xa0\x02\x81\x00")),
+         CERTIFICATE_RELATIVE_NAME},
+        {"a name and reasons", SPAN("\xa3\x1c\x30\x1a\x30\x18" POINTS("\x11", "\x30\x0f\x30\x0d\xa0\x06\xa0\x04\x86\x02o:\x81\x00\xa2\x01x")),
+         CERTIFICATE_FINE},
+        {"a name of another tag", SPAN("\xa3\x13\x30\x11\x30\x0f" POINTS("\x08", "\x30\x06\x30\x04\x80\x02\xa1\x00")), CERTIFICATE_MALFORMED},
+        {"of no length", SPAN("\xa3\x80\x30\x80\x00\x00\x00\x00"), CERTIFICATE_MALFORMED},
+        {"points that are none", SPAN("\xa3\x0d\x30\x0b\x30\x09" POINTS("\x02", "\x04\x00")), CERTIFICATE_MALFORMED},
+        {"a point of no length", SPAN("\xa3\x13\x30\x11\x30\x0f" POINTS("\x08", "\x30\x06\x30\x80\xa0\x00\x00\x00")), CERTIFICATE_MALFORMED},
+        {"text in parts", SPAN("\xa3\x0f\x30\x0d\x30\x0b\x06\x03\x55\x1d\x1f\x24\x04\x04\x02\x30\x00"), CERTIFICATE_MALFORMED},
+        {"something else", SPAN("\xa4\x00"), CERTIFICATE_MALFORMED},
+        {"twice", SPAN("\xa3\x02\x30\x00\xa3\x02\x30\x00"), CERTIFICATE_MALFORMED},
+    };
+    static struct der key, whole;
+    (void)state;
+    key.len = 0;
+    der_key(&key, DER_EC, SPAN("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"), SPAN("\x04 here is a key"));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        whole.len = 0;
+        der_certificate_with(&whole, der_span(&key), rows[i].behind);
+        EXPECT(screened(der_span(&whole), false) == rows[i].fault, rows[i].label);
+    }
+}
+
+static bool has_relative_name(const X509 *x)
+{
+    bool found = false;
+    CRL_DIST_POINTS *points = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
+    for (int i = 0; i < sk_DIST_POINT_num(points); i++) {
+        const DIST_POINT *point = sk_DIST_POINT_value(points, i);
+        found = found || (point->distpoint && point->distpoint->type == 1);
+    }
+    CRL_DIST_POINTS_free(points);
+    return found;
+}
+
+/* Whatever one octet is changed to: where OpenSSL reads such a name, it is seen. */
+static void nor_are_those_that_only_others_read(void **state)
+{
+    static struct der key, whole;
+    size_t found = 0;
+    (void)state;
+    key.len = whole.len = 0;
+    der_key(&key, DER_EC, SPAN("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"), SPAN("\x04 here is a key"));
+    der_certificate_with(&whole, der_span(&key), SPAN(ALONE));
+    for (size_t at = 0; at < whole.len; at++)
+        for (unsigned change = 0; change < 256; change++) {
+            whole.bytes[at] = (char)((unsigned char)whole.bytes[at] ^ change);
+            const unsigned char *from = (const unsigned char *)whole.bytes;
+            X509 *x = d2i_X509(NULL, &from, (long)whole.len);
+            bool relative = x && has_relative_name(x);
+            assert_false(relative && certificate_screen(der_span(&whole)) == CERTIFICATE_FINE);
+            found += relative;
+            X509_free(x);
+            whole.bytes[at] = (char)((unsigned char)whole.bytes[at] ^ change);
+        }
+    assert_true(found > whole.len);
+}
+
 /* ---- messages ---- */
 
 static void put_length(struct der *d, size_t octets, size_t len)
@@ -318,6 +404,8 @@ int main(void)
                                        cmocka_unit_test(a_part_of_one_is_not_parsed),
                                        cmocka_unit_test(nor_is_one_that_is_read_otherwise_by_others),
                                        cmocka_unit_test(an_indefinite_length_is_not_walked),
+                                       cmocka_unit_test(names_relative_to_an_issuer_are_not_taken),
+                                       cmocka_unit_test(nor_are_those_that_only_others_read),
                                        cmocka_unit_test(each_certificate_of_a_message_is_screened),
                                        cmocka_unit_test(each_fault_has_a_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,8 +112,8 @@ static inline void der_dear_key(struct der *d, struct span kind)
     der_key(d, kind, der_span(&parameters), (struct span){point, 82});
 }
 
-/* A certificate around a key, signed by nobody. */
-static inline void der_certificate(struct der *d, struct span key)
+/* A certificate around a key, and what stands behind it, signed by nobody. */
+static inline void der_certificate_with(struct der *d, struct span key, struct span behind)
 {
     static const char algorithm[] = "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02";
     struct span signature = {algorithm, sizeof(algorithm) - 1};
@@ -121,10 +121,16 @@ static inline void der_certificate(struct der *d, struct span key)
     der_add(d, signature);
     der_add(d, SPAN("\x30\x00\x30\x1e\x17\x0d" "260101000000Z" "\x17\x0d" "490101000000Z" "\x30\x00"));
     der_add(d, key);
+    der_add(d, behind);
     der_wrap(d, DER_SEQUENCE);
     der_add(d, signature);
     der_add(d, SPAN("\x03\x09\x00\x30\x06\x02\x01\x01\x02\x01\x01"));
     der_wrap(d, DER_SEQUENCE);
+}
+
+static inline void der_certificate(struct der *d, struct span key)
+{
+    der_certificate_with(d, key, SPAN(""));
 }
 
 #endif
