@@ -27,6 +27,7 @@
 #define DELIVERY_H
 
 #include "buf.h"
+#include "delivery_offers.h"
 #include "envelope.h"
 #include "err.h"
 
@@ -58,6 +59,7 @@ enum delivery_remedy {
     DELIVERY_WITH_HELO,       /* helo = true: it hung up at EHLO */
     DELIVERY_WHOLE_HANDSHAKE, /* of TLS: it did not go well with a session to be resumed */
     DELIVERY_ONE_BY_ONE,      /* one_by_one = true: it offers PIPELINING, but loses commands */
+    DELIVERY_NEW_TOKEN,       /* token_renewed = true: the token was refused */
     DELIVERY_REMEDIES
 };
 
@@ -75,6 +77,8 @@ struct delivery_settings {
     enum delivery_tls tls;
     bool tls_unsaid; /* `tls` is not known yet: it is asked for when the server has said EHLO */
     const char *username, *password; /* NULL: no AUTH */
+    const char *token;               /* in place of the password; NULL: none */
+    bool token_renewed;              /* it is a new one, in place of one that was refused */
     unsigned port;                   /* for what is said of a server that is silent */
     bool tls_has_failed;             /* with this host just now: `tls` is NEVER by exception */
     bool smart_host; /* named by the route: a refusal for lack of a login is about us */
@@ -101,19 +105,12 @@ struct delivery_mail {
     size_t count;
 };
 
-struct delivery_offers {
-    bool pipelining, eightbitmime, smtputf8, dsn, starttls, auth_plain, auth_login, size;
-    uint64_t size_max;                            /* 0: no limit said */
-    unsigned rcpt_max, mail_max, rcpt_domain_max; /* RFC 9422; 0: not said */
-    bool requiretls, unsure; /* unsure: it hung up at EHLO, and may offer what is not here, too */
-};
-
 /* The login, or that the server lets in nobody without one. */
 enum delivery_login {
     DELIVERY_LOGIN_FINE,
     DELIVERY_LOGIN_LATER,      /* it cannot be checked just now */
     DELIVERY_LOGIN_IMPOSSIBLE, /* the server offers no way that may be used */
-    DELIVERY_LOGIN_REFUSED,    /* user name or password are wrong */
+    DELIVERY_LOGIN_REFUSED,    /* user name, password or token are wrong */
     DELIVERY_LOGIN_WANTED      /* or some other leave to relay by it */
 };
 
@@ -135,6 +132,9 @@ struct delivery {
     bool answered_early; /* something came before the end of the message was said */
     bool left;           /* QUIT was said, or nothing more may be: the message was the last one */
     bool taken_in_vain;  /* MAIL was refused, and a recipient was not */
+    enum delivery_mechanism mechanism; /* while it logs in */
+    unsigned challenges;               /* of the server, by this mechanism */
+    bool responded;                    /* the first response has been said */
     struct answer *answer;
     struct dots_out *dots;
     struct delivery_mail *mail;     /* borrowed while a message is under way */

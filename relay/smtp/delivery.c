@@ -49,9 +49,8 @@ static const struct {
     [EHLO] = {300, 20, hello_say_ehlo, hello_ehlo_answered},
     [HELO] = {300, 20, hello_say_helo, hello_helo_answered},
     [STARTTLS] = {120, 20, hello_say_starttls, hello_starttls_answered},
-    [AUTH] = {120, 20, hello_say_auth, hello_auth_answered},
-    [LOGIN_NAME] = {120, 20, hello_say_login_name, hello_login_name_answered},
-    [LOGIN_SECRET] = {120, 20, hello_say_login_secret, hello_login_secret_answered},
+    [AUTH] = {120, 20, login_say_auth, login_answered},
+    [AUTH_RESPONSE] = {120, 20, login_say_response, login_answered},
     [READY] = {300, 300, NULL, NULL},
     [MAIL] = {300, 30, transaction_say_mail, transaction_mail_answered},
     [RCPT] = {300, 30, transaction_say_rcpt, transaction_rcpt_answered},
@@ -219,7 +218,7 @@ static void check(const struct delivery *d)
     CHECK((d->want != DELIVERY_TLS && d->want != DELIVERY_DEMAND) || !d->tls);
     CHECK(d->want != DELIVERY_CLOSE || d->trouble.code != 0 || d->stage == QUIT);
     CHECK(d->stage > READY || !d->mail || d->want != DELIVERY_INPUT);
-    CHECK(d->stage < AUTH || d->stage > LOGIN_SECRET || d->tls);
+    CHECK(d->stage < AUTH || d->stage > AUTH_RESPONSE || d->tls);
     CHECK(d->want == DELIVERY_CLOSE || !d->out.overflow);
 }
 

@@ -6,13 +6,19 @@
 
 /* As logs, bounces and the dialogue call them. */
 static const char *const names[] = {
-    [GREETING] = "greeting", [EHLO] = "EHLO",
-    [HELO] = "HELO",         [STARTTLS] = "STARTTLS",
-    [AUTH] = "AUTH",         [LOGIN_NAME] = "AUTH",
-    [LOGIN_SECRET] = "AUTH", [READY] = "between messages",
-    [MAIL] = "MAIL",         [RCPT] = "RCPT",
-    [DATA] = "DATA",         [BODY] = "end of data",
-    [RSET] = "RSET",         [QUIT] = "QUIT",
+    [GREETING] = "greeting",
+    [EHLO] = "EHLO",
+    [HELO] = "HELO",
+    [STARTTLS] = "STARTTLS",
+    [AUTH] = "AUTH",
+    [AUTH_RESPONSE] = "AUTH",
+    [READY] = "between messages",
+    [MAIL] = "MAIL",
+    [RCPT] = "RCPT",
+    [DATA] = "DATA",
+    [BODY] = "end of data",
+    [RSET] = "RSET",
+    [QUIT] = "QUIT",
 };
 
 const char *delivery_stage_name(const struct delivery *d)
@@ -37,7 +43,7 @@ enum delivery_stage delivery_host_refuses(struct delivery *d, struct verdict v)
     d->trouble = v;
     d->host_refused = true;
     d->said_later = v.code == 421 || (d->stage == GREETING && v.code / 100 == 4);
-    d->remedy = DELIVERY_NEXT_HOST;
+    d->remedy = remedy_for_refusal(d);
     d->want = DELIVERY_CLOSE;
     return QUIT;
 }

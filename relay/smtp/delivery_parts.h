@@ -11,8 +11,7 @@ enum delivery_stage {
     HELO,
     STARTTLS,
     AUTH,
-    LOGIN_NAME,
-    LOGIN_SECRET,
+    AUTH_RESPONSE,
     READY,
     MAIL,
     RCPT,
@@ -24,7 +23,7 @@ enum delivery_stage {
 
 static inline bool is_login(enum delivery_stage stage)
 {
-    return stage == AUTH || stage == LOGIN_NAME || stage == LOGIN_SECRET;
+    return stage == AUTH || stage == AUTH_RESPONSE;
 }
 
 /* How a connection came to be of no more use. */
@@ -80,17 +79,22 @@ void hello_say_helo(struct delivery *d);
 enum delivery_stage hello_helo_answered(struct delivery *d, const struct verdict *v);
 void hello_say_starttls(struct delivery *d);
 enum delivery_stage hello_starttls_answered(struct delivery *d, const struct verdict *v);
-void hello_say_auth(struct delivery *d);
-enum delivery_stage hello_auth_answered(struct delivery *d, const struct verdict *v);
-void hello_say_login_name(struct delivery *d);
-enum delivery_stage hello_login_name_answered(struct delivery *d, const struct verdict *v);
-void hello_say_login_secret(struct delivery *d);
-enum delivery_stage hello_login_secret_answered(struct delivery *d, const struct verdict *v);
+
+/* ---- login.c ---- */
+
+/* After EHLO, where there is a user name. `tls_refused`: by the answer to STARTTLS. */
+enum delivery_stage login_begin(struct delivery *d, bool tls_refused);
+void login_say_auth(struct delivery *d);
+void login_say_response(struct delivery *d);
+/* Each answer until the last one. */
+enum delivery_stage login_answered(struct delivery *d, const struct verdict *v);
 
 /* ---- remedy.c ---- */
 
 /* The connection is lost at this stage: what may be tried at once? */
 enum delivery_remedy remedy_for(const struct delivery *d, enum delivery_loss loss);
+/* The host refuses us, and has said so. */
+enum delivery_remedy remedy_for_refusal(const struct delivery *d);
 /* And who of several recipients? */
 enum delivery_apart remedy_apart(const struct delivery *d, enum delivery_loss loss);
 /* Are several commands out whose answers are due? Then a server that answers some of them at once

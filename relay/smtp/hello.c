@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* hello.c - The client's stages before the first message: greeting, EHLO or HELO, STARTTLS, AUTH.
+/* hello.c - The client's stages before the first message: greeting, EHLO or HELO, STARTTLS; AUTH is
+ * login.c.
  */
 #include "answer.h"
 #include "delivery_parts.h"
@@ -35,12 +36,6 @@ void hello_say_ehlo(struct delivery *d)
     buf_addf(&d->out, "EHLO %s\r\n", d->settings->hostname);
 }
 
-static enum delivery_stage login_impossible(struct delivery *d, const char *why)
-{
-    d->login = DELIVERY_LOGIN_IMPOSSIBLE;
-    return delivery_host_refuses(d, verdict_make(451, "4.7.0", "%s", why));
-}
-
 /* `refusal`: of STARTTLS; NULL: it was not offered. */
 static struct verdict lacks_tls(const struct verdict *refusal)
 {
@@ -64,14 +59,7 @@ static enum delivery_stage after_hello(struct delivery *d, const struct verdict 
         return STARTTLS;
     if (!d->tls && must)
         return delivery_host_refuses(d, lacks_tls(refusal));
-    if (!d->settings->username)
-        return READY;
-    if (!d->tls)
-        return login_impossible(d, refusal ? "Server refused STARTTLS: password not sent"
-                                           : "Server does not offer STARTTLS: password not sent");
-    if (!d->offers.auth_plain && !d->offers.auth_login)
-        return login_impossible(d, "Server offers neither AUTH PLAIN nor AUTH LOGIN");
-    return AUTH;
+    return d->settings->username ? login_begin(d, refusal != NULL) : READY;
 }
 
 enum delivery_stage hello_demanded(struct delivery *d)
@@ -127,48 +115,6 @@ enum delivery_stage hello_starttls_answered(struct delivery *d, const struct ver
             d, "protocol error: bytes after the STARTTLS reply, before the handshake");
     d->want = DELIVERY_TLS;
     return STARTTLS;
-}
-
-void hello_say_auth(struct delivery *d)
-{
-    if (d->offers.auth_plain)
-        offers_say_plain(d->settings->username, d->settings->password, &d->out);
-    else
-        buf_add(&d->out, SPAN("AUTH LOGIN\r\n"));
-}
-
-/* RFC 4954 section 6; a 4xx is the server's own trouble. */
-static enum delivery_stage login_refused(struct delivery *d, const struct verdict *v)
-{
-    d->login = v->code >= 500 ? DELIVERY_LOGIN_REFUSED : DELIVERY_LOGIN_LATER;
-    return delivery_host_refuses(d, *v);
-}
-
-enum delivery_stage hello_auth_answered(struct delivery *d, const struct verdict *v)
-{
-    if (v->code == 235)
-        return READY;
-    return v->code == 334 && !d->offers.auth_plain ? LOGIN_NAME : login_refused(d, v);
-}
-
-void hello_say_login_name(struct delivery *d)
-{
-    offers_say_base64(span_of(d->settings->username), &d->out);
-}
-
-enum delivery_stage hello_login_name_answered(struct delivery *d, const struct verdict *v)
-{
-    return v->code == 334 ? LOGIN_SECRET : login_refused(d, v);
-}
-
-void hello_say_login_secret(struct delivery *d)
-{
-    offers_say_base64(span_of(d->settings->password), &d->out);
-}
-
-enum delivery_stage hello_login_secret_answered(struct delivery *d, const struct verdict *v)
-{
-    return v->code == 235 ? READY : login_refused(d, v);
 }
 
 bool delivery_is_login(const struct delivery *d)

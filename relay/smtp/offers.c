@@ -5,7 +5,6 @@
 
 #include "address.h"
 #include "base64.h"
-#include "secret.h"
 
 static void read_limits(struct delivery_offers *o, struct span args)
 {
@@ -21,15 +20,6 @@ static void read_limits(struct delivery_offers *o, struct span args)
             o->mail_max = (unsigned)number;
         else if (span_equal_nocase(name, SPAN("RCPTDOMAINMAX")))
             o->rcpt_domain_max = (unsigned)number;
-    }
-}
-
-static void read_auth(struct delivery_offers *o, struct span args)
-{
-    while (args.len > 0) {
-        struct span mechanism = span_take(&args, ' ');
-        o->auth_plain = o->auth_plain || span_equal_nocase(mechanism, SPAN("PLAIN"));
-        o->auth_login = o->auth_login || span_equal_nocase(mechanism, SPAN("LOGIN"));
     }
 }
 
@@ -49,7 +39,11 @@ void offers_read(struct delivery_offers *o, struct span line)
     o->starttls = o->starttls || span_equal_nocase(word, SPAN("STARTTLS"));
     o->requiretls = o->requiretls || span_equal_nocase(word, SPAN("REQUIRETLS"));
     if (span_equal_nocase(word, SPAN("AUTH")))
-        read_auth(o, args);
+        login_read(o, args);
+    if (span_starts_nocase(word, SPAN("AUTH="))) { /* as before RFC 2554 */
+        login_read(o, span_from(word, 5));
+        login_read(o, args);
+    }
     if (span_equal_nocase(word, SPAN("LIMITS")))
         read_limits(o, args);
 }
@@ -126,19 +120,4 @@ void offers_say_base64(struct span text, struct buf *out)
     if (!base64_encode(text, out))
         out->overflow = true;
     buf_add(out, SPAN("\r\n"));
-}
-
-void offers_say_plain(const char *username, const char *password, struct buf *out)
-{
-    struct buf message;
-    buf_init(&message, 4096);
-    buf_add_char(&message, '\0');
-    buf_add(&message, span_of(username));
-    buf_add_char(&message, '\0');
-    buf_add(&message, span_of(password));
-    buf_add(out, SPAN("AUTH PLAIN "));
-    offers_say_base64(buf_span(&message), out);
-    if (message.memory)
-        secret_clear(message.memory, message.size);
-    buf_fini(&message);
 }

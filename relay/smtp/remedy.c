@@ -39,6 +39,13 @@ static bool may_go_in_clear(const struct delivery *d)
     return in_tls && d->settings->tls == DELIVERY_TLS_MAY && !d->settings->username;
 }
 
+/* It may have been withdrawn before its time. */
+enum delivery_remedy remedy_for_refusal(const struct delivery *d)
+{
+    bool by_token = d->login == DELIVERY_LOGIN_REFUSED && d->settings->token;
+    return by_token && !d->settings->token_renewed ? DELIVERY_NEW_TOKEN : DELIVERY_NEXT_HOST;
+}
+
 static enum delivery_remedy before_mail(const struct delivery *d, enum delivery_loss loss)
 {
     if (d->resuming)
@@ -48,7 +55,7 @@ static enum delivery_remedy before_mail(const struct delivery *d, enum delivery_
     if (d->want != DELIVERY_DEMAND && d->stage == EHLO && loss == LOSS_CLOSED && !d->tls &&
         remedy_may_say_helo(d))
         return DELIVERY_WITH_HELO; /* RFC 1869 section 4.7: some old servers hang up */
-    return DELIVERY_NEXT_HOST;
+    return remedy_for_refusal(d);
 }
 
 static bool ends_in_envelope(const struct delivery *d, enum delivery_loss loss)
@@ -110,6 +117,7 @@ const char *delivery_remedy_name(enum delivery_remedy remedy)
         [DELIVERY_WITH_HELO] = "HELO",
         [DELIVERY_WHOLE_HANDSHAKE] = "no resumed TLS session",
         [DELIVERY_ONE_BY_ONE] = "no pipelining",
+        [DELIVERY_NEW_TOKEN] = "a new token",
     };
     CHECK((unsigned)remedy < DELIVERY_REMEDIES);
     return names[remedy];

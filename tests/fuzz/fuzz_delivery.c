@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t step = size > 0 ? 1U + data[0] % 32U : 1U;
     settings.tls_unsaid = size > 0 && data[0] / 32 % 2 == 1;
     settings.username = size > 0 && data[0] >= 128 ? "me" : NULL;
+    settings.token = size > 0 && data[0] >= 192 ? "token" : NULL;
     delivery_init(&d, &settings);
     for (size_t at = 1; at < size && d.want != DELIVERY_CLOSE;) {
         struct span rest = {(const char *)data + at, size - at};

@@ -14,6 +14,7 @@
  *   !  silence                     client only: the time limit is over here
  *   !  open-server                 server only: take mail from anyone
  *   !  implicit                    server only: TLS from the start
+ *   !  token=TOKEN  !  token-renewed
  *   !  tls=require|implicit  !  later  !  user=NAME  !  helo  !  one-by-one  !  port=NUMBER
  *                                  client only: settings; the password is "secret"; later: what TLS must be is
  *                                  said when the machine asks for it
@@ -37,7 +38,7 @@ struct script {
     const char *path;
     bool client, open_server, implicit;
     struct delivery_settings client_settings;
-    char user_text[64];
+    char user_text[64], token_text[1024];
     const char *end; /* "closed", "open" or NULL */
     struct buf input[PARTS_MAX]; /* what is fed, part by part */
     char after[PARTS_MAX];       /* 't'ls, 'l'ost, 's'ilence, 'n'ext, 0: the client speaks, or the end */
@@ -111,7 +112,8 @@ static bool take_end(struct script *s, struct span text)
 
 static bool take_setting(struct script *s, struct span text)
 {
-    static const char *const flags[] = {"open-server", "implicit", "tls=require", "tls=implicit", "helo", "one-by-one", "later"};
+    static const char *const flags[] = {"open-server", "implicit", "tls=require", "tls=implicit", "helo", "one-by-one", "later",
+                                       "token-renewed"};
     struct delivery_settings *d = &s->client_settings;
     struct span value = text;
     struct span name = span_take(&value, '=');
@@ -119,6 +121,10 @@ static bool take_setting(struct script *s, struct span text)
     size_t which = 0;
     if (span_equal(name, SPAN("user")) && span_copy(value, s->user_text, sizeof(s->user_text))) {
         d->username = s->user_text;
+        return true;
+    }
+    if (span_equal(name, SPAN("token")) && span_copy(value, s->token_text, sizeof(s->token_text))) {
+        d->token = s->token_text;
         return true;
     }
     if (span_equal(name, SPAN("port")) && span_number(value, &port)) {
@@ -133,6 +139,7 @@ static bool take_setting(struct script *s, struct span text)
     d->helo = d->helo || which == 4;
     d->one_by_one = d->one_by_one || which == 5;
     d->tls_unsaid = d->tls_unsaid || which == 6;
+    d->token_renewed = d->token_renewed || which == 7;
     return true;
 }
 
