@@ -33,6 +33,7 @@ struct config_route {
     enum delivery_tls tls;
     char username[256], password[256]; /* empty: no AUTH */
     char password_file[1024];
+    char token_command[1024]; /* in place of a password; empty: none */
     enum dane_mode dane;
     enum sts_mode mta_sts;
     enum tls_demand handshake;

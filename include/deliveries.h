@@ -9,6 +9,7 @@
 #include "keyring.h"
 #include "signing_threads.h"
 #include "sts.h"
+#include "tokens.h"
 #include "worker.h"
 
 struct attempt;
@@ -25,6 +26,7 @@ struct deliveries_shared {
     struct standing *standing;
     struct signing_threads *signing_threads;
     struct sts *sts;
+    struct tokens *tokens;
     struct tlsrpt_wishes *wishes; /* NULL: no TLS reports are made */
 };
 

@@ -19,6 +19,7 @@ struct exchange_terms {
     struct buf *said;    /* its memory moves along */
     size_t most;         /* bytes of what comes */
     uint64_t timeout_ms; /* for all of it */
+    bool secret;         /* what comes is wiped */
 };
 
 /* On the thread of `loop`. `done` is called once, and never from inside. */

@@ -60,7 +60,7 @@ static void tell_about(const struct config_setting *s, struct config_about *abou
     config_value_allowed(s, &allowed);
     *about_r = (struct config_about){.fallback = s->fallback ? s->fallback : "",
                                      .about = s->about,
-                                     .needs_restart = s->change == CONFIG_RESTART};
+                                     .needs_restart = s->change != CONFIG_RELOAD};
     span_copy(buf_span(&allowed), about_r->allowed, sizeof(about_r->allowed));
     buf_fini(&allowed);
 }
@@ -120,6 +120,37 @@ static void name_changed(const struct config_section *section, const struct conf
     snprintf(names + len, size - len, "%s%s", len > 0 ? ", " : "", name);
 }
 
+/* Has a section had this value? */
+static bool had(const struct config *now, const struct config_section *section,
+                const struct config_setting *s, struct span value)
+{
+    bool found = false;
+    struct buf one;
+    buf_init(&one, 64 * 1024);
+    for (size_t nth = 0; !found && nth < config_sections_count(now, section); nth++) {
+        buf_clear(&one);
+        config_value_print(s, config_sections_base(now, section, s, nth), &one);
+        found = span_equal(buf_span(&one), value);
+    }
+    buf_fini(&one);
+    return found;
+}
+
+static bool had_all(const struct config *now, const struct config *fresh,
+                    const struct config_section *section, const struct config_setting *s)
+{
+    bool all = true;
+    struct buf one;
+    buf_init(&one, 64 * 1024);
+    for (size_t nth = 0; all && nth < config_sections_count(fresh, section); nth++) {
+        buf_clear(&one);
+        config_value_print(s, config_sections_base(fresh, section, s, nth), &one);
+        all = span_equal(buf_span(&one), SPAN("\"\"")) || had(now, section, s, buf_span(&one));
+    }
+    buf_fini(&one);
+    return all;
+}
+
 bool config_may_follow(const struct config *now, const struct config *fresh, struct err *err)
 {
     char names[250] = ""; /* of them all, or of as many as fit */
@@ -129,6 +160,8 @@ bool config_may_follow(const struct config *now, const struct config *fresh, str
     buf_init(&b, 1024 * 1024);
     for (size_t i = 0; i < config_section_count; i++)
         for (const struct config_setting *s = config_sections[i].settings; s->name; s++) {
+            if (s->change == CONFIG_KNOWN && !had_all(now, fresh, &config_sections[i], s))
+                name_changed(&config_sections[i], s, names, sizeof(names));
             if (s->change != CONFIG_RESTART)
                 continue;
             collect(now, &config_sections[i], s, &a);

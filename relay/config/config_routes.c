@@ -45,9 +45,9 @@ static void set_tls(struct config_reading *r, cfg_t *section, struct config_rout
         route->tls = route->username[0] ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_MAY;
     if (route->username[0] && route->tls < DELIVERY_TLS_VERIFY)
         config_note(r, section, "tls",
-                    "with tls = \"%s\" the password goes to whoever answers: \"verify\" checks "
+                    "with tls = \"%s\" the %s goes to whoever answers: \"verify\" checks "
                     "the server's certificate",
-                    cfg_getstr(section, "tls"));
+                    cfg_getstr(section, "tls"), route->token_command[0] ? "token" : "password");
 }
 
 static void set_port(struct config_reading *r, cfg_t *section, struct config_route *route)
@@ -101,7 +101,9 @@ static void demand(struct config_route *route)
     if (route->username[0] && route->handshake == TLS_ANY)
         route->handshake = TLS_STRONG; /* in clear text nothing would be said */
     route->trust.named = route->host[0] != '\0';
-    trust_login(span_of(route->username), span_of(route->password), route->trust.login);
+    trust_login(span_of(route->username),
+                span_of(route->token_command[0] ? route->token_command : route->password),
+                route->trust.login);
 }
 
 /* "club.example", "*.club.example" or "*", in the normal form that recipients' domains have. */
@@ -123,9 +125,15 @@ static void set_domains(struct config_reading *r, cfg_t *section, struct config_
 
 static void check_login(struct config_reading *r, cfg_t *section, struct config_route *route)
 {
-    if (route->username[0] && !route->password_file[0])
-        config_fault(r, section, "username", "username needs a password_file");
-    else if (route->username[0])
+    bool token = route->token_command[0];
+    if (route->password_file[0] && token)
+        config_fault(r, section, "token_command",
+                     "token_command stands in place of password_file: leave one of them out");
+    else if (route->username[0] && !route->password_file[0] && !token)
+        config_fault(r, section, "username", "username needs a password_file or a token_command");
+    else if (token && !route->username[0])
+        config_fault(r, section, "token_command", "token_command needs a username");
+    else if (route->username[0] && !token)
         read_password(r, section, route);
     else if (route->password_file[0])
         config_fault(r, section, "password_file", "password_file needs a username");

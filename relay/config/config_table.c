@@ -167,6 +167,9 @@ static const struct config_setting route[] = {
     ROW(config_route, "username", TEXT, username, "", "AUTH at the smart host", QUIET),
     ROW(config_route, "password_file", TEXT, password_file, "",
         "The file whose first line is the password", QUIET),
+    ROW(config_route, "token_command", TEXT, token_command, "",
+        "A program that says an OAuth token, in place of a password",
+        .fault = config_program_fault, .change = CONFIG_KNOWN, QUIET),
     {0}};
 
 static const struct config_setting dns[] = {

@@ -27,7 +27,11 @@ enum config_type {
 };
 
 /* RELOAD: sessions and deliveries take the new value at their next step. */
-enum config_change { CONFIG_RELOAD, CONFIG_RESTART };
+enum config_change {
+    CONFIG_RELOAD,
+    CONFIG_RESTART,
+    CONFIG_KNOWN /* a text: by a restart, unless it is empty or one of the sections had it */
+};
 
 enum {
     CONFIG_QUIET = 1,  /* not shown while it has no value */

@@ -135,6 +135,13 @@ static bool choose(struct delivery *d)
 
 /* ---- the stages ---- */
 
+static void say_base64(struct span text, struct buf *out)
+{
+    if (!base64_encode(text, out))
+        out->overflow = true;
+    buf_add(out, SPAN("\r\n"));
+}
+
 /* RFC 4954 section 6; a 4xx is the server's own trouble. */
 static enum delivery_stage refused(struct delivery *d, const struct verdict *v)
 {
@@ -191,7 +198,7 @@ void login_say_auth(struct delivery *d)
         d->responded = len <= COMMAND_MAX; /* else it is said when it is asked for */
         if (d->responded) {
             buf_add_char(&d->out, ' ');
-            offers_say_base64(buf_span(&response), &d->out);
+            say_base64(buf_span(&response), &d->out);
         }
         forget(&response);
         if (d->responded)
@@ -232,7 +239,7 @@ void login_say_response(struct delivery *d)
         buf_add(&challenge, span_first(asked, CHALLENGE_MAX));
     }
     respond(d, buf_span(&challenge), &response);
-    offers_say_base64(buf_span(&response), &d->out);
+    say_base64(buf_span(&response), &d->out);
     forget(&response);
     buf_fini(&challenge);
 }

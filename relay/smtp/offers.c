@@ -4,7 +4,6 @@
 #include "offers.h"
 
 #include "address.h"
-#include "base64.h"
 
 static void read_limits(struct delivery_offers *o, struct span args)
 {
@@ -112,12 +111,5 @@ void offers_say_rcpt(const struct delivery_rcpt *r, const struct delivery_offers
     }
     if (o->dsn && r->original.len > 0)
         buf_addf(out, " ORCPT=%.*s", SPAN_ARG(r->original));
-    buf_add(out, SPAN("\r\n"));
-}
-
-void offers_say_base64(struct span text, struct buf *out)
-{
-    if (!base64_encode(text, out))
-        out->overflow = true;
     buf_add(out, SPAN("\r\n"));
 }

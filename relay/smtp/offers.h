@@ -19,8 +19,6 @@ void offers_say_mail(const struct delivery_mail *m, const struct delivery_offers
                      struct buf *out);
 void offers_say_rcpt(const struct delivery_rcpt *r, const struct delivery_offers *o,
                      struct buf *out);
-/* A line of AUTH. */
-void offers_say_base64(struct span text, struct buf *out);
 /* The mechanisms that a line offers, in whatever case (login.c). */
 void login_read(struct delivery_offers *o, struct span names);
 

@@ -21,8 +21,22 @@
 static bool start_helper(struct companions *p, const struct config *c, struct err *err)
 {
     char path[PATH_MAX];
-    const struct helper_programs programs = {.command = c->alert_command, .fetcher = path};
-    return fetcher_find(path, sizeof(path), err) && helper_start(&programs, &p->helper, err);
+    const char **tokens = xcalloc(c->route_count + 1, sizeof(*tokens));
+    struct helper_programs programs = {
+        .command = c->alert_command, .fetcher = path, .tokens = tokens};
+    for (size_t i = 0; i < c->route_count; i++)
+        if (c->routes[i].token_command[0])
+            tokens[programs.token_count++] = c->routes[i].token_command;
+    bool ok = fetcher_find(path, sizeof(path), err) && helper_start(&programs, &p->helper, err);
+    free(tokens);
+    return ok;
+}
+
+bool companions_run_token(void *context, const struct token_source *source, int *stream_r,
+                          struct err *err)
+{
+    const struct companions *p = context;
+    return helper_run_token(p->helper, source->command, source->user, stream_r, err);
 }
 
 /* Now, and whenever it has ended. */

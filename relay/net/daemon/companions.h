@@ -9,6 +9,7 @@
 #include "fetcher.h"
 #include "incidents.h"
 #include "opener.h"
+#include "tokens.h"
 
 struct companions {
     struct opener *opener;
@@ -24,6 +25,9 @@ struct companions {
  * starts the fetcher again when it has ended. */
 MUST_CHECK bool companions_start(struct companions *p, uv_loop_t *loop, const struct config *config,
                                  struct err *err);
+/* The command of a route's tokens, by the helper: a tokens_run() (tokens.h). `context`: these. */
+MUST_CHECK bool companions_run_token(void *context, const struct token_source *source,
+                                     int *stream_r, struct err *err);
 /* From now on the operator is told when one has ended. `incidents` is borrowed. */
 void companions_watch(struct companions *p, uv_loop_t *loop, struct incidents *incidents);
 /* What they have of the loop is closed; nobody asks any more. */

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 1100, LIFE_S = 30, KEY_MAX = 64 * 1024 };
+enum { REQUEST_MAX = 1400, LIFE_S = 30, TOKEN_LIFE_S = 10, KEY_MAX = 64 * 1024 };
 
 /* What comes along with a request. */
 enum { STREAM, FILE_OF_KEY, DESCRIPTORS = PASSING_MAX };
@@ -83,16 +83,43 @@ static _Noreturn void run_program(const char *command, const char *request,
     _exit(127);
 }
 
-/* Wait for the program, and say how it ended. */
-static _Noreturn void attend(const char *command, const char *request, const int given[DESCRIPTORS])
+/* Only one of those that are known. Its error output is not looked at: it might show a token. */
+static _Noreturn void run_token(const struct helper_programs *names, const char *request,
+                                int stream)
 {
+    const char *command = request + 1;
+    const char *user = command + strlen(command) + 1;
+    static const int usual[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        signal(usual[i], SIG_DFL);
+    alarm(TOKEN_LIFE_S);
+    umask(0077);
+    if (setpgid(0, 0) != 0 || dup2(stream, STDIN_FILENO) < 0 || dup2(stream, STDOUT_FILENO) < 0 ||
+        nowhere < 0 || dup2(nowhere, STDERR_FILENO) < 0)
+        _exit(126);
+    for (size_t i = 0; i < names->token_count; i++)
+        if (strcmp(names->tokens[i], command) == 0)
+            execl(command, command, user, (char *)NULL);
+    _exit(127);
+}
+
+/* Wait for the program, and say how it ended. */
+static _Noreturn void attend(const struct helper_programs *names, const char *request,
+                             const int given[DESCRIPTORS])
+{
+    bool token = request[0] == HELPER_TOKEN;
     char line[32];
     int status = 0;
     pid_t pid = _Fork();
+    if (pid == 0 && token)
+        run_token(names, request, given[STREAM]);
     if (pid == 0)
-        run_program(command, request, given);
+        run_program(names->command, request, given);
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         status = -1;
+    if (pid > 0 && token)
+        kill(-pid, SIGKILL); /* what it has left behind, which may hold its output open */
     int len = snprintf(line, sizeof(line), "\nexit %d\n", status);
     ssize_t put = send(given[STREAM], line, (size_t)len, MSG_NOSIGNAL);
     _exit(put == len ? 0 : 1);
@@ -121,7 +148,7 @@ static bool serve_one(const struct programs *programs, int fd)
         signal(SIGCHLD, SIG_DFL);
         if (request[0] == HELPER_FETCHER)
             fetcher_become(programs->fetcher, programs->names.fetcher, given[STREAM]);
-        attend(programs->names.command, request, given);
+        attend(&programs->names, request, given);
     }
     close_given(given);
     return true;
@@ -195,6 +222,15 @@ bool helper_run(int fd, enum helper_program program, const char *argument, int f
     if (len + 1 > REQUEST_MAX - 1)
         return err_set(err, ERR_SYSTEM, "asking the helper: the argument is too long");
     return ask(fd, (struct span){request, (size_t)len + 1}, SOCK_STREAM, file, stream_r, err);
+}
+
+bool helper_run_token(int fd, const char *command, const char *user, int *stream_r, struct err *err)
+{
+    char request[REQUEST_MAX];
+    int len = snprintf(request, sizeof(request), "%c%s%c%s", HELPER_TOKEN, command, 0, user);
+    if (len + 1 > REQUEST_MAX - 1)
+        return err_set(err, ERR_SYSTEM, "asking the helper: the argument is too long");
+    return ask(fd, (struct span){request, (size_t)len + 1}, SOCK_STREAM, -1, stream_r, err);
 }
 
 bool helper_run_fetcher(int fd, int *socket_r, struct err *err)

@@ -27,8 +27,9 @@ bool preflight_makes_links(const struct config *c)
 }
 
 /* A file that is used later only, when nobody looks. */
-static bool is_there(const struct config *c, const char *section, const char *setting,
-                     const char *path, int mode, const char *advice, struct err *err)
+static bool is_there(const struct config *c, const char *section, const char *title,
+                     const char *setting, const char *path, int mode, const char *advice,
+                     struct err *err)
 {
     struct stat s;
     errno = 0;
@@ -36,18 +37,22 @@ static bool is_there(const struct config *c, const char *section, const char *se
         return true;
     err_set(err, ERR_CONFIG, "%s %.200s: %s%s", setting, path,
             errno ? strerror(errno) : "is not a file", advice);
-    return config_blame(c, section, NULL, setting, err);
+    return config_blame(c, section, title, setting, err);
 }
 
 bool preflight_anchor(const struct config *c, struct err *err)
 {
-    return !c->dnssec || is_there(c, "dns", "trust_anchor", c->trust_anchor, R_OK,
+    return !c->dnssec || is_there(c, "dns", NULL, "trust_anchor", c->trust_anchor, R_OK,
                                   ": install dns-root-data, or set dnssec = \"off\"", err);
 }
 
 bool preflight_command(const struct config *c, struct err *err)
 {
-    return is_there(c, "alert", "command", c->alert_command, X_OK, "", err);
+    bool ok = is_there(c, "alert", NULL, "command", c->alert_command, X_OK, "", err);
+    for (size_t i = 0; ok && i < c->route_count; i++)
+        ok = is_there(c, "route", c->routes[i].domain, "token_command", c->routes[i].token_command,
+                      X_OK, "", err);
+    return ok;
 }
 
 bool preflight_fetcher(const struct config *c, struct err *err)

@@ -181,6 +181,7 @@ static void close_main(struct server *e)
         alerter_close(e->alerter);
     if (e->tls_reporter)
         tls_reporter_close(e->tls_reporter);
+    tokens_close(e->common.deliveries.tokens);
     companions_close(&e->companions);
     dispatch_stop(e->dispatch);
     uv_close((uv_handle_t *)&e->log_timer, NULL);
@@ -397,6 +398,7 @@ static bool start(struct server *e, const char *path, struct err *err)
         return false;
     start_limits(e);
     tls_rotate_tickets();
+    e->common.deliveries.tokens = tokens_new(&e->loop, companions_run_token, &e->companions);
     return sts_new(&e->loop, e->settings, e->companions.fetcher, e->common.store, &e->sts, err) &&
            start_services(e, config, err) && start_shards(e, err);
 }
@@ -439,6 +441,7 @@ static bool end(struct server *e)
     tls_reporter_free(e->tls_reporter);
     alignment_service_free(e->alignment_service);
     sts_free(e->sts);
+    tokens_free(e->common.deliveries.tokens);
     keyring_free(e->keyring);
     login_limits_free(e->watch);
     incidents_free(e->incidents);

@@ -3,6 +3,7 @@
 #include "exchange.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct exchange {
     uv_pipe_t stream;
@@ -12,7 +13,7 @@ struct exchange {
     struct buf said, came;
     char chunk[16 * 1024];
     unsigned handles;
-    bool late;
+    bool late, secret;
     exchange_on_done *done;
     void *context;
 };
@@ -23,6 +24,9 @@ static void on_closed(uv_handle_t *handle)
     if (--x->handles > 0)
         return;
     x->done(x->context, &x->came, x->late);
+    if (x->secret && x->came.memory)
+        explicit_bzero(x->came.memory, x->came.size);
+    explicit_bzero(x->chunk, x->secret ? sizeof(x->chunk) : 0);
     buf_fini(&x->said);
     buf_fini(&x->came);
     free(x);
@@ -82,6 +86,9 @@ struct exchange *exchange_start(uv_loop_t *loop, const struct exchange_terms *te
     x->said = *terms->said;
     buf_init(terms->said, x->said.limit);
     buf_init(&x->came, terms->most);
+    x->secret = terms->secret;
+    if (x->secret) /* one block, of which no copy is left behind by growing */
+        CHECK(buf_reserve(&x->came, terms->most));
     uv_pipe_init(loop, &x->stream, 0);
     uv_timer_init(loop, &x->timer);
     x->stream.data = x->timer.data = x->write.data = x;

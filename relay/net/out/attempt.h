@@ -112,6 +112,8 @@ void attempt_leave_rest(struct attempt *p);
 void attempt_note_remedy(struct attempt *p, const char *host, const struct delivery *d);
 /* The host refuses our login, and all mail of the route waits for somebody who mends it. */
 void attempt_note_login(const struct attempt *p, const char *host, const struct delivery *d);
+/* There is no token to log in by; `why` says nothing of one. */
+void attempt_note_token(const struct attempt *p, const char *why);
 /* What is wrong with the login: "login refused". */
 const char *attempt_login_word(const struct delivery *d);
 /* Its domain has no key that signs: told at most once an hour for each domain. */

@@ -79,9 +79,11 @@ void attempt_note_login(const struct attempt *p, const char *host, const struct 
     char text[400];
     char what[160];
     bool given = d->login == DELIVERY_LOGIN_WANTED && r->username[0];
+    bool token = d->login == DELIVERY_LOGIN_REFUSED && r->token_command[0];
     snprintf(what, sizeof(what), "%s%s",
-             given ? "have the host of this route allow this user to relay"
-                   : login_notes[d->login].todo,
+             given   ? "have the host of this route allow this user to relay"
+             : token ? "correct username of this route, or what its token_command says"
+                     : login_notes[d->login].todo,
              alert ? ", reload, then run \"sealpost queue retry --all\"" : "");
     snprintf(about, sizeof(about), "route \"%.120s\", user %.120s at %.120s", r->domain,
              r->username[0] ? r->username : "(none)", host);
@@ -96,4 +98,20 @@ void attempt_note_login(const struct attempt *p, const char *host, const struct 
     line = log_text(line, "user", r->username);
     line = log_text(log_number(line, "code", d->trouble.code), "reply", d->trouble.text);
     log_end(log_text(line, "what", what));
+}
+
+void attempt_note_token(const struct attempt *p, const char *why)
+{
+    const struct config_route *r = p->route;
+    char about[400];
+    char text[400];
+    static const char todo[] =
+        "run token_command of this route as the relay's user, with this user "
+        "as its argument, and see";
+    snprintf(about, sizeof(about), "route \"%.120s\", user %.120s", r->domain, r->username);
+    snprintf(text, sizeof(text), "no token to log in by: %.160s: %s", why, todo);
+    incidents_add(p->home->shared->incidents, ALERT_ROUTE, about, text);
+    struct log_line *line = log_text(
+        log_text(log_begin(LOG_ERROR, "token_failed"), "route", r->domain), "user", r->username);
+    log_end(log_text(log_text(line, "reply", why), "what", todo));
 }

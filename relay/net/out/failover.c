@@ -30,6 +30,13 @@ enum { LOOK_BACK_MS = 20 * 1000 }; /* so long mail stays with a worse host witho
 /* Connections that may break among an attempt's recipients; one that stalls counts as so many. */
 enum { PARTED_MAX = 20, PARTED_STALLED = 10 };
 
+/* What senders read of a login that they cannot mend. */
+static struct verdict our_settings(void)
+{
+    return verdict_make(451, RETRY_OUR_SETTINGS,
+                        "The relay cannot hand on mail at the moment; its operator has been told");
+}
+
 /* No host could be reached, or none wanted to talk to us. */
 static void destination_is_down(struct outbound *c, struct verdict v, enum queue_failure how)
 {
@@ -188,6 +195,8 @@ static void begin_delivery(struct outbound *c)
                                    .tls = route->tls,
                                    .username = route->username[0] ? route->username : NULL,
                                    .password = route->password,
+                                   .token = c->token ? c->token->text : NULL,
+                                   .token_renewed = c->token_renewed,
                                    .smart_host = route->host[0] != '\0',
                                    .port = route->port}; /* `hurry`: when a host has spoken */
     delivery_init(&c->delivery, &c->delivery_settings);
@@ -259,17 +268,9 @@ static void on_greeted(void *owner, struct connection *connection, size_t which,
     c->take(c, connection, bytes);
 }
 
-/* `again`: with that candidate once more; SIZE_MAX: the next one that can be reached. */
-static void next_from(struct outbound *c, size_t again)
+static void reach(struct outbound *c, size_t again)
 {
     static const struct dial_events events = {.greeted = on_greeted, .failed = on_not_connected};
-    if (c->home->worker->hastens) {
-        outbound_drop(c, "The relay is shutting down");
-        return;
-    }
-    if (again == SIZE_MAX)
-        outbound_leave_host(c);
-    c->reached = false;
     begin_delivery(c);
     if (c->adopted)
         host_trust_begin(c);
@@ -285,6 +286,30 @@ static void next_from(struct outbound *c, size_t again)
                                      .events = &events,
                                      .owner = c};
     c->reach = dial_start(c->home, &query);
+}
+
+/* Without one, it is to the queue as if a password were refused. */
+static void on_token(struct outbound *c)
+{
+    if (c->token)
+        reach(c, c->token_for);
+    else
+        destination_is_down(c, our_settings(), QUEUE_FAIL_CONNECT);
+}
+
+/* `again`: with that candidate once more; SIZE_MAX: the next one that can be reached. */
+static void next_from(struct outbound *c, size_t again)
+{
+    if (c->home->worker->hastens) {
+        outbound_drop(c, "The relay is shutting down");
+        return;
+    }
+    if (again == SIZE_MAX)
+        outbound_leave_host(c);
+    c->reached = false;
+    c->token_for = again;
+    if (outbound_token_take(c, on_token))
+        reach(c, again);
 }
 
 void failover_next(struct outbound *c)
@@ -305,9 +330,8 @@ void failover_hide_login(struct outbound *c)
     snprintf(c->own_why, sizeof(c->own_why), "%s: %d %s%s%.120s", attempt_login_word(&c->delivery),
              c->delivery.trouble.code, c->delivery.trouble.enhanced,
              c->delivery.trouble.enhanced[0] ? " " : "", c->delivery.trouble.text);
-    c->delivery.trouble =
-        verdict_make(451, RETRY_OUR_SETTINGS,
-                     "The relay cannot hand on mail at the moment; its operator has been told");
+    c->delivery.trouble = our_settings();
+    outbound_token_refused(c);
 }
 
 void failover_refused(struct outbound *c)
@@ -412,7 +436,8 @@ bool failover_by_remedy(struct outbound *c)
         failover_begin(c);
         return true;
     }
-    struct verdict trouble = c->delivery.trouble;
+    struct verdict trouble = remedy == DELIVERY_NEW_TOKEN ? our_settings() : c->delivery.trouble;
+    outbound_token_refused(c);
     if (c->reused) /* its place was among the hosts of another attempt */
         failover_begin(c);
     note_trouble(c, &trouble);
@@ -454,6 +479,7 @@ void failover_begin(struct outbound *c)
     c->troubles = c->remedies = 0;
     c->trouble = (struct verdict){0};
     c->own_why[0] = '\0';
+    c->token_renewed = false;
     candidates_init(&c->candidates, &p->work->hosts->hosts, p->route->port, clock_steady_ms());
     c->barred = 0;
     c->barred_by_domain = false;
@@ -463,7 +489,9 @@ void failover_begin(struct outbound *c)
 
 void failover_stop(struct outbound *c, const char *why)
 {
-    dial_stop(c->reach);
+    if (c->reach)
+        dial_stop(c->reach);
     c->reach = NULL;
+    outbound_token_end(c);
     outbound_drop(c, why);
 }

@@ -45,6 +45,7 @@ void outbound_end(struct outbound *c)
     c->ending = true;
     transaction_end(&c->transaction);
     outbound_end_delivery(c);
+    outbound_token_end(c);
     host_trust_end(c);
     if (c->spoken) /* the attempt is settled: the queue must not have it again */
         CHECK(outbound_tell_spoken(c, false, &none) == QUEUE_NEXT_CLOSE);

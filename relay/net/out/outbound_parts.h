@@ -36,8 +36,13 @@ struct outbound {
     bool hurried;          /* or, busy with this attempt, not to wait long for its server */
     uv_timer_t end_timer;  /* for its last callback */
 
-    struct candidates candidates; /* of the attempt that opened the connection */
-    struct dial *reach;           /* while there is no connection */
+    struct candidates candidates;           /* of the attempt that opened the connection */
+    struct dial *reach;                     /* while there is no connection */
+    struct token *token;                    /* of the route, held; NULL: it has none */
+    struct token_ask *token_ask;            /* before there is `reach`: it waits for one */
+    void (*token_come)(struct outbound *c); /* what goes on then */
+    bool token_renewed;                     /* one has been refused in this attempt */
+    size_t token_for;                       /* meanwhile: the candidate that is tried then */
     /* Given by its maker: outbound_take(), for failover.c. */
     void (*take)(struct outbound *c, struct connection *connection, struct span bytes);
     char own_why[200];        /* why our login is refused, which senders are not told; or "" */
@@ -72,6 +77,22 @@ struct outbound {
     struct attempt *attempt;
     struct transaction transaction;
 };
+
+/* On its way to a host? Then failover_stop() ends it. */
+static inline bool outbound_is_reaching(const struct outbound *c)
+{
+    return c->reach || c->token_ask;
+}
+
+/* ---- outbound_token.c ---- */
+
+/* True: it has the token that its route logs in by, or needs none. Else `come` is called later;
+ * without a token the operator has been told why. */
+bool outbound_token_take(struct outbound *c, void (*come)(struct outbound *c));
+/* If the server has refused the token, it is not kept. */
+void outbound_token_refused(struct outbound *c);
+/* It needs none any more. */
+void outbound_token_end(struct outbound *c);
 
 /* ---- outbound_end.c ---- */
 

@@ -36,7 +36,7 @@ void outbound_close(struct deliveries *home, struct dispatch_work *work)
     c->unwanted = true;
     if (c->idle)
         outbound_quit(c);
-    else if (!c->opened && c->reach)
+    else if (!c->opened && outbound_is_reaching(c))
         failover_stop(c, given_up);
     else if (!c->opened && c->connection)
         connection_close(c->connection, given_up);
@@ -77,7 +77,7 @@ static void end_unwanted(struct outbound *c)
 {
     static const char ended[] = "its mail was ended by the operator";
     c->unwanted = true;
-    if (c->reach)
+    if (outbound_is_reaching(c))
         failover_stop(c, ended);
     else if (c->connection)
         connection_close(c->connection, ended);
@@ -214,8 +214,8 @@ void outbound_close_opening(struct deliveries *home)
     struct outbound *next;
     DL_FOREACH_SAFE (home->outbounds, c, next) {
         bool opens = c->connection && !c->ending && !c->opened;
-        c->unwanted = c->unwanted || c->reach || opens;
-        if (c->reach)
+        c->unwanted = c->unwanted || outbound_is_reaching(c) || opens;
+        if (outbound_is_reaching(c))
             failover_stop(c, ends);
         else if (opens)
             connection_close(c->connection, ends);
@@ -242,7 +242,7 @@ void outbound_close_all(struct deliveries *home)
         if (!home->worker->hastens && c->connection && !c->ending &&
             c->delivery.want != DELIVERY_CLOSE && !c->attempt)
             continue; /* says QUIT, and is heard for ten seconds at most */
-        if (c->reach)
+        if (outbound_is_reaching(c))
             failover_stop(c, "The relay is shutting down");
         if (c->ending || !c->connection)
             continue;
