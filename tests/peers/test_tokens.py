@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from conftest import free_port, wait_for
+from conftest import free_port, wait_for, wait_port
 from mailhost import trusting
 from test_route_trouble import SECRETS, modern
 
@@ -188,3 +188,59 @@ def test_a_program_that_was_there_at_the_start_may_serve_another_route(smart, tm
     relay.command("reload")
     relay.wait_kind(relay.send(to="r@another.test", message=MESSAGE), "delivered")
     assert len(host.messages) == 1
+
+
+class SmtpServer:
+    """npm's smtp-server, which refuses a token as Google does: by 334 with JSON, then 535."""
+
+    SCRIPT = """
+        const fs = require("fs");
+        const {SMTPServer} = require(process.argv[1] + "/smtp-server");
+        const server = new SMTPServer({
+            cert: fs.readFileSync(process.argv[3]), key: fs.readFileSync(process.argv[4]), authMethods: process.argv[5].split(","),
+            onAuth(auth, session, done) {
+                const right = auth.method === "XOAUTH2" ? auth.accessToken === "token-2" : auth.password === "secret";
+                console.log((right ? "right " : "wrong ") + auth.method);
+                if (right) return done(null, {user: auth.username});
+                done(null, auth.method === "XOAUTH2" ? {data: {status: "401", schemes: "bearer mac", scope: "mail"}} : {});
+            },
+            onData(stream, session, done) {
+                stream.resume();
+                stream.on("end", () => { console.log("taken from " + session.user); done(); });
+            }});
+        server.on("error", () => {});
+        server.listen(Number(process.argv[2]), "127.0.0.1");
+    """
+
+    def __init__(self, path, port, pair, methods):
+        modules = os.environ.get("NODE_MODULES", "")
+        assert os.path.isdir(modules + "/smtp-server"), "smtp-server is not installed"
+        self.out = path / "smtp-server.out"
+        self.process = subprocess.Popen(["node", "-e", self.SCRIPT, modules, str(port), *map(str, pair), methods],
+                                        stdout=open(self.out, "wb"))
+        wait_port(port, process=self.process)
+
+    def lines(self):
+        return self.out.read_text().splitlines()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=10)
+
+
+@pytest.mark.parametrize("methods, says", [("PLAIN,XOAUTH2", ["wrong XOAUTH2", "right XOAUTH2", "taken from me@club.test"]),
+                                           ("LOGIN", ["right LOGIN", "taken from me@club.test"])])
+def test_a_real_server_with_tokens_or_login_only(relay_factory, dns, tmp_path, issue, methods, says):
+    port = free_port()
+    dns.add("smart.dest.test", "A", "127.0.0.1")
+    server = SmtpServer(tmp_path, port, issue("smart.dest.test", rsa=True), methods)
+    path = command(tmp_path, f"wc -l < {tmp_path}/token.runs | sed 's/ //g;s/^/token-/'")
+    (tmp_path / "password").write_text("secret\n")
+    login = f'token_command = "{path}"' if "XOAUTH2" in methods else f'password_file = "{tmp_path}/password"'
+    try:
+        relay = trusting(relay_factory(f'route "dest.test" {{ host = "smart.dest.test"  port = {port}  username = "me@club.test"  '
+                                       f'{login} }}'), tmp_path)
+        relay.wait_kind(relay.send(to="r@dest.test", message=MESSAGE), "delivered")
+        assert server.lines() == says
+    finally:
+        server.stop()
