@@ -244,3 +244,14 @@ def test_a_real_server_with_tokens_or_login_only(relay_factory, dns, tmp_path, i
         assert server.lines() == says
     finally:
         server.stop()
+
+
+def test_the_relay_ends_while_a_command_hangs_and_sends_when_it_is_back(smart, tmp_path):
+    relay, host, path = smart("sleep 1000", {"ya29.t"})
+    id = relay.send(to="r@dest.test", message=MESSAGE)
+    wait_for(lambda: runs(path))
+    relay.stop()
+    assert "stopped" in relay.log() and not host.connections
+    path.write_text("#!/bin/sh\necho ya29.t\n")
+    relay.start()
+    relay.wait_kind(id, "delivered")
