@@ -82,9 +82,11 @@ void attempt_note_login(const struct attempt *p, const char *host, const struct 
     bool token = d->login == DELIVERY_LOGIN_REFUSED && r->token_command[0];
     snprintf(what, sizeof(what), "%s%s",
              given   ? "have the host of this route allow this user to relay"
-             : token ? "correct username of this route, or what its token_command says"
+             : token ? "see what token_command of this route says for this user"
                      : login_notes[d->login].todo,
-             alert ? ", reload, then run \"sealpost queue retry --all\"" : "");
+             !alert  ? ""
+             : token ? ", then run \"sealpost queue retry --all\"" /* nothing of it is a setting */
+                     : ", reload, then run \"sealpost queue retry --all\"");
     snprintf(about, sizeof(about), "route \"%.120s\", user %.120s at %.120s", r->domain,
              r->username[0] ? r->username : "(none)", host);
     snprintf(text, sizeof(text), "%s: %d %.160s: %s", login_notes[d->login].what, d->trouble.code,
