@@ -62,6 +62,12 @@ bool dns_queries_fresh(uv_loop_t *loop, const struct config *config, struct dns_
 
 static void end_left(struct dns_query *q);
 
+uint64_t dns_queries_spent_us(const struct dns_queries *l)
+{
+    (void)l;
+    return 0;
+}
+
 void dns_queries_free(struct dns_queries *l)
 {
     for (size_t i = 0; i < asked; i++)
