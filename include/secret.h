@@ -38,6 +38,8 @@ bool secret_same(const void *a, const void *b, size_t len);
 /* HMAC-SHA-256 (RFC 2104), its first 16 octets: a name for `text` that nobody without the key can
  * make. */
 void secret_mac(struct span key, struct span text, unsigned char mac_r[16]);
+/* All of its 32 octets. */
+void secret_mac_whole(struct span key, struct span text, unsigned char mac_r[32]);
 
 /* The same for many texts with one key, which is prepared once; for one thread at a time. */
 struct secret_keyed;

@@ -128,13 +128,18 @@ bool secret_same(const void *a, const void *b, size_t len)
     return CRYPTO_memcmp(a, b, len) == 0;
 }
 
-void secret_mac(struct span key, struct span text, unsigned char mac_r[16])
+void secret_mac_whole(struct span key, struct span text, unsigned char mac_r[32])
 {
-    unsigned char whole[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     CHECK(HMAC(EVP_sha256(), key.ptr, (int)key.len, (const unsigned char *)text.ptr, text.len,
-               whole, &len) &&
-          len >= 16);
+               mac_r, &len) &&
+          len == 32);
+}
+
+void secret_mac(struct span key, struct span text, unsigned char mac_r[16])
+{
+    unsigned char whole[32];
+    secret_mac_whole(key, text, whole);
     memcpy(mac_r, whole, 16);
 }
 
