@@ -76,6 +76,9 @@ struct database_event {
     const char *credential;                                   /* whose mail it is; NULL: not said */
     const char *message_id, *sender; /* as far as they are known; NULL: they are not */
     const char *tenant; /* in whose share it counts, and is not written; NULL: in nobody's */
+    const char *stream; /* for webhooks, and not written; NULL: not said */
+    unsigned number;    /* of the recipient, where it is delayed; the same */
+    bool own;           /* of mail that the relay has made itself; the same */
     bool first_time;    /* it has never written to the recipient before */
     const char *tls_policy, *tls_result; /* tls_policy.h; literals, or NULL or "": not said */
     const char *tlsa;            /* the record that has fit, as tlsa_print() has it; the same */

@@ -69,6 +69,10 @@ struct store_disk {
 /* False: that cannot be found out. From any thread. */
 bool store_disk(const struct store *store, struct store_disk *disk_r);
 
+/* Another number whenever there is something new for endpoints, or an endpoint has been changed.
+ * From any thread. */
+uint64_t store_outbox_news(const struct store *store);
+
 /* Outcomes cannot be recorded just now: deliver nothing (C5). From any thread. */
 bool store_paused(struct store *store);
 

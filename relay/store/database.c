@@ -8,6 +8,7 @@
  */
 #include "db.h"
 #include "log.h"
+#include "outbox.h"
 #include "secret.h"
 #include "segments.h"
 #include "shares.h"
@@ -453,6 +454,7 @@ void database_close(struct database *db)
 {
     if (!db)
         return;
+    outbox_fini(db);
     rows_fini(db);
     sqlite3_close(db->handle);
     shares_fini(&db->shares);

@@ -5,6 +5,7 @@
  */
 #include "db.h"
 
+#include "outbox.h"
 #include "shares.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@ void rows_rollback(struct database *db)
     db->unindexed = UNINDEXED_UNKNOWN;
     shares_undo(&db->shares, 0);
     memset(db->newcomers, 0, sizeof(db->newcomers));
+    outbox_undone(db);
     rows_forget(db);
 }
 
@@ -48,6 +50,7 @@ bool rows_undo(struct database *db, const struct rows_mark *mark, struct err *er
     changes_cut(&db->changes, mark->changes);
     shares_undo(&db->shares, mark->shares);
     memset(db->newcomers, 0, sizeof(db->newcomers));
+    outbox_undone(db);
     return rows_simple(db, savepoints[mark->level].undo, err) &&
            rows_simple(db, savepoints[mark->level].release, err);
 }
@@ -68,6 +71,7 @@ void rows_forget(struct database *db)
     db->released.count = 0;
     changes_cut(&db->changes, 0);
     db->revised = false;
+    db->outbox_news = db->endpoints_changed = false;
     shares_keep(&db->shares);
 }
 

@@ -84,6 +84,10 @@ struct database {
     struct sent_whom whoms[2];  /* domains, mailboxes */
     struct sent_what whats[SENT_WHATS];
     struct newcomers_kept newcomers[NEWCOMERS_KEPT]; /* forgotten when anything is undone */
+    struct outbox_endpoint *endpoints; /* of webhooks (outbox.h), once they are known */
+    bool endpoints_known;
+    bool endpoints_changed; /* by the open transaction */
+    bool outbox_news;       /* the open transaction has something for who sends it */
     struct sweep_cursor sent_swept, older_rates_swept, older_known_swept;
 };
 

@@ -13,6 +13,7 @@
 
 #include "db.h"
 #include "event_shares.h"
+#include "outbox.h"
 #include "quota.h"
 #include "shares.h"
 
@@ -32,14 +33,16 @@ bool rows_event(struct database *db, const struct database_event *e, struct err 
     db->unindexed++;
     if (e->tenant)
         shares_add_event(&db->shares, e->tenant, event_shares_bytes(e), e->at_ms);
-    return rows_run(db,
-                    ROWS(db, SQL_ADD_EVENT, INT(e->at_ms), TEXT(e->kind), INT(e->message),
-                         TEXT(e->recipient), INT(e->code), TEXT(e->enhanced), TEXT(e->reply),
-                         TEXT(e->remote), TEXT(e->credential ? e->credential : ""),
-                         TEXT(e->message_id ? e->message_id : ""), TEXT(e->sender ? e->sender : ""),
-                         TEXT(e->first_time ? e->tenant : NULL), TEXT(e->tls_policy),
-                         TEXT(e->tls_result), TEXT(e->tlsa), TEXT(e->category), TEXT(e->rule)),
-                    err);
+    bool ok =
+        rows_run(db,
+                 ROWS(db, SQL_ADD_EVENT, INT(e->at_ms), TEXT(e->kind), INT(e->message),
+                      TEXT(e->recipient), INT(e->code), TEXT(e->enhanced), TEXT(e->reply),
+                      TEXT(e->remote), TEXT(e->credential ? e->credential : ""),
+                      TEXT(e->message_id ? e->message_id : ""), TEXT(e->sender ? e->sender : ""),
+                      TEXT(e->first_time ? e->tenant : NULL), TEXT(e->tls_policy),
+                      TEXT(e->tls_result), TEXT(e->tlsa), TEXT(e->category), TEXT(e->rule)),
+                 err);
+    return ok && outbox_event(db, e, rows_last_id(db), err);
 }
 
 static struct database_event about(const struct mail *m, size_t i, const char *kind,
@@ -56,7 +59,9 @@ static struct database_event about(const struct mail *m, size_t i, const char *k
                                    .credential = m->credential,
                                    .message_id = m->message_id,
                                    .sender = m->envelope.sender,
-                                   .tenant = m->tenant};
+                                   .tenant = m->tenant,
+                                   .stream = m->stream,
+                                   .own = !m->protocol[0]};
 }
 
 bool rows_mail_event(struct database *db, const struct mail *m, size_t i, const char *kind,
@@ -340,6 +345,9 @@ const char *database_event_kind(size_t i)
                                         "suppression_paused",
                                         "suppression_resumed",
                                         "throttled",
-                                        "tls_failed"};
+                                        "tls_failed",
+                                        "webhook_disabled",
+                                        "webhook_dropped",
+                                        "webhook_ping"};
     return i < COUNT_OF(kinds) ? kinds[i] : NULL;
 }

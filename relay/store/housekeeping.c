@@ -10,6 +10,7 @@
 #include "events.h"
 #include "log.h"
 #include "new_recipients.h"
+#include "outbox.h"
 #include "sent.h"
 #include "share_notices.h"
 #include "shares.h"
@@ -103,6 +104,7 @@ static bool sweep(struct database *db, int64_t now_ms)
     bool more = forget(db, SQL_SUPPRESS_FORGET, now_ms);
     more = sent_sweep(db, now_ms) || more;
     more = new_recipients_sweep(db, now_ms) || more;
+    more = outbox_sweep(db, now_ms) || more;
     return top_talkers_sweep(db, now_ms - history_ms) || more;
 }
 
@@ -126,6 +128,7 @@ void housekeeping_run(struct housekeeping *h, const char *state_dir, struct data
     }
     database_trim_cache(db);
     share_notices_tell(db, now_ms);
+    outbox_tell_lost(db, now_ms);
     disk_notices_look(&h->disk, state_dir, db, now_ms);
     if (is_due(h->sweep_ms, now_ms)) {
         h->passed = 0; /* what was the future then may be old now */

@@ -145,7 +145,9 @@ bool rows_move(struct database *db, int64_t step_ms, struct err *err)
         rows_run_about(db, SQL_MOVE_LIFE, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_COUNTS, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_REPORTS, step_ms, err) &&
-        rows_run_about(db, SQL_MOVE_RESTS, step_ms, err) && rows_simple(db, SQL_COMMIT, err)) {
+        rows_run_about(db, SQL_MOVE_RESTS, step_ms, err) &&
+        rows_run_about(db, SQL_MOVE_OUTBOX, step_ms, err) &&
+        rows_run_about(db, SQL_MOVE_WEBHOOKS, step_ms, err) && rows_simple(db, SQL_COMMIT, err)) {
         db->instance_known = false;
         db->report_due_ms = 0; /* it was by the old clock: look */
         return true;

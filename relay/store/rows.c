@@ -191,6 +191,11 @@ int64_t rows_changes(const struct database *db)
     return sqlite3_changes(db->handle);
 }
 
+int64_t rows_last_id(const struct database *db)
+{
+    return sqlite3_last_insert_rowid(db->handle);
+}
+
 void rows_fini(struct database *db)
 {
     for (size_t i = 0; i < SQL_COUNT; i++)

@@ -82,6 +82,8 @@ void rows_try(struct database *db, enum sql sql);
 MUST_CHECK bool rows_run_about(struct database *db, enum sql sql, int64_t number, struct err *err);
 /* How many rows the last statement has changed. */
 int64_t rows_changes(const struct database *db);
+/* The id of the row that was added last. */
+int64_t rows_last_id(const struct database *db);
 
 /* What the engine says of its last call, after what we were `doing`. Returns false. */
 bool rows_fault(struct database *db, struct err *err, const char *doing);

@@ -193,7 +193,8 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
                                    .enhanced = o->answer.enhanced,
                                    .reply = o->answer.text,
                                    .remote = o->remote,
-                                   .tenant = r.due.tenant};
+                                   .tenant = r.due.tenant,
+                                   .number = o->number};
     event.category = meaning_of(o);
     event.rule = event.category ? o->meant.rule : NULL;
     if (o->tls_policy != TLS_POLICY_NONE) {

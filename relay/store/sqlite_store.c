@@ -139,6 +139,8 @@ static void publish(struct sqlite_store *store, struct job *jobs)
     if (db->revised) /* behind that: whoever has seen the new number finds nothing older there */
         atomic_fetch_add(&store->base.revision, 1);
     tell_due(store);
+    if (db->outbox_news)
+        atomic_fetch_add(&store->base.outbox_news, 1);
     rows_forget(db);
 }
 

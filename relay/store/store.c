@@ -133,6 +133,11 @@ uint64_t store_revision(const struct store *store)
     return atomic_load(&store->revision);
 }
 
+uint64_t store_outbox_news(const struct store *store)
+{
+    return atomic_load(&store->outbox_news);
+}
+
 bool store_disk(const struct store *store, struct store_disk *disk_r)
 {
     return segments_disk(store->state_dir, disk_r);

@@ -32,7 +32,8 @@ struct store {
     struct reader *reader; /* started and stopped by the engine, with its database */
     struct recent recent;
     struct receiving receiving;
-    _Atomic uint64_t revision; /* see store_revision() */
+    _Atomic uint64_t revision;    /* see store_revision() */
+    _Atomic uint64_t outbox_news; /* see store_outbox_news() */
 };
 
 /* Each is what the function of store.h with the same name says; run_alone() and create() need no

@@ -8,6 +8,7 @@
 
 #include "db.h"
 #include "events.h"
+#include "outbox.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -85,6 +86,16 @@ static bool note_change(struct database *db, const char *kind, const struct supp
     return rows_event(db, &event, err);
 }
 
+/* Endpoints of the tenant are told who does not want its mail any more. */
+static bool tell_unsubscribed(struct database *db, const struct suppress_entry *e, int64_t now_ms,
+                              struct err *err)
+{
+    const struct database_event event = {
+        .at_ms = now_ms, .recipient = e->address, .tenant = e->tenant, .stream = e->stream};
+    return e->reason != SUPPRESS_UNSUBSCRIBE ||
+           outbox_event_of(db, WEBHOOK_UNSUBSCRIBED, &event, rows_last_id(db), err);
+}
+
 bool database_suppress_import(struct database *db, const struct suppress_entry *e, bool *changed_r,
                               struct err *err)
 {
@@ -107,7 +118,8 @@ bool database_suppress(struct database *db, const struct suppress_entry *e, int6
                        bool *changed_r, struct err *err)
 {
     return database_suppress_import(db, e, changed_r, err) &&
-           (!*changed_r || note_change(db, "suppress_added", e, e->source, now_ms, err));
+           (!*changed_r || (note_change(db, "suppress_added", e, e->source, now_ms, err) &&
+                            tell_unsubscribed(db, e, now_ms, err)));
 }
 
 bool database_note_import(struct database *db, int64_t rows, int64_t added, int64_t now_ms,

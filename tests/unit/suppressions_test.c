@@ -201,7 +201,7 @@ static const char older[] =
     "ALTER TABLE event DROP COLUMN tls_result; ALTER TABLE event DROP COLUMN tlsa;"
     "ALTER TABLE event DROP COLUMN category; ALTER TABLE event DROP COLUMN rule; ALTER TABLE suppression DROP COLUMN needed;"
     "ALTER TABLE recipient DROP COLUMN category;"
-    "ALTER TABLE message DROP COLUMN tls_need;"
+    "ALTER TABLE message DROP COLUMN tls_need; DROP TABLE webhook; DROP TABLE outbox; ALTER TABLE recipient DROP COLUMN delays;"
     "CREATE INDEX event_message ON event(message);"
     "PRAGMA user_version = 6;"
     "INSERT INTO event(at, kind, message, recipient, code, enhanced, reply, remote)"

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* outbox.h - Inside the store: what endpoints are told, written in the transaction of the event. */
+#ifndef OUTBOX_H
+#define OUTBOX_H
+
+#include "webhook_type.h"
+#include "webhooks.h"
+
+/* An endpoint, as it is kept in memory by the connection that writes. */
+struct outbox_endpoint {
+    struct outbox_endpoint *next; /* list */
+    int64_t id;
+    bool measured;      /* begin and end are known */
+    int64_t begin, end; /* of what it has in the outbox, in bytes that were ever written for it */
+    bool lost;          /* some went before they were sent, since that was told */
+    int64_t told_ms;    /* when it was */
+    unsigned types;
+    bool hashed;
+    char tenant[64];
+    char streams[WEBHOOK_STREAMS_MAX + 1];
+};
+
+/* An event has been written, under this id: tell those who want it. */
+MUST_CHECK bool outbox_event(struct database *db, const struct database_event *e, int64_t id,
+                             struct err *err);
+/* Of a type that is no event of a message's history. */
+MUST_CHECK bool outbox_event_of(struct database *db, enum webhook_type type,
+                                const struct database_event *e, int64_t id, struct err *err);
+/* The same for one endpoint, whatever it wants. */
+MUST_CHECK bool outbox_event_to(struct database *db, int64_t webhook,
+                                const struct database_event *e, int64_t id, struct err *err);
+
+/* Endpoints have been changed by the open transaction: they are read anew when they are needed. */
+void outbox_changed(struct database *db);
+/* Something of the open transaction has been undone. */
+void outbox_undone(struct database *db);
+void outbox_fini(struct database *db);
+
+/* db->endpoints are there. */
+MUST_CHECK bool outbox_know(struct database *db, struct err *err);
+/* Of the oldest rows of an endpoint some hundred that are older go; `more_r`: there may be more. */
+MUST_CHECK bool outbox_forget_oldest(struct database *db, struct outbox_endpoint *p,
+                                     int64_t before_ms, bool *more_r, struct err *err);
+
+/* Between transactions (outbox_sweep.c): forget what is too old, some at a time; true when there
+ * is more. And tell who has lost something, once an hour for each. */
+bool outbox_sweep(struct database *db, int64_t now_ms);
+void outbox_tell_lost(struct database *db, int64_t now_ms);
+
+#endif
