@@ -26,6 +26,7 @@ enum alert_kind {
     ALERT_DNSSEC,      /* nothing can be validated, and so there is no DANE */
     ALERT_SUPPRESSION, /* a receiver says of many mailboxes that they do not exist */
     ALERT_PROCESS,     /* one beside the relay has ended: fetcher, helper or opener */
+    ALERT_WEBHOOK,     /* an endpoint is told nothing more, or has missed something */
     ALERT_KINDS
 };
 

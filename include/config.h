@@ -119,6 +119,8 @@ struct config {
     size_t alert_kind_count, admin_count, reader_count;
     unsigned alert_on;         /* bits of alert_kind */
     unsigned alert_interval_s; /* between two alerts of a kind */
+    bool webhooks_private;     /* endpoints may be anywhere, and without TLS */
+    unsigned webhooks_kept_mb; /* MiB for each endpoint in the outbox */
     struct config_party *parties;
     size_t party_count;
 };

@@ -41,6 +41,8 @@ struct fetch_order {
     uint32_t answer_max;    /* bytes, at most FETCH_ANSWER_MAX; what is over it ends the fetch */
     uint32_t timeout_s;     /* for all of it */
     bool clear;             /* http:// is allowed, too */
+    bool public_only;       /* no address that cannot be a public host's is connected to */
+    char fields[1024];      /* further header fields, one a line; with what is posted */
 };
 
 struct fetch_head {

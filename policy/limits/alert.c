@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* alert.c - Maps audit verbs to kinds of alerts, and collects the alerts of one kind into batches.
- * A kind has the name of its verb; several verbs belong to "key", and all others to "admin". */
+ * A kind has the name of its verb; several verbs belong to "key" and to "webhook_disabled", and all
+ * others to "admin". */
 #include "alert.h"
 
 #include "check.h"
@@ -20,7 +21,8 @@ static const char *const names[] = {[ALERT_LOCKED] = "locked",
                                     [ALERT_DISK] = "disk_full",
                                     [ALERT_DNSSEC] = "dnssec",
                                     [ALERT_SUPPRESSION] = "suppression_paused",
-                                    [ALERT_PROCESS] = "process_ended"};
+                                    [ALERT_PROCESS] = "process_ended",
+                                    [ALERT_WEBHOOK] = "webhook_disabled"};
 
 static const char *const sentences[] = {
     [ALERT_LOCKED] = "somebody guesses passwords, and is locked out",
@@ -36,7 +38,8 @@ static const char *const sentences[] = {
     [ALERT_DISK] = "look at the disk",
     [ALERT_DNSSEC] = "DNSSEC does not work: mail goes without DANE, or waits",
     [ALERT_SUPPRESSION] = "a receiver says of many mailboxes that they do not exist",
-    [ALERT_PROCESS] = "a process of the relay has ended"};
+    [ALERT_PROCESS] = "a process of the relay has ended",
+    [ALERT_WEBHOOK] = "look at a webhook"};
 
 const char *alert_sentence(enum alert_kind kind)
 {
@@ -63,6 +66,8 @@ enum alert_kind alert_kind_of(struct span what)
     enum alert_kind kind = ALERT_ADMIN;
     if (alert_parse(what, &kind))
         return kind;
+    if (span_starts_nocase(what, SPAN("webhook_")))
+        return ALERT_WEBHOOK;
     return span_starts_nocase(what, SPAN("key")) ? ALERT_KEY : ALERT_ADMIN;
 }
 

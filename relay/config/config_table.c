@@ -76,6 +76,7 @@ static const char *const alerts[] = {"locked",
                                      "dnssec",
                                      "suppression_paused",
                                      "process_ended",
+                                     "webhook_disabled",
                                      NULL};
 
 /* clang-format off */
@@ -308,7 +309,8 @@ static const struct config_setting limits[] = {
 static const struct config_setting alert[] = {
     LIST(config, "on", TEXTS, alert_kinds, alert_kind_count,
         "{locked, identity_refused, flood, certificate, key, route, destination_rests, "
-        "connections_full, share_used_up, disk_full, dnssec, suppression_paused, process_ended}",
+        "connections_full, share_used_up, disk_full, dnssec, suppression_paused, process_ended, "
+        "webhook_disabled}",
         "What is told", .words = alerts),
     ROW(config, "command", TEXT, alert_command, "", "A program that is run",
         .fault = config_program_fault, RESTART),
@@ -316,6 +318,13 @@ static const struct config_setting alert[] = {
         .fault = config_webhook_fault, RESTART, SECRET),
     ROW(config, "interval", SECONDS, alert_interval_s, "60",
         "The time between two alerts of a kind", RANGE(1, 3600)),
+    {0}};
+
+static const struct config_setting webhooks[] = {
+    ROW(config, "allow_private", WORD, webhooks_private, "off",
+        "Endpoints may be in private networks, and without TLS", .words = switches),
+    ROW(config, "kept", MEBIBYTES, webhooks_kept_mb, "64",
+        "What is kept for each endpoint, sent or not", RANGE(1, 65536)),
     {0}};
 
 static const struct config_setting control[] = {
@@ -349,6 +358,7 @@ const struct config_section config_sections[] = {
          .beside_size = sizeof(struct throttle_limit)),
     ONE("limits", limits),
     ONE("alert", alert),
+    ONE("webhooks", webhooks),
     ONE("control", control)};
 /* clang-format on */
 

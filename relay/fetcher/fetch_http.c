@@ -39,6 +39,7 @@ struct fetch {
     struct buf *answer;
     struct buf given; /* addresses, as the order has them: no others are connected to */
     bool too_large, elsewhere;
+    const char *inside; /* what the address is that was not connected to; NULL: a public one */
     enum certificate_fault unread; /* why the host's certificates were not parsed */
     CURL *curl;
     struct curl_slist *headers, *pinned;
@@ -128,24 +129,32 @@ static bool read_address(struct span text, struct ip *ip_r)
            ip_parse(plain, ip_r);
 }
 
-static bool is_given(const struct fetch *f, const struct curl_sockaddr *to)
+static bool is_given(const struct fetch *f, const struct ip *wanted)
 {
-    char text[IP_TEXT];
-    struct ip wanted;
     struct ip one;
-    if (getnameinfo(&to->addr, to->addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) != 0 ||
-        !ip_parse(text, &wanted))
-        return false;
     for (struct span rest = buf_span(&f->given); rest.len > 0;)
-        if (read_address(span_take(&rest, ','), &one) && ip_equal(&one, &wanted))
+        if (read_address(span_take(&rest, ','), &one) && ip_equal(&one, wanted))
             return true;
     return false;
+}
+
+static bool read_sockaddr(const struct curl_sockaddr *to, struct ip *ip_r)
+{
+    char text[IP_TEXT];
+    return getnameinfo(&to->addr, to->addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) == 0 &&
+           ip_parse(text, ip_r);
 }
 
 static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *to)
 {
     struct fetch *f = context;
-    if (purpose == CURLSOCKTYPE_IPCXN && is_given(f, to))
+    struct ip ip;
+    bool given = purpose == CURLSOCKTYPE_IPCXN && read_sockaddr(to, &ip) && is_given(f, &ip);
+    if (given && f->order->public_only && ip_special(&ip)) {
+        f->inside = ip_special(&ip);
+        return CURL_SOCKET_BAD;
+    }
+    if (given)
         return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
     f->elsewhere = true;
     return CURL_SOCKET_BAD;
@@ -224,11 +233,28 @@ static CURLcode on_tls(CURL *curl, void *ctx, void *context)
                : CURLE_SSL_CERTPROBLEM;
 }
 
+static bool add_field(struct fetch *f, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(f->headers, line);
+    f->headers = longer ? longer : f->headers;
+    return longer != NULL;
+}
+
+static bool add_fields(struct fetch *f)
+{
+    const struct fetch_order *o = f->order;
+    char line[sizeof(o->fields) + sizeof(o->content_type)];
+    snprintf(line, sizeof(line), "Content-Type: %s", o->content_type);
+    bool ok = add_field(f, line) && add_field(f, "Expect:");
+    for (struct span rest = span_of(o->fields); ok && rest.len > 0;)
+        ok = span_copy(span_take(&rest, '\n'), line, sizeof(line)) && add_field(f, line);
+    return ok;
+}
+
 static bool set_up(struct fetch *f, struct span body)
 {
     const struct fetch_order *o = f->order;
     CURL *c = f->curl;
-    char header[sizeof(o->content_type) + 16];
     bool ok =
         curl_easy_setopt(c, CURLOPT_URL, o->url) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, o->clear ? "http,https" : "https") == CURLE_OK &&
@@ -250,9 +276,7 @@ static bool set_up(struct fetch *f, struct span body)
         curl_easy_setopt(c, CURLOPT_USERAGENT, "Sealpost") == CURLE_OK;
     if (!ok || !o->content_type[0])
         return ok;
-    snprintf(header, sizeof(header), "Content-Type: %s", o->content_type);
-    f->headers = curl_slist_append(curl_slist_append(NULL, header), "Expect:");
-    return f->headers && curl_easy_setopt(c, CURLOPT_HTTPHEADER, f->headers) == CURLE_OK &&
+    return add_fields(f) && curl_easy_setopt(c, CURLOPT_HTTPHEADER, f->headers) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_POSTFIELDS, body.len > 0 ? body.ptr : "") == CURLE_OK;
 }
@@ -294,6 +318,14 @@ static void set_why(struct fetch_head *head, const char *text)
             *p = '?';
 }
 
+static void set_inside(struct fetch_head *head, const char *what)
+{
+    char text[sizeof(head->why)];
+    head->outcome = FETCH_NO_ROUTE;
+    snprintf(text, sizeof(text), "its host is not a public one: %.100s", what);
+    set_why(head, text);
+}
+
 static void set_refused(struct fetch_head *head, enum certificate_fault fault)
 {
     char text[sizeof(head->why)];
@@ -318,6 +350,8 @@ static void run(struct fetch *f, struct fetch_head *head_r)
         head_r->retry_after_s = (int32_t)(later_s < INT32_MAX ? later_s : INT32_MAX);
     if (f->unread != CERTIFICATE_FINE)
         set_refused(head_r, f->unread);
+    else if (f->inside && code != CURLE_OK)
+        set_inside(head_r, f->inside);
     else if (head_r->outcome == FETCH_TOO_LARGE)
         set_why(head_r, "the answer is too large");
     else if (f->elsewhere && code != CURLE_OK)

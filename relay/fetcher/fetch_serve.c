@@ -19,7 +19,7 @@
 /* What comes along with an order. */
 enum { STREAM, AUTHORITIES };
 
-enum { FETCHES_MAX = 64, SPARE_S = 10, LONGEST_S = 300 };
+enum { FETCHES_MAX = 96, SPARE_S = 10, LONGEST_S = 300 };
 enum { CPU_S = 10, MEMORY = 128 * 1024 * 1024 }; /* it has 10 MB when it begins */
 
 /* What sanitizers need of addresses is counted, too. */
@@ -97,6 +97,7 @@ static void end_texts(struct fetch_order *o)
 {
     o->url[sizeof(o->url) - 1] = o->addresses[sizeof(o->addresses) - 1] = '\0';
     o->content_type[sizeof(o->content_type) - 1] = '\0';
+    o->fields[sizeof(o->fields) - 1] = '\0';
     o->authorities[sizeof(o->authorities) - 1] = '\0';
 }
 
