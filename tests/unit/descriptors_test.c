@@ -47,9 +47,9 @@ static void what_there_is_is_used(void **state)
     assert_true(descriptors_divide(65536, &config, &d));
     assert_true(descriptors_sum(&d, &config) > 65536 / 2);
     assert_true(d.clients > 10000 && d.attempts == 4000 && d.http_connections > 800 && d.queries == 512 && d.tcp_queries == 64);
-    assert_false(descriptors_divide(289, &config, &d));
-    assert_int_equal(d.needed, 290);
-    assert_true(descriptors_divide(290, &config, &d));
+    assert_false(descriptors_divide(317, &config, &d));
+    assert_int_equal(d.needed, 318);
+    assert_true(descriptors_divide(318, &config, &d));
 }
 
 int main(void)

@@ -315,7 +315,8 @@ static void on_tick(uv_timer_t *timer)
 
 void alerter_change_config(struct alerter *a, const struct config *config)
 {
-    a->config = config;
+    if (a)
+        a->config = config;
 }
 
 /* Where each kind was left; for the first time, behind all that is there: that is history. */
@@ -362,6 +363,8 @@ bool alerter_new(uv_loop_t *loop, const struct companions *companions, const str
 
 void alerter_close(struct alerter *a)
 {
+    if (!a)
+        return;
     a->closing = true;
     for (unsigned i = 0; i < ALERT_KINDS; i++) {
         if (a->shares[i].program)

@@ -16,7 +16,8 @@
 
 struct alerter;
 
-/* On the main loop; all is borrowed. Close, and free when the loop has ended. */
+/* On the main loop; all is borrowed. Close, and free when the loop has ended; NULL is allowed for
+ * all but that. */
 MUST_CHECK bool alerter_new(uv_loop_t *loop, const struct companions *companions,
                             const struct config *config, struct store *store,
                             struct alerter **alerter_r, struct err *err);

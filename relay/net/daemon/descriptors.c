@@ -5,6 +5,7 @@
 
 #include "log.h"
 #include "tls_reporter.h"
+#include "webhook_sender.h"
 #include "zone_prober.h"
 
 #include <stdio.h>
@@ -84,7 +85,8 @@ static unsigned passing(unsigned open)
 static unsigned own(const struct config *c)
 {
     unsigned reporter = c->tlsrpt.contact[0] ? TLS_REPORTER_DESCRIPTORS : 0;
-    return OWN + reporter + (OWN_PER_SHARD + (unsigned)c->listener_count) * c->shards;
+    return OWN + reporter + WEBHOOK_SENDER_DESCRIPTORS +
+           (OWN_PER_SHARD + (unsigned)c->listener_count) * c->shards;
 }
 
 /* Each zone prober has a resolver of its own, and one for each server of the zone. */

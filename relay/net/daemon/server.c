@@ -40,6 +40,7 @@
 #include "sts.h"
 #include "tls_reporter.h"
 #include "trace.h"
+#include "webhook_sender.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -76,6 +77,7 @@ struct server {
     struct cert_watch *cert_watch;
     struct alerter *alerter;           /* NULL: nobody wants to be told */
     struct tls_reporter *tls_reporter; /* NULL: no TLS reports are made */
+    struct webhook_sender *webhook_sender;
     struct memory_limit memory;
     struct account_changes account_changes;
     int *sockets; /* bound, for each shard one for each listener */
@@ -132,10 +134,9 @@ static bool reload(void *context, struct err *err)
         shard_change_settings(&e->shards[i], fresh);
     cert_watch_change_settings(e->cert_watch, fresh);
     dispatch_configure(e->dispatch, fresh->config, e->descriptors.attempts);
-    if (e->alerter)
-        alerter_change_config(e->alerter, fresh->config);
-    if (e->tls_reporter)
-        tls_reporter_change_config(e->tls_reporter, fresh->config);
+    alerter_change_config(e->alerter, fresh->config);
+    tls_reporter_change_config(e->tls_reporter, fresh->config);
+    webhook_sender_change_config(e->webhook_sender, fresh->config);
     if (!control_socket_change_config(e->control_socket, fresh->config, &fault))
         log_event(LOG_ERROR, "control_failed", "reply", fault.text);
     memory_limit_set(&e->memory, fresh->config);
@@ -177,10 +178,9 @@ static void close_main(struct server *e)
     memory_limit_close(&e->memory);
     if (e->cert_watch)
         cert_watch_close(e->cert_watch);
-    if (e->alerter)
-        alerter_close(e->alerter);
-    if (e->tls_reporter)
-        tls_reporter_close(e->tls_reporter);
+    alerter_close(e->alerter);
+    tls_reporter_close(e->tls_reporter);
+    webhook_sender_close(e->webhook_sender);
     tokens_close(e->common.deliveries.tokens);
     companions_close(&e->companions);
     dispatch_stop(e->dispatch);
@@ -375,6 +375,7 @@ static bool start_services(struct server *e, const struct config *config, struct
                                         .sts_calls = &sts_calls,
                                         .reload = reload_by_command,
                                         .context = e};
+    e->webhook_sender = webhook_sender_new(&e->loop, &e->companions, config, e->common.store);
     bool tells = config->alert_command[0] || config->alert_webhook[0];
     return (!tells ||
             alerter_new(&e->loop, &e->companions, config, e->common.store, &e->alerter, err)) &&
@@ -439,6 +440,7 @@ static bool end(struct server *e)
     rotator_free(e->rotator);
     alerter_free(e->alerter);
     tls_reporter_free(e->tls_reporter);
+    webhook_sender_free(e->webhook_sender);
     alignment_service_free(e->alignment_service);
     sts_free(e->sts);
     tokens_free(e->common.deliveries.tokens);

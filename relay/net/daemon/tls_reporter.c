@@ -288,7 +288,8 @@ struct tlsrpt_wishes *tls_reporter_wishes(struct tls_reporter *r)
 
 void tls_reporter_change_config(struct tls_reporter *r, const struct config *config)
 {
-    r->owner.config = config;
+    if (r)
+        r->owner.config = config;
 }
 
 bool tls_reporter_new(uv_loop_t *loop, const struct companions *companions,
@@ -325,6 +326,8 @@ bool tls_reporter_new(uv_loop_t *loop, const struct companions *companions,
 void tls_reporter_close(struct tls_reporter *r)
 {
     struct errand *all[ERRANDS_MAX];
+    if (!r)
+        return;
     size_t count = r->errand_count;
     r->closing = true;
     memcpy(all, r->errands, sizeof(all));

@@ -24,10 +24,11 @@ MUST_CHECK bool tls_reporter_new(uv_loop_t *loop, const struct companions *compa
                                  struct tls_reporter **reporter_r, struct err *err);
 /* What the shards ask; as long as the reporter is there. */
 struct tlsrpt_wishes *tls_reporter_wishes(struct tls_reporter *r);
+/* NULL is allowed, here and below. */
 void tls_reporter_change_config(struct tls_reporter *r, const struct config *config);
 /* What is under way ends, and is begun anew by the next relay. The loop must run once more. */
 void tls_reporter_close(struct tls_reporter *r);
-/* When the store has ended. NULL is allowed. */
+/* When the store has ended. */
 void tls_reporter_free(struct tls_reporter *r);
 
 #endif
