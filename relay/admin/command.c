@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "cli_tlsrpt.h"
+#include "cli_webhooks.h"
 #include "similar.h"
 
 #include <errno.h>
@@ -149,6 +150,23 @@ static const struct command commands[] = {
     {"sts refresh", "DOMAIN", 1, 1, "", "fetch a domain's policy now, and show what counts",
      cli_sts_refresh},
     {"sts forget", "DOMAIN", 1, 1, "", "forget what is kept of a domain's policy", cli_sts_forget},
+    {"webhook list", "", 0, 0, "", "list the endpoints that are told of mail, and how each fares",
+     cli_webhook_list},
+    {"webhook add", "URL [--tenant T] [--type T,...]... [--stream S,...]... [--hash-addresses]", 1,
+     1, "tenant= type= stream= hash-addresses",
+     "tell an endpoint what becomes of a tenant's mail; prints its secret once", cli_webhook_add},
+    {"webhook remove", "ID", 1, 1, "", "tell it nothing more, and forget what waits",
+     cli_webhook_remove},
+    {"webhook enable", "ID", 1, 1, "", "tell it again, first of what waits", cli_webhook_enable},
+    {"webhook disable", "ID", 1, 1, "", "tell it nothing for now; what happens is kept",
+     cli_webhook_disable},
+    {"webhook rotate", "ID [--keep 24h]", 1, 1,
+     "keep=", "give it a new secret; the old one signs, too, for a while", cli_webhook_rotate},
+    {"webhook ping", "ID", 1, 1, "", "send it an event that is about no mail", cli_webhook_ping},
+    {"webhook replay", "ID --since 2h | --id EVENT", 1, 1,
+     "since= id=", "send again what it was told, or was to be told", cli_webhook_replay},
+    {"webhook test", "URL", 1, 1, "", "post to an address now, and show what it answers",
+     cli_webhook_test},
     {"trace", "ID", 1, 1, "", "show all that happened to a message", cli_trace},
     {"events",
      "[--recipient A] [--sender A] [--message-id M] [--kind K] [--user U] [--since T] [--until T] "

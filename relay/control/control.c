@@ -9,6 +9,7 @@
 
 #include "audit.h"
 #include "clock.h"
+#include "control_webhooks.h"
 #include "store.h"
 
 #include <jansson.h>
@@ -79,6 +80,14 @@ static const struct verb verbs[] = {
     {"audit.rows", CONTROL_READ, control_audit_rows},
     {"audit.verify", CONTROL_READ, control_audit_verify},
     {"tlsrpt.list", CONTROL_READ, control_tlsrpt_list},
+    {"webhook.list", CONTROL_READ, control_webhook_list},
+    {"webhook.add", CONTROL_WRITE, control_webhook_add},
+    {"webhook.remove", CONTROL_WRITE, control_webhook_remove},
+    {"webhook.enable", CONTROL_WRITE, control_webhook_enable},
+    {"webhook.disable", CONTROL_WRITE, control_webhook_disable},
+    {"webhook.rotate", CONTROL_WRITE, control_webhook_rotate},
+    {"webhook.ping", CONTROL_WRITE, control_webhook_ping},
+    {"webhook.replay", CONTROL_WRITE, control_webhook_replay},
     {"submit", CONTROL_SUBMIT, NULL},
 };
 

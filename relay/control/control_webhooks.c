@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* control_webhooks.c - Verbs about endpoints that are told of a tenant's mail. A secret is made
+ * here and shown in one answer. */
+#include "control_webhooks.h"
+
+#include "clock.h"
+#include "identity.h"
+#include "webhook_body.h"
+#include "webhook_type.h"
+#include "webhooks.h"
+
+#include <string.h>
+
+static const int64_t old_secret_ms = INT64_C(24) * 3600 * 1000;
+static const int64_t old_secret_most_ms = INT64_C(30) * 24 * 3600 * 1000;
+
+static bool read_id(const struct control *c, int64_t *id_r, struct err *err)
+{
+    uint64_t id = 0;
+    const char *text = control_text(c, "id");
+    if (!text || !span_number(span_of(text), &id) || id > INT64_MAX)
+        return err_set(err, ERR_USAGE, "\"%.40s\" is not the number of a webhook",
+                       text ? text : "");
+    *id_r = (int64_t)id;
+    return true;
+}
+
+/* ---- list ---- */
+
+static json_t *describe_types(unsigned types)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < WEBHOOK_PING; i++)
+        if (types & 1U << i)
+            json_array_append_new(list, json_string(webhook_type_name((enum webhook_type)i)));
+    return list;
+}
+
+static json_t *describe_streams(const char *streams)
+{
+    json_t *list = json_array();
+    for (struct span rest = span_of(streams); rest.len > 0;) {
+        struct span name = span_take(&rest, ',');
+        if (name.len > 0)
+            json_array_append_new(list, json_stringn(name.ptr, name.len));
+    }
+    return list;
+}
+
+static const char *state_of(const struct webhook *w)
+{
+    return w->disabled[0] ? "disabled" : w->failing_ms != 0 ? "failing" : "on";
+}
+
+static void add_webhook(void *context, const struct webhook *w)
+{
+    const char *why = w->disabled[0] ? w->disabled : w->reply;
+    control_add_row(
+        context, ROW(FIELD("id", w->id), FIELD("tenant", (const char *)w->tenant),
+                     FIELD("url", (const char *)w->url), FIELD("types", describe_types(w->types)),
+                     FIELD("streams", describe_streams(w->streams)),
+                     FIELD("addresses", w->hashed ? "hashed" : "full"), FIELD("state", state_of(w)),
+                     FIELD("since", w->failing_ms), FIELD("why", why), FIELD("lost", w->lost),
+                     FIELD("created", w->created_ms), FIELD("old_secret_until", w->old_until_ms)));
+}
+
+bool control_webhook_list(struct database *db, struct control *c, struct err *err)
+{
+    size_t i;
+    json_t *row;
+    json_t *rows = control_rows(c);
+    bool ok = database_webhooks(db, add_webhook, c, err);
+    json_array_foreach(rows, i, row)
+    {
+        int64_t waiting = 0;
+        ok = ok && database_webhook_waiting(db, json_row_int(row, "id"), &waiting, err);
+        PUT(row, FIELD("waiting", waiting));
+    }
+    return ok;
+}
+
+/* ---- add ---- */
+
+static bool read_url(const struct control *c, struct webhook *w, struct err *err)
+{
+    struct span url = span_of(control_text(c, "url"));
+    struct span host = url;
+    bool known =
+        span_starts_nocase(url, SPAN("https://")) || span_starts_nocase(url, SPAN("http://"));
+    for (size_t i = 0; i < url.len; i++)
+        known = known && url.ptr[i] > ' ' && url.ptr[i] <= '~' && !strchr("\"\\<>#", url.ptr[i]);
+    for (unsigned i = 0; i < 3; i++)
+        host = i < 2 ? span_from(host, span_find(host, '/') + 1)
+                     : span_first(host, span_find(host, '/'));
+    if (!known || host.len == 0 || span_find(host, '@') < host.len)
+        return err_set(err, ERR_USAGE,
+                       "\"%.100s\" is not an address to post to: https://host/path, without a user "
+                       "name",
+                       url.ptr);
+    return span_copy(url, w->url, sizeof(w->url)) ||
+           err_set(err, ERR_USAGE, "the address is longer than %d bytes", WEBHOOK_URL_MAX);
+}
+
+/* All, if nothing is said. */
+static bool read_types(const struct control *c, struct webhook *w, struct err *err)
+{
+    const json_t *list = json_object_get(c->request, "types");
+    size_t i;
+    const json_t *one;
+    json_array_foreach(list, i, one)
+    {
+        enum webhook_type type = WEBHOOK_PING;
+        const char *name = json_string_value(one) ? json_string_value(one) : "";
+        if (!webhook_type_parse(span_of(name), &type))
+            return err_set(
+                err, ERR_USAGE,
+                "\"%.40s\" is no type: message.accepted, .delivered, .delayed, .bounced, "
+                ".expired, .suppressed, .collapsed, .deleted or .unsubscribed",
+                name);
+        w->types |= 1U << type;
+    }
+    w->types = w->types != 0 ? w->types : WEBHOOK_ALL;
+    return true;
+}
+
+static bool read_streams(const struct control *c, struct webhook *w, struct err *err)
+{
+    const json_t *list = json_object_get(c->request, "streams");
+    struct buf text;
+    size_t i;
+    const json_t *one;
+    bool ok = true;
+    buf_init(&text, sizeof(w->streams) - 1);
+    json_array_foreach(list, i, one)
+    {
+        const char *name = json_string_value(one) ? json_string_value(one) : "";
+        if (ok && !identity_is_name(span_of(name)))
+            ok = err_set(err, ERR_USAGE, "\"%.64s\" is no name of a stream", name);
+        buf_addf(&text, "%s%s", text.len > 0 ? "" : ",", name);
+        buf_add_char(&text, ',');
+    }
+    if (ok && !span_copy(buf_span(&text), w->streams, sizeof(w->streams)))
+        ok = err_set(err, ERR_USAGE, "there are too many streams");
+    if (ok && text.overflow)
+        ok = err_set(err, ERR_USAGE, "there are too many streams");
+    buf_fini(&text);
+    return ok;
+}
+
+bool control_webhook_add(struct database *db, struct control *c, struct err *err)
+{
+    struct webhook w = {.created_ms = clock_now_ms()};
+    int64_t id = 0;
+    const char *tenant = control_text(c, "tenant") ? control_text(c, "tenant") : "default";
+    if (!control_needs(c, "url", err) || !control_needs_name(c, "tenant", "default", err) ||
+        !read_url(c, &w, err) || !read_types(c, &w, err) || !read_streams(c, &w, err))
+        return false;
+    if (!span_copy(span_of(tenant), w.tenant, sizeof(w.tenant)))
+        return err_set(err, ERR_USAGE, "the tenant's name is too long");
+    w.hashed = json_is_true(json_object_get(c->request, "hashed"));
+    webhook_secret_generate(w.secret);
+    if (!database_webhook_add(db, &w, &id, err))
+        return false;
+    PUT(c->answer, FIELD("id", id), FIELD("secret", (const char *)w.secret));
+    return true;
+}
+
+/* ---- one ---- */
+
+bool control_webhook_remove(struct database *db, struct control *c, struct err *err)
+{
+    int64_t id = 0;
+    return read_id(c, &id, err) && database_webhook_remove(db, id, err);
+}
+
+bool control_webhook_enable(struct database *db, struct control *c, struct err *err)
+{
+    int64_t id = 0;
+    return read_id(c, &id, err) && database_webhook_enable(db, id, clock_now_ms(), err);
+}
+
+bool control_webhook_disable(struct database *db, struct control *c, struct err *err)
+{
+    int64_t id = 0;
+    return read_id(c, &id, err) && database_webhook_disable(db, id, "by command", err);
+}
+
+bool control_webhook_rotate(struct database *db, struct control *c, struct err *err)
+{
+    int64_t id = 0;
+    char secret[WEBHOOK_SECRET_TEXT];
+    int64_t for_ms = control_number(c, "for_ms", old_secret_ms);
+    if (!read_id(c, &id, err))
+        return false;
+    if (for_ms < 1000 || for_ms > old_secret_most_ms)
+        return err_set(err, ERR_USAGE, "the old secret signs for 1 s to 30 days");
+    webhook_secret_generate(secret);
+    if (!database_webhook_rotate(db, id, secret, clock_now_ms() + for_ms, err))
+        return false;
+    PUT(c->answer, FIELD("id", id), FIELD("secret", (const char *)secret),
+        FIELD("old_secret_until", clock_now_ms() + for_ms));
+    return true;
+}
+
+bool control_webhook_ping(struct database *db, struct control *c, struct err *err)
+{
+    int64_t id = 0;
+    char event[WEBHOOK_ID_TEXT];
+    if (!read_id(c, &id, err) || !database_webhook_ping(db, id, clock_now_ms(), event, err))
+        return false;
+    PUT(c->answer, FIELD("event", (const char *)event));
+    return true;
+}
+
+bool control_webhook_replay(struct database *db, struct control *c, struct err *err)
+{
+    struct webhook_replay r = {.id = control_text(c, "event"),
+                               .since_ms = control_number(c, "since", 0),
+                               .after = control_number(c, "after", 0),
+                               .now_ms = clock_now_ms()};
+    if (!read_id(c, &r.webhook, err) || !database_webhook_replay(db, &r, err))
+        return false;
+    PUT(c->answer, FIELD("count", r.count), FIELD("after", r.after), FLAG("more", r.more));
+    return true;
+}
