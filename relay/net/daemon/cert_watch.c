@@ -120,5 +120,6 @@ static void on_closed(uv_handle_t *handle)
 
 void cert_watch_close(struct cert_watch *c)
 {
-    uv_close((uv_handle_t *)&c->timer, on_closed);
+    if (c)
+        uv_close((uv_handle_t *)&c->timer, on_closed);
 }

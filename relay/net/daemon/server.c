@@ -176,8 +176,7 @@ static void close_main(struct server *e)
     if (e->sts)
         sts_close(e->sts);
     memory_limit_close(&e->memory);
-    if (e->cert_watch)
-        cert_watch_close(e->cert_watch);
+    cert_watch_close(e->cert_watch);
     alerter_close(e->alerter);
     tls_reporter_close(e->tls_reporter);
     webhook_sender_close(e->webhook_sender);
