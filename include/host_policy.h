@@ -42,7 +42,8 @@ struct host_situation {
     bool fixed;           /* the route says what TLS is demanded */
     bool waived;          /* the message does without (RFC 8689 section 3) */
     enum tls_need demand; /* the message's */
-    bool verifies;        /* the route, where it has said so, demands a certificate */
+    bool encrypts;        /* the route, where it has said so, demands TLS */
+    bool verifies;        /* the same, and a certificate */
     bool secure;          /* DNSSEC has led to the host, or the operator */
     enum dane_mode mode;
     enum dane_state dane; /* DANE_PENDING: it was not asked for */
@@ -57,6 +58,7 @@ struct host_policy {
     enum host_need need;
     enum tls_result result; /* known already, or NONE */
     bool enforced;          /* else the need is judged and told only */
+    bool certified;         /* with NEEDS_ITS_ROUTE: that is a certificate by an authority */
     bool
         settled; /* with CANNOT_BE_VERIFIED: all has been looked up, and only the domain's owner can
                      change it */
@@ -81,7 +83,7 @@ struct host_tls {
     bool tls;                    /* it is spoken */
     enum tls_result certificate; /* how that was judged */
 };
-/* How it stands to the policy. */
+/* How it stands to the policy; NONE: TLS was not begun, as nothing could verify it. */
 enum tls_result host_policy_judge(const struct host_policy *policy, const struct host_tls *found);
 
 /* Is a host whose TLS has been found to be as this policy says verified: itself, and not only its

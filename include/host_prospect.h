@@ -22,6 +22,7 @@ struct host_found {
     enum host_contact contact;
     struct host_tls tls; /* `certificate` NONE: there is nothing to judge */
     bool requiretls;     /* offered, within TLS */
+    bool lacks_starttls; /* it has answered EHLO without, or refuses it */
     bool late;           /* it was too slow for a look: what it would have shown is not known */
 };
 

@@ -106,10 +106,12 @@ void host_policy_say_domain(struct host_situation *s, const struct mta_sts_polic
 
 enum tls_result host_policy_judge(const struct host_policy *policy, const struct host_tls *found)
 {
-    bool of_certificate =
-        policy->need == HOST_NEEDS_CERTIFICATE || policy->need == HOST_NEEDS_AUTHORITY;
+    bool of_certificate = policy->need == HOST_NEEDS_CERTIFICATE ||
+                          policy->need == HOST_NEEDS_AUTHORITY || policy->certified;
     if (policy->result != TLS_RESULT_NONE)
         return policy->result;
+    if (policy->need == HOST_CANNOT_BE_VERIFIED && found->starttls)
+        return TLS_RESULT_NONE;
     if (!found->tls)
         return found->starttls ? TLS_RESULT_VALIDATION_FAILURE : TLS_RESULT_STARTTLS_NOT_SUPPORTED;
     return of_certificate ? found->certificate : TLS_RESULT_OK;
@@ -135,7 +137,8 @@ void host_policy_decide(const struct host_situation *s, struct host_policy *poli
     *policy_r = (struct host_policy){.policy = row->policy,
                                      .need = row->need,
                                      .result = row->result,
-                                     .enforced = is_enforced(s, row->policy)};
+                                     .enforced = is_enforced(s, row->policy),
+                                     .certified = row->need == HOST_NEEDS_ITS_ROUTE && s->verifies};
     if (row->policy == TLS_POLICY_OPPORTUNISTIC && host_policy_asks_domain(s))
         policy_r->result = s->no_policy;
     if (tls_need_verifies(s->demand))

@@ -46,9 +46,24 @@ static bool is_asked(const struct case_of *c)
     return c->found->contact >= HOST_REFUSES && !is_late(c);
 }
 
+/* Who refuses everybody before EHLO has said nothing about TLS. */
+static bool has_shown_tls(const struct case_of *c)
+{
+    const struct host_found *found = c->found;
+    return is_asked(c) && (found->contact == HOST_ANSWERS || found->tls.tls ||
+                           found->tls.starttls || found->lacks_starttls);
+}
+
 static bool lacks_tls(const struct case_of *c)
 {
-    return is_asked(c) && host_policy_demands_tls(c->policy) && !c->found->tls.tls;
+    bool by_route = c->policy->need == HOST_NEEDS_ITS_ROUTE && c->s->encrypts;
+    return has_shown_tls(c) && (host_policy_demands_tls(c->policy) || by_route) &&
+           !c->found->tls.tls && c->policy->need != HOST_CANNOT_BE_VERIFIED;
+}
+
+static bool lacks_starttls(const struct case_of *c)
+{
+    return lacks_tls(c) && !c->found->tls.starttls;
 }
 
 static bool refuses(const struct case_of *c)
@@ -60,9 +75,8 @@ static bool is_unfit(const struct case_of *c)
 {
     bool by_policy = c->policy->enforced && (c->policy->need == HOST_NEEDS_CERTIFICATE ||
                                              c->policy->need == HOST_NEEDS_AUTHORITY);
-    bool by_route = c->policy->need == HOST_NEEDS_ITS_ROUTE && c->s->verifies;
-    bool fits = c->found->tls.tls && c->found->tls.certificate == TLS_RESULT_OK;
-    return is_asked(c) && (by_policy || by_route) && !fits;
+    return is_asked(c) && (by_policy || c->policy->certified) && c->found->tls.tls &&
+           c->found->tls.certificate != TLS_RESULT_OK;
 }
 
 static bool passes_nothing_on(const struct case_of *c)
@@ -79,7 +93,8 @@ static const struct {
     {is_unknown, "its TLSA records cannot be looked up"},
     {is_late, "it was too slow to be looked at; a delivery waits for minutes"},
     {is_silent, "it cannot be reached"},
-    {lacks_tls, "it has no TLS, which is demanded"},
+    {lacks_starttls, "it offers no STARTTLS, which is demanded"},
+    {lacks_tls, "its TLS fails, which is demanded"},
     {is_unfit, "its certificate is not what is demanded"},
     {refuses, "it takes no mail from here"},
     {passes_nothing_on, "it does not offer REQUIRETLS"},
@@ -113,8 +128,8 @@ void host_prospect_decide(const struct host_situation *s, const struct host_foun
     while (i < COUNT_OF(reasons) && !reasons[i].holds(&c))
         i++;
     const char *why = i < COUNT_OF(reasons) ? reasons[i].why : NULL;
-    if (is_asked(&c))
-        policy.result = judge(&c, why && reasons[i].holds == lacks_tls);
+    if (has_shown_tls(&c))
+        policy.result = judge(&c, why && lacks_tls(&c));
     bool asked = found->contact != HOST_UNASKED;
     *prospect_r = (struct host_prospect){.outcome = why && is_final(&c) ? HOST_LACKS_IT
                                                     : why               ? HOST_IS_LEFT

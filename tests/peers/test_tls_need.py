@@ -4,6 +4,8 @@ The kind of fault: a message that demands verified TLS is written to a host that
 or mail that demands it and mail that does not hold up each other.
 """
 
+import json
+
 import pytest
 
 from conftest import wait_for
@@ -128,6 +130,19 @@ def test_a_route_that_verifies_tells_what_was_wrong(world, relay_factory):
     assert (line["tls_policy"], line["tls_result"]) == ("route", "certificate-host-mismatch"), line
     assert 'route \\"mine.test\\": host mx.mine.test: certificate refused: hostname mismatch' in line["reply"]
     assert never_said(world, "mx.mine.test")
+
+
+@pytest.mark.parametrize("tls", ["verify", "require"])
+def test_a_route_tells_of_a_host_without_starttls(world, relay_factory, tls):
+    one("clear.test", None, zone="insecure", tls=False)(world)
+    relay = world.relay(relay_factory, f'route "clear.test" {{ tls = "{tls}" }}')
+    id = relay.send(to="a@clear.test", message=PLAIN)
+    relay.wait_kind(id, "deferred")
+    line = line_of(relay, id)
+    assert (line["tls_policy"], line["tls_result"]) == ("route", "starttls-not-supported"), line
+    assert 'route \\"clear.test\\": host mx.clear.test: Server does not offer STARTTLS' in line["reply"]
+    shown = json.loads(relay.command("--json", "check", "destination", "clear.test", check=False).stdout)["hosts"][0]["outcomes"]["plain"]
+    assert (shown["tls_result"], shown["why"]) == ("starttls-not-supported", "it offers no STARTTLS, which is demanded")
 
 
 def test_dane_that_only_reports_holds_for_mail_that_demands_it(world, relay_factory):

@@ -55,6 +55,7 @@ static void what_is_told_never_contradicts_the_policy(void **state)
                             each(&(struct host_situation){.secure = bits & 1,
                                                           .named = bits & 2,
                                                           .fixed = bits & 4,
+                                                          .encrypts = bits & 4,
                                                           .verifies = bits & 4,
                                                           .waived = need == TLS_NEED_WAIVED,
                                                           .demand = (enum tls_need)need,
@@ -108,10 +109,24 @@ static void who_is_too_slow_for_a_look_is_not_judged(void **state)
     EXPECT(p.policy.result == TLS_RESULT_VALIDATION_FAILURE, "others are");
 }
 
+static void a_route_is_judged_by_what_it_demands(void **state)
+{
+    const struct host_situation s = {.fixed = true, .encrypts = true, .verifies = true};
+    struct host_prospect p;
+    (void)state;
+    host_prospect_decide(&s, &(struct host_found){HOST_ANSWERS, {true, true, TLS_RESULT_CERTIFICATE_NOT_TRUSTED}, false, false, false}, &p);
+    EXPECT(p.policy.result == TLS_RESULT_CERTIFICATE_NOT_TRUSTED && strstr(p.why, "certificate"), p.why);
+    host_prospect_decide(&s, &(struct host_found){.contact = HOST_REFUSES, .lacks_starttls = true}, &p);
+    EXPECT(p.policy.result == TLS_RESULT_STARTTLS_NOT_SUPPORTED && strstr(p.why, "no STARTTLS"), p.why);
+    host_prospect_decide(&s, &(struct host_found){.contact = HOST_REFUSES}, &p);
+    EXPECT(p.policy.result == TLS_RESULT_NONE && strstr(p.why, "takes no mail"), p.why);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_told_never_contradicts_the_policy),
                                        cmocka_unit_test(the_first_host_that_takes_it_counts),
-                                       cmocka_unit_test(who_is_too_slow_for_a_look_is_not_judged)};
+                                       cmocka_unit_test(who_is_too_slow_for_a_look_is_not_judged),
+                                       cmocka_unit_test(a_route_is_judged_by_what_it_demands)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

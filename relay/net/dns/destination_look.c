@@ -68,6 +68,7 @@ static bool look_up(void *context, const struct dns *dns)
 struct host_situation destination_look_situation(const struct destination_look *look, size_t host)
 {
     struct host_situation s = {.fixed = look->route->tls != DELIVERY_TLS_MAY,
+                               .encrypts = look->route->tls >= DELIVERY_TLS_REQUIRE,
                                .verifies = look->route->trust.level == TRUST_VERIFIED,
                                .secure = look->mx.hosts.secure,
                                .mode = look->dane_mode,

@@ -15,6 +15,7 @@
 #include "connection.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { ADDRESSES_MAX = 4, CONNECT_S = 8, ANSWER_S = 10, CONVERSATION_S = 25, QUIT_MS = 1000 };
 enum { FIRST_MS = 1500, AGAIN_MS = 5000 }; /* whoever waits is told so */
@@ -63,6 +64,8 @@ static void note(const struct look *l)
     shown->found.tls.tls = d->tls;
     shown->found.tls.starttls = d->tls || d->offers.starttls;
     shown->found.requiretls = d->tls && d->offers.requiretls;
+    shown->found.lacks_starttls =
+        !d->tls && !d->trouble.heard && strcmp(d->trouble.enhanced, "4.7.10") == 0;
     snprintf(shown->peer_name, sizeof(shown->peer_name), "%s", d->peer_name);
 }
 

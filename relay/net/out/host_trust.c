@@ -71,6 +71,7 @@ static struct host_situation situation(const struct outbound *c, const struct er
 {
     const struct dane_answer *tlsa = tlsa_of(c);
     struct host_situation s = {.fixed = e->route->tls != DELIVERY_TLS_MAY,
+                               .encrypts = e->route->tls >= DELIVERY_TLS_REQUIRE,
                                .waived = e->need == TLS_NEED_WAIVED || e->report,
                                .demand = e->need,
                                .verifies = e->route->trust.level == TRUST_VERIFIED,
@@ -283,6 +284,10 @@ void host_trust_decide(struct outbound *c)
     const struct errand e = present(c);
     c->policy = policy_for(c, &e);
     c->delivery_settings.tls_unsaid = false;
+    if (c->policy.need == HOST_CANNOT_BE_VERIFIED) {
+        const struct host_tls found = {.starttls = c->delivery.offers.starttls};
+        c->policy.result = host_policy_judge(&c->policy, &found);
+    }
     note(c);
     if (c->policy.need == HOST_CANNOT_BE_VERIFIED) {
         host_distrust_unverifiable(c);
@@ -433,22 +438,32 @@ bool host_trust_doubts(const struct outbound *c)
     return lacks_tls(c) && c->policy.policy == TLS_POLICY_STS && doubts(c);
 }
 
-void host_trust_explain_route(struct outbound *c)
+/* What TLS has lacked that the route demands; NONE: the trouble is another. */
+static enum tls_result lacks_by_route(const struct outbound *c)
 {
     const struct tls *tls = connection_tls(c->connection);
-    const struct verdict v = c->delivery.trouble;
+    const struct verdict *v = &c->delivery.trouble;
     struct tls_judgement j = {.result = TLS_RESULT_NONE};
-    bool refused = c->attempt && c->policy.policy == TLS_POLICY_ROUTE && !v.heard && v.code != 0 &&
-                   tls && tls->state == TLS_FAILED && tls->demand == TLS_VERIFIED;
-    if (refused)
+    if (!c->attempt || c->policy.need != HOST_NEEDS_ITS_ROUTE || v->heard || v->code == 0)
+        return TLS_RESULT_NONE;
+    if (!c->delivery.tls && strcmp(v->enhanced, "4.7.10") == 0)
+        return TLS_RESULT_STARTTLS_NOT_SUPPORTED;
+    if (tls && tls->state == TLS_FAILED && tls->demand == TLS_VERIFIED)
         tls_judge(tls, &j);
-    if (j.result == TLS_RESULT_NONE || j.result == TLS_RESULT_OK)
+    return j.result == TLS_RESULT_OK ? TLS_RESULT_NONE : j.result;
+}
+
+void host_trust_explain_route(struct outbound *c)
+{
+    const struct verdict v = c->delivery.trouble;
+    enum tls_result result = lacks_by_route(c);
+    if (result == TLS_RESULT_NONE)
         return;
-    c->policy.result = j.result;
+    c->policy.result = result;
     note(c);
     c->delivery.trouble =
         verdict_make(v.code, v.enhanced, "route \"%.60s\": host %s: %.160s (%s)",
-                     c->attempt->route->domain, c->host_name, v.text, tls_result_name(j.result));
+                     c->attempt->route->domain, c->host_name, v.text, tls_result_name(result));
 }
 
 void host_trust_explain(struct outbound *c)
