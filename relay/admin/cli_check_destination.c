@@ -225,9 +225,10 @@ static json_t *describe(const struct destination_check *d)
                FIELD("route", (const char *)look->route->domain), FIELD("port", look->route->port),
                FLAG("login", look->route->username[0] != '\0'),
                FIELD("mx", results[look->mx.result]), FIELD("why", (const char *)look->mx.why),
-               FLAG("mx_secure", look->mx.hosts.secure), FIELD("mta_sts", describe_policy(d)),
-               FLAG("usable", is_taken(d, CHECK_PLAIN)), FIELD("outcomes", outcomes),
-               FIELD("hosts", hosts));
+               FLAG("host_named", look->route->host[0] != '\0'),
+               FLAG("mx_secure", look->mx.hosts.secure && !look->route->host[0]),
+               FIELD("mta_sts", describe_policy(d)), FLAG("usable", is_taken(d, CHECK_PLAIN)),
+               FIELD("outcomes", outcomes), FIELD("hosts", hosts));
 }
 
 /* ---- the command ---- */

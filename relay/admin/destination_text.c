@@ -198,12 +198,15 @@ void destination_text_print(json_t *all)
     cli_print_safe(json_row_get(all, "domain"));
     printf(": %s%s", json_row_get(all, "mx"), *why ? ": " : "");
     cli_print_safe(why);
-    printf("\nroute \"%s\", port %lld%s; MX %s\n", json_row_get(all, "route"),
+    printf("\nroute \"%s\", port %lld%s; %s\n", json_row_get(all, "route"),
            (long long)json_row_int(all, "port"),
            json_row_is(all, "login") ? ", with a login, which is not tried" : "",
-           json_row_is(all, "mx_secure") ? "secure by DNSSEC" : "not signed");
-    print_policy(json_object_get(all, "mta_sts"));
+           json_row_is(all, "host_named")  ? "host named by the route"
+           : json_row_is(all, "mx_secure") ? "MX secure by DNSSEC"
+                                           : "MX not signed");
     json_t *hosts = json_object_get(all, "hosts");
+    if (json_array_size(hosts) > 0)
+        print_policy(json_object_get(all, "mta_sts"));
     for (size_t i = 0; i < json_array_size(hosts); i++)
         print_host(json_array_get(hosts, i));
     print_outcomes(json_object_get(all, "outcomes"));

@@ -174,8 +174,11 @@ def test_people_can_read_it(world, relay_factory):
         assert words in text, (words, text)
     route = relay.look("check", "destination", "lax.test")
     assert route["hosts"][0]["tls_policy"] == "route" and not route["hosts"][0]["verifiable"] and route["usable"]
+    assert route["host_named"] and not route["mx_secure"]  # nobody has asked for an MX
+    assert "; host named by the route\n" in relay.command("check", "destination", "lax.test")
     none = relay.command("check", "destination", "missing.signed.test", check=False)
     assert none.returncode == 1 and "does not exist" in none.stdout and "Mail: returned" in none.stdout
+    assert "MTA-STS" not in none.stdout  # there is no host that it could be about
     for wrong in (["no domain"], ["a.test", "--for", "pleasure"]):
         assert relay.command("check", "destination", *wrong, check=False).returncode == 2
     for kind, status in (("plain", 0), ("verify", 0), ("requiretls", 1)):
