@@ -38,7 +38,8 @@ struct retry_decision {
  * last attempt is made a little before the expiry, so that it can still be delivered in time; when
  * that one fails, or could not be made, whatever the reason, it is over. (RFC 5321 section 4.5.4.1)
  *
- * Who greylists is seen again when he has said, if that is within the hour; else just after five
+ * Who greylists is seen again when he has said, if that is within the hour and not within the
+ * minute (class security: 15 s), three times; else just after five
  * minutes, which most want, and class security twice within the first. A schedule that a stream has
  * of its own only waits longer, when that was asked for. */
 struct retry_decision retry_decide(const struct retry_input *in);

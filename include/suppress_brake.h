@@ -47,6 +47,6 @@ MUST_CHECK char *suppress_brake_take(struct suppress_brake *b, const char *tenan
                                      int64_t now_ms);
 /* How many were answered, and how many of these with no such mailbox, in the ten minutes before. */
 void suppress_brake_counts(struct suppress_brake *b, const char *tenant, const char *site,
-                           unsigned *answers_r, unsigned *unknown_r);
+                           int64_t now_ms, unsigned *answers_r, unsigned *unknown_r);
 
 #endif

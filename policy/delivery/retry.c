@@ -25,15 +25,20 @@ static int64_t greylist_ms(const struct retry_input *in)
     static const int64_t usual[2][3] = {
         [false] = {310 * SECONDS, 600 * SECONDS, 900 * SECONDS},
         [true] = {15 * SECONDS, 47 * SECONDS, 250 * SECONDS}}; /* of class security */
+    static const int64_t least[2] = {[false] = 60 * SECONDS, [true] = 15 * SECONDS};
+    const bool urgent = in->class == STREAM_SECURITY;
+    const bool own = in->stream && in->stream->retry_count > 0;
     int64_t schedule_ms = stream_delay_ms(in->stream, in->class, in->tries + 1);
     int64_t asked_ms = reply_delay_ms(span_of(in->answer.text));
     int64_t random_ms = in->random % (5 * SECONDS);
-    bool own = in->stream && in->stream->retry_count > 0;
-    if (asked_ms > 0 && asked_ms <= ASKED_MAX_MS && (!own || asked_ms > schedule_ms))
-        return asked_ms + SECONDS + random_ms;
+    if (asked_ms > ASKED_MAX_MS)
+        asked_ms = 0;
     if (own || in->tries >= COUNT_OF(usual[0]))
-        return jitter(schedule_ms, in->random);
-    return usual[in->class == STREAM_SECURITY][in->tries] + random_ms;
+        return asked_ms > schedule_ms ? asked_ms + SECONDS + random_ms
+                                      : jitter(schedule_ms, in->random);
+    if (asked_ms > 0)
+        return (asked_ms >= least[urgent] ? asked_ms + SECONDS : least[urgent]) + random_ms;
+    return usual[urgent][in->tries] + random_ms;
 }
 
 /* When the last attempt begins. */

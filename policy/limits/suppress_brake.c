@@ -53,6 +53,11 @@ struct suppress_brake {
     struct site *sites;
 };
 
+static bool is_over(int64_t since_ms, int64_t now_ms)
+{
+    return since_ms > now_ms || now_ms - since_ms >= WINDOW_MS;
+}
+
 struct suppress_brake *suppress_brake_new(void)
 {
     return xcalloc(1, sizeof(struct suppress_brake));
@@ -87,6 +92,18 @@ void suppress_brake_free(struct suppress_brake *b)
         free(p);
     }
     free(b);
+}
+
+/* Those that are over, and the oldest beyond so many. */
+static void drop_notes(struct share *s, size_t most, int64_t now_ms)
+{
+    size_t old = 0;
+    while (old < s->noted_count &&
+           (s->noted_count - old > most || is_over(s->noted[old].at_ms, now_ms)))
+        free(s->noted[old++].address);
+    if (old > 0)
+        memmove(s->noted, s->noted + old, (s->noted_count - old) * sizeof(*s->noted));
+    s->noted_count -= old;
 }
 
 /* ---- found ---- */
@@ -146,11 +163,6 @@ static struct share *use_share(struct suppress_brake *b, const char *tenant, con
 
 /* ---- counted ---- */
 
-static bool is_over(int64_t since_ms, int64_t now_ms)
-{
-    return since_ms > now_ms || now_ms - since_ms >= WINDOW_MS;
-}
-
 static void count(struct share *s, bool unknown, int64_t now_ms)
 {
     size_t at = 0;
@@ -171,10 +183,12 @@ static void count(struct share *s, bool unknown, int64_t now_ms)
     s->last = s->last << 1 | unknown;
 }
 
-static struct step sum(const struct share *s)
+static struct step sum(const struct share *s, int64_t now_ms)
 {
     struct step all = {0};
     for (size_t i = 0; i < STEPS; i++) {
+        if (is_over(s->steps[i].began_ms, now_ms))
+            continue;
         all.answers += s->steps[i].answers;
         all.unknown += s->steps[i].unknown;
     }
@@ -190,19 +204,19 @@ static unsigned bits(uint32_t of)
 }
 
 /* By what this tenant has heard alone. */
-static bool is_too_much(const struct share *s)
+static bool is_too_much(const struct share *s, int64_t now_ms)
 {
-    struct step all = sum(s);
+    struct step all = sum(s, now_ms);
     return all.answers >= ENOUGH && (all.unknown > all.answers / TENTH ||
                                      bits(s->last & ((UINT32_C(1) << ENOUGH) - 1)) > ENOUGH / 2);
 }
 
-static bool others_brake(const struct share *s)
+static bool others_brake(const struct share *s, int64_t now_ms)
 {
     unsigned found = 0;
     const struct share *other;
     DL_FOREACH (s->site->shares, other)
-        found += other != s && other->on && is_too_much(other);
+        found += other != s && other->on && is_too_much(other, now_ms);
     return found >= OTHERS;
 }
 
@@ -211,8 +225,9 @@ enum brake suppress_brake_answer(struct suppress_brake *b, const char *tenant, c
 {
     struct share *s = use_share(b, tenant, site);
     bool was = s->on;
+    drop_notes(s, BRAKE_KEPT, now_ms);
     count(s, unknown, now_ms);
-    s->on = is_too_much(s) || ((unknown || was) && others_brake(s));
+    s->on = is_too_much(s, now_ms) || ((unknown || was) && others_brake(s, now_ms));
     if (s->on)
         return was ? BRAKE_ON : BRAKE_BEGINS;
     return was ? BRAKE_ENDS : BRAKE_OFF;
@@ -226,13 +241,7 @@ void suppress_brake_note(struct suppress_brake *b, const char *tenant, const cha
     struct share *s = find_share(b, tenant, site);
     if (!s)
         return;
-    size_t old = 0;
-    while (old < s->noted_count &&
-           (s->noted_count - old >= BRAKE_KEPT || is_over(s->noted[old].at_ms, now_ms)))
-        free(s->noted[old++].address);
-    if (old > 0)
-        memmove(s->noted, s->noted + old, (s->noted_count - old) * sizeof(*s->noted));
-    s->noted_count -= old;
+    drop_notes(s, BRAKE_KEPT - 1, now_ms);
     if (s->noted_count == s->noted_size) {
         s->noted_size = s->noted_size > 0 ? 2 * s->noted_size : 4;
         s->noted = xgrow(s->noted, s->noted_size, sizeof(*s->noted));
@@ -250,10 +259,10 @@ char *suppress_brake_take(struct suppress_brake *b, const char *tenant, const ch
 }
 
 void suppress_brake_counts(struct suppress_brake *b, const char *tenant, const char *site,
-                           unsigned *answers_r, unsigned *unknown_r)
+                           int64_t now_ms, unsigned *answers_r, unsigned *unknown_r)
 {
     const struct share *s = find_share(b, tenant, site);
-    struct step all = s ? sum(s) : (struct step){0};
+    struct step all = s ? sum(s, now_ms) : (struct step){0};
     *answers_r = all.answers;
     *unknown_r = all.unknown;
 }

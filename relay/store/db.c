@@ -7,8 +7,19 @@
 
 #include "outbox.h"
 #include "shares.h"
+#include "suppress_brake.h"
 
 #include <string.h>
+
+/* What was counted is counted anew, when it is run once more: all of it is forgotten. */
+static void undo_brake(struct database *db, size_t answers)
+{
+    if (db->brake_answers > answers) {
+        suppress_brake_free(db->brake);
+        db->brake = NULL;
+    }
+    db->brake_answers = answers;
+}
 
 void rows_rollback(struct database *db)
 {
@@ -16,6 +27,7 @@ void rows_rollback(struct database *db)
     db->level = 0;
     db->unindexed = UNINDEXED_UNKNOWN;
     shares_undo(&db->shares, 0);
+    undo_brake(db, 0);
     memset(db->newcomers, 0, sizeof(db->newcomers));
     outbox_undone(db);
     rows_forget(db);
@@ -31,7 +43,8 @@ bool rows_savepoint(struct database *db, struct rows_mark *mark_r, struct err *e
 {
     CHECK(db->level < COUNT_OF(savepoints));
     *mark_r = (struct rows_mark){db->due.count,           db->released.count, db->changes.count,
-                                 db->shares.change_count, db->unindexed,      db->level++};
+                                 db->shares.change_count, db->unindexed,      db->level++,
+                                 db->brake_answers};
     return rows_simple(db, savepoints[mark_r->level].begin, err);
 }
 
@@ -49,6 +62,7 @@ bool rows_undo(struct database *db, const struct rows_mark *mark, struct err *er
     db->released.count = mark->released;
     changes_cut(&db->changes, mark->changes);
     shares_undo(&db->shares, mark->shares);
+    undo_brake(db, mark->brake_answers);
     memset(db->newcomers, 0, sizeof(db->newcomers));
     outbox_undone(db);
     return rows_simple(db, savepoints[mark->level].undo, err) &&
@@ -71,6 +85,7 @@ void rows_forget(struct database *db)
     db->released.count = 0;
     changes_cut(&db->changes, 0);
     db->revised = false;
+    db->brake_answers = 0;
     db->outbox_news = db->endpoints_changed = false;
     shares_keep(&db->shares);
 }

@@ -24,6 +24,7 @@ struct rows_mark {
     size_t due, released, changes, shares;
     int64_t unindexed;
     unsigned level;
+    size_t brake_answers;
 };
 
 /* What names of `sent` are made of, as last time (sent.c). */
@@ -73,6 +74,7 @@ struct database {
     bool revised;       /* by the open transaction: mail that waits, or who is to get it */
     struct shares shares;
     struct suppress_brake *brake; /* NULL until something was answered */
+    size_t brake_answers;         /* that the open transaction has counted there */
     unsigned level;               /* savepoints that are open, one in the other */
     bool instance_known;          /* what follows has been read, and nobody has changed it since */
     unsigned char rate_key[32];

@@ -68,7 +68,7 @@ static bool brake_begins(struct database *db, const struct store_outcome *o,
     unsigned answers = 0;
     unsigned unknown = 0;
     unsigned taken = 0;
-    suppress_brake_counts(db->brake, r->due.tenant, o->site, &answers, &unknown);
+    suppress_brake_counts(db->brake, r->due.tenant, o->site, now_ms, &answers, &unknown);
     if (!take_back(db, o, r, &taken, now_ms, err))
         return false;
     snprintf(text, sizeof(text),
@@ -87,6 +87,7 @@ static bool heed(struct database *db, const struct store_outcome *o, const struc
     if (!last || !o->site[0])
         return true;
     db->brake = db->brake ? db->brake : suppress_brake_new();
+    db->brake_answers++;
     switch (suppress_brake_answer(db->brake, r->due.tenant, o->site, *may_r, now_ms)) {
     case BRAKE_OFF:
         return true;

@@ -83,6 +83,13 @@ static void greylisting_is_waited_for(void **state)
     assert_true(greylisted_s(STREAM_SECURITY, &own, 0, "Greylisted", 1) <= 22);
     assert_int_equal(greylisted_s(STREAM_SECURITY, &own, 0, "Greylisted for 10 seconds", 0), 18);
     assert_int_equal(greylisted_s(STREAM_SECURITY, &own, 0, "Greylisted for 60 seconds", 0), 61);
+    /* Who asks for a second each time is not asked each second, and after some tries not sooner than others. */
+    assert_true(greylisted_s(STREAM_NOTIFICATION, NULL, 0, "Greylisted for 1 second", 0) >= 60);
+    assert_true(greylisted_s(STREAM_SECURITY, NULL, 2, "Greylisted for 1 second", 0) >= 15);
+    for (unsigned tries = 3; tries < 50; tries++) {
+        assert_true(greylisted_s(STREAM_NOTIFICATION, NULL, tries, "Greylisted for 1 second", 0) >= 1800 * 9 / 10);
+        assert_true(greylisted_s(STREAM_SECURITY, NULL, tries, "Greylisted for 1 second", 0) >= 120 * 9 / 10);
+    }
 }
 
 static void the_end(void **state)

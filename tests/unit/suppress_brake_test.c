@@ -103,6 +103,9 @@ static void what_two_meet_is_the_sites(void **state)
     assert_int_equal(answers("bob", "big", 2, true, &taken), 0);
     assert_int_equal(taken, 3);
     assert_int_equal(answers("bob", "other", 1, true, &taken), 1);
+    now_ms += 20 * MINUTE; /* neither has written there since: what was heard then is over */
+    assert_int_equal(answers("carl", "big", 1, true, &taken), 1);
+    assert_int_equal(answers("bob", "big", 1, true, &taken), 1);
 }
 
 /* Told once when it begins and once when it ends, however often it is asked. */
@@ -149,11 +152,11 @@ static void what_is_remembered_is_bounded(void **state)
         snprintf(site, sizeof(site), "site%u", i);
         answers("eve", site, 3, true, &taken);
     }
-    suppress_brake_counts(b, "bob", "big", &heard, &unknown);
+    suppress_brake_counts(b, "bob", "big", now_ms, &heard, &unknown);
     assert_true(heard == 7 && unknown == 7);
-    suppress_brake_counts(b, "eve", "site0", &heard, &unknown);
+    suppress_brake_counts(b, "eve", "site0", now_ms, &heard, &unknown);
     assert_true(heard == 0 && unknown == 0);
-    suppress_brake_counts(b, "eve", site, &heard, &unknown);
+    suppress_brake_counts(b, "eve", site, now_ms, &heard, &unknown);
     assert_true(heard == 3);
     answers("amy", "big", 20, false, &taken); /* so that the brake is not on */
     for (unsigned i = 0; i < 3 * BRAKE_KEPT; i++)

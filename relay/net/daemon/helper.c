@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 1400, LIFE_S = 30, TOKEN_LIFE_S = 10, KEY_MAX = 64 * 1024 };
+enum { REQUEST_MAX = 1400, LIFE_S = 30, TOKEN_LIFE_S = 10, PAUSE_MS = 20, KEY_MAX = 64 * 1024 };
 
 /* What comes along with a request. */
 enum { STREAM, FILE_OF_KEY, DESCRIPTORS = PASSING_MAX };
@@ -104,6 +104,19 @@ static _Noreturn void run_token(const struct helper_programs *names, const char 
     _exit(127);
 }
 
+/* Some handle or ignore an alarm. False: its time is over. */
+static bool wait_for_token(pid_t pid, int *status)
+{
+    const struct timespec pause = {0, PAUSE_MS * 1000000L};
+    for (int left_ms = (TOKEN_LIFE_S + 1) * 1000; left_ms > 0; left_ms -= PAUSE_MS) {
+        pid_t ended = waitpid(pid, status, WNOHANG);
+        if (ended != 0)
+            return ended == pid;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 /* Wait for the program, and say how it ended. */
 static _Noreturn void attend(const struct helper_programs *names, const char *request,
                              const int given[DESCRIPTORS])
@@ -116,7 +129,7 @@ static _Noreturn void attend(const struct helper_programs *names, const char *re
         run_token(names, request, given[STREAM]);
     if (pid == 0)
         run_program(names->command, request, given);
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+    if (pid < 0 || !(token ? wait_for_token(pid, &status) : waitpid(pid, &status, 0) == pid))
         status = -1;
     if (pid > 0 && token)
         kill(-pid, SIGKILL); /* what it has left behind, which may hold its output open */

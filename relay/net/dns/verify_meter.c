@@ -34,6 +34,8 @@ struct verify_meter *verify_meter_new(void)
     while (i < VERIFY_METERS && meters[i].taken)
         i++;
     meters[i].taken = true;
+    if (i < VERIFY_METERS)
+        atomic_store_explicit(&meters[i].us, 0, memory_order_relaxed);
     pthread_mutex_unlock(&mutex);
     return &meters[i];
 }

@@ -52,8 +52,8 @@ static void on_came(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     struct exchange *x = stream->data;
     if (got < 0)
         exchange_kill(x);
-    else
-        buf_add(&x->came, (struct span){buf->base, (size_t)got});
+    else if (!buf_add(&x->came, (struct span){buf->base, (size_t)got}))
+        exchange_kill(x); /* it is more than anybody reads */
 }
 
 static void on_shut(uv_shutdown_t *shutdown, int status)

@@ -74,6 +74,13 @@ static void note_remote(const struct attempt *p, size_t i, struct store_outcome 
     }
 }
 
+/* As co.uk and or.at: many have their names below it. */
+static bool is_for_many(const char *parent)
+{
+    const char *dot = strchr(parent, '.');
+    return dot - parent <= 3 && strlen(dot + 1) == 2;
+}
+
 /* The provider whose host it is, else the host's domain: mx1.club.example is of club.example. */
 static bool find_site(const struct attempt *p, size_t i, char site_r[64])
 {
@@ -83,7 +90,8 @@ static bool find_site(const struct attempt *p, size_t i, char site_r[64])
     if (queue_provider_of(host, site_r, 64))
         return true;
     const char *parent = strchr(host, '.');
-    span_put(span_of(parent && strchr(parent + 1, '.') ? parent + 1 : host), site_r, 64);
+    bool named = parent && strchr(parent + 1, '.') && !is_for_many(parent + 1);
+    span_put(span_of(named ? parent + 1 : host), site_r, 64);
     return false;
 }
 
