@@ -141,7 +141,13 @@ static bool on_two_days(struct database *db, void *context, struct err *err)
         .reason = SUPPRESS_BOUNCE, .created_ms = first, .tenant = "t", .address = "told@corp.test"};
     assert_true(database_suppress(db, &e, first, &changed, err) && changed);
     assert_true(kept_back(db, "told@corp.test", STREAM_DIGEST, first));
+    assert_true(kept_back(db, "told@corp.test", STREAM_DIGEST, ends + day_ms)); /* as was said: for ever */
     assert_true(database_suppress(db, &e, first, &changed, err) && !changed);
+    answer_for(db, "over@corp.test", 2, first, first + hour_ms);
+    snprintf(e.address, sizeof(e.address), "over@corp.test");
+    e.expires_ms = ends;
+    assert_true(database_suppress(db, &e, first + day_ms, &changed, err) && changed);
+    assert_true(kept_back(db, "over@corp.test", STREAM_DIGEST, first + 2 * day_ms));
     answer_for(db, "late@corp.test", 2, first, first + hour_ms); /* what has ended counts no more */
     answer_for(db, "late@corp.test", 2, first + day_ms, ends);
     assert_false(kept_back(db, "late@corp.test", STREAM_DIGEST, first + day_ms));

@@ -22,10 +22,14 @@ WHERE address = ?2
   AND ?2 <> ?1;
 
 -- :name SUPPRESS_ADD
--- No row comes back when there is one that holds.
+-- No row comes back when there is one that holds. One that only counts answers, and does not hold yet, becomes this one.
 INSERT INTO suppression({SUPPRESS_COLUMNS})
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
-ON CONFLICT DO UPDATE SET needed = 1
+ON CONFLICT DO UPDATE SET needed = 1,
+  answers = max(answers, excluded.answers),
+  source = excluded.source,
+  created = excluded.created,
+  expires = CASE WHEN expires = 0 OR excluded.expires = 0 THEN 0 ELSE max(expires, excluded.expires) END
 WHERE suppression.answers < suppression.needed
 RETURNING address;
 
