@@ -48,8 +48,7 @@ static const char *const texts[] = {
     [CERTIFICATE_OWN_CURVE] = "its key has curve parameters of its own (RFC 5480 section 2.1.1)",
     [CERTIFICATE_UNKNOWN_KEY] = "its key is of a kind, or on a curve, that is not used",
     [CERTIFICATE_RELATIVE_NAME] =
-        "it names lists of revoked certificates relative to its issuer (RFC 5280 section "
-        "4.2.1.13)",
+        "it names lists of revoked certificates relative to its issuer (RFC 5280 4.2.1.13)",
     [CERTIFICATE_TOO_MANY] = "it comes with more than 32 certificates",
     [CERTIFICATE_COMPRESSED] = "it is compressed, which was not asked for",
 };

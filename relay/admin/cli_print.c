@@ -130,6 +130,8 @@ static void format_cell(json_t *row, const struct cli_column *column, char *text
         format_time(json_integer_value(value), text_r, size);
     else if (column->kind == CLI_IN)
         format_in(json_integer_value(value), text_r, size);
+    else if (column->kind == CLI_AGO && json_integer_value(value) == 0)
+        text_r[0] = '\0'; /* never */
     else if (column->kind == CLI_AGO)
         format_ago(json_integer_value(value), text_r, size);
     else if (is_nothing(value, column))

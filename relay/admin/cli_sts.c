@@ -30,6 +30,13 @@ static bool is_fetched(const json_t *standing)
     return json_row_is(standing, "tried") && !json_row_get(standing, "fetch")[0];
 }
 
+/* No record, and nothing is kept. */
+static bool has_nothing_to_fetch(const json_t *row, const json_t *standing)
+{
+    return strcmp(json_row_get(standing, "fetch"), "no-record") == 0 &&
+           !json_object_get(row, "mode");
+}
+
 /* The last fetch, or command to fetch. */
 static void print_fetch(const json_t *row, const json_t *standing)
 {
@@ -40,6 +47,10 @@ static void print_fetch(const json_t *row, const json_t *standing)
         return;
     if (is_fetched(standing)) {
         print_line("fetch", "done");
+        return;
+    }
+    if (has_nothing_to_fetch(row, standing)) {
+        print_line("fetch", "nothing: the domain has no MTA-STS record");
         return;
     }
     snprintf(text, sizeof(text), "failed: %s", why);
@@ -124,14 +135,14 @@ int cli_sts_show(struct cli *cli)
     return code;
 }
 
-/* Exit status 1: nothing new was had, although there is a record or something is kept. */
-static int judge_refresh(json_t *answer)
+/* "done", "nothing" (there is neither a record nor anything kept), or "failed". */
+static const char *refreshed(json_t *answer)
 {
     const json_t *standing = json_object_get(answer, "standing");
-    bool none = strcmp(json_row_get(standing, "fetch"), "no-record") == 0;
     const json_t *row = json_array_get(json_object_get(answer, "rows"), 0);
-    bool nothing_to_fetch = none && !json_object_get(row, "mode");
-    return is_fetched(standing) || nothing_to_fetch ? CLI_OK : CLI_NO;
+    return is_fetched(standing)                  ? "done"
+           : has_nothing_to_fetch(row, standing) ? "nothing"
+                                                 : "failed";
 }
 
 int cli_sts_refresh(struct cli *cli)
@@ -149,8 +160,10 @@ int cli_sts_refresh(struct cli *cli)
         usleep(POLL_US);
     }
     if (code == CLI_OK) {
+        const char *what = refreshed(answer);
+        PUT(answer, FIELD("refreshed", what));
         (void)print_domain(cli, answer);
-        code = judge_refresh(answer);
+        code = strcmp(what, "failed") == 0 ? CLI_NO : CLI_OK;
     }
     json_decref(answer);
     return code;

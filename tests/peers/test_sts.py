@@ -5,6 +5,7 @@ the host's; or mail waits or comes back because of a policy that is not one, or 
 """
 
 import contextlib
+import json
 import re
 import sqlite3
 import threading
@@ -212,7 +213,9 @@ def test_commands_show_fetch_and_forget(world, relay_factory):
     assert "counts     testing" in relay.command("sts", "refresh", "good.test")
     assert relay.json("sts", "refresh", "good.test")["standing"]["counts"] == "testing"
     assert judged(relay, relay.send(to="y@good.test"), "delivered")[1] == "sts-testing"
-    assert "counts     none" in relay.command("sts", "refresh", "nothing.test")
+    nothing = relay.command("sts", "refresh", "nothing.test")
+    assert "counts     none" in nothing and "fetch      nothing: the domain has no MTA-STS record" in nothing
+    assert relay.json("sts", "refresh", "nothing.test")["refreshed"] == "nothing"
 
     world.policies["good.test"].stop()
     assert relay.command("sts", "forget", "good.test").startswith("good.test is forgotten")
@@ -239,7 +242,7 @@ def test_a_command_to_fetch_is_carried_out_after_a_failure(world, relay_factory)
     assert "reason=http-status status=404 " in line and "the policy that is kept counts" in line, line
     asked = len(host.requests)
     again = relay.command("sts", "refresh", "good.test", "--json", check=False)  # within the five seconds
-    assert again.returncode == 1 and len(host.requests) - asked in (0, 1)
+    assert again.returncode == 1 and len(host.requests) - asked in (0, 1) and json.loads(again.stdout)["refreshed"] == "failed"
     host.reply = reply_of(text_of("testing", ["mx.good.test"]))
     done = wait_for(lambda: (r := relay.command("sts", "refresh", "good.test", check=False)).returncode == 0 and r.stdout, 60)
     assert "fetch      done" in done and "counts     testing" in done
