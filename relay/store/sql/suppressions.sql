@@ -22,7 +22,7 @@ WHERE address = ?2
   AND ?2 <> ?1;
 
 -- :name SUPPRESS_ADD
--- No row comes back when there is one that holds. One that only counts answers, and does not hold yet, becomes this one.
+-- No row comes back when there is one that holds. One that only counts answers, and holds nothing yet, becomes this.
 INSERT INTO suppression({SUPPRESS_COLUMNS})
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT DO UPDATE SET needed = 1,
