@@ -45,6 +45,7 @@ struct fetch;
 
 struct fetch_result {
     enum fetch_outcome outcome;
+    bool begun;            /* the fetcher was given the order, and had room for it */
     int status;            /* of HTTP; 0 none */
     int32_t retry_after_s; /* 0 not said */
     const char *content_type;

@@ -175,7 +175,7 @@ struct store_change {
     store_on_change *run;
     void *context;
     void (*forget)(void *context); /* frees the context with the job; NULL: it is borrowed */
-    bool reads;                    /* and it changes nothing */
+    bool reads;                    /* it changes nothing that deliveries have read */
     bool repeatable; /* it may be run anew after it was undone, as it has told nobody of it */
 };
 

@@ -88,7 +88,8 @@ bool webhook_course_learn(struct webhook_course *c, const struct webhook_answer 
 {
     bool missed = c->unreached;
     if (a->how == WEBHOOK_NOT_ASKED) {
-        c->rest_ms = steady_ms + NOT_ASKED_MS;
+        if (c->rest_ms < steady_ms + NOT_ASKED_MS)
+            c->rest_ms = steady_ms + NOT_ASKED_MS;
         return false;
     }
     if (!is_taken(a)) {

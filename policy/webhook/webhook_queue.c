@@ -281,7 +281,8 @@ struct webhook_news webhook_queue_answered(struct webhook_queue *q, struct webho
     struct webhook_news news = {.next = webhook_course_next(item->tries, a, chance),
                                 .recovered =
                                     webhook_course_learn(&p->course, a, steady_ms, now_ms)};
-    news.over = news.next.end == WEBHOOK_GONE || webhook_course_is_over(&p->course, now_ms);
+    news.over = news.next.end == WEBHOOK_GONE ||
+                (a->how != WEBHOOK_NOT_ASKED && webhook_course_is_over(&p->course, now_ms));
     news.failing_ms = p->course.failing_ms;
     news.changed = failing_ms != news.failing_ms;
     item->state = WEBHOOK_SETTLING;

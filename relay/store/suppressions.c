@@ -86,12 +86,15 @@ static bool note_change(struct database *db, const char *kind, const struct supp
     return rows_event(db, &event, err);
 }
 
-/* Endpoints of the tenant are told who does not want its mail any more. */
+/* Endpoints of the tenant, or of all, are told who does not want its mail any more; those that
+ * follow some streams, too, when it is all of them. */
 static bool tell_unsubscribed(struct database *db, const struct suppress_entry *e, int64_t now_ms,
                               struct err *err)
 {
-    const struct database_event event = {
-        .at_ms = now_ms, .recipient = e->address, .tenant = e->tenant, .stream = e->stream};
+    const struct database_event event = {.at_ms = now_ms,
+                                         .recipient = e->address,
+                                         .tenant = e->tenant[0] ? e->tenant : NULL,
+                                         .stream = e->stream[0] ? e->stream : NULL};
     return e->reason != SUPPRESS_UNSUBSCRIBE ||
            outbox_event_of(db, WEBHOOK_UNSUBSCRIBED, &event, rows_last_id(db), err);
 }

@@ -52,10 +52,10 @@ def test_too_few_are_refused_at_the_start_in_one_line(relay_factory, dns, sink_f
     assert relay.process.wait(timeout=20) == 1
     relay.process = None
     lines = relay.log().splitlines()
-    assert len(lines) == 1 and "64 file descriptors are too few, 290 are needed with 2 shards: raise LimitNOFILE or ulimit -n" in lines[0], lines
+    assert len(lines) == 1 and "64 file descriptors are too few, 318 are needed with 2 shards: raise LimitNOFILE or ulimit -n" in lines[0], lines
 
 
-@pytest.mark.parametrize("limit,bulk", [(290, 40), (308, 120), (1400, 400)])
+@pytest.mark.parametrize("limit,bulk", [(318, 40), (336, 120), (1428, 400)])
 def test_few_work_slowly_for_all_at_once(relay_factory, dns, sink_factory, limit, bulk):
     """Clients that stay, visitors that stay, deliveries to many domains that hang and to one that works; then SIGTERM."""
     relay = make(relay_factory, dns, sink_factory, 'limits { connections = 5000  per_address = 5000  per_network = 5000 }\n')

@@ -137,6 +137,7 @@ def test_a_key_of_a_version_before_is_still_kept(relay):
                            "ALTER TABLE event DROP COLUMN tlsa; ALTER TABLE message DROP COLUMN tls_need;"
                            "ALTER TABLE event DROP COLUMN category; ALTER TABLE event DROP COLUMN rule;"
                            "ALTER TABLE suppression DROP COLUMN needed; ALTER TABLE recipient DROP COLUMN category;"
+                           "DROP TABLE webhook; DROP TABLE outbox; ALTER TABLE recipient DROP COLUMN delays;"
                            "CREATE INDEX event_message ON event(message); PRAGMA user_version = 7;")
     database.close()
     relay.start()

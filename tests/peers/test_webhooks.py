@@ -369,6 +369,17 @@ def test_no_address_that_is_not_a_public_hosts_is_connected_to(relay_factory, en
         assert relay.command("webhook", "add", wrong, check=False).returncode == 2, wrong
 
 
+def test_an_address_that_cannot_be_asked_fails_as_others_do(hooked):
+    """The kind: what the fetcher cannot carry out is our own fault for ever, asked each second, and shown as if all were well."""
+    relay = hooked().start()
+    made = add(relay, "https://localhost:8080x/hook")
+    relay.send()
+    row = wait_for(lambda: row_of(relay, made)["state"] == "failing" and row_of(relay, made), 30)
+    assert row["why"], row
+    time.sleep(3)
+    assert sum("webhook_failed" in line for line in relay.log().splitlines()) <= 2
+
+
 def test_a_new_secret_beside_the_old_one(hooked, endpoint):
     relay, taker = hooked().start(), endpoint()
     made = add(relay, taker.url, "--type", "accepted")

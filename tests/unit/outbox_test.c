@@ -215,6 +215,15 @@ static bool in_who_unsubscribes_is_told(struct database *db, void *context, stru
     assert_int_equal(l.count, 1);
     assert_string_equal(l.types[0], "message.unsubscribed");
     assert_int_equal(due(db, other, 5000).count, 0);
+    /* The kind: who follows one stream hears nothing of those who want no mail at all, or that of no tenant. */
+    int64_t reset = add(db, "shop", WEBHOOK_ALL, ",reset,");
+    e = (struct suppress_entry){.address = "c@dest.test", .tenant = "shop", .source = "page", .reason = SUPPRESS_UNSUBSCRIBE, .created_ms = 1};
+    assert_true(database_suppress(db, &e, 1000, &changed, err) && changed);
+    assert_true(due(db, reset, 5000).count == 1 && due(db, all, 5000).count == 2 && due(db, other, 5000).count == 0);
+    snprintf(e.address, sizeof(e.address), "d@dest.test");
+    e.tenant[0] = '\0';
+    assert_true(database_suppress(db, &e, 1000, &changed, err) && changed);
+    assert_true(due(db, reset, 5000).count == 2 && due(db, other, 5000).count == 1);
     return true;
 }
 RUNS(who_unsubscribes_is_told)

@@ -45,7 +45,7 @@ bool webhook_post_order(const struct config *config, const struct webhook *w, co
 struct webhook_answer webhook_post_answer(const struct fetch_result *result)
 {
     struct webhook_answer a = {.how = WEBHOOK_UNREACHED};
-    if (result->outcome == FETCH_BUSY || result->outcome == FETCH_GONE)
+    if (!result->begun)
         a.how = WEBHOOK_NOT_ASKED;
     /* What is said beside the status does not matter, however long it is. */
     if (result->outcome == FETCH_ANSWERED ||

@@ -185,6 +185,8 @@ static void tell_log(const struct webhook_item *item, const struct webhook_answe
                      const struct webhook_news *news, const char *why)
 {
     char about[80];
+    if (news->next.end == WEBHOOK_TAKEN)
+        why = NULL; /* what it says beside that does not matter */
     const char *word = !why                                 ? "webhook_sent"
                        : news->next.end == WEBHOOK_GIVEN_UP ? "webhook_given_up"
                                                             : "webhook_failed";
@@ -221,7 +223,7 @@ static void settle(struct webhook_sender *s, struct webhook_item *item,
                    .unreached = a->how == WEBHOOK_UNREACHED},
         .item = item,
         .news = news};
-    if (why && a->how != WEBHOOK_NOT_ASKED)
+    if (why && news.next.end != WEBHOOK_TAKEN && a->how != WEBHOOK_NOT_ASKED)
         snprintf(o->why, sizeof(o->why), "%s", why);
     step_soon(s);
 }
@@ -373,7 +375,7 @@ static struct store_change *new_step(struct webhook_sender *s)
     s->outcome_count = 0;
     change->forget = free_step;
     change->repeatable = true;
-    change->reads = t->outcome_count == 0;
+    change->reads = true; /* nothing of mail: no delivery has to read its rows again */
     s->step = t;
     return change;
 }

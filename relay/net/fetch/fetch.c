@@ -63,6 +63,7 @@ static void on_done(void *context, struct buf *came, bool late)
         if (!result.why && (head.status < 200 || head.status > 299))
             result.why = status;
     }
+    result.begun = !f->fault[0] && result.outcome != FETCH_BUSY;
     f->done(f->context, &result);
     free(f);
 }

@@ -79,12 +79,20 @@ WHERE webhook = ?1
   AND id <= ?2;
 
 -- :name OUTBOX_ORPHANS
--- Of an endpoint that was removed.
+-- Of an endpoint that was removed. From one endpoint to the next by the index: there are many rows, and few endpoints.
+WITH RECURSIVE whose(id) AS (
+  SELECT min(webhook)
+  FROM outbox
+  UNION ALL
+  SELECT (SELECT min(webhook) FROM outbox WHERE webhook > whose.id)
+  FROM whose
+  WHERE whose.id IS NOT NULL)
 DELETE FROM outbox
 WHERE id IN (
-  SELECT id
-  FROM outbox
-  WHERE webhook NOT IN (SELECT id FROM webhook)
+  SELECT o.id
+  FROM whose w
+  JOIN outbox o ON o.webhook = w.id
+  WHERE w.id NOT IN (SELECT id FROM webhook)
   LIMIT 1000);
 
 -- :name OUTBOX_DUE
