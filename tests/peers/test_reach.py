@@ -363,7 +363,7 @@ def test_who_waits_for_a_full_address_is_not_blamed_for_it(relay_factory, dns, s
     silent = socket.create_server(("127.0.0.7", delivery_port), backlog=2000)  # takes connections, says nothing
     relay = relay_factory("shards = 2\n")
     relay.config.write_text(relay.config.read_text().replace("delivery { ", "delivery { connections = 1  "))
-    start_with(relay, 324)
+    start_with(relay, 352)
     dns.mail("big.test", "mx.big.test=127.0.0.1")
     dns.mail("small.test", "mx.small.test=127.0.0.1")
     for i in range(60):

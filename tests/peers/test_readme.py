@@ -158,7 +158,7 @@ def test_the_settings_that_pages_print_are_valid(tmp_path, settings):
     config = tmp_path / "relay" / "sealpost.conf"
     (tmp_path / "password").write_text("secret\n")
     settings = settings.replace("/etc/sealpost/password", str(tmp_path / "password")).replace("/etc/sealpost", str(tmp_path / "relay"))
-    settings = settings.replace("/usr/local/bin/page-me", "/bin/true")
+    settings = settings.replace("/usr/local/bin/page-me", "/bin/true").replace("/usr/local/bin/token", "/bin/true")
     for name, made in (("mta-sts.pem", "cert.pem"), ("mta-sts.key", "key.pem")):
         (tmp_path / "relay" / name).write_bytes((tmp_path / "relay" / made).read_bytes())
     if "hostname" in settings:

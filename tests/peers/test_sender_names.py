@@ -79,7 +79,7 @@ def start(relay):
 
 def test_slow_names_of_senders_hold_up_no_others(relay_factory, dns, tmp_path):
     relay = relay_factory(STREAMS)
-    few_places(relay, tmp_path, 652)  # and so few questions at once
+    few_places(relay, tmp_path, 680)  # and so few questions at once
     bob = start(relay)
     dns.how = "silent"
     eve = Flood(relay, 30)

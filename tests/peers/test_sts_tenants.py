@@ -214,7 +214,7 @@ def test_nobodys_questions_wait_in_another_tenants_turn(world, relay_factory, tm
     names = [f"quiet{n}.test" for n in range(200)]
     for name in names:
         world.dns.add(name, "MX", "10 mx.shared.test.")
-    relay, senders = begin(world, relay_factory, "eve", "bob", before=lambda relay: few_places(relay, tmp_path, 400))
+    relay, senders = begin(world, relay_factory, "eve", "bob", before=lambda relay: few_places(relay, tmp_path, 428))
     senders["eve"].send([f"x@{d}" for d in names[:100]], "slow", "news", "hello@eve.test")
     wait_for(lambda: any(name.startswith("_mta-sts.quiet") for name, _ in world.dns.asked), 30)
     senders["eve"].send(["eve@wanted.test"], "wanted", "news", "hello@eve.test")

@@ -55,7 +55,7 @@ def test_who_is_busy_in_vain_gives_way(relay_factory, dns, receiver, tmp_path):
     for i in range(7 * 20):
         dns.mail(f"e{i}.evil.test", f"mx{i}.evil.test=127.5.0.{i % 20 + 1}")
     relay = relay_factory(STREAMS)
-    few_places(relay, tmp_path, 328)
+    few_places(relay, tmp_path, 356)
     names = [f"eve{i}" for i in range(7)]
     senders = tenants(relay, "bob", *names)
     for i, name in enumerate(names):
