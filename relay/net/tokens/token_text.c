@@ -41,8 +41,8 @@ static const char *read_json(struct span said, char *memory, struct token_said *
                    said_r);
         wipe(token);
     }
-    double s = json_is_number(expires) ? json_number_value(expires) : TOKEN_USUAL_S;
-    said_r->expires_s = s < 0 ? 0 : s > EXPIRES_MAX_S ? EXPIRES_MAX_S : (int64_t)s;
+    double s = json_is_number(expires) ? json_number_value(expires) : (double)TOKEN_USUAL_S;
+    said_r->expires_s = s < 0 ? 0 : s > (double)EXPIRES_MAX_S ? EXPIRES_MAX_S : (int64_t)s;
     json_decref(root);
     return why;
 }
