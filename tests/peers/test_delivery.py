@@ -647,9 +647,10 @@ def test_a_login_code_overtakes_digests(relay_factory, dns, script, delivery_por
     for i in range(6):
         relay.send(message=message.format("digest", i))
     relay.send(message=message.format("security", "code"))
+    gone = len(server.messages) + 1  # and one is under way
     wait_for(lambda: len(server.messages) == 7, 30)
     subjects = [email.message_from_bytes(m)["Subject"] for m in server.messages]
-    assert subjects.index("code") <= 3 and server.most_open == 1
+    assert subjects.index("code") <= max(3, gone) and server.most_open == 1
     assert [s for s in subjects if s != "code"] == list("012345")
 
 
