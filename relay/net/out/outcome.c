@@ -133,6 +133,14 @@ static void note_judgement(const struct attempt *p, size_t i,
         o->suppress_ms = days * 24 * 3600 * 1000;
 }
 
+/* What follows from a decision, and its event. */
+static const struct {
+    enum mail_state state;
+    const char *kind;
+} moves[] = {[RETRY_DONE] = {MAIL_DONE, "delivered"},
+             [RETRY_LATER] = {MAIL_WAITING, "deferred"},
+             [RETRY_NEVER] = {MAIL_BOUNCED, "bounced"}};
+
 static void decide(struct attempt *p, struct store_settle *settle, size_t i)
 {
     const struct mail_row *row = &p->mail->rows[i];
@@ -152,12 +160,6 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
         in.answer.what = VERDICT_DEFER;
     in.greylisted = judged && judgement.category == REPLY_GREYLISTED;
     struct retry_decision d = retry_decide(&in);
-    static const struct {
-        enum mail_state state;
-        const char *kind;
-    } moves[] = {[RETRY_DONE] = {MAIL_DONE, "delivered"},
-                 [RETRY_LATER] = {MAIL_WAITING, "deferred"},
-                 [RETRY_NEVER] = {MAIL_BOUNCED, "bounced"}};
     bool held = p->damaged && d.what == RETRY_LATER; /* there is nothing to try with (C4) */
     struct store_outcome *o = store_settle_add(settle);
     p->recorded[i] = true;
