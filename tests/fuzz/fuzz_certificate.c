@@ -3,10 +3,10 @@
  * own, or a relative name, it was not given leave to look. */
 #include "certificate_screen.h"
 #include "check.h"
+#include "relative_name.h"
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,19 +21,6 @@ static bool has_own_curve(X509_PUBKEY *key)
     X509_ALGOR_get0(&kind, &type, NULL, algorithm);
     int nid = OBJ_obj2nid(kind);
     return (nid == NID_X9_62_id_ecPublicKey || nid == NID_sm2) && type != V_ASN1_OBJECT;
-}
-
-/* Of where lists are. */
-static bool has_relative_name(const X509 *x)
-{
-    bool found = false;
-    CRL_DIST_POINTS *points = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
-    for (int i = 0; i < sk_DIST_POINT_num(points); i++) {
-        const DIST_POINT *point = sk_DIST_POINT_value(points, i);
-        found = found || (point->distpoint && point->distpoint->type == 1);
-    }
-    CRL_DIST_POINTS_free(points);
-    return found;
 }
 
 static void screen_certificate(struct span der)

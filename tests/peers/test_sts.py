@@ -27,6 +27,7 @@ def world(tmp_path, dns, delivery_port, mailhost):
 
 def judged(relay, id, kind, timeout=60):
     relay.wait_kind(id, kind, timeout)
+    wait_for(lambda: f"{kind} id={id} " in relay.log(), timeout)
     line = line_of(relay, id)
     return line["kind"], line.get("tls_policy"), line.get("tls_result")
 

@@ -46,6 +46,7 @@ HOLDS = {  # what the domain has -> (builder, the policy that the log names, the
     "wrong": (lambda w: one("wrong.test", (WRONG,))(w), "dane"),
     "servfail": (lambda w: (one("servfail.test")(w), w.fault("mx.servfail.test", "TLSA", "SERVFAIL")), "dane"),
     "clear": (lambda w: one("clear.test", tls=False)(w), "dane"),
+    "noneclear": (lambda w: one("noneclear.test", None, tls=False)(w), "opportunistic"),
 }
 
 
@@ -67,6 +68,7 @@ def test_mail_that_demands_verified_tls_goes_to_verified_hosts_only(world, relay
         line = line_of(relay, id)
         assert line["tls_policy"] == HOLDS[name][1], (name, line)
         assert line["dsn"].startswith("4.7."), (name, line)
+        assert (line["tls_result"] == "starttls-not-supported") == name.endswith("clear"), (name, line)
     assert "the MX of half.test is not signed" in line_of(relay, held["half"])["reply"]
     assert "nothing says what certificate host mx.none.test" in line_of(relay, held["none"])["reply"]
     plain = {name: relay.send(to=f"b@{name}.test", message=PLAIN) for name in HOLDS if HOLDS[name][1] != "dane"}

@@ -5,6 +5,7 @@
 
 #include "certificate_screen.h"
 #include "der.h"
+#include "relative_name.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -273,18 +274,6 @@ static void names_relative_to_an_issuer_are_not_taken(void **state)
         der_certificate_with(&whole, der_span(&key), rows[i].behind);
         EXPECT(screened(der_span(&whole), false) == rows[i].fault, rows[i].label);
     }
-}
-
-static bool has_relative_name(const X509 *x)
-{
-    bool found = false;
-    CRL_DIST_POINTS *points = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
-    for (int i = 0; i < sk_DIST_POINT_num(points); i++) {
-        const DIST_POINT *point = sk_DIST_POINT_value(points, i);
-        found = found || (point->distpoint && point->distpoint->type == 1);
-    }
-    CRL_DIST_POINTS_free(points);
-    return found;
 }
 
 /* Whatever one octet is changed to: where OpenSSL reads such a name, it is seen. */
