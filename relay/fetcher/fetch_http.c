@@ -27,6 +27,8 @@
 #define SSL_OP_NO_RX_CERTIFICATE_COMPRESSION 0
 #endif
 
+enum { FIELDS_MAX = 64 * 1024 };
+
 struct where {
     char host[256];
     char port[8];
@@ -38,6 +40,7 @@ struct fetch {
     const struct where *where;
     struct buf *answer;
     struct buf given; /* addresses, as the order has them: no others are connected to */
+    size_t fields;    /* bytes of all heads and trailers that came */
     bool too_large, elsewhere;
     const char *inside; /* what the address is that was not connected to; NULL: a public one */
     enum certificate_fault unread; /* why the host's certificates were not parsed */
@@ -162,6 +165,18 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
 
 /* ---- how ---- */
 
+/* What libcurl keeps of fields is bounded by it in heads only, and ten times as large as what came. A trailer's lines count
+ * here, too (RFC 9112 7.1.2), and heads that only go before an answer. */
+static size_t on_field(char *bytes, size_t size, size_t count, void *context)
+{
+    struct fetch *f = context;
+    size_t len = size * count; /* size is 1 */
+    (void)bytes;
+    f->fields += len;
+    f->too_large = f->too_large || f->fields > FIELDS_MAX;
+    return f->too_large ? CURL_WRITEFUNC_ERROR : len;
+}
+
 static size_t on_answer(char *bytes, size_t size, size_t count, void *context)
 {
     struct fetch *f = context;
@@ -271,6 +286,8 @@ static bool set_up(struct fetch *f, struct span body)
         curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, f) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_answer) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_WRITEDATA, f) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_field) == CURLE_OK &&
+        curl_easy_setopt(c, CURLOPT_HEADERDATA, f) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, f) == CURLE_OK &&
         curl_easy_setopt(c, CURLOPT_USERAGENT, "Sealpost") == CURLE_OK;

@@ -20,7 +20,7 @@
 enum { STREAM, AUTHORITIES };
 
 enum { FETCHES_MAX = 96, SPARE_S = 10, LONGEST_S = 300 };
-enum { CPU_S = 10, MEMORY = 128 * 1024 * 1024 }; /* it has 10 MB when it begins */
+enum { CPU_S = 10, MEMORY = 48 * 1024 * 1024 }; /* it has 10 MB when it begins */
 
 /* What sanitizers need of addresses is counted, too. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

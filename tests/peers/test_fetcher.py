@@ -16,6 +16,7 @@ import pytest
 from conftest import wait_for
 from dear_certificates import lengthen
 
+TOO_LARGE = 6  # of include/fetch_order.h
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
@@ -270,3 +271,38 @@ def test_it_serves_for_as_long_as_the_relay_lives(fetcher, host):
         assert fetch(fetcher, f"http://127.0.0.1:{server.port}/{i}") == (0, 204), i
     assert fetch(fetcher, f"http://127.0.0.1:{server.port}/", clear=False)[0] != 0
     assert len(server.requests) == 110
+
+
+FIELDS = b"X-Y: " + b"z" * 59 + b"\r\n"
+ENDLESS = {
+    "heads before the answer": b"HTTP/1.1 103 Early Hints\r\n" + FIELDS + b"\r\n",
+    "fields of a head": b"HTTP/1.1 200 OK\r\n" + FIELDS,
+    "fields of a trailer": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + FIELDS,
+}
+
+
+@pytest.mark.memory
+@pytest.mark.parametrize("start", ENDLESS.values(), ids=ENDLESS)
+def test_what_comes_beside_an_answer_is_bounded(fetcher, start):
+    """Of each kind of field, 12 MB and then silence: it is over, and nothing of it is kept for as long as the fetch may take."""
+    more = start if start.endswith(b"\r\n\r\n") else FIELDS
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = []
+
+        def speak():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                try:
+                    connection.sendall(start)
+                    while sum(taken) < 12_000_000:
+                        taken.append(connection.send(more * 100))
+                    connection.recv(1)
+                except OSError:
+                    pass
+
+        host = threading.Thread(target=speak)
+        host.start()
+        assert fetch(fetcher, f"http://127.0.0.1:{listener.getsockname()[1]}/")[0] == TOO_LARGE
+        host.join()
+    assert sum(taken) < 12_000_000
