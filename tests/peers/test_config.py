@@ -92,6 +92,7 @@ def say(relay, text):
     ('control { readers = {"nobody", "is-nobody"} }', ['control: there is no user "is-nobody"']),
     ('state_dir = "/nonexistent"', ["/nonexistent", "No such file or directory"]),
     ('dns { forward = {"127.0.0.1"} dnssec = "on" trust_anchor = "/nonexistent" }', ["trust_anchor /nonexistent"]),
+    ('dns { forward = {"127.0.0.1"} dnssec = "on" trust_anchor = "/etc/passwd" }', ["dns: trust_anchor /etc/passwd: no file of DS or DNSKEY records"]),
     ('limits { size = 3', ["a { that is opened here is not closed"]),
     ('operator = {"a@club.test"', ["a { that is opened here is not closed"]),
     ('log = "info', ["a quote that begins here is not closed"]),

@@ -10,6 +10,7 @@
 #include "keyring.h"
 #include "preflight_owner.h"
 #include "sandbox.h"
+#include "trust_anchor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,8 +43,13 @@ static bool is_there(const struct config *c, const char *section, const char *ti
 
 bool preflight_anchor(const struct config *c, struct err *err)
 {
-    return !c->dnssec || is_there(c, "dns", NULL, "trust_anchor", c->trust_anchor, R_OK,
-                                  ": install dns-root-data, or set dnssec = \"off\"", err);
+    static const char advice[] = ": install dns-root-data, or set dnssec = \"off\"";
+    if (!c->dnssec)
+        return true;
+    if (!is_there(c, "dns", NULL, "trust_anchor", c->trust_anchor, R_OK, advice, err))
+        return false;
+    return trust_anchor_read(c->trust_anchor, err) ||
+           config_blame(c, "dns", NULL, "trust_anchor", err);
 }
 
 bool preflight_command(const struct config *c, struct err *err)
