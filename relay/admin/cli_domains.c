@@ -249,11 +249,13 @@ static bool has_state(json_t *rows, const char *state, const char *algorithm)
     return false;
 }
 
-/* Until the daemon signs with the new key; a line for each change. */
+/* Until the daemon signs with the new key; a line for each change. What has been printed until then
+ * is what somebody waits for, at the other end of a pipe, too. */
 static int watch(struct cli *cli, const char *domain, const char *selector)
 {
     char before[32] = "";
     int code = CLI_OK;
+    fflush(stdout);
     while (code == CLI_OK && strcmp(before, "active") != 0) {
         json_t *answer = NULL;
         code = cli_ask(cli, cli_request("key.list", "domain", domain, NULL), &answer);

@@ -373,6 +373,19 @@ def test_a_rotation_goes_on_after_a_kill_and_a_key_can_be_revoked(world):
     assert json.loads(relay.command("--json", "key", "retire", "club.test", given_up["selector"]))["forgotten"]
 
 
+def test_who_waits_for_a_key_has_its_record_at_once(relay_factory):
+    """At the end of a pipe, too, where nothing comes before it is said to."""
+    relay = relay_factory()
+    relay.start()
+    made = subprocess.Popen([SEALPOST, "-c", relay.config, "key", "rotate", "club.test", "--watch"], stdout=subprocess.PIPE, text=True)
+    try:
+        lines = [made.stdout.readline() for _ in range(5)]
+        assert "_domainkey.club.test" in lines[2] and lines[4].split()[0] == "value" and made.poll() is None, lines
+    finally:
+        made.kill()
+        made.wait()
+
+
 def test_delegated_keys_rotate_by_age_without_the_owner(world):
     tsig = world.path / "tsig.key"
     tsig.write_text(f'key "updater" {{ algorithm hmac-sha256; secret "{Primary.secret}"; }};\n')
