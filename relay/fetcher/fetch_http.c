@@ -165,8 +165,8 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
 
 /* ---- how ---- */
 
-/* What libcurl keeps of fields is bounded by it in heads only, and ten times as large as what came. A trailer's lines count
- * here, too (RFC 9112 7.1.2), and heads that only go before an answer. */
+/* What libcurl keeps of fields is bounded by it in heads only, and ten times as large as what came.
+ * A trailer's lines count here, too (RFC 9112 7.1.2), and heads that only go before an answer. */
 static size_t on_field(char *bytes, size_t size, size_t count, void *context)
 {
     struct fetch *f = context;
