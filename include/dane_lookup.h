@@ -15,9 +15,9 @@
 struct dane_lookup;
 
 struct dane_lookup_query {
-    const struct host *host; /* borrowed for the call */
-    const char *tenant;
-    bool urgent; /* class security waits for it */
+    const struct host *host;     /* borrowed for the call */
+    const char *tenant, *domain; /* for which and of which it is a host; borrowed for the call */
+    bool urgent;                 /* class security waits for it */
     unsigned port;
     const struct config *fresh; /* not NULL: what a cache holds will not do; borrowed to the end */
 };

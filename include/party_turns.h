@@ -5,14 +5,19 @@
  *
  * A tenant has at most twice as many as it leaves free, and class security and other mail leave a
  * part to each other: so if somebody asks for names that are never answered, the first questions of
- * all others are still asked at once. Of one tenant's turns those of a lower rank come first, as
- * questions about the first hosts of a domain, so that a domain with many hosts does not delay
- * others.
+ * all others are still asked at once.
+ *
+ * One tenant's turns are shared by its domains: the one that has least under way goes first, so
+ * that one with many hosts delays no others. Of those that have the same a lower rank comes first,
+ * as questions about first hosts; then three turns of four go to the one that came last, and one to
+ * the one that has waited longest. So many that are never answered hold up none that comes later,
+ * and each is asked.
  */
 #ifndef PARTY_TURNS_H
 #define PARTY_TURNS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct party_turns;
 struct party_turn;
@@ -22,12 +27,23 @@ struct party_turns *party_turns_new(unsigned most);
 /* All turns must have ended. NULL does nothing. */
 void party_turns_free(struct party_turns *t);
 
-/* Wait for a turn. `rank`: 0 goes before 1. `what` is the caller's. */
-struct party_turn *party_turns_wait(struct party_turns *t, const char *tenant, bool urgent,
-                                    unsigned rank, void *what);
-/* From now on a tenant's questions of one kind begin only while fewer than so many of them are
- * under way. Without it there is no such limit. */
-void party_turns_allow_each(struct party_turns *t, unsigned most_each);
+struct party_ask {
+    const char *tenant;
+    const char *domain; /* that it is about, in any words; NULL: none, which is like one more */
+    bool urgent;
+    unsigned rank; /* 0 goes before 1 */
+    void *what;    /* the caller's */
+};
+
+/* Wait for a turn. Texts are copied. */
+struct party_turn *party_turns_wait(struct party_turns *t, const struct party_ask *ask);
+/* Turns may last for so long, and end by themselves only: of one tenant's half begin at once, and
+ * the others one after the other in that time, so that there is soon one for what comes. What ends
+ * within a second does not count. */
+void party_turns_spread(struct party_turns *t, int64_t lasts_ms);
+/* From now on, on the steady clock, a tenant's questions of one kind begin only while fewer than so
+ * many of them are under way. Without it there is no such limit, and time stands still. */
+void party_turns_allow_each(struct party_turns *t, unsigned most_each, int64_t now_ms);
 /* Does any wait? */
 bool party_turns_wait_there(const struct party_turns *t);
 /* `what` of the turn that begins now; NULL: none may. */

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* party_turns.c - Two fairs, as the queue has for its domains: for class security, and for other
- * mail. One question of a domain's becomes many lookups here, and each of them counts. */
+ * mail. One question of a domain's becomes many lookups here, and each of them counts.
+ *
+ * What stands in them is not a turn but a subject: what a tenant asks about one domain, with a heap
+ * of its turns. It stands twice, in two orders, of which its tenant goes by one or the other; who
+ * goes is told by the first.
+ */
 #include "party_turns.h"
 
 #include "fair.h"
@@ -10,28 +15,48 @@
 #include <string.h>
 
 enum { PLAIN, URGENT, KINDS };
+enum { TURNS = 4, GAP_MAX_MS = 1000, QUICK_MS = 1000 };
 
 struct asker {
     const char *tenant;
     size_t users;
+    unsigned turn[KINDS];   /* one of TURNS is that of who has waited longest */
+    int64_t next_ms[KINDS]; /* none begins before then beyond half of what it may have */
+};
+
+struct subject {
+    struct asker *asker;
+    const char *domain;
+    unsigned kind;
+    size_t users, under_way;
+    struct heap waiting; /* turns */
+    uint64_t came;       /* to wait, as the serial counts */
+    uint64_t since;      /* the same, or when it last had a turn */
+    struct fair_item by_wait, by_age;
 };
 
 struct party_turn {
-    struct fair_item item;
-    struct asker *asker;
-    unsigned kind, rank;
-    bool begun;
+    struct subject *subject;
+    uint32_t place; /* subject->waiting */
+    unsigned rank;
+    bool begun, spread; /* spread: it has put off the next one */
+    int64_t begun_ms;
     uint64_t serial;
     void *what;
 };
 
 struct party_turns {
     unsigned most, most_each;
-    size_t under_way[KINDS];
+    int64_t lasts_ms, now_ms;              /* lasts_ms: 0: turns are not spread */
+    size_t under_way[KINDS], count[KINDS]; /* count: that wait */
     uint64_t serial;
-    struct pointer_table askers, parties;
-    struct fair waiting[KINDS];
+    struct pointer_table askers, subjects, parties;
+    struct fair waiting[KINDS]; /* subjects: who has waited longest first */
+    struct fair ages[KINDS];    /* the same: who came last; of one tenant's only */
+    struct wide_look look[KINDS];
 };
+
+/* ---- tables ---- */
 
 static uint64_t hash_asker(const void *item)
 {
@@ -43,11 +68,54 @@ static bool same_asker(const void *a, const void *b)
     return strcmp(((const struct asker *)a)->tenant, ((const struct asker *)b)->tenant) == 0;
 }
 
-static bool goes_before(const void *a, const void *b)
+static uint64_t hash_subject(const void *item)
 {
-    const struct party_turn *x = OWNER_OF(a, struct party_turn, item);
-    const struct party_turn *y = OWNER_OF(b, struct party_turn, item);
-    return x->rank != y->rank ? x->rank < y->rank : x->serial < y->serial;
+    const struct subject *s = item;
+    return pointer_table_mix(pointer_table_text(s->domain) +
+                             pointer_table_mix((uint64_t)(uintptr_t)s->asker + s->kind));
+}
+
+static bool same_subject(const void *a, const void *b)
+{
+    const struct subject *s = a;
+    const struct subject *r = b;
+    return s->asker == r->asker && s->kind == r->kind && strcmp(s->domain, r->domain) == 0;
+}
+
+static bool turn_before(const void *a, const void *b)
+{
+    const struct party_turn *t = a;
+    const struct party_turn *u = b;
+    return t->rank != u->rank ? t->rank < u->rank : t->serial < u->serial;
+}
+
+static unsigned rank_of(const struct subject *s)
+{
+    return ((const struct party_turn *)heap_first(&s->waiting))->rank;
+}
+
+/* By how much of it is under way, and by rank: below 0, 0, above 0. */
+static int compare_had(const struct subject *s, const struct subject *r)
+{
+    if (s->under_way != r->under_way)
+        return s->under_way < r->under_way ? -1 : 1;
+    return (rank_of(s) > rank_of(r)) - (rank_of(s) < rank_of(r));
+}
+
+static bool has_waited_longer(const void *a, const void *b)
+{
+    const struct subject *s = OWNER_OF(a, struct subject, by_wait);
+    const struct subject *r = OWNER_OF(b, struct subject, by_wait);
+    int had = compare_had(s, r);
+    return had != 0 ? had < 0 : s->since < r->since;
+}
+
+static bool came_later(const void *a, const void *b)
+{
+    const struct subject *s = OWNER_OF(a, struct subject, by_age);
+    const struct subject *r = OWNER_OF(b, struct subject, by_age);
+    int had = compare_had(s, r);
+    return had != 0 ? had < 0 : s->came > r->came;
 }
 
 struct party_turns *party_turns_new(unsigned most)
@@ -56,9 +124,12 @@ struct party_turns *party_turns_new(unsigned most)
     t->most = most;
     t->most_each = most;
     pointer_table_init(&t->askers, hash_asker, same_asker);
+    pointer_table_init(&t->subjects, hash_subject, same_subject);
     fair_table_init(&t->parties);
-    for (size_t i = 0; i < KINDS; i++)
-        fair_init(&t->waiting[i], FAIR_HELD, &t->parties, goes_before);
+    for (size_t i = 0; i < KINDS; i++) {
+        fair_init(&t->waiting[i], FAIR_HELD, &t->parties, has_waited_longer);
+        fair_init(&t->ages[i], FAIR_HELD, &t->parties, came_later);
+    }
     return t;
 }
 
@@ -66,12 +137,23 @@ void party_turns_free(struct party_turns *t)
 {
     if (!t)
         return;
-    CHECK(t->askers.count == 0);
-    for (size_t i = 0; i < KINDS; i++)
+    CHECK(t->askers.count == 0 && t->subjects.count == 0);
+    for (size_t i = 0; i < KINDS; i++) {
         fair_fini(&t->waiting[i]);
+        fair_fini(&t->ages[i]);
+    }
     fair_table_fini(&t->parties);
+    pointer_table_fini(&t->subjects);
     pointer_table_fini(&t->askers);
     free(t);
+}
+
+static void *with_text(size_t size, const char *text, const char **copy_r)
+{
+    size_t len = strlen(text) + 1;
+    char *room = xcalloc(1, size + len);
+    *copy_r = memcpy(room + size, text, len);
+    return room;
 }
 
 static struct asker *need_asker(struct party_turns *t, const char *tenant)
@@ -80,51 +162,174 @@ static struct asker *need_asker(struct party_turns *t, const char *tenant)
     struct asker *a = pointer_table_find(&t->askers, &key);
     if (a)
         return a;
-    size_t len = strlen(tenant) + 1;
-    char *room = xcalloc(1, sizeof(*a) + len);
-    a = (struct asker *)(void *)room;
-    a->tenant = memcpy(room + sizeof(*a), tenant, len);
+    const char *copy = NULL;
+    a = with_text(sizeof(*a), tenant, &copy);
+    a->tenant = copy;
     pointer_table_add(&t->askers, a);
     return a;
 }
 
-struct party_turn *party_turns_wait(struct party_turns *t, const char *tenant, bool urgent,
-                                    unsigned rank, void *what)
+static struct subject *need_subject(struct party_turns *t, const struct party_ask *ask)
+{
+    struct subject key = {.asker = need_asker(t, ask->tenant),
+                          .domain = ask->domain ? ask->domain : "",
+                          .kind = ask->urgent ? URGENT : PLAIN};
+    struct subject *s = pointer_table_find(&t->subjects, &key);
+    if (s)
+        return s;
+    const char *copy = NULL;
+    s = with_text(sizeof(*s), key.domain, &copy);
+    *s = key;
+    s->domain = copy;
+    s->asker->users++;
+    heap_init(&s->waiting, turn_before, offsetof(struct party_turn, place));
+    pointer_table_add(&t->subjects, s);
+    return s;
+}
+
+static void drop_subject(struct party_turns *t, struct subject *s)
+{
+    struct asker *a = s->asker;
+    if (s->users > 0)
+        return;
+    pointer_table_drop(&t->subjects, s);
+    heap_fini(&s->waiting);
+    free(s);
+    if (--a->users > 0)
+        return;
+    pointer_table_drop(&t->askers, a);
+    free(a);
+}
+
+/* ---- where a subject stands ---- */
+
+/* What waits of it, or is under way, has changed. */
+static void stand(struct party_turns *t, struct subject *s)
+{
+    bool waits = s->waiting.count > 0;
+    if (waits && s->by_wait.party) {
+        fair_moved(&s->by_wait);
+        fair_moved(&s->by_age);
+    } else if (waits) {
+        s->came = s->since = ++t->serial;
+        fair_put(&t->waiting[s->kind], s->asker, &s->by_wait);
+        fair_put(&t->ages[s->kind], s->asker, &s->by_age);
+    }
+}
+
+/* It gives up the turn that it waits for. */
+static void take_out(struct party_turns *t, struct party_turn *turn)
+{
+    struct subject *s = turn->subject;
+    if (s->waiting.count == 1) { /* an order looks at the first of what waits */
+        fair_take(&s->by_wait);
+        fair_take(&s->by_age);
+    }
+    heap_take(&s->waiting, turn);
+    t->count[s->kind]--;
+}
+
+struct party_turn *party_turns_wait(struct party_turns *t, const struct party_ask *ask)
 {
     struct party_turn *turn = xcalloc(1, sizeof(*turn));
-    turn->asker = need_asker(t, tenant);
-    turn->asker->users++;
-    turn->kind = urgent ? URGENT : PLAIN;
-    turn->rank = rank;
+    struct subject *s = need_subject(t, ask);
+    s->users++;
+    turn->subject = s;
+    turn->rank = ask->rank;
     turn->serial = ++t->serial;
-    turn->what = what;
-    fair_put(&t->waiting[turn->kind], turn->asker, &turn->item);
+    turn->what = ask->what;
+    heap_push(&s->waiting, turn);
+    t->count[s->kind]++;
+    stand(t, s);
     return turn;
+}
+
+/* ---- whose turn it is ---- */
+
+static struct subject *subject_of_next(struct party_turns *t, struct subject *oldest)
+{
+    struct asker *a = oldest->asker;
+    if (a->turn[oldest->kind]++ % TURNS == 0)
+        return oldest;
+    return OWNER_OF(fair_first_by(&t->ages[oldest->kind], a), struct subject, by_age);
+}
+
+/* Half of what one tenant alone may have begins at once; the other half so that it has all begun
+ * when the first of it may end. */
+static int64_t gap_ms(const struct party_turns *t)
+{
+    int64_t half = (t->most - reserve_of(t->most)) / 3;
+    return half > 0 && t->lasts_ms / half < GAP_MAX_MS ? t->lasts_ms / half : GAP_MAX_MS;
+}
+
+/* What was missed, as nobody looked, is made good. */
+static void put_off(const struct party_turns *t, struct party_turn *turn)
+{
+    int64_t *next_ms = &turn->subject->asker->next_ms[turn->subject->kind];
+    int64_t from_ms = *next_ms > t->now_ms - GAP_MAX_MS ? *next_ms : t->now_ms;
+    *next_ms = from_ms + gap_ms(t);
+    turn->spread = true;
+}
+
+/* It was quick: another one may begin for it. */
+static void make_good(const struct party_turns *t, const struct party_turn *turn)
+{
+    if (turn->spread && t->now_ms - turn->begun_ms < QUICK_MS)
+        turn->subject->asker->next_ms[turn->subject->kind] -= gap_ms(t);
+}
+
+struct beginning {
+    const struct party_turns *turns;
+    unsigned kind;
+    size_t left;
+};
+
+static bool may_begin(const struct fair_item *item, const void *context)
+{
+    const struct beginning *b = context;
+    const struct party_turns *t = b->turns;
+    const struct asker *a = item->party->who;
+    uint64_t used = item->party->used;
+    bool waits = t->lasts_ms > 0 && a->next_ms[b->kind] > t->now_ms;
+    return used < t->most_each && is_within_share(used, b->left) &&
+           (!waits || is_within_half(used, b->left));
 }
 
 /* The first of those of this kind, when it may be one more. */
 static struct party_turn *first_of(struct party_turns *t, unsigned kind)
 {
-    const struct fair *f = &t->waiting[kind];
     size_t under_way = t->under_way[PLAIN] + t->under_way[URGENT];
     size_t own = t->most - reserve_of(t->most); /* the rest is kept for the other kind */
     size_t rest = own > t->under_way[kind] ? own - t->under_way[kind] : 0;
     size_t left = t->most > under_way ? t->most - under_way : 0;
-    left = rest < left ? rest : left;
-    if (left == 0 || f->count == 0 || !is_within_share(fair_first_used(f), left) ||
-        fair_first_used(f) >= t->most_each)
+    const struct beginning b = {t, kind, rest < left ? rest : left};
+    if (b.left == 0)
         return NULL;
-    return OWNER_OF(fair_first(f), struct party_turn, item);
+    const struct fair_item *item =
+        fair_first_of(&t->waiting[kind], may_begin, &b, &t->look[kind], t->now_ms);
+    if (!item)
+        return NULL;
+    struct subject *s = subject_of_next(t, OWNER_OF(item, struct subject, by_wait));
+    struct party_turn *turn = heap_first(&s->waiting);
+    if (t->lasts_ms > 0 && !is_within_half(item->party->used, b.left))
+        put_off(t, turn);
+    return turn;
 }
 
-void party_turns_allow_each(struct party_turns *t, unsigned most_each)
+void party_turns_allow_each(struct party_turns *t, unsigned most_each, int64_t now_ms)
 {
     t->most_each = most_each;
+    t->now_ms = now_ms;
+}
+
+void party_turns_spread(struct party_turns *t, int64_t lasts_ms)
+{
+    t->lasts_ms = lasts_ms;
 }
 
 bool party_turns_wait_there(const struct party_turns *t)
 {
-    return t->waiting[PLAIN].count + t->waiting[URGENT].count > 0;
+    return t->count[PLAIN] + t->count[URGENT] > 0;
 }
 
 void *party_turns_next(struct party_turns *t)
@@ -134,10 +339,15 @@ void *party_turns_next(struct party_turns *t)
         turn = first_of(t, PLAIN);
     if (!turn)
         return NULL;
-    fair_take(&turn->item);
-    fair_charge(&t->waiting[turn->kind], turn->asker, 1);
-    t->under_way[turn->kind]++;
+    struct subject *s = turn->subject;
+    take_out(t, turn);
+    fair_charge(&t->waiting[s->kind], s->asker, 1);
+    t->under_way[s->kind]++;
+    s->under_way++;
+    s->since = ++t->serial;
     turn->begun = true;
+    turn->begun_ms = t->now_ms;
+    stand(t, s);
     return turn->what;
 }
 
@@ -150,14 +360,17 @@ void party_turns_end(struct party_turns *t, struct party_turn *turn)
 {
     if (!turn)
         return;
-    fair_take(&turn->item);
+    struct subject *s = turn->subject;
     if (turn->begun) {
-        fair_refund(&t->waiting[turn->kind], turn->asker, 1);
-        t->under_way[turn->kind]--;
-    }
-    if (--turn->asker->users == 0) {
-        pointer_table_drop(&t->askers, turn->asker);
-        free(turn->asker);
+        make_good(t, turn);
+        fair_refund(&t->waiting[s->kind], s->asker, 1);
+        t->under_way[s->kind]--;
+        s->under_way--;
+    } else {
+        take_out(t, turn);
     }
     free(turn);
+    s->users--;
+    stand(t, s);
+    drop_subject(t, s);
 }

@@ -17,6 +17,11 @@ unsigned reserve_at(unsigned all, int64_t urgent_ms, int64_t now_ms)
     return urgent_ms - NEVER_MS > now_ms ? reserve_of(all) : few;
 }
 
+bool is_within_half(uint64_t held, size_t left)
+{
+    return is_within_share(2 * SHARE_PARTS * held, left); /* of what it leaves itself */
+}
+
 bool is_within_share(uint64_t held, size_t left)
 {
     return held == 0 || (left > 0 && held < SHARE_PARTS * (left - 1));

@@ -20,5 +20,7 @@ enum { PASSED_MAX = 10 };
 /* May who holds so many take one of those that are left? The first in any case; then at most twice
  * what is left. So n of them can take 2n of each 2n + 1, and no more. */
 bool is_within_share(uint64_t held, size_t left);
+/* The same of half of what one may have if nobody else has any. */
+bool is_within_half(uint64_t held, size_t left);
 
 #endif

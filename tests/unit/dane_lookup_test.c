@@ -60,7 +60,7 @@ static struct lookup *look_up(const char *tenant, const char *name, bool fresh)
     *l = (struct lookup){.done = false};
     snprintf(l->host_name, sizeof(l->host_name), "%s", name);
     const struct host host = {.name = l->host_name, .secure = true};
-    const struct dane_lookup_query query = {.host = &host, .tenant = tenant, .port = 25, .fresh = fresh ? &config : NULL};
+    const struct dane_lookup_query query = {.host = &host, .domain = "club.test", .tenant = tenant, .port = 25, .fresh = fresh ? &config : NULL};
     l->lookup = dane_lookup_start(resolver, &query, on_answer, l);
     return l;
 }

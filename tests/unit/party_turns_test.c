@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* party_turns_test.c - Who asks without end leaves turns to others. */
+/* party_turns_test.c - Who asks without end leaves turns to others, and each of a tenant's domains to its other ones. */
 #include "table.h"
 
 #include "party_turns.h"
 
 enum { MOST = 100 };
 
-static struct party_turn *turns[1000];
+static struct party_turn *turns[20000];
 static size_t count;
+
+static void wait_about(struct party_turns *t, const char *tenant, const char *domain, bool urgent, unsigned rank)
+{
+    const struct party_ask ask = {.tenant = tenant, .domain = domain, .urgent = urgent, .rank = rank, .what = &turns[count]};
+    turns[count++] = party_turns_wait(t, &ask);
+}
 
 static void wait_for(struct party_turns *t, const char *tenant, bool urgent, unsigned rank)
 {
-    turns[count] = party_turns_wait(t, tenant, urgent, rank, &turns[count]);
-    count++;
+    wait_about(t, tenant, NULL, urgent, rank);
 }
 
 static size_t begin_all(struct party_turns *t)
@@ -128,7 +133,7 @@ static void each_has_no_more_than_are_allowed(void **state)
 {
     struct party_turns *t = party_turns_new(MOST);
     (void)state;
-    party_turns_allow_each(t, 4);
+    party_turns_allow_each(t, 4, 0);
     for (size_t i = 0; i < 10; i++)
         wait_for(t, "eve", true, 0);
     assert_int_equal(begin_all(t), 4);
@@ -136,12 +141,116 @@ static void each_has_no_more_than_are_allowed(void **state)
     wait_for(t, "bob", true, 0);
     wait_for(t, "eve", false, 0);
     assert_int_equal(begin_all(t), 2);
-    party_turns_allow_each(t, 2);
+    party_turns_allow_each(t, 2, 0);
     assert_int_equal(begin_all(t), 0);
-    party_turns_allow_each(t, 100);
+    party_turns_allow_each(t, 100, 0);
     assert_int_equal(begin_all(t), 6);
     assert_false(party_turns_wait_there(t));
     end_all(t);
+}
+
+/* ---- one tenant's domains ---- */
+
+static void end_one(struct party_turns *t, size_t at)
+{
+    party_turns_end(t, turns[at]);
+    turns[at] = NULL;
+}
+
+/* One with many hosts has as many turns as one with few. */
+static void domains_have_turns_alike(void **state)
+{
+    size_t begun[2] = {0};
+    struct party_turns *t = party_turns_new(MOST);
+    (void)state;
+    for (size_t i = 0; i < 200; i++)
+        wait_about(t, "bob", "many.test", false, 0);
+    for (size_t i = 0; i < 100; i++)
+        wait_about(t, "bob", i % 2 ? "other.test" : "one.test", false, 0);
+    begin_all(t);
+    for (size_t i = 0; i < count; i++)
+        begun[i >= 200] += party_turn_has_begun(turns[i]);
+    assert_true(begun[1] > 30 && begun[0] <= begun[1] / 2 + 1);
+    end_all(t);
+}
+
+/* What has hosts left to ask about goes behind what has not been asked about at all, and nothing waits for ever behind what comes. */
+static void most_turns_go_to_the_newest(void **state)
+{
+    static const size_t order[] = {0, 9, 8, 7, 1, 6, 5, 4, 2, 3};
+    char domain[16];
+    struct party_turns *t = party_turns_new(2);
+    (void)state;
+    for (unsigned i = 0; i < COUNT_OF(order); i++) {
+        snprintf(domain, sizeof(domain), "d%u.test", i);
+        wait_about(t, "bob", domain, true, 0);
+    }
+    wait_about(t, "bob", "d0.test", true, 1);
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        struct party_turn **next = party_turns_next(t);
+        assert_ptr_equal(next, &turns[order[i]]);
+        end_one(t, order[i]);
+    }
+    assert_ptr_equal(party_turns_next(t), &turns[COUNT_OF(order)]);
+    end_all(t);
+}
+
+/* The kind: many domains of one tenant, each with many names that are answered late, or never. In virtual time: a step is TICK_MS, a name
+ * of theirs takes SLOW_MS, one of the others a step. */
+enum { TICK_MS = 20, SLOW_MS = 11 * 1000, SLOW_DOMAINS = 500, NAMES = 30, LOOKUPS = 4, LATE_MS = 5 * 1000 };
+
+static int64_t ends_ms[COUNT_OF(turns)]; /* 0: it has not begun */
+
+static void go_on(struct party_turns *t, int64_t now_ms, size_t slow)
+{
+    struct party_turn **next;
+    for (size_t i = 0; i < count; i++)
+        if (turns[i] && ends_ms[i] != 0 && ends_ms[i] <= now_ms)
+            end_one(t, i);
+    party_turns_allow_each(t, MOST, now_ms);
+    while ((next = party_turns_next(t))) {
+        size_t at = (size_t)(next - turns);
+        ends_ms[at] = now_ms + (at < slow ? SLOW_MS : TICK_MS);
+    }
+}
+
+/* MX, addresses, and what TLS must show: one after the other, of which each begins when the last one has ended. */
+static int64_t look_up(struct party_turns *t, const char *domain, bool urgent, int64_t *now_ms, size_t slow)
+{
+    int64_t began_ms = *now_ms;
+    for (unsigned i = 0; i < LOOKUPS; i++) {
+        size_t at = count;
+        wait_about(t, "bob", domain, urgent, 0);
+        for (; turns[at] && *now_ms < began_ms + SLOW_MS; *now_ms += TICK_MS)
+            go_on(t, *now_ms, slow);
+    }
+    return *now_ms - began_ms;
+}
+
+static void slow_domains_hold_up_no_others(void **state)
+{
+    char domain[16];
+    (void)state;
+    for (unsigned urgent = 0; urgent <= 1; urgent++) {
+        struct party_turns *t = party_turns_new(MOST);
+        int64_t now_ms = 1;
+        party_turns_spread(t, SLOW_MS);
+        memset(ends_ms, 0, sizeof(ends_ms));
+        for (size_t i = 0; i < SLOW_DOMAINS * (size_t)NAMES; i++) {
+            snprintf(domain, sizeof(domain), "e%zu.test", i / NAMES);
+            wait_about(t, "bob", domain, urgent, (unsigned)(i % NAMES) / 2);
+        }
+        size_t slow = count;
+        for (; now_ms < SLOW_MS / 2; now_ms += TICK_MS)
+            go_on(t, now_ms, slow);
+        for (unsigned i = 0; i < 10; i++) {
+            snprintf(domain, sizeof(domain), "good%u.test", i);
+            int64_t took_ms = look_up(t, domain, urgent, &now_ms, slow);
+            if (took_ms > LATE_MS)
+                fail_msg("%s took %lld ms", domain, (long long)took_ms);
+        }
+        end_all(t);
+    }
 }
 
 int main(void)
@@ -151,6 +260,9 @@ int main(void)
                                        cmocka_unit_test(nobody_has_more_turns_than_there_are),
                                        cmocka_unit_test(of_two_turns_each_kind_has_one),
                                        cmocka_unit_test(who_gives_up_waits_no_more),
-                                       cmocka_unit_test(each_has_no_more_than_are_allowed)};
+                                       cmocka_unit_test(each_has_no_more_than_are_allowed),
+                                       cmocka_unit_test(domains_have_turns_alike),
+                                       cmocka_unit_test(most_turns_go_to_the_newest),
+                                       cmocka_unit_test(slow_domains_hold_up_no_others)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ enum { PARTS_MAX = 3, TIMEOUT_MS = 10000, CHECK_TIMEOUT_MS = 15000, CHECK_AGAIN_
 struct dane_lookup {
     struct question base;
     struct dane_query query;
-    char host[DNS_NAME_MAX + 1], canonical[DNS_NAME_MAX + 1];
+    char host[DNS_NAME_MAX + 1], canonical[DNS_NAME_MAX + 1], domain[DNS_NAME_MAX + 1];
     dane_lookup_on_answer *done;
     void *context;
 };
@@ -44,6 +44,7 @@ struct dane_lookup *dane_lookup_start(struct resolver *r, const struct dane_look
     struct dane_lookup *l = xcalloc(1, sizeof(*l));
     snprintf(l->host, sizeof(l->host), "%s", host->name);
     snprintf(l->canonical, sizeof(l->canonical), "%s", host->canonical ? host->canonical : "");
+    snprintf(l->domain, sizeof(l->domain), "%s", query->domain);
     dns_name_lower(l->host);
     l->query = (struct dane_query){.host = l->host,
                                    .canonical = host->canonical ? l->canonical : NULL,
@@ -51,6 +52,7 @@ struct dane_lookup *dane_lookup_start(struct resolver *r, const struct dane_look
                                    .port = query->port};
     l->done = done;
     l->context = context;
+    l->base.about = l->domain;
     l->base.urgent = query->urgent;
     l->base.fresh = query->fresh;
     l->base.patient = true;

@@ -244,7 +244,8 @@ static bool start(struct entry *e)
 {
     struct dns_cache *a = e->owner;
     if (!e->turn && !a->silent) {
-        e->turn = party_turns_wait(a->turns, a->asker, false, 0, e);
+        const struct party_ask ask = {.tenant = a->asker, .domain = e->key + e->name_at, .what = e};
+        e->turn = party_turns_wait(a->turns, &ask);
         e->started_ms = clock_steady_ms();
         go_on_soon(a);
     }
@@ -256,8 +257,9 @@ static void begin_lookups(struct dns_cache *a)
 {
     struct entry *e;
     bool wait = party_turns_wait_there(a->turns);
-    party_turns_allow_each(a->turns, verify_load_look(&a->load, dns_queries_spent_us(a->lookups),
-                                                      wait, clock_steady_ms()));
+    int64_t now_ms = clock_steady_ms();
+    uint64_t spent_us = dns_queries_spent_us(a->lookups);
+    party_turns_allow_each(a->turns, verify_load_look(&a->load, spent_us, wait, now_ms), now_ms);
     while ((e = party_turns_next(a->turns))) {
         e->started_ms = clock_steady_ms();
         if (!a->silent)
@@ -393,6 +395,7 @@ bool dns_cache_new(uv_loop_t *loop, const struct config *config,
     a->changed = changed;
     a->context = context;
     a->turns = party_turns_new(dns_queries_most(config, stub) / 2);
+    party_turns_spread(a->turns, DNS_QUERY_LASTS_MS);
     verify_load_init(&a->load, 0, clock_steady_ms());
     a->bytes_max = ((size_t)config->memory_mb << 20) / MEMORY_PART;
     a->soon = xcalloc(1, sizeof(*a->soon));

@@ -13,6 +13,8 @@ struct dns_query;
 struct party_turn;
 
 enum { DNS_QUERIES_FRESH = 8 }; /* sockets of dns_queries_fresh() */
+/* So long one lasts at most, of a name whose servers do not answer. */
+enum { DNS_QUERY_LASTS_MS = 11 * 1000 };
 
 /* One that asks little: so many questions and streams at once. `zone`: the one server at `ip` is
  * asked for what is in there, instead of all those that DNS names; NULL: those. */

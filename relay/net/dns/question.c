@@ -194,9 +194,10 @@ static uint64_t spent_us(const struct resolver *r)
 
 static void allow_each(struct resolver *r, bool waits)
 {
-    unsigned each = verify_load_look(&r->load, spent_us(r), waits, clock_steady_ms());
-    party_turns_allow_each(r->turns, each);
-    party_turns_allow_each(r->fresh_turns, each);
+    int64_t now_ms = clock_steady_ms();
+    unsigned each = verify_load_look(&r->load, spent_us(r), waits, now_ms);
+    party_turns_allow_each(r->turns, each, now_ms);
+    party_turns_allow_each(r->fresh_turns, each, now_ms);
 }
 
 static bool begin_those_that_may(struct resolver *r)
@@ -227,13 +228,15 @@ static struct question_part *add_part(struct question *q, const char *name, enum
     return p;
 }
 
-/* Of a tenant's lookups those about the first hosts of a domain come first. */
+/* Of lookups those about the first hosts of a domain come first. */
 static void look_up(struct question *q, const char *name, enum dns_type type)
 {
     unsigned before = q->part_count > 0 ? q->behind : 0;
     unsigned host = (unsigned)(q->part_count - before) / 2; /* each has A and AAAA */
     struct question_part *p = add_part(q, name, type);
-    p->turn = party_turns_wait(turns_of(q), q->tenant, q->urgent, host, p);
+    const struct party_ask ask = {
+        .tenant = q->tenant, .domain = q->about, .urgent = q->urgent, .rank = host, .what = p};
+    p->turn = party_turns_wait(turns_of(q), &ask);
     begin_soon(q->resolver);
 }
 
@@ -298,6 +301,7 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
     }
     r->loop = loop;
     r->turns = party_turns_new(dns_queries_most(config, NULL) / 2);
+    party_turns_spread(r->turns, DNS_QUERY_LASTS_MS);
     r->fresh_turns = party_turns_new(DNS_QUERIES_FRESH / 2);
     verify_load_init(&r->load, 0, clock_steady_ms());
     r->begin = xcalloc(1, sizeof(*r->begin));

@@ -27,6 +27,7 @@ struct question {
     struct resolver *resolver;
     uv_timer_t timer;
     char tenant[64];
+    const char *about; /* a domain, whose turns it has; the owner's. NULL: none's */
     bool urgent;
     bool last; /* its time is over: nothing more is looked up */
     bool

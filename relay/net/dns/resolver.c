@@ -121,6 +121,7 @@ void resolver_find(struct resolver *r, const struct resolver_query *query, resol
                                  .random = random_number(),
                                  .reach = on_reach,
                                  .context = q};
+    q->base.about = q->domain;
     q->base.urgent = query->urgent;
     q->base.behind = query->direct ? 0 : 1;
     q->base.evaluate = on_evaluate;

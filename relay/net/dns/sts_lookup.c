@@ -73,6 +73,7 @@ static struct sts_lookup *make(struct resolver *r, const struct sts_lookup_query
     struct sts_lookup *l = xcalloc(1, sizeof(*l));
     snprintf(l->name, sizeof(l->name), "%s%s", prefix, query->domain);
     dns_name_lower(l->name);
+    l->base.about = l->name + strlen(prefix);
     l->context = context;
     l->base.urgent = query->urgent;
     l->base.patient = true;

@@ -250,7 +250,9 @@ static void wait_for_the_pool(struct composition *c)
     if (!turns.of_pool)
         turns.of_pool = party_turns_new(AT_WORK_MAX);
     c->state = WAITING;
-    c->turn = party_turns_wait(turns.of_pool, c->tenant, c->class == STREAM_SECURITY, c->class, c);
+    const struct party_ask ask = {
+        .tenant = c->tenant, .urgent = c->class == STREAM_SECURITY, .rank = c->class, .what = c};
+    c->turn = party_turns_wait(turns.of_pool, &ask);
     pthread_mutex_unlock(&turns.mutex);
     let_in();
 }

@@ -114,6 +114,7 @@ static void look_up(struct look *l)
     struct next_hop *h = l->hop;
     const struct dane_lookup_query query = {.host = &h->answer.hosts.all[l - h->looks],
                                             .tenant = h->work->tenant,
+                                            .domain = h->work->domain,
                                             .urgent = h->work->urgent,
                                             .port = h->route->port,
                                             .fresh = l->fresh ? h->settings->config : NULL};

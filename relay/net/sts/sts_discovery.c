@@ -481,6 +481,7 @@ struct sts_discovery *sts_discover(struct sts *s, struct sts_entry *e,
     pthread_mutex_unlock(&s->table.mutex);
     d->reason.tenant = d->tenant;
     d->place = (struct sts_place){.tenant = d->tenant,
+                                  .domain = d->domain,
                                   .urgent = reason->urgent,
                                   .rank = reason->aim == MTA_STS_TO_SEND ? 0 : 1,
                                   .what = d};

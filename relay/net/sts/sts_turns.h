@@ -26,7 +26,7 @@ struct sts_turns {
 
 /* What waits to be fetched, and for whom; the rest is all zeros at first. */
 struct sts_place {
-    const char *tenant; /* borrowed */
+    const char *tenant, *domain; /* borrowed; of a domain NULL: none */
     bool urgent;
     unsigned rank;           /* 0 goes before 1 */
     void *what;              /* the caller's */
