@@ -83,6 +83,7 @@ static void let_go_of_some(struct queue *q, int64_t now_ms)
         next = d->next_answer;
         if (!makes_room(d, now_ms))
             continue;
+        d->manner = ANSWERS_NOT;
         domain_forget(q, d);
         forgotten++;
     }

@@ -13,7 +13,7 @@
 #include <utlist.h>
 
 enum { WANT_AGAIN_MS = 1000 };
-enum { DUE_AT_ONCE = 512, SLOW_LOOKUP_MS = 2000, SLOW_LOOKUPS = 4 };
+enum { DUE_AT_ONCE = 512 };
 
 /* ---- time ---- */
 
@@ -80,9 +80,7 @@ static void take_wakes(struct queue *q, int64_t now_ms)
         d->blocked_until_ms = 0;
         destination_touch(q, d);
     }
-    while (q->lookups && q->lookups->asked_ms + SLOW_LOOKUP_MS <= now_ms &&
-           q->slow_lookups < (size_t)SLOW_LOOKUPS * q->settings.lookups)
-        domain_lookup_is_slow(q, q->lookups);
+    lookups_get_late(q, now_ms);
     while (q->busy && q->busy->began_ms + QUEUE_LONG_BUSY_MS <= now_ms)
         connection_is_stuck(q, q->busy);
     while (q->opening && q->opening->since_ms + QUEUE_SLOW_OPENING_MS <= now_ms)
@@ -282,42 +280,11 @@ static void open_all(struct queue *q, int64_t now_ms)
     }
 }
 
-struct may_look_up {
-    const struct queue *queue;
-    size_t left;
-    bool urgent;
-};
-
-/* A new answer to an old question takes no more than that did. */
-static bool may_look_up(const struct fair_item *item, const void *context)
-{
-    const struct may_look_up *ask = context;
-    const struct domain *d = OWNER_OF(item, struct domain, lookup);
-    return is_within_share(item->party->used, ask->left) &&
-           (d->state == DOMAIN_LEADS || answer_may_come(ask->queue, d->asked_by, ask->urgent));
-}
-
-/* The first of either kind whose tenant may have one more. */
-static struct domain *next_lookup(struct queue *q, bool urgent, int64_t now_ms)
-{
-    unsigned max = q->settings.lookups;
-    size_t under_way = q->resolving[0] + q->resolving[1];
-    size_t plain = max - reserve_of(max);
-    struct may_look_up ask = {q, max > under_way ? max - under_way : 0, urgent};
-    if (!urgent && ask.left > 0)
-        ask.left = plain > q->resolving[0] ? plain - q->resolving[0] : 0;
-    if (ask.left == 0)
-        return NULL;
-    struct fair_item *item =
-        fair_first_of(&q->lookup[urgent], may_look_up, &ask, &q->lookup_look[urgent], now_ms);
-    return item ? OWNER_OF(item, struct domain, lookup) : NULL;
-}
-
 static void look_up_all(struct queue *q, int64_t now_ms)
 {
     for (int urgent = 1; urgent >= 0; urgent--) {
         struct domain *d;
-        while ((d = next_lookup(q, urgent, now_ms))) {
+        while ((d = lookup_next(q, urgent, now_ms))) {
             domain_lookup_begins(q, d, now_ms);
             decide(q, (struct queue_decision){.kind = QUEUE_RESOLVE,
                                               .domain = d->name,
@@ -328,8 +295,7 @@ static void look_up_all(struct queue *q, int64_t now_ms)
         if (q->lookup[urgent].count > 0)
             queue_wake_at(q, wide_look_again_ms(&q->lookup_look[urgent], now_ms));
     }
-    if (q->lookups && q->lookups->asked_ms + SLOW_LOOKUP_MS > now_ms)
-        queue_wake_at(q, q->lookups->asked_ms + SLOW_LOOKUP_MS);
+    queue_wake_at(q, lookups_get_late_at(q));
 }
 
 static void explain(const struct queue *q, const struct line *line, struct queue_decision *decision,

@@ -17,8 +17,6 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { FEW_LOOKUPS = 4 };
-
 /* ---- tables ---- */
 
 static uint64_t hash_domain(const void *item)
@@ -54,18 +52,12 @@ static bool settles_before(const void *a, const void *b)
            OWNER_OF(b, struct line, settle)->head_arrival;
 }
 
-static bool asks_before(const void *a, const void *b)
-{
-    return OWNER_OF(a, struct domain, lookup)->since < OWNER_OF(b, struct domain, lookup)->since;
-}
-
 void domains_init(struct queue *q)
 {
     pointer_table_init(&q->domains, hash_domain, same_domain);
     pointer_table_init(&q->lines, hash_line, same_line);
     fair_init(&q->settle, FAIR_HELD, &q->parties, settles_before);
-    for (size_t i = 0; i < COUNT_OF(q->lookup); i++)
-        fair_init(&q->lookup[i], FAIR_HELD, &q->parties, asks_before);
+    lookups_init(q);
 }
 
 void domains_fini(struct queue *q)
@@ -82,14 +74,13 @@ void domains_fini(struct queue *q)
     at = 0;
     for (struct domain *d = pointer_table_next(&q->domains, &at); d;
          d = pointer_table_next(&q->domains, &at)) {
-        fair_take(&d->lookup);
+        domain_asks_no_more(d);
         free(d);
     }
     pointer_table_fini(&q->lines);
     pointer_table_fini(&q->domains);
     fair_fini(&q->settle);
-    for (size_t i = 0; i < COUNT_OF(q->lookup); i++)
-        fair_fini(&q->lookup[i]);
+    lookups_fini(q);
 }
 
 struct domain *domain_find(const struct queue *q, const char *name)
@@ -214,30 +205,13 @@ static void stand(struct queue *q, struct line *line)
     }
 }
 
-static void let_go_of_tenant(struct queue *q, struct domain *domain)
-{
-    struct tenant *t = domain->asked_by;
-    domain->asked_by = NULL;
-    t->users--;
-    tenant_drop(q, t);
-}
-
-/* It wants no lookup any more. */
-static void withdraw(struct queue *q, struct domain *domain)
-{
-    if (!domain->lookup.party)
-        return;
-    fair_take(&domain->lookup);
-    let_go_of_tenant(q, domain);
-}
-
 /* Nothing is due there, nothing under way: it is freed, or its answer is kept for a while. */
 static void settle_domain(struct queue *q, struct domain *domain)
 {
     bool is_looked_up = domain->state == DOMAIN_RESOLVING || domain->refreshing;
     if (domain->ready > 0 || domain->attempts > 0 || is_looked_up)
         return;
-    withdraw(q, domain);
+    domain_withdraw(q, domain);
     if (domain->state != DOMAIN_UNRESOLVED) {
         answer_is_unused(q, domain, true);
     } else if (!domain->lines) {
@@ -294,7 +268,7 @@ static void change_state(struct queue *q, struct domain *domain, enum domain_sta
         if (!line->late)
             leave(q, line);
     answer_is_unused(q, domain, false);
-    withdraw(q, domain);
+    domain_withdraw(q, domain);
     if (old && !lane && q->settings.forgotten)
         q->settings.forgotten(q->settings.context, domain->name);
     domain_leads_good(domain, old, false);
@@ -334,6 +308,8 @@ void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, siz
 void domain_unresolvable(struct queue *q, struct domain *domain, int64_t until_ms)
 {
     domain->until_ms = until_ms;
+    if (domain->manner == ANSWERS_UNKNOWN)
+        domain->manner = ANSWERS_NOT;
     change_state(q, domain, DOMAIN_UNRESOLVABLE, NULL);
     answer_came(q, domain, bytes_of(domain));
     settle_domain(q, domain);
@@ -370,123 +346,4 @@ void domains_forget_all(struct queue *q)
     for (size_t i = 0; i < count; i++) /* each may be freed by it */
         domain_forget(q, all[i]);
     free(all);
-}
-
-/* ---- lookups ---- */
-
-/* It is being looked up for less urgent mail, or for a tenant that may have no turn for it, as it
- * has many others, or is slow. */
-static bool may_be_too_late_for(const struct queue *q, struct domain *domain,
-                                const struct line *line)
-{
-    bool urgent = line->class == STREAM_SECURITY;
-    uint64_t tenant = line->tenant->id;
-    if (urgent && domain->asked_for[1] == 0)
-        return true;
-    bool own = domain->asked_for[1] == tenant || (!urgent && domain->asked_for[0] == tenant);
-    bool of_few =
-        !domain->asked_by || fair_used(&q->lookup[domain->urgent], domain->asked_by) > FEW_LOOKUPS;
-    return !own && of_few && !domain->asked_others[urgent];
-}
-
-/* So it is asked once more: urgently in any case, and for one tenant that has few others, of each
- * urgency. The first answer counts. */
-static void ask_once_more(struct queue *q, struct domain *domain, const struct line *line)
-{
-    bool urgent = line->class == STREAM_SECURITY;
-    if (domain->state != DOMAIN_RESOLVING || q->paused || q->draining ||
-        !may_be_too_late_for(q, domain, line))
-        return;
-    if (urgent && domain->asked_for[1] == 0)
-        domain->asked_for[1] = line->tenant->id;
-    else
-        domain->asked_others[urgent] = true;
-    domain->questions++;
-    decide(q, (struct queue_decision){.kind = QUEUE_RESOLVE,
-                                      .domain = domain->name,
-                                      .tenant = line->tenant->name,
-                                      .urgent = urgent,
-                                      .anew = domain->asks_anew});
-}
-
-/* A domain that waits for the sake of a tenant with many others goes over to one with few; and from
- * one that may have no more answers to one that may. */
-void domain_ask(struct queue *q, struct domain *domain, const struct line *line)
-{
-    bool urgent = line->class == STREAM_SECURITY;
-    if (domain->state == DOMAIN_RESOLVING || domain->refreshing) {
-        ask_once_more(q, domain, line);
-        return;
-    }
-    if (domain->lookup.party) {
-        struct fair *f = domain->lookup.party->fair;
-        bool more_urgent = urgent && f != &q->lookup[1];
-        bool fewer = f == &q->lookup[urgent] &&
-                     fair_waiting(f, line->tenant) < domain->lookup.party->items.count &&
-                     fair_used(f, line->tenant) <= domain->lookup.party->used;
-        bool in_vain = !answer_may_come(q, domain->asked_by, f == &q->lookup[1]);
-        if (!answer_may_come(q, line->tenant, urgent) || !(more_urgent || fewer || in_vain))
-            return;
-        withdraw(q, domain);
-    }
-    domain->since = ++q->serial;
-    domain->urgent = urgent;
-    domain->asked_by = line->tenant;
-    line->tenant->users++;
-    fair_put(&q->lookup[urgent], line->tenant, &domain->lookup);
-}
-
-void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms)
-{
-    fair_take(&domain->lookup);
-    if (domain->state == DOMAIN_LEADS)
-        domain->refreshing = true;
-    else
-        domain->state = DOMAIN_RESOLVING;
-    domain->asked_ms = now_ms;
-    domain->slow = domain->asked_others[0] = domain->asked_others[1] = false;
-    domain->questions = 1;
-    domain->failures = 0;
-    domain->asks_anew = domain->anew;
-    domain->anew = false;
-    domain->asked_for[domain->urgent] = domain->asked_by->id;
-    domain->asked_for[!domain->urgent] = 0;
-    answer_pays(q, domain, domain->asked_by);
-    fair_charge(&q->lookup[domain->urgent], domain->asked_by, 1);
-    q->resolving[domain->urgent]++;
-    q->lookup_count++;
-    DL_APPEND(q->lookups, domain);
-}
-
-static void uncount(struct queue *q, struct domain *domain)
-{
-    fair_refund(&q->lookup[domain->urgent], domain->asked_by, 1);
-    q->resolving[domain->urgent]--;
-    let_go_of_tenant(q, domain);
-}
-
-void domain_lookup_is_slow(struct queue *q, struct domain *domain)
-{
-    struct line *line;
-    uncount(q, domain);
-    domain->slow = true;
-    q->slow_lookups++;
-    DL_DELETE(q->lookups, domain);
-    DL_FOREACH (domain->lines, line)
-        if (!line->late && line->ready.count > 0)
-            ask_once_more(q, domain, line);
-}
-
-void domain_lookup_ends(struct queue *q, struct domain *domain)
-{
-    if (domain->slow) {
-        q->slow_lookups--;
-    } else {
-        uncount(q, domain);
-        DL_DELETE(q->lookups, domain);
-    }
-    q->lookup_count--;
-    domain->refreshing = domain->slow = domain->asks_anew = false;
-    if (domain->state == DOMAIN_RESOLVING)
-        domain->state = DOMAIN_UNRESOLVED;
 }

@@ -229,7 +229,7 @@ void entry_stands(struct queue *q, struct entry *e, int64_t due_ms, int64_t now_
 
 void entry_is_due(struct queue *q, struct entry *e, int64_t due_ms, int64_t now_ms)
 {
-    if (held_may_stand(q, e)) {
+    if (held_lets_stand(q, e, now_ms)) {
         entry_stands(q, e, due_ms, now_ms);
     } else {
         last_chance(e, due_ms);

@@ -8,13 +8,16 @@
  *
  * Of a tenant's, the first held goes first, and class before that: but whatever goes before others,
  * one of those does after so many. It is not the first message: what is tried again and again, at
- * names that have no answer, would go before all that came later.
+ * names that have no answer, would go before all that came later. And for each that goes, one that
+ * comes due may stand at once, if its domain was not slow without an answer the last time, and it
+ * has not come with many others.
  */
 #include "queue_moves.h"
 
 #include <stdlib.h>
 
-enum { FEW_PART = 4 };
+/* PASSING: for domains that answer, and for others. */
+enum { FEW_PART = 4, PASSING_KNOWN = 32, PASSING_NEW = 16, PASSING_GAP_MS = 250 };
 
 static bool is_urgent(const struct entry *e)
 {
@@ -101,16 +104,34 @@ static bool is_in_use(const struct domain *d)
     return d->ready > 0 || d->attempts > 0 || d->state == DOMAIN_RESOLVING || d->refreshing;
 }
 
-bool held_may_stand(const struct queue *q, const struct entry *e)
+/* It goes before those that are held. */
+static bool passes_by(struct tenant *tenant, bool urgent, const struct domain *domain,
+                      int64_t now_ms)
+{
+    enum answers manner = domain ? domain->manner : ANSWERS_UNKNOWN;
+    bool known = manner == ANSWERS_IN_TIME;
+    bool soon = !known && now_ms < tenant->passed_ms[urgent] + PASSING_GAP_MS;
+    if (soon || manner == ANSWERS_NOT ||
+        tenant->passing[urgent] >= (known ? PASSING_KNOWN : PASSING_NEW))
+        return false;
+    if (!known)
+        tenant->passed_ms[urgent] = now_ms;
+    tenant->passing[urgent]++;
+    return true;
+}
+
+bool held_lets_stand(const struct queue *q, const struct entry *e, int64_t now_ms)
 {
     if (held_few_stand(q))
         return true;
     const struct tenant key = {.name = names_text(&q->names, e->label.tenant)};
-    const struct tenant *tenant = pointer_table_find(&q->tenants, &key);
+    struct tenant *tenant = pointer_table_find(&q->tenants, &key);
     const struct domain *domain = domain_find(q, names_text(&q->names, e->label.domain));
     if (!tenant || (domain && is_in_use(domain)))
         return true;
-    return !holds_any(tenant, is_urgent(e)) && tenant_may_stand(q, tenant, is_urgent(e));
+    if (holds_any(tenant, is_urgent(e)))
+        return passes_by(tenant, is_urgent(e), domain, now_ms);
+    return tenant_may_stand(q, tenant, is_urgent(e));
 }
 
 /* ---- in and out ---- */
@@ -190,7 +211,9 @@ static void pass_others(struct tenant *tenant, size_t class)
 void held_serves(struct queue *q, const struct entry *e)
 {
     struct tenant *tenant = tenant_need(q, names_text(&q->names, e->label.tenant));
-    fair_charge(&q->held[is_urgent(e)], tenant, 1);
+    bool urgent = is_urgent(e);
+    fair_charge(&q->held[urgent], tenant, 1);
+    tenant->passing[urgent] -= tenant->passing[urgent] > 0;
     pass_others(tenant, e->label.class);
 }
 

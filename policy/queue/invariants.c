@@ -122,7 +122,7 @@ static void check_domain(const struct domain *d, struct sums *sums)
     CHECK(d->ready == ready && d->attempts == attempts);
     CHECK((d->state == DOMAIN_LEADS) == (d->lane != NULL));
     CHECK(!waits || d->lookup.party);
-    CHECK(!(is_looked_up && d->lookup.party));
+    CHECK(!(is_looked_up && d->lookup.party) && !d->lookup.party == !d->lookup_too.party);
     CHECK(!d->unused || (ready == 0 && attempts == 0 && !is_looked_up));
     CHECK((d->payer != NULL) == (d->state != DOMAIN_UNRESOLVED));
     CHECK(d->lane ? d->lane->domains && d->prev_of_lane : !d->prev_of_lane);
@@ -130,9 +130,18 @@ static void check_domain(const struct domain *d, struct sums *sums)
     sums->answers += d->unused ? 0 : d->bytes;
     sums->unused += d->unused ? d->bytes : 0;
     sums->tenant_users += d->payer != NULL;
-    CHECK((d->asked_by != NULL) == (d->lookup.party || (is_looked_up && !d->slow)));
+    CHECK((d->asked_by != NULL) ==
+          (d->lookup.party || (is_looked_up && d->progress != LOOKUP_SLOW)));
     sums->tenant_users += d->asked_by != NULL;
     sums->lane_users += d->lane != NULL;
+}
+
+static void check_lookups(const struct queue *q, size_t urgent)
+{
+    check_fair(&q->lookup[urgent]);
+    check_fair(&q->lookup_best[urgent]);
+    check_fair(&q->lookup_last[urgent]);
+    CHECK(q->lookup[urgent].count == q->lookup_best[urgent].count + q->lookup_last[urgent].count);
 }
 
 static void check_waiting(const struct queue *q, struct sums *sums)
@@ -154,7 +163,7 @@ static void check_waiting(const struct queue *q, struct sums *sums)
     check_heap(&q->deadlines);
     check_fair(&q->settle);
     for (size_t i = 0; i < COUNT_OF(q->lookup); i++)
-        check_fair(&q->lookup[i]);
+        check_lookups(q, i);
     for (size_t i = 0; i < COUNT_OF(q->held); i++)
         check_fair(&q->held[i]);
 }

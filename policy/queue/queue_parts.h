@@ -59,15 +59,27 @@ struct entry {
     bool dropped : 1; /* under way, and not wanted back */
 };
 
+/* A tenant's lookups of one urgency: lookups.c. */
+enum { LOOKUP_TURNS = 4 };
+struct lookup_turns {
+    unsigned turn;       /* whose the next one is */
+    size_t last;         /* counted: of domains that were not answered the last time */
+    struct domain *late; /* those that take long, and are still counted: the oldest first */
+    int64_t next_ms;     /* none of them is uncounted before then */
+    uint32_t place;      /* queue.late_lookups, while there are any */
+};
+
 struct tenant {
     uint64_t id;                      /* of its name; not 0 */
     size_t users;                     /* lines, lookups, answers, held entries, limits */
     struct heap held[STREAM_CLASSES]; /* entries that are due, but not yet in a line */
     unsigned passed[STREAM_CLASSES];  /* held meanwhile: of classes before it that went, in a row */
     struct fair_item held_item[2];    /* queue.held[] */
-    unsigned stuck;                   /* connections that carry its mail, and are stuck */
-    unsigned answering;               /* the same: where it had been answered, and not stuck */
-    struct rate_limit *limits;        /* that hold up none of its mail: met longest ago first */
+    unsigned passing[2];       /* that stood before those held, less those that stood since */
+    int64_t passed_ms[2];      /* when one did last, of a domain that is not known */
+    unsigned stuck;            /* connections that carry its mail, and are stuck */
+    unsigned answering;        /* the same: where it had been answered, and not stuck */
+    struct rate_limit *limits; /* that hold up none of its mail: met longest ago first */
     unsigned limit_count;
     struct ask_turns {              /* of limits whose rest is over: ask_turns.c */
         struct rate_limit *waiting; /* the longest first */
@@ -75,8 +87,9 @@ struct tenant {
         int64_t next_ms;            /* none asks before then */
         bool by_time;               /* the next is the one that waits longest */
     } asks;
-    int64_t told_ms;   /* when the operator was told last that they use up its share */
-    int64_t doubts_ms; /* since when its doubts are counted: doubts.c */
+    struct lookup_turns lookups[2]; /* [1]: class security's */
+    int64_t told_ms;                /* when the operator was told last that they use up its share */
+    int64_t doubts_ms;              /* since when its doubts are counted: doubts.c */
     unsigned doubts;
     uint64_t answer_bytes, unused_bytes; /* what answers take that it pays for: see answers.c */
     struct domain *unused;               /* of those: the longest first */
@@ -109,18 +122,23 @@ struct line {
     uint32_t counted;           /* of `ready`, in destination->ready */
 };
 
+/* Of a lookup. LATE: it takes long, and still counts; STAYS: the same, to its end. */
+enum lookup_progress { LOOKUP_NEW, LOOKUP_LATE, LOOKUP_STAYS, LOOKUP_SLOW };
+/* Of the last one: in time; late, or never asked; late and without an answer. */
+enum answers { ANSWERS_IN_TIME = -1, ANSWERS_UNKNOWN, ANSWERS_NOT };
 enum domain_state { DOMAIN_UNRESOLVED, DOMAIN_RESOLVING, DOMAIN_LEADS, DOMAIN_UNRESOLVABLE };
 struct domain {
-    struct domain *next, *prev;               /* queue.lookups */
+    struct domain *next, *prev;               /* queue.lookups, or tenant.lookups[].late */
     struct domain *next_answer, *prev_answer; /* queue.answers, or tenant.unused: while one pays */
     struct tenant *payer; /* of what its answer takes; NULL: there is none, nor is it looked up */
     size_t bytes;         /* that */
     size_t lane_bytes;    /* of them: for its lane, of whose domains it is the first */
     enum domain_state state;
+    enum lookup_progress progress; /* SLOW: its lookup counts no more */
+    enum answers manner;
     bool refreshing;             /* it leads somewhere, and is looked up again meanwhile */
     bool unused;                 /* answered, and nothing waits or is under way */
     bool urgent;                 /* its lookup counts as class security's */
-    bool slow;                   /* its lookup counts no more */
     bool asked_others[2];        /* for another tenant, too; by urgency */
     bool anew;                   /* it is asked for past all caches, the next time */
     bool asks_anew;              /* its lookup is such a one */
@@ -131,10 +149,11 @@ struct domain {
     struct lane *lane;
     struct domain *next_of_lane, *prev_of_lane; /* lane->domains */
     uint64_t good_lane; /* the id of the lane where the last message was answered; 0: it broke */
-    struct fair_item lookup; /* queue.lookup[] */
-    uint64_t since;          /* waits for a lookup */
-    struct tenant *asked_by; /* counted while it is looked up */
-    uint64_t asked_for[2];   /* the id of that tenant, also when the lookup is slow; by urgency,
+    struct fair_item lookup;     /* queue.lookup[] */
+    struct fair_item lookup_too; /* queue.lookup_best[], or lookup_last[] */
+    uint64_t since;              /* waits for a lookup */
+    struct tenant *asked_by;     /* counted while it is looked up */
+    uint64_t asked_for[2];       /* the id of that tenant, also when the lookup is slow; by urgency,
                                 0: it is not so asked for */
     struct line *lines;
     size_t ready, attempts;

@@ -78,14 +78,17 @@ struct queue {
     struct fair held[2]; /* tenants, of whom entries are held; [1]: class security's */
     struct wide_look held_look[2];
     uint32_t held_serial;
-    struct domain *lookups;              /* under way and counted, the oldest first */
+    struct domain *lookups;              /* under way, and new: the oldest first */
+    struct heap late_lookups;            /* tenant.lookups[], of which some take long */
     struct domain *answers;              /* in use or being looked up: the oldest first */
     struct heap unused_holders;          /* tenants with others: who has most */
     uint64_t answer_bytes, unused_bytes; /* of those, and of the others */
     size_t unused_count;
     int64_t answers_look_ms; /* when to look for some that make room */
     size_t resolving[2], slow_lookups, lookup_count;
-    struct fair lookup[2]; /* [1]: class security's */
+    struct fair lookup[2];      /* who has waited longest; [1]: class security's */
+    struct fair lookup_best[2]; /* the same, of one tenant's: who is answered, or came last */
+    struct fair lookup_last[2]; /* who was not answered the last time */
     struct wide_look lookup_look[2];
     struct heap shun_wakes; /* struct shun: what has to be looked at first */
     struct host_rest *host_rests;

@@ -53,8 +53,9 @@ void held_fini(struct queue *q);
 size_t held_count(const struct queue *q);
 /* Do so few stand that nobody is held? */
 bool held_few_stand(const struct queue *q);
-/* Do few stand, or others of its domain, or none of its tenant's? Then it is not held. */
-bool held_may_stand(const struct queue *q, const struct entry *e);
+/* Do few stand, or others of its domain, or none of its tenant's; or may it go before those that
+ * are held? Then it is not, and stands. */
+bool held_lets_stand(const struct queue *q, const struct entry *e, int64_t now_ms);
 void held_put(struct queue *q, struct entry *e);
 void held_take(struct queue *q, struct entry *e);
 /* While it is held: it is next, its tenant has had a turn, and classes behind it were passed. */
@@ -86,13 +87,25 @@ void domain_leads(struct queue *q, struct domain *domain, struct lane *lane, siz
 void domain_unresolvable(struct queue *q, struct domain *domain, int64_t until_ms);
 void domain_forget(struct queue *q, struct domain *domain);
 void domains_forget_all(struct queue *q);
-/* It wants a lookup for the sake of this line. */
-void domain_ask(struct queue *q, struct domain *domain, const struct line *line);
-void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms);
-void domain_lookup_ends(struct queue *q, struct domain *domain);
-void domain_lookup_is_slow(struct queue *q, struct domain *domain);
 /* Its lookup has ended, and what it has found does not count: it is asked for once more. */
 void domain_look_again(struct queue *q, struct domain *domain);
+
+/* ---- lookups.c ---- */
+
+void lookups_init(struct queue *q);
+void lookups_fini(struct queue *q); /* none waits */
+/* It wants a lookup for the sake of this line; or none any more. */
+void domain_ask(struct queue *q, struct domain *domain, const struct line *line);
+void domain_withdraw(struct queue *q, struct domain *domain);
+/* The same, while its tenant is still counted as who asked. */
+void domain_asks_no_more(struct domain *domain);
+/* Which is next; NULL: none may. */
+struct domain *lookup_next(struct queue *q, bool urgent, int64_t now_ms);
+void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms);
+void domain_lookup_ends(struct queue *q, struct domain *domain);
+/* Those that take long by now; and when there will be more of them, or INT64_MAX. */
+void lookups_get_late(struct queue *q, int64_t now_ms);
+int64_t lookups_get_late_at(const struct queue *q);
 
 /* ---- answers.c ---- */
 
