@@ -18,6 +18,7 @@ struct dane_lookup_query {
     const struct host *host;     /* borrowed for the call */
     const char *tenant, *domain; /* for which and of which it is a host; borrowed for the call */
     bool urgent;                 /* class security waits for it */
+    uint64_t merit;              /* party_turns.h */
     unsigned port;
     const struct config *fresh; /* not NULL: what a cache holds will not do; borrowed to the end */
 };

@@ -59,6 +59,7 @@ struct dispatch_work {
     enum tls_need need;                  /* of the message, the same */
     char tenant[64];                     /* whose mail it is; with RESOLVE who asks */
     bool urgent;                         /* it is of class security */
+    uint64_t merit;                      /* of its domain: party_turns.h */
     bool anew;                           /* RESOLVE */
     struct host_facts *facts;            /* the same: what was found besides the hosts; held */
     char text[QUEUE_WHY_MAX];

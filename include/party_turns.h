@@ -9,9 +9,9 @@
  *
  * One tenant's turns are shared by its domains: the one that has least under way goes first, so
  * that one with many hosts delays no others. Of those that have the same a lower rank comes first,
- * as questions about first hosts; then three turns of four go to the one that came last, and one to
- * the one that has waited longest. So many that are never answered hold up none that comes later,
- * and each is asked.
+ * as questions about first hosts; then three turns of four go to the one of the highest merit, of
+ * those of the same to the one that came last, and one to the one that has waited longest. So many
+ * that are never answered hold up none of more merit, and each is asked.
  */
 #ifndef PARTY_TURNS_H
 #define PARTY_TURNS_H
@@ -31,9 +31,12 @@ struct party_ask {
     const char *tenant;
     const char *domain; /* that it is about, in any words; NULL: none, which is like one more */
     bool urgent;
-    unsigned rank; /* 0 goes before 1 */
-    void *what;    /* the caller's */
+    unsigned rank;  /* 0 goes before 1 */
+    uint64_t merit; /* of its domain; 0: nobody knows it, or that is none */
+    void *what;     /* the caller's */
 };
+/* Of what is known to be answered in time. */
+#define PARTY_MERIT_MOST UINT64_MAX
 
 /* Wait for a turn. Texts are copied. */
 struct party_turn *party_turns_wait(struct party_turns *t, const struct party_ask *ask);

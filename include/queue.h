@@ -127,8 +127,9 @@ struct queue_decision {
     unsigned shard;
     const struct queue_attempt *attempt;
     const char *domain, *destination, *text, *tenant;
-    bool urgent; /* RESOLVE: class security waits for it */
-    bool anew;   /* RESOLVE: past all caches: queue_ask_anew() */
+    bool urgent;    /* RESOLVE: class security waits for it */
+    bool anew;      /* RESOLVE: past all caches: queue_ask_anew() */
+    uint64_t merit; /* RESOLVE: the more, the sooner its questions are asked: party_turns.h */
     unsigned count;
     int result;
     int64_t rest_ms;

@@ -28,7 +28,8 @@ void resolver_free(struct resolver *r);
 struct resolver_query {
     const struct config *config; /* borrowed until the answer */
     const char *domain, *tenant;
-    bool urgent; /* class security waits for it */
+    bool urgent;    /* class security waits for it */
+    uint64_t merit; /* party_turns.h */
     unsigned port;
     bool direct;
 };
@@ -36,8 +37,8 @@ struct resolver_query {
 /* The hosts of the answer are the receiver's; its result is never MX_PENDING. */
 typedef void resolver_on_hosts(void *context, struct mx_answer *answer);
 
-/* `done` is called once, on the loop, after 25 seconds at the latest; never from inside the call,
- * and not after resolver_free(). */
+/* `done` is called once, on the loop, 25 seconds after its first turn at the latest; never from
+ * inside the call, and not after resolver_free(). */
 void resolver_find(struct resolver *r, const struct resolver_query *query, resolver_on_hosts *done,
                    void *context);
 

@@ -49,7 +49,8 @@ void sts_free(struct sts *s);
 struct sts_query {
     const char *domain; /* whose mail it is, or the host that its route names: in normal form */
     const char *tenant;
-    bool urgent; /* class security waits for it */
+    bool urgent;    /* class security waits for it */
+    uint64_t merit; /* party_turns.h */
 };
 
 /* It will be asked for soon. */

@@ -11,6 +11,7 @@ struct sts_lookup;
 struct sts_lookup_query {
     const char *domain, *tenant; /* borrowed for the call */
     bool urgent;                 /* class security waits for it */
+    uint64_t merit;              /* party_turns.h */
     unsigned after_ms, timeout_ms;
     const struct config *fresh; /* not NULL: what a cache holds will not do; borrowed to the end */
 };

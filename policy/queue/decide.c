@@ -290,7 +290,8 @@ static void look_up_all(struct queue *q, int64_t now_ms)
                                               .domain = d->name,
                                               .tenant = d->asked_by->name,
                                               .urgent = d->urgent,
-                                              .anew = d->asks_anew});
+                                              .anew = d->asks_anew,
+                                              .merit = domain_merit(d, d->arrival)});
         }
         if (q->lookup[urgent].count > 0)
             queue_wake_at(q, wide_look_again_ms(&q->lookup_look[urgent], now_ms));

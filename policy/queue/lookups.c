@@ -2,22 +2,26 @@
 /* lookups.c - Which domain is looked up next, for whom, and until when that counts.
  *
  * Tenants go in turn, by what they have under way. Of one tenant's domains two turns of four go to
- * the best: those that were answered in time when last asked about, then those that came last. One
- * goes to who has waited longest; and one to domains that were not answered at all, and slowly,
- * which have none of the others, and half of their tenant's share at most. So many that are never
- * answered hold up none that comes later, nor one that is known, and each is asked.
+ * the best: those that were answered in time when last asked about, then those whose mail came
+ * last. One goes to who has waited longest; and one to domains that were not answered at all, and
+ * slowly, which have none of the others, and half of their tenant's share at most. So many that are
+ * never answered hold up none that comes later, nor one that is known, and each is asked.
  *
  * A lookup that takes long counts no more, so that others begin: of a tenant's one after the other,
- * ALL_MS for as many as there may be, as all that began together would end together, and nothing
- * would begin until then; and so that those who look up can begin what comes. Where there may be
- * few, one a second. One whose domain was not answered the last time counts to its end, while there
- * may be many.
+ * as all that began together would end together. Of so many as a tenant may have beside those that
+ * count, half are let go soon, so that it gets through many; the other half in ALL_MS, by when the
+ * first have ended, and there is room again: so there is soon a turn for who comes. Where there may
+ * be few, one a second. One whose domain was not answered the last time counts to its end, while
+ * there may be many.
  */
 #include "queue_moves.h"
 
+#include "party_turns.h"
+
 #include <utlist.h>
 
-enum { FEW_LOOKUPS = 4, SLOW_MS = 2000, SLOW_LOOKUPS = 4, ALL_MS = 50 * 1000, GAP_MAX_MS = 1000 };
+enum { FEW_LOOKUPS = 4, MANY_LOOKUPS = 50 };
+enum { SLOW_MS = 2000, SLOW_LOOKUPS = 4, ALL_MS = 50 * 1000, GAP_MAX_MS = 1000 };
 
 /* ---- orders ---- */
 
@@ -33,7 +37,7 @@ static bool is_better(const void *a, const void *b)
 {
     const struct domain *d = OWNER_OF(a, struct domain, lookup_too);
     const struct domain *e = OWNER_OF(b, struct domain, lookup_too);
-    return d->manner != e->manner ? d->manner < e->manner : d->since > e->since;
+    return d->manner != e->manner ? d->manner < e->manner : d->arrival > e->arrival;
 }
 
 static bool asked_before(const void *a, const void *b)
@@ -45,6 +49,19 @@ static bool asked_before(const void *a, const void *b)
 static bool uncounts_before(const void *a, const void *b)
 {
     return ((const struct lookup_turns *)a)->next_ms < ((const struct lookup_turns *)b)->next_ms;
+}
+
+uint64_t domain_merit(const struct domain *domain, int64_t arrival)
+{
+    switch (domain->manner) {
+    case ANSWERS_IN_TIME:
+        return PARTY_MERIT_MOST;
+    case ANSWERS_UNKNOWN:
+        return (uint64_t)arrival;
+    case ANSWERS_NOT:
+        return 0;
+    }
+    UNREACHABLE();
 }
 
 void lookups_init(struct queue *q)
@@ -130,7 +147,8 @@ static void ask_once_more(struct queue *q, struct domain *domain, const struct l
                                       .domain = domain->name,
                                       .tenant = line->tenant->name,
                                       .urgent = urgent,
-                                      .anew = domain->asks_anew});
+                                      .anew = domain->asks_anew,
+                                      .merit = domain_merit(domain, line->head_arrival)});
 }
 
 /* A domain that waits for the sake of a tenant with many others goes over to one with few; and from
@@ -154,6 +172,7 @@ void domain_ask(struct queue *q, struct domain *domain, const struct line *line)
         domain_withdraw(q, domain);
     }
     domain->since = ++q->serial;
+    domain->arrival = line->head_arrival;
     domain->urgent = urgent;
     domain->asked_by = line->tenant;
     line->tenant->users++;
@@ -269,12 +288,20 @@ static void uncount(struct queue *q, struct domain *domain)
     turns_of(domain)->last -= domain->manner == ANSWERS_NOT;
     fair_refund(&q->lookup[domain->urgent], domain->asked_by, 1);
     q->resolving[domain->urgent]--;
-    let_go_of_tenant(q, domain);
 }
 
-static int64_t gap_ms(const struct queue *q)
+/* So many more may be slow. */
+static size_t slow_left(const struct queue *q)
 {
-    int64_t ms = ALL_MS / q->settings.lookups;
+    size_t most = (size_t)SLOW_LOOKUPS * q->settings.lookups;
+    return most > q->slow_lookups ? most - q->slow_lookups : 0;
+}
+
+/* Until the next one of this tenant's counts no more. */
+static int64_t gap_ms(const struct queue *q, const struct lookup_turns *t)
+{
+    int64_t ms = is_within_half(t->slow, slow_left(q)) ? 2 * SLOW_MS / q->settings.lookups
+                                                       : ALL_MS / (int64_t)(t->slow + 1);
     return ms < GAP_MAX_MS ? ms : GAP_MAX_MS;
 }
 
@@ -284,7 +311,7 @@ static void is_late(struct queue *q, struct domain *domain)
     struct lookup_turns *t = turns_of(domain);
     struct line *line;
     DL_DELETE(q->lookups, domain);
-    bool stays = domain->manner == ANSWERS_NOT && gap_ms(q) < GAP_MAX_MS;
+    bool stays = domain->manner == ANSWERS_NOT && q->settings.lookups >= MANY_LOOKUPS;
     domain->progress = stays ? LOOKUP_STAYS : LOOKUP_LATE;
     if (domain->progress == LOOKUP_LATE) {
         DL_APPEND(t->late, domain);
@@ -299,10 +326,13 @@ static void is_late(struct queue *q, struct domain *domain)
 static void uncount_first(struct queue *q, struct lookup_turns *t, int64_t now_ms)
 {
     struct domain *domain = t->late;
-    t->next_ms = now_ms + gap_ms(q);
+    t->next_ms = now_ms + gap_ms(q, t);
     heap_moved(&q->late_lookups, t);
+    if (!is_within_share(t->slow, slow_left(q)))
+        return;
     leave_late(q, domain);
     domain->progress = LOOKUP_SLOW;
+    t->slow++;
     q->slow_lookups++;
     uncount(q, domain);
 }
@@ -310,8 +340,7 @@ static void uncount_first(struct queue *q, struct lookup_turns *t, int64_t now_m
 static int64_t uncounts_at(const struct queue *q)
 {
     const struct lookup_turns *t = heap_first(&q->late_lookups);
-    bool full = q->slow_lookups >= (size_t)SLOW_LOOKUPS * q->settings.lookups;
-    return t && !full ? t->next_ms : INT64_MAX;
+    return t && slow_left(q) > 0 ? t->next_ms : INT64_MAX;
 }
 
 void lookups_get_late(struct queue *q, int64_t now_ms)
@@ -339,6 +368,7 @@ static void leave_lists(struct queue *q, struct domain *domain)
         leave_late(q, domain);
         break;
     case LOOKUP_SLOW:
+        turns_of(domain)->slow--;
         q->slow_lookups--;
         return;
     case LOOKUP_STAYS:
@@ -350,6 +380,7 @@ static void leave_lists(struct queue *q, struct domain *domain)
 void domain_lookup_ends(struct queue *q, struct domain *domain)
 {
     leave_lists(q, domain);
+    let_go_of_tenant(q, domain);
     domain->manner = domain->progress == LOOKUP_NEW ? ANSWERS_IN_TIME : ANSWERS_UNKNOWN;
     domain->progress = LOOKUP_NEW;
     q->lookup_count--;

@@ -30,9 +30,10 @@ struct subject {
     unsigned kind;
     size_t users, under_way;
     struct heap waiting; /* turns */
+    uint64_t merit;      /* the highest of what was asked of it */
     uint64_t came;       /* to wait, as the serial counts */
     uint64_t since;      /* the same, or when it last had a turn */
-    struct fair_item by_wait, by_age;
+    struct fair_item by_wait, by_merit;
 };
 
 struct party_turn {
@@ -52,7 +53,7 @@ struct party_turns {
     uint64_t serial;
     struct pointer_table askers, subjects, parties;
     struct fair waiting[KINDS]; /* subjects: who has waited longest first */
-    struct fair ages[KINDS];    /* the same: who came last; of one tenant's only */
+    struct fair best[KINDS];    /* the same: of most merit first; of one tenant's only */
     struct wide_look look[KINDS];
 };
 
@@ -110,12 +111,14 @@ static bool has_waited_longer(const void *a, const void *b)
     return had != 0 ? had < 0 : s->since < r->since;
 }
 
-static bool came_later(const void *a, const void *b)
+static bool deserves_more(const void *a, const void *b)
 {
-    const struct subject *s = OWNER_OF(a, struct subject, by_age);
-    const struct subject *r = OWNER_OF(b, struct subject, by_age);
+    const struct subject *s = OWNER_OF(a, struct subject, by_merit);
+    const struct subject *r = OWNER_OF(b, struct subject, by_merit);
     int had = compare_had(s, r);
-    return had != 0 ? had < 0 : s->came > r->came;
+    if (had != 0)
+        return had < 0;
+    return s->merit != r->merit ? s->merit > r->merit : s->came > r->came;
 }
 
 struct party_turns *party_turns_new(unsigned most)
@@ -128,7 +131,7 @@ struct party_turns *party_turns_new(unsigned most)
     fair_table_init(&t->parties);
     for (size_t i = 0; i < KINDS; i++) {
         fair_init(&t->waiting[i], FAIR_HELD, &t->parties, has_waited_longer);
-        fair_init(&t->ages[i], FAIR_HELD, &t->parties, came_later);
+        fair_init(&t->best[i], FAIR_HELD, &t->parties, deserves_more);
     }
     return t;
 }
@@ -140,7 +143,7 @@ void party_turns_free(struct party_turns *t)
     CHECK(t->askers.count == 0 && t->subjects.count == 0);
     for (size_t i = 0; i < KINDS; i++) {
         fair_fini(&t->waiting[i]);
-        fair_fini(&t->ages[i]);
+        fair_fini(&t->best[i]);
     }
     fair_table_fini(&t->parties);
     pointer_table_fini(&t->subjects);
@@ -209,11 +212,11 @@ static void stand(struct party_turns *t, struct subject *s)
     bool waits = s->waiting.count > 0;
     if (waits && s->by_wait.party) {
         fair_moved(&s->by_wait);
-        fair_moved(&s->by_age);
+        fair_moved(&s->by_merit);
     } else if (waits) {
         s->came = s->since = ++t->serial;
         fair_put(&t->waiting[s->kind], s->asker, &s->by_wait);
-        fair_put(&t->ages[s->kind], s->asker, &s->by_age);
+        fair_put(&t->best[s->kind], s->asker, &s->by_merit);
     }
 }
 
@@ -223,7 +226,7 @@ static void take_out(struct party_turns *t, struct party_turn *turn)
     struct subject *s = turn->subject;
     if (s->waiting.count == 1) { /* an order looks at the first of what waits */
         fair_take(&s->by_wait);
-        fair_take(&s->by_age);
+        fair_take(&s->by_merit);
     }
     heap_take(&s->waiting, turn);
     t->count[s->kind]--;
@@ -234,6 +237,7 @@ struct party_turn *party_turns_wait(struct party_turns *t, const struct party_as
     struct party_turn *turn = xcalloc(1, sizeof(*turn));
     struct subject *s = need_subject(t, ask);
     s->users++;
+    s->merit = ask->merit > s->merit ? ask->merit : s->merit;
     turn->subject = s;
     turn->rank = ask->rank;
     turn->serial = ++t->serial;
@@ -251,7 +255,7 @@ static struct subject *subject_of_next(struct party_turns *t, struct subject *ol
     struct asker *a = oldest->asker;
     if (a->turn[oldest->kind]++ % TURNS == 0)
         return oldest;
-    return OWNER_OF(fair_first_by(&t->ages[oldest->kind], a), struct subject, by_age);
+    return OWNER_OF(fair_first_by(&t->best[oldest->kind], a), struct subject, by_merit);
 }
 
 /* Half of what one tenant alone may have begins at once; the other half so that it has all begun

@@ -64,7 +64,8 @@ enum { LOOKUP_TURNS = 4 };
 struct lookup_turns {
     unsigned turn;       /* whose the next one is */
     size_t last;         /* counted: of domains that were not answered the last time */
-    struct domain *late; /* those that take long, and are still counted: the oldest first */
+    size_t slow;         /* take long, and are not counted */
+    struct domain *late; /* take long, and are still counted: the oldest first */
     int64_t next_ms;     /* none of them is uncounted before then */
     uint32_t place;      /* queue.late_lookups, while there are any */
 };
@@ -152,7 +153,8 @@ struct domain {
     struct fair_item lookup;     /* queue.lookup[] */
     struct fair_item lookup_too; /* queue.lookup_best[], or lookup_last[] */
     uint64_t since;              /* waits for a lookup */
-    struct tenant *asked_by;     /* counted while it is looked up */
+    int64_t arrival;             /* of the first mail for whose sake */
+    struct tenant *asked_by;     /* while it waits for a lookup or is looked up */
     uint64_t asked_for[2];       /* the id of that tenant, also when the lookup is slow; by urgency,
                                 0: it is not so asked for */
     struct line *lines;

@@ -103,6 +103,8 @@ void domain_asks_no_more(struct domain *domain);
 struct domain *lookup_next(struct queue *q, bool urgent, int64_t now_ms);
 void domain_lookup_begins(struct queue *q, struct domain *domain, int64_t now_ms);
 void domain_lookup_ends(struct queue *q, struct domain *domain);
+/* How soon its questions are asked, of those of a tenant: party_turns.h. `arrival`: of its mail. */
+uint64_t domain_merit(const struct domain *domain, int64_t arrival);
 /* Those that take long by now; and when there will be more of them, or INT64_MAX. */
 void lookups_get_late(struct queue *q, int64_t now_ms);
 int64_t lookups_get_late_at(const struct queue *q);

@@ -9,10 +9,15 @@ enum { MOST = 100 };
 static struct party_turn *turns[20000];
 static size_t count;
 
+static void wait_of(struct party_turns *t, struct party_ask ask)
+{
+    ask.what = &turns[count];
+    turns[count++] = party_turns_wait(t, &ask);
+}
+
 static void wait_about(struct party_turns *t, const char *tenant, const char *domain, bool urgent, unsigned rank)
 {
-    const struct party_ask ask = {.tenant = tenant, .domain = domain, .urgent = urgent, .rank = rank, .what = &turns[count]};
-    turns[count++] = party_turns_wait(t, &ask);
+    wait_of(t, (struct party_ask){.tenant = tenant, .domain = domain, .urgent = urgent, .rank = rank});
 }
 
 static void wait_for(struct party_turns *t, const char *tenant, bool urgent, unsigned rank)
@@ -195,6 +200,26 @@ static void most_turns_go_to_the_newest(void **state)
     end_all(t);
 }
 
+/* Whoever asks knows more of a domain than when its questions come here. */
+static void merit_counts_more_than_who_came_last(void **state)
+{
+    static const uint64_t merits[] = {1, 4, PARTY_MERIT_MOST, 3, 0, 2};
+    static const size_t order[] = {0, 2, 1, 3, 4, 5};
+    char domain[16];
+    struct party_turns *t = party_turns_new(2);
+    (void)state;
+    for (unsigned i = 0; i < COUNT_OF(merits); i++) {
+        snprintf(domain, sizeof(domain), "d%u.test", i);
+        wait_of(t, (struct party_ask){.tenant = "bob", .domain = domain, .merit = merits[i]});
+    }
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        struct party_turn **next = party_turns_next(t);
+        assert_ptr_equal(next, &turns[order[i]]);
+        end_one(t, order[i]);
+    }
+    end_all(t);
+}
+
 /* The kind: many domains of one tenant, each with many names that are answered late, or never. In virtual time: a step is TICK_MS, a name
  * of theirs takes SLOW_MS, one of the others a step. */
 enum { TICK_MS = 20, SLOW_MS = 11 * 1000, SLOW_DOMAINS = 500, NAMES = 30, LOOKUPS = 4, LATE_MS = 5 * 1000 };
@@ -263,6 +288,7 @@ int main(void)
                                        cmocka_unit_test(each_has_no_more_than_are_allowed),
                                        cmocka_unit_test(domains_have_turns_alike),
                                        cmocka_unit_test(most_turns_go_to_the_newest),
+                                       cmocka_unit_test(merit_counts_more_than_who_came_last),
                                        cmocka_unit_test(slow_domains_hold_up_no_others)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

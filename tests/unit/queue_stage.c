@@ -52,6 +52,13 @@ static const struct stage_domain *domain_of(const struct stage *s, const char *n
     return &plain;
 }
 
+static int64_t resolve_ms(const struct stage_domain *d)
+{
+    enum { LOOKUP_MS = 5, MUTE_LOOKUP_MS = 20 * 1000 };
+    int64_t mute_ms = d->mute_ms > 0 ? d->mute_ms : MUTE_LOOKUP_MS;
+    return d->mute ? mute_ms : LOOKUP_MS;
+}
+
 static const struct stage_server *server_of(const struct stage *s, const char *host)
 {
     static const struct stage_server good = {.kind = SERVER_GOOD};
@@ -242,7 +249,7 @@ static void on_decision(struct stage *s, const struct queue_decision *d)
         s->resolving++;
         trace(s, "RESOLVE %s", d->domain);
         snprintf(e.name, sizeof(e.name), "%s", d->domain);
-        later(s, domain_of(s, d->domain)->mute ? 20000 : 5, e);
+        later(s, resolve_ms(domain_of(s, d->domain)), e);
         break;
     case QUEUE_OPEN:
         assert_false(c->open);

@@ -25,6 +25,7 @@ struct stage_domain {
     const char *route;
     unsigned limit;
     bool mute;
+    int64_t mute_ms; /* so long; 0: 20 s */
 };
 
 struct stage_server {

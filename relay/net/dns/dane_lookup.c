@@ -54,6 +54,7 @@ struct dane_lookup *dane_lookup_start(struct resolver *r, const struct dane_look
     l->context = context;
     l->base.about = l->domain;
     l->base.urgent = query->urgent;
+    l->base.merit = query->merit;
     l->base.fresh = query->fresh;
     l->base.patient = true;
     l->base.evaluate = on_evaluate;

@@ -12,7 +12,8 @@
  * at most, as it may ask several servers for one. It goes on for some seconds with lookups that
  * nobody wants any more: until then their turns are kept. The same of those past the caches, which
  * have sockets of their own. A tenant has fewer while answers are costly to validate
- * (verify_load.h). The time of a patient question runs while something is asked.
+ * (verify_load.h). The time of a question begins with its first lookup, as what waits for its turn
+ * is nobody's silence; that of a patient one runs while something is asked.
  */
 #include "question.h"
 
@@ -50,13 +51,14 @@ static bool is_under_way(const struct question *q)
 
 static void on_timeout(uv_timer_t *timer);
 
-/* Of a patient one: something is asked from now on, or nothing any more. */
+/* Something is asked from now on, or nothing any more. */
 static void run_or_stop(struct question *q)
 {
     bool runs = uv_is_active((uv_handle_t *)&q->timer);
-    if (!q->patient || runs == is_under_way(q))
+    if (runs == is_under_way(q) || (q->timed && !q->patient))
         return;
     if (!runs) {
+        q->timed = true;
         uv_timer_start(&q->timer, on_timeout, q->timeout_ms, 0);
         return;
     }
@@ -143,6 +145,7 @@ static void on_timeout(uv_timer_t *timer)
 
 void question_set_timeout(struct question *q, uint64_t timeout_ms)
 {
+    q->timed = true;
     uv_timer_start(&q->timer, on_timeout, timeout_ms, 0);
 }
 
@@ -234,8 +237,12 @@ static void look_up(struct question *q, const char *name, enum dns_type type)
     unsigned before = q->part_count > 0 ? q->behind : 0;
     unsigned host = (unsigned)(q->part_count - before) / 2; /* each has A and AAAA */
     struct question_part *p = add_part(q, name, type);
-    const struct party_ask ask = {
-        .tenant = q->tenant, .domain = q->about, .urgent = q->urgent, .rank = host, .what = p};
+    const struct party_ask ask = {.tenant = q->tenant,
+                                  .domain = q->about,
+                                  .urgent = q->urgent,
+                                  .rank = host,
+                                  .merit = q->merit,
+                                  .what = p};
     p->turn = party_turns_wait(turns_of(q), &ask);
     begin_soon(q->resolver);
 }
@@ -263,8 +270,6 @@ static const struct dns_answer *on_ask(void *context, const char *name, enum dns
 static void on_asked(uv_timer_t *timer)
 {
     struct question *q = timer->data;
-    if (!q->patient)
-        question_set_timeout(q, q->timeout_ms);
     q->evaluate(q);
 }
 

@@ -29,7 +29,9 @@ struct question {
     char tenant[64];
     const char *about; /* a domain, whose turns it has; the owner's. NULL: none's */
     bool urgent;
-    bool last; /* its time is over: nothing more is looked up */
+    uint64_t merit; /* party_turns.h */
+    bool timed;     /* its time has begun to run */
+    bool last;      /* its time is over: nothing more is looked up */
     bool
         patient; /* its time runs while something is asked, and not while that waits for its turn */
     uint64_t after_ms, timeout_ms;
@@ -55,8 +57,8 @@ struct resolver {
     char hostname[256];
 };
 
-/* Evaluated first by the loop, after `after_ms`, and for the last time so long after that, or after
- * its lookups, if it is patient, have been under way for so long. */
+/* Evaluated first by the loop, after `after_ms`, and for the last time so long after its first
+ * lookup has begun, or after its lookups, if it is patient, have been under way for so long. */
 void question_open(struct question *q, struct resolver *r, size_t part_max, uint64_t timeout_ms);
 /* No lookup is under way any more, and it is freed, later. */
 void question_close(struct question *q);

@@ -123,6 +123,7 @@ void resolver_find(struct resolver *r, const struct resolver_query *query, resol
                                  .context = q};
     q->base.about = q->domain;
     q->base.urgent = query->urgent;
+    q->base.merit = query->merit;
     q->base.behind = query->direct ? 0 : 1;
     q->base.evaluate = on_evaluate;
     snprintf(q->base.tenant, sizeof(q->base.tenant), "%s", query->tenant);

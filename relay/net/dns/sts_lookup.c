@@ -76,6 +76,7 @@ static struct sts_lookup *make(struct resolver *r, const struct sts_lookup_query
     l->base.about = l->name + strlen(prefix);
     l->context = context;
     l->base.urgent = query->urgent;
+    l->base.merit = query->merit;
     l->base.patient = true;
     l->base.fresh = query->fresh;
     l->base.after_ms = query->after_ms;

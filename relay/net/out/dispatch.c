@@ -260,19 +260,10 @@ struct dispatch *dispatch_new(uv_loop_t *loop)
     return d;
 }
 
-/* Each has a part of the questions of its shard's resolver, which tenants share (party_turns.h). */
-static unsigned lookups(const struct config *config)
-{
-    enum { MOST = 100 };
-    unsigned questions = config->queries / 2 * config->shards;
-    return questions > 0 && questions < MOST ? questions : MOST;
-}
-
 void dispatch_configure(struct dispatch *d, const struct config *config, unsigned connections)
 {
     int64_t now_ms = dispatch_begin(d);
     d->settings = (struct queue_settings){.connections = connections,
-                                          .lookups = lookups(config),
                                           .per_destination = config->site_connections,
                                           .idle_max = connections / 2,
                                           .shards = (unsigned)d->shard_count,

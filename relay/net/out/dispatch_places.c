@@ -8,6 +8,7 @@
 #include "dispatch_parts.h"
 
 #include "host_facts.h"
+#include "party_turns.h"
 #include "secret.h"
 
 #include <stdio.h>
@@ -118,6 +119,7 @@ struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_
     const char *tenant = attempt ? attempt->tenant : decision->tenant;
     span_put(span_of(tenant ? tenant : ""), work->tenant, sizeof(work->tenant));
     work->urgent = attempt ? attempt->class == STREAM_SECURITY : decision->urgent;
+    work->merit = attempt ? PARTY_MERIT_MOST : decision->merit;
     work->anew = decision->anew;
     if (decision->connection != 0 && decision->attempt) {
         struct place *p = dispatch_find_place(d, decision->attempt->domain);

@@ -14,7 +14,8 @@
 static bool asks(const struct config_route *route, const struct dispatch_work *work,
                  char name_r[ADDRESS_DOMAIN_MAX + 1], struct sts_query *query_r)
 {
-    *query_r = (struct sts_query){.domain = name_r, .tenant = work->tenant, .urgent = work->urgent};
+    *query_r = (struct sts_query){
+        .domain = name_r, .tenant = work->tenant, .urgent = work->urgent, .merit = work->merit};
     return work->need != TLS_NEED_WAIVED && sts_domain(route, work->domain, name_r);
 }
 

@@ -116,6 +116,7 @@ static void look_up(struct look *l)
                                             .tenant = h->work->tenant,
                                             .domain = h->work->domain,
                                             .urgent = h->work->urgent,
+                                            .merit = h->work->merit,
                                             .port = h->route->port,
                                             .fresh = l->fresh ? h->settings->config : NULL};
     l->lookup = dane_lookup_start(h->home->resolver, &query, on_records, l);
@@ -174,6 +175,7 @@ void next_hop_find(struct deliveries *home, struct dispatch_work *work)
                                          .domain = direct ? h->route->host : work->domain,
                                          .tenant = work->tenant,
                                          .urgent = work->urgent,
+                                         .merit = work->merit,
                                          .port = h->route->port,
                                          .direct = direct};
     domain_policy_prefetch(home, h->route, work);

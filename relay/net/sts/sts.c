@@ -99,6 +99,7 @@ struct note {
     struct sts *sts;
     char domain[ADDRESS_DOMAIN_MAX + 1], tenant[64];
     bool urgent;
+    uint64_t merit;
 };
 
 static void post_note(struct sts *s, const struct sts_query *query,
@@ -108,6 +109,7 @@ static void post_note(struct sts *s, const struct sts_query *query,
     n->item = (struct inbox_item){.run = run, .drop = inbox_free};
     n->sts = s;
     n->urgent = query->urgent;
+    n->merit = query->merit;
     snprintf(n->domain, sizeof(n->domain), "%s", query->domain);
     snprintf(n->tenant, sizeof(n->tenant), "%s", query->tenant ? query->tenant : "");
     inbox_post(&s->inbox, &n->item);
@@ -137,7 +139,7 @@ static void on_prefetch(struct inbox_item *item)
     struct sts *s = n->sts;
     struct sts_entry *e = need(s, n->domain, n->tenant);
     const struct sts_reason reason = {
-        .tenant = n->tenant, .urgent = n->urgent, .aim = MTA_STS_TO_SEND};
+        .tenant = n->tenant, .urgent = n->urgent, .merit = n->merit, .aim = MTA_STS_TO_SEND};
     if (!sts_discovery_for(e, n->tenant, n->urgent, false) && !is_silent(e, n->tenant) &&
         clock_steady_ms() >= e->fresh_until_ms)
         sts_discover(s, e, &reason);
@@ -272,11 +274,6 @@ static void on_found(struct sts *s, struct sts_entry *e, const char *gap)
     make_room(s);
 }
 
-static bool is_late(const struct sts_entry *e, const struct sts_ask *a)
-{
-    return takes_long(discovery_of(e, a), a->urgent);
-}
-
 /* Is there something to find out for it? */
 static bool needs_discovery(struct sts_entry *e, const struct sts_ask *a)
 {
@@ -293,6 +290,7 @@ static void on_asked(struct inbox_item *item)
     struct sts_entry *e = need(s, a->domain, a->tenant);
     const struct sts_reason reason = {.tenant = a->tenant,
                                       .urgent = a->urgent,
+                                      .merit = PARTY_MERIT_MOST,
                                       .fresh = a->wish == STS_TO_DOUBT,
                                       .aim = MTA_STS_TO_SEND};
     bool under_way = discovery_of(e, a) != NULL;
@@ -303,7 +301,7 @@ static void on_asked(struct inbox_item *item)
     }
     if (!under_way)
         sts_discover(s, e, &reason);
-    if (is_late(e, a))
+    if (takes_long(discovery_of(e, a), a->urgent))
         answer(e, a, mta_sts_why_name(MTA_STS_WHY_NO_ANSWER_IN_TIME));
     else
         DL_APPEND(e->asks, a);
@@ -339,7 +337,7 @@ static void answer_late(struct sts_entry *e)
     struct sts_ask *a;
     struct sts_ask *next;
     DL_FOREACH_SAFE (e->asks, a, next) {
-        if (!is_late(e, a))
+        if (!takes_long(discovery_of(e, a), a->urgent))
             continue;
         DL_DELETE(e->asks, a);
         answer(e, a, mta_sts_why_name(MTA_STS_WHY_NO_ANSWER_IN_TIME));

@@ -413,6 +413,7 @@ static void look_up_host(struct sts_discovery *d)
     const struct sts_lookup_query query = {.domain = d->domain,
                                            .tenant = d->tenant,
                                            .urgent = d->reason.urgent,
+                                           .merit = d->reason.merit,
                                            .timeout_ms = ADDRESSES_MS};
     d->lookup = sts_lookup_addresses(d->sts->resolver, &query, on_addresses, d);
 }
@@ -437,6 +438,7 @@ static void look_up_record(struct sts_discovery *d)
         .domain = d->domain,
         .tenant = d->tenant,
         .urgent = d->reason.urgent,
+        .merit = d->reason.merit,
         .after_ms = after_ms > 0 && after_ms < MTA_STS_QUESTIONS_MS ? (unsigned)after_ms : 0,
         .timeout_ms = left_ms > 0 && left_ms < MTA_STS_QUESTIONS_MS ? (unsigned)left_ms
                                                                     : MTA_STS_QUESTIONS_MS,
@@ -484,6 +486,7 @@ struct sts_discovery *sts_discover(struct sts *s, struct sts_entry *e,
                                   .domain = d->domain,
                                   .urgent = reason->urgent,
                                   .rank = reason->aim == MTA_STS_TO_SEND ? 0 : 1,
+                                  .merit = reason->merit,
                                   .what = d};
     go_on(d, mta_sts_begin(&d->machine, &e->kept, reason->aim, clock_now_ms()));
     return d;

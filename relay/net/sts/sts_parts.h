@@ -165,6 +165,7 @@ void sts_tell_change(const struct mta_sts *m, const char *domain);
 struct sts_reason {
     const char *tenant; /* NULL: whoever pays for the domain */
     bool urgent, fresh; /* fresh: past all caches */
+    uint64_t merit;     /* party_turns.h */
     enum mta_sts_aim aim;
 };
 

@@ -62,8 +62,12 @@ static struct party_turns *turns_of(const struct sts_turns *t, const struct sts_
 
 static void wait_in(struct sts_turns *t, struct sts_place *p)
 {
-    const struct party_ask ask = {
-        .tenant = p->tenant, .domain = p->domain, .urgent = p->urgent, .rank = p->rank, .what = p};
+    const struct party_ask ask = {.tenant = p->tenant,
+                                  .domain = p->domain,
+                                  .urgent = p->urgent,
+                                  .rank = p->rank,
+                                  .merit = p->merit,
+                                  .what = p};
     p->turn = party_turns_wait(turns_of(t, p), &ask);
 }
 

@@ -29,6 +29,7 @@ struct sts_place {
     const char *tenant, *domain; /* borrowed; of a domain NULL: none */
     bool urgent;
     unsigned rank;           /* 0 goes before 1 */
+    uint64_t merit;          /* party_turns.h */
     void *what;              /* the caller's */
     struct sts_host *host;   /* NULL: it does not wait to be fetched, and is not */
     struct party_turn *pass; /* its turn there, as soon as it has one */
