@@ -149,8 +149,7 @@ def test_a_policy_that_may_not_be_kept_is_found_once_though_another_ones_mail_fo
 
 @pytest.mark.memory
 def test_what_one_tenant_has_no_turn_for_is_no_failure_of_the_domain(world, relay_factory):  # noqa: F811
-    """One has mail for more domains with a silent policy host than may wait, then mail for another domain: only its own goes without;
-    not what another tenant has for the same domain meanwhile, nor what it has later."""
+    """One has mail for hundreds of domains with a silent policy host, then mail for others, which another tenant has mail for, too."""
     names, host, held = slow_domains(world, 260)
     taken_over(world, "wanted.test", "late.test")
     relay, senders = begin(world, relay_factory, "eve", "bob")
@@ -162,11 +161,29 @@ def test_what_one_tenant_has_no_turn_for_is_no_failure_of_the_domain(world, rela
         senders[tenant].send([f"{tenant}@late.test"], "at the same time", "news", f"hello@{tenant}.test")
     assert first_outcome(relay, "bob@late.test") == BY_POLICY
     senders["eve"].send(["eve@wanted.test"], "wanted", "news", "hello@eve.test")
-    assert first_outcome(relay, "eve@wanted.test") == ("delivered", "opportunistic", "sts-policy-fetch-error")
+    assert first_outcome(relay, "eve@wanted.test") == BY_POLICY
     for stream in ("news", "code"):
         senders["bob"].send([f"{stream}@wanted.test"], "wanted", stream, "hello@bob.test")
         assert first_outcome(relay, f"{stream}@wanted.test") == BY_POLICY
     assert not relay.log().count("sts_failed") and host.now > 0
+    held.set()
+
+
+@pytest.mark.memory
+def test_a_code_waits_ten_seconds_for_a_policy_however_many_wait_before_it(world, relay_factory):  # noqa: F811
+    """Of its own tenant, for the same silent policy host. A code for a domain whose policy is elsewhere is by that at once."""
+    names, host, held = slow_domains(world, 300)
+    taken_over(world, "wanted.test")
+    relay, senders = begin(world, relay_factory, "eve")
+    for start in range(0, 299, 65):
+        senders["eve"].send([f"x@{d}" for d in names[start:min(start + 65, 299)]], "slow", "code", "hello@eve.test")
+    wait_for(lambda: {f"mta-sts.{d}" for d in names[:299]} <= {name for name, kind in world.dns.asked}, 60)
+    for domain in ("wanted.test", names[299]):
+        senders["eve"].send([f"code@{domain}"], "code", "code", "hello@eve.test")
+    assert first_outcome(relay, "code@wanted.test") == BY_POLICY
+    assert first_outcome(relay, f"code@{names[299]}", 60) == ("delivered", "opportunistic", "sts-policy-fetch-error")
+    line = next(line for line in relay.log().splitlines() if f"rcpt=code@{names[299]}" in line and " delivered " in line)
+    assert int(re.search(r" delay_ms=(\d+)", line)[1]) >= 10000
     held.set()
 
 

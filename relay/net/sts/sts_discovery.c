@@ -13,8 +13,9 @@
  * - of the policy host, of what it says: mta_sts.h knows what counts then
  * - of DNS: it is told to those only who wait for this one, and not asked again for this tenant for
  *   a minute
- * - of our own (too many of the tenant's wait, the fetcher is busy or gone): the fetcher is asked
- *   again, and in the end the same; nothing is noted of the domain
+ * - of our own (the fetcher is busy or gone; a minute is over, and others of the tenant's are still
+ *   before it): the fetcher is asked again, and in the end nothing is noted of the domain. However
+ *   many wait, each waits: there are no more of them than the queue looks up domains
  * - the store cannot write it: that is in the log, and the policy counts until the relay ends
  */
 #include "sts_parts.h"
@@ -32,9 +33,9 @@ enum {
     ADDRESSES_MS = 10 * 1000,
     TTL_LEAST_S = 5,
     TTL_MOST_S = 3600,
-    FAILED_S = 60,     /* so long nobody asks again why there is none */
-    WAITING_MAX = 200, /* policies of one tenant that wait to be fetched */
-    AGAIN_MS = 500,    /* until the fetcher is asked once more; then twice as long each time */
+    FAILED_S = 60,       /* so long nobody asks again why there is none */
+    TURN_MS = 60 * 1000, /* it waits so long to be fetched: no mail waits longer for it */
+    AGAIN_MS = 500,      /* until the fetcher is asked once more; then twice as long each time */
     AGAIN_MAX = 6
 };
 
@@ -84,15 +85,6 @@ const struct sts_discovery *sts_discovery_for(const struct sts_entry *e, const c
 int64_t sts_discovery_since_ms(const struct sts_discovery *d)
 {
     return d->since_ms;
-}
-
-static bool may_wait(const struct sts_discovery *d)
-{
-    const struct sts_discovery *other;
-    size_t own = 0;
-    DL_FOREACH (d->sts->discoveries, other)
-        own += sts_place_waits(&other->place) && strcmp(other->tenant, d->tenant) == 0;
-    return own < WAITING_MAX;
 }
 
 /* ---- the end ---- */
@@ -339,13 +331,23 @@ static void ask_again_later(struct sts_discovery *d)
     release_riders(d->entry);
 }
 
+/* Its tenant has waited in vain for a turn: for longer than any mail waits. */
+static bool has_no_turn(const struct sts_discovery *d, int64_t now_ms)
+{
+    return d->entry && sts_place_waits(&d->place) && now_ms - d->since_ms >= TURN_MS;
+}
+
 void sts_discoveries_tick(struct sts *s)
 {
     struct sts_discovery *d;
+    struct sts_discovery *next;
     int64_t now_ms = clock_steady_ms();
-    DL_FOREACH (s->discoveries, d)
+    DL_FOREACH_SAFE (s->discoveries, d, next) {
         if (d->entry && d->again_ms > 0 && d->again_ms <= now_ms)
             wait_for_turn(d);
+        else if (has_no_turn(d, now_ms))
+            ended(d, MTA_STS_UNTRIED, MTA_STS_WHY_TOO_MANY_WAIT); /* only this one goes */
+    }
     begin_fetches(s);
 }
 
@@ -398,10 +400,6 @@ static void on_addresses(void *context, const struct ip *ips, size_t count, bool
         d->ttl_s = failed ? UINT32_MAX : d->ttl_s;
         ended(d, failed ? MTA_STS_UNTRIED : MTA_STS_UNREACHABLE,
               sts_fetch_no_address(count, failed));
-        return;
-    }
-    if (!may_wait(d)) {
-        ended(d, MTA_STS_UNTRIED, MTA_STS_WHY_TOO_MANY_WAIT);
         return;
     }
     wait_for_turn(d);
