@@ -15,6 +15,7 @@
 
 enum { MTA_STS_ID_MAX = 32, MTA_STS_BODY_MAX = 64 * 1024, MTA_STS_AGE_MAX_S = 31557600 };
 enum { MTA_STS_AGE_S = 14 * 24 * 3600 }; /* of a policy whose owner says nothing else */
+enum { MTA_STS_AGE_LEAST_S = 60 }; /* one that is fetched counts so long, and no other is fetched */
 
 /* ---- the TXT record of _mta-sts.DOMAIN (section 3.1) ---- */
 
@@ -90,6 +91,7 @@ enum {
 /* What is known of a domain, as it is kept over restarts. */
 struct mta_sts_kept {
     bool there; /* a policy: id, policy, fetched_ms */
+    bool brief; /* not over restarts: it may not be kept, and counts for MTA_STS_AGE_LEAST_S */
     char id[MTA_STS_ID_MAX + 1];
     struct mta_sts_policy policy;
     int64_t fetched_ms;
@@ -103,7 +105,8 @@ struct mta_sts_kept {
 };
 
 /* How long the policy counts: from when it was fetched, or from now when that is still to come, as
- * after a clock was set back. 0: there is none. */
+ * after a clock was set back; at least MTA_STS_AGE_LEAST_S, whatever its owner says, or
+ * each message would have it fetched. 0: there is none. */
 int64_t mta_sts_expires_ms(const struct mta_sts_kept *kept, int64_t now_ms);
 
 enum mta_sts_aim {
@@ -121,9 +124,9 @@ enum mta_sts_next {
 /* What the attempt changes in what is kept. */
 enum mta_sts_change {
     MTA_STS_UNCHANGED,
-    MTA_STS_STORE,  /* `fetched`, where was none, or over what was there */
-    MTA_STS_FORGET, /* what was there: the new one may not be kept */
-    MTA_STS_FAILED  /* note that fetching `id` has failed; a policy that is there stays */
+    MTA_STS_STORE, /* `fetched`, where was none, or over what was there */
+    MTA_STS_BRIEF, /* `fetched` counts for now, and is not written down: what was there goes */
+    MTA_STS_FAILED /* note that fetching `id` has failed; a policy that is there stays */
 };
 
 struct mta_sts {

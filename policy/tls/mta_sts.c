@@ -13,6 +13,9 @@
  * - there is a new id each time: what is kept, after three fetches in five minutes;
  * - what is kept is too old: it is as if there was nothing.
  *
+ * What is fetched counts for a minute at least, so that mail has one domain's policy fetched once in
+ * that time, however little its owner wants it kept; without that it would be once a message.
+ *
  * A failure is reported where it leaves the mail without a policy, and not where one is kept. An
  * equal id never makes what is kept younger: only a fetch does.
  */
@@ -38,7 +41,8 @@ static int64_t later(int64_t a, int64_t b)
 int64_t mta_sts_expires_ms(const struct mta_sts_kept *kept, int64_t now_ms)
 {
     int64_t from_ms = earlier(kept->fetched_ms, now_ms);
-    return kept->there ? from_ms + (int64_t)kept->policy.max_age_s * 1000 : 0;
+    int64_t age_s = later(kept->policy.max_age_s, MTA_STS_AGE_LEAST_S);
+    return kept->there ? from_ms + age_s * 1000 : 0;
 }
 
 #define NAME(name, word) word,
@@ -159,9 +163,7 @@ static enum mta_sts_next answered(struct mta_sts *s, const struct mta_sts_respon
     if (fault != MTA_STS_SOUND)
         return fail(s, TLS_RESULT_STS_POLICY_INVALID, why, now_ms);
     s->policy = &s->fetched;
-    s->change = s->fetched.max_age_s > 0 ? MTA_STS_STORE
-                : s->kept->there         ? MTA_STS_FORGET
-                                         : MTA_STS_UNCHANGED;
+    s->change = s->fetched.max_age_s > 0 ? MTA_STS_STORE : MTA_STS_BRIEF;
     return MTA_STS_DECIDED;
 }
 
@@ -205,12 +207,11 @@ void mta_sts_keep(struct mta_sts *s, struct mta_sts_kept *kept, int64_t now_ms)
 {
     CHECK(kept == s->kept);
     count_fetch(s, kept, now_ms);
-    if (s->change == MTA_STS_STORE || s->change == MTA_STS_FORGET) {
+    if (s->change == MTA_STS_STORE || s->change == MTA_STS_BRIEF) {
         drop_policy(kept);
         kept->failed_id[0] = '\0';
-    }
-    if (s->change == MTA_STS_STORE) {
         kept->there = true;
+        kept->brief = s->change == MTA_STS_BRIEF;
         kept->policy = s->fetched;
         kept->fetched_ms = now_ms;
         memcpy(kept->id, s->id, sizeof(kept->id));

@@ -300,6 +300,19 @@ def test_a_policy_that_may_not_be_kept_counts_for_the_mail_that_waits(world, rel
     assert policy_of(relay, "once.test") is None
 
 
+@pytest.mark.parametrize("max_age", [0, 1])
+def test_a_policy_that_may_not_be_kept_is_not_fetched_for_each_message(world, relay_factory, max_age):
+    """Its records have a TTL of 0. One message after the other: all go by what was fetched for the first."""
+    world.dns.ttl = 0
+    world.domain("once.test", names=["elsewhere.test"])
+    world.policy("once.test", max_age=max_age)
+    relay = world.relay(relay_factory)
+    for n in range(5):
+        assert judged(relay, relay.send(to=f"x{n}@once.test"), "deferred")[1:] == ("sts", "certificate-host-mismatch")
+        time.sleep(1.1)
+    assert len(world.policies["once.test"].requests) == 1
+
+
 # ---- who else ----
 
 

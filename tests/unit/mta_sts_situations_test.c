@@ -136,7 +136,7 @@ static const char *cache_of(const struct world *w)
     switch (w->s.change) {
     case MTA_STS_STORE:
         return w->kept.there ? "replaced" : "stored";
-    case MTA_STS_FORGET:
+    case MTA_STS_BRIEF:
         return "none";
     case MTA_STS_UNCHANGED:
     case MTA_STS_FAILED:

@@ -233,6 +233,35 @@ static void ids_that_change_all_the_time_are_not_followed(void **state)
     }
 }
 
+/* A message a second for two minutes: what is fetched counts for one of them, whatever its owner says of how long it may be kept. */
+static void one_that_may_not_be_kept_is_fetched_once_a_minute(void **state)
+{
+    static const struct mta_sts_response never = {.status = 200, .body = {BODY("enforce", "0"), sizeof(BODY("enforce", "0")) - 1}};
+    static const struct mta_sts_response shortly = {.status = 200, .body = {BODY("enforce", "1"), sizeof(BODY("enforce", "1")) - 1}};
+    static const struct {
+        const char *label;
+        const struct mta_sts_response *response;
+        bool ids_change;
+        unsigned fetches;
+    } rows[] = {{"max_age 0", &never, false, 2}, {"max_age 1", &shortly, false, 2}, {"max_age 0, other ids", &never, true, 4}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct mta_sts_kept kept = {0};
+        unsigned fetches = 0;
+        for (int second = 0; second < 120; second++) {
+            char record[40];
+            snprintf(record, sizeof(record), "v=STSv1; id=%d;", rows[i].ids_change ? second : 1);
+            fetches += deliver(&kept, record, rows[i].response, MTA_STS_TO_SEND, NOW + second * 1000);
+            EXPECT(mta_sts_expires_ms(&kept, NOW + second * 1000) > NOW + second * 1000, rows[i].label);
+        }
+        EXPECT(fetches == rows[i].fetches, rows[i].label);
+        EXPECT(kept.brief == (rows[i].response == &never), rows[i].label);
+        EXPECT(deliver(&kept, "v=STSv1; id=last;", &sound, MTA_STS_TO_REFRESH, NOW + 120000) == 1, rows[i].label);
+        EXPECT(!kept.brief && mta_sts_expires_ms(&kept, NOW + 120000) == NOW + 120000 + 86400000, rows[i].label);
+        mta_sts_kept_fini(&kept);
+    }
+}
+
 static void dns_is_asked_three_times_within_five_seconds(void **state)
 {
     struct mta_sts_kept kept = {0};
@@ -272,16 +301,15 @@ static void only_a_fetch_makes_it_younger(void **state)
     mta_sts_kept_fini(&kept);
 }
 
-static void a_policy_of_age_0_is_not_kept(void **state)
+static void a_policy_of_age_0_takes_the_place_of_what_was_kept(void **state)
 {
     static const struct mta_sts_response brief = {.status = 200, .body = {BODY("enforce", "0"), sizeof(BODY("enforce", "0")) - 1}};
     struct mta_sts_kept kept = {0};
     (void)state;
-    deliver(&kept, "v=STSv1; id=1;", &brief, MTA_STS_TO_SEND, NOW);
-    assert_false(kept.there);
     deliver(&kept, "v=STSv1; id=2;", &sound, MTA_STS_TO_SEND, NOW);
     deliver(&kept, "v=STSv1; id=3;", &brief, MTA_STS_TO_SEND, NOW);
-    assert_false(kept.there);
+    assert_true(kept.brief);
+    assert_int_equal(mta_sts_expires_ms(&kept, NOW), NOW + MTA_STS_AGE_LEAST_S * 1000);
     mta_sts_kept_fini(&kept);
 }
 
@@ -417,9 +445,10 @@ int main(void)
                                        cmocka_unit_test(the_papers_know_each_reason),
                                        cmocka_unit_test(what_was_not_tried_is_not_noted),
                                        cmocka_unit_test(ids_that_change_all_the_time_are_not_followed),
-                                       cmocka_unit_test(dns_is_asked_three_times_within_five_seconds),
+                                       cmocka_unit_test(one_that_may_not_be_kept_is_fetched_once_a_minute),
+        cmocka_unit_test(dns_is_asked_three_times_within_five_seconds),
                                        cmocka_unit_test(only_a_fetch_makes_it_younger),
-                                       cmocka_unit_test(a_policy_of_age_0_is_not_kept),
+                                       cmocka_unit_test(a_policy_of_age_0_takes_the_place_of_what_was_kept),
                                        cmocka_unit_test(what_is_due),
                                        cmocka_unit_test(whose_policy_it_is),
                                        cmocka_unit_test(a_text_and_its_id),

@@ -240,7 +240,7 @@ static void send_back(struct sts_ask *a)
 /* `gap`: why nothing was found out, if it was not. */
 static void answer(struct sts_entry *e, struct sts_ask *a, const char *gap)
 {
-    fill_in(e, holds(e) || (e->once && !gap), &a->answer);
+    fill_in(e, holds(e), &a->answer);
     if (gap && !a->answer.terms) {
         a->answer.result = TLS_RESULT_STS_POLICY_FETCH_ERROR;
         snprintf(a->answer.reason, sizeof(a->answer.reason), "%s", gap);

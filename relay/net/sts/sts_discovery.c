@@ -191,8 +191,6 @@ static int64_t fresh_ms(const struct sts_discovery *d)
     if (d->machine.result != TLS_RESULT_NONE || ttl_s == UINT32_MAX)
         ttl_s = FAILED_S;
     int64_t fresh_ms = (int64_t)(ttl_s > TTL_MOST_S ? TTL_MOST_S : ttl_s) * 1000;
-    if (e->once)
-        return 0;
     return e->terms && left_ms < fresh_ms ? left_ms : fresh_ms;
 }
 
@@ -204,7 +202,6 @@ static void publish(struct sts_discovery *d)
     pthread_mutex_lock(&s->table.mutex);
     sts_terms_drop(e->terms);
     e->terms = d->terms;
-    e->once = d->terms && !e->kept.there;
     d->terms = NULL;
     e->result = d->machine.result;
     snprintf(e->reason, sizeof(e->reason), "%s", d->machine.reason);
@@ -286,7 +283,7 @@ static void decided(struct sts_discovery *d)
     enum mta_sts_change change = d->machine.change;
     static const enum sts_write_what whats[] = {[MTA_STS_UNCHANGED] = STS_WRITE_USE,
                                                 [MTA_STS_STORE] = STS_WRITE_ALL,
-                                                [MTA_STS_FORGET] = STS_WRITE_DROP,
+                                                [MTA_STS_BRIEF] = STS_WRITE_DROP,
                                                 [MTA_STS_FAILED] = STS_WRITE_FAILURE};
     if (d->machine.untried) {
         give_up(d);

@@ -29,7 +29,6 @@ struct sts_entry {
     struct sts_try last;               /* lock */
     int64_t fresh_until_ms;            /* lock: DNS need not be asked before; by the steady clock */
     int64_t found_ms;                  /* lock: when all of this was last found out; the same */
-    bool once;                         /* they count for who waits now, and are not kept */
     bool asked_for;                    /* lock: somebody has the service look at it */
     struct sts_discovery *discoveries; /* list of those under way, for tenants; lock */
     int64_t checked_ms;                /* past all caches; the steady clock's */
