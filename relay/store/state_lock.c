@@ -23,7 +23,7 @@ bool state_lock_take(const char *state_dir, int *fd_r, struct err *err)
     if (*fd_r < 0)
         return err_set(err, ERR_SYSTEM,
                        "state directory %s is not writable for user %u: %s; it belongs to the "
-                       "relay's account (chown)",
+                       "relay's account (chown), which can pass what leads to it",
                        state_dir, (unsigned)geteuid(), strerror(errno));
     if (flock(*fd_r, LOCK_EX | LOCK_NB) == 0)
         return true;

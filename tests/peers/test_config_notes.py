@@ -121,3 +121,23 @@ def test_a_store_of_another_account_is_told_as_serve_would(relay_factory, part):
         assert f"the relay becomes {'root' if part == 'the directory' else 'nobody'}" in done.stderr, done
         assert "chown -R" in done.stderr, done
     assert checked.stderr.splitlines()[0][:100] in served.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+@pytest.mark.parametrize("account", ["root", "nobody"])
+def test_a_parent_that_the_relay_cannot_pass_is_named(relay_factory, account):
+    """The directory is the account's own, and what is above it is closed; root alone can read the certificate, which is there, too."""
+    relay = relay_factory()
+    state = given_away(relay)
+    os.chown(relay.path, 0, 0)
+    relay.path.chmod(0o700)
+    relay.config.rename(relay.path.parent / f"{relay.path.name}.conf")
+    config = relay.path.parent / f"{relay.path.name}.conf"
+    for words in (("config", "check"), ("serve",))[:2 if account == "root" else 1]:
+        done = subprocess.run([relay.program, "-c", config, *words], capture_output=True, text=True, timeout=60,
+                              user=account, group=0 if account == "root" else 65534, extra_groups=[])
+        assert done.returncode == 1, done
+        line, = [line for line in done.stderr.splitlines() if "state_dir" in line]
+        assert f"{relay.path}, which leads to it, belongs to root with mode 700" in line and "chmod o+x" in line, line
+        assert "nobody cannot pass it" in line, line
+    assert state.parent == relay.path

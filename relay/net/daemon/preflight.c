@@ -95,6 +95,18 @@ static const char *advice_on(int fault)
                              : "";
 }
 
+static bool is_reached(const struct config *c, struct err *err)
+{
+    const struct stat self = {.st_uid = geteuid(), .st_gid = getegid()};
+    if (access(c->state_dir, W_OK | X_OK) == 0)
+        return true;
+    int fault = errno;
+    if (fault == EACCES && !preflight_owner_passes(c, &self, err))
+        return false;
+    return err_set(err, ERR_CONFIG, "state_dir %.200s: %s%s", c->state_dir, strerror(fault),
+                   advice_on(fault));
+}
+
 /* Of a store that is there. */
 static bool has_part(const struct config *c, const char *part, struct err *err)
 {
@@ -110,9 +122,9 @@ static bool check_owner(const struct config *c, struct err *err)
     static const char *const parts[] = {"",       "/lock", "/state.db",    "/state.db-wal",
                                         "/spool", "/keys", "/state.db-shm"};
     struct stat owner;
-    bool ok = true;
     if (geteuid() != 0 || stat(c->state_dir, &owner) != 0)
         return true;
+    bool ok = preflight_owner_passes(c, &owner, err);
     for (size_t i = 0; i < COUNT_OF(parts) && ok; i++)
         ok = preflight_owner_may(c, parts[i], 0, &owner, err);
     return ok;
@@ -120,11 +132,8 @@ static bool check_owner(const struct config *c, struct err *err)
 
 bool preflight_state(const struct config *c, struct err *err)
 {
-    bool ok = access(c->state_dir, W_OK | X_OK) == 0 ||
-              err_set(err, ERR_CONFIG, "state_dir %.200s: %s%s", c->state_dir, strerror(errno),
-                      advice_on(errno));
-    ok = ok && database_check_file(c->state_dir, err) && has_part(c, "spool", err) &&
-         has_part(c, "keys", err) && check_owner(c, err);
+    bool ok = is_reached(c, err) && database_check_file(c->state_dir, err) &&
+              has_part(c, "spool", err) && has_part(c, "keys", err) && check_owner(c, err);
     return ok || config_blame(c, "", NULL, "state_dir", err);
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* preflight_owner.c - What root may do in the state directory, and the relay may not. */
+/* preflight_owner.c - What root may do in the state directory, and on the way to it,
+ * and the relay may not. */
 #include "preflight_owner.h"
 
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -19,6 +21,14 @@ static const char *account_name(uid_t uid, char text_r[ACCOUNT_TEXT])
     return text_r;
 }
 
+/* May an account that has no right of root's do this with it? */
+static bool allows(const char *path, const struct stat *s, const struct stat *owner, unsigned need)
+{
+    unsigned shift = s->st_uid == owner->st_uid ? 6 : s->st_gid == owner->st_gid ? 3 : 0;
+    return (s->st_mode >> shift & need) == need ||
+           getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
+}
+
 bool preflight_owner_may(const struct config *c, const char *part, unsigned need,
                          const struct stat *owner, struct err *err)
 {
@@ -26,12 +36,11 @@ bool preflight_owner_may(const struct config *c, const char *part, unsigned need
     char names[2][ACCOUNT_TEXT];
     struct stat s;
     snprintf(path, sizeof(path), "%s%s", c->state_dir, part);
-    if (stat(path, &s) != 0 || getxattr(path, "system.posix_acl_access", NULL, 0) > 0)
+    if (stat(path, &s) != 0)
         return true;
     if (need == 0)
         need = S_ISDIR(s.st_mode) ? W_OK | X_OK : R_OK | W_OK;
-    unsigned shift = s.st_uid == owner->st_uid ? 6 : s.st_gid == owner->st_gid ? 3 : 0;
-    if ((s.st_mode >> shift & need) == need)
+    if (allows(path, &s, owner, need))
         return true;
     const char *becomes = account_name(owner->st_uid, names[0]);
     return err_set(err, ERR_CONFIG,
@@ -39,4 +48,31 @@ bool preflight_owner_may(const struct config *c, const char *part, unsigned need
                    "owner of the state directory, with no right of root's: chown -R the directory "
                    "to the relay's account",
                    path, account_name(s.st_uid, names[1]), (unsigned)s.st_mode & 0777, becomes);
+}
+
+/* Of one directory above the state directory: `end` bytes of `path`. */
+static bool may_pass(const char *path, size_t end, const struct stat *owner, struct err *err)
+{
+    char parent[PATH_MAX];
+    char names[2][ACCOUNT_TEXT];
+    struct stat s;
+    snprintf(parent, sizeof(parent), "%.*s", (int)(end > 0 ? end : 1), path);
+    if (stat(parent, &s) != 0 || allows(parent, &s, owner, X_OK))
+        return true;
+    return err_set(err, ERR_CONFIG,
+                   "state_dir: %.300s, which leads to it, belongs to %s with mode %o: the relay's "
+                   "account %s cannot pass it; let it (chmod o+x), or move the state directory",
+                   parent, account_name(s.st_uid, names[0]), (unsigned)s.st_mode & 0777,
+                   account_name(owner->st_uid, names[1]));
+}
+
+bool preflight_owner_passes(const struct config *c, const struct stat *owner, struct err *err)
+{
+    char real[PATH_MAX];
+    const char *path = realpath(c->state_dir, real) ? real : c->state_dir;
+    bool ok = true;
+    for (size_t i = 0; ok && path[i]; i++)
+        if (path[i] == '/')
+            ok = may_pass(path, i, owner, err);
+    return ok;
 }

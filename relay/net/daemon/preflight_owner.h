@@ -13,5 +13,9 @@
  * left to it, as is what is not there. */
 MUST_CHECK bool preflight_owner_may(const struct config *c, const char *part, unsigned need,
                                     const struct stat *owner, struct err *err);
+/* May an account pass the directories that lead to the state directory? The first that it may not
+ * is named. */
+MUST_CHECK bool preflight_owner_passes(const struct config *c, const struct stat *owner,
+                                       struct err *err);
 
 #endif
