@@ -244,6 +244,7 @@ def test_a_command_to_fetch_is_carried_out_after_a_failure(world, relay_factory)
     asked = len(host.requests)
     again = relay.command("sts", "refresh", "good.test", "--json", check=False)  # within the five seconds
     assert again.returncode == 1 and len(host.requests) - asked in (0, 1) and json.loads(again.stdout)["refreshed"] == "failed"
+    assert json.loads(again.stdout)["standing"]["fetch"] == "http-status"  # which is why, not that it was not tried once more
     host.reply = reply_of(text_of("testing", ["mx.good.test"]))
     done = wait_for(lambda: (r := relay.command("sts", "refresh", "good.test", check=False)).returncode == 0 and r.stdout, 60)
     assert "fetch      done" in done and "counts     testing" in done
@@ -298,6 +299,19 @@ def test_a_policy_that_may_not_be_kept_counts_for_the_mail_that_waits(world, rel
     relay = world.relay(relay_factory)
     assert judged(relay, relay.send(to="x@once.test"), "deferred")[1:] == ("sts", "certificate-host-mismatch")
     assert policy_of(relay, "once.test") is None
+
+
+def test_a_cause_is_told_until_it_is_tried_again(world, relay_factory):
+    """Nothing is kept; a command, another one and mail within the pause fetch nothing."""
+    world.domain("down.test")
+    world.policy("down.test").stop()
+    relay = world.relay(relay_factory)
+    for _ in range(2):
+        told = json.loads(relay.command("sts", "refresh", "down.test", "--json", check=False).stdout)["standing"]
+        assert (told["fetch"], told["reason"]) == ("connect-failed", "connect-failed")
+    judged(relay, relay.send(to="x@down.test"), "delivered")
+    told = json.loads(relay.command("sts", "show", "down.test", "--json", check=False).stdout)["standing"]
+    assert (told["fetch"], told["reason"]) == ("connect-failed", "connect-failed")
 
 
 @pytest.mark.parametrize("max_age", [0, 1])

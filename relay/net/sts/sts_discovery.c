@@ -181,6 +181,12 @@ static void release_riders(struct sts_entry *e)
 
 /* ---- the verdict ---- */
 
+/* Nothing was tried, as that has failed just now: what is known of the cause stays. */
+static bool has_failed_before(const struct mta_sts *m)
+{
+    return m->why == MTA_STS_WHY_FAILED_BEFORE;
+}
+
 /* How long what was found may be told before DNS is asked again: at most as long as it counts. */
 static int64_t fresh_ms(const struct sts_discovery *d)
 {
@@ -204,7 +210,8 @@ static void publish(struct sts_discovery *d)
     e->terms = d->terms;
     d->terms = NULL;
     e->result = d->machine.result;
-    snprintf(e->reason, sizeof(e->reason), "%s", d->machine.reason);
+    if (!has_failed_before(&d->machine) || !d->machine.reason[0] || !e->reason[0])
+        snprintf(e->reason, sizeof(e->reason), "%s", d->machine.reason);
     e->found_ms = now_ms;
     e->fresh_until_ms = now_ms + fresh_ms(d);
     e->checked_ms = d->reason.fresh ? now_ms : e->checked_ms;
@@ -219,8 +226,11 @@ static void publish(struct sts_discovery *d)
 static void note_try(struct sts_discovery *d)
 {
     const struct mta_sts *m = &d->machine;
-    if (m->change != MTA_STS_UNCHANGED || d->reason.aim == MTA_STS_ON_COMMAND)
-        d->entry->last = (struct sts_try){.made = true, .why = m->why, .status = m->status};
+    struct sts_try *last = &d->entry->last;
+    if (has_failed_before(m) && last->why != MTA_STS_WHY_NOTHING)
+        last->made |= d->reason.aim == MTA_STS_ON_COMMAND;
+    else if (m->change != MTA_STS_UNCHANGED || d->reason.aim == MTA_STS_ON_COMMAND)
+        *last = (struct sts_try){.made = true, .why = m->why, .status = m->status};
 }
 
 /* Those who wait for it go on without; nobody knows more of the domain than before. */
