@@ -30,6 +30,7 @@ struct hosts {
     struct host *all;
     size_t count;
     bool secure;     /* DNSSEC has proven that these are the domain's, or the operator named them */
+    bool missing;    /* addresses that were not waited for to the end */
     char *canonical; /* secure: what the domain is an alias for, or NULL */
 };
 

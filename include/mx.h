@@ -39,6 +39,7 @@ struct mx_query {
     const char *hostname; /* the relay's own */
     bool direct;          /* the operator's choice: no MX is asked for, any address is good */
     bool last;            /* what is still missing counts as failed */
+    bool patient;         /* all addresses are waited for, not only until one is known */
     uint64_t random;      /* for the order of equal hosts and of addresses */
     /* `why_r`: what the address is, for a sentence; set unless MX_REACH. */
     enum mx_reach (*reach)(void *context, const struct ip *ip, const char **why_r);

@@ -32,6 +32,7 @@ struct resolver_query {
     uint64_t merit; /* party_turns.h */
     unsigned port;
     bool direct;
+    bool patient; /* mx.h */
 };
 
 /* The hosts of the answer are the receiver's; its result is never MX_PENDING. */

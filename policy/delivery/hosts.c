@@ -284,6 +284,7 @@ static void copy(const struct hosts *h, struct hosts *hosts_r)
         hosts_note_answer(hosts_r, i, h->all[i].secure, h->all[i].canonical);
     }
     hosts_note_domain(hosts_r, h->secure, h->canonical);
+    hosts_r->missing = h->missing;
 }
 
 void hosts_in_turn(const struct hosts *h, uint64_t turn, uint64_t random, struct hosts *hosts_r)

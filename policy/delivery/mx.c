@@ -4,7 +4,8 @@
  *   MX (none: the domain itself, "implicit MX") - addresses of each host - hosts in order
  *
  * What is known is used as soon as waiting for the rest is not worth while: a name server that does
- * not answer costs its own host, not the domain.
+ * not answer costs its own host, not the domain. If none of what is known takes the mail, the rest
+ * is waited for (`patient`).
  */
 #include "mx.h"
 
@@ -98,6 +99,7 @@ static void read_addresses(struct evaluation *e, size_t host)
         if (both[i]->status == DNS_FAILED || (both[i]->status == DNS_PENDING && e->query->last))
             note_failure(e, name, types[i], both[i]);
     }
+    e->answer->hosts.missing |= missing && e->query->last && !e->query->patient;
     e->pending[host] = missing && !e->query->last;
     e->pending_count += e->pending[host];
     for (size_t i = 0; i < v4->count || i < v6->count; i++) {
@@ -158,7 +160,7 @@ static enum mx_result read_hosts(struct evaluation *e)
         read_addresses(e, i);
     if (e->pending_count == 0)
         return conclude(e);
-    e->answer->wait_ms = useful_wait_ms(e);
+    e->answer->wait_ms = e->query->patient ? 0 : useful_wait_ms(e);
     return MX_PENDING;
 }
 

@@ -23,7 +23,7 @@ static const struct row {
     const char *hosts, *why;
     enum mx_result want;
     unsigned wait_ms;
-    bool direct, last;
+    bool direct, last, patient, missing;
     const char *domain; /* NULL: "d.test" */
 } rows[] = {
     {.label = "one MX with one address",
@@ -127,6 +127,17 @@ static const struct row {
      .lines = {{"d.test MX", "10 a.test"}, {"d.test MX", "20 b.test"}, {"a.test A", "198.51.100.1"}, {"b.test A", "PENDING"}},
      .want = MX_PENDING,
      .wait_ms = MX_OTHERS_MS},
+    {.label = "nobody takes the mail there: all the time for the others",
+     .lines = {{"d.test MX", "10 a.test"}, {"d.test MX", "20 b.test"}, {"a.test A", "198.51.100.1"}, {"b.test A", "PENDING"}},
+     .want = MX_PENDING, .patient = true},
+    {.label = "their time is over: more may come",
+     .lines = {{"d.test MX", "10 a.test"}, {"d.test MX", "20 b.test"}, {"a.test A", "198.51.100.1"}, {"b.test A", "PENDING"}},
+     .want = MX_FOUND, .last = true, .missing = true,
+     .hosts = "a.test=198.51.100.1 b.test="},
+    {.label = "all their time was over",
+     .lines = {{"d.test MX", "10 a.test"}, {"d.test MX", "20 b.test"}, {"a.test A", "198.51.100.1"}, {"b.test A", "PENDING"}},
+     .want = MX_FOUND, .last = true, .patient = true,
+     .hosts = "a.test=198.51.100.1 b.test="},
     {.label = "only a worse one has one: some time for the best",
      .lines = {{"d.test MX", "10 a.test"}, {"d.test MX", "20 b.test"}, {"a.test A", "PENDING"}, {"b.test A", "198.51.100.2"}},
      .want = MX_PENDING,
@@ -139,7 +150,7 @@ static const struct row {
     {.label = "time is over: what there is",
      .lines = {{"d.test MX", "10 a.test"}, {"d.test MX", "20 b.test"}, {"a.test A", "PENDING"}, {"b.test A", "198.51.100.2"}},
      .want = MX_FOUND,
-     .last = true,
+     .last = true, .missing = true,
      .hosts = "a.test= b.test=198.51.100.2"},
     {.label = "time is over, and there is nothing",
      .lines = {{"d.test MX", "a.test"}, {"a.test A", "PENDING"}},
@@ -175,12 +186,14 @@ static void evaluate(const struct row *row, uint64_t random)
                                    .hostname = "relay.test",
                                    .direct = row->direct,
                                    .last = row->last,
+                                   .patient = row->patient,
                                    .random = random,
                                    .reach = reach};
     zone_init(&z, row->lines);
     mx_evaluate(&query, &z.dns, &answer);
     EXPECT(answer.result == row->want, row->label);
     EXPECT(answer.wait_ms == row->wait_ms, row->label);
+    EXPECT(answer.result != MX_FOUND || answer.hosts.missing == row->missing, row->label);
     EXPECT(!row->why || strcmp(answer.why, row->why) == 0, row->label);
     EXPECT(answer.result != MX_FOUND || row->why || !answer.why[0] || row->hosts, row->label);
     buf_init(&hosts, 4096);

@@ -118,6 +118,7 @@ void resolver_find(struct resolver *r, const struct resolver_query *query, resol
     q->query = (struct mx_query){.domain = q->domain,
                                  .hostname = q->hostname,
                                  .direct = query->direct,
+                                 .patient = query->patient,
                                  .random = random_number(),
                                  .reach = on_reach,
                                  .context = q};

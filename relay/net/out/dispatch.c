@@ -122,19 +122,19 @@ void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
         preferences[i] = answer->hosts.all[i].preference;
         all = all && !answer->hosts.all[i].drawn;
     }
+    bool whole = all && !answer->hosts.missing && !host_facts_failed(work->facts);
     struct queue_address addresses[HOSTS_MAX * HOSTS_IPS_MAX];
-    struct queue_answer found = {
-        .hosts = names,
-        .preferences = preferences,
-        .host_count = count,
-        .alone = all ? NULL : hop,
-        .port = route->port,
-        .route = demanded,
-        .trust = dispatch_trust(settings, route, work->need),
-        .valid_ms = all && !host_facts_failed(work->facts) ? valid_ms : DISPATCH_UNRESOLVABLE_MS,
-        .addresses = addresses,
-        .bytes = dispatch_place_bytes(&place),
-        .anew = work->anew};
+    struct queue_answer found = {.hosts = names,
+                                 .preferences = preferences,
+                                 .host_count = count,
+                                 .alone = all ? NULL : hop,
+                                 .port = route->port,
+                                 .route = demanded,
+                                 .trust = dispatch_trust(settings, route, work->need),
+                                 .valid_ms = whole ? valid_ms : DISPATCH_UNRESOLVABLE_MS,
+                                 .addresses = addresses,
+                                 .bytes = dispatch_place_bytes(&place),
+                                 .anew = work->anew};
     const struct queue_no_answer none = {.result = (int)answer->result,
                                          .text = answer->why,
                                          .retry_ms = DISPATCH_UNRESOLVABLE_MS,

@@ -13,6 +13,8 @@
  * - the machine knows a way around: the same address once more, by that way, for this attempt only
  * - we trust a host not with this mail, by what DNSSEC says or by no answer: the mail waits by its
  *   own schedule, and nothing rests, as mail to other domains may be trusted to the same host
+ * - the same while DNS had not said all addresses: they are waited for, and it begins again; that
+ *   is no try
  * - its addresses are in use: the queue has the attempt again until one is free; that is no try
  */
 #include "outbound_parts.h"
@@ -119,11 +121,11 @@ static struct verdict tell_barred(struct outbound *c, size_t end)
 }
 
 /* Hosts that must not have the mail are the obstacle only where no other one was to be asked.
- * False: they are asked about anew. */
+ * False: they are asked about anew, or others, whose addresses came too late. */
 static bool looks_at_barred(struct outbound *c, const struct dial_failure *failure)
 {
     bool met = c->trouble.code != 0 || failure->tried || failure->none_free;
-    if (!met && host_trust_doubts_barred(c)) {
+    if (host_trust_misses_hosts(c) || (!met && host_trust_doubts_barred(c))) {
         outbound_put_back(c);
         return false;
     }

@@ -238,6 +238,11 @@ bool host_trust_doubts_barred(const struct outbound *c)
     return c->barred_by_domain && doubts(c);
 }
 
+bool host_trust_misses_hosts(const struct outbound *c)
+{
+    return c->attempt->work->hosts->hosts.missing && doubts(c);
+}
+
 bool host_trust_tell_barred(struct outbound *c, size_t end, struct verdict *v_r)
 {
     char why[HOST_DISTRUST_WHY];

@@ -20,6 +20,8 @@ void host_trust_bar(struct outbound *c);
 MUST_CHECK bool host_trust_tell_barred(struct outbound *c, size_t end, struct verdict *v_r);
 /* Is what says so of them to be asked for anew? It is, then: the attempt is to be put back. */
 bool host_trust_doubts_barred(const struct outbound *c);
+/* The same of hosts that had no address by when it began. */
+bool host_trust_misses_hosts(const struct outbound *c);
 
 /* The connection is with this host, which has spoken: says in the delivery's settings whether TLS
  * is decided later. */

@@ -8,7 +8,7 @@
  *
  * When that is doubted, as a host has not shown it, records and policy are asked for once more past
  * all caches, and what has no answer then is as it was before. MX and addresses count for as long
- * as their TTL says.
+ * as their TTL says; but all of them are waited for then.
  */
 #include "next_hop.h"
 
@@ -177,7 +177,8 @@ void next_hop_find(struct deliveries *home, struct dispatch_work *work)
                                          .urgent = work->urgent,
                                          .merit = work->merit,
                                          .port = h->route->port,
-                                         .direct = direct};
+                                         .direct = direct,
+                                         .patient = work->anew};
     domain_policy_prefetch(home, h->route, work);
     resolver_find(home->resolver, &query, on_hosts, h);
 }
