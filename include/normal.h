@@ -28,6 +28,9 @@ size_t normal_width(struct span text);
 /* How long the character at the front is, in octets; 0: no valid UTF-8. */
 size_t normal_character(struct span text, uint32_t *c_r);
 
+/* Append a character in lower case, as UTF-8. */
+void normal_lower(uint32_t c, struct buf *out);
+
 /* Does it change how the rest is shown, or does nobody see it: controls, line ends, bidi controls,
  * what is ignored by default, noncharacters? Joiners and variants are part of how a text looks. */
 bool normal_disturbs(uint32_t c);

@@ -32,6 +32,14 @@ bool normal_domain(struct span domain, char *ascii_r)
     return ok;
 }
 
+void normal_lower(uint32_t c, struct buf *out)
+{
+    uint8_t octets[8];
+    int len = u8_uctomb(octets, uc_tolower(c), (ptrdiff_t)sizeof(octets));
+    if (len > 0)
+        buf_add(out, (struct span){(const char *)octets, (size_t)len});
+}
+
 /* One character after the other: whether a sigma is the last one is no matter of case here. */
 static uint8_t *lower(struct span text, size_t *len_r)
 {

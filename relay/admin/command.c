@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include "cli.h"
+#include "cli_returns.h"
 #include "cli_tlsrpt.h"
 #include "cli_webhooks.h"
 #include "similar.h"
@@ -140,6 +141,9 @@ static const struct command commands[] = {
      cli_unsubscribe_inspect},
     {"unsubscribe rotate", "", 0, 0, "", "make a new key for links; old links stay valid",
      cli_unsubscribe_rotate},
+    {"returns show", "FILE...", 1, CLI_ARGUMENTS_MAX, "",
+     "show what mail says that came back: bounces, complaints, automatic answers",
+     cli_returns_show},
     {"tlsrpt show", "FILE...", 1, CLI_ARGUMENTS_MAX, "",
      "show the TLS reports that others have sent: messages, .json.gz or .json", cli_tlsrpt_show},
     {"tlsrpt list", "", 0, 0, "",

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cli_returns.c - "returns show": what mail says that came back, and what follows. No relay is
+ * asked, and nothing is changed. */
+#include "cli_returns.h"
+
+#include "returns.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One row for each recipient, or one for the message. */
+static const struct cli_column columns[] = {
+    {"FILE", "file", CLI_TEXT},         {"KIND", "kind", CLI_TEXT},
+    {"RECIPIENT", "address", CLI_TEXT}, {"ACTION", "action", CLI_TEXT},
+    {"STATUS", "status", CLI_TEXT},     {"CATEGORY", "category", CLI_TEXT},
+    {"FOLLOWS", "follows", CLI_TEXT},   {"REPLY", "reply", CLI_TEXT}};
+
+/* What is read of a message; the rest is not looked at. */
+static bool read_file(const char *path, struct buf *content, struct err *err)
+{
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (!f)
+        return err_set(err, ERR_SYSTEM, "%s: %s", path, strerror(errno));
+    char *room = buf_reserve(content, RETURNS_BYTES_MAX);
+    size_t got = room ? fread(room, 1, RETURNS_BYTES_MAX, f) : 0;
+    bool ok = room && !ferror(f);
+    if (!ok)
+        err_set(err, ERR_SYSTEM, "%s: %s", path, strerror(room ? errno : ENOMEM));
+    else
+        buf_commit(content, got);
+    if (f != stdin)
+        fclose(f);
+    return ok;
+}
+
+/* "": it is not said, as in a complaint. */
+static const char *action_of(const struct returns_recipient *r)
+{
+    return r->action == RETURNS_ACTION_UNSAID ? "" : returns_action_name(r->action);
+}
+
+/* ---- as JSON ---- */
+
+static json_t *text_or_null(const char *text)
+{
+    return text[0] ? json_row_text(text) : json_null();
+}
+
+/* What a recipient's reply means; nothing where it has not failed. */
+static void put_judgement(json_t *row, const struct returns_reading *reading, size_t index)
+{
+    struct returns_judgement j;
+    if (!returns_judge(reading, index, &j))
+        return;
+    PUT(row, FIELD("category", reply_category_name(j.reply.category)),
+        FIELD("about", reply_about_name(j.reply.about)), FIELD("rule", (const char *)j.reply.rule),
+        FIELD("suppress_after", j.suppress_after));
+}
+
+static json_t *recipient_json(const struct returns_reading *reading, size_t index)
+{
+    const struct returns_recipient *r = &reading->recipients[index];
+    json_t *row =
+        ROW(FIELD("address", text_or_null(r->address)),
+            FIELD("original_recipient", text_or_null(r->original)),
+            FIELD("final_recipient", text_or_null(r->final)),
+            FIELD("action", text_or_null(action_of(r))), FIELD("status", text_or_null(r->status)),
+            FIELD("reply", text_or_null(r->reply)));
+    put_judgement(row, reading, index);
+    return PUT(row, FIELD("follows", returns_follows_name(returns_follows(reading, index))));
+}
+
+static json_t *message_json(const char *path, const struct returns_reading *reading)
+{
+    json_t *recipients = json_array();
+    for (size_t i = 0; i < reading->recipient_count; i++)
+        json_array_append_new(recipients, recipient_json(reading, i));
+    return ROW(FIELD("file", path), FIELD("kind", returns_kind_name(reading->kind)),
+               FIELD("message_id", text_or_null(reading->message_id)),
+               FIELD("feedback_type", text_or_null(reading->feedback_type)),
+               FLAG("complaint", reading->complaint), FLAG("lost", reading->lost),
+               FLAG("more", reading->more), FIELD("recipients", recipients),
+               FIELD("follows", returns_follows_name(returns_follows_all(reading))));
+}
+
+/* ---- as a table ---- */
+
+static json_t *row(const char *path, const struct returns_reading *reading, const char *follows)
+{
+    return ROW(FIELD("file", path), FIELD("kind", returns_kind_name(reading->kind)),
+               FIELD("follows", follows));
+}
+
+static json_t *recipient_row(const char *path, const struct returns_reading *reading, size_t index)
+{
+    const struct returns_recipient *r = &reading->recipients[index];
+    json_t *made = row(path, reading, returns_follows_name(returns_follows(reading, index)));
+    put_judgement(made, reading, index);
+    return PUT(made, FIELD("address", (const char *)r->address), FIELD("action", action_of(r)),
+               FIELD("status", (const char *)r->status), FIELD("reply", (const char *)r->reply));
+}
+
+static void add_rows(json_t *rows, const char *path, const struct returns_reading *reading)
+{
+    for (size_t i = 0; i < reading->recipient_count; i++)
+        json_array_append_new(rows, recipient_row(path, reading, i));
+    if (reading->recipient_count == 0)
+        json_array_append_new(
+            rows, row(path, reading, returns_follows_name(returns_follows_all(reading))));
+}
+
+/* ---- the command ---- */
+
+enum { PAGE_ROWS = 5000 }; /* that are laid out together */
+
+static int add_file(json_t *rows, const char *path, struct returns_reading *reading, bool json)
+{
+    struct buf content;
+    struct err err = {0};
+    buf_init_peer(&content, RETURNS_BYTES_MAX);
+    bool ok = read_file(path, &content, &err);
+    if (ok && !returns_read(buf_span(&content), reading))
+        ok = err_set(&err, ERR_SYSTEM, "%s: %s", path, strerror(ENOMEM));
+    if (ok && json)
+        json_array_append_new(rows, message_json(path, reading));
+    else if (ok)
+        add_rows(rows, path, reading);
+    buf_fini(&content);
+    return ok ? CLI_OK : cli_fail(&err);
+}
+
+int cli_returns_show(struct cli *cli)
+{
+    struct cli_table table = {.cli = cli, .columns = columns, .count = COUNT_OF(columns)};
+    struct returns_reading *reading = xcalloc(1, sizeof(*reading));
+    json_t *rows = json_array();
+    int code = CLI_OK;
+    for (size_t i = 0; i < cli->argument_count; i++) {
+        int one = add_file(rows, cli->arguments[i], reading, cli->json);
+        code = one == CLI_OK ? code : one;
+        if (json_array_size(rows) > PAGE_ROWS || i + 1 == cli->argument_count) {
+            cli_table_add(&table, rows);
+            json_array_clear(rows);
+        }
+    }
+    json_decref(rows);
+    cli_table_end(&table);
+    free(reading);
+    return code;
+}
