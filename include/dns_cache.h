@@ -36,6 +36,9 @@ void dns_cache_free(struct dns_cache *a);
 /* For whom is asked from now on; "" at first: nobody in particular. */
 void dns_cache_ask_for(struct dns_cache *a, const char *tenant);
 
+/* From now on what is not known is DNS_FAILED, and what is known stays so. */
+void dns_cache_ask_no_more(struct dns_cache *a);
+
 /* Asking it never waits: what is not known is fetched, and pending until then. What it answers may
  * be kept by the asker until the loop runs again. */
 const struct dns *dns_cache_dns(struct dns_cache *a);

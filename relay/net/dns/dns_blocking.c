@@ -13,8 +13,12 @@ bool server_resolve(const struct config *config, server_step *step, void *contex
     bool done = false;
     waiting_start(&w, config);
     bool ok = dns_cache_new(&w.loop, config, NULL, waiting_changed, &w, &answers, err);
-    while (ok && !done)
-        done = waiting_turn(&w) && step(context, dns_cache_dns(answers));
+    while (ok && !done) {
+        bool changed = waiting_turn(&w);
+        if (w.over)
+            dns_cache_ask_no_more(answers);
+        done = changed && step(context, dns_cache_dns(answers));
+    }
     dns_cache_free(answers);
     waiting_stop(&w);
     return ok;

@@ -72,6 +72,7 @@ struct dns_cache {
     bool heard;        /* it has answered something */
     unsigned missed;   /* questions that it has not answered, none answered between them */
     bool silent;       /* it is asked no more, as each question takes so long */
+    bool ended;        /* nobody is asked any more */
     uv_timer_t *timer; /* freed in its close callback */
     uv_timer_t *soon;  /* the same: begins lookups, and forgets what is too much */
     void (*changed)(void *context);
@@ -357,6 +358,8 @@ static const struct dns_answer *ask(void *context, const char *name, enum dns_ty
     struct dns_cache *a = context;
     int64_t now_ms = clock_steady_ms();
     struct entry *e = find(a, name, type);
+    if (a->ended)
+        return e->answer ? e->answer : &failed;
     if (e->answer && now_ms < e->expires_ms) {
         if (now_ms >= e->refresh_ms)
             (void)start(e);
@@ -372,6 +375,11 @@ static const struct dns_answer *ask(void *context, const char *name, enum dns_ty
 void dns_cache_ask_for(struct dns_cache *a, const char *tenant)
 {
     snprintf(a->asker, sizeof(a->asker), "%s", tenant);
+}
+
+void dns_cache_ask_no_more(struct dns_cache *a)
+{
+    a->ended = true;
 }
 
 const struct dns *dns_cache_dns(struct dns_cache *a)

@@ -5,13 +5,17 @@
 
 #include <stdio.h>
 
-enum { FIRST_MS = 1500, AGAIN_MS = 5000 };
+enum { FIRST_MS = 1500, AGAIN_MS = 5000, TIMES = 4 };
 
 static void on_timer(uv_timer_t *timer)
 {
     struct waiting *w = timer->data;
     const struct config *c = w->config;
-    if (w->said++ > 0)
+    w->over = ++w->said >= TIMES;
+    if (w->over)
+        fprintf(stderr,
+                "sealpost: DNS does not answer all that it is asked: the rest is not known\n");
+    else if (w->said > 1)
         fprintf(stderr, "sealpost: still waiting for DNS\n");
     else if (c->dns_forward_count > 0)
         fprintf(stderr, "sealpost: waiting for DNS: asking %s%s\n", c->dns_forward[0],
@@ -36,7 +40,7 @@ void waiting_changed(void *waiting)
 
 bool waiting_turn(struct waiting *w)
 {
-    bool changed = w->changed;
+    bool changed = w->changed || w->over;
     w->changed = false;
     if (!changed)
         uv_run(&w->loop, UV_RUN_ONCE);

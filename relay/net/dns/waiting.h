@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* waiting.h - The loop of a command that waits for DNS. It tells its caller within two seconds that
- * it is waiting, and for which server.
+ * it is waiting, and for which server; and it does not wait for ever, however many names are asked
+ * for.
  */
 #ifndef WAITING_H
 #define WAITING_H
@@ -15,6 +16,7 @@ struct waiting {
     const struct config *config;
     unsigned said;
     bool changed;
+    bool over; /* it has waited long enough: what is not known by now is not asked for any more */
 };
 
 /* At the beginning something is said to have changed. */

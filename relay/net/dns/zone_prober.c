@@ -190,6 +190,13 @@ void zone_prober_free(struct zone_prober *s)
 
 /* ---- for commands ---- */
 
+static void ask_no_more(struct zone_prober *s)
+{
+    dns_cache_ask_no_more(s->resolver);
+    for (size_t i = 0; i < s->survey.count; i++)
+        dns_cache_ask_no_more(s->servers[i]);
+}
+
 bool zone_probe_run(const struct config *config, const char *const *names, size_t count,
                     zone_probe_step *step, void *context, struct err *err)
 {
@@ -199,7 +206,10 @@ bool zone_probe_run(const struct config *config, const char *const *names, size_
     waiting_start(&w, config);
     bool ok = zone_prober_new(&w.loop, config, names, count, waiting_changed, &w, &s, err);
     while (ok && !done) {
-        const struct zone_probe *survey = waiting_turn(&w) ? zone_prober_look(s) : NULL;
+        bool changed = waiting_turn(&w);
+        if (w.over)
+            ask_no_more(s);
+        const struct zone_probe *survey = changed ? zone_prober_look(s) : NULL;
         done = survey && step(context, survey);
     }
     zone_prober_free(s);
