@@ -15,8 +15,6 @@
 
 #include <curl/curl.h>
 #include <netdb.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -32,12 +30,12 @@ enum { FIELDS_MAX = 64 * 1024 };
 struct where {
     char host[256];
     char port[8];
-    FILE *authorities; /* NULL: the system's */
 };
 
 struct fetch {
     const struct fetch_order *order;
     const struct where *where;
+    X509_STORE *trusts;
     struct buf *answer;
     struct buf given; /* addresses, as the order has them: no others are connected to */
     size_t fields;    /* bytes of all heads and trailers that came */
@@ -189,25 +187,6 @@ static size_t on_answer(char *bytes, size_t size, size_t count, void *context)
     return len;
 }
 
-/* It has been read when the settings were: what is no certificate ends the list. */
-static bool trust_file(SSL_CTX *ctx, FILE *file)
-{
-    X509 *one = NULL;
-    unsigned count = 0;
-    rewind(file);
-    while ((one = PEM_read_X509_AUX(file, NULL, NULL, NULL))) {
-        count += X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), one) == 1;
-        X509_free(one);
-    }
-    ERR_clear_error();
-    return count > 0;
-}
-
-static bool trust_system(SSL_CTX *ctx)
-{
-    return SSL_CTX_set_default_verify_file(ctx) == 1 && SSL_CTX_set_default_verify_dir(ctx) == 1;
-}
-
 /* What would cost too much to parse is not: see relay/smtp/tls_limits.c. */
 static void on_message(int sent, int version, int type, const void *bytes, size_t len, SSL *ssl,
                        void *context)
@@ -242,8 +221,8 @@ static CURLcode on_tls(CURL *curl, void *ctx, void *context)
     bound(ctx, f);
     X509_VERIFY_PARAM_set_hostflags(how, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
                                              X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    bool trusts = where->authorities ? trust_file(ctx, where->authorities) : trust_system(ctx);
-    return trusts && (is_address(where) || X509_VERIFY_PARAM_set1_host(how, where->host, 0) == 1)
+    SSL_CTX_set1_cert_store(ctx, f->trusts);
+    return is_address(where) || X509_VERIFY_PARAM_set1_host(how, where->host, 0) == 1
                ? CURLE_OK
                : CURLE_SSL_CERTPROBLEM;
 }
@@ -377,16 +356,18 @@ static void run(struct fetch *f, struct fetch_head *head_r)
         set_why(head_r, why[0] ? why : curl_easy_strerror(code));
 }
 
-void fetch_http(const struct fetch_order *order, int authorities, struct span body,
+void fetch_http(const struct fetch_order *order, X509_STORE *trusts, struct span body,
                 struct fetch_head *head_r, struct buf *answer_r)
 {
-    struct where where = {"", "", authorities >= 0 ? fdopen(authorities, "r") : NULL};
-    struct fetch f = {
-        .order = order, .where = &where, .answer = answer_r, .curl = curl_easy_init()};
-    bool knows_whom = !order->authorities[0] || where.authorities;
+    struct where where = {"", ""};
+    struct fetch f = {.order = order,
+                      .where = &where,
+                      .trusts = trusts,
+                      .answer = answer_r,
+                      .curl = curl_easy_init()};
     buf_init(&f.given, sizeof(order->addresses));
     *head_r = (struct fetch_head){.outcome = FETCH_GONE};
-    if (!f.curl || !knows_whom || !read_url(order->url, &where) || !set_up(&f, body))
+    if (!f.curl || !trusts || !read_url(order->url, &where) || !set_up(&f, body))
         set_why(head_r, "the order cannot be carried out");
     else if (!pin(&f)) {
         head_r->outcome = FETCH_NO_NAME;
@@ -400,6 +381,4 @@ void fetch_http(const struct fetch_order *order, int authorities, struct span bo
     curl_slist_free_all(f.headers);
     curl_slist_free_all(f.pinned);
     buf_fini(&f.given);
-    if (where.authorities)
-        fclose(where.authorities);
 }

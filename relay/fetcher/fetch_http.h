@@ -6,10 +6,11 @@
 #include "buf.h"
 #include "fetch_order.h"
 
+#include <openssl/types.h>
+
 /* Post `body`, or get, and fill `head_r` and `answer_r` (made by the caller, with its limit). What
- * came is in `answer_r` only if the outcome is FETCH_ANSWERED. `authorities`: the file that the
- * order names, open, which is closed; or -1. */
-void fetch_http(const struct fetch_order *order, int authorities, struct span body,
+ * came is in `answer_r` only if the outcome is FETCH_ANSWERED. `trusts`: see fetch_trust.h. */
+void fetch_http(const struct fetch_order *order, X509_STORE *trusts, struct span body,
                 struct fetch_head *head_r, struct buf *answer_r);
 
 #endif

@@ -5,6 +5,7 @@
 #include "fetch_serve.h"
 
 #include "fetch_http.h"
+#include "fetch_trust.h"
 #include "passing.h"
 
 #include <signal.h>
@@ -72,7 +73,8 @@ static bool limit(void)
 }
 
 /* In a child, which gets no further orders: others' addresses may be secret. */
-static _Noreturn void carry_out(struct fetch_order *order, int socket, const int given[PASSING_MAX])
+static _Noreturn void carry_out(struct fetch_order *order, X509_STORE *trusts, int socket,
+                                const int given[PASSING_MAX])
 {
     int stream = given[STREAM];
     struct fetch_head head = {.outcome = FETCH_GONE, .why = "what is to be posted did not come"};
@@ -88,7 +90,7 @@ static _Noreturn void carry_out(struct fetch_order *order, int socket, const int
     if (!limit())
         snprintf(head.why, sizeof(head.why), "it cannot be limited");
     else if (read_body(stream, &body))
-        fetch_http(order, given[AUTHORITIES], buf_span(&body), &head, &bytes);
+        fetch_http(order, trusts, buf_span(&body), &head, &bytes);
     _exit(answer(stream, &head, buf_span(&bytes)) ? 0 : 1);
 }
 
@@ -121,8 +123,11 @@ static bool serve_one(int socket, unsigned *busy)
         --*busy;
     end_texts(&order);
     pid_t pid = -1;
-    if (got == (ssize_t)sizeof(order) && *busy < FETCHES_MAX && (pid = fork()) == 0)
-        carry_out(&order, socket, given);
+    bool whole =
+        got == (ssize_t)sizeof(order) && (!order.authorities[0] || given[AUTHORITIES] >= 0);
+    X509_STORE *trusts = whole ? fetch_trust(given[AUTHORITIES]) : NULL;
+    if (whole && *busy < FETCHES_MAX && (pid = fork()) == 0)
+        carry_out(&order, trusts, socket, given);
     if (pid > 0)
         ++*busy;
     else

@@ -13,10 +13,10 @@ import subprocess
 import threading
 
 import pytest
-from conftest import wait_for
+from conftest import authority, wait_for
 from dear_certificates import lengthen
 
-TOO_LARGE = 6  # of include/fetch_order.h
+UNTRUSTED, TOO_LARGE = 3, 6  # of include/fetch_order.h
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
@@ -254,11 +254,13 @@ def fetcher(relay_factory):
     assert process.wait(timeout=20) == 0
 
 
-def fetch(fetcher, url, clear=True):
+def fetch(fetcher, url, clear=True, authorities=None):
     """(outcome, status), as include/fetch_order.h has it."""
     one, other = socket.socketpair()
-    with one, other:
-        socket.send_fds(fetcher, [struct.pack("2048s1024s64s1024sII??1024s2x", url.encode(), b"", b"text/plain", b"", 1024, 10, clear, False, b"")], [other.fileno()])
+    name = str(authorities or "").encode()
+    with one, other, open(authorities or os.devnull) as file:
+        order = struct.pack("2048s1024s64s1024sII??1024s2x", url.encode(), b"", b"text/plain", name, 1024, 10, clear, False, b"")
+        socket.send_fds(fetcher, [order], [other.fileno()] + [file.fileno()] * bool(authorities))
         one.shutdown(socket.SHUT_WR)
         other.close()
         return struct.unpack("Ii", one.recv(8, socket.MSG_WAITALL))
@@ -271,6 +273,29 @@ def test_it_serves_for_as_long_as_the_relay_lives(fetcher, host):
         assert fetch(fetcher, f"http://127.0.0.1:{server.port}/{i}") == (0, 204), i
     assert fetch(fetcher, f"http://127.0.0.1:{server.port}/", clear=False)[0] != 0
     assert len(server.requests) == 110
+
+
+def test_whom_it_trusts_is_read_again_once_it_has_changed(fetcher, host, issue, tmp_path):
+    """Written over, replaced by another file, and emptied; the system's beside it."""
+    server = host(OK, issue("localhost"))
+    url, good = f"https://localhost:{server.port}/", (tmp_path / "ca.pem").read_bytes()
+    (tmp_path / "other").mkdir()
+    authority(tmp_path / "other")("localhost")
+    other = (tmp_path / "other/ca.pem").read_bytes()
+    ours = tmp_path / "ours.pem"
+
+    def replaced(content):
+        (tmp_path / "new.pem").write_bytes(content)
+        (tmp_path / "new.pem").rename(ours)
+
+    for put in (ours.write_bytes, replaced):
+        for content, trusted in ((good, True), (other, False), (good + other, True)):
+            put(content)
+            for _ in range(2):
+                assert (fetch(fetcher, url, authorities=ours)[0] == 0) == trusted
+                assert fetch(fetcher, url)[0] == UNTRUSTED
+    ours.write_bytes(b"")
+    assert fetch(fetcher, url, authorities=ours)[0] != 0
 
 
 FIELDS = b"X-Y: " + b"z" * 59 + b"\r\n"
