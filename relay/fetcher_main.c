@@ -28,7 +28,7 @@ int main(void)
         fprintf(stderr, "sealpost-fetcher: this program is run by 'sealpost serve' only\n");
         return 2;
     }
-    (void)setpriority(PRIO_PROCESS, 0, AFTER_MAIL); /* where it may not be said, it is as urgent */
+    (void)setpriority(PRIO_PROCESS, 0, AFTER_MAIL);  /* where it may not be said, it is as urgent */
     prctl(PR_SET_NAME, "sealpost-fetcher", 0, 0, 0); /* run by a descriptor it has none */
     sandbox_begin();
     for (size_t i = 0; i < COUNT_OF(names); i++)
