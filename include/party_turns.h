@@ -3,9 +3,10 @@
  * to DNS, fetches of policies, large copies. A party is a tenant: who has much to do waits for its
  * own.
  *
- * A tenant has at most twice as many as it leaves free, and class security and other mail leave a
- * part to each other: so if somebody asks for names that are never answered, the first questions of
- * all others are still asked at once.
+ * A tenant has at most twice as many as it leaves free, and fewer while what it asks is costly for
+ * whoever answers all (party_turns_meter()); and class security and other mail leave a part to each
+ * other: so if somebody asks for names that are never answered, or costly ones, the first questions
+ * of all others are still asked at once.
  *
  * One tenant's turns are shared by its domains: the one that has least under way goes first, so
  * that one with many hosts delays no others. Of those that have the same a lower rank comes first,
@@ -30,6 +31,7 @@ void party_turns_free(struct party_turns *t);
 struct party_ask {
     const char *tenant;
     const char *domain; /* that it is about, in any words; NULL: none, which is like one more */
+    const char *name;   /* that is asked for, in lower case; NULL: none */
     bool urgent;
     unsigned rank;  /* 0 goes before 1 */
     uint64_t merit; /* of its domain; 0: nobody knows it, or that is none */
@@ -44,9 +46,14 @@ struct party_turn *party_turns_wait(struct party_turns *t, const struct party_as
  * the others one after the other in that time, so that there is soon one for what comes. What ends
  * within a second does not count. */
 void party_turns_spread(struct party_turns *t, int64_t lasts_ms);
-/* From now on, on the steady clock, a tenant's questions of one kind begin only while fewer than so
- * many of them are under way. Without it there is no such limit, and time stands still. */
-void party_turns_allow_each(struct party_turns *t, unsigned most_each, int64_t now_ms);
+/* What turns cost will be told: whoever asks what is costly has few turns under way, of each kind.
+ * Without it there is no such limit. */
+void party_turns_meter(struct party_turns *t);
+/* So many microseconds were spent on names of this zone, in lower case, without a dot at the end:
+ * whoever has such names under way is charged, or, if nobody has, each by what he has under way. */
+void party_turns_charge(struct party_turns *t, const char *zone, uint64_t us);
+/* The steady clock: without it time stands still. */
+void party_turns_look(struct party_turns *t, int64_t now_ms);
 /* Does any wait? */
 bool party_turns_wait_there(const struct party_turns *t);
 /* `what` of the turn that begins now; NULL: none may. */

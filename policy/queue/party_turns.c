@@ -9,17 +9,22 @@
 #include "party_turns.h"
 
 #include "fair.h"
+#include "party_load.h"
 #include "shares.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 enum { PLAIN, URGENT, KINDS };
-enum { TURNS = 4, GAP_MAX_MS = 1000, QUICK_MS = 1000 };
+enum { TURNS = 4, GAP_MAX_MS = 1000, QUICK_MS = 1000, LOOK_MS = 100 };
 
 struct asker {
     const char *tenant;
-    size_t users;
+    size_t users; /* subjects */
+    struct party_load load;
+    uint64_t cost_us;       /* since the last look */
+    size_t charged;         /* of its turns, by the charge that goes on */
     unsigned turn[KINDS];   /* one of TURNS is that of who has waited longest */
     int64_t next_ms[KINDS]; /* none begins before then beyond half of what it may have */
 };
@@ -37,7 +42,9 @@ struct subject {
 };
 
 struct party_turn {
+    struct party_turn *next, *prev; /* party_turns.begun */
     struct subject *subject;
+    const char *name;
     uint32_t place; /* subject->waiting */
     unsigned rank;
     bool begun, spread; /* spread: it has put off the next one */
@@ -47,7 +54,11 @@ struct party_turn {
 };
 
 struct party_turns {
-    unsigned most, most_each;
+    unsigned most;
+    bool metered;
+    uint64_t cost_us; /* since the last look */
+    int64_t looked_ms;
+    struct party_turn *begun;
     int64_t lasts_ms, now_ms;              /* lasts_ms: 0: turns are not spread */
     size_t under_way[KINDS], count[KINDS]; /* count: that wait */
     uint64_t serial;
@@ -125,7 +136,6 @@ struct party_turns *party_turns_new(unsigned most)
 {
     struct party_turns *t = xcalloc(1, sizeof(*t));
     t->most = most;
-    t->most_each = most;
     pointer_table_init(&t->askers, hash_asker, same_asker);
     pointer_table_init(&t->subjects, hash_subject, same_subject);
     fair_table_init(&t->parties);
@@ -136,10 +146,28 @@ struct party_turns *party_turns_new(unsigned most)
     return t;
 }
 
+/* Those that have nothing here any more, and of whom there is nothing to remember; or all. */
+static void forget_askers(struct party_turns *t, bool all)
+{
+    size_t at = 0;
+    struct asker *a = pointer_table_next(&t->askers, &at);
+    while (a) {
+        if (a->users > 0 || (!all && party_load_counts(&a->load, t->now_ms))) {
+            a = pointer_table_next(&t->askers, &at);
+            continue;
+        }
+        pointer_table_drop(&t->askers, a);
+        free(a);
+        at = 0;
+        a = pointer_table_next(&t->askers, &at);
+    }
+}
+
 void party_turns_free(struct party_turns *t)
 {
     if (!t)
         return;
+    forget_askers(t, true);
     CHECK(t->askers.count == 0 && t->subjects.count == 0);
     for (size_t i = 0; i < KINDS; i++) {
         fair_fini(&t->waiting[i]);
@@ -168,6 +196,7 @@ static struct asker *need_asker(struct party_turns *t, const char *tenant)
     const char *copy = NULL;
     a = with_text(sizeof(*a), tenant, &copy);
     a->tenant = copy;
+    party_load_init(&a->load, t->now_ms);
     pointer_table_add(&t->askers, a);
     return a;
 }
@@ -198,7 +227,7 @@ static void drop_subject(struct party_turns *t, struct subject *s)
     pointer_table_drop(&t->subjects, s);
     heap_fini(&s->waiting);
     free(s);
-    if (--a->users > 0)
+    if (--a->users > 0 || party_load_counts(&a->load, t->now_ms))
         return;
     pointer_table_drop(&t->askers, a);
     free(a);
@@ -234,8 +263,10 @@ static void take_out(struct party_turns *t, struct party_turn *turn)
 
 struct party_turn *party_turns_wait(struct party_turns *t, const struct party_ask *ask)
 {
-    struct party_turn *turn = xcalloc(1, sizeof(*turn));
+    const char *name = NULL;
+    struct party_turn *turn = with_text(sizeof(*turn), ask->name ? ask->name : "", &name);
     struct subject *s = need_subject(t, ask);
+    turn->name = name;
     s->users++;
     s->merit = ask->merit > s->merit ? ask->merit : s->merit;
     turn->subject = s;
@@ -295,7 +326,7 @@ static bool may_begin(const struct fair_item *item, const void *context)
     const struct asker *a = item->party->who;
     uint64_t used = item->party->used;
     bool waits = t->lasts_ms > 0 && a->next_ms[b->kind] > t->now_ms;
-    return used < t->most_each && is_within_share(used, b->left) &&
+    return (!t->metered || used < a->load.each) && is_within_share(used, b->left) &&
            (!waits || is_within_half(used, b->left));
 }
 
@@ -320,11 +351,80 @@ static struct party_turn *first_of(struct party_turns *t, unsigned kind)
     return turn;
 }
 
-void party_turns_allow_each(struct party_turns *t, unsigned most_each, int64_t now_ms)
+/* ---- what turns cost ---- */
+
+void party_turns_meter(struct party_turns *t)
 {
-    t->most_each = most_each;
-    t->now_ms = now_ms;
+    t->metered = true;
 }
+
+static bool is_in_zone(const char *name, const char *zone)
+{
+    size_t len = strlen(name);
+    size_t zone_len = strlen(zone);
+    return len >= zone_len && strcmp(name + len - zone_len, zone) == 0 &&
+           (len == zone_len || zone_len == 0 || name[len - zone_len - 1] == '.');
+}
+
+/* NULL: any zone. How many turns are charged. */
+static size_t count_charged(const struct party_turns *t, const char *zone)
+{
+    struct party_turn *turn;
+    size_t count = 0;
+    DL_FOREACH (t->begun, turn) {
+        bool is = !zone || is_in_zone(turn->name, zone);
+        turn->subject->asker->charged += is;
+        count += is;
+    }
+    return count;
+}
+
+void party_turns_charge(struct party_turns *t, const char *zone, uint64_t us)
+{
+    struct party_turn *turn;
+    size_t count = count_charged(t, zone);
+    if (count == 0)
+        count = count_charged(t, NULL);
+    t->cost_us += count > 0 ? us : 0;
+    DL_FOREACH (t->begun, turn) {
+        struct asker *a = turn->subject->asker;
+        a->cost_us += a->charged > 0 ? us * a->charged / count : 0;
+        a->charged = 0;
+    }
+}
+
+/* Those with half of an equal part, or more, of what the thread is busy with. */
+static void look(struct party_turns *t, bool busy)
+{
+    size_t payers = 0;
+    size_t at = 0;
+    for (const struct asker *a = pointer_table_next(&t->askers, &at); a;
+         a = pointer_table_next(&t->askers, &at))
+        payers += a->cost_us > 0;
+    at = 0;
+    for (struct asker *a = pointer_table_next(&t->askers, &at); a;
+         a = pointer_table_next(&t->askers, &at)) {
+        bool waits = fair_waiting(&t->waiting[PLAIN], a) + fair_waiting(&t->waiting[URGENT], a) > 0;
+        bool much = a->cost_us > 0 && 2 * a->cost_us * payers >= t->cost_us;
+        party_load_look(&a->load, busy && much, waits, t->now_ms);
+        a->cost_us = 0;
+    }
+}
+
+void party_turns_look(struct party_turns *t, int64_t now_ms)
+{
+    int64_t passed_ms = now_ms - t->looked_ms;
+    bool busy = party_load_is_busy(t->cost_us, passed_ms);
+    t->now_ms = now_ms;
+    if (!busy && passed_ms < LOOK_MS)
+        return;
+    look(t, busy);
+    forget_askers(t, false);
+    t->cost_us = 0;
+    t->looked_ms = now_ms;
+}
+
+/* ---- all of them ---- */
 
 void party_turns_spread(struct party_turns *t, int64_t lasts_ms)
 {
@@ -350,6 +450,7 @@ void *party_turns_next(struct party_turns *t)
     s->under_way++;
     s->since = ++t->serial;
     turn->begun = true;
+    DL_APPEND(t->begun, turn);
     turn->begun_ms = t->now_ms;
     stand(t, s);
     return turn->what;
@@ -366,6 +467,7 @@ void party_turns_end(struct party_turns *t, struct party_turn *turn)
         return;
     struct subject *s = turn->subject;
     if (turn->begun) {
+        DL_DELETE(t->begun, turn);
         make_good(t, turn);
         fair_refund(&t->waiting[s->kind], s->asker, 1);
         t->under_way[s->kind]--;

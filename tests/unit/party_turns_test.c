@@ -134,23 +134,94 @@ static void who_gives_up_waits_no_more(void **state)
     end_all(t);
 }
 
-static void each_has_no_more_than_are_allowed(void **state)
+/* ---- costly answers ---- */
+
+enum { LOOK_MS = 100, BUSY_US = 90 * 1000 };
+
+static void ask_for(struct party_turns *t, const char *tenant, const char *name, size_t times)
+{
+    for (size_t i = 0; i < times; i++)
+        wait_of(t, (struct party_ask){.tenant = tenant, .domain = name, .name = name});
+}
+
+static size_t begun_by(struct party_turns *t, size_t from)
+{
+    size_t begun = 0;
+    while (party_turns_next(t))
+        continue;
+    for (size_t i = from; i < count; i++)
+        begun += turns[i] && party_turn_has_begun(turns[i]);
+    return begun;
+}
+
+static void end_from(struct party_turns *t, size_t from)
+{
+    for (size_t i = from; i < count; i++)
+        party_turns_end(t, turns[i]);
+    count = from;
+}
+
+/* Whose names they are has few under way, and so for a while; others have what they had. */
+static void who_asks_what_is_costly_has_few_under_way(void **state)
 {
     struct party_turns *t = party_turns_new(MOST);
     (void)state;
-    party_turns_allow_each(t, 4, 0);
-    for (size_t i = 0; i < 10; i++)
-        wait_for(t, "eve", true, 0);
-    assert_int_equal(begin_all(t), 4);
-    assert_true(party_turns_wait_there(t));
-    wait_for(t, "bob", true, 0);
-    wait_for(t, "eve", false, 0);
-    assert_int_equal(begin_all(t), 2);
-    party_turns_allow_each(t, 2, 0);
-    assert_int_equal(begin_all(t), 0);
-    party_turns_allow_each(t, 100, 0);
-    assert_int_equal(begin_all(t), 6);
-    assert_false(party_turns_wait_there(t));
+    party_turns_meter(t);
+    party_turns_look(t, LOOK_MS);
+    ask_for(t, "eve", "a.evil.test", 300);
+    assert_int_equal(begun_by(t, 0), 32);
+    ask_for(t, "bob", "good.test", 10);
+    assert_int_equal(begun_by(t, 300), 10);
+    party_turns_charge(t, "evil.test", BUSY_US);
+    party_turns_look(t, 2 * LOOK_MS);
+    end_from(t, 0);
+    ask_for(t, "eve", "b.evil.test", 30);
+    assert_int_equal(begun_by(t, 0), 2);
+    ask_for(t, "bob", "good.test", 30);
+    assert_int_equal(begun_by(t, 30), 30);
+    party_turns_look(t, 30 * LOOK_MS);
+    assert_int_equal(begun_by(t, 0), 34); /* it grows slowly */
+    end_all(t);
+}
+
+/* What is nobody's by name, as of an alias, is charged by what is under way: one who has little is not held up. */
+static void what_is_nobodys_is_charged_to_those_who_ask(void **state)
+{
+    struct party_turns *t = party_turns_new(MOST);
+    (void)state;
+    party_turns_meter(t);
+    ask_for(t, "eve", "alias.test", 30);
+    ask_for(t, "bob", "good.test", 3);
+    assert_int_equal(begun_by(t, 0), 33);
+    party_turns_charge(t, "costly.example", BUSY_US);
+    party_turns_look(t, LOOK_MS);
+    end_from(t, 0);
+    ask_for(t, "eve", "alias.test", 30);
+    assert_int_equal(begun_by(t, 0), 2);
+    ask_for(t, "bob", "good.test", 30);
+    assert_int_equal(begun_by(t, 30), 30);
+    end_all(t);
+}
+
+/* Nobody hides behind another one who costs as much; and a name is no zone's that only ends alike. */
+static void all_who_cost_much_have_few(void **state)
+{
+    struct party_turns *t = party_turns_new(MOST);
+    (void)state;
+    party_turns_meter(t);
+    ask_for(t, "eve", "evil.test", 10);
+    ask_for(t, "mallory", "x.bad.test", 10);
+    ask_for(t, "bob", "notevil.test", 10);
+    assert_int_equal(begun_by(t, 0), 30);
+    party_turns_charge(t, "evil.test", BUSY_US / 2);
+    party_turns_charge(t, "bad.test", BUSY_US / 3);
+    party_turns_look(t, LOOK_MS);
+    end_from(t, 0);
+    ask_for(t, "eve", "evil.test", 10);
+    ask_for(t, "mallory", "x.bad.test", 10);
+    assert_int_equal(begun_by(t, 0), 4);
+    ask_for(t, "bob", "notevil.test", 10);
+    assert_int_equal(begun_by(t, 20), 10);
     end_all(t);
 }
 
@@ -232,7 +303,7 @@ static void go_on(struct party_turns *t, int64_t now_ms, size_t slow)
     for (size_t i = 0; i < count; i++)
         if (turns[i] && ends_ms[i] != 0 && ends_ms[i] <= now_ms)
             end_one(t, i);
-    party_turns_allow_each(t, MOST, now_ms);
+    party_turns_look(t, now_ms);
     while ((next = party_turns_next(t))) {
         size_t at = (size_t)(next - turns);
         ends_ms[at] = now_ms + (at < slow ? SLOW_MS : TICK_MS);
@@ -285,7 +356,9 @@ int main(void)
                                        cmocka_unit_test(nobody_has_more_turns_than_there_are),
                                        cmocka_unit_test(of_two_turns_each_kind_has_one),
                                        cmocka_unit_test(who_gives_up_waits_no_more),
-                                       cmocka_unit_test(each_has_no_more_than_are_allowed),
+                                       cmocka_unit_test(who_asks_what_is_costly_has_few_under_way),
+                                       cmocka_unit_test(what_is_nobodys_is_charged_to_those_who_ask),
+                                       cmocka_unit_test(all_who_cost_much_have_few),
                                        cmocka_unit_test(domains_have_turns_alike),
                                        cmocka_unit_test(most_turns_go_to_the_newest),
                                        cmocka_unit_test(merit_counts_more_than_who_came_last),

@@ -25,7 +25,7 @@ static struct rrset_signed make(const char *owner, const char *data, uint32_t in
     size_t len = 18;
     put_number(bytes + 8, expiration);
     put_number(bytes + 12, inception);
-    len += put(bytes + len, "\4evil\4test", 11);
+    len += put(bytes + len, "\4eVil\4Test", 11);
     len += put(bytes + len, owner, strlen(owner) + 1);
     len += put(bytes + len, "\0\17\0\1\0\0\1\0\0", 9);
     bytes[len++] = (char)strlen(data);
@@ -36,6 +36,7 @@ static struct rrset_signed make(const char *owner, const char *data, uint32_t in
         assert_true(rrset_signed_parse(first).rrset == 0); /* cut short it is no RRset */
     }
     assert_true(what.rrset != 0);
+    assert_string_equal(what.signer, "evil.test");
     return what;
 }
 

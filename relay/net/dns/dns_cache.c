@@ -15,7 +15,6 @@
 #include "clock.h"
 #include "dns_query.h"
 #include "party_turns.h"
-#include "verify_load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +62,6 @@ struct dns_cache {
     struct dns dns;
     struct dns_queries *lookups;
     struct party_turns *turns;
-    struct verify_load load;
     struct entry *entries;
     struct asker *askers;
     char asker[64]; /* who asks just now */
@@ -146,6 +144,7 @@ static void go_on_soon(struct dns_cache *a)
 static void on_left(void *context, struct party_turn *turn)
 {
     struct dns_cache *a = context;
+    dns_queries_charge(a->lookups, a->turns);
     party_turns_end(a->turns, turn);
     go_on_soon(a);
 }
@@ -212,6 +211,7 @@ static void settle(struct entry *e, struct dns_answer *answer)
     int64_t now_ms = clock_steady_ms();
     bool awaited = e->awaited;
     e->awaited = false;
+    dns_queries_charge(a->lookups, a->turns);
     stop_lookup(e);
     go_on_soon(a);
     if (answer->status == DNS_FAILED && e->answer && now_ms < e->expires_ms) {
@@ -245,7 +245,8 @@ static bool start(struct entry *e)
 {
     struct dns_cache *a = e->owner;
     if (!e->turn && !a->silent) {
-        const struct party_ask ask = {.tenant = a->asker, .domain = e->key + e->name_at, .what = e};
+        const char *name = e->key + e->name_at;
+        const struct party_ask ask = {.tenant = a->asker, .domain = name, .name = name, .what = e};
         e->turn = party_turns_wait(a->turns, &ask);
         e->started_ms = clock_steady_ms();
         go_on_soon(a);
@@ -257,10 +258,8 @@ static bool start(struct entry *e)
 static void begin_lookups(struct dns_cache *a)
 {
     struct entry *e;
-    bool wait = party_turns_wait_there(a->turns);
-    int64_t now_ms = clock_steady_ms();
-    uint64_t spent_us = dns_queries_spent_us(a->lookups);
-    party_turns_allow_each(a->turns, verify_load_look(&a->load, spent_us, wait, now_ms), now_ms);
+    dns_queries_charge(a->lookups, a->turns);
+    party_turns_look(a->turns, clock_steady_ms());
     while ((e = party_turns_next(a->turns))) {
         e->started_ms = clock_steady_ms();
         if (!a->silent)
@@ -404,7 +403,7 @@ bool dns_cache_new(uv_loop_t *loop, const struct config *config,
     a->context = context;
     a->turns = party_turns_new(dns_queries_most(config, stub) / 2);
     party_turns_spread(a->turns, DNS_QUERY_LASTS_MS);
-    verify_load_init(&a->load, 0, clock_steady_ms());
+    party_turns_meter(a->turns);
     a->bytes_max = ((size_t)config->memory_mb << 20) / MEMORY_PART;
     a->soon = xcalloc(1, sizeof(*a->soon));
     a->soon->data = a;

@@ -23,6 +23,7 @@
 #include "dns_query.h"
 
 #include "clock.h"
+#include "party_turns.h"
 #include "verify_limits.h"
 #include "verify_meter.h"
 
@@ -225,9 +226,12 @@ void dns_queries_free(struct dns_queries *l)
     free(l);
 }
 
-uint64_t dns_queries_spent_us(const struct dns_queries *l)
+void dns_queries_charge(const struct dns_queries *l, struct party_turns *turns)
 {
-    return verify_meter_us(l->meter);
+    struct verify_cost costs[VERIFY_METER_ZONES];
+    size_t count = verify_meter_take(l->meter, costs);
+    for (size_t i = 0; i < count; i++)
+        party_turns_charge(turns, costs[i].zone, costs[i].us);
 }
 
 /* ---- answers ---- */

@@ -11,6 +11,7 @@
 struct dns_queries;
 struct dns_query;
 struct party_turn;
+struct party_turns;
 
 enum { DNS_QUERIES_FRESH = 8 }; /* sockets of dns_queries_fresh() */
 /* So long one lasts at most, of a name whose servers do not answer. */
@@ -35,8 +36,9 @@ unsigned dns_queries_most(const struct config *config, const struct dns_queries_
 /* What is under way must have been left; it ends here. NULL does nothing. */
 void dns_queries_free(struct dns_queries *l);
 
-/* What validating their answers has taken so far: microseconds of CPU of libunbound's thread. */
-uint64_t dns_queries_spent_us(const struct dns_queries *l);
+/* What validating their answers has taken since the last call is charged to whose they are. Before
+ * an answered question's turn ends. */
+void dns_queries_charge(const struct dns_queries *l, struct party_turns *turns);
 
 /* Takes `answer`. Never called from inside dns_query_start(). */
 typedef void dns_query_on_answer(void *context, struct dns_answer *answer);

@@ -11,9 +11,9 @@
  * limited number of sockets, and lets further lookups wait until one is free. Half of them are used
  * at most, as it may ask several servers for one. It goes on for some seconds with lookups that
  * nobody wants any more: until then their turns are kept. The same of those past the caches, which
- * have sockets of their own. A tenant has fewer while answers are costly to validate
- * (verify_load.h). The time of a question begins with its first lookup, as what waits for its turn
- * is nobody's silence; that of a patient one runs while something is asked.
+ * have sockets of their own. A tenant has fewer while its answers are costly to validate
+ * (party_turns_meter()). The time of a question begins with its first lookup, as what waits for its
+ * turn is nobody's silence; that of a patient one runs while something is asked.
  */
 #include "question.h"
 
@@ -81,10 +81,19 @@ static struct party_turns *turns_of(const struct question *q)
     return q->fresh ? q->resolver->fresh_turns : q->resolver->turns;
 }
 
+static void charge(struct resolver *r)
+{
+    dns_queries_charge(r->lookups, r->turns);
+    if (r->fresh)
+        dns_queries_charge(r->fresh, r->fresh_turns);
+}
+
 /* Answered, left, or it could not be asked. */
 static void end_part(struct question_part *p)
 {
     struct resolver *r = p->question->resolver;
+    if (p->turn && party_turn_has_begun(p->turn))
+        charge(r);
     party_turns_end(turns_of(p->question), p->turn);
     p->turn = NULL;
     p->lookup = NULL;
@@ -95,6 +104,7 @@ static void end_part(struct question_part *p)
 static void on_left(void *context, struct party_turn *turn)
 {
     struct resolver *r = context;
+    dns_queries_charge(r->lookups, r->turns);
     party_turns_end(r->turns, turn);
     begin_soon(r);
 }
@@ -102,6 +112,7 @@ static void on_left(void *context, struct party_turn *turn)
 static void on_left_fresh(void *context, struct party_turn *turn)
 {
     struct resolver *r = context;
+    dns_queries_charge(r->fresh, r->fresh_turns);
     party_turns_end(r->fresh_turns, turn);
     begin_soon(r);
 }
@@ -187,20 +198,12 @@ static void begin_lookup(struct question_part *p)
         question_set_timeout(q, 0);
 }
 
-/* On both of its threads. */
-static uint64_t spent_us(const struct resolver *r)
-{
-    uint64_t usual = dns_queries_spent_us(r->lookups);
-    uint64_t fresh = r->fresh ? dns_queries_spent_us(r->fresh) : 0;
-    return usual + fresh;
-}
-
-static void allow_each(struct resolver *r, bool waits)
+static void look(struct resolver *r)
 {
     int64_t now_ms = clock_steady_ms();
-    unsigned each = verify_load_look(&r->load, spent_us(r), waits, now_ms);
-    party_turns_allow_each(r->turns, each, now_ms);
-    party_turns_allow_each(r->fresh_turns, each, now_ms);
+    charge(r);
+    party_turns_look(r->turns, now_ms);
+    party_turns_look(r->fresh_turns, now_ms);
 }
 
 static bool begin_those_that_may(struct resolver *r)
@@ -216,9 +219,8 @@ static void on_begin(uv_timer_t *timer)
 {
     struct resolver *r = timer->data;
     r->begins_soon = false;
-    allow_each(r, r->waited);
-    r->waited = begin_those_that_may(r);
-    if (r->waited && !r->begins_soon)
+    look(r);
+    if (begin_those_that_may(r) && !r->begins_soon)
         uv_timer_start(r->begin, on_begin, WAIT_MS, 0);
 }
 
@@ -239,6 +241,7 @@ static void look_up(struct question *q, const char *name, enum dns_type type)
     struct question_part *p = add_part(q, name, type);
     const struct party_ask ask = {.tenant = q->tenant,
                                   .domain = q->about,
+                                  .name = name,
                                   .urgent = q->urgent,
                                   .rank = host,
                                   .merit = q->merit,
@@ -308,7 +311,8 @@ bool resolver_new(uv_loop_t *loop, const struct config *config, struct resolver 
     r->turns = party_turns_new(dns_queries_most(config, NULL) / 2);
     party_turns_spread(r->turns, DNS_QUERY_LASTS_MS);
     r->fresh_turns = party_turns_new(DNS_QUERIES_FRESH / 2);
-    verify_load_init(&r->load, 0, clock_steady_ms());
+    party_turns_meter(r->turns);
+    party_turns_meter(r->fresh_turns);
     r->begin = xcalloc(1, sizeof(*r->begin));
     r->begin->data = r;
     uv_timer_init(loop, r->begin);

@@ -7,7 +7,6 @@
 #include "dns_query.h"
 #include "party_turns.h"
 #include "resolver.h"
-#include "verify_load.h"
 
 struct question;
 
@@ -49,11 +48,9 @@ struct resolver {
     struct dns_queries *lookups;
     struct dns_queries *fresh; /* forgets at once; NULL: nobody has needed it */
     struct party_turns *turns, *fresh_turns;
-    struct verify_load load;
     struct question *questions;
     uv_timer_t *begin; /* gives turns; freed in its close callback */
     bool begins_soon;  /* at once */
-    bool waited;       /* some did, when turns were given last */
     char hostname[256];
 };
 

@@ -43,6 +43,23 @@ static uint32_t number(const char *p, size_t len)
     return n;
 }
 
+/* A name in wire format as text: in lower case, and what is in no host's name as it is. */
+static void put_name(struct span wire, char text_r[RRSET_SIGNER])
+{
+    size_t to = 0;
+    for (size_t at = 0; at < wire.len && wire.ptr[at] != 0;) {
+        size_t end = at + 1 + (size_t)(unsigned char)wire.ptr[at];
+        if (end > wire.len || to + (end - at) >= RRSET_SIGNER)
+            break;
+        if (to > 0)
+            text_r[to++] = '.';
+        while (++at < end)
+            text_r[to++] = (char)(wire.ptr[at] >= 'A' && wire.ptr[at] <= 'Z' ? wire.ptr[at] | 0x20
+                                                                             : wire.ptr[at]);
+    }
+    text_r[to] = '\0';
+}
+
 struct rrset_signed rrset_signed_parse(struct span bytes)
 {
     struct rrset_signed what = {0};
@@ -58,6 +75,7 @@ struct rrset_signed rrset_signed_parse(struct span bytes)
     size_t data_len = number(rr + RR_FIELDS - 2, 2);
     if (data.len < data_len || number(rr, 2) != number(bytes.ptr, 2))
         return what; /* the type that the signature covers is the RRset's */
+    put_name((struct span){signer.ptr, (size_t)(owner.ptr - signer.ptr)}, what.signer);
     what.is_wild = owner_len > 2 && owner.ptr[0] == 1 && owner.ptr[1] == '*';
     what.inception = number(bytes.ptr + INCEPTION_AT, 4);
     what.expiration = number(bytes.ptr + EXPIRATION_AT, 4);

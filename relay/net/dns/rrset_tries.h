@@ -18,9 +18,11 @@
 #include <stdint.h>
 
 /* What is signed: an RRSIG's fields and an RRset (RFC 4034 section 3.1.8.1). */
+enum { RRSET_SIGNER = 256 };
 struct rrset_signed {
-    bool is_wild;   /* by a signature for a wildcard's name */
-    uint64_t rrset; /* a digest of which it is; 0: it is something else, without limit */
+    char signer[RRSET_SIGNER]; /* the zone, in lower case, without a dot at the end; "": the root */
+    bool is_wild;              /* by a signature for a wildcard's name */
+    uint64_t rrset;            /* a digest of which it is; 0: it is something else, without limit */
     uint32_t inception, expiration;
 };
 

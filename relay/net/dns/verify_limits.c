@@ -125,7 +125,7 @@ static bool may_try(const struct rrset_signed *what)
 
 static int tried(const struct rrset_signed *what, int fits)
 {
-    verify_meter_add(cpu_us() - began_us);
+    verify_meter_add(what->signer, cpu_us() - began_us);
     rrset_tries_note(&tries, what, fits != 0, clock_steady_ms(), (uint32_t)(clock_now_ms() / 1000));
     return fits;
 }

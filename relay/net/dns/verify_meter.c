@@ -8,16 +8,19 @@
 #include "span.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 enum { THREAD_NAME = 16 };
 
 struct verify_meter {
-    atomic_uint_fast64_t us; /* alone, so in no order with anything */
-    bool taken;
+    pthread_mutex_t mutex; /* of what follows */
+    struct verify_cost costs[VERIFY_METER_ZONES];
+    size_t count;
+    bool made, taken;         /* by the other mutex */
     char caller[THREAD_NAME]; /* what the thread was called that has called it after the meter */
 };
 
@@ -33,9 +36,11 @@ struct verify_meter *verify_meter_new(void)
     pthread_mutex_lock(&mutex);
     while (i < VERIFY_METERS && meters[i].taken)
         i++;
-    meters[i].taken = true;
+    if (!meters[i].made)
+        CHECK(pthread_mutex_init(&meters[i].mutex, NULL) == 0);
     if (i < VERIFY_METERS)
-        atomic_store_explicit(&meters[i].us, 0, memory_order_relaxed);
+        meters[i].count = 0; /* its thread has ended */
+    meters[i].made = meters[i].taken = true;
     pthread_mutex_unlock(&mutex);
     return &meters[i];
 }
@@ -69,9 +74,14 @@ void verify_meter_end(struct verify_meter *m)
     name_thread(m->caller);
 }
 
-uint64_t verify_meter_us(const struct verify_meter *m)
+size_t verify_meter_take(struct verify_meter *m, struct verify_cost costs_r[VERIFY_METER_ZONES])
 {
-    return atomic_load_explicit(&m->us, memory_order_relaxed);
+    pthread_mutex_lock(&m->mutex);
+    size_t count = m->count;
+    memcpy(costs_r, m->costs, count * sizeof(*costs_r));
+    m->count = 0;
+    pthread_mutex_unlock(&m->mutex);
+    return count;
 }
 
 /* NULL: it is none of libunbound's. */
@@ -84,13 +94,32 @@ static struct verify_meter *own_meter(void)
     return number <= VERIFY_METERS ? &meters[number] : NULL;
 }
 
-void verify_meter_add(uint64_t us)
+/* The last row is for all that there is no room for. */
+static void add(struct verify_meter *m, const char *zone, uint64_t us)
+{
+    size_t i = 0;
+    while (i < m->count && strcmp(m->costs[i].zone, zone) != 0)
+        i++;
+    if (i == VERIFY_METER_ZONES) {
+        m->costs[--i].zone[0] = '\0';
+    } else if (i == m->count) {
+        snprintf(m->costs[i].zone, sizeof(m->costs[i].zone), "%s", zone);
+        m->costs[i].us = 0;
+        m->count++;
+    }
+    m->costs[i].us += us;
+}
+
+void verify_meter_add(const char *zone, uint64_t us)
 {
     static _Thread_local struct verify_meter *own;
     static _Thread_local bool known;
     if (!known)
         own = own_meter();
     known = true;
-    if (own)
-        atomic_fetch_add_explicit(&own->us, us, memory_order_relaxed);
+    if (!own)
+        return;
+    pthread_mutex_lock(&own->mutex);
+    add(own, zone, us);
+    pthread_mutex_unlock(&own->mutex);
 }
