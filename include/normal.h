@@ -28,8 +28,9 @@ size_t normal_width(struct span text);
 /* How long the character at the front is, in octets; 0: no valid UTF-8. */
 size_t normal_character(struct span text, uint32_t *c_r);
 
-/* Append a character in lower case, as UTF-8. */
-void normal_lower(uint32_t c, struct buf *out);
+/* Append a character as UTF-8; nothing where there is none of that number. */
+void normal_character_add(uint32_t c, struct buf *out);
+uint32_t normal_lower(uint32_t c);
 
 /* Does it change how the rest is shown, or does nobody see it: controls, line ends, bidi controls,
  * what is ignored by default, noncharacters? Joiners and variants are part of how a text looks. */

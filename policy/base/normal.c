@@ -32,12 +32,17 @@ bool normal_domain(struct span domain, char *ascii_r)
     return ok;
 }
 
-void normal_lower(uint32_t c, struct buf *out)
+void normal_character_add(uint32_t c, struct buf *out)
 {
     uint8_t octets[8];
-    int len = u8_uctomb(octets, uc_tolower(c), (ptrdiff_t)sizeof(octets));
+    int len = u8_uctomb(octets, c, (ptrdiff_t)sizeof(octets));
     if (len > 0)
         buf_add(out, (struct span){(const char *)octets, (size_t)len});
+}
+
+uint32_t normal_lower(uint32_t c)
+{
+    return uc_tolower(c);
 }
 
 /* One character after the other: whether a sigma is the last one is no matter of case here. */

@@ -8,6 +8,7 @@
 #include "returns.h"
 
 #include "message.h"
+#include "mime.h"
 #include "returns_fields.h"
 #include "returns_kind.h"
 #include "returns_notice.h"
@@ -155,23 +156,25 @@ static bool read_report(const struct returns_parts *parts, const struct returns_
     return reading->kind != RETURNS_UNKNOWN;
 }
 
-/* An old programme of Microsoft's reports by the message alone, in which the recipient is named. */
-static bool is_bare_complaint(const struct returns_parts *parts)
+/* Is it called so, although the part is missing that would say more? */
+static bool is_called(const struct returns_parts *parts, const char *report)
 {
+    char type[RETURNS_WORD_MAX + 1];
     struct field f;
-    return parts->has_original &&
-           message_find(buf_span(&parts->original), SPAN("X-HmXmrOriginalRecipient"), 0, &f);
+    return message_find(parts->header, SPAN("Content-Type"), 0, &f) &&
+           mime_parameter(f.value, SPAN("report-type"), type, sizeof(type)) &&
+           span_equal_nocase(span_of(type), span_of(report));
 }
 
 static bool read_complaint(const struct returns_parts *parts, struct returns_reading *reading)
 {
-    if (parts->has_feedback) {
-        returns_fields_feedback(buf_span(&parts->feedback), reading);
-    } else if (is_bare_complaint(parts)) {
+    bool bare = !parts->has_feedback && returns_kind_is_complaint(parts);
+    if (!parts->has_feedback && !bare && !is_called(parts, "feedback-report"))
+        return false;
+    returns_fields_feedback(buf_span(&parts->feedback), reading);
+    if (bare) {
         span_put(SPAN("abuse"), reading->feedback_type, sizeof(reading->feedback_type));
         reading->complaint = true;
-    } else {
-        return false;
     }
     reading->kind = RETURNS_ARF;
     return true;
@@ -180,7 +183,7 @@ static bool read_complaint(const struct returns_parts *parts, struct returns_rea
 static bool read_disposition(const struct returns_parts *parts, struct returns_reading *reading)
 {
     struct field f;
-    if (!parts->has_disposition)
+    if (!parts->has_disposition && !is_called(parts, "disposition-notification"))
         return false;
     reading->kind = RETURNS_MDN;
     reading->lost = returns_fields_is_deleted(buf_span(&parts->disposition)) &&

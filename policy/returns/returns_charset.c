@@ -43,9 +43,45 @@ static void read_rows(struct span rows, struct span characters_r[UPPER_HALF])
     CHECK(count == UPPER_HALF); /* the tests convert each of them */
 }
 
+/* Two octets of UTF-16 (RFC 2781). */
+static uint32_t unit(const char *at, bool little)
+{
+    unsigned char first = (unsigned char)at[0];
+    unsigned char second = (unsigned char)at[1];
+    return little ? (uint32_t)second << 8 | first : (uint32_t)first << 8 | second;
+}
+
+static void add_utf16(struct span text, bool little, struct buf *out)
+{
+    for (size_t i = 0; i + 1 < text.len; i += 2) {
+        uint32_t c = unit(text.ptr + i, little);
+        bool high = c >= 0xd800 && c < 0xdc00 && i + 3 < text.len;
+        uint32_t low = high ? unit(text.ptr + i + 2, little) : 0;
+        if (low >= 0xdc00 && low < 0xe000) {
+            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+            i += 2;
+        }
+        if (c != 0xfeff)
+            normal_character_add(c, out);
+    }
+}
+
+/* Which octet comes first the text says itself, or the name. */
+static bool is_utf16(struct span charset, struct span text, bool *little_r)
+{
+    *little_r = span_equal_nocase(charset, SPAN("utf-16le")) ||
+                span_equal(span_first(text, 2), SPAN("\xff\xfe"));
+    return span_starts_nocase(charset, SPAN("utf-16"));
+}
+
 void returns_to_utf8(struct span charset, struct span text, struct buf *out)
 {
     struct span characters[UPPER_HALF];
+    bool little;
+    if (is_utf16(charset, text, &little)) {
+        add_utf16(text, little, out);
+        return;
+    }
     struct span rows = span_is_ascii(text) ? SPAN_NONE : rows_of(charset);
     if (rows.len == 0) {
         buf_add(out, text);

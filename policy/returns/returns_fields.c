@@ -3,12 +3,13 @@
  *
  * In a delivery status empty lines part the groups. A group with an address, an action or a status
  * is about a recipient; the first, about the message, has none of them. Some servers leave the
- * empty line out: then fields of both stand in one group.
+ * empty line out: then fields of both, or of several recipients, stand in one group.
  */
 #include "returns_fields.h"
 
 #include "message.h"
 #include "mime.h"
+#include "normal.h"
 
 #include <string.h>
 
@@ -110,22 +111,6 @@ static struct span take_type(struct span *value)
     return type;
 }
 
-static void add_character(uint32_t c, struct buf *out)
-{
-    char octets[4];
-    size_t len = 0;
-    static const uint32_t ends[] = {0x80, 0x800, 0x10000, 0x110000};
-    static const unsigned char marks[] = {0x00, 0xc0, 0xe0, 0xf0};
-    while (len < COUNT_OF(ends) && c >= ends[len])
-        len++;
-    if (len == COUNT_OF(ends) || c < ' ' || (c >= 0xd800 && c < 0xe000))
-        return;
-    octets[0] = (char)(marks[len] | c >> (6 * len));
-    for (size_t i = 1; i <= len; i++)
-        octets[i] = (char)(0x80 | (c >> (6 * (len - i)) & 0x3f));
-    buf_add(out, (struct span){octets, len + 1});
-}
-
 /* "\x{f6}" at the front (RFC 6533 section 3): its length, 0 when it is none. */
 static size_t embedded_length(struct span s, uint32_t *c_r)
 {
@@ -145,7 +130,7 @@ static void add_unitext(struct span s, struct buf *out)
         uint32_t c;
         size_t len = embedded_length(s, &c);
         if (len > 0)
-            add_character(c, out);
+            normal_character_add(c, out);
         else
             buf_add_char(out, s.ptr[0]);
         s = span_from(s, len > 0 ? len : 1);
@@ -236,21 +221,39 @@ static void choose_address(struct returns_recipient *r)
     memcpy(r->address, by_original ? r->original : r->final, sizeof(r->address));
 }
 
-static bool read_group(struct span group, struct returns_reading *reading)
+static size_t add_recipient(struct returns_recipient *r, struct returns_reading *reading)
 {
-    struct returns_recipient r = {0};
-    struct field f;
-    while (message_next_field(&group, &f))
-        take_field(&f, &r);
-    if (!r.original[0] && !r.final[0] && r.action == RETURNS_ACTION_UNSAID && !r.status[0])
-        return false;
-    r.action = action_by(&r);
-    choose_address(&r);
+    if (!r->original[0] && !r->final[0] && r->action == RETURNS_ACTION_UNSAID && !r->status[0])
+        return 0;
+    r->action = action_by(r);
+    choose_address(r);
     if (reading->recipient_count == RETURNS_RECIPIENTS_MAX)
         reading->more = true;
     else
-        reading->recipients[reading->recipient_count++] = r;
-    return true;
+        reading->recipients[reading->recipient_count++] = *r;
+    return 1;
+}
+
+/* Does a field say again who the recipient is: of another, without an empty line between them? */
+static bool begins_another(const struct field *f, const struct returns_recipient *r)
+{
+    return (r->original[0] && span_equal_nocase(f->name, SPAN("Original-Recipient"))) ||
+           (r->final[0] && span_equal_nocase(f->name, SPAN("Final-Recipient")));
+}
+
+static size_t read_group(struct span group, struct returns_reading *reading)
+{
+    struct returns_recipient r = {0};
+    struct field f;
+    size_t recipients = 0;
+    while (recipients <= RETURNS_RECIPIENTS_MAX && message_next_field(&group, &f)) {
+        if (begins_another(&f, &r)) {
+            recipients += add_recipient(&r, reading);
+            r = (struct returns_recipient){0};
+        }
+        take_field(&f, &r);
+    }
+    return recipients + add_recipient(&r, reading);
 }
 
 size_t returns_fields_status(struct span text, struct returns_reading *reading)

@@ -243,6 +243,21 @@ enum returns_kind returns_kind_of(const struct returns_parts *parts,
     return kind;
 }
 
+bool returns_kind_is_complaint(const struct returns_parts *parts)
+{
+    struct field f;
+    struct buf subject;
+    if (!parts->has_original)
+        return false;
+    if (message_find(buf_span(&parts->original), SPAN("X-HmXmrOriginalRecipient"), 0, &f))
+        return true;
+    fold_field(parts->header, SPAN("Subject"), &subject);
+    bool says = !is_answer(buf_span(&subject)) &&
+                returns_phrase_in(RETURNS_PHRASE_COMPLAINT_SUBJECT, buf_span(&subject));
+    buf_fini(&subject);
+    return says;
+}
+
 bool returns_kind_is_delay(const struct returns_lines *lines)
 {
     struct buf text;

@@ -10,6 +10,8 @@
 /* The kind of a message without a machine's part. `lines` are those of its text. */
 enum returns_kind returns_kind_of(const struct returns_parts *parts,
                                   const struct returns_lines *lines);
+/* Is it a complaint that has no machine's part: the message alone, as Microsoft and AOL sent it? */
+bool returns_kind_is_complaint(const struct returns_parts *parts);
 /* Does a text say that delivery is tried again? */
 bool returns_kind_is_delay(const struct returns_lines *lines);
 /* Is it marked as written by a program (RFC 3834 section 5)? */

@@ -153,7 +153,7 @@ static bool begins_reply(struct span line, size_t at)
     if (before.len == 0)
         return true;
     char last = before.ptr[before.len - 1];
-    if (is_any(last, ":>'\"[(<-,"))
+    if (is_any(last, ":;>'\"[(<-,"))
         return true;
     if (!is_any(line.ptr[at - 1], " \t"))
         return false;
@@ -165,18 +165,26 @@ static bool begins_reply(struct span line, size_t at)
     return led;
 }
 
-/* The bracket or quote that opens before a reply closes behind it. */
+/* Without a bracket or quote at its end that has been opened before it: "(reason: 550 …)". */
 static struct span without_closing(struct span line, size_t at)
 {
+    static const struct {
+        const char open, close;
+    } pairs[] = {{'[', ']'}, {'(', ')'}, {'\'', '\''}, {'"', '"'}};
     struct span reply = span_trim(span_from(line, at));
-    char open = at > 0 ? line.ptr[at - 1] : ' ';
-    const char *close = open == '[' ? "]" : open == '(' ? ")" : open == '\'' ? "'" : "\"";
-    if (!is_any(open, "[('\""))
-        return reply;
-    size_t end = reply.len;
-    while (end > 0 && reply.ptr[end - 1] != close[0])
-        end--;
-    return end > 0 ? span_trim(span_first(reply, end - 1)) : reply;
+    struct span before = span_first(line, at);
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        bool opened = span_find(before, pairs[i].open) < before.len;
+        size_t end = reply.len;
+        while (opened && end > 0 && reply.ptr[end - 1] != pairs[i].close)
+            end--;
+        bool inside = span_find(span_first(reply, end > 0 ? end - 1 : 0), pairs[i].open) < end - 1;
+        bool quote = pairs[i].open == pairs[i].close;
+        bool tail = end + 2 >= reply.len;
+        if (opened && end > 0 && tail && (quote || !inside))
+            reply = span_trim(span_first(reply, end - 1));
+    }
+    return reply;
 }
 
 bool returns_lines_reply(struct span line, struct span *reply_r)

@@ -179,10 +179,12 @@ static bool say_rest(const struct notice *n, size_t i, struct said *said)
         return false;
     if (rest.ptr[0] == '(' && returns_lines_address(rest, &address))
         return false;
-    if (rest.ptr[0] == '[' && rest.ptr[rest.len - 1] == ']')
+    bool framed = (rest.ptr[0] == '[' && rest.ptr[rest.len - 1] == ']') ||
+                  (rest.ptr[0] == '(' && rest.ptr[rest.len - 1] == ')');
+    if (framed && rest.len > 2)
         rest = span_first(span_from(rest, 1), rest.len - 2);
     say(said, rest);
-    for (size_t k = i + 1; is_in_block(n, i, k) && n->about[k].len == 0; k++) {
+    for (size_t k = i + 1; is_in_block(n, i, k); k++) {
         struct span line = n->lines->list[k];
         if (span_trim(line).len == 0 || !is_any(line.ptr[0], " \t"))
             break;
@@ -302,7 +304,8 @@ static void say_of_sentence(const struct notice *n, size_t i, struct said *said)
     *said = n->reply.text[0] ? n->reply : n->reason;
     if (said->text[0])
         return;
-    if (says_failure(n->lines->list[i]) || !say_first_line(n, i + 1, block_end(n, i), said))
+    bool told = say_first_line(n, i + 1, block_end(n, i), said);
+    if (!told || (says_failure(n->lines->list[i]) && !says_failure(span_of(said->text))))
         say(said, n->lines->list[i]);
 }
 

@@ -74,7 +74,7 @@ static void add_folded(struct span character, uint32_t c, bool ascii, struct buf
     } else if (ascii) {
         buf_add(out, character);
     } else {
-        normal_lower(c, out);
+        normal_character_add(normal_lower(c), out);
     }
 }
 

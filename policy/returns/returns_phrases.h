@@ -5,18 +5,19 @@
 
 #include "buf.h"
 
-#define RETURNS_PHRASES(X)                \
-    X(DAEMON, "daemon")                   \
-    X(NOTICE_SUBJECT, "notice-subject")   \
-    X(BOUNCE_SUBJECT, "bounce-subject")   \
-    X(FAILURE, "failure")                 \
-    X(DELAY, "delay")                     \
-    X(ORIGINAL, "original")               \
-    X(RECIPIENT_LABEL, "recipient-label") \
-    X(OTHER_LINE, "other-line")           \
-    X(REASON_LABEL, "reason-label")       \
-    X(AUTO_SUBJECT, "auto-subject")       \
-    X(AUTO_TEXT, "auto-text")             \
+#define RETURNS_PHRASES(X)                    \
+    X(DAEMON, "daemon")                       \
+    X(NOTICE_SUBJECT, "notice-subject")       \
+    X(BOUNCE_SUBJECT, "bounce-subject")       \
+    X(COMPLAINT_SUBJECT, "complaint-subject") \
+    X(FAILURE, "failure")                     \
+    X(DELAY, "delay")                         \
+    X(ORIGINAL, "original")                   \
+    X(RECIPIENT_LABEL, "recipient-label")     \
+    X(OTHER_LINE, "other-line")               \
+    X(REASON_LABEL, "reason-label")           \
+    X(AUTO_SUBJECT, "auto-subject")           \
+    X(AUTO_TEXT, "auto-text")                 \
     X(CHALLENGE, "challenge")
 
 #define RETURNS_PHRASE_ENUM(name, word) RETURNS_PHRASE_##name,
