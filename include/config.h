@@ -38,6 +38,7 @@ struct config_route {
     enum sts_mode mta_sts;
     enum tls_demand handshake;
     struct trust trust; /* what it demands of a connection; of no settings yet */
+    bool fallback;      /* nobody has written it */
 };
 
 enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256, CONFIG_SECTIONS_MAX = 20 };

@@ -68,6 +68,9 @@ void mta_sts_policy_init(struct mta_sts_policy *policy_r, enum mta_sts_mode mode
 /* One host more, or "*.club.example" for those below a name. False: it is none that a policy can
  * name (section 3.2). */
 bool mta_sts_policy_add(struct mta_sts_policy *policy, struct span pattern);
+/* Is it kept for less than a day? Then it protects only who gets mail from each sender all the
+ * time. Not of mode "none", which is to be forgotten. */
+bool mta_sts_policy_is_brief(const struct mta_sts_policy *policy);
 /* Append it as its web server has to say it: the same text for the same policy, whatever the order
  * of its hosts. `out` overflows when it has no room for all of it. */
 void mta_sts_policy_print(const struct mta_sts_policy *policy, struct buf *out);

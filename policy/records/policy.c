@@ -117,6 +117,12 @@ void planning_policy(struct planning *p)
     mta_sts_policy_init(&policy, said->said ? said->mode : MTA_STS_MODE_TESTING,
                         said->max_age_s ? said->max_age_s : MTA_STS_AGE_S);
     name_hosts(p, mx, &policy);
+    if (mta_sts_policy_is_brief(&policy))
+        planning_warn(
+            p,
+            "senders forget the MTA-STS policy after %u seconds (max_age), and mail between two of "
+            "them has none: take weeks",
+            (unsigned)policy.max_age_s);
     if ((mx || said->mx_count > 0) && print_policy(p, &policy)) {
         plan_host(p);
         plan_record(p);

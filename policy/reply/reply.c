@@ -26,12 +26,13 @@ static const char *enhanced_of(const struct verdict *answer, const struct reply_
     return w->enhanced[0] - '0' == answer->code / 100 ? w->enhanced : "";
 }
 
-static void take(const struct reply_rule *rule, struct reply_judgement *j)
+/* `provider`: is the host known to be one's? Else the rule has decided by the words. */
+static void take(const struct reply_rule *rule, bool provider, struct reply_judgement *j)
 {
     bool gone = rule->category == REPLY_MAILBOX_UNKNOWN || rule->category == REPLY_DOMAIN_UNKNOWN;
     j->category = rule->category;
     j->about = rule->about;
-    j->by = reply_rule_by(rule);
+    j->by = reply_rule_by(rule, provider);
     j->retry = rule->retry;
     j->suppress_after = rule->unsure                               ? 0
                         : gone                                     ? 1
@@ -62,7 +63,7 @@ bool reply_judge_by(struct span rules, const struct reply_input *in,
     while (reply_rule_next(&rules, &rule, err)) {
         if (!reply_rule_fits(&rule, in, &w, enhanced))
             continue;
-        take(&rule, judgement_r);
+        take(&rule, in->provider.len > 0, judgement_r);
         break;
     }
     conclude(in, judgement_r);

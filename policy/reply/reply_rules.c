@@ -213,9 +213,9 @@ bool reply_rule_fits(const struct reply_rule *rule, const struct reply_input *in
            may_be_said(rule, in->stage) && (!rule->has_text || fits_text(rule, w));
 }
 
-enum reply_by reply_rule_by(const struct reply_rule *rule)
+enum reply_by reply_rule_by(const struct reply_rule *rule, bool provider)
 {
-    return rule->providers.len > 0 ? REPLY_BY_PROVIDER
-           : rule->has_text        ? REPLY_BY_TEXT
-                                   : REPLY_BY_CODE;
+    return rule->providers.len > 0 && provider ? REPLY_BY_PROVIDER
+           : rule->has_text                    ? REPLY_BY_TEXT
+                                               : REPLY_BY_CODE;
 }

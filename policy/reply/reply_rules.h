@@ -29,7 +29,7 @@ bool reply_rule_line(struct span *lines, struct span *key_r, struct span *value_
 bool reply_rule_fits(const struct reply_rule *rule, const struct reply_input *in,
                      const struct reply_words *w, const char *enhanced);
 /* By what it judges. */
-enum reply_by reply_rule_by(const struct reply_rule *rule);
+enum reply_by reply_rule_by(const struct reply_rule *rule, bool provider);
 
 /* Judge by other rules than those embedded. False: one of them is wrong. */
 MUST_CHECK bool reply_judge_by(struct span rules, const struct reply_input *in,

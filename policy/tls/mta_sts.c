@@ -13,8 +13,8 @@
  * - there is a new id each time: what is kept, after three fetches in five minutes;
  * - what is kept is too old: it is as if there was nothing.
  *
- * What is fetched counts for a minute at least, so that mail has one domain's policy fetched once
- * in that time, however little its owner wants it kept; without that it would be once a message.
+ * What is fetched counts for a minute at least, so that mail has a domain's policy fetched once in
+ * that time, however little its owner wants it kept; without that it would be once a message.
  *
  * A failure is reported where it leaves the mail without a policy, and not where one is kept. An
  * equal id never makes what is kept younger: only a fetch does.

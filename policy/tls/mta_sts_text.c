@@ -37,6 +37,12 @@ static void print_hosts(struct span hosts, struct buf *out)
     free(sorted);
 }
 
+bool mta_sts_policy_is_brief(const struct mta_sts_policy *policy)
+{
+    enum { DAY_S = 24 * 3600 };
+    return policy->mode != MTA_STS_MODE_NONE && policy->max_age_s < DAY_S;
+}
+
 void mta_sts_policy_print(const struct mta_sts_policy *policy, struct buf *out)
 {
     buf_addf(out, "version: STSv1\r\nmode: %s\r\n", mta_sts_mode_name(policy->mode));

@@ -10,16 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const results[] = {
-    [MX_PENDING] = "", /* it never stays so */
-    [MX_FOUND] = "found",
-    [MX_NULL] = "the domain accepts no mail (null MX): it is returned",
-    [MX_NO_DOMAIN] = "the domain does not exist, or has no mail server: mail is returned",
-    [MX_LOOP] = "its mail leads back to this relay: it is returned",
-    [MX_BARRED] = "no host can be reached: mail is returned",
-    [MX_UNTRIED] = "no host can be reached of those looked up: mail waits",
-    [MX_FAILED] = "DNS has no usable answer: mail waits",
-    [MX_DOWN] = "DNS gives no answer at all: mail waits"};
+static const char *const results[] = {[MX_PENDING] = "", /* it never stays so */
+                                      [MX_FOUND] = "found",
+                                      [MX_NULL] = "the domain accepts no mail (null MX)",
+                                      [MX_NO_DOMAIN] =
+                                          "the domain does not exist, or has no mail server",
+                                      [MX_LOOP] = "its mail leads back to this relay",
+                                      [MX_BARRED] = "no host can be reached",
+                                      [MX_UNTRIED] = "no host can be reached of those looked up",
+                                      [MX_FAILED] = "DNS has no usable answer",
+                                      [MX_DOWN] = "DNS gives no answer at all"};
 
 static const char *const states[] = {[DANE_PENDING] = "",
                                      [DANE_NONE] = "none",
@@ -222,8 +222,8 @@ static json_t *describe(const struct destination_check *d)
     for (size_t kind = 0; kind < CHECK_KINDS; kind++)
         PUT(outcomes, FIELD(check_kinds[kind], describe_outcome(d, kind)));
     return ROW(FIELD("domain", (const char *)d->domain),
-               FIELD("route", (const char *)look->route->domain), FIELD("port", look->route->port),
-               FLAG("login", look->route->username[0] != '\0'),
+               FIELD("route", look->route->fallback ? NULL : (const char *)look->route->domain),
+               FIELD("port", look->route->port), FLAG("login", look->route->username[0] != '\0'),
                FIELD("mx", results[look->mx.result]), FIELD("why", (const char *)look->mx.why),
                FLAG("host_named", look->route->host[0] != '\0'),
                FLAG("mx_secure", look->mx.hosts.secure && !look->route->host[0]),

@@ -42,11 +42,16 @@ static void add_target(const struct dns_work *w, struct buf *out)
 static void insert(const void *view, struct span word, struct buf *out)
 {
     const struct dns_work *w = view;
+    char age[64] = "";
+    uint32_t age_s = w->in.policy.max_age_s;
+    if (age_s > 0 && age_s != MTA_STS_AGE_S)
+        snprintf(age, sizeof(age), "  mta_sts_max_age = %u", (unsigned)age_s);
     const struct {
         const char *name, *value;
     } words[] = {{"domain", w->domain},
                  {"mode", mta_sts_mode_name(w->in.policy.mode)},
                  {"id", w->plan.policy_id},
+                 {"age", age},
                  {"served", w->in.policy.served_at ? "yes" : ""}};
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (span_equal(word, span_of(words[i].name))) {

@@ -3,6 +3,7 @@
  * follows for the message and its recipient. By the functions of a delivery; no relay is asked. */
 #include "cli.h"
 
+#include "address.h"
 #include "queue_view.h"
 #include "reply.h"
 
@@ -87,6 +88,8 @@ int cli_reply_explain(struct cli *cli)
         return cli_usage(cli, "REPLY begins with a code from 400 to 599");
     if (stage && !reply_stage_parse(span_of(stage), &e.stage))
         return cli_usage(cli, "--stage is connect, mail, rcpt or data");
+    if (e.mx && !address_is_host(span_of(e.mx)))
+        return cli_usage(cli, "--mx is a host name");
     if (!e.mx || !queue_provider_of(e.mx, e.provider, sizeof(e.provider)))
         e.provider[0] = '\0';
     const struct reply_input in = {

@@ -185,7 +185,7 @@ static void print_outcomes(const json_t *outcomes)
     for (size_t kind = 0; kind < CHECK_KINDS; kind++) {
         const json_t *o = json_object_get(outcomes, check_kinds[kind]);
         const char *host = json_row_get(o, "host");
-        const char *why = json_row_get(o, "why");
+        const char *why = *host ? json_row_get(o, "why") : ""; /* else the first line has said it */
         printf("%s: %s%s", titles[kind], json_row_get(o, "outcome"), *host ? ", " : "");
         cli_print_safe(host);
         printf("%s%s\n", *why ? ": " : "", why);
@@ -195,11 +195,12 @@ static void print_outcomes(const json_t *outcomes)
 void destination_text_print(json_t *all)
 {
     const char *why = json_row_get(all, "why");
+    const char *route = json_row_get(all, "route");
     cli_print_safe(json_row_get(all, "domain"));
     printf(": %s%s", json_row_get(all, "mx"), *why ? ": " : "");
     cli_print_safe(why);
-    printf("\nroute \"%s\", port %lld%s; %s\n", json_row_get(all, "route"),
-           (long long)json_row_int(all, "port"),
+    printf("\n%s%s%s, port %lld%s; %s\n", *route ? "route \"" : "no route in the config file",
+           route, *route ? "\"" : "", (long long)json_row_int(all, "port"),
            json_row_is(all, "login") ? ", with a login, which is not tried" : "",
            json_row_is(all, "host_named")  ? "host named by the route"
            : json_row_is(all, "mx_secure") ? "MX secure by DNSSEC"

@@ -28,6 +28,11 @@ static void set_text(struct config_reading *r, cfg_t *section, struct config_dom
         config_fault(r, section, "mta_sts_mx", "mta_sts_mx is longer than a policy may be (64 KB)");
     else
         d->mta_sts_text = xstrdup(buf_text(&text));
+    if (mta_sts_policy_is_brief(&policy))
+        config_note(r, section, "mta_sts_max_age",
+                    "mta_sts_max_age: senders forget the policy after %u seconds, and mail between "
+                    "two of them has none: take weeks",
+                    d->mta_sts_max_age_s);
     buf_fini(&text);
     mta_sts_policy_fini(&policy);
 }

@@ -151,28 +151,62 @@ static bool had_all(const struct config *now, const struct config *fresh,
     return all;
 }
 
+/* In which of its sections: the first that has what none had before. NULL: in none, or it has no
+ * title. */
+static const char *title_of_change(const struct config *now, const struct config *fresh,
+                                   const struct config_section *section,
+                                   const struct config_setting *s)
+{
+    const char *title = NULL;
+    struct buf one;
+    buf_init(&one, 64 * 1024);
+    for (size_t nth = 0; !title && nth < config_sections_count(fresh, section); nth++) {
+        buf_clear(&one);
+        config_value_print(s, config_sections_base(fresh, section, s, nth), &one);
+        if (!had(now, section, s, buf_span(&one)))
+            title = config_sections_title(fresh, section, nth);
+    }
+    buf_fini(&one);
+    return title;
+}
+
+static bool may_follow(const struct config *now, const struct config *fresh,
+                       const struct config_section *section, const struct config_setting *s)
+{
+    struct buf a;
+    struct buf b;
+    if (s->change != CONFIG_RESTART)
+        return s->change != CONFIG_KNOWN || had_all(now, fresh, section, s);
+    buf_init(&a, 1024 * 1024);
+    buf_init(&b, 1024 * 1024);
+    collect(now, section, s, &a);
+    collect(fresh, section, s, &b);
+    bool same = span_equal(buf_span(&a), buf_span(&b));
+    buf_fini(&a);
+    buf_fini(&b);
+    return same;
+}
+
 bool config_may_follow(const struct config *now, const struct config *fresh, struct err *err)
 {
     char names[250] = ""; /* of them all, or of as many as fit */
-    struct buf a;
-    struct buf b;
-    buf_init(&a, 1024 * 1024);
-    buf_init(&b, 1024 * 1024);
+    struct buf where;     /* of the first */
+    buf_init(&where, 8192);
     for (size_t i = 0; i < config_section_count; i++)
         for (const struct config_setting *s = config_sections[i].settings; s->name; s++) {
-            if (s->change == CONFIG_KNOWN && !had_all(now, fresh, &config_sections[i], s))
-                name_changed(&config_sections[i], s, names, sizeof(names));
-            if (s->change != CONFIG_RESTART)
+            const struct config_section *section = &config_sections[i];
+            if (may_follow(now, fresh, section, s))
                 continue;
-            collect(now, &config_sections[i], s, &a);
-            collect(fresh, &config_sections[i], s, &b);
-            if (!span_equal(buf_span(&a), buf_span(&b)))
-                name_changed(&config_sections[i], s, names, sizeof(names));
+            if (!names[0])
+                config_text_where(fresh->text, section->name,
+                                  title_of_change(now, fresh, section, s), s->name, &where);
+            name_changed(section, s, names, sizeof(names));
         }
-    buf_fini(&a);
-    buf_fini(&b);
-    return !names[0] ||
-           err_set(err, ERR_CONFIG, "%s cannot be changed by a reload: restart the relay", names);
+    bool same = !names[0] ||
+                err_set(err, ERR_CONFIG, "%s%s cannot be changed by a reload: restart the relay",
+                        buf_text(&where), names);
+    buf_fini(&where);
+    return same;
 }
 
 bool config_blame(const struct config *c, const char *section, const char *title,

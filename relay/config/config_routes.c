@@ -194,8 +194,8 @@ void config_routes_finish(struct config_reading *r)
         check_circle(r, section, &c->routes[i]);
     }
     check_order(r);
-    c->routes[c->route_count++] =
-        (struct config_route){.domain = "*", .port = c->delivery_port, .tls = DELIVERY_TLS_MAY};
+    c->routes[c->route_count++] = (struct config_route){
+        .domain = "*", .port = c->delivery_port, .tls = DELIVERY_TLS_MAY, .fallback = true};
     set_dane(r, NULL, &c->routes[c->route_count - 1]);
     set_sts(r, NULL, &c->routes[c->route_count - 1]);
 }

@@ -179,6 +179,8 @@ def test_people_can_read_it(world, relay_factory):
     none = relay.command("check", "destination", "missing.signed.test", check=False)
     assert none.returncode == 1 and "does not exist" in none.stdout and "Mail: returned" in none.stdout
     assert "MTA-STS" not in none.stdout  # there is no host that it could be about
+    assert none.stdout.count("does not exist") == 1 and "no route in the config file, port " in none.stdout and '"*"' not in none.stdout
+    assert 'route "lax.test", port ' in relay.command("check", "destination", "lax.test")
     for wrong in (["no domain"], ["a.test", "--for", "pleasure"]):
         assert relay.command("check", "destination", *wrong, check=False).returncode == 2
     for kind, status in (("plain", 0), ("verify", 0), ("requiretls", 1)):

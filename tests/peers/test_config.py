@@ -409,7 +409,9 @@ def test_a_reload_refuses_by_name_what_it_cannot_change_and_changes_nothing(rela
     relay.config.write_text(text + "limits { recipients = 1 }\n")
     relay.process.send_signal(signal.SIGHUP)
     wait_for(lambda: "reload_refused" in relay.log())
-    assert f"{name} cannot be changed by a reload: restart the relay" in relay.log(), relay.log()
+    said = re.search(rf'reply="{re.escape(str(relay.config))}:(\d+): {re.escape(name)} cannot be changed by a reload: restart the relay"', relay.log())
+    lines = relay.config.read_text().splitlines()
+    assert said and re.search(rf"\b{name.split(',')[0].split('.')[-1]}\b", lines[int(said[1]) - 1]), relay.log()
     relay.send(to=["a@dest.test", "b@dest.test"])  # the whole of it was refused
     relay.config.write_text(before + "limits { recipients = 1 }\n")
     relay.reload()

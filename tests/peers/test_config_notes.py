@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -121,6 +122,14 @@ def test_a_store_of_another_account_is_told_as_serve_would(relay_factory, part):
         assert f"the relay becomes {'root' if part == 'the directory' else 'nobody'}" in done.stderr, done
         assert "chown -R" in done.stderr, done
     assert checked.stderr.splitlines()[0][:100] in served.stderr
+
+
+def test_a_fetcher_that_is_missing_is_told_with_both_its_places(still, tmp_path):
+    program = tmp_path / "bin" / "sealpost"
+    program.parent.mkdir()
+    shutil.copy(still.program, program)
+    done = subprocess.run([program, "-c", still.config, "config", "check"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and f"neither in {tmp_path}/bin nor in {tmp_path}/libexec/sealpost:" in done.stderr, done
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")

@@ -82,13 +82,21 @@ def test_what_stands_is_its_owners_until_a_policy_is_said(relay_factory, dns):
     assert row(relay, "mta-sts", "club.test", "--mta-sts", "testing")["state"] == "ok"
 
 
-def test_a_domain_without_mail_has_no_policy(relay_factory, dns):
+def test_what_is_no_policy_or_a_poor_one_is_told(relay_factory, dns):
     relay = relay_factory()
     assert relay.json("dns", "club.test")["mta_sts"] is None and row(relay, "mta-sts", "club.test") is None
     policy, said = written(relay, "club.test", code=1)
     assert policy == "" and "no MX record" in said
     dns.add("club.test", "MX", "0 .")
     assert written(relay, "club.test", code=1)[0] == ""
+    relay.command("domain", "add", "short.test")
+    dns.mail("short.test", "mx.short.test=198.51.100.1")
+    said = written(relay, "short.test", "--mta-sts", "enforce", "--max-age", "1h")[1]
+    assert "senders forget the MTA-STS policy after 3600 seconds" in said and "mta_sts_max_age = 3600 }" in said, said
+    for options in ([], ["--mta-sts", "none", "--max-age", "1h"]):
+        assert "senders forget" not in written(relay, "short.test", *options)[1], options
+    set_policy(relay, "short.test", "enforce", "mx.short.test", more="mta_sts_max_age = 3600 ")
+    assert "mta_sts_max_age: senders forget the policy after 3600 seconds" in relay.command("config", "check")
     for options in (["--mta-sts", "off"], ["--max-age", "0s"], ["--max-age", "400d"], ["--max-age", "x"]):
         assert relay.command("dns", "club.test", *options, check=False).returncode == 2, options
 

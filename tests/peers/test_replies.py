@@ -103,9 +103,16 @@ def test_a_reply_is_explained(relay_factory, reply, options, category, about, ru
 def test_what_is_no_refusal_is_not_explained(relay_factory):
     relay = relay_factory()
     for arguments, why in ((["250 OK"], "begins with a code"), (["No such user"], "begins with a code"), ([], "usage"),
-                           (["550 x", "--stage", "body"], "--stage is connect, mail, rcpt or data")):
+                           (["550 x", "--stage", "body"], "--stage is connect, mail, rcpt or data"),
+                           (["550 x", "--mx", "bad host!"], "--mx is a host name")):
         done = relay.command("reply", "explain", *arguments, check=False)
         assert done.returncode == 2 and why in done.stderr, (arguments, done.stderr)
+
+
+@pytest.mark.parametrize("mx, by", [("mta5.am0.yahoodns.net", "provider"), ("mx.limit.example", "text")])
+def test_a_provider_decides_where_the_host_is_its_own(relay_factory, mx, by):
+    said = json.loads(relay_factory().command("--json", "reply", "explain", "421 4.7.0 [TSS04] rate limited", "--stage", "mail", "--mx", mx))
+    assert (said["rule"], said["by"]) == ("yahoo-deferred", by), said
 
 
 def test_an_accident_of_a_receiver_suppresses_nobody(relay_factory, dns, delivery_port):

@@ -425,12 +425,16 @@ def test_a_failure_of_dns_is_asked_about_three_times(world, relay_factory):
 def test_a_policy_that_has_ended_is_fetched_anew_though_its_record_is_still_known(world, relay_factory):
     world.dns.ttl = 3600
     world.domain("short.test")
-    world.policy("short.test", max_age=2)
+    world.policy("short.test", max_age=60)
     relay = world.relay(relay_factory)
     assert judged(relay, relay.send(to="x@short.test"), "delivered") == STS
+    relay.stop()
+    tables(relay, "UPDATE sts_policy SET fetched_at = fetched_at - 50000")  # it is over soon
+    relay.start()
+    assert judged(relay, relay.send(to="again@short.test"), "delivered") == STS
     ends = policy_of(relay, "short.test")["expires"] / 1000
     world.policy("short.test", "testing")
-    wait_for(lambda: time.time() > ends + 0.1)
+    wait_for(lambda: time.time() > ends + 0.1, 70)
     assert judged(relay, relay.send(to="y@short.test"), "delivered")[1:] == ("sts-testing", "ok")
 
 

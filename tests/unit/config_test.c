@@ -240,6 +240,13 @@ static void what_is_shown_is_read_as_the_same(void **state)
 
 /* ---- reload ---- */
 
+/* In front of it is where that stands. */
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text);
+    return len >= strlen(end) && strcmp(text + len - strlen(end), end) == 0;
+}
+
 static void check_reload(const struct config_section *section, const struct config_setting *s, const char *label)
 {
     struct config *now = read_text(base_text);
@@ -255,7 +262,7 @@ static void check_reload(const struct config_section *section, const struct conf
         EXPECT(take_example(s, base, nth, &value), label);
     EXPECT(config_may_follow(now, fresh, &err) == (s->change == CONFIG_RELOAD), label);
     snprintf(expected, sizeof(expected), "%s cannot be changed by a reload: restart the relay", label);
-    EXPECT(s->change == CONFIG_RELOAD || strcmp(err.text, expected) == 0, label);
+    EXPECT(s->change == CONFIG_RELOAD || ends_with(err.text, expected), label);
     config_free(now);
     config_free(fresh);
 }

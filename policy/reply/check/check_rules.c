@@ -179,11 +179,11 @@ int main(int argc, char **argv)
     all.rules = read_file(argv[1]);
     all.providers = read_file(argv[2]);
     for (struct span rest = all.rules; reply_rule_next(&rest, &rule, &err); count++) {
-        if (reply_rule_by(&rule) < by)
+        if (reply_rule_by(&rule, true) < by)
             fault(&rule, "stands too late: providers, then words, then codes", SPAN_NONE);
         if (has_earlier(rule.name))
             fault(&rule, "there are two of that name", SPAN_NONE);
-        by = reply_rule_by(&rule);
+        by = reply_rule_by(&rule, true);
         check_rule(&rule);
     }
     if (err.kind != ERR_NONE)

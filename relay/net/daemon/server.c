@@ -114,8 +114,7 @@ static bool reload(void *context, struct err *err)
     if (e->stopping)
         return err_set(err, ERR_UNREACHABLE, "the relay is ending");
     if (!settings_read(e->settings->config->path, e->companions.opener, &fresh, err) ||
-        !(config_may_follow(e->settings->config, fresh->config, err) ||
-          err_wrap(err, "%s", fresh->config->path))) {
+        !config_may_follow(e->settings->config, fresh->config, err)) {
         standing_refused(e->standing, err->text, clock_now_ms());
         settings_drop(fresh);
         return false;

@@ -59,15 +59,17 @@ bool fetcher_find(char *path_r, size_t size, struct err *err)
     char *slash = strrchr(own, '/');
     if (!slash)
         return err_set(err, ERR_SYSTEM, "finding this program in /proc: %s", strerror(errno));
-    slash[1] = '\0';
+    slash[1] = '\0'; /* "/usr/bin/" */
     for (size_t i = 0; i < COUNT_OF(places); i++)
         if ((size_t)snprintf(path_r, size, "%s%s", own, places[i]) < size &&
             access(path_r, X_OK) == 0)
             return true;
+    slash[0] = '\0';
+    slash = strrchr(own, '/');
     return err_set(err, ERR_SYSTEM,
-                   "the program sealpost-fetcher is not in %.200s../libexec/sealpost: install "
-                   "Sealpost as a whole",
-                   own);
+                   "the program sealpost-fetcher is neither in %.120s nor in "
+                   "%.*s/libexec/sealpost: install Sealpost as a whole",
+                   own, slash ? (int)(slash - own) : 0, own);
 }
 
 /* What of the environment it needs: OpenSSL's own (X509_get_default_cert_file(3)). */
