@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PARTY_LOAD_FEW = 2, PARTY_LOAD_SOME = 32, PARTY_LOAD_ALL = 1024 };
+enum { PARTY_LOAD_FEW = 2, PARTY_LOAD_SOME = 4, PARTY_LOAD_ALL = 1024 };
 
 struct party_load {
     unsigned each; /* so many it may have from now on */
@@ -28,7 +28,7 @@ void party_load_look(struct party_load *l, bool busy, bool waits, int64_t now_ms
 /* Does it differ from that of one that has just come? Then it is worth remembering. */
 bool party_load_counts(const struct party_load *l, int64_t now_ms);
 
-/* Is a thread busy that has spent so much CPU in so long? */
+/* Is a thread busy that has spent so much of so long? */
 bool party_load_is_busy(uint64_t spent_us, int64_t passed_ms);
 
 #endif

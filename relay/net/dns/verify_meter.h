@@ -18,7 +18,7 @@ void verify_meter_free(struct verify_meter *m);
 /* A thread that this one starts in between is metered by it. */
 void verify_meter_begin(struct verify_meter *m);
 void verify_meter_end(struct verify_meter *m);
-/* What signatures of a zone have taken, in microseconds of CPU. */
+/* What signatures of a zone have taken, in microseconds. */
 enum { VERIFY_METER_ZONES = 8 };
 struct verify_cost {
     char zone[RRSET_SIGNER]; /* "": the root, or of more zones than there is room for */
