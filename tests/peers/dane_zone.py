@@ -41,12 +41,10 @@ from zones import NsdServer, Server, own_addresses
 
 # What the zone has, and what its parent says of it.
 SIGNED, DS, OTHER_DS, RSA, COSTLY = "signed", "its DS", "the DS of a key that it has not", "by RSA", "with a long exponent"
-P384 = "by P-384"
 STATES = {
     "secure": (SIGNED, DS),
     "RSA": (SIGNED, DS, RSA),
     "costly RSA": (SIGNED, DS, RSA, COSTLY),  # each signature costs a hundred times the usual to verify
-    "P-384": (SIGNED, DS, P384),  # as good as the usual P-256, and several times as slow to verify
     "insecure": (),
     "island": (SIGNED,),            # insecure: nothing leads to its keys
     "bogus": (SIGNED, OTHER_DS),
@@ -110,8 +108,7 @@ class Zone:
     def make_key(self):
         if RSA in self.has:
             return make_rsa_key(self.path, self.owner, COSTLY in self.has)
-        algorithm = "ECDSAP384SHA384" if P384 in self.has else "ECDSAP256SHA256"
-        made = subprocess.run(["ldns-keygen", "-k", "-r", "/dev/urandom", "-a", algorithm, self.owner], cwd=self.path,
+        made = subprocess.run(["ldns-keygen", "-k", "-r", "/dev/urandom", "-a", "ECDSAP256SHA256", self.owner], cwd=self.path,
                               check=True, capture_output=True, text=True)
         key = made.stdout.strip()
         return key, ["DS " + (self.path / f"{key}.ds").read_text().split("DS", 1)[1].strip()]

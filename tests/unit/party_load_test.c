@@ -21,7 +21,7 @@ static void silent_names_get_all_soon(void **state)
     (void)state;
     party_load_init(&l, now_ms);
     assert_int_equal(l.each, PARTY_LOAD_SOME);
-    assert_true(go(&l, &now_ms, 600, false, true) >= PARTY_LOAD_ALL);
+    assert_true(go(&l, &now_ms, 1000, false, true) >= PARTY_LOAD_ALL);
     assert_int_equal(go(&l, &now_ms, 200, false, false), PARTY_LOAD_SOME);
     assert_false(party_load_counts(&l, now_ms));
 }
