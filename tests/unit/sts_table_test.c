@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 100, NOW = 5000 };
+enum { MOST = 100, NOW = 500000 };
 
 static char gone[64];
 
