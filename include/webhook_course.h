@@ -49,20 +49,22 @@ struct webhook_next webhook_course_next(unsigned tries, const struct webhook_ans
 
 /* Of an endpoint. All zero: nothing has been sent yet. */
 struct webhook_course {
-    unsigned window;    /* events at a time; 0: one has failed, or none was sent: one */
-    unsigned failures;  /* in sequence */
-    int64_t rest_ms;    /* nothing is sent before that; steady clock */
-    int64_t failing_ms; /* the first of the failures, wall clock; 0: it does not fail */
-    bool unreached;     /* one of them was no answer at all */
+    unsigned window;   /* events at a time; 0: one has failed, or none was sent: one */
+    unsigned failures; /* in sequence */
+    int64_t rest_ms;   /* nothing is sent before that; steady clock */
+    bool failing;
+    int64_t failed_ms; /* for so long, up to the last failure: without what nothing was tried in */
+    int64_t last_ms;   /* the last failure, steady clock; 0: none since the relay began */
+    bool unreached;    /* one of them was no answer at all */
 };
 
 /* How many more may be sent now. */
 unsigned webhook_course_may(const struct webhook_course *c, unsigned in_flight, int64_t steady_ms);
-/* It has answered. True: it takes events again after it could not be reached, and those that it
- * missed may be sent now. */
-bool webhook_course_learn(struct webhook_course *c, const struct webhook_answer *a,
-                          int64_t steady_ms, int64_t now_ms);
+/* It has answered, about an event that was sent `tries` times before. True: it takes events again
+ * after it could not be reached, and those that it missed may be sent now. */
+bool webhook_course_learn(struct webhook_course *c, const struct webhook_answer *a, unsigned tries,
+                          int64_t steady_ms);
 /* It has failed for webhook_patience_ms. */
-bool webhook_course_is_over(const struct webhook_course *c, int64_t now_ms);
+bool webhook_course_is_over(const struct webhook_course *c);
 
 #endif

@@ -33,10 +33,10 @@ struct webhook_queue *webhook_queue_new(unsigned most);
 void webhook_queue_free(struct webhook_queue *q); /* NULL is allowed */
 
 /* The endpoints that there are: begin, one call for each that is not disabled, end. What waits for
- * others is dropped; what is being sent stays until it is done. `failing_ms`: as it was written
- * down, for one that was not known before. */
+ * others is dropped; what is being sent stays until it is done. `failed_ms`: for how long it
+ * has failed as far as was written down, of one that was not known before; below 0: it does not. */
 void webhook_queue_begin(struct webhook_queue *q);
-void webhook_queue_put(struct webhook_queue *q, int64_t id, const char *tenant, int64_t failing_ms);
+void webhook_queue_put(struct webhook_queue *q, int64_t id, const char *tenant, int64_t failed_ms);
 void webhook_queue_end(struct webhook_queue *q);
 
 /* How many of its oldest rows are to be read, those that are here among them; 0: none. In the order
@@ -56,10 +56,11 @@ struct webhook_item *webhook_queue_next(struct webhook_queue *q, int64_t steady_
 /* What is to be written down of an endpoint by an answer. */
 struct webhook_news {
     struct webhook_next next;
-    bool recovered;     /* what it missed may be sent now */
-    bool over;          /* it has failed for too long, or is gone: it is told nothing more */
-    bool changed;       /* failing_ms has */
-    int64_t failing_ms; /* 0: it takes what it is sent */
+    bool recovered; /* what it missed may be sent now */
+    bool over;      /* it has failed for too long, or is gone: it is told nothing more */
+    bool changed;   /* it fails, and did not before, or the other way round */
+    int64_t
+        failing_ms; /* since when, wall clock, without what nothing was tried in; 0: it does not */
 };
 /* The item is settling until webhook_queue_done(). */
 struct webhook_news webhook_queue_answered(struct webhook_queue *q, struct webhook_item *item,

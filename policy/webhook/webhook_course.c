@@ -64,14 +64,25 @@ unsigned webhook_course_may(const struct webhook_course *c, unsigned in_flight, 
     return window - in_flight;
 }
 
+/* How much longer it has failed. What was sent before has waited since the last failure; for a new
+ * event it was perhaps not asked at all meanwhile, beyond its longest rest. */
+static int64_t failed_since(const struct webhook_course *c, unsigned tries, int64_t steady_ms)
+{
+    int64_t gap_ms = c->last_ms > 0 && steady_ms > c->last_ms ? steady_ms - c->last_ms : 0;
+    int64_t most_ms = rests_ms[COUNT_OF(rests_ms) - 1];
+    return tries > 0 || gap_ms < most_ms ? gap_ms : most_ms;
+}
+
 /* Those that were sent together fail together, and count once. */
-static void fail(struct webhook_course *c, const struct webhook_answer *a, int64_t steady_ms,
-                 int64_t now_ms)
+static void fail(struct webhook_course *c, const struct webhook_answer *a, unsigned tries,
+                 int64_t steady_ms)
 {
     bool counted = c->rest_ms > steady_ms;
     c->failures += !counted;
     c->window = 0;
-    c->failing_ms = c->failing_ms != 0 ? c->failing_ms : now_ms;
+    c->failed_ms += failed_since(c, tries, steady_ms);
+    c->failing = true;
+    c->last_ms = steady_ms;
     c->unreached = c->unreached || a->how == WEBHOOK_UNREACHED;
     unsigned row = c->failures < COUNT_OF(rests_ms) ? c->failures : COUNT_OF(rests_ms);
     int64_t rest_ms = row > 0 ? rests_ms[row - 1] : 0;
@@ -83,8 +94,8 @@ static void fail(struct webhook_course *c, const struct webhook_answer *a, int64
         c->rest_ms = steady_ms + rest_ms;
 }
 
-bool webhook_course_learn(struct webhook_course *c, const struct webhook_answer *a,
-                          int64_t steady_ms, int64_t now_ms)
+bool webhook_course_learn(struct webhook_course *c, const struct webhook_answer *a, unsigned tries,
+                          int64_t steady_ms)
 {
     bool missed = c->unreached;
     if (a->how == WEBHOOK_NOT_ASKED) {
@@ -93,7 +104,7 @@ bool webhook_course_learn(struct webhook_course *c, const struct webhook_answer 
         return false;
     }
     if (!is_taken(a)) {
-        fail(c, a, steady_ms, now_ms);
+        fail(c, a, tries, steady_ms);
         return false;
     }
     unsigned window = c->window < WEBHOOK_AT_ONCE ? c->window + 1 : WEBHOOK_AT_ONCE;
@@ -101,7 +112,7 @@ bool webhook_course_learn(struct webhook_course *c, const struct webhook_answer 
     return missed;
 }
 
-bool webhook_course_is_over(const struct webhook_course *c, int64_t now_ms)
+bool webhook_course_is_over(const struct webhook_course *c)
 {
-    return c->failing_ms != 0 && now_ms - c->failing_ms >= webhook_patience_ms;
+    return c->failing && c->failed_ms >= webhook_patience_ms;
 }

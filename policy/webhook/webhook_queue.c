@@ -120,13 +120,14 @@ void webhook_queue_begin(struct webhook_queue *q)
     p->known = false;
 }
 
-void webhook_queue_put(struct webhook_queue *q, int64_t id, const char *tenant, int64_t failing_ms)
+void webhook_queue_put(struct webhook_queue *q, int64_t id, const char *tenant, int64_t failed_ms)
 {
     struct webhook_endpoint *p = find(q, id);
     if (!p) {
         p = xcalloc(1, sizeof(*p));
         p->id = id;
-        p->course.failing_ms = failing_ms;
+        p->course.failing = p->course.unreached = failed_ms >= 0;
+        p->course.failed_ms = failed_ms >= 0 ? failed_ms : 0;
         p->tenant = need_tenant(q, tenant);
         LL_APPEND(q->endpoints, p);
         q->count++;
@@ -274,17 +275,17 @@ struct webhook_news webhook_queue_answered(struct webhook_queue *q, struct webho
                                            int64_t steady_ms, int64_t now_ms)
 {
     struct webhook_endpoint *p = item->endpoint;
-    int64_t failing_ms = p->course.failing_ms;
+    bool failing = p->course.failing;
     CHECK(item->state == WEBHOOK_SENT && p->sent > 0);
     give_place(&q->places, item);
     give_place(&p->tenant->places, item);
     struct webhook_news news = {.next = webhook_course_next(item->tries, a, chance),
                                 .recovered =
-                                    webhook_course_learn(&p->course, a, steady_ms, now_ms)};
+                                    webhook_course_learn(&p->course, a, item->tries, steady_ms)};
     news.over = news.next.end == WEBHOOK_GONE ||
-                (a->how != WEBHOOK_NOT_ASKED && webhook_course_is_over(&p->course, now_ms));
-    news.failing_ms = p->course.failing_ms;
-    news.changed = failing_ms != news.failing_ms;
+                (a->how != WEBHOOK_NOT_ASKED && webhook_course_is_over(&p->course));
+    news.failing_ms = p->course.failing ? now_ms - p->course.failed_ms : 0;
+    news.changed = failing != p->course.failing;
     item->state = WEBHOOK_SETTLING;
     p->sent--;
     p->settling++;

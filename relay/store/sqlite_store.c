@@ -398,14 +398,19 @@ static bool find_last_id(struct sqlite_store *store, struct err *err)
     return err->kind == ERR_NONE;
 }
 
-/* The last event is not written yet by the clock: it has been set back while nobody ran. */
+/* By the last event: it is not written yet by the clock, which has been set back while nobody ran;
+ * or nobody ran since then, and no endpoint was asked. */
 static bool mend_clock(struct sqlite_store *store, struct err *err)
 {
     int64_t ahead_ms = 0;
+    int64_t now_ms = clock_now_ms();
     struct rows *s = rows_prepare(store->db, SQL_LAST_AT);
     while (rows_next(store->db, s, err))
-        ahead_ms = rows_get_int(s, 0) - clock_now_ms();
+        ahead_ms = rows_get_int(s, 0) - now_ms;
     return err->kind == ERR_NONE &&
+           (ahead_ms >= 0 ||
+            rows_run(store->db, ROWS(store->db, SQL_WEBHOOKS_UNASKED, INT(-ahead_ms), INT(now_ms)),
+                     err)) &&
            (ahead_ms <= CLOCK_SLACK_MS || rows_move(store->db, -ahead_ms, err));
 }
 

@@ -17,7 +17,7 @@ static struct webhook_queue *with(unsigned endpoints, const char *tenant, int64_
     struct webhook_queue *q = webhook_queue_new(MOST);
     webhook_queue_begin(q);
     for (unsigned i = 0; i < endpoints; i++)
-        webhook_queue_put(q, first + i, tenant, 0);
+        webhook_queue_put(q, first + i, tenant, -1);
     webhook_queue_end(q);
     return q;
 }
@@ -105,8 +105,8 @@ static void endpoints_that_hang_starve_nobody(void **state)
     (void)state;
     webhook_queue_begin(q);
     for (unsigned i = 0; i < 48; i++)
-        webhook_queue_put(q, 100 + i, i < 16 ? "a" : i < 32 ? "b" : "c", 0);
-    webhook_queue_put(q, 1, "good", 0);
+        webhook_queue_put(q, 100 + i, i < 16 ? "a" : i < 32 ? "b" : "c", -1);
+    webhook_queue_put(q, 1, "good", -1);
     webhook_queue_end(q);
     for (int64_t now = 1000; now < 200 * 1000; now += 100) {
         struct webhook_item *item;
@@ -143,7 +143,7 @@ static void a_tenant_with_many_leaves_places(void **state)
     (void)state;
     webhook_queue_begin(q);
     for (unsigned i = 0; i < 16; i++)
-        webhook_queue_put(q, 100 + i, "a", 0);
+        webhook_queue_put(q, 100 + i, "a", -1);
     webhook_queue_end(q);
     unsigned most = 0;
     for (unsigned round = 0; round < 20; round++) {
@@ -155,7 +155,7 @@ static void a_tenant_with_many_leaves_places(void **state)
                 answer(q, sent[i], &fine, 1000);
     }
     assert_in_range(most, MOST / 2, MOST / 3 * 2);
-    webhook_queue_put(q, 1, "b", 0);
+    webhook_queue_put(q, 1, "b", -1);
     read_rows(q, 1000, 5000, 1);
     struct webhook_item *item = webhook_queue_next(q, 1000);
     assert_true(item && item->webhook == 1);
@@ -172,7 +172,7 @@ static void a_newcomer_finds_a_place_among_those_that_hang(void **state)
     assert_int_equal(send_all(q, 1000, sent), MOST / 3);
     for (unsigned tenant = 0; tenant < 3; tenant++) {
         const char name[] = {(char)('b' + tenant), '\0'};
-        webhook_queue_put(q, tenant, name, 0);
+        webhook_queue_put(q, tenant, name, -1);
         read_rows(q, 1000, 0, 10);
         struct webhook_item *item = webhook_queue_next(q, 1000);
         EXPECT(item && item->webhook == tenant, name);
@@ -195,17 +195,36 @@ static void one_that_is_gone_is_sent_nothing_more(void **state)
     webhook_queue_free(q);
 }
 
-/* One that was failing before a restart goes on failing, and is over when its time is. */
+/* One that was failing before a restart goes on failing, is over when its time is, and is told what it missed. */
 static void five_days_go_on_over_a_restart(void **state)
 {
-    struct webhook_queue *q = webhook_queue_new(MOST);
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        struct webhook_queue *q = webhook_queue_new(MOST);
+        struct webhook_item *sent[MOST + 1];
+        webhook_queue_put(q, 1, "shop", webhook_patience_ms - !over);
+        read_rows(q, 1000, 0, 10);
+        assert_int_equal(send_all(q, 1000, sent), 1);
+        struct webhook_news news = webhook_queue_answered(q, sent[0], over ? &away : &fine, 0, 1000, 5000 + webhook_patience_ms);
+        assert_true(over ? news.over && news.failing_ms == 5000 : news.recovered && news.changed && news.failing_ms == 0);
+        webhook_queue_done(q, sent[0]);
+        webhook_queue_free(q);
+    }
+}
+
+/* The clock is set while it fails: for how long it has is counted by another one. */
+static void a_clock_that_is_set_makes_no_failure_longer(void **state)
+{
+    struct webhook_queue *q = with(1, "shop", 1);
     struct webhook_item *sent[MOST + 1];
     (void)state;
-    webhook_queue_put(q, 1, "shop", 5000);
     read_rows(q, 1000, 0, 10);
     assert_int_equal(send_all(q, 1000, sent), 1);
-    struct webhook_news news = webhook_queue_answered(q, sent[0], &away, 0, 1000, 5000 + webhook_patience_ms);
-    assert_true(news.over && news.failing_ms == 5000);
+    webhook_queue_answered(q, sent[0], &away, 0, 1000, 7000);
+    webhook_queue_done(q, sent[0]);
+    assert_int_equal(send_all(q, 3000, sent), 1);
+    struct webhook_news news = webhook_queue_answered(q, sent[0], &away, 0, 3000, 9000 + 2 * webhook_patience_ms);
+    assert_true(!news.over && news.failing_ms == 7000 + 2 * webhook_patience_ms);
     webhook_queue_done(q, sent[0]);
     webhook_queue_free(q);
 }
@@ -236,7 +255,7 @@ static void what_is_removed_ends_when_it_is_answered(void **state)
     read_rows(q, 1000, 0, 10);
     assert_int_equal(send_all(q, 1000, sent), 2);
     webhook_queue_begin(q);
-    webhook_queue_put(q, sent[1]->webhook, "shop", 0);
+    webhook_queue_put(q, sent[1]->webhook, "shop", -1);
     webhook_queue_end(q);
     assert_int_equal(webhook_queue_count(q), 2);
     answer(q, sent[0], &fine, 1000);
@@ -254,6 +273,7 @@ int main(void)
                                        cmocka_unit_test(a_newcomer_finds_a_place_among_those_that_hang),
                                        cmocka_unit_test(one_that_is_gone_is_sent_nothing_more),
                                        cmocka_unit_test(five_days_go_on_over_a_restart),
+        cmocka_unit_test(a_clock_that_is_set_makes_no_failure_longer),
                                        cmocka_unit_test(one_that_is_there_again_is_told_what_it_missed),
                                        cmocka_unit_test(what_is_removed_ends_when_it_is_answered)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -291,16 +291,24 @@ static void note_wants(struct webhook_sender *s, struct step *t)
     }
 }
 
+/* As it was written down. */
+static int64_t failed_ms(const struct webhook *w, int64_t now_ms)
+{
+    int64_t for_ms = now_ms - w->failing_ms;
+    return w->failing_ms == 0 ? -1 : for_ms > 0 ? for_ms : 0;
+}
+
 /* The endpoints as they are now. */
 static void take_endpoints(struct webhook_sender *s, struct step *t)
 {
     struct known *known = xcalloc(t->endpoint_count + 1, sizeof(*known));
+    int64_t now_ms = clock_now_ms();
     webhook_queue_begin(s->queue);
     for (size_t i = 0; i < t->endpoint_count; i++) {
         const struct webhook *w = &t->endpoints[i];
         known[i] = (struct known){*w, has_more(s, w->id)};
         if (!w->disabled[0])
-            webhook_queue_put(s->queue, w->id, w->tenant, w->failing_ms);
+            webhook_queue_put(s->queue, w->id, w->tenant, failed_ms(w, now_ms));
     }
     webhook_queue_end(s->queue);
     secret_clear(s->known, s->known_count * sizeof(*s->known));

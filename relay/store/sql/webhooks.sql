@@ -156,6 +156,12 @@ UPDATE webhook
 SET failing = failing + ?1
 WHERE failing <> 0;
 
+-- :name WEBHOOKS_UNASKED
+-- For so long nothing was tried.
+UPDATE webhook
+SET failing = min(failing + ?1, ?2)
+WHERE failing <> 0;
+
 -- :name WEBHOOK_MESSAGE
 -- What an event does not say of its message.
 SELECT tenant, stream, credential, sender, created, expires, protocol = ''
