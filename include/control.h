@@ -46,6 +46,9 @@ struct control_relay {
  * control_run(). */
 void control_from(struct control *c, const char *who, const struct control_relay *relay);
 
+/* Who asks may read, and change nothing: what lets him in elsewhere is not shown to him. */
+void control_from_reader(struct control *c);
+
 /* Mail that is under way may have been ended by it. */
 bool control_ends_mail(const struct control *c);
 

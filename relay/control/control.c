@@ -126,6 +126,11 @@ bool control_ends_mail(const struct control *c)
     return c->verb->run == control_queue_delete || c->verb->run == control_queue_bounce;
 }
 
+void control_from_reader(struct control *c)
+{
+    c->reader = true;
+}
+
 void control_from(struct control *c, const char *who, const struct control_relay *relay)
 {
     snprintf(c->who, sizeof(c->who), "%s", who);

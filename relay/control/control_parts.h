@@ -10,6 +10,7 @@ struct control {
     const struct verb *verb;
     json_t *request, *answer;
     char who[96];                      /* for the audit trail */
+    bool reader;                       /* he may not change anything */
     const struct control_relay *relay; /* NULL: none is running */
 };
 

@@ -5,10 +5,12 @@
 
 #include "clock.h"
 #include "identity.h"
+#include "secret.h"
 #include "webhook_body.h"
 #include "webhook_type.h"
 #include "webhooks.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const int64_t old_secret_ms = INT64_C(24) * 3600 * 1000;
@@ -52,12 +54,27 @@ static const char *state_of(const struct webhook *w)
     return w->disabled[0] ? "disabled" : w->failing_ms != 0 ? "failing" : "on";
 }
 
+void control_webhook_shown(const char *url, char text_r[CONTROL_URL_SHOWN])
+{
+    enum { DIGITS = 8 };
+    char digest[65];
+    const char *host = strstr(url, "//");
+    size_t len = host ? (size_t)(host - url) + 2 + strcspn(host + 2, "/?") : 0;
+    secret_sha256(span_of(url), digest);
+    snprintf(text_r, CONTROL_URL_SHOWN, "%.*s/... (%.*s)", len < 256 ? (int)len : 256, url, DIGITS,
+             digest);
+}
+
 static void add_webhook(void *context, const struct webhook *w)
 {
+    const struct control *c = context;
+    char shown[CONTROL_URL_SHOWN];
     const char *why = w->disabled[0] ? w->disabled : w->reply;
+    control_webhook_shown(w->url, shown);
     control_add_row(
         context, ROW(FIELD("id", w->id), FIELD("tenant", (const char *)w->tenant),
-                     FIELD("url", (const char *)w->url), FIELD("types", describe_types(w->types)),
+                     FIELD("url", c->reader ? (const char *)shown : (const char *)w->url),
+                     FIELD("types", describe_types(w->types)),
                      FIELD("streams", describe_streams(w->streams)),
                      FIELD("addresses", w->hashed ? "hashed" : "full"), FIELD("state", state_of(w)),
                      FIELD("since", w->failing_ms), FIELD("why", why), FIELD("lost", w->lost),
@@ -185,6 +202,23 @@ bool control_webhook_disable(struct database *db, struct control *c, struct err 
     return read_id(c, &id, err) && database_webhook_disable(db, id, "by command", err);
 }
 
+/* Two sign at a time. One more, where nobody has said for how long the last one is to be kept,
+ * would end the one that receivers may still go by. */
+static bool may_rotate(struct database *db, int64_t id, struct err *err)
+{
+    struct webhook w;
+    bool found = database_webhook(db, id, &w, err);
+    int64_t left_ms = found ? w.old_until_ms - clock_now_ms() : 0;
+    secret_clear(&w, sizeof(w));
+    return found &&
+           (left_ms <= 0 ||
+            err_set(
+                err, ERR_USAGE,
+                "the secret before this one signs for %lld minutes more: with --keep it ends now, "
+                "and the present one is kept",
+                (long long)(left_ms / 60000 + 1)));
+}
+
 bool control_webhook_rotate(struct database *db, struct control *c, struct err *err)
 {
     int64_t id = 0;
@@ -194,6 +228,8 @@ bool control_webhook_rotate(struct database *db, struct control *c, struct err *
         return false;
     if (for_ms < 1000 || for_ms > old_secret_most_ms)
         return err_set(err, ERR_USAGE, "the old secret signs for 1 s to 30 days");
+    if (!control_number(c, "for_ms", 0) && !may_rotate(db, id, err))
+        return false;
     webhook_secret_generate(secret);
     if (!database_webhook_rotate(db, id, secret, clock_now_ms() + for_ms, err))
         return false;

@@ -65,7 +65,8 @@ bool database_webhook_enable(struct database *db, int64_t id, int64_t now_ms, st
            rows_run(db, ROWS(db, SQL_OUTBOX_HURRY, INT(id), INT(now_ms)), err);
 }
 
-/* Removed meanwhile: then nobody is to be told. */
+/* Removed meanwhile, or given up by the answer to another event that was sent with this one: then
+ * nobody is to be told. */
 bool database_webhook_give_up(struct database *db, int64_t id, const char *why, struct err *err)
 {
     struct webhook w;
@@ -76,6 +77,8 @@ bool database_webhook_give_up(struct database *db, int64_t id, const char *why, 
         err->kind = gone ? ERR_NONE : err->kind;
         return gone;
     }
+    if (w.disabled[0])
+        return true;
     snprintf(about, sizeof(about), "webhook %lld", (long long)id);
     snprintf(text, sizeof(text), "tenant \"%.63s\": %.*s; what happens is kept for 7 days",
              w.tenant, WEBHOOK_REPLY_MAX, why);

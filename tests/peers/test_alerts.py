@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import subprocess
 import threading
 import time
@@ -198,6 +199,11 @@ def test_readers_read_and_admins_change(relay_factory, tmp_path):
     add = ("suppress", "add", "x@dest.test")
     assert as_user(relay, mail, *add).returncode == 0
     assert f"uid {mail}" in relay.command("audit", "tail")
+    relay.command("webhook", "add", "https://hooks.test/a-secret-path?and=more")
+    shown = json.loads(as_user(relay, news, "--json", "webhook", "list").stdout)[0]["url"]
+    assert re.fullmatch(r"https://hooks\.test/\.\.\. \([0-9a-f]{8}\)", shown)
+    assert shown in as_user(relay, news, "audit", "tail").stdout and "a-secret" not in as_user(relay, news, "audit", "tail").stdout
+    assert json.loads(as_user(relay, mail, "--json", "webhook", "list").stdout)[0]["url"] == "https://hooks.test/a-secret-path?and=more"
     for uid, groups in ((news, ()), (65534, (games,))):
         assert as_user(relay, uid, "queue", "list", groups=groups).returncode == 0
         done = as_user(relay, uid, *add, groups=groups)

@@ -12,6 +12,7 @@ import random
 import re
 import socket
 import socketserver
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -335,6 +336,42 @@ def test_an_endpoint_that_is_given_up_is_told_by_another_channel(hooked, endpoin
     assert b"webhook_disabled" in heard[0] and b"410" in heard[0]
 
 
+def test_an_endpoint_that_is_gone_is_told_once_whatever_was_on_its_way(hooked, endpoint):
+    relay, taker, let_go = hooked().start(), endpoint(), threading.Event()
+    add(relay, taker.url)
+    for _ in range(4):
+        relay.send()
+    taker.wait(8)
+    taker.answer = lambda post: let_go.wait(60) and 410
+    for _ in range(4):
+        relay.send()
+    wait_for(lambda: taker.open >= 3, 30)
+    let_go.set()
+    wait_for(lambda: "webhook_disabled" in {e["kind"] for e in relay.json("events")}, 30)
+    wait_for(lambda: taker.open == 0, 30)
+    time.sleep(0.5)
+    assert [e["kind"] for e in relay.json("events")].count("webhook_disabled") == 1
+
+
+def test_the_time_in_which_no_relay_ran_is_no_failure_of_an_endpoint(hooked, endpoint):
+    relay, broken = hooked().start(), endpoint(lambda post: 500)
+    made = add(relay, broken.url)
+    relay.send()
+    wait_for(lambda: row_of(relay, made)["state"] == "failing", 30)
+    relay.stop()
+    with sqlite3.connect(relay.path / "state" / "state.db") as database:  # all of this was six days ago
+        database.execute(f"UPDATE event SET at = at - {6 * 86400000}")
+        database.execute(f"UPDATE webhook SET failing = failing - {6 * 86400000}")
+        database.execute("UPDATE outbox SET due = 0 WHERE due IS NOT NULL")
+    database.close()
+    tried = len(broken.of())
+    relay.start()
+    broken.wait(tried + 1)
+    relay.send()
+    wait_for(lambda: len(broken.of()) > tried + 1, 30)
+    assert row_of(relay, made)["state"] == "failing"
+
+
 def test_tls_with_a_certificate_for_the_name_by_an_authority_that_is_trusted(hooked, endpoint, issue, tmp_path):
     good = endpoint(certificate=issue("localhost"))
     other = endpoint(certificate=issue("other.test"))
@@ -389,10 +426,14 @@ def test_a_new_secret_beside_the_old_one(hooked, endpoint):
     relay.send()
     post = taker.wait(2)[-1]
     assert len(signatures(post)) == 2 and signed(post, made["secret"]) and signed(post, second["secret"])
+    again = relay.command("webhook", "rotate", str(made["id"]), check=False)  # which would end the first one
+    assert again.returncode == 2 and "the secret before this one signs for 60 minutes more" in again.stderr, again
+    relay.send()
+    assert signed(taker.wait(3)[-1], made["secret"])
     third = relay.json("webhook", "rotate", str(made["id"]), "--keep", "1s")
     time.sleep(1.1)
     relay.send()
-    post = taker.wait(3)[-1]
+    post = taker.wait(4)[-1]
     assert len(signatures(post)) == 1 and signed(post, third["secret"])
     assert len({made["secret"], second["secret"], third["secret"]}) == 3
 

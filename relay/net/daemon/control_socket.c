@@ -260,6 +260,8 @@ static void begin(struct control_client *v)
         return;
     }
     control_from(v->control, v->who, &v->control_socket->relay);
+    if (v->role == READER)
+        control_from_reader(v->control);
     if (control_kind(v->control) == CONTROL_READ) {
         v->work.data = v;
         CHECK(uv_queue_work(v->control_socket->loop, &v->work, read_rows, on_rows_read) == 0);
