@@ -62,7 +62,7 @@ MUST_CHECK bool database_webhook_give_up(struct database *db, int64_t id, const 
 /* Since when it fails, and what it said last; 0: it does not. */
 MUST_CHECK bool database_webhook_failing(struct database *db, int64_t id, int64_t since_ms,
                                          const char *reply, struct err *err);
-/* An event that only it is told. */
+/* An event that only it is told; refused of one that is disabled, as is a replay. */
 MUST_CHECK bool database_webhook_ping(struct database *db, int64_t id, int64_t now_ms, char *id_r,
                                       struct err *err);
 

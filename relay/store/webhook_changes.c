@@ -33,6 +33,17 @@ bool database_webhook_add(struct database *db, const struct webhook *w, int64_t 
                         id_r, err);
 }
 
+/* One that can be sent something now: what is disabled would keep it, and nobody would hear. */
+static bool find_enabled(struct database *db, int64_t id, struct err *err)
+{
+    struct webhook w;
+    if (!database_webhook(db, id, &w, err))
+        return false;
+    return !w.disabled[0] ||
+           err_set(err, ERR_NOT_FOUND, "webhook %lld is disabled: \"webhook enable %lld\"",
+                   (long long)id, (long long)id);
+}
+
 /* One that changes an endpoint, and says which: if none, there is none. */
 static bool change(struct database *db, struct rows *s, int64_t id, struct err *err)
 {
@@ -97,7 +108,7 @@ bool database_webhook_ping(struct database *db, int64_t id, int64_t now_ms, char
                                .reply = "by command",
                                .remote = ""};
     snprintf(about, sizeof(about), "webhook %lld", (long long)id);
-    if (!database_add_event(db, &e, err))
+    if (!find_enabled(db, id, err) || !database_add_event(db, &e, err))
         return false;
     int64_t event = rows_last_id(db);
     e.recipient = e.reply = NULL;
@@ -138,9 +149,8 @@ static bool find_written(struct database *db, const struct webhook_replay *r, st
 
 bool database_webhook_replay(struct database *db, struct webhook_replay *r, struct err *err)
 {
-    struct webhook w;
     struct written written;
-    if (!database_webhook(db, r->webhook, &w, err) || !find_written(db, r, &written, err))
+    if (!find_enabled(db, r->webhook, err) || !find_written(db, r, &written, err))
         return false;
     for (size_t i = 0; i < written.count; i++)
         if (!rows_run(db, ROWS(db, SQL_OUTBOX_REPLAY, INT(written.ids[i]), INT(r->now_ms)), err))

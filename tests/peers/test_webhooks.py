@@ -466,6 +466,10 @@ def test_replay_ping_test_disable_and_remove(hooked, endpoint):
     relay.send()
     wait_for(lambda: row_of(relay, made)["waiting"] == 2)
     assert len(taker.of()) == 7
+    for asked in (("ping", id), ("replay", id, "--since", "1h"), ("replay", id, "--id", ping)):  # nothing would be sent
+        refused = relay.command("webhook", *asked, check=False)
+        assert refused.returncode == 1 and f'webhook {id} is disabled: "webhook enable {id}"' in refused.stderr, asked
+    assert row_of(relay, made)["waiting"] == 2
     relay.command("webhook", "enable", id)
     taker.wait(9)
     relay.command("webhook", "remove", id)
