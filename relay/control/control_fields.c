@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* control_fields.c - Reads members of requests and adds members to answers. */
 #include "control_parts.h"
-#include "control_webhooks.h"
 #include "identity.h"
 #include "progress.h"
+#include "url_shown.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ void control_describe(const struct control *c, char *text_r, size_t size)
     json_t *value;
     struct buf text;
     size_t index;
-    char shown[CONTROL_URL_SHOWN];
+    char shown[URL_SHOWN];
     buf_init(&text, size - 1);
     json_object_foreach(c->request, key, value)
     {
@@ -66,7 +66,7 @@ void control_describe(const struct control *c, char *text_r, size_t size)
         if (json_array_size(value) > ROWS_SHOWN)
             buf_addf(&text, "%s%zu %.40s", text.len ? " " : "", json_array_size(value), key);
         else if (json_is_string(value) && strcmp(key, "url") == 0) {
-            control_webhook_shown(json_string_value(value), shown);
+            url_shown(json_string_value(value), shown);
             buf_addf(&text, "%surl=%s", text.len ? " " : "", shown);
         } else if (json_is_string(value))
             buf_addf(&text, "%s%.40s=%.320s", text.len ? " " : "", key, json_string_value(value));

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "identity.h"
 #include "secret.h"
+#include "url_shown.h"
 #include "webhook_body.h"
 #include "webhook_type.h"
 #include "webhooks.h"
@@ -54,23 +55,12 @@ static const char *state_of(const struct webhook *w)
     return w->disabled[0] ? "disabled" : w->failing_ms != 0 ? "failing" : "on";
 }
 
-void control_webhook_shown(const char *url, char text_r[CONTROL_URL_SHOWN])
-{
-    enum { DIGITS = 8 };
-    char digest[65];
-    const char *host = strstr(url, "//");
-    size_t len = host ? (size_t)(host - url) + 2 + strcspn(host + 2, "/?") : 0;
-    secret_sha256(span_of(url), digest);
-    snprintf(text_r, CONTROL_URL_SHOWN, "%.*s/... (%.*s)", len < 256 ? (int)len : 256, url, DIGITS,
-             digest);
-}
-
 static void add_webhook(void *context, const struct webhook *w)
 {
     const struct control *c = context;
-    char shown[CONTROL_URL_SHOWN];
+    char shown[URL_SHOWN];
     const char *why = w->disabled[0] ? w->disabled : w->reply;
-    control_webhook_shown(w->url, shown);
+    url_shown(w->url, shown);
     control_add_row(
         context, ROW(FIELD("id", w->id), FIELD("tenant", (const char *)w->tenant),
                      FIELD("url", c->reader ? (const char *)shown : (const char *)w->url),

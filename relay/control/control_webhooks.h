@@ -5,11 +5,6 @@
 
 #include "control_parts.h"
 
-/* As an address is shown to who may only read, and in the audit trail: often its path is all that
- * one needs to speak to the application. The same for the same address. */
-enum { CONTROL_URL_SHOWN = 300 };
-void control_webhook_shown(const char *url, char text_r[CONTROL_URL_SHOWN]);
-
 bool control_webhook_list(struct database *db, struct control *c, struct err *err);
 bool control_webhook_add(struct database *db, struct control *c, struct err *err);
 bool control_webhook_remove(struct database *db, struct control *c, struct err *err);
