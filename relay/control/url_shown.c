@@ -14,6 +14,5 @@ void url_shown(const char *url, char text_r[URL_SHOWN])
     const char *host = strstr(url, "//");
     size_t len = host ? (size_t)(host - url) + 2 + strcspn(host + 2, "/?") : 0;
     secret_sha256(span_of(url), digest);
-    snprintf(text_r, URL_SHOWN, "%.*s/... (%.*s)", len < 256 ? (int)len : 256, url, DIGITS,
-             digest);
+    snprintf(text_r, URL_SHOWN, "%.*s/... (%.*s)", len < 256 ? (int)len : 256, url, DIGITS, digest);
 }
