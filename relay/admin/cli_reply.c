@@ -30,17 +30,34 @@ static void read_lines(const char *text, char *lines_r, size_t size)
     lines_r[used] = '\0';
 }
 
-static const char *what_follows(const struct reply_judgement *j)
+static const char *what_suppresses(unsigned days)
 {
-    if (j->retry)
-        return "it is tried again by the schedule of its class";
-    if (j->suppress_after == 0)
-        return "it fails, and its sender gets a report";
-    return j->suppress_after == 1
-               ? "it fails, and the recipient is suppressed, unless the reply names our host, our "
-                 "address or the sender's domain"
-               : "it fails, and the recipient is suppressed when that was said on two days, unless "
-                 "the reply names our host, our address or the sender's domain";
+    static const char *const texts[] = {
+        "it fails, and its sender gets a report",
+        "it fails, and the recipient is suppressed, unless the reply names our host, our address "
+        "or the sender's domain",
+        "it fails, and the recipient is suppressed when that was said on two days, unless the "
+        "reply names our host, our address or the sender's domain"};
+    return texts[days < COUNT_OF(texts) ? days : COUNT_OF(texts) - 1];
+}
+
+/* As the queue and retry_decide() go by it. */
+static const char *what_follows(const struct explained *e)
+{
+    const struct reply_judgement *j = &e->judgement;
+    if (e->stage == REPLY_AT_CONNECT)
+        return "the next host or address is tried; when none is left, the destination rests, and "
+               "no attempt is counted";
+    if (!j->retry)
+        return what_suppresses(j->suppress_after);
+    if (j->category == REPLY_GREYLISTED && reply_delay_ms(span_of(e->answer.text)) > 0)
+        return "it is tried again when the reply asks for it";
+    if (j->category == REPLY_GREYLISTED)
+        return "it is tried again just after five minutes (class security: also after 15 seconds "
+               "and one minute)";
+    return e->answer.code == 421
+               ? "another host is tried; else it is tried again by the schedule of its class"
+               : "it is tried again by the schedule of its class";
 }
 
 static json_t *explained_row(const struct explained *e)
@@ -54,7 +71,7 @@ static json_t *explained_row(const struct explained *e)
                FIELD("about", reply_about_name(j->about)), FIELD("rule", (const char *)j->rule),
                FIELD("by", reply_by_name(j->by)), FIELD("class", j->retry ? "retry" : "permanent"),
                FLAG("suppress", j->suppress_after > 0), FIELD("suppress_after", j->suppress_after),
-               FIELD("follows", what_follows(j)));
+               FIELD("follows", what_follows(e)));
 }
 
 static void print_line(const char *title, const char *value, const char *more)
@@ -75,7 +92,7 @@ static void print_explained(const struct explained *e)
     if (e->mx)
         print_line("provider", e->provider[0] ? e->provider : "none that is known", "");
     print_line("class", j->retry ? "retry" : "permanent", "");
-    print_line("follows", what_follows(j), "");
+    print_line("follows", what_follows(e), "");
 }
 
 int cli_reply_explain(struct cli *cli)

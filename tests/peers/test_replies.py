@@ -100,6 +100,23 @@ def test_a_reply_is_explained(relay_factory, reply, options, category, about, ru
     assert ("suppressed" in shown["follows"]) == (days > 0) and ("two days" in shown["follows"]) == (days == 2)
 
 
+FOLLOWS = {  # as delivery.md has it
+    "450 4.2.0 greylisted, come again in 300 seconds": ("rcpt", "tried again when the reply asks for it"),
+    "450 4.2.0 greylisted": ("rcpt", "just after five minutes"),
+    "421 4.7.0 Try again later": ("connect", "destination rests, and no attempt is counted"),
+    "554 5.7.1 no mail from there": ("connect", "destination rests, and no attempt is counted"),
+    "421 4.3.2 closing": ("mail", "another host is tried; else it is tried again by the schedule"),
+    "451 4.3.0 disk": ("data", "it is tried again by the schedule"),
+}
+
+
+@pytest.mark.parametrize("reply", FOLLOWS)
+def test_what_follows_is_what_a_delivery_does(relay_factory, reply):
+    stage, follows = FOLLOWS[reply]
+    said = json.loads(relay_factory().command("--json", "reply", "explain", reply, "--stage", stage))
+    assert follows in said["follows"], said
+
+
 def test_what_is_no_refusal_is_not_explained(relay_factory):
     relay = relay_factory()
     for arguments, why in ((["250 OK"], "begins with a code"), (["No such user"], "begins with a code"), ([], "usage"),
