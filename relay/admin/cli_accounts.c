@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cli_accounts.c - The commands user and address. Secrets are generated here and never sent to the
  * control socket. */
-#include "cli.h"
+#include "cli_streams.h"
 
 #include "identity.h"
 #include "scram.h"
@@ -112,15 +112,9 @@ static void add_warning(const struct cli *cli, json_t *warnings, const char *tex
 
 static void warn_of_stream(const struct cli *cli, struct span name, json_t *warnings)
 {
-    const struct config *c = cli->config;
-    char text[300];
-    if (!c || name.len == 0 || span_equal(name, SPAN("*")) ||
-        stream_find(c->streams, c->stream_count, name))
-        return;
-    snprintf(text, sizeof(text),
-             "stream \"%.*s\" is not in the config file: mail that names it is refused",
-             SPAN_ARG(span_first(name, 64)));
-    add_warning(cli, warnings, text);
+    char text[CLI_LACKS_STREAM];
+    if (cli_lacks_stream(cli, name, text))
+        add_warning(cli, warnings, text);
 }
 
 /* Is it among the rows of "key.list" with a key that signs? */

@@ -3,6 +3,7 @@
  * in ISO 8601. */
 #include "cli_pages.h"
 
+#include "cli_streams.h"
 #include "clock.h"
 #include "table_file.h"
 
@@ -49,9 +50,11 @@ int cli_suppress_add(struct cli *cli)
     json_t *row = filtered(cli, NULL, cli->arguments[0]);
     if (span_ms > 0)
         PUT(row, FIELD("expires", clock_now_ms() + span_ms));
-    return cli_tell(cli,
-                    PUT(cli_request("suppress.add", NULL), FIELD("rows", json_pack("[o]", row))),
-                    say_added);
+    json_t *request = PUT(cli_request("suppress.add", NULL), FIELD("rows", json_pack("[o]", row)));
+    int code = cli_tell(cli, request, say_added);
+    if (code == CLI_OK)
+        cli_warn_of_streams(cli, "stream");
+    return code;
 }
 
 static void say_removed(const struct cli *cli, json_t *answer)

@@ -3,6 +3,7 @@
  * and test. */
 #include "cli_webhooks.h"
 
+#include "cli_streams.h"
 #include "clock.h"
 #include "webhook_try.h"
 #include "webhook_type.h"
@@ -110,7 +111,10 @@ int cli_webhook_add(struct cli *cli)
         cli_request("webhook.add", "url", url, "tenant", cli_option(cli, "tenant", 0), NULL);
     PUT(request, FIELD("types", names_of(cli, "type")), FIELD("streams", names_of(cli, "stream")),
         FLAG("hashed", cli_flag(cli, "hash-addresses")));
-    return cli_tell(cli, request, say_secret);
+    code = cli_tell(cli, request, say_secret);
+    if (code == CLI_OK)
+        cli_warn_of_streams(cli, "stream");
+    return code;
 }
 
 /* ---- one ---- */

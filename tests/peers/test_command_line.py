@@ -353,3 +353,13 @@ def test_commands_in_texts_are_quoted_whole():
              for match in re.finditer(r"""(?<![-'"A-Za-z])sealpost ([a-z][a-z-]*)""", text)
              if match[1] in first and " -c " not in text and f'"{match[0]}' not in text and match.start() > 0 and "\\r\\n" not in text]
     assert not loose, loose
+
+
+@pytest.mark.parametrize("words", [("suppress", "add", "x@dest.test"), ("webhook", "add", "https://hook.test/"), ("user", "add", "bob", "--domain", "club.test")],
+                         ids=lambda words: words[0])
+def test_a_stream_that_nobody_has_written_down_is_told(relay_factory, words):
+    """It is taken, as its section may follow."""
+    relay = relay_factory('stream "reset" { class = "security" }').start()
+    for name, told in (("reset", False), ("rset", True)):
+        done = relay.command(*words[:1], *words[1:2], words[2] + (name if words[0] == "user" else ""), *words[3:], "--stream", name, check=False)
+        assert done.returncode == 0 and ('stream "rset" is not in the config file' in done.stderr) == told, done
