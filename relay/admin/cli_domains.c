@@ -7,10 +7,12 @@
 #include "clock.h"
 #include "keyring.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { KEYS_MAX = 64, WATCH_S = 2 };
 
@@ -203,12 +205,29 @@ int cli_domain_capture(struct cli *cli)
 
 /* ---- key ---- */
 
-/* What a pending key waits for, and how long. */
-static void say_wait(json_t *row)
+/* Its mail is refused until the file is there again. */
+static void say_missing(const struct cli *cli, json_t *row)
+{
+    char path[4096];
+    char text[sizeof(path) + 20];
+    if (!cli->config)
+        return;
+    keyring_path(cli->config->state_dir, json_row_get(row, "domain"), json_row_get(row, "selector"),
+                 path);
+    if (access(path, F_OK) == 0 || errno != ENOENT) /* who may not look there is not told */
+        return;
+    snprintf(text, sizeof(text), "for its file %s", path);
+    PUT(row, FIELD("waits", text));
+}
+
+/* What a pending key waits for, and how long; or one that signs, and cannot. */
+static void say_wait(const struct cli *cli, json_t *row)
 {
     char text[80] = "";
     int64_t seen_ms = json_row_int(row, "seen");
     int64_t left_s = seen_ms / 1000 + json_row_int(row, "wait") - clock_now_ms() / 1000;
+    if (strcmp(json_row_get(row, "state"), "active") == 0)
+        say_missing(cli, row);
     if (strcmp(json_row_get(row, "state"), "pending") != 0)
         return;
     if (seen_ms == 0)
@@ -233,7 +252,7 @@ int cli_key_list(struct cli *cli)
     int code = cli_ask(cli, cli_request("key.list", "domain", cli_option(cli, "domain", 0), NULL),
                        &answer);
     for (size_t i = 0; i < json_array_size(json_object_get(answer, "rows")); i++)
-        say_wait(json_array_get(json_object_get(answer, "rows"), i));
+        say_wait(cli, json_array_get(json_object_get(answer, "rows"), i));
     if (code == CLI_OK)
         cli_print_rows(cli, json_object_get(answer, "rows"), columns, COUNT_OF(columns));
     json_decref(answer);

@@ -197,6 +197,10 @@ def test_a_key_whose_file_is_gone_is_told_at_the_start(relay):
     relay.start()
     lines = [line for line in relay.log().splitlines() if line.startswith("error key_missing ")]
     assert len(lines) == 1 and "domain=club.test" in lines[0] and str(path) in lines[0], lines
+    assert relay.json("key", "list")[0]["waits"] == f"for its file {path}"
+    assert str(path) in relay.command("key", "list")
+    path.with_suffix(".away").rename(path)
+    assert "waits" not in relay.json("key", "list")[0]
 
 
 @pytest.mark.parametrize("address, words", [
