@@ -13,7 +13,7 @@ static const enum stream_class classes[] = {STREAM_SECURITY, STREAM_DIGEST};
 
 static int64_t add_slow_of(struct stage *s, const char *tenant, int64_t message, size_t from, size_t count, enum stream_class class)
 {
-    char domain[24];
+    char domain[40];
     for (size_t i = from; i < from + count; i++) {
         snprintf(domain, sizeof(domain), "evil%zu.test", i);
         stage_add(s, ++message, tenant, domain, class);
@@ -30,7 +30,7 @@ static int64_t add_slow(struct stage *s, int64_t message, size_t from, size_t co
 static void slow_domains_hold_up_no_others_of_their_tenant(void **state)
 {
     static const size_t counts[] = {60, 300, 900};
-    char domain[24];
+    char domain[40];
     (void)state;
     for (size_t k = 0; k < COUNT_OF(classes) * COUNT_OF(counts); k++) {
         enum stream_class class = classes[k % COUNT_OF(classes)];
@@ -120,7 +120,7 @@ static void slow_domains_hold_up_no_other_tenants(void **state)
 {
     static const char *const tenants[] = {"eve", "mallory", "trudy", "oscar"};
     enum { EACH = 400, SOME = 30 };
-    char domain[24];
+    char domain[40];
     int64_t last = 0;
     (void)state;
     struct stage *s = stage_new(&settings, very_slow, servers);
