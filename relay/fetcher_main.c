@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SOCKET = 3, AFTER_MAIL = 10 };
+enum { SOCKET = 3, AFTER_MAIL = 3 };
 
 int main(void)
 {
