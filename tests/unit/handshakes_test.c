@@ -91,8 +91,8 @@ static void a_turn_of_the_loop_is_soon_over(void **state)
     for (size_t i = 0; i < 20; i++)
         add("eve", 1000);
     assert_in_range(run, 4, 6);
-    uv_run(&loop, UV_RUN_ONCE);
-    assert_in_range(run, 8, 12);
+    uv_run(&loop, UV_RUN_ONCE); /* on a busy machine the timer is due, too: then it is two turns */
+    assert_in_range(run, 8, 18);
     end();
 }
 
