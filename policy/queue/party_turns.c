@@ -385,7 +385,9 @@ void party_turns_charge(struct party_turns *t, const char *zone, uint64_t us)
     size_t count = count_charged(t, zone);
     if (count == 0)
         count = count_charged(t, NULL);
-    t->cost_us += count > 0 ? us : 0;
+    if (count == 0)
+        return;
+    t->cost_us += us;
     DL_FOREACH (t->begun, turn) {
         struct asker *a = turn->subject->asker;
         a->cost_us += a->charged > 0 ? us * a->charged / count : 0;
