@@ -206,7 +206,7 @@ static bool may_rotate(struct database *db, int64_t id, struct err *err)
                 err, ERR_USAGE,
                 "the secret before this one signs for %lld minutes more: with --keep it ends now, "
                 "and the present one is kept",
-                (long long)(left_ms / 60000 + 1)));
+                (long long)left_ms / 60000 + 1));
 }
 
 bool control_webhook_rotate(struct database *db, struct control *c, struct err *err)
