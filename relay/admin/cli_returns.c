@@ -3,6 +3,7 @@
  * asked, and nothing is changed. */
 #include "cli_returns.h"
 
+#include "cli_files.h"
 #include "returns.h"
 
 #include <errno.h>
@@ -15,24 +16,6 @@ static const struct cli_column columns[] = {
     {"RECIPIENT", "address", CLI_TEXT}, {"ACTION", "action", CLI_TEXT},
     {"STATUS", "status", CLI_TEXT},     {"CATEGORY", "category", CLI_TEXT},
     {"FOLLOWS", "follows", CLI_TEXT},   {"REPLY", "reply", CLI_TEXT}};
-
-/* What is read of a message; the rest is not looked at. */
-static bool read_file(const char *path, struct buf *content, struct err *err)
-{
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    if (!f)
-        return err_set(err, ERR_SYSTEM, "%s: %s", path, strerror(errno));
-    char *room = buf_reserve(content, RETURNS_BYTES_MAX);
-    size_t got = room ? fread(room, 1, RETURNS_BYTES_MAX, f) : 0;
-    bool ok = room && !ferror(f);
-    if (!ok)
-        err_set(err, ERR_SYSTEM, "%s: %s", path, strerror(room ? errno : ENOMEM));
-    else
-        buf_commit(content, got);
-    if (f != stdin)
-        fclose(f);
-    return ok;
-}
 
 /* "": it is not said, as in a complaint. */
 static const char *action_of(const struct returns_recipient *r)
@@ -112,40 +95,29 @@ static void add_rows(json_t *rows, const char *path, const struct returns_readin
 
 /* ---- the command ---- */
 
-enum { PAGE_ROWS = 5000 }; /* that are laid out together */
+struct show {
+    bool json;
+    struct returns_reading reading;
+};
 
-static int add_file(json_t *rows, const char *path, struct returns_reading *reading, bool json)
+static bool add_file(void *context, json_t *rows, const struct cli_file *file, struct err *err)
 {
-    struct buf content;
-    struct err err = {0};
-    buf_init_peer(&content, RETURNS_BYTES_MAX);
-    bool ok = read_file(path, &content, &err);
-    if (ok && !returns_read(buf_span(&content), reading))
-        ok = err_set(&err, ERR_SYSTEM, "%s: %s", path, strerror(ENOMEM));
-    if (ok && json)
-        json_array_append_new(rows, message_json(path, reading));
-    else if (ok)
-        add_rows(rows, path, reading);
-    buf_fini(&content);
-    return ok ? CLI_OK : cli_fail(&err);
+    struct show *show = context;
+    if (!returns_read(file->content, &show->reading))
+        return err_set(err, ERR_SYSTEM, "%s: %s", file->path, strerror(ENOMEM));
+    if (show->json)
+        json_array_append_new(rows, message_json(file->path, &show->reading));
+    else
+        add_rows(rows, file->path, &show->reading);
+    return true;
 }
 
 int cli_returns_show(struct cli *cli)
 {
     struct cli_table table = {.cli = cli, .columns = columns, .count = COUNT_OF(columns)};
-    struct returns_reading *reading = xcalloc(1, sizeof(*reading));
-    json_t *rows = json_array();
-    int code = CLI_OK;
-    for (size_t i = 0; i < cli->argument_count; i++) {
-        int one = add_file(rows, cli->arguments[i], reading, cli->json);
-        code = one == CLI_OK ? code : one;
-        if (json_array_size(rows) > PAGE_ROWS || i + 1 == cli->argument_count) {
-            cli_table_add(&table, rows);
-            json_array_clear(rows);
-        }
-    }
-    json_decref(rows);
-    cli_table_end(&table);
-    free(reading);
+    struct show *show = xcalloc(1, sizeof(*show));
+    show->json = cli->json;
+    int code = cli_print_files(&table, RETURNS_BYTES_MAX, add_file, show);
+    free(show);
     return code;
 }

@@ -2,9 +2,9 @@
 /* cli_tlsrpt.c - "tlsrpt show": the TLS reports that others have sent about one's domains. */
 #include "cli_tlsrpt.h"
 
+#include "cli_files.h"
 #include "tlsrpt_read.h"
 
-#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,25 +18,6 @@ static const struct cli_column columns[] = {{"REPORTER", "reporter", CLI_TEXT},
                                             {"HOST", "host", CLI_TEXT},
                                             {"FROM", "from", CLI_TEXT},
                                             {"WHY", "why", CLI_TEXT}};
-
-static bool read_file(const char *path, struct buf *content, struct err *err)
-{
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    if (!f)
-        return err_set(err, ERR_SYSTEM, "%s: %s", path, strerror(errno));
-    char piece[16 * 1024];
-    size_t got = 0;
-    while (!content->overflow && (got = fread(piece, 1, sizeof(piece), f)) > 0)
-        buf_add(content, (struct span){piece, got});
-    bool ok = !ferror(f);
-    if (!ok)
-        err_set(err, ERR_SYSTEM, "%s: %s", path, strerror(errno));
-    else if (content->overflow)
-        ok = err_set(err, ERR_LIMIT, "%s: %s", path, tlsrpt_fault_text(TLSRPT_FAULT_TOO_LARGE));
-    if (f != stdin)
-        fclose(f);
-    return ok;
-}
 
 static enum tlsrpt_label label_of(const char *path)
 {
@@ -201,8 +182,6 @@ static void print_warnings(const char *path, const struct tlsrpt_reading *r)
 
 /* ---- the command ---- */
 
-enum { PAGE_ROWS = 5000 }; /* that are laid out together */
-
 static void add_report(json_t *rows, const char *path, const struct tlsrpt_reading *r, bool json)
 {
     if (json)
@@ -213,38 +192,24 @@ static void add_report(json_t *rows, const char *path, const struct tlsrpt_readi
         print_warnings(path, r);
 }
 
-static int add_file(json_t *rows, const char *path, bool json)
+static bool add_file(void *context, json_t *rows, const struct cli_file *file, struct err *err)
 {
-    struct buf content;
-    struct err err = {0};
+    const struct cli *cli = context;
     struct tlsrpt_reading r;
-    buf_init_peer(&content, TLSRPT_FILE_MAX);
-    bool ok = read_file(path, &content, &err);
-    if (ok) {
-        tlsrpt_read(buf_span(&content), label_of(path), &r);
-        add_report(rows, path, &r, json);
-        if (r.fault != TLSRPT_FAULT_READABLE)
-            ok = err_set(&err, ERR_MALFORMED, "%s: %s", path, tlsrpt_fault_text(r.fault));
-        tlsrpt_reading_fini(&r);
-    }
-    buf_fini(&content);
-    return ok ? CLI_OK : cli_fail(&err);
+    if (file->more)
+        return err_set(err, ERR_LIMIT, "%s: %s", file->path,
+                       tlsrpt_fault_text(TLSRPT_FAULT_TOO_LARGE));
+    tlsrpt_read(file->content, label_of(file->path), &r);
+    add_report(rows, file->path, &r, cli->json);
+    bool ok = r.fault == TLSRPT_FAULT_READABLE;
+    if (!ok)
+        err_set(err, ERR_MALFORMED, "%s: %s", file->path, tlsrpt_fault_text(r.fault));
+    tlsrpt_reading_fini(&r);
+    return ok;
 }
 
 int cli_tlsrpt_show(struct cli *cli)
 {
     struct cli_table table = {.cli = cli, .columns = columns, .count = COUNT_OF(columns)};
-    json_t *rows = json_array();
-    int code = CLI_OK;
-    for (size_t i = 0; i < cli->argument_count; i++) {
-        int one = add_file(rows, cli->arguments[i], cli->json);
-        code = one == CLI_OK ? code : one;
-        if (json_array_size(rows) > PAGE_ROWS || i + 1 == cli->argument_count) {
-            cli_table_add(&table, rows);
-            json_array_clear(rows);
-        }
-    }
-    json_decref(rows);
-    cli_table_end(&table);
-    return code;
+    return cli_print_files(&table, TLSRPT_FILE_MAX, add_file, cli);
 }
