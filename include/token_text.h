@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Octets; in base64, with what stands beside it, it is a line of AUTH (RFC 4954 section 4). */
-enum { TOKEN_MAX = 8000, TOKEN_USUAL_S = 300 };
+enum { TOKEN_MAX = 8000, TOKEN_USUAL_S = 300, TOKEN_WHY_SIZE = 80 };
 
 struct token_said {
     struct span token; /* in `memory` of the caller */
@@ -20,8 +20,8 @@ struct token_said {
  * what is wrong, without anything of the text. */
 const char *token_text_read(struct span said, char *memory, struct token_said *said_r);
 
-/* How the command ended: what follows the last "\nexit ". NULL: well, and `said` is cut down to
+/* How the command ended: what follows the last "\nexit ". True: well, and `said` is cut down to
  * what it said itself; else what is wrong. */
-const char *token_text_judge(struct span *said);
+bool token_text_judge(struct span *said, char why_r[TOKEN_WHY_SIZE]);
 
 #endif

@@ -2,23 +2,35 @@
 /* token_text.c - Takes apart what a token command says. Nothing of it is ever shown. */
 #include "token_text.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
 enum { EXPIRES_MAX_S = 24 * 3600 };
 
-/* RFC 6750 section 2.1 allows less: what must not be is what would be more than one field. */
+/* A b64token (RFC 6750 section 2.1): a page of HTML or an error message is none. */
+static bool is_token(struct span text)
+{
+    while (text.len > 0 && text.ptr[text.len - 1] == '=')
+        text = span_first(text, text.len - 1);
+    size_t i = 0;
+    while (i < text.len &&
+           (isalnum((unsigned char)text.ptr[i]) || memchr("-._~+/", text.ptr[i], 6)))
+        i++;
+    return i > 0 && i == text.len;
+}
+
 static const char *take(struct span token, char *memory, struct token_said *said_r)
 {
     if (token.len == 0)
         return "it says no token";
     if (token.len > TOKEN_MAX)
         return "its token is too long";
-    for (size_t i = 0; i < token.len; i++)
-        if (token.ptr[i] <= ' ' || token.ptr[i] > '~')
-            return "what it says is neither one line with a token nor JSON";
+    if (!is_token(token))
+        return "what it says is neither one line with a token nor JSON";
     if (token.ptr != memory)
         span_put(token, memory, TOKEN_MAX + 1);
     said_r->token = (struct span){memory, token.len};
@@ -56,17 +68,23 @@ const char *token_text_read(struct span said, char *memory, struct token_said *s
     return take(said, memory, said_r);
 }
 
-static const char *why_of(int status)
+/* What is wrong; "": nothing. */
+static void print_end(int status, char why_r[TOKEN_WHY_SIZE])
 {
-    if (WIFEXITED(status))
-        return WEXITSTATUS(status) == 0     ? NULL
-               : WEXITSTATUS(status) == 127 ? "it cannot be run"
-                                            : "it has failed, as its exit status says";
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "it did not end in time"
-                                                              : "it was ended by a signal";
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        snprintf(why_r, TOKEN_WHY_SIZE, "it did not end in time");
+    else if (!WIFEXITED(status))
+        snprintf(why_r, TOKEN_WHY_SIZE, "it was ended by a signal (%d)", WTERMSIG(status));
+    else if (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127)
+        snprintf(why_r, TOKEN_WHY_SIZE, "it, or what it calls, cannot be run (exit status %d)",
+                 WEXITSTATUS(status));
+    else if (WEXITSTATUS(status) != 0)
+        snprintf(why_r, TOKEN_WHY_SIZE, "it has failed (exit status %d)", WEXITSTATUS(status));
+    else
+        why_r[0] = '\0';
 }
 
-const char *token_text_judge(struct span *said)
+bool token_text_judge(struct span *said, char why_r[TOKEN_WHY_SIZE])
 {
     static const char mark[] = "\nexit ";
     const size_t len = sizeof(mark) - 1;
@@ -74,8 +92,11 @@ const char *token_text_judge(struct span *said)
     uint64_t status = 0;
     while (at > 0 && !span_equal(span_first(span_from(*said, at - 1), len), SPAN(mark)))
         at--;
-    if (at == 0 || !span_number(span_trim(span_from(*said, at - 1 + len)), &status))
-        return "how it ended is not known";
+    if (at == 0 || !span_number(span_trim(span_from(*said, at - 1 + len)), &status)) {
+        snprintf(why_r, TOKEN_WHY_SIZE, "how it ended is not known");
+        return false;
+    }
     *said = span_first(*said, at - 1);
-    return why_of((int)status);
+    print_end((int)status, why_r);
+    return why_r[0] == '\0';
 }

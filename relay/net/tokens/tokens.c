@@ -188,16 +188,18 @@ static void answer_all(struct entry *e, struct token *token, const char *why)
 
 /* ---- the command ---- */
 
-/* NULL: `token_r` is the new one, kept. */
-static const char *take(struct entry *e, const struct buf *came, bool late, struct token **token_r)
+/* NULL: `token_r` is the new one, kept. `memory` is for the answer. */
+static const char *take(struct entry *e, const struct buf *came, bool late,
+                        char memory[TOKEN_WHY_SIZE], struct token **token_r)
 {
     struct span said = buf_span(came);
     struct token_said found;
     if (e->fault.kind != ERR_NONE)
         return e->fault.text;
-    const char *why = late             ? "it did not end in time"
-                      : came->overflow ? "it says more than a token"
-                                       : token_text_judge(&said);
+    const char *why = late                              ? "it did not end in time"
+                      : came->overflow                  ? "it says more than a token"
+                      : token_text_judge(&said, memory) ? NULL
+                                                        : memory;
     if (why)
         return why;
     struct token *token = token_new(++e->serial);
@@ -215,10 +217,11 @@ static void on_said(void *context, struct buf *came, bool late)
 {
     struct entry *e = context;
     struct token *token = NULL;
+    char memory[TOKEN_WHY_SIZE];
     e->exchange = NULL;
     if (e->tokens->closing)
         return;
-    const char *why = take(e, came, late, &token);
+    const char *why = take(e, came, late, memory, &token);
     answer_all(e, token, why ? why : "");
     token_drop(token);
 }
