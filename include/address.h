@@ -36,6 +36,12 @@ MUST_CHECK bool address_domain_ascii(struct span domain, char *ascii_r);
  * becomes of it. */
 bool address_domain_changes(struct span domain, char *ascii_r);
 
+/* May a server pass mail for it on to another address than it says, by what the local part holds:
+ * '%', '!' or an '@' (RFC 5321 appendix F.2 and section 3.7)? Postfix does as it comes:
+ * bob%club.example@club.example, club.example!bob@… and "bob@club.example"@… are all one mailbox,
+ * and there is no end of such forms. */
+bool address_is_routed(const struct address *address);
+
 /* A host name or an EHLO argument's domain: letters, digits, hyphens and dots; not one that ends in
  * a number, as 127.1 or 0x7f000001, which some programs take for an address. */
 bool address_is_host(struct span text);

@@ -67,6 +67,15 @@ static bool stays_local(struct span local)
                                     is_local((struct span){normal, len}));
 }
 
+/* Quotes and backslashes hide nothing: a server takes them off first (Postfix:
+ * resolve_dequoted_address). */
+bool address_is_routed(const struct address *address)
+{
+    struct span local = address->local;
+    return span_find(local, '%') < local.len || span_find(local, '!') < local.len ||
+           span_find(local, '@') < local.len;
+}
+
 static bool is_label_char(unsigned char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||

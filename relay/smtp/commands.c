@@ -184,6 +184,17 @@ static enum reply on_mail(struct submission *s, struct span args)
     return SILENT;
 }
 
+/* Postmaster may stand without a domain (RFC 5321 section 4.5.1): `own` holds it with ours then. */
+static bool parse_recipient(const struct submission *s, struct grammar_rcpt *rcpt,
+                            char own[ADDRESS_MAX + 1], struct address *address_r)
+{
+    if (address_parse(rcpt->address, address_r))
+        return true;
+    snprintf(own, ADDRESS_MAX + 1, "postmaster@%s", s->settings->hostname);
+    rcpt->address = span_of(own);
+    return address_parse(rcpt->address, address_r);
+}
+
 static enum reply on_rcpt(struct submission *s, struct span args)
 {
     static const enum reply faults[] = {
@@ -205,15 +216,10 @@ static enum reply on_rcpt(struct submission *s, struct span args)
         return s->bad_commands > RCPT_FLOOD ? BAD_MANY
                                             : reply_limit(s, RCPT_MANY, s->settings->rcpt_max);
     }
-    if (!address_parse(rcpt.address,
-                       &address)) { /* RFC 5321 section 4.5.1: postmaster without a domain */
-        snprintf(own, sizeof(own), "postmaster@%s", s->settings->hostname);
-        rcpt.address = span_of(own);
-        if (!address_parse(rcpt.address, &address))
-            return reply_about(s, BAD_RCPT, args);
-    }
-    if (!address_domain_ascii(address.domain, domain))
+    if (!parse_recipient(s, &rcpt, own, &address) || !address_domain_ascii(address.domain, domain))
         return reply_about(s, BAD_RCPT, args);
+    if (address_is_routed(&address))
+        return reply_about(s, ROUTED_RCPT, args);
     if (!envelope_reserve(&s->envelope))
         return MEMORY_SHORT;
     envelope_add(&s->envelope, rcpt.address, domain, rcpt.original, rcpt.notify);

@@ -39,6 +39,9 @@
     X(SYNTAX, 501, "5.5.4", "Syntax: MAIL FROM:<address> or RCPT TO:<address>")                \
     X(BAD_SENDER, 501, "5.1.7", "Sender address is not valid")                                 \
     X(BAD_RCPT, 501, "5.1.3", "Recipient address is not valid")                                \
+    X(ROUTED_RCPT, 553, "5.1.3",                                                               \
+      "Recipient address holds %, ! or @ before its last @, by which servers pass mail on to " \
+      "others: name that address itself")                                                      \
     X(SENDER_UTF8, 550, "5.6.7", "Non-ASCII sender address needs SMTPUTF8")                    \
     X(RCPT_UTF8, 553, "5.6.7", "Non-ASCII recipient address needs SMTPUTF8")                   \
     X(PARAMETER_UNKNOWN, 555, "5.5.4", "Parameter not recognized or not implemented")          \

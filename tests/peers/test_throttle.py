@@ -81,6 +81,18 @@ def test_no_spelling_begins_a_new_count(throttled, spellings, options):
     assert {code for code, _ in replies} <= {250, 450, 550}
 
 
+@pytest.mark.parametrize("route", ["%s%%{d}@{d}", "{d}!%s@{d}", "{d}!{d}!%s@{d}", "{d}!%s%%{d}@{d}", '"%s@{d}"@{d}', '"%s%%{d}"@{d}'])
+def test_no_route_in_the_local_part_begins_a_new_count(throttled, route):
+    """Debian's Postfix takes each for bob@dest.test: allow_percent_hack, swap_bangpath, resolve_dequoted_address."""
+    to = route.format(d="dest.test") % "bob"
+    with throttled().client() as client:
+        client.ehlo()
+        client.mail("hello@club.test")
+        code, text = client.rcpt(to)
+        assert code == 553 and text.startswith(b"5.1.3") and b"itself" in text, (to, text)
+        assert client.rcpt("bob@dest.test")[0] == 250
+
+
 def test_nothing_the_sender_does_begins_a_new_count(throttled):
     relay = throttled()
     relay.command("user", "add", "other", "--domain", "*", "--password-stdin", input="a long password\n")

@@ -168,9 +168,27 @@ static void hosts(void **state)
         EXPECT(address_is_host(span_of(rows[i].host)) == rows[i].want, rows[i].host);
 }
 
+/* Postfix as it comes takes each of the first for bob@d.test. */
+static void routed(void **state)
+{
+    static const struct {
+        const char *address;
+        bool want;
+    } rows[] = {{"bob%d.test@d.test", true},       {"d.test!bob@d.test", true},     {"\"bob@d.test\"@d.test", true},
+                {"\"bob\\@d.test\"@d.test", true}, {"\"bob%d.test\"@d.test", true}, {"x!bob%y@d.test", true},
+                {"bob@d.test", false},             {"bob+a=d.test@d.test", false},  {"\"b ob\"@d.test", false},
+                {"b#o/b'|{}&*?^`~$@d.test", false}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct address a;
+        assert_true(address_parse(span_of(rows[i].address), &a));
+        EXPECT(address_is_routed(&a) == rows[i].want, rows[i].address);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(hosts), cmocka_unit_test(mailboxes), cmocka_unit_test(lengths),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(hosts), cmocka_unit_test(routed), cmocka_unit_test(mailboxes), cmocka_unit_test(lengths),
                                        cmocka_unit_test(normal_form), cmocka_unit_test(from_field),
                                        cmocka_unit_test(who_may)};
     return cmocka_run_group_tests(tests, NULL, NULL);
