@@ -54,6 +54,8 @@ void unsubscribe_page(const struct unsubscribe_view *view, struct buf *out);
 
 /* "#rrggbb" */
 MUST_CHECK bool unsubscribe_color(struct span text, uint32_t *rgb_r);
+/* "style-RRGGBB.css": the colour is in the file's name, as the page has no style of its own. */
+MUST_CHECK bool unsubscribe_style_name(struct span name, uint32_t *rgb_r);
 /* Append the style for a sender's colour. */
 void unsubscribe_style(uint32_t color, struct buf *out);
 

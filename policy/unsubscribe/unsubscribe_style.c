@@ -30,6 +30,18 @@ bool unsubscribe_color(struct span text, uint32_t *rgb_r)
     return true;
 }
 
+bool unsubscribe_style_name(struct span name, uint32_t *rgb_r)
+{
+    static const char before[] = "style-";
+    static const char after[] = ".css";
+    char color[8] = "#";
+    return name.len == sizeof(before) - 1 + 6 + sizeof(after) - 1 &&
+           span_starts_nocase(name, SPAN(before)) && span_ends_nocase(name, SPAN(after)) &&
+           span_copy(span_first(span_from(name, sizeof(before) - 1), 6), color + 1,
+                     sizeof(color) - 1) &&
+           unsubscribe_color(span_of(color), rgb_r);
+}
+
 static double linear(uint32_t channel)
 {
     double c = (double)(channel & 0xff) / 255;

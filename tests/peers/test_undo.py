@@ -205,3 +205,16 @@ def test_what_could_not_be_written_down_changes_no_permit(page, shim):
     shim.set(point=0)
     wait_for(lambda: bob.go(path, "action=undo")[0] == 200)
     assert listed(page) == []
+
+
+def test_who_ends_and_takes_back_in_turn_must_wait(page):
+    """Each end is an event, a row of the list and a post for the tenant's endpoints: a recipient makes no more than a few."""
+    bob, path = Browser(page), link(page)
+    for _ in range(3):
+        assert bob.go(path, "action=stream")[0] == 200 and offers(bob.go(path)[1])
+        assert bob.go(path, "action=undo")[0] == 200 and listed(page) == []
+    assert bob.go(path, "action=all")[0] == 200 and len(listed(page)) == 1
+    assert not offers(bob.go(path)[1]) and bob.go(path, "action=undo")[0] == 403 and len(listed(page)) == 1
+    other = Browser(page)  # another cookie jar is the same recipient
+    assert other.go(path, "action=stream")[0] == 200 and other.go(path, "action=undo")[0] == 403
+    assert len([e for e in page.json("events", "--limit", "100") if e["kind"] == "suppress_removed"]) == 3

@@ -26,6 +26,8 @@
 #include "permits.h"
 #include "policy_file.h"
 #include "sandbox.h"
+#include "secret.h"
+#include "undo_turns.h"
 #include "unsubscribe_page.h"
 
 #include <errno.h>
@@ -53,8 +55,9 @@ struct page {
     struct database *reader;   /* the thread's own */
     pthread_mutex_t mutex;
     pthread_cond_t idle;
-    unsigned asked; /* requests that wait for the store */
-    bool stopping;  /* no more of them */
+    unsigned asked;          /* requests that wait for the store */
+    bool stopping;           /* no more of them */
+    struct undo_turns turns; /* the thread's own */
 };
 
 enum phase { READING, ASKED, DECIDED };
@@ -80,6 +83,12 @@ struct request {
 static bool comes_from(const struct request *r, const char *site)
 {
     return strcmp(http_request_header(r->connection, "Sec-Fetch-Site"), site) == 0;
+}
+
+/* Some browsers send a strict cookie all the same. */
+static bool is_from_elsewhere(const struct request *r)
+{
+    return http_request_header(r->connection, "Sec-Fetch-Site")[0] && !comes_from(r, "same-origin");
 }
 
 static const enum optout_kind kinds[] = {[UNSUBSCRIBE_ONE_CLICK] = OPTOUT_STREAM,
@@ -135,6 +144,11 @@ static enum MHD_Result reply_text(const struct request *r, unsigned code, struct
     return reply(r, code, "text/plain; charset=utf-8", text);
 }
 
+static bool has_undo_turn(const struct request *r)
+{
+    return undo_turns_may(&r->page->turns, r->who.tenant, r->form, clock_steady_ms());
+}
+
 /* How things stand; false when the store cannot be read. */
 static bool look_up(const struct request *r, struct unsubscribe_view *v)
 {
@@ -147,7 +161,7 @@ static bool look_up(const struct request *r, struct unsubscribe_view *v)
     v->stream_since_ms = now.since_ms[OPTOUT_STREAM];
     v->all_since_ms = now.since_ms[OPTOUT_ALL];
     v->flood_until_ms = now.until_ms;
-    v->can_undo = now.can_undo;
+    v->can_undo = now.can_undo && has_undo_turn(r);
     v->again = now.is_new && !now.can_undo && v->result == UNSUBSCRIBE_SHOWN &&
                (comes_from(r, "cross-site") || comes_from(r, "same-site"));
     return true;
@@ -248,6 +262,8 @@ static enum MHD_Result reply_done(struct request *r)
     }
     if (r->action == UNSUBSCRIBE_ONE_CLICK)
         return reply_text(r, MHD_HTTP_OK, SPAN("Unsubscribed.\n"));
+    if (r->undone > 0) /* who may not take it back uses up no turn of who may */
+        undo_turns_count(&r->page->turns, r->who.tenant, r->form, clock_steady_ms());
     if (r->action == UNSUBSCRIBE_UNDO && r->undone == 0)
         return reply_page(r, MHD_HTTP_FORBIDDEN, UNSUBSCRIBE_NOT_UNDONE);
     /* shown with the permit that leaves with this answer */
@@ -278,20 +294,6 @@ static bool find_subject(struct request *r, const char *path)
     return true;
 }
 
-/* "style-RRGGBB.css": the colour is in the name, as the page has no style of its own. */
-static bool find_style(const char *path, uint32_t *color_r)
-{
-    static const char before[] = "style-";
-    static const char after[] = ".css";
-    char color[8] = "#";
-    struct span name = last_part(path);
-    return name.len == sizeof(before) - 1 + 6 + sizeof(after) - 1 &&
-           span_starts_nocase(name, SPAN(before)) && span_ends_nocase(name, SPAN(after)) &&
-           span_copy(span_first(span_from(name, sizeof(before) - 1), 6), color + 1,
-                     sizeof(color) - 1) &&
-           unsubscribe_color(span_of(color), color_r);
-}
-
 static enum MHD_Result reply_style(const struct request *r, uint32_t color)
 {
     struct buf style;
@@ -305,7 +307,7 @@ static enum MHD_Result reply_style(const struct request *r, uint32_t color)
 static enum MHD_Result get(struct request *r, const char *path)
 {
     uint32_t color = 0;
-    if (find_style(path, &color))
+    if (unsubscribe_style_name(last_part(path), &color))
         return reply_style(r, color);
     if (!find_subject(r, path))
         return reply_page(r, MHD_HTTP_NOT_FOUND, UNSUBSCRIBE_INVALID);
@@ -327,8 +329,7 @@ static enum MHD_Result post(struct request *r, const char *path)
                      "what", unsubscribe_action_name(r->action)));
     if (r->action == UNSUBSCRIBE_NOTHING)
         return reply_page(r, MHD_HTTP_BAD_REQUEST, UNSUBSCRIBE_UNCLEAR);
-    if (r->action == UNSUBSCRIBE_UNDO && http_request_header(r->connection, "Sec-Fetch-Site")[0] &&
-        !comes_from(r, "same-origin")) /* some browsers send a strict cookie all the same */
+    if (r->action == UNSUBSCRIBE_UNDO && (is_from_elsewhere(r) || !has_undo_turn(r)))
         return reply_page(r, MHD_HTTP_FORBIDDEN, UNSUBSCRIBE_NOT_UNDONE);
     return ask_store(r);
 }
@@ -429,6 +430,7 @@ bool page_start(struct store *store, struct settings *settings, struct page **pa
 {
     struct page *page = xcalloc(1, sizeof(*page));
     page->store = store;
+    secret_random(&page->turns.seed, sizeof(page->turns.seed));
     page->settings = settings_hold(settings);
     pthread_mutex_init(&page->settings_mutex, NULL);
     pthread_mutex_init(&page->mutex, NULL);
