@@ -24,6 +24,7 @@ enum alert_kind {
     ALERT_SHARE,       /* a tenant has used up its share of what all have */
     ALERT_DISK,        /* the disk is full: new mail is refused */
     ALERT_DNSSEC,      /* nothing can be validated, and so there is no DANE */
+    ALERT_DNS,         /* DNS gives no answer at all: mail waits */
     ALERT_SUPPRESSION, /* a receiver says of many mailboxes that they do not exist */
     ALERT_PROCESS,     /* one beside the relay has ended: fetcher, helper or opener */
     ALERT_WEBHOOK,     /* an endpoint is told nothing more, or has missed something */

@@ -92,7 +92,8 @@ struct config {
     size_t dns_forward_count;
     enum config_dnssec dnssec;
     char trust_anchor[1024];
-    char ca_file[1024]; /* empty: the system's authorities */
+    unsigned dns_silent_s; /* without any answer, until it is told */
+    char ca_file[1024];    /* empty: the system's authorities */
     char log_level[16];
     bool trace_client, requiretls, allow_tls_optional;
     enum config_rsa_path rsa_path;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* dane_lookup.h - Looks up what DNSSEC says of one host's certificate (dane.h), and whether DNSSEC
- * can be used here.
+/* dane_lookup.h - Looks up what DNSSEC says of one host's certificate (dane.h).
  *
  * On the loop of the resolver, with its turns and its caches. What libunbound has validated itself
  * is secure, never what a forwarder says of its own work (the AD bit).
@@ -32,20 +31,5 @@ typedef void dane_lookup_on_answer(void *context, struct dane_answer *answer);
 struct dane_lookup *dane_lookup_start(struct resolver *r, const struct dane_lookup_query *query,
                                       dane_lookup_on_answer *done, void *context);
 void dane_lookup_cancel(struct dane_lookup *lookup); /* NULL does nothing */
-
-/* ---- the self-test ---- */
-
-enum dnssec_state {
-    DNSSEC_UNKNOWN,   /* nobody answers, or not yet */
-    DNSSEC_VALIDATES, /* the root's keys are what the trust anchor says */
-    DNSSEC_ABSENT,    /* the settings have no anchor for the root: nothing is ever secure */
-    DNSSEC_FAILS      /* the keys are forged, or what lies between takes away the signatures */
-};
-
-typedef void dnssec_on_checked(void *context, enum dnssec_state state);
-
-/* Are the keys of the root secure? Answered within 15 seconds, counted as above; and each minute
- * again while that is not known, or fails. */
-void dnssec_check(struct resolver *r, dnssec_on_checked *done, void *context);
 
 #endif

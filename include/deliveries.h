@@ -6,6 +6,7 @@
 
 #include "dane_lookup.h"
 #include "dispatch.h"
+#include "dns_watch.h"
 #include "keyring.h"
 #include "signing_threads.h"
 #include "sts.h"
@@ -38,7 +39,7 @@ struct deliveries {
     struct worker *worker;
     const struct deliveries_shared *shared;
     struct resolver *resolver;
-    enum dnssec_state dnssec;             /* what the last self-test said */
+    enum dnssec_state dnssec;             /* what the root has shown last; never SILENT */
     struct outbound *outbounds;           /* list */
     struct outbound *outbounds_by_number; /* hash of the same */
     struct dial_try *tries;               /* list; connections that have not been greeted */

@@ -28,7 +28,9 @@ enum mx_result {
     MX_BARRED,    /* its hosts have no address, or none to which DNS may lead; see `why` */
     MX_UNTRIED,   /* the same of as many as one lookup asks for; there are more; see `why` */
     MX_FAILED,    /* DNS gave no answer for this domain; `why` says for what, and how it failed */
-    MX_DOWN       /* nor for the root; never the result of mx_evaluate() */
+    /* Never the result of mx_evaluate(): */
+    MX_DOWN, /* nor for the root */
+    MX_BOGUS /* none that can be validated, nor for the root */
 };
 
 /* May DNS direct mail to an address? */

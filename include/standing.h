@@ -4,6 +4,7 @@
 #ifndef STANDING_H
 #define STANDING_H
 
+#include "dns_outage.h"
 #include "err.h"
 
 #include <stdint.h>
@@ -19,6 +20,9 @@ void standing_settings(struct standing *s, const char *file, const char *text, i
 /* How DNSSEC stands: a word, as control's `status` has it, and the trust anchor. Literal and
  * copied. */
 void standing_dnssec(struct standing *s, const char *state, const char *trust_anchor);
+/* DNS is silent, or answers (dns_outage.h). `now_ms` and `after_ms` as there. */
+enum dns_outage_news standing_dns(struct standing *s, bool silent, bool wanted, int64_t now_ms,
+                                  int64_t after_ms);
 /* A reload was refused; the settings stay. */
 void standing_refused(struct standing *s, const char *why, int64_t now_ms);
 
@@ -28,6 +32,7 @@ struct standing_copy {
     char refused[400];
     const char *dnssec; /* literal */
     char trust_anchor[400];
+    struct dns_outage dns;
 };
 /* Free with standing_copy_fini(). */
 void standing_read(struct standing *s, struct standing_copy *copy_r);

@@ -20,6 +20,7 @@ static const char *const names[] = {[ALERT_LOCKED] = "locked",
                                     [ALERT_SHARE] = "share_used_up",
                                     [ALERT_DISK] = "disk_full",
                                     [ALERT_DNSSEC] = "dnssec",
+                                    [ALERT_DNS] = "dns_silent",
                                     [ALERT_SUPPRESSION] = "suppression_paused",
                                     [ALERT_PROCESS] = "process_ended",
                                     [ALERT_WEBHOOK] = "webhook_disabled"};
@@ -37,6 +38,7 @@ static const char *const sentences[] = {
     [ALERT_SHARE] = "a tenant has used up its share",
     [ALERT_DISK] = "look at the disk",
     [ALERT_DNSSEC] = "DNSSEC does not work: mail goes without DANE, or waits",
+    [ALERT_DNS] = "look at DNS: mail waits while it gives no answer",
     [ALERT_SUPPRESSION] = "a receiver says of many mailboxes that they do not exist",
     [ALERT_PROCESS] = "a process of the relay has ended",
     [ALERT_WEBHOOK] = "look at a webhook"};

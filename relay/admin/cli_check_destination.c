@@ -19,7 +19,8 @@ static const char *const results[] = {[MX_PENDING] = "", /* it never stays so */
                                       [MX_BARRED] = "no host can be reached",
                                       [MX_UNTRIED] = "no host can be reached of those looked up",
                                       [MX_FAILED] = "DNS has no usable answer",
-                                      [MX_DOWN] = "DNS gives no answer at all"};
+                                      [MX_DOWN] = "DNS gives no answer at all",
+                                      [MX_BOGUS] = "no answer of DNS can be validated"};
 
 static const char *const states[] = {[DANE_PENDING] = "",
                                      [DANE_NONE] = "none",
@@ -224,7 +225,7 @@ static json_t *describe(const struct destination_check *d)
     return ROW(FIELD("domain", (const char *)d->domain),
                FIELD("route", look->route->fallback ? NULL : (const char *)look->route->domain),
                FIELD("port", look->route->port), FLAG("login", look->route->username[0] != '\0'),
-               FIELD("mx", results[look->mx.result]), FIELD("why", (const char *)look->mx.why),
+               FIELD("mx", results[d->look.mx.result]), FIELD("why", (const char *)look->mx.why),
                FLAG("host_named", look->route->host[0] != '\0'),
                FLAG("mx_secure", look->mx.hosts.secure && !look->route->host[0]),
                FIELD("mta_sts", describe_policy(d)), FLAG("usable", is_taken(d, CHECK_PLAIN)),

@@ -17,7 +17,17 @@ static void print_store(const json_t *answer)
              "log.");
 }
 
-/* The self-test at the start, and since it has failed each minute. */
+static void print_dns(const json_t *answer)
+{
+    json_int_t since_ms = json_row_int(answer, "dns_silent_since");
+    if (since_ms == 0)
+        return;
+    fputs("DNS gives no answer at all since ", stdout);
+    cli_print_time(since_ms);
+    puts(", and mail waits: look at the network, and at dns { forward }.");
+}
+
+/* The self-test at the start, and what lookups have shown since. */
 static void print_dnssec(const json_t *answer)
 {
     static const struct {
@@ -52,6 +62,7 @@ static void print_status(const struct cli *cli, json_t *answer)
     cli_print_rows(cli, rows, columns, COUNT_OF(columns));
     json_decref(rows);
     print_store(answer);
+    print_dns(answer);
     print_dnssec(answer);
     if (!*json_row_get(answer, "refused"))
         return;

@@ -176,7 +176,8 @@ static void ask_hosts(struct destination_check *d, struct tls_context *context)
 /* Where there is no host to be asked. */
 static enum domain_outcome without_hosts(enum mx_result result)
 {
-    static const bool waits[] = {[MX_UNTRIED] = true, [MX_FAILED] = true, [MX_DOWN] = true};
+    static const bool waits[] = {
+        [MX_UNTRIED] = true, [MX_FAILED] = true, [MX_DOWN] = true, [MX_BOGUS] = true};
     return result < COUNT_OF(waits) && waits[result] ? DOMAIN_MAKES_IT_WAIT : DOMAIN_RETURNS_IT;
 }
 

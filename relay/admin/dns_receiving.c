@@ -133,7 +133,7 @@ static void judge(const struct dns_work *w, const struct view *v, json_t *rows)
     const struct reception_facts facts = {
         .domain = w->domain,
         .validates = v->config.dnssec != CONFIG_DNSSEC_OFF,
-        .answered = result != MX_FAILED && result != MX_DOWN,
+        .answered = result != MX_FAILED && result != MX_DOWN && result != MX_BOGUS,
         .secure = v->hosts.mx.hosts.secure,
         .hosts = hosts,
         .host_count = list_hosts(v, hosts),

@@ -74,6 +74,7 @@ static const char *const alerts[] = {"locked",
                                      "share_used_up",
                                      "disk_full",
                                      "dnssec",
+                                     "dns_silent",
                                      "suppression_paused",
                                      "process_ended",
                                      "webhook_disabled",
@@ -180,6 +181,8 @@ static const struct config_setting dns[] = {
         .words = dnssec_modes, RESTART),
     ROW(config, "trust_anchor", TEXT, trust_anchor, "/usr/share/dns/root.key",
         "The file with the keys that DNSSEC begins at", RESTART),
+    ROW(config, "silent_after", SECONDS, dns_silent_s, "3m",
+        "No answer at all for so long is told (dns_silent)", RANGE(1, 86400)),
     {0}};
 
 static const struct config_setting domain[] = {
@@ -309,8 +312,8 @@ static const struct config_setting limits[] = {
 static const struct config_setting alert[] = {
     LIST(config, "on", TEXTS, alert_kinds, alert_kind_count,
         "{locked, identity_refused, flood, certificate, key, route, destination_rests, "
-        "connections_full, share_used_up, disk_full, dnssec, suppression_paused, process_ended, "
-        "webhook_disabled}",
+        "connections_full, share_used_up, disk_full, dnssec, dns_silent, suppression_paused, "
+        "process_ended, webhook_disabled}",
         "What is told", .words = alerts),
     ROW(config, "command", TEXT, alert_command, "", "A program that is run",
         .fault = config_program_fault, RESTART),

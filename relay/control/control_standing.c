@@ -43,6 +43,9 @@ bool control_status(struct database *db, struct control *c, struct err *err)
         FIELD("deferred", n.deferred), FIELD("held", n.held), FIELD("resting", count_resting(c)),
         FIELD("file", now.file), FIELD("loaded", now.loaded_ms), FIELD("dnssec", now.dnssec),
         FIELD("trust_anchor", (const char *)now.trust_anchor));
+    if (now.dns.lasts)
+        PUT(c->answer,
+            FIELD("dns_silent_since", clock_now_ms() - (clock_steady_ms() - now.dns.since_ms)));
     add_store(c, c->relay->store);
     if (now.refused_ms > 0) {
         PUT(c->answer, FIELD("refused_at", now.refused_ms), FIELD("refused", now.refused));

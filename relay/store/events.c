@@ -319,6 +319,7 @@ const char *database_event_kind(size_t i)
                                         "destination_resumed",
                                         "dialogue",
                                         "disk_full",
+                                        "dns_silent",
                                         "dnssec",
                                         "expired",
                                         "flood",

@@ -177,10 +177,10 @@ FAULTS = {
 
 
 class Front:
-    """Passes questions on to `server`, from its own address at port 53 and from 127.0.0.1 at a port of its choice."""
+    """Passes questions on to `server`, from its own address at port 53 and from 127.0.0.1 at a port of its choice. `fault`: in all."""
 
     def __init__(self, server, address, port, faults, asked):
-        self.server, self.faults, self.asked = server, faults, asked
+        self.server, self.faults, self.asked, self.fault = server, faults, asked, None
         self.pool = concurrent.futures.ThreadPoolExecutor(16)
         self.sockets = []
         for place in ((address, 53), ("127.0.0.1", port)):
@@ -243,7 +243,7 @@ class Front:
         query = dns.message.from_wire(packet)
         name, kind = query.question[0].name.to_text().lower().rstrip("."), dns.rdatatype.to_text(query.question[0].rdtype)
         self.asked.append((name, kind))
-        fault = self.faults.get((name, kind), self.faults.get((name, "ANY")))
+        fault = self.fault or self.faults.get((name, kind), self.faults.get((name, "ANY")))
         try:
             answer = forward(packet)
         except OSError:

@@ -169,6 +169,7 @@ static void on_answer(void *context, struct dns_answer *answer)
     end_part(p);
     p->answer = answer;
     q->pending--;
+    watch_answer(q->resolver, answer);
     q->evaluate(q);
 }
 

@@ -7,6 +7,7 @@
 #include "dns_query.h"
 #include "party_turns.h"
 #include "resolver.h"
+#include "watch.h"
 
 struct question;
 
@@ -52,6 +53,7 @@ struct resolver {
     uv_timer_t *begin; /* gives turns; freed in its close callback */
     bool begins_soon;  /* at once */
     char hostname[256];
+    struct watch watch;
 };
 
 /* Evaluated first by the loop, after `after_ms`, and for the last time so long after its first

@@ -2,7 +2,8 @@
 /* resolver.c - Finds the hosts of a domain, as mx.h evaluates them.
  *
  * Failure modes:
- * - MX_FAILED: the root is asked, too. If it does not answer either: MX_DOWN
+ * - MX_FAILED: the root is asked, too. If it does not answer either: MX_DOWN; if its answer cannot
+ *   be validated either: MX_BOGUS
  * - too slow: evaluated once more with what is known by then
  */
 #include "resolver.h"
@@ -74,8 +75,10 @@ static void on_root(struct question *base)
 {
     struct hosts_question *q = OWNER_OF(base, struct hosts_question, base);
     const struct dns_answer *a = base->parts[base->part_count - 1].answer;
-    bool silent = !a || (a->status == DNS_FAILED && !a->refused);
-    finish_without(q, silent ? MX_DOWN : MX_FAILED);
+    enum dnssec_state state = watch_root(base->resolver, a);
+    finish_without(q, state == DNSSEC_SILENT  ? MX_DOWN
+                      : state == DNSSEC_FAILS ? MX_BOGUS
+                                              : MX_FAILED);
 }
 
 /* The root tells, one name; it waits for no turn. */

@@ -60,13 +60,15 @@ static struct verdict unresolvable(struct attempt *p)
                             p->work->text[0] ? ": " : "", p->work->text, asked);
     case MX_DOWN:
         p->not_attempted = true;
-        if (p->home->dnssec == DNSSEC_FAILS)
-            return verdict_make(451, "4.4.3",
-                                "No answer of DNS can be validated (DNSSEC): does dns { "
-                                "trust_anchor } %.200s fit the root, and is the clock right? (%s)",
-                                p->settings->config->trust_anchor, asked);
         return verdict_make(451, "4.4.3", "DNS gives no answer at all: is the network down? (%s)",
                             asked);
+    case MX_BOGUS:
+        p->not_attempted = true;
+        return verdict_make(451, "4.4.3",
+                            "No answer of DNS can be validated (DNSSEC: dnssec-bogus): dns { "
+                            "trust_anchor } %.200s does not fit the root, or the clock is wrong "
+                            "(%s)",
+                            p->settings->config->trust_anchor, asked);
     }
     UNREACHABLE();
 }

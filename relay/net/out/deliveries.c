@@ -4,6 +4,7 @@
 #include "deliveries.h"
 
 #include "attempt.h"
+#include "clock.h"
 #include "dial.h"
 #include "dispatch_parts.h"
 #include "incidents.h"
@@ -60,10 +61,11 @@ void deliveries_init(struct deliveries *home, struct worker *worker,
     works_init(home, run);
 }
 
-/* ---- the self-test of DNSSEC ---- */
+/* ---- DNS as a whole ---- */
 
-/* What the operator hears of it, once in an hour for all threads. Where validation fails nothing is
- * believed, and mail waits: whoever could make it fail must not turn DANE off by that. */
+/* What the operator hears of DNSSEC, once in an hour for all threads. Where validation fails
+ * nothing is believed, and mail waits: whoever could make it fail must not turn DANE off by
+ * that. */
 static const struct {
     enum log_level level;
     bool alert;
@@ -80,12 +82,11 @@ static const struct {
                       "fails"},
 };
 
-static void on_checked(void *context, enum dnssec_state state)
+static void note_dnssec(struct deliveries *home, enum dnssec_state state)
 {
-    struct deliveries *home = context;
     bool mended = home->dnssec == DNSSEC_FAILS;
     char text[600];
-    if (state == DNSSEC_UNKNOWN || state == home->dnssec) /* what was known holds */
+    if (state == home->dnssec)
         return;
     home->dnssec = state;
     standing_dnssec(home->shared->standing, dnssec_notes[state].state,
@@ -103,6 +104,39 @@ static void on_checked(void *context, enum dnssec_state state)
         log_text(log_begin(dnssec_notes[state].level, dnssec_notes[state].event), "what", text));
 }
 
+/* The same of one that gives no answer: told by the first thread whose time it is. */
+static void note_outage(struct deliveries *home, bool silent, bool wanted)
+{
+    static const struct {
+        enum log_level level;
+        const char *event, *text;
+    } notes[] = {
+        [DNS_OUTAGE_NO_NEWS] = {LOG_INFO, NULL, NULL},
+        [DNS_OUTAGE_LASTS] =
+            {LOG_ERROR, "dns_silent",
+             "DNS gives no answer at all, and mail waits: look at the network, and "
+             "at the resolvers of dns { forward }"},
+        [DNS_OUTAGE_IS_OVER] = {LOG_INFO, "dns_answers", "DNS answers again"},
+    };
+    const struct config *config = home->worker->settings->config;
+    enum dns_outage_news news =
+        standing_dns(home->shared->standing, silent, wanted, clock_steady_ms(),
+                     (int64_t)config->dns_silent_s * 1000);
+    if (news == DNS_OUTAGE_NO_NEWS)
+        return;
+    (void)incidents_add(home->shared->incidents, ALERT_DNS, notes[news].event, notes[news].text);
+    log_end(log_text(log_begin(notes[news].level, notes[news].event), "what", notes[news].text));
+}
+
+static void on_dns(void *context, enum dnssec_state state, bool wanted)
+{
+    struct deliveries *home = context;
+    bool validates = home->worker->settings->config->dnssec != CONFIG_DNSSEC_OFF;
+    note_outage(home, state == DNSSEC_SILENT, wanted);
+    if (validates && state != DNSSEC_UNKNOWN && state != DNSSEC_SILENT)
+        note_dnssec(home, state);
+}
+
 bool deliveries_open(struct deliveries *home, struct err *err)
 {
     const struct config *config = home->worker->settings->config;
@@ -111,15 +145,16 @@ bool deliveries_open(struct deliveries *home, struct err *err)
     if (config->dnssec == CONFIG_DNSSEC_OFF) {
         home->dnssec = DNSSEC_ABSENT;
         standing_dnssec(home->shared->standing, "off", "");
-    } else {
-        dnssec_check(home->resolver, on_checked, home);
     }
+    dns_watch_start(home->resolver, config, on_dns, home);
     return true;
 }
 
 void deliveries_change_settings(struct deliveries *home)
 {
-    resolver_change_config(home->resolver, home->worker->settings->config);
+    const struct config *config = home->worker->settings->config;
+    resolver_change_config(home->resolver, config);
+    dns_watch_change_config(home->resolver, config);
 }
 
 void deliveries_drain(struct deliveries *home)

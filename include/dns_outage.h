@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* dns_outage.h - DNS gives no answer at all: since when, and is it time to tell somebody?
+ *
+ * A plain value; the caller keeps it and passes the time in, of a clock that never goes back. */
+#ifndef DNS_OUTAGE_H
+#define DNS_OUTAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* All zeros: DNS answers. */
+struct dns_outage {
+    bool lasts;
+    int64_t since_ms;
+    bool wanted; /* mail has asked since */
+    bool told;
+};
+
+enum dns_outage_news {
+    DNS_OUTAGE_NO_NEWS,
+    DNS_OUTAGE_LASTS,  /* for `after_ms` by now, and mail waits for it: once */
+    DNS_OUTAGE_IS_OVER /* after LASTS */
+};
+
+/* DNS is silent, or answers. `wanted`: mail has asked. */
+enum dns_outage_news dns_outage_note(struct dns_outage *o, bool silent, bool wanted, int64_t now_ms,
+                                     int64_t after_ms);
+
+#endif
