@@ -22,6 +22,12 @@ static const char *const results[] = {[MX_PENDING] = "", /* it never stays so */
                                       [MX_DOWN] = "DNS gives no answer at all",
                                       [MX_BOGUS] = "no answer of DNS can be validated"};
 
+static const char *result_of(const struct destination_check *d)
+{
+    bool missing = d->look.route->host[0] != '\0' && d->look.mx.result == MX_NO_DOMAIN;
+    return missing ? "the smart host is not found in DNS" : results[d->look.mx.result];
+}
+
 static const char *const states[] = {[DANE_PENDING] = "",
                                      [DANE_NONE] = "none",
                                      [DANE_FOUND] = "found",
@@ -210,7 +216,7 @@ static json_t *describe_outcome(const struct destination_check *d, size_t kind)
     bool has_host = d->look.mx.result == MX_FOUND;
     return ROW(FIELD("outcome", domain_outcome_name(d->outcomes[kind])),
                FIELD("host", has_host ? (const char *)d->look.mx.hosts.all[at].name : ""),
-               FIELD("why", has_host ? d->prospects[kind][at].why : results[d->look.mx.result]));
+               FIELD("why", has_host ? d->prospects[kind][at].why : result_of(d)));
 }
 
 static json_t *describe(const struct destination_check *d)
@@ -225,7 +231,7 @@ static json_t *describe(const struct destination_check *d)
     return ROW(FIELD("domain", (const char *)d->domain),
                FIELD("route", look->route->fallback ? NULL : (const char *)look->route->domain),
                FIELD("port", look->route->port), FLAG("login", look->route->username[0] != '\0'),
-               FIELD("mx", results[d->look.mx.result]), FIELD("why", (const char *)look->mx.why),
+               FIELD("mx", result_of(d)), FIELD("why", (const char *)look->mx.why),
                FLAG("host_named", look->route->host[0] != '\0'),
                FLAG("mx_secure", look->mx.hosts.secure && !look->route->host[0]),
                FIELD("mta_sts", describe_policy(d)), FLAG("usable", is_taken(d, CHECK_PLAIN)),

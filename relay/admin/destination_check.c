@@ -173,12 +173,15 @@ static void ask_hosts(struct destination_check *d, struct tls_context *context)
 
 /* ---- all of it ---- */
 
-/* Where there is no host to be asked. */
-static enum domain_outcome without_hosts(enum mx_result result)
+/* Where there is no host to be asked. As attempt_start.c decides: a smart host that is missing is
+ * the operator's to mend, and no reason to return anything. */
+static enum domain_outcome without_hosts(enum mx_result result, bool named)
 {
     static const bool waits[] = {
         [MX_UNTRIED] = true, [MX_FAILED] = true, [MX_DOWN] = true, [MX_BOGUS] = true};
-    return result < COUNT_OF(waits) && waits[result] ? DOMAIN_MAKES_IT_WAIT : DOMAIN_RETURNS_IT;
+    bool missing = named && result == MX_NO_DOMAIN;
+    return missing || (result < COUNT_OF(waits) && waits[result]) ? DOMAIN_MAKES_IT_WAIT
+                                                                  : DOMAIN_RETURNS_IT;
 }
 
 bool destination_check(struct cli *cli, const char *domain, bool connect,
@@ -199,7 +202,7 @@ bool destination_check(struct cli *cli, const char *domain, bool connect,
     for (size_t kind = 0; kind < CHECK_KINDS; kind++)
         d->outcomes[kind] =
             found ? host_prospect_all(d->prospects[kind], d->look.mx.hosts.count, &d->takers[kind])
-                  : without_hosts(d->look.mx.result);
+                  : without_hosts(d->look.mx.result, d->look.route->host[0] != '\0');
     return true;
 }
 

@@ -157,6 +157,20 @@ def test_the_domains_policy_is_what_a_delivery_goes_by(policies, relay_factory):
     assert (kept["mta_sts"]["record_id"], kept["mta_sts"]["id"], kept["usable"]) == ("2", "1", False), kept
 
 
+def test_a_smart_host_that_is_missing_makes_mail_wait(world, relay_factory):
+    """As a delivery does: it is the operator's to mend."""
+    world.zone("signed.test")
+    world.tree.add("empty.signed.test", "TXT", "x")
+    relay = world.relay(relay_factory, "".join(f'route "{n}.test" {{ host = "{n}.signed.test" }}\n' for n in ("missing", "empty")))
+    for name in ("missing", "empty"):
+        id = relay.send(to=f"x@{name}.test")
+        assert "Smart host" in relay.wait_kind(id, "deferred", 60)[0]["reply"]
+        shown = check(relay, f"{name}.test")
+        assert shown["outcomes"]["plain"]["outcome"] == "waits" and "smart host" in shown["mx"], shown
+        text = relay.command("check", "destination", f"{name}.test", check=False).stdout
+        assert "Mail: waits" in text and "does not exist" not in text, text
+
+
 def test_people_can_read_it(world, relay_factory):
     world.zone("signed.test")
     world.host("mx.signed.test", names=["mx.signed.test", "*.signed.test"])
