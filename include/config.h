@@ -134,6 +134,9 @@ const char *config_default_path(void);
  * file, line, setting and what is allowed. Free with config_free(). */
 MUST_CHECK bool config_read(const char *path, const struct opener *opener, struct config **config_r,
                             struct err *err);
+/* The same for who serves nobody: a route's password that its user may not read is no fault, and is
+ * "" then. */
+MUST_CHECK bool config_look(const char *path, struct config **config_r, struct err *err);
 void config_free(struct config *c);
 
 /* The same, with all that is wrong: a line for each, and one for what is allowed but not wise. The

@@ -51,7 +51,7 @@ int cli_usage(const struct cli *cli, const char *why)
 bool cli_config(struct cli *cli, int *code_r)
 {
     struct err err = {0};
-    if (cli->config || config_read(cli->config_path, NULL, &cli->config, &err))
+    if (cli->config || config_look(cli->config_path, &cli->config, &err))
         return true;
     *code_r = cli_fail(&err);
     return false;

@@ -168,7 +168,7 @@ int cli_sink(struct cli *cli)
                 records, why.text);
         return cli_fail(&err);
     }
-    if (!records && !config_read(cli->config_path, NULL, &cli->config, &err))
+    if (!records && !config_look(cli->config_path, &cli->config, &err))
         cli->config = NULL; /* without settings there is no DNS, and signatures are not checked */
     if (s.dir && mkdir(s.dir, 0700) != 0 && access(s.dir, W_OK) != 0) {
         err_set(&err, ERR_SYSTEM, "--dir %s cannot be written", s.dir);

@@ -76,7 +76,7 @@ static int ask(struct cli *cli, const char *verb, json_t **answer_r)
 {
     struct err err = {0};
     struct err fault = {0};
-    if (!cli->config && !config_read(cli->config_path, NULL, &cli->config, &fault))
+    if (!cli->config && !config_look(cli->config_path, &cli->config, &fault))
         cli->config = NULL;
     if (cli_ask_running(cli, cli_request(verb, NULL), answer_r, &err))
         return CLI_OK;
@@ -174,7 +174,7 @@ static int show_in_force(struct cli *cli)
     json_t *running = NULL;
     int code = CLI_OK;
     buf_init(&of_file, 1024 * 1024);
-    if (config_read(cli->config_path, NULL, &cli->config, &fault))
+    if (config_look(cli->config_path, &cli->config, &fault))
         config_print(cli->config, &of_file);
     if (cli_ask_running(cli, cli_request("config", NULL), &running, &none)) {
         print_config(cli, json_row_get(running, "config"));

@@ -129,10 +129,10 @@ static void check_sections(struct config_reading *r)
     }
 }
 
-bool config_read_all(const char *path, const struct opener *opener, struct config **config_r,
-                     struct config_report *report)
+static bool read_all(const char *path, const struct opener *opener, bool looks,
+                     struct config **config_r, struct config_report *report)
 {
-    struct config_reading r = {.opener = opener, .report = report};
+    struct config_reading r = {.opener = opener, .looks = looks, .report = report};
     r.config = xcalloc(1, sizeof(*r.config));
     r.config->text = xcalloc(1, sizeof(*r.config->text));
     if (!span_copy(span_of(path), r.config->path, sizeof(r.config->path)))
@@ -161,12 +161,18 @@ bool config_read_all(const char *path, const struct opener *opener, struct confi
     return false;
 }
 
-bool config_read(const char *path, const struct opener *opener, struct config **config_r,
-                 struct err *err)
+bool config_read_all(const char *path, const struct opener *opener, struct config **config_r,
+                     struct config_report *report)
+{
+    return read_all(path, opener, false, config_r, report);
+}
+
+static bool read_for(const char *path, const struct opener *opener, bool looks,
+                     struct config **config_r, struct err *err)
 {
     struct config_report report;
     config_report_init(&report);
-    bool ok = config_read_all(path, opener, config_r, &report);
+    bool ok = read_all(path, opener, looks, config_r, &report);
     if (!ok) {
         *err = report.first;
         size_t len = strlen(err->text);
@@ -176,6 +182,17 @@ bool config_read(const char *path, const struct opener *opener, struct config **
     }
     config_report_fini(&report);
     return ok;
+}
+
+bool config_read(const char *path, const struct opener *opener, struct config **config_r,
+                 struct err *err)
+{
+    return read_for(path, opener, false, config_r, err);
+}
+
+bool config_look(const char *path, struct config **config_r, struct err *err)
+{
+    return read_for(path, NULL, true, config_r, err);
 }
 
 void config_free(struct config *c)

@@ -18,6 +18,7 @@ struct config_reading {
     cfg_t *cfg;
     struct config_text text;
     const struct opener *opener;
+    bool looks; /* as config_look() says */
     struct config_report *report;
 };
 

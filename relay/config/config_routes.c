@@ -15,10 +15,12 @@ enum {
     SUBMISSIONS_PORT = 465 /* TLS from the first byte (RFC 8314 section 3.3) */
 };
 
-/* The first line. */
+/* The first line. Who only looks needs none. */
 static void read_password(struct config_reading *r, cfg_t *section, struct config_route *route)
 {
     int fd = opener_open(r->opener, route->password_file);
+    if (fd < 0 && errno == EACCES && r->looks)
+        return;
     FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
     const char *why = f ? "is empty" : opener_why(errno);
     const char *advice = f ? "" : opener_advice(errno);

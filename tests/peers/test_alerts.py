@@ -218,6 +218,28 @@ def test_readers_read_and_admins_change(relay_factory, tmp_path):
         assert reached.returncode != 0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes other users")
+def test_a_reader_needs_no_password_of_a_route(relay_factory, tmp_path):
+    """It is the relay's alone; who looks needs it for nothing. Who serves does, and says so."""
+    secret = tmp_path / "smarthost"
+    secret.write_text("the password\n")
+    secret.chmod(0o600)
+    relay = relay_factory('control { readers = {"news"} }\nroute "far.test" { host = "smart.test"  username = "u"  password_file = "%s" }' % secret)
+    for place in (relay.path, *relay.path.parents):
+        if place != pathlib.Path("/") and place != pathlib.Path("/tmp"):
+            place.chmod(0o711)
+    relay.config.chmod(0o644)
+    relay.start()
+    import pwd
+    news = pwd.getpwnam("news").pw_uid
+    for words in (["queue", "list"], ["events"], ["destination", "list"], ["quota", "shares"], ["domain", "list"], ["user", "list"],
+                  ["suppress", "list"], ["audit", "tail"], ["sts", "show"], ["webhook", "list"], ["config", "show"], ["key", "list"]):
+        done = as_user(relay, news, *words)
+        assert done.returncode == 0 and "password" not in done.stderr, (words, done)
+    done = as_user(relay, news, "config", "check")
+    assert done.returncode == 1 and "smarthost: Permission denied" in done.stderr, done
+
+
 def test_secrets_come_from_credentials(relay_factory, tmp_path, monkeypatch):
     """systemd's credentials directory, by the name of its environment variable."""
     (tmp_path / "smarthost").write_text("the password\n")

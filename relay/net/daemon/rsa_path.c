@@ -122,7 +122,7 @@ static bool is_wanted(const char *config_path)
     struct err err = {0};
     if (getauxval(AT_SECURE) != 0 || !may_gain(RSA_PATH_ALWAYS))
         return false; /* with capabilities of its file it would lose them */
-    if (!config_read(config_path, NULL, &config, &err)) { /* as an error by who reads it next */
+    if (!config_look(config_path, &config, &err)) { /* as an error by who reads it next */
         log_event(LOG_DEBUG, "rsa_not_measured", "what", err.text);
         return false;
     }
