@@ -40,11 +40,12 @@ from conftest import free_port, wait_for
 from zones import NsdServer, Server, own_addresses
 
 # What the zone has, and what its parent says of it.
-SIGNED, DS, OTHER_DS, RSA, COSTLY = "signed", "its DS", "the DS of a key that it has not", "by RSA", "with a long exponent"
+SIGNED, DS, OTHER_DS, RSA, COSTLY, P384 = "signed", "its DS", "the DS of a key that it has not", "by RSA", "with a long exponent", "by P-384"
 STATES = {
     "secure": (SIGNED, DS),
     "RSA": (SIGNED, DS, RSA),
     "costly RSA": (SIGNED, DS, RSA, COSTLY),  # each signature costs a hundred times the usual to verify
+    "P-384": (SIGNED, DS, P384),              # ten times those by P-256
     "insecure": (),
     "island": (SIGNED,),            # insecure: nothing leads to its keys
     "bogus": (SIGNED, OTHER_DS),
@@ -108,7 +109,8 @@ class Zone:
     def make_key(self):
         if RSA in self.has:
             return make_rsa_key(self.path, self.owner, COSTLY in self.has)
-        made = subprocess.run(["ldns-keygen", "-k", "-r", "/dev/urandom", "-a", "ECDSAP256SHA256", self.owner], cwd=self.path,
+        algorithm = "ECDSAP384SHA384" if P384 in self.has else "ECDSAP256SHA256"
+        made = subprocess.run(["ldns-keygen", "-k", "-r", "/dev/urandom", "-a", algorithm, self.owner], cwd=self.path,
                               check=True, capture_output=True, text=True)
         key = made.stdout.strip()
         return key, ["DS " + (self.path / f"{key}.ds").read_text().split("DS", 1)[1].strip()]
@@ -322,6 +324,10 @@ class SignedZones:
         self.publish()
         self.front = Front(self.inner, self.address, self.port, self.faults, self.asked)
         return self
+
+    def direct(self):
+        """Where the server itself answers, without the front, which is slow: for `forward`."""
+        return f"{self.inner}@53"
 
     def settings(self):
         """For the section dns of a relay that forwards to it."""
