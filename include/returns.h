@@ -71,9 +71,11 @@ struct returns_reading {
     enum returns_kind kind;
     bool more; /* parts or recipients beyond the limits were left out */
     bool lost; /* a disposition notification: the message was thrown away unread */
-    char feedback_type[RETURNS_WORD_MAX + 1]; /* of a complaint: "abuse", in lower case */
-    bool complaint;                           /* and it is one that says: this is not wanted */
-    char message_id[RETURNS_ID_MAX + 1];      /* of the message that came back, with brackets */
+    char feedback_type[RETURNS_WORD_MAX + 1];  /* of a complaint: "abuse", in lower case */
+    bool complaint;                            /* and it is one that says: this is not wanted */
+    char message_id[RETURNS_ID_MAX + 1];       /* of the message that came back, with brackets */
+    char return_path[RETURNS_ADDRESS_MAX + 1]; /* an address with a token (returns_token.h), that it
+                                                  came to, or that the message was sent from */
     size_t recipient_count;
     struct returns_recipient recipients[RETURNS_RECIPIENTS_MAX];
 };

@@ -26,6 +26,7 @@ struct unsubscribe_keys {
     struct unsubscribe_key {
         unsigned char id; /* what tells them apart in a token */
         unsigned char bytes[SECRET_SEAL_KEY], permit[SECRET_SEAL_KEY];
+        unsigned char returns[32]; /* of the addresses that mail comes back to */
     } keys[UNSUBSCRIBE_KEYS_MAX];
 };
 

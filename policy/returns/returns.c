@@ -13,11 +13,12 @@
 #include "returns_kind.h"
 #include "returns_notice.h"
 #include "returns_parts.h"
+#include "returns_token.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { OWN_MAX = 4096, FAILED_MAX = 16 * 1024 };
+enum { OWN_MAX = 4096, FAILED_MAX = 16 * 1024, FIELDS_MAX = 20 };
 
 const char *returns_kind_name(enum returns_kind kind)
 {
@@ -92,6 +93,34 @@ static void read_original(struct span original, struct returns_reading *reading)
         header = span_first(original, length);
     if (message_find(header, SPAN("Message-ID"), 0, &f))
         returns_fields_line(f.value, reading->message_id, sizeof(reading->message_id));
+}
+
+/* An address that looks like one of ours, in a field. */
+static bool find_return_path(struct span header, const char *name, struct returns_reading *reading)
+{
+    struct field f;
+    struct span address;
+    for (size_t n = 0; message_find(header, span_of(name), n, &f) && n < FIELDS_MAX; n++) {
+        struct span rest = span_first(f.value, OWN_MAX);
+        while (returns_lines_address(rest, &address)) {
+            rest = span_from(rest, (size_t)(address.ptr - rest.ptr) + address.len);
+            if (!returns_token_seems(address))
+                continue;
+            span_put(address, reading->return_path, sizeof(reading->return_path));
+            return true;
+        }
+    }
+    return false;
+}
+
+static void read_return_path(struct span header, struct span original,
+                             struct returns_reading *reading)
+{
+    static const char *const names[] = {"Delivered-To", "X-Original-To", "Envelope-To", "To"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (find_return_path(header, names[i], reading))
+            return;
+    find_return_path(original, "Return-Path", reading);
 }
 
 /* The one recipient of the message that came back, where nothing better says it. */
@@ -218,6 +247,7 @@ static bool read_parts(const struct returns_parts *parts, struct returns_reading
         !read_disposition(parts, reading))
         read_other(parts, lines, reading);
     read_original(original_of(parts, lines), reading);
+    read_return_path(parts->header, original_of(parts, lines), reading);
     free(lines);
     return true;
 }

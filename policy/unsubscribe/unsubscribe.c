@@ -29,6 +29,7 @@ static bool read_key(struct span line, struct unsubscribe_key *key, struct err *
         key->id = digest[0];
         secret_derive(buf_span(&bytes), "sealpost unsubscribe", key->bytes, sizeof(key->bytes));
         secret_derive(buf_span(&bytes), "sealpost permit", key->permit, sizeof(key->permit));
+        secret_derive(buf_span(&bytes), "sealpost return path", key->returns, sizeof(key->returns));
     }
     secret_clear(bytes.memory, bytes.size);
     buf_fini(&bytes);

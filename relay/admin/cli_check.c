@@ -300,7 +300,8 @@ static int judge_message(struct cli *cli, const struct identity *identity, struc
         return CLI_OK;
     snprintf(judged->author, sizeof(judged->author), "%s", a.summary.from_domain);
     snprintf(judged->return_domain, sizeof(judged->return_domain), "%s",
-             sender ? a.sender_domain : a.summary.from_domain);
+             config_return_domain(cli->config, judged->author,
+                                  sender ? a.sender_domain : a.summary.from_domain));
     int code = cli_ask(cli, cli_request("key.list", "domain", judged->author, NULL), &keys);
     judged_keys(judged, json_object_get(keys, "rows"));
     json_decref(keys);
@@ -375,7 +376,8 @@ static int judge_domains(struct cli *cli, json_t *rows)
     for (size_t i = 0; i < count; i++) {
         const char *name = json_row_get(json_array_get(rows, i), "name");
         snprintf(all[i].author, sizeof(all[i].author), "%s", name);
-        snprintf(all[i].return_domain, sizeof(all[i].return_domain), "%s", name);
+        snprintf(all[i].return_domain, sizeof(all[i].return_domain), "%s",
+                 config_return_domain(cli->config, name, name));
         judged_keys(&all[i], json_object_get(keys, "rows"));
     }
     bool ok = judged_run(cli->config, all, count, &err);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* cli_returns.c - "returns show": what mail says that came back, and what follows. No relay is
- * asked, and nothing is changed. */
+/* cli_returns.c - "returns show": what mail says that came back, and what follows; "returns whose":
+ * to whom it had been sent. No relay is asked, and nothing is changed. */
 #include "cli_returns.h"
 
 #include "cli_files.h"
+#include "keyring.h"
+#include "mail.h"
 #include "returns.h"
+#include "returns_token.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -61,6 +64,7 @@ static json_t *message_json(const char *path, const struct returns_reading *read
         json_array_append_new(recipients, recipient_json(reading, i));
     return ROW(FIELD("file", path), FIELD("kind", returns_kind_name(reading->kind)),
                FIELD("message_id", text_or_null(reading->message_id)),
+               FIELD("return_path", text_or_null(reading->return_path)),
                FIELD("feedback_type", text_or_null(reading->feedback_type)),
                FLAG("complaint", reading->complaint), FLAG("lost", reading->lost),
                FLAG("more", reading->more), FIELD("recipients", recipients),
@@ -120,4 +124,38 @@ int cli_returns_show(struct cli *cli)
     int code = cli_print_files(&table, RETURNS_BYTES_MAX, add_file, show);
     free(show);
     return code;
+}
+
+/* ---- whose ---- */
+
+static void print_subject(const struct cli *cli, const struct returns_subject *subject)
+{
+    char id[MAIL_ID_TEXT];
+    mail_id_print(subject->message, id);
+    json_t *row = ROW(FIELD("id", (const char *)id), FIELD("recipient", subject->number + 1));
+    if (cli->json)
+        cli_print_json(row);
+    else
+        printf("id         %s\nrecipient  %u\n", id, subject->number + 1);
+    json_decref(row);
+}
+
+int cli_returns_whose(struct cli *cli)
+{
+    struct err err = {0};
+    struct unsubscribe_keys keys;
+    struct returns_subject subject;
+    int code = CLI_OK;
+    if (!cli_config(cli, &code))
+        return code;
+    if (!keyring_unsubscribe(cli->config->state_dir, &keys, &err))
+        return cli_fail(&err);
+    bool ok = returns_token_open(&keys, span_of(cli->arguments[0]), &subject);
+    unsubscribe_keys_clear(&keys);
+    if (!ok) {
+        err_set(&err, ERR_NOT_FOUND, "no key of this relay has made that address");
+        return cli_fail(&err);
+    }
+    print_subject(cli, &subject);
+    return CLI_OK;
 }

@@ -6,5 +6,7 @@
 #include "cli.h"
 
 int cli_returns_show(struct cli *cli);
+/* Of which message and recipient an address of a return path is. */
+int cli_returns_whose(struct cli *cli);
 
 #endif

@@ -180,7 +180,8 @@ static void print_judgement(struct cli *cli, const char *sender)
               address_domain_ascii(address.domain, j->author) &&
               cli_ask(cli, cli_request("key.list", "domain", j->author, NULL), &keys) == CLI_OK;
     if (ok) {
-        snprintf(j->return_domain, sizeof(j->return_domain), "%s", j->author);
+        snprintf(j->return_domain, sizeof(j->return_domain), "%s",
+                 cli->config ? config_return_domain(cli->config, j->author, j->author) : j->author);
         judged_keys(j, json_object_get(keys, "rows"));
         ok = cli->config ? judged_run(cli->config, j, 1, &err)
                          : err_set(&err, ERR_CONFIG, "the settings cannot be read");

@@ -232,6 +232,13 @@ enum alignment_mode config_alignment(const struct config *c, const char *domain)
     return d ? d->alignment : c->alignment;
 }
 
+const char *config_return_domain(const struct config *c, const char *author,
+                                 const char *sender_domain)
+{
+    const struct config_domain *d = sender_domain[0] ? config_domain(c, author) : NULL;
+    return d && d->return_path[0] ? d->return_path : sender_domain;
+}
+
 static bool matches(const char *pattern, const char *domain)
 {
     struct span p = span_of(pattern);

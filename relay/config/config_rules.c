@@ -170,6 +170,24 @@ static void need_certificates(struct config_reading *r)
 
 /* ---- domains and keys ---- */
 
+/* Receivers compare it with the author's domain, most of them relaxed (RFC 9989). */
+static void set_return_path(struct config_reading *r, cfg_t *section, struct config_domain *d)
+{
+    char text[sizeof(d->return_path)];
+    char name[ADDRESS_DOMAIN_MAX + 1];
+    char below[sizeof(d->name) + 1];
+    if (!d->return_path[0])
+        return;
+    snprintf(text, sizeof(text), "%s", d->return_path);
+    snprintf(below, sizeof(below), ".%s", d->name);
+    if (!address_domain_ascii(span_of(text), name) ||
+        !span_ends_nocase(span_of(name), span_of(below)))
+        config_fault(r, section, "return_path",
+                     "return_path needs a domain below %.80s: as bounce%.80s", d->name, below);
+    else
+        snprintf(d->return_path, sizeof(d->return_path), "%s", name);
+}
+
 static void set_domains(struct config_reading *r)
 {
     struct config *c = r->config;
@@ -179,6 +197,7 @@ static void set_domains(struct config_reading *r)
             config_fault(r, section, NULL, "\"%.80s\" is not a domain name", cfg_title(section));
         if (!config_says(r, section, "alignment"))
             c->domains[i].alignment = c->alignment;
+        set_return_path(r, section, &c->domains[i]);
     }
 }
 

@@ -24,6 +24,9 @@ bool preflight_makes_links(const struct config *c)
     for (size_t i = 0; i < c->stream_count; i++)
         if (c->streams[i].unsubscribe != STREAM_STAY)
             return true;
+    for (size_t i = 0; i < c->domain_count; i++)
+        if (c->domains[i].return_path[0])
+            return true;
     return false;
 }
 

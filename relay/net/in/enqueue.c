@@ -260,7 +260,8 @@ static void check_alignment(struct session *s)
     struct sessions *home = s->home;
     const struct alignment *alignment = NULL;
     const char *author = s->admission.summary.from_domain;
-    const char *return_domain = s->admission.sender_domain;
+    const char *return_domain =
+        config_return_domain(s->settings->config, author, s->admission.sender_domain);
     const char *tenant = s->submission.identity.tenant;
     enum alignment_mode mode = alignment_mode(s);
     if (mode == ALIGNMENT_OFF) {

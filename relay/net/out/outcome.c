@@ -14,6 +14,7 @@
 #include "queue_view.h"
 #include "reply.h"
 #include "retry.h"
+#include "return_path.h"
 #include "session_count.h"
 #include "suppress.h"
 #include "works.h"
@@ -111,7 +112,9 @@ static bool judge(const struct attempt *p, size_t i, struct reply_judgement *jud
 static unsigned days_before_suppression(const struct attempt *p, size_t i,
                                         const struct reply_judgement *judgement)
 {
-    const struct suppress_sides sides = {.sender = span_of(p->mail->envelope.sender),
+    char sender[ADDRESS_MAX + 1];
+    return_path_make(p->settings, p->mail, i, sender);
+    const struct suppress_sides sides = {.sender = span_of(sender),
                                          .from_domain = span_of(p->mail->from_domain),
                                          .hostname = span_of(p->settings->config->hostname),
                                          .ips = p->settings->config->public_ips,

@@ -10,6 +10,7 @@
 #include "candidates.h"
 
 #include "list_unsubscribe.h"
+#include "return_path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +79,8 @@ static bool take_slice(struct transaction *s)
     struct attempt *p = s->attempt;
     const struct envelope *e = &p->mail->envelope;
     const struct delivery_offers *o = &s->delivery->offers;
-    bool alone = list_unsubscribe_needed(p->settings, p->mail); /* a copy for each */
+    bool alone = list_unsubscribe_needed(p->settings, p->mail) || /* a copy for each, */
+                 return_path_needed(p->settings, p->mail);        /* or a sender */
     size_t most = alone ? 1 : o->rcpt_max > 0 ? o->rcpt_max : SIZE_MAX;
     size_t count = 0;
     struct verdict left = {0};
@@ -114,7 +116,10 @@ static bool take_slice(struct transaction *s)
 
 static bool write_sender(struct transaction *s)
 {
-    struct span sender = span_of(s->attempt->mail->envelope.sender);
+    const struct attempt *p = s->attempt;
+    char said_sender[ADDRESS_MAX + 1];
+    return_path_make(p->settings, p->mail, s->slice[0], said_sender);
+    struct span sender = span_of(said_sender);
     struct buf text;
     buf_init(&text, 2 * ADDRESS_MAX);
     enum compose_said said = COMPOSE_SAID; /* the null sender needs no words */

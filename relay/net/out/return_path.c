@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* return_path.c - The same at each try, by the settings of that time; the row keeps the sender. */
+#include "return_path.h"
+
+#include "returns_token.h"
+
+#include <stdio.h>
+
+static const char *domain_of(const struct settings *settings, const struct mail *m)
+{
+    const struct config_domain *d = config_domain(settings->config, m->from_domain);
+    bool ours = m->protocol[0] == '\0';
+    return d && !ours && m->envelope.sender[0] ? d->return_path : "";
+}
+
+bool return_path_needed(const struct settings *settings, const struct mail *m)
+{
+    return domain_of(settings, m)[0] != '\0';
+}
+
+void return_path_make(const struct settings *settings, const struct mail *m, size_t recipient,
+                      char sender_r[ADDRESS_MAX + 1])
+{
+    const struct returns_subject subject = {
+        .message = m->id, .number = m->rows ? m->rows[recipient].number : (unsigned)recipient};
+    if (!return_path_needed(settings, m) || subject.number > RETURNS_TOKEN_NUMBER_MAX)
+        snprintf(sender_r, ADDRESS_MAX + 1, "%s", m->envelope.sender);
+    else
+        returns_token_address(&settings->unsubscribe, &subject, domain_of(settings, m), sender_r);
+}

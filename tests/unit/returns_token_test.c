@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* returns_token_test.c - The address that mail comes back to: the same each time, read in any case, by old keys, too, and nobody
+ * else's is taken for one of ours. */
+#include "table.h"
+
+#include "returns_token.h"
+
+#include <ctype.h>
+
+#define KEY_A "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
+#define KEY_B "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
+#define DOMAIN "bounce.club.example"
+
+static void read_keys(const char *text, struct unsubscribe_keys *keys)
+{
+    struct err err = {0};
+    assert_true(unsubscribe_keys_read(span_of(text), keys, &err));
+}
+
+static void there_and_back(void **state)
+{
+    static const struct returns_subject subjects[] = {{1, 0}, {INT64_MAX, RETURNS_TOKEN_NUMBER_MAX}, {0x0123456789abcdef, 99}, {0, 1}};
+    struct unsubscribe_keys keys, rotated;
+    (void)state;
+    read_keys(KEY_A, &keys);
+    read_keys(KEY_B "\n" KEY_A, &rotated);
+    for (size_t i = 0; i < COUNT_OF(subjects); i++) {
+        char address[ADDRESS_MAX + 1], again[ADDRESS_MAX + 1];
+        struct returns_subject read;
+        struct address parsed;
+        returns_token_address(&keys, &subjects[i], DOMAIN, address);
+        returns_token_address(&keys, &subjects[i], DOMAIN, again);
+        assert_string_equal(address, again);
+        assert_true(address_parse(span_of(address), &parsed));
+        assert_int_equal(parsed.local.len, RETURNS_TOKEN_LOCAL);
+        assert_true(returns_token_open(&keys, span_of(address), &read));
+        assert_true(read.message == subjects[i].message && read.number == subjects[i].number);
+        for (char *p = address; *p; p++)
+            *p = (char)toupper((unsigned char)*p);
+        assert_true(returns_token_seems(span_of(address)));
+        assert_true(returns_token_open(&rotated, span_of(address), &read));
+        assert_true(read.message == subjects[i].message && read.number == subjects[i].number);
+    }
+}
+
+static void nobody_elses(void **state)
+{
+    struct unsubscribe_keys keys, others;
+    struct returns_subject subject = {4711, 1}, read;
+    char address[ADDRESS_MAX + 1];
+    (void)state;
+    read_keys(KEY_A, &keys);
+    read_keys(KEY_B, &others);
+    returns_token_address(&others, &subject, DOMAIN, address);
+    assert_false(returns_token_open(&keys, span_of(address), &read));
+    returns_token_address(&keys, &subject, DOMAIN, address);
+    for (size_t i = 2; i < strlen(address); i++) { /* each letter counts, and the domain */
+        char kept = address[i];
+        address[i] = kept == 'a' ? 'b' : 'a';
+        assert_false(returns_token_open(&keys, span_of(address), &read));
+        address[i] = kept;
+        assert_false(returns_token_open(&keys, span_first(span_of(address), i), &read));
+    }
+    returns_token_address(&keys, &subject, "bounce.shop.example", address);
+    memcpy(strchr(address, '@'), "@" DOMAIN, sizeof("@" DOMAIN));
+    assert_false(returns_token_open(&keys, span_of(address), &read));
+    static const char *const wrong[] = {"", "@", "b-@" DOMAIN, "bob@" DOMAIN, "b-11111111111111111111111111111111@" DOMAIN,
+                                        "b-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++)
+        assert_false(returns_token_seems(span_of(wrong[i])));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(there_and_back),
+        cmocka_unit_test(nobody_elses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
