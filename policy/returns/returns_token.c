@@ -7,7 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ID_AT = 1, NUMBER_AT = 9, MAC_AT = 11, MAC_BYTES = 9, BYTES = 20, LETTERS = 32 };
+enum {
+    KIND = 0x11, /* version 1, of a recipient */
+    KEY_AT = 1,
+    ID_AT = 2,
+    NUMBER_AT = 9,
+    MAC_AT = 10,
+    MAC_BYTES = 10,
+    BYTES = 20,
+    LETTERS = 32
+};
+
+/* An id is a time in ms with 16 bits behind it; of this one on they fit. */
+static const int64_t first_id = INT64_C(1577836800000) << 16;
+static const int64_t id_end = INT64_C(1) << 8 * (NUMBER_AT - ID_AT);
 
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567"; /* RFC 4648 section 6 */
 
@@ -54,37 +67,42 @@ static void make_mac(const struct unsubscribe_key *key, const unsigned char byte
     buf_fini(&text);
 }
 
+bool returns_token_fits(const struct returns_subject *subject)
+{
+    return subject->message >= first_id && subject->message - first_id < id_end &&
+           subject->number <= RETURNS_TOKEN_NUMBER_MAX;
+}
+
 void returns_token_address(const struct unsubscribe_keys *keys,
                            const struct returns_subject *subject, const char *domain,
                            char address_r[ADDRESS_MAX + 1])
 {
-    unsigned char bytes[BYTES];
+    unsigned char bytes[BYTES] = {KIND, keys->keys[0].id};
     unsigned char mac[16];
     char text[LETTERS + 1];
-    CHECK(keys->count > 0 && subject->number <= RETURNS_TOKEN_NUMBER_MAX);
-    bytes[0] = keys->keys[0].id;
-    for (int i = 0; i < 8; i++)
-        bytes[ID_AT + i] = (unsigned char)((uint64_t)subject->message >> (56 - 8 * i));
-    bytes[NUMBER_AT] = (unsigned char)(subject->number >> 8);
-    bytes[NUMBER_AT + 1] = (unsigned char)subject->number;
+    CHECK(keys->count > 0 && returns_token_fits(subject));
+    uint64_t id = (uint64_t)(subject->message - first_id);
+    for (size_t i = ID_AT; i < NUMBER_AT; i++)
+        bytes[i] = (unsigned char)(id >> 8 * (NUMBER_AT - 1 - i));
+    bytes[NUMBER_AT] = (unsigned char)subject->number;
     make_mac(&keys->keys[0], bytes, span_of(domain), mac);
     memcpy(bytes + MAC_AT, mac, MAC_BYTES);
     encode(bytes, text);
     snprintf(address_r, ADDRESS_MAX + 1, "b-%s@%s", text, domain);
 }
 
+/* One MAC for each key, whichever it names. */
 static bool is_ours(const struct unsubscribe_keys *keys, const unsigned char bytes[BYTES],
                     struct span domain)
 {
-    bool ours = false;
-    for (size_t i = 0; i < keys->count && !ours; i++) {
+    unsigned ours = 0;
+    for (size_t i = 0; i < keys->count; i++) {
         unsigned char mac[16];
-        if (keys->keys[i].id != bytes[0])
-            continue;
         make_mac(&keys->keys[i], bytes, domain, mac);
-        ours = secret_same(mac, bytes + MAC_AT, MAC_BYTES);
+        ours |= (unsigned)secret_same(mac, bytes + MAC_AT, MAC_BYTES) &
+                (unsigned)(keys->keys[i].id == bytes[KEY_AT]);
     }
-    return ours;
+    return ours && bytes[0] == KIND;
 }
 
 /* The octets of an address that has the form. */
@@ -109,13 +127,13 @@ bool returns_token_open(const struct unsubscribe_keys *keys, struct span address
 {
     unsigned char bytes[BYTES];
     struct span domain;
-    uint64_t id = 0;
     *subject_r = (struct returns_subject){0};
     if (!read_form(address, bytes, &domain) || !is_ours(keys, bytes, domain))
         return false;
-    for (int i = 0; i < 8; i++)
-        id = id << 8 | bytes[ID_AT + i];
-    subject_r->message = (int64_t)id;
-    subject_r->number = (unsigned)bytes[NUMBER_AT] << 8 | bytes[NUMBER_AT + 1];
+    uint64_t id = 0;
+    for (size_t i = ID_AT; i < NUMBER_AT; i++)
+        id = id << 8 | bytes[i];
+    subject_r->message = (int64_t)id + first_id;
+    subject_r->number = bytes[NUMBER_AT];
     return true;
 }

@@ -18,12 +18,23 @@ bool return_path_needed(const struct settings *settings, const struct mail *m)
     return domain_of(settings, m)[0] != '\0';
 }
 
+static struct returns_subject subject_of(const struct mail *m, size_t i)
+{
+    return (struct returns_subject){.message = m->id,
+                                    .number = m->rows ? m->rows[i].number : (unsigned)i};
+}
+
+bool return_path_has(const struct settings *settings, const struct mail *m, size_t recipient)
+{
+    const struct returns_subject subject = subject_of(m, recipient);
+    return return_path_needed(settings, m) && returns_token_fits(&subject);
+}
+
 void return_path_make(const struct settings *settings, const struct mail *m, size_t recipient,
                       char sender_r[ADDRESS_MAX + 1])
 {
-    const struct returns_subject subject = {
-        .message = m->id, .number = m->rows ? m->rows[recipient].number : (unsigned)recipient};
-    if (!return_path_needed(settings, m) || subject.number > RETURNS_TOKEN_NUMBER_MAX)
+    const struct returns_subject subject = subject_of(m, recipient);
+    if (!return_path_has(settings, m, recipient))
         snprintf(sender_r, ADDRESS_MAX + 1, "%s", m->envelope.sender);
     else
         returns_token_address(&settings->unsubscribe, &subject, domain_of(settings, m), sender_r);
