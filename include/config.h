@@ -21,8 +21,8 @@ struct config_listener {
     char name[64], address[80]; /* as the file has it */
     char host[64];
     unsigned port;
-    bool implicit_tls;
-    bool http; /* the unsubscribe page; its name is "http" */
+    bool implicit_tls, returns; /* returns: it takes what comes back, and nothing else */
+    bool http;                  /* the unsubscribe page; its name is "http" */
 };
 
 /* How mail for some domains leaves. */
@@ -95,7 +95,7 @@ struct config {
     unsigned dns_silent_s; /* without any answer, until it is told */
     char ca_file[1024];    /* empty: the system's authorities */
     char log_level[16];
-    bool trace_client, requiretls, allow_tls_optional;
+    bool trace_client, requiretls, allow_tls_optional, takes_returns; /* the last: no setting */
     enum config_rsa_path rsa_path;
     bool sandbox_required; /* else: as much of it as the system has */
     unsigned shards, delivery_port, site_connections, idle_s, connections, recipients, mails;

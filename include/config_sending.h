@@ -21,6 +21,7 @@ struct config_domain {
     char name[256]; /* normal form */
     enum alignment_mode alignment;
     char return_path[256]; /* below it, normal form; "": the sender is said as it is */
+    bool feedback_loop;    /* complaints are taken at fbl@ there */
     /* The MTA-STS policy for mail to it (RFC 8461), which others are told. */
     enum config_policy mta_sts_mode;
     unsigned mta_sts_max_age_s;

@@ -21,6 +21,10 @@ struct http_shared {
     struct acceptor_quota quota; /* of those that are open, with those that are turned away */
 };
 
+/* Makes and frees what only they count by. */
+void http_shared_init(struct http_shared *shared);
+void http_shared_fini(struct http_shared *shared);
+
 /* Those of one thread. */
 struct http_connections {
     struct worker *worker;

@@ -12,8 +12,9 @@ struct listener;
 struct listener_clients {
     void (*mail)(void *context, int fd, bool implicit_tls);
     void (*http)(void *context, int fd, bool implicit_tls);
+    void (*returns)(void *context, int fd, bool implicit_tls);
     void *context;
-    struct acceptor_quota *mail_quota, *http_quota; /* they give back */
+    struct acceptor_quota *mail_quota, *http_quota, *return_quota; /* they give back */
 };
 
 /* Bind all addresses for all shards: `sockets_r` has room for one for each listener of each shard,

@@ -87,6 +87,7 @@ MUST_CHECK bool returns_read(struct span message, struct returns_reading *readin
 
 /* What a recipient's fate means. */
 struct returns_judgement {
+    struct verdict answer; /* what was judged, with the code that fits */
     struct reply_judgement reply;
     unsigned suppress_after; /* heard on so many days the recipient is suppressed; 0: never */
 };

@@ -5,8 +5,8 @@
  * TOKEN is 32 letters and digits, base32 (RFC 4648, lower case) of 20 octets: version and kind
  * (1), the key's id (1), the message's id since 2020, which begins with its time (7), the
  * recipient's number (1), and 80 bits of HMAC-SHA-256 over these and the domain (10). It is the
- * same at each try, so that greylisting knows it again, and nobody can make one without the key, nor
- * use it at another domain. Letters of either case are the same.
+ * same at each try, so that greylisting knows it again, and nobody can make one without the key,
+ * nor use it at another domain. Letters of either case are the same.
  */
 #ifndef RETURNS_TOKEN_H
 #define RETURNS_TOKEN_H
@@ -21,8 +21,8 @@ struct returns_subject {
     unsigned number; /* of the recipient, from 0 */
 };
 
-/* Is there a token for it? For the first RETURNS_TOKEN_NUMBER_MAX + 1 recipients of a message of the
- * years from 2020 to 2054. */
+/* Is there a token for it? For the first RETURNS_TOKEN_NUMBER_MAX + 1 recipients of a message of
+ * the years from 2020 to 2054. */
 bool returns_token_fits(const struct returns_subject *subject);
 
 /* Write the address; `domain` is in normal form. The first of the keys makes it. */

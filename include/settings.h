@@ -21,7 +21,7 @@ struct settings {
     struct config *config;
     struct tls_context *server, *client;
     struct unsubscribe_keys unsubscribe;
-    struct submission_settings starttls, implicit;
+    struct submission_settings starttls, implicit, returns;
 };
 
 /* From any thread. Whoever holds settings already, or is given them by somebody who does, may hold

@@ -128,9 +128,9 @@ struct store_outcome {
     enum store_report report; /* its sender is to be told */
     enum stream_class class;
     struct verdict answer;
-    const char *kind; /* event: "delivered", "deferred", "bounced", "expired" … a literal */
-    char remote[280]; /* "host[address]" that the answer is from or about; "": none */
-    bool heard;       /* the host has said it; else it is what happened there */
+    const char *kind;       /* event: "delivered", "deferred", "bounced", "expired" … a literal */
+    char remote[280];       /* "host[address]" that the answer is from or about; "": none */
+    bool heard, returnable; /* the host has said it; it has a return path (returns_token.h) */
     enum tls_policy tls_policy; /* of the host that was judged last */
     enum tls_result tls_result;
     char tlsa[TLSA_TEXT];         /* the record that its certificate has fit; "" none */

@@ -54,9 +54,10 @@ struct submission_settings {
     unsigned mail_max;  /* messages on one connection */
     bool limited;       /* ask about each recipient */
     uint64_t room_from; /* ask whether there is room for what is declared as larger; 0: never */
-    bool open;  /* a receiving server that takes mail from anyone, without AUTH or TLS being asked
+    bool open;    /* a receiving server that takes mail from anyone, without AUTH or TLS being asked
                   for */
-    bool login; /* and yet somebody must log in first */
+    bool login;   /* and yet somebody must log in first */
+    bool returns; /* open for what comes back: no AUTH, no DSN, and lines may be long */
     bool implicit_tls; /* TLS was there before the first byte */
     bool requiretls;   /* offer REQUIRETLS inside TLS (RFC 8689) */
 };

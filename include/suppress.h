@@ -44,8 +44,8 @@ struct suppress_entry {
 
 /* Does an entry for this mailbox keep back mail of a stream (empty: none) and class? Security mail
  * is kept back by `manual` only, and by `bounce` when the receiver has said so on two days;
- * confirmations also by `flood`; an unsubscription from one stream always keeps back that stream.
- */
+ * confirmations also by `flood` and `complaint`; an unsubscription from one stream always keeps
+ * back that stream. */
 bool suppress_applies(const struct suppress_entry *e, const char *tenant, const char *stream,
                       enum stream_class class, int64_t now_ms);
 

@@ -18,6 +18,9 @@ enum webhook_type {
     WEBHOOK_COLLAPSED,
     WEBHOOK_DELETED,
     WEBHOOK_UNSUBSCRIBED,
+    WEBHOOK_RETURNED,
+    WEBHOOK_COMPLAINED,
+    WEBHOOK_AUTO_REPLIED,
     WEBHOOK_PING, /* of no mail: an operator tries the endpoint */
     WEBHOOK_TYPES
 };

@@ -34,7 +34,7 @@ bool suppress_reason_parse(struct span name, enum suppress_reason *reason_r)
 /* The mildest class that a reason keeps back when its entry names no stream; milder ones pass. */
 static const enum stream_class from[SUPPRESS_REASONS] = {
     [SUPPRESS_UNSUBSCRIBE] = STREAM_NOTIFICATION, [SUPPRESS_BOUNCE] = STREAM_SECURITY,
-    [SUPPRESS_COMPLAINT] = STREAM_NOTIFICATION,   [SUPPRESS_MANUAL] = STREAM_SECURITY,
+    [SUPPRESS_COMPLAINT] = STREAM_CONFIRMATION,   [SUPPRESS_MANUAL] = STREAM_SECURITY,
     [SUPPRESS_FLOOD] = STREAM_CONFIRMATION,
 };
 

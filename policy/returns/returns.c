@@ -113,14 +113,16 @@ static bool find_return_path(struct span header, const char *name, struct return
     return false;
 }
 
-static void read_return_path(struct span header, struct span original,
+/* To whom it came; else, where it came to another address, from where the message came. */
+static void read_return_path(const struct returns_parts *parts, struct span original,
                              struct returns_reading *reading)
 {
     static const char *const names[] = {"Delivered-To", "X-Original-To", "Envelope-To", "To"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (find_return_path(header, names[i], reading))
+        if (find_return_path(parts->header, names[i], reading))
             return;
-    find_return_path(original, "Return-Path", reading);
+    if (!find_return_path(original, "Return-Path", reading)) /* RFC 5965 section 3.2 */
+        find_return_path(buf_span(&parts->feedback), "Original-Mail-From", reading);
 }
 
 /* The one recipient of the message that came back, where nothing better says it. */
@@ -247,7 +249,7 @@ static bool read_parts(const struct returns_parts *parts, struct returns_reading
         !read_disposition(parts, reading))
         read_other(parts, lines, reading);
     read_original(original_of(parts, lines), reading);
-    read_return_path(parts->header, original_of(parts, lines), reading);
+    read_return_path(parts, original_of(parts, lines), reading);
     free(lines);
     return true;
 }

@@ -25,11 +25,10 @@ bool returns_judge(const struct returns_reading *reading, size_t index,
                    struct returns_judgement *judgement_r)
 {
     const struct returns_recipient *r = &reading->recipients[index];
-    struct verdict answer;
-    if (r->action != RETURNS_ACTION_FAILED || !answer_of(r, &answer))
+    if (r->action != RETURNS_ACTION_FAILED || !answer_of(r, &judgement_r->answer))
         return false;
     const struct reply_input in = {
-        .answer = &answer, .stage = REPLY_AT_RCPT, .provider = SPAN_NONE};
+        .answer = &judgement_r->answer, .stage = REPLY_AT_RCPT, .provider = SPAN_NONE};
     judgement_r->reply = reply_judge(&in);
     unsigned after = judgement_r->reply.suppress_after;
     bool sure = reading->kind == RETURNS_DSN_FAILED &&

@@ -20,6 +20,9 @@ static const struct {
     [WEBHOOK_COLLAPSED] = {"message.collapsed", "collapsed"},
     [WEBHOOK_DELETED] = {"message.deleted", "deleted"},
     [WEBHOOK_UNSUBSCRIBED] = {"message.unsubscribed", "unsubscribed"},
+    [WEBHOOK_RETURNED] = {"message.returned", "returned"},
+    [WEBHOOK_COMPLAINED] = {"message.complained", "complained"},
+    [WEBHOOK_AUTO_REPLIED] = {"message.auto_replied", "auto_replied"},
     [WEBHOOK_PING] = {"webhook.ping", NULL},
 };
 

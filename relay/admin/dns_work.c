@@ -126,7 +126,7 @@ static void read_config(struct dns_work *w, const struct config *c)
     w->in.public_ips = c->public_ips;
     w->in.ip_count = c->public_ip_count;
     for (size_t i = 0; i < c->listener_count; i++) {
-        if (c->listeners[i].http)
+        if (c->listeners[i].http || c->listeners[i].returns)
             continue;
         if (c->listeners[i].implicit_tls)
             w->in.tls_port = c->listeners[i].port;

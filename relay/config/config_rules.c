@@ -176,6 +176,8 @@ static void set_return_path(struct config_reading *r, cfg_t *section, struct con
     char text[sizeof(d->return_path)];
     char name[ADDRESS_DOMAIN_MAX + 1];
     char below[sizeof(d->name) + 1];
+    if (!d->return_path[0] && d->feedback_loop)
+        config_fault(r, section, "feedback_loop", "feedback_loop needs a return_path");
     if (!d->return_path[0])
         return;
     snprintf(text, sizeof(text), "%s", d->return_path);
@@ -254,6 +256,10 @@ static void set_listeners(struct config_reading *r)
         cfg_t *section = cfg_getnsec(r->cfg, "listener", (unsigned)i);
         if (!config_says(r, section, "address"))
             config_fault(r, section, NULL, "needs address = \"address:port\"");
+        c->takes_returns = c->takes_returns || c->listeners[i].returns;
+        if (c->listeners[i].returns && c->listeners[i].implicit_tls)
+            config_fault(r, section, "tls",
+                         "with returns, tls is \"starttls\": other servers begin in clear");
     }
     if (c->http_address[0]) {
         struct config_listener *http = &c->listeners[c->listener_count++];

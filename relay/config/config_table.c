@@ -117,6 +117,9 @@ static const struct config_setting listener[] = {
         .fault = config_address_fault, RESTART),
     ROW(config_listener, "tls", WORD, implicit_tls, "starttls", "When TLS begins",
         .words = listener_modes, RESTART),
+    ROW(config_listener, "returns", WORD, returns, "off",
+        "Whether it takes what comes back to return paths, and nothing else",
+        .words = switches, RESTART),
     {0}};
 
 static const struct config_setting tls[] = {
@@ -192,6 +195,8 @@ static const struct config_setting domain[] = {
     ROW(config_domain, "return_path", TEXT, return_path, "",
         "A domain below it, to which what comes back goes, for each recipient apart",
         .fault = config_host_fault),
+    ROW(config_domain, "feedback_loop", WORD, feedback_loop, "off",
+        "Whether complaints are taken at fbl@ of the return path", .words = switches),
     ROW(config_domain, "mta_sts_mode", WORD, mta_sts_mode, "off",
         "The MTA-STS policy for mail to it, which the page's listener serves",
         .words = policy_modes),

@@ -73,12 +73,14 @@ static enum reply on_ehlo(struct submission *s, struct span args)
         buf_add(&s->out, SPAN("250-STARTTLS\r\n"));
     else if (c->requiretls)
         buf_add(&s->out, SPAN("250-REQUIRETLS\r\n"));
-    if (c->open)
+    if (c->open && !c->returns)
         buf_add(&s->out, SPAN("250-AUTH PLAIN LOGIN\r\n"));
-    else if (s->tls)
+    else if (s->tls && !c->open)
         buf_addf(&s->out, "250-AUTH %sSCRAM-SHA-256 PLAIN LOGIN\r\n",
                  s->binding ? "SCRAM-SHA-256-PLUS " : "");
-    buf_addf(&s->out, "250-DSN\r\n250-LIMITS RCPTMAX=%u MAILMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
+    if (!c->returns)
+        buf_add(&s->out, SPAN("250-DSN\r\n"));
+    buf_addf(&s->out, "250-LIMITS RCPTMAX=%u MAILMAX=%u\r\n250 ENHANCEDSTATUSCODES\r\n",
              c->rcpt_max, c->mail_max);
     return SILENT;
 }
@@ -129,6 +131,8 @@ enum reply commands_auth_step(struct submission *s, enum sasl_step step)
 
 static enum reply on_auth(struct submission *s, struct span args)
 {
+    if (s->settings->returns)
+        return NOT_OFFERED;
     if (s->authenticated)
         return ORDER;
     bool scram = span_starts_nocase(args, SPAN("SCRAM"));

@@ -101,9 +101,9 @@ static void judge_bytes(struct submission *s)
     bool full = !s->spilled && s->body.len >= SUBMISSION_MEMORY;
     s->facts.header_too_long = s->facts.header_too_long ||
                                (full && !message_header_length(buf_span(&s->body), &header_len));
-    s->doomed = s->doomed || s->dots->has_nul || s->dots->bare_line_end ||
-                s->dots->long_body.line || s->received > s->settings->size_max ||
-                s->facts.header_too_long;
+    bool long_line = s->dots->long_body.line && !s->settings->returns;
+    s->doomed = s->doomed || s->dots->has_nul || s->dots->bare_line_end || long_line ||
+                s->received > s->settings->size_max || s->facts.header_too_long;
     if (!s->doomed)
         return;
     note_message_id(s);
@@ -146,7 +146,7 @@ static void end_of_data(struct submission *s)
     s->facts.has_8bit = s->dots->has_8bit;
     s->idle_commands = 0;
     /* Who admits mail reads its header, and says which field it is; an open server does not. */
-    s->doomed = s->doomed || (s->settings->open && s->dots->long_header.line);
+    s->doomed |= s->settings->open && !s->settings->returns && s->dots->long_header.line;
     if (!s->doomed) {
         s->want = SUBMISSION_ENQUEUE;
         return;

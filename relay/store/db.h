@@ -90,6 +90,7 @@ struct database {
     bool endpoints_known;
     bool endpoints_changed; /* by the open transaction */
     bool outbox_news;       /* the open transaction has something for who sends it */
+    int64_t return_paths_swept;
     struct sweep_cursor sent_swept, older_rates_swept, older_known_swept;
 };
 

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "new_recipients.h"
 #include "outbox.h"
+#include "return_paths.h"
 #include "sent.h"
 #include "share_notices.h"
 #include "shares.h"
@@ -105,6 +106,7 @@ static bool sweep(struct database *db, int64_t now_ms)
     more = sent_sweep(db, now_ms) || more;
     more = new_recipients_sweep(db, now_ms) || more;
     more = outbox_sweep(db, now_ms) || more;
+    more = return_paths_sweep(db, now_ms) || more;
     return top_talkers_sweep(db, now_ms - history_ms) || more;
 }
 

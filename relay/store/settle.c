@@ -4,19 +4,15 @@
  */
 #include "settle.h"
 
-#include "alert.h"
-#include "audit.h"
 #include "db.h"
 #include "events.h"
-#include "log.h"
+#include "last_answers.h"
 #include "report_rows.h"
+#include "return_paths.h"
 #include "shares.h"
-#include "suppress_brake.h"
-#include "suppressions.h"
 #include "tlsrpt_rows.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What an outcome is about, as it was until now. */
@@ -28,100 +24,6 @@ struct settled {
     bool returned;   /* it has its last answer, and only the report is missing */
     bool tls_report; /* it carries one */
 };
-
-/* ---- that there is no such mailbox ---- */
-
-static bool tell_brake(struct database *db, const char *kind, const struct store_outcome *o,
-                       const struct settled *r, const char *text, struct err *err)
-{
-    char about[200];
-    size_t len = (size_t)snprintf(about, sizeof(about), "%s", o->site);
-    alert_print_whose(r->due.tenant, about + len, sizeof(about) - len);
-    log_end(log_text(
-        log_text(log_text(log_begin(LOG_WARN, kind), "tenant", r->due.tenant), "site", o->site),
-        "reply", text));
-    return database_note(db, AUDIT_RELAY, kind, about, text, err);
-}
-
-/* Whom it has put on the list since the receiver's trouble began. */
-static bool take_back(struct database *db, const struct store_outcome *o, const struct settled *r,
-                      unsigned *count_r, int64_t now_ms, struct err *err)
-{
-    struct suppress_entry e = {.reason = SUPPRESS_BOUNCE};
-    char *address;
-    bool ok = true;
-    span_put(span_of(r->due.tenant), e.tenant, sizeof(e.tenant));
-    *count_r = 0;
-    while (ok && (address = suppress_brake_take(db->brake, r->due.tenant, o->site, now_ms))) {
-        address_same_form(address, e.address);
-        free(address);
-        ok = database_suppress_end(db, &e, "relay", now_ms, err);
-        (*count_r)++;
-    }
-    return ok;
-}
-
-static bool brake_begins(struct database *db, const struct store_outcome *o,
-                         const struct settled *r, int64_t now_ms, struct err *err)
-{
-    char text[300];
-    unsigned answers = 0;
-    unsigned unknown = 0;
-    unsigned taken = 0;
-    suppress_brake_counts(db->brake, r->due.tenant, o->site, now_ms, &answers, &unknown);
-    if (!take_back(db, o, r, &taken, now_ms, err))
-        return false;
-    snprintf(text, sizeof(text),
-             "%s says of %u of %u recipients within ten minutes that there is no such mailbox: "
-             "nobody there is suppressed while that goes on, and %u entries were taken back",
-             o->site, unknown, answers, taken);
-    return tell_brake(db, "suppression_paused", o, r, text, err);
-}
-
-/* A last answer of a site is counted; may it suppress? */
-static bool heed(struct database *db, const struct store_outcome *o, const struct settled *r,
-                 bool *may_r, int64_t now_ms, struct err *err)
-{
-    bool last = o->state == MAIL_DONE || o->state == MAIL_BOUNCED;
-    *may_r = o->suppress_ms > 0;
-    if (!last || !o->site[0])
-        return true;
-    db->brake = db->brake ? db->brake : suppress_brake_new();
-    db->brake_answers++;
-    switch (suppress_brake_answer(db->brake, r->due.tenant, o->site, *may_r, now_ms)) {
-    case BRAKE_OFF:
-        return true;
-    case BRAKE_ENDS:
-        return tell_brake(db, "suppression_resumed", o, r, "it answers as usual again", err);
-    case BRAKE_BEGINS:
-        *may_r = false;
-        return brake_begins(db, o, r, now_ms, err);
-    case BRAKE_ON:
-        *may_r = false;
-        return true;
-    }
-    UNREACHABLE();
-}
-
-/* A receiver has said that there is no such mailbox. */
-static bool suppress(struct database *db, const struct store_outcome *o, const struct settled *r,
-                     int64_t now_ms, struct err *err)
-{
-    struct suppress_entry e = {.reason = SUPPRESS_BOUNCE,
-                               .needed = o->meant.suppress_after,
-                               .created_ms = now_ms,
-                               .expires_ms = now_ms + o->suppress_ms};
-    snprintf(e.address, sizeof(e.address), "%s", r->address);
-    snprintf(e.tenant, sizeof(e.tenant), "%s", r->due.tenant);
-    snprintf(e.source, sizeof(e.source), "%.79s", o->remote);
-    db->revised = true;
-    bool first = false;
-    if (!database_suppress_answer(db, &e, now_ms, &first, err))
-        return false;
-    if (first && o->site[0])
-        suppress_brake_note(db->brake, e.tenant, o->site, e.address, now_ms);
-    return true;
-}
 
 /* ---- the row ---- */
 
@@ -168,12 +70,24 @@ static bool settle(struct database *db, const struct store_outcome *o, struct se
     return rows_run(db, s, err);
 }
 
+static bool heed(struct database *db, const struct store_outcome *o, const struct settled *r,
+                 int64_t now_ms, struct err *err)
+{
+    bool last = o->state == MAIL_DONE || o->state == MAIL_BOUNCED;
+    const struct last_answer a = {.tenant = r->due.tenant,
+                                  .address = r->address,
+                                  .site = last ? o->site : "",
+                                  .source = o->remote,
+                                  .needed = o->meant.suppress_after,
+                                  .suppress_ms = o->suppress_ms};
+    return last_answers_heed(db, &a, now_ms, err);
+}
+
 bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, struct err *err)
 {
     struct settled r;
     if (!find_settled(db, o, &r, err))
         return false;
-    bool may = false;
     /* Deleted or returned by a person meanwhile: nothing is left to record. */
     bool gone = !r.found || (r.returned && o->state == MAIL_WAITING);
     o->result = gone ? STORE_SUPERSEDED : STORE_RECORDED;
@@ -206,5 +120,6 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
     return rows_event(db, &event, err) &&
            (!r.tls_report || tlsrpt_rows_settle(db, o, now_ms, err)) &&
            (o->report == STORE_REPORT_NONE || report_rows_owe(db, o, now_ms, err)) &&
-           heed(db, o, &r, &may, now_ms, err) && (!may || suppress(db, o, &r, now_ms, err));
+           (!o->returnable || return_paths_keep(db, o, r.due.tenant, now_ms, err)) &&
+           heed(db, o, &r, now_ms, err);
 }

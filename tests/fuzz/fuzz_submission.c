@@ -25,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct submission s;
     size_t step = size > 0 ? 1U + data[0] % 32U : 1U;
     settings.open = size > 0 && data[0] >= 128;
+    settings.returns = size > 0 && data[0] >= 192;
     settings.limited = size % 2;
     submission_init(&s, &settings);
     for (size_t at = 1; at < size && s.want != SUBMISSION_CLOSE;) {

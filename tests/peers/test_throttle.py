@@ -363,6 +363,7 @@ def test_recipients_sent_ahead_are_answered_in_their_order(throttled):
 
 # What each version brought, newest first, taken back.
 STEPS_BACK = {
+    19: "DROP TABLE return_path;",
     18: "DROP TABLE webhook; DROP TABLE outbox; ALTER TABLE recipient DROP COLUMN delays;",
     17: "ALTER TABLE recipient DROP COLUMN category;",
     16: "ALTER TABLE event DROP COLUMN category; ALTER TABLE event DROP COLUMN rule; ALTER TABLE suppression DROP COLUMN needed;",
@@ -390,7 +391,7 @@ STEPS_BACK = {
 }
 
 
-@pytest.mark.parametrize("version", range(1, 19))
+@pytest.mark.parametrize("version", range(1, 20))
 def test_a_store_of_a_version_before_is_brought_up_to_date(relay_factory, dns, version):
     relay = relay_factory(STREAMS)
     database = sqlite3.connect(relay.path / "state" / "state.db")

@@ -30,7 +30,7 @@ static void all_uses_together_have_no_more_than_there_are(void **state)
     (void)state;
     for (unsigned i = 0; i < COUNT_OF(shards); i++) {
         for (unsigned k = 0; k < COUNT_OF(listeners); k++) {
-            const struct config config = {.shards = shards[i], .listener_count = listeners[k]};
+            const struct config config = {.shards = shards[i], .listener_count = listeners[k], .takes_returns = k == 1};
             for (unsigned all = 0; all < 3000; all++)
                 check(all, &config);
             for (unsigned all = 3000; all <= 1000000; all += 997)

@@ -141,7 +141,7 @@ static void what_applies(void **state)
         for (unsigned class = 0; class < STREAM_CLASSES; class++) {
             enum stream_class c = (enum stream_class)class;
             e.stream[0] = e.tenant[0] = '\0';
-            bool wanted = class >= STREAM_NOTIFICATION || hard || (class == STREAM_CONFIRMATION && reason == SUPPRESS_FLOOD);
+            bool wanted = class >= STREAM_NOTIFICATION || hard || (class == STREAM_CONFIRMATION && (reason == SUPPRESS_FLOOD || reason == SUPPRESS_COMPLAINT));
             assert_int_equal(suppress_applies(&e, "t", "s", c, 5), wanted);
             e.expires_ms = 5;
             assert_false(suppress_applies(&e, "t", "s", c, 5));

@@ -4,6 +4,7 @@
 #include "descriptors.h"
 
 #include "log.h"
+#include "return_sessions.h"
 #include "tls_reporter.h"
 #include "webhook_sender.h"
 #include "zone_prober.h"
@@ -85,7 +86,8 @@ static unsigned passing(unsigned open)
 static unsigned own(const struct config *c)
 {
     unsigned reporter = c->tlsrpt.contact[0] ? TLS_REPORTER_DESCRIPTORS : 0;
-    return OWN + reporter + WEBHOOK_SENDER_DESCRIPTORS +
+    unsigned returns = c->takes_returns ? RETURN_SESSIONS_OPEN : 0;
+    return OWN + reporter + returns + WEBHOOK_SENDER_DESCRIPTORS +
            (OWN_PER_SHARD + (unsigned)c->listener_count) * c->shards;
 }
 

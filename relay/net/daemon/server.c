@@ -17,7 +17,6 @@
 #include "certificates.h"
 #include "clock.h"
 #include "companions.h"
-#include "connection_limits.h"
 #include "control.h"
 #include "control_socket.h"
 #include "deadline.h"
@@ -31,7 +30,6 @@
 #include "page.h"
 #include "preflight.h"
 #include "refusals.h"
-#include "rejects.h"
 #include "rsa_path.h"
 #include "sandbox.h"
 #include "settings_read.h"
@@ -351,8 +349,8 @@ static bool start_store(struct server *e, const struct config *config, struct er
 static void start_limits(struct server *e)
 {
     sessions_shared_init(&e->common.sessions);
-    e->common.http.limits = connection_limits_new();
-    e->common.http.rejects = rejects_new("visits_refused");
+    http_shared_init(&e->common.http);
+    return_shared_init(&e->common.returns, &e->common.sessions.short_of_memory);
     memory_limit_watch(&e->memory, &e->loop, &e->common.sessions.short_of_memory);
 }
 
@@ -447,8 +445,8 @@ static bool end(struct server *e)
     incidents_free(e->incidents);
     refusals_free(e->common.sessions.refusals);
     sessions_shared_fini(&e->common.sessions);
-    connection_limits_free(e->common.http.limits);
-    rejects_free(e->common.http.rejects);
+    http_shared_fini(&e->common.http);
+    return_shared_fini(&e->common.returns);
     control_socket_free(e->control_socket);
     standing_free(e->standing);
     free(e->homes);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 enum { ROOM_FROM = 64 * 1024 }; /* less is soon sent */
+enum { RETURN_SIZE_MAX = 1024 * 1024, RETURN_MAILS_MAX = 100 };
 
 static _Atomic uint64_t readings;
 
@@ -38,6 +39,13 @@ bool settings_read(const char *path, const struct opener *opener, struct setting
                                                .limited = true};
     s->implicit = s->starttls;
     s->implicit.implicit_tls = true;
+    s->returns = (struct submission_settings){.hostname = s->config->hostname,
+                                              .size_max = RETURN_SIZE_MAX,
+                                              .rcpt_max = 1,
+                                              .mail_max = RETURN_MAILS_MAX,
+                                              .limited = true,
+                                              .open = true,
+                                              .returns = true};
     *settings_r = s;
     return true;
 }

@@ -26,8 +26,8 @@ static void close_rest(struct shard *s)
 static void on_something_ended(struct worker *w)
 {
     struct shard *s = OWNER_OF(w, struct shard, worker);
-    if (!w->draining || s->stopped || s->sessions.all || s->http.all || w->under_way > 0 ||
-        deliveries_are_under_way(&s->deliveries))
+    if (!w->draining || s->stopped || s->sessions.all || s->http.all || s->returns.all ||
+        w->under_way > 0 || deliveries_are_under_way(&s->deliveries))
         return;
     if (deliveries_have_ended(&s->deliveries))
         close_rest(s);
@@ -38,6 +38,7 @@ static void on_drained_long_enough(uv_timer_t *timer)
     struct shard *s = timer->data;
     s->worker.hastens = true;
     sessions_close(&s->sessions);
+    return_sessions_close(&s->returns);
     deliveries_end_all(&s->deliveries);
     worker_something_ended(&s->worker);
 }
@@ -49,6 +50,7 @@ static void drain(struct shard *s)
     sessions_drain(&s->sessions);
     deliveries_drain(&s->deliveries);
     http_connection_end_all(&s->http);
+    return_sessions_drain(&s->returns);
     uv_timer_start(&s->drain_timer, on_drained_long_enough, DRAIN_MS, 0);
     worker_something_ended(&s->worker);
 }
@@ -65,7 +67,8 @@ struct order {
         FIND_ROOM,
         MAKE_ROOM_OF_TENANT,
         MAKE_ROOM,
-        MAKE_ROOM_FOR_HTTP
+        MAKE_ROOM_FOR_HTTP,
+        MAKE_ROOM_FOR_RETURN
     } what;
     struct settings *settings; /* held */
     struct connection_place place;
@@ -110,16 +113,19 @@ static size_t hops(const struct common *common)
 
 static bool make_room_here(const struct order *o)
 {
-    return o->what == MAKE_ROOM ? sessions_make_room(&o->shard->sessions, &o->place)
-                                : http_connection_make_room(&o->shard->http, &o->place);
+    if (o->what == MAKE_ROOM)
+        return sessions_make_room(&o->shard->sessions, &o->place);
+    return o->what == MAKE_ROOM_FOR_HTTP ? http_connection_make_room(&o->shard->http, &o->place)
+                                         : return_sessions_make_room(&o->shard->returns, &o->place);
 }
 
 /* Nobody was there: it has left, logged in, or made room for another one. */
 static bool finds_another_place(struct order *o)
 {
     struct common *common = o->shard->common;
-    struct connection_limits *limits =
-        o->what == MAKE_ROOM ? common->sessions.connection_limits : common->http.limits;
+    struct connection_limits *limits = o->what == MAKE_ROOM ? common->sessions.connection_limits
+                                       : o->what == MAKE_ROOM_FOR_HTTP ? common->http.limits
+                                                                       : common->returns.limits;
     o->hops = hops(common);
     return connection_limits_look_again(limits, &o->place);
 }
@@ -211,6 +217,7 @@ static void on_order(struct inbox_item *item)
         break;
     case MAKE_ROOM:
     case MAKE_ROOM_FOR_HTTP:
+    case MAKE_ROOM_FOR_RETURN:
         make_room(&o);
         break;
     }
@@ -262,6 +269,13 @@ static void make_room_for_http(struct http_connections *home, const struct conne
         .shard = s, .what = MAKE_ROOM_FOR_HTTP, .place = *place, .hops = hops(s->common)});
 }
 
+static void make_room_for_return(struct return_sessions *home, const struct connection_place *place)
+{
+    struct shard *s = OWNER_OF(home, struct shard, returns);
+    make_room(&(struct order){
+        .shard = s, .what = MAKE_ROOM_FOR_RETURN, .place = *place, .hops = hops(s->common)});
+}
+
 /* ---- the thread ---- */
 
 static void on_mail_client(void *context, int fd, bool implicit_tls)
@@ -276,12 +290,20 @@ static void on_http_client(void *context, int fd, bool implicit_tls)
     http_connection_accept(&s->http, fd, implicit_tls);
 }
 
+static void on_return_client(void *context, int fd, bool implicit_tls)
+{
+    struct shard *s = context;
+    (void)implicit_tls; /* no setting asks for it */
+    return_sessions_accept(&s->returns, fd);
+}
+
 static void on_patience(uv_timer_t *timer)
 {
     struct shard *s = timer->data;
     refusals_tick(s->common->sessions.refusals);
     rejects_tick(s->common->sessions.rejects);
     rejects_tick(s->common->http.rejects);
+    return_shared_tick(&s->common->returns);
     sessions_end_slow(&s->sessions);
 }
 
@@ -337,15 +359,19 @@ bool shard_start(struct shard *s, struct common *common, struct settings *settin
 {
     const struct listener_clients clients = {.mail = on_mail_client,
                                              .http = on_http_client,
+                                             .returns = on_return_client,
                                              .context = s,
                                              .mail_quota = &common->sessions.quota,
-                                             .http_quota = &common->http.quota};
+                                             .http_quota = &common->http.quota,
+                                             .return_quota = &common->returns.quota};
     s->common = common;
     worker_init(&s->worker, common->store, settings, on_something_ended);
     sessions_init(&s->sessions, &s->worker, &common->sessions, make_room_for_mail);
     deliveries_init(&s->deliveries, &s->worker, &common->deliveries);
     s->http = (struct http_connections){
         .worker = &s->worker, .shared = &common->http, .make_room = make_room_for_http};
+    s->returns = (struct return_sessions){
+        .worker = &s->worker, .shared = &common->returns, .make_room = make_room_for_return};
     start_timers(s);
     bool ok =
         deliveries_open(&s->deliveries, err) &&

@@ -10,6 +10,7 @@
 
 #include "deliveries.h"
 #include "http_connection.h"
+#include "return_sessions.h"
 #include "sessions.h"
 
 #include <pthread.h>
@@ -23,6 +24,7 @@ struct common {
     struct sessions_shared sessions;
     struct deliveries_shared deliveries;
     struct http_shared http;
+    struct return_shared returns;
     struct shard *shards;      /* all of them */
     atomic_size_t shard_count; /* 0 until all have begun */
 };
@@ -32,6 +34,7 @@ struct shard {
     struct sessions sessions;
     struct deliveries deliveries;
     struct http_connections http;
+    struct return_sessions returns;
     pthread_t thread;
     struct common *common;
     struct listener *listeners;

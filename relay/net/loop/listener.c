@@ -108,9 +108,11 @@ bool listener_open_all(uv_loop_t *loop, const struct config *config, const int *
         const struct config_listener *from = &config->listeners[i];
         struct listener *l = xcalloc(1, sizeof(*l));
         l->implicit_tls = from->implicit_tls;
-        l->taken = from->http ? clients->http : clients->mail;
+        l->taken = from->http ? clients->http : from->returns ? clients->returns : clients->mail;
         l->context = clients->context;
-        l->acceptor.quota = from->http ? clients->http_quota : clients->mail_quota;
+        l->acceptor.quota = from->http      ? clients->http_quota
+                            : from->returns ? clients->return_quota
+                                            : clients->mail_quota;
         l->next = *listeners_r;
         *listeners_r = l;
         if (acceptor_listen(&l->acceptor, loop, sockets[i], BACKLOG, from->name, on_client, l) != 0)

@@ -182,6 +182,7 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
         note_judgement(p, i, &judgement, o);
     if (p->answers[i].heard && !row->over && p->mail->protocol[0])
         (void)!find_site(p, i, o->site);
+    o->returnable = d.what == RETRY_DONE && return_path_has(p->settings, p->mail, i);
     note_remote(p, i, o);
 }
 

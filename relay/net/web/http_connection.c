@@ -241,3 +241,17 @@ void http_connection_end_all(struct http_connections *home)
         if (v->connection)
             connection_close(v->connection, "closing down");
 }
+
+/* ---- for all threads ---- */
+
+void http_shared_init(struct http_shared *shared)
+{
+    shared->limits = connection_limits_new();
+    shared->rejects = rejects_new("visits_refused");
+}
+
+void http_shared_fini(struct http_shared *shared)
+{
+    connection_limits_free(shared->limits);
+    rejects_free(shared->rejects);
+}

@@ -12,6 +12,7 @@ helo, peer, protocol, header_utf8, body_8bit, dialogue, segment, offset, length,
 SELECT max(
   (SELECT coalesce(max(id), 0) FROM message),
   (SELECT coalesce(max(message), 0) FROM event_of),
+  (SELECT coalesce(max(message), 0) FROM return_path),
   (SELECT coalesce(max(message), 0) FROM event WHERE id > (SELECT up_to FROM indexed)));
 
 -- :name MESSAGES

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* came_back.h - What has come back to a recipient's return path is written down: an event of its
+ * message, though that may have ended long ago, and what follows for the suppression list. */
+#ifndef CAME_BACK_H
+#define CAME_BACK_H
+
+#include "database.h"
+#include "returns_claims.h"
+#include "returns_token.h"
+
+enum came_back_result {
+    CAME_BACK_UNKNOWN, /* no message of that domain has such a recipient (any more) */
+    CAME_BACK_NOTHING, /* nothing follows */
+    CAME_BACK_AGAIN,   /* it was told before: nothing follows */
+    CAME_BACK_NOTED
+};
+
+struct came_back {
+    struct returns_subject subject; /* opened with a key of ours */
+    char
+        author[ADDRESS_DOMAIN_MAX + 1]; /* whose return path it came to: a token names no other's */
+    char sender[ADDRESS_MAX + 1];       /* as was said at MAIL */
+    struct returns_claims claims;
+    /* Who we are, and for how long a mailbox that is not there is suppressed. Borrowed. */
+    const char *hostname;
+    const char *const *ips;
+    size_t ip_count;
+    unsigned suppress_days;
+    /* out */
+    enum came_back_result result;
+    enum returns_event event;
+    char recipient[ADDRESS_MAX + 1];
+    char category[40]; /* of a reason that was told; "": none was */
+};
+
+/* Is there such a recipient, whose time is not over? `context` is a struct came_back, of which
+ * subject and author are said, and `result` is set. Reads only. */
+MUST_CHECK bool database_awaits_return(struct database *db, void *context, struct err *err);
+/* In the store's transaction; `context` is a struct came_back. Each kind of event counts once for a
+ * recipient of a message. A bounce suppresses by the rules of replies, a complaint all but security
+ * mail of that tenant. */
+MUST_CHECK bool database_came_back(struct database *db, void *context, struct err *err);
+
+#endif

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* return_reading.c - On libuv's pool the message is read and judged, as it may take some
+ * milliseconds; the store's transaction finds whose it is, and notes what follows. */
+#include "return_reading.h"
+
+#include "log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct return_reading {
+    uv_work_t work;
+    struct worker *worker;
+    struct settings *settings; /* held */
+    struct return_target target;
+    struct buf message;
+    bool read; /* it could be, and means something for somebody: */
+    bool known;
+    struct came_back came_back;
+    return_reading_on_done *done;
+    void *context;
+};
+
+/* ---- on the pool ---- */
+
+/* What came to the address for complaints says by the message in it whose it is: by the address
+ * that we have made for it, at this domain. */
+static bool open_inner(struct return_reading *r, const struct returns_reading *reading)
+{
+    struct span domain = span_of(reading->return_path);
+    span_take(&domain, '@');
+    span_put(span_of(reading->return_path), r->target.address, sizeof(r->target.address));
+    return reading->kind == RETURNS_ARF && span_equal_nocase(domain, span_of(r->target.domain)) &&
+           returns_token_open(r->target.keys, span_of(reading->return_path), &r->target.subject);
+}
+
+static void on_pool(uv_work_t *work)
+{
+    struct return_reading *r = work->data;
+    struct returns_reading *reading = calloc(1, sizeof(*reading));
+    bool whole = !r->message.starved;
+    if (reading && whole && returns_read(buf_span(&r->message), reading)) {
+        r->read = true;
+        r->known = !r->target.of_complaints || open_inner(r, reading);
+        returns_claims_make(reading, &r->came_back.claims);
+    }
+    free(reading);
+}
+
+/* ---- on the worker ---- */
+
+/* Frees it. */
+static void end(struct return_reading *r, const struct return_answer *a)
+{
+    struct worker *w = r->worker;
+    r->done(r->context, a);
+    settings_drop(r->settings);
+    buf_fini(&r->message);
+    free(r);
+    worker_end(w);
+}
+
+static void log_noted(const struct came_back *c)
+{
+    struct log_line *line =
+        log_text(log_id(log_begin(LOG_INFO, returns_event_name(c->event)), c->subject.message),
+                 "rcpt", c->recipient);
+    log_end(c->category[0] ? log_text(line, "category", c->category) : line);
+}
+
+static void on_stored(void *context, struct store_job *job)
+{
+    struct return_reading *r = context;
+    const struct store_change *change = OWNER_OF(job, struct store_change, job);
+    struct return_answer a = {RETURN_TAKEN};
+    if (change->result != STORE_CHANGED) {
+        log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
+        a.what = RETURN_NOT_WRITTEN;
+    } else if (r->came_back.result == CAME_BACK_UNKNOWN) {
+        a.what = RETURN_UNKNOWN;
+    } else if (r->came_back.result == CAME_BACK_NOTED) {
+        log_noted(&r->came_back);
+    }
+    store_job_free(job);
+    end(r, &a);
+}
+
+static void write_down(struct return_reading *r)
+{
+    const struct config *c = r->settings->config;
+    struct came_back *b = &r->came_back;
+    b->subject = r->target.subject;
+    memcpy(b->author, r->target.author, sizeof(b->author));
+    memcpy(b->sender, r->target.address, sizeof(b->sender));
+    b->hostname = c->hostname;
+    b->ips = c->public_ips;
+    b->ip_count = c->public_ip_count;
+    b->suppress_days = c->suppress_days;
+    struct store_change *change = store_change_new(database_came_back, b);
+    change->reads = change->repeatable = true;
+    worker_ask_store_by(r->worker, r->settings, &change->job, on_stored, r);
+}
+
+static void on_read(uv_work_t *work, int status)
+{
+    struct return_reading *r = work->data;
+    CHECK(status == 0); /* nobody cancels */
+    const struct returns_claims *claims = &r->came_back.claims;
+    struct return_answer a = {RETURN_DROPPED};
+    if (!r->read)
+        a.what = RETURN_NOT_WRITTEN;
+    else if (claims->personal)
+        a.what = RETURN_PERSONAL;
+    else if (r->known && (claims->event != RETURNS_EVENT_NOTHING || claims->count > 0)) {
+        write_down(r);
+        return;
+    }
+    end(r, &a);
+}
+
+void return_reading_start(struct worker *w, struct settings *settings,
+                          const struct return_target *target, struct buf *message,
+                          return_reading_on_done *done, void *context)
+{
+    struct return_reading *r = xcalloc(1, sizeof(*r));
+    r->worker = w;
+    r->settings = settings_hold(settings);
+    r->target = *target;
+    buf_move(&r->message, message);
+    r->done = done;
+    r->context = context;
+    r->work.data = r;
+    worker_begin(w);
+    CHECK(uv_queue_work(&w->loop, &r->work, on_pool, on_read) == 0);
+}

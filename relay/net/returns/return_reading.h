@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* return_reading.h - Reads a message that came back, and has what it means written down. */
+#ifndef RETURN_READING_H
+#define RETURN_READING_H
+
+#include "came_back.h"
+#include "worker.h"
+
+/* To whom it came. */
+struct return_target {
+    const struct unsubscribe_keys *keys; /* of the settings */
+    struct returns_subject subject;      /* not of the address for complaints */
+    bool of_complaints;
+    char address[ADDRESS_MAX + 1];
+    char domain[256], author[ADDRESS_DOMAIN_MAX + 1]; /* a return path, and whose it is */
+};
+
+struct return_answer {
+    enum {
+        RETURN_TAKEN,    /* it is on the disk, or was before */
+        RETURN_DROPPED,  /* nothing follows from it */
+        RETURN_PERSONAL, /* somebody wants it to be read */
+        RETURN_UNKNOWN,  /* its message is not known any more */
+        RETURN_NOT_WRITTEN
+    } what;
+};
+
+typedef void return_reading_on_done(void *context, const struct return_answer *answer);
+
+/* Takes the bytes of `message`. `settings` are held until `done` is called, on this thread and
+ * never from inside. */
+void return_reading_start(struct worker *w, struct settings *settings,
+                          const struct return_target *target, struct buf *message,
+                          return_reading_on_done *done, void *context);
+
+#endif

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* return_sessions.c - Takes what comes back, and says 250 when it is written down.
+ *
+ *   RCPT: one of our addresses? - the message, its first 256 KB - read (return_reading.c) - the
+ *   store - 250
+ *
+ * Whoever connects may be anybody. A recipient must be an address that we have made and that is not
+ * over, or the one for a domain's complaints; so nothing is relayed, and nobody finds addresses by
+ * guessing. Nothing is ever sent from here: what we do not want is refused while its sender waits.
+ *
+ * Failure modes: too many sessions (the oldest from where most are goes) - a client is slow, or
+ * guesses (421) - the store cannot write (451, it comes again) - the client has gone while its
+ * message is read or written (that goes on, and is answered to nobody).
+ */
+#include "return_sessions.h"
+
+#include "connection.h"
+#include "rejects.h"
+#include "return_reading.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { IDLE_S = 30, WHOLE_S = 120, UNKNOWN_MAX = 5, PER_ADDRESS = 12, PER_NETWORK = 24 };
+
+struct return_session {
+    struct return_session *next, *prev;
+    struct return_sessions *home;
+    struct settings *settings;     /* held */
+    struct connection *connection; /* NULL: it has ended, and what it has asked is awaited */
+    struct submission submission;
+    struct buf message; /* its first bytes */
+    struct return_target target;
+    char peer[64];
+    unsigned unknown; /* recipients that were refused */
+    bool counted;     /* among the clients */
+    bool asking;      /* something is looked up, read or written down for it */
+};
+
+static void pump(struct return_session *v);
+
+static void free_session(struct return_session *v)
+{
+    struct return_sessions *home = v->home;
+    DL_DELETE(home->all, v);
+    submission_fini(&v->submission);
+    buf_fini(&v->message);
+    settings_drop(v->settings);
+    free(v);
+    worker_something_ended(home->worker);
+}
+
+/* ---- whose is it ---- */
+
+static const struct config_domain *domain_at(const struct config *c, struct span name)
+{
+    for (size_t i = 0; i < c->domain_count; i++)
+        if (c->domains[i].return_path[0] &&
+            span_equal_nocase(name, span_of(c->domains[i].return_path)))
+            return &c->domains[i];
+    return NULL;
+}
+
+/* The last recipient that was named; false: whatever it is, it is none of ours. */
+static bool find_target(const struct return_session *v, struct return_target *t)
+{
+    const struct envelope *e = &v->submission.envelope;
+    struct span domain = span_of(e->rcpts[e->count - 1].address);
+    struct span whole = domain;
+    struct span local = span_take(&domain, '@');
+    bool opened = returns_token_open(&v->settings->unsubscribe, whole, &t->subject);
+    const struct config_domain *d = domain_at(v->settings->config, domain);
+    if (!d)
+        return false;
+    span_put(whole, t->address, sizeof(t->address));
+    span_put(span_of(d->name), t->author, sizeof(t->author));
+    span_put(span_of(d->return_path), t->domain, sizeof(t->domain));
+    t->of_complaints = d->feedback_loop && span_equal_nocase(local, SPAN("fbl"));
+    return t->of_complaints || opened;
+}
+
+/* The same words, whatever is wrong. */
+static void refuse(struct return_session *v)
+{
+    static const char words[] =
+        "No such address: only reports on mail that was sent are taken here";
+    rejects_add(v->home->shared->unknown, v->peer);
+    struct verdict no = ++v->unknown < UNKNOWN_MAX
+                            ? verdict_make(550, "5.1.1", "%s", words)
+                            : verdict_make(421, "4.7.0", "Too many unknown addresses: closing");
+    submission_rcpt_decided(&v->submission, &no);
+}
+
+static void go_on(struct return_session *v)
+{
+    v->asking = false;
+    if (v->connection)
+        pump(v);
+    else
+        free_session(v);
+}
+
+/* Is its time over? */
+static void on_looked(void *context, struct store_question *q)
+{
+    struct return_session *v = context;
+    const struct came_back *c = q->context;
+    struct verdict later = verdict_make(451, "4.3.0", "It cannot be looked up now: try again");
+    if (!q->ok)
+        submission_rcpt_decided(&v->submission, &later);
+    else if (c->result == CAME_BACK_UNKNOWN)
+        refuse(v);
+    else
+        submission_rcpt_decided(&v->submission, NULL);
+    free(q->context);
+    store_question_free(q);
+    go_on(v);
+}
+
+static void look(struct return_session *v)
+{
+    struct came_back *c = xcalloc(1, sizeof(*c));
+    c->subject = v->target.subject;
+    memcpy(c->author, v->target.author, sizeof(c->author));
+    v->asking = true;
+    worker_ask_reader(v->home->worker, NULL, store_read(database_awaits_return, c), on_looked, v);
+}
+
+static void judge_recipient(struct return_session *v)
+{
+    v->target = (struct return_target){.keys = &v->settings->unsubscribe};
+    if (!find_target(v, &v->target))
+        refuse(v);
+    else if (v->target.of_complaints)
+        submission_rcpt_decided(&v->submission, NULL);
+    else
+        look(v);
+}
+
+/* ---- the message ---- */
+
+static struct verdict answer_of(const struct return_answer *a)
+{
+    switch (a->what) {
+    case RETURN_TAKEN:
+        return verdict_make(250, "2.0.0", "OK: written down");
+    case RETURN_DROPPED:
+        return verdict_make(250, "2.0.0", "OK");
+    case RETURN_PERSONAL:
+        return verdict_make(550, "5.7.1",
+                            "Nobody reads this address: please write to the author (From)");
+    case RETURN_UNKNOWN:
+        return verdict_make(550, "5.1.1", "Nothing is known of that message any more");
+    case RETURN_NOT_WRITTEN:
+        return verdict_make(451, "4.3.0", "It cannot be written down just now: try again");
+    }
+    UNREACHABLE();
+}
+
+static void on_answer(void *context, const struct return_answer *a)
+{
+    struct return_session *v = context;
+    struct verdict said = answer_of(a);
+    submission_enqueue_decided(&v->submission, &said);
+    go_on(v);
+}
+
+static void keep(struct return_session *v)
+{
+    struct span bytes = buf_span(&v->submission.body);
+    buf_add(&v->message, span_first(bytes, RETURNS_BYTES_MAX - v->message.len));
+}
+
+static void read_message(struct return_session *v)
+{
+    keep(v);
+    v->asking = true;
+    return_reading_start(v->home->worker, v->settings, &v->target, &v->message, on_answer, v);
+}
+
+/* What the machine wants of us; false: nothing. */
+static bool ask(struct return_session *v)
+{
+    switch (v->submission.want) {
+    case SUBMISSION_LIMIT:
+        judge_recipient(v);
+        return true;
+    case SUBMISSION_SPILL:
+        keep(v);
+        submission_spilled(&v->submission, NULL);
+        return true;
+    case SUBMISSION_ENQUEUE:
+        read_message(v);
+        return false;
+    case SUBMISSION_INPUT:
+    case SUBMISSION_TLS:
+    case SUBMISSION_CLOSE:
+        return false;
+    case SUBMISSION_ROOM: /* no setting of ours asks for these */
+    case SUBMISSION_KEYS:
+    case SUBMISSION_AUTH:
+        break;
+    }
+    UNREACHABLE();
+}
+
+static void pump(struct return_session *v)
+{
+    struct submission *s = &v->submission;
+    while (!v->asking && ask(v))
+        ;
+    if (!v->asking && s->phase != SUBMISSION_DATA)
+        buf_clear(&v->message);
+    if (v->home->worker->draining && s->want == SUBMISSION_INPUT)
+        submission_hang_up(s, "is shutting down: try again in a minute");
+    if (s->want == SUBMISSION_CLOSE) {
+        connection_finish(v->connection, &s->out);
+        return;
+    }
+    connection_write(v->connection, &s->out);
+    if (s->want == SUBMISSION_TLS && !connection_tls(v->connection))
+        connection_accept_tls(v->connection, v->settings->server, TLS_SMTP);
+    connection_want_bytes(v->connection, !v->asking);
+}
+
+/* ---- the connection ---- */
+
+static void on_bytes(void *owner, struct span bytes)
+{
+    struct return_session *v = owner;
+    if (v->submission.want != SUBMISSION_INPUT)
+        return;
+    v->submission.short_of_memory = atomic_load(v->home->shared->short_of_memory);
+    submission_input(&v->submission, bytes);
+    pump(v);
+}
+
+static void on_secured(void *owner)
+{
+    struct return_session *v = owner;
+    submission_tls_started(&v->submission);
+    pump(v);
+}
+
+static bool on_timed_out(void *owner)
+{
+    const struct return_session *v = owner;
+    return v->asking;
+}
+
+static void leave_place(struct return_session *v)
+{
+    if (v->counted)
+        connection_limits_leave(v->home->shared->limits, v->peer, false, NULL);
+    v->counted = false;
+}
+
+static void on_ended(void *owner, const char *why)
+{
+    struct return_session *v = owner;
+    (void)why;
+    leave_place(v);
+    v->connection = NULL;
+    acceptor_quota_give_back(&v->home->shared->quota);
+    if (!v->asking)
+        free_session(v);
+}
+
+static const struct connection_events events = {
+    .bytes = on_bytes, .secured = on_secured, .timed_out = on_timed_out, .ended = on_ended};
+
+/* All clients are strangers: of the address with most of them, who has been here longest goes. */
+static bool take_place(struct return_session *v)
+{
+    static const struct connection_bounds limits = {
+        .all = RETURN_SESSIONS_MOST, .per_address = PER_ADDRESS, .per_network = PER_NETWORK};
+    struct connection_place place;
+    bool replaces = false;
+    if (!connection_limits_enter(v->home->shared->limits, v->peer, false, &limits, &replaces,
+                                 &place))
+        return false;
+    if (replaces)
+        v->home->make_room(v->home, &place);
+    v->counted = true;
+    return true;
+}
+
+static void send_away(struct return_session *v, const char *why)
+{
+    if (!v->home->worker->draining)
+        rejects_add(v->home->shared->rejects, v->peer);
+    submission_hang_up(&v->submission, why);
+    connection_finish(v->connection, &v->submission.out);
+}
+
+bool return_sessions_make_room(struct return_sessions *home, const struct connection_place *place)
+{
+    struct return_session *v;
+    DL_FOREACH (home->all, v) {
+        if (!v->counted || !v->connection || !connection_limits_is_place(place, v->peer, false))
+            continue;
+        connection_limits_made_room(home->shared->limits, place);
+        leave_place(v);
+        rejects_add(home->shared->rejects, v->peer);
+        connection_close(v->connection, "too many at once");
+        return true;
+    }
+    return false;
+}
+
+void return_sessions_accept(struct return_sessions *home, int fd)
+{
+    struct return_session *v = xcalloc(1, sizeof(*v));
+    v->home = home;
+    v->settings = settings_hold(home->worker->settings);
+    buf_init_peer(&v->message, RETURNS_BYTES_MAX);
+    submission_init(&v->submission, &v->settings->returns);
+    DL_APPEND(home->all, v);
+    v->connection = connection_accept(&home->worker->loop, fd, &events, v);
+    connection_peer(v->connection, v->peer);
+    connection_set_timeout(v->connection, IDLE_S);
+    connection_set_limit(v->connection, WHOLE_S);
+    if (home->worker->draining)
+        send_away(v, "is shutting down: try again in a minute");
+    else if (!take_place(v))
+        send_away(v, "has too many connections: try again later");
+    else
+        pump(v);
+}
+
+void return_sessions_drain(struct return_sessions *home)
+{
+    struct return_session *v;
+    struct return_session *next;
+    DL_FOREACH_SAFE (home->all, v, next) {
+        if (v->connection && !v->asking && v->submission.want == SUBMISSION_INPUT)
+            pump(v);
+    }
+}
+
+void return_sessions_close(struct return_sessions *home)
+{
+    struct return_session *v;
+    DL_FOREACH (home->all, v)
+        if (v->connection)
+            connection_close(v->connection, "closing down");
+}
+
+/* ---- for all threads ---- */
+
+void return_shared_init(struct return_shared *shared, const atomic_bool *short_of_memory)
+{
+    shared->limits = connection_limits_new();
+    shared->rejects = rejects_new("returns_turned_away");
+    shared->unknown = rejects_new("returns_refused");
+    shared->short_of_memory = short_of_memory;
+    shared->quota.most = RETURN_SESSIONS_OPEN;
+}
+
+void return_shared_fini(struct return_shared *shared)
+{
+    connection_limits_free(shared->limits);
+    rejects_free(shared->rejects);
+    rejects_free(shared->unknown);
+}
+
+void return_shared_tick(struct return_shared *shared)
+{
+    rejects_tick(shared->rejects);
+    rejects_tick(shared->unknown);
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* return_paths.c - Who has got mail with a return path of its own, and what comes back of it.
+ *
+ *   delivered - a row - (its message ends) - something comes back: an event, once of each kind, and
+ *   perhaps an entry of the suppression list, together - its day is over: the row is swept
+ *
+ * What comes back while the message is still there finds its recipient, and makes the row then.
+ */
+#include "return_paths.h"
+
+#include "came_back.h"
+#include "clock.h"
+#include "db.h"
+#include "events.h"
+#include "last_answers.h"
+#include "log.h"
+#include "suppress.h"
+#include "suppressions.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A row, and for twice as long as an event. */
+enum { SHARE_BYTES = 400 };
+enum { DOMAIN_DAYS = 30 }; /* a domain that does not exist may be back */
+
+static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+
+bool return_paths_keep(struct database *db, const struct store_outcome *o, const char *tenant,
+                       int64_t now_ms, struct err *err)
+{
+    shares_add_event(&db->shares, tenant, SHARE_BYTES, now_ms);
+    return rows_run(
+        db, ROWS(db, SQL_RETURN_PATH_ADD, INT(o->message), INT(o->number), TEXT(o->site)), err);
+}
+
+bool return_paths_sweep(struct database *db, int64_t now_ms)
+{
+    struct err err = {0};
+    int64_t last = 0;
+    bool ok = rows_run_int(db, ROWS(db, SQL_RETURN_PATHS_AFTER, INT(db->return_paths_swept)), &last,
+                           &err) &&
+              (last == 0 || rows_run(db,
+                                     ROWS(db, SQL_RETURN_PATHS_FORGET, INT(db->return_paths_swept),
+                                          INT(last), INT(now_ms / day_ms)),
+                                     &err));
+    log_fault("housekeeping_failed", &err);
+    db->return_paths_swept = ok ? last : 0;
+    return ok && last != 0;
+}
+
+/* ---- what comes back ---- */
+
+/* Whom it is about, as it was sent. */
+struct recipient {
+    bool found;
+    char address[ADDRESS_MAX + 1], tenant[64], stream[64], credential[ADDRESS_MAX + 1];
+    char sender[ADDRESS_MAX + 1], site[64];
+    unsigned told;
+};
+
+static bool look(struct database *db, const struct came_back *c, struct recipient *r,
+                 struct err *err)
+{
+    const struct returns_subject *of = &c->subject;
+    struct rows *s = ROWS(db, SQL_RETURN_PATH, INT(of->message), INT(of->number), TEXT(c->author),
+                          INT(clock_now_ms() / day_ms));
+    *r = (struct recipient){0};
+    while (rows_next(db, s, err)) {
+        r->found = true;
+        rows_copy_text(s, 0, r->address, sizeof(r->address));
+        rows_copy_text(s, 1, r->tenant, sizeof(r->tenant));
+        rows_copy_text(s, 2, r->stream, sizeof(r->stream));
+        rows_copy_text(s, 3, r->credential, sizeof(r->credential));
+        rows_copy_text(s, 4, r->sender, sizeof(r->sender));
+        rows_copy_text(s, 5, r->site, sizeof(r->site));
+        r->told = (unsigned)rows_get_int(s, 6);
+    }
+    return err->kind == ERR_NONE;
+}
+
+/* Before it is settled there is no row. */
+static bool is_soon(struct database *db, const struct came_back *c, bool *soon_r, struct err *err)
+{
+    int64_t one = 0;
+    bool ok = rows_run_int(db,
+                           ROWS(db, SQL_RETURN_PATH_SOON, INT(c->subject.message),
+                                INT(c->subject.number), TEXT(c->author)),
+                           &one, err);
+    *soon_r = one != 0;
+    return ok;
+}
+
+bool database_awaits_return(struct database *db, void *context, struct err *err)
+{
+    struct came_back *c = context;
+    struct recipient r;
+    bool soon = false;
+    if (!look(db, c, &r, err) || (!r.found && !is_soon(db, c, &soon, err)))
+        return false;
+    c->result = r.found || soon ? CAME_BACK_NOTHING : CAME_BACK_UNKNOWN;
+    return true;
+}
+
+static bool find(struct database *db, const struct came_back *c, struct recipient *r,
+                 struct err *err)
+{
+    const struct returns_subject *of = &c->subject;
+    bool soon = false;
+    if (!look(db, c, r, err) || (!r->found && !is_soon(db, c, &soon, err)))
+        return false;
+    if (!soon)
+        return true;
+    return rows_run(db, ROWS(db, SQL_RETURN_PATH_ADD, INT(of->message), INT(of->number), TEXT("")),
+                    err) &&
+           look(db, c, r, err);
+}
+
+static bool note(struct database *db, const struct came_back *c, const struct recipient *r,
+                 const struct returns_fate *fate, int64_t now_ms, struct err *err)
+{
+    const struct returns_judgement *j = fate->judgement;
+    const struct database_event event = {.at_ms = now_ms,
+                                         .kind = returns_event_name(fate->event),
+                                         .message = c->subject.message,
+                                         .recipient = r->address,
+                                         .code = j ? j->answer.code : 0,
+                                         .enhanced = j ? j->answer.enhanced : "",
+                                         .reply = j ? j->answer.text : "",
+                                         .remote = "",
+                                         .credential = r->credential,
+                                         .sender = r->sender,
+                                         .tenant = r->tenant,
+                                         .stream = r->stream,
+                                         .number = c->subject.number,
+                                         .category =
+                                             j ? reply_category_name(j->reply.category) : NULL,
+                                         .rule = j ? j->reply.rule : NULL};
+    return rows_run(db,
+                    ROWS(db, SQL_RETURN_PATH_TOLD, INT(c->subject.message), INT(c->subject.number),
+                         INT(1U << fate->event)),
+                    err) &&
+           rows_event(db, &event, err);
+}
+
+/* As a refusal that the relay hears itself, unless it may be about us. */
+static bool heed_bounce(struct database *db, const struct came_back *c, const struct recipient *r,
+                        const struct returns_fate *fate, int64_t now_ms, struct err *err)
+{
+    const struct suppress_sides sides = {.sender = span_of(c->sender),
+                                         .from_domain = span_of(c->author),
+                                         .hostname = span_of(c->hostname),
+                                         .recipient = span_of(r->address),
+                                         .ips = c->ips,
+                                         .ip_count = c->ip_count};
+    struct reply_judgement reply = fate->judgement->reply;
+    reply.suppress_after = fate->suppress_after;
+    unsigned days = c->suppress_days;
+    if (reply.category == REPLY_DOMAIN_UNKNOWN && days > DOMAIN_DAYS)
+        days = DOMAIN_DAYS;
+    const struct last_answer a = {.tenant = r->tenant,
+                                  .address = r->address,
+                                  .site = r->site,
+                                  .source = "return path",
+                                  .needed =
+                                      suppress_after(&reply, &fate->judgement->answer, &sides),
+                                  .suppress_ms = days * day_ms};
+    return a.needed == 0 || last_answers_heed(db, &a, now_ms, err);
+}
+
+static bool heed_complaint(struct database *db, const struct recipient *r, int64_t now_ms,
+                           struct err *err)
+{
+    struct suppress_entry e = {
+        .reason = SUPPRESS_COMPLAINT, .source = "return path", .created_ms = now_ms};
+    bool changed = false;
+    snprintf(e.address, sizeof(e.address), "%s", r->address);
+    snprintf(e.tenant, sizeof(e.tenant), "%s", r->tenant);
+    db->revised = true;
+    return database_suppress(db, &e, now_ms, &changed, err);
+}
+
+static bool heed(struct database *db, const struct came_back *c, const struct recipient *r,
+                 const struct returns_fate *fate, int64_t now_ms, struct err *err)
+{
+    switch (fate->event) {
+    case RETURNS_EVENT_RETURNED:
+        return !fate->judgement || heed_bounce(db, c, r, fate, now_ms, err);
+    case RETURNS_EVENT_COMPLAINED:
+        return heed_complaint(db, r, now_ms, err);
+    case RETURNS_EVENT_NOTHING:
+    case RETURNS_EVENT_AUTO_REPLIED:
+    case RETURNS_EVENT_LATE_DELAY:
+    case RETURNS_EVENTS:
+        return true;
+    }
+    UNREACHABLE();
+}
+
+bool database_came_back(struct database *db, void *context, struct err *err)
+{
+    struct came_back *c = context;
+    struct recipient r;
+    int64_t now_ms = clock_now_ms();
+    if (!find(db, c, &r, err))
+        return false;
+    c->result = CAME_BACK_UNKNOWN;
+    if (!r.found)
+        return true;
+    const struct returns_fate fate = returns_claims_about(&c->claims, r.address);
+    c->event = fate.event;
+    snprintf(c->recipient, sizeof(c->recipient), "%s", r.address);
+    snprintf(c->category, sizeof(c->category), "%s",
+             fate.judgement ? reply_category_name(fate.judgement->reply.category) : "");
+    c->result = fate.event == RETURNS_EVENT_NOTHING ? CAME_BACK_NOTHING
+                : r.told & 1U << fate.event         ? CAME_BACK_AGAIN
+                                                    : CAME_BACK_NOTED;
+    return c->result != CAME_BACK_NOTED ||
+           (note(db, c, &r, &fate, now_ms, err) && heed(db, c, &r, &fate, now_ms, err));
+}

@@ -1,0 +1,54 @@
+-- return_paths.sql - Recipients that have a return path of their own, for as long as what comes back is taken. Rows are
+-- found by their primary key only; there is no other index, as each commit would have to write it.
+
+-- :name RETURN_PATH_ADD
+-- Of a message that is still there, until fourteen days after it expires; ?3 is known when it is delivered.
+INSERT INTO return_path(message, number, until, address, tenant, stream, credential, sender, author, site, told)
+SELECT r.message, r.number, m.expires / 86400000 + 14, r.address, m.tenant, m.stream, m.credential, m.sender,
+  m.from_domain, ?3, 0
+FROM recipient r
+JOIN message m ON m.id = r.message
+WHERE r.message = ?1
+  AND r.number = ?2
+ON CONFLICT DO UPDATE SET site = excluded.site;
+
+-- :name RETURN_PATH
+-- ?3 is the domain at whose return path something came, ?4 the day on which it did.
+SELECT address, tenant, stream, credential, sender, site, told
+FROM return_path
+WHERE message = ?1
+  AND number = ?2
+  AND author = ?3
+  AND until >= ?4;
+
+-- :name RETURN_PATH_SOON
+-- One that is not settled yet.
+SELECT 1
+FROM recipient r
+JOIN message m ON m.id = r.message
+WHERE r.message = ?1
+  AND r.number = ?2
+  AND m.from_domain = ?3
+  AND m.protocol <> '';
+
+-- :name RETURN_PATH_TOLD
+UPDATE return_path
+SET told = told | ?3
+WHERE message = ?1
+  AND number = ?2;
+
+-- :name RETURN_PATHS_AFTER
+-- The last message of the next thousand rows.
+SELECT max(message)
+FROM (
+  SELECT message
+  FROM return_path
+  WHERE message > ?
+  ORDER BY message
+  LIMIT 1000);
+
+-- :name RETURN_PATHS_FORGET
+DELETE FROM return_path
+WHERE message > ?1
+  AND message <= ?2
+  AND until < ?3;

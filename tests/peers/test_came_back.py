@@ -1,0 +1,290 @@
+"""Kind: what comes back late is lost, or somebody who writes to the relay changes what he has no part in. Bounces, complaints and automatic
+answers come over SMTP, as from other servers: true ones count once, all others change nothing, and nothing is ever sent because of them."""
+
+import random
+import re
+import smtplib
+import socket
+import ssl
+
+import pytest
+
+from conftest import free_port, wait_for, wait_port
+from mailhost import MailHost
+from test_webhooks import endpoint  # noqa: F401  (a fixture)
+
+DOMAIN = 'domain "club.test" { return_path = "bounce.club.test"  feedback_loop = on }\n'
+BOUNCE = """From: MAILER-DAEMON@mx.dest.test
+To: {token}
+Subject: Undelivered Mail Returned to Sender
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+
+It failed.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.dest.test
+
+Final-Recipient: rfc822; {recipient}
+Action: {action}
+Status: {status}
+Diagnostic-Code: smtp; {said}
+--b--
+"""
+GONE = {"action": "failed", "status": "5.1.1", "said": "550 5.1.1 No such user"}
+COMPLAINT = """From: feedback@provider.test
+To: fbl@bounce.club.test
+Subject: FW: hello
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary="b"
+
+--b
+
+This is a report of abuse.
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: {type}
+User-Agent: Provider/1.0
+Version: 1
+
+--b
+Content-Type: message/rfc822
+
+Return-Path: <{token}>
+From: <hello@club.test>
+To: <bob@dest.test>
+Subject: hello
+
+hello
+--b--
+"""
+AWAY = "From: bob@dest.test\nTo: {token}\nSubject: Re: hello\nAuto-Submitted: auto-replied (vacation)\n\nI am away. 550 5.1.1 no such user\n"
+READ = """From: bob@dest.test
+Content-Type: multipart/report; report-type=disposition-notification; boundary="b"
+
+--b
+
+read
+--b
+Content-Type: message/disposition-notification
+
+Final-Recipient: rfc822; bob@dest.test
+Disposition: manual-action/MDN-sent-manually; displayed
+--b--
+"""
+PERSON = "From: bob@dest.test\nTo: hello@club.test\nSubject: Re: hello\n\nThank you. When does it begin?\n"
+
+
+class Back:
+    """A relay whose mail arrives somewhere, and the port that what comes back is brought to."""
+
+    def __init__(self, relay_factory, dns, delivery_port, extra="", host=lambda port, back: MailHost(port), **options):
+        self.port = free_port()
+        self.host = host(delivery_port, self.port)
+        dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+        self.relay = relay_factory(f'listener back {{ address = "127.0.0.1:{self.port}"  returns = on }}\n' + (extra or DOMAIN), **options)
+        self.relay.start()
+        wait_port(self.port)
+
+    def sent(self, recipient="bob@dest.test", **options):
+        """Whose message that is, and from where it came."""
+        id = self.relay.send([recipient], **options)
+        self.relay.wait_kind(id, "delivered", 60)
+        return id, self.host.reached(recipient)[-1].sender
+
+    def client(self):
+        return smtplib.SMTP("127.0.0.1", self.port, timeout=60)
+
+    def bring(self, to, text, client=None, sender=""):
+        """The answers to RCPT and to the message; None: it did not come to that."""
+        one = client or self.client()
+        try:
+            one.ehlo_or_helo_if_needed()
+            one.mail(sender)
+            code, said = one.rcpt(to)
+            if code != 250:
+                if code != 421:
+                    one.rset()
+                return (code, said), None
+            return (code, said), one.data(text.replace("\n", "\r\n"))
+        finally:
+            if not client:
+                one.close()
+
+    def bounce(self, token, recipient="bob@dest.test", client=None, **fields):
+        (code, _), said = self.bring(token, BOUNCE.format(token=token, recipient=recipient, **{**GONE, **fields}), client)
+        return code, said and said[0]
+
+    def kinds(self, id):
+        return self.relay.kinds(id)
+
+    def suppressed(self):
+        return {(r["address"], r["reason"]) for r in self.relay.json("suppress", "list")}
+
+    def stop(self):
+        self.relay.stop()
+        self.host.stop()
+
+
+@pytest.fixture
+def back(relay_factory, dns, delivery_port):
+    made = []
+
+    def make(extra="", **options):
+        made.append(Back(relay_factory, dns, delivery_port, extra, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.host.stop()
+
+
+def forged(token, random=random.Random(7)):
+    at = random.randrange(2, 34)
+    return token[:at] + random.choice([c for c in "abcdefghijklmnopqrstuvwxyz234567" if c != token[at]]) + token[at + 1:]
+
+
+@pytest.mark.memory
+def test_a_late_bounce_is_an_event_after_the_end_and_suppresses(back, endpoint):
+    b, taker = back("webhooks { allow_private = on }\n" + DOMAIN), endpoint()
+    b.relay.json("webhook", "add", taker.url)
+    id, token = b.sent()
+    assert b.bounce(token.upper()) == (250, 250)
+    assert b.kinds(id) == ["accepted", "delivered", "returned"]
+    event = b.relay.json("trace", id)[-1]
+    assert (event["recipient"], event["code"], event["enhanced"], event["category"]) == ("bob@dest.test", 550, "5.1.1", "mailbox_unknown")
+    assert b.suppressed() == {("bob@dest.test", "bounce")}
+    told = taker.wait(1, "returned")[0]["data"]
+    assert (told["id"], told["recipient"], told["category"], told["sender"]) == (id, "bob@dest.test", "mailbox_unknown", "hello@club.test")
+    b.relay.kill()
+    b.relay.start()  # 250 was said of what is on the disk
+    assert b.kinds(id)[-1] == "returned" and b.suppressed()
+
+
+def test_what_is_forged_or_replayed_changes_nothing(back):
+    b = back()
+    id, token = b.sent()
+    other, theirs = b.sent("amy@dest.test")
+    with b.client() as client:
+        assert b.bounce(token, client=client) == (250, 250)
+    events = len(b.relay.json("events", "--limit", "1000"))
+    for _ in range(8):
+        with b.client() as client:  # the same again
+            assert {b.bounce(token, client=client) for _ in range(100)} == {(250, 250)}
+    for _ in range(50):
+        with b.client() as client:  # a client that guesses is sent away
+            assert [b.bounce(forged(theirs), client=client)[0] for _ in range(5)] == [550] * 4 + [421]
+    assert len(b.relay.json("events", "--limit", "1000")) == events
+    assert b.suppressed() == {("bob@dest.test", "bounce")} and b.kinds(other) == ["accepted", "delivered"]
+    assert b.kinds(id).count("returned") == 1
+
+
+def test_nothing_is_taken_for_others_and_all_hear_the_same(back):
+    b = back(DOMAIN + 'domain "shop.test" { return_path = "bounce.shop.test" }\n')
+    b.relay.add_domain("shop.test")
+    id, token = b.sent()
+    local = token.split("@")[0]
+    assert re.fullmatch("b-[a-z2-7]{32}", local)
+    wrong = [forged(token), f"{local}@bounce.shop.test", f"{local}@club.test", f"{local}@dest.test", "bob@dest.test", "hello@club.test",
+             "fbl@bounce.shop.test", "postmaster", f"bob%dest.test@bounce.club.test", f'"{token}"@bounce.club.test', local[:-1] + "@bounce.club.test"]
+    said = {b.bring(to, PERSON)[0] for to in wrong}
+    assert said == {(550, b"5.1.1 No such address: only reports on mail that was sent are taken here")}
+    with b.client() as client:
+        code, offered = client.ehlo()
+        assert code == 250 and b"AUTH" not in offered and b"DSN" not in offered and b"SIZE 1048576" in offered
+        assert client.docmd("AUTH PLAIN AGEAYg==")[0] == 502
+        assert client.mail("", ["SIZE=2000000"])[0] == 552
+        client.mail("anybody@else.test")
+        assert client.rcpt(token)[0] == 250 and client.rcpt(token)[0] == 452
+        assert client.data(PERSON)[0] == 550  # nobody reads it, and its sender hears that
+        client.mail("")
+        client.rcpt(token)
+        assert client.data("x: " + "y" * 500 + "\r\n\r\n" + ("z" * 900 + "\r\n") * 1200)[0] == 552
+    assert b.kinds(id) == ["accepted", "delivered"] and not b.suppressed()
+    assert len(b.host.messages) == 1 and b.relay.json("queue", "list") == []
+
+
+def test_a_complaint_counts_by_our_address_in_it_and_spares_security_mail(back):
+    b = back('stream "login" { class = "security" }\n' + DOMAIN)
+    id, token = b.sent()
+    for text in (COMPLAINT.format(token=forged(token), type="abuse"), COMPLAINT.format(token="", type="abuse"),
+                 COMPLAINT.format(token=token, type="not-spam"), BOUNCE.format(token=token, recipient="bob@dest.test", **GONE)):
+        assert b.bring("fbl@bounce.club.test", text)[1][0] == 250
+    assert b.kinds(id) == ["accepted", "delivered"] and not b.suppressed()
+    for _ in range(2):
+        assert b.bring("FBL@bounce.club.test", COMPLAINT.format(token=token, type="abuse"), sender="feedback@provider.test")[1][0] == 250
+    assert b.kinds(id) == ["accepted", "delivered", "complained"] and b.suppressed() == {("bob@dest.test", "complaint")}
+    with pytest.raises(AssertionError, match="has complained"):
+        b.relay.send(["bob@dest.test"])
+    b.sent(message="From: <hello@club.test>\r\nSealpost-Stream: login\r\nSubject: code\r\n\r\n123456\r\n")
+
+
+def test_automatic_answers_and_delays_never_suppress(back):
+    b = back()
+    id, token = b.sent()
+    for text in (AWAY, READ, BOUNCE.format(token=token, recipient="bob@dest.test", action="delayed", status="4.4.1", said="451 later"),
+                 BOUNCE.format(token=token, recipient="bob@dest.test", action="delivered", status="2.0.0", said="250 ok")):
+        for sender in ("", "bob@dest.test"):
+            assert b.bring(token, text.format(token=token), sender=sender)[1][0] == 250
+    assert b.kinds(id) == ["accepted", "delivered", "auto_replied", "late_delay"] and not b.suppressed()
+    full, token = b.sent("full@dest.test")
+    assert b.bounce(token, "full@dest.test", status="5.2.2", said="552 5.2.2 Mailbox full") == (250, 250)
+    assert b.relay.json("trace", full)[-1]["category"] == "mailbox_full" and not b.suppressed()
+    # It was forwarded, and what is not there is another mailbox: once is not enough.
+    forwarded, token = b.sent("club@dest.test")
+    assert b.bounce(token, "eve@elsewhere.test") == (250, 250)
+    assert b.kinds(forwarded)[-1] == "returned" and not b.suppressed()
+
+
+def test_a_receivers_accident_suppresses_nobody(back):
+    b = back()
+    tokens = {to: b.sent(to)[1] for to in (f"u{i}@dest.test" for i in range(24))}
+    with b.client() as client:
+        for to, token in tokens.items():
+            assert b.bounce(token, to, client=client) == (250, 250)
+    assert not b.suppressed() and b.relay.json("events", "--kind", "suppression_paused")
+    assert len(b.relay.json("events", "--kind", "returned", "--limit", "100")) == 24
+
+
+def test_places_and_time_are_bounded_and_tls_is_offered(back):
+    b = back()
+    _, token = b.sent()
+    with b.client() as client:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        assert client.starttls(context=context)[0] == 220
+        assert b.bounce(token, client=client) == (250, 250)
+    idle = [socket.create_connection(("127.0.0.1", b.port), timeout=60) for _ in range(30)]
+    for one in idle:
+        one.recv(1)
+    gone = wait_for(lambda: b.relay.log().count("returns_turned_away") or sum(is_closed(one) for one in idle) >= 18, 60)
+    assert gone
+    assert b.bounce(token) == (250, 250)  # whoever comes still has a place
+    b.relay.send(["bob2@dest.test"])  # and so has who hands mail in
+    for one in idle:
+        one.close()
+
+
+def is_closed(one):
+    one.setblocking(False)
+    try:
+        while one.recv(4096):
+            pass
+        return True
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_what_belongs_together_is_said(back, relay_factory):
+    relay = relay_factory()
+    for wrong, why in (('listener back { address = "127.0.0.1:2525"  tls = "implicit"  returns = on }', "starttls"),
+                       ('domain "club.test" { feedback_loop = on }', "return_path")):
+        (relay.path / "wrong.conf").write_text(relay.config.read_text() + wrong)
+        done = relay.command("-c", str(relay.path / "wrong.conf"), "config", "check", config=False, check=False)
+        assert done.returncode == 1 and why in done.stderr, done.stderr
