@@ -104,7 +104,7 @@ static void end_part(struct question_part *p)
 static void on_left(void *context, struct party_turn *turn)
 {
     struct resolver *r = context;
-    dns_queries_charge(r->lookups, r->turns);
+    charge(r);
     party_turns_end(r->turns, turn);
     begin_soon(r);
 }
@@ -112,7 +112,7 @@ static void on_left(void *context, struct party_turn *turn)
 static void on_left_fresh(void *context, struct party_turn *turn)
 {
     struct resolver *r = context;
-    dns_queries_charge(r->fresh, r->fresh_turns);
+    charge(r); /* what could not be asked afresh was asked of the others */
     party_turns_end(r->fresh_turns, turn);
     begin_soon(r);
 }
