@@ -58,6 +58,9 @@ struct webhook_course {
     bool unreached;    /* one of them was no answer at all */
 };
 
+/* As it was written down before a restart: `failed_ms` as in webhook_queue_put(). In what was
+ * written the time since the last failure counts, tried or not: so an hour of failing is left. */
+struct webhook_course webhook_course_resumed(int64_t failed_ms);
 /* How many more may be sent now. */
 unsigned webhook_course_may(const struct webhook_course *c, unsigned in_flight, int64_t steady_ms);
 /* It has answered, about an event that was sent `tries` times before. True: it takes events again

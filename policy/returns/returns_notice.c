@@ -26,6 +26,7 @@ struct notice {
     struct said reply, reason;            /* the first in the whole text; "": none */
     struct span about[RETURNS_LINES_MAX]; /* the address that a line is about; empty: none */
     struct span said[RETURNS_LINES_MAX];  /* and what that line says of it */
+    bool again[RETURNS_LINES_MAX];        /* the marked line before it is about the same one */
 };
 
 enum { LINE_MAX = 1000 };
@@ -138,13 +139,14 @@ typedef bool finds(const struct notice *n, struct span line, struct span *addres
 
 static bool mark_lines(struct notice *n, finds *find)
 {
-    bool any = false;
+    struct span before = SPAN_NONE;
     for (size_t i = 0; i < n->lines->count; i++) {
         if (!find(n, n->lines->list[i], &n->about[i], &n->said[i]))
             n->about[i] = SPAN_NONE;
-        any = any || n->about[i].len > 0;
+        n->again[i] = n->about[i].len > 0 && span_equal_nocase(n->about[i], before);
+        before = n->about[i].len > 0 ? n->about[i] : before;
     }
-    return any;
+    return before.len > 0;
 }
 
 /* ---- what is said ---- */
@@ -163,11 +165,13 @@ static void say_more(struct said *to, struct span text)
     returns_fields_line(text, to->text + used, sizeof(to->text) - used);
 }
 
-/* Is the line part of what is said of the recipient of line `i`? */
+/* Is the line part of what is said of the recipient of line `i`? Where several lines in a row are
+ * about one, all that follows is the first one's; so each line is looked at twice at most. */
 static bool is_in_block(const struct notice *n, size_t i, size_t line)
 {
     return line < n->lines->count &&
-           (line == i || n->about[line].len == 0 || span_equal_nocase(n->about[line], n->about[i]));
+           (line == i || n->about[line].len == 0 ||
+            (!n->again[i] && span_equal_nocase(n->about[line], n->about[i])));
 }
 
 /* What stands behind the address on its line, with the lines that continue it. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* returns_phrases.c - The table is read anew each time: it has some hundred rows, and a message
- * asks it some hundred times at most. */
+/* returns_phrases.c - The table is read anew each time: it has some hundred rows. A message asks it
+ * some times for each of its lines, and for each code within one. */
 #include "returns_phrases.h"
 
 #include "normal.h"

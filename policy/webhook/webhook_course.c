@@ -56,6 +56,17 @@ struct webhook_next webhook_course_next(unsigned tries, const struct webhook_ans
                                  tries + 1};
 }
 
+struct webhook_course webhook_course_resumed(int64_t failed_ms)
+{
+    const int64_t most_ms = webhook_patience_ms - HOUR;
+    bool failing = failed_ms >= 0;
+    return (struct webhook_course){.failing = failing,
+                                   .unreached = failing,
+                                   .failed_ms = !failing              ? 0
+                                                : failed_ms < most_ms ? failed_ms
+                                                                      : most_ms};
+}
+
 unsigned webhook_course_may(const struct webhook_course *c, unsigned in_flight, int64_t steady_ms)
 {
     unsigned window = c->failures > 0 || c->window == 0 ? 1 : c->window;

@@ -126,8 +126,7 @@ void webhook_queue_put(struct webhook_queue *q, int64_t id, const char *tenant, 
     if (!p) {
         p = xcalloc(1, sizeof(*p));
         p->id = id;
-        p->course.failing = p->course.unreached = failed_ms >= 0;
-        p->course.failed_ms = failed_ms >= 0 ? failed_ms : 0;
+        p->course = webhook_course_resumed(failed_ms);
         p->tenant = need_tenant(q, tenant);
         LL_APPEND(q->endpoints, p);
         q->count++;

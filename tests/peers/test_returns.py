@@ -99,3 +99,13 @@ def test_nobody_is_shown_to_be_suppressed_who_must_not_be(tmp_path):
             if "suppress" in recipient.get("must_not", []):
                 assert not [r for r in row["recipients"] if r["address"] == recipient["address"] and r["follows"] == "suppress"], message["id"]
     assert right >= 0.97 * len(messages)
+
+
+@pytest.mark.parametrize("line, lines", [("a@b.test on x " + "450 x " * 20, 480), ("a@b.test: " + "450 x " * 9000, 1),
+                                         ("<a@b.test> reason: " + "x: " * 40, 480), ("a@b.test (" * 12, 480)])
+def test_no_text_costs_much(tmp_path, line, lines):
+    """64 KB of a stranger's text are read in a moment of the processor: its limit ends the command."""
+    (tmp_path / "mail").write_text("From: MAILER-DAEMON@b.test\nTo: shop@club.test\nSubject: Undelivered Mail Returned to Sender\n\n"
+                                   + f"{line}\n" * lines)
+    done = subprocess.run(["prlimit", "--cpu=3", str(SEALPOST), "returns", "show", str(tmp_path / "mail")], capture_output=True, timeout=60)
+    assert done.returncode == 0, done
