@@ -133,6 +133,7 @@ struct records_policy {
 struct records_input {
     const char *domain;      /* normal form */
     const char *return_path; /* the MAIL FROM domain; NULL: the domain itself */
+    bool returns_here;       /* and a listener of ours takes what comes back to that */
     const char *hostname;
     const char *const *public_ips; /* IPv4 and IPv6 addresses in text */
     size_t ip_count;

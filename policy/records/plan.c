@@ -33,13 +33,31 @@ static void plan_spf(struct planning *p, const char *domain)
     planning_note(item, "set public_ip in the config file to the addresses that receivers see");
 }
 
-/* Bounces to a MAIL FROM domain of its own go where the domain's mail goes. */
+/* To us, and to nobody else, who would not know what to do with it. */
+static void plan_way_here(struct planning *p, const char *domain)
+{
+    struct records_item *item =
+        planning_item(p, RECORDS_RETURN_PATH, RECORDS_REQUIRED, DNS_MX, "%s", domain);
+    if (!item)
+        return;
+    snprintf(item->record.value, sizeof(item->record.value), "10 %s", p->in->hostname);
+    planning_settle(p, item);
+    const struct dns_answer *a = planning_ask(p, domain, DNS_MX);
+    if (item->state == RECORDS_OK && a && a->count > 1)
+        planning_note(item, "other hosts are named there, too: what comes back to them is lost");
+}
+
+/* Bounces to a MAIL FROM domain of its own come to us, or go where the domain's mail goes. */
 static void plan_return_path(struct planning *p)
 {
     const char *domain = p->in->return_path ? p->in->return_path : p->in->domain;
     plan_spf(p, domain);
     if (strcmp(domain, p->in->domain) == 0)
         return;
+    if (p->in->returns_here) {
+        plan_way_here(p, domain);
+        return;
+    }
     const struct dns_answer *mx = planning_ask(p, p->in->domain, DNS_MX);
     for (size_t i = 0; mx && i < mx->count; i++) {
         struct records_item *item =

@@ -88,8 +88,11 @@ static bool read_options(struct cli *cli, struct dns_work *w, struct err *err)
     if (ttl && (!span_number(span_of(ttl), &ttl_s) || ttl_s == 0 || ttl_s > 604800))
         return err_set(err, ERR_USAGE, "--ttl needs seconds, of a week at most");
     w->ttl_s = (unsigned)ttl_s;
-    if (path)
+    if (path) { /* the one that mail leaves with, or another relay's */
+        bool ours = w->in.return_path && strcmp(w->in.return_path, w->return_path) == 0;
+        w->in.returns_here = w->in.returns_here && ours;
         w->in.return_path = w->return_path;
+    }
     w->in.rua = cli_option(cli, "rua", 0);
     w->in.authority = cli_option(cli, "ca", 0);
     if (w->in.rua && (!address_parse(span_of(w->in.rua), &address) ||
@@ -107,6 +110,7 @@ static void find_policy(struct dns_work *w, const struct config *c)
     const struct config_domain *d = config_domain(c, w->domain);
     if (d && d->return_path[0])
         w->in.return_path = d->return_path;
+    w->in.returns_here = d && d->return_path[0] && c->takes_returns;
     if (!d || d->mta_sts_mode == CONFIG_POLICY_OFF)
         return;
     w->in.policy =

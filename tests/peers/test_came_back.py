@@ -1,6 +1,7 @@
 """Kind: what comes back late is lost, or somebody who writes to the relay changes what he has no part in. Bounces, complaints and automatic
 answers come over SMTP, as from other servers: true ones count once, all others change nothing, and nothing is ever sent because of them."""
 
+import json
 import random
 import re
 import smtplib
@@ -281,10 +282,37 @@ def is_closed(one):
         return True
 
 
-def test_what_belongs_together_is_said(back, relay_factory):
+def test_what_belongs_together_is_said(relay_factory):
     relay = relay_factory()
     for wrong, why in (('listener back { address = "127.0.0.1:2525"  tls = "implicit"  returns = on }', "starttls"),
                        ('domain "club.test" { feedback_loop = on }', "return_path")):
         (relay.path / "wrong.conf").write_text(relay.config.read_text() + wrong)
         done = relay.command("-c", str(relay.path / "wrong.conf"), "config", "check", config=False, check=False)
         assert done.returncode == 1 and why in done.stderr, done.stderr
+
+
+def test_what_is_alone_is_noted(relay_factory):
+    relay = relay_factory()
+    for alone in ('listener back { address = "127.0.0.1:2525"  returns = on }', 'domain "club.test" { return_path = "bounce.club.test" }'):
+        (relay.path / "alone.conf").write_text(relay.config.read_text() + alone)
+        done = relay.command("-c", str(relay.path / "alone.conf"), "config", "check", config=False, check=False)
+        assert done.returncode == 0 and 'returns = "on"' in done.stdout + done.stderr, done
+
+
+def test_its_records_lead_here_and_are_checked(back, dns):
+    b = back()
+
+    def record():
+        done = b.relay.command("--json", "dns", "club.test", "--check", check=False)
+        return next(r for r in json.loads(done.stdout)["records"] if r["role"] == "return-path")
+
+    wanted = record()
+    assert (wanted["name"], wanted["type"], wanted["value"], wanted["need"], wanted["state"]) == \
+        ("bounce.club.test", "MX", "10 mail.club.test", "required", "missing")
+    dns.add("bounce.club.test", "MX", "10 mx.else.test.")
+    assert record()["state"] == "missing"  # the one that is needed
+    dns.add("bounce.club.test", "MX", "10 mail.club.test.", "20 mx.else.test.")
+    both = record()
+    assert both["state"] == "ok" and "lost" in json.dumps(both)
+    dns.add("bounce.club.test", "MX", "10 mail.club.test.")
+    assert record()["state"] == "ok"

@@ -194,6 +194,28 @@ static void check_dane(const struct config *c, struct config_report *report)
          c->requiretls ? "REQUIRETLS" : "");
 }
 
+/* A return path without somebody there loses what comes back; a listener alone takes nothing. */
+static void check_returns(const struct config *c, struct config_report *report)
+{
+    char text[700];
+    bool any = false;
+    for (size_t i = 0; i < c->domain_count; i++) {
+        const struct config_domain *d = &c->domains[i];
+        any = any || d->return_path[0];
+        if (!d->return_path[0] || c->takes_returns)
+            continue;
+        snprintf(text, sizeof(text),
+                 "domain %s: what comes back to return_path %s is not taken here: no listener has "
+                 "returns = \"on\"",
+                 d->name, d->return_path);
+        config_report_add(report, false, text);
+    }
+    if (c->takes_returns && !any)
+        config_report_add(report, false,
+                          "a listener has returns = \"on\", and no domain a return_path: it takes "
+                          "nothing");
+}
+
 void preflight_notes(const struct config *c, struct tls_context *server,
                      struct config_report *report)
 {
@@ -204,4 +226,5 @@ void preflight_notes(const struct config *c, struct tls_context *server,
     check_name(c, server, report);
     check_reporter(c, report);
     check_dane(c, report);
+    check_returns(c, report);
 }
