@@ -137,6 +137,42 @@ vacation :days 1 :addresses ["bob@dest.test"] :subject "Away" "I am away until M
 """
 
 
+def dovecot_conf(place, home, port):
+    """Of 2.3, as Debian 12 has it, or of 2.4."""
+    version = subprocess.run(["dovecot", "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
+    common = f"""
+        base_dir = {place}/run
+        state_dir = {place}/run
+        log_path = {place}/log
+        ssl = no
+        submission_host = 127.0.0.1:{port}
+        hostname = mx.dest.test
+        postmaster_address = postmaster@dest.test
+        """
+    if version.startswith("2.3."):
+        return common + f"""
+        mail_location = maildir:{home}/mail
+        protocol lda {{
+          mail_plugins = sieve
+        }}
+        plugin {{
+          sieve = file:{home}/sieve
+        }}
+        """
+    return "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n" + common + f"""
+        mail_driver = maildir
+        mail_path = {home}/mail
+        protocol lda {{
+          mail_plugins {{
+            sieve = yes
+          }}
+        }}
+        sieve_script personal {{
+          path = {home}/sieve
+        }}
+        """
+
+
 def test_dovecots_vacation_suppresses_nobody(relay_factory, dns, delivery_port, tmp_path):
     b = Back(relay_factory, dns, delivery_port)
     try:
@@ -147,22 +183,7 @@ def test_dovecots_vacation_suppresses_nobody(relay_factory, dns, delivery_port, 
         home = place / "home"
         home.mkdir(parents=True)
         (home / "sieve").write_text(SIEVE)
-        (place / "dovecot.conf").write_text(f"""
-            base_dir = {place}/run
-            state_dir = {place}/run
-            log_path = {place}/log
-            ssl = no
-            mail_location = maildir:{home}/mail
-            submission_host = 127.0.0.1:{b.port}
-            hostname = mx.dest.test
-            postmaster_address = postmaster@dest.test
-            protocol lda {{
-              mail_plugins = sieve
-            }}
-            plugin {{
-              sieve = file:{home}/sieve
-            }}
-            """)
+        (place / "dovecot.conf").write_text(dovecot_conf(place, home, b.port))
         for part in (place, home, home / "sieve"):
             shutil.chown(part, 65534)
         for parent in [tmp_path, *tmp_path.parents]:
