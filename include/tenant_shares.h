@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* tenant_shares.h - What all tenants share and each has a share of: the disk of the queue, memory
- * for recipients that wait, and events.
+ * for recipients that wait, events, and what endpoints are to be told.
  *
  * Half of each is kept for the tenants in equal parts, the rest is for whoever comes first; who is
  * alone may have all of it.
@@ -20,6 +20,7 @@ enum database_share {
     DATABASE_EVENTS,                       /* bytes of its events of the last week, about */
     DATABASE_COUNTED,                      /* what follows is not counted with those */
     DATABASE_RECEIVING = DATABASE_COUNTED, /* bytes of messages that are not finished */
+    DATABASE_OUTBOX,                       /* bytes that its endpoints are told, or were */
     DATABASE_SHARES
 };
 /* As commands and the log name them. */
@@ -29,7 +30,7 @@ const char *database_share_name(enum database_share kind);
 struct database_room {
     uint64_t all;    /* mail in the queue */
     uint64_t tenant; /* the same, of each tenant */
-    uint64_t waiting, events;
+    uint64_t waiting, events, outbox;
 };
 
 /* May a tenant store so many bytes more? If not, `refusal_r` is set. On the store's thread only,

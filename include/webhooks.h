@@ -107,8 +107,9 @@ MUST_CHECK bool database_outbox_settle(struct database *db, const struct outbox_
 MUST_CHECK bool database_outbox_recover(struct database *db, int64_t webhook, int64_t now_ms,
                                         struct err *err);
 
-/* How many bytes of events an endpoint may have in the outbox, sent or not; beyond that the oldest
- * go. From any thread. */
-void database_limit_outbox(uint64_t bytes);
+/* How many bytes of events an endpoint may have in the outbox, sent or not, and all tenants
+ * together (0: any number), of which each has a share (tenant_shares.h); beyond that the oldest go.
+ * From any thread. */
+void database_limit_outbox(uint64_t each, uint64_t all);
 
 #endif

@@ -279,5 +279,6 @@ struct database_room config_room(const struct config *c)
     return (struct database_room){.all = storage,
                                   .tenant = c->tenant_storage_mb << 20,
                                   .waiting = waiting_room((uint64_t)c->memory_mb << 20),
-                                  .events = storage / 2};
+                                  .events = storage / 2,
+                                  .outbox = storage / 4};
 }

@@ -87,6 +87,7 @@ void rows_forget(struct database *db)
     db->revised = false;
     db->brake_answers = 0;
     db->outbox_news = db->endpoints_changed = false;
+    db->outbox_turn++;
     shares_keep(&db->shares);
 }
 

@@ -87,6 +87,7 @@ struct database {
     struct sent_what whats[SENT_WHATS];
     struct newcomers_kept newcomers[NEWCOMERS_KEPT]; /* forgotten when anything is undone */
     struct outbox_endpoint *endpoints; /* of webhooks (outbox.h), once they are known */
+    uint64_t outbox_turn;              /* the number of the open transaction, or of the next */
     bool endpoints_known;
     bool endpoints_changed; /* by the open transaction */
     bool outbox_news;       /* the open transaction has something for who sends it */

@@ -15,6 +15,7 @@
 #include "job_queue.h"
 
 #include "clock.h"
+#include "job_weight.h"
 
 #include <errno.h>
 #include <time.h>
@@ -148,6 +149,8 @@ static size_t expected(size_t last)
 static struct job *take(struct job_queue *q, size_t max)
 {
     struct job *list = q->first;
+    for (struct job *job = list; job; job = job->next)
+        job_weigh(job, q->shares);
     q->first = NULL;
     q->last = &q->first;
     struct job *rest = NULL;

@@ -19,7 +19,9 @@ struct job_queue {
     bool accepted;  /* the last batch had somebody who waited: outcomes of it come soon */
     bool stopping;
 
-    struct job_turns turns; /* what was more than a batch; of the thread that takes */
+    /* Of the thread that takes. */
+    struct job_turns turns;      /* what was more than a batch */
+    const struct shares *shares; /* who is told of whose mail (job_weight.h); NULL: nobody */
 };
 
 void job_queue_init(struct job_queue *q);

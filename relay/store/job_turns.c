@@ -4,7 +4,8 @@
  *   job_turns_add()    a tenant that has none waiting yet joins behind the others
  *   job_turns_take()   whoever's turn it is has a little more credit, and takes what that pays for
  *
- * Work is counted, not messages: a message to a hundred recipients costs its tenant several turns.
+ * Work is counted, not messages: a message to a hundred recipients costs its tenant several turns,
+ * and many more if sixteen endpoints are told of each.
  * Who joins may take one turn's worth, whatever it had left the last time: nobody saves up.
  */
 #include "job_turns.h"
@@ -132,8 +133,8 @@ static void take_others(struct job_turns *t, struct batch *to)
 /* What its credit pays for. False: the batch is full, and the turn is not over. */
 static bool take_turn(struct job_lane *lane, struct batch *to)
 {
-    while (lane->jobs.first && job_work(lane->jobs.first) <= lane->credit) {
-        size_t work = job_work(lane->jobs.first);
+    while (lane->jobs.first && lane->jobs.first->work <= lane->credit) {
+        size_t work = lane->jobs.first->work;
         if (!pass(&lane->jobs, to))
             return false;
         lane->credit -= work;

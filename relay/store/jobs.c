@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BYTES_A_ROW = 32 * 1024 };
-
 /* ---- made and freed ---- */
 
 static struct job *make(enum job_kind kind)
@@ -209,31 +207,9 @@ void job_forget(struct job *job)
 
 /* ---- lists ---- */
 
-static size_t accept_work(const struct store_accept *a)
-{
-    size_t recipients = a->mail ? a->mail->envelope.count : 0;
-    return 1 + recipients + a->body.len / BYTES_A_ROW;
-}
-
-static size_t work_of(const struct job *job)
-{
-    switch (job->kind) {
-    case JOB_ACCEPT:
-    case JOB_REPORT:
-        return accept_work(&job->as.accept);
-    case JOB_SETTLE:
-        return 1 + job->as.settle.count + job->as.settle.session_count;
-    case JOB_CHANGE:
-    case JOB_TELL:
-        return 1;
-    }
-    UNREACHABLE();
-}
-
 size_t job_work(const struct job *job)
 {
-    size_t work = work_of(job);
-    return work < JOB_BATCH_WORK / 2 ? work : JOB_BATCH_WORK / 2;
+    return job->work < JOB_BATCH_WORK / 2 ? job->work : JOB_BATCH_WORK / 2;
 }
 
 struct job *jobs_cut(struct job *list, size_t max)

@@ -30,6 +30,7 @@ struct job {
     struct job *next;
     enum job_kind kind;
     enum job_state state;
+    size_t work;      /* job_weight.h */
     bool logged;      /* that its outcomes are not recorded */
     bool has_spooled; /* its bytes lay in a segment of their own before it was put */
     union {
@@ -54,8 +55,8 @@ void job_fail(struct job *job, enum job_state state, const struct err *why);
 /* As if it had not been run. */
 void job_forget(struct job *job);
 
-/* About how many rows it writes, bytes counted as the rows that are written in the same time. No
- * job counts for more than half a batch: it finds its place beside others. */
+/* Its work, as a batch counts it: no job counts for more than half a batch, so that it finds its
+ * place beside others. */
 size_t job_work(const struct job *job);
 
 /* Of a batch: who puts one job must not wait long for those that are being run. */

@@ -4,31 +4,20 @@
  *   event - (is there an endpoint at all?) - its message's facts - for each that wants it: a row
  *
  * The row is in the event's transaction, and so it is there exactly if the event is. Without
- * endpoints nothing is asked and nothing written: they are in memory. Each endpoint has a bounded
- * number of bytes; as the rows count them up, the first and the last row tell how many it has.
- *
- * Failure modes: an endpoint takes nothing (its oldest rows go, and that is told); the transaction
- * is undone (what is in memory is measured anew).
+ * endpoints nothing is asked and nothing written: they are in memory. How many rows there may be is
+ * outbox_room.c's.
  */
 #include "outbox.h"
 
 #include "db.h"
 #include "webhook_body.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 enum { STREAM_TEXT = 130 };
-
-static atomic_uint_least64_t limit_bytes = UINT64_C(64) * 1024 * 1024;
-
-void database_limit_outbox(uint64_t bytes)
-{
-    atomic_store(&limit_bytes, bytes);
-}
 
 /* ---- endpoints in memory ---- */
 
@@ -37,7 +26,10 @@ void outbox_fini(struct database *db)
     struct outbox_endpoint *p;
     struct outbox_endpoint *next;
     LL_FOREACH_SAFE(db->endpoints, p, next)
-    free(p);
+    {
+        outbox_unmeasure(db, p);
+        free(p);
+    }
     db->endpoints = NULL;
     db->endpoints_known = false;
 }
@@ -50,6 +42,15 @@ static void keep(void *context, const struct webhook *w)
     memcpy(p->tenant, w->tenant, sizeof(p->tenant));
     memcpy(p->streams, w->streams, sizeof(p->streams));
     LL_APPEND(db->endpoints, p);
+    struct share *share = shares_find(&db->shares, w->tenant);
+    for (unsigned type = 0; type < WEBHOOK_TYPES; type++)
+        share->told[type] += (w->types >> type) & 1;
+}
+
+static void forget_told(struct shares *sh)
+{
+    for (struct share *s = sh->first; s; s = s->hh.next)
+        memset(s->told, 0, sizeof(s->told));
 }
 
 bool outbox_know(struct database *db, struct err *err)
@@ -57,8 +58,13 @@ bool outbox_know(struct database *db, struct err *err)
     if (db->endpoints_known)
         return true;
     outbox_fini(db);
-    db->endpoints_known = database_webhooks(db, keep, db, err);
-    return db->endpoints_known;
+    forget_told(&db->shares);
+    bool ok = database_webhooks(db, keep, db, err);
+    struct outbox_endpoint *p;
+    LL_FOREACH(db->endpoints, p)
+    ok = ok && outbox_measure(db, p, err);
+    db->endpoints_known = ok;
+    return ok;
 }
 
 void outbox_changed(struct database *db)
@@ -73,7 +79,8 @@ void outbox_undone(struct database *db)
     if (db->endpoints_changed)
         outbox_fini(db);
     LL_FOREACH(db->endpoints, p)
-    p->measured = false;
+    if (p->written_in == db->outbox_turn)
+        outbox_unmeasure(db, p);
 }
 
 static bool wants(const struct outbox_endpoint *p, enum webhook_type type, const char *tenant,
@@ -93,60 +100,6 @@ static bool anybody_wants(const struct database *db, enum webhook_type type,
     while (p && !wants(p, type, e->tenant, e->stream))
         p = p->next;
     return p != NULL;
-}
-
-/* ---- how much there may be ---- */
-
-static bool measure(struct database *db, struct outbox_endpoint *p, struct err *err)
-{
-    if (p->measured)
-        return true;
-    p->begin = p->end = 0;
-    p->measured = rows_run_int(db, ROWS(db, SQL_OUTBOX_END, INT(p->id)), &p->end, err) &&
-                  (p->begin = p->end,
-                   rows_run_int(db, ROWS(db, SQL_OUTBOX_BEGIN, INT(p->id)), &p->begin, err));
-    return p->measured;
-}
-
-/* The first of an endpoint's rows. */
-struct oldest {
-    int64_t last; /* of those that may go; 0: none */
-    int64_t lost; /* of them, not sent */
-    bool all;     /* of those that were looked at */
-};
-
-/* `before_ms`: what is older may go. */
-static bool find_oldest(struct database *db, int64_t webhook, int64_t before_ms, struct oldest *o_r,
-                        struct err *err)
-{
-    struct rows *s = ROWS(db, SQL_OUTBOX_OLDEST, INT(webhook));
-    *o_r = (struct oldest){.all = true};
-    while (rows_next(db, s, err)) {
-        if (rows_get_int(s, 1) >= before_ms)
-            o_r->all = false;
-        if (!o_r->all)
-            continue;
-        o_r->last = rows_get_int(s, 0);
-        o_r->lost += rows_get_int(s, 2);
-    }
-    return err->kind == ERR_NONE;
-}
-
-/* What is lost is counted with it, and told by outbox_sweep.c, between transactions. */
-bool outbox_forget_oldest(struct database *db, struct outbox_endpoint *p, int64_t before_ms,
-                          bool *more_r, struct err *err)
-{
-    struct oldest o;
-    *more_r = false;
-    if (!find_oldest(db, p->id, before_ms, &o, err))
-        return false;
-    if (o.last == 0)
-        return true;
-    *more_r = o.all;
-    p->measured = false;
-    p->lost = p->lost || o.lost > 0;
-    return rows_run(db, ROWS(db, SQL_OUTBOX_FORGET, INT(p->id), INT(o.last)), err) &&
-           (o.lost == 0 || rows_run(db, ROWS(db, SQL_WEBHOOK_LOST, INT(p->id), INT(o.lost)), err));
 }
 
 /* ---- a row ---- */
@@ -213,7 +166,6 @@ static bool add_row(struct database *db, struct outbox_endpoint *p, enum webhook
                     const struct database_event *e, int64_t id, struct err *err)
 {
     struct buf body;
-    bool more = false;
     const struct webhook_event told = {.type = type,
                                        .hashed = p->hashed,
                                        .at_ms = e->at_ms,
@@ -230,17 +182,16 @@ static bool add_row(struct database *db, struct outbox_endpoint *p, enum webhook
                                        .remote = e->remote,
                                        .category = e->category,
                                        .rule = e->rule};
-    if (!measure(db, p, err))
+    if (!outbox_measure(db, p, err))
         return false;
     buf_init(&body, WEBHOOK_BODY_MAX);
     webhook_body_write(&told, &body);
-    p->end += (int64_t)body.len;
-    bool full = p->end - p->begin > (int64_t)atomic_load(&limit_bytes);
+    outbox_grow(db, p, (int64_t)body.len);
     bool ok = rows_run(db,
                        ROWS(db, SQL_OUTBOX_ADD, INT(p->id), INT(id), INT(e->at_ms), INT(p->end),
                             TEXT(buf_text(&body))),
                        err) &&
-              (!full || outbox_forget_oldest(db, p, INT64_MAX, &more, err));
+              outbox_make_room(db, p, (int64_t)body.len, err);
     buf_fini(&body);
     db->outbox_news = true;
     return ok;

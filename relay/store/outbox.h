@@ -10,10 +10,11 @@
 struct outbox_endpoint {
     struct outbox_endpoint *next; /* list */
     int64_t id;
-    bool measured;      /* begin and end are known */
-    int64_t begin, end; /* of what it has in the outbox, in bytes that were ever written for it */
-    bool lost;          /* some went before they were sent, since that was told */
-    int64_t told_ms;    /* when it was */
+    uint64_t written_in; /* db->outbox_turn: the last that has changed its rows */
+    bool measured;       /* begin and end are known */
+    int64_t begin, end;  /* of what it has in the outbox, in bytes that were ever written for it */
+    bool lost;           /* some went before they were sent, since that was told */
+    int64_t told_ms;     /* when it was */
     unsigned types;
     bool hashed;
     char tenant[64];
@@ -38,6 +39,17 @@ void outbox_fini(struct database *db);
 
 /* db->endpoints are there. */
 MUST_CHECK bool outbox_know(struct database *db, struct err *err);
+/* ---- how much there may be (outbox_room.c) ---- */
+
+/* How many bytes it has, if that is not known; its tenant has them, too. */
+MUST_CHECK bool outbox_measure(struct database *db, struct outbox_endpoint *p, struct err *err);
+/* It is not known any more. */
+void outbox_unmeasure(struct database *db, struct outbox_endpoint *p);
+/* So many bytes are written for one that is measured. */
+void outbox_grow(struct database *db, struct outbox_endpoint *p, int64_t bytes);
+/* Behind that row: what is too much goes, the oldest first. */
+MUST_CHECK bool outbox_make_room(struct database *db, struct outbox_endpoint *p, int64_t added,
+                                 struct err *err);
 /* Of the oldest rows of an endpoint some hundred that are older go; `more_r`: there may be more. */
 MUST_CHECK bool outbox_forget_oldest(struct database *db, struct outbox_endpoint *p,
                                      int64_t before_ms, bool *more_r, struct err *err);

@@ -47,7 +47,8 @@ static struct room room_of(const struct database_room *given, enum database_shar
     const uint64_t all[] = {[DATABASE_STORAGE] = given->all,
                             [DATABASE_WAITING] = given->waiting,
                             [DATABASE_EVENTS] = given->events,
-                            [DATABASE_RECEIVING] = 0};
+                            [DATABASE_RECEIVING] = 0,
+                            [DATABASE_OUTBOX] = given->outbox};
     return (struct room){kind, all[kind] != 0 ? all[kind] : INT64_MAX,
                          kind == DATABASE_STORAGE ? given->tenant : 0};
 }
@@ -118,7 +119,8 @@ static struct verdict full(const struct room *room, const char *tenant, uint64_t
     static const char *const what[] = {[DATABASE_STORAGE] = "mail in the queue",
                                        [DATABASE_WAITING] = "waiting recipients in memory",
                                        [DATABASE_EVENTS] = "events",
-                                       [DATABASE_RECEIVING] = "unfinished messages"};
+                                       [DATABASE_RECEIVING] = "unfinished messages",
+                                       [DATABASE_OUTBOX] = "events for webhooks"};
     return verdict_make(
         452, "4.3.1", "Tenant \"%.63s\" has %llu KB of %s and may have %llu KB (%s): try again %s",
         tenant, (unsigned long long)bytes / 1024, what[room->kind],
@@ -131,17 +133,19 @@ const char *database_share_name(enum database_share kind)
     static const char *const names[] = {[DATABASE_STORAGE] = "storage",
                                         [DATABASE_WAITING] = "waiting",
                                         [DATABASE_EVENTS] = "events",
-                                        [DATABASE_RECEIVING] = "receiving"};
+                                        [DATABASE_RECEIVING] = "receiving",
+                                        [DATABASE_OUTBOX] = "webhooks"};
     return names[kind];
 }
 
 const char *quota_setting(enum database_share kind, bool own)
 {
-    static const char *const settings[] = {[DATABASE_STORAGE] = "its share of limits.storage",
-                                           [DATABASE_WAITING] = "its share, by limits.memory",
-                                           [DATABASE_EVENTS] =
-                                               "its share of half of limits.storage",
-                                           [DATABASE_RECEIVING] = "its share of the disk"};
+    static const char *const settings[] = {
+        [DATABASE_STORAGE] = "its share of limits.storage",
+        [DATABASE_WAITING] = "its share, by limits.memory",
+        [DATABASE_EVENTS] = "its share of half of limits.storage",
+        [DATABASE_RECEIVING] = "its share of the disk",
+        [DATABASE_OUTBOX] = "its share of a quarter of limits.storage"};
     return own ? "limits.tenant_storage" : settings[kind];
 }
 
@@ -239,6 +243,21 @@ bool quota_allows_event(struct database *db, const struct database_room *given, 
     *may_r = bytes + spared <= limit;
     if (!*may_r)
         shares_refuse(&db->shares, DATABASE_EVENTS, tenant, 1, bytes, limit);
+    return true;
+}
+
+bool quota_allows_outbox(struct database *db, uint64_t all, const char *tenant, bool *may_r,
+                         struct err *err)
+{
+    const struct database_room given = {.outbox = all};
+    const struct room room = room_of(&given, DATABASE_OUTBOX);
+    uint64_t limit = 0;
+    *may_r = true;
+    if (!is_limited(&room))
+        return true;
+    if (!has_room(db, &room, tenant, 0, &limit, err))
+        return false;
+    *may_r = bytes_of(shares_find(&db->shares, tenant), DATABASE_OUTBOX) <= limit;
     return true;
 }
 

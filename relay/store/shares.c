@@ -40,6 +40,16 @@ struct share *shares_find(struct shares *sh, const char *tenant)
     return s;
 }
 
+const struct share *shares_look(const struct shares *sh, const char *tenant)
+{
+    const struct share *s = NULL;
+    if (sh && sh->last && strcmp(sh->last->tenant, tenant) == 0)
+        return sh->last;
+    if (sh)
+        HASH_FIND_STR(sh->first, tenant, s);
+    return s;
+}
+
 static void add(struct shares *sh, const struct share_change *c)
 {
     c->share->refused[c->kind].count += c->refused;

@@ -6,6 +6,7 @@
 #define SHARES_H
 
 #include "tenant_shares.h"
+#include "webhook_type.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,15 +21,16 @@ struct share {
     int64_t bytes[DATABASE_SHARES];
     int64_t days[SHARES_DAYS]; /* of events: by the day's number, modulo */
     struct share_refusals {
-        unsigned count;         /* since it was last told; of what is committed */
-        int64_t bytes;          /* had, when it was last refused */
-        uint64_t limit;         /* might have had */
-        bool by_setting;        /* of its own, not its share: limits.tenant_storage */
-        int64_t told_ms;        /* in the log */
-        int64_t warned_ms;      /* in the audit trail */
-    } refused[DATABASE_SHARES]; /* for want of it */
-    bool named;                 /* by a credential */
-    bool unsaved;               /* `days` */
+        unsigned count;           /* since it was last told; of what is committed */
+        int64_t bytes;            /* had, when it was last refused */
+        uint64_t limit;           /* might have had */
+        bool by_setting;          /* of its own, not its share: limits.tenant_storage */
+        int64_t told_ms;          /* in the log */
+        int64_t warned_ms;        /* in the audit trail */
+    } refused[DATABASE_SHARES];   /* for want of it */
+    bool named;                   /* by a credential */
+    bool unsaved;                 /* `days` */
+    unsigned told[WEBHOOK_TYPES]; /* endpoints that hear of its mail, by what they hear of */
     UT_hash_handle hh;
 };
 
@@ -49,6 +51,8 @@ void shares_fini(struct shares *sh);
 
 /* A tenant's, made when it has none. */
 struct share *shares_find(struct shares *sh, const char *tenant);
+/* The same, or NULL; of no shares at all, too. */
+const struct share *shares_look(const struct shares *sh, const char *tenant);
 /* Stored, or (less than 0) gone; of any kind but events. */
 void shares_add(struct shares *sh, enum database_share kind, const char *tenant, int64_t bytes);
 /* An event of that time; it is forgotten by itself. */

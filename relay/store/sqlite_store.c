@@ -455,6 +455,7 @@ static bool start(struct store *base, struct err *err)
          database_waiting(store->db, collect_place, collect_due, store, err) &&
          reader_start(base->state_dir, &base->reader, err);
     if (ok) {
+        store->job_queue.shares = &store->db->shares;
         tell_due(store);
         segments_sweep_unknown(store->segments);
     }

@@ -20,7 +20,7 @@ import threading
 import time
 
 import pytest
-from conftest import wait_for
+from conftest import slack, wait_for
 
 OPEN = "webhooks { allow_private = on }"
 ENDS = {"delivered", "bounced", "expired", "suppressed", "collapsed", "deleted"}
@@ -289,6 +289,51 @@ def test_endpoints_that_hang_delay_no_other_and_no_mail(hooked, endpoint, sink_f
     assert {p["id"] for p in good.of()} <= sent_of(relay)
     wait_for(lambda: row_of(relay, made)["waiting"] == 0)
     hung.let_go.set()
+
+
+def test_a_tenant_with_many_endpoints_takes_no_more_of_the_store(hooked, endpoint):
+    """Each of one tenant's recipients is told to sixteen endpoints that hang, in rows that count as its work: what it submits by eight
+    connections at once passes another tenant's message by no more often than if there were no endpoint."""
+    relay = hooked("limits { recipients = 100 }").start()
+    relay.add_domain("shop.test", "--tenant", "shop")
+    secret = relay.json("user", "add", "shop", "--domain", "shop.test", "--tenant", "shop")["secret"]
+    hung, done, taken = endpoint(lambda post: None), threading.Event(), []
+
+    def flood(k):
+        with relay.client(user="shop", secret=secret) as client:
+            for n in range(1000):
+                if done.is_set():
+                    return
+                to = [f"a{k}x{n}x{i}@late.test" for i in range(50)]
+                client.sendmail("hello@shop.test", to, f"From: <hello@shop.test>\r\nSubject: {k} {n}\r\n\r\nx\r\n")
+                taken.append(n)
+
+    def passed(name):
+        """How many of the flood were taken for each message of the other."""
+        done.clear()
+        threads = [threading.Thread(target=flood, args=(f"{name}{k}",)) for k in range(8)]
+        for thread in threads:
+            thread.start()
+        try:
+            wait_for(lambda: len(taken) > 4, 60)
+            before, began = len(taken), time.monotonic()
+            with relay.client() as client:
+                for i in range(8):
+                    client.sendmail("hello@club.test", f"{name}{i}@dest.test", f"From: <hello@club.test>\r\nSubject: {i}\r\n\r\nx\r\n")
+            return (len(taken) - before) / 8, (time.monotonic() - began) / 8
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+            taken.clear()
+
+    without, took_without = passed("b")
+    for i in range(16):
+        add(relay, f"{hung.url}/{i}", "--tenant", "shop")
+    beside, took = passed("c")
+    hung.let_go.set()
+    assert beside < without / 2, (beside, without)
+    assert took < 4 * took_without + slack(0.5), (took, took_without)
 
 
 def test_what_an_endpoint_answers(hooked, endpoint):

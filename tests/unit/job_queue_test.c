@@ -4,6 +4,7 @@
 #include "table.h"
 
 #include "clock.h"
+#include "db.h"
 #include "job_queue.h"
 #include "jobs.h"
 
@@ -341,6 +342,89 @@ static void tenants_share_the_work(void **state)
     job_queue_fini(&q);
 }
 
+/* Rows of the outbox are work, too: who has sixteen endpoints told of each recipient has so much
+ * less mail in a batch, and the others as much as ever. */
+static void what_endpoints_are_told_is_work(void **state)
+{
+    struct shares sh = {0};
+    struct job_queue q;
+    struct got g = {0};
+    size_t eve = 0;
+    size_t bob = 0;
+    (void)state;
+    job_queue_init(&q);
+    q.shares = &sh;
+    shares_find(&sh, "eve")->told[WEBHOOK_ACCEPTED] = 16;
+    shares_find(&sh, "bob")->told[WEBHOOK_BOUNCED] = 16; /* nothing of what it submits */
+    for (int64_t n = 1; n <= 500; n++) {
+        put_mail(&q, "eve", n, 5);
+        put_mail(&q, "bob", n, 5);
+    }
+    for (int i = 0; i < 6; i++) {
+        assert_true(take_some(&q, &g));
+        eve += g.eve * (1 + 5 * 17);
+        bob += g.bob * 6;
+    }
+    assert_in_range(bob, eve - 300, eve + 300);
+    while (take_some(&q, &g))
+        continue;
+    job_queue_fini(&q);
+    shares_fini(&sh);
+}
+
+/* A message that alone is more than a batch: its tenant pays for all of it, turn by turn, before
+ * it is written, and others' mail passes by. */
+static void who_is_told_much_pays_for_all_of_it(void **state)
+{
+    struct shares sh = {0};
+    struct job_queue q;
+    struct got g = {0};
+    size_t bob = 0;
+    (void)state;
+    job_queue_init(&q);
+    q.shares = &sh;
+    shares_find(&sh, "eve")->told[WEBHOOK_ACCEPTED] = 16;
+    for (int64_t n = 1; n <= 20; n++)
+        put_mail(&q, "eve", n, 100);
+    for (int64_t n = 1; n <= 2000; n++)
+        put_mail(&q, "bob", n, 1);
+    do {
+        assert_true(take_some(&q, &g));
+        bob += g.bob;
+    } while (g.eve == 0);
+    assert_in_range(bob, 1701 / 2 - 100, 1701 / 2 + 200); /* as many rows */
+    while (take_some(&q, &g))
+        continue;
+    job_queue_fini(&q);
+    shares_fini(&sh);
+}
+
+/* Nor do outcomes, each of which is told sixteen times, keep out mail. */
+static void outcomes_that_are_told_fill_half_a_batch(void **state)
+{
+    struct shares sh = {0};
+    struct job_queue q;
+    struct got g = {0};
+    (void)state;
+    job_queue_init(&q);
+    q.shares = &sh;
+    shares_find(&sh, "eve")->told[WEBHOOK_DELIVERED] = 16;
+    for (int64_t n = 1; n <= 300; n++) {
+        struct job *job = make_outcome(n);
+        snprintf(job->as.settle.tenant, sizeof(job->as.settle.tenant), "eve");
+        job->as.settle.outcomes[0].kind = "delivered";
+        job_queue_put(&q, job);
+        put_mail(&q, "bob", n, 1);
+    }
+    assert_true(take_some(&q, &g));
+    EXPECT(g.bob >= 140, "half of the batch is mail");
+    EXPECT(g.others <= 20, "as 18 rows each");
+    while (take_some(&q, &g))
+        continue;
+    job_queue_fini(&q);
+    shares_fini(&sh);
+}
+
 /* Outcomes and mail, each of them more than is ever written: both come along. */
 static void outcomes_and_mail_starve_neither(void **state)
 {
@@ -438,6 +522,9 @@ int main(void)
         cmocka_unit_test(from_any_thread),
         cmocka_unit_test(nobody_waits_for_the_mail_of_another_tenant),
         cmocka_unit_test(tenants_share_the_work),
+        cmocka_unit_test(what_endpoints_are_told_is_work),
+        cmocka_unit_test(who_is_told_much_pays_for_all_of_it),
+        cmocka_unit_test(outcomes_that_are_told_fill_half_a_batch),
         cmocka_unit_test(outcomes_and_mail_starve_neither),
         cmocka_unit_test(outcomes_do_not_keep_out_what_is_large),
         cmocka_unit_test(small_mail_fills_a_batch),

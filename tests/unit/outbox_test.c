@@ -142,7 +142,7 @@ static bool in_an_endpoint_fills_only_its_own_part(struct database *db, void *co
     int64_t other = add(db, "bank", WEBHOOK_ALL, "");
     int64_t count = 0;
     (void)context;
-    database_limit_outbox(200 * 1000);
+    database_limit_outbox(200 * 1000, 0);
     tell(db, "accepted", "bank", "", 1000);
     for (int i = 0; i < 3000; i++)
         tell(db, "accepted", "shop", "", 1000 + i);
@@ -153,10 +153,78 @@ static bool in_an_endpoint_fills_only_its_own_part(struct database *db, void *co
     assert_int_equal(lost_of(db, other), 0);
     struct list l = due(db, dead, 5000);
     assert_true(l.events[0] > 1000); /* the oldest are gone */
-    database_limit_outbox(UINT64_C(64) << 20);
+    database_limit_outbox(UINT64_C(64) << 20, 0);
     return true;
 }
 RUNS(an_endpoint_fills_only_its_own_part)
+
+static void add_user(struct database *db, const char *tenant)
+{
+    struct database_user u = {0};
+    struct err err = {0};
+    snprintf(u.identity.name, sizeof(u.identity.name), "%s", tenant);
+    snprintf(u.identity.tenant, sizeof(u.identity.tenant), "%s", tenant);
+    if (!database_add_user(db, &u, &err))
+        fail_msg("%s", err.text);
+}
+
+static int64_t in_the_outbox(struct database *db, const int64_t *ids, size_t count)
+{
+    int64_t sum = 0;
+    struct err err = {0};
+    for (size_t i = 0; i < count; i++) {
+        int64_t waiting = 0;
+        assert_true(database_webhook_waiting(db, ids[i], &waiting, &err));
+        sum += waiting;
+    }
+    return sum;
+}
+
+/* A tenant with sixteen endpoints that take nothing has its own oldest events go, and never more than its share beside the others', who lose nothing. */
+static bool in_a_tenant_fills_only_its_own_share(struct database *db, void *context, struct err *err)
+{
+    int64_t ids[WEBHOOKS_OF_TENANT];
+    int64_t lost = 0;
+    const int64_t all = 1000 * 1000;
+    (void)context;
+    add_user(db, "shop");
+    add_user(db, "bank");
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        ids[i] = add(db, "shop", WEBHOOK_ALL, "");
+    int64_t other = add(db, "bank", WEBHOOK_ALL, "");
+    database_limit_outbox(UINT64_C(64) << 20, (uint64_t)all);
+    for (int i = 0; i < 400; i++)
+        tell(db, "accepted", "bank", "", 1000);
+    for (int i = 0; i < 1000; i++)
+        tell(db, "accepted", "shop", "", 1000);
+    int64_t has = shares_find(&db->shares, "shop")->bytes[DATABASE_OUTBOX];
+    int64_t bank = shares_find(&db->shares, "bank")->bytes[DATABASE_OUTBOX];
+    assert_in_range(has, all / 2, all * 3 / 4 + 50 * 1000); /* half of it, and what nobody is kept */
+    assert_in_range(bank, 400 * 150, 400 * 400);
+    assert_true(has + bank < all);
+    int64_t waiting = in_the_outbox(db, ids, COUNT_OF(ids));
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        lost += lost_of(db, ids[i]);
+    assert_int_equal(waiting + lost, 1000 * WEBHOOKS_OF_TENANT); /* each is there, or counted as lost */
+    assert_true(in_the_outbox(db, &other, 1) == 400 && lost_of(db, other) == 0);
+
+    /* what is undone is taken back */
+    struct rows_mark mark;
+    assert_true(rows_savepoint(db, &mark, err));
+    for (int i = 0; i < 200; i++)
+        tell(db, "accepted", "bank", "", 1000);
+    assert_true(shares_find(&db->shares, "bank")->bytes[DATABASE_OUTBOX] > bank);
+    assert_true(rows_undo(db, &mark, err));
+    tell(db, "accepted", "bank", "", 1000);
+    assert_in_range(shares_find(&db->shares, "bank")->bytes[DATABASE_OUTBOX], bank, bank + 1000);
+    /* and so is what is removed */
+    assert_true(database_webhook_remove(db, other, err));
+    tell(db, "accepted", "shop", "", 1000);
+    assert_int_equal(shares_find(&db->shares, "bank")->bytes[DATABASE_OUTBOX], 0);
+    database_limit_outbox(UINT64_C(64) << 20, 0);
+    return true;
+}
+RUNS(a_tenant_fills_only_its_own_share)
 
 static bool in_a_row_is_settled_and_replayed(struct database *db, void *context, struct err *err)
 {
@@ -358,6 +426,7 @@ int main(void)
                                        TEST(of_our_own_mail_nobody_is_told),
                                        TEST(what_is_undone_is_told_nobody),
                                        TEST(an_endpoint_fills_only_its_own_part),
+                                       TEST(a_tenant_fills_only_its_own_share),
                                        TEST(a_row_is_settled_and_replayed),
                                        TEST(who_unsubscribes_is_told),
                                        TEST(a_tenant_has_so_many),

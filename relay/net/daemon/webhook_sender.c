@@ -430,7 +430,7 @@ static void on_tick(uv_timer_t *timer)
 void webhook_sender_change_config(struct webhook_sender *s, const struct config *config)
 {
     s->config = config;
-    database_limit_outbox((uint64_t)config->webhooks_kept_mb << 20);
+    database_limit_outbox((uint64_t)config->webhooks_kept_mb << 20, config_room(config).outbox);
 }
 
 struct webhook_sender *webhook_sender_new(uv_loop_t *loop, const struct companions *companions,

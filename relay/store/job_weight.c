@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* job_weight.c - What a job costs all who share the store: its rows, and a row of the outbox for
+ * each endpoint that is told of one of its events. So who has many endpoints has fewer messages
+ * written in a turn. Endpoints that hear of some streams only are counted as if they heard of all.
+ */
+#include "job_weight.h"
+
+#include "shares.h"
+
+enum { BYTES_A_ROW = 32 * 1024 };
+
+static size_t told(const struct share *s, const char *kind)
+{
+    enum webhook_type type = WEBHOOK_PING;
+    return s && kind && webhook_type_of(kind, &type) ? s->told[type] : 0;
+}
+
+static size_t accept_work(const struct store_accept *a, const struct shares *shares, bool tells)
+{
+    if (!a->mail)
+        return 1;
+    const struct share *s = tells ? shares_look(shares, a->mail->tenant) : NULL;
+    return 1 + a->mail->envelope.count * (1 + told(s, "accepted")) + a->body.len / BYTES_A_ROW;
+}
+
+static size_t settle_work(const struct store_settle *s, const struct shares *shares)
+{
+    const struct share *share = shares_look(shares, s->tenant);
+    size_t work = 1 + s->session_count;
+    for (size_t i = 0; i < s->count; i++)
+        work += 1 + told(share, s->outcomes[i].kind);
+    return work;
+}
+
+static size_t work_of(const struct job *job, const struct shares *shares)
+{
+    switch (job->kind) {
+    case JOB_ACCEPT:
+        return accept_work(&job->as.accept, shares, true);
+    case JOB_REPORT:
+        return accept_work(&job->as.accept, shares, false);
+    case JOB_SETTLE:
+        return settle_work(&job->as.settle, shares);
+    case JOB_CHANGE:
+    case JOB_TELL:
+        return 1;
+    }
+    UNREACHABLE();
+}
+
+void job_weigh(struct job *job, const struct shares *shares)
+{
+    job->work = work_of(job, shares);
+}

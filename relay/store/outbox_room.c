@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* outbox_room.c - How much the outbox may hold: of each endpoint, and of all that a tenant has
+ * beside what other tenants have, as with the queue's disk (quota.c). Beyond that the oldest rows
+ * of the endpoint go, or of that one of the tenant's which has most.
+ *
+ *   row - endpoint: over its part? - tenant: over its share? - some hundred of the oldest go
+ *
+ * Rows count the bytes up that were ever written for an endpoint, so that its first and its last
+ * row tell how many it has; these are measured once, and kept up. A tenant's are the sum of its
+ * endpoints' (shares.c).
+ *
+ * Failure modes: an endpoint takes nothing (what is lost is counted, and told by outbox_sweep.c);
+ * the transaction is undone (what it has written for is measured anew).
+ */
+#include "db.h"
+#include "outbox.h"
+#include "quota.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <utlist.h>
+
+/* A tenant's bytes are compared with its share each time that so many were added. */
+enum { STEP_BYTES = 16 * 1024 };
+
+static atomic_uint_least64_t limit_each = UINT64_C(64) * 1024 * 1024;
+static atomic_uint_least64_t limit_all; /* 0: none */
+
+void database_limit_outbox(uint64_t each, uint64_t all)
+{
+    atomic_store(&limit_each, each);
+    atomic_store(&limit_all, all);
+}
+
+/* ---- how much there is ---- */
+
+static int64_t bytes_of(const struct outbox_endpoint *p)
+{
+    return p->measured ? p->end - p->begin : 0;
+}
+
+bool outbox_measure(struct database *db, struct outbox_endpoint *p, struct err *err)
+{
+    if (p->measured)
+        return true;
+    p->end = 0;
+    if (!rows_run_int(db, ROWS(db, SQL_OUTBOX_END, INT(p->id)), &p->end, err))
+        return false;
+    p->begin = p->end;
+    p->measured = rows_run_int(db, ROWS(db, SQL_OUTBOX_BEGIN, INT(p->id)), &p->begin, err);
+    shares_load(&db->shares, DATABASE_OUTBOX, p->tenant, bytes_of(p));
+    return p->measured;
+}
+
+void outbox_unmeasure(struct database *db, struct outbox_endpoint *p)
+{
+    shares_load(&db->shares, DATABASE_OUTBOX, p->tenant, -bytes_of(p));
+    p->measured = false;
+}
+
+void outbox_grow(struct database *db, struct outbox_endpoint *p, int64_t bytes)
+{
+    p->end += bytes;
+    p->written_in = db->outbox_turn;
+    shares_load(&db->shares, DATABASE_OUTBOX, p->tenant, bytes);
+}
+
+/* ---- what goes ---- */
+
+/* The first of an endpoint's rows. */
+struct oldest {
+    int64_t last; /* of those that may go; 0: none */
+    int64_t lost; /* of them, not sent */
+    bool all;     /* of those that were looked at */
+};
+
+/* `before_ms`: what is older may go. */
+static bool find_oldest(struct database *db, int64_t webhook, int64_t before_ms, struct oldest *o_r,
+                        struct err *err)
+{
+    struct rows *s = ROWS(db, SQL_OUTBOX_OLDEST, INT(webhook));
+    *o_r = (struct oldest){.all = true};
+    while (rows_next(db, s, err)) {
+        if (rows_get_int(s, 1) >= before_ms)
+            o_r->all = false;
+        if (!o_r->all)
+            continue;
+        o_r->last = rows_get_int(s, 0);
+        o_r->lost += rows_get_int(s, 2);
+    }
+    return err->kind == ERR_NONE;
+}
+
+/* What is lost is counted with it, and told by outbox_sweep.c, between transactions. */
+bool outbox_forget_oldest(struct database *db, struct outbox_endpoint *p, int64_t before_ms,
+                          bool *more_r, struct err *err)
+{
+    struct oldest o;
+    *more_r = false;
+    if (!find_oldest(db, p->id, before_ms, &o, err))
+        return false;
+    if (o.last == 0)
+        return true;
+    *more_r = o.all;
+    outbox_unmeasure(db, p);
+    p->written_in = db->outbox_turn;
+    p->lost = p->lost || o.lost > 0;
+    return rows_run(db, ROWS(db, SQL_OUTBOX_FORGET, INT(p->id), INT(o.last)), err) &&
+           (o.lost == 0 ||
+            rows_run(db, ROWS(db, SQL_WEBHOOK_LOST, INT(p->id), INT(o.lost)), err)) &&
+           outbox_measure(db, p, err);
+}
+
+/* Of the same tenant: the one that has most. */
+static struct outbox_endpoint *fullest(const struct database *db, struct outbox_endpoint *own)
+{
+    struct outbox_endpoint *most = own;
+    struct outbox_endpoint *p;
+    LL_FOREACH(db->endpoints, p)
+    if (bytes_of(p) > bytes_of(most) && strcmp(p->tenant, own->tenant) == 0)
+        most = p;
+    return most;
+}
+
+bool outbox_make_room(struct database *db, struct outbox_endpoint *p, int64_t added,
+                      struct err *err)
+{
+    bool more = false;
+    bool fits = true;
+    if (bytes_of(p) > (int64_t)atomic_load(&limit_each))
+        return outbox_forget_oldest(db, p, INT64_MAX, &more, err);
+    int64_t now = shares_find(&db->shares, p->tenant)->bytes[DATABASE_OUTBOX];
+    if (now / STEP_BYTES == (now - added) / STEP_BYTES)
+        return true;
+    return quota_allows_outbox(db, atomic_load(&limit_all), p->tenant, &fits, err) &&
+           (fits || outbox_forget_oldest(db, fullest(db, p), INT64_MAX, &more, err));
+}
