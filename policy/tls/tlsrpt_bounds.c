@@ -18,6 +18,7 @@ enum { TARGETS_MAX = 100 * 1000, NAME_LEN = 400 };
 static const int64_t budgets[TLSRPT_WHOM][2] = {[TLSRPT_MAILBOX] = {50, 10},
                                                 [TLSRPT_MAIL_DOMAIN] = {500, 50},
                                                 [TLSRPT_HOST] = {2000, 500},
+                                                [TLSRPT_HOSTS] = {8000, 2000},
                                                 [TLSRPT_IP] = {1000, 0}};
 
 /* A tenant, of whose reports so many rows are. */

@@ -13,6 +13,14 @@ static struct place host(const char *name, bool foreign)
 {
     struct place p = {.foreign = foreign, .tenant = "t"};
     snprintf(p.host, sizeof(p.host), "%s", name);
+    snprintf(p.organization, sizeof(p.organization), "%s", name);
+    return p;
+}
+
+static struct place host_of(const char *name, const char *organization, bool foreign)
+{
+    struct place p = host(name, foreign);
+    snprintf(p.organization, sizeof(p.organization), "%s", organization);
     return p;
 }
 
@@ -98,6 +106,75 @@ static void who_takes_posts_no_more_is_asked_about_its_addresses(void **state)
     tlsrpt_bounds_free(b);
 }
 
+/* A zone with a wildcard has as many names as its owner likes: each takes a post at his own server, so that its address is not
+ * looked at any more, and leads then to somebody's. */
+static void names_below_a_domain_have_one_budget_together(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    unsigned posts = 0;
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "h%u.evil.test", i);
+        const struct place evil = host_of(name, "evil.test", true);
+        if (post(b, &evil, "192.0.2.9", &taken, now) == PLACE_OPEN)
+            posts += post(b, &evil, "192.0.2.1", &untrusted, now) == PLACE_OPEN;
+    }
+    assert_in_range(posts, 50, 100);
+    const struct place other = host_of("reports.test", "reports.test", true);
+    assert_int_equal(post(b, &other, "192.0.2.9", &taken, now), PLACE_OPEN);
+    tlsrpt_bounds_free(b);
+}
+
+static void mailboxes_below_a_domain_are_counted_with_it(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    unsigned mails = 0;
+    char why[160];
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        struct place p = {.foreign = true, .tenant = "t", .organization = "victim.test"};
+        snprintf(p.host, sizeof(p.host), "h%u.victim.test", i);
+        snprintf(p.mailbox, sizeof(p.mailbox), "a@%s", p.host);
+        snprintf(p.counted, sizeof(p.counted), "a@%s", p.host);
+        mails += place_take(&p, "", TLSRPT_COST, b, now, why) == PLACE_OPEN;
+    }
+    assert_int_equal(mails, 50);
+    tlsrpt_bounds_free(b);
+}
+
+/* Who has one address has 2^64 of them. */
+static void addresses_of_ipv6_are_counted_by_their_network(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    unsigned posts = 0;
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        char name[32];
+        char at[64];
+        snprintf(name, sizeof(name), "h.evil%u.test", i);
+        snprintf(at, sizeof(at), "[2001:db8:0:1:%x::1]", i + 1);
+        const struct place evil = host(name, true);
+        posts += post(b, &evil, at, &untrusted, now) == PLACE_OPEN;
+    }
+    assert_int_equal(posts, 50);
+    const struct place late = host("late.test", true);
+    assert_int_equal(post(b, &late, "[2001:db8:0:1::1]", &taken, now), PLACE_RESTS);
+    assert_int_equal(post(b, &late, "[2001:db8:0:2::1]", &taken, now), PLACE_OPEN);
+    tlsrpt_bounds_free(b);
+}
+
+/* Many domains, each somebody's own, name one host that takes what is posted. */
+static void one_host_is_posted_so_many_a_day(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    const struct place victim = host("victim.test", true);
+    (void)state;
+    assert_int_equal(count(b, &victim, "192.0.2.1", &taken), 500);
+    assert_int_equal(count(b, &victim, "192.0.2.2", &taken), 0); /* wherever it leads */
+    tlsrpt_bounds_free(b);
+}
+
 static void retry_after_is_until_then(void **state)
 {
     struct tlsrpt_bounds *b = tlsrpt_bounds_new();
@@ -114,9 +191,9 @@ static void retry_after_is_until_then(void **state)
 static void a_place_that_has_failed_is_known_by_its_name(void **state)
 {
     struct places p = {.count = 2, .all = {{.uri = "mailto:a@victim.test", .mailbox = "a@victim.test", .counted = "a@victim.test",
-                                            .host = "victim.test", .tenant = "t"},
+                                            .host = "victim.test", .organization = "victim.test", .tenant = "t"},
                                            {.uri = "mailto:b@victim.test", .mailbox = "b@victim.test", .counted = "b@victim.test",
-                                            .host = "victim.test", .tenant = "t"}}};
+                                            .host = "victim.test", .organization = "victim.test", .tenant = "t"}}};
     struct tlsrpt_entry entry = {.failed = 1, .place = 0, .uri = "mailto:a@victim.test"};
     struct tlsrpt_bounds *b = tlsrpt_bounds_new();
     char why[160];
@@ -136,6 +213,10 @@ int main(void)
                                        cmocka_unit_test(names_that_lead_to_an_address_do_not_close_it),
                                        cmocka_unit_test(who_takes_posts_no_more_is_asked_about_its_addresses),
                                        cmocka_unit_test(a_place_that_has_failed_is_known_by_its_name),
+                                       cmocka_unit_test(names_below_a_domain_have_one_budget_together),
+                                       cmocka_unit_test(mailboxes_below_a_domain_are_counted_with_it),
+                                       cmocka_unit_test(addresses_of_ipv6_are_counted_by_their_network),
+                                       cmocka_unit_test(one_host_is_posted_so_many_a_day),
                                        cmocka_unit_test(retry_after_is_until_then)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

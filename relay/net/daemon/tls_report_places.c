@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* tls_report_places.c - The places of one record. A mailbox is counted as itself and as one of its
- * domain; an https place as its host, and as each address that the host has: a host's name, too, is
- * anybody's to make, and may lead to whom it likes. */
+ * registered domain; an https place as its host, as one of its registered domain's, and as each
+ * address that the host has: names below a domain are its owner's to make, as many as he likes, and
+ * may lead to whom he likes. */
 #include "tls_report_places.h"
 
+#include "ip.h"
 #include "tls_report_post.h"
 
 #include <stdio.h>
@@ -11,13 +13,17 @@
 
 /* ---- the record ---- */
 
-static bool is_foreign(const struct suffixes *suffixes, const char *domain, const char *host)
+/* Whose it is, and whether that is somebody else than who is reported on. */
+static void find_organization(const struct suffixes *suffixes, const char *domain,
+                              struct place *place)
 {
     char own[ADDRESS_DOMAIN_MAX + 1];
-    char other[ADDRESS_DOMAIN_MAX + 1];
     if (!suffixes_find(suffixes, domain, own))
         snprintf(own, sizeof(own), "%s", domain);
-    return !suffixes_find(suffixes, host, other) || strcmp(own, other) != 0;
+    bool found = suffixes_find(suffixes, place->host, place->organization);
+    if (!found)
+        span_put(span_of(place->host), place->organization, sizeof(place->organization));
+    place->foreign = !found || strcmp(own, place->organization) != 0;
 }
 
 static bool read_mailbox(const struct tlsrpt_rua *rua, struct place *place)
@@ -44,7 +50,7 @@ void places_note(struct places *p, const struct tlsrpt_record *record,
             continue;
         if (!rua->address[0] && !tls_report_post_host(place->uri, place->host))
             place->host[0] = '\0'; /* so it is refused when it is looked up */
-        place->foreign = is_foreign(suffixes, entry->domain, place->host);
+        find_organization(suffixes, entry->domain, place);
         p->count++;
     }
 }
@@ -90,24 +96,46 @@ static struct tlsrpt_target target(const struct place *place, enum tlsrpt_whom w
         .whom = whom, .name = name, .foreign = place->foreign, .tenant = place->tenant};
 }
 
-enum { TARGETS_MAX = 2 + TLS_REPORT_POST_ADDRESSES };
+enum { NAMES = 2, TARGETS_MAX = NAMES + TLS_REPORT_POST_ADDRESSES, NET_TEXT = IP_TEXT + 8 };
 
-/* All that it counts for, itself first; the names of addresses are in `names`. */
+/* An address as it is counted: of IPv6 its network of 64 bits, which is one customer's. */
+static bool name_address(struct span text, char name_r[NET_TEXT])
+{
+    struct ip ip;
+    char plain[IP_TEXT + 2];
+    bool bracket = text.len > 2 && text.ptr[0] == '[';
+    if (!span_copy(span_from(span_first(text, text.len - bracket), bracket), plain,
+                   sizeof(plain)) ||
+        !ip_parse(plain, &ip))
+        return false;
+    if (!ip.v6) {
+        ip_print(&ip, name_r);
+        return true;
+    }
+    memset(ip.bytes + 8, 0, 8);
+    ip_print(&ip, plain);
+    snprintf(name_r, NET_TEXT, "%s/64", plain);
+    return true;
+}
+
+/* All that it counts for, itself first and then its organization; the names of addresses are in
+ * `names`. */
 static size_t list_targets(const struct place *place, const char *addresses,
-                           char names[TARGETS_MAX][IP_TEXT + 2],
+                           char names[TARGETS_MAX][NET_TEXT],
                            struct tlsrpt_target targets_r[TARGETS_MAX])
 {
     size_t count = 0;
     if (place->mailbox[0]) {
         targets_r[count++] = target(place, TLSRPT_MAILBOX, place->counted);
         if (!throttle_is_large(place->host))
-            targets_r[count++] = target(place, TLSRPT_MAIL_DOMAIN, place->host);
+            targets_r[count++] = target(place, TLSRPT_MAIL_DOMAIN, place->organization);
         return count;
     }
     targets_r[count++] = target(place, TLSRPT_HOST, place->host);
+    targets_r[count++] = target(place, TLSRPT_HOSTS, place->organization);
     for (struct span rest = span_of(addresses); rest.len > 0 && count < TARGETS_MAX;) {
         struct span one = span_take(&rest, ',');
-        if (span_copy(one, names[count], IP_TEXT + 2)) {
+        if (name_address(one, names[count])) {
             targets_r[count] = target(place, TLSRPT_IP, names[count]);
             count++;
         }
@@ -119,12 +147,12 @@ static size_t list_targets(const struct place *place, const char *addresses,
 static enum tlsrpt_bound ask(const struct place *place, const char *addresses,
                              struct tlsrpt_bounds *bounds, int64_t now_ms)
 {
-    char names[TARGETS_MAX][IP_TEXT + 2];
+    char names[TARGETS_MAX][NET_TEXT];
     struct tlsrpt_target targets[TARGETS_MAX];
     enum tlsrpt_bound bound = TLSRPT_FREE;
     size_t count = list_targets(place, addresses, names, targets);
     if (!place->mailbox[0] && tlsrpt_bounds_proven(bounds, &targets[0], now_ms))
-        count = 1;
+        count = NAMES;
     for (size_t i = 0; bound == TLSRPT_FREE && i < count; i++)
         bound = tlsrpt_bounds_ask(bounds, &targets[i], now_ms);
     return bound;
@@ -133,7 +161,7 @@ static enum tlsrpt_bound ask(const struct place *place, const char *addresses,
 void place_charge(const struct place *place, const char *addresses, int cost,
                   struct tlsrpt_bounds *bounds, int64_t now_ms)
 {
-    char names[TARGETS_MAX][IP_TEXT + 2];
+    char names[TARGETS_MAX][NET_TEXT];
     struct tlsrpt_target targets[TARGETS_MAX];
     size_t count = list_targets(place, addresses, names, targets);
     for (size_t i = 0; i < count; i++)
@@ -160,13 +188,16 @@ enum place_standing place_posted(const struct place *place, const char *addresse
                                  int64_t now_ms)
 {
     const struct tlsrpt_target host = target(place, TLSRPT_HOST, place->host);
+    const struct tlsrpt_target hosts = target(place, TLSRPT_HOSTS, place->organization);
     bool ours = result->outcome == FETCH_GONE || result->outcome == FETCH_BUSY;
     if (ours || !result->why)
         place_charge(place, addresses, -TLSRPT_COST_REFUSED, bounds, now_ms);
     if (ours)
         return PLACE_RESTS;
-    if (!result->why)
+    if (!result->why) {
         tlsrpt_bounds_charge(bounds, &host, TLSRPT_COST, now_ms);
+        tlsrpt_bounds_charge(bounds, &hosts, TLSRPT_COST, now_ms);
+    }
     tlsrpt_bounds_prove(bounds, &host, !result->why, now_ms);
     if (result->why && result->retry_after_s > 0)
         tlsrpt_bounds_rest(bounds, &host, now_ms + (int64_t)result->retry_after_s * 1000, now_ms);
@@ -176,7 +207,7 @@ enum place_standing place_posted(const struct place *place, const char *addresse
 static void note_returned(const struct place *place, struct tlsrpt_bounds *bounds, int64_t now_ms)
 {
     const struct tlsrpt_target mailbox = target(place, TLSRPT_MAILBOX, place->counted);
-    const struct tlsrpt_target domain = target(place, TLSRPT_MAIL_DOMAIN, place->host);
+    const struct tlsrpt_target domain = target(place, TLSRPT_MAIL_DOMAIN, place->organization);
     tlsrpt_bounds_close(bounds, &mailbox, now_ms);
     tlsrpt_bounds_charge(bounds, &domain, TLSRPT_COST_RETURNED - TLSRPT_COST, now_ms);
 }

@@ -18,11 +18,12 @@ enum place_standing {
 
 struct place {
     char uri[TLSRPT_URI_MAX + 1];
-    char mailbox[2 * ADDRESS_MAX + 1];       /* ""; it is https */
-    char counted[ADDRESS_CANONICAL_MAX + 1]; /* the mailbox, as it is counted */
-    char host[ADDRESS_DOMAIN_MAX + 1];       /* or the mailbox's domain; "" it is none */
-    const char *tenant;                      /* the report's; borrowed of its entry */
-    bool paused, foreign;                    /* foreign: of another organization */
+    char mailbox[2 * ADDRESS_MAX + 1];         /* ""; it is https */
+    char counted[ADDRESS_CANONICAL_MAX + 1];   /* the mailbox, as it is counted */
+    char host[ADDRESS_DOMAIN_MAX + 1];         /* or the mailbox's domain; "" it is none */
+    char organization[ADDRESS_DOMAIN_MAX + 1]; /* the registered domain of that, or itself */
+    const char *tenant;                        /* the report's; borrowed of its entry */
+    bool paused, foreign;                      /* foreign: of another organization */
     enum place_standing standing;
 };
 
