@@ -5,8 +5,10 @@
  *
  * A site is a receiver's name, as its provider's. Each tenant's mail there is counted for itself,
  * so that one tenant's bad list of addresses changes nothing for another; two tenants that meet the
- * same at a site show that it is the site. Counted are last answers, of the ten minutes before. No
- * I/O and no clock: times are in ms, of any clock; one that goes back begins anew. Not thread-safe.
+ * same at a site show that it is the site: for recipients of a domain about which both have heard
+ * it, and for all where it was said about many domains, as any domain can name a receiver's host as
+ * its MX. Counted are last answers, of the ten minutes before. No I/O and no clock: times are in
+ * ms, of any clock; one that goes back begins anew. Not thread-safe.
  */
 #ifndef SUPPRESS_BRAKE_H
 #define SUPPRESS_BRAKE_H
@@ -17,7 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BRAKE_SITES = 256, BRAKE_KEPT = 1000 }; /* sites of a tenant; addresses of one of these */
+/* Sites of a tenant; addresses of one of these; a domain, of which more is cut off. */
+enum { BRAKE_SITES = 256, BRAKE_KEPT = 1000, BRAKE_DOMAIN_MAX = 255 };
 
 enum brake {
     BRAKE_OFF,
@@ -32,11 +35,18 @@ struct suppress_brake;
 struct suppress_brake *suppress_brake_new(void);
 void suppress_brake_free(struct suppress_brake *b);
 
-/* The last answer about a recipient; `unknown`: there is no such mailbox. Of more than 20 answers a
- * tenth, or of the last 20 half, put the brake on; so do two other tenants there. A tenant's sites
- * beyond BRAKE_SITES are forgotten, those first that nothing was heard of for longest. */
-enum brake suppress_brake_answer(struct suppress_brake *b, const char *tenant, const char *site,
-                                 bool unknown, int64_t now_ms);
+/* The last answer about a recipient. */
+struct brake_heard {
+    const char *tenant, *site;
+    const char *domain; /* the recipient's, in normal form */
+    bool unknown;       /* there is no such mailbox */
+};
+/* Of more than 20 answers a tenth, or of the last 20 half, put the brake on; so do two other
+ * tenants there, who have heard that much about this domain, or about more than three (names below
+ * a registered one are none of their own). A tenant's sites beyond BRAKE_SITES are forgotten, those
+ * first that nothing was heard of for longest. */
+enum brake suppress_brake_answer(struct suppress_brake *b, const struct brake_heard *heard,
+                                 int64_t now_ms);
 /* After an answer that was BRAKE_OFF or BRAKE_ENDS: it has put this address on the list. The last
  * BRAKE_KEPT are remembered. */
 void suppress_brake_note(struct suppress_brake *b, const char *tenant, const char *site,

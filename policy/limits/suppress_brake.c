@@ -4,16 +4,23 @@
  * A tenant's share of a site holds ten steps, the last 20 answers as bits, and whom it has put on
  * the list. It lies in the table of its tenant, in the order of its last answer, so that the oldest
  * goes first, and in the list of its site, where the others' brakes are looked at.
+ *
+ * What others have heard holds for a domain's recipients if it was said about that domain, or about
+ * so many that no three of them are its cause: any domain can name a receiver's host as its own MX,
+ * and then the receiver says truly of all its recipients that it does not know them.
  */
 #include "suppress_brake.h"
 
+#include "brake_domains.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 #include <utlist.h>
 
 enum { STEP_MS = 60 * 1000, STEPS = 10, WINDOW_MS = STEPS * STEP_MS };
-enum { ENOUGH = 20, TENTH = 10, OTHERS = 2 };
+enum { ENOUGH = 20, TENTH = 10, OTHERS = 2, ALONE = 3 };
 
 struct site;
 
@@ -32,6 +39,8 @@ struct share {
     } steps[STEPS];
     uint32_t last; /* a bit an answer, the last one the lowest: unknown */
     bool on;
+    struct brake_domains domains;
+    char unknown_domain[BRAKE_DOMAIN_MAX + 1]; /* of the last unknown one */
     struct noted *noted;
     size_t noted_count, noted_size;
 };
@@ -211,22 +220,43 @@ static bool is_too_much(const struct share *s, int64_t now_ms)
                                      bits(s->last & ((UINT32_C(1) << ENOUGH) - 1)) > ENOUGH / 2);
 }
 
+static bool is_many(unsigned answers, unsigned unknown)
+{
+    return answers >= ENOUGH && unknown > answers / TENTH;
+}
+
+/* Does what a tenant has heard say something about that domain's recipients? */
+static bool speaks_for(const struct share *s, const char *domain, int64_t now_ms)
+{
+    struct step all = sum(s, now_ms);
+    struct brake_count own = brake_domains_of(&s->domains, domain, now_ms);
+    struct brake_count most = brake_domains_most(&s->domains, ALONE, now_ms);
+    return is_many(own.answers, own.unknown) ||
+           (all.answers > most.answers && all.unknown > most.unknown &&
+            is_many(all.answers - most.answers, all.unknown - most.unknown));
+}
+
 static bool others_brake(const struct share *s, int64_t now_ms)
 {
     unsigned found = 0;
     const struct share *other;
     DL_FOREACH (s->site->shares, other)
-        found += other != s && other->on && is_too_much(other, now_ms);
+        found += other != s && other->on && is_too_much(other, now_ms) &&
+                 speaks_for(other, s->unknown_domain, now_ms);
     return found >= OTHERS;
 }
 
-enum brake suppress_brake_answer(struct suppress_brake *b, const char *tenant, const char *site,
-                                 bool unknown, int64_t now_ms)
+enum brake suppress_brake_answer(struct suppress_brake *b, const struct brake_heard *heard,
+                                 int64_t now_ms)
 {
-    struct share *s = use_share(b, tenant, site);
+    struct share *s = use_share(b, heard->tenant, heard->site);
     bool was = s->on;
+    bool unknown = heard->unknown;
     drop_notes(s, BRAKE_KEPT, now_ms);
     count(s, unknown, now_ms);
+    brake_domains_count(&s->domains, heard->domain, unknown, now_ms);
+    if (unknown)
+        snprintf(s->unknown_domain, sizeof(s->unknown_domain), "%s", heard->domain);
     s->on = is_too_much(s, now_ms) || ((unknown || was) && others_brake(s, now_ms));
     if (s->on)
         return was ? BRAKE_ON : BRAKE_BEGINS;

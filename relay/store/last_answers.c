@@ -69,7 +69,10 @@ static bool count(struct database *db, const struct last_answer *a, bool *may_r,
         return true;
     db->brake = db->brake ? db->brake : suppress_brake_new();
     db->brake_answers++;
-    switch (suppress_brake_answer(db->brake, a->tenant, a->site, *may_r, now_ms)) {
+    const char *at = strrchr(a->address, '@');
+    const struct brake_heard heard = {
+        .tenant = a->tenant, .site = a->site, .domain = at ? at + 1 : "", .unknown = *may_r};
+    switch (suppress_brake_answer(db->brake, &heard, now_ms)) {
     case BRAKE_OFF:
         return true;
     case BRAKE_ENDS:

@@ -30,13 +30,14 @@ static int tear_down(void **state)
 }
 
 /* As the store does. Returns how many of `count` were put on the list, of which `*taken_r` came off again. */
-static unsigned answers(const char *tenant, const char *site, unsigned count, bool unknown, unsigned *taken_r)
+static unsigned answers_of(const char *tenant, const char *site, const char *domain, unsigned count, bool unknown, unsigned *taken_r)
 {
     static unsigned number;
+    const struct brake_heard heard = {tenant, site, domain, unknown};
     unsigned put = 0;
     for (unsigned i = 0; i < count; i++, now_ms += 100) {
         char address[40];
-        enum brake brake = suppress_brake_answer(b, tenant, site, unknown, now_ms);
+        enum brake brake = suppress_brake_answer(b, &heard, now_ms);
         if (unknown && (brake == BRAKE_OFF || brake == BRAKE_ENDS)) {
             snprintf(address, sizeof(address), "u%u@dest.test", number++);
             suppress_brake_note(b, tenant, site, address, now_ms);
@@ -49,6 +50,11 @@ static unsigned answers(const char *tenant, const char *site, unsigned count, bo
         }
     }
     return put;
+}
+
+static unsigned answers(const char *tenant, const char *site, unsigned count, bool unknown, unsigned *taken_r)
+{
+    return answers_of(tenant, site, "dest.test", count, unknown, taken_r);
 }
 
 static void an_accident_suppresses_nobody(void **state)
@@ -108,6 +114,50 @@ static void what_two_meet_is_the_sites(void **state)
     assert_int_equal(answers("bob", "big", 1, true, &taken), 1);
 }
 
+/* A domain whose MX is the host of a receiver that does not know it: what is said of its recipients stops nothing for others there,
+ * however many names are made below it, and though two tenants have written to them. */
+static void a_domain_that_names_anothers_host_speaks_for_itself(void **state)
+{
+    static const char *const domains[] = {"evil.test", "a.evil.test", "b.evil.test", "c.d.evil.test", "e1.test", "e2.test"};
+    unsigned taken = 0;
+    (void)state;
+    for (unsigned i = 0; i < 40; i++) {
+        answers_of("eve", "big", domains[i % COUNT_OF(domains)], 1, true, &taken);
+        answers_of("amy", "big", domains[(i + 1) % COUNT_OF(domains)], 1, true, &taken);
+    }
+    assert_int_equal(answers_of("bob", "big", "dest.test", 3, true, &taken), 3);
+    taken = 0;
+    for (unsigned i = 0; i < 40; i++) {
+        char name[40];
+        snprintf(name, sizeof(name), "w%u.wild.evil.test", i);
+        answers_of("eve", "big", name, 1, true, &taken);
+        answers_of("amy", "big", name, 1, true, &taken);
+    }
+    assert_int_equal(answers_of("bob", "big", "dest.test", 3, true, &taken), 3);
+    assert_int_equal(taken, 0);
+    /* of its own recipients it is true, and so nobody is the worse for it */
+    for (unsigned i = 0; i < 20; i++) {
+        answers_of("eve", "big", "evil.test", 1, true, &taken);
+        answers_of("amy", "big", "evil.test", 1, true, &taken);
+    }
+    assert_int_equal(answers_of("carl", "big", "evil.test", 1, true, &taken), 0);
+    assert_int_equal(answers_of("dora", "big", "dest.test", 1, true, &taken), 1);
+}
+
+/* A provider's directory has failed, and with it all its customers' domains. */
+static void what_is_said_of_many_domains_is_said_of_all(void **state)
+{
+    unsigned taken = 0;
+    (void)state;
+    for (unsigned i = 0; i < 60; i++) {
+        char name[40];
+        snprintf(name, sizeof(name), "c%u.test", i % 30);
+        answers_of("eve", "big", name, 1, true, &taken);
+        answers_of("amy", "big", name, 1, true, &taken);
+    }
+    assert_int_equal(answers_of("bob", "big", "dest.test", 3, true, &taken), 0);
+}
+
 /* Told once when it begins and once when it ends, however often it is asked. */
 static void it_begins_and_ends_once(void **state)
 {
@@ -115,7 +165,8 @@ static void it_begins_and_ends_once(void **state)
     unsigned ended = 0;
     (void)state;
     for (unsigned i = 0; i < 2000; i++, now_ms += SECOND) {
-        enum brake brake = suppress_brake_answer(b, "club", "big", i >= 300 && i < 500, now_ms);
+        const struct brake_heard heard = {"club", "big", "dest.test", i >= 300 && i < 500};
+        enum brake brake = suppress_brake_answer(b, &heard, now_ms);
         began += brake == BRAKE_BEGINS;
         ended += brake == BRAKE_ENDS;
         assert_true(began - ended == (brake == BRAKE_ON || brake == BRAKE_BEGINS));
@@ -175,6 +226,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_usual_is_suppressed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_tenants_bad_list_is_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_two_meet_is_the_sites, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_domain_that_names_anothers_host_speaks_for_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_said_of_many_domains_is_said_of_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_begins_and_ends_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_old_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_remembered_is_bounded, set_up, tear_down),
