@@ -8,10 +8,10 @@
 
 #include "database.h"
 #include "webhook_secret.h"
+#include "webhook_url.h"
 
 enum {
     WEBHOOKS_OF_TENANT = 16,
-    WEBHOOK_URL_MAX = 1000,
     WEBHOOK_STREAMS_MAX = 500,
     WEBHOOK_REPLY_MAX = 200,
     WEBHOOK_REPLAY_AT_ONCE = 1000

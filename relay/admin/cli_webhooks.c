@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "webhook_try.h"
 #include "webhook_type.h"
+#include "webhook_url.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -89,15 +90,16 @@ static void say_secret(const struct cli *cli, json_t *answer)
            json_row_int(answer, "id"), json_row_get(answer, "secret"));
 }
 
-/* Without TLS everybody on the way could read whom mail goes to. */
+/* Before anybody is asked, alike for all who take an address. Without TLS everybody on the way
+ * could read whom mail goes to. */
 static bool may_be(struct cli *cli, const char *url, int *code_r)
 {
+    struct err err = {0};
     if (!cli_config(cli, code_r))
         return false;
-    if (!span_starts_nocase(span_of(url), SPAN("http://")) || cli->config->webhooks_private)
+    if (webhook_url_check(span_of(url), cli->config->webhooks_private, &err))
         return true;
-    *code_r = cli_usage(cli, "an https address is needed: without TLS only with "
-                             "webhooks { allow_private = on }");
+    *code_r = cli_usage(cli, err.text);
     return false;
 }
 
@@ -234,8 +236,7 @@ int cli_webhook_test(struct cli *cli)
     int code = CLI_OK;
     if (!may_be(cli, cli->arguments[0], &code))
         return code;
-    if (!span_copy(span_of(cli->arguments[0]), w.url, sizeof(w.url)))
-        return cli_usage(cli, "the address is too long");
+    span_put(span_of(cli->arguments[0]), w.url, sizeof(w.url));
     webhook_secret_generate(w.secret);
     if (!webhook_try(cli->config, &w, &tried, &err))
         return cli_fail(&err);

@@ -9,6 +9,7 @@
 #include "url_shown.h"
 #include "webhook_body.h"
 #include "webhook_type.h"
+#include "webhook_url.h"
 #include "webhooks.h"
 
 #include <stdio.h>
@@ -88,24 +89,13 @@ bool control_webhook_list(struct database *db, struct control *c, struct err *er
 
 /* ---- add ---- */
 
+/* Clear text and private addresses are for who asks to judge, by the settings. */
 static bool read_url(const struct control *c, struct webhook *w, struct err *err)
 {
     struct span url = span_of(control_text(c, "url"));
-    struct span host = url;
-    bool known =
-        span_starts_nocase(url, SPAN("https://")) || span_starts_nocase(url, SPAN("http://"));
-    for (size_t i = 0; i < url.len; i++)
-        known = known && url.ptr[i] > ' ' && url.ptr[i] <= '~' && !strchr("\"\\<>#", url.ptr[i]);
-    for (unsigned i = 0; i < 3; i++)
-        host = i < 2 ? span_from(host, span_find(host, '/') + 1)
-                     : span_first(host, span_find(host, '/'));
-    if (!known || host.len == 0 || span_find(host, '@') < host.len)
-        return err_set(err, ERR_USAGE,
-                       "\"%.100s\" is not an address to post to: https://host/path, without a user "
-                       "name",
-                       url.ptr);
-    return span_copy(url, w->url, sizeof(w->url)) ||
-           err_set(err, ERR_USAGE, "the address is longer than %d bytes", WEBHOOK_URL_MAX);
+    return webhook_url_check(url, true, err) &&
+           (span_copy(url, w->url, sizeof(w->url)) ||
+            err_set(err, ERR_USAGE, "the address is too long"));
 }
 
 /* All, if nothing is said. */
