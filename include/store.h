@@ -69,6 +69,9 @@ struct store_disk {
 /* False: that cannot be found out. From any thread. */
 bool store_disk(const struct store *store, struct store_disk *disk_r);
 
+/* Where it lies; borrowed. From any thread. */
+const char *store_state_dir(const struct store *store);
+
 /* Another number whenever there is something new for endpoints, or an endpoint has been changed.
  * From any thread. */
 uint64_t store_outbox_news(const struct store *store);

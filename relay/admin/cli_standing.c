@@ -49,6 +49,18 @@ static void print_dnssec(const json_t *answer)
     }
 }
 
+static void print_keys(const json_t *answer)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(json_object_get(answer, "unsigned"), i, row)
+    {
+        printf("Mail of %s is refused, as it cannot be signed: ", json_row_get(row, "domain"));
+        cli_print_safe(json_row_get(row, "why"));
+        putchar('\n');
+    }
+}
+
 static void print_status(const struct cli *cli, json_t *answer)
 {
     static const struct cli_column columns[] = {
@@ -63,6 +75,7 @@ static void print_status(const struct cli *cli, json_t *answer)
     json_decref(rows);
     print_store(answer);
     print_dns(answer);
+    print_keys(answer);
     print_dnssec(answer);
     if (!*json_row_get(answer, "refused"))
         return;

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "control_parts.h"
 #include "destinations.h"
+#include "keyring.h"
 #include "queued.h"
 #include "standing.h"
 #include "store.h"
@@ -16,6 +17,24 @@ static void add_store(const struct control *c, struct store *store)
         PUT(c->answer, FIELD("disk_free", (int64_t)disk.free_bytes),
             FIELD("disk_kept", (int64_t)disk.kept_bytes),
             FLAG("disk_full", disk.free_bytes <= disk.kept_bytes));
+}
+
+static void add_key(void *context, const struct database_key *key, const char *why)
+{
+    if (why)
+        json_array_append_new(context,
+                              ROW(FIELD("domain", (const char *)key->domain), FIELD("why", why)));
+}
+
+/* What stops the mail of a domain: its files may have gone since the start. */
+static bool add_keys(struct database *db, const struct control *c, struct err *err)
+{
+    json_t *list = json_array();
+    bool ok = keyring_check(store_state_dir(c->relay->store), db, add_key, list, err);
+    if (ok && json_array_size(list) > 0)
+        PUT(c->answer, FIELD("unsigned", json_incref(list)));
+    json_decref(list);
+    return ok;
 }
 
 static size_t count_resting(const struct control *c)
@@ -51,7 +70,7 @@ bool control_status(struct database *db, struct control *c, struct err *err)
         PUT(c->answer, FIELD("refused_at", now.refused_ms), FIELD("refused", now.refused));
     }
     standing_copy_fini(&now);
-    return true;
+    return add_keys(db, c, err);
 }
 
 bool control_config(struct database *db, struct control *c, struct err *err)

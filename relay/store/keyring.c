@@ -244,6 +244,46 @@ void keyring_tell_missing(struct keyring *k)
     directory_keys(k->directory, NULL, tell_missing, k);
 }
 
+struct check {
+    const char *state_dir;
+    keyring_on_key *on_key;
+    void *context;
+};
+
+static void check_key(void *context, const struct database_key *key)
+{
+    const struct check *check = context;
+    struct key *read = NULL;
+    struct err err = {0};
+    char path[4096];
+    if (key->life.state != KEY_ACTIVE)
+        return;
+    keyring_path(check->state_dir, key->domain, key->life.selector, path);
+    bool ok = read_key(path, &read, &err);
+    check->on_key(check->context, key, ok ? NULL : err.text);
+    key_free(read);
+}
+
+bool keyring_check(const char *state_dir, struct database *db, keyring_on_key *on_key,
+                   void *context, struct err *err)
+{
+    struct check check = {state_dir, on_key, context};
+    return database_keys(db, NULL, check_key, &check, err);
+}
+
+bool keyring_check_store(const char *state_dir, keyring_on_key *on_key, void *context,
+                         struct err *err)
+{
+    struct database *db = NULL;
+    if (!database_open(state_dir, DATABASE_READ, &db, err)) {
+        err->kind = ERR_NONE;
+        return true;
+    }
+    bool ok = keyring_check(state_dir, db, on_key, context, err);
+    database_close(db);
+    return ok;
+}
+
 bool keyring_unsubscribe(const char *state_dir, struct unsubscribe_keys *keys_r, struct err *err)
 {
     char path[4096];

@@ -2,6 +2,7 @@
 /* last_answers.c - Suppresses whom a receiver does not know, unless it says so of everybody. */
 #include "last_answers.h"
 
+#include "address.h"
 #include "alert.h"
 #include "audit.h"
 #include "db.h"
@@ -69,7 +70,9 @@ static bool count(struct database *db, const struct last_answer *a, bool *may_r,
         return true;
     db->brake = db->brake ? db->brake : suppress_brake_new();
     db->brake_answers++;
-    const char *at = strrchr(a->address, '@');
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    address_same_form(a->address, form);
+    const char *at = strrchr(form, '@');
     const struct brake_heard heard = {
         .tenant = a->tenant, .site = a->site, .domain = at ? at + 1 : "", .unknown = *may_r};
     switch (suppress_brake_answer(db->brake, &heard, now_ms)) {

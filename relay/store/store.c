@@ -133,6 +133,11 @@ uint64_t store_revision(const struct store *store)
     return atomic_load(&store->revision);
 }
 
+const char *store_state_dir(const struct store *store)
+{
+    return store->state_dir;
+}
+
 uint64_t store_outbox_news(const struct store *store)
 {
     return atomic_load(&store->outbox_news);

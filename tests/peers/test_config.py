@@ -203,6 +203,30 @@ def test_a_key_whose_file_is_gone_is_told_at_the_start(relay):
     assert "waits" not in relay.json("key", "list")[0]
 
 
+@pytest.mark.parametrize("fault", ["missing", "readable", "nonsense"])
+def test_a_key_that_cannot_sign_is_a_problem(relay, fault):
+    """All mail of its domain is refused: whoever asks how things are is told."""
+    path = next((relay.path / "state" / "keys").glob("club.test.*.pem"))
+    kept = path.read_bytes()
+    assert relay.command("config", "check", check=False).returncode == 0
+    relay.start()
+    assert "unsigned" not in relay.json("status")
+    if fault == "missing":
+        path.unlink()
+    elif fault == "readable":
+        path.chmod(0o644)
+    else:
+        path.write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+    checked = relay.command("config", "check", check=False)
+    assert checked.returncode == 1 and str(path) in checked.stderr and "club.test is refused" in checked.stderr, checked
+    assert [row["domain"] for row in relay.json("status")["unsigned"]] == ["club.test"]
+    assert "Mail of club.test is refused" in relay.command("status") and str(path) in relay.command("status")
+    path.write_bytes(kept)
+    path.chmod(0o600)
+    assert relay.command("config", "check", check=False).returncode == 0
+    assert "unsigned" not in relay.json("status")
+
+
 @pytest.mark.parametrize("address, words", [
     ("127.0.0.1:{used}", ["Address already in use", "another program"]),
     ("192.0.2.77:2587", ["Cannot assign requested address", "this machine"]),

@@ -173,6 +173,39 @@ static bool check_links(const struct config *c, struct err *err)
     return ok;
 }
 
+struct key_check {
+    const struct config *config;
+    struct config_report *report;
+    struct stat owner;
+};
+
+/* Root reads what the relay may not. */
+static void add_key(void *context, const struct database_key *key, const char *why)
+{
+    struct key_check *check = context;
+    char text[1200];
+    char part[600];
+    struct err err = {0};
+    snprintf(part, sizeof(part), "/keys/%.255s.%.63s.pem", key->domain, key->life.selector);
+    if (!why && geteuid() == 0 &&
+        !preflight_owner_may(check->config, part, R_OK, &check->owner, &err))
+        why = err.text;
+    if (!why)
+        return;
+    snprintf(text, sizeof(text), "%.800s: mail of %.200s is refused (451) until it can be signed",
+             why, key->domain);
+    config_report_add(check->report, true, text);
+}
+
+static void check_signing_keys(const struct config *c, struct config_report *report)
+{
+    struct err err = {0};
+    struct key_check check = {.config = c, .report = report};
+    if (stat(c->state_dir, &check.owner) == 0 &&
+        !keyring_check_store(c->state_dir, add_key, &check, &err))
+        config_report_add(report, true, err.text);
+}
+
 void server_check(const struct config *config, struct config_report *report)
 {
     static bool (*const checks[])(const struct config *, struct err *) = {
@@ -192,6 +225,7 @@ void server_check(const struct config *config, struct config_report *report)
     for (size_t i = 0; i < COUNT_OF(checks); i++)
         if (!checks[i](config, &err))
             config_report_add(report, true, err.text);
+    check_signing_keys(config, report);
     if (report->count == 0) /* else they speak of what may be otherwise once that is mended */
         preflight_notes(config, server, report);
     tls_context_free(server);
