@@ -133,7 +133,8 @@ int cli_webhook_remove(struct cli *cli)
 
 int cli_webhook_enable(struct cli *cli)
 {
-    return cli_do(cli, about(cli, "webhook.enable"), "is told again, first of what waits");
+    return cli_do(cli, about(cli, "webhook.enable"),
+                  "is told again, first of what waits: the next try is at once");
 }
 
 int cli_webhook_disable(struct cli *cli)

@@ -185,6 +185,28 @@ static const struct command commands[] = {
      "listen= dir= records= auth=", "run a receiving server for tests", cli_sink},
 };
 
+static bool is_of_group(const struct command *command, const char *group)
+{
+    struct span rest = span_of(command->words);
+    struct span first = span_take(&rest, ' ');
+    return rest.len > 0 && span_equal(first, span_of(group));
+}
+
+/* Commands with the same first word, with their arguments. False: there are none. */
+static bool print_group(const char *group)
+{
+    bool found = false;
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        const struct command *one = &commands[i];
+        if (!is_of_group(one, group))
+            continue;
+        printf("%s sealpost %s%s%s\n           %s\n", found ? "      " : "usage:", one->words,
+               one->usage[0] ? " " : "", one->usage, one->description);
+        found = true;
+    }
+    return found;
+}
+
 static void print_help(FILE *to)
 {
     fprintf(to, "usage: sealpost [-c FILE] [--json] COMMAND\n       sealpost --version\n\n");
@@ -251,8 +273,10 @@ static const char *take_option(struct cli *cli, int argc, char **argv, int *used
     *used_r = 1;
     if (!find_option(cli->command, name, &takes_value))
         return unknown_option(cli, option_name(argv[0]));
-    if (takes_value && argc < 2)
-        return "an option needs a value";
+    if (takes_value && argc < 2) {
+        snprintf(cli->wrong, sizeof(cli->wrong), "--%.40s needs a value", option_name(argv[0]));
+        return cli->wrong;
+    }
     if (cli->option_count == CLI_OPTIONS_MAX)
         return "too many options";
     cli->options[cli->option_count].name = option_name(argv[0]);
@@ -370,7 +394,7 @@ static int print_usage(const struct command *command)
     return CLI_OK;
 }
 
-/* "help", or "help queue list". */
+/* "help", "help queue", or "help queue list". */
 static int help(struct cli *cli, int argc, char **argv)
 {
     for (size_t i = 0; argc > 0 && i < COUNT_OF(commands); i++) {
@@ -378,6 +402,8 @@ static int help(struct cli *cli, int argc, char **argv)
         if (match(commands[i].words, argc, argv) > 0)
             return print_usage(cli->command);
     }
+    if (argc == 1 && print_group(argv[0]))
+        return CLI_OK;
     if (argc > 0)
         return unknown_command(argc, argv);
     print_help(stdout);
@@ -396,7 +422,8 @@ static int run(struct cli *cli, int argc, char **argv)
     if (!words && argc > 0 && strcmp(argv[0], "help") == 0)
         return help(cli, argc - 1, argv + 1);
     if (!words && (argc == 0 || asks_for_help(argc, argv))) {
-        print_help(stdout);
+        if (argc == 0 || !print_group(argv[0]))
+            print_help(stdout);
         return argc > 0 ? CLI_OK : CLI_USAGE;
     }
     if (!words)

@@ -91,8 +91,10 @@ bool database_webhook_give_up(struct database *db, int64_t id, const char *why, 
     if (w.disabled[0])
         return true;
     snprintf(about, sizeof(about), "webhook %lld", (long long)id);
-    snprintf(text, sizeof(text), "tenant \"%.63s\": %.*s; what happens is kept for 7 days",
-             w.tenant, WEBHOOK_REPLY_MAX, why);
+    snprintf(text, sizeof(text),
+             "tenant \"%.63s\": %.*s; what happens is kept for 7 days: when it is mended, "
+             "\"sealpost webhook enable %lld\"",
+             w.tenant, WEBHOOK_REPLY_MAX, why, (long long)id);
     return database_webhook_disable(db, id, why, err) &&
            database_note(db, AUDIT_RELAY, "webhook_disabled", about, text, err);
 }

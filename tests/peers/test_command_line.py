@@ -46,6 +46,17 @@ def test_a_word_that_is_no_command_is_answered_in_one_line(words, answer):
     assert done.stderr.startswith("sealpost: ") and done.stderr.count("\n") == 1 and answer in done.stderr, done.stderr
 
 
+def test_help_of_a_group_is_its_commands_and_a_missing_value_has_a_name():
+    for words in (("webhook", "--help"), ("help", "webhook")):
+        lines = run(*words).stdout.splitlines()
+        told = [line.split("sealpost ", 1)[1].split()[:2] for line in lines if "sealpost " in line]
+        assert len(told) == 9 and {first for first, _ in told} == {"webhook"}, lines
+    assert run("key", "--help").stdout.count("sealpost key ") >= 2
+    assert "--version" in run("frobnicate", "--help").stdout
+    done = run("webhook", "replay", "3", "--since")
+    assert done.returncode == 2 and "--since needs a value" in done.stderr, done.stderr
+
+
 def test_it_says_its_version():
     done = run("--version")
     assert done.returncode == 0 and re.fullmatch(r"sealpost \d+\.\d+\.\d+\n", done.stdout)
