@@ -482,6 +482,19 @@ def test_it_arrives_although_tls_is_what_fails_and_comes_back_quietly(reporter, 
     assert len(broken.messages) == 1 and not relay.queue()  # nobody is told that the first one came back
 
 
+def test_what_brings_a_report_is_reported_to_nobody(reporter, hosts, shim):
+    """Two domains that have their reports sent to each other: each report would be another's reason, for ever."""
+    hosts("a.test", rua="mailto:tls@b.test")
+    inbox = hosts("b.test", rua="mailto:tls@a.test")
+    relay = reporter()
+    send_all(relay, "x@a.test")
+    wait_for(lambda: len(listed(relay)) == 1)
+    next_day(shim)
+    wait_for(lambda: inbox.messages, 90)
+    wait_for(lambda: [e for e in relay.json("events", "--kind", "delivered") if e["recipient"] == "tls@b.test"], 60)
+    assert [(r["domain"], r["state"]) for r in listed(relay)] == [("a.test", "sent")]
+
+
 def test_what_dane_says_is_told_by_its_own_words(tmp_path, delivery_port, mailhost, relay_factory, shim):
     world = World(tmp_path, delivery_port, mailhost)
     try:
