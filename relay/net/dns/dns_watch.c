@@ -75,30 +75,14 @@ static void test_after(struct resolver *r, uint64_t after_ms, bool past_caches)
     question_open(q, r, 1, TIMEOUT_MS);
 }
 
-void dns_watch_start(struct resolver *r, const struct config *config, dns_watch_on_state *done,
-                     void *context)
-{
-    r->watch = (struct watch){.config = config, .done = done, .context = context};
-    test_after(r, 0, false);
-}
-
-/* A test that waits for its time would ask by settings that are gone. */
-void dns_watch_change_config(struct resolver *r, const struct config *config)
-{
-    r->watch.config = config;
-    for (struct question *q = r->questions; q; q = q->next)
-        if (q->evaluate == on_root && q->fresh)
-            q->fresh = config;
-}
-
 /* ---- what lookups show ---- */
 
 /* A zone's owner can make lookups of his fail at will: that costs a test now and then. */
-void watch_answer(struct resolver *r, const struct dns_answer *a)
+static void on_answered(struct resolver *r, const struct dns_answer *a)
 {
     struct watch *w = &r->watch;
     bool fails = a->status == DNS_FAILED && !a->refused;
-    if (w->done && fails && !w->tests && clock_steady_ms() - w->tested_ms >= AGAIN_MS)
+    if (fails && !w->tests && clock_steady_ms() - w->tested_ms >= AGAIN_MS)
         test_after(r, 0, true);
 }
 
@@ -113,4 +97,23 @@ enum dnssec_state watch_root(struct resolver *r, const struct dns_answer *a)
         test_after(r, AGAIN_MS, true);
     found(r, state, true);
     return state;
+}
+
+/* ---- the watch ---- */
+
+void dns_watch_start(struct resolver *r, const struct config *config, dns_watch_on_state *done,
+                     void *context)
+{
+    r->watch =
+        (struct watch){.config = config, .done = done, .context = context, .answered = on_answered};
+    test_after(r, 0, false);
+}
+
+/* A test that waits for its time would ask by settings that are gone. */
+void dns_watch_change_config(struct resolver *r, const struct config *config)
+{
+    r->watch.config = config;
+    for (struct question *q = r->questions; q; q = q->next)
+        if (q->evaluate == on_root && q->fresh)
+            q->fresh = config;
 }

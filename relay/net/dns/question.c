@@ -169,7 +169,8 @@ static void on_answer(void *context, struct dns_answer *answer)
     end_part(p);
     p->answer = answer;
     q->pending--;
-    watch_answer(q->resolver, answer);
+    if (q->resolver->watch.answered)
+        q->resolver->watch.answered(q->resolver, answer);
     q->evaluate(q);
 }
 

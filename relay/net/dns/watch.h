@@ -15,10 +15,10 @@ struct watch {
     enum dnssec_state state; /* as found last, by a test or by a lookup */
     bool tests;              /* one is under way, or waits for its time */
     int64_t tested_ms;
+    /* A lookup has ended so: should the root be asked? NULL: nobody wants to know. */
+    void (*answered)(struct resolver *r, const struct dns_answer *a);
 };
 
-/* A lookup has ended so: should the root be asked? */
-void watch_answer(struct resolver *r, const struct dns_answer *a);
 /* What the root has said to somebody who asked it (DNS_PENDING or NULL: nothing), or what is known
  * by a test, past caches, whatever a cache says: SILENT, FAILS, or UNKNOWN for all else. */
 enum dnssec_state watch_root(struct resolver *r, const struct dns_answer *a);
