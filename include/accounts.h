@@ -58,10 +58,13 @@ typedef void database_on_login(void *context, const char *name, const char *netw
 MUST_CHECK bool database_logins(struct database *db, int64_t since_ms, database_on_login *on_login,
                                 void *context, struct err *err);
 
+/* Its mail to others than the operator is held: why. As the store has it. */
+enum domain_capture { DOMAIN_SENDS = 0, DOMAIN_HAS_NO_RECORDS = 1, DOMAIN_HELD_BY_HAND = 2 };
+
 struct database_domain {
     const char *name, *tenant; /* borrowed during the call */
     int64_t created_ms;
-    bool captured; /* its mail to others than the operator is held */
+    enum domain_capture captured;
 };
 typedef void database_on_domain(void *context, const struct database_domain *domain);
 
@@ -72,13 +75,13 @@ MUST_CHECK bool database_domains(struct database *db, database_on_domain *on_dom
 MUST_CHECK bool database_add_domain(struct database *db, const struct database_domain *domain,
                                     struct err *err);
 /* From now on. ERR_NOT_FOUND when there is no such domain. */
-MUST_CHECK bool database_set_captured(struct database *db, const char *name, bool captured,
-                                      struct err *err);
+MUST_CHECK bool database_set_captured(struct database *db, const char *name,
+                                      enum domain_capture captured, struct err *err);
 /* Is it one of ours? `name` in normal form. */
 MUST_CHECK bool database_is_domain(struct database *db, const char *name, bool *is_r,
                                    struct err *err);
-/* False also when the domain is none of ours. */
-bool database_is_captured(struct database *db, const char *name, struct err *err);
+/* DOMAIN_SENDS also when the domain is none of ours. */
+enum domain_capture database_capture_of(struct database *db, const char *name, struct err *err);
 /* Also forgets its keys; the key files stay. */
 MUST_CHECK bool database_delete_domain(struct database *db, const char *name, struct err *err);
 

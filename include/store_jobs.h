@@ -77,8 +77,7 @@ struct store_accept {
     /* Accept it only while that is not over; held by the job. NULL: nobody has logged in. */
     struct credential *credential;
 
-    /* Hold it, when its domain is captured, back from all but these (in canonical form, borrowed).
-     */
+    /* Hold it, when its domain is captured, from all but these (in canonical form, borrowed). */
     bool may_capture;
     const char *const *operators;
     size_t operator_count;
@@ -87,6 +86,7 @@ struct store_accept {
      * before is a STORE_DUPLICATE (tlsrpt_reports.h). NULL: it is none; owned. */
     struct tlsrpt_entry *tls_report;
 
+    enum domain_capture capture; /* what was found; DOMAIN_SENDS: none of it is held */
     /* What was decided, beside the recipients; owned; NULL: nothing was. */
     struct throttle_decision *decisions;
     struct verdict *refusals; /* of those that are suppressed; NULL: nobody is; owned */

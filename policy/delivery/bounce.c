@@ -131,6 +131,28 @@ static const char *const plain[REPLY_CATEGORIES] = {
     [REPLY_NETWORK] = "The recipient's mail system could not be reached.",
 };
 
+/* The same where no server has answered, by the rest of our own code after its class. */
+static const struct {
+    const char *subject_detail, *text;
+} plain_unheard[] = {
+    {".1.2", "No mail goes to that domain. Is the address spelled right?"},
+    {".4.1", "The recipient's mail server did not answer."},
+    {".4.2", "The connection to the recipient's mail server broke off."},
+    {".4.3", "It could not be found out where mail for that domain goes."},
+    {".4.4", "No mail server of that domain can be reached."},
+};
+
+static struct span plain_of(const struct bounce_recipient *r)
+{
+    const char *code = r->answer.enhanced;
+    if (plain[r->meant])
+        return span_of(plain[r->meant]);
+    for (size_t i = 0; i < COUNT_OF(plain_unheard) && !r->heard && code[0]; i++)
+        if (strcmp(code + 1, plain_unheard[i].subject_detail) == 0)
+            return span_of(plain_unheard[i].text);
+    return SPAN_NONE;
+}
+
 /* What the copy that left was given. */
 static void add_added(const struct bounce_input *in, struct buf *out)
 {
@@ -250,7 +272,7 @@ static bool insert_of_recipient(const struct bounce_view *v, struct span word, s
         {"action", action},
         {"address", address},
         {"address_type", span_is_ascii(address) ? SPAN("rfc822") : SPAN("utf-8")},
-        {"plain", plain[r->meant] ? span_of(plain[r->meant]) : SPAN_NONE},
+        {"plain", plain_of(r)},
         {"late", claim(r->action == BOUNCE_FAILED && r->answer.code / 100 == 4)},
         {"heard", claim(r->remote.len > 0 && r->heard)},
         {"remote", span_first(r->remote, REMOTE_MAX)},

@@ -12,10 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX = 1024 * 1024 * 1024 };
+enum { ANSWER_MAX = 1024 * 1024 * 1024, RUNNING_ANSWERS_S = 10 };
 static const char usual_state_dir[] = "/var/lib/sealpost";
 
 const char *cli_option(const struct cli *cli, const char *name, size_t nth)
@@ -149,8 +150,9 @@ static bool get_all(int fd, struct buf *answer)
     }
 }
 
-/* False with ERR_NOT_FOUND when no daemon listens. */
-static bool ask_daemon(const char *state_dir, struct span line, struct buf *answer, struct err *err)
+/* False with ERR_NOT_FOUND when no daemon listens. `patience_s`: for its answer; 0: without end. */
+static bool ask_daemon(const char *state_dir, struct span line, int patience_s, struct buf *answer,
+                       struct err *err)
 {
     char path[4096];
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -165,9 +167,14 @@ static bool ask_daemon(const char *state_dir, struct span line, struct buf *answ
         return err_set(err, denied ? ERR_UNREACHABLE : ERR_NOT_FOUND, "control socket %s: %s", path,
                        denied ? "permission denied" : "no relay is running");
     }
+    const struct timeval patience = {.tv_sec = patience_s};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    errno = 0;
     bool ok = put_all(fd, line) && get_all(fd, answer) && answer->len > 0;
+    bool late = !ok && (errno == EAGAIN || errno == EWOULDBLOCK);
     close(fd);
-    return ok || err_set(err, ERR_UNREACHABLE, "control socket %s: the relay did not answer", path);
+    return ok || err_set(err, ERR_UNREACHABLE, "control socket %s: the relay did not answer%s",
+                         path, late ? " in time: is it stopped, or does its disk hang?" : "");
 }
 
 static bool ask_alone(const char *state_dir, struct span line, struct buf *answer, struct err *err)
@@ -224,7 +231,7 @@ static bool ask(const char *state_dir, const char *no_config, json_t *request, j
     json_decref(request);
     buf_addf(&line, "%s\n", text ? text : "{}");
     free(text);
-    bool ok = ask_daemon(state_dir, buf_span(&line), &answer, err);
+    bool ok = ask_daemon(state_dir, buf_span(&line), 0, &answer, err);
     if (!ok && err->kind == ERR_NOT_FOUND && no_config)
         ok =
             err_set(err, ERR_UNREACHABLE, "%s: no relay is running, and the config file %s: %s",
@@ -272,13 +279,11 @@ bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r, struct
     free(line);
     bool ok = (cli->config || guess_state_dir(cli, guessed) ||
                err_set(err, ERR_NOT_FOUND, "no relay is running")) &&
-              ask_daemon(dir, buf_span(&asked), &answer, err);
-    *answer_r = ok ? json_loadb(answer.ptr, answer.len, 0, NULL) : NULL;
-    if (ok && !json_row_is(*answer_r, "ok")) {
-        const char *why = json_string_value(json_object_get(*answer_r, "error"));
-        ok = err_set(err, ERR_STORE, "%s", why ? why : "the relay's answer cannot be read");
-        json_decref(*answer_r);
-        *answer_r = NULL;
+              ask_daemon(dir, buf_span(&asked), RUNNING_ANSWERS_S, &answer, err);
+    *answer_r = NULL;
+    if (ok && !read_answer(buf_span(&answer), answer_r, err)) {
+        ok = false; /* whoever has said so runs */
+        err->kind = err->kind == ERR_NOT_FOUND ? ERR_STORE : err->kind;
     }
     buf_fini(&asked);
     buf_fini(&answer);

@@ -363,7 +363,7 @@ int cli_key_rotate(struct cli *cli)
         return code;
     if (has_state(rows, "pending", key_algorithm_name(algorithm))) {
         err_set(
-            &err, ERR_USAGE,
+            &err, ERR_LIMIT,
             "%.100s has a pending key already: publish its record ('sealpost dns %.100s'), or give "
             "it up with 'sealpost key retire DOMAIN SELECTOR'",
             domain, domain);

@@ -76,13 +76,23 @@ static int ask_page(struct cli *cli, json_t **request, uint64_t limit, json_t **
     return CLI_OK;
 }
 
-/* What is under way is no longer "waiting, due now". */
+/* What is under way is no longer "waiting, due now", and what is held is due at no time. Where a
+ * destination rests, that is why: nothing was said since. */
 static void add_rows(struct cli_table *table, json_t *rows)
 {
+    char text[1200];
     for (size_t i = 0; !table->cli->json && i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
         if (json_object_get(row, "trying"))
             PUT(row, FIELD("state", "trying"));
+        if (strcmp(json_row_get(row, "state"), "held") == 0)
+            json_object_del(row, "next_try");
+        if (json_row_int(row, "rests_s") == 0)
+            continue;
+        const char *why = json_row_get(row, "why");
+        snprintf(text, sizeof(text), "its destination rests%s%s%s",
+                 json_row_is(row, "by_operator") ? ", by an operator" : "", *why ? ": " : "", why);
+        PUT(row, FIELD("last_reply", text));
     }
     cli_table_add(table, rows);
 }

@@ -12,7 +12,8 @@
 static void add_domain(void *context, const struct database_domain *d)
 {
     control_add_row(context, ROW(FIELD("name", d->name), FIELD("tenant", d->tenant),
-                                 FIELD("created", d->created_ms), FLAG("captured", d->captured)));
+                                 FIELD("created", d->created_ms),
+                                 FLAG("captured", d->captured != DOMAIN_SENDS)));
 }
 
 bool control_domain_list(struct database *db, struct control *c, struct err *err)
@@ -68,10 +69,11 @@ static bool needs_domain(const struct control *c, struct err *err)
 bool control_domain_add(struct database *db, struct control *c, struct err *err)
 {
     const char *tenant = control_text(c, "tenant");
-    const struct database_domain domain = {.name = control_text(c, "name"),
-                                           .tenant = tenant ? tenant : "default",
-                                           .created_ms = clock_now_ms(),
-                                           .captured = control_text(c, "captured") != NULL};
+    const struct database_domain domain = {
+        .name = control_text(c, "name"),
+        .tenant = tenant ? tenant : "default",
+        .created_ms = clock_now_ms(),
+        .captured = control_text(c, "captured") ? DOMAIN_HAS_NO_RECORDS : DOMAIN_SENDS};
     return needs_domain(c, err) && control_needs_name(c, "tenant", "default", err) &&
            database_add_domain(db, &domain, err) && add_keys(db, c, KEY_ACTIVE, err);
 }
@@ -80,13 +82,13 @@ bool control_domain_add(struct database *db, struct control *c, struct err *err)
 bool control_domain_capture(struct database *db, struct control *c, struct err *err)
 {
     return control_needs(c, "name", err) &&
-           database_set_captured(db, control_text(c, "name"), true, err);
+           database_set_captured(db, control_text(c, "name"), DOMAIN_HELD_BY_HAND, err);
 }
 
 bool control_domain_release(struct database *db, struct control *c, struct err *err)
 {
     return control_needs(c, "name", err) &&
-           database_set_captured(db, control_text(c, "name"), false, err);
+           database_set_captured(db, control_text(c, "name"), DOMAIN_SENDS, err);
 }
 
 bool control_domain_remove(struct database *db, struct control *c, struct err *err)

@@ -118,13 +118,12 @@ static bool note_decision(struct database *db, const struct mail *m, size_t i,
     UNREACHABLE();
 }
 
-static bool accept_recipient(struct database *db, struct store_accept *a, size_t i, bool captured,
-                             struct err *err)
+static bool accept_recipient(struct database *db, struct store_accept *a, size_t i, struct err *err)
 {
     const struct mail *m = a->mail;
     const struct throttle_decision *d = a->decisions ? &a->decisions[i] : NULL;
     bool suppressed = d && d->what == THROTTLE_SUPPRESSED;
-    bool held = captured && !(d && throttle_refuses(d)) && capture_holds(a, i);
+    bool held = a->capture != DOMAIN_SENDS && !(d && throttle_refuses(d)) && capture_holds(a, i);
     struct database_due due = due_of(m, i);
     if (d && throttle_repeats(d))
         return duplicates_event(db, a, i, d, err);
@@ -135,7 +134,7 @@ static bool accept_recipient(struct database *db, struct store_accept *a, size_t
     if (held)
         a->result = STORE_CAPTURED;
     if (held)
-        return capture_note(db, m, i, err);
+        return capture_note(db, a, i, err);
     due.due_ms += slot_ms(d);
     if (d && throttle_refuses(d)) /* its answer is known: only the report is missing */
         due.domain[0] = '\0';
@@ -145,10 +144,9 @@ static bool accept_recipient(struct database *db, struct store_accept *a, size_t
 
 bool rows_accept(struct database *db, struct store_accept *a, struct err *err)
 {
-    bool captured = false;
-    bool ok = capture_look(db, a, &captured, err) && add_message(db, a->mail, err);
+    bool ok = capture_look(db, a, err) && add_message(db, a->mail, err);
     a->result = STORE_ACCEPTED;
     for (size_t i = 0; ok && i < a->mail->envelope.count; i++)
-        ok = accept_recipient(db, a, i, captured, err);
+        ok = accept_recipient(db, a, i, err);
     return ok;
 }

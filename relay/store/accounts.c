@@ -176,7 +176,8 @@ bool database_add_domain(struct database *db, const struct database_domain *doma
     return change(db, s, "the domain exists already", domain->name, err);
 }
 
-bool database_set_captured(struct database *db, const char *name, bool captured, struct err *err)
+bool database_set_captured(struct database *db, const char *name, enum domain_capture captured,
+                           struct err *err)
 {
     struct rows *s = ROWS(db, SQL_SET_CAPTURED, TEXT(name), INT(captured));
     return change(db, s, "no such domain: see 'domain list'", name, err);
@@ -191,12 +192,12 @@ bool database_is_domain(struct database *db, const char *name, bool *is_r, struc
     return err->kind == ERR_NONE;
 }
 
-bool database_is_captured(struct database *db, const char *name, struct err *err)
+enum domain_capture database_capture_of(struct database *db, const char *name, struct err *err)
 {
-    bool captured = false;
+    enum domain_capture captured = DOMAIN_SENDS;
     struct rows *s = ROWS(db, SQL_CAPTURED, TEXT(name));
     while (rows_next(db, s, err))
-        captured = rows_get_int(s, 0) != 0;
+        captured = (enum domain_capture)rows_get_int(s, 0);
     return captured;
 }
 

@@ -9,11 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-bool capture_look(struct database *db, const struct store_accept *a, bool *captured_r,
-                  struct err *err)
+bool capture_look(struct database *db, struct store_accept *a, struct err *err)
 {
-    *captured_r = a->may_capture && database_is_captured(db, a->mail->from_domain, err);
-    return !a->may_capture || err->kind == ERR_NONE;
+    if (!a->may_capture)
+        return true;
+    a->capture = database_capture_of(db, a->mail->from_domain, err);
+    return err->kind == ERR_NONE;
 }
 
 bool capture_holds(const struct store_accept *a, size_t i)
@@ -26,11 +27,14 @@ bool capture_holds(const struct store_accept *a, size_t i)
     return true;
 }
 
-bool capture_note(struct database *db, const struct mail *m, size_t i, struct err *err)
+bool capture_note(struct database *db, const struct store_accept *a, size_t i, struct err *err)
 {
     static const struct verdict taken = {.code = 250, .enhanced = "2.0.0"};
     char text[ADDRESS_DOMAIN_MAX + 100];
-    snprintf(text, sizeof(text), "captured: the DNS records of %s are not right yet",
-             m->from_domain);
-    return rows_mail_event(db, m, i, "held", &taken, text, err);
+    snprintf(text, sizeof(text),
+             a->capture == DOMAIN_HELD_BY_HAND
+                 ? "captured: whoever runs the relay holds the mail of %s"
+                 : "captured: the DNS records of %s are not right yet",
+             a->mail->from_domain);
+    return rows_mail_event(db, a->mail, i, "held", &taken, text, err);
 }

@@ -208,6 +208,8 @@ def test_readers_read_and_admins_change(relay_factory, tmp_path):
         assert as_user(relay, uid, "queue", "list", groups=groups).returncode == 0
         done = as_user(relay, uid, *add, groups=groups)
         assert done.returncode == 3 and "may read and change nothing" in done.stderr, done
+        done = as_user(relay, uid, "reload", groups=groups)
+        assert done.returncode == 3 and "may read and change nothing" in done.stderr, done
     done = as_user(relay, 65534, "queue", "list")
     assert done.returncode == 3 and "may not use the control socket" in done.stderr
     for name in ("state.db", "keys", "spool"):  # the way to the socket leads to nothing else

@@ -8,6 +8,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import smtplib
 import ssl
 import subprocess
@@ -374,3 +375,45 @@ def test_a_stream_that_nobody_has_written_down_is_told(relay_factory, words):
     for name, told in (("reset", False), ("rset", True)):
         done = relay.command(*words[:1], *words[1:2], words[2] + (name if words[0] == "user" else ""), *words[3:], "--stream", name, check=False)
         assert done.returncode == 0 and ('stream "rset" is not in the config file' in done.stderr) == told, done
+
+
+def test_a_relay_that_hangs_is_told(relay_factory):
+    """Who watches it asks for its status, and must not hang with it."""
+    relay = relay_factory().start()
+    relay.process.send_signal(signal.SIGSTOP)
+    try:
+        done = relay.command("status", check=False)
+    finally:
+        relay.process.send_signal(signal.SIGCONT)
+    assert done.returncode == 3 and "did not answer in time" in done.stderr, done
+    assert relay.command("status")
+
+
+def test_a_state_of_things_is_no_wrong_usage(relay_factory):
+    relay = relay_factory().start()
+    relay.command("key", "rotate", "club.test")
+    done = relay.command("key", "rotate", "club.test", check=False)
+    assert done.returncode == 1 and "has a pending key already" in done.stderr, done
+
+
+def test_what_is_held_by_hand_is_said_to_be(relay_factory):
+    """Not that its records were wrong; and nothing of it is due."""
+    relay = relay_factory().start()
+    relay.command("domain", "capture", "club.test")
+    client = relay.client()
+    client.ehlo_or_helo_if_needed()
+    assert client.mail("hello@club.test")[0] == client.rcpt("x@dest.test")[0] == 250
+    code, said = client.data(b"From: <hello@club.test>\r\nTo: <x@dest.test>\r\nSubject: x\r\n\r\nhello\r\n")
+    assert code == 250 and b"held: whoever runs the relay holds the mail of club.test" in said and b"DNS" not in said, said
+    row = relay.queue()[0]
+    assert row["state"] == "held" and "whoever runs the relay" in relay.trace(row["id"])[-1]["reply"]
+    listed = relay.command("queue", "list", "--held")
+    assert row["id"] in listed and " now " not in listed, listed
+
+
+def test_a_state_directory_that_is_open_is_told(relay_factory):
+    relay = relay_factory()
+    (relay.path / "state").chmod(0o777)
+    assert "can take its files away" in str(relay.command("config", "check", check=False))
+    relay.start()
+    assert " state_dir_open " in relay.log()

@@ -98,6 +98,8 @@ def test_a_refused_login_is_why_it_rests(relay_factory, dns, tmp_path, mailhost,
     row = wait_for(lambda: [r for r in relay.json("destination", "list") if r["rests_s"] > 0])[0]
     assert row["why"] == "login refused: 535 5.7.8 Authentication credentials invalid", row
     assert "cannot hand on" not in str(relay.json("events", "--kind", "destination_rests"))
+    listed = relay.command("queue", "list")
+    assert "its destination rests: login refused" in listed and "cannot hand on" not in listed, listed
     assert relay.queue()[0]["tries"] == 0
 
 

@@ -298,9 +298,9 @@ static bool in_domains(struct database *db, void *context, struct err *err)
     assert_true(database_is_domain(db, "b.test", &is, err) && is);
     assert_true(database_is_domain(db, "B.test", &is, err) && !is);
     assert_true(database_is_domain(db, "", &is, err) && !is);
-    assert_true(database_is_captured(db, "b.test", err) && !database_is_captured(db, "a'.test", err));
-    assert_true(!database_is_captured(db, "none.test", err) && err->kind == ERR_NONE);
-    assert_true(database_set_captured(db, "b.test", false, err) && !database_is_captured(db, "b.test", err));
+    assert_true(database_capture_of(db, "b.test", err) && !database_capture_of(db, "a'.test", err));
+    assert_true(!database_capture_of(db, "none.test", err) && err->kind == ERR_NONE);
+    assert_true(database_set_captured(db, "b.test", false, err) && !database_capture_of(db, "b.test", err));
     FAILS(database_set_captured(db, "none.test", true, err), ERR_NOT_FOUND, "none.test: no such domain");
     FAILS(database_delete_domain(db, "none.test", err), ERR_NOT_FOUND, "none.test: no such domain");
     assert_true(database_delete_domain(db, "a'.test", err));
@@ -415,7 +415,7 @@ static bool in_a_fault_is_not_a_missing_row(struct database *db, void *context, 
     FAILS(database_set_disabled(db, "app", true, err), ERR_STORE, "credential");
     FAILS(database_delete_user(db, "app", err), ERR_STORE, "credential");
     FAILS(database_is_domain(db, "club.test", &is, err), ERR_STORE, "domain");
-    FAILS(database_is_captured(db, "club.test", err), ERR_STORE, "domain");
+    FAILS(database_capture_of(db, "club.test", err), ERR_STORE, "domain");
     assert_int_equal(sqlite3_exec(db->handle, "ALTER TABLE x RENAME TO credential; ALTER TABLE y RENAME TO domain", NULL,
                                   NULL, NULL), 0);
     return true;

@@ -179,6 +179,19 @@ static void it_is_said_in_plain_words_first(void **state)
         EXPECT((about + strlen("<b@dest.test>\r\n") < said) == (c != REPLY_UNKNOWN), reply_category_name(c));
         expect_form(reply_category_name(c));
     }
+    static const struct {
+        const char *enhanced, *plain;
+        bool heard;
+    } rows[] = {{"4.4.1", "did not answer", false}, {"4.4.2", "broke off", false}, {"4.4.3", "could not be found out", false},
+                {"4.4.1", NULL, true}, {"4.7.5", NULL, false}, {"", NULL, false}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bounce_recipient r = failed("b@dest.test", 451, rows[i].enhanced, "connect to mx port 25: timed out");
+        const struct bounce_input of = input(&r, 1);
+        r.heard = rows[i].heard;
+        write(&of);
+        EXPECT(!rows[i].plain || part_holds(0, rows[i].plain), rows[i].enhanced);
+        EXPECT(rows[i].plain || !part_holds(0, "<b@dest.test>\r\n    The recipient's"), rows[i].enhanced);
+    }
     struct bounce_recipient late = failed("b@dest.test", 451, "4.2.1", "later");
     const struct bounce_input in = input(&late, 1);
     write(&in);

@@ -316,7 +316,7 @@ static bool add_and_refuse(struct database *db, void *context, struct err *err)
 
 static bool find(struct database *db, void *context, struct err *err)
 {
-    return database_is_captured(db, context, err);
+    return database_capture_of(db, context, err);
 }
 
 static void a_change_that_is_refused_is_undone_and_says_why(void **state)

@@ -8,6 +8,7 @@
 #include "database.h"
 #include "fetcher.h"
 #include "keyring.h"
+#include "log.h"
 #include "preflight_owner.h"
 #include "sandbox.h"
 #include "trust_anchor.h"
@@ -138,6 +139,13 @@ bool preflight_state(const struct config *c, struct err *err)
     bool ok = is_reached(c, err) && database_check_file(c->state_dir, err) &&
               has_part(c, "spool", err) && has_part(c, "keys", err) && check_owner(c, err);
     return ok || config_blame(c, "", NULL, "state_dir", err);
+}
+
+void preflight_tell(const struct config *c)
+{
+    struct err open = {0};
+    if (!preflight_owner_alone(c, &open))
+        log_event(LOG_WARN, "state_dir_open", "what", open.text);
 }
 
 /* Of a disk that says how much it has. serve finds it out by its first write. */

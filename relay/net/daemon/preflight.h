@@ -16,7 +16,9 @@ MUST_CHECK bool preflight_state(const struct config *c, struct err *err);
 /* Whom we trust for receivers' certificates. */
 MUST_CHECK bool preflight_authorities(const struct config *c, struct tls_context **client_r,
                                       struct err *err);
-/* What is allowed and hardly meant, for config check. `server` may be NULL: its certificates could
+/* What is allowed and hardly meant, and dangerous: in the log. */
+void preflight_tell(const struct config *c);
+/* The same and more, for config check. `server` may be NULL: its certificates could
  * not be read. */
 void preflight_notes(const struct config *c, struct tls_context *server,
                      struct config_report *report);

@@ -146,6 +146,13 @@ static void check_own_key(const struct config *c, struct config_report *report)
         config_report_add(report, false, text);
 }
 
+static void check_state_closed(const struct config *c, struct config_report *report)
+{
+    struct err err = {0};
+    if (!preflight_owner_alone(c, &err))
+        note(c, "", "state_dir", report, "%s", err.text);
+}
+
 /* Receivers believe only reports that are signed (RFC 8460 section 3). */
 static void check_reporter(const struct config *c, struct config_report *report)
 {
@@ -220,6 +227,7 @@ void preflight_notes(const struct config *c, struct tls_context *server,
                      struct config_report *report)
 {
     check_keys_closed(c, report);
+    check_state_closed(c, report);
     check_keys_readable(c, report);
     check_own_key(c, report);
     check_sizes(c, report);

@@ -76,3 +76,14 @@ bool preflight_owner_passes(const struct config *c, const struct stat *owner, st
             ok = may_pass(path, i, owner, err);
     return ok;
 }
+
+bool preflight_owner_alone(const struct config *c, struct err *err)
+{
+    struct stat s;
+    if (stat(c->state_dir, &s) != 0 || (s.st_mode & S_IWOTH) == 0)
+        return true;
+    return err_set(err, ERR_CONFIG,
+                   "state_dir: %.300s has mode %o: all users of this machine can take its files "
+                   "away and put others there: chmod o-rwx",
+                   c->state_dir, (unsigned)s.st_mode & 07777);
+}

@@ -17,5 +17,8 @@ MUST_CHECK bool preflight_owner_may(const struct config *c, const char *part, un
  * is named. */
 MUST_CHECK bool preflight_owner_passes(const struct config *c, const struct stat *owner,
                                        struct err *err);
+/* Can others of this machine put files into the state directory, or take them away? Then `err` says
+ * so. */
+MUST_CHECK bool preflight_owner_alone(const struct config *c, struct err *err);
 
 #endif

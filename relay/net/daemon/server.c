@@ -317,6 +317,7 @@ static bool begin(struct server *e, const char *path, struct err *err)
         !preflight_command(e->settings->config, err) || !listener_check(e->settings->config, err))
         return false;
     const struct config *config = e->settings->config;
+    preflight_tell(config);
     e->sockets = xcalloc(config->shards * config->listener_count + 1, sizeof(*e->sockets));
     set_log_level(config);
     if (!descriptors_share(config, &e->descriptors, err))

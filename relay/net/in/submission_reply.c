@@ -54,6 +54,9 @@ struct verdict submission_reply_answer(const struct store_accept *a, struct buf 
         return repeated(&a->decisions[0]);
     case STORE_CAPTURED:
         buf_addf(more, "Ok: queued as %s\n", id);
+        if (a->capture == DOMAIN_HELD_BY_HAND)
+            return verdict_make(250, "2.0.0", "held: whoever runs the relay holds the mail of %s",
+                                a->mail->from_domain);
         return verdict_make(250, "2.0.0",
                             "held: the DNS records of %s are not right yet, see 'sealpost dns %s "
                             "--check'",
