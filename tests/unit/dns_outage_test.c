@@ -143,12 +143,30 @@ static void a_lookup_that_fails_has_the_root_asked_past_the_caches(void **state)
     end();
 }
 
+/* Who asks for a name while the root's servers are in a cache waits for the outage as well: only then it is told. */
+static void what_a_cache_says_of_the_root_does_not_hide_that_mail_waits(void **state)
+{
+    enum mx_result result = MX_PENDING;
+    const struct resolver_query query = {.config = &config, .domain = "club.test", .tenant = "bob", .port = 25};
+    (void)state;
+    begin(CONFIG_DNSSEC_ON);
+    root_says(DNS_FAILED, false, false);
+    EXPECT(found == DNSSEC_SILENT && !was_wanted, "by the test");
+    resolver_find(resolver, &query, on_hosts, &result);
+    for (int i = 0; i < 1000 && !dns_stage_answer_name("club.test", answer_of(DNS_FAILED, false, false)); i++)
+        dns_stage_pass(&loop, 0);
+    root_says(DNS_FOUND, true, false);
+    EXPECT(result == MX_DOWN && found == DNSSEC_SILENT && was_wanted, "by the lookup");
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_told_once),
         cmocka_unit_test(what_the_first_test_finds),
         cmocka_unit_test(a_lookup_that_fails_has_the_root_asked_past_the_caches),
+        cmocka_unit_test(what_a_cache_says_of_the_root_does_not_hide_that_mail_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
