@@ -190,6 +190,16 @@ static void set_return_path(struct config_reading *r, cfg_t *section, struct con
         snprintf(d->return_path, sizeof(d->return_path), "%s", name);
 }
 
+/* What comes back there must be of one domain. */
+static void part_return_paths(struct config_reading *r, cfg_t *section, size_t i)
+{
+    const struct config_domain *d = r->config->domains;
+    for (size_t j = 0; j < i; j++)
+        if (d[i].return_path[0] && strcmp(d[i].return_path, d[j].return_path) == 0)
+            config_fault(r, section, "return_path", "return_path %.80s is that of domain %.80s",
+                         d[i].return_path, d[j].name);
+}
+
 static void set_domains(struct config_reading *r)
 {
     struct config *c = r->config;
@@ -200,6 +210,7 @@ static void set_domains(struct config_reading *r)
         if (!config_says(r, section, "alignment"))
             c->domains[i].alignment = c->alignment;
         set_return_path(r, section, &c->domains[i]);
+        part_return_paths(r, section, i);
     }
 }
 

@@ -285,7 +285,9 @@ def is_closed(one):
 def test_what_belongs_together_is_said(relay_factory):
     relay = relay_factory()
     for wrong, why in (('listener back { address = "127.0.0.1:2525"  tls = "implicit"  returns = on }', "starttls"),
-                       ('domain "club.test" { feedback_loop = on }', "return_path")):
+                       ('domain "club.test" { feedback_loop = on }', "return_path"),
+                       ('domain "club.test" { return_path = "b.eu.club.test" }\n'
+                        'domain "eu.club.test" { return_path = "b.eu.club.test" }', "that of domain club.test")):
         (relay.path / "wrong.conf").write_text(relay.config.read_text() + wrong)
         done = relay.command("-c", str(relay.path / "wrong.conf"), "config", "check", config=False, check=False)
         assert done.returncode == 1 and why in done.stderr, done.stderr
