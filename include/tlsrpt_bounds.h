@@ -22,6 +22,7 @@
 enum tlsrpt_whom {
     TLSRPT_MAILBOX,     /* by the form of its address that counts */
     TLSRPT_MAIL_DOMAIN, /* of such mailboxes: the registered one, as names below it cost nothing */
+    TLSRPT_NAMER,       /* who names such mailboxes: the registered domain that is reported on */
     TLSRPT_HOST,        /* that is posted to */
     TLSRPT_HOSTS,       /* all hosts of a registered domain */
     TLSRPT_IP,          /* of such hosts (of IPv6, a /64): one budget, nobody's own */

@@ -15,11 +15,9 @@ enum { TARGETS_MAX = 100 * 1000, NAME_LEN = 400 };
 /* A day's budget of costs: for reports on its own domains, and for those on foreign ones. A mailbox
  * that many domains of one organization name gets one of each; a company that reads reports for
  * others has a mailbox or host for each of them, or takes what is posted. */
-static const int64_t budgets[TLSRPT_WHOM][2] = {[TLSRPT_MAILBOX] = {50, 10},
-                                                [TLSRPT_MAIL_DOMAIN] = {500, 50},
-                                                [TLSRPT_HOST] = {2000, 500},
-                                                [TLSRPT_HOSTS] = {8000, 2000},
-                                                [TLSRPT_IP] = {1000, 0}};
+static const int64_t budgets[TLSRPT_WHOM][2] = {
+    [TLSRPT_MAILBOX] = {50, 10}, [TLSRPT_MAIL_DOMAIN] = {500, 50}, [TLSRPT_NAMER] = {500, 50},
+    [TLSRPT_HOST] = {2000, 500}, [TLSRPT_HOSTS] = {8000, 2000},    [TLSRPT_IP] = {1000, 0}};
 
 /* A tenant, of whose reports so many rows are. */
 struct payer {

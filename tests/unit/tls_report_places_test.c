@@ -143,6 +143,31 @@ static void mailboxes_below_a_domain_are_counted_with_it(void **state)
     tlsrpt_bounds_free(b);
 }
 
+static unsigned strangers(struct tlsrpt_bounds *b, const char *namer, unsigned from)
+{
+    unsigned mails = 0;
+    char why[160];
+    for (unsigned i = from; i < from + 200; i++) {
+        struct place p = {.foreign = true, .tenant = "t", .host = "gmail.com", .organization = "gmail.com"};
+        snprintf(p.namer, sizeof(p.namer), "%s", namer);
+        snprintf(p.mailbox, sizeof(p.mailbox), "stranger%u@gmail.com", i);
+        snprintf(p.counted, sizeof(p.counted), "%s", p.mailbox);
+        mails += place_take(&p, "", TLSRPT_COST, b, now, why) == PLACE_OPEN;
+    }
+    return mails;
+}
+
+/* A large provider has no budget, as all who have their mailboxes there would share it: who names them has one. */
+static void who_names_strangers_at_a_large_provider_has_a_budget(void **state)
+{
+    struct tlsrpt_bounds *b = tlsrpt_bounds_new();
+    (void)state;
+    assert_int_equal(strangers(b, "evil.test", 0), 50);
+    assert_int_equal(strangers(b, "evil.test", 200), 0);
+    assert_int_equal(strangers(b, "good.test", 400), 50);
+    tlsrpt_bounds_free(b);
+}
+
 /* Who has one address has 2^64 of them. */
 static void addresses_of_ipv6_are_counted_by_their_network(void **state)
 {
@@ -215,6 +240,7 @@ int main(void)
                                        cmocka_unit_test(a_place_that_has_failed_is_known_by_its_name),
                                        cmocka_unit_test(names_below_a_domain_have_one_budget_together),
                                        cmocka_unit_test(mailboxes_below_a_domain_are_counted_with_it),
+                                       cmocka_unit_test(who_names_strangers_at_a_large_provider_has_a_budget),
                                        cmocka_unit_test(addresses_of_ipv6_are_counted_by_their_network),
                                        cmocka_unit_test(one_host_is_posted_so_many_a_day),
                                        cmocka_unit_test(retry_after_is_until_then)};

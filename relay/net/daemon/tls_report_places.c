@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* tls_report_places.c - The places of one record. A mailbox is counted as itself and as one of its
- * registered domain; an https place as its host, as one of its registered domain's, and as each
+/* tls_report_places.c - The places of one record. A mailbox is counted as itself, as one of its
+ * registered domain (but a large provider's) and as one that who is reported on has named, since at
+ * a large provider there are as many strangers' mailboxes as he likes; an https place as its host, as one of its registered domain's, and as each
  * address that the host has: names below a domain are its owner's to make, as many as he likes, and
  * may lead to whom he likes. */
 #include "tls_report_places.h"
@@ -17,13 +18,12 @@
 static void find_organization(const struct suffixes *suffixes, const char *domain,
                               struct place *place)
 {
-    char own[ADDRESS_DOMAIN_MAX + 1];
-    if (!suffixes_find(suffixes, domain, own))
-        snprintf(own, sizeof(own), "%s", domain);
+    if (!suffixes_find(suffixes, domain, place->namer))
+        span_put(span_of(domain), place->namer, sizeof(place->namer));
     bool found = suffixes_find(suffixes, place->host, place->organization);
     if (!found)
         span_put(span_of(place->host), place->organization, sizeof(place->organization));
-    place->foreign = !found || strcmp(own, place->organization) != 0;
+    place->foreign = !found || strcmp(place->namer, place->organization) != 0;
 }
 
 static bool read_mailbox(const struct tlsrpt_rua *rua, struct place *place)
@@ -129,6 +129,7 @@ static size_t list_targets(const struct place *place, const char *addresses,
         targets_r[count++] = target(place, TLSRPT_MAILBOX, place->counted);
         if (!throttle_is_large(place->host))
             targets_r[count++] = target(place, TLSRPT_MAIL_DOMAIN, place->organization);
+        targets_r[count++] = target(place, TLSRPT_NAMER, place->namer);
         return count;
     }
     targets_r[count++] = target(place, TLSRPT_HOST, place->host);
@@ -208,8 +209,10 @@ static void note_returned(const struct place *place, struct tlsrpt_bounds *bound
 {
     const struct tlsrpt_target mailbox = target(place, TLSRPT_MAILBOX, place->counted);
     const struct tlsrpt_target domain = target(place, TLSRPT_MAIL_DOMAIN, place->organization);
+    const struct tlsrpt_target namer = target(place, TLSRPT_NAMER, place->namer);
     tlsrpt_bounds_close(bounds, &mailbox, now_ms);
     tlsrpt_bounds_charge(bounds, &domain, TLSRPT_COST_RETURNED - TLSRPT_COST, now_ms);
+    tlsrpt_bounds_charge(bounds, &namer, TLSRPT_COST_RETURNED - TLSRPT_COST, now_ms);
 }
 
 bool places_returned(const struct places *p, const struct tlsrpt_entry *entry,

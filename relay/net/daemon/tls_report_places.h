@@ -22,6 +22,7 @@ struct place {
     char counted[ADDRESS_CANONICAL_MAX + 1];   /* the mailbox, as it is counted */
     char host[ADDRESS_DOMAIN_MAX + 1];         /* or the mailbox's domain; "" it is none */
     char organization[ADDRESS_DOMAIN_MAX + 1]; /* the registered domain of that, or itself */
+    char namer[ADDRESS_DOMAIN_MAX + 1];        /* the same of the domain that names it */
     const char *tenant;                        /* the report's; borrowed of its entry */
     bool paused, foreign;                      /* foreign: of another organization */
     enum place_standing standing;
