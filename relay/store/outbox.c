@@ -21,19 +21,6 @@ enum { STREAM_TEXT = 130 };
 
 /* ---- endpoints in memory ---- */
 
-void outbox_fini(struct database *db)
-{
-    struct outbox_endpoint *p;
-    struct outbox_endpoint *next;
-    LL_FOREACH_SAFE(db->endpoints, p, next)
-    {
-        outbox_unmeasure(db, p);
-        free(p);
-    }
-    db->endpoints = NULL;
-    db->endpoints_known = false;
-}
-
 static void keep(void *context, const struct webhook *w)
 {
     struct database *db = context;
@@ -65,22 +52,6 @@ bool outbox_know(struct database *db, struct err *err)
     ok = ok && outbox_measure(db, p, err);
     db->endpoints_known = ok;
     return ok;
-}
-
-void outbox_changed(struct database *db)
-{
-    outbox_fini(db);
-    db->outbox_news = db->endpoints_changed = true;
-}
-
-void outbox_undone(struct database *db)
-{
-    struct outbox_endpoint *p;
-    if (db->endpoints_changed)
-        outbox_fini(db);
-    LL_FOREACH(db->endpoints, p)
-    if (p->written_in == db->outbox_turn)
-        outbox_unmeasure(db, p);
 }
 
 static bool wants(const struct outbox_endpoint *p, enum webhook_type type, const char *tenant,

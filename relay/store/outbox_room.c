@@ -52,12 +52,6 @@ bool outbox_measure(struct database *db, struct outbox_endpoint *p, struct err *
     return p->measured;
 }
 
-void outbox_unmeasure(struct database *db, struct outbox_endpoint *p)
-{
-    shares_load(&db->shares, DATABASE_OUTBOX, p->tenant, -bytes_of(p));
-    p->measured = false;
-}
-
 void outbox_grow(struct database *db, struct outbox_endpoint *p, int64_t bytes)
 {
     p->end += bytes;
