@@ -185,11 +185,6 @@ const struct config_domain *config_domain(const struct config *c, const char *do
 /* What to do when receivers will not believe mail from a domain in normal form. */
 enum alignment_mode config_alignment(const struct config *c, const char *domain);
 
-/* The domain that is said at MAIL for mail of an author's domain, both in normal form: that of its
- * return_path, or the sender's own; "" for the null sender. */
-const char *config_return_domain(const struct config *c, const char *author,
-                                 const char *sender_domain);
-
 /* The domain whose MTA-STS policy is served at this host, in lower case: "mta-sts.club.example";
  * NULL: none. */
 const struct config_domain *config_policy_at(const struct config *c, const char *host);

@@ -52,4 +52,11 @@ struct config_tlsrpt {
     char submitter[ADDRESS_DOMAIN_MAX + 1]; /* the domain that signs, in A-labels */
 };
 
+struct config;
+
+/* The domain that is said at MAIL for mail of an author's domain, both in normal form: that of its
+ * return_path, or the sender's own; "" for the null sender. */
+const char *config_return_domain(const struct config *c, const char *author,
+                                 const char *sender_domain);
+
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* tls_report_places.c - The places of one record. A mailbox is counted as itself, as one of its
  * registered domain (but a large provider's) and as one that who is reported on has named, since at
- * a large provider there are as many strangers' mailboxes as he likes; an https place as its host, as one of its registered domain's, and as each
- * address that the host has: names below a domain are its owner's to make, as many as he likes, and
- * may lead to whom he likes. */
+ * a large provider there are as many strangers' mailboxes as he likes; an https place as its host,
+ * as one of its registered domain's, and as each address that the host has: names below a domain
+ * are its owner's to make, as many as he likes, and may lead to whom he likes. */
 #include "tls_report_places.h"
 
 #include "ip.h"
